@@ -1,0 +1,105 @@
+/* err.h: errors by value, and the one table that gives each code its words.
+ *
+ * Promise    a struct err is 24 bytes, copied freely, and owns nothing. `step` is static text that
+ *            names what was being done ("datadir: open"). ERR_NONE means success.
+ * Threads    any.
+ *
+ * What was wrong with an *input* (which field, which byte, what to do) is told in a `struct why`,
+ * filled by whoever found the fault and shown to the user as it stands.
+ *
+ * Each row: code, stable name (`code` in problem documents), HTTP status, exit code, title.
+ * A name that was released never changes its meaning. docs/errors.md is checked against this table.
+ */
+#ifndef DROVER_BASE_ERR_H
+#define DROVER_BASE_ERR_H
+
+#include "base/base.h"
+
+/* Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 refused (permission), 5 conflict,
+ * 6 data directory or schema busy, 7 storage full or read-only, 8 storage lost (outcome of a commit
+ * unknown, see ARCHITECTURE.md), 9 daemon not reachable, 10 newer schema, 11 interrupted. */
+#define ERR_TABLE(X)                                                                               \
+    X(NONE, "ok", 200, 0, "Success")                                                               \
+    X(INTERNAL, "internal", 500, 1, "Internal error")                                              \
+    X(OUT_OF_MEMORY, "out_of_memory", 503, 1, "Not enough memory for this request")                \
+    X(IO, "io_error", 500, 1, "Input or output failed")                                            \
+    X(NO_PERMISSION, "no_permission", 500, 4, "The system does not permit this")                   \
+    X(USAGE, "usage", 400, 2, "Wrong use of a command")                                            \
+    X(CONFIG, "bad_config", 500, 2, "The configuration is not valid")                              \
+    X(BAD_REQUEST, "bad_request", 400, 2, "The request is not valid HTTP")                         \
+    X(BAD_JSON, "bad_json", 400, 2, "The body is not valid JSON")                                  \
+    X(BAD_FIELD, "bad_field", 400, 2, "A field has a wrong value")                                 \
+    X(UNKNOWN_FIELD, "unknown_field", 400, 2, "A field is not known")                              \
+    X(MISSING_FIELD, "missing_field", 400, 2, "A required field is missing")                       \
+    X(BAD_QUERY, "bad_query", 400, 2, "A query parameter is not valid")                            \
+    X(BAD_CURSOR, "bad_cursor", 400, 2, "The page cursor is not valid")                            \
+    X(CURSOR_AHEAD, "cursor_ahead", 400, 2, "The cursor is ahead of the stream")                   \
+    X(BAD_HOST, "bad_host", 421, 4, "The Host header does not name this daemon")                   \
+    X(BAD_ORIGIN, "bad_origin", 403, 4, "Requests from this Origin are refused")                   \
+    X(UNAUTHORIZED, "unauthorized", 401, 4, "A valid token is required")                           \
+    X(FORBIDDEN, "forbidden", 403, 4, "The token does not allow this")                             \
+    X(STREAM_RESERVED, "stream_reserved", 403, 4, "Only drover itself writes to this stream")      \
+    X(NOT_FOUND, "not_found", 404, 3, "There is nothing here by that name")                        \
+    X(METHOD_NOT_ALLOWED, "method_not_allowed", 405, 2, "The method is not allowed here")          \
+    X(NOT_ACCEPTABLE, "not_acceptable", 406, 2, "No offered media type is acceptable")             \
+    X(REQUEST_TIMEOUT, "request_timeout", 408, 1, "The request took too long to arrive")           \
+    X(CONFLICT, "conflict", 409, 5, "The object is in another state")                              \
+    X(LENGTH_REQUIRED, "length_required", 411, 2, "The request needs a length")                    \
+    X(BODY_TOO_LARGE, "body_too_large", 413, 2, "The body is larger than allowed")                 \
+    X(URL_TOO_LONG, "url_too_long", 414, 2, "The URL is longer than allowed")                      \
+    X(UNSUPPORTED_MEDIA, "unsupported_media_type", 415, 2, "The body must be application/json")    \
+    X(EXPECTATION_FAILED, "expectation_failed", 417, 2, "The expectation cannot be met")           \
+    X(IDEMPOTENCY_MISMATCH, "idempotency_mismatch", 422, 5,                                        \
+      "The Idempotency-Key was used for another request")                                          \
+    X(UPGRADE_REQUIRED, "upgrade_required", 426, 2, "This address speaks WebSocket")               \
+    X(TOO_MANY, "too_many", 429, 1, "Too many at once; try again later")                           \
+    X(HEADERS_TOO_LARGE, "headers_too_large", 431, 2, "The header is larger than allowed")         \
+    X(NOT_IMPLEMENTED, "not_implemented", 501, 2, "The request needs something unknown here")      \
+    X(BAD_VERSION, "http_version_not_supported", 505, 2, "Only HTTP/1.0 and HTTP/1.1 are spoken")  \
+    X(BUSY, "busy", 503, 6, "Somebody else holds it")                                              \
+    X(OVERLOADED, "overloaded", 503, 1, "The daemon has too much to do; try again later")          \
+    X(CLOSING, "closing", 503, 1, "The daemon is shutting down")                                   \
+    X(DISK_FULL, "disk_full", 507, 7, "The disk is full; nothing was changed")                     \
+    X(READ_ONLY, "storage_read_only", 507, 7, "The storage is read-only; nothing was changed")     \
+    X(STORE_IO, "store_io", 500, 7, "The database could not read or write; nothing was changed")   \
+    X(STORE_LOST, "store_lost", 500, 8, "The outcome of a commit is unknown; restart the daemon")  \
+    X(STORE_CORRUPT, "store_corrupt", 500, 7, "The database is damaged")                           \
+    X(STORE_DOWN, "store_down", 503, 7, "The database server cannot be reached")                   \
+    X(NEWER_SCHEMA, "newer_schema", 500, 10, "The database was written by a newer drover")         \
+    X(UNREACHABLE, "unreachable", 503, 9, "The daemon cannot be reached")                          \
+    X(INTERRUPTED, "interrupted", 503, 11, "Interrupted")
+
+enum err_code {
+#define X(code, name, status, exit_code, title) ERR_##code,
+    ERR_TABLE(X)
+#undef X
+        ERR_CODES
+};
+
+struct err {
+    enum err_code code;
+    int os;           /* errno of the failed call, or 0. */
+    const char *step; /* Static text: what was being done. NULL on success. */
+};
+
+#define ERR_OK ((struct err){.code = ERR_NONE})
+
+/* Tells a user what was wrong, where, and what to do. Always terminated; too long is cut. */
+struct why {
+    char text[320];
+};
+
+struct err err_make(enum err_code code, const char *step);
+struct err err_from_errno(int os, const char *step);
+void why_set(struct why *why, const char *format, ...) PRINTF_LIKE(2, 3); /* NULL is allowed. */
+
+static inline bool err_failed(struct err err) {
+    return err.code != ERR_NONE;
+}
+
+const char *err_name(enum err_code code);
+const char *err_title(enum err_code code);
+int err_http_status(enum err_code code);
+int err_exit_code(enum err_code code);
+
+#endif

@@ -1,0 +1,64 @@
+/* id.c: prefix, '_', then 128 bits as 26 digits of base 32: 48 bits of milliseconds, 80 random.
+ *
+ * 26 digits hold 130 bits, so the first digit is at most '7'. Digits ascend in ASCII, hence text
+ * order is time order.
+ */
+#include "base/id.h"
+
+#include <string.h>
+
+enum { DIGITS = 26, PREFIX_MAX = 4 };
+
+/* Crockford's alphabet: no i, l, o, u, which people misread. */
+static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
+
+/* The clock is outside: a mad one gives ids that sort badly, never a crash. */
+static uint64_t clamp_ms(int64_t now_ms) {
+    const int64_t ms_max = (INT64_C(1) << 48) - 1;
+    if (now_ms < 0) {
+        return 0;
+    }
+    return (uint64_t)(now_ms > ms_max ? ms_max : now_ms);
+}
+
+struct id id_make(const char *prefix, int64_t now_ms, const uint8_t random[10]) {
+    size_t prefix_len = strlen(prefix);
+    assert(prefix_len > 0);
+    assert(prefix_len <= PREFIX_MAX);
+
+    uint64_t ms = clamp_ms(now_ms);
+    uint64_t high = ms << 16 | (uint64_t)random[0] << 8 | random[1];
+    uint64_t low = 0;
+    for (int i = 2; i < 10; i++) {
+        low = low << 8 | random[i];
+    }
+
+    struct id id = {0};
+    memcpy(id.text, prefix, prefix_len);
+    id.text[prefix_len] = '_';
+    char *digits = id.text + prefix_len + 1;
+    for (int i = DIGITS - 1; i >= 0; i--) {
+        digits[i] = alphabet[low & 31];
+        low = low >> 5 | high << 59;
+        high >>= 5;
+    }
+    return id;
+}
+
+static bool is_digit(char c) {
+    return c != '\0' && strchr(alphabet, c) != NULL;
+}
+
+bool id_valid(const char *text, size_t len, const char *prefix) {
+    size_t prefix_len = strlen(prefix);
+    if (len != prefix_len + 1 + DIGITS || memcmp(text, prefix, prefix_len) != 0 ||
+        text[prefix_len] != '_' || text[prefix_len + 1] > '7') {
+        return false;
+    }
+    for (size_t i = prefix_len + 1; i < len; i++) {
+        if (!is_digit(text[i])) {
+            return false;
+        }
+    }
+    return true;
+}

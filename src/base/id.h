@@ -1,0 +1,20 @@
+/* id.h: the ids that users see: a typed prefix, then 26 characters of time and randomness.
+ *
+ * Promise    ids of one kind sort by the millisecond they were made in, and are unguessable beyond
+ *            that (80 random bits). Crockford's base 32, lower case.
+ */
+#ifndef DROVER_BASE_ID_H
+#define DROVER_BASE_ID_H
+
+#include "base/base.h"
+
+enum { ID_SIZE = 32 }; /* With the terminator; "tok_" + 26. */
+struct id {
+    char text[ID_SIZE];
+};
+
+/* `prefix` is at most 4 letters, without the underscore. */
+struct id id_make(const char *prefix, int64_t now_ms, const uint8_t random[10]);
+MUST_CHECK bool id_valid(const char *text, size_t len, const char *prefix);
+
+#endif

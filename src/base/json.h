@@ -1,0 +1,50 @@
+/* json.h: jansson behind our limits.
+ *
+ * Promise    what json_parse accepts is UTF-8, no deeper than depth_max, of at most JSON_VALUES_MAX
+ *            values, without duplicate keys, its integers exact in 64 bits (a larger one is
+ *            refused, never rounded); a lone surrogate escape becomes U+FFFD. A refusal tells the
+ *            line and the column.
+ * Ownership  *ret_json is owned: json_decref, or AUTO(json_release).
+ * Threads    any; a value belongs to one thread at a time.
+ * Failure    ERR_BAD_JSON, ERR_OUT_OF_MEMORY; outputs are untouched, and `why` (may be NULL) says
+ *            what is wrong and where. Only the text handed to json_write may hold a part.
+ */
+#ifndef DROVER_BASE_JSON_H
+#define DROVER_BASE_JSON_H
+
+#include <jansson.h>
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/text.h"
+
+/* A value costs up to 150 bytes, and a text of two bytes may be one: so they are counted, too. */
+enum { JSON_DEPTH_MAX = 64, JSON_VALUES_MAX = 200000 };
+
+void json_setup(void); /* Once, first thing in main: routes jansson's memory through mem_try. */
+void json_release(json_t **json); /* For AUTO. */
+
+MUST_CHECK struct err json_parse(const char *bytes, size_t len, unsigned depth_max,
+                                 json_t **ret_json, struct why *why);
+
+/* Compact, keys in the order they came, reals by 15 digits. */
+MUST_CHECK struct err json_write(const json_t *json, struct text *text);
+
+/* One field of an object that came from outside. The table is the whole truth: a key that is not in
+ * it is refused by name, a wrong type and a missing required field too. Absent: *into untouched. */
+enum json_kind { JSON_KIND_TEXT, JSON_KIND_INT, JSON_KIND_BOOL, JSON_KIND_ANY, JSON_KIND_TEXTS };
+struct json_field {
+    const char *name;
+    enum json_kind kind;
+    bool required;
+    /* TEXT: length in bytes; INT: value; TEXTS: count. max 0: no upper bound; min 0 too: none. */
+    int64_t min, max;
+    const char **text; /* TEXT: borrowed from the object; holds no NUL. */
+    int64_t *number;   /* INT. */
+    bool *flag;        /* BOOL. */
+    json_t **value;    /* ANY and TEXTS: borrowed from the object. */
+};
+MUST_CHECK struct err json_read_fields(const json_t *object, const struct json_field *fields,
+                                       size_t count, struct why *why);
+
+#endif

@@ -1,0 +1,194 @@
+/* text.c: one growing buffer with a bound; the first failure sticks. */
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+void text_init(struct text *text, size_t size_max) {
+    *text = (struct text){.size_max = size_max};
+}
+
+void text_done(struct text *text) {
+    mem_free(text->data);
+    text_init(text, text->size_max);
+}
+
+void text_clear(struct text *text) {
+    text->len = 0;
+    text->failed = false;
+    text->no_memory = false;
+    if (text->data != NULL) {
+        text->data[0] = '\0';
+    }
+}
+
+/* Doubles, but never beyond the bound: `size_max` counts bytes of text, the terminator is extra. */
+static bool text_grow(struct text *text, size_t len_after) {
+    size_t size = text->size < 64 ? 64 : text->size;
+    while (size <= len_after) {
+        if (!size_mul(size, 2, &size)) {
+            return false;
+        }
+    }
+    if (size - 1 > text->size_max) {
+        size = text->size_max + 1;
+    }
+    char *grown = mem_try_grow(text->data, size);
+    if (grown == NULL) {
+        text->no_memory = true;
+        return false;
+    }
+    text->data = grown;
+    text->size = size;
+    return true;
+}
+
+/* Room for `more` bytes behind what is there, or NULL and the builder has failed. */
+static inline char *text_room(struct text *text, size_t more) {
+    size_t len_after;
+    if (text->failed || !size_add(text->len, more, &len_after) || len_after > text->size_max ||
+        len_after == SIZE_MAX) {
+        text->failed = true;
+        return NULL;
+    }
+    if (len_after >= text->size && !text_grow(text, len_after)) {
+        text->failed = true;
+        return NULL;
+    }
+    return text->data + text->len;
+}
+
+static inline void text_terminate(struct text *text) {
+    if (text->data != NULL) {
+        text->data[text->len] = '\0';
+    }
+}
+
+static inline void text_advance(struct text *text, size_t more) {
+    text->len += more;
+    text->data[text->len] = '\0';
+}
+
+void text_add(struct text *text, const char *bytes, size_t len) {
+    assert(bytes != NULL || len == 0);
+    char *room = text_room(text, len);
+    if (room == NULL) {
+        return;
+    }
+    if (len > 0) {
+        memcpy(room, bytes, len);
+    }
+    text_advance(text, len);
+}
+
+void text_add_str(struct text *text, const char *str) {
+    text_add(text, str, strlen(str));
+}
+
+void text_add_char(struct text *text, char c) {
+    char *room = text_room(text, 1);
+    if (room == NULL) {
+        return;
+    }
+    *room = c;
+    text_advance(text, 1);
+}
+
+/* By hand, because seq numbers and times are on the path of every event. */
+void text_add_int(struct text *text, int64_t value) {
+    char digits[20];
+    size_t at = sizeof digits;
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    do {
+        digits[--at] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (value < 0) {
+        digits[--at] = '-';
+    }
+    text_add(text, digits + at, sizeof digits - at);
+}
+
+/* Formats into the room that is there; only what did not fit is formatted a second time. */
+void text_addf(struct text *text, const char *format, ...) {
+    va_list args;
+    va_list again;
+    va_start(args, format);
+    va_copy(again, args);
+    size_t left = text->failed ? 0 : text->size - text->len;
+    int wanted = vsnprintf(left > 0 ? text->data + text->len : NULL, left, format, args);
+    va_end(args);
+    char *room = wanted < 0 ? NULL : text_room(text, (size_t)wanted);
+    if (room != NULL) {
+        if ((size_t)wanted >= left) {
+            (void)vsnprintf(room, (size_t)wanted + 1, format, again); /* Measured above. */
+        }
+        text_advance(text, (size_t)wanted);
+    } else {
+        text->failed = true;
+        text_terminate(text);
+    }
+    va_end(again);
+}
+
+/* For each byte: 0 is copied as it is, 'u' is written as \u00XX, anything else behind a backslash.
+ * DEL stays as it is: it is plain in JSON. */
+static const char escapes[256] = {
+    /* clang-format off */
+    'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'b', 't', 'n', 'u', 'f', 'r', 'u', 'u',
+    'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u',
+    ['"'] = '"', ['\\'] = '\\',
+    /* clang-format on */
+};
+
+static void text_add_escape(struct text *text, unsigned char byte) {
+    static const char hex[] = "0123456789abcdef";
+    char kind = escapes[byte];
+    if (kind == 'u') {
+        const char unit[] = {'\\', 'u', '0', '0', hex[byte >> 4], hex[byte & 15]};
+        text_add(text, unit, sizeof unit);
+        return;
+    }
+    const char pair[] = {'\\', kind};
+    text_add(text, pair, sizeof pair);
+}
+
+/* Plain stretches are copied in one piece: most strings hold nothing to escape. */
+void text_add_json(struct text *text, const char *bytes, size_t len) {
+    assert(bytes != NULL || len == 0);
+    text_add_char(text, '"');
+    size_t start = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (escapes[(unsigned char)bytes[i]] == 0) {
+            continue;
+        }
+        text_add(text, bytes + start, i - start);
+        text_add_escape(text, (unsigned char)bytes[i]);
+        start = i + 1;
+    }
+    if (len > start) {
+        text_add(text, bytes + start, len - start);
+    }
+    text_add_char(text, '"');
+}
+
+bool text_failed(const struct text *text) {
+    return text->failed;
+}
+
+char *text_take(struct text *text, size_t *ret_len) {
+    assert(!text->failed);
+    if (text->data == NULL) {
+        text_add(text, "", 0);
+    }
+    char *data = text->data;
+    if (ret_len != NULL) {
+        *ret_len = text->len;
+    }
+    text->data = NULL;
+    text_init(text, text->size_max);
+    return data;
+}

@@ -1,0 +1,36 @@
+/* text.h: a bounded builder for text and bytes.
+ *
+ * Promise    adding never goes beyond `size_max` bytes; an addition goes in whole or not at all.
+ *            A builder that ran out (of bound or of memory) remembers it and takes nothing more:
+ *            add as you like, and ask text_failed() once at the end.
+ * Ownership  embedded: text_init/text_done. text_take hands the bytes over (end with mem_free).
+ * Threads    one at a time.
+ */
+#ifndef DROVER_BASE_TEXT_H
+#define DROVER_BASE_TEXT_H
+
+#include <stdarg.h>
+
+#include "base/base.h"
+
+struct text {
+    char *data; /* Owned; terminated whenever it is not NULL. */
+    size_t len, size, size_max;
+    bool failed;
+    bool no_memory; /* It failed for want of memory, not at its bound. */
+};
+
+void text_init(struct text *text, size_t size_max);
+void text_done(struct text *text); /* For AUTO. */
+void text_clear(struct text *text);
+void text_add(struct text *text, const char *bytes, size_t len);
+void text_add_str(struct text *text, const char *str);
+void text_add_char(struct text *text, char c);
+void text_add_int(struct text *text, int64_t value);
+void text_addf(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
+void text_add_json(struct text *text, const char *bytes, size_t len); /* Quoted and escaped. */
+MUST_CHECK bool text_failed(const struct text *text);
+/* Terminated. Only of a builder that has not failed; it is empty then. ret_len may be NULL. */
+MUST_CHECK char *text_take(struct text *text, size_t *ret_len);
+
+#endif
