@@ -1,0 +1,55 @@
+/* checkpoint.h: keeps the write-ahead log short without making the writer wait.
+ *
+ * Promise    a thread of its own copies the log into the database (PASSIVE) each time it has grown
+ *            by CHECKPOINT_EVERY; readers and writer go on meanwhile. Since a log that is written
+ *            all the time is never quite copied, above CHECKPOINT_RESTART_BYTES the thread asks the
+ *            writer, which does the little rest between two groups: the next commit then begins the
+ *            log anew.
+ *            A reader that stays in one transaction, or a thread that does not get its turn, lets
+ *            the log grow. Above CHECKPOINT_WAIT_BYTES the writer itself brings it down between two
+ *            groups, and waits for who is in the way; what is queued waits with it, since a disk
+ *            that is full of log serves nobody. It waits CHECKPOINT_WAITS times as long as the
+ *            driver does, then lets one group pass and begins again.
+ * Ownership  embedded: start/stop; the connections are borrowed.
+ * Threads    checkpoint_tend: the writer's. start, stop: the one that opened the store.
+ * Failure    a checkpoint that fails is tried again when the log has grown: nothing is lost by it,
+ *            the log holds everything.
+ */
+#ifndef DROVER_STORE_CHECKPOINT_H
+#define DROVER_STORE_CHECKPOINT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/base.h"
+#include "base/err.h"
+#include "store/driver.h"
+
+enum {
+    CHECKPOINT_EVERY = 8 << 20,
+    CHECKPOINT_RESTART_BYTES = 16 << 20,
+    CHECKPOINT_WAIT_BYTES = 64 << 20,
+    CHECKPOINT_WAITS = 6,
+};
+
+struct checkpoint {
+    struct conn *writer; /* Borrowed. */
+    struct conn *own;    /* Borrowed; NULL: no thread, the writer's connection does it all. */
+    int64_t next_at;     /* Writer's thread: how long the log may grow before the next one, */
+    int64_t wait_at;     /* and before it does that one itself. */
+    atomic_int_fast64_t log_bytes;
+    atomic_bool restart;
+    atomic_uint_fast64_t done;
+
+    pthread_t thread;
+    pthread_mutex_t lock; /* Guards what follows. */
+    pthread_cond_t wake, idle;
+    bool wanted, running, ending;
+};
+
+MUST_CHECK struct err checkpoint_start(struct checkpoint *checkpoint, struct conn *writer,
+                                       struct conn *own);
+void checkpoint_stop(struct checkpoint *checkpoint); /* Never started (zeroed) is allowed. */
+void checkpoint_tend(struct checkpoint *checkpoint); /* After each group. */
+
+#endif

@@ -1,0 +1,153 @@
+/* datadir.c: see datadir.h.
+ *
+ * The claim is a flock on `drover.lock`. The file stays when the claim ends: removing it would let
+ * a third process lock a file of the same name that nobody else looks at any more. The pid in it is
+ * for humans only; it decides nothing.
+ */
+#include "store/datadir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/memory.h"
+
+enum { PID_TEXT_SIZE = 24 };
+
+struct datadir {
+    int fd; /* Owned; the lock lives exactly as long as it does. */
+};
+
+char *datadir_path(const char *path, const char *name) {
+    size_t size = strlen(path) + strlen(name) + 2;
+    char *joined = mem_new(size);
+    (void)snprintf(joined, size, "%s/%s", path, name); /* It fits: it was measured. */
+    return joined;
+}
+
+struct err datadir_sync_folder_of(const char *path) {
+    AUTO(mem_release) char *copy = mem_copy(path, strlen(path));
+    AUTO(fd_release) int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) < 0) {
+        return err_from_errno(errno, "datadir: sync folder");
+    }
+    return ERR_OK;
+}
+
+static struct err make_one(const char *path) {
+    if (mkdir(path, 0700) < 0) {
+        return errno == EEXIST ? ERR_OK : err_from_errno(errno, "datadir: make folder");
+    }
+    return datadir_sync_folder_of(path);
+}
+
+/* Each folder of the path that is not there yet. */
+static struct err make_all(const char *path) {
+    AUTO(mem_release) char *part = mem_copy(path, strlen(path));
+    for (char *slash = strchr(part + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        struct stat found;
+        struct err err = stat(part, &found) == 0 ? ERR_OK : make_one(part);
+        *slash = '/';
+        if (err_failed(err)) {
+            return err;
+        }
+    }
+    return make_one(path);
+}
+
+static void say_who_holds_it(int fd, const char *path, struct why *why) {
+    char text[PID_TEXT_SIZE] = {0};
+    ssize_t got = pread(fd, text, sizeof text - 1, 0);
+    text[strcspn(text, "\n")] = '\0';
+    if (got <= 0 || text[0] == '\0') {
+        why_set(why, "The data directory %s is in use by another process.", path);
+    } else {
+        why_set(why,
+                "The data directory %s is in use by process %s. Stop that one first, or choose"
+                " another directory.",
+                path, text);
+    }
+}
+
+/* A disk too full for a pid is no reason not to start: the claim holds without it. */
+static void write_pid(int fd) {
+    char text[PID_TEXT_SIZE];
+    int len = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)len, 0) < 0) {
+        return;
+    }
+}
+
+/* Whoever may write into it can put another database, or settings of his own, in the place of ours.
+ * A group may: many systems give each user one of his own, and new folders to it. */
+static struct err check_writers(const char *path, struct why *why) {
+    struct stat found;
+    if (stat(path, &found) < 0) {
+        struct err err = err_from_errno(errno, "datadir: look");
+        why_set(why, "%s cannot be looked at: %s.", path, strerrordesc_np(err.os));
+        return err;
+    }
+    if ((found.st_mode & S_IWOTH) == 0) {
+        return ERR_OK;
+    }
+    why_set(why,
+            "Everybody may write into the data directory %s. 'chmod o-w' it, or choose a folder"
+            " inside it: that one is made for you alone.",
+            path);
+    return err_make(ERR_CONFIG, "datadir: writers");
+}
+
+struct err datadir_claim(const char *path, struct datadir **ret_dir, struct why *why) {
+    assert(path != NULL);
+    if (path[0] == '\0') {
+        why_set(why, "The path of the data directory is empty.");
+        return err_make(ERR_USAGE, "datadir: path");
+    }
+    struct err err = make_all(path);
+    if (err_failed(err)) {
+        why_set(why, "The data directory %s cannot be made: %s.", path, strerrordesc_np(err.os));
+        return err;
+    }
+    err = check_writers(path, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    AUTO(mem_release) char *lock = datadir_path(path, DATADIR_LOCK);
+    /* O_CLOEXEC is load-bearing: a child that inherited this descriptor would keep the claim alive
+     * after we die, and the restarted daemon could never take it back. */
+    AUTO(fd_release) int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        err = err_from_errno(errno, "datadir: open lock");
+        why_set(why, "%s cannot be opened: %s.", lock, strerrordesc_np(err.os));
+        return err;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        err = err_from_errno(errno, "datadir: claim");
+        if (err.code == ERR_BUSY) {
+            say_who_holds_it(fd, path, why);
+        } else {
+            why_set(why, "%s cannot be locked: %s.", lock, strerrordesc_np(err.os));
+        }
+        return err;
+    }
+    write_pid(fd);
+    struct datadir *dir = mem_new(sizeof *dir);
+    dir->fd = fd_take(&fd);
+    *ret_dir = dir;
+    return ERR_OK;
+}
+
+void datadir_release(struct datadir *dir) {
+    if (dir == NULL) {
+        return;
+    }
+    fd_release(&dir->fd);
+    mem_free(dir);
+}

@@ -1,0 +1,28 @@
+/* datadir.h: the daemon's exclusive claim on its data directory.
+ *
+ * Promise    at most one live claim per directory; the kernel drops it if we crash. A directory
+ *            that did not exist is made for its owner alone (0700), its parents too.
+ * Ownership  the caller owns *ret_dir and ends it with datadir_release.
+ * Threads    any one thread at a time. Blocks on the disk.
+ * Failure    no claim is held and *ret_dir is untouched. ERR_BUSY: somebody else holds it, and
+ *            `why` names the process. ERR_CONFIG: everybody may write into the directory.
+ */
+#ifndef DROVER_STORE_DATADIR_H
+#define DROVER_STORE_DATADIR_H
+
+#include "base/base.h"
+#include "base/err.h"
+
+#define DATADIR_DATABASE "drover.db"
+#define DATADIR_LOCK "drover.lock"
+
+struct datadir;
+
+MUST_CHECK struct err datadir_claim(const char *path, struct datadir **ret_dir, struct why *why);
+void datadir_release(struct datadir *dir); /* NULL is allowed. */
+
+MUST_CHECK char *datadir_path(const char *path, const char *name); /* path/name; end: mem_free. */
+/* What was made or renamed in the folder that holds `path` stays there after a power cut. */
+MUST_CHECK struct err datadir_sync_folder_of(const char *path);
+
+#endif

@@ -1,0 +1,147 @@
+/* driver.h: what the core of the store asks of a database. Only store/ includes it.
+ *
+ * Promise    the core keeps order, groups, reruns, notes and threads; a driver speaks SQL. The core
+ *            never sends a statement after one that failed: it rolls back first.
+ * Ownership  a driver embeds struct database, struct conn and struct rows in its own (CONTAINER_OF)
+ *            and fills the public fields. `struct why` may be NULL wherever one is taken.
+ * Threads    `open`, `connect`, `disconnect`, `close`: the thread that opened the store. All other
+ *            calls: one thread at a time for each connection, and not always the same one.
+ * Failure    outputs are untouched. Errors are mapped to the codes of base/err.h by the driver:
+ *            ERR_DISK_FULL, ERR_READ_ONLY, ERR_STORE_IO, ERR_STORE_CORRUPT, ERR_STORE_DOWN,
+ *            ERR_BUSY, ERR_OUT_OF_MEMORY, ERR_CONFLICT (a constraint), ERR_STORE_LOST (somebody
+ *            else owns the database now, or nobody can tell what happened: the daemon must exit),
+ *            else ERR_INTERNAL (our SQL is wrong).
+ */
+#ifndef DROVER_STORE_DRIVER_H
+#define DROVER_STORE_DRIVER_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "store/store.h"
+
+struct driver;
+
+struct database {
+    const struct driver *driver;
+};
+
+enum conn_role {
+    CONN_WRITER,     /* One. PostgreSQL: it holds the schema's lock. */
+    CONN_READER,     /* Reads only; several. */
+    CONN_CHECKPOINT, /* Asked for only by a driver that has `checkpoint`. */
+};
+
+struct conn {
+    const struct driver *driver;
+    enum conn_role role;
+};
+
+struct rows {
+    struct conn *conn; /* Filled by the driver; borrowed until close. */
+    struct tx *tx;     /* Filled and used by the core. */
+};
+
+enum commit_outcome {
+    COMMIT_DONE,    /* Durable. */
+    COMMIT_NOT,     /* Known not to have happened; no transaction is open any more. */
+    COMMIT_UNKNOWN, /* Nobody can tell: nobody is answered, the daemon exits. */
+};
+
+enum checkpoint_kind {
+    CHECKPOINT_PASSIVE, /* Disturbs nobody; on CONN_CHECKPOINT. */
+    CHECKPOINT_RESTART, /* The next commit begins the log anew; on CONN_WRITER, between groups. */
+    CHECKPOINT_WAIT,    /* The same, waiting some seconds for who is in the way: ERR_BUSY then. */
+};
+
+struct driver_options {
+    const char *where; /* Borrowed during `open` only, like all of this. */
+    const struct world *world;
+    bool standby;
+    void (*waiting)(void *ctx); /* May be NULL; called once, when `connect` has to stand by. */
+    bool (*give_up)(void *ctx); /* May be NULL; asked while it stands by: ERR_INTERRUPTED. */
+    void *ctx;
+};
+
+/* The words by which the two dialects of DDL differ: in a migration, `@id@` is a table's integer
+ * primary key that numbers itself, `@int@` a 64-bit integer, `@strict@` what closes a CREATE
+ * TABLE. */
+struct driver_words {
+    const char *id, *integer, *strict;
+};
+
+struct driver {
+    const char *name;
+    struct driver_words words;
+    bool (*serves)(const char *where);
+
+    /* --- A database. `open` claims it where a claim needs no connection (a data directory). --- */
+    struct err (*open)(const struct driver_options *options, struct database **ret_database,
+                       struct why *why);
+    void (*close)(struct database *database); /* After every connection. NULL is allowed. */
+    /* From any thread, as is the next. The store closes: what waits for a server gives up soon, in
+     * every thread. NULL: nothing waits. */
+    void (*closing)(struct database *database);
+    /* Did the server answer when it was last needed? NULL: there is none. */
+    bool (*reachable)(const struct database *database);
+    /* CONN_WRITER comes first, and alone, and is the one that may stand by for a lock. */
+    struct err (*connect)(struct database *database, enum conn_role role, struct conn **ret_conn,
+                          struct why *why);
+    void (*disconnect)(struct conn *conn); /* NULL is allowed. */
+
+    /* --- The writer at start, outside any transaction, in this order. --- */
+    /* 0: empty database. The table is `schema (version)`, one row, made by the first migration. */
+    struct err (*schema_version)(struct conn *conn, int64_t *ret_version);
+    /* Several statements in one text, unprepared; stops at the first failure. Brings its own BEGIN
+     * and COMMIT; on failure the core calls `rollback`. */
+    struct err (*run)(struct conn *conn, const char *script, struct why *why);
+    /* One durable commit of `UPDATE nodes SET epoch = epoch + 1`. What the driver needs later for
+     * its fence (epoch, batch) it remembers by itself. */
+    struct err (*raise_epoch)(struct conn *conn, int64_t *ret_epoch);
+
+    /* --- Transactions. --- */
+    /* Writer: BEGIN IMMEDIATE, or BEGIN and the fence `UPDATE nodes SET batch …`; reader: one
+     * snapshot. A connection found dead is made again here. On failure no transaction is open. */
+    struct err (*begin)(struct conn *conn);
+    struct err (*savepoint)(struct conn *conn); /* One level, always the same name. */
+    struct err (*release)(struct conn *conn);
+    struct err (*rollback_to)(struct conn *conn); /* And releases it. */
+    /* A connection lost in COMMIT is settled here: reconnect, lock, look at `batch`.
+     * *ret_err is filled unless COMMIT_DONE. */
+    enum commit_outcome (*commit)(struct conn *conn, struct err *ret_err);
+    void (*rollback)(struct conn *conn); /* Whatever the state: afterwards none is open. */
+    /* After a failed statement: is the whole transaction gone, so that nothing of it happened? */
+    bool (*transaction_lost)(struct conn *conn);
+
+    /* --- Statements: `sql` is a literal, found prepared by its address (statements.h). --- */
+    struct err (*exec)(struct conn *conn, const char *sql, const struct arg *args, size_t count,
+                       int64_t *ret_changed); /* May be NULL. */
+    /* `args` are copied where they must outlive the call. Two cursors may be open at once, also on
+     * the same `sql`. */
+    struct err (*query)(struct conn *conn, const char *sql, const struct arg *args, size_t count,
+                        struct rows **ret_rows);
+    struct err (*rows_next)(struct rows *rows, bool *ret_row);
+    bool (*rows_null)(const struct rows *rows, int column);
+    int64_t (*rows_int)(const struct rows *rows, int column);
+    struct bytes (*rows_text)(const struct rows *rows, int column);
+    void (*rows_close)(struct rows *rows);
+
+    /* --- The log; all NULL where the server looks after it by itself. --- */
+    int64_t (*log_bytes)(struct conn *writer); /* After a commit, on the writer's thread. */
+    struct err (*checkpoint)(struct conn *conn, enum checkpoint_kind kind);
+
+    /* --- Whole databases, with no store open in this process. See store.h. --- */
+    struct err (*backup)(const char *where, const char *to, struct why *why);
+    struct err (*restore)(const char *from, const char *where, struct why *why);
+    struct err (*check)(const char *where, struct store_check *ret_check, struct why *why);
+};
+
+extern const struct driver driver_sqlite;
+extern const struct driver driver_postgres;
+
+const struct driver *driver_for(const char *where); /* Never NULL: a path is SQLite's. */
+
+/* migrate.c. Brings the writer's database to the newest schema, or refuses a newer one. */
+MUST_CHECK struct err store__migrate(struct conn *writer, struct why *why);
+int64_t store__schema_known(void);
+
+#endif

@@ -1,0 +1,235 @@
+/* group.c: see group.h. */
+#include "store/group.h"
+
+/* What one group has done so far. */
+struct progress {
+    struct group_writer *writer;
+    struct group *group;
+    struct group_source source;
+    uint64_t began_ns;
+    unsigned kept; /* Functions in the open transaction that succeeded. */
+    bool open;     /* A transaction is open. */
+};
+
+void group_writer_init(struct group_writer *writer, struct conn *conn, const struct world *world,
+                       int64_t epoch) {
+    writer->conn = conn;
+    writer->world = world;
+    tx_init(&writer->tx, conn, epoch);
+    writer->counters = (struct group_counters){0};
+}
+
+void group_writer_done(struct group_writer *writer) {
+    tx_done(&writer->tx);
+}
+
+static void count(atomic_uint_fast64_t *counter) {
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+/* The bounds of a group; the first function is always taken. */
+static struct call *take(struct progress *progress) {
+    const struct group *group = progress->group;
+    const struct world *world = progress->writer->world;
+    if (group->calls.count > 0 &&
+        (group->calls.count >= GROUP_FUNCTIONS_MAX || group->notes.len >= GROUP_NOTES_MAX ||
+         world_mono_ns(world) - progress->began_ns > GROUP_ADDING_NS)) {
+        return NULL;
+    }
+    return progress->source.next(progress->source.ctx);
+}
+
+/* Runs one function; its notes stay only if it succeeded. */
+static struct err run(struct group_writer *writer, struct group *group, struct call *call) {
+    size_t mark = notes_mark(&group->notes);
+    writer->tx.notes = &group->notes;
+    count(&writer->counters.functions);
+    struct err err = tx_run(&writer->tx, call->fn, call->ctx);
+    if (err_failed(err)) {
+        notes_cut(&group->notes, mark);
+    }
+    return err;
+}
+
+/* A function's refusal leaves the transaction as it was; only a failed statement can end it. */
+static bool transaction_gone(struct group_writer *writer) {
+    return err_failed(writer->tx.err) && writer->conn->driver->transaction_lost(writer->conn);
+}
+
+/* The transaction is open and holds work of others: this function gets a savepoint. Answers whether
+ * the transaction is still there. */
+static bool run_guarded(struct progress *progress, struct call *call) {
+    struct group_writer *writer = progress->writer;
+    const struct driver *driver = writer->conn->driver;
+    if (err_failed(driver->savepoint(writer->conn))) {
+        return false;
+    }
+    size_t mark = notes_mark(&progress->group->notes);
+    call->result = run(writer, progress->group, call);
+    if (!err_failed(call->result)) {
+        progress->kept++;
+        if (!err_failed(driver->release(writer->conn))) {
+            return true;
+        }
+        notes_cut(&progress->group->notes, mark);
+        return false;
+    }
+    return !transaction_gone(writer) && !err_failed(driver->rollback_to(writer->conn));
+}
+
+/* Nothing is in the transaction yet. */
+static bool run_first(struct progress *progress, struct call *call) {
+    struct group_writer *writer = progress->writer;
+    call->result = run(writer, progress->group, call);
+    if (!err_failed(call->result)) {
+        progress->kept++;
+        return true;
+    }
+    if (transaction_gone(writer)) {
+        return false;
+    }
+    writer->conn->driver->rollback(writer->conn);
+    progress->open = false;
+    return true;
+}
+
+enum together { TOGETHER_DONE, TOGETHER_GONE, TOGETHER_STOP };
+
+/* After a BEGIN that failed, each further try would only make everybody wait as long again: for a
+ * lock of another process some seconds, for a server that is gone longer. */
+static void refuse_from(struct call *call, struct err err) {
+    for (; call != NULL; call = call->next) {
+        call->result = err;
+    }
+}
+
+/* Nothing can be done for this group now: all that waits is answered, however long BEGIN took. */
+static enum together refuse(struct progress *progress, struct call *call, struct err err) {
+    if (err.code == ERR_STORE_LOST) {
+        return TOGETHER_STOP;
+    }
+    struct calls *calls = &progress->group->calls;
+    while (calls->count < GROUP_FUNCTIONS_MAX) {
+        struct call *next = progress->source.next(progress->source.ctx);
+        if (next == NULL) {
+            break;
+        }
+        calls_push(calls, next);
+    }
+    refuse_from(call, err);
+    return TOGETHER_DONE;
+}
+
+/* Runs what there is in one transaction, up to its COMMIT. TOGETHER_STOP: *ret_err is filled. */
+static enum together run_members(struct progress *progress, struct err *ret_err) {
+    struct group_writer *writer = progress->writer;
+    for (struct call *call = take(progress); call != NULL; call = take(progress)) {
+        calls_push(&progress->group->calls, call);
+        if (!progress->open) {
+            *ret_err = writer->conn->driver->begin(writer->conn);
+            if (err_failed(*ret_err)) {
+                return refuse(progress, call, *ret_err);
+            }
+            progress->open = true;
+        }
+        bool there = progress->kept > 0 ? run_guarded(progress, call) : run_first(progress, call);
+        if (!there) {
+            return TOGETHER_GONE;
+        }
+    }
+    return TOGETHER_DONE;
+}
+
+/* An error of COMMIT itself is not told to anybody in a group: each function will hear its own. */
+static enum together run_together(struct progress *progress, struct err *ret_err) {
+    struct group_writer *writer = progress->writer;
+    enum together together = run_members(progress, ret_err);
+    if (together != TOGETHER_DONE || !progress->open) {
+        return together;
+    }
+    switch (writer->conn->driver->commit(writer->conn, ret_err)) {
+    case COMMIT_DONE:
+        return TOGETHER_DONE;
+    case COMMIT_NOT:
+        return TOGETHER_GONE;
+    case COMMIT_UNKNOWN:
+        break;
+    }
+    return TOGETHER_STOP;
+}
+
+/* One function in the transaction that was begun for it. An error that it returns is the store's
+ * end; its own ends in call->result. */
+static struct err run_alone(struct group_writer *writer, struct group *group, struct call *call) {
+    const struct driver *driver = writer->conn->driver;
+    count(&writer->counters.reruns);
+    size_t mark = notes_mark(&group->notes);
+    call->result = run(writer, group, call);
+    if (err_failed(call->result)) {
+        driver->rollback(writer->conn);
+        return ERR_OK;
+    }
+    struct err err = ERR_OK;
+    switch (driver->commit(writer->conn, &err)) {
+    case COMMIT_DONE:
+        break;
+    case COMMIT_NOT:
+        call->result = err;
+        notes_cut(&group->notes, mark);
+        break;
+    case COMMIT_UNKNOWN:
+        return err;
+    }
+    return ERR_OK;
+}
+
+static struct err run_each_alone(struct group_writer *writer, struct group *group) {
+    writer->conn->driver->rollback(writer->conn);
+    notes_cut(&group->notes, 0);
+    for (struct call *call = group->calls.first; call != NULL; call = call->next) {
+        struct err err = writer->conn->driver->begin(writer->conn);
+        if (err_failed(err) && err.code != ERR_STORE_LOST) {
+            refuse_from(call, err);
+            return ERR_OK;
+        }
+        if (!err_failed(err)) {
+            err = run_alone(writer, group, call);
+        }
+        if (err_failed(err)) {
+            return err;
+        }
+    }
+    return ERR_OK;
+}
+
+static void count_errors(struct group_writer *writer, const struct group *group) {
+    for (const struct call *call = group->calls.first; call != NULL; call = call->next) {
+        if (err_failed(call->result)) {
+            count(&writer->counters.errors);
+        }
+    }
+}
+
+struct err group_run(struct group_writer *writer, struct group_source source, struct group *group) {
+    assert(group->calls.first == NULL);
+    assert(group->notes.len == 0);
+    struct progress progress = {.writer = writer,
+                                .group = group,
+                                .source = source,
+                                .began_ns = world_mono_ns(writer->world)};
+    writer->tx.now_ms = world_wall_ms(writer->world);
+    struct err err = ERR_OK;
+    switch (run_together(&progress, &err)) {
+    case TOGETHER_DONE:
+        err = ERR_OK;
+        break;
+    case TOGETHER_GONE:
+        err = run_each_alone(writer, group);
+        break;
+    case TOGETHER_STOP:
+        return err;
+    }
+    count(&writer->counters.groups);
+    count_errors(writer, group);
+    return err;
+}

@@ -1,0 +1,36 @@
+/* lane.h: a queue from the loop to a thread that sleeps while it is empty.
+ *
+ * Promise    first in, first out. Whoever pushes pays for a wake-up only when somebody sleeps.
+ * Ownership  embedded: init/done; it owns the calls in it.
+ * Threads    any.
+ */
+#ifndef DROVER_STORE_LANE_H
+#define DROVER_STORE_LANE_H
+
+#include <uv.h>
+
+#include "base/base.h"
+#include "loop/world.h"
+#include "store/call.h"
+
+struct lane {
+    uv_mutex_t lock; /* Guards what follows. */
+    uv_cond_t wake;
+    struct calls calls;
+    unsigned sleepers;
+    bool ending;
+};
+void lane_init(struct lane *lane);
+void lane_done(struct lane *lane);
+void lane_push(struct lane *lane, struct call *call);
+void lane_end(struct lane *lane); /* Those who wait get what is left, then false. */
+
+/* Waits for one call. False: the lane has ended and is empty. */
+bool lane_wait_one(struct lane *lane, struct call **ret_call);
+/* Waits until there is a call that is not lazy, or one that has been lazy for lazy_ns; then adds
+ * all there is to *calls. False: the lane has ended and is empty. */
+bool lane_wait_all(struct lane *lane, const struct world *world, uint64_t lazy_ns,
+                   struct calls *calls);
+void lane_take_all(struct lane *lane, struct calls *calls); /* Does not wait. */
+
+#endif

@@ -1,0 +1,153 @@
+/* store.h: the only way to rows. One writer, groups of functions, one durable commit each.
+ *
+ * Promise    `done` with success runs only after the commit that holds the function's work is on
+ *            disk. An error rolls back that function alone. Commit order is the order of `done`.
+ * Rules for  A store function may run more than once. It reads and writes only through `tx`, takes
+ * functions  memory from the transaction's arena, touches no shared memory, assigns its outputs on
+ *            every path, handles expected conflicts by ON CONFLICT, and after any SQL error only
+ *            returns. At most 1,000 rows or 5 ms; larger work is a chain of small ones.
+ * Ownership  `ctx` is the caller's and lives until `done`.
+ * Threads    store_write, store_read: the loop (executor inline: the one thread). Functions run on
+ *            store threads; `done` and note callbacks on the loop.
+ * Failure    a commit that failed in an unknown way answers nobody: `lost` is called on the loop
+ *            and the daemon must exit (ERR_STORE_LOST).
+ */
+#ifndef DROVER_STORE_STORE_H
+#define DROVER_STORE_STORE_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/memory.h"
+#include "loop/loop.h"
+#include "loop/world.h"
+
+struct store;
+struct tx;
+struct rows;
+
+typedef struct err (*store_fn)(struct tx *tx, void *ctx);
+typedef void (*store_done)(struct err result, void *ctx);
+
+enum store_executor {
+    STORE_THREAD, /* Own threads; results are posted to the loop. */
+    STORE_INLINE, /* No threads: store_turn() runs one group, then its callbacks. */
+};
+
+/* Opaque notes collected by functions, delivered after the commit in commit order, before any
+ * `done` of the group. `flush` is called once per group after the last note of that kind. */
+enum { STORE_NOTE_KINDS_MAX = 4 };
+struct store_note_kind {
+    void (*deliver)(void *ctx, struct bytes note);
+    void (*flush)(void *ctx); /* May be NULL. */
+    void *ctx;
+};
+
+struct store_options {
+    const char *where; /* A data directory, or a postgres:// URL. */
+    enum store_executor executor;
+    struct loop *loop;          /* THREAD: borrowed for life. INLINE: NULL. */
+    const struct world *world;  /* Borrowed for life. */
+    unsigned readers;           /* Reader threads; 0: the default. */
+    bool standby;               /* PostgreSQL: wait for the schema's lock instead of ERR_BUSY. */
+    void (*waiting)(void *ctx); /* Called once when standing by; may be NULL. */
+    bool (*give_up)(void *ctx); /* Asked while standing by; true: ERR_INTERRUPTED. May be NULL. */
+    void (*lost)(void *ctx, struct err err); /* On the loop. See Failure. */
+    void *ctx;
+    struct store_note_kind notes[STORE_NOTE_KINDS_MAX];
+};
+
+/* Blocks: opens, checks, migrates, raises the epoch (one FULL commit). Call before the loop runs.
+ */
+MUST_CHECK struct err store_open(const struct store_options *options, struct store **ret_store,
+                                 struct why *why);
+/* Finishes and answers what is queued, refuses what those answers ask for (ERR_CLOSING), then
+ * releases. Blocks; for a server that does not answer, some seconds only. On the loop's thread,
+ * before loop_close, and never from a callback of this store. NULL is allowed. */
+void store_close(struct store *store);
+
+/* ERR_OVERLOADED comes through `done` like any other error, never from the call. `done` may be
+ * NULL. A lazy function starts no group by itself: it goes, in order, with the next one that does,
+ * at latest after 5 ms. A read sees at least what was answered before it was asked for; it may see
+ * more, whose notes are still on their way. */
+void store_write(struct store *store, store_fn fn, store_done done, void *ctx);
+void store_write_lazy(struct store *store, store_fn fn, store_done done, void *ctx);
+void store_read(struct store *store, store_fn fn, store_done done, void *ctx);
+
+bool store_turn(struct store *store); /* INLINE: runs one group; false when nothing was queued. */
+
+int64_t store_epoch(const struct store *store);
+
+/* From any thread: false while the database's server does not answer, as far as was last tried. A
+ * full disk does not count: reads are answered. */
+bool store_reachable(const struct store *store);
+
+/* Figures for /metrics; all monotonic but the last two: `queued`, the functions that are not yet
+ * answered, and `log_bytes`, the length of the write-ahead log after the last commit. On the loop.
+ */
+struct store_stats {
+    uint64_t groups, functions, reruns, errors, checkpoints, reads;
+    uint64_t queued, log_bytes;
+};
+void store_get_stats(struct store *store, struct store_stats *ret_stats);
+
+/* --- Inside a store function ------------------------------------------------------------------ */
+
+enum arg_kind { ARG_NULL, ARG_INT, ARG_TEXT };
+struct arg {
+    enum arg_kind kind;
+    int64_t number;
+    struct bytes text;
+};
+static inline struct arg arg_null(void) {
+    return (struct arg){.kind = ARG_NULL};
+}
+static inline struct arg arg_int(int64_t number) {
+    return (struct arg){.kind = ARG_INT, .number = number};
+}
+static inline struct arg arg_text(struct bytes text) {
+    return (struct arg){.kind = ARG_TEXT, .text = text};
+}
+
+/* `sql` is a string literal of the one dialect with $1 … $n: statements are prepared once per
+ * connection and found again by its address. After the first error every further call answers that
+ * error and touches nothing, and the function has failed whatever it returns. ret_changed may be
+ * NULL: a server then need not answer at once, and a failure may show in a later call only, or
+ * after the function. */
+MUST_CHECK struct err tx_exec(struct tx *tx, const char *sql, const struct arg *args, size_t count,
+                              int64_t *ret_changed);
+MUST_CHECK struct err tx_query(
+    struct tx *tx, const char *sql, const struct arg *args, size_t count,
+    struct rows **ret_rows); /* End with rows_close, AUTO(rows_release). */
+/* The same, standing on the first row already; *ret_rows NULL: there is none. */
+MUST_CHECK struct err tx_first(struct tx *tx, const char *sql, const struct arg *args, size_t count,
+                               struct rows **ret_rows);
+MUST_CHECK struct err rows_next(struct rows *rows, bool *ret_row);
+bool rows_null(const struct rows *rows, int column);
+int64_t rows_int(const struct rows *rows, int column);
+struct bytes rows_text(const struct rows *rows, int column); /* Until the next rows_next. */
+void rows_close(struct rows *rows);
+void rows_release(struct rows **rows);
+
+/* Copies the bytes; dropped with the function's savepoint. */
+MUST_CHECK struct err tx_note(struct tx *tx, unsigned kind, struct bytes note);
+/* Ends with the function: what `done` needs lives in memory of the caller's. */
+struct arena *tx_arena(struct tx *tx);
+int64_t tx_now_ms(const struct tx *tx); /* Wall clock, the same for a whole group. */
+int64_t tx_epoch(const struct tx *tx);
+
+/* --- Whole databases -------------------------------------------------------------------------- */
+
+/* Online copy of a live database into a new file; `to` must not exist. Blocks. */
+MUST_CHECK struct err store_backup(const char *where, const char *to, struct why *why);
+/* Puts a backup in place of an absent database. Blocks. */
+MUST_CHECK struct err store_restore(const char *from, const char *where, struct why *why);
+
+struct store_check {
+    int64_t schema, schema_known, epoch;
+    bool integrity_ok;
+    char detail[256];
+};
+MUST_CHECK struct err store_check(const char *where, struct store_check *ret_check,
+                                  struct why *why);
+
+#endif

@@ -1,0 +1,126 @@
+/* tx.c: see tx.h and the second half of store.h. */
+#include "store/tx.h"
+
+enum {
+    ARENA_BYTES_MAX = 16 << 20,
+    ARENA_BYTES_KEPT = 256 << 10, /* An arena that grew larger is given back after its function. */
+};
+
+void tx_init(struct tx *tx, struct conn *conn, int64_t epoch) {
+    *tx = (struct tx){.conn = conn, .epoch = epoch};
+    arena_init(&tx->arena, ARENA_BYTES_MAX);
+}
+
+void tx_done(struct tx *tx) {
+    arena_done(&tx->arena);
+}
+
+struct err tx_run(struct tx *tx, store_fn fn, void *ctx) {
+    tx->err = ERR_OK;
+    if (tx->arena.size > ARENA_BYTES_KEPT) {
+        arena_done(&tx->arena);
+    }
+    arena_reset(&tx->arena);
+    struct err err = fn(tx, ctx);
+    assert(tx->rows_open == 0); /* A cursor left open would keep its transaction alive. */
+    return err_failed(tx->err) ? tx->err : err;
+}
+
+static struct err keep(struct tx *tx, struct err err) {
+    if (err_failed(err) && !err_failed(tx->err)) {
+        tx->err = err;
+    }
+    return err;
+}
+
+struct err tx_exec(struct tx *tx, const char *sql, const struct arg *args, size_t count,
+                   int64_t *ret_changed) {
+    if (err_failed(tx->err)) {
+        return tx->err;
+    }
+    return keep(tx, tx->conn->driver->exec(tx->conn, sql, args, count, ret_changed));
+}
+
+struct err tx_query(struct tx *tx, const char *sql, const struct arg *args, size_t count,
+                    struct rows **ret_rows) {
+    if (err_failed(tx->err)) {
+        return tx->err;
+    }
+    struct rows *rows = NULL;
+    struct err err = keep(tx, tx->conn->driver->query(tx->conn, sql, args, count, &rows));
+    if (!err_failed(err)) {
+        rows->tx = tx;
+        tx->rows_open++;
+        *ret_rows = rows;
+    }
+    return err;
+}
+
+struct err rows_next(struct rows *rows, bool *ret_row) {
+    if (err_failed(rows->tx->err)) {
+        return rows->tx->err;
+    }
+    return keep(rows->tx, rows->conn->driver->rows_next(rows, ret_row));
+}
+
+struct err tx_first(struct tx *tx, const char *sql, const struct arg *args, size_t count,
+                    struct rows **ret_rows) {
+    AUTO(rows_release) struct rows *rows = NULL;
+    bool row = false;
+    struct err err = tx_query(tx, sql, args, count, &rows);
+    if (!err_failed(err)) {
+        err = rows_next(rows, &row);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    *ret_rows = row ? rows : NULL;
+    if (row) {
+        rows = NULL; /* Handed over. */
+    }
+    return ERR_OK;
+}
+
+bool rows_null(const struct rows *rows, int column) {
+    return rows->conn->driver->rows_null(rows, column);
+}
+
+int64_t rows_int(const struct rows *rows, int column) {
+    return rows->conn->driver->rows_int(rows, column);
+}
+
+struct bytes rows_text(const struct rows *rows, int column) {
+    return rows->conn->driver->rows_text(rows, column);
+}
+
+void rows_close(struct rows *rows) {
+    if (rows == NULL) {
+        return;
+    }
+    assert(rows->tx->rows_open > 0);
+    rows->tx->rows_open--;
+    rows->conn->driver->rows_close(rows);
+}
+
+void rows_release(struct rows **rows) {
+    rows_close(*rows);
+    *rows = NULL;
+}
+
+struct err tx_note(struct tx *tx, unsigned kind, struct bytes note) {
+    assert(kind < STORE_NOTE_KINDS_MAX);
+    assert(tx->notes != NULL); /* Readers have nothing to tell. */
+    return keep(tx, notes_add(tx->notes, kind, note));
+}
+
+struct arena *tx_arena(struct tx *tx) {
+    return &tx->arena;
+}
+
+int64_t tx_now_ms(const struct tx *tx) {
+    return tx->now_ms;
+}
+
+int64_t tx_epoch(const struct tx *tx) {
+    return tx->epoch;
+}

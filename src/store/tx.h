@@ -1,0 +1,33 @@
+/* tx.h: what a store function holds while it runs. Only store/ includes it.
+ *
+ * Promise    after the first SQL error every further call through `tx` answers that same error and
+ *            touches nothing: a function that goes on by mistake cannot write outside its
+ *            transaction, and cannot succeed.
+ * Ownership  embedded in whoever runs functions on one connection: init/done.
+ * Threads    one at a time.
+ */
+#ifndef DROVER_STORE_TX_H
+#define DROVER_STORE_TX_H
+
+#include "base/base.h"
+#include "base/memory.h"
+#include "store/driver.h"
+#include "store/notes.h"
+#include "store/store.h"
+
+struct tx {
+    struct conn *conn;   /* Borrowed for life. */
+    struct arena arena;  /* Emptied before each function. */
+    struct notes *notes; /* Borrowed from the group; NULL while reading. */
+    struct err err;      /* The first SQL error of the function. */
+    int64_t now_ms, epoch;
+    unsigned rows_open;
+};
+
+void tx_init(struct tx *tx, struct conn *conn, int64_t epoch);
+void tx_done(struct tx *tx);
+
+/* Runs one function, and answers its error or the first SQL error, whatever it returned. */
+MUST_CHECK struct err tx_run(struct tx *tx, store_fn fn, void *ctx);
+
+#endif
