@@ -1,0 +1,79 @@
+/* journal.h: streams of events, appended inside the transaction that changes the state.
+ *
+ * Promise    seq of a stream runs 1, 2, 3 … without gap or reuse. An event is seen by nobody before
+ *            it is durable. Events below `floor` are pruned; a reader from below gets a snapshot.
+ * Threads    tx_… functions: inside a store function. Everything of the hub: the loop.
+ * Failure    outputs are untouched. What is too long or badly named is refused before any SQL.
+ *
+ * A stream is named by (owner, name); `stream` is its number inside the database.
+ */
+#ifndef DROVER_JOURNAL_JOURNAL_H
+#define DROVER_JOURNAL_JOURNAL_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "store/store.h"
+
+enum {
+    STREAM_NAME_MAX = 200,      /* Bytes. */
+    STREAM_OWNER_MAX = 64,      /* Bytes. */
+    EVENT_TYPE_MAX = 64,        /* [a-z][a-z0-9_.-]{0,63}; snapshot, done, closing are ours. */
+    EVENT_DATA_MAX = 256 << 10, /* Bytes of compact JSON. */
+    JOURNAL_PAGE_EVENTS = 256,  /* A read transaction lives for one page … */
+    JOURNAL_PAGE_BYTES = 1 << 20,
+    JOURNAL_NOTE = 0,        /* The kind under which store notes reach the hub. */
+    JOURNAL_PRUNE_MAX = 256, /* Events that one transaction cuts. */
+};
+
+/* 1 to 200 of A-Z a-z 0-9 . _ : @ ~ - but neither "." nor "..", which clients take out of a URL. */
+MUST_CHECK bool stream_name_valid(struct bytes name);
+MUST_CHECK bool stream_name_reserved(struct bytes name); /* session:, run:, project:, system. */
+MUST_CHECK bool event_type_valid(struct bytes type);     /* Of the form, and not one of ours. */
+
+struct append {
+    struct bytes owner, stream, type, data; /* Borrowed during the call. `data` is compact JSON. */
+};
+struct appended {
+    int64_t stream, seq, at_ms;
+};
+/* Three statements (look, raise or make the stream, insert), one row written in streams and one in
+ * events, and one note. The stream is made by its first append. ERR_BAD_FIELD for a name, an owner,
+ * a type or data (a line break) that cannot be right, ERR_BODY_TOO_LARGE for too much. */
+MUST_CHECK struct err tx_append(struct tx *tx, const struct append *append,
+                                struct appended *ret_appended);
+
+struct stream_state {
+    int64_t stream, head, floor; /* Events with floor < seq <= head exist. */
+};
+/* *ret_found false: no such stream, ret_state untouched. */
+MUST_CHECK struct err tx_stream_find(struct tx *tx, struct bytes owner, struct bytes name,
+                                     bool *ret_found, struct stream_state *ret_state);
+
+/* One event as read back; borrowed until the next step. */
+struct event {
+    int64_t seq, at_ms;
+    struct bytes type, data;
+};
+/* Calls `each` for events with seq > after, in order, at most `limit` (and JOURNAL_PAGE_EVENTS) and
+ * JOURNAL_PAGE_BYTES (but at least one when there is one). An error of `each` ends it. */
+MUST_CHECK struct err tx_events(struct tx *tx, int64_t stream, int64_t after, int64_t limit,
+                                struct err (*each)(void *ctx, const struct event *event),
+                                void *ctx);
+
+/* Cuts a prefix: events up to `through` go, floor rises; at most `count_max` events a call (one
+ * small transaction, JOURNAL_PRUNE_MAX is a good number). *ret_more: call again. */
+MUST_CHECK struct err tx_prune(struct tx *tx, int64_t stream, int64_t through, int64_t count_max,
+                               bool *ret_more);
+
+/* How much of a stream is kept: the latest `events`, and what is younger than `ms`. 0: no such
+ * bound. Both 0 (as every stream is born): everything, for ever. */
+struct retention {
+    int64_t events, ms;
+};
+MUST_CHECK struct err tx_stream_keep(struct tx *tx, struct bytes owner, struct bytes name,
+                                     struct retention keep, bool *ret_found);
+
+/* Cuts what the stream's own retention no longer keeps at tx_now_ms, as tx_prune does. */
+MUST_CHECK struct err tx_prune_kept(struct tx *tx, int64_t stream, bool *ret_more);
+
+#endif
