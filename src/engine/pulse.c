@@ -1,0 +1,49 @@
+/* pulse.c: see pulse.h. */
+#include "engine/pulse.h"
+
+static void look(struct timer *timer);
+
+static uint64_t groups_of(struct pulse *pulse) {
+    struct store_stats stats;
+    store_get_stats(pulse->store, &stats);
+    return stats.groups;
+}
+
+static void arm(struct pulse *pulse) {
+    pulse->groups = groups_of(pulse);
+    timer_start(pulse->loop, &pulse->timer, PULSE_MS, look);
+}
+
+/* The driver's own part of a transaction is enough. */
+static struct err write_nothing(struct tx *tx, void *ctx) {
+    return ERR_OK;
+}
+
+/* A server that is away is no news: the next write will be told. */
+static void written(struct err result, void *ctx) {
+    struct pulse *pulse = ctx;
+    if (!pulse->stopped) {
+        arm(pulse);
+    }
+}
+
+static void look(struct timer *timer) {
+    struct pulse *pulse = CONTAINER_OF(timer, struct pulse, timer);
+    if (groups_of(pulse) != pulse->groups) {
+        arm(pulse);
+        return;
+    }
+    store_write(pulse->store, write_nothing, written, pulse);
+}
+
+void pulse_start(struct pulse *pulse, struct loop *loop, struct store *store) {
+    *pulse = (struct pulse){.loop = loop, .store = store};
+    arm(pulse);
+}
+
+void pulse_stop(struct pulse *pulse) {
+    if (pulse->loop != NULL && !pulse->stopped) {
+        pulse->stopped = true;
+        timer_stop(pulse->loop, &pulse->timer);
+    }
+}

@@ -1,0 +1,31 @@
+/* pulse.h: a daemon on a database server that has nothing to do learns whether it still may.
+ *
+ * Another daemon takes over when our session with the server ends, and we see that only when we
+ * write. Without writes, whoever follows a stream here would wait beside the new daemon for ever.
+ *
+ * Promise    every PULSE_MS without a group, one that writes nothing of its own is run: it fails
+ *            the way any other would, so the store tells `lost` when we were replaced.
+ * Ownership  embedded: start/stop; the loop and the store live longer.
+ * Threads    the loop.
+ */
+#ifndef DROVER_ENGINE_PULSE_H
+#define DROVER_ENGINE_PULSE_H
+
+#include "base/base.h"
+#include "loop/loop.h"
+#include "store/store.h"
+
+enum { PULSE_MS = 3000 };
+
+struct pulse {
+    struct loop *loop;   /* Borrowed. */
+    struct store *store; /* Borrowed. */
+    struct timer timer;
+    uint64_t groups; /* How many there were when we last looked. */
+    bool stopped;
+};
+
+void pulse_start(struct pulse *pulse, struct loop *loop, struct store *store);
+void pulse_stop(struct pulse *pulse); /* Never started (zeroed) is allowed. */
+
+#endif
