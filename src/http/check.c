@@ -1,0 +1,225 @@
+/* The checks between a parsed head and its handler, in the order in which a client meets them:
+ * host, origin, target, route, method, token, scope, query, body. The first one that fails answers.
+ */
+#include <string.h>
+
+#include "base/memory.h"
+#include "http/inside.h"
+#include "journal/journal.h"
+
+static struct err refuse(enum err_code code, struct why *why, const char *detail) {
+    why_set(why, "%s", detail);
+    return err_make(code, "http: check");
+}
+
+static struct err check_host(const struct exchange *exchange, struct why *why) {
+    const struct host_rules *rules = &exchange->conn->listener->rules;
+    struct bytes value, origin;
+    struct host host;
+    if (!request_known(&exchange->request, HEADER_HOST, &value) || !host_parse(value, &host)) {
+        return refuse(ERR_BAD_REQUEST, why, "the Host header is missing or not valid");
+    }
+    if (!host_allowed(rules, host)) {
+        why_set(why, "this daemon does not answer to the name '%.*s'", (int)host.name.len,
+                host.name.data);
+        return err_make(ERR_BAD_HOST, "http: check");
+    }
+    if (request_known(&exchange->request, HEADER_ORIGIN, &origin) &&
+        !origin_allowed(rules, origin, value)) {
+        return refuse(ERR_BAD_ORIGIN, why, "the Origin header names another site");
+    }
+    return ERR_OK;
+}
+
+/* An absolute-form target replaces Host, so it must pass as that would. */
+static struct err check_authority(const struct exchange *exchange, const struct target *target,
+                                  struct why *why) {
+    struct host host;
+    if (target->authority.data == NULL) {
+        return ERR_OK;
+    }
+    if (!host_parse(target->authority, &host)) {
+        return refuse(ERR_BAD_REQUEST, why, "the target's host is not valid");
+    }
+    if (!host_allowed(&exchange->conn->listener->rules, host)) {
+        return refuse(ERR_BAD_HOST, why, "the target names another host");
+    }
+    return ERR_OK;
+}
+
+static struct err read_target(struct exchange *exchange, struct target *target, struct why *why) {
+    struct bytes raw = exchange_target(exchange);
+    if (memchr(raw.data, '%', raw.len) != NULL || memchr(raw.data, '+', raw.len) != NULL) {
+        exchange->decoded = mem_try(raw.len);
+        if (exchange->decoded == NULL) {
+            return refuse(ERR_OUT_OF_MEMORY, why, "there is no memory for the target");
+        }
+    }
+    struct err err = target_parse(raw, exchange->decoded, target, why);
+    return err_failed(err) ? err : check_authority(exchange, target, why);
+}
+
+static bool is_method(const struct exchange *exchange, struct bytes method) {
+    struct bytes ours = exchange_method(exchange);
+    return ours.len == method.len && memcmp(ours.data, method.data, ours.len) == 0;
+}
+
+/* OPTIONS is answered here: *ret_answered. */
+static struct err find_route(struct exchange *exchange, const struct target *target,
+                             bool *ret_answered, struct why *why) {
+    bool options = is_method(exchange, BYTES("OPTIONS"));
+    if (target->asterisk) {
+        if (!options) {
+            return refuse(ERR_BAD_REQUEST, why, "'*' is a target of OPTIONS only");
+        }
+        exchange_add_header(exchange, "Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+        exchange_reply(exchange, 204, NULL, NULL);
+        *ret_answered = true;
+        return ERR_OK;
+    }
+    const struct router_row *row =
+        router_match(&exchange->server->router, target, exchange->params);
+    if (row == NULL) {
+        return refuse(ERR_NOT_FOUND, why, "there is no such address");
+    }
+    const struct router_entry *entry = router_entry_find(row, exchange_method(exchange));
+    if (entry != NULL) {
+        exchange->route = entry->route;
+        exchange->ctx = entry->ctx;
+        return ERR_OK;
+    }
+    char allow[ALLOW_SIZE];
+    router_allow(row, allow);
+    exchange_add_header(exchange, "Allow", allow);
+    if (options) {
+        exchange_reply(exchange, 204, NULL, NULL);
+        *ret_answered = true;
+        return ERR_OK;
+    }
+    why_set(why, "allowed here: %s", allow);
+    return err_make(ERR_METHOD_NOT_ALLOWED, "http: check");
+}
+
+static void be_local(struct identity *identity) {
+    *identity = (struct identity){.owner = "local", .scopes = SCOPE_ALL};
+}
+
+/* A token that was sent decides, even where none is needed: a client that tries one wants to know
+ * what that one may do. */
+static struct err identify(struct exchange *exchange, struct why *why) {
+    const struct http_options *options = &exchange->server->options;
+    struct bytes value;
+    if (!request_known(&exchange->request, HEADER_AUTHORIZATION, &value)) {
+        if (exchange->conn->local) {
+            be_local(&exchange->identity);
+            return ERR_OK;
+        }
+        if (exchange->conn->listener->is_unix) {
+            return refuse(ERR_FORBIDDEN, why, "this socket serves only the user that owns it");
+        }
+        return refuse(ERR_UNAUTHORIZED, why, "send 'Authorization: Bearer TOKEN'");
+    }
+    static const struct bytes scheme = {"bearer ", 7};
+    if (value.len <= scheme.len ||
+        !bytes_equal_nocase((struct bytes){value.data, scheme.len}, scheme)) {
+        return refuse(ERR_UNAUTHORIZED, why, "the only scheme known here is Bearer");
+    }
+    struct bytes token = {value.data + scheme.len, value.len - scheme.len};
+    if (options->check == NULL || !options->check(options->ctx, token, &exchange->identity)) {
+        return refuse(ERR_UNAUTHORIZED, why, "the token is not valid");
+    }
+    return ERR_OK;
+}
+
+static struct err authorize(struct exchange *exchange, struct why *why) {
+    unsigned scope = exchange->route->scope;
+    if (scope == 0) {
+        return ERR_OK;
+    }
+    struct err err = identify(exchange, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    if ((exchange->identity.scopes & scope) != scope) {
+        static const char *const names[] = {"read", "run", "approve", "admin"};
+        unsigned missing = scope & ~exchange->identity.scopes;
+        why_set(why, "the token lacks the scope '%s'", names[__builtin_ctz(missing) & 3]);
+        return err_make(ERR_FORBIDDEN, "http: check");
+    }
+    return ERR_OK;
+}
+
+static struct err check_length(const struct request *request, struct why *why) {
+    if (request->has_length && request->content_length > request->body_max) {
+        why_set(why, "the body has %llu bytes, %zu are allowed",
+                (unsigned long long)request->content_length, request->body_max);
+        return err_make(ERR_BODY_TOO_LARGE, "http: check");
+    }
+    return ERR_OK;
+}
+
+static struct err check_body(struct exchange *exchange, struct why *why) {
+    struct request *request = &exchange->request;
+    const struct route *route = exchange->route;
+    if (!route->has_body) {
+        if (request->chunked || request->content_length > 0) {
+            return refuse(ERR_BAD_REQUEST, why, "no body is taken here");
+        }
+        return ERR_OK;
+    }
+    if (route->body_max != 0) {
+        request->body_max = route->body_max;
+    }
+    if (!request->chunked && !request->has_length) {
+        return refuse(ERR_LENGTH_REQUIRED, why,
+                      "a body is required, with Content-Length or chunked");
+    }
+    struct bytes media;
+    if (!request_known(request, HEADER_CONTENT_TYPE, &media) || !header_is_json(media)) {
+        return refuse(ERR_UNSUPPORTED_MEDIA, why, "send 'Content-Type: application/json'");
+    }
+    return check_length(request, why);
+}
+
+static struct err check(struct exchange *exchange, bool *ret_answered, struct why *why) {
+    struct target target;
+    struct err err = check_host(exchange, why);
+    if (!err_failed(err)) {
+        err = read_target(exchange, &target, why);
+    }
+    if (!err_failed(err)) {
+        err = find_route(exchange, &target, ret_answered, why);
+    }
+    if (err_failed(err) || *ret_answered) {
+        return err;
+    }
+    err = authorize(exchange, why);
+    if (!err_failed(err)) {
+        err = query_read(exchange->route->query, &target, exchange->query, why);
+    }
+    return err_failed(err) ? err : check_body(exchange, why);
+}
+
+void exchange_check(struct exchange *exchange) {
+    struct request *request = &exchange->request;
+    struct why why = {0};
+    bool answered = false;
+    exchange->checked = true;
+    exchange->head_only = is_method(exchange, BYTES("HEAD"));
+    exchange->close = !request->keep_alive;
+    struct err err = check(exchange, &answered, &why);
+    bool waits = request_known(request, HEADER_EXPECT, &(struct bytes){0}) && !request->whole &&
+                 request->minor > 0;
+    if (!err_failed(err) && !answered) {
+        exchange->continue_due = waits;
+        return;
+    }
+    /* What still comes of the body is dropped, so that the connection can go on. A client that
+     * waits for a word before it sends one may send it or not, and one that wants to send too much
+     * will not be listened to for so long: those connections end. */
+    request->discard = true;
+    exchange->close = exchange->close || waits || err_failed(check_length(request, &why));
+    if (!answered) {
+        exchange_problem(exchange, err, &why);
+    }
+}

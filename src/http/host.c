@@ -1,0 +1,128 @@
+#include "http/host.h"
+
+#include <string.h>
+
+#include "base/number.h"
+
+static char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+bool bytes_equal_nocase(struct bytes a, struct bytes b) {
+    if (a.len != b.len) {
+        return false;
+    }
+    for (size_t i = 0; i < a.len; i++) {
+        if (lower(a.data[i]) != lower(b.data[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static struct bytes bytes_of(const char *text) {
+    return (struct bytes){text, strlen(text)};
+}
+
+static bool is_alnum(char c) {
+    return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z');
+}
+
+static bool name_char(char c, bool in_brackets) {
+    if (in_brackets) {
+        return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'f') || c == ':' ||
+               c == '.';
+    }
+    return is_alnum(c) || c == '.' || c == '-' || c == '_';
+}
+
+/* The length of the name that `text` begins with; 0 when it is not one. */
+static size_t name_len(struct bytes text) {
+    bool in_brackets = text.len > 0 && text.data[0] == '[';
+    size_t at = in_brackets ? 1 : 0;
+    while (at < text.len && name_char(text.data[at], in_brackets)) {
+        at++;
+    }
+    if (!in_brackets) {
+        return at;
+    }
+    return at > 2 && at < text.len && text.data[at] == ']' ? at + 1 : 0;
+}
+
+bool host_parse(struct bytes text, struct host *ret_host) {
+    size_t len = name_len(text);
+    if (len == 0 || len > 255) {
+        return false;
+    }
+    int64_t port = -1;
+    if (len < text.len) {
+        struct bytes digits = {text.data + len + 1, text.len - len - 1};
+        if (text.data[len] != ':' ||
+            !number_parse(digits, (struct number_bounds){1, 65535}, &port)) {
+            return false;
+        }
+    }
+    *ret_host = (struct host){.name = {text.data, len}, .port = (int)port};
+    return true;
+}
+
+static bool is_loopback(struct bytes name) {
+    return bytes_equal_nocase(name, BYTES("localhost")) ||
+           bytes_equal_nocase(name, BYTES("127.0.0.1")) || bytes_equal_nocase(name, BYTES("[::1]"));
+}
+
+static bool listed(const char *entry, struct host host) {
+    struct host allowed;
+    return host_parse(bytes_of(entry), &allowed) && bytes_equal_nocase(allowed.name, host.name) &&
+           (allowed.port < 0 || allowed.port == host.port);
+}
+
+bool host_allowed(const struct host_rules *rules, struct host host) {
+    if (rules->any) {
+        return true;
+    }
+    int port = host.port < 0 ? 80 : host.port;
+    bool ours = is_loopback(host.name) ||
+                (rules->address != NULL && bytes_equal_nocase(bytes_of(rules->address), host.name));
+    if (ours && port == rules->port) {
+        return true;
+    }
+    for (const char *const *at = rules->allowed_hosts; at != NULL && *at != NULL; at++) {
+        if (listed(*at, host)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool cut_scheme(struct bytes *text, struct bytes scheme) {
+    if (text->len <= scheme.len ||
+        !bytes_equal_nocase((struct bytes){text->data, scheme.len}, scheme)) {
+        return false;
+    }
+    *text = (struct bytes){text->data + scheme.len, text->len - scheme.len};
+    return true;
+}
+
+bool origin_allowed(const struct host_rules *rules, struct bytes origin, struct bytes host) {
+    for (const char *const *at = rules->allowed_origins; at != NULL && *at != NULL; at++) {
+        if (bytes_equal_nocase(bytes_of(*at), origin)) {
+            return true;
+        }
+    }
+    struct host from, to;
+    int port = 80;
+    if (!cut_scheme(&origin, BYTES("http://"))) {
+        port = 443;
+        if (!cut_scheme(&origin, BYTES("https://"))) {
+            return false;
+        }
+    }
+    if (!host_parse(origin, &from) || !host_parse(host, &to)) {
+        return false;
+    }
+    /* A page over https came through a proxy that ends TLS: Host then often lacks the port. */
+    int from_port = from.port < 0 ? port : from.port;
+    int to_port = to.port < 0 ? port : to.port;
+    return from_port == to_port && bytes_equal_nocase(from.name, to.name);
+}

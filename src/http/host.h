@@ -1,0 +1,38 @@
+/* host.h: which names a client may call us by.
+ *
+ * A browser can be made to send requests to 127.0.0.1 under a name of the attacker's (DNS
+ * rebinding), and from pages of other origins. Both are told by headers that a page cannot forge:
+ * Host and Origin.
+ *
+ * Promise    pure; names compare without case. Syntax: a registered name of letters, digits, '.',
+ *            '-' and '_', an IPv4 address or a bracketed IPv6 one, then perhaps ":port".
+ * Threads    any.
+ */
+#ifndef DROVER_HTTP_HOST_H
+#define DROVER_HTTP_HOST_H
+
+#include "base/base.h"
+
+struct host {
+    struct bytes name; /* With the brackets of an IPv6 address. */
+    int port;          /* -1: none given. */
+};
+MUST_CHECK bool host_parse(struct bytes text, struct host *ret_host);
+
+struct host_rules {
+    bool any;                         /* A Unix socket: each valid name will do. */
+    uint16_t port;                    /* The listening one. */
+    const char *address;              /* The listening one, as in a URL; may be NULL. */
+    const char *const *allowed_hosts; /* "name" or "name:port"; ends with NULL; may be NULL. */
+    const char *const *allowed_origins;
+};
+MUST_CHECK bool host_allowed(const struct host_rules *rules, struct host host);
+
+/* The same host and port as in Host, over http or https, or one of those listed. */
+MUST_CHECK bool origin_allowed(const struct host_rules *rules, struct bytes origin,
+                               struct bytes host);
+
+/* Equal but for the case of ASCII letters. */
+MUST_CHECK bool bytes_equal_nocase(struct bytes a, struct bytes b);
+
+#endif

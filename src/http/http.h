@@ -1,0 +1,105 @@
+/* http.h: what a resource sees of the server: a route and an exchange.
+ *
+ * Promise    a handler runs only for a request that passed every check of its route: host, origin,
+ *            token and scope, query table, media type, and a body that is valid JSON. Each exchange
+ *            is answered exactly once, by the handler or later. A client that went away changes
+ *            nothing for the handler: answers to nobody are dropped. Answers on one connection
+ *            leave in the order of its requests, and its handlers begin in that order.
+ * Ownership  the server owns the exchange; it lives until it was answered: don't touch it after
+ *            that. Bytes reached through it are borrowed for that long.
+ * Threads    the loop.
+ */
+#ifndef DROVER_HTTP_HTTP_H
+#define DROVER_HTTP_HTTP_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "base/json.h"
+#include "base/text.h"
+
+struct exchange;
+
+/* What a token allows. The local user has them all. */
+enum scope { SCOPE_READ = 1, SCOPE_RUN = 2, SCOPE_APPROVE = 4, SCOPE_ADMIN = 8, SCOPE_ALL = 15 };
+
+enum { OWNER_SIZE = 65 };
+struct identity {
+    char owner[OWNER_SIZE]; /* "local" for the Unix socket and --insecure-loopback. */
+    char token[ID_SIZE];    /* The id of the token that said so; "": none was needed. */
+    unsigned scopes;
+};
+
+/* Query parameters are read by table; one that is not in it is refused by name, twice the same too.
+ * A table has at most QUERY_PARAMS_MAX rows. */
+enum { QUERY_PARAMS_MAX = 16, PATH_PARAMS_MAX = 4 };
+enum query_kind { QUERY_TEXT, QUERY_INT, QUERY_FLAG };
+struct query_param {
+    const char *name, *about;
+    enum query_kind kind;
+    int64_t min, max, absent; /* INT: bounds and default. TEXT: max is the length in bytes. */
+    bool required;
+};
+
+/* One row per method and path. Router, permission, OPTIONS, 405, openapi.json and the docs are all
+ * derived from it. Path parameters: "/api/v1/streams/{id}/events". */
+struct route {
+    const char *method, *path, *summary;
+    unsigned scope;                          /* 0: no token needed. */
+    bool has_body;                           /* application/json, required. */
+    bool idempotent_key;                     /* Idempotency-Key is honoured (docs). */
+    const struct query_param *query;         /* Ends with .name NULL; NULL: none allowed. */
+    const char *body_schema, *answer_schema; /* JSON Schema text for openapi.json; may be NULL. */
+    int answer_status;                       /* The 2xx of success, for docs. */
+    const char *answer_media;                /* NULL: application/json. */
+    const char *stream_media;                /* Its endless answer, if it has one. */
+    size_t body_max;                         /* Bytes; 0: the server's (1 MB). */
+    unsigned body_depth;                     /* Of JSON; 0: JSON_DEPTH_MAX. */
+    void (*handle)(struct exchange *exchange, void *ctx);
+    void *ctx; /* Borrowed for the server's life. NULL: the ctx of the table (server.h). */
+};
+
+/* Work that grows with the body is done on the loop up to here, and above in the pool. */
+enum { BODY_INLINE_MAX = 8 << 10 };
+
+/* --- The request ------------------------------------------------------------------------------ */
+struct bytes exchange_method(const struct exchange *exchange);
+struct bytes exchange_target(const struct exchange *exchange); /* Path and query, as sent. */
+struct bytes exchange_param(const struct exchange *exchange, unsigned at); /* Percent-decoded. */
+/* Position in the route's table; values were checked before the handler ran. */
+bool exchange_query_given(const struct exchange *exchange, unsigned at);
+struct bytes exchange_query_text(const struct exchange *exchange, unsigned at);
+int64_t exchange_query_int(const struct exchange *exchange, unsigned at); /* FLAG: 0 or 1. */
+MUST_CHECK bool exchange_header(const struct exchange *exchange, const char *lower_name,
+                                struct bytes *ret_value);
+bool exchange_accepts(const struct exchange *exchange, const char *media); /* Named explicitly. */
+struct bytes exchange_body(const struct exchange *exchange);               /* As sent, unchunked. */
+/* The body of a route with has_body, parsed before the handler ran (over BODY_INLINE_MAX: in the
+ * pool). Borrowed like all else; json_incref keeps it longer. NULL without has_body. */
+json_t *exchange_json(const struct exchange *exchange);
+const struct identity *exchange_identity(const struct exchange *exchange);
+const struct route *exchange_route(const struct exchange *exchange);
+
+/* For a handler that goes through the pool before it asks the store: no later request of the
+ * connection begins until this is let go, so that none overtakes. An answer lets go too. */
+void exchange_hold_next(struct exchange *exchange);
+void exchange_release_next(struct exchange *exchange);
+
+/* --- The answer: one of these, once ----------------------------------------------------------- */
+/* Takes the text's bytes; a failed builder becomes 503 out_of_memory. */
+void exchange_reply(struct exchange *exchange, int status, const char *media, struct text *body);
+/* `code` gives status and title; `why` (may be NULL) is the detail. What failed on our side is
+ * logged once, here. */
+void exchange_problem(struct exchange *exchange, struct err err, const struct why *why);
+/* Adds a header to the answer; before answering. At most 8, short. */
+void exchange_add_header(struct exchange *exchange, const char *name, const char *value);
+
+/* A client that went away: `gone` is called (once, on the loop) if it is set and the exchange has
+ * not been answered. The handler must still answer. For waits (long-poll). */
+void exchange_on_gone(struct exchange *exchange, void (*gone)(struct exchange *exchange, void *ctx),
+                      void *ctx);
+/* The server began to drain, or the token was revoked: waits should answer now. Same rules. */
+void exchange_on_drain(struct exchange *exchange,
+                       void (*drain)(struct exchange *exchange, void *ctx), void *ctx);
+
+#endif

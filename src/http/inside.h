@@ -1,0 +1,234 @@
+/* inside.h: what the parts of the server know of each other.
+ *
+ * One file each: listen.c takes connections, conn*.c drive them, exchange.c is the face of one
+ * request, check.c decides whether it may reach its handler, reply.c writes the head of an answer.
+ *
+ * Threads    the loop.
+ */
+#ifndef DROVER_HTTP_INSIDE_H
+#define DROVER_HTTP_INSIDE_H
+
+#include "http/addresses.h"
+#include "http/host.h"
+#include "http/http.h"
+#include "http/outlet.h"
+#include "http/query.h"
+#include "http/request.h"
+#include "http/router.h"
+#include "http/server.h"
+
+enum {
+    READ_SIZE = 64 << 10,    /* One buffer for all: what is read is used up at once. */
+    SCRATCH_SIZE = 64 << 10, /* Answers of one write are gathered here. */
+    ANSWER_HEAD_MAX = 1280,
+    ANSWER_EXTRA_MAX = 512,
+    ADDRESS_SIZE = 64,
+};
+
+/* --- Exchange --------------------------------------------------------------------------------- */
+
+/*   READING ──> PARSING ──> HANDLING ──> ANSWERED
+ *      │  └────────────────────^  │          ^
+ *      └───────── refused ────────┼──────────┤
+ *                                 └──> STREAMING (an outlet takes over) */
+enum exchange_state {
+    EXCHANGE_READING,
+    EXCHANGE_PARSING, /* The body, in the pool. */
+    EXCHANGE_HANDLING,
+    EXCHANGE_ANSWERED,
+    EXCHANGE_STREAMING,
+    EXCHANGE_STATES,
+};
+
+struct exchange {
+    struct exchange *next; /* In the connection's queue, or among the spare ones. */
+    struct http_server *server;
+    struct conn *conn; /* NULL: the client is gone. */
+    enum exchange_state state;
+    bool checked;      /* The head was; the answer may be known already. */
+    bool head_only;    /* HEAD. */
+    bool close;        /* The connection ends after this answer. */
+    bool written;      /* The answer is out; the rest of the body is still to be dropped. */
+    bool continue_due; /* "100 Continue" is owed. */
+    bool revoked;      /* Its token was, after the check. */
+    bool holds_next;   /* While it is with its handler, the next request does not begin. */
+    uint16_t extra_len;
+    int status;
+    const struct route *route; /* NULL until it is known. */
+    void *ctx;                 /* The handler's. */
+    const char *media;         /* Static. */
+    char *body;                /* Owned: the answer's. */
+    size_t body_len;
+    char *decoded; /* Owned: what target and query were decoded into, if they had to be. */
+    json_t *json;  /* Owned. */
+    struct outlet *outlet;
+    void (*gone)(struct exchange *exchange, void *ctx);
+    void *gone_ctx;
+    void (*drain)(struct exchange *exchange, void *ctx);
+    void *drain_ctx;
+    struct identity identity;
+    struct bytes params[PATH_PARAMS_MAX];
+    struct query_value query[QUERY_PARAMS_MAX]; /* From here on not zeroed. */
+    char extra[ANSWER_EXTRA_MAX];               /* Header lines of the handler. */
+    struct request request;
+};
+
+struct exchange *exchange_new(struct conn *conn);
+void exchange_free(struct exchange *exchange);
+void exchange_go(struct exchange *exchange, enum exchange_state to);
+/* The request is complete, and was not refused. */
+void exchange_run(struct exchange *exchange);
+/* check.c: all that can be said before the body. Refuses by answering. */
+void exchange_check(struct exchange *exchange);
+
+/* reply.c: writes at most ANSWER_HEAD_MAX bytes, and returns how many. */
+size_t reply_head_write(const struct exchange *exchange, char *out);
+/* The head of a stream; `fields` are whole lines. */
+size_t reply_stream_head_write(struct http_server *server, const char *status_line,
+                               const char *fields, char *out);
+
+/* --- Connection ------------------------------------------------------------------------------- */
+
+/* The state of a connection; the table of edges is in conn.c. */
+enum conn_state {
+    CONN_IDLE,    /* Between requests. Others may still be in flight. */
+    CONN_HEAD,    /* In the middle of a head. */
+    CONN_BODY,    /* In the middle of a body. */
+    CONN_HELD,    /* Not read: enough in flight, or an upgrade is being decided. */
+    CONN_STREAM,  /* An outlet has it. */
+    CONN_ENDING,  /* No more requests; answers are on their way. */
+    CONN_LINGER,  /* Our side is shut; what still comes is dropped, so that the client reads. */
+    CONN_CLOSING, /* uv_close was called. */
+    CONN_STATES,
+};
+
+struct listener;
+struct conn_write;
+
+struct conn {
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } uv;
+    struct http_server *server;
+    struct listener *listener; /* Borrowed: lives as long as the server. */
+    struct conn *prev, *next;  /* In the server's list. */
+    enum conn_state state;
+    bool local;       /* Needs no token. */
+    bool close_after; /* No request after those that have begun. */
+    bool eof;         /* The client has shut its side. */
+    bool reading_on;  /* uv_read_start was called. */
+    bool sated;       /* Its outlet wants to hear no more for now. */
+    bool corked;      /* Answers are gathered until the bytes at hand are used up. */
+    bool upgrading;   /* A WebSocket handshake is with its handler. */
+    bool broken;      /* To be closed at the next turn. */
+    unsigned in_flight, turn_requests;
+    struct parser parser;
+    struct exchange *first, *last; /* Owned, in the order of the requests. */
+    struct exchange *reading;      /* The last one, while it is not complete. */
+    struct outlet *outlet;         /* Borrowed. */
+    struct conn_write *writing;    /* Owned; NULL: nothing waits for the client. */
+    char *stash;                   /* Owned: bytes that came while it was held. */
+    size_t stash_len;
+    struct loop_task task; /* Flush, then go on reading. */
+    struct timer timer;    /* Armed at `timer_due_ms`; looks at `deadline_ms` when it fires. */
+    uint64_t timer_due_ms, deadline_ms, progress;
+    size_t lingered;
+    struct address_slot *address; /* Borrowed: counts the connections of one address. */
+};
+
+struct conn *conn_new(struct listener *listener);
+void conn_start(struct conn *conn); /* It was accepted. */
+void conn_close(struct conn *conn); /* At once; twice is fine. */
+/* At once, and what the client has not taken yet is thrown away by the kernel too. */
+void conn_cut(struct conn *conn);
+void conn_drain(struct conn *conn);
+void conn_revoke(struct conn *conn); /* Of the server's list of revoked tokens. */
+void conn_go(struct conn *conn, enum conn_state to);
+void conn_reject(struct conn *conn, struct err err, const struct why *why); /* Before any read. */
+/* Takes an exchange off its connection: what is in its handler's hands stays there, without a
+ * client. */
+void conn_let_go(struct exchange *exchange);
+void conn_answered(struct conn *conn); /* One of its exchanges got its answer. */
+/* conn_read.c */
+void conn_read(struct conn *conn, struct bytes bytes);
+void conn_read_more(struct conn *conn);      /* What was stashed, then the socket. */
+bool conn_has_room(const struct conn *conn); /* For a further request. */
+void conn_read_eof(struct conn *conn);
+void conn_half_closed(struct conn *conn); /* Its outlet is told, or it ends. */
+void conn_read_stop(struct conn *conn);
+void conn_refuse(struct conn *conn, struct err err, const struct why *why); /* And ends it. */
+/* conn_write.c */
+void conn_flush(struct conn *conn);
+void conn_end_if_done(struct conn *conn);
+/* conn_time.c */
+void conn_deadline(struct conn *conn, unsigned after_ms); /* 0: none. */
+
+/* --- Server ----------------------------------------------------------------------------------- */
+
+struct listener {
+    struct http_server *server;
+    struct listener *next;
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } uv;
+    bool is_unix, loopback, open;
+    bool waiting; /* A connection was not taken in yet: enough for this turn. */
+    unsigned turn_accepts;
+    struct loop_task task; /* The next turn's. */
+    struct host_rules rules;
+    char address[ADDRESS_SIZE]; /* What rules.address points to. */
+    char *path;                 /* Owned: the socket's, to remove it again. */
+};
+
+struct http_server {
+    struct loop *loop;
+    struct http_options options; /* `tables` is not valid after http_open. */
+    struct http_limits limits;   /* With the defaults filled in. */
+    struct request_limits request_limits;
+    struct router router;
+    struct addresses addresses;
+    struct listener *listeners; /* Owned. */
+    struct conn *conns;         /* Owned, in no order. */
+    struct conn *walk;          /* The next one that a walk visits. */
+    char (*revoked)[ID_SIZE];   /* Owned: tokens that the walk looks for. */
+    size_t revoked_count;
+    struct loop_task walker;
+    struct timer drain_limit;
+    struct exchange *spare; /* Owned. */
+    unsigned spare_count, listeners_open;
+    size_t exchange_count; /* Not the spare ones. */
+    size_t remains_count;  /* What is being freed in the pool. */
+    size_t body_bytes;     /* Of all exchanges and remains. */
+    size_t answer_bytes;   /* Those that wait to be written, or to be taken, or to be freed. */
+    bool draining, cutting, closing, closed;
+    void (*drained)(struct http_server *server, void *ctx);
+    void *drained_ctx;
+    void (*on_closed)(void *ctx);
+    void *closed_ctx;
+    struct http_stats stats;
+    int64_t date_s;
+    char date[40]; /* "Date: …\r\n" of that second. */
+    char read_buffer[READ_SIZE], scratch[SCRATCH_SIZE];
+};
+
+void server_conn_gone(struct http_server *server);   /* One connection less. */
+void server_walk(struct http_server *server);        /* Begins anew with the first connection. */
+void server_drain_again(struct http_server *server); /* Something new wants to be told. */
+void listener_close(struct listener *listener);
+void server_listener_gone(struct http_server *server);
+void server_exchange_gone(struct http_server *server); /* Or its remains. */
+struct bytes server_date(struct http_server *server);
+/* builtin.c: /healthz, /readyz, /metrics, /api/v1/openapi.json. */
+extern const struct route builtin_routes[];
+extern const size_t builtin_route_count;
+/* metrics.c, openapi.c */
+void metrics_write(struct http_server *server, struct text *text);
+void openapi_write(const struct http_server *server, struct text *text);
+
+#endif

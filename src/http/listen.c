@@ -1,0 +1,331 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/memory.h"
+#include "http/inside.h"
+
+enum {
+    BACKLOG = 4096,
+    TURN_ACCEPTS_MAX = 32, /* Some 10 us each. */
+    OVER_LIMIT_TOLD = 64,  /* This many connections above the limit still hear why. */
+};
+
+/* --- Accepting -------------------------------------------------------------------------------- */
+
+/* Whoever runs as the same user could read the database anyway; root could do anything. */
+static bool peer_is_owner(struct conn *conn) {
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    uv_os_fd_t fd;
+    return uv_fileno(&conn->uv.handle, &fd) == 0 &&
+           getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+           (peer.uid == geteuid() || peer.uid == 0);
+}
+
+static bool address_of(struct conn *conn, struct address *ret_address) {
+    struct sockaddr_storage peer;
+    int size = sizeof peer;
+    if (uv_tcp_getpeername(&conn->uv.tcp, (struct sockaddr *)&peer, &size) != 0) {
+        return false;
+    }
+    *ret_address = (struct address){0};
+    if (peer.ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)&peer;
+        memset(ret_address->bytes + 10, 0xff, 2);
+        memcpy(ret_address->bytes + 12, &in->sin_addr, 4);
+    } else {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&peer;
+        bool mapped =
+            IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr) || IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
+        memcpy(ret_address->bytes, &in6->sin6_addr, mapped ? 16 : 8);
+    }
+    return true;
+}
+
+static bool is_loopback_address(const struct address *address) {
+    static const struct address six = {.bytes = {[15] = 1}};
+    return memcmp(address, &six, sizeof six) == 0 ||
+           (address->bytes[10] == 0xff && address->bytes[12] == 127);
+}
+
+/* False: this address holds enough connections already. */
+static bool count_address(struct conn *conn) {
+    struct address address;
+    if (conn->listener->is_unix || conn->listener->loopback || !address_of(conn, &address) ||
+        is_loopback_address(&address)) {
+        return true;
+    }
+    conn->address =
+        addresses_take(&conn->server->addresses, address, conn->server->limits.per_address_max);
+    return conn->address != NULL;
+}
+
+static void admit(struct conn *conn) {
+    struct http_server *server = conn->server;
+    struct why why;
+    if (server->stats.connections > server->limits.connections_max) {
+        server->stats.refused++;
+        if (server->stats.connections > server->limits.connections_max + OVER_LIMIT_TOLD) {
+            conn_close(conn);
+            return;
+        }
+        why_set(&why, "there are %u connections already", server->limits.connections_max);
+        conn_reject(conn, err_make(ERR_OVERLOADED, "http: accept"), &why);
+    } else if (!count_address(conn)) {
+        server->stats.refused++;
+        why_set(&why, "your address holds %u connections already", server->limits.per_address_max);
+        conn_reject(conn, err_make(ERR_TOO_MANY, "http: accept"), &why);
+    } else {
+        conn_deadline(conn, server->limits.idle_ms);
+        conn_start(conn);
+    }
+}
+
+static void take_in(struct listener *listener) {
+    struct conn *conn = conn_new(listener);
+    if (uv_accept(&listener->uv.stream, &conn->uv.stream) != 0) {
+        conn_close(conn);
+        return;
+    }
+    listener->server->stats.accepted++;
+    if (listener->is_unix) {
+        conn->local = peer_is_owner(conn);
+    } else {
+        (void)uv_tcp_nodelay(&conn->uv.tcp, 1); /* Only slower without. */
+        conn->local = listener->loopback && listener->server->options.insecure_loopback;
+    }
+    admit(conn);
+}
+
+static void next_turn(struct loop_task *task) {
+    struct listener *listener = CONTAINER_OF(task, struct listener, task);
+    listener->turn_accepts = 0;
+    if (listener->waiting && listener->open) {
+        listener->waiting = false;
+        take_in(listener);
+    }
+}
+
+/* libuv takes in as many as there are, in one turn; as long as one is not taken out of its hands,
+ * it stops. */
+static void on_connection(uv_stream_t *stream, int status) {
+    struct listener *listener = CONTAINER_OF(stream, struct listener, uv.stream);
+    loop_breathe(listener->server->loop);
+    if (status < 0) {
+        return; /* Out of descriptors: libuv has shed the connection. */
+    }
+    if (listener->turn_accepts == 0) {
+        loop_soon(listener->server->loop, &listener->task);
+    }
+    if (listener->turn_accepts++ < TURN_ACCEPTS_MAX) {
+        take_in(listener);
+    } else {
+        listener->waiting = true;
+    }
+}
+
+/* --- Opening ---------------------------------------------------------------------------------- */
+
+static struct listener *listener_new(struct http_server *server) {
+    struct listener *listener = mem_new(sizeof *listener);
+    listener->server = server;
+    listener->task.run = next_turn;
+    listener->rules.allowed_hosts = server->options.allowed_hosts;
+    listener->rules.allowed_origins = server->options.allowed_origins;
+    return listener;
+}
+
+static void listener_add(struct listener *listener) {
+    struct http_server *server = listener->server;
+    listener->open = true;
+    listener->next = server->listeners;
+    server->listeners = listener;
+    server->listeners_open++;
+}
+
+static void on_closed(uv_handle_t *handle) {
+    struct listener *listener = CONTAINER_OF(handle, struct listener, uv.handle);
+    server_listener_gone(listener->server);
+}
+
+void listener_close(struct listener *listener) {
+    if (!listener->open) {
+        return;
+    }
+    listener->open = false;
+    loop_task_cancel(listener->server->loop, &listener->task);
+    if (listener->path != NULL) {
+        (void)unlink(listener->path); /* A socket left behind is replaced by the next daemon. */
+    }
+    uv_close(&listener->uv.handle, on_closed);
+}
+
+static void on_failed_closed(uv_handle_t *handle) {
+    struct listener *listener = CONTAINER_OF(handle, struct listener, uv.handle);
+    mem_free(listener->path);
+    mem_free(listener);
+}
+
+/* The handle is known to libuv: it must be closed before its memory goes. */
+static struct err give_up(struct listener *listener, struct err err) {
+    uv_close(&listener->uv.handle, on_failed_closed);
+    return err;
+}
+
+/* libuv's codes are negated errno values. */
+static struct err from_uv(int rc, const char *step) {
+    return rc == UV_EADDRINUSE ? (struct err){.code = ERR_BUSY, .os = -rc, .step = step}
+                               : err_from_errno(-rc, step);
+}
+
+struct endpoint {
+    struct sockaddr_storage storage;
+    bool loopback, any;
+};
+
+static bool endpoint_parse(const char *host, uint16_t port, struct endpoint *ret_endpoint) {
+    struct endpoint endpoint = {.loopback = false};
+    const char *address = strcmp(host, "localhost") == 0 ? "127.0.0.1" : host;
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+    if (uv_ip4_addr(address, port, &in) == 0) {
+        endpoint.loopback = (ntohl(in.sin_addr.s_addr) >> 24) == 127;
+        endpoint.any = in.sin_addr.s_addr == 0;
+        memcpy(&endpoint.storage, &in, sizeof in);
+    } else if (uv_ip6_addr(address, port, &in6) == 0) {
+        endpoint.loopback = IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr);
+        endpoint.any = IN6_IS_ADDR_UNSPECIFIED(&in6.sin6_addr);
+        memcpy(&endpoint.storage, &in6, sizeof in6);
+    } else {
+        return false;
+    }
+    *ret_endpoint = endpoint;
+    return true;
+}
+
+static uint16_t port_of(const uv_tcp_t *tcp) {
+    struct sockaddr_storage name;
+    int size = sizeof name;
+    if (uv_tcp_getsockname(tcp, (struct sockaddr *)&name, &size) != 0) {
+        return 0;
+    }
+    return ntohs(name.ss_family == AF_INET ? ((struct sockaddr_in *)&name)->sin_port
+                                           : ((struct sockaddr_in6 *)&name)->sin6_port);
+}
+
+struct err http_listen_tcp(struct http_server *server, const char *host, uint16_t port,
+                           uint16_t *ret_port, struct why *why) {
+    struct endpoint endpoint;
+    if (!endpoint_parse(host, port, &endpoint)) {
+        why_set(why, "'%s' is not an IP address or 'localhost'", host);
+        return err_make(ERR_CONFIG, "http: listen");
+    }
+    struct listener *listener = listener_new(server);
+    int rc = uv_tcp_init(loop_uv(server->loop), &listener->uv.tcp);
+    assert(rc == 0);
+    rc = uv_tcp_bind(&listener->uv.tcp, (const struct sockaddr *)&endpoint.storage, 0);
+    if (rc == 0) {
+        rc = uv_listen(&listener->uv.stream, BACKLOG, on_connection);
+    }
+    if (rc != 0) {
+        why_set(why, "cannot listen on %s port %u: %s", host, port, uv_strerror(rc));
+        return give_up(listener, from_uv(rc, "http: listen"));
+    }
+    listener->loopback = endpoint.loopback;
+    listener->rules.port = port_of(&listener->uv.tcp);
+    if (!endpoint.any && strlen(host) + 3 <= ADDRESS_SIZE) {
+        bool bracket = strchr(host, ':') != NULL;
+        (void)snprintf(listener->address, ADDRESS_SIZE, bracket ? "[%s]" : "%s", host); /* Fits. */
+        listener->rules.address = listener->address;
+    }
+    listener_add(listener);
+    *ret_port = listener->rules.port;
+    return ERR_OK;
+}
+
+/* --- Unix sockets ----------------------------------------------------------------------------- */
+
+/* Somebody listens there: not what a dead daemon left behind. */
+static bool is_served(const struct sockaddr_un *address) {
+    AUTO(fd_release) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return fd >= 0 && (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 ||
+                       errno == EAGAIN); /* Its queue is full. */
+}
+
+/* A path in sun_path may have 107 bytes, a data directory more; by way of its descriptor each
+ * directory has a short name. */
+static struct err bind_in(int dir, const char *name, int fd) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int len = snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", dir, name);
+    if (len < 0 || (size_t)len >= sizeof address.sun_path) {
+        return err_make(ERR_CONFIG, "http: socket name");
+    }
+    struct stat old;
+    if (fstatat(dir, name, &old, AT_SYMLINK_NOFOLLOW) == 0) {
+        if (!S_ISSOCK(old.st_mode)) {
+            return err_make(ERR_CONFLICT, "http: socket exists");
+        }
+        if (is_served(&address)) {
+            return err_make(ERR_BUSY, "http: socket is served");
+        }
+        (void)unlinkat(dir, name, 0); /* If it stays, bind says so. */
+    }
+    /* Before bind, so that nobody else could ever connect. */
+    if (fchmod(fd, 0600) != 0 || bind(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
+        return err_from_errno(errno, "http: bind");
+    }
+    return ERR_OK;
+}
+
+static struct err bind_path(const char *path, int *ret_fd) {
+    const char *slash = strrchr(path, '/');
+    const char *name = slash == NULL ? path : slash + 1;
+    size_t dir_len = slash == NULL ? 0 : (size_t)(slash - path) + 1;
+    AUTO(mem_release) char *dir_path = dir_len == 0 ? mem_copy(".", 1) : mem_copy(path, dir_len);
+    AUTO(fd_release) int dir = open(dir_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    AUTO(fd_release) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (dir < 0 || fd < 0) {
+        return err_from_errno(errno, "http: socket");
+    }
+    struct err err = bind_in(dir, name, fd);
+    if (!err_failed(err)) {
+        *ret_fd = fd_take(&fd);
+    }
+    return err;
+}
+
+struct err http_listen_unix(struct http_server *server, const char *path, struct why *why) {
+    int fd = -1;
+    struct err err = bind_path(path, &fd);
+    if (err_failed(err)) {
+        why_set(why, "cannot listen on %s: %s", path,
+                err.os != 0 ? strerror(err.os) : err_title(err.code));
+        return err;
+    }
+    struct listener *listener = listener_new(server);
+    int rc = uv_pipe_init(loop_uv(server->loop), &listener->uv.pipe, /* ipc */ 0);
+    assert(rc == 0);
+    rc = uv_pipe_open(&listener->uv.pipe, fd);
+    if (rc != 0) {
+        fd_release(&fd);
+    } else {
+        rc = uv_listen(&listener->uv.stream, BACKLOG, on_connection);
+    }
+    if (rc != 0) {
+        why_set(why, "cannot listen on %s: %s", path, uv_strerror(rc));
+        return give_up(listener, from_uv(rc, "http: listen"));
+    }
+    listener->is_unix = true;
+    listener->rules.any = true;
+    listener->path = mem_copy(path, strlen(path));
+    listener_add(listener);
+    return ERR_OK;
+}

@@ -1,0 +1,22 @@
+/* problem.h: refusals as application/problem+json (RFC 9457).
+ *
+ * {"type":"urn:drover:problem:bad_query","title":…,"status":400,"detail":…,"code":"bad_query"}
+ * `code` and `type` are stable; `detail` is for people and left out when there is none.
+ *
+ * Threads    any; pure.
+ */
+#ifndef DROVER_HTTP_PROBLEM_H
+#define DROVER_HTTP_PROBLEM_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/text.h"
+
+#define PROBLEM_MEDIA "application/problem+json"
+
+void problem_write(struct text *text, struct err err, const struct why *why);
+
+/* The JSON Schema of the document, for openapi.json. */
+extern const char problem_schema[];
+
+#endif

@@ -1,0 +1,106 @@
+/* server.h: the HTTP server as main and serve see it: open, listen, drain, close.
+ *
+ * Promise    what the limits say is never exceeded by any client. A drain loses no answer that was
+ *            being made and ends each stream with a frame from which its client can resume.
+ * Ownership  the caller owns the server; everything in the options is borrowed for its life, unless
+ *            said otherwise. http_close is asynchronous: memory goes after `closed` was called.
+ * Threads    the loop.
+ * Failure    a listener that cannot be had leaves the server as it was.
+ */
+#ifndef DROVER_HTTP_SERVER_H
+#define DROVER_HTTP_SERVER_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "http/http.h"
+#include "journal/hub.h"
+#include "loop/loop.h"
+
+struct http_server;
+
+/* Zero means the default, which stands beside each. */
+struct http_limits {
+    unsigned connections_max; /* 12,000. The soft limit of descriptors is raised to suit. */
+    unsigned per_address_max; /* 256; a loopback address has connections_max. */
+    unsigned pipeline_max;    /* 32 requests in flight on one connection; then it is not read. */
+    unsigned headers_max;     /* 100. */
+    size_t head_bytes_max;    /* 16 kB of header fields. */
+    size_t url_bytes_max;     /* 8 kB. */
+    size_t body_bytes_max;    /* 1 MB. */
+    size_t bodies_bytes_max;  /* 256 MB of bodies at once, over all connections. */
+    size_t answers_bytes_max; /* 128 MB of answers that wait for their clients; small ones pass. */
+    unsigned head_ms;         /* 10 s from its first byte until a head is complete. */
+    unsigned body_ms;         /* Each 10 s of a body must bring 4 kB or its end. */
+    unsigned idle_ms;         /* 60 s between requests. */
+    unsigned write_ms;        /* 30 s without the client taking a byte. */
+    unsigned linger_ms;       /* 2 s for the client to read a last answer. */
+    unsigned heartbeat_ms;    /* 15 s: SSE comments; WebSocket pings, pong within the next one. */
+    unsigned subscriptions_max; /* 1,000 streams on one WebSocket. */
+};
+
+struct route_table {
+    const struct route *routes;
+    size_t count;
+    void *ctx; /* For each row that has no ctx of its own. */
+};
+
+struct http_options {
+    struct loop *loop;
+    const struct hub *hub;            /* For /metrics; may be NULL. */
+    const struct route_table *tables; /* The array is copied, the routes are not. */
+    size_t table_count;
+    struct http_limits limits;
+    const char *version; /* Of the daemon, for openapi.json and /healthz. */
+    /* Names beside the loopback ones: "name" (any port) or "name:port". End with NULL; may be
+     * NULL. Origins are whole: "https://name". The same host as in Host is always allowed. */
+    const char *const *allowed_hosts, *const *allowed_origins;
+    bool insecure_loopback; /* Loopback listeners need no token. */
+
+    /* Each of these may be NULL; they get `ctx`. */
+    void *ctx;
+    bool (*check)(void *ctx, struct bytes token, struct identity *ret_identity);
+    /* /readyz: false means 503 store_down, with `why` as detail. NULL: ready while not draining. */
+    bool (*ready)(void *ctx, struct why *why);
+    void (*metrics)(void *ctx, struct text *text); /* Appends Prometheus lines. */
+    /* Called once for each answer with a 5xx code that is no client's doing, to be logged. */
+    void (*failed)(void *ctx, const struct exchange *exchange, struct err err,
+                   const struct why *why);
+};
+
+MUST_CHECK struct err http_open(const struct http_options *options, struct http_server **ret_server,
+                                struct why *why);
+
+/* `host` is an address or "localhost"; port 0 picks one. */
+MUST_CHECK struct err http_listen_tcp(struct http_server *server, const char *host, uint16_t port,
+                                      uint16_t *ret_port, struct why *why);
+/* Mode 0600; a socket left behind by a dead daemon is replaced, one that is served is ERR_BUSY. Any
+ * path length: it is bound through its directory's descriptor. */
+MUST_CHECK struct err http_listen_unix(struct http_server *server, const char *path,
+                                       struct why *why);
+
+/* Whoever came with this token is sent away: streams end with a `closing` frame whose code is
+ * `unauthorized`, reads that wait or are being made are answered with 401, and so are requests that
+ * have not reached their handler. What a handler is writing is still told truly. `check` must
+ * refuse the token already. Many connections are told in several turns of the loop. */
+void http_revoke(struct http_server *server, const char *token);
+
+/* Stops accepting; idle connections close, waits are told, streams end with `closing`, answers in
+ * flight are finished; what is left after limit_ms is cut. `drained` is called once, when no
+ * connection is left. */
+void http_drain(struct http_server *server, unsigned limit_ms,
+                void (*drained)(struct http_server *server, void *ctx), void *ctx);
+
+/* Cuts what is left, then `closed` (may be NULL) once; the server is gone when it runs. Handlers
+ * that have not answered yet may still answer until then and after: to nobody. */
+void http_close(struct http_server *server, void (*closed)(void *ctx), void *ctx);
+
+struct http_stats {
+    uint64_t connections, streams_sse, streams_websocket, requests_in_flight; /* Now. */
+    uint64_t accepted, refused, requests, protocol_errors, timeouts;          /* Since the start. */
+    uint64_t answers[6]; /* By first digit of the status; [0] unused. */
+    uint64_t bytes_read, bytes_written;
+};
+void http_get_stats(const struct http_server *server, struct http_stats *ret_stats);
+
+#endif
