@@ -1,0 +1,223 @@
+/* streams_list.c: which streams there are, one of them, and how long it keeps its events. */
+#include <string.h>
+
+#include "api/op.h"
+#include "api/streams.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "journal/catalog.h"
+#include "journal/journal.h"
+
+enum { KEEP_MS_MAX_YEARS = 100 };
+static const int64_t keep_ms_max = (int64_t)KEEP_MS_MAX_YEARS * 366 * 24 * 3600 * 1000;
+static const int64_t keep_events_max = INT64_C(1) << 53;
+
+enum row_form { ROW_LIGHT, ROW_WHOLE };
+
+/* {"stream","head","floor","made_ms"}, and the retention in the whole form. */
+static void row_write(const struct stream_row *row, enum row_form form, struct text *text) {
+    text_add_str(text, "{\"stream\":");
+    text_add_json(text, row->name.data, row->name.len);
+    text_add_str(text, ",\"head\":");
+    text_add_int(text, row->head);
+    text_add_str(text, ",\"floor\":");
+    text_add_int(text, row->floor);
+    text_add_str(text, ",\"made_ms\":");
+    text_add_int(text, row->made_ms);
+    if (form == ROW_WHOLE) {
+        text_add_str(text, ",\"keep_events\":");
+        text_add_int(text, row->keep_events);
+        text_add_str(text, ",\"keep_ms\":");
+        text_add_int(text, row->keep_ms);
+    }
+    text_add_char(text, '}');
+}
+
+/* --- List ------------------------------------------------------------------------------------- */
+
+struct list_op {
+    struct op op;
+    struct stream_page page; /* Borrowed from the exchange. */
+    bool total;
+    /* While the function runs. */
+    int64_t rows;
+    char last[STREAM_NAME_MAX];
+    size_t last_len;
+};
+
+/* One row more than asked for is read: it tells that there is a next page. */
+static struct err list_row(void *ctx, const struct stream_row *row) {
+    struct list_op *list = ctx;
+    if (list->rows++ == list->page.limit) {
+        return ERR_OK;
+    }
+    if (row->name.len > sizeof list->last) {
+        return err_make(ERR_STORE_CORRUPT, "streams: name");
+    }
+    memcpy(list->last, row->name.data, row->name.len);
+    list->last_len = row->name.len;
+    if (list->rows > 1) {
+        text_add_char(&list->op.answer, ',');
+    }
+    row_write(row, ROW_LIGHT, &list->op.answer);
+    return ERR_OK;
+}
+
+static struct err list_run(struct tx *tx, void *ctx) {
+    struct list_op *list = ctx;
+    struct text *text = &list->op.answer;
+    op_restart(&list->op);
+    list->rows = 0;
+    struct stream_page page = list->page;
+    page.limit++;
+    text_add_str(text, "{\"items\":[");
+    struct err err = tx_stream_each(tx, &page, list_row, list);
+    text_add_str(text, "],\"next\":");
+    if (list->rows > list->page.limit) {
+        text_add_json(text, list->last, list->last_len);
+    } else {
+        text_add_str(text, "null");
+    }
+    if (!err_failed(err) && list->total) {
+        int64_t total = 0;
+        err = tx_stream_count(tx, list->page.owner, &total);
+        text_add_str(text, ",\"total\":");
+        text_add_int(text, total);
+    }
+    text_add_char(text, '}');
+    return err;
+}
+
+static void list_done(struct err result, void *ctx) {
+    struct list_op *list = ctx;
+    op_answer(&list->op, result);
+    mem_free(list);
+}
+
+void streams__list(struct exchange *exchange, void *ctx) {
+    struct streams *streams = ctx;
+    struct why why = {.text = ""};
+    struct stream_page page = {.limit = exchange_query_int(exchange, LIST_LIMIT), .after = {"", 0}};
+    struct err err = op_owner(exchange, LIST_OWNER, &page.owner, &why);
+    if (!err_failed(err) && exchange_query_given(exchange, LIST_AFTER)) {
+        page.after = exchange_query_text(exchange, LIST_AFTER);
+        if (!stream_name_valid(page.after)) {
+            why_set(&why, "after: take it from `next` of the page before");
+            err = err_make(ERR_BAD_CURSOR, "streams: after");
+        }
+    }
+    if (err_failed(err)) {
+        op_refuse(exchange, err, &why);
+        return;
+    }
+    struct list_op *list = mem_new(sizeof *list);
+    op_init(&list->op, exchange, 200);
+    list->page = page;
+    list->total = exchange_query_int(exchange, LIST_TOTAL) != 0;
+    store_read(streams->store, list_run, list_done, list);
+}
+
+/* --- One stream ------------------------------------------------------------------------------- */
+
+struct show_op {
+    struct op op;
+    struct stream_key key; /* Borrowed from the exchange. */
+    struct stream_keep keep;
+};
+
+static struct err show_row(void *ctx, const struct stream_row *row) {
+    struct show_op *show = ctx;
+    row_write(row, ROW_WHOLE, &show->op.answer);
+    return ERR_OK;
+}
+
+static struct err show_run(struct tx *tx, void *ctx) {
+    struct show_op *show = ctx;
+    op_restart(&show->op);
+    bool found = false;
+    struct err err = tx_stream_show(tx, &show->key, &found, show_row, show);
+    if (!err_failed(err) && !found) {
+        why_set(&show->op.why, "there is no stream of that name");
+        return err_make(ERR_NOT_FOUND, "streams: show");
+    }
+    return err;
+}
+
+static void show_done(struct err result, void *ctx) {
+    struct show_op *show = ctx;
+    op_answer(&show->op, result);
+    mem_free(show);
+}
+
+static struct show_op *show_new(struct exchange *exchange, const struct stream_key *key) {
+    struct show_op *show = mem_new(sizeof *show);
+    op_init(&show->op, exchange, 200);
+    show->key = *key;
+    return show;
+}
+
+void streams__show(struct exchange *exchange, void *ctx) {
+    struct streams *streams = ctx;
+    struct stream_key key;
+    if (!streams__name(exchange, STREAMS_USE_READ, &key.name)) {
+        return;
+    }
+    struct why why = {.text = ""};
+    struct err err = op_owner(exchange, SHOW_OWNER, &key.owner, &why);
+    if (err_failed(err)) {
+        op_refuse(exchange, err, &why);
+        return;
+    }
+    store_read(streams->store, show_run, show_done, show_new(exchange, &key));
+}
+
+/* --- Retention -------------------------------------------------------------------------------- */
+
+static struct err keep_run(struct tx *tx, void *ctx) {
+    struct show_op *show = ctx;
+    op_restart(&show->op);
+    bool found = false;
+    struct err err = tx_stream_set_keep(tx, &show->key, &show->keep, &found);
+    if (!err_failed(err)) {
+        err = show_run(tx, ctx);
+    }
+    return err_failed(err) ? err : op_written(&show->op);
+}
+
+static struct err keep_read(const json_t *json, struct stream_keep *ret_keep, struct why *why) {
+    struct stream_keep keep = {.events = -1, .ms = -1};
+    const struct json_field fields[] = {
+        {.name = "keep_events",
+         .kind = JSON_KIND_INT,
+         .max = keep_events_max,
+         .number = &keep.events},
+        {.name = "keep_ms", .kind = JSON_KIND_INT, .max = keep_ms_max, .number = &keep.ms},
+    };
+    struct err err = json_read_fields(json, fields, COUNT_OF(fields), why);
+    if (err_failed(err)) {
+        return err;
+    }
+    keep.has_events = keep.events >= 0;
+    keep.has_ms = keep.ms >= 0;
+    *ret_keep = keep;
+    return ERR_OK;
+}
+
+void streams__keep(struct exchange *exchange, void *ctx) {
+    struct streams *streams = ctx;
+    const struct identity *identity = exchange_identity(exchange);
+    struct stream_key key = {.owner = {identity->owner, strlen(identity->owner)}};
+    if (!streams__name(exchange, STREAMS_USE_WRITE, &key.name)) {
+        return;
+    }
+    struct why why = {.text = ""};
+    struct stream_keep keep = {0};
+    struct err err = keep_read(exchange_json(exchange), &keep, &why);
+    if (err_failed(err)) {
+        op_refuse(exchange, err, &why);
+        return;
+    }
+    struct show_op *show = show_new(exchange, &key);
+    show->keep = keep;
+    store_write(streams->store, keep_run, show_done, show);
+}

@@ -1,0 +1,227 @@
+/* streams_read.c: a page of events, at once or when there is one; or an endless answer (SSE).
+ *
+ *            ┌──────────────────────────────────────────┐
+ *            v                                          │ an event was committed
+ *   begin ─> READING ── nothing there, time left ──> WAITING ── time is up, drain, client gone ─┐
+ *            │                                                                                  │
+ *            └── events, error, or no time left ──> answered <──────────────────────────────────┘
+ *
+ * A drain or a client that leaves while READING ends the wait that would follow.
+ */
+#include <string.h>
+
+#include "api/op.h"
+#include "api/streams.h"
+#include "base/memory.h"
+#include "base/number.h"
+#include "http/sse.h"
+#include "journal/journal.h"
+
+struct read_op {
+    struct op op;
+    struct streams *streams;  /* Borrowed. */
+    struct bytes owner, name; /* Borrowed from the exchange. */
+    int64_t after, limit;     /* The cursor; < 0 until the head is known. */
+    uint64_t until_ns;        /* The wait is over then; 0: there is none. */
+    bool snapshot, follow;    /* follow: a stream that does not exist yet is fine. */
+    bool waiting, no_wait;
+    struct hub_watch watch;
+    struct timer timer;
+    /* What the transaction found. */
+    int64_t found_count, found_after, last_seq;
+    bool found_snapshot; /* The page begins with one, so it is worth an answer. */
+};
+
+static void read_begin(struct read_op *read);
+
+/* --- The transaction -------------------------------------------------------------------------- */
+
+static struct err event_write(void *ctx, const struct event *event) {
+    struct read_op *read = ctx;
+    struct text *text = &read->op.answer;
+    text_add_str(text, read->found_count++ == 0 ? "{\"seq\":" : ",{\"seq\":");
+    text_add_int(text, event->seq);
+    text_add_str(text, ",\"at_ms\":");
+    text_add_int(text, event->at_ms);
+    text_add_str(text, ",\"type\":\"");
+    text_add(text, event->type.data, event->type.len);
+    text_add_str(text, "\",\"data\":");
+    text_add(text, event->data.data, event->data.len);
+    text_add_char(text, '}');
+    read->last_seq = event->seq;
+    return ERR_OK;
+}
+
+static struct err stream_find(struct tx *tx, struct read_op *read, struct stream_state *state) {
+    bool found = false;
+    struct err err = tx_stream_find(tx, read->owner, read->name, &found, state);
+    if (!err_failed(err) && !found && !read->follow) {
+        why_set(&read->op.why, "there is no stream of that name");
+        return err_make(ERR_NOT_FOUND, "read: stream");
+    }
+    return err;
+}
+
+/* Several reads of the journal make one page, until it is full in number or in bytes. */
+static struct err events_write(struct tx *tx, struct read_op *read,
+                               const struct stream_state *state) {
+    struct err err = ERR_OK;
+    int64_t before = -1;
+    while (!err_failed(err) && read->last_seq < state->head && read->found_count < read->limit &&
+           read->found_count != before && read->op.answer.len < JOURNAL_PAGE_BYTES) {
+        before = read->found_count;
+        err = tx_events(tx, state->stream, read->last_seq, read->limit - before, event_write, read);
+    }
+    return err;
+}
+
+/* State and events come from one transaction, so that head and page agree. */
+static struct err page_run(struct tx *tx, void *ctx) {
+    struct read_op *read = ctx;
+    op_restart(&read->op);
+    read->found_count = 0;
+    read->found_snapshot = false;
+    struct stream_state state = {0};
+    struct err err = stream_find(tx, read, &state);
+    if (err_failed(err)) {
+        return err;
+    }
+    int64_t after = read->after < 0 ? state.head : read->after;
+    if (after > state.head) {
+        why_set(&read->op.why, "after: %lld is ahead of the stream, whose head is %lld",
+                (long long)after, (long long)state.head);
+        return err_make(ERR_CURSOR_AHEAD, "read: cursor");
+    }
+    read->found_after = after;
+    struct text *text = &read->op.answer;
+    text_add_char(text, '{');
+    read->found_snapshot = read->snapshot || after < state.floor;
+    if (read->found_snapshot) {
+        text_addf(text, "\"snapshot\":{\"floor\":%lld,\"head\":%lld},", (long long)state.floor,
+                  (long long)state.head);
+        after = state.floor; /* Behind a snapshot comes all that is left. */
+    }
+    text_add_str(text, "\"events\":[");
+    read->last_seq = after;
+    err = events_write(tx, read, &state);
+    text_addf(text, "],\"head\":%lld,\"floor\":%lld}", (long long)state.head,
+              (long long)state.floor);
+    return err;
+}
+
+/* --- The wait --------------------------------------------------------------------------------- */
+
+static void read_answer(struct read_op *read, struct err result) {
+    hub_watch_stop(&read->watch);
+    timer_stop(read->streams->loop, &read->timer);
+    op_answer(&read->op, result);
+    mem_free(read);
+}
+
+static void wait_ready(struct hub_watch *watch, struct err result) {
+    struct read_op *read = CONTAINER_OF(watch, struct read_op, watch);
+    read->waiting = false;
+    if (err_failed(result)) {
+        read_answer(read, result);
+        return;
+    }
+    timer_stop(read->streams->loop, &read->timer);
+    read_begin(read);
+}
+
+static void wait_over(struct timer *timer) {
+    struct read_op *read = CONTAINER_OF(timer, struct read_op, timer);
+    read->waiting = false;
+    read_answer(read, ERR_OK); /* The empty page is still there. */
+}
+
+/* The client left, or the server drains: both end the wait. */
+static void wait_cut(struct exchange *exchange, void *ctx) {
+    struct read_op *read = ctx;
+    read->no_wait = true;
+    if (read->waiting) {
+        read->waiting = false;
+        read_answer(read, ERR_OK);
+    }
+}
+
+static void wait_begin(struct read_op *read, uint64_t left_ns) {
+    read->waiting = true;
+    read->after = read->found_after;
+    struct hub_subscribe what = {.owner = read->owner, .name = read->name, .after = read->after};
+    timer_start(read->streams->loop, &read->timer, left_ns / 1000000 + 1, wait_over);
+    hub_watch_start(read->streams->hub, &what, &read->watch, wait_ready);
+}
+
+static void page_done(struct err result, void *ctx) {
+    struct read_op *read = ctx;
+    bool empty = !err_failed(result) && read->found_count == 0 && !read->found_snapshot;
+    uint64_t now_ns = world_mono_ns(loop_world(read->streams->loop));
+    if (empty && !read->no_wait && read->until_ns > now_ns) {
+        wait_begin(read, read->until_ns - now_ns);
+        return;
+    }
+    read_answer(read, result);
+}
+
+static void read_begin(struct read_op *read) {
+    store_read(read->streams->store, page_run, page_done, read);
+}
+
+/* --- The request ------------------------------------------------------------------------------ */
+
+static void page_begin(struct exchange *exchange, struct streams *streams,
+                       const struct hub_subscribe *what) {
+    struct read_op *read = mem_new(sizeof *read);
+    op_init(&read->op, exchange, 200);
+    read->streams = streams;
+    read->owner = what->owner;
+    read->name = what->name;
+    read->after = what->after;
+    read->snapshot = what->snapshot;
+    read->limit = exchange_query_int(exchange, READ_LIMIT);
+    int64_t wait_s = exchange_query_int(exchange, READ_WAIT);
+    if (wait_s > 0) {
+        read->follow = true;
+        read->until_ns = world_mono_ns(loop_world(streams->loop)) + (uint64_t)wait_s * 1000000000U;
+        exchange_on_gone(exchange, wait_cut, read);
+        exchange_on_drain(exchange, wait_cut, read);
+    }
+    read_begin(read);
+}
+
+/* A browser that reconnects sends its first URL again and the newer cursor in Last-Event-ID. */
+static struct err resume_read(const struct exchange *exchange, int64_t *after, struct why *why) {
+    struct bytes id = {0};
+    if (!exchange_header(exchange, "last-event-id", &id) || id.len == 0) {
+        return ERR_OK;
+    }
+    struct number_bounds bounds = {0, INT64_MAX};
+    if (!number_parse(id, bounds, after)) {
+        why_set(why, "Last-Event-ID: not the number of an event");
+        return err_make(ERR_BAD_CURSOR, "read: Last-Event-ID");
+    }
+    return ERR_OK;
+}
+
+void streams__read(struct exchange *exchange, void *ctx) {
+    struct streams *streams = ctx;
+    struct hub_subscribe what = {.after = exchange_query_int(exchange, READ_AFTER),
+                                 .snapshot = exchange_query_int(exchange, READ_SNAPSHOT) != 0};
+    if (!streams__name(exchange, STREAMS_USE_READ, &what.name)) {
+        return;
+    }
+    struct why why = {.text = ""};
+    struct err err = op_owner(exchange, READ_OWNER, &what.owner, &why);
+    bool sse = exchange_accepts(exchange, "text/event-stream");
+    if (!err_failed(err) && sse) {
+        err = resume_read(exchange, &what.after, &why);
+    }
+    if (err_failed(err)) {
+        op_refuse(exchange, err, &why);
+    } else if (sse) {
+        exchange_stream_sse(exchange, streams->hub, &what);
+    } else {
+        page_begin(exchange, streams, &what);
+    }
+}
