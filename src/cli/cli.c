@@ -1,0 +1,105 @@
+/* cli.c: from argv to an exit code. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "cli/commands.h"
+#include "cli/help.h"
+
+/* In the order in which help shows them. */
+static const struct command *const commands[] = {
+    &command_serve,
+    &command_stream_append,
+    &command_stream_tail,
+    &command_stream_ls,
+    &command_stream_show,
+    &command_stream_prune,
+    &command_stream_keep,
+    &command_token_create,
+    &command_token_ls,
+    &command_token_revoke,
+    &command_backup,
+    &command_restore,
+    &command_doctor,
+    &command_version,
+    &command_completion,
+    &command_help,
+    NULL,
+};
+
+static void failure_print(const struct invocation *invocation, struct err err) {
+    const char *detail = invocation->why.text;
+    if (invocation->told) {
+        return;
+    }
+    if (!invocation->json) {
+        fprintf(stderr, "drover: %s (%s)\n", detail[0] != '\0' ? detail : err_title(err.code),
+                err_name(err.code));
+        return;
+    }
+    AUTO(text_done) struct text text = {0};
+    text_init(&text, 4096);
+    text_addf(&text, "{\"error\":{\"code\":\"%s\",\"title\":\"%s\"", err_name(err.code),
+              err_title(err.code));
+    if (detail[0] != '\0') {
+        text_add_str(&text, ",\"detail\":");
+        text_add_json(&text, detail, strlen(detail));
+    }
+    text_add_str(&text, "}}\n");
+    fputs(text_failed(&text) ? "{\"error\":{\"code\":\"out_of_memory\"}}\n" : text.data, stderr);
+}
+
+/* "drover" alone is a question; "drover stream" is one too, but an unfinished command as well. */
+static bool is_question(const struct invocation *invocation, int argc) {
+    return invocation->args.help || (argc <= 1 && invocation->args.command == NULL);
+}
+
+static struct err run(struct invocation *invocation, int argc) {
+    const struct command *command = invocation->args.command;
+    bool question = is_question(invocation, argc);
+    if (question || command == NULL) {
+        invocation->told = !question;
+        help_print(invocation->commands, &invocation->args, question ? stdout : stderr);
+        return question ? ERR_OK : err_make(ERR_USAGE, "arguments: command");
+    }
+    if (command != &command_serve) {
+        struct err err = config_env(&invocation->args, &invocation->env, &invocation->why);
+        if (err_failed(err)) {
+            return err;
+        }
+    }
+    return command->run(invocation);
+}
+
+static bool wants_version(int argc, const char *const *argv) {
+    return argc == 2 && strcmp(argv[1], "--version") == 0;
+}
+
+int cli_main(int argc, const char *const *argv,
+             struct err (*serve)(const struct serve_options *options, struct why *why)) {
+    json_setup();
+    const char *const version[] = {argv[0], "version", NULL};
+    struct invocation invocation = {
+        .commands = commands,
+        .env = {.get = config_env_real, .all = (const char *const *)environ},
+        .world = world_real(),
+        .serve = serve};
+    bool asks_version = wants_version(argc, argv);
+    struct err err = args_parse(commands, asks_version ? 2 : argc, asks_version ? version : argv,
+                                &invocation.args, &invocation.why);
+    if (!err_failed(err)) {
+        invocation.json = args_on(&invocation.args, "json");
+        err = run(&invocation, argc);
+    }
+    if (fflush(stdout) != 0 && !err_failed(err)) {
+        err = err_make(ERR_IO, "output");
+        why_set(&invocation.why, "the output could not be written");
+    }
+    if (err_failed(err)) {
+        failure_print(&invocation, err);
+    }
+    return err_exit_code(err.code);
+}

@@ -1,0 +1,239 @@
+/* command_doctor.c: drover doctor. Each check is one row: what was looked at, whether it is well,
+ * and what to do where it is not. Only a `fail` makes the exit code other than 0. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <wslay/wslay.h>
+
+#include "base/memory.h"
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/talk.h"
+#include "loop/loop.h"
+#include "store/datadir.h"
+#include "store/library.h"
+#include "store/store.h"
+
+enum verdict { VERDICT_OK, VERDICT_WARN, VERDICT_FAIL };
+
+struct doctor {
+    struct invocation *invocation;
+    const char *data, *database; /* database NULL: SQLite in `data`. */
+    bool failed, data_exists, database_exists;
+    enum err_code failure; /* Of the first check that failed. */
+    unsigned rows;
+};
+
+static const struct flag doctor_flags[] = {
+    {.name = "database",
+     .kind = FLAG_TEXT,
+     .value = "URL",
+     .about = "postgres://…; without it, SQLite in the data directory.",
+     .env = "DROVER_DATABASE"},
+    {.name = NULL},
+};
+
+static void row_print(struct doctor *doctor, enum verdict verdict, const char *what,
+                      const char *text) {
+    static const char *const names[] = {"ok", "warn", "fail"};
+    static const char *const colours[] = {"\033[32m", "\033[33m", "\033[31m"};
+    if (verdict == VERDICT_FAIL) {
+        doctor->failed = true;
+    }
+    if (doctor->invocation->json) {
+        AUTO(text_done) struct text line = {0};
+        text_init(&line, 16 << 10);
+        text_addf(&line, "{\"check\":\"%s\",\"verdict\":\"%s\",\"detail\":", what, names[verdict]);
+        text_add_json(&line, text, strlen(text));
+        text_add_str(&line, "}\n");
+        fputs(text_failed(&line) ? "" : line.data, stdout);
+        return;
+    }
+    const struct config_env *env = &doctor->invocation->env;
+    const char *no_colour = env->get(env->ctx, "NO_COLOR");
+    bool colour = isatty(STDOUT_FILENO) && (no_colour == NULL || no_colour[0] == '\0');
+    printf("%s%-4s%s  %-12s %s\n", colour ? colours[verdict] : "", names[verdict],
+           colour ? "\033[0m" : "", what, text);
+}
+
+static void fail(struct doctor *doctor, const char *what, struct err err, const struct why *why) {
+    if (!doctor->failed) {
+        doctor->failure = err.code;
+    }
+    row_print(doctor, VERDICT_FAIL, what, why->text[0] != '\0' ? why->text : err_title(err.code));
+}
+
+/* --- The checks ------------------------------------------------------------------------------- */
+
+static void check_permissions(struct doctor *doctor, const struct stat *info) {
+    struct why why;
+    unsigned mode = (unsigned)info->st_mode & 0777;
+    if ((mode & S_IWOTH) != 0) {
+        why_set(&why,
+                "everybody may write into it (mode %03o), so 'drover serve' refuses it;"
+                " 'chmod 700 %s'",
+                mode, doctor->data);
+        fail(doctor, "permissions", err_make(ERR_CONFIG, "doctor: permissions"), &why);
+    } else if (info->st_uid != geteuid()) {
+        why_set(&why, "it belongs to another user (number %lu), who can change all that is in it",
+                (unsigned long)info->st_uid);
+        row_print(doctor, VERDICT_WARN, "permissions", why.text);
+    } else if ((mode & 077) != 0) {
+        why_set(&why, "others may %s (mode %03o); 'chmod 700 %s' keeps them out",
+                (mode & S_IWGRP) != 0 ? "write into it" : "enter", mode, doctor->data);
+        row_print(doctor, VERDICT_WARN, "permissions", why.text);
+    } else {
+        row_print(doctor, VERDICT_OK, "permissions", "only the owner may enter");
+    }
+}
+
+static void check_data(struct doctor *doctor) {
+    struct why why;
+    struct stat info;
+    if (stat(doctor->data, &info) < 0) {
+        bool absent = errno == ENOENT;
+        why_set(&why, "%s: %s", doctor->data,
+                absent ? "does not exist yet; 'drover serve' makes it" : strerror(errno));
+        row_print(doctor, absent ? VERDICT_WARN : VERDICT_FAIL, "data", why.text);
+        return;
+    }
+    doctor->data_exists = S_ISDIR(info.st_mode);
+    if (!doctor->data_exists) {
+        why_set(&why, "%s is not a directory", doctor->data);
+        fail(doctor, "data", err_make(ERR_CONFIG, "doctor: data"), &why);
+    } else if (access(doctor->data, R_OK | W_OK | X_OK) < 0) {
+        why_set(&why, "%s: %s", doctor->data, strerror(errno));
+        fail(doctor, "data", err_make(ERR_READ_ONLY, "doctor: data"), &why);
+    } else {
+        row_print(doctor, VERDICT_OK, "data", doctor->data);
+    }
+    if (doctor->data_exists) {
+        check_permissions(doctor, &info);
+    }
+}
+
+static void check_space(struct doctor *doctor) {
+    struct statvfs info;
+    if (!doctor->data_exists || statvfs(doctor->data, &info) < 0) {
+        return;
+    }
+    uint64_t free_mb = (uint64_t)info.f_bavail * info.f_frsize >> 20;
+    struct why why;
+    enum verdict verdict = free_mb < 100    ? VERDICT_FAIL
+                           : free_mb < 1024 ? VERDICT_WARN
+                                            : VERDICT_OK;
+    why_set(&why, "%llu MB free%s", (unsigned long long)free_mb,
+            verdict == VERDICT_OK ? "" : "; make room on this disk");
+    row_print(doctor, verdict, "space", why.text);
+    if (verdict == VERDICT_FAIL && doctor->failure == ERR_NONE) {
+        doctor->failure = ERR_DISK_FULL;
+    }
+}
+
+static bool database_exists(const struct doctor *doctor) {
+    if (doctor->database != NULL) {
+        return true;
+    }
+    AUTO(mem_release) char *path = datadir_path(doctor->data, DATADIR_DATABASE);
+    return doctor->data_exists && access(path, F_OK) == 0;
+}
+
+static void check_database(struct doctor *doctor) {
+    if (!database_exists(doctor)) {
+        row_print(doctor, VERDICT_WARN, "database", "there is none yet; 'drover serve' makes it");
+        return;
+    }
+    struct store_check check = {0};
+    struct why why = {.text = ""};
+    const char *where = doctor->database != NULL ? doctor->database : doctor->data;
+    struct err err = store_check(where, &check, &why);
+    if (err_failed(err)) {
+        fail(doctor, "database", err, &why);
+        return;
+    }
+    if (check.schema > check.schema_known) {
+        why_set(&why, "schema %lld is newer than this drover knows (%lld); install a newer one",
+                (long long)check.schema, (long long)check.schema_known);
+        fail(doctor, "schema", err_make(ERR_NEWER_SCHEMA, "doctor: schema"), &why);
+    } else if (check.schema_known > 0) { /* Else nothing of it could be read. */
+        why_set(&why, "version %lld of %lld, started %lld time%s", (long long)check.schema,
+                (long long)check.schema_known, (long long)check.epoch, check.epoch == 1 ? "" : "s");
+        row_print(doctor, VERDICT_OK, "schema", why.text);
+    }
+    if (check.integrity_ok) {
+        row_print(doctor, VERDICT_OK, "integrity", check.detail[0] != '\0' ? check.detail : "ok");
+    } else {
+        why_set(&why, "%s; restore a backup", check.detail);
+        fail(doctor, "integrity", err_make(ERR_STORE_CORRUPT, "doctor: integrity"), &why);
+    }
+}
+
+static void check_daemon(struct doctor *doctor) {
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    AUTO(json_release) json_t *answer = NULL;
+    struct client_request request = {
+        .method = "GET", .target = "/api/v1/version", .timeout_ms = 5000};
+    struct why why = {.text = ""};
+    struct err err = talk_open(&talk, doctor->invocation);
+    if (!err_failed(err)) {
+        err = talk_ask(&talk, &request, NULL /* parsed is enough */, &answer, &why);
+    }
+    if (err.code == ERR_UNREACHABLE) {
+        row_print(doctor, VERDICT_WARN, "daemon", "not running");
+        return;
+    }
+    if (err_failed(err)) {
+        fail(doctor, "daemon", err, &why);
+        return;
+    }
+    const char *version = talk_text(answer, "version");
+    bool same = strcmp(version, DROVER_VERSION) == 0;
+    why_set(&why, "running, version %s, %s%s", version, talk_text(answer, "database"),
+            same ? "" : "; this program is another version: restart the daemon");
+    row_print(doctor, same ? VERDICT_OK : VERDICT_WARN, "daemon", why.text);
+}
+
+static void check_libraries(struct doctor *doctor) {
+    struct why why;
+    why_set(&why, "drover %s, libuv %s, SQLite %s, jansson %s, wslay %s", DROVER_VERSION,
+            uv_version_string(), store_library_version(), jansson_version_str(), WSLAY_VERSION);
+    row_print(doctor, VERDICT_OK, "versions", why.text);
+}
+
+/* --- The command ------------------------------------------------------------------------------ */
+
+static struct err doctor_run(struct invocation *invocation) {
+    AUTO(mem_release) char *owned = NULL;
+    struct doctor doctor = {.invocation = invocation,
+                            .data = args_directory(&invocation->args),
+                            .database = args_text(&invocation->args, "database")};
+    if (doctor.data == NULL) {
+        owned = config_data_default(&invocation->env);
+        doctor.data = owned;
+    }
+    if (doctor.data == NULL) {
+        why_set(&invocation->why, "no data directory: neither HOME nor XDG_STATE_HOME is set");
+        return err_make(ERR_USAGE, "doctor: data");
+    }
+    check_libraries(&doctor);
+    check_data(&doctor);
+    check_space(&doctor);
+    check_database(&doctor);
+    check_daemon(&doctor);
+    invocation->told = true;
+    return doctor.failed
+               ? err_make(doctor.failure != ERR_NONE ? doctor.failure : ERR_INTERNAL, "doctor")
+               : ERR_OK;
+}
+
+const struct command command_doctor = {
+    .name = "doctor",
+    .summary = "Look whether everything is well, and say what to do.",
+    .flags = doctor_flags,
+    .talks = true,
+    .run = doctor_run,
+};

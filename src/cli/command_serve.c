@@ -1,0 +1,245 @@
+/* command_serve.c: drover serve. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/serve_options.h"
+
+/* Every setting of the daemon; config.h says where a value may come from. */
+static const struct flag serve_flags[] = {
+    {.name = "data",
+     .kind = FLAG_TEXT,
+     .value = "DIR",
+     .about = "Data directory; made if it is absent [$XDG_STATE_HOME/drover].",
+     .env = "DROVER_DATA",
+     .in_file = true},
+    {.name = "listen",
+     .kind = FLAG_TEXT,
+     .value = "ADDRESS",
+     .about = "HOST:PORT (0 picks one) or unix:PATH, beside DIR/drover.sock.",
+     .env = "DROVER_LISTEN",
+     .in_file = true,
+     .absent = "127.0.0.1:7433"},
+    {.name = "database",
+     .kind = FLAG_TEXT,
+     .value = "URL",
+     .about = "postgres://…; without it, SQLite in the data directory.",
+     .env = "DROVER_DATABASE",
+     .in_file = true},
+    {.name = "config",
+     .kind = FLAG_TEXT,
+     .value = "FILE",
+     .about = "Settings as JSON [DIR/config.json, if it exists].",
+     .env = "DROVER_CONFIG"},
+    {.name = "insecure-loopback",
+     .kind = FLAG_SWITCH,
+     .about = "Want no token on loopback addresses.",
+     .env = "DROVER_INSECURE_LOOPBACK",
+     .in_file = true},
+    {.name = "allow-remote",
+     .kind = FLAG_SWITCH,
+     .about = "Listen on an address that other machines reach.",
+     .env = "DROVER_ALLOW_REMOTE",
+     .in_file = true},
+    {.name = "allow-host",
+     .kind = FLAG_TEXT,
+     .value = "NAMES",
+     .about = "Further names in Host that are ours, with commas between.",
+     .env = "DROVER_ALLOW_HOST",
+     .in_file = true},
+    {.name = "allow-origin",
+     .kind = FLAG_TEXT,
+     .value = "ORIGINS",
+     .about = "Further origins of web pages that may use the API.",
+     .env = "DROVER_ALLOW_ORIGIN",
+     .in_file = true},
+    {.name = "max-connections",
+     .kind = FLAG_INT,
+     .value = "N",
+     .about = "Connections at a time.",
+     .min = 1,
+     .max = 1000000,
+     .env = "DROVER_MAX_CONNECTIONS",
+     .in_file = true,
+     .absent = "12000"},
+    {.name = "max-per-address",
+     .kind = FLAG_INT,
+     .value = "N",
+     .about = "Connections of one remote address at a time.",
+     .min = 1,
+     .max = 1000000,
+     .env = "DROVER_MAX_PER_ADDRESS",
+     .in_file = true,
+     .absent = "256"},
+    {.name = "heartbeat",
+     .kind = FLAG_INT,
+     .value = "SECONDS",
+     .about = "A sign of life on streams that are silent.",
+     .min = 1,
+     .max = 3600,
+     .env = "DROVER_HEARTBEAT",
+     .in_file = true,
+     .absent = "15"},
+    {.name = "drain",
+     .kind = FLAG_INT,
+     .value = "SECONDS",
+     .about = "How long a stop waits for what is in flight.",
+     .min = 0,
+     .max = 3600,
+     .env = "DROVER_DRAIN",
+     .in_file = true,
+     .absent = "10"},
+    {.name = "log",
+     .kind = FLAG_TEXT,
+     .value = "LEVEL",
+     .choices = "debug|info|warn|error",
+     .about = "What is told on stderr.",
+     .env = "DROVER_LOG",
+     .in_file = true,
+     .absent = "info"},
+    {.name = NULL},
+};
+
+enum { NAMES_MAX = 16 };
+
+/* "a,b,c" as a list that ends with NULL. The text is cut in place. */
+static struct err names_split(char *text, const char *what, const char *names[NAMES_MAX + 1],
+                              struct why *why) {
+    size_t count = 0;
+    while (text != NULL) {
+        char *comma = strchr(text, ',');
+        if (comma != NULL) {
+            *comma = '\0';
+        }
+        if (text[0] == '\0' || count == NAMES_MAX) {
+            why_set(why, "%s: 1 to %d names with commas between", what, NAMES_MAX);
+            return err_make(ERR_CONFIG, "serve: names");
+        }
+        names[count++] = text;
+        text = comma != NULL ? comma + 1 : NULL;
+    }
+    names[count] = NULL;
+    return ERR_OK;
+}
+
+struct serving {
+    struct invocation *invocation;
+    struct log *log;
+};
+
+static void unknown_warn(void *ctx, const char *name, const char *nearest) {
+    const struct serving *serving = ctx;
+    if (nearest != NULL) {
+        log_event(serving->log, LOG_WARN, "an environment variable is not known; a mistyped name?",
+                  LOG_FIELDS(log_text("name", name), log_text("did_you_mean", nearest)));
+    } else {
+        log_event(serving->log, LOG_WARN, "an environment variable is not known",
+                  LOG_FIELDS(log_text("name", name)));
+    }
+}
+
+/* Here and not before: a start that is refused says why in one sentence, and nothing else. */
+static void ready_print(void *ctx, const char *url, size_t tokens) {
+    struct serving *serving = ctx;
+    const struct invocation *invocation = serving->invocation;
+    const struct args *args = &invocation->args;
+    config_env_unknown(invocation->commands, &invocation->env, unknown_warn, serving);
+    printf("drover ready at %s\n", url);
+    fflush(stdout);
+    if (tokens == 0 && isatty(STDERR_FILENO) && strncmp(url, "http", 4) == 0 &&
+        !args_on(args, "insecure-loopback")) {
+        fprintf(stderr, "TCP needs a token, and there is none yet; 'drover token create' makes "
+                        "one over the socket.\n");
+    }
+}
+
+static int64_t wall_clock(void *ctx) {
+    return world_wall_ms(ctx);
+}
+
+static struct err address_check(const struct args *args, struct listen_address *ret_address,
+                                struct why *why) {
+    struct listen_address address;
+    struct err err = listen_parse(args_text(args, "listen"), &address, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (!address.loopback && !args_on(args, "allow-remote")) {
+        why_set(why,
+                "listen: %s is reachable from other machines, and drover speaks no TLS; put a "
+                "proxy with TLS in front and listen on loopback, or say --allow-remote",
+                args_text(args, "listen"));
+        return err_make(ERR_CONFIG, "serve: listen");
+    }
+    *ret_address = address;
+    return ERR_OK;
+}
+
+static struct err serve_with(struct invocation *invocation, const char *const *hosts,
+                             const char *const *origins) {
+    const struct args *args = &invocation->args;
+    struct log log;
+    enum log_level level = LOG_INFO;
+    const char *level_name = args_text(args, "log");
+    bool known = log_level_parse((struct bytes){level_name, strlen(level_name)}, &level);
+    assert(known); /* The table lists the choices. */
+    log_init(&log, STDERR_FILENO, level, wall_clock, (void *)(uintptr_t)invocation->world);
+    struct serving serving = {.invocation = invocation, .log = &log};
+    struct serve_options options = {
+        .data = args_text(args, "data"),
+        .database = args_text(args, "database"),
+        .insecure_loopback = args_on(args, "insecure-loopback"),
+        .drain_ms = (unsigned)args_int(args, "drain", 0) * 1000,
+        .limits = {.connections_max = (unsigned)args_int(args, "max-connections", 0),
+                   .per_address_max = (unsigned)args_int(args, "max-per-address", 0),
+                   .heartbeat_ms = (unsigned)args_int(args, "heartbeat", 0) * 1000},
+        .allowed_hosts = hosts,
+        .allowed_origins = origins,
+        .world = invocation->world,
+        .log = &log,
+        .ready = ready_print,
+        .ctx = &serving,
+    };
+    struct err err = address_check(args, &options.listen, &invocation->why);
+    return err_failed(err) ? err : invocation->serve(&options, &invocation->why);
+}
+
+static struct err serve_names(struct invocation *invocation) {
+    const char *hosts[NAMES_MAX + 1] = {NULL}, *origins[NAMES_MAX + 1] = {NULL};
+    const char *host_text = args_text(&invocation->args, "allow-host");
+    const char *origin_text = args_text(&invocation->args, "allow-origin");
+    AUTO(mem_release)
+    char *host_copy = host_text != NULL ? mem_copy(host_text, strlen(host_text)) : NULL;
+    AUTO(mem_release)
+    char *origin_copy = origin_text != NULL ? mem_copy(origin_text, strlen(origin_text)) : NULL;
+    struct err err = names_split(host_copy, "allow-host", hosts, &invocation->why);
+    if (!err_failed(err)) {
+        err = names_split(origin_copy, "allow-origin", origins, &invocation->why);
+    }
+    return err_failed(err) ? err : serve_with(invocation, hosts, origins);
+}
+
+static struct err serve_command(struct invocation *invocation) {
+    struct config config;
+    config_init(&config);
+    struct err err = config_load(&config, &invocation->args, &invocation->env, invocation->world,
+                                 &invocation->why);
+    if (!err_failed(err)) {
+        err = serve_names(invocation);
+    }
+    config_done(&config);
+    return err;
+}
+
+const struct command command_serve = {
+    .name = "serve",
+    .summary = "Run the daemon.",
+    .flags = serve_flags,
+    .about = "A setting is taken from the flag, else the environment, else the configuration file\n"
+             "(one JSON object; keys are the flags' names with _ for -), else the default.\n",
+    .run = serve_command,
+};

@@ -1,0 +1,7 @@
+/* main.c: one binary, daemon and client; cli/ knows the commands. */
+#include "cli/cli.h"
+#include "main/daemon.h"
+
+int main(int argc, char **argv) {
+    return cli_main(argc, (const char *const *)argv, daemon_run);
+}

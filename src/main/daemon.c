@@ -1,0 +1,476 @@
+/* daemon.c: what is opened in one order is closed in the other. */
+#include "main/daemon.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "api/streams.h"
+#include "api/system.h"
+#include "api/tokens.h"
+#include "base/fd.h"
+#include "base/memory.h"
+#include "engine/chores.h"
+#include "engine/pulse.h"
+#include "engine/token.h"
+#include "http/metrics.h"
+#include "journal/pruner.h"
+#include "store/datadir.h"
+
+enum { TOKENS_PAGE = 500, SOCKET_PATH_MAX = 4096 };
+
+struct daemon {
+    const struct serve_options *options; /* Borrowed, like all in it. */
+    struct datadir *claim;               /* Owned; NULL: the SQLite store has its own. */
+    struct loop *loop;                   /* Owned, as are all pointers below. */
+    struct hub *hub;
+    struct store *store;
+    struct token_table *tokens;
+    struct http_server *http;
+    struct pruner *pruner;
+    struct chores chores;
+    struct pulse pulse;
+
+    struct streams streams_api;
+    struct tokens tokens_api;
+    struct system_info system_api;
+
+    uv_signal_t signals[2];
+    bool stopping, signals_open;
+    int standby_fd;  /* Owned: tells of a signal while it stands by; -1: it doesn't. */
+    struct id after; /* Tokens up to this one are in the table. */
+    struct id last;  /* Of the page that was read last, and */
+    int64_t loaded;  /* how many it has. */
+    struct text page;
+    struct err failure;
+    struct why why;
+};
+
+/* --- Callbacks from the rooms below ----------------------------------------------------------- */
+
+static void store_lost(void *ctx, struct err err) {
+    struct daemon *daemon = ctx;
+    log_event(daemon->options->log, LOG_ERROR,
+              "the daemon ends: its database was removed or taken over by another one, or the"
+              " outcome of a commit is unknown; start it again",
+              LOG_FIELDS(log_err(err)));
+    /* Nobody may be answered any more, so nothing is closed in order. */
+    _exit(err_exit_code(ERR_STORE_LOST));
+}
+
+static void signals_add(sigset_t *set) {
+    (void)sigemptyset(set); /* None of these can fail. */
+    (void)sigaddset(set, SIGTERM);
+    (void)sigaddset(set, SIGINT);
+}
+
+/* The loop does not run yet, so that its handlers of signals would wait for the other daemon's end.
+ * Without the descriptor, a signal ends the process as it did until now. */
+static void store_waiting(void *ctx) {
+    struct daemon *daemon = ctx;
+    sigset_t set;
+    signals_add(&set);
+    daemon->standby_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (daemon->standby_fd >= 0) {
+        (void)pthread_sigmask(SIG_BLOCK, &set, NULL /* standby_end undoes it */);
+    }
+    log_event(daemon->options->log, LOG_INFO, "standing by: another daemon holds this database",
+              NULL);
+}
+
+static bool store_give_up(void *ctx) {
+    const struct daemon *daemon = ctx;
+    struct pollfd signals = {.fd = daemon->standby_fd, .events = POLLIN};
+    return poll(&signals, 1, 0 /* only a look */) > 0;
+}
+
+/* Once the loop has its handlers: a signal that came in between is theirs. */
+static void standby_end(struct daemon *daemon) {
+    sigset_t set;
+    signals_add(&set);
+    if (daemon->standby_fd >= 0) {
+        fd_release(&daemon->standby_fd);
+        (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL /* not asked */);
+    }
+}
+
+static void turn_slow(void *ctx, uint64_t cpu_ns) {
+    struct daemon *daemon = ctx;
+    log_event(daemon->options->log, LOG_WARN, "a turn of the loop took long",
+              LOG_FIELDS(log_int("cpu_us", (int64_t)(cpu_ns / 1000))));
+}
+
+static void prune_failed(void *ctx, struct err err) {
+    struct daemon *daemon = ctx;
+    log_event(daemon->options->log, LOG_WARN, "old events could not be removed",
+              LOG_FIELDS(log_err(err)));
+}
+
+static bool token_check(void *ctx, struct bytes token, struct identity *ret_identity) {
+    const struct daemon *daemon = ctx;
+    struct token_grant grant;
+    if (!token_table_find(daemon->tokens, token, &grant)) {
+        return false;
+    }
+    *ret_identity = (struct identity){.scopes = grant.scopes};
+    memcpy(ret_identity->owner, grant.owner, strlen(grant.owner) + 1);
+    memcpy(ret_identity->token, grant.id, strlen(grant.id) + 1);
+    return true;
+}
+
+static void token_revoked(void *ctx, const char *id) {
+    struct daemon *daemon = ctx;
+    if (daemon->http != NULL) {
+        http_revoke(daemon->http, id);
+    }
+}
+
+static void answer_failed(void *ctx, const struct exchange *exchange, struct err err,
+                          const struct why *why) {
+    struct daemon *daemon = ctx;
+    log_event(daemon->options->log, LOG_ERROR, "a request failed",
+              LOG_FIELDS(log_bytes("method", exchange_method(exchange)),
+                         log_bytes("target", exchange_target(exchange)),
+                         log_text("detail", why != NULL ? why->text : NULL), log_err(err)));
+}
+
+static bool ready(void *ctx, struct why *why) {
+    const struct daemon *daemon = ctx;
+    if (store_reachable(daemon->store)) {
+        return true;
+    }
+    why_set(why, "PostgreSQL does not answer; drover goes on trying");
+    return false;
+}
+
+static void metrics_write(void *ctx, struct text *text) {
+    const struct daemon *daemon = ctx;
+    struct store_stats stats;
+    store_get_stats(daemon->store, &stats);
+    const struct metric metrics[] = {
+        {"store_groups_total", METRIC_COUNTER, "Groups of writes, each one durable commit.",
+         stats.groups},
+        {"store_functions_total", METRIC_COUNTER, "Writes that were run, reruns included.",
+         stats.functions},
+        {"store_reruns_total", METRIC_COUNTER, "Writes that were run again, each alone.",
+         stats.reruns},
+        {"store_errors_total", METRIC_COUNTER, "Writes that failed or were refused by their rules.",
+         stats.errors},
+        {"store_reads_total", METRIC_COUNTER, "Reads that were run.", stats.reads},
+        {"store_queue_depth", METRIC_GAUGE, "Reads and writes that are not answered yet.",
+         stats.queued},
+        {"store_checkpoints_total", METRIC_COUNTER,
+         "Times the write-ahead log was copied into the database.", stats.checkpoints},
+        {"store_wal_bytes", METRIC_GAUGE, "Length of the write-ahead log; 0 with PostgreSQL.",
+         stats.log_bytes},
+        {"tokens", METRIC_GAUGE, "Live tokens.", token_table_count(daemon->tokens)},
+    };
+    metrics_add(text, metrics, COUNT_OF(metrics));
+}
+
+/* --- The end ---------------------------------------------------------------------------------- */
+
+static void stop_now(struct daemon *daemon) {
+    for (size_t i = 0; daemon->signals_open && i < COUNT_OF(daemon->signals); i++) {
+        uv_close((uv_handle_t *)&daemon->signals[i], NULL /* nothing to release */);
+    }
+    daemon->signals_open = false;
+    loop_stop(daemon->loop);
+}
+
+static void http_gone(void *ctx) {
+    struct daemon *daemon = ctx;
+    daemon->http = NULL;
+    stop_now(daemon);
+}
+
+static void http_drained(struct http_server *server, void *ctx) {
+    http_close(server, http_gone, ctx);
+}
+
+static void stop_begin(struct daemon *daemon) {
+    if (daemon->stopping) {
+        return;
+    }
+    daemon->stopping = true;
+    chores_stop(&daemon->chores);
+    pulse_stop(&daemon->pulse);
+    pruner_stop(daemon->pruner);
+    daemon->pruner = NULL;
+    if (daemon->http != NULL) {
+        http_drain(daemon->http, daemon->options->drain_ms, http_drained, daemon);
+    } else {
+        stop_now(daemon);
+    }
+}
+
+static void stop_with(struct daemon *daemon, struct err err) {
+    daemon->failure = err;
+    stop_begin(daemon);
+}
+
+static void signal_came(uv_signal_t *handle, int signum) {
+    struct daemon *daemon = handle->data;
+    if (daemon->stopping) {
+        /* What was acknowledged is on disk; the rest was promised to nobody. */
+        _exit(err_exit_code(ERR_INTERRUPTED));
+    }
+    log_event(daemon->options->log, LOG_INFO, "stopping", LOG_FIELDS(log_int("signal", signum)));
+    stop_begin(daemon);
+}
+
+/* --- The beginning, on the loop --------------------------------------------------------------- */
+
+static struct err http_begin(struct daemon *daemon) {
+    const struct serve_options *options = daemon->options;
+    struct route_table tables[] = {streams_table(&daemon->streams_api),
+                                   tokens_table(&daemon->tokens_api),
+                                   system_table(&daemon->system_api)};
+    struct http_options with = {.loop = daemon->loop,
+                                .hub = daemon->hub,
+                                .tables = tables,
+                                .table_count = COUNT_OF(tables),
+                                .limits = options->limits,
+                                .version = DROVER_VERSION,
+                                .allowed_hosts = options->allowed_hosts,
+                                .allowed_origins = options->allowed_origins,
+                                .insecure_loopback = options->insecure_loopback,
+                                .ctx = daemon,
+                                .ready = ready,
+                                .check = token_check,
+                                .metrics = metrics_write,
+                                .failed = answer_failed};
+    return http_open(&with, &daemon->http, &daemon->why);
+}
+
+/* The socket in the data directory, then what was asked for; `url` says where that is. */
+static struct err http_listen(struct daemon *daemon, char *url, size_t url_size) {
+    const struct listen_address *listen = &daemon->options->listen;
+    AUTO(mem_release) char *socket = datadir_path(daemon->options->data, "drover.sock");
+    struct err err = http_listen_unix(daemon->http, socket, &daemon->why);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (listen->unix_socket) {
+        (void)snprintf(url, url_size, "unix:%s", listen->path); /* Cut at worst. */
+        return strcmp(listen->path, socket) == 0
+                   ? ERR_OK
+                   : http_listen_unix(daemon->http, listen->path, &daemon->why);
+    }
+    uint16_t port = 0;
+    err = http_listen_tcp(daemon->http, listen->host, listen->port, &port, &daemon->why);
+    bool six = strchr(listen->host, ':') != NULL;
+    (void)snprintf(url, url_size, "http://%s%s%s:%u", six ? "[" : "", listen->host, six ? "]" : "",
+                   port); /* A host is short. */
+    return err;
+}
+
+static void serving_begin(struct daemon *daemon) {
+    char url[SOCKET_PATH_MAX];
+    struct err err = http_begin(daemon);
+    if (!err_failed(err)) {
+        err = http_listen(daemon, url, sizeof url);
+    }
+    if (err_failed(err)) {
+        stop_with(daemon, err);
+        return;
+    }
+    chores_start(&daemon->chores, daemon->loop, daemon->store);
+    if (daemon->options->database != NULL) { /* A data directory has us alone, by its lock. */
+        pulse_start(&daemon->pulse, daemon->loop, daemon->store);
+    }
+    struct pruner_options pruning = {
+        .loop = daemon->loop, .store = daemon->store, .failed = prune_failed, .ctx = daemon};
+    daemon->pruner = pruner_start(&pruning);
+    log_event(daemon->options->log, LOG_INFO, "serving",
+              LOG_FIELDS(log_text("url", url), log_text("version", DROVER_VERSION),
+                         log_int("epoch", store_epoch(daemon->store))));
+    daemon->options->ready(daemon->options->ctx, url, token_table_count(daemon->tokens));
+}
+
+/* What the table wants of a token, with no pointer into the row it was read from. */
+struct token_row {
+    struct id id;
+    struct sha256 hash;
+    unsigned scopes;
+    char owner[TOKEN_OWNER_MAX + 1];
+};
+
+/* Tokens arrive as rows of bytes, since a store function may run twice and touches nothing that is
+ * shared: each page is put into the table by the loop. */
+static struct err token_pack(void *ctx, const struct token *token) {
+    struct daemon *daemon = ctx;
+    struct token_row row = {.id = token->id, .hash = token->hash, .scopes = token->scopes};
+    if (token->owner.len > TOKEN_OWNER_MAX) {
+        return err_make(ERR_STORE_CORRUPT, "daemon: token");
+    }
+    memcpy(row.owner, token->owner.data, token->owner.len);
+    text_add(&daemon->page, (const char *)&row, sizeof row);
+    daemon->last = token->id;
+    daemon->loaded++;
+    return ERR_OK;
+}
+
+static struct err tokens_read(struct tx *tx, void *ctx) {
+    struct daemon *daemon = ctx;
+    struct bytes after = {daemon->after.text, strlen(daemon->after.text)};
+    text_clear(&daemon->page);
+    daemon->loaded = 0;
+    return tx_token_each(tx, after, TOKENS_PAGE, token_pack, daemon);
+}
+
+static void tokens_loaded(struct err result, void *ctx) {
+    struct daemon *daemon = ctx;
+    if (!err_failed(result) && text_failed(&daemon->page)) {
+        result = err_make(ERR_OUT_OF_MEMORY, "daemon: tokens");
+    }
+    if (err_failed(result)) {
+        stop_with(daemon, result);
+        return;
+    }
+    struct token_row row;
+    for (size_t at = 0; at + sizeof row <= daemon->page.len; at += sizeof row) {
+        memcpy(&row, daemon->page.data + at, sizeof row);
+        struct token token = {.id = row.id,
+                              .hash = row.hash,
+                              .owner = {row.owner, strlen(row.owner)},
+                              .scopes = row.scopes};
+        token_table_put(daemon->tokens, &token);
+    }
+    if (daemon->loaded == TOKENS_PAGE) {
+        daemon->after = daemon->last;
+        store_read(daemon->store, tokens_read, tokens_loaded, daemon);
+    } else if (!daemon->stopping) {
+        serving_begin(daemon);
+    }
+}
+
+/* --- The beginning, before the loop ----------------------------------------------------------- */
+
+/* Each client is a descriptor; the soft limit is often 1,024. */
+static void descriptors_raise(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* Fewer clients then; the server counts them. */
+    }
+}
+
+/* A client that left, or a file that may grow no further, is an error of write, not our end. */
+static void write_signals_ignore(void) {
+    static const int numbers[] = {SIGPIPE, SIGXFSZ};
+    struct sigaction action = {.sa_handler = SIG_IGN};
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        int rc = sigaction(numbers[i], &action, NULL /* not restored */);
+        assert(rc == 0);
+    }
+}
+
+static struct err store_begin(struct daemon *daemon) {
+    const struct serve_options *options = daemon->options;
+    if (options->database != NULL) {
+        struct err err = datadir_claim(options->data, &daemon->claim, &daemon->why);
+        if (err_failed(err)) {
+            return err;
+        }
+    }
+    struct store_options with = {
+        .where = options->database != NULL ? options->database : options->data,
+        .executor = STORE_THREAD,
+        .loop = daemon->loop,
+        .world = options->world,
+        .standby = options->database != NULL,
+        .waiting = store_waiting,
+        .give_up = store_give_up,
+        .lost = store_lost,
+        .ctx = daemon,
+        .notes[JOURNAL_NOTE] = {.deliver = hub_deliver, .flush = hub_flush, .ctx = daemon->hub}};
+    struct err err = store_open(&with, &daemon->store, &daemon->why);
+    if (!err_failed(err)) {
+        hub_attach(daemon->hub, daemon->store);
+    }
+    return err;
+}
+
+static struct err rooms_open(struct daemon *daemon) {
+    struct loop_options with = {
+        .world = daemon->options->world, .slow = turn_slow, .slow_ctx = daemon};
+    struct err err = loop_open(&with, &daemon->loop);
+    if (err_failed(err)) {
+        return err;
+    }
+    struct hub_options hub_with = {.loop = daemon->loop};
+    err = hub_open(&hub_with, &daemon->hub);
+    if (!err_failed(err)) {
+        err = store_begin(daemon);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    daemon->tokens = token_table_new();
+    daemon->streams_api =
+        (struct streams){.loop = daemon->loop, .store = daemon->store, .hub = daemon->hub};
+    daemon->tokens_api = (struct tokens){.loop = daemon->loop,
+                                         .store = daemon->store,
+                                         .table = daemon->tokens,
+                                         .revoked = token_revoked,
+                                         .ctx = daemon};
+    daemon->system_api =
+        (struct system_info){.store = daemon->store,
+                             .version = DROVER_VERSION,
+                             .database = daemon->options->database != NULL ? "postgres" : "sqlite"};
+    return ERR_OK;
+}
+
+static void signals_open(struct daemon *daemon) {
+    static const int numbers[] = {SIGTERM, SIGINT};
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        int rc = uv_signal_init(loop_uv(daemon->loop), &daemon->signals[i]);
+        assert(rc == 0);
+        daemon->signals[i].data = daemon;
+        rc = uv_signal_start(&daemon->signals[i], signal_came, numbers[i]);
+        assert(rc == 0);
+    }
+    daemon->signals_open = true;
+}
+
+static void rooms_close(struct daemon *daemon) {
+    if (daemon->store != NULL) {
+        store_close(daemon->store);
+    }
+    hub_close(daemon->hub);
+    loop_close(daemon->loop);
+    token_table_free(daemon->tokens);
+    datadir_release(daemon->claim);
+    text_done(&daemon->page);
+    fd_release(&daemon->standby_fd);
+}
+
+struct err daemon_run(const struct serve_options *options, struct why *why) {
+    struct daemon *daemon = mem_new(sizeof *daemon);
+    daemon->options = options;
+    daemon->standby_fd = -1;
+    text_init(&daemon->page, (size_t)TOKENS_PAGE * 1024);
+    write_signals_ignore();
+    descriptors_raise();
+    struct err err = rooms_open(daemon);
+    if (!err_failed(err)) {
+        signals_open(daemon);
+        standby_end(daemon);
+        store_read(daemon->store, tokens_read, tokens_loaded, daemon);
+        loop_run(daemon->loop);
+        err = daemon->failure;
+    }
+    if (err.code == ERR_INTERRUPTED && daemon->standby_fd >= 0) {
+        log_event(options->log, LOG_INFO, "stopped while standing by", NULL /* no fields */);
+        err = ERR_OK;
+    }
+    rooms_close(daemon);
+    *why = daemon->why;
+    mem_free(daemon);
+    return err;
+}
