@@ -1,0 +1,44 @@
+# For daily work. Each target is one script or one command; the build itself is meson's.
+.PHONY: build demo test test-all bench fuzz coverage compile_commands fmt lint docs clean
+
+build:
+	./scripts/build
+
+demo:
+	./scripts/demo
+
+test:
+	./scripts/test
+
+# Takes every kill point, however long that is.
+test-all:
+	./scripts/test --all
+
+bench:
+	./scripts/bench
+
+# FUZZ_SECONDS=60 for each target.
+fuzz:
+	./scripts/fuzz
+
+coverage:
+	./scripts/coverage
+
+# For editors and language servers.
+compile_commands: build
+	ln -sf build/release/compile_commands.json compile_commands.json
+
+fmt:
+	./scripts/setup test
+	git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
+
+lint:
+	./scripts/setup test
+	python3 scripts/lint
+
+# Writes the pages of docs/ that are made from the sources.
+docs:
+	python3 scripts/lint --write-docs
+
+clean:
+	rm -rf build compile_commands.json

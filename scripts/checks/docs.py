@@ -1,0 +1,148 @@
+"""docs.py: the documents say what is there; two of them are written from the sources."""
+import os
+import re
+
+from checks.tree import Fault, line_of
+
+ERRORS = "docs/errors.md"
+ERR_H = "src/base/err.h"
+CONFIGURATION = "docs/configuration.md"
+SERVE_C = "src/cli/command_serve.c"
+
+
+def remedies(tree):
+    """What the page tells a user to do, by code: written by hand, kept when it is made anew."""
+    text = (tree.text(ERRORS) if ERRORS in tree.files else "") or ""
+    return dict(re.findall(r"^\| `(\w+)` \|[^|]*\|[^|]*\|[^|]*\| (.*?) \|$", text, re.M))
+
+
+def render_errors(tree):
+    """docs/errors.md, from the table in err.h."""
+    told = remedies(tree)
+    text = re.sub(r"\\\n\s*", " ", tree.text(ERR_H) or "")
+    rows = re.findall(r'X\((\w+),\s*"(\w+)",\s*(\d+),\s*(\d+),\s*"([^"]*)"\)', text)
+    page = [
+        "# Errors",
+        "",
+        "*Written by `make docs` from the table in `src/base/err.h`; the last column is kept. A",
+        "released `code` keeps its meaning for ever.*",
+        "",
+        "An answer that is not 2xx has the media type `application/problem+json` and the members",
+        "`type`, `title`, `status`, `detail` (what was wrong, and where) and `code`. A command of",
+        "the CLI that fails says the same in one sentence on stderr and ends with the exit code.",
+        "",
+        "| code | HTTP status | exit code | meaning | what to do |",
+        "|---|---|---|---|---|",
+    ]
+    for _, name, status, code, title in rows:
+        page.append(f"| `{name}` | {status} | {code} | {title} | {told.get(name, '')} |")
+    return "\n".join(page) + "\n"
+
+
+def flag_rows(text):
+    """The flags of `serve`: a dict of the members of each row."""
+    table = re.search(r"serve_flags\[\] = \{(.*?)\n\};", text, re.DOTALL)
+    for row in re.findall(r"\{(\.name = \".*?)\}", table.group(1) if table else "", re.DOTALL):
+        row = re.sub(r'"\s*\n\s*"', "", row)
+        yield dict(re.findall(r'\.(\w+) = (?:"((?:[^"\\]|\\.)*)"|\w+)', row))
+
+
+def render_configuration(tree):
+    """docs/configuration.md, from the flags of `drover serve`."""
+    page = [
+        "# Configuration",
+        "",
+        "*Written by `make docs` from the table in `src/cli/command_serve.c`.*",
+        "",
+        "A setting of `drover serve` is taken from its flag, else from the environment, else from",
+        "the configuration file, else from the default. The file is `config.json` in the data",
+        "directory, or the one named by `--config`: one JSON object, whose keys are the flags'",
+        "names with `_` for `-`:",
+        "",
+        "```json",
+        '{"listen": "127.0.0.1:7433", "insecure_loopback": true, "heartbeat": 5}',
+        "```",
+        "",
+        "A key that is not in the table is refused by name and position, and so is a value that",
+        "does not fit. `drover serve --help` prints the same.",
+        "",
+        "An environment variable `DROVER_…` that no command reads is no reason not to start:",
+        "others may have chosen that beginning too. `drover serve` warns of it by name when it is",
+        "ready, with the nearest name that is read. `DROVER_TEST_…` is left to tests.",
+        "",
+        "A data directory into which everybody may write is refused: others could put a database",
+        "or settings of their own into it. `drover doctor` warns where it belongs to another",
+        "user, or where a group may enter or write.",
+        "",
+        "| flag | environment | default | what it says |",
+        "|---|---|---|---|",
+    ]
+    for row in flag_rows(tree.text(SERVE_C) or ""):
+        value = f" {row['value']}" if row.get("value") else ""
+        choices = row.get("choices", "").replace("|", ", ")
+        about = row["about"] + (f" One of {choices}." if choices else "")
+        page.append(
+            f"| `--{row['name']}{value}` | `{row.get('env', '')}` | {row.get('absent', '')} "
+            f"| {about} |".replace("``", "")
+        )
+    return "\n".join(page) + "\n"
+
+
+# Page: what it is made from, and how.
+WRITTEN = {ERRORS: (ERR_H, render_errors), CONFIGURATION: (SERVE_C, render_configuration)}
+
+
+def check_written_pages(tree):
+    for page, (source, render) in WRITTEN.items():
+        if source in tree.files and (page not in tree.files or tree.text(page) != render(tree)):
+            yield Fault(page, 1, f"differs from {source}: make docs")
+    for name, told in remedies(tree).items():
+        if not told.strip() and ERR_H in tree.files:
+            yield Fault(ERRORS, 1, f"does not say what to do about {name}")
+
+
+def check_api_page(tree):
+    """docs/api.md names each route of the tables in api/ and http/."""
+    page = tree.text("docs/api.md") if "docs/api.md" in tree.files else ""
+    for path in tree.under(("src/api/", "src/http/"), ".c"):
+        text = tree.text(path)
+        for match in re.finditer(r'\.method = "(\w+)",\s*\.path = "([^"]+)"', text):
+            route = f"{match.group(1)} {match.group(2)}"
+            if f"`{route}" not in page:
+                yield Fault(path, line_of(text, match.start()), f"docs/api.md lacks {route}")
+
+
+def check_links(tree):
+    """A link to a file of ours leads somewhere."""
+    for path in tree.under("", ".md"):
+        text = tree.text(path) or ""
+        for match in re.finditer(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
+            target = match.group(1)
+            if re.match(r"[a-z]+:", target):
+                continue
+            if not os.path.exists(os.path.join(tree.root, os.path.dirname(path), target)):
+                yield Fault(path, line_of(text, match.start()), f"no such file: {target}")
+
+
+def check_architecture(tree):
+    """ARCHITECTURE.md names every room that exists, and stays short."""
+    name = "ARCHITECTURE.md"
+    if name not in tree.files:
+        return
+    text = tree.text(name)
+    if text.count("\n") >= 300:
+        yield Fault(name, 300, "300 lines or more")
+    rooms = {path.split("/")[1] for path in tree.under("src/", ".c") if path.count("/") > 1}
+    for room in sorted(rooms):
+        if f"`{room}" not in text:
+            yield Fault(name, 1, f"does not name the room {room}")
+
+
+def check_names_of_tests(tree):
+    """One binary per module, and each is registered."""
+    build = "test/unit/meson.build"
+    listed = tree.text(build) if build in tree.files else ""
+    for path in tree.under("test/unit/test_", ".c"):
+        module = os.path.basename(path)[len("test_") : -len(".c")]
+        if f"'{module}'" not in listed and f"test_{module}.c" not in listed:
+            yield Fault(path, 1, "is not registered in test/unit/meson.build")

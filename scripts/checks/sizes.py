@@ -1,0 +1,50 @@
+"""sizes.py: how large a file, a function and a line may be, and how tangled."""
+import re
+
+from checks.tree import Fault
+
+FILE_LINES, FILE_CEILING = 500, 1000
+FUNCTION_LINES, COMPLEXITY, LINE_COLUMNS = 70, 15, 100
+CODE = (".c", ".h", ".mjs", ".js", ".py", ".sh", ".sql")
+
+
+def check_sizes(tree, exceptions):
+    """`exceptions` answers what a ratchet allows, and notes that it was asked."""
+    for path in code_files(tree):
+        lines = (tree.text(path) or "").count("\n")
+        allowed = exceptions.limit("file", path, FILE_LINES, lines)
+        if lines > FILE_CEILING or lines > allowed:
+            yield Fault(path, 1, f"{lines} lines; {min(allowed, FILE_CEILING)} are allowed")
+    for path in tree.under(("src/", "test/"), (".c", ".h")):
+        for function in tree.functions(path):
+            name = f"{path}:{function.name}"
+            allowed = exceptions.limit("function", name, FUNCTION_LINES, function.lines)
+            if function.lines > allowed:
+                text = f"{function.name} has {function.lines} lines; {allowed} are allowed"
+                yield Fault(path, function.first, text)
+            allowed = exceptions.limit("complexity", name, COMPLEXITY, function.complexity)
+            if function.complexity > allowed:
+                text = f"{function.name} has complexity {function.complexity}; {allowed} is allowed"
+                yield Fault(path, function.first, text)
+
+
+def check_lines(tree):
+    for path in code_files(tree):
+        text = tree.text(path) or ""
+        for number, line in enumerate(text.split("\n"), 1):
+            if len(line) > LINE_COLUMNS:
+                yield Fault(path, number, f"{len(line)} columns; {LINE_COLUMNS} are allowed")
+            elif line != line.rstrip() or ("\t" in line and not path.endswith(".h")):
+                yield Fault(path, number, "a tab, or blanks at the end")
+        if text and not text.endswith("\n"):
+            yield Fault(path, text.count("\n") + 1, "the last line has no end")
+
+
+def code_files(tree):
+    """Sources, and scripts without an ending; not the fixtures and inputs of tests."""
+    for path in tree.files:
+        if re.search(r"(^|/)(corpus|fixtures)/", path):
+            continue
+        text = tree.text(path) or ""
+        if path.endswith(CODE) or ("." not in path.split("/")[-1] and text.startswith("#!")):
+            yield path

@@ -1,0 +1,76 @@
+"""tools.py: what other programs check for us: clang-format, the compiler, the shell."""
+import concurrent.futures
+import os
+import re
+import shlex
+import subprocess
+
+from checks.tree import Fault
+
+PACKAGES = ["libuv", "sqlite3", "jansson", "libmd", "libpq"]
+
+
+def run(command, cwd):
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def check_format(tree):
+    paths = tree.under(("src/", "test/"), (".c", ".h"))
+    paths = [path for path in paths if "/fixtures/" not in path]
+    for start in range(0, len(paths), 25):
+        part = paths[start : start + 25]
+        output = run(["clang-format", "--dry-run", "-Werror", *part], tree.root).stderr
+        places = re.findall(r"^(\S+?):(\d+):\d+: error: code should be clang-", output, re.M)
+        for path, line in dict.fromkeys(places):
+            yield Fault(path, int(line), "not as clang-format writes it: make fmt")
+
+
+def check_headers(tree):
+    """A header compiles alone, in a file that includes nothing else."""
+    flags = shlex.split(run(["pkg-config", "--cflags", *PACKAGES], tree.root).stdout)
+    command = ["gcc", "-fsyntax-only", "-std=c17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror"]
+    command += ["-Wno-unused-parameter", "-Isrc", "-I/usr/share/include/llhttp", *flags]
+    headers = tree.under("src/", ".h")
+
+    def compile_alone(path):
+        source = f'#include "{path[len("src/"):]}"\n'
+        return subprocess.run(
+            command + ["-x", "c", "-"], cwd=tree.root, input=source, capture_output=True,
+            text=True, check=False,
+        )
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for path, result in zip(headers, pool.map(compile_alone, headers)):
+            if result.returncode != 0:
+                reason = next((l for l in result.stderr.split("\n") if "error" in l), result.stderr)
+                yield Fault(path, 1, f"does not compile alone: {reason.strip()}")
+
+
+def check_shell(tree):
+    scripts = [
+        path for path in tree.files
+        if (tree.text(path) or "").startswith("#!/bin/sh") and "/fixtures/" not in path
+    ]
+    for path in scripts:
+        if not re.search(r"^set -eu$", tree.text(path), re.MULTILINE):
+            yield Fault(path, 1, "does not say set -eu")
+        if not os.access(tree.at(path), os.X_OK):
+            yield Fault(path, 1, "is not executable")
+        checked = run(["dash", "-n", path], tree.root)
+        if checked.returncode != 0:
+            yield Fault(path, 1, checked.stderr.strip())
+    if scripts:
+        # SC2317: a function that only a trap calls looks unreachable to it.
+        options = ["-s", "sh", "-x", "-f", "gcc", "-e", "SC2317"]
+        output = run(["shellcheck", *options, *scripts], tree.root).stdout
+        for match in re.finditer(r"^([^:\n]+):(\d+):\d+: (.*)$", output, re.MULTILINE):
+            yield Fault(match.group(1), int(match.group(2)), match.group(3))
+
+
+def check_spelling_of_scripts(tree):
+    """Programs of other languages are at least whole."""
+    for path in tree.under("", ".mjs"):
+        checked = run(["node", "--check", path], tree.root)
+        if checked.returncode != 0:
+            reasons = re.findall(r"^\w*Error: .*$", checked.stderr, re.MULTILINE)
+            yield Fault(path, 1, reasons[0] if reasons else checked.stderr.strip())

@@ -1,0 +1,125 @@
+"""words.py: calls, constructs and words that we do without."""
+import re
+
+from checks.tree import Fault, blank, line_of
+
+# Call: what to use instead. `free` and the allocators stand in base/memory.c alone, and so on.
+CALLS = {
+    "strcpy strcat strncpy strncat stpcpy sprintf vsprintf asprintf vasprintf gets":
+        "build text with struct text",
+    "strtol strtoul strtoll strtoull strtoimax strtoumax atoi atol atoll atof sscanf":
+        "parse with bounds (base)",
+    "strtok strtok_r strsep": "walk over bytes",
+    "malloc calloc realloc reallocarray free strdup strndup alloca": "use mem_… (base/memory.h)",
+    "system popen vfork fork": "processes are started by the world",
+    "time gettimeofday clock_gettime clock localtime gmtime localtime_r":
+        "ask the world for the time",
+    "rand srand random srandom rand_r drand48 getrandom getentropy arc4random":
+        "ask the world for randomness",
+    "sleep usleep nanosleep": "nothing sleeps: wait for an event, or use a timer",
+    "setjmp longjmp signal atexit setenv putenv unsetenv tmpnam mktemp exit _exit abort":
+        "not in library code",
+}
+# Where such a call is the point.
+AT_HOME = {
+    "src/base/memory.c": "malloc calloc realloc free abort",
+    "src/base/memory_must.c": "malloc calloc realloc free abort",
+    "src/base/arena.c": "malloc free",
+    "src/loop/loop.c": "clock_gettime",  # The watchdog reads the CPU time of its thread.
+    "src/loop/world.c": "time gettimeofday clock_gettime getrandom",
+    "src/http/server.c": "signal",  # SIGPIPE, which libuv does not keep away.
+    "src/main.c": "exit signal",
+    "src/main/daemon.c": "_exit",  # A commit of unknown outcome, or a second signal.
+}
+CONSTRUCTS = [
+    (r"\bgoto\b", "no goto: AUTO(...) releases on every path"),
+    (r"\btypedef\s+(?:struct|union|enum)\b(?![^;{]*\()", "no typedef of a struct, union or enum"),
+    (r"#\s*pragma\s+once", "use an include guard"),
+    (r"\bsetlocale\b", "no locale: text is bytes"),
+]
+WORDS = re.compile("\\b(?:TO" + "DO|FIX" + "ME|X" + "XX|HA" + "CK)\\b")
+HOMES = re.compile(r"(?<![\w.$}])/(?:ho" + "me|ro" + r"ot|Users|work)/[\w.-]+")
+SQL = [
+    (r"\bINSERT\s+OR\b|\bREPLACE\s+INTO\b", "ON CONFLICT is the portable form"),
+    (r"\bIFNULL\s*\(", "COALESCE is the portable form"),
+    (r"\bPRAGMA\b|\bGLOB\b|\bROWID\b|\bAUTOINCREMENT\b", "SQLite alone knows this"),
+    (r"::(?:text|int|bigint)|\bILIKE\b|\bnow\(\)|\bSERIAL\b", "PostgreSQL alone knows this"),
+    (r"\bOFFSET\b", "lists page by keyset, never by offset"),
+    (r"=\s*\?|,\s*\?\s*[,)]", "parameters are $1, $2, …"),
+]
+
+
+def check_calls(tree):
+    home = {path: set(words.split()) for path, words in AT_HOME.items()}
+    for path in tree.under("src/", (".c", ".h")):
+        code = tree.code(path)
+        for names, instead in CALLS.items():
+            allowed = home.get(path, set())
+            forbidden = [name for name in names.split() if name not in allowed]
+            for match in re.finditer(rf"(?<![\w.>])({'|'.join(forbidden)})\s*\(", code):
+                yield Fault(path, line_of(code, match.start()), f"{match.group(1)}(): {instead}")
+
+
+def check_constructs(tree):
+    for path in tree.under(("src/", "test/"), (".c", ".h")):
+        code = tree.code(path)
+        for pattern, instead in CONSTRUCTS:
+            for match in re.finditer(pattern, code):
+                yield Fault(path, line_of(code, match.start()), instead)
+        for function in tree.functions(path):
+            for number, line in enumerate(function.body.split("\n"), function.body_first):
+                if re.match(r"\s*#\s*if", line):
+                    yield Fault(path, number, "no #if inside a function: write two files")
+
+
+def check_globals(tree, exceptions):
+    """State of a module lives in an object that somebody opened, never in the module."""
+    for path in tree.under("src/", (".c", ".h")):
+        code = tree.code(path)
+        for match in re.finditer(
+            r"^(?:static |_Thread_local |volatile |_Atomic )*"
+            r"(?:(?:struct|enum|union) )?\w+ [*\s]*\w+(?:\[[^\]]*\])*(?: =[^;]*)?;$",
+            code, re.MULTILINE,
+        ):
+            head = match.group().split("=")[0]
+            if re.search(r"\bconst\b|^(?:extern|typedef)\b|^(?:struct|enum|union) \w+;", head):
+                continue
+            name = re.search(r"(\w+)(?:\[[^=]*)?;?\s*$", head).group(1)
+            if exceptions.limit("global", f"{path}:{name}", 0, 1) < 1:
+                yield Fault(path, line_of(code, match.start()), "a mutable global")
+
+
+def check_words(tree):
+    for path in tree.files:
+        text = tree.text(path)
+        if text is None or "/corpus/" in path or path.startswith("test/scripts/fixtures/"):
+            continue
+        found = [(match, "do it, or file an issue") for match in WORDS.finditer(text)]
+        found += [(match, "a path of one machine") for match in HOMES.finditer(text)]
+        if path.endswith(("package-lock.json", ".npmrc")):
+            addresses = re.finditer(r'"resolved"|https?://', text)
+            found += [(match, "a lock file has hashes, no addresses") for match in addresses]
+        for match, problem in found:
+            yield Fault(path, line_of(text, match.start()), f"{match.group()}: {problem}")
+
+
+def check_sql(tree):
+    """The one dialect; only the drivers themselves speak to their own database."""
+    drivers = re.compile(r"^src/store/(?:sqlite|postgres|libpq)")
+    for path in tree.under("src/", (".c", ".sql")):
+        if drivers.match(path):
+            continue
+        code = blank(tree.text(path) or "", keep_strings=True)
+        texts = [(0, code)] if path.endswith(".sql") else strings(code)
+        for position, text in texts:
+            if not re.search(r"\b(?:SELECT|INSERT|UPDATE|DELETE|CREATE|VALUES|WHERE)\b", text):
+                continue
+            for pattern, instead in SQL:
+                if re.search(pattern, text):
+                    yield Fault(path, line_of(code, position), f"SQL: {instead}")
+
+
+def strings(code):
+    """Literals, those that follow one another as one."""
+    for match in re.finditer(r'"(?:\\.|[^"\\\n])*"(?:\s*"(?:\\.|[^"\\\n])*")*', code):
+        yield match.start(), match.group()

@@ -1,0 +1,80 @@
+/* bench_load: the load that the benchmarks put on a server. test/bench/run drives it.
+ *
+ *     bench_load ping   --url URL --pid PID --connections 64 --ms 3000 [--pipeline 16] [--spin]
+ *     bench_load append --url URL --pid PID --connections 64 --ms 3000 --stream NAME [--spin]
+ *     bench_load fanout --url URL --pid PID --readers 100 --writers 32 --rate 0 --ms 3000
+ *                       --stream NAME [--spin]
+ *     bench_load idle   --url URL --pid PID --readers 10000 --ms 3000 --stream NAME
+ *     bench_load rest   --pid PID --ms 5000          memory and CPU of a server left alone
+ *     bench_load get    --url URL --path /metrics
+ *     bench_load start  COMMAND ARGUMENT...
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "load.h"
+#include "measure.h"
+
+static void show_path(const struct load *load, const char *path) {
+    enum { BODY_SIZE = 1 << 18 };
+    AUTO(mem_release) char *body = mem_new(BODY_SIZE);
+    int status = ask_once(&load->target, path, body, BODY_SIZE);
+    (void)printf("%s\n", body);
+    if (status != 200) {
+        die_saying("the server did not answer 200");
+    }
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        die_saying("see the first lines of bench_load.c for what it can do");
+    }
+    const char *verb = argv[1];
+    raise_descriptor_limit();
+    if (strcmp(verb, "start") == 0) {
+        load_start(argv + 2, 20 /* times */);
+        return 0;
+    }
+    struct load load = {.stream = "bench",
+                        .connections = 1,
+                        .pipeline = 1,
+                        .readers = 1,
+                        .writers = 0,
+                        .milliseconds = 2000};
+    const char *url = NULL;
+    const char *path = "/healthz";
+    const struct option_row rows[] = {
+        {.name = "url", .text = &url},
+        {.name = "path", .text = &path},
+        {.name = "stream", .text = &load.stream},
+        {.name = "pid", .number = &load.pid},
+        {.name = "connections", .number = &load.connections},
+        {.name = "pipeline", .number = &load.pipeline},
+        {.name = "readers", .number = &load.readers},
+        {.name = "writers", .number = &load.writers},
+        {.name = "rate", .number = &load.rate},
+        {.name = "ms", .number = &load.milliseconds},
+        {.name = "spin", .flag = &load.spin},
+    };
+    options_parse(argv + 2, rows, COUNT_OF(rows));
+    if (url != NULL) {
+        target_parse(url, &load.target);
+    }
+    if (strcmp(verb, "ping") == 0) {
+        load_ping(&load);
+    } else if (strcmp(verb, "append") == 0) {
+        load_append(&load);
+    } else if (strcmp(verb, "fanout") == 0) {
+        load_fanout(&load);
+    } else if (strcmp(verb, "idle") == 0) {
+        load_idle(&load);
+    } else if (strcmp(verb, "rest") == 0) {
+        load_rest(&load);
+    } else if (strcmp(verb, "get") == 0) {
+        show_path(&load, path);
+    } else {
+        die_saying("no such verb");
+    }
+    return 0;
+}

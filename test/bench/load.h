@@ -1,0 +1,27 @@
+/* load.h: what bench_load can do; each tells its figures as lines "name=value" (see measure.h). */
+#ifndef DROVER_BENCH_LOAD_H
+#define DROVER_BENCH_LOAD_H
+
+#include <sys/types.h>
+
+#include "wire.h"
+
+struct load {
+    struct target target;
+    const char *stream;
+    int64_t pid; /* Of the server, to count its CPU and memory; 0: not counted. */
+    int64_t connections, pipeline, readers, writers;
+    int64_t milliseconds, rate; /* rate 0: as fast as answers come. */
+    bool spin;                  /* Never sleep: for a client with a processor of its own. */
+};
+
+void load_ping(const struct load *load);   /* GET /healthz, closed loop. */
+void load_append(const struct load *load); /* One event per request, closed loop. */
+void load_fanout(const struct load *load); /* Writers, and readers that get every event. */
+void load_idle(const struct load *load);   /* Readers of a silent stream: memory and CPU. */
+void load_rest(const struct load *load);   /* Nobody at all. */
+
+/* Runs `command` again and again: time from fork to the first answer. */
+void load_start(char **command, int64_t count);
+
+#endif

@@ -1,0 +1,207 @@
+// lib.mjs: a real daemon on a private data directory, and plain ways to talk to it.
+//
+// DROVER_BIN       the binary under test (build/drover)
+// DROVER_DATABASE  postgres://… : daemons run on that server, each in a schema of its own
+// DROVER_BRISK     a file that lists daemons of a release build whose loop was held too long
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
+import http from "node:http";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
+/** The environment without drover's own words: what a developer has set there is not under test. */
+export const plainEnv = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !name.startsWith("DROVER_")),
+);
+export const bin = path.resolve(root, process.env.DROVER_BIN ?? "build/drover");
+
+/** A folder that is removed when the test ends. */
+export function scratch(t) {
+  const folder = mkdtempSync(path.join(tmpdir(), "drv-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** The server's URL with a schema of its own, or nothing where SQLite is tested. */
+function privateDatabase() {
+  if (!process.env.DROVER_DATABASE) return undefined;
+  const url = new URL(process.env.DROVER_DATABASE);
+  url.searchParams.set("options", `-csearch_path=t${randomBytes(6).toString("hex")}`);
+  return url.toString().replaceAll("+", "%20");
+}
+
+let daemons = 0;
+
+export class Daemon {
+  /** args: more words for `serve`; env: more environment; program: another binary. */
+  constructor({ data, args = [], env = {}, listen = "127.0.0.1:0", program = bin }) {
+    const database = privateDatabase();
+    this.number = ++daemons; // Within its file, the same in every run.
+    this.program = program;
+    this.data = data;
+    this.args = ["serve", "--data", data, "--listen", listen, ...args];
+    this.env = { ...plainEnv, ...(database ? { DROVER_DATABASE: database } : {}), ...env };
+    this.socket = path.join(data, "drover.sock");
+    this.log = "";
+  }
+
+  get running() {
+    const { child } = this;
+    return child !== undefined && child.exitCode === null && child.signalCode === null;
+  }
+
+  spawn() {
+    assert.ok(!this.running, "the daemon runs already");
+    const stdio = ["ignore", "pipe", "pipe"];
+    this.child = spawn(this.program, this.args, { env: this.env, stdio });
+    this.exited = new Promise((resolve) =>
+      this.child.once("exit", (code, signal) => resolve({ code, signal })),
+    );
+    this.closed = new Promise((resolve) => this.child.once("close", resolve)); // The log is whole.
+    this.log = "";
+    this.child.stderr.on("data", (chunk) => (this.log += chunk));
+  }
+
+  /** Starts and waits for the ready line; throws with the log when the daemon ends instead. */
+  async start() {
+    this.spawn();
+    const ready = new Promise((resolve) => {
+      let text = "";
+      this.child.stdout.on("data", (chunk) => {
+        text += chunk;
+        if (text.includes("\n")) resolve(text.slice(0, text.indexOf("\n")));
+      });
+    });
+    const line = await Promise.race([ready, this.exited]);
+    assert.equal(typeof line, "string", `serve ended early: ${JSON.stringify(line)}\n${this.log}`);
+    const match = /^drover ready at (\S+)$/.exec(line);
+    assert.ok(match, `unexpected first line: ${line}`);
+    this.url = match[1];
+    this.port = this.url.startsWith("http") ? Number(new URL(this.url).port) : undefined;
+    return this;
+  }
+
+  /** Waits for the end, when the log is whole, and notes turns of the loop that took long. The
+   *  suite judges them, since one alone says little: a busy host lets its own time pass as ours.
+   *  Sanitizers and valgrind make each turn slow; a binary with faults in it may be made slow. */
+  async ended() {
+    const end = await this.exited;
+    await this.closed;
+    const slow = this.log.split("\n").filter((line) => line.includes("loop took long"));
+    if (slow.length > 0 && process.env.DROVER_BRISK && this.program === bin) {
+      const file = path.relative(root, process.argv[1]);
+      const note = { file, daemon: this.number, args: this.args.slice(3), slow };
+      appendFileSync(process.env.DROVER_BRISK, `${JSON.stringify(note)}\n`);
+    }
+    return end;
+  }
+
+  async kill() {
+    if (!this.running) return;
+    this.child.kill("SIGKILL");
+    await this.ended();
+  }
+
+  /** Kills at some point of the start: after `ms` or at the ready line, whichever is first. */
+  async startAndKillWithin(ms) {
+    this.spawn();
+    await new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.child.stdout.once("data", () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+    this.child.kill("SIGKILL");
+    const end = await this.ended();
+    assert.equal(end.signal, "SIGKILL", `serve ended early: ${JSON.stringify(end)}\n${this.log}`);
+  }
+
+  /** SIGTERM, and the end it leads to. */
+  async stop() {
+    this.child.kill("SIGTERM");
+    return this.ended();
+  }
+
+  /** One request over TCP, or over the Unix socket with `local`. */
+  request(method, target, { body, headers = {}, local = false } = {}) {
+    const payload = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
+    const where = local ? { socketPath: this.socket } : { host: "127.0.0.1", port: this.port };
+    return new Promise((resolve, reject) => {
+      const request = http.request(
+        {
+          ...where,
+          method,
+          path: target,
+          agent: false,
+          headers: {
+            ...(payload === undefined
+              ? {}
+              : {
+                  "content-type": "application/json",
+                  "content-length": Buffer.byteLength(payload),
+                }),
+            ...headers,
+          },
+        },
+        (answer) => {
+          const chunks = [];
+          answer.on("data", (chunk) => chunks.push(chunk));
+          answer.on("error", reject);
+          answer.on("end", () => {
+            const text = Buffer.concat(chunks).toString();
+            const isJson = /json/.test(answer.headers["content-type"] ?? "") && text;
+            const json = isJson ? JSON.parse(text) : undefined;
+            resolve({ status: answer.statusCode, headers: answer.headers, text, json });
+          });
+        },
+      );
+      request.on("error", reject);
+      request.end(payload);
+    });
+  }
+
+  append(stream, event, headers) {
+    return this.request("POST", `/api/v1/streams/${encodeURIComponent(stream)}/events`, {
+      body: event,
+      headers,
+    });
+  }
+
+  /** Runs a command of the CLI against this daemon. */
+  cli(args, { input = "", env = {} } = {}) {
+    return run([...args], { input, env: { ...this.env, DROVER_DATA: this.data, ...env } });
+  }
+}
+
+/** Runs the binary with `args` to its end. */
+export function run(args, { input = "", env = plainEnv, program = bin } = {}) {
+  return new Promise((resolve) => {
+    const child = execFile(program, args, { env, maxBuffer: 64 << 20 }, (error, stdout, stderr) =>
+      resolve({ code: child.exitCode, signal: child.signalCode, stdout, stderr }),
+    );
+    child.stdin.on("error", () => {});
+    child.stdin.end(input);
+  });
+}
+
+/** A small repeatable generator (mulberry32), so that a seed repeats a run. */
+export class Random {
+  constructor(seed) {
+    this.state = seed >>> 0;
+  }
+  next() {
+    this.state = (this.state + 0x6d2b79f5) >>> 0;
+    let t = this.state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  }
+  below(n) {
+    return Math.floor(this.next() * n);
+  }
+}

@@ -1,0 +1,207 @@
+// postgres.test.mjs: two daemons and one schema.
+//
+// runs-with: postgres
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import net from "node:net";
+import { test } from "node:test";
+
+import { Daemon, scratch } from "./lib.mjs";
+import { openSse } from "./sse.mjs";
+
+const skip = process.env.DROVER_DATABASE ? false : "needs DROVER_DATABASE";
+
+function schemaUrl() {
+  const url = new URL(process.env.DROVER_DATABASE);
+  url.searchParams.set("options", `-csearch_path=t${randomBytes(6).toString("hex")}`);
+  return url.toString().replaceAll("+", "%20");
+}
+
+function sql(url, text) {
+  return execFileSync("psql", ["-qAtX", "-d", url, "-c", text], { encoding: "utf8" }).trim();
+}
+
+/* Other tests use the same server: only the lock of the URL's schema. */
+const lockOfSchema =
+  "FROM pg_locks WHERE locktype = 'advisory' AND granted" +
+  " AND objid = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())";
+
+function daemonOn(t, url) {
+  const args = ["--insecure-loopback"];
+  const daemon = new Daemon({ data: scratch(t), args, env: { DROVER_DATABASE: url } });
+  t.after(() => daemon.kill());
+  return daemon;
+}
+
+/** Resolves when the log says it; the daemon's end before that is a failure. */
+function says(daemon, what) {
+  const said = new Promise((resolve) => {
+    const look = () => what.test(daemon.log) && resolve();
+    daemon.child.stderr.on("data", look);
+    look();
+  });
+  const ended = daemon.exited.then((end) => {
+    throw new Error(`ended early: ${JSON.stringify(end)}\n${daemon.log}`);
+  });
+  return Promise.race([said, ended]);
+}
+
+for (const signal of ["SIGTERM", "SIGINT"]) {
+  test(`${signal} ends a daemon that stands by, in order`, { skip }, async (t) => {
+    const url = schemaUrl();
+    const first = await daemonOn(t, url).start();
+    const second = daemonOn(t, url);
+    second.spawn();
+    await says(second, /standing by/);
+    second.child.kill(signal);
+    assert.deepEqual(await second.exited, { code: 0, signal: null });
+    await second.closed;
+    assert.equal(second.log.trim().split("\n").length, 2, second.log);
+    assert.match(second.log, /stopped while standing by/);
+    assert.ok(!existsSync(second.socket));
+    assert.equal((await first.append("s", { type: "t" })).status, 201);
+    assert.equal((await first.stop()).code, 0);
+  });
+}
+
+test("a daemon that took over after it stood by stops as any other", { skip }, async (t) => {
+  const url = schemaUrl();
+  const first = await daemonOn(t, url).start();
+  const second = daemonOn(t, url);
+  const started = second.start();
+  await says(second, /standing by/);
+  assert.equal((await first.stop()).code, 0);
+  await started;
+  assert.equal((await second.append("s", { type: "t" })).status, 201);
+  assert.deepEqual(await second.stop(), { code: 0, signal: null });
+});
+
+test("an idle daemon that was replaced finds out by itself and ends", { skip }, async (t) => {
+  const url = schemaUrl();
+  const first = await daemonOn(t, url).start();
+  assert.equal((await first.append("s", { type: "t" })).status, 201);
+  const follower = await openSse(first, "/api/v1/streams/s/events");
+  assert.equal((await follower.next()).id, "1");
+  const second = daemonOn(t, url);
+  const started = second.start();
+  await says(second, /standing by/);
+  // What an administrator or a failing network does to the session that has the lock.
+  assert.equal(sql(url, `SELECT count(pg_terminate_backend(pid)) ${lockOfSchema}`), "1");
+  // Whoever got the lock serves; nobody writes, and still the other one does not stay.
+  const served = await Promise.race([started.then(() => "second"), first.exited]);
+  if (served === "second") {
+    assert.deepEqual(await first.exited, { code: 8, signal: null });
+    assert.match(first.log, /taken over/);
+    assert.equal(await follower.next(), undefined);
+    assert.equal((await second.append("s", { type: "t" })).json.seq, 2);
+  }
+  assert.equal(served, "second");
+});
+
+test("an idle daemon outlives the end of its session, if unopposed", { skip }, async (t) => {
+  const url = schemaUrl();
+  const daemon = await daemonOn(t, url).start();
+  const holder = () => sql(url, `SELECT pid ${lockOfSchema}`);
+  const old = holder();
+  assert.match(old, /^\d+$/);
+  sql(url, `SELECT pg_terminate_backend(pid) ${lockOfSchema}`);
+  // It takes its place again within a pulse, unasked.
+  const until = Date.now() + 30000;
+  while ([old, ""].includes(holder())) assert.ok(Date.now() < until, daemon.log);
+  assert.ok(daemon.running);
+  assert.equal((await daemon.append("s", { type: "t" })).json.seq, 1);
+});
+
+/** A line to the server that can be cut, and kept while nothing passes. */
+class Relay {
+  constructor(t) {
+    const at = new URL(process.env.DROVER_DATABASE);
+    this.server = `${decodeURIComponent(at.hostname)}/.s.PGSQL.${at.port || 5432}`;
+    this.sockets = new Set();
+    this.muted = false;
+    t.after(() => this.down());
+  }
+
+  async up(port = 0) {
+    this.listener = net.createServer((client) => this.join(client));
+    await new Promise((resolve) => this.listener.listen(port, "127.0.0.1", resolve));
+    this.port = this.listener.address().port;
+    return this;
+  }
+
+  join(client) {
+    const server = net.connect(this.server);
+    for (const [from, to] of [[client, server], [server, client]]) {
+      this.sockets.add(from);
+      from.on("error", () => {});
+      from.on("close", () => to.destroy());
+      from.on("data", (bytes) => this.muted || to.write(bytes));
+    }
+  }
+
+  down() {
+    this.listener.close();
+    for (const socket of this.sockets) socket.destroy();
+    this.sockets.clear();
+  }
+
+  get url() {
+    const url = new URL(schemaUrl());
+    url.hostname = "127.0.0.1";
+    url.port = this.port;
+    url.searchParams.set("sslmode", "disable");
+    return url.toString().replaceAll("+", "%20");
+  }
+}
+
+async function readyIs(daemon, status) {
+  const until = Date.now() + 60000;
+  for (;;) {
+    const answer = await daemon.request("GET", "/readyz");
+    if (answer.status === status) return answer;
+    assert.ok(Date.now() < until, `/readyz stays ${answer.status}\n${daemon.log}`);
+  }
+}
+
+test("/readyz says when the server is away, and when it is back", { skip }, async (t) => {
+  const relay = await new Relay(t).up();
+  const daemon = await daemonOn(t, relay.url).start();
+  assert.equal((await daemon.request("GET", "/readyz")).status, 200);
+  relay.down();
+  const { headers, json } = await readyIs(daemon, 503); // Nobody writes: it finds out by itself.
+  assert.match(headers["content-type"], /^application\/problem\+json/);
+  assert.equal(json.code, "store_down");
+  assert.match(json.detail, /PostgreSQL does not answer/);
+  assert.doesNotMatch(daemon.log, /readyz/); // Anybody may ask, as often as he likes.
+  assert.equal((await daemon.request("GET", "/healthz")).status, 200);
+  await relay.up(relay.port);
+  assert.equal((await readyIs(daemon, 200)).json.status, "ready");
+  assert.equal((await daemon.append("s", { type: "t" })).status, 201);
+  assert.equal((await daemon.stop()).code, 0);
+});
+
+test("SIGTERM ends a daemon whose server has gone silent", { skip }, async (t) => {
+  const relay = await new Relay(t).up();
+  const url = relay.url;
+  const env = { DROVER_DATABASE: url, DROVER_DRAIN: "1" };
+  const daemon = new Daemon({ data: scratch(t), args: ["--insecure-loopback"], env });
+  t.after(() => daemon.kill());
+  await daemon.start();
+  assert.equal((await daemon.append("s", { type: "t" })).status, 201);
+  relay.muted = true;
+  const answers = [1, 2].map(() => daemon.append("s", { type: "t" }).catch((error) => error));
+  const page = daemon.request("GET", "/api/v1/streams/s/events").catch((error) => error);
+  const began = Date.now();
+  const watchdog = setTimeout(() => daemon.child.kill("SIGKILL"), 50000);
+  assert.deepEqual(await daemon.stop(), { code: 0, signal: null }, daemon.log);
+  clearTimeout(watchdog);
+  assert.ok(Date.now() - began < 40000); // Its drain, the silence it bears, and a busy machine.
+  await Promise.all([...answers, page]);
+  relay.down();
+  await relay.up(relay.port);
+  relay.muted = false;
+  const next = await daemonOn(t, url).start();
+  assert.equal((await next.append("s", { type: "t" })).json.seq, 2); // Nobody was told of more.
+});

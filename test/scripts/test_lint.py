@@ -1,0 +1,304 @@
+"""Each rule of scripts/lint refuses what it must, and lets pass what it may not touch."""
+import os
+import sys
+import tempfile
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "scripts"))
+sys.dont_write_bytecode = True
+
+from checks import docs, layers, sizes, tools, words  # noqa: E402
+from checks.exceptions import PATH, Exceptions  # noqa: E402
+from checks.tree import Tree  # noqa: E402
+
+
+class LintTest(unittest.TestCase):
+    def faults(self, rule, files, modes=None):
+        """What `rule` says of a tree of these files: a list of lines."""
+        with tempfile.TemporaryDirectory() as root:
+            for path, text in files.items():
+                where = os.path.join(root, path)
+                os.makedirs(os.path.dirname(where), exist_ok=True)
+                with open(where, "w", encoding="utf-8") as out:
+                    out.write(text)
+                os.chmod(where, (modes or {}).get(path, 0o644))
+            return [str(fault) for fault in rule(Tree(root))]
+
+    def refused(self, rule, files, words_of_fault, **more):
+        faults = self.faults(rule, files, **more)
+        self.assertTrue(any(words_of_fault in fault for fault in faults), faults)
+
+    def accepted(self, rule, files, **more):
+        self.assertEqual(self.faults(rule, files, **more), [])
+
+
+class Layers(LintTest):
+    def include(self, path, line):
+        return {path: line + "\n"}
+
+    def test_an_arrow_upward_is_refused(self):
+        bad = self.include("src/base/x.c", '#include "store/store.h"')
+        self.refused(layers.check_arrows, bad, "src/base/x.c:1: arrow upward")
+
+    def test_an_arrow_downward_is_accepted(self):
+        good = self.include("src/http/x.c", '#include "store/store.h"')
+        self.accepted(layers.check_arrows, good)
+
+    def test_a_room_includes_itself(self):
+        self.accepted(layers.check_arrows, self.include("src/api/x.c", '#include "api/api.h"'))
+
+    def test_rooms_side_by_side_do_not_know_each_other(self):
+        bad = self.include("src/cli/x.c", '#include "api/api.h"')
+        self.refused(layers.check_arrows, bad, "side by side")
+
+    def test_rules_include_base_alone(self):
+        bad = self.include("src/rules/x.c", '#include "journal/journal.h"')
+        self.refused(layers.check_arrows, bad, "base and nothing else")
+
+    def test_an_unknown_room_is_refused(self):
+        bad = self.include("src/attic/x.c", "")
+        self.refused(layers.check_arrows, bad, "no place in the order")
+
+    def test_an_include_without_its_room_is_refused(self):
+        bad = self.include("src/base/x.c", '#include "err.h"')
+        self.refused(layers.check_arrows, bad, "does not say its room")
+
+    def test_a_library_stays_behind_its_room(self):
+        bad = self.include("src/http/x.c", "#include <sqlite3.h>")
+        self.refused(layers.check_arrows, bad, "only in store")
+
+    def test_main_includes_everything(self):
+        self.accepted(layers.check_arrows, self.include("src/main.c", '#include "cli/cli.h"'))
+
+
+def function(lines=1, name="work", condition="x"):
+    body = "".join(f"    {name}_{i}();\n" for i in range(lines))
+    head = f"static int {name}(int x) {{\n    if ({condition}) {{\n        return 1;\n    }}\n"
+    return head + body + "}\n"
+
+
+class Sizes(LintTest):
+    def check(self, tree):
+        exceptions = Exceptions(tree)
+        yield from sizes.check_sizes(tree, exceptions)
+        yield from exceptions.check(tree)
+
+    def test_a_long_file_is_refused(self):
+        self.refused(self.check, {"src/base/x.c": "int x;\n" * 501}, "501 lines; 500 are allowed")
+
+    def test_an_exception_allows_a_long_file_up_to_its_number(self):
+        files = {"src/base/x.c": "\n" * 600, PATH: "file src/base/x.c 600 One table.\n"}
+        self.accepted(self.check, files)
+        files["src/base/x.c"] += "\n"
+        self.refused(self.check, files, "601 lines; 600 are allowed")
+
+    def test_no_exception_lifts_the_ceiling(self):
+        files = {"src/base/x.c": "\n" * 1001, PATH: "file src/base/x.c 2000 Very long.\n"}
+        self.refused(self.check, files, "1001 lines; 1000 are allowed")
+
+    def test_an_exception_that_allows_too_much_is_refused(self):
+        files = {"src/base/x.c": "\n" * 600, PATH: "file src/base/x.c 700 One table.\n"}
+        self.refused(self.check, files, "lower it to 600")
+
+    def test_an_exception_that_is_not_needed_is_refused(self):
+        files = {"src/base/x.c": "\n", PATH: "file src/base/x.c 600 One table.\n"}
+        self.refused(self.check, files, "needs no exception any more")
+
+    def test_an_exception_for_nothing_is_refused(self):
+        self.refused(self.check, {PATH: "file src/base/x.c 600 Gone.\n"}, "there is no file")
+
+    def test_an_exception_without_a_reason_is_refused(self):
+        self.refused(self.check, {PATH: "file src/base/x.c 600\n"}, "REASON")
+
+    def test_a_long_function_is_refused_by_name(self):
+        files = {"src/base/x.c": function(lines=70)}
+        self.refused(self.check, files, "work has 75 lines; 70 are allowed")
+
+    def test_a_long_head_counts(self):
+        head = "static int work(int a,\n                int b) {\n"
+        files = {"src/base/x.c": head + "    x();\n" * 68 + "}\n"}
+        self.refused(self.check, files, "x.c:1: work has 71 lines")
+
+    def test_a_function_at_the_limit_is_accepted(self):
+        self.accepted(self.check, {"src/base/x.c": function(lines=65)})
+
+    def test_a_tangled_function_is_refused(self):
+        files = {"src/base/x.c": function(condition=" && ".join("x" * 16))}
+        self.refused(self.check, files, "complexity 17; 15 is allowed")
+
+    def test_comments_and_literals_do_not_tangle(self):
+        condition = 'strcmp(x, "a ? b' + " && c" * 20 + '") /*' + " || d" * 20 + " */"
+        self.accepted(self.check, {"src/base/x.c": function(condition=condition)})
+
+    def test_tables_and_structs_are_no_functions(self):
+        table = "static const struct row rows[] = {\n" + "    {1, f(2)},\n" * 100 + "};\n"
+        self.accepted(self.check, {"src/base/x.c": table})
+
+    def test_the_function_after_a_struct_is_seen(self):
+        files = {"src/base/x.c": "struct x {\n    int a;\n};\n" + function(lines=70)}
+        self.refused(self.check, files, "work has 75 lines")
+
+    def test_a_long_line_is_refused(self):
+        files = {"src/base/x.c": "/* " + "x" * 98 + "\n"}
+        self.refused(sizes.check_lines, files, "101 columns")
+
+    def test_trailing_blanks_are_refused(self):
+        self.refused(sizes.check_lines, {"src/base/x.c": "int x; \n"}, "blanks at the end")
+
+    def test_a_last_line_without_its_end_is_refused(self):
+        self.refused(sizes.check_lines, {"src/base/x.c": "int x;"}, "has no end")
+
+
+class Words(LintTest):
+    def code(self, line, path="src/base/x.c"):
+        return {path: f"static void work(void) {{\n    {line}\n}}\n"}
+
+    def check_globals(self, tree):
+        exceptions = Exceptions(tree)
+        yield from words.check_globals(tree, exceptions)
+        yield from exceptions.check(tree)
+
+    def test_each_banned_call_is_refused(self):
+        for names in words.CALLS:
+            for name in names.split():
+                with self.subTest(name):
+                    self.refused(words.check_calls, self.code(f"{name}(x);"), f":2: {name}():")
+
+    def test_names_that_only_contain_one_are_accepted(self):
+        for line in ("mem_free(x);", "world->random(x);", "ops.time(x);", "strtok_own(x);"):
+            with self.subTest(line):
+                self.accepted(words.check_calls, self.code(line))
+
+    def test_a_call_in_a_comment_or_literal_is_accepted(self):
+        self.accepted(words.check_calls, self.code('say("free(x)"); /* strcpy(x) */'))
+
+    def test_a_call_at_home_is_accepted(self):
+        self.accepted(words.check_calls, self.code("free(x);", "src/base/memory.c"))
+
+    def test_goto_is_refused(self):
+        self.refused(words.check_constructs, self.code("goto out;"), "no goto")
+
+    def test_typedef_struct_is_refused(self):
+        for text in ("typedef struct x {\n    int a;\n} y;\n", "typedef struct x y;\n"):
+            self.refused(words.check_constructs, {"src/base/x.h": text}, "no typedef")
+
+    def test_a_function_type_is_accepted(self):
+        text = "typedef struct err (*store_fn)(struct tx *tx, void *ctx);\n"
+        self.accepted(words.check_constructs, {"src/base/x.h": text})
+
+    def test_a_conditional_inside_a_function_is_refused(self):
+        text = "static void work(void) {\n#ifdef LINUX\n    x();\n#endif\n}\n"
+        self.refused(words.check_constructs, {"src/base/x.c": text}, "x.c:2: no #if inside")
+
+    def test_a_conditional_outside_is_accepted(self):
+        text = "#ifndef X\n#define X\nstatic void work(void) {\n    x();\n}\n#endif\n"
+        self.accepted(words.check_constructs, {"src/base/x.c": text})
+
+    def test_mutable_globals_are_refused(self):
+        for line in ("static int count;", "int count = 3;", "static struct x *first;",
+                     "static _Thread_local bool failed;", "static char buffer[64];"):
+            with self.subTest(line):
+                self.refused(self.check_globals, {"src/base/x.c": line + "\n"}, "mutable global")
+
+    def test_constant_tables_and_declarations_are_accepted(self):
+        for line in ("static const int count = 3;", "struct x;", "extern const char text[];",
+                     "static int work(void);", "static const char *const names[] = {\n    0,\n};"):
+            with self.subTest(line):
+                self.accepted(self.check_globals, {"src/base/x.c": line + "\n"})
+
+    def test_a_global_with_a_reason_is_accepted(self):
+        files = {"src/base/x.c": "static int count;\n", PATH: "global src/base/x.c:count 1 Why.\n"}
+        self.accepted(self.check_globals, files)
+
+    def test_words_of_unfinished_work_are_refused(self):
+        self.refused(words.check_words, {"a.md": "One\n" + "TO" + "DO later\n"}, "a.md:2:")
+
+    def test_a_path_of_one_machine_is_refused(self):
+        self.refused(words.check_words, {"a.md": "See /ho" + "me/me/notes\n"}, "one machine")
+
+    def test_an_address_in_a_lock_file_is_refused(self):
+        text = '{"resolved": "https://registry.example/x.tgz"}\n'
+        self.refused(words.check_words, {"web/package-lock.json": text}, "no addresses")
+
+    def test_sql_of_one_database_is_refused(self):
+        for text in ("INSERT OR IGNORE INTO t VALUES ($1)", "SELECT a FROM t WHERE b = ?",
+                     "SELECT a FROM t LIMIT 5 OFFSET 5", "SELECT a::text FROM t"):
+            with self.subTest(text):
+                self.refused(words.check_sql, self.code(f'query("{text}");'), "SQL: ")
+
+    def test_sql_of_a_driver_is_its_own(self):
+        files = self.code('query("PRAGMA user_version; SELECT 1");', "src/store/sqlite_open.c")
+        self.accepted(words.check_sql, files)
+
+    def test_portable_sql_is_accepted(self):
+        text = '"INSERT INTO t (a) VALUES ($1) "\n    "ON CONFLICT (a) DO NOTHING RETURNING id"'
+        self.accepted(words.check_sql, self.code(f"query({text});"))
+
+
+class Tools(LintTest):
+    def test_unformatted_code_is_refused(self):
+        style = Tree(ROOT).text(".clang-format")
+        files = {".clang-format": style, "src/base/x.c": "int  x ;\n"}
+        self.refused(tools.check_format, files, "src/base/x.c:1: not as clang-format")
+
+    def test_a_header_that_needs_another_is_refused(self):
+        self.refused(tools.check_headers, {"src/base/x.h": "size_t x(void);\n"}, "compile alone")
+
+    def test_a_header_that_brings_what_it_needs_is_accepted(self):
+        text = "#include <stddef.h>\nsize_t x(void);\n"
+        self.accepted(tools.check_headers, {"src/base/x.h": text})
+
+    def test_shell_beyond_posix_is_refused(self):
+        text = "#!/bin/sh\nset -eu\nif [[ -n $1 ]]; then echo; fi\n"
+        self.refused(tools.check_shell, {"a": text}, "SC3010", modes={"a": 0o755})
+
+    def test_a_shell_script_that_ignores_errors_is_refused(self):
+        self.refused(tools.check_shell, {"a": "#!/bin/sh\ntrue\n"}, "set -eu", modes={"a": 0o755})
+
+    def test_broken_javascript_is_refused(self):
+        self.refused(tools.check_spelling_of_scripts, {"a.mjs": "let = ;\n"}, "SyntaxError")
+
+
+class Docs(LintTest):
+    def test_a_page_of_errors_that_differs_from_the_table_is_refused(self):
+        table = '#define T(X) \\\n    X(NONE, "ok", 200, 0, "Success")\n'
+        files = {docs.ERR_H: table, docs.ERRORS: "# Errors\n"}
+        self.refused(docs.check_written_pages, files, "make docs")
+
+    def test_the_table_becomes_rows(self):
+        table = '#define T(X) \\\n    X(NO, "no", 404, 3, \\\n      "Not here")\n'
+        rule = lambda tree: docs.render_errors(tree).split("\n")
+        files = {docs.ERR_H: table, docs.ERRORS: "| `no` | 1 | 2 | Old words | Go home. |\n"}
+        self.assertIn("| `no` | 404 | 3 | Not here | Go home. |", self.faults(rule, files))
+
+    def test_an_error_without_a_remedy_is_refused(self):
+        table = '#define T(X) \\\n    X(NO, "no", 404, 3, "Not here")\n'
+        files = {docs.ERR_H: table, docs.ERRORS: "| `no` | 404 | 3 | Not here |  |\n"}
+        self.refused(docs.check_written_pages, files, "what to do about no")
+
+    def test_the_flags_become_rows(self):
+        row = '{.name = "log-level", .value = "L", .about = "Told "\n "here.", .env = "D_LOG"},'
+        files = {docs.SERVE_C: f"static const struct flag serve_flags[] = {{\n{row}\n}};\n"}
+        rule = lambda tree: docs.render_configuration(tree).split("\n")
+        self.assertIn("| `--log-level L` | `D_LOG` |  | Told here. |", self.faults(rule, files))
+
+    def test_a_route_that_no_page_names_is_refused(self):
+        route = '{.method = "GET",\n .path = "/x"},\n'
+        self.refused(docs.check_api_page, {"src/api/x.c": route}, "x.c:1: docs/api.md lacks GET /x")
+        self.accepted(docs.check_api_page, {"src/api/x.c": route, "docs/api.md": "`GET /x`\n"})
+
+    def test_a_link_to_nowhere_is_refused(self):
+        self.refused(docs.check_links, {"a.md": "[b](b.md)\n"}, "no such file: b.md")
+
+    def test_a_room_that_the_architecture_does_not_name_is_refused(self):
+        files = {"ARCHITECTURE.md": "`base/`\n", "src/base/x.c": "", "src/loop/x.c": ""}
+        self.refused(docs.check_architecture, files, "the room loop")
+
+    def test_a_test_that_is_not_registered_is_refused(self):
+        files = {"test/unit/test_x.c": "", "test/unit/meson.build": "['y', base],\n"}
+        self.refused(docs.check_names_of_tests, files, "not registered")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,294 @@
+/* store_suite_groups.c: groups, on the inline executor, where one turn is one group. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/memory.h"
+#include "store_suite.h"
+
+static struct store_stats stats_of(struct suite *suite) {
+    struct store_stats stats;
+    store_get_stats(suite->store, &stats);
+    return stats;
+}
+
+/* --- Errors ----------------------------------------------------------------------------------- */
+
+/* Makes a row for each letter: a capital one refuses after having made it, '2' hits an index. */
+static void run_letters(struct suite *suite, const char *letters) {
+    struct suite_call calls[32] = {{.suite = NULL}};
+    char names[32][2] = {{0}};
+    size_t count = strlen(letters);
+    for (size_t i = 0; i < count; i++) {
+        names[i][0] = letters[i];
+        calls[i].input = names[i];
+        calls[i].fn = letters[i] == '2'                        ? suite_insert_twice
+                      : letters[i] >= 'A' && letters[i] <= 'Z' ? suite_insert_and_refuse
+                                                               : suite_insert;
+        suite_write(suite, &calls[i]);
+    }
+    suite_wait(suite);
+    for (size_t i = 0; i < count; i++) {
+        bool fails = calls[i].fn != suite_insert;
+        enum err_code expected = letters[i] == '2' ? ERR_CONFLICT : ERR_NOT_FOUND;
+        assert_int_equal(calls[i].err.code, fails ? expected : ERR_NONE);
+        assert_int_equal(calls[i].order, i + 1);
+        assert_int_equal(suite_has(suite, names[i]), !fails);
+    }
+}
+
+static void an_error_takes_back_its_own_function_only(void **state) {
+    const char *const groups[] = {"a",  "A",   "aBc", "Abc",    "abC", "ABC",        "aBCdE",
+                                  "2a", "a2b", "ab2", "AbC2dE", "222", "AAAbC2dEfGh"};
+    for (size_t i = 0; i < COUNT_OF(groups); i++) {
+        struct suite *suite = *state;
+        suite_open(suite, STORE_INLINE);
+        run_letters(suite, groups[i]);
+        /* One group, but a group takes in no more after 2 ms: a slow server makes several. */
+        assert_in_range(stats_of(suite).groups, 1, strlen(groups[i]));
+        suite_close(suite);
+        suite->databases->end(suite->databases->ctx);
+        suite->where = suite->databases->make(suite->databases->ctx);
+        suite->answered = 0;
+        suite->wanted = 0;
+    }
+}
+
+/* Whoever asks how many rows changed is told of a failure at once. */
+static struct err insert_twice_and_look(struct tx *tx) {
+    int64_t changed = 0;
+    struct err err = ERR_OK;
+    for (int i = 0; i < 2 && !err_failed(err); i++) {
+        err = tx_exec(tx, "INSERT INTO streams (owner, name, made_ms) VALUES ('local', 'a', 0)",
+                      NULL /* no arguments */, 0, &changed);
+    }
+    return err;
+}
+
+static struct err insert_and_hide_the_error(struct tx *tx, void *ctx) {
+    (void)ctx;
+    assert_int_equal(insert_twice_and_look(tx).code, ERR_CONFLICT);
+    /* What comes after an SQL error touches nothing, and success is not believed. */
+    assert_int_equal(suite_insert_name(tx, "after the error").code, ERR_CONFLICT);
+    return ERR_OK;
+}
+
+static void a_function_cannot_succeed_after_an_sql_error(void **state) {
+    struct suite *suite = *state;
+    suite_open(suite, STORE_INLINE);
+    assert_int_equal(suite_do(suite, insert_and_hide_the_error, "hidden").code, ERR_CONFLICT);
+    assert_int_equal(suite_streams(suite), 0);
+}
+
+static struct err leave_inside_a_cursor(struct tx *tx, void *ctx) {
+    struct suite_call *call = ctx;
+    struct err err = suite_insert_name(tx, call->input);
+    AUTO(rows_release) struct rows *rows = NULL;
+    bool row = false;
+    if (!err_failed(err)) {
+        err = tx_query(tx, "SELECT name FROM streams", NULL /* no arguments */, 0, &rows);
+    }
+    if (!err_failed(err)) {
+        err = rows_next(rows, &row);
+    }
+    return err_failed(err) ? err : err_make(ERR_FORBIDDEN, "suite: refused");
+}
+
+static void an_error_inside_a_cursor_is_taken_back_too(void **state) {
+    struct suite *suite = *state;
+    suite_open(suite, STORE_INLINE);
+    struct suite_call calls[] = {{.fn = suite_insert, .input = "a"},
+                                 {.fn = leave_inside_a_cursor, .input = "b"},
+                                 {.fn = suite_insert, .input = "c"}};
+    for (size_t i = 0; i < COUNT_OF(calls); i++) {
+        suite_write(suite, &calls[i]);
+    }
+    suite_wait(suite);
+    assert_int_equal(calls[1].err.code, ERR_FORBIDDEN);
+    assert_int_equal(suite_streams(suite), 2);
+    assert_false(suite_has(suite, "b"));
+}
+
+/* --- Notes ------------------------------------------------------------------------------------ */
+
+/* `input`: letters; each is a note of kind 0, digits are of kind 1, '-' refuses at the end. */
+static struct err tell(struct tx *tx, void *ctx) {
+    struct suite_call *call = ctx;
+    struct err err = ERR_OK;
+    for (const char *at = call->input; *at != '\0' && !err_failed(err); at++) {
+        if (*at == '-') {
+            return err_make(ERR_NOT_FOUND, "suite: refused");
+        }
+        err = tx_note(tx, *at >= '0' && *at <= '9' ? 1 : 0, (struct bytes){at, 1});
+    }
+    return err;
+}
+
+static void notes_come_in_order_before_any_answer(void **state) {
+    struct suite *suite = *state;
+    const char *const inputs[] = {"ab", "x-", "c1", "", "2z-", "d"};
+    struct suite_call calls[COUNT_OF(inputs)] = {{.suite = NULL}};
+    suite_open(suite, STORE_INLINE);
+    for (size_t i = 0; i < COUNT_OF(inputs); i++) {
+        calls[i].fn = tell;
+        calls[i].input = inputs[i];
+        suite_write(suite, &calls[i]);
+    }
+    suite_wait(suite);
+    /* One flush of kind 0; kind 1 has none. Notes of the two that refused are gone. */
+    assert_string_equal(suite->trace.text, "abc1d|!!!!!!");
+}
+
+static void a_kind_without_notes_is_not_flushed(void **state) {
+    struct suite *suite = *state;
+    suite_open(suite, STORE_INLINE);
+    assert_int_equal(suite_do(suite, tell, "1").code, ERR_NONE);
+    assert_string_equal(suite->trace.text, "1!");
+}
+
+static void each_group_tells_its_own_notes(void **state) {
+    struct suite *suite = *state;
+    suite_open(suite, STORE_INLINE);
+    assert_int_equal(suite_do(suite, tell, "a").code, ERR_NONE);
+    assert_int_equal(suite_do(suite, tell, "bc").code, ERR_NONE);
+    assert_string_equal(suite->trace.text, "a|!bc|!");
+}
+
+/* --- Bounds ----------------------------------------------------------------------------------- */
+
+static struct err nothing(struct tx *tx, void *ctx) {
+    return ERR_OK;
+}
+
+static void a_group_takes_at_most_256(void **state) {
+    enum { COUNT = 600 };
+    struct suite *suite = *state;
+    suite_open(suite, STORE_INLINE);
+    struct suite_call *calls = mem_new_array(COUNT, sizeof *calls);
+    for (size_t i = 0; i < COUNT; i++) {
+        calls[i].fn = nothing;
+        suite_write(suite, &calls[i]);
+    }
+    suite_wait(suite);
+    assert_true(stats_of(suite).groups >= 3);
+    for (size_t i = 0; i < COUNT; i++) {
+        assert_int_equal(calls[i].order, i + 1);
+    }
+    mem_free(calls);
+}
+
+static void count_refused(struct err result, void *ctx) {
+    unsigned *counts = ctx;
+    counts[result.code == ERR_OVERLOADED ? 1 : 0]++;
+    assert_true(result.code == ERR_OVERLOADED || result.code == ERR_NONE);
+}
+
+static void a_full_queue_refuses_and_recovers(void **state) {
+    enum { QUEUE_MAX = 65536 };
+    struct suite *suite = *state;
+    unsigned counts[2] = {0, 0}; /* Done, refused. */
+    suite_open(suite, STORE_INLINE);
+    for (unsigned i = 0; i < QUEUE_MAX + 3; i++) {
+        store_write(suite->store, nothing, count_refused, counts);
+    }
+    assert_int_equal(counts[1], 0); /* Never from the call. */
+    assert_int_equal(stats_of(suite).queued, QUEUE_MAX + 3);
+    while (store_turn(suite->store)) {
+    }
+    assert_int_equal(counts[0], QUEUE_MAX);
+    assert_int_equal(counts[1], 3);
+    assert_int_equal(stats_of(suite).queued, 0);
+    assert_int_equal(suite_do(suite, suite_insert, "again").code, ERR_NONE);
+}
+
+static struct err watch_clock(struct tx *tx, void *ctx) {
+    struct suite_call *call = ctx;
+    call->number = tx_now_ms(tx);
+    return ERR_OK;
+}
+
+static void a_group_has_one_time(void **state) {
+    struct suite *suite = *state;
+    suite_open(suite, STORE_INLINE);
+    struct suite_call calls[8] = {{.suite = NULL}};
+    for (size_t i = 0; i < COUNT_OF(calls); i++) {
+        calls[i].fn = watch_clock;
+        suite_write(suite, &calls[i]);
+    }
+    suite_wait(suite);
+    for (size_t i = 0; i < COUNT_OF(calls); i++) {
+        assert_true(calls[i].number > 0);
+        assert_int_equal(calls[i].number, calls[0].number);
+    }
+}
+
+static void lazy_functions_keep_their_place(void **state) {
+    struct suite *suite = *state;
+    suite_open(suite, STORE_INLINE);
+    struct suite_call calls[] = {
+        {.fn = tell, .input = "a"}, {.fn = tell, .input = "b"}, {.fn = tell, .input = "c"}};
+    suite_write_lazy(suite, &calls[0]);
+    suite_write(suite, &calls[1]);
+    suite_write_lazy(suite, &calls[2]);
+    suite_wait(suite);
+    assert_string_equal(suite->trace.text, "abc|!!!");
+    assert_int_equal(stats_of(suite).groups, 1);
+}
+
+/* --- Turns ------------------------------------------------------------------------------------ */
+
+static void a_turn_without_work_says_so(void **state) {
+    struct suite *suite = *state;
+    suite_open(suite, STORE_INLINE);
+    assert_false(store_turn(suite->store));
+    struct suite_call call = {.fn = nothing};
+    suite_write(suite, &call);
+    assert_false(call.answered); /* Nothing runs inside the call that asked for it. */
+    assert_true(store_turn(suite->store));
+    assert_true(call.answered);
+    assert_false(store_turn(suite->store));
+}
+
+static void a_read_sees_what_was_answered_before_it(void **state) {
+    struct suite *suite = *state;
+    suite_open(suite, STORE_INLINE);
+    assert_int_equal(suite_do(suite, suite_insert, "first").code, ERR_NONE);
+    assert_int_equal(suite_streams(suite), 1);
+}
+
+static void closing_finishes_what_is_queued(void **state) {
+    struct suite *suite = *state;
+    suite_open(suite, STORE_INLINE);
+    struct suite_call calls[] = {{.fn = suite_insert, .input = "a"},
+                                 {.fn = suite_insert, .input = "b"}};
+    suite_write(suite, &calls[0]);
+    suite_write_lazy(suite, &calls[1]);
+    suite_close(suite);
+    assert_true(calls[0].answered && !err_failed(calls[0].err));
+    assert_true(calls[1].answered && !err_failed(calls[1].err));
+    suite_open(suite, STORE_INLINE);
+    assert_int_equal(suite_streams(suite), 2);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(an_error_takes_back_its_own_function_only),
+    cmocka_unit_test(a_function_cannot_succeed_after_an_sql_error),
+    cmocka_unit_test(an_error_inside_a_cursor_is_taken_back_too),
+    cmocka_unit_test(notes_come_in_order_before_any_answer),
+    cmocka_unit_test(a_kind_without_notes_is_not_flushed),
+    cmocka_unit_test(each_group_tells_its_own_notes),
+    cmocka_unit_test(a_group_takes_at_most_256),
+    cmocka_unit_test(a_full_queue_refuses_and_recovers),
+    cmocka_unit_test(a_group_has_one_time),
+    cmocka_unit_test(lazy_functions_keep_their_place),
+    cmocka_unit_test(a_turn_without_work_says_so),
+    cmocka_unit_test(a_read_sees_what_was_answered_before_it),
+    cmocka_unit_test(closing_finishes_what_is_queued),
+};
+
+const struct CMUnitTest *suite_group_tests(size_t *ret_count) {
+    *ret_count = COUNT_OF(tests);
+    return tests;
+}

@@ -1,0 +1,168 @@
+/* Command lines read by table. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cli/args.h"
+#include "cli/cli.h"
+
+static const struct flag tail_flags[] = {
+    {.name = "after", .kind = FLAG_INT, .value = "SEQ", .max = 100, .about = "x"},
+    {.name = "follow", .letter = 'f', .kind = FLAG_SWITCH, .about = "x"},
+    {.name = "via", .kind = FLAG_TEXT, .choices = "sse|ws|poll", .value = "HOW", .about = "x"},
+    {.name = NULL},
+};
+
+static const struct flag append_flags[] = {
+    {.name = "data", .letter = 'd', .kind = FLAG_TEXT, .value = "JSON", .about = "x"},
+    {.name = NULL},
+};
+
+static const struct command tail = {.group = "stream",
+                                    .name = "tail",
+                                    .summary = "x",
+                                    .operands = "NAME",
+                                    .operands_min = 1,
+                                    .operands_max = 1,
+                                    .flags = tail_flags,
+                                    .talks = true};
+static const struct command append = {.group = "stream",
+                                      .name = "append",
+                                      .summary = "x",
+                                      .operands = "NAME",
+                                      .operands_min = 1,
+                                      .operands_max = 1,
+                                      .flags = append_flags,
+                                      .talks = true};
+static const struct command version = {.name = "version", .summary = "x"};
+static const struct command *const commands[] = {&tail, &append, &version, NULL};
+
+enum { WORDS_MAX = 8 };
+struct words {
+    const char *argv[WORDS_MAX];
+};
+
+static struct err parse(const struct words *words, struct args *args, struct why *why) {
+    int argc = 0;
+    while (argc < WORDS_MAX && words->argv[argc] != NULL) {
+        argc++;
+    }
+    why->text[0] = '\0';
+    return args_parse(commands, argc, words->argv, args, why);
+}
+
+static void flags_and_operands_come_in_any_order(void **state) {
+    (void)state;
+    static const struct words lines[] = {
+        {{"drover", "stream", "tail", "-f", "notes", "--after", "7", NULL}},
+        {{"drover", "stream", "tail", "--after=7", "--follow", "notes", NULL}},
+        {{"drover", "stream", "tail", "--follow=true", "--after=7", "--", "notes", NULL}},
+    };
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        struct args args;
+        struct why why;
+        assert_int_equal(parse(&lines[i], &args, &why).code, ERR_NONE);
+        assert_ptr_equal(args.command, &tail);
+        assert_int_equal(args.operand_count, 1);
+        assert_string_equal(args.operands[0], "notes");
+        assert_true(args_on(&args, "follow"));
+        assert_int_equal(args_int(&args, "after", -1), 7);
+        assert_null(args_text(&args, "via"));
+    }
+}
+
+static void after_two_dashes_nothing_is_a_flag(void **state) {
+    (void)state;
+    const struct words line = {{"drover", "stream", "tail", "--", "--after", NULL}};
+    struct args args;
+    struct why why;
+    assert_int_equal(parse(&line, &args, &why).code, ERR_NONE);
+    assert_string_equal(args.operands[0], "--after");
+}
+
+static void what_is_wrong_is_said(void **state) {
+    (void)state;
+    static const struct {
+        struct words line;
+        const char *says;
+    } cases[] = {
+        {{{"drover", "steam", NULL}}, "there is no command 'steam'; did you mean 'stream'?"},
+        {{{"drover", "stream", "tial", NULL}},
+         "there is no command 'stream tial'; did you mean 'tail'?"},
+        {{{"drover", "qqqqqqqq", NULL}}, "there is no command 'qqqqqqqq'"},
+        {{{"drover", "version", "--jsn", NULL}},
+         "there is no flag '--jsn'; did you mean '--json'?"},
+        {{{"drover", "version", "-x", NULL}}, "there is no flag '-x'"},
+        {{{"drover", "version", "more", NULL}}, "'more' is one word too many"},
+        {{{"drover", "stream", "tail", NULL}}, "something is missing: drover stream tail NAME"},
+        {{{"drover", "stream", "tail", "a", "--after", NULL}}, "--after needs a value: SEQ"},
+        {{{"drover", "stream", "tail", "a", "--after=x", NULL}},
+         "--after: 'x' is not a whole number from 0 to 100"},
+        {{{"drover", "stream", "tail", "a", "--after=101", NULL}},
+         "--after: '101' is not a whole number from 0 to 100"},
+        {{{"drover", "stream", "tail", "a", "--via", "pigeon", NULL}},
+         "--via: 'pigeon' is none of sse|ws|poll"},
+        {{{"drover", "stream", "tail", "a", "--via", "s", NULL}},
+         "--via: 's' is none of sse|ws|poll"},
+        {{{"drover", "stream", "tail", "a", "--follow=maybe", NULL}},
+         "--follow: 'maybe' is neither true nor false"},
+        {{{"drover", "stream", "tail", "a", "-f", "-f", NULL}}, "--follow was given twice"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct args args = {.operand_count = 77};
+        struct why why;
+        assert_int_equal(parse(&cases[i].line, &args, &why).code, ERR_USAGE);
+        assert_string_equal(why.text, cases[i].says);
+        assert_int_equal(args.operand_count, 77); /* Untouched. */
+    }
+}
+
+static void help_needs_no_operands(void **state) {
+    (void)state;
+    const struct words line = {{"drover", "stream", "tail", "--help", NULL}};
+    struct args args;
+    struct why why;
+    assert_int_equal(parse(&line, &args, &why).code, ERR_NONE);
+    assert_true(args.help);
+    assert_ptr_equal(args.command, &tail);
+}
+
+static void a_group_alone_names_no_command(void **state) {
+    (void)state;
+    const struct words line = {{"drover", "stream", NULL}};
+    struct args args;
+    struct why why;
+    assert_int_equal(parse(&line, &args, &why).code, ERR_NONE);
+    assert_null(args.command);
+}
+
+/* --data is the data directory, but for `append` it is the event's data. */
+static void the_data_directory_has_another_name_where_data_is_taken(void **state) {
+    (void)state;
+    const struct words one = {{"drover", "stream", "tail", "a", "--data", "/d", NULL}};
+    const struct words two = {
+        {"drover", "stream", "append", "a", "--data", "{}", "--dir=/d", NULL}};
+    struct args args;
+    struct why why;
+    assert_int_equal(parse(&one, &args, &why).code, ERR_NONE);
+    assert_string_equal(args_directory(&args), "/d");
+    assert_int_equal(parse(&two, &args, &why).code, ERR_NONE);
+    assert_string_equal(args_directory(&args), "/d");
+    assert_string_equal(args_text(&args, "data"), "{}");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(flags_and_operands_come_in_any_order),
+        cmocka_unit_test(after_two_dashes_nothing_is_a_flag),
+        cmocka_unit_test(what_is_wrong_is_said),
+        cmocka_unit_test(help_needs_no_operands),
+        cmocka_unit_test(a_group_alone_names_no_command),
+        cmocka_unit_test(the_data_directory_has_another_name_where_data_is_taken),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,130 @@
+/* What a connection to SQLite must not take at its word. The disk is test/fault/vfs.h. */
+#include <errno.h>
+#include <setjmp.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../fault/vfs.h"
+#include "base/memory.h"
+#include "store_places.h"
+#include "store_suite.h"
+
+enum { ROW_BYTES = 64 << 10 };
+
+struct fixture {
+    struct place place;
+    struct vfs *vfs;
+    struct suite suite;
+};
+
+static int set_up(void **state) {
+    struct fixture *fixture = mem_new(sizeof *fixture);
+    fixture->vfs = vfs_install();
+    fixture->suite.where = place_make(&fixture->place);
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct fixture *fixture = *state;
+    vfs_heal(fixture->vfs);
+    suite_close(&fixture->suite);
+    vfs_remove(fixture->vfs);
+    place_remove(&fixture->place);
+    mem_free(fixture);
+    return 0;
+}
+
+static void start_over(struct fixture *fixture) {
+    vfs_heal(fixture->vfs);
+    suite_close(&fixture->suite);
+    place_remove(&fixture->place);
+    fixture->suite = (struct suite){.where = place_make(&fixture->place)};
+}
+
+static void check_sound(struct fixture *fixture) {
+    struct store_check check;
+    struct why why = {""};
+    assert_int_equal(store_check(fixture->place.path, &check, &why).code, ERR_NONE);
+    assert_true(check.integrity_ok);
+}
+
+static struct err try_to_open(struct fixture *fixture, struct why *ret_why) {
+    struct store_options options = {
+        .where = fixture->place.path, .executor = STORE_INLINE, .world = world_real()};
+    struct store *store = NULL;
+    struct err err = store_open(&options, &store, ret_why);
+    store_close(store);
+    return err;
+}
+
+/* A text that lies over several pages is not terminated, and where its length just fills the memory
+ * that holds it, terminating it takes more. call->number: its length, then what was read of it. */
+static struct err write_and_read_long_text(struct tx *tx, void *ctx) {
+    struct suite_call *call = ctx;
+    size_t len = (size_t)call->number;
+    char *data = arena_try(tx_arena(tx), len);
+    assert_non_null(data);
+    memset(data, 'd', len);
+    struct arg args[] = {arg_int(call->number), arg_text((struct bytes){data, len})};
+    struct err err = tx_exec(tx,
+                             "INSERT INTO events (stream, seq, at_ms, type, data)"
+                             " VALUES (9, $1, 0, 'long', $2)",
+                             args, COUNT_OF(args), NULL /* one row */);
+    AUTO(rows_release) struct rows *rows = NULL;
+    if (!err_failed(err)) {
+        err = tx_query(tx, "SELECT data FROM events WHERE stream = 9 AND seq = $1", args, 1, &rows);
+    }
+    bool row = false;
+    if (!err_failed(err)) {
+        err = rows_next(rows, &row);
+    }
+    if (row) {
+        (void)sqlite3_hard_heap_limit64(sqlite3_memory_used() + 1);
+        call->number = (int64_t)rows_text(rows, 0).len;
+        (void)sqlite3_hard_heap_limit64(0);
+    }
+    return err;
+}
+
+static void a_long_text_is_never_mistaken_for_an_empty_one(void **state) {
+    struct fixture *fixture = *state;
+    suite_open(&fixture->suite, STORE_INLINE);
+    for (int64_t len = ROW_BYTES; len < ROW_BYTES + 16; len++) {
+        struct suite_call call = {.fn = write_and_read_long_text, .input = "a", .number = len};
+        suite_write(&fixture->suite, &call);
+        suite_wait(&fixture->suite);
+        assert_int_equal(call.err.code, ERR_NONE);
+        assert_int_equal(call.number, len);
+    }
+}
+
+/* SQLite tells the new mode of its log before the commit that makes it true. Taken at its word, the
+ * store would go on in the old mode, in which readers and the writer shut each other out. */
+static void a_sync_that_fails_while_the_log_is_turned_on_is_told(void **state) {
+    struct fixture *fixture = *state;
+    struct why why = {""};
+    for (unsigned after = 0; after < 3; after++) { /* Twice the journal, then the database. */
+        vfs_fail(fixture->vfs,
+                 (struct vfs_failure){VFS_SYNC, NULL, after, 1, SQLITE_IOERR_FSYNC, EIO});
+        assert_int_equal(try_to_open(fixture, &why).code, ERR_STORE_IO);
+        vfs_heal(fixture->vfs);
+        assert_int_equal(try_to_open(fixture, &why).code, ERR_NONE);
+        check_sound(fixture);
+        start_over(fixture);
+    }
+}
+
+#define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        WITH_FIXTURE(a_long_text_is_never_mistaken_for_an_empty_one),
+        WITH_FIXTURE(a_sync_that_fails_while_the_log_is_turned_on_is_told),
+    };
+    return cmocka_run_group_tests_name("store connection", tests, NULL /* no group fixture */,
+                                       NULL);
+}

@@ -1,0 +1,107 @@
+/* Tokens: secrets, the table in memory, and their rows. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/memory.h"
+#include "engine/token.h"
+
+static struct token token_make(unsigned number, char secret[TOKEN_SECRET_LEN + 1]) {
+    uint8_t random[32] = {0}, id_random[10] = {0};
+    memcpy(random, &number, sizeof number);
+    memcpy(id_random, &number, sizeof number);
+    token_secret_make(random, secret);
+    return (struct token){.id = id_make("tok", 1000, id_random),
+                          .hash = sha256_of(secret, TOKEN_SECRET_LEN),
+                          .owner = BYTES("bob"),
+                          .label = BYTES("a \"label\""),
+                          .scopes = 3,
+                          .made_ms = 1000};
+}
+
+static struct bytes secret_bytes(const char *secret) {
+    return (struct bytes){secret, strlen(secret)};
+}
+
+static void a_secret_is_found_until_it_is_revoked(void **state) {
+    (void)state;
+    enum { COUNT = 1000 };
+    struct token_table *table = token_table_new();
+    char secrets[COUNT][TOKEN_SECRET_LEN + 1];
+    struct id ids[COUNT];
+    for (unsigned i = 0; i < COUNT; i++) {
+        struct token token = token_make(i, secrets[i]);
+        ids[i] = token.id;
+        token_table_put(table, &token);
+    }
+    struct token_grant grant;
+    for (unsigned i = 0; i < COUNT; i += 2) {
+        token_table_remove(table, ids[i].text);
+    }
+    assert_int_equal(token_table_count(table), COUNT / 2);
+    for (unsigned i = 0; i < COUNT; i++) {
+        assert_int_equal(token_table_find(table, secret_bytes(secrets[i]), &grant), i % 2 == 1);
+    }
+    assert_string_equal(grant.owner, "bob");
+    assert_int_equal(grant.scopes, 3);
+    token_table_free(table);
+}
+
+static void what_is_not_a_secret_is_not_found(void **state) {
+    (void)state;
+    struct token_table *table = token_table_new();
+    struct token_grant grant;
+    char secret[TOKEN_SECRET_LEN + 1];
+    struct token token = token_make(1, secret);
+    assert_false(token_table_find(table, secret_bytes(secret), &grant)); /* An empty table. */
+    token_table_put(table, &token);
+    assert_true(token_table_find(table, secret_bytes(secret), &grant));
+    secret[TOKEN_SECRET_LEN - 1] ^= 1;
+    assert_false(token_table_find(table, secret_bytes(secret), &grant));
+    assert_false(token_table_find(table, BYTES(""), &grant));
+    assert_false(token_table_find(table, BYTES("drv_"), &grant));
+    token_table_free(table);
+}
+
+static void a_row_is_json_without_the_secret(void **state) {
+    (void)state;
+    char secret[TOKEN_SECRET_LEN + 1];
+    struct token token = token_make(1, secret);
+    struct text text;
+    text_init(&text, 1024);
+    token_write_json(&token, &text);
+    assert_false(text_failed(&text));
+    assert_non_null(
+        strstr(text.data, "\"label\":\"a \\\"label\\\"\",\"scopes\":[\"read\",\"run\"]"));
+    assert_null(strstr(text.data, secret + 4));
+    text_done(&text);
+}
+
+static void owners_have_plain_names(void **state) {
+    (void)state;
+    assert_true(token_owner_valid(BYTES("local")));
+    assert_true(token_owner_valid(BYTES("a.b-c_9")));
+    assert_false(token_owner_valid(BYTES("")));
+    assert_false(token_owner_valid(BYTES("-a")));
+    assert_false(token_owner_valid(BYTES("Bob")));
+    assert_false(token_owner_valid(BYTES("a b")));
+    assert_false(token_owner_valid(BYTES("a/b")));
+    char name[TOKEN_OWNER_MAX + 2];
+    memset(name, 'a', sizeof name);
+    assert_true(token_owner_valid((struct bytes){name, TOKEN_OWNER_MAX}));
+    assert_false(token_owner_valid((struct bytes){name, TOKEN_OWNER_MAX + 1}));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_secret_is_found_until_it_is_revoked),
+        cmocka_unit_test(what_is_not_a_secret_is_not_found),
+        cmocka_unit_test(a_row_is_json_without_the_secret),
+        cmocka_unit_test(owners_have_plain_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
