@@ -17,6 +17,7 @@
 
 #include "base/memory.h"
 #include "journal/hub.h"
+#include "journal/hub_parts.h"
 #include "journal/journal.h"
 
 struct kit_note {
@@ -165,10 +166,11 @@ static inline void kit_loop(struct kit *kit) {
     (void)uv_run(loop_uv(kit->loop), UV_RUN_NOWAIT);
 }
 
-/* Until nothing is left to do. */
+/* Until nothing is left to do. On a busy machine a turn of the hub may come no further than one
+ * follower, so it is asked whether it wants another. */
 static inline void kit_settle(struct kit *kit) {
     for (int idle = 0; idle < 3; idle++) {
-        if (store_turn(kit->store)) {
+        if (store_turn(kit->store) || kit->hub->task.queued) {
             idle = -1;
         }
         kit_loop(kit);
