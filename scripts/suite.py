@@ -204,16 +204,21 @@ def sanitized():
     }
 
 
-def meson_tests(name, folder, *, suites=(), tests=None, processes=2):
+def meson_tests(name, folder, *, suites=(), tests=None, processes=2,
+                every_point=False):
     """Unit tests, fault tests in C and corpus replays of one build directory."""
     logs = os.path.join(ROOT, folder, "meson-logs")
     log = "suite-" + re.sub(r"\W+", "-", name)
     command = ["meson", "test", "-C", folder, "--no-rebuild", "--logbase", log]
-    command += ["--num-processes", str(processes), "-t", "3"]
+    command += ["--num-processes", str(processes)]
+    command += ["-t", "60" if every_point else "3"]
     for suite in suites:
         command += ["--suite", suite]
     stage = Stage(name, command, count_meson)
     stage.env = {**sanitized(), "DROVER_SUITE_LOGS": logs, "DROVER_SUITE_LOG": log}
+    if every_point:
+        stage.env["DROVER_TEST_ALL"] = "1"
+        stage.timeout_s = 6 * 3600
 
     def prepare(stage):
         path = os.path.join(logs, log + ".json")
@@ -288,7 +293,8 @@ def all_stages(every_kill):
             brisk=True, env=crash_postgres, timeout_s=timeout_s,
         ),
         node_tests("integration, sanitized", "san", "build/san/drover"),
-        meson_tests("unit and faults, release build", "build/release", suites=["unit"]),
+        meson_tests("unit and faults, release build", "build/release", suites=["unit"],
+                    every_point=every_kill),
         meson_tests("unit and corpora, gcc ASan UBSan", "build/san",
                     suites=["unit", "fuzz", "postgres"]),
         meson_tests("unit and corpora, clang ASan UBSan", "build/clang", tests=short_tests),

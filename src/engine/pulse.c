@@ -14,7 +14,8 @@ static void arm(struct pulse *pulse) {
     timer_start(pulse->loop, &pulse->timer, PULSE_MS, look);
 }
 
-/* The driver's own part of a transaction is enough. */
+/* The driver's own part of a transaction is enough, and must be all: of a function that wrote
+ * something, a COMMIT that nobody can look up is the daemon's end. */
 static struct err write_nothing(struct tx *tx, void *ctx) {
     return ERR_OK;
 }

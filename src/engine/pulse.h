@@ -3,8 +3,10 @@
  * Another daemon takes over when our session with the server ends, and we see that only when we
  * write. Without writes, whoever follows a stream here would wait beside the new daemon for ever.
  *
- * Promise    every PULSE_MS without a group, one that writes nothing of its own is run: it fails
- *            the way any other would, so the store tells `lost` when we were replaced.
+ * Promise    every PULSE_MS without a group, one that asks nothing of its own is run: the store
+ *            tells `lost` when we were replaced. A server that is away or silent is not that: the
+ *            group counts as one that did not happen, whatever became of its COMMIT, and the next
+ *            pulse tries again; store_reachable says meanwhile how it stands.
  * Ownership  embedded: start/stop; the loop and the store live longer.
  * Threads    the loop.
  */

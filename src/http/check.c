@@ -170,6 +170,9 @@ static struct err check_body(struct exchange *exchange, struct why *why) {
     if (route->body_max != 0) {
         request->body_max = route->body_max;
     }
+    if (route->body_optional && !request->chunked && request->content_length == 0) {
+        return ERR_OK;
+    }
     if (!request->chunked && !request->has_length) {
         return refuse(ERR_LENGTH_REQUIRED, why,
                       "a body is required, with Content-Length or chunked");

@@ -126,7 +126,8 @@ static void on_closed(uv_handle_t *handle) {
     assert(conn->writing == NULL);
     unlink_conn(conn);
     addresses_release(&server->addresses, conn->address);
-    mem_free(conn->stash);
+    size_t len = 0;
+    mem_free(conn_stash_take(conn, &len));
     mem_free(conn);
     server_conn_gone(server);
 }

@@ -51,21 +51,6 @@ static bool may_begin(const struct conn *conn) {
     return conn->turn_requests < TURN_REQUESTS_MAX && conn_has_room(conn);
 }
 
-static void hold(struct conn *conn, struct bytes rest) {
-    conn_read_stop(conn);
-    conn_go(conn, CONN_HELD);
-    conn_deadline(conn, 0);
-    if (rest.len > 0) {
-        conn->stash = mem_try(rest.len);
-        if (conn->stash == NULL) {
-            conn_close(conn);
-            return;
-        }
-        memcpy(conn->stash, rest.data, rest.len);
-        conn->stash_len = rest.len;
-    }
-}
-
 void conn_refuse(struct conn *conn, struct err err, const struct why *why) {
     struct exchange *exchange = conn->reading;
     assert(exchange != NULL);
@@ -89,6 +74,51 @@ void conn_reject(struct conn *conn, struct err err, const struct why *why) {
     }
     queue(conn, exchange);
     conn_refuse(conn, err, why);
+}
+
+/* False: there is no room, for this one or for all. */
+static bool stash(struct conn *conn, struct bytes rest) {
+    struct http_server *server = conn->server;
+    if (server->body_bytes + rest.len > server->limits.bodies_bytes_max) {
+        return false;
+    }
+    conn->stash = mem_try(rest.len);
+    if (conn->stash == NULL) {
+        return false;
+    }
+    memcpy(conn->stash, rest.data, rest.len);
+    conn->stash_len = rest.len;
+    server->body_bytes += rest.len;
+    return true;
+}
+
+char *conn_stash_take(struct conn *conn, size_t *ret_len) {
+    char *taken = conn->stash;
+    if (taken != NULL) {
+        conn->server->body_bytes -= conn->stash_len;
+        *ret_len = conn->stash_len;
+        conn->stash = NULL;
+    }
+    return taken;
+}
+
+/* Of each connection at most one read is kept. But there may be very many connections, and what
+ * they send need not be a request that anybody knows: so all of it counts among the bodies. */
+static void hold(struct conn *conn, struct bytes rest) {
+    assert(conn->stash == NULL);
+    if (rest.len > 0 && !stash(conn, rest)) {
+        struct why why;
+        why_set(&why, "too much came behind requests that are not answered yet, over all");
+        if (conn->upgrading) { /* Nothing behind it can be refused: what comes is no request. */
+            conn_close(conn);
+        } else {
+            conn_reject(conn, err_make(ERR_OVERLOADED, "http: hold"), &why);
+        }
+        return;
+    }
+    conn_read_stop(conn);
+    conn_go(conn, CONN_HELD);
+    conn_deadline(conn, 0);
 }
 
 /* The head is there: may it reach its handler? */
@@ -194,12 +224,20 @@ static void parse(struct conn *conn, struct bytes bytes) {
     conn_flush(conn);
 }
 
-/* Whoever keeps sending after he was refused gets the answer first and is cut then. */
+/* Whoever keeps sending after he was refused gets the answer first, and those to what he had asked
+ * before, and is cut then. */
 static void drop(struct conn *conn, size_t len) {
     conn->lingered += len;
-    if (conn->lingered > LINGER_BYTES_MAX) {
+    if (conn->lingered > LINGER_BYTES_MAX && conn->state == CONN_ENDING) {
+        conn_read_stop(conn);
+    } else if (conn->lingered > LINGER_BYTES_MAX) {
         conn_close(conn);
     }
+}
+
+static bool hears_enough(const struct conn *conn) {
+    return (conn->state == CONN_STREAM && conn->sated) ||
+           (conn->state == CONN_ENDING && conn->lingered > LINGER_BYTES_MAX);
 }
 
 void conn_read(struct conn *conn, struct bytes bytes) {
@@ -269,10 +307,10 @@ static void resume(struct conn *conn) {
     if (conn->close_after) {
         conn_go(conn, CONN_ENDING);
     }
-    AUTO(mem_release) char *stash = conn->stash;
-    conn->stash = NULL;
-    if (stash != NULL) {
-        parse(conn, (struct bytes){stash, conn->stash_len});
+    size_t len = 0;
+    AUTO(mem_release) char *kept = conn_stash_take(conn, &len);
+    if (kept != NULL) {
+        parse(conn, (struct bytes){kept, len});
     }
 }
 
@@ -280,8 +318,8 @@ void conn_read_more(struct conn *conn) {
     if (conn->state == CONN_HELD) {
         resume(conn);
     }
-    bool sated = conn->state == CONN_STREAM && conn->sated;
-    if (conn->state == CONN_HELD || conn->state == CONN_CLOSING || conn->reading_on || sated) {
+    if (conn->state == CONN_HELD || conn->state == CONN_CLOSING || conn->reading_on ||
+        hears_enough(conn)) {
         return;
     }
     if (conn->eof) {

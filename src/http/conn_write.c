@@ -134,10 +134,15 @@ static void batch_scratch(struct conn *conn, struct batch *batch, size_t len) {
     batch->total += len;
 }
 
+/* Nothing behind the last one will be answered: what a client sent behind it did not happen, and it
+ * must know that. */
+static bool is_last_answer(const struct conn *conn, const struct exchange *exchange) {
+    bool ends = conn->state == CONN_ENDING || (conn->state == CONN_HELD && conn->close_after);
+    return ends && exchange->next == NULL;
+}
+
 static void batch_answer(struct conn *conn, struct batch *batch, struct exchange *exchange) {
-    if (conn->state == CONN_ENDING && exchange->next == NULL) {
-        exchange->close = true;
-    }
+    exchange->close = exchange->close || is_last_answer(conn, exchange);
     batch_scratch(conn, batch, reply_head_write(exchange, batch_room(conn, batch)));
     exchange->written = true;
     if (exchange->head_only || exchange->body_len == 0) {
@@ -257,10 +262,10 @@ static void start_outlet(struct conn *conn) {
     outlet->conn = conn;
     bound_unsent(conn);
     outlet->ops->start(outlet);
-    if (conn->state == CONN_STREAM && conn->stash != NULL) {
-        AUTO(mem_release) char *stash = conn->stash;
-        conn->stash = NULL;
-        outlet->ops->receive(outlet, (struct bytes){stash, conn->stash_len});
+    size_t len = 0;
+    AUTO(mem_release) char *kept = conn_stash_take(conn, &len);
+    if (conn->state == CONN_STREAM && kept != NULL) {
+        outlet->ops->receive(outlet, (struct bytes){kept, len});
     }
     if (conn->state == CONN_STREAM && outlet->revoked) {
         outlet->ops->drain(outlet, ERR_UNAUTHORIZED);

@@ -39,7 +39,7 @@ struct remains {
     struct http_server *server;
     json_t *json;
     char *body, *sent; /* The answer's, the request's. */
-    size_t body_len, sent_size;
+    size_t body_len, sent_size, values_bytes;
 };
 
 static void remains_free(struct loop_work *work) {
@@ -52,6 +52,7 @@ static void remains_free(struct loop_work *work) {
 static void uncount(struct http_server *server, const struct remains *remains) {
     server->answer_bytes -= remains->body_len;
     server->body_bytes -= remains->sent_size;
+    atomic_fetch_sub_explicit(&server->values_bytes, remains->values_bytes, memory_order_relaxed);
 }
 
 static void remains_gone(struct loop_work *work) {
@@ -82,27 +83,44 @@ static void free_in_pool(struct http_server *server, const struct remains *what)
     loop_work(server->loop, &remains->work);
 }
 
-static void free_content(struct exchange *exchange) {
+static void free_here(struct http_server *server, struct remains *remains) {
+    remains_free(&remains->work);
+    uncount(server, remains);
+}
+
+/* What the client sent is of no use once it is answered, and the answer may wait for long. */
+static void free_sent(struct exchange *exchange) {
+    struct request *request = &exchange->request;
     struct remains remains = {.json = exchange->json,
-                              .body = exchange->body,
-                              .body_len = exchange->body_len,
-                              .sent = exchange->request.body,
-                              .sent_size = exchange->request.body_size};
-    exchange->request.body = NULL;
+                              .values_bytes = exchange->values_bytes,
+                              .sent = request->body,
+                              .sent_size = request->body_size};
+    exchange->json = NULL;
+    exchange->values_bytes = 0;
+    request->body = NULL;
+    request->body_size = 0;
     /* A body that was refused on its way is one piece, and the last one of its connection. */
-    bool refused = err_failed(exchange->request.err);
-    if ((exchange->request.body_len > BODY_INLINE_MAX && !refused) ||
-        exchange->body_len > FREE_INLINE) {
+    bool one_piece = err_failed(request->err) || remains.sent == NULL;
+    if (request->body_len > BODY_INLINE_MAX && !one_piece) {
         free_in_pool(exchange->server, &remains);
-        return;
+    } else {
+        free_here(exchange->server, &remains);
     }
-    remains_free(&remains.work);
-    uncount(exchange->server, &remains);
+}
+
+static void free_answer(struct exchange *exchange) {
+    struct remains remains = {.body = exchange->body, .body_len = exchange->body_len};
+    if (exchange->body_len > FREE_INLINE) {
+        free_in_pool(exchange->server, &remains);
+    } else {
+        free_here(exchange->server, &remains);
+    }
 }
 
 void exchange_free(struct exchange *exchange) {
     struct http_server *server = exchange->server;
-    free_content(exchange);
+    free_sent(exchange);
+    free_answer(exchange);
     request_done(&exchange->request);
     mem_free(exchange->decoded);
     if (server->spare_count < SPARE_MAX && !server->closing) {
@@ -234,6 +252,7 @@ static void finish(struct exchange *exchange, int status) {
     exchange_go(exchange, EXCHANGE_ANSWERED);
     exchange->server->stats.answers[status / 100]++;
     exchange->server->answer_bytes += exchange->body_len;
+    free_sent(exchange);
     if (exchange->conn == NULL) {
         exchange_free(exchange);
     } else {
@@ -241,7 +260,7 @@ static void finish(struct exchange *exchange, int status) {
     }
 }
 
-static void refuse_revoked(struct exchange *exchange) {
+void exchange_refuse_revoked(struct exchange *exchange) {
     struct why why;
     why_set(&why, "the token was revoked");
     exchange_problem(exchange, err_make(ERR_UNAUTHORIZED, "http: revoked"), &why);
@@ -261,7 +280,7 @@ static bool has_room(const struct http_server *server, size_t len) {
 void exchange_reply(struct exchange *exchange, int status, const char *media, struct text *body) {
     assert(status >= 200 && status < 600);
     if (exchange->revoked && is_read(exchange)) {
-        refuse_revoked(exchange);
+        exchange_refuse_revoked(exchange);
         return;
     }
     if (body != NULL && text_failed(body)) {
@@ -325,99 +344,20 @@ void exchange_problem(struct exchange *exchange, struct err err, const struct wh
     finish(exchange, err_http_status(err.code));
 }
 
-/* --- The body --------------------------------------------------------------------------------- */
-
-struct body_work {
-    struct loop_work work;
-    struct exchange *exchange; /* Lives until it is answered, so until after `done`. */
-    json_t *json;
-    struct err err;
-    struct why why;
-};
-
-static void parse_body(struct body_work *body) {
-    const struct exchange *exchange = body->exchange;
-    unsigned depth = exchange->route->body_depth;
-    struct bytes bytes = exchange_body(exchange);
-    body->err = json_parse(bytes.data, bytes.len, depth == 0 ? JSON_DEPTH_MAX : depth, &body->json,
-                           &body->why);
-}
-
-static void handle(struct exchange *exchange) {
-    if (exchange->revoked) {
-        refuse_revoked(exchange);
-        return;
-    }
-    exchange_go(exchange, EXCHANGE_HANDLING);
-    exchange->route->handle(exchange, exchange->ctx);
-}
-
-static void body_parsed(const struct body_work *body) {
-    struct exchange *exchange = body->exchange;
-    if (err_failed(body->err)) {
-        exchange_problem(exchange, body->err, &body->why);
-        return;
-    }
-    exchange->json = body->json;
-    handle(exchange);
-}
-
-static void parse_in_pool(struct loop_work *work) {
-    parse_body(CONTAINER_OF(work, struct body_work, work));
-}
-
-static void wake(const struct exchange *exchange) {
-    if (exchange->conn != NULL) {
-        conn_answered(exchange->conn); /* In its next turn, when what it waited for is done. */
-    }
-}
-
-void exchange_hold_next(struct exchange *exchange) {
-    exchange->holds_next = true;
-}
-
-void exchange_release_next(struct exchange *exchange) {
-    exchange->holds_next = false;
-    wake(exchange);
-}
-
-static void parsed_in_pool(struct loop_work *work) {
-    struct body_work *body = CONTAINER_OF(work, struct body_work, work);
-    wake(body->exchange);
-    body_parsed(body);
-    mem_free(body);
-}
-
-void exchange_run(struct exchange *exchange) {
-    if (!exchange->route->has_body) {
-        handle(exchange);
-        return;
-    }
-    struct body_work body = {.exchange = exchange};
-    exchange_go(exchange, EXCHANGE_PARSING);
-    if (exchange->request.body_len <= BODY_INLINE_MAX) {
-        parse_body(&body);
-        body_parsed(&body);
-        return;
-    }
-    struct body_work *pooled = mem_new(sizeof *pooled);
-    *pooled = body;
-    pooled->work.run = parse_in_pool;
-    pooled->work.done = parsed_in_pool;
-    loop_work(exchange->server->loop, &pooled->work);
-}
+/* --- A stream --------------------------------------------------------------------------------- */
 
 void exchange_hand_over(struct exchange *exchange, struct outlet *outlet) {
     exchange->gone = NULL;
     exchange->drain = NULL;
     if (exchange->revoked) {
         outlet->ops->gone(outlet);
-        refuse_revoked(exchange);
+        exchange_refuse_revoked(exchange);
         return;
     }
     exchange->outlet = outlet;
     memcpy(outlet->token, exchange->identity.token, sizeof outlet->token);
     exchange_go(exchange, EXCHANGE_STREAMING);
+    free_sent(exchange);
     if (exchange->conn == NULL) {
         exchange_free(exchange);
         outlet->ops->gone(outlet);

@@ -47,6 +47,7 @@ struct route {
     const char *method, *path, *summary;
     unsigned scope;                          /* 0: no token needed. */
     bool has_body;                           /* application/json, required. */
+    bool body_optional;                      /* With has_body: an empty one is fine, too. */
     bool idempotent_key;                     /* Idempotency-Key is honoured (docs). */
     const struct query_param *query;         /* Ends with .name NULL; NULL: none allowed. */
     const char *body_schema, *answer_schema; /* JSON Schema text for openapi.json; may be NULL. */
@@ -75,7 +76,8 @@ MUST_CHECK bool exchange_header(const struct exchange *exchange, const char *low
 bool exchange_accepts(const struct exchange *exchange, const char *media); /* Named explicitly. */
 struct bytes exchange_body(const struct exchange *exchange);               /* As sent, unchunked. */
 /* The body of a route with has_body, parsed before the handler ran (over BODY_INLINE_MAX: in the
- * pool). Borrowed like all else; json_incref keeps it longer. NULL without has_body. */
+ * pool). Borrowed like all else; json_incref keeps it longer. NULL without has_body, or where an
+ * optional body is empty. */
 json_t *exchange_json(const struct exchange *exchange);
 const struct identity *exchange_identity(const struct exchange *exchange);
 const struct route *exchange_route(const struct exchange *exchange);

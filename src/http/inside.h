@@ -8,6 +8,8 @@
 #ifndef DROVER_HTTP_INSIDE_H
 #define DROVER_HTTP_INSIDE_H
 
+#include <stdatomic.h>
+
 #include "http/addresses.h"
 #include "http/host.h"
 #include "http/http.h"
@@ -59,8 +61,9 @@ struct exchange {
     const char *media;         /* Static. */
     char *body;                /* Owned: the answer's. */
     size_t body_len;
-    char *decoded; /* Owned: what target and query were decoded into, if they had to be. */
-    json_t *json;  /* Owned. */
+    char *decoded;       /* Owned: what target and query were decoded into, if they had to be. */
+    json_t *json;        /* Owned. */
+    size_t values_bytes; /* What `json` counts for among the server's. */
     struct outlet *outlet;
     void (*gone)(struct exchange *exchange, void *ctx);
     void *gone_ctx;
@@ -76,7 +79,8 @@ struct exchange {
 struct exchange *exchange_new(struct conn *conn);
 void exchange_free(struct exchange *exchange);
 void exchange_go(struct exchange *exchange, enum exchange_state to);
-/* The request is complete, and was not refused. */
+void exchange_refuse_revoked(struct exchange *exchange);
+/* body.c: the request is complete, and was not refused. */
 void exchange_run(struct exchange *exchange);
 /* check.c: all that can be said before the body. Refuses by answering. */
 void exchange_check(struct exchange *exchange);
@@ -154,7 +158,9 @@ void conn_let_go(struct exchange *exchange);
 void conn_answered(struct conn *conn); /* One of its exchanges got its answer. */
 /* conn_read.c */
 void conn_read(struct conn *conn, struct bytes bytes);
-void conn_read_more(struct conn *conn);      /* What was stashed, then the socket. */
+void conn_read_more(struct conn *conn); /* What was stashed, then the socket. */
+/* The caller's then; NULL: there is none, and *ret_len is untouched. */
+char *conn_stash_take(struct conn *conn, size_t *ret_len);
 bool conn_has_room(const struct conn *conn); /* For a further request. */
 void conn_read_eof(struct conn *conn);
 void conn_half_closed(struct conn *conn); /* Its outlet is told, or it ends. */
@@ -202,10 +208,11 @@ struct http_server {
     struct timer drain_limit;
     struct exchange *spare; /* Owned. */
     unsigned spare_count, listeners_open;
-    size_t exchange_count; /* Not the spare ones. */
-    size_t remains_count;  /* What is being freed in the pool. */
-    size_t body_bytes;     /* Of all exchanges and remains. */
-    size_t answer_bytes;   /* Those that wait to be written, or to be taken, or to be freed. */
+    size_t exchange_count;      /* Not the spare ones. */
+    size_t remains_count;       /* What is being freed in the pool. */
+    size_t body_bytes;          /* Of all exchanges and remains, and what held connections keep. */
+    atomic_size_t values_bytes; /* Of their parsed bodies, as an upper bound. The pool adds. */
+    size_t answer_bytes;        /* Those that wait to be written, or to be taken, or to be freed. */
     bool draining, cutting, closing, closed;
     void (*drained)(struct http_server *server, void *ctx);
     void *drained_ctx;

@@ -30,6 +30,7 @@ static void fill_limits(struct http_server *server, const struct http_limits *gi
         .url_bytes_max = or_size(given->url_bytes_max, 8 << 10),
         .body_bytes_max = or_size(given->body_bytes_max, 1 << 20),
         .bodies_bytes_max = or_size(given->bodies_bytes_max, 256 << 20),
+        .values_bytes_max = or_size(given->values_bytes_max, 256 << 20),
         .answers_bytes_max = or_size(given->answers_bytes_max, 128 << 20),
         .head_ms = or_default(given->head_ms, 10000),
         .body_ms = or_default(given->body_ms, 10000),

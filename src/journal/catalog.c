@@ -53,12 +53,15 @@ struct err tx_stream_show(struct tx *tx, const struct stream_key *key, bool *ret
     if (err_failed(err)) {
         return err;
     }
-    *ret_found = rows != NULL;
-    if (rows == NULL) {
-        return ERR_OK;
+    bool found = rows != NULL;
+    if (found) {
+        struct stream_row row = row_read(rows);
+        err = show(ctx, &row);
     }
-    struct stream_row row = row_read(rows);
-    return show(ctx, &row);
+    if (!err_failed(err)) {
+        *ret_found = found;
+    }
+    return err;
 }
 
 static struct err keep_find(struct tx *tx, const struct stream_key *key, bool *ret_found,

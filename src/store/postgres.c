@@ -128,13 +128,72 @@ static void rollback(struct conn *base) {
     }
 }
 
+/* --- What the row says ------------------------------------------------------------------------ */
+
+struct place {
+    int64_t epoch, batch;
+};
+
+/* In a new session that has the lock. The row's lock makes us wait until the old session's
+ * transaction has ended one way or the other, and then shows what it left. This transaction
+ * commits too: its record is durable behind the other one's, wherever that one had to be copied.
+ * Only then is it told: a row that was merely seen may not have come through. */
+static struct err read_place(struct pg_session *session, struct place *ret_place) {
+    static const char sql[] = "SELECT epoch, batch FROM nodes FOR UPDATE";
+    const struct libpq *pq = &session->database->pq;
+    PGresult *result = NULL;
+    pg_link_queue(session->link, (struct pg_step){.sql = sql_begin});
+    struct err err = pg_link_run(session->link, sql, NULL, /* count */ 0, &result);
+    if (err_failed(err)) {
+        return err;
+    }
+    struct place place = {0};
+    bool read =
+        pg_result_int(pq, result, 0, &place.epoch) && pg_result_int(pq, result, 1, &place.batch);
+    pq->PQclear(result);
+    if (!read) {
+        return err_make(ERR_STORE_LOST, "postgres: nodes");
+    }
+    err = pg_link_run(session->link, sql_commit, NULL, /* count */ 0, /* ret_result */ NULL);
+    if (!err_failed(err)) {
+        *ret_place = place;
+    }
+    return err;
+}
+
+/* After a COMMIT whose answer was lost, the row stands as before it, or as it left it; anything
+ * else was done by another daemon, or the server has lost what it had acknowledged. */
+static bool is_ours(const struct pg_session *session, const struct place *place) {
+    return place->epoch == session->epoch &&
+           (place->batch == session->batch || place->batch == session->batch + 1);
+}
+
+/* An empty COMMIT may have counted, and the fence wants the row's own number. */
+static struct err become_sure(struct pg_session *session) {
+    struct place place = {0};
+    struct err err = read_place(session, &place);
+    if (err_failed(err)) {
+        rollback(&session->base);
+        return err;
+    }
+    if (!is_ours(session, &place)) {
+        session->replaced = true;
+        return err_make(ERR_STORE_LOST, "postgres: fence");
+    }
+    session->batch = place.batch;
+    session->unsure = false;
+    return ERR_OK;
+}
+
+/* --- BEGIN and savepoints --------------------------------------------------------------------- */
+
 /* Nothing is sent yet; a connection found dead by the first statement breaks the transaction, and
  * the core comes back here. One that is dead already is found here: a function that only writes
  * sends its COMMIT in the first round, and its outcome would have to be looked up from a server
  * that may be away for long. */
 static struct err begin(struct conn *base) {
     struct pg_session *session = pg_session_of(base);
-    session->broken = false;
+    session->broken = session->asked = false;
     session->posted = 0;
     if (session->replaced) {
         return err_make(ERR_STORE_LOST, "postgres: fence");
@@ -154,6 +213,10 @@ static struct err begin(struct conn *base) {
     if (base->role != CONN_WRITER) {
         pg_link_queue(session->link, (struct pg_step){.sql = sql_begin_reader});
         return ERR_OK;
+    }
+    struct err err = session->unsure ? become_sure(session) : ERR_OK;
+    if (err_failed(err)) {
+        return err;
     }
     pg_link_queue(session->link, (struct pg_step){.sql = sql_begin});
     pg_link_queue(session->link, (struct pg_step){
@@ -207,50 +270,40 @@ static bool transaction_lost(struct conn *base) {
 
 /* --- COMMIT ----------------------------------------------------------------------------------- */
 
-/* In a new session that has the lock. The row's lock makes us wait until the old session's
- * transaction has ended one way or the other, and then shows what it left. This transaction
- * commits too: its record is durable behind the other one's, wherever that one had to be copied. */
-static struct err read_batch(struct pg_session *session, int64_t *ret_epoch, int64_t *ret_batch) {
-    static const char sql[] = "SELECT epoch, batch FROM nodes FOR UPDATE";
-    const struct libpq *pq = &session->database->pq;
-    PGresult *result = NULL;
-    pg_link_queue(session->link, (struct pg_step){.sql = sql_begin});
-    struct err err = pg_link_run(session->link, sql, NULL, /* count */ 0, &result);
-    if (err_failed(err)) {
-        return err;
-    }
-    bool read = pg_result_int(pq, result, 0, ret_epoch) && pg_result_int(pq, result, 1, ret_batch);
-    pq->PQclear(result);
-    if (!read) {
-        return err_make(ERR_STORE_LOST, "postgres: nodes");
-    }
-    return pg_link_run(session->link, sql_commit, NULL, /* count */ 0, /* ret_result */ NULL);
-}
-
 static enum commit_outcome settle(struct pg_session *session, struct err *ret_err) {
     const struct pg_patience *patience = &session->database->patience;
-    int64_t epoch = 0, batch = 0;
+    struct place place = {0};
     uint64_t until_ns = pg_patience_until(patience, patience->commit_ms);
     struct err err = postgres__reconnect(session, until_ns);
-    bool read = false; /* And committed: a row that was only seen may not have come through. */
+    bool read = false;
     for (unsigned i = 0; i < SETTLES_MAX && !read && !err_failed(err); i++) {
-        err = read_batch(session, &epoch, &batch);
+        err = read_place(session, &place);
         read = !err_failed(err);
         if (!read && !pg_patience_over(patience, until_ns)) {
             err = postgres__reconnect(session, until_ns); /* It went down again, or is full. */
         }
     }
-    bool ours = read && epoch == session->epoch;
-    if (ours && batch == session->batch + 1) {
-        session->batch = batch;
-        return COMMIT_DONE;
+    if (!read || !is_ours(session, &place)) {
+        *ret_err = err_make(ERR_STORE_LOST, "postgres: commit");
+        return COMMIT_UNKNOWN;
     }
-    if (ours && batch == session->batch) {
+    if (place.batch == session->batch) {
         *ret_err = err_make(ERR_STORE_DOWN, "postgres: commit");
         return COMMIT_NOT;
     }
-    *ret_err = err_make(ERR_STORE_LOST, "postgres: commit");
-    return COMMIT_UNKNOWN;
+    session->batch = place.batch;
+    return COMMIT_DONE;
+}
+
+/* The connection was lost in COMMIT. Of an empty transaction nobody is told anything that could be
+ * wrong, so a server that stays away must not end the daemon for it. */
+static enum commit_outcome look_up(struct pg_session *session, struct err *ret_err) {
+    if (session->asked) {
+        return settle(session, ret_err);
+    }
+    session->unsure = true;
+    *ret_err = err_make(ERR_STORE_DOWN, "postgres: commit");
+    return COMMIT_NOT;
 }
 
 /* An error that the server tells in answer to COMMIT, on a connection that stays, comes before the
@@ -264,7 +317,7 @@ static enum commit_outcome commit_writer(struct pg_session *session, struct err 
     }
     if (!alive(session)) {
         pq->PQclear(result);
-        return settle(session, ret_err);
+        return look_up(session, ret_err);
     }
     /* COMMIT of a failed transaction answers with success and says ROLLBACK. */
     bool committed = !err_failed(err) && strcmp(pq->PQcmdStatus(result), "COMMIT") == 0;

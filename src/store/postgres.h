@@ -7,6 +7,9 @@
  *         nothing happened: the next BEGIN makes a new session  <-- lost before    lost in COMMIT
  *                                                                                     |
  *         new session, lock, read `batch` behind the row's lock: it tells whether it happened
+ *
+ * A transaction in which no function asked for anything changes `batch` alone. Whether its COMMIT
+ * happened is nobody's concern: it counts as one that did not, and the next BEGIN reads `batch`.
  */
 #ifndef DROVER_STORE_POSTGRES_H
 #define DROVER_STORE_POSTGRES_H
@@ -38,8 +41,10 @@ struct pg_session {
     /* The writer's. */
     struct pg_backend backend; /* Which session of the server has our lock. */
     int64_t epoch, batch;      /* As committed last. */
-    bool replaced;             /* The fence fell: for good. */
-    bool down;                 /* Making a new session failed: the next try is a short one. */
+    bool asked;                /* The open transaction has statements of its functions. */
+    bool unsure;   /* `batch` may be one more: the answer to an empty COMMIT was lost. */
+    bool replaced; /* The fence fell: for good. */
+    bool down;     /* Making a new session failed: the next try is a short one. */
 };
 
 static inline struct pg_session *pg_session_of(struct conn *conn) {

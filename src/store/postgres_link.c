@@ -14,6 +14,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "store/postgres_connect.h"
 #include "store/postgres_error.h"
 #include "store/postgres_prepared.h"
 
@@ -53,6 +54,8 @@ struct pg_link {
 /* On every connection, before anything else:
  * - synchronous_commit: an answered write is durable, whatever the server's default says.
  * - timeouts: those of the server are for guests; our session holds the schema's lock while idle.
+ * - keepalives: and when our machine is gone without a word, or the network between, the server
+ *   must see it, or it would keep the lock for us: by its own default for two hours.
  * - seqscan and jit: plans are made once, while tables are small, and kept; a scan that is right
  *   for ten rows would still be used for ten million. Each of our statements has an index. */
 static const char settings[] = "SET synchronous_commit = on;"
@@ -60,6 +63,10 @@ static const char settings[] = "SET synchronous_commit = on;"
                                "SET statement_timeout = 0;"
                                "SET lock_timeout = 0;"
                                "SET idle_in_transaction_session_timeout = 0;"
+                               "SET tcp_keepalives_idle = 10;"
+                               "SET tcp_keepalives_interval = 5;"
+                               "SET tcp_keepalives_count = 4;"
+                               "SET tcp_user_timeout = 30000;"
                                "SET enable_seqscan = off;"
                                "SET jit = off;"
                                "SET bytea_output = hex";
@@ -189,19 +196,6 @@ static struct err run_script(struct pg_link *link, const char *sql, unsigned sil
     return err;
 }
 
-static PGconn *connect_to(const struct libpq *pq, const char *url) {
-    /* What stands before the URL is a default that the URL may override, what stands after it
-     * holds. A peer that vanishes without a word is noticed within about 30 seconds. */
-    static const char *const words[] = {
-        "connect_timeout",  "keepalives_idle",  "keepalives_interval",
-        "keepalives_count", "tcp_user_timeout", "dbname",
-        "client_encoding",  "application_name", NULL,
-    };
-    const char *const values[] = {"10", "10", "5", "4", "30000", url, "UTF8", "drover", NULL};
-    static_assert(COUNT_OF(words) == COUNT_OF(values), "a value for each word");
-    return pq->PQconnectdbParams(words, values, /* expand_dbname */ 1);
-}
-
 static struct err prepare_session(struct pg_link *link) {
     const struct libpq *pq = link->pq;
     if (pq->PQstatus(link->conn) != CONNECTION_OK) {
@@ -221,15 +215,19 @@ static struct err prepare_session(struct pg_link *link) {
 
 struct err pg_link_open(const struct libpq *libpq, const char *url, struct pg_patience *patience,
                         struct pg_link **ret_link, struct why *why) {
+    struct err err = pg_connect_check(libpq, url, why);
+    if (err_failed(err)) {
+        return err;
+    }
     struct pg_link *link = mem_new(sizeof *link);
     link->pq = libpq;
     link->patience = patience;
     link->silence_ms = patience->enter_ms;
     link->alive = true;
     pg_prepareds_init(&link->prepareds);
-    link->conn = connect_to(libpq, url);
-    struct err err = link->conn == NULL ? err_make(ERR_OUT_OF_MEMORY, "postgres: connect")
-                                        : prepare_session(link);
+    link->conn = pg_connect(libpq, url);
+    err = link->conn == NULL ? err_make(ERR_OUT_OF_MEMORY, "postgres: connect")
+                             : prepare_session(link);
     if (err_failed(err)) {
         why_set(why, "PostgreSQL: %s", pg_link_message(link));
         pg_link_close(link);

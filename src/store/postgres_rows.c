@@ -63,6 +63,7 @@ static struct err run(struct pg_session *session, const char *sql, const struct 
         return err_make(ERR_STORE_DOWN, "postgres: connection");
     }
     keep_rest(session);
+    session->asked = true;
     session->posted = 0; /* Whatever was on its way is answered with this. */
     return note(session, pg_link_run(session->link, sql, args, count, ret_result));
 }
@@ -84,6 +85,7 @@ struct err postgres__exec(struct conn *conn, const char *sql, const struct arg *
     struct pg_session *session = pg_session_of(conn);
     const struct libpq *pq = &session->database->pq;
     if (may_post(session, ret_changed)) {
+        session->asked = true;
         session->posted++;
         return note(session, pg_link_post(session->link, sql, args, count));
     }

@@ -20,7 +20,10 @@ static void wait_ms(const struct pg_link *link, int ms) {
     (void)poll(&socket, 1, ms);
 }
 
-/* A session that has entered the schema. On failure `*ret_link` is untouched. */
+/* A session that has entered the schema. On failure `*ret_link` is untouched. The server is checked
+ * each time: where the URL names several, or a name that moves, it need not be the one of before.
+ * One that only copies another is behind it: it would show readers what is old, and the writer an
+ * epoch by which it would think that it was replaced. */
 static struct err make_link(struct pg_database *database, enum pg_enter how,
                             struct pg_link **ret_link, struct why *why) {
     struct pg_link *link = NULL;
@@ -31,8 +34,8 @@ static struct err make_link(struct pg_database *database, enum pg_enter how,
     int64_t oid = 0;
     if (how == PG_ENTER_MAKE) {
         pg_link_set_silence(link, database->patience.reply_ms); /* Somebody else may make it too. */
-        err = pg_server_check(link, why);
     }
+    err = pg_server_check(link, why);
     if (!err_failed(err)) {
         err = pg_schema_enter(link, how, &oid, why);
     }

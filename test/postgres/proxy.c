@@ -159,8 +159,8 @@ static void note_cut(struct proxy *proxy) {
 }
 
 static void cut_now(struct proxy *proxy, struct pair *pair) {
+    note_cut(proxy); /* First: whoever sees the line end may ask at once. */
     pair_close(pair);
-    note_cut(proxy);
 }
 
 /* --- One message ------------------------------------------------------------------------------ */

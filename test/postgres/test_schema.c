@@ -254,6 +254,27 @@ static void a_server_that_is_not_there_is_told_as_down(void **state) {
     assert_non_null(strstr(why.text, "/nonexistent"));
 }
 
+static void a_url_whose_tries_to_connect_would_last_is_refused(void **state) {
+    (void)state;
+    static const char *const refused[] = {"0", "-1", "31", "%200", "9999999999", "soon"};
+    struct kit_store kit;
+    struct store_check check;
+    char url[KIT_URL_SIZE];
+    for (size_t i = 0; i < COUNT_OF(refused); i++) {
+        int len = snprintf(url, sizeof url,
+                           "postgres:///drover?host=/nonexistent&connect_timeout=%s", refused[i]);
+        assert_in_range(len, 1, KIT_URL_SIZE - 1);
+        struct why why = {.text = ""};
+        assert_int_equal(kit_try_open(url, &kit, &why).code, ERR_CONFIG);
+        assert_non_null(strstr(why.text, "connect_timeout must be 1 to 30"));
+        assert_int_equal(store_check(url, &check, &why).code, ERR_CONFIG);
+    }
+    kit_url(kit_server_dir(), "patient", url);
+    (void)strncat(url, "&connect_timeout=30", sizeof url - strlen(url) - 1);
+    kit_open(url, &kit);
+    kit_close(&kit);
+}
+
 /* --- The schema ------------------------------------------------------------------------------- */
 
 static void a_schema_is_made_under_the_name_that_the_url_gives(void **state) {
@@ -358,6 +379,7 @@ int main(void) {
         cmocka_unit_test(a_database_that_does_not_exist_is_told_by_name),
         cmocka_unit_test(a_read_only_database_is_told_as_such),
         cmocka_unit_test(a_server_that_is_not_there_is_told_as_down),
+        cmocka_unit_test(a_url_whose_tries_to_connect_would_last_is_refused),
         cmocka_unit_test(a_schema_is_made_under_the_name_that_the_url_gives),
         cmocka_unit_test(without_a_name_the_tables_are_where_postgresql_would_put_them),
         cmocka_unit_test(a_schema_that_is_newer_is_refused),

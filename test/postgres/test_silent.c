@@ -159,6 +159,81 @@ static void a_commit_met_by_lasting_silence_is_unknown(void **state) {
     tear_down(&bench);
 }
 
+/* What a daemon that is idle sends: BEGIN, fence and COMMIT in one round. */
+static void commit_nothing_in_silence(struct bench *bench) {
+    struct err err = ERR_OK;
+    assert_int_equal(driver_postgres.begin(bench->conn).code, ERR_NONE);
+    assert_int_equal(driver_postgres.commit(bench->conn, &err), COMMIT_NOT);
+    assert_int_equal(err.code, ERR_STORE_DOWN);
+    driver_postgres.rollback(bench->conn);
+}
+
+static void assert_goes_on(const struct bench *bench) {
+    struct err err = ERR_OK;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(driver_postgres.begin(bench->conn).code, ERR_NONE);
+        assert_int_equal(insert(bench, i).code, ERR_NONE);
+        assert_int_equal(driver_postgres.commit(bench->conn, &err), COMMIT_DONE);
+    }
+    assert_true(driver_postgres.reachable(bench->database));
+    assert_rows(bench, 2);
+}
+
+static void an_empty_commit_met_by_lasting_silence_did_not_happen(void **state) {
+    (void)state;
+    struct bench bench;
+    set_up(&bench, "silent_empty");
+    proxy_mute(bench.proxy, /* mute */ true);
+    commit_nothing_in_silence(&bench);
+    assert_false(driver_postgres.reachable(bench.database));
+    assert_int_equal(driver_postgres.begin(bench.conn).code, ERR_STORE_DOWN);
+    assert_false(driver_postgres.reachable(bench.database));
+    proxy_mute(bench.proxy, /* mute */ false);
+    assert_goes_on(&bench);
+    tear_down(&bench);
+}
+
+/* The server has counted the batch, and whoever lost its answer must find that out. */
+static void an_empty_commit_that_happened_unheard_does_no_harm(void **state) {
+    (void)state;
+    struct bench bench;
+    set_up(&bench, "silent_empty_done");
+    patience_of(&bench)->begin_ms = BOUND_MS; /* The server ends the other session in its time. */
+    proxy_arm(bench.proxy, "COMMIT", PROXY_CUT_SILENT, 0);
+    commit_nothing_in_silence(&bench);
+    assert_goes_on(&bench);
+    tear_down(&bench);
+}
+
+/* The next try is cut while it looks what became of the empty one: so does the one after. */
+static void what_became_of_an_empty_commit_is_asked_until_it_is_known(void **state) {
+    (void)state;
+    struct bench bench;
+    set_up(&bench, "silent_empty_again");
+    patience_of(&bench)->begin_ms = BOUND_MS;
+    proxy_arm(bench.proxy, "COMMIT", PROXY_CUT_SILENT, 0);
+    commit_nothing_in_silence(&bench);
+    proxy_arm(bench.proxy, "SELECT epoch, batch FROM nodes FOR UPDATE", PROXY_CUT_ANSWER, 0);
+    assert_int_equal(driver_postgres.begin(bench.conn).code, ERR_STORE_DOWN);
+    assert_true(proxy_has_cut(bench.proxy));
+    assert_goes_on(&bench);
+    tear_down(&bench);
+}
+
+static void an_empty_commit_met_by_silence_while_another_took_over_is_the_end(void **state) {
+    (void)state;
+    static const char take_over[] = "UPDATE nodes SET epoch = epoch + 1";
+    char unused[KIT_TEXT_SIZE];
+    struct bench bench;
+    set_up(&bench, "silent_empty_lost");
+    patience_of(&bench)->begin_ms = BOUND_MS;
+    proxy_arm(bench.proxy, "COMMIT", PROXY_CUT_SILENT, 0);
+    commit_nothing_in_silence(&bench);
+    kit_look(bench.schema, take_over, unused);
+    assert_int_equal(driver_postgres.begin(bench.conn).code, ERR_STORE_LOST);
+    tear_down(&bench);
+}
+
 static void once_the_store_closes_nothing_waits_long_and_nobody_connects(void **state) {
     (void)state;
     struct bench bench;
@@ -196,6 +271,10 @@ int main(void) {
         cmocka_unit_test(a_statement_that_does_not_fit_into_the_line_ends_too),
         cmocka_unit_test(a_commit_met_by_silence_is_looked_up),
         cmocka_unit_test(a_commit_met_by_lasting_silence_is_unknown),
+        cmocka_unit_test(an_empty_commit_met_by_lasting_silence_did_not_happen),
+        cmocka_unit_test(an_empty_commit_that_happened_unheard_does_no_harm),
+        cmocka_unit_test(what_became_of_an_empty_commit_is_asked_until_it_is_known),
+        cmocka_unit_test(an_empty_commit_met_by_silence_while_another_took_over_is_the_end),
         cmocka_unit_test(once_the_store_closes_nothing_waits_long_and_nobody_connects),
         cmocka_unit_test(a_store_closes_beside_a_silent_server),
     };

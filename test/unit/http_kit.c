@@ -271,11 +271,12 @@ struct kit *kit_start(const struct kit_options *options) {
     struct hub_options hub_options = {.loop = kit->loop};
     assert_int_equal(hub_open(&hub_options, &kit->hub).code, ERR_NONE);
     open_store(kit);
-    struct route_table table = {.routes = routes, .count = COUNT_OF(routes), .ctx = kit};
+    struct route_table tables[] = {{.routes = routes, .count = COUNT_OF(routes), .ctx = kit},
+                                   options->more};
     struct http_options http = {.loop = kit->loop,
                                 .hub = kit->hub,
-                                .tables = &table,
-                                .table_count = 1,
+                                .tables = tables,
+                                .table_count = options->more.count > 0 ? 2 : 1,
                                 .limits = options->limits,
                                 .version = "9.9",
                                 .allowed_hosts = options->allowed_hosts,

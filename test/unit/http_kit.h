@@ -18,6 +18,7 @@ struct kit_options {
     struct http_limits limits;
     bool insecure_loopback;
     const char *const *allowed_hosts, *const *allowed_origins;
+    struct route_table more; /* Routes of the test's own; count 0: none. */
 };
 
 struct kit {

@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include "journal/catalog.h"
 #include "journal/note.h"
 
 /* --- Names ------------------------------------------------------------------------------------ */
@@ -331,6 +332,38 @@ static void a_stream_that_was_never_written_is_not_found(void **state) {
     assert_int_equal(find.state.head, 77); /* Untouched. */
 }
 
+struct show {
+    struct kit_call call;
+    struct stream_key key;
+    struct err answer; /* Of the function that is shown the row. */
+    bool found;
+};
+
+static struct err show_row(void *ctx, const struct stream_row *row) {
+    const struct show *show = ctx;
+    return err_failed(show->answer) || row->head == 3 ? show->answer
+                                                      : err_make(ERR_INTERNAL, "test: head");
+}
+
+static struct err show_tx(struct tx *tx, void *ctx) {
+    struct show *show = ctx;
+    return tx_stream_show(tx, &show->key, &show->found, show_row, show);
+}
+
+static void whether_a_stream_is_there_is_told_only_when_it_was_shown(void **state) {
+    kit_append(*state, "a", 3);
+    struct show show = {.key = {BYTES("ann"), BYTES("a")},
+                        .answer = err_make(ERR_OUT_OF_MEMORY, "test: show")};
+    assert_int_equal(kit_read(*state, show_tx, &show.call).code, ERR_OUT_OF_MEMORY);
+    assert_false(show.found); /* Untouched. */
+    show.answer = ERR_OK;
+    kit_check(kit_read(*state, show_tx, &show.call));
+    assert_true(show.found);
+    show.key.name = BYTES("none");
+    kit_check(kit_read(*state, show_tx, &show.call));
+    assert_false(show.found);
+}
+
 /* --- Pruning ---------------------------------------------------------------------------------- */
 
 static void pruning_cuts_a_prefix_in_small_steps_and_raises_floor(void **state) {
@@ -386,6 +419,7 @@ int main(void) {
         KIT_TEST(a_page_holds_at_most_a_megabyte),
         KIT_TEST(an_error_of_the_reader_ends_the_page),
         KIT_TEST(a_stream_that_was_never_written_is_not_found),
+        KIT_TEST(whether_a_stream_is_there_is_told_only_when_it_was_shown),
         KIT_TEST(pruning_cuts_a_prefix_in_small_steps_and_raises_floor),
         KIT_TEST(numbers_go_on_after_everything_was_pruned),
         KIT_TEST(pruning_what_does_not_exist_changes_nothing),

@@ -1,0 +1,129 @@
+/* body.c: from a whole body to its handler, and what must wait meanwhile.
+ *
+ * A small body is parsed at once, a large one in the pool. Requests behind one that is in the pool
+ * do not begin (conn_has_room), so that none overtakes it.
+ */
+#include "base/json.h"
+#include "base/memory.h"
+#include "http/inside.h"
+
+struct body_work {
+    struct loop_work work;
+    struct exchange *exchange; /* Lives until it is answered, so until after `done`. */
+    json_t *json;
+    size_t values_bytes;
+    struct err err;
+    struct why why;
+};
+
+/* At most so much memory do the values of a text take: each stands behind one of these four bytes,
+ * or begins with one. The dearest is an empty object in an array, 240 bytes behind two of them.
+ * A text with more of them than that is refused before it comes so far. */
+static size_t values_bytes_max(struct bytes text) {
+    enum { PER_MARK = 128, PER_BYTE = 2, MARKS_MAX = 3 * JSON_VALUES_MAX };
+    size_t marks = 1;
+    bool in_string = false;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.data[i];
+        if (in_string && c == '\\') {
+            i++;
+        } else if (c == '"') {
+            in_string = !in_string;
+        } else if (!in_string && (c == ',' || c == ':' || c == '[' || c == '{')) {
+            marks++;
+        }
+    }
+    return (marks < MARKS_MAX ? marks : MARKS_MAX) * PER_MARK + text.len * PER_BYTE;
+}
+
+/* From any thread. Bodies are bounded as they come, but a body of a megabyte may be fifty of them
+ * as values, and all that wait for the pool, or for the store, are there at once. */
+static bool reserve(struct http_server *server, size_t bytes) {
+    size_t before = atomic_fetch_add_explicit(&server->values_bytes, bytes, memory_order_relaxed);
+    if (before + bytes <= server->limits.values_bytes_max) {
+        return true;
+    }
+    atomic_fetch_sub_explicit(&server->values_bytes, bytes, memory_order_relaxed);
+    return false;
+}
+
+static void parse_body(struct body_work *body) {
+    const struct exchange *exchange = body->exchange;
+    unsigned depth = exchange->route->body_depth;
+    struct bytes bytes = exchange_body(exchange);
+    size_t values_bytes = values_bytes_max(bytes);
+    if (!reserve(exchange->server, values_bytes)) {
+        why_set(&body->why, "the values of all bodies together are larger than the server's limit");
+        body->err = err_make(ERR_OVERLOADED, "http: body");
+        return;
+    }
+    body->values_bytes = values_bytes; /* Given back with the exchange's content. */
+    body->err = json_parse(bytes.data, bytes.len, depth == 0 ? JSON_DEPTH_MAX : depth, &body->json,
+                           &body->why);
+}
+
+static void handle(struct exchange *exchange) {
+    if (exchange->revoked) {
+        exchange_refuse_revoked(exchange);
+        return;
+    }
+    exchange_go(exchange, EXCHANGE_HANDLING);
+    exchange->route->handle(exchange, exchange->ctx);
+}
+
+static void body_parsed(const struct body_work *body) {
+    struct exchange *exchange = body->exchange;
+    exchange->values_bytes = body->values_bytes;
+    if (err_failed(body->err)) {
+        exchange_problem(exchange, body->err, &body->why);
+        return;
+    }
+    exchange->json = body->json;
+    handle(exchange);
+}
+
+static void parse_in_pool(struct loop_work *work) {
+    parse_body(CONTAINER_OF(work, struct body_work, work));
+}
+
+static void wake(const struct exchange *exchange) {
+    if (exchange->conn != NULL) {
+        conn_answered(exchange->conn); /* In its next turn, when what it waited for is done. */
+    }
+}
+
+void exchange_hold_next(struct exchange *exchange) {
+    exchange->holds_next = true;
+}
+
+void exchange_release_next(struct exchange *exchange) {
+    exchange->holds_next = false;
+    wake(exchange);
+}
+
+static void parsed_in_pool(struct loop_work *work) {
+    struct body_work *body = CONTAINER_OF(work, struct body_work, work);
+    wake(body->exchange);
+    body_parsed(body);
+    mem_free(body);
+}
+
+void exchange_run(struct exchange *exchange) {
+    bool empty = exchange->route->body_optional && exchange->request.body_len == 0;
+    if (!exchange->route->has_body || empty) {
+        handle(exchange);
+        return;
+    }
+    struct body_work body = {.exchange = exchange};
+    exchange_go(exchange, EXCHANGE_PARSING);
+    if (exchange->request.body_len <= BODY_INLINE_MAX) {
+        parse_body(&body);
+        body_parsed(&body);
+        return;
+    }
+    struct body_work *pooled = mem_new(sizeof *pooled);
+    *pooled = body;
+    pooled->work.run = parse_in_pool;
+    pooled->work.done = parsed_in_pool;
+    loop_work(exchange->server->loop, &pooled->work);
+}
