@@ -1,0 +1,34 @@
+/* child.h: the main process of the command, and the pipes or the terminal between us.
+ *
+ * Promise    the child starts with the order's arguments, environment, folder and limits, default
+ *            signals, an empty mask, a session of its own and no descriptor but 0, 1 and 2; or it
+ *            did not start, and the error says at which step and why. With ORDER_PTY the terminal
+ *            is its controlling one.
+ * Ownership  the descriptors are the caller's; -1 where there is none.
+ * Failure    nothing runs and no descriptor is open. `step` is one of chdir, exec, pty, fork, pipe.
+ */
+#ifndef DROVER_PROC_HOLDER_CHILD_H
+#define DROVER_PROC_HOLDER_CHILD_H
+
+#include <sys/types.h>
+
+#include "base/base.h"
+#include "base/err.h"
+#include "proc/holder/order.h"
+
+struct child {
+    pid_t pid;
+    int in;       /* Where its input goes; the terminal's other end with ORDER_PTY. */
+    int out, err; /* What it says. With ORDER_PTY `out` is a second name of the terminal. */
+    /* The command's end of the terminal, or -1. While we hold it, it has no end: a command
+     * that closes its own on the way out would be hung up otherwise, before its exit code. To be
+     * closed when the main process has ended. */
+    int terminal;
+};
+
+MUST_CHECK struct err child_start(const struct order *order, struct child *ret_child);
+
+/* An error is for those who start: later it is a wish, since the terminal may just be gone. */
+struct err child_resize(int terminal, struct order_size size);
+
+#endif

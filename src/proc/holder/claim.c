@@ -1,0 +1,185 @@
+/* claim.c: see claim.h.
+ *
+ * The claim is a second name of the lock file. It needs a finished file anyway, and this saves two
+ * files for each run; link(2) also fails for a file without a name, so that a folder which somebody
+ * removed beneath us can't be claimed. A lock file that is a claim already is never written to: its
+ * content changes only under the lock, and only while `claim` doesn't exist.
+ */
+#include "proc/holder/claim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "proc/holder/files.h"
+#include "proc/holder/tree.h"
+#include "proc/holder/words.h"
+
+enum { PATH_SIZE = 4096, LINE_SIZE = 256, BACKLOG = 16, LOCK_RETRY_MS = 20 };
+
+static struct err make_line(const struct order *order, struct words *line) {
+    char stat[1024], boot_id[64];
+    if (!files_read("/proc/self/stat", stat, sizeof stat) ||
+        !files_read("/proc/sys/kernel/random/boot_id", boot_id, sizeof boot_id)) {
+        return err_from_errno(errno == 0 ? EIO : errno, "claim");
+    }
+    words_add(line, "go ");
+    words_add_number(line, getpid());
+    words_add(line, " ");
+    words_add_number(line, tree_stat_number(stat, 22));
+    words_add(line, " ");
+    words_add_bytes(line, (struct bytes){boot_id, strcspn(boot_id, "\n")});
+    words_add(line, " ");
+    words_add(line, order->nonce);
+    words_add(line, "\n");
+    return line->failed ? err_from_errno(EIO, "claim") : ERR_OK;
+}
+
+static bool is_decided(const struct claim *claim) {
+    return faccessat(claim->folder, "claim", F_OK, 0) == 0;
+}
+
+static struct err open_folder(const struct order *order, struct claim *claim) {
+    char path[PATH_SIZE];
+    struct words words;
+    words_init(&words, path, sizeof path);
+    words_add(&words, order->spool);
+    words_add(&words, "/");
+    words_add(&words, order->name);
+    if (words.failed) {
+        return err_from_errno(ENAMETOOLONG, "spool");
+    }
+    if (mkdir(path, 0700) < 0 && errno != EEXIST) {
+        return err_from_errno(errno, "spool");
+    }
+    claim->folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return claim->folder < 0 ? err_from_errno(errno, "spool") : ERR_OK;
+}
+
+/* Waits: a daemon that only tries holds the lock for an instant. Another holder of the same run may
+ * hold it for days; but then it has claimed, or will in an instant. */
+static struct err take_lock(struct claim *claim, enum claim_outcome *ret_outcome) {
+    claim->lock = openat(claim->folder, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (claim->lock < 0) {
+        return err_from_errno(errno, "lock");
+    }
+    while (flock(claim->lock, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK) {
+            return err_from_errno(errno, "lock");
+        }
+        if (is_decided(claim)) {
+            *ret_outcome = CLAIM_VOID;
+            return ERR_OK;
+        }
+        files_pause(LOCK_RETRY_MS);
+    }
+    if (is_decided(claim)) {
+        *ret_outcome = CLAIM_VOID;
+    }
+    return ERR_OK;
+}
+
+/* Room for the result, while there may still be some. */
+static struct err make_result(struct claim *claim) {
+    claim->result =
+        openat(claim->folder, "exit.json.tmp", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (claim->result < 0) {
+        return err_from_errno(errno, "result");
+    }
+    char blanks[PROTOCOL_EXIT_SIZE];
+    memset(blanks, ' ', sizeof blanks);
+    return files_write_at(claim->result, (struct bytes){blanks, sizeof blanks}, 0, "result");
+}
+
+static struct err listen_there(struct claim *claim) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct words path;
+    words_init(&path, address.sun_path, sizeof address.sun_path);
+    words_add(&path, "/proc/self/fd/");
+    words_add_number(&path, claim->folder);
+    words_add(&path, "/sock");
+    AUTO(fd_release) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return err_from_errno(errno, "socket");
+    }
+    const struct sockaddr *general = (const struct sockaddr *)&address;
+    int bound = bind(fd, general, sizeof address);
+    if (bound < 0 && errno == EADDRINUSE) {
+        /* Of a holder that died before its claim; we hold the lock. */
+        (void)unlinkat(claim->folder, "sock", 0); /* bind tells. */
+        bound = bind(fd, general, sizeof address);
+    }
+    if (bound < 0 || listen(fd, BACKLOG) < 0) {
+        return err_from_errno(errno, "socket");
+    }
+    claim->listener = fd_take(&fd);
+    return ERR_OK;
+}
+
+static struct err link_claim(const struct order *order, struct claim *claim,
+                             enum claim_outcome *ret_outcome) {
+    char text[LINE_SIZE];
+    struct words line;
+    words_init(&line, text, sizeof text);
+    struct err err = make_line(order, &line);
+    if (err_failed(err)) {
+        return err;
+    }
+    err = files_write_at(claim->lock, (struct bytes){line.at, line.len}, 0, "claim");
+    if (err_failed(err)) {
+        return err;
+    }
+    struct stat stat;
+    if (fstat(claim->lock, &stat) < 0 ||
+        ((size_t)stat.st_size > line.len && ftruncate(claim->lock, (off_t)line.len) < 0)) {
+        return err_from_errno(errno, "claim");
+    }
+    if (linkat(claim->folder, "lock", claim->folder, "claim", 0) == 0) {
+        return ERR_OK;
+    }
+    if (errno == EEXIST) {
+        *ret_outcome = CLAIM_VOID;
+        return ERR_OK;
+    }
+    return err_from_errno(errno, "claim");
+}
+
+struct err claim_decide(const struct order *order, struct claim *ret_claim,
+                        enum claim_outcome *ret_outcome) {
+    struct claim claim = {-1, -1, -1, -1};
+    enum claim_outcome outcome = CLAIM_GO;
+    struct err err = open_folder(order, &claim);
+    if (!err_failed(err)) {
+        err = take_lock(&claim, &outcome);
+    }
+    if (!err_failed(err) && outcome == CLAIM_GO) {
+        err = make_result(&claim);
+    }
+    if (!err_failed(err) && outcome == CLAIM_GO) {
+        err = listen_there(&claim);
+    }
+    if (!err_failed(err) && outcome == CLAIM_GO) {
+        err = link_claim(order, &claim, &outcome);
+    }
+    if (err_failed(err)) {
+        return err; /* The descriptors end with the program. */
+    }
+    *ret_claim = claim;
+    *ret_outcome = outcome;
+    return ERR_OK;
+}
+
+struct err claim_sync(const struct claim *claim) {
+    AUTO(fd_release) int spool = openat(claim->folder, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (spool < 0 || fsync(claim->result) < 0 || fsync(claim->lock) < 0 ||
+        fsync(claim->folder) < 0 || fsync(spool) < 0) {
+        return err_from_errno(errno, "sync");
+    }
+    return ERR_OK;
+}

@@ -1,0 +1,65 @@
+/* custody.h: one command from its start to its result: who lives, what flows, when it ends.
+ *
+ *   running ──main process ends──> draining ──outputs closed, or 1 s──> ending ──ECHILD──> settled
+ *      │                              └──────── the tree is empty ────────────────────────────┘ ^
+ *      └──stop, timeout──> (SIGTERM) ──grace──> (SIGKILL in rounds) ────────────────────────────┘
+ *
+ * Promise    the main process's end decides; nothing of its tree outlives the custody, unless the
+ *            kernel does not let us end it (then `left` says how many). What it said before is
+ *            in the logs.
+ * Ownership  everything of one command; there is one custody in this program.
+ */
+#ifndef DROVER_PROC_HOLDER_CUSTODY_H
+#define DROVER_PROC_HOLDER_CUSTODY_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "proc/holder/child.h"
+#include "proc/holder/claim.h"
+#include "proc/holder/control.h"
+#include "proc/holder/input.h"
+#include "proc/holder/logs.h"
+#include "proc/holder/order.h"
+#include "proc/holder/tree.h"
+
+enum custody_why { WHY_ITSELF, WHY_STOPPED, WHY_TIMED_OUT, WHY_PROCESSES };
+
+struct custody {
+    struct order order;
+    struct claim claim;
+    int signals; /* Owned: SIGCHLD and SIGTERM. */
+    struct child child;
+    bool alive;      /* The main process. */
+    bool tree_empty; /* Known only after the main process's end. */
+    bool stopping, killing;
+    int status; /* Of the main process, as waitpid says. */
+    enum custody_why why;
+    struct err not_started; /* Or ERR_OK. */
+    int64_t started_wall_ms;
+    int64_t timeout_at, kill_at; /* CLOCK_NEVER: not set. */
+    int64_t drain_until;         /* After the main process's end. */
+    int64_t final_until;         /* After the tree's end. */
+    int64_t fewest, give_up_at;  /* What can't be killed is left. */
+    int64_t round_at, round_ms;
+    int64_t count_at; /* When the limit on processes is looked at. */
+    int64_t retry_at; /* When a full disk is tried again. */
+    int64_t processes_peak, left, unsaved;
+    struct logs logs;
+    struct input input;
+    struct control control;
+    struct tree tree;
+};
+
+/* From a claim to the end of the whole tree. */
+void custody_run(struct custody *custody);
+/* Says the last word to everybody and waits for those who want it, a second at most. */
+void custody_part(struct custody *custody);
+
+void custody_stop(struct custody *custody, int64_t grace_ms, enum custody_why why);
+void custody_signal(struct custody *custody, int64_t number);
+void custody_resize(struct custody *custody, struct order_size size);
+
+struct news custody_news(const struct custody *custody);
+int64_t custody_count(struct custody *custody); /* Processes of the tree, by a walk. */
+
+#endif

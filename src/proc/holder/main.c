@@ -1,0 +1,133 @@
+/* main.c: the holder, step by step: order, claim, command, result.
+ *
+ * It is started by the daemon with the order on PROTOCOL_ORDER_FD and, if the daemon wants to hear,
+ * its end of a pair of sockets on PROTOCOL_LINK_FD. From the claim on it does not care who started
+ * it. See protocol.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "proc/holder/brake.h"
+#include "proc/holder/clock.h"
+#include "proc/holder/custody.h"
+#include "proc/holder/files.h"
+
+/* Nobody but SIGKILL ends us: every other signal is blocked, and the two that mean something are
+ * read from a descriptor. An inherited SIG_IGN of SIGCHLD would take the exit codes away. */
+static struct err take_signals(int *ret_fd) {
+    const struct sigaction fresh = {.sa_handler = SIG_DFL};
+    sigset_t all, ours;
+    (void)sigfillset(&all); /* These four cannot fail. */
+    (void)sigemptyset(&ours);
+    (void)sigaddset(&ours, SIGCHLD);
+    (void)sigaddset(&ours, SIGTERM);
+    if (sigaction(SIGCHLD, &fresh, /* old */ NULL) < 0 ||
+        sigprocmask(SIG_SETMASK, &all, /* old */ NULL) < 0) {
+        return err_from_errno(errno, "signals");
+    }
+    *ret_fd = signalfd(-1, &ours, SFD_NONBLOCK | SFD_CLOEXEC);
+    return *ret_fd < 0 ? err_from_errno(errno, "signals") : ERR_OK;
+}
+
+/* Our own 0, 1 and 2 lead nowhere. What else was left open to us is closed. */
+static struct err take_descriptors(void) {
+    files_close_from(PROTOCOL_LINK_FD + 1);
+    /* Not close-on-exec: where one of the three was closed, this becomes it. */
+    int null = open("/dev/null", O_RDWR);
+    if (null < 0) {
+        return err_from_errno(errno, "descriptors");
+    }
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (dup2(null, fd) < 0) {
+            return err_from_errno(errno, "descriptors");
+        }
+    }
+    if (null > STDERR_FILENO) {
+        fd_release(&null);
+    }
+    return ERR_OK;
+}
+
+static struct err stand_alone(struct custody *custody) {
+    (void)setsid(); /* Refused to a leader of a group; then we are one already. */
+    /* So that no file system is kept busy by us. */
+    if (chdir("/") < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) {
+        return err_from_errno(errno, "stand alone");
+    }
+    return take_signals(&custody->signals);
+}
+
+static int find_link(void) {
+    return fcntl(PROTOCOL_LINK_FD, F_GETFD) < 0 ? -1 : PROTOCOL_LINK_FD;
+}
+
+/* The command runs, or *custody says why it doesn't. The order's texts are not needed any more. */
+static void start(struct custody *custody) {
+    int64_t timeout_ms = custody->order.timeout_ms;
+    struct err err = ERR_OK;
+    if (order_has(&custody->order, ORDER_ONCE)) {
+        err = claim_sync(&custody->claim);
+    }
+    custody->started_wall_ms = clock_wall_ms();
+    custody->timeout_at = timeout_ms > 0 ? clock_after(clock_ms(), timeout_ms) : CLOCK_NEVER;
+    custody->kill_at = CLOCK_NEVER;
+    custody->count_at = custody->order.processes_max > 0 ? 0 : CLOCK_NEVER;
+    if (!err_failed(err)) {
+        control_tell_link(&custody->control, "claimed\n");
+        err = child_start(&custody->order, &custody->child);
+    }
+    custody->not_started = err;
+    custody->alive = !err_failed(err);
+    custody->tree_empty = err_failed(err);
+    custody->processes_peak = err_failed(err) ? 0 : 1;
+    input_init(&custody->input, &custody->order, custody->child.in);
+    order_forget(&custody->order);
+    if (custody->count_at != CLOCK_NEVER) {
+        brake_hurry();
+    }
+}
+
+static struct err hold(struct custody *custody) {
+    struct err err = take_descriptors();
+    if (!err_failed(err)) {
+        err = stand_alone(custody);
+    }
+    if (!err_failed(err)) {
+        err = order_read(PROTOCOL_ORDER_FD, &custody->order);
+    }
+    enum claim_outcome outcome = CLAIM_GO;
+    if (!err_failed(err)) {
+        err = claim_decide(&custody->order, &custody->claim, &outcome);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    custody->child = (struct child){-1, -1, -1, -1, -1};
+    control_init(&custody->control, (struct control_ends){custody->claim.listener, find_link()});
+    if (outcome == CLAIM_VOID) {
+        control_tell_link(&custody->control, "void\n");
+        return ERR_OK;
+    }
+    logs_init(&custody->logs, custody->claim.folder, custody->order.log_max);
+    tree_init(&custody->tree);
+    start(custody);
+    custody_run(custody);
+    custody_part(custody);
+    return ERR_OK;
+}
+
+int main(void) {
+    /* All that this program will ever need, zeroed; what is never used takes no memory. */
+    struct custody *custody = mmap(/* address */ NULL, sizeof *custody, PROT_READ | PROT_WRITE,
+                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (custody == MAP_FAILED) {
+        return errno;
+    }
+    return hold(custody).os;
+}

@@ -1,0 +1,54 @@
+/* order.h: what this holder was told to do: the records of the sealed memfd, checked.
+ *
+ * Promise    after order_read all that is required is there and within bounds; texts end with NUL.
+ *            Unknown records were skipped.
+ * Ownership  texts live in one mapping until order_forget, which is called as soon as the command
+ *            runs: thousands of holders wait for days, and the environment is most of their memory.
+ *            The numbers and the name stay. The first input stays in the memfd and is read from it
+ *            piece by piece.
+ * Failure    nothing is mapped. EINVAL: not an order of ours.
+ */
+#ifndef DROVER_PROC_HOLDER_ORDER_H
+#define DROVER_PROC_HOLDER_ORDER_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "proc/protocol.h"
+
+enum {
+    ORDER_SIZE_MAX = 256 << 20,
+    ORDER_NONCE_LEN = 32,
+    ORDER_GRACE_DEFAULT_MS = 5000,
+    ORDER_LOG_MIN = 4096,
+    ORDER_LOG_DEFAULT = 64 << 20,
+};
+
+struct order_size {
+    unsigned short rows, columns; /* 0: as the kernel makes it. */
+};
+
+struct order {
+    int fd; /* Owned: the memfd. */
+    char *map;
+    size_t map_size;
+    const char *spool, *cwd;   /* Until order_forget. */
+    const char **argv, **envp; /* Until order_forget; end with NULL. */
+    size_t argc, envc;
+    char name[PROTOCOL_NAME_MAX + 1], nonce[ORDER_NONCE_LEN + 1];
+    uint64_t flags;
+    int64_t input_at, input_len; /* Where in the memfd the first input stands. */
+    int64_t timeout_ms;          /* 0: none. */
+    int64_t grace_ms, log_max;
+    int64_t memory_max, processes_max; /* 0: none. */
+    int64_t files;                     /* 0: as it is. */
+    struct order_size size;
+};
+
+MUST_CHECK struct err order_read(int fd, struct order *ret_order);
+void order_forget(struct order *order);
+
+static inline bool order_has(const struct order *order, enum order_flag flag) {
+    return (order->flags & (unsigned)flag) != 0;
+}
+
+#endif

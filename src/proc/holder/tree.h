@@ -1,0 +1,41 @@
+/* tree.h: all processes of the command, found by descent from us.
+ *
+ * How        we are the reaper of orphans, so whoever forked twice and changed session is still our
+ *            descendant. /proc/PID/task/TID/children names the children of each thread; the walk
+ *            begins with us. It sees no moment, so it is done in rounds: what was forked behind its
+ *            back is found in the next one. That nothing is left is not known from the walk but
+ *            from waitpid: ECHILD.
+ * Promise    a recycled pid is never signalled. A child of ours can't be one before we reap it; any
+ *            other is signalled through a pidfd, after its parent was read once more behind it.
+ *
+ * Why no cgroup  Where this program could make one of its own (cgroup v2, delegated to the user),
+ *            it would save these rounds. The rounds are needed anyway where it can't.
+ */
+#ifndef DROVER_PROC_HOLDER_TREE_H
+#define DROVER_PROC_HOLDER_TREE_H
+
+#include <sys/types.h>
+
+#include "base/base.h"
+
+enum { TREE_MAX = 32768 }; /* More are found as soon as these have ended. */
+
+struct tree_member {
+    pid_t pid, parent;
+};
+
+struct tree {
+    pid_t self;
+    size_t count;
+    struct tree_member members[TREE_MAX]; /* Touched as far as it is used. */
+};
+
+/* A number of /proc/PID/stat, by the number of its field (from 4). 0: there is none. */
+int64_t tree_stat_number(const char *stat, unsigned field);
+
+void tree_init(struct tree *tree);
+void tree_walk(struct tree *tree);
+/* To each of the last walk that is still there. */
+void tree_signal(const struct tree *tree, int number);
+
+#endif

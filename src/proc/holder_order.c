@@ -1,0 +1,112 @@
+/* holder_order.c: what a holder is told, as the records of protocol.h in a sealed memfd.
+ *
+ * It never touches a disk, since an environment holds secrets; and it is complete and sealed before
+ * the holder starts, so that a holder never waits for us, and never reads half of it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "proc/holder.h"
+
+enum { ORDER_BYTES_MAX = 64 << 20, U64_SIZE = 8 };
+
+static void put_little(char *bytes, uint64_t number, size_t size) {
+    for (size_t i = 0; i < size; i++) {
+        bytes[i] = (char)(number >> (8 * i));
+    }
+}
+
+static void add_record(struct text *text, enum order_tag tag, struct bytes bytes) {
+    char header[8];
+    put_little(header, (uint64_t)tag, 4);
+    put_little(header + 4, bytes.len, 4);
+    text_add(text, header, sizeof header);
+    text_add(text, bytes.data, bytes.len);
+}
+
+static void add_string(struct text *text, enum order_tag tag, const char *string) {
+    add_record(text, tag, (struct bytes){string, strlen(string)});
+}
+
+static void add_strings(struct text *text, enum order_tag tag, const char *const *strings) {
+    for (; *strings != NULL; strings++) {
+        add_string(text, tag, *strings);
+    }
+}
+
+/* Zero is what the holder takes for a number that is missing. */
+static void add_number(struct text *text, enum order_tag tag, uint64_t number) {
+    if (number != 0) {
+        char bytes[U64_SIZE];
+        put_little(bytes, number, sizeof bytes);
+        add_record(text, tag, (struct bytes){bytes, sizeof bytes});
+    }
+}
+
+static void write_order(struct text *text, const struct holder_order *order,
+                        const char *spool_path) {
+    text_add_str(text, PROTOCOL_ORDER_MAGIC);
+    add_string(text, ORDER_SPOOL, spool_path);
+    add_string(text, ORDER_NAME, order->name);
+    add_string(text, ORDER_NONCE, order->nonce);
+    add_strings(text, ORDER_ARG, order->argv);
+    add_strings(text, ORDER_ENV, order->env);
+    add_string(text, ORDER_CWD, order->cwd);
+    add_number(text, ORDER_FLAGS, order->flags);
+    add_number(text, ORDER_TIMEOUT_MS, order->timeout_ms);
+    add_number(text, ORDER_GRACE_MS, order->grace_ms);
+    add_number(text, ORDER_LOG_MAX, order->log_max);
+    add_number(text, ORDER_MEMORY_MAX, order->memory_max);
+    add_number(text, ORDER_PROCESSES_MAX, order->processes_max);
+    add_number(text, ORDER_FILES, order->files);
+    add_number(text, ORDER_ROWS, order->rows);
+    add_number(text, ORDER_COLUMNS, order->columns);
+    if (order->input.len > 0) {
+        add_record(text, ORDER_STDIN, order->input);
+    }
+}
+
+static struct err write_all(int fd, struct bytes bytes) {
+    while (bytes.len > 0) {
+        ssize_t put = write(fd, bytes.data, bytes.len);
+        if (put < 0 && errno == EINTR) {
+            continue;
+        }
+        if (put < 0) {
+            return err_from_errno(errno, "order: write");
+        }
+        bytes.data += put;
+        bytes.len -= (size_t)put;
+    }
+    return ERR_OK;
+}
+
+struct err holder_order_make(const struct holder_order *order, const char *spool_path,
+                             int *ret_fd) {
+    assert(order->argv[0] != NULL);
+    AUTO(text_done) struct text text;
+    text_init(&text, ORDER_BYTES_MAX);
+    write_order(&text, order, spool_path);
+    if (text_failed(&text)) {
+        return err_make(text.no_memory ? ERR_OUT_OF_MEMORY : ERR_BODY_TOO_LARGE, "order: size");
+    }
+    AUTO(fd_release) int fd = memfd_create("drover-order", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0) {
+        return err_from_errno(errno, "order: make");
+    }
+    struct err err = write_all(fd, (struct bytes){text.data, text.len});
+    if (err_failed(err)) {
+        return err;
+    }
+    if (lseek(fd, 0, SEEK_SET) < 0 ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0) {
+        return err_from_errno(errno, "order: seal");
+    }
+    *ret_fd = fd_take(&fd);
+    return ERR_OK;
+}

@@ -1,0 +1,171 @@
+/* tree.c: ends what a dead holder left behind.
+ *
+ * First everything is stopped (SIGSTOP), until a look finds nobody new; only then killed. Killing
+ * at once would be as deadly and would lose somebody: when a parent dies, its child is given to
+ * another one, and a child without our mark is known by its parent alone. A fork bomb is frozen by
+ * the same rounds, since what stands still does not fork.
+ *
+ * Between looks we wait for one of the killed to end, by its pidfd, and never for long.
+ */
+#include "proc/tree.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "loop/world.h"
+#include "proc/tree_table.h"
+
+enum {
+    FREEZE_ROUNDS_MAX = 16, /* Who forks faster than that is killed as he is found. */
+    WAIT_MS = 20,
+    QUIET_LOOKS = 2, /* In a row, that find nothing. */
+};
+
+static const uint64_t NS_PER_MS = 1000 * 1000;
+
+static int open_pidfd(int pid) {
+    return (int)syscall(SYS_pidfd_open, pid, 0 /* flags */);
+}
+
+static int send_through(int pidfd, int number) {
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, number, NULL /* info */, 0 /* flags */);
+}
+
+/* The start time is read after the pidfd was opened: if it is still the right one, so is the
+ * pidfd, whatever becomes of the pid. -1: that process is gone, or we may not. */
+static int pidfd_of(const struct tree_process *row) {
+    AUTO(fd_release) int pidfd = open_pidfd(row->pid);
+    uint64_t start_time = 0;
+    if (pidfd < 0 || !process_start_time(row->pid, &start_time) || start_time != row->start_time) {
+        return -1;
+    }
+    return fd_take(&pidfd);
+}
+
+struct ending {
+    struct tree_table table;
+    uint64_t until_ns;
+    unsigned killed;
+    int waiting_for; /* Owned: a pidfd of one that was killed, or -1. */
+};
+
+static void ending_done(struct ending *ending) {
+    tree_table_done(&ending->table);
+    fd_release(&ending->waiting_for);
+}
+
+static uint64_t now_ns(void) {
+    return world_mono_ns(world_real());
+}
+
+static unsigned freeze_new(struct ending *ending) {
+    unsigned frozen = 0;
+    for (size_t i = 0; i < ending->table.count; i++) {
+        struct tree_process *row = &ending->table.rows[i];
+        if (!row->ours || row->frozen) {
+            continue;
+        }
+        AUTO(fd_release) int pidfd = pidfd_of(row);
+        row->frozen = true; /* Also what can't be: it is not tried again. */
+        if (pidfd >= 0 && send_through(pidfd, SIGSTOP) == 0) {
+            frozen++;
+        }
+    }
+    return frozen;
+}
+
+static struct err freeze_all(struct ending *ending) {
+    for (unsigned i = 0; i < FREEZE_ROUNDS_MAX && now_ns() < ending->until_ns; i++) {
+        struct err err = tree_table_look(&ending->table);
+        if (err_failed(err)) {
+            return err;
+        }
+        if (freeze_new(ending) == 0) {
+            return ERR_OK;
+        }
+    }
+    return ERR_OK;
+}
+
+static void kill_one(struct ending *ending, struct tree_process *row) {
+    AUTO(fd_release) int pidfd = pidfd_of(row);
+    if (pidfd < 0 || send_through(pidfd, SIGKILL) < 0) {
+        return;
+    }
+    ending->killed += !row->killed;
+    row->killed = true;
+    fd_release(&ending->waiting_for);
+    ending->waiting_for = fd_take(&pidfd);
+}
+
+/* How many there were. */
+static unsigned kill_all(struct ending *ending) {
+    unsigned found = 0;
+    for (size_t i = 0; i < ending->table.count; i++) {
+        struct tree_process *row = &ending->table.rows[i];
+        if (row->ours) {
+            found++;
+            kill_one(ending, row);
+        }
+    }
+    return found;
+}
+
+static void wait_for_one(struct ending *ending) {
+    struct pollfd about = {.fd = ending->waiting_for, .events = POLLIN};
+    (void)poll(&about, 1, WAIT_MS); /* Whatever it says, we look again. */
+    fd_release(&ending->waiting_for);
+}
+
+static struct err kill_until_quiet(struct ending *ending, unsigned *ret_left) {
+    unsigned quiet = 0;
+    for (;;) {
+        struct err err = tree_table_look(&ending->table);
+        if (err_failed(err)) {
+            return err;
+        }
+        unsigned found = kill_all(ending);
+        quiet = found == 0 ? quiet + 1 : 0;
+        if (quiet == QUIET_LOOKS || now_ns() >= ending->until_ns) {
+            *ret_left = found;
+            return ERR_OK;
+        }
+        if (found > 0) {
+            wait_for_one(ending);
+        }
+    }
+}
+
+struct err tree_end(const struct tree_mark *mark, unsigned wait_ms, struct tree_end *ret_end) {
+    AUTO(ending_done)
+    struct ending ending = {.until_ns = now_ns() + wait_ms * NS_PER_MS, .waiting_for = -1};
+    tree_table_init(&ending.table, mark);
+    struct err err = freeze_all(&ending);
+    unsigned left = 0;
+    if (!err_failed(err)) {
+        err = kill_until_quiet(&ending, &left);
+    }
+    if (!err_failed(err)) {
+        *ret_end = (struct tree_end){.killed = ending.killed, .left = left};
+    }
+    return err;
+}
+
+struct err tree_count(const struct tree_mark *mark, unsigned *ret_count) {
+    AUTO(tree_table_done) struct tree_table table;
+    tree_table_init(&table, mark);
+    struct err err = tree_table_look(&table);
+    if (err_failed(err)) {
+        return err;
+    }
+    unsigned count = 0;
+    for (size_t i = 0; i < table.count; i++) {
+        count += table.rows[i].ours;
+    }
+    *ret_count = count;
+    return ERR_OK;
+}

@@ -1,0 +1,33 @@
+/* tree.h: the processes of a run whose holder is dead, found and ended.
+ *
+ * How        every process of a run carries DROVER_RUN=RUN.ATTEMPT.NONCE in its environment;
+ *            /proc/PID/environ tells. Descendants of such a process belong to it, too, whatever
+ *            their environment says. A process is named by pid and start time and signalled through
+ *            a pidfd whose start time was read after it was opened, so a recycled pid is never hit.
+ * Promise    tree_end returns when nothing of the tree is left, or after its time: SIGTERM is not
+ *            sent, since nobody is left who would collect the output; SIGKILL, and again for what
+ *            was forked meanwhile, until two walks in a row find nothing.
+ * Threads    any; blocks for up to some seconds: in the pool.
+ */
+#ifndef DROVER_PROC_TREE_H
+#define DROVER_PROC_TREE_H
+
+#include "base/base.h"
+#include "base/err.h"
+
+struct tree_mark {
+    const char *name, *nonce; /* RUN.ATTEMPT, and what the claim says. */
+};
+struct tree_end {
+    unsigned killed; /* Processes that were sent SIGKILL. */
+    unsigned left;   /* Still there when the time was over. */
+};
+MUST_CHECK struct err tree_end(const struct tree_mark *mark, unsigned wait_ms,
+                               struct tree_end *ret_end);
+/* How many live. */
+MUST_CHECK struct err tree_count(const struct tree_mark *mark, unsigned *ret_count);
+
+/* Field 22 of /proc/PID/stat. False: no such process. */
+MUST_CHECK bool process_start_time(int pid, uint64_t *ret_start_time);
+
+#endif
