@@ -1,0 +1,178 @@
+/* rules/run.h: what a run is, and what may happen to it. Pure: no clock, no I/O.
+ *
+ *              ┌────────── again (a retry, or a start that was void) ────────┐
+ *              v                                                             │
+ *   queued ──admitted──> running <──> waiting                                │
+ *      │                    ├──> succeeded | degraded | failed | timed_out | lost
+ *      └──> cancelled <─────┘                       └────────────────────────┘
+ *           failed (its deadline, or a budget)
+ *
+ * Why a queued run does not run stands in `gate`:
+ *   KEY    its concurrency key is full; SLOT: every slot of the daemon is taken, or it holds;
+ *   TIME   it may not begin before `not_before_ms` (the wait before a retry).
+ * A run that is past its key's gate counts for the key, also while it waits for a slot. So keys are
+ * first in, first out within a priority, and a full key holds back nobody else.
+ */
+#ifndef DROVER_RULES_RUN_H
+#define DROVER_RULES_RUN_H
+
+#include "base/base.h"
+#include "base/id.h"
+
+/* Name in the database, the API and the docs. The order is that of no importance. */
+#define RUN_STATES(X)                                                                              \
+    X(QUEUED, "queued")                                                                            \
+    X(RUNNING, "running")                                                                          \
+    X(WAITING, "waiting")                                                                          \
+    X(SUCCEEDED, "succeeded")                                                                      \
+    X(DEGRADED, "degraded")                                                                        \
+    X(FAILED, "failed")                                                                            \
+    X(CANCELLED, "cancelled")                                                                      \
+    X(TIMED_OUT, "timed_out")                                                                      \
+    X(LOST, "lost")
+
+enum run_state {
+#define X(state, name) RUN_##state,
+    RUN_STATES(X)
+#undef X
+        RUN_STATE_COUNT
+};
+
+/* Why a run is in its state: a code that scripts may test, and a sentence for people. */
+#define RUN_CAUSES(X)                                                                              \
+    X(NONE, "", "")                                                                                \
+    X(COMPLETED, "completed", "It did what it was asked")                                          \
+    X(EXIT_CODE, "exit_code", "The command ended with an exit code other than 0")                  \
+    X(SIGNAL, "signal", "The command was ended by a signal")                                       \
+    X(NOT_STARTED, "not_started", "The command could not be started")                              \
+    X(PROCESSES, "too_many_processes", "The command passed its limit of processes")                \
+    X(STOPPED, "stopped", "Somebody stopped it")                                                   \
+    X(PARENT_ENDED, "parent_ended", "The run that it belongs to has ended")                        \
+    X(DEADLINE, "deadline", "Its time was over")                                                   \
+    X(HOLDER_KILLED, "holder_killed", "The process that held the command was killed")              \
+    X(MACHINE_RESTARTED, "machine_restarted", "The machine was restarted under the command")       \
+    X(HOST_GONE, "host_gone", "It ran on another machine or in another directory")                 \
+    X(OUTCOME_UNKNOWN, "outcome_unknown", "It may or may not have run to its end")                 \
+    X(BUDGET, "budget", "A budget is used up")
+
+enum run_cause {
+#define X(cause, name, about) CAUSE_##cause,
+    RUN_CAUSES(X)
+#undef X
+        RUN_CAUSE_COUNT
+};
+
+enum run_gate { GATE_NONE, GATE_KEY, GATE_SLOT, GATE_TIME, RUN_GATE_COUNT };
+enum run_kind { KIND_JOB, KIND_TURN, KIND_AGENT, KIND_WORKFLOW, KIND_FLOW, RUN_KIND_COUNT };
+
+const char *run_state_name(enum run_state state);
+const char *run_cause_name(enum run_cause cause);
+const char *run_cause_about(enum run_cause cause);
+const char *run_gate_name(enum run_gate gate);
+const char *run_kind_name(enum run_kind kind);
+MUST_CHECK bool run_state_find(struct bytes name, enum run_state *ret_state);
+MUST_CHECK bool run_cause_find(struct bytes name, enum run_cause *ret_cause);
+MUST_CHECK bool run_gate_find(struct bytes name, enum run_gate *ret_gate);
+MUST_CHECK bool run_kind_find(struct bytes name, enum run_kind *ret_kind);
+
+bool run_state_final(enum run_state state);
+bool run_edge_legal(enum run_state from, enum run_state to);
+
+/* One row, as the rules see it. Texts are borrowed from whoever filled it. */
+struct run_row {
+    int64_t id;       /* Inside the database; rises with each run. */
+    struct bytes run; /* run_… */
+    struct bytes owner;
+    enum run_kind kind;
+    int64_t parent; /* id; 0: none. */
+    enum run_state state;
+    enum run_gate gate;
+    enum run_cause cause;
+    enum run_cause stop; /* Asked to end, and why; CAUSE_NONE: not asked. */
+    int64_t stop_grace_ms;
+    int64_t attempt;  /* Starts from nothing so far; 0: never begun. */
+    int64_t voids;    /* Starts in a row of which nothing came. */
+    int64_t failures; /* Attempts that count for `retry`. */
+    int64_t reboots;  /* Attempts that a restart of the machine ended. */
+    int64_t epoch;    /* Of the daemon that began or adopted the attempt. */
+    int64_t priority; /* Larger is sooner; FIFO within one. */
+    int64_t key_max;
+    int64_t exit_code; /* Of the last attempt that ended with one; -1: none. */
+    int64_t made_ms, not_before_ms, ended_ms;
+    int64_t started_ms;   /* When the attempt began; 0: never. */
+    bool once;            /* At most once: never again when nobody knows whether it ran. */
+    struct bytes key;     /* "" : none. */
+    struct bytes command; /* What runs, cut short; "" where there is a label. */
+    struct bytes label, host, spec, result, note; /* spec, result: JSON. note: a sentence, or "". */
+};
+
+/* --- Admission -------------------------------------------------------------------------------- */
+
+struct run_admission {
+    int64_t key_taken;  /* Runs of its key that are past the key's gate. */
+    int64_t key_max;    /* 0: no key. */
+    int64_t slots_free; /* 0 also while the daemon holds, or somebody waits for a slot before it. */
+    int64_t not_before_ms, now_ms;
+};
+/* GATE_NONE: it runs. */
+enum run_gate run_admit(const struct run_admission *admission);
+
+/* --- The end of an attempt of a command ------------------------------------------------------- */
+
+enum attempt_end {
+    ATTEMPT_EXITED, /* code */
+    ATTEMPT_SIGNALED,
+    ATTEMPT_NOT_STARTED, /* The command: no such program, no such folder. */
+    ATTEMPT_VOID,        /* Nothing ran: the holder never came to it. */
+    ATTEMPT_GONE,        /* The holder was killed; what the command did, nobody knows. */
+    ATTEMPT_REBOOTED,    /* The same, since the machine was restarted. */
+    ATTEMPT_HOST_GONE,   /* It is of another machine or directory. */
+};
+enum attempt_why { ATTEMPT_ITSELF, ATTEMPT_STOPPED, ATTEMPT_TIMED_OUT, ATTEMPT_PROCESSES };
+struct attempt {
+    enum attempt_end end;
+    enum attempt_why why;
+    int code;
+};
+
+enum retry_on { RETRY_FAILED = 1, RETRY_TIMED_OUT = 2, RETRY_LOST = 4 };
+struct retry_policy {
+    int64_t max;        /* Attempts after the first; 0: none. */
+    unsigned on;        /* Of enum retry_on. */
+    int64_t backoff_ms; /* The first wait; it doubles, up to RETRY_BACKOFF_MAX_MS. */
+};
+enum {
+    RETRY_BACKOFF_MS = 1000,
+    RETRY_BACKOFF_MAX_MS = 5 * 60 * 1000,
+    RUN_VOIDS_MAX = 5,   /* Starts in a row of which nothing came. */
+    RUN_REBOOTS_MAX = 3, /* Attempts that restarts of the machine may cost. */
+};
+
+struct run_verdict {
+    enum run_state state; /* QUEUED: again, after wait_ms. */
+    enum run_cause cause; /* Of the attempt; of the run where the state is final. */
+    int64_t wait_ms;
+    int64_t voids, failures, reboots; /* The row's new counts. */
+};
+/* `random` spreads waits: 0 … UINT32_MAX is up to half of the wait more. A run that was asked to
+ * stop ends, whatever its policy. */
+struct run_verdict run_judge(const struct run_row *row, const struct retry_policy *policy,
+                             const struct attempt *attempt, uint32_t random);
+/* A run that is asked to end and has not begun, or was ended by that: `cancelled` with the cause of
+ * the stop; but its deadline makes it `timed_out` (not begun: `failed`), a budget `failed`. */
+struct run_verdict run_judge_stopped(const struct run_row *row);
+
+/* --- Effects ---------------------------------------------------------------------------------- */
+
+/* What the outside must do for a run that is in this state. The same for life and recovery. */
+struct run_effects {
+    bool start; /* Begin this attempt: this daemon's epoch admitted it. */
+    bool adopt; /* Find out what became of this attempt: an older epoch began it. */
+    bool stop;  /* Whoever holds it must end it. */
+    bool wake;  /* At not_before_ms, look again. */
+};
+/* `held`: nothing begins; what lives is still followed. */
+enum run_hold { RUN_FREE, RUN_HELD };
+struct run_effects run_effects(const struct run_row *row, int64_t epoch, enum run_hold hold);
+
+#endif
