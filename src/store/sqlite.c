@@ -39,7 +39,12 @@ static void close_database(struct database *database) {
 
 /* SQLite would say no more than that it cannot open the file. */
 static struct err check_length(const char *path, struct why *why) {
-    size_t most = (size_t)sqlite3_vfs_find(NULL /* the default */)->mxPathname - sizeof "-journal";
+    const sqlite3_vfs *vfs = sqlite3_vfs_find(NULL /* the default */);
+    if (vfs == NULL) { /* SQLite found no memory to begin with. */
+        why_set(why, "There is not enough memory to open a database.");
+        return err_make(ERR_OUT_OF_MEMORY, "store: memory");
+    }
+    size_t most = (size_t)vfs->mxPathname - sizeof "-journal";
     if (strlen(path) <= most) {
         return ERR_OK;
     }

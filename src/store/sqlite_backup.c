@@ -19,6 +19,8 @@
 #include "store/datadir.h"
 #include "store/sqlite_conn.h"
 
+enum { HOME_SCHEMA = 2 }; /* The first that has nodes.home. */
+
 /* A file that goes away with its scope, unless it was given its name. */
 struct part {
     char *path; /* Owned; NULL: nothing to remove. */
@@ -269,6 +271,29 @@ static struct err must_be_absent(const char *path, struct why *why) {
     return ERR_OK;
 }
 
+/* What is restored is not at home, even in its old folder: commands that it calls running may have
+ * ended since, and notices been delivered. (engine/home.h; the word is no place.) A schema that
+ * knows no home knows no commands either. */
+static struct err mark(const char *path, struct why *why) {
+    AUTO(sqlite_conn_release) struct sqlite_conn *conn = NULL;
+    struct err err = sqlite_conn_open(path, CONN_READER, SQLITE_ACCESS_LOOK, &conn, why);
+    int64_t schema = 0;
+    if (!err_failed(err)) {
+        err = sqlite_schema_version(&conn->conn, &schema);
+    }
+    if (err_failed(err) || schema < HOME_SCHEMA) {
+        return err;
+    }
+    int rc = sqlite3_exec(conn->db, "UPDATE nodes SET home = 'restored'", NULL /* no rows */, NULL,
+                          NULL /* errstr says it */);
+    if (rc == SQLITE_OK) {
+        return ERR_OK;
+    }
+    err = sqlite_error(conn, rc, "restore: mark");
+    why_set(why, "%s cannot be written: %s.", path, sqlite3_errstr(rc));
+    return err;
+}
+
 static struct err restore_into(const char *from, const char *to, struct why *why) {
     struct err err = must_be_absent(to, why);
     if (err_failed(err)) {
@@ -281,6 +306,9 @@ static struct err restore_into(const char *from, const char *to, struct why *why
     }
     if (!err_failed(err)) {
         err = must_be_ours(part.path, from, why);
+    }
+    if (!err_failed(err)) {
+        err = mark(part.path, why);
     }
     return err_failed(err) ? err : publish(&part, to, why);
 }
