@@ -1,0 +1,62 @@
+/* home.c: one word in the row of the node. */
+#include "engine/home.h"
+
+#include <string.h>
+
+static bool same(struct bytes a, struct bytes b) {
+    return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
+}
+
+struct place {
+    struct bytes machine, folder;
+};
+
+/* False: a word that names no place. */
+static bool place_read(struct bytes text, struct place *ret_place) {
+    const char *slash = text.len == 0 ? NULL : memchr(text.data, '/', text.len);
+    if (slash == NULL) {
+        return false;
+    }
+    size_t machine_len = (size_t)(slash - text.data);
+    *ret_place = (struct place){.machine = {text.data, machine_len},
+                                .folder = {slash + 1, text.len - machine_len - 1}};
+    return true;
+}
+
+static bool part_same(struct bytes a, struct bytes b) {
+    return a.len == 0 || b.len == 0 || same(a, b);
+}
+
+bool home_same(const struct home_places *places) {
+    struct place stored, ours;
+    return place_read(places->stored, &stored) && place_read(places->ours, &ours) &&
+           part_same(stored.machine, ours.machine) && part_same(stored.folder, ours.folder);
+}
+
+struct err tx_home_take(struct tx *tx, struct bytes place) {
+    return tx_exec(tx, "UPDATE nodes SET home = $1", (const struct arg[]){arg_text(place)}, 1,
+                   NULL /* there is one row */);
+}
+
+struct err tx_home_find(struct tx *tx, struct bytes place, enum home *ret_home) {
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, "SELECT home FROM nodes", NULL /* none */, 0, &rows);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (rows == NULL) {
+        return err_make(ERR_STORE_CORRUPT, "home: nodes");
+    }
+    struct home_places places = {.stored = rows_text(rows, 0), .ours = place};
+    bool fresh = places.stored.len == 0;
+    enum home home = fresh || home_same(&places) ? HOME_OURS : HOME_OTHER;
+    rows_close(rows);
+    rows = NULL;
+    if (fresh) {
+        err = tx_home_take(tx, place);
+    }
+    if (!err_failed(err)) {
+        *ret_home = home;
+    }
+    return err;
+}

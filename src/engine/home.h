@@ -1,0 +1,30 @@
+/* home.h: whether this database is at home: where the last daemon that was let free had it.
+ *
+ * Why        A copy or an old backup says "running" of what runs elsewhere, and owes notices that
+ *            were delivered long ago. Nothing of that may begin by itself: a daemon that finds
+ *            itself with such a database holds, and says so, until somebody releases it.
+ * How        the place is "MACHINE/FOLDER": the machine's id and the data directory's inode. A part
+ *            that the system does not have is empty, and not compared. `restore` writes a word that
+ *            is no place, so what was restored into its own folder is not at home either.
+ * Threads    inside a store function; home_same: any.
+ */
+#ifndef DROVER_ENGINE_HOME_H
+#define DROVER_ENGINE_HOME_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "store/store.h"
+
+enum home { HOME_OURS, HOME_OTHER };
+
+/* A new database is at home wherever it is first opened: `place` is written then. */
+MUST_CHECK struct err tx_home_find(struct tx *tx, struct bytes place, enum home *ret_home);
+/* It was released here. */
+MUST_CHECK struct err tx_home_take(struct tx *tx, struct bytes place);
+
+struct home_places {
+    struct bytes stored, ours;
+};
+MUST_CHECK bool home_same(const struct home_places *places);
+
+#endif

@@ -1,0 +1,105 @@
+/* inbox.h: what is owed to whoever waits for a result (promise P3).
+ *
+ * Promise    a row is written in the commit that ends a run, and leaves `pending` only in the
+ *            commit that knows how its delivery went. Nothing else ever removes it.
+ * How        a receiver with pending rows is a subject of effects like a run: each commit that
+ *            touches it leaves a note, and at start all of them are walked (tx_inbox_recover).
+ * Threads    inside a store function.
+ */
+#ifndef DROVER_ENGINE_INBOX_H
+#define DROVER_ENGINE_INBOX_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "rules/inbox.h"
+#include "rules/run.h"
+#include "store/store.h"
+
+enum {
+    INBOX_NOTE = 2, /* The kind under which store notes reach the dispatcher. */
+    INBOX_PAYLOAD_MAX = 32 << 10,
+    INBOX_OUTPUT_MAX = 4000, /* Characters of a command's output in a notice. */
+    INBOX_CAUSE_MAX = 200,
+};
+
+enum receiver_kind { RECEIVER_WEBHOOK, RECEIVER_SESSION, RECEIVER_KIND_COUNT };
+const char *receiver_kind_name(enum receiver_kind kind);
+
+struct inbox_row {
+    int64_t id;
+    struct bytes delivery;            /* dlv_…: the same in every try. */
+    struct bytes owner, run, address; /* address: the URL, or the session. */
+    enum receiver_kind kind;
+    enum inbox_state state;
+    struct bytes payload; /* JSON, compact. */
+    struct bytes cause;   /* Of the last failure: a sentence, or "". */
+    int64_t failures, made_ms, not_before_ms, settled_ms;
+};
+
+/* One row for each that `notify` of the run's spec names; called by the commit that ends it. */
+struct inbox_notice {
+    const struct run_row *run; /* As it stands after its end. */
+    struct bytes output;       /* Text: head and tail. */
+    int64_t exit_code;         /* -1: none. */
+};
+MUST_CHECK struct err tx_inbox_notify(struct tx *tx, const struct inbox_notice *notice);
+
+/* The row of a receiver that is due first: pending or stalled, smallest not_before_ms. */
+struct inbox_receiver {
+    struct bytes owner, address;
+    enum receiver_kind kind;
+};
+MUST_CHECK struct err tx_inbox_due(struct tx *tx, const struct inbox_receiver *receiver,
+                                   bool *ret_found, struct inbox_row *ret_row);
+
+enum inbox_outcome { INBOX_DELIVERED, INBOX_FAILED, INBOX_RECEIVER_GONE };
+struct inbox_settle {
+    struct bytes delivery, cause;
+    enum inbox_outcome outcome;
+    struct inbox_waits waits;
+    uint32_t random;
+};
+/* *ret_late: it was settled meanwhile. */
+MUST_CHECK struct err tx_inbox_settle(struct tx *tx, const struct inbox_settle *settle,
+                                      bool *ret_late);
+
+/* By a person: try it now, or take it off the list. ERR_NOT_FOUND, ERR_CONFLICT (settled). */
+enum inbox_order { INBOX_RETRY, INBOX_DROP };
+struct inbox_key {
+    struct bytes owner, delivery;
+};
+MUST_CHECK struct err tx_inbox_order(struct tx *tx, const struct inbox_key *key,
+                                     enum inbox_order order, struct inbox_row *ret_row);
+MUST_CHECK struct err tx_inbox_find(struct tx *tx, const struct inbox_key *key, bool *ret_found,
+                                    struct inbox_row *ret_row);
+
+struct inbox_page {
+    struct bytes owner;
+    int64_t before, limit; /* before: id; 0: from the newest. */
+    bool all;              /* Also what is settled. */
+};
+MUST_CHECK struct err tx_inbox_each(struct tx *tx, const struct inbox_page *page,
+                                    struct err (*each)(void *ctx, const struct inbox_row *row),
+                                    void *ctx);
+
+/* A note for each receiver that has unsettled rows. As tx_run_recover. */
+MUST_CHECK struct err tx_inbox_recover(struct tx *tx, int64_t after, int64_t limit,
+                                       int64_t *ret_last);
+/* Settled rows older than `before_ms`. */
+MUST_CHECK struct err tx_inbox_prune(struct tx *tx, int64_t before_ms, int64_t limit,
+                                     bool *ret_more);
+
+struct inbox_census {
+    int64_t pending, stalled, oldest_ms; /* made_ms of the oldest unsettled; 0: none. */
+};
+MUST_CHECK struct err tx_inbox_census(struct tx *tx, struct inbox_census *ret_census);
+
+/* From a note; borrows it. */
+MUST_CHECK bool inbox_note_read(struct bytes note, struct inbox_receiver *ret_receiver);
+
+enum inbox_form { INBOX_LIGHT, INBOX_WHOLE }; /* WHOLE: with the payload. */
+struct text;
+void inbox_write_json(const struct inbox_row *row, enum inbox_form form, struct text *text);
+
+#endif

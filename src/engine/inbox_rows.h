@@ -1,0 +1,29 @@
+/* inbox_rows.h: the rows of the inbox, between the database and the rules. Only the engine includes
+ * it.
+ */
+#ifndef DROVER_ENGINE_INBOX_ROWS_H
+#define DROVER_ENGINE_INBOX_ROWS_H
+
+#include "engine/inbox.h"
+
+/* In the order of inbox__borrow; `payload` comes last, for lists without it. */
+#define INBOX_COLUMNS_LIGHT                                                                        \
+    "id, delivery, owner, run, receiver, address, state, cause, failures, made_ms,"                \
+    " not_before_ms, settled_ms"
+#define INBOX_COLUMNS INBOX_COLUMNS_LIGHT ", payload"
+
+MUST_CHECK bool receiver_kind_find(struct bytes name, enum receiver_kind *ret_kind);
+
+/* Borrows the texts from the row under the cursor. */
+MUST_CHECK struct err inbox__borrow(const struct rows *rows, enum inbox_form form,
+                                    struct inbox_row *ret_row);
+/* Copies them into the transaction's arena. */
+MUST_CHECK struct err inbox__read(struct tx *tx, const struct rows *rows,
+                                  struct inbox_row *ret_row);
+MUST_CHECK struct err inbox__tell(struct tx *tx, const struct inbox_receiver *receiver);
+
+/* The notice itself: JSON. */
+MUST_CHECK struct err inbox__write_notice(const struct inbox_notice *notice, struct bytes delivery,
+                                          struct text *text);
+
+#endif

@@ -1,0 +1,28 @@
+/* job_spec_parts.h: the fields of a job that are objects or lists themselves. Only job_spec.c
+ * includes it. Each takes the field's value, never NULL, and says in `why` where it is wrong.
+ */
+#ifndef DROVER_ENGINE_JOB_SPEC_PARTS_H
+#define DROVER_ENGINE_JOB_SPEC_PARTS_H
+
+#include "engine/job_spec.h"
+
+enum {
+    JOB_WORD_MAX = 131071, /* Bytes of one argument or variable: what Linux takes. */
+    JOB_OUTPUT_MIN = 4096,
+    JOB_TERMINAL_MAX = 1000, /* Rows, columns. */
+    JOB_RETRY_MAX = 100,
+};
+#define JOB_MEMORY_MIN (INT64_C(1) << 20)
+#define JOB_MEMORY_MAX (INT64_C(1) << 50)
+#define JOB_OUTPUT_LIMIT_MAX (INT64_C(1) << 40)
+#define JOB_PROCESSES_MAX 1000000
+
+MUST_CHECK struct err job_spec__argv(const json_t *argv, struct why *why);
+MUST_CHECK struct err job_spec__env(const json_t *env, struct why *why);
+MUST_CHECK struct err job_spec__pty(const json_t *pty, struct job_spec *spec, struct why *why);
+MUST_CHECK struct err job_spec__limits(const json_t *limits, struct job_spec *spec,
+                                       struct why *why);
+MUST_CHECK struct err job_spec__retry(const json_t *retry, struct job_spec *spec, struct why *why);
+MUST_CHECK struct err job_spec__notify(const json_t *notify, struct why *why);
+
+#endif

@@ -1,0 +1,138 @@
+/* run_list.c: walking over runs: lists, recovery, the census. */
+#include "engine/run_rows.h"
+
+static struct err each_row(struct rows *rows, enum run_form form,
+                           struct err (*each)(void *ctx, const struct run_row *row), void *ctx) {
+    for (;;) {
+        bool more = false;
+        struct run_row row;
+        struct err err = rows_next(rows, &more);
+        if (err_failed(err) || !more) {
+            return err;
+        }
+        err = runs__borrow(rows, form, &row);
+        if (!err_failed(err)) {
+            err = each(ctx, &row);
+        }
+        if (err_failed(err)) {
+            return err;
+        }
+    }
+}
+
+/* The second walks over those that have not ended alone, which are few among many: `||` keeps both
+ * databases from the index by owner, where all the others stand, too. */
+static const char every_sql[] =
+    "SELECT " RUN_COLUMNS_LIGHT " FROM runs WHERE owner = $1 AND id < $2"
+    " AND ($3 = '' OR kind = $3) AND ($4 = '' OR state = $4) ORDER BY id DESC LIMIT $5";
+static const char live_sql[] =
+    "SELECT " RUN_COLUMNS_LIGHT " FROM runs WHERE owner || '' = $1 AND id < $2"
+    " AND ($3 = '' OR kind = $3) AND ($4 = '' OR state = $4) AND ended_ms IS NULL"
+    " ORDER BY id DESC LIMIT $5";
+
+struct err tx_run_each(struct tx *tx, const struct run_page *page,
+                       struct err (*each)(void *ctx, const struct run_row *row), void *ctx) {
+    bool live = page->live || (page->by_state && !run_state_final(page->state));
+    const struct arg args[] = {
+        arg_text(page->owner),
+        arg_int(page->before > 0 ? page->before : INT64_MAX),
+        runs__name(page->by_kind ? run_kind_name(page->kind) : ""),
+        runs__name(page->by_state ? run_state_name(page->state) : ""),
+        arg_int(page->limit),
+    };
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_query(tx, live ? live_sql : every_sql, args, COUNT_OF(args), &rows);
+    return err_failed(err) ? err : each_row(rows, RUN_LIGHT, each, ctx);
+}
+
+/* --- Recovery --------------------------------------------------------------------------------- */
+
+struct recovery {
+    struct tx *tx;
+    int64_t count, last;
+    size_t bytes;
+};
+
+/* A page ends by its bytes, too, and then the walk with it; this is not an error of the store. */
+static struct err recover_one(struct recovery *recovery, const struct run_row *row) {
+    recovery->count++;
+    recovery->last = row->id;
+    recovery->bytes += row->spec.len;
+    return runs__tell(recovery->tx, row);
+}
+
+struct err tx_run_recover(struct tx *tx, int64_t after, int64_t limit, int64_t *ret_last) {
+    static const char sql[] = "SELECT " RUN_COLUMNS " FROM runs WHERE id > $1"
+                              " AND ended_ms IS NULL ORDER BY id LIMIT $2";
+    const struct arg args[] = {arg_int(after), arg_int(limit)};
+    struct recovery recovery = {.tx = tx};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
+    bool more = true;
+    while (!err_failed(err) && recovery.bytes <= RUN_BYTES_TURN) {
+        struct run_row row;
+        err = rows_next(rows, &more);
+        if (err_failed(err) || !more) {
+            break;
+        }
+        err = runs__borrow(rows, RUN_WHOLE, &row);
+        if (!err_failed(err)) {
+            err = recover_one(&recovery, &row);
+        }
+    }
+    if (!err_failed(err)) {
+        *ret_last = more || recovery.count == limit ? recovery.last : 0;
+    }
+    return err;
+}
+
+/* --- The census ------------------------------------------------------------------------------- */
+
+/* Those that wait may be many: they are counted by the index alone. Who came first has the lowest
+ * number. */
+static struct err count_queued(struct tx *tx, struct run_census *census) {
+    static const char sql[] = "SELECT count(*), COALESCE(min(id), 0) FROM runs"
+                              " WHERE ended_ms IS NULL AND gate <> ''";
+    static const char made_sql[] = "SELECT made_ms FROM runs WHERE id = $1";
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, NULL /* no argument */, 0, &rows);
+    if (err_failed(err) || rows == NULL) {
+        return err;
+    }
+    census->states[RUN_QUEUED] = rows_int(rows, 0);
+    const struct arg args[] = {arg_int(rows_int(rows, 1))};
+    const struct run_ask ask = {.sql = made_sql, .args = args, .count = COUNT_OF(args)};
+    return runs__int(tx, &ask, &census->oldest_queued_ms);
+}
+
+static struct err count_running(struct tx *tx, struct run_census *census) {
+    static const char sql[] = "SELECT state, count(*) FROM runs WHERE ended_ms IS NULL"
+                              " AND gate = '' GROUP BY state";
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_query(tx, sql, NULL /* no argument */, 0, &rows);
+    bool more = true;
+    while (!err_failed(err)) {
+        enum run_state state;
+        err = rows_next(rows, &more);
+        if (err_failed(err) || !more) {
+            break;
+        }
+        if (!run_state_find(rows_text(rows, 0), &state)) {
+            return err_make(ERR_STORE_CORRUPT, "runs: state");
+        }
+        census->states[state] = rows_int(rows, 1);
+    }
+    return err;
+}
+
+struct err tx_run_census(struct tx *tx, struct run_census *ret_census) {
+    struct run_census census = {.oldest_queued_ms = 0};
+    struct err err = count_queued(tx, &census);
+    if (!err_failed(err)) {
+        err = count_running(tx, &census);
+    }
+    if (!err_failed(err)) {
+        *ret_census = census;
+    }
+    return err;
+}

@@ -1,0 +1,219 @@
+/* run_rows.c: reading and writing one row of a run. */
+#include "engine/run_rows.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+enum column {
+    COL_ID,
+    COL_RUN,
+    COL_OWNER,
+    COL_KIND,
+    COL_PARENT,
+    COL_STATE,
+    COL_GATE,
+    COL_CAUSE,
+    COL_STOP,
+    COL_STOP_GRACE,
+    COL_ATTEMPT,
+    COL_VOIDS,
+    COL_FAILURES,
+    COL_REBOOTS,
+    COL_EPOCH,
+    COL_PRIORITY,
+    COL_KEY_MAX,
+    COL_EXIT_CODE,
+    COL_ONCE,
+    COL_MADE,
+    COL_NOT_BEFORE,
+    COL_STARTED,
+    COL_ENDED,
+    COL_KEY,
+    COL_LABEL,
+    COL_COMMAND,
+    COL_HOST,
+    COL_NOTE,
+    COL_RESULT,
+    COL_SPEC,
+};
+
+struct arg runs__name(const char *name) {
+    return arg_text((struct bytes){name, strlen(name)});
+}
+
+static struct err read_names(const struct rows *rows, struct run_row *row) {
+    bool known = run_kind_find(rows_text(rows, COL_KIND), &row->kind);
+    known = run_state_find(rows_text(rows, COL_STATE), &row->state) && known;
+    known = run_gate_find(rows_text(rows, COL_GATE), &row->gate) && known;
+    known = run_cause_find(rows_text(rows, COL_CAUSE), &row->cause) && known;
+    known = run_cause_find(rows_text(rows, COL_STOP), &row->stop) && known;
+    return known ? ERR_OK : err_make(ERR_STORE_CORRUPT, "runs: a word of a row");
+}
+
+struct err runs__borrow(const struct rows *rows, enum run_form form, struct run_row *ret_row) {
+    struct run_row row = {
+        .id = rows_int(rows, COL_ID),
+        .run = rows_text(rows, COL_RUN),
+        .owner = rows_text(rows, COL_OWNER),
+        .parent = rows_int(rows, COL_PARENT),
+        .stop_grace_ms = rows_int(rows, COL_STOP_GRACE),
+        .attempt = rows_int(rows, COL_ATTEMPT),
+        .voids = rows_int(rows, COL_VOIDS),
+        .failures = rows_int(rows, COL_FAILURES),
+        .reboots = rows_int(rows, COL_REBOOTS),
+        .epoch = rows_int(rows, COL_EPOCH),
+        .priority = rows_int(rows, COL_PRIORITY),
+        .key_max = rows_int(rows, COL_KEY_MAX),
+        .exit_code = rows_int(rows, COL_EXIT_CODE),
+        .once = rows_int(rows, COL_ONCE) != 0,
+        .made_ms = rows_int(rows, COL_MADE),
+        .not_before_ms = rows_int(rows, COL_NOT_BEFORE),
+        .started_ms = rows_int(rows, COL_STARTED),
+        .ended_ms = rows_null(rows, COL_ENDED) ? 0 : rows_int(rows, COL_ENDED),
+        .key = rows_text(rows, COL_KEY),
+        .label = rows_text(rows, COL_LABEL),
+        .command = rows_text(rows, COL_COMMAND),
+        .host = rows_text(rows, COL_HOST),
+        .note = rows_text(rows, COL_NOTE),
+    };
+    if (form == RUN_WHOLE) {
+        row.result = rows_text(rows, COL_RESULT);
+        row.spec = rows_text(rows, COL_SPEC);
+    }
+    struct err err = read_names(rows, &row);
+    if (!err_failed(err)) {
+        *ret_row = row;
+    }
+    return err;
+}
+
+struct err runs__read(struct tx *tx, const struct rows *rows, enum run_form form,
+                      struct run_row *ret_row) {
+    struct run_row row;
+    struct err err = runs__borrow(rows, form, &row);
+    if (err_failed(err)) {
+        return err;
+    }
+    struct bytes *const texts[] = {&row.run,  &row.owner, &row.key,    &row.label, &row.command,
+                                   &row.host, &row.note,  &row.result, &row.spec};
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        const char *copy =
+            texts[i]->len == 0 ? "" : arena_try_copy(tx_arena(tx), texts[i]->data, texts[i]->len);
+        if (copy == NULL) {
+            return err_make(ERR_OUT_OF_MEMORY, "runs: row");
+        }
+        texts[i]->data = copy;
+    }
+    *ret_row = row;
+    return ERR_OK;
+}
+
+struct err runs__find_id(struct tx *tx, int64_t id, bool *ret_found, struct run_row *ret_row) {
+    static const char sql[] = "SELECT " RUN_COLUMNS " FROM runs WHERE id = $1";
+    const struct arg args[] = {arg_int(id)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    if (!err_failed(err) && rows != NULL) {
+        err = runs__read(tx, rows, RUN_WHOLE, ret_row);
+    }
+    if (!err_failed(err)) {
+        *ret_found = rows != NULL;
+    }
+    return err;
+}
+
+struct err tx_run_find(struct tx *tx, const struct run_key *key, bool *ret_found,
+                       struct run_row *ret_row) {
+    static const char sql[] = "SELECT " RUN_COLUMNS " FROM runs WHERE run = $1";
+    const struct arg args[] = {arg_text(key->run)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    if (err_failed(err)) {
+        return err;
+    }
+    bool found = rows != NULL;
+    if (found && key->owner.data != NULL) {
+        struct bytes owner = rows_text(rows, COL_OWNER);
+        found = owner.len == key->owner.len && memcmp(owner.data, key->owner.data, owner.len) == 0;
+    }
+    if (found) {
+        err = runs__read(tx, rows, RUN_WHOLE, ret_row);
+    }
+    if (!err_failed(err)) {
+        *ret_found = found;
+    }
+    return err;
+}
+
+struct err runs__insert(struct tx *tx, const struct run_row *row) {
+    static const char sql[] =
+        "INSERT INTO runs (" RUN_COLUMNS ")"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, '', '', 0, $8, 0, 0, 0, $9, $10, $11, -1, $12, $13,"
+        " 0, $14, NULL, $15, $16, $17, $18, '', '', $19)";
+    const struct arg args[] = {
+        arg_int(row->id),
+        arg_text(row->run),
+        arg_text(row->owner),
+        runs__name(run_kind_name(row->kind)),
+        arg_int(row->parent),
+        runs__name(run_state_name(row->state)),
+        runs__name(run_gate_name(row->gate)),
+        arg_int(row->attempt),
+        arg_int(row->epoch),
+        arg_int(row->priority),
+        arg_int(row->key_max),
+        arg_int(row->once ? 1 : 0),
+        arg_int(row->made_ms),
+        arg_int(row->started_ms),
+        arg_text(row->key),
+        arg_text(row->label),
+        arg_text(row->command),
+        arg_text(row->host),
+        arg_text(row->spec),
+    };
+    struct err err = tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
+    return err_failed(err) ? err : runs__tell(tx, row);
+}
+
+struct err runs__write(struct tx *tx, enum run_state from, const struct run_row *row) {
+    static const char sql[] =
+        "UPDATE runs SET state = $2, gate = $3, cause = $4, stop = $5, stop_grace_ms = $6,"
+        " attempt = $7, voids = $8, failures = $9, reboots = $10, epoch = $11, exit_code = $12,"
+        " not_before_ms = $13, started_ms = $14, ended_ms = $15, host = $16, note = $17,"
+        " result = $18 WHERE id = $1";
+    assert(from == row->state ? !run_state_final(from) : run_edge_legal(from, row->state));
+    assert((row->state == RUN_QUEUED) == (row->gate != GATE_NONE));
+    assert(run_state_final(row->state) == (row->ended_ms != 0));
+    const struct arg args[] = {
+        arg_int(row->id),
+        runs__name(run_state_name(row->state)),
+        runs__name(run_gate_name(row->gate)),
+        runs__name(run_cause_name(row->cause)),
+        runs__name(run_cause_name(row->stop)),
+        arg_int(row->stop_grace_ms),
+        arg_int(row->attempt),
+        arg_int(row->voids),
+        arg_int(row->failures),
+        arg_int(row->reboots),
+        arg_int(row->epoch),
+        arg_int(row->exit_code),
+        arg_int(row->not_before_ms),
+        arg_int(row->started_ms),
+        row->ended_ms == 0 ? arg_null() : arg_int(row->ended_ms),
+        arg_text(row->host),
+        arg_text(row->note),
+        arg_text(row->result),
+    };
+    struct err err = tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
+    return err_failed(err) ? err : runs__tell(tx, row);
+}
+
+struct err runs__int(struct tx *tx, const struct run_ask *ask, int64_t *ret_number) {
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, ask->sql, ask->args, ask->count, &rows);
+    if (!err_failed(err)) {
+        *ret_number = rows != NULL && !rows_null(rows, 0) ? rows_int(rows, 0) : ask->missing;
+    }
+    return err;
+}

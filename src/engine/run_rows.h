@@ -1,0 +1,106 @@
+/* run_rows.h: the rows of runs, between the database and the rules. Only the engine includes it.
+ *
+ * Promise    runs__write is the one place where a state is written: it asserts the edge. It, and
+ *            runs__insert, leave the note by which the dispatcher hears of it.
+ * Ownership  texts of a row that was read live in the transaction's arena.
+ * Threads    inside a store function.
+ */
+#ifndef DROVER_ENGINE_RUN_ROWS_H
+#define DROVER_ENGINE_RUN_ROWS_H
+
+#include "engine/runs.h"
+
+enum {
+    RUN_NOTE_TEXT_MAX = 500,  /* Bytes of the sentence about a failure. */
+    RUN_BYTES_TURN = 2 << 20, /* Of specs that one transaction handles, and a little more. */
+    RUN_ADMIT_MAX = 64,       /* Runs that one transaction admits besides its own. */
+};
+
+/* The columns in the order of runs__read; `spec` and `result` come last, for lists without them. */
+#define RUN_COLUMNS_LIGHT                                                                          \
+    "id, run, owner, kind, parent, state, gate, cause, stop, stop_grace_ms, attempt, voids,"       \
+    " failures, reboots, epoch, priority, key_max, exit_code, once, made_ms, not_before_ms,"       \
+    " started_ms, ended_ms, run_key, label, command, host, note"
+#define RUN_COLUMNS RUN_COLUMNS_LIGHT ", result, spec"
+
+/* Borrows the texts from the row under the cursor. */
+MUST_CHECK struct err runs__borrow(const struct rows *rows, enum run_form form,
+                                   struct run_row *ret_row);
+/* Copies them. */
+MUST_CHECK struct err runs__read(struct tx *tx, const struct rows *rows, enum run_form form,
+                                 struct run_row *ret_row);
+MUST_CHECK struct err runs__find_id(struct tx *tx, int64_t id, bool *ret_found,
+                                    struct run_row *ret_row);
+MUST_CHECK struct err runs__insert(struct tx *tx, const struct run_row *row);
+MUST_CHECK struct err runs__write(struct tx *tx, enum run_state from, const struct run_row *row);
+MUST_CHECK struct err runs__tell(struct tx *tx, const struct run_row *row);
+
+/* One integer by SQL; `missing` where there is no row. */
+struct run_ask {
+    const char *sql;
+    const struct arg *args;
+    size_t count;
+    int64_t missing;
+};
+MUST_CHECK struct err runs__int(struct tx *tx, const struct run_ask *ask, int64_t *ret_number);
+
+/* Names as values of columns. */
+struct arg runs__name(const char *name);
+
+/* --- Events, on the run's own stream ---------------------------------------------------------- */
+
+MUST_CHECK struct err runs__event_queued(struct tx *tx, const struct run_row *row);
+MUST_CHECK struct err runs__event_started(struct tx *tx, const struct run_row *row);
+MUST_CHECK struct err runs__event_retrying(struct tx *tx, const struct run_row *row,
+                                           int64_t wait_ms);
+MUST_CHECK struct err runs__event_stopping(struct tx *tx, const struct run_row *row);
+MUST_CHECK struct err runs__event_finished(struct tx *tx, const struct run_row *row);
+
+/* --- Admission -------------------------------------------------------------------------------- */
+
+struct run_lane { /* Who shares a key; empty: the run has none. */
+    struct bytes owner, key;
+};
+/* The row begins its next attempt. */
+MUST_CHECK struct err runs__start(struct tx *tx, const struct run_bounds *bounds,
+                                  struct run_row *row);
+/* Through the key's gate, as many as fit. */
+MUST_CHECK struct err runs__admit_key(struct tx *tx, const struct run_lane *lane);
+/* Into free slots, at most `limit`. *ret_more: some may be left. */
+MUST_CHECK struct err runs__admit_slots(struct tx *tx, enum run_kind kind,
+                                        const struct run_bounds *bounds, int64_t limit,
+                                        bool *ret_more);
+/* What the end, or the wait, of a run of this kind and lane freed. */
+MUST_CHECK struct err runs__admit_freed(struct tx *tx, const struct run_row *row,
+                                        const struct run_bounds *bounds);
+/* Slots that are free for a run of this kind now. */
+MUST_CHECK struct err runs__slots_free(struct tx *tx, enum run_kind kind,
+                                       const struct run_bounds *bounds, int64_t *ret_free);
+
+/* --- Input (run_input.c) ---------------------------------------------------------------------- */
+
+/* From here on it takes input, whose first byte is at `from`. */
+MUST_CHECK struct err runs__input_open(struct tx *tx, int64_t id, int64_t from);
+/* It has ended: what was kept goes. */
+MUST_CHECK struct err runs__input_close(struct tx *tx, const struct run_row *row);
+
+/* --- Ends ------------------------------------------------------------------------------------- */
+
+/* Writes the final state that `row` has already, and all that it owes: event, inbox. Nothing is
+ * admitted, and nobody below asked to end. */
+MUST_CHECK struct err runs__end(struct tx *tx, enum run_state from, struct run_row *row,
+                                struct bytes output);
+/* Ends a run that has not begun, because of the stop in its row. */
+MUST_CHECK struct err runs__end_queued(struct tx *tx, struct run_row *row);
+/* Asks the children of a run that has ended to end, too, and goes on where an earlier page of its
+ * own parent's children was left. */
+MUST_CHECK struct err runs__ask_children(struct tx *tx, const struct run_row *ended);
+/* Asks one run. A queued one that has nobody below ends at once. */
+struct run_ask_stop {
+    enum run_cause cause;
+    int64_t grace_ms;
+};
+MUST_CHECK struct err runs__ask(struct tx *tx, const struct run_ask_stop *stop,
+                                struct run_row *row);
+
+#endif

@@ -1,0 +1,143 @@
+/* runs.h: the transactions of runs: submit, admit, settle, stop, release.
+ *
+ * Promise    each function is the whole of one change: rows, events, admissions that it frees,
+ *            inbox rows that it owes, and the notes by which the dispatcher hears of it. Illegal
+ *            edges are asserted; results that come too late change nothing and say so.
+ * Threads    inside a store function. Of what they decide, the rules are in rules/run.h.
+ * Failure    as store.h: after an SQL error only return.
+ */
+#ifndef DROVER_ENGINE_RUNS_H
+#define DROVER_ENGINE_RUNS_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "rules/run.h"
+#include "store/store.h"
+
+enum {
+    RUN_NOTE = 1, /* The kind under which store notes reach the dispatcher. */
+    RUN_SPEC_MAX = 1 << 20,
+    RUN_RESULT_MAX = 8 << 10,
+    RUN_COMMAND_MAX = 200,
+    RUN_STOP_PAGE = 200,      /* Runs of a subtree that one transaction asks to stop. */
+    RUN_STOP_GRACE_MS = 5000, /* For those below a run that has ended. */
+};
+
+/* What the daemon allows at this moment; the caller knows. */
+struct run_bounds {
+    int64_t slots;     /* Jobs at once; 0 while the daemon holds: nothing begins. */
+    struct bytes host; /* This machine and directory; written at each start. */
+};
+
+struct run_new {
+    struct id run;
+    struct bytes owner, parent, key, label, spec; /* parent: run_… or "". */
+    struct bytes command; /* What runs, for lists, at most RUN_COMMAND_MAX; no data: none. */
+    enum run_kind kind;
+    int64_t priority, key_max;
+    bool once;
+    bool input_open;    /* Input may follow (run_input.h), */
+    int64_t input_from; /* behind so many bytes of the spec. */
+    struct run_bounds bounds;
+};
+/* Writes the row, admitted or queued. ERR_NOT_FOUND: no such parent of this owner; ERR_CONFLICT:
+ * the parent has ended. */
+MUST_CHECK struct err tx_run_submit(struct tx *tx, const struct run_new *what,
+                                    struct run_row *ret_row);
+
+/* Texts live in the transaction's arena. `owner` data NULL: anybody's. */
+struct run_key {
+    struct bytes owner, run;
+};
+MUST_CHECK struct err tx_run_find(struct tx *tx, const struct run_key *key, bool *ret_found,
+                                  struct run_row *ret_row);
+
+struct run_page {
+    struct bytes owner;
+    int64_t before; /* id; 0: from the newest. */
+    int64_t limit;
+    bool live;              /* Only those that have not ended. */
+    bool by_kind, by_state; /* Whether the next ones count. */
+    enum run_kind kind;
+    enum run_state state;
+};
+/* Newest first, without spec and result. */
+MUST_CHECK struct err tx_run_each(struct tx *tx, const struct run_page *page,
+                                  struct err (*each)(void *ctx, const struct run_row *row),
+                                  void *ctx);
+
+/* The end of an attempt, judged by run_judge: the run ends, or is queued again;
+ * what it frees goes to others. */
+struct run_settle {
+    struct bytes run;
+    int64_t attempt;
+    struct attempt end;
+    struct retry_policy retry;
+    struct bytes result; /* JSON, compact. */
+    struct bytes note;   /* A sentence about a failure, or "". */
+    struct bytes output; /* Text for a notice: head and tail. */
+    uint32_t random;
+    struct run_bounds bounds;
+};
+/* *ret_late: the row has moved on; nothing was changed. */
+MUST_CHECK struct err tx_run_settle(struct tx *tx, const struct run_settle *settle, bool *ret_late,
+                                    struct run_row *ret_row);
+
+/* This daemon holds the attempt now. *ret_late as above. */
+MUST_CHECK struct err tx_run_adopted(struct tx *tx, const struct run_key *key, int64_t attempt,
+                                     bool *ret_late);
+
+/* Asks a run and all below it to end. What has not begun ends at once. *ret_more: call again (the
+ * subtree is large). ERR_NOT_FOUND; ERR_CONFLICT: it has ended. */
+struct run_stop {
+    struct run_key key;
+    enum run_cause cause;
+    int64_t grace_ms;
+    struct run_bounds bounds;
+};
+MUST_CHECK struct err tx_run_stop(struct tx *tx, const struct run_stop *stop, bool *ret_more,
+                                  struct run_row *ret_row);
+
+/* A queued run whose wait is over goes on to its other gates. */
+MUST_CHECK struct err tx_run_wake(struct tx *tx, const struct run_key *key,
+                                  const struct run_bounds *bounds);
+
+/* Admits what may run: after a release, and at start. At most `limit`; *ret_more: call again. */
+MUST_CHECK struct err tx_run_admit_all(struct tx *tx, const struct run_bounds *bounds,
+                                       int64_t limit, bool *ret_more);
+
+/* Every run that has not ended, in the order of ids above `after`: notes for the dispatcher. The
+ * one path of recovery. *ret_last: hand it in as the next `after`; 0: that was all. */
+MUST_CHECK struct err tx_run_recover(struct tx *tx, int64_t after, int64_t limit,
+                                     int64_t *ret_last);
+
+/* Removes ended runs with their streams: one of a client's, or the oldest beyond what is kept. The
+ * spool folders to remove come as names through `gone`, which must only copy. */
+struct run_keep {
+    int64_t count, age_ms; /* 0: no such bound. */
+};
+MUST_CHECK struct err tx_run_remove(struct tx *tx, const struct run_key *key,
+                                    struct run_row *ret_row);
+MUST_CHECK struct err tx_run_prune(struct tx *tx, const struct run_keep *keep, int64_t limit,
+                                   struct err (*gone)(void *ctx, const struct run_row *row),
+                                   void *ctx, bool *ret_more);
+
+struct run_census {
+    int64_t states[RUN_STATE_COUNT]; /* Of runs that have not ended; the others are 0. */
+    int64_t oldest_queued_ms;        /* made_ms; 0: none. */
+};
+MUST_CHECK struct err tx_run_census(struct tx *tx, struct run_census *ret_census);
+
+/* --- What the dispatcher hears after a commit ------------------------------------------------- */
+
+/* Decoded from a note's bytes, which it borrows. The row's result, note and command are empty, and
+ * the spec of a run that does not run is, too: whoever begins or adopts it hears of it again. */
+MUST_CHECK bool run_note_read(struct bytes note, struct run_row *ret_row);
+
+/* A row as clients see it, one JSON object: `whole` adds spec and result. */
+enum run_form { RUN_LIGHT, RUN_WHOLE };
+struct text;
+void run_write_json(const struct run_row *row, enum run_form form, struct text *text);
+
+#endif
