@@ -33,6 +33,7 @@
     X(MISSING_FIELD, "missing_field", 400, 2, "A required field is missing")                       \
     X(BAD_QUERY, "bad_query", 400, 2, "A query parameter is not valid")                            \
     X(BAD_CURSOR, "bad_cursor", 400, 2, "The page cursor is not valid")                            \
+    X(BAD_PATTERN, "bad_pattern", 400, 2, "The pattern is not a valid regular expression")         \
     X(CURSOR_AHEAD, "cursor_ahead", 400, 2, "The cursor is ahead of the stream")                   \
     X(BAD_HOST, "bad_host", 421, 4, "The Host header does not name this daemon")                   \
     X(BAD_ORIGIN, "bad_origin", 403, 4, "Requests from this Origin are refused")                   \
@@ -44,6 +45,8 @@
     X(NOT_ACCEPTABLE, "not_acceptable", 406, 2, "No offered media type is acceptable")             \
     X(REQUEST_TIMEOUT, "request_timeout", 408, 1, "The request took too long to arrive")           \
     X(CONFLICT, "conflict", 409, 5, "The object is in another state")                              \
+    X(INPUT_CLOSED, "input_closed", 409, 5, "The job takes no input, or no more")                  \
+    X(INPUT_FULL, "input_full", 409, 5, "The job was sent all the input that is kept for one")     \
     X(LENGTH_REQUIRED, "length_required", 411, 2, "The request needs a length")                    \
     X(BODY_TOO_LARGE, "body_too_large", 413, 2, "The body is larger than allowed")                 \
     X(URL_TOO_LONG, "url_too_long", 414, 2, "The URL is longer than allowed")                      \
@@ -51,6 +54,7 @@
     X(EXPECTATION_FAILED, "expectation_failed", 417, 2, "The expectation cannot be met")           \
     X(IDEMPOTENCY_MISMATCH, "idempotency_mismatch", 422, 5,                                        \
       "The Idempotency-Key was used for another request")                                          \
+    X(TOO_EXPENSIVE, "too_expensive", 422, 1, "The pattern takes too much time or memory here")    \
     X(UPGRADE_REQUIRED, "upgrade_required", 426, 2, "This address speaks WebSocket")               \
     X(TOO_MANY, "too_many", 429, 1, "Too many at once; try again later")                           \
     X(HEADERS_TOO_LARGE, "headers_too_large", 431, 2, "The header is larger than allowed")         \

@@ -27,6 +27,36 @@ struct sha256 sha256_of(const void *bytes, size_t len) {
     return sha256_finish(&stream);
 }
 
+void hmac_start(struct hmac_stream *stream, struct bytes key) {
+    uint8_t block[sizeof stream->outer_key] = {0};
+    static_assert(sizeof(struct sha256) <= sizeof block, "a hashed key fits");
+    if (key.len > sizeof block) {
+        struct sha256 hash = sha256_of(key.data, key.len);
+        memcpy(block, hash.bytes, sizeof hash.bytes);
+    } else if (key.len > 0) {
+        memcpy(block, key.data, key.len);
+    }
+    for (size_t i = 0; i < sizeof block; i++) {
+        stream->outer_key[i] = block[i] ^ 0x5c;
+        block[i] ^= 0x36;
+    }
+    sha256_start(&stream->inner);
+    sha256_add(&stream->inner, block, sizeof block);
+}
+
+void hmac_add(struct hmac_stream *stream, struct bytes piece) {
+    sha256_add(&stream->inner, piece.data, piece.len);
+}
+
+struct sha256 hmac_finish(struct hmac_stream *stream) {
+    struct sha256 inner = sha256_finish(&stream->inner);
+    struct sha256_stream outer;
+    sha256_start(&outer);
+    sha256_add(&outer, stream->outer_key, sizeof stream->outer_key);
+    sha256_add(&outer, inner.bytes, sizeof inner.bytes);
+    return sha256_finish(&outer);
+}
+
 struct sha256_hex sha256_hex(const struct sha256 *hash) {
     struct sha256_hex hex;
     hex_write(hash->bytes, sizeof hash->bytes, hex.text);

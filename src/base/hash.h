@@ -1,4 +1,4 @@
-/* hash.h: SHA-256, and hexadecimal.
+/* hash.h: SHA-256, HMAC with it, and hexadecimal.
  *
  * Threads    any; a stream belongs to one thread at a time.
  * Failure    none: nothing here allocates.
@@ -26,6 +26,15 @@ struct sha256_stream {
 void sha256_start(struct sha256_stream *stream);
 void sha256_add(struct sha256_stream *stream, const void *bytes, size_t len);
 struct sha256 sha256_finish(struct sha256_stream *stream);
+
+/* HMAC-SHA-256 (RFC 2104), in pieces like the above. The key may be of any length. */
+struct hmac_stream {
+    struct sha256_stream inner;
+    uint8_t outer_key[64];
+};
+void hmac_start(struct hmac_stream *stream, struct bytes key);
+void hmac_add(struct hmac_stream *stream, struct bytes piece);
+struct sha256 hmac_finish(struct hmac_stream *stream);
 
 struct sha256_hex sha256_hex(const struct sha256 *hash);
 

@@ -1,0 +1,56 @@
+/* base64.c: three bytes are four digits. */
+#include "base/base64.h"
+
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void base64_add(struct text *text, struct bytes bytes) {
+    for (size_t i = 0; i < bytes.len; i += 3) {
+        const uint8_t *at = (const uint8_t *)bytes.data + i;
+        size_t left = bytes.len - i;
+        uint32_t group = (uint32_t)at[0] << 16;
+        group |= left > 1 ? (uint32_t)at[1] << 8 : 0;
+        group |= left > 2 ? (uint32_t)at[2] : 0;
+        char four[] = {digits[group >> 18], digits[(group >> 12) & 63],
+                       left > 1 ? digits[(group >> 6) & 63] : '=',
+                       left > 2 ? digits[group & 63] : '='};
+        text_add(text, four, sizeof four);
+    }
+}
+
+static bool digit_value(char digit, uint32_t *ret_value) {
+    unsigned char c = (unsigned char)digit;
+    if (c >= 'A' && c <= 'Z') {
+        *ret_value = (uint32_t)(c - 'A');
+    } else if (c >= 'a' && c <= 'z') {
+        *ret_value = (uint32_t)(c - 'a') + 26;
+    } else if (c >= '0' && c <= '9') {
+        *ret_value = (uint32_t)(c - '0') + 52;
+    } else if (c == '+' || c == '/') {
+        *ret_value = c == '+' ? 62 : 63;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+bool base64_add_decoded(struct text *bytes, struct bytes encoded) {
+    if (encoded.len % 4 != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < encoded.len; i += 4) {
+        const char *four = encoded.data + i;
+        bool last = i + 4 == encoded.len;
+        unsigned pads = last ? (unsigned)(four[3] == '=') + (four[3] == '=' && four[2] == '=') : 0;
+        uint32_t group = 0;
+        for (unsigned digit = 0; digit < 4; digit++) {
+            uint32_t value = 0;
+            if (digit < 4 - pads && !digit_value(four[digit], &value)) {
+                return false;
+            }
+            group = group << 6 | value;
+        }
+        char three[] = {(char)(group >> 16), (char)(group >> 8 & 255), (char)(group & 255)};
+        text_add(bytes, three, 3 - pads);
+    }
+    return true;
+}

@@ -1,0 +1,331 @@
+/* fetch_transfer.c: one request as libcurl sees it. The callbacks here run inside libcurl. */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "base/memory.h"
+#include "loop/fetch_inside.h"
+
+/* --- The guard -------------------------------------------------------------------------------- */
+
+static bool may_connect(struct fetch_request *request, const struct address *address) {
+    if (address_allowed(request->call.allow, address, request->host)) {
+        return true;
+    }
+    char ip[INET6_ADDRSTRLEN];
+    bool four = memcmp(address->bytes, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12) == 0;
+    (void)inet_ntop(four ? AF_INET : AF_INET6, address->bytes + (four ? 12 : 0), ip, sizeof ip);
+    (void)snprintf(request->refused, sizeof request->refused, "%s is a %s address", ip,
+                   address_kind_name(address_judge(address)));
+    return false;
+}
+
+static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *to) {
+    struct fetch_request *request = ctx;
+    struct address address;
+    if (purpose != CURLSOCKTYPE_IPCXN || !address_from_socket(&to->addr, to->addrlen, &address) ||
+        !may_connect(request, &address)) {
+        return CURL_SOCKET_BAD;
+    }
+    return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+}
+
+/* Also of a connection that is used again, which was opened with another list, maybe. */
+static int before_request(void *ctx, char *ip, char *own_ip, int port, int own_port) {
+    struct fetch_request *request = ctx;
+    struct address address;
+    if (!address_parse(ip, (uint16_t)port, &address) || !may_connect(request, &address)) {
+        return CURL_PREREQFUNC_ABORT;
+    }
+    request->asked = true;
+    fetch__phase(request, request->call.limits.answer_ms, FETCH_ANSWER_TIMEOUT);
+    return CURL_PREREQFUNC_OK;
+}
+
+static CURLcode trust_context(CURL *easy, void *context, void *ctx) {
+    const struct curl_trust *trust = ctx;
+    trust->context_set(context, trust->store);
+    return CURLE_OK;
+}
+
+/* --- What arrives ----------------------------------------------------------------------------- */
+
+static void came(struct fetch_request *request) {
+    fetch__phase(request, request->call.limits.stall_ms, FETCH_STALL_TIMEOUT);
+}
+
+static size_t refuse(struct fetch_request *request, enum fetch_fault fault) {
+    request->broken = fault;
+    return 0; /* Fewer bytes than it gave: libcurl ends the transfer. */
+}
+
+/* One line at a time. Heads of 1xx answers, and trailers, are nobody's business. */
+static size_t on_header(char *data, size_t size, size_t count, void *ctx) {
+    struct fetch_request *request = ctx;
+    size_t len = size * count;
+    came(request);
+    if (request->head_whole) {
+        return len;
+    }
+    if (len >= 5 && memcmp(data, "HTTP/", 5) == 0) {
+        text_clear(&request->head);
+        return len;
+    }
+    if (len <= 2 && (data[0] == '\r' || data[0] == '\n')) {
+        long status = 0;
+        (void)request->client->curl.curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE,
+                                                      &status); /* Cannot fail. */
+        if (status >= 200) {
+            request->status = (int)status;
+            request->head_whole = true;
+            loop_soon(request->client->loop, &request->tell);
+        }
+        return len;
+    }
+    text_add(&request->head, data, len);
+    return text_failed(&request->head) ? refuse(request, FETCH_TOO_LARGE) : len;
+}
+
+static size_t on_body(char *data, size_t size, size_t count, void *ctx) {
+    struct fetch_request *request = ctx;
+    size_t len = size * count, size_max = request->call.limits.size_max;
+    came(request);
+    if (size_max > 0 && len > size_max - request->received) {
+        return refuse(request, FETCH_TOO_LARGE);
+    }
+    if (request->call.piece != NULL) {
+        if (len > FETCH_HELD_MAX - request->held.len) {
+            request->held_back = true;
+            return CURL_WRITEFUNC_PAUSE; /* It comes again. */
+        }
+        text_add(&request->held, data, len);
+        if (text_failed(&request->held)) {
+            return refuse(request, FETCH_FAILED);
+        }
+        loop_soon(request->client->loop, &request->tell);
+    }
+    request->received += len;
+    return len;
+}
+
+/* --- Options ---------------------------------------------------------------------------------- */
+
+/* Setting one fails for want of memory, or where a library was built without it. */
+struct setter {
+    const struct curl_library *curl; /* Borrowed. */
+    CURL *easy;                      /* Borrowed. */
+    CURLcode code;
+};
+
+/* The library reads a long, a pointer or a function's pointer, and takes no other type. */
+static void set_long(struct setter *setter, CURLoption option, long value) {
+    if (setter->code == CURLE_OK) {
+        setter->code = setter->curl->curl_easy_setopt(setter->easy, option, value);
+    }
+}
+
+static void set_pointer(struct setter *setter, CURLoption option, const void *value) {
+    if (setter->code == CURLE_OK) {
+        setter->code = setter->curl->curl_easy_setopt(setter->easy, option, value);
+    }
+}
+
+static void set_callbacks(struct setter *setter, struct fetch_request *request) {
+    const struct curl_library *curl = setter->curl;
+    set_pointer(setter, CURLOPT_OPENSOCKETDATA, request);
+    set_pointer(setter, CURLOPT_PREREQDATA, request);
+    set_pointer(setter, CURLOPT_HEADERDATA, request);
+    set_pointer(setter, CURLOPT_WRITEDATA, request);
+    set_pointer(setter, CURLOPT_PRIVATE, request);
+    set_pointer(setter, CURLOPT_ERRORBUFFER, request->error);
+    if (setter->code == CURLE_OK) {
+        (void)curl->curl_easy_setopt(setter->easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+        (void)curl->curl_easy_setopt(setter->easy, CURLOPT_PREREQFUNCTION, before_request);
+        (void)curl->curl_easy_setopt(setter->easy, CURLOPT_HEADERFUNCTION, on_header);
+        (void)curl->curl_easy_setopt(setter->easy, CURLOPT_WRITEFUNCTION, on_body);
+    }
+}
+
+static void set_manners(struct setter *setter) {
+    set_pointer(setter, CURLOPT_PROTOCOLS_STR, "http,https");
+    set_pointer(setter, CURLOPT_PROXY, ""); /* Not even the environment's. */
+    set_long(setter, CURLOPT_FOLLOWLOCATION, 0);
+    set_long(setter, CURLOPT_DISALLOW_USERNAME_IN_URL, 1);
+    set_long(setter, CURLOPT_NOSIGNAL, 1);
+    /* A name server that does not answer would otherwise hold up the loop when we give up. */
+    set_long(setter, CURLOPT_QUICK_EXIT, 1);
+    /* One connection for each request at a time: a stream that is paused holds up no other. */
+    set_long(setter, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+    set_pointer(setter, CURLOPT_USERAGENT, "drover/" DROVER_VERSION);
+}
+
+static void set_trust(struct setter *setter, const struct fetch *client) {
+    if (client->trust.store != NULL) {
+        set_pointer(setter, CURLOPT_CAINFO, NULL);
+        set_pointer(setter, CURLOPT_CAPATH, NULL);
+        set_pointer(setter, CURLOPT_SSL_CTX_DATA, &client->trust);
+        if (setter->code == CURLE_OK) {
+            setter->code = setter->curl->curl_easy_setopt(setter->easy, CURLOPT_SSL_CTX_FUNCTION,
+                                                          trust_context);
+        }
+    } else if (client->ca_file != NULL) {
+        set_pointer(setter, CURLOPT_CAINFO, client->ca_file);
+    }
+}
+
+static void set_request(struct setter *setter, const struct fetch_request *request) {
+    struct bytes body = request->call.body;
+    set_pointer(setter, CURLOPT_URL, request->url);
+    set_pointer(setter, CURLOPT_HTTPHEADER, request->list);
+    if (strcmp(request->method, "HEAD") == 0) {
+        set_long(setter, CURLOPT_NOBODY, 1);
+    } else if (strcmp(request->method, "GET") != 0) {
+        set_long(setter, CURLOPT_POST, 1);
+        set_pointer(setter, CURLOPT_POSTFIELDS, body.len > 0 ? body.data : "");
+        set_long(setter, CURLOPT_POSTFIELDSIZE, (long)body.len);
+        set_pointer(setter, CURLOPT_CUSTOMREQUEST, request->method);
+    }
+}
+
+/* --- Beginning -------------------------------------------------------------------------------- */
+
+static enum fetch_fault fail(struct fetch_request *request, enum fetch_fault fault,
+                             const char *detail) {
+    (void)snprintf(request->detail, sizeof request->detail, "%s", detail); /* Cut at worst. */
+    return fault;
+}
+
+/* libcurl's own reader of URLs, so that the guard and the connection cannot understand a host
+ * differently. */
+static enum fetch_fault read_host(struct fetch_request *request) {
+    const struct curl_library *curl = &request->client->curl;
+    CURLU *url = curl->curl_url();
+    char *host = NULL;
+    CURLUcode code = url == NULL ? CURLUE_OUT_OF_MEMORY
+                                 : curl->curl_url_set(url, CURLUPART_URL, request->url,
+                                                      CURLU_NON_SUPPORT_SCHEME);
+    if (code == CURLUE_OK) {
+        code = curl->curl_url_get(url, CURLUPART_HOST, &host, 0);
+    }
+    if (code == CURLUE_OK) {
+        request->host = mem_copy(host, strlen(host));
+    }
+    curl->curl_free(host);
+    curl->curl_url_cleanup(url);
+    return code == CURLUE_OK ? FETCH_NONE : fail(request, FETCH_URL, "it is not valid");
+}
+
+static bool list_add(struct fetch_request *request, const char *line) {
+    struct curl_slist *longer = request->client->curl.curl_slist_append(request->list, line);
+    if (longer == NULL) {
+        return false;
+    }
+    request->list = longer;
+    return true;
+}
+
+static enum fetch_fault make_list(struct fetch_request *request) {
+    const struct text *headers = &request->headers;
+    bool typed = false, fine = !text_failed(headers);
+    for (size_t at = 0; fine && at < headers->len; at += strlen(headers->data + at) + 1) {
+        const char *line = headers->data + at;
+        if (strpbrk(line, "\r\n") != NULL) {
+            return fail(request, FETCH_FAILED, "a header's value holds a line break");
+        }
+        typed = typed || strncasecmp(line, "content-type:", 13) == 0;
+        fine = list_add(request, line);
+    }
+    /* It would ask large bodies' leave first, and call a body a form. */
+    fine = fine && list_add(request, "Expect:") && (typed || list_add(request, "Content-Type:"));
+    return fine ? FETCH_NONE : fail(request, FETCH_FAILED, "not enough memory");
+}
+
+static enum fetch_fault set_all(struct fetch_request *request) {
+    struct fetch *client = request->client;
+    struct setter setter = {.curl = &client->curl, .easy = request->easy};
+    set_manners(&setter);
+    set_callbacks(&setter, request);
+    set_trust(&setter, client);
+    set_request(&setter, request);
+    if (setter.code != CURLE_OK) {
+        return fail(request, FETCH_FAILED, client->curl.curl_easy_strerror(setter.code));
+    }
+    return client->curl.curl_multi_add_handle(client->multi, request->easy) == CURLM_OK
+               ? FETCH_NONE
+               : fail(request, FETCH_FAILED, "libcurl did not take it");
+}
+
+enum fetch_fault fetch__transfer_begin(struct fetch_request *request) {
+    enum fetch_fault fault = read_host(request);
+    if (fault == FETCH_NONE) {
+        fault = make_list(request);
+    }
+    if (fault != FETCH_NONE) {
+        return fault;
+    }
+    request->easy = request->client->curl.curl_easy_init();
+    return request->easy != NULL ? set_all(request)
+                                 : fail(request, FETCH_FAILED, "not enough memory");
+}
+
+void fetch__transfer_free(struct fetch_request *request) {
+    const struct fetch *client = request->client;
+    if (request->easy != NULL) {
+        /* Not among its transfers, when adding failed: then it says so, and nothing happens. */
+        (void)client->curl.curl_multi_remove_handle(client->multi, request->easy);
+        client->curl.curl_easy_cleanup(request->easy);
+        request->easy = NULL;
+    }
+    if (request->list != NULL) {
+        client->curl.curl_slist_free_all(request->list);
+        request->list = NULL;
+    }
+}
+
+/* --- The end ---------------------------------------------------------------------------------- */
+
+static const struct {
+    CURLcode code;
+    enum fetch_fault before, after; /* The request was sent. */
+} ends[] = {
+    {CURLE_OK, FETCH_NONE, FETCH_NONE},
+    {CURLE_UNSUPPORTED_PROTOCOL, FETCH_URL, FETCH_NOT_HTTP}, /* HTTP/0.9 is called so, too. */
+    {CURLE_URL_MALFORMAT, FETCH_URL, FETCH_URL},
+    {CURLE_LOGIN_DENIED, FETCH_URL, FETCH_URL}, /* A name in the URL. */
+    {CURLE_COULDNT_RESOLVE_HOST, FETCH_RESOLVE, FETCH_RESOLVE},
+    {CURLE_COULDNT_CONNECT, FETCH_CONNECT, FETCH_CONNECT},
+    {CURLE_OPERATION_TIMEDOUT, FETCH_CONNECT_TIMEOUT, FETCH_TOTAL_TIMEOUT},
+    {CURLE_SSL_CONNECT_ERROR, FETCH_TLS, FETCH_TLS},
+    {CURLE_PEER_FAILED_VERIFICATION, FETCH_TLS, FETCH_TLS},
+    {CURLE_SSL_CERTPROBLEM, FETCH_TLS, FETCH_TLS},
+    {CURLE_SSL_CIPHER, FETCH_TLS, FETCH_TLS},
+    {CURLE_SSL_CACERT_BADFILE, FETCH_TLS, FETCH_TLS},
+    {CURLE_SSL_ISSUER_ERROR, FETCH_TLS, FETCH_TLS},
+    {CURLE_PARTIAL_FILE, FETCH_CUT_OFF, FETCH_CUT_OFF},
+    {CURLE_GOT_NOTHING, FETCH_CUT_OFF, FETCH_CUT_OFF},
+    {CURLE_RECV_ERROR, FETCH_CUT_OFF, FETCH_CUT_OFF},
+    {CURLE_SEND_ERROR, FETCH_CUT_OFF, FETCH_CUT_OFF},
+    {CURLE_WEIRD_SERVER_REPLY, FETCH_NOT_HTTP, FETCH_NOT_HTTP},
+    {CURLE_BAD_CONTENT_ENCODING, FETCH_NOT_HTTP, FETCH_NOT_HTTP},
+};
+
+enum fetch_fault fetch__transfer_judge(const struct fetch_request *request, CURLcode code) {
+    if (code == CURLE_OK && !request->head_whole) { /* libcurl takes half a head for one. */
+        return FETCH_CUT_OFF;
+    }
+    if (code != CURLE_OK && request->broken != FETCH_NONE) {
+        return request->broken;
+    }
+    bool at_socket = code == CURLE_COULDNT_CONNECT || code == CURLE_ABORTED_BY_CALLBACK;
+    if (at_socket && request->refused[0] != '\0') {
+        return FETCH_REFUSED;
+    }
+    for (size_t i = 0; i < COUNT_OF(ends); i++) {
+        if (ends[i].code == code) {
+            return request->asked ? ends[i].after : ends[i].before;
+        }
+    }
+    return FETCH_FAILED;
+}
