@@ -1,0 +1,253 @@
+/* deliver.c: which receivers are known, and which of them is next. */
+#include "dispatch/deliver.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "dispatch/deliver_inside.h"
+
+/* --- States ----------------------------------------------------------------------------------- */
+
+#define TO(state) (1U << RECEIVER_##state)
+static const unsigned edges[RECEIVER_STATES] = {
+    [RECEIVER_QUEUED] = TO(ASKING),    [RECEIVER_ASKING] = TO(SENDING) | TO(WAITING) | TO(QUEUED),
+    [RECEIVER_SENDING] = TO(SETTLING), [RECEIVER_SETTLING] = TO(SETTLING) | TO(QUEUED),
+    [RECEIVER_WAITING] = TO(QUEUED),
+};
+#undef TO
+
+void deliver__enter(struct receiver *receiver, enum receiver_state state) {
+    assert((edges[receiver->state] & 1U << state) != 0);
+    receiver->state = state;
+}
+
+static void parcel_drop(struct receiver *receiver) {
+    if (receiver->parcel != NULL) {
+        receiver->deliver->slots--;
+        mem_free(receiver->parcel);
+        receiver->parcel = NULL;
+        loop_soon(receiver->deliver->options.loop, &receiver->deliver->pump);
+    }
+}
+
+static void append(struct receiver *receiver) {
+    struct deliver *deliver = receiver->deliver;
+    receiver->next = NULL;
+    *deliver->queue_end = receiver;
+    deliver->queue_end = &receiver->next;
+    loop_soon(deliver->options.loop, &deliver->pump);
+}
+
+void deliver__queue(struct receiver *receiver) {
+    parcel_drop(receiver);
+    deliver__enter(receiver, RECEIVER_QUEUED);
+    append(receiver);
+}
+
+static void on_time(struct timer *timer) {
+    struct receiver *receiver = CONTAINER_OF(timer, struct receiver, timer);
+    receiver->ripe = true;
+    deliver__queue(receiver);
+}
+
+void deliver__wait(struct receiver *receiver, uint64_t wait_ms) {
+    if (receiver->touched) { /* A row may be due that was not there when it was asked. */
+        wait_ms = 0;
+    }
+    parcel_drop(receiver);
+    deliver__enter(receiver, RECEIVER_WAITING);
+    if (wait_ms == 0) {
+        deliver__queue(receiver);
+    } else {
+        timer_start(receiver->deliver->options.loop, &receiver->timer, wait_ms, on_time);
+    }
+}
+
+/* --- Which are known -------------------------------------------------------------------------- */
+
+static void receiver_free(struct receiver *receiver) {
+    mem_free(receiver->parcel);
+    mem_free(receiver->note);
+    mem_free(receiver->url);
+    mem_free(receiver);
+}
+
+static void receiver_add(struct deliver *deliver, struct bytes note) {
+    struct receiver *receiver = mem_new(sizeof *receiver);
+    receiver->deliver = deliver;
+    receiver->note = mem_copy(note.data, note.len);
+    receiver->node.name = (struct bytes){receiver->note, note.len};
+    bool read = inbox_note_read(receiver->node.name, &receiver->key);
+    assert(read); /* The caller has read it. */
+    receiver->url = mem_copy(receiver->key.address.data, receiver->key.address.len);
+    receiver->state = RECEIVER_QUEUED;
+    table_add(&deliver->receivers, &receiver->node);
+    append(receiver);
+}
+
+void deliver__idle(struct receiver *receiver) {
+    struct deliver *deliver = receiver->deliver;
+    if (receiver->touched) {
+        deliver__queue(receiver);
+        return;
+    }
+    parcel_drop(receiver);
+    table_remove(&deliver->receivers, &receiver->node);
+    receiver_free(receiver);
+    if (deliver->overflow && deliver->receivers.count <= DELIVER_RECEIVERS_MAX / 2) {
+        deliver->overflow = false;
+        deliver_recover(deliver);
+    }
+}
+
+/* A session's rows are taken by its turns. */
+void deliver_note(struct deliver *deliver, struct bytes note) {
+    struct inbox_receiver key;
+    if (deliver->stopping) {
+        return;
+    }
+    census__touch(deliver);
+    if (!inbox_note_read(note, &key) || key.kind != RECEIVER_WEBHOOK) {
+        return;
+    }
+    struct table_node *node = table_find(&deliver->receivers, note);
+    if (node == NULL) {
+        deliver->overflow = deliver->receivers.count >= DELIVER_RECEIVERS_MAX;
+        if (!deliver->overflow) {
+            receiver_add(deliver, note);
+        }
+        return;
+    }
+    struct receiver *receiver = CONTAINER_OF(node, struct receiver, node);
+    if (receiver->state == RECEIVER_WAITING) {
+        timer_stop(deliver->options.loop, &receiver->timer);
+        deliver__queue(receiver);
+    } else if (receiver->state != RECEIVER_QUEUED) {
+        receiver->touched = true;
+    }
+}
+
+/* --- Which is next ---------------------------------------------------------------------------- */
+
+static void pump(struct loop_task *task) {
+    struct deliver *deliver = CONTAINER_OF(task, struct deliver, pump);
+    while (!deliver->held && !deliver->stopping && deliver->queue != NULL &&
+           deliver->slots < DELIVER_AT_ONCE) {
+        struct receiver *receiver = deliver->queue;
+        deliver->queue = receiver->next;
+        if (deliver->queue == NULL) {
+            deliver->queue_end = &deliver->queue;
+        }
+        receiver->touched = false;
+        receiver->parcel = mem_new(sizeof *receiver->parcel);
+        receiver->parcel->receiver = receiver;
+        deliver->slots++;
+        deliver__enter(receiver, RECEIVER_ASKING);
+        parcel__ask(receiver);
+    }
+}
+
+/* --- The store -------------------------------------------------------------------------------- */
+
+void deliver__write(struct deliver *deliver, store_fn fn, store_done done, void *ctx) {
+    deliver->busy++;
+    store_write(deliver->options.store, fn, done, ctx);
+}
+
+void deliver__read(struct deliver *deliver, store_fn fn, store_done done, void *ctx) {
+    deliver->busy++;
+    store_read(deliver->options.store, fn, done, ctx);
+}
+
+bool deliver__answered(struct deliver *deliver) {
+    assert(deliver->busy > 0);
+    deliver->busy--;
+    return !deliver->stopping;
+}
+
+uint64_t deliver__retry_ms(struct deliver *deliver, unsigned *tries, struct err err) {
+    if (*tries == 0 && deliver->options.failed != NULL) {
+        deliver->options.failed(deliver->options.ctx,
+                                "the inbox could not be read or written; it is tried again", err);
+    }
+    uint64_t wait_ms = (uint64_t)DELIVER_RETRY_FIRST_MS << (*tries < 4 ? *tries : 4);
+    (*tries)++;
+    deliver->stats.store_retries++;
+    return wait_ms < DELIVER_RETRY_MAX_MS ? wait_ms : DELIVER_RETRY_MAX_MS;
+}
+
+/* --- Its life --------------------------------------------------------------------------------- */
+
+static void stop_end(struct loop_task *task) {
+    struct deliver *deliver = CONTAINER_OF(task, struct deliver, stop_task);
+    deliver->stopped(deliver->stopped_ctx);
+}
+
+struct deliver *deliver_open(const struct deliver_options *options) {
+    assert(options->secret.len >= DELIVER_SECRET_MIN);
+    struct deliver *deliver = mem_new(sizeof *deliver);
+    deliver->options = *options;
+    deliver->held = options->hold == RUN_HELD;
+    deliver->queue_end = &deliver->queue;
+    deliver->pump.run = pump;
+    deliver->stop_task.run = stop_end;
+    table_init(&deliver->receivers);
+    return deliver;
+}
+
+void deliver_hold(struct deliver *deliver) {
+    deliver->held = true;
+}
+
+void deliver_release(struct deliver *deliver) {
+    deliver->held = false;
+    loop_soon(deliver->options.loop, &deliver->pump);
+}
+
+static void leave_off(void *ctx, struct table_node *node) {
+    struct deliver *deliver = ctx;
+    struct receiver *receiver = CONTAINER_OF(node, struct receiver, node);
+    timer_stop(deliver->options.loop, &receiver->timer);
+    parcel__cancel(receiver);
+}
+
+void deliver_stop(struct deliver *deliver, void (*stopped)(void *ctx), void *ctx) {
+    assert(!deliver->stopping);
+    deliver->stopping = true;
+    deliver->stopped = stopped;
+    deliver->stopped_ctx = ctx;
+    table_each(&deliver->receivers, leave_off, deliver);
+    loop_task_cancel(deliver->options.loop, &deliver->pump);
+    walk__stop(deliver);
+    loop_soon(deliver->options.loop, &deliver->stop_task);
+}
+
+static void forget(void *ctx, struct table_node *node) {
+    struct deliver *deliver = ctx;
+    struct receiver *receiver = CONTAINER_OF(node, struct receiver, node);
+    timer_stop(deliver->options.loop, &receiver->timer);
+    table_remove(&deliver->receivers, node);
+    receiver_free(receiver);
+}
+
+void deliver_close(struct deliver *deliver) {
+    if (deliver == NULL) {
+        return;
+    }
+    assert(deliver->busy == 0);
+    walk__stop(deliver);
+    loop_task_cancel(deliver->options.loop, &deliver->pump);
+    loop_task_cancel(deliver->options.loop, &deliver->stop_task);
+    table_each(&deliver->receivers, forget, deliver);
+    table_done(&deliver->receivers);
+    mem_free(deliver);
+}
+
+void deliver_get_stats(const struct deliver *deliver, struct deliver_stats *ret_stats) {
+    const struct inbox_census *known = &deliver->census.known;
+    *ret_stats = deliver->stats;
+    ret_stats->receivers = deliver->receivers.count;
+    ret_stats->pending = (uint64_t)known->pending;
+    ret_stats->stalled = (uint64_t)known->stalled;
+    ret_stats->oldest_ms = known->oldest_ms;
+}

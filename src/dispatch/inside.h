@@ -1,0 +1,228 @@
+/* inside.h: what the files of this room know of each other. Nobody else includes it.
+ *
+ * A FLIGHT is one attempt of a run in the hands of this daemon, from the note that asks for it to
+ * the commit of its end:
+ *
+ *    note: start                               note: adopt
+ *        │      ┌──────────┐                        │
+ *        v      v          │ large order            v     ┌── pause ──┐
+ *      QUEUED ────────> ORDERING          ┌───> DECIDING <┤           │ unreachable, or an error
+ *        │  └──────────────┼──────────────┤      │  │ │   └> PAUSING ─┘ of the system
+ *        │ begun           │ stopped, or  │      │  │ └──────────┐
+ *        v                 │ it failed    │      │  │ its holder │
+ *      FOLLOWING <─────────┼──────────────┼──────┘  │ is dead    v
+ *        │  └── link lost ─┴──────────────┘ alive   │        CLEARING (its tree)
+ *        │ ended                                    │            │
+ *        v                          void, ended     v            │
+ *      READING (output for a notice) <──────────────┴────────────┘
+ *        │
+ *        v
+ *      SETTLING ──> gone
+ *
+ * It keeps only what its end needs; what a state needs beside is its errand, which the flight owns
+ * and a job in the pool or a function of the store may use in between.
+ */
+#ifndef DROVER_DISPATCH_INSIDE_H
+#define DROVER_DISPATCH_INSIDE_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "dispatch/dispatch.h"
+#include "dispatch/pool.h"
+#include "dispatch/table.h"
+#include "proc/tree.h"
+
+enum {
+    NOTE_MAX = 320,        /* A sentence about a failure. */
+    TREE_WAIT_MS = 2000,   /* One try to end the tree of a dead holder, */
+    TREE_TRIES = 5,        /* and how many before its end is told with what is left. */
+    RETRY_FIRST_MS = 1000, /* Waits after an error of the store, */
+    RETRY_MAX_MS = 10000,  /* doubling up to this. */
+};
+
+enum flight_state {
+    FLIGHT_NEW,
+    FLIGHT_QUEUED,
+    FLIGHT_ORDERING,
+    FLIGHT_FOLLOWING,
+    FLIGHT_DECIDING,
+    FLIGHT_PAUSING,
+    FLIGHT_CLEARING,
+    FLIGHT_READING,
+    FLIGHT_SETTLING,
+    FLIGHT_STATES
+};
+
+/* What a state needs while it lasts. Of the flight's owner: a job in the pool touches nothing else.
+ */
+struct errand {
+    struct pool_job job;
+    struct flight *flight; /* Borrowed: it waits for us. */
+    struct dispatch *dispatch;
+    char name[PROTOCOL_NAME_MAX];
+    bool away;    /* In the pool or in the store: it must stay. */
+    bool foreign; /* The row is of another host: its folder is not ours to judge. */
+    char *spec;   /* Owned; NULL once it was read. */
+    size_t spec_len;
+    struct err err;
+    char note[NOTE_MAX]; /* "": nothing to say. */
+
+    int order; /* Owned; -1: none. */
+    struct retry_policy retry;
+    bool notify, pty, input_open;
+
+    int64_t epoch;
+    struct spool_state found;
+    struct tree_end tree;
+    bool kill; /* The holder is to be killed: it lives, and nobody reaches it. */
+
+    struct attempt end;
+    bool ended; /* `exit` is filled. */
+    struct spool_exit exit;
+    struct text result, output;
+    struct run_settle settle;
+    bool late;
+};
+
+struct flight {
+    struct table_node node; /* By run. */
+    struct dispatch *dispatch;
+    struct flight *next; /* In the queue of starts. */
+    char name[PROTOCOL_NAME_MAX];
+    int64_t attempt;
+    enum flight_state state;
+    bool ours;  /* The row says that this daemon's epoch has it. */
+    bool stop;  /* It was asked to end. */
+    bool read;  /* `retry`, `notify` and `pty` are known. */
+    bool begun; /* This daemon started its holder. */
+    bool notify, pty, full;
+    bool input_open;   /* Input may come, by offset. */
+    struct feed *feed; /* Owned, or by the store's answer; NULL: it takes none. */
+    unsigned grace_ms;
+    unsigned tries; /* In a row, of what the state tries again. */
+    struct retry_policy retry;
+    int64_t sizes[LOG_STREAMS];
+    struct holder *holder;          /* Owned; FOLLOWING. */
+    struct errand *errand;          /* Owned. */
+    struct adoption *adoption;      /* Owned by the store's answer; NULL: none awaited. */
+    struct dispatch_watch *watches; /* Borrowed. */
+    struct timer timer;
+};
+
+/* tx_run_adopted on its way. It outlives a flight that ends meanwhile. */
+struct adoption {
+    struct dispatch *dispatch;
+    struct flight *flight; /* NULL: it is gone. */
+    struct id run;
+    int64_t attempt;
+    bool late;
+};
+
+struct walk { /* recover.c */
+    struct loop_task task;
+    struct timer timer;
+    int64_t after, last;
+    bool running, again, admitting, more;
+    unsigned tries;
+    struct run_bounds bounds;
+    void (*done)(void *ctx);
+    void *ctx;
+};
+
+struct feed; /* input.c */
+struct tidy; /* retain.c */
+
+struct dispatch {
+    struct dispatch_options options;
+    struct table flights, wakers;
+    struct pool pool;
+    struct flight *starts, **starts_end; /* The queue, oldest first. */
+    bool starts_wait;                    /* The first of a queue, for one turn: see start.c. */
+    struct loop_task start_task, stop_task;
+    struct dispatch_watch *parked; /* Of attempts that the first walk may still bring. */
+    struct walk walk;
+    struct tidy *tidy;  /* Owned. */
+    char **environment; /* Owned: what commands inherit of ours; ends with NULL. */
+    size_t busy;        /* Answers of the store that are awaited. */
+    bool recovered, stopping;
+    bool told; /* That it has stopped. */
+    void (*stopped)(void *ctx);
+    void *stopped_ctx;
+    struct dispatch_stats stats;
+};
+
+/* dispatch.c */
+uint32_t dispatch__random(const struct dispatch *dispatch);
+void dispatch__failed(struct dispatch *dispatch, const char *what, struct bytes run,
+                      struct err err);
+/* A function of the store that is counted as awaited; its `done` begins with dispatch__answered. */
+void dispatch__write(struct dispatch *dispatch, store_fn fn, store_done done, void *ctx);
+void dispatch__read(struct dispatch *dispatch, store_fn fn, store_done done, void *ctx);
+void dispatch__answered(struct dispatch *dispatch);
+/* To be called where the last thing may have come back. */
+void dispatch__maybe_stopped(struct dispatch *dispatch);
+/* The wait before the `tries`th try (from 1). */
+uint64_t dispatch__wait_ms(unsigned tries);
+
+/* flight.c */
+struct flight *flight__find(const struct dispatch *dispatch, struct bytes run, int64_t attempt);
+struct flight *flight__new(struct dispatch *dispatch, const struct run_row *row);
+void flight__enter(struct flight *flight, enum flight_state state);
+struct errand *flight__errand(struct flight *flight); /* Made where there is none. */
+void flight__errand_drop(struct flight *flight);
+void flight__learn(struct flight *flight); /* What its errand read in the spec. */
+/* Of an errand that came back: false, and the flight is gone, when the daemon stops. */
+MUST_CHECK bool flight__back(struct errand *errand);
+struct bytes flight__run(const struct flight *flight);
+void flight__free(struct flight *flight); /* At the end, or when the daemon stops. */
+void flight__stop(struct flight *flight, unsigned grace_ms);
+/* flight->holder is there: follow it, from where its input was taken. */
+void flight__follow(struct flight *flight, int64_t accepted);
+const struct holder_news *flight__news(void);
+
+/* adopt.c: tells the rows that this daemon holds it. */
+void adopt__write(struct flight *flight);
+
+/* input.c: of an attempt that is followed. */
+enum { INPUT_UNKNOWN = -1 };
+/* `accepted`: how much it has taken; INPUT_UNKNOWN: its holder will say. */
+void input__follow(struct flight *flight, int64_t accepted);
+void input__accepted(struct flight *flight, int64_t size);
+void input__drop(struct flight *flight);
+
+/* start.c */
+void start__queue(struct flight *flight);
+void start__task(struct loop_task *task);
+
+/* order.c: in the pool, or on the loop when the spec is short. Fills order and what is read. */
+void order__read(struct errand *errand);
+void order__make(struct errand *errand);
+char **order__environment(void); /* Owned by the caller. */
+void order__environment_free(char **environment);
+
+/* decide.c */
+void decide__begin(struct flight *flight);
+
+/* settle.c */
+void settle__begin(struct flight *flight, struct attempt end);
+void settle__exit(struct flight *flight, const struct spool_exit *exit);
+/* notice.c: in the pool. */
+void notice__read(const struct spool *spool, const struct errand *errand, struct text *text);
+
+/* wake.c */
+void wake__note(struct dispatch *dispatch, const struct run_row *row, bool wanted);
+void wake__stop(struct dispatch *dispatch);
+
+/* watch.c */
+void watch__grown(struct flight *flight, enum log_stream stream);
+void watch__all(struct dispatch *dispatch, struct dispatch_watch **list);
+
+/* recover.c */
+void recover__stop(struct dispatch *dispatch);
+/* retain.c */
+void retain__start(struct dispatch *dispatch);
+void retain__now(struct dispatch *dispatch); /* A round soon; for tests. */
+void retain__stop(struct dispatch *dispatch);
+
+#endif

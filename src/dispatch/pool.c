@@ -1,0 +1,82 @@
+/* pool.c: three queues, and how many of each run. */
+#include "dispatch/pool.h"
+
+#include "dispatch/dispatch.h"
+
+void pool_init(struct pool *pool, struct loop *loop) {
+    *pool = (struct pool){.loop = loop};
+}
+
+static bool may_begin(const struct pool *pool, enum pool_kind kind) {
+    static const unsigned most[POOL_KINDS] = {
+        [POOL_QUICK] = DISPATCH_POOL_MAX, [POOL_SLOW] = POOL_SLOW_MAX, [POOL_TIDY] = POOL_TIDY_MAX};
+    unsigned all = 0;
+    for (size_t i = 0; i < POOL_KINDS; i++) {
+        all += pool->running[i];
+    }
+    return all < DISPATCH_POOL_MAX && pool->running[kind] < most[kind];
+}
+
+static struct pool_job *take(struct pool *pool, enum pool_kind kind) {
+    struct pool_job *job = pool->first[kind];
+    if (job != NULL) {
+        pool->first[kind] = job->next;
+        job->next = NULL;
+        if (pool->first[kind] == NULL) {
+            pool->last[kind] = NULL;
+        }
+    }
+    return job;
+}
+
+static void on_run(struct loop_work *work) {
+    struct pool_job *job = CONTAINER_OF(work, struct pool_job, work);
+    if (job->run != NULL) {
+        job->run(job);
+    }
+}
+
+static void serve(struct pool *pool);
+
+static void on_done(struct loop_work *work) {
+    struct pool_job *job = CONTAINER_OF(work, struct pool_job, work);
+    struct pool *pool = job->pool;
+    pool->running[job->kind]--;
+    pool->count--;
+    serve(pool); /* First: `done` may be the end of whoever embeds us. */
+    job->done(job);
+}
+
+static void serve(struct pool *pool) {
+    for (enum pool_kind kind = 0; kind < POOL_KINDS; kind++) {
+        while (pool->first[kind] != NULL && may_begin(pool, kind)) {
+            struct pool_job *job = take(pool, kind);
+            pool->running[kind]++;
+            job->work.run = on_run;
+            job->work.done = on_done;
+            loop_work(pool->loop, &job->work);
+        }
+    }
+}
+
+void pool_add(struct pool *pool, struct pool_job *job) {
+    job->pool = pool;
+    job->next = NULL;
+    if (pool->last[job->kind] != NULL) {
+        pool->last[job->kind]->next = job;
+    } else {
+        pool->first[job->kind] = job;
+    }
+    pool->last[job->kind] = job;
+    pool->count++;
+    serve(pool);
+}
+
+/* They pass through the pool as no-ops: so there is one way back, and one count. */
+void pool_cancel(struct pool *pool) {
+    for (size_t kind = 0; kind < POOL_KINDS; kind++) {
+        for (struct pool_job *job = pool->first[kind]; job != NULL; job = job->next) {
+            job->run = NULL;
+        }
+    }
+}

@@ -1,0 +1,40 @@
+/* pool.h: work on the disk and on other processes, a little at a time.
+ *
+ * Promise    jobs of a kind begin in the order they came; at most DISPATCH_POOL_MAX run at once, of
+ *            those that may take seconds (ending a tree) at most POOL_SLOW_MAX, so that the others
+ *            of the daemon who use libuv's pool never wait behind them.
+ * Ownership  a job is embedded in the caller's object and lives until its `done`.
+ * Threads    the loop; `run` is in the pool and sees nothing but what is the job's own.
+ */
+#ifndef DROVER_DISPATCH_POOL_H
+#define DROVER_DISPATCH_POOL_H
+
+#include "base/base.h"
+#include "loop/loop.h"
+
+/* In the order in which they are served. */
+enum pool_kind { POOL_QUICK, POOL_SLOW, POOL_TIDY, POOL_KINDS };
+enum { POOL_SLOW_MAX = 2, POOL_TIDY_MAX = 1 };
+
+struct pool;
+struct pool_job {
+    struct loop_work work; /* Private, as are the next two. */
+    struct pool_job *next;
+    struct pool *pool;
+    enum pool_kind kind;
+    void (*run)(struct pool_job *job);
+    void (*done)(struct pool_job *job);
+};
+
+struct pool {
+    struct loop *loop; /* Borrowed. */
+    struct pool_job *first[POOL_KINDS], *last[POOL_KINDS];
+    unsigned running[POOL_KINDS];
+    size_t count; /* Waiting or running. */
+};
+void pool_init(struct pool *pool, struct loop *loop);
+void pool_add(struct pool *pool, struct pool_job *job);
+/* Takes back what has not begun: `done` comes soon, without `run`. */
+void pool_cancel(struct pool *pool);
+
+#endif

@@ -1,0 +1,314 @@
+/* retain.c: takes away runs that ended long ago, and the folders that nobody needs any more.
+ *
+ *            timer            page                       folders gone
+ *   ASLEEP ─────────> PRUNING ────> REMOVING ──────────────────────────> PRUNING …
+ *     ^                  │ no more, or an error; only after the start: ↓
+ *     │                  └──────────> LISTING ──> CHECKING (a few names) ──> REMOVING ──> …
+ *     └── nothing left ──────────────────────────────┘
+ *
+ * Rows go first: a folder without a row is litter, a row without its folder a broken promise. A
+ * daemon that dies in between leaves such litter, and the first round after each start looks for
+ * it; but only for what nobody has touched for a day, so that a daemon that was started with the
+ * wrong database by mistake does not take away what belongs to the right one. While the daemon
+ * holds, everything stays: somebody wants to look first. */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/memory.h"
+#include "base/number.h"
+#include "dispatch/inside.h"
+
+enum {
+    FIRST_MS = 60 * 1000,
+    EVERY_MS = 60 * 60 * 1000,
+    PAGE = 100,
+    CHECK_PAGE = 16, /* Rows come with their specs. */
+    NAMES_SIZE_MAX = 8 << 20,
+    UNTOUCHED_S = 24 * 60 * 60,
+};
+
+/* Attempts of one run. */
+struct span {
+    struct id run;
+    int64_t first, last;
+};
+
+struct tidy {
+    struct dispatch *dispatch;
+    struct timer timer;
+    struct pool_job job;
+    bool away; /* In the store or in the pool. */
+    bool looked;
+    size_t removals; /* Of this round, in the pool. */
+    /* What the store's functions and the pool write. */
+    bool more;
+    size_t count;
+    struct span gone[PAGE];
+    struct text names; /* Of folders, each terminated; */
+    size_t at;         /* those before it were checked. */
+    struct err err;
+};
+
+/* --- Folders ---------------------------------------------------------------------------------- */
+
+struct removal {
+    struct pool_job job;
+    struct dispatch *dispatch;
+    struct tidy *tidy;
+    struct span span;
+    struct err err;
+};
+
+static void tidy_on(struct tidy *tidy);
+
+static void removal_run(struct pool_job *job) {
+    struct removal *removal = CONTAINER_OF(job, struct removal, job);
+    for (int64_t attempt = removal->span.first; attempt <= removal->span.last; attempt++) {
+        char name[PROTOCOL_NAME_MAX];
+        (void)snprintf(name, sizeof name, "%s.%" PRId64, removal->span.run.text, attempt);
+        struct err err = spool_remove(removal->dispatch->options.spool, name);
+        if (err_failed(err)) {
+            removal->err = err;
+        }
+    }
+}
+
+static void removal_done(struct pool_job *job) {
+    struct removal *removal = CONTAINER_OF(job, struct removal, job);
+    struct dispatch *dispatch = removal->dispatch;
+    struct tidy *tidy = removal->tidy;
+    if (err_failed(removal->err)) {
+        dispatch__failed(dispatch, "the folder of a run could not be removed",
+                         (struct bytes){removal->span.run.text, strlen(removal->span.run.text)},
+                         removal->err);
+    }
+    mem_free(removal);
+    dispatch__maybe_stopped(dispatch);
+    if (--tidy->removals == 0) {
+        tidy->away = false;
+        tidy_on(tidy);
+    }
+}
+
+static void remove_span(struct tidy *tidy, const struct span *span) {
+    struct removal *removal = mem_new(sizeof *removal);
+    removal->dispatch = tidy->dispatch;
+    removal->tidy = tidy;
+    removal->span = *span;
+    removal->job = (struct pool_job){.kind = POOL_TIDY, .run = removal_run, .done = removal_done};
+    tidy->removals++;
+    tidy->away = true;
+    pool_add(&tidy->dispatch->pool, &removal->job);
+}
+
+/* --- Rows ------------------------------------------------------------------------------------- */
+
+static struct err on_gone(void *ctx, const struct run_row *row) {
+    struct tidy *tidy = ctx;
+    struct span *span = &tidy->gone[tidy->count];
+    if (row->attempt == 0 || row->run.len >= sizeof span->run.text) {
+        return ERR_OK; /* It never began. */
+    }
+    assert(tidy->count < PAGE);
+    *span = (struct span){.first = 1, .last = row->attempt};
+    memcpy(span->run.text, row->run.data, row->run.len);
+    tidy->count++;
+    return ERR_OK;
+}
+
+static struct err prune_tx(struct tx *tx, void *ctx) {
+    struct tidy *tidy = ctx;
+    tidy->count = 0;
+    tidy->more = false;
+    return tx_run_prune(tx, &tidy->dispatch->options.keep, PAGE, on_gone, tidy, &tidy->more);
+}
+
+static bool stopped(struct tidy *tidy) {
+    if (!tidy->dispatch->stopping) {
+        return false;
+    }
+    retain__stop(tidy->dispatch);
+    return true;
+}
+
+static void prune_done(struct err err, void *ctx) {
+    struct tidy *tidy = ctx;
+    struct dispatch *dispatch = tidy->dispatch;
+    tidy->away = false;
+    dispatch__answered(dispatch);
+    if (stopped(tidy)) {
+        return;
+    }
+    if (err_failed(err)) {
+        dispatch__failed(dispatch, "old runs could not be removed", (struct bytes){"", 0}, err);
+        tidy->more = false;
+        tidy->count = 0;
+    }
+    for (size_t i = 0; i < tidy->count; i++) {
+        remove_span(tidy, &tidy->gone[i]);
+    }
+    if (tidy->count == 0) {
+        tidy_on(tidy);
+    }
+}
+
+/* --- Litter ----------------------------------------------------------------------------------- */
+
+/* What is not named like a folder of ours is not ours to remove. */
+static bool span_of(const char *name, struct span *ret_span) {
+    const char *dot = strrchr(name, '.');
+    struct span span = {.first = 0};
+    size_t len = dot == NULL ? 0 : (size_t)(dot - name);
+    if (len == 0 || len >= sizeof span.run.text || !id_valid(name, len, "run") ||
+        !number_parse((struct bytes){dot + 1, strlen(dot + 1)},
+                      (struct number_bounds){1, INT64_MAX - 1}, &span.first)) {
+        return false;
+    }
+    memcpy(span.run.text, name, len);
+    span.last = span.first;
+    *ret_span = span;
+    return true;
+}
+
+static struct err on_folder(void *ctx, const char *name) {
+    struct tidy *tidy = ctx;
+    const struct dispatch_options *options = &tidy->dispatch->options;
+    struct span span;
+    struct stat about;
+    if (span_of(name, &span) &&
+        fstatat(spool_fd(options->spool), name, &about, AT_SYMLINK_NOFOLLOW) == 0 &&
+        about.st_mtime < world_wall_ms(loop_world(options->loop)) / 1000 - UNTOUCHED_S) {
+        text_add(&tidy->names, name, strlen(name) + 1);
+    }
+    return ERR_OK; /* Names beyond the bound wait for the next start. */
+}
+
+static void list_run(struct pool_job *job) {
+    struct tidy *tidy = CONTAINER_OF(job, struct tidy, job);
+    tidy->err = spool_each(tidy->dispatch->options.spool, on_folder, tidy);
+}
+
+static void list_done(struct pool_job *job) {
+    struct tidy *tidy = CONTAINER_OF(job, struct tidy, job);
+    struct dispatch *dispatch = tidy->dispatch;
+    tidy->away = false;
+    dispatch__maybe_stopped(dispatch);
+    if (stopped(tidy)) {
+        return;
+    }
+    if (err_failed(tidy->err)) {
+        dispatch__failed(dispatch, "the folders of runs could not be listed", (struct bytes){"", 0},
+                         tidy->err);
+    }
+    tidy->looked = true;
+    tidy_on(tidy);
+}
+
+static struct err check_tx(struct tx *tx, void *ctx) {
+    struct tidy *tidy = ctx;
+    size_t at = tidy->at;
+    tidy->count = 0;
+    for (size_t i = 0; i < CHECK_PAGE && at < tidy->names.len; i++) {
+        const char *name = tidy->names.data + at;
+        struct span *span = &tidy->gone[tidy->count];
+        at += strlen(name) + 1;
+        bool ours = span_of(name, span), found = false;
+        assert(ours);
+        struct run_row row;
+        struct run_key key = {.run = {span->run.text, strlen(span->run.text)}};
+        struct err err = tx_run_find(tx, &key, &found, &row);
+        if (err_failed(err)) {
+            return err;
+        }
+        tidy->count += !found;
+    }
+    return ERR_OK;
+}
+
+static void check_done(struct err err, void *ctx) {
+    struct tidy *tidy = ctx;
+    struct dispatch *dispatch = tidy->dispatch;
+    tidy->away = false;
+    dispatch__answered(dispatch);
+    if (stopped(tidy)) {
+        return;
+    }
+    for (size_t i = 0; i < CHECK_PAGE && tidy->at < tidy->names.len; i++) {
+        tidy->at += strlen(tidy->names.data + tidy->at) + 1;
+    }
+    for (size_t i = 0; !err_failed(err) && i < tidy->count; i++) {
+        remove_span(tidy, &tidy->gone[i]);
+    }
+    if (err_failed(err) || tidy->count == 0) {
+        tidy_on(tidy);
+    }
+}
+
+/* --- Rounds ----------------------------------------------------------------------------------- */
+
+static void on_timer(struct timer *timer) {
+    struct tidy *tidy = CONTAINER_OF(timer, struct tidy, timer);
+    tidy->more = true;
+    tidy_on(tidy);
+}
+
+static void sleep_until_next(struct tidy *tidy) {
+    text_done(&tidy->names);
+    text_init(&tidy->names, NAMES_SIZE_MAX);
+    tidy->at = 0;
+    timer_start(tidy->dispatch->options.loop, &tidy->timer, EVERY_MS, on_timer);
+}
+
+/* Each step is over before the next is asked for. */
+static void tidy_on(struct tidy *tidy) {
+    struct dispatch *dispatch = tidy->dispatch;
+    const struct run_keep *keep = &dispatch->options.keep;
+    if (stopped(tidy)) {
+        return;
+    }
+    if (dispatch->options.hold == RUN_HELD) {
+        sleep_until_next(tidy);
+        return;
+    }
+    tidy->away = true;
+    if (tidy->more && (keep->count > 0 || keep->age_ms > 0)) {
+        dispatch__write(dispatch, prune_tx, prune_done, tidy);
+    } else if (!tidy->looked) {
+        tidy->job = (struct pool_job){.kind = POOL_TIDY, .run = list_run, .done = list_done};
+        pool_add(&dispatch->pool, &tidy->job);
+    } else if (tidy->at < tidy->names.len) {
+        dispatch__read(dispatch, check_tx, check_done, tidy);
+    } else {
+        tidy->away = false;
+        sleep_until_next(tidy);
+    }
+}
+
+void retain__start(struct dispatch *dispatch) {
+    struct tidy *tidy = mem_new(sizeof *tidy);
+    tidy->dispatch = dispatch;
+    text_init(&tidy->names, NAMES_SIZE_MAX);
+    dispatch->tidy = tidy;
+    timer_start(dispatch->options.loop, &tidy->timer, FIRST_MS, on_timer);
+}
+
+void retain__now(struct dispatch *dispatch) {
+    struct tidy *tidy = dispatch->tidy;
+    if (!tidy->away) {
+        timer_start(dispatch->options.loop, &tidy->timer, 0, on_timer);
+    }
+}
+
+void retain__stop(struct dispatch *dispatch) {
+    struct tidy *tidy = dispatch->tidy;
+    if (tidy == NULL || tidy->away) {
+        return; /* Who comes back ends it. */
+    }
+    timer_stop(dispatch->options.loop, &tidy->timer);
+    text_done(&tidy->names);
+    mem_free(tidy);
+    dispatch->tidy = NULL;
+}

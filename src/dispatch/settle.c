@@ -1,0 +1,200 @@
+/* settle.c: the end of an attempt, on its way into the rows.
+ *
+ * What came of a command stands in its folder, so a daemon that dies here loses nothing; and a
+ * store that cannot take it now (a full disk) is asked again, each second, later every ten, for as
+ * long as it takes: there is no other truth to fall back to. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "dispatch/inside.h"
+
+static void settle_write(struct flight *flight);
+
+/* --- In the store ----------------------------------------------------------------------------- */
+
+static struct err settle_tx(struct tx *tx, void *ctx) {
+    struct errand *errand = ctx;
+    struct run_row row;
+    return tx_run_settle(tx, &errand->settle, &errand->late, &row);
+}
+
+static void on_timer(struct timer *timer) {
+    settle_write(CONTAINER_OF(timer, struct flight, timer));
+}
+
+static void settle_failed(struct flight *flight, struct err err) {
+    struct dispatch *dispatch = flight->dispatch;
+    if (flight->tries == 0) {
+        dispatch__failed(dispatch, "the end of a command could not be stored; it is tried again",
+                         flight__run(flight), err);
+    }
+    dispatch->stats.store_retries++;
+    flight->tries++;
+    timer_start(dispatch->options.loop, &flight->timer, dispatch__wait_ms(flight->tries), on_timer);
+}
+
+static void settle_done(struct err err, void *ctx) {
+    struct errand *errand = ctx;
+    struct flight *flight = errand->flight;
+    struct dispatch *dispatch = errand->dispatch;
+    dispatch__answered(dispatch);
+    if (!flight__back(errand)) {
+        return;
+    }
+    if (err_failed(err) && err.code != ERR_NOT_FOUND) {
+        settle_failed(flight, err);
+        return;
+    }
+    if (err_failed(err) || errand->late) {
+        dispatch->stats.late++;
+    } else {
+        dispatch->stats.settled++;
+    }
+    flight__free(flight);
+}
+
+static void settle_write(struct flight *flight) {
+    struct dispatch *dispatch = flight->dispatch;
+    struct errand *errand = flight->errand;
+    errand->settle = (struct run_settle){
+        .run = flight__run(flight),
+        .attempt = flight->attempt,
+        .end = errand->end,
+        .retry = flight->retry,
+        .result = {errand->result.data, errand->result.len},
+        .note = {errand->note, strlen(errand->note)},
+        .output = {errand->output.data, errand->output.len},
+        .random = dispatch__random(dispatch),
+        .bounds = dispatch_bounds(dispatch),
+    };
+    errand->away = true;
+    dispatch__write(dispatch, settle_tx, settle_done, errand);
+}
+
+static void settle(struct flight *flight) {
+    flight__enter(flight, FLIGHT_SETTLING);
+    flight->tries = 0;
+    settle_write(flight);
+}
+
+/* --- Output for a notice ---------------------------------------------------------------------- */
+
+static void read_run(struct pool_job *job) {
+    struct errand *errand = CONTAINER_OF(job, struct errand, job);
+    notice__read(errand->dispatch->options.spool, errand, &errand->output);
+}
+
+static void read_done(struct pool_job *job) {
+    struct errand *errand = CONTAINER_OF(job, struct errand, job);
+    if (flight__back(errand)) {
+        settle(errand->flight);
+    }
+}
+
+/* --- The end ---------------------------------------------------------------------------------- */
+
+static void add_number(struct text *text, const char *name, int64_t number) {
+    text_addf(text, ",\"%s\":%" PRId64, name, number);
+}
+
+static void write_result(const struct errand *errand, struct text *text) {
+    const struct spool_exit *exit = &errand->exit;
+    if (errand->ended && exit->end == EXIT_EXITED) {
+        text_addf(text, "{\"exit_code\":%d,\"signal\":null", exit->code);
+    } else if (errand->ended && exit->end == EXIT_SIGNALED) {
+        text_addf(text, "{\"exit_code\":null,\"signal\":%d", exit->signal);
+    } else {
+        text_add_str(text, "{\"exit_code\":null,\"signal\":null");
+    }
+    if (errand->exit.end == EXIT_NOT_STARTED && errand->exit.os != 0) {
+        const char *name = strerrorname_np(errand->exit.os);
+        text_addf(text, ",\"errno\":\"%s\",\"step\":\"%s\"", name == NULL ? "" : name,
+                  errand->exit.step);
+    }
+    if (errand->ended) {
+        int64_t took_ms = exit->ended_ms - exit->started_ms;
+        add_number(text, "started_ms", exit->started_ms);
+        add_number(text, "ended_ms", exit->ended_ms);
+        add_number(text, "duration_ms", took_ms > 0 ? took_ms : 0);
+        add_number(text, "cpu_us", exit->cpu_us);
+        add_number(text, "memory_kb", exit->memory_kb);
+        add_number(text, "processes", exit->processes);
+        add_number(text, "processes_left", exit->left);
+        add_number(text, "out", exit->out);
+        add_number(text, "err", exit->err);
+        add_number(text, "pty", exit->pty);
+    }
+    text_add_char(text, '}');
+}
+
+/* Where nothing ran there is nothing to read. */
+static bool has_output(enum attempt_end end) {
+    return end == ATTEMPT_EXITED || end == ATTEMPT_SIGNALED || end == ATTEMPT_GONE ||
+           end == ATTEMPT_REBOOTED;
+}
+
+void settle__begin(struct flight *flight, struct attempt end) {
+    struct dispatch *dispatch = flight->dispatch;
+    struct errand *errand = flight__errand(flight);
+    errand->end = end;
+    write_result(errand, &errand->result);
+    dispatch->stats.void_starts += end.end == ATTEMPT_VOID;
+    if (!flight->notify || !has_output(end.end)) {
+        settle(flight);
+        return;
+    }
+    errand->pty = flight->pty;
+    flight__enter(flight, FLIGHT_READING);
+    errand->away = true;
+    errand->job = (struct pool_job){.kind = POOL_QUICK, .run = read_run, .done = read_done};
+    pool_add(&dispatch->pool, &errand->job);
+}
+
+static struct attempt attempt_of(const struct spool_exit *exit) {
+    static const enum attempt_end ends[] = {[EXIT_EXITED] = ATTEMPT_EXITED,
+                                            [EXIT_SIGNALED] = ATTEMPT_SIGNALED,
+                                            [EXIT_NOT_STARTED] = ATTEMPT_NOT_STARTED};
+    static const enum attempt_why whys[] = {[EXIT_ITSELF] = ATTEMPT_ITSELF,
+                                            [EXIT_STOPPED] = ATTEMPT_STOPPED,
+                                            [EXIT_TIMED_OUT] = ATTEMPT_TIMED_OUT,
+                                            [EXIT_PROCESSES] = ATTEMPT_PROCESSES};
+    return (struct attempt){.end = ends[exit->end],
+                            .why = whys[exit->why],
+                            .code = exit->end == EXIT_SIGNALED ? exit->signal : exit->code};
+}
+
+static void write_note(const struct spool_exit *exit, char *note, size_t size) {
+    note[0] = '\0';
+    if (exit->end == EXIT_NOT_STARTED) {
+        const char *text = strerrordesc_np(exit->os);
+        (void)snprintf(note, size, "The command could not be started: %s: %s", exit->step,
+                       text == NULL ? "unknown error" : text); /* Short. */
+    } else if (exit->left > 0) {
+        (void)snprintf(note, size,
+                       "%" PRId64 " processes could not be ended: the system keeps them",
+                       exit->left); /* Short. */
+    }
+}
+
+/* Whoever follows the log hears of the last bytes here: they are on the disk. */
+static void sizes_final(struct flight *flight, const struct spool_exit *exit) {
+    const int64_t sizes[LOG_STREAMS] = {
+        [LOG_OUT] = exit->out, [LOG_ERR] = exit->err, [LOG_PTY] = exit->pty};
+    for (enum log_stream stream = 0; stream < LOG_STREAMS; stream++) {
+        if (sizes[stream] > flight->sizes[stream]) {
+            flight->sizes[stream] = sizes[stream];
+            watch__grown(flight, stream);
+        }
+    }
+}
+
+void settle__exit(struct flight *flight, const struct spool_exit *exit) {
+    struct errand *errand = flight__errand(flight);
+    errand->ended = true;
+    errand->exit = *exit;
+    write_note(exit, errand->note, sizeof errand->note);
+    sizes_final(flight, exit);
+    settle__begin(flight, attempt_of(exit));
+}
