@@ -1,0 +1,84 @@
+/* logs.h: what the three ways of reading a job's output share: which job, which attempt, which
+ * stream; and the frames in which output is followed.
+ *
+ * Threads    log_look: a store function. The rest: any, pure, one at a time.
+ */
+#ifndef DROVER_API_LOGS_H
+#define DROVER_API_LOGS_H
+
+#include "api/runs.h"
+#include "base/base.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "proc/spool.h"
+
+enum log_bounds { LOG_ATTEMPT_LATEST = 0, LOG_NO_EXIT_CODE = -1 };
+
+/* What a client asked for, and what the row says. Copies, since a follower outlives its
+ * exchange. */
+struct log_target {
+    char run[ID_SIZE], owner[OWNER_SIZE];
+    bool named; /* The client named the attempt. */
+    int64_t attempt;
+    bool has_stream;
+    enum log_stream stream;
+
+    /* Found by log_look. */
+    int64_t latest; /* 0: none has begun. */
+    enum run_state state;
+    enum run_cause cause;
+    int64_t exit_code; /* LOG_NO_EXIT_CODE: none. */
+    int64_t head;      /* Of the run's own stream: every change of the row is an event behind it. */
+    struct text spec;  /* Owned; only while the stream is not known. */
+};
+
+/* From the request; the answer was given when it is false. */
+MUST_CHECK bool log_target_read(struct exchange *exchange, struct log_target *ret_target);
+void log_target_done(struct log_target *target);
+/* May run more than once, as any store function. ERR_NOT_FOUND: no such job, or attempt. */
+MUST_CHECK struct err log_look(struct tx *tx, struct log_target *target, struct why *why);
+/* The latest attempt, where the client named none; the first, where none has begun. */
+void log_target_resolve(struct log_target *target);
+/* That, and where the client named no stream: a terminal's output, if the job has one, else
+ * stdout. Parses the spec, which may be long: in the pool. */
+void log_target_settle(struct log_target *target);
+/* Nothing is added to the log of this attempt any more. */
+bool log_ended(const struct log_target *target);
+/* RUN.ATTEMPT */
+void log_name(const struct log_target *target, char ret_name[PROTOCOL_NAME_MAX]);
+
+/* --- Reading --------------------------------------------------------------------------------- */
+
+/* As much as is there, up to `size`, in one stretch: a hole may be before the first byte, and
+ * ends it after that. */
+struct log_stretch {
+    size_t len;
+    int64_t offset;    /* Of the first byte. */
+    int64_t hole_from; /* [hole_from, offset) was dropped; equal: nothing was. */
+    int64_t size;      /* Of the log. */
+    bool hole_after;   /* What comes next was dropped. */
+};
+MUST_CHECK struct err log_read_stretch(const struct spool *spool, const struct log_place *place,
+                                       char *buffer, size_t size, struct log_stretch *ret_stretch);
+/* A negative offset counts from the end. */
+MUST_CHECK struct err log_offset_settle(const struct spool *spool, struct log_place *place);
+
+/* --- Frames ---------------------------------------------------------------------------------- */
+
+enum log_encoding { LOG_AUTO, LOG_BASE64 };
+enum log_rest { LOG_GOES_ON, LOG_REST_LAST }; /* LAST: nothing follows these bytes directly. */
+/* How many bytes may be told now: not the first bytes of a character whose others may follow. */
+size_t log_piece_len(struct bytes bytes, enum log_rest rest);
+
+struct log_piece {
+    struct bytes bytes;
+    int64_t offset;
+    enum log_encoding encoding;
+};
+void log_frame_output(struct text *text, const struct log_piece *piece);
+void log_frame_dropped(struct text *text, int64_t from, int64_t to);
+void log_frame_done(struct text *text, const struct log_target *target, int64_t size);
+/* `code` NULL: the server drains. */
+void log_frame_closing(struct text *text, int64_t after, const char *code);
+
+#endif

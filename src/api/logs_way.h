@@ -1,0 +1,17 @@
+/* logs_way.h: the two ways in which GET …/logs answers; jobs__logs chooses.
+ *
+ * Ownership  both take what `target` owns, and answer the exchange.
+ * Threads    the loop.
+ */
+#ifndef DROVER_API_LOGS_WAY_H
+#define DROVER_API_LOGS_WAY_H
+
+#include "api/logs.h"
+
+/* logs_read.c */
+void logs__range(struct exchange *exchange, struct runs_api *api, const struct log_target *target);
+/* logs_follow.c: from `offset`; negative: from the end. */
+void logs__follow(struct exchange *exchange, struct runs_api *api, const struct log_target *target,
+                  int64_t offset);
+
+#endif

@@ -1,0 +1,121 @@
+/* runs.h: runs, jobs, their logs, the inbox, and the hold, over HTTP.
+ *
+ *   GET    /api/v1/runs                    list runs of every kind, newest first
+ *   GET    /api/v1/runs/{id}               one of them
+ *   POST   /api/v1/runs/{id}/stop          ask it, and all below it, to end
+ *   DELETE /api/v1/runs/{id}               remove one that has ended
+ *   POST   /api/v1/jobs                    start a command
+ *   GET    /api/v1/jobs                    list jobs
+ *   GET    /api/v1/jobs/{id}               one of them
+ *   POST   /api/v1/jobs/{id}/input         send it input
+ *   POST   /api/v1/jobs/{id}/resize        tell its terminal a new size
+ *   GET    /api/v1/jobs/{id}/logs          a range of its output, or follow it (SSE)
+ *   GET    /api/v1/jobs/{id}/logs/search   lines of its output that match a pattern
+ *   GET    /api/v1/inbox                   what is owed to whoever waits for a result
+ *   GET    /api/v1/inbox/{id}              one delivery
+ *   POST   /api/v1/inbox/{id}/retry        try it now
+ *   POST   /api/v1/inbox/{id}/drop         take it off the list
+ *   GET    /api/v1/system/hold             whether nothing begins, and what waits for that
+ *   POST   /api/v1/system/release          let it begin
+ *
+ * Ownership  everything in struct runs_api is borrowed for the server's life.
+ * Threads    the loop.
+ */
+#ifndef DROVER_API_RUNS_H
+#define DROVER_API_RUNS_H
+
+#include "base/base.h"
+#include "dispatch/dispatch.h"
+#include "engine/runs.h"
+#include "http/http.h"
+#include "http/server.h"
+#include "journal/hub.h"
+#include "loop/loop.h"
+#include "proc/spool.h"
+#include "store/store.h"
+
+struct runs_api {
+    struct loop *loop;
+    struct store *store;
+    struct hub *hub;
+    struct dispatch *dispatch;
+    struct spool *spool;
+    unsigned searches; /* Of logs, in the pool now; begins as 0. */
+};
+
+struct route_table runs_table(struct runs_api *api);
+struct route_table jobs_table(struct runs_api *api);
+struct route_table inbox_table(struct runs_api *api);
+struct route_table hold_table(struct runs_api *api);
+
+/* --- Shared inside api/ ---------------------------------------------------------------------- */
+
+/* The run of the path, and whose it is; borrowed from the exchange. The answer was given when it
+ * is false. `owner_at`: the position of `owner` in the route's query. */
+MUST_CHECK bool runs__key(struct exchange *exchange, unsigned owner_at, struct run_key *ret_key);
+/* ERR_NOT_FOUND, in words. */
+struct err runs__absent(struct why *why);
+
+void runs__list(struct exchange *exchange, void *ctx);
+void runs__show(struct exchange *exchange, void *ctx);
+void runs__stop(struct exchange *exchange, void *ctx);
+void runs__remove(struct exchange *exchange, void *ctx);
+void jobs__submit(struct exchange *exchange, void *ctx);
+void jobs__list(struct exchange *exchange, void *ctx);
+void jobs__show(struct exchange *exchange, void *ctx);
+void jobs__input(struct exchange *exchange, void *ctx);
+void jobs__resize(struct exchange *exchange, void *ctx);
+void jobs__logs(struct exchange *exchange, void *ctx);
+void jobs__search(struct exchange *exchange, void *ctx);
+
+/* Positions in the query tables, which stand beside the routes. */
+enum {
+    RUNS_LIST_AFTER,
+    RUNS_LIST_LIMIT,
+    RUNS_LIST_OWNER,
+    RUNS_LIST_STATE,
+    RUNS_LIST_LIVE,
+    RUNS_LIST_KIND
+}; /* KIND: of runs only. */
+enum { RUN_OWNER };
+enum { LOGS_OWNER, LOGS_STREAM, LOGS_ATTEMPT, LOGS_OFFSET, LOGS_LIMIT, LOGS_ENCODING };
+enum { SEARCH_PATTERN = LOGS_OFFSET, SEARCH_LIMIT, SEARCH_CONTEXT };
+
+enum {
+    LOGS_LIMIT_DEFAULT = 64 << 10,
+    LOGS_LIMIT_MAX = 1 << 20,
+    SEARCH_PATTERN_MAX = 200, /* Characters, */
+    SEARCH_PATTERN_BYTES = 4 * SEARCH_PATTERN_MAX,
+    SEARCH_LIMIT_DEFAULT = 50,
+    SEARCH_LIMIT_MAX = 500,
+    SEARCH_CONTEXT_MAX = 50,
+    SEARCHES_MAX = 2, /* At once; they would take the whole pool otherwise. */
+    RUN_GRACE_MS_MAX = 10 * 60 * 1000,
+    TERMINAL_SIDE_MAX = 1000, /* Rows or columns. */
+};
+
+#define LOGS_OFFSET_MAX (INT64_C(1) << 53) /* What every JSON client can count to. */
+
+/* A run as JSON Schema, for answers that hold one: a list's row, and all of it. */
+#define RUN_PROPERTIES                                                                             \
+    "\"id\":{\"type\":\"string\"},\"kind\":{\"enum\":[\"job\",\"turn\",\"agent\","                 \
+    "\"workflow\",\"flow\"]},\"state\":{\"enum\":[\"queued\",\"running\",\"waiting\","             \
+    "\"succeeded\",\"degraded\",\"failed\",\"cancelled\",\"timed_out\",\"lost\"]},"                \
+    "\"gate\":{\"type\":[\"string\",\"null\"]},\"cause\":{\"type\":[\"string\",\"null\"]},"        \
+    "\"about\":{\"type\":[\"string\",\"null\"]},\"note\":{\"type\":[\"string\",\"null\"]},"        \
+    "\"exit_code\":{\"type\":[\"integer\",\"null\"]},\"stop\":{\"type\":[\"string\",\"null\"]},"   \
+    "\"attempts\":{\"type\":\"integer\"},\"label\":{\"type\":[\"string\",\"null\"]},"              \
+    "\"command\":{\"type\":\"string\"},"                                                           \
+    "\"key\":{\"type\":[\"string\",\"null\"]},\"key_max\":{\"type\":\"integer\"},"                 \
+    "\"priority\":{\"type\":\"integer\"},\"once\":{\"type\":\"boolean\"},"                         \
+    "\"made_ms\":{\"type\":\"integer\"},\"not_before_ms\":{\"type\":[\"integer\",\"null\"]},"      \
+    "\"started_ms\":{\"type\":[\"integer\",\"null\"]},"                                            \
+    "\"ended_ms\":{\"type\":[\"integer\",\"null\"]},\"stream\":{\"type\":\"string\"}"
+#define RUN_LIGHT_SCHEMA                                                                           \
+    "{\"type\":\"object\",\"required\":[\"id\",\"state\"],\"properties\":{" RUN_PROPERTIES "}}"
+#define RUN_WHOLE_SCHEMA                                                                           \
+    "{\"type\":\"object\",\"required\":[\"id\",\"state\",\"spec\"],\"properties\":"                \
+    "{" RUN_PROPERTIES                                                                             \
+    ",\"spec\":{\"type\":\"object\"},\"result\":{\"type\":[\"object\",\"null\"]}}}"
+
+#endif

@@ -1,0 +1,171 @@
+/* runs_list.c: which runs there are, and one of them. Jobs are the runs of one kind. */
+#include <string.h>
+
+#include "api/op.h"
+#include "api/runs.h"
+#include "base/memory.h"
+#include "base/number.h"
+
+/* --- List ------------------------------------------------------------------------------------- */
+
+struct list_op {
+    struct op op;
+    struct run_page page; /* Its owner is borrowed from the exchange. */
+    int64_t rows, last;   /* While the function runs. */
+};
+
+/* One row more than asked for is read: it tells that there is a next page. */
+static struct err list_row(void *ctx, const struct run_row *row) {
+    struct list_op *list = ctx;
+    if (list->rows++ == list->page.limit) {
+        return ERR_OK;
+    }
+    if (list->rows > 1) {
+        text_add_char(&list->op.answer, ',');
+    }
+    run_write_json(row, RUN_LIGHT, &list->op.answer);
+    list->last = row->id;
+    return ERR_OK;
+}
+
+static struct err list_run(struct tx *tx, void *ctx) {
+    struct list_op *list = ctx;
+    struct text *text = &list->op.answer;
+    op_restart(&list->op);
+    list->rows = 0;
+    struct run_page page = list->page;
+    page.limit++;
+    text_add_str(text, "{\"items\":[");
+    struct err err = tx_run_each(tx, &page, list_row, list);
+    if (list->rows > list->page.limit) {
+        text_addf(text, "],\"next\":\"%lld\"}", (long long)list->last);
+    } else {
+        text_add_str(text, "],\"next\":null}");
+    }
+    return err;
+}
+
+static void list_done(struct err result, void *ctx) {
+    struct list_op *list = ctx;
+    op_answer(&list->op, result);
+    mem_free(list);
+}
+
+static struct err state_read(const struct exchange *exchange, struct run_page *page,
+                             struct why *why) {
+    if (!exchange_query_given(exchange, RUNS_LIST_STATE)) {
+        return ERR_OK;
+    }
+    page->by_state = true;
+    if (!run_state_find(exchange_query_text(exchange, RUNS_LIST_STATE), &page->state)) {
+        why_set(why, "query parameter 'state' must be one of queued, running, waiting, succeeded, "
+                     "degraded, failed, cancelled, timed_out, lost");
+        return err_make(ERR_BAD_QUERY, "runs: state");
+    }
+    return ERR_OK;
+}
+
+static struct err kind_read(const struct exchange *exchange, struct run_page *page,
+                            struct why *why) {
+    if (!exchange_query_given(exchange, RUNS_LIST_KIND)) {
+        return ERR_OK;
+    }
+    page->by_kind = true;
+    if (!run_kind_find(exchange_query_text(exchange, RUNS_LIST_KIND), &page->kind)) {
+        why_set(why, "query parameter 'kind' must be one of job, turn, agent, workflow, flow");
+        return err_make(ERR_BAD_QUERY, "runs: kind");
+    }
+    return ERR_OK;
+}
+
+static struct err page_read(const struct exchange *exchange, struct run_page *page,
+                            struct why *why) {
+    page->limit = exchange_query_int(exchange, RUNS_LIST_LIMIT);
+    page->live = exchange_query_int(exchange, RUNS_LIST_LIVE) != 0;
+    struct number_bounds bounds = {1, INT64_MAX};
+    if (exchange_query_given(exchange, RUNS_LIST_AFTER) &&
+        !number_parse(exchange_query_text(exchange, RUNS_LIST_AFTER), bounds, &page->before)) {
+        why_set(why, "after: take it from `next` of the page before");
+        return err_make(ERR_BAD_CURSOR, "runs: after");
+    }
+    struct err err = state_read(exchange, page, why);
+    return err_failed(err) ? err : op_owner(exchange, RUNS_LIST_OWNER, &page->owner, why);
+}
+
+static void list(struct exchange *exchange, const struct runs_api *api, struct run_page page) {
+    struct why why = {.text = ""};
+    struct err err = page_read(exchange, &page, &why);
+    if (err_failed(err)) {
+        op_refuse(exchange, err, &why);
+        return;
+    }
+    struct list_op *op = mem_new(sizeof *op);
+    op_init(&op->op, exchange, 200);
+    op->page = page;
+    store_read(api->store, list_run, list_done, op);
+}
+
+void runs__list(struct exchange *exchange, void *ctx) {
+    struct why why = {.text = ""};
+    struct run_page page = {.limit = 0};
+    struct err err = kind_read(exchange, &page, &why);
+    if (err_failed(err)) {
+        op_refuse(exchange, err, &why);
+        return;
+    }
+    list(exchange, ctx, page);
+}
+
+void jobs__list(struct exchange *exchange, void *ctx) {
+    list(exchange, ctx, (struct run_page){.by_kind = true, .kind = KIND_JOB});
+}
+
+/* --- One run ---------------------------------------------------------------------------------- */
+
+enum show_what { SHOW_ANY, SHOW_JOB };
+struct show_op {
+    struct op op;
+    struct run_key key; /* Borrowed from the exchange. */
+    enum show_what what;
+};
+
+static struct err show_run(struct tx *tx, void *ctx) {
+    struct show_op *show = ctx;
+    op_restart(&show->op);
+    bool found = false;
+    struct run_row row = {0};
+    struct err err = tx_run_find(tx, &show->key, &found, &row);
+    if (!err_failed(err) && (!found || (show->what == SHOW_JOB && row.kind != KIND_JOB))) {
+        return runs__absent(&show->op.why);
+    }
+    if (!err_failed(err)) {
+        run_write_json(&row, RUN_WHOLE, &show->op.answer);
+    }
+    return err;
+}
+
+static void show_done(struct err result, void *ctx) {
+    struct show_op *show = ctx;
+    op_answer(&show->op, result);
+    mem_free(show);
+}
+
+static void show(struct exchange *exchange, const struct runs_api *api, enum show_what what) {
+    struct run_key key;
+    if (!runs__key(exchange, RUN_OWNER, &key)) {
+        return;
+    }
+    struct show_op *op = mem_new(sizeof *op);
+    op_init(&op->op, exchange, 200);
+    op->key = key;
+    op->what = what;
+    store_read(api->store, show_run, show_done, op);
+}
+
+void runs__show(struct exchange *exchange, void *ctx) {
+    show(exchange, ctx, SHOW_ANY);
+}
+
+void jobs__show(struct exchange *exchange, void *ctx) {
+    show(exchange, ctx, SHOW_JOB);
+}
