@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "cli/quantity.h"
 #include "cli/suggest.h"
 
 /* What every command takes. */
@@ -85,15 +86,34 @@ static bool choice_fits(const char *choices, const char *text) {
     return false;
 }
 
+static struct err number_read(const struct flag *flag, const char *text, struct flag_value *value,
+                              const char *where, struct why *why) {
+    static const char *const forms[] = {
+        [FLAG_INT] = "a whole number",
+        [FLAG_DURATION] = "a time like 500ms, 30s, 5m or 2h",
+        [FLAG_SIZE] = "a size like 64M or 1G",
+    };
+    struct bytes digits = {text, strlen(text)};
+    struct number_bounds bounds = {flag->min, flag->max};
+    bool fits = flag->kind == FLAG_DURATION ? quantity_duration(digits, bounds, &value->number)
+                : flag->kind == FLAG_SIZE   ? quantity_size(digits, bounds, &value->number)
+                                            : number_parse(digits, bounds, &value->number);
+    if (!fits) {
+        struct quantity_text least = quantity_text(flag->kind, flag->min);
+        struct quantity_text most = quantity_text(flag->kind, flag->max);
+        why_set(why, "%s: '%s' is not %s from %s to %s", where, text, forms[flag->kind], least.text,
+                most.text);
+        return err_make(ERR_USAGE, "arguments: number");
+    }
+    return ERR_OK;
+}
+
 static struct err value_read(const struct flag *flag, const char *text, struct flag_value *value,
                              const char *where, struct why *why) {
-    if (flag->kind == FLAG_INT) {
-        struct bytes digits = {text, strlen(text)};
-        struct number_bounds bounds = {flag->min, flag->max};
-        if (!number_parse(digits, bounds, &value->number)) {
-            why_set(why, "%s: '%s' is not a whole number from %lld to %lld", where, text,
-                    (long long)flag->min, (long long)flag->max);
-            return err_make(ERR_USAGE, "arguments: number");
+    if (flag->kind == FLAG_INT || flag->kind == FLAG_DURATION || flag->kind == FLAG_SIZE) {
+        struct err err = number_read(flag, text, value, where, why);
+        if (err_failed(err)) {
+            return err;
         }
     } else if (flag->kind == FLAG_SWITCH) {
         bool on = strcmp(text, "true") == 0 || strcmp(text, "1") == 0;
@@ -110,12 +130,27 @@ static struct err value_read(const struct flag *flag, const char *text, struct f
     return ERR_OK;
 }
 
+/* A LIST keeps every value; what is counted is the list, and its last text stands for it. */
+static struct err repeat_add(struct args *args, unsigned at, struct flag_value *value,
+                             const char *where, struct why *why) {
+    if (args->repeat_count == ARGS_REPEATS_MAX) {
+        why_set(why, "%s: more than %d values", where, ARGS_REPEATS_MAX);
+        return err_make(ERR_USAGE, "arguments: list");
+    }
+    args->repeats[args->repeat_count++] = (struct args_repeat){at, value->text};
+    value->number = args->values[at].number + 1;
+    return ERR_OK;
+}
+
 struct err args_set(struct args *args, unsigned at, const char *text, enum value_from from,
                     const char *where, struct why *why) {
     const struct flag *flag = args_flag_at(args->sets, at);
     assert(flag != NULL && at < ARGS_FLAGS_MAX);
     struct flag_value value = {.from = from};
     struct err err = value_read(flag, text, &value, where, why);
+    if (!err_failed(err) && flag->kind == FLAG_LIST) {
+        err = repeat_add(args, at, &value, where, why);
+    }
     if (!err_failed(err)) {
         args->values[at] = value;
     }
@@ -212,7 +247,7 @@ static struct err flag_take(struct args *args, unsigned at, const char *inline_v
     memcpy(where, label.text, sizeof where - 1);
     where[sizeof where - 1] = '\0';
     const char *value = inline_value;
-    if (args->values[at].from == FROM_FLAG) {
+    if (args->values[at].from == FROM_FLAG && flag->kind != FLAG_LIST) {
         why_set(why, "--%s was given twice", flag->name);
         return err_make(ERR_USAGE, "arguments: twice");
     }
@@ -267,12 +302,22 @@ static struct err operand_take(struct args *args, const char *word, struct why *
     return ERR_OK;
 }
 
+/* The command that a command takes: nothing in it is a flag of ours. */
+static void rest_take(struct args *args, struct words *words) {
+    args->rest = words->argv + words->at;
+    args->rest_count = (unsigned)(words->argc - words->at);
+    words->at = words->argc;
+}
+
 static struct err words_read(struct args *args, struct words *words, struct why *why) {
     struct err err = ERR_OK;
     bool flags_over = false;
     for (; words->at < words->argc && !err_failed(err); words->at++) {
         const char *word = words->argv[words->at];
-        if (flags_over || word[0] != '-' || word[1] == '\0') {
+        bool plain = flags_over || word[0] != '-' || word[1] == '\0';
+        if (plain && args->command != NULL && args->command->takes_rest) {
+            rest_take(args, words);
+        } else if (plain) {
             err = operand_take(args, word, why);
         } else if (strcmp(word, "--") == 0) {
             flags_over = true;
@@ -309,7 +354,8 @@ static struct err command_take(const struct command *const *commands, struct wor
 
 static struct err operands_check(const struct args *args, struct why *why) {
     const struct command *command = args->command;
-    if (command == NULL || args->help || args->operand_count >= command->operands_min) {
+    unsigned count = args->operand_count + args->rest_count;
+    if (command == NULL || args->help || count >= command->operands_min) {
         return ERR_OK;
     }
     why_set(why, "something is missing: drover %s%s%s %s",
@@ -371,6 +417,17 @@ const char *args_text(const struct args *args, const char *name) {
 int64_t args_int(const struct args *args, const char *name, int64_t absent) {
     const struct flag_value *value = &args->values[args_at(args, name)];
     return value->from == FROM_NOWHERE ? absent : value->number;
+}
+
+const char *args_next(const struct args *args, const char *name, unsigned *cursor) {
+    unsigned at = args_at(args, name);
+    while (*cursor < args->repeat_count) {
+        const struct args_repeat *repeat = &args->repeats[(*cursor)++];
+        if (repeat->at == at) {
+            return repeat->text;
+        }
+    }
+    return NULL;
 }
 
 bool args_on(const struct args *args, const char *name) {

@@ -11,23 +11,23 @@
 
 /* In the order in which help shows them. */
 static const struct command *const commands[] = {
-    &command_serve,
-    &command_stream_append,
-    &command_stream_tail,
-    &command_stream_ls,
-    &command_stream_show,
-    &command_stream_prune,
-    &command_stream_keep,
-    &command_token_create,
-    &command_token_ls,
-    &command_token_revoke,
-    &command_backup,
-    &command_restore,
-    &command_doctor,
-    &command_version,
-    &command_completion,
-    &command_help,
-    NULL,
+    &command_serve,         &command_job_run,
+    &command_job_ls,        &command_job_logs,
+    &command_job_search,    &command_job_attach,
+    &command_job_wait,      &command_job_stop,
+    &command_job_rm,        &command_ps,
+    &command_show,          &command_attach,
+    &command_stop,          &command_inbox_ls,
+    &command_inbox_show,    &command_inbox_retry,
+    &command_inbox_drop,    &command_release,
+    &command_stream_append, &command_stream_tail,
+    &command_stream_ls,     &command_stream_show,
+    &command_stream_prune,  &command_stream_keep,
+    &command_token_create,  &command_token_ls,
+    &command_token_revoke,  &command_backup,
+    &command_restore,       &command_doctor,
+    &command_version,       &command_completion,
+    &command_help,          NULL,
 };
 
 static void failure_print(const struct invocation *invocation, struct err err) {
@@ -101,5 +101,5 @@ int cli_main(int argc, const char *const *argv,
     if (err_failed(err)) {
         failure_print(&invocation, err);
     }
-    return err_exit_code(err.code);
+    return err_failed(err) ? err_exit_code(err.code) : invocation.exit_code;
 }

@@ -24,6 +24,7 @@ struct invocation {
     bool json;
     struct why why; /* Filled by a command that fails. */
     bool told;      /* The command printed its failure itself. */
+    int exit_code;  /* What a command that did not fail wants to end with. */
 };
 
 /* `serve` is the daemon; it stands above this room. Returns the exit code. */

@@ -4,6 +4,7 @@
  */
 #include "cli/client.h"
 
+#include <errno.h>
 #include <llhttp.h>
 #include <string.h>
 #include <strings.h>
@@ -18,6 +19,12 @@ enum {
     BODY_SIZE_MAX = 32 << 20,
     HEADER_SIZE = 256,
     CALL_MS = 30 * 1000,
+    OWN_HEADERS_MAX = 8,
+};
+
+/* A header of the daemon's own: "Drover-Next: 512". */
+struct own_header {
+    char name[32], value[96];
 };
 
 struct client {
@@ -37,6 +44,8 @@ struct client {
     char field[32], value[HEADER_SIZE];
     size_t field_len, value_len;
     char accept[64]; /* Sec-WebSocket-Accept. */
+    struct own_header own[OWN_HEADERS_MAX];
+    unsigned own_count;
 
     char *in;               /* Owned: RECEIVE_SIZE bytes. */
     size_t raw_at, raw_len; /* What came behind the head of a WebSocket. */
@@ -66,12 +75,28 @@ static int on_value(llhttp_t *parser, const char *at, size_t len) {
     return 0;
 }
 
+static void own_keep(struct client *client) {
+    static const char prefix[] = "drover-";
+    struct own_header *own = &client->own[client->own_count];
+    if (strncasecmp(client->field, prefix, sizeof prefix - 1) != 0 ||
+        client->own_count == OWN_HEADERS_MAX || client->value_len >= sizeof own->value) {
+        return;
+    }
+    for (size_t i = 0; i <= client->field_len; i++) {
+        char c = client->field[i];
+        own->name[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+    }
+    memcpy(own->value, client->value, client->value_len + 1);
+    client->own_count++;
+}
+
 static int on_value_complete(llhttp_t *parser) {
     struct client *client = parser->data;
     if (strcasecmp(client->field, "sec-websocket-accept") == 0 &&
         client->value_len < sizeof client->accept) {
         memcpy(client->accept, client->value, client->value_len + 1);
     }
+    own_keep(client);
     client->field_len = 0;
     client->value_len = 0;
     return 0;
@@ -224,17 +249,24 @@ static void answer_restart(struct client *client) {
     client->settings.on_message_complete = on_complete;
     llhttp_init(&client->parser, HTTP_RESPONSE, &client->settings);
     client->parser.data = client;
+    client->status = 0;
     client->head_done = client->message_done = client->answered = client->handed_out = false;
     client->field_len = client->value_len = 0;
     client->raw_at = client->raw_len = 0;
     client->accept[0] = '\0';
+    client->own_count = 0;
     text_clear(&client->body);
+}
+
+struct err client_ask(struct client *client, const struct client_request *request,
+                      struct why *why) {
+    answer_restart(client);
+    return request_send(client, request, why);
 }
 
 static struct err head_read(struct client *client, const struct client_request *request,
                             struct why *why) {
-    answer_restart(client);
-    struct err err = request_send(client, request, why);
+    struct err err = client_ask(client, request, why);
     while (!err_failed(err) && !client->head_done) {
         err = receive(client, request->timeout_ms > 0 ? request->timeout_ms : CALL_MS, why);
     }
@@ -242,33 +274,6 @@ static struct err head_read(struct client *client, const struct client_request *
 }
 
 /* --- Problems --------------------------------------------------------------------------------- */
-
-enum err_code client_error_code(const char *name) {
-    for (int code = ERR_NONE + 1; name != NULL && code < ERR_CODES; code++) {
-        if (strcmp(err_name((enum err_code)code), name) == 0) {
-            return (enum err_code)code;
-        }
-    }
-    return ERR_INTERNAL;
-}
-
-bool client_may_pass(struct err err) {
-    switch (err.code) {
-    case ERR_UNREACHABLE:
-    case ERR_IO:
-    case ERR_CLOSING:
-    case ERR_OVERLOADED:
-    case ERR_BUSY:
-    case ERR_TOO_MANY:
-    case ERR_STORE_IO:
-    case ERR_STORE_DOWN:
-    case ERR_DISK_FULL:
-    case ERR_OUT_OF_MEMORY:
-        return true;
-    default:
-        return false;
-    }
-}
 
 /* {"code","title","status","detail"} in the body becomes an error like our own. */
 static struct err problem_read(const struct client *client, struct why *why) {
@@ -393,6 +398,47 @@ struct err client_read(struct client *client, int64_t timeout_ms, struct bytes *
     return ERR_OK;
 }
 
+struct err client_read_now(struct client *client, struct bytes *ret_piece,
+                           enum client_more *ret_more, struct why *why) {
+    if (client->handed_out) {
+        text_clear(&client->body);
+        client->handed_out = false;
+    }
+    struct err err = ERR_OK;
+    if (client->body.len == 0 && !client->message_done) {
+        err = receive(client, 0 /* only a look */, why);
+    }
+    if (err_failed(err) && err.os != ETIMEDOUT) {
+        fd_release(&client->fd);
+        return err;
+    }
+    if (err_failed(err)) {
+        why->text[0] = '\0'; /* That nothing came is no news here. */
+    }
+    if (client->status >= 400) {
+        *ret_piece = (struct bytes){NULL, 0};
+        *ret_more = CLIENT_MORE;
+        return client->message_done ? problem_read(client, why) : ERR_OK;
+    }
+    *ret_piece = (struct bytes){client->body.data, client->body.len};
+    *ret_more = client->body.len == 0 && client->message_done ? CLIENT_OVER : CLIENT_MORE;
+    client->handed_out = client->body.len > 0;
+    return ERR_OK;
+}
+
+int client_fd(const struct client *client) {
+    return client->fd;
+}
+
+const char *client_header(const struct client *client, const char *name) {
+    for (unsigned i = 0; i < client->own_count; i++) {
+        if (strcmp(client->own[i].name, name) == 0) {
+            return client->own[i].value;
+        }
+    }
+    return NULL;
+}
+
 const char *client_header_accept(const struct client *client) {
     return client->accept;
 }
@@ -413,16 +459,4 @@ struct err client_raw_read(struct client *client, int64_t timeout_ms, char *byte
 
 struct err client_raw_write(struct client *client, const char *bytes, size_t len, struct why *why) {
     return client_socket_send(client->options, client->fd, (struct bytes){bytes, len}, why);
-}
-
-void client_add_escaped(struct text *target, const char *text) {
-    static const char plain[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:@";
-    for (; *text != '\0'; text++) {
-        if (strchr(plain, *text) != NULL) {
-            text_add_char(target, *text);
-        } else {
-            text_addf(target, "%%%02X", (unsigned)(unsigned char)*text);
-        }
-    }
 }

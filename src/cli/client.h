@@ -49,6 +49,16 @@ MUST_CHECK struct err client_begin(struct client *client, const struct client_re
                                    struct why *why);
 MUST_CHECK struct err client_read(struct client *client, int64_t timeout_ms,
                                   struct bytes *ret_piece, struct why *why);
+/* For callers that poll several descriptors: sends the request and does not wait for its answer,
+ * then takes what has come of it. An empty piece is neither an end nor an error. */
+MUST_CHECK struct err client_ask(struct client *client, const struct client_request *request,
+                                 struct why *why);
+enum client_more { CLIENT_MORE, CLIENT_OVER };
+MUST_CHECK struct err client_read_now(struct client *client, struct bytes *ret_piece,
+                                      enum client_more *ret_more, struct why *why);
+int client_fd(const struct client *client); /* -1: not connected. Borrowed, for poll(2). */
+/* A header "Drover-…" of the last answer, its name in lower case; NULL: it was not there. */
+const char *client_header(const struct client *client, const char *name);
 const char *client_header_accept(const struct client *client); /* Sec-WebSocket-Accept, or "". */
 
 /* After a WebSocket was agreed on: bytes as they are. *ret_len 0: the daemon closed. */

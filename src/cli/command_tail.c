@@ -60,10 +60,6 @@ static void event_print(void *ctx, const struct follow_event *event) {
     }
 }
 
-static void trouble_print(void *ctx, const char *text) {
-    fprintf(stderr, "drover: %s; trying again\n", text);
-}
-
 static enum follow_via via_of(const char *text) {
     if (text != NULL && strcmp(text, "ws") == 0) {
         return FOLLOW_WS;
@@ -90,7 +86,7 @@ static struct err tail_run(struct invocation *invocation) {
         .retry_ms = args_on(args, "no-retry") ? 0 : args_int(args, "retry-for", 0) * 1000,
         .once = !follow,
         .event = event_print,
-        .trouble = trouble_print,
+        .trouble = talk_trouble,
         .ctx = invocation,
     };
     err = follow_run(&options, &invocation->why);

@@ -214,7 +214,7 @@ static struct err key_unknown(const struct args *args, const struct config_sourc
 static const char *value_text(struct config *config, const struct args *args, unsigned at,
                               const json_t *value) {
     const struct flag *flag = args_flag_at(args->sets, at);
-    if (flag->kind == FLAG_TEXT) {
+    if (flag->kind != FLAG_SWITCH && flag->kind != FLAG_INT) {
         return json_string_value(value);
     }
     if (flag->kind == FLAG_SWITCH) {
@@ -232,7 +232,13 @@ static struct err key_apply(struct config *config, struct args *args,
                             const struct config_source *source, const char *key,
                             const json_t *value, struct why *why) {
     static const char *const kinds[] = {
-        [FLAG_SWITCH] = "true or false", [FLAG_TEXT] = "text", [FLAG_INT] = "a whole number"};
+        [FLAG_SWITCH] = "true or false",
+        [FLAG_TEXT] = "text",
+        [FLAG_INT] = "a whole number",
+        [FLAG_DURATION] = "a time as text, like \"30s\"",
+        [FLAG_LIST] = "text",
+        [FLAG_SIZE] = "a size as text, like \"64M\"",
+    };
     unsigned at = 0;
     if (!key_find(args, key, &at)) {
         return key_unknown(args, source, key, why);

@@ -25,7 +25,8 @@ struct err follow__event(struct follow *follow, const struct follow_event *event
     }
     follow->options->event(follow->options->ctx, event);
     follow->delivered += !snapshot;
-    if (follow->options->count > 0 && follow->delivered >= follow->options->count) {
+    bool all = follow->options->count > 0 && follow->delivered >= follow->options->count;
+    if (all || (follow->options->enough != NULL && *follow->options->enough)) {
         follow->ended = true;
     }
     return ERR_OK;

@@ -33,10 +33,11 @@ struct follow_options {
     const struct world *world;
     const char *name;
     enum follow_via via;
-    int64_t after;    /* < 0: only new events. */
-    int64_t count;    /* Ends after so many events; 0: never. */
-    int64_t retry_ms; /* 0: a disconnect ends it. */
-    bool once;        /* Only what is there already. */
+    int64_t after;      /* < 0: only new events. */
+    int64_t count;      /* Ends after so many events; 0: never. */
+    int64_t retry_ms;   /* 0: a disconnect ends it. */
+    bool once;          /* Only what is there already. */
+    const bool *enough; /* `event` sets it when it wants no more; NULL: it never does. */
     void (*event)(void *ctx, const struct follow_event *event);
     void (*trouble)(void *ctx, const char *text); /* Disconnected, trying again. */
     void *ctx;

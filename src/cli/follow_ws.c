@@ -6,6 +6,7 @@
 #include <string.h>
 #include <wslay/wslay.h>
 
+#include "base/base64.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "cli/follow.h"
@@ -22,28 +23,19 @@ struct ws {
 
 /* --- Handshake -------------------------------------------------------------------------------- */
 
-static void base64_write(const uint8_t *bytes, size_t len, char *ret_text) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    size_t out = 0;
-    for (size_t i = 0; i < len; i += 3) {
-        uint32_t group = (uint32_t)bytes[i] << 16;
-        group |= i + 1 < len ? (uint32_t)bytes[i + 1] << 8 : 0;
-        group |= i + 2 < len ? (uint32_t)bytes[i + 2] : 0;
-        ret_text[out++] = digits[group >> 18];
-        ret_text[out++] = digits[(group >> 12) & 63];
-        ret_text[out++] = i + 1 < len ? digits[(group >> 6) & 63] : '=';
-        ret_text[out++] = i + 2 < len ? digits[group & 63] : '=';
-    }
-    ret_text[out] = '\0';
-}
-
 static struct err handshake(struct follow *follow) {
     uint8_t random[16];
-    char key[25], accept[HANDSHAKE_ACCEPT_SIZE];
+    char accept[HANDSHAKE_ACCEPT_SIZE];
+    AUTO(text_done) struct text key = {0};
+    text_init(&key, 32);
     world_random(follow->options->world, random, sizeof random);
-    base64_write(random, sizeof random, key);
-    handshake_accept((struct bytes){key, sizeof key - 1}, accept);
-    struct client_request request = {.method = "GET", .target = "/api/v1/ws", .websocket_key = key};
+    base64_add(&key, (struct bytes){(const char *)random, sizeof random});
+    if (text_failed(&key)) {
+        return err_make(ERR_OUT_OF_MEMORY, "follow: key");
+    }
+    handshake_accept((struct bytes){key.data, key.len}, accept);
+    struct client_request request = {
+        .method = "GET", .target = "/api/v1/ws", .websocket_key = key.data};
     struct err err = client_begin(follow->options->client, &request, follow->why);
     if (!err_failed(err) && strcmp(client_header_accept(follow->options->client), accept) != 0) {
         why_set(follow->why, "the daemon did not agree to a WebSocket");

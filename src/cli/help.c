@@ -61,10 +61,11 @@ static void flag_print(const struct flag *flag, FILE *out) {
 }
 
 static void command_print(const struct command *command, FILE *out) {
-    fprintf(out, "%s\n\nUsage: drover %s%s%s%s%s [FLAGS]\n\nFlags:\n", command->summary,
-            command->group != NULL ? command->group : "", command->group != NULL ? " " : "",
-            command->name, command->operands != NULL ? " " : "",
-            command->operands != NULL ? command->operands : "");
+    fprintf(
+        out, "%s\n\nUsage: drover %s%s%s%s%s%s%s\n\nFlags:\n", command->summary,
+        command->group != NULL ? command->group : "", command->group != NULL ? " " : "",
+        command->name, command->takes_rest ? " [FLAGS]" : "", command->operands != NULL ? " " : "",
+        command->operands != NULL ? command->operands : "", command->takes_rest ? "" : " [FLAGS]");
     const struct flag *sets[ARGS_SETS];
     args_sets(command, sets);
     const struct flag *flag = NULL;

@@ -24,6 +24,14 @@ struct serve_options {
     unsigned drain_ms;
     struct http_limits limits;
     const char *const *allowed_hosts, *const *allowed_origins; /* NULL: none. */
+    bool hold;                  /* Nothing begins and nothing is sent until it is released. */
+    int64_t jobs_max;           /* At once. */
+    int64_t keep_runs;          /* Runs that have ended; 0: any number. */
+    int64_t keep_days;          /* How long they stay; 0: for ever. */
+    const char *webhook_allow;  /* Addresses that are not public; NULL: none. */
+    const char *webhook_secret; /* A file; NULL: one in `data`, made if need be. */
+    uint64_t webhook_timeout_ms;
+    int64_t webhook_first_ms, webhook_max_ms, webhook_stalled_ms;
     const struct world *world;
     struct log *log;
     /* `url` is where it is reached. */

@@ -16,11 +16,15 @@ static void flush(void *ctx) {
 }
 
 /* SIGINT and SIGTERM become bytes that poll(2) sees. */
+static void interrupts(sigset_t *set) {
+    sigemptyset(set);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+}
+
 static struct err interrupt_open(int *ret_fd) {
     sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
+    interrupts(&set);
     if (sigprocmask(SIG_BLOCK, &set, NULL /* not restored: the process ends soon */) < 0) {
         return err_from_errno(errno, "talk: signals");
     }
@@ -32,8 +36,19 @@ static struct err interrupt_open(int *ret_fd) {
     return ERR_OK;
 }
 
+/* Not from the start: who runs under nohup wants no hang-up. */
+void talk_hear_all(struct talk *talk) {
+    sigset_t set;
+    interrupts(&set);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGQUIT);
+    if (sigprocmask(SIG_BLOCK, &set, NULL /* not restored: the process ends soon */) == 0) {
+        (void)signalfd(talk->interrupt_fd, &set, 0); /* It exists: nothing can be wrong. */
+    }
+}
+
 struct err talk_open(struct talk *talk, struct invocation *invocation) {
-    *talk = (struct talk){.interrupt_fd = -1};
+    *talk = (struct talk){.interrupt_fd = -1, .world = invocation->world};
     struct err err = interrupt_open(&talk->interrupt_fd);
     if (err_failed(err)) {
         return err;
@@ -82,34 +97,91 @@ struct err talk_ask(struct talk *talk, const struct client_request *request, str
     return err;
 }
 
-struct err talk_list(struct talk *talk, const char *path,
-                     void (*each)(void *ctx, const json_t *item), void *ctx, struct why *why) {
-    AUTO(text_done) struct text target = {0};
-    text_init(&target, 8 << 10);
-    text_addf(&target, "%s?limit=200", path);
+void talk_trouble(void *ctx, const char *text) {
+    fprintf(stderr, "drover: %s; trying again\n", text);
+}
+
+struct err talk_ask_until(struct talk *talk, const struct client_request *request, int64_t retry_ms,
+                          json_t **ret_json, struct why *why) {
+    enum { PAUSE_FIRST_MS = 20, PAUSE_MAX_MS = 2000 };
+    uint64_t begin_ns = world_mono_ns(talk->world);
+    int64_t pause_ms = PAUSE_FIRST_MS;
     for (;;) {
-        if (text_failed(&target)) {
-            return err_make(ERR_OUT_OF_MEMORY, "talk: list");
+        why->text[0] = '\0';
+        struct err err = talk_ask(talk, request, NULL /* parsed is enough */, ret_json, why);
+        uint64_t tried_ms = (world_mono_ns(talk->world) - begin_ns) / 1000000;
+        if (!client_may_pass(err) || tried_ms >= (uint64_t)retry_ms) {
+            return err;
         }
-        AUTO(json_release) json_t *page = NULL;
-        struct client_request request = {.method = "GET", .target = target.data};
-        struct err err = talk_ask(talk, &request, NULL /* parsed is enough */, &page, why);
+        if (pause_ms == PAUSE_FIRST_MS) {
+            talk_trouble(NULL, why->text[0] != '\0' ? why->text : err_title(err.code));
+        }
+        err = client_pause(&talk->options, pause_ms);
         if (err_failed(err)) {
             return err;
         }
-        size_t at = 0;
-        json_t *item = NULL;
-        json_array_foreach(json_object_get(page, "items"), at, item) {
-            each(ctx, item);
-        }
-        const char *next = json_string_value(json_object_get(page, "next"));
-        if (next == NULL) {
-            return ERR_OK;
-        }
-        text_clear(&target);
-        text_addf(&target, "%s?limit=200&after=", path);
-        client_add_escaped(&target, next);
+        pause_ms = pause_ms * 2 < PAUSE_MAX_MS ? pause_ms * 2 : PAUSE_MAX_MS;
     }
+}
+
+bool talk_target(struct text *target, const char *base, const char *id, const char *rest) {
+    text_init(target, 8 << 10);
+    text_add_str(target, base);
+    client_add_escaped(target, id);
+    text_add_str(target, rest);
+    return !text_failed(target) && id[0] != '\0';
+}
+
+enum { PAGE_ROWS = 200 };
+
+static struct err page_ask(struct talk *talk, const struct talk_rows *rows, const char *after,
+                           int64_t count, json_t **ret_page, struct why *why) {
+    AUTO(text_done) struct text target = {0};
+    text_init(&target, 8 << 10);
+    text_addf(&target, "%s%climit=%lld", rows->path, strchr(rows->path, '?') != NULL ? '&' : '?',
+              (long long)count);
+    if (after != NULL) {
+        text_add_str(&target, "&after=");
+        client_add_escaped(&target, after);
+    }
+    if (text_failed(&target)) {
+        return err_make(ERR_OUT_OF_MEMORY, "talk: list");
+    }
+    struct client_request request = {.method = "GET", .target = target.data};
+    return talk_ask(talk, &request, NULL /* parsed is enough */, ret_page, why);
+}
+
+static bool has_enough(const struct talk_rows *rows, int64_t seen) {
+    return (rows->most > 0 && seen >= rows->most) || (rows->enough != NULL && *rows->enough);
+}
+
+struct err talk_rows(struct talk *talk, const struct talk_rows *rows, struct why *why) {
+    AUTO(json_release) json_t *page = NULL;
+    int64_t seen = 0;
+    do {
+        AUTO(json_release) json_t *next = NULL;
+        int64_t left = rows->most > 0 ? rows->most - seen : PAGE_ROWS;
+        struct err err = page_ask(talk, rows, json_string_value(json_object_get(page, "next")),
+                                  left < PAGE_ROWS ? left : PAGE_ROWS, &next, why);
+        if (err_failed(err)) {
+            return err;
+        }
+        const json_t *items = json_object_get(next, "items");
+        for (size_t at = 0; at < json_array_size(items) && !has_enough(rows, seen); at++) {
+            rows->each(rows->ctx, json_array_get(items, at));
+            seen++;
+        }
+        json_t *old = page;
+        page = next;
+        next = old;
+    } while (!has_enough(rows, seen) && json_is_string(json_object_get(page, "next")));
+    return ERR_OK;
+}
+
+struct err talk_list(struct talk *talk, const char *path,
+                     void (*each)(void *ctx, const json_t *item), void *ctx, struct why *why) {
+    struct talk_rows rows = {.path = path, .each = each, .ctx = ctx};
+    return talk_rows(talk, &rows, why);
 }
 
 struct talk_time talk_time(int64_t ms) {

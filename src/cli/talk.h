@@ -18,16 +18,41 @@ struct talk {
     struct client *client; /* Owned. */
     char *data;            /* Owned: the default data directory. */
     int interrupt_fd;      /* Owned. */
+    const struct world *world;
 };
 
 MUST_CHECK struct err talk_open(struct talk *talk, struct invocation *invocation);
 void talk_close(struct talk *talk); /* For AUTO. */
+/* From here on a hang-up and Ctrl-\ end a wait in order, too: for who must tidy up a terminal. */
+void talk_hear_all(struct talk *talk);
 
 /* One request; the answer as text and, where ret_json is not NULL, parsed (owned). */
 MUST_CHECK struct err talk_ask(struct talk *talk, const struct client_request *request,
                                struct text *ret_body, json_t **ret_json, struct why *why);
 
-/* All rows of a list, page by page. `path` has no query. `each` gets one item. */
+/* The same, tried again while the daemon is away or short of room, up to `retry_ms` (0: not once).
+ * Only for what may be carried out twice: a GET, or a request with a key. */
+MUST_CHECK struct err talk_ask_until(struct talk *talk, const struct client_request *request,
+                                     int64_t retry_ms, json_t **ret_json, struct why *why);
+
+/* "drover: …; trying again" on stderr. */
+void talk_trouble(void *ctx, const char *text);
+
+/* "/api/v1/runs/" ID REST; false: it is too long to be anything. */
+MUST_CHECK bool talk_target(struct text *target, const char *base, const char *id,
+                            const char *rest);
+
+/* The rows of a list, page by page, until `most` of them (0: all) or until `enough`. `path` may
+ * have a query; `each` gets one item. */
+struct talk_rows {
+    const char *path;
+    int64_t most;
+    const bool *enough; /* `each` sets it; NULL: it never does. */
+    void (*each)(void *ctx, const json_t *item);
+    void *ctx;
+};
+MUST_CHECK struct err talk_rows(struct talk *talk, const struct talk_rows *rows, struct why *why);
+/* All of them. */
 MUST_CHECK struct err talk_list(struct talk *talk, const char *path,
                                 void (*each)(void *ctx, const json_t *item), void *ctx,
                                 struct why *why);

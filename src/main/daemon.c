@@ -15,13 +15,16 @@
 #include "base/fd.h"
 #include "base/memory.h"
 #include "engine/chores.h"
+#include "engine/inbox.h"
 #include "engine/pulse.h"
 #include "engine/token.h"
 #include "http/metrics.h"
 #include "journal/pruner.h"
+#include "main/tokens_load.h"
+#include "main/work.h"
 #include "store/datadir.h"
 
-enum { TOKENS_PAGE = 500, SOCKET_PATH_MAX = 4096 };
+enum { SOCKET_PATH_MAX = 4096 };
 
 struct daemon {
     const struct serve_options *options; /* Borrowed, like all in it. */
@@ -30,6 +33,7 @@ struct daemon {
     struct hub *hub;
     struct store *store;
     struct token_table *tokens;
+    struct work *work;
     struct http_server *http;
     struct pruner *pruner;
     struct chores chores;
@@ -38,14 +42,12 @@ struct daemon {
     struct streams streams_api;
     struct tokens tokens_api;
     struct system_info system_api;
+    struct runs_api runs_api;
 
     uv_signal_t signals[2];
     bool stopping, signals_open;
-    int standby_fd;  /* Owned: tells of a signal while it stands by; -1: it doesn't. */
-    struct id after; /* Tokens up to this one are in the table. */
-    struct id last;  /* Of the page that was read last, and */
-    int64_t loaded;  /* how many it has. */
-    struct text page;
+    uint64_t files; /* The soft limit of descriptors before it was raised. */
+    int standby_fd; /* Owned: tells of a signal while it stands by; -1: it doesn't. */
     struct err failure;
     struct why why;
 };
@@ -102,6 +104,17 @@ static void turn_slow(void *ctx, uint64_t cpu_ns) {
     struct daemon *daemon = ctx;
     log_event(daemon->options->log, LOG_WARN, "a turn of the loop took long",
               LOG_FIELDS(log_int("cpu_us", (int64_t)(cpu_ns / 1000))));
+}
+
+/* Nothing is delivered before the loop runs, and by then all rooms are open. */
+static void run_note(void *ctx, struct bytes note) {
+    struct daemon *daemon = ctx;
+    work_run_note(daemon->work, note);
+}
+
+static void inbox_note(void *ctx, struct bytes note) {
+    struct daemon *daemon = ctx;
+    work_inbox_note(daemon->work, note);
 }
 
 static void prune_failed(void *ctx, struct err err) {
@@ -170,11 +183,13 @@ static void metrics_write(void *ctx, struct text *text) {
         {"tokens", METRIC_GAUGE, "Live tokens.", token_table_count(daemon->tokens)},
     };
     metrics_add(text, metrics, COUNT_OF(metrics));
+    work_metrics(daemon->work, text);
 }
 
 /* --- The end ---------------------------------------------------------------------------------- */
 
-static void stop_now(struct daemon *daemon) {
+static void work_gone(void *ctx) {
+    struct daemon *daemon = ctx;
     for (size_t i = 0; daemon->signals_open && i < COUNT_OF(daemon->signals); i++) {
         uv_close((uv_handle_t *)&daemon->signals[i], NULL /* nothing to release */);
     }
@@ -182,10 +197,16 @@ static void stop_now(struct daemon *daemon) {
     loop_stop(daemon->loop);
 }
 
+/* Last: what a request asked for while others were drained is begun. Processes go on by themselves,
+ * and the next daemon finds them. */
+static void stop_work(struct daemon *daemon) {
+    work_stop(daemon->work, work_gone, daemon);
+}
+
 static void http_gone(void *ctx) {
     struct daemon *daemon = ctx;
     daemon->http = NULL;
-    stop_now(daemon);
+    stop_work(daemon);
 }
 
 static void http_drained(struct http_server *server, void *ctx) {
@@ -204,7 +225,7 @@ static void stop_begin(struct daemon *daemon) {
     if (daemon->http != NULL) {
         http_drain(daemon->http, daemon->options->drain_ms, http_drained, daemon);
     } else {
-        stop_now(daemon);
+        stop_work(daemon);
     }
 }
 
@@ -227,9 +248,11 @@ static void signal_came(uv_signal_t *handle, int signum) {
 
 static struct err http_begin(struct daemon *daemon) {
     const struct serve_options *options = daemon->options;
-    struct route_table tables[] = {streams_table(&daemon->streams_api),
-                                   tokens_table(&daemon->tokens_api),
-                                   system_table(&daemon->system_api)};
+    struct route_table tables[] = {
+        streams_table(&daemon->streams_api), tokens_table(&daemon->tokens_api),
+        runs_table(&daemon->runs_api),       jobs_table(&daemon->runs_api),
+        inbox_table(&daemon->runs_api),      hold_table(&daemon->runs_api),
+        system_table(&daemon->system_api)};
     struct http_options with = {.loop = daemon->loop,
                                 .hub = daemon->hub,
                                 .tables = tables,
@@ -279,6 +302,7 @@ static void serving_begin(struct daemon *daemon) {
         stop_with(daemon, err);
         return;
     }
+    work_begin(daemon->work);
     chores_start(&daemon->chores, daemon->loop, daemon->store);
     if (daemon->options->database != NULL) { /* A data directory has us alone, by its lock. */
         pulse_start(&daemon->pulse, daemon->loop, daemon->store);
@@ -292,72 +316,39 @@ static void serving_begin(struct daemon *daemon) {
     daemon->options->ready(daemon->options->ctx, url, token_table_count(daemon->tokens));
 }
 
-/* What the table wants of a token, with no pointer into the row it was read from. */
-struct token_row {
-    struct id id;
-    struct sha256 hash;
-    unsigned scopes;
-    char owner[TOKEN_OWNER_MAX + 1];
-};
-
-/* Tokens arrive as rows of bytes, since a store function may run twice and touches nothing that is
- * shared: each page is put into the table by the loop. */
-static struct err token_pack(void *ctx, const struct token *token) {
+static void home_known(void *ctx, struct err result) {
     struct daemon *daemon = ctx;
-    struct token_row row = {.id = token->id, .hash = token->hash, .scopes = token->scopes};
-    if (token->owner.len > TOKEN_OWNER_MAX) {
-        return err_make(ERR_STORE_CORRUPT, "daemon: token");
-    }
-    memcpy(row.owner, token->owner.data, token->owner.len);
-    text_add(&daemon->page, (const char *)&row, sizeof row);
-    daemon->last = token->id;
-    daemon->loaded++;
-    return ERR_OK;
-}
-
-static struct err tokens_read(struct tx *tx, void *ctx) {
-    struct daemon *daemon = ctx;
-    struct bytes after = {daemon->after.text, strlen(daemon->after.text)};
-    text_clear(&daemon->page);
-    daemon->loaded = 0;
-    return tx_token_each(tx, after, TOKENS_PAGE, token_pack, daemon);
-}
-
-static void tokens_loaded(struct err result, void *ctx) {
-    struct daemon *daemon = ctx;
-    if (!err_failed(result) && text_failed(&daemon->page)) {
-        result = err_make(ERR_OUT_OF_MEMORY, "daemon: tokens");
-    }
     if (err_failed(result)) {
         stop_with(daemon, result);
-        return;
-    }
-    struct token_row row;
-    for (size_t at = 0; at + sizeof row <= daemon->page.len; at += sizeof row) {
-        memcpy(&row, daemon->page.data + at, sizeof row);
-        struct token token = {.id = row.id,
-                              .hash = row.hash,
-                              .owner = {row.owner, strlen(row.owner)},
-                              .scopes = row.scopes};
-        token_table_put(daemon->tokens, &token);
-    }
-    if (daemon->loaded == TOKENS_PAGE) {
-        daemon->after = daemon->last;
-        store_read(daemon->store, tokens_read, tokens_loaded, daemon);
     } else if (!daemon->stopping) {
         serving_begin(daemon);
     }
 }
 
+static void tokens_loaded(void *ctx, struct err result) {
+    struct daemon *daemon = ctx;
+    if (err_failed(result)) {
+        stop_with(daemon, result);
+    } else if (!daemon->stopping) {
+        work_come_home(daemon->work, home_known, daemon);
+    }
+}
+
 /* --- The beginning, before the loop ----------------------------------------------------------- */
 
-/* Each client is a descriptor; the soft limit is often 1,024. */
-static void descriptors_raise(void) {
+/* Each client is a descriptor; the soft limit is often 1,024. Gives what it was before: commands
+ * get that one, since some close every descriptor up to it. */
+static uint64_t descriptors_raise(void) {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) {
+        return 0;
+    }
+    uint64_t before = limit.rlim_cur;
+    if (limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &limit); /* Fewer clients then; the server counts them. */
     }
+    return before;
 }
 
 /* A client that left, or a file that may grow no further, is an error of write, not our end. */
@@ -388,12 +379,17 @@ static struct err store_begin(struct daemon *daemon) {
         .give_up = store_give_up,
         .lost = store_lost,
         .ctx = daemon,
-        .notes[JOURNAL_NOTE] = {.deliver = hub_deliver, .flush = hub_flush, .ctx = daemon->hub}};
+        .notes[JOURNAL_NOTE] = {.deliver = hub_deliver, .flush = hub_flush, .ctx = daemon->hub},
+        .notes[RUN_NOTE] = {.deliver = run_note, .ctx = daemon},
+        .notes[INBOX_NOTE] = {.deliver = inbox_note, .ctx = daemon}};
     struct err err = store_open(&with, &daemon->store, &daemon->why);
-    if (!err_failed(err)) {
-        hub_attach(daemon->hub, daemon->store);
+    if (err_failed(err)) {
+        return err;
     }
-    return err;
+    hub_attach(daemon->hub, daemon->store);
+    struct work_options of_work = {
+        .serve = options, .loop = daemon->loop, .store = daemon->store, .files = daemon->files};
+    return work_open(&of_work, &daemon->work, &daemon->why);
 }
 
 static struct err rooms_open(struct daemon *daemon) {
@@ -414,6 +410,8 @@ static struct err rooms_open(struct daemon *daemon) {
     daemon->tokens = token_table_new();
     daemon->streams_api =
         (struct streams){.loop = daemon->loop, .store = daemon->store, .hub = daemon->hub};
+    daemon->runs_api = work_api(daemon->work);
+    daemon->runs_api.hub = daemon->hub;
     daemon->tokens_api = (struct tokens){.loop = daemon->loop,
                                          .store = daemon->store,
                                          .table = daemon->tokens,
@@ -442,11 +440,11 @@ static void rooms_close(struct daemon *daemon) {
     if (daemon->store != NULL) {
         store_close(daemon->store);
     }
+    work_close(daemon->work);
     hub_close(daemon->hub);
     loop_close(daemon->loop);
     token_table_free(daemon->tokens);
     datadir_release(daemon->claim);
-    text_done(&daemon->page);
     fd_release(&daemon->standby_fd);
 }
 
@@ -454,14 +452,13 @@ struct err daemon_run(const struct serve_options *options, struct why *why) {
     struct daemon *daemon = mem_new(sizeof *daemon);
     daemon->options = options;
     daemon->standby_fd = -1;
-    text_init(&daemon->page, (size_t)TOKENS_PAGE * 1024);
     write_signals_ignore();
-    descriptors_raise();
+    daemon->files = descriptors_raise();
     struct err err = rooms_open(daemon);
     if (!err_failed(err)) {
         signals_open(daemon);
         standby_end(daemon);
-        store_read(daemon->store, tokens_read, tokens_loaded, daemon);
+        tokens_load(daemon->store, daemon->tokens, tokens_loaded, daemon);
         loop_run(daemon->loop);
         err = daemon->failure;
     }

@@ -1,0 +1,192 @@
+/* command_job_logs.c: drover job logs: what is there, page by page, or followed to the end. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/number.h"
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/job_watch.h"
+#include "cli/run_ask.h"
+
+enum { PAGE_BYTES = 1 << 20 };
+
+static const struct flag logs_flags[] = {
+    {.name = "follow",
+     .letter = 'f',
+     .kind = FLAG_SWITCH,
+     .about = "Stay until the attempt has ended, and print what comes."},
+    {.name = "stream",
+     .kind = FLAG_TEXT,
+     .value = "NAME",
+     .choices = "out|err|pty",
+     .about = "Only this one, to stdout [all]."},
+    {.name = "from",
+     .kind = FLAG_INT,
+     .value = "OFFSET",
+     .about = "Begin at this byte of the stream; needs --stream.",
+     .min = 0,
+     .max = INT64_MAX},
+    {.name = "attempt",
+     .kind = FLAG_INT,
+     .value = "N",
+     .about = "Of this attempt [the newest].",
+     .min = 1,
+     .max = INT64_MAX},
+    {.name = "retry-for",
+     .kind = FLAG_DURATION,
+     .value = "TIME",
+     .about = "Give up following when the daemon is away for so long.",
+     .min = 0,
+     .max = INT64_C(24) * 3600 * 1000,
+     .absent = "5m"},
+    {.name = NULL},
+};
+
+struct logs {
+    struct invocation *invocation;
+    struct talk *talk;
+    struct log_print print;
+    struct log_follow_options options;
+};
+
+/* --- What is there ---------------------------------------------------------------------------- */
+
+/* A header that must be a number; `absent` when it is not there. */
+static int64_t header_int(const struct talk *talk, const char *name, int64_t absent) {
+    const char *text = client_header(talk->client, name);
+    int64_t number = absent;
+    struct number_bounds bounds = {0, INT64_MAX};
+    if (text == NULL || !number_parse((struct bytes){text, strlen(text)}, bounds, &number)) {
+        return absent;
+    }
+    return number;
+}
+
+static struct err page_ask(struct logs *logs, const struct log_hole *place, struct text *ret_body) {
+    AUTO(text_done) struct text target = {0}, query = {0};
+    text_init(&query, 256);
+    text_addf(&query, "/logs?stream=%s&offset=%lld&limit=%d", job_stream_name(place->stream),
+              (long long)place->from, PAGE_BYTES);
+    if (logs->options.attempt > 0) {
+        text_addf(&query, "&attempt=%lld", (long long)logs->options.attempt);
+    }
+    if (!talk_target(&target, "/api/v1/jobs/", logs->options.run, query.data)) {
+        return err_make(ERR_NOT_FOUND, "job: id");
+    }
+    struct client_request request = {
+        .method = "GET", .target = target.data, .accept = "application/octet-stream"};
+    return client_call(logs->talk->client, &request, ret_body, &logs->invocation->why);
+}
+
+/* The pages of one stream, up to where it ended when the first of them was asked for: a job that
+ * writes on must not keep us for ever. */
+static struct err stream_print(struct logs *logs, enum job_stream stream) {
+    int64_t next = logs->options.from[stream], end = -1;
+    while (end < 0 || next < end) {
+        AUTO(text_done) struct text body = {0};
+        struct log_hole place = {.stream = stream, .from = next};
+        struct err err = page_ask(logs, &place, &body);
+        if (err_failed(err)) {
+            return err;
+        }
+        int64_t offset = header_int(logs->talk, "drover-offset", next);
+        end = end < 0 ? header_int(logs->talk, "drover-size", 0) : end;
+        if (body.len == 0) {
+            return ERR_OK;
+        }
+        if (offset > next) {
+            place.to = offset;
+            log_print_hole(&logs->print, &place);
+        }
+        struct log_piece piece = {
+            .stream = stream, .offset = offset, .bytes = {body.data, body.len}};
+        log_print_piece(&logs->print, &piece);
+        next = offset + (int64_t)body.len;
+    }
+    return ERR_OK;
+}
+
+static struct err streams_print(struct logs *logs) {
+    struct err err = ERR_OK;
+    for (unsigned i = 0; i < JOB_STREAM_COUNT && !err_failed(err); i++) {
+        if (logs->options.wanted[i]) {
+            err = stream_print(logs, (enum job_stream)i);
+        }
+    }
+    return err;
+}
+
+/* --- All of it -------------------------------------------------------------------------------- */
+
+static struct err choose(struct logs *logs, const json_t *run) {
+    const struct args *args = &logs->invocation->args;
+    const char *name = args_text(args, "stream");
+    enum job_stream only = JOB_OUT;
+    if (name != NULL && job_stream_find(name, &only)) {
+        logs->options.wanted[only] = true;
+        logs->options.from[only] = args_int(args, "from", 0);
+        return ERR_OK;
+    }
+    if (args_given(args, "from")) {
+        why_set(&logs->invocation->why, "--from needs --stream NAME: each has its own offsets");
+        return err_make(ERR_USAGE, "job: from");
+    }
+    bool pty = job_has_pty(run);
+    logs->options.wanted[JOB_PTY] = pty;
+    logs->options.wanted[JOB_OUT] = logs->options.wanted[JOB_ERR] = !pty;
+    logs->print.err_apart = true;
+    return ERR_OK;
+}
+
+static struct err logs_follow(struct logs *logs) {
+    struct err err = log_follow(&logs->options, &logs->invocation->why);
+    logs->invocation->told = err.code == ERR_INTERRUPTED; /* The user knows. */
+    return err;
+}
+
+static struct err logs_run(struct invocation *invocation) {
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    AUTO(json_release) json_t *run = NULL;
+    const char *id = invocation->args.operands[0];
+    struct err err = talk_open(&talk, invocation);
+    if (!err_failed(err)) {
+        err = run_get(&talk, id, 0 /* one try */, &run, &invocation->why);
+    }
+    struct logs logs = {
+        .invocation = invocation,
+        .talk = &talk,
+        .print = {.form = invocation->json ? LOG_JSON : LOG_PLAIN},
+        .options = {.talk = &talk.options,
+                    .world = invocation->world,
+                    .run = id,
+                    .attempt = args_int(&invocation->args, "attempt", 0),
+                    .retry_ms = args_int(&invocation->args, "retry-for", 0),
+                    .signal_fd = -1,
+                    .piece = log_print_piece,
+                    .hole = log_print_hole,
+                    .trouble = talk_trouble},
+    };
+    logs.options.ctx = &logs.print;
+    if (!err_failed(err)) {
+        err = choose(&logs, run);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    return args_on(&invocation->args, "follow") ? logs_follow(&logs) : streams_print(&logs);
+}
+
+const struct command command_job_logs = {
+    .group = "job",
+    .name = "logs",
+    .summary = "Print the output of a job; with --follow, stay.",
+    .operands = "ID",
+    .operands_min = 1,
+    .operands_max = 1,
+    .flags = logs_flags,
+    .talks = true,
+    .about =
+        "Without --stream, its stdout goes to stdout and its stderr to stderr. With --json each\n"
+        "piece is a line {\"stream\",\"offset\",\"next\",\"text\" or \"base64\"}.\n",
+    .run = logs_run,
+};

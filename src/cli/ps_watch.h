@@ -1,0 +1,29 @@
+/* ps_watch.h: `drover ps --watch`: the list, again each second.
+ *
+ * Promise    on a terminal the picture is drawn anew; elsewhere, and as JSON, a line is added for
+ *            each run that is new, changed or over, and none is missed, however short it was.
+ * Why a second: there is no stream of all runs, and this is a display that somebody looks at.
+ * Threads    one.
+ * Failure    ERR_INTERRUPTED is the ordinary end. While the daemon is away it is waited for.
+ */
+#ifndef DROVER_CLI_PS_WATCH_H
+#define DROVER_CLI_PS_WATCH_H
+
+#include "cli/cli.h"
+#include "cli/run_view.h"
+#include "cli/talk.h"
+
+struct ps_watch {
+    struct invocation *invocation;
+    struct talk *talk;
+    const char *kind; /* NULL: every kind. */
+    bool all;         /* On a terminal: also those that have ended. */
+    bool draw;        /* It is a terminal. */
+    struct run_view view;
+};
+MUST_CHECK struct err ps_watch(struct ps_watch *watch);
+
+/* "/api/v1/runs" with what is asked for. */
+void ps_path(struct text *path, const char *kind, bool live);
+
+#endif

@@ -1,0 +1,88 @@
+/* run_ask.c: GET, and the stream run:ID. */
+#include "cli/run_ask.h"
+
+#include <string.h>
+
+#include "cli/follow.h"
+#include "cli/run_view.h"
+
+struct err run_get(struct talk *talk, const char *id, int64_t retry_ms, json_t **ret_run,
+                   struct why *why) {
+    AUTO(text_done) struct text target = {0};
+    if (!talk_target(&target, "/api/v1/runs/", id, "")) {
+        why_set(why, "that is no run's id");
+        return err_make(ERR_NOT_FOUND, "run: id");
+    }
+    struct client_request request = {.method = "GET", .target = target.data};
+    return talk_ask_until(talk, &request, retry_ms, ret_run, why);
+}
+
+struct watcher {
+    int64_t past_attempt;
+    bool enough;
+};
+
+static void event_look(void *ctx, const struct follow_event *event) {
+    struct watcher *watcher = ctx;
+    static const char finished[] = "run_finished", started[] = "run_started";
+    if (event->type.len == sizeof finished - 1 &&
+        memcmp(event->type.data, finished, event->type.len) == 0) {
+        watcher->enough = true;
+    }
+    if (watcher->past_attempt == 0 || event->type.len != sizeof started - 1 ||
+        memcmp(event->type.data, started, event->type.len) != 0) {
+        return;
+    }
+    AUTO(json_release) json_t *data = NULL;
+    struct why ignored;
+    struct err err = json_parse(event->data.data, event->data.len, JSON_DEPTH_MAX, &data, &ignored);
+    if (!err_failed(err) && talk_int(data, "attempt") > watcher->past_attempt) {
+        watcher->enough = true;
+    }
+}
+
+static bool is_enough(const struct run_wait *wait, const json_t *run) {
+    bool later = wait->past_attempt > 0 && talk_int(run, "attempts") > wait->past_attempt;
+    return later || run_has_ended(run);
+}
+
+static struct err stream_wait(struct talk *talk, const struct run_wait *wait, const json_t *run,
+                              struct why *why) {
+    AUTO(text_done) struct text name = {0};
+    text_init(&name, 8 << 10);
+    const char *stream = talk_text(run, "stream");
+    text_addf(&name, "%s%s",
+              stream[0] != '\0' ? "" : "run:", stream[0] != '\0' ? stream : wait->id);
+    if (text_failed(&name)) {
+        return err_make(ERR_OUT_OF_MEMORY, "run: stream");
+    }
+    struct watcher watcher = {.past_attempt = wait->past_attempt};
+    struct follow_options options = {
+        .client = talk->client,
+        .talk = &talk->options,
+        .world = talk->world,
+        .name = name.data,
+        .via = FOLLOW_SSE,
+        .retry_ms = wait->retry_ms,
+        .enough = &watcher.enough,
+        .event = event_look,
+        .trouble = talk_trouble,
+        .ctx = &watcher,
+    };
+    return follow_run(&options, why);
+}
+
+struct err run_wait(struct talk *talk, const struct run_wait *wait, json_t **ret_run,
+                    struct why *why) {
+    AUTO(json_release) json_t *before = NULL;
+    struct err err = run_get(talk, wait->id, wait->retry_ms, &before, why);
+    if (!err_failed(err) && is_enough(wait, before)) {
+        *ret_run = before;
+        before = NULL;
+        return ERR_OK;
+    }
+    if (!err_failed(err)) {
+        err = stream_wait(talk, wait, before, why);
+    }
+    return err_failed(err) ? err : run_get(talk, wait->id, wait->retry_ms, ret_run, why);
+}

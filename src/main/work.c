@@ -1,0 +1,404 @@
+/* work.c: opened in one order, closed in the other. */
+#include "main/work.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "dispatch/deliver.h"
+#include "dispatch/dispatch.h"
+#include "engine/home.h"
+#include "http/metrics.h"
+#include "loop/fetch.h"
+
+enum { MACHINE_ID_MAX = 64, HOST_SIZE = 128, CENSUS_MS = 1000 };
+#define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
+
+struct work {
+    struct work_options options;
+    char *data_dir; /* Owned, as are all pointers below. Absolute. */
+    char *secret;
+    struct address_list *allow;
+    struct spool *spool;
+    struct holders *holders;
+    struct dispatch *dispatch;
+    struct fetch *client;
+    struct deliver *deliver;
+    char host[HOST_SIZE];
+    enum home home;
+    void (*known)(void *ctx, struct err err);
+    void *known_ctx;
+    unsigned stopping; /* Rooms that have not stopped yet. */
+    void (*stopped)(void *ctx);
+    void *stopped_ctx;
+    /* What the rows say, for /metrics: counted again within a second of a change. */
+    struct run_census census, census_read;
+    struct timer census_timer;
+    bool census_due, census_away;
+};
+
+/* --- Told from below -------------------------------------------------------------------------- */
+
+static void dispatch_failed(void *ctx, const char *what, struct bytes run, struct err err) {
+    struct work *work = ctx;
+    log_event(work->options.serve->log, LOG_WARN, what,
+              LOG_FIELDS(log_bytes("run", run), log_err(err)));
+}
+
+static void deliver_failed(void *ctx, const char *what, struct err err) {
+    struct work *work = ctx;
+    log_event(work->options.serve->log, LOG_WARN, what, LOG_FIELDS(log_err(err)));
+}
+
+/* With a database server, lock and epoch decide whose it is, wherever the daemon runs. */
+static bool has_home(const struct work *work) {
+    return work->options.serve->database == NULL;
+}
+
+static struct err home_take(struct tx *tx, void *ctx) {
+    const struct work *work = ctx;
+    return tx_home_take(tx, (struct bytes){work->host, strlen(work->host)});
+}
+
+static void home_taken(struct err err, void *ctx) {
+    struct work *work = ctx;
+    if (err_failed(err)) {
+        log_event(work->options.serve->log, LOG_WARN,
+                  "the release could not be noted: the next start will hold again",
+                  LOG_FIELDS(log_err(err)));
+    }
+}
+
+static void released(void *ctx) {
+    struct work *work = ctx;
+    if (has_home(work)) {
+        store_write(work->options.store, home_take, home_taken, work);
+    }
+    log_event(work->options.serve->log, LOG_INFO, "released: what waited may begin",
+              NULL /* no fields */);
+    deliver_release(work->deliver);
+}
+
+static void recovered(void *ctx) {
+    struct work *work = ctx;
+    struct dispatch_stats stats;
+    dispatch_get_stats(work->dispatch, &stats);
+    log_event(work->options.serve->log, LOG_INFO, "the runs of before were walked",
+              LOG_FIELDS(log_int("in_flight", (int64_t)stats.live)));
+}
+
+/* --- Opening ---------------------------------------------------------------------------------- */
+
+/* Which machine and which directory the processes of this daemon belong to. A copy of the data has
+ * another inode, and its holders are not ours. A system without a machine id has that part empty.
+ */
+static struct err host_find(struct work *work) {
+    const struct world *world = work->options.serve->world;
+    AUTO(mem_release) char *machine = NULL;
+    size_t len = 0;
+    struct err err =
+        world->file_read(world->ctx, "/etc/machine-id", MACHINE_ID_MAX, &machine, &len);
+    size_t id_len = err_failed(err) ? 0 : strcspn(machine, "\r\n");
+    struct stat about;
+    if (stat(work->data_dir, &about) != 0) {
+        return err_from_errno(errno, "work: look at the data directory");
+    }
+    (void)snprintf(work->host, sizeof work->host, "%.*s/%" PRIu64, (int)id_len,
+                   id_len > 0 ? machine : "", (uint64_t)about.st_ino); /* It fits. */
+    return ERR_OK;
+}
+
+static struct err folder_find(struct work *work) {
+    char path[PATH_MAX];
+    if (realpath(work->options.serve->data, path) == NULL) {
+        return err_from_errno(errno, "work: find the data directory");
+    }
+    work->data_dir = mem_copy(path, strlen(path));
+    return host_find(work);
+}
+
+static struct err processes_open(struct work *work) {
+    struct err err = folder_find(work);
+    if (!err_failed(err)) {
+        err = spool_open(work->data_dir, &work->spool);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    struct holders_options with = {
+        .loop = work->options.loop, .spool = work->spool, .data_dir = work->data_dir};
+    return holders_open(&with, &work->holders);
+}
+
+static struct err settings_read(struct work *work, struct why *why) {
+    const struct serve_options *serve = work->options.serve;
+    struct err err = ERR_OK;
+    if (serve->webhook_allow != NULL) {
+        err = address_list_parse(serve->webhook_allow, &work->allow, why);
+    }
+    return err_failed(err) ? err
+                           : deliver_secret_load(serve->world, work->data_dir,
+                                                 serve->webhook_secret, &work->secret, why);
+}
+
+static void dispatch_begin(struct work *work) {
+    const struct serve_options *serve = work->options.serve;
+    struct dispatch_options with = {
+        .loop = work->options.loop,
+        .store = work->options.store,
+        .spool = work->spool,
+        .holders = work->holders,
+        .data_dir = work->data_dir,
+        .host = {work->host, strlen(work->host)},
+        .files = work->options.files,
+        .slots = serve->jobs_max,
+        .hold = serve->hold ? RUN_HELD : RUN_FREE,
+        .keep = {.count = serve->keep_runs, .age_ms = serve->keep_days * DAY_MS},
+        .ctx = work,
+        .released = released,
+        .failed = dispatch_failed};
+    work->dispatch = dispatch_open(&with);
+}
+
+static void deliver_begin(struct work *work) {
+    const struct serve_options *serve = work->options.serve;
+    struct fetch_options of_client = {.loop = work->options.loop};
+    fetch_open(&of_client, &work->client);
+    struct deliver_options with = {.loop = work->options.loop,
+                                   .store = work->options.store,
+                                   .client = work->client,
+                                   .allow = work->allow,
+                                   .secret = {work->secret, strlen(work->secret)},
+                                   .waits = INBOX_WAITS_DEFAULT,
+                                   .timeout_ms = serve->webhook_timeout_ms,
+                                   .hold = serve->hold ? RUN_HELD : RUN_FREE,
+                                   .ctx = work,
+                                   .failed = deliver_failed};
+    with.waits.first_ms = serve->webhook_first_ms;
+    with.waits.max_ms = serve->webhook_max_ms;
+    with.waits.stalled_ms = serve->webhook_stalled_ms;
+    work->deliver = deliver_open(&with);
+}
+
+struct err work_open(const struct work_options *options, struct work **ret_work, struct why *why) {
+    struct work *work = mem_new(sizeof *work);
+    work->options = *options;
+    struct err err = processes_open(work);
+    if (!err_failed(err)) {
+        err = settings_read(work, why);
+    }
+    if (err_failed(err)) {
+        holders_close(work->holders);
+        work_close(work);
+        return err;
+    }
+    dispatch_begin(work);
+    deliver_begin(work);
+    *ret_work = work;
+    return ERR_OK;
+}
+
+/* --- Closing ---------------------------------------------------------------------------------- */
+
+static void client_gone(void *ctx) {
+    struct work *work = ctx;
+    work->client = NULL;
+    work->stopped(work->stopped_ctx);
+}
+
+static void room_stopped(void *ctx) {
+    struct work *work = ctx;
+    work->stopping--;
+    if (work->stopping == 0) {
+        holders_close(work->holders);
+        work->holders = NULL;
+        fetch_close(work->client, client_gone, work);
+    }
+}
+
+void work_stop(struct work *work, void (*stopped)(void *ctx), void *ctx) {
+    work->stopped = stopped;
+    work->stopped_ctx = ctx;
+    work->stopping = 2;
+    timer_stop(work->options.loop, &work->census_timer);
+    dispatch_stop(work->dispatch, room_stopped, work);
+    deliver_stop(work->deliver, room_stopped, work);
+}
+
+void work_close(struct work *work) {
+    if (work == NULL) {
+        return;
+    }
+    deliver_close(work->deliver);
+    dispatch_close(work->dispatch);
+    spool_close(work->spool);
+    address_list_free(work->allow);
+    if (work->secret != NULL) {
+        explicit_bzero(work->secret, strlen(work->secret));
+    }
+    mem_free(work->secret);
+    mem_free(work->data_dir);
+    mem_free(work);
+}
+
+/* --- Asked from above ------------------------------------------------------------------------- */
+
+struct runs_api work_api(struct work *work) {
+    return (struct runs_api){.loop = work->options.loop,
+                             .store = work->options.store,
+                             .dispatch = work->dispatch,
+                             .spool = work->spool};
+}
+
+static struct err census_tx(struct tx *tx, void *ctx) {
+    struct work *work = ctx;
+    return tx_run_census(tx, &work->census_read);
+}
+
+static void census_done(struct err err, void *ctx) {
+    struct work *work = ctx;
+    work->census_away = false;
+    if (!err_failed(err)) {
+        work->census = work->census_read;
+    }
+}
+
+static void census_ask(struct timer *timer) {
+    struct work *work = CONTAINER_OF(timer, struct work, census_timer);
+    if (work->census_away) { /* The answer on its way may be older than the change. */
+        timer_start(work->options.loop, timer, CENSUS_MS, census_ask);
+        return;
+    }
+    work->census_due = false;
+    work->census_away = true;
+    store_read(work->options.store, census_tx, census_done, work);
+}
+
+static void census_stale(struct work *work) {
+    if (!work->census_due && work->stopping == 0) {
+        work->census_due = true;
+        timer_start(work->options.loop, &work->census_timer, CENSUS_MS, census_ask);
+    }
+}
+
+/* --- Notes ------------------------------------------------------------------------------------ */
+
+void work_run_note(struct work *work, struct bytes note) {
+    dispatch_run_note(work->dispatch, note);
+    census_stale(work);
+}
+
+void work_inbox_note(struct work *work, struct bytes note) {
+    deliver_note(work->deliver, note);
+}
+
+/* --- Beginning -------------------------------------------------------------------------------- */
+
+static struct err home_find(struct tx *tx, void *ctx) {
+    struct work *work = ctx;
+    return tx_home_find(tx, (struct bytes){work->host, strlen(work->host)}, &work->home);
+}
+
+static void home_found(struct err err, void *ctx) {
+    struct work *work = ctx;
+    if (!err_failed(err) && has_home(work) && work->home == HOME_OTHER) {
+        dispatch_hold(work->dispatch);
+        deliver_hold(work->deliver);
+        log_event(work->options.serve->log, LOG_WARN,
+                  "this database was restored or copied: nothing begins until drover release",
+                  NULL /* no fields */);
+    }
+    work->known(work->known_ctx, err);
+}
+
+void work_come_home(struct work *work, void (*known)(void *ctx, struct err err), void *ctx) {
+    work->known = known;
+    work->known_ctx = ctx;
+    store_write(work->options.store, home_find, home_found, work);
+}
+
+void work_begin(struct work *work) {
+    dispatch_recover(work->dispatch, recovered, work);
+    deliver_recover(work->deliver);
+    census_stale(work);
+}
+
+static uint64_t seconds_since(const struct work *work, int64_t from_ms) {
+    int64_t age_ms = world_wall_ms(work->options.serve->world) - from_ms;
+    return from_ms == 0 || age_ms < 0 ? 0 : (uint64_t)age_ms / 1000;
+}
+
+static void census_write(struct work *work, struct text *text) {
+    const struct metric metrics[] = {
+        {"runs_queued", METRIC_GAUGE, "Runs that have not begun.",
+         (uint64_t)work->census.states[RUN_QUEUED]},
+        {"runs_running", METRIC_GAUGE, "Runs that have begun and not ended.",
+         (uint64_t)(work->census.states[RUN_RUNNING] + work->census.states[RUN_WAITING])},
+        {"runs_oldest_queued_seconds", METRIC_GAUGE, "Age of the oldest run that has not begun.",
+         seconds_since(work, work->census.oldest_queued_ms)},
+    };
+    metrics_add(text, metrics, COUNT_OF(metrics));
+}
+
+static void processes_write(const struct work *work, struct text *text) {
+    struct dispatch_stats jobs;
+    dispatch_get_stats(work->dispatch, &jobs);
+    struct holders_stats holders = {0};
+    if (work->holders != NULL) {
+        holders_get_stats(work->holders, &holders);
+    }
+    const struct metric metrics[] = {
+        {"jobs_started_total", METRIC_COUNTER, "Commands begun.", jobs.started},
+        {"jobs_adopted_total", METRIC_COUNTER, "Commands of a daemon before, found alive.",
+         jobs.adopted},
+        {"jobs_settled_total", METRIC_COUNTER, "Ends of commands that were stored.", jobs.settled},
+        {"jobs_late_results_total", METRIC_COUNTER, "Ends that came too late and changed nothing.",
+         jobs.late},
+        {"jobs_void_starts_total", METRIC_COUNTER, "Starts of which nothing came.",
+         jobs.void_starts},
+        {"jobs_trees_ended_total", METRIC_COUNTER, "Trees of dead holders that were ended.",
+         jobs.trees_ended},
+        {"jobs_store_retries_total", METRIC_COUNTER, "Writes that the store had to be asked again.",
+         jobs.store_retries},
+        {"jobs_in_flight", METRIC_GAUGE, "Attempts in the hands of this daemon.", jobs.live},
+        {"jobs_starting", METRIC_GAUGE, "Commands that are about to be begun.", jobs.queued_starts},
+        {"jobs_disk_full", METRIC_GAUGE, "Commands whose output finds no space.", jobs.disk_full},
+        {"jobs_log_followers", METRIC_GAUGE, "Followers of logs that wait for more.", jobs.watches},
+        {"holders", METRIC_GAUGE, "Holders that this daemon is connected to.", holders.live},
+        {"processes_reaped_total", METRIC_COUNTER, "Orphans that ended and were collected.",
+         holders.reaped},
+    };
+    metrics_add(text, metrics, COUNT_OF(metrics));
+}
+
+static void deliveries_write(const struct work *work, struct text *text) {
+    struct deliver_stats stats;
+    deliver_get_stats(work->deliver, &stats);
+    const struct metric metrics[] = {
+        {"deliveries_total", METRIC_COUNTER, "Notices that their receivers took.", stats.delivered},
+        {"deliveries_failed_total", METRIC_COUNTER, "Tries that failed.", stats.failed},
+        {"deliveries_gone_total", METRIC_COUNTER, "Notices whose receivers are no more.",
+         stats.gone},
+        {"deliveries_late_total", METRIC_COUNTER, "Outcomes that came too late.", stats.late},
+        {"deliveries_in_flight", METRIC_GAUGE, "Notices on their way.", stats.in_flight},
+        {"inbox_receivers", METRIC_GAUGE, "Receivers that are owed something.", stats.receivers},
+        {"inbox_pending", METRIC_GAUGE, "Notices that are not delivered yet.", stats.pending},
+        {"inbox_stalled", METRIC_GAUGE, "Notices that failed so often that they are tried hourly.",
+         stats.stalled},
+        {"inbox_oldest_seconds", METRIC_GAUGE, "Age of the oldest of them.",
+         seconds_since(work, stats.oldest_ms)},
+    };
+    metrics_add(text, metrics, COUNT_OF(metrics));
+}
+
+void work_metrics(struct work *work, struct text *text) {
+    census_write(work, text);
+    processes_write(work, text);
+    deliveries_write(work, text);
+}

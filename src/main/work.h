@@ -1,0 +1,47 @@
+/* work.h: the rooms that act on the world outside: processes, and notices to whoever waits.
+ *
+ *   opened ──work_come_home──> ──work_begin──> working ──work_stop──> stopping ──> `stopped`
+ *
+ * Promise    opened between the store and the server. Requests are served while the runs of before
+ *            are still being walked: each commit's notes come through the same door, so nothing
+ *            depends on who is first, and nobody waits for thousands of holders to be found again.
+ * Ownership  the caller's; options are borrowed for life.
+ * Threads    the loop; work_open blocks on the disk.
+ */
+#ifndef DROVER_MAIN_WORK_H
+#define DROVER_MAIN_WORK_H
+
+#include "api/runs.h"
+#include "base/base.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "cli/serve_options.h"
+#include "loop/loop.h"
+#include "store/store.h"
+
+struct work;
+struct work_options {
+    const struct serve_options *serve;
+    struct loop *loop;
+    struct store *store;
+    uint64_t files; /* Soft limit of descriptors, as it was before the daemon raised its own. */
+};
+MUST_CHECK struct err work_open(const struct work_options *options, struct work **ret_work,
+                                struct why *why);
+/* Finds out whether the database is at home (engine/home.h); one that is not is held. `known` never
+ * comes inside the call. */
+void work_come_home(struct work *work, void (*known)(void *ctx, struct err err), void *ctx);
+void work_begin(struct work *work);
+void work_stop(struct work *work, void (*stopped)(void *ctx), void *ctx);
+/* After `stopped`, or never begun; and after store_close. NULL: fine. */
+void work_close(struct work *work);
+
+/* What the store's notes must reach. */
+void work_run_note(struct work *work, struct bytes note);
+void work_inbox_note(struct work *work, struct bytes note);
+
+/* `hub` is the caller's to fill in. */
+struct runs_api work_api(struct work *work);
+void work_metrics(struct work *work, struct text *text);
+
+#endif
