@@ -285,12 +285,12 @@ def all_stages(every_kill):
     ]
     tests = [
         node_tests(
-            "integration on SQLite", "release", "build/drover", brisk=True, env=crash,
+            "integration on SQLite", "release", "build/drover", brisk=not every_kill, env=crash,
             timeout_s=timeout_s,
         ),
         node_tests(
             "integration on PostgreSQL", "postgres", "build/drover", postgres=True,
-            brisk=True, env=crash_postgres, timeout_s=timeout_s,
+            brisk=not every_kill, env=crash_postgres, timeout_s=timeout_s,
         ),
         node_tests("integration, sanitized", "san", "build/san/drover"),
         meson_tests("unit and faults, release build", "build/release", suites=["unit"],

@@ -7,7 +7,7 @@ import subprocess
 
 from checks.tree import Fault
 
-PACKAGES = ["libuv", "sqlite3", "jansson", "libmd", "libpq"]
+PACKAGES = ["libuv", "sqlite3", "jansson", "libmd", "libpq", "libcurl"]
 
 
 def run(command, cwd):

@@ -5,6 +5,8 @@
  *     bench_baseline sqlite --folder DIR --ms 2000     one row per commit, WAL, synchronous=FULL
  *     bench_baseline writes --readers 100 --ms 2000    write() of one event to each of N sockets
  *                    [--rate 50]                       so many rounds per second, not all it can
+ *     bench_baseline spawn  --outstanding 16 --ms 2000  posix_spawn and waitpid of /bin/true, or of
+ *                    [--program STAMP --folder FILE]    bench_stamp, to see how soon it begins
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,11 +22,12 @@
 
 #include "base/memory.h"
 #include "measure.h"
+#include "spawns.h"
 #include "wire.h"
 
 struct baseline {
-    const char *folder;
-    int64_t readers, milliseconds, rate;
+    const char *folder, *program;
+    int64_t readers, milliseconds, rate, outstanding;
 };
 
 static void tell_run(const struct histogram *histogram, uint64_t began_ns) {
@@ -227,12 +230,15 @@ int main(int argc, char **argv) {
         die_saying("see the first lines of bench_baseline.c for what it can do");
     }
     raise_descriptor_limit();
-    struct baseline baseline = {.folder = ".", .readers = 100, .milliseconds = 2000};
+    struct baseline baseline = {
+        .folder = ".", .readers = 100, .milliseconds = 2000, .outstanding = 1};
     const struct option_row rows[] = {
         {.name = "folder", .text = &baseline.folder},
         {.name = "readers", .number = &baseline.readers},
         {.name = "ms", .number = &baseline.milliseconds},
         {.name = "rate", .number = &baseline.rate},
+        {.name = "outstanding", .number = &baseline.outstanding},
+        {.name = "program", .text = &baseline.program},
     };
     options_parse(argv + 2, rows, COUNT_OF(rows));
     if (strcmp(argv[1], "sync") == 0) {
@@ -241,6 +247,11 @@ int main(int argc, char **argv) {
         measure_sqlite(&baseline);
     } else if (strcmp(argv[1], "writes") == 0) {
         measure_writes(&baseline);
+    } else if (strcmp(argv[1], "spawn") == 0) {
+        measure_spawns(&(struct spawns){.outstanding = baseline.outstanding,
+                                        .milliseconds = baseline.milliseconds,
+                                        .program = baseline.program,
+                                        .folder = baseline.folder});
     } else {
         die_saying("no such baseline");
     }

@@ -5,6 +5,15 @@
  *     bench_load fanout --url URL --pid PID --readers 100 --writers 32 --rate 0 --ms 3000
  *                       --stream NAME [--spin]
  *     bench_load idle   --url URL --pid PID --readers 10000 --ms 3000 --stream NAME
+ *     bench_load submit --url URL --pid PID --connections 64 --ms 3000       commands that wait
+ *     bench_load jobs   --url URL --pid PID --connections 16 --ms 3000 | --count 10000
+ *                       [--program STAMP --folder FILE]                    commands that run
+ *     bench_load fill   --url URL --connections 16 --count 2000            commands that sleep
+ *     bench_load stop   --url URL --connections 16 --folder DATA           stops what lives
+ *     bench_load await  --url URL --name METRIC --count N --ms 60000
+ *     bench_load herd   --folder DATA                holders and commands, and their memory
+ *     bench_load gone   --folder DATA --ms 60000     waits until there are none
+ *     bench_load end    --folder DATA --ms 10000     ends them without a daemon
  *     bench_load rest   --pid PID --ms 5000          memory and CPU of a server left alone
  *     bench_load get    --url URL --path /metrics
  *     bench_load start  COMMAND ARGUMENT...
@@ -13,6 +22,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "herd.h"
 #include "load.h"
 #include "measure.h"
 
@@ -26,6 +36,28 @@ static void show_path(const struct load *load, const char *path) {
     }
 }
 
+struct verb {
+    const char *name;
+    void (*run)(const struct load *load);
+};
+
+static const struct verb verbs[] = {
+    {"ping", load_ping}, {"append", load_append}, {"fanout", load_fanout}, {"idle", load_idle},
+    {"rest", load_rest}, {"submit", load_submit}, {"jobs", load_jobs},     {"fill", load_fill},
+    {"stop", load_stop}, {"await", load_await},   {"herd", load_herd},     {"gone", load_gone},
+    {"end", load_end},
+};
+
+static void run_verb(const char *name, const struct load *load) {
+    for (size_t i = 0; i < COUNT_OF(verbs); i++) {
+        if (strcmp(verbs[i].name, name) == 0) {
+            verbs[i].run(load);
+            return;
+        }
+    }
+    die_saying("no such verb");
+}
+
 int main(int argc, char **argv) {
     if (argc < 2) {
         die_saying("see the first lines of bench_load.c for what it can do");
@@ -37,6 +69,8 @@ int main(int argc, char **argv) {
         return 0;
     }
     struct load load = {.stream = "bench",
+                        .folder = ".",
+                        .name = "",
                         .connections = 1,
                         .pipeline = 1,
                         .readers = 1,
@@ -48,6 +82,10 @@ int main(int argc, char **argv) {
         {.name = "url", .text = &url},
         {.name = "path", .text = &path},
         {.name = "stream", .text = &load.stream},
+        {.name = "folder", .text = &load.folder},
+        {.name = "name", .text = &load.name},
+        {.name = "program", .text = &load.program},
+        {.name = "count", .number = &load.count},
         {.name = "pid", .number = &load.pid},
         {.name = "connections", .number = &load.connections},
         {.name = "pipeline", .number = &load.pipeline},
@@ -61,20 +99,10 @@ int main(int argc, char **argv) {
     if (url != NULL) {
         target_parse(url, &load.target);
     }
-    if (strcmp(verb, "ping") == 0) {
-        load_ping(&load);
-    } else if (strcmp(verb, "append") == 0) {
-        load_append(&load);
-    } else if (strcmp(verb, "fanout") == 0) {
-        load_fanout(&load);
-    } else if (strcmp(verb, "idle") == 0) {
-        load_idle(&load);
-    } else if (strcmp(verb, "rest") == 0) {
-        load_rest(&load);
-    } else if (strcmp(verb, "get") == 0) {
+    if (strcmp(verb, "get") == 0) {
         show_path(&load, path);
     } else {
-        die_saying("no such verb");
+        run_verb(verb, &load);
     }
     return 0;
 }

@@ -169,3 +169,16 @@ void load_append(const struct load *load) {
     closed->expected = 201;
     run_closed(closed, request);
 }
+
+void load_submit(const struct load *load) {
+    static const char body[] = "{\"argv\":[\"/bin/true\"]}";
+    char request[REQUEST_MAX];
+    (void)snprintf(request, sizeof request,
+                   "POST /api/v1/jobs HTTP/1.1\r\nHost: %s\r\n"
+                   "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+                   load->target.host, sizeof body - 1, body);
+    AUTO(mem_release) struct closed *closed = mem_new(sizeof *closed);
+    closed->load = load;
+    closed->expected = 201;
+    run_closed(closed, request);
+}

@@ -9,14 +9,19 @@
 struct load {
     struct target target;
     const char *stream;
-    int64_t pid; /* Of the server, to count its CPU and memory; 0: not counted. */
-    int64_t connections, pipeline, readers, writers;
+    const char *folder;  /* The data directory; of `jobs`: the file for stamps. */
+    const char *name;    /* Of a metric. */
+    const char *program; /* bench_stamp, or NULL: /bin/true. */
+    int64_t pid;         /* Of the server, to count its CPU and memory; 0: not counted. */
+    int64_t connections, pipeline, readers, writers, count;
     int64_t milliseconds, rate; /* rate 0: as fast as answers come. */
     bool spin;                  /* Never sleep: for a client with a processor of its own. */
 };
 
 void load_ping(const struct load *load);   /* GET /healthz, closed loop. */
 void load_append(const struct load *load); /* One event per request, closed loop. */
+void load_submit(const struct load *load); /* Commands that only wait in line, closed loop. */
+void load_jobs(const struct load *load);   /* Commands that run and end, closed loop. */
 void load_fanout(const struct load *load); /* Writers, and readers that get every event. */
 void load_idle(const struct load *load);   /* Readers of a silent stream: memory and CPU. */
 void load_rest(const struct load *load);   /* Nobody at all. */

@@ -1,6 +1,7 @@
 /* faulty.c: see faulty.h. The program's own main() runs after the plan is made. */
 #include "faulty.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -21,6 +23,8 @@ static struct {
     unsigned first, times;
     const char *kind;  /* Borrowed from the environment, like `under`. */
     const char *under; /* NULL: every file counts. */
+    const char *from;  /* NULL: from the beginning. */
+    atomic_bool armed; /* `from` was seen. */
     atomic_uint seen[FAULTY_CALLS];
     sqlite3_mem_methods sqlite;
 } plan;
@@ -31,6 +35,7 @@ static const char *const calls[FAULTY_CALLS] = {
     [FAULTY_TRUNCATE] = "truncate", [FAULTY_OPEN] = "open",
     [FAULTY_READ] = "read",         [FAULTY_MAP] = "map",
     [FAULTY_RENAME] = "rename",     [FAULTY_UNLINK] = "unlink",
+    [FAULTY_START] = "start",       [FAULTY_ANY] = "any",
 };
 
 static const char *const hows[FAULTY_HOWS] = {
@@ -45,8 +50,22 @@ _Noreturn void faulty_die(void) {
     }
 }
 
+/* The call is made in the kernel: ours of that name would ask us. */
+static bool armed(void) {
+    if (plan.from == NULL || atomic_load(&plan.armed)) {
+        return true;
+    }
+    bool there = syscall(SYS_faccessat, AT_FDCWD, plan.from, F_OK) == 0;
+    atomic_store(&plan.armed, there);
+    return there;
+}
+
+static bool is_any(enum faulty_call call) {
+    return plan.call == FAULTY_ANY && call > FAULTY_SQLITE_ALLOC;
+}
+
 bool faulty_wants(enum faulty_call call) {
-    return plan.active && (plan.counting || plan.call == call);
+    return plan.active && (plan.counting || plan.call == call || is_any(call)) && armed();
 }
 
 bool faulty_below(const char *path) {
@@ -65,7 +84,10 @@ enum faulty_how faulty_turn(enum faulty_call call, const char *path) {
     if (!faulty_wants(call)) {
         return FAULTY_NOT;
     }
-    unsigned nth = atomic_fetch_add(&plan.seen[call], 1) + 1;
+    if (plan.counting && call > FAULTY_SQLITE_ALLOC) {
+        (void)atomic_fetch_add(&plan.seen[FAULTY_ANY], 1);
+    }
+    unsigned nth = atomic_fetch_add(&plan.seen[is_any(call) ? FAULTY_ANY : call], 1) + 1;
     if (plan.counting || nth < plan.first || (plan.times > 0 && nth >= plan.first + plan.times)) {
         return FAULTY_NOT;
     }
@@ -168,6 +190,7 @@ __attribute__((constructor)) static void plan_make(void) {
         plan_read(text);
     }
     plan.under = getenv("DROVER_FAULT_UNDER");
+    plan.from = getenv("DROVER_FAULT_FROM");
     if (plan.counting || plan.call == FAULTY_SQLITE_ALLOC) {
         sqlite_take_over();
     }

@@ -5,10 +5,14 @@
  *
  *   DROVER_FAULT=KIND:N[:TIMES]  the N-th call of that kind fails, and TIMES - 1 after it (0: all)
  *   DROVER_FAULT_UNDER=FOLDER    calls on files count only below this folder; without links in it
+ *   DROVER_FAULT_FROM=FILE       nothing counts before that file is there
  *
  * KIND is `alloc` (an allocation whose failure must be handled), `sqlite-alloc`, or CALL-HOW:
  *
  *   CALL  write sync truncate open read map rename unlink; rename is link as well
+ *         start: on the way to a holder: its order, its link (what is read and written there, too),
+ *         its process, a connection to it
+ *         any: all of these, as they come
  *   HOW   io    EIO; of map ENOMEM
  *         full  ENOSPC, and of a write the first half is done
  *         ro    EROFS
@@ -37,6 +41,8 @@ enum faulty_call {
     FAULTY_MAP,
     FAULTY_RENAME,
     FAULTY_UNLINK,
+    FAULTY_START,
+    FAULTY_ANY, /* Not a call: a plan that counts all but the allocations. */
     FAULTY_CALLS
 };
 

@@ -11,24 +11,50 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "faulty.h"
 
 enum { PATH_SIZE = 4096 };
 
+static bool begins_with(const char *path, const char *begin) {
+    return strncmp(path, begin, strlen(begin)) == 0;
+}
+
+/* Ours to a holder: neither end of such a socket has a name. A connection of a client has one. */
+static bool is_link(int fd) {
+    struct sockaddr_un ours, theirs;
+    socklen_t our_size = sizeof ours, their_size = sizeof theirs;
+    return getsockname(fd, (struct sockaddr *)&ours, &our_size) == 0 &&
+           getpeername(fd, (struct sockaddr *)&theirs, &their_size) == 0 &&
+           ours.sun_family == AF_UNIX && our_size == sizeof ours.sun_family;
+}
+
+/* What leads to a holder counts, wherever it is. */
+static bool is_start(int fd, const char *path) {
+    return begins_with(path, "/memfd:drover-order") ||
+           (begins_with(path, "socket:") && is_link(fd));
+}
+
 /* Counts a call on an open file, if it is one that counts. */
 static enum faulty_how turn_fd(enum faulty_call call, int fd) {
-    if (!faulty_wants(call) || fd < 0) {
+    bool wants_start = faulty_wants(FAULTY_START);
+    if ((!faulty_wants(call) && !wants_start) || fd < 0) {
         return FAULTY_NOT;
     }
     int kept = errno;
     char link[40], path[PATH_SIZE];
     (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd); /* It fits. */
     ssize_t len = readlink(link, path, sizeof path - 1);
-    errno = kept;
     path[len > 0 ? len : 0] = '\0';
+    bool start = wants_start && is_start(fd, path);
+    errno = kept;
+    if (start) {
+        return faulty_turn(FAULTY_START, "an order or a link");
+    }
     return path[0] == '/' && faulty_below(path) ? faulty_turn(call, path) : FAULTY_NOT;
 }
 
@@ -162,6 +188,13 @@ int renameat(int from_folder, const char *from, int to_folder, const char *to) {
 
 int rename(const char *from, const char *to) {
     return renameat2(AT_FDCWD, from, AT_FDCWD, to, 0 /* replaces */);
+}
+
+int linkat(int from_folder, const char *from, int to_folder, const char *to, int flags) {
+    enum faulty_how how = turn_name(FAULTY_RENAME, to_folder, to);
+    return fails(how)
+               ? -1
+               : (int)seen(how, syscall(SYS_linkat, from_folder, from, to_folder, to, flags));
 }
 
 int link(const char *from, const char *to) {

@@ -46,7 +46,9 @@ function makeDaemon(data, more) {
   return new Daemon({ data, args: ["--insecure-loopback"], ...more });
 }
 
-const messages = (log) => log.split("\n").filter((line) => line && !line.startsWith("fault: "));
+// That a copied data directory is held is said before anything can fail, and explains no end.
+const ASIDE = /^fault: |"what":"this database was restored or copied/;
+const messages = (log) => log.split("\n").filter((line) => line && !ASIDE.test(line));
 const wasHit = (log) => /^fault: \S+ at /m.test(log);
 
 // --- One point -----------------------------------------------------------------------------------
@@ -67,7 +69,9 @@ async function begin(daemon, kind) {
     assert.ok(EXIT_CODES.includes(code), `start ended with ${code ?? signal}: ${daemon.log}`);
     const said = messages(daemon.log);
     assert.equal(said.length, 1, `one line says why it did not start: ${daemon.log}`);
-    assert.match(said[0], /^drover: .+ \(\w+\)$/);
+    // The loop runs already when a start makes its last commits: their loss is told by the log.
+    const told = code === LOST && said[0].includes("outcome of a commit");
+    if (!told) assert.match(said[0], /^drover: .+ \(\w+\)$/);
   }
   return false;
 }

@@ -38,8 +38,28 @@ static const struct command append = {.group = "stream",
                                       .operands_max = 1,
                                       .flags = append_flags,
                                       .talks = true};
+static const struct flag run_flags[] = {
+    {.name = "env", .letter = 'e', .kind = FLAG_LIST, .value = "NAME", .about = "x"},
+    {.name = "word", .kind = FLAG_LIST, .value = "WORD", .about = "x"},
+    {.name = "wait",
+     .kind = FLAG_DURATION,
+     .value = "TIME",
+     .min = 1000,
+     .max = 60000,
+     .absent = "5s",
+     .about = "x"},
+    {.name = "room", .kind = FLAG_SIZE, .value = "SIZE", .min = 1, .max = 1 << 30, .about = "x"},
+    {.name = NULL},
+};
+static const struct command run = {.group = "job",
+                                   .name = "run",
+                                   .summary = "x",
+                                   .operands = "CMD",
+                                   .operands_min = 1,
+                                   .takes_rest = true,
+                                   .flags = run_flags};
 static const struct command version = {.name = "version", .summary = "x"};
-static const struct command *const commands[] = {&tail, &append, &version, NULL};
+static const struct command *const commands[] = {&tail, &append, &run, &version, NULL};
 
 enum { WORDS_MAX = 8 };
 struct words {
@@ -111,6 +131,13 @@ static void what_is_wrong_is_said(void **state) {
         {{{"drover", "stream", "tail", "a", "--follow=maybe", NULL}},
          "--follow: 'maybe' is neither true nor false"},
         {{{"drover", "stream", "tail", "a", "-f", "-f", NULL}}, "--follow was given twice"},
+        {{{"drover", "job", "run", "--wait=1x", "true", NULL}},
+         "--wait: '1x' is not a time like 500ms, 30s, 5m or 2h from 1s to 1m"},
+        {{{"drover", "job", "run", "--room=2G", "true", NULL}},
+         "--room: '2G' is not a size like 64M or 1G from 1 to 1G"},
+        {{{"drover", "job", "run", "-e", NULL}}, "--env needs a value: NAME"},
+        {{{"drover", "job", "run", "-e", "a", NULL}}, "something is missing: drover job run CMD"},
+        {{{"drover", "job", "run", "--", NULL}}, "something is missing: drover job run CMD"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct args args = {.operand_count = 77};
@@ -155,6 +182,76 @@ static void the_data_directory_has_another_name_where_data_is_taken(void **state
     assert_string_equal(args_text(&args, "data"), "{}");
 }
 
+static void a_list_keeps_each_value_in_its_order(void **state) {
+    (void)state;
+    const struct words line = {{"drover", "job", "run", "-e", "a", "--word=b", "-ec", "true"}};
+    struct args args;
+    struct why why;
+    unsigned cursor = 0, other = 0;
+    assert_int_equal(parse(&line, &args, &why).code, ERR_NONE);
+    assert_int_equal(args_int(&args, "env", 0), 2);
+    assert_string_equal(args_next(&args, "env", &cursor), "a");
+    assert_string_equal(args_next(&args, "env", &cursor), "c");
+    assert_null(args_next(&args, "env", &cursor));
+    assert_null(args_next(&args, "env", &cursor));
+    assert_string_equal(args_next(&args, "word", &other), "b");
+    assert_null(args_next(&args, "word", &other));
+}
+
+static void a_list_has_a_limit(void **state) {
+    (void)state;
+    const char *argv[2 * ARGS_REPEATS_MAX + 16] = {"drover", "job", "run"};
+    int argc = 3;
+    for (int i = 0; i <= ARGS_REPEATS_MAX; i++) {
+        argv[argc++] = "-e";
+        argv[argc++] = "x";
+    }
+    argv[argc++] = "true";
+    struct args args = {.operand_count = 77};
+    struct why why;
+    assert_int_equal(args_parse(commands, argc, argv, &args, &why).code, ERR_USAGE);
+    assert_string_equal(why.text, "--env: more than 256 values");
+    argv[argc - 3] = "--wait=9";
+    argv[argc - 2] = "true";
+    assert_int_equal(args_parse(commands, argc - 1, argv, &args, &why).code, ERR_NONE);
+    assert_int_equal(args_int(&args, "env", 0), ARGS_REPEATS_MAX);
+}
+
+static void times_and_sizes_become_numbers(void **state) {
+    (void)state;
+    const struct words line = {{"drover", "job", "run", "--wait", "30s", "--room=64M", "x", NULL}};
+    struct args args;
+    struct why why;
+    assert_int_equal(parse(&line, &args, &why).code, ERR_NONE);
+    assert_int_equal(args_int(&args, "wait", 0), 30000);
+    assert_int_equal(args_int(&args, "room", 0), 64 << 20);
+}
+
+static void a_command_of_its_own_is_not_read(void **state) {
+    (void)state;
+    static const struct words lines[] = {
+        {{"drover", "job", "run", "--wait=9s", "ls", "--help", "-e", "--"}},
+        {{"drover", "job", "run", "--wait=9s", "--", "ls", "--help", "-e"}},
+    };
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        struct args args;
+        struct why why;
+        assert_int_equal(parse(&lines[i], &args, &why).code, ERR_NONE);
+        assert_false(args.help);
+        assert_int_equal(args.operand_count, 0);
+        assert_int_equal(args_int(&args, "env", 0), 0);
+        assert_int_equal(args.rest_count, i == 0 ? 4 : 3);
+        assert_string_equal(args.rest[0], "ls");
+        assert_string_equal(args.rest[1], "--help");
+        assert_string_equal(args.rest[2], "-e");
+    }
+    const struct words flag = {{"drover", "job", "run", "--", "--wait", NULL}};
+    struct args args;
+    struct why why;
+    assert_int_equal(parse(&flag, &args, &why).code, ERR_NONE);
+    assert_string_equal(args.rest[0], "--wait");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(flags_and_operands_come_in_any_order),
@@ -163,6 +260,10 @@ int main(void) {
         cmocka_unit_test(help_needs_no_operands),
         cmocka_unit_test(a_group_alone_names_no_command),
         cmocka_unit_test(the_data_directory_has_another_name_where_data_is_taken),
+        cmocka_unit_test(a_list_keeps_each_value_in_its_order),
+        cmocka_unit_test(a_list_has_a_limit),
+        cmocka_unit_test(times_and_sizes_become_numbers),
+        cmocka_unit_test(a_command_of_its_own_is_not_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

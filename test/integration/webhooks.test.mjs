@@ -1,0 +1,239 @@
+// webhooks.test.mjs: notices reach their webhooks, whatever happens to either side.
+//
+// runs-with: release, san, postgres
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { once } from "node:events";
+import { readFileSync, statSync } from "node:fs";
+import http from "node:http";
+import path from "node:path";
+import { test } from "node:test";
+
+import { Daemon, scratch } from "./lib.mjs";
+
+const quick = ["--webhook-wait", "5", "--webhook-wait-max", "20", "--webhook-wait-stalled", "20"];
+const loopback = ["--webhook-allow", "127.0.0.1"];
+
+function daemonFor(t, args) {
+  const daemon = new Daemon({ data: scratch(t), args });
+  t.after(() => daemon.kill());
+  return daemon;
+}
+
+/** A receiver that keeps every request; `answer(response, count)` says what it gets. */
+async function receiver(t, answer, port = 0) {
+  const requests = [];
+  const waiting = [];
+  const server = http.createServer((request, response) => {
+    const chunks = [];
+    request.on("data", (chunk) => chunks.push(chunk));
+    request.on("end", () => {
+      const { headers, url, method } = request;
+      requests.push({ method, url, headers, body: Buffer.concat(chunks).toString() });
+      answer(response, requests.length);
+      for (const look of waiting.splice(0)) look();
+    });
+  });
+  server.listen(port, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const until = async (count) => {
+    while (requests.length < count) await new Promise((resolve) => waiting.push(resolve));
+  };
+  const url = `http://127.0.0.1:${server.address().port}/hook`;
+  return { server, requests, until, url, port: server.address().port };
+}
+
+const say = (status) => (response) => {
+  response.statusCode = status;
+  response.end();
+};
+
+async function submit(daemon, webhook, argv = ["/bin/echo", "hello"]) {
+  const answer = await daemon.request("POST", "/api/v1/jobs", {
+    body: { argv, notify: [{ webhook }] },
+    local: true,
+  });
+  assert.equal(answer.status, 201, answer.text);
+  return answer.json.id;
+}
+
+/** Every delivery, settled ones too. */
+async function inbox(daemon) {
+  const answer = await daemon.request("GET", "/api/v1/inbox?all=1", { local: true });
+  assert.equal(answer.status, 200, answer.text);
+  return answer.json.items;
+}
+
+/** The only delivery, once it is as `wanted` says. */
+async function delivery(daemon, wanted) {
+  for (;;) {
+    const [row] = await inbox(daemon);
+    if (row !== undefined && wanted(row)) return row;
+  }
+}
+
+const settled = (state) => (row) => row.state === state;
+const ids = (requests) => [...new Set(requests.map((one) => one.headers["drover-delivery"]))];
+
+function verify(daemon, { headers, body }) {
+  const file = path.join(daemon.data, "webhook.key");
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  const secret = readFileSync(file, "utf8").trim();
+  const signed = `${headers["drover-timestamp"]}.${headers["drover-delivery"]}.${body}`;
+  const good = createHmac("sha256", secret).update(signed).digest("hex");
+  assert.equal(headers["drover-signature"], `v1=${good}`);
+}
+
+test("a receiver that answers 500 forty times and then 200 gets it", async (t) => {
+  const daemon = await daemonFor(t, [...quick, ...loopback]).start();
+  const hook = await receiver(t, (response, count) => say(count <= 40 ? 500 : 200)(response));
+  const run = await submit(daemon, hook.url);
+  await hook.until(30);
+  const stalled = await delivery(daemon, settled("stalled"));
+  assert.equal(stalled.cause, "the receiver answered 500");
+  await hook.until(41);
+  const done = await delivery(daemon, settled("acknowledged"));
+  assert.equal(hook.requests.length, 41);
+  assert.deepEqual(ids(hook.requests), [done.id]);
+  hook.requests.forEach((request, at) => {
+    assert.equal(request.method, "POST");
+    assert.equal(request.headers["content-type"], "application/json");
+    assert.equal(request.headers["drover-attempt"], String(at + 1));
+    verify(daemon, request);
+  });
+  const notice = JSON.parse(hook.requests[40].body);
+  assert.deepEqual(
+    [notice.run, notice.kind, notice.state, notice.exit_code],
+    [run, "job", "succeeded", 0],
+  );
+  assert.match(notice.output, /hello/);
+});
+
+test("a receiver that is down through three restarts gets it", async (t) => {
+  const daemon = await daemonFor(t, [...quick, ...loopback]).start();
+  const before = await receiver(t, say(200));
+  before.server.close();
+  await once(before.server, "close");
+  await submit(daemon, before.url);
+  for (const end of ["kill", "stop", "kill"]) {
+    const row = await delivery(daemon, ({ failures }) => failures > 0);
+    assert.match(row.cause, /^no connection/);
+    await daemon[end]();
+    await daemon.start();
+  }
+  const hook = await receiver(t, say(200), before.port);
+  await hook.until(1);
+  const row = await delivery(daemon, settled("acknowledged"));
+  assert.deepEqual(ids(hook.requests), [row.id]);
+  verify(daemon, hook.requests[0]); /* The key is still the same. */
+});
+
+for (const moment of ["before it answers", "right after its 200"]) {
+  test(`a daemon killed by its receiver ${moment} sends the same delivery again`, async (t) => {
+    const daemon = await daemonFor(t, [...quick, ...loopback]).start();
+    let killed;
+    const hook = await receiver(t, (response, count) => {
+      if (count > 1) {
+        say(200)(response);
+      } else if (moment === "before it answers") {
+        killed = daemon.kill();
+      } else {
+        response.on("finish", () => (killed = daemon.kill()));
+        say(200)(response);
+      }
+    });
+    await submit(daemon, hook.url);
+    await hook.until(1);
+    await daemon.exited;
+    await killed;
+    await daemon.start();
+    const row = await delivery(daemon, settled("acknowledged"));
+    // Right after its 200, the commit may have been faster: then once is enough.
+    assert.ok(hook.requests.length >= (moment === "before it answers" ? 2 : 1));
+    assert.deepEqual(ids(hook.requests), [row.id]);
+  });
+}
+
+test("a stop in the middle of a delivery loses nothing", async (t) => {
+  const daemon = await daemonFor(t, [...quick, ...loopback]).start();
+  const hook = await receiver(t, (response, count) => {
+    if (count > 1) say(200)(response);
+  });
+  await submit(daemon, hook.url);
+  await hook.until(1);
+  assert.equal((await daemon.stop()).code, 0);
+  await daemon.start();
+  await hook.until(2);
+  const row = await delivery(daemon, settled("acknowledged"));
+  assert.deepEqual(ids(hook.requests), [row.id]);
+});
+
+test("a private address is refused unless it is listed", async (t) => {
+  const daemon = await daemonFor(t, quick).start();
+  const hook = await receiver(t, say(200));
+  await submit(daemon, hook.url);
+  const refused = await delivery(daemon, ({ failures }) => failures > 1);
+  assert.equal(refused.cause, "the address is not allowed: 127.0.0.1 is a loopback address");
+  assert.equal(hook.requests.length, 0);
+  await daemon.stop();
+  daemon.args.push("--webhook-allow", `10.0.0.0/8,127.0.0.1:${hook.port}`);
+  await daemon.start();
+  await hook.until(1);
+  await delivery(daemon, settled("acknowledged"));
+});
+
+test("410 settles it as gone, a redirect is a failure that is not followed", async (t) => {
+  const daemon = await daemonFor(t, [...quick, ...loopback]).start();
+  const hook = await receiver(t, (response, count) => {
+    response.setHeader("location", "/else");
+    say(count < 3 ? 307 : 410)(response);
+  });
+  await submit(daemon, hook.url);
+  const row = await delivery(daemon, settled("gone"));
+  assert.equal(row.cause, "the receiver answered 410");
+  assert.deepEqual(hook.requests.map(({ url }) => url), ["/hook", "/hook", "/hook"]);
+});
+
+test("nobody waits for a receiver that is silent", async (t) => {
+  const daemon = await daemonFor(t, [...quick, ...loopback]).start();
+  const silent = await receiver(t, () => {});
+  const hook = await receiver(t, say(200));
+  await submit(daemon, silent.url);
+  await silent.until(1);
+  for (let i = 0; i < 5; i++) await submit(daemon, hook.url);
+  await hook.until(5);
+  assert.equal(silent.requests.length, 1);
+  const metrics = await daemon.request("GET", "/metrics", { local: true });
+  assert.match(metrics.text, /^drover_deliveries_in_flight 1$/m);
+});
+
+test("a retry on demand does not wait for its time", async (t) => {
+  const hour = ["--webhook-wait", "3600000", "--webhook-wait-max", "3600000"];
+  const daemon = await daemonFor(t, [...hour, ...loopback]).start();
+  const hook = await receiver(t, (response, count) => say(count === 1 ? 503 : 200)(response));
+  await submit(daemon, hook.url);
+  const row = await delivery(daemon, ({ failures }) => failures === 1);
+  const answer = await daemon.request("POST", `/api/v1/inbox/${row.id}/retry`, { local: true });
+  assert.equal(answer.status, 200, answer.text);
+  await hook.until(2);
+  await delivery(daemon, settled("acknowledged"));
+});
+
+test("wrong settings are refused before anything starts", async (t) => {
+  const wrong = [
+    [["--webhook-allow", "10.0.0.0/33"], /10\.0\.0\.0\/33/],
+    [["--webhook-secret", "/nowhere/secret"], /\/nowhere\/secret/],
+    [["--webhook-wait", "0"], /webhook-wait/],
+  ];
+  for (const [args, said] of wrong) {
+    const daemon = daemonFor(t, args);
+    daemon.spawn();
+    const { code } = await daemon.ended();
+    assert.ok(code > 0, `${args}: ${code}`);
+    assert.match(daemon.log, said);
+  }
+});

@@ -1,0 +1,60 @@
+/* dispatch_kit.h: a whole daemon without its faces: loop, store, spool, holders, dispatch.
+ *
+ * kit_down and kit_up are a daemon that goes and one that comes: the next one has a higher epoch,
+ * and the same folder. `deaf`: notes are dropped, so a run is admitted and nobody begins it, which
+ * is what a daemon leaves that dies right after the commit.
+ */
+#ifndef DROVER_TEST_DISPATCH_KIT_H
+#define DROVER_TEST_DISPATCH_KIT_H
+
+#include "base/base.h"
+#include "base/id.h"
+#include "dispatch/dispatch.h"
+#include "proc_kit.h"
+
+struct kit {
+    struct place place; /* First: proc_kit's functions take it. */
+    struct loop *loop;
+    struct store *store;
+    struct holders *holders;
+    struct dispatch *dispatch;
+    struct bytes host; /* Of the daemons that come. */
+    int64_t slots;
+    enum run_hold hold;
+    bool deaf, recovered, stopped, releases;
+    unsigned failures; /* That the dispatch told of. */
+    unsigned notes;    /* Of runs. */
+    struct run_keep keep;
+};
+struct kit *kit_new(void);
+void kit_free(struct kit *kit);
+void kit_open(struct kit *kit);
+void kit_recover(struct kit *kit);
+void kit_up(struct kit *kit); /* Both. */
+void kit_down(struct kit *kit);
+
+struct kit_job {
+    const char *spec; /* JSON. */
+    bool once;
+    const char *key;
+    bool input_open;
+    int64_t input_from;
+};
+struct id kit_submit(struct kit *kit, const struct kit_job *job);
+struct id kit_shell(struct kit *kit, const char *command);   /* {"shell": …} */
+const char *kit_name(const struct id *run, int64_t attempt); /* Until the next call. */
+/* As it stands; texts live until the next call. */
+const struct run_row *kit_row(struct kit *kit, const struct id *run);
+const struct run_row *kit_end(struct kit *kit, const struct id *run); /* Waits for its end. */
+void kit_until_state(struct kit *kit, const struct id *run, enum run_state state);
+void kit_stop(struct kit *kit, const struct id *run); /* With a grace of 1 s. */
+/* Runs the loop until `is_so`; a minute without it fails the test. */
+void kit_until(struct kit *kit, bool (*is_so)(struct kit *kit, void *ctx), void *ctx);
+void kit_until_file(struct kit *kit, const char *path);
+/* A path in the kit's folder; until the next call. */
+const char *kit_path(const struct kit *kit, const char *file);
+/* A number that SQL gives. */
+int64_t kit_number(struct kit *kit, const char *sql);
+struct dispatch_stats kit_stats(const struct kit *kit);
+
+#endif

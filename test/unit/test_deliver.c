@@ -1,0 +1,367 @@
+/* Delivery to webhooks. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "base/hash.h"
+#include "base/memory.h"
+#include "deliver_kit.h"
+
+/* --- The tests -------------------------------------------------------------------------------- */
+
+static void a_notice_arrives_signed_and_is_settled(void **state) {
+    struct kit *kit = *state;
+    owe(kit, "hook?a=b");
+    until_outcomes(kit, 1);
+    const char *request = kit->request.data, *body = strstr(request, "\r\n\r\n") + 4;
+    assert_memory_equal(request, "POST /hook?a=b HTTP/1.1\r\n", 25);
+    assert_non_null(strstr(body, "\"run\":\"run_00000000000000000000000001\""));
+    struct bytes time = header(kit, "drover-timestamp"), sign = header(kit, "drover-signature");
+    struct bytes type = header(kit, "content-type"), attempt = header(kit, "drover-attempt");
+    assert_memory_equal(time.data, "1700000000\r", 11);
+    assert_memory_equal(type.data, "application/json\r", 17);
+    assert_memory_equal(attempt.data, "1\r", 2);
+    assert_true(id_valid(kit->id, strlen(kit->id), "dlv"));
+    struct text signed_text;
+    text_init(&signed_text, SERVED_BYTES_MAX);
+    text_addf(&signed_text, "1700000000.%s.%s", kit->id, body);
+    struct hmac_stream hmac;
+    hmac_start(&hmac, (struct bytes){secret, strlen(secret)});
+    hmac_add(&hmac, (struct bytes){signed_text.data, signed_text.len});
+    struct sha256 hash = hmac_finish(&hmac);
+    assert_memory_equal(sign.data, "v1=", 3);
+    assert_int_equal(sign.len, 67);
+    assert_memory_equal(sign.data + 3, sha256_hex(&hash).text, 64);
+    text_done(&signed_text);
+    assert_int_equal(rows(kit).delivered, 1);
+    assert_int_equal(stats(kit).receivers, 0); /* Nothing more is owed: forgotten. */
+}
+
+/* Clock time passes, and the receiver is looked at again as by `inbox retry` of another row. */
+static void pass(struct kit *kit, int64_t ms) {
+    kit->clock_ms += ms;
+    deliver_recover(kit->deliver);
+    settle_down(kit);
+}
+
+static void a_receiver_that_fails_forty_times_gets_it_with_the_default_waits(void **state) {
+    struct kit *kit = *state;
+    const struct inbox_waits waits = INBOX_WAITS_DEFAULT;
+    kit->frozen = true;
+    kit->answer = "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n";
+    owe(kit, "");
+    for (unsigned failures = 1; failures <= 40; failures++) {
+        until_requests(kit, failures);
+        until_outcomes(kit, failures);
+        assert_string_equal(kit->id, kit->first);
+        struct census census = rows(kit);
+        assert_int_equal(census.open, 1);
+        assert_int_equal(census.failures, failures);
+        assert_int_equal(census.stalled, failures >= 20);
+        assert_string_equal(census.cause, "the receiver answered 500");
+        int64_t wait = failures >= 20   ? waits.stalled_ms
+                       : failures >= 10 ? waits.max_ms
+                                        : waits.first_ms << (failures - 1);
+        pass(kit, wait / 2);
+        assert_int_equal(kit->server.requests, failures); /* Not before its time. */
+        kit->answer = failures < 40 ? kit->answer : "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        pass(kit, wait - wait / 2 + wait / 4);
+    }
+    until_outcomes(kit, 41);
+    assert_int_equal(kit->server.requests, 41);
+    assert_int_equal(rows(kit).delivered, 1);
+    assert_int_equal(stats(kit).failed, 40);
+    assert_int_equal(stats(kit).delivered, 1);
+}
+
+static void a_failure_is_tried_again_by_itself(void **state) {
+    struct kit *kit = *state;
+    kit->answer_once = "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n";
+    owe(kit, "");
+    until_outcomes(kit, 1);
+    assert_int_equal(kit->server.requests, 1);
+    /* The wall clock stands still: the wait is measured by the other one. */
+    until_outcomes(kit, 2);
+    assert_int_equal(rows(kit).delivered, 1);
+    assert_string_equal(kit->id, kit->first);
+}
+
+static void a_receiver_that_is_silent_holds_back_no_other(void **state) {
+    struct kit *kit = *state;
+    kit->answer = NULL;
+    owe(kit, "silent");
+    until_requests(kit, 1);
+    owe(kit, "silent"); /* One at a time for each receiver. */
+    settle_down(kit);
+    assert_int_equal(kit->server.requests, 1);
+    struct served *silent = kit->asked;
+    kit->answer = "HTTP/1.1 204 No Content\r\n\r\n";
+    owe(kit, "other");
+    until_outcomes(kit, 1);
+    assert_int_equal(kit->server.requests, 2);
+    assert_int_equal(stats(kit).in_flight, 1);
+    served_say(silent, "HTTP/1.1 204 No Content\r\n\r\n");
+    until_outcomes(kit, 3);
+    assert_int_equal(rows(kit).delivered, 3);
+}
+
+static void a_row_that_failed_holds_back_no_other_of_its_receiver(void **state) {
+    struct kit *kit = *state;
+    kit->answer_once = "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n";
+    owe(kit, "");
+    owe(kit, "");
+    until_outcomes(kit, 2);
+    assert_int_equal(rows(kit).delivered, 1);
+    assert_int_equal(rows(kit).open, 1);
+    assert_string_not_equal(kit->id, kit->first);
+    pass(kit, 2000);
+    until_outcomes(kit, 3);
+    assert_string_equal(kit->id, kit->first);
+    assert_int_equal(rows(kit).open, 0);
+}
+
+static void only_410_says_that_a_receiver_is_gone(void **state) {
+    struct kit *kit = *state;
+    static const char *const failures[] = {
+        "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 302 Found\r\nLocation: /else\r\nContent-Length: 0\r\n\r\n",
+        "nonsense\r\n\r\n",
+    };
+    static const char *const causes[] = {
+        "the receiver answered 404",
+        "the receiver answered 302; redirects are not followed",
+        "the answer is not valid HTTP",
+    };
+    for (unsigned i = 0; i < COUNT_OF(failures); i++) {
+        kit->answer_once = failures[i];
+        if (i == 0) {
+            owe(kit, "");
+        } else {
+            pass(kit, 100000);
+        }
+        until_outcomes(kit, i + 1);
+        assert_int_equal(rows(kit).open, 1);
+        assert_memory_equal(rows(kit).cause, causes[i], strlen(causes[i]));
+        if (kit->asked->open && i == 2) {
+            served_close(kit->asked);
+        }
+    }
+    kit->answer_once = "HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n";
+    pass(kit, 100000);
+    until_outcomes(kit, 4);
+    assert_int_equal(rows(kit).gone, 1);
+    assert_int_equal(stats(kit).gone, 1);
+}
+
+static void the_status_is_the_answer_whatever_follows_it(void **state) {
+    struct kit *kit = *state;
+    kit->answer = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nhalf";
+    owe(kit, "");
+    until_requests(kit, 1);
+    served_close(kit->asked);
+    until_outcomes(kit, 1);
+    assert_int_equal(rows(kit).delivered, 1);
+}
+
+static void a_private_address_is_refused_unless_it_is_listed(void **state) {
+    struct kit *kit = *state;
+    open_deliver(kit, (struct deliver_options){.allow = NULL});
+    owe(kit, "");
+    until_outcomes(kit, 1);
+    assert_string_equal(rows(kit).cause,
+                        "the address is not allowed: 127.0.0.1 is a loopback address");
+    assert_int_equal(rows(kit).open, 1);
+    assert_int_equal(kit->server.connections, 0);
+}
+
+static void a_receiver_that_takes_too_long_has_failed(void **state) {
+    struct kit *kit = *state;
+    open_deliver(kit, (struct deliver_options){.allow = kit->allow, .timeout_ms = 50});
+    kit->answer = NULL;
+    owe(kit, "");
+    until_outcomes(kit, 1);
+    assert_string_equal(rows(kit).cause, "not finished in time");
+}
+
+static void a_url_that_cannot_be_used_says_so(void **state) {
+    struct kit *kit = *state;
+    owe_url(kit, "http://a b/");
+    until_outcomes(kit, 1);
+    assert_memory_equal(rows(kit).cause, "the URL cannot be used", 22);
+}
+
+static void while_held_nothing_is_sent(void **state) {
+    struct kit *kit = *state;
+    open_deliver(kit, (struct deliver_options){.allow = kit->allow, .hold = RUN_HELD});
+    owe(kit, "one");
+    owe(kit, "two");
+    settle_down(kit);
+    assert_int_equal(stats(kit).receivers, 2);
+    assert_int_equal(kit->server.connections, 0);
+    deliver_release(kit->deliver);
+    until_outcomes(kit, 2);
+    assert_int_equal(rows(kit).delivered, 2);
+}
+
+static void what_was_owed_before_the_start_is_walked(void **state) {
+    struct kit *kit = *state;
+    char path[16];
+    for (int i = 0; i < 450; i++) { /* More than two pages of receivers. */
+        (void)snprintf(path, sizeof path, "%d", i);
+        owe(kit, path);
+    }
+    open_deliver(kit, (struct deliver_options){.allow = kit->allow});
+    deliver_recover(kit->deliver);
+    until_outcomes(kit, 450);
+    assert_int_equal(kit->server.requests, 450);
+    assert_int_equal(rows(kit).open, 0);
+    assert_in_range(kit->server.connections, 1, DELIVER_AT_ONCE);
+}
+
+static void what_a_stop_cancels_comes_again_with_the_same_id(void **state) {
+    struct kit *kit = *state;
+    kit->answer = NULL;
+    owe(kit, "");
+    until_requests(kit, 1);
+    stop_deliver(kit);
+    kit->answer = "HTTP/1.1 204 No Content\r\n\r\n";
+    open_deliver(kit, (struct deliver_options){.allow = kit->allow});
+    deliver_recover(kit->deliver);
+    until_outcomes(kit, 1);
+    assert_int_equal(kit->server.requests, 2);
+    assert_string_equal(kit->id, kit->first);
+    assert_int_equal(rows(kit).delivered, 1);
+}
+
+static void an_outcome_that_the_store_refuses_is_kept_and_not_sent_again(void **state) {
+    struct kit *kit = *state;
+    kit->settle_failures = 2;
+    owe(kit, "");
+    until_requests(kit, 1);
+    owe(kit, ""); /* Nor is the next row begun meanwhile. */
+    while (kit->settle_failures > 0) {
+        turn(kit);
+        assert_int_equal(kit->server.requests, 1);
+    }
+    until_outcomes(kit, 2);
+    assert_int_equal(kit->server.requests, 2);
+    assert_string_not_equal(kit->id, kit->first);
+    assert_int_equal(rows(kit).delivered, 2);
+    assert_int_equal(stats(kit).store_retries, 2);
+}
+
+static void a_row_that_a_reader_was_too_early_for_is_not_forgotten(void **state) {
+    struct kit *kit = *state;
+    kit->frozen = true; /* Only its note can bring it. */
+    kit->stale = STALE_NOTHING;
+    owe(kit, "");
+    until_outcomes(kit, 1);
+    kit->stale = STALE_LATER;
+    owe(kit, "");
+    until_outcomes(kit, 2);
+    assert_int_equal(rows(kit).delivered, 2);
+}
+
+static void the_rows_are_counted(void **state) {
+    struct kit *kit = *state;
+    open_deliver(kit, (struct deliver_options){.allow = kit->allow, .hold = RUN_HELD});
+    owe(kit, "");
+    owe(kit, "");
+    while (stats(kit).pending != 2) {
+        turn(kit);
+    }
+    assert_int_equal(stats(kit).oldest_ms, kit->clock_ms);
+    deliver_release(kit->deliver);
+    while (stats(kit).pending != 0) {
+        turn(kit);
+    }
+    assert_int_equal(stats(kit).oldest_ms, 0);
+}
+
+/* --- The secret ------------------------------------------------------------------------------- */
+
+static char *load(const struct kit *kit, const char *file, struct why *why) {
+    char *text = NULL;
+    struct err err = deliver_secret_load(&kit->world, kit->folder, file, &text, why);
+    assert_true(err_failed(err) == (text == NULL));
+    return text;
+}
+
+static void the_secret_is_made_once_and_for_its_owner_alone(void **state) {
+    struct kit *kit = *state;
+    struct why why;
+    char path[100];
+    (void)snprintf(path, sizeof path, "%s/webhook.key", kit->folder);
+    AUTO(mem_release) char *first = load(kit, NULL, &why), *again = load(kit, NULL, &why);
+    assert_int_equal(strlen(first), 64);
+    assert_int_equal(strspn(first, "0123456789abcdef"), 64);
+    assert_string_equal(first, again);
+    struct stat found;
+    assert_int_equal(stat(path, &found), 0);
+    assert_int_equal(found.st_mode & 0777, 0600);
+    assert_int_equal(chmod(path, 0640), 0);
+    assert_null(load(kit, NULL, &why));
+    assert_non_null(strstr(why.text, "chmod 600"));
+}
+
+static void a_secret_of_one_s_own_is_one_line(void **state) {
+    struct kit *kit = *state;
+    static const struct {
+        struct bytes text;
+        const char *secret;
+    } cases[] = {
+        {BYTES_INIT("0123456789abcdef"), "0123456789abcdef"},
+        {BYTES_INIT("a secret with blanks\n"), "a secret with blanks"},
+        {BYTES_INIT("0123456789abcdef\r\n"), "0123456789abcdef"},
+        {BYTES_INIT("short\n"), NULL},
+        {BYTES_INIT(""), NULL},
+        {BYTES_INIT("0123456789abcdef\nmore\n"), NULL},
+        {BYTES_INIT("0123456789abcdef\0more"), NULL},
+    };
+    struct why why;
+    char path[100];
+    (void)snprintf(path, sizeof path, "%s/own", kit->folder);
+    assert_null(load(kit, path, &why)); /* Ours is made, not one that was named. */
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct err err = kit->world.file_replace(kit->world.ctx, path, cases[i].text, 0600);
+        assert_false(err_failed(err));
+        AUTO(mem_release) char *text = load(kit, path, &why);
+        if (cases[i].secret == NULL) {
+            assert_null(text);
+        } else {
+            assert_string_equal(text, cases[i].secret);
+        }
+    }
+}
+
+int main(void) {
+    (void)signal(SIGPIPE, SIG_IGN); /* As the daemon does. */
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_free, close_kit)
+#define TEST_OWN(name) cmocka_unit_test_setup_teardown(name, open_kit, close_kit)
+    const struct CMUnitTest tests[] = {
+        TEST(a_notice_arrives_signed_and_is_settled),
+        TEST(a_receiver_that_fails_forty_times_gets_it_with_the_default_waits),
+        TEST(a_failure_is_tried_again_by_itself),
+        TEST(a_receiver_that_is_silent_holds_back_no_other),
+        TEST(a_row_that_failed_holds_back_no_other_of_its_receiver),
+        TEST(only_410_says_that_a_receiver_is_gone),
+        TEST(the_status_is_the_answer_whatever_follows_it),
+        TEST_OWN(a_private_address_is_refused_unless_it_is_listed),
+        TEST_OWN(a_receiver_that_takes_too_long_has_failed),
+        TEST(a_url_that_cannot_be_used_says_so),
+        TEST_OWN(while_held_nothing_is_sent),
+        TEST_OWN(what_was_owed_before_the_start_is_walked),
+        TEST(what_a_stop_cancels_comes_again_with_the_same_id),
+        TEST(an_outcome_that_the_store_refuses_is_kept_and_not_sent_again),
+        TEST(a_row_that_a_reader_was_too_early_for_is_not_forgotten),
+        TEST_OWN(the_rows_are_counted),
+        TEST_OWN(the_secret_is_made_once_and_for_its_owner_alone),
+        TEST_OWN(a_secret_of_one_s_own_is_one_line),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

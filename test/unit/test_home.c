@@ -1,0 +1,75 @@
+/* Home: which places are the same, and what a database says of its own. */
+#include "runs_kit.h"
+
+#include "engine/home.h"
+
+static bool alike(const char *stored, const char *ours) {
+    struct home_places places = {.stored = {stored, strlen(stored)}, .ours = {ours, strlen(ours)}};
+    return home_same(&places);
+}
+
+static void a_place_is_the_machine_and_the_folder(void **state) {
+    (void)state;
+    assert_true(alike("abc/12", "abc/12"));
+    assert_false(alike("abc/12", "abc/13"));
+    assert_false(alike("abc/12", "abd/12"));
+    assert_false(alike("abc/12", "abc/1"));
+}
+
+static void what_a_system_does_not_have_is_not_compared(void **state) {
+    (void)state;
+    assert_true(alike("/12", "abc/12"));
+    assert_true(alike("abc/12", "/12"));
+    assert_false(alike("/12", "abc/13"));
+}
+
+static void a_word_is_no_place(void **state) {
+    (void)state;
+    assert_false(alike("restored", "abc/12"));
+    assert_false(alike("", "abc/12"));
+}
+
+struct home_call {
+    struct kit_call call;
+    const char *place;
+    enum home home;
+};
+
+static struct err find(struct tx *tx, void *ctx) {
+    struct home_call *call = ctx;
+    return tx_home_find(tx, (struct bytes){call->place, strlen(call->place)}, &call->home);
+}
+
+static struct err take(struct tx *tx, void *ctx) {
+    struct home_call *call = ctx;
+    return tx_home_take(tx, (struct bytes){call->place, strlen(call->place)});
+}
+
+static enum home found(struct runs_kit *runs, const char *place) {
+    struct home_call call = {.place = place};
+    assert_int_equal(kit_write(&runs->kit, find, &call.call).code, ERR_NONE);
+    return call.home;
+}
+
+static void a_new_database_is_at_home_and_elsewhere_only_once_released(void **state) {
+    struct runs_kit *runs = *state;
+    assert_int_equal(found(runs, "abc/12"), HOME_OURS);
+    assert_int_equal(found(runs, "abc/13"), HOME_OTHER);
+    assert_int_equal(found(runs, "abc/13"), HOME_OTHER); /* Looking is not releasing. */
+    assert_int_equal(found(runs, "abc/12"), HOME_OURS);
+    struct home_call call = {.place = "abc/13"};
+    assert_int_equal(kit_write(&runs->kit, take, &call.call).code, ERR_NONE);
+    assert_int_equal(found(runs, "abc/13"), HOME_OURS);
+    assert_int_equal(found(runs, "abc/12"), HOME_OTHER);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_place_is_the_machine_and_the_folder),
+        cmocka_unit_test(what_a_system_does_not_have_is_not_compared),
+        cmocka_unit_test(a_word_is_no_place),
+        cmocka_unit_test_setup_teardown(a_new_database_is_at_home_and_elsewhere_only_once_released,
+                                        runs_begin, runs_end),
+    };
+    return cmocka_run_group_tests_name("home", tests, NULL /* no group fixture */, NULL);
+}
