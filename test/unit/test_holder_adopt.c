@@ -42,7 +42,7 @@ static void the_tree_of_a_killed_holder_is_found_and_ended(void **state) {
     struct tree_end end;
     assert_true(process_lives(grandchild));
     assert_false(err_failed(tree_end(&mark, 60000, &end)));
-    assert_true(end.killed >= 3);
+    assert_true(end.killed >= 1); /* The main process died with its holder. */
     assert_int_equal(end.left, 0);
     assert_false(process_lives(grandchild));
     char output[16];
