@@ -3,6 +3,7 @@
  */
 #include "rules/inbox.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const state_names[INBOX_STATE_COUNT] = {
@@ -43,4 +44,80 @@ struct inbox_next inbox_after_failure(const struct inbox_waits *waits, int64_t f
     int64_t more = (int64_t)((double)wait / 4 * random / UINT32_MAX);
     return (struct inbox_next){.state = stalled ? INBOX_STALLED : INBOX_PENDING,
                                .wait_ms = wait + more};
+}
+
+bool inbox_time_absurd(const struct inbox_waits *waits, const struct inbox_time *time) {
+    int64_t longest =
+        time->failures == 0 ? 0 : inbox_after_failure(waits, time->failures, UINT32_MAX).wait_ms;
+    return time->not_before_ms - time->now_ms > longest;
+}
+
+int64_t inbox_wait_left(const struct inbox_waits *waits, const struct inbox_time *time) {
+    int64_t left = time->not_before_ms - time->now_ms;
+    return left < 0 || inbox_time_absurd(waits, time) ? 0 : left;
+}
+
+/* --- Sessions --------------------------------------------------------------------------------- */
+
+enum inbox_turn inbox_judge_turn(enum run_state state, enum run_cause cause) {
+    assert(run_state_final(state));
+    if (state == RUN_SUCCEEDED || state == RUN_DEGRADED) {
+        return INBOX_TURN_TOOK;
+    }
+    switch (cause) {
+    case CAUSE_STOPPED:
+    case CAUSE_INTERRUPTED:
+        return state == RUN_CANCELLED ? INBOX_TURN_STOPPED : INBOX_TURN_FAILED;
+    case CAUSE_ROLLED_BACK:
+        return INBOX_TURN_UNDONE;
+    case CAUSE_BUDGET:
+    case CAUSE_AUTH_FAILED:
+    case CAUSE_CONTEXT_OVERFLOW:
+    case CAUSE_BAD_REQUEST:
+    case CAUSE_MODEL_UNKNOWN:
+    case CAUSE_DENIED:
+        return INBOX_TURN_HELD;
+    default: /* What may pass by itself. */
+        return INBOX_TURN_FAILED;
+    }
+}
+
+enum inbox_state inbox_state_unbound(const struct inbox_waits *waits, int64_t failures) {
+    return failures >= waits->stalled_after ? INBOX_STALLED : INBOX_PENDING;
+}
+
+static int by_time(const void *left, const void *right) {
+    const struct inbox_candidate *a = left, *b = right;
+    if (a->not_before_ms != b->not_before_ms) {
+        return a->not_before_ms < b->not_before_ms ? -1 : 1;
+    }
+    return a->id < b->id ? -1 : a->id > b->id;
+}
+
+static int by_id(const void *left, const void *right) {
+    const struct inbox_candidate *a = left, *b = right;
+    return a->id < b->id ? -1 : a->id > b->id;
+}
+
+size_t inbox_pick(struct inbox_candidate *rows, size_t count) {
+    if (count == 0) {
+        return 0;
+    }
+    qsort(rows, count, sizeof *rows, by_time);
+    if (rows[0].failures >= INBOX_SPLIT_AFTER) {
+        return 1;
+    }
+    size_t picked = 0;
+    int64_t text = 0;
+    for (size_t i = 0; i < count && picked < INBOX_BATCH_MAX; i++) {
+        struct inbox_candidate row = rows[i];
+        bool fits = picked == 0 || text + row.text <= INBOX_BATCH_TEXT_MAX;
+        if (row.failures < INBOX_SPLIT_AFTER && fits) {
+            rows[i] = rows[picked]; /* The one before it was passed over. */
+            rows[picked++] = row;
+            text += row.text;
+        }
+    }
+    qsort(rows, picked, sizeof *rows, by_id);
+    return picked;
 }

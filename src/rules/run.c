@@ -17,7 +17,7 @@ static const struct cause_words cause_words[RUN_CAUSE_COUNT] = {
     RUN_CAUSES(X)
 #undef X
 };
-static const char *const gate_names[RUN_GATE_COUNT] = {"", "key", "slot", "time"};
+static const char *const gate_names[RUN_GATE_COUNT] = {"", "key", "budget", "slot", "time"};
 static const char *const kind_names[RUN_KIND_COUNT] = {"job", "turn", "agent", "workflow", "flow"};
 
 const char *run_state_name(enum run_state state) {
@@ -144,6 +144,6 @@ struct run_effects run_effects(const struct run_row *row, int64_t epoch, enum ru
         .start = row->state == RUN_RUNNING && row->epoch == epoch && hold == RUN_FREE && !asked,
         .adopt = lives && row->epoch != epoch,
         .stop = lives && asked,
-        .wake = row->state == RUN_QUEUED && row->gate == GATE_TIME,
+        .wake = row->state == RUN_QUEUED && (row->gate == GATE_TIME || row->not_before_ms != 0),
     };
 }

@@ -9,7 +9,10 @@
  *
  * Why a queued run does not run stands in `gate`:
  *   KEY    its concurrency key is full; SLOT: every slot of the daemon is taken, or it holds;
+ *   BUDGET what is left of a budget is reserved by others (rules/budget.h);
  *   TIME   it may not begin before `not_before_ms` (the wait before a retry).
+ * At the gates of SLOT and BUDGET `not_before_ms` is set of one who shall go on with what a commit
+ * that handed out places has left to do.
  * A run that is past its key's gate counts for the key, also while it waits for a slot. So keys are
  * first in, first out within a priority, and a full key holds back nobody else.
  */
@@ -18,6 +21,7 @@
 
 #include "base/base.h"
 #include "base/id.h"
+#include "rules/amounts.h"
 
 /* Name in the database, the API and the docs. The order is that of no importance. */
 #define RUN_STATES(X)                                                                              \
@@ -53,7 +57,24 @@ enum run_state {
     X(MACHINE_RESTARTED, "machine_restarted", "The machine was restarted under the command")       \
     X(HOST_GONE, "host_gone", "It ran on another machine or in another directory")                 \
     X(OUTCOME_UNKNOWN, "outcome_unknown", "It may or may not have run to its end")                 \
-    X(BUDGET, "budget", "A budget is used up")
+    X(BUDGET, "budget", "A budget is used up")                                                     \
+    X(INTERRUPTED, "interrupted", "Another message took its place")                                \
+    X(ROLLED_BACK, "rolled_back", "Another message took its place, and it was taken back")         \
+    X(CLEARED, "cleared", "The conversation was cleared")                                          \
+    X(STEP_LIMIT, "step_limit", "It reached its limit of steps, and said what is left to do")      \
+    X(TOOL_MISTAKES, "tool_mistakes", "Its tool calls kept failing")                               \
+    X(NO_PROGRESS, "no_progress", "It kept making the same call")                                  \
+    X(PROVIDER_UNREACHABLE, "provider_unreachable", "The model's provider could not be reached")   \
+    X(PROVIDER_ERROR, "provider_error", "The model's provider failed")                             \
+    X(RATE_LIMITED, "rate_limited", "The model's provider refused more requests for now")          \
+    X(QUOTA, "quota", "The account at the model's provider is used up")                            \
+    X(AUTH_FAILED, "auth_failed", "The model's provider did not take the key")                     \
+    X(CONTEXT_OVERFLOW, "context_overflow", "The conversation is longer than the model can take")  \
+    X(BAD_REQUEST, "bad_request", "The model's provider could not use the request")                \
+    X(REFUSED, "refused", "The model declined to answer")                                          \
+    X(EMPTY_RESPONSE, "empty_response", "The model answered with nothing")                         \
+    X(MODEL_UNKNOWN, "model_unknown", "There is no such model")                                    \
+    X(DENIED, "denied", "What it needs was denied")
 
 enum run_cause {
 #define X(cause, name, about) CAUSE_##cause,
@@ -62,7 +83,7 @@ enum run_cause {
         RUN_CAUSE_COUNT
 };
 
-enum run_gate { GATE_NONE, GATE_KEY, GATE_SLOT, GATE_TIME, RUN_GATE_COUNT };
+enum run_gate { GATE_NONE, GATE_KEY, GATE_BUDGET, GATE_SLOT, GATE_TIME, RUN_GATE_COUNT };
 enum run_kind { KIND_JOB, KIND_TURN, KIND_AGENT, KIND_WORKFLOW, KIND_FLOW, RUN_KIND_COUNT };
 
 const char *run_state_name(enum run_state state);
@@ -99,11 +120,16 @@ struct run_row {
     int64_t key_max;
     int64_t exit_code; /* Of the last attempt that ended with one; -1: none. */
     int64_t made_ms, not_before_ms, ended_ms;
-    int64_t started_ms;   /* When the attempt began; 0: never. */
-    bool once;            /* At most once: never again when nobody knows whether it ran. */
-    struct bytes key;     /* "" : none. */
-    struct bytes command; /* What runs, cut short; "" where there is a label. */
+    int64_t started_ms;      /* When the attempt began; 0: never. */
+    bool once;               /* At most once: never again when nobody knows whether it ran. */
+    struct bytes key;        /* "" : none. */
+    struct bytes command;    /* What runs, cut short; "" where there is a label. */
+    struct bytes parent_run; /* run_…; "": none, or it was removed. Not in notes. */
     struct bytes label, host, spec, result, note; /* spec, result: JSON. note: a sentence, or "". */
+    struct bytes budget;    /* Where it stands in the tree of budgets: engine/budget.h. */
+    int64_t lane;           /* The limit that it waits for; 0: none. */
+    bool charged;           /* Budgets have admitted its attempt, */
+    struct amounts reserve; /* which holds this of them until it ends. */
 };
 
 /* --- Admission -------------------------------------------------------------------------------- */
@@ -149,8 +175,9 @@ enum {
 };
 
 struct run_verdict {
-    enum run_state state; /* QUEUED: again, after wait_ms. */
-    enum run_cause cause; /* Of the attempt; of the run where the state is final. */
+    enum run_state state;   /* QUEUED: again, after wait_ms. */
+    enum run_state attempt; /* What the attempt came to: final, also where it is tried again. */
+    enum run_cause cause;   /* Of the attempt; of the run where the state is final. */
     int64_t wait_ms;
     int64_t voids, failures, reboots; /* The row's new counts. */
 };
@@ -169,7 +196,7 @@ struct run_effects {
     bool start; /* Begin this attempt: this daemon's epoch admitted it. */
     bool adopt; /* Find out what became of this attempt: an older epoch began it. */
     bool stop;  /* Whoever holds it must end it. */
-    bool wake;  /* At not_before_ms, look again. */
+    bool wake;  /* At not_before_ms, look again: tx_run_wake. */
 };
 /* `held`: nothing begins; what lives is still followed. */
 enum run_hold { RUN_FREE, RUN_HELD };

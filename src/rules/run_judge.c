@@ -24,6 +24,7 @@ static int64_t doubled(int64_t first_ms, int64_t times) {
 static struct run_verdict verdict_of(const struct run_row *row, enum run_state state,
                                      enum run_cause cause) {
     return (struct run_verdict){.state = state,
+                                .attempt = state,
                                 .cause = cause,
                                 .voids = 0,
                                 .failures = row->failures,
@@ -43,13 +44,13 @@ struct run_verdict run_judge_stopped(const struct run_row *row) {
 
 /* Nothing ran, so this is safe also for `once`. */
 static struct run_verdict judge_void(const struct run_row *row, uint32_t random) {
-    struct run_verdict verdict = verdict_of(row, RUN_QUEUED, CAUSE_NOT_STARTED);
+    struct run_verdict verdict = verdict_of(row, RUN_FAILED, CAUSE_NOT_STARTED);
     if (row->stop != CAUSE_NONE) {
         verdict = run_judge_stopped(row);
-    } else if (row->voids + 1 >= RUN_VOIDS_MAX) {
-        verdict.state = RUN_FAILED;
-    } else if (row->voids > 0) {
-        verdict.wait_ms = spread(doubled(VOID_WAIT_MS, row->voids - 1), random);
+    } else if (row->voids + 1 < RUN_VOIDS_MAX) {
+        verdict.state = RUN_QUEUED;
+        verdict.wait_ms =
+            row->voids > 0 ? spread(doubled(VOID_WAIT_MS, row->voids - 1), random) : 0;
     }
     verdict.voids = row->voids + 1;
     return verdict;
@@ -65,7 +66,8 @@ static struct run_verdict judge_unseen(const struct run_row *row, enum attempt_e
         return run_judge_stopped(row);
     }
     if (end == ATTEMPT_REBOOTED && row->reboots < RUN_REBOOTS_MAX) {
-        struct run_verdict verdict = verdict_of(row, RUN_QUEUED, CAUSE_MACHINE_RESTARTED);
+        struct run_verdict verdict = verdict_of(row, RUN_LOST, CAUSE_MACHINE_RESTARTED);
+        verdict.state = RUN_QUEUED;
         verdict.reboots++;
         return verdict;
     }

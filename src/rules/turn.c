@@ -1,0 +1,111 @@
+/* turn.c: the order of the questions is the rule. */
+#include "rules/turn.h"
+
+#include <string.h>
+
+static const char *const policy_names[TURN_POLICY_COUNT] = {
+#define X(policy, name) name,
+    TURN_POLICIES(X)
+#undef X
+};
+
+const char *turn_policy_name(enum turn_policy policy) {
+    assert(policy < TURN_POLICY_COUNT);
+    return policy_names[policy];
+}
+
+bool turn_policy_find(struct bytes name, enum turn_policy *ret_policy) {
+    for (unsigned i = 0; i < TURN_POLICY_COUNT; i++) {
+        if (strlen(policy_names[i]) == name.len &&
+            memcmp(policy_names[i], name.data, name.len) == 0) {
+            *ret_policy = (enum turn_policy)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One that waits in the queue has said nothing yet: it can be neither stopped with its text kept
+ * nor joined. So both ask for one that has begun; a message that finds none waits as any
+ * other does. */
+enum turn_decision turn_decide(enum turn_policy policy, const struct turn_session *session) {
+    bool open = session->begun && !session->asked;
+    switch (policy) {
+    case TURN_REJECT:
+        return session->busy ? TURN_DECIDE_REFUSE : TURN_DECIDE_QUEUE;
+    case TURN_INTERRUPT:
+        return open ? TURN_DECIDE_STOP : TURN_DECIDE_QUEUE;
+    case TURN_ROLLBACK:
+        return open ? TURN_DECIDE_UNDO : TURN_DECIDE_QUEUE;
+    case TURN_STEER:
+        return open && !session->quiet ? TURN_DECIDE_JOIN : TURN_DECIDE_QUEUE;
+    case TURN_ENQUEUE:
+    case TURN_POLICY_COUNT:
+        break;
+    }
+    return TURN_DECIDE_QUEUE;
+}
+
+static struct turn_step end_with(enum run_cause cause) {
+    return (struct turn_step){
+        .next = TURN_NEXT_END, .state = turn_end_state(cause), .cause = cause};
+}
+
+/* Nothing is asked of the model while a tool of its last answer is open: providers refuse a call
+ * without its result. */
+static struct turn_step next_tools(const struct turn_facts *facts) {
+    enum turn_next next = facts->ready > 0     ? TURN_NEXT_START
+                          : facts->running > 0 ? TURN_NEXT_WAIT
+                                               : TURN_NEXT_PARK;
+    return (struct turn_step){.next = next};
+}
+
+struct turn_step turn_next(const struct turn_facts *facts) {
+    if (facts->stop != CAUSE_NONE) {
+        return end_with(facts->stop);
+    }
+    if (facts->ready + facts->running + facts->asking > 0) {
+        return next_tools(facts);
+    }
+    if (facts->last) {
+        return end_with(CAUSE_STEP_LIMIT);
+    }
+    if (facts->answered && !facts->steered) {
+        return end_with(CAUSE_COMPLETED);
+    }
+    if (facts->mistakes >= TURN_MISTAKES_MAX) {
+        return end_with(CAUSE_TOOL_MISTAKES);
+    }
+    if (facts->repeats >= TURN_REPEATS_MAX) {
+        return end_with(CAUSE_NO_PROGRESS);
+    }
+    bool last = facts->full || facts->calls + 1 >= facts->calls_max;
+    return (struct turn_step){.next = last ? TURN_NEXT_LAST_CALL : TURN_NEXT_CALL};
+}
+
+enum turn_nudge turn_nudge(const struct turn_facts *facts) {
+    if (facts->mistakes == TURN_MISTAKES_NUDGE) {
+        return TURN_NUDGE_MISTAKES;
+    }
+    return facts->repeats == TURN_REPEATS_NUDGE ? TURN_NUDGE_REPEATS : TURN_NUDGE_NONE;
+}
+
+/* At a limit of steps it has said what is left to do: less than was asked, and no failure. */
+enum run_state turn_end_state(enum run_cause cause) {
+    switch (cause) {
+    case CAUSE_COMPLETED:
+        return RUN_SUCCEEDED;
+    case CAUSE_STEP_LIMIT:
+        return RUN_DEGRADED;
+    case CAUSE_STOPPED:
+    case CAUSE_INTERRUPTED:
+    case CAUSE_ROLLED_BACK:
+    case CAUSE_CLEARED:
+    case CAUSE_PARENT_ENDED:
+        return RUN_CANCELLED;
+    case CAUSE_DEADLINE:
+        return RUN_TIMED_OUT;
+    default:
+        return RUN_FAILED;
+    }
+}

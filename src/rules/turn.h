@@ -1,0 +1,101 @@
+/* rules/turn.h: what a turn does next, and how it ends. Pure: no clock, no I/O.
+ *
+ *                  ┌──────────────── its tools are done ────────────────┐
+ *                  v                                                    │
+ *   begins ──> CALL the model ──answer──> START tools ──> WAIT for them ┘
+ *                  │    │                     (or for somebody's yes)
+ *                  │    └── no tools, nobody steers: ENDS, with the answer
+ *                  └─────── a failure that no retry cured, a stop, a limit: ENDS
+ *
+ * A turn is a run of kind `turn`. What it has said and done stands in its message; what it does
+ * next follows from that alone, so a daemon that comes back asks the same question again.
+ */
+#ifndef DROVER_RULES_TURN_H
+#define DROVER_RULES_TURN_H
+
+#include "base/base.h"
+#include "rules/run.h"
+
+/* --- A message that comes while a turn runs --------------------------------------------------- */
+
+#define TURN_POLICIES(X)                                                                           \
+    X(ENQUEUE, "enqueue")                                                                          \
+    X(REJECT, "reject")                                                                            \
+    X(INTERRUPT, "interrupt")                                                                      \
+    X(ROLLBACK, "rollback")                                                                        \
+    X(STEER, "steer")
+
+enum turn_policy {
+#define X(policy, name) TURN_##policy,
+    TURN_POLICIES(X)
+#undef X
+        TURN_POLICY_COUNT
+};
+const char *turn_policy_name(enum turn_policy policy);
+MUST_CHECK bool turn_policy_find(struct bytes name, enum turn_policy *ret_policy);
+
+/* What the session has when the message comes. */
+struct turn_session {
+    bool busy;  /* A turn of it has not ended: it runs, waits for somebody, or is queued. */
+    bool begun; /* One of them has begun, */
+    bool asked; /* and was asked to end already. */
+    bool quiet; /* That one takes no messages: it was not begun by one (compaction). */
+};
+enum turn_decision {
+    TURN_DECIDE_QUEUE,  /* A turn of its own, behind those that are there. */
+    TURN_DECIDE_REFUSE, /* 409, with the turn that runs. */
+    TURN_DECIDE_STOP,   /* The one that runs is asked to end; a turn of its own comes next. */
+    TURN_DECIDE_UNDO,   /* The same, and what it was about leaves the prompt. */
+    TURN_DECIDE_JOIN,   /* The one that runs takes it with its next call. */
+};
+enum turn_decision turn_decide(enum turn_policy policy, const struct turn_session *session);
+
+/* --- What next -------------------------------------------------------------------------------- */
+
+/* Bounds of one turn; the session's settings may lower them. */
+enum {
+    TURN_CALLS_MAX = 100,          /* Calls of the model. */
+    TURN_CALLS_FOLLOW_UP_MAX = 12, /* Of a turn that a notice began. */
+    TURN_MISTAKES_NUDGE = 3,       /* Failed tool calls in a row, before it is told so, */
+    TURN_MISTAKES_MAX = 6,         /* and before it ends. */
+    TURN_REPEATS_NUDGE = 3, /* The same call with the same result, in a row, before it is told, */
+    TURN_REPEATS_MAX = 6,   /* and before it ends. */
+    TURN_TOOLS_AT_ONCE = 8,
+};
+
+struct turn_facts {
+    enum run_cause stop; /* It was asked to end, and why; CAUSE_NONE: not asked. */
+    bool answered;       /* The last call of the model came with an answer and no tool call. */
+    bool last;           /* That was the call that was told to be the last. */
+    bool steered;        /* Messages wait to join. */
+    bool full;           /* Its message holds one more answer of a model, and its end. */
+    int64_t calls, calls_max;
+    int64_t mistakes; /* Failed calls of tools in a row. */
+    int64_t repeats;  /* How often in a row the same call came. */
+    int64_t ready;    /* Cards that may begin now. */
+    int64_t running;  /* Cards that have begun. */
+    int64_t asking;   /* Cards that wait for somebody's yes, or answer. */
+};
+enum turn_next {
+    TURN_NEXT_CALL,      /* The model, */
+    TURN_NEXT_LAST_CALL, /* for the last time: without tools, to say what is left to do. */
+    TURN_NEXT_START,     /* Tools. */
+    TURN_NEXT_WAIT,      /* For tools that run. */
+    TURN_NEXT_PARK,      /* For somebody. */
+    TURN_NEXT_END,
+};
+struct turn_step {
+    enum turn_next next;
+    enum run_state state; /* Of the end. */
+    enum run_cause cause;
+};
+struct turn_step turn_next(const struct turn_facts *facts);
+
+/* Whether the next call should be told that its tool calls fail, or repeat. */
+enum turn_nudge { TURN_NUDGE_NONE, TURN_NUDGE_MISTAKES, TURN_NUDGE_REPEATS };
+enum turn_nudge turn_nudge(const struct turn_facts *facts);
+
+/* The state of a turn that ends with this cause. */
+enum run_state turn_end_state(enum run_cause cause);
+
+#endif
