@@ -34,6 +34,8 @@
     X(BAD_QUERY, "bad_query", 400, 2, "A query parameter is not valid")                            \
     X(BAD_CURSOR, "bad_cursor", 400, 2, "The page cursor is not valid")                            \
     X(BAD_PATTERN, "bad_pattern", 400, 2, "The pattern is not a valid regular expression")         \
+    X(NOT_A_USER_MESSAGE, "not_a_user_message", 400, 2, "Only messages of the user can be edited") \
+    X(BAD_IMAGE, "bad_image", 400, 2, "The body is not an image that is taken here")               \
     X(CURSOR_AHEAD, "cursor_ahead", 400, 2, "The cursor is ahead of the stream")                   \
     X(BAD_HOST, "bad_host", 421, 4, "The Host header does not name this daemon")                   \
     X(BAD_ORIGIN, "bad_origin", 403, 4, "Requests from this Origin are refused")                   \
@@ -41,16 +43,22 @@
     X(FORBIDDEN, "forbidden", 403, 4, "The token does not allow this")                             \
     X(STREAM_RESERVED, "stream_reserved", 403, 4, "Only drover itself writes to this stream")      \
     X(NOT_FOUND, "not_found", 404, 3, "There is nothing here by that name")                        \
+    X(MESSAGE_NOT_FOUND, "message_not_found", 404, 3, "There is no message with that id")          \
     X(METHOD_NOT_ALLOWED, "method_not_allowed", 405, 2, "The method is not allowed here")          \
     X(NOT_ACCEPTABLE, "not_acceptable", 406, 2, "No offered media type is acceptable")             \
     X(REQUEST_TIMEOUT, "request_timeout", 408, 1, "The request took too long to arrive")           \
     X(CONFLICT, "conflict", 409, 5, "The object is in another state")                              \
+    X(MESSAGE_EXISTS, "message_exists", 409, 5, "Another message was sent with that client id")    \
+    X(MODEL_UNKNOWN, "model_unknown", 400, 2, "There is no such model")                            \
+    X(TURN_IN_PROGRESS, "turn_in_progress", 409, 5, "A turn of the session is going on")           \
     X(INPUT_CLOSED, "input_closed", 409, 5, "The job takes no input, or no more")                  \
     X(INPUT_FULL, "input_full", 409, 5, "The job was sent all the input that is kept for one")     \
+    X(BUDGET_TOO_DEEP, "budget_too_deep", 409, 5, "Too many budgets stand above the run")          \
     X(LENGTH_REQUIRED, "length_required", 411, 2, "The request needs a length")                    \
     X(BODY_TOO_LARGE, "body_too_large", 413, 2, "The body is larger than allowed")                 \
     X(URL_TOO_LONG, "url_too_long", 414, 2, "The URL is longer than allowed")                      \
-    X(UNSUPPORTED_MEDIA, "unsupported_media_type", 415, 2, "The body must be application/json")    \
+    X(UNSUPPORTED_MEDIA, "unsupported_media_type", 415, 2,                                         \
+      "The body has another media type than it must")                                              \
     X(EXPECTATION_FAILED, "expectation_failed", 417, 2, "The expectation cannot be met")           \
     X(IDEMPOTENCY_MISMATCH, "idempotency_mismatch", 422, 5,                                        \
       "The Idempotency-Key was used for another request")                                          \
@@ -59,6 +67,7 @@
     X(TOO_MANY, "too_many", 429, 1, "Too many at once; try again later")                           \
     X(HEADERS_TOO_LARGE, "headers_too_large", 431, 2, "The header is larger than allowed")         \
     X(NOT_IMPLEMENTED, "not_implemented", 501, 2, "The request needs something unknown here")      \
+    X(SANDBOX_UNAVAILABLE, "sandbox_unavailable", 501, 1, "The sandbox is not available here")     \
     X(BAD_VERSION, "http_version_not_supported", 505, 2, "Only HTTP/1.0 and HTTP/1.1 are spoken")  \
     X(BUSY, "busy", 503, 6, "Somebody else holds it")                                              \
     X(OVERLOADED, "overloaded", 503, 1, "The daemon has too much to do; try again later")          \

@@ -29,6 +29,12 @@ MUST_CHECK struct err json_parse(const char *bytes, size_t len, unsigned depth_m
 
 /* Compact, keys in the order they came, reals by 15 digits. */
 MUST_CHECK struct err json_write(const json_t *json, struct text *text);
+/* The same with keys in the order of their bytes: equal values give equal bytes. */
+MUST_CHECK struct err json_write_canonical(const json_t *json, struct text *text);
+/* Numbers are equal by value (1 and 1.0), objects whatever the order of their keys. */
+MUST_CHECK bool json_same(const json_t *a, const json_t *b);
+/* "a string", "an integer", …: what a value is, for sentences about it. */
+const char *json_kind_of(const json_t *value);
 
 /* One field of an object that came from outside. The table is the whole truth: a key that is not in
  * it is refused by name, a wrong type and a missing required field too. Absent: *into untouched. */

@@ -10,7 +10,7 @@
 
 enum { NAME_SHOWN_MAX = 64 };
 
-static const char *type_name(const json_t *value) {
+const char *json_kind_of(const json_t *value) {
     switch (json_typeof(value)) {
     case JSON_OBJECT:
         return "an object";
@@ -107,7 +107,8 @@ static struct err check_texts(const struct json_field *field, const json_t *valu
     for (size_t i = 0; i < json_array_size(value); i++) {
         const json_t *item = json_array_get(value, i);
         if (!json_is_string(item)) {
-            why_set(why, "\"%s\"[%zu] must be a string, not %s", field->name, i, type_name(item));
+            why_set(why, "\"%s\"[%zu] must be a string, not %s", field->name, i,
+                    json_kind_of(item));
             return bad_field();
         }
         if (holds_nul(item)) {
@@ -122,7 +123,7 @@ static struct err check_value(const struct json_field *field, const json_t *valu
                               struct why *why) {
     if (!kind_fits(field->kind, value)) {
         why_set(why, "\"%s\" must be %s, not %s", field->name, kind_name(field->kind),
-                type_name(value));
+                json_kind_of(value));
         return bad_field();
     }
     switch (field->kind) {
@@ -214,7 +215,7 @@ struct err json_read_fields(const json_t *object, const struct json_field *field
                             struct why *why) {
     if (!json_is_object(object)) {
         why_set(why, "an object is expected, not %s",
-                object == NULL ? "nothing" : type_name(object));
+                object == NULL ? "nothing" : json_kind_of(object));
         return bad_field();
     }
     struct err err = check_keys(object, fields, count, why);

@@ -5,7 +5,10 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/memory.h"
 
 /* What was parsed nests at most JSON_DEPTH_MAX deep, and we wrap it a few times. */
 enum { WRITE_DEPTH_MAX = 4 * JSON_DEPTH_MAX };
@@ -23,52 +26,99 @@ static void write_real(double value, struct text *text) {
     }
 }
 
-static bool write_value(const json_t *json, struct text *text, unsigned depth);
+enum order { ORDER_KEPT, ORDER_SORTED };
 
-static bool write_array(const json_t *json, struct text *text, unsigned depth) {
+struct writer {
+    struct text *text; /* Borrowed. */
+    enum order order;
+};
+
+static bool write_value(const struct writer *writer, const json_t *json, unsigned depth);
+
+static bool write_array(const struct writer *writer, const json_t *json, unsigned depth) {
     size_t count = json_array_size(json);
-    text_add_char(text, '[');
+    text_add_char(writer->text, '[');
     for (size_t i = 0; i < count; i++) {
         if (i > 0) {
-            text_add_char(text, ',');
+            text_add_char(writer->text, ',');
         }
-        if (!write_value(json_array_get(json, i), text, depth)) {
+        if (!write_value(writer, json_array_get(json, i), depth)) {
             return false;
         }
     }
-    text_add_char(text, ']');
+    text_add_char(writer->text, ']');
     return true;
 }
 
-static bool write_object(const json_t *json, struct text *text, unsigned depth) {
-    /* jansson's iterator takes no const, though it only reads. */
-    json_t *object = (json_t *)json;
+static bool write_member(const struct writer *writer, struct bytes key, const json_t *value,
+                         unsigned depth) {
+    text_add_json(writer->text, key.data, key.len);
+    text_add_char(writer->text, ':');
+    return write_value(writer, value, depth);
+}
+
+static bool write_as_kept(const struct writer *writer, json_t *object, unsigned depth) {
     bool first = true;
-    text_add_char(text, '{');
     for (void *at = json_object_iter(object); at != NULL; at = json_object_iter_next(object, at)) {
         if (!first) {
-            text_add_char(text, ',');
+            text_add_char(writer->text, ',');
         }
         first = false;
-        text_add_json(text, json_object_iter_key(at), json_object_iter_key_len(at));
-        text_add_char(text, ':');
-        if (!write_value(json_object_iter_value(at), text, depth)) {
+        struct bytes key = {json_object_iter_key(at), json_object_iter_key_len(at)};
+        if (!write_member(writer, key, json_object_iter_value(at), depth)) {
             return false;
         }
     }
-    text_add_char(text, '}');
     return true;
 }
 
-static bool write_value(const json_t *json, struct text *text, unsigned depth) {
+static int by_bytes(const void *a, const void *b) {
+    const struct bytes *one = a, *other = b;
+    size_t len = one->len < other->len ? one->len : other->len;
+    int order = memcmp(one->data, other->data, len);
+    return order != 0 ? order : (one->len > other->len) - (one->len < other->len);
+}
+
+static bool write_sorted(const struct writer *writer, json_t *object, unsigned depth) {
+    size_t count = 0;
+    AUTO(mem_release)
+    struct bytes *keys = mem_new_array(json_object_size(object) + 1, sizeof *keys);
+    for (void *at = json_object_iter(object); at != NULL; at = json_object_iter_next(object, at)) {
+        keys[count++] = (struct bytes){json_object_iter_key(at), json_object_iter_key_len(at)};
+    }
+    qsort(keys, count, sizeof *keys, by_bytes);
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0) {
+            text_add_char(writer->text, ',');
+        }
+        const json_t *value = json_object_getn(object, keys[i].data, keys[i].len);
+        if (!write_member(writer, keys[i], value, depth)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool write_object(const struct writer *writer, const json_t *json, unsigned depth) {
+    /* jansson's iterator takes no const, though it only reads. */
+    json_t *object = (json_t *)json;
+    text_add_char(writer->text, '{');
+    bool fine = writer->order == ORDER_SORTED ? write_sorted(writer, object, depth)
+                                              : write_as_kept(writer, object, depth);
+    text_add_char(writer->text, '}');
+    return fine;
+}
+
+static bool write_value(const struct writer *writer, const json_t *json, unsigned depth) {
+    struct text *text = writer->text;
     if (depth == WRITE_DEPTH_MAX) {
         return false;
     }
     switch (json_typeof(json)) {
     case JSON_OBJECT:
-        return write_object(json, text, depth + 1);
+        return write_object(writer, json, depth + 1);
     case JSON_ARRAY:
-        return write_array(json, text, depth + 1);
+        return write_array(writer, json, depth + 1);
     case JSON_STRING:
         text_add_json(text, json_string_value(json), json_string_length(json));
         return true;
@@ -91,13 +141,22 @@ static bool write_value(const json_t *json, struct text *text, unsigned depth) {
     return false;
 }
 
-struct err json_write(const json_t *json, struct text *text) {
+static struct err write_all(const json_t *json, enum order order, struct text *text) {
     assert(json != NULL);
-    if (!write_value(json, text, 0)) {
+    const struct writer writer = {.text = text, .order = order};
+    if (!write_value(&writer, json, 0)) {
         return err_make(ERR_INTERNAL, "json: write: nested too deep");
     }
     if (text_failed(text)) {
         return err_make(ERR_OUT_OF_MEMORY, "json: write");
     }
     return ERR_OK;
+}
+
+struct err json_write(const json_t *json, struct text *text) {
+    return write_all(json, ORDER_KEPT, text);
+}
+
+struct err json_write_canonical(const json_t *json, struct text *text) {
+    return write_all(json, ORDER_SORTED, text);
 }

@@ -110,7 +110,7 @@ static void parsed_in_pool(struct loop_work *work) {
 
 void exchange_run(struct exchange *exchange) {
     bool empty = exchange->route->body_optional && exchange->request.body_len == 0;
-    if (!exchange->route->has_body || empty) {
+    if (!exchange->route->has_body || empty || exchange->route->body_media != NULL) {
         handle(exchange);
         return;
     }

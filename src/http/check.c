@@ -158,6 +158,17 @@ static struct err check_length(const struct request *request, struct why *why) {
     return ERR_OK;
 }
 
+/* None of these types is one that a page of another site may send without asking first. */
+static bool media_taken(const struct route *route, struct bytes media) {
+    static const struct bytes image = {"image/", 6};
+    if (route->body_media == NULL) {
+        return header_is_json(media);
+    }
+    return (media.len > image.len &&
+            bytes_equal_nocase((struct bytes){media.data, image.len}, image)) ||
+           bytes_equal_nocase(media, BYTES("application/octet-stream"));
+}
+
 static struct err check_body(struct exchange *exchange, struct why *why) {
     struct request *request = &exchange->request;
     const struct route *route = exchange->route;
@@ -178,8 +189,11 @@ static struct err check_body(struct exchange *exchange, struct why *why) {
                       "a body is required, with Content-Length or chunked");
     }
     struct bytes media;
-    if (!request_known(request, HEADER_CONTENT_TYPE, &media) || !header_is_json(media)) {
-        return refuse(ERR_UNSUPPORTED_MEDIA, why, "send 'Content-Type: application/json'");
+    if (!request_known(request, HEADER_CONTENT_TYPE, &media) || !media_taken(route, media)) {
+        return refuse(ERR_UNSUPPORTED_MEDIA, why,
+                      route->body_media == NULL
+                          ? "send 'Content-Type: application/json'"
+                          : "send 'Content-Type: image/png', or what else it is");
     }
     return check_length(request, why);
 }

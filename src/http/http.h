@@ -45,11 +45,13 @@ struct query_param {
  * derived from it. Path parameters: "/api/v1/streams/{id}/events". */
 struct route {
     const char *method, *path, *summary;
-    unsigned scope;                          /* 0: no token needed. */
-    bool has_body;                           /* application/json, required. */
-    bool body_optional;                      /* With has_body: an empty one is fine, too. */
-    bool idempotent_key;                     /* Idempotency-Key is honoured (docs). */
-    const struct query_param *query;         /* Ends with .name NULL; NULL: none allowed. */
+    unsigned scope;                  /* 0: no token needed. */
+    bool has_body;                   /* Required. */
+    bool body_optional;              /* With has_body: an empty one is fine, too. */
+    const char *body_media;          /* NULL: application/json, parsed. Else: any image type, or
+                               application/octet-stream, as it is. */
+    bool idempotent_key;             /* Idempotency-Key is honoured (docs). */
+    const struct query_param *query; /* Ends with .name NULL; NULL: none allowed. */
     const char *body_schema, *answer_schema; /* JSON Schema text for openapi.json; may be NULL. */
     int answer_status;                       /* The 2xx of success, for docs. */
     const char *answer_media;                /* NULL: application/json. */

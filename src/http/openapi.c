@@ -83,8 +83,9 @@ static void add_body(struct text *text, const struct http_server *server,
     size_t size_max = route->body_max == 0 ? server->limits.body_bytes_max : route->body_max;
     text_addf(text,
               ",\"requestBody\":{\"required\":%s,\"description\":\"At most %zu bytes\","
-              "\"content\":{\"application/json\":{\"schema\":",
-              route->body_optional ? "false" : "true", size_max);
+              "\"content\":{\"%s\":{\"schema\":",
+              route->body_optional ? "false" : "true", size_max,
+              route->body_media == NULL ? "application/json" : route->body_media);
     text_add_str(text, route->body_schema == NULL ? "{}" : route->body_schema);
     text_add_str(text, "}}}");
 }

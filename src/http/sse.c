@@ -3,6 +3,8 @@
  *     frame = ["id: " seq LF] ["event: " type LF] "data: " json LF LF
  *     heartbeat = ":" LF LF
  *
+ * The last frame has no id: `done` where the stream itself has ended, else `closing`, with the
+ * cursor to resume from.
  * One write carries one chunk, of as many pieces as the hub had. */
 #include "http/sse.h"
 
@@ -67,16 +69,8 @@ static bool write_bytes(struct sse *sse, struct bytes bytes) {
     return write_pieces(sse, &piece, 1);
 }
 
-/* A client resumes after this seq; `code` tells why it must. */
-static void end(struct sse *sse, const char *code) {
-    char frame[FRAME_SIZE];
-    int len = code == NULL
-                  ? snprintf(frame, sizeof frame,
-                             "event: closing\ndata: {\"after\":%" PRId64 "}\n\n", sse->sent)
-                  : snprintf(frame, sizeof frame,
-                             "event: closing\ndata: {\"after\":%" PRId64 ",\"code\":\"%s\"}\n\n",
-                             sse->sent, code);
-    assert(len > 0 && (size_t)len < sizeof frame);
+/* The last frame; behind it the connection ends. */
+static void write_last(struct sse *sse, const char *frame, int len) {
     char whole[FRAME_SIZE + 32];
     int whole_len =
         sse->chunked ? snprintf(whole, sizeof whole, "%x\r\n%s\r\n0\r\n\r\n", (unsigned)len, frame)
@@ -89,10 +83,32 @@ static void end(struct sse *sse, const char *code) {
     outlet_end(&sse->outlet);
 }
 
+/* A client resumes after this seq; `code` tells why it must. */
+static void end(struct sse *sse, const char *code) {
+    char frame[FRAME_SIZE];
+    int len = code == NULL
+                  ? snprintf(frame, sizeof frame,
+                             "event: closing\ndata: {\"after\":%" PRId64 "}\n\n", sse->sent)
+                  : snprintf(frame, sizeof frame,
+                             "event: closing\ndata: {\"after\":%" PRId64 ",\"code\":\"%s\"}\n\n",
+                             sse->sent, code);
+    assert(len > 0 && (size_t)len < sizeof frame);
+    write_last(sse, frame, len);
+}
+
+/* The stream itself has ended: there is nothing to resume. */
+static void end_done(struct sse *sse) {
+    char frame[FRAME_SIZE];
+    int len =
+        snprintf(frame, sizeof frame, "event: done\ndata: {\"after\":%" PRId64 "}\n\n", sse->sent);
+    assert(len > 0 && (size_t)len < sizeof frame);
+    write_last(sse, frame, len);
+}
+
 /* --- Pulling ---------------------------------------------------------------------------------- */
 
-/* Fills `pieces`; false when the hub cannot go on. */
-static bool pull(struct sse *sse, struct outlet_piece *pieces, unsigned *ret_count) {
+/* Fills `pieces`. HUB_PIECE: as many as one write takes; else what the hub answered at last. */
+static enum hub_pull pull(struct sse *sse, struct outlet_piece *pieces, unsigned *ret_count) {
     unsigned count = 0;
     size_t total = 0;
     while (count < WRITE_PIECES_MAX && total < WRITE_BYTES_MAX) {
@@ -106,14 +122,14 @@ static bool pull(struct sse *sse, struct outlet_piece *pieces, unsigned *ret_cou
         }
         if (result != HUB_PIECE) {
             *ret_count = count;
-            return result == HUB_WAIT;
+            return result;
         }
         pieces[count++] = (struct outlet_piece){.bytes = piece.bytes, .buffer = piece.buffer};
         total += piece.bytes.len;
         sse->sent = piece.last_seq;
     }
     *ret_count = count;
-    return true;
+    return HUB_PIECE;
 }
 
 static void pump(struct sse *sse) {
@@ -128,10 +144,14 @@ static void pump(struct sse *sse) {
         }
         struct outlet_piece pieces[WRITE_PIECES_MAX];
         unsigned count = 0;
-        bool alive = pull(sse, pieces, &count);
+        enum hub_pull result = pull(sse, pieces, &count);
         bool taken = count == 0 || write_pieces(sse, pieces, count);
-        if (!alive && taken) {
+        if (result == HUB_GONE && taken) {
             end(sse, err_name(sse->subscriber.err.code));
+            return;
+        }
+        if (result == HUB_DONE && taken) {
+            end_done(sse);
             return;
         }
         if (count == 0) {

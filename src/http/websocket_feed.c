@@ -128,6 +128,17 @@ static void say_subscribed(const struct subscription *subscription) {
     socket_reply(subscription->socket, &json);
 }
 
+/* The stream itself has ended, and its subscription with it. */
+static void finish(struct subscription *subscription) {
+    AUTO(text_done) struct text json;
+    text_init(&json, NOTE_MAX);
+    text_add_str(&json, "{\"stream\":");
+    text_add_json(&json, subscription->name, subscription->name_len);
+    text_addf(&json, ",\"done\":{\"after\":%" PRId64 "}}", subscription->sent);
+    socket_reply(subscription->socket, &json);
+    subscription_close(subscription);
+}
+
 static enum hub_pull pull(struct subscription *subscription, struct hub_piece *piece) {
     if (subscription->held.buffer != NULL) {
         *piece = subscription->held;
@@ -153,8 +164,8 @@ static void confirm(struct subscription *subscription) {
         return;
     }
     say_subscribed(subscription);
-    if (result == HUB_PIECE) {
-        queue_ready(subscription);
+    if (result != HUB_WAIT) {
+        queue_ready(subscription); /* A stream that is over already is told of behind that. */
     }
 }
 
@@ -175,6 +186,8 @@ unsigned socket_pull(struct socket *socket, struct outlet_piece *pieces, unsigne
         enum hub_pull result = pull(subscription, &piece);
         if (result == HUB_GONE) {
             lose(subscription);
+        } else if (result == HUB_DONE) {
+            finish(subscription);
         } else if (result == HUB_PIECE) {
             pieces[count++] = (struct outlet_piece){.bytes = piece.bytes, .buffer = piece.buffer};
             total += piece.bytes.len;

@@ -36,12 +36,15 @@ static struct err refuse(const struct append *append) {
  * than all the rest of an append. There is one writer, so nobody comes between the statements. */
 static struct err find_stream(struct tx *tx, const struct append *append, bool *ret_found,
                               struct appended *ret_appended) {
-    static const char sql[] = "SELECT id, head FROM streams WHERE owner = $1 AND name = $2";
+    static const char sql[] = "SELECT id, head, ended FROM streams WHERE owner = $1 AND name = $2";
     const struct arg args[] = {arg_text(append->owner), arg_text(append->stream)};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
     if (err_failed(err)) {
         return err;
+    }
+    if (rows != NULL && rows_int(rows, 2) != 0) {
+        return err_make(ERR_CONFLICT, "journal: the stream has ended");
     }
     *ret_found = rows != NULL;
     if (rows != NULL) {
@@ -54,10 +57,10 @@ static struct err find_stream(struct tx *tx, const struct append *append, bool *
 /* With its first event's number in it already. */
 static struct err make_stream(struct tx *tx, const struct append *append,
                               struct appended *ret_appended) {
-    static const char sql[] = "INSERT INTO streams (owner, name, head, floor, made_ms) "
-                              "VALUES ($1, $2, 1, 0, $3) RETURNING id";
+    static const char sql[] = "INSERT INTO streams (owner, name, head, floor, made_ms, ended) "
+                              "VALUES ($1, $2, 1, 0, $3, $4) RETURNING id";
     const struct arg args[] = {arg_text(append->owner), arg_text(append->stream),
-                               arg_int(tx_now_ms(tx))};
+                               arg_int(tx_now_ms(tx)), arg_int(append->last ? 1 : 0)};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
     if (err_failed(err)) {
@@ -81,8 +84,10 @@ static struct err raise_head(struct tx *tx, const struct append *append,
     if (!found) {
         return make_stream(tx, append, ret_appended);
     }
-    const struct arg args[] = {arg_int(ret_appended->stream), arg_int(ret_appended->seq)};
-    return tx_exec(tx, "UPDATE streams SET head = $2 WHERE id = $1", args, COUNT_OF(args), NULL);
+    const struct arg args[] = {arg_int(ret_appended->stream), arg_int(ret_appended->seq),
+                               arg_int(append->last ? 1 : 0)};
+    return tx_exec(tx, "UPDATE streams SET head = $2, ended = $3 WHERE id = $1", args,
+                   COUNT_OF(args), NULL);
 }
 
 static struct err insert_event(struct tx *tx, const struct append *append,
@@ -97,7 +102,7 @@ static struct err insert_event(struct tx *tx, const struct append *append,
 
 static struct err tell_hub(struct tx *tx, const struct append *append,
                            const struct appended *appended) {
-    const struct note note = {.kind = NOTE_EVENT,
+    const struct note note = {.kind = append->last ? NOTE_LAST : NOTE_EVENT,
                               .seq = appended->seq,
                               .at_ms = appended->at_ms,
                               .owner = append->owner,

@@ -118,10 +118,3 @@ char *frame_write(enum hub_format format, const struct frame *frame, char *at) {
     assert(format < HUB_FORMATS);
     return format == HUB_SSE ? sse_write(frame, at) : ws_write(frame, at);
 }
-
-struct bytes snapshot_write(int64_t floor, int64_t head, char text[SNAPSHOT_SIZE]) {
-    char *at = put_number(put(text, BYTES("{\"floor\":")), floor);
-    at = put_number(put(at, BYTES(",\"head\":")), head);
-    at = put(at, BYTES("}"));
-    return (struct bytes){text, (size_t)(at - text)};
-}

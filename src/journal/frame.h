@@ -19,8 +19,4 @@ struct frame {
 MUST_CHECK size_t frame_len(enum hub_format format, const struct frame *frame);
 char *frame_write(enum hub_format format, const struct frame *frame, char *at);
 
-/* {"floor":F,"head":H} */
-enum { SNAPSHOT_SIZE = 64 };
-struct bytes snapshot_write(int64_t floor, int64_t head, char text[SNAPSHOT_SIZE]);
-
 #endif

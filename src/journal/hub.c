@@ -108,6 +108,7 @@ struct err hub_open(const struct hub_options *options, struct hub **ret_hub) {
     hub->ring_bytes_max = options->ring_bytes_max > 0 ? options->ring_bytes_max : RING_BYTES;
     hub->total_bytes_max = options->total_bytes_max > 0 ? options->total_bytes_max : TOTAL_BYTES;
     hub->idle_ms = options->idle_ms > 0 ? options->idle_ms : IDLE_MS;
+    hub->snapshots = options->snapshots;
     hub->task.run = take_turn;
     links_init(&hub->wakes);
     links_init(&hub->rings);
@@ -135,6 +136,10 @@ void hub_close(struct hub *hub) {
     pages_forget(hub);
     streams_done(hub);
     mem_free(hub);
+}
+
+const struct snapshot_kinds *hub_snapshots(const struct hub *hub) {
+    return &hub->snapshots;
 }
 
 void hub_get_stats(const struct hub *hub, struct hub_stats *ret_stats) {

@@ -19,6 +19,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "journal/journal.h"
+#include "journal/snapshot.h"
 #include "loop/loop.h"
 #include "store/store.h"
 
@@ -29,6 +30,7 @@ struct hub_options {
     size_t ring_bytes_max;  /* Per stream and format; 0: the default (1 MB). */
     size_t total_bytes_max; /* Over all rings; 0: the default (64 MB). */
     uint64_t idle_ms;       /* A ring that nothing was added to for so long goes; 0: 10 s. */
+    struct snapshot_kinds snapshots; /* Which streams have a state; none: {0}. */
 };
 MUST_CHECK struct err hub_open(const struct hub_options *options, struct hub **ret_hub);
 void hub_attach(struct hub *hub, struct store *store); /* Once, before the first subscriber. */
@@ -59,6 +61,7 @@ struct hub_piece {
 enum hub_pull {
     HUB_PIECE, /* *ret_piece is filled, the cursor moved on. */
     HUB_WAIT,  /* Nothing now; `ready` will be called, once. */
+    HUB_DONE,  /* The stream has ended, and all of it was handed out. Unsubscribe. */
     HUB_GONE,  /* Cannot go on: hub_subscriber.err says why. Unsubscribe. */
 };
 
@@ -84,13 +87,13 @@ struct hub_subscriber {
 struct hub_subscribe {
     struct bytes owner, name; /* Borrowed during the call. */
     int64_t after;            /* Cursor; < 0: from the end (only new events). */
-    bool snapshot;            /* Begin with a snapshot in any case; then all that is left. */
+    bool snapshot;            /* Begin with a snapshot in any case. */
 };
 /* Asynchronous. `ready` is always called once as soon as it is known whether the subscription
  * stands, also when there is no event yet: the first pull after it tells (HUB_GONE, or not), so
  * that a response can begin with the right status. A stream that does not exist yet is followed
  * from 0; `after` above head: HUB_GONE with ERR_CURSOR_AHEAD. A cursor below floor: a snapshot
- * frame {"floor","head"} with id = floor comes first, then all that is left. */
+ * (snapshot.h) comes first, then all that is left behind it. */
 void hub_subscribe(struct hub *hub, const struct hub_subscribe *what,
                    struct hub_subscriber *subscriber);
 MUST_CHECK enum hub_pull hub_pull(struct hub *hub, struct hub_subscriber *subscriber,
@@ -98,11 +101,12 @@ MUST_CHECK enum hub_pull hub_pull(struct hub *hub, struct hub_subscriber *subscr
 /* Immediate, in every state, also inside any `ready`; twice, or never subscribed, is fine. */
 void hub_unsubscribe(struct hub *hub, struct hub_subscriber *subscriber);
 
-/* Waits until a stream has events after `after`: what a long-poll does between two reads.
- * `ready` is called once, never inside hub_watch_start, and the watch has then ended by itself; it
- * may be started again in there. It misses nothing: an event that was committed before the watch
- * began, even just after the caller's own read, fires it too. result: success (read now), or why
- * it cannot wait (ERR_CURSOR_AHEAD, a store error). A time-out is the caller's: hub_watch_stop. */
+/* Waits until a stream has events after `after`, or has ended: what a long-poll does between two
+ * reads. `ready` is called once, never inside hub_watch_start, and the watch has then ended by
+ * itself; it may be started again in there. It misses nothing: an event that was committed before
+ * the watch began, even just after the caller's own read, fires it too. result: success (read now),
+ * or why it cannot wait (ERR_CURSOR_AHEAD, a store error). A time-out is the caller's:
+ * hub_watch_stop. */
 struct hub_watch {
     struct hub_subscriber subscriber; /* Private. */
     struct hub *hub;                  /* Borrowed while it waits. */
@@ -118,6 +122,9 @@ struct hub_stats {
     uint64_t notes, wakes, rings_dropped;
     uint64_t streams, subscribers, ring_bytes;
 };
+/* For who reads pages without following. From any thread. */
+const struct snapshot_kinds *hub_snapshots(const struct hub *hub);
+
 void hub_get_stats(const struct hub *hub, struct hub_stats *ret_stats);
 
 #endif

@@ -57,6 +57,7 @@ struct hub_stream {
     uint64_t age;                       /* The hub's at the last event. */
     int64_t head;                       /* The highest seq heard of; -1: of none. */
     int64_t floor;                      /* The highest floor heard of. */
+    int64_t last;                       /* The seq of its last event; -1: it has not ended. */
     struct hub_link waiting, waking;    /* Subscribers at the end; and those it is time to wake. */
     struct hub_link pages;              /* Being read or queued for it. */
     struct hub_link in_wakes, in_rings; /* In the hub's lists; .next NULL: in none. */
@@ -68,8 +69,9 @@ struct hub {
     struct loop *loop;   /* Borrowed. */
     struct store *store; /* Borrowed. */
     size_t ring_bytes_max, total_bytes_max;
-    struct hub_stream **slots; /* Owned: hash table with chains. */
-    size_t slot_count;         /* A power of two. */
+    struct snapshot_kinds snapshots; /* Never changes: reader threads look at it. */
+    struct hub_stream **slots;       /* Owned: hash table with chains. */
+    size_t slot_count;               /* A power of two. */
     uint64_t seed;
     struct hub_link wakes;          /* Streams with subscribers to wake, in turns. */
     struct hub_link rings;          /* Streams that hold ring memory, least recently used first. */
@@ -123,6 +125,8 @@ void subscriber_wake(struct hub_subscriber *subscriber); /* Taken out of its lis
 /* A ready subscriber that found nothing goes to wait. */
 void subscriber_wait(struct hub_subscriber *subscriber);
 MUST_CHECK bool subscriber_pending(const struct hub_subscriber *subscriber);
+/* Nothing will ever come behind its cursor. */
+MUST_CHECK bool subscriber_over(const struct hub_subscriber *subscriber);
 
 void hub__signal(struct hub *hub); /* Something is in wakes or signals. */
 

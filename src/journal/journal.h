@@ -3,6 +3,7 @@
  * Promise    seq of a stream runs 1, 2, 3 … without gap or reuse. An event is seen by nobody before
  *            it is durable. Events below `floor` are pruned; a reader from below gets a snapshot.
  * Threads    tx_… functions: inside a store function. Everything of the hub: the loop.
+ *            A stream may end: behind its last event comes nothing, and readers are told so.
  * Failure    outputs are untouched. What is too long or badly named is refused before any SQL.
  *
  * A stream is named by (owner, name); `stream` is its number inside the database.
@@ -32,18 +33,21 @@ MUST_CHECK bool event_type_valid(struct bytes type);     /* Of the form, and not
 
 struct append {
     struct bytes owner, stream, type, data; /* Borrowed during the call. `data` is compact JSON. */
+    bool last;                              /* The stream ends with it. */
 };
 struct appended {
     int64_t stream, seq, at_ms;
 };
 /* Three statements (look, raise or make the stream, insert), one row written in streams and one in
  * events, and one note. The stream is made by its first append. ERR_BAD_FIELD for a name, an owner,
- * a type or data (a line break) that cannot be right, ERR_BODY_TOO_LARGE for too much. */
+ * a type or data (a line break) that cannot be right, ERR_BODY_TOO_LARGE for too much, ERR_CONFLICT
+ * for a stream that has ended. */
 MUST_CHECK struct err tx_append(struct tx *tx, const struct append *append,
                                 struct appended *ret_appended);
 
 struct stream_state {
     int64_t stream, head, floor; /* Events with floor < seq <= head exist. */
+    bool ended;                  /* Nothing comes behind head. */
 };
 /* *ret_found false: no such stream, ret_state untouched. */
 MUST_CHECK struct err tx_stream_find(struct tx *tx, struct bytes owner, struct bytes name,
@@ -64,6 +68,14 @@ MUST_CHECK struct err tx_events(struct tx *tx, int64_t stream, int64_t after, in
  * small transaction, JOURNAL_PRUNE_MAX is a good number). *ret_more: call again. */
 MUST_CHECK struct err tx_prune(struct tx *tx, int64_t stream, int64_t through, int64_t count_max,
                                bool *ret_more);
+
+/* Removes a stream with all its events, at most `count_max` of them a call; *ret_more: call again.
+ * One that does not exist is fine. */
+struct stream_name {
+    struct bytes owner, name;
+};
+MUST_CHECK struct err tx_stream_remove(struct tx *tx, const struct stream_name *stream,
+                                       int64_t count_max, bool *ret_more);
 
 /* How much of a stream is kept: the latest `events`, and what is younger than `ms`. 0: no such
  * bound. Both 0 (as every stream is born): everything, for ever. */

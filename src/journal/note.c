@@ -1,7 +1,7 @@
 /* note.c: the binary form of a note.
  *
  *   offset  size
- *        0     1   kind: 1 an event was appended, 2 events were pruned
+ *        0     1   kind: 1 an event was appended, 2 events were pruned, 3 the last event was
  *        1     1   length of owner, O (1 to 64)
  *        2     1   length of the stream's name, N (1 to 200)
  *        3     1   length of the event's type, T (kind 2: 0)
@@ -76,8 +76,7 @@ bool note_read(struct bytes bytes, struct note *ret_note) {
     memcpy(&note.seq, bytes.data + 8, sizeof note.seq);
     memcpy(&note.at_ms, bytes.data + 16, sizeof note.at_ms);
     size_t parts = (size_t)lengths[1] + lengths[2] + lengths[3] + data_len;
-    if ((lengths[0] != NOTE_EVENT && lengths[0] != NOTE_PRUNED) ||
-        bytes.len - NOTE_FIXED != parts) {
+    if (lengths[0] < NOTE_EVENT || lengths[0] > NOTE_LAST || bytes.len - NOTE_FIXED != parts) {
         return false;
     }
     struct bytes rest = {bytes.data + NOTE_FIXED, parts};

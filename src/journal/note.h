@@ -11,14 +11,14 @@
 #include "base/err.h"
 #include "base/memory.h"
 
-enum note_kind { NOTE_EVENT = 1, NOTE_PRUNED = 2 };
+enum note_kind { NOTE_EVENT = 1, NOTE_PRUNED = 2, NOTE_LAST = 3 /* An event, and no more. */ };
 
 struct note {
     enum note_kind kind;
-    int64_t seq;              /* EVENT: its seq. PRUNED: the new floor. */
-    int64_t at_ms;            /* EVENT. */
+    int64_t seq;              /* EVENT, LAST: its seq. PRUNED: the new floor. */
+    int64_t at_ms;            /* EVENT, LAST. */
     struct bytes owner, name; /* Of the stream. */
-    struct bytes type, data;  /* EVENT. */
+    struct bytes type, data;  /* EVENT, LAST. */
 };
 
 /* Memory comes from the arena; ERR_OUT_OF_MEMORY. */

@@ -21,6 +21,7 @@
 #include "journal/frame.h"
 #include "journal/hub_parts.h"
 #include "journal/read.h"
+#include "journal/snapshot.h"
 
 enum {
     READING_MAX = 8,        /* Pages at once: the readers are few, and others want them too. */
@@ -45,6 +46,7 @@ struct hub_page {
     /* The reader's while READING. */
     struct hub_buffer *buffer; /* Owned; NULL: nothing to send. */
     int64_t cursor, head, floor;
+    bool ended;
 };
 
 /* --- On a reader thread ----------------------------------------------------------------------- */
@@ -71,13 +73,25 @@ static struct err add_event(void *ctx, const struct event *event) {
     return add_frame(page, &frame);
 }
 
-static struct err add_snapshot(struct hub_page *page, int64_t now_ms) {
-    char text[SNAPSHOT_SIZE];
+static struct err add_snapshot(struct tx *tx, struct hub_page *page,
+                               const struct stream_state *state) {
+    const struct snapshot_ask ask = {
+        .owner = page->stream->owner, .name = page->stream->name, .state = *state};
+    AUTO(text_done) struct text text;
+    text_init(&text, SNAPSHOT_MAX);
+    int64_t seq = 0;
+    struct err err = tx_snapshot(tx, &page->hub->snapshots, &ask, &text, &seq);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (text_failed(&text)) {
+        return err_make(ERR_OUT_OF_MEMORY, "hub: snapshot");
+    }
     const struct frame frame = {.name = page->stream->name,
                                 .type = BYTES("snapshot"),
-                                .data = snapshot_write(page->floor, page->head, text),
-                                .seq = page->floor,
-                                .at_ms = now_ms};
+                                .data = {text.data, text.len},
+                                .seq = seq,
+                                .at_ms = tx_now_ms(tx)};
     return add_frame(page, &frame);
 }
 
@@ -86,6 +100,7 @@ static void begin(struct hub_page *page) {
     hub_buffer_unref(page->buffer);
     page->buffer = NULL;
     page->head = page->floor = 0;
+    page->ended = false;
     page->cursor = page->wish.after;
 }
 
@@ -100,12 +115,13 @@ static struct err read_page(struct tx *tx, void *ctx) {
     }
     page->head = state.head;
     page->floor = state.floor;
+    page->ended = state.ended;
     bool from_end = page->wish.after < 0 && !page->wish.snapshot;
     if (page->wish.format == HUB_SILENT || from_end || page->wish.after > state.head) {
         return ERR_OK;
     }
     if (page->wish.snapshot || page->wish.after < state.floor) {
-        err = add_snapshot(page, tx_now_ms(tx));
+        err = add_snapshot(tx, page, &state);
         if (err_failed(err)) {
             return err;
         }
@@ -140,13 +156,20 @@ static void let_stream_go(struct hub_page *page) {
     page->stream = NULL;
 }
 
+static void tell_stream(const struct hub_page *page) {
+    stream_heard(page->stream, page->head, page->floor);
+    if (page->ended) {
+        page->stream->last = page->head;
+    }
+}
+
 /* What was read stays true; what the hub has heard meanwhile may be more. */
 static void judge(struct hub_page *page, struct err result) {
     page->err = result;
     if (err_failed(result)) {
         return;
     }
-    stream_heard(page->stream, page->head, page->floor);
+    tell_stream(page);
     int64_t head = page->stream->head;
     if (page->wish.after > head) {
         page->err = err_make(ERR_CURSOR_AHEAD, "hub: subscribe");
@@ -184,7 +207,7 @@ static void try_again_later(struct hub_page *page) {
 /* Whoever joined while the read was under way may know of events that it could not see yet. Such a
  * cursor only looks ahead, so it is judged by a read that began after it came. */
 static bool judged_too_early(struct hub_page *page) {
-    stream_heard(page->stream, page->head, page->floor);
+    tell_stream(page);
     return page->joined && page->wish.after > page->stream->head;
 }
 

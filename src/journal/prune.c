@@ -114,6 +114,24 @@ struct err tx_prune(struct tx *tx, int64_t stream, int64_t through, int64_t coun
     return cut_some(tx, &kept, through, count_max, ret_more);
 }
 
+struct err tx_stream_remove(struct tx *tx, const struct stream_name *stream, int64_t count_max,
+                            bool *ret_more) {
+    struct stream_state state;
+    bool found = false, more = false;
+    struct err err = tx_stream_find(tx, stream->owner, stream->name, &found, &state);
+    if (!err_failed(err) && found) {
+        err = tx_prune(tx, state.stream, state.head, count_max, &more);
+    }
+    if (!err_failed(err) && found && !more) {
+        const struct arg args[] = {arg_int(state.stream)};
+        err = tx_exec(tx, "DELETE FROM streams WHERE id = $1", args, COUNT_OF(args), NULL);
+    }
+    if (!err_failed(err)) {
+        *ret_more = more;
+    }
+    return err;
+}
+
 /* No bound is NULL: that keeps the stream out of the pruner's index. */
 static struct arg bound(int64_t value) {
     return value == 0 ? arg_null() : arg_int(value);

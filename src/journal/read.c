@@ -3,7 +3,8 @@
 
 struct err tx_stream_find(struct tx *tx, struct bytes owner, struct bytes name, bool *ret_found,
                           struct stream_state *ret_state) {
-    static const char sql[] = "SELECT id, head, floor FROM streams WHERE owner = $1 AND name = $2";
+    static const char sql[] =
+        "SELECT id, head, floor, ended FROM streams WHERE owner = $1 AND name = $2";
     const struct arg args[] = {arg_text(owner), arg_text(name)};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
@@ -11,8 +12,10 @@ struct err tx_stream_find(struct tx *tx, struct bytes owner, struct bytes name, 
         return err;
     }
     if (rows != NULL) {
-        *ret_state = (struct stream_state){
-            .stream = rows_int(rows, 0), .head = rows_int(rows, 1), .floor = rows_int(rows, 2)};
+        *ret_state = (struct stream_state){.stream = rows_int(rows, 0),
+                                           .head = rows_int(rows, 1),
+                                           .floor = rows_int(rows, 2),
+                                           .ended = rows_int(rows, 3) != 0};
     }
     *ret_found = rows != NULL;
     return ERR_OK;

@@ -92,7 +92,7 @@ static struct hub_stream *make(struct hub *hub, uint64_t hash, struct bytes owne
     stream->name = (struct bytes){stream->text + owner.len, name.len};
     stream->hub = hub;
     stream->hash = hash;
-    stream->head = -1;
+    stream->head = stream->last = -1;
     links_init(&stream->waiting);
     links_init(&stream->waking);
     links_init(&stream->pages);
@@ -269,6 +269,9 @@ void stream_append(struct hub_stream *stream, const struct note *note) {
         }
     }
     stream_heard(stream, note->seq, 0);
+    if (note->kind == NOTE_LAST) {
+        stream->last = note->seq;
+    }
     if (stream->in_rings.next != NULL) {
         link_remove(&stream->in_rings);
     }

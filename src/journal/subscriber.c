@@ -70,6 +70,10 @@ bool subscriber_pending(const struct hub_subscriber *subscriber) {
     return subscriber->cursor < subscriber->stream->head;
 }
 
+bool subscriber_over(const struct hub_subscriber *subscriber) {
+    return subscriber->stream->last >= 0 && subscriber->cursor >= subscriber->stream->last;
+}
+
 /* What is in memory decides without a read, if it is sure. The end of the ring is sure; `floor` is
  * heard of with every cut that came after the ring began. */
 static bool stands_already(const struct hub_subscriber *subscriber, int64_t after) {
@@ -169,6 +173,9 @@ static enum hub_pull pull_open(struct hub_subscriber *subscriber, struct hub_pie
         return pull_page(subscriber, ret_piece);
     }
     if (!subscriber_pending(subscriber)) {
+        if (subscriber_over(subscriber)) {
+            return HUB_DONE;
+        }
         subscriber_wait(subscriber);
         return HUB_WAIT;
     }

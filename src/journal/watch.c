@@ -10,7 +10,7 @@ static void look(struct hub_subscriber *subscriber) {
     struct hub_watch *watch = CONTAINER_OF(subscriber, struct hub_watch, subscriber);
     if (err_failed(subscriber->err)) {
         end(watch, subscriber->err);
-    } else if (subscriber_pending(subscriber)) {
+    } else if (subscriber_pending(subscriber) || subscriber_over(subscriber)) {
         end(watch, ERR_OK);
     } else {
         subscriber_wait(subscriber);

@@ -11,8 +11,8 @@
  *            been allowed more. No redirect is followed: whoever wants that reads `location` and
  *            asks again, and is judged again. No proxy, cookies, netrc or name in the URL, whatever
  *            the environment says; only http and https.
- * Bounds     FETCH_RUNNING_MAX at once, FETCH_WAITING_MAX more wait; pieces that nobody takes are
- *            kept up to FETCH_HELD_MAX, then the server has to wait.
+ * Bounds     running_max at once, FETCH_WAITING_MAX more wait; pieces that nobody takes are kept up
+ *            to FETCH_HELD_MAX, then the server has to wait.
  * Ownership  the client is the caller's. What fetch_call points to is borrowed until `done` or the
  *            cancel; method, URL and headers are copied.
  * Threads    the loop. libcurl is opened in the pool with the first request.
@@ -26,7 +26,7 @@
 #include "loop/loop.h"
 
 enum {
-    FETCH_RUNNING_MAX = 64,
+    FETCH_RUNNING_MAX = 64, /* The default of running_max. */
     FETCH_WAITING_MAX = 1000,
     FETCH_HEADERS_MAX = 64,
     FETCH_HEAD_MAX = 64 << 10, /* Bytes of an answer's header. */
@@ -103,6 +103,7 @@ struct fetch_call {
 struct fetch_options {
     struct loop *loop;
     const char *ca_file; /* PEM; NULL: the system's. Borrowed for life. */
+    size_t running_max;  /* 0: FETCH_RUNNING_MAX. Each has a connection of its own. */
 };
 
 struct fetch;

@@ -153,7 +153,7 @@ static bool multi_open(struct fetch *client) {
     (void)curl->curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
     (void)curl->curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_wish);
     (void)curl->curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
-    (void)curl->curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)FETCH_RUNNING_MAX);
+    (void)curl->curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)client->running_max);
     return true;
 }
 
@@ -205,5 +205,6 @@ void fetch__unload(struct fetch *client) {
     }
     timer_stop(client->loop, &client->timer);
     loop_task_cancel(client->loop, &client->soon);
+    loop_task_cancel(client->loop, &client->more);
     unload_when_quiet(client);
 }

@@ -51,6 +51,7 @@ enum fetch_engine { ENGINE_COLD, ENGINE_LOADING, ENGINE_WARM };
 struct fetch {
     struct loop *loop;   /* Borrowed. */
     const char *ca_file; /* Borrowed; may be NULL. */
+    size_t running_max;
     enum fetch_engine engine;
     struct loop_work load;
     struct err load_err;
@@ -65,6 +66,7 @@ struct fetch {
     size_t waiting_count, running_count, live;
     uint64_t started, failed;
     bool beginning, closing;
+    struct loop_task more; /* Begins what waits, when there was too much for one turn. */
     void (*closed)(void *ctx);
     void *closed_ctx;
 };

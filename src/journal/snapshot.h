@@ -1,0 +1,52 @@
+/* snapshot.h: what a client that just came to a stream is told first.
+ *
+ * Promise    a snapshot and its seq come from one transaction: whoever takes the snapshot and then
+ *            every event behind that seq has seen all there is.
+ * How        a stream has a state when its name begins with the prefix of a registered kind and the
+ *            kind's writer finds it: the snapshot is that state as of the stream's head, and the
+ *            tail is what comes behind. Any other stream has none: its snapshot is
+ *            {"floor","head"}, with seq = floor, and the tail is all that is left of it.
+ * Ownership  kinds are static, or live as long as the hub.
+ * Threads    inside a store function: a writer runs on any reader thread, in the transaction of the
+ *            page that begins with it.
+ * Failure    an error of a writer is the page's. What a writer wrote is dropped when it finds
+ *            nothing, fails, or has more to say than SNAPSHOT_MAX bytes (ERR_INTERNAL: it knows the
+ *            bound).
+ */
+#ifndef DROVER_JOURNAL_SNAPSHOT_H
+#define DROVER_JOURNAL_SNAPSHOT_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "journal/journal.h"
+
+enum { SNAPSHOT_MAX = EVENT_DATA_MAX }; /* Bytes of compact JSON: a frame like any other. */
+
+struct snapshot_of {
+    struct bytes owner; /* Of the stream. */
+    struct bytes id;    /* Its name behind the prefix. */
+};
+struct snapshot_kind {
+    struct bytes prefix; /* "session:" */
+    /* Writes a JSON object, compact, into an empty text of SNAPSHOT_MAX. *ret_found false: the
+     * owner has nothing of that name. */
+    struct err (*write)(struct tx *tx, const struct snapshot_of *of, bool *ret_found,
+                        struct text *text);
+};
+struct snapshot_kinds {
+    const struct snapshot_kind *const *kinds;
+    size_t count;
+};
+
+/* `state` was read in this transaction. `text` is cleared first. *ret_seq: behind which event the
+ * tail goes on. */
+struct snapshot_ask {
+    struct bytes owner, name;
+    struct stream_state state;
+};
+MUST_CHECK struct err tx_snapshot(struct tx *tx, const struct snapshot_kinds *kinds,
+                                  const struct snapshot_ask *ask, struct text *text,
+                                  int64_t *ret_seq);
+
+#endif
