@@ -1,4 +1,5 @@
-/* chores.h: what the daemon tidies by itself: answers kept for idempotent requests.
+/* chores.h: what the daemon tidies by itself: answers kept for idempotent requests, and what
+ * deleted sessions left.
  *
  * Promise    a key stays 24 hours. Older ones go in transactions of at most 500 rows, one after the
  *            other, so that nobody waits behind them.
@@ -19,7 +20,8 @@ struct chores {
     struct store *store; /* Borrowed. */
     struct timer timer;
     bool stopped;
-    bool more; /* Written by the transaction while it runs. */
+    size_t step; /* Of the round. */
+    bool more;   /* Written by the transaction while it runs. */
 };
 
 /* The first round comes a minute after the start. */

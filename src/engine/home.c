@@ -11,6 +11,11 @@ struct place {
     struct bytes machine, folder;
 };
 
+/* What /etc/machine-id says between the first boot and the moment at which it is written. */
+static bool machine_known(struct bytes machine) {
+    return machine.len > 0 && !same(machine, BYTES("uninitialized"));
+}
+
 /* False: a word that names no place. */
 static bool place_read(struct bytes text, struct place *ret_place) {
     const char *slash = text.len == 0 ? NULL : memchr(text.data, '/', text.len);
@@ -23,14 +28,25 @@ static bool place_read(struct bytes text, struct place *ret_place) {
     return true;
 }
 
-static bool part_same(struct bytes a, struct bytes b) {
+static bool machine_same(struct bytes a, struct bytes b) {
+    return !machine_known(a) || !machine_known(b) || same(a, b);
+}
+
+static bool folder_same(struct bytes a, struct bytes b) {
     return a.len == 0 || b.len == 0 || same(a, b);
 }
 
 bool home_same(const struct home_places *places) {
     struct place stored, ours;
     return place_read(places->stored, &stored) && place_read(places->ours, &ours) &&
-           part_same(stored.machine, ours.machine) && part_same(stored.folder, ours.folder);
+           machine_same(stored.machine, ours.machine) && folder_same(stored.folder, ours.folder);
+}
+
+/* The same place, of which we know more now: a later copy is to be told from it. */
+static bool learned(const struct home_places *places) {
+    struct place stored, ours;
+    return place_read(places->stored, &stored) && place_read(places->ours, &ours) &&
+           !machine_known(stored.machine) && machine_known(ours.machine);
 }
 
 struct err tx_home_take(struct tx *tx, struct bytes place) {
@@ -50,9 +66,10 @@ struct err tx_home_find(struct tx *tx, struct bytes place, enum home *ret_home) 
     struct home_places places = {.stored = rows_text(rows, 0), .ours = place};
     bool fresh = places.stored.len == 0;
     enum home home = fresh || home_same(&places) ? HOME_OURS : HOME_OTHER;
+    bool write = fresh || (home == HOME_OURS && learned(&places));
     rows_close(rows);
     rows = NULL;
-    if (fresh) {
+    if (write) {
         err = tx_home_take(tx, place);
     }
     if (!err_failed(err)) {

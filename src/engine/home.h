@@ -4,8 +4,10 @@
  *            were delivered long ago. Nothing of that may begin by itself: a daemon that finds
  *            itself with such a database holds, and says so, until somebody releases it.
  * How        the place is "MACHINE/FOLDER": the machine's id and the data directory's inode. A part
- *            that the system does not have is empty, and not compared. `restore` writes a word that
- *            is no place, so what was restored into its own folder is not at home either.
+ *            that the system does not have is empty, and not compared; nor is the machine of a
+ *            system that has not been given its id yet (first boot: "uninitialized"). The id is
+ *            taken up once there is one. `restore` writes a word that is no place, so what was
+ *            restored into its own folder is not at home either.
  * Threads    inside a store function; home_same: any.
  */
 #ifndef DROVER_ENGINE_HOME_H

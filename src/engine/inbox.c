@@ -114,9 +114,9 @@ static struct err find(struct tx *tx, struct bytes delivery, bool *ret_found,
     return err;
 }
 
-static struct err write_row(struct tx *tx, const struct inbox_row *row) {
+struct err inbox__write(struct tx *tx, const struct inbox_row *row) {
     static const char sql[] = "UPDATE inbox SET state = $2, cause = $3, failures = $4,"
-                              " not_before_ms = $5, settled_ms = $6 WHERE id = $1";
+                              " not_before_ms = $5, settled_ms = $6, turn = $7 WHERE id = $1";
     const struct arg args[] = {
         arg_int(row->id),
         name_arg(inbox_state_name(row->state)),
@@ -124,6 +124,7 @@ static struct err write_row(struct tx *tx, const struct inbox_row *row) {
         arg_int(row->failures),
         arg_int(row->not_before_ms),
         row->settled_ms == 0 ? arg_null() : arg_int(row->settled_ms),
+        arg_text(row->turn),
     };
     struct err err = tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
     if (err_failed(err)) {
@@ -134,6 +135,14 @@ static struct err write_row(struct tx *tx, const struct inbox_row *row) {
     return inbox__tell(tx, &receiver);
 }
 
+void inbox__fail(struct tx *tx, const struct inbox_waits *waits, uint32_t random,
+                 struct inbox_row *row) {
+    row->failures++;
+    struct inbox_next next = inbox_after_failure(waits, row->failures, random);
+    row->state = next.state;
+    row->not_before_ms = tx_now_ms(tx) + next.wait_ms;
+}
+
 static void apply(struct tx *tx, const struct inbox_settle *settle, struct inbox_row *row) {
     row->cause = (struct bytes){settle->cause.data, utf8_cut(settle->cause, INBOX_CAUSE_MAX)};
     if (settle->outcome != INBOX_FAILED) {
@@ -141,10 +150,7 @@ static void apply(struct tx *tx, const struct inbox_settle *settle, struct inbox
         row->settled_ms = tx_now_ms(tx);
         return;
     }
-    row->failures++;
-    struct inbox_next next = inbox_after_failure(&settle->waits, row->failures, settle->random);
-    row->state = next.state;
-    row->not_before_ms = tx_now_ms(tx) + next.wait_ms;
+    inbox__fail(tx, &settle->waits, settle->random, row);
 }
 
 struct err tx_inbox_settle(struct tx *tx, const struct inbox_settle *settle, bool *ret_late) {
@@ -157,7 +163,7 @@ struct err tx_inbox_settle(struct tx *tx, const struct inbox_settle *settle, boo
     bool late = !found || row.settled_ms != 0;
     if (!late) {
         apply(tx, settle, &row);
-        err = write_row(tx, &row);
+        err = inbox__write(tx, &row);
     }
     if (!err_failed(err)) {
         *ret_late = late;
@@ -199,12 +205,13 @@ struct err tx_inbox_order(struct tx *tx, const struct inbox_key *key, enum inbox
         return err_make(ERR_CONFLICT, "inbox: it is settled");
     }
     if (order == INBOX_RETRY) {
-        row.not_before_ms = tx_now_ms(tx);
+        row.not_before_ms = tx_now_ms(tx); /* What a turn has already is as soon as can be. */
+        row.state = row.state == INBOX_HELD ? INBOX_PENDING : row.state;
     } else {
         row.state = INBOX_DROPPED;
         row.settled_ms = tx_now_ms(tx);
     }
-    err = write_row(tx, &row);
+    err = inbox__write(tx, &row);
     if (!err_failed(err)) {
         *ret_row = row;
     }

@@ -2,6 +2,7 @@
  *
  * Promise    a row is written in the commit that ends a run, and leaves `pending` only in the
  *            commit that knows how its delivery went. Nothing else ever removes it.
+ * Sessions   take rows by their turns: inbox_bind.h.
  * How        a receiver with pending rows is a subject of effects like a run: each commit that
  *            touches it leaves a note, and at start all of them are walked (tx_inbox_recover).
  * Threads    inside a store function.
@@ -21,6 +22,7 @@ enum {
     INBOX_PAYLOAD_MAX = 32 << 10,
     INBOX_OUTPUT_MAX = 4000, /* Characters of a command's output in a notice. */
     INBOX_CAUSE_MAX = 200,
+    INBOX_NOTE_MAX = 2 + UINT8_MAX + 2048, /* Of a receiver: kind, owner, address. */
 };
 
 enum receiver_kind { RECEIVER_WEBHOOK, RECEIVER_SESSION, RECEIVER_KIND_COUNT };
@@ -33,7 +35,8 @@ struct inbox_row {
     enum receiver_kind kind;
     enum inbox_state state;
     struct bytes payload; /* JSON, compact. */
-    struct bytes cause;   /* Of the last failure: a sentence, or "". */
+    struct bytes cause;   /* Of the last failure: a sentence, or ""; of a turn: its name. */
+    struct bytes turn;    /* run_…: the turn that it is bound to; "": none. */
     int64_t failures, made_ms, not_before_ms, settled_ms;
 };
 
@@ -45,13 +48,18 @@ struct inbox_notice {
 };
 MUST_CHECK struct err tx_inbox_notify(struct tx *tx, const struct inbox_notice *notice);
 
-/* The row of a receiver that is due first: pending or stalled, smallest not_before_ms. */
 struct inbox_receiver {
     struct bytes owner, address;
     enum receiver_kind kind;
 };
+/* The row of a receiver that is due first, and how long it still waits. */
+struct inbox_due {
+    bool found;
+    int64_t wait_ms;
+    struct inbox_row row;
+};
 MUST_CHECK struct err tx_inbox_due(struct tx *tx, const struct inbox_receiver *receiver,
-                                   bool *ret_found, struct inbox_row *ret_row);
+                                   const struct inbox_waits *waits, struct inbox_due *ret_due);
 
 enum inbox_outcome { INBOX_DELIVERED, INBOX_FAILED, INBOX_RECEIVER_GONE };
 struct inbox_settle {
@@ -83,9 +91,15 @@ MUST_CHECK struct err tx_inbox_each(struct tx *tx, const struct inbox_page *page
                                     struct err (*each)(void *ctx, const struct inbox_row *row),
                                     void *ctx);
 
-/* A note for each receiver that has unsettled rows. As tx_run_recover. */
-MUST_CHECK struct err tx_inbox_recover(struct tx *tx, int64_t after, int64_t limit,
-                                       int64_t *ret_last);
+/* A note for each receiver that has unsettled rows, in an order of their own, above `after`; costs
+ * what it finds, however many rows there are. *ret_next: hand it in as the next `after`; no length:
+ * that was all. */
+struct inbox_cursor {
+    size_t len; /* 0: from the first. */
+    char note[INBOX_NOTE_MAX];
+};
+MUST_CHECK struct err tx_inbox_recover(struct tx *tx, const struct inbox_cursor *after,
+                                       int64_t limit, struct inbox_cursor *ret_next);
 /* Settled rows older than `before_ms`. */
 MUST_CHECK struct err tx_inbox_prune(struct tx *tx, int64_t before_ms, int64_t limit,
                                      bool *ret_more);

@@ -169,6 +169,12 @@ void inbox_write_json(const struct inbox_row *row, enum inbox_form form, struct 
     } else {
         text_add_json(text, row->cause.data, row->cause.len);
     }
+    text_add_str(text, ",\"turn\":");
+    if (row->turn.len == 0) {
+        text_add_str(text, "null");
+    } else {
+        text_add_json(text, row->turn.data, row->turn.len);
+    }
     add_number(text, ",\"failures\":", row->failures);
     add_number(text, ",\"made_ms\":", row->made_ms);
     add_moment(text, ",\"next_ms\":", row->settled_ms == 0 ? row->not_before_ms : 0);

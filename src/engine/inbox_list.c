@@ -1,24 +1,90 @@
 /* inbox_list.c: what is due, lists, recovery, retention and the census of the inbox. */
 #include <string.h>
 
+#include "base/memory.h"
 #include "engine/inbox_rows.h"
 
-struct err tx_inbox_due(struct tx *tx, const struct inbox_receiver *receiver, bool *ret_found,
-                        struct inbox_row *ret_row) {
-    static const char sql[] =
-        "SELECT " INBOX_COLUMNS " FROM inbox WHERE owner = $1 AND receiver = $2 AND address = $3"
-        " AND settled_ms IS NULL ORDER BY not_before_ms, id LIMIT 1";
+struct candidate {
+    int64_t id, not_before_ms, wait_ms; /* id 0: there is none. */
+    bool absurd;
+};
+
+/* The first and the last by time, of those that wait minutes and of those that wait hours: the last
+ * ones are where it shows that the clock was set back. */
+static const char due_sql[] =
+    "SELECT * FROM (SELECT id, failures, not_before_ms FROM inbox WHERE owner = $1"
+    " AND receiver = $2 AND address = $3 AND state = 'pending' AND settled_ms IS NULL"
+    " ORDER BY not_before_ms, id LIMIT 1) a"
+    " UNION ALL SELECT * FROM (SELECT id, failures, not_before_ms FROM inbox WHERE owner = $1"
+    " AND receiver = $2 AND address = $3 AND state = 'pending' AND settled_ms IS NULL"
+    " ORDER BY not_before_ms DESC, id DESC LIMIT 1) b"
+    " UNION ALL SELECT * FROM (SELECT id, failures, not_before_ms FROM inbox WHERE owner = $1"
+    " AND receiver = $2 AND address = $3 AND state = 'stalled' AND settled_ms IS NULL"
+    " ORDER BY not_before_ms, id LIMIT 1) c"
+    " UNION ALL SELECT * FROM (SELECT id, failures, not_before_ms FROM inbox WHERE owner = $1"
+    " AND receiver = $2 AND address = $3 AND state = 'stalled' AND settled_ms IS NULL"
+    " ORDER BY not_before_ms DESC, id DESC LIMIT 1) d";
+
+/* What was put off by a clock that is no more goes before all others: there is an end to those. */
+static bool goes_first(const struct candidate *a, const struct candidate *b) {
+    if (b->id == 0 || a->absurd != b->absurd) {
+        return b->id == 0 || a->absurd;
+    }
+    if (a->wait_ms != b->wait_ms) {
+        return a->wait_ms < b->wait_ms;
+    }
+    return a->not_before_ms != b->not_before_ms ? a->not_before_ms < b->not_before_ms
+                                                : a->id < b->id;
+}
+
+static struct err find_first(struct tx *tx, const struct inbox_receiver *receiver,
+                             const struct inbox_waits *waits, struct candidate *ret_first) {
     const char *kind = receiver_kind_name(receiver->kind);
     const struct arg args[] = {arg_text(receiver->owner),
                                arg_text((struct bytes){kind, strlen(kind)}),
                                arg_text(receiver->address)};
+    struct candidate first = {.id = 0};
     AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
-    if (!err_failed(err) && rows != NULL) {
-        err = inbox__read(tx, rows, ret_row);
+    struct err err = tx_query(tx, due_sql, args, COUNT_OF(args), &rows);
+    bool more = !err_failed(err);
+    while (!err_failed(err) && more) {
+        err = rows_next(rows, &more);
+        if (err_failed(err) || !more) {
+            break;
+        }
+        const struct inbox_time time = {.failures = rows_int(rows, 1),
+                                        .not_before_ms = rows_int(rows, 2),
+                                        .now_ms = tx_now_ms(tx)};
+        const struct candidate next = {.id = rows_int(rows, 0),
+                                       .not_before_ms = time.not_before_ms,
+                                       .wait_ms = inbox_wait_left(waits, &time),
+                                       .absurd = inbox_time_absurd(waits, &time)};
+        first = goes_first(&next, &first) ? next : first;
     }
     if (!err_failed(err)) {
-        *ret_found = rows != NULL;
+        *ret_first = first;
+    }
+    return err;
+}
+
+struct err tx_inbox_due(struct tx *tx, const struct inbox_receiver *receiver,
+                        const struct inbox_waits *waits, struct inbox_due *ret_due) {
+    static const char sql[] = "SELECT " INBOX_COLUMNS " FROM inbox WHERE id = $1";
+    struct candidate first;
+    struct err err = find_first(tx, receiver, waits, &first);
+    if (err_failed(err)) {
+        return err;
+    }
+    struct inbox_due due = {.found = first.id != 0, .wait_ms = first.wait_ms};
+    if (due.found) {
+        const struct arg args[] = {arg_int(first.id)};
+        AUTO(rows_release) struct rows *rows = NULL;
+        err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+        assert(err_failed(err) || rows != NULL); /* This transaction has just seen it. */
+        err = err_failed(err) ? err : inbox__read(tx, rows, &due.row);
+    }
+    if (!err_failed(err)) {
+        *ret_due = due;
     }
     return err;
 }
@@ -53,32 +119,54 @@ struct err tx_inbox_each(struct tx *tx, const struct inbox_page *page,
     }
 }
 
-/* A receiver stands where its first unsettled row does. */
-struct err tx_inbox_recover(struct tx *tx, int64_t after, int64_t limit, int64_t *ret_last) {
-    static const char sql[] =
-        "SELECT min(id), owner, receiver, address FROM inbox WHERE settled_ms IS NULL"
-        " GROUP BY owner, receiver, address HAVING min(id) > $1 ORDER BY min(id) LIMIT $2";
-    const struct arg args[] = {arg_int(after), arg_int(limit)};
+/* The next receiver by the index of what is due: one look for each, past all of its rows. */
+static struct err next_receiver(struct tx *tx, const struct inbox_receiver *after, bool first,
+                                bool *ret_found, struct inbox_receiver *ret_receiver) {
+    static const char sql[] = "SELECT owner, receiver, address FROM inbox"
+                              " WHERE settled_ms IS NULL AND (owner, receiver, address) >"
+                              " ($1, $2, $3) ORDER BY owner, receiver, address LIMIT 1";
+    const char *kind = first ? "" : receiver_kind_name(after->kind);
+    const struct arg args[] = {arg_text(after->owner), arg_text((struct bytes){kind, strlen(kind)}),
+                               arg_text(after->address)};
+    struct inbox_receiver receiver = {.kind = RECEIVER_KIND_COUNT};
     AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    int64_t count = 0, last = 0;
-    bool more = true;
-    while (!err_failed(err)) {
-        err = rows_next(rows, &more);
-        if (err_failed(err) || !more) {
-            break;
-        }
-        struct inbox_receiver receiver = {.owner = rows_text(rows, 1),
-                                          .address = rows_text(rows, 3)};
-        if (!receiver_kind_find(rows_text(rows, 2), &receiver.kind)) {
-            return err_make(ERR_STORE_CORRUPT, "inbox: receiver");
-        }
-        count++;
-        last = rows_int(rows, 0);
-        err = inbox__tell(tx, &receiver);
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    if (!err_failed(err) && rows != NULL) {
+        bool known = receiver_kind_find(rows_text(rows, 1), &receiver.kind);
+        struct bytes owner = rows_text(rows, 0), address = rows_text(rows, 2);
+        receiver.owner =
+            (struct bytes){arena_try_copy(tx_arena(tx), owner.data, owner.len), owner.len};
+        receiver.address =
+            (struct bytes){arena_try_copy(tx_arena(tx), address.data, address.len), address.len};
+        err = !known ? err_make(ERR_STORE_CORRUPT, "inbox: receiver")
+              : receiver.owner.data == NULL || receiver.address.data == NULL
+                  ? err_make(ERR_OUT_OF_MEMORY, "inbox: receiver")
+                  : ERR_OK;
     }
     if (!err_failed(err)) {
-        *ret_last = count == limit ? last : 0;
+        *ret_found = rows != NULL;
+        *ret_receiver = receiver;
+    }
+    return err;
+}
+
+struct err tx_inbox_recover(struct tx *tx, const struct inbox_cursor *after, int64_t limit,
+                            struct inbox_cursor *ret_next) {
+    struct inbox_receiver at = {.owner = {"", 0}, .address = {"", 0}};
+    bool first = !inbox_note_read((struct bytes){after->note, after->len}, &at), found = true;
+    struct err err = ERR_OK;
+    for (int64_t i = 0; !err_failed(err) && found && i < limit; i++) {
+        err = next_receiver(tx, &at, first, &found, &at);
+        first = false;
+        if (!err_failed(err) && found) {
+            err = inbox__tell(tx, &at);
+        }
+    }
+    if (!err_failed(err)) {
+        *ret_next = (struct inbox_cursor){.len = 0};
+        if (found) {
+            inbox__cursor(&at, ret_next);
+        }
     }
     return err;
 }
@@ -102,7 +190,7 @@ static void count_state(enum inbox_state state, const struct rows *rows,
     if (state == INBOX_STALLED) {
         census->stalled = count;
     } else {
-        census->pending = count;
+        census->pending += count; /* Those of several states. */
     }
     if (census->oldest_ms == 0 || oldest_ms < census->oldest_ms) {
         census->oldest_ms = oldest_ms;

@@ -1,4 +1,5 @@
-/* inbox_rows.c: reading rows of the inbox, and the note of a receiver.
+/* inbox_rows.c: reading rows of the inbox, and the note of a receiver, which is also where a walk
+ * over all of them stands.
  *
  * The note: one byte of kind, one of the owner's length O, then the owner and, to the end, the
  * address. It never leaves the process. It is valid if the kind is known and O fits.
@@ -23,6 +24,7 @@ enum column {
     COL_MADE,
     COL_NOT_BEFORE,
     COL_SETTLED,
+    COL_TURN,
     COL_PAYLOAD,
 };
 
@@ -51,6 +53,7 @@ struct err inbox__borrow(const struct rows *rows, enum inbox_form form, struct i
         .run = rows_text(rows, COL_RUN),
         .address = rows_text(rows, COL_ADDRESS),
         .cause = rows_text(rows, COL_CAUSE),
+        .turn = rows_text(rows, COL_TURN),
         .failures = rows_int(rows, COL_FAILURES),
         .made_ms = rows_int(rows, COL_MADE),
         .not_before_ms = rows_int(rows, COL_NOT_BEFORE),
@@ -73,8 +76,8 @@ struct err inbox__read(struct tx *tx, const struct rows *rows, struct inbox_row 
     if (err_failed(err)) {
         return err;
     }
-    struct bytes *const texts[] = {&row.delivery, &row.owner, &row.run,
-                                   &row.address,  &row.cause, &row.payload};
+    struct bytes *const texts[] = {&row.delivery, &row.owner, &row.run,    &row.address,
+                                   &row.cause,    &row.turn,  &row.payload};
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         const char *copy =
             texts[i]->len == 0 ? "" : arena_try_copy(tx_arena(tx), texts[i]->data, texts[i]->len);
@@ -87,18 +90,21 @@ struct err inbox__read(struct tx *tx, const struct rows *rows, struct inbox_row 
     return ERR_OK;
 }
 
-struct err inbox__tell(struct tx *tx, const struct inbox_receiver *receiver) {
+void inbox__cursor(const struct inbox_receiver *receiver, struct inbox_cursor *ret_cursor) {
+    char *note = ret_cursor->note;
     assert(receiver->owner.len <= UINT8_MAX);
-    size_t len = 2 + receiver->owner.len + receiver->address.len;
-    char *bytes = arena_try(tx_arena(tx), len);
-    if (bytes == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "inbox: note");
-    }
-    bytes[0] = (char)receiver->kind;
-    bytes[1] = (char)(uint8_t)receiver->owner.len;
-    memcpy(bytes + 2, receiver->owner.data, receiver->owner.len);
-    memcpy(bytes + 2 + receiver->owner.len, receiver->address.data, receiver->address.len);
-    return tx_note(tx, INBOX_NOTE, (struct bytes){bytes, len});
+    assert(2 + receiver->owner.len + receiver->address.len <= sizeof ret_cursor->note);
+    note[0] = (char)receiver->kind;
+    note[1] = (char)(uint8_t)receiver->owner.len;
+    memcpy(note + 2, receiver->owner.data, receiver->owner.len);
+    memcpy(note + 2 + receiver->owner.len, receiver->address.data, receiver->address.len);
+    ret_cursor->len = 2 + receiver->owner.len + receiver->address.len;
+}
+
+struct err inbox__tell(struct tx *tx, const struct inbox_receiver *receiver) {
+    struct inbox_cursor cursor;
+    inbox__cursor(receiver, &cursor);
+    return tx_note(tx, INBOX_NOTE, (struct bytes){cursor.note, cursor.len});
 }
 
 bool inbox_note_read(struct bytes note, struct inbox_receiver *ret_receiver) {

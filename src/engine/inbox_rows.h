@@ -9,7 +9,7 @@
 /* In the order of inbox__borrow; `payload` comes last, for lists without it. */
 #define INBOX_COLUMNS_LIGHT                                                                        \
     "id, delivery, owner, run, receiver, address, state, cause, failures, made_ms,"                \
-    " not_before_ms, settled_ms"
+    " not_before_ms, settled_ms, turn"
 #define INBOX_COLUMNS INBOX_COLUMNS_LIGHT ", payload"
 
 MUST_CHECK bool receiver_kind_find(struct bytes name, enum receiver_kind *ret_kind);
@@ -20,7 +20,15 @@ MUST_CHECK struct err inbox__borrow(const struct rows *rows, enum inbox_form for
 /* Copies them into the transaction's arena. */
 MUST_CHECK struct err inbox__read(struct tx *tx, const struct rows *rows,
                                   struct inbox_row *ret_row);
+/* Writes what changes, and tells of its receiver. */
+MUST_CHECK struct err inbox__write(struct tx *tx, const struct inbox_row *row);
+/* After a failure, its next state and time. */
+void inbox__fail(struct tx *tx, const struct inbox_waits *waits, uint32_t random,
+                 struct inbox_row *row);
 MUST_CHECK struct err inbox__tell(struct tx *tx, const struct inbox_receiver *receiver);
+
+/* Where a walk over all receivers stands. */
+void inbox__cursor(const struct inbox_receiver *receiver, struct inbox_cursor *ret_cursor);
 
 /* The notice itself: JSON. */
 MUST_CHECK struct err inbox__write_notice(const struct inbox_notice *notice, struct bytes delivery,

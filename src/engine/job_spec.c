@@ -5,6 +5,7 @@
 
 #include "engine/job_spec_parts.h"
 #include "engine/runs.h"
+#include "engine/sessions.h"
 
 #define TIMEOUT_MAX_MS (INT64_C(366) * 24 * 3600 * 1000)
 enum { KEY_RUNS_MAX = 100000 };
@@ -37,17 +38,17 @@ static struct err check_command(const struct job_spec *spec, struct why *why) {
     return spec->argv == NULL ? ERR_OK : job_spec__argv(spec->argv, why);
 }
 
-static struct err check_sandbox(const char *sandbox, struct why *why) {
-    if (sandbox == NULL || strcmp(sandbox, "off") == 0) {
-        return ERR_OK;
+static struct err check_sandbox(const char *sandbox, struct job_spec *spec, struct why *why) {
+    spec->sandbox = sandbox != NULL && strcmp(sandbox, "on") == 0;
+    if (sandbox != NULL && !spec->sandbox && strcmp(sandbox, "off") != 0) {
+        why_set(why, "\"sandbox\": '%.60s' is not known; \"on\" and \"off\" are", sandbox);
+        return bad();
     }
-    if (strcmp(sandbox, "on") == 0) {
-        why_set(why, "\"sandbox\": \"on\" is not available in this version; a job runs as the user"
-                     " of the daemon");
-        return err_make(ERR_NOT_IMPLEMENTED, "job: sandbox");
+    if (spec->sandbox && spec->cwd == NULL) {
+        why_set(why, "\"sandbox\" keeps a command in its folder: say in which one, by \"cwd\"");
+        return err_make(ERR_MISSING_FIELD, "job: sandbox");
     }
-    why_set(why, "\"sandbox\": '%.60s' is not known; \"off\" is", sandbox);
-    return bad();
+    return ERR_OK;
 }
 
 /* What each field allows by itself, but not beside another. */
@@ -65,7 +66,7 @@ static struct err check_together(const struct job_spec *spec, struct why *why) {
 }
 
 struct parts {
-    json_t *pty, *limits, *retry;
+    json_t *pty, *limits, *retry, *budget;
 };
 
 static struct err check_parts(const struct parts *parts, struct job_spec *spec, struct why *why) {
@@ -85,7 +86,20 @@ static struct err check_parts(const struct parts *parts, struct job_spec *spec, 
     if (!err_failed(err) && spec->notify != NULL) {
         err = job_spec__notify(spec->notify, why);
     }
+    if (!err_failed(err) && parts->budget != NULL) {
+        err = job_spec__budget(parts->budget, spec, why);
+    }
     return err;
+}
+
+static struct err check_project(const struct job_spec *spec, struct why *why) {
+    if (spec->project == NULL ||
+        session_project_valid((struct bytes){spec->project, strlen(spec->project)})) {
+        return ERR_OK;
+    }
+    why_set(why, "\"project\": '%.60s' is not a name of 1 to %d of a-z, 0-9, '_', '.', '-'",
+            spec->project, SESSION_PROJECT_MAX);
+    return bad();
 }
 
 static struct err check_all(const struct parts *parts, const char *sandbox, struct job_spec *spec,
@@ -98,7 +112,10 @@ static struct err check_all(const struct parts *parts, const char *sandbox, stru
         err = check_plain("key", spec->key, why);
     }
     if (!err_failed(err)) {
-        err = check_sandbox(sandbox, why);
+        err = check_sandbox(sandbox, spec, why);
+    }
+    if (!err_failed(err)) {
+        err = check_project(spec, why);
     }
     if (!err_failed(err)) {
         err = check_parts(parts, spec, why);
@@ -129,6 +146,8 @@ struct err job_spec_read(const json_t *json, struct job_spec *ret_spec, struct w
         {"sandbox", JSON_KIND_TEXT, .text = &sandbox},
         {"retry", JSON_KIND_ANY, .value = &parts.retry},
         {"notify", JSON_KIND_ANY, .value = &spec.notify},
+        {"project", JSON_KIND_TEXT, .text = &spec.project},
+        {"budget", JSON_KIND_ANY, .value = &parts.budget},
     };
     struct err err = json_read_fields(json, fields, COUNT_OF(fields), why);
     if (!err_failed(err)) {

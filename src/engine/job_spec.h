@@ -30,16 +30,19 @@ enum {
 /* {"argv":[…] | "shell":"…", "cwd", "env":{…}, "stdin", "stdin_open",
  *  "pty": true | {"rows","columns"}, "timeout_ms", "limits":{"memory","output","processes"}, "key",
  *  "key_max", "priority", "once", "label", "sandbox", "retry":{"max","on":[…],"backoff"},
- *  "notify":[{"webhook":URL}…]}
+ *  "notify":[{"webhook":URL}…], "project", "budget":{"wall_ms", …}}
  * Without "on", what failed is tried again, but neither what timed out nor what was lost. */
 struct job_spec {
     json_t *argv;                                  /* Texts, at least one; NULL: `shell`. */
     const char *shell, *cwd, *input, *key, *label; /* NULL: none. */
     json_t *env, *notify;                          /* NULL: none. */
-    bool pty, once;
+    bool pty, once, sandbox;
     bool input_open; /* Input may follow `input`: asked for, or a terminal. */
     int64_t rows, columns, timeout_ms, memory, output, processes, key_max, priority;
     struct retry_policy retry;
+    const char *project;   /* NULL: none. */
+    bool budgeted;         /* It has a budget of its own, */
+    struct amounts budget; /* with these limits. */
 };
 MUST_CHECK struct err job_spec_read(const json_t *json, struct job_spec *ret_spec, struct why *why);
 

@@ -1,8 +1,12 @@
 /* job_spec_parts.c: see the header. Sentences name the place: "retry.on[1]", "env.PATH". */
 #include "engine/job_spec_parts.h"
 
+#include "base/id.h"
+
 #include <stdio.h>
 #include <string.h>
+
+#include "engine/budget.h"
 
 static struct err bad(void) {
     return err_make(ERR_BAD_FIELD, "job: spec");
@@ -191,9 +195,12 @@ static struct err check_receiver(const json_t *entry, size_t at, struct why *why
     if (err_failed(err)) {
         return err;
     }
-    if (session != NULL) {
-        why_set(why, "%s: there is no session '%.60s'; name a {\"webhook\": URL}", where, session);
+    if (session != NULL && (url != NULL || !id_valid(session, strlen(session), "ses"))) {
+        why_set(why, "%s: one of {\"session\": ID} and {\"webhook\": URL}", where);
         return bad();
+    }
+    if (session != NULL) {
+        return ERR_OK; /* Whether it exists, the transaction knows. */
     }
     if (url == NULL || !url_valid(url)) {
         why_set(why,
@@ -215,4 +222,19 @@ struct err job_spec__notify(const json_t *notify, struct why *why) {
         err = check_receiver(json_array_get(notify, i), i, why);
     }
     return err;
+}
+
+/* --- Budget ----------------------------------------------------------------------------------- */
+
+struct err job_spec__budget(const json_t *budget, struct job_spec *spec, struct why *why) {
+    struct budget_limits limits;
+    struct why inner = {.text = ""};
+    struct err err = budget_limits_read(budget, &limits, &inner);
+    if (err_failed(err)) {
+        why_set(why, "\"budget\": %.280s", inner.text);
+        return err;
+    }
+    spec->budgeted = true;
+    spec->budget = limits.limits;
+    return ERR_OK;
 }

@@ -24,5 +24,7 @@ MUST_CHECK struct err job_spec__limits(const json_t *limits, struct job_spec *sp
                                        struct why *why);
 MUST_CHECK struct err job_spec__retry(const json_t *retry, struct job_spec *spec, struct why *why);
 MUST_CHECK struct err job_spec__notify(const json_t *notify, struct why *why);
+MUST_CHECK struct err job_spec__budget(const json_t *budget, struct job_spec *spec,
+                                       struct why *why);
 
 #endif

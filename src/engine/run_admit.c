@@ -2,9 +2,28 @@
  *
  * Slots and keys are counted from the rows of runs that have not ended, in the transaction that
  * hands them out: there is no counter that could be wrong. What frees a place hands it out in the
- * same commit, so somebody waits only while the place is taken.
+ * same commit, so somebody waits only while the place is taken. It does so last of all, and for all
+ * that it freed at once: keys first, of each key that somebody left, then budgets, then the slots
+ * of each kind of which somebody left or came through a key or a budget.
  */
+#include "engine/run_budget.h"
 #include "engine/run_rows.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "engine/spans.h"
+
+struct err runs__span_start(struct tx *tx, const struct run_row *row) {
+    if (row->kind != KIND_JOB) {
+        return ERR_OK;
+    }
+    const struct span_start start = {.key = {.run = row->id, .attempt = row->attempt},
+                                     .kind = SPAN_PROCESS,
+                                     .name = row->label.len > 0 ? row->label : row->command,
+                                     .reserve = {SPAN_UNKNOWN, SPAN_UNKNOWN}};
+    return tx_span_start(tx, &start);
+}
 
 struct err runs__start(struct tx *tx, const struct run_bounds *bounds, struct run_row *row) {
     const struct bytes none = {"", 0};
@@ -21,6 +40,9 @@ struct err runs__start(struct tx *tx, const struct run_bounds *bounds, struct ru
     row->note = none;
     row->result = none;
     struct err err = runs__write(tx, RUN_QUEUED, row);
+    if (!err_failed(err)) {
+        err = runs__span_start(tx, row);
+    }
     return err_failed(err) ? err : runs__event_started(tx, row);
 }
 
@@ -53,13 +75,15 @@ static struct err key_next(struct tx *tx, const struct run_lane *lane, bool *ret
 static struct err key_taken(struct tx *tx, const struct run_row *row, int64_t *ret_taken) {
     static const char sql[] =
         "SELECT count(*) FROM (SELECT 1 FROM runs WHERE owner = $1 AND run_key = $2"
-        " AND gate IN ('', 'slot') AND ended_ms IS NULL AND run_key <> '' LIMIT $3) taken";
+        " AND gate IN ('', 'slot', 'budget') AND ended_ms IS NULL AND run_key <> '' LIMIT $3) "
+        "taken";
     const struct arg args[] = {arg_text(row->owner), arg_text(row->key), arg_int(row->key_max)};
     const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
     return runs__int(tx, &ask, ret_taken);
 }
 
-static struct err pass_key(struct tx *tx, struct run_row *row, bool *ret_passed) {
+static struct err pass_key(struct tx *tx, struct run_row *row, bool *ret_passed,
+                           unsigned *io_kinds) {
     struct run_admission admission = {.key_max = row->key_max};
     struct err err = key_taken(tx, row, &admission.key_taken);
     if (err_failed(err)) {
@@ -68,6 +92,7 @@ static struct err pass_key(struct tx *tx, struct run_row *row, bool *ret_passed)
     bool passes = run_admit(&admission) != GATE_KEY;
     if (passes) {
         row->gate = GATE_SLOT;
+        *io_kinds |= 1U << row->kind;
         err = runs__write(tx, RUN_QUEUED, row);
     }
     *ret_passed = passes;
@@ -77,13 +102,13 @@ static struct err pass_key(struct tx *tx, struct run_row *row, bool *ret_passed)
 /* Whoever is first in line and does not fit holds back the rest, also those that would fit because
  * they named a larger number: first in, first out. That several pass at once is rare (only where
  * runs of one key name different numbers), so it is bounded: those left go when these end. */
-struct err runs__admit_key(struct tx *tx, const struct run_lane *lane) {
-    bool passed = lane->key.len > 0;
+static struct err admit_key(struct tx *tx, const struct run_lane *lane, unsigned *io_kinds) {
+    bool passed = true;
     for (int i = 0; i < RUN_ADMIT_MAX && passed; i++) {
         struct run_row row;
         struct err err = key_next(tx, lane, &passed, &row);
         if (!err_failed(err) && passed) {
-            err = pass_key(tx, &row, &passed);
+            err = pass_key(tx, &row, &passed, io_kinds);
         }
         if (err_failed(err)) {
             return err;
@@ -122,8 +147,14 @@ struct err runs__slots_free(struct tx *tx, enum run_kind kind, const struct run_
     return err;
 }
 
-/* One goes, if there is one and room for it. *io_free: INT64_MIN as long as nobody has counted:
- * nothing is counted when nobody waits. */
+static struct err pass_budgets(struct tx *tx, struct run_row *row, bool *ret_goes) {
+    enum budget_verdict verdict = BUDGET_ADMITTED;
+    struct err err = runs__budget_judge(tx, row, &verdict);
+    return err_failed(err) ? err : runs__budget_apply(tx, verdict, row, ret_goes);
+}
+
+/* One goes, if there is one and room for it, or leaves the line for a budget. *io_free: INT64_MIN
+ * as long as nobody has counted: nothing is counted when nobody waits. */
 static struct err admit_slot(struct tx *tx, enum run_kind kind, const struct run_bounds *bounds,
                              int64_t *io_free, size_t *ret_bytes) {
     bool found = false;
@@ -138,6 +169,11 @@ static struct err admit_slot(struct tx *tx, enum run_kind kind, const struct run
         return err;
     }
     *ret_bytes = row.spec.len;
+    bool goes = false;
+    err = pass_budgets(tx, &row, &goes);
+    if (err_failed(err) || !goes) {
+        return err;
+    }
     --*io_free;
     return runs__start(tx, bounds, &row);
 }
@@ -162,13 +198,84 @@ struct err runs__admit_slots(struct tx *tx, enum run_kind kind, const struct run
     return ERR_OK;
 }
 
-struct err runs__admit_freed(struct tx *tx, const struct run_row *row,
-                             const struct run_bounds *bounds) {
+/* --- What was freed --------------------------------------------------------------------------- */
+
+static bool same(struct bytes a, struct bytes b) {
+    return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
+}
+
+static struct err add_lane(struct tx *tx, const struct run_lane *lane, struct run_freed *freed) {
+    for (size_t i = 0; i < freed->count; i++) {
+        if (same(freed->lanes[i].key, lane->key) && same(freed->lanes[i].owner, lane->owner)) {
+            return ERR_OK;
+        }
+    }
+    if (freed->count == freed->size) {
+        size_t size = freed->size == 0 ? 8 : freed->size * 2;
+        struct run_lane *lanes = arena_try(tx_arena(tx), size * sizeof *lanes);
+        if (lanes == NULL) {
+            return err_make(ERR_OUT_OF_MEMORY, "runs: freed");
+        }
+        if (freed->count > 0) {
+            memcpy(lanes, freed->lanes, freed->count * sizeof *lanes);
+        }
+        freed->lanes = lanes;
+        freed->size = size;
+    }
+    freed->lanes[freed->count++] = *lane;
+    return ERR_OK;
+}
+
+/* Who waits for its time holds nothing, and holds back nobody. Who waits at its key's gate may have
+ * been the one that did not fit, and so held back others that do. */
+struct err runs__free(struct tx *tx, const struct run_row *row, struct run_freed *freed) {
+    if (row->gate == GATE_TIME) {
+        return ERR_OK;
+    }
+    if (row->gate == GATE_NONE) {
+        freed->kinds |= 1U << row->kind;
+    }
     const struct run_lane lane = {.owner = row->owner, .key = row->key};
-    struct err err = runs__admit_key(tx, &lane);
-    /* What is left over fits when the next one ends, which these make sure of. */
-    bool more = false;
-    return err_failed(err) ? err : runs__admit_slots(tx, row->kind, bounds, RUN_ADMIT_MAX, &more);
+    return row->key.len == 0 ? ERR_OK : add_lane(tx, &lane, freed);
+}
+
+struct err runs__admit_freed(struct tx *tx, const struct run_freed *freed,
+                             const struct run_bounds *bounds) {
+    struct budget__opening opening = {.left = BUDGET_ADMIT_MAX, .kinds = freed->kinds};
+    struct err err = ERR_OK;
+    for (size_t i = 0; i < freed->count && !err_failed(err); i++) {
+        err = admit_key(tx, &freed->lanes[i], &opening.kinds);
+    }
+    for (size_t i = 0; i < freed->budget_count && !err_failed(err); i++) {
+        err = budget__open_lane(tx, freed->budgets[i], &opening);
+    }
+    for (unsigned kind = 0; kind < RUN_KIND_COUNT && !err_failed(err); kind++) {
+        bool more = false;
+        if ((opening.kinds & 1U << kind) != 0) {
+            err = runs__admit_slots(tx, (enum run_kind)kind, bounds, RUN_ADMIT_MAX, &more);
+        }
+        /* One commit has its bound, and those whom it looked at may all have left the line for a
+         * budget: so who is next goes on by himself. */
+        if (!err_failed(err) && more) {
+            err = runs__park_slot(tx, (enum run_kind)kind);
+        }
+    }
+    return err;
+}
+
+struct err runs__admit_later(struct tx *tx, const struct run_freed *freed) {
+    unsigned kinds = freed->kinds;
+    struct err err = ERR_OK;
+    for (size_t i = 0; i < freed->count && !err_failed(err); i++) {
+        err = admit_key(tx, &freed->lanes[i], &kinds);
+    }
+    for (size_t i = 0; i < freed->budget_count && !err_failed(err); i++) {
+        err = budget__park(tx, freed->budgets[i]);
+    }
+    for (unsigned kind = 0; kind < RUN_KIND_COUNT && !err_failed(err); kind++) {
+        err = (kinds & 1U << kind) == 0 ? ERR_OK : runs__park_slot(tx, (enum run_kind)kind);
+    }
+    return err;
 }
 
 struct err tx_run_admit_all(struct tx *tx, const struct run_bounds *bounds, int64_t limit,
@@ -190,15 +297,27 @@ struct err tx_run_wake(struct tx *tx, const struct run_key *key, const struct ru
     bool found = false;
     struct run_row row;
     struct err err = tx_run_find(tx, key, &found, &row);
-    if (err_failed(err) || !found || row.state != RUN_QUEUED || row.gate != GATE_TIME) {
+    if (err_failed(err) || !found || row.state != RUN_QUEUED || row.not_before_ms == 0) {
         return err; /* It has moved on by itself. */
     }
+    struct run_freed freed = {.kinds = 0};
+    if (row.gate != GATE_TIME) {
+        err = runs__unpark(tx, &row, &freed);
+        return err_failed(err) ? err : runs__admit_freed(tx, &freed, bounds);
+    }
     if (row.stop != CAUSE_NONE) {
-        err = runs__end_queued(tx, &row);
-        return err_failed(err) ? err : runs__ask_children(tx, &row);
+        err = runs__end_queued(tx, &row, &freed);
+        if (!err_failed(err)) {
+            err = runs__ask_children(tx, &row, &freed);
+        }
+        return err_failed(err) ? err : runs__admit_freed(tx, &freed, bounds);
     }
     row.not_before_ms = 0;
     row.gate = row.key.len > 0 ? GATE_KEY : GATE_SLOT;
     err = runs__write(tx, RUN_QUEUED, &row);
-    return err_failed(err) ? err : runs__admit_freed(tx, &row, bounds);
+    if (!err_failed(err)) { /* It stands in line now, and may be the one that goes. */
+        freed.kinds = 1U << row.kind;
+        err = runs__free(tx, &row, &freed);
+    }
+    return err_failed(err) ? err : runs__admit_freed(tx, &freed, bounds);
 }

@@ -8,10 +8,14 @@
 
 enum { DATA_MAX = 8 << 10 };
 
+/* With its end, the run's stream ends, too. */
 static struct err append(struct tx *tx, const struct run_row *row, struct bytes type,
                          struct text *data) {
     char name[STREAM_NAME_MAX];
     static const char prefix[] = "run:";
+    if (row->kind == KIND_TURN) {
+        return ERR_OK; /* Its session's stream tells of it, in words of its own. */
+    }
     if (text_failed(data)) {
         return err_make(ERR_OUT_OF_MEMORY, "runs: event");
     }
@@ -21,7 +25,8 @@ static struct err append(struct tx *tx, const struct run_row *row, struct bytes 
     const struct append append = {.owner = row->owner,
                                   .stream = {name, sizeof prefix - 1 + row->run.len},
                                   .type = type,
-                                  .data = {data->data, data->len}};
+                                  .data = {data->data, data->len},
+                                  .last = run_state_final(row->state)};
     struct appended appended;
     return tx_append(tx, &append, &appended);
 }

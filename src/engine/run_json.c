@@ -63,6 +63,7 @@ static void add_state(const struct run_row *row, struct text *text) {
 }
 
 static void add_asked(const struct run_row *row, struct text *text) {
+    add_optional(text, ",\"parent\":", row->parent_run);
     add_optional(text, ",\"label\":", row->label);
     if (row->label.len == 0 && row->command.len > 0) {
         add_text(text, ",\"command\":", row->command);
@@ -84,6 +85,17 @@ static void add_json(struct text *text, const char *before, struct bytes json) {
     }
 }
 
+/* Where its end is told: of a turn, by its session, whose writer slot is the key of its turns. */
+static void add_stream(const struct run_row *row, struct text *text) {
+    if (row->kind == KIND_TURN) {
+        add_text(text, ",\"stream\":", row->key);
+        return;
+    }
+    text_add_str(text, ",\"stream\":\"run:");
+    text_add(text, row->run.data, row->run.len);
+    text_add_char(text, '"');
+}
+
 void run_write_json(const struct run_row *row, enum run_form form, struct text *text) {
     add_text(text, "{\"id\":", row->run);
     add_word(text, ",\"kind\":", run_kind_name(row->kind));
@@ -93,9 +105,7 @@ void run_write_json(const struct run_row *row, enum run_form form, struct text *
     add_moment(text, ",\"not_before_ms\":", row->not_before_ms);
     add_moment(text, ",\"started_ms\":", row->started_ms);
     add_moment(text, ",\"ended_ms\":", row->ended_ms);
-    text_add_str(text, ",\"stream\":\"run:");
-    text_add(text, row->run.data, row->run.len);
-    text_add_char(text, '"');
+    add_stream(row, text);
     if (form == RUN_WHOLE) {
         add_json(text, ",\"spec\":", row->spec);
         add_json(text, ",\"result\":", row->result);

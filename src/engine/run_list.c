@@ -1,6 +1,8 @@
 /* run_list.c: walking over runs: lists, recovery, the census. */
 #include "engine/run_rows.h"
 
+#include "engine/spans.h"
+
 static struct err each_row(struct rows *rows, enum run_form form,
                            struct err (*each)(void *ctx, const struct run_row *row), void *ctx) {
     for (;;) {
@@ -125,11 +127,29 @@ static struct err count_running(struct tx *tx, struct run_census *census) {
     return err;
 }
 
+static struct err count_budgets(struct tx *tx, struct run_census *census) {
+    static const char sql[] = "SELECT (SELECT count(*) FROM budgets),"
+                              " (SELECT count(*) FROM runs WHERE lane <> 0 AND ended_ms IS NULL)";
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, NULL /* no argument */, 0, &rows);
+    if (!err_failed(err)) {
+        census->budgets = rows_int(rows, 0);
+        census->waiting_for_budget = rows_int(rows, 1);
+    }
+    return err;
+}
+
 struct err tx_run_census(struct tx *tx, struct run_census *ret_census) {
     struct run_census census = {.oldest_queued_ms = 0};
     struct err err = count_queued(tx, &census);
     if (!err_failed(err)) {
         err = count_running(tx, &census);
+    }
+    if (!err_failed(err)) {
+        err = tx_span_disk(tx, &census.kept_bytes);
+    }
+    if (!err_failed(err)) {
+        err = count_budgets(tx, &census);
     }
     if (!err_failed(err)) {
         *ret_census = census;

@@ -96,6 +96,7 @@ static struct run_row row_of(const struct head *head) {
                             .cause = (enum run_cause)head->words[3],
                             .stop = (enum run_cause)head->words[4],
                             .command = {"", 0},
+                            .budget = {"", 0},
                             .note = {"", 0},
                             .result = {"", 0}};
 }

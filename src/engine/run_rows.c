@@ -34,6 +34,11 @@ enum column {
     COL_COMMAND,
     COL_HOST,
     COL_NOTE,
+    COL_BUDGET,
+    COL_LANE,
+    COL_CHARGED,
+    COL_HELD,
+    COL_PARENT_RUN = COL_HELD + AMOUNT_COUNT,
     COL_RESULT,
     COL_SPEC,
 };
@@ -76,7 +81,14 @@ struct err runs__borrow(const struct rows *rows, enum run_form form, struct run_
         .command = rows_text(rows, COL_COMMAND),
         .host = rows_text(rows, COL_HOST),
         .note = rows_text(rows, COL_NOTE),
+        .budget = rows_text(rows, COL_BUDGET),
+        .lane = rows_int(rows, COL_LANE),
+        .charged = rows_int(rows, COL_CHARGED) != 0,
+        .parent_run = rows_text(rows, COL_PARENT_RUN),
     };
+    for (int i = 0; i < AMOUNT_COUNT; i++) {
+        row.reserve.of[i] = rows_int(rows, COL_HELD + i);
+    }
     if (form == RUN_WHOLE) {
         row.result = rows_text(rows, COL_RESULT);
         row.spec = rows_text(rows, COL_SPEC);
@@ -95,8 +107,9 @@ struct err runs__read(struct tx *tx, const struct rows *rows, enum run_form form
     if (err_failed(err)) {
         return err;
     }
-    struct bytes *const texts[] = {&row.run,  &row.owner, &row.key,    &row.label, &row.command,
-                                   &row.host, &row.note,  &row.result, &row.spec};
+    struct bytes *const texts[] = {&row.run,     &row.owner, &row.key,       &row.label,
+                                   &row.command, &row.host,  &row.budget,    &row.note,
+                                   &row.result,  &row.spec,  &row.parent_run};
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         const char *copy =
             texts[i]->len == 0 ? "" : arena_try_copy(tx_arena(tx), texts[i]->data, texts[i]->len);
@@ -148,9 +161,9 @@ struct err tx_run_find(struct tx *tx, const struct run_key *key, bool *ret_found
 
 struct err runs__insert(struct tx *tx, const struct run_row *row) {
     static const char sql[] =
-        "INSERT INTO runs (" RUN_COLUMNS ")"
+        "INSERT INTO runs (" RUN_STORED ")"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, '', '', 0, $8, 0, 0, 0, $9, $10, $11, -1, $12, $13,"
-        " 0, $14, NULL, $15, $16, $17, $18, '', '', $19)";
+        " 0, $14, NULL, $15, $16, $17, $18, '', $19, 0, 0, 0, 0, 0, 0, 0, '', $20)";
     const struct arg args[] = {
         arg_int(row->id),
         arg_text(row->run),
@@ -170,6 +183,7 @@ struct err runs__insert(struct tx *tx, const struct run_row *row) {
         arg_text(row->label),
         arg_text(row->command),
         arg_text(row->host),
+        arg_text(row->budget),
         arg_text(row->spec),
     };
     struct err err = tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);

@@ -16,11 +16,17 @@ enum {
     RUN_ADMIT_MAX = 64,       /* Runs that one transaction admits besides its own. */
 };
 
-/* The columns in the order of runs__read; `spec` and `result` come last, for lists without them. */
-#define RUN_COLUMNS_LIGHT                                                                          \
+/* The columns in the order of runs__read; `spec` and `result` come last, for lists without them.
+ * Behind the light ones that are stored stands the id of the run above, "" where that was removed:
+ * a number is not given out again before all runs below it are gone. */
+#define RUN_STORED_LIGHT                                                                           \
     "id, run, owner, kind, parent, state, gate, cause, stop, stop_grace_ms, attempt, voids,"       \
     " failures, reboots, epoch, priority, key_max, exit_code, once, made_ms, not_before_ms,"       \
-    " started_ms, ended_ms, run_key, label, command, host, note"
+    " started_ms, ended_ms, run_key, label, command, host, note, budget, lane, charged,"           \
+    " output_tokens_held, tokens_held, cost_micros_held, agents_held, wall_ms_held"
+#define RUN_COLUMNS_LIGHT                                                                          \
+    RUN_STORED_LIGHT ", COALESCE((SELECT p.run FROM runs p WHERE p.id = runs.parent), '')"
+#define RUN_STORED RUN_STORED_LIGHT ", result, spec"
 #define RUN_COLUMNS RUN_COLUMNS_LIGHT ", result, spec"
 
 /* Borrows the texts from the row under the cursor. */
@@ -58,21 +64,37 @@ MUST_CHECK struct err runs__event_finished(struct tx *tx, const struct run_row *
 
 /* --- Admission -------------------------------------------------------------------------------- */
 
+/* The process of the attempt that has begun: its span. Of a run without one: nothing. */
+MUST_CHECK struct err runs__span_start(struct tx *tx, const struct run_row *row);
+
 struct run_lane { /* Who shares a key; empty: the run has none. */
     struct bytes owner, key;
 };
 /* The row begins its next attempt. */
 MUST_CHECK struct err runs__start(struct tx *tx, const struct run_bounds *bounds,
                                   struct run_row *row);
-/* Through the key's gate, as many as fit. */
-MUST_CHECK struct err runs__admit_key(struct tx *tx, const struct run_lane *lane);
+
+/* What a transaction freed, to be handed on once, when all else is written: whoever began before
+ * that could be ended, or begun a second time, by what the same transaction still does. Zeroed:
+ * nothing. */
+struct run_freed {
+    struct run_lane *lanes; /* In the transaction's arena; each key once. */
+    size_t count, size;
+    unsigned kinds;   /* 1U << enum run_kind: their slots. */
+    int64_t *budgets; /* As `lanes`: limits of budgets, each once. See budget_rows.h. */
+    size_t budget_count, budget_size;
+};
+/* The row, as it stands now, is about to leave its place at a gate, or behind them all. */
+MUST_CHECK struct err runs__free(struct tx *tx, const struct run_row *row, struct run_freed *freed);
+MUST_CHECK struct err runs__admit_freed(struct tx *tx, const struct run_freed *freed,
+                                        const struct run_bounds *bounds);
+/* The same bit by bit: keys now, the rest in transactions of their own. For who frees something in
+ * the midst of handing on. */
+MUST_CHECK struct err runs__admit_later(struct tx *tx, const struct run_freed *freed);
 /* Into free slots, at most `limit`. *ret_more: some may be left. */
 MUST_CHECK struct err runs__admit_slots(struct tx *tx, enum run_kind kind,
                                         const struct run_bounds *bounds, int64_t limit,
                                         bool *ret_more);
-/* What the end, or the wait, of a run of this kind and lane freed. */
-MUST_CHECK struct err runs__admit_freed(struct tx *tx, const struct run_row *row,
-                                        const struct run_bounds *bounds);
 /* Slots that are free for a run of this kind now. */
 MUST_CHECK struct err runs__slots_free(struct tx *tx, enum run_kind kind,
                                        const struct run_bounds *bounds, int64_t *ret_free);
@@ -86,21 +108,28 @@ MUST_CHECK struct err runs__input_close(struct tx *tx, const struct run_row *row
 
 /* --- Ends ------------------------------------------------------------------------------------- */
 
-/* Writes the final state that `row` has already, and all that it owes: event, inbox. Nothing is
- * admitted, and nobody below asked to end. */
-MUST_CHECK struct err runs__end(struct tx *tx, enum run_state from, struct run_row *row,
-                                struct bytes output);
+/* Writes the final state that `row` has already, and all that it owes: event, inbox. Nobody below
+ * is asked to end. */
+struct run_end {
+    enum run_state from;
+    struct bytes output; /* For notices. */
+};
+MUST_CHECK struct err runs__end(struct tx *tx, const struct run_end *end, struct run_row *row,
+                                struct run_freed *freed);
 /* Ends a run that has not begun, because of the stop in its row. */
-MUST_CHECK struct err runs__end_queued(struct tx *tx, struct run_row *row);
+MUST_CHECK struct err runs__end_queued(struct tx *tx, struct run_row *row, struct run_freed *freed);
+/* Whether somebody right below it has not ended. */
+MUST_CHECK struct err runs__has_children(struct tx *tx, int64_t id, bool *ret_has);
 /* Asks the children of a run that has ended to end, too, and goes on where an earlier page of its
  * own parent's children was left. */
-MUST_CHECK struct err runs__ask_children(struct tx *tx, const struct run_row *ended);
-/* Asks one run. A queued one that has nobody below ends at once. */
+MUST_CHECK struct err runs__ask_children(struct tx *tx, const struct run_row *ended,
+                                         struct run_freed *freed);
+/* Asks one run. A queued one ends at once. */
 struct run_ask_stop {
     enum run_cause cause;
     int64_t grace_ms;
 };
-MUST_CHECK struct err runs__ask(struct tx *tx, const struct run_ask_stop *stop,
-                                struct run_row *row);
+MUST_CHECK struct err runs__ask(struct tx *tx, const struct run_ask_stop *stop, struct run_row *row,
+                                struct run_freed *freed);
 
 #endif

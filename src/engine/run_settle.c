@@ -3,36 +3,83 @@
  * The fence: only the row's own attempt, and only while it runs, is settled. A result that comes
  * later, because a daemon sent it twice or an older attempt was thought dead, changes nothing.
  */
+#include "engine/run_budget.h"
 #include "engine/run_rows.h"
 
-#include "base/utf8.h"
-#include "engine/inbox.h"
+#include <string.h>
 
-struct err runs__end(struct tx *tx, enum run_state from, struct run_row *row, struct bytes output) {
+#include "base/utf8.h"
+#include "engine/inbox_bind.h"
+#include "engine/spans.h"
+#include "engine/turn_rows.h"
+
+/* What was told by this turn. */
+static struct err settle_owed(struct tx *tx, const struct run_row *turn) {
+    const struct inbox_turn_end end = {.turn = turn->run,
+                                       .state = turn->state,
+                                       .cause = turn->cause,
+                                       .waits = INBOX_WAITS_DEFAULT};
+    return tx_inbox_settle_turn(tx, &end);
+}
+
+static int64_t by_row_ms(const struct tx *tx, const struct run_row *row) {
+    int64_t took_ms = tx_now_ms(tx) - row->started_ms;
+    return took_ms > 0 ? took_ms : 0;
+}
+
+/* What had begun and was not settled by somebody who knows better took what its row says. */
+static struct err settle_budgets(struct tx *tx, const struct run_end *end, struct run_row *row,
+                                 struct run_freed *freed) {
+    const struct run_took took = {.wall_ms = by_row_ms(tx, row), .began = true};
+    return end->from == RUN_QUEUED ? runs__budget_leave(tx, row, freed)
+                                   : runs__budget_settle(tx, &took, row, freed);
+}
+
+struct err runs__end(struct tx *tx, const struct run_end *end, struct run_row *row,
+                     struct run_freed *freed) {
     assert(run_state_final(row->state));
+    struct err err = runs__free(tx, row, freed);
+    if (!err_failed(err)) {
+        err = settle_budgets(tx, end, row, freed);
+    }
     row->gate = GATE_NONE;
     row->ended_ms = tx_now_ms(tx);
-    struct err err = runs__write(tx, from, row);
+    if (!err_failed(err)) {
+        err = runs__write(tx, end->from, row);
+    }
     if (!err_failed(err)) {
         err = runs__input_close(tx, row);
+    }
+    if (!err_failed(err) && row->kind == KIND_JOB && row->attempt > 0) {
+        err = tx_span_keep(tx, row->id);
     }
     if (!err_failed(err)) {
         err = runs__event_finished(tx, row);
     }
+    if (!err_failed(err) && row->kind == KIND_TURN) {
+        err = turns__ended(tx, row);
+    }
+    if (!err_failed(err)) {
+        err = turns__child_ended(tx, row, end->output);
+    }
     if (err_failed(err)) {
         return err;
     }
-    const struct inbox_notice notice = {.run = row, .output = output, .exit_code = row->exit_code};
-    return tx_inbox_notify(tx, &notice);
+    if (row->kind == KIND_TURN) {
+        err = settle_owed(tx, row);
+    }
+    const struct inbox_notice notice = {
+        .run = row, .output = end->output, .exit_code = row->exit_code};
+    return err_failed(err) ? err : tx_inbox_notify(tx, &notice);
 }
 
-struct err runs__end_queued(struct tx *tx, struct run_row *row) {
+struct err runs__end_queued(struct tx *tx, struct run_row *row, struct run_freed *freed) {
     assert(row->state == RUN_QUEUED);
-    const struct bytes none = {"", 0};
+    const struct run_end end = {.from = RUN_QUEUED, .output = {"", 0}};
     struct run_verdict verdict = run_judge_stopped(row);
     row->state = verdict.state;
     row->cause = verdict.cause;
-    return runs__end(tx, RUN_QUEUED, row, none);
+    return runs__end(tx, &end, row, freed);
 }
 
 static bool lives(const struct run_row *row) {
@@ -40,14 +87,45 @@ static bool lives(const struct run_row *row) {
 }
 
 /* Without a wait it goes straight to the queue for a slot, and keeps its key on the way. */
-static struct err again(struct tx *tx, enum run_state from, int64_t wait_ms, struct run_row *row) {
+static struct err again(struct tx *tx, enum run_state from, int64_t wait_ms, struct run_row *row,
+                        struct run_freed *freed) {
+    struct err err = runs__free(tx, row, freed);
+    if (err_failed(err)) {
+        return err;
+    }
     row->gate = wait_ms > 0 ? GATE_TIME : GATE_SLOT;
     row->not_before_ms = wait_ms > 0 ? tx_now_ms(tx) + wait_ms : 0;
-    struct err err = runs__write(tx, from, row);
+    err = runs__write(tx, from, row);
     return err_failed(err) ? err : runs__event_retrying(tx, row, wait_ms);
 }
 
-static struct err apply(struct tx *tx, const struct run_settle *settle, struct run_row *row) {
+/* The fence is that of the run's row, which has been passed. */
+static struct err end_span(struct tx *tx, const struct run_settle *settle,
+                           const struct run_verdict *verdict, const struct run_row *row) {
+    if (row->kind != KIND_JOB) {
+        return ERR_OK;
+    }
+    const char *cause = run_cause_name(verdict->cause);
+    const struct run_usage *usage = &settle->usage;
+    const struct span_end end = {
+        .key = {.run = row->id, .attempt = row->attempt},
+        .state = verdict->attempt,
+        .cause = {cause, strlen(cause)},
+        .error = row->note,
+        .output = {"", 0},
+        .tokens = SPAN_TOKENS_UNKNOWN,
+        .cost = SPAN_UNKNOWN,
+        .tries = 1,
+        .exit_code = row->exit_code >= 0 ? row->exit_code : SPAN_UNKNOWN,
+        .cpu_us = usage->known ? usage->cpu_us : SPAN_UNKNOWN,
+        .memory_kb = usage->known ? usage->memory_kb : SPAN_UNKNOWN,
+        .disk = settle->disk,
+    };
+    return tx_span_end(tx, &end, NULL /* never late */);
+}
+
+static struct err apply(struct tx *tx, const struct run_settle *settle, struct run_row *row,
+                        struct run_freed *freed) {
     enum run_state from = row->state;
     struct run_verdict verdict = run_judge(row, &settle->retry, &settle->end, settle->random);
     row->state = verdict.state;
@@ -58,11 +136,25 @@ static struct err apply(struct tx *tx, const struct run_settle *settle, struct r
     row->exit_code = settle->end.end == ATTEMPT_EXITED ? settle->end.code : -1;
     row->result = settle->result;
     row->note = (struct bytes){settle->note.data, utf8_cut(settle->note, RUN_NOTE_TEXT_MAX)};
-    if (row->state == RUN_QUEUED) {
-        return again(tx, from, verdict.wait_ms, row);
+    struct err err = end_span(tx, settle, &verdict, row);
+    if (err_failed(err)) {
+        return err;
     }
-    struct err err = runs__end(tx, from, row, settle->output);
-    return err_failed(err) ? err : runs__ask_children(tx, row);
+    if (row->state == RUN_QUEUED) {
+        return again(tx, from, verdict.wait_ms, row, freed);
+    }
+    const struct run_end end = {.from = from, .output = settle->output};
+    err = runs__end(tx, &end, row, freed);
+    return err_failed(err) ? err : runs__ask_children(tx, row, freed);
+}
+
+static struct run_took took_of(const struct tx *tx, const struct run_settle *settle,
+                               const struct run_row *row) {
+    enum attempt_end end = settle->end.end;
+    const struct run_usage *usage = &settle->usage;
+    int64_t took_ms = usage->known && usage->wall_ms > 0 ? usage->wall_ms : 0;
+    return (struct run_took){.wall_ms = usage->known ? took_ms : by_row_ms(tx, row),
+                             .began = end != ATTEMPT_VOID && end != ATTEMPT_NOT_STARTED};
 }
 
 struct err tx_run_settle(struct tx *tx, const struct run_settle *settle, bool *ret_late,
@@ -76,11 +168,16 @@ struct err tx_run_settle(struct tx *tx, const struct run_settle *settle, bool *r
         return err;
     }
     bool late = !found || !lives(&row) || row.attempt != settle->attempt;
+    struct run_freed freed = {.kinds = 0};
     if (!late) {
-        err = apply(tx, settle, &row);
+        const struct run_took took = took_of(tx, settle, &row);
+        err = runs__budget_settle(tx, &took, &row, &freed);
     }
     if (!err_failed(err) && !late) {
-        err = runs__admit_freed(tx, &row, &settle->bounds);
+        err = apply(tx, settle, &row, &freed);
+    }
+    if (!err_failed(err) && !late) {
+        err = runs__admit_freed(tx, &freed, &settle->bounds);
     }
     if (!err_failed(err) && !late && row.state == RUN_QUEUED) {
         err = runs__find_id(tx, row.id, &found, &row); /* It may be the one that goes next. */

@@ -1,9 +1,10 @@
 /* run_submit.c: a new run, admitted or queued.
  *
- * This is the hottest transaction of all: without a parent and a key it is one query, one row, one
- * event. The query looks for somebody who waits for a slot before it counts who has one, so that
- * behind a long queue, and that is where most runs are submitted, nothing is counted.
+ * This is the hottest transaction of all: without a parent, a key and a budget it is one query, one
+ * row, one event. The query looks for somebody who waits for a slot before it counts who has one,
+ * so that behind a long queue, and that is where most runs are submitted, nothing is counted.
  */
+#include "engine/run_budget.h"
 #include "engine/run_rows.h"
 
 #include <string.h>
@@ -12,6 +13,7 @@
 
 struct facts {
     int64_t next_id, slots_taken;
+    bool budget; /* There is a global one. */
 };
 
 /* Somebody who waits stands for all slots ($1). */
@@ -21,7 +23,9 @@ static struct err ask_facts(struct tx *tx, const struct run_new *what, struct fa
         " CASE WHEN EXISTS (SELECT 1 FROM runs WHERE kind = $2 AND gate = 'slot'"
         " AND ended_ms IS NULL) THEN $1"
         " ELSE (SELECT count(*) FROM runs WHERE kind = $2 AND gate = ''"
-        " AND ended_ms IS NULL) END";
+        " AND ended_ms IS NULL) END,"
+        " CASE WHEN EXISTS (SELECT 1 FROM budgets WHERE owner = '' AND path = '') THEN 1 ELSE 0 "
+        "END";
     const struct arg args[] = {arg_int(what->bounds.slots), runs__name(run_kind_name(what->kind))};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
@@ -29,7 +33,9 @@ static struct err ask_facts(struct tx *tx, const struct run_new *what, struct fa
         return err;
     }
     assert(rows != NULL); /* Scalars always come as one row. */
-    *ret_facts = (struct facts){.next_id = rows_int(rows, 0), .slots_taken = rows_int(rows, 1)};
+    *ret_facts = (struct facts){.next_id = rows_int(rows, 0),
+                                .slots_taken = rows_int(rows, 1),
+                                .budget = rows_int(rows, 2) != 0};
     return ERR_OK;
 }
 
@@ -39,14 +45,15 @@ static struct err ask_key(struct tx *tx, const struct run_new *what, int64_t *re
         "SELECT CASE WHEN EXISTS (SELECT 1 FROM runs WHERE owner = $1 AND run_key = $2"
         " AND gate = 'key' AND priority >= $4 AND ended_ms IS NULL AND run_key <> '') THEN $3"
         " ELSE (SELECT count(*) FROM (SELECT 1 FROM runs WHERE owner = $1 AND run_key = $2"
-        " AND gate IN ('', 'slot') AND ended_ms IS NULL AND run_key <> '' LIMIT $3) taken) END";
+        " AND gate IN ('', 'slot', 'budget') AND ended_ms IS NULL AND run_key <> '' LIMIT $3) "
+        "taken) END";
     const struct arg args[] = {arg_text(what->owner), arg_text(what->key), arg_int(what->key_max),
                                arg_int(what->priority)};
     const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
     return runs__int(tx, &ask, ret_taken);
 }
 
-static struct err find_parent(struct tx *tx, const struct run_new *what, int64_t *ret_parent) {
+static struct err find_parent(struct tx *tx, const struct run_new *what, struct run_row *row) {
     const struct run_key key = {.owner = what->owner, .run = what->parent};
     bool found = false;
     struct run_row parent;
@@ -57,16 +64,39 @@ static struct err find_parent(struct tx *tx, const struct run_new *what, int64_t
     if (!found) {
         return err_make(ERR_NOT_FOUND, "runs: parent");
     }
-    if (run_state_final(parent.state)) {
-        return err_make(ERR_CONFLICT, "runs: parent has ended");
+    if (run_state_final(parent.state) || parent.stop != CAUSE_NONE) {
+        return err_make(ERR_CONFLICT, "runs: parent has ended, or is about to");
     }
-    *ret_parent = parent.id;
+    row->parent = parent.id;
+    row->parent_run = parent.run;
+    row->budget = parent.budget;
     return ERR_OK;
 }
 
-static struct err admit(struct tx *tx, const struct run_new *what, struct run_row *row) {
+/* Where it stands in the tree of budgets; a child stands where its parent does. */
+static struct err find_budget(struct tx *tx, const struct run_new *what, struct run_row *row) {
+    struct err err = ERR_OK;
+    if (what->parent.len == 0 && what->project.len > 0) {
+        err = budget__project_path(tx, what->project, &row->budget);
+    }
+    if (!err_failed(err) && what->budget != NULL) {
+        err = runs__budget_own(tx, what->budget, row);
+    }
+    return err;
+}
+
+static void begin(struct tx *tx, const struct run_new *what, struct run_row *row) {
+    row->state = RUN_RUNNING;
+    row->attempt = 1;
+    row->epoch = tx_epoch(tx);
+    row->host = what->bounds.host;
+    row->started_ms = tx_now_ms(tx);
+}
+
+static struct err ask_gates(struct tx *tx, const struct run_new *what, struct run_row *row,
+                            bool *ret_budget) {
     struct facts facts = {0};
-    struct run_admission admission = {.key_max = what->key.len > 0 ? what->key_max : 0};
+    struct run_admission admission = {.key_max = row->key_max};
     struct err err = ask_facts(tx, what, &facts);
     if (!err_failed(err) && admission.key_max > 0) {
         err = ask_key(tx, what, &admission.key_taken);
@@ -79,14 +109,48 @@ static struct err admit(struct tx *tx, const struct run_new *what, struct run_ro
     admission.slots_free = counted ? what->bounds.slots - facts.slots_taken : 1;
     row->id = facts.next_id;
     row->gate = run_admit(&admission);
-    if (row->gate == GATE_NONE) {
-        row->state = RUN_RUNNING;
-        row->attempt = 1;
-        row->epoch = tx_epoch(tx);
-        row->host = what->bounds.host;
-        row->started_ms = tx_now_ms(tx);
+    *ret_budget = facts.budget;
+    return ERR_OK;
+}
+
+/* Budgets are asked last, and only of who could begin now. */
+static struct err admit(struct tx *tx, const struct run_new *what, struct run_row *row,
+                        enum budget_verdict *ret_verdict) {
+    bool global = false;
+    *ret_verdict = BUDGET_ADMITTED;
+    struct err err = ask_gates(tx, what, row, &global);
+    if (!err_failed(err)) {
+        err = find_budget(tx, what, row);
+    }
+    if (!err_failed(err) && row->gate == GATE_NONE && (global || row->budget.len > 0)) {
+        err = runs__budget_judge(tx, row, ret_verdict);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    if (*ret_verdict != BUDGET_ADMITTED) {
+        row->gate = GATE_BUDGET;
+    } else if (row->gate == GATE_NONE) {
+        begin(tx, what, row);
     }
     return ERR_OK;
+}
+
+/* What stands beside its row. */
+static struct err add_rest(struct tx *tx, const struct run_new *what, enum budget_verdict verdict,
+                           struct run_row *row) {
+    struct err err = what->input_open ? runs__input_open(tx, row->id, what->input_from) : ERR_OK;
+    if (!err_failed(err) && row->state == RUN_RUNNING) {
+        err = runs__span_start(tx, row);
+    }
+    if (!err_failed(err)) {
+        err = row->state == RUN_QUEUED ? runs__event_queued(tx, row) : runs__event_started(tx, row);
+    }
+    if (err_failed(err) || verdict == BUDGET_ADMITTED) {
+        return err_failed(err) || !row->charged ? err : budget__write_run(tx, row);
+    }
+    bool goes = false;
+    return runs__budget_apply(tx, verdict, row, &goes);
 }
 
 struct err tx_run_submit(struct tx *tx, const struct run_new *what, struct run_row *ret_row) {
@@ -105,6 +169,8 @@ struct err tx_run_submit(struct tx *tx, const struct run_new *what, struct run_r
                           .label = what->label,
                           .command = what->command.data == NULL ? none : what->command,
                           .spec = what->spec,
+                          .parent_run = none,
+                          .budget = none,
                           .host = none,
                           .result = none,
                           .note = none};
@@ -114,22 +180,16 @@ struct err tx_run_submit(struct tx *tx, const struct run_new *what, struct run_r
     if (row.run.data == NULL) {
         return err_make(ERR_OUT_OF_MEMORY, "runs: id");
     }
-    struct err err = ERR_OK;
-    if (what->parent.len > 0) {
-        err = find_parent(tx, what, &row.parent);
-    }
+    enum budget_verdict verdict = BUDGET_ADMITTED;
+    struct err err = what->parent.len > 0 ? find_parent(tx, what, &row) : ERR_OK;
     if (!err_failed(err)) {
-        err = admit(tx, what, &row);
+        err = admit(tx, what, &row, &verdict);
     }
     if (!err_failed(err)) {
         err = runs__insert(tx, &row);
     }
-    if (!err_failed(err) && what->input_open) {
-        err = runs__input_open(tx, row.id, what->input_from);
-    }
     if (!err_failed(err)) {
-        err =
-            row.state == RUN_QUEUED ? runs__event_queued(tx, &row) : runs__event_started(tx, &row);
+        err = add_rest(tx, what, verdict, &row);
     }
     if (!err_failed(err)) {
         *ret_row = row;

@@ -20,6 +20,7 @@ enum {
     RUN_SPEC_MAX = 1 << 20,
     RUN_RESULT_MAX = 8 << 10,
     RUN_COMMAND_MAX = 200,
+    RUN_PRUNE_MAX = 200,      /* Runs that one transaction removes. */
     RUN_STOP_PAGE = 200,      /* Runs of a subtree that one transaction asks to stop. */
     RUN_STOP_GRACE_MS = 5000, /* For those below a run that has ended. */
 };
@@ -34,6 +35,8 @@ struct run_new {
     struct id run;
     struct bytes owner, parent, key, label, spec; /* parent: run_… or "". */
     struct bytes command; /* What runs, for lists, at most RUN_COMMAND_MAX; no data: none. */
+    struct bytes project; /* Whose budget is charged; no data: none. A child is in its parent's. */
+    const struct amounts *budget; /* Limits of a budget of its own; NULL: it has none. */
     enum run_kind kind;
     int64_t priority, key_max;
     bool once;
@@ -41,8 +44,9 @@ struct run_new {
     int64_t input_from; /* behind so many bytes of the spec. */
     struct run_bounds bounds;
 };
-/* Writes the row, admitted or queued. ERR_NOT_FOUND: no such parent of this owner; ERR_CONFLICT:
- * the parent has ended. */
+/* Writes the row, admitted or queued; or failed at once, where a budget is used up. ERR_NOT_FOUND:
+ * no such parent of this owner; ERR_CONFLICT: the parent has ended, or was asked to: a tree that is
+ * being stopped does not grow; ERR_BUDGET_TOO_DEEP. */
 MUST_CHECK struct err tx_run_submit(struct tx *tx, const struct run_new *what,
                                     struct run_row *ret_row);
 
@@ -67,6 +71,12 @@ MUST_CHECK struct err tx_run_each(struct tx *tx, const struct run_page *page,
                                   struct err (*each)(void *ctx, const struct run_row *row),
                                   void *ctx);
 
+/* What the attempt's processes used, for its span. */
+struct run_usage {
+    bool known;
+    int64_t cpu_us, memory_kb, wall_ms;
+};
+
 /* The end of an attempt, judged by run_judge: the run ends, or is queued again;
  * what it frees goes to others. */
 struct run_settle {
@@ -77,6 +87,8 @@ struct run_settle {
     struct bytes result; /* JSON, compact. */
     struct bytes note;   /* A sentence about a failure, or "". */
     struct bytes output; /* Text for a notice: head and tail. */
+    struct run_usage usage;
+    int64_t disk; /* Bytes that the attempt's folder takes. */
     uint32_t random;
     struct run_bounds bounds;
 };
@@ -89,7 +101,8 @@ MUST_CHECK struct err tx_run_adopted(struct tx *tx, const struct run_key *key, i
                                      bool *ret_late);
 
 /* Asks a run and all below it to end. What has not begun ends at once. *ret_more: call again (the
- * subtree is large). ERR_NOT_FOUND; ERR_CONFLICT: it has ended. */
+ * subtree is large); whoever does not leaves the rest to the ends of those that were asked.
+ * ERR_NOT_FOUND; ERR_CONFLICT: it has ended. */
 struct run_stop {
     struct run_key key;
     enum run_cause cause;
@@ -99,7 +112,8 @@ struct run_stop {
 MUST_CHECK struct err tx_run_stop(struct tx *tx, const struct run_stop *stop, bool *ret_more,
                                   struct run_row *ret_row);
 
-/* A queued run whose wait is over goes on to its other gates. */
+/* A queued run whose wait is over goes on to its other gates; or one of those that wait goes on
+ * with handing out what an earlier commit has left to do. */
 MUST_CHECK struct err tx_run_wake(struct tx *tx, const struct run_key *key,
                                   const struct run_bounds *bounds);
 
@@ -112,27 +126,37 @@ MUST_CHECK struct err tx_run_admit_all(struct tx *tx, const struct run_bounds *b
 MUST_CHECK struct err tx_run_recover(struct tx *tx, int64_t after, int64_t limit,
                                      int64_t *ret_last);
 
-/* Removes ended runs with their streams: one of a client's, or the oldest beyond what is kept. The
- * spool folders to remove come as names through `gone`, which must only copy. */
+/* Removes ended runs with their streams and spans: one of a client's, or the oldest beyond what is
+ * kept. *ret_more: call again; of a run with very many spans a page goes at a time, and the run
+ * with the last. The runs whose spool folders are to be removed come through `gone`, which must
+ * only copy. */
 struct run_keep {
-    int64_t count, age_ms; /* 0: no such bound. */
+    int64_t count, age_ms, bytes; /* 0: no such bound. bytes: of their folders on the disk. */
 };
-MUST_CHECK struct err tx_run_remove(struct tx *tx, const struct run_key *key,
+MUST_CHECK struct err tx_run_remove(struct tx *tx, const struct run_key *key, bool *ret_more,
                                     struct run_row *ret_row);
-MUST_CHECK struct err tx_run_prune(struct tx *tx, const struct run_keep *keep, int64_t limit,
+struct run_prune {
+    struct run_keep keep;
+    int64_t limit;
+    int64_t lived_ms; /* By this daemon since the last call that succeeded: see rules/retain.h. */
+};
+MUST_CHECK struct err tx_run_prune(struct tx *tx, const struct run_prune *prune,
                                    struct err (*gone)(void *ctx, const struct run_row *row),
                                    void *ctx, bool *ret_more);
 
 struct run_census {
     int64_t states[RUN_STATE_COUNT]; /* Of runs that have not ended; the others are 0. */
     int64_t oldest_queued_ms;        /* made_ms; 0: none. */
+    int64_t kept_bytes;              /* Of the folders of ended runs. */
+    int64_t budgets, waiting_for_budget;
 };
 MUST_CHECK struct err tx_run_census(struct tx *tx, struct run_census *ret_census);
 
 /* --- What the dispatcher hears after a commit ------------------------------------------------- */
 
-/* Decoded from a note's bytes, which it borrows. The row's result, note and command are empty, and
- * the spec of a run that does not run is, too: whoever begins or adopts it hears of it again. */
+/* Decoded from a note's bytes, which it borrows. The row's result, note, command and budget are
+ * empty, and the spec of a run that does not run is, too: whoever begins or adopts it hears of it
+ * again. */
 MUST_CHECK bool run_note_read(struct bytes note, struct run_row *ret_row);
 
 /* A row as clients see it, one JSON object: `whole` adds spec and result. */

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -18,7 +19,13 @@
 #include "base/fd.h"
 #include "base/memory.h"
 
-enum { PID_TEXT_SIZE = 24 };
+enum {
+    PID_TEXT_SIZE = 24,
+    STAT_SIZE = 512,
+    STEP_MS = 5,
+    LIVE_WAIT_MS = 200,
+    GONE_WAIT_MS = 3000,
+};
 
 struct datadir {
     int fd; /* Owned; the lock lives exactly as long as it does. */
@@ -62,11 +69,17 @@ static struct err make_all(const char *path) {
     return make_one(path);
 }
 
+/* "": it does not say. */
+static void read_pid(int fd, char text[PID_TEXT_SIZE]) {
+    memset(text, 0, PID_TEXT_SIZE);
+    ssize_t got = pread(fd, text, PID_TEXT_SIZE - 1, 0);
+    text[got <= 0 ? 0 : strcspn(text, "\n")] = '\0';
+}
+
 static void say_who_holds_it(int fd, const char *path, struct why *why) {
-    char text[PID_TEXT_SIZE] = {0};
-    ssize_t got = pread(fd, text, sizeof text - 1, 0);
-    text[strcspn(text, "\n")] = '\0';
-    if (got <= 0 || text[0] == '\0') {
+    char text[PID_TEXT_SIZE];
+    read_pid(fd, text);
+    if (text[0] == '\0') {
         why_set(why, "The data directory %s is in use by another process.", path);
     } else {
         why_set(why,
@@ -74,6 +87,39 @@ static void say_who_holds_it(int fd, const char *path, struct why *why) {
                 " another directory.",
                 path, text);
     }
+}
+
+/* A zombie has let go of everything. */
+static bool is_gone(const char *pid) {
+    char path[PID_TEXT_SIZE + 16], stat[STAT_SIZE] = {0};
+    (void)snprintf(path, sizeof path, "/proc/%s/stat", pid); /* It fits. */
+    AUTO(fd_release) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return errno == ENOENT;
+    }
+    ssize_t got = read(fd, stat, sizeof stat - 1);
+    const char *name_end = got <= 0 ? NULL : strrchr(stat, ')');
+    return name_end == NULL || strncmp(name_end, ") Z", 3) == 0;
+}
+
+/* A daemon that was killed may leave a process that it had just forked, and until that comes to its
+ * exec it has our lock. So a lock whose holder is no more is waited for; and one that is being
+ * killed this moment still looks alive, so that a live one is waited for, too, but not for long. */
+static int lock(int fd) {
+    for (unsigned waited_ms = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited_ms += STEP_MS) {
+        if (errno != EWOULDBLOCK) {
+            return -1;
+        }
+        char pid[PID_TEXT_SIZE];
+        read_pid(fd, pid);
+        bool gone = pid[0] != '\0' && is_gone(pid);
+        if (waited_ms >= (gone ? GONE_WAIT_MS : LIVE_WAIT_MS)) {
+            errno = EWOULDBLOCK;
+            return -1;
+        }
+        (void)poll(NULL, 0, STEP_MS); /* A lock that is let go of tells nobody. */
+    }
+    return 0;
 }
 
 /* A disk too full for a pid is no reason not to start: the claim holds without it. */
@@ -119,21 +165,21 @@ struct err datadir_claim(const char *path, struct datadir **ret_dir, struct why 
     if (err_failed(err)) {
         return err;
     }
-    AUTO(mem_release) char *lock = datadir_path(path, DATADIR_LOCK);
+    AUTO(mem_release) char *name = datadir_path(path, DATADIR_LOCK);
     /* O_CLOEXEC is load-bearing: a child that inherited this descriptor would keep the claim alive
      * after we die, and the restarted daemon could never take it back. */
-    AUTO(fd_release) int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    AUTO(fd_release) int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
         err = err_from_errno(errno, "datadir: open lock");
-        why_set(why, "%s cannot be opened: %s.", lock, strerrordesc_np(err.os));
+        why_set(why, "%s cannot be opened: %s.", name, strerrordesc_np(err.os));
         return err;
     }
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+    if (lock(fd) < 0) {
         err = err_from_errno(errno, "datadir: claim");
         if (err.code == ERR_BUSY) {
             say_who_holds_it(fd, path, why);
         } else {
-            why_set(why, "%s cannot be locked: %s.", lock, strerrordesc_np(err.os));
+            why_set(why, "%s cannot be locked: %s.", name, strerrordesc_np(err.os));
         }
         return err;
     }

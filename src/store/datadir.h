@@ -5,7 +5,9 @@
  * Ownership  the caller owns *ret_dir and ends it with datadir_release.
  * Threads    any one thread at a time. Blocks on the disk.
  * Failure    no claim is held and *ret_dir is untouched. ERR_BUSY: somebody else holds it, and
- *            `why` names the process. ERR_CONFIG: everybody may write into the directory.
+ *            `why` names the process (said after 0.2 s; after 3 s where that one is dead and
+ *            what it had forked still holds on). ERR_CONFIG: everybody may write into the
+ *            directory.
  */
 #ifndef DROVER_STORE_DATADIR_H
 #define DROVER_STORE_DATADIR_H

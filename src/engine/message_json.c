@@ -1,0 +1,97 @@
+/* message_json.c: a message and its parts as clients see them. */
+#include <string.h>
+
+#include "engine/message_rows.h"
+
+static void add_text(struct text *text, const char *before, struct bytes value) {
+    text_add_str(text, before);
+    text_add_json(text, value.data, value.len);
+}
+
+static void add_optional(struct text *text, const char *before, struct bytes value) {
+    if (value.len == 0) {
+        text_add_str(text, before);
+        text_add_str(text, "null");
+    } else {
+        add_text(text, before, value);
+    }
+}
+
+static void add_word(struct text *text, const char *before, const char *word) {
+    add_optional(text, before, (struct bytes){word, strlen(word)});
+}
+
+static void add_number(struct text *text, const char *before, int64_t number) {
+    text_add_str(text, before);
+    text_add_int(text, number);
+}
+
+/* A text that was cut says so, and how long it is; data that did not fit is null. */
+void part_write_json(const struct message_part *part, struct text *text) {
+    add_number(text, "{\"number\":", part->number);
+    add_word(text, ",\"kind\":", part_kind_name(part->kind));
+    if (part->kind == PART_TOOL) {
+        add_word(text, ",\"state\":", part_state_name(part->state));
+        add_optional(text, ",\"call\":", part->call);
+    }
+    if (part->name.len > 0) {
+        add_text(text, ",\"name\":", part->name);
+    }
+    if (part->run_name.len > 0) {
+        add_text(text, ",\"run\":", part->run_name);
+    }
+    if (part->step > 0) {
+        add_number(text, ",\"step\":", part->step);
+    }
+    add_text(text, ",\"text\":", part->text);
+    bool data_cut = (int64_t)part->data.len < part->data_bytes;
+    text_add_str(text, ",\"data\":");
+    if (data_cut) {
+        text_add_str(text, "null");
+    } else {
+        text_add(text, part->data.data, part->data.len);
+    }
+    if ((int64_t)part->text.len < part->bytes || data_cut) {
+        add_number(text, ",\"cut\":true,\"bytes\":", part->bytes);
+    }
+    text_add_char(text, '}');
+}
+
+void message_write_open(const struct message_row *row, struct text *text) {
+    add_text(text, "{\"id\":", row->message);
+    add_word(text, ",\"role\":", message_role_name(row->role));
+    add_word(text, ",\"status\":", message_status_name(row->status));
+    add_optional(text, ",\"run\":", row->run_name);
+    add_optional(text, ",\"reply_to\":", row->reply_name);
+    add_number(text, ",\"variant\":", row->variant);
+    text_add_str(text, row->active ? ",\"active\":true" : ",\"active\":false");
+    add_optional(text, ",\"client_id\":", row->client_id);
+    add_optional(text, ",\"cause\":", row->cause);
+    add_optional(text, ",\"error\":", row->error);
+    add_number(text, ",\"made_ms\":", row->made_ms);
+    add_number(text, ",\"changed_ms\":", row->changed_ms);
+    text_add_str(text, ",\"metadata\":");
+    text_add(text, row->metadata.data, row->metadata.len);
+}
+
+void message_write_head(const struct message_row *row, struct text *text) {
+    message_write_open(row, text);
+    text_add_str(text, ",\"parts\":[],\"cut\":true}");
+}
+
+struct err tx_message_write_json(struct tx *tx, const struct message_row *row, size_t budget,
+                                 struct text *text) {
+    struct message_parts parts;
+    struct err err = parts__read(tx, row->id, budget, &parts);
+    if (err_failed(err)) {
+        return err;
+    }
+    message_write_open(row, text);
+    text_add_str(text, ",\"parts\":[");
+    for (size_t i = 0; i < parts.count; i++) {
+        text_add_str(text, i == 0 ? "" : ",");
+        part_write_json(&parts.parts[i], text);
+    }
+    text_add_str(text, "]}");
+    return ERR_OK;
+}

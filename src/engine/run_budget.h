@@ -1,0 +1,51 @@
+/* run_budget.h: runs at the gate of budgets: admission when an attempt begins, settling when it
+ * ends. Only the engine includes it.
+ *
+ *               judged when a slot is free             its lane opens
+ *   SLOT ────────────────┬──> running          BUDGET ───────────────> SLOT, with its reserve
+ *                        ├──> BUDGET (a lane)        └──> failed (all is spent by now)
+ *                        └──> failed (all is spent)
+ *
+ * What spends at its start: a job its wall time; an agent and a turn that and one agent. Workflows
+ * and flows spend nothing themselves, the runs below them do. Tokens and cost are asked for by each
+ * call (engine/budget.h).
+ *
+ * Threads    inside a store function.
+ */
+#ifndef DROVER_ENGINE_RUN_BUDGET_H
+#define DROVER_ENGINE_RUN_BUDGET_H
+
+#include "engine/budget_rows.h"
+
+/* Makes the run's own node below where its row stands, which it becomes the end of. */
+MUST_CHECK struct err runs__budget_own(struct tx *tx, const struct amounts *limits,
+                                       struct run_row *row);
+
+/* Before a queued run begins. ADMITTED: the row says what it holds; WAITS: gate and lane say where;
+ * SPENT: it is asked to stop for its budget. Nothing is written: see runs__budget_apply. */
+MUST_CHECK struct err runs__budget_judge(struct tx *tx, struct run_row *row,
+                                         enum budget_verdict *ret_verdict);
+/* Writes what runs__budget_judge said of a run that is queued in the database; one that was refused
+ * ends. *ret_goes: it may begin. */
+MUST_CHECK struct err runs__budget_apply(struct tx *tx, enum budget_verdict verdict,
+                                         struct run_row *row, bool *ret_goes);
+
+/* The end of an attempt: what it took is charged, what it held is given back: it is in `freed`. */
+struct run_took {
+    int64_t wall_ms;
+    bool began; /* false: nothing of it ran, and nothing is charged. */
+};
+MUST_CHECK struct err runs__budget_settle(struct tx *tx, const struct run_took *took,
+                                          struct run_row *row, struct run_freed *freed);
+
+/* A run that leaves its gate for another reason: gives back what it holds, and hands over what it
+ * was to go on with. Cheap where there is nothing of this. */
+MUST_CHECK struct err runs__budget_leave(struct tx *tx, struct run_row *row,
+                                         struct run_freed *freed);
+
+/* At the gate of SLOT: the first in line goes on in a transaction of its own, */
+MUST_CHECK struct err runs__park_slot(struct tx *tx, enum run_kind kind);
+/* and so this one does now, or one at the gate of BUDGET. */
+MUST_CHECK struct err runs__unpark(struct tx *tx, struct run_row *row, struct run_freed *freed);
+
+#endif

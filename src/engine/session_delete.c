@@ -1,0 +1,189 @@
+/* session_delete.c: a session is taken from sight, and its rows are removed page by page.
+ *
+ * hidden 0 ──delete──> -1 (rows are being removed) ──> -2 (only its stream is left) ──> no row
+ *    ^
+ *    └── fork's last commit ── the epoch of the daemon that makes it; of another one: as -1
+ *
+ * All of it stands in the row, so a crash anywhere leaves nothing that the next round doesn't find.
+ */
+#include "engine/inbox_bind.h"
+#include "engine/message_rows.h"
+#include "journal/journal.h"
+
+enum { HIDDEN_DELETED = -1, HIDDEN_EMPTY = -2 };
+
+/* --- Out of sight ----------------------------------------------------------------------------- */
+
+/* The first session below it that has none below itself; the row itself when there is none. */
+static struct err deepest(struct tx *tx, struct session_row *row) {
+    static const char sql[] = "SELECT id FROM sessions WHERE parent = $1 AND parent <> 0"
+                              " AND hidden = 0 ORDER BY id LIMIT 1";
+    for (;;) {
+        const struct arg args[] = {arg_int(row->id)};
+        const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
+        int64_t child = 0;
+        bool found = false;
+        struct err err = runs__int(tx, &ask, &child);
+        if (!err_failed(err) && child != 0) {
+            err = sessions__find_id(tx, child, &found, row);
+        }
+        if (err_failed(err) || !found) {
+            return err;
+        }
+    }
+}
+
+/* Its turns, those that wait included. *ret_more: one has more below it than a commit takes. */
+static struct err stop_turns(struct tx *tx, const struct session_row *row,
+                             const struct run_bounds *bounds, bool *ret_more) {
+    struct message_rows live;
+    struct err err = messages__live(tx, row->id, &live);
+    bool more = false;
+    for (size_t i = 0; !err_failed(err) && !more && i < live.count; i++) {
+        if (live.rows[i].run_name.len == 0) {
+            continue;
+        }
+        const struct run_stop stop = {.key = {.run = live.rows[i].run_name},
+                                      .cause = CAUSE_STOPPED,
+                                      .grace_ms = RUN_STOP_GRACE_MS,
+                                      .bounds = *bounds};
+        struct run_row run;
+        err = tx_run_stop(tx, &stop, &more, &run);
+        if (err.code == ERR_CONFLICT || err.code == ERR_NOT_FOUND) {
+            err = ERR_OK; /* It has ended. */
+        }
+    }
+    if (!err_failed(err)) {
+        *ret_more = more;
+    }
+    return err;
+}
+
+/* What ends it, before it is out of sight. */
+static struct err let_go(struct tx *tx, const struct session_row *row,
+                         const struct run_bounds *bounds, bool *ret_more) {
+    const struct inbox_receiver receiver = {
+        .owner = row->owner, .address = row->session, .kind = RECEIVER_SESSION};
+    struct err err = stop_turns(tx, row, bounds, ret_more);
+    return err_failed(err) || *ret_more ? err : tx_inbox_receiver_gone(tx, &receiver, ret_more);
+}
+
+struct err tx_session_delete(struct tx *tx, const struct session_delete *what, bool *ret_more) {
+    bool found = false, more = false;
+    struct session_row row;
+    struct err err = sessions__find(tx, &what->key, &found, &row);
+    if (!err_failed(err) && !found) {
+        err = err_make(ERR_NOT_FOUND, "sessions: delete");
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    int64_t root = row.id;
+    err = deepest(tx, &row);
+    if (!err_failed(err)) {
+        err = let_go(tx, &row, &what->bounds, &more);
+    }
+    if (!err_failed(err) && !more) {
+        err = sessions__set_hidden(tx, &row, HIDDEN_DELETED);
+    }
+    if (!err_failed(err) && !more) {
+        err = sessions__tell_deleted(tx, &row);
+    }
+    if (!err_failed(err)) {
+        *ret_more = more || row.id != root;
+    }
+    return err;
+}
+
+/* --- Removal ---------------------------------------------------------------------------------- */
+
+static struct err remove_some(struct tx *tx, const char *sql, int64_t session, bool *ret_some) {
+    const struct arg args[] = {arg_int(session), arg_int(SESSION_PURGE_PAGE)};
+    int64_t changed = 0;
+    struct err err = tx_exec(tx, sql, args, COUNT_OF(args), &changed);
+    if (!err_failed(err)) {
+        *ret_some = changed > 0;
+    }
+    return err;
+}
+
+/* Parts first: they are found by their messages. An attachment goes with its last use. */
+static struct err remove_page(struct tx *tx, int64_t session, bool *ret_some) {
+    static const char *const steps[] = {
+        "DELETE FROM parts WHERE id IN (SELECT p.id FROM messages m"
+        " JOIN parts p ON p.message = m.id WHERE m.session = $1 LIMIT $2)",
+        "DELETE FROM messages WHERE id IN"
+        " (SELECT id FROM messages WHERE session = $1 ORDER BY id DESC LIMIT $2)",
+        "DELETE FROM approvals WHERE id IN (SELECT a.id FROM turns t"
+        " JOIN approvals a ON a.run = t.run WHERE t.session = $1 LIMIT $2)",
+        "DELETE FROM turns WHERE run IN (SELECT run FROM turns WHERE session = $1 LIMIT $2)",
+        "DELETE FROM attachments WHERE id IN (SELECT u.attachment FROM attachment_uses u"
+        " WHERE u.session = $1 AND NOT EXISTS (SELECT 1 FROM attachment_uses o"
+        " WHERE o.attachment = u.attachment AND o.session <> $1) LIMIT $2)",
+        "DELETE FROM attachment_uses WHERE attachment IN (SELECT attachment FROM attachment_uses"
+        " WHERE session = $1 LIMIT $2) AND session = $1",
+    };
+    struct err err = ERR_OK;
+    bool some = false;
+    for (size_t i = 0; i < COUNT_OF(steps) && !err_failed(err) && !some; i++) {
+        err = remove_some(tx, steps[i], session, &some);
+    }
+    if (!err_failed(err)) {
+        *ret_some = some;
+    }
+    return err;
+}
+
+static struct err remove_row(struct tx *tx, const struct session_row *row) {
+    const struct arg args[] = {arg_int(row->id)};
+    return tx_exec(tx, "DELETE FROM sessions WHERE id = $1", args, COUNT_OF(args),
+                   NULL /* one row, always */);
+}
+
+static struct err remove_stream(struct tx *tx, const struct session_row *row) {
+    char name[SESSION_STREAM_MAX];
+    const struct stream_name stream = {.owner = row->owner, .name = sessions__stream(row, name)};
+    bool more = false;
+    struct err err = tx_stream_remove(tx, &stream, JOURNAL_PRUNE_MAX, &more);
+    return err_failed(err) || more ? err : remove_row(tx, row);
+}
+
+/* The first that has something left to remove now. */
+static struct err find_hidden(struct tx *tx, bool *ret_found, int64_t *ret_hidden,
+                              struct session_row *ret_row) {
+    static const char sql[] =
+        "SELECT " SESSION_COLUMNS_LIGHT ", s.hidden" SESSION_FROM
+        " WHERE s.hidden <> 0 AND s.hidden <> $1 AND (s.hidden <> $2 OR s.changed_ms <= $3)"
+        " ORDER BY s.id LIMIT 1";
+    const struct arg args[] = {arg_int(tx_epoch(tx)), arg_int(HIDDEN_EMPTY),
+                               arg_int(tx_now_ms(tx) - SESSION_STREAM_KEPT_MS)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    if (!err_failed(err) && rows != NULL) {
+        *ret_hidden = rows_int(rows, SESSION_COLUMNS_LIGHT_COUNT);
+        err = sessions__read(tx, rows, SESSION_LIGHT, ret_row);
+    }
+    if (!err_failed(err)) {
+        *ret_found = rows != NULL;
+    }
+    return err;
+}
+
+struct err tx_session_purge(struct tx *tx, bool *ret_more) {
+    bool found = false, some = false;
+    int64_t hidden = 0;
+    struct session_row row;
+    struct err err = find_hidden(tx, &found, &hidden, &row);
+    if (!err_failed(err) && found && hidden == HIDDEN_EMPTY) {
+        err = remove_stream(tx, &row);
+    } else if (!err_failed(err) && found) {
+        err = remove_page(tx, row.id, &some);
+        if (!err_failed(err) && !some) { /* Of a fork nobody has heard: it has no stream. */
+            err = hidden > 0 ? remove_row(tx, &row) : sessions__set_hidden(tx, &row, HIDDEN_EMPTY);
+        }
+    }
+    if (!err_failed(err)) {
+        *ret_more = found;
+    }
+    return err;
+}

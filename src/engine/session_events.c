@@ -1,0 +1,88 @@
+/* session_events.c: what happens to a session, on its own stream and on its project's. */
+#include "engine/session_rows.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "journal/journal.h"
+
+enum { DATA_MAX = 4 << 10 };
+
+static struct err append(struct tx *tx, const struct session_row *row, struct append append) {
+    struct appended appended;
+    append.owner = row->owner;
+    return tx_append(tx, &append, &appended);
+}
+
+static struct bytes join(const char *prefix, struct bytes name, char *ret_joined, size_t size) {
+    size_t len = strlen(prefix);
+    assert(len + name.len <= size);
+    memcpy(ret_joined, prefix, len);
+    memcpy(ret_joined + len, name.data, name.len);
+    return (struct bytes){ret_joined, len + name.len};
+}
+
+struct bytes sessions__stream(const struct session_row *row, char ret_name[SESSION_STREAM_MAX]) {
+    return join("session:", row->session, ret_name, SESSION_STREAM_MAX);
+}
+
+struct err sessions__event(struct tx *tx, const struct session_row *row, struct bytes type,
+                           struct bytes data) {
+    char name[SESSION_STREAM_MAX];
+    return append(
+        tx, row,
+        (struct append){.stream = sessions__stream(row, name), .type = type, .data = data});
+}
+
+static void add_text(struct text *text, const char *before, struct bytes value) {
+    text_add_str(text, before);
+    text_add_json(text, value.data, value.len);
+}
+
+struct err sessions__tell_project(struct tx *tx, const struct session_row *row, struct bytes type) {
+    AUTO(text_done) struct text data;
+    text_init(&data, DATA_MAX);
+    add_text(&data, "{\"session\":", row->session);
+    add_text(&data, ",\"title\":", row->title);
+    text_addf(&data, ",\"state\":\"%s\",\"archived\":%s,\"changed_ms\":%lld",
+              session_state_name(row->state), row->archived_ms != 0 ? "true" : "false",
+              (long long)row->changed_ms);
+    if (row->parent_name.len > 0) {
+        add_text(&data, ",\"parent\":", row->parent_name);
+    } else {
+        text_add_str(&data, ",\"parent\":null");
+    }
+    text_add_char(&data, '}');
+    if (text_failed(&data)) {
+        return err_make(ERR_OUT_OF_MEMORY, "sessions: event");
+    }
+    char name[STREAM_NAME_MAX];
+    return append(tx, row,
+                  (struct append){.stream = join("project:", row->project, name, sizeof name),
+                                  .type = type,
+                                  .data = {data.data, data.len}});
+}
+
+struct err sessions__tell_created(struct tx *tx, const struct session_row *row) {
+    AUTO(text_done) struct text data;
+    text_init(&data, DATA_MAX);
+    add_text(&data, "{\"session\":", row->session);
+    add_text(&data, ",\"title\":", row->title);
+    text_add_char(&data, '}');
+    if (text_failed(&data)) {
+        return err_make(ERR_OUT_OF_MEMORY, "sessions: event");
+    }
+    struct err err =
+        sessions__event(tx, row, BYTES("session_created"), (struct bytes){data.data, data.len});
+    return err_failed(err) ? err : sessions__tell_project(tx, row, BYTES("session_created"));
+}
+
+struct err sessions__tell_deleted(struct tx *tx, const struct session_row *row) {
+    char name[SESSION_STREAM_MAX];
+    struct err err = append(tx, row,
+                            (struct append){.stream = sessions__stream(row, name),
+                                            .type = BYTES("deleted"),
+                                            .data = BYTES("{}"),
+                                            .last = true});
+    return err_failed(err) ? err : sessions__tell_project(tx, row, BYTES("session_deleted"));
+}

@@ -1,0 +1,64 @@
+/* session_list.c: pages of sessions. */
+#include "engine/session_rows.h"
+
+#include <string.h>
+
+#define PAGE_WHERE                                                                                 \
+    " WHERE s.owner = $1 AND s.parent = $2 AND ($3 = '' OR s.project = $3)"                        \
+    " AND (s.changed_ms < $4 OR (s.changed_ms = $4 AND s.id < $5)) AND s.hidden = 0"
+#define PAGE_ORDER " ORDER BY s.changed_ms DESC, s.id DESC LIMIT $6"
+
+static const char open_sql[] =
+    "SELECT " SESSION_COLUMNS_LIGHT SESSION_FROM PAGE_WHERE " AND s.archived_ms IS NULL" PAGE_ORDER;
+static const char archived_sql[] = "SELECT " SESSION_COLUMNS_LIGHT SESSION_FROM PAGE_WHERE
+                                   " AND s.archived_ms IS NOT NULL" PAGE_ORDER;
+
+static struct err find_parent(struct tx *tx, const struct session_page *page, int64_t *ret_parent) {
+    const struct session_key key = {.owner = page->owner, .session = page->parent};
+    bool found = page->parent.len == 0;
+    struct session_row parent = {.id = 0};
+    struct err err = ERR_OK;
+    if (!found) {
+        err = sessions__find(tx, &key, &found, &parent);
+    }
+    if (!err_failed(err) && !found) {
+        err = err_make(ERR_NOT_FOUND, "sessions: parent");
+    }
+    if (!err_failed(err)) {
+        *ret_parent = parent.id;
+    }
+    return err;
+}
+
+struct err tx_session_each(struct tx *tx, const struct session_page *page, session_fn each,
+                           void *ctx) {
+    int64_t parent = 0;
+    struct err err = find_parent(tx, page, &parent);
+    if (err_failed(err)) {
+        return err;
+    }
+    bool start = page->after.id == 0;
+    const struct arg args[] = {
+        arg_text(page->owner),
+        arg_int(parent),
+        arg_text(page->project),
+        arg_int(start ? INT64_MAX : page->after.changed_ms),
+        arg_int(start ? INT64_MAX : page->after.id),
+        arg_int(page->limit),
+    };
+    AUTO(rows_release) struct rows *rows = NULL;
+    err = tx_query(tx, page->archived ? archived_sql : open_sql, args, COUNT_OF(args), &rows);
+    bool more = true;
+    while (!err_failed(err)) {
+        struct session_row row;
+        err = rows_next(rows, &more);
+        if (err_failed(err) || !more) {
+            break;
+        }
+        err = sessions__borrow(rows, SESSION_LIGHT, &row);
+        if (!err_failed(err)) {
+            err = each(ctx, &row);
+        }
+    }
+    return err;
+}

@@ -1,0 +1,227 @@
+/* session_snapshot.c: the state of a session in one transaction.
+ *
+ * The bound is kept by writing each piece into a text of its own first: what does not fit is left
+ * out whole, and never cut in the middle of a value.
+ */
+#include "engine/session_snapshot.h"
+
+#include <string.h>
+
+#include "engine/message_rows.h"
+
+enum {
+    MESSAGES = 50,
+    TOOLS_MAX = 100,
+    TAIL = 40 << 10,    /* Bytes kept for what follows the messages. */
+    RUNNING = 48 << 10, /* Of texts and data of the running message, */
+    OTHER = 4 << 10,    /* and of any other; */
+    LEAST = 256,        /* of those for which there is little room. */
+    PIECE_MAX = SNAPSHOT_MAX - TAIL,
+    TOOL_ROOM = 4 << 10, /* One card, however its words are escaped, and the end. */
+};
+
+static void add_id(struct text *text, const char *before, struct bytes id) {
+    text_add_str(text, before);
+    if (id.len == 0) {
+        text_add_str(text, "null");
+    } else {
+        text_add_json(text, id.data, id.len);
+    }
+}
+
+/* --- Messages --------------------------------------------------------------------------------- */
+
+/* Into `piece`, with less and less of its texts until it takes no more than `room`. */
+static struct err message_fit(struct tx *tx, const struct message_row *row, size_t room,
+                              struct text *piece) {
+    const size_t budgets[] = {row->status == MESSAGE_RUNNING ? RUNNING : OTHER, LEAST};
+    for (size_t i = 0; i < COUNT_OF(budgets); i++) {
+        text_clear(piece);
+        struct err err = tx_message_write_json(tx, row, budgets[i], piece);
+        if (!err_failed(err) && piece->no_memory) {
+            err = err_make(ERR_OUT_OF_MEMORY, "sessions: snapshot");
+        }
+        if (err_failed(err) || (!text_failed(piece) && piece->len < room)) {
+            return err;
+        }
+    }
+    text_clear(piece);
+    message_write_head(row, piece);
+    return ERR_OK;
+}
+
+/* *ret_fits false: there is no room for it any more. */
+static struct err message_add(struct tx *tx, const struct message_row *row, struct text *piece,
+                              struct text *text, bool *ret_fits) {
+    size_t room = text->len < PIECE_MAX ? PIECE_MAX - text->len : 0;
+    struct err err = message_fit(tx, row, room, piece);
+    if (err_failed(err)) {
+        return err;
+    }
+    *ret_fits = !text_failed(piece) && piece->len < room;
+    if (*ret_fits) {
+        text_add_str(text, text->data[text->len - 1] == '[' ? "" : ",");
+        text_add(text, piece->data, piece->len);
+    }
+    return ERR_OK;
+}
+
+static struct err messages_add(struct tx *tx, const struct session_row *session,
+                               struct text *text) {
+    const struct message_page page = {
+        .session = session->id, .order = MESSAGES_NEWEST, .limit = MESSAGES + 1};
+    AUTO(text_done) struct text piece;
+    text_init(&piece, PIECE_MAX);
+    struct message_rows rows;
+    struct err err = tx_message_page(tx, &page, &rows);
+    size_t shown = 0;
+    bool fits = true;
+    text_add_str(text, ",\"messages\":[");
+    while (!err_failed(err) && fits && shown < rows.count && shown < MESSAGES) {
+        err = message_add(tx, &rows.rows[shown], &piece, text, &fits);
+        shown += fits;
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    text_add_str(text, "],\"next\":");
+    if (shown > 0 && shown < rows.count) {
+        text_addf(text, "\"%lld\"", (long long)rows.rows[shown - 1].id);
+    } else {
+        text_add_str(text, "null");
+    }
+    return ERR_OK;
+}
+
+/* --- What is going on ------------------------------------------------------------------------- */
+
+/* What the newest part of the running message is, as long as it grows. */
+static struct err find_streaming(struct tx *tx, const struct message_row *row,
+                                 const char **ret_word) {
+    static const char sql[] = "SELECT kind, state FROM parts WHERE message = $1"
+                              " ORDER BY number DESC LIMIT 1";
+    const struct arg args[] = {arg_int(row->id)};
+    enum part_kind kind;
+    enum part_state state;
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    const char *word = NULL;
+    if (err_failed(err)) {
+        return err;
+    }
+    if (rows != NULL && part_kind_find(rows_text(rows, 0), &kind) &&
+        part_state_find(rows_text(rows, 1), &state)) {
+        bool grows = kind == PART_TEXT || kind == PART_THINKING ||
+                     (kind == PART_TOOL && part_state_open(state));
+        word = grows ? part_kind_name(kind) : NULL;
+    }
+    *ret_word = word;
+    return ERR_OK;
+}
+
+static void queue_add(const struct message_rows *live, struct text *text) {
+    bool first = true;
+    text_add_str(text, ",\"queue\":[");
+    for (size_t i = 0; i < live->count; i++) {
+        if (live->rows[i].status == MESSAGE_QUEUED) {
+            add_id(text, first ? "" : ",", live->rows[i].message);
+            first = false;
+        }
+    }
+    text_add_char(text, ']');
+}
+
+static struct err turn_add(struct tx *tx, const struct message_rows *live, struct text *text) {
+    struct bytes run = {"", 0};
+    const char *streaming = NULL;
+    struct err err = ERR_OK;
+    for (size_t i = 0; i < live->count && !err_failed(err); i++) {
+        if (live->rows[i].status == MESSAGE_RUNNING) {
+            run = live->rows[i].run_name;
+            err = find_streaming(tx, &live->rows[i], &streaming);
+        }
+    }
+    add_id(text, ",\"turn\":", run);
+    add_id(text, ",\"streaming\":",
+           streaming == NULL ? BYTES("") : (struct bytes){streaming, strlen(streaming)});
+    return err;
+}
+
+static void tool_add(const struct rows *rows, struct text *text) {
+    add_id(text, "{\"message\":", rows_text(rows, 0));
+    text_addf(text, ",\"number\":%lld", (long long)rows_int(rows, 1));
+    add_id(text, ",\"name\":", rows_text(rows, 2));
+    add_id(text, ",\"state\":", rows_text(rows, 3));
+    add_id(text, ",\"call\":", rows_text(rows, 4));
+    if (rows_text(rows, 5).len > 0) {
+        add_id(text, ",\"run\":", rows_text(rows, 5));
+    }
+    text_add_char(text, '}');
+}
+
+static struct err tools_add(struct tx *tx, int64_t session, struct text *text) {
+    static const char sql[] =
+        "SELECT m.message, p.number, substr(p.name, 1, 100), p.state, substr(p.call, 1, 100),"
+        " COALESCE(r.run, '') FROM parts p JOIN messages m ON m.id = p.message"
+        " LEFT JOIN runs r ON r.id = p.run"
+        " WHERE m.session = $1 AND m.status <> 'removed'"
+        " AND p.state IN ('ready', 'asking', 'running', 'pending')"
+        " ORDER BY p.message, p.number LIMIT $2";
+    const struct arg args[] = {arg_int(session), arg_int(TOOLS_MAX)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
+    bool more = true, first = true;
+    text_add_str(text, ",\"tools\":[");
+    while (!err_failed(err) && text->len < SNAPSHOT_MAX - TOOL_ROOM) {
+        err = rows_next(rows, &more);
+        if (err_failed(err) || !more) {
+            break;
+        }
+        text_add_str(text, first ? "" : ",");
+        tool_add(rows, text);
+        first = false;
+    }
+    text_add_char(text, ']');
+    return err;
+}
+
+/* --- All of it -------------------------------------------------------------------------------- */
+
+/* Instructions and settings may be long, and are asked for by whoever shows them. */
+static struct err write_found(struct tx *tx, const struct session_row *session, struct text *text) {
+    struct message_rows live;
+    struct err err = messages__live(tx, session->id, &live);
+    if (err_failed(err)) {
+        return err;
+    }
+    text_add_str(text, "{\"session\":");
+    session_write_json(session, SESSION_LIGHT, text);
+    err = turn_add(tx, &live, text);
+    if (!err_failed(err)) {
+        err = messages_add(tx, session, text);
+    }
+    if (!err_failed(err)) {
+        queue_add(&live, text);
+        err = tools_add(tx, session->id, text);
+    }
+    text_add_char(text, '}');
+    return err;
+}
+
+static struct err write_state(struct tx *tx, const struct snapshot_of *of, bool *ret_found,
+                              struct text *text) {
+    const struct session_key key = {.owner = of->owner, .session = of->id};
+    bool found = false;
+    struct session_row session;
+    struct err err = sessions__find(tx, &key, &found, &session);
+    if (!err_failed(err) && found) {
+        err = write_found(tx, &session, text);
+    }
+    if (!err_failed(err)) {
+        *ret_found = found;
+    }
+    return err;
+}
+
+const struct snapshot_kind session_snapshot = {.prefix = BYTES_INIT("session:"),
+                                               .write = write_state};

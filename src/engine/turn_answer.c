@@ -1,0 +1,334 @@
+/* turn_answer.c: the begin of a turn, what its model said, and what its tools did.
+ *
+ * Each of these three ends with the question what is next (turns__advance), in the same commit. */
+#include "engine/turn_cards.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/utf8.h"
+
+static const char unknown_words[] = "{\"error\":\"outcome_unknown\",\"message\":\"drover was "
+                                    "restarted while this ran: it may or may "
+                                    "not have happened. Look before you do it again.\"}";
+static const char interrupted_words[] = "It was stopped before it was done.";
+
+static struct bytes words(const char *text) {
+    return (struct bytes){text, strlen(text)};
+}
+
+/* --- The begin -------------------------------------------------------------------------------- */
+
+static struct err begin_question(struct tx *tx, const struct turn *turn, struct bytes *ret_id) {
+    struct message_row question;
+    bool found = false;
+    *ret_id = (struct bytes){"", 0};
+    struct err err = messages__find_id(tx, turn->row.question, &found, &question);
+    if (err_failed(err) || !found) {
+        return err;
+    }
+    *ret_id = question.message;
+    if (question.status != MESSAGE_QUEUED) {
+        return ERR_OK;
+    }
+    err = messages__write_status(tx, MESSAGE_COMPLETED, &question);
+    return err_failed(err) ? err : messages__tell_queue(tx, &turn->session);
+}
+
+/* The place of the answer was kept when its question came, so that the order of messages is that of
+ * the conversation, whatever came meanwhile. */
+static struct err open_answer(struct tx *tx, struct turn *turn) {
+    struct bytes question = {"", 0};
+    struct err err = begin_question(tx, turn, &question);
+    if (!err_failed(err)) {
+        err = messages__write_status(tx, MESSAGE_RUNNING, &turn->answer);
+    }
+    if (!err_failed(err)) {
+        err = sessions__set_state(tx, SESSION_RUNNING, &turn->session);
+    }
+    if (!err_failed(err)) {
+        err = messages__tell_added(tx, &turn->session, &turn->answer);
+    }
+    turn->row.begun = true;
+    return err_failed(err) ? err : turns__event_started(tx, turn, question);
+}
+
+/* A call that a crash cut off is asked again, and what was said of it is void; unless somebody has
+ * asked the turn to end: then it is kept. */
+static struct err settle_call(struct tx *tx, struct turn *turn) {
+    if (turn->row.call == 0) {
+        return ERR_OK;
+    }
+    struct err err = turns__span_cut_off(tx, turn);
+    if (!err_failed(err)) {
+        err = turn->run.stop == CAUSE_NONE ? turns__event_cut_off(tx, turn)
+                                           : turns__keep_said(tx, turn);
+    }
+    turn->cut_off = true;
+    turn->row.call = 0;
+    turn->row.answered = false;
+    turn->row.last_call = false; /* It had no answer: the next one is the last once more. */
+    turn->row.calls--;
+    return err;
+}
+
+static struct err settle_card(struct tx *tx, struct turn *turn, struct card *card) {
+    const struct bytes as_it_is = {NULL, 0};
+    if (card->state != PART_STATE_RUNNING || card->child != 0) {
+        return ERR_OK;
+    }
+    if (card->repeatable) {
+        card->state = PART_STATE_READY;
+        return cards__write(tx, turn->row.answer, card, as_it_is);
+    }
+    card->state = PART_STATE_UNKNOWN;
+    return turns__close_card(tx, turn, card, words(unknown_words));
+}
+
+static struct err settle_cards(struct tx *tx, struct turn *turn) {
+    struct cards cards = {.count = 0};
+    struct err err = cards__open(tx, turn->row.answer, &cards);
+    for (size_t i = 0; i < cards.count && !err_failed(err); i++) {
+        err = settle_card(tx, turn, &cards.at[i]);
+    }
+    return err;
+}
+
+/* Of another daemon's epoch: what was in its hands is in nobody's. */
+static struct err take_over(struct tx *tx, const struct turn_key *key, struct turn *turn) {
+    const struct run_key of_run = {.run = key->run};
+    bool late = false;
+    struct err err = tx_run_adopted(tx, &of_run, key->attempt, &late);
+    if (!err_failed(err)) {
+        err = settle_call(tx, turn);
+    }
+    return err_failed(err) ? err : settle_cards(tx, turn);
+}
+
+struct err tx_turn_begin(struct tx *tx, const struct turn_key *key, struct turn_plan *plan) {
+    struct turn turn;
+    turns__plan_begin(plan);
+    struct err err = turns__load(tx, key, &plan->late, &turn);
+    if (err_failed(err) || plan->late) {
+        return err;
+    }
+    if (!turn.row.begun) {
+        err = open_answer(tx, &turn);
+    }
+    if (!err_failed(err) && turn.run.epoch != tx_epoch(tx)) {
+        err = take_over(tx, key, &turn);
+    }
+    if (!err_failed(err) && turn.row.call != 0) {
+        plan->late = true; /* It is being asked already. */
+        return ERR_OK;
+    }
+    return err_failed(err) ? err : turns__advance(tx, &turn, &key->bounds, plan);
+}
+
+/* --- What the model said ---------------------------------------------------------------------- */
+
+struct err turns__close_card(struct tx *tx, struct turn *turn, const struct card *card,
+                             struct bytes result) {
+    struct err err = cards__write(tx, turn->row.answer, card, result);
+    if (!err_failed(err)) {
+        err = turns__span_card_end(tx, turn, card, result);
+    }
+    bool good = card->state == PART_STATE_SUCCEEDED || card->state == PART_STATE_PENDING;
+    turn->row.mistakes = good ? 0 : turn->row.mistakes + 1;
+    return err_failed(err) ? err : turns__event_card_finished(tx, turn, card, result);
+}
+
+static struct err add_thinking(struct tx *tx, const struct turn_item *item,
+                               struct message_part *part) {
+    AUTO(text_done) struct text data;
+    text_init(&data, (size_t)8 << 20);
+    text_add_str(&data, "{\"signature\":");
+    text_add_json(&data, item->signature.data, item->signature.len);
+    text_add_str(&data, ",\"maker\":");
+    text_add_json(&data, item->maker.data, item->maker.len);
+    text_add_char(&data, '}');
+    if (text_failed(&data)) {
+        return err_make(ERR_OUT_OF_MEMORY, "turns: thinking");
+    }
+    part->kind = PART_THINKING;
+    part->data = (struct bytes){data.data, data.len};
+    if (data.len > MESSAGE_DATA_MAX) { /* Without its signature nobody is shown it again. */
+        part->data = BYTES("{}");
+    }
+    return cards__add_plain(tx, part);
+}
+
+/* Room for the names and words of a card's data beside what is counted here. */
+enum { CARD_WORDS_MAX = 1 << 10 };
+
+/* A call that is longer than a card may be is refused: what cannot be stored, and shown to whoever
+ * is asked, is not done. */
+static struct turn_call call_of(const struct turn_item *item) {
+    static const char too_long[] = "The arguments of this call are too long to be stored. Do it in "
+                                   "several calls with less in each.";
+    struct turn_call call = item->call;
+    size_t len = call.arguments.len + call.about.len + call.digest.len;
+    if (len > MESSAGE_DATA_MAX - CARD_WORDS_MAX || call.arguments.len > TURN_ARGUMENTS_MAX) {
+        call.arguments = BYTES("{}");
+        call.about = (struct bytes){"", 0};
+        call.verdict = TURN_DENY;
+        call.refusal = words(too_long);
+    }
+    return call;
+}
+
+static struct err add_card(struct tx *tx, struct turn *turn, const struct turn_item *item,
+                           int64_t step) {
+    const struct turn_call whole = call_of(item), *call = &whole;
+    struct card card = {.step = step,
+                        .state = call->verdict == TURN_ALLOW ? PART_STATE_READY
+                                 : call->verdict == TURN_ASK ? PART_STATE_ASKING
+                                                             : PART_STATE_DENIED,
+                        .tool = call->name,
+                        .call = call->id,
+                        .arguments = call->arguments,
+                        .about = call->about,
+                        .digest = call->digest,
+                        .repeatable = call->repeatable};
+    bool refused = call->verdict == TURN_DENY;
+    struct err err = cards__insert(tx, turn->row.answer, &card);
+    turn->row.step++;
+    if (!err_failed(err) && refused) {
+        err = turns__event_card_started(tx, turn, &card);
+    }
+    if (!err_failed(err) && refused) {
+        err = turns__close_card(tx, turn, &card, call->refusal);
+    }
+    if (!err_failed(err) && call->verdict == TURN_ASK) {
+        err = approvals__ask(tx, turn, &card, call->asks);
+    }
+    return err;
+}
+
+static struct err add_items(struct tx *tx, struct turn *turn, const struct turn_answer *answer) {
+    struct err err = ERR_OK;
+    for (size_t i = 0; i < answer->item_count && !err_failed(err); i++) {
+        const struct turn_item *item = &answer->items[i];
+        struct message_part part = {.message = turn->row.answer,
+                                    .step = answer->step,
+                                    .kind = PART_TEXT,
+                                    .text = item->text};
+        switch (item->kind) {
+        case TURN_ITEM_TEXT:
+            err = cards__add_plain(tx, &part);
+            break;
+        case TURN_ITEM_THINKING:
+            err = add_thinking(tx, item, &part);
+            break;
+        case TURN_ITEM_CALL:
+            err = add_card(tx, turn, item, answer->step);
+            break;
+        }
+    }
+    return err;
+}
+
+/* Calls of an answer that broke off were never whole. */
+static size_t whole_items(const struct turn_answer *answer) {
+    bool broken = answer->stopped || answer->failure != CAUSE_NONE;
+    size_t count = 0;
+    while (count < answer->item_count && !(broken && answer->items[count].kind == TURN_ITEM_CALL)) {
+        count++;
+    }
+    return count;
+}
+
+static bool has_call(const struct turn_answer *answer) {
+    bool has = false;
+    for (size_t i = 0; i < answer->item_count; i++) {
+        has = has || answer->items[i].kind == TURN_ITEM_CALL;
+    }
+    return has;
+}
+
+static struct err add_usage(struct tx *tx, const struct turn *turn,
+                            const struct turn_answer *answer) {
+    const struct usage *usage = &answer->usage;
+    const struct session_usage sums = {.calls = 1,
+                                       .fresh = usage->fresh,
+                                       .cache_read = usage->cache_read,
+                                       .cache_write = usage->cache_write,
+                                       .output = usage->output,
+                                       .reasoning = usage->reasoning,
+                                       .cost_micros = answer->cost.known ? answer->cost.micros : 0,
+                                       .cost_unknown = answer->cost.known ? 0 : 1};
+    return sessions__add_usage(tx, turn->session.id, &sums, usage_input(usage) + usage->output);
+}
+
+static struct err store_answer(struct tx *tx, struct turn *turn, const struct turn_answer *answer) {
+    struct turn_answer whole = *answer;
+    whole.item_count = whole_items(answer);
+    struct err err = turns__span_call_end(tx, turn, answer);
+    if (!err_failed(err)) {
+        err = add_items(tx, turn, &whole);
+    }
+    if (!err_failed(err)) {
+        err = add_usage(tx, turn, answer);
+    }
+    if (!err_failed(err)) {
+        err = turns__event_usage(tx, turn, &answer->usage, &answer->cost);
+    }
+    turn->row.answered = !has_call(&whole);
+    turn->row.call = 0;
+    return err;
+}
+
+struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer, struct turn_plan *plan) {
+    struct turn turn;
+    turns__plan_begin(plan);
+    struct err err = turns__load(tx, &answer->key, &plan->late, &turn);
+    plan->late = plan->late || (!err_failed(err) && turn.row.call != answer->step);
+    if (err_failed(err) || plan->late) {
+        return err;
+    }
+    err = store_answer(tx, &turn, answer);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (answer->failure != CAUSE_NONE && turn.run.stop == CAUSE_NONE) {
+        plan->next = TURN_NEXT_END;
+        return turns__end(tx, &turn, answer->failure, answer->sentence, &answer->key.bounds);
+    }
+    return turns__advance(tx, &turn, &answer->key.bounds, plan);
+}
+
+/* --- What a tool did -------------------------------------------------------------------------- */
+
+static enum part_state state_of(enum turn_card_end end) {
+    static const enum part_state states[] = {[CARD_SUCCEEDED] = PART_STATE_SUCCEEDED,
+                                             [CARD_FAILED] = PART_STATE_FAILED,
+                                             [CARD_UNKNOWN] = PART_STATE_UNKNOWN,
+                                             [CARD_INTERRUPTED] = PART_STATE_INTERRUPTED};
+    return states[end];
+}
+
+static struct bytes result_of(const struct turn_card_result *result) {
+    size_t len = utf8_cut(result->result, TURN_RESULT_MAX);
+    return len == 0 && result->end == CARD_INTERRUPTED ? words(interrupted_words)
+                                                       : (struct bytes){result->result.data, len};
+}
+
+struct err tx_turn_card_end(struct tx *tx, const struct turn_card_result *result,
+                            struct turn_plan *plan) {
+    struct turn turn;
+    struct card card;
+    bool found = false;
+    turns__plan_begin(plan);
+    struct err err = turns__load(tx, &result->key, &plan->late, &turn);
+    if (err_failed(err) || plan->late) {
+        return err;
+    }
+    err = cards__find(tx, turn.row.answer, result->part, &found, &card);
+    plan->late = !found || card.state != PART_STATE_RUNNING;
+    if (err_failed(err) || plan->late) {
+        return err;
+    }
+    card.state = state_of(result->end);
+    err = turns__close_card(tx, &turn, &card, result_of(result));
+    return err_failed(err) ? err : turns__advance(tx, &turn, &result->key.bounds, plan);
+}

@@ -1,0 +1,53 @@
+/* turn_cards.h: the calls of tools in a turn's message. Only the engine includes it.
+ *
+ *   ready ──> running ──> succeeded | failed | interrupted | unknown
+ *     ^          └──> pending (a long tool: its child goes on) ──> succeeded | failed
+ *     └── asking ──> denied (by somebody; by the settings it is so at once)
+ *
+ * A card is a part of kind `tool`: `call` the model's id, `name` the tool, `text` its result,
+ * `data` {"arguments","digest","repeatable","asks","about"}, `step` the model's call that made it.
+ */
+#ifndef DROVER_ENGINE_TURN_CARDS_H
+#define DROVER_ENGINE_TURN_CARDS_H
+
+#include "base/hash.h"
+#include "engine/turn_rows.h"
+
+/* Texts live in the transaction's arena. */
+struct card {
+    int64_t number, step;
+    enum part_state state;
+    struct bytes tool, call, arguments, about, digest;
+    bool repeatable;
+    int64_t child; /* id of its run; 0: none. */
+    struct bytes child_run;
+    int64_t child_attempt, child_exit, child_ms;
+    enum run_state child_state;
+    enum run_cause child_cause;
+    bool child_ended;
+};
+struct cards {
+    struct card *at;
+    size_t count;
+};
+/* Those that are open: ready, asking, running. In the order of their numbers. */
+MUST_CHECK struct err cards__open(struct tx *tx, int64_t message, struct cards *ret_cards);
+MUST_CHECK struct err cards__find(struct tx *tx, int64_t message, int64_t number, bool *ret_found,
+                                  struct card *ret_card);
+/* Behind the parts that are there: *io_card gets its number. */
+MUST_CHECK struct err cards__insert(struct tx *tx, int64_t message, struct card *io_card);
+/* Its state, and with a result that too; `result` data NULL: as it is. */
+MUST_CHECK struct err cards__write(struct tx *tx, int64_t message, const struct card *card,
+                                   struct bytes result);
+/* Of the calls that were made last, and what came of them: whether it is the same again. */
+MUST_CHECK struct err cards__digest(struct tx *tx, int64_t message, struct sha256_hex *ret_digest);
+
+/* The step of its span: those of an answer's cards follow the step of the call that made them. */
+MUST_CHECK struct err cards__span(struct tx *tx, int64_t message, const struct card *card,
+                                  int64_t *ret_step);
+
+/* A part that is no card, behind those that are there; one that is too long for a part becomes
+ * several. */
+MUST_CHECK struct err cards__add_plain(struct tx *tx, const struct message_part *part);
+
+#endif

@@ -1,0 +1,195 @@
+/* turn_child.c: calls of tools that are runs of their own: commands, and work in the background.
+ *
+ * The commit that makes the child is the begin of the call: a card that runs without one never
+ * began, so it may always begin again. A child's end, in whatever way it came, reaches the card by
+ * runs__end: one that is waited for is told to its turn, which fetches the output; one of a long
+ * tool replaces the card's content in place, for the user and for every later prompt. */
+#include "engine/turn_cards.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "engine/inbox.h"
+
+/* --- The begin -------------------------------------------------------------------------------- */
+
+static struct err pending_result(struct tx *tx, const char *status, struct bytes operation,
+                                 struct bytes *ret_text) {
+    AUTO(text_done) struct text text;
+    text_init(&text, 1024);
+    text_addf(&text, "{\"status\":\"%s\",\"operation\":\"%.*s\"}", status, (int)operation.len,
+              operation.data);
+    const char *copy =
+        text_failed(&text) ? NULL : arena_try_copy(tx_arena(tx), text.data, text.len);
+    if (copy == NULL) {
+        return err_make(ERR_OUT_OF_MEMORY, "turns: pending");
+    }
+    *ret_text = (struct bytes){copy, text.len};
+    return ERR_OK;
+}
+
+/* The same call of this session that goes on already: a refresh or a retry starts nothing twice. */
+static struct err find_same(struct tx *tx, const struct turn *turn, const struct card *card,
+                            struct bytes *ret_run) {
+    static const char sql[] =
+        "SELECT r.run FROM messages m JOIN parts p ON p.message = m.id JOIN runs r ON r.id = p.run"
+        " WHERE m.session = $1 AND p.kind = 'tool' AND p.state = 'pending' AND p.name = $2"
+        " AND p.run <> 0 AND r.ended_ms IS NULL AND p.data LIKE $3 LIMIT 1";
+    char pattern[128];
+    int len = snprintf(pattern, sizeof pattern, "%%\"digest\":\"%.*s\"%%", (int)card->digest.len,
+                       card->digest.data);
+    const struct arg args[] = {arg_int(turn->session.id), arg_text(card->tool),
+                               arg_text((struct bytes){pattern, (size_t)len})};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    *ret_run = (struct bytes){"", 0};
+    if (!err_failed(err) && rows != NULL) {
+        struct bytes run = rows_text(rows, 0);
+        const char *copy = arena_try_copy(tx_arena(tx), run.data, run.len);
+        *ret_run = (struct bytes){copy, run.len};
+        err = copy == NULL ? err_make(ERR_OUT_OF_MEMORY, "turns: same") : ERR_OK;
+    }
+    return err;
+}
+
+static struct err start(struct tx *tx, struct turn *turn, struct card *card,
+                        const struct turn_child *child) {
+    struct run_row row;
+    struct run_new what = child->run;
+    what.owner = turn->run.owner;
+    what.project = turn->session.project;
+    what.parent = child->is_long ? (struct bytes){"", 0} : turn->run.run;
+    struct err err = tx_run_submit(tx, &what, &row);
+    if (err_failed(err)) {
+        return err;
+    }
+    card->child = row.id;
+    if (!child->is_long) {
+        return cards__write(tx, turn->row.answer, card, (struct bytes){NULL, 0});
+    }
+    struct bytes result;
+    card->state = PART_STATE_PENDING;
+    err = pending_result(tx, "started", row.run, &result);
+    return err_failed(err) ? err : turns__close_card(tx, turn, card, result);
+}
+
+static struct err start_once(struct tx *tx, struct turn *turn, struct card *card,
+                             const struct turn_child *child) {
+    struct bytes same = {"", 0}, result;
+    struct err err = child->is_long ? find_same(tx, turn, card, &same) : ERR_OK;
+    if (err_failed(err)) {
+        return err;
+    }
+    if (same.len == 0) {
+        return start(tx, turn, card, child);
+    }
+    card->state = PART_STATE_SUCCEEDED;
+    err = pending_result(tx, "in_progress", same, &result);
+    return err_failed(err) ? err : turns__close_card(tx, turn, card, result);
+}
+
+struct err tx_turn_child(struct tx *tx, const struct turn_child *child, struct turn_plan *plan) {
+    struct turn turn;
+    struct card card;
+    bool found = false;
+    turns__plan_begin(plan);
+    struct err err = turns__load(tx, &child->key, &plan->late, &turn);
+    if (err_failed(err) || plan->late) {
+        return err;
+    }
+    err = cards__find(tx, turn.row.answer, child->part, &found, &card);
+    plan->late = !found || card.state != PART_STATE_RUNNING || card.child != 0;
+    if (err_failed(err) || plan->late) {
+        return err;
+    }
+    if (turn.run.stop == CAUSE_NONE) { /* Else it ends now, and takes no children any more. */
+        err = start_once(tx, &turn, &card, child);
+    }
+    return err_failed(err) ? err : turns__advance(tx, &turn, &child->key.bounds, plan);
+}
+
+/* --- The end ---------------------------------------------------------------------------------- */
+
+struct owner {
+    int64_t message, number, run; /* run: id of the turn. */
+    bool pending;
+};
+
+static struct err find_owner(struct tx *tx, int64_t child, bool *ret_found,
+                             struct owner *ret_owner) {
+    static const char sql[] =
+        "SELECT p.message, p.number, m.run, p.state FROM parts p JOIN messages m ON m.id = "
+        "p.message"
+        " WHERE p.run = $1 AND p.run <> 0 AND p.state IN ('running', 'pending') LIMIT 1";
+    const struct arg args[] = {arg_int(child)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    if (err_failed(err)) {
+        return err;
+    }
+    *ret_found = rows != NULL;
+    if (rows != NULL) {
+        *ret_owner = (struct owner){.message = rows_int(rows, 0),
+                                    .number = rows_int(rows, 1),
+                                    .run = rows_int(rows, 2),
+                                    .pending = rows_text(rows, 3).len == 7 &&
+                                               memcmp(rows_text(rows, 3).data, "pending", 7) == 0};
+    }
+    return ERR_OK;
+}
+
+static struct err write_outcome(const struct run_row *child, struct bytes output,
+                                struct text *text) {
+    const char *state = run_state_name(child->state), *cause = run_cause_name(child->cause);
+    text_add_str(text, "{\"operation\":");
+    text_add_json(text, child->run.data, child->run.len);
+    text_addf(text, ",\"state\":\"%s\",\"cause\":\"%s\",\"exit_code\":", state, cause);
+    if (child->exit_code >= 0) {
+        text_add_int(text, child->exit_code);
+    } else {
+        text_add_str(text, "null");
+    }
+    text_add_str(text, ",\"output\":");
+    text_add_json(text, output.data, output.len);
+    text_add_char(text, '}');
+    return text_failed(text) ? err_make(ERR_OUT_OF_MEMORY, "turns: outcome") : ERR_OK;
+}
+
+/* Later prompts hold the outcome where "started" stood, and never both. */
+static struct err replace(struct tx *tx, struct turn *turn, const struct owner *owner,
+                          const struct run_row *child, struct bytes output) {
+    struct card card;
+    bool found = false;
+    AUTO(text_done) struct text text;
+    text_init(&text, TURN_RESULT_MAX);
+    struct err err = cards__find(tx, owner->message, owner->number, &found, &card);
+    if (!err_failed(err) && found) {
+        err = write_outcome(child, output, &text);
+    }
+    if (err_failed(err) || !found) {
+        return err;
+    }
+    const struct bytes result = {text.data, text.len};
+    card.state = child->state == RUN_SUCCEEDED ? PART_STATE_SUCCEEDED : PART_STATE_FAILED;
+    err = cards__write(tx, owner->message, &card, result);
+    return err_failed(err) ? err : turns__event_card_finished(tx, turn, &card, result);
+}
+
+struct err turns__child_ended(struct tx *tx, const struct run_row *child, struct bytes output) {
+    struct owner owner = {.run = 0};
+    struct turn turn = {.run = {.id = 0}};
+    bool found = false;
+    struct err err = find_owner(tx, child->id, &found, &owner);
+    if (err_failed(err) || !found) {
+        return err;
+    }
+    err = runs__find_id(tx, owner.run, &found, &turn.run);
+    if (err_failed(err) || !found) {
+        return err;
+    }
+    if (!owner.pending) {
+        return run_state_final(turn.run.state) ? ERR_OK : runs__tell(tx, &turn.run);
+    }
+    err = turns__load_rest(tx, &turn, &found);
+    return err_failed(err) || !found ? err : replace(tx, &turn, &owner, child, output);
+}

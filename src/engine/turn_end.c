@@ -1,0 +1,298 @@
+/* turn_end.c: the end of a turn, in whatever way it came.
+ *
+ * A turn that runs is ended by turns__end. One that waits in the queue, or is ended by somebody
+ * else's stop, is ended by the transactions of runs. All of them come through runs__end, and so
+ * through turns__ended, which closes the message in the same commit: no card stays open, the text
+ * so far stays, and what went wrong is the message's last item. */
+#include "engine/turn_cards.h"
+
+#include <string.h>
+
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "engine/inbox_bind.h"
+#include "journal/journal.h"
+
+enum { SAID_PAGES_MAX = 1024 };
+
+struct err turns__end(struct tx *tx, struct turn *turn, enum run_cause cause, struct bytes sentence,
+                      const struct run_bounds *bounds) {
+    const struct run_end end = {.from = turn->run.state, .output = {"", 0}};
+    struct run_freed freed = {.kinds = 0};
+    turn->run.state = turn_end_state(cause);
+    turn->run.cause = cause;
+    turn->run.note = (struct bytes){sentence.data, utf8_cut(sentence, RUN_NOTE_TEXT_MAX)};
+    struct err err = turns__write(tx, &turn->row);
+    if (!err_failed(err)) {
+        err = runs__end(tx, &end, &turn->run, &freed);
+    }
+    if (!err_failed(err)) {
+        err = runs__ask_children(tx, &turn->run, &freed);
+    }
+    return err_failed(err) ? err : runs__admit_freed(tx, &freed, bounds);
+}
+
+/* --- A title ---------------------------------------------------------------------------------- */
+
+enum { TITLE_BYTES = 60 };
+
+/* The first words of its question, where nobody gave one. */
+static struct err give_title(struct tx *tx, const struct turn *turn) {
+    static const char sql[] = "SELECT text FROM parts WHERE message = $1 AND kind = 'text'"
+                              " ORDER BY number LIMIT 1";
+    const struct arg args[] = {arg_int(turn->row.question)};
+    const struct session_key key = {.owner = turn->session.owner, .session = turn->session.session};
+    bool given = false;
+    if (turn->session.title.len > 0 || turn->row.question == 0) {
+        return ERR_OK;
+    }
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    if (err_failed(err) || rows == NULL) {
+        return err;
+    }
+    struct bytes text = rows_text(rows, 0);
+    const char *end = text.len == 0 ? NULL : memchr(text.data, '\n', text.len);
+    text.len = end == NULL ? text.len : (size_t)(end - text.data);
+    text.len = utf8_cut(text, TITLE_BYTES);
+    const char *copy = arena_try_copy(tx_arena(tx), text.len == 0 ? "" : text.data, text.len);
+    if (copy == NULL) {
+        return err_make(ERR_OUT_OF_MEMORY, "turns: title");
+    }
+    rows_release(&rows);
+    text.data = copy;
+    return text.len == 0 ? ERR_OK : tx_session_give_title(tx, &key, text, &given);
+}
+
+/* --- Closing the message ---------------------------------------------------------------------- */
+
+static struct err close_cards(struct tx *tx, struct turn *turn) {
+    static const char stopped[] = "It was stopped before it was done.";
+    static const char failed[] = "The turn failed before this was done.";
+    bool cancelled = turn->run.state == RUN_CANCELLED;
+    struct cards cards = {.count = 0};
+    struct err err = cards__open(tx, turn->row.answer, &cards);
+    for (size_t i = 0; i < cards.count && !err_failed(err); i++) {
+        cards.at[i].state = cancelled ? PART_STATE_INTERRUPTED : PART_STATE_FAILED;
+        err = turns__close_card(tx, turn, &cards.at[i], cancelled ? BYTES(stopped) : BYTES(failed));
+    }
+    return err_failed(err) ? err : approvals__cancel(tx, &turn->run);
+}
+
+static struct err add_error(struct tx *tx, const struct turn *turn) {
+    const char *about = run_cause_about(turn->run.cause);
+    AUTO(text_done) struct text data;
+    text_init(&data, (size_t)1 << 10);
+    text_addf(&data, "{\"cause\":\"%s\"}", run_cause_name(turn->run.cause));
+    bool told = turn->run.note.len > 0;
+    const struct message_part part = {.message = turn->row.answer,
+                                      .step = turn->row.step,
+                                      .kind = PART_ERROR,
+                                      .text = told ? turn->run.note
+                                                   : (struct bytes){about, strlen(about)},
+                                      .data = {data.data, data.len}};
+    return cards__add_plain(tx, &part);
+}
+
+static enum message_status status_of(enum run_state state) {
+    switch (state) {
+    case RUN_SUCCEEDED:
+    case RUN_DEGRADED:
+        return MESSAGE_COMPLETED;
+    case RUN_CANCELLED:
+        return MESSAGE_INTERRUPTED;
+    default:
+        return MESSAGE_FAILED;
+    }
+}
+
+static struct err close_answer(struct tx *tx, struct turn *turn) {
+    struct err err = close_cards(tx, turn);
+    if (!err_failed(err) && turn->run.state != RUN_SUCCEEDED && turn->run.state != RUN_CANCELLED) {
+        err = add_error(tx, turn);
+    }
+    if (!err_failed(err)) {
+        const char *cause = run_cause_name(turn->run.cause);
+        turn->answer.cause = (struct bytes){cause, strlen(cause)};
+        turn->answer.error = turn->run.note;
+        err = messages__write_status(tx, status_of(turn->run.state), &turn->answer);
+    }
+    if (!err_failed(err)) {
+        err = sessions__set_state(tx, SESSION_IDLE, &turn->session);
+    }
+    return err_failed(err) ? err : turns__event_finished(tx, turn);
+}
+
+/* What joined too late stays as a message of its own: it was accepted, so the next turn sees it. */
+static struct err free_steering(struct tx *tx, const struct turn *turn) {
+    struct message_rows rows = {.count = 0};
+    struct err err = messages__steering(tx, &turn->session, turn->run.id, &rows);
+    for (size_t i = 0; i < rows.count && !err_failed(err); i++) {
+        err = messages__write_status(tx, MESSAGE_COMPLETED, &rows.rows[i]);
+    }
+    return err;
+}
+
+/* It never began: its message is taken out of the queue, and stays to be read. */
+static struct err take_out(struct tx *tx, const struct turn *turn, struct message_row *question) {
+    struct err err = messages__write_status(tx, MESSAGE_INTERRUPTED, question);
+    if (!err_failed(err)) {
+        err = messages__tell_edited(tx, &turn->session, question);
+    }
+    return err_failed(err) ? err : messages__tell_queue(tx, &turn->session);
+}
+
+/* Its end is told like every other: somebody may look on at it. */
+static struct err close_unbegun(struct tx *tx, struct turn *turn) {
+    struct message_row question;
+    bool found = false;
+    struct err err = messages__write_status(tx, MESSAGE_REMOVED, &turn->answer);
+    if (!err_failed(err)) {
+        err = messages__find_id(tx, turn->row.question, &found, &question);
+    }
+    if (!err_failed(err) && found && question.status == MESSAGE_QUEUED) {
+        err = take_out(tx, turn, &question);
+    }
+    return err_failed(err) ? err : turns__event_finished(tx, turn);
+}
+
+/* Another message took its place: neither it nor its answer is in any prompt from here on. */
+static struct err roll_back(struct tx *tx, struct turn *turn) {
+    struct message_row question;
+    bool found = false;
+    struct err err = messages__find_id(tx, turn->row.question, &found, &question);
+    if (!err_failed(err) && found) {
+        err = messages__write_status(tx, MESSAGE_ROLLED_BACK, &question);
+    }
+    if (!err_failed(err) && found) {
+        err = messages__tell_edited(tx, &turn->session, &question);
+    }
+    if (!err_failed(err)) {
+        err = messages__write_status(tx, MESSAGE_ROLLED_BACK, &turn->answer);
+    }
+    return err_failed(err) ? err : messages__tell_edited(tx, &turn->session, &turn->answer);
+}
+
+static struct err close_begun(struct tx *tx, struct turn *turn) {
+    struct err err = close_answer(tx, turn);
+    if (!err_failed(err) && turn->run.cause == CAUSE_ROLLED_BACK) {
+        err = roll_back(tx, turn);
+    }
+    return err_failed(err) ? err : give_title(tx, turn);
+}
+
+/* What the session is owed waited while it was busy. A notice whose turn failed is told again by
+ * the next one: this telling leaves the prompt. */
+static struct err offer(struct tx *tx, const struct turn *turn) {
+    const struct inbox_receiver receiver = {
+        .owner = turn->session.owner, .address = turn->session.session, .kind = RECEIVER_SESSION};
+    struct message_row notice;
+    bool found = false;
+    struct err err = tx_inbox_offer(tx, &receiver);
+    bool failed = turn->run.state == RUN_FAILED && turn->row.trigger == TRIGGER_NOTICE;
+    if (!err_failed(err) && failed) {
+        err = messages__find_id(tx, turn->row.question, &found, &notice);
+    }
+    return err_failed(err) || !found || notice.status != MESSAGE_COMPLETED
+               ? err
+               : messages__write_status(tx, MESSAGE_ROLLED_BACK, &notice);
+}
+
+struct err turns__ended(struct tx *tx, const struct run_row *run) {
+    struct turn turn = {.run = *run};
+    bool found = false;
+    struct err err = turns__find(tx, run->id, &found, &turn.row);
+    if (err_failed(err) || !found) {
+        return err;
+    }
+    err = sessions__find_id(tx, turn.row.session, &found, &turn.session);
+    if (err_failed(err) || !found) {
+        return err; /* The session is gone with all that was said in it. */
+    }
+    err = messages__find_id(tx, turn.row.answer, &found, &turn.answer);
+    if (err_failed(err) || !found) {
+        return err;
+    }
+    err = turn.row.begun ? close_begun(tx, &turn) : close_unbegun(tx, &turn);
+    if (!err_failed(err)) {
+        err = free_steering(tx, &turn);
+    }
+    if (!err_failed(err)) {
+        err = turns__write(tx, &turn.row);
+    }
+    return err_failed(err) ? err : offer(tx, &turn);
+}
+
+/* --- What a dead daemon had stored of an answer ----------------------------------------------- */
+
+struct said {
+    struct text text, thinking;
+    int64_t last; /* seq of the last event that was read. */
+};
+
+/* Withdrawn pieces are forgotten; what came after them counts. */
+static struct err hear(void *ctx, const struct event *event) {
+    struct said *said = ctx;
+    said->last = event->seq;
+    bool text = event->type.len == 5 && memcmp(event->type.data, "delta", 5) == 0;
+    bool thinking = event->type.len == 14 && memcmp(event->type.data, "thinking_delta", 14) == 0;
+    if (event->type.len == 16 && memcmp(event->type.data, "output_discarded", 16) == 0) {
+        text_clear(&said->text);
+        text_clear(&said->thinking);
+    }
+    if (!text && !thinking) {
+        return ERR_OK;
+    }
+    AUTO(json_release) json_t *data = NULL;
+    struct err err = json_parse(event->data.data, event->data.len, JSON_DEPTH_MAX, &data, NULL);
+    if (err_failed(err)) {
+        return err;
+    }
+    const json_t *piece = json_object_get(data, "text");
+    text_add(text ? &said->text : &said->thinking, json_string_value(piece),
+             json_string_length(piece));
+    return ERR_OK;
+}
+
+static struct err keep_text(struct tx *tx, const struct turn *turn, enum part_kind kind,
+                            const struct text *text) {
+    const struct message_part part = {.message = turn->row.answer,
+                                      .step = turn->row.call,
+                                      .kind = kind,
+                                      .text = {text->data, text->len}};
+    return text->len == 0 ? ERR_OK : cards__add_plain(tx, &part);
+}
+
+static struct err hear_all(struct tx *tx, const struct turn *turn, struct said *said) {
+    char name[STREAM_NAME_MAX];
+    int len = snprintf(name, sizeof name, "session:%.*s", (int)turn->session.session.len,
+                       turn->session.session.data);
+    struct stream_state state = {0};
+    bool found = false;
+    struct err err =
+        tx_stream_find(tx, turn->session.owner, (struct bytes){name, (size_t)len}, &found, &state);
+    bool more = found;
+    for (int i = 0; !err_failed(err) && more && i < SAID_PAGES_MAX; i++) {
+        int64_t before = said->last;
+        err = tx_events(tx, state.stream, before, JOURNAL_PAGE_EVENTS, hear, said);
+        more = said->last > before;
+    }
+    return err;
+}
+
+struct err turns__keep_said(struct tx *tx, const struct turn *turn) {
+    struct said said = {.last = turn->row.from_seq};
+    text_init(&said.text, (size_t)16 << 20);
+    text_init(&said.thinking, (size_t)16 << 20);
+    struct err err = hear_all(tx, turn, &said);
+    if (!err_failed(err)) {
+        err = keep_text(tx, turn, PART_THINKING, &said.thinking);
+    }
+    if (!err_failed(err)) {
+        err = keep_text(tx, turn, PART_TEXT, &said.text);
+    }
+    text_done(&said.text);
+    text_done(&said.thinking);
+    return err;
+}

@@ -1,0 +1,140 @@
+/* turn_event.c: what happens in a turn, as events of its session's stream. */
+#include "engine/turn_cards.h"
+
+#include <string.h>
+
+#include "base/utf8.h"
+#include "journal/journal.h"
+
+enum { DATA_MAX = 200 << 10, SHOWN_MAX = 32 << 10 };
+
+static void add(struct text *text, const char *name, struct bytes value) {
+    text_add_str(text, name);
+    text_add_json(text, value.data, value.len);
+}
+
+static void add_word(struct text *text, const char *name, const char *word) {
+    add(text, name, (struct bytes){word, strlen(word)});
+}
+
+static void add_number(struct text *text, const char *name, int64_t number) {
+    text_add_str(text, name);
+    text_add_int(text, number);
+}
+
+/* {"run","message", … */
+static void begin(const struct turn *turn, struct text *data) {
+    text_init(data, DATA_MAX);
+    add(data, "{\"run\":", turn->run.run);
+    add(data, ",\"message\":", turn->answer.message);
+}
+
+static struct err end(struct tx *tx, const struct turn *turn, struct bytes type,
+                      struct text *data) {
+    text_add_char(data, '}');
+    if (text_failed(data)) {
+        return err_make(ERR_OUT_OF_MEMORY, "turns: event");
+    }
+    return sessions__event(tx, &turn->session, type, (struct bytes){data->data, data->len});
+}
+
+struct err turns__event_started(struct tx *tx, const struct turn *turn, struct bytes question) {
+    AUTO(text_done) struct text data;
+    begin(turn, &data);
+    add(&data, ",\"model\":", turn->row.model);
+    if (question.len > 0) {
+        add(&data, ",\"reply_to\":", question);
+    }
+    return end(tx, turn, BYTES("turn_started"), &data);
+}
+
+struct err turns__event_output(struct tx *tx, const struct turn *turn) {
+    AUTO(text_done) struct text data;
+    begin(turn, &data);
+    add_number(&data, ",\"step\":", turn->row.call);
+    return end(tx, turn, BYTES("output_started"), &data);
+}
+
+struct err turns__event_cut_off(struct tx *tx, const struct turn *turn) {
+    AUTO(text_done) struct text data;
+    begin(turn, &data);
+    add_number(&data, ",\"step\":", turn->row.call);
+    text_add_str(&data, ",\"channel\":\"status\",\"cause\":\"daemon_restarted\"");
+    return end(tx, turn, BYTES("output_discarded"), &data);
+}
+
+/* What does not fit an event is in the message. */
+static void add_shown(struct text *data, const char *name, struct bytes text) {
+    bool fits = text.len <= SHOWN_MAX;
+    add(data, name, fits ? text : (struct bytes){text.data, utf8_cut(text, SHOWN_MAX)});
+    if (!fits) {
+        text_add_str(data, ",\"cut\":true");
+    }
+}
+
+struct err turns__event_card_started(struct tx *tx, const struct turn *turn,
+                                     const struct card *card) {
+    AUTO(text_done) struct text data;
+    begin(turn, &data);
+    add_number(&data, ",\"part\":", card->number);
+    add(&data, ",\"tool\":", card->tool);
+    add_shown(&data, ",\"arguments\":", card->arguments);
+    add_word(&data, ",\"state\":", part_state_name(card->state));
+    return end(tx, turn, BYTES("tool_started"), &data);
+}
+
+struct err turns__event_card_finished(struct tx *tx, const struct turn *turn,
+                                      const struct card *card, struct bytes result) {
+    AUTO(text_done) struct text data;
+    begin(turn, &data);
+    add_number(&data, ",\"part\":", card->number);
+    add(&data, ",\"tool\":", card->tool);
+    add_word(&data, ",\"state\":", part_state_name(card->state));
+    add_shown(&data, ",\"result\":", result);
+    return end(tx, turn, BYTES("tool_finished"), &data);
+}
+
+void turns__write_usage(const struct usage *usage, const struct usage_cost *cost,
+                        struct text *data) {
+    add_number(data, "{\"fresh\":", usage->fresh);
+    add_number(data, ",\"cache_read\":", usage->cache_read);
+    add_number(data, ",\"cache_write\":", usage->cache_write);
+    add_number(data, ",\"output\":", usage->output);
+    add_number(data, ",\"reasoning\":", usage->reasoning);
+    text_add_str(data, usage->estimated ? ",\"estimated\":true" : ",\"estimated\":false");
+    text_add_str(data, ",\"cost_micros\":");
+    if (cost->known) {
+        text_add_int(data, cost->micros);
+    } else {
+        text_add_str(data, "null");
+    }
+    text_add_char(data, '}');
+}
+
+struct err turns__event_usage(struct tx *tx, const struct turn *turn, const struct usage *usage,
+                              const struct usage_cost *cost) {
+    AUTO(text_done) struct text data;
+    begin(turn, &data);
+    add_number(&data, ",\"step\":", turn->row.call);
+    text_add_str(&data, ",\"call\":");
+    turns__write_usage(usage, cost, &data);
+    add_number(&data, ",\"context_used\":", usage_input(usage) + usage->output);
+    return end(tx, turn, BYTES("usage"), &data);
+}
+
+struct err turns__event_waiting(struct tx *tx, const struct turn *turn) {
+    AUTO(text_done) struct text data;
+    begin(turn, &data);
+    return end(tx, turn, BYTES("turn_waiting"), &data);
+}
+
+struct err turns__event_finished(struct tx *tx, const struct turn *turn) {
+    AUTO(text_done) struct text data;
+    const struct run_row *run = &turn->run;
+    begin(turn, &data);
+    add_word(&data, ",\"state\":", run_state_name(run->state));
+    add_word(&data, ",\"cause\":", run_cause_name(run->cause));
+    add(&data, ",\"note\":", run->note);
+    add_number(&data, ",\"calls\":", turn->row.calls);
+    return end(tx, turn, BYTES("turn_finished"), &data);
+}

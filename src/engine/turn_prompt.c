@@ -1,0 +1,229 @@
+/* turn_prompt.c: the session's messages as a model is shown them.
+ *
+ *   a user's message        its text
+ *   an answer, per step     what was thought and said, and the calls; then the result of each call;
+ *                           then what joined or was noted before the next step
+ *
+ * Providers refuse a call without its result and a result without its call. Both are one card here,
+ * so neither can come alone; a card without a name was refused before it began, and is left out. */
+#include "engine/turn_cards.h"
+
+#include <string.h>
+
+#include "base/json.h"
+#include "base/memory.h"
+
+struct result {
+    struct result *next;
+    struct prompt_part part;
+};
+
+/* Of one group: an answer of a model with the results of its calls. */
+enum { GROUP_MAX = 256 << 20 };
+
+struct reader {
+    struct arena arena; /* Of the group that is open: a session is longer than a transaction's. */
+    struct err (*each)(void *ctx, const struct prompt_part *part);
+    void *ctx;
+    int64_t message, step;       /* The group that is open. */
+    bool opened;                 /* Its first part was told. */
+    struct result *first, **end; /* Results of its calls: told when it ends. */
+};
+
+enum column {
+    COL_MESSAGE,
+    COL_ROLE,
+    COL_NUMBER,
+    COL_STEP,
+    COL_KIND,
+    COL_STATE,
+    COL_NAME,
+    COL_CALL,
+    COL_DATA,
+    COL_TEXT
+};
+
+static bool is(struct bytes text, const char *word) {
+    return text.len == strlen(word) && memcmp(text.data, word, text.len) == 0;
+}
+
+static struct err tell(struct reader *reader, struct prompt_part part) {
+    part.opens = !reader->opened;
+    reader->opened = true;
+    return reader->each(reader->ctx, &part);
+}
+
+static struct err flush(struct reader *reader) {
+    struct err err = ERR_OK;
+    for (struct result *result = reader->first; result != NULL && !err_failed(err);
+         result = result->next) {
+        err = reader->each(reader->ctx, &result->part);
+    }
+    reader->first = NULL;
+    reader->end = &reader->first;
+    arena_reset(&reader->arena);
+    return err;
+}
+
+static struct err copy(struct reader *reader, struct bytes *text) {
+    const char *data = arena_try_copy(&reader->arena, text->len == 0 ? "" : text->data, text->len);
+    if (data == NULL) {
+        return err_make(ERR_OUT_OF_MEMORY, "turns: prompt");
+    }
+    text->data = data;
+    return ERR_OK;
+}
+
+static struct err keep_result(struct reader *reader, const struct rows *rows, struct bytes id) {
+    struct bytes state = rows_text(rows, COL_STATE);
+    struct result *result = arena_try(&reader->arena, sizeof *result);
+    if (result == NULL) {
+        return err_make(ERR_OUT_OF_MEMORY, "turns: prompt");
+    }
+    *result = (struct result){.part = {.role = PROMPT_TOOL,
+                                       .kind = PROMPT_RESULT,
+                                       .failed = !is(state, "succeeded") && !is(state, "pending"),
+                                       .opens = reader->first == NULL,
+                                       .text = rows_text(rows, COL_TEXT),
+                                       .name = rows_text(rows, COL_NAME),
+                                       .id = id}};
+    if (result->part.text.len == 0) {
+        result->part.text = BYTES("(nothing)");
+    }
+    *reader->end = result;
+    reader->end = &result->next;
+    struct err err = copy(reader, &result->part.text);
+    if (!err_failed(err)) {
+        err = copy(reader, &result->part.name);
+    }
+    return err_failed(err) ? err : copy(reader, &result->part.id);
+}
+
+/* The text of a member of the part's data. */
+static struct err read_data(struct reader *reader, struct bytes data, const char *name,
+                            struct bytes *ret_text) {
+    AUTO(json_release) json_t *json = NULL;
+    AUTO(text_done) struct text text;
+    text_init(&text, (size_t)8 << 20);
+    *ret_text = (struct bytes){"", 0};
+    if (data.len == 0) {
+        return ERR_OK;
+    }
+    struct err err = json_parse(data.data, data.len, JSON_DEPTH_MAX, &json, NULL);
+    if (err_failed(err)) {
+        return err;
+    }
+    const json_t *member = json_object_get(json, name);
+    if (json_is_string(member)) {
+        *ret_text = (struct bytes){json_string_value(member), json_string_length(member)};
+    } else if (member != NULL) {
+        err = json_write(member, &text);
+        *ret_text = (struct bytes){text.data, text.len};
+    }
+    return err_failed(err) ? err : copy(reader, ret_text);
+}
+
+static struct err read_thinking(struct reader *reader, const struct rows *rows) {
+    struct prompt_part part = {.role = PROMPT_ASSISTANT, .kind = PROMPT_THINKING};
+    struct err err = read_data(reader, rows_text(rows, COL_DATA), "signature", &part.signature);
+    if (!err_failed(err)) {
+        err = read_data(reader, rows_text(rows, COL_DATA), "maker", &part.maker);
+    }
+    part.text = rows_text(rows, COL_TEXT);
+    return err_failed(err) || part.maker.len == 0 ? err : tell(reader, part);
+}
+
+/* A model that gave its call no id gets one that is the same in every prompt. */
+static struct err read_card(struct reader *reader, const struct rows *rows) {
+    char made[48];
+    struct bytes id = rows_text(rows, COL_CALL);
+    if (rows_text(rows, COL_NAME).len == 0) {
+        return ERR_OK;
+    }
+    if (id.len == 0) {
+        int len =
+            snprintf(made, sizeof made, "call_%lld_%lld", (long long)rows_int(rows, COL_MESSAGE),
+                     (long long)rows_int(rows, COL_NUMBER));
+        id = (struct bytes){made, (size_t)len};
+    }
+    struct prompt_part part = {.role = PROMPT_ASSISTANT, .kind = PROMPT_CALL, .id = id};
+    struct err err = keep_result(reader, rows, id);
+    if (!err_failed(err)) {
+        err = read_data(reader, rows_text(rows, COL_DATA), "arguments", &part.text);
+    }
+    part.name = rows_text(rows, COL_NAME);
+    return err_failed(err) ? err : tell(reader, part);
+}
+
+static struct err read_text(struct reader *reader, const struct rows *rows) {
+    bool assistant =
+        is(rows_text(rows, COL_ROLE), "assistant") && is(rows_text(rows, COL_KIND), "text");
+    struct prompt_part part = {.role = assistant ? PROMPT_ASSISTANT : PROMPT_USER,
+                               .kind = PROMPT_TEXT,
+                               .text = rows_text(rows, COL_TEXT)};
+    if (part.text.len == 0) {
+        return ERR_OK;
+    }
+    if (!assistant) { /* Behind the results of the step that it follows. */
+        struct err err = flush(reader);
+        if (err_failed(err)) {
+            return err;
+        }
+        reader->opened = false;
+    }
+    return tell(reader, part);
+}
+
+static struct err read_row(struct reader *reader, const struct rows *rows) {
+    struct bytes kind = rows_text(rows, COL_KIND);
+    int64_t message = rows_int(rows, COL_MESSAGE), step = rows_int(rows, COL_STEP);
+    struct err err = ERR_OK;
+    if (message != reader->message || step != reader->step) {
+        err = flush(reader);
+        reader->message = message;
+        reader->step = step;
+        reader->opened = false;
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    if (is(kind, "thinking")) {
+        return read_thinking(reader, rows);
+    }
+    if (is(kind, "tool")) {
+        return read_card(reader, rows);
+    }
+    bool shown = is(kind, "text") || is(kind, "notice") || is(kind, "steer");
+    return shown ? read_text(reader, rows) : ERR_OK;
+}
+
+struct err tx_prompt_each(struct tx *tx, const struct turn_key *key,
+                          struct err (*each)(void *ctx, const struct prompt_part *part),
+                          void *ctx) {
+    static const char sql[] =
+        "SELECT m.id, m.role, p.number, p.step, p.kind, p.state, p.name, p.call, p.data, p.text"
+        " FROM messages m JOIN parts p ON p.message = m.id"
+        " WHERE m.session = (SELECT t.session FROM turns t JOIN runs r ON r.id = t.run"
+        " WHERE r.run = $1) AND m.active = 1"
+        " AND m.status IN ('completed', 'interrupted', 'failed', 'running')"
+        " AND NOT (m.role = 'user' AND m.status = 'interrupted')"
+        " ORDER BY m.id, p.number";
+    const struct arg args[] = {arg_text(key->run)};
+    struct reader reader = {.each = each, .ctx = ctx};
+    reader.end = &reader.first;
+    arena_init(&reader.arena, GROUP_MAX);
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
+    bool row = !err_failed(err);
+    while (!err_failed(err) && row) {
+        err = rows_next(rows, &row);
+        if (!err_failed(err) && row) {
+            err = read_row(&reader, rows);
+        }
+    }
+    if (!err_failed(err)) {
+        err = flush(&reader);
+    }
+    arena_done(&reader.arena);
+    return err;
+}

@@ -1,0 +1,136 @@
+/* turn_rows.h: the rows of turns, between the database and the rules. Only the engine includes it.
+ *
+ * A turn is a row of runs (its life), one of turns (how far it is), and the message that it writes,
+ * whose parts are what it said and did. Cards are parts of kind `tool`.
+ */
+#ifndef DROVER_ENGINE_TURN_ROWS_H
+#define DROVER_ENGINE_TURN_ROWS_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "engine/message_rows.h"
+#include "engine/run_rows.h"
+#include "engine/session_rows.h"
+#include "engine/turns.h"
+
+enum { TURN_CARDS_MAX = 128 }; /* Calls in one answer of a model; the rest is refused. */
+
+/* What began it. */
+#define TURN_TRIGGERS(X)                                                                           \
+    X(MESSAGE, "message") /* A user's message. */                                                  \
+    X(NOTICE, "notice")   /* A result that came: inbox rows are bound to it. */                    \
+    X(AGAIN, "again")     /* A retry, a regeneration, or an edited message. */
+enum turn_trigger {
+#define X(trigger, name) TRIGGER_##trigger,
+    TURN_TRIGGERS(X)
+#undef X
+        TURN_TRIGGER_COUNT
+};
+
+struct turn_row {
+    int64_t run, session; /* ids */
+    enum turn_trigger trigger;
+    int64_t question; /* The user's message; 0: none. */
+    int64_t answer;   /* The message it writes. */
+    struct bytes model;
+    int64_t calls, calls_max;
+    int64_t step;     /* The last one given out. */
+    int64_t call;     /* The step of the model's call that is out; 0: none. */
+    int64_t from_seq; /* Where the stream's events of that call begin. */
+    int64_t mistakes, repeats;
+    struct bytes last; /* Digest of the last calls and their results; "". */
+    bool begun, answered, last_call;
+};
+
+/* Everything about one turn that a transaction holds. */
+struct turn {
+    struct run_row run;
+    struct turn_row row;
+    struct session_row session;
+    struct message_row answer;
+    bool cut_off; /* Its call was cut off by a crash just now, and is asked again. */
+};
+
+/* A turn with its message and the place of its answer; not steered, not refused (turn_submit.c). */
+MUST_CHECK struct err turns__make(struct tx *tx, struct session_row *session,
+                                  const struct turn_message *message, enum turn_trigger trigger,
+                                  struct run_row *ret_run);
+MUST_CHECK struct err turns__insert(struct tx *tx, const struct turn_row *row);
+MUST_CHECK struct err turns__write(struct tx *tx, const struct turn_row *row);
+MUST_CHECK struct err turns__find(struct tx *tx, int64_t run, bool *ret_found,
+                                  struct turn_row *ret_row);
+/* With all that belongs to it. *ret_late: no such turn, or it does not run in that attempt. */
+MUST_CHECK struct err turns__load(struct tx *tx, const struct turn_key *key, bool *ret_late,
+                                  struct turn *ret_turn);
+
+/* turn->run is there: its turn, session and answer. *ret_found false: the session was deleted. */
+MUST_CHECK struct err turns__load_rest(struct tx *tx, struct turn *turn, bool *ret_found);
+
+/* --- Approvals (approvals.c) ------------------------------------------------------------------ */
+
+struct card;
+MUST_CHECK struct err approvals__ask(struct tx *tx, const struct turn *turn,
+                                     const struct card *card, enum turn_asks asks);
+MUST_CHECK struct err approvals__cancel(struct tx *tx, const struct run_row *run);
+
+/* --- Steps (turn_step.c) ---------------------------------------------------------------------- */
+
+/* What it does next: written, and told to the plan. The last step of every transaction here. */
+MUST_CHECK struct err turns__advance(struct tx *tx, struct turn *turn,
+                                     const struct run_bounds *bounds, struct turn_plan *plan);
+
+void turns__plan_begin(struct turn_plan *plan);
+
+/* --- Spans (turn_span.c) ---------------------------------------------------------------------- */
+
+MUST_CHECK struct err turns__span_call(struct tx *tx, const struct turn *turn);
+MUST_CHECK struct err turns__span_card(struct tx *tx, const struct turn *turn,
+                                       const struct card *card);
+/* The call that a crash cut off: what it was given is charged, and marked as estimated. */
+MUST_CHECK struct err turns__span_cut_off(struct tx *tx, const struct turn *turn);
+MUST_CHECK struct err turns__span_call_end(struct tx *tx, const struct turn *turn,
+                                           const struct turn_answer *answer);
+MUST_CHECK struct err turns__span_card_end(struct tx *tx, const struct turn *turn,
+                                           const struct card *card, struct bytes result);
+
+/* --- Answers (turn_answer.c) ------------------------------------------------------------------ */
+
+/* It is in a final state already: written, with its result, and told. */
+MUST_CHECK struct err turns__close_card(struct tx *tx, struct turn *turn, const struct card *card,
+                                        struct bytes result);
+
+/* Called by runs__end for a run that may be a card's child (turn_child.c). */
+MUST_CHECK struct err turns__child_ended(struct tx *tx, const struct run_row *child,
+                                         struct bytes output);
+
+/* --- Ends (turn_end.c) ------------------------------------------------------------------------ */
+
+/* Ends it: the run, and by turns__ended all the rest; admits who is next. */
+MUST_CHECK struct err turns__end(struct tx *tx, struct turn *turn, enum run_cause cause,
+                                 struct bytes sentence, const struct run_bounds *bounds);
+/* What a dead daemon had stored of the call that is out becomes part of the message. */
+MUST_CHECK struct err turns__keep_said(struct tx *tx, const struct turn *turn);
+/* Called by runs__end for a turn, however it ended: closes its message. */
+MUST_CHECK struct err turns__ended(struct tx *tx, const struct run_row *run);
+
+/* --- Events, on the session's stream (turn_event.c) ------------------------------------------- */
+
+MUST_CHECK struct err turns__event_started(struct tx *tx, const struct turn *turn,
+                                           struct bytes question);
+MUST_CHECK struct err turns__event_output(struct tx *tx, const struct turn *turn);
+/* The call that a crash cut off is void. */
+MUST_CHECK struct err turns__event_cut_off(struct tx *tx, const struct turn *turn);
+MUST_CHECK struct err turns__event_card_started(struct tx *tx, const struct turn *turn,
+                                                const struct card *card);
+MUST_CHECK struct err turns__event_card_finished(struct tx *tx, const struct turn *turn,
+                                                 const struct card *card, struct bytes result);
+MUST_CHECK struct err turns__event_usage(struct tx *tx, const struct turn *turn,
+                                         const struct usage *usage, const struct usage_cost *cost);
+MUST_CHECK struct err turns__event_waiting(struct tx *tx, const struct turn *turn);
+MUST_CHECK struct err turns__event_finished(struct tx *tx, const struct turn *turn);
+/* {"fresh", …, "cost_micros"} */
+void turns__write_usage(const struct usage *usage, const struct usage_cost *cost,
+                        struct text *text);
+
+#endif

@@ -1,0 +1,126 @@
+/* turn_span.c: the steps of a turn as spans: what was asked of whom, and what came of it. */
+#include "engine/turn_cards.h"
+
+#include <string.h>
+
+#include "engine/spans.h"
+
+static struct span_key key_of(const struct turn *turn, int64_t step) {
+    return (struct span_key){.run = turn->run.id, .attempt = turn->run.attempt, .step = step};
+}
+
+static struct bytes word(const char *text) {
+    return (struct bytes){text, strlen(text)};
+}
+
+/* --- Calls of the model ----------------------------------------------------------------------- */
+
+/* History is stored once, as messages: a prompt is never copied here. */
+struct err turns__span_call(struct tx *tx, const struct turn *turn) {
+    const struct span_start start = {.key = key_of(turn, turn->row.call),
+                                     .kind = SPAN_MODEL,
+                                     .name = turn->row.model,
+                                     .input = {"", 0},
+                                     .reserve = {SPAN_UNKNOWN, SPAN_UNKNOWN}};
+    return tx_span_start(tx, &start);
+}
+
+static struct span_end end_of(const struct turn *turn, int64_t step) {
+    return (struct span_end){.key = key_of(turn, step),
+                             .cause = {"", 0},
+                             .error = {"", 0},
+                             .output = {"", 0},
+                             .tokens = SPAN_TOKENS_UNKNOWN,
+                             .cost = SPAN_UNKNOWN,
+                             .tries = 1,
+                             .exit_code = SPAN_UNKNOWN,
+                             .cpu_us = SPAN_UNKNOWN,
+                             .memory_kb = SPAN_UNKNOWN};
+}
+
+struct err turns__span_cut_off(struct tx *tx, const struct turn *turn) {
+    struct span_end end = end_of(turn, turn->row.call);
+    end.state = RUN_LOST;
+    end.cause = word(run_cause_name(CAUSE_OUTCOME_UNKNOWN));
+    end.estimated = true;
+    return tx_span_end(tx, &end, NULL /* the turn is fenced */);
+}
+
+struct err turns__span_call_end(struct tx *tx, const struct turn *turn,
+                                const struct turn_answer *answer) {
+    struct span_end end = end_of(turn, answer->step);
+    const struct usage *usage = &answer->usage;
+    enum run_cause cause = answer->stopped                 ? CAUSE_STOPPED
+                           : answer->failure == CAUSE_NONE ? CAUSE_COMPLETED
+                                                           : answer->failure;
+    end.state = turn_end_state(cause);
+    end.cause = word(run_cause_name(cause));
+    end.error = answer->sentence;
+    end.tokens = (struct span_tokens){.fresh = usage->fresh,
+                                      .cache_read = usage->cache_read,
+                                      .cache_write = usage->cache_write,
+                                      .output = usage->output,
+                                      .reasoning = usage->reasoning};
+    end.cost = answer->cost.known ? answer->cost.micros : SPAN_UNKNOWN;
+    end.estimated = usage->estimated;
+    end.tries = answer->tries > 0 ? answer->tries : 1;
+    return tx_span_end(tx, &end, NULL /* the turn is fenced */);
+}
+
+/* --- Calls of tools --------------------------------------------------------------------------- */
+
+/* One that begins again after a crash has its span already. */
+struct err turns__span_card(struct tx *tx, const struct turn *turn, const struct card *card) {
+    int64_t step = 0;
+    struct err err = cards__span(tx, turn->row.answer, card, &step);
+    if (err_failed(err)) {
+        return err;
+    }
+    const struct arg args[] = {arg_int(turn->run.id), arg_int(turn->run.attempt), arg_int(step)};
+    const struct run_ask ask = {
+        .sql = "SELECT 1 FROM spans WHERE run = $1 AND attempt = $2 AND step = $3",
+        .args = args,
+        .count = COUNT_OF(args)};
+    int64_t begun = 0;
+    err = runs__int(tx, &ask, &begun);
+    if (err_failed(err) || begun != 0) {
+        return err;
+    }
+    const struct span_start start = {.key = key_of(turn, step),
+                                     .kind = SPAN_TOOL,
+                                     .name = card->tool,
+                                     .input = card->arguments,
+                                     .reserve = {SPAN_UNKNOWN, SPAN_UNKNOWN}};
+    return tx_span_start(tx, &start);
+}
+
+static enum run_state state_of(enum part_state state) {
+    switch (state) {
+    case PART_STATE_SUCCEEDED:
+    case PART_STATE_PENDING:
+        return RUN_SUCCEEDED;
+    case PART_STATE_INTERRUPTED:
+        return RUN_CANCELLED;
+    case PART_STATE_UNKNOWN:
+        return RUN_LOST;
+    default:
+        return RUN_FAILED;
+    }
+}
+
+/* A call that was refused never began: it has no span, and that is no error. */
+struct err turns__span_card_end(struct tx *tx, const struct turn *turn, const struct card *card,
+                                struct bytes result) {
+    int64_t step = 0;
+    bool late = false;
+    struct err err = cards__span(tx, turn->row.answer, card, &step);
+    if (err_failed(err)) {
+        return err;
+    }
+    struct span_end end = end_of(turn, step);
+    end.state = state_of(card->state);
+    end.cause = card->state == PART_STATE_UNKNOWN ? word(run_cause_name(CAUSE_OUTCOME_UNKNOWN))
+                                                  : word(part_state_name(card->state));
+    end.output = result;
+    return tx_span_end(tx, &end, &late);
+}

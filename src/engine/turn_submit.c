@@ -1,0 +1,358 @@
+/* turn_submit.c: a message comes to a session.
+ *
+ * What becomes of it is decided on the session's rows, in the commit that accepts it: a turn of its
+ * own (queued or at once, by the session's concurrency key), a part of the one that runs, or a
+ * refusal. The place of the answer is kept beside its question, so that the order of messages is
+ * that of the conversation, whatever comes before the turn begins. */
+#include "engine/turn_cards.h"
+
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/memory.h"
+#include "base/utf8.h"
+
+enum { KEY_MAX = 80, LIVE_MAX = TURN_QUEUE_MAX + 8, COMMAND_MAX = 120, UNDONE_MAX = 256 << 10 };
+
+/* --- Sent again ------------------------------------------------------------------------------- */
+
+static struct sha256_hex digest_of(const struct turn_message *message) {
+    struct sha256_stream sha;
+    sha256_start(&sha);
+    sha256_add(&sha, message->text.data, message->text.len);
+    for (size_t i = 0; i < message->attachment_count; i++) {
+        sha256_add(&sha, "\n", 1);
+        sha256_add(&sha, message->attachments[i].data, message->attachments[i].len);
+    }
+    struct sha256 digest = sha256_finish(&sha);
+    return sha256_hex(&digest);
+}
+
+static struct err find_earlier(struct tx *tx, const struct turn_message *message,
+                               const struct session_row *session, bool *ret_found,
+                               struct turn_accepted *accepted, struct why *why) {
+    struct message_row row;
+    *ret_found = false;
+    if (message->client.len == 0) {
+        return ERR_OK;
+    }
+    struct err err = tx_message_find_client(tx, session->id, message->client, ret_found, &row);
+    if (err_failed(err) || !*ret_found) {
+        return err;
+    }
+    struct sha256_hex digest = digest_of(message);
+    bool same = row.client_digest.len == strlen(digest.text) &&
+                memcmp(row.client_digest.data, digest.text, row.client_digest.len) == 0;
+    if (!same) {
+        why_set(why, "client_id: another message was sent with this id");
+        return err_make(ERR_MESSAGE_EXISTS, "turns: client id");
+    }
+    bool found = false;
+    accepted->repeated = true;
+    accepted->message = row.message;
+    accepted->decision = row.status == MESSAGE_STEERING || row.status == MESSAGE_JOINED
+                             ? TURN_DECIDE_JOIN
+                             : TURN_DECIDE_QUEUE;
+    err = runs__find_id(tx, row.run, &found, &accepted->run);
+    return err_failed(err) || found ? err : err_make(ERR_NOT_FOUND, "turns: the run was removed");
+}
+
+/* --- What the session does -------------------------------------------------------------------- */
+
+struct live {
+    struct turn_session session;
+    int64_t running; /* id of the run that has begun; 0: none. */
+    int64_t first;   /* Of the oldest that has not ended. */
+    int64_t count;
+};
+
+static struct err look(struct tx *tx, int64_t session, struct live *ret_live) {
+    static const char sql[] =
+        "SELECT r.id, r.state, r.stop FROM turns t JOIN runs r ON r.id = t.run"
+        " WHERE t.session = $1 AND r.ended_ms IS NULL ORDER BY r.id LIMIT $2";
+    const struct arg args[] = {arg_int(session), arg_int(LIVE_MAX)};
+    struct live live = {.count = 0};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
+    bool row = !err_failed(err);
+    while (!err_failed(err) && row) {
+        err = rows_next(rows, &row);
+        if (err_failed(err) || !row) {
+            break;
+        }
+        struct bytes state = rows_text(rows, 1);
+        live.first = live.first == 0 ? rows_int(rows, 0) : live.first;
+        live.count++;
+        if (state.len != 6 || memcmp(state.data, "queued", 6) != 0) {
+            live.running = rows_int(rows, 0);
+            live.session.asked = rows_text(rows, 2).len > 0;
+        }
+    }
+    live.session.busy = live.count > 0;
+    live.session.begun = live.running != 0;
+    if (!err_failed(err)) {
+        *ret_live = live;
+    }
+    return err;
+}
+
+/* --- A turn of its own ------------------------------------------------------------------------ */
+
+static struct bytes model_of(const struct turn_message *message,
+                             const struct session_row *session) {
+    return message->model.len > 0   ? message->model
+           : session->model.len > 0 ? session->model
+                                    : message->model_default;
+}
+
+static struct err write_spec(struct tx *tx, const struct session_row *session,
+                             const struct turn_message *message, struct bytes *ret_spec) {
+    AUTO(text_done) struct text text;
+    struct bytes model = model_of(message, session);
+    text_init(&text, RUN_SPEC_MAX);
+    text_add_str(&text, "{\"session\":");
+    text_add_json(&text, session->session.data, session->session.len);
+    text_add_str(&text, ",\"message\":");
+    text_add_json(&text, message->message.text, strlen(message->message.text));
+    text_add_str(&text, ",\"model\":");
+    text_add_json(&text, model.data, model.len);
+    text_add_char(&text, '}');
+    char *copy = text_failed(&text) ? NULL : arena_try_copy(tx_arena(tx), text.data, text.len);
+    if (copy == NULL) {
+        return err_make(ERR_OUT_OF_MEMORY, "turns: spec");
+    }
+    *ret_spec = (struct bytes){copy, text.len};
+    return ERR_OK;
+}
+
+/* For lists: the first words. */
+static struct bytes words_of(struct bytes text) {
+    const char *end = memchr(text.data, '\n', text.len);
+    struct bytes line = {text.data, end == NULL ? text.len : (size_t)(end - text.data)};
+    return (struct bytes){line.data, utf8_cut(line, COMMAND_MAX)};
+}
+
+static struct err submit_run(struct tx *tx, const struct session_row *session,
+                             const struct turn_message *message, struct run_row *ret_run) {
+    char key[KEY_MAX];
+    int len =
+        snprintf(key, sizeof key, "session:%.*s", (int)session->session.len, session->session.data);
+    assert(len > 0 && (size_t)len < sizeof key); /* Ids are ours. */
+    struct run_new what = {.run = message->run,
+                           .owner = session->owner,
+                           .parent = {"", 0},
+                           .key = {key, (size_t)len},
+                           .label = {"", 0},
+                           .command = words_of(message->text),
+                           .kind = KIND_TURN,
+                           .project = session->project,
+                           .key_max = 1,
+                           .bounds = message->bounds};
+    what.key.data = arena_try_copy(tx_arena(tx), key, (size_t)len);
+    if (what.key.data == NULL) {
+        return err_make(ERR_OUT_OF_MEMORY, "turns: key");
+    }
+    struct err err = write_spec(tx, session, message, &what.spec);
+    return err_failed(err) ? err : tx_run_submit(tx, &what, ret_run);
+}
+
+struct question {
+    enum message_role role;
+    enum message_status status;
+    int64_t run;
+};
+
+static struct err insert_question(struct tx *tx, struct session_row *session,
+                                  const struct turn_message *message,
+                                  const struct question *question, struct message_row *ret_row) {
+    struct sha256_hex digest = digest_of(message);
+    struct message_row row = {.message = {message->message.text, strlen(message->message.text)},
+                              .role = question->role,
+                              .status = question->status,
+                              .run = question->run,
+                              .active = true,
+                              .client_id = message->client,
+                              .client_digest = {digest.text, strlen(digest.text)}};
+    struct message_part part = {.kind = PART_TEXT, .text = message->text};
+    const struct message_insert what = {
+        .session = session, .row = &row, .parts = &part, .count = 1};
+    struct err err = messages__insert(tx, &what);
+    if (!err_failed(err)) {
+        *ret_row = row;
+    }
+    return err;
+}
+
+static struct err reserve_answer(struct tx *tx, struct session_row *session,
+                                 const struct turn_message *message, int64_t run, int64_t question,
+                                 int64_t *ret_id) {
+    struct message_row row = {.message = {message->answer.text, strlen(message->answer.text)},
+                              .role = ROLE_ASSISTANT,
+                              .status = MESSAGE_RESERVED,
+                              .run = run,
+                              .reply_to = question,
+                              .active = true};
+    const struct message_insert what = {.session = session, .row = &row};
+    struct err err = messages__insert_quiet(tx, &what);
+    if (!err_failed(err)) {
+        *ret_id = row.id;
+    }
+    return err;
+}
+
+struct err turns__make(struct tx *tx, struct session_row *session,
+                       const struct turn_message *message, enum turn_trigger trigger,
+                       struct run_row *ret_run) {
+    bool notice = trigger == TRIGGER_NOTICE;
+    struct message_row question;
+    struct turn_row row = {.trigger = trigger,
+                           .session = session->id,
+                           .model = model_of(message, session),
+                           .calls_max = notice ? TURN_CALLS_FOLLOW_UP_MAX : TURN_CALLS_MAX,
+                           .last = {"", 0}};
+    struct err err = submit_run(tx, session, message, ret_run);
+    if (err_failed(err)) {
+        return err;
+    }
+    row.run = ret_run->id;
+    const struct question what = {
+        .role = notice ? ROLE_NOTICE : ROLE_USER, .status = MESSAGE_QUEUED, .run = row.run};
+    err = insert_question(tx, session, message, &what, &question);
+    row.question = question.id;
+    if (!err_failed(err)) {
+        err = reserve_answer(tx, session, message, row.run, question.id, &row.answer);
+    }
+    return err_failed(err) ? err : turns__insert(tx, &row);
+}
+
+/* --- A turn that runs ------------------------------------------------------------------------- */
+
+static struct err stop_running(struct tx *tx, int64_t id, enum run_cause cause) {
+    const struct run_ask_stop stop = {.cause = cause, .grace_ms = RUN_STOP_GRACE_MS};
+    struct run_freed freed = {.kinds = 0}; /* Nothing: one that has begun ends later. */
+    struct run_row row;
+    bool found = false;
+    struct err err = runs__find_id(tx, id, &found, &row);
+    return err_failed(err) || !found ? err : runs__ask(tx, &stop, &row, &freed);
+}
+
+/* What its tools did stays done: whoever takes it back should know of it. */
+static struct err list_undone(struct tx *tx, int64_t run, struct bytes *ret_list) {
+    static const char sql[] =
+        "SELECT p.name, p.state, p.text FROM turns t JOIN parts p ON p.message = t.answer"
+        " WHERE t.run = $1 AND p.kind = 'tool' AND p.state IN ('succeeded', 'pending', 'running')"
+        " ORDER BY p.number LIMIT 100";
+    const struct arg args[] = {arg_int(run)};
+    AUTO(text_done) struct text text;
+    text_init(&text, UNDONE_MAX);
+    text_add_char(&text, '[');
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
+    bool row = !err_failed(err);
+    for (int i = 0; !err_failed(err) && row; i++) {
+        err = rows_next(rows, &row);
+        if (!err_failed(err) && row) {
+            struct bytes result = rows_text(rows, 2);
+            text_add_str(&text, i > 0 ? ",{\"tool\":" : "{\"tool\":");
+            text_add_json(&text, rows_text(rows, 0).data, rows_text(rows, 0).len);
+            text_add_str(&text, ",\"state\":");
+            text_add_json(&text, rows_text(rows, 1).data, rows_text(rows, 1).len);
+            text_add_str(&text, ",\"result\":");
+            text_add_json(&text, result.data, utf8_cut(result, 200));
+            text_add_char(&text, '}');
+        }
+    }
+    text_add_char(&text, ']');
+    const char *copy =
+        text_failed(&text) ? NULL : arena_try_copy(tx_arena(tx), text.data, text.len);
+    if (!err_failed(err) && copy == NULL) {
+        err = err_make(ERR_OUT_OF_MEMORY, "turns: undone");
+    }
+    if (!err_failed(err)) {
+        *ret_list = (struct bytes){copy, text.len};
+    }
+    return err;
+}
+
+static struct err join(struct tx *tx, struct session_row *session,
+                       const struct turn_message *message, const struct live *live,
+                       struct turn_accepted *accepted) {
+    struct message_row row;
+    bool found = false;
+    const struct question what = {
+        .role = ROLE_USER, .status = MESSAGE_STEERING, .run = live->running};
+    struct err err = insert_question(tx, session, message, &what, &row);
+    return err_failed(err) ? err : runs__find_id(tx, live->running, &found, &accepted->run);
+}
+
+static struct err refuse(struct tx *tx, const struct live *live, struct turn_accepted *accepted,
+                         struct why *why) {
+    bool found = false;
+    struct err err =
+        runs__find_id(tx, live->running != 0 ? live->running : live->first, &found, &accepted->run);
+    if (err_failed(err)) {
+        return err;
+    }
+    why_set(why, "the session is busy with %.*s", (int)accepted->run.run.len,
+            accepted->run.run.data);
+    return err_make(ERR_TURN_IN_PROGRESS, "turns: reject");
+}
+
+static struct err decide(struct tx *tx, struct session_row *session,
+                         const struct turn_message *message, struct turn_accepted *accepted,
+                         struct why *why) {
+    struct live live;
+    struct err err = look(tx, session->id, &live);
+    if (err_failed(err)) {
+        return err;
+    }
+    accepted->decision = turn_decide(message->policy, &live.session);
+    if (accepted->decision == TURN_DECIDE_REFUSE) {
+        return refuse(tx, &live, accepted, why);
+    }
+    if (live.count >= TURN_QUEUE_MAX) {
+        why_set(why, "%d messages wait in this session already", TURN_QUEUE_MAX);
+        return err_make(ERR_TOO_MANY, "turns: queue");
+    }
+    if (accepted->decision == TURN_DECIDE_JOIN) {
+        return join(tx, session, message, &live, accepted);
+    }
+    if (accepted->decision == TURN_DECIDE_UNDO) {
+        err = list_undone(tx, live.running, &accepted->undone);
+    }
+    if (!err_failed(err) && accepted->decision == TURN_DECIDE_UNDO) {
+        err = stop_running(tx, live.running, CAUSE_ROLLED_BACK);
+    } else if (!err_failed(err) && accepted->decision == TURN_DECIDE_STOP) {
+        err = stop_running(tx, live.running, CAUSE_INTERRUPTED);
+    }
+    return err_failed(err) ? err
+                           : turns__make(tx, session, message, TRIGGER_MESSAGE, &accepted->run);
+}
+
+struct err tx_turn_submit(struct tx *tx, const struct turn_message *message,
+                          struct turn_accepted *ret_accepted, struct why *why) {
+    struct turn_accepted accepted = {
+        .message = {message->message.text, strlen(message->message.text)}, .undone = {"", 0}};
+    struct session_row session;
+    bool found = false, earlier = false;
+    struct err err = sessions__find(tx, &message->session, &found, &session);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (!found) {
+        return err_make(ERR_NOT_FOUND, "turns: session");
+    }
+    err = find_earlier(tx, message, &session, &earlier, &accepted, why);
+    if (!err_failed(err) && !earlier && model_of(message, &session).len == 0) {
+        why_set(why,
+                "model: neither the message nor the session names one, and there is no default");
+        return err_make(ERR_MODEL_UNKNOWN, "turns: model");
+    }
+    if (!err_failed(err) && !earlier) {
+        err = decide(tx, &session, message, &accepted, why);
+    }
+    if (!err_failed(err) || err.code == ERR_TURN_IN_PROGRESS) {
+        *ret_accepted = accepted;
+    }
+    return err;
+}

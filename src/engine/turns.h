@@ -1,0 +1,208 @@
+/* turns.h: the transactions of turns: what a session's agent says and does, a step at a time.
+ *
+ *   message ──tx_turn_submit──> a run of kind `turn`, one at a time in a session
+ *   running ──tx_turn_begin──> plan ──(the dispatcher performs it)──> tx_turn_answer,
+ *             tx_turn_card_end ──> plan ──> … ──> END, in the commit that knew it
+ *
+ * Promise    each function is the whole of one change: rows of the session, the message, the spans,
+ *            the run, its events, what its end owes to others, and whoever goes next. Each is
+ *            fenced by the run's attempt and state; what comes too late changes nothing and says so
+ *            (`late`). What a turn does next is decided from rows alone (rules/turn.h), in the
+ *            commit of what happened last: a daemon that comes back asks tx_turn_begin, and goes
+ *            on.
+ * Once       a card's row says `running` before its tool begins. After a crash a `repeatable` tool
+ *            runs again; of the others the model is told outcome_unknown.
+ * Threads    inside a store function. Failure: as store.h; refusals are told in words.
+ */
+#ifndef DROVER_ENGINE_TURNS_H
+#define DROVER_ENGINE_TURNS_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "base/memory.h"
+#include "engine/inbox.h"
+#include "engine/runs.h"
+#include "engine/sessions.h"
+#include "rules/turn.h"
+#include "rules/usage.h"
+#include "store/store.h"
+
+enum {
+    TURN_TEXT_MAX = 1 << 20,      /* Bytes of a message. */
+    TURN_ARGUMENTS_MAX = 1 << 20, /* Of a tool call. */
+    TURN_RESULT_MAX = 256 << 10,  /* Of a tool's result, as the model sees it. */
+    TURN_QUEUE_MAX = 100,         /* Messages that wait in one session. */
+    TURN_ITEMS_MAX = 1024,        /* Of one answer of a model. */
+};
+
+/* --- A message comes -------------------------------------------------------------------------- */
+
+struct turn_message {
+    struct session_key session;
+    struct bytes client;             /* The client's own id of it; "": none. */
+    struct bytes text;               /* Not empty. */
+    const struct bytes *attachments; /* att_… */
+    size_t attachment_count;
+    struct bytes model;         /* "": as the session has it, else `model_default`. */
+    struct bytes model_default; /* "": there is none. */
+    enum turn_policy policy;
+    struct id run, message, answer; /* Used if they are needed. */
+    struct run_bounds bounds;
+};
+struct turn_accepted {
+    struct run_row run;   /* The turn that will answer it. */
+    struct bytes message; /* msg_… */
+    enum turn_decision decision;
+    bool repeated;       /* The client's id was known: this is what was decided then. */
+    struct bytes undone; /* UNDO: JSON array of what the undone turn's tools did. */
+};
+/* ERR_NOT_FOUND: no such session. ERR_TURN_IN_PROGRESS: `reject` while one runs, whose id is in
+ * `why` and in ret_accepted->run; ERR_MESSAGE_EXISTS: that client id with other content.
+ * ERR_TOO_MANY: the queue is full. */
+MUST_CHECK struct err tx_turn_submit(struct tx *tx, const struct turn_message *message,
+                                     struct turn_accepted *ret_accepted, struct why *why);
+
+/* --- A notice comes --------------------------------------------------------------------------- */
+
+/* What a session is owed becomes a turn of it, where it has none. */
+struct turn_followup {
+    struct session_key session;
+    struct bytes model_default;
+    struct inbox_waits waits;
+    struct id run, message, answer; /* Used if they are needed. */
+    struct run_bounds bounds;
+};
+enum turn_followed {
+    FOLLOW_UP_BEGUN,
+    FOLLOW_UP_BUSY, /* A turn goes on; its end offers what is left. */
+    FOLLOW_UP_IDLE, /* Nothing is due; or the session is no more, and all was settled as gone. */
+    FOLLOW_UP_MORE, /* It is no more, and more is to be settled: call again. */
+};
+MUST_CHECK struct err tx_turn_follow_up(struct tx *tx, const struct turn_followup *followup,
+                                        enum turn_followed *ret_followed);
+
+/* --- What next -------------------------------------------------------------------------------- */
+
+/* A tool that begins now, or whose child run has ended. */
+struct turn_card {
+    int64_t part;                 /* Of the message: what tx_turn_card_end is told. */
+    int64_t step;                 /* Its span. */
+    struct bytes tool, arguments; /* arguments: a JSON object. */
+    struct bytes about;           /* As it was found out before it was asked for. */
+    struct bytes child;           /* run_… of the child that has ended; "": it begins. */
+    int64_t child_attempt, child_exit, child_ms;
+    enum run_state child_state;
+    enum run_cause child_cause;
+};
+
+/* Lives in the caller's memory: texts are in `arena`, which each function resets first. */
+struct turn_plan {
+    struct arena arena;
+    bool late;
+    enum turn_next next;
+    struct bytes session, owner, stream, message; /* ses_…; msg_… of the answer. */
+    struct bytes model;                           /* "provider/model" */
+    struct bytes root;                            /* The folder that its tools work in; "": none. */
+    struct bytes instructions;                    /* "": none. */
+    struct bytes settings;                        /* JSON object, or "". */
+    int64_t step;                                 /* NEXT_CALL: the span of the call. */
+    bool last;                                    /* NEXT_CALL: without tools. */
+    struct turn_card cards[TURN_TOOLS_AT_ONCE];
+    size_t card_count;
+};
+void turn_plan_init(struct turn_plan *plan);
+void turn_plan_done(struct turn_plan *plan);
+
+struct turn_key {
+    struct bytes run;
+    int64_t attempt;
+    struct run_bounds bounds;
+};
+
+/* The first step of an attempt, and what a new daemon asks: settles what a crash left open. */
+MUST_CHECK struct err tx_turn_begin(struct tx *tx, const struct turn_key *key,
+                                    struct turn_plan *plan);
+
+/* --- What came of a call ---------------------------------------------------------------------- */
+
+/* What the dispatcher found out about a call, in the pool, before it is stored. */
+enum turn_verdict { TURN_ALLOW, TURN_ASK, TURN_DENY };
+/* What somebody is asked: whether it may, or something that only a person knows. */
+enum turn_asks { TURN_ASKS_LEAVE, TURN_ASKS_ANSWER };
+struct turn_call {
+    struct bytes id, name;
+    struct bytes arguments; /* A JSON object: canonical, or as it came where it was refused. */
+    struct bytes digest;    /* Of the exact arguments, hexadecimal; "" where it was refused. */
+    struct bytes about;     /* JSON object for an approval: subjects, diff, before; or "". */
+    struct bytes refusal;   /* DENY: a sentence for the model. */
+    enum turn_verdict verdict;
+    enum turn_asks asks; /* ASK */
+    bool repeatable;     /* Its begin may be repeated after a crash. */
+};
+
+enum turn_item_kind { TURN_ITEM_TEXT, TURN_ITEM_THINKING, TURN_ITEM_CALL };
+struct turn_item {
+    enum turn_item_kind kind;
+    struct bytes text;      /* TEXT, THINKING. */
+    struct bytes signature; /* THINKING: opaque. */
+    struct bytes maker;     /* THINKING: which kind of provider made it. */
+    struct turn_call call;  /* CALL. */
+};
+
+struct turn_answer {
+    struct turn_key key;
+    int64_t step;
+    const struct turn_item *items;
+    size_t item_count;
+    struct usage usage;
+    struct usage_cost cost;
+    int64_t tries;
+    enum run_cause failure; /* CAUSE_NONE: it succeeded. */
+    struct bytes sentence;  /* About the failure. */
+    bool stopped;           /* It was cancelled by us: what came until then is kept. */
+};
+MUST_CHECK struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer,
+                                     struct turn_plan *plan);
+
+/* --- What came of a tool ---------------------------------------------------------------------- */
+
+enum turn_card_end { CARD_SUCCEEDED, CARD_FAILED, CARD_UNKNOWN, CARD_INTERRUPTED };
+struct turn_card_result {
+    struct turn_key key;
+    int64_t part;
+    enum turn_card_end end;
+    struct bytes result; /* What the model sees: text or JSON, at most TURN_RESULT_MAX. */
+};
+MUST_CHECK struct err tx_turn_card_end(struct tx *tx, const struct turn_card_result *result,
+                                       struct turn_plan *plan);
+
+/* The call is a run of its own. One that is waited for ends with its turn; a long one goes on, its
+ * card is `pending`, and its session is told when it has ended. */
+struct turn_child {
+    struct turn_key key;
+    int64_t part;
+    struct run_new run; /* owner and parent are filled in here. */
+    bool is_long;
+};
+MUST_CHECK struct err tx_turn_child(struct tx *tx, const struct turn_child *child,
+                                    struct turn_plan *plan);
+
+/* --- The prompt ------------------------------------------------------------------------------- */
+
+enum prompt_role { PROMPT_USER, PROMPT_ASSISTANT, PROMPT_TOOL };
+enum prompt_kind { PROMPT_TEXT, PROMPT_THINKING, PROMPT_CALL, PROMPT_RESULT, PROMPT_IMAGE };
+struct prompt_part {
+    enum prompt_role role;
+    enum prompt_kind kind;
+    bool opens;                                    /* The first part of its message. */
+    bool failed;                                   /* RESULT. */
+    struct bytes text, id, name, signature, maker; /* As turn_item; RESULT: id of the call. */
+};
+/* What a model is shown of the session, oldest first, up to and with the running turn. `each` only
+ * copies. */
+MUST_CHECK struct err tx_prompt_each(struct tx *tx, const struct turn_key *key,
+                                     struct err (*each)(void *ctx, const struct prompt_part *part),
+                                     void *ctx);
+
+#endif
