@@ -5,25 +5,30 @@
  *   STARTING ───────────────────> FOLLOWING
  *    │    │ the link breaks           │ exited, or the link breaks
  *    │    └──────────> LOSING         │
- *    │ void, exited      │ its exit   │
- *    │                   │ code came  │
+ *    │ void, exited,     │ its exit   │
+ *    │ failed, or it     │ code came  │
+ *    │ takes too long    │            │
  *    └──────────────> ENDED <─────────┘      holder_close leads here from everywhere
  *
- * A holder that cannot claim (no space, no such folder) ends with an errno as its exit code. The
- * link's end and SIGCHLD come in either order; so a link that broke before the claim waits for the
- * code, but not for long.
+ * A holder that cannot claim (no space, no such folder) says `failed`, and ends with an errno as
+ * its exit code. Of our own child (the rare one that no nursery made) the link's end and SIGCHLD
+ * come in either order; so a link that broke before the claim waits for the code, but not for long.
  */
 #include "proc/holder.h"
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "base/fd.h"
 #include "base/memory.h"
 #include "proc/holder_inside.h"
 
-enum { PATIENCE_MS = 2000 };
+enum {
+    PATIENCE_MS = 2000,
+    CLAIM_MS = 10000, /* A slow disk has its time; who is stopped by somebody has not. */
+};
 
 static void set_state(struct holder *holder, enum holder_state state) {
     static const bool legal[HOLDER_STATES][HOLDER_STATES] = {
@@ -125,14 +130,13 @@ static void lose(struct holder *holder) {
     finish(holder, HOLDER_LOST, NULL /* exit */);
 }
 
+static void lose_with_errno(struct holder *holder, int os) {
+    const struct spool_exit exit = {.end = EXIT_NOT_STARTED, .os = os, .step = "holder"};
+    finish(holder, HOLDER_LOST, os == 0 ? NULL : &exit);
+}
+
 static void lose_with_code(struct holder *holder, int status) {
-    if (!WIFEXITED(status) || WEXITSTATUS(status) == 0) {
-        finish(holder, HOLDER_LOST, NULL /* exit */);
-        return;
-    }
-    const struct spool_exit exit = {
-        .end = EXIT_NOT_STARTED, .os = WEXITSTATUS(status), .step = "holder"};
-    finish(holder, HOLDER_LOST, &exit);
+    lose_with_errno(holder, WIFEXITED(status) ? WEXITSTATUS(status) : 0);
 }
 
 void holder__reaped(struct holder *holder, int status) {
@@ -190,6 +194,7 @@ static void take_status(struct holder *holder, const struct link_message *messag
 
 static void take_claimed(struct holder *holder) {
     set_state(holder, HOLDER_FOLLOWING);
+    timer_stop(holder->holders->loop, &holder->patience);
     if (holder->news.claimed != NULL) {
         holder->news.claimed(holder->ctx);
     }
@@ -235,6 +240,7 @@ static void take_known(struct holder *holder, const struct link_message *message
         return;
     case LINK_CLAIMED:
     case LINK_VOID:
+    case LINK_FAILED:
     default:
         finish(holder, HOLDER_LOST, NULL /* exit */); /* It said the first thing twice. */
         return;
@@ -250,6 +256,8 @@ static bool take(void *ctx, const struct link_message *message) {
         take_claimed(holder);
     } else if (first && message->word == LINK_VOID) {
         finish(holder, HOLDER_VOID, NULL /* exit */);
+    } else if (first && message->word == LINK_FAILED) {
+        lose_with_errno(holder, (int)message->size);
     } else {
         take_known(holder, message);
     }
@@ -276,6 +284,7 @@ static void on_read(uv_stream_t *pipe, ssize_t got, const uv_buf_t *buf) {
         lose(holder);
         return;
     }
+    holder->silent = false;
     struct bytes bytes = {buf->base, (size_t)got};
     if (link_feed(&holder->reader, bytes, take, holder) == LINK_NONSENSE) {
         finish(holder, HOLDER_LOST, NULL /* exit */);
@@ -313,12 +322,50 @@ static void begin(struct holder *holder, const struct holder_news *news, void *c
     list_add(holder);
 }
 
+/* Where the nursery has too much to do, or cannot be had, a holder is started as its own program.
+ */
+static struct err bring_about(struct holder *holder, const struct nursery_birth *birth) {
+    struct holders *holders = holder->holders;
+    struct err err = nursery_bear(&holders->nursery, birth);
+    if (!err_failed(err)) {
+        holder->nursery = holders->nursery.pid;
+        return ERR_OK;
+    }
+    const struct holder_spawn spawn = {birth->program, birth->order_fd, birth->link_fd};
+    err = holder__spawn(&spawn, &holder->pid);
+    if (!err_failed(err)) {
+        holders__add_started(holders, holder);
+    }
+    return err;
+}
+
+/* It hangs before its claim, or its nursery does. Whether it will run is for the spool to say; the
+ * nursery's next order should not have to wait for the same. */
+static void lose_unclaimed(struct timer *patience) {
+    struct holder *holder = CONTAINER_OF(patience, struct holder, patience);
+    struct nursery *nursery = &holder->holders->nursery;
+    if (holder->nursery != 0 && holder->nursery == nursery->pid) {
+        nursery_drop(nursery);
+    }
+    finish(holder, HOLDER_LOST, NULL /* exit */);
+}
+
+/* Said before it lives, so that the fastest command does not end before it is heard. */
+static struct err say_keep(int link_fd) {
+    static const char keep[] = "keep\n";
+    bool said = send(link_fd, keep, sizeof keep - 1, MSG_NOSIGNAL) == (ssize_t)sizeof keep - 1;
+    return said ? ERR_OK : err_from_errno(errno, "holder: make a link");
+}
+
 struct err holder_start(struct holders *holders, int order_fd, const struct holder_news *news,
                         void *ctx, struct holder **ret_holder) {
     AUTO(fd_release) int order = order_fd;
     AUTO(fd_release) int ours = -1;
     AUTO(fd_release) int theirs = -1;
     struct err err = holder__make_link(&ours, &theirs);
+    if (!err_failed(err)) {
+        err = say_keep(ours);
+    }
     if (err_failed(err)) {
         return err;
     }
@@ -328,14 +375,14 @@ struct err holder_start(struct holders *holders, int order_fd, const struct hold
         return err;
     }
     /* Last, since from here on there is something that could not be taken back. */
-    const struct holder_spawn spawn = {holders->program, order, theirs};
-    err = holder__spawn(&spawn, &holder->pid);
+    const struct nursery_birth birth = {holders->program, order, theirs};
+    err = bring_about(holder, &birth);
     if (err_failed(err)) {
         uv_close((uv_handle_t *)&holder->pipe, on_closed);
         return err;
     }
     begin(holder, news, ctx);
-    holders__add_started(holders, holder);
+    timer_start(holders->loop, &holder->patience, CLAIM_MS, lose_unclaimed);
     holders->stats.started++;
     *ret_holder = holder;
     return ERR_OK;
@@ -356,6 +403,7 @@ struct err holder_adopt(struct holders *holders, const char *name, const struct 
     memcpy(holder->name, name, strlen(name) + 1); /* spool checked its length. */
     begin(holder, news, ctx);
     set_state(holder, HOLDER_FOLLOWING);
+    holder->silent = true;
     holder->asked = true;
     holder->wishes.keep = true;
     holder->wishes.status = true;

@@ -43,7 +43,8 @@ struct holder_order {
     const char *const *argv; /* Ends with NULL. */
     const char *const *env;  /* Whole; ends with NULL. DROVER_RUN is added by the holder. */
     const char *cwd;
-    unsigned flags; /* Of enum order_flag. */
+    const char *const *hide; /* With ORDER_SANDBOX: resolved paths; ends with NULL. NULL: none. */
+    unsigned flags;          /* Of enum order_flag. */
     struct bytes input;
     /* 0: none, or the default. */
     uint64_t timeout_ms, grace_ms, log_max, memory_max, processes_max;
@@ -89,6 +90,9 @@ void holder_close(struct holder *holder); /* Immediate. NULL is allowed. */
  * grace, each signal. So nothing queues up at a holder that doesn't listen. */
 void holder_stop(struct holder *holder, unsigned grace_ms);
 void holder_signal(struct holder *holder, int number);
+/* Asks for a sign of life. Silent: it has not said a word since that, or since it was adopted. */
+void holder_ask(struct holder *holder);
+MUST_CHECK bool holder_is_silent(const struct holder *holder);
 /* One piece at a time, of which the first PROTOCOL_INPUT_MAX bytes are copied and sent. While it is
  * not accepted whole, further calls do nothing: the caller sends on from `accepted`. */
 void holder_input(struct holder *holder, int64_t offset, struct bytes bytes);

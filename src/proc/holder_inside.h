@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "proc/holder.h"
 #include "proc/link.h"
+#include "proc/nursery.h"
 
 struct reap;
 
@@ -44,14 +45,16 @@ struct holder {
     struct holder_news news;
     void *ctx;                    /* The caller's. */
     char name[PROTOCOL_NAME_MAX]; /* Empty where we started it: the link is private then. */
-    int pid;                      /* Of one that we started; else 0. */
+    int pid;                      /* Of one that is our own child; else 0. */
+    int nursery;                  /* The pid of that which made it; else 0. */
+    bool silent;                  /* See holder_is_silent. */
     bool asked;                   /* For a status, and it has not come yet. */
     bool collected;               /* Its process ended before its link did, with `status`. */
     int status;
     int64_t sizes[LOG_STREAMS]; /* As told. */
     uv_pipe_t pipe;
     struct link_reader reader;
-    struct timer patience; /* LOSING. */
+    struct timer patience; /* STARTING, LOSING. */
 
     uv_write_t write;
     bool writing, deaf; /* deaf: a write failed; the reading side will tell. */
@@ -60,7 +63,7 @@ struct holder {
     struct holder_piece piece;
 };
 
-/* A process that we started, until it was collected. */
+/* A holder that is our own child, until it was collected. */
 struct started {
     int pid;
     struct holder *holder; /* Borrowed; NULL when its link ended before it. */
@@ -74,6 +77,7 @@ struct holders {
     struct holder *live;     /* First of a list. */
     struct started *started; /* Owned. */
     size_t started_count, started_size;
+    struct nursery nursery;
     char *buffer;      /* Owned: all pipes read into it, one after the other. */
     size_t pipes_open; /* The memory goes with the last one. */
     bool closing;
@@ -102,10 +106,11 @@ void holder__say_bye(struct holder *holder);
 /* holder_spawn.c */
 struct holder_spawn {
     const char *program;
-    int order_fd, link_fd; /* Borrowed: the holder gets copies. */
+    int order_fd; /* Borrowed, as is the next: it gets copies. -1: it becomes a nursery. */
+    int link_fd;
 };
 MUST_CHECK struct err holder__spawn(const struct holder_spawn *spawn, int *ret_pid);
-/* A connected pair, ours first: does not block, and has `keep` in it already. */
+/* A connected pair; ours does not block. */
 MUST_CHECK struct err holder__make_link(int *ret_ours, int *ret_theirs);
 MUST_CHECK struct err holder__connect(const struct spool *spool, const char *name, int *ret_fd);
 

@@ -50,13 +50,17 @@ static void add_number(struct text *text, enum order_tag tag, uint64_t number) {
 
 static void write_order(struct text *text, const struct holder_order *order,
                         const char *spool_path) {
-    text_add_str(text, PROTOCOL_ORDER_MAGIC);
+    bool strict = (order->flags & ORDER_SANDBOX) != 0;
+    text_add_str(text, strict ? PROTOCOL_ORDER_STRICT : PROTOCOL_ORDER_MAGIC);
     add_string(text, ORDER_SPOOL, spool_path);
     add_string(text, ORDER_NAME, order->name);
     add_string(text, ORDER_NONCE, order->nonce);
     add_strings(text, ORDER_ARG, order->argv);
     add_strings(text, ORDER_ENV, order->env);
     add_string(text, ORDER_CWD, order->cwd);
+    if (order->hide != NULL) {
+        add_strings(text, ORDER_HIDE, order->hide);
+    }
     add_number(text, ORDER_FLAGS, order->flags);
     add_number(text, ORDER_TIMEOUT_MS, order->timeout_ms);
     add_number(text, ORDER_GRACE_MS, order->grace_ms);

@@ -123,6 +123,16 @@ void holder_signal(struct holder *holder, int number) {
     holder__say(holder);
 }
 
+void holder_ask(struct holder *holder) {
+    holder->silent = true;
+    holder->wishes.status = true;
+    holder__say(holder);
+}
+
+bool holder_is_silent(const struct holder *holder) {
+    return holder->silent;
+}
+
 void holder_resize(struct holder *holder, unsigned rows, unsigned columns) {
     holder->wishes.resize = true;
     holder->wishes.rows = rows;

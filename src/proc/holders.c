@@ -33,7 +33,7 @@ static void on_reaped(void *ctx, struct reap_ended ended) {
     struct holders *holders = ctx;
     struct started *started = find_started(holders, ended.pid);
     if (started == NULL) {
-        holders->stats.reaped++;
+        holders->stats.reaped += !nursery_reaped(&holders->nursery, ended.pid);
         return;
     }
     struct holder *holder = started->holder;
@@ -76,6 +76,7 @@ struct err holders_open(const struct holders_options *options, struct holders **
     holders->program = path;
     path = NULL; /* Handed over. */
     holders->buffer = mem_new(HOLDERS_BUFFER_SIZE);
+    nursery_init(&holders->nursery);
     *ret_holders = holders;
     holders = NULL; /* Handed over. */
     return ERR_OK;
@@ -103,6 +104,7 @@ void holders_close(struct holders *holders) {
     while (holders->live != NULL) {
         holder_close(holders->live);
     }
+    nursery_done(&holders->nursery);
     reap_close(holders->reap);
     holders->closing = true;
     free_if_unused(holders);

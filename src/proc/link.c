@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 
-enum { WORDS_MAX = 32, KEPT_SIZE = PROTOCOL_LINE_MAX + PROTOCOL_EXIT_SIZE };
+enum { WORDS_MAX = 32, ERRNO_MAX = 4095, KEPT_SIZE = PROTOCOL_LINE_MAX + PROTOCOL_EXIT_SIZE };
 
 /* --- One line --------------------------------------------------------------------------------- */
 
@@ -114,6 +114,10 @@ static bool read_flag(const struct line *line, struct link_message *message) {
     return size_at(line, 1, 1, &message->size);
 }
 
+static bool read_errno(const struct line *line, struct link_message *message) {
+    return size_at(line, 1, ERRNO_MAX, &message->size);
+}
+
 static bool read_exited(const struct line *line, struct link_message *message) {
     int64_t len = 0;
     if (!size_at(line, 1, PROTOCOL_EXIT_SIZE, &len)) {
@@ -131,6 +135,7 @@ static const struct {
     [LINK_STATUS] = {"status", read_status},     [LINK_GROWN] = {"grown", read_grown},
     [LINK_ACCEPTED] = {"accepted", read_size},   [LINK_INPUT_GAP] = {"input_gap", read_size},
     [LINK_DISK_FULL] = {"disk_full", read_flag}, [LINK_EXITED] = {"exited", read_exited},
+    [LINK_FAILED] = {"failed", read_errno},
 };
 
 /* --- The stream ------------------------------------------------------------------------------- */

@@ -22,11 +22,12 @@ enum link_word {
     LINK_INPUT_GAP,
     LINK_DISK_FULL,
     LINK_EXITED,
+    LINK_FAILED,
 };
 struct link_message {
     enum link_word word;
     enum log_stream stream;     /* GROWN. */
-    int64_t size;               /* GROWN, ACCEPTED, INPUT_GAP; DISK_FULL: 0 or 1. */
+    int64_t size;               /* GROWN, ACCEPTED, INPUT_GAP; DISK_FULL: 0 or 1; FAILED: errno. */
     struct bytes body;          /* EXITED. */
     int64_t sizes[LOG_STREAMS]; /* STATUS, and those below: what it didn't say is 0. */
     int64_t accepted;

@@ -26,10 +26,21 @@
  *                  in `head`, the rest in segments named by their first offset (20 digits).
  *                  Made at the first byte. The oldest segments go; what is missing between head and
  *                  the first segment was dropped.
+ *   tmp            a folder for the command alone, with ORDER_SANDBOX. The holder removes it after
+ *                  exit.json is in place and the lock is free; what a killed one left goes with the
+ *                  whole folder.
  *
  * THE ORDER, a sealed memfd on descriptor PROTOCOL_ORDER_FD, complete before the holder starts
  *   8 bytes "DRVORD1\n", then records: u32 tag, u32 length (both little-endian), bytes.
  *   Numbers are u64, little-endian.
+ *   With "DRVORD2\n" instead, a record or a flag that the holder doesn't know refuses the order
+ *   (ENOTSUP): so is what must not be left out. A holder that knows only the first refuses the
+ *   second as a whole. ORDER_SANDBOX and ORDER_HIDE stand in such an order only.
+ *
+ * THE NURSERY, a holder's program of which the first argument is PROTOCOL_NURSERY. It has no order,
+ *   and its link is not a holder's: each byte that comes there is a line feed that carries two
+ *   descriptors (SCM_RIGHTS), an order and a link. A fork of it becomes their holder, as if it had
+ *   been started with them. The nursery ends when its link does.
  *
  * THE SOCKET, and the same on descriptor PROTOCOL_LINK_FD (the starting daemon's end of a pair)
  *   Lines of words separated by one blank, at most PROTOCOL_LINE_MAX with the line feed.
@@ -50,6 +61,7 @@
  *   holder → daemon
  *     claimed                   it may run: the claim is ours (only to the starting daemon)
  *     void                      somebody else decided: nothing ran; the holder ends
+ *     failed ERRNO              it came to no claim, and ends (only to the starting daemon)
  *     status KEY=NUMBER …       out err pty (logical sizes), in (accepted input), alive (the main
  *                               process: 0 or 1), disk_full (0 or 1), processes (in the tree)
  *     grown STREAM SIZE         STREAM is out, err or pty. Coalesced: a size may be skipped, the
@@ -73,7 +85,10 @@ enum {
     PROTOCOL_NAME_MAX = 64, /* "run_….ATTEMPT" */
 };
 
+#define PROTOCOL_NURSERY "nursery"
 #define PROTOCOL_ORDER_MAGIC "DRVORD1\n"
+#define PROTOCOL_ORDER_STRICT "DRVORD2\n" /* As long as the other. */
+#define PROTOCOL_TMP "tmp"
 
 /* Tags of the order. */
 enum order_tag {
@@ -93,12 +108,14 @@ enum order_tag {
     ORDER_ROWS = 14,
     ORDER_COLUMNS = 15,
     ORDER_FILES = 16, /* Soft RLIMIT_NOFILE: the daemon raised its own, the command gets the old. */
+    ORDER_HIDE = 17, /* One for each file or folder out of sight of a sandbox; absolute, no link. */
 };
 
 enum order_flag {
     ORDER_PTY = 1,        /* One terminal instead of pipes; output goes to `pty`. */
     ORDER_ONCE = 2,       /* Claim, folder and spool are synced before the command may run. */
     ORDER_INPUT_OPEN = 4, /* Input may follow ORDER_STDIN; without it, input ends there. */
+    ORDER_SANDBOX = 8,    /* See docs/sandbox.md; needs an ORDER_HIDE, else ENOTSUP. */
 };
 
 /* exit.json:
@@ -109,6 +126,9 @@ enum order_flag {
  * WHY  itself, stopped, timed_out, processes (the limit on them was passed): what made it end
  * cpu_us, memory_kb: of the whole tree, by wait4 (memory: the peak of the largest process).
  * processes: the most that were seen at once. left: processes that could not be ended (0).
- * Also "unsaved":N, bytes of output that the disk, full to the last, did not take (0). */
+ * not_started in a sandbox has two more steps: sandbox, and sandbox_cwd (the command's folder holds
+ * what is to be hidden, or lies in it).
+ * Also "sandbox":N, the ABI of landlock under which it ran (0: without), and "unsaved":N, bytes of
+ * output that the disk, full to the last, did not take (0). */
 
 #endif

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -18,13 +19,10 @@
 #include "base/fd.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "proc/folder.h"
 #include "proc/spool_inside.h"
 
-enum {
-    PATH_SIZE_MAX = 4096,
-    DEPTH_MAX = 16, /* Of folders that a command made inside its own; deeper ones stay, with an
-                       error. */
-};
+enum { PATH_SIZE_MAX = 4096 };
 
 struct spool {
     char *path; /* Owned; absolute. */
@@ -140,12 +138,42 @@ struct err spool__folder(const struct spool *spool, const char *name, int *ret_f
     if (!spool__name_valid(name)) {
         return err_make(ERR_INTERNAL, "spool: the name of an attempt");
     }
-    int fd = openat(spool->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 && errno != ENOENT) {
-        return err_from_errno(errno, "spool: open a folder");
+    AUTO(fd_release) int fd = -1;
+    struct err err = folder_open(spool->fd, name, &fd);
+    if (err_failed(err) && err.os == ENOENT) {
+        *ret_fd = -1;
+        return ERR_OK;
     }
-    *ret_fd = fd;
-    return ERR_OK;
+    struct stat about;
+    bool strange = err.os == ENOTDIR || err.os == ELOOP ||
+                   (!err_failed(err) && fstat(fd, &about) == 0 && about.st_uid != geteuid());
+    if (strange) {
+        return err_make(ERR_CONFLICT, "spool: something else has a folder's name");
+    }
+    if (!err_failed(err)) {
+        *ret_fd = fd_take(&fd);
+    }
+    return err;
+}
+
+/* A command may have taken our rights from a file of its folder: they are taken back, through a
+ * descriptor, since a name could have become a link. -1: errno. */
+static int open_file(int folder_fd, const char *name) {
+    /* Not blocking: whatever a command put there in its place, a FIFO too, must not hold us up. */
+    enum { FLAGS = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC };
+    int fd = openat(folder_fd, name, FLAGS | O_NOFOLLOW);
+    if (fd >= 0 || errno != EACCES) {
+        return fd;
+    }
+    AUTO(fd_release) int handle = openat(folder_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    struct stat about;
+    char path[32];
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", handle); /* It fits. */
+    if (handle < 0 || fstat(handle, &about) < 0 || !S_ISREG(about.st_mode) ||
+        chmod(path, 0600) < 0) {
+        return -1;
+    }
+    return open(path, FLAGS);
 }
 
 /* Up to `size` bytes; short only at the end of the file. */
@@ -170,9 +198,7 @@ static struct err read_up_to(int fd, char *buffer, size_t size, size_t *ret_len)
 
 struct err spool__read_file(int folder_fd, const char *name, char *buffer, size_t size,
                             ptrdiff_t *ret_len) {
-    /* Not blocking: whatever a command put there in its place, a FIFO too, must not hold us up. */
-    AUTO(fd_release)
-    int fd = openat(folder_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    AUTO(fd_release) int fd = open_file(folder_fd, name);
     if (fd < 0 && errno == ENOENT) {
         *ret_len = SPOOL__ABSENT;
         return ERR_OK;
@@ -199,8 +225,7 @@ struct err spool__read_file(int folder_fd, const char *name, char *buffer, size_
 }
 
 struct err spool__lock_held(int folder_fd, bool *ret_held) {
-    AUTO(fd_release)
-    int fd = openat(folder_fd, "lock", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    AUTO(fd_release) int fd = open_file(folder_fd, "lock");
     if (fd < 0 && (errno == ENOENT || errno == ELOOP || errno == ENXIO)) {
         *ret_held = false;
         return ERR_OK;
@@ -221,32 +246,14 @@ struct err spool__lock_held(int folder_fd, bool *ret_held) {
 
 /* --- Cleaning --------------------------------------------------------------------------------- */
 
-static struct err empty_folder(int folder_fd, unsigned depth);
-
-static struct err remove_inner_folder(int folder_fd, const char *name, unsigned depth) {
-    if (depth == DEPTH_MAX) {
-        return err_from_errno(ENOTEMPTY, "spool: folders too deep to remove");
-    }
-    AUTO(fd_release)
-    int inner = openat(folder_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (inner < 0) {
-        return err_from_errno(errno, "spool: open a folder to remove");
-    }
-    struct err err = empty_folder(inner, depth + 1);
-    if (!err_failed(err) && unlinkat(folder_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT) {
-        err = err_from_errno(errno, "spool: remove a folder");
-    }
-    return err;
-}
-
-static struct err remove_entry(int folder_fd, const char *name, unsigned depth) {
+static struct err remove_entry(int folder_fd, const char *name) {
     if (unlinkat(folder_fd, name, 0 /* a file */) == 0 || errno == ENOENT) {
         return ERR_OK;
     }
     if (errno != EISDIR) {
         return err_from_errno(errno, "spool: remove a file");
     }
-    return remove_inner_folder(folder_fd, name, depth);
+    return folder_remove(folder_fd, name);
 }
 
 static bool is_dots(const char *name) {
@@ -254,7 +261,7 @@ static bool is_dots(const char *name) {
 }
 
 /* The claim goes last: as long as anything is left, the folder says who decided. */
-static struct err empty_folder(int folder_fd, unsigned depth) {
+static struct err empty_folder(int folder_fd) {
     AUTO(dir_release) DIR *dir = dir_of(folder_fd);
     if (dir == NULL) {
         return err_from_errno(errno, "spool: read a folder");
@@ -265,10 +272,10 @@ static struct err empty_folder(int folder_fd, unsigned depth) {
         if (entry == NULL) {
             return errno == 0 ? ERR_OK : err_from_errno(errno, "spool: read a folder");
         }
-        if (is_dots(entry->d_name) || (depth == 0 && strcmp(entry->d_name, "claim") == 0)) {
+        if (is_dots(entry->d_name) || strcmp(entry->d_name, "claim") == 0) {
             continue;
         }
-        struct err err = remove_entry(folder_fd, entry->d_name, depth);
+        struct err err = remove_entry(folder_fd, entry->d_name);
         if (err_failed(err)) {
             return err;
         }
@@ -278,6 +285,9 @@ static struct err empty_folder(int folder_fd, unsigned depth) {
 struct err spool_remove(const struct spool *spool, const char *name) {
     AUTO(fd_release) int folder = -1;
     struct err err = spool__folder(spool, name, &folder);
+    if (err.code == ERR_CONFLICT) {
+        return remove_entry(spool->fd, name);
+    }
     if (err_failed(err) || folder < 0) {
         return err;
     }
@@ -289,9 +299,9 @@ struct err spool_remove(const struct spool *spool, const char *name) {
     if (held) {
         return err_make(ERR_BUSY, "spool: its holder lives");
     }
-    err = empty_folder(folder, 0 /* depth */);
+    err = empty_folder(folder);
     if (!err_failed(err)) {
-        err = remove_entry(folder, "claim", 0 /* depth */);
+        err = remove_entry(folder, "claim");
     }
     if (!err_failed(err) && unlinkat(spool->fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT) {
         err = err_from_errno(errno, "spool: remove the folder");

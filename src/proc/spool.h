@@ -31,6 +31,7 @@ struct spool_exit {
     char step[16];
     int64_t out, err, pty, in; /* Logical sizes. */
     int64_t cpu_us, memory_kb, processes, started_ms, ended_ms, left;
+    int64_t sandbox; /* The ABI of landlock that held it; 0: none. */
 };
 /* False: not whole, or of another name (NULL: any will do). */
 MUST_CHECK bool spool_exit_parse(struct bytes json, const char *name, struct spool_exit *ret_exit);
@@ -40,7 +41,10 @@ enum spool_found {
     SPOOL_ALIVE, /* The claim says go and the lock is held: follow its socket. */
     SPOOL_ENDED, /* `exit` is filled. */
     SPOOL_GONE,  /* It ran, nobody holds the lock, and there is no result. End its tree. */
-    SPOOL_NONE,  /* Only with SPOOL_LOOK: undecided (no claim). */
+    /* Something else has the folder's name (a file, a link, a folder of somebody else). Nothing is
+     * known, and nothing more can begin under that name. */
+    SPOOL_STRANGE,
+    SPOOL_NONE, /* Only with SPOOL_LOOK: undecided (no claim). */
 };
 enum spool_wish {
     SPOOL_LOOK,   /* Changes nothing. */
@@ -79,6 +83,13 @@ struct log_place {
 };
 MUST_CHECK struct err spool_log_read(const struct spool *spool, const struct log_place *place,
                                      char *buffer, size_t size, struct log_read *ret_read);
+
+/* --- The disk --------------------------------------------------------------------------------- */
+
+/* Bytes that the folder of an attempt takes, as its files are; 0 where there is none. */
+int64_t spool_disk(const struct spool *spool, const char *name);
+/* The same without a look at the disk, of an attempt that ended like this: to a few blocks. */
+int64_t spool_disk_of(const struct spool_exit *exit, int64_t log_max);
 
 /* --- Cleaning --------------------------------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
  *   go       held                 ALIVE
  *   go       free    whole        ENDED
  *   go       free    otherwise    GONE
+ *   no folder, but something else of its name: STRANGE
  *   none                          NONE; or we link `void`, and look again if somebody was faster
  *
  * The order of the looks matters. A holder takes the lock before it claims and lets go of it after
@@ -129,6 +130,10 @@ static struct err read_claim(int folder_fd, struct spool_state *state, enum clai
         *ret_claim = CLAIM_NONE;
         return ERR_OK;
     }
+    if (len == SPOOL__STRANGE) { /* No power cut makes that of a claim. */
+        *ret_claim = CLAIM_GO;
+        return ERR_OK;
+    }
     struct bytes words[CLAIM_WORDS_MAX];
     size_t count = 0;
     const char *end = len <= 0 ? NULL : memchr(claim, '\n', (size_t)len);
@@ -236,7 +241,8 @@ static struct err decide(const struct spool *spool, const char *name, int64_t ep
     AUTO(fd_release) int folder = -1;
     err = spool__folder(spool, name, &folder);
     if (err_failed(err) || folder < 0) {
-        return err; /* Removed in between: the next look makes it anew. */
+        /* Removed, or replaced, in between: the next look sees it. */
+        return err.code == ERR_CONFLICT ? ERR_OK : err;
     }
     return link_void(folder, epoch);
 }
@@ -246,6 +252,10 @@ static struct err look_by_name(const struct spool *spool, const char *name,
     *state = (struct spool_state){.found = SPOOL_NONE};
     AUTO(fd_release) int folder = -1;
     struct err err = spool__folder(spool, name, &folder);
+    if (err.code == ERR_CONFLICT) {
+        state->found = SPOOL_STRANGE;
+        return ERR_OK;
+    }
     return err_failed(err) ? err : look(folder, name, state);
 }
 

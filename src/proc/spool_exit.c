@@ -129,6 +129,7 @@ static bool read_measures(const json_t *object, struct spool_exit *into) {
         {"started_ms", OPTIONAL, &into->started_ms},
         {"ended_ms", OPTIONAL, &into->ended_ms},
         {"left", OPTIONAL, &into->left},
+        {"sandbox", OPTIONAL, &into->sandbox},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         if (!read_number(object, rows[i].key, rows[i].need, (struct range){0, INT64_MAX},

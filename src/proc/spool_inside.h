@@ -16,7 +16,8 @@ struct spool;
  * So it is never a path, never hidden, and never a temporary name of ours. */
 MUST_CHECK bool spool__name_valid(const char *name);
 
-/* The folder of one attempt. Absent: ERR_OK and -1. */
+/* The folder of one attempt. Absent: ERR_OK and -1. ERR_CONFLICT: something else has its name (a
+ * file, a link, a folder of somebody else). */
 MUST_CHECK struct err spool__folder(const struct spool *spool, const char *name, int *ret_fd);
 
 /* Reads a whole small file of a folder. Absent: ERR_OK and SPOOL__ABSENT as its length. One that is

@@ -314,7 +314,7 @@ struct err spool_log_read(const struct spool *spool, const struct log_place *pla
     struct log_read nothing = {.offset = place->offset, .hole_from = place->offset};
     AUTO(fd_release) int folder = -1;
     struct err err = spool__folder(spool, place->name, &folder);
-    if (err_failed(err)) {
+    if (err_failed(err) && err.code != ERR_CONFLICT) {
         return err;
     }
     if (folder < 0) {

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -49,8 +50,8 @@ static int pidfd_of(const struct tree_process *row) {
 struct ending {
     struct tree_table table;
     uint64_t until_ns;
-    unsigned killed;
-    int waiting_for; /* Owned: a pidfd of one that was killed, or -1. */
+    struct tree_end *ends; /* Borrowed: one for each mark. */
+    int waiting_for;       /* Owned: a pidfd of one that was killed, or -1. */
 };
 
 static void ending_done(struct ending *ending) {
@@ -66,7 +67,7 @@ static unsigned freeze_new(struct ending *ending) {
     unsigned frozen = 0;
     for (size_t i = 0; i < ending->table.count; i++) {
         struct tree_process *row = &ending->table.rows[i];
-        if (!row->ours || row->frozen) {
+        if (row->mark == TREE_NOBODYS || row->frozen) {
             continue;
         }
         AUTO(fd_release) int pidfd = pidfd_of(row);
@@ -96,19 +97,23 @@ static void kill_one(struct ending *ending, struct tree_process *row) {
     if (pidfd < 0 || send_through(pidfd, SIGKILL) < 0) {
         return;
     }
-    ending->killed += !row->killed;
+    ending->ends[row->mark].killed += !row->killed;
     row->killed = true;
     fd_release(&ending->waiting_for);
     ending->waiting_for = fd_take(&pidfd);
 }
 
-/* How many there were. */
+/* How many there were; `left` of each mark says the same. */
 static unsigned kill_all(struct ending *ending) {
     unsigned found = 0;
+    for (size_t i = 0; i < ending->table.marks_count; i++) {
+        ending->ends[i].left = 0;
+    }
     for (size_t i = 0; i < ending->table.count; i++) {
         struct tree_process *row = &ending->table.rows[i];
-        if (row->ours) {
+        if (row->mark != TREE_NOBODYS) {
             found++;
+            ending->ends[row->mark].left++;
             kill_one(ending, row);
         }
     }
@@ -121,7 +126,7 @@ static void wait_for_one(struct ending *ending) {
     fd_release(&ending->waiting_for);
 }
 
-static struct err kill_until_quiet(struct ending *ending, unsigned *ret_left) {
+static struct err kill_until_quiet(struct ending *ending) {
     unsigned quiet = 0;
     for (;;) {
         struct err err = tree_table_look(&ending->table);
@@ -131,7 +136,6 @@ static struct err kill_until_quiet(struct ending *ending, unsigned *ret_left) {
         unsigned found = kill_all(ending);
         quiet = found == 0 ? quiet + 1 : 0;
         if (quiet == QUIET_LOOKS || now_ns() >= ending->until_ns) {
-            *ret_left = found;
             return ERR_OK;
         }
         if (found > 0) {
@@ -140,31 +144,34 @@ static struct err kill_until_quiet(struct ending *ending, unsigned *ret_left) {
     }
 }
 
-struct err tree_end(const struct tree_mark *mark, unsigned wait_ms, struct tree_end *ret_end) {
+struct err tree_end(const struct tree_mark *marks, size_t count, unsigned wait_ms,
+                    struct tree_end *ret_ends) {
+    assert(count > 0 && count <= TREE_MARKS_MAX);
+    struct tree_end ends[TREE_MARKS_MAX] = {0};
     AUTO(ending_done)
-    struct ending ending = {.until_ns = now_ns() + wait_ms * NS_PER_MS, .waiting_for = -1};
-    tree_table_init(&ending.table, mark);
+    struct ending ending = {
+        .until_ns = now_ns() + wait_ms * NS_PER_MS, .ends = ends, .waiting_for = -1};
+    tree_table_init(&ending.table, marks, count);
     struct err err = freeze_all(&ending);
-    unsigned left = 0;
     if (!err_failed(err)) {
-        err = kill_until_quiet(&ending, &left);
+        err = kill_until_quiet(&ending);
     }
     if (!err_failed(err)) {
-        *ret_end = (struct tree_end){.killed = ending.killed, .left = left};
+        memcpy(ret_ends, ends, count * sizeof *ends);
     }
     return err;
 }
 
 struct err tree_count(const struct tree_mark *mark, unsigned *ret_count) {
     AUTO(tree_table_done) struct tree_table table;
-    tree_table_init(&table, mark);
+    tree_table_init(&table, mark, 1);
     struct err err = tree_table_look(&table);
     if (err_failed(err)) {
         return err;
     }
     unsigned count = 0;
     for (size_t i = 0; i < table.count; i++) {
-        count += table.rows[i].ours;
+        count += table.rows[i].mark != TREE_NOBODYS;
     }
     *ret_count = count;
     return ERR_OK;

@@ -1,4 +1,4 @@
-/* tree.h: the processes of a run whose holder is dead, found and ended.
+/* tree.h: the processes of runs whose holders are dead, found and ended.
  *
  * How        every process of a run carries DROVER_RUN=RUN.ATTEMPT.NONCE in its environment;
  *            /proc/PID/environ tells. Descendants of such a process belong to it, too, whatever
@@ -6,7 +6,8 @@
  *            a pidfd whose start time was read after it was opened, so a recycled pid is never hit.
  * Promise    tree_end returns when nothing of the tree is left, or after its time: SIGTERM is not
  *            sent, since nobody is left who would collect the output; SIGKILL, and again for what
- *            was forked meanwhile, until two walks in a row find nothing.
+ *            was forked meanwhile, until two walks in a row find nothing. Many trees are ended
+ *            by the same walks: a walk passes over everything that lives on the machine.
  * Threads    any; blocks for up to some seconds: in the pool.
  */
 #ifndef DROVER_PROC_TREE_H
@@ -16,14 +17,16 @@
 #include "base/err.h"
 
 struct tree_mark {
-    const char *name, *nonce; /* RUN.ATTEMPT, and what the claim says. */
+    const char *name, *nonce; /* RUN.ATTEMPT, and what the claim says; "" where nobody knows. */
 };
 struct tree_end {
     unsigned killed; /* Processes that were sent SIGKILL. */
     unsigned left;   /* Still there when the time was over. */
 };
-MUST_CHECK struct err tree_end(const struct tree_mark *mark, unsigned wait_ms,
-                               struct tree_end *ret_end);
+enum { TREE_MARKS_MAX = 64 };
+/* An end for each mark. */
+MUST_CHECK struct err tree_end(const struct tree_mark *marks, size_t count, unsigned wait_ms,
+                               struct tree_end *ret_ends);
 /* How many live. */
 MUST_CHECK struct err tree_count(const struct tree_mark *mark, unsigned *ret_count);
 

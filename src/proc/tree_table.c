@@ -25,7 +25,6 @@ enum {
     PROCESSES_MAX = 1 << 22, /* What Linux allows. */
     PAGE_SIZE = 64 << 10,
     ENVIRONMENT_MAX = 16 << 20, /* Beyond what exec takes by default. */
-    MARK_MAX = 256,
     STAT_SIZE = 1024,
     PATH_SIZE = 48,
     FIELD_STATE = 3, /* As proc(5) counts. */
@@ -36,18 +35,22 @@ enum {
     EXEC_PATIENCE_MS = 100,
 };
 
-void tree_table_init(struct tree_table *table, const struct tree_mark *mark) {
-    AUTO(text_done) struct text text;
-    text_init(&text, MARK_MAX);
-    text_addf(&text, "DROVER_RUN=%s.%s", mark->name, mark->nonce);
-    assert(!text_failed(&text)); /* Both parts are ours and short. */
-    *table = (struct tree_table){.page = mem_new(PAGE_SIZE)};
-    table->mark = text_take(&text, &table->mark_len);
+void tree_table_init(struct tree_table *table, const struct tree_mark *marks, size_t count) {
+    *table = (struct tree_table){.page = mem_new(PAGE_SIZE), .marks_count = count};
+    table->marks = mem_new_array(count, sizeof *table->marks);
+    for (size_t i = 0; i < count; i++) {
+        struct tree_variable *variable = &table->marks[i];
+        int len = snprintf(variable->text, sizeof variable->text, "DROVER_RUN=%s.%s", marks[i].name,
+                           marks[i].nonce);
+        assert(len > 0 && (size_t)len < sizeof variable->text); /* Both are ours and short. */
+        variable->len = (size_t)len;
+        variable->is_beginning = marks[i].nonce[0] == '\0';
+    }
 }
 
 void tree_table_done(struct tree_table *table) {
     mem_free(table->rows);
-    mem_free(table->mark);
+    mem_free(table->marks);
     mem_free(table->page);
 }
 
@@ -108,18 +111,27 @@ bool process_start_time(int pid, uint64_t *ret_start_time) {
     return true;
 }
 
-/* The mark must be a whole variable: behind the beginning or a NUL, and before one. */
-static bool page_has_mark(const struct tree_table *table, size_t len) {
-    const char *at = table->page, *end = table->page + len;
-    while (at < end) {
-        const char *nul = memchr(at, '\0', (size_t)(end - at));
-        size_t variable = (size_t)((nul == NULL ? end : nul) - at);
-        if (nul != NULL && variable == table->mark_len && memcmp(at, table->mark, variable) == 0) {
-            return true;
+static int find_mark(const struct tree_table *table, struct bytes variable) {
+    for (size_t i = 0; i < table->marks_count; i++) {
+        const struct tree_variable *mark = &table->marks[i];
+        bool fits = mark->is_beginning ? variable.len >= mark->len : variable.len == mark->len;
+        if (fits && memcmp(mark->text, variable.data, mark->len) == 0) {
+            return (int)i;
         }
-        at += variable + 1;
     }
-    return false;
+    return TREE_NOBODYS;
+}
+
+/* The mark must be a whole variable: behind the beginning or a NUL, and before one. */
+static int find_on_page(const struct tree_table *table, size_t len) {
+    const char *at = table->page, *end = table->page + len, *nul;
+    int mark = TREE_NOBODYS;
+    while (mark == TREE_NOBODYS && at < end &&
+           (nul = memchr(at, '\0', (size_t)(end - at))) != NULL) {
+        mark = *at == 'D' ? find_mark(table, (struct bytes){at, (size_t)(nul - at)}) : mark;
+        at = nul + 1;
+    }
+    return mark;
 }
 
 /* Keeps what follows the last NUL for the next page. A variable that fills a whole page is not the
@@ -145,36 +157,35 @@ static size_t drop_rest(struct tree_table *table, size_t len, bool *inside) {
     return len - begin;
 }
 
-enum environment { ENVIRONMENT_MARKED, ENVIRONMENT_OTHER, ENVIRONMENT_EMPTY };
+enum environment { ENVIRONMENT_EMPTY, ENVIRONMENT_READ, ENVIRONMENT_UNREADABLE };
 
-static enum environment read_environment(struct tree_table *table, int pid) {
+static enum environment read_environment(struct tree_table *table, int pid, int *ret_mark) {
     char path[PATH_SIZE];
     (void)snprintf(path, sizeof path, "/proc/%d/environ", pid);
     AUTO(fd_release) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    *ret_mark = TREE_NOBODYS;
     if (fd < 0) {
-        return ENVIRONMENT_OTHER; /* Gone, or not ours to read. */
+        return ENVIRONMENT_UNREADABLE; /* Gone, or not ours to read. */
     }
     size_t kept = 0, total = 0;
     bool inside = false;
-    while (total < ENVIRONMENT_MAX) {
+    while (total < ENVIRONMENT_MAX && *ret_mark == TREE_NOBODYS) {
         /* One byte is left for the NUL that a program may have taken from the last variable. */
         ssize_t got = read(fd, table->page + kept, PAGE_SIZE - 1 - kept);
         if (got <= 0) {
             table->page[kept] = '\0';
-            bool marked = !inside && kept > 0 && page_has_mark(table, kept + 1);
-            return marked ? ENVIRONMENT_MARKED : total == 0 ? ENVIRONMENT_EMPTY : ENVIRONMENT_OTHER;
+            *ret_mark = !inside && kept > 0 ? find_on_page(table, kept + 1) : TREE_NOBODYS;
+            return total == 0 ? ENVIRONMENT_EMPTY : ENVIRONMENT_READ;
         }
         total += (size_t)got;
         size_t len = kept + (size_t)got;
         if (inside) {
             len = drop_rest(table, len, &inside);
         }
-        if (page_has_mark(table, len)) {
-            return ENVIRONMENT_MARKED;
-        }
+        *ret_mark = find_on_page(table, len);
         kept = len == 0 ? 0 : keep_tail(table, len, &inside);
     }
-    return ENVIRONMENT_OTHER;
+    return ENVIRONMENT_READ;
 }
 
 static bool has_arguments(int pid) {
@@ -184,21 +195,29 @@ static bool has_arguments(int pid) {
     return fd >= 0 && read(fd, &first, 1) == 1;
 }
 
+static bool is_over(int pid) {
+    struct process_stat stat;
+    return !process_stat(pid, &stat) || !stat.alive;
+}
+
 /* In the middle of execve(2) a process has neither arguments nor environment, and what it will have
  * may be our mark. So an empty environment is believed only when arguments were there before it was
- * read, or when patience ends. */
-static bool has_mark(struct tree_table *table, int pid) {
+ * read, or when patience ends. Holders have an empty one, and there may be thousands of them: one
+ * that shows arguments is not waited for. */
+static void look_for_mark(struct tree_table *table, struct tree_process *row) {
     bool settled = false;
-    for (unsigned waited_ms = 0; waited_ms < EXEC_PATIENCE_MS; waited_ms++) {
-        enum environment found = read_environment(table, pid);
-        struct process_stat stat;
-        if (found != ENVIRONMENT_EMPTY || settled || !process_stat(pid, &stat) || !stat.alive) {
-            return found == ENVIRONMENT_MARKED;
+    for (unsigned waited_ms = 0; waited_ms < EXEC_PATIENCE_MS;) {
+        enum environment found = read_environment(table, row->pid, &row->mark);
+        row->foreign = found == ENVIRONMENT_READ && row->mark == TREE_NOBODYS;
+        if (found != ENVIRONMENT_EMPTY || settled || is_over(row->pid)) {
+            return;
         }
-        settled = has_arguments(pid);
-        (void)poll(NULL, 0, 1 /* ms; nothing tells of the end of an execve */);
+        settled = has_arguments(row->pid);
+        if (!settled) {
+            (void)poll(NULL, 0, 1 /* ms; nothing tells of the end of an execve */);
+            waited_ms++;
+        }
     }
-    return false;
 }
 
 /* --- All of them ------------------------------------------------------------------------------ */
@@ -225,19 +244,21 @@ static bool describe(struct tree_table *table, int pid, struct tree_process *ret
     if (!process_stat(pid, &before) || !before.alive) {
         return false;
     }
-    *ret_row =
-        (struct tree_process){.pid = pid, .parent = before.parent, .start_time = before.start_time};
+    *ret_row = (struct tree_process){.pid = pid, .mark = TREE_NOBODYS};
     const struct tree_process *known = known_before(table, pid, before.start_time);
-    if (known != NULL && known->ours) {
-        ret_row->ours = true;
-        ret_row->frozen = known->frozen;
-        ret_row->killed = known->killed;
+    if (known != NULL) {
+        *ret_row = *known;
+    }
+    ret_row->parent = before.parent;
+    ret_row->start_time = before.start_time;
+    if (before.kernel || ret_row->foreign || ret_row->mark != TREE_NOBODYS) {
         return true;
     }
-    if (before.kernel || !has_mark(table, pid)) {
-        return true;
+    look_for_mark(table, ret_row);
+    if (ret_row->mark != TREE_NOBODYS &&
+        !(process_stat(pid, &after) && after.start_time == before.start_time)) {
+        ret_row->mark = TREE_NOBODYS;
     }
-    ret_row->ours = process_stat(pid, &after) && after.start_time == before.start_time;
     return true;
 }
 
@@ -300,9 +321,11 @@ static struct err gather_all(struct tree_table *table, struct gathering *gatheri
     }
 }
 
-static bool descends(const struct gathering *gathering, const struct tree_process *row) {
+static const struct tree_process *parent_of(const struct gathering *gathering,
+                                            const struct tree_process *row) {
     const struct tree_process *parent = find_row(gathering->rows, gathering->count, row->parent);
-    return parent != NULL && parent->ours && parent->start_time <= row->start_time;
+    bool older = parent != NULL && parent->start_time <= row->start_time;
+    return older ? parent : NULL;
 }
 
 /* Children mostly have higher pids than their parents, so that one pass and one that finds nothing
@@ -313,8 +336,10 @@ static void spread_to_children(struct gathering *gathering) {
         changed = false;
         for (size_t i = 0; i < gathering->count; i++) {
             struct tree_process *row = &gathering->rows[i];
-            if (!row->ours && descends(gathering, row)) {
-                row->ours = true;
+            const struct tree_process *parent =
+                row->mark == TREE_NOBODYS ? parent_of(gathering, row) : NULL;
+            if (parent != NULL && parent->mark != TREE_NOBODYS) {
+                row->mark = parent->mark;
                 changed = true;
             }
         }

@@ -20,6 +20,7 @@
 #include "base/fd.h"
 #include "proc/holder/brake.h"
 #include "proc/holder/files.h"
+#include "proc/holder/sandbox.h"
 #include "proc/holder/words.h"
 
 enum { READ, WRITE, PATH_SIZE = 4096 };
@@ -41,12 +42,8 @@ struct verdict {
 
 /* --- In the child ----------------------------------------------------------------------------- */
 
-static int reset_signals(void) {
-    const struct sigaction fresh = {.sa_handler = SIG_DFL};
-    for (int number = 1; number < NSIG; number++) {
-        (void)sigaction(number, &fresh,
-                        /* old */ NULL); /* SIGKILL and their like stay as they are. */
-    }
+/* What they do is the default already: main saw to that. */
+static int unblock_signals(void) {
     sigset_t none;
     (void)sigemptyset(&none); /* Cannot fail. */
     return sigprocmask(SIG_SETMASK, &none, /* old */ NULL);
@@ -148,8 +145,18 @@ static int execute(const struct order *order) {
     }
 }
 
-static void become(const struct order *order, const struct ends *ends,
-                   volatile struct verdict *verdict) {
+static int leave_for(const struct order *order, const struct sandbox *sandbox,
+                     const struct ends *ends, volatile struct verdict *verdict) {
+    if (sandbox->abi == 0) {
+        verdict->step = "chdir";
+        return chdir(order->cwd);
+    }
+    verdict->step = "sandbox";
+    return sandbox_enter(sandbox, ends->terminal < 0 ? -1 : STDIN_FILENO);
+}
+
+static void become(const struct order *order, const struct sandbox *sandbox,
+                   const struct ends *ends, volatile struct verdict *verdict) {
     verdict->step = "fork";
     if (die_with(ends->holder) < 0 || setsid() < 0 || take_stdio(ends) < 0 ||
         limit_memory(order->memory_max) < 0 || limit_tasks(ends->tasks_max) < 0 ||
@@ -162,14 +169,17 @@ static void become(const struct order *order, const struct ends *ends,
         verdict->step = "pty";
         return;
     }
-    files_close_from(STDERR_FILENO + 1);
-    if (chdir(order->cwd) < 0) {
+    if (leave_for(order, sandbox, ends, verdict) < 0) {
         verdict->os = errno;
-        verdict->step = "chdir";
         return;
     }
+    files_close_from(STDERR_FILENO + 1);
     /* Last, since from here on a signal may end us. */
-    if (reset_signals() < 0) {
+    if (unblock_signals() < 0) {
+        verdict->os = errno;
+        return;
+    }
+    if (sandbox->abi > 0 && sandbox_close_gate(sandbox) < 0) {
         verdict->os = errno;
         return;
     }
@@ -180,19 +190,20 @@ static void become(const struct order *order, const struct ends *ends,
 /* --- In the holder ---------------------------------------------------------------------------- */
 
 /* In a function of its own, since vfork returns twice. */
-static pid_t split(const struct order *order, const struct ends *ends,
-                   volatile struct verdict *verdict) {
+static pid_t split(const struct order *order, const struct sandbox *sandbox,
+                   const struct ends *ends, volatile struct verdict *verdict) {
     pid_t pid = vfork();
     if (pid == 0) {
-        become(order, ends, verdict);
+        become(order, sandbox, ends, verdict);
         _exit(127);
     }
     return pid;
 }
 
-static struct err launch(const struct order *order, const struct ends *ends, pid_t *ret_pid) {
+static struct err launch(const struct order *order, const struct sandbox *sandbox,
+                         const struct ends *ends, pid_t *ret_pid) {
     volatile struct verdict verdict = {.os = 0, .step = "fork"};
-    pid_t pid = split(order, ends, &verdict);
+    pid_t pid = split(order, sandbox, ends, &verdict);
     if (pid < 0) {
         return err_from_errno(errno, "fork");
     }
@@ -221,7 +232,8 @@ static void release_pipe(int (*pipe)[2]) {
     fd_release(&(*pipe)[WRITE]);
 }
 
-static struct err start_with_pipes(const struct order *order, struct child *child) {
+static struct err start_with_pipes(const struct order *order, const struct sandbox *sandbox,
+                                   struct child *child) {
     AUTO(release_pipe) int in[2] = {-1, -1};
     AUTO(release_pipe) int out[2] = {-1, -1};
     AUTO(release_pipe) int err[2] = {-1, -1};
@@ -243,7 +255,7 @@ static struct err start_with_pipes(const struct order *order, struct child *chil
                               -1,
                               tasks_for(order),
                               getpid()};
-    failed = launch(order, &ends, &child->pid);
+    failed = launch(order, sandbox, &ends, &child->pid);
     if (err_failed(failed)) {
         return failed;
     }
@@ -273,7 +285,8 @@ struct err child_resize(int terminal, struct order_size size) {
     return ioctl(terminal, TIOCSWINSZ, &wanted) < 0 ? err_from_errno(errno, "pty") : ERR_OK;
 }
 
-static struct err start_with_terminal(const struct order *order, struct child *child) {
+static struct err start_with_terminal(const struct order *order, const struct sandbox *sandbox,
+                                      struct child *child) {
     AUTO(fd_release) int ours = -1;
     AUTO(fd_release) int theirs = -1;
     struct err err = open_terminal(&ours, &theirs);
@@ -288,7 +301,7 @@ static struct err start_with_terminal(const struct order *order, struct child *c
         return err_from_errno(errno, "pty");
     }
     const struct ends ends = {theirs, theirs, theirs, theirs, tasks_for(order), getpid()};
-    err = launch(order, &ends, &child->pid);
+    err = launch(order, sandbox, &ends, &child->pid);
     if (err_failed(err)) {
         return err;
     }
@@ -298,10 +311,11 @@ static struct err start_with_terminal(const struct order *order, struct child *c
     return ERR_OK;
 }
 
-struct err child_start(const struct order *order, struct child *ret_child) {
+struct err child_start(const struct order *order, const struct sandbox *sandbox,
+                       struct child *ret_child) {
     struct child child = {.pid = -1, .in = -1, .out = -1, .err = -1, .terminal = -1};
-    struct err err = order_has(order, ORDER_PTY) ? start_with_terminal(order, &child)
-                                                 : start_with_pipes(order, &child);
+    struct err err = order_has(order, ORDER_PTY) ? start_with_terminal(order, sandbox, &child)
+                                                 : start_with_pipes(order, sandbox, &child);
     if (!err_failed(err)) {
         *ret_child = child;
     }

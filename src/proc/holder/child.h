@@ -5,7 +5,8 @@
  *            did not start, and the error says at which step and why. With ORDER_PTY the terminal
  *            is its controlling one.
  * Ownership  the descriptors are the caller's; -1 where there is none.
- * Failure    nothing runs and no descriptor is open. `step` is one of chdir, exec, pty, fork, pipe.
+ * Failure    nothing runs and no descriptor is open. `step` is one of chdir, exec, pty, fork, pipe,
+ *            sandbox.
  */
 #ifndef DROVER_PROC_HOLDER_CHILD_H
 #define DROVER_PROC_HOLDER_CHILD_H
@@ -15,6 +16,8 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "proc/holder/order.h"
+
+struct sandbox;
 
 struct child {
     pid_t pid;
@@ -26,7 +29,8 @@ struct child {
     int terminal;
 };
 
-MUST_CHECK struct err child_start(const struct order *order, struct child *ret_child);
+MUST_CHECK struct err child_start(const struct order *order, const struct sandbox *sandbox,
+                                  struct child *ret_child);
 
 /* An error is for those who start: later it is a wish, since the terminal may just be gone. */
 struct err child_resize(int terminal, struct order_size size);

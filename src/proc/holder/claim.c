@@ -58,8 +58,12 @@ static struct err open_folder(const struct order *order, struct claim *claim) {
     if (mkdir(path, 0700) < 0 && errno != EEXIST) {
         return err_from_errno(errno, "spool");
     }
+    struct stat about;
     claim->folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return claim->folder < 0 ? err_from_errno(errno, "spool") : ERR_OK;
+    if (claim->folder < 0 || fstat(claim->folder, &about) < 0) {
+        return err_from_errno(errno, "spool");
+    }
+    return about.st_uid == geteuid() ? ERR_OK : err_from_errno(EPERM, "spool");
 }
 
 /* Waits: a daemon that only tries holds the lock for an instant. Another holder of the same run may

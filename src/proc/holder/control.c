@@ -12,7 +12,7 @@
 #include "proc/holder/verbs.h"
 #include "proc/holder/words.h"
 
-enum { CHUNK_SIZE = 16 << 10 };
+enum { CHUNK_SIZE = 16 << 10, FAILED_SIZE = 32 };
 
 void control_init(struct control *control, struct control_ends ends) {
     control->listener = ends.listener;
@@ -70,6 +70,18 @@ void control_tell_link(struct control *control, const char *line) {
         size_t at = 0;
         (void)send_from(link->fd, (struct bytes){line, strlen(line)}, &at); /* Its loss is seen. */
     }
+}
+
+void control_tell_failed(int link, int os) {
+    char text[FAILED_SIZE];
+    struct words line;
+    words_init(&line, text, sizeof text);
+    words_add(&line, "failed ");
+    words_add_number(&line, os);
+    words_add(&line, "\n");
+    size_t at = 0;
+    (void)send_from(link, (struct bytes){line.at, line.len},
+                    &at); /* The link's end says it, too. */
 }
 
 void control_set_last(struct control *control, struct bytes result) {

@@ -57,6 +57,9 @@ void control_init(struct control *control, struct control_ends ends);
 /* One line to the starting daemon, at once. */
 void control_tell_link(struct control *control, const char *line);
 
+/* The same, from one that comes to no claim, and has no control yet. */
+void control_tell_failed(int link, int os);
+
 /* The last word to everybody: `result` is exit.json. */
 void control_set_last(struct control *control, struct bytes result);
 /* Everybody has got the last word, and whoever wanted to be waited for said `bye`. */

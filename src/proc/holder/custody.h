@@ -34,12 +34,13 @@ struct custody {
     bool stopping, killing;
     int status; /* Of the main process, as waitpid says. */
     enum custody_why why;
-    struct err not_started; /* Or ERR_OK. */
-    int64_t started_wall_ms;
-    int64_t timeout_at, kill_at; /* CLOCK_NEVER: not set. */
-    int64_t drain_until;         /* After the main process's end. */
-    int64_t final_until;         /* After the tree's end. */
-    int64_t fewest, give_up_at;  /* What can't be killed is left. */
+    struct err not_started;              /* Or ERR_OK. */
+    int sandbox;                         /* The ABI of landlock that holds the command; 0: none. */
+    int64_t started_wall_ms, started_at; /* By both clocks. */
+    int64_t timeout_at, kill_at;         /* CLOCK_NEVER: not set. */
+    int64_t drain_until;                 /* After the main process's end. */
+    int64_t final_until;                 /* After the tree's end. */
+    int64_t fewest, give_up_at;          /* What can't be killed is left. */
     int64_t round_at, round_ms;
     int64_t count_at; /* When the limit on processes is looked at. */
     int64_t retry_at; /* When a full disk is tried again. */

@@ -1,12 +1,17 @@
 /* exit.c: see exit.h and protocol.h. */
 #include "proc/holder/exit.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "proc/holder/clock.h"
 #include "proc/holder/files.h"
 #include "proc/holder/words.h"
@@ -64,9 +69,11 @@ struct bytes exit_make(const struct custody *custody, char *buffer, size_t size)
     add_usage(&words);
     add_number(&words, "processes", custody->processes_peak);
     add_number(&words, "started_ms", custody->started_wall_ms);
-    add_number(&words, "ended_ms", clock_wall_ms());
+    /* Not by the wall's clock, which may have been set meanwhile: the time between them is true. */
+    add_number(&words, "ended_ms", custody->started_wall_ms + (clock_ms() - custody->started_at));
     add_number(&words, "left", custody->left);
     add_number(&words, "unsaved", custody->unsaved);
+    add_number(&words, "sandbox", custody->sandbox);
     words_add(&words, "}");
     assert(!words.failed && words.len < size);
     memset(buffer + words.len, ' ', size - words.len - 1);
@@ -74,8 +81,39 @@ struct bytes exit_make(const struct custody *custody, char *buffer, size_t size)
     return (struct bytes){buffer, size};
 }
 
+/* A folder of that name (the command may have made one) is not replaced by a rename: they change
+ * places. */
+static bool put_in_place(int folder) {
+    enum { EXCHANGE = 1 << 1 };
+    if (renameat(folder, "exit.json.tmp", folder, "exit.json") == 0) {
+        return true;
+    }
+    return errno == EISDIR &&
+           syscall(SYS_renameat2, folder, "exit.json.tmp", folder, "exit.json", EXCHANGE) == 0;
+}
+
+/* The file whose room was made before was removed, or replaced, by the command: another one. */
+static bool put_anew(int folder, struct bytes json) {
+    (void)unlinkat(folder, "exit.json.tmp", 0); /* openat tells. */
+    AUTO(fd_release)
+    int fd = openat(folder, "exit.json.tmp", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return fd >= 0 && !err_failed(files_write_at(fd, json, 0, "result")) && put_in_place(folder);
+}
+
+static bool is_named(int file) {
+    struct stat about;
+    return fstat(file, &about) == 0 && about.st_nlink > 0;
+}
+
+bool exit_has_place(const struct custody *custody) {
+    return is_named(custody->claim.folder);
+}
+
 bool exit_put(const struct custody *custody, struct bytes json) {
     const struct claim *claim = &custody->claim;
+    if (!is_named(claim->result)) {
+        return put_anew(claim->folder, json);
+    }
     if (err_failed(files_write_at(claim->result, json, 0, "result"))) {
         return false;
     }
@@ -83,7 +121,7 @@ bool exit_put(const struct custody *custody, struct bytes json) {
     if (sync && fdatasync(claim->result) < 0) {
         return false;
     }
-    if (renameat(claim->folder, "exit.json.tmp", claim->folder, "exit.json") < 0) {
+    if (!put_in_place(claim->folder)) {
         return false;
     }
     return !sync || fsync(claim->folder) == 0;

@@ -12,6 +12,8 @@
 /* Exactly `size` bytes of `buffer`, which must be PROTOCOL_EXIT_SIZE. */
 struct bytes exit_make(const struct custody *custody, char *buffer, size_t size);
 
+/* False: the command removed the whole folder. */
+MUST_CHECK bool exit_has_place(const struct custody *custody);
 /* False: the disk refuses even this. May be tried again. */
 MUST_CHECK bool exit_put(const struct custody *custody, struct bytes json);
 

@@ -139,7 +139,7 @@ void custody_part(struct custody *custody) {
     char result[PROTOCOL_EXIT_SIZE];
     struct bytes json = exit_make(custody, result, sizeof result);
     bool there = exit_put(custody, json);
-    for (unsigned i = 0; !there && i < RESULT_TRIES; i++) {
+    for (unsigned i = 0; !there && i < RESULT_TRIES && exit_has_place(custody); i++) {
         files_pause(RESULT_RETRY_MS);
         there = exit_put(custody, json);
     }

@@ -3,6 +3,8 @@
  * It is started by the daemon with the order on PROTOCOL_ORDER_FD and, if the daemon wants to hear,
  * its end of a pair of sockets on PROTOCOL_LINK_FD. From the claim on it does not care who started
  * it. See protocol.h.
+ *
+ * Most holders are forks of a nursery, which is this program before it has an order.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,10 +15,22 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "proc/folder.h"
 #include "proc/holder/brake.h"
 #include "proc/holder/clock.h"
 #include "proc/holder/custody.h"
 #include "proc/holder/files.h"
+#include "proc/holder/nursery.h"
+#include "proc/holder/sandbox.h"
+
+/* Whoever started us may have ignored some, and a command would inherit that. Here and not for each
+ * command: it is some sixty calls. */
+static void reset_signals(void) {
+    const struct sigaction fresh = {.sa_handler = SIG_DFL};
+    for (int number = 1; number < NSIG; number++) {
+        (void)sigaction(number, &fresh, /* old */ NULL); /* SIGKILL and its like stay. */
+    }
+}
 
 /* Nobody but SIGKILL ends us: every other signal is blocked, and the two that mean something are
  * read from a descriptor. An inherited SIG_IGN of SIGCHLD would take the exit codes away. */
@@ -67,6 +81,17 @@ static int find_link(void) {
     return fcntl(PROTOCOL_LINK_FD, F_GETFD) < 0 ? -1 : PROTOCOL_LINK_FD;
 }
 
+/* In a frame of its own: its filter and its lists are needed for a moment only. */
+static struct err start_child(struct custody *custody) {
+    AUTO(sandbox_done) struct sandbox sandbox;
+    struct err err = sandbox_prepare(&custody->order, custody->claim.folder, &sandbox);
+    if (!err_failed(err)) {
+        err = child_start(&custody->order, &sandbox, &custody->child);
+    }
+    custody->sandbox = err_failed(err) ? 0 : sandbox.abi;
+    return err;
+}
+
 /* The command runs, or *custody says why it doesn't. The order's texts are not needed any more. */
 static void start(struct custody *custody) {
     int64_t timeout_ms = custody->order.timeout_ms;
@@ -75,12 +100,13 @@ static void start(struct custody *custody) {
         err = claim_sync(&custody->claim);
     }
     custody->started_wall_ms = clock_wall_ms();
+    custody->started_at = clock_ms();
     custody->timeout_at = timeout_ms > 0 ? clock_after(clock_ms(), timeout_ms) : CLOCK_NEVER;
     custody->kill_at = CLOCK_NEVER;
     custody->count_at = custody->order.processes_max > 0 ? 0 : CLOCK_NEVER;
     if (!err_failed(err)) {
         control_tell_link(&custody->control, "claimed\n");
-        err = child_start(&custody->order, &custody->child);
+        err = start_child(custody);
     }
     custody->not_started = err;
     custody->alive = !err_failed(err);
@@ -93,23 +119,40 @@ static void start(struct custody *custody) {
     }
 }
 
-static struct err hold(struct custody *custody) {
-    struct err err = take_descriptors();
-    if (!err_failed(err)) {
-        err = stand_alone(custody);
+/* With the lock free, whoever looks sees an end and not a holder that does not answer: there may be
+ * much to remove. What can't be removed stays until the whole folder goes. */
+static void tidy(struct custody *custody) {
+    if (!order_has(&custody->order, ORDER_SANDBOX)) {
+        return;
     }
+    fd_release(&custody->claim.listener);
+    fd_release(&custody->claim.lock);
+    (void)folder_remove(custody->claim.folder, PROTOCOL_TMP); /* As said above. */
+}
+
+static struct err decide(struct custody *custody, enum claim_outcome *ret_outcome) {
+    struct err err = stand_alone(custody);
     if (!err_failed(err)) {
         err = order_read(PROTOCOL_ORDER_FD, &custody->order);
     }
-    enum claim_outcome outcome = CLAIM_GO;
     if (!err_failed(err)) {
-        err = claim_decide(&custody->order, &custody->claim, &outcome);
+        err = claim_decide(&custody->order, &custody->claim, ret_outcome);
     }
+    return err;
+}
+
+static struct err hold(struct custody *custody) {
+    enum claim_outcome outcome = CLAIM_GO;
+    struct err err = decide(custody, &outcome);
+    int link = find_link();
     if (err_failed(err)) {
+        if (link >= 0) {
+            control_tell_failed(link, err.os);
+        }
         return err;
     }
     custody->child = (struct child){-1, -1, -1, -1, -1};
-    control_init(&custody->control, (struct control_ends){custody->claim.listener, find_link()});
+    control_init(&custody->control, (struct control_ends){custody->claim.listener, link});
     if (outcome == CLAIM_VOID) {
         control_tell_link(&custody->control, "void\n");
         return ERR_OK;
@@ -119,15 +162,26 @@ static struct err hold(struct custody *custody) {
     start(custody);
     custody_run(custody);
     custody_part(custody);
+    tidy(custody);
     return ERR_OK;
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    char *word = argc > 1 ? argv[1] : NULL;
     /* All that this program will ever need, zeroed; what is never used takes no memory. */
     struct custody *custody = mmap(/* address */ NULL, sizeof *custody, PROT_READ | PROT_WRITE,
                                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (custody == MAP_FAILED) {
         return errno;
     }
-    return hold(custody).os;
+    reset_signals();
+    struct err err = take_descriptors();
+    enum nursery_outcome nursery = NURSERY_BORN;
+    if (!err_failed(err) && nursery_is(word)) {
+        err = nursery_keep(word, &nursery);
+    }
+    if (!err_failed(err) && nursery == NURSERY_BORN) {
+        err = hold(custody);
+    }
+    return err.os;
 }

@@ -17,6 +17,7 @@
 
 enum {
     MAGIC_LEN = sizeof(PROTOCOL_ORDER_MAGIC) - 1,
+    FLAGS_KNOWN = ORDER_PTY | ORDER_ONCE | ORDER_INPUT_OPEN | ORDER_SANDBOX,
     HEADER_LEN = 8,
     MARK_SIZE = sizeof("DROVER_RUN=") + PROTOCOL_NAME_MAX + 1 + ORDER_NONCE_LEN,
     ARRAY_SPARE = 4 * sizeof(char *), /* DROVER_RUN, the NULL, and what rounding takes. */
@@ -106,6 +107,11 @@ static bool take_env(struct bytes record, struct order *order) {
     return take_text(record, &order->envp[order->envc]) && ++order->envc > 0;
 }
 
+static bool take_hide(struct bytes record, struct order *order) {
+    return order->hide_count < ORDER_HIDE_MAX &&
+           take_path(record, &order->hide[order->hide_count]) && ++order->hide_count > 0;
+}
+
 static bool take_record(struct order *order, uint32_t tag, struct bytes record) {
     switch (tag) {
     case ORDER_SPOOL:
@@ -128,7 +134,10 @@ static bool take_record(struct order *order, uint32_t tag, struct bytes record) 
         return take_side(record, &order->size.rows);
     case ORDER_COLUMNS:
         return take_side(record, &order->size.columns);
+    case ORDER_HIDE:
+        return take_hide(record, order);
     default:
+        order->unknown = true;
         return true;
     }
 }
@@ -155,7 +164,8 @@ static bool take_number(struct order *order, uint32_t tag, struct bytes record) 
 }
 
 static bool is_text(uint32_t tag) {
-    return tag == ORDER_SPOOL || tag == ORDER_ARG || tag == ORDER_ENV || tag == ORDER_CWD;
+    return tag == ORDER_SPOOL || tag == ORDER_ARG || tag == ORDER_ENV || tag == ORDER_CWD ||
+           tag == ORDER_HIDE;
 }
 
 /* The records of order->map up to `size`; the byte behind them is ours, too. */
@@ -198,6 +208,17 @@ static bool complete(struct order *order) {
            order->name[0] != '\0' && order->name[0] != '.' && order->nonce[0] != '\0';
 }
 
+/* What must not be left out, and would be. A sandbox in an order that older holders would take and
+ * run without one, and one that hides nothing, were not made by a daemon of ours. */
+static bool supported(const struct order *order) {
+    bool known = !order->unknown && (order->flags & ~(uint64_t)FLAGS_KNOWN) == 0;
+    bool sandbox = order_has(order, ORDER_SANDBOX);
+    if (sandbox && (!order->strict || order->hide_count == 0)) {
+        return false;
+    }
+    return known || !order->strict;
+}
+
 /* Every process of the command carries this mark; a dead holder's tree is found by it. */
 static void add_mark(struct order *order, char *place) {
     struct words mark;
@@ -220,6 +241,11 @@ static bool read_whole(int fd, char *bytes, size_t size) {
         at += (size_t)got;
     }
     return true;
+}
+
+static bool take_magic(struct order *order) {
+    order->strict = memcmp(order->map, PROTOCOL_ORDER_STRICT, MAGIC_LEN) == 0;
+    return order->strict || memcmp(order->map, PROTOCOL_ORDER_MAGIC, MAGIC_LEN) == 0;
 }
 
 static size_t round_up(size_t size) {
@@ -245,11 +271,14 @@ struct err order_read(int fd, struct order *ret_order) {
     order.map = map;
     order.argv = (void *)(order.map + round_up(size + 1));
     order.envp = (void *)(order.map + round_up(size + 1) + array_size);
-    if (!read_whole(fd, order.map, size) ||
-        memcmp(order.map, PROTOCOL_ORDER_MAGIC, MAGIC_LEN) != 0 || !take_records(&order, size) ||
+    if (!read_whole(fd, order.map, size) || !take_magic(&order) || !take_records(&order, size) ||
         !complete(&order)) {
         order_forget(&order);
         return bad_order();
+    }
+    if (!supported(&order)) {
+        order_forget(&order);
+        return err_from_errno(ENOTSUP, "order");
     }
     add_mark(&order, order.map + order.map_size - MARK_SIZE);
     *ret_order = order;

@@ -1,12 +1,13 @@
 /* order.h: what this holder was told to do: the records of the sealed memfd, checked.
  *
  * Promise    after order_read all that is required is there and within bounds; texts end with NUL.
- *            Unknown records were skipped.
+ *            Unknown records were skipped, or refused where protocol.h says so.
  * Ownership  texts live in one mapping until order_forget, which is called as soon as the command
  *            runs: thousands of holders wait for days, and the environment is most of their memory.
  *            The numbers and the name stay. The first input stays in the memfd and is read from it
  *            piece by piece.
- * Failure    nothing is mapped. EINVAL: not an order of ours.
+ * Failure    nothing is mapped. EINVAL: not an order of ours. ENOTSUP: one that wants what this
+ *            holder does not know, or a sandbox that hides nothing.
  */
 #ifndef DROVER_PROC_HOLDER_ORDER_H
 #define DROVER_PROC_HOLDER_ORDER_H
@@ -21,6 +22,7 @@ enum {
     ORDER_GRACE_DEFAULT_MS = 5000,
     ORDER_LOG_MIN = 4096,
     ORDER_LOG_DEFAULT = 64 << 20,
+    ORDER_HIDE_MAX = 8,
 };
 
 struct order_size {
@@ -31,9 +33,12 @@ struct order {
     int fd; /* Owned: the memfd. */
     char *map;
     size_t map_size;
-    const char *spool, *cwd;   /* Until order_forget. */
-    const char **argv, **envp; /* Until order_forget; end with NULL. */
-    size_t argc, envc;
+    const char *spool, *cwd;          /* Until order_forget. */
+    const char **argv, **envp;        /* Until order_forget; end with NULL. */
+    const char *hide[ORDER_HIDE_MAX]; /* Until order_forget. */
+    size_t argc, envc, hide_count;
+    bool strict;  /* PROTOCOL_ORDER_STRICT. */
+    bool unknown; /* There was a record that nobody here knows. */
     char name[PROTOCOL_NAME_MAX + 1], nonce[ORDER_NONCE_LEN + 1];
     uint64_t flags;
     int64_t input_at, input_len; /* Where in the memfd the first input stands. */
