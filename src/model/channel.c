@@ -1,0 +1,97 @@
+/* channel.c: slots, the queue before them, and the breaker of one connection. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "model/models_inside.h"
+
+static uint64_t slots(const struct channel *channel) {
+    const struct model_connection *connection = channel->route->connection;
+    if (connection->max_concurrent > 0) {
+        return (uint64_t)connection->max_concurrent;
+    }
+    bool scripted = connection->kind == MODEL_KIND_SCRIPTED;
+    return scripted ? UINT64_MAX : CONNECTION_CONCURRENT_DEFAULT;
+}
+
+void channel__enqueue(struct channel *channel, struct asking *asking) {
+    enum model_priority priority = asking->priority;
+    asking->next = NULL;
+    if (channel->queue_end[priority] != NULL) {
+        channel->queue_end[priority]->next = asking;
+    } else {
+        channel->queue[priority] = asking;
+    }
+    channel->queue_end[priority] = asking;
+    asking->models->waiting++;
+}
+
+void channel__dequeue(struct channel *channel, struct asking *asking) {
+    struct asking **at = &channel->queue[asking->priority], *before = NULL;
+    while (*at != asking) {
+        assert(*at != NULL);
+        before = *at;
+        at = &before->next;
+    }
+    *at = asking->next;
+    if (channel->queue_end[asking->priority] == asking) {
+        channel->queue_end[asking->priority] = before;
+    }
+    asking->models->waiting--;
+}
+
+static struct asking *first(const struct channel *channel) {
+    for (size_t i = 0; i < MODEL_PRIORITIES; i++) {
+        if (channel->queue[i] != NULL) {
+            return channel->queue[i];
+        }
+    }
+    return NULL;
+}
+
+void channel__run(struct channel *channel) {
+    struct asking *asking;
+    while (channel->route != NULL && channel->running < slots(channel) &&
+           (asking = first(channel)) != NULL) {
+        channel__dequeue(channel, asking);
+        channel->running++;
+        asking->slot = true;
+        asking->models->running++;
+        asking__start(asking);
+    }
+}
+
+void channel__release(struct channel *channel) {
+    assert(channel->running > 0);
+    channel->running--;
+    channel__run(channel);
+}
+
+bool channel__is_broken(struct channel *channel, int64_t now_ms) {
+    return channel->quota_until_ms > now_ms;
+}
+
+void channel__trip(struct channel *channel, struct model_failure *failure, int64_t now_ms) {
+    channel->quota_trips++;
+    if (failure->resume_at_ms <= now_ms) {
+        failure->resume_at_ms = now_ms + (int64_t)retry_quota_pause_ms(channel->quota_trips);
+    }
+    channel->quota_until_ms = failure->resume_at_ms;
+    (void)snprintf(channel->quota_detail, sizeof channel->quota_detail, "%s", failure->detail);
+}
+
+void channel__forget_list(struct channel *channel) {
+    for (size_t i = 0; i < channel->listed_count; i++) {
+        mem_free(channel->listed[i].id);
+    }
+    mem_free(channel->listed);
+    channel->listed = NULL;
+    channel->listed_count = 0;
+}
+
+void channel__free(struct channel *channel) {
+    channel__forget_list(channel);
+    route_unref(channel->route);
+    mem_free(channel->name);
+    mem_free(channel);
+}

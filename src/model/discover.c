@@ -1,0 +1,106 @@
+/* discover.c: the environment into connections. */
+#include "model/discover.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "model/key.h"
+#include "model/models_inside.h"
+
+static const struct known {
+    const char *name, *prefix, *base_url;
+    enum model_kind kind;
+} knowns[] = {
+    {"openai", "OPENAI", "https://api.openai.com/v1", MODEL_KIND_OPENAI},
+    {"anthropic", "ANTHROPIC", "https://api.anthropic.com", MODEL_KIND_ANTHROPIC},
+    {"deepseek", "DEEPSEEK", "https://api.deepseek.com/v1", MODEL_KIND_OPENAI},
+};
+
+static const char *env(const struct discover_from *from, const char *prefix, const char *suffix) {
+    char name[64];
+    (void)snprintf(name, sizeof name, "%s_%s", prefix, suffix); /* Ours: they fit. */
+    const char *value = from->env(from->ctx, name);
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+static bool is_there(const struct models *models, const char *name) {
+    return models_connection_find(models, name) != NULL;
+}
+
+static struct err find_key(struct models *models, const struct discover_from *from,
+                           const struct known *known, char **ret_key, struct why *why) {
+    const char *key = env(from, known->prefix, "API_KEY");
+    const char *file = env(from, known->prefix, "API_KEY_FILE");
+    if (key != NULL) {
+        *ret_key = mem_copy(key, strlen(key));
+        return ERR_OK;
+    }
+    return file != NULL ? key_load(models->world, file, ret_key, why) : ERR_OK;
+}
+
+static struct err discover_known(struct models *models, const struct discover_from *from,
+                                 const struct known *known, struct why *why) {
+    AUTO(key_free) char *key = NULL;
+    const char *base_url = env(from, known->prefix, "BASE_URL");
+    if (is_there(models, known->name)) {
+        return ERR_OK;
+    }
+    struct err err = find_key(models, from, known, &key, why);
+    if (err_failed(err) || (key == NULL && base_url == NULL)) {
+        return err;
+    }
+    char origin[64];
+    (void)snprintf(origin, sizeof origin, "%s_%s", known->prefix,
+                   key != NULL ? "API_KEY" : "BASE_URL"); /* Ours: it fits. */
+    const struct model_connection connection = {
+        .name = known->name,
+        .kind = known->kind,
+        .base_url = base_url != NULL ? base_url : known->base_url,
+        .key = key,
+        .origin = origin,
+    };
+    return models_connection_set(models, &connection, why);
+}
+
+/* Until it has listed models once, it is not there for anybody. */
+static struct err discover_local(struct models *models, const char *name, const char *base_url,
+                                 struct why *why) {
+    if (is_there(models, name)) {
+        return ERR_OK;
+    }
+    const struct model_connection connection = {
+        .name = name, .kind = MODEL_KIND_OPENAI, .base_url = base_url, .origin = "found here"};
+    struct err err = models_connection_set(models, &connection, why);
+    if (!err_failed(err)) {
+        models__channel(models, (struct bytes){name, strlen(name)})->doubtful = true;
+    }
+    return err;
+}
+
+static struct err discover_ollama(struct models *models, const struct discover_from *from,
+                                  struct why *why) {
+    const char *host = env(from, "OLLAMA", "HOST");
+    host = host != NULL ? host : "127.0.0.1:11434";
+    const char *scheme = strstr(host, "://") != NULL ? "" : "http://";
+    char url[CONNECTION_URL_MAX + 16];
+    int len = snprintf(url, sizeof url, "%s%.*s/v1", scheme, CONNECTION_URL_MAX, host);
+    assert(len > 0 && (size_t)len < sizeof url);
+    return discover_local(models, "ollama", url, why);
+}
+
+struct err models_discover(struct models *models, const struct discover_from *from,
+                           struct why *why) {
+    for (size_t i = 0; i < COUNT_OF(knowns); i++) {
+        struct err err = discover_known(models, from, &knowns[i], why);
+        if (err_failed(err)) {
+            return err;
+        }
+    }
+    if (from->local == DISCOVER_NO_LOCAL) {
+        return ERR_OK;
+    }
+    struct err err = discover_ollama(models, from, why);
+    return err_failed(err) ? err
+                           : discover_local(models, "llamacpp", "http://127.0.0.1:8080/v1", why);
+}

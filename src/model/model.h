@@ -1,0 +1,166 @@
+/* model.h: asks models, whoever provides them.
+ *
+ *   model_ask ──> queued ──a slot──> trying ──> done
+ *                   ^                  │ broken, and worth another try: discarded, retrying
+ *                   └───── waiting <───┘
+ *   model_cancel, anywhere before `done`: gone at once, nothing is told any more
+ *
+ * Promise    `done` is called exactly once, unless the call was cancelled; every callback comes
+ *            from the loop, never inside a call of ours, and may cancel its own call or any other.
+ *            What is told between two `discarded` (or from the start, to `done`) is one answer from
+ *            its first byte: a try that broke is withdrawn before the next begins.
+ *            A success has text, a tool call or both, and the provider said that it was the end.
+ *            Of a failure, what was told of the last try stands: the caller decides what to keep.
+ * Retries    inside, at most MODEL_TRIES_MAX tries: 408, 409, 429, 5xx, connections that fail or
+ *            break, streams without their end. The provider's retry-after is honoured up to
+ *            MODEL_WAIT_MAX_MS; longer ones fail at once with resume_at_ms. A quota error trips the
+ *            connection's breaker: its calls fail with `quota` and resume_at_ms, without a request,
+ *            until then.
+ * Bounds     max_concurrent calls of a connection at once, waits between tries included; the rest
+ *            queue by priority, then as they came; MODEL_QUEUE_MAX of them. An answer:
+ *            ANSWER_* in answer.h. All time limits in model_limits.
+ * Guard      a connection's requests go to the host and port of its base URL and nowhere else;
+ *            private and loopback addresses are allowed there, because its user named it.
+ * Secrets    a key is in the one header of the request, and in no error, log, or list.
+ * Ownership  see the functions. Threads: the loop.
+ */
+#ifndef DROVER_MODEL_MODEL_H
+#define DROVER_MODEL_MODEL_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "loop/fetch.h"
+#include "loop/loop.h"
+#include "model/connection.h"
+#include "model/failure.h"
+#include "model/price.h"
+#include "model/request.h"
+#include "rules/usage.h"
+
+enum {
+    MODEL_TRIES_MAX = 4,
+    MODEL_WAIT_MAX_MS = 60000, /* Between two tries. */
+    MODEL_QUEUE_MAX = 10000,
+    MODEL_WINDOW_DEFAULT = 32768,
+};
+
+/* 0 in any of them: the default. */
+struct model_limits {
+    uint64_t connect_ms; /* 10,000 */
+    uint64_t answer_ms;  /* To the first byte: 300,000. */
+    uint64_t stall_ms;   /* Between two pieces: 120,000. */
+    uint64_t total_ms;   /* Of a call, all tries and waits together: 1,800,000. */
+};
+
+struct models;
+struct models_options {
+    struct loop *loop; /* Borrowed for life, as all of these. */
+    struct fetch *client;
+    struct log *log;        /* NULL: says nothing. */
+    const char *script;     /* The JSON file of scripted/…; NULL: none. */
+    const char *price_file; /* NULL: the built-in table alone. */
+    struct model_limits limits;
+};
+/* Reads the files named in options: blocks, before the loop runs. */
+MUST_CHECK struct err models_open(const struct models_options *options, struct models **ret_models,
+                                  struct why *why);
+/* Every call was cancelled or is done. `closed`, from the loop: all is gone. */
+void models_close(struct models *models, void (*closed)(void *ctx), void *ctx);
+
+/* --- Connections: set, changed and removed while running -------------------------------------- */
+
+/* Adds one, or replaces the one of that name (calls that run go on as they began). Copies. */
+MUST_CHECK struct err models_connection_set(struct models *models,
+                                            const struct model_connection *connection,
+                                            struct why *why);
+/* false: there is none of that name. Calls that wait for it fail with `connection_changed`. */
+MUST_CHECK bool models_connection_remove(struct models *models, const char *name);
+/* NULL: there is none. Borrowed until the next set or remove. */
+const struct model_connection *models_connection_find(const struct models *models,
+                                                      const char *name);
+/* In the order of their names. */
+void models_connection_each(const struct models *models,
+                            void (*each)(void *ctx, const struct model_connection *connection),
+                            void *ctx);
+/* Whether anything but `scripted` is there: the UI says so plainly when it isn't. */
+MUST_CHECK bool models_have_provider(const struct models *models);
+
+/* --- What is known of a model ----------------------------------------------------------------- */
+
+enum model_window_from { WINDOW_CONNECTION, WINDOW_PROVIDER, WINDOW_PRICES, WINDOW_DEFAULT };
+struct model_info {
+    struct model_facts facts; /* window is never 0; -1 or unknown elsewhere as price.h has it. */
+    enum model_window_from window_from;
+};
+/* What is known now, without asking anybody; false: there is no such connection. */
+MUST_CHECK bool models_info(const struct models *models, struct bytes name,
+                            struct model_info *ret_info);
+
+/* One line of a list of models. Borrowed for the call. */
+struct model_listed {
+    const char *connection, *model;
+    struct model_info info;
+};
+/* Asks every provider whose list is not known or older than MODEL_LIST_MS; then `each` for each
+ * model in order of connections, then `done`. Of a provider that does not answer in time only
+ * what was known before is told. `ctx` must live until `done`, which models_close brings about. */
+enum { MODEL_LIST_MS = 600000, MODEL_LIST_MAX = 2000 };
+void models_list(struct models *models, void (*each)(void *ctx, const struct model_listed *model),
+                 void (*done)(void *ctx), void *ctx);
+
+/* --- Asking ----------------------------------------------------------------------------------- */
+
+enum model_stop { MODEL_STOP_END, MODEL_STOP_TOOLS, MODEL_STOP_LENGTH, MODEL_STOP_REFUSED };
+
+struct model_result {
+    enum model_stop stop;         /* Of a success; REFUSED comes with a failure. */
+    struct usage usage;           /* Of the last try; estimated when the provider said nothing. */
+    struct usage spent;           /* Of all tries together. */
+    struct usage_cost cost;       /* Of `spent`. */
+    struct model_failure failure; /* cause MODEL_NONE: it succeeded. */
+    unsigned tries;
+    uint64_t first_ms, total_ms; /* To the first piece of the answer, and to its end. */
+};
+
+struct model_tool_call {
+    unsigned index; /* Within the answer, from 0. */
+    struct bytes id, name;
+    /* In `tool_done` whole, as the model wrote them: "{}" for none, not always valid JSON. Empty in
+     * `tool_begin`. A call that the longest length cut off begins and is never done. */
+    struct bytes arguments;
+};
+
+/* NULL: not wanted. What is handed over is borrowed for the call. */
+struct model_watch {
+    void (*text)(void *ctx, struct bytes piece); /* Never ends within a character. */
+    void (*thinking)(void *ctx, struct bytes piece);
+    void (*thinking_done)(void *ctx, struct bytes signature); /* For model_part.signature. */
+    void (*tool_begin)(void *ctx, const struct model_tool_call *call);
+    void (*tool_piece)(void *ctx, unsigned index, struct bytes piece);
+    void (*tool_done)(void *ctx, const struct model_tool_call *call);
+    void (*discarded)(void *ctx); /* All that was told of the answer so far is void. */
+    void (*retrying)(void *ctx, const struct model_failure *failure, uint64_t wait_ms);
+    void (*done)(void *ctx, const struct model_result *result);
+};
+
+enum model_priority { MODEL_FOREGROUND, MODEL_BACKGROUND };
+
+/* Takes the request over, whatever comes of it. An unknown connection, a full queue or a request
+ * that failed to be built are told by `done`, like everything else. */
+struct asking;
+struct asking *model_ask(struct models *models, struct model_request *request,
+                         enum model_priority priority, const struct model_watch *watch, void *ctx);
+void model_cancel(struct asking *asking); /* From inside `done`: nothing happens. */
+
+/* One tiny call: the result tells the latency or the cause. `name`: CONNECTION/MODEL, or of a
+ * connection: then one of its models that is known to answer, else any. */
+struct asking *models_connection_test(struct models *models, const char *name,
+                                      const struct model_watch *watch, void *ctx);
+
+struct models_stats {
+    uint64_t asked, failed, retried, running, waiting;
+};
+void models_get_stats(const struct models *models, struct models_stats *ret_stats);
+
+#endif

@@ -1,0 +1,288 @@
+/* models.c: the set of connections. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "model/models_inside.h"
+
+/* --- Channels --------------------------------------------------------------------------------- */
+
+static int compare(const char *name, struct bytes other) {
+    size_t len = strlen(name);
+    int order = memcmp(name, other.data, len < other.len ? len : other.len);
+    return order != 0 ? order : (len > other.len) - (len < other.len);
+}
+
+struct channel *models__channel(const struct models *models, struct bytes name) {
+    for (struct channel *at = models->channels; at != NULL; at = at->next) {
+        if (at->route != NULL && compare(at->name, name) == 0) {
+            return at;
+        }
+    }
+    return NULL;
+}
+
+static bool has_work(const struct channel *channel) {
+    bool queued =
+        channel->queue[MODEL_FOREGROUND] != NULL || channel->queue[MODEL_BACKGROUND] != NULL;
+    return queued || channel->running > 0 || channel->listing != NULL;
+}
+
+void models__drop_channel(struct models *models, struct channel *channel) {
+    if (channel->route != NULL || has_work(channel)) {
+        return;
+    }
+    struct channel **at = &models->channels;
+    while (*at != channel) {
+        at = &(*at)->next;
+    }
+    *at = channel->next;
+    channel__free(channel);
+}
+
+static struct channel *add_channel(struct models *models, const char *name) {
+    struct bytes wanted = {name, strlen(name)};
+    struct channel *channel = mem_new(sizeof *channel);
+    channel->name = mem_copy(name, wanted.len);
+    struct channel **at = &models->channels;
+    while (*at != NULL && compare((*at)->name, wanted) < 0) {
+        at = &(*at)->next;
+    }
+    channel->next = *at;
+    *at = channel;
+    return channel;
+}
+
+struct err models_connection_set(struct models *models, const struct model_connection *connection,
+                                 struct why *why) {
+    struct route *route = NULL;
+    struct err err = route_new(connection, &route, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    struct bytes name = {connection->name, strlen(connection->name)};
+    struct channel *channel = models__channel(models, name);
+    channel = channel != NULL ? channel : add_channel(models, connection->name);
+    bool moved = channel->route != NULL && connection->base_url != NULL &&
+                 (channel->route->connection->base_url == NULL ||
+                  strcmp(channel->route->connection->base_url, connection->base_url) != 0);
+    if (moved) {
+        channel__forget_list(channel);
+    }
+    route_unref(channel->route);
+    channel->route = route;
+    /* Another key may have another quota, and see other models. */
+    channel->quota_until_ms = 0;
+    channel->quota_trips = 0;
+    channel->listed_ms = 0;
+    channel->doubtful = false;
+    channel__run(channel);
+    return ERR_OK;
+}
+
+bool models_connection_remove(struct models *models, const char *name) {
+    struct channel *channel = models__channel(models, (struct bytes){name, strlen(name)});
+    if (channel == NULL) {
+        return false;
+    }
+    route_unref(channel->route);
+    channel->route = NULL;
+    for (size_t i = 0; i < MODEL_PRIORITIES; i++) {
+        while (channel->queue[i] != NULL) {
+            struct asking *asking = channel->queue[i];
+            bool last = asking->next == NULL &&
+                        (i + 1 == MODEL_PRIORITIES || channel->queue[MODEL_BACKGROUND] == NULL);
+            asking__fail(asking, MODEL_CONNECTION_CHANGED, "%s",
+                         model_cause_text(MODEL_CONNECTION_CHANGED));
+            if (last) {
+                return true; /* The channel may be gone with it. */
+            }
+        }
+    }
+    models__drop_channel(models, channel);
+    return true;
+}
+
+const struct model_connection *models_connection_find(const struct models *models,
+                                                      const char *name) {
+    const struct channel *channel = models__channel(models, (struct bytes){name, strlen(name)});
+    return channel != NULL && !channel->doubtful ? channel->route->connection : NULL;
+}
+
+void models_connection_each(const struct models *models,
+                            void (*each)(void *ctx, const struct model_connection *connection),
+                            void *ctx) {
+    for (const struct channel *at = models->channels; at != NULL; at = at->next) {
+        if (at->route != NULL && !at->doubtful) {
+            each(ctx, at->route->connection);
+        }
+    }
+}
+
+bool models_have_provider(const struct models *models) {
+    for (const struct channel *at = models->channels; at != NULL; at = at->next) {
+        if (at->route != NULL && !at->doubtful &&
+            at->route->connection->kind != MODEL_KIND_SCRIPTED) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- What is known ---------------------------------------------------------------------------- */
+
+static int64_t listed_window(const struct channel *channel, struct bytes model) {
+    for (size_t i = 0; i < channel->listed_count; i++) {
+        if (compare(channel->listed[i].id, model) == 0) {
+            return channel->listed[i].window;
+        }
+    }
+    return 0;
+}
+
+struct model_info models__info(const struct models *models, const struct channel *channel,
+                               struct bytes model) {
+    struct bytes provider = {channel->name, strlen(channel->name)};
+    struct model_info info = {.facts = prices_find(models->prices, provider, model),
+                              .window_from = WINDOW_PRICES};
+    int64_t set = channel->route != NULL ? channel->route->connection->window : 0;
+    int64_t told = listed_window(channel, model);
+    if (set > 0) {
+        info.facts.window = set;
+        info.window_from = WINDOW_CONNECTION;
+    } else if (told > 0) {
+        info.facts.window = told;
+        info.window_from = WINDOW_PROVIDER;
+    } else if (info.facts.window <= 0) {
+        info.facts.window = MODEL_WINDOW_DEFAULT;
+        info.window_from = WINDOW_DEFAULT;
+    }
+    return info;
+}
+
+bool models_info(const struct models *models, struct bytes name, struct model_info *ret_info) {
+    const char *slash = memchr(name.data, '/', name.len);
+    if (slash == NULL) {
+        return false;
+    }
+    size_t len = (size_t)(slash - name.data);
+    const struct channel *channel = models__channel(models, (struct bytes){name.data, len});
+    if (channel == NULL || channel->doubtful) {
+        return false;
+    }
+    *ret_info = models__info(models, channel, (struct bytes){slash + 1, name.len - len - 1});
+    return true;
+}
+
+/* --- Opening and closing ---------------------------------------------------------------------- */
+
+static struct err read_file(const struct models *models, const char *path, size_t size_max,
+                            char **ret_text, size_t *ret_len, struct why *why) {
+    struct err err =
+        models->world->file_read(models->world->ctx, path, size_max, ret_text, ret_len);
+    if (err_failed(err)) {
+        why_set(why, "%s cannot be read: %s", path, err_title(err.code));
+    }
+    return err;
+}
+
+static struct err at_path(struct err err, const char *path, const struct why *inner,
+                          struct why *why) {
+    if (err_failed(err)) {
+        why_set(why, "%s: %s", path, inner->text);
+        return err_make(ERR_CONFIG, err.step);
+    }
+    return err;
+}
+
+static struct err open_prices(struct models *models, struct why *why) {
+    const char *path = models->options.price_file;
+    AUTO(mem_release) char *text = NULL;
+    size_t len = 0;
+    struct why inner = {""};
+    if (path == NULL) {
+        return prices_open((struct bytes){"", 0}, &models->prices, why);
+    }
+    struct err err = read_file(models, path, PRICE_FILE_MAX, &text, &len, why);
+    return err_failed(err)
+               ? err
+               : at_path(prices_open((struct bytes){text, len}, &models->prices, &inner), path,
+                         &inner, why);
+}
+
+static struct err open_script(struct models *models, struct why *why) {
+    const char *path = models->options.script;
+    AUTO(mem_release) char *text = NULL;
+    size_t len = 0;
+    struct why inner = {""};
+    if (path == NULL) {
+        return ERR_OK;
+    }
+    struct err err = read_file(models, path, SCRIPT_FILE_MAX, &text, &len, why);
+    return err_failed(err)
+               ? err
+               : at_path(script_file_open((struct bytes){text, len}, &models->script, &inner), path,
+                         &inner, why);
+}
+
+static void models_free(struct models *models) {
+    while (models->channels != NULL) {
+        struct channel *next = models->channels->next;
+        channel__free(models->channels);
+        models->channels = next;
+    }
+    prices_close(models->prices);
+    script_file_close(models->script);
+    mem_free(models);
+}
+
+struct err models_open(const struct models_options *options, struct models **ret_models,
+                       struct why *why) {
+    struct models *models = mem_new(sizeof *models);
+    models->options = *options;
+    models->loop = options->loop;
+    models->world = loop_world(options->loop);
+    struct err err = open_prices(models, why);
+    err = err_failed(err) ? err : open_script(models, why);
+    const struct model_connection scripted = {
+        .name = "scripted", .kind = MODEL_KIND_SCRIPTED, .origin = "built in"};
+    err = err_failed(err) ? err : models_connection_set(models, &scripted, why);
+    if (err_failed(err)) {
+        models_free(models);
+        return err;
+    }
+    *ret_models = models;
+    return ERR_OK;
+}
+
+static void tell_closed(struct loop_task *task) {
+    struct models *models = CONTAINER_OF(task, struct models, close_task);
+    void (*closed)(void *ctx) = models->closed;
+    void *ctx = models->closed_ctx;
+    models_free(models);
+    closed(ctx);
+}
+
+void models__check_closed(struct models *models) {
+    if (models->closing && models->jobs == 0 && models->live == 0 && models->rosters == NULL) {
+        loop_soon(models->loop, &models->close_task);
+    }
+}
+
+void models_close(struct models *models, void (*closed)(void *ctx), void *ctx) {
+    assert(models->live == 0);
+    assert(!models->closing);
+    models->closing = true;
+    models->closed = closed;
+    models->closed_ctx = ctx;
+    models->close_task.run = tell_closed;
+    listing__stop(models);
+    models__check_closed(models);
+}
+
+void models_get_stats(const struct models *models, struct models_stats *ret_stats) {
+    *ret_stats = (struct models_stats){.asked = models->asked,
+                                       .failed = models->failed,
+                                       .retried = models->retried,
+                                       .running = models->running,
+                                       .waiting = models->waiting};
+}

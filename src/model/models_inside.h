@@ -1,0 +1,166 @@
+/* models_inside.h: what the files behind model.h know of each other. Only they include it.
+ *
+ *   models.c    the set of connections, opening and closing
+ *   channel.c   one connection: its route, its slots and queue, its breaker
+ *   asking.c    one call: queued, built, tried, tried again, told
+ *   trying.c    one try over HTTP
+ *   playing.c   one try of the scripted model
+ *   listing.c   what providers say of their models
+ */
+#ifndef DROVER_MODEL_MODELS_INSIDE_H
+#define DROVER_MODEL_MODELS_INSIDE_H
+
+#include "loop/address.h"
+#include "model/fault.h"
+#include "model/model.h"
+#include "model/retry.h"
+#include "model/script.h"
+#include "model/stream.h"
+
+enum { ROUTE_HEADERS_MAX = CONNECTION_HEADERS_MAX + 8, MODEL_PRIORITIES = 2 };
+
+/* How a connection is used: made when it is set, and kept by the calls that began with it. */
+struct route {
+    unsigned refs;
+    struct model_connection *connection; /* Owned. */
+    struct address_list *allow;          /* Owned: the base URL's host and nothing else. */
+    char *authority, *bearer;            /* Owned. */
+    struct fetch_header headers[ROUTE_HEADERS_MAX]; /* Borrowed from the above, or static. */
+    size_t header_count;
+};
+MUST_CHECK struct err route_new(const struct model_connection *connection, struct route **ret_route,
+                                struct why *why);
+struct route *route_ref(struct route *route);
+void route_unref(struct route *route); /* NULL is allowed. */
+/* `path` may begin with /v1, which the base may end with. */
+void route_url(const struct route *route, const char *path, char *ret_url, size_t size);
+
+/* A model that a provider listed. */
+struct listed {
+    char *id; /* Owned. */
+    int64_t window;
+};
+
+struct channel {
+    struct channel *next;
+    char *name;          /* Owned. */
+    struct route *route; /* NULL: removed; it goes when nothing runs any more. */
+    struct asking *queue[MODEL_PRIORITIES], *queue_end[MODEL_PRIORITIES];
+    uint64_t running;
+    int64_t quota_until_ms; /* The breaker: 0: closed. */
+    unsigned quota_trips;   /* In a row. */
+    char quota_detail[320];
+    struct listed *listed; /* Owned. */
+    size_t listed_count;
+    int64_t listed_ms;       /* When; 0: never. */
+    struct listing *listing; /* Under way; NULL: none. */
+    bool list_failed;
+    bool doubtful; /* Nobody knows yet whether anything is there: only its list is asked for. */
+};
+
+struct models {
+    struct loop *loop;
+    const struct world *world;
+    struct models_options options;
+    struct prices *prices;      /* Owned. */
+    struct script_file *script; /* Owned; NULL: none. */
+    struct channel *channels;   /* In the order of their names. */
+    uint64_t asked, failed, retried, running, waiting;
+    uint64_t live, jobs; /* Calls not told; work in the pool that still points here. */
+    bool closing;
+    struct roster *rosters; /* Owned. */
+    struct loop_task close_task, roster_task;
+    void (*closed)(void *ctx);
+    void *closed_ctx;
+};
+
+enum asking_stage {
+    ASK_NEW,
+    ASK_QUEUED,
+    ASK_BUILDING,
+    ASK_TRYING,
+    ASK_WAITING,
+    ASK_ENDED,
+    ASK_TOLD
+};
+
+struct asking {
+    struct asking *next; /* In its channel's queue. */
+    struct models *models;
+    struct channel *channel;       /* NULL: none yet, or none of that name. */
+    struct route *route;           /* Of the present try. */
+    struct model_request *request; /* Owned; NULL once the body is built. */
+    struct bytes model;            /* Without its connection; own copy: `name`. */
+    char *name;
+    struct model_facts facts;
+    enum model_priority priority;
+    struct model_watch watch;
+    void *ctx;
+    enum asking_stage stage;
+    bool slot;              /* It counts among the channel's running ones. */
+    bool gone;              /* Cancelled while one of its callbacks ran. */
+    bool pick;              /* Any model of the connection will do. */
+    bool listed;            /* It has waited for a list. */
+    unsigned inside, tries; /* inside: callbacks of it that run now. */
+    size_t prompt_size;
+    uint64_t begun_ns, first_ns;
+    struct usage spent, latest;
+    struct model_failure failure;
+    struct loop_task task;
+    struct timer wait, deadline, linger;
+    struct stream stream;
+    /* trying.c */
+    struct text body; /* Owned; built once. */
+    struct building *building;
+    struct parsing *parsing;
+    struct fetch_request *fetch;
+    int status;
+    bool streaming;
+    struct text error_body, rest;
+    struct retry_hint hint;
+    /* playing.c */
+    struct playing *playing;
+};
+
+/* models.c */
+struct channel *models__channel(const struct models *models,
+                                struct bytes name); /* Also doubtful. */
+void models__check_closed(struct models *models);
+void models__drop_channel(struct models *models, struct channel *channel);
+struct model_info models__info(const struct models *models, const struct channel *channel,
+                               struct bytes model);
+
+/* channel.c */
+void channel__enqueue(struct channel *channel, struct asking *asking);
+void channel__dequeue(struct channel *channel, struct asking *asking);
+void channel__run(struct channel *channel); /* Gives free slots away. */
+void channel__release(struct channel *channel);
+bool channel__is_broken(struct channel *channel, int64_t now_ms);
+void channel__trip(struct channel *channel, struct model_failure *failure, int64_t now_ms);
+void channel__forget_list(struct channel *channel);
+void channel__free(struct channel *channel);
+
+/* listing.c. wait: true: `done`, once, when no list is under way any more; false: the channel's
+ * list is as new as it can be. */
+MUST_CHECK bool listing__wait(struct models *models, struct channel *channel,
+                              void (*done)(void *ctx), void *ctx);
+void listing__forget(struct models *models, const void *ctx);
+void listing__stop(struct models *models);
+
+/* asking.c */
+void asking__start(struct asking *asking); /* It has a slot. */
+void asking__fail(struct asking *asking, enum model_cause cause, const char *format, ...)
+    PRINTF_LIKE(3, 4); /* For good, without another try. */
+/* The try is over: stream.answer says how. */
+void asking__try_over(struct asking *asking);
+/* Around everything that may call the watch. leave: false: the call is gone. */
+void asking__enter(struct asking *asking);
+bool asking__leave(struct asking *asking);
+
+/* trying.c, playing.c: a try. Ends with asking__try_over, unless it was stopped. */
+void trying__start(struct asking *asking);
+void trying__stop(struct asking *asking);
+void playing__start(struct asking *asking);
+void playing__stop(struct asking *asking);
+
+#endif

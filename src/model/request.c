@@ -1,0 +1,169 @@
+/* request.c: a request, put together piece by piece in its own arena. */
+#include "model/request.h"
+
+#include <string.h>
+
+static const char *const kind_names[MODEL_KIND_COUNT] = {
+#define X(kind, name) [MODEL_KIND_##kind] = (name),
+    MODEL_KINDS(X)
+#undef X
+};
+
+const char *model_kind_name(enum model_kind kind) {
+    assert((unsigned)kind < COUNT_OF(kind_names));
+    return kind_names[kind];
+}
+
+bool model_kind_find(struct bytes name, enum model_kind *ret_kind) {
+    for (size_t i = 0; i < COUNT_OF(kind_names); i++) {
+        if (strlen(kind_names[i]) == name.len && memcmp(kind_names[i], name.data, name.len) == 0) {
+            *ret_kind = (enum model_kind)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+enum model_effort model_effort_of(struct bytes name, enum model_effort otherwise) {
+    static const char *const names[] = {
+        [MODEL_EFFORT_LOW] = "low", [MODEL_EFFORT_MEDIUM] = "medium", [MODEL_EFFORT_HIGH] = "high"};
+    for (size_t i = MODEL_EFFORT_LOW; i < COUNT_OF(names); i++) {
+        if (strlen(names[i]) == name.len && memcmp(names[i], name.data, name.len) == 0) {
+            return (enum model_effort)i;
+        }
+    }
+    return otherwise;
+}
+
+static struct bytes keep(struct model_request *request, struct bytes bytes) {
+    char *copy = bytes.len > 0 && !request->failed
+                     ? arena_try_copy(&request->arena, bytes.data, bytes.len)
+                     : NULL;
+    if (copy == NULL) {
+        request->failed = request->failed || bytes.len > 0;
+        return (struct bytes){"", 0};
+    }
+    return (struct bytes){copy, bytes.len};
+}
+
+struct model_request *model_request_new(struct bytes model) {
+    struct model_request *request = mem_new(sizeof *request);
+    arena_init(&request->arena, REQUEST_SIZE_MAX);
+    request->temperature_pct = -1;
+    request->system = request->schema = request->choice_tool = (struct bytes){"", 0};
+    request->model = keep(request, model);
+    return request;
+}
+
+void model_request_free(struct model_request *request) {
+    if (request != NULL) {
+        arena_done(&request->arena);
+        mem_free(request);
+    }
+}
+
+bool model_request_failed(const struct model_request *request) {
+    return request->failed;
+}
+
+void model_request_set_system(struct model_request *request, struct bytes text) {
+    request->system = keep(request, text);
+}
+
+void model_request_set_schema(struct model_request *request, struct bytes schema) {
+    request->schema = keep(request, schema);
+}
+
+void model_request_set_choice_tool(struct model_request *request, struct bytes name) {
+    request->choice_tool = keep(request, name);
+}
+
+static int compare(struct bytes a, struct bytes b) {
+    int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+void model_request_add_tool(struct model_request *request, const struct model_tool *tool) {
+    if (request->tools == NULL) {
+        request->tools = arena_try(&request->arena, REQUEST_TOOLS_MAX * sizeof *request->tools);
+    }
+    if (request->tools == NULL || request->tool_count == REQUEST_TOOLS_MAX) {
+        request->failed = true;
+        return;
+    }
+    size_t at = 0;
+    while (at < request->tool_count && compare(request->tools[at].name, tool->name) < 0) {
+        at++;
+    }
+    bool known = at < request->tool_count && compare(request->tools[at].name, tool->name) == 0;
+    if (!known) {
+        memmove(&request->tools[at + 1], &request->tools[at],
+                (request->tool_count - at) * sizeof *request->tools);
+        request->tool_count++;
+    }
+    request->tools[at] = (struct model_tool){.name = keep(request, tool->name),
+                                             .description = keep(request, tool->description),
+                                             .schema = keep(request, tool->schema)};
+}
+
+void model_request_add_message(struct model_request *request, enum model_role role) {
+    struct model_message *message =
+        !request->failed && request->message_count < REQUEST_MESSAGES_MAX
+            ? arena_try(&request->arena, sizeof *message)
+            : NULL;
+    if (message == NULL) {
+        request->failed = true;
+        return;
+    }
+    *message = (struct model_message){.role = role};
+    if (request->last != NULL) {
+        request->last->next = message;
+    } else {
+        request->first = message;
+    }
+    request->last = message;
+    request->message_count++;
+}
+
+void model_request_add_part(struct model_request *request, const struct model_part *part) {
+    if (request->failed) {
+        return;
+    }
+    assert(request->last != NULL);
+    struct model_part *copy = arena_try(&request->arena, sizeof *copy);
+    if (copy == NULL) {
+        request->failed = true;
+        return;
+    }
+    *copy = *part;
+    copy->next = NULL;
+    copy->text = keep(request, part->text);
+    copy->id = keep(request, part->id);
+    copy->name = keep(request, part->name);
+    copy->signature = keep(request, part->signature);
+    struct model_message *message = request->last;
+    if (message->last != NULL) {
+        message->last->next = copy;
+    } else {
+        message->first = copy;
+    }
+    message->last = copy;
+}
+
+void model_request_add_text(struct model_request *request, struct bytes text) {
+    model_request_add_part(request, &(struct model_part){.kind = MODEL_PART_TEXT, .text = text});
+}
+
+size_t model_request_text_size(const struct model_request *request) {
+    size_t size = request->system.len + request->schema.len;
+    for (size_t i = 0; i < request->tool_count; i++) {
+        const struct model_tool *tool = &request->tools[i];
+        size += tool->name.len + tool->description.len + tool->schema.len;
+    }
+    for (const struct model_message *at = request->first; at != NULL; at = at->next) {
+        for (const struct model_part *part = at->first; part != NULL; part = part->next) {
+            size += part->kind == MODEL_PART_IMAGE ? 0 : part->text.len + part->name.len;
+        }
+    }
+    return size;
+}

@@ -1,0 +1,118 @@
+/* request.h: what a model is asked, in the words of no provider.
+ *
+ * Promise    the same request gives the same bytes to a provider, and a request that begins like
+ *            another gives a prompt that begins like the other's: tools go out sorted by name,
+ *            their schemas as canonical JSON, and nothing is added that changes from call to call.
+ *            So the caches of providers hit.
+ * Ownership  a request owns an arena that holds all it points to: the functions here copy. It is
+ *            handed over to model_ask, or ended with model_request_free.
+ * Threads    one at a time: a reader thread may build it and hand it to the loop.
+ * Failure    a request that would be larger than REQUEST_SIZE_MAX, or hold more than the counts
+ *            allow, remembers it and takes nothing more: add as you like and ask
+ *            model_request_failed once.
+ */
+#ifndef DROVER_MODEL_REQUEST_H
+#define DROVER_MODEL_REQUEST_H
+
+#include "base/base.h"
+#include "base/memory.h"
+
+enum {
+    REQUEST_SIZE_MAX = 64 << 20,
+    REQUEST_MESSAGES_MAX = 20000,
+    REQUEST_TOOLS_MAX = 512,
+};
+
+enum model_role { MODEL_USER, MODEL_ASSISTANT, MODEL_TOOL };
+
+/* Which words a connection speaks. */
+#define MODEL_KINDS(X)                                                                             \
+    X(OPENAI, "openai")       /* Chat completions. */                                              \
+    X(RESPONSES, "responses") /* OpenAI's later interface. */                                      \
+    X(ANTHROPIC, "anthropic") /* Messages. */                                                      \
+    X(SCRIPTED, "scripted")   /* No provider: docs/scripted.md. */
+enum model_kind {
+#define X(kind, name) MODEL_KIND_##kind,
+    MODEL_KINDS(X)
+#undef X
+        MODEL_KIND_COUNT
+};
+const char *model_kind_name(enum model_kind kind);
+MUST_CHECK bool model_kind_find(struct bytes name, enum model_kind *ret_kind);
+
+enum model_part_kind {
+    MODEL_PART_TEXT,        /* text */
+    MODEL_PART_THINKING,    /* text, signature, maker */
+    MODEL_PART_TOOL_CALL,   /* id, name, text: the arguments, a JSON object */
+    MODEL_PART_TOOL_RESULT, /* id, text, is_error */
+    MODEL_PART_IMAGE,       /* name: the media type; text: base64 */
+};
+
+/* All borrowed from the request. */
+struct model_part {
+    struct model_part *next;
+    enum model_part_kind kind;
+    struct bytes text, id, name;
+    /* What the provider gave with its thinking, opaque, verbatim, and which kind of provider gave
+     * it: another kind is not shown it. */
+    struct bytes signature;
+    enum model_kind maker;
+    bool is_error;
+};
+
+struct model_message {
+    struct model_message *next;
+    enum model_role role;
+    struct model_part *first, *last;
+};
+
+struct model_tool {
+    struct bytes name, description, schema; /* schema: JSON text. */
+};
+
+enum model_choice { MODEL_CHOICE_AUTO, MODEL_CHOICE_NONE, MODEL_CHOICE_REQUIRED };
+enum model_effort {
+    MODEL_EFFORT_DEFAULT,
+    MODEL_EFFORT_LOW,
+    MODEL_EFFORT_MEDIUM,
+    MODEL_EFFORT_HIGH
+};
+/* Of low, medium, high; `otherwise` for any other word. */
+enum model_effort model_effort_of(struct bytes name, enum model_effort otherwise);
+
+struct model_request {
+    struct arena arena;
+    bool failed;
+    struct bytes model;  /* "provider/model" */
+    struct bytes system; /* Empty: none. */
+    struct model_message *first, *last;
+    size_t message_count;
+    struct model_tool *tools; /* Sorted by name. */
+    size_t tool_count;
+    struct bytes schema; /* The answer's, JSON text; empty: free text. */
+    enum model_choice choice;
+    struct bytes choice_tool; /* Not empty: this tool and no other must be called. */
+    enum model_effort effort;
+    int64_t output_max;  /* Tokens; 0: what the model allows, as the price file has it. */
+    int temperature_pct; /* 100 is 1.0; -1: the provider's own. */
+};
+
+struct model_request *model_request_new(struct bytes model);
+void model_request_free(struct model_request *request); /* NULL is allowed. */
+MUST_CHECK bool model_request_failed(const struct model_request *request);
+
+void model_request_set_system(struct model_request *request, struct bytes text);
+void model_request_set_schema(struct model_request *request, struct bytes schema);
+void model_request_set_choice_tool(struct model_request *request, struct bytes name);
+/* A name that is there already: the later one replaces it. */
+void model_request_add_tool(struct model_request *request, const struct model_tool *tool);
+
+void model_request_add_message(struct model_request *request, enum model_role role);
+/* Adds a copy of the part to the end of the request's last message. */
+void model_request_add_part(struct model_request *request, const struct model_part *part);
+void model_request_add_text(struct model_request *request, struct bytes text);
+
+/* The bytes of all texts of the prompt, images left out: what an estimate of tokens counts. */
+size_t model_request_text_size(const struct model_request *request);
+
+#endif

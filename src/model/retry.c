@@ -1,0 +1,152 @@
+/* retry.c: hints of the provider, and our own patience where it gives none. */
+#include "model/retry.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/number.h"
+#include "model/model.h"
+
+enum { FIRST_WAIT_MS = 500, LONGEST_WAIT_MS = 20000 };
+
+/* --- Retry-After ------------------------------------------------------------------------------ */
+
+static int64_t days_from_civil(int64_t year, int64_t month, int64_t day) {
+    year -= month <= 2;
+    int64_t era = year / 400, of_era = year - era * 400;
+    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
+static bool digits(const char *at, size_t len, int64_t max, int64_t *ret_value) {
+    int64_t value = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (at[i] < '0' || at[i] > '9') {
+            return false;
+        }
+        value = value * 10 + (at[i] - '0');
+    }
+    *ret_value = value;
+    return value <= max;
+}
+
+/* "Sun, 06 Nov 1994 08:49:37 GMT": the one form that is still sent. */
+static bool parse_date(struct bytes text, int64_t *ret_ms) {
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    int64_t day, year, hour, minute, second;
+    if (text.len != 29 || memcmp(text.data + 25, " GMT", 4) != 0 ||
+        !digits(text.data + 5, 2, 31, &day) || !digits(text.data + 12, 4, 9999, &year) ||
+        !digits(text.data + 17, 2, 23, &hour) || !digits(text.data + 20, 2, 59, &minute) ||
+        !digits(text.data + 23, 2, 60, &second)) {
+        return false;
+    }
+    for (int month = 0; month < 12; month++) {
+        if (memcmp(text.data + 8, months + 3 * (size_t)month, 3) == 0) {
+            int64_t days = days_from_civil(year, month + 1, day);
+            *ret_ms = (((days * 24 + hour) * 60 + minute) * 60 + second) * 1000;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "12" or "0.25": `unit_ms` of each whole one. */
+static bool parse_amount(struct bytes text, uint64_t unit_ms, uint64_t *ret_ms) {
+    const char *point = memchr(text.data, '.', text.len);
+    size_t whole_len = point != NULL ? (size_t)(point - text.data) : text.len;
+    int64_t whole = 0, part = 0;
+    size_t part_len = text.len - whole_len;
+    if (whole_len == 0 || whole_len > 12 || part_len == 1 ||
+        !digits(text.data, whole_len, INT64_MAX, &whole)) {
+        return false;
+    }
+    uint64_t scale = 1;
+    if (part_len > 1) {
+        size_t shown = part_len - 1 < 3 ? part_len - 1 : 3;
+        if (!digits(point + 1, shown, INT64_MAX, &part)) {
+            return false;
+        }
+        for (size_t i = 0; i < shown; i++) {
+            scale *= 10;
+        }
+    }
+    uint64_t ms = (uint64_t)whole * unit_ms + (uint64_t)part * unit_ms / scale;
+    *ret_ms = ms < RETRY_AFTER_MAX_MS ? ms : RETRY_AFTER_MAX_MS;
+    return true;
+}
+
+static bool parse_after(struct bytes text, int64_t now_ms, uint64_t *ret_ms) {
+    int64_t date_ms;
+    if (parse_amount(text, 1000, ret_ms)) {
+        return true;
+    }
+    if (!parse_date(text, &date_ms)) {
+        return false;
+    }
+    uint64_t ms = date_ms > now_ms ? (uint64_t)(date_ms - now_ms) : 0;
+    *ret_ms = ms < RETRY_AFTER_MAX_MS ? ms : RETRY_AFTER_MAX_MS;
+    return true;
+}
+
+struct retry_hint retry_hint_of(const struct fetch_answer *answer, int64_t now_ms) {
+    struct retry_hint hint = {.timed = false};
+    struct bytes value;
+    if (fetch_answer_header(answer, "retry-after-ms", &value)) {
+        hint.timed = parse_amount(value, 1, &hint.after_ms);
+    }
+    if (!hint.timed && fetch_answer_header(answer, "retry-after", &value)) {
+        hint.timed = parse_after(value, now_ms, &hint.after_ms);
+    }
+    if (fetch_answer_header(answer, "x-should-retry", &value)) {
+        bool yes = value.len == 4 && strncasecmp(value.data, "true", 4) == 0;
+        bool no = value.len == 5 && strncasecmp(value.data, "false", 5) == 0;
+        hint.should = yes ? RETRY_YES : (no ? RETRY_NO : RETRY_UNSAID);
+    }
+    return hint;
+}
+
+/* --- The decision ----------------------------------------------------------------------------- */
+
+static bool may_cure(enum model_cause cause) {
+    switch (cause) {
+    case MODEL_UNREACHABLE:
+    case MODEL_RATE_LIMITED:
+    case MODEL_PROVIDER_ERROR:
+    case MODEL_STREAM_BROKEN:
+    case MODEL_TIMED_OUT:
+    case MODEL_BAD_RESPONSE:
+        return true;
+    default:
+        /* An empty answer was paid for, and whoever asked may ask differently. */
+        return false;
+    }
+}
+
+/* Three quarters to five quarters of it: so that those who failed together don't come together. */
+static uint64_t jittered(uint64_t wait_ms, uint32_t random) {
+    return wait_ms * 3 / 4 + wait_ms / 2 * random / UINT32_MAX;
+}
+
+bool retry_again(const struct retry_try *attempt, uint64_t *ret_wait_ms) {
+    const struct retry_hint *hint = &attempt->hint;
+    bool asked = hint->should == RETRY_YES && attempt->failure->cause != MODEL_QUOTA;
+    if (attempt->tries >= MODEL_TRIES_MAX || hint->should == RETRY_NO ||
+        !(asked || may_cure(attempt->failure->cause))) {
+        return false;
+    }
+    if (hint->timed) {
+        /* Never earlier than it says; later by up to an eighth. */
+        uint64_t more = hint->after_ms / 8 * attempt->random / UINT32_MAX;
+        *ret_wait_ms = hint->after_ms + more;
+        return hint->after_ms <= MODEL_WAIT_MAX_MS;
+    }
+    uint64_t wait_ms = (uint64_t)FIRST_WAIT_MS << (2 * (attempt->tries - 1));
+    *ret_wait_ms = jittered(wait_ms < LONGEST_WAIT_MS ? wait_ms : LONGEST_WAIT_MS, attempt->random);
+    return true;
+}
+
+uint64_t retry_quota_pause_ms(unsigned trips) {
+    const uint64_t minute = 60000;
+    assert(trips > 0);
+    return trips > 6 ? 60 * minute : minute << (trips - 1);
+}
