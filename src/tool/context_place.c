@@ -1,0 +1,108 @@
+/* context_place.c: a place of one root, and what stands in it. */
+#include "tool/context_place.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "tool/place.h"
+
+static struct tool_place place_of(const struct tool_root *root) {
+    return (struct tool_place){.roots = root, .root_count = 1, .home = "", .closed = ""};
+}
+
+/* At most `size` bytes: whether there are more shows in one more. */
+static bool read_some(int fd, char *into, size_t size, size_t *ret_len) {
+    size_t len = 0;
+    while (len < size) {
+        ssize_t got = read(fd, into + len, size - len);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            return false;
+        }
+        if (got == 0) {
+            break;
+        }
+        len += (size_t)got;
+    }
+    *ret_len = len;
+    return true;
+}
+
+enum context_found context__read(const char *root, const char *path, size_t size_max,
+                                 char **ret_text, size_t *ret_len, bool *ret_cut) {
+    struct tool_root only = {.path = root, .access = ROOT_READ};
+    struct tool_place place = place_of(&only);
+    struct place_path resolved;
+    struct place_file file = {.fd = -1};
+    struct err err = place_resolve(&place, path, ROOT_READ, &resolved, NULL);
+    if (!err_failed(err)) {
+        err = place_open_file(&place, &resolved, &file, NULL);
+    }
+    AUTO(fd_release) int fd = fd_take(&file.fd);
+    if (err_failed(err)) {
+        return err.code == ERR_NOT_FOUND ? CONTEXT_ABSENT : CONTEXT_UNFIT;
+    }
+    AUTO(mem_release) char *text = mem_new(size_max + 2);
+    size_t len = 0;
+    if (!read_some(fd, text, size_max + 1, &len)) {
+        return CONTEXT_UNFIT;
+    }
+    *ret_cut = len > size_max;
+    len = *ret_cut ? utf8_cut((struct bytes){text, len}, size_max) : len;
+    text[len] = '\0';
+    if (!utf8_valid(text, len) || strlen(text) != len) {
+        return CONTEXT_UNFIT;
+    }
+    *ret_text = text;
+    *ret_len = len;
+    text = NULL; /* Handed over. */
+    return CONTEXT_FOUND;
+}
+
+void context__names_done(struct context_names *names) {
+    for (size_t i = 0; i < names->count; i++) {
+        mem_free(names->list[i]);
+    }
+    mem_free(names->list);
+    *names = (struct context_names){0};
+}
+
+static int by_bytes(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void context__names(const char *root, const char *path, size_t count_max,
+                    struct context_names *ret_names) {
+    *ret_names = (struct context_names){0};
+    struct tool_root only = {.path = root, .access = ROOT_READ};
+    struct tool_place place = place_of(&only);
+    struct place_path resolved;
+    struct place_folder folder = {.fd = -1};
+    if (err_failed(place_resolve(&place, path, ROOT_READ, &resolved, NULL)) ||
+        err_failed(place_open_folder(&place, &resolved, &folder, NULL))) {
+        return;
+    }
+    DIR *names = fdopendir(folder.fd); /* closedir ends the descriptor. */
+    if (names == NULL) {
+        fd_release(&folder.fd);
+        return;
+    }
+    ret_names->list = mem_new_array(count_max, sizeof *ret_names->list);
+    for (struct dirent *entry = readdir(names); entry != NULL && ret_names->count < count_max;
+         entry = readdir(names)) {
+        if (entry->d_name[0] != '.') {
+            ret_names->list[ret_names->count++] = mem_copy(entry->d_name, strlen(entry->d_name));
+        }
+    }
+    (void)closedir(names); /* Read only. */
+    qsort(ret_names->list, ret_names->count, sizeof *ret_names->list, by_bytes);
+}

@@ -1,0 +1,391 @@
+/* place.c: openat2, and the sentences about its refusals. */
+#include "tool/place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "tool/place_path.h"
+
+enum {
+    RACES_MAX = 64, /* openat2 answers EAGAIN when something was renamed in the middle. */
+    LINKS_MAX = 16,
+    FOLDERS_MADE_MAX = 32,
+};
+
+bool place_is_over(const struct tool_place *place) {
+    return (place->cancelled != NULL && atomic_load(place->cancelled)) ||
+           world_mono_ns(place->world) >= place->deadline_ns;
+}
+
+/* --- The kernel ------------------------------------------------------------------------------- */
+
+static int open_beneath(int folder_fd, const char *path, uint64_t flags) {
+    struct open_how how = {.flags = flags | O_CLOEXEC,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+    int fd = -1;
+    for (int i = 0; i < RACES_MAX; i++) {
+        fd = (int)syscall(SYS_openat2, folder_fd, path, &how, sizeof how);
+        if (fd >= 0 || (errno != EAGAIN && errno != EINTR)) {
+            break;
+        }
+    }
+    return fd;
+}
+
+static struct err tell(int os, const char *shown, struct why *why) {
+    switch (os) {
+    case ENOENT:
+        why_set(why, "there is no \"%.200s\"", shown);
+        return err_make(ERR_NOT_FOUND, "tool: open");
+    case EXDEV:
+        why_set(why, "\"%.200s\" leads out of the folder that you may use", shown);
+        return err_make(ERR_FORBIDDEN, "tool: open");
+    case ELOOP:
+        why_set(why, "\"%.200s\" goes through a link that is not followed", shown);
+        return err_make(ERR_FORBIDDEN, "tool: open");
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        why_set(why, "the system does not permit this on \"%.200s\"", shown);
+        return err_make(ERR_FORBIDDEN, "tool: open");
+    case ENOTDIR:
+        why_set(why, "a part of \"%.200s\" is a file, not a folder", shown);
+        return err_make(ERR_CONFLICT, "tool: open");
+    case ENAMETOOLONG:
+        why_set(why, "a name in \"%.100s\" is too long", shown);
+        return err_make(ERR_BAD_FIELD, "tool: open");
+    case EAGAIN:
+        why_set(why, "\"%.200s\" is being moved about by somebody; try again", shown);
+        return err_make(ERR_CONFLICT, "tool: open");
+    case ENOSPC:
+    case EDQUOT:
+        why_set(why, "the disk is full; nothing was changed");
+        return err_make(ERR_DISK_FULL, "tool: open");
+    default:
+        why_set(why, "\"%.160s\" could not be used (error %d of the system)", shown, os);
+        return err_from_errno(os, "tool: open");
+    }
+}
+
+static struct err open_root(const struct tool_place *place, size_t root, int *ret_fd,
+                            struct why *why) {
+    const char *path = place->roots[root].path;
+    int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return tell(errno, path, why);
+    }
+    *ret_fd = fd;
+    return ERR_OK;
+}
+
+static bool path_of(int fd, char *into, size_t size) {
+    char link[40];
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t len = readlink(link, into, size - 1);
+    if (len <= 0 || (size_t)len >= size - 1) {
+        return false;
+    }
+    into[len] = '\0';
+    return true;
+}
+
+struct err place_real(const struct tool_place *place, const struct place_path *path, int fd,
+                      struct place_real *ret_real, struct why *why) {
+    AUTO(fd_release) int root_fd = -1;
+    struct err err = open_root(place, path->root, &root_fd, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    char root[LIMIT_PATH_MAX], real[LIMIT_PATH_MAX];
+    if (!path_of(root_fd, root, sizeof root) || !path_of(fd, real, sizeof real)) {
+        why_set(why, "\"%.200s\": the system does not say where it is", path->shown);
+        return place__refused(ERR_IO);
+    }
+    if (place->closed[0] != '\0' && place__below(real, place->closed) != NULL) {
+        why_set(why, "\"%.200s\" belongs to drover itself", path->shown);
+        return place__refused(ERR_FORBIDDEN);
+    }
+    const char *rest = place__below(real, root);
+    if (rest == NULL) { /* It was moved out while it was open. */
+        return tell(EXDEV, path->shown, why);
+    }
+    place__show(place, path->root, rest, ret_real->text, sizeof ret_real->text);
+    return ERR_OK;
+}
+
+/* --- Files ------------------------------------------------------------------------------------ */
+
+static const char *kind_of(mode_t mode) {
+    switch (mode & S_IFMT) {
+    case S_IFDIR:
+        return "a folder";
+    case S_IFIFO:
+        return "a pipe";
+    case S_IFSOCK:
+        return "a socket";
+    case S_IFLNK:
+        return "a link";
+    case S_IFBLK:
+    case S_IFCHR:
+        return "a device";
+    default:
+        return "something else";
+    }
+}
+
+/* Of what O_PATH stands for, which is a plain file: no name is looked up again. */
+static int reopen(int path_fd) {
+    char link[40];
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", path_fd);
+    return open(link, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
+struct err place_open_file(const struct tool_place *place, const struct place_path *path,
+                           struct place_file *ret_file, struct why *why) {
+    AUTO(fd_release) int root_fd = -1;
+    struct err err = open_root(place, path->root, &root_fd, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    AUTO(fd_release) int path_fd = open_beneath(root_fd, path->relative, O_PATH);
+    if (path_fd < 0 || fstat(path_fd, &ret_file->about) < 0) {
+        return tell(errno, path->shown, why);
+    }
+    if (!S_ISREG(ret_file->about.st_mode)) {
+        why_set(why, "\"%.200s\" is %s, not a file", path->shown, kind_of(ret_file->about.st_mode));
+        return place__refused(ERR_CONFLICT);
+    }
+    err = place_real(place, path, path_fd, &ret_file->real, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    int fd = reopen(path_fd);
+    if (fd < 0) {
+        return tell(errno, path->shown, why);
+    }
+    ret_file->fd = fd;
+    return ERR_OK;
+}
+
+struct err place_open_beside(int folder_fd, const char *name, int *ret_fd, struct stat *ret_about) {
+    AUTO(fd_release) int path_fd = openat(folder_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (path_fd < 0 || fstat(path_fd, ret_about) < 0) {
+        return err_from_errno(errno, "tool: open");
+    }
+    if (!S_ISREG(ret_about->st_mode)) {
+        return err_make(ERR_CONFLICT, "tool: not a file");
+    }
+    int fd = reopen(path_fd);
+    if (fd < 0) {
+        return err_from_errno(errno, "tool: open");
+    }
+    *ret_fd = fd;
+    return ERR_OK;
+}
+
+/* --- Folders ---------------------------------------------------------------------------------- */
+
+struct err place_open_folder(const struct tool_place *place, const struct place_path *path,
+                             struct place_folder *ret_folder, struct why *why) {
+    AUTO(fd_release) int root_fd = -1;
+    struct err err = open_root(place, path->root, &root_fd, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    AUTO(fd_release) int fd = open_beneath(root_fd, path->relative, O_RDONLY | O_DIRECTORY);
+    if (fd < 0) {
+        int os = errno;
+        if (os == ENOTDIR) {
+            why_set(why, "\"%.200s\" is not a folder", path->shown);
+            return place__refused(ERR_CONFLICT);
+        }
+        return tell(os, path->shown, why);
+    }
+    err = place_real(place, path, fd, &ret_folder->real, why);
+    if (!err_failed(err)) {
+        ret_folder->fd = fd_take(&fd);
+    }
+    return err;
+}
+
+/* Makes the folders of `path` that are missing, one after the other. */
+static int make_folders(int root_fd, const char *path) {
+    char so_far[LIMIT_PATH_MAX];
+    (void)snprintf(so_far, sizeof so_far, "%s", path);
+    int made = 0;
+    for (char *slash = so_far;; slash++) {
+        slash = strchrnul(slash, '/');
+        char end = *slash;
+        *slash = '\0';
+        AUTO(fd_release) int fd = open_beneath(root_fd, so_far, O_PATH | O_DIRECTORY);
+        if (fd < 0 && errno == ENOENT) {
+            char *last = strrchr(so_far, '/');
+            AUTO(fd_release) int above = -1;
+            if (last != NULL) {
+                *last = '\0';
+                above = open_beneath(root_fd, so_far, O_PATH | O_DIRECTORY);
+                *last = '/';
+            } else {
+                above = open_beneath(root_fd, ".", O_PATH | O_DIRECTORY);
+            }
+            if (above < 0 || ++made > FOLDERS_MADE_MAX ||
+                (mkdirat(above, last != NULL ? last + 1 : so_far, 0777) < 0 && errno != EEXIST)) {
+                return -1;
+            }
+            fd = open_beneath(root_fd, so_far, O_PATH | O_DIRECTORY);
+        }
+        if (fd < 0) {
+            return -1;
+        }
+        if (end == '\0') {
+            return fd_take(&fd);
+        }
+        *slash = end;
+    }
+}
+
+struct split {
+    char folder[LIMIT_PATH_MAX], name[256];
+};
+
+/* "a/b" to "a" and "b"; false when there is no name to speak of. */
+static bool split(const char *path, struct split *ret_split) {
+    size_t len = strlen(path);
+    const char *slash = memrchr(path, '/', len);
+    const char *name = slash == NULL ? path : slash + 1;
+    size_t name_len = (size_t)(path + len - name), folder_len = (size_t)(name - path);
+    if (name_len == 0 || name_len >= sizeof ret_split->name ||
+        folder_len >= sizeof ret_split->folder || (name_len == 1 && name[0] == '.') ||
+        (name_len == 2 && memcmp(name, "..", 2) == 0)) {
+        return false;
+    }
+    memcpy(ret_split->name, name, name_len);
+    ret_split->name[name_len] = '\0';
+    memcpy(ret_split->folder, path, folder_len);
+    ret_split->folder[folder_len] = '\0';
+    if (folder_len == 0) {
+        memcpy(ret_split->folder, ".", 2);
+    }
+    return true;
+}
+
+/* True: the name is a link, and `path` is where it leads, from the root. */
+static bool follow_link(int parent_fd, const struct split *at, char *path, size_t size) {
+    char target[LIMIT_PATH_MAX];
+    ssize_t len = readlinkat(parent_fd, at->name, target, sizeof target - 1);
+    if (len <= 0) {
+        return false;
+    }
+    target[len] = '\0';
+    /* An absolute one is refused by the kernel at the next step, as it would be for reading. */
+    int wrote = target[0] == '/' ? snprintf(path, size, "%s", target)
+                                 : snprintf(path, size, "%s/%s", at->folder, target);
+    return wrote > 0 && (size_t)wrote < size;
+}
+
+static struct err parent_found(const struct tool_place *place, const struct place_path *path,
+                               int fd, const char *name, struct place_parent *ret_parent,
+                               struct why *why) {
+    struct place_real folder;
+    struct err err = place_real(place, path, fd, &folder, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    bool top = strcmp(folder.text, ".") == 0;
+    int len = snprintf(ret_parent->real.text, sizeof ret_parent->real.text, "%s%s%s",
+                       top ? "" : folder.text, top ? "" : "/", name);
+    if (len < 0 || (size_t)len >= sizeof ret_parent->real.text) {
+        return tell(ENAMETOOLONG, path->shown, why);
+    }
+    /* The closed folder itself may stand in an open one. */
+    char real[LIMIT_PATH_MAX], whole[2 * LIMIT_PATH_MAX];
+    if (path_of(fd, real, sizeof real)) {
+        (void)snprintf(whole, sizeof whole, "%s/%s", real, name);
+        if (place->closed[0] != '\0' && place__below(whole, place->closed) != NULL) {
+            why_set(why, "\"%.200s\" belongs to drover itself", path->shown);
+            return place__refused(ERR_FORBIDDEN);
+        }
+    }
+    (void)snprintf(ret_parent->name, sizeof ret_parent->name, "%s", name);
+    ret_parent->fd = fd;
+    return ERR_OK;
+}
+
+struct err place_open_parent(const struct tool_place *place, const struct place_path *path,
+                             enum place_last last, enum place_missing missing,
+                             struct place_parent *ret_parent, struct why *why) {
+    AUTO(fd_release) int root_fd = -1;
+    struct err err = open_root(place, path->root, &root_fd, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    char at[LIMIT_PATH_MAX];
+    (void)snprintf(at, sizeof at, "%s", path->relative);
+    for (int links = 0; links < LINKS_MAX; links++) {
+        struct split parts;
+        if (!split(at, &parts)) {
+            why_set(why, "\"%.200s\" is a folder, not a file", path->shown);
+            return place__refused(ERR_CONFLICT);
+        }
+        AUTO(fd_release) int fd = open_beneath(root_fd, parts.folder, O_RDONLY | O_DIRECTORY);
+        if (fd < 0 && errno == ENOENT && missing == MISSING_MAKE) {
+            AUTO(fd_release) int made = make_folders(root_fd, parts.folder);
+            fd = made < 0 ? -1 : open_beneath(root_fd, parts.folder, O_RDONLY | O_DIRECTORY);
+        }
+        if (fd < 0) {
+            return tell(errno, path->shown, why);
+        }
+        if (last == LAST_FOLLOW && follow_link(fd, &parts, at, sizeof at)) {
+            continue;
+        }
+        err = parent_found(place, path, fd, parts.name, ret_parent, why);
+        if (!err_failed(err)) {
+            fd = -1; /* It is the caller's now. */
+        }
+        return err;
+    }
+    return tell(ELOOP, path->shown, why);
+}
+
+struct err place_real_missing(const struct tool_place *place, const struct place_path *path,
+                              struct place_real *ret_real, struct why *why) {
+    AUTO(fd_release) int root_fd = -1;
+    struct err err = open_root(place, path->root, &root_fd, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    char above[LIMIT_PATH_MAX];
+    (void)snprintf(above, sizeof above, "%s", path->relative);
+    const char *rest = "";
+    for (;;) {
+        char *slash = strrchr(above, '/');
+        rest = path->relative + (slash == NULL ? 0 : slash + 1 - above);
+        if (slash != NULL) {
+            *slash = '\0';
+        }
+        AUTO(fd_release)
+        int fd = open_beneath(root_fd, slash == NULL ? "." : above, O_PATH | O_DIRECTORY);
+        if (fd >= 0) {
+            struct place_real real;
+            err = place_real(place, path, fd, &real, why);
+            if (err_failed(err)) {
+                return err;
+            }
+            bool top = strcmp(real.text, ".") == 0;
+            int len = snprintf(ret_real->text, sizeof ret_real->text, "%s%s%s",
+                               top ? "" : real.text, top ? "" : "/", rest);
+            return len > 0 && (size_t)len < sizeof ret_real->text
+                       ? ERR_OK
+                       : tell(ENAMETOOLONG, path->shown, why);
+        }
+        if (errno != ENOENT || slash == NULL) {
+            return tell(errno, path->shown, why);
+        }
+    }
+}

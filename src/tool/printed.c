@@ -1,0 +1,214 @@
+/* printed.c: one walk over the answer; at each mark, is there a call?
+ *
+ * What looks like a call and is none stays as it is, mark and all.
+ */
+#include "tool/printed.h"
+
+#include <string.h>
+
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "tool/repair.h"
+
+enum {
+    ARGUMENTS_MAX = 4 << 20,
+    TRIES_MAX = 64, /* Marks that were looked behind in vain: then the rest is text. */
+};
+
+/* How it begins and ends. `ends` NULL: with the object. */
+struct mark {
+    struct bytes begins, ends;
+    bool named; /* <function=NAME>: the object has the arguments alone. */
+    bool lines; /* Begins and ends at the start of a line. */
+};
+static const struct mark marks[] = {
+    {BYTES_INIT("<tool_call>"), BYTES_INIT("</tool_call>"), false, false},
+    {BYTES_INIT("<function="), BYTES_INIT("</function>"), true, false},
+    {BYTES_INIT("<|python_tag|>"), {NULL, 0}, false, false},
+    {BYTES_INIT("```"), BYTES_INIT("```"), false, true},
+};
+
+struct reader {
+    struct bytes answer;
+    const struct printed_names *names;
+    struct printed *printed;
+    size_t kept; /* The answer up to here is in the text, or was cut out of it. */
+    size_t next_end[COUNT_OF(marks)]; /* Where the next end of each kind is: each is looked for
+                                         once. */
+    unsigned tries;
+    struct err err;
+};
+
+void printed_done(struct printed *printed) {
+    for (size_t i = 0; i < printed->count; i++) {
+        mem_free(printed->calls[i].name);
+        mem_free(printed->calls[i].arguments);
+    }
+    text_done(&printed->text);
+    *printed = (struct printed){0};
+}
+
+static bool add_call(struct reader *reader, struct bytes name, const json_t *arguments) {
+    struct printed *printed = reader->printed;
+    if (name.len == 0 || !reader->names->known(reader->names->ctx, name)) {
+        return false;
+    }
+    AUTO(text_done) struct text text;
+    text_init(&text, ARGUMENTS_MAX);
+    if (json_is_string(arguments)) {
+        text_add(&text, json_string_value(arguments), json_string_length(arguments));
+        if (memchr(json_string_value(arguments), '\0', json_string_length(arguments)) != NULL) {
+            return false;
+        }
+    } else if (err_failed(json_write(arguments, &text))) {
+        reader->err = err_make(ERR_OUT_OF_MEMORY, "printed: call");
+        return false;
+    }
+    if (text_failed(&text) || text.data == NULL) {
+        return false;
+    }
+    struct printed_call *call = &printed->calls[printed->count++];
+    call->name = mem_copy(name.data, name.len);
+    call->arguments = text_take(&text, NULL);
+    return true;
+}
+
+/* {"name": …, "arguments": {…}}, and its spellings. */
+static bool add_object(struct reader *reader, const json_t *json) {
+    static const char *const spellings[] = {"arguments", "parameters", "input"};
+    const json_t *function = json_object_get(json, "function");
+    json = json_is_object(function) ? function : json;
+    const json_t *name = json_object_get(json, "name");
+    const json_t *arguments = NULL;
+    for (size_t i = 0; arguments == NULL && i < COUNT_OF(spellings); i++) {
+        arguments = json_object_get(json, spellings[i]);
+    }
+    if (!json_is_string(name) || (!json_is_object(arguments) && !json_is_string(arguments))) {
+        return false;
+    }
+    return add_call(reader, (struct bytes){json_string_value(name), json_string_length(name)},
+                    arguments);
+}
+
+static bool add_content(struct reader *reader, const struct mark *mark, struct bytes content) {
+    struct bytes name = {NULL, 0};
+    if (mark->named) {
+        const char *close = memchr(content.data, '>', content.len);
+        if (close == NULL) {
+            return false;
+        }
+        name = (struct bytes){content.data, (size_t)(close - content.data)};
+        content.len -= name.len + 1;
+        content.data = close + 1;
+    }
+    if (content.len == 0 || memchr(content.data, '{', content.len) == NULL) {
+        return false;
+    }
+    AUTO(json_release) json_t *json = NULL;
+    AUTO(text_done) struct text told;
+    text_init(&told, 1024);
+    if (err_failed(repair_parse(content, &json, &told, NULL)) || !json_is_object(json)) {
+        return false;
+    }
+    return mark->named ? add_call(reader, name, json) : add_object(reader, json);
+}
+
+/* The word behind the fence, and whether the block may be a call: "json", "tool_call", none. */
+static bool fence_content(struct bytes *content) {
+    const char *newline = memchr(content->data, '\n', content->len);
+    if (newline == NULL) {
+        return false;
+    }
+    size_t word = (size_t)(newline - content->data);
+    while (word > 0 && (content->data[word - 1] == '\r' || content->data[word - 1] == ' ')) {
+        word--;
+    }
+    struct bytes info = {content->data, word};
+    bool ours = info.len == 0 || (info.len == 4 && memcmp(info.data, "json", 4) == 0) ||
+                (info.len == 9 && memcmp(info.data, "tool_call", 9) == 0) ||
+                (info.len == 9 && memcmp(info.data, "tool_code", 9) == 0);
+    content->len -= (size_t)(newline + 1 - content->data);
+    content->data = newline + 1;
+    return ours;
+}
+
+static size_t find_end(struct reader *reader, size_t which, size_t from) {
+    const struct mark *mark = &marks[which];
+    size_t *known = &reader->next_end[which];
+    if (mark->ends.data == NULL) {
+        return reader->answer.len;
+    }
+    if (*known < from) {
+        const char *found = memmem(reader->answer.data + from, reader->answer.len - from,
+                                   mark->ends.data, mark->ends.len);
+        *known = found == NULL ? SIZE_MAX : (size_t)(found - reader->answer.data);
+    }
+    return *known;
+}
+
+/* A mark stands at `at`: cuts the call out and answers where it ends, or 0. */
+static size_t try_mark(struct reader *reader, size_t which, size_t at) {
+    const struct mark *mark = &marks[which];
+    size_t from = at + mark->begins.len, end = find_end(reader, which, from);
+    bool open = end == SIZE_MAX;
+    if (open && mark->lines) {
+        return 0;
+    }
+    size_t stop = open ? reader->answer.len : end;
+    struct bytes content = {reader->answer.data + from, stop - from};
+    if ((mark->lines && !fence_content(&content)) || !add_content(reader, mark, content)) {
+        return 0;
+    }
+    text_add(&reader->printed->text, reader->answer.data + reader->kept, at - reader->kept);
+    reader->kept = open || mark->ends.data == NULL ? stop : stop + mark->ends.len;
+    return reader->kept;
+}
+
+static bool stands_at(const struct reader *reader, const struct mark *mark, size_t at) {
+    struct bytes answer = reader->answer;
+    return answer.len - at >= mark->begins.len &&
+           memcmp(answer.data + at, mark->begins.data, mark->begins.len) == 0 &&
+           (!mark->lines || at == 0 || answer.data[at - 1] == '\n');
+}
+
+/* Behind a fence that is no call: its end must not be taken for a beginning. */
+static size_t skip_fence(struct reader *reader, size_t which, size_t at) {
+    size_t end = find_end(reader, which, at + marks[which].begins.len);
+    return end == SIZE_MAX ? reader->answer.len : end + marks[which].ends.len;
+}
+
+static size_t try_at(struct reader *reader, size_t at) {
+    for (size_t which = 0; which < COUNT_OF(marks); which++) {
+        if (!stands_at(reader, &marks[which], at)) {
+            continue;
+        }
+        size_t next = try_mark(reader, which, at);
+        reader->tries += next == 0 ? 1 : 0;
+        if (next == 0 && marks[which].lines) {
+            next = skip_fence(reader, which, at);
+        }
+        return next > at ? next : at + 1;
+    }
+    return at + 1;
+}
+
+struct err printed_read(struct bytes answer, const struct printed_names *names,
+                        struct printed *ret_printed) {
+    *ret_printed = (struct printed){0};
+    text_init(&ret_printed->text, answer.len + 1);
+    struct reader reader = {.answer = answer, .names = names, .printed = ret_printed};
+    for (size_t at = 0; at < answer.len && ret_printed->count < PRINTED_CALLS_MAX &&
+                        reader.tries < TRIES_MAX && !err_failed(reader.err);) {
+        char c = answer.data[at];
+        at = c == '<' || c == '`' ? try_at(&reader, at) : at + 1;
+    }
+    text_add(&ret_printed->text, answer.data + reader.kept, answer.len - reader.kept);
+    if (!err_failed(reader.err) && text_failed(&ret_printed->text)) {
+        reader.err = err_make(ERR_OUT_OF_MEMORY, "printed: text");
+    }
+    if (err_failed(reader.err)) {
+        printed_done(ret_printed);
+    }
+    return reader.err;
+}

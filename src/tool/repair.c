@@ -1,0 +1,374 @@
+/* repair.c: text first, then values.
+ *
+ * The text is only touched when it does not parse: then the outermost object in it is looked for,
+ * and commas that close nothing are taken out. Values are only touched where the schema says a
+ * type, and what is there is of another.
+ */
+#include "tool/repair.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/utf8.h"
+
+enum { DEPTH_MAX = 16, NUMBER_MAX = 64 };
+
+/* --- Text ------------------------------------------------------------------------------------- */
+
+static struct err parse(struct bytes text, json_t **ret_json, struct why *why) {
+    return json_parse(text.data, text.len, JSON_DEPTH_MAX, ret_json, why);
+}
+
+static struct bytes trimmed(struct bytes text) {
+    while (text.len > 0 && strchr(" \t\r\n", text.data[text.len - 1]) != NULL &&
+           text.data[text.len - 1] != '\0') {
+        text.len--;
+    }
+    while (text.len > 0 && text.data[0] != '\0' && strchr(" \t\r\n", text.data[0]) != NULL) {
+        text.data++;
+        text.len--;
+    }
+    return text;
+}
+
+/* From the first '{' to the '}' that closes it, strings respected; all the rest when none does. */
+static bool outermost(struct bytes raw, struct bytes *ret_object) {
+    const char *start = memchr(raw.data, '{', raw.len);
+    if (start == NULL) {
+        return false;
+    }
+    size_t at = (size_t)(start - raw.data), depth = 0;
+    bool quoted = false;
+    for (size_t i = at; i < raw.len; i++) {
+        char c = raw.data[i];
+        if (quoted) {
+            i += c == '\\' ? 1 : 0;
+            quoted = c != '"';
+        } else if (c == '"') {
+            quoted = true;
+        } else if (c == '{' || c == '[') {
+            depth++;
+        } else if ((c == '}' || c == ']') && --depth == 0) {
+            *ret_object = (struct bytes){start, i + 1 - at};
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Behind the comma at `at` comes nothing but a closing bracket. */
+static bool closes_after(struct bytes text, size_t at) {
+    size_t next = at + 1;
+    while (next < text.len && (text.data[next] == ' ' || text.data[next] == '\t' ||
+                               text.data[next] == '\r' || text.data[next] == '\n')) {
+        next++;
+    }
+    return next < text.len && (text.data[next] == '}' || text.data[next] == ']');
+}
+
+/* A copy without commas that stand before a closing bracket; NULL: there is none such. */
+static char *without_commas(struct bytes text, size_t *ret_len) {
+    char *copy = mem_try(text.len + 1);
+    size_t len = 0;
+    bool quoted = false;
+    for (size_t i = 0; copy != NULL && i < text.len; i++) {
+        char c = text.data[i];
+        if (!quoted && c == ',' && closes_after(text, i)) {
+            continue;
+        }
+        copy[len++] = c;
+        if (quoted && c == '\\' && i + 1 < text.len) {
+            copy[len++] = text.data[++i];
+        } else if (c == '"') {
+            quoted = !quoted;
+        }
+    }
+    if (copy == NULL || len == text.len) {
+        mem_free(copy);
+        return NULL;
+    }
+    copy[len] = '\0';
+    *ret_len = len;
+    return copy;
+}
+
+static bool parse_repaired(struct bytes raw, json_t **ret_json, struct text *told) {
+    struct bytes object = raw;
+    bool cut = outermost(raw, &object) && object.len < raw.len;
+    if (cut && !err_failed(parse(object, ret_json, NULL))) {
+        text_add_str(told, "text around the arguments' JSON was left out\n");
+        return true;
+    }
+    size_t len = 0;
+    AUTO(mem_release) char *copy = without_commas(object, &len);
+    if (copy != NULL && !err_failed(parse((struct bytes){copy, len}, ret_json, NULL))) {
+        text_add_str(told, cut ? "text around the arguments' JSON was left out\n" : "");
+        text_add_str(told, "commas before a closing bracket were left out\n");
+        return true;
+    }
+    return false;
+}
+
+struct err repair_parse(struct bytes raw, json_t **ret_json, struct text *told, struct why *why) {
+    struct bytes text = trimmed(raw);
+    if (text.len == 0) {
+        *ret_json = json_object(); /* A call without arguments. */
+        return *ret_json == NULL ? err_make(ERR_OUT_OF_MEMORY, "repair: parse") : ERR_OK;
+    }
+    AUTO(json_release) json_t *json = NULL;
+    struct err err = parse(raw, &json, why);
+    if (err.code == ERR_BAD_JSON && parse_repaired(text, &json, told)) {
+        err = ERR_OK;
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    json_t *inner = NULL;
+    if (json_is_string(json) &&
+        !err_failed(parse((struct bytes){json_string_value(json), json_string_length(json)}, &inner,
+                          NULL))) {
+        if (json_is_object(inner)) {
+            text_add_str(told, "the arguments were a string; the JSON in it was taken\n");
+            json_release(&json);
+            json = inner;
+            inner = NULL;
+        }
+        json_release(&inner);
+    }
+    *ret_json = json;
+    json = NULL;
+    return ERR_OK;
+}
+
+/* --- Values ----------------------------------------------------------------------------------- */
+
+struct repair {
+    struct text *told;
+    unsigned depth;
+    char path[128]; /* Cut is fine: it is for a sentence. */
+    bool no_memory;
+};
+
+static bool wants(const json_t *schema, const char *type) {
+    const json_t *types = json_object_get(schema, "type");
+    if (json_is_string(types)) {
+        return strcmp(json_string_value(types), type) == 0;
+    }
+    for (size_t i = 0; i < json_array_size(types); i++) {
+        if (strcmp(json_string_value(json_array_get(types, i)), type) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool fits(const json_t *schema, const json_t *value) {
+    if (json_object_get(schema, "type") == NULL) {
+        return true; /* Nothing is said: nothing is wrong. */
+    }
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        return wants(schema, "object");
+    case JSON_ARRAY:
+        return wants(schema, "array");
+    case JSON_STRING:
+        return wants(schema, "string");
+    case JSON_INTEGER:
+        return wants(schema, "integer") || wants(schema, "number");
+    case JSON_REAL:
+        return wants(schema, "number") || wants(schema, "integer");
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return wants(schema, "boolean");
+    case JSON_NULL:
+        break;
+    }
+    return wants(schema, "null");
+}
+
+static bool is_word(struct bytes text, const char *word) {
+    return text.len == strlen(word) && strncasecmp(text.data, word, text.len) == 0;
+}
+
+static json_t *boolean_of(struct bytes text) {
+    return is_word(text, "true") ? json_true() : is_word(text, "false") ? json_false() : NULL;
+}
+
+static bool may_be_number(const json_t *schema, struct bytes text) {
+    return text.len > 0 && text.len < NUMBER_MAX &&
+           (wants(schema, "integer") || wants(schema, "number"));
+}
+
+/* What the text would be, written without its quotes: NULL when it is nothing that is wanted. */
+static json_t *from_text(const json_t *schema, const json_t *value) {
+    struct bytes text =
+        trimmed((struct bytes){json_string_value(value), json_string_length(value)});
+    json_t *json = wants(schema, "boolean") ? boolean_of(text) : NULL;
+    bool number = may_be_number(schema, text);
+    bool container = text.len > 1 && (text.data[0] == '{' || text.data[0] == '[');
+    if (json != NULL || (!number && !container) || err_failed(parse(text, &json, NULL))) {
+        return json;
+    }
+    if (!(number && json_is_number(json)) && !(container && fits(schema, json))) {
+        json_release(&json);
+    }
+    return json;
+}
+
+static json_t *to_text(const json_t *value) {
+    AUTO(text_done) struct text text;
+    text_init(&text, NUMBER_MAX);
+    if (json_is_object(value) || json_is_array(value) || json_is_null(value) ||
+        err_failed(json_write(value, &text))) {
+        return NULL;
+    }
+    return json_stringn(text.data, text.len);
+}
+
+static json_t *repair_value(struct repair *repair, const json_t *schema, json_t *value);
+
+/* A list of the one value, if that would be right in one. */
+static json_t *to_list(struct repair *repair, const json_t *schema, json_t *value) {
+    const json_t *items = json_object_get(schema, "items");
+    if (!wants(schema, "array") || json_is_null(value) || json_is_array(value)) {
+        return NULL;
+    }
+    json_t *better = items == NULL ? NULL : repair_value(repair, items, value);
+    json_t *item = better != NULL ? better : json_incref(value);
+    json_t *list = items == NULL || fits(items, item) ? json_array() : NULL;
+    if (list != NULL && json_array_append(list, item) != 0) {
+        json_release(&list);
+        repair->no_memory = true;
+    }
+    json_decref(item);
+    return list;
+}
+
+static void tell(struct repair *repair, const char *what) {
+    text_addf(repair->told, "%s: %s\n", repair->path, what);
+}
+
+static json_t *convert(struct repair *repair, const json_t *schema, json_t *value) {
+    json_t *better = json_is_string(value) ? from_text(schema, value) : NULL;
+    if (better != NULL) {
+        tell(repair, json_is_boolean(better)  ? "text was taken as true or false"
+                     : json_is_number(better) ? "text was taken as a number"
+                                              : "the JSON in the text was taken");
+        return better;
+    }
+    if (wants(schema, "string") && !wants(schema, "array")) {
+        better = to_text(value);
+        if (better != NULL) {
+            tell(repair, "the value was taken as text");
+        }
+        return better;
+    }
+    better = to_list(repair, schema, value);
+    if (better != NULL) {
+        tell(repair, "the value was taken as a list of one");
+    }
+    return better;
+}
+
+static bool is_required(const json_t *schema, const char *name) {
+    const json_t *required = json_object_get(schema, "required");
+    for (size_t i = 0; i < json_array_size(required); i++) {
+        if (strcmp(json_string_value(json_array_get(required, i)), name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool refuses_null(const json_t *property) {
+    const json_t *choices = json_object_get(property, "enum");
+    for (size_t i = 0; i < json_array_size(choices); i++) {
+        if (json_is_null(json_array_get(choices, i))) {
+            return false;
+        }
+    }
+    return choices != NULL || !fits(property, json_null());
+}
+
+struct place {
+    size_t len;
+};
+
+static struct place enter(struct repair *repair, const char *name) {
+    struct place place = {strlen(repair->path)};
+    (void)snprintf(repair->path + place.len, sizeof repair->path - place.len, "/%.40s", name);
+    return place;
+}
+
+static void leave(struct repair *repair, struct place place) {
+    repair->path[place.len] = '\0';
+}
+
+static void repair_member(struct repair *repair, const json_t *schema, json_t *object,
+                          const char *name, const json_t *property) {
+    json_t *value = json_object_get(object, name);
+    if (value == NULL) {
+        return;
+    }
+    struct place place = enter(repair, name);
+    if (json_is_null(value) && refuses_null(property) && !is_required(schema, name)) {
+        tell(repair, "null was taken as absent");
+        (void)json_object_del(object, name); /* It is there. */
+    } else {
+        json_t *better = repair_value(repair, property, value);
+        if (better != NULL && json_object_set_new(object, name, better) != 0) {
+            repair->no_memory = true;
+        }
+    }
+    leave(repair, place);
+}
+
+static void repair_members(struct repair *repair, const json_t *schema, json_t *object) {
+    json_t *properties = json_object_get(schema, "properties");
+    for (void *at = json_object_iter(properties); at != NULL;
+         at = json_object_iter_next(properties, at)) {
+        repair_member(repair, schema, object, json_object_iter_key(at), json_object_iter_value(at));
+    }
+}
+
+static void repair_items(struct repair *repair, const json_t *schema, json_t *list) {
+    const json_t *items = json_object_get(schema, "items");
+    for (size_t i = 0; items != NULL && i < json_array_size(list); i++) {
+        char number[24];
+        (void)snprintf(number, sizeof number, "%zu", i);
+        struct place place = enter(repair, number);
+        json_t *better = repair_value(repair, items, json_array_get(list, i));
+        if (better != NULL && json_array_set_new(list, i, better) != 0) {
+            repair->no_memory = true;
+        }
+        leave(repair, place);
+    }
+}
+
+/* A new value to take instead, or NULL: this one stays, though what is in it may have changed. */
+static json_t *repair_value(struct repair *repair, const json_t *schema, json_t *value) {
+    if (repair->depth == DEPTH_MAX || !json_is_object(schema)) {
+        return NULL;
+    }
+    repair->depth++;
+    json_t *better = fits(schema, value) ? NULL : convert(repair, schema, value);
+    json_t *now = better != NULL ? better : value;
+    if (json_is_object(now)) {
+        repair_members(repair, schema, now);
+    } else if (json_is_array(now)) {
+        repair_items(repair, schema, now);
+    }
+    repair->depth--;
+    return better;
+}
+
+struct err repair_values(const struct json_schema *schema, json_t **json, struct text *told) {
+    struct repair repair = {.told = told};
+    json_t *better = repair_value(&repair, json_schema_source(schema), *json);
+    if (better != NULL) {
+        json_decref(*json);
+        *json = better;
+    }
+    return repair.no_memory ? err_make(ERR_OUT_OF_MEMORY, "repair: values") : ERR_OK;
+}

@@ -1,0 +1,245 @@
+/* requests.c: calls into plain values, results into JSON. */
+#include "tool/requests.h"
+
+#include <string.h>
+
+#include "tool/work.h"
+
+/* --- Reading ---------------------------------------------------------------------------------- */
+
+static const char *text_of(const struct tool_call *call, const char *name) {
+    const json_t *value = json_object_get(call->input, name);
+    return value == NULL ? "" : json_string_value(value);
+}
+
+static int64_t int_of(const struct tool_call *call, const char *name, int64_t absent) {
+    const json_t *value = json_object_get(call->input, name);
+    return value == NULL ? absent : (int64_t)json_number_value(value);
+}
+
+void command_request_read(const struct tool_call *call, struct command_request *ret_request) {
+    bool job = call->id == TOOL_RUN_JOB;
+    assert(job || call->id == TOOL_RUN_COMMAND);
+    *ret_request = (struct command_request){
+        .command = text_of(call, "command"),
+        .args = json_object_get(call->input, "args"),
+        .description = text_of(call, "description"),
+        .timeout_ms = int_of(call, "timeout_ms", job ? 0 : COMMAND_TIMEOUT_MS),
+    };
+}
+
+void ask_request_read(const struct tool_call *call, struct ask_request *ret_request) {
+    assert(call->id == TOOL_ASK_USER);
+    *ret_request =
+        (struct ask_request){.question = text_of(call, "question"),
+                             .options = json_object_get(call->input, "options"),
+                             .multi = json_is_true(json_object_get(call->input, "multi"))};
+}
+
+void access_request_read(const struct tool_call *call, struct access_request *ret_request) {
+    assert(call->id == TOOL_REQUEST_ACCESS);
+    bool write = strcmp(text_of(call, "access"), "write") == 0;
+    *ret_request = (struct access_request){.path = text_of(call, "path"),
+                                           .reason = text_of(call, "reason"),
+                                           .access = write ? ROOT_WRITE : ROOT_READ};
+}
+
+void spawn_request_read(const struct tool_call *call, struct spawn_request *ret_request) {
+    assert(call->id == TOOL_SPAWN_SUBAGENT);
+    *ret_request = (struct spawn_request){.input = text_of(call, "input"),
+                                          .model = text_of(call, "model"),
+                                          .agent = text_of(call, "agent"),
+                                          .label = text_of(call, "label"),
+                                          .tools = json_object_get(call->input, "tools"),
+                                          .budget_micros = int_of(call, "budget", -1)};
+}
+
+const char *subagent_id_read(const struct tool_call *call) {
+    assert(call->id == TOOL_SUBAGENT_STATUS || call->id == TOOL_SUBAGENT_RESULT ||
+           call->id == TOOL_SUBAGENT_CANCEL);
+    return text_of(call, "id");
+}
+
+void session_request_read(const struct tool_call *call, struct session_request *ret_request) {
+    assert(call->id == TOOL_READ_SESSION);
+    *ret_request = (struct session_request){.session = text_of(call, "session"),
+                                            .last = int_of(call, "last", SESSION_MESSAGES_ABSENT)};
+}
+
+bool remember_request_read(const struct tool_call *call, struct remember_request *ret_request,
+                           struct why *why) {
+    static const char *const actions[] = {"create", "change", "forget"};
+    assert(call->id == TOOL_REMEMBER);
+    const char *action = text_of(call, "action");
+    struct remember_request request = {.id = text_of(call, "id"),
+                                       .topic = text_of(call, "topic"),
+                                       .title = text_of(call, "title"),
+                                       .content = text_of(call, "content"),
+                                       .tags = json_object_get(call->input, "tags"),
+                                       .global = strcmp(text_of(call, "scope"), "global") == 0};
+    while (strcmp(actions[request.action], action) != 0) {
+        request.action++;
+        assert(request.action < COUNT_OF(actions));
+    }
+    bool create = request.action == REMEMBER_CREATE;
+    if (create && (request.topic[0] == '\0' || request.title[0] == '\0' ||
+                   request.content[0] == '\0' || request.id[0] != '\0')) {
+        why_set(why, "to create a memory, give topic, title and content, and no id");
+        return false;
+    }
+    if (!create && request.id[0] == '\0') {
+        why_set(why, "to %s a memory, give its id, as recall answered it", action);
+        return false;
+    }
+    *ret_request = request;
+    return true;
+}
+
+void recall_request_read(const struct tool_call *call, struct recall_request *ret_request) {
+    assert(call->id == TOOL_RECALL);
+    *ret_request = (struct recall_request){.query = text_of(call, "query"),
+                                           .topic = text_of(call, "topic"),
+                                           .limit = int_of(call, "limit", RECALL_ABSENT)};
+}
+
+/* --- Writing ---------------------------------------------------------------------------------- */
+
+static void add_text(struct text *text, const char *key, struct bytes value) {
+    text_addf(text, ",\"%s\":", key);
+    text_add_json(text, value.data == NULL ? "" : value.data, value.len);
+}
+
+static void add_json(struct text *text, const json_t *json) {
+    bool written = !err_failed(json_write(json, text));
+    text->failed = text->failed || !written;
+}
+
+static struct bytes bytes_of(const char *text) {
+    return (struct bytes){text, strlen(text)};
+}
+
+/* As UTF-8, of at most `left` characters; what is beyond sets *truncated. */
+static void add_output(struct text *text, const char *key, struct bytes output, size_t *left,
+                       bool *truncated) {
+    AUTO(text_done) struct text plain;
+    text_init(&plain, 3 * output.len + 1);
+    work_add_text(&plain, output);
+    size_t len = 0;
+    while (len < plain.len) {
+        bool begins = ((unsigned char)plain.data[len] & 0xC0) != 0x80;
+        if (begins && *left == 0) {
+            *truncated = true;
+            break;
+        }
+        *left -= begins ? 1 : 0;
+        len++;
+    }
+    text->failed = text->failed || plain.failed;
+    add_text(text, key, (struct bytes){plain.data, len});
+}
+
+void command_result_write(const struct command_end *end, struct tool_result *result) {
+    struct text *text = &result->content;
+    size_t left = COMMAND_OUTPUT_MAX;
+    bool truncated = end->truncated;
+    bool started = end->state != COMMAND_NOT_FOUND;
+    /* 32,000 characters may take four times as many bytes, and JSON more. */
+    text->size_max = 8 * (size_t)COMMAND_OUTPUT_MAX;
+    text_addf(text, "{\"exit_code\":%d", started ? end->exit_code : -1);
+    add_output(text, "stdout", end->out, &left, &truncated);
+    add_output(text, "stderr", end->err, &left, &truncated);
+    text_addf(text, ",\"truncated\":%s,\"timed_out\":%s,\"duration_ms\":%lld}",
+              truncated ? "true" : "false", end->state == COMMAND_TIMED_OUT ? "true" : "false",
+              (long long)end->duration_ms);
+    result->failed = !started;
+}
+
+void ask_result_write(const struct ask_request *request, const json_t *answer,
+                      struct tool_result *result) {
+    text_add_str(&result->content, request->multi ? "{\"answers\":" : "{\"answer\":");
+    add_json(&result->content, answer);
+    text_add_char(&result->content, '}');
+}
+
+void access_result_write(const struct access_request *request, enum access_answer answer,
+                         struct tool_result *result) {
+    struct text *text = &result->content;
+    result->failed = answer == ACCESS_DENIED;
+    text_addf(text, "{\"granted\":%s", result->failed ? "false" : "true");
+    add_text(text, "path", bytes_of(request->path));
+    text_addf(text, ",\"access\":\"%s\"}", request->access == ROOT_WRITE ? "write" : "read");
+}
+
+static void begin(const struct subagent_view *view, struct text *text) {
+    text_add_str(text, "{\"id\":");
+    text_add_json(text, view->id, strlen(view->id));
+}
+
+static void add_time(struct text *text, const char *key, int64_t ms) {
+    if (ms > 0) {
+        text_addf(text, ",\"%s\":%lld", key, (long long)ms);
+    } else {
+        text_addf(text, ",\"%s\":null", key);
+    }
+}
+
+void spawn_result_write(const struct subagent_view *view, struct tool_result *result) {
+    begin(view, &result->content);
+    add_text(&result->content, "session", bytes_of(view->session));
+    add_text(&result->content, "status", bytes_of(view->status));
+    add_time(&result->content, "created_at", view->created_ms);
+    text_add_char(&result->content, '}');
+}
+
+void subagent_status_write(const struct subagent_view *view, struct tool_result *result) {
+    struct text *text = &result->content;
+    begin(view, text);
+    add_text(text, "status", bytes_of(view->status));
+    text_addf(text, ",\"elapsed_s\":%lld", (long long)view->elapsed_s);
+    if (view->progress.len > 0) {
+        add_text(text, "progress", view->progress);
+    }
+    if (view->summary.len > 0) {
+        add_text(text, "summary", view->summary);
+    }
+    add_time(text, "ended_at", view->ended_ms);
+    text_add_char(text, '}');
+}
+
+void subagent_result_write(const struct subagent_view *view, struct tool_result *result) {
+    struct text *text = &result->content;
+    begin(view, text);
+    if (view->ended_ms == 0) {
+        result->failed = true;
+        text_add_str(text, ",\"error\":\"not_finished\"");
+        add_text(text, "status", bytes_of(view->status));
+    } else {
+        add_text(text, "status", bytes_of(view->status));
+        add_text(text, "output", view->output);
+        text_add_str(text, ",\"usage\":");
+        add_json(text, view->usage == NULL ? json_null() : view->usage);
+    }
+    text_add_char(text, '}');
+}
+
+void subagent_cancel_write(const struct subagent_view *view, struct tool_result *result) {
+    begin(view, &result->content);
+    add_text(&result->content, "status", bytes_of(view->status));
+    text_add_char(&result->content, '}');
+}
+
+void pending_result_write(enum tool_pending pending, const char *operation,
+                          struct tool_result *result) {
+    text_addf(&result->content, "{\"status\":\"%s\"",
+              pending == TOOL_STARTED ? "started" : "in_progress");
+    add_text(&result->content, "operation", bytes_of(operation));
+    text_add_char(&result->content, '}');
+}
+
+void failure_result_write(const char *code, const char *message, struct tool_result *result) {
+    result->failed = true;
+    text_add_str(&result->content, "{\"error\":");
+    text_add_json(&result->content, code, strlen(code));
+    add_text(&result->content, "message", bytes_of(message));
+    text_add_char(&result->content, '}');
+}

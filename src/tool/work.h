@@ -1,0 +1,46 @@
+/* work.h: one look or one deed of a tool, and what all of them share.
+ *
+ * A tool's `perform` finds what the call is about, says so by work_arrive (which ends it when that
+ * was denied, or is not what was allowed), and then, only if the step is WORK_DO, does it.
+ * A refusal is an error with a sentence in `why`.
+ */
+#ifndef DROVER_TOOL_WORK_H
+#define DROVER_TOOL_WORK_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "tool/place.h"
+#include "tool/tool.h"
+
+enum work_step { WORK_LOOK, WORK_DO };
+struct tool_work {
+    const struct tool_call *call;
+    const struct tool_place *place;
+    enum work_step step;
+    const struct tool_look *seen; /* DO: what was allowed, or NULL. */
+    struct tool_look *look;       /* LOOK. */
+    struct tool_result *result;   /* DO. */
+    struct why why;
+};
+
+/* Where it is: as it was written, and really. */
+MUST_CHECK struct err work_arrive(struct tool_work *work, const char *shown, const char *real);
+/* LOOK: what there is; DO: it must be what was seen. An empty text: there is no file. */
+MUST_CHECK struct err work_compare(struct tool_work *work, const struct sha256_hex *before);
+/* Where the diff goes. */
+struct text *work_diff(struct tool_work *work);
+/* May this path be seen by the tool? For what is found on a walk. */
+MUST_CHECK bool work_may_see(const struct tool_work *work, const char *shown);
+
+/* Bytes that are no UTF-8 become U+FFFD, other control characters than tab and newline too. */
+void work_add_text(struct text *text, struct bytes bytes);
+
+struct err tool_read_file(struct tool_work *work);
+struct err tool_list_files(struct tool_work *work);
+struct err tool_search_files(struct tool_work *work);
+struct err tool_write_file(struct tool_work *work);
+struct err tool_edit_file(struct tool_work *work);
+struct err tool_delete_file(struct tool_work *work);
+struct err tool_load_skill(struct tool_work *work);
+
+#endif
