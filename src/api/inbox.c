@@ -1,84 +1,52 @@
 /* inbox.c: what is owed to whoever waits for a result, and what a person may do about it. */
-#include <string.h>
-
-#include "api/op.h"
+#include "engine/inbox.h"
+#include "api/one.h"
+#include "api/page.h"
 #include "api/runs.h"
 #include "base/memory.h"
-#include "base/number.h"
-#include "engine/inbox.h"
 
-enum { LIST_AFTER, LIST_LIMIT, LIST_OWNER, LIST_ALL };
+enum { LIST_ALL = PAGE_OWN };
 enum { ONE_OWNER };
 
-static struct err absent(struct why *why) {
-    why_set(why, "there is no delivery with that id");
-    return err_make(ERR_NOT_FOUND, "inbox: find");
-}
+static const struct one_kind delivery = {.prefix = "dlv",
+                                         .absent = "there is no delivery with that id"};
 
 /* --- List ------------------------------------------------------------------------------------- */
 
 struct list_op {
-    struct op op;
-    struct inbox_page page; /* Its owner is borrowed from the exchange. */
-    int64_t rows, last;     /* While the function runs. */
+    struct page page;
+    struct inbox_page what; /* Its owner is borrowed from the exchange. */
 };
 
 static struct err list_row(void *ctx, const struct inbox_row *row) {
     struct list_op *list = ctx;
-    if (list->rows++ == list->page.limit) {
-        return ERR_OK;
+    if (page_add_number(&list->page, row->id)) {
+        inbox_write_json(row, INBOX_LIGHT, &list->page.op.answer);
     }
-    if (list->rows > 1) {
-        text_add_char(&list->op.answer, ',');
-    }
-    inbox_write_json(row, INBOX_LIGHT, &list->op.answer);
-    list->last = row->id;
     return ERR_OK;
 }
 
 static struct err list_run(struct tx *tx, void *ctx) {
     struct list_op *list = ctx;
-    struct text *text = &list->op.answer;
-    op_restart(&list->op);
-    list->rows = 0;
-    struct inbox_page page = list->page;
-    page.limit++;
-    text_add_str(text, "{\"items\":[");
-    struct err err = tx_inbox_each(tx, &page, list_row, list);
-    if (list->rows > list->page.limit) {
-        text_addf(text, "],\"next\":\"%lld\"}", (long long)list->last);
-    } else {
-        text_add_str(text, "],\"next\":null}");
-    }
+    struct inbox_page what = list->what;
+    what.limit = page_begin(&list->page);
+    struct err err = tx_inbox_each(tx, &what, list_row, list);
+    page_end(&list->page, PAGE_NO_TOTAL);
     return err;
 }
 
-static void list_done(struct err result, void *ctx) {
-    struct list_op *list = ctx;
-    op_answer(&list->op, result);
-    mem_free(list);
-}
-
 static void list(struct exchange *exchange, void *ctx) {
+    static const struct page_form form = {.of = PAGE_OF_OWNER};
     const struct runs_api *api = ctx;
-    struct why why = {.text = ""};
-    struct inbox_page page = {.limit = exchange_query_int(exchange, LIST_LIMIT),
-                              .all = exchange_query_int(exchange, LIST_ALL) != 0};
-    struct number_bounds bounds = {1, INT64_MAX};
-    struct err err = op_owner(exchange, LIST_OWNER, &page.owner, &why);
-    if (!err_failed(err) && exchange_query_given(exchange, LIST_AFTER) &&
-        !number_parse(exchange_query_text(exchange, LIST_AFTER), bounds, &page.before)) {
-        why_set(&why, "after: take it from `next` of the page before");
-        err = err_make(ERR_BAD_CURSOR, "inbox: after");
-    }
-    if (err_failed(err)) {
-        op_refuse(exchange, err, &why);
+    struct page_ask ask;
+    if (!page_read(exchange, &form, &ask)) {
         return;
     }
-    struct list_op *op = mem_new(sizeof *op);
-    op_init(&op->op, exchange, 200);
-    op->page = page;
-    store_read(api->store, list_run, list_done, op);
+    struct list_op *list = mem_new(sizeof *list);
+    page_init(&list->page, exchange, ask.limit);
+    list->what = (struct inbox_page){
+        .owner = ask.owner, .before = ask.from, .all = exchange_query_int(exchange, LIST_ALL) != 0};
+    store_read(api->store, list_run, op_done, list);
 }
 
 /* --- One delivery ----------------------------------------------------------------------------- */
@@ -90,26 +58,14 @@ struct one_op {
 };
 
 static struct one_op *one_new(struct exchange *exchange) {
-    struct why why = {.text = ""};
-    struct inbox_key key = {.delivery = exchange_param(exchange, 0)};
-    struct err err = op_owner(exchange, ONE_OWNER, &key.owner, &why);
-    if (!err_failed(err) && !id_valid(key.delivery.data, key.delivery.len, "dlv")) {
-        err = absent(&why);
-    }
-    if (err_failed(err)) {
-        op_refuse(exchange, err, &why);
+    struct one_key key;
+    if (!one_read(exchange, &delivery, ONE_OWNER, &key)) {
         return NULL;
     }
     struct one_op *one = mem_new(sizeof *one);
     op_init(&one->op, exchange, 200);
-    one->key = key;
+    one->key = (struct inbox_key){.owner = key.owner, .delivery = key.id};
     return one;
-}
-
-static void one_done(struct err result, void *ctx) {
-    struct one_op *one = ctx;
-    op_answer(&one->op, result);
-    mem_free(one);
 }
 
 static struct err show_run(struct tx *tx, void *ctx) {
@@ -119,7 +75,7 @@ static struct err show_run(struct tx *tx, void *ctx) {
     struct inbox_row row = {0};
     struct err err = tx_inbox_find(tx, &one->key, &found, &row);
     if (!err_failed(err) && !found) {
-        return absent(&one->op.why);
+        return one_absent(&delivery, &one->op.why);
     }
     if (!err_failed(err)) {
         inbox_write_json(&row, INBOX_WHOLE, &one->op.answer);
@@ -131,7 +87,7 @@ static void show(struct exchange *exchange, void *ctx) {
     const struct runs_api *api = ctx;
     struct one_op *one = one_new(exchange);
     if (one != NULL) {
-        store_read(api->store, show_run, one_done, one);
+        store_read(api->store, show_run, op_done, one);
     }
 }
 
@@ -143,7 +99,7 @@ static struct err order_run(struct tx *tx, void *ctx) {
     struct inbox_row row = {0};
     struct err err = tx_inbox_order(tx, &one->key, one->order, &row);
     if (err.code == ERR_NOT_FOUND) {
-        return absent(&one->op.why);
+        return one_absent(&delivery, &one->op.why);
     }
     if (err.code == ERR_CONFLICT) {
         why_set(&one->op.why, "the delivery is settled already");
@@ -159,7 +115,7 @@ static void order(struct exchange *exchange, const struct runs_api *api, enum in
     struct one_op *one = one_new(exchange);
     if (one != NULL) {
         one->order = what;
-        store_write(api->store, order_run, one_done, one);
+        store_write(api->store, order_run, op_done, one);
     }
 }
 
@@ -174,40 +130,24 @@ static void drop(struct exchange *exchange, void *ctx) {
 /* --- The table -------------------------------------------------------------------------------- */
 
 static const struct query_param list_query[] = {
-    [LIST_AFTER] = {.name = "after",
-                    .about = "Cursor: `next` of the page before.",
-                    .kind = QUERY_TEXT,
-                    .max = 20},
-    [LIST_LIMIT] = {.name = "limit",
-                    .about = "Rows on a page.",
-                    .kind = QUERY_INT,
-                    .min = 1,
-                    .max = OP_LIST_LIMIT_MAX,
-                    .absent = OP_LIST_LIMIT},
-    [LIST_OWNER] = {.name = "owner",
-                    .about = "Another owner's deliveries (scope admin).",
-                    .kind = QUERY_TEXT,
-                    .max = 64},
+    [PAGE_AFTER] = PAGE_NUMBER_PARAM,
+    [PAGE_LIMIT] = PAGE_LIMIT_PARAM,
+    [PAGE_OWNER] = OP_OWNER_PARAM("Another owner's deliveries"),
     [LIST_ALL] = {.name = "all", .about = "Those that are settled, too.", .kind = QUERY_FLAG},
     {.name = NULL},
 };
 
 static const struct query_param one_query[] = {
-    [ONE_OWNER] = {.name = "owner",
-                   .about = "Another owner's delivery (scope admin).",
-                   .kind = QUERY_TEXT,
-                   .max = 64},
+    [ONE_OWNER] = OP_OWNER_PARAM("Another owner's delivery"),
     {.name = NULL},
 };
 
-static const char list_answer[] =
-    "{\"type\":\"object\",\"required\":[\"items\",\"next\"],\"properties\":{\"items\":{\"type\":"
-    "\"array\",\"items\":{\"type\":\"object\"}},\"next\":{\"type\":[\"string\",\"null\"]}}}";
+static const char list_answer[] = PAGE_SCHEMA("{\"type\":\"object\"}");
 
 static const char one_answer[] =
     "{\"type\":\"object\",\"required\":[\"id\",\"state\"],\"properties\":{"
-    "\"id\":{\"type\":\"string\"},\"state\":{\"enum\":[\"pending\",\"stalled\",\"acknowledged\","
-    "\"gone\",\"dropped\"]}}}";
+    "\"id\":{\"type\":\"string\"},\"state\":{\"enum\":[\"pending\",\"stalled\",\"bound\",\"held\","
+    "\"acknowledged\",\"gone\",\"dropped\"]}}}";
 
 static const struct route routes[] = {
     {.method = "GET",

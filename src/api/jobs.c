@@ -1,22 +1,10 @@
 /* jobs.c: the routes of jobs and of their output, in one table. */
-#include "api/op.h"
 #include "api/runs.h"
 
 static const struct query_param list_query[] = {
-    [RUNS_LIST_AFTER] = {.name = "after",
-                         .about = "Cursor: `next` of the page before.",
-                         .kind = QUERY_TEXT,
-                         .max = 20},
-    [RUNS_LIST_LIMIT] = {.name = "limit",
-                         .about = "Rows on a page.",
-                         .kind = QUERY_INT,
-                         .min = 1,
-                         .max = OP_LIST_LIMIT_MAX,
-                         .absent = OP_LIST_LIMIT},
-    [RUNS_LIST_OWNER] = {.name = "owner",
-                         .about = "Another owner's jobs (scope admin).",
-                         .kind = QUERY_TEXT,
-                         .max = 64},
+    [PAGE_AFTER] = PAGE_NUMBER_PARAM,
+    [PAGE_LIMIT] = PAGE_LIMIT_PARAM,
+    [PAGE_OWNER] = OP_OWNER_PARAM("Another owner's jobs"),
     [RUNS_LIST_STATE] = {.name = "state",
                          .about = "Only those in this state.",
                          .kind = QUERY_TEXT,
@@ -27,11 +15,7 @@ static const struct query_param list_query[] = {
     {.name = NULL},
 };
 
-#define OWNER_PARAM                                                                                \
-    {                                                                                              \
-        .name = "owner", .about = "Another owner's job (scope admin).", .kind = QUERY_TEXT,        \
-        .max = 64                                                                                  \
-    }
+#define OWNER_PARAM OP_OWNER_PARAM("Another owner's job")
 #define STREAM_PARAM                                                                               \
     {                                                                                              \
         .name = "stream",                                                                          \
@@ -111,19 +95,19 @@ static const char submit_body[] =
                                                 "\"key\":" TEXT_SCHEMA ",\"key_max\":" INT_SCHEMA
                                                 ",\"priority\":" INT_SCHEMA ","
                                                 "\"once\":{\"type\":\"boolean\"},"
-                                                "\"label\":" TEXT_SCHEMA ",\"sandbox\":{},"
+                                                "\"label\":" TEXT_SCHEMA
+                                                ",\"sandbox\":{\"enum\":[\"on\",\"off\"]},"
                                                 "\"retry\":{\"type\":\"object\",\"properties\":{"
                                                 "\"max\":" INT_SCHEMA ",\"on\":{\"type\":"
                                                 "\"array\",\"items\":{\"enum\":[\"failed\",\"timed_"
                                                 "out\",\"lost\"]}},\"backoff\":{}}},"
                                                 "\"notify\":{\"type\":\"array\",\"items\":{"
-                                                "\"type\":\"object\"}}}}";
+                                                "\"type\":\"object\"}},\"project\":" TEXT_SCHEMA
+                                                ",\"budget\":{\"type\":\"object\"}}}";
 
 static const char light_answer[] = RUN_LIGHT_SCHEMA;
 static const char whole_answer[] = RUN_WHOLE_SCHEMA;
-static const char list_answer[] =
-    "{\"type\":\"object\",\"required\":[\"items\",\"next\"],\"properties\":{\"items\":{\"type\":"
-    "\"array\",\"items\":" RUN_LIGHT_SCHEMA "},\"next\":{\"type\":[\"string\",\"null\"]}}}";
+static const char list_answer[] = PAGE_SCHEMA(RUN_LIGHT_SCHEMA);
 
 static const char input_body[] =
     "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"text\":" TEXT_SCHEMA

@@ -13,6 +13,7 @@
 #include "base/utf8.h"
 #include "engine/idempotency.h"
 #include "engine/job_spec.h"
+#include "engine/sessions.h"
 
 struct submit_op {
     struct op op;
@@ -23,6 +24,7 @@ struct submit_op {
     struct idempotency idempotency;
     bool replayed;
     struct text spec; /* Owned: compact JSON. */
+    struct amounts budget;
     char command[RUN_COMMAND_MAX + 8];
 };
 
@@ -31,11 +33,37 @@ static void submit_free(struct submit_op *submit) {
     mem_free(submit);
 }
 
+static struct bytes bytes_of(const char *text) {
+    return text == NULL ? (struct bytes){"", 0} : (struct bytes){text, strlen(text)};
+}
+
 /* --- The transaction -------------------------------------------------------------------------- */
+
+/* Those that are to be told must be there now; that they are later, nobody promises. */
+static struct err find_sessions(struct tx *tx, struct submit_op *submit) {
+    const json_t *list = json_object_get(exchange_json(submit->op.exchange), "notify");
+    struct err err = ERR_OK;
+    for (size_t i = 0; i < json_array_size(list) && !err_failed(err); i++) {
+        const char *id = json_string_value(json_object_get(json_array_get(list, i), "session"));
+        const struct session_key key = {.owner = submit->run.owner, .session = bytes_of(id)};
+        struct session_row row;
+        bool found = id == NULL;
+        err = found ? ERR_OK : tx_session_find(tx, &key, &found, &row);
+        if (!err_failed(err) && !found) {
+            why_set(&submit->op.why, "notify[%zu]: there is no session '%.60s'", i, id);
+            err = err_make(ERR_BAD_FIELD, "jobs: notify");
+        }
+    }
+    return err;
+}
 
 static struct err submit_work(struct tx *tx, struct submit_op *submit) {
     struct run_row row = {0};
-    struct err err = tx_run_submit(tx, &submit->run, &row);
+    struct err err = find_sessions(tx, submit);
+    if (err_failed(err)) {
+        return err;
+    }
+    err = tx_run_submit(tx, &submit->run, &row);
     if (err_failed(err)) {
         return err;
     }
@@ -85,10 +113,6 @@ static void submit_done(struct err result, void *ctx) {
 
 /* --- The body --------------------------------------------------------------------------------- */
 
-static struct bytes bytes_of(const char *text) {
-    return text == NULL ? (struct bytes){"", 0} : (struct bytes){text, strlen(text)};
-}
-
 static struct err spec_write(struct submit_op *submit, const json_t *json) {
     struct err err = json_write(json, &submit->spec);
     if (err_failed(err) && submit->spec.no_memory) {
@@ -123,6 +147,11 @@ static struct err spec_read(struct submit_op *submit) {
     if (err_failed(err)) {
         return err;
     }
+    const char *lack = spec.sandbox ? dispatch_sandbox_lack(submit->api->dispatch) : NULL;
+    if (lack != NULL) {
+        why_set(&submit->op.why, "%s", lack);
+        return err_make(ERR_SANDBOX_UNAVAILABLE, "jobs: sandbox");
+    }
     submit->run.key = bytes_of(spec.key);
     submit->run.label = bytes_of(spec.label);
     if (spec.label == NULL) {
@@ -131,6 +160,11 @@ static struct err spec_read(struct submit_op *submit) {
     submit->run.priority = spec.priority;
     submit->run.key_max = spec.key_max;
     submit->run.once = spec.once;
+    submit->run.project = bytes_of(spec.project);
+    if (spec.budgeted) {
+        submit->budget = spec.budget;
+        submit->run.budget = &submit->budget;
+    }
     submit->run.input_open = spec.input_open;
     submit->run.input_from = spec.input == NULL ? 0 : (int64_t)strlen(spec.input);
     return spec_write(submit, json);

@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "api/logs_lines.h"
-#include "api/logs_pattern.h"
 #include "base/memory.h"
+#include "base/pattern.h"
 #include "base/utf8.h"
 
 enum { READ_SIZE = 256 << 10, KEPT_FIRST = 64 };
@@ -30,8 +30,10 @@ struct recent {
 
 struct search {
     const struct search_options *options;
-    struct log_pattern *pattern; /* Owned, as all below. */
-    struct recent *ring;         /* `context` of them; NULL: none. */
+    uint64_t deadline_ns;
+    struct pattern *pattern; /* Owned, as all below. */
+    struct pattern_matcher *matcher;
+    struct recent *ring; /* `context` of them; NULL: none. */
     struct kept *kept;
     size_t kept_count, kept_size;
     struct text bytes;
@@ -42,7 +44,8 @@ struct search {
 };
 
 static void search_done(struct search *search) {
-    log_pattern_free(search->pattern);
+    pattern_matcher_free(search->matcher);
+    pattern_free(search->pattern);
     for (int64_t i = 0; search->ring != NULL && i < search->options->context; i++) {
         mem_free(search->ring[i].data);
     }
@@ -122,7 +125,7 @@ static struct err on_line(void *ctx, struct bytes line) {
     struct search *search = ctx;
     search->number++;
     bool matches = false;
-    struct err err = log_pattern_match(search->pattern, line, &matches);
+    struct err err = pattern_matches(search->matcher, line, &matches);
     if (err_failed(err)) {
         return err;
     }
@@ -264,6 +267,15 @@ static void write_answer(const struct search *search, struct text *answer) {
 
 /* --- All of it -------------------------------------------------------------------------------- */
 
+static enum err_code over(void *ctx) {
+    const struct search *search = ctx;
+    const struct search_options *options = search->options;
+    if (options->cancelled != NULL && atomic_load(options->cancelled)) {
+        return ERR_INTERRUPTED;
+    }
+    return world_mono_ns(options->world) >= search->deadline_ns ? ERR_TOO_EXPENSIVE : ERR_NONE;
+}
+
 static struct err run(struct search *search, struct text *answer) {
     AUTO(mem_release) char *buffer = mem_new(READ_SIZE);
     AUTO(log_lines_done) struct log_lines lines;
@@ -281,11 +293,12 @@ struct err log_search(const struct search_options *options, struct text *answer,
     if (options->context > 0) {
         search.ring = mem_new_array((size_t)options->context, sizeof *search.ring);
     }
-    const struct pattern_limits limits = {.world = options->world,
-                                          .deadline_ns = world_mono_ns(options->world) +
-                                                         options->time_ms * 1000000U,
-                                          .cancelled = options->cancelled};
-    struct err err = log_pattern_new(options->pattern, &limits, &search.pattern, why);
+    search.deadline_ns = world_mono_ns(options->world) + options->time_ms * 1000000U;
+    const struct pattern_watch watch = {.over = over, .ctx = &search};
+    struct err err = pattern_compile(options->pattern, &search.pattern, why);
+    if (!err_failed(err)) {
+        err = pattern_matcher_new(search.pattern, &watch, &search.matcher);
+    }
     if (!err_failed(err)) {
         err = run(&search, answer);
     }

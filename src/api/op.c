@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/memory.h"
 #include "engine/token.h"
 
 void op_init(struct op *op, struct exchange *exchange, int status) {
@@ -28,6 +29,11 @@ void op_answer(struct op *op, struct err result) {
         exchange_reply(op->exchange, op->status, "application/json", &op->answer);
     }
     text_done(&op->answer);
+}
+
+void op_done(struct err result, void *op) {
+    op_answer(op, result);
+    mem_free(op);
 }
 
 void op_refuse(struct exchange *exchange, struct err err, const struct why *why) {

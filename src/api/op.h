@@ -12,7 +12,6 @@
 
 #include "base/base.h"
 #include "base/err.h"
-#include "base/limits.h"
 #include "base/text.h"
 #include "http/http.h"
 
@@ -23,11 +22,7 @@ struct op {
     struct why why;            /* Empty: the error has no detail of its own. */
 };
 
-enum {
-    OP_LIST_LIMIT = LIMIT_PAGE_DEFAULT,
-    OP_LIST_LIMIT_MAX = LIMIT_PAGE_MAX,
-    OP_ANSWER_MAX = 8 << 20,
-};
+enum { OP_ANSWER_MAX = 8 << 20 };
 
 void op_init(struct op *op, struct exchange *exchange, int status);
 void op_restart(struct op *op);
@@ -36,9 +31,16 @@ void op_restart(struct op *op);
 MUST_CHECK struct err op_written(const struct op *op);
 /* Answers with the text, or with the problem, and ends the text. */
 void op_answer(struct op *op, struct err result);
+/* The store_done of an object that begins with its op (or its page) and owns nothing else: answers,
+ * and frees it. */
+void op_done(struct err result, void *op);
 
 /* Refuses at once, before there is an object: fills nothing, answers. */
 void op_refuse(struct exchange *exchange, struct err err, const struct why *why);
+
+/* The row of a query table by which op_owner knows. `whose`: "Another owner's jobs". */
+#define OP_OWNER_PARAM(whose)                                                                      \
+    { .name = "owner", .about = whose " (scope admin).", .kind = QUERY_TEXT, .max = OWNER_SIZE - 1 }
 
 /* Whose objects the request is about: the identity's, or for an admin those of `?owner=`. */
 MUST_CHECK struct err op_owner(const struct exchange *exchange, unsigned query_at,

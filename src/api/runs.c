@@ -1,47 +1,29 @@
 /* runs.c: the routes of runs of every kind, in one table. */
 #include "api/runs.h"
 
-#include <string.h>
+#include "api/one.h"
 
-#include "api/op.h"
+static const struct one_kind run = {.prefix = "run", .absent = "there is no run with that id"};
 
 struct err runs__absent(struct why *why) {
-    why_set(why, "there is no run with that id");
-    return err_make(ERR_NOT_FOUND, "runs: find");
+    return one_absent(&run, why);
 }
 
 bool runs__key(struct exchange *exchange, unsigned owner_at, struct run_key *ret_key) {
-    struct why why = {.text = ""};
-    struct run_key key = {.run = exchange_param(exchange, 0)};
-    struct err err = op_owner(exchange, owner_at, &key.owner, &why);
-    if (!err_failed(err) && !id_valid(key.run.data, key.run.len, "run")) {
-        err = runs__absent(&why);
-    }
-    if (err_failed(err)) {
-        op_refuse(exchange, err, &why);
+    struct one_key key;
+    if (!one_read(exchange, &run, owner_at, &key)) {
         return false;
     }
-    *ret_key = key;
+    *ret_key = (struct run_key){.owner = key.owner, .run = key.id};
     return true;
 }
 
 /* --- The table -------------------------------------------------------------------------------- */
 
 static const struct query_param list_query[] = {
-    [RUNS_LIST_AFTER] = {.name = "after",
-                         .about = "Cursor: `next` of the page before.",
-                         .kind = QUERY_TEXT,
-                         .max = 20},
-    [RUNS_LIST_LIMIT] = {.name = "limit",
-                         .about = "Rows on a page.",
-                         .kind = QUERY_INT,
-                         .min = 1,
-                         .max = OP_LIST_LIMIT_MAX,
-                         .absent = OP_LIST_LIMIT},
-    [RUNS_LIST_OWNER] = {.name = "owner",
-                         .about = "Another owner's runs (scope admin).",
-                         .kind = QUERY_TEXT,
-                         .max = 64},
+    [PAGE_AFTER] = PAGE_NUMBER_PARAM,
+    [PAGE_LIMIT] = PAGE_LIMIT_PARAM,
+    [PAGE_OWNER] = OP_OWNER_PARAM("Another owner's runs"),
     [RUNS_LIST_STATE] = {.name = "state",
                          .about = "Only those in this state.",
                          .kind = QUERY_TEXT,
@@ -57,16 +39,34 @@ static const struct query_param list_query[] = {
 };
 
 static const struct query_param one_query[] = {
-    [RUN_OWNER] = {.name = "owner",
-                   .about = "Another owner's run (scope admin).",
-                   .kind = QUERY_TEXT,
-                   .max = 64},
+    [RUN_OWNER] = OP_OWNER_PARAM("Another owner's run"),
     {.name = NULL},
 };
 
-static const char list_answer[] =
-    "{\"type\":\"object\",\"required\":[\"items\",\"next\"],\"properties\":{\"items\":{\"type\":"
-    "\"array\",\"items\":" RUN_LIGHT_SCHEMA "},\"next\":{\"type\":[\"string\",\"null\"]}}}";
+static const struct query_param spans_query[] = {
+    [PAGE_AFTER] = PAGE_AFTER_PARAM(40),
+    [PAGE_LIMIT] = PAGE_LIMIT_PARAM,
+    [PAGE_OWNER] = OP_OWNER_PARAM("Another owner's run"),
+    {.name = NULL},
+};
+
+#define MAYBE_INT "{\"type\":[\"integer\",\"null\"]}"
+#define MAYBE_TEXT "{\"type\":[\"string\",\"null\"]}"
+#define SPAN_SCHEMA                                                                                \
+    "{\"type\":\"object\",\"required\":[\"attempt\",\"step\",\"kind\",\"state\"],\"properties\":{" \
+    "\"attempt\":{\"type\":\"integer\"},\"step\":{\"type\":\"integer\"},\"kind\":{\"enum\":["      \
+    "\"process\",\"model\",\"tool\"]},\"name\":{\"type\":\"string\"},\"state\":{\"enum\":["        \
+    "\"running\",\"succeeded\",\"degraded\",\"failed\",\"cancelled\",\"timed_out\",\"lost\"]},"    \
+    "\"cause\":" MAYBE_TEXT ",\"error\":" MAYBE_TEXT ",\"started_ms\":{\"type\":\"integer\"},"     \
+    "\"ended_ms\":" MAYBE_INT ",\"tokens\":{\"type\":[\"object\",\"null\"],\"properties\":{"       \
+    "\"fresh\":" MAYBE_INT ",\"cache_read\":" MAYBE_INT ",\"cache_write\":" MAYBE_INT              \
+    ",\"output\":" MAYBE_INT ",\"reasoning\":" MAYBE_INT "}},\"cost_micros\":" MAYBE_INT           \
+    ",\"estimated\":{\"type\":\"boolean\"},\"tries\":{\"type\":\"integer\"},"                      \
+    "\"exit_code\":" MAYBE_INT ",\"cpu_us\":" MAYBE_INT ",\"memory_kb\":" MAYBE_INT                \
+    ",\"disk_bytes\":{\"type\":\"integer\"},\"input\":" MAYBE_TEXT ",\"output\":" MAYBE_TEXT "}}"
+
+static const char list_answer[] = PAGE_SCHEMA(RUN_LIGHT_SCHEMA);
+static const char spans_answer[] = PAGE_SCHEMA(SPAN_SCHEMA);
 
 static const char light_answer[] = RUN_LIGHT_SCHEMA;
 static const char whole_answer[] = RUN_WHOLE_SCHEMA;
@@ -96,6 +96,14 @@ static const struct route routes[] = {
      .answer_schema = whole_answer,
      .answer_status = 200,
      .handle = runs__show},
+    {.method = "GET",
+     .path = "/api/v1/runs/{id}/spans",
+     .summary = "List what a run did, step by step",
+     .scope = SCOPE_READ,
+     .query = spans_query,
+     .answer_schema = spans_answer,
+     .answer_status = 200,
+     .handle = runs__spans},
     {.method = "POST",
      .path = "/api/v1/runs/{id}/stop",
      .summary = "Ask a run, and all below it, to end",

@@ -2,6 +2,7 @@
  *
  *   GET    /api/v1/runs                    list runs of every kind, newest first
  *   GET    /api/v1/runs/{id}               one of them
+ *   GET    /api/v1/runs/{id}/spans         what it did, step by step
  *   POST   /api/v1/runs/{id}/stop          ask it, and all below it, to end
  *   DELETE /api/v1/runs/{id}               remove one that has ended
  *   POST   /api/v1/jobs                    start a command
@@ -15,6 +16,10 @@
  *   GET    /api/v1/inbox/{id}              one delivery
  *   POST   /api/v1/inbox/{id}/retry        try it now
  *   POST   /api/v1/inbox/{id}/drop         take it off the list
+ *   GET    /api/v1/budgets                 what may be spent, and what was
+ *   GET    /api/v1/budgets/{scope}         one budget
+ *   PATCH  /api/v1/budgets/{scope}         set its limits
+ *   DELETE /api/v1/budgets/{scope}         remove it
  *   GET    /api/v1/system/hold             whether nothing begins, and what waits for that
  *   POST   /api/v1/system/release          let it begin
  *
@@ -24,6 +29,7 @@
 #ifndef DROVER_API_RUNS_H
 #define DROVER_API_RUNS_H
 
+#include "api/page.h"
 #include "base/base.h"
 #include "dispatch/dispatch.h"
 #include "engine/runs.h"
@@ -46,6 +52,7 @@ struct runs_api {
 struct route_table runs_table(struct runs_api *api);
 struct route_table jobs_table(struct runs_api *api);
 struct route_table inbox_table(struct runs_api *api);
+struct route_table budgets_table(struct runs_api *api);
 struct route_table hold_table(struct runs_api *api);
 
 /* --- Shared inside api/ ---------------------------------------------------------------------- */
@@ -58,6 +65,7 @@ struct err runs__absent(struct why *why);
 
 void runs__list(struct exchange *exchange, void *ctx);
 void runs__show(struct exchange *exchange, void *ctx);
+void runs__spans(struct exchange *exchange, void *ctx);
 void runs__stop(struct exchange *exchange, void *ctx);
 void runs__remove(struct exchange *exchange, void *ctx);
 void jobs__submit(struct exchange *exchange, void *ctx);
@@ -69,14 +77,7 @@ void jobs__logs(struct exchange *exchange, void *ctx);
 void jobs__search(struct exchange *exchange, void *ctx);
 
 /* Positions in the query tables, which stand beside the routes. */
-enum {
-    RUNS_LIST_AFTER,
-    RUNS_LIST_LIMIT,
-    RUNS_LIST_OWNER,
-    RUNS_LIST_STATE,
-    RUNS_LIST_LIVE,
-    RUNS_LIST_KIND
-}; /* KIND: of runs only. */
+enum { RUNS_LIST_STATE = PAGE_OWN, RUNS_LIST_LIVE, RUNS_LIST_KIND }; /* KIND: of runs only. */
 enum { RUN_OWNER };
 enum { LOGS_OWNER, LOGS_STREAM, LOGS_ATTEMPT, LOGS_OFFSET, LOGS_LIMIT, LOGS_ENCODING };
 enum { SEARCH_PATTERN = LOGS_OFFSET, SEARCH_LIMIT, SEARCH_CONTEXT };
@@ -98,7 +99,8 @@ enum {
 
 /* A run as JSON Schema, for answers that hold one: a list's row, and all of it. */
 #define RUN_PROPERTIES                                                                             \
-    "\"id\":{\"type\":\"string\"},\"kind\":{\"enum\":[\"job\",\"turn\",\"agent\","                 \
+    "\"id\":{\"type\":\"string\"},\"parent\":{\"type\":[\"string\",\"null\"]},"                    \
+    "\"kind\":{\"enum\":[\"job\",\"turn\",\"agent\","                                              \
     "\"workflow\",\"flow\"]},\"state\":{\"enum\":[\"queued\",\"running\",\"waiting\","             \
     "\"succeeded\",\"degraded\",\"failed\",\"cancelled\",\"timed_out\",\"lost\"]},"                \
     "\"gate\":{\"type\":[\"string\",\"null\"]},\"cause\":{\"type\":[\"string\",\"null\"]},"        \

@@ -129,14 +129,16 @@ struct remove_op {
     struct runs_api *api;
     struct run_key key; /* Borrowed from the exchange. */
     int64_t attempts;
+    bool more; /* It is not gone yet. */
 };
 
 static struct err remove_run(struct tx *tx, void *ctx) {
     struct remove_op *remove = ctx;
     op_restart(&remove->op);
     remove->attempts = 0;
+    remove->more = false;
     struct run_row row = {0};
-    struct err err = tx_run_remove(tx, &remove->key, &row);
+    struct err err = tx_run_remove(tx, &remove->key, &remove->more, &row);
     if (err.code == ERR_CONFLICT) {
         return tell_state(tx, &remove->key, &remove->op.why);
     }
@@ -175,6 +177,10 @@ static void folders_removed(struct loop_work *work) {
 
 static void remove_done(struct err result, void *ctx) {
     struct remove_op *remove = ctx;
+    if (!err_failed(result) && remove->more) {
+        store_write(remove->api->store, remove_run, remove_done, remove);
+        return;
+    }
     if (!err_failed(result) && remove->attempts > 0) {
         remove->work.run = folders_remove;
         remove->work.done = folders_removed;

@@ -1,54 +1,30 @@
 /* runs_list.c: which runs there are, and one of them. Jobs are the runs of one kind. */
-#include <string.h>
-
-#include "api/op.h"
+#include "api/page.h"
 #include "api/runs.h"
 #include "base/memory.h"
-#include "base/number.h"
 
 /* --- List ------------------------------------------------------------------------------------- */
 
 struct list_op {
-    struct op op;
-    struct run_page page; /* Its owner is borrowed from the exchange. */
-    int64_t rows, last;   /* While the function runs. */
+    struct page page;
+    struct run_page what; /* Its owner is borrowed from the exchange. */
 };
 
-/* One row more than asked for is read: it tells that there is a next page. */
 static struct err list_row(void *ctx, const struct run_row *row) {
     struct list_op *list = ctx;
-    if (list->rows++ == list->page.limit) {
-        return ERR_OK;
+    if (page_add_number(&list->page, row->id)) {
+        run_write_json(row, RUN_LIGHT, &list->page.op.answer);
     }
-    if (list->rows > 1) {
-        text_add_char(&list->op.answer, ',');
-    }
-    run_write_json(row, RUN_LIGHT, &list->op.answer);
-    list->last = row->id;
     return ERR_OK;
 }
 
 static struct err list_run(struct tx *tx, void *ctx) {
     struct list_op *list = ctx;
-    struct text *text = &list->op.answer;
-    op_restart(&list->op);
-    list->rows = 0;
-    struct run_page page = list->page;
-    page.limit++;
-    text_add_str(text, "{\"items\":[");
-    struct err err = tx_run_each(tx, &page, list_row, list);
-    if (list->rows > list->page.limit) {
-        text_addf(text, "],\"next\":\"%lld\"}", (long long)list->last);
-    } else {
-        text_add_str(text, "],\"next\":null}");
-    }
+    struct run_page what = list->what;
+    what.limit = page_begin(&list->page);
+    struct err err = tx_run_each(tx, &what, list_row, list);
+    page_end(&list->page, PAGE_NO_TOTAL);
     return err;
-}
-
-static void list_done(struct err result, void *ctx) {
-    struct list_op *list = ctx;
-    op_answer(&list->op, result);
-    mem_free(list);
 }
 
 static struct err state_read(const struct exchange *exchange, struct run_page *page,
@@ -78,31 +54,25 @@ static struct err kind_read(const struct exchange *exchange, struct run_page *pa
     return ERR_OK;
 }
 
-static struct err page_read(const struct exchange *exchange, struct run_page *page,
-                            struct why *why) {
-    page->limit = exchange_query_int(exchange, RUNS_LIST_LIMIT);
-    page->live = exchange_query_int(exchange, RUNS_LIST_LIVE) != 0;
-    struct number_bounds bounds = {1, INT64_MAX};
-    if (exchange_query_given(exchange, RUNS_LIST_AFTER) &&
-        !number_parse(exchange_query_text(exchange, RUNS_LIST_AFTER), bounds, &page->before)) {
-        why_set(why, "after: take it from `next` of the page before");
-        return err_make(ERR_BAD_CURSOR, "runs: after");
+static void list(struct exchange *exchange, const struct runs_api *api, struct run_page what) {
+    static const struct page_form form = {.of = PAGE_OF_OWNER};
+    struct page_ask ask;
+    if (!page_read(exchange, &form, &ask)) {
+        return;
     }
-    struct err err = state_read(exchange, page, why);
-    return err_failed(err) ? err : op_owner(exchange, RUNS_LIST_OWNER, &page->owner, why);
-}
-
-static void list(struct exchange *exchange, const struct runs_api *api, struct run_page page) {
     struct why why = {.text = ""};
-    struct err err = page_read(exchange, &page, &why);
+    struct err err = state_read(exchange, &what, &why);
     if (err_failed(err)) {
         op_refuse(exchange, err, &why);
         return;
     }
-    struct list_op *op = mem_new(sizeof *op);
-    op_init(&op->op, exchange, 200);
-    op->page = page;
-    store_read(api->store, list_run, list_done, op);
+    what.owner = ask.owner;
+    what.before = ask.from;
+    what.live = exchange_query_int(exchange, RUNS_LIST_LIVE) != 0;
+    struct list_op *list = mem_new(sizeof *list);
+    page_init(&list->page, exchange, ask.limit);
+    list->what = what;
+    store_read(api->store, list_run, op_done, list);
 }
 
 void runs__list(struct exchange *exchange, void *ctx) {
@@ -144,12 +114,6 @@ static struct err show_run(struct tx *tx, void *ctx) {
     return err;
 }
 
-static void show_done(struct err result, void *ctx) {
-    struct show_op *show = ctx;
-    op_answer(&show->op, result);
-    mem_free(show);
-}
-
 static void show(struct exchange *exchange, const struct runs_api *api, enum show_what what) {
     struct run_key key;
     if (!runs__key(exchange, RUN_OWNER, &key)) {
@@ -159,7 +123,7 @@ static void show(struct exchange *exchange, const struct runs_api *api, enum sho
     op_init(&op->op, exchange, 200);
     op->key = key;
     op->what = what;
-    store_read(api->store, show_run, show_done, op);
+    store_read(api->store, show_run, op_done, op);
 }
 
 void runs__show(struct exchange *exchange, void *ctx) {

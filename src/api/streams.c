@@ -1,9 +1,6 @@
 /* streams.c: the routes of streams, in one table. */
 #include "api/streams.h"
 
-#include <string.h>
-
-#include "api/op.h"
 #include "http/websocket.h"
 #include "journal/journal.h"
 
@@ -55,37 +52,20 @@ static const struct query_param read_query[] = {
     [READ_SNAPSHOT] = {.name = "snapshot",
                        .about = "Begin with a snapshot in any case.",
                        .kind = QUERY_FLAG},
-    [READ_OWNER] = {.name = "owner",
-                    .about = "Another owner's stream (scope admin).",
-                    .kind = QUERY_TEXT,
-                    .max = 64},
+    [READ_OWNER] = OP_OWNER_PARAM("Another owner's stream"),
     {.name = NULL},
 };
 
 static const struct query_param list_query[] = {
-    [LIST_AFTER] = {.name = "after",
-                    .about = "Cursor: `next` of the page before.",
-                    .kind = QUERY_TEXT,
-                    .max = STREAM_NAME_MAX},
-    [LIST_LIMIT] = {.name = "limit",
-                    .about = "Rows on a page.",
-                    .kind = QUERY_INT,
-                    .min = 1,
-                    .max = OP_LIST_LIMIT_MAX,
-                    .absent = OP_LIST_LIMIT},
-    [LIST_TOTAL] = {.name = "total", .about = "Count all rows too.", .kind = QUERY_FLAG},
-    [LIST_OWNER] = {.name = "owner",
-                    .about = "Another owner's streams (scope admin).",
-                    .kind = QUERY_TEXT,
-                    .max = 64},
+    [PAGE_AFTER] = PAGE_AFTER_PARAM(STREAM_NAME_MAX),
+    [PAGE_LIMIT] = PAGE_LIMIT_PARAM,
+    [PAGE_OWNER] = OP_OWNER_PARAM("Another owner's streams"),
+    [LIST_TOTAL] = PAGE_TOTAL_PARAM,
     {.name = NULL},
 };
 
 static const struct query_param show_query[] = {
-    [SHOW_OWNER] = {.name = "owner",
-                    .about = "Another owner's stream (scope admin).",
-                    .kind = QUERY_TEXT,
-                    .max = 64},
+    [SHOW_OWNER] = OP_OWNER_PARAM("Another owner's stream"),
     {.name = NULL},
 };
 
@@ -112,8 +92,8 @@ static const char append_answer[] =
 
 static const char read_answer[] =
     "{\"type\":\"object\",\"required\":[\"events\",\"head\",\"floor\"],\"properties\":{"
-    "\"snapshot\":{\"type\":\"object\",\"properties\":{\"floor\":" INT_SCHEMA
-    ",\"head\":" INT_SCHEMA "}},\"events\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
+    "\"snapshot\":{\"type\":\"object\"},\"snapshot_seq\":" INT_SCHEMA
+    ",\"events\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
     "\"required\":[\"seq\",\"at_ms\",\"type\",\"data\"],\"properties\":{\"seq\":" INT_SCHEMA
     ",\"at_ms\":" INT_SCHEMA ",\"type\":" NAME_SCHEMA ",\"data\":{}}}},\"head\":" INT_SCHEMA
     ",\"floor\":" INT_SCHEMA "}}";
@@ -123,9 +103,7 @@ static const char read_answer[] =
     ",\"made_ms\":" INT_SCHEMA
 
 static const char list_answer[] =
-    "{\"type\":\"object\",\"required\":[\"items\",\"next\"],\"properties\":{\"items\":{\"type\":"
-    "\"array\",\"items\":{\"type\":\"object\",\"properties\":{" ROW_PROPERTIES
-    "}}},\"next\":{\"type\":[\"string\",\"null\"]},\"total\":" INT_SCHEMA "}}";
+    PAGE_SCHEMA_TOTAL("{\"type\":\"object\",\"properties\":{" ROW_PROPERTIES "}}");
 
 static const char show_answer[] = "{\"type\":\"object\",\"properties\":{" ROW_PROPERTIES
                                   ",\"keep_events\":" INT_SCHEMA ",\"keep_ms\":" INT_SCHEMA "}}";

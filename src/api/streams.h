@@ -17,6 +17,7 @@
 #ifndef DROVER_API_STREAMS_H
 #define DROVER_API_STREAMS_H
 
+#include "api/page.h"
 #include "base/base.h"
 #include "http/http.h"
 #include "http/server.h"
@@ -46,7 +47,7 @@ void streams__keep(struct exchange *exchange, void *ctx);
 
 /* Positions in the query tables, which stand beside the routes. */
 enum { READ_AFTER, READ_LIMIT, READ_WAIT, READ_SNAPSHOT, READ_OWNER };
-enum { LIST_AFTER, LIST_LIMIT, LIST_TOTAL, LIST_OWNER };
+enum { LIST_TOTAL = PAGE_OWN };
 enum { SHOW_OWNER };
 enum { PRUNE_THROUGH };
 

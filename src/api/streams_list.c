@@ -1,7 +1,7 @@
 /* streams_list.c: which streams there are, one of them, and how long it keeps its events. */
 #include <string.h>
 
-#include "api/op.h"
+#include "api/page.h"
 #include "api/streams.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -36,85 +36,50 @@ static void row_write(const struct stream_row *row, enum row_form form, struct t
 /* --- List ------------------------------------------------------------------------------------- */
 
 struct list_op {
-    struct op op;
-    struct stream_page page; /* Borrowed from the exchange. */
+    struct page page;
+    struct stream_page what; /* Borrowed from the exchange. */
     bool total;
-    /* While the function runs. */
-    int64_t rows;
-    char last[STREAM_NAME_MAX];
-    size_t last_len;
 };
 
-/* One row more than asked for is read: it tells that there is a next page. */
+static_assert((int)STREAM_NAME_MAX <= (int)PAGE_CURSOR_MAX,
+              "the cursor of a page of streams is a name");
+
 static struct err list_row(void *ctx, const struct stream_row *row) {
     struct list_op *list = ctx;
-    if (list->rows++ == list->page.limit) {
-        return ERR_OK;
-    }
-    if (row->name.len > sizeof list->last) {
+    if (row->name.len > STREAM_NAME_MAX) {
         return err_make(ERR_STORE_CORRUPT, "streams: name");
     }
-    memcpy(list->last, row->name.data, row->name.len);
-    list->last_len = row->name.len;
-    if (list->rows > 1) {
-        text_add_char(&list->op.answer, ',');
+    if (page_add(&list->page, row->name)) {
+        row_write(row, ROW_LIGHT, &list->page.op.answer);
     }
-    row_write(row, ROW_LIGHT, &list->op.answer);
     return ERR_OK;
 }
 
 static struct err list_run(struct tx *tx, void *ctx) {
     struct list_op *list = ctx;
-    struct text *text = &list->op.answer;
-    op_restart(&list->op);
-    list->rows = 0;
-    struct stream_page page = list->page;
-    page.limit++;
-    text_add_str(text, "{\"items\":[");
-    struct err err = tx_stream_each(tx, &page, list_row, list);
-    text_add_str(text, "],\"next\":");
-    if (list->rows > list->page.limit) {
-        text_add_json(text, list->last, list->last_len);
-    } else {
-        text_add_str(text, "null");
-    }
+    struct stream_page what = list->what;
+    what.limit = page_begin(&list->page);
+    int64_t total = PAGE_NO_TOTAL;
+    struct err err = tx_stream_each(tx, &what, list_row, list);
     if (!err_failed(err) && list->total) {
-        int64_t total = 0;
-        err = tx_stream_count(tx, list->page.owner, &total);
-        text_add_str(text, ",\"total\":");
-        text_add_int(text, total);
+        err = tx_stream_count(tx, what.owner, &total);
     }
-    text_add_char(text, '}');
+    page_end(&list->page, total);
     return err;
 }
 
-static void list_done(struct err result, void *ctx) {
-    struct list_op *list = ctx;
-    op_answer(&list->op, result);
-    mem_free(list);
-}
-
 void streams__list(struct exchange *exchange, void *ctx) {
+    static const struct page_form form = {.valid = stream_name_valid};
     struct streams *streams = ctx;
-    struct why why = {.text = ""};
-    struct stream_page page = {.limit = exchange_query_int(exchange, LIST_LIMIT), .after = {"", 0}};
-    struct err err = op_owner(exchange, LIST_OWNER, &page.owner, &why);
-    if (!err_failed(err) && exchange_query_given(exchange, LIST_AFTER)) {
-        page.after = exchange_query_text(exchange, LIST_AFTER);
-        if (!stream_name_valid(page.after)) {
-            why_set(&why, "after: take it from `next` of the page before");
-            err = err_make(ERR_BAD_CURSOR, "streams: after");
-        }
-    }
-    if (err_failed(err)) {
-        op_refuse(exchange, err, &why);
+    struct page_ask ask;
+    if (!page_read(exchange, &form, &ask)) {
         return;
     }
     struct list_op *list = mem_new(sizeof *list);
-    op_init(&list->op, exchange, 200);
-    list->page = page;
+    page_init(&list->page, exchange, ask.limit);
+    list->what = (struct stream_page){.owner = ask.owner, .after = ask.after};
     list->total = exchange_query_int(exchange, LIST_TOTAL) != 0;
-    store_read(streams->store, list_run, list_done, list);
+    store_read(streams->store, list_run, op_done, list);
 }
 
 /* --- One stream ------------------------------------------------------------------------------- */
@@ -143,12 +108,6 @@ static struct err show_run(struct tx *tx, void *ctx) {
     return err;
 }
 
-static void show_done(struct err result, void *ctx) {
-    struct show_op *show = ctx;
-    op_answer(&show->op, result);
-    mem_free(show);
-}
-
 static struct show_op *show_new(struct exchange *exchange, const struct stream_key *key) {
     struct show_op *show = mem_new(sizeof *show);
     op_init(&show->op, exchange, 200);
@@ -168,7 +127,7 @@ void streams__show(struct exchange *exchange, void *ctx) {
         op_refuse(exchange, err, &why);
         return;
     }
-    store_read(streams->store, show_run, show_done, show_new(exchange, &key));
+    store_read(streams->store, show_run, op_done, show_new(exchange, &key));
 }
 
 /* --- Retention -------------------------------------------------------------------------------- */
@@ -219,5 +178,5 @@ void streams__keep(struct exchange *exchange, void *ctx) {
     }
     struct show_op *show = show_new(exchange, &key);
     show->keep = keep;
-    store_write(streams->store, keep_run, show_done, show);
+    store_write(streams->store, keep_run, op_done, show);
 }

@@ -30,6 +30,7 @@ struct read_op {
     /* What the transaction found. */
     int64_t found_count, found_after, last_seq;
     bool found_snapshot; /* The page begins with one, so it is worth an answer. */
+    bool found_done;     /* Behind the page nothing will ever come. */
 };
 
 static void read_begin(struct read_op *read);
@@ -75,12 +76,31 @@ static struct err events_write(struct tx *tx, struct read_op *read,
     return err;
 }
 
+/* *ret_after: behind which event the page goes on. */
+static struct err snapshot_add(struct tx *tx, struct read_op *read,
+                               const struct stream_state *state, int64_t *ret_after) {
+    const struct snapshot_ask ask = {.owner = read->owner, .name = read->name, .state = *state};
+    AUTO(text_done) struct text snapshot;
+    text_init(&snapshot, SNAPSHOT_MAX);
+    struct err err = tx_snapshot(tx, hub_snapshots(read->streams->hub), &ask, &snapshot, ret_after);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (text_failed(&snapshot)) {
+        return err_make(ERR_OUT_OF_MEMORY, "read: snapshot");
+    }
+    text_add_str(&read->op.answer, "\"snapshot\":");
+    text_add(&read->op.answer, snapshot.data, snapshot.len);
+    text_addf(&read->op.answer, ",\"snapshot_seq\":%lld,", (long long)*ret_after);
+    return ERR_OK;
+}
+
 /* State and events come from one transaction, so that head and page agree. */
-static struct err page_run(struct tx *tx, void *ctx) {
+static struct err events_run(struct tx *tx, void *ctx) {
     struct read_op *read = ctx;
     op_restart(&read->op);
     read->found_count = 0;
-    read->found_snapshot = false;
+    read->found_snapshot = read->found_done = false;
     struct stream_state state = {0};
     struct err err = stream_find(tx, read, &state);
     if (err_failed(err)) {
@@ -97,15 +117,17 @@ static struct err page_run(struct tx *tx, void *ctx) {
     text_add_char(text, '{');
     read->found_snapshot = read->snapshot || after < state.floor;
     if (read->found_snapshot) {
-        text_addf(text, "\"snapshot\":{\"floor\":%lld,\"head\":%lld},", (long long)state.floor,
-                  (long long)state.head);
-        after = state.floor; /* Behind a snapshot comes all that is left. */
+        err = snapshot_add(tx, read, &state, &after);
+        if (err_failed(err)) {
+            return err;
+        }
     }
     text_add_str(text, "\"events\":[");
     read->last_seq = after;
     err = events_write(tx, read, &state);
-    text_addf(text, "],\"head\":%lld,\"floor\":%lld}", (long long)state.head,
-              (long long)state.floor);
+    read->found_done = state.ended && read->last_seq >= state.head;
+    text_addf(text, "],\"head\":%lld,\"floor\":%lld,\"done\":%s}", (long long)state.head,
+              (long long)state.floor, read->found_done ? "true" : "false");
     return err;
 }
 
@@ -153,9 +175,10 @@ static void wait_begin(struct read_op *read, uint64_t left_ns) {
     hub_watch_start(read->streams->hub, &what, &read->watch, wait_ready);
 }
 
-static void page_done(struct err result, void *ctx) {
+static void events_done(struct err result, void *ctx) {
     struct read_op *read = ctx;
-    bool empty = !err_failed(result) && read->found_count == 0 && !read->found_snapshot;
+    bool empty =
+        !err_failed(result) && read->found_count == 0 && !read->found_snapshot && !read->found_done;
     uint64_t now_ns = world_mono_ns(loop_world(read->streams->loop));
     if (empty && !read->no_wait && read->until_ns > now_ns) {
         wait_begin(read, read->until_ns - now_ns);
@@ -165,13 +188,13 @@ static void page_done(struct err result, void *ctx) {
 }
 
 static void read_begin(struct read_op *read) {
-    store_read(read->streams->store, page_run, page_done, read);
+    store_read(read->streams->store, events_run, events_done, read);
 }
 
 /* --- The request ------------------------------------------------------------------------------ */
 
-static void page_begin(struct exchange *exchange, struct streams *streams,
-                       const struct hub_subscribe *what) {
+static void events_begin(struct exchange *exchange, struct streams *streams,
+                         const struct hub_subscribe *what) {
     struct read_op *read = mem_new(sizeof *read);
     op_init(&read->op, exchange, 200);
     read->streams = streams;
@@ -222,6 +245,6 @@ void streams__read(struct exchange *exchange, void *ctx) {
     } else if (sse) {
         exchange_stream_sse(exchange, streams->hub, &what);
     } else {
-        page_begin(exchange, streams, &what);
+        events_begin(exchange, streams, &what);
     }
 }

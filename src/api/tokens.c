@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "api/op.h"
+#include "api/page.h"
 #include "base/json.h"
 #include "base/memory.h"
 
@@ -158,77 +158,50 @@ static void tokens_make(struct exchange *exchange, void *ctx) {
 
 /* --- List ------------------------------------------------------------------------------------- */
 
-enum { LIST_AFTER, LIST_LIMIT, LIST_TOTAL };
+enum { LIST_TOTAL = PAGE_OWNER }; /* They are listed whosoever they are. */
 
 struct list_op {
-    struct op op;
+    struct page page;
     struct bytes after; /* Borrowed from the exchange. */
-    int64_t limit;
     bool total;
-    int64_t rows;
-    struct id last;
 };
 
 static struct err list_row(void *ctx, const struct token *token) {
     struct list_op *list = ctx;
-    if (list->rows++ == list->limit) {
-        return ERR_OK;
+    if (page_add(&list->page, (struct bytes){token->id.text, strlen(token->id.text)})) {
+        token_write_json(token, &list->page.op.answer);
+        text_add_char(&list->page.op.answer, '}');
     }
-    if (list->rows > 1) {
-        text_add_char(&list->op.answer, ',');
-    }
-    token_write_json(token, &list->op.answer);
-    text_add_char(&list->op.answer, '}');
-    list->last = token->id;
     return ERR_OK;
 }
 
 static struct err list_run(struct tx *tx, void *ctx) {
     struct list_op *list = ctx;
-    struct text *text = &list->op.answer;
-    op_restart(&list->op);
-    list->rows = 0;
-    text_add_str(text, "{\"items\":[");
-    struct err err = tx_token_each(tx, list->after, list->limit + 1, list_row, list);
-    if (list->rows > list->limit) {
-        text_addf(text, "],\"next\":\"%s\"", list->last.text);
-    } else {
-        text_add_str(text, "],\"next\":null");
-    }
+    int64_t limit = page_begin(&list->page), total = PAGE_NO_TOTAL;
+    struct err err = tx_token_each(tx, list->after, limit, list_row, list);
     if (!err_failed(err) && list->total) {
-        int64_t total = 0;
         err = tx_token_count(tx, &total);
-        text_add_str(text, ",\"total\":");
-        text_add_int(text, total);
     }
-    text_add_char(text, '}');
+    page_end(&list->page, total);
     return err;
 }
 
-static void list_done(struct err result, void *ctx) {
-    struct list_op *list = ctx;
-    op_answer(&list->op, result);
-    mem_free(list);
+static bool token_id_valid(struct bytes id) {
+    return id_valid(id.data, id.len, "tok");
 }
 
 static void tokens_list(struct exchange *exchange, void *ctx) {
+    static const struct page_form form = {.valid = token_id_valid, .of = PAGE_OF_ALL};
     struct tokens *tokens = ctx;
-    struct bytes after = {"", 0};
-    if (exchange_query_given(exchange, LIST_AFTER)) {
-        after = exchange_query_text(exchange, LIST_AFTER);
-        if (!id_valid(after.data, after.len, "tok")) {
-            struct why why;
-            why_set(&why, "after: take it from `next` of the page before");
-            op_refuse(exchange, err_make(ERR_BAD_CURSOR, "tokens: after"), &why);
-            return;
-        }
+    struct page_ask ask;
+    if (!page_read(exchange, &form, &ask)) {
+        return;
     }
     struct list_op *list = mem_new(sizeof *list);
-    op_init(&list->op, exchange, 200);
-    list->after = after;
-    list->limit = exchange_query_int(exchange, LIST_LIMIT);
+    page_init(&list->page, exchange, ask.limit);
+    list->after = ask.after;
     list->total = exchange_query_int(exchange, LIST_TOTAL) != 0;
-    store_read(tokens->store, list_run, list_done, list);
+    store_read(tokens->store, list_run, op_done, list);
 }
 
 /* --- Revoke ----------------------------------------------------------------------------------- */
@@ -266,7 +239,7 @@ static void revoke_done(struct err result, void *ctx) {
 
 static void tokens_revoke(struct exchange *exchange, void *ctx) {
     struct bytes id = exchange_param(exchange, 0);
-    if (!id_valid(id.data, id.len, "tok")) {
+    if (!token_id_valid(id)) {
         struct why why;
         why_set(&why, "not the id of a token");
         op_refuse(exchange, err_make(ERR_NOT_FOUND, "tokens: id"), &why);
@@ -283,17 +256,9 @@ static void tokens_revoke(struct exchange *exchange, void *ctx) {
 /* --- The table -------------------------------------------------------------------------------- */
 
 static const struct query_param list_query[] = {
-    [LIST_AFTER] = {.name = "after",
-                    .about = "Cursor: `next` of the page before.",
-                    .kind = QUERY_TEXT,
-                    .max = ID_SIZE},
-    [LIST_LIMIT] = {.name = "limit",
-                    .about = "Rows on a page.",
-                    .kind = QUERY_INT,
-                    .min = 1,
-                    .max = OP_LIST_LIMIT_MAX,
-                    .absent = OP_LIST_LIMIT},
-    [LIST_TOTAL] = {.name = "total", .about = "Count all rows too.", .kind = QUERY_FLAG},
+    [PAGE_AFTER] = PAGE_AFTER_PARAM(ID_SIZE),
+    [PAGE_LIMIT] = PAGE_LIMIT_PARAM,
+    [LIST_TOTAL] = PAGE_TOTAL_PARAM,
     {.name = NULL},
 };
 
@@ -314,9 +279,7 @@ static const char make_answer[] =
     "{\"type\":\"object\",\"properties\":{" TOKEN_PROPERTIES ",\"token\":{\"type\":\"string\"}}}";
 
 static const char list_answer[] =
-    "{\"type\":\"object\",\"required\":[\"items\",\"next\"],\"properties\":{\"items\":{\"type\":"
-    "\"array\",\"items\":{\"type\":\"object\",\"properties\":{" TOKEN_PROPERTIES
-    "}}},\"next\":{\"type\":[\"string\",\"null\"]},\"total\":{\"type\":\"integer\"}}}";
+    PAGE_SCHEMA_TOTAL("{\"type\":\"object\",\"properties\":{" TOKEN_PROPERTIES "}}");
 
 static const char revoke_answer[] =
     "{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\"},"

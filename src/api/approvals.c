@@ -1,0 +1,244 @@
+/* approvals.c: what waits for somebody's answer, and the answer. */
+#include <string.h>
+
+#include "api/one.h"
+#include "api/page.h"
+#include "api/turns.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "engine/approvals.h"
+
+enum { ONE_OWNER };
+enum { LIST_ALL = PAGE_OWN };
+
+static const struct one_kind of_approval = {.prefix = "apr",
+                                            .absent = "there is no approval with that id"};
+
+/* --- List ------------------------------------------------------------------------------------- */
+
+struct list_op {
+    struct page page;
+    struct approval_page what; /* Its owner is borrowed from the exchange. */
+};
+
+static struct err list_row(void *ctx, const struct approval_row *row) {
+    struct list_op *list = ctx;
+    if (page_add_number(&list->page, row->id)) {
+        approval_write_json(row, &list->page.op.answer);
+    }
+    return ERR_OK;
+}
+
+static struct err list_run(struct tx *tx, void *ctx) {
+    struct list_op *list = ctx;
+    list->what.limit = page_begin(&list->page);
+    struct err err = tx_approval_each(tx, &list->what, list_row, list);
+    page_end(&list->page, PAGE_NO_TOTAL);
+    return err;
+}
+
+static void list(struct exchange *exchange, void *ctx) {
+    static const struct page_form form = {.of = PAGE_OF_OWNER};
+    const struct turns_api *api = ctx;
+    struct page_ask ask;
+    if (!page_read(exchange, &form, &ask)) {
+        return;
+    }
+    struct list_op *op = mem_new(sizeof *op);
+    page_init(&op->page, exchange, ask.limit);
+    op->what = (struct approval_page){
+        .owner = ask.owner, .before = ask.from, .all = exchange_query_int(exchange, LIST_ALL) != 0};
+    store_read(api->store, list_run, op_done, op);
+}
+
+/* --- One -------------------------------------------------------------------------------------- */
+
+struct one_op {
+    struct op op;
+    struct approval_answer answer; /* Borrows from the exchange, and `text`. */
+    struct text text;              /* Owned. */
+};
+
+static struct err show_run(struct tx *tx, void *ctx) {
+    struct one_op *one = ctx;
+    struct approval_row row;
+    bool found = false;
+    op_restart(&one->op);
+    struct err err = tx_approval_find(tx, &one->answer.key, &found, &row);
+    if (!err_failed(err) && !found) {
+        return one_absent(&of_approval, &one->op.why);
+    }
+    if (!err_failed(err)) {
+        approval_write_json(&row, &one->op.answer);
+    }
+    return err;
+}
+
+static void one_done(struct err result, void *ctx) {
+    struct one_op *one = ctx;
+    op_answer(&one->op, result);
+    text_done(&one->text);
+    mem_free(one);
+}
+
+static struct one_op *one_new(struct exchange *exchange, const struct one_key *key) {
+    struct one_op *one = mem_new(sizeof *one);
+    op_init(&one->op, exchange, 200);
+    text_init(&one->text, APPROVAL_ANSWER_MAX);
+    one->answer.key = (struct approval_key){.owner = key->owner, .approval = key->id};
+    return one;
+}
+
+static void show(struct exchange *exchange, void *ctx) {
+    const struct turns_api *api = ctx;
+    struct one_key key;
+    if (one_read(exchange, &of_approval, ONE_OWNER, &key)) {
+        store_read(api->store, show_run, one_done, one_new(exchange, &key));
+    }
+}
+
+/* --- An answer -------------------------------------------------------------------------------- */
+
+static struct err answer_run(struct tx *tx, void *ctx) {
+    struct one_op *one = ctx;
+    struct approval_row row;
+    op_restart(&one->op);
+    struct err err = tx_approval_answer(tx, &one->answer, &row, &one->op.why);
+    if (err.code == ERR_NOT_FOUND) {
+        return one_absent(&of_approval, &one->op.why);
+    }
+    if (err.code == ERR_CONFLICT) {
+        why_set(&one->op.why, "it was %s already%s%.*s", approval_state_name(row.state),
+                row.by.len > 0 ? ", by " : "", (int)row.by.len, row.by.data);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    approval_write_json(&row, &one->op.answer);
+    return op_written(&one->op);
+}
+
+static struct err bad(struct why *why, const char *words) {
+    why_set(why, "%s", words);
+    return err_make(ERR_BAD_FIELD, "approvals: answer");
+}
+
+/* {"decision": "allow"} | {"decision": "deny", "reason"?} | {"answer": anything} */
+static struct err read_answer(const struct exchange *exchange, struct one_op *one,
+                              struct why *why) {
+    const char *decision = NULL, *reason = NULL;
+    json_t *answer = NULL;
+    const struct json_field fields[] = {
+        {.name = "decision", .kind = JSON_KIND_TEXT, .text = &decision},
+        {.name = "reason", .kind = JSON_KIND_TEXT, .max = 2000, .text = &reason},
+        {.name = "answer", .kind = JSON_KIND_ANY, .value = &answer},
+    };
+    struct err err = json_read_fields(exchange_json(exchange), fields, COUNT_OF(fields), why);
+    if (err_failed(err)) {
+        return err;
+    }
+    if ((decision == NULL) == (answer == NULL)) {
+        return bad(why, "one of decision (allow or deny) and answer");
+    }
+    if (answer != NULL) {
+        one->answer.verb = APPROVAL_ANSWER;
+        text_add_str(&one->text, "{\"answer\":");
+        err = json_write(answer, &one->text);
+        text_add_char(&one->text, '}');
+        return err_failed(err) || text_failed(&one->text) ? bad(why, "answer: too long") : ERR_OK;
+    }
+    bool allow = strcmp(decision, "allow") == 0;
+    if (!allow && strcmp(decision, "deny") != 0) {
+        return bad(why, "decision: allow or deny");
+    }
+    one->answer.verb = allow ? APPROVAL_ALLOW : APPROVAL_DENY;
+    text_add_str(&one->text, reason == NULL ? "" : reason);
+    return ERR_OK;
+}
+
+static void answer(struct exchange *exchange, void *ctx) {
+    const struct turns_api *api = ctx;
+    struct why why = {.text = ""};
+    struct one_key key;
+    if (!one_read(exchange, &of_approval, ONE_OWNER, &key)) {
+        return;
+    }
+    struct one_op *one = one_new(exchange, &key);
+    struct err err = read_answer(exchange, one, &why);
+    if (err_failed(err)) {
+        text_done(&one->text);
+        text_done(&one->op.answer);
+        mem_free(one);
+        op_refuse(exchange, err, &why);
+        return;
+    }
+    const struct identity *identity = exchange_identity(exchange);
+    one->answer.text = (struct bytes){one->text.data == NULL ? "" : one->text.data, one->text.len};
+    one->answer.by = (struct bytes){identity->owner, strlen(identity->owner)};
+    store_write(api->store, answer_run, one_done, one);
+}
+
+/* --- The table -------------------------------------------------------------------------------- */
+
+static const struct query_param list_query[] = {
+    [PAGE_AFTER] = PAGE_NUMBER_PARAM,
+    [PAGE_LIMIT] = PAGE_LIMIT_PARAM,
+    [PAGE_OWNER] = {.name = "owner",
+                    .about = "Another owner's approvals (scope admin).",
+                    .kind = QUERY_TEXT,
+                    .max = 64},
+    [LIST_ALL] = {.name = "all", .about = "Those that were answered, too.", .kind = QUERY_FLAG},
+    {.name = NULL},
+};
+static const struct query_param one_query[] = {
+    [ONE_OWNER] = {.name = "owner",
+                   .about = "Another owner's approval (scope admin).",
+                   .kind = QUERY_TEXT,
+                   .max = 64},
+    {.name = NULL},
+};
+
+#define APPROVAL_SCHEMA                                                                            \
+    "{\"type\":\"object\",\"required\":[\"id\",\"state\",\"kind\",\"tool\"],\"properties\":{"      \
+    "\"id\":{\"type\":\"string\"},\"session\":{\"type\":\"string\"},\"run\":{\"type\":\"string\"}" \
+    ",\"message\":{\"type\":\"string\"},\"kind\":{\"enum\":[\"leave\",\"answer\"]},"               \
+    "\"tool\":{\"type\":\"string\"},\"part\":{\"type\":\"integer\"},\"state\":{\"enum\":["         \
+    "\"open\",\"allowed\",\"denied\",\"answered\",\"cancelled\"]}}}"
+
+static const char answer_body[] =
+    "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
+    "\"decision\":{\"enum\":[\"allow\",\"deny\"]},\"reason\":{\"type\":\"string\"},"
+    "\"answer\":{}}}";
+
+static const struct route routes[] = {
+    {.method = "GET",
+     .path = "/api/v1/approvals",
+     .summary = "List what waits for somebody's answer, newest first",
+     .scope = SCOPE_READ,
+     .query = list_query,
+     .answer_schema = PAGE_SCHEMA(APPROVAL_SCHEMA),
+     .answer_status = 200,
+     .handle = list},
+    {.method = "GET",
+     .path = "/api/v1/approvals/{id}",
+     .summary = "Show what is asked: the exact call, and what it would change",
+     .scope = SCOPE_READ,
+     .query = one_query,
+     .answer_schema = APPROVAL_SCHEMA,
+     .answer_status = 200,
+     .handle = show},
+    {.method = "POST",
+     .path = "/api/v1/approvals/{id}",
+     .summary = "Answer it; the first answer counts",
+     .scope = SCOPE_APPROVE,
+     .has_body = true,
+     .query = one_query,
+     .body_schema = answer_body,
+     .answer_schema = APPROVAL_SCHEMA,
+     .answer_status = 200,
+     .handle = answer},
+};
+
+struct route_table approvals_table(struct turns_api *api) {
+    return (struct route_table){.routes = routes, .count = COUNT_OF(routes), .ctx = api};
+}

@@ -1,0 +1,104 @@
+/* page.c: one page of a list. */
+#include "api/page.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/number.h"
+
+static struct err cursor_read(const struct exchange *exchange, const struct page_form *form,
+                              struct page_ask *ask, struct why *why) {
+    if (!exchange_query_given(exchange, PAGE_AFTER)) {
+        return ERR_OK;
+    }
+    struct number_bounds bounds = {1, INT64_MAX};
+    ask->after = exchange_query_text(exchange, PAGE_AFTER);
+    bool valid = form->valid != NULL ? form->valid(ask->after)
+                                     : number_parse(ask->after, bounds, &ask->from);
+    if (!valid) {
+        why_set(why, "after: take it from `next` of the page before");
+        return err_make(ERR_BAD_CURSOR, "page: after");
+    }
+    return ERR_OK;
+}
+
+bool page_read(struct exchange *exchange, const struct page_form *form, struct page_ask *ret_ask) {
+    struct why why = {.text = ""};
+    struct page_ask ask = {.after = BYTES(""), .limit = exchange_query_int(exchange, PAGE_LIMIT)};
+    struct err err = ERR_OK;
+    if (form->of == PAGE_OF_OWNER) {
+        err = op_owner(exchange, PAGE_OWNER, &ask.owner, &why);
+    }
+    if (!err_failed(err)) {
+        err = cursor_read(exchange, form, &ask, &why);
+    }
+    if (err_failed(err)) {
+        op_refuse(exchange, err, &why);
+        return false;
+    }
+    *ret_ask = ask;
+    return true;
+}
+
+void page_init(struct page *page, struct exchange *exchange, int64_t limit) {
+    assert(limit >= 1 && limit <= PAGE_LIMIT_MAX);
+    op_init(&page->op, exchange, 200);
+    page->limit = limit;
+}
+
+int64_t page_begin(struct page *page) {
+    op_restart(&page->op);
+    page->rows = 0;
+    page->last_len = 0;
+    page->full = false;
+    text_add_str(&page->op.answer, "{\"items\":[");
+    return page->limit + 1;
+}
+
+static void keep_cursor(struct page *page, struct bytes cursor) {
+    assert(cursor.len <= sizeof page->last);
+    memcpy(page->last, cursor.data, cursor.len);
+    page->last_len = cursor.len;
+}
+
+/* The first row is always taken: a page without any would never lead to the next. */
+bool page_add(struct page *page, struct bytes cursor) {
+    if (page->rows == page->limit || (page->rows > 0 && page->op.answer.len > PAGE_BYTES)) {
+        page->full = true;
+    }
+    if (page->full) {
+        return false;
+    }
+    if (page->rows++ > 0) {
+        text_add_char(&page->op.answer, ',');
+    }
+    keep_cursor(page, cursor);
+    return true;
+}
+
+void page_stop(struct page *page, struct bytes cursor) {
+    keep_cursor(page, cursor);
+    page->full = true;
+}
+
+bool page_add_number(struct page *page, int64_t cursor) {
+    char digits[24];
+    int len = snprintf(digits, sizeof digits, "%lld", (long long)cursor);
+    assert(len > 0 && (size_t)len < sizeof digits);
+    return page_add(page, (struct bytes){digits, (size_t)len});
+}
+
+void page_end(struct page *page, int64_t total) {
+    struct text *text = &page->op.answer;
+    text_add_str(text, "],\"next\":");
+    if (page->full) {
+        text_add_json(text, page->last, page->last_len);
+    } else {
+        text_add_str(text, "null");
+    }
+    if (total != PAGE_NO_TOTAL) {
+        text_add_str(text, ",\"total\":");
+        text_add_int(text, total);
+    }
+    text_add_char(text, '}');
+}

@@ -1,0 +1,33 @@
+/* turns.h: messages to sessions, and what their turns ask of people, over HTTP.
+ *
+ *   POST /api/v1/sessions/{id}/messages   say something: a turn answers it
+ *   POST /api/v1/sessions/{id}/stop       the turn that runs ends; what it said stays
+ *   GET  /api/v1/approvals                what waits for somebody's answer
+ *   GET  /api/v1/approvals/{id}           one of them
+ *   POST /api/v1/approvals/{id}           answer it
+ *
+ * Ownership  everything in struct turns_api is borrowed for the server's life.
+ * Threads    the loop.
+ */
+#ifndef DROVER_API_TURNS_H
+#define DROVER_API_TURNS_H
+
+#include "base/base.h"
+#include "dispatch/connections.h"
+#include "dispatch/dispatch.h"
+#include "http/http.h"
+#include "http/server.h"
+#include "loop/loop.h"
+#include "store/store.h"
+
+struct turns_api {
+    struct loop *loop;
+    struct store *store;
+    struct dispatch *dispatch;
+    const struct connections *connections; /* Which model is asked by sessions that name none. */
+};
+
+struct route_table turns_table(struct turns_api *api);
+struct route_table approvals_table(struct turns_api *api);
+
+#endif
