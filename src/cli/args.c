@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "base/suggest.h"
 #include "cli/quantity.h"
-#include "cli/suggest.h"
 
 /* What every command takes. */
 static const struct flag everybody[] = {
@@ -295,7 +295,8 @@ static struct err operand_take(struct args *args, const char *word, struct why *
         return err_make(ERR_USAGE, "arguments: command");
     }
     if (args->operand_count >= command->operands_max) {
-        why_set(why, "'%s' is one word too many", word);
+        why_set(why, "'%s' is one word too many%s", word,
+                command->operands_max > 0 ? "; quote what belongs together" : "");
         return err_make(ERR_USAGE, "arguments: operands");
     }
     args->operands[args->operand_count++] = word;

@@ -14,6 +14,7 @@
 #include "cli/commands.h"
 #include "cli/talk.h"
 #include "loop/loop.h"
+#include "proc/sandbox_probe.h"
 #include "store/datadir.h"
 #include "store/library.h"
 #include "store/store.h"
@@ -204,6 +205,14 @@ static void check_libraries(struct doctor *doctor) {
     row_print(doctor, VERDICT_OK, "versions", why.text);
 }
 
+static void check_sandbox(struct doctor *doctor) {
+    struct sandbox_probe probe = sandbox_probe();
+    struct why why;
+    sandbox_probe_tell(&probe, &why);
+    bool none = sandbox_probe_lack(&probe) != NULL;
+    row_print(doctor, none ? VERDICT_WARN : VERDICT_OK, "sandbox", why.text);
+}
+
 /* --- The command ------------------------------------------------------------------------------ */
 
 static struct err doctor_run(struct invocation *invocation) {
@@ -224,6 +233,7 @@ static struct err doctor_run(struct invocation *invocation) {
     check_space(&doctor);
     check_database(&doctor);
     check_daemon(&doctor);
+    check_sandbox(&doctor);
     invocation->told = true;
     return doctor.failed
                ? err_make(doctor.failure != ERR_NONE ? doctor.failure : ERR_INTERNAL, "doctor")

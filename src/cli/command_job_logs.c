@@ -138,6 +138,15 @@ static struct err choose(struct logs *logs, const json_t *run) {
     return ERR_OK;
 }
 
+static struct err refuse_turn(struct invocation *invocation, const json_t *run) {
+    const char *id = talk_text(run, "id");
+    why_set(&invocation->why,
+            "%s is a turn; 'drover attach %s' looks on at it, 'drover session show -m %s' has what "
+            "was said",
+            id, id, talk_text(json_object_get(run, "spec"), "session"));
+    return err_make(ERR_CONFLICT, "job: logs of a turn");
+}
+
 static struct err logs_follow(struct logs *logs) {
     struct err err = log_follow(&logs->options, &logs->invocation->why);
     logs->invocation->told = err.code == ERR_INTERRUPTED; /* The user knows. */
@@ -167,6 +176,9 @@ static struct err logs_run(struct invocation *invocation) {
                     .trouble = talk_trouble},
     };
     logs.options.ctx = &logs.print;
+    if (!err_failed(err) && strcmp(talk_text(run, "kind"), "turn") == 0) {
+        err = refuse_turn(invocation, run);
+    }
     if (!err_failed(err)) {
         err = choose(&logs, run);
     }

@@ -10,6 +10,7 @@
 #include "cli/raw_terminal.h"
 #include "cli/run_ask.h"
 #include "cli/run_view.h"
+#include "cli/turn_look.h"
 
 /* Opens the conversation and asks after the run that the first operand names. */
 static struct err begin(struct talk *talk, struct invocation *invocation, json_t **ret_run) {
@@ -105,10 +106,14 @@ static struct err input_choose(struct invocation *invocation, const json_t *run,
 }
 
 static struct err run_attach(struct invocation *invocation, struct talk *talk, const json_t *run) {
-    const char *id = talk_text(run, "id");
-    if (strcmp(talk_text(run, "kind"), "job") != 0) {
-        why_set(&invocation->why, "%s is of kind %s; only a job has output to look at", id,
-                talk_text(run, "kind"));
+    const char *id = talk_text(run, "id"), *kind = talk_text(run, "kind");
+    bool only_new = args_on(&invocation->args, "new");
+    if (strcmp(kind, "turn") == 0) {
+        return turn_look_run(invocation, talk, run, only_new);
+    }
+    if (strcmp(kind, "job") != 0) {
+        why_set(&invocation->why, "%s is of kind %s; only jobs and turns can be looked on at", id,
+                kind);
         return err_make(ERR_CONFLICT, "run: kind");
     }
     int64_t attempt = talk_int(run, "attempts");
@@ -119,7 +124,7 @@ static struct err run_attach(struct invocation *invocation, struct talk *talk, c
         .attempt = attempt > 0 ? attempt : 1,
         .retry_ms = args_int(&invocation->args, "retry-for", 0),
         .pty = job_has_pty(run),
-        .only_new = args_on(&invocation->args, "new"),
+        .only_new = only_new,
     };
     struct err err = input_choose(invocation, run, &watch);
     if (err_failed(err)) {
@@ -142,7 +147,8 @@ static const char attach_about[] =
     "On a terminal, a job that has one (--pty) gets every key you press, and the size of yours;\n"
     "Ctrl-] detaches. Otherwise it only reads, unless --stdin is given, and Ctrl-C detaches.\n"
     "The job goes on either way.\n"
-    "Exit codes are those of 'drover job run'.\n";
+    "Exit codes are those of 'drover job run'.\n"
+    "A turn is looked on at as by 'drover ask', which has its exit codes, too.\n";
 
 const struct command command_attach = {
     .name = "attach",

@@ -105,6 +105,7 @@ const struct command command_stream_tail = {
     .operands_max = 1,
     .flags = tail_flags,
     .talks = true,
-    .about = "After a disconnect it goes on behind the last event it printed. Ctrl-C ends it.\n",
+    .about = "After a disconnect it goes on behind the last event it printed. It ends where\n"
+             "the stream does (that of a run), or by Ctrl-C.\n",
     .run = tail_run,
 };

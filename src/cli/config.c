@@ -12,7 +12,7 @@
 
 #include "base/limits.h"
 #include "base/memory.h"
-#include "cli/suggest.h"
+#include "base/suggest.h"
 
 enum { CONFIG_SIZE_MAX = 64 << 10, KEY_MAX = 64, ENV_NAME_MAX = 128 };
 

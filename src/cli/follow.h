@@ -7,6 +7,7 @@
  * Promise    `event` gets each event once, in the order of seq, without a gap; that is checked here
  *            and not believed. After a disconnect the stream is resumed behind the last event.
  *            Pauses between tries grow to 2 s; without any success for `retry_ms` it ends.
+ *            It ends where the stream ends.
  * Ownership  everything in the options is borrowed during the call.
  * Threads    one.
  * Failure    what will not go away by trying again (a cursor ahead of the stream, a refused token)
@@ -52,7 +53,7 @@ struct follow {
     struct why *why;
     int64_t cursor;    /* The last event handed out. */
     int64_t delivered; /* Events. */
-    bool ended;        /* As many as were asked for, or all that is there. */
+    bool ended;        /* As many as were asked for, all that is there, or the stream is over. */
     bool alive;        /* Something came since the last connect. */
 };
 

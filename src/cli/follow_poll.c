@@ -47,7 +47,8 @@ static struct err page_deliver(struct follow *follow, const json_t *page) {
         }
         err = follow__object(follow, event);
     }
-    if (follow->options->once && follow->cursor >= head) {
+    bool over = json_is_true(json_object_get(page, "done"));
+    if (!err_failed(err) && (over || (follow->options->once && follow->cursor >= head))) {
         follow->ended = true;
     }
     return err;

@@ -1,5 +1,6 @@
 /* follow_sse.c: server-sent events. A frame that its connection broke in is dropped by the reader:
- * the event comes again after the reconnect. `closing` is the daemon's farewell. */
+ * the event comes again after the reconnect. `closing` is the daemon's farewell, `done` the end of
+ * the stream itself. */
 #include "cli/follow.h"
 #include "cli/sse_reader.h"
 
@@ -12,6 +13,10 @@ static struct err frame_take(void *ctx, const struct sse_frame *frame, struct wh
     if (sse_is(frame, "closing")) {
         why_set(why, "the daemon ended the stream");
         return err_make(ERR_CLOSING, "follow: closing");
+    }
+    if (sse_is(frame, "done")) {
+        follow->ended = true;
+        return ERR_OK;
     }
     if (frame->data.len == 0) {
         return ERR_OK;

@@ -1,7 +1,8 @@
 /* follow_ws.c: the WebSocket side of a client, by wslay (which masks what we send).
  *
  * Messages are one JSON object each: an event has "seq"; {"subscribed"} confirms; {"error"}
- * refuses; {"closing"} and close code 1001 announce that the daemon stops.
+ * refuses; {"done"}: the stream is over; {"closing"} and close code 1001 announce that the daemon
+ * stops.
  */
 #include <string.h>
 #include <wslay/wslay.h>
@@ -106,6 +107,10 @@ static struct err message_read(struct follow *follow, struct bytes message) {
     if (json_object_get(json, "closing") != NULL) {
         why_set(follow->why, "the daemon ended the stream");
         return err_make(ERR_CLOSING, "follow: closing");
+    }
+    if (json_object_get(json, "done") != NULL) {
+        follow->ended = true;
+        return ERR_OK;
     }
     return json_object_get(json, "seq") != NULL ? follow__object(follow, json) : ERR_OK;
 }

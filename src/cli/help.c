@@ -3,9 +3,9 @@
 
 #include <string.h>
 
+#include "base/suggest.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
-#include "cli/suggest.h"
 
 enum { NAME_COLUMN = 24, FLAG_COLUMN = 30 };
 

@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "base/utf8.h"
+#include "cli/budget_words.h"
 #include "engine/job_spec.h"
 
 #define TIME_MAX_MS (INT64_C(366) * 24 * 3600 * 1000)
@@ -75,6 +76,9 @@ const struct flag job_request_flags[] = {
     {.name = "once",
      .kind = FLAG_SWITCH,
      .about = "Never run it twice: rather lost (outcome_unknown) after a crash."},
+    {.name = "sandbox",
+     .kind = FLAG_SWITCH,
+     .about = "Let it write in its folder only, and see nothing of drover's."},
     {.name = "label",
      .letter = 'l',
      .kind = FLAG_TEXT,
@@ -100,6 +104,14 @@ const struct flag job_request_flags[] = {
      .kind = FLAG_LIST,
      .value = "URL",
      .about = "Post a notice there when it has ended. Repeatable."},
+    {.name = "project",
+     .kind = FLAG_TEXT,
+     .value = "NAME",
+     .about = "Whose budget it is charged to, too."},
+    {.name = "budget",
+     .kind = FLAG_LIST,
+     .value = "LIMIT=VALUE",
+     .about = "Give it a budget of its own: wall=30m, cost=2.50, agents=5. Repeatable."},
     {.name = "retry-for",
      .kind = FLAG_DURATION,
      .value = "TIME",
@@ -410,6 +422,22 @@ static struct err notify_add(const struct args *args, struct text *body, struct 
     return err;
 }
 
+static struct err budget_add(const struct args *args, struct text *body, struct why *why) {
+    unsigned cursor = 0;
+    const char *word = args_next(args, "budget", &cursor);
+    if (word == NULL) {
+        return ERR_OK;
+    }
+    member(body, "budget");
+    text_add_char(body, '{');
+    struct err err = ERR_OK;
+    for (; word != NULL && !err_failed(err); word = args_next(args, "budget", &cursor)) {
+        err = budget_words_add(body, word, why);
+    }
+    text_add_char(body, '}');
+    return err;
+}
+
 static struct err texts_add(const struct job_request *request, struct text *body, struct why *why) {
     struct err err = input_add(request, body, why);
     if (!err_failed(err)) {
@@ -423,6 +451,12 @@ static struct err texts_add(const struct job_request *request, struct text *body
     }
     if (!err_failed(err)) {
         err = notify_add(request->args, body, why);
+    }
+    if (!err_failed(err)) {
+        err = text_flag_add(request->args, "project", body, why);
+    }
+    if (!err_failed(err)) {
+        err = budget_add(request->args, body, why);
     }
     return err;
 }
@@ -454,6 +488,9 @@ struct err job_request_write(const struct job_request *request, struct text *bod
     int_add(args, "key-max", "key_max", body);
     int_add(args, "priority", "priority", body);
     switch_add(args, "once", body);
+    if (args_on(args, "sandbox")) {
+        text_member(body, "sandbox", "on");
+    }
     text_add_char(body, '}');
     if (text_failed(body)) {
         why_set(why, "the command with its input and environment is too large to be sent");

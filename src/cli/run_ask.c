@@ -1,4 +1,4 @@
-/* run_ask.c: GET, and the stream run:ID. */
+/* run_ask.c: GET, and the stream that tells of a run. */
 #include "cli/run_ask.h"
 
 #include <string.h>
@@ -18,25 +18,34 @@ struct err run_get(struct talk *talk, const char *id, int64_t retry_ms, json_t *
 }
 
 struct watcher {
+    const char *id;
     int64_t past_attempt;
     bool enough;
 };
 
+static bool is_type(const struct follow_event *event, const char *type) {
+    return event->type.len == strlen(type) && memcmp(event->type.data, type, event->type.len) == 0;
+}
+
+/* A turn has no stream of its own: its session's tells of many. */
 static void event_look(void *ctx, const struct follow_event *event) {
     struct watcher *watcher = ctx;
-    static const char finished[] = "run_finished", started[] = "run_started";
-    if (event->type.len == sizeof finished - 1 &&
-        memcmp(event->type.data, finished, event->type.len) == 0) {
+    bool turn = is_type(event, "turn_finished");
+    bool started = watcher->past_attempt > 0 && is_type(event, "run_started");
+    if (is_type(event, "run_finished") || is_type(event, "deleted")) {
         watcher->enough = true;
     }
-    if (watcher->past_attempt == 0 || event->type.len != sizeof started - 1 ||
-        memcmp(event->type.data, started, event->type.len) != 0) {
+    if (!turn && !started) {
         return;
     }
     AUTO(json_release) json_t *data = NULL;
     struct why ignored;
     struct err err = json_parse(event->data.data, event->data.len, JSON_DEPTH_MAX, &data, &ignored);
-    if (!err_failed(err) && talk_int(data, "attempt") > watcher->past_attempt) {
+    if (err_failed(err)) {
+        return;
+    }
+    if (turn ? strcmp(talk_text(data, "run"), watcher->id) == 0
+             : talk_int(data, "attempt") > watcher->past_attempt) {
         watcher->enough = true;
     }
 }
@@ -56,7 +65,7 @@ static struct err stream_wait(struct talk *talk, const struct run_wait *wait, co
     if (text_failed(&name)) {
         return err_make(ERR_OUT_OF_MEMORY, "run: stream");
     }
-    struct watcher watcher = {.past_attempt = wait->past_attempt};
+    struct watcher watcher = {.id = wait->id, .past_attempt = wait->past_attempt};
     struct follow_options options = {
         .client = talk->client,
         .talk = &talk->options,

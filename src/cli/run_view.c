@@ -65,7 +65,7 @@ struct run_words run_words(const json_t *run) {
     }
     if (is_state(run, "queued") && gate[0] != '\0') {
         (void)snprintf(words.text, sizeof words.text, "queued (waits: %.40s)", gate);
-    } else if (cause[0] != '\0' && strcmp(cause, "completed") != 0) {
+    } else if (cause[0] != '\0' && strcmp(cause, "completed") != 0 && !is_state(run, cause)) {
         (void)snprintf(words.text, sizeof words.text, "%.30s (%.40s%s)", state_of(run), cause,
                        detail); /* Cut to what fits. */
     } else {
@@ -237,11 +237,8 @@ static void line_add(struct text *text, const char *key, const char *value) {
     if (value[0] == '\0') {
         return;
     }
-    AUTO(text_done) struct text raw = {0};
-    text_init(&raw, 2 << 20);
-    text_add_str(&raw, value);
     key_add(text, key);
-    plain_add(text, &raw);
+    run_view_plain(text, value);
     text_add_char(text, '\n');
 }
 
@@ -251,12 +248,23 @@ static void when_add(struct text *text, const char *key, int64_t ms) {
     }
 }
 
-static void state_add(const struct run_view *view, const json_t *run, struct text *text) {
+void run_view_state(const struct run_view *view, const json_t *run, struct text *text) {
     enum colour colour = colour_of(run);
-    const char *about = run_has_ended(run) ? talk_text(run, "about") : "";
-    key_add(text, "state");
     text_addf(text, "%s%s%s", paint_begin(&view->paint, colour), run_words(run).text,
               paint_end(&view->paint, colour));
+}
+
+void run_view_plain(struct text *text, const char *words) {
+    AUTO(text_done) struct text raw = {0};
+    text_init(&raw, 2 << 20);
+    text_add_str(&raw, words);
+    plain_add(text, &raw);
+}
+
+static void state_add(const struct run_view *view, const json_t *run, struct text *text) {
+    const char *about = run_has_ended(run) ? talk_text(run, "about") : "";
+    key_add(text, "state");
+    run_view_state(view, run, text);
     if (about[0] != '\0') {
         text_addf(text, ": %s", about);
     }
@@ -287,6 +295,28 @@ static void usage_add(const json_t *result, struct text *text) {
     size_line(text, "pty", talk_int(result, "pty"));
 }
 
+/* What was asked for, and what held it: that is known from its end on. */
+static void sandbox_add(const json_t *run, struct text *text) {
+    int64_t landlock = talk_int(result_of(run), "sandbox");
+    if (strcmp(talk_text(json_object_get(run, "spec"), "sandbox"), "on") == 0) {
+        key_add(text, "sandbox");
+        text_add_str(text, "on");
+        if (landlock > 0) {
+            text_addf(text, " (landlock %lld)", (long long)landlock);
+        }
+        text_add_char(text, '\n');
+    }
+}
+
+/* Its key is its session's, and so is its stream. */
+static void turn_add(const json_t *run, const char *asked, struct text *text) {
+    const json_t *spec = json_object_get(run, "spec");
+    line_add(text, "asked", asked);
+    line_add(text, "model", talk_text(spec, "model"));
+    line_add(text, "session", talk_text(spec, "session"));
+    line_add(text, "stream", talk_text(run, "stream"));
+}
+
 void run_view_whole(const struct run_view *view, const json_t *run, struct text *text) {
     AUTO(text_done) struct text command = {0};
     text_init(&command, 2 << 20);
@@ -294,6 +324,7 @@ void run_view_whole(const struct run_view *view, const json_t *run, struct text 
     const json_t *code = json_object_get(run, "exit_code");
     line_add(text, "run", talk_text(run, "id"));
     line_add(text, "kind", talk_text(run, "kind"));
+    line_add(text, "parent", talk_text(run, "parent"));
     state_add(view, run, text);
     line_add(text, "note", talk_text(run, "note"));
     if (json_is_integer(code)) {
@@ -303,12 +334,18 @@ void run_view_whole(const struct run_view *view, const json_t *run, struct text 
     key_add(text, "attempts");
     text_addf(text, "%lld\n", (long long)talk_int(run, "attempts"));
     line_add(text, "label", talk_text(run, "label"));
-    line_add(text, "command", command.data != NULL ? command.data : "");
-    line_add(text, "in", talk_text(json_object_get(run, "spec"), "cwd"));
-    line_add(text, "key", talk_text(run, "key"));
+    const char *words = command.data != NULL ? command.data : "";
+    if (strcmp(talk_text(run, "kind"), "turn") == 0) {
+        turn_add(run, words, text);
+    } else {
+        line_add(text, "command", words);
+        line_add(text, "in", talk_text(json_object_get(run, "spec"), "cwd"));
+        line_add(text, "key", talk_text(run, "key"));
+    }
     if (json_is_true(json_object_get(run, "once"))) {
         line_add(text, "once", "it is never run twice");
     }
+    sandbox_add(run, text);
     when_add(text, "made", talk_int(run, "made_ms"));
     when_add(text, "started", talk_int(run, "started_ms"));
     when_add(text, "ended", talk_int(run, "ended_ms"));

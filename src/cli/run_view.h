@@ -35,6 +35,9 @@ struct run_view {
 
 void run_view_head(const struct run_view *view, struct text *text);
 void run_view_row(const struct run_view *view, const json_t *run, struct text *text); /* A line. */
+/* How it ended, or what it does, in its colour: of a run or of a step. */
+void run_view_state(const struct run_view *view, const json_t *run, struct text *text);
+void run_view_plain(struct text *text, const char *words); /* Without control characters. */
 void run_view_whole(const struct run_view *view, const json_t *run, struct text *text);
 
 bool run_has_ended(const json_t *run);

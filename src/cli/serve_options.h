@@ -18,6 +18,7 @@
 
 struct serve_options {
     const char *data;             /* The data directory. */
+    const char *config;           /* Another file of settings than the one in `data`; or NULL. */
     const char *database;         /* "postgres://…"; NULL: SQLite in `data`. */
     struct listen_address listen; /* Beside the socket in `data`. */
     bool insecure_loopback;
@@ -28,10 +29,16 @@ struct serve_options {
     int64_t jobs_max;           /* At once. */
     int64_t keep_runs;          /* Runs that have ended; 0: any number. */
     int64_t keep_days;          /* How long they stay; 0: for ever. */
+    int64_t keep_bytes;         /* What they may take on the disk; 0: any size. */
+    int64_t attachment_max;     /* Bytes of one image. */
     const char *webhook_allow;  /* Addresses that are not public; NULL: none. */
     const char *webhook_secret; /* A file; NULL: one in `data`, made if need be. */
     uint64_t webhook_timeout_ms;
     int64_t webhook_first_ms, webhook_max_ms, webhook_stalled_ms;
+    const char *model;       /* "provider/model" for sessions that name none; NULL: found. */
+    const char *script;      /* The file of scripted/…; NULL: none. */
+    const char *price_file;  /* NULL: what is built in. */
+    const char *fetch_allow; /* Addresses beside public ones for web_fetch; NULL: none. */
     const struct world *world;
     struct log *log;
     /* `url` is where it is reached. */

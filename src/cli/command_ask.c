@@ -1,0 +1,262 @@
+/* command_ask.c: drover ask, drover approve. */
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/session_ask.h"
+#include "cli/turn_look.h"
+#include "cli/turn_watch.h"
+
+static const struct flag ask_flags[] = {
+    {.name = "model",
+     .letter = 'm',
+     .kind = FLAG_TEXT,
+     .value = "NAME",
+     .about = "Which model: provider/model [the daemon's].",
+     .env = "DROVER_MODEL"},
+    {.name = "session",
+     .letter = 's',
+     .kind = FLAG_TEXT,
+     .value = "ID",
+     .about = "Go on in this session [a new one]."},
+    {.name = "root",
+     .kind = FLAG_TEXT,
+     .value = "DIR",
+     .about = "The folder that its tools work in [none: it gets no tools for files]."},
+    {.name = NULL},
+};
+
+/* --- The question ----------------------------------------------------------------------------- */
+
+/* What was said as operands; with "-", or none where something is poured in, what comes there. */
+static struct err read_question(const struct invocation *invocation, struct lines *lines,
+                                struct text *text, struct why *why) {
+    const struct args *args = &invocation->args;
+    bool dash = args->operand_count > 0 && strcmp(args->operands[0], "-") == 0;
+    if (args->operand_count > 0 && !dash) {
+        text_add_str(text, args->operands[0]);
+    }
+    if (dash || (args->operand_count == 0 && isatty(STDIN_FILENO) == 0)) {
+        struct bytes poured = {0};
+        struct err err = lines_rest(lines, &poured);
+        if (err_failed(err)) {
+            return err;
+        }
+        text_add(text, poured.data, poured.len);
+    }
+    if (text->len == 0 || text->data[strspn(text->data, " \t\r\n")] == '\0') {
+        why_set(why, "nothing was asked; give the question in quotes, or pour it in");
+        return err_make(ERR_USAGE, "ask: question");
+    }
+    return ERR_OK;
+}
+
+static struct err find_session(struct invocation *invocation, struct talk *talk,
+                               char **ret_session) {
+    const struct args *args = &invocation->args;
+    const char *named = args_text(args, "session"), *root = args_text(args, "root");
+    char path[PATH_MAX];
+    if (named != NULL) {
+        *ret_session = mem_copy(named, strlen(named));
+        return ERR_OK;
+    }
+    if (root != NULL && realpath(root, path) == NULL) {
+        why_set(&invocation->why, "root: there is no folder %s", root);
+        return err_make(ERR_USAGE, "ask: root");
+    }
+    const struct session_wish wish = {.model = args_text(args, "model"),
+                                      .root = root == NULL ? NULL : path};
+    return session_make(talk, &wish, ret_session, &invocation->why);
+}
+
+/* --- The answer ------------------------------------------------------------------------------- */
+
+struct asking {
+    struct invocation *invocation;
+    struct talk *talk;
+    struct lines *lines;
+    const char *question;
+};
+
+static struct err ask_in(const struct asking *asking, const char *session) {
+    struct invocation *invocation = asking->invocation;
+    AUTO(mem_release) char *run = NULL;
+    int64_t after = 0;
+    struct err err = session_head(asking->talk, session, &after, &invocation->why);
+    const struct session_say say = {.session = session,
+                                    .text = asking->question,
+                                    .model = args_text(&invocation->args, "model")};
+    if (!err_failed(err)) {
+        err = session_say(asking->talk, &say, &run, &invocation->why);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    const struct turn_look look = {.invocation = invocation,
+                                   .talk = asking->talk,
+                                   .lines = asking->lines,
+                                   .session = session,
+                                   .run = run,
+                                   .after = after};
+    return turn_look(&look);
+}
+
+static struct err ask_run(struct invocation *invocation) {
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    AUTO(text_done) struct text question = {0};
+    AUTO(mem_release) char *session = NULL;
+    struct lines lines;
+    text_init(&question, LINES_LINE_MAX);
+    struct err err = talk_open(&talk, invocation);
+    if (err_failed(err)) {
+        return err;
+    }
+    lines_init(&lines, STDIN_FILENO, talk.interrupt_fd);
+    err = read_question(invocation, &lines, &question, &invocation->why);
+    if (!err_failed(err)) {
+        err = find_session(invocation, &talk, &session);
+    }
+    if (!err_failed(err)) {
+        const struct asking asking = {invocation, &talk, &lines, question.data};
+        err = ask_in(&asking, session);
+    }
+    lines_done(&lines);
+    return err;
+}
+
+const struct command command_ask = {
+    .name = "ask",
+    .summary = "Ask a model one thing, and print its answer.",
+    .operands = "[QUESTION]",
+    .operands_max = 1,
+    .flags = ask_flags,
+    .talks = true,
+    .about =
+        "With \"-\" as the question, or none in a pipe, it is read from standard input.\n"
+        "--json prints {\"session\",\"run\",\"state\",\"cause\",\"text\",\"usage\"}. Exits with 0\n"
+        "only when the turn succeeded. Ctrl-C leaves; the turn goes on.\n",
+    .run = ask_run,
+};
+
+/* --- Approve ---------------------------------------------------------------------------------- */
+
+enum { MATTER_SHOWN = 120 };
+
+static const struct flag approve_flags[] = {
+    {.name = "deny", .kind = FLAG_SWITCH, .about = "Say no."},
+    {.name = "reason", .kind = FLAG_TEXT, .value = "WHY", .about = "What the model is told."},
+    {.name = "answer", .kind = FLAG_TEXT, .value = "TEXT", .about = "The answer to a question."},
+    {.name = NULL},
+};
+
+struct waiting {
+    const struct invocation *invocation;
+    int64_t count;
+};
+
+/* What it asks, or would do, as one line. */
+static void matter_add(const json_t *row, struct text *line) {
+    AUTO(text_done) struct text arguments = {0};
+    const json_t *value = json_object_get(row, "arguments");
+    const char *question = talk_text(value, "question");
+    text_init(&arguments, 1 << 20);
+    if (question[0] == '\0' && (value == NULL || err_failed(json_write(value, &arguments)))) {
+        text_clear(&arguments);
+    }
+    session_line(line, question[0] != '\0'      ? question
+                       : arguments.data != NULL ? arguments.data
+                                                : "");
+    if (line->len > MATTER_SHOWN) {
+        line->len = utf8_cut((struct bytes){line->data, line->len}, MATTER_SHOWN);
+        line->data[line->len] = '\0';
+        text_add_str(line, " …");
+    }
+}
+
+static void waiting_print(void *ctx, const json_t *row) {
+    struct waiting *waiting = ctx;
+    AUTO(text_done) struct text matter = {0};
+    if (waiting->invocation->json) {
+        talk_print(row);
+        return;
+    }
+    if (waiting->count++ == 0) {
+        printf("%-30s  %-30s  %-14s  %s\n", "ID", "SESSION", "TOOL", "WHAT");
+    }
+    matter_add(row, &matter);
+    printf("%-30s  %-30s  %-14s  %s\n", talk_text(row, "id"), talk_text(row, "session"),
+           talk_text(row, "tool"), matter.data == NULL ? "" : matter.data);
+}
+
+static struct err approve_list(struct invocation *invocation, struct talk *talk) {
+    const struct args *args = &invocation->args;
+    struct waiting waiting = {.invocation = invocation};
+    if (args_on(args, "deny") || args_given(args, "reason") || args_given(args, "answer")) {
+        why_set(&invocation->why, "which one? 'drover approve' lists what waits");
+        return err_make(ERR_USAGE, "approve: id");
+    }
+    struct err err =
+        talk_list(talk, "/api/v1/approvals", waiting_print, &waiting, &invocation->why);
+    if (!err_failed(err) && waiting.count == 0 && !invocation->json) {
+        fputs("Nothing waits for an answer.\n", stderr);
+    }
+    return err;
+}
+
+static struct err approve_one(struct invocation *invocation, struct talk *talk) {
+    const struct args *args = &invocation->args;
+    AUTO(json_release) json_t *answer = NULL;
+    AUTO(text_done) struct text target = {0}, body = {0};
+    const char *text = args_text(args, "answer"), *reason = args_text(args, "reason");
+    text_init(&body, 1 << 20);
+    if (text != NULL) {
+        text_add_str(&body, "{\"answer\":");
+        text_add_json(&body, text, strlen(text));
+    } else {
+        text_add_str(&body,
+                     args_on(args, "deny") ? "{\"decision\":\"deny\"" : "{\"decision\":\"allow\"");
+    }
+    if (text == NULL && reason != NULL) {
+        text_add_str(&body, ",\"reason\":");
+        text_add_json(&body, reason, strlen(reason));
+    }
+    text_add_char(&body, '}');
+    if (text_failed(&body) || !talk_target(&target, "/api/v1/approvals/", args->operands[0], "")) {
+        return err_make(ERR_NOT_FOUND, "approve: id");
+    }
+    struct client_request request = {
+        .method = "POST", .target = target.data, .body = {body.data, body.len}};
+    struct err err =
+        talk_ask(talk, &request, NULL /* parsed is enough */, &answer, &invocation->why);
+    if (!err_failed(err) && invocation->json) {
+        talk_print(answer);
+    } else if (!err_failed(err)) {
+        printf("%s is %s\n", talk_text(answer, "id"), talk_text(answer, "state"));
+    }
+    return err;
+}
+
+static struct err approve_run(struct invocation *invocation) {
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    struct err err = talk_open(&talk, invocation);
+    if (err_failed(err)) {
+        return err;
+    }
+    return invocation->args.operand_count > 0 ? approve_one(invocation, &talk)
+                                              : approve_list(invocation, &talk);
+}
+
+const struct command command_approve = {
+    .name = "approve",
+    .summary = "Say yes (or --deny) to what an agent asks; without ID, list what waits.",
+    .operands = "[ID]",
+    .operands_max = 1,
+    .flags = approve_flags,
+    .talks = true,
+    .run = approve_run,
+};

@@ -1,0 +1,157 @@
+/* command_memory.c: drover memory ls, show, rm: what agents remember. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/talk.h"
+
+static struct err one_ask(struct invocation *invocation, const char *method, json_t **ret_row) {
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    AUTO(text_done) struct text target = {0};
+    if (!talk_target(&target, "/api/v1/memory/", invocation->args.operands[0], "")) {
+        return err_make(ERR_NOT_FOUND, "memory: id");
+    }
+    struct err err = talk_open(&talk, invocation);
+    struct client_request request = {.method = method, .target = target.data};
+    return err_failed(err)
+               ? err
+               : talk_ask(&talk, &request, NULL /* parsed is enough */, ret_row, &invocation->why);
+}
+
+/* --- List ------------------------------------------------------------------------------------- */
+
+static const struct flag ls_flags[] = {
+    {.name = "project",
+     .letter = 'p',
+     .kind = FLAG_TEXT,
+     .value = "NAME",
+     .about = "Of this project, and those about everything."},
+    {.name = "topic", .letter = 't', .kind = FLAG_TEXT, .value = "NAME", .about = "Of this topic."},
+    {.name = NULL},
+};
+
+struct ls {
+    const struct invocation *invocation;
+    bool headed; /* The first line of the table was printed: only when there is an answer. */
+};
+
+static void head_print(struct ls *ls) {
+    if (!ls->headed && !ls->invocation->json) {
+        printf("%-30s  %-10s  %-12s  %-16s  %s\n", "MEMORY", "DAY", "PROJECT", "TOPIC", "TITLE");
+    }
+    ls->headed = true;
+}
+
+static void row_print(void *ctx, const json_t *row) {
+    struct ls *ls = ctx;
+    head_print(ls);
+    if (ls->invocation->json) {
+        talk_print(row);
+        return;
+    }
+    const char *project = talk_text(row, "project");
+    printf("%-30s  %-10s  %-12s  %-16s  %s\n", talk_text(row, "id"), talk_text(row, "day"),
+           project[0] == '\0' ? "-" : project, talk_text(row, "topic"), talk_text(row, "title"));
+}
+
+static void add_param(struct text *path, const char *name, const char *value) {
+    if (value != NULL) {
+        text_addf(path, "%c%s=", strchr(path->data, '?') == NULL ? '?' : '&', name);
+        client_add_escaped(path, value);
+    }
+}
+
+static struct err ls_run(struct invocation *invocation) {
+    const struct args *args = &invocation->args;
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    AUTO(text_done) struct text path;
+    text_init(&path, 8 << 10);
+    text_add_str(&path, "/api/v1/memory");
+    add_param(&path, "project", args_text(args, "project"));
+    add_param(&path, "topic", args_text(args, "topic"));
+    add_param(&path, "q", args->operand_count > 0 ? args->operands[0] : NULL);
+    if (text_failed(&path)) {
+        why_set(&invocation->why, "the words to look for are too long");
+        return err_make(ERR_USAGE, "memory: query");
+    }
+    struct err err = talk_open(&talk, invocation);
+    if (err_failed(err)) {
+        return err;
+    }
+    struct ls ls = {.invocation = invocation};
+    err = talk_list(&talk, path.data, row_print, &ls, &invocation->why);
+    if (!err_failed(err)) {
+        head_print(&ls);
+    }
+    return err;
+}
+
+const struct command command_memory_ls = {
+    .group = "memory",
+    .name = "ls",
+    .summary = "List what agents remember, or look for words in it.",
+    .operands = "[WORDS]",
+    .operands_max = 1,
+    .flags = ls_flags,
+    .talks = true,
+    .run = ls_run,
+};
+
+/* --- Show ------------------------------------------------------------------------------------- */
+
+static void row_show(const json_t *row) {
+    const char *project = talk_text(row, "project");
+    printf("%-9s %s\n%-9s %s\n%-9s %s\n%-9s %s\n", "memory", talk_text(row, "id"), "about",
+           project[0] == '\0' ? "everything" : project, "topic", talk_text(row, "topic"), "day",
+           talk_text(row, "day"));
+    printf("%-9s ", "tags");
+    talk_print(json_object_get(row, "tags"));
+    printf("%-9s %s\n\n%s\n", "title", talk_text(row, "title"), talk_text(row, "content"));
+}
+
+static struct err show_run(struct invocation *invocation) {
+    AUTO(json_release) json_t *row = NULL;
+    struct err err = one_ask(invocation, "GET", &row);
+    if (!err_failed(err) && invocation->json) {
+        talk_print(row);
+    } else if (!err_failed(err)) {
+        row_show(row);
+    }
+    return err;
+}
+
+const struct command command_memory_show = {
+    .group = "memory",
+    .name = "show",
+    .summary = "Show a memory.",
+    .operands = "ID",
+    .operands_min = 1,
+    .operands_max = 1,
+    .talks = true,
+    .run = show_run,
+};
+
+/* --- Forget ----------------------------------------------------------------------------------- */
+
+static struct err rm_run(struct invocation *invocation) {
+    AUTO(json_release) json_t *row = NULL;
+    struct err err = one_ask(invocation, "DELETE", &row);
+    if (!err_failed(err) && invocation->json) {
+        talk_print(row);
+    } else if (!err_failed(err)) {
+        printf("%s is forgotten\n", talk_text(row, "id"));
+    }
+    return err;
+}
+
+const struct command command_memory_rm = {
+    .group = "memory",
+    .name = "rm",
+    .summary = "Forget a memory for good.",
+    .operands = "ID",
+    .operands_min = 1,
+    .operands_max = 1,
+    .talks = true,
+    .run = rm_run,
+};

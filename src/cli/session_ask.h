@@ -1,0 +1,28 @@
+/* session_ask.h: what the commands of sessions ask the daemon.
+ *
+ * Ownership  *ret_answer is the caller's.
+ * Threads    one.
+ */
+#ifndef DROVER_CLI_SESSION_ASK_H
+#define DROVER_CLI_SESSION_ASK_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "cli/talk.h"
+
+struct session_request {
+    const char *method;
+    const char *rest;        /* Behind the id: "/fork"; NULL: nothing. */
+    const struct text *body; /* NULL: none. */
+};
+/* Opens the conversation, and asks about the session that the first operand names. */
+MUST_CHECK struct err session_ask(struct talk *talk, struct invocation *invocation,
+                                  const struct session_request *request, json_t **ret_answer);
+
+/* Prints a text that came from a model or a file: its lines, without what drives a terminal. */
+void session_print(const char *text);
+/* A text as one line: its line breaks and control characters become blanks. */
+void session_line(struct text *line, const char *text);
+
+#endif

@@ -1,0 +1,430 @@
+/* turn_watch.c: events of a session's stream, shown as a conversation. */
+#include "cli/turn_watch.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/id.h"
+#include "base/memory.h"
+#include "cli/follow.h"
+#include "cli/run_ask.h"
+
+enum { TEXT_MAX = 64 << 20, LINE_SHOWN = 160 };
+
+struct watching {
+    const struct turn_watch *watch;
+    struct turn_outcome *outcome;
+    struct paint paint;
+    struct text step; /* What this step has said. */
+    bool enough;      /* The turn has ended, something is asked, or all was seen. */
+    json_t *asked;    /* Owned: what somebody must answer before it goes on. */
+    bool in_line;     /* Something stands in the last line. */
+    bool thinking;    /* What stands there is thinking. */
+};
+
+void turn_outcome_done(struct turn_outcome *outcome) {
+    mem_free(outcome->state);
+    mem_free(outcome->cause);
+    mem_free(outcome->note);
+    text_done(&outcome->text);
+    json_release(&outcome->usage);
+    *outcome = (struct turn_outcome){0};
+}
+
+/* --- What is printed -------------------------------------------------------------------------- */
+
+static void end_line(struct watching *watching) {
+    if (watching->in_line) {
+        fputs(paint_end(&watching->paint, COLOUR_GREY), stdout);
+        fputc('\n', stdout);
+    }
+    watching->in_line = watching->thinking = false;
+}
+
+static bool is_live(const struct watching *watching) {
+    return watching->watch->show == TURN_SHOW_LIVE;
+}
+
+/* A model is not trusted with our terminal: of what controls it, only lines and tabs pass. */
+static void put(const char *text, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c >= 0x20 || c == '\n' || c == '\t') {
+            fputc(c, stdout);
+        }
+    }
+}
+
+static void show_text(struct watching *watching, const char *text, bool thinking) {
+    size_t len = strlen(text);
+    if (!is_live(watching) || len == 0) {
+        return;
+    }
+    if (thinking != watching->thinking) {
+        end_line(watching);
+        fputs(thinking ? paint_begin(&watching->paint, COLOUR_GREY) : "", stdout);
+    }
+    watching->thinking = thinking;
+    put(text, len);
+    watching->in_line = text[len - 1] != '\n';
+    (void)fflush(stdout); /* A failure shows again at the end. */
+}
+
+static void show_line(struct watching *watching, enum colour colour, const char *mark,
+                      const char *name, const char *detail) {
+    if (!is_live(watching)) {
+        return;
+    }
+    end_line(watching);
+    printf("%s%s %s%s ", paint_begin(&watching->paint, colour), mark, name,
+           paint_end(&watching->paint, colour));
+    size_t len = strcspn(detail, "\n");
+    put(detail, len < LINE_SHOWN ? len : LINE_SHOWN);
+    fputs(detail[len] != '\0' || len > LINE_SHOWN ? " …\n" : "\n", stdout);
+    (void)fflush(stdout); /* As above. */
+}
+
+/* --- Events ----------------------------------------------------------------------------------- */
+
+static void on_delta(struct watching *watching, const json_t *data) {
+    const char *text = talk_text(data, "text");
+    text_add_str(&watching->step, text);
+    show_text(watching, text, false);
+}
+
+static void on_thinking(struct watching *watching, const json_t *data) {
+    show_text(watching, talk_text(data, "text"), true);
+}
+
+static void on_output(struct watching *watching, const json_t *data) {
+    (void)data; /* Which step it is makes no difference. */
+    text_clear(&watching->step);
+}
+
+static void on_discarded(struct watching *watching, const json_t *data) {
+    text_clear(&watching->step);
+    show_line(watching, COLOUR_YELLOW, "↻",
+              "the answer broke off; again from its beginning:", talk_text(data, "cause"));
+}
+
+static void on_tool_started(struct watching *watching, const json_t *data) {
+    show_line(watching, COLOUR_BLUE, "•", talk_text(data, "tool"), talk_text(data, "arguments"));
+}
+
+static void on_tool_finished(struct watching *watching, const json_t *data) {
+    bool good = strcmp(talk_text(data, "state"), "succeeded") == 0;
+    show_line(watching, good ? COLOUR_GREY : COLOUR_RED, good ? "  →" : "  ✗",
+              good ? "" : talk_text(data, "state"), talk_text(data, "result"));
+}
+
+static void on_usage(struct watching *watching, const json_t *data) {
+    json_t *sums = watching->outcome->usage;
+    const json_t *call = json_object_get(data, "call");
+    const char *key = NULL;
+    json_t *value = NULL;
+    json_object_foreach((json_t *)(uintptr_t)call, key, value) {
+        const json_t *sum = json_object_get(sums, key);
+        bool unknown = json_is_null(value) || (sum != NULL && json_is_null(sum));
+        json_t *now = json_is_boolean(value)
+                          ? json_boolean(json_is_true(value) || json_is_true(sum))
+                      : unknown ? json_null()
+                                : json_integer(json_integer_value(value) + json_integer_value(sum));
+        (void)json_object_set_new(sums, key, now); /* A sum that is missing is not shown. */
+    }
+}
+
+static void on_asked(struct watching *watching, const json_t *data) {
+    json_release(&watching->asked);
+    watching->asked = json_incref((json_t *)(uintptr_t)data);
+    watching->enough = true;
+}
+
+static char *copy(const char *text) {
+    return mem_copy(text, strlen(text));
+}
+
+static void on_finished(struct watching *watching, const json_t *data) {
+    struct turn_outcome *outcome = watching->outcome;
+    end_line(watching);
+    outcome->state = copy(talk_text(data, "state"));
+    outcome->cause = copy(talk_text(data, "cause"));
+    outcome->note = copy(talk_text(data, "note"));
+    text_add(&outcome->text, watching->step.data == NULL ? "" : watching->step.data,
+             watching->step.len);
+    watching->enough = true;
+}
+
+static const struct {
+    const char *type;
+    void (*run)(struct watching *watching, const json_t *data);
+} handlers[] = {
+    {"delta", on_delta},
+    {"thinking_delta", on_thinking},
+    {"output_started", on_output},
+    {"output_discarded", on_discarded},
+    {"tool_started", on_tool_started},
+    {"tool_finished", on_tool_finished},
+    {"usage", on_usage},
+    {"approval_asked", on_asked},
+    {"question_asked", on_asked},
+    {"turn_finished", on_finished},
+};
+
+static void hear(struct watching *watching, const struct follow_event *event) {
+    AUTO(json_release) json_t *data = NULL;
+    struct why ignored;
+    if (err_failed(
+            json_parse(event->data.data, event->data.len, JSON_DEPTH_MAX, &data, &ignored))) {
+        return;
+    }
+    if (strcmp(talk_text(data, "run"), watching->watch->run) != 0) {
+        return; /* Of another turn. */
+    }
+    for (size_t i = 0; i < COUNT_OF(handlers); i++) {
+        if (strlen(handlers[i].type) == event->type.len &&
+            memcmp(handlers[i].type, event->type.data, event->type.len) == 0) {
+            handlers[i].run(watching, data);
+        }
+    }
+}
+
+/* What comes behind a question in one piece is read again, behind its answer. */
+static void on_event(void *ctx, const struct follow_event *event) {
+    struct watching *watching = ctx;
+    if (watching->enough) {
+        return;
+    }
+    watching->outcome->seq = event->seq;
+    hear(watching, event);
+    if (watching->watch->until > 0 && event->seq >= watching->watch->until) {
+        watching->enough = true;
+    }
+}
+
+/* --- What somebody must answer ---------------------------------------------------------------- */
+
+static struct err send_answer(struct talk *talk, const char *id, json_t *body, struct why *why) {
+    AUTO(text_done) struct text target = {0}, text = {0};
+    text_init(&text, 1 << 20);
+    struct err err = json_write(body, &text);
+    if (err_failed(err) || !talk_target(&target, "/api/v1/approvals/", id, "")) {
+        return err_failed(err) ? err : err_make(ERR_OUT_OF_MEMORY, "ask: target");
+    }
+    struct client_request request = {
+        .method = "POST", .target = target.data, .body = {text.data, text.len}};
+    err = talk_ask(talk, &request, NULL /* parsed is enough */, NULL /* nor that */, why);
+    return err.code == ERR_CONFLICT ? ERR_OK : err; /* Somebody else was first. */
+}
+
+/* Who looks on from the beginning hears of what was answered long ago, too. */
+static struct err still_waits(struct talk *talk, const char *id, bool *ret_waits, struct why *why) {
+    AUTO(json_release) json_t *row = NULL;
+    AUTO(text_done) struct text target = {0};
+    if (!talk_target(&target, "/api/v1/approvals/", id, "")) {
+        return err_make(ERR_OUT_OF_MEMORY, "ask: target");
+    }
+    struct client_request request = {.method = "GET", .target = target.data};
+    struct err err = talk_ask_until(talk, &request, RUN_RETRY_MS, &row, why);
+    if (err.code == ERR_NOT_FOUND) {
+        *ret_waits = false;
+        return ERR_OK;
+    }
+    if (!err_failed(err)) {
+        *ret_waits = strcmp(talk_text(row, "state"), "open") == 0;
+    }
+    return err;
+}
+
+static void show_question(const json_t *asked) {
+    const json_t *arguments = json_object_get(asked, "arguments");
+    const json_t *about = json_object_get(asked, "about");
+    const char *question = talk_text(arguments, "question");
+    const char *diff = talk_text(about, "diff");
+    if (question[0] != '\0') {
+        put(question, strlen(question));
+        fputc('\n', stdout);
+        return;
+    }
+    printf("May it call %s?\n", talk_text(asked, "tool"));
+    if (diff[0] != '\0') {
+        put(diff, strlen(diff));
+    } else if (arguments != NULL) {
+        talk_print(arguments);
+    }
+}
+
+static struct err read_answer(struct watching *watching, json_t **ret_body) {
+    bool question = strcmp(talk_text(watching->asked, "kind"), "answer") == 0;
+    struct bytes line = {0};
+    fputs(question ? "> " : "[y]es, or no and why: ", stdout);
+    (void)fflush(stdout); /* As above. */
+    struct err err = lines_next(watching->watch->answers, &line);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (line.data == NULL) {
+        return err_make(ERR_INTERRUPTED, "ask: the input is over");
+    }
+    bool yes = line.len > 0 && (line.data[0] == 'y' || line.data[0] == 'Y');
+    json_t *text = json_stringn(line.data, line.len);
+    *ret_body = question ? json_pack("{s:o}", "answer", text)
+                : yes    ? json_pack("{s:s}", "decision", "allow")
+                         : json_pack("{s:s,s:o}", "decision", "deny", "reason", text);
+    if (!question && yes) {
+        json_decref(text);
+    }
+    return *ret_body == NULL ? err_make(ERR_OUT_OF_MEMORY, "ask: answer") : ERR_OK;
+}
+
+static struct err settle_asked(struct watching *watching) {
+    const struct turn_watch *watch = watching->watch;
+    AUTO(json_release) json_t *body = NULL;
+    const char *id = talk_text(watching->asked, "id");
+    bool waits = false;
+    struct err err = still_waits(watch->talk, id, &waits, &watch->invocation->why);
+    if (err_failed(err) || !waits) {
+        return err;
+    }
+    end_line(watching);
+    if (watch->answers == NULL) {
+        fprintf(stderr, "drover: it waits for an answer: drover approve %s\n", id);
+        return ERR_OK;
+    }
+    show_question(watching->asked);
+    err = read_answer(watching, &body);
+    return err_failed(err) ? err : send_answer(watch->talk, id, body, &watch->invocation->why);
+}
+
+/* --- Looking on ------------------------------------------------------------------------------- */
+
+static struct err look_on(struct watching *watching, const char *name) {
+    const struct turn_watch *watch = watching->watch;
+    struct follow_options options = {
+        .client = watch->talk->client,
+        .talk = &watch->talk->options,
+        .world = watch->talk->world,
+        .name = name,
+        .via = FOLLOW_SSE,
+        .after = watching->outcome->seq,
+        .retry_ms = RUN_RETRY_MS,
+        .enough = &watching->enough,
+        .event = on_event,
+        .trouble = talk_trouble,
+        .ctx = watching,
+    };
+    struct err err = follow_run(&options, &watch->invocation->why);
+    if (!err_failed(err) && watching->asked != NULL) {
+        err = settle_asked(watching);
+        json_release(&watching->asked);
+        watching->enough = false;
+    }
+    return err;
+}
+
+struct err turn_watch(const struct turn_watch *watch, struct turn_outcome *ret_outcome) {
+    struct watching watching = {.watch = watch,
+                                .outcome = ret_outcome,
+                                .paint = paint_of(STDOUT_FILENO, &watch->invocation->env)};
+    char name[128];
+    *ret_outcome = (struct turn_outcome){.seq = watch->after, .usage = json_object()};
+    text_init(&watching.step, TEXT_MAX);
+    text_init(&ret_outcome->text, TEXT_MAX);
+    (void)snprintf(name, sizeof name, "session:%s", watch->session); /* Ids are short. */
+    struct err err = ERR_OK;
+    while (!err_failed(err) && ret_outcome->state == NULL &&
+           (watch->until == 0 || ret_outcome->seq < watch->until)) {
+        err = look_on(&watching, name);
+    }
+    end_line(&watching);
+    text_done(&watching.step);
+    json_release(&watching.asked);
+    if (ret_outcome->state != NULL && watch->show == TURN_SHOW_FINAL) {
+        put(ret_outcome->text.data == NULL ? "" : ret_outcome->text.data, ret_outcome->text.len);
+        fputs(ret_outcome->text.len > 0 ? "\n" : "", stdout);
+    }
+    return err;
+}
+
+/* --- Sessions --------------------------------------------------------------------------------- */
+
+static void set(json_t *object, const char *key, const char *value) {
+    if (value != NULL) {
+        (void)json_object_set_new(object, key, json_string(value)); /* Missing memory: refused. */
+    }
+}
+
+static struct err post(struct talk *talk, const char *target, const json_t *body,
+                       json_t **ret_answer, struct why *why) {
+    AUTO(text_done) struct text text = {0};
+    text_init(&text, 8 << 20);
+    struct err err = json_write(body, &text);
+    if (err_failed(err)) {
+        return err;
+    }
+    struct client_request request = {
+        .method = "POST", .target = target, .body = {text.data, text.len}};
+    return talk_ask(talk, &request, NULL /* parsed is enough */, ret_answer, why);
+}
+
+struct err session_make(struct talk *talk, const struct session_wish *wish, char **ret_id,
+                        struct why *why) {
+    AUTO(json_release) json_t *body = json_object();
+    AUTO(json_release) json_t *answer = NULL;
+    set(body, "model", wish->model);
+    set(body, "root", wish->root);
+    set(body, "title", wish->title);
+    struct err err = post(talk, "/api/v1/sessions", body, &answer, why);
+    if (!err_failed(err)) {
+        *ret_id = copy(talk_text(answer, "id"));
+    }
+    return err;
+}
+
+/* With an id of the message: sent twice because an answer got lost, it is said once. */
+struct err session_say(struct talk *talk, const struct session_say *say, char **ret_run,
+                       struct why *why) {
+    AUTO(json_release) json_t *body = json_object();
+    AUTO(json_release) json_t *answer = NULL;
+    AUTO(text_done) struct text target = {0}, text = {0};
+    uint8_t random[10];
+    world_random(talk->world, random, sizeof random);
+    struct id client = id_make("cli", world_wall_ms(talk->world), random);
+    set(body, "text", say->text);
+    set(body, "model", say->model);
+    set(body, "policy", say->policy);
+    set(body, "client_id", client.text);
+    if (!talk_target(&target, "/api/v1/sessions/", say->session, "/messages")) {
+        why_set(why, "that is no session's id");
+        return err_make(ERR_NOT_FOUND, "say: id");
+    }
+    text_init(&text, 8 << 20);
+    struct err err = json_write(body, &text);
+    if (err_failed(err)) {
+        return err;
+    }
+    struct client_request request = {
+        .method = "POST", .target = target.data, .body = {text.data, text.len}};
+    err = talk_ask_until(talk, &request, RUN_RETRY_MS, &answer, why);
+    if (!err_failed(err)) {
+        *ret_run = copy(talk_text(answer, "run"));
+    }
+    return err;
+}
+
+struct err session_head(struct talk *talk, const char *session, int64_t *ret_seq, struct why *why) {
+    AUTO(json_release) json_t *answer = NULL;
+    AUTO(text_done) struct text target = {0};
+    if (!talk_target(&target, "/api/v1/streams/session:", session, "")) {
+        return err_make(ERR_NOT_FOUND, "session: id");
+    }
+    struct client_request request = {.method = "GET", .target = target.data};
+    struct err err = talk_ask_until(talk, &request, RUN_RETRY_MS, &answer, why);
+    if (err.code == ERR_NOT_FOUND) {
+        why_set(why, "there is no session with that id; 'drover session ls' lists them");
+    }
+    if (!err_failed(err)) {
+        *ret_seq = talk_int(answer, "head");
+    }
+    return err;
+}
