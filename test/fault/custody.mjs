@@ -38,13 +38,15 @@ function link(file) {
 
 const pids = () => readdirSync("/proc").filter((name) => /^\d+$/.test(name));
 
-/** Everything that lives for jobs of that data directory: [{pid, run, holder}]. */
+/** Everything that lives for jobs of that data directory: [{pid, run, holder}]. The nursery, which
+ * is no job's, is not among them. */
 export function processesOf(data) {
   const found = [];
   for (const pid of pids()) {
     const words = read(`/proc/${pid}/environ`).split("\0");
     const run = words.find((word) => word.startsWith("DROVER_RUN="))?.slice("DROVER_RUN=".length);
     const holder = link(`/proc/${pid}/exe`).startsWith(`${data}/libexec/`);
+    if (holder && read(`/proc/${pid}/cmdline`).split("\0")[1] === "nursery") continue;
     if (holder || (run && words.includes(`DROVER_DATA=${data}`))) {
       found.push({ pid: Number(pid), run, holder });
     }

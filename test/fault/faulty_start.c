@@ -41,6 +41,13 @@ ssize_t send(int fd, const void *data, size_t len, int flags) {
     return fails(how) ? -1 : seen(how, syscall(SYS_sendto, fd, data, len, flags, NULL, 0));
 }
 
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
+    bool carries = message->msg_controllen > 0;
+    enum faulty_how how =
+        carries ? faulty_turn(FAULTY_START, "an order for the nursery") : FAULTY_NOT;
+    return fails(how) ? -1 : seen(how, syscall(SYS_sendmsg, fd, message, flags));
+}
+
 /* Adoption begins with one. (Of connect itself ISO C knows no compatible definition.) */
 int socket(int domain, int type, int protocol) {
     bool local = domain == AF_UNIX;

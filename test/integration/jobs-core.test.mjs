@@ -171,6 +171,45 @@ test("more commands than places wait their turn", async (t) => {
   assert.equal(await metric(daemon, "jobs_started_total"), 8);
 });
 
+test("so many of a key run at once, in their order, though the daemon is killed", async (t) => {
+  const { daemon, folder } = daemonFor(t);
+  await daemon.start();
+  const file = path.join(folder, "order");
+  const go = path.join(folder, "go");
+  const line = (name) =>
+    `echo b ${name} >> ${file}; while [ ! -e ${go} ]; do sleep 0.02; done; ` +
+    `sleep 0.05; echo e ${name} >> ${file}`;
+  const ids = [];
+  const add = async (name, more) => ids.push(await start(daemon, { shell: line(name), ...more }));
+  for (let i = 0; i < 6; i++) await add(`one${i}`, { key: "one", key_max: 1 });
+  await add("one-urgent", { key: "one", key_max: 1, priority: 5 });
+  for (let i = 0; i < 8; i++) await add(`two${i}`, { key: "two", key_max: 2 });
+  await daemon.kill();
+  await daemon.start();
+  writeFileSync(go, "");
+  for (let i = 0; i < 2; i++) {
+    await daemon.kill();
+    await daemon.start();
+  }
+  for (const id of ids) {
+    const run = await ended(daemon, id);
+    assert.equal(run.state, "succeeded", id);
+  }
+  const steps = readFileSync(file, "utf8").trim().split("\n");
+  assert.equal(steps.length, 2 * ids.length);
+  const most = { one: 0, two: 0 };
+  const now = { one: 0, two: 0 };
+  for (const step of steps) {
+    const key = step.slice(2, 5);
+    now[key] += step[0] === "b" ? 1 : -1;
+    most[key] = Math.max(most[key], now[key]);
+  }
+  assert.deepEqual(most, { one: 1, two: 2 });
+  const begun = steps.filter((step) => step.startsWith("b one")).map((step) => step.slice(2));
+  const order = ["one0", "one-urgent", "one1", "one2", "one3", "one4", "one5"];
+  assert.deepEqual(begun, order);
+});
+
 test("a command gets the limit of descriptors that the daemon was started with", async (t) => {
   const { daemon, folder } = daemonFor(t);
   const program = path.join(folder, "drover");

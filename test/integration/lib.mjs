@@ -13,9 +13,12 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
-/** The environment without drover's own words: what a developer has set there is not under test. */
+/** The environment without words of drover and of providers: what a developer has set there is not
+ *  under test, and his keys are not spent. */
 export const plainEnv = Object.fromEntries(
-  Object.entries(process.env).filter(([name]) => !name.startsWith("DROVER_")),
+  Object.entries(process.env).filter(
+    ([name]) => !/^(DROVER|OPENAI|ANTHROPIC|DEEPSEEK|OLLAMA)_/.test(name),
+  ),
 );
 export const bin = path.resolve(root, process.env.DROVER_BIN ?? "build/drover");
 
@@ -44,7 +47,10 @@ export class Daemon {
     this.program = program;
     this.data = data;
     this.args = ["serve", "--data", data, "--listen", listen, ...args];
-    this.env = { ...plainEnv, ...(database ? { DROVER_DATABASE: database } : {}), ...env };
+    // With a model named, no start looks for servers of models on this machine.
+    const ours = { DROVER_MODEL: "scripted/demo" };
+    if (database) ours.DROVER_DATABASE = database;
+    this.env = { ...plainEnv, ...ours, ...env };
     this.socket = path.join(data, "drover.sock");
     this.log = "";
   }

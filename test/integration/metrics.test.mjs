@@ -71,6 +71,18 @@ test("each figure has one name, a unit, a type and a sentence", async (t) => {
     "store_queue_depth",
     "store_wal_bytes",
     "store_checkpoints_total",
+    "runs_queued",
+    "runs_running",
+    "runs_oldest_queued_seconds",
+    "runs_kept_bytes",
+    "runs_ended_total",
+    "jobs_adopted_total",
+    "jobs_late_results_total",
+    "deliveries_total",
+    "deliveries_failed_total",
+    "inbox_pending",
+    "inbox_stalled",
+    "inbox_oldest_seconds",
   ]) {
     assert.ok(`drover_${name}` in families, `no ${name}`);
   }
@@ -98,6 +110,21 @@ test("figures move with what happens", async (t) => {
   assert.ok(after("hub_ring_bytes") > 0);
   if (!process.env.DROVER_DATABASE) assert.ok(after("store_wal_bytes") > 0);
   sse.close();
+});
+
+test("runs are counted by how they ended, and what is kept of them", async (t) => {
+  const daemon = await start(t, ["--insecure-loopback"]);
+  const figure = async (name, labels) =>
+    parse((await daemon.request("GET", "/metrics")).text)[`drover_${name}`].samples.get(labels);
+  for (const argv of [["true"], ["false"], ["false"]]) {
+    const { json } = await daemon.request("POST", "/api/v1/jobs", { body: { argv } });
+    const events = await openSse(daemon, `/api/v1/streams/run:${json.id}/events`);
+    while (await events.next());
+  }
+  assert.equal(await figure("runs_ended_total", '{state="succeeded"}'), 1);
+  assert.equal(await figure("runs_ended_total", '{state="failed"}'), 2);
+  assert.equal(await figure("runs_ended_total", '{state="lost"}'), 0);
+  while ((await figure("runs_kept_bytes", "")) < 3 * 4096); // It is asked for now and then.
 });
 
 test("over TCP a token with the scope read is needed", async (t) => {

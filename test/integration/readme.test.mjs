@@ -80,7 +80,7 @@ test("the quick start works as it is written", { timeout: 60_000 }, async (t) =>
 test("a job runs, outlives the daemon and is stopped as it is written", {
   timeout: 120_000,
 }, async (t) => {
-  const [run, kill, serve, back, curl, webhook] = blocks("Run a job", 6);
+  const [run, kill, serve, back, curl, webhook, budget] = blocks("Run a job", 7);
   const args = ["--insecure-loopback", "--webhook-allow", "127.0.0.1"];
   assert.ok(serve.includes(`--listen 127.0.0.1:7433 ${args.join(" ")}`), serve);
   const daemon = new Daemon({ data: scratch(t), args });
@@ -133,4 +133,22 @@ test("a job runs, outlives the daemon and is stopped as it is written", {
   assert.equal(taken.code, 0, taken.stderr);
   assert.match(taken.stdout, /^taken dlv_\S+ run_\S+ failed exit_code 3$/m);
   assert.doesNotMatch(taken.stdout, /^forged/m);
+
+  const spent = await type(daemon, budget);
+  assert.equal(spent.code, 0, spent.stderr);
+  assert.match(spent.stdout, /^done$/m);
+  assert.match(spent.stdout, /^project:nightly +0 {2}wall_ms 1\.\d+s of 2h 00m$/m);
+});
+
+test("a model without a key answers as it is written", { timeout: 60_000 }, async (t) => {
+  const [talk] = blocks("Talk with a model", 1);
+  const daemon = new Daemon({ data: scratch(t) });
+  t.after(() => daemon.kill());
+  await daemon.start();
+  const { code, stdout, stderr } = await type(daemon, talk);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^This is the scripted model: .* What can you do\?$/m);
+  assert.match(stdout, /^I have read it\.$/m);
+  assert.match(stdout, /^SESSION +STATE +CHANGED +TITLE$/m);
+  assert.match(stdout, /^\[read_file succeeded\]$/m);
 });

@@ -53,6 +53,7 @@ test("an append answers 201 with stream, seq and time, and the event can be read
     events: [{ seq: 1, at_ms: json.at_ms, type: "note.v1", data }],
     head: 1,
     floor: 0,
+    done: false,
   });
 });
 
@@ -240,7 +241,7 @@ test("bad queries are refused by name", async () => {
 test("a stream that does not exist is 404 now, and can be waited for", async () => {
   assert.equal((await events("later")).json.code, "not_found");
   const empty = await events("later", "?wait=1");
-  assert.deepEqual(empty.json, { events: [], head: 0, floor: 0 });
+  assert.deepEqual(empty.json, { events: [], head: 0, floor: 0, done: false });
   assert.equal((await events("later", "?after=3&wait=1")).json.code, "cursor_ahead");
   const waiting = events("later", "?wait=30");
   await fill("later", 1);
@@ -417,7 +418,14 @@ test("a long-poll from below the floor of an emptied stream is answered at once"
   await daemon.request("DELETE", "/api/v1/streams/emptied/events?through=3");
   const begin = Date.now();
   const { json } = await events("emptied", "?after=1&wait=30");
-  assert.deepEqual(json, { snapshot: { floor: 3, head: 3 }, events: [], head: 3, floor: 3 });
+  assert.deepEqual(json, {
+    snapshot: { floor: 3, head: 3 },
+    snapshot_seq: 3,
+    events: [],
+    head: 3,
+    floor: 3,
+    done: false,
+  });
   assert.ok(Date.now() - begin < 15000, "it waited for an event instead");
 });
 

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { once } from "node:events";
-import { readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import http from "node:http";
 import path from "node:path";
 import { test } from "node:test";
@@ -111,6 +111,63 @@ test("a receiver that answers 500 forty times and then 200 gets it", async (t) =
     [run, "job", "succeeded", 0],
   );
   assert.match(notice.output, /hello/);
+});
+
+/** A job, started; `body` is all of it but whom it notifies. */
+async function job(daemon, webhook, body) {
+  const answer = await daemon.request("POST", "/api/v1/jobs", {
+    body: { ...body, notify: [{ webhook }] },
+    local: true,
+  });
+  assert.equal(answer.status, 201, answer.text);
+  return answer.json.id;
+}
+
+/** Its holder, once it has begun. */
+async function holderOf(daemon, id) {
+  const file = path.join(daemon.data, "spool", `${id}.1`, "claim");
+  while (!existsSync(file)) await new Promise((resolve) => setTimeout(resolve, 5));
+  return Number(readFileSync(file, "utf8").split(" ")[1]);
+}
+
+test("every end is told once, whatever it was", async (t) => {
+  const daemon = await daemonFor(t, [...quick, ...loopback]).start();
+  const hook = await receiver(t, say(200));
+  const stop = (id) => daemon.request("POST", `/api/v1/runs/${id}/stop`, { local: true });
+  const sleep = { argv: ["sleep", "600"] };
+  const want = {};
+  const expect = async (body, ...end) => {
+    const id = await job(daemon, hook.url, body);
+    want[id] = end;
+    return id;
+  };
+  await expect({ argv: ["true"] }, "succeeded", "completed", 0);
+  await expect({ shell: "exit 3" }, "failed", "exit_code", 3);
+  await expect({ shell: "kill -9 $$" }, "failed", "signal", null);
+  await expect({ argv: ["/no/such/program"] }, "failed", "not_started", null);
+  await expect(
+    { shell: "exit 2", retry: { max: 2, backoff: 10 } },
+    ...["failed", "exit_code", 2],
+  );
+  await expect({ ...sleep, timeout_ms: 50 }, "timed_out", "deadline", null);
+  const running = await expect(sleep, "cancelled", "stopped", null);
+  const killed = await expect(sleep, "lost", "holder_killed", null);
+  const once = await expect({ ...sleep, once: true }, "lost", "outcome_unknown", null);
+  const first = await expect({ ...sleep, key: "k", key_max: 1 }, "cancelled", "stopped", null);
+  const waiting = await expect({ ...sleep, key: "k", key_max: 1 }, "cancelled", "stopped", null);
+  for (const id of [killed, once]) process.kill(await holderOf(daemon, id), "SIGKILL");
+  for (const id of [waiting, running]) assert.equal((await stop(id)).status, 200);
+  await daemon.kill();
+  await daemon.start();
+  assert.equal((await stop(first)).status, 200);
+  const all = Object.keys(want).length;
+  while ((await inbox(daemon)).filter((row) => row.state === "acknowledged").length < all);
+  assert.equal((await inbox(daemon)).length, all);
+  assert.equal(ids(hook.requests).length, all);
+  for (const { body } of hook.requests) {
+    const { run, state, cause, exit_code: code } = JSON.parse(body);
+    assert.deepEqual([state, cause, code], want[run], run);
+  }
 });
 
 test("a receiver that is down through three restarts gets it", async (t) => {

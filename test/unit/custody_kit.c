@@ -45,7 +45,7 @@ int yard_close(void **state) {
     }
     const struct tree_mark mark = {NAME, nonce()};
     struct tree_end end;
-    assert_false(err_failed(tree_end(&mark, PATIENCE_MS, &end)));
+    assert_false(err_failed(tree_end(&mark, 1, PATIENCE_MS, &end)));
     holders_close(yard->holders);
     loop_close(yard->loop);
     while (waitpid(-1, NULL, WNOHANG) > 0) {

@@ -74,12 +74,18 @@ static void put_command(FILE *file, const struct kit_order *order) {
 
 static void put_order(FILE *file, struct kit *kit, const struct kit_order *order) {
     uint64_t timeout_ms = order->timeout_ms == 0 ? ORDER_TIMEOUT_MS_DEFAULT : order->timeout_ms;
-    put(file, PROTOCOL_ORDER_MAGIC, strlen(PROTOCOL_ORDER_MAGIC));
+    const char *magic = order->hide == NULL ? PROTOCOL_ORDER_MAGIC : PROTOCOL_ORDER_STRICT;
+    put(file, magic, strlen(magic));
     put_text(file, ORDER_SPOOL, order->spool == NULL ? kit->spool : order->spool);
     put_text(file, ORDER_NAME, KIT_NAME);
     put_text(file, ORDER_NONCE, KIT_NONCE);
     put_text(file, ORDER_CWD, order->cwd == NULL ? kit->spool : order->cwd);
-    put_text(file, 12345, "a record that nobody knows is skipped");
+    if (order->hide == NULL) {
+        put_text(file, 12345, "a record that nobody knows is skipped");
+    }
+    for (const char *const *at = order->hide; at != NULL && *at != NULL; at++) {
+        put_text(file, ORDER_HIDE, *at);
+    }
     put_command(file, order);
     put_number(file, ORDER_FLAGS, order->flags);
     if (order->input.len > 0) {

@@ -71,10 +71,10 @@ static inline void runs_open(struct runs_kit *runs, const char *where) {
     }
 }
 
-static inline int runs_begin(void **state) {
+static inline int runs_begin_in(void **state, const char *parent) {
     struct runs_kit *runs = mem_new(sizeof *runs);
     struct kit *kit = &runs->kit;
-    (void)snprintf(kit->folder, sizeof kit->folder, "/tmp/drover-runs-XXXXXX");
+    (void)snprintf(kit->folder, sizeof kit->folder, "%s/drover-runs-XXXXXX", parent);
     assert_non_null(mkdtemp(kit->folder));
     kit->world = *world_real();
     kit->world.ctx = kit;
@@ -86,6 +86,10 @@ static inline int runs_begin(void **state) {
     runs_open(runs, kit_where(kit));
     *state = runs;
     return 0;
+}
+
+static inline int runs_begin(void **state) {
+    return runs_begin_in(state, "/tmp");
 }
 
 static inline int runs_end(void **state) {

@@ -223,6 +223,98 @@ static void what_was_owed_before_the_start_is_walked(void **state) {
     assert_in_range(kit->server.connections, 1, DELIVER_AT_ONCE);
 }
 
+static void until_in_flight(struct kit *kit, uint64_t count) {
+    while (stats(kit).in_flight != count) {
+        turn(kit);
+    }
+}
+
+static void receivers_that_are_silent_hold_half_of_the_slots_at_most(void **state) {
+    struct kit *kit = *state;
+    enum { MUTE = DELIVER_AT_ONCE + 5, OTHERS = 60 };
+    char path[16];
+    for (int i = 0; i < MUTE; i++) {
+        (void)snprintf(path, sizeof path, "mute%d", i);
+        owe(kit, path);
+    }
+    until_in_flight(kit, DELIVER_AT_ONCE);
+    until_in_flight(kit, DELIVER_SLOW_MAX); /* The others were taken back, and failed nobody. */
+    assert_int_equal(stats(kit).failed, 0);
+    assert_int_equal(rows(kit).failures, 0);
+    for (int i = 0; i < OTHERS; i++) {
+        (void)snprintf(path, sizeof path, "other%d", i);
+        owe(kit, path);
+    }
+    until_outcomes(kit, OTHERS);
+    assert_int_equal(stats(kit).delivered, OTHERS);
+    assert_int_equal(stats(kit).receivers, MUTE);
+    until_in_flight(kit, DELIVER_SLOW_MAX); /* Those that had not been tried yet were, too. */
+    assert_int_equal(stats(kit).failed, 0);
+}
+
+static void a_receiver_that_was_taken_back_is_sent_the_same_again(void **state) {
+    struct kit *kit = *state;
+    kit->answer = NULL;
+    char path[16], id[ID_SIZE];
+    for (int i = 0; i < DELIVER_SLOW_MAX; i++) {
+        (void)snprintf(path, sizeof path, "mute%d", i);
+        owe(kit, path);
+        until_requests(kit, (unsigned)i + 1);
+    }
+    owe(kit, "slow");
+    until_requests(kit, DELIVER_SLOW_MAX + 1);
+    memcpy(id, kit->id, sizeof id);
+    while (stats(kit).in_flight != DELIVER_SLOW_MAX) {
+        turn(kit);
+    }
+    kit->answer = "HTTP/1.1 204 No Content\r\n\r\n";
+    struct served *first = kit->server.served[0];
+    served_say(first, kit->answer); /* A slot for the slow is free. */
+    until_outcomes(kit, 2);
+    assert_string_equal(kit->id, id);
+    assert_int_equal(stats(kit).delivered, 2);
+    assert_int_equal(stats(kit).failed, 0);
+}
+
+static void nobody_is_passed_over_however_many_are_owed_something(void **state) {
+    struct kit *kit = *state;
+    enum { KNOWN = 8, RECEIVERS = 70 };
+    kit->hurry = true;
+    kit->answer = "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n";
+    open_deliver(kit, (struct deliver_options){.allow = kit->allow, .receivers_max = KNOWN});
+    char path[16];
+    for (int i = 0; i < RECEIVERS; i++) {
+        (void)snprintf(path, sizeof path, "%d", i);
+        owe(kit, path);
+        assert_true(stats(kit).receivers <= KNOWN);
+    }
+    while (stats(kit).failed < RECEIVERS) { /* More of them wait than may be known. */
+        turn(kit);
+    }
+    kit->clock_ms += 2000;
+    kit->answer = "HTTP/1.1 204 No Content\r\n\r\n";
+    while (stats(kit).delivered < RECEIVERS) {
+        turn(kit);
+        assert_true(stats(kit).receivers <= KNOWN);
+    }
+    assert_int_equal(rows(kit).open, 0);
+}
+
+static void a_clock_that_was_set_back_makes_no_receiver_wait(void **state) {
+    struct kit *kit = *state;
+    kit->frozen = true; /* No wait would end. */
+    kit->answer_once = "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n";
+    owe(kit, "one");
+    until_outcomes(kit, 1);
+    stop_deliver(kit);
+    owe(kit, "two");
+    kit->clock_ms -= INT64_C(86400) * 1000;
+    open_deliver(kit, (struct deliver_options){.allow = kit->allow});
+    deliver_recover(kit->deliver);
+    until_outcomes(kit, 2);
+    assert_int_equal(rows(kit).delivered, 2);
+}
+
 static void what_a_stop_cancels_comes_again_with_the_same_id(void **state) {
     struct kit *kit = *state;
     kit->answer = NULL;
@@ -253,6 +345,26 @@ static void an_outcome_that_the_store_refuses_is_kept_and_not_sent_again(void **
     assert_string_not_equal(kit->id, kit->first);
     assert_int_equal(rows(kit).delivered, 2);
     assert_int_equal(stats(kit).store_retries, 2);
+}
+
+/* The receiver has it, the daemon dies, and the store never heard of it. */
+static void an_answer_whose_commit_never_came_is_asked_for_again_with_the_same_id(void **state) {
+    struct kit *kit = *state;
+    kit->settle_failures = UINT32_MAX;
+    owe(kit, "");
+    until_requests(kit, 1);
+    while (stats(kit).store_retries == 0) {
+        turn(kit);
+    }
+    stop_deliver(kit);
+    kit->settle_failures = 0;
+    assert_int_equal(rows(kit).open, 1);
+    open_deliver(kit, (struct deliver_options){.allow = kit->allow});
+    deliver_recover(kit->deliver);
+    until_outcomes(kit, 1);
+    assert_int_equal(kit->server.requests, 2);
+    assert_string_equal(kit->id, kit->first);
+    assert_int_equal(rows(kit).delivered, 1);
 }
 
 static void a_row_that_a_reader_was_too_early_for_is_not_forgotten(void **state) {
@@ -356,8 +468,13 @@ int main(void) {
         TEST(a_url_that_cannot_be_used_says_so),
         TEST_OWN(while_held_nothing_is_sent),
         TEST_OWN(what_was_owed_before_the_start_is_walked),
+        TEST(receivers_that_are_silent_hold_half_of_the_slots_at_most),
+        TEST(a_receiver_that_was_taken_back_is_sent_the_same_again),
+        TEST_OWN(nobody_is_passed_over_however_many_are_owed_something),
+        TEST(a_clock_that_was_set_back_makes_no_receiver_wait),
         TEST(what_a_stop_cancels_comes_again_with_the_same_id),
         TEST(an_outcome_that_the_store_refuses_is_kept_and_not_sent_again),
+        TEST(an_answer_whose_commit_never_came_is_asked_for_again_with_the_same_id),
         TEST(a_row_that_a_reader_was_too_early_for_is_not_forgotten),
         TEST_OWN(the_rows_are_counted),
         TEST_OWN(the_secret_is_made_once_and_for_its_owner_alone),

@@ -193,7 +193,7 @@ static void a_restart_of_the_machine_begins_the_next_attempt(void **state) {
 /* The next decision after it was taken: then it had been tried. */
 static bool is_past_the_kill(struct kit *kit, void *ctx) {
     const struct flight *flight = ctx;
-    return flight->state == FLIGHT_PAUSING && flight->tries > 14;
+    return flight->deaf && flight->state == FLIGHT_PAUSING && flight->tries > 7;
 }
 
 static void a_pid_that_was_recycled_is_never_signalled(void **state) {
@@ -229,6 +229,22 @@ static void a_row_of_another_host_is_given_up_without_a_look_at_its_folder(void 
     kit_up(kit);
     assert_ended(kit_end(kit, &run), RUN_LOST, CAUSE_HOST_GONE);
     assert_false(file_exists(place_path(&kit->place, kit_name(&run, 1), "claim")));
+}
+
+/* A first boot: the machine's id is not written yet when the first commands begin. */
+static void a_row_of_a_machine_that_had_no_id_yet_is_ours(void **state) {
+    struct kit *kit = *state;
+    static const char *const before[] = {"/12", "uninitialized/12"};
+    for (size_t i = 0; i < COUNT_OF(before); i++) {
+        kit_down(kit);
+        kit->host = (struct bytes){before[i], strlen(before[i])};
+        kit_up(kit);
+        struct id run = leave_row(kit, &(struct kit_job){.spec = "{\"shell\":\"exit 0\"}"});
+        kit_down(kit);
+        kit->host = BYTES("0123456789abcdef/12");
+        kit_up(kit);
+        assert_ended(kit_end(kit, &run), RUN_SUCCEEDED, CAUSE_COMPLETED);
+    }
 }
 
 /* --- It lives --------------------------------------------------------------------------------- */
@@ -354,6 +370,7 @@ static void a_holder_that_is_killed_is_noticed_and_its_tree_ended(void **state) 
     assert_int_equal(kill(holder_of(kit, &run), SIGKILL), 0);
     assert_ended(kit_end(kit, &run), RUN_LOST, CAUSE_HOLDER_KILLED);
     assert_false(process_lives(pid));
+    assert_true(kit_number(kit, "SELECT disk FROM nodes") > 0); /* It was weighed. */
 }
 
 static void a_holder_whose_socket_is_gone_can_still_be_stopped(void **state) {
@@ -397,6 +414,20 @@ static void a_wait_before_a_retry_is_taken_up_by_the_next_daemon(void **state) {
     const struct run_row *row = kit_end(kit, &run);
     assert_ended(row, RUN_SUCCEEDED, CAUSE_COMPLETED);
     assert_int_equal(row->attempt, 2);
+}
+
+/* The clock says 1970 after that restart; and what has a wait to do is no job. */
+static void a_clock_that_was_set_back_keeps_nobody_who_is_to_end(void **state) {
+    struct kit *kit = *state;
+    struct id run = kit_submit(
+        kit, &(struct kit_job){
+                 .spec = "{\"shell\":\"exit 1\",\"retry\":{\"max\":3,\"backoff\":300000}}"});
+    kit_until_state(kit, &run, RUN_QUEUED);
+    assert_int_equal(kit_number(kit, "UPDATE runs SET not_before_ms = 9000000000000,"
+                                     " stop = 'parent_ended', kind = 'agent' RETURNING 1"),
+                     1);
+    restart(kit);
+    assert_ended(kit_end(kit, &run), RUN_CANCELLED, CAUSE_PARENT_ENDED);
 }
 
 /* --- Held ------------------------------------------------------------------------------------- */
@@ -444,6 +475,7 @@ int main(void) {
         CASE(a_restart_of_the_machine_begins_the_next_attempt),
         CASE(a_pid_that_was_recycled_is_never_signalled),
         CASE(a_row_of_another_host_is_given_up_without_a_look_at_its_folder),
+        CASE(a_row_of_a_machine_that_had_no_id_yet_is_ours),
         CASE(a_live_command_survives_the_daemon_and_is_settled_by_the_next),
         CASE(a_command_that_ended_while_no_daemon_was_there_is_settled),
         CASE(an_adopted_command_is_stopped),
@@ -453,6 +485,7 @@ int main(void) {
         CASE(a_holder_whose_socket_is_gone_can_still_be_stopped),
         CASE(many_live_commands_are_adopted),
         CASE(a_wait_before_a_retry_is_taken_up_by_the_next_daemon),
+        CASE(a_clock_that_was_set_back_keeps_nobody_who_is_to_end),
         CASE(a_daemon_that_holds_still_follows_what_lives),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,6 +72,61 @@ static void a_daemon_that_holds_takes_nothing_away(void **state) {
     kit->hold = RUN_FREE;
 }
 
+static const char *folder_of(struct kit *kit, const struct id *run, char (*path)[256]) {
+    (void)snprintf(*path, sizeof *path, "%s/spool/%s", kit->place.dir, kit_name(run, 1));
+    return *path;
+}
+
+/* The round after the start is over, and the next by the clock is an hour away: that much has come
+ * together is enough. */
+static void the_oldest_go_by_themselves_when_much_is_kept(void **state) {
+    struct kit *kit = *state;
+    kit_down(kit);
+    kit->keep = (struct run_keep){.bytes = 200 << 10};
+    kit_up(kit);
+    retain__now(kit->dispatch);
+    struct id first = kit_shell(kit, "head -c 100000 /dev/zero");
+    (void)kit_end(kit, &first);
+    struct id second = kit_shell(kit, "head -c 100000 /dev/zero");
+    (void)kit_end(kit, &second);
+    char old[256], young[256];
+    kit_until(kit, is_gone, (void *)(uintptr_t)folder_of(kit, &first, &old));
+    assert_true(file_exists(folder_of(kit, &second, &young)));
+    assert_int_equal(kit_number(kit, "SELECT count(*) FROM runs"), 1);
+    assert_true(kit_number(kit, "SELECT disk FROM nodes") >= 100000);
+    assert_true(kit_number(kit, "SELECT disk FROM nodes") <= 200 << 10);
+}
+
+static int64_t weight(struct kit *kit, const struct id *run) {
+    struct spool *spool = NULL;
+    assert_int_equal(spool_open(kit->place.dir, &spool).code, ERR_NONE);
+    int64_t bytes = spool_disk(spool, kit_name(run, 1));
+    spool_close(spool);
+    return bytes;
+}
+
+/* What is counted is reckoned from the sizes of the output; the folder itself must agree. */
+static void what_is_counted_is_what_the_folder_takes(void **state) {
+    static const char *const specs[] = {
+        "{\"shell\":\"true\"}",
+        "{\"shell\":\"head -c 300000 /dev/zero; head -c 50000 /dev/zero >&2\"}",
+        "{\"shell\":\"head -c 9000000 /dev/zero\",\"limits\":{\"output\":1048576}}",
+    };
+    struct kit *kit = *state;
+    for (size_t i = 0; i < COUNT_OF(specs); i++) {
+        const struct kit_job job = {.spec = specs[i]};
+        int64_t before = kit_number(kit, "SELECT disk FROM nodes");
+        struct id run = kit_submit(kit, &job);
+        (void)kit_end(kit, &run);
+        int64_t counted = kit_number(kit, "SELECT disk FROM nodes") - before;
+        int64_t taken = weight(kit, &run);
+        assert_true(taken > 0);
+        assert_in_range(counted, taken / 2, taken * 2);
+    }
+    struct id none = {.text = "run_00000000000000000000000000"};
+    assert_int_equal(weight(kit, &none), 0);
+}
+
 static int setup(void **state) {
     *state = kit_new();
     return 0;
@@ -89,6 +144,8 @@ int main(void) {
         CASE(old_runs_go_and_their_folders_with_them),
         CASE(folders_without_a_row_go_when_nobody_touched_them_for_a_day),
         CASE(a_daemon_that_holds_takes_nothing_away),
+        CASE(the_oldest_go_by_themselves_when_much_is_kept),
+        CASE(what_is_counted_is_what_the_folder_takes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

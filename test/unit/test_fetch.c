@@ -447,6 +447,28 @@ static void what_is_too_much_at_once_waits_and_then_is_refused(void **state) {
     mem_free(many);
 }
 
+static void a_client_has_the_bound_that_it_was_opened_with(void **state) {
+    struct kit *kit = *state;
+    struct fetch *usual = kit->client;
+    fetch_open(&(struct fetch_options){.loop = kit->loop, .running_max = 1}, &kit->client);
+    struct asking one, other;
+    start(&one, call_of(kit, &one), here);
+    start(&other, call_of(kit, &other), here);
+    do {
+        server_turn(kit->loop);
+    } while (kit->server.requests == 0);
+    struct fetch_stats is;
+    fetch_get_stats(kit->client, &is);
+    assert_true(is.running == 1 && is.waiting == 1);
+    fetch_cancel(one.request);
+    fetch_cancel(other.request);
+    fetch_close(kit->client, on_closed, &kit->closed);
+    for (; !kit->closed; server_turn(kit->loop)) {
+    }
+    kit->closed = false;
+    kit->client = usual;
+}
+
 int main(void) {
     (void)signal(SIGPIPE, SIG_IGN); /* As the daemon does. */
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_kit, close_kit)
@@ -472,6 +494,7 @@ int main(void) {
         TEST(a_cancel_is_silent_wherever_it_comes),
         TEST(a_client_may_be_closed_by_the_end_of_its_last_request),
         TEST(what_is_too_much_at_once_waits_and_then_is_refused),
+        TEST(a_client_has_the_bound_that_it_was_opened_with),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

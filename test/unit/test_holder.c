@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "custody_kit.h"
 #include "proc/holder_image.h"
+#include "proc/nursery.h"
 
 /* --- Following -------------------------------------------------------------------------------- */
 
@@ -308,10 +309,19 @@ static void the_program_is_written_once_and_again_when_it_was_changed(void **sta
 
 /* --- A program that fails before its claim ---------------------------------------------------- */
 
+/* It is started by itself, as where the nursery has too much to do: a script could not play one. */
+static bool nursery_busy;
+struct err __real_nursery_bear(struct nursery *nursery, const struct nursery_birth *birth);
+struct err __wrap_nursery_bear(struct nursery *nursery, const struct nursery_birth *birth);
+struct err __wrap_nursery_bear(struct nursery *nursery, const struct nursery_birth *birth) {
+    return nursery_busy ? err_make(ERR_BUSY, "test: bear") : __real_nursery_bear(nursery, birth);
+}
+
 static void put_program(const struct yard *yard, const char *script) {
     assert_int_equal(unlink(program_path(yard)), 0);
     put_text(program_path(yard), script);
     assert_int_equal(chmod(program_path(yard), 0700), 0);
+    nursery_busy = true;
 }
 
 static void what_it_ended_with_is_told(void **state) {

@@ -41,7 +41,7 @@ static void the_tree_of_a_killed_holder_is_found_and_ended(void **state) {
     const struct tree_mark mark = {NAME, found.nonce};
     struct tree_end end;
     assert_true(process_lives(grandchild));
-    assert_false(err_failed(tree_end(&mark, 60000, &end)));
+    assert_false(err_failed(tree_end(&mark, 1, 60000, &end)));
     assert_true(end.killed >= 1); /* The main process died with its holder. */
     assert_int_equal(end.left, 0);
     assert_false(process_lives(grandchild));
@@ -65,7 +65,7 @@ static void a_recycled_pid_is_never_signalled(void **state) {
     assert_int_equal(found.pid, innocent);
     const struct tree_mark mark = {NAME, found.nonce};
     struct tree_end end;
-    assert_false(err_failed(tree_end(&mark, 60000, &end)));
+    assert_false(err_failed(tree_end(&mark, 1, 60000, &end)));
     assert_int_equal(end.killed, 0);
     assert_true(process_lives(innocent));
     struct heard heard = {.yard = yard};
@@ -73,6 +73,21 @@ static void a_recycled_pid_is_never_signalled(void **state) {
     assert_int_equal(err.code, ERR_NOT_FOUND);
     assert_true(process_lives(innocent));
     end_process(innocent);
+}
+
+static void a_link_in_place_of_the_socket_is_not_followed(void **state) {
+    struct yard *yard = *state;
+    struct heard heard, again = {.yard = yard};
+    const char *const argv[] = {"/bin/sh", "-c", "echo up; sleep 1000", NULL};
+    struct holder_order order = shell_order(yard, argv);
+    order.name = "run_b.1";
+    start_order(yard, &order, &heard);
+    yard_run_until(yard, &heard.grown);
+    assert_int_equal(symlink("../run_b.1/sock", place_path(&yard->place, NAME, "sock")), 0);
+    struct err err = holder_adopt(yard->holders, NAME, &heard_news, &again, &again.holder);
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+    holder_stop(heard.holder, 0);
+    yard_run_until(yard, &heard.ended);
 }
 
 /* --- Adopting --------------------------------------------------------------------------------- */
@@ -277,6 +292,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         YARD(the_tree_of_a_killed_holder_is_found_and_ended),
         YARD(a_recycled_pid_is_never_signalled),
+        YARD(a_link_in_place_of_the_socket_is_not_followed),
         YARD(an_adopted_holder_tells_what_was_missed_and_its_end),
         YARD(a_holder_that_nobody_follows_ends_with_its_result_on_the_disk),
         YARD(closing_inside_news_silences_at_once),

@@ -23,6 +23,13 @@ static void what_a_system_does_not_have_is_not_compared(void **state) {
     assert_false(alike("/12", "abc/13"));
 }
 
+static void a_machine_that_has_no_id_yet_is_not_compared(void **state) {
+    (void)state;
+    assert_true(alike("uninitialized/12", "abc/12"));
+    assert_true(alike("abc/12", "uninitialized/12"));
+    assert_false(alike("uninitialized/12", "abc/13"));
+}
+
 static void a_word_is_no_place(void **state) {
     (void)state;
     assert_false(alike("restored", "abc/12"));
@@ -63,11 +70,28 @@ static void a_new_database_is_at_home_and_elsewhere_only_once_released(void **st
     assert_int_equal(found(runs, "abc/12"), HOME_OTHER);
 }
 
+static void an_id_that_comes_late_is_taken_up_and_then_tells_copies(void **state) {
+    struct runs_kit *runs = *state;
+    static const char *const before[] = {"uninitialized/12", "/12"};
+    for (size_t i = 0; i < COUNT_OF(before); i++) {
+        struct home_call call = {.place = before[i]};
+        assert_int_equal(kit_write(&runs->kit, take, &call.call).code, ERR_NONE);
+        assert_int_equal(found(runs, before[i]), HOME_OURS);
+        assert_int_equal(found(runs, "abc/12"), HOME_OURS);
+        assert_int_equal(found(runs, "abd/12"), HOME_OTHER);
+        assert_int_equal(found(runs, "/12"), HOME_OURS); /* Less is learned by nobody. */
+        assert_int_equal(found(runs, "abd/12"), HOME_OTHER);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_place_is_the_machine_and_the_folder),
         cmocka_unit_test(what_a_system_does_not_have_is_not_compared),
+        cmocka_unit_test(a_machine_that_has_no_id_yet_is_not_compared),
         cmocka_unit_test(a_word_is_no_place),
+        cmocka_unit_test_setup_teardown(an_id_that_comes_late_is_taken_up_and_then_tells_copies,
+                                        runs_begin, runs_end),
         cmocka_unit_test_setup_teardown(a_new_database_is_at_home_and_elsewhere_only_once_released,
                                         runs_begin, runs_end),
     };

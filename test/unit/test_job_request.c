@@ -96,10 +96,11 @@ static void every_flag_has_its_member(void **state) {
     (void)state;
     const struct words first = {{"-l", "L", "--timeout=30s", "--memory=1G", "--output=64M",
                                  "--processes=9", "--key=k", "--key-max=2", "--priority=-5",
-                                 "--once", "true", NULL}};
-    body_is(&first, "{\"argv\":[\"true\"],\"cwd\":\"/here\",\"key\":\"k\",\"label\":\"L\","
-                    "\"limits\":{\"memory\":1073741824,\"output\":67108864,\"processes\":9},"
-                    "\"timeout_ms\":30000,\"key_max\":2,\"priority\":-5,\"once\":true}");
+                                 "--once", "--sandbox", "true", NULL}};
+    body_is(&first,
+            "{\"argv\":[\"true\"],\"cwd\":\"/here\",\"key\":\"k\",\"label\":\"L\","
+            "\"limits\":{\"memory\":1073741824,\"output\":67108864,\"processes\":9},"
+            "\"timeout_ms\":30000,\"key_max\":2,\"priority\":-5,\"once\":true,\"sandbox\":\"on\"}");
     const struct words second = {{"-l", "L", "--retry", "3", "--retry-on", "failed,lost",
                                   "--backoff", "500ms", "--notify", "http://a/",
                                   "--notify=http://b/", "true", NULL}};

@@ -72,6 +72,17 @@ static void every_field_is_read(void **state) {
     assert_int_equal(spec.retry.on, RETRY_FAILED | RETRY_LOST);
     assert_int_equal(spec.retry.backoff_ms, 0);
     assert_int_equal(json_array_size(spec.notify), 1);
+    assert_false(spec.sandbox);
+}
+
+static void a_sandbox_is_asked_for_by_its_name(void **state) {
+    (void)state;
+    static const char text[] = "{\"argv\":[\"ls\"],\"cwd\":\"/src\",\"sandbox\":\"on\"}";
+    AUTO(json_release) json_t *json = parse(text, strlen(text));
+    struct job_spec spec;
+    struct why why;
+    assert_int_equal(job_spec_read(json, &spec, &why).code, ERR_NONE);
+    assert_true(spec.sandbox);
 }
 
 static void what_is_left_out_has_a_default(void **state) {
@@ -133,7 +144,7 @@ static const struct refusal {
     {",\"priority\":-1001", ERR_BAD_FIELD, "\"priority\""},
     {",\"once\":1", ERR_BAD_FIELD, "\"once\""},
     {",\"label\":\"a\\u001bb\"", ERR_BAD_FIELD, "\"label\""},
-    {",\"sandbox\":\"on\"", ERR_NOT_IMPLEMENTED, "\"sandbox\""},
+    {",\"sandbox\":\"on\"", ERR_MISSING_FIELD, "\"cwd\""},
     {",\"sandbox\":\"maybe\"", ERR_BAD_FIELD, "'maybe'"},
     {",\"retry\":{}", ERR_MISSING_FIELD, "\"retry\": the field \"max\""},
     {",\"retry\":{\"max\":101}", ERR_BAD_FIELD, "\"retry\": \"max\""},
@@ -149,7 +160,7 @@ static const struct refusal {
     {",\"notify\":[{\"webhook\":\"http://\"}]", ERR_BAD_FIELD, "notify[0]: \"webhook\""},
     {",\"notify\":[{\"webhook\":\"http://a b\"}]", ERR_BAD_FIELD, "notify[0]: \"webhook\""},
     {",\"notify\":[{\"webhook\":\"http://a\"},{\"session\":\"ses_1\"}]", ERR_BAD_FIELD,
-     "notify[1]: there is no session 'ses_1'; name a {\"webhook\": URL}"},
+     "notify[1]: one of {\"session\": ID} and {\"webhook\": URL}"},
     {",\"notify\":[{\"mail\":\"a\"}]", ERR_UNKNOWN_FIELD, "\"notify[0]\": the field \"mail\""},
 };
 
@@ -259,6 +270,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_job_needs_only_a_command),
         cmocka_unit_test(every_field_is_read),
+        cmocka_unit_test(a_sandbox_is_asked_for_by_its_name),
         cmocka_unit_test(what_is_left_out_has_a_default),
         cmocka_unit_test(what_is_wrong_is_refused_by_name),
         cmocka_unit_test(bounds_are_kept_to_the_byte),

@@ -89,7 +89,10 @@ static void a_note_reads_back_as_it_was_written_and_no_other_length_does(void **
     memcpy(other_kind, bytes.data, bytes.len);
     other_kind[bytes.len] = 'x';
     assert_false(note_read((struct bytes){other_kind, bytes.len + 1}, &back));
-    other_kind[0] = 3;
+    other_kind[0] = NOTE_LAST;
+    assert_true(note_read((struct bytes){other_kind, bytes.len}, &back));
+    assert_int_equal(back.kind, NOTE_LAST);
+    other_kind[0] = NOTE_LAST + 1;
     assert_false(note_read((struct bytes){other_kind, bytes.len}, &back));
     arena_done(&arena);
 }

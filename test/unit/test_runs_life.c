@@ -225,7 +225,9 @@ static void lists_go_from_the_newest_and_can_be_narrowed(void **state) {
 static struct err remove_tx(struct tx *tx, void *ctx) {
     struct runs_find *find = ctx;
     struct run_row row;
-    struct err err = tx_run_remove(tx, &find->key, &row);
+    bool more = false;
+    struct err err = tx_run_remove(tx, &find->key, &more, &row);
+    assert_false(more);
     if (!err_failed(err)) {
         runs_copy(&row, &find->row);
     }
@@ -261,8 +263,7 @@ static void a_run_stays_while_one_below_it_lives(void **state) {
 }
 
 struct prune {
-    struct run_keep keep;
-    int64_t limit;
+    struct run_prune what;
     bool more;
     size_t gone;
     int64_t first;
@@ -278,7 +279,7 @@ static struct err prune_gone(void *ctx, const struct run_row *row) {
 static struct err prune_tx(struct tx *tx, void *ctx) {
     struct prune *prune = ctx;
     prune->gone = 0;
-    return tx_run_prune(tx, &prune->keep, prune->limit, prune_gone, prune, &prune->more);
+    return tx_run_prune(tx, &prune->what, prune_gone, prune, &prune->more);
 }
 
 static void retention_is_by_count_and_by_age_the_oldest_end_first(void **state) {
@@ -291,19 +292,19 @@ static void retention_is_by_count_and_by_age_the_oldest_end_first(void **state) 
         runs->kit.clock_ms += 1000;
         (void)runs_finish(runs, rows[i].run);
     }
-    struct prune prune = {.keep = {.count = 3}, .limit = 1};
+    struct prune prune = {.what = {.keep = {.count = 3}, .limit = 1}};
     assert_int_equal(runs_do(runs, prune_tx, &prune), ERR_NONE);
     assert_int_equal(prune.gone, 1);
     assert_int_equal(prune.first, rows[4].row.id);
     assert_true(prune.more);
-    prune.limit = 10;
+    prune.what.limit = 10;
     assert_int_equal(runs_do(runs, prune_tx, &prune), ERR_NONE);
     assert_int_equal(prune.gone, 1);
     assert_false(prune.more);
-    prune.keep = (struct run_keep){.age_ms = 1500}; /* One ended 2 s ago. */
+    prune.what.keep = (struct run_keep){.age_ms = 1500}; /* One ended 2 s ago. */
     assert_int_equal(runs_do(runs, prune_tx, &prune), ERR_NONE);
     assert_int_equal(prune.gone, 1);
-    prune.keep = (struct run_keep){.count = 0};
+    prune.what.keep = (struct run_keep){.count = 0};
     assert_int_equal(runs_do(runs, prune_tx, &prune), ERR_NONE);
     assert_int_equal(prune.gone, 0);
     assert_int_equal(runs_count(runs, "SELECT count(*) FROM runs"), 3);

@@ -1,5 +1,18 @@
-/* Stopping runs, and those below them. */
+/* Stopping runs, and those below them. What a stop costs is counted in questions to the store. */
 #include "runs_kit.h"
+
+static unsigned questions;
+
+struct err __real_tx_first(struct tx *tx, const char *sql, const struct arg *args, size_t count,
+                           struct rows **ret_rows);
+struct err __wrap_tx_first(struct tx *tx, const char *sql, const struct arg *args, size_t count,
+                           struct rows **ret_rows);
+
+struct err __wrap_tx_first(struct tx *tx, const char *sql, const struct arg *args, size_t count,
+                           struct rows **ret_rows) {
+    questions++;
+    return __real_tx_first(tx, sql, args, count, ret_rows);
+}
 
 struct stop {
     struct run_stop what;
@@ -224,6 +237,188 @@ static void a_stop_of_a_run_that_waits_reaches_those_that_run_below(void **state
     assert_int_equal(runs_get(runs, leaf.run).row.stop, CAUSE_PARENT_ENDED);
 }
 
+/* --- What was freed --------------------------------------------------------------------------- */
+
+static struct runs_row add_below(struct runs_kit *runs, const char *parent, const char *key) {
+    struct run_new what = runs_new(runs);
+    what.parent = kit_bytes(parent);
+    what.key = kit_bytes(key);
+    what.key_max = key[0] == '\0' ? 0 : 1;
+    return runs_submit(runs, &what);
+}
+
+/* It is the next one in its child's line, and the child goes first. */
+static void a_stop_begins_nothing_that_it_is_about_to_end(void **state) {
+    struct runs_kit *runs = *state;
+    runs->bounds.slots = 1;
+    struct runs_row busy = runs_add_key(runs, (struct runs_place){.key_max = 1});
+    struct runs_row root = runs_add_key(runs, (struct runs_place){.key_max = 1});
+    struct run_new what = runs_new(runs);
+    what.parent = kit_bytes(root.run);
+    what.key = BYTES("k");
+    what.key_max = what.priority = 1;
+    struct runs_row child = runs_submit(runs, &what);
+    runs->bounds.slots = 2;
+    struct runs_row other = runs_add(runs); /* Takes the slot that the child will wait for. */
+    runs->bounds.slots = 1;
+    (void)runs_finish(runs, busy.run);
+    assert_int_equal(runs_get(runs, child.run).row.gate, GATE_SLOT);
+    assert_int_equal(runs_get(runs, root.run).row.gate, GATE_KEY);
+    runs->bounds.slots = 2;
+    struct stop stop = stop_of(runs, root.run);
+    assert_int_equal(runs_do(runs, stop_tx, &stop), ERR_NONE);
+    assert_int_equal(runs_get(runs, child.run).row.state, RUN_CANCELLED);
+    struct runs_row read = runs_get(runs, root.run);
+    assert_int_equal(read.row.state, RUN_CANCELLED);
+    assert_int_equal(read.row.attempt, 0);
+    struct run_row heard;
+    assert_true(runs_heard(runs, root.run, &heard));
+    assert_int_equal(heard.state, RUN_CANCELLED);
+    assert_null(strstr(runs_events(runs, root.run).text, "run_started"));
+    assert_int_equal(runs_get(runs, other.run).row.state, RUN_RUNNING);
+}
+
+static void the_key_of_a_child_that_never_began_goes_on_with_its_parents_end(void **state) {
+    struct runs_kit *runs = *state;
+    runs->bounds.slots = 1;
+    struct runs_row parent = runs_add(runs);
+    struct runs_row child = add_below(runs, parent.run, "k"); /* Has the key, waits for a slot. */
+    struct runs_row waits = runs_add_key(runs, (struct runs_place){.key_max = 1});
+    assert_int_equal(child.row.gate, GATE_SLOT);
+    assert_int_equal(waits.row.gate, GATE_KEY);
+    (void)runs_finish(runs, parent.run);
+    assert_int_equal(runs_get(runs, child.run).row.state, RUN_CANCELLED);
+    assert_int_equal(runs_get(runs, waits.run).row.state, RUN_RUNNING);
+}
+
+static void a_key_that_one_kind_frees_begins_a_run_of_another(void **state) {
+    struct runs_kit *runs = *state;
+    struct run_new agent = runs_new(runs);
+    agent.kind = KIND_AGENT;
+    agent.key = BYTES("k");
+    agent.key_max = 1;
+    struct runs_row first = runs_submit(runs, &agent);
+    struct runs_row job = runs_add_key(runs, (struct runs_place){.key_max = 1});
+    agent.run = runs_id(runs);
+    struct runs_row last = runs_submit(runs, &agent);
+    (void)runs_finish(runs, first.run);
+    assert_int_equal(runs_get(runs, job.run).row.state, RUN_RUNNING);
+    (void)runs_finish(runs, job.run);
+    assert_int_equal(runs_get(runs, last.run).row.state, RUN_RUNNING);
+}
+
+static void who_held_back_its_line_and_is_stopped_holds_it_back_no_more(void **state) {
+    struct runs_kit *runs = *state;
+    struct runs_row first = runs_add_key(runs, (struct runs_place){.key_max = 1});
+    struct runs_row strict = runs_add_key(runs, (struct runs_place){.key_max = 1});
+    struct runs_row lenient = runs_add_key(runs, (struct runs_place){.key_max = 5});
+    struct stop stop = stop_of(runs, strict.run);
+    assert_int_equal(runs_do(runs, stop_tx, &stop), ERR_NONE);
+    assert_int_equal(runs_get(runs, lenient.run).row.state, RUN_RUNNING);
+    assert_int_equal(runs_get(runs, first.run).row.state, RUN_RUNNING);
+}
+
+/* --- What it costs ---------------------------------------------------------------------------- */
+
+static unsigned stop_all(struct runs_kit *runs, const char *run, unsigned *ret_most) {
+    struct stop stop = stop_of(runs, run);
+    unsigned pages = 0;
+    *ret_most = 0;
+    do {
+        questions = 0;
+        assert_int_equal(kit_write(&runs->kit, runs_call_tx,
+                                   &(struct runs_call){.fn = stop_tx, .ctx = &stop}.call)
+                             .code,
+                         ERR_NONE);
+        *ret_most = questions > *ret_most ? questions : *ret_most;
+        pages++;
+    } while (stop.more);
+    return pages;
+}
+
+static void a_page_costs_what_it_asks_however_large_the_tree_is(void **state) {
+    struct runs_kit *runs = *state;
+    enum { COUNT = 600, EACH = 8 };
+    runs->bounds.slots = COUNT + 1; /* All of them run: those that were asked are still there. */
+    struct runs_row root = runs_add(runs);
+    for (int i = 0; i < COUNT; i++) {
+        (void)add_below(runs, root.run, "");
+    }
+    unsigned most = 0;
+    assert_int_equal(stop_all(runs, root.run, &most), COUNT / RUN_STOP_PAGE + 1);
+    assert_in_range(most, RUN_STOP_PAGE, RUN_STOP_PAGE * EACH);
+    assert_int_equal(runs_count(runs, "SELECT count(*) FROM runs WHERE stop = ''"), 0);
+}
+
+static void keys_are_handed_on_once_for_all_that_a_page_ends(void **state) {
+    struct runs_kit *runs = *state;
+    enum { COUNT = 150, EACH = 7 };
+    runs->bounds.slots = 1;
+    struct runs_row root = runs_add(runs);
+    for (int i = 0; i < COUNT; i++) {
+        (void)add_below(runs, root.run, "k");
+    }
+    unsigned most = 0;
+    assert_int_equal(stop_all(runs, root.run, &most), 1);
+    assert_in_range(most, COUNT, COUNT * EACH); /* Handed on for each it was twice as much. */
+}
+
+static void a_deep_chain_ends_to_its_last(void **state) {
+    struct runs_kit *runs = *state;
+    enum { DEPTH = 250 };
+    runs->bounds.slots = DEPTH / 2;
+    struct runs_row root = runs_add(runs), at = root;
+    for (int i = 0; i < DEPTH; i++) {
+        at = runs_add_child(runs, at.run);
+    }
+    unsigned most = 0, turns = 0;
+    (void)stop_all(runs, root.run, &most);
+    while (dispatch(runs)) {
+        assert_true(turns++ < 3 * DEPTH);
+    }
+    assert_int_equal(runs_count(runs, "SELECT count(*) FROM runs WHERE state <> 'cancelled'"), 0);
+}
+
+static void a_stop_that_a_crash_cut_short_goes_on_by_itself(void **state) {
+    struct runs_kit *runs = *state;
+    static const int64_t slots[] = {7, 1000};
+    for (size_t i = 0; i < COUNT_OF(slots); i++) {
+        struct runs_row root = make_tree(runs, slots[i]);
+        struct stop stop = stop_of(runs, root.run);
+        assert_int_equal(runs_do(runs, stop_tx, &stop), ERR_NONE);
+        assert_true(stop.more);
+        runs_restart(runs);
+        unsigned turns = 0;
+        while (dispatch(runs)) {
+            assert_true(turns++ < 3 * (CHILDREN + GRANDCHILDREN));
+        }
+        assert_int_equal(runs_count(runs, "SELECT count(*) FROM runs WHERE ended_ms IS NULL"), 0);
+    }
+    assert_int_equal(runs_count(runs, "SELECT count(*) FROM runs WHERE state <> 'cancelled'"), 0);
+}
+
+static void a_tree_that_is_being_stopped_does_not_grow(void **state) {
+    struct runs_kit *runs = *state;
+    struct runs_row root = runs_add(runs);
+    struct stop stop = stop_of(runs, root.run);
+    assert_int_equal(runs_do(runs, stop_tx, &stop), ERR_NONE);
+    struct runs_submit submit = {.what = runs_new(runs)};
+    submit.what.parent = kit_bytes(root.run);
+    assert_int_equal(runs_do(runs, runs_submit_tx, &submit), ERR_CONFLICT);
+}
+
+static void those_below_get_the_time_that_whoever_stopped_it_gave(void **state) {
+    struct runs_kit *runs = *state;
+    runs->bounds.slots = 1000;
+    struct runs_row root = make_tree(runs, 1000);
+    struct stop stop = stop_of(runs, root.run);
+    stop.what.grace_ms = 70;
+    assert_int_equal(runs_do(runs, stop_tx, &stop), ERR_NONE); /* One page. */
+    while (dispatch(runs)) {
+    }
+    assert_int_equal(runs_count(runs, "SELECT count(*) FROM runs WHERE stop_grace_ms <> 70"), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         RUNS_TEST(a_running_run_is_asked_and_ends_as_cancelled),
@@ -236,6 +431,16 @@ int main(void) {
         RUNS_TEST(who_has_ended_takes_all_below_along_while_some_run),
         RUNS_TEST(one_that_waits_for_a_retry_takes_its_children_along),
         RUNS_TEST(a_stop_of_a_run_that_waits_reaches_those_that_run_below),
+        RUNS_TEST(a_stop_begins_nothing_that_it_is_about_to_end),
+        RUNS_TEST(the_key_of_a_child_that_never_began_goes_on_with_its_parents_end),
+        RUNS_TEST(a_key_that_one_kind_frees_begins_a_run_of_another),
+        RUNS_TEST(who_held_back_its_line_and_is_stopped_holds_it_back_no_more),
+        RUNS_TEST(a_page_costs_what_it_asks_however_large_the_tree_is),
+        RUNS_TEST(keys_are_handed_on_once_for_all_that_a_page_ends),
+        RUNS_TEST(a_deep_chain_ends_to_its_last),
+        RUNS_TEST(a_stop_that_a_crash_cut_short_goes_on_by_itself),
+        RUNS_TEST(a_tree_that_is_being_stopped_does_not_grow),
+        RUNS_TEST(those_below_get_the_time_that_whoever_stopped_it_gave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

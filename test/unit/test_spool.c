@@ -209,6 +209,38 @@ static void what_stands_in_place_of_a_file_blocks_nobody(void **state) {
     assert_int_equal(decide(place, SPOOL_DECIDE).found, SPOOL_GONE);
 }
 
+static void what_stands_in_place_of_the_folder_is_never_void(void **state) {
+    struct place *place = *state;
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/spool/%s", place->dir, NAME);
+    put_text(path, "a file");
+    assert_int_equal(decide(place, SPOOL_DECIDE).found, SPOOL_STRANGE);
+    assert_int_equal(spool_remove(place->spool, NAME).code, ERR_NONE);
+    assert_int_equal(symlink(place->dir, path), 0);
+    assert_int_equal(decide(place, SPOOL_DECIDE).found, SPOOL_STRANGE);
+    struct log_read read = {.len = 7};
+    char byte;
+    const struct log_place log = {NAME, LOG_OUT, 0};
+    assert_int_equal(spool_log_read(place->spool, &log, &byte, 1, &read).code, ERR_NONE);
+    assert_int_equal(read.len, 0);
+    assert_int_equal(spool_remove(place->spool, NAME).code, ERR_NONE);
+    assert_true(file_exists(place->dir)); /* The link went, and not what it led to. */
+    assert_int_equal(decide(place, SPOOL_LOOK).found, SPOOL_NONE);
+}
+
+/* Of whoever is root it can't be taken; what is tested then is that nothing is lost by the way. */
+static void rights_that_a_command_took_are_taken_back(void **state) {
+    struct place *place = *state;
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/spool/%s", place->dir, NAME);
+    put_claim(place, NAME, getpid(), NULL /* this boot */);
+    put_exit(place, NAME, EXIT_GOOD);
+    assert_int_equal(chmod(place_path(place, NAME, "claim"), 0), 0);
+    assert_int_equal(chmod(place_path(place, NAME, "exit.json"), 0), 0);
+    assert_int_equal(chmod(path, 0), 0);
+    assert_int_equal(decide(place, SPOOL_DECIDE).found, SPOOL_ENDED);
+}
+
 static void a_decision_that_is_not_durable_is_not_made(void **state) {
     struct place *place = *state;
     struct spool_state untouched = {.found = SPOOL_ENDED};
@@ -451,6 +483,8 @@ int main(void) {
         PLACED(a_claim_of_another_boot_says_so),
         PLACED(a_claim_without_its_bytes_is_a_holders_of_another_boot),
         PLACED(what_stands_in_place_of_a_file_blocks_nobody),
+        PLACED(what_stands_in_place_of_the_folder_is_never_void),
+        PLACED(rights_that_a_command_took_are_taken_back),
         PLACED(a_decision_that_is_not_durable_is_not_made),
         PLACED(names_that_are_paths_are_refused),
         PLACED(of_two_daemons_and_a_holder_one_decides_and_all_agree),

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -390,6 +391,28 @@ static void a_claim_dies_with_its_process_and_not_with_its_children(void **state
     datadir_release(dir);
 }
 
+/* As a daemon leaves it that is killed between the fork and the exec of a command. */
+static void a_claim_that_a_dead_process_left_to_another_is_waited_for(void **state) {
+    enum { HELD_MS = 700 };
+    struct fixture *fixture = *state;
+    pid_t daemon = fork();
+    assert_true(daemon >= 0);
+    if (daemon == 0) {
+        struct datadir *dir = NULL;
+        bool claimed = !err_failed(datadir_claim(fixture->target, &dir, NULL));
+        if (claimed && fork() == 0) {
+            (void)poll(NULL, 0, HELD_MS);
+        }
+        _exit(claimed ? 0 : 1); /* Unreleased. */
+    }
+    int status = -1;
+    assert_int_equal(waitpid(daemon, &status, 0), daemon);
+    assert_int_equal(status, 0);
+    struct datadir *dir = NULL;
+    assert_int_equal(datadir_claim(fixture->target, &dir, &fixture->why).code, ERR_NONE);
+    datadir_release(dir);
+}
+
 static const struct {
     const char *call;
     int os;
@@ -442,6 +465,7 @@ int main(void) {
         STEP(the_index_of_the_log_never_grows_in_a_commit),
         STEP(a_path_that_is_too_long_for_a_database_is_told_and_not_made),
         STEP(a_claim_dies_with_its_process_and_not_with_its_children),
+        STEP(a_claim_that_a_dead_process_left_to_another_is_waited_for),
         STEP(a_claim_that_fails_holds_nothing),
     };
     return cmocka_run_group_tests_name("store backup", tests, NULL /* no group fixture */, NULL);

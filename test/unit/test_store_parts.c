@@ -156,7 +156,8 @@ static void migrations_are_compiled_in(void **state) {
     assert_string_equal(migrations[0].name, "001_ground.sql");
     for (size_t i = 0; i < count; i++) {
         assert_null(strstr(migrations[i].sql, "--"));
-        assert_non_null(strstr(migrations[i].sql, "@strict@"));
+        bool makes_tables = strstr(migrations[i].sql, "CREATE TABLE") != NULL;
+        assert_int_equal(strstr(migrations[i].sql, "@strict@") != NULL, makes_tables);
     }
 }
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "cli/suggest.h"
+#include "base/suggest.h"
 
 static const char *nearest(const char *typed) {
     static const char *const words[] = {"serve", "stream", "token", "tail", "ls", "completion"};

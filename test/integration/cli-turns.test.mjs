@@ -1,0 +1,161 @@
+// cli-turns.test.mjs: ask, chat, approve and the commands of runs, where the run is a turn.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+
+import { bin, Daemon, plainEnv, scratch } from "./lib.mjs";
+
+async function start(t) {
+  const daemon = await new Daemon({ data: scratch(t) }).start();
+  t.after(() => daemon.kill());
+  return daemon;
+}
+
+/** A command beside others; `said` fills, `ended` is its exit code. */
+function beside(t, daemon, args) {
+  const child = spawn(bin, args, {
+    env: { ...plainEnv, DROVER_DATA: daemon.data },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  t.after(() => child.kill("SIGKILL"));
+  const one = { child, out: "", err: "" };
+  child.stdout.on("data", (chunk) => (one.out += chunk));
+  child.stderr.on("data", (chunk) => (one.err += chunk));
+  one.ended = once(child, "close").then(([code]) => code);
+  return one;
+}
+
+const rows = (text) => text.split("\n").filter(Boolean).map((line) => JSON.parse(line));
+
+/** The runs that live, once there are `count` of them in this state. */
+async function live(daemon, state, count = 1) {
+  for (;;) {
+    const runs = rows((await daemon.cli(["ps", "--json"])).stdout);
+    const found = runs.filter((run) => run.state === state);
+    if (found.length >= count) return found;
+  }
+}
+
+async function asked(daemon, ...args) {
+  const { code, stdout, stderr } = await daemon.cli(["ask", "--json", ...args]);
+  assert.equal(code, 0, stderr);
+  return JSON.parse(stdout);
+}
+
+test("a turn is shown, traced and looked on at by the commands of runs", async (t) => {
+  const daemon = await start(t);
+  const { run, session, text } = await asked(daemon, "think: hm\nsay: It is done.");
+  assert.equal(text, "It is done.");
+  const show = (await daemon.cli(["show", run])).stdout;
+  assert.match(show, /^kind +turn$/m);
+  assert.match(show, /^asked +think: hm$/m);
+  assert.match(show, new RegExp(`^session +${session}$`, "m"));
+  assert.match(show, new RegExp(`^stream +session:${session}$`, "m"));
+  assert.doesNotMatch(show, /^(command|key) /m);
+  assert.match((await daemon.cli(["trace", run])).stdout, /^1\.1 .* succeeded$/m);
+  assert.equal((await daemon.cli(["attach", run])).stdout, "It is done.\n");
+  const again = JSON.parse((await daemon.cli(["attach", "--json", run])).stdout);
+  assert.deepEqual([again.run, again.state, again.text], [run, "succeeded", "It is done."]);
+  const logs = await daemon.cli(["job", "logs", run]);
+  assert.equal(logs.code, 5);
+  assert.match(logs.stderr, new RegExp(`drover attach ${run}.*session show -m ${session}`));
+});
+
+test("a turn that failed fails those who look on at it, then and later", async (t) => {
+  const daemon = await start(t);
+  const failed = await daemon.cli(["ask", "--json", "fail: 400"]);
+  assert.equal(failed.code, 1);
+  const { run } = JSON.parse(failed.stdout);
+  const later = await daemon.cli(["attach", run]);
+  assert.equal(later.code, 1);
+  assert.match(later.stderr, /^drover: the turn failed \(bad_request\): /);
+});
+
+test("a turn is stopped, and whoever waits for it is told", { timeout: 60_000 }, async (t) => {
+  const daemon = await start(t);
+  const { session } = await asked(daemon, "say: hello");
+  const asking = beside(t, daemon, ["ask", "-s", session, "delay: 60s\nsay: never"]);
+  const [running] = await live(daemon, "running");
+  assert.equal(running.stream, `session:${session}`);
+  const looking = beside(t, daemon, ["attach", running.id]);
+  const waiting = beside(t, daemon, ["ask", "-s", session, "say: behind it"]);
+  const [queued] = await live(daemon, "queued");
+
+  const first = await daemon.cli(["stop", queued.id]);
+  assert.equal(first.stdout, `${queued.id} cancelled (stopped)\n`);
+  assert.equal(await waiting.ended, 1); // It never began, and still it is told.
+  assert.match(waiting.err, /^drover: the turn was cancelled \(stopped\)$/m);
+  assert.equal(asking.child.exitCode, null);
+
+  const second = await daemon.cli(["stop", running.id]);
+  assert.equal(second.stdout, `${running.id} cancelled (stopped)\n`);
+  assert.equal(await asking.ended, 1);
+  assert.equal(await looking.ended, 1);
+  assert.match(looking.err, /^drover: the turn was cancelled \(stopped\)$/m);
+});
+
+test("Ctrl-C leaves a turn, says how to come back, and attach does", async (t) => {
+  const daemon = await start(t);
+  const asking = beside(t, daemon, ["ask", "delay: 1s\nsay: after all"]);
+  const [{ id }] = await live(daemon, "running");
+  asking.child.kill("SIGINT");
+  assert.equal(await asking.ended, 11);
+  assert.match(asking.err, new RegExp(`'drover attach ${id}' looks on again`));
+  const back = await daemon.cli(["attach", id]);
+  assert.deepEqual([back.code, back.stdout], [0, "after all\n"]);
+});
+
+test("what waits for leave is listed, and answered from another place", async (t) => {
+  const daemon = await start(t);
+  const root = scratch(t);
+  const call = 'call: write_file {"path":"b.txt","content":"x"}\nsay: written';
+  assert.match((await daemon.cli(["approve"])).stderr, /^Nothing waits for an answer\.$/m);
+  const asking = beside(t, daemon, ["ask", "--root", root, call]);
+  const [{ id: run }] = await live(daemon, "waiting");
+  const list = (await daemon.cli(["approve"])).stdout;
+  assert.match(list, /^ID +SESSION +TOOL +WHAT\napr_\S+ +ses_\S+ +write_file +\{.*b\.txt/);
+  const id = /^apr_\S+/m.exec(list)[0];
+  const which = await daemon.cli(["approve", "--deny"]);
+  assert.equal(which.code, 2);
+  assert.match(which.stderr, /which one\?/);
+  assert.ok(!existsSync(path.join(root, "b.txt")));
+  assert.equal((await daemon.cli(["approve", id])).stdout, `${id} is allowed\n`);
+  assert.equal(await asking.ended, 0);
+  assert.match(asking.err, new RegExp(`drover approve ${id}`));
+  assert.equal(asking.out, "written\n");
+  assert.equal(readFileSync(path.join(root, "b.txt"), "utf8"), "x");
+  // Who looks on from the beginning is not asked again.
+  const later = await daemon.cli(["attach", run]);
+  assert.deepEqual([later.stdout, later.stderr], ["written\n", ""]);
+});
+
+test("wrong use is told in the words of what was used", async (t) => {
+  const daemon = await start(t);
+  for (const [args, code, says] of [
+    [["ask", "-s", "ses_none", "hello"], 3, /no session with that id.*drover session ls/],
+    [["chat", "-s", "ses_none"], 3, /no session with that id/],
+    [["ask", "what", "is", "this"], 2, /'is' is one word too many; quote what belongs together/],
+    [["ask", " \t"], 2, /nothing was asked/],
+    [["ask", "--root", "/none", "hello"], 2, /no folder \/none/],
+    [["approve", "apr_none"], 3, /no approval/],
+    [["attach", "run_none"], 3, /no run/],
+  ]) {
+    const result = await daemon.cli(args);
+    assert.equal(result.code, code, `${args.join(" ")}: ${result.stderr}`);
+    assert.match(result.stderr, says);
+    assert.equal(result.stdout, "");
+  }
+});
+
+test("chat in a pipe answers line by line, and goes on after a failure", async (t) => {
+  const daemon = await start(t);
+  const input = "say: one\n\nfail: 400\n/nope\n/title Herds\nsay: two\n";
+  const { code, stdout, stderr } = await daemon.cli(["chat", "--no-root"], { input });
+  assert.equal(code, 0, stderr);
+  assert.equal(stdout, "one\n[there is no /nope; /help lists what there is]\ntwo\n");
+  assert.match(stderr, /^\[failed: bad_request, /);
+  assert.match((await daemon.cli(["session", "ls"])).stdout, / Herds$/m);
+});

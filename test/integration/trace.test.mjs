@@ -1,0 +1,129 @@
+// trace.test.mjs: what a run did, step by step, over HTTP and by `drover trace`.
+//
+// runs-with: release, san, postgres
+import assert from "node:assert/strict";
+import path from "node:path";
+import { test } from "node:test";
+
+import { Daemon, scratch } from "./lib.mjs";
+import { openSse } from "./sse.mjs";
+
+async function daemonFor(t) {
+  const data = path.join(scratch(t), "d");
+  const daemon = await new Daemon({ data, args: ["--insecure-loopback"] }).start();
+  t.after(() => daemon.kill());
+  return daemon;
+}
+
+async function start(daemon, body) {
+  const answer = await daemon.request("POST", "/api/v1/jobs", { body });
+  assert.equal(answer.status, 201, answer.text);
+  return answer.json.id;
+}
+
+/** Follows the run's stream to where it ends. */
+async function ended(daemon, id) {
+  const stream = await openSse(daemon, `/api/v1/streams/run:${id}/events`);
+  let last;
+  for (let frame; (frame = await stream.next()); ) last = frame;
+  assert.equal(last.event, "done");
+}
+
+async function ran(daemon, body) {
+  const id = await start(daemon, body);
+  await ended(daemon, id);
+  return id;
+}
+
+const spans = (daemon, id, query = "") =>
+  daemon.request("GET", `/api/v1/runs/${id}/spans${query}`);
+
+test("each attempt of a job is a step, with what it used and how it ended", async (t) => {
+  const daemon = await daemonFor(t);
+  const id = await ran(daemon, {
+    shell: "echo out; exit 7",
+    retry: { max: 2, backoff: 10 },
+    label: "tries hard",
+  });
+  const answer = await spans(daemon, id);
+  assert.equal(answer.status, 200, answer.text);
+  const { items, next } = answer.json;
+  assert.equal(next, null);
+  assert.deepEqual(
+    items.map((span) => [span.attempt, span.step, span.kind, span.name, span.state, span.cause]),
+    [1, 2, 3].map((attempt) => [attempt, 0, "process", "tries hard", "failed", "exit_code"]),
+  );
+  for (const span of items) {
+    assert.equal(span.exit_code, 7);
+    assert.ok(span.ended_ms >= span.started_ms);
+    assert.ok(span.cpu_us > 0 && span.memory_kb > 0 && span.disk_bytes > 0, JSON.stringify(span));
+    assert.deepEqual([span.tokens, span.cost_micros, span.estimated], [null, null, false]);
+  }
+});
+
+test("steps come in pages, and a cursor that was made up is refused", async (t) => {
+  const daemon = await daemonFor(t);
+  const id = await ran(daemon, { shell: "exit 1", retry: { max: 4, backoff: 10 } });
+  const all = [];
+  let query = "?limit=2";
+  for (let pages = 0; query !== null; pages++) {
+    assert.ok(pages < 4);
+    const { json } = await spans(daemon, id, query);
+    all.push(...json.items.map((span) => span.attempt));
+    query = json.next === null ? null : `?limit=2&after=${json.next}`;
+  }
+  assert.deepEqual(all, [1, 2, 3, 4, 5]);
+  for (const bad of ["1", "x.y", "1.", ".1", "-1.0", "1.0.0"]) {
+    const answer = await spans(daemon, id, `?after=${bad}`);
+    assert.deepEqual([answer.status, answer.json.code], [400, "bad_cursor"], bad);
+  }
+  assert.equal((await spans(daemon, id.replace(/.$/, "_"))).status, 404);
+});
+
+test("a crash leaves no step that runs for ever", async (t) => {
+  const daemon = await daemonFor(t);
+  const id = await start(daemon, { argv: ["sleep", "1000"] });
+  assert.equal((await spans(daemon, id)).json.items[0].state, "running");
+  await daemon.kill();
+  await daemon.start();
+  const stop = await daemon.request("POST", `/api/v1/runs/${id}/stop`, { body: {} });
+  assert.equal(stop.status, 200, stop.text);
+  await ended(daemon, id);
+  const { items } = (await spans(daemon, id)).json;
+  assert.deepEqual(
+    items.map((span) => [span.attempt, span.state, span.cause]),
+    [[1, "cancelled", "stopped"]],
+  );
+});
+
+test("steps go with their run", async (t) => {
+  const daemon = await daemonFor(t);
+  const id = await ran(daemon, { argv: ["true"] });
+  assert.equal((await daemon.request("DELETE", `/api/v1/runs/${id}`)).status, 200);
+  assert.equal((await spans(daemon, id)).status, 404);
+});
+
+test("a run names the one above it", async (t) => {
+  const daemon = await daemonFor(t);
+  const id = await ran(daemon, { argv: ["true"] });
+  const whole = (await daemon.request("GET", `/api/v1/runs/${id}`)).json;
+  const [light] = (await daemon.request("GET", "/api/v1/runs")).json.items;
+  assert.deepEqual([whole.parent, light.parent], [null, null]);
+  assert.equal("spec" in light, false);
+});
+
+test("drover trace prints a line for each step, or its JSON", async (t) => {
+  const daemon = await daemonFor(t);
+  const id = await ran(daemon, { shell: ": '\u001b[31mred'; exit 3" });
+  const table = await daemon.cli(["trace", id]);
+  assert.equal(table.code, 0, table.stderr);
+  const [head, line, ...rest] = table.stdout.trimEnd().split("\n");
+  assert.match(head, /^STEP +KIND +NAME +STARTED +TOOK +TOKENS +COST +OUTCOME$/);
+  assert.match(line, /^1\.0 +process +: '\?\[31mred'; exit 3 +.* +failed \(exit_code 3\)$/);
+  assert.deepEqual(rest, []);
+  const json = await daemon.cli(["trace", id, "--json"]);
+  const { items } = (await spans(daemon, id)).json;
+  assert.deepEqual(json.stdout.trimEnd().split("\n").map(JSON.parse), items);
+  const none = await daemon.cli(["trace", "run_00000000000000000000000000"]);
+  assert.equal(none.code, 3);
+});

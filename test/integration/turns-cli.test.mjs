@@ -1,0 +1,138 @@
+// turns-cli.test.mjs: turns from a shell: ask, chat, approve, trace, stop.
+//
+// runs-with: release, san, postgres
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { call, Listener, say, script, textOf, Turns } from "./turns.mjs";
+
+const FIELDS = ["session", "run", "state", "cause", "text", "usage"];
+const MODEL = ["--model", "scripted/demo"];
+
+test("ask prints the answer alone, and exits with 0", async (t) => {
+  const turns = await Turns.open(t);
+  const text = script("think: hidden", say("forty-two"));
+  const { code, stdout, stderr } = await turns.daemon.cli(["ask", ...MODEL, text]);
+  assert.deepEqual([code, stdout, stderr], [0, "forty-two\n", ""]);
+});
+
+test("ask --json has the fields that scripts rely on", async (t) => {
+  const turns = await Turns.open(t);
+  const text = script("usage: fresh=10 cache_read=5 output=7 reasoning=2", say("yes"));
+  const { code, stdout } = await turns.daemon.cli(["ask", ...MODEL, "--json", text]);
+  assert.equal(code, 0);
+  const answer = JSON.parse(stdout);
+  assert.deepEqual(Object.keys(answer).sort(), [...FIELDS].sort());
+  assert.deepEqual([answer.state, answer.cause, answer.text], ["succeeded", "completed", "yes"]);
+  const { fresh, cache_read, cache_write, output, reasoning } = answer.usage;
+  assert.deepEqual([fresh, cache_read, cache_write, output, reasoning], [10, 5, 0, 7, 2]);
+  assert.equal(textOf(await turns.answer(answer.session, answer.run)), "yes");
+});
+
+test("ask exits with 1 when the turn failed, and says why", async (t) => {
+  const turns = await Turns.open(t);
+  const json = await turns.daemon.cli(["ask", ...MODEL, "--json", "fail: auth"]);
+  assert.equal(json.code, 1);
+  const { state, cause } = JSON.parse(json.stdout);
+  assert.deepEqual([state, cause], ["failed", "auth_failed"]);
+  const plain = await turns.daemon.cli(["ask", ...MODEL, "fail: auth"]);
+  assert.deepEqual([plain.code, plain.stdout], [1, ""]);
+  assert.match(plain.stderr, /auth_failed/);
+});
+
+test("ask reads a pipe, with '-' and without", async (t) => {
+  const turns = await Turns.open(t);
+  for (const operands of [["-"], []]) {
+    const input = script(say("from"), say("a pipe"));
+    const { code, stdout } = await turns.daemon.cli(["ask", ...MODEL, ...operands], { input });
+    assert.deepEqual([code, stdout], [0, "froma pipe\n"]);
+  }
+});
+
+test("ask -s goes on in a session", async (t) => {
+  const turns = await Turns.open(t);
+  const first = await turns.daemon.cli(["ask", ...MODEL, "--json", say("one")]);
+  const { session } = JSON.parse(first.stdout);
+  const second = await turns.daemon.cli(["ask", "--session", session, say("two")]);
+  assert.deepEqual([second.code, second.stdout], [0, "two\n"]);
+  assert.equal((await turns.messages(session)).length, 4);
+});
+
+test("chat in a pipe answers each line", async (t) => {
+  const turns = await Turns.open(t);
+  const input = `${say("one")}\n${say("two")}\n`;
+  const { code, stdout } = await turns.daemon.cli(["chat", ...MODEL, "--no-root"], { input });
+  assert.deepEqual([code, stdout], [0, "one\ntwo\n"]);
+});
+
+test("ask says what it waits for; approve lists it, answers it, and ask goes on", async (t) => {
+  const turns = await Turns.open(t);
+  const text = script(call("write_file", { path: "b", content: "x" }), say("written"));
+  const words = ["ask", ...MODEL, "--root", turns.root, text];
+  const session = new Promise((resolve) => {
+    turns.daemon.request("GET", "/api/v1/streams/project:default/events?wait=60").then((answer) => {
+      resolve(answer.json.events.find((one) => one.type === "session_created").data.session);
+    });
+  });
+  const asking = turns.daemon.cli(words);
+  const listener = await new Listener(turns, await session).open();
+  const asked = await listener.until("approval_asked");
+  const list = await turns.daemon.cli(["approve"]);
+  assert.equal(list.code, 0);
+  assert.ok(list.stdout.includes(`\n${asked.id}  ${listener.session}  write_file `), list.stdout);
+  const answer = await turns.daemon.cli(["approve", asked.id]);
+  assert.equal(answer.code, 0, answer.stderr);
+  const again = await turns.daemon.cli(["approve", asked.id, "--deny"]);
+  assert.notEqual(again.code, 0);
+  const { code, stdout, stderr } = await asking;
+  assert.deepEqual([code, stdout], [0, "written\n"]);
+  assert.ok(stderr.includes(`drover approve ${asked.id}`), stderr);
+});
+
+test("approve --deny --reason and --answer", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen({ root: turns.root });
+  const text = script(
+    call("write_file", { path: "b", content: "x" }),
+    "step:",
+    call("ask_user", { question: "why?" }),
+    say("I see"),
+  );
+  const { run } = await turns.send(listener.session, text);
+  const leave = await listener.until("approval_asked");
+  const no = await turns.daemon.cli(["approve", leave.id, "--deny", "--reason", "not now"]);
+  assert.equal(no.code, 0, no.stderr);
+  const question = await listener.until("question_asked");
+  const why = await turns.daemon.cli(["approve", question.id, "--answer", "because"]);
+  assert.equal(why.code, 0, why.stderr);
+  await listener.ended(run);
+  const { parts } = await turns.answer(listener.session, run);
+  assert.match(parts[0].text, /not now/);
+  assert.match(parts[1].text, /because/);
+});
+
+test("trace shows the calls of a turn, its model's and its tools'", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen({ root: turns.root });
+  const text = script(call("list_files", { path: "." }), say("done"));
+  const { run } = await turns.turn(listener, text);
+  const spans = (await turns.get(`/runs/${run}/spans`)).items.map((one) => [one.kind, one.state]);
+  const wanted = ["model", "tool", "model"].map((kind) => [kind, "succeeded"]);
+  assert.deepEqual(spans, wanted);
+  const { code, stdout } = await turns.daemon.cli(["trace", run]);
+  assert.equal(code, 0);
+  assert.match(stdout, /scripted\/demo[^]*list_files[^]*scripted\/demo/);
+});
+
+test("stop RUN ends a turn, and what it said stays", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen();
+  const { run } = await turns.send(listener.session, script(say("begun"), "delay: 600s"));
+  await listener.until("delta");
+  assert.equal((await turns.get(`/runs/${run}`)).stream, `session:${listener.session}`);
+  const { stderr } = await turns.daemon.cli(["stop", run]);
+  assert.equal(stderr, "");
+  const end = await listener.ended(run);
+  assert.deepEqual([end.state, end.cause], ["cancelled", "stopped"]);
+  assert.equal(textOf(await turns.answer(listener.session, run)), "begun");
+});

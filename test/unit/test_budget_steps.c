@@ -1,0 +1,149 @@
+/* What a run that has begun asks of budgets, step by step. */
+#include "budgets_kit.h"
+
+struct step {
+    struct runs_kit *runs;
+    const char *run;
+    int64_t first, spent; /* Tokens. */
+    struct budget_answer answer;
+    char why[300];
+};
+
+static struct err reserve_tx(struct tx *tx, void *ctx) {
+    struct step *step = ctx;
+    const struct run_key key = {.run = kit_bytes(step->run)};
+    struct budget_ask ask = {.what = BYTES("model:m")};
+    ask.first.of[AMOUNT_TOKENS] = step->first;
+    bool found = false;
+    struct run_row row;
+    struct err err = tx_run_find(tx, &key, &found, &row);
+    if (!err_failed(err)) {
+        err = tx_budget_reserve(tx, &ask, &step->runs->bounds, &row, &step->answer);
+    }
+    if (!err_failed(err)) {
+        runs_copy_text(step->answer.why, step->why, sizeof step->why);
+    }
+    return err;
+}
+
+static struct err spend_tx(struct tx *tx, void *ctx) {
+    struct step *step = ctx;
+    const struct run_key key = {.run = kit_bytes(step->run)};
+    struct budget_spend spend = {
+        .what = BYTES("model:m"), .granted = step->answer.granted, .learn = true};
+    spend.spent.of[AMOUNT_TOKENS] = step->spent;
+    bool found = false;
+    struct run_row row;
+    struct err err = tx_run_find(tx, &key, &found, &row);
+    return err_failed(err) ? err : tx_budget_spend(tx, &spend, &step->runs->bounds, &row);
+}
+
+static struct step begin_step(struct runs_kit *runs, const char *run, int64_t first) {
+    struct step step = {.runs = runs, .run = run, .first = first};
+    assert_int_equal(runs_do(runs, reserve_tx, &step), ERR_NONE);
+    return step;
+}
+
+static void end_step(struct runs_kit *runs, struct step *step, int64_t spent) {
+    step->spent = spent;
+    assert_int_equal(runs_do(runs, spend_tx, step), ERR_NONE);
+}
+
+static int64_t tokens_reserved(struct runs_kit *runs) {
+    return budgets_get(runs, "global").reserved.of[AMOUNT_TOKENS];
+}
+
+static struct runs_row add_turn(struct runs_kit *runs) {
+    struct run_new what = runs_new(runs);
+    what.kind = KIND_TURN;
+    return runs_submit(runs, &what);
+}
+
+static void a_step_reserves_and_spends_by_itself_and_beside_others(void **state) {
+    struct runs_kit *runs = *state;
+    (void)budgets_limit(runs, "global", AMOUNT_TOKENS, 10000);
+    struct runs_row turn = add_turn(runs);
+    struct step one = begin_step(runs, turn.run, 3000), two = begin_step(runs, turn.run, 3000);
+    assert_int_equal(one.answer.verdict, BUDGET_ADMITTED);
+    assert_int_equal(two.answer.granted.of[AMOUNT_TOKENS], 3000);
+    assert_int_equal(tokens_reserved(runs), 6000);
+    end_step(runs, &one, 500);
+    assert_int_equal(tokens_reserved(runs), 3000);
+    assert_int_equal(budgets_get(runs, "global").spent.of[AMOUNT_TOKENS], 500);
+    struct step three = begin_step(runs, turn.run, 3000); /* What such a call takes is known now. */
+    assert_int_equal(three.answer.granted.of[AMOUNT_TOKENS], 500);
+    (void)runs_finish(runs, turn.run); /* What a crash left in flight goes with the attempt. */
+    assert_int_equal(tokens_reserved(runs), 0);
+}
+
+static void without_a_budget_a_step_is_admitted_and_leaves_no_trace(void **state) {
+    struct runs_kit *runs = *state;
+    struct runs_row turn = add_turn(runs);
+    struct step step = begin_step(runs, turn.run, 3000);
+    assert_int_equal(step.answer.verdict, BUDGET_ADMITTED);
+    assert_false(amounts_any(&step.answer.granted));
+    end_step(runs, &step, 500);
+    assert_int_equal(runs_count(runs, "SELECT count(*) FROM runs WHERE charged <> 0"), 0);
+}
+
+static void a_step_that_finds_all_spent_is_told_so(void **state) {
+    struct runs_kit *runs = *state;
+    (void)budgets_limit(runs, "global", AMOUNT_TOKENS, 400);
+    struct runs_row turn = add_turn(runs);
+    struct step one = begin_step(runs, turn.run, 3000);
+    assert_int_equal(one.answer.granted.of[AMOUNT_TOKENS], 400);
+    end_step(runs, &one, 450);
+    struct step two = begin_step(runs, turn.run, 3000);
+    assert_int_equal(two.answer.verdict, BUDGET_SPENT);
+    assert_string_equal(two.why, "The budget global is used up: of tokens 400, 450 are spent");
+    assert_int_equal(tokens_reserved(runs), 0);
+}
+
+/* One after the other, each told when it is its turn, and the next when that one has asked. */
+static void steps_that_wait_are_told_one_by_one(void **state) {
+    struct runs_kit *runs = *state;
+    (void)budgets_limit(runs, "global", AMOUNT_TOKENS, 1000);
+    struct runs_row turns[3] = {add_turn(runs), add_turn(runs), add_turn(runs)};
+    struct step one = begin_step(runs, turns[0].run, 5000);
+    for (int i = 1; i < 3; i++) {
+        assert_int_equal(begin_step(runs, turns[i].run, 5000).answer.verdict, BUDGET_WAITS);
+        assert_int_not_equal(runs_get(runs, turns[i].run).row.lane, 0);
+    }
+    runs_forget(runs);
+    end_step(runs, &one, 100);
+    struct run_row heard;
+    assert_true(runs_heard(runs, turns[1].run, &heard));
+    assert_false(runs_heard(runs, turns[2].run, &heard));
+    assert_int_equal(runs_get(runs, turns[1].run).row.lane, 0);
+    assert_int_not_equal(runs_get(runs, turns[2].run).row.lane, 0);
+    struct step two = begin_step(runs, turns[1].run, 5000);
+    assert_int_equal(two.answer.granted.of[AMOUNT_TOKENS], 100);
+    assert_true(runs_heard(runs, turns[2].run, &heard)); /* There was more than it took. */
+    struct step three = begin_step(runs, turns[2].run, 5000);
+    assert_int_equal(three.answer.verdict, BUDGET_ADMITTED);
+    assert_int_equal(tokens_reserved(runs), 200);
+}
+
+static void one_that_was_told_and_ends_instead_lets_the_next_be_told(void **state) {
+    struct runs_kit *runs = *state;
+    (void)budgets_limit(runs, "global", AMOUNT_TOKENS, 1000);
+    struct runs_row turns[3] = {add_turn(runs), add_turn(runs), add_turn(runs)};
+    struct step one = begin_step(runs, turns[0].run, 5000);
+    (void)begin_step(runs, turns[1].run, 5000);
+    (void)begin_step(runs, turns[2].run, 5000);
+    end_step(runs, &one, 100);
+    (void)runs_finish(runs, turns[1].run);
+    assert_int_equal(runs_get(runs, turns[2].run).row.lane, 0);
+    assert_int_equal(begin_step(runs, turns[2].run, 5000).answer.verdict, BUDGET_ADMITTED);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        RUNS_TEST(a_step_reserves_and_spends_by_itself_and_beside_others),
+        RUNS_TEST(without_a_budget_a_step_is_admitted_and_leaves_no_trace),
+        RUNS_TEST(a_step_that_finds_all_spent_is_told_so),
+        RUNS_TEST(steps_that_wait_are_told_one_by_one),
+        RUNS_TEST(one_that_was_told_and_ends_instead_lets_the_next_be_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,271 @@
+/* test_model_build.c: the bodies that providers are sent: what is in them, that they are what the
+ * interface takes, and that a longer conversation begins with the bytes of the shorter one.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/json.h"
+#include "base/memory.h"
+#include "model/wire.h"
+
+static struct bytes of(const char *text) {
+    return (struct bytes){text, strlen(text)};
+}
+
+static char *built(const struct wire *wire, const struct model_request *request,
+                   const char *base_url) {
+    struct text body;
+    text_init(&body, 1 << 20);
+    const struct wire_order order = {.request = request,
+                                     .base_url = base_url,
+                                     .model = BYTES("m"),
+                                     .facts = {.output_max = 64000}};
+    wire->build(&order, &body);
+    assert_false(text_failed(&body));
+    return text_take(&body, NULL);
+}
+
+static void body_is(const struct wire *wire, struct model_request *request, const char *wanted) {
+    assert_false(model_request_failed(request));
+    AUTO(mem_release) char *body = built(wire, request, "http://h/v1");
+    json_t *json = NULL;
+    assert_false(err_failed(json_parse(body, strlen(body), JSON_DEPTH_MAX, &json, NULL)));
+    json_release(&json);
+    assert_string_equal(body, wanted);
+    model_request_free(request);
+}
+
+static void add_part(struct model_request *request, struct model_part part) {
+    part.id = part.id.data != NULL ? part.id : of("");
+    part.name = part.name.data != NULL ? part.name : of("");
+    part.signature = part.signature.data != NULL ? part.signature : of("");
+    model_request_add_part(request, &part);
+}
+
+/* One of everything. */
+static struct model_request *conversation(enum model_kind maker, const char *signature) {
+    struct model_request *request = model_request_new(of("p/m"));
+    model_request_set_system(request, of("be \"kind\""));
+    model_request_add_tool(request, &(struct model_tool){of("write"), of("W"), of("nonsense")});
+    model_request_add_tool(
+        request, &(struct model_tool){of("read"), of("R"), of("{\"type\":\"object\", \"a\": 1}")});
+    model_request_add_message(request, MODEL_USER);
+    model_request_add_text(request, of("look"));
+    add_part(request, (struct model_part){
+                          .kind = MODEL_PART_IMAGE, .name = of("image/png"), .text = of("AAAA")});
+    model_request_add_message(request, MODEL_ASSISTANT);
+    add_part(request, (struct model_part){.kind = MODEL_PART_THINKING,
+                                          .text = of("hm"),
+                                          .signature = of(signature),
+                                          .maker = maker});
+    model_request_add_text(request, of("so"));
+    add_part(request, (struct model_part){.kind = MODEL_PART_TOOL_CALL,
+                                          .id = of("c1"),
+                                          .name = of("read"),
+                                          .text = of("{\"p\": 1}")});
+    add_part(request, (struct model_part){.kind = MODEL_PART_TOOL_CALL,
+                                          .id = of("c2"),
+                                          .name = of("write"),
+                                          .text = of("{broken")});
+    model_request_add_message(request, MODEL_TOOL);
+    add_part(request, (struct model_part){
+                          .kind = MODEL_PART_TOOL_RESULT, .id = of("c1"), .text = of("one")});
+    model_request_add_message(request, MODEL_TOOL);
+    add_part(request, (struct model_part){.kind = MODEL_PART_TOOL_RESULT,
+                                          .id = of("c2"),
+                                          .text = of("two"),
+                                          .is_error = true});
+    return request;
+}
+
+static void chat_completions_are_written_as_they_are_read(void **state) {
+    body_is(
+        &wire_openai, conversation(MODEL_KIND_OPENAI, ""),
+        "{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"tools\":["
+        "{\"type\":\"function\",\"function\":{\"name\":\"read\",\"description\":\"R\","
+        "\"parameters\":{\"a\":1,\"type\":\"object\"}}},"
+        "{\"type\":\"function\",\"function\":{\"name\":\"write\",\"description\":\"W\","
+        "\"parameters\":{\"type\":\"object\"}}}],\"messages\":["
+        "{\"role\":\"system\",\"content\":\"be \\\"kind\\\"\"},"
+        "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"look\"},"
+        "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,AAAA\"}}]},"
+        "{\"role\":\"assistant\",\"content\":\"so\",\"reasoning_content\":\"hm\",\"tool_calls\":["
+        "{\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":\"read\","
+        "\"arguments\":\"{\\\"p\\\": 1}\"}},"
+        "{\"id\":\"c2\",\"type\":\"function\",\"function\":{\"name\":\"write\","
+        "\"arguments\":\"{\\\"invalid_arguments\\\":\\\"{broken\\\"}\"}}]},"
+        "{\"role\":\"tool\",\"tool_call_id\":\"c1\",\"content\":\"one\"},"
+        "{\"role\":\"tool\",\"tool_call_id\":\"c2\",\"content\":\"two\"}]}");
+}
+
+static void responses_take_items_and_their_reasoning_back(void **state) {
+    body_is(&wire_responses, conversation(MODEL_KIND_RESPONSES, "{\"type\":\"reasoning\"}"),
+            "{\"model\":\"m\",\"stream\":true,\"store\":false,\"include\":[\"reasoning.encrypted_"
+            "content"
+            "\"],\"tools\":[{\"type\":\"function\",\"name\":\"read\",\"description\":\"R\","
+            "\"parameters\":{\"a\":1,\"type\":\"object\"},\"strict\":false},"
+            "{\"type\":\"function\",\"name\":\"write\",\"description\":\"W\","
+            "\"parameters\":{\"type\":\"object\"},\"strict\":false}],"
+            "\"instructions\":\"be \\\"kind\\\"\",\"input\":["
+            "{\"role\":\"user\",\"content\":[{\"type\":\"input_text\",\"text\":\"look\"}]},"
+            "{\"role\":\"user\",\"content\":[{\"type\":\"input_image\","
+            "\"image_url\":\"data:image/png;base64,AAAA\"}]},"
+            "{\"type\":\"reasoning\"},"
+            "{\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":\"so\"}]},"
+            "{\"type\":\"function_call\",\"call_id\":\"c1\",\"name\":\"read\","
+            "\"arguments\":\"{\\\"p\\\": 1}\"},"
+            "{\"type\":\"function_call\",\"call_id\":\"c2\",\"name\":\"write\","
+            "\"arguments\":\"{\\\"invalid_arguments\\\":\\\"{broken\\\"}\"},"
+            "{\"type\":\"function_call_output\",\"call_id\":\"c1\",\"output\":\"one\"},"
+            "{\"type\":\"function_call_output\",\"call_id\":\"c2\",\"output\":\"two\"}]}");
+}
+
+static void anthropic_gets_one_message_a_turn_and_marks_for_its_cache(void **state) {
+    body_is(
+        &wire_anthropic, conversation(MODEL_KIND_ANTHROPIC, "c2ln"),
+        "{\"model\":\"m\",\"stream\":true,\"max_tokens\":32000,\"system\":[{\"type\":\"text\","
+        "\"text\":\"be \\\"kind\\\"\",\"cache_control\":{\"type\":\"ephemeral\"}}],\"tools\":["
+        "{\"name\":\"read\",\"description\":\"R\",\"input_schema\":{\"a\":1,\"type\":\"object\"}},"
+        "{\"name\":\"write\",\"description\":\"W\",\"input_schema\":{\"type\":\"object\"}}],"
+        "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"look\"},"
+        "{\"type\":\"image\",\"source\":{\"type\":\"base64\",\"media_type\":\"image/png\","
+        "\"data\":\"AAAA\"}}]},"
+        "{\"role\":\"assistant\",\"content\":["
+        "{\"type\":\"thinking\",\"thinking\":\"hm\",\"signature\":\"c2ln\"},"
+        "{\"type\":\"text\",\"text\":\"so\"},"
+        "{\"type\":\"tool_use\",\"id\":\"c1\",\"name\":\"read\",\"input\":{\"p\": 1}},"
+        "{\"type\":\"tool_use\",\"id\":\"c2\",\"name\":\"write\","
+        "\"input\":{\"invalid_arguments\":\"{broken\"}}]},"
+        "{\"role\":\"user\",\"content\":["
+        "{\"type\":\"tool_result\",\"tool_use_id\":\"c1\",\"content\":\"one\"},"
+        "{\"type\":\"tool_result\",\"tool_use_id\":\"c2\",\"is_error\":true,\"content\":\"two\","
+        "\"cache_control\":{\"type\":\"ephemeral\"}}]}]}");
+}
+
+static void thinking_is_shown_to_the_kind_that_made_it_alone(void **state) {
+    static const struct wire *const wires[] = {&wire_openai, &wire_responses, &wire_anthropic};
+    static const enum model_kind kinds[] = {MODEL_KIND_OPENAI, MODEL_KIND_RESPONSES,
+                                            MODEL_KIND_ANTHROPIC};
+    for (size_t wire = 0; wire < COUNT_OF(wires); wire++) {
+        for (size_t maker = 0; maker < COUNT_OF(kinds); maker++) {
+            struct model_request *request = conversation(kinds[maker], "[\"signed-hm\"]");
+            AUTO(mem_release) char *body = built(wires[wire], request, "http://h/v1");
+            bool shown = strstr(body, "signed-hm") != NULL || strstr(body, "\"hm\"") != NULL;
+            assert_int_equal(shown, wire == maker);
+            model_request_free(request);
+        }
+    }
+    struct model_request *request = conversation(MODEL_KIND_ANTHROPIC, "redacted ZGF0");
+    AUTO(mem_release) char *body = built(&wire_anthropic, request, "http://h");
+    assert_non_null(strstr(body, "{\"type\":\"redacted_thinking\",\"data\":\"ZGF0\"}"));
+    model_request_free(request);
+}
+
+static void set(struct model_request *request, struct bytes schema) {
+    model_request_add_message(request, MODEL_USER);
+    model_request_add_text(request, of("x"));
+    model_request_set_schema(request, schema);
+    request->output_max = 100;
+    request->temperature_pct = 5;
+}
+
+static void settings_go_where_each_interface_has_them(void **state) {
+    struct model_request *request = model_request_new(of("p/m"));
+    set(request, of("{\"type\":\"object\"}"));
+    request->effort = MODEL_EFFORT_HIGH;
+    body_is(
+        &wire_openai, request,
+        "{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"include_usage\":true},"
+        "\"max_tokens\":100,\"temperature\":0.05,\"reasoning_effort\":\"high\","
+        "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"answer\","
+        "\"schema\":{\"type\":\"object\"}}},\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}");
+    request = model_request_new(of("p/m"));
+    set(request, of("{\"type\":\"object\"}"));
+    body_is(
+        &wire_anthropic, request,
+        "{\"model\":\"m\",\"stream\":true,\"max_tokens\":100,\"temperature\":0.05,"
+        "\"tool_choice\":{\"type\":\"tool\",\"name\":\"structured_answer\"},\"tools\":["
+        "{\"name\":\"structured_answer\",\"description\":\"Gives the final answer. Call it "
+        "once, when you are done; what you write elsewhere is not read.\",\"input_schema\":"
+        "{\"type\":\"object\"}}],\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\","
+        "\"text\":\"x\",\"cache_control\":{\"type\":\"ephemeral\"}}]}]}");
+    request = model_request_new(of("p/m"));
+    set(request, of(""));
+    AUTO(mem_release) char *own = built(&wire_openai, request, "https://api.openai.com/v1");
+    assert_non_null(strstr(own, "\"max_completion_tokens\":100"));
+    request->effort = MODEL_EFFORT_MEDIUM;
+    request->output_max = 0;
+    AUTO(mem_release) char *thinks = built(&wire_anthropic, request, "http://h");
+    assert_non_null(strstr(thinks, "\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":8192}"));
+    assert_null(strstr(thinks, "temperature"));
+    model_request_free(request);
+}
+
+/* Twenty turns: each body, without its last two bytes, begins the next one. */
+static void a_longer_conversation_begins_like_the_shorter_one(void **state) {
+    static const struct wire *const wires[] = {&wire_openai, &wire_responses};
+    for (size_t i = 0; i < COUNT_OF(wires); i++) {
+        char *before = NULL;
+        for (size_t turns = 1; turns <= 20; turns++) {
+            struct model_request *request = model_request_new(of("p/m"));
+            model_request_set_system(request, of("s"));
+            const char *const names[] = {"b", "a", "c"}; /* In another order each time. */
+            for (size_t k = 0; k < 3; k++) {
+                model_request_add_tool(
+                    request, &(struct model_tool){of(names[(k + turns) % 3]), of("d"),
+                                                  of(turns % 2 == 0 ? "{\"x\":1,\"y\":2}"
+                                                                    : "{ \"y\":2, \"x\":1 }")});
+            }
+            for (size_t k = 0; k < turns; k++) {
+                char words[20];
+                (void)snprintf(words, sizeof words, "turn %zu", k);
+                model_request_add_message(request, k % 2 == 0 ? MODEL_USER : MODEL_ASSISTANT);
+                model_request_add_text(request, of(words));
+            }
+            char *body = built(wires[i], request, "http://h");
+            if (before != NULL) {
+                assert_memory_equal(body, before, strlen(before) - 2);
+            }
+            mem_free(before);
+            before = body;
+            model_request_free(request);
+        }
+        mem_free(before);
+    }
+}
+
+static void a_request_that_is_too_large_says_so(void **state) {
+    struct model_request *request = model_request_new(of("p/m"));
+    model_request_add_message(request, MODEL_USER);
+    AUTO(mem_release) char *large = mem_new((size_t)20 << 20);
+    for (int i = 0; i < 4; i++) {
+        model_request_add_text(request, (struct bytes){large, (size_t)20 << 20});
+    }
+    assert_true(model_request_failed(request));
+    model_request_free(request);
+    request = model_request_new(of("p/m"));
+    for (int i = 0; i < REQUEST_MESSAGES_MAX + 1; i++) {
+        model_request_add_message(request, MODEL_USER);
+    }
+    assert_true(model_request_failed(request));
+    model_request_free(request);
+}
+
+int main(void) {
+    json_setup();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(chat_completions_are_written_as_they_are_read),
+        cmocka_unit_test(responses_take_items_and_their_reasoning_back),
+        cmocka_unit_test(anthropic_gets_one_message_a_turn_and_marks_for_its_cache),
+        cmocka_unit_test(thinking_is_shown_to_the_kind_that_made_it_alone),
+        cmocka_unit_test(settings_go_where_each_interface_has_them),
+        cmocka_unit_test(a_longer_conversation_begins_like_the_shorter_one),
+        cmocka_unit_test(a_request_that_is_too_large_says_so),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,371 @@
+/* test_model_http.c: how a provider fails before its stream begins, and what comes of it: the
+ * cause, the number of requests, the waits. And what is never sent or told.
+ */
+#include "model_kit.h"
+
+static int open_kit(void **state) {
+    struct kit *kit = kit_open();
+    kit_open_models(kit, (struct models_options){.script = NULL});
+    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI, .key = "sk-very-secret"});
+    *state = kit;
+    return 0;
+}
+
+static int close_kit(void **state) {
+    kit_close(*state);
+    return 0;
+}
+
+#define GOOD                                                                                       \
+    KIT_STREAM "data: {\"choices\":[{\"delta\":{\"content\":\"ok\"},\"finish_reason\":\"stop\"}]}" \
+               "\n\ndata: [DONE]\n\n"
+#define SAYS(status, body) "HTTP/1.1 " status "\r\nContent-Type: application/json\r\n\r\n" body
+
+static const struct {
+    const char *answer;
+    enum model_cause cause;
+    unsigned tries;
+    const char *detail; /* A part of it. */
+} failed_answers[] = {
+    {SAYS("400 Bad", "{\"error\":{\"message\":\"no such field\"}}"), MODEL_BAD_REQUEST, 1,
+     "no such field"},
+    {SAYS("401 No", "{\"error\":{\"message\":\"Incorrect API key provided: sk-very-secret.\"}}"),
+     MODEL_AUTH_FAILED, 1, "Incorrect API key"},
+    {SAYS("403 No", ""), MODEL_AUTH_FAILED, 1, "HTTP 403"},
+    {SAYS("401 No", "{\"error\":{\"message\":\"wrong: sk-proj-a**secret or gsk_secret1\"}}"),
+     MODEL_AUTH_FAILED, 1, "wrong: [key] or [key]"},
+    {SAYS("402 Pay", "{\"error\":{\"message\":\"Insufficient Balance\"}}"), MODEL_QUOTA, 1, ""},
+    {SAYS("429 Slow", "{\"error\":{\"type\":\"insufficient_quota\",\"message\":\"You exceeded "
+                      "your current quota\"}}"),
+     MODEL_QUOTA, 1, "current quota"},
+    {SAYS("400 Bad", "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\","
+                     "\"message\":\"Your credit balance is too low\"}}"),
+     MODEL_QUOTA, 1, "credit"},
+    {SAYS("404 No", "{\"error\":{\"message\":\"The model `x` does not exist\"}}"),
+     MODEL_MODEL_UNKNOWN, 1, "does not exist"},
+    {SAYS("404 No", "<html><title>Not Found</title>"), MODEL_BAD_REQUEST, 1, "Not Found"},
+    {SAYS("400 Bad", "{\"error\":{\"code\":\"context_length_exceeded\",\"message\":\"x\"}}"),
+     MODEL_CONTEXT_OVERFLOW, 1, ""},
+    {SAYS("400 Bad", "{\"error\":{\"message\":\"prompt is too long: 9 tokens > 8 maximum\"}}"),
+     MODEL_CONTEXT_OVERFLOW, 1, "too long"},
+    {SAYS("413 Large", ""), MODEL_CONTEXT_OVERFLOW, 1, ""},
+    {SAYS("400 Bad", "{\"error\":{\"code\":\"content_filter\",\"message\":\"no\"}}"), MODEL_REFUSED,
+     1, "no"},
+    {SAYS("408 Slow", ""), MODEL_TIMED_OUT, 4, ""},
+    {SAYS("409 Twice", ""), MODEL_PROVIDER_ERROR, 4, ""},
+    {SAYS("429 Slow", "{\"error\":{\"message\":\"Rate limit reached\"}}"), MODEL_RATE_LIMITED, 4,
+     "Rate limit"},
+    {SAYS("500 Oh", "{\"error\":\"llama runner died\"}"), MODEL_PROVIDER_ERROR, 4, "runner"},
+    {SAYS("502 Bad", "<html><head><title>502 Bad Gateway</title>"), MODEL_PROVIDER_ERROR, 4,
+     "502 Bad Gateway"},
+    {SAYS("504 Late", ""), MODEL_TIMED_OUT, 4, ""},
+    {SAYS("529 Full", "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\","
+                      "\"message\":\"Overloaded\"}}"),
+     MODEL_PROVIDER_ERROR, 4, "Overloaded"},
+    {SAYS("307 Elsewhere\r\nLocation: http://127.0.0.1:1/", ""), MODEL_BAD_REQUEST, 1, "base URL"},
+    {SAYS("200 OK", "{\"choices\":[]}"), MODEL_BAD_RESPONSE, 4, "no stream"},
+    {SAYS("200 OK", "[{\"error\":{\"code\":429,\"message\":\"m\",\"status\":"
+                    "\"RESOURCE_EXHAUSTED\"}}]"),
+     MODEL_BAD_RESPONSE, 4, ""},
+    {KIT_STREAM "data: {\"choices\":[{\"delta\":\n\n", MODEL_BAD_RESPONSE, 4, "valid JSON"},
+    {KIT_STREAM "<html>hello</html>", MODEL_STREAM_BROKEN, 4, "final marker"},
+    {KIT_STREAM, MODEL_STREAM_BROKEN, 4, "final marker"},
+    {"nonsense\r\n\r\n", MODEL_BAD_RESPONSE, 4, "not valid HTTP"},
+    {"HTTP/1.1 200 OK\r\nContent-Le", MODEL_STREAM_BROKEN, 4, ""},
+};
+
+static void each_answer_has_its_cause_and_its_number_of_tries(void **state) {
+    struct kit *kit = *state;
+    for (size_t i = 0; i < COUNT_OF(failed_answers); i++) {
+        kit_renew(kit);
+        kit_connect(kit,
+                    (struct model_connection){.kind = MODEL_KIND_OPENAI, .key = "sk-very-secret"});
+        kit->answer = failed_answers[i].answer;
+        struct ask ask = {.kit = kit};
+        ask_begin(&ask, kit, "test/m", "hi");
+        ask_finish(&ask);
+        const char *detail = ask.result.failure.detail;
+        if (ask.result.failure.cause != failed_answers[i].cause ||
+            kit->server.requests != failed_answers[i].tries ||
+            strstr(detail, failed_answers[i].detail) == NULL) {
+            fail_msg("row %zu: %s after %u requests: %s", i,
+                     model_cause_name(ask.result.failure.cause), kit->server.requests, detail);
+        }
+        assert_null(strstr(detail, "secret"));
+        assert_int_equal(ask.result.tries, failed_answers[i].tries);
+        ask_end(&ask);
+    }
+}
+
+static void the_provider_says_when_to_come_again(void **state) {
+    struct kit *kit = *state;
+    kit->clock_ms = INT64_C(784111777000); /* Sun, 06 Nov 1994 08:49:37 GMT */
+    static const struct {
+        const char *header;
+        uint64_t waited_ms;
+        unsigned requests;
+    } rows[] = {
+        {"Retry-After: 7", 7000, 2},
+        {"retry-after: 0.5", 500, 2},
+        {"Retry-After-Ms: 1500\r\nRetry-After: 9", 1500, 2},
+        {"Retry-After: Sun, 06 Nov 1994 08:49:42 GMT", 5000, 2},
+        {"Retry-After: soon", 375, 2},
+        {"X-Should-Retry: false", 0, 1},
+        {"Retry-After: 61", 0, 1},
+        {"Retry-After: 999999999999999999999", 375, 2},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char answer[200];
+        kit_renew(kit);
+        kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI});
+        (void)snprintf(answer, sizeof answer, "HTTP/1.1 503 No\r\n%s\r\n\r\n", rows[i].header);
+        kit->answers[0] = answer;
+        kit->answer = GOOD;
+        kit->waited_ms = 0;
+        struct ask ask = {.kit = kit};
+        ask_begin(&ask, kit, "test/m", "hi");
+        ask_finish(&ask);
+        ask_cause(&ask, rows[i].requests == 2 ? MODEL_NONE : MODEL_PROVIDER_ERROR);
+        if (kit->waited_ms != rows[i].waited_ms || kit->server.requests != rows[i].requests) {
+            fail_msg("%s: %u requests, %u ms", rows[i].header, kit->server.requests,
+                     (unsigned)kit->waited_ms);
+        }
+        ask_end(&ask);
+    }
+    kit_renew(kit);
+    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI});
+    kit->answers[0] = "HTTP/1.1 400 No\r\nX-Should-Retry: true\r\n\r\n";
+    ask_expect(kit, "test/m", "hi", "R(bad_request)t(ok)", MODEL_NONE);
+}
+
+static void nobody_there_and_no_tls_are_unreachable(void **state) {
+    struct kit *kit = *state;
+    kit_connect(kit, (struct model_connection){.name = "none",
+                                               .kind = MODEL_KIND_OPENAI,
+                                               .base_url = "http://127.0.0.1:1/v1"});
+    const char *told = "R(provider_unreachable)R(provider_unreachable)R(provider_unreachable)";
+    ask_expect(kit, "none/m", "hi", told, MODEL_UNREACHABLE);
+    char url[80];
+    (void)snprintf(url, sizeof url, "https://127.0.0.1:%u/v1", kit->server.port);
+    kit_connect(
+        kit, (struct model_connection){.name = "tls", .kind = MODEL_KIND_OPENAI, .base_url = url});
+    struct ask ask = {.kit = kit};
+    ask_begin(&ask, kit, "tls/m", "hi");
+    for (unsigned answered = 0; ask.dones == 0; server_turn(kit->loop)) {
+        for (; answered < kit->server.connections; answered++) {
+            served_say(kit->server.served[answered], "HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    }
+    ask_cause(&ask, MODEL_UNREACHABLE);
+    assert_string_equal(ask.told.data, told);
+    assert_non_null(strstr(ask.result.failure.detail, "TLS failed"));
+    ask_end(&ask);
+}
+
+static void open_with_limits(struct kit *kit, struct model_limits limits) {
+    kit_close_models(kit);
+    kit_open_models(kit, (struct models_options){.limits = limits});
+    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI});
+}
+
+static void silence_is_a_time_out_wherever_it_begins(void **state) {
+    struct kit *kit = *state;
+    open_with_limits(kit, (struct model_limits){.answer_ms = 50, .stall_ms = 50});
+    ask_expect(kit, "test/m", "hi", "R(timed_out)R(timed_out)R(timed_out)", MODEL_TIMED_OUT);
+    assert_int_equal(kit->server.requests, 4);
+    kit->answer = KIT_STREAM "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+    kit->then = KIT_KEEP;
+    ask_expect(kit, "test/m", "hi", "t(a)DR(timed_out)t(a)DR(timed_out)t(a)DR(timed_out)t(a)",
+               MODEL_TIMED_OUT);
+    assert_int_equal(kit->server.requests, 8);
+}
+
+static void all_tries_together_have_a_limit(void **state) {
+    struct kit *kit = *state;
+    kit->answer = GOOD;
+    ask_expect(kit, "test/m", "hi", "t(ok)", MODEL_NONE); /* The library is there from here on. */
+    open_with_limits(kit, (struct model_limits){.total_ms = 400});
+    kit->answer = KIT_STREAM "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+    kit->then = KIT_KEEP;
+    ask_expect(kit, "test/m", "hi", "t(a)", MODEL_TIMED_OUT);
+    assert_int_equal(kit->server.requests, 2);
+}
+
+static void a_server_that_stays_behind_its_final_marker_holds_nobody_up(void **state) {
+    struct kit *kit = *state;
+    kit->answer = GOOD;
+    kit->then = KIT_KEEP;
+    ask_expect(kit, "test/m", "hi", "t(ok)", MODEL_NONE);
+}
+
+static void the_key_is_in_its_header_alone(void **state) {
+    struct kit *kit = *state;
+    kit->answer = GOOD;
+    ask_expect(kit, "test/m", "hi", "t(ok)", MODEL_NONE);
+    const char *at = strstr(kit->request.data, "sk-very-secret");
+    assert_non_null(at);
+    assert_memory_equal(at - strlen("Authorization: Bearer "), "Authorization: Bearer ", 22);
+    assert_null(strstr(at + 1, "sk-very-secret"));
+    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_ANTHROPIC, .key = "sk-ant"});
+    ask_expect(kit, "test/m", "hi", "R(stream_broken)R(stream_broken)R(stream_broken)",
+               MODEL_STREAM_BROKEN);
+    assert_non_null(strstr(kit->request.data, "x-api-key: sk-ant\r\n"));
+    assert_non_null(strstr(kit->request.data, "anthropic-version: 2023-06-01\r\n"));
+}
+
+static void a_users_header_wins_over_ours(void **state) {
+    struct kit *kit = *state;
+    const struct connection_header headers[] = {{"X-Team", "red"}, {"authorization", "Basic x"}};
+    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI,
+                                               .key = "sk-other",
+                                               .headers = headers,
+                                               .header_count = COUNT_OF(headers)});
+    kit->answer = GOOD;
+    ask_expect(kit, "test/m", "hi", "t(ok)", MODEL_NONE);
+    assert_non_null(strstr(kit->request.data, "X-Team: red\r\n"));
+    assert_non_null(strstr(kit->request.data, "authorization: Basic x\r\n"));
+    assert_null(strstr(kit->request.data, "sk-other"));
+}
+
+/* --- Slots ------------------------------------------------------------------------------------ */
+
+static void settle(struct kit *kit) {
+    for (int i = 0; i < 20; i++) {
+        (void)uv_run(loop_uv(kit->loop), UV_RUN_NOWAIT);
+    }
+}
+
+static void slots_are_given_by_priority_then_in_order(void **state) {
+    struct kit *kit = *state;
+    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI, .max_concurrent = 1});
+    struct ask asks[4] = {{.kit = kit}};
+    ask_begin(&asks[0], kit, "test/m", "first");
+    static const enum model_priority priorities[] = {MODEL_FOREGROUND, MODEL_BACKGROUND,
+                                                     MODEL_FOREGROUND, MODEL_FOREGROUND};
+    static const char *const words[] = {"first", "behind", "second", "third"};
+    for (size_t i = 1; i < 4; i++) {
+        asks[i] = (struct ask){.kit = kit};
+        text_init(&asks[i].told, 1000);
+        text_init(&asks[i].said, 1000);
+        asks[i].asking = model_ask(kit->models, kit_request("test/m", words[i]), priorities[i],
+                                   &ask_watch, &asks[i]);
+    }
+    static const char *const order[] = {"first", "second", "third", "behind"};
+    for (unsigned i = 0; i < 4; i++) {
+        while (kit->server.requests < i + 1) {
+            server_turn(kit->loop);
+        }
+        settle(kit);
+        assert_int_equal(kit->server.requests, i + 1);
+        assert_non_null(strstr(kit->request.data, order[i]));
+        struct models_stats stats;
+        models_get_stats(kit->models, &stats);
+        assert_int_equal(stats.running, 1);
+        assert_int_equal(stats.waiting, 3 - i);
+        served_say(kit->asked, GOOD);
+        served_close(kit->asked);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        ask_finish(&asks[i]);
+        ask_cause(&asks[i], MODEL_NONE);
+        ask_end(&asks[i]);
+    }
+}
+
+static void a_connection_that_is_removed_ends_what_waits_for_it(void **state) {
+    struct kit *kit = *state;
+    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI, .max_concurrent = 1});
+    struct ask first = {.kit = kit}, second = {.kit = kit}, third = {.kit = kit};
+    ask_begin(&first, kit, "test/m", "first");
+    ask_begin(&second, kit, "test/m", "second");
+    ask_begin(&third, kit, "test/m", "third");
+    while (kit->server.requests == 0) {
+        server_turn(kit->loop);
+    }
+    assert_true(models_connection_remove(kit->models, "test"));
+    assert_int_equal(second.dones, 0); /* Not inside the call. */
+    ask_finish(&second);
+    ask_finish(&third);
+    ask_cause(&second, MODEL_CONNECTION_CHANGED);
+    ask_cause(&third, MODEL_CONNECTION_CHANGED);
+    assert_false(models_connection_remove(kit->models, "test"));
+    served_say(kit->asked, GOOD); /* What runs goes on. */
+    served_close(kit->asked);
+    ask_finish(&first);
+    ask_cause(&first, MODEL_NONE);
+    ask_end(&first);
+    ask_end(&second);
+    ask_end(&third);
+    ask_expect(kit, "test/m", "hi", "", MODEL_MODEL_UNKNOWN);
+}
+
+static void a_cancel_frees_its_slot_wherever_the_call_is(void **state) {
+    struct kit *kit = *state;
+    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI, .max_concurrent = 1});
+    kit->answer = KIT_STREAM "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+    kit->then = KIT_KEEP;
+    for (int turns = 0; turns < 12; turns++) {
+        struct ask ask = {.kit = kit};
+        ask_begin(&ask, kit, "test/m", "hi");
+        for (int i = 0; i < turns; i++) {
+            (void)uv_run(loop_uv(kit->loop), UV_RUN_NOWAIT);
+        }
+        model_cancel(ask.asking);
+        settle(kit);
+        assert_int_equal(ask.dones, 0);
+        ask_end(&ask);
+    }
+    struct ask ask = {.kit = kit, .cancel_at_text = true};
+    ask_begin(&ask, kit, "test/m", "hi");
+    while (ask.said.len == 0) {
+        server_turn(kit->loop);
+    }
+    settle(kit);
+    assert_int_equal(ask.dones, 0);
+    ask_end(&ask);
+    kit->answer = GOOD;
+    kit->then = KIT_CLOSE;
+    ask_expect(kit, "test/m", "hi", "t(ok)", MODEL_NONE);
+    struct models_stats stats;
+    models_get_stats(kit->models, &stats);
+    assert_int_equal(stats.running + stats.waiting, 0);
+}
+
+static void a_changed_connection_is_used_from_the_next_try(void **state) {
+    struct kit *kit = *state;
+    kit->answer = GOOD;
+    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI,
+                                               .base_url = "http://127.0.0.1:1/v1"});
+    kit->frozen = true;
+    struct ask ask = {.kit = kit};
+    ask_begin(&ask, kit, "test/m", "hi");
+    while (ask.retried.cause == MODEL_NONE) {
+        server_turn(kit->loop);
+    }
+    kit->frozen = false;
+    model_cancel(ask.asking);
+    ask_end(&ask);
+    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI});
+    ask_expect(kit, "test/m", "hi", "t(ok)", MODEL_NONE);
+}
+
+#define WITH_KIT(test) cmocka_unit_test_setup_teardown(test, open_kit, close_kit)
+
+int main(void) {
+    json_setup();
+    const struct CMUnitTest tests[] = {
+        WITH_KIT(each_answer_has_its_cause_and_its_number_of_tries),
+        WITH_KIT(the_provider_says_when_to_come_again),
+        WITH_KIT(nobody_there_and_no_tls_are_unreachable),
+        WITH_KIT(silence_is_a_time_out_wherever_it_begins),
+        WITH_KIT(all_tries_together_have_a_limit),
+        WITH_KIT(a_server_that_stays_behind_its_final_marker_holds_nobody_up),
+        WITH_KIT(the_key_is_in_its_header_alone),
+        WITH_KIT(a_users_header_wins_over_ours),
+        WITH_KIT(slots_are_given_by_priority_then_in_order),
+        WITH_KIT(a_connection_that_is_removed_ends_what_waits_for_it),
+        WITH_KIT(a_cancel_frees_its_slot_wherever_the_call_is),
+        WITH_KIT(a_changed_connection_is_used_from_the_next_try),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

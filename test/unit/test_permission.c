@@ -1,0 +1,110 @@
+/* Who may call what on what. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "rules/permission.h"
+
+#define RULE(tools, subjects, answer)                                                              \
+    {                                                                                              \
+        .tool = BYTES_INIT(tools), .subject = BYTES_INIT(subjects),                                \
+        .permission = PERMISSION_##answer                                                          \
+    }
+
+static struct permission_verdict ask_of(const struct permission_rule *rules, size_t count,
+                                        const char *tool, const char *first, const char *second) {
+    const struct bytes subjects[] = {{first, first == NULL ? 0 : strlen(first)},
+                                     {second, second == NULL ? 0 : strlen(second)}};
+    struct permission_question question = {.tool = {tool, strlen(tool)},
+                                           .kind = GLOB_PATH,
+                                           .subjects = subjects,
+                                           .subject_count = (first != NULL ? 1U : 0U) +
+                                                            (second != NULL ? 1U : 0U),
+                                           .otherwise = PERMISSION_ASK};
+    return permission_judge(&(struct permission_rules){rules, count}, &question);
+}
+
+static void assert_verdict(struct permission_verdict verdict, enum permission permission,
+                           int rule) {
+    assert_string_equal(permission_name(verdict.permission), permission_name(permission));
+    assert_int_equal(verdict.rule, rule);
+}
+
+static void without_a_rule_the_default_holds(void **state) {
+    (void)state;
+    assert_verdict(ask_of(NULL, 0, "write_file", "a", NULL), PERMISSION_ASK, -1);
+    const struct permission_rule rules[] = {RULE("read_*", "", ALLOW), RULE("", "src/**", ALLOW)};
+    assert_verdict(ask_of(rules, 2, "write_file", "a", NULL), PERMISSION_ASK, -1);
+    assert_verdict(ask_of(rules, 2, "write_file", NULL, NULL), PERMISSION_ASK, -1);
+}
+
+static void the_last_rule_that_matches_decides(void **state) {
+    (void)state;
+    const struct permission_rule rules[] = {RULE("*_file", "", ASK), RULE("", "docs/**", ALLOW),
+                                            RULE("write_file", "docs/api.md", REVIEW)};
+    assert_verdict(ask_of(rules, 3, "write_file", "a", NULL), PERMISSION_ASK, 0);
+    assert_verdict(ask_of(rules, 3, "write_file", "docs/a", NULL), PERMISSION_ALLOW, 1);
+    assert_verdict(ask_of(rules, 3, "write_file", "docs/api.md", NULL), PERMISSION_REVIEW, 2);
+    assert_verdict(ask_of(rules, 3, "edit_file", "docs/api.md", NULL), PERMISSION_ALLOW, 1);
+}
+
+static void a_deny_is_final_wherever_it_stands(void **state) {
+    (void)state;
+    const struct permission_rule rules[] = {RULE("", ".env", DENY), RULE("", "**", ALLOW),
+                                            RULE("read_file", ".env", ALLOW)};
+    assert_verdict(ask_of(rules, 3, "read_file", "a/.env", NULL), PERMISSION_DENY, 0);
+    assert_verdict(ask_of(rules, 3, "read_file", "a/b", NULL), PERMISSION_ALLOW, 1);
+}
+
+static void of_several_subjects_the_strictest_counts(void **state) {
+    (void)state;
+    const struct permission_rule rules[] = {RULE("", "**", ALLOW), RULE("", "secret/**", ASK),
+                                            RULE("", "keys/**", DENY)};
+    /* A path as it was written, and where a link leads. */
+    assert_verdict(ask_of(rules, 3, "read_file", "link/a", "secret/a"), PERMISSION_ASK, 1);
+    assert_verdict(ask_of(rules, 3, "read_file", "secret/a", "a"), PERMISSION_ASK, 1);
+    assert_verdict(ask_of(rules, 3, "read_file", "secret/a", "keys/a"), PERMISSION_DENY, 2);
+    assert_verdict(ask_of(rules, 3, "read_file", "a", "b"), PERMISSION_ALLOW, 0);
+}
+
+static void a_rule_with_a_subject_needs_one(void **state) {
+    (void)state;
+    const struct permission_rule rules[] = {RULE("", "**", DENY)};
+    assert_verdict(ask_of(rules, 1, "ask_user", NULL, NULL), PERMISSION_ASK, -1);
+}
+
+static void rules_are_read_strictly(void **state) {
+    (void)state;
+    struct permission_rule rule = {.permission = PERMISSION_REVIEW};
+    struct why why = {.text = ""};
+    json_t *json = json_pack("{s:s,s:s}", "tool", "run_*", "permission", "deny");
+    assert_int_equal(permission_rule_read(json, &rule, &why).code, ERR_NONE);
+    assert_int_equal(rule.permission, PERMISSION_DENY);
+    assert_int_equal(rule.tool.len, 5);
+    assert_int_equal(rule.subject.len, 0);
+    json_release(&json);
+    json = json_pack("{s:s}", "permission", "maybe");
+    assert_int_equal(permission_rule_read(json, &rule, &why).code, ERR_BAD_FIELD);
+    assert_non_null(strstr(why.text, "allow, review, ask, deny"));
+    assert_int_equal(rule.permission, PERMISSION_DENY);
+    json_release(&json);
+    json = json_pack("{s:s,s:s}", "permission", "deny", "path", "a");
+    assert_int_equal(permission_rule_read(json, &rule, &why).code, ERR_UNKNOWN_FIELD);
+    json_release(&json);
+}
+
+int main(void) {
+    json_setup();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_a_rule_the_default_holds),
+        cmocka_unit_test(the_last_rule_that_matches_decides),
+        cmocka_unit_test(a_deny_is_final_wherever_it_stands),
+        cmocka_unit_test(of_several_subjects_the_strictest_counts),
+        cmocka_unit_test(a_rule_with_a_subject_needs_one),
+        cmocka_unit_test(rules_are_read_strictly),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

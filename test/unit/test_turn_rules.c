@@ -1,0 +1,180 @@
+/* test_turn_rules.c: what a turn does next, and what a message meets that comes meanwhile. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "rules/turn.h"
+
+static void a_message_to_an_idle_session_gets_a_turn_whatever_its_policy(void **state) {
+    (void)state;
+    const struct turn_session idle = {.busy = false};
+    for (unsigned policy = 0; policy < TURN_POLICY_COUNT; policy++) {
+        assert_int_equal(turn_decide((enum turn_policy)policy, &idle), TURN_DECIDE_QUEUE);
+    }
+}
+
+static void each_policy_decides_over_a_turn_that_runs(void **state) {
+    (void)state;
+    const struct turn_session runs = {.busy = true, .begun = true};
+    assert_int_equal(turn_decide(TURN_ENQUEUE, &runs), TURN_DECIDE_QUEUE);
+    assert_int_equal(turn_decide(TURN_REJECT, &runs), TURN_DECIDE_REFUSE);
+    assert_int_equal(turn_decide(TURN_INTERRUPT, &runs), TURN_DECIDE_STOP);
+    assert_int_equal(turn_decide(TURN_ROLLBACK, &runs), TURN_DECIDE_UNDO);
+    assert_int_equal(turn_decide(TURN_STEER, &runs), TURN_DECIDE_JOIN);
+}
+
+static void a_turn_that_ends_already_is_neither_joined_nor_stopped_again(void **state) {
+    (void)state;
+    const struct turn_session ending = {.busy = true, .begun = true, .asked = true};
+    assert_int_equal(turn_decide(TURN_STEER, &ending), TURN_DECIDE_QUEUE);
+    assert_int_equal(turn_decide(TURN_INTERRUPT, &ending), TURN_DECIDE_QUEUE);
+    assert_int_equal(turn_decide(TURN_REJECT, &ending), TURN_DECIDE_REFUSE);
+}
+
+static void a_turn_that_only_waits_is_not_interrupted_but_waited_for(void **state) {
+    (void)state;
+    const struct turn_session queued = {.busy = true};
+    assert_int_equal(turn_decide(TURN_INTERRUPT, &queued), TURN_DECIDE_QUEUE);
+    assert_int_equal(turn_decide(TURN_STEER, &queued), TURN_DECIDE_QUEUE);
+    assert_int_equal(turn_decide(TURN_REJECT, &queued), TURN_DECIDE_REFUSE);
+}
+
+static void compaction_takes_no_steering(void **state) {
+    (void)state;
+    const struct turn_session quiet = {.busy = true, .begun = true, .quiet = true};
+    assert_int_equal(turn_decide(TURN_STEER, &quiet), TURN_DECIDE_QUEUE);
+}
+
+/* --- What next -------------------------------------------------------------------------------- */
+
+static struct turn_facts fresh(void) {
+    return (struct turn_facts){.calls_max = TURN_CALLS_MAX};
+}
+
+static void a_turn_begins_with_a_call_and_ends_with_an_answer(void **state) {
+    (void)state;
+    struct turn_facts facts = fresh();
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_CALL);
+    facts.calls = 1;
+    facts.answered = true;
+    struct turn_step step = turn_next(&facts);
+    assert_int_equal(step.next, TURN_NEXT_END);
+    assert_int_equal(step.state, RUN_SUCCEEDED);
+    assert_int_equal(step.cause, CAUSE_COMPLETED);
+}
+
+static void no_model_is_asked_while_a_card_is_open(void **state) {
+    (void)state;
+    struct turn_facts facts = fresh();
+    facts.calls = 1;
+    facts.ready = 1;
+    facts.asking = 1;
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_START);
+    facts.ready = 0;
+    facts.running = 1;
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_WAIT);
+    facts.running = 0;
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_PARK);
+    facts.asking = 0;
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_CALL);
+}
+
+static void a_stop_comes_before_everything(void **state) {
+    (void)state;
+    struct turn_facts facts = fresh();
+    facts.stop = CAUSE_INTERRUPTED;
+    facts.ready = facts.running = facts.asking = 2;
+    facts.steered = facts.answered = true;
+    struct turn_step step = turn_next(&facts);
+    assert_int_equal(step.next, TURN_NEXT_END);
+    assert_int_equal(step.state, RUN_CANCELLED);
+    assert_int_equal(step.cause, CAUSE_INTERRUPTED);
+}
+
+static void a_message_that_steers_keeps_an_answered_turn_going(void **state) {
+    (void)state;
+    struct turn_facts facts = fresh();
+    facts.calls = 1;
+    facts.answered = facts.steered = true;
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_CALL);
+}
+
+static void the_last_call_is_made_without_tools_and_ends_the_turn_degraded(void **state) {
+    (void)state;
+    struct turn_facts facts = fresh();
+    facts.calls_max = 3;
+    facts.calls = 1;
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_CALL);
+    facts.calls = 2;
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_LAST_CALL);
+    facts.calls = 3;
+    facts.last = facts.answered = true;
+    struct turn_step step = turn_next(&facts);
+    assert_int_equal(step.state, RUN_DEGRADED);
+    assert_int_equal(step.cause, CAUSE_STEP_LIMIT);
+}
+
+static void failing_calls_are_told_once_and_then_end_it(void **state) {
+    (void)state;
+    struct turn_facts facts = fresh();
+    facts.calls = 4;
+    facts.mistakes = TURN_MISTAKES_NUDGE;
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_CALL);
+    assert_int_equal(turn_nudge(&facts), TURN_NUDGE_MISTAKES);
+    facts.mistakes++;
+    assert_int_equal(turn_nudge(&facts), TURN_NUDGE_NONE);
+    facts.mistakes = TURN_MISTAKES_MAX;
+    assert_int_equal(turn_next(&facts).cause, CAUSE_TOOL_MISTAKES);
+    assert_int_equal(turn_next(&facts).state, RUN_FAILED);
+}
+
+static void the_same_call_again_and_again_is_told_once_and_then_ends_it(void **state) {
+    (void)state;
+    struct turn_facts facts = fresh();
+    facts.calls = 4;
+    facts.repeats = TURN_REPEATS_NUDGE;
+    assert_int_equal(turn_nudge(&facts), TURN_NUDGE_REPEATS);
+    facts.repeats = TURN_REPEATS_MAX;
+    assert_int_equal(turn_next(&facts).cause, CAUSE_NO_PROGRESS);
+}
+
+static void each_end_has_an_honest_state(void **state) {
+    (void)state;
+    assert_int_equal(turn_end_state(CAUSE_PROVIDER_UNREACHABLE), RUN_FAILED);
+    assert_int_equal(turn_end_state(CAUSE_EMPTY_RESPONSE), RUN_FAILED);
+    assert_int_equal(turn_end_state(CAUSE_CLEARED), RUN_CANCELLED);
+    assert_int_equal(turn_end_state(CAUSE_DEADLINE), RUN_TIMED_OUT);
+}
+
+static void a_policy_is_found_by_its_name_alone(void **state) {
+    (void)state;
+    enum turn_policy policy = TURN_ENQUEUE;
+    assert_true(turn_policy_find(BYTES("steer"), &policy));
+    assert_int_equal(policy, TURN_STEER);
+    assert_false(turn_policy_find(BYTES("steering"), &policy));
+    assert_string_equal(turn_policy_name(TURN_ROLLBACK), "rollback");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_message_to_an_idle_session_gets_a_turn_whatever_its_policy),
+        cmocka_unit_test(each_policy_decides_over_a_turn_that_runs),
+        cmocka_unit_test(a_turn_that_ends_already_is_neither_joined_nor_stopped_again),
+        cmocka_unit_test(a_turn_that_only_waits_is_not_interrupted_but_waited_for),
+        cmocka_unit_test(compaction_takes_no_steering),
+        cmocka_unit_test(a_turn_begins_with_a_call_and_ends_with_an_answer),
+        cmocka_unit_test(no_model_is_asked_while_a_card_is_open),
+        cmocka_unit_test(a_stop_comes_before_everything),
+        cmocka_unit_test(a_message_that_steers_keeps_an_answered_turn_going),
+        cmocka_unit_test(the_last_call_is_made_without_tools_and_ends_the_turn_degraded),
+        cmocka_unit_test(failing_calls_are_told_once_and_then_end_it),
+        cmocka_unit_test(the_same_call_again_and_again_is_told_once_and_then_ends_it),
+        cmocka_unit_test(each_end_has_an_honest_state),
+        cmocka_unit_test(a_policy_is_found_by_its_name_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,486 @@
+/* test_turns.c: the transactions of turns. */
+#include "turns_kit.h"
+
+static const char answer_status[] =
+    "SELECT status FROM messages WHERE role = 'assistant' ORDER BY id DESC LIMIT 1";
+
+static void assert_state(struct turns_kit *kit, const char *run, enum run_state state,
+                         enum run_cause cause) {
+    struct runs_row row = runs_get(kit->runs, run);
+    assert_string_equal(run_state_name(row.row.state), run_state_name(state));
+    assert_string_equal(run_cause_name(row.row.cause), run_cause_name(cause));
+}
+
+/* --- The whole of a turn ---------------------------------------------------------------------- */
+
+static void a_message_is_answered_and_everything_of_it_is_stored(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "hello", TURN_ENQUEUE);
+    assert_string_equal(say.state, "running");
+    assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_CALL);
+    assert_string_equal(kit->plan.model.data, "scripted/test");
+    assert_string_equal(turns_prompt(kit, say.run).text, "/user hello|");
+    assert_int_equal(turns_answer(kit, say.run, "hi there"), TURN_NEXT_END);
+    assert_state(kit, say.run, RUN_SUCCEEDED, CAUSE_COMPLETED);
+    assert_string_equal(turns_text(kit, answer_status).text, "completed");
+    assert_string_equal(turns_text(kit, "SELECT title FROM sessions").text, "hello");
+    assert_string_equal(turns_text(kit, "SELECT state FROM sessions").text, "idle");
+    assert_string_equal(
+        turns_text(kit, "SELECT kind || ' ' || state || ' ' || cause FROM spans").text,
+        "model succeeded completed");
+}
+
+static void the_next_message_sees_what_was_said(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say one = turns_say(kit, "one", TURN_ENQUEUE);
+    struct turns_say two = turns_say(kit, "two", TURN_ENQUEUE);
+    assert_string_equal(two.state, "queued");
+    (void)turns_plan(kit, one.run);
+    assert_string_equal(turns_prompt(kit, one.run).text, "/user one|");
+    (void)turns_answer(kit, one.run, "uno");
+    assert_state(kit, two.run, RUN_RUNNING, CAUSE_NONE);
+    assert_int_equal(turns_plan(kit, two.run), TURN_NEXT_CALL);
+    assert_string_equal(turns_prompt(kit, two.run).text, "/user one|/assistant uno|/user two|");
+}
+
+static void a_session_never_has_two_turns_that_run(void **state) {
+    struct turns_kit *kit = *state;
+    for (int i = 0; i < 5; i++) {
+        (void)turns_say(kit, "more", TURN_ENQUEUE);
+    }
+    assert_string_equal(
+        turns_text(kit, "SELECT CAST(count(*) AS TEXT) FROM runs WHERE state = 'running'").text,
+        "1");
+}
+
+/* --- Tools ------------------------------------------------------------------------------------ */
+
+static void a_call_is_run_and_its_result_is_shown_to_the_model(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "look", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    const struct turn_item items[] = {{.kind = TURN_ITEM_TEXT, .text = BYTES("let me see")},
+                                      turns_call("c1", "read_file", TURN_ALLOW, true)};
+    assert_int_equal(turns_answer_calls(kit, say.run, items, 2), TURN_NEXT_START);
+    assert_int_equal(kit->plan.card_count, 1);
+    assert_string_equal(kit->plan.cards[0].tool.data, "read_file");
+    assert_string_equal(kit->plan.cards[0].arguments.data, "{\"path\":\"a\"}");
+    int64_t part = kit->plan.cards[0].part;
+    assert_int_equal(turns_card(kit, say.run, part, CARD_SUCCEEDED), TURN_NEXT_CALL);
+    assert_string_equal(turns_prompt(kit, say.run).text,
+                        "/user look|/assistant let me see|assistant! read_file:{\"path\":\"a\"}|"
+                        "/tool= read_file:done|");
+    assert_int_equal(turns_answer(kit, say.run, "seen"), TURN_NEXT_END);
+    assert_string_equal(
+        turns_text(kit, "SELECT CAST(count(*) AS TEXT) FROM spans WHERE state = 'succeeded'").text,
+        "3");
+}
+
+static void calls_that_may_run_again_begin_side_by_side_and_others_one_by_one(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "go", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    const struct turn_item items[] = {turns_call("a", "read_file", TURN_ALLOW, true),
+                                      turns_call("b", "list_files", TURN_ALLOW, true),
+                                      turns_call("c", "write_file", TURN_ALLOW, false),
+                                      turns_call("d", "read_file", TURN_ALLOW, true)};
+    assert_int_equal(turns_answer_calls(kit, say.run, items, 4), TURN_NEXT_START);
+    assert_int_equal(kit->plan.card_count, 2);
+    int64_t first = kit->plan.cards[0].part;
+    assert_int_equal(turns_card(kit, say.run, first, CARD_SUCCEEDED), TURN_NEXT_WAIT);
+    assert_int_equal(turns_card(kit, say.run, first + 1, CARD_SUCCEEDED), TURN_NEXT_START);
+    assert_int_equal(kit->plan.card_count, 1);
+    assert_string_equal(kit->plan.cards[0].tool.data, "write_file");
+    assert_int_equal(turns_card(kit, say.run, first + 2, CARD_SUCCEEDED), TURN_NEXT_START);
+    assert_int_equal(turns_card(kit, say.run, first + 3, CARD_SUCCEEDED), TURN_NEXT_CALL);
+}
+
+static void a_refused_call_is_told_to_the_model_and_never_begins(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "go", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    const struct turn_item item = turns_call("a", "rm_rf", TURN_DENY, false);
+    assert_int_equal(turns_answer_calls(kit, say.run, &item, 1), TURN_NEXT_CALL);
+    assert_string_equal(turns_prompt(kit, say.run).text,
+                        "/user go|/assistant! rm_rf:{\"path\":\"a\"}|/tool= rm_rf:no such tool|");
+}
+
+static void a_result_that_comes_twice_counts_once(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "go", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    const struct turn_item item = turns_call("a", "read_file", TURN_ALLOW, true);
+    (void)turns_answer_calls(kit, say.run, &item, 1);
+    int64_t part = kit->plan.cards[0].part;
+    (void)turns_card(kit, say.run, part, CARD_SUCCEEDED);
+    (void)turns_card(kit, say.run, part, CARD_FAILED);
+    assert_true(kit->plan.late);
+    assert_string_equal(turns_text(kit, "SELECT state FROM parts WHERE kind = 'tool'").text,
+                        "succeeded");
+}
+
+/* --- Somebody is asked ------------------------------------------------------------------------ */
+
+struct answering {
+    struct approval_answer what;
+    char state[16];
+};
+
+static struct err answer_tx(struct tx *tx, void *ctx) {
+    struct answering *answering = ctx;
+    struct approval_row row;
+    struct why why = {.text = ""};
+    struct err err = tx_approval_answer(tx, &answering->what, &row, &why);
+    if (!err_failed(err) || err.code == ERR_CONFLICT) {
+        (void)snprintf(answering->state, sizeof answering->state, "%s",
+                       approval_state_name(row.state));
+    }
+    return err;
+}
+
+static enum err_code answer(struct turns_kit *kit, enum approval_verb verb, const char *text) {
+    struct turns_ask id = turns_text(kit, "SELECT approval FROM approvals");
+    struct answering answering = {
+        .what = {.key = {.owner = BYTES("ann"), .approval = kit_bytes(id.text)},
+                 .verb = verb,
+                 .text = kit_bytes(text),
+                 .by = BYTES("bob")}};
+    return runs_do(kit->runs, answer_tx, &answering);
+}
+
+static struct turns_say asked(struct turns_kit *kit) {
+    struct turns_say say = turns_say(kit, "go", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    const struct turn_item item = turns_call("a", "write_file", TURN_ASK, false);
+    assert_int_equal(turns_answer_calls(kit, say.run, &item, 1), TURN_NEXT_PARK);
+    assert_state(kit, say.run, RUN_WAITING, CAUSE_NONE);
+    return say;
+}
+
+static void a_turn_that_asks_waits_and_a_yes_starts_the_call(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = asked(kit);
+    assert_int_equal(answer(kit, APPROVAL_ALLOW, ""), ERR_NONE);
+    assert_state(kit, say.run, RUN_RUNNING, CAUSE_NONE);
+    struct run_row heard;
+    assert_true(runs_heard(kit->runs, say.run, &heard));
+    assert_int_equal(heard.state, RUN_RUNNING);
+    assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_START);
+    assert_int_equal(answer(kit, APPROVAL_DENY, ""), ERR_CONFLICT);
+}
+
+static void a_no_is_told_to_the_model_with_its_reason(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = asked(kit);
+    assert_int_equal(answer(kit, APPROVAL_DENY, "not today"), ERR_NONE);
+    assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_CALL);
+    assert_non_null(strstr(turns_prompt(kit, say.run).text, "bob said no to this call: not today"));
+}
+
+static void an_answer_after_a_restart_goes_on_all_the_same(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = asked(kit);
+    runs_restart(kit->runs);
+    assert_int_equal(answer(kit, APPROVAL_ALLOW, ""), ERR_NONE);
+    assert_string_equal(turns_text(kit, "SELECT state FROM sessions").text, "running");
+    assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_START);
+}
+
+static void a_stop_ends_a_turn_that_waits_and_nobody_is_asked_any_more(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = asked(kit);
+    struct turns_say next = turns_say(kit, "stop that", TURN_INTERRUPT);
+    assert_int_equal(next.decision, TURN_DECIDE_STOP);
+    assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_END);
+    assert_state(kit, say.run, RUN_CANCELLED, CAUSE_INTERRUPTED);
+    assert_int_equal(answer(kit, APPROVAL_ALLOW, ""), ERR_CONFLICT);
+    assert_string_equal(turns_text(kit, "SELECT state FROM parts WHERE kind = 'tool'").text,
+                        "interrupted");
+    assert_state(kit, next.run, RUN_RUNNING, CAUSE_NONE);
+}
+
+/* --- Crashes ---------------------------------------------------------------------------------- */
+
+static void a_call_that_a_crash_cut_off_is_asked_again(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "hello", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    int64_t lost = kit->plan.step;
+    runs_restart(kit->runs);
+    assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_CALL);
+    assert_true(kit->plan.step > lost);
+    assert_string_equal(turns_text(kit, "SELECT state FROM spans ORDER BY step LIMIT 1").text,
+                        "lost");
+    assert_int_equal(turns_answer(kit, say.run, "hi"), TURN_NEXT_END);
+    assert_string_equal(turns_text(kit, answer_status).text, "completed");
+}
+
+static void an_answer_to_a_call_of_before_a_crash_changes_nothing(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "hello", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    struct turn_answer old = turns_answering(kit, say.run, NULL, 0);
+    runs_restart(kit->runs);
+    (void)turns_plan(kit, say.run);
+    (void)turns_answer_with(kit, &old);
+    assert_true(kit->plan.late);
+    assert_state(kit, say.run, RUN_RUNNING, CAUSE_NONE);
+}
+
+static void a_tool_in_the_middle_runs_again_only_if_it_may(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "go", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    struct turn_item item = turns_call("a", "read_file", TURN_ALLOW, true);
+    (void)turns_answer_calls(kit, say.run, &item, 1);
+    runs_restart(kit->runs);
+    assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_START);
+    (void)turns_card(kit, say.run, kit->plan.cards[0].part, CARD_SUCCEEDED);
+    item = turns_call("b", "write_file", TURN_ALLOW, false);
+    assert_int_equal(turns_answer_calls(kit, say.run, &item, 1), TURN_NEXT_START);
+    runs_restart(kit->runs);
+    assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_CALL);
+    assert_non_null(strstr(turns_prompt(kit, say.run).text, "outcome_unknown"));
+}
+
+/* --- Ends ------------------------------------------------------------------------------------- */
+
+static void a_stop_keeps_what_was_said(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "tell me", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    (void)turns_say(kit, "no, this", TURN_INTERRUPT);
+    const struct turn_item items[] = {{.kind = TURN_ITEM_TEXT, .text = BYTES("once upon")},
+                                      turns_call("a", "read_file", TURN_ALLOW, true)};
+    struct turn_answer answer = turns_answering(kit, say.run, items, 2);
+    answer.stopped = true;
+    assert_int_equal(turns_answer_with(kit, &answer), TURN_NEXT_END);
+    assert_state(kit, say.run, RUN_CANCELLED, CAUSE_INTERRUPTED);
+    assert_string_equal(turns_text(kit, "SELECT text FROM parts WHERE step > 0").text, "once upon");
+    assert_string_equal(turns_text(kit, "SELECT status FROM messages WHERE role = 'assistant'"
+                                        " ORDER BY id LIMIT 1")
+                            .text,
+                        "interrupted");
+}
+
+static void a_failure_is_the_last_item_of_the_message(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "hello", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    const struct turn_item item = {.kind = TURN_ITEM_TEXT, .text = BYTES("half")};
+    struct turn_answer answer = turns_answering(kit, say.run, &item, 1);
+    answer.failure = CAUSE_PROVIDER_ERROR;
+    answer.sentence = BYTES("it answered 500");
+    assert_int_equal(turns_answer_with(kit, &answer), TURN_NEXT_END);
+    assert_state(kit, say.run, RUN_FAILED, CAUSE_PROVIDER_ERROR);
+    assert_string_equal(
+        turns_text(kit, "SELECT kind || ' ' || text FROM parts ORDER BY id DESC LIMIT 1").text,
+        "error it answered 500");
+    struct turns_say next = turns_say(kit, "again", TURN_ENQUEUE);
+    assert_int_equal(turns_plan(kit, next.run), TURN_NEXT_CALL);
+}
+
+static void the_same_call_over_and_over_is_told_and_then_ends_the_turn(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "go", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    const struct turn_item item = turns_call("a", "read_file", TURN_ALLOW, true);
+    enum turn_next next = TURN_NEXT_CALL;
+    int calls = 0;
+    while (next == TURN_NEXT_CALL && calls < 20) {
+        assert_int_equal(turns_answer_calls(kit, say.run, &item, 1), TURN_NEXT_START);
+        next = turns_card(kit, say.run, kit->plan.cards[0].part, CARD_SUCCEEDED);
+        calls++;
+    }
+    assert_int_equal(calls, TURN_REPEATS_MAX);
+    assert_state(kit, say.run, RUN_FAILED, CAUSE_NO_PROGRESS);
+    assert_string_equal(
+        turns_text(kit, "SELECT CAST(count(*) AS TEXT) FROM parts WHERE kind = 'notice'").text,
+        "1");
+}
+
+/* --- Policies --------------------------------------------------------------------------------- */
+
+static void reject_names_the_turn_that_runs(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say one = turns_say(kit, "one", TURN_ENQUEUE);
+    struct turns_say two = turns_saying(kit, "two");
+    two.what.policy = TURN_REJECT;
+    assert_int_equal(runs_do(kit->runs, turns_say_tx, &two), ERR_TURN_IN_PROGRESS);
+    assert_non_null(strstr(two.why, one.run));
+}
+
+static void a_message_that_steers_joins_before_the_next_call(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "go", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    struct turns_say steer = turns_say(kit, "and hurry", TURN_STEER);
+    assert_int_equal(steer.decision, TURN_DECIDE_JOIN);
+    assert_string_equal(steer.run, say.run);
+    assert_int_equal(turns_answer(kit, say.run, "well"), TURN_NEXT_CALL);
+    assert_string_equal(turns_prompt(kit, say.run).text,
+                        "/user go|/assistant well|/user and hurry|");
+    assert_int_equal(turns_answer(kit, say.run, "done"), TURN_NEXT_END);
+}
+
+static void rollback_takes_the_old_turn_out_of_the_prompt(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say one = turns_say(kit, "one", TURN_ENQUEUE);
+    (void)turns_plan(kit, one.run);
+    const struct turn_item item = turns_call("a", "write_file", TURN_ALLOW, false);
+    (void)turns_answer_calls(kit, one.run, &item, 1);
+    struct turns_say two = turns_say(kit, "two", TURN_ROLLBACK);
+    assert_int_equal(two.decision, TURN_DECIDE_UNDO);
+    assert_non_null(strstr(two.undone, "write_file"));
+    (void)turns_card(kit, one.run, kit->plan.cards[0].part, CARD_INTERRUPTED);
+    assert_state(kit, one.run, RUN_CANCELLED, CAUSE_ROLLED_BACK);
+    (void)turns_plan(kit, two.run);
+    assert_string_equal(turns_prompt(kit, two.run).text, "/user two|");
+}
+
+static void the_same_client_id_says_it_once(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say one = turns_saying(kit, "hello");
+    one.what.client = BYTES("c-1");
+    assert_int_equal(runs_do(kit->runs, turns_say_tx, &one), ERR_NONE);
+    struct turns_say again = turns_saying(kit, "hello");
+    again.what.client = BYTES("c-1");
+    assert_int_equal(runs_do(kit->runs, turns_say_tx, &again), ERR_NONE);
+    assert_true(again.repeated);
+    assert_string_equal(again.run, one.run);
+    struct turns_say other = turns_saying(kit, "something else");
+    other.what.client = BYTES("c-1");
+    assert_int_equal(runs_do(kit->runs, turns_say_tx, &other), ERR_MESSAGE_EXISTS);
+}
+
+/* --- Follow-ups ------------------------------------------------------------------------------- */
+
+struct following {
+    struct turn_followup what;
+    enum turn_followed followed;
+};
+
+static struct err follow_tx(struct tx *tx, void *ctx) {
+    struct following *following = ctx;
+    return tx_turn_follow_up(tx, &following->what, &following->followed);
+}
+
+static struct following follow_up(struct turns_kit *kit) {
+    struct following following = {
+        .what = {.session = {.owner = BYTES("ann"), .session = kit_bytes(kit->session)},
+                 .model_default = BYTES("scripted/test"),
+                 .waits = INBOX_WAITS_DEFAULT,
+                 .run = turns_id(kit->runs, "run"),
+                 .message = turns_id(kit->runs, "msg"),
+                 .answer = turns_id(kit->runs, "msg"),
+                 .bounds = kit->runs->bounds}};
+    assert_int_equal(runs_do(kit->runs, follow_tx, &following), ERR_NONE);
+    return following;
+}
+
+/* A job that notifies the session ends. */
+static void owe(struct turns_kit *kit) {
+    char spec[160];
+    (void)snprintf(spec, sizeof spec, "{\"argv\":[\"true\"],\"notify\":[{\"session\":\"%s\"}]}",
+                   kit->session);
+    struct run_new what = runs_new(kit->runs);
+    what.spec = kit_bytes(spec);
+    struct runs_row job = runs_submit(kit->runs, &what);
+    (void)runs_finish(kit->runs, job.run);
+}
+
+static const char owed_state[] = "SELECT state FROM inbox ORDER BY id DESC LIMIT 1";
+
+static void what_ended_in_the_background_is_told_and_acknowledged_with_the_answer(void **state) {
+    struct turns_kit *kit = *state;
+    owe(kit);
+    struct following following = follow_up(kit);
+    assert_int_equal(following.followed, FOLLOW_UP_BEGUN);
+    assert_string_equal(turns_text(kit, owed_state).text, "bound");
+    assert_int_equal(follow_up(kit).followed, FOLLOW_UP_BUSY);
+    assert_int_equal(turns_plan(kit, following.what.run.text), TURN_NEXT_CALL);
+    assert_non_null(strstr(turns_prompt(kit, following.what.run.text).text, "succeeded"));
+    (void)turns_answer(kit, following.what.run.text, "good");
+    assert_string_equal(turns_text(kit, owed_state).text, "acknowledged");
+    assert_int_equal(follow_up(kit).followed, FOLLOW_UP_IDLE);
+}
+
+static void a_busy_session_is_told_when_its_turn_has_ended(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "hello", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    owe(kit);
+    assert_int_equal(follow_up(kit).followed, FOLLOW_UP_BUSY);
+    runs_forget(kit->runs);
+    (void)turns_answer(kit, say.run, "hi");
+    bool offered = false;
+    for (size_t i = 0; i < kit->runs->count; i++) {
+        offered = offered || kit->runs->notes[i].kind == INBOX_NOTE;
+    }
+    assert_true(offered);
+    assert_int_equal(follow_up(kit).followed, FOLLOW_UP_BEGUN);
+}
+
+static void a_follow_up_that_fails_is_tried_again_and_told_once_in_the_prompt(void **state) {
+    struct turns_kit *kit = *state;
+    owe(kit);
+    struct following first = follow_up(kit);
+    (void)turns_plan(kit, first.what.run.text);
+    struct turn_answer answer = turns_answering(kit, first.what.run.text, NULL, 0);
+    answer.failure = CAUSE_PROVIDER_ERROR;
+    (void)turns_answer_with(kit, &answer);
+    assert_string_equal(turns_text(kit, owed_state).text, "pending");
+    kit->runs->kit.clock_ms += 10 * 60 * 1000;
+    struct following second = follow_up(kit);
+    assert_int_equal(second.followed, FOLLOW_UP_BEGUN);
+    (void)turns_plan(kit, second.what.run.text);
+    struct turns_prompt prompt = turns_prompt(kit, second.what.run.text);
+    const char *told = strstr(prompt.text, "[drover: what you started");
+    assert_non_null(told);
+    assert_null(strstr(told + 1, "[drover: what you started"));
+}
+
+static void a_session_that_is_no_more_is_owed_nothing(void **state) {
+    struct turns_kit *kit = *state;
+    owe(kit);
+    struct following following = {
+        .what = {.session = {.owner = BYTES("bob"), .session = kit_bytes(kit->session)},
+                 .waits = INBOX_WAITS_DEFAULT}};
+    assert_int_equal(runs_do(kit->runs, follow_tx, &following), ERR_NONE);
+    assert_int_equal(following.followed, FOLLOW_UP_IDLE);
+    assert_string_equal(turns_text(kit, owed_state).text, "pending"); /* It is another owner's. */
+}
+
+#define turn_test(test) cmocka_unit_test_setup_teardown(test, turns_begin, turns_end)
+
+int main(void) {
+    json_setup();
+    const struct CMUnitTest tests[] = {
+        turn_test(a_message_is_answered_and_everything_of_it_is_stored),
+        turn_test(the_next_message_sees_what_was_said),
+        turn_test(a_session_never_has_two_turns_that_run),
+        turn_test(a_call_is_run_and_its_result_is_shown_to_the_model),
+        turn_test(calls_that_may_run_again_begin_side_by_side_and_others_one_by_one),
+        turn_test(a_refused_call_is_told_to_the_model_and_never_begins),
+        turn_test(a_result_that_comes_twice_counts_once),
+        turn_test(a_turn_that_asks_waits_and_a_yes_starts_the_call),
+        turn_test(a_no_is_told_to_the_model_with_its_reason),
+        turn_test(an_answer_after_a_restart_goes_on_all_the_same),
+        turn_test(a_stop_ends_a_turn_that_waits_and_nobody_is_asked_any_more),
+        turn_test(a_call_that_a_crash_cut_off_is_asked_again),
+        turn_test(an_answer_to_a_call_of_before_a_crash_changes_nothing),
+        turn_test(a_tool_in_the_middle_runs_again_only_if_it_may),
+        turn_test(a_stop_keeps_what_was_said),
+        turn_test(a_failure_is_the_last_item_of_the_message),
+        turn_test(the_same_call_over_and_over_is_told_and_then_ends_the_turn),
+        turn_test(reject_names_the_turn_that_runs),
+        turn_test(a_message_that_steers_joins_before_the_next_call),
+        turn_test(rollback_takes_the_old_turn_out_of_the_prompt),
+        turn_test(the_same_client_id_says_it_once),
+        turn_test(what_ended_in_the_background_is_told_and_acknowledged_with_the_answer),
+        turn_test(a_busy_session_is_told_when_its_turn_has_ended),
+        turn_test(a_follow_up_that_fails_is_tried_again_and_told_once_in_the_prompt),
+        turn_test(a_session_that_is_no_more_is_owed_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

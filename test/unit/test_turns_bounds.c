@@ -1,0 +1,251 @@
+/* test_turns_bounds.c: turns that are too much, that crashes meet, and whose session goes away. */
+#include "turns_kit.h"
+
+static void assert_state(struct turns_kit *kit, const char *run, enum run_state state,
+                         enum run_cause cause) {
+    struct runs_row row = runs_get(kit->runs, run);
+    assert_string_equal(run_state_name(row.row.state), run_state_name(state));
+    assert_string_equal(run_cause_name(row.row.cause), run_cause_name(cause));
+}
+
+struct answering {
+    struct approval_answer what;
+    char state[16];
+};
+
+static struct err answer_tx(struct tx *tx, void *ctx) {
+    struct answering *answering = ctx;
+    struct approval_row row;
+    struct why why = {.text = ""};
+    struct err err = tx_approval_answer(tx, &answering->what, &row, &why);
+    if (!err_failed(err) || err.code == ERR_CONFLICT) {
+        (void)snprintf(answering->state, sizeof answering->state, "%s",
+                       approval_state_name(row.state));
+    }
+    return err;
+}
+
+static enum err_code answer(struct turns_kit *kit, enum approval_verb verb, const char *text) {
+    struct turns_ask id = turns_text(kit, "SELECT approval FROM approvals");
+    struct answering answering = {
+        .what = {.key = {.owner = BYTES("ann"), .approval = kit_bytes(id.text)},
+                 .verb = verb,
+                 .text = kit_bytes(text),
+                 .by = BYTES("bob")}};
+    return runs_do(kit->runs, answer_tx, &answering);
+}
+
+static struct turns_say asked(struct turns_kit *kit) {
+    struct turns_say say = turns_say(kit, "go", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    const struct turn_item item = turns_call("a", "write_file", TURN_ASK, false);
+    assert_int_equal(turns_answer_calls(kit, say.run, &item, 1), TURN_NEXT_PARK);
+    assert_state(kit, say.run, RUN_WAITING, CAUSE_NONE);
+    return say;
+}
+
+/* --- Crashes ------------------------------------------------------------------------------- */
+
+/* However often the daemon dies in the middle of a call, the model did not repeat itself. */
+static void crashes_are_not_taken_for_repetitions(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "go", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    const struct turn_item item = turns_call("a", "read_file", TURN_ALLOW, true);
+    (void)turns_answer_calls(kit, say.run, &item, 1);
+    (void)turns_card(kit, say.run, kit->plan.cards[0].part, CARD_SUCCEEDED);
+    for (int i = 0; i < TURN_REPEATS_MAX + 1; i++) {
+        runs_restart(kit->runs);
+        assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_CALL);
+    }
+    assert_string_equal(
+        turns_text(kit, "SELECT CAST(count(*) AS TEXT) FROM parts WHERE kind = 'notice'").text,
+        "0");
+    assert_int_equal(turns_answer(kit, say.run, "done"), TURN_NEXT_END);
+}
+
+/* --- What is too much ------------------------------------------------------------------------- */
+
+static void more_calls_than_run_at_once_begin_as_others_end(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "go", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    struct turn_item items[TURN_TOOLS_AT_ONCE + 4];
+    for (size_t i = 0; i < COUNT_OF(items); i++) {
+        items[i] = turns_call("a", "read_file", TURN_ALLOW, true);
+    }
+    (void)turns_answer_calls(kit, say.run, items, COUNT_OF(items));
+    assert_int_equal(kit->plan.card_count, TURN_TOOLS_AT_ONCE);
+    int64_t part = kit->plan.cards[0].part;
+    for (size_t i = 0; i < COUNT_OF(items) - 1; i++) {
+        enum turn_next next = turns_card(kit, say.run, part + (int64_t)i, CARD_SUCCEEDED);
+        assert_int_equal(next, i < 4 ? TURN_NEXT_START : TURN_NEXT_WAIT);
+        assert_int_equal(kit->plan.card_count, i < 4 ? 1 : 0);
+    }
+    int64_t last = part + (int64_t)COUNT_OF(items) - 1;
+    assert_int_equal(turns_card(kit, say.run, last, CARD_SUCCEEDED), TURN_NEXT_CALL);
+}
+
+static void arguments_that_no_card_can_hold_are_refused(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "go", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    size_t len = MESSAGE_DATA_MAX;
+    char *arguments = mem_new(len + 1);
+    (void)snprintf(arguments, len + 1, "{\"content\":\"%0*d\"}", (int)len - 15, 0);
+    struct turn_item item = turns_call("a", "write_file", TURN_ASK, false);
+    item.call.arguments = kit_bytes(arguments);
+    assert_int_equal(turns_answer_calls(kit, say.run, &item, 1), TURN_NEXT_CALL);
+    mem_free(arguments);
+    assert_non_null(strstr(turns_prompt(kit, say.run).text, "too long to be stored"));
+    assert_string_equal(turns_text(kit, "SELECT CAST(count(*) AS TEXT) FROM approvals").text, "0");
+}
+
+static void a_turn_whose_message_is_full_says_what_is_left_and_ends(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "go", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    struct turn_item items[128];
+    for (size_t i = 0; i < COUNT_OF(items); i++) {
+        items[i] = turns_call("a", "rm_rf", i == 0 ? TURN_ALLOW : TURN_DENY, true);
+    }
+    char other[32];
+    int calls = 0;
+    while (!kit->plan.last && calls < 20) {
+        (void)turns_answer_calls(kit, say.run, items, COUNT_OF(items));
+        (void)turns_card(kit, say.run, kit->plan.cards[0].part, CARD_SUCCEEDED);
+        (void)snprintf(other, sizeof other, "{\"other\":%d}", ++calls);
+        items[0].call.arguments = kit_bytes(other);
+    }
+    assert_true(kit->plan.last);
+    assert_int_equal(turns_answer(kit, say.run, "much is left"), TURN_NEXT_END);
+    assert_state(kit, say.run, RUN_DEGRADED, CAUSE_STEP_LIMIT);
+}
+
+static void rows_hold_no_nul(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "go", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    const struct turn_item item = {.kind = TURN_ITEM_TEXT, .text = {"a\0b", 3}};
+    struct turn_answer answer = turns_answering(kit, say.run, &item, 1);
+    assert_int_equal(turns_answer_with(kit, &answer), TURN_NEXT_END);
+    assert_string_equal(turns_text(kit, "SELECT text FROM parts WHERE step > 0").text, "a b");
+}
+
+/* --- What comes at once ----------------------------------------------------------------------- */
+
+struct bearing {
+    struct turns_kit *kit;
+    struct turn_child child;
+};
+
+static struct err bear_tx(struct tx *tx, void *ctx) {
+    struct bearing *bearing = ctx;
+    return tx_turn_child(tx, &bearing->child, &bearing->kit->plan);
+}
+
+static void a_command_that_meets_a_stop_does_not_begin_and_the_turn_ends(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "go", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    const struct turn_item item = turns_call("a", "run_command", TURN_ALLOW, true);
+    (void)turns_answer_calls(kit, say.run, &item, 1);
+    struct run_new job = runs_new(kit->runs);
+    struct bearing bearing = {
+        .kit = kit,
+        .child = {.key = turns_key(kit, say.run), .part = kit->plan.cards[0].part, .run = job}};
+    (void)turns_say(kit, "no, this", TURN_INTERRUPT);
+    assert_int_equal(runs_do(kit->runs, bear_tx, &bearing), ERR_NONE);
+    assert_int_equal(kit->plan.next, TURN_NEXT_END);
+    assert_state(kit, say.run, RUN_CANCELLED, CAUSE_INTERRUPTED);
+    assert_string_equal(
+        turns_text(kit, "SELECT CAST(count(*) AS TEXT) FROM runs WHERE kind = 'job'").text, "0");
+}
+
+/* --- What goes away --------------------------------------------------------------------------- */
+
+static struct err hide_tx(struct tx *tx, void *ctx) {
+    struct turns_kit *kit = ctx;
+    const struct session_delete what = {
+        .key = {.owner = BYTES("ann"), .session = kit_bytes(kit->session)},
+        .bounds = kit->runs->bounds};
+    bool more = false;
+    return tx_session_delete(tx, &what, &more);
+}
+
+static void a_turn_of_a_deleted_session_ends_with_what_comes_next(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "go", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    assert_int_equal(runs_do(kit->runs, hide_tx, kit), ERR_NONE);
+    struct turn_answer answer = turns_answering(kit, say.run, NULL, 0);
+    answer.stopped = true;
+    (void)turns_answer_with(kit, &answer);
+    assert_true(kit->plan.late);
+    assert_state(kit, say.run, RUN_CANCELLED, CAUSE_STOPPED);
+}
+
+static struct err purge_tx(struct tx *tx, void *ctx) {
+    return tx_session_purge(tx, ctx);
+}
+
+static void a_turn_ends_even_when_all_its_rows_are_gone(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "go", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    struct turn_answer answer = turns_answering(kit, say.run, NULL, 0);
+    assert_int_equal(runs_do(kit->runs, hide_tx, kit), ERR_NONE);
+    bool more = true;
+    while (more) {
+        assert_int_equal(runs_do(kit->runs, purge_tx, &more), ERR_NONE);
+    }
+    (void)turns_answer_with(kit, &answer);
+    assert_true(kit->plan.late);
+    assert_state(kit, say.run, RUN_CANCELLED, CAUSE_STOPPED);
+}
+
+static void nobody_is_asked_for_a_deleted_session(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = asked(kit);
+    assert_int_equal(runs_do(kit->runs, hide_tx, kit), ERR_NONE);
+    assert_int_equal(answer(kit, APPROVAL_ALLOW, ""), ERR_NOT_FOUND);
+    (void)turns_plan(kit, say.run);
+    assert_state(kit, say.run, RUN_CANCELLED, CAUSE_STOPPED);
+}
+
+static struct err remove_run_tx(struct tx *tx, void *ctx) {
+    const struct run_key key = {.run = kit_bytes(ctx)};
+    struct run_row row;
+    bool more = false;
+    return tx_run_remove(tx, &key, &more, &row);
+}
+
+/* The number of the last run that was removed is the next one's. */
+static void a_run_that_was_removed_leaves_nothing_for_the_next_of_its_number(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say one = turns_say(kit, "one", TURN_ENQUEUE);
+    (void)turns_plan(kit, one.run);
+    (void)turns_answer(kit, one.run, "uno");
+    assert_int_equal(runs_do(kit->runs, remove_run_tx, one.run), ERR_NONE);
+    struct turns_say two = turns_say(kit, "two", TURN_ENQUEUE);
+    assert_int_equal(turns_plan(kit, two.run), TURN_NEXT_CALL);
+}
+
+#define turn_test(test) cmocka_unit_test_setup_teardown(test, turns_begin, turns_end)
+
+int main(void) {
+    json_setup();
+    const struct CMUnitTest tests[] = {
+        turn_test(crashes_are_not_taken_for_repetitions),
+        turn_test(more_calls_than_run_at_once_begin_as_others_end),
+        turn_test(arguments_that_no_card_can_hold_are_refused),
+        turn_test(a_turn_whose_message_is_full_says_what_is_left_and_ends),
+        turn_test(rows_hold_no_nul),
+        turn_test(a_command_that_meets_a_stop_does_not_begin_and_the_turn_ends),
+        turn_test(a_turn_of_a_deleted_session_ends_with_what_comes_next),
+        turn_test(a_turn_ends_even_when_all_its_rows_are_gone),
+        turn_test(nobody_is_asked_for_a_deleted_session),
+        turn_test(a_run_that_was_removed_leaves_nothing_for_the_next_of_its_number),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
