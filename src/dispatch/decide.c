@@ -1,10 +1,10 @@
 /* decide.c: what became of an attempt, told by its folder alone.
  *
  * The same path for what an older daemon left, for a holder whose link broke, and for a start that
- * must not be. Who cannot be reached although it lives (its socket was removed) is asked for again;
- * one that should stop is killed in the end, by pid and start time, and its tree with it: no
- * command may live that nobody can stop. */
-#include <errno.h>
+ * must not be. Who cannot be reached although it lives (its socket was removed, or hangs up) is
+ * asked for again, once a second in the end; one that should stop and is deaf (deaf.c) is killed,
+ * by pid and start time, and its tree with it: no command may live that nobody can stop. */
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +17,7 @@
 enum {
     PAUSE_FIRST_MS = 20,
     PAUSE_MAX_MS = 1000,
-    UNREACHABLE_TRIES = 12, /* Some nine seconds: more than the grace of a stop. */
+    DEATH_MS = 1000, /* Of a killed holder: its lock goes with it. */
 };
 
 /* --- In the pool ------------------------------------------------------------------------------ */
@@ -28,7 +28,14 @@ static void holder_kill(const struct spool_state *found) {
     uint64_t start_time = 0;
     if (fd >= 0 && process_start_time(found->pid, &start_time) && start_time == found->start_time) {
         (void)syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0U); /* Else it has just ended. */
+        struct pollfd death = {.fd = fd, .events = POLLIN};
+        (void)poll(&death, 1, DEATH_MS); /* The next look tells. */
     }
+}
+
+static void look(struct errand *errand) {
+    errand->err = spool_decide(errand->dispatch->options.spool, errand->name, SPOOL_DECIDE,
+                               errand->epoch, &errand->found);
 }
 
 static void decide_run(struct pool_job *job) {
@@ -39,19 +46,15 @@ static void decide_run(struct pool_job *job) {
     if (errand->foreign) {
         return;
     }
-    if (errand->kill) {
+    look(errand);
+    bool lives = !err_failed(errand->err) && errand->found.found == SPOOL_ALIVE;
+    if (errand->kill && lives && !errand->found.rebooted) {
         holder_kill(&errand->found);
-        errand->kill = false;
+        look(errand);
     }
-    errand->err = spool_decide(errand->dispatch->options.spool, errand->name, SPOOL_DECIDE,
-                               errand->epoch, &errand->found);
-}
-
-static void clear_run(struct pool_job *job) {
-    struct errand *errand = CONTAINER_OF(job, struct errand, job);
-    struct tree_mark mark = {.name = errand->name, .nonce = errand->found.nonce};
-    errand->tree = (struct tree_end){0};
-    errand->err = tree_end(&mark, TREE_WAIT_MS, &errand->tree);
+    if (!err_failed(errand->err) && errand->found.found == SPOOL_GONE) {
+        errand->disk = spool_disk(errand->dispatch->options.spool, errand->name);
+    }
 }
 
 /* --- On the loop ------------------------------------------------------------------------------ */
@@ -62,7 +65,7 @@ static void on_timer(struct timer *timer) {
     decide(CONTAINER_OF(timer, struct flight, timer));
 }
 
-static void pause_before_next(struct flight *flight) {
+void decide__pause(struct flight *flight) {
     flight__enter(flight, FLIGHT_PAUSING);
     unsigned doublings = flight->tries < 6 ? flight->tries : 6;
     uint64_t wait_ms = (uint64_t)PAUSE_FIRST_MS << doublings;
@@ -73,13 +76,10 @@ static void pause_before_next(struct flight *flight) {
 
 static void follow_again(struct flight *flight) {
     struct dispatch *dispatch = flight->dispatch;
-    struct err err = holder_adopt(dispatch->options.holders, flight->name, flight__news(), flight,
-                                  &flight->holder);
-    if (err_failed(err)) {
-        struct errand *errand = flight->errand;
-        errand->kill =
-            flight->stop && flight->tries >= UNREACHABLE_TRIES && !errand->found.rebooted;
-        pause_before_next(flight);
+    if (flight->deaf || /* Who could not be killed is not spoken to again, but asked for. */
+        err_failed(holder_adopt(dispatch->options.holders, flight->name, flight__news(), flight,
+                                &flight->holder))) {
+        decide__pause(flight);
         return;
     }
     flight__follow(flight, INPUT_UNKNOWN);
@@ -91,29 +91,6 @@ static void follow_again(struct flight *flight) {
     }
 }
 
-static void cleared(struct pool_job *job) {
-    struct errand *errand = CONTAINER_OF(job, struct errand, job);
-    struct flight *flight = errand->flight;
-    if (!flight__back(errand)) {
-        return;
-    }
-    bool left = err_failed(errand->err) || errand->tree.left > 0;
-    if (left && flight->tries < TREE_TRIES) {
-        pause_before_next(flight); /* The folder says the same again, and so it is tried again. */
-        return;
-    }
-    flight->dispatch->stats.trees_ended++;
-    errand->note[0] = '\0';
-    if (left) {
-        (void)snprintf(errand->note, sizeof errand->note,
-                       "%u processes could not be ended: the system keeps them",
-                       errand->tree.left); /* Short. */
-        dispatch__failed(flight->dispatch, "processes of a command could not be ended",
-                         flight__run(flight), errand->err);
-    }
-    settle__begin(flight, (struct attempt){.end = ATTEMPT_GONE});
-}
-
 static void clear(struct flight *flight) {
     struct errand *errand = flight->errand;
     if (errand->found.rebooted) { /* Then nothing of it can live. */
@@ -121,10 +98,23 @@ static void clear(struct flight *flight) {
         settle__begin(flight, (struct attempt){.end = ATTEMPT_REBOOTED});
         return;
     }
-    flight__enter(flight, FLIGHT_CLEARING);
-    errand->away = true;
-    errand->job = (struct pool_job){.kind = POOL_SLOW, .run = clear_run, .done = cleared};
-    pool_add(&flight->dispatch->pool, &errand->job);
+    clear__begin(flight);
+}
+
+/* A holder that told us why it could not begin did not. */
+static bool refused(const struct errand *errand) {
+    return !errand->ended && errand->exit.end == EXIT_NOT_STARTED && errand->exit.os != 0;
+}
+
+/* The folder's word counts, unless somebody has taken it away: where a claim was told to us and is
+ * not there, or where there is no folder, the command may have run. */
+static void judge_unclaimed(struct flight *flight) {
+    bool strange = flight->errand->found.found == SPOOL_STRANGE;
+    if (flight->claimed || (strange && !refused(flight->errand))) {
+        clear(flight);
+    } else {
+        settle__begin(flight, (struct attempt){.end = ATTEMPT_VOID});
+    }
 }
 
 static void judge(struct flight *flight) {
@@ -140,8 +130,9 @@ static void judge(struct flight *flight) {
         clear(flight);
         break;
     case SPOOL_VOID:
+    case SPOOL_STRANGE:
     case SPOOL_NONE: /* Not with SPOOL_DECIDE. */
-        settle__begin(flight, (struct attempt){.end = ATTEMPT_VOID});
+        judge_unclaimed(flight);
         break;
     }
 }
@@ -159,7 +150,7 @@ static void decided(struct pool_job *job) {
             dispatch__failed(flight->dispatch, "the folder of an attempt could not be read",
                              flight__run(flight), errand->err);
         }
-        pause_before_next(flight);
+        decide__pause(flight);
     } else {
         judge(flight);
     }
@@ -169,6 +160,7 @@ static void decide(struct flight *flight) {
     struct errand *errand = flight__errand(flight);
     flight__enter(flight, FLIGHT_DECIDING);
     errand->away = true;
+    errand->kill = flight->deaf;
     errand->job = (struct pool_job){.kind = POOL_QUICK, .run = decide_run, .done = decided};
     pool_add(&flight->dispatch->pool, &errand->job);
 }
@@ -176,4 +168,14 @@ static void decide(struct flight *flight) {
 void decide__begin(struct flight *flight) {
     flight->tries = 0;
     decide(flight);
+}
+
+void decide__now(struct flight *flight) {
+    timer_stop(flight->dispatch->options.loop, &flight->timer);
+    decide(flight);
+}
+
+void decide__later(struct flight *flight) {
+    flight->tries = flight->breaks;
+    decide__pause(flight);
 }

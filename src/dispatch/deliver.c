@@ -10,8 +10,10 @@
 
 #define TO(state) (1U << RECEIVER_##state)
 static const unsigned edges[RECEIVER_STATES] = {
-    [RECEIVER_QUEUED] = TO(ASKING),    [RECEIVER_ASKING] = TO(SENDING) | TO(WAITING) | TO(QUEUED),
-    [RECEIVER_SENDING] = TO(SETTLING), [RECEIVER_SETTLING] = TO(SETTLING) | TO(QUEUED),
+    [RECEIVER_QUEUED] = TO(ASKING),
+    [RECEIVER_ASKING] = TO(SENDING) | TO(WAITING) | TO(QUEUED),
+    [RECEIVER_SENDING] = TO(SETTLING) | TO(QUEUED),
+    [RECEIVER_SETTLING] = TO(SETTLING) | TO(QUEUED) | TO(WAITING),
     [RECEIVER_WAITING] = TO(QUEUED),
 };
 #undef TO
@@ -24,6 +26,7 @@ void deliver__enter(struct receiver *receiver, enum receiver_state state) {
 static void parcel_drop(struct receiver *receiver) {
     if (receiver->parcel != NULL) {
         receiver->deliver->slots--;
+        receiver->deliver->slow_slots -= receiver->parcel->slow;
         mem_free(receiver->parcel);
         receiver->parcel = NULL;
         loop_soon(receiver->deliver->options.loop, &receiver->deliver->pump);
@@ -32,9 +35,10 @@ static void parcel_drop(struct receiver *receiver) {
 
 static void append(struct receiver *receiver) {
     struct deliver *deliver = receiver->deliver;
+    struct receiver_queue *queue = receiver->slow ? &deliver->slow : &deliver->quick;
     receiver->next = NULL;
-    *deliver->queue_end = receiver;
-    deliver->queue_end = &receiver->next;
+    *queue->end = receiver;
+    queue->end = &receiver->next;
     loop_soon(deliver->options.loop, &deliver->pump);
 }
 
@@ -50,7 +54,15 @@ static void on_time(struct timer *timer) {
     deliver__queue(receiver);
 }
 
+/* Above half of what we may know nobody is kept who only waits. */
+static bool crowded(const struct deliver *deliver) {
+    return deliver->receivers.count > deliver->options.receivers_max / 2;
+}
+
+static void forget(struct receiver *receiver);
+
 void deliver__wait(struct receiver *receiver, uint64_t wait_ms) {
+    struct deliver *deliver = receiver->deliver;
     if (receiver->touched) { /* A row may be due that was not there when it was asked. */
         wait_ms = 0;
     }
@@ -58,9 +70,24 @@ void deliver__wait(struct receiver *receiver, uint64_t wait_ms) {
     deliver__enter(receiver, RECEIVER_WAITING);
     if (wait_ms == 0) {
         deliver__queue(receiver);
+    } else if (crowded(deliver)) {
+        walk__missed(deliver);
+        forget(receiver);
     } else {
-        timer_start(receiver->deliver->options.loop, &receiver->timer, wait_ms, on_time);
+        timer_start(deliver->options.loop, &receiver->timer, wait_ms, on_time);
     }
+}
+
+void deliver__slow(struct receiver *receiver) {
+    struct deliver *deliver = receiver->deliver;
+    receiver->slow = receiver->late = true;
+    if (!receiver->parcel->slow && deliver->slow_slots >= DELIVER_SLOW_MAX) {
+        parcel__cancel(receiver);
+        deliver__queue(receiver);
+        return;
+    }
+    deliver->slow_slots += !receiver->parcel->slow;
+    receiver->parcel->slow = true;
 }
 
 /* --- Which are known -------------------------------------------------------------------------- */
@@ -70,6 +97,14 @@ static void receiver_free(struct receiver *receiver) {
     mem_free(receiver->note);
     mem_free(receiver->url);
     mem_free(receiver);
+}
+
+/* It is in no queue, and has no slot. */
+static void forget(struct receiver *receiver) {
+    struct deliver *deliver = receiver->deliver;
+    table_remove(&deliver->receivers, &receiver->node);
+    receiver_free(receiver);
+    walk__room(deliver);
 }
 
 static void receiver_add(struct deliver *deliver, struct bytes note) {
@@ -86,35 +121,30 @@ static void receiver_add(struct deliver *deliver, struct bytes note) {
 }
 
 void deliver__idle(struct receiver *receiver) {
-    struct deliver *deliver = receiver->deliver;
     if (receiver->touched) {
         deliver__queue(receiver);
         return;
     }
     parcel_drop(receiver);
-    table_remove(&deliver->receivers, &receiver->node);
-    receiver_free(receiver);
-    if (deliver->overflow && deliver->receivers.count <= DELIVER_RECEIVERS_MAX / 2) {
-        deliver->overflow = false;
-        deliver_recover(deliver);
-    }
+    forget(receiver);
 }
 
-/* A session's rows are taken by its turns. */
 void deliver_note(struct deliver *deliver, struct bytes note) {
     struct inbox_receiver key;
     if (deliver->stopping) {
         return;
     }
     census__touch(deliver);
-    if (!inbox_note_read(note, &key) || key.kind != RECEIVER_WEBHOOK) {
+    if (!inbox_note_read(note, &key) ||
+        (key.kind == RECEIVER_SESSION && deliver->options.connections == NULL)) {
         return;
     }
     struct table_node *node = table_find(&deliver->receivers, note);
     if (node == NULL) {
-        deliver->overflow = deliver->receivers.count >= DELIVER_RECEIVERS_MAX;
-        if (!deliver->overflow) {
+        if (deliver->receivers.count < deliver->options.receivers_max) {
             receiver_add(deliver, note);
+        } else {
+            walk__missed(deliver);
         }
         return;
     }
@@ -129,21 +159,46 @@ void deliver_note(struct deliver *deliver, struct bytes note) {
 
 /* --- Which is next ---------------------------------------------------------------------------- */
 
+static struct receiver *take(struct receiver_queue *queue) {
+    struct receiver *receiver = queue->first;
+    queue->first = receiver->next;
+    if (queue->first == NULL) {
+        queue->end = &queue->first;
+    }
+    return receiver;
+}
+
+/* In turns, where there is a choice: neither may keep the other from every slot. */
+static struct receiver *take_next(struct deliver *deliver) {
+    bool slow = deliver->slow.first != NULL && deliver->slow_slots < DELIVER_SLOW_MAX;
+    if (slow && (deliver->slow_next || deliver->quick.first == NULL)) {
+        deliver->slow_next = false;
+        return take(&deliver->slow);
+    }
+    deliver->slow_next = true;
+    return deliver->quick.first == NULL ? NULL : take(&deliver->quick);
+}
+
+static void ask(struct receiver *receiver) {
+    struct deliver *deliver = receiver->deliver;
+    receiver->touched = false;
+    receiver->parcel = mem_new(sizeof *receiver->parcel);
+    receiver->parcel->receiver = receiver;
+    receiver->parcel->slow = receiver->slow;
+    deliver->slots++;
+    deliver->slow_slots += receiver->slow;
+    deliver__enter(receiver, RECEIVER_ASKING);
+    parcel__ask(receiver);
+}
+
 static void pump(struct loop_task *task) {
     struct deliver *deliver = CONTAINER_OF(task, struct deliver, pump);
-    while (!deliver->held && !deliver->stopping && deliver->queue != NULL &&
-           deliver->slots < DELIVER_AT_ONCE) {
-        struct receiver *receiver = deliver->queue;
-        deliver->queue = receiver->next;
-        if (deliver->queue == NULL) {
-            deliver->queue_end = &deliver->queue;
+    while (!deliver->held && !deliver->stopping && deliver->slots < DELIVER_AT_ONCE) {
+        struct receiver *receiver = take_next(deliver);
+        if (receiver == NULL) {
+            return;
         }
-        receiver->touched = false;
-        receiver->parcel = mem_new(sizeof *receiver->parcel);
-        receiver->parcel->receiver = receiver;
-        deliver->slots++;
-        deliver__enter(receiver, RECEIVER_ASKING);
-        parcel__ask(receiver);
+        ask(receiver);
     }
 }
 
@@ -187,8 +242,12 @@ struct deliver *deliver_open(const struct deliver_options *options) {
     assert(options->secret.len >= DELIVER_SECRET_MIN);
     struct deliver *deliver = mem_new(sizeof *deliver);
     deliver->options = *options;
+    if (options->receivers_max == 0) {
+        deliver->options.receivers_max = DELIVER_RECEIVERS_MAX;
+    }
     deliver->held = options->hold == RUN_HELD;
-    deliver->queue_end = &deliver->queue;
+    deliver->quick.end = &deliver->quick.first;
+    deliver->slow.end = &deliver->slow.first;
     deliver->pump.run = pump;
     deliver->stop_task.run = stop_end;
     table_init(&deliver->receivers);
@@ -222,7 +281,7 @@ void deliver_stop(struct deliver *deliver, void (*stopped)(void *ctx), void *ctx
     loop_soon(deliver->options.loop, &deliver->stop_task);
 }
 
-static void forget(void *ctx, struct table_node *node) {
+static void close_one(void *ctx, struct table_node *node) {
     struct deliver *deliver = ctx;
     struct receiver *receiver = CONTAINER_OF(node, struct receiver, node);
     timer_stop(deliver->options.loop, &receiver->timer);
@@ -238,7 +297,7 @@ void deliver_close(struct deliver *deliver) {
     walk__stop(deliver);
     loop_task_cancel(deliver->options.loop, &deliver->pump);
     loop_task_cancel(deliver->options.loop, &deliver->stop_task);
-    table_each(&deliver->receivers, forget, deliver);
+    table_each(&deliver->receivers, close_one, deliver);
     table_done(&deliver->receivers);
     mem_free(deliver);
 }

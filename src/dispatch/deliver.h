@@ -1,9 +1,9 @@
 /* deliver.h: brings notices to the webhooks that wait for them (promise P3).
  *
  *     QUEUED ──a slot──> ASKING ──nothing is owed──> forgotten
- *       ^ ^                │  └──due later──> WAITING ──its time, or a note──> QUEUED
- *       │ └────────────────┼─────── the store or the client is busy: a pause
- *       │                  v
+ *       ^ ^ ^              │  └──due later──> WAITING ──its time, or a note──> QUEUED
+ *       │ │ └──────────────┼─────── the store or the client is busy: a pause
+ *       │ └─ too slow ─┐   v
  *       └── SETTLING <── SENDING
  *             └── the store cannot take it: a pause, and the same outcome again
  *
@@ -14,8 +14,13 @@
  * Order      a receiver is an owner and an address. One delivery at a time for each, in the order
  *            in which its rows are due, so that one that fails stands behind the others; no
  *            receiver waits for another, but for a slot.
- * Bounds     DELIVER_AT_ONCE slots. DELIVER_RECEIVERS_MAX receivers are known at a time: beyond it
- *            notes are dropped, and the rows walked again when half of them are gone.
+ * Bounds     DELIVER_AT_ONCE slots, at most DELIVER_SLOW_MAX of them in the hands of receivers that
+ *            let us wait: one that is silent for DELIVER_SLOW_MS, while so many are, is taken back
+ *            and sent again, with the same id, when one of their slots is free.
+ *            DELIVER_RECEIVERS_MAX receivers are known at a time. Beyond it notes are dropped, and
+ *            above half of it nobody is kept who waits: whom we don't know, a walk over the rows
+ *            finds again. As long as there may be such, rounds of it follow each other, and each
+ *            goes to the end, waiting for room where there is none: nobody is passed over.
  * Threads    the loop.
  * Ownership  options, and what they point to, are borrowed for life.
  *
@@ -31,6 +36,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "dispatch/connections.h"
 #include "engine/inbox.h"
 #include "loop/fetch.h"
 #include "loop/loop.h"
@@ -39,7 +45,11 @@
 
 enum {
     DELIVER_AT_ONCE = 32,
+    DELIVER_SLOW_MAX = DELIVER_AT_ONCE / 2,
+    DELIVER_SLOW_MS = 1000,
     DELIVER_RECEIVERS_MAX = 10000,
+    DELIVER_ROUND_MS = 10000,   /* Between two rounds, at least; */
+    DELIVER_ROUND_REST = 4,     /* and so many times what the last one took. */
     DELIVER_TIMEOUT_MS = 30000, /* The default of timeout_ms. */
     DELIVER_SECRET_MIN = 16,
     DELIVER_SECRET_MAX = 1024,
@@ -54,7 +64,11 @@ struct deliver_options {
     struct bytes secret;
     struct inbox_waits waits;
     uint64_t timeout_ms;
-    enum run_hold hold; /* RUN_HELD: nothing is sent until deliver_release. */
+    size_t receivers_max; /* 0: DELIVER_RECEIVERS_MAX. */
+    enum run_hold hold;   /* RUN_HELD: nothing is sent until deliver_release. */
+    struct bytes host;    /* Of the runs that sessions begin. */
+    /* What a session that names no model asks; NULL: no session is told. */
+    const struct connections *connections;
     void *ctx;
     /* Somebody should know: the store cannot be read. May be NULL. */
     void (*failed)(void *ctx, const char *what, struct err err);

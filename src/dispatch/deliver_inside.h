@@ -4,12 +4,14 @@
  *   deliver_parcel.c  one delivery: asked for, sent, settled
  *   deliver_walk.c    what is asked of all rows: recovery, and the census
  *   deliver_secret.c  the key
+ *   deliver_session.c  to a session: a turn of it
  */
 #ifndef DROVER_DISPATCH_DELIVER_INSIDE_H
 #define DROVER_DISPATCH_DELIVER_INSIDE_H
 
 #include "dispatch/deliver.h"
 #include "dispatch/table.h"
+#include "engine/turns.h"
 
 enum {
     DELIVER_RETRY_FIRST_MS = 1000, /* Waits after an error of the store, */
@@ -29,14 +31,18 @@ enum receiver_state {
 struct parcel {
     struct receiver *receiver;
     bool found, late;
+    bool slow; /* Its slot is one of those for the slow. */
     char delivery[ID_SIZE];
-    int64_t failures, not_before_ms;
+    int64_t failures, wait_ms;
     uint32_t random; /* Of how long the next wait is. */
     size_t payload_len;
     struct fetch_request *request; /* The client's; NULL: none. */
     enum inbox_outcome outcome;
     char cause[INBOX_CAUSE_MAX * 2];
     char payload[INBOX_PAYLOAD_MAX];
+    struct turn_followup followup; /* To a session. */
+    struct default_model model;    /* What followup names. */
+    enum turn_followed followed;
 };
 
 struct receiver {
@@ -45,8 +51,10 @@ struct receiver {
     struct receiver *next; /* In the queue. */
     enum receiver_state state;
     bool touched;              /* A note came while it was busy. */
+    bool slow;                 /* It let us wait, the last time. */
+    bool late;                 /* It does now. */
     unsigned tries;            /* In a row, of what a busy store refused. */
-    struct timer timer;        /* WAITING, or SETTLING while the store cannot. */
+    struct timer timer;        /* WAITING, SENDING, or SETTLING while the store cannot. */
     char waited[ID_SIZE];      /* The row whose time the timer counts, and */
     bool ripe;                 /* whether that is over, whatever the wall clock says. */
     struct parcel *parcel;     /* Owned; ASKING, SENDING, SETTLING. */
@@ -54,11 +62,23 @@ struct receiver {
     struct inbox_receiver key; /* Borrows `note`. */
 };
 
+/*   asleep ──> walking ──the last page──> asleep, or, where somebody was missed, a round later
+ *                ^  └──no room──> paused ──room──> walking
+ */
 struct deliver_walk {
     struct timer timer;
-    int64_t after, last;
+    uint64_t began_ns;               /* This round. */
+    int64_t limit;                   /* Of a page. */
+    struct inbox_cursor after, next; /* next: the store function's. */
     unsigned tries;
     bool running, again;
+    bool paused; /* There is no room. */
+    bool missed; /* Since this round began: somebody is owed something whom we don't know. */
+    bool asleep; /* The timer counts to the next round. */
+};
+
+struct receiver_queue {
+    struct receiver *first, **end; /* Oldest first. */
 };
 
 struct deliver_census {
@@ -70,14 +90,15 @@ struct deliver_census {
 struct deliver {
     struct deliver_options options;
     struct table receivers;
-    struct receiver *queue, **queue_end; /* Oldest first. */
+    struct receiver_queue quick, slow;
+    bool slow_next; /* Whose turn it is. */
     struct loop_task pump, stop_task;
-    size_t slots; /* Taken. */
-    size_t busy;  /* Answers of the store that are awaited. */
+    size_t slots;      /* Taken. */
+    size_t slow_slots; /* Of them, by the slow. */
+    size_t busy;       /* Answers of the store that are awaited. */
     struct deliver_walk walk;
     struct deliver_census census;
     bool held, stopping;
-    bool overflow; /* A note was dropped. */
     void (*stopped)(void *ctx);
     void *stopped_ctx;
     struct deliver_stats stats;
@@ -86,9 +107,11 @@ struct deliver {
 /* deliver.c */
 void deliver__enter(struct receiver *receiver, enum receiver_state state);
 void deliver__queue(struct receiver *receiver);
-/* Gives back its slot, and it is queued again after `wait_ms`. */
+/* Gives back its slot, and it is queued again after `wait_ms`. It may be gone then. */
 void deliver__wait(struct receiver *receiver, uint64_t wait_ms);
 void deliver__idle(struct receiver *receiver); /* Nothing is owed. It may be gone then. */
+/* SENDING for too long: it goes on where a slot for such is free, else back to its queue. */
+void deliver__slow(struct receiver *receiver);
 /* A function of the store that is counted as awaited; its `done` begins with deliver__answered,
  * which says false when the daemon stops. */
 void deliver__write(struct deliver *deliver, store_fn fn, store_done done, void *ctx);
@@ -101,7 +124,12 @@ uint64_t deliver__retry_ms(struct deliver *deliver, unsigned *tries, struct err 
 void parcel__ask(struct receiver *receiver);
 void parcel__cancel(struct receiver *receiver);
 
+/* deliver_session.c */
+void parcel__follow(struct receiver *receiver);
+
 /* deliver_walk.c */
+void walk__missed(struct deliver *deliver); /* Somebody is not known who is owed something. */
+void walk__room(struct deliver *deliver);   /* Somebody was forgotten. */
 void walk__stop(struct deliver *deliver);
 void census__touch(struct deliver *deliver);
 

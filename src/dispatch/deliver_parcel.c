@@ -88,10 +88,17 @@ static void judge(struct parcel *parcel, const struct fetch_result *result) {
 
 static void sent(void *ctx, const struct fetch_result *result) {
     struct parcel *parcel = ctx;
+    struct receiver *receiver = parcel->receiver;
     parcel->request = NULL;
-    parcel->receiver->deliver->stats.in_flight--;
+    receiver->deliver->stats.in_flight--;
+    receiver->slow = receiver->late;
+    timer_stop(receiver->deliver->options.loop, &receiver->timer);
     judge(parcel, result);
-    settle(parcel->receiver);
+    settle(receiver);
+}
+
+static void on_slow(struct timer *timer) {
+    deliver__slow(CONTAINER_OF(timer, struct receiver, timer));
 }
 
 #define SIGNATURE_PREFIX "v1="
@@ -146,12 +153,15 @@ static struct err post(struct parcel *parcel) {
 /* Copies the row into the parcel, which belongs to this function until it is answered. */
 static struct err due_tx(struct tx *tx, void *ctx) {
     struct parcel *parcel = ctx;
-    struct inbox_row row;
+    struct inbox_due due;
     parcel->found = false;
-    struct err err = tx_inbox_due(tx, &parcel->receiver->key, &parcel->found, &row);
-    if (err_failed(err) || !parcel->found) {
+    struct err err =
+        tx_inbox_due(tx, &parcel->receiver->key, &parcel->receiver->deliver->options.waits, &due);
+    if (err_failed(err) || !due.found) {
         return err;
     }
+    const struct inbox_row row = due.row;
+    parcel->found = true;
     if (row.payload.len > sizeof parcel->payload || row.delivery.len >= sizeof parcel->delivery) {
         return err_make(ERR_STORE_CORRUPT, "deliver: row");
     }
@@ -160,7 +170,7 @@ static struct err due_tx(struct tx *tx, void *ctx) {
     memcpy(parcel->delivery, row.delivery.data, row.delivery.len);
     parcel->delivery[row.delivery.len] = '\0';
     parcel->failures = row.failures;
-    parcel->not_before_ms = row.not_before_ms;
+    parcel->wait_ms = due.wait_ms;
     return ERR_OK;
 }
 
@@ -168,17 +178,8 @@ static struct err due_tx(struct tx *tx, void *ctx) {
  * latest, even if somebody turned that clock back. */
 static uint64_t wait_of(const struct receiver *receiver) {
     const struct parcel *parcel = receiver->parcel;
-    const struct deliver_options *options = &receiver->deliver->options;
-    int64_t wait_ms = parcel->not_before_ms - world_wall_ms(loop_world(options->loop));
-    int64_t longest = options->waits.max_ms;
-    if (longest < options->waits.stalled_ms) {
-        longest = options->waits.stalled_ms;
-    }
-    longest += longest / 4 + 1; /* With what chance may add. */
-    if (wait_ms <= 0 || (receiver->ripe && strcmp(receiver->waited, parcel->delivery) == 0)) {
-        return 0;
-    }
-    return (uint64_t)(wait_ms < longest ? wait_ms : longest);
+    bool over = receiver->ripe && strcmp(receiver->waited, parcel->delivery) == 0;
+    return over ? 0 : (uint64_t)parcel->wait_ms;
 }
 
 static void proceed(struct receiver *receiver) {
@@ -191,13 +192,19 @@ static void proceed(struct receiver *receiver) {
         deliver__wait(receiver, wait_ms);
         return;
     }
+    if (receiver->key.kind == RECEIVER_SESSION) {
+        parcel__follow(receiver);
+        return;
+    }
     world_random(loop_world(deliver->options.loop), &parcel->random, sizeof parcel->random);
     if (err_failed(post(parcel))) { /* Too many wait for the client. */
         deliver__wait(receiver, DELIVER_RETRY_FIRST_MS);
         return;
     }
     deliver->stats.in_flight++;
+    receiver->late = false;
     deliver__enter(receiver, RECEIVER_SENDING);
+    timer_start(deliver->options.loop, &receiver->timer, DELIVER_SLOW_MS, on_slow);
 }
 
 static void asked(struct err err, void *ctx) {

@@ -7,13 +7,44 @@ enum { PAGE = 200, CENSUS_MS = 1000 };
 
 static struct err page_tx(struct tx *tx, void *ctx) {
     struct deliver_walk *walk = ctx;
-    return tx_inbox_recover(tx, walk->after, PAGE, &walk->last);
+    return tx_inbox_recover(tx, &walk->after, walk->limit, &walk->next);
 }
 
 static void walk_on(struct deliver *deliver);
 
 static void on_timer(struct timer *timer) {
-    walk_on(CONTAINER_OF(timer, struct deliver, walk.timer));
+    struct deliver *deliver = CONTAINER_OF(timer, struct deliver, walk.timer);
+    if (deliver->walk.asleep) {
+        deliver->walk.asleep = false;
+        deliver_recover(deliver);
+    } else {
+        walk_on(deliver);
+    }
+}
+
+/* So that walking, and asking whom it finds, has its share of a day and no more. */
+static uint64_t rest_ms(const struct deliver *deliver) {
+    uint64_t now_ns = world_mono_ns(loop_world(deliver->options.loop));
+    uint64_t rest_ms = (now_ns - deliver->walk.began_ns) / 1000000 * DELIVER_ROUND_REST;
+    return rest_ms > DELIVER_ROUND_MS ? rest_ms : DELIVER_ROUND_MS;
+}
+
+static void sleep_a_round(struct deliver *deliver, uint64_t for_ms) {
+    struct deliver_walk *walk = &deliver->walk;
+    if (!walk->asleep && !deliver->stopping) {
+        walk->asleep = true;
+        timer_start(deliver->options.loop, &walk->timer, for_ms, on_timer);
+    }
+}
+
+static void finish(struct deliver *deliver) {
+    struct deliver_walk *walk = &deliver->walk;
+    walk->running = false;
+    if (walk->again) {
+        deliver_recover(deliver);
+    } else if (walk->missed) {
+        sleep_a_round(deliver, rest_ms(deliver));
+    }
 }
 
 static void page_done(struct err err, void *ctx) {
@@ -28,27 +59,48 @@ static void page_done(struct err err, void *ctx) {
         return;
     }
     walk->tries = 0;
-    walk->after = walk->last;
-    if (walk->last != 0 && !deliver->overflow) {
+    walk->after = walk->next;
+    if (walk->next.len == 0) {
+        finish(deliver);
+    } else {
         walk_on(deliver);
-        return;
-    }
-    walk->running = false; /* The end, or more than we know at a time: those come later. */
-    if (walk->again) {
-        deliver_recover(deliver);
     }
 }
 
+/* A page's notes need room for all of them: one that is dropped is missed until the next round. */
 static void walk_on(struct deliver *deliver) {
-    deliver__write(deliver, page_tx, page_done, &deliver->walk);
+    struct deliver_walk *walk = &deliver->walk;
+    size_t max = deliver->options.receivers_max, page = max / 2 < PAGE ? max / 2 : PAGE;
+    walk->limit = (int64_t)page;
+    walk->paused = deliver->receivers.count + page > max;
+    if (!walk->paused) {
+        deliver__write(deliver, page_tx, page_done, walk);
+    }
+}
+
+void walk__room(struct deliver *deliver) {
+    if (deliver->walk.paused && !deliver->stopping &&
+        deliver->receivers.count <= deliver->options.receivers_max / 2) {
+        walk_on(deliver);
+    }
+}
+
+void walk__missed(struct deliver *deliver) {
+    deliver->walk.missed = true;
+    if (!deliver->walk.running) {
+        sleep_a_round(deliver, DELIVER_ROUND_MS);
+    }
 }
 
 void deliver_recover(struct deliver *deliver) {
     struct deliver_walk *walk = &deliver->walk;
     walk->again = walk->running;
     if (!walk->running && !deliver->stopping) {
+        timer_stop(deliver->options.loop, &walk->timer);
         walk->running = true;
-        walk->after = 0;
+        walk->asleep = walk->missed = false;
+        walk->after.len = 0;
+        walk->began_ns = world_mono_ns(loop_world(deliver->options.loop));
         walk_on(deliver);
     }
 }

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "dispatch/inside.h"
+#include "engine/home.h"
 
 /* --- Shared ----------------------------------------------------------------------------------- */
 
@@ -53,10 +54,15 @@ uint64_t dispatch__wait_ms(unsigned tries) {
 
 /* --- Notes ------------------------------------------------------------------------------------ */
 
+/* The place of a row may know less than ours: a machine gets its id after its first commands. */
 static bool is_foreign(const struct dispatch *dispatch, const struct run_row *row) {
-    struct bytes ours = dispatch->options.host;
-    return row->host.len > 0 && ours.len > 0 &&
-           (row->host.len != ours.len || memcmp(row->host.data, ours.data, ours.len) != 0);
+    const struct home_places places = {.stored = row->host, .ours = dispatch->options.host};
+    if (row->host.len == 0 || places.ours.len == 0) {
+        return false;
+    }
+    bool equal = row->host.len == places.ours.len &&
+                 memcmp(row->host.data, places.ours.data, places.ours.len) == 0;
+    return !equal && !home_same(&places);
 }
 
 /* Whoever holds a copy first wants to see it as it was. A release walks it again. */
@@ -97,13 +103,17 @@ void dispatch_run_note(struct dispatch *dispatch, struct bytes note) {
     struct run_row row;
     bool ours = run_note_read(note, &row);
     assert(ours); /* The engine wrote it, in this process. */
-    if (dispatch->stopping || row.kind != KIND_JOB) {
+    dispatch->stats.ended[row.state] += run_state_final(row.state);
+    if (dispatch->stopping) {
         return;
     }
     struct run_effects effects =
         run_effects(&row, store_epoch(dispatch->options.store), dispatch->options.hold);
-    wake__note(dispatch, &row, effects.wake);
-    perform(dispatch, &row, effects);
+    wake__note(dispatch, &row, effects.wake); /* Of whatever kind: a wait is a wait. */
+    dispatch->stats.refused += row.state == RUN_FAILED && row.cause == CAUSE_BUDGET;
+    if (row.kind == KIND_JOB) {
+        perform(dispatch, &row, effects);
+    }
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */
@@ -146,6 +156,7 @@ void dispatch_stop(struct dispatch *dispatch, void (*stopped)(void *ctx), void *
     dispatch->stopped_ctx = ctx;
     dispatch->starts = NULL;
     dispatch->starts_end = &dispatch->starts;
+    dispatch->clears = NULL;
     loop_task_cancel(dispatch->options.loop, &dispatch->start_task);
     pool_cancel(&dispatch->pool);
     recover__stop(dispatch);
@@ -179,6 +190,10 @@ struct run_bounds dispatch_bounds(const struct dispatch *dispatch) {
 
 enum run_hold dispatch_held(const struct dispatch *dispatch) {
     return dispatch->options.hold;
+}
+
+const char *dispatch_sandbox_lack(const struct dispatch *dispatch) {
+    return dispatch->options.sandbox_lack;
 }
 
 void dispatch_hold(struct dispatch *dispatch) {

@@ -16,7 +16,8 @@
  *   {"exit_code":N|null, "signal":N|null, "started_ms", "ended_ms", "duration_ms", "cpu_us",
  *    "memory_kb", "processes", "processes_left", "out", "err", "pty"}
  * where out, err and pty are bytes of output. Of one that could not be started it also has
- * "errno" (ENOENT, …) and "step" (chdir, exec, pty, fork, pipe, holder).
+ * "errno" (ENOENT, …) and "step" (chdir, exec, pty, fork, pipe, sandbox, sandbox_cwd, holder).
+ * Of one that ran in the sandbox it also has "sandbox": the ABI of landlock that held it.
  * Of an attempt whose end nobody saw it is {"exit_code":null,"signal":null}.
  */
 #ifndef DROVER_DISPATCH_DISPATCH_H
@@ -39,7 +40,11 @@ struct dispatch_options {
     struct spool *spool;
     struct holders *holders;
     const char *data_dir; /* Absolute: commands are told. */
-    struct bytes host;    /* This machine and directory; "": not compared. */
+    /* What commands in the sandbox must not see: resolved paths, data_dir among them; ends with
+     * NULL. NULL: nothing, and there is no sandbox. */
+    const char *const *hide;
+    const char *sandbox_lack; /* Why there is no sandbox here, as a sentence; NULL: there is. */
+    struct bytes host;        /* This machine and directory; "": not compared. */
     int64_t slots;
     uint64_t files; /* Soft limit of descriptors for commands; 0: as the daemon's. */
     enum run_hold hold;
@@ -71,6 +76,9 @@ void dispatch_hold(struct dispatch *dispatch); /* Before dispatch_recover. */
 /* Ends the hold: everything that waits may begin. Not held: nothing changes. */
 void dispatch_release(struct dispatch *dispatch);
 
+/* Why no command can be sandboxed here, as a sentence; NULL: they can. */
+const char *dispatch_sandbox_lack(const struct dispatch *dispatch);
+
 /* To the live process of a run: ERR_NOT_FOUND: it has none at the moment. */
 MUST_CHECK struct err dispatch_resize(struct dispatch *dispatch, struct bytes run, unsigned rows,
                                       unsigned columns);
@@ -99,6 +107,8 @@ void dispatch_watch_stop(struct dispatch_watch *watch); /* Immediate; zeroed or 
 
 struct dispatch_stats {
     uint64_t started, adopted, settled, late, void_starts, trees_ended, store_retries;
+    uint64_t ended[RUN_STATE_COUNT]; /* Runs of every kind, by how they ended. */
+    uint64_t refused;                /* Runs that failed since a budget was used up. */
     uint64_t live, queued_starts, disk_full, watches; /* Now. */
 };
 void dispatch_get_stats(const struct dispatch *dispatch, struct dispatch_stats *ret_stats);

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "dispatch/inside.h"
 
+#define SHORT_NS (1000 * (uint64_t)1000 * 1000)
 #define TO(state) (1U << FLIGHT_##state)
 
 static bool edge_legal(enum flight_state from, enum flight_state to) {
@@ -14,7 +15,7 @@ static bool edge_legal(enum flight_state from, enum flight_state to) {
         [FLIGHT_NEW] = TO(QUEUED) | TO(DECIDING),
         [FLIGHT_QUEUED] = TO(ORDERING) | TO(FOLLOWING) | TO(DECIDING),
         [FLIGHT_ORDERING] = TO(QUEUED),
-        [FLIGHT_FOLLOWING] = TO(DECIDING) | TO(READING) | TO(SETTLING),
+        [FLIGHT_FOLLOWING] = TO(DECIDING) | TO(PAUSING) | TO(READING) | TO(SETTLING),
         [FLIGHT_DECIDING] = TO(FOLLOWING) | TO(PAUSING) | TO(CLEARING) | TO(READING) | TO(SETTLING),
         [FLIGHT_PAUSING] = TO(DECIDING),
         [FLIGHT_CLEARING] = TO(PAUSING) | TO(READING) | TO(SETTLING),
@@ -93,6 +94,7 @@ void flight__learn(struct flight *flight) {
         flight->notify = errand->notify;
         flight->pty = errand->pty;
         flight->input_open = errand->input_open;
+        flight->log_max = errand->log_max;
     }
 }
 
@@ -112,6 +114,7 @@ void flight__free(struct flight *flight) {
     struct dispatch *dispatch = flight->dispatch;
     table_remove(&dispatch->flights, &flight->node);
     timer_stop(dispatch->options.loop, &flight->timer);
+    timer_stop(dispatch->options.loop, &flight->answer);
     holder_close(flight->holder);
     flight__errand_drop(flight);
     input__drop(flight);
@@ -124,6 +127,11 @@ void flight__free(struct flight *flight) {
 }
 
 /* --- Its holder ------------------------------------------------------------------------------- */
+
+static void on_claimed(void *ctx) {
+    struct flight *flight = ctx;
+    flight->claimed = true;
+}
 
 static void on_grown(void *ctx, enum log_stream stream, int64_t size) {
     struct flight *flight = ctx;
@@ -147,6 +155,18 @@ static void on_disk_full(void *ctx, bool full) {
                          flight__run(flight), err_make(ERR_DISK_FULL, "dispatch: log"));
     }
     flight->full = full;
+}
+
+/* A link that broke as soon as it was there will do so again. */
+static void lost(struct flight *flight) {
+    uint64_t lasted_ns =
+        world_mono_ns(loop_world(flight->dispatch->options.loop)) - flight->followed_ns;
+    flight->breaks = lasted_ns < SHORT_NS ? flight->breaks + 1 : 0;
+    if (flight->breaks > 1) {
+        decide__later(flight);
+    } else {
+        decide__begin(flight);
+    }
 }
 
 /* Of use when the spool says that nothing ran. */
@@ -176,13 +196,14 @@ static void on_ended(void *ctx, enum holder_end end, const struct spool_exit *ex
         break;
     case HOLDER_LOST:
         note_lost(errand, exit);
-        decide__begin(flight);
+        lost(flight);
         break;
     }
 }
 
 const struct holder_news *flight__news(void) {
     static const struct holder_news news = {
+        .claimed = on_claimed,
         .grown = on_grown,
         .accepted = on_accepted,
         .disk_full = on_disk_full,
@@ -194,6 +215,7 @@ const struct holder_news *flight__news(void) {
 void flight__follow(struct flight *flight, int64_t accepted) {
     flight__enter(flight, FLIGHT_FOLLOWING);
     flight->tries = 0;
+    flight->followed_ns = world_mono_ns(loop_world(flight->dispatch->options.loop));
     flight__errand_drop(flight);
     input__follow(flight, accepted);
     if (flight->stop) {
@@ -209,6 +231,7 @@ void flight__stop(struct flight *flight, unsigned grace_ms) {
     }
     flight->stop = true;
     flight->grace_ms = grace_ms;
+    deaf__watch(flight);
     if (flight->state == FLIGHT_FOLLOWING) {
         holder_stop(flight->holder, grace_ms);
     }

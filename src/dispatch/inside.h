@@ -11,7 +11,8 @@
  *        │ begun           │ stopped, or  │      │  │ └──────────┐
  *        v                 │ it failed    │      │  │ its holder │
  *      FOLLOWING <─────────┼──────────────┼──────┘  │ is dead    v
- *        │  └── link lost ─┴──────────────┘ alive   │        CLEARING (its tree)
+ *        │  └─ link lost, ─┴──────────────┘ alive   │        CLEARING (its tree)
+ *        │     or deaf (lost again at once: by PAUSING)          │
  *        │ ended                                    │            │
  *        v                          void, ended     v            │
  *      READING (output for a notice) <──────────────┴────────────┘
@@ -71,15 +72,17 @@ struct errand {
     int order; /* Owned; -1: none. */
     struct retry_policy retry;
     bool notify, pty, input_open;
+    int64_t log_max; /* Bytes of each stream of output that are kept. */
 
     int64_t epoch;
     struct spool_state found;
     struct tree_end tree;
-    bool kill; /* The holder is to be killed: it lives, and nobody reaches it. */
+    bool kill; /* The holder is to be killed, should it live. */
 
     struct attempt end;
     bool ended; /* `exit` is filled. */
     struct spool_exit exit;
+    int64_t disk; /* What its folder takes. */
     struct text result, output;
     struct run_settle settle;
     bool late;
@@ -88,26 +91,31 @@ struct errand {
 struct flight {
     struct table_node node; /* By run. */
     struct dispatch *dispatch;
-    struct flight *next; /* In the queue of starts. */
+    struct flight *next; /* In the queue of starts, or of clears. */
     char name[PROTOCOL_NAME_MAX];
     int64_t attempt;
     enum flight_state state;
-    bool ours;  /* The row says that this daemon's epoch has it. */
-    bool stop;  /* It was asked to end. */
-    bool read;  /* `retry`, `notify` and `pty` are known. */
-    bool begun; /* This daemon started its holder. */
+    bool ours;    /* The row says that this daemon's epoch has it. */
+    bool stop;    /* It was asked to end. */
+    bool read;    /* `retry`, `notify` and `pty` are known. */
+    bool claimed; /* Its holder said so, to us. */
+    bool asked;   /* Its holder, for a sign of life, since the stop's grace is over. */
+    bool deaf;    /* Its holder does not do what it is told: to be killed. */
     bool notify, pty, full;
     bool input_open;   /* Input may come, by offset. */
     struct feed *feed; /* Owned, or by the store's answer; NULL: it takes none. */
+    int64_t log_max;
     unsigned grace_ms;
-    unsigned tries; /* In a row, of what the state tries again. */
+    unsigned tries;  /* In a row, of what the state tries again. */
+    unsigned breaks; /* Links in a row that broke as soon as they were there. */
+    uint64_t followed_ns;
     struct retry_policy retry;
     int64_t sizes[LOG_STREAMS];
     struct holder *holder;          /* Owned; FOLLOWING. */
     struct errand *errand;          /* Owned. */
     struct adoption *adoption;      /* Owned by the store's answer; NULL: none awaited. */
     struct dispatch_watch *watches; /* Borrowed. */
-    struct timer timer;
+    struct timer timer, answer;
 };
 
 /* tx_run_adopted on its way. It outlives a flight that ends meanwhile. */
@@ -139,6 +147,8 @@ struct dispatch {
     struct pool pool;
     struct flight *starts, **starts_end; /* The queue, oldest first. */
     bool starts_wait;                    /* The first of a queue, for one turn: see start.c. */
+    struct flight *clears;               /* CLEARING, and not begun. */
+    unsigned clears_running;
     struct loop_task start_task, stop_task;
     struct dispatch_watch *parked; /* Of attempts that the first walk may still bring. */
     struct walk walk;
@@ -203,6 +213,16 @@ void order__environment_free(char **environment);
 
 /* decide.c */
 void decide__begin(struct flight *flight);
+void decide__now(struct flight *flight);   /* PAUSING: the rest of the pause is not waited for. */
+void decide__pause(struct flight *flight); /* Before the next try. */
+/* Its link broke, and the one before it, too: after a pause. */
+void decide__later(struct flight *flight);
+
+/* clear.c: of one whose holder is dead. */
+void clear__begin(struct flight *flight);
+
+/* deaf.c: of one that was asked to stop: from here on its holder must show that it lives. */
+void deaf__watch(struct flight *flight);
 
 /* settle.c */
 void settle__begin(struct flight *flight, struct attempt end);
@@ -222,7 +242,9 @@ void watch__all(struct dispatch *dispatch, struct dispatch_watch **list);
 void recover__stop(struct dispatch *dispatch);
 /* retain.c */
 void retain__start(struct dispatch *dispatch);
-void retain__now(struct dispatch *dispatch); /* A round soon; for tests. */
+void retain__now(struct dispatch *dispatch); /* A round soon. */
+/* So many bytes more are kept since an attempt has ended: when that is much, a round comes soon. */
+void retain__grew(struct dispatch *dispatch, int64_t bytes);
 void retain__stop(struct dispatch *dispatch);
 
 #endif

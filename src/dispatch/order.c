@@ -11,11 +11,12 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "base/limits.h"
 #include "base/memory.h"
 #include "dispatch/inside.h"
 #include "engine/job_spec.h"
 
-enum { INHERITED_MAX = 64, OURS = 4, NONCE_BYTES = 16, OWN_MAX = PROTOCOL_NAME_MAX + 32 };
+enum { INHERITED_MAX = 64, OURS = 6, NONCE_BYTES = 16, OWN_MAX = PROTOCOL_NAME_MAX + 32 };
 
 /* A name that ends with '_' stands for all that begin with it. */
 static const char *const inherited[] = {"PATH", "HOME", "USER", "LOGNAME", "SHELL",
@@ -60,6 +61,10 @@ void order__environment_free(char **environment) {
 
 /* --- The spec --------------------------------------------------------------------------------- */
 
+static int64_t log_max(const struct job_spec *spec) {
+    return spec->output != 0 ? spec->output : JOB_LOG_DEFAULT;
+}
+
 static struct err spec_read(struct errand *errand, json_t **ret_json, struct job_spec *ret_spec,
                             struct why *why) {
     AUTO(mem_release) char *text = errand->spec;
@@ -73,6 +78,7 @@ static struct err spec_read(struct errand *errand, json_t **ret_json, struct job
         errand->notify = ret_spec->notify != NULL && json_array_size(ret_spec->notify) > 0;
         errand->pty = ret_spec->pty;
         errand->input_open = ret_spec->input_open;
+        errand->log_max = log_max(ret_spec);
     }
     return err;
 }
@@ -130,7 +136,9 @@ static void put(struct variables *variables, const char *name, const char *value
 
 static bool variables_room(struct variables *variables, const struct dispatch *dispatch,
                            const json_t *env) {
-    size_t bytes = OURS * OWN_MAX + strlen(dispatch->options.data_dir);
+    const struct dispatch_options *options = &dispatch->options;
+    size_t bytes =
+        OURS * OWN_MAX + strlen(options->data_dir) + 2 * strlen(spool_path(options->spool));
     size_t count = INHERITED_MAX + OURS + 2 + (env == NULL ? 0 : json_object_size(env));
     const char *name;
     const json_t *value;
@@ -149,12 +157,29 @@ static void put_inherited(struct variables *variables, const struct dispatch *di
         int len = snprintf(name, sizeof name, "%.*s", (int)name_len(*at), *at);
         bool whole = len >= 0 && (size_t)len < sizeof name;
         bool terminal = spec->pty && strcmp(name, "TERM") == 0;
-        if (whole && !terminal && json_object_get(spec->env, name) == NULL) {
+        bool moved = spec->sandbox && (strcmp(name, "HOME") == 0 || strcmp(name, "TMPDIR") == 0);
+        if (whole && !terminal && !moved && json_object_get(spec->env, name) == NULL) {
             variables->list[variables->count++] = *at;
         }
     }
     if (spec->pty && json_object_get(spec->env, "TERM") == NULL) {
         variables->list[variables->count++] = "TERM=xterm-256color"; /* What our clients are. */
+    }
+}
+
+/* The home is hidden half and writable nowhere, so programs get a fresh one: they find neither the
+ * user's keys there nor a folder that refuses their caches. */
+static void put_sandbox(struct variables *variables, const struct errand *errand,
+                        const struct job_spec *spec) {
+    static const char *const names[] = {"HOME", "TMPDIR"};
+    char folder[LIMIT_PATH_MAX];
+    (void)snprintf(folder, sizeof folder, "%s/%s/" PROTOCOL_TMP,
+                   spool_path(errand->dispatch->options.spool),
+                   errand->name); /* A path: it fits. */
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        if (json_object_get(spec->env, names[i]) == NULL) {
+            put(variables, names[i], folder);
+        }
     }
 }
 
@@ -178,7 +203,11 @@ static bool variables_make(struct variables *variables, const struct errand *err
     *dot = '\0';
     put(variables, "DROVER_IDEMPOTENCY_KEY", run);
     put(variables, "DROVER_ATTEMPT", dot + 1);
-    put(variables, "DROVER_DATA", dispatch->options.data_dir);
+    if (spec->sandbox) {
+        put_sandbox(variables, errand, spec);
+    } else {
+        put(variables, "DROVER_DATA", dispatch->options.data_dir);
+    }
     variables->list[variables->count] = NULL;
     return true;
 }
@@ -197,7 +226,7 @@ static const char *home(const struct dispatch *dispatch) {
 static unsigned flags_of(const struct job_spec *spec) {
     /* A pipe without input ends at once: most programs that read it would wait for ever. */
     return (spec->pty ? ORDER_PTY : 0U) | (spec->input_open ? ORDER_INPUT_OPEN : 0U) |
-           (spec->once ? ORDER_ONCE : 0U);
+           (spec->once ? ORDER_ONCE : 0U) | (spec->sandbox ? ORDER_SANDBOX : 0U);
 }
 
 static struct err make(struct errand *errand, const struct job_spec *spec) {
@@ -217,11 +246,12 @@ static struct err make(struct errand *errand, const struct job_spec *spec) {
         .argv = argv,
         .env = variables.list,
         .cwd = spec->cwd != NULL ? spec->cwd : home(dispatch),
+        .hide = spec->sandbox ? dispatch->options.hide : NULL,
         .flags = flags_of(spec),
         .input = {spec->input, spec->input == NULL ? 0 : strlen(spec->input)},
         .timeout_ms = (uint64_t)spec->timeout_ms,
         .grace_ms = JOB_GRACE_MS,
-        .log_max = (uint64_t)(spec->output != 0 ? spec->output : JOB_LOG_DEFAULT),
+        .log_max = (uint64_t)log_max(spec),
         .memory_max = (uint64_t)spec->memory,
         .processes_max = (uint64_t)spec->processes,
         .files = dispatch->options.files,
@@ -231,11 +261,24 @@ static struct err make(struct errand *errand, const struct job_spec *spec) {
     return holder_order_make(&order, spool_path(dispatch->options.spool), &errand->order);
 }
 
+/* It was there when the job was accepted; the daemon, or the kernel, is another one now. */
+static struct err check_sandbox(const struct dispatch *dispatch, struct why *why) {
+    const char *lack = dispatch_sandbox_lack(dispatch);
+    if (lack == NULL) {
+        return ERR_OK;
+    }
+    why_set(why, "%s", lack);
+    return err_make(ERR_SANDBOX_UNAVAILABLE, "dispatch: sandbox");
+}
+
 void order__make(struct errand *errand) {
     AUTO(json_release) json_t *json = NULL;
     struct job_spec spec = {0};
     struct why why = {.text = ""};
     errand->err = spec_read(errand, &json, &spec, &why);
+    if (!err_failed(errand->err) && spec.sandbox) {
+        errand->err = check_sandbox(errand->dispatch, &why);
+    }
     if (!err_failed(errand->err)) {
         errand->err = make(errand, &spec);
     }

@@ -24,6 +24,8 @@
 enum {
     FIRST_MS = 60 * 1000,
     EVERY_MS = 60 * 60 * 1000,
+    SOON_MS = 1000,
+    GROWN_SHARE = 16, /* What is kept may pass its bound by this part of it. */
     PAGE = 100,
     CHECK_PAGE = 16, /* Rows come with their specs. */
     NAMES_SIZE_MAX = 8 << 20,
@@ -43,10 +45,15 @@ struct tidy {
     bool away; /* In the store or in the pool. */
     bool looked;
     size_t removals; /* Of this round, in the pool. */
+    int64_t grown;   /* Bytes that are kept more than at the last round. */
+    bool soon;       /* The next round comes soon. */
+    uint64_t asked_ns,
+        pruned_ns; /* Of the prune on its way, and the last that was done; 0: none. */
     /* What the store's functions and the pool write. */
     bool more;
     size_t count;
     struct span gone[PAGE];
+    struct run_prune prune;
     struct text names; /* Of folders, each terminated; */
     size_t at;         /* those before it were checked. */
     struct err err;
@@ -123,7 +130,18 @@ static struct err prune_tx(struct tx *tx, void *ctx) {
     struct tidy *tidy = ctx;
     tidy->count = 0;
     tidy->more = false;
-    return tx_run_prune(tx, &tidy->dispatch->options.keep, PAGE, on_gone, tidy, &tidy->more);
+    return tx_run_prune(tx, &tidy->prune, on_gone, tidy, &tidy->more);
+}
+
+static void prune_done(struct err err, void *ctx);
+
+static void prune(struct tidy *tidy) {
+    struct dispatch *dispatch = tidy->dispatch;
+    tidy->asked_ns = world_mono_ns(loop_world(dispatch->options.loop));
+    uint64_t lived_ns = tidy->pruned_ns == 0 ? 0 : tidy->asked_ns - tidy->pruned_ns;
+    tidy->prune = (struct run_prune){
+        .keep = dispatch->options.keep, .limit = PAGE, .lived_ms = (int64_t)(lived_ns / 1000000)};
+    dispatch__write(dispatch, prune_tx, prune_done, tidy);
 }
 
 static bool stopped(struct tidy *tidy) {
@@ -146,6 +164,8 @@ static void prune_done(struct err err, void *ctx) {
         dispatch__failed(dispatch, "old runs could not be removed", (struct bytes){"", 0}, err);
         tidy->more = false;
         tidy->count = 0;
+    } else {
+        tidy->pruned_ns = tidy->asked_ns;
     }
     for (size_t i = 0; i < tidy->count; i++) {
         remove_span(tidy, &tidy->gone[i]);
@@ -252,6 +272,8 @@ static void check_done(struct err err, void *ctx) {
 static void on_timer(struct timer *timer) {
     struct tidy *tidy = CONTAINER_OF(timer, struct tidy, timer);
     tidy->more = true;
+    tidy->soon = false;
+    tidy->grown = 0;
     tidy_on(tidy);
 }
 
@@ -259,7 +281,8 @@ static void sleep_until_next(struct tidy *tidy) {
     text_done(&tidy->names);
     text_init(&tidy->names, NAMES_SIZE_MAX);
     tidy->at = 0;
-    timer_start(tidy->dispatch->options.loop, &tidy->timer, EVERY_MS, on_timer);
+    timer_start(tidy->dispatch->options.loop, &tidy->timer, tidy->soon ? SOON_MS : EVERY_MS,
+                on_timer);
 }
 
 /* Each step is over before the next is asked for. */
@@ -274,8 +297,8 @@ static void tidy_on(struct tidy *tidy) {
         return;
     }
     tidy->away = true;
-    if (tidy->more && (keep->count > 0 || keep->age_ms > 0)) {
-        dispatch__write(dispatch, prune_tx, prune_done, tidy);
+    if (tidy->more && (keep->count > 0 || keep->age_ms > 0 || keep->bytes > 0)) {
+        prune(tidy);
     } else if (!tidy->looked) {
         tidy->job = (struct pool_job){.kind = POOL_TIDY, .run = list_run, .done = list_done};
         pool_add(&dispatch->pool, &tidy->job);
@@ -299,6 +322,20 @@ void retain__now(struct dispatch *dispatch) {
     struct tidy *tidy = dispatch->tidy;
     if (!tidy->away) {
         timer_start(dispatch->options.loop, &tidy->timer, 0, on_timer);
+    }
+}
+
+/* Not at once: a round now and then does for many ends. */
+void retain__grew(struct dispatch *dispatch, int64_t bytes) {
+    struct tidy *tidy = dispatch->tidy;
+    int64_t most = dispatch->options.keep.bytes;
+    tidy->grown += bytes;
+    if (most == 0 || tidy->soon || tidy->grown < most / GROWN_SHARE) {
+        return;
+    }
+    tidy->soon = true;
+    if (!tidy->away) {
+        timer_start(dispatch->options.loop, &tidy->timer, SOON_MS, on_timer);
     }
 }
 

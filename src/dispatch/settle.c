@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "dispatch/inside.h"
+#include "engine/job_spec.h"
 
 static void settle_write(struct flight *flight);
 
@@ -51,6 +52,7 @@ static void settle_done(struct err err, void *ctx) {
         dispatch->stats.late++;
     } else {
         dispatch->stats.settled++;
+        retain__grew(dispatch, errand->disk);
     }
     flight__free(flight);
 }
@@ -66,6 +68,11 @@ static void settle_write(struct flight *flight) {
         .result = {errand->result.data, errand->result.len},
         .note = {errand->note, strlen(errand->note)},
         .output = {errand->output.data, errand->output.len},
+        .usage = {.known = errand->ended,
+                  .cpu_us = errand->exit.cpu_us,
+                  .memory_kb = errand->exit.memory_kb,
+                  .wall_ms = errand->exit.ended_ms - errand->exit.started_ms},
+        .disk = errand->disk,
         .random = dispatch__random(dispatch),
         .bounds = dispatch_bounds(dispatch),
     };
@@ -125,8 +132,22 @@ static void write_result(const struct errand *errand, struct text *text) {
         add_number(text, "out", exit->out);
         add_number(text, "err", exit->err);
         add_number(text, "pty", exit->pty);
+        if (exit->sandbox > 0) {
+            add_number(text, "sandbox", exit->sandbox);
+        }
     }
     text_add_char(text, '}');
+}
+
+/* Of an end that nobody saw, the folder was weighed when it was looked at. */
+static int64_t disk_of(const struct flight *flight) {
+    static const struct spool_exit silent = {.end = EXIT_NOT_STARTED};
+    const struct errand *errand = flight->errand;
+    if (errand->disk > 0 || errand->foreign) {
+        return errand->disk;
+    }
+    return spool_disk_of(errand->ended ? &errand->exit : &silent,
+                         flight->log_max > 0 ? flight->log_max : JOB_LOG_DEFAULT);
 }
 
 /* Where nothing ran there is nothing to read. */
@@ -139,6 +160,7 @@ void settle__begin(struct flight *flight, struct attempt end) {
     struct dispatch *dispatch = flight->dispatch;
     struct errand *errand = flight__errand(flight);
     errand->end = end;
+    errand->disk = disk_of(flight);
     write_result(errand, &errand->result);
     dispatch->stats.void_starts += end.end == ATTEMPT_VOID;
     if (!flight->notify || !has_output(end.end)) {
@@ -167,7 +189,11 @@ static struct attempt attempt_of(const struct spool_exit *exit) {
 
 static void write_note(const struct spool_exit *exit, char *note, size_t size) {
     note[0] = '\0';
-    if (exit->end == EXIT_NOT_STARTED) {
+    if (exit->end == EXIT_NOT_STARTED && strcmp(exit->step, "sandbox_cwd") == 0) {
+        (void)snprintf(note, size,
+                       "The sandbox lets a command write in its folder, and this one holds drover's"
+                       " own data or devices, or lies in them: give it another cwd"); /* Short. */
+    } else if (exit->end == EXIT_NOT_STARTED) {
         const char *text = strerrordesc_np(exit->os);
         (void)snprintf(note, size, "The command could not be started: %s: %s", exit->step,
                        text == NULL ? "unknown error" : text); /* Short. */

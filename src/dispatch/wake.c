@@ -2,7 +2,7 @@
  *
  * A wait is measured by the monotonic clock while the daemon lives. After a start it is what the
  * row's wall clock says is left, and never more than the longest wait that the rules give: a clock
- * that was set back must not keep a run for years. */
+ * that was set back must not keep a run for years. One that is to end waits for nothing. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -84,7 +84,7 @@ void wake__note(struct dispatch *dispatch, const struct run_row *row, bool wante
         return;
     }
     int64_t left_ms = row->not_before_ms - world_wall_ms(loop_world(dispatch->options.loop));
-    left_ms = left_ms < 0 ? 0 : left_ms;
+    left_ms = left_ms < 0 || row->stop != CAUSE_NONE ? 0 : left_ms;
     left_ms = left_ms > WAIT_MAX_MS ? WAIT_MAX_MS : left_ms;
     if (waker == NULL) {
         waker = waker_new(dispatch, row->run);

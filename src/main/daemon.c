@@ -9,6 +9,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "api/memory.h"
+#include "api/sessions.h"
 #include "api/streams.h"
 #include "api/system.h"
 #include "api/tokens.h"
@@ -17,9 +19,10 @@
 #include "engine/chores.h"
 #include "engine/inbox.h"
 #include "engine/pulse.h"
+#include "engine/session_snapshot.h"
 #include "engine/token.h"
-#include "http/metrics.h"
 #include "journal/pruner.h"
+#include "main/store_metrics.h"
 #include "main/tokens_load.h"
 #include "main/work.h"
 #include "store/datadir.h"
@@ -41,8 +44,12 @@ struct daemon {
 
     struct streams streams_api;
     struct tokens tokens_api;
+    struct memories memories_api;
     struct system_info system_api;
     struct runs_api runs_api;
+    struct sessions_api sessions_api;
+    struct blobs *blobs;
+    struct turns_api turns_api;
 
     uv_signal_t signals[2];
     bool stopping, signals_open;
@@ -162,27 +169,7 @@ static bool ready(void *ctx, struct why *why) {
 
 static void metrics_write(void *ctx, struct text *text) {
     const struct daemon *daemon = ctx;
-    struct store_stats stats;
-    store_get_stats(daemon->store, &stats);
-    const struct metric metrics[] = {
-        {"store_groups_total", METRIC_COUNTER, "Groups of writes, each one durable commit.",
-         stats.groups},
-        {"store_functions_total", METRIC_COUNTER, "Writes that were run, reruns included.",
-         stats.functions},
-        {"store_reruns_total", METRIC_COUNTER, "Writes that were run again, each alone.",
-         stats.reruns},
-        {"store_errors_total", METRIC_COUNTER, "Writes that failed or were refused by their rules.",
-         stats.errors},
-        {"store_reads_total", METRIC_COUNTER, "Reads that were run.", stats.reads},
-        {"store_queue_depth", METRIC_GAUGE, "Reads and writes that are not answered yet.",
-         stats.queued},
-        {"store_checkpoints_total", METRIC_COUNTER,
-         "Times the write-ahead log was copied into the database.", stats.checkpoints},
-        {"store_wal_bytes", METRIC_GAUGE, "Length of the write-ahead log; 0 with PostgreSQL.",
-         stats.log_bytes},
-        {"tokens", METRIC_GAUGE, "Live tokens.", token_table_count(daemon->tokens)},
-    };
-    metrics_add(text, metrics, COUNT_OF(metrics));
+    store_metrics(daemon->store, daemon->tokens, text);
     work_metrics(daemon->work, text);
 }
 
@@ -200,6 +187,7 @@ static void work_gone(void *ctx) {
 /* Last: what a request asked for while others were drained is begun. Processes go on by themselves,
  * and the next daemon finds them. */
 static void stop_work(struct daemon *daemon) {
+    blobs_stop(daemon->blobs);
     work_stop(daemon->work, work_gone, daemon);
 }
 
@@ -248,11 +236,23 @@ static void signal_came(uv_signal_t *handle, int signum) {
 
 static struct err http_begin(struct daemon *daemon) {
     const struct serve_options *options = daemon->options;
-    struct route_table tables[] = {
-        streams_table(&daemon->streams_api), tokens_table(&daemon->tokens_api),
-        runs_table(&daemon->runs_api),       jobs_table(&daemon->runs_api),
-        inbox_table(&daemon->runs_api),      hold_table(&daemon->runs_api),
-        system_table(&daemon->system_api)};
+    struct providers_api *providers = work_providers_api(daemon->work);
+    struct route_table tables[] = {streams_table(&daemon->streams_api),
+                                   tokens_table(&daemon->tokens_api),
+                                   runs_table(&daemon->runs_api),
+                                   jobs_table(&daemon->runs_api),
+                                   inbox_table(&daemon->runs_api),
+                                   hold_table(&daemon->runs_api),
+                                   sessions_table(&daemon->sessions_api),
+                                   attachments_table(&daemon->sessions_api),
+                                   messages_table(&daemon->sessions_api),
+                                   turns_table(&daemon->turns_api),
+                                   approvals_table(&daemon->turns_api),
+                                   memory_table(&daemon->memories_api),
+                                   providers_table(providers),
+                                   settings_table(providers),
+                                   budgets_table(&daemon->runs_api),
+                                   system_table(&daemon->system_api)};
     struct http_options with = {.loop = daemon->loop,
                                 .hub = daemon->hub,
                                 .tables = tables,
@@ -303,6 +303,7 @@ static void serving_begin(struct daemon *daemon) {
         return;
     }
     work_begin(daemon->work);
+    blobs_sweep(daemon->blobs); /* What a crash left. */
     chores_start(&daemon->chores, daemon->loop, daemon->store);
     if (daemon->options->database != NULL) { /* A data directory has us alone, by its lock. */
         pulse_start(&daemon->pulse, daemon->loop, daemon->store);
@@ -389,7 +390,10 @@ static struct err store_begin(struct daemon *daemon) {
     hub_attach(daemon->hub, daemon->store);
     struct work_options of_work = {
         .serve = options, .loop = daemon->loop, .store = daemon->store, .files = daemon->files};
-    return work_open(&of_work, &daemon->work, &daemon->why);
+    const struct blobs_options of_blobs = {
+        .loop = daemon->loop, .store = daemon->store, .data = options->data};
+    err = blobs_open(&of_blobs, &daemon->blobs);
+    return err_failed(err) ? err : work_open(&of_work, &daemon->work, &daemon->why);
 }
 
 static struct err rooms_open(struct daemon *daemon) {
@@ -399,7 +403,9 @@ static struct err rooms_open(struct daemon *daemon) {
     if (err_failed(err)) {
         return err;
     }
-    struct hub_options hub_with = {.loop = daemon->loop};
+    static const struct snapshot_kind *const states[] = {&session_snapshot};
+    struct hub_options hub_with = {.loop = daemon->loop,
+                                   .snapshots = {.kinds = states, .count = COUNT_OF(states)}};
     err = hub_open(&hub_with, &daemon->hub);
     if (!err_failed(err)) {
         err = store_begin(daemon);
@@ -412,11 +418,19 @@ static struct err rooms_open(struct daemon *daemon) {
         (struct streams){.loop = daemon->loop, .store = daemon->store, .hub = daemon->hub};
     daemon->runs_api = work_api(daemon->work);
     daemon->runs_api.hub = daemon->hub;
+    daemon->turns_api = work_turns_api(daemon->work);
+    daemon->sessions_api =
+        (struct sessions_api){.loop = daemon->loop,
+                              .store = daemon->store,
+                              .dispatch = daemon->runs_api.dispatch,
+                              .blobs = daemon->blobs,
+                              .attachment_max = (size_t)daemon->options->attachment_max};
     daemon->tokens_api = (struct tokens){.loop = daemon->loop,
                                          .store = daemon->store,
                                          .table = daemon->tokens,
                                          .revoked = token_revoked,
                                          .ctx = daemon};
+    daemon->memories_api = (struct memories){.loop = daemon->loop, .store = daemon->store};
     daemon->system_api =
         (struct system_info){.store = daemon->store,
                              .version = DROVER_VERSION,
@@ -441,6 +455,7 @@ static void rooms_close(struct daemon *daemon) {
         store_close(daemon->store);
     }
     work_close(daemon->work);
+    blobs_close(daemon->blobs);
     hub_close(daemon->hub);
     loop_close(daemon->loop);
     token_table_free(daemon->tokens);

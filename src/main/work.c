@@ -1,13 +1,9 @@
 /* work.c: opened in one order, closed in the other. */
 #include "main/work.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -16,21 +12,30 @@
 #include "engine/home.h"
 #include "http/metrics.h"
 #include "loop/fetch.h"
+#include "main/chats.h"
+#include "main/place.h"
+#include "main/providers.h"
+#include "main/sandbox_lack.h"
+#include "tool/tool.h"
 
-enum { MACHINE_ID_MAX = 64, HOST_SIZE = 128, CENSUS_MS = 1000 };
+enum { CENSUS_MS = 1000, HIDE_MAX = 4 };
 #define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
 
 struct work {
     struct work_options options;
     char *data_dir; /* Owned, as are all pointers below. Absolute. */
     char *secret;
-    struct address_list *allow;
+    struct address_list *allow, *fetch_allow;
     struct spool *spool;
     struct holders *holders;
     struct dispatch *dispatch;
     struct fetch *client;
     struct deliver *deliver;
-    char host[HOST_SIZE];
+    struct providers *providers;
+    struct chats *chats;
+    struct toolbox *toolbox;
+    struct place_name host;
+    char *hide[HIDE_MAX]; /* Ends with NULL. */
     enum home home;
     void (*known)(void *ctx, struct err err);
     void *known_ctx;
@@ -63,7 +68,7 @@ static bool has_home(const struct work *work) {
 
 static struct err home_take(struct tx *tx, void *ctx) {
     const struct work *work = ctx;
-    return tx_home_take(tx, (struct bytes){work->host, strlen(work->host)});
+    return tx_home_take(tx, (struct bytes){work->host.text, strlen(work->host.text)});
 }
 
 static void home_taken(struct err err, void *ctx) {
@@ -82,6 +87,7 @@ static void released(void *ctx) {
     }
     log_event(work->options.serve->log, LOG_INFO, "released: what waited may begin",
               NULL /* no fields */);
+    chats_release(work->chats);
     deliver_release(work->deliver);
 }
 
@@ -95,36 +101,8 @@ static void recovered(void *ctx) {
 
 /* --- Opening ---------------------------------------------------------------------------------- */
 
-/* Which machine and which directory the processes of this daemon belong to. A copy of the data has
- * another inode, and its holders are not ours. A system without a machine id has that part empty.
- */
-static struct err host_find(struct work *work) {
-    const struct world *world = work->options.serve->world;
-    AUTO(mem_release) char *machine = NULL;
-    size_t len = 0;
-    struct err err =
-        world->file_read(world->ctx, "/etc/machine-id", MACHINE_ID_MAX, &machine, &len);
-    size_t id_len = err_failed(err) ? 0 : strcspn(machine, "\r\n");
-    struct stat about;
-    if (stat(work->data_dir, &about) != 0) {
-        return err_from_errno(errno, "work: look at the data directory");
-    }
-    (void)snprintf(work->host, sizeof work->host, "%.*s/%" PRIu64, (int)id_len,
-                   id_len > 0 ? machine : "", (uint64_t)about.st_ino); /* It fits. */
-    return ERR_OK;
-}
-
-static struct err folder_find(struct work *work) {
-    char path[PATH_MAX];
-    if (realpath(work->options.serve->data, path) == NULL) {
-        return err_from_errno(errno, "work: find the data directory");
-    }
-    work->data_dir = mem_copy(path, strlen(path));
-    return host_find(work);
-}
-
 static struct err processes_open(struct work *work) {
-    struct err err = folder_find(work);
+    struct err err = place_find(work->options.serve, &work->data_dir, &work->host);
     if (!err_failed(err)) {
         err = spool_open(work->data_dir, &work->spool);
     }
@@ -142,27 +120,53 @@ static struct err settings_read(struct work *work, struct why *why) {
     if (serve->webhook_allow != NULL) {
         err = address_list_parse(serve->webhook_allow, &work->allow, why);
     }
+    if (!err_failed(err) && serve->fetch_allow != NULL) {
+        err = address_list_parse(serve->fetch_allow, &work->fetch_allow, why);
+    }
     return err_failed(err) ? err
                            : deliver_secret_load(serve->world, work->data_dir,
                                                  serve->webhook_secret, &work->secret, why);
 }
 
+/* --- The sandbox ------------------------------------------------------------------------------ */
+
+/* One that is not there hides itself. */
+static void hide_add(struct work *work, size_t *count, const char *name) {
+    char path[PATH_MAX];
+    if (name != NULL && realpath(name, path) != NULL) {
+        assert(*count < HIDE_MAX - 1);
+        work->hide[(*count)++] = mem_copy(path, strlen(path));
+    }
+}
+
+/* The data directory, and the files with secrets that may stand elsewhere. */
+static void hide_find(struct work *work) {
+    const struct serve_options *serve = work->options.serve;
+    size_t count = 0;
+    hide_add(work, &count, work->data_dir);
+    hide_add(work, &count, serve->config);
+    hide_add(work, &count, serve->webhook_secret);
+}
+
 static void dispatch_begin(struct work *work) {
     const struct serve_options *serve = work->options.serve;
-    struct dispatch_options with = {
-        .loop = work->options.loop,
-        .store = work->options.store,
-        .spool = work->spool,
-        .holders = work->holders,
-        .data_dir = work->data_dir,
-        .host = {work->host, strlen(work->host)},
-        .files = work->options.files,
-        .slots = serve->jobs_max,
-        .hold = serve->hold ? RUN_HELD : RUN_FREE,
-        .keep = {.count = serve->keep_runs, .age_ms = serve->keep_days * DAY_MS},
-        .ctx = work,
-        .released = released,
-        .failed = dispatch_failed};
+    struct dispatch_options with = {.loop = work->options.loop,
+                                    .store = work->options.store,
+                                    .spool = work->spool,
+                                    .holders = work->holders,
+                                    .data_dir = work->data_dir,
+                                    .hide = (const char *const *)work->hide,
+                                    .sandbox_lack = sandbox_lack(work->options.serve),
+                                    .host = {work->host.text, strlen(work->host.text)},
+                                    .files = work->options.files,
+                                    .slots = serve->jobs_max,
+                                    .hold = serve->hold ? RUN_HELD : RUN_FREE,
+                                    .keep = {.count = serve->keep_runs,
+                                             .age_ms = serve->keep_days * DAY_MS,
+                                             .bytes = serve->keep_bytes},
+                                    .ctx = work,
+                                    .released = released,
+                                    .failed = dispatch_failed};
     work->dispatch = dispatch_open(&with);
 }
 
@@ -178,6 +182,8 @@ static void deliver_begin(struct work *work) {
                                    .waits = INBOX_WAITS_DEFAULT,
                                    .timeout_ms = serve->webhook_timeout_ms,
                                    .hold = serve->hold ? RUN_HELD : RUN_FREE,
+                                   .host = {work->host.text, strlen(work->host.text)},
+                                   .connections = providers_connections(work->providers),
                                    .ctx = work,
                                    .failed = deliver_failed};
     with.waits.first_ms = serve->webhook_first_ms;
@@ -190,26 +196,55 @@ struct err work_open(const struct work_options *options, struct work **ret_work,
     struct work *work = mem_new(sizeof *work);
     work->options = *options;
     struct err err = processes_open(work);
+    work->toolbox = toolbox_new();
+    if (!err_failed(err) && work->toolbox == NULL) {
+        err = err_make(ERR_OUT_OF_MEMORY, "work: tools");
+    }
     if (!err_failed(err)) {
         err = settings_read(work, why);
+    }
+    if (!err_failed(err)) {
+        const struct providers_options of_models = {.serve = options->serve,
+                                                    .loop = options->loop,
+                                                    .store = options->store,
+                                                    .data_dir = work->data_dir};
+        err = providers_open(&of_models, &work->providers, why);
     }
     if (err_failed(err)) {
         holders_close(work->holders);
         work_close(work);
         return err;
     }
+    hide_find(work);
     dispatch_begin(work);
     deliver_begin(work);
+    const struct chats_options with = {.serve = options->serve,
+                                       .loop = options->loop,
+                                       .store = options->store,
+                                       .client = work->client,
+                                       .allow = work->fetch_allow,
+                                       .connections = providers_connections(work->providers),
+                                       .toolbox = work->toolbox,
+                                       .spool = work->spool,
+                                       .sandbox = sandbox_lack(work->options.serve) == NULL,
+                                       .data_dir = work->data_dir,
+                                       .host = {work->host.text, strlen(work->host.text)}};
+    work->chats = chats_open(&with);
     *ret_work = work;
     return ERR_OK;
 }
 
 /* --- Closing ---------------------------------------------------------------------------------- */
 
+static void providers_gone(void *ctx) {
+    struct work *work = ctx;
+    work->stopped(work->stopped_ctx);
+}
+
 static void client_gone(void *ctx) {
     struct work *work = ctx;
     work->client = NULL;
-    work->stopped(work->stopped_ctx);
+    providers_end(work->providers, providers_gone, work);
 }
 
 static void room_stopped(void *ctx) {
@@ -225,24 +260,32 @@ static void room_stopped(void *ctx) {
 void work_stop(struct work *work, void (*stopped)(void *ctx), void *ctx) {
     work->stopped = stopped;
     work->stopped_ctx = ctx;
-    work->stopping = 2;
+    work->stopping = 3;
     timer_stop(work->options.loop, &work->census_timer);
     dispatch_stop(work->dispatch, room_stopped, work);
     deliver_stop(work->deliver, room_stopped, work);
+    chats_stop(work->chats, room_stopped, work);
 }
 
 void work_close(struct work *work) {
     if (work == NULL) {
         return;
     }
+    chats_close(work->chats);
+    toolbox_free(work->toolbox);
+    providers_close(work->providers);
     deliver_close(work->deliver);
     dispatch_close(work->dispatch);
     spool_close(work->spool);
     address_list_free(work->allow);
+    address_list_free(work->fetch_allow);
     if (work->secret != NULL) {
         explicit_bzero(work->secret, strlen(work->secret));
     }
     mem_free(work->secret);
+    for (size_t i = 0; i < HIDE_MAX; i++) {
+        mem_free(work->hide[i]);
+    }
     mem_free(work->data_dir);
     mem_free(work);
 }
@@ -254,6 +297,17 @@ struct runs_api work_api(struct work *work) {
                              .store = work->options.store,
                              .dispatch = work->dispatch,
                              .spool = work->spool};
+}
+
+struct turns_api work_turns_api(struct work *work) {
+    return (struct turns_api){.loop = work->options.loop,
+                              .store = work->options.store,
+                              .dispatch = work->dispatch,
+                              .connections = providers_connections(work->providers)};
+}
+
+struct providers_api *work_providers_api(struct work *work) {
+    return providers_api(work->providers);
 }
 
 static struct err census_tx(struct tx *tx, void *ctx) {
@@ -291,6 +345,7 @@ static void census_stale(struct work *work) {
 
 void work_run_note(struct work *work, struct bytes note) {
     dispatch_run_note(work->dispatch, note);
+    chats_run_note(work->chats, note);
     census_stale(work);
 }
 
@@ -302,19 +357,29 @@ void work_inbox_note(struct work *work, struct bytes note) {
 
 static struct err home_find(struct tx *tx, void *ctx) {
     struct work *work = ctx;
-    return tx_home_find(tx, (struct bytes){work->host, strlen(work->host)}, &work->home);
+    return tx_home_find(tx, (struct bytes){work->host.text, strlen(work->host.text)}, &work->home);
+}
+
+static void providers_known(void *ctx, struct err err) {
+    struct work *work = ctx;
+    work->known(work->known_ctx, err);
 }
 
 static void home_found(struct err err, void *ctx) {
     struct work *work = ctx;
     if (!err_failed(err) && has_home(work) && work->home == HOME_OTHER) {
         dispatch_hold(work->dispatch);
+        chats_hold(work->chats);
         deliver_hold(work->deliver);
         log_event(work->options.serve->log, LOG_WARN,
                   "this database was restored or copied: nothing begins until drover release",
                   NULL /* no fields */);
     }
-    work->known(work->known_ctx, err);
+    if (err_failed(err)) {
+        work->known(work->known_ctx, err);
+    } else {
+        providers_load(work->providers, providers_known, work);
+    }
 }
 
 void work_come_home(struct work *work, void (*known)(void *ctx, struct err err), void *ctx) {
@@ -342,8 +407,29 @@ static void census_write(struct work *work, struct text *text) {
          (uint64_t)(work->census.states[RUN_RUNNING] + work->census.states[RUN_WAITING])},
         {"runs_oldest_queued_seconds", METRIC_GAUGE, "Age of the oldest run that has not begun.",
          seconds_since(work, work->census.oldest_queued_ms)},
+        {"runs_kept_bytes", METRIC_GAUGE, "What runs that have ended take on the disk.",
+         (uint64_t)work->census.kept_bytes},
+        {"runs_waiting_for_budget", METRIC_GAUGE,
+         "Runs that wait for what others have reserved of a budget.",
+         (uint64_t)work->census.waiting_for_budget},
+        {"budgets", METRIC_GAUGE, "Budgets, those of single runs among them.",
+         (uint64_t)work->census.budgets},
     };
     metrics_add(text, metrics, COUNT_OF(metrics));
+}
+
+static void ended_write(const struct work *work, struct text *text) {
+    struct dispatch_stats stats;
+    dispatch_get_stats(work->dispatch, &stats);
+    text_add_str(text, "# HELP drover_runs_ended_total Runs that have ended, by how.\n"
+                       "# TYPE drover_runs_ended_total counter\n");
+    for (unsigned state = 0; state < RUN_STATE_COUNT; state++) {
+        if (run_state_final((enum run_state)state)) {
+            text_addf(text, "drover_runs_ended_total{state=\"%s\"} %llu\n",
+                      run_state_name((enum run_state)state),
+                      (unsigned long long)stats.ended[state]);
+        }
+    }
 }
 
 static void processes_write(const struct work *work, struct text *text) {
@@ -364,6 +450,8 @@ static void processes_write(const struct work *work, struct text *text) {
          jobs.void_starts},
         {"jobs_trees_ended_total", METRIC_COUNTER, "Trees of dead holders that were ended.",
          jobs.trees_ended},
+        {"runs_refused_by_budget_total", METRIC_COUNTER,
+         "Runs that failed since a budget was used up.", jobs.refused},
         {"jobs_store_retries_total", METRIC_COUNTER, "Writes that the store had to be asked again.",
          jobs.store_retries},
         {"jobs_in_flight", METRIC_GAUGE, "Attempts in the hands of this daemon.", jobs.live},
@@ -399,6 +487,8 @@ static void deliveries_write(const struct work *work, struct text *text) {
 
 void work_metrics(struct work *work, struct text *text) {
     census_write(work, text);
+    ended_write(work, text);
     processes_write(work, text);
     deliveries_write(work, text);
+    chats_metrics(work->chats, text);
 }

@@ -11,7 +11,9 @@
 #ifndef DROVER_MAIN_WORK_H
 #define DROVER_MAIN_WORK_H
 
+#include "api/providers.h"
 #include "api/runs.h"
+#include "api/turns.h"
 #include "base/base.h"
 #include "base/err.h"
 #include "base/text.h"
@@ -28,8 +30,8 @@ struct work_options {
 };
 MUST_CHECK struct err work_open(const struct work_options *options, struct work **ret_work,
                                 struct why *why);
-/* Finds out whether the database is at home (engine/home.h); one that is not is held. `known` never
- * comes inside the call. */
+/* Finds out whether the database is at home (engine/home.h); one that is not is held. Then loads
+ * the connections to providers of models. `known` never comes inside the call. */
 void work_come_home(struct work *work, void (*known)(void *ctx, struct err err), void *ctx);
 void work_begin(struct work *work);
 void work_stop(struct work *work, void (*stopped)(void *ctx), void *ctx);
@@ -42,6 +44,8 @@ void work_inbox_note(struct work *work, struct bytes note);
 
 /* `hub` is the caller's to fill in. */
 struct runs_api work_api(struct work *work);
+struct turns_api work_turns_api(struct work *work);
+struct providers_api *work_providers_api(struct work *work);
 void work_metrics(struct work *work, struct text *text);
 
 #endif

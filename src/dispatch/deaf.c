@@ -1,0 +1,56 @@
+/* deaf.c: a holder that was told to stop its command, and does not.
+ *
+ *   stop ──grace──> ask ──ANSWER_MS──> a word came? ──yes──> ask …
+ *                                          │ no, or there is no link
+ *                                          └──> deaf: killed by pid and start time, its tree ended
+ *
+ * A command runs as the same user as its holder, and can stop it with a signal, or take its socket
+ * away. Whoever is in charge of the end of a tree must therefore be in charge of that, too. A
+ * holder that lives gets all the time that its system takes to end what is stuck; it only has to
+ * say a word. Until the grace is over it may be as quiet as it likes. */
+#include "dispatch/inside.h"
+
+enum { ANSWER_MS = 400 };
+
+static void on_timer(struct timer *timer);
+
+static void give_up(struct flight *flight) {
+    flight->deaf = true;
+    if (flight->state == FLIGHT_FOLLOWING) {
+        holder_close(flight->holder);
+        flight->holder = NULL;
+        decide__begin(flight);
+    } else if (flight->state == FLIGHT_PAUSING) {
+        decide__now(flight);
+    }
+}
+
+/* One that is being looked at (thousands are, at a start) is not unreachable yet. */
+static bool is_deaf(const struct flight *flight) {
+    bool silent = flight->state == FLIGHT_FOLLOWING && holder_is_silent(flight->holder);
+    return flight->asked && (silent || flight->state == FLIGHT_PAUSING);
+}
+
+static void look(struct flight *flight) {
+    if (is_deaf(flight)) {
+        give_up(flight);
+        return;
+    }
+    flight->asked = flight->state != FLIGHT_DECIDING;
+    if (flight->state == FLIGHT_FOLLOWING) {
+        holder_ask(flight->holder);
+    }
+    if (flight->state < FLIGHT_CLEARING) {
+        timer_start(flight->dispatch->options.loop, &flight->answer, ANSWER_MS, on_timer);
+    }
+}
+
+static void on_timer(struct timer *timer) {
+    look(CONTAINER_OF(timer, struct flight, answer));
+}
+
+void deaf__watch(struct flight *flight) {
+    if (!flight->deaf) {
+        timer_start(flight->dispatch->options.loop, &flight->answer, flight->grace_ms, on_timer);
+    }
+}

@@ -1,0 +1,79 @@
+/* deltas.h: what models say, stored while they say it.
+ *
+ *   idle ──piece──> waiting (for company) ──> writing ──done──> waiting | idle
+ *                                                └──failed──> pausing ──> writing, the same again
+ *
+ * Promise    the pieces of all turns share one transaction at a time: while it syncs, and for
+ *            DELTAS_WAIT_MS at least, the next ones collect and are merged per turn. A piece is an
+ *            event of the session's stream before anybody sees it; pieces of one turn stay in
+ *            order, and none is lost while the store refuses (a full disk): it is tried again.
+ * Bounds     an answer of a model is bounded where it is read (model/answer.h), and no more than
+ *            that is held of a turn while the store refuses.
+ * Ownership  a source is embedded in its turn. deltas_drop before it goes.
+ * Threads    the loop.
+ */
+#ifndef DROVER_DISPATCH_DELTAS_H
+#define DROVER_DISPATCH_DELTAS_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "base/text.h"
+#include "loop/loop.h"
+#include "store/store.h"
+
+enum {
+    DELTAS_WAIT_MS = 10,
+    DELTAS_HELD_MAX = 64 << 20,
+    DELTAS_EVENT_MAX = 32 << 10, /* Bytes of text in one event. */
+};
+
+enum delta_channel { DELTA_TEXT, DELTA_THINKING, DELTA_WITHDRAWN, DELTA_CHANNELS };
+
+/* Where the pieces of one step of a turn belong. Borrowed until deltas_drop. */
+struct delta_place {
+    struct bytes owner, stream, run, message;
+    int64_t step;
+};
+
+struct deltas;
+struct delta_source {
+    struct delta_source *prev, *next; /* Private, as all of it. */
+    struct deltas *deltas;
+    struct delta_place place;
+    struct text text; /* Pieces that wait, each as "channel length text". */
+    size_t last;      /* Where the last of them begins. */
+    bool listed;
+    struct delta_batch *writing; /* Borrowed; NULL: nothing of it is on its way. */
+    void (*flushed)(struct delta_source *source);
+};
+
+struct deltas_options {
+    struct loop *loop;
+    struct store *store;
+    void *ctx;
+    /* Somebody should know: the store refuses. Told once in a row. */
+    void (*failed)(void *ctx, const char *what, struct err err);
+};
+struct deltas *deltas_open(const struct deltas_options *options);
+/* Writes nothing more; what is on its way may still be answered until store_close. */
+void deltas_stop(struct deltas *deltas);
+void deltas_close(struct deltas *deltas); /* After store_close. NULL: fine. */
+
+void deltas_begin(struct deltas *deltas, struct delta_source *source,
+                  const struct delta_place *place);
+void deltas_add(struct delta_source *source, enum delta_channel channel, struct bytes piece);
+/* All that was said of this call is void: an event `output_discarded` says so, in its place among
+ * the pieces. `members`: JSON of what it tells beside run, message and step, or "". */
+void deltas_withdraw(struct delta_source *source, struct bytes members);
+/* `flushed` comes when all that was added is durable: at once, inside the call, if it is. */
+void deltas_flush(struct delta_source *source, void (*flushed)(struct delta_source *source));
+/* Forgets what waits. Zeroed or dropped: fine. */
+void deltas_drop(struct delta_source *source);
+
+struct deltas_stats {
+    uint64_t pieces, events, commits, retries;
+};
+void deltas_get_stats(const struct deltas *deltas, struct deltas_stats *ret_stats);
+
+#endif

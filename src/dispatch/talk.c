@@ -1,0 +1,184 @@
+/* talk.c: one turn in our hands: what a transaction planned is performed, and asked for again. */
+#include "dispatch/talk.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+#define TO(state) (1U << TALK_##state)
+static const unsigned edges[TALK_STATES] = {
+    [TALK_PLANNING] = TO(PREPARING) | TO(WORKING),
+    [TALK_PREPARING] = TO(CALLING) | TO(PLANNING),
+    [TALK_CALLING] = TO(JUDGING) | TO(FLUSHING),
+    [TALK_JUDGING] = TO(FLUSHING),
+    [TALK_FLUSHING] = TO(PLANNING),
+    [TALK_WORKING] = TO(PREPARING) | TO(WORKING),
+};
+#undef TO
+
+void talk__enter(struct talk *talk, enum talk_state state) {
+    assert((edges[talk->state] & 1U << state) != 0);
+    talk->state = state;
+}
+
+struct bytes talk__run(const struct talk *talk) {
+    return talk->node.name;
+}
+
+/* --- Life ------------------------------------------------------------------------------------- */
+
+static void take_settings(struct talk *talk) {
+    const struct settings *settings = connections_settings(talk->turns->options.connections);
+    struct bytes instructions = settings->instructions;
+    talk->instructions = mem_copy(instructions.len > 0 ? instructions.data : "", instructions.len);
+    talk->effort = model_effort_of(settings->effort, MODEL_EFFORT_DEFAULT);
+}
+
+struct talk *talk__new(struct turns *turns, const struct run_row *row) {
+    struct talk *talk = mem_new(sizeof *talk);
+    assert(row->run.len < sizeof talk->name);
+    memcpy(talk->name, row->run.data, row->run.len);
+    talk->node.name = (struct bytes){talk->name, row->run.len};
+    talk->turns = turns;
+    talk->attempt = row->attempt;
+    talk->stop = row->stop != CAUSE_NONE;
+    take_settings(talk);
+    said_init(&talk->said);
+    turn_plan_init(&talk->plan);
+    table_add(&turns->talks, &talk->node);
+    turns->stats.begun++;
+    return talk;
+}
+
+static bool is_away(const struct talk *talk) {
+    bool away = talk->away || talk->asking != NULL;
+    for (const struct talk_errand *errand = talk->errands; errand != NULL; errand = errand->next) {
+        away = away || errand->away;
+    }
+    for (const struct talk_work *work = talk->works; work != NULL; work = work->next) {
+        away = away || work->away || work->fetch != NULL;
+    }
+    return away;
+}
+
+void talk__free(struct talk *talk) {
+    struct turns *turns = talk->turns;
+    assert(!is_away(talk));
+    table_remove(&turns->talks, &talk->node);
+    timer_stop(turns->options.loop, &talk->timer);
+    while (talk->errands != NULL) {
+        errand__free(talk->errands);
+    }
+    while (talk->works != NULL) {
+        work__free(talk->works);
+    }
+    deltas_drop(&talk->deltas);
+    model_request_free(talk->request);
+    said_done(&talk->said);
+    turn_plan_done(&talk->plan);
+    mem_free(talk->instructions);
+    mem_free(talk);
+    turns__maybe_stopped(turns);
+}
+
+void talk__maybe_free(struct talk *talk) {
+    if ((talk->ended || talk->turns->stopping) && !is_away(talk)) {
+        talk__free(talk);
+    }
+}
+
+/* --- Planning --------------------------------------------------------------------------------- */
+
+static struct err begin_tx(struct tx *tx, void *ctx) {
+    struct talk_errand *errand = ctx;
+    return tx_turn_begin(tx, &errand->key, &errand->plan);
+}
+
+/* The store may have refused the question, and taken what came behind it: what that planned is in
+ * our hands already, or on its way. */
+static bool is_overtaken(const struct talk *talk) {
+    return talk->state == TALK_PLANNING ? talk->errands != NULL : talk->state != TALK_WORKING;
+}
+
+static void begun(struct talk_errand *errand) {
+    struct talk *talk = errand->talk;
+    struct turn_plan plan = errand->plan;
+    turn_plan_init(&errand->plan);
+    errand__free(errand);
+    if (is_overtaken(talk) && !talk->ended) {
+        turn_plan_done(&plan);
+        return;
+    }
+    talk__perform(talk, &plan);
+}
+
+/* Its rows are asked what is next: at the beginning, and when a note says that something came from
+ * elsewhere (a child ended, somebody answered). */
+void talk__begin(struct talk *talk) {
+    if (talk->ended) {
+        talk__cancel_call(talk);
+        talk__cancel_works(talk);
+        talk__maybe_free(talk);
+        return;
+    }
+    if (talk->errands != NULL || (talk->state != TALK_PLANNING && talk->state != TALK_WORKING)) {
+        talk->again = true; /* What is on its way will say. */
+        return;
+    }
+    talk->again = false;
+    talk__send(talk__errand(talk, begin_tx, begun));
+}
+
+/* The rows know already; what is in our hands is what must stop. */
+void talk__stop(struct talk *talk) {
+    talk->stop = true;
+    talk__cancel_works(talk);
+    talk__cancel_call(talk);
+}
+
+/* --- Performing ------------------------------------------------------------------------------- */
+
+static void leave(struct talk *talk) {
+    talk->ended = true;
+    talk__cancel_call(talk);
+    talk__cancel_works(talk);
+    talk__maybe_free(talk);
+}
+
+/* Nothing is to be done until somebody answers; a note will say so. One that came while the plan
+ * was on its way may have said it already. */
+static void rest(struct talk *talk) {
+    if (talk->again) {
+        talk__begin(talk);
+    } else if (talk->works == NULL && talk->plan.next == TURN_NEXT_PARK) {
+        leave(talk);
+    }
+}
+
+void talk__perform(struct talk *talk, struct turn_plan *plan) {
+    turn_plan_done(&talk->plan);
+    talk->plan = *plan;
+    turn_plan_init(plan);
+    talk->turns->stats.late += talk->plan.late;
+    if (talk->ended || talk->plan.late || talk->plan.next == TURN_NEXT_END) {
+        talk->turns->stats.finished += !talk->plan.late;
+        leave(talk);
+        return;
+    }
+    switch (talk->plan.next) {
+    case TURN_NEXT_CALL:
+    case TURN_NEXT_LAST_CALL:
+        talk__enter(talk, TALK_PREPARING);
+        talk__prepare(talk);
+        break;
+    case TURN_NEXT_START:
+    case TURN_NEXT_WAIT:
+    case TURN_NEXT_PARK:
+        talk__enter(talk, TALK_WORKING);
+        talk__work(talk, &talk->plan);
+        rest(talk);
+        break;
+    case TURN_NEXT_END:
+        break;
+    }
+}

@@ -1,0 +1,164 @@
+/* talk.h: what the files of turns know of each other. Only turns.c and talk*.c include it.
+ *
+ * A TALK is one turn in the hands of this daemon, from the note that says that it runs:
+ *
+ *   PLANNING ──call──> PREPARING ──> CALLING ──> JUDGING ──> FLUSHING ──> PLANNING
+ *      ^ │ │            (its prompt)  (model)    (its calls)  (deltas)
+ *      │ │ └─ tools ──> WORKING ──one is done──┐
+ *      └─┼──────────────────────────────────────┘
+ *        └─ nothing to do (parked), ended, late ──> gone
+ *
+ * PLANNING is a function of the store: it commits what came last and says what is next. While tools
+ * work, each that is done has a function of its own on its way; the talk stays WORKING.
+ */
+#ifndef DROVER_DISPATCH_TALK_H
+#define DROVER_DISPATCH_TALK_H
+
+#include <stdatomic.h>
+
+#include "base/id.h"
+#include "dispatch/pool.h"
+#include "dispatch/said.h"
+#include "dispatch/table.h"
+#include "dispatch/turns.h"
+#include "engine/job_spec.h"
+#include "engine/turns.h"
+#include "proc/protocol.h"
+#include "tool/web.h"
+
+enum { TALK_RETRY_FIRST_MS = 100, TALK_RETRY_MAX_MS = 5000 };
+
+enum talk_state {
+    TALK_PLANNING,
+    TALK_PREPARING,
+    TALK_CALLING,
+    TALK_JUDGING,
+    TALK_FLUSHING,
+    TALK_WORKING,
+    TALK_STATES
+};
+
+struct talk_errand;
+/* A tool at work. */
+struct talk_work {
+    struct talk_work *next;
+    struct talk *talk;
+    struct pool_job job;
+    int64_t part, step;
+    char *tool, *arguments, *about, *root, *settings; /* Owned. */
+    atomic_bool cancelled;
+    bool away; /* In the pool, or in the store. */
+    struct web_fetch *fetch;
+    struct err err;
+    struct tool_call call;
+    struct tool_result result;
+    enum turn_card_end end;
+    struct text spec; /* Owned: of a child that begins. */
+    char *child;      /* Owned: run_… of one that has ended; "": none. */
+    int64_t child_attempt, child_exit, child_ms;
+    enum run_state child_state;
+    enum run_cause child_cause;
+};
+
+struct talk {
+    struct table_node node; /* By run. */
+    struct turns *turns;
+    char name[ID_SIZE];
+    int64_t attempt;
+    enum talk_state state;
+    bool stop;  /* It was asked to end. */
+    bool again; /* A note came while it was busy: ask the rows once more. */
+    bool ended; /* Its row has ended: it goes when nothing of it is away. */
+
+    struct talk_errand *errands; /* Owned: on their way to the store, or to be tried again. */
+    struct turn_plan plan;       /* The one that is performed. */
+    /* The daemon's settings as the turn found them: its prompts begin alike to the end. */
+    char *instructions; /* Owned; "": none. */
+    enum model_effort effort;
+
+    struct model_request *request; /* Owned; PREPARING. */
+    struct timer timer;            /* PREPARING: the rows could not be read. */
+    struct pool_job job;
+    bool away; /* In the pool or in the store. */
+    struct err err;
+    struct asking *asking; /* The models'; CALLING. */
+    struct delta_source deltas;
+    char maker[16];
+    struct said said;
+    struct model_result result;
+    bool interrupted; /* The call was cancelled by us. */
+
+    struct talk_work *works; /* Owned. */
+};
+
+/* A function of the store about a talk, with what it is told and what it answers. */
+struct talk_errand {
+    struct talk_errand *next;
+    struct talk *talk;
+    void (*done)(struct talk_errand *errand); /* After a success. */
+    store_fn fn;
+    unsigned tries;
+    struct timer timer;
+    bool away;
+    struct turn_plan plan;
+    struct turn_key key;
+    struct turn_answer answer;
+    struct turn_item *items; /* Owned. */
+    struct turn_card_result card;
+    struct turn_child child;
+    struct talk_work *work; /* Borrowed: it waits for us. */
+};
+
+struct turns {
+    struct turns_options options;
+    struct table talks;
+    struct pool pool;
+    struct deltas *deltas; /* Owned. */
+    size_t busy;           /* Answers of the store that are awaited. */
+    struct loop_task stop_task;
+    bool stopping, told;
+    void (*stopped)(void *ctx);
+    void *stopped_ctx;
+    struct turns_stats stats;
+};
+
+/* turns.c */
+void turns__failed(struct turns *turns, const char *what, struct bytes run, struct err err);
+void turns__maybe_stopped(struct turns *turns);
+/* Writes until the store takes it, then `done`; never when the daemon stops. */
+struct talk_errand *talk__errand(struct talk *talk, store_fn fn,
+                                 void (*done)(struct talk_errand *errand));
+void talk__send(struct talk_errand *errand);
+void errand__free(struct talk_errand *errand); /* It is not away. */
+struct bytes talk__run(const struct talk *talk);
+
+/* talk.c */
+struct talk *talk__new(struct turns *turns, const struct run_row *row);
+void talk__enter(struct talk *talk, enum talk_state state);
+void talk__begin(struct talk *talk);
+void talk__stop(struct talk *talk);
+void talk__free(struct talk *talk);
+void talk__maybe_free(struct talk *talk);
+/* Performs what a transaction planned; takes the plan's arena over. */
+void talk__perform(struct talk *talk, struct turn_plan *plan);
+
+/* talk_prompt.c */
+void talk__prepare(struct talk *talk);
+/* talk_call.c */
+void talk__call(struct talk *talk);
+void talk__cancel_call(struct talk *talk);
+void talk__flush(struct talk *talk); /* What it said becomes durable, and then its end. */
+/* talk_judge.c: in the pool. */
+void talk__judge(struct talk *talk);
+/* talk_work.c */
+void talk__work(struct talk *talk, const struct turn_plan *plan);
+void talk__cancel_works(struct talk *talk);
+void work__free(struct talk_work *work);
+void work__settle(struct talk_work *work);
+/* Its result is these words, and it failed. */
+void work__fail(struct talk_work *work, const char *words);
+/* talk_child.c */
+void child__begin(struct talk_work *work);
+void child__fetch(struct talk_work *work);
+
+#endif

@@ -1,0 +1,179 @@
+/* talk_call.c: a call of the model: what it says is collected, and stored as it comes. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "dispatch/talk.h"
+
+/* --- What came of it -------------------------------------------------------------------------- */
+
+static const enum run_cause causes[MODEL_CAUSE_COUNT] = {
+    [MODEL_NONE] = CAUSE_NONE,
+    [MODEL_UNREACHABLE] = CAUSE_PROVIDER_UNREACHABLE,
+    [MODEL_RATE_LIMITED] = CAUSE_RATE_LIMITED,
+    [MODEL_QUOTA] = CAUSE_QUOTA,
+    [MODEL_AUTH_FAILED] = CAUSE_AUTH_FAILED,
+    [MODEL_CONTEXT_OVERFLOW] = CAUSE_CONTEXT_OVERFLOW,
+    [MODEL_BAD_REQUEST] = CAUSE_BAD_REQUEST,
+    [MODEL_REFUSED] = CAUSE_REFUSED,
+    [MODEL_EMPTY_RESPONSE] = CAUSE_EMPTY_RESPONSE,
+    [MODEL_PROVIDER_ERROR] = CAUSE_PROVIDER_ERROR,
+    [MODEL_STREAM_BROKEN] = CAUSE_PROVIDER_ERROR,
+    [MODEL_TIMED_OUT] = CAUSE_PROVIDER_ERROR,
+    [MODEL_TOO_LARGE] = CAUSE_PROVIDER_ERROR,
+    [MODEL_BAD_RESPONSE] = CAUSE_PROVIDER_ERROR,
+    [MODEL_MODEL_UNKNOWN] = CAUSE_MODEL_UNKNOWN,
+    [MODEL_OVERLOADED] = CAUSE_RATE_LIMITED,
+    [MODEL_CONNECTION_CHANGED] = CAUSE_MODEL_UNKNOWN,
+};
+
+static struct err answer_tx(struct tx *tx, void *ctx) {
+    struct talk_errand *errand = ctx;
+    return tx_turn_answer(tx, &errand->answer, &errand->plan);
+}
+
+static void answer_done(struct talk_errand *errand) {
+    struct talk *talk = errand->talk;
+    struct turn_plan plan = errand->plan;
+    turn_plan_init(&errand->plan);
+    errand__free(errand);
+    said_clear(&talk->said);
+    talk__perform(talk, &plan);
+}
+
+/* Every piece of it is durable: the answer may follow. */
+static void flushed(struct delta_source *source) {
+    struct talk *talk = CONTAINER_OF(source, struct talk, deltas);
+    deltas_drop(&talk->deltas);
+    talk__enter(talk, TALK_PLANNING);
+    struct talk_errand *errand = talk__errand(talk, answer_tx, answer_done);
+    struct bytes maker = {talk->maker, strlen(talk->maker)};
+    errand->items = mem_new_array(talk->said.count + 1, sizeof *errand->items);
+    said_items(&talk->said, maker, errand->items);
+    const struct model_failure *failure = &talk->result.failure;
+    errand->answer = (struct turn_answer){.key = errand->key,
+                                          .step = talk->plan.step,
+                                          .items = errand->items,
+                                          .item_count = talk->said.count,
+                                          .usage = talk->result.spent,
+                                          .cost = talk->result.cost,
+                                          .tries = (int64_t)talk->result.tries,
+                                          .failure = causes[failure->cause],
+                                          .sentence = {failure->detail, strlen(failure->detail)},
+                                          .stopped = talk->interrupted};
+    talk__send(errand);
+}
+
+void talk__flush(struct talk *talk) {
+    talk__enter(talk, TALK_FLUSHING);
+    deltas_flush(&talk->deltas, flushed);
+}
+
+static void on_done(void *ctx, const struct model_result *result) {
+    struct talk *talk = ctx;
+    talk->asking = NULL;
+    talk->result = *result;
+    if (talk->ended) {
+        talk__maybe_free(talk);
+    } else if (result->failure.cause == MODEL_NONE && said_has_calls(&talk->said)) {
+        talk__enter(talk, TALK_JUDGING);
+        talk__judge(talk);
+    } else {
+        talk__flush(talk);
+    }
+}
+
+/* --- While it speaks -------------------------------------------------------------------------- */
+
+static void on_text(void *ctx, struct bytes piece) {
+    struct talk *talk = ctx;
+    said_add(&talk->said, TURN_ITEM_TEXT, piece);
+    deltas_add(&talk->deltas, DELTA_TEXT, piece);
+}
+
+static void on_thinking(void *ctx, struct bytes piece) {
+    struct talk *talk = ctx;
+    said_add(&talk->said, TURN_ITEM_THINKING, piece);
+    deltas_add(&talk->deltas, DELTA_THINKING, piece);
+}
+
+static void on_thinking_done(void *ctx, struct bytes signature) {
+    struct talk *talk = ctx;
+    said_sign(&talk->said, signature);
+}
+
+static void on_tool_done(void *ctx, const struct model_tool_call *call) {
+    struct talk *talk = ctx;
+    const struct said_call said = {
+        .id = call->id, .name = call->name, .arguments = call->arguments};
+    said_add_call(&talk->said, &said);
+}
+
+static void on_discarded(void *ctx) {
+    struct talk *talk = ctx;
+    said_clear(&talk->said);
+}
+
+/* What was said is void from here on, for whoever looks on, too. */
+static void on_retrying(void *ctx, const struct model_failure *failure, uint64_t wait_ms) {
+    struct talk *talk = ctx;
+    AUTO(text_done) struct text members;
+    text_init(&members, DELTAS_EVENT_MAX);
+    text_add_str(&members, "\"cause\":\"");
+    text_add_str(&members, model_cause_name(failure->cause));
+    text_add_str(&members, "\",\"detail\":");
+    text_add_json(&members, failure->detail, strlen(failure->detail));
+    text_addf(&members, ",\"wait_ms\":%llu", (unsigned long long)wait_ms);
+    if (!text_failed(&members)) {
+        deltas_withdraw(&talk->deltas, (struct bytes){members.data, members.len});
+    }
+}
+
+static const struct model_watch watch = {
+    .text = on_text,
+    .thinking = on_thinking,
+    .thinking_done = on_thinking_done,
+    .tool_done = on_tool_done,
+    .discarded = on_discarded,
+    .retrying = on_retrying,
+    .done = on_done,
+};
+
+/* --- Asking ----------------------------------------------------------------------------------- */
+
+void talk__call(struct talk *talk) {
+    struct turns *turns = talk->turns;
+    const struct turn_plan *plan = &talk->plan;
+    const struct delta_place place = {.owner = plan->owner,
+                                      .stream = plan->stream,
+                                      .run = talk__run(talk),
+                                      .message = plan->message,
+                                      .step = plan->step};
+    talk__enter(talk, TALK_CALLING);
+    said_clear(&talk->said);
+    talk->interrupted = false;
+    talk->result = (struct model_result){0};
+    deltas_begin(turns->deltas, &talk->deltas, &place);
+    struct model_request *request = talk->request;
+    talk->request = NULL;
+    if (talk->stop) {
+        model_request_free(request);
+        talk->interrupted = true;
+        talk__flush(talk);
+        return;
+    }
+    turns->stats.calls++;
+    talk->asking = model_ask(turns->options.models, request, MODEL_FOREGROUND, &watch, talk);
+}
+
+void talk__cancel_call(struct talk *talk) {
+    if (talk->asking == NULL) {
+        return;
+    }
+    model_cancel(talk->asking);
+    talk->asking = NULL;
+    talk->interrupted = true;
+    talk->result.tries = 1;
+    if (!talk->ended && !talk->turns->stopping) {
+        talk__flush(talk);
+    }
+}

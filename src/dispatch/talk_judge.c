@@ -1,0 +1,135 @@
+/* talk_judge.c: what the model called is read, checked and judged, before any of it is stored.
+ *
+ * In the pool, since a look at what a call is about touches the disk. What is wrong with a call is
+ * told to the model as that call's result; it never ends a turn by itself. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "dispatch/talk.h"
+#include "dispatch/toolplace.h"
+
+enum { PROBLEM_MAX = 16 << 10, ABOUT_MAX = 256 << 10, LOOK_MS = 10000 };
+
+static void refuse(struct said_item *item, const char *words, size_t len) {
+    item->verdict = TURN_DENY;
+    text_clear(&item->refusal);
+    text_add(&item->refusal, words, len);
+}
+
+/* {"subjects": […], "diff", "before"}: what somebody who is asked should see, and what must still
+ * be so when the answer comes. */
+static void write_about(const struct tool_look *look, struct text *about) {
+    text_add_str(about, "{\"subjects\":[");
+    for (size_t i = 0; i < look->subject_count; i++) {
+        text_add_str(about, i > 0 ? "," : "");
+        text_add_json(about, look->subjects[i].data, look->subjects[i].len);
+    }
+    text_add_str(about, "],\"diff\":");
+    text_add_json(about, look->diff.data == NULL ? "" : look->diff.data, look->diff.len);
+    text_add_str(about, ",\"before\":");
+    text_add_json(about, look->before.text, strlen(look->before.text));
+    text_add_char(about, '}');
+}
+
+static void decide(struct said_item *item, const struct tool_call *call,
+                   const struct tool_look *look, const struct toolplace *place) {
+    struct permission_verdict verdict = tool_judge(call, look, &place->rules);
+    static const char denied[] = "The settings of this session do not allow this call.";
+    switch (verdict.permission) {
+    case PERMISSION_ALLOW:
+        item->verdict = TURN_ALLOW;
+        break;
+    case PERMISSION_REVIEW:
+    case PERMISSION_ASK:
+    case PERMISSION_COUNT:
+        item->verdict = TURN_ASK;
+        break;
+    case PERMISSION_DENY:
+        refuse(item, denied, sizeof denied - 1);
+        break;
+    }
+    if (look->refusal.len > 0) {
+        refuse(item, look->refusal.data, look->refusal.len);
+    }
+}
+
+/* A person's answer is the result of these. */
+static bool asks_person(const struct tool *tool) {
+    return tool->performer == TOOL_WAIT;
+}
+
+static struct err judge_call(struct said_item *item, const struct tool_call *call,
+                             const struct toolplace *place) {
+    const struct tool *tool = tool_get(call->id);
+    AUTO(tool_look_done) struct tool_look look;
+    tool_look_init(&look);
+    struct err err = tool_look(call, &place->place, &look);
+    if (err_failed(err)) {
+        return err;
+    }
+    decide(item, call, &look, place);
+    if (asks_person(tool) && item->verdict != TURN_DENY) {
+        item->verdict = TURN_ASK;
+    }
+    item->asks = asks_person(tool) ? TURN_ASKS_ANSWER : TURN_ASKS_LEAVE;
+    item->repeatable = tool->again == TOOL_REPEATABLE || tool->performer == TOOL_ROWS ||
+                       tool->performer == TOOL_RUN;
+    text_clear(&item->text);
+    text_add_str(&item->text, call->canonical);
+    text_add_str(&item->digest, call->digest.text);
+    write_about(&look, &item->about);
+    return ERR_OK;
+}
+
+static void judge_item(const struct talk *talk, const struct toolplace *place,
+                       struct said_item *item) {
+    static const char no_memory[] = "There was no memory to look at this call; try it again.";
+    AUTO(text_done) struct text problem;
+    AUTO(tool_call_done) struct tool_call call = {0};
+    text_init(&problem, PROBLEM_MAX);
+    struct err err = tool_call_read(
+        talk->turns->options.toolbox, place->tools, (struct bytes){item->name.data, item->name.len},
+        (struct bytes){item->text.data, item->text.len}, &call, &problem);
+    if (!err_failed(err)) {
+        err = judge_call(item, &call, place);
+    }
+    if (err.code == ERR_OUT_OF_MEMORY || (err_failed(err) && problem.len == 0)) {
+        refuse(item, no_memory, sizeof no_memory - 1);
+    } else if (err_failed(err)) {
+        refuse(item, problem.data, problem.len);
+    }
+}
+
+static void judge_run(struct pool_job *job) {
+    struct talk *talk = CONTAINER_OF(job, struct talk, job);
+    const struct turns_options *options = &talk->turns->options;
+    const struct toolplace_seat seat = {.root = talk->plan.root.data,
+                                        .settings = talk->plan.settings.data,
+                                        .data_dir = options->data_dir,
+                                        .home = options->home,
+                                        .world = loop_world(options->loop),
+                                        .time_ms = LOOK_MS};
+    AUTO(toolplace_close) struct toolplace place;
+    toolplace_open(&place, &seat);
+    for (size_t i = 0; i < talk->said.count; i++) {
+        if (talk->said.items[i].kind == TURN_ITEM_CALL) {
+            judge_item(talk, &place, &talk->said.items[i]);
+        }
+    }
+}
+
+static void judge_done(struct pool_job *job) {
+    struct talk *talk = CONTAINER_OF(job, struct talk, job);
+    talk->away = false;
+    if (talk->ended || talk->turns->stopping) {
+        talk__maybe_free(talk);
+    } else {
+        talk__flush(talk);
+    }
+}
+
+void talk__judge(struct talk *talk) {
+    talk->away = true;
+    talk->job = (struct pool_job){.kind = POOL_QUICK, .run = judge_run, .done = judge_done};
+    pool_add(&talk->turns->pool, &talk->job);
+}

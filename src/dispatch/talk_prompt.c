@@ -1,0 +1,199 @@
+/* talk_prompt.c: what the model is shown.
+ *
+ *   instructions, facts of the place, what the project says, skills   (the system text)
+ *   the tools, by name
+ *   the session's messages, oldest first
+ *
+ * Providers cache the beginning of a prompt, so it is the same bytes on every call: no clock, no
+ * counter, nothing random stands before the end. First the files of the project are read, in the
+ * pool; then the rows, on a reader thread, which makes the request. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "dispatch/talk.h"
+#include "dispatch/toolplace.h"
+#include "tool/context_files.h"
+
+enum { SYSTEM_MAX = 512 << 10 };
+
+static const char default_instructions[] =
+    "You are a careful assistant. Do what the user asks, with the tools you have, and say plainly "
+    "what you did, what you found, and what you could not do. Look before you change something. "
+    "When a tool fails, read what it says and try another way; don't repeat a call that failed.";
+
+/* --- The system text, in the pool ------------------------------------------------------------- */
+
+static void add_files(const struct context_files *files, struct text *text) {
+    for (size_t i = 0; i < files->count; i++) {
+        const struct context_file *file = &files->files[i];
+        text_addf(text, "\n\n# What %s says\n\n", file->path);
+        text_add(text, file->text, file->len);
+        text_add_str(text, file->cut ? "\n[cut here: the file is longer]" : "");
+    }
+}
+
+/* A project that cannot be read says nothing: the tools will tell why. */
+static void add_project(const struct talk *talk, struct text *text) {
+    const struct context_place place = {
+        .root = talk->plan.root.data, .cwd = "", .home = talk->turns->options.home};
+    AUTO(context_files_done) struct context_files files = {0};
+    AUTO(skills_done) struct skills skills = {0};
+    text_addf(text, "\n\nYou work in the folder %s; paths are relative to it.", place.root);
+    if (!err_failed(context_files_read(&place, &files))) {
+        add_files(&files, text);
+    }
+    if (!err_failed(skills_list(&place, &skills)) && skills.count > 0) {
+        text_add_str(text, "\n\n# Skills\n\nLoad one with load_skill before you use it.\n\n");
+        skills_write(&skills, text);
+    }
+}
+
+/* What the settings of the session say. */
+static void add_tools(const struct talk *talk, struct model_request *request) {
+    const struct turns_options *options = &talk->turns->options;
+    const struct toolplace_seat seat = {.root = talk->plan.root.data,
+                                        .settings = talk->plan.settings.data,
+                                        .data_dir = options->data_dir,
+                                        .home = options->home,
+                                        .world = loop_world(options->loop)};
+    AUTO(toolplace_close) struct toolplace place;
+    toolplace_open(&place, &seat);
+    const char *effort = json_string_value(json_object_get(place.settings, "effort"));
+    request->effort = talk->effort;
+    if (effort != NULL) {
+        request->effort = model_effort_of((struct bytes){effort, strlen(effort)}, talk->effort);
+    }
+    for (unsigned id = 0; id < TOOL_COUNT && !talk->plan.last; id++) {
+        if ((place.tools & tool_set_of((enum tool_id)id)) != 0) {
+            const struct tool *tool = tool_get((enum tool_id)id);
+            const struct model_tool row = {.name = {tool->name, strlen(tool->name)},
+                                           .description = {tool->about, strlen(tool->about)},
+                                           .schema = {tool->schema, strlen(tool->schema)}};
+            model_request_add_tool(request, &row);
+        }
+    }
+}
+
+/* The session's own, else the daemon's, else ours. */
+static const char *instructions_of(const struct talk *talk) {
+    if (talk->plan.instructions.len > 0) {
+        return talk->plan.instructions.data;
+    }
+    return talk->instructions[0] != '\0' ? talk->instructions : default_instructions;
+}
+
+static void system_run(struct pool_job *job) {
+    struct talk *talk = CONTAINER_OF(job, struct talk, job);
+    AUTO(text_done) struct text text;
+    text_init(&text, SYSTEM_MAX);
+    text_add_str(&text, instructions_of(talk));
+    if (talk->plan.root.len > 0) {
+        add_project(talk, &text);
+    }
+    if (!text_failed(&text)) {
+        model_request_set_system(talk->request, (struct bytes){text.data, text.len});
+    }
+    add_tools(talk, talk->request);
+}
+
+/* --- The messages, on a reader thread --------------------------------------------------------- */
+
+struct reading {
+    struct talk *talk;
+    struct turn_key key;
+    enum prompt_role role; /* Of the message that was begun last. */
+    bool begun;
+};
+
+static struct err read_part(void *ctx, const struct prompt_part *part) {
+    static const enum model_role roles[] = {[PROMPT_USER] = MODEL_USER,
+                                            [PROMPT_ASSISTANT] = MODEL_ASSISTANT,
+                                            [PROMPT_TOOL] = MODEL_TOOL};
+    static const enum model_part_kind kinds[] = {[PROMPT_TEXT] = MODEL_PART_TEXT,
+                                                 [PROMPT_THINKING] = MODEL_PART_THINKING,
+                                                 [PROMPT_CALL] = MODEL_PART_TOOL_CALL,
+                                                 [PROMPT_RESULT] = MODEL_PART_TOOL_RESULT,
+                                                 [PROMPT_IMAGE] = MODEL_PART_IMAGE};
+    struct reading *reading = ctx;
+    struct model_request *request = reading->talk->request;
+    if (!reading->begun || part->opens || part->role != reading->role) {
+        (void)model_request_add_message(request, roles[part->role]); /* The parts go to the last. */
+    }
+    reading->begun = true;
+    reading->role = part->role;
+    struct model_part of_model = {.kind = kinds[part->kind],
+                                  .text = part->text,
+                                  .id = part->id,
+                                  .name = part->name,
+                                  .signature = part->signature,
+                                  .is_error = part->failed};
+    if (part->kind == PROMPT_THINKING && !model_kind_find(part->maker, &of_model.maker)) {
+        return ERR_OK; /* Thinking is shown only to who has thought it. */
+    }
+    model_request_add_part(request, &of_model);
+    return ERR_OK;
+}
+
+/* The function may run again: what an earlier try has added is forgotten. */
+static struct err read_tx(struct tx *tx, void *ctx) {
+    struct reading *reading = ctx;
+    struct model_request *request = reading->talk->request;
+    request->first = request->last = NULL;
+    request->message_count = 0;
+    reading->begun = false;
+    return tx_prompt_each(tx, &reading->key, read_part, reading);
+}
+
+static void read_again(struct timer *timer);
+
+static void read_done(struct err err, void *ctx) {
+    struct reading *reading = ctx;
+    struct talk *talk = reading->talk;
+    struct turns *turns = talk->turns;
+    mem_free(reading);
+    turns->busy--;
+    talk->away = false;
+    if (talk->ended || turns->stopping) {
+        talk__maybe_free(talk);
+        return;
+    }
+    if (err_failed(err) && !talk->stop) {
+        turns->stats.store_retries++;
+        turns__failed(turns, "the messages of a session could not be read; it is tried again",
+                      talk__run(talk), err);
+        timer_start(turns->options.loop, &talk->timer, TALK_RETRY_MAX_MS, read_again);
+        return;
+    }
+    talk__call(talk);
+}
+
+static void read_messages(struct talk *talk) {
+    struct reading *reading = mem_new(sizeof *reading);
+    *reading =
+        (struct reading){.talk = talk, .key = {.run = talk__run(talk), .attempt = talk->attempt}};
+    talk->turns->busy++;
+    talk->away = true;
+    store_read(talk->turns->options.store, read_tx, read_done, reading);
+}
+
+static void read_again(struct timer *timer) {
+    read_messages(CONTAINER_OF(timer, struct talk, timer));
+}
+
+static void system_done(struct pool_job *job) {
+    struct talk *talk = CONTAINER_OF(job, struct talk, job);
+    talk->away = false;
+    if (talk->ended || talk->turns->stopping) {
+        talk__maybe_free(talk);
+    } else {
+        read_messages(talk);
+    }
+}
+
+void talk__prepare(struct talk *talk) {
+    talk->request = model_request_new(talk->plan.model);
+    talk->request->choice = talk->plan.last ? MODEL_CHOICE_NONE : MODEL_CHOICE_AUTO;
+    talk->away = true;
+    talk->job = (struct pool_job){.kind = POOL_QUICK, .run = system_run, .done = system_done};
+    pool_add(&talk->turns->pool, &talk->job);
+}

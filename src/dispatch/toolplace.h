@@ -1,0 +1,36 @@
+/* toolplace.h: where the tools of a session act, and what its settings say about them.
+ *
+ * Settings  {"tools": ["read_file", …], "permissions": [{"tool","subject","permission"}, …],
+ *           "effort", "calls_max"}: as api/ took them in; what is not understood here any more is
+ *           passed over, never obeyed by half: a rule that cannot be read denies everything.
+ * Without   a root there is no file, no search and no command: those tools are not offered.
+ * Ownership embedded: open/close. Borrows what the seat points to.
+ * Threads   one at a time; for the pool.
+ */
+#ifndef DROVER_DISPATCH_TOOLPLACE_H
+#define DROVER_DISPATCH_TOOLPLACE_H
+
+#include "base/base.h"
+#include "base/json.h"
+#include "tool/tool.h"
+
+struct toolplace_seat {
+    const char *root, *settings; /* "": none. */
+    const char *data_dir, *home;
+    const struct world *world;
+    const atomic_bool *cancelled; /* NULL: never. */
+    uint64_t time_ms;             /* How long a tool may take. */
+};
+
+struct toolplace {
+    json_t *settings;             /* Owned. */
+    struct permission_rule *list; /* Owned. */
+    struct permission_rules rules;
+    struct tool_root root;
+    struct tool_place place;
+    tool_set tools; /* That the model is offered. */
+};
+void toolplace_open(struct toolplace *place, const struct toolplace_seat *seat);
+void toolplace_close(struct toolplace *place); /* For AUTO; zeroed is fine. */
+
+#endif

@@ -1,0 +1,194 @@
+/* turns.c: which turns are in our hands, and the store that is asked for them. */
+#include "dispatch/turns.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "dispatch/talk.h"
+
+void turns__failed(struct turns *turns, const char *what, struct bytes run, struct err err) {
+    if (turns->options.failed != NULL) {
+        turns->options.failed(turns->options.ctx, what, run, err);
+    }
+}
+
+/* --- The store -------------------------------------------------------------------------------- */
+
+struct talk_errand *talk__errand(struct talk *talk, store_fn fn,
+                                 void (*done)(struct talk_errand *errand)) {
+    struct talk_errand *errand = mem_new(sizeof *errand);
+    errand->talk = talk;
+    errand->next = talk->errands;
+    talk->errands = errand;
+    errand->fn = fn;
+    errand->done = done;
+    errand->key =
+        (struct turn_key){.run = talk__run(talk),
+                          .attempt = talk->attempt,
+                          .bounds = {.slots = INT64_MAX, .host = talk->turns->options.host}};
+    turn_plan_init(&errand->plan);
+    return errand;
+}
+
+void errand__free(struct talk_errand *errand) {
+    assert(!errand->away);
+    struct talk_errand **at = &errand->talk->errands;
+    while (*at != errand) {
+        at = &(*at)->next;
+    }
+    *at = errand->next;
+    timer_stop(errand->talk->turns->options.loop, &errand->timer);
+    turn_plan_done(&errand->plan);
+    mem_free(errand->items);
+    mem_free(errand);
+}
+
+static void send_again(struct timer *timer) {
+    talk__send(CONTAINER_OF(timer, struct talk_errand, timer));
+}
+
+static uint64_t wait_of(unsigned tries) {
+    uint64_t wait_ms = (uint64_t)TALK_RETRY_FIRST_MS << (tries < 6 ? tries : 6);
+    return wait_ms < TALK_RETRY_MAX_MS ? wait_ms : TALK_RETRY_MAX_MS;
+}
+
+/* What was said and done is in our hands until it is stored: nothing is dropped for an error. */
+static void answered(struct err err, void *ctx) {
+    struct talk_errand *errand = ctx;
+    struct talk *talk = errand->talk;
+    struct turns *turns = talk->turns;
+    assert(turns->busy > 0);
+    turns->busy--;
+    errand->away = false;
+    if (turns->stopping) {
+        talk__maybe_free(talk);
+        return;
+    }
+    if (err_failed(err)) {
+        if (errand->tries == 0) {
+            turns__failed(turns, "a step of a turn could not be stored; it is tried again",
+                          talk__run(talk), err);
+        }
+        turns->stats.store_retries++;
+        timer_start(turns->options.loop, &errand->timer, wait_of(errand->tries++), send_again);
+        return;
+    }
+    errand->done(errand);
+}
+
+void talk__send(struct talk_errand *errand) {
+    struct turns *turns = errand->talk->turns;
+    errand->away = true;
+    turns->busy++;
+    store_write(turns->options.store, errand->fn, answered, errand);
+}
+
+/* --- Notes ------------------------------------------------------------------------------------ */
+
+static struct talk *find(const struct turns *turns, struct bytes run) {
+    struct table_node *node = table_find(&turns->talks, run);
+    return node == NULL ? NULL : CONTAINER_OF(node, struct talk, node);
+}
+
+/* A turn that waits for somebody is in nobody's hands, unless it is asked to end. */
+static bool wants_us(const struct turns *turns, const struct run_row *row) {
+    if (turns->options.hold == RUN_HELD) {
+        return false;
+    }
+    return row->state == RUN_RUNNING || (row->state == RUN_WAITING && row->stop != CAUSE_NONE);
+}
+
+void turns_run_note(struct turns *turns, struct bytes note) {
+    struct run_row row;
+    bool ours = run_note_read(note, &row);
+    assert(ours); /* The engine wrote it, in this process. */
+    if (turns->stopping || row.kind != KIND_TURN) {
+        return;
+    }
+    struct talk *talk = find(turns, row.run);
+    if (talk != NULL) {
+        talk->ended = talk->ended || run_state_final(row.state);
+        talk->again = true;
+        if (row.stop != CAUSE_NONE) {
+            talk__stop(talk);
+        }
+        if (talk->state == TALK_WORKING || talk->ended) {
+            talk__begin(talk);
+        }
+    } else if (wants_us(turns, &row)) {
+        talk__begin(talk__new(turns, &row));
+    }
+}
+
+/* --- Life ------------------------------------------------------------------------------------- */
+
+static void on_stopped(struct loop_task *task) {
+    struct turns *turns = CONTAINER_OF(task, struct turns, stop_task);
+    turns->stopped(turns->stopped_ctx);
+}
+
+struct turns *turns_open(const struct turns_options *options) {
+    struct turns *turns = mem_new(sizeof *turns);
+    turns->options = *options;
+    turns->stop_task.run = on_stopped;
+    table_init(&turns->talks);
+    pool_init(&turns->pool, options->loop);
+    const struct deltas_options of_deltas = {
+        .loop = options->loop, .store = options->store, .ctx = turns};
+    turns->deltas = deltas_open(&of_deltas);
+    return turns;
+}
+
+void turns_hold(struct turns *turns) {
+    turns->options.hold = RUN_HELD;
+}
+
+void turns_release(struct turns *turns) {
+    turns->options.hold = RUN_FREE;
+}
+
+void turns__maybe_stopped(struct turns *turns) {
+    if (turns->stopping && !turns->told && turns->pool.count == 0) {
+        turns->told = true;
+        loop_soon(turns->options.loop, &turns->stop_task);
+    }
+}
+
+static void stop_one(void *ctx, struct table_node *node) {
+    (void)ctx; /* The talk knows its turns. */
+    struct talk *talk = CONTAINER_OF(node, struct talk, node);
+    talk__cancel_call(talk);
+    talk__cancel_works(talk);
+    talk__maybe_free(talk);
+}
+
+void turns_stop(struct turns *turns, void (*stopped)(void *ctx), void *ctx) {
+    assert(!turns->stopping);
+    turns->stopping = true;
+    turns->stopped = stopped;
+    turns->stopped_ctx = ctx;
+    deltas_stop(turns->deltas);
+    pool_cancel(&turns->pool);
+    table_each(&turns->talks, stop_one, NULL);
+    turns__maybe_stopped(turns);
+}
+
+void turns_close(struct turns *turns) {
+    if (turns == NULL) {
+        return;
+    }
+    assert(turns->busy == 0);
+    assert(turns->talks.count == 0);
+    deltas_close(turns->deltas);
+    table_done(&turns->talks);
+    mem_free(turns);
+}
+
+void turns_get_stats(const struct turns *turns, struct turns_stats *ret_stats) {
+    *ret_stats = turns->stats;
+    ret_stats->live = turns->talks.count;
+}
+
+void turns_get_deltas(const struct turns *turns, struct deltas_stats *ret_stats) {
+    deltas_get_stats(turns->deltas, ret_stats);
+}

@@ -1,0 +1,28 @@
+/* store_metrics.c: a table of figures. */
+#include "main/store_metrics.h"
+
+#include "http/metrics.h"
+
+void store_metrics(struct store *store, const struct token_table *tokens, struct text *text) {
+    struct store_stats stats;
+    store_get_stats(store, &stats);
+    const struct metric metrics[] = {
+        {"store_groups_total", METRIC_COUNTER, "Groups of writes, each one durable commit.",
+         stats.groups},
+        {"store_functions_total", METRIC_COUNTER, "Writes that were run, reruns included.",
+         stats.functions},
+        {"store_reruns_total", METRIC_COUNTER, "Writes that were run again, each alone.",
+         stats.reruns},
+        {"store_errors_total", METRIC_COUNTER, "Writes that failed or were refused by their rules.",
+         stats.errors},
+        {"store_reads_total", METRIC_COUNTER, "Reads that were run.", stats.reads},
+        {"store_queue_depth", METRIC_GAUGE, "Reads and writes that are not answered yet.",
+         stats.queued},
+        {"store_checkpoints_total", METRIC_COUNTER,
+         "Times the write-ahead log was copied into the database.", stats.checkpoints},
+        {"store_wal_bytes", METRIC_GAUGE, "Length of the write-ahead log; 0 with PostgreSQL.",
+         stats.log_bytes},
+        {"tokens", METRIC_GAUGE, "Live tokens.", token_table_count(tokens)},
+    };
+    metrics_add(text, metrics, COUNT_OF(metrics));
+}

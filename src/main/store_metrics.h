@@ -1,0 +1,14 @@
+/* store_metrics.h: what the store says of itself, for /metrics.
+ *
+ * Threads    the loop.
+ */
+#ifndef DROVER_MAIN_STORE_METRICS_H
+#define DROVER_MAIN_STORE_METRICS_H
+
+#include "base/text.h"
+#include "engine/token.h"
+#include "store/store.h"
+
+void store_metrics(struct store *store, const struct token_table *tokens, struct text *text);
+
+#endif
