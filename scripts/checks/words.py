@@ -28,6 +28,7 @@ AT_HOME = {
     "src/loop/loop.c": "clock_gettime",  # The watchdog reads the CPU time of its thread.
     "src/loop/world.c": "time gettimeofday clock_gettime getrandom",
     "src/proc/holder/child.c": "vfork _exit",  # Between the two stands only exec.
+    "src/proc/holder/nursery.c": "fork",  # One thread and no heap: the child may do anything.
     "src/proc/holder/clock.c": "clock_gettime",
     "src/http/server.c": "signal",  # SIGPIPE, which libuv does not keep away.
     "src/main.c": "exit signal",
