@@ -117,6 +117,9 @@ struct text *work_diff(struct tool_work *work) {
 }
 
 void work_add_text(struct text *text, struct bytes bytes) {
+    if (bytes.len == 0) {
+        return; /* There may be no data at all. */
+    }
     size_t start = 0;
     for (size_t i = 0; i < bytes.len;) {
         unsigned char c = (unsigned char)bytes.data[i];
