@@ -388,12 +388,20 @@ def report(stage, counts, seconds):
         sys.stdout.flush()
 
 
+# Valgrind's words about system calls that it passes on unknown: landlock's and seccomp's.
+UNKNOWN_CALL = re.compile(
+    r"(?:^--\d+-- WARNING: unhandled \S+ syscall: \d+\n"
+    r"^--\d+-- You may .*\n^--\d+-- Read .*\n^--\d+-- Nevertheless .*\n^--\d+-- it at .*\n)+",
+    re.MULTILINE,
+)
+
+
 def collect_reports():
     """What sanitizers and valgrind wrote aside: each file that says something is a failure."""
     counts = Counts()
     for path in sorted(glob.glob(REPORTS + ".*") + glob.glob(os.path.join(LOGS, "valgrind.*"))):
         with open(path, encoding="utf-8", errors="replace") as report_file:
-            text = report_file.read()
+            text = UNKNOWN_CALL.sub("", report_file.read())
         if text.strip():
             counts.failed += 1
             print(f"FAILED {os.path.relpath(path, ROOT)}\n{text[:6000]}", flush=True)

@@ -80,5 +80,29 @@ class Turns(unittest.TestCase):
         self.assertEqual(self.judged("true"), suite.Counts(passed=1))
 
 
+class WhatPassedIsLeftOut(unittest.TestCase):
+    def test_a_failed_program_is_told_without_its_tests_that_passed(self):
+        passed = "[ RUN      ] a\n[       OK ] a\n"
+        failed = "[ RUN      ] b\n0x1 != 0x2\n[  FAILED  ] b\n"
+        self.assertEqual(suite.without_passed(passed + failed + passed), failed)
+
+
+class Valgrind(unittest.TestCase):
+    NOTICE = (
+        "--7-- WARNING: unhandled amd64-linux syscall: 444\n"
+        "--7-- You may be able to write your own handler.\n"
+        "--7-- Read the file README_MISSING_SYSCALL_OR_IOCTL.\n"
+        "--7-- Nevertheless we consider this a bug.  Please report\n"
+        "--7-- it at http://valgrind.org/support/bug_reports.html.\n"
+    )
+
+    def test_a_call_that_it_does_not_know_is_no_finding(self):
+        self.assertEqual(suite.UNKNOWN_CALL.sub("", self.NOTICE + self.NOTICE), "")
+
+    def test_a_finding_beside_one_stays(self):
+        leak = "==7== 5 bytes in 1 blocks are definitely lost\n"
+        self.assertEqual(suite.UNKNOWN_CALL.sub("", leak + self.NOTICE + leak), leak + leak)
+
+
 if __name__ == "__main__":
     unittest.main()
