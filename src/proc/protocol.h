@@ -39,8 +39,8 @@
  *
  * THE NURSERY, a holder's program of which the first argument is PROTOCOL_NURSERY. It has no order,
  *   and its link is not a holder's: each byte that comes there is a line feed that carries two
- *   descriptors (SCM_RIGHTS), an order and a link. A fork of it becomes their holder, as if it had
- *   been started with them. The nursery ends when its link does.
+ *   descriptors (SCM_RIGHTS), an order and a link. A fork of it, made before it
+ *   comes, becomes their holder, as if it had been started with them. Both end when the link does.
  *
  * THE SOCKET, and the same on descriptor PROTOCOL_LINK_FD (the starting daemon's end of a pair)
  *   Lines of words separated by one blank, at most PROTOCOL_LINE_MAX with the line feed.

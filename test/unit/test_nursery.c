@@ -85,6 +85,21 @@ static void wait_until_gone(pid_t pid) {
     }
 }
 
+/* Its spare, which it makes as soon as the one before has an order. */
+static pid_t wait_for_spare(pid_t nursery) {
+    char path[64], children[16] = "";
+    (void)snprintf(path, sizeof path, "/proc/%d/task/%d/children", nursery, nursery);
+    for (int waited = 0; children[0] == '\0'; waited += STEP_MS) {
+        assert_true(waited < WAIT_MS);
+        (void)poll(NULL, 0, STEP_MS); /* A stranger's child tells nobody. */
+        FILE *file = fopen(path, "re");
+        assert_non_null(file);
+        (void)fgets(children, sizeof children, file); /* Nothing: none. */
+        (void)fclose(file);
+    }
+    return (pid_t)strtol(children, NULL, 10);
+}
+
 static void start_named(struct yard *yard, const char *name, const char *script,
                         struct heard *heard) {
     const char *const argv[] = {"/bin/sh", "-c", script, NULL};
@@ -149,11 +164,15 @@ static void one_that_is_killed_is_replaced(void **state) {
 
 static void one_that_stands_still_is_ended_and_what_it_was_told_is_lost(void **state) {
     struct yard *yard = *state;
-    struct heard first, waiting, after;
+    struct heard first, spare, waiting, after;
     start_named(yard, "run_b.1", "exit 0", &first);
     yard_run_until(yard, &first.ended);
     pid_t nursery = the_nursery();
+    (void)wait_for_spare(nursery);
     assert_int_equal(kill(nursery, SIGSTOP), 0);
+    start_named(yard, "run_s.1", "exit 3", &spare);
+    yard_run_until(yard, &spare.ended);
+    assert_int_equal(spare.exit.code, 3);
     impatient = true;
     start_shell(yard, "touch ran", &waiting);
     yard_run_until(yard, &waiting.ended);
@@ -190,6 +209,24 @@ static void one_that_stands_still_does_not_keep_all_others(void **state) {
     }
 }
 
+static void a_spare_that_is_killed_is_replaced(void **state) {
+    struct yard *yard = *state;
+    struct heard first, after;
+    start_named(yard, "run_b.1", "exit 0", &first);
+    yard_run_until(yard, &first.ended);
+    pid_t nursery = the_nursery();
+    for (unsigned i = 0; i < 3; i++) {
+        pid_t spare = wait_for_spare(nursery);
+        assert_int_equal(kill(spare, SIGKILL), 0);
+        wait_until_gone(spare);
+    }
+    start_named(yard, "run_c.1", "exit 8", &after);
+    yard_run_until(yard, &after.ended);
+    assert_int_equal(after.end, HOLDER_EXITED);
+    assert_int_equal(after.exit.code, 8);
+    assert_int_equal(the_nursery(), nursery);
+}
+
 static void what_kept_a_holder_from_its_claim_is_told(void **state) {
     struct yard *yard = *state;
     struct heard heard;
@@ -216,6 +253,7 @@ int main(void) {
         YARD(one_that_is_killed_is_replaced),
         YARD(one_that_stands_still_is_ended_and_what_it_was_told_is_lost),
         YARD(one_that_stands_still_does_not_keep_all_others),
+        YARD(a_spare_that_is_killed_is_replaced),
         YARD(what_kept_a_holder_from_its_claim_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,22 +23,21 @@
 
 enum { PATH_SIZE = 4096, LINE_SIZE = 256, BACKLOG = 16, LOCK_RETRY_MS = 20 };
 
-static struct err make_line(const struct order *order, struct words *line) {
+struct err claim_know_self(struct claim_self *ret_self) {
     char stat[1024], boot_id[64];
+    errno = 0;
     if (!files_read("/proc/self/stat", stat, sizeof stat) ||
         !files_read("/proc/sys/kernel/random/boot_id", boot_id, sizeof boot_id)) {
         return err_from_errno(errno == 0 ? EIO : errno, "claim");
     }
-    words_add(line, "go ");
-    words_add_number(line, getpid());
-    words_add(line, " ");
-    words_add_number(line, tree_stat_number(stat, 22));
-    words_add(line, " ");
-    words_add_bytes(line, (struct bytes){boot_id, strcspn(boot_id, "\n")});
-    words_add(line, " ");
-    words_add(line, order->nonce);
-    words_add(line, "\n");
-    return line->failed ? err_from_errno(EIO, "claim") : ERR_OK;
+    struct words self;
+    words_init(&self, ret_self->text, sizeof ret_self->text);
+    words_add_number(&self, getpid());
+    words_add(&self, " ");
+    words_add_number(&self, tree_stat_number(stat, 22));
+    words_add(&self, " ");
+    words_add_bytes(&self, (struct bytes){boot_id, strcspn(boot_id, "\n")});
+    return self.failed ? err_from_errno(EIO, "claim") : ERR_OK;
 }
 
 static bool is_decided(const struct claim *claim) {
@@ -126,16 +125,20 @@ static struct err listen_there(struct claim *claim) {
     return ERR_OK;
 }
 
-static struct err link_claim(const struct order *order, struct claim *claim,
-                             enum claim_outcome *ret_outcome) {
+static struct err link_claim(const struct order *order, const struct claim_self *self,
+                             struct claim *claim, enum claim_outcome *ret_outcome) {
     char text[LINE_SIZE];
     struct words line;
     words_init(&line, text, sizeof text);
-    struct err err = make_line(order, &line);
-    if (err_failed(err)) {
-        return err;
+    words_add(&line, "go ");
+    words_add(&line, self->text);
+    words_add(&line, " ");
+    words_add(&line, order->nonce);
+    words_add(&line, "\n");
+    if (line.failed) {
+        return err_from_errno(EIO, "claim");
     }
-    err = files_write_at(claim->lock, (struct bytes){line.at, line.len}, 0, "claim");
+    struct err err = files_write_at(claim->lock, (struct bytes){line.at, line.len}, 0, "claim");
     if (err_failed(err)) {
         return err;
     }
@@ -154,8 +157,8 @@ static struct err link_claim(const struct order *order, struct claim *claim,
     return err_from_errno(errno, "claim");
 }
 
-struct err claim_decide(const struct order *order, struct claim *ret_claim,
-                        enum claim_outcome *ret_outcome) {
+struct err claim_decide(const struct order *order, const struct claim_self *self,
+                        struct claim *ret_claim, enum claim_outcome *ret_outcome) {
     struct claim claim = {-1, -1, -1, -1};
     enum claim_outcome outcome = CLAIM_GO;
     struct err err = open_folder(order, &claim);
@@ -169,7 +172,7 @@ struct err claim_decide(const struct order *order, struct claim *ret_claim,
         err = listen_there(&claim);
     }
     if (!err_failed(err) && outcome == CLAIM_GO) {
-        err = link_claim(order, &claim, &outcome);
+        err = link_claim(order, self, &claim, &outcome);
     }
     if (err_failed(err)) {
         return err; /* The descriptors end with the program. */

@@ -21,8 +21,14 @@ struct claim {
     int folder, lock, result, listener; /* Owned. */
 };
 
-MUST_CHECK struct err claim_decide(const struct order *order, struct claim *ret_claim,
-                                   enum claim_outcome *ret_outcome);
+/* What the claim says of whoever makes it; known before there is an order. */
+struct claim_self {
+    char text[128]; /* PID STARTTIME BOOT_ID */
+};
+MUST_CHECK struct err claim_know_self(struct claim_self *ret_self);
+
+MUST_CHECK struct err claim_decide(const struct order *order, const struct claim_self *self,
+                                   struct claim *ret_claim, enum claim_outcome *ret_outcome);
 
 /* For ORDER_ONCE: what must not run twice must not be forgotten by a power cut, so content, name
  * and folder go to the disk before the command starts. */

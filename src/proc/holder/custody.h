@@ -25,6 +25,7 @@
 enum custody_why { WHY_ITSELF, WHY_STOPPED, WHY_TIMED_OUT, WHY_PROCESSES };
 
 struct custody {
+    struct claim_self self;
     struct order order;
     struct claim claim;
     int signals; /* Owned: SIGCHLD and SIGTERM. */

@@ -4,7 +4,7 @@
  * its end of a pair of sockets on PROTOCOL_LINK_FD. From the claim on it does not care who started
  * it. See protocol.h.
  *
- * Most holders are forks of a nursery, which is this program before it has an order.
+ * Most holders are forks of a nursery: this program, and a spare of it, before there is an order.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -130,20 +130,23 @@ static void tidy(struct custody *custody) {
     (void)folder_remove(custody->claim.folder, PROTOCOL_TMP); /* As said above. */
 }
 
-static struct err decide(struct custody *custody, enum claim_outcome *ret_outcome) {
+/* All that does not need an order. */
+static struct err get_ready(struct custody *custody) {
     struct err err = stand_alone(custody);
+    return err_failed(err) ? err : claim_know_self(&custody->self);
+}
+
+static struct err decide(struct custody *custody, enum claim_outcome *ret_outcome) {
+    struct err err = order_read(PROTOCOL_ORDER_FD, &custody->order);
     if (!err_failed(err)) {
-        err = order_read(PROTOCOL_ORDER_FD, &custody->order);
-    }
-    if (!err_failed(err)) {
-        err = claim_decide(&custody->order, &custody->claim, ret_outcome);
+        err = claim_decide(&custody->order, &custody->self, &custody->claim, ret_outcome);
     }
     return err;
 }
 
-static struct err hold(struct custody *custody) {
+static struct err hold(struct custody *custody, struct err ready) {
     enum claim_outcome outcome = CLAIM_GO;
-    struct err err = decide(custody, &outcome);
+    struct err err = err_failed(ready) ? ready : decide(custody, &outcome);
     int link = find_link();
     if (err_failed(err)) {
         if (link >= 0) {
@@ -166,6 +169,19 @@ static struct err hold(struct custody *custody) {
     return ERR_OK;
 }
 
+/* A spare that is not ready takes its order nevertheless, since it is the one who can say why. */
+static struct err serve(struct custody *custody, char *word) {
+    int tie = -1;
+    enum nursery_outcome outcome = NURSERY_OVER;
+    struct err err = nursery_keep(&tie, &outcome);
+    if (err_failed(err) || outcome == NURSERY_OVER) {
+        return err;
+    }
+    struct err ready = get_ready(custody);
+    err = nursery_wait(word, tie, &outcome);
+    return err_failed(err) || outcome == NURSERY_OVER ? err : hold(custody, ready);
+}
+
 int main(int argc, char **argv) {
     char *word = argc > 1 ? argv[1] : NULL;
     /* All that this program will ever need, zeroed; what is never used takes no memory. */
@@ -176,12 +192,8 @@ int main(int argc, char **argv) {
     }
     reset_signals();
     struct err err = take_descriptors();
-    enum nursery_outcome nursery = NURSERY_BORN;
-    if (!err_failed(err) && nursery_is(word)) {
-        err = nursery_keep(word, &nursery);
-    }
-    if (!err_failed(err) && nursery == NURSERY_BORN) {
-        err = hold(custody);
+    if (!err_failed(err)) {
+        err = nursery_is(word) ? serve(custody, word) : hold(custody, get_ready(custody));
     }
     return err.os;
 }

@@ -1,5 +1,9 @@
 /* nursery.c: see nursery.h and protocol.h.
  *
+ * A spare and its nursery share a pipe, the tie, of which the spare alone holds the writing end. It
+ * lets go of it when it has an order, and so does the kernel when it is killed: both times the next
+ * spare is due. Only the end of the link is said in a byte.
+ *
  * Children are not waited for: SIGCHLD is ignored here, so the kernel collects them. All other
  * signals are blocked, as in a holder. A child that outlives the nursery is given to the daemon, or
  * to process 1 if that has ended, too.
@@ -7,6 +11,7 @@
 #include "proc/holder/nursery.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,7 +21,7 @@
 #include "proc/holder/control.h"
 #include "proc/protocol.h"
 
-enum { FDS = 2 };
+enum { FDS = 2, READ = 0, WRITE = 1 };
 
 bool nursery_is(const char *word) {
     return word != NULL && strcmp(word, PROTOCOL_NURSERY) == 0;
@@ -32,6 +37,8 @@ static struct err take_signals(void) {
     }
     return ERR_OK;
 }
+
+/* --- Orders ----------------------------------------------------------------------------------- */
 
 /* False: the message has not brought what an order has. */
 static bool take_descriptors(struct msghdr *message, int fds[FDS]) {
@@ -60,6 +67,8 @@ static bool next_order(int fds[FDS]) {
            take_descriptors(&message, fds);
 }
 
+/* --- A spare ---------------------------------------------------------------------------------- */
+
 /* The nursery's own link goes where ours comes. */
 static struct err settle_in(char *word, const int fds[FDS]) {
     if (dup2(fds[0], PROTOCOL_ORDER_FD) < 0 || dup2(fds[1], PROTOCOL_LINK_FD) < 0) {
@@ -69,23 +78,65 @@ static struct err settle_in(char *word, const int fds[FDS]) {
     return ERR_OK;
 }
 
-struct err nursery_keep(char *word, enum nursery_outcome *ret_outcome) {
+struct err nursery_wait(char *word, int tie, enum nursery_outcome *ret_outcome) {
+    AUTO(fd_release) int held = tie;
+    int fds[FDS];
+    if (!next_order(fds)) {
+        char over = '.';
+        *ret_outcome = NURSERY_OVER;
+        (void)write(held, &over, 1); /* A nursery that is gone needs no word. */
+        return ERR_OK;
+    }
+    *ret_outcome = NURSERY_BORN;
+    struct err err = settle_in(word, fds);
+    fd_release(&fds[0]);
+    fd_release(&fds[1]);
+    return err;
+}
+
+/* --- The nursery ------------------------------------------------------------------------------ */
+
+static bool wait_for_turn(int tie) {
+    char over;
+    ssize_t got;
+    do {
+        got = read(tie, &over, 1);
+    } while (got < 0 && errno == EINTR); /* Of a stop and a continue. */
+    return got == 0;
+}
+
+/* No spare can be made now, and an order must not wait for better times: it is answered. */
+static bool refuse_one(int os) {
+    int fds[FDS];
+    if (!next_order(fds)) {
+        return false;
+    }
+    control_tell_failed(fds[1], os);
+    fd_release(&fds[0]);
+    fd_release(&fds[1]);
+    return true;
+}
+
+struct err nursery_keep(int *ret_tie, enum nursery_outcome *ret_outcome) {
     struct err err = take_signals();
-    int fds[FDS] = {-1, -1};
-    while (!err_failed(err) && next_order(fds)) {
-        pid_t pid = fork();
+    for (bool more = !err_failed(err); more;) {
+        AUTO(fd_release) int ours = -1;
+        AUTO(fd_release) int theirs = -1;
+        int tie[2];
+        pid_t pid = -1;
+        if (pipe2(tie, O_CLOEXEC) == 0) {
+            ours = tie[READ];
+            theirs = tie[WRITE];
+            pid = fork();
+        }
         if (pid == 0) {
+            *ret_tie = fd_take(&theirs);
             *ret_outcome = NURSERY_BORN;
-            err = settle_in(word, fds);
-            fd_release(&fds[0]);
-            fd_release(&fds[1]);
-            return err;
+            return ERR_OK;
         }
-        if (pid < 0) {
-            control_tell_failed(fds[1], errno);
-        }
-        fd_release(&fds[0]);
-        fd_release(&fds[1]);
+        int os = errno;
+        fd_release(&theirs);
+        more = pid > 0 ? wait_for_turn(ours) : refuse_one(os);
     }
     *ret_outcome = NURSERY_OVER;
     return err;
