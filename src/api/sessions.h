@@ -8,6 +8,9 @@
  *   POST   /api/v1/sessions/{id}/fork           a copy of its beginning
  *   GET    /api/v1/sessions/{id}/export         all of it, as JSON or Markdown
  *   GET    /api/v1/sessions/{id}/messages       list its messages
+ *   GET    /api/v1/sessions/{id}/roots          the folders that were granted to it
+ *   POST   /api/v1/sessions/{id}/roots          grant one
+ *   DELETE /api/v1/sessions/{id}/roots          take one back
  *   POST   /api/v1/sessions/{id}/attachments    give it an image
  *   GET    /api/v1/attachments/{id}             the image
  *   GET    /api/v1/messages/{id}                one of them
@@ -40,12 +43,14 @@ struct sessions_api {
     struct store *store;
     struct dispatch *dispatch;
     struct blobs *blobs;
+    const char *data_dir;  /* Never granted. */
     size_t attachment_max; /* Bytes. */
     struct route attachment_routes[ATTACHMENT_ROUTES];
 };
 
 struct route_table sessions_table(struct sessions_api *api);
 struct route_table messages_table(struct sessions_api *api);
+struct route_table session_roots_table(struct sessions_api *api);
 struct route_table attachments_table(struct sessions_api *api);
 
 /* --- Shared inside api/ ---------------------------------------------------------------------- */

@@ -15,6 +15,7 @@ extern const struct command command_session_ls, command_session_search, command_
     command_session_new, command_session_rename, command_session_archive, command_session_rm,
     command_session_fork, command_session_export;
 extern const struct command command_memory_ls, command_memory_show, command_memory_rm;
+extern const struct command command_root_ls, command_root_add, command_root_rm;
 extern const struct command command_ask, command_chat, command_approve;
 extern const struct command command_budget_ls, command_budget_show, command_budget_set,
     command_budget_rm;

@@ -45,7 +45,7 @@ struct talk_work {
     struct talk *talk;
     struct pool_job job;
     int64_t part, step;
-    char *tool, *arguments, *about, *root, *settings; /* Owned. */
+    char *tool, *arguments, *about, *root, *settings, *roots; /* Owned. */
     atomic_bool cancelled;
     bool away; /* In the pool, or in the store. */
     struct web_fetch *fetch;

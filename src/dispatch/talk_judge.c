@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "dispatch/talk.h"
 #include "dispatch/toolplace.h"
+#include "tool/requests.h"
 
 enum { PROBLEM_MAX = 16 << 10, ABOUT_MAX = 256 << 10, LOOK_MS = 10000 };
 
@@ -16,9 +17,20 @@ static void refuse(struct said_item *item, const char *words, size_t len) {
     text_add(&item->refusal, words, len);
 }
 
+/* What a yes grants: the folder where it really is. */
+static void write_grant(const struct tool_call *call, const struct tool_look *look,
+                        struct text *about) {
+    struct access_request request;
+    access_request_read(call, &request);
+    text_add_str(about, ",\"grant\":{\"path\":");
+    text_add_json(about, look->subjects[1].data, look->subjects[1].len);
+    text_addf(about, ",\"access\":\"%s\"}", request.access == ROOT_WRITE ? "write" : "read");
+}
+
 /* {"subjects": […], "diff", "before"}: what somebody who is asked should see, and what must still
  * be so when the answer comes. */
-static void write_about(const struct tool_look *look, struct text *about) {
+static void write_about(const struct tool_call *call, const struct tool_look *look,
+                        struct text *about) {
     text_add_str(about, "{\"subjects\":[");
     for (size_t i = 0; i < look->subject_count; i++) {
         text_add_str(about, i > 0 ? "," : "");
@@ -28,6 +40,9 @@ static void write_about(const struct tool_look *look, struct text *about) {
     text_add_json(about, look->diff.data == NULL ? "" : look->diff.data, look->diff.len);
     text_add_str(about, ",\"before\":");
     text_add_json(about, look->before.text, strlen(look->before.text));
+    if (call->id == TOOL_REQUEST_ACCESS && look->refusal.len == 0) {
+        write_grant(call, look, about);
+    }
     text_add_char(about, '}');
 }
 
@@ -53,7 +68,7 @@ static void decide(struct said_item *item, const struct tool_call *call,
     }
 }
 
-/* A person's answer is the result of these. */
+/* Only a person can settle these, whatever the rules allow: to answer, or to grant a folder. */
 static bool asks_person(const struct tool *tool) {
     return tool->performer == TOOL_WAIT;
 }
@@ -71,13 +86,13 @@ static struct err judge_call(struct said_item *item, const struct tool_call *cal
     if (asks_person(tool) && item->verdict != TURN_DENY) {
         item->verdict = TURN_ASK;
     }
-    item->asks = asks_person(tool) ? TURN_ASKS_ANSWER : TURN_ASKS_LEAVE;
+    item->asks = call->id == TOOL_ASK_USER ? TURN_ASKS_ANSWER : TURN_ASKS_LEAVE;
     item->repeatable = tool->again == TOOL_REPEATABLE || tool->performer == TOOL_ROWS ||
                        tool->performer == TOOL_RUN;
     text_clear(&item->text);
     text_add_str(&item->text, call->canonical);
     text_add_str(&item->digest, call->digest.text);
-    write_about(&look, &item->about);
+    write_about(call, &look, &item->about);
     return ERR_OK;
 }
 
@@ -105,6 +120,7 @@ static void judge_run(struct pool_job *job) {
     const struct turns_options *options = &talk->turns->options;
     const struct toolplace_seat seat = {.root = talk->plan.root.data,
                                         .settings = talk->plan.settings.data,
+                                        .roots = talk->plan.roots.data,
                                         .data_dir = options->data_dir,
                                         .home = options->home,
                                         .world = loop_world(options->loop),

@@ -53,6 +53,7 @@ static void add_tools(const struct talk *talk, struct model_request *request) {
     const struct turns_options *options = &talk->turns->options;
     const struct toolplace_seat seat = {.root = talk->plan.root.data,
                                         .settings = talk->plan.settings.data,
+                                        .roots = "",
                                         .data_dir = options->data_dir,
                                         .home = options->home,
                                         .world = loop_world(options->loop)};
@@ -144,6 +145,34 @@ static struct err read_tx(struct tx *tx, void *ctx) {
     return tx_prompt_each(tx, &reading->key, read_part, reading);
 }
 
+/* --- The end of the prompt -------------------------------------------------------------------- */
+
+/* What may change from call to call stands behind everything else. */
+static void add_end(const struct talk *talk) {
+    struct model_request *request = talk->request;
+    AUTO(json_release) json_t *roots = NULL;
+    AUTO(text_done) struct text text;
+    text_init(&text, SYSTEM_MAX);
+    if (err_failed(json_parse(talk->plan.roots.data, talk->plan.roots.len, JSON_DEPTH_MAX, &roots,
+                              NULL)) ||
+        json_array_size(roots) == 0) {
+        return;
+    }
+    text_add_str(&text, "[drover: beside the project, these folders may be used by their absolute "
+                        "paths:");
+    for (size_t i = 0; i < json_array_size(roots); i++) {
+        const json_t *root = json_array_get(roots, i);
+        text_addf(&text, "\n%s (%s)", json_string_value(json_object_get(root, "path")),
+                  json_string_value(json_object_get(root, "access")));
+    }
+    text_add_char(&text, ']');
+    if (request->last == NULL || request->last->role != MODEL_USER) {
+        model_request_add_message(request, MODEL_USER);
+    }
+    const struct model_part part = {.kind = MODEL_PART_TEXT, .text = {text.data, text.len}};
+    model_request_add_part(request, &part);
+}
+
 static void read_again(struct timer *timer);
 
 static void read_done(struct err err, void *ctx) {
@@ -164,6 +193,7 @@ static void read_done(struct err err, void *ctx) {
         timer_start(turns->options.loop, &talk->timer, TALK_RETRY_MAX_MS, read_again);
         return;
     }
+    add_end(talk);
     talk__call(talk);
 }
 

@@ -30,6 +30,7 @@ static struct talk_work *work_new(struct talk *talk, const struct turn_card *car
     work->about = copy(card->about);
     work->root = copy(talk->plan.root);
     work->settings = copy(talk->plan.settings);
+    work->roots = copy(talk->plan.roots);
     work->child = copy(card->child);
     work->child_attempt = card->child_attempt;
     work->child_exit = card->child_exit;
@@ -57,6 +58,7 @@ void work__free(struct talk_work *work) {
     mem_free(work->about);
     mem_free(work->root);
     mem_free(work->settings);
+    mem_free(work->roots);
     mem_free(work->child);
     text_done(&work->spec);
     mem_free(work);
@@ -148,6 +150,7 @@ static void work_run(struct pool_job *job) {
     const struct turns_options *options = &work->talk->turns->options;
     const struct toolplace_seat seat = {.root = work->root,
                                         .settings = work->settings,
+                                        .roots = work->roots,
                                         .data_dir = options->data_dir,
                                         .home = options->home,
                                         .world = loop_world(options->loop),

@@ -51,6 +51,30 @@ static tool_set tools_of(const struct toolplace *place, const char *root) {
     return tools;
 }
 
+/* The project's, and those that were granted beside it. */
+static void read_roots(struct toolplace *place, const struct toolplace_seat *seat) {
+    size_t count = 0;
+    if (seat->root[0] == '\0') {
+        return;
+    }
+    if (seat->roots[0] != '\0' && !err_failed(json_parse(seat->roots, strlen(seat->roots),
+                                                         JSON_DEPTH_MAX, &place->extra, NULL))) {
+        count = json_array_size(place->extra);
+    }
+    place->roots = mem_new_array(count + 1, sizeof *place->roots);
+    place->roots[0] = (struct tool_root){.path = seat->root, .access = ROOT_WRITE};
+    place->place.root_count = 1;
+    for (size_t i = 0; i < count; i++) {
+        const json_t *row = json_array_get(place->extra, i);
+        const char *path = json_string_value(json_object_get(row, "path"));
+        const char *access = json_string_value(json_object_get(row, "access"));
+        if (path != NULL && access != NULL) {
+            place->roots[place->place.root_count++] = (struct tool_root){
+                .path = path, .access = strcmp(access, "write") == 0 ? ROOT_WRITE : ROOT_READ};
+        }
+    }
+}
+
 void toolplace_open(struct toolplace *place, const struct toolplace_seat *seat) {
     *place = (struct toolplace){0};
     if (seat->settings[0] != '\0' &&
@@ -60,11 +84,8 @@ void toolplace_open(struct toolplace *place, const struct toolplace_seat *seat) 
     } else {
         read_rules(place);
     }
-    place->root = (struct tool_root){.path = seat->root, .access = ROOT_WRITE};
     place->tools = tools_of(place, seat->root);
     place->place = (struct tool_place){
-        .roots = &place->root,
-        .root_count = seat->root[0] == '\0' ? 0 : 1,
         .home = seat->home,
         .closed = seat->data_dir,
         .rules = &place->rules,
@@ -72,10 +93,14 @@ void toolplace_open(struct toolplace *place, const struct toolplace_seat *seat) 
         .deadline_ns = world_mono_ns(seat->world) + seat->time_ms * 1000 * 1000,
         .cancelled = seat->cancelled,
     };
+    read_roots(place, seat);
+    place->place.roots = place->roots;
 }
 
 void toolplace_close(struct toolplace *place) {
     json_release(&place->settings);
+    json_release(&place->extra);
+    mem_free(place->roots);
     mem_free(place->list);
     *place = (struct toolplace){0};
 }

@@ -3,6 +3,7 @@
  * Settings  {"tools": ["read_file", …], "permissions": [{"tool","subject","permission"}, …],
  *           "effort", "calls_max"}: as api/ took them in; what is not understood here any more is
  *           passed over, never obeyed by half: a rule that cannot be read denies everything.
+ * Roots     what cannot be read of the extra ones is none.
  * Without   a root there is no file, no search and no command: those tools are not offered.
  * Ownership embedded: open/close. Borrows what the seat points to.
  * Threads   one at a time; for the pool.
@@ -16,6 +17,7 @@
 
 struct toolplace_seat {
     const char *root, *settings; /* "": none. */
+    const char *roots;           /* Beside it: as tx_roots_write_json; "": none. */
     const char *data_dir, *home;
     const struct world *world;
     const atomic_bool *cancelled; /* NULL: never. */
@@ -26,7 +28,8 @@ struct toolplace {
     json_t *settings;             /* Owned. */
     struct permission_rule *list; /* Owned. */
     struct permission_rules rules;
-    struct tool_root root;
+    json_t *extra;           /* Owned: where the paths of extra roots stand. */
+    struct tool_root *roots; /* Owned: the project's first. */
     struct tool_place place;
     tool_set tools; /* That the model is offered. */
 };

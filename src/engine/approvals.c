@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "engine/roots.h"
 #include "engine/turn_cards.h"
 #include "journal/journal.h"
 
@@ -272,13 +273,33 @@ static struct err refuse_card(struct tx *tx, struct turn *turn, struct card *car
                : turns__close_card(tx, turn, card, (struct bytes){words.data, words.len});
 }
 
+/* A folder that was asked for is granted in this commit, and that is all there is to do; any other
+ * call may begin now. */
+static struct err allow_card(struct tx *tx, struct turn *turn, struct card *card,
+                             const struct approval_row *row) {
+    static const char too_many[] = "This session has as many folders as it may have; one of them "
+                                   "must be given back first.";
+    const struct bytes as_it_is = {NULL, 0};
+    struct bytes result = {"", 0};
+    bool grant = false;
+    struct err err = roots__grant(tx, &turn->session, card->about, row->by, &grant, &result);
+    bool full = err.code == ERR_TOO_MANY;
+    if (err_failed(err) && !full) {
+        return err;
+    }
+    if (grant) {
+        card->state = full ? PART_STATE_FAILED : PART_STATE_SUCCEEDED;
+        return turns__close_card(tx, turn, card, full ? BYTES(too_many) : result);
+    }
+    card->state = PART_STATE_READY;
+    return cards__write(tx, turn->row.answer, card, as_it_is);
+}
+
 static struct err move_card(struct tx *tx, struct turn *turn, struct card *card,
                             const struct approval_row *row) {
-    const struct bytes as_it_is = {NULL, 0};
     switch (row->state) {
     case APPROVAL_ALLOWED:
-        card->state = PART_STATE_READY;
-        return cards__write(tx, turn->row.answer, card, as_it_is);
+        return allow_card(tx, turn, card, row);
     case APPROVAL_ANSWERED:
         card->state = PART_STATE_SUCCEEDED;
         return turns__close_card(tx, turn, card, row->answer);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/message_rows.h"
+#include "engine/roots.h"
 
 enum {
     MESSAGES = 50,
@@ -202,6 +203,10 @@ static struct err write_found(struct tx *tx, const struct session_row *session, 
     }
     if (!err_failed(err)) {
         queue_add(&live, text);
+        text_add_str(text, ",\"roots\":");
+        err = tx_roots_write_json(tx, session->id, text);
+    }
+    if (!err_failed(err)) {
         err = tools_add(tx, session->id, text);
     }
     text_add_char(text, '}');

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "engine/roots.h"
 #include "journal/journal.h"
 
 static const char nudge_mistakes[] =
@@ -61,6 +62,18 @@ static struct err plan_turn(const struct turn *turn, struct turn_plan *plan) {
         err = plan_text(plan, from[i], to[i]);
     }
     return err;
+}
+
+/* Those that are granted now: what was taken back meanwhile holds for nothing that begins. */
+static struct err plan_roots(struct tx *tx, const struct turn *turn, struct turn_plan *plan) {
+    AUTO(text_done) struct text text;
+    text_init(&text, (size_t)SESSION_ROOTS_MAX * SESSION_ROOT_PATH_MAX * 8);
+    struct err err = tx_roots_write_json(tx, turn->session.id, &text);
+    if (!err_failed(err) && text_failed(&text)) {
+        err = err_make(ERR_OUT_OF_MEMORY, "turns: roots");
+    }
+    return err_failed(err) ? err
+                           : plan_text(plan, (struct bytes){text.data, text.len}, &plan->roots);
 }
 
 static struct err plan_card(const struct card *card, struct turn_plan *plan) {
@@ -348,6 +361,9 @@ struct err turns__advance(struct tx *tx, struct turn *turn, const struct run_bou
     }
     if (!err_failed(err)) {
         err = plan_turn(turn, plan);
+    }
+    if (!err_failed(err)) {
+        err = plan_roots(tx, turn, plan);
     }
     if (err_failed(err)) {
         return err;

@@ -104,6 +104,7 @@ struct turn_plan {
     struct bytes session, owner, stream, message; /* ses_…; msg_… of the answer. */
     struct bytes model;                           /* "provider/model" */
     struct bytes root;                            /* The folder that its tools work in; "": none. */
+    struct bytes roots;                           /* Beside it: as tx_roots_write_json. */
     struct bytes instructions;                    /* "": none. */
     struct bytes settings;                        /* JSON object, or "". */
     int64_t step;                                 /* NEXT_CALL: the span of the call. */

@@ -244,6 +244,7 @@ static struct err http_begin(struct daemon *daemon) {
                                    inbox_table(&daemon->runs_api),
                                    hold_table(&daemon->runs_api),
                                    sessions_table(&daemon->sessions_api),
+                                   session_roots_table(&daemon->sessions_api),
                                    attachments_table(&daemon->sessions_api),
                                    messages_table(&daemon->sessions_api),
                                    turns_table(&daemon->turns_api),
@@ -424,6 +425,7 @@ static struct err rooms_open(struct daemon *daemon) {
                               .store = daemon->store,
                               .dispatch = daemon->runs_api.dispatch,
                               .blobs = daemon->blobs,
+                              .data_dir = work_data_dir(daemon->work),
                               .attachment_max = (size_t)daemon->options->attachment_max};
     daemon->tokens_api = (struct tokens){.loop = daemon->loop,
                                          .store = daemon->store,

@@ -485,6 +485,10 @@ static void deliveries_write(const struct work *work, struct text *text) {
     metrics_add(text, metrics, COUNT_OF(metrics));
 }
 
+const char *work_data_dir(const struct work *work) {
+    return work->data_dir;
+}
+
 void work_metrics(struct work *work, struct text *text) {
     census_write(work, text);
     ended_write(work, text);

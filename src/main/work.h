@@ -46,6 +46,8 @@ void work_inbox_note(struct work *work, struct bytes note);
 struct runs_api work_api(struct work *work);
 struct turns_api work_turns_api(struct work *work);
 struct providers_api *work_providers_api(struct work *work);
+/* Absolute, without links; the work's, for its life. */
+const char *work_data_dir(const struct work *work);
 void work_metrics(struct work *work, struct text *text);
 
 #endif

@@ -258,7 +258,7 @@ static const struct tool tools[TOOL_COUNT] = {
     [TOOL_REQUEST_ACCESS] = {.name = "request_access",
                              .about = "Ask the user for access to a folder outside of the project.",
                              .schema = request_access_schema,
-                             .needs = TOOL_NEEDS_PERSON,
+                             .needs = TOOL_NEEDS_PERSON | TOOL_NEEDS_READ,
                              .again = TOOL_REPEATABLE,
                              .performer = TOOL_WAIT,
                              .permission = PERMISSION_ASK},

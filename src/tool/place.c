@@ -73,10 +73,18 @@ static struct err tell(int os, const char *shown, struct why *why) {
     }
 }
 
+/* An extra root was granted where it really was. What of its path is a link now is not what
+ * somebody said yes to. */
+static int open_extra(const char *path) {
+    struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+                           .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+    return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+}
+
 static struct err open_root(const struct tool_place *place, size_t root, int *ret_fd,
                             struct why *why) {
     const char *path = place->roots[root].path;
-    int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int fd = root == 0 ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : open_extra(path);
     if (fd < 0) {
         return tell(errno, path, why);
     }
@@ -84,7 +92,7 @@ static struct err open_root(const struct tool_place *place, size_t root, int *re
     return ERR_OK;
 }
 
-static bool path_of(int fd, char *into, size_t size) {
+bool place__path_of(int fd, char *into, size_t size) {
     char link[40];
     (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t len = readlink(link, into, size - 1);
@@ -103,7 +111,7 @@ struct err place_real(const struct tool_place *place, const struct place_path *p
         return err;
     }
     char root[LIMIT_PATH_MAX], real[LIMIT_PATH_MAX];
-    if (!path_of(root_fd, root, sizeof root) || !path_of(fd, real, sizeof real)) {
+    if (!place__path_of(root_fd, root, sizeof root) || !place__path_of(fd, real, sizeof real)) {
         why_set(why, "\"%.200s\": the system does not say where it is", path->shown);
         return place__refused(ERR_IO);
     }
@@ -305,7 +313,7 @@ static struct err parent_found(const struct tool_place *place, const struct plac
     }
     /* The closed folder itself may stand in an open one. */
     char real[LIMIT_PATH_MAX], whole[2 * LIMIT_PATH_MAX];
-    if (path_of(fd, real, sizeof real)) {
+    if (place__path_of(fd, real, sizeof real)) {
         (void)snprintf(whole, sizeof whole, "%s/%s", real, name);
         if (place->closed[0] != '\0' && place__below(whole, place->closed) != NULL) {
             why_set(why, "\"%.200s\" belongs to drover itself", path->shown);

@@ -161,15 +161,6 @@ void ask_result_write(const struct ask_request *request, const json_t *answer,
     text_add_char(&result->content, '}');
 }
 
-void access_result_write(const struct access_request *request, enum access_answer answer,
-                         struct tool_result *result) {
-    struct text *text = &result->content;
-    result->failed = answer == ACCESS_DENIED;
-    text_addf(text, "{\"granted\":%s", result->failed ? "false" : "true");
-    add_text(text, "path", bytes_of(request->path));
-    text_addf(text, ",\"access\":\"%s\"}", request->access == ROOT_WRITE ? "write" : "read");
-}
-
 static void begin(const struct subagent_view *view, struct text *text) {
     text_add_str(text, "{\"id\":");
     text_add_json(text, view->id, strlen(view->id));

@@ -55,9 +55,6 @@ struct access_request {
     enum root_access access;
 };
 void access_request_read(const struct tool_call *call, struct access_request *ret_request);
-enum access_answer { ACCESS_GRANTED, ACCESS_DENIED };
-void access_result_write(const struct access_request *request, enum access_answer answer,
-                         struct tool_result *result);
 
 struct spawn_request {
     const char *input, *model, *agent, *label; /* "" when not given. */

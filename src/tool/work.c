@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "tool/extra_root.h"
 
 static struct bytes bytes_of(const char *text) {
     return (struct bytes){text, strlen(text)};
@@ -175,6 +176,9 @@ static void subject_from_input(const struct tool_call *call, struct tool_look *l
 struct err tool_look(const struct tool_call *call, const struct tool_place *place,
                      struct tool_look *look) {
     const struct tool *tool = tool_get(call->id);
+    if (call->id == TOOL_REQUEST_ACCESS) {
+        return extra_root_look(call, place, look);
+    }
     if (tool->performer != TOOL_HERE) {
         subject_from_input(call, look);
         return text_failed(&look->subjects[0]) ? err_make(ERR_OUT_OF_MEMORY, "tool: subject")

@@ -8,9 +8,15 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "tool/extra_root.h"
+
 /* --- Out of the project ----------------------------------------------------------------------- */
 
-/* SECRET: the file outside, absolute; PROJECT, CLOSED: those folders. */
+/* SECRET: the file outside, absolute; PROJECT, CLOSED, EXTRA: those folders. */
+struct attack {
+    const char *const *paths;
+    size_t count;
+};
 static const char *const paths[] = {
     "../outside/secret",
     "../../../../../../../../etc/passwd",
@@ -53,6 +59,35 @@ static const char *const paths[] = {
     "plain/",
     "plain/x",
 };
+/* From a folder that was granted beside the project. */
+static const char *const extra_paths[] = {
+    "EXTRA/../outside/secret",
+    "EXTRA/a/../../outside/secret",
+    "EXTRA/./a/../../project/closed/drover.db",
+    "EXTRA/a/../../../../../../etc/passwd",
+    "EXTRAx/secret",
+    "EXTRA/out/secret",
+    "EXTRA/file",
+    "EXTRA/absolute/secret",
+    "EXTRA/hop",
+    "EXTRA/loop",
+    "EXTRA/loop/a",
+    "EXTRA/root/etc/passwd",
+    "EXTRA/self/environ",
+    "EXTRA/fd/0",
+    "EXTRA/a/chain/secret",
+    "EXTRA/climb/outside/secret",
+    "EXTRA/toclosed/drover.db",
+    "EXTRA/null",
+    "EXTRA/pipe",
+    "EXTRA/..",
+    "EXTRA/../extra/../outside/secret",
+    "../extra/a",
+    "../extra/out/secret",
+    "a/../../extra/out/secret",
+    "WAY/secret",
+    "WAY/../outside/secret",
+};
 /* The tool, and what stands behind the path. */
 static const char *const calls[][2] = {
     {"read_file", "\"}"},
@@ -93,10 +128,11 @@ static void make_traps(struct tools *tools) {
 }
 
 static void spell(const struct tools *tools, const char *path, char *into, size_t size) {
-    static const char *const words[] = {"SECRET", "PROJECT", "CLOSED"};
-    char secret[128];
+    static const char *const words[] = {"SECRET", "PROJECT", "CLOSED", "EXTRA", "WAY"};
+    char secret[128], way[128];
+    tools_path(tools, "way", way, sizeof way);
     tools_path(tools, "outside/secret", secret, sizeof secret);
-    const char *const meanings[] = {secret, tools->project, tools->closed};
+    const char *const meanings[] = {secret, tools->project, tools->closed, tools->extra, way};
     for (size_t i = 0; i < COUNT_OF(words); i++) {
         if (strncmp(path, words[i], strlen(words[i])) == 0) {
             (void)snprintf(into, size, "%s%s", meanings[i], path + strlen(words[i]));
@@ -131,27 +167,28 @@ static void assert_untouched(struct tools *tools) {
     assert_int_not_equal(stat(path, &about), 0);
 }
 
-static void two_hundred_calls_do_not_get_out(void **state) {
-    struct tools *tools = *state;
-    make_traps(tools);
+/* Every tool with every path; how many were refused. */
+static unsigned attack(struct tools *tools, const struct attack *with) {
     unsigned refused = 0;
     for (size_t i = 0; i < COUNT_OF(calls); i++) {
-        for (size_t j = 0; j < COUNT_OF(paths); j++) {
+        for (size_t j = 0; j < with->count; j++) {
+            const char *given = with->paths[j], *name = strrchr(given, '/');
+            name = name == NULL ? given : name + 1;
             bool link_itself = strcmp(calls[i][0], "delete_file") == 0 &&
-                               (strcmp(paths[j], "file") == 0 || strcmp(paths[j], "hop") == 0 ||
-                                strcmp(paths[j], "loop") == 0 || strcmp(paths[j], "null") == 0);
+                               (strcmp(name, "file") == 0 || strcmp(name, "hop") == 0 ||
+                                strcmp(name, "loop") == 0 || strcmp(name, "null") == 0);
             if (link_itself) {
-                continue; /* These are in the project, whatever they point to. */
+                continue; /* These are in a root, whatever they point to. */
             }
             char path[256], arguments[512];
-            spell(tools, paths[j], path, sizeof path);
+            spell(tools, given, path, sizeof path);
             (void)snprintf(arguments, sizeof arguments, "{\"path\":\"%s%s", path, calls[i][1]);
             AUTO(mem_release)
             struct tools_answer *answer = tools_call(tools, calls[i][0], arguments);
             assert_null(strstr(answer->content, "the secret"));
             assert_null(strstr(answer->content, "the rows"));
             assert_null(strstr(answer->content, "root:"));
-            if (!answer->failed && !may_succeed(calls[i][0], paths[j])) {
+            if (!answer->failed && !may_succeed(calls[i][0], given)) {
                 fail_msg("%s %s: %s", calls[i][0], arguments, answer->content);
             }
             assert_true(answer->failed ? answer->diff[0] == '\0' : true);
@@ -159,7 +196,77 @@ static void two_hundred_calls_do_not_get_out(void **state) {
         }
         assert_untouched(tools);
     }
-    assert_in_range(refused, 200, 400);
+    return refused;
+}
+
+static void two_hundred_calls_do_not_get_out(void **state) {
+    struct tools *tools = *state;
+    make_traps(tools);
+    const struct attack with = {paths, COUNT_OF(paths)};
+    assert_in_range(attack(tools, &with), 200, 400);
+}
+
+/* The third root is one whose folder was replaced by a link after it was granted. */
+static void an_extra_root_is_no_way_out_either(void **state) {
+    struct tools *tools = *state;
+    make_traps(tools);
+    tools_folder(tools, "extra/a");
+    tools_link(tools, "extra/out", "../outside");
+    tools_link(tools, "extra/file", "../outside/secret");
+    char path[256], way[256];
+    tools_path(tools, "outside", path, sizeof path);
+    tools_path(tools, "way", way, sizeof way);
+    tools_link(tools, "extra/absolute", path);
+    tools_link(tools, "way", path);
+    tools_link(tools, "extra/hop", "file");
+    tools_link(tools, "extra/loop", "loop");
+    tools_link(tools, "extra/root", "/proc/self/root");
+    tools_link(tools, "extra/self", "/proc/self");
+    tools_link(tools, "extra/fd", "/proc/self/fd");
+    tools_link(tools, "extra/a/chain", "../out");
+    tools_link(tools, "extra/climb", "..");
+    tools_link(tools, "extra/toclosed", "../project/closed");
+    tools_link(tools, "extra/null", "/dev/null");
+    tools_path(tools, "extra/pipe", path, sizeof path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    struct tool_root roots[3] = {tools->roots[0], tools->roots[1], {way, ROOT_WRITE}};
+    tools->place.roots = roots;
+    tools->place.root_count = COUNT_OF(roots);
+    const struct attack with = {extra_paths, COUNT_OF(extra_paths)};
+    for (unsigned access = ROOT_READ; access <= ROOT_WRITE; access++) {
+        roots[1].access = (enum root_access)access;
+        assert_in_range(attack(tools, &with), COUNT_OF(extra_paths) * 5, 400);
+    }
+    char write[512];
+    roots[1].access = ROOT_READ;
+    (void)snprintf(write, sizeof write, "{\"path\":\"%s/a/new\",\"content\":\"x\"}", tools->extra);
+    tools_refuse(tools, "write_file", write, "may be read but not written");
+    roots[1].access = ROOT_WRITE;
+    AUTO(mem_release) struct tools_answer *wrote = tools_call(tools, "write_file", write);
+    assert_false(wrote->failed);
+    assert_string_equal(tools_content(tools, "extra/a/new").text, "x");
+}
+
+static void what_may_be_granted_is_a_folder_where_it_really_is(void **state) {
+    struct tools *tools = *state;
+    char path[256], outside[256];
+    struct extra_root root = {.path = ""};
+    struct why why;
+    tools_link(tools, "link", "outside");
+    tools_path(tools, "link", path, sizeof path);
+    tools_path(tools, "outside", outside, sizeof outside);
+    assert_int_equal(extra_root_find(path, tools->closed, &root, &why).code, ERR_NONE);
+    assert_string_equal(root.path, outside);
+    static const char *const never[] = {
+        "/",    "//", "/proc", "/proc/self/root", "/proc/self/fd", "/sys",
+        "/dev", "a",  "",      "/none/of\nthese"};
+    for (size_t i = 0; i < COUNT_OF(never); i++) {
+        assert_int_not_equal(extra_root_find(never[i], "", &root, &why).code, ERR_NONE);
+    }
+    assert_int_not_equal(extra_root_find(tools->closed, tools->closed, &root, &why).code, ERR_NONE);
+    tools_path(tools, "outside/secret", path, sizeof path);
+    assert_int_equal(extra_root_find(path, "", &root, &why).code, ERR_BAD_FIELD);
+    assert_string_equal(root.path, outside); /* Failure leaves it as it was. */
 }
 
 static void links_are_removed_and_not_what_they_lead_to(void **state) {
@@ -295,6 +402,8 @@ int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
         TOOLS_TEST(two_hundred_calls_do_not_get_out),
+        TOOLS_TEST(an_extra_root_is_no_way_out_either),
+        TOOLS_TEST(what_may_be_granted_is_a_folder_where_it_really_is),
         TOOLS_TEST(links_are_removed_and_not_what_they_lead_to),
         TOOLS_TEST(arguments_are_read_strictly),
         TOOLS_TEST(a_link_that_is_swapped_in_leads_nowhere),

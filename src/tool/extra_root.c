@@ -1,0 +1,116 @@
+/* extra_root.c: what may be granted, and where it really is. */
+#include "tool/extra_root.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/utf8.h"
+#include "tool/place_path.h"
+#include "tool/requests.h"
+
+/* The kernel shows itself in these, processes and devices included: no folders of files. */
+static const char *const never[] = {"/proc", "/sys", "/dev"};
+
+/* It stands in rows, in prompts and on terminals. */
+static bool is_plain(const char *path) {
+    size_t len = strlen(path);
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)path[i] < 0x20 || path[i] == 0x7f) {
+            return false;
+        }
+    }
+    return utf8_valid(path, len);
+}
+
+static struct err refuse(enum err_code code, struct why *why, const char *path, const char *words) {
+    why_set(why, "\"%.200s\" %s", path, words);
+    return err_make(code, "tool: extra root");
+}
+
+static struct err open_folder(const char *path, int *ret_fd, struct why *why) {
+    int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        *ret_fd = fd;
+        return ERR_OK;
+    }
+    switch (errno) {
+    case ENOENT:
+        return refuse(ERR_NOT_FOUND, why, path, "does not exist");
+    case ENOTDIR:
+        return refuse(ERR_BAD_FIELD, why, path, "is not a folder");
+    default:
+        return refuse(ERR_FORBIDDEN, why, path, "cannot be opened by drover");
+    }
+}
+
+static struct err check_real(const char *real, const char *closed, struct why *why) {
+    if (strcmp(real, "/") == 0) {
+        return refuse(ERR_FORBIDDEN, why, real, "is everything there is: name a folder below");
+    }
+    for (size_t i = 0; i < COUNT_OF(never); i++) {
+        if (place__below(real, never[i]) != NULL) {
+            return refuse(ERR_FORBIDDEN, why, real, "is no folder of files");
+        }
+    }
+    if (closed[0] != '\0' && place__below(real, closed) != NULL) {
+        return refuse(ERR_FORBIDDEN, why, real, "belongs to drover itself");
+    }
+    return is_plain(real) ? ERR_OK
+                          : refuse(ERR_BAD_FIELD, why, "(the folder)",
+                                   "has a name that cannot be shown as text");
+}
+
+struct err extra_root_find(const char *path, const char *closed, struct extra_root *ret_root,
+                           struct why *why) {
+    if (path[0] != '/' || !is_plain(path)) {
+        return refuse(ERR_BAD_FIELD, why, path[0] == '/' ? "path" : path,
+                      "must be an absolute path, as plain text");
+    }
+    AUTO(fd_release) int fd = -1;
+    struct err err = open_folder(path, &fd, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    struct extra_root root;
+    if (!place__path_of(fd, root.path, sizeof root.path)) {
+        return refuse(ERR_BAD_FIELD, why, path, "has too long a path");
+    }
+    err = check_real(root.path, closed, why);
+    if (!err_failed(err)) {
+        *ret_root = root;
+    }
+    return err;
+}
+
+/* What it asks for beyond what there is. */
+static struct err check_new(const struct tool_place *place, const struct access_request *request,
+                            const struct extra_root *root, struct why *why) {
+    struct place_path path;
+    struct err err = place_resolve(place, root->path, request->access, &path, NULL);
+    return err_failed(err) ? ERR_OK
+                           : refuse(ERR_CONFLICT, why, root->path,
+                                    "is within your reach already, with that access");
+}
+
+struct err extra_root_look(const struct tool_call *call, const struct tool_place *place,
+                           struct tool_look *look) {
+    struct access_request request;
+    struct extra_root root = {.path = ""};
+    struct why why = {.text = ""};
+    access_request_read(call, &request);
+    struct err err = extra_root_find(request.path, place->closed, &root, &why);
+    if (!err_failed(err)) {
+        err = check_new(place, &request, &root, &why);
+    }
+    text_add_str(&look->subjects[0], request.path);
+    text_add_str(&look->subjects[1], root.path);
+    look->subject_count = root.path[0] == '\0' || strcmp(request.path, root.path) == 0 ? 1 : 2;
+    if (err_failed(err)) {
+        text_add_str(&look->refusal, why.text);
+    }
+    bool failed = text_failed(&look->subjects[0]) || text_failed(&look->subjects[1]);
+    return failed ? err_make(ERR_OUT_OF_MEMORY, "tool: subject") : ERR_OK;
+}
