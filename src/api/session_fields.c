@@ -3,6 +3,7 @@
 
 #include "api/sessions.h"
 #include "base/json.h"
+#include "tool/check.h"
 
 void session_fields_init(struct session_fields *fields) {
     *fields = (struct session_fields){.version = 0};
@@ -128,6 +129,11 @@ struct err session_fields_read(const json_t *json, enum session_body body,
     fields->project = bytes_of(project);
     fields->parent = bytes_of(parent);
     fields->archived = json_object_get(json, "archived") != NULL ? &fields->archived_value : NULL;
+    const json_t *checked = json_object_get(settings, "check");
+    err = checked == NULL ? ERR_OK : check_setting_check(checked, why);
+    if (err_failed(err)) {
+        return err;
+    }
     err = object_read(settings, "settings", &fields->settings_text, &fields->settings, why);
     if (!err_failed(err)) {
         err = object_read(metadata, "metadata", &fields->metadata_text, &fields->metadata, why);

@@ -174,6 +174,7 @@ void talk__perform(struct talk *talk, struct turn_plan *plan) {
     case TURN_NEXT_START:
     case TURN_NEXT_WAIT:
     case TURN_NEXT_PARK:
+    case TURN_NEXT_CHECK:
         talk__enter(talk, TALK_WORKING);
         talk__work(talk, &talk->plan);
         rest(talk);

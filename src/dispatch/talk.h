@@ -53,6 +53,7 @@ struct talk_work {
     struct tool_call call;
     struct tool_result result;
     enum turn_card_end end;
+    bool wrote;       /* Files of the project. */
     struct text spec; /* Owned: of a child that begins. */
     char *child;      /* Owned: run_… of one that has ended; "": none. */
     int64_t child_attempt, child_exit, child_ms;
@@ -106,6 +107,8 @@ struct talk_errand {
     struct turn_item *items; /* Owned. */
     struct turn_card_result card;
     struct turn_child child;
+    struct turn_check_start check_start;
+    struct turn_check_end check_end;
     struct talk_work *work; /* Borrowed: it waits for us. */
 };
 
@@ -160,5 +163,25 @@ void work__fail(struct talk_work *work, const char *words);
 /* talk_child.c */
 void child__begin(struct talk_work *work);
 void child__fetch(struct talk_work *work);
+enum child_length { CHILD_SHORT, CHILD_LONG };
+struct child_order {
+    const char *command; /* NULL: the first of the words. */
+    const json_t *words; /* An array of texts, or NULL. */
+    int64_t timeout_ms;  /* 0: none. */
+    enum child_length length;
+};
+MUST_CHECK struct err child__write_spec(const struct talk_work *work,
+                                        const struct child_order *order, struct text *spec);
+/* A job with the work's spec. */
+struct run_new child__new_run(const struct talk_work *work, const char *label);
+struct child_output {
+    char *bytes; /* Owned. */
+    struct log_read read;
+};
+/* At most `size` bytes from the end. */
+struct child_output child__read_end(const struct talk_work *work, enum log_stream stream,
+                                    size_t size);
+/* talk_check.c */
+void check__begin(struct talk_work *work);
 
 #endif

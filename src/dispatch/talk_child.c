@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "dispatch/talk.h"
 #include "tool/requests.h"
 
@@ -10,12 +11,14 @@ enum { OUTPUT_BYTES = 4 * COMMAND_OUTPUT_MAX, SPEC_OUTPUT_MAX = 16 << 20 };
 
 /* --- The begin -------------------------------------------------------------------------------- */
 
-static void add_words(const struct command_request *request, struct text *spec) {
+static void add_words(const struct child_order *order, struct text *spec) {
     text_add_str(spec, "{\"argv\":[");
-    text_add_json(spec, request->command, strlen(request->command));
-    for (size_t i = 0; i < json_array_size(request->args); i++) {
-        const char *word = json_string_value(json_array_get(request->args, i));
-        text_add_char(spec, ',');
+    if (order->command != NULL) {
+        text_add_json(spec, order->command, strlen(order->command));
+    }
+    for (size_t i = 0; i < json_array_size(order->words); i++) {
+        const char *word = json_string_value(json_array_get(order->words, i));
+        text_add_str(spec, i > 0 || order->command != NULL ? "," : "");
         text_add_json(spec, word, strlen(word));
     }
     text_add_char(spec, ']');
@@ -23,25 +26,25 @@ static void add_words(const struct command_request *request, struct text *spec) 
 
 /* A command of a tool is kept inside where the kernel can do that; background work runs as the user
  * (decisions/021). */
-static void write_spec(const struct talk_work *work, const struct command_request *request,
-                       struct text *spec) {
-    bool is_long = tool_get(work->call.id)->length == TOOL_LONG;
-    add_words(request, spec);
+struct err child__write_spec(const struct talk_work *work, const struct child_order *order,
+                             struct text *spec) {
+    add_words(order, spec);
     text_add_str(spec, ",\"cwd\":");
     text_add_json(spec, work->root, strlen(work->root));
-    if (request->timeout_ms > 0) {
-        text_addf(spec, ",\"timeout_ms\":%lld", (long long)request->timeout_ms);
+    if (order->timeout_ms > 0) {
+        text_addf(spec, ",\"timeout_ms\":%lld", (long long)order->timeout_ms);
     }
     text_addf(spec, ",\"limits\":{\"output\":%d}", SPEC_OUTPUT_MAX);
-    if (!is_long && work->talk->turns->options.sandbox) {
+    if (order->length == CHILD_SHORT && work->talk->turns->options.sandbox) {
         text_add_str(spec, ",\"sandbox\":\"on\"");
     }
-    if (is_long) {
+    if (order->length == CHILD_LONG) {
         text_add_str(spec, ",\"notify\":[{\"session\":");
         text_add_json(spec, work->talk->plan.session.data, work->talk->plan.session.len);
         text_add_str(spec, "}]");
     }
     text_add_char(spec, '}');
+    return text_failed(spec) ? err_make(ERR_OUT_OF_MEMORY, "turns: command") : ERR_OK;
 }
 
 static struct err child_tx(struct tx *tx, void *ctx) {
@@ -65,50 +68,66 @@ static struct id new_run(const struct talk *talk) {
     return id_make("run", world_wall_ms(world), random);
 }
 
+struct run_new child__new_run(const struct talk_work *work, const char *label) {
+    size_t len = strcspn(label, "\n\r\t");
+    const struct turns_options *options = &work->talk->turns->options;
+    return (struct run_new){.run = new_run(work->talk),
+                            .key = {"", 0},
+                            .label = {label, utf8_cut((struct bytes){label, len}, JOB_LABEL_MAX)},
+                            .spec = {work->spec.data, work->spec.len},
+                            .kind = KIND_JOB,
+                            .bounds = {.slots = options->jobs_max, .host = options->host}};
+}
+
 void child__begin(struct talk_work *work) {
     struct talk *talk = work->talk;
     struct command_request request;
     command_request_read(&work->call, &request);
+    bool is_long = tool_get(work->call.id)->length == TOOL_LONG;
+    const struct child_order order = {.command = request.command,
+                                      .words = request.args,
+                                      .timeout_ms = request.timeout_ms,
+                                      .length = is_long ? CHILD_LONG : CHILD_SHORT};
     text_init(&work->spec, RUN_SPEC_MAX);
-    write_spec(work, &request, &work->spec);
-    if (text_failed(&work->spec)) {
+    if (err_failed(child__write_spec(work, &order, &work->spec))) {
         work__fail(work, "The command is too long.");
         return;
     }
     const char *label = request.description[0] != '\0' ? request.description : request.command;
     struct talk_errand *errand = talk__errand(talk, child_tx, begun);
-    size_t len = strcspn(label, "\n\r\t");
     errand->work = work;
     errand->key.bounds.slots = talk->turns->options.jobs_max;
-    errand->child =
-        (struct turn_child){.key = errand->key,
-                            .part = work->part,
-                            .is_long = tool_get(work->call.id)->length == TOOL_LONG,
-                            .run = {.run = new_run(talk),
-                                    .key = {"", 0},
-                                    .label = {label, len < JOB_LABEL_MAX ? len : JOB_LABEL_MAX},
-                                    .spec = {work->spec.data, work->spec.len},
-                                    .kind = KIND_JOB,
-                                    .bounds = errand->key.bounds}};
+    errand->child = (struct turn_child){.key = errand->key,
+                                        .part = work->part,
+                                        .is_long = is_long,
+                                        .run = child__new_run(work, label)};
     talk__send(errand);
 }
 
 /* --- The end ---------------------------------------------------------------------------------- */
 
-struct output {
-    char *bytes; /* Owned. */
-    struct log_read read;
-};
-
-static struct output read_stream(const struct talk_work *work, enum log_stream stream) {
+static struct child_output read_stream(const struct talk_work *work, struct log_place place,
+                                       size_t size) {
     char name[PROTOCOL_NAME_MAX];
-    struct output output = {.bytes = mem_new(OUTPUT_BYTES)};
+    struct child_output output = {.bytes = mem_new(size)};
     int len = snprintf(name, sizeof name, "%s.%lld", work->child, (long long)work->child_attempt);
-    const struct log_place place = {.name = name, .stream = stream};
+    place.name = name;
     bool fits = len > 0 && (size_t)len < sizeof name;
     if (!fits || err_failed(spool_log_read(work->talk->turns->options.spool, &place, output.bytes,
-                                           OUTPUT_BYTES, &output.read))) {
+                                           size, &output.read))) {
         output.read = (struct log_read){0};
+    }
+    return output;
+}
+
+struct child_output child__read_end(const struct talk_work *work, enum log_stream stream,
+                                    size_t size) {
+    struct log_place place = {.stream = stream};
+    struct child_output output = read_stream(work, place, size);
+    if (output.read.size > (int64_t)output.read.len) {
+        mem_free(output.bytes);
+        place.offset = output.read.size - (int64_t)size;
+        output = read_stream(work, place, size);
     }
     return output;
 }
@@ -121,7 +140,9 @@ static enum command_state state_of(const struct talk_work *work) {
 
 static void fetch_run(struct pool_job *job) {
     struct talk_work *work = CONTAINER_OF(job, struct talk_work, job);
-    struct output out = read_stream(work, LOG_OUT), err = read_stream(work, LOG_ERR);
+    const struct log_place first = {.stream = LOG_OUT}, second = {.stream = LOG_ERR};
+    struct child_output out = read_stream(work, first, OUTPUT_BYTES);
+    struct child_output err = read_stream(work, second, OUTPUT_BYTES);
     const struct command_end end = {.state = state_of(work),
                                     .exit_code = work->child_exit >= 0 ? (int)work->child_exit : -1,
                                     .out = {out.bytes, out.read.len},

@@ -102,7 +102,8 @@ void work__settle(struct talk_work *work) {
         .key = errand->key,
         .part = work->part,
         .end = work->end,
-        .result = {result->content.data == NULL ? "" : result->content.data, result->content.len}};
+        .result = {result->content.data == NULL ? "" : result->content.data, result->content.len},
+        .wrote = work->wrote};
     talk__send(errand);
 }
 
@@ -172,6 +173,8 @@ static void work_done(struct pool_job *job) {
         fail(work, "There was no memory to do this; try it again.");
     }
     work->end = end_of(work);
+    work->wrote =
+        work->end == CARD_SUCCEEDED && (tool_get(work->call.id)->needs & TOOL_NEEDS_WRITE) != 0;
     work__settle(work);
 }
 
@@ -227,6 +230,10 @@ static bool read_call(struct talk_work *work) {
 }
 
 static void begin(struct talk_work *work) {
+    if (work->part == TURN_CHECK_PART) {
+        check__begin(work);
+        return;
+    }
     if (!read_call(work)) {
         work__settle(work);
         return;

@@ -135,6 +135,7 @@ struct err turns__close_card(struct tx *tx, struct turn *turn, const struct card
     }
     bool good = card->state == PART_STATE_SUCCEEDED || card->state == PART_STATE_PENDING;
     turn->row.mistakes = good ? 0 : turn->row.mistakes + 1;
+    turn->row.mistakes_told = good ? 0 : turn->row.mistakes_told;
     return err_failed(err) ? err : turns__event_card_finished(tx, turn, card, result);
 }
 
@@ -329,6 +330,7 @@ struct err tx_turn_card_end(struct tx *tx, const struct turn_card_result *result
         return err;
     }
     card.state = state_of(result->end);
+    turn.row.wrote = turn.row.wrote || result->wrote;
     err = turns__close_card(tx, &turn, &card, result_of(result));
     return err_failed(err) ? err : turns__advance(tx, &turn, &result->key.bounds, plan);
 }

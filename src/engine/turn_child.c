@@ -181,7 +181,7 @@ struct err turns__child_ended(struct tx *tx, const struct run_row *child, struct
     bool found = false;
     struct err err = find_owner(tx, child->id, &found, &owner);
     if (err_failed(err) || !found) {
-        return err;
+        return err_failed(err) ? err : turns__check_ended(tx, child);
     }
     err = runs__find_id(tx, owner.run, &found, &turn.run);
     if (err_failed(err) || !found) {

@@ -7,7 +7,8 @@
 
 #define TURN_COLUMNS                                                                               \
     "run, session, began_by, question, answer, calls, calls_max, step, call, from_seq, mistakes,"  \
-    " repeats, answered, last_call, model, last, begun"
+    " repeats, answered, last_call, model, last, begun, mistakes_told, wrote, check_run,"          \
+    " failed_checks"
 
 static const char *const trigger_names[TURN_TRIGGER_COUNT] = {
 #define X(trigger, name) name,
@@ -51,7 +52,11 @@ static struct err read_row(struct tx *tx, const struct rows *rows, struct turn_r
                            .last_call = rows_int(rows, 13) != 0,
                            .model = rows_text(rows, 14),
                            .last = rows_text(rows, 15),
-                           .begun = rows_int(rows, 16) != 0};
+                           .begun = rows_int(rows, 16) != 0,
+                           .mistakes_told = rows_int(rows, 17),
+                           .wrote = rows_int(rows, 18) != 0,
+                           .check_run = rows_int(rows, 19),
+                           .failed_checks = rows_int(rows, 20)};
     if (!trigger_find(rows_text(rows, 2), &row.trigger)) {
         return err_make(ERR_STORE_CORRUPT, "turns: a word of a row");
     }
@@ -90,16 +95,22 @@ static void fill(const struct turn_row *row, struct arg *args) {
                                  arg_int(row->repeats),
                                  arg_int(row->answered ? 1 : 0),
                                  arg_int(row->last_call ? 1 : 0),
-                                 arg_text(row->last)};
+                                 arg_text(row->last),
+                                 arg_int(row->mistakes_told),
+                                 arg_int(row->wrote ? 1 : 0),
+                                 arg_int(row->check_run),
+                                 arg_int(row->failed_checks)};
     memcpy(args, filled, sizeof filled);
 }
-enum { CHANGING = 11 };
+enum { CHANGING = 15 };
 
 struct err turns__insert(struct tx *tx, const struct turn_row *row) {
     static const char sql[] =
         "INSERT INTO turns (run, begun, calls, step, call, from_seq, mistakes, repeats, answered,"
-        " last_call, last, session, began_by, question, calls_max, model, answer)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+        " last_call, last, mistakes_told, wrote, check_run, failed_checks, session, began_by,"
+        " question, calls_max, model, answer)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
+        " $18, $19, $20, $21)";
     struct arg args[CHANGING + 6];
     fill(row, args);
     const char *trigger = trigger_names[row->trigger];
@@ -115,7 +126,8 @@ struct err turns__insert(struct tx *tx, const struct turn_row *row) {
 struct err turns__write(struct tx *tx, const struct turn_row *row) {
     static const char sql[] =
         "UPDATE turns SET begun = $2, calls = $3, step = $4, call = $5, from_seq = $6,"
-        " mistakes = $7, repeats = $8, answered = $9, last_call = $10, last = $11 WHERE run = $1";
+        " mistakes = $7, repeats = $8, answered = $9, last_call = $10, last = $11,"
+        " mistakes_told = $12, wrote = $13, check_run = $14, failed_checks = $15 WHERE run = $1";
     struct arg args[CHANGING];
     fill(row, args);
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);

@@ -38,9 +38,12 @@ struct turn_row {
     int64_t step;     /* The last one given out. */
     int64_t call;     /* The step of the model's call that is out; 0: none. */
     int64_t from_seq; /* Where the stream's events of that call begin. */
-    int64_t mistakes, repeats;
+    int64_t mistakes, mistakes_told, repeats;
+    int64_t check_run; /* id of the run that checks what was written; 0: none. */
+    int64_t failed_checks;
     struct bytes last; /* Digest of the last calls and their results; "". */
     bool begun, answered, last_call;
+    bool wrote; /* A step wrote files, and nothing was checked since. */
 };
 
 /* Everything about one turn that a transaction holds. */
@@ -81,6 +84,8 @@ MUST_CHECK struct err turns__advance(struct tx *tx, struct turn *turn,
                                      const struct run_bounds *bounds, struct turn_plan *plan);
 
 void turns__plan_begin(struct turn_plan *plan);
+/* For the model, behind the step that was taken last. */
+MUST_CHECK struct err turns__add_notice(struct tx *tx, const struct turn *turn, struct bytes words);
 
 /* --- Spans (turn_span.c) ---------------------------------------------------------------------- */
 
@@ -103,6 +108,14 @@ MUST_CHECK struct err turns__close_card(struct tx *tx, struct turn *turn, const 
 /* Called by runs__end for a run that may be a card's child (turn_child.c). */
 MUST_CHECK struct err turns__child_ended(struct tx *tx, const struct run_row *child,
                                          struct bytes output);
+
+/* --- Checks (turn_check.c) -------------------------------------------------------------------- */
+
+/* Whether one runs, or has ended. */
+MUST_CHECK struct err turns__check_find(struct tx *tx, struct turn *turn,
+                                        enum turn_check *ret_check, struct run_row *ret_run);
+/* Called by turns__child_ended for a run that may be a check. */
+MUST_CHECK struct err turns__check_ended(struct tx *tx, const struct run_row *child);
 
 /* --- Ends (turn_end.c) ------------------------------------------------------------------------ */
 

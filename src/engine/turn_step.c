@@ -112,7 +112,10 @@ static struct turn_facts facts_of(const struct turn *turn, const struct cards *c
                                .last = row->last_call,
                                .calls = row->calls,
                                .calls_max = row->calls_max,
+                               .wrote = row->wrote,
+                               .failed_checks = row->failed_checks,
                                .mistakes = row->mistakes,
+                               .mistakes_told = row->mistakes_told,
                                .repeats = row->repeats};
     for (size_t i = 0; i < cards->count; i++) {
         facts.ready += is_ready(&cards->at[i]);
@@ -177,24 +180,23 @@ static struct err count_repeats(struct tx *tx, struct turn *turn, struct turn_fa
 
 /* --- A call of the model ---------------------------------------------------------------------- */
 
-static struct err add_notice(struct tx *tx, const struct turn *turn, const char *words) {
-    const struct message_part part = {.message = turn->row.answer,
-                                      .step = turn->row.step,
-                                      .kind = PART_NOTICE,
-                                      .text = {words, strlen(words)}};
+struct err turns__add_notice(struct tx *tx, const struct turn *turn, struct bytes words) {
+    const struct message_part part = {
+        .message = turn->row.answer, .step = turn->row.step, .kind = PART_NOTICE, .text = words};
     return cards__add_plain(tx, &part);
 }
 
-static struct err add_nudges(struct tx *tx, const struct turn *turn, const struct turn_facts *facts,
+static struct err add_nudges(struct tx *tx, struct turn *turn, const struct turn_facts *facts,
                              bool last) {
     enum turn_nudge nudge = turn_nudge(facts);
     struct err err = ERR_OK;
     if (nudge == TURN_NUDGE_MISTAKES) {
-        err = add_notice(tx, turn, nudge_mistakes);
+        turn->row.mistakes_told = facts->mistakes;
+        err = turns__add_notice(tx, turn, BYTES(nudge_mistakes));
     } else if (nudge == TURN_NUDGE_REPEATS) {
-        err = add_notice(tx, turn, nudge_repeats);
+        err = turns__add_notice(tx, turn, BYTES(nudge_repeats));
     }
-    return err_failed(err) || !last ? err : add_notice(tx, turn, nudge_last);
+    return err_failed(err) || !last ? err : turns__add_notice(tx, turn, BYTES(nudge_last));
 }
 
 static struct err join_one(struct tx *tx, const struct turn *turn, struct message_row *row) {
@@ -322,20 +324,48 @@ static struct err start_cards(struct tx *tx, struct turn *turn, const struct tur
     return park(tx, turn, plan);
 }
 
+/* --- Checks ----------------------------------------------------------------------------------- */
+
+/* Nothing of it is stored before somebody has looked whether there is a check at all. */
+static struct err plan_check(const struct turn *turn, const struct run_row *run,
+                             struct turn_plan *plan) {
+    struct card card = {.number = TURN_CHECK_PART};
+    bool ended = turn->row.check_run != 0;
+    if (ended) {
+        card.tool = run->label;
+        card.child_run = run->run;
+        card.child_attempt = run->attempt;
+        card.child_exit = run->exit_code;
+        card.child_state = run->state;
+        card.child_cause = run->cause;
+        card.child_ended = true;
+    }
+    struct err err = plan_card(&card, plan);
+    plan->cards[0].step = turn->row.check_run;
+    return err;
+}
+
 /* --- The step --------------------------------------------------------------------------------- */
 
-static struct err take_step(struct tx *tx, struct turn *turn, const struct turn_step *step,
-                            const struct turn_facts *facts, const struct cards *cards,
-                            struct turn_plan *plan) {
-    plan->next = step->next;
-    switch (step->next) {
+struct step {
+    struct turn_facts facts;
+    struct cards cards;
+    struct run_row check; /* The run that checks, where there is one. */
+};
+
+static struct err take_step(struct tx *tx, struct turn *turn, const struct turn_step *next,
+                            const struct step *step, struct turn_plan *plan) {
+    plan->next = next->next;
+    switch (next->next) {
     case TURN_NEXT_CALL:
     case TURN_NEXT_LAST_CALL:
-        return start_call(tx, turn, facts, plan);
+        return start_call(tx, turn, &step->facts, plan);
     case TURN_NEXT_START:
-        return start_cards(tx, turn, facts, cards, plan);
+        return start_cards(tx, turn, &step->facts, &step->cards, plan);
     case TURN_NEXT_PARK:
         return park(tx, turn, plan);
+    case TURN_NEXT_CHECK:
+        return plan_check(turn, &step->check, plan);
     case TURN_NEXT_WAIT:
     case TURN_NEXT_END:
         break;
@@ -343,22 +373,30 @@ static struct err take_step(struct tx *tx, struct turn *turn, const struct turn_
     return ERR_OK;
 }
 
-struct err turns__advance(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
-                          struct turn_plan *plan) {
-    const struct bytes none = {"", 0};
-    struct cards cards = {.count = 0};
-    struct err err = cards__open(tx, turn->row.answer, &cards);
+/* What is counted at a call is counted once: while something is checked, it is not. */
+static struct err find_facts(struct tx *tx, struct turn *turn, struct step *step) {
+    struct err err = cards__open(tx, turn->row.answer, &step->cards);
     if (err_failed(err)) {
         return err;
     }
-    struct turn_facts facts = facts_of(turn, &cards);
-    err = find_steering(tx, turn, &facts.steered);
+    step->facts = facts_of(turn, &step->cards);
+    err = turns__check_find(tx, turn, &step->facts.check, &step->check);
     if (!err_failed(err)) {
-        err = find_room(tx, turn, &facts.full);
+        err = find_steering(tx, turn, &step->facts.steered);
     }
-    if (!err_failed(err) && cards.count == 0 && turn->run.stop == CAUSE_NONE) {
-        err = count_repeats(tx, turn, &facts);
+    if (!err_failed(err)) {
+        err = find_room(tx, turn, &step->facts.full);
     }
+    enum turn_next next = turn_next(&step->facts).next;
+    bool call = next == TURN_NEXT_CALL || next == TURN_NEXT_LAST_CALL;
+    return err_failed(err) || !call ? err : count_repeats(tx, turn, &step->facts);
+}
+
+struct err turns__advance(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
+                          struct turn_plan *plan) {
+    const struct bytes none = {"", 0};
+    struct step step = {.cards = {.count = 0}};
+    struct err err = find_facts(tx, turn, &step);
     if (!err_failed(err)) {
         err = plan_turn(turn, plan);
     }
@@ -368,13 +406,13 @@ struct err turns__advance(struct tx *tx, struct turn *turn, const struct run_bou
     if (err_failed(err)) {
         return err;
     }
-    struct turn_step step = turn_next(&facts);
-    err = take_step(tx, turn, &step, &facts, &cards, plan);
+    struct turn_step next = turn_next(&step.facts);
+    err = take_step(tx, turn, &next, &step, plan);
     if (!err_failed(err)) {
         err = turns__write(tx, &turn->row);
     }
-    if (!err_failed(err) && step.next == TURN_NEXT_END) {
-        err = turns__end(tx, turn, step.cause, none, bounds);
+    if (!err_failed(err) && next.next == TURN_NEXT_END) {
+        err = turns__end(tx, turn, next.cause, none, bounds);
     }
     return err;
 }

@@ -174,6 +174,7 @@ struct turn_card_result {
     int64_t part;
     enum turn_card_end end;
     struct bytes result; /* What the model sees: text or JSON, at most TURN_RESULT_MAX. */
+    bool wrote;          /* Files of the project are not what they were. */
 };
 MUST_CHECK struct err tx_turn_card_end(struct tx *tx, const struct turn_card_result *result,
                                        struct turn_plan *plan);
@@ -188,6 +189,28 @@ struct turn_child {
 };
 MUST_CHECK struct err tx_turn_child(struct tx *tx, const struct turn_child *child,
                                     struct turn_plan *plan);
+
+/* --- Checks (turn_check.c) -------------------------------------------------------------------- */
+
+/* TURN_NEXT_CHECK: cards[0] is none of the message's. Its `step` is the check, 0 when it is to
+ * begin; else its child is the run that ended, and its tool what was run. */
+enum { TURN_CHECK_PART = 0 };
+
+/* What was written is checked by a run of its own, or by nothing. */
+struct turn_check_start {
+    struct turn_key key;
+    bool none;          /* There is nothing that checks this project. */
+    struct run_new run; /* owner and parent are filled in here. */
+};
+MUST_CHECK struct err tx_turn_check_start(struct tx *tx, const struct turn_check_start *start,
+                                          struct turn_plan *plan);
+struct turn_check_end {
+    struct turn_key key;
+    int64_t check;     /* As it was planned. */
+    struct bytes note; /* For the model: it failed; "": it did not, or nobody knows. */
+};
+MUST_CHECK struct err tx_turn_check_end(struct tx *tx, const struct turn_check_end *end,
+                                        struct turn_plan *plan);
 
 /* --- The prompt ------------------------------------------------------------------------------- */
 

@@ -60,6 +60,20 @@ static struct turn_step next_tools(const struct turn_facts *facts) {
     return (struct turn_step){.next = next};
 }
 
+/* Before the model is asked again, and never instead: a check ends no turn. */
+static enum turn_next next_check(const struct turn_facts *facts, enum turn_next otherwise) {
+    switch (facts->check) {
+    case TURN_CHECK_RUNS:
+        return TURN_NEXT_WAIT;
+    case TURN_CHECK_ENDED:
+        return TURN_NEXT_CHECK;
+    case TURN_CHECK_NONE:
+        break;
+    }
+    bool wanted = facts->wrote && facts->failed_checks < TURN_CHECKS_FAILED_MAX;
+    return wanted ? TURN_NEXT_CHECK : otherwise;
+}
+
 struct turn_step turn_next(const struct turn_facts *facts) {
     if (facts->stop != CAUSE_NONE) {
         return end_with(facts->stop);
@@ -73,18 +87,20 @@ struct turn_step turn_next(const struct turn_facts *facts) {
     if (facts->answered && !facts->steered) {
         return end_with(CAUSE_COMPLETED);
     }
-    if (facts->mistakes >= TURN_MISTAKES_MAX) {
+    if (facts->mistakes_told > 0 && facts->mistakes >= facts->mistakes_told + TURN_MISTAKES_MORE) {
         return end_with(CAUSE_TOOL_MISTAKES);
     }
     if (facts->repeats >= TURN_REPEATS_MAX) {
         return end_with(CAUSE_NO_PROGRESS);
     }
     bool last = facts->full || facts->calls + 1 >= facts->calls_max;
-    return (struct turn_step){.next = last ? TURN_NEXT_LAST_CALL : TURN_NEXT_CALL};
+    return (struct turn_step){.next =
+                                  next_check(facts, last ? TURN_NEXT_LAST_CALL : TURN_NEXT_CALL)};
 }
 
 enum turn_nudge turn_nudge(const struct turn_facts *facts) {
-    if (facts->mistakes == TURN_MISTAKES_NUDGE) {
+    /* One answer may bring several that fail: it is told at the next chance, once. */
+    if (facts->mistakes >= TURN_MISTAKES_NUDGE && facts->mistakes_told == 0) {
         return TURN_NUDGE_MISTAKES;
     }
     return facts->repeats == TURN_REPEATS_NUDGE ? TURN_NUDGE_REPEATS : TURN_NUDGE_NONE;

@@ -3,7 +3,7 @@
  *                  ┌──────────────── its tools are done ────────────────┐
  *                  v                                                    │
  *   begins ──> CALL the model ──answer──> START tools ──> WAIT for them ┘
- *                  │    │                     (or for somebody's yes)
+ *                  │    │                     (or for somebody's yes), and CHECK what they wrote
  *                  │    └── no tools, nobody steers: ENDS, with the answer
  *                  └─────── a failure that no retry cured, a stop, a limit: ENDS
  *
@@ -57,12 +57,14 @@ enum {
     TURN_CALLS_MAX = 100,          /* Calls of the model. */
     TURN_CALLS_FOLLOW_UP_MAX = 12, /* Of a turn that a notice began. */
     TURN_MISTAKES_NUDGE = 3,       /* Failed tool calls in a row, before it is told so, */
-    TURN_MISTAKES_MAX = 6,         /* and before it ends. */
+    TURN_MISTAKES_MORE = 3,        /* and so many more, before it ends. */
     TURN_REPEATS_NUDGE = 3, /* The same call with the same result, in a row, before it is told, */
     TURN_REPEATS_MAX = 6,   /* and before it ends. */
     TURN_TOOLS_AT_ONCE = 8,
+    TURN_CHECKS_FAILED_MAX = 3, /* Of which the model is told; then nothing is checked any more. */
 };
 
+enum turn_check { TURN_CHECK_NONE, TURN_CHECK_RUNS, TURN_CHECK_ENDED /* Nobody has its result. */ };
 struct turn_facts {
     enum run_cause stop; /* It was asked to end, and why; CAUSE_NONE: not asked. */
     bool answered;       /* The last call of the model came with an answer and no tool call. */
@@ -70,11 +72,15 @@ struct turn_facts {
     bool steered;        /* Messages wait to join. */
     bool full;           /* Its message holds one more answer of a model, and its end. */
     int64_t calls, calls_max;
-    int64_t mistakes; /* Failed calls of tools in a row. */
-    int64_t repeats;  /* How often in a row the same call came. */
-    int64_t ready;    /* Cards that may begin now. */
-    int64_t running;  /* Cards that have begun. */
-    int64_t asking;   /* Cards that wait for somebody's yes, or answer. */
+    bool wrote; /* A step wrote files, and nothing was checked since. */
+    enum turn_check check;
+    int64_t failed_checks; /* Of which the model was told. */
+    int64_t mistakes;      /* Failed calls of tools in a row, */
+    int64_t mistakes_told; /* and how many they were when it was told; 0: it was not. */
+    int64_t repeats;       /* How often in a row the same call came. */
+    int64_t ready;         /* Cards that may begin now. */
+    int64_t running;       /* Cards that have begun. */
+    int64_t asking;        /* Cards that wait for somebody's yes, or answer. */
 };
 enum turn_next {
     TURN_NEXT_CALL,      /* The model, */
@@ -82,6 +88,7 @@ enum turn_next {
     TURN_NEXT_START,     /* Tools. */
     TURN_NEXT_WAIT,      /* For tools that run. */
     TURN_NEXT_PARK,      /* For somebody. */
+    TURN_NEXT_CHECK,     /* What was written: begins a check, or fetches its result. */
     TURN_NEXT_END,
 };
 struct turn_step {

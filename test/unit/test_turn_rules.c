@@ -125,11 +125,55 @@ static void failing_calls_are_told_once_and_then_end_it(void **state) {
     facts.mistakes = TURN_MISTAKES_NUDGE;
     assert_int_equal(turn_next(&facts).next, TURN_NEXT_CALL);
     assert_int_equal(turn_nudge(&facts), TURN_NUDGE_MISTAKES);
-    facts.mistakes++;
+    facts.mistakes_told = facts.mistakes++;
     assert_int_equal(turn_nudge(&facts), TURN_NUDGE_NONE);
-    facts.mistakes = TURN_MISTAKES_MAX;
+    facts.mistakes = TURN_MISTAKES_NUDGE + TURN_MISTAKES_MORE - 1;
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_CALL);
+    facts.mistakes++;
     assert_int_equal(turn_next(&facts).cause, CAUSE_TOOL_MISTAKES);
     assert_int_equal(turn_next(&facts).state, RUN_FAILED);
+}
+
+/* Several calls of one answer fail at once: neither is the nudge left out, nor does it end before
+ * it was told. */
+static void many_calls_that_fail_at_once_are_told_before_they_end_it(void **state) {
+    (void)state;
+    struct turn_facts facts = fresh();
+    facts.calls = 1;
+    facts.mistakes = 8;
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_CALL);
+    assert_int_equal(turn_nudge(&facts), TURN_NUDGE_MISTAKES);
+    facts.mistakes_told = 8;
+    facts.mistakes = 10;
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_CALL);
+    assert_int_equal(turn_nudge(&facts), TURN_NUDGE_NONE);
+    facts.mistakes = 11;
+    assert_int_equal(turn_next(&facts).cause, CAUSE_TOOL_MISTAKES);
+}
+
+static void what_was_written_is_checked_before_the_model_is_asked(void **state) {
+    (void)state;
+    struct turn_facts facts = fresh();
+    facts.calls = 1;
+    facts.wrote = true;
+    facts.ready = 1;
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_START); /* Not in the middle of a step. */
+    facts.ready = 0;
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_CHECK);
+    facts.wrote = false;
+    facts.check = TURN_CHECK_RUNS;
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_WAIT);
+    facts.check = TURN_CHECK_ENDED;
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_CHECK);
+    facts.check = TURN_CHECK_NONE;
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_CALL);
+    facts.wrote = true;
+    facts.calls = facts.calls_max - 1;
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_CHECK);
+    facts.failed_checks = TURN_CHECKS_FAILED_MAX;
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_LAST_CALL);
+    facts.stop = CAUSE_STOPPED;
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_END);
 }
 
 static void the_same_call_again_and_again_is_told_once_and_then_ends_it(void **state) {
@@ -172,6 +216,8 @@ int main(void) {
         cmocka_unit_test(a_message_that_steers_keeps_an_answered_turn_going),
         cmocka_unit_test(the_last_call_is_made_without_tools_and_ends_the_turn_degraded),
         cmocka_unit_test(failing_calls_are_told_once_and_then_end_it),
+        cmocka_unit_test(many_calls_that_fail_at_once_are_told_before_they_end_it),
+        cmocka_unit_test(what_was_written_is_checked_before_the_model_is_asked),
         cmocka_unit_test(the_same_call_again_and_again_is_told_once_and_then_ends_it),
         cmocka_unit_test(each_end_has_an_honest_state),
         cmocka_unit_test(a_policy_is_found_by_its_name_alone),

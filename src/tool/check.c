@@ -1,0 +1,180 @@
+/* check.c: finding the check of a project, and telling of its failure. */
+#include "tool/check.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "tool/context_place.h"
+#include "tool/work.h"
+
+enum { PACKAGE_MAX = 1 << 20, LINE_BYTES = CHECK_WORDS_MAX * (CHECK_WORD_MAX + 1) };
+
+struct err check_setting_check(const json_t *value, struct why *why) {
+    size_t count = json_array_size(value);
+    bool fits = json_is_false(value) || (count > 0 && count <= CHECK_WORDS_MAX);
+    for (size_t i = 0; i < count && fits; i++) {
+        const json_t *word = json_array_get(value, i);
+        size_t len = json_string_length(word);
+        fits = json_is_string(word) && len <= CHECK_WORD_MAX && (i > 0 || len > 0) &&
+               memchr(json_string_value(word), '\0', len) == NULL;
+    }
+    if (!fits) {
+        why_set(why, "check: false, or a command: 1 to %d words of at most %d bytes",
+                CHECK_WORDS_MAX, CHECK_WORD_MAX);
+        return err_make(ERR_BAD_FIELD, "tool: check");
+    }
+    return ERR_OK;
+}
+
+void check_write_line(const json_t *words, struct text *text) {
+    for (size_t i = 0; i < json_array_size(words); i++) {
+        text_add_str(text, i > 0 ? " " : "");
+        text_add_str(text, json_string_value(json_array_get(words, i)));
+    }
+}
+
+/* --- Finding ---------------------------------------------------------------------------------- */
+
+static bool is_there(const char *root, const char *name) {
+    AUTO(mem_release) char *text = NULL;
+    size_t len = 0;
+    bool cut = false;
+    return context__read(root, name, 1, &text, &len, &cut) != CONTEXT_ABSENT;
+}
+
+static const char *manager_of(const char *root) {
+    return is_there(root, "pnpm-lock.yaml") ? "pnpm" : is_there(root, "yarn.lock") ? "yarn" : "npm";
+}
+
+/* The name of the script, or NULL. A file that cannot be read is one without scripts. */
+static const char *script_of(const char *root) {
+    static const char *const names[] = {"build", "compile", "typecheck"};
+    AUTO(mem_release) char *text = NULL;
+    AUTO(json_release) json_t *package = NULL;
+    size_t len = 0;
+    bool cut = false;
+    if (context__read(root, "package.json", PACKAGE_MAX, &text, &len, &cut) != CONTEXT_FOUND ||
+        cut || err_failed(json_parse(text, len, JSON_DEPTH_MAX, &package, NULL))) {
+        return NULL;
+    }
+    const json_t *scripts = json_object_get(package, "scripts");
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        if (json_is_string(json_object_get(scripts, names[i]))) {
+            return names[i];
+        }
+    }
+    return NULL;
+}
+
+/* As if the model had called it. */
+static bool is_allowed(const struct tool_place *place, tool_set tools, const json_t *words) {
+    const struct tool *tool = tool_get(TOOL_RUN_COMMAND);
+    AUTO(text_done) struct text line;
+    text_init(&line, LINE_BYTES);
+    check_write_line(words, &line);
+    const struct bytes subject = {line.data, line.len};
+    const struct permission_question question = {.tool = {tool->name, strlen(tool->name)},
+                                                 .kind = tool->subject,
+                                                 .subjects = &subject,
+                                                 .subject_count = 1,
+                                                 .otherwise = tool->permission};
+    return (tools & tool_set_of(TOOL_RUN_COMMAND)) != 0 && !text_failed(&line) &&
+           permission_judge(place->rules, &question).permission == PERMISSION_ALLOW;
+}
+
+static struct err find_script(const struct tool_place *place, tool_set tools, json_t **ret_words) {
+    const char *root = place->roots[0].path, *script = script_of(root);
+    if (script == NULL) {
+        return ERR_OK;
+    }
+    AUTO(json_release) json_t *words = json_pack("[s,s,s]", manager_of(root), "run", script);
+    if (words == NULL) {
+        return err_make(ERR_OUT_OF_MEMORY, "tool: check");
+    }
+    if (is_allowed(place, tools, words)) {
+        *ret_words = words;
+        words = NULL;
+    }
+    return ERR_OK;
+}
+
+struct err check_find(const struct tool_place *place, const json_t *settings, tool_set tools,
+                      json_t **ret_words) {
+    json_t *declared = json_object_get(settings, "check");
+    *ret_words = NULL;
+    if (place->root_count == 0) {
+        return ERR_OK;
+    }
+    if (declared == NULL) {
+        return find_script(place, tools, ret_words);
+    }
+    if (json_is_array(declared) && !err_failed(check_setting_check(declared, NULL))) {
+        *ret_words = json_incref(declared);
+    }
+    return ERR_OK;
+}
+
+/* --- Telling ---------------------------------------------------------------------------------- */
+
+static bool begins(char c) {
+    return ((unsigned char)c & 0xC0) != 0x80;
+}
+
+static size_t characters(const struct text *text) {
+    size_t count = 0;
+    for (size_t i = 0; i < text->len; i++) {
+        count += begins(text->data[i]) ? 1 : 0;
+    }
+    return count;
+}
+
+/* The last `count` characters. */
+static void add_end(struct text *text, const struct text *from, size_t count) {
+    size_t at = from->len;
+    while (at > 0 && count > 0) {
+        at--;
+        count -= begins(from->data[at]) ? 1 : 0;
+    }
+    if (at > 0) {
+        text_add_str(text, "[…]");
+    }
+    text_add(text, from->data == NULL ? "" : from->data + at, from->len - at);
+}
+
+static void add_plain(struct text *plain, struct bytes output) {
+    text_init(plain, 3 * output.len + 1);
+    work_add_text(plain, output);
+}
+
+static void add_output(const struct check_failure *failure, struct text *text) {
+    AUTO(text_done) struct text out;
+    AUTO(text_done) struct text err;
+    add_plain(&out, failure->out);
+    add_plain(&err, failure->err);
+    const size_t max = CHECK_OUTPUT_MAX, half = max / 2;
+    size_t of_out = characters(&out), of_err = characters(&err);
+    size_t err_max = of_out < half ? max - of_out : half;
+    err_max = of_err < err_max ? of_err : err_max;
+    add_end(text, &out, max - err_max);
+    bool parted = out.len == 0 || err.len == 0 || out.data[out.len - 1] == '\n';
+    text_add_str(text, parted ? "" : "\n");
+    add_end(text, &err, err_max);
+    text->failed = text->failed || text_failed(&out) || text_failed(&err);
+}
+
+void check_write_note(const struct check_failure *failure, struct text *text) {
+    text_addf(text, "[drover: after these changes the check of this project, %s, ", failure->line);
+    switch (failure->state) {
+    case CHECK_EXITED:
+        text_addf(text, "failed with exit code %d", failure->exit_code);
+        break;
+    case CHECK_SIGNALED:
+        text_add_str(text, "was ended by a signal");
+        break;
+    case CHECK_TIMED_OUT:
+        text_addf(text, "did not end within %d seconds", CHECK_TIMEOUT_MS / 1000);
+        break;
+    }
+    text_add_str(text, ". Put right what your changes broke. The end of its output:]\n");
+    add_output(failure, text);
+}
