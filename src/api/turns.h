@@ -1,6 +1,6 @@
 /* turns.h: messages to sessions, and what their turns ask of people, over HTTP.
  *
- *   POST /api/v1/sessions/{id}/messages   say something: a turn answers it
+ *   POST /api/v1/sessions/{id}/messages   say something: a turn answers it; ?wait=
  *   POST /api/v1/sessions/{id}/stop       the turn that runs ends; what it said stays
  *   GET  /api/v1/approvals                what waits for somebody's answer
  *   GET  /api/v1/approvals/{id}           one of them
@@ -17,15 +17,22 @@
 #include "dispatch/dispatch.h"
 #include "http/http.h"
 #include "http/server.h"
+#include "journal/hub.h"
 #include "loop/loop.h"
 #include "store/store.h"
 
 struct turns_api {
     struct loop *loop;
     struct store *store;
+    struct hub *hub;
     struct dispatch *dispatch;
     const struct connections *connections; /* Which model is asked by sessions that name none. */
 };
+
+/* Shared by the files of turns. */
+enum { TURNS_OWNER, TURNS_WAIT, TURNS_WAIT_MAX_S = 600 };
+extern const struct one_kind turns__session;
+void turns__say(struct exchange *exchange, void *ctx);
 
 struct route_table turns_table(struct turns_api *api);
 struct route_table approvals_table(struct turns_api *api);

@@ -420,6 +420,7 @@ static struct err rooms_open(struct daemon *daemon) {
     daemon->runs_api = work_api(daemon->work);
     daemon->runs_api.hub = daemon->hub;
     daemon->turns_api = work_turns_api(daemon->work);
+    daemon->turns_api.hub = daemon->hub;
     daemon->sessions_api =
         (struct sessions_api){.loop = daemon->loop,
                               .store = daemon->store,

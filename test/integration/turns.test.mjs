@@ -65,6 +65,50 @@ test("what broke off is taken back, and said once", async (t) => {
   assert.equal(textOf(message).split("half").length, 2);
 });
 
+// --- Who waits for it ----------------------------------------------------------------------------
+
+test("?wait answers with the text of the last step", async (t) => {
+  const turns = await Turns.open(t);
+  const session = await turns.session();
+  const waited = (text, more) =>
+    turns.ask("POST", `/sessions/${session}/messages?wait=60`, { text, ...more });
+  const text = script(say("first I look"), call("recall", { query: "x" }), say("done: 1"));
+  const { status, json } = await waited(text, { client_id: "w" });
+  assert.deepEqual([status, json.state, json.cause], [201, "succeeded", "completed"]);
+  const stored = (await turns.messages(session)).at(-1);
+  const last = stored.parts.filter((part) => part.kind === "text").at(-1);
+  assert.equal(json.text, last.text);
+  const again = await waited(text, { client_id: "w" });
+  assert.deepEqual([again.json.run, again.json.repeated], [json.run, true]);
+  assert.equal(again.json.text, json.text);
+  const failed = await waited("fail: auth");
+  assert.deepEqual([failed.json.state, failed.json.cause], ["failed", "auth_failed"]);
+});
+
+test("a wait that is over before the turn answers without its text", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen();
+  const target = `/sessions/${listener.session}/messages`;
+  const short = await turns.ask("POST", `${target}?wait=1`, { text: HANGS });
+  assert.deepEqual([short.json.state, short.json.text], ["running", null]);
+  const next = turns.ask("POST", `${target}?wait=60`, { text: "behind it" });
+  await listener.until("queue_changed");
+  assert.equal((await turns.ask("POST", `/sessions/${listener.session}/stop`)).status, 200);
+  assert.equal((await next).json.state, "succeeded");
+});
+
+test("who waits in a session that is deleted is told so", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen();
+  const target = `/sessions/${listener.session}`;
+  const waits = turns.ask("POST", `${target}/messages?wait=60`, { text: HANGS });
+  await listener.until("delta");
+  assert.equal((await turns.ask("DELETE", target)).status, 200);
+  const { status, json } = await waits; // It may have seen the turn's end before the session's.
+  if (status === 201) assert.equal(json.state, "cancelled");
+  else assert.deepEqual([status, json.code], [404, "not_found"]);
+});
+
 // --- Failures ------------------------------------------------------------------------------------
 
 const FAILURES = [

@@ -1,0 +1,270 @@
+/* turns_say.c: a message to a session. The answer means that it is on disk, and will be answered; with
+ * ?wait= it is the turn's own, where that ends in time. A wait that ends early costs nothing: the
+ * turn goes on, and its text is in the session.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/one.h"
+#include "api/op.h"
+#include "api/turns.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "engine/messages.h"
+#include "engine/turn_reply.h"
+#include "engine/turns.h"
+
+/* --- A message -------------------------------------------------------------------------------- */
+
+enum { HEAD_MAX = 4 << 20 };
+
+struct say_op {
+    struct op op;
+    struct turns_api *api;
+    struct turn_message message; /* Its texts are borrowed from the exchange, and from below. */
+    struct default_model model;
+    struct text head;  /* Owned: of the answer, what was decided when the message came. */
+    char run[ID_SIZE]; /* Of the turn. */
+    char stream[sizeof "session:" + ID_SIZE];
+    uint64_t until_ns; /* The wait is over then; 0: there is none. */
+    int64_t seq;       /* What the stream had when the turn was looked at. */
+    bool ended, waiting, no_wait;
+    struct hub_watch watch;
+    struct timer timer;
+};
+
+static struct bytes bytes_of(const char *text) {
+    return text == NULL ? (struct bytes){"", 0} : (struct bytes){text, strlen(text)};
+}
+
+static void add(struct text *text, const char *name, struct bytes value) {
+    text_add_str(text, name);
+    text_add_json(text, value.data, value.len);
+}
+
+static void write_head(const struct turn_accepted *accepted, struct text *text) {
+    static const char *const words[] = {[TURN_DECIDE_QUEUE] = "queued",
+                                        [TURN_DECIDE_REFUSE] = "refused",
+                                        [TURN_DECIDE_STOP] = "interrupted",
+                                        [TURN_DECIDE_UNDO] = "rolled_back",
+                                        [TURN_DECIDE_JOIN] = "joined"};
+    add(text, "{\"message\":", accepted->message);
+    add(text, ",\"run\":", accepted->run.run);
+    text_add_str(text, ",\"decision\":\"");
+    text_add_str(text, words[accepted->decision]);
+    text_add_str(text, accepted->repeated ? "\",\"repeated\":true" : "\",\"repeated\":false");
+    text_add_str(text, ",\"undone\":");
+    if (accepted->undone.len > 0) {
+        text_add(text, accepted->undone.data, accepted->undone.len);
+    } else {
+        text_add_str(text, "null");
+    }
+}
+
+/* `said` data NULL: it has not ended. */
+static void write_answer(struct say_op *say, const struct run_row *run, struct bytes said) {
+    struct text *text = &say->op.answer;
+    text_add(text, say->head.data, say->head.len);
+    add(text, ",\"state\":", bytes_of(run_state_name(run->state)));
+    if (run->cause == CAUSE_NONE) {
+        text_add_str(text, ",\"cause\":null");
+    } else {
+        add(text, ",\"cause\":", bytes_of(run_cause_name(run->cause)));
+    }
+    if (said.data == NULL) {
+        text_add_str(text, ",\"text\":null}");
+    } else {
+        add(text, ",\"text\":", said);
+        text_add_char(text, '}');
+    }
+}
+
+static struct err say_run(struct tx *tx, void *ctx) {
+    struct say_op *say = ctx;
+    struct turn_accepted accepted;
+    op_restart(&say->op);
+    text_clear(&say->head);
+    struct err err = tx_turn_submit(tx, &say->message, &accepted, &say->op.why);
+    if (err.code == ERR_NOT_FOUND) {
+        return one_absent(&turns__session, &say->op.why);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    write_head(&accepted, &say->head);
+    if (text_failed(&say->head)) {
+        return err_make(ERR_OUT_OF_MEMORY, "turns: answer");
+    }
+    write_answer(say, &accepted.run, (struct bytes){NULL, 0});
+    memcpy(say->run, accepted.run.run.data, accepted.run.run.len);
+    return op_written(&say->op);
+}
+
+static void say_end(struct say_op *say, struct err result) {
+    hub_watch_stop(&say->watch);
+    timer_stop(say->api->loop, &say->timer);
+    op_answer(&say->op, result);
+    text_done(&say->head);
+    mem_free(say);
+}
+
+/* --- The wait --------------------------------------------------------------------------------- */
+
+/*            ┌────────────────────────────────┐
+ *            v                                │ the session's stream goes on
+ *   said ─> LOOKING ── not ended, time left ──> WAITING ── time is up, drain, client gone ─┐
+ *            └── ended, error, or no time left ──> answered <──────────────────────────────┘
+ */
+static void look(struct say_op *say);
+
+static struct err look_run(struct tx *tx, void *ctx) {
+    struct say_op *say = ctx;
+    struct turn_reply reply;
+    op_restart(&say->op);
+    const struct session_key *session = &say->message.session;
+    struct err err = tx_turn_reply(tx, session, bytes_of(say->run), &reply);
+    if (err_failed(err)) {
+        why_set(&say->op.why, "the session was deleted while its turn ran");
+        return err;
+    }
+    say->seq = reply.seq;
+    say->ended = run_state_final(reply.run.state);
+    write_answer(say, &reply.run, reply.text);
+    return op_written(&say->op);
+}
+
+static void on_news(struct hub_watch *watch, struct err result) {
+    struct say_op *say = CONTAINER_OF(watch, struct say_op, watch);
+    say->waiting = false;
+    timer_stop(say->api->loop, &say->timer);
+    if (err_failed(result)) {
+        say_end(say, result);
+    } else {
+        look(say);
+    }
+}
+
+static void on_time(struct timer *timer) {
+    say_end(CONTAINER_OF(timer, struct say_op, timer), ERR_OK); /* As it was seen last. */
+}
+
+static void on_cut(struct exchange *exchange, void *ctx) {
+    struct say_op *say = ctx;
+    say->no_wait = true;
+    if (say->waiting) {
+        say_end(say, ERR_OK);
+    }
+}
+
+static void look_done(struct err result, void *ctx) {
+    struct say_op *say = ctx;
+    uint64_t now_ns = world_mono_ns(loop_world(say->api->loop));
+    if (err_failed(result) || say->ended || say->no_wait || now_ns >= say->until_ns) {
+        say_end(say, result);
+        return;
+    }
+    say->waiting = true;
+    const struct hub_subscribe what = {
+        .owner = say->message.session.owner, .name = bytes_of(say->stream), .after = say->seq};
+    timer_start(say->api->loop, &say->timer, (say->until_ns - now_ns) / 1000000 + 1, on_time);
+    hub_watch_start(say->api->hub, &what, &say->watch, on_news);
+}
+
+static void look(struct say_op *say) {
+    store_read(say->api->store, look_run, look_done, say);
+}
+
+static void say_done(struct err result, void *ctx) {
+    struct say_op *say = ctx;
+    if (!err_failed(result) && say->until_ns > 0 && !say->no_wait) {
+        look(say);
+    } else {
+        say_end(say, result);
+    }
+}
+
+/* --- The request ------------------------------------------------------------------------------ */
+
+static struct err read_body(const struct exchange *exchange, struct turn_message *message,
+                            struct why *why) {
+    const char *text = NULL, *client = NULL, *policy = NULL, *model = NULL;
+    const struct json_field fields[] = {
+        {.name = "text",
+         .kind = JSON_KIND_TEXT,
+         .required = true,
+         .min = 1,
+         .max = TURN_TEXT_MAX,
+         .text = &text},
+        {.name = "client_id",
+         .kind = JSON_KIND_TEXT,
+         .min = 1,
+         .max = MESSAGE_CLIENT_ID_MAX,
+         .text = &client},
+        {.name = "policy", .kind = JSON_KIND_TEXT, .text = &policy},
+        {.name = "model",
+         .kind = JSON_KIND_TEXT,
+         .min = 3,
+         .max = SESSION_MODEL_MAX,
+         .text = &model},
+    };
+    struct err err = json_read_fields(exchange_json(exchange), fields, COUNT_OF(fields), why);
+    if (err_failed(err)) {
+        return err;
+    }
+    message->text = bytes_of(text);
+    message->client = bytes_of(client);
+    message->model = bytes_of(model);
+    if (policy != NULL && !turn_policy_find(bytes_of(policy), &message->policy)) {
+        why_set(why, "policy: one of enqueue, reject, interrupt, rollback, steer");
+        return err_make(ERR_BAD_FIELD, "turns: policy");
+    }
+    return ERR_OK;
+}
+
+static struct id new_id(const struct turns_api *api, const char *prefix) {
+    const struct world *world = loop_world(api->loop);
+    uint8_t random[10];
+    world_random(world, random, sizeof random);
+    return id_make(prefix, world_wall_ms(world), random);
+}
+
+static void begin_wait(struct say_op *say, int64_t wait_s) {
+    const struct bytes session = say->message.session.session;
+    (void)snprintf(say->stream, sizeof say->stream, "session:%.*s", (int)session.len,
+                   session.data); /* It fits. */
+    say->until_ns = world_mono_ns(loop_world(say->api->loop)) + (uint64_t)wait_s * 1000000000U;
+    exchange_on_gone(say->op.exchange, on_cut, say);
+    exchange_on_drain(say->op.exchange, on_cut, say);
+}
+
+void turns__say(struct exchange *exchange, void *ctx) {
+    struct turns_api *api = ctx;
+    struct why why = {.text = ""};
+    struct one_key key;
+    if (!one_read(exchange, &turns__session, TURNS_OWNER, &key)) {
+        return;
+    }
+    struct turn_message message = {.session = {.owner = key.owner, .session = key.id},
+                                   .policy = TURN_ENQUEUE,
+                                   .run = new_id(api, "run"),
+                                   .message = new_id(api, "msg"),
+                                   .answer = new_id(api, "msg"),
+                                   .bounds = dispatch_bounds(api->dispatch)};
+    struct err err = read_body(exchange, &message, &why);
+    if (err_failed(err)) {
+        op_refuse(exchange, err, &why);
+        return;
+    }
+    struct say_op *op = mem_new(sizeof *op);
+    op_init(&op->op, exchange, 201);
+    op->api = api;
+    op->message = message;
+    text_init(&op->head, HEAD_MAX);
+    connections_default_model(api->connections, &op->model);
+    op->message.model_default = bytes_of(op->model.name);
+    int64_t wait_s = exchange_query_int(exchange, TURNS_WAIT);
+    if (wait_s > 0) {
+        begin_wait(op, wait_s);
+    }
+    store_write(api->store, say_run, say_done, op);
+}
