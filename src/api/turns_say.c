@@ -1,6 +1,6 @@
-/* turns_say.c: a message to a session. The answer means that it is on disk, and will be answered; with
- * ?wait= it is the turn's own, where that ends in time. A wait that ends early costs nothing: the
- * turn goes on, and its text is in the session.
+/* turns_say.c: a message to a session. The answer means that it is on disk, and will be answered;
+ * with ?wait= it is the turn's own, where that ends in time. A wait that ends early costs nothing:
+ * the turn goes on, and its text is in the session.
  */
 #include <stdio.h>
 #include <string.h>
