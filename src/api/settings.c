@@ -31,32 +31,40 @@ static void settings_show(struct exchange *exchange, void *ctx) {
 
 /* --- Change ----------------------------------------------------------------------------------- */
 
+enum { SAYS_MODEL, SAYS_INSTRUCTIONS, SAYS_EFFORT, SAYS_WINDOW, SAYS_REVIEW_MODEL, SAYS_COUNT };
+
 struct change_op {
     struct op op;
-    struct providers_api *api;    /* Borrowed. */
-    struct settings given;        /* Borrowed from the exchange. */
-    bool says[4];                 /* Whether the body says something of each. */
-    bool connection_found;        /* That default_model names one that was not set. */
+    struct providers_api *api; /* Borrowed. */
+    struct settings given;     /* Borrowed from the exchange. */
+    bool says[SAYS_COUNT];     /* Whether the body says something of each. */
+    /* That default_model, and review_model, name one that was not set. */
+    bool connection_found, review_found;
     struct settings_kept *merged; /* Owned: as they were committed. */
 };
-enum { SAYS_MODEL, SAYS_INSTRUCTIONS, SAYS_EFFORT, SAYS_WINDOW };
-
 static struct bytes connection_of(struct bytes model) {
     const char *slash = model.len > 0 ? memchr(model.data, '/', model.len) : NULL;
     return (struct bytes){model.data, slash != NULL ? (size_t)(slash - model.data) : 0};
 }
 
 /* A default that no connection can answer would fail every turn, and say so only then. */
-static struct err model_check(struct tx *tx, struct change_op *change) {
-    struct bytes name = connection_of(change->given.default_model);
-    bool there = name.len == 0 || change->connection_found;
+struct model_given {
+    const char *field;
+    struct bytes model;
+    bool found;
+};
+
+static struct err model_check(struct tx *tx, struct change_op *change,
+                              const struct model_given *given) {
+    struct bytes name = connection_of(given->model);
+    bool there = name.len == 0 || given->found;
     struct provider row;
     struct err err = there ? ERR_OK : tx_provider_find(tx, name, &there, &row);
     if (!err_failed(err) && !there) {
         why_set(&change->op.why,
-                "\"default_model\": there is no connection \"%.*s\"; GET /api/v1/providers lists "
-                "those there are",
-                (int)name.len, name.data);
+                "\"%s\": there is no connection \"%.*s\"; GET /api/v1/providers lists those there "
+                "are",
+                given->field, (int)name.len, name.data);
         return err_make(ERR_BAD_FIELD, "settings: model");
     }
     return err;
@@ -73,6 +81,9 @@ static void merge(const struct change_op *change, struct settings *settings) {
     if (change->says[SAYS_EFFORT]) {
         settings->effort = given->effort;
     }
+    if (change->says[SAYS_REVIEW_MODEL]) {
+        settings->review_model = given->review_model;
+    }
     if (change->says[SAYS_WINDOW]) {
         settings->window = given->window;
     }
@@ -83,8 +94,11 @@ static struct err change_run(struct tx *tx, void *ctx) {
     struct settings settings;
     op_restart(&change->op);
     struct err err = tx_settings_read(tx, &settings);
-    if (!err_failed(err) && change->says[SAYS_MODEL]) {
-        err = model_check(tx, change);
+    const struct model_given models[] = {
+        {"default_model", change->given.default_model, change->connection_found},
+        {"review_model", change->given.review_model, change->review_found}};
+    for (size_t i = 0; i < COUNT_OF(models) && !err_failed(err); i++) {
+        err = model_check(tx, change, &models[i]);
     }
     if (!err_failed(err)) {
         merge(change, &settings);
@@ -142,13 +156,18 @@ static bool model_fits(struct bytes model) {
     return model.len == 0 || (providers__name_fits(name) && rest > 0 && rest <= MODEL_NAME_MAX);
 }
 
-static struct err texts_read(struct change_op *change, json_t *const values[4]) {
+static struct err texts_read(struct change_op *change, json_t *const values[SAYS_COUNT]) {
     struct why *why = &change->op.why;
     struct settings *given = &change->given;
     if (values[SAYS_MODEL] != NULL &&
         (!text_of(values[SAYS_MODEL], SETTINGS_MODEL_MAX, &given->default_model) ||
          !model_fits(given->default_model))) {
         return bad(why, "default_model", "CONNECTION/MODEL");
+    }
+    if (values[SAYS_REVIEW_MODEL] != NULL &&
+        (!text_of(values[SAYS_REVIEW_MODEL], SETTINGS_MODEL_MAX, &given->review_model) ||
+         !model_fits(given->review_model))) {
+        return bad(why, "review_model", "CONNECTION/MODEL");
     }
     if (values[SAYS_INSTRUCTIONS] != NULL &&
         !text_of(values[SAYS_INSTRUCTIONS], SETTINGS_INSTRUCTIONS_MAX, &given->instructions)) {
@@ -175,12 +194,13 @@ static struct err window_read(struct change_op *change, const json_t *value) {
 }
 
 static struct err body_read(struct change_op *change) {
-    json_t *values[4] = {NULL, NULL, NULL, NULL};
+    json_t *values[SAYS_COUNT] = {NULL};
     const struct json_field fields[] = {
         {.name = "default_model", .kind = JSON_KIND_ANY, .value = &values[SAYS_MODEL]},
         {.name = "instructions", .kind = JSON_KIND_ANY, .value = &values[SAYS_INSTRUCTIONS]},
         {.name = "effort", .kind = JSON_KIND_ANY, .value = &values[SAYS_EFFORT]},
         {.name = "window", .kind = JSON_KIND_ANY, .value = &values[SAYS_WINDOW]},
+        {.name = "review_model", .kind = JSON_KIND_ANY, .value = &values[SAYS_REVIEW_MODEL]},
     };
     struct err err = json_read_fields(exchange_json(change->op.exchange), fields, COUNT_OF(fields),
                                       &change->op.why);
@@ -189,6 +209,15 @@ static struct err body_read(struct change_op *change) {
     }
     err = err_failed(err) ? err : texts_read(change, values);
     return err_failed(err) ? err : window_read(change, values[SAYS_WINDOW]);
+}
+
+/* Its connection is there without having been set. */
+static bool is_found(const struct providers_api *api, struct bytes model) {
+    struct bytes name = connection_of(model);
+    AUTO(mem_release) char *text = mem_copy(name.len > 0 ? name.data : "", name.len);
+    const struct model_connection *there =
+        models_connection_find(connections_models(api->connections), text);
+    return there != NULL && there->origin != NULL;
 }
 
 static void settings_patch(struct exchange *exchange, void *ctx) {
@@ -201,11 +230,8 @@ static void settings_patch(struct exchange *exchange, void *ctx) {
         change_done(err, change);
         return;
     }
-    struct bytes name = connection_of(change->given.default_model);
-    AUTO(mem_release) char *text = mem_copy(name.len > 0 ? name.data : "", name.len);
-    const struct model_connection *there =
-        models_connection_find(connections_models(change->api->connections), text);
-    change->connection_found = there != NULL && there->origin != NULL;
+    change->connection_found = is_found(change->api, change->given.default_model);
+    change->review_found = is_found(change->api, change->given.review_model);
     store_write(change->api->store, change_run, change_done, change);
 }
 
@@ -214,7 +240,7 @@ static void settings_patch(struct exchange *exchange, void *ctx) {
 #define TEXT "{\"type\":[\"string\",\"null\"]}"
 #define NUMBER "{\"type\":[\"integer\",\"null\"]}"
 #define PROPERTIES                                                                                 \
-    "\"default_model\":" TEXT ",\"instructions\":" TEXT                                            \
+    "\"default_model\":" TEXT ",\"review_model\":" TEXT ",\"instructions\":" TEXT                  \
     ",\"effort\":{\"enum\":[\"low\",\"medium\",\"high\",null]},\"window\":" NUMBER
 
 static const char patch_body[] =

@@ -9,12 +9,14 @@
 #include "cli/lines.h"
 #include "cli/talk.h"
 
-static const char *const keys[] = {"default_model", "instructions", "effort", "window"};
+static const char *const keys[] = {"default_model", "instructions", "effort", "review_model",
+                                   "window"};
 
 #define CONFIG_ABOUT                                                                               \
     "  default_model   CONNECTION/MODEL, for sessions that name none\n"                            \
     "  instructions    for sessions that have none of their own\n"                                 \
     "  effort          low, medium or high: how long models think\n"                               \
+    "  review_model    CONNECTION/MODEL that looks at calls under `review` [that of the turn]\n"   \
     "  window          tokens that a prompt may have, whatever is known of its model\n"            \
     "These are data of the daemon, shared by all clients. The configuration file (config.json,\n"  \
     "see 'drover serve --help') is another thing: what one daemon needs before it has any data.\n"
@@ -32,7 +34,10 @@ static struct err key_find(const char *text, const char **ret_key, struct why *w
             return ERR_OK;
         }
     }
-    why_set(why, "'%.100s' is none of default_model, instructions, effort, window", text);
+    why_set(why,
+            "'%.100s' is none of default_model, instructions, effort, review_model, "
+            "window",
+            text);
     return err_make(ERR_USAGE, "config: key");
 }
 

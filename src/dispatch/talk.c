@@ -56,7 +56,7 @@ static bool is_away(const struct talk *talk) {
         away = away || errand->away;
     }
     for (const struct talk_work *work = talk->works; work != NULL; work = work->next) {
-        away = away || work->away || work->fetch != NULL;
+        away = away || work->away || work->fetch != NULL || review__is_out(work->review);
     }
     return away;
 }

@@ -39,6 +39,7 @@ enum talk_state {
 };
 
 struct talk_errand;
+struct talk_review;
 /* A tool at work. */
 struct talk_work {
     struct talk_work *next;
@@ -49,6 +50,7 @@ struct talk_work {
     atomic_bool cancelled;
     bool away; /* In the pool, or in the store. */
     struct web_fetch *fetch;
+    struct talk_review *review; /* Owned; NULL: none. */
     struct err err;
     struct tool_call call;
     struct tool_result result;
@@ -109,6 +111,7 @@ struct talk_errand {
     struct turn_child child;
     struct turn_check_start check_start;
     struct turn_check_end check_end;
+    struct turn_review_end review_end;
     struct talk_work *work; /* Borrowed: it waits for us. */
 };
 
@@ -150,6 +153,7 @@ void talk__prepare(struct talk *talk);
 /* talk_call.c */
 void talk__call(struct talk *talk);
 void talk__cancel_call(struct talk *talk);
+enum run_cause talk__cause(enum model_cause cause);
 void talk__flush(struct talk *talk); /* What it said becomes durable, and then its end. */
 /* talk_judge.c: in the pool. */
 void talk__judge(struct talk *talk);
@@ -158,6 +162,8 @@ void talk__work(struct talk *talk, const struct turn_plan *plan);
 void talk__cancel_works(struct talk *talk);
 void work__free(struct talk_work *work);
 void work__settle(struct talk_work *work);
+/* The `done` of the errand with which a work ends. */
+void work__stored(struct talk_errand *errand);
 /* Its result is these words, and it failed. */
 void work__fail(struct talk_work *work, const char *words);
 /* talk_child.c */
@@ -181,6 +187,11 @@ struct child_output {
 /* At most `size` bytes from the end. */
 struct child_output child__read_end(const struct talk_work *work, enum log_stream stream,
                                     size_t size);
+/* talk_review.c */
+void review__begin(struct talk_work *work);
+MUST_CHECK bool review__is_out(const struct talk_review *review);
+void review__cancel(struct talk_review *review); /* NULL is allowed, as in the next one. */
+void review__free(struct talk_review *review);
 /* talk_check.c */
 void check__begin(struct talk_work *work);
 

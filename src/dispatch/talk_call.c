@@ -26,6 +26,10 @@ static const enum run_cause causes[MODEL_CAUSE_COUNT] = {
     [MODEL_CONNECTION_CHANGED] = CAUSE_MODEL_UNKNOWN,
 };
 
+enum run_cause talk__cause(enum model_cause cause) {
+    return causes[cause];
+}
+
 static struct err answer_tx(struct tx *tx, void *ctx) {
     struct talk_errand *errand = ctx;
     return tx_turn_answer(tx, &errand->answer, &errand->plan);

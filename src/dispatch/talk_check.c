@@ -18,15 +18,6 @@ enum {
     LINE_BYTES = 80000
 };
 
-static void done(struct talk_errand *errand) {
-    struct talk *talk = errand->talk;
-    struct turn_plan plan = errand->plan;
-    turn_plan_init(&errand->plan);
-    work__free(errand->work);
-    errand__free(errand);
-    talk__perform(talk, &plan);
-}
-
 /* False: nobody waits for it any more. */
 static bool is_wanted(struct talk_work *work) {
     struct talk *talk = work->talk;
@@ -81,7 +72,7 @@ static void find_done(struct pool_job *job) {
     if (!is_wanted(work)) {
         return;
     }
-    struct talk_errand *errand = talk__errand(work->talk, start_tx, done);
+    struct talk_errand *errand = talk__errand(work->talk, start_tx, work__stored);
     errand->work = work;
     errand->key.bounds.slots = work->talk->turns->options.jobs_max;
     errand->check_start = (struct turn_check_start){
@@ -143,7 +134,7 @@ static void note_done(struct pool_job *job) {
     if (!is_wanted(work)) {
         return;
     }
-    struct talk_errand *errand = talk__errand(work->talk, end_tx, done);
+    struct talk_errand *errand = talk__errand(work->talk, end_tx, work__stored);
     const struct text *note = &work->result.content;
     errand->work = work;
     errand->check_end = (struct turn_check_end){

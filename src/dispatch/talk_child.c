@@ -52,15 +52,6 @@ static struct err child_tx(struct tx *tx, void *ctx) {
     return tx_turn_child(tx, &errand->child, &errand->plan);
 }
 
-static void begun(struct talk_errand *errand) {
-    struct talk *talk = errand->talk;
-    struct turn_plan plan = errand->plan;
-    turn_plan_init(&errand->plan);
-    work__free(errand->work);
-    errand__free(errand);
-    talk__perform(talk, &plan);
-}
-
 static struct id new_run(const struct talk *talk) {
     const struct world *world = loop_world(talk->turns->options.loop);
     uint8_t random[10];
@@ -94,7 +85,7 @@ void child__begin(struct talk_work *work) {
         return;
     }
     const char *label = request.description[0] != '\0' ? request.description : request.command;
-    struct talk_errand *errand = talk__errand(talk, child_tx, begun);
+    struct talk_errand *errand = talk__errand(talk, child_tx, work__stored);
     errand->work = work;
     errand->key.bounds.slots = talk->turns->options.jobs_max;
     errand->child = (struct turn_child){.key = errand->key,

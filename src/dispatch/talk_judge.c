@@ -55,6 +55,8 @@ static void decide(struct said_item *item, const struct tool_call *call,
         item->verdict = TURN_ALLOW;
         break;
     case PERMISSION_REVIEW:
+        item->verdict = TURN_REVIEW;
+        break;
     case PERMISSION_ASK:
     case PERMISSION_COUNT:
         item->verdict = TURN_ASK;

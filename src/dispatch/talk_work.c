@@ -51,6 +51,7 @@ void work__free(struct talk_work *work) {
         at = &(*at)->next;
     }
     *at = work->next;
+    review__free(work->review);
     tool_call_done(&work->call);
     tool_result_done(&work->result);
     mem_free(work->tool);
@@ -79,7 +80,7 @@ static struct err end_tx(struct tx *tx, void *ctx) {
     return tx_turn_card_end(tx, &errand->card, &errand->plan);
 }
 
-static void ended(struct talk_errand *errand) {
+void work__stored(struct talk_errand *errand) {
     struct talk *talk = errand->talk;
     struct turn_plan plan = errand->plan;
     turn_plan_init(&errand->plan);
@@ -95,7 +96,7 @@ void work__settle(struct talk_work *work) {
         talk__maybe_free(talk);
         return;
     }
-    struct talk_errand *errand = talk__errand(talk, end_tx, ended);
+    struct talk_errand *errand = talk__errand(talk, end_tx, work__stored);
     const struct tool_result *result = &work->result;
     errand->work = work;
     errand->card = (struct turn_card_result){
@@ -261,8 +262,14 @@ static void begin(struct talk_work *work) {
 
 void talk__work(struct talk *talk, const struct turn_plan *plan) {
     for (size_t i = 0; i < plan->card_count; i++) {
-        if (!is_at_work(talk, plan->cards[i].part)) {
-            begin(work_new(talk, &plan->cards[i]));
+        const struct turn_card *card = &plan->cards[i];
+        if (is_at_work(talk, card->part)) {
+            continue;
+        }
+        if (card->review) {
+            review__begin(work_new(talk, card));
+        } else {
+            begin(work_new(talk, card));
         }
     }
 }
@@ -273,6 +280,7 @@ void talk__cancel_works(struct talk *talk) {
     for (struct talk_work *work = talk->works; work != NULL; work = next) {
         next = work->next;
         atomic_store(&work->cancelled, true);
+        review__cancel(work->review);
         if (work->fetch != NULL) {
             web_fetch_cancel(work->fetch);
             work->fetch = NULL;

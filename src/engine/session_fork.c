@@ -45,7 +45,8 @@ static struct err copy_parts(struct tx *tx, int64_t from, int64_t to) {
     static const char sql[] =
         "INSERT INTO parts (message, number, step, kind, state, name, call, run, bytes, data_bytes,"
         " data, text) SELECT $2, number, step, kind, CASE WHEN state IN ('ready', 'asking',"
-        " 'running', 'pending') THEN 'interrupted' ELSE state END, name, call, run, bytes,"
+        " 'reviewing', 'running', 'pending') THEN 'interrupted' ELSE state END, name, call, run, "
+        "bytes,"
         " data_bytes, data, text FROM parts WHERE message = $1";
     const struct arg args[] = {arg_int(from), arg_int(to)};
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* however many */);

@@ -166,7 +166,7 @@ static struct err tools_add(struct tx *tx, int64_t session, struct text *text) {
         " COALESCE(r.run, '') FROM parts p JOIN messages m ON m.id = p.message"
         " LEFT JOIN runs r ON r.id = p.run"
         " WHERE m.session = $1 AND m.status <> 'removed'"
-        " AND p.state IN ('ready', 'asking', 'running', 'pending')"
+        " AND p.state IN ('ready', 'asking', 'reviewing', 'running', 'pending')"
         " ORDER BY p.message, p.number LIMIT $2";
     const struct arg args[] = {arg_int(session), arg_int(TOOLS_MAX)};
     AUTO(rows_release) struct rows *rows = NULL;

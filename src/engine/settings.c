@@ -31,6 +31,8 @@ void settings_write_json(const struct settings *settings, struct text *text) {
     write_text(text, settings->instructions);
     text_add_str(text, ",\"effort\":");
     write_text(text, settings->effort);
+    text_add_str(text, ",\"review_model\":");
+    write_text(text, settings->review_model);
     text_add_str(text, ",\"window\":");
     if (settings->window > 0) {
         text_add_int(text, settings->window);
@@ -47,15 +49,18 @@ void settings_write_json(const struct settings *settings, struct text *text) {
 
 /* --- In memory -------------------------------------------------------------------------------- */
 
+enum { TEXTS = 4 };
+
 struct settings_kept {
     struct settings settings;
-    char *texts[3]; /* Owned. */
+    char *texts[TEXTS]; /* Owned. */
 };
 
-static void texts_of(struct settings *settings, struct bytes *ret_texts[3]) {
+static void texts_of(struct settings *settings, struct bytes *ret_texts[TEXTS]) {
     ret_texts[0] = &settings->default_model;
     ret_texts[1] = &settings->instructions;
     ret_texts[2] = &settings->effort;
+    ret_texts[3] = &settings->review_model;
 }
 
 struct settings_kept *settings_kept_new(void) {
@@ -64,7 +69,7 @@ struct settings_kept *settings_kept_new(void) {
 
 void settings_kept_put(struct settings_kept *kept, const struct settings *settings) {
     struct settings copy = *settings;
-    struct bytes *texts[3];
+    struct bytes *texts[TEXTS];
     texts_of(&copy, texts);
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         char *text = mem_copy(texts[i]->len > 0 ? texts[i]->data : "", texts[i]->len);
@@ -98,6 +103,7 @@ static struct bytes *text_named(struct settings *settings, struct bytes name) {
     return same(name, "default_model")  ? &settings->default_model
            : same(name, "instructions") ? &settings->instructions
            : same(name, "effort")       ? &settings->effort
+           : same(name, "review_model") ? &settings->review_model
                                         : NULL;
 }
 
@@ -178,5 +184,6 @@ struct err tx_settings_write(struct tx *tx, const struct settings *settings) {
     struct err err = text_write(tx, "default_model", settings->default_model);
     err = err_failed(err) ? err : text_write(tx, "instructions", settings->instructions);
     err = err_failed(err) ? err : text_write(tx, "effort", settings->effort);
+    err = err_failed(err) ? err : text_write(tx, "review_model", settings->review_model);
     return err_failed(err) ? err : number_write(tx, "window", settings->window);
 }

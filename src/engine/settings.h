@@ -3,6 +3,7 @@
  *   default_model   CONNECTION/MODEL, for sessions that name none
  *   instructions    for sessions that have none of their own
  *   effort          low, medium or high: how long models think; not set: their own
+ *   review_model    CONNECTION/MODEL that looks at calls under `review`; not set: the turn's own
  *   window          tokens: what a prompt may have, whatever is known of its model
  *
  * These are rows, shared by every client. What one process of the daemon needs before it has rows
@@ -31,8 +32,9 @@ enum {
 
 struct settings {
     struct bytes default_model, instructions, effort; /* Empty: not set. */
-    int64_t window;                                   /* 0: not set. */
-    int64_t changed_ms;                               /* 0: never. */
+    struct bytes review_model;
+    int64_t window;     /* 0: not set. */
+    int64_t changed_ms; /* 0: never. */
 };
 
 /* Whether it is one of the efforts; empty is none. */

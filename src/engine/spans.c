@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "base/utf8.h"
 
-static const char *const kind_names[SPAN_KIND_COUNT] = {"process", "model", "tool"};
+static const char *const kind_names[SPAN_KIND_COUNT] = {"process", "model", "tool", "review"};
 
 const char *span_kind_name(enum span_kind kind) {
     assert(kind < SPAN_KIND_COUNT);

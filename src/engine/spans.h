@@ -9,6 +9,8 @@
  * Threads    inside a store function; span_write_json: any.
  * Failure    as store.h.
  *
+ * A review is a call of a model about the call of a tool.
+ *
  * Step 0 of an attempt is its own process. A turn and an agent number their steps from 1, through
  * all of their attempts.
  */
@@ -29,7 +31,7 @@ enum {
     SPAN_REMOVE_MAX = 500, /* Rows that one call removes. */
 };
 
-enum span_kind { SPAN_PROCESS, SPAN_MODEL, SPAN_TOOL, SPAN_KIND_COUNT };
+enum span_kind { SPAN_PROCESS, SPAN_MODEL, SPAN_TOOL, SPAN_REVIEW, SPAN_KIND_COUNT };
 const char *span_kind_name(enum span_kind kind);
 
 struct span_key {

@@ -181,10 +181,12 @@ static struct turn_call call_of(const struct turn_item *item) {
 static struct err add_card(struct tx *tx, struct turn *turn, const struct turn_item *item,
                            int64_t step) {
     const struct turn_call whole = call_of(item), *call = &whole;
+    static const enum part_state states[] = {[TURN_ALLOW] = PART_STATE_READY,
+                                             [TURN_REVIEW] = PART_STATE_REVIEWING,
+                                             [TURN_ASK] = PART_STATE_ASKING,
+                                             [TURN_DENY] = PART_STATE_DENIED};
     struct card card = {.step = step,
-                        .state = call->verdict == TURN_ALLOW ? PART_STATE_READY
-                                 : call->verdict == TURN_ASK ? PART_STATE_ASKING
-                                                             : PART_STATE_DENIED,
+                        .state = states[call->verdict],
                         .tool = call->name,
                         .call = call->id,
                         .arguments = call->arguments,
@@ -208,6 +210,8 @@ static struct err add_card(struct tx *tx, struct turn *turn, const struct turn_i
 
 static struct err add_items(struct tx *tx, struct turn *turn, const struct turn_answer *answer) {
     struct err err = ERR_OK;
+    int64_t before = turn->row.step;
+    bool reviews = false;
     for (size_t i = 0; i < answer->item_count && !err_failed(err); i++) {
         const struct turn_item *item = &answer->items[i];
         struct message_part part = {.message = turn->row.answer,
@@ -223,9 +227,11 @@ static struct err add_items(struct tx *tx, struct turn *turn, const struct turn_
             break;
         case TURN_ITEM_CALL:
             err = add_card(tx, turn, item, answer->step);
+            reviews = reviews || item->call.verdict == TURN_REVIEW;
             break;
         }
     }
+    turn->row.step += reviews ? turn->row.step - before : 0; /* cards__review_span */
     return err;
 }
 

@@ -94,7 +94,7 @@ static struct err read_card(struct tx *tx, const struct rows *rows, struct card 
 struct err cards__open(struct tx *tx, int64_t message, struct cards *ret_cards) {
     static const char sql[] =
         "SELECT " CARD_COLUMNS CARD_TABLES " WHERE p.message = $1 AND p.kind = 'tool'"
-        " AND p.state IN ('ready', 'asking', 'running') ORDER BY p.number LIMIT $2";
+        " AND p.state IN ('ready', 'asking', 'reviewing', 'running') ORDER BY p.number LIMIT $2";
     const struct arg args[] = {arg_int(message), arg_int(TURN_CARDS_MAX)};
     struct cards cards = {.at = arena_try(tx_arena(tx), TURN_CARDS_MAX * sizeof *cards.at)};
     if (cards.at == NULL) {
@@ -152,6 +152,17 @@ struct err cards__span(struct tx *tx, int64_t message, const struct card *card, 
     const struct arg args[] = {arg_int(message), arg_int(card->step), arg_int(card->number)};
     const struct run_ask ask = {.sql = "SELECT $2 + count(*) FROM parts WHERE message = $1"
                                        " AND kind = 'tool' AND step = $2 AND number <= $3",
+                                .args = args,
+                                .count = COUNT_OF(args)};
+    return runs__int(tx, &ask, ret_step);
+}
+
+struct err cards__review_span(struct tx *tx, int64_t message, const struct card *card,
+                              int64_t *ret_step) {
+    const struct arg args[] = {arg_int(message), arg_int(card->step), arg_int(card->number)};
+    const struct run_ask ask = {.sql = "SELECT $2 + count(*) + COALESCE(sum(CASE WHEN number <= $3"
+                                       " THEN 1 ELSE 0 END), 0) FROM parts WHERE message = $1"
+                                       " AND kind = 'tool' AND step = $2",
                                 .args = args,
                                 .count = COUNT_OF(args)};
     return runs__int(tx, &ask, ret_step);

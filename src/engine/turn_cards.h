@@ -2,7 +2,8 @@
  *
  *   ready ──> running ──> succeeded | failed | interrupted | unknown
  *     ^          └──> pending (a long tool: its child goes on) ──> succeeded | failed
- *     └── asking ──> denied (by somebody; by the settings it is so at once)
+ *     ├── asking ──> denied (by somebody; by the settings it is so at once)
+ *     └── reviewing ──> denied | asking (a model looks at it first)
  *
  * A card is a part of kind `tool`: `call` the model's id, `name` the tool, `text` its result,
  * `data` {"arguments","digest","repeatable","asks","about"}, `step` the model's call that made it.
@@ -30,7 +31,7 @@ struct cards {
     struct card *at;
     size_t count;
 };
-/* Those that are open: ready, asking, running. In the order of their numbers. */
+/* Those that are open: ready, asking, reviewing, running. In the order of their numbers. */
 MUST_CHECK struct err cards__open(struct tx *tx, int64_t message, struct cards *ret_cards);
 MUST_CHECK struct err cards__find(struct tx *tx, int64_t message, int64_t number, bool *ret_found,
                                   struct card *ret_card);
@@ -45,6 +46,10 @@ MUST_CHECK struct err cards__digest(struct tx *tx, int64_t message, struct sha25
 /* The step of its span: those of an answer's cards follow the step of the call that made them. */
 MUST_CHECK struct err cards__span(struct tx *tx, int64_t message, const struct card *card,
                                   int64_t *ret_step);
+
+/* The same of its review: they stand behind the spans of all cards of that answer. */
+MUST_CHECK struct err cards__review_span(struct tx *tx, int64_t message, const struct card *card,
+                                         int64_t *ret_step);
 
 /* A part that is no card, behind those that are there; one that is too long for a part becomes
  * several. */

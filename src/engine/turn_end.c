@@ -67,6 +67,13 @@ static struct err give_title(struct tx *tx, const struct turn *turn) {
 
 /* --- Closing the message ---------------------------------------------------------------------- */
 
+/* Nobody waits for it any more: what it says is late. */
+static struct err end_review(struct tx *tx, const struct turn *turn, const struct card *card) {
+    const struct turn_review_end end = {.failure = CAUSE_STOPPED, .reason = {"", 0}};
+    return card->state == PART_STATE_REVIEWING ? turns__span_review_end(tx, turn, card, &end)
+                                               : ERR_OK;
+}
+
 static struct err close_cards(struct tx *tx, struct turn *turn) {
     static const char stopped[] = "It was stopped before it was done.";
     static const char failed[] = "The turn failed before this was done.";
@@ -74,6 +81,10 @@ static struct err close_cards(struct tx *tx, struct turn *turn) {
     struct cards cards = {.count = 0};
     struct err err = cards__open(tx, turn->row.answer, &cards);
     for (size_t i = 0; i < cards.count && !err_failed(err); i++) {
+        err = end_review(tx, turn, &cards.at[i]);
+        if (err_failed(err)) {
+            break;
+        }
         cards.at[i].state = cancelled ? PART_STATE_INTERRUPTED : PART_STATE_FAILED;
         err = turns__close_card(tx, turn, &cards.at[i], cancelled ? BYTES(stopped) : BYTES(failed));
     }

@@ -29,8 +29,8 @@ static void begin(const struct turn *turn, struct text *data) {
     add(data, ",\"message\":", turn->answer.message);
 }
 
-static struct err end(struct tx *tx, const struct turn *turn, struct bytes type,
-                      struct text *data) {
+static struct err end_event(struct tx *tx, const struct turn *turn, struct bytes type,
+                            struct text *data) {
     text_add_char(data, '}');
     if (text_failed(data)) {
         return err_make(ERR_OUT_OF_MEMORY, "turns: event");
@@ -45,14 +45,14 @@ struct err turns__event_started(struct tx *tx, const struct turn *turn, struct b
     if (question.len > 0) {
         add(&data, ",\"reply_to\":", question);
     }
-    return end(tx, turn, BYTES("turn_started"), &data);
+    return end_event(tx, turn, BYTES("turn_started"), &data);
 }
 
 struct err turns__event_output(struct tx *tx, const struct turn *turn) {
     AUTO(text_done) struct text data;
     begin(turn, &data);
     add_number(&data, ",\"step\":", turn->row.call);
-    return end(tx, turn, BYTES("output_started"), &data);
+    return end_event(tx, turn, BYTES("output_started"), &data);
 }
 
 struct err turns__event_cut_off(struct tx *tx, const struct turn *turn) {
@@ -60,7 +60,7 @@ struct err turns__event_cut_off(struct tx *tx, const struct turn *turn) {
     begin(turn, &data);
     add_number(&data, ",\"step\":", turn->row.call);
     text_add_str(&data, ",\"channel\":\"status\",\"cause\":\"daemon_restarted\"");
-    return end(tx, turn, BYTES("output_discarded"), &data);
+    return end_event(tx, turn, BYTES("output_discarded"), &data);
 }
 
 /* What does not fit an event is in the message. */
@@ -80,7 +80,7 @@ struct err turns__event_card_started(struct tx *tx, const struct turn *turn,
     add(&data, ",\"tool\":", card->tool);
     add_shown(&data, ",\"arguments\":", card->arguments);
     add_word(&data, ",\"state\":", part_state_name(card->state));
-    return end(tx, turn, BYTES("tool_started"), &data);
+    return end_event(tx, turn, BYTES("tool_started"), &data);
 }
 
 struct err turns__event_card_finished(struct tx *tx, const struct turn *turn,
@@ -91,7 +91,20 @@ struct err turns__event_card_finished(struct tx *tx, const struct turn *turn,
     add(&data, ",\"tool\":", card->tool);
     add_word(&data, ",\"state\":", part_state_name(card->state));
     add_shown(&data, ",\"result\":", result);
-    return end(tx, turn, BYTES("tool_finished"), &data);
+    return end_event(tx, turn, BYTES("tool_finished"), &data);
+}
+
+struct err turns__event_card_reviewed(struct tx *tx, const struct turn *turn,
+                                      const struct card *card, const struct turn_review_end *end) {
+    static const char *const words[] = {
+        [TURN_REVIEW_ALLOWS] = "allow", [TURN_REVIEW_DENIES] = "deny", [TURN_REVIEW_ASKS] = "ask"};
+    AUTO(text_done) struct text data;
+    begin(turn, &data);
+    add_number(&data, ",\"part\":", card->number);
+    add(&data, ",\"tool\":", card->tool);
+    add_word(&data, ",\"decision\":", words[end->review]);
+    add_shown(&data, ",\"reason\":", end->reason);
+    return end_event(tx, turn, BYTES("tool_reviewed"), &data);
 }
 
 void turns__write_usage(const struct usage *usage, const struct usage_cost *cost,
@@ -119,13 +132,13 @@ struct err turns__event_usage(struct tx *tx, const struct turn *turn, const stru
     text_add_str(&data, ",\"call\":");
     turns__write_usage(usage, cost, &data);
     add_number(&data, ",\"context_used\":", usage_input(usage) + usage->output);
-    return end(tx, turn, BYTES("usage"), &data);
+    return end_event(tx, turn, BYTES("usage"), &data);
 }
 
 struct err turns__event_waiting(struct tx *tx, const struct turn *turn) {
     AUTO(text_done) struct text data;
     begin(turn, &data);
-    return end(tx, turn, BYTES("turn_waiting"), &data);
+    return end_event(tx, turn, BYTES("turn_waiting"), &data);
 }
 
 struct err turns__event_finished(struct tx *tx, const struct turn *turn) {
@@ -136,5 +149,5 @@ struct err turns__event_finished(struct tx *tx, const struct turn *turn) {
     add_word(&data, ",\"cause\":", run_cause_name(run->cause));
     add(&data, ",\"note\":", run->note);
     add_number(&data, ",\"calls\":", turn->row.calls);
-    return end(tx, turn, BYTES("turn_finished"), &data);
+    return end_event(tx, turn, BYTES("turn_finished"), &data);
 }

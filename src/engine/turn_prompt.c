@@ -80,13 +80,17 @@ static struct err keep_result(struct reader *reader, const struct rows *rows, st
     if (result == NULL) {
         return err_make(ERR_OUT_OF_MEMORY, "turns: prompt");
     }
-    *result = (struct result){.part = {.role = PROMPT_TOOL,
-                                       .kind = PROMPT_RESULT,
-                                       .failed = !is(state, "succeeded") && !is(state, "pending"),
-                                       .opens = reader->first == NULL,
-                                       .text = rows_text(rows, COL_TEXT),
-                                       .name = rows_text(rows, COL_NAME),
-                                       .id = id}};
+    enum part_state is_in = PART_STATE_NONE;
+    bool known = part_state_find(state, &is_in);
+    *result = (struct result){
+        .part = {.role = PROMPT_TOOL,
+                 .kind = PROMPT_RESULT,
+                 .failed = !is(state, "succeeded") && !is(state, "pending"),
+                 .open = known && part_state_open(is_in) && is_in != PART_STATE_PENDING,
+                 .opens = reader->first == NULL,
+                 .text = rows_text(rows, COL_TEXT),
+                 .name = rows_text(rows, COL_NAME),
+                 .id = id}};
     if (result->part.text.len == 0) {
         result->part.text = BYTES("(nothing)");
     }

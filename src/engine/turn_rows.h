@@ -99,6 +99,13 @@ MUST_CHECK struct err turns__span_call_end(struct tx *tx, const struct turn *tur
 MUST_CHECK struct err turns__span_card_end(struct tx *tx, const struct turn *turn,
                                            const struct card *card, struct bytes result);
 
+/* The card's review: begun once, however often it is asked; ended as the cause says. */
+MUST_CHECK struct err turns__span_review(struct tx *tx, const struct turn *turn,
+                                         const struct card *card, struct bytes model);
+MUST_CHECK struct err turns__span_review_end(struct tx *tx, const struct turn *turn,
+                                             const struct card *card,
+                                             const struct turn_review_end *end);
+
 /* --- Answers (turn_answer.c) ------------------------------------------------------------------ */
 
 /* It is in a final state already: written, with its result, and told. */
@@ -138,6 +145,9 @@ MUST_CHECK struct err turns__event_card_started(struct tx *tx, const struct turn
                                                 const struct card *card);
 MUST_CHECK struct err turns__event_card_finished(struct tx *tx, const struct turn *turn,
                                                  const struct card *card, struct bytes result);
+MUST_CHECK struct err turns__event_card_reviewed(struct tx *tx, const struct turn *turn,
+                                                 const struct card *card,
+                                                 const struct turn_review_end *end);
 MUST_CHECK struct err turns__event_usage(struct tx *tx, const struct turn *turn,
                                          const struct usage *usage, const struct usage_cost *cost);
 MUST_CHECK struct err turns__event_waiting(struct tx *tx, const struct turn *turn);

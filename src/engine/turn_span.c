@@ -38,6 +38,18 @@ static struct span_end end_of(const struct turn *turn, int64_t step) {
                              .memory_kb = SPAN_UNKNOWN};
 }
 
+static void add_usage(const struct usage *usage, const struct usage_cost *cost, int64_t tries,
+                      struct span_end *end) {
+    end->tokens = (struct span_tokens){.fresh = usage->fresh,
+                                       .cache_read = usage->cache_read,
+                                       .cache_write = usage->cache_write,
+                                       .output = usage->output,
+                                       .reasoning = usage->reasoning};
+    end->cost = cost->known ? cost->micros : SPAN_UNKNOWN;
+    end->estimated = usage->estimated;
+    end->tries = tries > 0 ? tries : 1;
+}
+
 struct err turns__span_cut_off(struct tx *tx, const struct turn *turn) {
     struct span_end end = end_of(turn, turn->row.call);
     end.state = RUN_LOST;
@@ -49,25 +61,29 @@ struct err turns__span_cut_off(struct tx *tx, const struct turn *turn) {
 struct err turns__span_call_end(struct tx *tx, const struct turn *turn,
                                 const struct turn_answer *answer) {
     struct span_end end = end_of(turn, answer->step);
-    const struct usage *usage = &answer->usage;
     enum run_cause cause = answer->stopped                 ? CAUSE_STOPPED
                            : answer->failure == CAUSE_NONE ? CAUSE_COMPLETED
                                                            : answer->failure;
     end.state = turn_end_state(cause);
     end.cause = word(run_cause_name(cause));
     end.error = answer->sentence;
-    end.tokens = (struct span_tokens){.fresh = usage->fresh,
-                                      .cache_read = usage->cache_read,
-                                      .cache_write = usage->cache_write,
-                                      .output = usage->output,
-                                      .reasoning = usage->reasoning};
-    end.cost = answer->cost.known ? answer->cost.micros : SPAN_UNKNOWN;
-    end.estimated = usage->estimated;
-    end.tries = answer->tries > 0 ? answer->tries : 1;
+    add_usage(&answer->usage, &answer->cost, answer->tries, &end);
     return tx_span_end(tx, &end, NULL /* the turn is fenced */);
 }
 
 /* --- Calls of tools --------------------------------------------------------------------------- */
+
+static struct err is_begun(struct tx *tx, const struct turn *turn, int64_t step, bool *ret_begun) {
+    const struct arg args[] = {arg_int(turn->run.id), arg_int(turn->run.attempt), arg_int(step)};
+    const struct run_ask ask = {
+        .sql = "SELECT 1 FROM spans WHERE run = $1 AND attempt = $2 AND step = $3",
+        .args = args,
+        .count = COUNT_OF(args)};
+    int64_t begun = 0;
+    struct err err = runs__int(tx, &ask, &begun);
+    *ret_begun = begun != 0;
+    return err;
+}
 
 /* One that begins again after a crash has its span already. */
 struct err turns__span_card(struct tx *tx, const struct turn *turn, const struct card *card) {
@@ -76,14 +92,9 @@ struct err turns__span_card(struct tx *tx, const struct turn *turn, const struct
     if (err_failed(err)) {
         return err;
     }
-    const struct arg args[] = {arg_int(turn->run.id), arg_int(turn->run.attempt), arg_int(step)};
-    const struct run_ask ask = {
-        .sql = "SELECT 1 FROM spans WHERE run = $1 AND attempt = $2 AND step = $3",
-        .args = args,
-        .count = COUNT_OF(args)};
-    int64_t begun = 0;
-    err = runs__int(tx, &ask, &begun);
-    if (err_failed(err) || begun != 0) {
+    bool begun = false;
+    err = is_begun(tx, turn, step, &begun);
+    if (err_failed(err) || begun) {
         return err;
     }
     const struct span_start start = {.key = key_of(turn, step),
@@ -122,5 +133,46 @@ struct err turns__span_card_end(struct tx *tx, const struct turn *turn, const st
     end.cause = card->state == PART_STATE_UNKNOWN ? word(run_cause_name(CAUSE_OUTCOME_UNKNOWN))
                                                   : word(part_state_name(card->state));
     end.output = result;
+    return tx_span_end(tx, &end, &late);
+}
+
+/* --- Reviews ---------------------------------------------------------------------------------- */
+
+/* One that a crash cut off is asked again under the same step. */
+struct err turns__span_review(struct tx *tx, const struct turn *turn, const struct card *card,
+                              struct bytes model) {
+    int64_t step = 0;
+    bool begun = false;
+    struct err err = cards__review_span(tx, turn->row.answer, card, &step);
+    if (!err_failed(err)) {
+        err = is_begun(tx, turn, step, &begun);
+    }
+    if (err_failed(err) || begun) {
+        return err;
+    }
+    const struct span_start start = {.key = key_of(turn, step),
+                                     .kind = SPAN_REVIEW,
+                                     .name = model,
+                                     .input = card->arguments,
+                                     .reserve = {SPAN_UNKNOWN, SPAN_UNKNOWN}};
+    return tx_span_start(tx, &start);
+}
+
+struct err turns__span_review_end(struct tx *tx, const struct turn *turn, const struct card *card,
+                                  const struct turn_review_end *review) {
+    int64_t step = 0;
+    bool late = false;
+    struct err err = cards__review_span(tx, turn->row.answer, card, &step);
+    if (err_failed(err)) {
+        return err;
+    }
+    struct span_end end = end_of(turn, step);
+    enum run_cause cause = review->failure == CAUSE_NONE ? CAUSE_COMPLETED : review->failure;
+    end.state = turn_end_state(cause);
+    end.cause = word(run_cause_name(cause));
+    end.output = review->reason;
+    if (review->asked) {
+        add_usage(&review->usage, &review->cost, review->tries, &end);
+    }
     return tx_span_end(tx, &end, &late);
 }

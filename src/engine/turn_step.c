@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "engine/roots.h"
+#include "engine/settings.h"
 #include "journal/journal.h"
 
 static const char nudge_mistakes[] =
@@ -120,8 +121,9 @@ static struct turn_facts facts_of(const struct turn *turn, const struct cards *c
     for (size_t i = 0; i < cards->count; i++) {
         facts.ready += is_ready(&cards->at[i]);
         facts.asking += cards->at[i].state == PART_STATE_ASKING;
+        facts.reviewing += cards->at[i].state == PART_STATE_REVIEWING;
     }
-    facts.running = (int64_t)cards->count - facts.ready - facts.asking;
+    facts.running = (int64_t)cards->count - facts.ready - facts.asking - facts.reviewing;
     return facts;
 }
 
@@ -299,13 +301,43 @@ static bool has_room(const struct card *card, const struct turn_facts *facts,
     return planned + others < TURN_TOOLS_AT_ONCE;
 }
 
+/* The setting, as it is now, else the model of the turn. */
+static struct err plan_reviewer(struct tx *tx, const struct turn *turn, struct turn_plan *plan) {
+    struct settings settings;
+    struct err err = tx_settings_read(tx, &settings);
+    bool set = !err_failed(err) && settings.review_model.len > 0;
+    return err_failed(err)
+               ? err
+               : plan_text(plan, set ? settings.review_model : turn->row.model, &plan->reviewer);
+}
+
+/* A look at a call changes nothing: they go side by side, whatever waits before them. Each plan
+ * names them again; who performs it knows which are on their way. */
+static struct err start_reviews(struct tx *tx, const struct turn *turn,
+                                const struct turn_facts *facts, const struct cards *cards,
+                                struct turn_plan *plan) {
+    struct err err = facts->reviewing > 0 ? plan_reviewer(tx, turn, plan) : ERR_OK;
+    for (size_t i = 0; i < cards->count && !err_failed(err); i++) {
+        const struct card *card = &cards->at[i];
+        if (card->state != PART_STATE_REVIEWING || !has_room(card, facts, plan)) {
+            continue;
+        }
+        err = turns__span_review(tx, turn, card, plan->reviewer);
+        if (!err_failed(err)) {
+            err = plan_card(card, plan);
+            plan->cards[plan->card_count - 1].review = true;
+        }
+    }
+    return err;
+}
+
 /* In the order of the calls. Those that may run again begin side by side; one that may not waits
  * until all before it are done, and all behind it wait for it: the model wrote them in this order,
  * and what a command reads may be what the call before it wrote. So one that waits for somebody's
  * yes may hold back others that are ready: then the turn waits for somebody. */
 static struct err start_cards(struct tx *tx, struct turn *turn, const struct turn_facts *facts,
                               const struct cards *cards, struct turn_plan *plan) {
-    struct err err = ERR_OK;
+    struct err err = start_reviews(tx, turn, facts, cards, plan);
     for (size_t i = 0; i < cards->count && !err_failed(err); i++) {
         struct card *card = &cards->at[i];
         bool first = i == 0;

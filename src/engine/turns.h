@@ -90,6 +90,7 @@ struct turn_card {
     int64_t step;                 /* Its span. */
     struct bytes tool, arguments; /* arguments: a JSON object. */
     struct bytes about;           /* As it was found out before it was asked for. */
+    bool review;                  /* A model looks at it; it does not begin. */
     struct bytes child;           /* run_… of the child that has ended; "": it begins. */
     int64_t child_attempt, child_exit, child_ms;
     enum run_state child_state;
@@ -107,6 +108,7 @@ struct turn_plan {
     struct bytes roots;                           /* Beside it: as tx_roots_write_json. */
     struct bytes instructions;                    /* "": none. */
     struct bytes settings;                        /* JSON object, or "". */
+    struct bytes reviewer;                        /* Of what is reviewed: "provider/model". */
     int64_t step;                                 /* NEXT_CALL: the span of the call. */
     bool last;                                    /* NEXT_CALL: without tools. */
     struct turn_card cards[TURN_TOOLS_AT_ONCE];
@@ -128,7 +130,7 @@ MUST_CHECK struct err tx_turn_begin(struct tx *tx, const struct turn_key *key,
 /* --- What came of a call ---------------------------------------------------------------------- */
 
 /* What the dispatcher found out about a call, in the pool, before it is stored. */
-enum turn_verdict { TURN_ALLOW, TURN_ASK, TURN_DENY };
+enum turn_verdict { TURN_ALLOW, TURN_REVIEW, TURN_ASK, TURN_DENY };
 /* What somebody is asked: whether it may, or something that only a person knows. */
 enum turn_asks { TURN_ASKS_LEAVE, TURN_ASKS_ANSWER };
 struct turn_call {
@@ -190,6 +192,24 @@ struct turn_child {
 MUST_CHECK struct err tx_turn_child(struct tx *tx, const struct turn_child *child,
                                     struct turn_plan *plan);
 
+/* --- Reviews (turn_review.c) ------------------------------------------------------------------ */
+
+struct turn_review_end {
+    struct turn_key key;
+    int64_t part;
+    enum turn_review review;
+    struct bytes reason; /* "" */
+    struct usage usage;
+    struct usage_cost cost;
+    int64_t tries;
+    enum run_cause failure; /* CAUSE_NONE: it was answered. */
+    bool asked;             /* A model was called: it is in the usage. */
+};
+MUST_CHECK struct err tx_turn_review_end(struct tx *tx, const struct turn_review_end *end,
+                                         struct turn_plan *plan);
+/* What the user said last: what a call is measured by. Into `text`, as much as fits. */
+MUST_CHECK struct err tx_turn_request(struct tx *tx, const struct turn_key *key, struct text *text);
+
 /* --- Checks (turn_check.c) -------------------------------------------------------------------- */
 
 /* TURN_NEXT_CHECK: cards[0] is none of the message's. Its `step` is the check, 0 when it is to
@@ -219,8 +239,9 @@ enum prompt_kind { PROMPT_TEXT, PROMPT_THINKING, PROMPT_CALL, PROMPT_RESULT, PRO
 struct prompt_part {
     enum prompt_role role;
     enum prompt_kind kind;
-    bool opens;                                    /* The first part of its message. */
-    bool failed;                                   /* RESULT. */
+    bool opens;  /* The first part of its message. */
+    bool failed; /* RESULT. */
+    bool open;   /* RESULT: there is none yet, the call has not ended. */
     struct bytes text, id, name, signature, maker; /* As turn_item; RESULT: id of the call. */
 };
 /* What a model is shown of the session, oldest first, up to and with the running turn. `each` only

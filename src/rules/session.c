@@ -135,5 +135,5 @@ bool message_shown(enum message_status status) {
 
 bool part_state_open(enum part_state state) {
     return state == PART_STATE_READY || state == PART_STATE_ASKING || state == PART_STATE_RUNNING ||
-           state == PART_STATE_PENDING;
+           state == PART_STATE_PENDING || state == PART_STATE_REVIEWING;
 }

@@ -52,6 +52,7 @@
     X(NONE, "")                                                                                    \
     X(READY, "ready")                                                                              \
     X(ASKING, "asking")                                                                            \
+    X(REVIEWING, "reviewing")                                                                      \
     X(RUNNING, "running")                                                                          \
     X(PENDING, "pending")                                                                          \
     X(SUCCEEDED, "succeeded")                                                                      \

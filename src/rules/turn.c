@@ -54,7 +54,8 @@ static struct turn_step end_with(enum run_cause cause) {
 /* Nothing is asked of the model while a tool of its last answer is open: providers refuse a call
  * without its result. */
 static struct turn_step next_tools(const struct turn_facts *facts) {
-    enum turn_next next = facts->ready > 0     ? TURN_NEXT_START
+    bool any = facts->ready + facts->reviewing > 0;
+    enum turn_next next = any                  ? TURN_NEXT_START
                           : facts->running > 0 ? TURN_NEXT_WAIT
                                                : TURN_NEXT_PARK;
     return (struct turn_step){.next = next};
@@ -78,7 +79,7 @@ struct turn_step turn_next(const struct turn_facts *facts) {
     if (facts->stop != CAUSE_NONE) {
         return end_with(facts->stop);
     }
-    if (facts->ready + facts->running + facts->asking > 0) {
+    if (facts->ready + facts->running + facts->asking + facts->reviewing > 0) {
         return next_tools(facts);
     }
     if (facts->last) {
@@ -96,6 +97,28 @@ struct turn_step turn_next(const struct turn_facts *facts) {
     bool last = facts->full || facts->calls + 1 >= facts->calls_max;
     return (struct turn_step){.next =
                                   next_check(facts, last ? TURN_NEXT_LAST_CALL : TURN_NEXT_CALL)};
+}
+
+/* Strictly one object and nothing around it: of "I would deny this, {…"allow"…}" nobody knows what
+ * it means. */
+enum turn_review turn_review(struct bytes answer, json_t **ret_json, const char **ret_reason) {
+    const char *decision = "", *reason = "";
+    const struct json_field fields[] = {
+        {.name = "decision", .kind = JSON_KIND_TEXT, .required = true, .text = &decision},
+        {.name = "reason", .kind = JSON_KIND_TEXT, .max = TURN_REASON_MAX, .text = &reason},
+    };
+    struct why why;
+    *ret_json = NULL;
+    *ret_reason = "";
+    if (answer.len == 0 ||
+        err_failed(json_parse(answer.data, answer.len, JSON_DEPTH_MAX, ret_json, NULL)) ||
+        err_failed(json_read_fields(*ret_json, fields, COUNT_OF(fields), &why))) {
+        return TURN_REVIEW_ASKS;
+    }
+    *ret_reason = reason;
+    return strcmp(decision, "allow") == 0  ? TURN_REVIEW_ALLOWS
+           : strcmp(decision, "deny") == 0 ? TURN_REVIEW_DENIES
+                                           : TURN_REVIEW_ASKS;
 }
 
 enum turn_nudge turn_nudge(const struct turn_facts *facts) {

@@ -14,6 +14,7 @@
 #define DROVER_RULES_TURN_H
 
 #include "base/base.h"
+#include "base/json.h"
 #include "rules/run.h"
 
 /* --- A message that comes while a turn runs --------------------------------------------------- */
@@ -61,6 +62,7 @@ enum {
     TURN_REPEATS_NUDGE = 3, /* The same call with the same result, in a row, before it is told, */
     TURN_REPEATS_MAX = 6,   /* and before it ends. */
     TURN_TOOLS_AT_ONCE = 8,
+    TURN_REASON_MAX = 2000,     /* Bytes of a review's. */
     TURN_CHECKS_FAILED_MAX = 3, /* Of which the model is told; then nothing is checked any more. */
 };
 
@@ -81,11 +83,12 @@ struct turn_facts {
     int64_t ready;         /* Cards that may begin now. */
     int64_t running;       /* Cards that have begun. */
     int64_t asking;        /* Cards that wait for somebody's yes, or answer. */
+    int64_t reviewing;     /* Cards that a model looks at first. */
 };
 enum turn_next {
     TURN_NEXT_CALL,      /* The model, */
     TURN_NEXT_LAST_CALL, /* for the last time: without tools, to say what is left to do. */
-    TURN_NEXT_START,     /* Tools. */
+    TURN_NEXT_START,     /* Tools, or what a model looks at before. */
     TURN_NEXT_WAIT,      /* For tools that run. */
     TURN_NEXT_PARK,      /* For somebody. */
     TURN_NEXT_CHECK,     /* What was written: begins a check, or fetches its result. */
@@ -97,6 +100,15 @@ struct turn_step {
     enum run_cause cause;
 };
 struct turn_step turn_next(const struct turn_facts *facts);
+
+/* --- A model that reviews a call -------------------------------------------------------------- */
+
+/* What came of a review. Only a clear answer decides; whatever else came leaves it to a person. */
+enum turn_review { TURN_REVIEW_ALLOWS, TURN_REVIEW_DENIES, TURN_REVIEW_ASKS };
+/* `answer`: all that the model said, which *ret_json (owned) is parsed from; *ret_reason is
+ * borrowed from there, "" when it gave none. */
+MUST_CHECK enum turn_review turn_review(struct bytes answer, json_t **ret_json,
+                                        const char **ret_reason);
 
 /* Whether the next call should be told that its tool calls fail, or repeat. */
 enum turn_nudge { TURN_NUDGE_NONE, TURN_NUDGE_MISTAKES, TURN_NUDGE_REPEATS };

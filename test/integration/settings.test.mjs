@@ -59,6 +59,7 @@ test("settings are changed one by one, taken back, and outlive the daemon", asyn
   const target = "/api/v1/settings";
   const nothing = {
     default_model: null,
+    review_model: null,
     instructions: null,
     effort: null,
     window: null,
@@ -108,7 +109,12 @@ test("settings are changed one by one, taken back, and outlive the daemon", asyn
   await daemon.kill();
   await daemon.start();
   assert.equal((await api(daemon, "GET", target)).text, before);
+  const reviewed = await patch({ review_model: "p/judge" });
+  assert.equal(reviewed.review_model, "p/judge");
+  const lost = await api(daemon, "PATCH", target, { review_model: "nobody/judge" });
+  assert.match(lost.json.detail, /"review_model": there is no connection "nobody"/);
   const none = { default_model: null, instructions: null, effort: null, window: null };
+  none.review_model = null;
   const back = await patch(none);
   assert.deepEqual(back, nothing);
   assert.equal((await api(daemon, "DELETE", `${base}/p`)).status, 200);

@@ -176,6 +176,49 @@ static void what_was_written_is_checked_before_the_model_is_asked(void **state) 
     assert_int_equal(turn_next(&facts).next, TURN_NEXT_END);
 }
 
+static void a_review_decides_only_with_a_clear_answer(void **state) {
+    (void)state;
+    static const struct {
+        const char *answer;
+        enum turn_review review;
+    } rows[] = {
+        {"{\"decision\":\"allow\",\"reason\":\"ok\"}", TURN_REVIEW_ALLOWS},
+        {" {\"decision\": \"deny\"}\n", TURN_REVIEW_DENIES},
+        {"", TURN_REVIEW_ASKS},
+        {"allow", TURN_REVIEW_ASKS},
+        {"\"allow\"", TURN_REVIEW_ASKS},
+        {"[\"allow\"]", TURN_REVIEW_ASKS},
+        {"{\"decision\":\"Allow\"}", TURN_REVIEW_ASKS},
+        {"{\"decision\":\"ask\"}", TURN_REVIEW_ASKS},
+        {"{\"decision\":true}", TURN_REVIEW_ASKS},
+        {"{\"reason\":\"allow\"}", TURN_REVIEW_ASKS},
+        {"{\"decision\":\"allow\",\"but\":\"no\"}", TURN_REVIEW_ASKS},
+        {"{\"decision\":\"deny\",\"decision\":\"allow\"}", TURN_REVIEW_ASKS},
+        {"{\"decision\":\"allow\"} {\"decision\":\"deny\"}", TURN_REVIEW_ASKS},
+        {"I would deny it. {\"decision\":\"allow\"}", TURN_REVIEW_ASKS},
+        {"{\"decision\":\"allow\"", TURN_REVIEW_ASKS},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        AUTO(json_release) json_t *json = NULL;
+        const char *reason = NULL;
+        const struct bytes answer = {rows[i].answer, strlen(rows[i].answer)};
+        assert_int_equal(turn_review(answer, &json, &reason), rows[i].review);
+        assert_string_equal(reason, i == 0 ? "ok" : "");
+    }
+}
+
+static void what_is_reviewed_goes_on_side_by_side(void **state) {
+    (void)state;
+    struct turn_facts facts = fresh();
+    facts.calls = 1;
+    facts.reviewing = 1;
+    facts.asking = 1;
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_START);
+    facts.asking = 0;
+    facts.running = 1;
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_START);
+}
+
 static void the_same_call_again_and_again_is_told_once_and_then_ends_it(void **state) {
     (void)state;
     struct turn_facts facts = fresh();
@@ -204,6 +247,7 @@ static void a_policy_is_found_by_its_name_alone(void **state) {
 }
 
 int main(void) {
+    json_setup();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_to_an_idle_session_gets_a_turn_whatever_its_policy),
         cmocka_unit_test(each_policy_decides_over_a_turn_that_runs),
@@ -218,6 +262,8 @@ int main(void) {
         cmocka_unit_test(failing_calls_are_told_once_and_then_end_it),
         cmocka_unit_test(many_calls_that_fail_at_once_are_told_before_they_end_it),
         cmocka_unit_test(what_was_written_is_checked_before_the_model_is_asked),
+        cmocka_unit_test(a_review_decides_only_with_a_clear_answer),
+        cmocka_unit_test(what_is_reviewed_goes_on_side_by_side),
         cmocka_unit_test(the_same_call_again_and_again_is_told_once_and_then_ends_it),
         cmocka_unit_test(each_end_has_an_honest_state),
         cmocka_unit_test(a_policy_is_found_by_its_name_alone),

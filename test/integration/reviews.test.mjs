@@ -1,0 +1,164 @@
+// reviews.test.mjs: a model looks at the calls of another one.
+//
+// runs-with: release, san, postgres
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { test } from "node:test";
+
+import { until } from "./providers.mjs";
+import { call, say, script, textOf, toolsOf, Turns } from "./turns.mjs";
+
+const decide = (decision, reason) => say(JSON.stringify({ decision, reason }));
+
+/** What the reviewing model says about a call for the file of that name. */
+const REVIEWS = {
+  fine: [decide("allow", "it was asked for")],
+  harm: [decide("deny", "nobody asked for that")],
+  unclear: [say("Sure, go ahead!")],
+  wrapped: [say('I would not. {"decision": "allow", "reason": "x"}')],
+  broken: ["fail: auth"],
+  slow: ["delay: 1500ms", decide("allow", "after a while")],
+  stuck: ["delay: 600s", decide("allow", "never")],
+};
+
+async function open(t, { permission = "review", model = "scripted/reviewer" } = {}) {
+  const folder = mkdtempSync(path.join(tmpdir(), "drv-script-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const file = path.join(folder, "script.json");
+  const turnsOf = Object.entries(REVIEWS).map(([word, lines]) => ({
+    when: `"subjects":["${word}.txt"]`,
+    steps: [lines],
+  }));
+  writeFileSync(file, JSON.stringify({ models: { reviewer: { turns: turnsOf } } }));
+  const turns = await Turns.open(t, { env: { DROVER_SCRIPT: file } });
+  if (model) {
+    const set = await turns.ask("PATCH", "/settings", { review_model: model });
+    assert.equal(set.status, 200, set.text);
+    assert.equal(set.json.review_model, model);
+  }
+  const settings = { permissions: [{ tool: "write_file", permission }] };
+  const listener = await turns.listen({ root: turns.root, settings });
+  return { turns, listener };
+}
+
+const write = (name) => call("write_file", { path: `${name}.txt`, content: "x\n" });
+const wrote = (turns, name) => existsSync(path.join(turns.root, `${name}.txt`));
+
+test("a call that is allowed runs, and what was said of it is told and counted", async (t) => {
+  const { turns, listener } = await open(t);
+  const { run } = await turns.send(listener.session, script(write("fine"), say("done")));
+  const told = await listener.until("tool_reviewed", (data) => data.run === run);
+  assert.deepEqual([told.tool, told.decision], ["write_file", "allow"]);
+  assert.equal(told.reason, "it was asked for");
+  assert.equal((await listener.ended(run)).state, "succeeded");
+  assert.ok(wrote(turns, "fine"));
+  const { items } = await turns.get(`/runs/${run}/spans`);
+  const reviews = items.filter((span) => span.kind === "review");
+  assert.deepEqual(reviews.map((span) => span.name), ["scripted/reviewer"]);
+  assert.deepEqual([reviews[0].state, reviews[0].output], ["succeeded", "it was asked for"]);
+  assert.ok(reviews[0].tokens.fresh > 0);
+  const { usage } = await turns.get(`/sessions/${listener.session}`);
+  assert.equal(usage.calls, 3);
+});
+
+test("a denial goes to the model with its reason, and nobody is asked", async (t) => {
+  const { turns, listener } = await open(t);
+  const { end, message } = await turns.turn(listener, script(write("harm"), say("I see")));
+  assert.deepEqual([end.state, textOf(message)], ["succeeded", "I see"]);
+  const [card] = toolsOf(message);
+  assert.equal(card.state, "denied");
+  assert.match(card.text, /nobody asked for that/);
+  assert.ok(!wrote(turns, "harm"));
+  assert.deepEqual((await turns.get("/approvals?all=1")).items, []);
+});
+
+for (const name of ["unclear", "wrapped", "broken"]) {
+  test(`a review that is ${name} leaves the call to a person`, async (t) => {
+    const { turns, listener } = await open(t);
+    const { run } = await turns.send(listener.session, script(write(name), say("done")));
+    const asked = await listener.until("approval_asked", (data) => data.run === run);
+    assert.ok(!wrote(turns, name));
+    assert.match(asked.about.review, name === "broken" ? /failed/ : /no clear answer/);
+    assert.deepEqual(asked.about.subjects, [`${name}.txt`]);
+    assert.equal((await turns.approve(asked.id)).status, 200);
+    assert.equal((await listener.ended(run)).state, "succeeded");
+    assert.ok(wrote(turns, name));
+  });
+}
+
+test("calls of one answer are reviewed each for itself", async (t) => {
+  const { turns, listener } = await open(t);
+  const names = ["fine", "harm", "slow"];
+  const text = script(...names.map(write), say("done"));
+  const { end, message } = await turns.turn(listener, text);
+  assert.equal(end.state, "succeeded");
+  const states = toolsOf(message).map((card) => card.state);
+  assert.deepEqual(states, ["succeeded", "denied", "succeeded"]);
+  assert.deepEqual(names.map((name) => wrote(turns, name)), [true, false, true]);
+});
+
+test("without a model for it the session's own reviews", async (t) => {
+  const { turns, listener } = await open(t, { model: null });
+  const { run, message } = await turns.turn(listener, script(write("fine"), say("done")));
+  // Where it has no script, the scripted model takes the first that a schema allows: it denies.
+  assert.equal(toolsOf(message)[0].state, "denied");
+  const { items } = await turns.get(`/runs/${run}/spans`);
+  assert.deepEqual(
+    items.filter((span) => span.kind === "review").map((span) => span.name),
+    ["scripted/demo"],
+  );
+});
+
+async function reviewing(turns, listener, name) {
+  const { run } = await turns.send(listener.session, script(write(name), say("done")));
+  await until("it is reviewed", async () => {
+    const all = await turns.messages(listener.session);
+    const answer = all.find((one) => one.role === "assistant");
+    return answer?.parts.some((part) => part.state === "reviewing");
+  });
+  return run;
+}
+
+test("a review that a crash meets is asked again, and the call runs once", async (t) => {
+  const { turns, listener } = await open(t);
+  const run = await reviewing(turns, listener, "slow");
+  await turns.daemon.kill();
+  await turns.daemon.start();
+  await listener.open();
+  assert.equal((await listener.ended(run)).state, "succeeded");
+  assert.equal(readFileSync(path.join(turns.root, "slow.txt"), "utf8"), "x\n");
+  const { items } = await turns.get(`/runs/${run}/spans`);
+  const reviews = items.filter((span) => span.kind === "review");
+  assert.deepEqual(reviews.map((span) => span.state), ["succeeded"]);
+});
+
+test("a stop ends a review with its turn, and its cost is known", async (t) => {
+  const { turns, listener } = await open(t);
+  const run = await reviewing(turns, listener, "stuck");
+  const snapshot = await turns.get(`/sessions/${listener.session}`);
+  assert.equal(snapshot.state, "running");
+  assert.equal((await turns.ask("POST", `/sessions/${listener.session}/stop`)).status, 200);
+  assert.equal((await listener.ended(run)).state, "cancelled");
+  assert.ok(!wrote(turns, "stuck"));
+  const { items } = await turns.get(`/runs/${run}/spans`);
+  const [review] = items.filter((span) => span.kind === "review");
+  assert.deepEqual([review.state, review.estimated], ["cancelled", true]);
+  assert.ok(review.tokens.fresh > 0);
+  const next = await turns.turn(listener, say("on"));
+  assert.equal(textOf(next.message), "on");
+});
+
+test("a review cannot give what only a person gives", async (t) => {
+  const { turns, listener } = await open(t);
+  const settings = { permissions: [{ tool: "*", permission: "review" }] };
+  await turns.ask("PATCH", `/sessions/${listener.session}`, { settings });
+  const folder = path.join(turns.folder, "fine.txt");
+  const asks = call("request_access", { path: turns.folder, access: "read", reason: folder });
+  const { run } = await turns.send(listener.session, script(asks, say("done")));
+  const asked = await listener.until("approval_asked", (data) => data.run === run);
+  assert.equal(asked.tool, "request_access");
+  await turns.approve(asked.id, { decision: "deny" });
+  await listener.ended(run);
+});
