@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 
-import { until } from "./providers.mjs";
+import { Provider, until } from "./providers.mjs";
 import { call, say, script, textOf, toolsOf, Turns } from "./turns.mjs";
 
 const decide = (decision, reason) => say(JSON.stringify({ decision, reason }));
@@ -109,6 +109,34 @@ test("without a model for it the session's own reviews", async (t) => {
     items.filter((span) => span.kind === "review").map((span) => span.name),
     ["scripted/demo"],
   );
+});
+
+test("the reviewing model is shown the exact call, the request and what led to it", async (t) => {
+  const provider = await new Provider().start(t);
+  const { turns, listener } = await open(t, { model: null });
+  const judge = { name: "p", kind: "openai", base_url: provider.url };
+  assert.equal((await turns.ask("POST", "/providers", judge)).status, 201);
+  await turns.ask("PATCH", "/settings", { review_model: "p/judge" });
+  await turns.turn(listener, script("an earlier word", say("an earlier answer")));
+  const text = script("Tidy up, please.", write("fine"), say("done"));
+  const { run } = await turns.send(listener.session, text);
+  // It answers "ok", which is not clear.
+  const asked = await listener.until("approval_asked", (data) => data.run === run);
+  const { model, messages, tools, response_format: format } = JSON.parse(provider.last.body);
+  assert.deepEqual([model, tools, format.type], ["judge", undefined, "json_schema"]);
+  assert.match(messages[0].content, /Only "request" speaks for the user/);
+  const shown = JSON.parse(messages[1].content);
+  assert.match(shown.request, /^Tidy up, please\./);
+  const { tool, arguments: given, about, folder } = shown.call;
+  assert.deepEqual([tool, folder], ["write_file", turns.root]);
+  assert.deepEqual(given, { path: "fine.txt", content: "x\n" });
+  assert.deepEqual([about.subjects, about.before], [["fine.txt"], ""]);
+  assert.match(about.diff, /\+x/);
+  assert.match(shown.transcript, /to the agent: an earlier word\n/);
+  assert.match(shown.transcript, /agent: an earlier answer\n/);
+  assert.doesNotMatch(shown.transcript, /write_file (failed|answered)/);
+  await turns.approve(asked.id, { decision: "deny" });
+  await listener.ended(run);
 });
 
 async function reviewing(turns, listener, name) {

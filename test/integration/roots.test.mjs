@@ -9,6 +9,7 @@ import path from "node:path";
 import { test } from "node:test";
 
 import { plainEnv, run as cli } from "./lib.mjs";
+import { Provider } from "./providers.mjs";
 import { call, say, script, textOf, toolsOf, Turns } from "./turns.mjs";
 
 const WRITES = { settings: { permissions: [{ tool: "*_file", permission: "allow" }] } };
@@ -134,6 +135,32 @@ test("a link that takes the place of a root leads nowhere", async (t) => {
   const { message } = await turns.turn(listener, script(read, say("x")));
   assert.equal(toolsOf(message)[0].state, "denied");
   assert.doesNotMatch(toolsOf(message)[0].text, /of other/);
+});
+
+test("a root is told at the end of a prompt, and its beginning stays the same", async (t) => {
+  const provider = await new Provider().start(t);
+  const turns = await Turns.open(t);
+  const folder = beside(turns, "beside");
+  const connection = { name: "p", kind: "openai", base_url: provider.url };
+  assert.equal((await turns.ask("POST", "/providers", connection)).status, 201);
+  const listener = await turns.listen({ root: turns.root, model: "p/x" });
+  const prompts = [];
+  for (const text of ["one", "two", "three"]) {
+    if (text === "two") {
+      await turns.ask("POST", `/sessions/${listener.session}/roots`, { path: folder });
+    }
+    await turns.turn(listener, text);
+    prompts.push(JSON.parse(provider.last.body));
+  }
+  const [first, second, third] = prompts;
+  for (const { tools } of prompts) assert.deepEqual(tools, first.tools);
+  assert.deepEqual(second.messages.slice(0, 2), first.messages);
+  assert.doesNotMatch(JSON.stringify(first), /beside the project/);
+  const last = JSON.stringify(second.messages.at(-1));
+  assert.ok(last.includes("two") && last.includes(`${folder} (read)`), last);
+  const earlier = third.messages.slice(0, -1);
+  assert.doesNotMatch(JSON.stringify(earlier), /beside the project/);
+  assert.ok(JSON.stringify(third.messages.at(-1)).includes(folder));
 });
 
 test("roots are listed, granted and taken back from the command line", async (t) => {
