@@ -127,6 +127,10 @@ static void on_stopped(struct loop_task *task) {
     turns->stopped(turns->stopped_ctx);
 }
 
+static void deltas_failed(void *ctx, const char *what, struct err err) {
+    turns__failed(ctx, what, /* run: of many */ BYTES(""), err);
+}
+
 struct turns *turns_open(const struct turns_options *options) {
     struct turns *turns = mem_new(sizeof *turns);
     turns->options = *options;
@@ -134,7 +138,7 @@ struct turns *turns_open(const struct turns_options *options) {
     table_init(&turns->talks);
     pool_init(&turns->pool, options->loop);
     const struct deltas_options of_deltas = {
-        .loop = options->loop, .store = options->store, .ctx = turns};
+        .loop = options->loop, .store = options->store, .ctx = turns, .failed = deltas_failed};
     turns->deltas = deltas_open(&of_deltas);
     return turns;
 }

@@ -73,7 +73,13 @@ enum run_state {
     X(BAD_REQUEST, "bad_request", "The model's provider could not use the request")                \
     X(REFUSED, "refused", "The model declined to answer")                                          \
     X(EMPTY_RESPONSE, "empty_response", "The model answered with nothing")                         \
+    X(STREAM_BROKEN, "stream_broken", "The model's answer broke off before its end")               \
+    X(TIMED_OUT, "timed_out", "The model's provider did not answer in time")                       \
+    X(TOO_LARGE, "response_too_large", "The model's answer is larger than drover takes")           \
+    X(BAD_RESPONSE, "bad_response", "The model's provider answered in words that nobody knows")    \
     X(MODEL_UNKNOWN, "model_unknown", "There is no such model")                                    \
+    X(TOO_MANY_CALLS, "too_many_calls", "Too many calls of models waited already")                 \
+    X(CONNECTION_CHANGED, "connection_changed", "The model's connection was removed meanwhile")    \
     X(DENIED, "denied", "What it needs was denied")
 
 enum run_cause {

@@ -117,7 +117,10 @@ const FAILURES = [
   ["overflow", "context_overflow"],
   ["400", "bad_request"],
   ["empty", "empty_response"],
-  ["cut", "provider_error"],
+  ["cut", "stream_broken"],
+  ["error", "provider_error"],
+  ["json", "bad_response"],
+  ["timeout", "timed_out"],
   ["refused", "refused"],
 ];
 
