@@ -75,6 +75,7 @@ void talk__free(struct talk *talk) {
     deltas_drop(&talk->deltas);
     model_request_free(talk->request);
     said_done(&talk->said);
+    text_done(&talk->tail);
     turn_plan_done(&talk->plan);
     mem_free(talk->instructions);
     mem_free(talk);

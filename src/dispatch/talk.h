@@ -80,6 +80,7 @@ struct talk {
     enum model_effort effort;
 
     struct model_request *request; /* Owned; PREPARING. */
+    struct text tail;              /* Owned: the end of its prompt, but for what rows say. */
     struct timer timer;            /* PREPARING: the rows could not be read. */
     struct pool_job job;
     bool away; /* In the pool or in the store. */
@@ -150,6 +151,10 @@ void talk__perform(struct talk *talk, struct turn_plan *plan);
 
 /* talk_prompt.c */
 void talk__prepare(struct talk *talk);
+/* talk_tail.c: in the pool; then on a reader thread, when all messages are there. */
+void talk__tail_begin(struct talk *talk);
+MUST_CHECK struct err talk__tail_end(struct tx *tx, const struct talk *talk,
+                                     struct model_request *request);
 /* talk_call.c */
 void talk__call(struct talk *talk);
 void talk__cancel_call(struct talk *talk);

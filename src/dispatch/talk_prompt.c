@@ -3,6 +3,7 @@
  *   instructions, facts of the place, what the project says, skills   (the system text)
  *   the tools, by name
  *   the session's messages, oldest first
+ *   what is another from turn to turn   (talk_tail.c)
  *
  * Providers cache the beginning of a prompt, so it is the same bytes on every call: no clock, no
  * counter, nothing random stands before the end. First the files of the project are read, in the
@@ -95,6 +96,7 @@ static void system_run(struct pool_job *job) {
         model_request_set_system(talk->request, (struct bytes){text.data, text.len});
     }
     add_tools(talk, talk->request);
+    talk__tail_begin(talk);
 }
 
 /* --- The messages, on a reader thread --------------------------------------------------------- */
@@ -142,35 +144,8 @@ static struct err read_tx(struct tx *tx, void *ctx) {
     request->first = request->last = NULL;
     request->message_count = 0;
     reading->begun = false;
-    return tx_prompt_each(tx, &reading->key, read_part, reading);
-}
-
-/* --- The end of the prompt -------------------------------------------------------------------- */
-
-/* What may change from call to call stands behind everything else. */
-static void add_end(const struct talk *talk) {
-    struct model_request *request = talk->request;
-    AUTO(json_release) json_t *roots = NULL;
-    AUTO(text_done) struct text text;
-    text_init(&text, SYSTEM_MAX);
-    if (err_failed(json_parse(talk->plan.roots.data, talk->plan.roots.len, JSON_DEPTH_MAX, &roots,
-                              NULL)) ||
-        json_array_size(roots) == 0) {
-        return;
-    }
-    text_add_str(&text, "[drover: beside the project, these folders may be used by their absolute "
-                        "paths:");
-    for (size_t i = 0; i < json_array_size(roots); i++) {
-        const json_t *root = json_array_get(roots, i);
-        text_addf(&text, "\n%s (%s)", json_string_value(json_object_get(root, "path")),
-                  json_string_value(json_object_get(root, "access")));
-    }
-    text_add_char(&text, ']');
-    if (request->last == NULL || request->last->role != MODEL_USER) {
-        model_request_add_message(request, MODEL_USER);
-    }
-    const struct model_part part = {.kind = MODEL_PART_TEXT, .text = {text.data, text.len}};
-    model_request_add_part(request, &part);
+    struct err err = tx_prompt_each(tx, &reading->key, read_part, reading);
+    return err_failed(err) ? err : talk__tail_end(tx, reading->talk, request);
 }
 
 static void read_again(struct timer *timer);
@@ -193,7 +168,6 @@ static void read_done(struct err err, void *ctx) {
         timer_start(turns->options.loop, &talk->timer, TALK_RETRY_MAX_MS, read_again);
         return;
     }
-    add_end(talk);
     talk__call(talk);
 }
 

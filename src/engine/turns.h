@@ -22,6 +22,7 @@
 #include "base/id.h"
 #include "base/memory.h"
 #include "engine/inbox.h"
+#include "engine/memory.h"
 #include "engine/runs.h"
 #include "engine/sessions.h"
 #include "rules/turn.h"
@@ -249,5 +250,9 @@ struct prompt_part {
 MUST_CHECK struct err tx_prompt_each(struct tx *tx, const struct turn_key *key,
                                      struct err (*each)(void *ctx, const struct prompt_part *part),
                                      void *ctx);
+/* What the session's owner keeps in memory that has words of the turn's question; the best first,
+ * at most `limit`. */
+MUST_CHECK struct err tx_prompt_recall(struct tx *tx, struct bytes run, int64_t limit,
+                                       memory_each each, void *ctx);
 
 #endif

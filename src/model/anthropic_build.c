@@ -173,6 +173,18 @@ static bool shown(const struct model_part *part) {
     return build_shown(part, MODEL_KIND_ANTHROPIC) && !unsigned_thinking;
 }
 
+/* The tail, behind the mark, since the next call has another; and the end of the message that is
+ * open, a user's or an answer. */
+enum message_open { MESSAGE_NONE, MESSAGE_USER, MESSAGE_SAID };
+static void build_end(struct bytes tail, enum message_open message, struct text *body) {
+    static const char *const joints[] = {[MESSAGE_NONE] = "{\"role\":\"user\",\"content\":[",
+                                         [MESSAGE_USER] = ",",
+                                         [MESSAGE_SAID] = "]},{\"role\":\"user\",\"content\":["};
+    text_addf(body, "%s{\"type\":\"text\",\"text\":", joints[message]);
+    build_bytes(body, tail);
+    text_add_str(body, "}]}");
+}
+
 static void build_messages(const struct model_request *request, struct text *body) {
     const struct model_part *open = NULL; /* The block that still lacks its brace. */
     bool user = false;
@@ -196,7 +208,16 @@ static void build_messages(const struct model_request *request, struct text *bod
     if (open != NULL) {
         /* Thinking cannot be marked. */
         text_add_str(body, open->kind != MODEL_PART_THINKING ? cached : "");
-        text_add_str(body, "}]}");
+        text_add_char(body, '}');
+    }
+    if (request->tail.len > 0) {
+        build_end(request->tail,
+                  open == NULL ? MESSAGE_NONE
+                  : user       ? MESSAGE_USER
+                               : MESSAGE_SAID,
+                  body);
+    } else {
+        text_add_str(body, open != NULL ? "]}" : "");
     }
 }
 

@@ -61,10 +61,10 @@ static void build_tools(const struct model_request *request, struct text *body) 
 }
 
 /* One text is a plain string, which every server understands. */
-static void build_user(const struct model_message *message, struct text *body) {
+static void build_user(const struct model_message *message, struct bytes tail, struct text *body) {
     text_add_str(body, "{\"role\":\"user\",\"content\":");
     if (!build_has(message, MODEL_PART_IMAGE)) {
-        build_joined_text(body, message);
+        build_joined_text(body, message, tail);
         text_add_char(body, '}');
         return;
     }
@@ -82,6 +82,11 @@ static void build_user(const struct model_message *message, struct text *body) {
             build_bytes(body, part->text);
             text_add_char(body, '}');
         }
+    }
+    if (tail.len > 0) {
+        text_add_str(body, ",{\"type\":\"text\",\"text\":");
+        build_bytes(body, tail);
+        text_add_char(body, '}');
     }
     text_add_str(body, "]}");
 }
@@ -124,7 +129,7 @@ static void build_assistant(const struct wire_order *order, const struct model_m
     bool calls = build_has(message, MODEL_PART_TOOL_CALL);
     text_add_str(body, "{\"role\":\"assistant\",\"content\":");
     if (build_has(message, MODEL_PART_TEXT)) {
-        build_joined_text(body, message);
+        build_joined_text(body, message, BYTES(""));
     } else {
         text_add_str(body, "null");
     }
@@ -137,14 +142,17 @@ static void build_assistant(const struct wire_order *order, const struct model_m
     text_add_char(body, '}');
 }
 
-static void build_results(const struct model_message *message, struct text *body, bool *first) {
+/* The tail joins the last result: a user's message behind it would begin a turn of its own, and
+ * models forget at its beginning what they thought before the calls. */
+static void build_results(const struct model_message *message, struct bytes tail, struct text *body,
+                          bool *first) {
     for (const struct model_part *part = message->first; part != NULL; part = part->next) {
         if (part->kind == MODEL_PART_TOOL_RESULT) {
             build_comma(body, first);
             text_add_str(body, "{\"role\":\"tool\",\"tool_call_id\":");
             build_bytes(body, part->id);
             text_add_str(body, ",\"content\":");
-            build_bytes(body, part->text);
+            build_with_tail(body, part->text, part->next == NULL ? tail : BYTES(""));
             text_add_char(body, '}');
         }
     }
@@ -152,14 +160,15 @@ static void build_results(const struct model_message *message, struct text *body
 
 static void build_message(const struct wire_order *order, const struct model_message *message,
                           struct text *body, bool *first) {
+    struct bytes tail = build_tail(order->request, message);
     bool says = build_has(message, MODEL_PART_TEXT) || build_has(message, MODEL_PART_TOOL_CALL) ||
-                build_has(message, MODEL_PART_IMAGE);
+                build_has(message, MODEL_PART_IMAGE) || tail.len > 0;
     if (message->role == MODEL_TOOL) {
-        build_results(message, body, first);
+        build_results(message, tail, body, first);
     } else if (says) {
         build_comma(body, first);
         if (message->role == MODEL_USER) {
-            build_user(message, body);
+            build_user(message, tail, body);
         } else {
             build_assistant(order, message, body);
         }

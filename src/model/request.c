@@ -51,6 +51,7 @@ struct model_request *model_request_new(struct bytes model) {
     arena_init(&request->arena, REQUEST_SIZE_MAX);
     request->temperature_pct = -1;
     request->system = request->schema = request->choice_tool = (struct bytes){"", 0};
+    request->tail = (struct bytes){"", 0};
     request->model = keep(request, model);
     return request;
 }
@@ -154,8 +155,15 @@ void model_request_add_text(struct model_request *request, struct bytes text) {
     model_request_add_part(request, &(struct model_part){.kind = MODEL_PART_TEXT, .text = text});
 }
 
+void model_request_set_tail(struct model_request *request, struct bytes text) {
+    if (request->last == NULL || request->last->role == MODEL_ASSISTANT) {
+        model_request_add_message(request, MODEL_USER);
+    }
+    request->tail = keep(request, text);
+}
+
 size_t model_request_text_size(const struct model_request *request) {
-    size_t size = request->system.len + request->schema.len;
+    size_t size = request->system.len + request->schema.len + request->tail.len;
     for (size_t i = 0; i < request->tool_count; i++) {
         const struct model_tool *tool = &request->tools[i];
         size += tool->name.len + tool->description.len + tool->schema.len;

@@ -2,8 +2,8 @@
  *
  * Promise    the same request gives the same bytes to a provider, and a request that begins like
  *            another gives a prompt that begins like the other's: tools go out sorted by name,
- *            their schemas as canonical JSON, and nothing is added that changes from call to call.
- *            So the caches of providers hit.
+ *            their schemas as canonical JSON, and nothing is added that changes from call to call,
+ *            but for the tail, which is the end. So the caches of providers hit.
  * Ownership  a request owns an arena that holds all it points to: the functions here copy. It is
  *            handed over to model_ask, or ended with model_request_free.
  * Threads    one at a time: a reader thread may build it and hand it to the loop.
@@ -89,6 +89,7 @@ struct model_request {
     size_t message_count;
     struct model_tool *tools; /* Sorted by name. */
     size_t tool_count;
+    struct bytes tail;   /* Behind all messages, and no part of any; empty: none. */
     struct bytes schema; /* The answer's, JSON text; empty: free text. */
     enum model_choice choice;
     struct bytes choice_tool; /* Not empty: this tool and no other must be called. */
@@ -111,6 +112,11 @@ void model_request_add_message(struct model_request *request, enum model_role ro
 /* Adds a copy of the part to the end of the request's last message. */
 void model_request_add_part(struct model_request *request, const struct model_part *part);
 void model_request_add_text(struct model_request *request, struct bytes text);
+
+/* What changes from call to call (the date, say): it goes to the end of the last message, so that
+ * the next prompt begins like this one up to there. After the last message; the scripted model
+ * passes it over. */
+void model_request_set_tail(struct model_request *request, struct bytes text);
 
 /* The bytes of all texts of the prompt, images left out: what an estimate of tokens counts. */
 size_t model_request_text_size(const struct model_request *request);

@@ -66,25 +66,45 @@ static void build_call(const struct model_part *part, struct text *body) {
     text_add_char(body, '}');
 }
 
-static void build_content(enum model_role role, const struct model_part *part, struct text *body) {
-    text_addf(body, "{\"role\":\"%s\",\"content\":[", role == MODEL_USER ? "user" : "assistant");
+static void build_input_text(struct text *body, struct bytes text) {
+    text_add_str(body, "{\"type\":\"input_text\",\"text\":");
+    build_bytes(body, text);
+    text_add_char(body, '}');
+}
+
+static void build_user(const struct model_part *part, struct bytes tail, struct text *body) {
+    text_add_str(body, "{\"role\":\"user\",\"content\":[");
     if (part->kind == MODEL_PART_IMAGE) {
         text_add_str(body, "{\"type\":\"input_image\",\"image_url\":");
         build_data_url(body, part);
+        text_add_char(body, '}');
     } else {
-        text_addf(body,
-                  "{\"type\":\"%s\",\"text\":", role == MODEL_USER ? "input_text" : "output_text");
-        build_bytes(body, part->text);
+        build_input_text(body, part->text);
     }
+    if (tail.len > 0) {
+        text_add_char(body, ',');
+        build_input_text(body, tail);
+    }
+    text_add_str(body, "]}");
+}
+
+static void build_said(const struct model_part *part, struct text *body) {
+    text_add_str(body, "{\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":");
+    build_bytes(body, part->text);
     text_add_str(body, "}]}");
 }
 
 /* Each part is an item of its own: so the order of text, reasoning and calls stays. */
-static void build_part(enum model_role role, const struct model_part *part, struct text *body) {
+static void build_part(enum model_role role, const struct model_part *part, struct bytes tail,
+                       struct text *body) {
     switch (part->kind) {
     case MODEL_PART_TEXT:
     case MODEL_PART_IMAGE:
-        build_content(role, part, body);
+        if (role == MODEL_USER) {
+            build_user(part, tail, body);
+        } else {
+            build_said(part, body);
+        }
         break;
     case MODEL_PART_THINKING:
         text_add(body, part->signature.data, part->signature.len);
@@ -96,9 +116,34 @@ static void build_part(enum model_role role, const struct model_part *part, stru
         text_add_str(body, "{\"type\":\"function_call_output\",\"call_id\":");
         build_bytes(body, part->id);
         text_add_str(body, ",\"output\":");
-        build_bytes(body, part->text);
+        build_with_tail(body, part->text, tail);
         text_add_char(body, '}');
         break;
+    }
+}
+
+static bool shown(const struct model_part *part) {
+    bool unsigned_thinking = part->kind == MODEL_PART_THINKING && part->signature.len == 0;
+    return build_shown(part, MODEL_KIND_RESPONSES) && !unsigned_thinking;
+}
+
+static void build_input(const struct model_request *request, struct text *body) {
+    bool first = true;
+    struct bytes left = request->tail; /* Until it was said. */
+    for (const struct model_message *at = request->first; at != NULL; at = at->next) {
+        for (const struct model_part *part = at->first; part != NULL; part = part->next) {
+            if (shown(part)) {
+                struct bytes tail = part->next == NULL ? build_tail(request, at) : BYTES("");
+                build_comma(body, &first);
+                build_part(at->role, part, tail, body);
+                left = tail.len > 0 ? BYTES("") : left;
+            }
+        }
+    }
+    if (left.len > 0) {
+        const struct model_part alone = {.kind = MODEL_PART_TEXT, .text = left};
+        build_comma(body, &first);
+        build_user(&alone, BYTES(""), body);
     }
 }
 
@@ -111,15 +156,6 @@ void wire__responses_build(const struct wire_order *order, struct text *body) {
         build_bytes(body, request->system);
     }
     text_add_str(body, ",\"input\":[");
-    bool first = true;
-    for (const struct model_message *at = request->first; at != NULL; at = at->next) {
-        for (const struct model_part *part = at->first; part != NULL; part = part->next) {
-            bool unsigned_thinking = part->kind == MODEL_PART_THINKING && part->signature.len == 0;
-            if (build_shown(part, MODEL_KIND_RESPONSES) && !unsigned_thinking) {
-                build_comma(body, &first);
-                build_part(at->role, part, body);
-            }
-        }
-    }
+    build_input(request, body);
     text_add_str(body, "]}");
 }

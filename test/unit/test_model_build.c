@@ -239,6 +239,109 @@ static void a_longer_conversation_begins_like_the_shorter_one(void **state) {
     }
 }
 
+/* The body up to `end`, without what joins a tail to it, and without the marks for a cache, which
+ * move with the end. */
+static char *beginning(const char *body, const char *end) {
+    static const char mark[] = ",\"cache_control\":{\"type\":\"ephemeral\"}";
+    static const char *const joints[] = {"\\n\\n", ",{\"type\":\"text\",\"text\":\"",
+                                         ",{\"type\":\"input_text\",\"text\":\""};
+    struct text text;
+    text_init(&text, 1 << 20);
+    for (const char *at = body; at < end;) {
+        if (strncmp(at, mark, sizeof mark - 1) == 0) {
+            at += sizeof mark - 1;
+        } else {
+            text_add_char(&text, *at++);
+        }
+    }
+    for (size_t i = 0; i < COUNT_OF(joints); i++) {
+        size_t len = strlen(joints[i]);
+        if (text.len > len && memcmp(text.data + text.len - len, joints[i], len) == 0) {
+            text.len -= len;
+        }
+    }
+    text_add_char(&text, '\0');
+    return text_take(&text, NULL);
+}
+
+/* A turn asks twice: with the user's words last, and with the result of a tool last. */
+static struct model_request *of_steps(size_t steps) {
+    struct model_request *request = model_request_new(of("p/m"));
+    model_request_set_system(request, of("s"));
+    for (size_t k = 0; k < steps; k++) {
+        char words[20];
+        (void)snprintf(words, sizeof words, "turn %zu", k);
+        if (k % 2 == 0) {
+            model_request_add_message(request, MODEL_USER);
+            model_request_add_text(request, of(words));
+            model_request_add_message(request, MODEL_ASSISTANT);
+            add_part(request, (struct model_part){.kind = MODEL_PART_TOOL_CALL,
+                                                  .id = of(words),
+                                                  .name = of("look"),
+                                                  .text = of("{}")});
+        } else {
+            model_request_add_message(request, MODEL_TOOL);
+            add_part(request, (struct model_part){.kind = MODEL_PART_TOOL_RESULT,
+                                                  .id = of("c"),
+                                                  .text = of(words)});
+            model_request_add_message(request, MODEL_ASSISTANT);
+            model_request_add_text(request, of("seen"));
+        }
+    }
+    model_request_add_message(request, steps % 2 == 0 ? MODEL_USER : MODEL_TOOL);
+    if (steps % 2 == 0) {
+        model_request_add_text(request, of("last"));
+    } else {
+        add_part(request, (struct model_part){
+                              .kind = MODEL_PART_TOOL_RESULT, .id = of("c"), .text = of("last")});
+    }
+    return request;
+}
+
+static void what_changes_from_call_to_call_is_the_end(void **state) {
+    static const struct wire *const wires[] = {&wire_openai, &wire_responses, &wire_anthropic};
+    for (size_t i = 0; i < COUNT_OF(wires); i++) {
+        for (size_t steps = 0; steps <= 20; steps++) {
+            char tail[20];
+            (void)snprintf(tail, sizeof tail, "tail <%zu>", steps);
+            struct model_request *request = of_steps(steps);
+            AUTO(mem_release) char *without = built(wires[i], request, "http://h");
+            model_request_set_tail(request, of(tail));
+            AUTO(mem_release) char *body = built(wires[i], request, "http://h");
+            AUTO(mem_release) char *begin = beginning(body, strstr(body, tail));
+            json_t *json = NULL;
+            assert_false(err_failed(json_parse(body, strlen(body), JSON_DEPTH_MAX, &json, NULL)));
+            json_release(&json);
+            AUTO(mem_release) char *plain = beginning(without, without + strlen(without));
+            assert_non_null(strstr(begin, "last"));
+            assert_memory_equal(plain, begin, strlen(begin));
+            assert_true(strlen(strstr(body, tail)) < strlen(tail) + 8);
+            model_request_free(request);
+        }
+    }
+}
+
+static void a_tail_without_a_word_of_a_user_stands_alone(void **state) {
+    static const struct wire *const wires[] = {&wire_openai, &wire_responses, &wire_anthropic};
+    static const char *const ends[] = {
+        "{\"role\":\"user\",\"content\":\"now\"}]}",
+        "{\"role\":\"user\",\"content\":[{\"type\":\"input_text\",\"text\":\"now\"}]}]}",
+        "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"now\"}]}]}"};
+    for (size_t i = 0; i < COUNT_OF(wires); i++) {
+        for (int said = 0; said < 2; said++) {
+            struct model_request *request = model_request_new(of("p/m"));
+            if (said == 1) {
+                model_request_add_message(request, MODEL_ASSISTANT);
+                model_request_add_text(request, of("so"));
+            }
+            model_request_set_tail(request, of("now"));
+            AUTO(mem_release) char *body = built(wires[i], request, "http://h");
+            assert_string_equal(body + strlen(body) - strlen(ends[i]), ends[i]);
+            model_request_free(request);
+        }
+    }
+}
+
 static void a_request_that_is_too_large_says_so(void **state) {
     struct model_request *request = model_request_new(of("p/m"));
     model_request_add_message(request, MODEL_USER);
@@ -265,6 +368,8 @@ int main(void) {
         cmocka_unit_test(thinking_is_shown_to_the_kind_that_made_it_alone),
         cmocka_unit_test(settings_go_where_each_interface_has_them),
         cmocka_unit_test(a_longer_conversation_begins_like_the_shorter_one),
+        cmocka_unit_test(what_changes_from_call_to_call_is_the_end),
+        cmocka_unit_test(a_tail_without_a_word_of_a_user_stands_alone),
         cmocka_unit_test(a_request_that_is_too_large_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,88 @@
+/* talk_tail.c: the end of a prompt: what is another from turn to turn.
+ *
+ *   <context>
+ *   Today is Friday, 2026-11-20 (UTC).
+ *   Git: on the branch main.
+ *   Beside the project, these folders may be used by their absolute paths:
+ *   - PATH (read)
+ *   You remember, of what may matter here:
+ *   - TOPIC: TITLE: CONTENT
+ *   </context>
+ *
+ * It is stored nowhere, and no later prompt has it. */
+#include <string.h>
+#include <time.h>
+
+#include "base/json.h"
+#include "base/utf8.h"
+#include "dispatch/talk.h"
+#include "tool/git_state.h"
+
+enum { TAIL_MAX = 512 << 10, RECALLED_MAX = 5, CONTENT_MAX = 400 };
+
+static void add_roots(const struct talk *talk, struct text *text) {
+    AUTO(json_release) json_t *roots = NULL;
+    if (err_failed(json_parse(talk->plan.roots.data, talk->plan.roots.len, JSON_DEPTH_MAX, &roots,
+                              NULL)) ||
+        json_array_size(roots) == 0) {
+        return;
+    }
+    text_add_str(text, "Beside the project, these folders may be used by their absolute paths:\n");
+    for (size_t i = 0; i < json_array_size(roots); i++) {
+        const json_t *root = json_array_get(roots, i);
+        text_addf(text, "- %s (%s)\n", json_string_value(json_object_get(root, "path")),
+                  json_string_value(json_object_get(root, "access")));
+    }
+}
+
+void talk__tail_begin(struct talk *talk) {
+    char day[40];
+    struct tm parts;
+    time_t now = (time_t)(world_wall_ms(loop_world(talk->turns->options.loop)) / 1000);
+    text_done(&talk->tail);
+    text_init(&talk->tail, TAIL_MAX);
+    text_add_str(&talk->tail, "<context>\n");
+    if (gmtime_r(&now, &parts) != NULL &&
+        strftime(day, sizeof day, "Today is %A, %Y-%m-%d (UTC).", &parts) > 0) {
+        text_addf(&talk->tail, "%s\n", day);
+    }
+    if (talk->plan.root.len > 0) {
+        git_state_write(talk->plan.root.data, &talk->tail);
+    }
+    add_roots(talk, &talk->tail);
+}
+
+struct recalled {
+    struct text *text;
+    bool any;
+};
+
+static struct err add_memory(void *ctx, const struct memory *memory) {
+    struct recalled *recalled = ctx;
+    struct text *text = recalled->text;
+    size_t len = utf8_cut(memory->content, CONTENT_MAX);
+    text_add_str(text, recalled->any ? "" : "You remember, of what may matter here:\n");
+    recalled->any = true;
+    text_add_str(text, "- ");
+    const struct bytes heads[] = {memory->topic, memory->title};
+    for (size_t i = 0; i < COUNT_OF(heads); i++) {
+        text_add(text, heads[i].data, heads[i].len);
+        text_add_str(text, heads[i].len > 0 ? ": " : "");
+    }
+    text_add(text, memory->content.data, len);
+    text_add_str(text, len < memory->content.len ? "…\n" : "\n");
+    return ERR_OK;
+}
+
+struct err talk__tail_end(struct tx *tx, const struct talk *talk, struct model_request *request) {
+    AUTO(text_done) struct text text;
+    text_init(&text, TAIL_MAX);
+    struct recalled recalled = {.text = &text};
+    text_add(&text, talk->tail.data, talk->tail.len);
+    struct err err = tx_prompt_recall(tx, talk__run(talk), RECALLED_MAX, add_memory, &recalled);
+    text_add_str(&text, "</context>");
+    if (!err_failed(err) && !text_failed(&text)) {
+        model_request_set_tail(request, (struct bytes){text.data, text.len});
+    }
+    return err;
+}

@@ -1,0 +1,82 @@
+/* git_state.c: .git/HEAD, which is
+ *
+ *   "ref: refs/heads/NAME\n"   on a branch
+ *   40 or 64 hex digits        on none
+ *
+ * A second working tree has a file .git instead, "gitdir: PATH\n", and its HEAD stands there. */
+#include "tool/git_state.h"
+
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/memory.h"
+#include "tool/context_place.h"
+
+enum { HEAD_MAX = 1024, BRANCH_MAX = 250 };
+
+static const char ref[] = "ref: refs/heads/";
+static const char gitdir[] = "gitdir: ";
+
+static bool begins(struct bytes line, const char *word) {
+    return line.len > strlen(word) && memcmp(line.data, word, strlen(word)) == 0;
+}
+
+/* Without its end. */
+static bool read_line(const char *root, const char *path, char **ret_text, struct bytes *ret_line) {
+    size_t len = 0;
+    bool cut = false;
+    if (context__read(root, path, HEAD_MAX, ret_text, &len, &cut) != CONTEXT_FOUND || cut) {
+        return false;
+    }
+    while (len > 0 && ((*ret_text)[len - 1] == '\n' || (*ret_text)[len - 1] == '\r')) {
+        (*ret_text)[--len] = '\0';
+    }
+    *ret_line = (struct bytes){*ret_text, len};
+    return true;
+}
+
+static bool is_branch(struct bytes name) {
+    for (size_t i = 0; i < name.len; i++) {
+        unsigned char c = (unsigned char)name.data[i];
+        if (c <= ' ' || c == 0x7f || memchr("~^:?*[\\<>", c, 10) != NULL) {
+            return false;
+        }
+    }
+    return name.len > 0 && name.len <= BRANCH_MAX;
+}
+
+static bool is_commit(struct bytes line) {
+    size_t at = 0;
+    while (at < line.len && memchr("0123456789abcdef", line.data[at], 16) != NULL) {
+        at++;
+    }
+    return at == line.len && (line.len == 40 || line.len == 64);
+}
+
+static void write_head(struct bytes head, struct text *text) {
+    const struct bytes branch = {head.data + sizeof ref - 1, head.len - (sizeof ref - 1)};
+    if (begins(head, ref) && is_branch(branch)) {
+        text_addf(text, "Git: on the branch %.*s.\n", (int)branch.len, branch.data);
+    } else if (is_commit(head)) {
+        text_addf(text, "Git: at the commit %.12s, on no branch.\n", head.data);
+    }
+}
+
+void git_state_write(const char *root, struct text *text) {
+    AUTO(mem_release) char *link = NULL;
+    AUTO(mem_release) char *content = NULL;
+    struct bytes line = {"", 0};
+    if (read_line(root, ".git/HEAD", &content, &line)) {
+        write_head(line, text);
+        return;
+    }
+    if (!read_line(root, ".git", &link, &line) || !begins(line, gitdir)) {
+        return;
+    }
+    const char *folder = line.data + sizeof gitdir - 1;
+    AUTO(mem_release) char *head = NULL;
+    if (folder[0] == '/' && strlen(folder) < LIMIT_PATH_MAX &&
+        read_line(folder, "HEAD", &head, &line)) {
+        write_head(line, text);
+    }
+}

@@ -1,0 +1,93 @@
+// prompts.test.mjs: what providers are sent: the same beginning, and an end that is of today.
+//
+// runs-with: release, san, postgres
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+
+import { Turns } from "./turns.mjs";
+import { Wires, kinds } from "./wires.mjs";
+
+const CONTEXT = /(\\n\\n|,\{"type":"(?:input_)?text","text":")<context>\\n(.*?)<\/context>/;
+const MARK = ',"cache_control":{"type":"ephemeral"}';
+
+/** The body up to its tail, without the marks that move with the end; and the tail. */
+function parts(body) {
+  const plain = body.replaceAll(MARK, "");
+  const found = CONTEXT.exec(plain);
+  assert.ok(found, body.slice(-600));
+  assert.ok(plain.length - found.index - found[0].length < 8, "the tail is the end");
+  return { begin: plain.slice(0, found.index), tail: JSON.parse(`"${found[2]}"`) };
+}
+
+async function remember(turns, title, content) {
+  const made = await turns.ask("POST", "/memory", { topic: "herd", title, content });
+  assert.equal(made.status, 201, made.text);
+}
+
+for (const kind of kinds) {
+  test(`${kind}: each prompt of 20 turns begins with the one before`, async (t) => {
+    const turns = await Turns.open(t);
+    const provider = await new Wires(kind).start(t);
+    const model = await provider.connect(turns);
+    writeFileSync(path.join(turns.root, "AGENTS.md"), "Be kind to sheep.\n");
+    mkdirSync(path.join(turns.root, ".git"));
+    const listener = await turns.listen({ root: turns.root, model });
+    for (let turn = 0; turn < 20; turn++) {
+      writeFileSync(path.join(turns.root, ".git", "HEAD"), `ref: refs/heads/fold-${turn}\n`);
+      await remember(turns, `sheep ${turn}`, `It was number${turn}.`);
+      if (turn % 2 === 1) {
+        const call = { id: `call_${turn}`, name: "list_files", args: { path: "." } };
+        provider.answers = [{ call }, { text: `done ${turn}` }];
+      }
+      const { end } = await turns.turn(listener, `count the sheep number${turn}`);
+      assert.deepEqual([end.state, end.cause], ["succeeded", "completed"]);
+    }
+    const seen = provider.bodies.map(parts);
+    assert.equal(seen.length, 30);
+    for (const [at, { begin, tail }] of seen.entries()) {
+      const turn = Math.floor(at / 3) * 2 + (at % 3 === 0 ? 0 : 1);
+      assert.equal(begin.slice(0, seen[at - 1]?.begin.length ?? 0), seen[at - 1]?.begin ?? "");
+      assert.match(tail, /^Today is [A-Z][a-z]+day, \d{4}-\d\d-\d\d \(UTC\)\.\n/);
+      assert.match(tail, new RegExp(`\nGit: on the branch fold-${turn}\\.\n`));
+      assert.match(tail, new RegExp(`\n- herd: sheep ${turn}: It was number${turn}\\.\n`));
+      assert.ok(begin.includes("Be kind to sheep."));
+    }
+  });
+}
+
+test("without a repository or a memory that matters there is only the day", async (t) => {
+  const turns = await Turns.open(t);
+  const provider = await new Wires("openai").start(t);
+  const model = await provider.connect(turns);
+  await remember(turns, "goats", "They climb.");
+  const listener = await turns.listen({ root: turns.root, model });
+  await turns.turn(listener, "hello");
+  writeFileSync(path.join(turns.root, ".git"), "gitdir: ../elsewhere\n");
+  await turns.turn(listener, "hello");
+  const tree = path.join(turns.folder, "tree");
+  mkdirSync(tree);
+  writeFileSync(path.join(turns.root, ".git"), `gitdir: ${tree}\n`);
+  writeFileSync(path.join(tree, "HEAD"), "0123456789abcdef0123456789abcdef01234567\n");
+  await turns.turn(listener, "hello");
+  writeFileSync(path.join(tree, "HEAD"), "ref: refs/heads/a</context>\n");
+  await turns.turn(listener, "hello");
+  const tails = provider.bodies.map((body) => parts(body).tail.split("\n").slice(1));
+  const commit = "Git: at the commit 0123456789ab, on no branch.";
+  assert.deepEqual(tails, [[""], [""], [commit, ""], [""]]);
+});
+
+test("folders that were granted are named at the end", async (t) => {
+  const turns = await Turns.open(t);
+  const provider = await new Wires("openai").start(t);
+  const listener = await turns.listen({ root: turns.root, model: await provider.connect(turns) });
+  const folder = path.join(turns.folder, "beside");
+  mkdirSync(folder);
+  const granted = await turns.ask("POST", `/sessions/${listener.session}/roots`, { path: folder });
+  assert.equal(granted.status, 201, granted.text);
+  await turns.turn(listener, "hello");
+  const { tail } = parts(provider.bodies[0]);
+  assert.match(tail, /\nBeside the project, these folders may be used by their absolute paths:\n/);
+  assert.ok(tail.includes(`\n- ${granted.json.path} (read)\n`), tail);
+});
