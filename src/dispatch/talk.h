@@ -40,6 +40,7 @@ enum talk_state {
 
 struct talk_errand;
 struct talk_review;
+struct rows_fresh;
 /* A tool at work. */
 struct talk_work {
     struct talk_work *next;
@@ -55,9 +56,10 @@ struct talk_work {
     struct tool_call call;
     struct tool_result result;
     enum turn_card_end end;
-    bool wrote;       /* Files of the project. */
-    struct text spec; /* Owned: of a child that begins. */
-    char *child;      /* Owned: run_… of one that has ended; "": none. */
+    bool wrote;               /* Files of the project. */
+    struct text spec;         /* Owned: of a child that begins. */
+    struct rows_fresh *fresh; /* Owned: TOOL_ROWS. */
+    char *child;              /* Owned: run_… of one that has ended; "": none. */
     int64_t child_attempt, child_exit, child_ms;
     enum run_state child_state;
     enum run_cause child_cause;
@@ -197,6 +199,9 @@ void review__begin(struct talk_work *work);
 MUST_CHECK bool review__is_out(const struct talk_review *review);
 void review__cancel(struct talk_review *review); /* NULL is allowed, as in the next one. */
 void review__free(struct talk_review *review);
+/* talk_rows.c: a store function performs the call, and ends its card. */
+void rows__begin(struct talk_work *work);
+void rows__free(struct rows_fresh *fresh); /* NULL is allowed. */
 /* talk_check.c */
 void check__begin(struct talk_work *work);
 

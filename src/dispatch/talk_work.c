@@ -62,6 +62,7 @@ void work__free(struct talk_work *work) {
     mem_free(work->roots);
     mem_free(work->child);
     text_done(&work->spec);
+    rows__free(work->fresh);
     mem_free(work);
 }
 
@@ -254,6 +255,8 @@ static void begin(struct talk_work *work) {
         }
         break;
     case TOOL_ROWS:
+        rows__begin(work);
+        break;
     case TOOL_WAIT:
         work__fail(work, "This tool is not offered here.");
         break;

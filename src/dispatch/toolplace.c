@@ -42,8 +42,7 @@ static tool_set tools_of(const struct toolplace *place, const char *root) {
     tool_set tools = 0;
     for (unsigned id = 0; id < TOOL_COUNT; id++) {
         const struct tool *tool = tool_get((enum tool_id)id);
-        bool possible =
-            (root[0] != '\0' || (tool->needs & NEEDS_ROOT) == 0) && tool->performer != TOOL_ROWS;
+        bool possible = root[0] != '\0' || (tool->needs & NEEDS_ROOT) == 0;
         if (possible && (names == NULL || is_named(names, tool->name))) {
             tools |= tool_set_of((enum tool_id)id);
         }

@@ -177,3 +177,11 @@ struct err roots__grant(struct tx *tx, const struct session_row *session, struct
     err = put_more(tx, session, &root);
     return err_failed(err) ? err : tell_model(tx, &root, ret_result);
 }
+
+struct err tx_roots_inherit(struct tx *tx, int64_t from, int64_t to) {
+    static const char sql[] =
+        "INSERT INTO session_roots (session, path, access, granted_by, granted_ms)"
+        " SELECT $2, path, access, granted_by, granted_ms FROM session_roots WHERE session = $1";
+    const struct arg args[] = {arg_int(from), arg_int(to)};
+    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* as many as there are */);
+}

@@ -42,4 +42,7 @@ MUST_CHECK struct err roots__grant(struct tx *tx, const struct session_row *sess
                                    struct bytes about, struct bytes by, bool *ret_grant,
                                    struct bytes *ret_result);
 
+/* What one session was granted holds for another, its subagent. */
+MUST_CHECK struct err tx_roots_inherit(struct tx *tx, int64_t from, int64_t to);
+
 #endif

@@ -35,6 +35,18 @@ static struct err settle_budgets(struct tx *tx, const struct run_end *end, struc
                                    : runs__budget_settle(tx, &took, row, freed);
 }
 
+/* What it said is what others are told of it. */
+static struct err end_turn(struct tx *tx, const struct run_row *row, struct run_freed *freed,
+                           struct bytes *ret_said) {
+    struct err err = settle_owed(tx, row);
+    if (!err_failed(err)) {
+        err = subagents__ended(tx, row, freed);
+    }
+    bool heard = row->spec.len > 0 &&
+                 memmem(row->spec.data, row->spec.len, "\"notify\"", strlen("\"notify\"")) != NULL;
+    return err_failed(err) || !heard ? err : turns__said(tx, row->id, ret_said);
+}
+
 struct err runs__end(struct tx *tx, const struct run_end *end, struct run_row *row,
                      struct run_freed *freed) {
     assert(run_state_final(row->state));
@@ -65,12 +77,11 @@ struct err runs__end(struct tx *tx, const struct run_end *end, struct run_row *r
     if (err_failed(err)) {
         return err;
     }
+    struct inbox_notice notice = {.run = row, .output = end->output, .exit_code = row->exit_code};
     if (row->kind == KIND_TURN) {
-        err = settle_owed(tx, row);
+        err = end_turn(tx, row, freed, &notice.output);
     }
-    const struct inbox_notice notice = {
-        .run = row, .output = end->output, .exit_code = row->exit_code};
-    return err_failed(err) ? err : tx_inbox_notify(tx, &notice);
+    return err_failed(err) || row->cause == CAUSE_CALLED_OFF ? err : tx_inbox_notify(tx, &notice);
 }
 
 struct err runs__end_queued(struct tx *tx, struct run_row *row, struct run_freed *freed) {

@@ -76,7 +76,9 @@ static struct err find_parent(struct tx *tx, const struct run_new *what, struct 
 /* Where it stands in the tree of budgets; a child stands where its parent does. */
 static struct err find_budget(struct tx *tx, const struct run_new *what, struct run_row *row) {
     struct err err = ERR_OK;
-    if (what->parent.len == 0 && what->project.len > 0) {
+    if (what->parent.len == 0 && what->budget_path.data != NULL) {
+        row->budget = what->budget_path;
+    } else if (what->parent.len == 0 && what->project.len > 0) {
         err = budget__project_path(tx, what->project, &row->budget);
     }
     if (!err_failed(err) && what->budget != NULL) {
@@ -96,7 +98,8 @@ static void begin(struct tx *tx, const struct run_new *what, struct run_row *row
 static struct err ask_gates(struct tx *tx, const struct run_new *what, struct run_row *row,
                             bool *ret_budget) {
     struct facts facts = {0};
-    struct run_admission admission = {.key_max = row->key_max};
+    struct run_admission admission = {
+        .key_max = row->key_max, .not_before_ms = row->not_before_ms, .now_ms = tx_now_ms(tx)};
     struct err err = ask_facts(tx, what, &facts);
     if (!err_failed(err) && admission.key_max > 0) {
         err = ask_key(tx, what, &admission.key_taken);
@@ -164,6 +167,7 @@ struct err tx_run_submit(struct tx *tx, const struct run_new *what, struct run_r
                           .key_max = what->key.len > 0 ? what->key_max : 0,
                           .exit_code = -1,
                           .made_ms = tx_now_ms(tx),
+                          .not_before_ms = what->not_before_ms,
                           .once = what->once,
                           .key = what->key,
                           .label = what->label,

@@ -36,6 +36,8 @@ struct run_new {
     struct bytes owner, parent, key, label, spec; /* parent: run_… or "". */
     struct bytes command; /* What runs, for lists, at most RUN_COMMAND_MAX; no data: none. */
     struct bytes project; /* Whose budget is charged; no data: none. A child is in its parent's. */
+    struct bytes budget_path; /* Without a parent: where it is charged instead; no data: none. */
+    int64_t not_before_ms;    /* It waits so long, unless somebody wakes it; 0: for nothing. */
     const struct amounts *budget; /* Limits of a budget of its own; NULL: it has none. */
     enum run_kind kind;
     int64_t priority, key_max;

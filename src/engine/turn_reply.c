@@ -35,6 +35,14 @@ static struct err read_text(struct tx *tx, int64_t message, struct bytes *ret_te
     return ERR_OK;
 }
 
+struct err turns__said(struct tx *tx, int64_t run, struct bytes *ret_text) {
+    struct turn_row turn;
+    bool found = false;
+    *ret_text = (struct bytes){"", 0};
+    struct err err = turns__find(tx, run, &found, &turn);
+    return err_failed(err) || !found ? err : read_text(tx, turn.answer, ret_text);
+}
+
 static struct err read_head(struct tx *tx, const struct session_row *session, int64_t *ret_seq) {
     char name[SESSION_STREAM_MAX];
     struct stream_state state = {0};

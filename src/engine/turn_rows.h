@@ -70,6 +70,13 @@ MUST_CHECK struct err turns__load(struct tx *tx, const struct turn_key *key, boo
 /* turn->run is there: its turn, session and answer. *ret_found false: the session was deleted. */
 MUST_CHECK struct err turns__load_rest(struct tx *tx, struct turn *turn, bool *ret_found);
 
+/* The text of its last step, in the arena. (turn_reply.c) */
+MUST_CHECK struct err turns__said(struct tx *tx, int64_t run, struct bytes *ret_text);
+
+/* The end of a turn of a session that has a parent makes room for another one. (subagents.c) */
+MUST_CHECK struct err subagents__ended(struct tx *tx, const struct run_row *run,
+                                       struct run_freed *freed);
+
 /* --- Approvals (approvals.c) ------------------------------------------------------------------ */
 
 struct card;

@@ -116,6 +116,11 @@ static struct err write_spec(struct tx *tx, const struct session_row *session,
     text_add_json(&text, message->message.text, strlen(message->message.text));
     text_add_str(&text, ",\"model\":");
     text_add_json(&text, model.data, model.len);
+    if (message->notify.data != NULL) {
+        text_add_str(&text, ",\"notify\":[{\"session\":");
+        text_add_json(&text, message->notify.data, message->notify.len);
+        text_add_str(&text, "}]");
+    }
     text_add_char(&text, '}');
     char *copy = text_failed(&text) ? NULL : arena_try_copy(tx_arena(tx), text.data, text.len);
     if (copy == NULL) {
@@ -143,6 +148,9 @@ static struct err submit_run(struct tx *tx, const struct session_row *session,
                            .parent = {"", 0},
                            .key = {key, (size_t)len},
                            .label = {"", 0},
+                           .budget_path = message->budget_path,
+                           .budget = message->budget,
+                           .not_before_ms = message->not_before_ms,
                            .command = words_of(message->text),
                            .kind = KIND_TURN,
                            .project = session->project,

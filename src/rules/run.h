@@ -60,6 +60,7 @@ enum run_state {
     X(BUDGET, "budget", "A budget is used up")                                                     \
     X(INTERRUPTED, "interrupted", "Another message took its place")                                \
     X(ROLLED_BACK, "rolled_back", "Another message took its place, and it was taken back")         \
+    X(CALLED_OFF, "called_off", "Who started it called it off")                                    \
     X(CLEARED, "cleared", "The conversation was cleared")                                          \
     X(STEP_LIMIT, "step_limit", "It reached its limit of steps, and said what is left to do")      \
     X(TOOL_MISTAKES, "tool_mistakes", "Its tool calls kept failing")                               \

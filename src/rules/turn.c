@@ -140,6 +140,7 @@ enum run_state turn_end_state(enum run_cause cause) {
     case CAUSE_INTERRUPTED:
     case CAUSE_ROLLED_BACK:
     case CAUSE_CLEARED:
+    case CAUSE_CALLED_OFF:
     case CAUSE_PARENT_ENDED:
         return RUN_CANCELLED;
     case CAUSE_DEADLINE:

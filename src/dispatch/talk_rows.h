@@ -1,0 +1,42 @@
+/* talk_rows.h: tools that are one transaction: what talk_rows.c and the files of rows_*.c share.
+ *
+ * Each is a function of the store, in the transaction that ends its card, so that a crash leaves
+ * both or neither. It may run again: the result was cleared before, and what is new in the world
+ * (ids) was chosen before.
+ *
+ * Threads    the store's writer; the call is only read.
+ * Failure    what the model did wrong is a result (failure_result_write); an error is the store's.
+ */
+#ifndef DROVER_DISPATCH_TALK_ROWS_H
+#define DROVER_DISPATCH_TALK_ROWS_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "base/text.h"
+#include "engine/subagents.h"
+#include "tool/requests.h"
+
+struct rows_fresh {
+    struct id session, run, message, answer, memory;
+    struct text settings; /* Owned: of a subagent: what its parent has, narrowed. */
+    bool settings_wrong;  /* It names a tool that its parent has not. */
+};
+struct rows_call {
+    const struct tool_call *call;
+    const struct turn_seat *seat;
+    const struct rows_fresh *fresh;
+    const struct run_bounds *bounds;
+    struct tool_result *result;
+};
+typedef struct err (*rows_fn)(struct tx *tx, const struct rows_call *call);
+
+struct err rows__remember(struct tx *tx, const struct rows_call *call);
+struct err rows__recall(struct tx *tx, const struct rows_call *call);
+struct err rows__read_session(struct tx *tx, const struct rows_call *call);
+struct err rows__spawn(struct tx *tx, const struct rows_call *call);
+struct err rows__status(struct tx *tx, const struct rows_call *call);
+struct err rows__result(struct tx *tx, const struct rows_call *call);
+struct err rows__cancel(struct tx *tx, const struct rows_call *call);
+
+#endif

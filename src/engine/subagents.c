@@ -1,0 +1,248 @@
+/* subagents.c: see subagents.h. */
+#include "engine/subagents.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "engine/inbox_bind.h"
+#include "engine/roots.h"
+#include "engine/turn_cards.h"
+#include "engine/turn_reply.h"
+
+/* Whoever waits is woken by the end of another; this is for the case that nobody's end came, which
+ * would be a mistake of ours: it goes then. */
+#define WAIT_MS (INT64_C(24) * 3600 * 1000)
+
+struct err tx_turn_seat(struct tx *tx, const struct turn_key *key, int64_t part, bool *ret_late,
+                        struct turn_seat *ret_seat) {
+    struct turn turn;
+    struct card card;
+    bool found = false;
+    *ret_late = false;
+    struct err err = turns__load(tx, key, ret_late, &turn);
+    if (err_failed(err) || *ret_late) {
+        return err;
+    }
+    err = cards__find(tx, turn.row.answer, part, &found, &card);
+    if (err_failed(err)) {
+        return err;
+    }
+    *ret_late = !found || card.state != PART_STATE_RUNNING || turn.run.stop != CAUSE_NONE;
+    *ret_seat = (struct turn_seat){
+        .session = turn.session, .budget_path = turn.run.budget, .model = turn.row.model};
+    return ERR_OK;
+}
+
+/* --- Siblings --------------------------------------------------------------------------------- */
+
+#define SIBLINGS                                                                                   \
+    " FROM sessions s JOIN turns t ON t.session = s.id JOIN runs r ON r.id = t.run"                \
+    " WHERE s.parent = $1 AND r.ended_ms IS NULL"
+
+static struct err count(struct tx *tx, const char *sql, int64_t parent, int64_t *ret_count) {
+    const struct arg args[] = {arg_int(parent)};
+    const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
+    return runs__int(tx, &ask, ret_count);
+}
+
+static struct err wake_oldest(struct tx *tx, int64_t parent, struct run_freed *freed) {
+    static const char sql[] = "SELECT r.id" SIBLINGS " AND r.gate = 'time' ORDER BY r.id LIMIT 1";
+    struct run_row row;
+    int64_t id = 0;
+    bool found = false;
+    struct err err = count(tx, sql, parent, &id);
+    if (!err_failed(err) && id != 0) {
+        err = runs__find_id(tx, id, &found, &row);
+    }
+    if (err_failed(err) || !found || row.stop != CAUSE_NONE) {
+        return err;
+    }
+    row.not_before_ms = 0;
+    row.gate = GATE_KEY;
+    err = runs__write(tx, RUN_QUEUED, &row);
+    return err_failed(err) ? err : runs__free(tx, &row, freed);
+}
+
+struct err subagents__ended(struct tx *tx, const struct run_row *run, struct run_freed *freed) {
+    static const char sql[] = "SELECT count(*)" SIBLINGS " AND r.gate <> 'time'";
+    struct session_row session;
+    struct turn_row turn;
+    int64_t busy = 0;
+    bool found = false;
+    struct err err = turns__find(tx, run->id, &found, &turn);
+    if (!err_failed(err) && found) {
+        err = sessions__find_id(tx, turn.session, &found, &session);
+    }
+    if (err_failed(err) || !found || session.parent == 0) {
+        return err;
+    }
+    err = count(tx, sql, session.parent, &busy);
+    return err_failed(err) || busy >= SUBAGENTS_AT_ONCE ? err
+                                                        : wake_oldest(tx, session.parent, freed);
+}
+
+/* --- Spawned ---------------------------------------------------------------------------------- */
+
+static struct err check(struct tx *tx, const struct subagent_new *what, int64_t *ret_busy,
+                        struct why *why) {
+    static const char busy_sql[] = "SELECT count(*)" SIBLINGS " AND r.gate <> 'time'";
+    static const char all_sql[] = "SELECT count(*)" SIBLINGS;
+    const struct session_row *parent = &what->seat->session;
+    int64_t all = 0;
+    if (parent->depth >= SUBAGENT_DEPTH_MAX) {
+        why_set(why, "Subagents are at most %d deep, and this is the last: do it yourself.",
+                SUBAGENT_DEPTH_MAX);
+        return err_make(ERR_CONFLICT, "subagents: depth");
+    }
+    struct err err = count(tx, busy_sql, parent->id, ret_busy);
+    if (!err_failed(err)) {
+        err = count(tx, all_sql, parent->id, &all);
+    }
+    if (!err_failed(err) && all >= SUBAGENTS_MAX) {
+        why_set(why, "%d of your subagents have not ended; wait for some of them, or cancel them.",
+                SUBAGENTS_MAX);
+        return err_make(ERR_CONFLICT, "subagents: count");
+    }
+    return err;
+}
+
+static size_t characters(struct bytes text, size_t most) {
+    size_t at = 0;
+    for (size_t i = 0; i < most && at < text.len; i++) {
+        do {
+            at++;
+        } while (at < text.len && ((unsigned char)text.data[at] & 0xC0) == 0x80);
+    }
+    return at;
+}
+
+static struct err title_of(struct tx *tx, const struct subagent_new *what,
+                           struct bytes *ret_title) {
+    static const char beginning[] = "Subagent: ";
+    if (what->label.len == 0) {
+        const char *end = memchr(what->input.data, '\n', what->input.len);
+        struct bytes line = {what->input.data,
+                             end == NULL ? what->input.len : (size_t)(end - what->input.data)};
+        *ret_title = (struct bytes){line.data, characters(line, SUBAGENT_TITLE)};
+        return ERR_OK;
+    }
+    size_t room = SESSION_TITLE_MAX - (sizeof beginning - 1);
+    size_t len = utf8_cut(what->label, room);
+    char *title = arena_try(tx_arena(tx), sizeof beginning - 1 + len);
+    if (title == NULL) {
+        return err_make(ERR_OUT_OF_MEMORY, "subagents: title");
+    }
+    memcpy(title, beginning, sizeof beginning - 1);
+    memcpy(title + sizeof beginning - 1, what->label.data, len);
+    *ret_title = (struct bytes){title, sizeof beginning - 1 + len};
+    return ERR_OK;
+}
+
+static struct err make_session(struct tx *tx, const struct subagent_new *what,
+                               struct session_row *ret_session) {
+    const struct session_row *parent = &what->seat->session;
+    struct session_new session = {
+        .session = what->session,
+        .owner = parent->owner,
+        .parent = parent->session,
+        .project = parent->project,
+        .model = what->model.len > 0 ? what->model : parent->model,
+        .agent = what->agent.len > 0 ? what->agent : parent->agent,
+        .root = parent->root,
+        .instructions = parent->instructions,
+        .settings = what->settings,
+    };
+    struct err err = title_of(tx, what, &session.title);
+    if (!err_failed(err)) {
+        err = tx_session_create(tx, &session, ret_session);
+    }
+    return err_failed(err) ? err : tx_roots_inherit(tx, parent->id, ret_session->id);
+}
+
+struct err tx_subagent_spawn(struct tx *tx, const struct subagent_new *what,
+                             struct subagent *ret_subagent, struct why *why) {
+    struct session_row session;
+    struct turn_accepted accepted;
+    struct amounts budget = amounts_unlimited();
+    int64_t busy = 0;
+    struct err err = check(tx, what, &busy, why);
+    if (!err_failed(err)) {
+        err = make_session(tx, what, &session);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    budget.of[AMOUNT_COST] = what->cost_micros >= 0 ? what->cost_micros : AMOUNT_MAX;
+    const struct turn_message message = {
+        .session = {.owner = session.owner, .session = session.session},
+        .text = what->input,
+        .model_default = what->seat->model,
+        .policy = TURN_ENQUEUE,
+        .notify = what->seat->session.session,
+        .budget_path = what->seat->budget_path,
+        .budget = what->cost_micros >= 0 ? &budget : NULL,
+        .not_before_ms = busy >= SUBAGENTS_AT_ONCE ? tx_now_ms(tx) + WAIT_MS : 0,
+        .run = what->run,
+        .message = what->message,
+        .answer = what->answer,
+        .bounds = what->bounds,
+    };
+    err = tx_turn_submit(tx, &message, &accepted, why);
+    if (!err_failed(err)) {
+        *ret_subagent = (struct subagent){.run = accepted.run, .session = session.session};
+    }
+    return err;
+}
+
+/* --- Looked at -------------------------------------------------------------------------------- */
+
+struct err tx_subagent_find(struct tx *tx, const struct turn_seat *seat, struct bytes run,
+                            bool *ret_found, struct subagent *ret_subagent) {
+    const struct run_key key = {.owner = seat->session.owner, .run = run};
+    struct subagent subagent;
+    struct session_row session;
+    struct turn_row turn;
+    bool found = false;
+    struct err err = tx_run_find(tx, &key, &found, &subagent.run);
+    if (!err_failed(err) && found) {
+        err = turns__find(tx, subagent.run.id, &found, &turn);
+    }
+    if (!err_failed(err) && found) {
+        err = sessions__find_id(tx, turn.session, &found, &session);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    *ret_found = found && session.parent == seat->session.id;
+    if (*ret_found) {
+        subagent.session = session.session;
+        subagent.usage = session.usage;
+        *ret_subagent = subagent;
+    }
+    return ERR_OK;
+}
+
+struct err tx_subagent_fetch(struct tx *tx, const struct turn_seat *seat,
+                             const struct subagent *subagent, struct bytes *ret_output) {
+    const struct inbox_receiver parent = {
+        .owner = seat->session.owner, .address = seat->session.session, .kind = RECEIVER_SESSION};
+    struct err err = turns__said(tx, subagent->run.id, ret_output);
+    return err_failed(err) ? err : tx_inbox_settle_fetched(tx, &parent, subagent->run.run);
+}
+
+struct err tx_subagent_cancel(struct tx *tx, const struct subagent *subagent,
+                              const struct run_bounds *bounds, struct run_row *ret_row) {
+    const struct run_stop stop = {.key = {.run = subagent->run.run},
+                                  .cause = CAUSE_CALLED_OFF,
+                                  .grace_ms = RUN_STOP_GRACE_MS,
+                                  .bounds = *bounds};
+    bool more = false; /* The rest of a large tree is asked by the ends of those that were. */
+    struct err err = tx_run_stop(tx, &stop, &more, ret_row);
+    if (err.code == ERR_CONFLICT) { /* It has ended, which is as well. */
+        *ret_row = subagent->run;
+        return ERR_OK;
+    }
+    return err;
+}
