@@ -118,6 +118,15 @@ static void on_tool_finished(struct watching *watching, const json_t *data) {
               good ? "" : talk_text(data, "state"), talk_text(data, "result"));
 }
 
+static void on_reviewed(struct watching *watching, const json_t *data) {
+    bool good = strcmp(talk_text(data, "decision"), "allow") == 0;
+    AUTO(text_done) struct text words;
+    text_init(&words, 256);
+    text_addf(&words, "review of %s: %s", talk_text(data, "tool"), talk_text(data, "decision"));
+    show_line(watching, good ? COLOUR_GREY : COLOUR_YELLOW, "?",
+              text_failed(&words) ? "review" : words.data, talk_text(data, "reason"));
+}
+
 static void on_usage(struct watching *watching, const json_t *data) {
     json_t *sums = watching->outcome->usage;
     const json_t *call = json_object_get(data, "call");
@@ -165,6 +174,7 @@ static const struct {
     {"output_discarded", on_discarded},
     {"tool_started", on_tool_started},
     {"tool_finished", on_tool_finished},
+    {"tool_reviewed", on_reviewed},
     {"usage", on_usage},
     {"approval_asked", on_asked},
     {"question_asked", on_asked},

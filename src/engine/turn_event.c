@@ -135,6 +135,18 @@ struct err turns__event_usage(struct tx *tx, const struct turn *turn, const stru
     return end_event(tx, turn, BYTES("usage"), &data);
 }
 
+/* The context is the turn's own, as it was. */
+struct err turns__event_review_usage(struct tx *tx, const struct turn *turn,
+                                     const struct turn_review_end *end) {
+    AUTO(text_done) struct text data;
+    begin(turn, &data);
+    add_number(&data, ",\"part\":", end->part);
+    text_add_str(&data, ",\"review\":true,\"call\":");
+    turns__write_usage(&end->usage, &end->cost, &data);
+    add_number(&data, ",\"context_used\":", turn->session.context_used);
+    return end_event(tx, turn, BYTES("usage"), &data);
+}
+
 struct err turns__event_waiting(struct tx *tx, const struct turn *turn) {
     AUTO(text_done) struct text data;
     begin(turn, &data);

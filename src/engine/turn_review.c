@@ -74,7 +74,11 @@ static struct err add_usage(struct tx *tx, const struct turn *turn,
                                        .reasoning = usage->reasoning,
                                        .cost_micros = end->cost.known ? end->cost.micros : 0,
                                        .cost_unknown = end->cost.known ? 0 : 1};
-    return end->asked ? sessions__add_usage(tx, turn->session.id, &sums, -1) : ERR_OK;
+    if (!end->asked) {
+        return ERR_OK;
+    }
+    struct err err = sessions__add_usage(tx, turn->session.id, &sums, -1);
+    return err_failed(err) ? err : turns__event_review_usage(tx, turn, end);
 }
 
 static struct err settle(struct tx *tx, struct turn *turn, struct card *card,

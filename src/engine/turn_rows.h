@@ -155,6 +155,8 @@ MUST_CHECK struct err turns__event_card_finished(struct tx *tx, const struct tur
 MUST_CHECK struct err turns__event_card_reviewed(struct tx *tx, const struct turn *turn,
                                                  const struct card *card,
                                                  const struct turn_review_end *end);
+MUST_CHECK struct err turns__event_review_usage(struct tx *tx, const struct turn *turn,
+                                                const struct turn_review_end *end);
 MUST_CHECK struct err turns__event_usage(struct tx *tx, const struct turn *turn,
                                          const struct usage *usage, const struct usage_cost *cost);
 MUST_CHECK struct err turns__event_waiting(struct tx *tx, const struct turn *turn);

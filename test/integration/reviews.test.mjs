@@ -49,6 +49,8 @@ const wrote = (turns, name) => existsSync(path.join(turns.root, `${name}.txt`));
 test("a call that is allowed runs, and what was said of it is told and counted", async (t) => {
   const { turns, listener } = await open(t);
   const { run } = await turns.send(listener.session, script(write("fine"), say("done")));
+  const spent = await listener.until("usage", (data) => data.run === run && data.review);
+  assert.ok(spent.call.fresh > 0 && spent.part === 1);
   const told = await listener.until("tool_reviewed", (data) => data.run === run);
   assert.deepEqual([told.tool, told.decision], ["write_file", "allow"]);
   assert.equal(told.reason, "it was asked for");
@@ -137,6 +139,16 @@ test("the reviewing model is shown the exact call, the request and what led to i
   assert.doesNotMatch(shown.transcript, /write_file (failed|answered)/);
   await turns.approve(asked.id, { decision: "deny" });
   await listener.ended(run);
+});
+
+test("what a review costs is in the sums of the command line", async (t) => {
+  const { turns, listener } = await open(t);
+  const asking = ["ask", "--session", listener.session, script(write("harm"), say("I see"))];
+  const before = (await turns.get(`/sessions/${listener.session}`)).usage;
+  const told = await turns.daemon.cli([...asking, "--json"]);
+  assert.equal(told.code, 0, told.stderr);
+  const after = (await turns.get(`/sessions/${listener.session}`)).usage;
+  assert.equal(JSON.parse(told.stdout).usage.output, after.output - before.output);
 });
 
 async function reviewing(turns, listener, name) {
