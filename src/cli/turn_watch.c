@@ -103,9 +103,13 @@ static void on_output(struct watching *watching, const json_t *data) {
 }
 
 static void on_discarded(struct watching *watching, const json_t *data) {
+    const char *cause = talk_text(data, "cause");
+    bool printed = strcmp(cause, "printed_calls") == 0;
     text_clear(&watching->step);
     show_line(watching, COLOUR_YELLOW, "↻",
-              "the answer broke off; again from its beginning:", talk_text(data, "cause"));
+              printed ? "it wrote calls of tools into its text; without them:"
+                      : "the answer broke off; again from its beginning:",
+              printed ? "" : cause);
 }
 
 static void on_tool_started(struct watching *watching, const json_t *data) {

@@ -93,6 +93,7 @@ struct talk {
     struct said said;
     struct model_result result;
     bool interrupted; /* The call was cancelled by us. */
+    bool printed;     /* What it said has changed since it was heard: calls were in its text. */
 
     struct talk_work *works; /* Owned. */
 };
@@ -164,6 +165,11 @@ enum run_cause talk__cause(enum model_cause cause);
 void talk__flush(struct talk *talk); /* What it said becomes durable, and then its end. */
 /* talk_judge.c: in the pool. */
 void talk__judge(struct talk *talk);
+/* talk_printed.c: an answer that should be judged though it makes no call; in the pool, its calls;
+ * on the loop, what is left of its text. */
+MUST_CHECK bool talk__may_have_printed(const struct talk *talk);
+void talk__read_printed(struct talk *talk, tool_set tools);
+void talk__say_again(struct talk *talk);
 /* talk_work.c */
 void talk__work(struct talk *talk, const struct turn_plan *plan);
 void talk__cancel_works(struct talk *talk);

@@ -78,7 +78,8 @@ static void on_done(void *ctx, const struct model_result *result) {
     talk->result = *result;
     if (talk->ended) {
         talk__maybe_free(talk);
-    } else if (result->failure.cause == MODEL_NONE && said_has_calls(&talk->said)) {
+    } else if (result->failure.cause == MODEL_NONE &&
+               (said_has_calls(&talk->said) || talk__may_have_printed(talk))) {
         talk__enter(talk, TALK_JUDGING);
         talk__judge(talk);
     } else {

@@ -129,6 +129,10 @@ static void judge_run(struct pool_job *job) {
                                         .time_ms = LOOK_MS};
     AUTO(toolplace_close) struct toolplace place;
     toolplace_open(&place, &seat);
+    talk->printed = false;
+    if (!said_has_calls(&talk->said)) {
+        talk__read_printed(talk, place.tools);
+    }
     for (size_t i = 0; i < talk->said.count; i++) {
         if (talk->said.items[i].kind == TURN_ITEM_CALL) {
             judge_item(talk, &place, &talk->said.items[i]);
@@ -142,6 +146,9 @@ static void judge_done(struct pool_job *job) {
     if (talk->ended || talk->turns->stopping) {
         talk__maybe_free(talk);
     } else {
+        if (talk->printed) {
+            talk__say_again(talk);
+        }
         talk__flush(talk);
     }
 }

@@ -193,6 +193,15 @@ static size_t try_at(struct reader *reader, size_t at) {
     return at + 1;
 }
 
+bool printed_may(struct bytes answer) {
+    for (size_t i = 0; i < COUNT_OF(marks); i++) {
+        if (memmem(answer.data, answer.len, marks[i].begins.data, marks[i].begins.len) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct err printed_read(struct bytes answer, const struct printed_names *names,
                         struct printed *ret_printed) {
     *ret_printed = (struct printed){0};

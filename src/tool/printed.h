@@ -30,6 +30,9 @@ struct printed {
 };
 void printed_done(struct printed *printed); /* For AUTO; zeroed is allowed. */
 
+/* Cheap: whether there is any mark of a call. */
+MUST_CHECK bool printed_may(struct bytes answer);
+
 struct printed_names {
     bool (*known)(void *ctx, struct bytes name);
     void *ctx;

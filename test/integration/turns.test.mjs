@@ -109,6 +109,44 @@ test("who waits in a session that is deleted is told so", async (t) => {
   else assert.deepEqual([status, json.code], [404, "not_found"]);
 });
 
+const PRINTED = [
+  (tool) => `<tool_call>${JSON.stringify(tool)}</tool_call>`,
+  (tool) => `\\n\`\`\`json\\n${JSON.stringify(tool)}\\n\`\`\`\\n`,
+  ({ name, arguments: args }) => `<function=${name}>${JSON.stringify(args)}</function>`,
+];
+
+for (const [at, print] of PRINTED.entries()) {
+  test(`a call that was printed is made, and heard by nobody (${at})`, async (t) => {
+    const turns = await Turns.open(t);
+    const listener = await turns.listen({ root: turns.root });
+    writeFileSync(path.join(turns.root, "sheep.txt"), "forty two\n");
+    const tool = { name: "read_file", arguments: { path: "sheep.txt" } };
+    const text = script("think: where", say(`I look. ${print(tool)}`), "step:", say("There."));
+    const { end, message } = await turns.turn(listener, text);
+    assert.deepEqual([end.state, end.calls], ["succeeded", 2]);
+    assert.equal(textOf(message), "I look.There.");
+    const [card] = toolsOf(message);
+    assert.deepEqual([card.tool ?? card.name, card.state], ["read_file", "succeeded"]);
+    assert.match(card.text, /forty two/);
+    assert.equal(listener.heard.discarded, 1);
+    listener.heard.agreesWith(message);
+    const late = await new Listener(turns, listener.session).open();
+    await late.ended(message.run);
+    late.heard.agreesWith(message);
+  });
+}
+
+test("what looks like a call and is none stays as it was said", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen({ root: turns.root });
+  const said = 'So: <tool_call>{"name": "dance", "arguments": {}}</tool_call>  ';
+  const { end, message } = await turns.turn(listener, script(`say: ${said}.`));
+  assert.deepEqual([end.state, end.calls], ["succeeded", 1]);
+  assert.equal(textOf(message), `${said}.`);
+  assert.equal(listener.heard.discarded, 0);
+  listener.heard.agreesWith(message);
+});
+
 // --- Failures ------------------------------------------------------------------------------------
 
 const FAILURES = [
