@@ -106,6 +106,7 @@ struct reading {
     struct turn_key key;
     enum prompt_role role; /* Of the message that was begun last. */
     bool begun;
+    size_t left_out; /* Calls and results that no provider would take. */
 };
 
 static struct err read_part(void *ctx, const struct prompt_part *part) {
@@ -145,6 +146,7 @@ static struct err read_tx(struct tx *tx, void *ctx) {
     request->message_count = 0;
     reading->begun = false;
     struct err err = tx_prompt_each(tx, &reading->key, read_part, reading);
+    reading->left_out = err_failed(err) ? 0 : model_request_mend(request);
     return err_failed(err) ? err : talk__tail_end(tx, reading->talk, request);
 }
 
@@ -154,6 +156,7 @@ static void read_done(struct err err, void *ctx) {
     struct reading *reading = ctx;
     struct talk *talk = reading->talk;
     struct turns *turns = talk->turns;
+    bool mended = !err_failed(err) && reading->left_out > 0;
     mem_free(reading);
     turns->busy--;
     talk->away = false;
@@ -167,6 +170,10 @@ static void read_done(struct err err, void *ctx) {
                       talk__run(talk), err);
         timer_start(turns->options.loop, &talk->timer, TALK_RETRY_MAX_MS, read_again);
         return;
+    }
+    if (mended) {
+        turns__failed(turns, "calls of tools without name or result were left out of a prompt",
+                      talk__run(talk), err_make(ERR_CONFLICT, "turns: prompt"));
     }
     talk__call(talk);
 }

@@ -113,6 +113,10 @@ void model_request_add_message(struct model_request *request, enum model_role ro
 void model_request_add_part(struct model_request *request, const struct model_part *part);
 void model_request_add_text(struct model_request *request, struct bytes text);
 
+/* Takes out what every provider would refuse: a call without id, name or result, a result without
+ * its call. Before the tail is set. How many it were. */
+size_t model_request_mend(struct model_request *request);
+
 /* What changes from call to call (the date, say): it goes to the end of the last message, so that
  * the next prompt begins like this one up to there. After the last message; the scripted model
  * passes it over. */

@@ -342,6 +342,59 @@ static void a_tail_without_a_word_of_a_user_stands_alone(void **state) {
     }
 }
 
+static void add_call(struct model_request *request, const char *id, const char *name) {
+    add_part(request,
+             (struct model_part){
+                 .kind = MODEL_PART_TOOL_CALL, .id = of(id), .name = of(name), .text = of("{}")});
+}
+
+static void add_result(struct model_request *request, const char *id, const char *text) {
+    add_part(request,
+             (struct model_part){.kind = MODEL_PART_TOOL_RESULT, .id = of(id), .text = of(text)});
+}
+
+static void what_providers_refuse_is_left_out(void **state) {
+    static const struct wire *const wires[] = {&wire_openai, &wire_responses, &wire_anthropic};
+    struct model_request *request = model_request_new(of("p/m"));
+    model_request_add_message(request, MODEL_TOOL);
+    add_result(request, "c0", "bad: before any call");
+    model_request_add_message(request, MODEL_USER);
+    model_request_add_text(request, of(""));
+    model_request_add_text(request, of("good: question"));
+    model_request_add_message(request, MODEL_ASSISTANT);
+    model_request_add_text(request, of(""));
+    add_call(request, "c1", "good-one");
+    add_call(request, "", "bad-no-id");
+    add_call(request, "c2", "");
+    add_call(request, "c3", "bad-no-result");
+    add_call(request, "c1", "bad-twice");
+    model_request_add_message(request, MODEL_TOOL);
+    add_result(request, "c2", "bad: of no name");
+    add_result(request, "c1", "good: result");
+    add_result(request, "c1", "bad: twice");
+    add_result(request, "", "bad: without id");
+    model_request_add_message(request, MODEL_USER);
+    model_request_add_text(request, of("good: more"));
+    model_request_add_message(request, MODEL_TOOL);
+    add_result(request, "c3", "bad: too late");
+    assert_int_equal(model_request_mend(request), 9);
+    assert_int_equal(model_request_mend(request), 0);
+    model_request_set_tail(request, of("good: tail"));
+    for (size_t i = 0; i < COUNT_OF(wires); i++) {
+        AUTO(mem_release) char *body = built(wires[i], request, "http://h");
+        size_t good = 0;
+        for (const char *at = body; (at = strstr(at, "\"good")) != NULL; at++) {
+            good++;
+        }
+        bool joined = strstr(body, "good: more\\n\\ngood: tail") != NULL;
+        assert_int_equal(good + (joined ? 1 : 0), 5);
+        assert_null(strstr(body, "bad"));
+        assert_null(strstr(body, "\"text\":\"\""));
+        assert_null(strstr(body, "\"c2\""));
+    }
+    model_request_free(request);
+}
+
 static void a_request_that_is_too_large_says_so(void **state) {
     struct model_request *request = model_request_new(of("p/m"));
     model_request_add_message(request, MODEL_USER);
@@ -370,6 +423,7 @@ int main(void) {
         cmocka_unit_test(a_longer_conversation_begins_like_the_shorter_one),
         cmocka_unit_test(what_changes_from_call_to_call_is_the_end),
         cmocka_unit_test(a_tail_without_a_word_of_a_user_stands_alone),
+        cmocka_unit_test(what_providers_refuse_is_left_out),
         cmocka_unit_test(a_request_that_is_too_large_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
