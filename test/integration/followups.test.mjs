@@ -1,0 +1,141 @@
+// followups.test.mjs: a job that a session started has ended: the session goes on with it, once,
+// whatever stood in the way.
+//
+// runs-with: release, san, postgres
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+
+import { Provider } from "./providers.mjs";
+import { call, Listener, say, script, Turns } from "./turns.mjs";
+
+const ALL = { settings: { permissions: [{ permission: "allow" }] } };
+const WAITS = ["-c", "while [ ! -e go ]; do sleep 0.02; done; echo built; exit 4"];
+
+const FAILING_TURNS = 5;
+const TRIES = 4; // Of one call.
+
+/** A provider that is overloaded for the first `left` questions, and says to ask at once again. */
+class Failing extends Provider {
+  requests = 0;
+
+  constructor(left) {
+    super();
+    this.left = left;
+  }
+
+  answer(request, body, answer) {
+    if (request.method === "POST" && ++this.requests <= this.left) {
+      answer.writeHead(503, { "retry-after-ms": "1" });
+      answer.end();
+      return;
+    }
+    super.answer(request, body, answer);
+  }
+}
+
+const letGo = (turns) => writeFileSync(path.join(turns.root, "go"), "");
+
+/** A session whose turn has started a job that ends when `letGo` says so: {listener, job}. The
+ *  turns behind that one ask `model`. */
+async function startJob(turns, model = "scripted/demo") {
+  const listener = await turns.listen({ root: turns.root, model, ...ALL });
+  const text = script(call("run_job", { command: "sh", args: WAITS }), say("it runs"));
+  const { end, message } = await turns.turn(listener, text, { model: "scripted/demo" });
+  assert.equal(end.state, "succeeded");
+  return { listener, job: message.parts.find((part) => part.kind === "tool").run };
+}
+
+/** The listener behind a restart, with what it heard before it. */
+async function resume(listener) {
+  const again = new Listener(listener.turns, listener.session);
+  again.heard = listener.heard;
+  return again.open();
+}
+
+const owedFor = async (turns, job) =>
+  (await turns.get("/inbox?all=1")).items.filter((row) => row.run === job);
+
+/** The messages that tell the session of that job. */
+const toldOf = async (turns, session, job) =>
+  (await turns.messages(session)).filter(
+    (one) => one.role !== "assistant" && one.parts.some((part) => part.text.includes(job)),
+  );
+
+/** It was told once, that turn ended well, and nothing is owed any more. */
+async function continuedOnce(turns, { listener, job }, run) {
+  const told = await toldOf(turns, listener.session, job);
+  assert.deepEqual(told.map((one) => one.run), [run], "it is told in one turn");
+  const owed = await owedFor(turns, job);
+  assert.deepEqual(owed.map((row) => row.state), ["acknowledged"]);
+  assert.equal((await turns.get(`/runs/${run}`)).state, "succeeded");
+  assert.equal((await turns.get("/runs?live=1")).items.length, 0);
+}
+
+test("a job ends while its session is busy: the turn goes on, the next is told", async (t) => {
+  const turns = await Turns.open(t);
+  const started = await startJob(turns);
+  const { listener, job } = started;
+  const { run } = await turns.send(listener.session, script(say("busy"), "delay: 600s"));
+  await listener.until("delta", (data) => data.run === run);
+  letGo(turns);
+  await listener.until("tool_finished");
+  assert.equal((await turns.get(`/runs/${run}`)).state, "running");
+  assert.deepEqual(await toldOf(turns, listener.session, job), []);
+  assert.equal((await turns.ask("POST", `/sessions/${listener.session}/stop`)).status, 200);
+  const end = await listener.until("turn_finished", (data) => data.run !== run);
+  await continuedOnce(turns, started, end.run);
+});
+
+test("a job ends while the daemon is down: its session is told at the next start", async (t) => {
+  const turns = await Turns.open(t);
+  const started = await startJob(turns);
+  await turns.daemon.kill();
+  letGo(turns);
+  await turns.daemon.start();
+  const listener = await resume(started.listener);
+  const end = await listener.until("turn_finished");
+  await continuedOnce(turns, started, end.run);
+  await turns.daemon.kill();
+  await turns.daemon.start();
+  await continuedOnce(turns, started, end.run);
+});
+
+test("a provider fails five turns that are told of a job: the sixth settles it", async (t) => {
+  const turns = await Turns.open(t, { args: ["--insecure-loopback", "--webhook-wait", "10"] });
+  const provider = await new Failing(FAILING_TURNS * TRIES).start(t);
+  const body = { name: "p", kind: "openai", base_url: provider.url, key: "k" };
+  assert.equal((await turns.ask("POST", "/providers", body)).status, 201);
+  const { listener, job } = await startJob(turns, "p/small");
+  letGo(turns);
+  const ends = [];
+  do ends.push(await listener.until("turn_finished"));
+  while (ends.at(-1).state !== "succeeded");
+  const wanted = [...Array(FAILING_TURNS).fill("failed"), "succeeded"];
+  assert.deepEqual(ends.map((end) => end.state), wanted);
+  assert.equal(provider.requests, FAILING_TURNS * TRIES + 1);
+  const told = await toldOf(turns, listener.session, job);
+  assert.deepEqual(told.map((one) => one.run), ends.map((end) => end.run));
+  const owed = await owedFor(turns, job);
+  assert.deepEqual(owed.map((row) => row.state), ["acknowledged"]);
+  assert.equal((await turns.get("/runs?live=1")).items.length, 0);
+});
+
+test("a job ends after its session was deleted: what is owed is gone", async (t) => {
+  const turns = await Turns.open(t);
+  const { listener, job } = await startJob(turns);
+  assert.equal((await turns.ask("DELETE", `/sessions/${listener.session}`)).status, 200);
+  letGo(turns);
+  let after = 0;
+  for (let ended = false; !ended; ) {
+    const page = await turns.get(`/streams/run:${job}/events?after=${after}&wait=10`);
+    after = page.events.at(-1)?.seq ?? after;
+    ended = (await turns.get(`/runs/${job}`)).ended_ms != null;
+  }
+  let owed; // Whoever delivers finds that nobody is there, in a commit of its own.
+  do owed = await owedFor(turns, job);
+  while (owed.some((row) => row.settled_ms === null));
+  assert.deepEqual(owed.map((row) => row.state), ["gone"]);
+  assert.equal((await turns.get("/runs?live=1")).items.length, 0);
+});
