@@ -16,7 +16,8 @@ enum {
     RETRY_FIRST_MS = 100,
     RETRY_MAX_MS = 5000,
     SOURCES_MAX = 128,     /* Turns whose pieces one transaction takes, */
-    BATCH_BYTES = 1 << 20, /* and no more turns when it has this much. */
+    BATCH_BYTES = 1 << 20, /* and nothing more when it has this much, */
+    BATCH_EVENTS = 250,    /* or so many: each writes its own row and its stream's. */
 };
 
 /* One source's part of a batch; owns copies, since a turn may go while its text is written. */
@@ -222,23 +223,53 @@ static void place_copy(struct delta_part *part, const struct delta_place *place)
     }
 }
 
-static void take(struct delta_source *source, struct delta_batch *batch) {
+/* What a batch has in it. */
+struct load {
+    size_t bytes, events;
+};
+
+static bool is_full(const struct load *load) {
+    return load->bytes >= BATCH_BYTES || load->events >= BATCH_EVENTS;
+}
+
+/* How much of what waits still goes: whole records, and one at least. */
+static size_t fitting(const struct delta_source *source, struct load *load) {
+    size_t at = 0;
+    while (at < source->text.len && !is_full(load)) {
+        size_t len = HEAD + record_at(source->text.data + at).text.len;
+        at += len;
+        load->bytes += len;
+        load->events++;
+    }
+    return at;
+}
+
+/* Its first `len` bytes go; what is left waits for the next batch, at the head of the line. */
+static void take(struct delta_source *source, size_t len, struct delta_batch *batch) {
     struct delta_part *part = &batch->parts[batch->count++];
+    size_t whole = 0;
+    char *records = text_take(&source->text, &whole);
     part->source = source;
     place_copy(part, &source->place);
-    part->records = text_take(&source->text, &part->len);
-    text_init(&source->text, DELTAS_HELD_MAX);
+    part->records = records;
+    part->len = len;
     source->writing = batch;
-    unlist(source);
+    text_init(&source->text, DELTAS_HELD_MAX);
+    if (len == whole) {
+        unlist(source);
+        return;
+    }
+    text_add(&source->text, records + len, whole - len);
+    source->last -= len;
 }
 
 static struct delta_batch *batch_make(struct deltas *deltas) {
     struct delta_batch *batch = mem_new(sizeof *batch);
+    struct load load = {0};
     batch->deltas = deltas;
-    size_t bytes = 0;
-    while (deltas->first != NULL && batch->count < SOURCES_MAX && bytes < BATCH_BYTES) {
-        bytes += deltas->first->text.len;
-        take(deltas->first, batch);
+    while (deltas->first != NULL && batch->count < SOURCES_MAX && !is_full(&load)) {
+        struct delta_source *source = deltas->first;
+        take(source, fitting(source, &load), batch);
     }
     return batch;
 }
