@@ -7,6 +7,7 @@
 
 #include "base/id.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "cli/follow.h"
 #include "cli/run_ask.h"
 
@@ -46,11 +47,19 @@ static bool is_live(const struct watching *watching) {
     return watching->watch->show == TURN_SHOW_LIVE;
 }
 
+/* U+0080 to U+009F: to a terminal they are what ESC and a letter are. */
+static bool is_c1(const char *text, size_t left) {
+    return left > 1 && (unsigned char)text[0] == 0xC2 && (unsigned char)text[1] >= 0x80 &&
+           (unsigned char)text[1] < 0xA0;
+}
+
 /* A model is not trusted with our terminal: of what controls it, only lines and tabs pass. */
 static void put(const char *text, size_t len) {
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)text[i];
-        if (c >= 0x20 || c == '\n' || c == '\t') {
+        if (is_c1(text + i, len - i)) {
+            i++;
+        } else if ((c >= 0x20 && c != 0x7F) || c == '\n' || c == '\t') {
             fputc(c, stdout);
         }
     }
@@ -80,7 +89,7 @@ static void show_line(struct watching *watching, enum colour colour, const char 
     printf("%s%s %s%s ", paint_begin(&watching->paint, colour), mark, name,
            paint_end(&watching->paint, colour));
     size_t len = strcspn(detail, "\n");
-    put(detail, len < LINE_SHOWN ? len : LINE_SHOWN);
+    put(detail, utf8_cut((struct bytes){detail, len}, LINE_SHOWN));
     fputs(detail[len] != '\0' || len > LINE_SHOWN ? " …\n" : "\n", stdout);
     (void)fflush(stdout); /* As above. */
 }
@@ -250,22 +259,62 @@ static struct err still_waits(struct talk *talk, const char *id, bool *ret_waits
     return err;
 }
 
+static void put_str(const char *text) {
+    put(text, strlen(text));
+}
+
+/* A text as it is, words with blanks between them, and anything else as JSON. */
+static void put_value(const json_t *value) {
+    size_t count = json_array_size(value);
+    for (size_t i = 0; i < count; i++) {
+        fputs(i > 0 ? " " : "", stdout);
+        put_value(json_array_get(value, i));
+    }
+    if (json_is_string(value)) {
+        put(json_string_value(value), json_string_length(value));
+    } else if (value != NULL && !json_is_array(value)) {
+        AUTO(text_done) struct text text;
+        text_init(&text, TEXT_MAX);
+        if (!err_failed(json_write(value, &text))) {
+            put(text.data, text.len);
+        }
+    }
+}
+
+static void show_arguments(const json_t *arguments) {
+    const char *name = NULL;
+    json_t *value = NULL;
+    json_object_foreach((json_t *)(uintptr_t)arguments, name, value) {
+        fputs("  ", stdout);
+        put_str(name);
+        fputs(": ", stdout);
+        put_value(value);
+        fputc('\n', stdout);
+    }
+}
+
+/* A change of a file is its path and its diff; any other call is what it was given. */
 static void show_question(const json_t *asked) {
     const json_t *arguments = json_object_get(asked, "arguments");
     const json_t *about = json_object_get(asked, "about");
     const char *question = talk_text(arguments, "question");
     const char *diff = talk_text(about, "diff");
     if (question[0] != '\0') {
-        put(question, strlen(question));
+        put_str(question);
         fputc('\n', stdout);
         return;
     }
-    printf("May it call %s?\n", talk_text(asked, "tool"));
-    if (diff[0] != '\0') {
-        put(diff, strlen(diff));
-    } else if (arguments != NULL) {
-        talk_print(arguments);
+    fputs("May it call ", stdout);
+    put_str(talk_text(asked, "tool"));
+    if (diff[0] == '\0') {
+        fputs("?\n", stdout);
+        show_arguments(arguments);
+        return;
     }
+    fputs(" on ", stdout);
+    put_value(json_object_get(about, "subjects"));
+    fputs("?\n", stdout);
+    put_str(diff);
 }
 
 static struct err read_answer(struct watching *watching, json_t **ret_body) {

@@ -2,8 +2,11 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
 import { test } from "node:test";
 
+import { onTerminal } from "./jobs-cli.mjs";
 import { call, Listener, say, script, textOf, Turns } from "./turns.mjs";
 
 const FIELDS = ["session", "run", "state", "cause", "text", "usage"];
@@ -63,6 +66,32 @@ test("chat in a pipe answers each line", async (t) => {
   const input = `${say("one")}\n${say("two")}\n`;
   const { code, stdout } = await turns.daemon.cli(["chat", ...MODEL, "--no-root"], { input });
   assert.deepEqual([code, stdout], [0, "one\ntwo\n"]);
+});
+
+test("what a model says controls no terminal", async (t) => {
+  const turns = await Turns.open(t);
+  const said = say("a\u009b31mb\u0090c\u007fd\u001b[2Je\u00a0é");
+  const { code, stdout } = await turns.daemon.cli(["ask", ...MODEL, said]);
+  assert.deepEqual([code, stdout], [0, "a31mbcd[2Je\u00a0é\n"]);
+});
+
+test("who is asked at a terminal sees the call in plain words", async (t) => {
+  const turns = await Turns.open(t);
+  const write = call("write_file", { path: "b", content: "new line\n" });
+  const run = call("run_command", { command: "echo", args: ["one", "two"] });
+  const input = script(write, "step:", run, "step:", say("all done"));
+  writeFileSync(path.join(turns.root, "say"), input);
+  const line = `ask ${MODEL.join(" ")} --root ${turns.root} "$(cat ${turns.root}/say)"`;
+  const asked = onTerminal(t, turns.daemon, line, { typed: true });
+  for (const tool of ["write_file", "run_command"]) {
+    await asked.when((all) => new RegExp(`May it call ${tool}[^]*and why: $`).test(all));
+    asked.child.stdin.write("y\n");
+  }
+  const { code, stdout } = await asked.ended;
+  assert.equal(code, 0, stdout);
+  const shown = stdout.replaceAll("\r", "");
+  assert.match(shown, /May it call write_file on b\?\n[^]*\+new line\n/);
+  assert.match(shown, /May it call run_command\?\n {2}args: one two\n {2}command: echo\n/);
 });
 
 test("ask says what it waits for; approve lists it, answers it, and ask goes on", async (t) => {
