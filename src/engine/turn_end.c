@@ -141,6 +141,7 @@ static struct err free_steering(struct tx *tx, const struct turn *turn) {
     struct err err = messages__steering(tx, &turn->session, turn->run.id, &rows);
     for (size_t i = 0; i < rows.count && !err_failed(err); i++) {
         err = messages__write_status(tx, MESSAGE_COMPLETED, &rows.rows[i]);
+        err = err_failed(err) ? err : messages__tell_edited(tx, &turn->session, &rows.rows[i]);
     }
     return err;
 }

@@ -211,7 +211,10 @@ static struct err join_one(struct tx *tx, const struct turn *turn, struct messag
         part.kind = part.kind == PART_TEXT ? PART_STEER : part.kind;
         err = cards__add_plain(tx, &part);
     }
-    return err_failed(err) ? err : messages__write_status(tx, MESSAGE_JOINED, row);
+    if (!err_failed(err)) {
+        err = messages__write_status(tx, MESSAGE_JOINED, row);
+    }
+    return err_failed(err) ? err : messages__tell_edited(tx, &turn->session, row);
 }
 
 /* Each is as long as a message may be, and one transaction holds only so much: the others join

@@ -292,12 +292,25 @@ test("steer: joins the running turn before its next call", async (t) => {
   const made = await turns.send(listener.session, say("steered"), { policy: "steer" });
   assert.deepEqual([made.decision, made.run], ["joined", run]);
   assert.equal((await turns.approve(asked.id, { answer: "because" })).status, 200);
+  const joined = (data) => data.message.id === made.message && data.message.status === "joined";
+  await listener.until("message_edited", joined);
   assert.equal((await listener.ended(run)).state, "succeeded");
   const message = await turns.answer(listener.session, run);
   assert.equal(textOf(message), "steered");
   assert.match(toolsOf(message)[0].text, /because/);
   const alone = await turns.turn(listener, say("alone"), { policy: "steer" });
   assert.equal(alone.end.state, "succeeded", "with no turn running it is enqueue");
+});
+
+test("a steering message that came too late is told as a message of its own", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen();
+  const run = await hang(listener);
+  const made = await turns.send(listener.session, say("too late"), { policy: "steer" });
+  assert.deepEqual([made.decision, made.run], ["joined", run]);
+  await turns.ask("POST", `/sessions/${listener.session}/stop`);
+  const freed = (data) => data.message.id === made.message && data.message.status === "completed";
+  await listener.until("message_edited", freed);
 });
 
 test("stop keeps what was said; without a turn it is 409", async (t) => {
