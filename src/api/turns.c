@@ -17,6 +17,13 @@ static struct bytes bytes_of(const char *text) {
     return text == NULL ? (struct bytes){"", 0} : (struct bytes){text, strlen(text)};
 }
 
+struct id turns__new_id(const struct turns_api *api, const char *prefix) {
+    const struct world *world = loop_world(api->loop);
+    uint8_t random[10];
+    world_random(world, random, sizeof random);
+    return id_make(prefix, world_wall_ms(world), random);
+}
+
 /* --- A stop ----------------------------------------------------------------------------------- */
 
 struct stop_op {
@@ -124,6 +131,11 @@ static const char run_answer[] =
     "{\"type\":\"object\",\"required\":[\"id\",\"state\"],\"properties\":{"
     "\"id\":{\"type\":\"string\"},\"state\":{\"type\":\"string\"}}}";
 
+static const char again_answer[] =
+    "{\"type\":\"object\",\"required\":[\"message\",\"run\",\"state\"],\"properties\":{"
+    "\"message\":{\"type\":\"string\"},\"run\":{\"type\":\"string\"},\"state\":{\"type\":"
+    "\"string\"}}}";
+
 static const struct route routes[] = {
     {.method = "POST",
      .path = "/api/v1/sessions/{id}/messages",
@@ -144,6 +156,15 @@ static const struct route routes[] = {
      .answer_schema = run_answer,
      .answer_status = 200,
      .handle = stop},
+    {.method = "POST",
+     .path = "/api/v1/messages/{id}/regenerate",
+     .summary = "Ask for the last answer again; the new one is a variant of it",
+     .scope = SCOPE_RUN,
+     .query = one_query,
+     .idempotent_key = true,
+     .answer_schema = again_answer,
+     .answer_status = 201,
+     .handle = turns__again},
 };
 
 struct route_table turns_table(struct turns_api *api) {

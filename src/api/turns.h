@@ -2,6 +2,7 @@
  *
  *   POST /api/v1/sessions/{id}/messages   say something: a turn answers it; ?wait=
  *   POST /api/v1/sessions/{id}/stop       the turn that runs ends; what it said stays
+ *   POST /api/v1/messages/{id}/regenerate the last answer once more
  *   GET  /api/v1/approvals                what waits for somebody's answer
  *   GET  /api/v1/approvals/{id}           one of them
  *   POST /api/v1/approvals/{id}           answer it
@@ -13,6 +14,7 @@
 #define DROVER_API_TURNS_H
 
 #include "base/base.h"
+#include "base/id.h"
 #include "dispatch/connections.h"
 #include "dispatch/dispatch.h"
 #include "http/http.h"
@@ -32,7 +34,9 @@ struct turns_api {
 /* Shared by the files of turns. */
 enum { TURNS_OWNER, TURNS_WAIT, TURNS_WAIT_MAX_S = 600 };
 extern const struct one_kind turns__session;
+struct id turns__new_id(const struct turns_api *api, const char *prefix);
 void turns__say(struct exchange *exchange, void *ctx);
+void turns__again(struct exchange *exchange, void *ctx);
 
 struct route_table turns_table(struct turns_api *api);
 struct route_table approvals_table(struct turns_api *api);

@@ -221,13 +221,6 @@ static struct err read_body(const struct exchange *exchange, struct turn_message
     return ERR_OK;
 }
 
-static struct id new_id(const struct turns_api *api, const char *prefix) {
-    const struct world *world = loop_world(api->loop);
-    uint8_t random[10];
-    world_random(world, random, sizeof random);
-    return id_make(prefix, world_wall_ms(world), random);
-}
-
 static void begin_wait(struct say_op *say, int64_t wait_s) {
     const struct bytes session = say->message.session.session;
     (void)snprintf(say->stream, sizeof say->stream, "session:%.*s", (int)session.len,
@@ -246,9 +239,9 @@ void turns__say(struct exchange *exchange, void *ctx) {
     }
     struct turn_message message = {.session = {.owner = key.owner, .session = key.id},
                                    .policy = TURN_ENQUEUE,
-                                   .run = new_id(api, "run"),
-                                   .message = new_id(api, "msg"),
-                                   .answer = new_id(api, "msg"),
+                                   .run = turns__new_id(api, "run"),
+                                   .message = turns__new_id(api, "msg"),
+                                   .answer = turns__new_id(api, "msg"),
                                    .bounds = dispatch_bounds(api->dispatch)};
     struct err err = read_body(exchange, &message, &why);
     if (err_failed(err)) {

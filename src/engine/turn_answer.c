@@ -43,6 +43,9 @@ static struct err open_answer(struct tx *tx, struct turn *turn) {
     if (!err_failed(err)) {
         err = messages__write_status(tx, MESSAGE_RUNNING, &turn->answer);
     }
+    if (!err_failed(err) && turn->row.trigger == TRIGGER_AGAIN) {
+        err = turns__take_place(tx, turn);
+    }
     if (!err_failed(err)) {
         err = sessions__set_state(tx, SESSION_RUNNING, &turn->session);
     }

@@ -59,6 +59,21 @@ struct turn {
 MUST_CHECK struct err turns__make(struct tx *tx, struct session_row *session,
                                   const struct turn_message *message, enum turn_trigger trigger,
                                   struct run_row *ret_run);
+/* A turn that answers a message which is there, once more. Of `message` the texts, and the ids of
+ * run, question and answer. */
+struct turn_variant {
+    int64_t question; /* id */
+    int64_t number;
+};
+MUST_CHECK struct err turns__make_again(struct tx *tx, struct session_row *session,
+                                        const struct turn_message *message,
+                                        const struct turn_variant *variant,
+                                        struct run_row *ret_run);
+/* The answer that begins takes the place of the one that was active (turn_again.c). */
+MUST_CHECK struct err turns__take_place(struct tx *tx, const struct turn *turn);
+/* ERR_TURN_IN_PROGRESS, its run in `why`: one runs or waits. */
+MUST_CHECK struct err turns__idle(struct tx *tx, const struct session_row *session,
+                                  struct why *why);
 MUST_CHECK struct err turns__insert(struct tx *tx, const struct turn_row *row);
 MUST_CHECK struct err turns__write(struct tx *tx, const struct turn_row *row);
 MUST_CHECK struct err turns__find(struct tx *tx, int64_t run, bool *ret_found,

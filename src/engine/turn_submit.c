@@ -191,14 +191,20 @@ static struct err insert_question(struct tx *tx, struct session_row *session,
     return err;
 }
 
+struct place {
+    int64_t run, question; /* ids */
+    int64_t variant;
+};
+
 static struct err reserve_answer(struct tx *tx, struct session_row *session,
-                                 const struct turn_message *message, int64_t run, int64_t question,
+                                 const struct turn_message *message, const struct place *place,
                                  int64_t *ret_id) {
     struct message_row row = {.message = {message->answer.text, strlen(message->answer.text)},
                               .role = ROLE_ASSISTANT,
                               .status = MESSAGE_RESERVED,
-                              .run = run,
-                              .reply_to = question,
+                              .run = place->run,
+                              .reply_to = place->question,
+                              .variant = place->variant,
                               .active = true};
     const struct message_insert what = {.session = session, .row = &row};
     struct err err = messages__insert_quiet(tx, &what);
@@ -228,8 +234,29 @@ struct err turns__make(struct tx *tx, struct session_row *session,
     err = insert_question(tx, session, message, &what, &question);
     row.question = question.id;
     if (!err_failed(err)) {
-        err = reserve_answer(tx, session, message, row.run, question.id, &row.answer);
+        const struct place place = {.run = row.run, .question = question.id};
+        err = reserve_answer(tx, session, message, &place, &row.answer);
     }
+    return err_failed(err) ? err : turns__insert(tx, &row);
+}
+
+struct err turns__make_again(struct tx *tx, struct session_row *session,
+                             const struct turn_message *message, const struct turn_variant *variant,
+                             struct run_row *ret_run) {
+    struct turn_row row = {.trigger = TRIGGER_AGAIN,
+                           .session = session->id,
+                           .question = variant->question,
+                           .model = model_of(message, session),
+                           .calls_max = TURN_CALLS_MAX,
+                           .last = {"", 0}};
+    struct err err = submit_run(tx, session, message, ret_run);
+    if (err_failed(err)) {
+        return err;
+    }
+    row.run = ret_run->id;
+    const struct place place = {
+        .run = row.run, .question = variant->question, .variant = variant->number};
+    err = reserve_answer(tx, session, message, &place, &row.answer);
     return err_failed(err) ? err : turns__insert(tx, &row);
 }
 
@@ -304,6 +331,13 @@ static struct err refuse(struct tx *tx, const struct live *live, struct turn_acc
     why_set(why, "the session is busy with %.*s", (int)accepted->run.run.len,
             accepted->run.run.data);
     return err_make(ERR_TURN_IN_PROGRESS, "turns: reject");
+}
+
+struct err turns__idle(struct tx *tx, const struct session_row *session, struct why *why) {
+    struct live live;
+    struct turn_accepted busy;
+    struct err err = look(tx, session->id, &live);
+    return err_failed(err) || live.count == 0 ? err : refuse(tx, &live, &busy, why);
 }
 
 static struct err decide(struct tx *tx, struct session_row *session,

@@ -22,6 +22,7 @@
 #include "base/id.h"
 #include "base/memory.h"
 #include "engine/inbox.h"
+#include "engine/messages.h"
 #include "engine/memory.h"
 #include "engine/runs.h"
 #include "engine/sessions.h"
@@ -67,6 +68,20 @@ struct turn_accepted {
  * ERR_TOO_MANY: the queue is full. */
 MUST_CHECK struct err tx_turn_submit(struct tx *tx, const struct turn_message *message,
                                      struct turn_accepted *ret_accepted, struct why *why);
+
+/* --- An answer is asked for again (turn_again.c) ---------------------------------------------- */
+
+struct turn_again {
+    struct message_key key;     /* The answer. */
+    struct bytes model_default; /* "": there is none. */
+    struct id run, answer;
+    struct run_bounds bounds;
+};
+/* The last answer of a session becomes one variant of it, and a new one is begun, which is in
+ * prompts from then on. ERR_MESSAGE_NOT_FOUND; ERR_TURN_IN_PROGRESS, with the run in `why`;
+ * ERR_CONFLICT: it is not the last answer to a user's message; ERR_MODEL_UNKNOWN. */
+MUST_CHECK struct err tx_turn_again(struct tx *tx, const struct turn_again *again,
+                                    struct run_row *ret_run, struct why *why);
 
 /* --- A notice comes --------------------------------------------------------------------------- */
 

@@ -1,0 +1,74 @@
+/* turns_again.c: the last answer of a session is asked for again. */
+#include <string.h>
+
+#include "api/once.h"
+#include "api/one.h"
+#include "api/sessions.h"
+#include "api/turns.h"
+#include "base/memory.h"
+#include "engine/turns.h"
+
+struct again_op {
+    struct op op;
+    struct once once;
+    struct turn_again what; /* Its texts are borrowed from the exchange, and from below. */
+    struct default_model model;
+};
+
+static struct err again_work(struct tx *tx, void *ctx) {
+    struct again_op *again = ctx;
+    struct run_row run;
+    struct err err = tx_turn_again(tx, &again->what, &run, &again->op.why);
+    if (err.code == ERR_MESSAGE_NOT_FOUND) {
+        return one_absent(&messages__kind, &again->op.why);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    const char *state = run_state_name(run.state);
+    struct text *text = &again->op.answer;
+    text_add_str(text, "{\"message\":");
+    text_add_json(text, again->what.answer.text, strlen(again->what.answer.text));
+    text_add_str(text, ",\"run\":");
+    text_add_json(text, run.run.data, run.run.len);
+    text_add_str(text, ",\"state\":");
+    text_add_json(text, state, strlen(state));
+    text_add_char(text, '}');
+    return op_written(&again->op);
+}
+
+static struct err again_run(struct tx *tx, void *ctx) {
+    struct again_op *again = ctx;
+    return once_run(tx, &again->once, &again->op, again_work, again);
+}
+
+static void again_done(struct err result, void *ctx) {
+    struct again_op *again = ctx;
+    once_tell(&again->once, &again->op, result);
+    op_answer(&again->op, result);
+    mem_free(again);
+}
+
+void turns__again(struct exchange *exchange, void *ctx) {
+    struct turns_api *api = ctx;
+    struct one_key key;
+    if (!one_read(exchange, &messages__kind, TURNS_OWNER, &key)) {
+        return;
+    }
+    struct again_op *again = mem_new(sizeof *again);
+    op_init(&again->op, exchange, 201);
+    struct err err = once_read(exchange, &again->once, &again->op.why);
+    if (err_failed(err)) {
+        op_done(err, again);
+        return;
+    }
+    connections_default_model(api->connections, &again->model);
+    again->what = (struct turn_again){
+        .key = {.owner = key.owner, .message = key.id},
+        .model_default = {again->model.name, strlen(again->model.name)},
+        .run = turns__new_id(api, "run"),
+        .answer = turns__new_id(api, "msg"),
+        .bounds = dispatch_bounds(api->dispatch),
+    };
+    store_write(api->store, again_run, again_done, again);
+}
