@@ -1,16 +1,18 @@
 // custody.mjs: what tests of custody share: a daemon whose every process can be found from outside,
 // and the words in which its jobs are spoken of.
 //
-// Whatever a test starts is gone at its end, also when it fails: every process of a job carries
-// DROVER_DATA in its environment, and every holder runs from the data directory.
+// Whatever a test starts is gone at its end, also when it fails.
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import http from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 
 import { Daemon, root } from "../integration/lib.mjs";
+import { kill, killLeft, processesOf, read } from "../integration/processes.mjs";
+
+export { kill, processesOf };
 
 export const WAIT_MS = 60_000;
 export const worker = path.resolve(
@@ -19,40 +21,6 @@ export const worker = path.resolve(
 );
 
 // --- Processes, as the kernel shows them ---------------------------------------------------------
-
-function read(file) {
-  try {
-    return readFileSync(file, "latin1");
-  } catch {
-    return ""; // It ended meanwhile, or is somebody else's.
-  }
-}
-
-function link(file) {
-  try {
-    return readlinkSync(file);
-  } catch {
-    return "";
-  }
-}
-
-const pids = () => readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-
-/** Everything that lives for jobs of that data directory: [{pid, run, holder}]. The nursery, which
- * is no job's, is not among them. */
-export function processesOf(data) {
-  const found = [];
-  for (const pid of pids()) {
-    const words = read(`/proc/${pid}/environ`).split("\0");
-    const run = words.find((word) => word.startsWith("DROVER_RUN="))?.slice("DROVER_RUN=".length);
-    const holder = link(`/proc/${pid}/exe`).startsWith(`${data}/libexec/`);
-    if (holder && read(`/proc/${pid}/cmdline`).split("\0")[1] === "nursery") continue;
-    if (holder || (run && words.includes(`DROVER_DATA=${data}`))) {
-      found.push({ pid: Number(pid), run, holder });
-    }
-  }
-  return found;
-}
 
 /** Is it there, and not only waiting to be collected? */
 export function lives(pid) {
@@ -63,14 +31,6 @@ export function lives(pid) {
 export function startTime(pid) {
   const stat = read(`/proc/${pid}/stat`);
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-}
-
-export function kill(pid, signal = "SIGKILL") {
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    assert.equal(error.code, "ESRCH");
-  }
 }
 
 /** The kernel tells nobody of a stranger's end, so it is asked again and again. */
@@ -99,11 +59,7 @@ export class Custody {
 
   /** Ends whatever is left of any job. */
   async endAll() {
-    await until("all jobs can be killed", () => {
-      const left = processesOf(this.data);
-      left.forEach(({ pid }) => kill(pid));
-      return left.length === 0;
-    });
+    await until("all jobs can be killed", () => killLeft(this.data));
   }
 
   /** In the middle of execve a process shows nothing of itself: one look is not enough. */

@@ -12,6 +12,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { killLeft } from "./processes.mjs";
+
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 /** The environment without words of drover and of providers: what a developer has set there is not
  *  under test, and his keys are not spent. */
@@ -37,13 +39,29 @@ function privateDatabase() {
   return url.toString().replaceAll("+", "%20");
 }
 
-let daemons = 0;
+/** The daemons of this file, from the first on. */
+const daemons = [];
+
+/** Jobs outlive their daemon and its folder by design. Without this they would outlive the tests,
+ *  too: those that failed, and those that were interrupted. */
+function endAll() {
+  const PASSES_MAX = 100; // What was killed just now may still be seen.
+  for (const daemon of daemons) if (daemon.running) daemon.child.kill("SIGKILL");
+  const directories = daemons.map(({ data }) => path.resolve(data));
+  if (directories.length === 0) return;
+  for (let pass = 0; pass < PASSES_MAX && !killLeft(...directories); pass++);
+}
+
+process.on("exit", endAll);
+for (const [signal, number] of [["SIGINT", 2], ["SIGTERM", 15]]) {
+  process.once(signal, () => process.exit(128 + number));
+}
 
 export class Daemon {
   /** args: more words for `serve`; env: more environment; program: another binary. */
   constructor({ data, args = [], env = {}, listen = "127.0.0.1:0", program = bin }) {
     const database = privateDatabase();
-    this.number = ++daemons; // Within its file, the same in every run.
+    this.number = daemons.push(this); // Within its file, the same in every run.
     this.program = program;
     this.data = data;
     this.args = ["serve", "--data", data, "--listen", listen, ...args];

@@ -18,13 +18,14 @@ async function setUp(t) {
   return { daemon, go: path.join(folder, "go") };
 }
 
-/** A job that ends when `go` is there. */
-async function waiting(daemon, go) {
-  const body = { shell: `while [ ! -e ${go} ]; do sleep 0.02; done` };
-  const answer = await daemon.request("POST", "/api/v1/jobs", { body });
+async function job(daemon, shell) {
+  const answer = await daemon.request("POST", "/api/v1/jobs", { body: { shell } });
   assert.equal(answer.status, 201, answer.text);
   return answer.json.id;
 }
+
+/** A job that ends when `go` is there. */
+const waiting = (daemon, go) => job(daemon, `while [ ! -e ${go} ]; do sleep 0.02; done`);
 
 async function metric(daemon, name) {
   const { text } = await daemon.request("GET", "/metrics", { local: true });
@@ -102,7 +103,7 @@ for (const [name, read] of Object.entries(readers)) {
     const id = await waiting(daemon, go);
     const stream = `run:${id}`;
     const follower = read(daemon, stream, 0);
-    const other = await waiting(daemon, `${go}-never`); // It is another stream, and goes on.
+    const other = await job(daemon, "exec sleep 600"); // It is another stream, and goes on.
     writeFileSync(go, "");
     const all = ["run_started", "run_finished"];
     assert.deepEqual(await follower, [all, 2]);

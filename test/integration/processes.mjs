@@ -1,0 +1,57 @@
+// processes.mjs: what runs for jobs, found from outside as the kernel shows it.
+//
+// Every process of a job carries DROVER_DATA in its environment, and every holder runs from the
+// data directory: also when its folder is gone, and when nobody is left who would know of it.
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+
+/** What the file says, or nothing: of a process that ended meanwhile, or is somebody else's. */
+export function read(file) {
+  try {
+    return readFileSync(file, "latin1");
+  } catch {
+    return "";
+  }
+}
+
+function link(file) {
+  try {
+    return readlinkSync(file);
+  } catch {
+    return "";
+  }
+}
+
+const pids = () => readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+
+/** Everything that lives for jobs of those data directories: [{pid, run, holder}]. The nursery,
+ * which is no job's, is not among them. */
+export function processesOf(...directories) {
+  const found = [];
+  for (const pid of pids()) {
+    const words = read(`/proc/${pid}/environ`).split("\0");
+    const run = words.find((word) => word.startsWith("DROVER_RUN="))?.slice("DROVER_RUN=".length);
+    const program = link(`/proc/${pid}/exe`);
+    const holder = directories.some((data) => program.startsWith(`${data}/libexec/`));
+    if (holder && read(`/proc/${pid}/cmdline`).split("\0")[1] === "nursery") continue;
+    if (holder || (run && directories.some((data) => words.includes(`DROVER_DATA=${data}`)))) {
+      found.push({ pid: Number(pid), run, holder });
+    }
+  }
+  return found;
+}
+
+export function kill(pid, signal = "SIGKILL") {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    assert.equal(error.code, "ESRCH");
+  }
+}
+
+/** Kills what is left of the jobs of those data directories; whether nobody was. */
+export function killLeft(...directories) {
+  const left = processesOf(...directories);
+  left.forEach(({ pid }) => kill(pid));
+  return left.length === 0;
+}
