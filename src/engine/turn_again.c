@@ -90,14 +90,14 @@ static struct err check(struct tx *tx, const struct message_row *answer,
 static struct err begin(struct tx *tx, const struct turn_again *again, struct session_row *session,
                         const struct message_row *answer, const struct message_row *question,
                         struct run_row *ret_run) {
-    struct turn_message message = {.session = {.owner = session->owner,
-                                               .session = session->session},
-                                   .model = {"", 0},
-                                   .model_default = again->model_default,
-                                   .text = {"", 0},
-                                   .run = again->run,
-                                   .answer = again->answer,
-                                   .bounds = again->bounds};
+    struct turn_message message = {
+        .session = {.owner = session->owner, .session = session->session},
+        .model = {"", 0},
+        .model_default = again->model_default,
+        .text = {"", 0},
+        .run = again->run,
+        .answer = again->answer,
+        .bounds = again->bounds};
     struct message_part part = {.number = 0};
     struct turn_variant variant = {.number = 0};
     bool found = false;
