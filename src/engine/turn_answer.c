@@ -58,11 +58,14 @@ static struct err open_answer(struct tx *tx, struct turn *turn) {
 
 /* A call that a crash cut off is asked again, and what was said of it is void; unless somebody has
  * asked the turn to end: then it is kept. */
-static struct err settle_call(struct tx *tx, struct turn *turn) {
+static struct err settle_call(struct tx *tx, struct turn *turn, const struct run_bounds *bounds) {
     if (turn->row.call == 0) {
         return ERR_OK;
     }
     struct err err = turns__span_cut_off(tx, turn);
+    if (!err_failed(err)) {
+        err = turns__budget_spend(tx, turn, bounds, NULL /* nobody knows what it took */);
+    }
     if (!err_failed(err)) {
         err = turn->run.stop == CAUSE_NONE ? turns__event_cut_off(tx, turn)
                                            : turns__keep_said(tx, turn);
@@ -103,7 +106,7 @@ static struct err take_over(struct tx *tx, const struct turn_key *key, struct tu
     bool late = false;
     struct err err = tx_run_adopted(tx, &of_run, key->attempt, &late);
     if (!err_failed(err)) {
-        err = settle_call(tx, turn);
+        err = settle_call(tx, turn, &key->bounds);
     }
     return err_failed(err) ? err : settle_cards(tx, turn);
 }
@@ -279,6 +282,10 @@ static struct err store_answer(struct tx *tx, struct turn *turn, const struct tu
     }
     if (!err_failed(err)) {
         err = add_usage(tx, turn, answer);
+    }
+    if (!err_failed(err)) {
+        const struct amounts took = turns__amounts(&answer->usage, &answer->cost);
+        err = turns__budget_spend(tx, turn, &answer->key.bounds, &took);
     }
     if (!err_failed(err)) {
         err = turns__event_usage(tx, turn, &answer->usage, &answer->cost);

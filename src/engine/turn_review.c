@@ -63,8 +63,7 @@ static struct err move_card(struct tx *tx, struct turn *turn, struct card *card,
 }
 
 /* The context is the turn's own, and stays as it is. */
-static struct err add_usage(struct tx *tx, const struct turn *turn,
-                            const struct turn_review_end *end) {
+static struct err add_usage(struct tx *tx, struct turn *turn, const struct turn_review_end *end) {
     const struct usage *usage = &end->usage;
     const struct session_usage sums = {.calls = 1,
                                        .fresh = usage->fresh,
@@ -77,7 +76,11 @@ static struct err add_usage(struct tx *tx, const struct turn *turn,
     if (!end->asked) {
         return ERR_OK;
     }
-    struct err err = sessions__add_usage(tx, turn->session.id, &sums, -1);
+    const struct amounts took = turns__amounts(usage, &end->cost);
+    struct err err = turns__budget_charge(tx, turn, &end->key.bounds, &took);
+    if (!err_failed(err)) {
+        err = sessions__add_usage(tx, turn->session.id, &sums, -1);
+    }
     return err_failed(err) ? err : turns__event_review_usage(tx, turn, end);
 }
 

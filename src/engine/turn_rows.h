@@ -9,6 +9,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "engine/budget.h"
 #include "engine/message_rows.h"
 #include "engine/run_rows.h"
 #include "engine/session_rows.h"
@@ -41,7 +42,8 @@ struct turn_row {
     int64_t mistakes, mistakes_told, repeats;
     int64_t check_run; /* id of the run that checks what was written; 0: none. */
     int64_t failed_checks;
-    struct bytes last; /* Digest of the last calls and their results; "". */
+    struct amounts granted; /* To the call that is out, by the budgets above it. */
+    struct bytes last;      /* Digest of the last calls and their results; "". */
     bool begun, answered, last_call;
     bool wrote; /* A step wrote files, and nothing was checked since. */
 };
@@ -137,6 +139,23 @@ MUST_CHECK struct err turns__close_card(struct tx *tx, struct turn *turn, const 
 /* Called by runs__end for a run that may be a card's child (turn_child.c). */
 MUST_CHECK struct err turns__child_ended(struct tx *tx, const struct run_row *child,
                                          struct bytes output);
+
+/* --- Budgets of calls (turn_budget.c) --------------------------------------------------------- */
+
+/* What a call of the model may spend is held back before it begins. BUDGET_WAITS: the turn is told
+ * when it may ask again. *ret_why: of the other two, in the arena. */
+MUST_CHECK struct err turns__budget_ask(struct tx *tx, struct turn *turn,
+                                        const struct run_bounds *bounds,
+                                        enum budget_verdict *ret_verdict, struct bytes *ret_why);
+/* In the commit of its end. `took` NULL: a crash cut it off, and what it was granted is charged. */
+MUST_CHECK struct err turns__budget_spend(struct tx *tx, struct turn *turn,
+                                          const struct run_bounds *bounds,
+                                          const struct amounts *took);
+/* What was spent beside the turn's own calls, and held back by nobody: a review. */
+MUST_CHECK struct err turns__budget_charge(struct tx *tx, struct turn *turn,
+                                           const struct run_bounds *bounds,
+                                           const struct amounts *took);
+struct amounts turns__amounts(const struct usage *usage, const struct usage_cost *cost);
 
 /* --- Checks (turn_check.c) -------------------------------------------------------------------- */
 

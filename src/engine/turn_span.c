@@ -17,11 +17,12 @@ static struct bytes word(const char *text) {
 
 /* History is stored once, as messages: a prompt is never copied here. */
 struct err turns__span_call(struct tx *tx, const struct turn *turn) {
-    const struct span_start start = {.key = key_of(turn, turn->row.call),
-                                     .kind = SPAN_MODEL,
-                                     .name = turn->row.model,
-                                     .input = {"", 0},
-                                     .reserve = {SPAN_UNKNOWN, SPAN_UNKNOWN}};
+    const struct span_start start = {
+        .key = key_of(turn, turn->row.call),
+        .kind = SPAN_MODEL,
+        .name = turn->row.model,
+        .input = {"", 0},
+        .reserve = {turn->row.granted.of[AMOUNT_TOKENS], turn->row.granted.of[AMOUNT_COST]}};
     return tx_span_start(tx, &start);
 }
 

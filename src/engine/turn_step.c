@@ -427,9 +427,25 @@ static struct err find_facts(struct tx *tx, struct turn *turn, struct step *step
     return err_failed(err) || !call ? err : count_repeats(tx, turn, &step->facts);
 }
 
+/* A call that may not be made yet waits, and one that may never be ends the turn. */
+static struct err ask_budget(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
+                             struct turn_step *io_next, struct bytes *ret_why) {
+    enum budget_verdict verdict = BUDGET_ADMITTED;
+    if (io_next->next != TURN_NEXT_CALL && io_next->next != TURN_NEXT_LAST_CALL) {
+        return ERR_OK;
+    }
+    struct err err = turns__budget_ask(tx, turn, bounds, &verdict, ret_why);
+    if (!err_failed(err) && verdict == BUDGET_WAITS) {
+        *io_next = (struct turn_step){.next = TURN_NEXT_WAIT};
+    } else if (!err_failed(err) && verdict == BUDGET_SPENT) {
+        *io_next = (struct turn_step){.next = TURN_NEXT_END, .cause = CAUSE_BUDGET};
+    }
+    return err;
+}
+
 struct err turns__advance(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
                           struct turn_plan *plan) {
-    const struct bytes none = {"", 0};
+    struct bytes why = {"", 0};
     struct step step = {.cards = {.count = 0}};
     struct err err = find_facts(tx, turn, &step);
     if (!err_failed(err)) {
@@ -442,12 +458,16 @@ struct err turns__advance(struct tx *tx, struct turn *turn, const struct run_bou
         return err;
     }
     struct turn_step next = turn_next(&step.facts);
+    err = ask_budget(tx, turn, bounds, &next, &why);
+    if (err_failed(err)) {
+        return err;
+    }
     err = take_step(tx, turn, &next, &step, plan);
     if (!err_failed(err)) {
         err = turns__write(tx, &turn->row);
     }
     if (!err_failed(err) && next.next == TURN_NEXT_END) {
-        err = turns__end(tx, turn, next.cause, none, bounds);
+        err = turns__end(tx, turn, next.cause, why, bounds);
     }
     return err;
 }

@@ -1,0 +1,70 @@
+// turn-budgets.test.mjs: what models may spend, call by call.
+//
+// runs-with: release, san, postgres
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { call, say, script, toolsOf, Turns } from "./turns.mjs";
+
+const usage = (fresh, output) => `usage: fresh=${fresh} output=${output}`;
+
+async function open(t, limits) {
+  const turns = await Turns.open(t);
+  const answer = await turns.ask("PATCH", "/budgets/project:default", limits);
+  assert.equal(answer.status, 200, answer.text);
+  turns.budget = () => turns.get("/budgets/project:default");
+  return turns;
+}
+
+test("what a call took is spent, and the next one is not made beyond the limit", async (t) => {
+  const turns = await open(t, { tokens: 10000 });
+  const listener = await turns.listen();
+  const first = await turns.turn(listener, script(say("dear"), usage(9000, 1500)));
+  assert.equal(first.end.state, "succeeded");
+  const { spent, reserved } = await turns.budget();
+  assert.deepEqual([spent.tokens, spent.output_tokens, reserved.tokens], [10500, 1500, 0]);
+  const second = await turns.turn(listener, say("never"));
+  assert.deepEqual([second.end.state, second.end.cause, second.end.calls], ["failed", "budget", 0]);
+  assert.match(second.end.note, /project:default is used up: of tokens 10000, 10500 are spent/);
+  await turns.ask("PATCH", "/budgets/project:default", { tokens: 50000 });
+  assert.equal((await turns.turn(listener, say("again"))).end.state, "succeeded");
+});
+
+test("a turn ends between two calls, and what its tools did stays", async (t) => {
+  const turns = await open(t, { output_tokens: 100 });
+  const listener = await turns.listen();
+  const text = script(call("recall", { query: "x" }), usage(10, 200), "step:", say("never"));
+  const { end, message } = await turns.turn(listener, text);
+  assert.deepEqual([end.cause, end.calls], ["budget", 1]);
+  assert.deepEqual(toolsOf(message).map((card) => card.state), ["succeeded"]);
+});
+
+test("a call that a crash cut off is charged what was held back for it", async (t) => {
+  const turns = await open(t, { tokens: 100000 });
+  const listener = await turns.listen();
+  const { run } = await turns.send(listener.session, script(say("begun"), "delay: 600s"));
+  await listener.until("delta");
+  const held = (await turns.budget()).reserved.tokens;
+  assert.ok(held > 0);
+  await turns.daemon.kill();
+  await turns.daemon.start();
+  await listener.open();
+  await listener.until("delta");
+  const again = await turns.budget();
+  assert.deepEqual([again.spent.tokens, again.reserved.tokens], [held, held]);
+  assert.equal((await turns.ask("POST", `/sessions/${listener.session}/stop`)).status, 200);
+  await listener.ended(run);
+  assert.equal((await turns.budget()).reserved.tokens, 0);
+});
+
+test("who waits for what another call holds goes on when that is given back", async (t) => {
+  const turns = await open(t, { tokens: 1000 });
+  const first = await turns.listen(), second = await turns.listen();
+  await turns.send(first.session, script(say("begun"), "delay: 600s"));
+  await first.until("delta");
+  const { run } = await turns.send(second.session, say("then I"));
+  await second.until("turn_started");
+  assert.equal((await turns.get(`/runs/${run}`)).state, "running");
+  assert.equal((await turns.ask("POST", `/sessions/${first.session}/stop`)).status, 200);
+  assert.equal((await second.ended(run)).state, "succeeded");
+});
