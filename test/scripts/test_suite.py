@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
@@ -102,6 +103,18 @@ class Valgrind(unittest.TestCase):
     def test_a_finding_beside_one_stays(self):
         leak = "==7== 5 bytes in 1 blocks are definitely lost\n"
         self.assertEqual(suite.UNKNOWN_CALL.sub("", leak + self.NOTICE + leak), leak + leak)
+
+
+class Chosen(unittest.TestCase):
+    def test_each_long_test_runs_under_one_sanitizer_and_all_others_under_both(self):
+        named = [{"name": name, "suite": ["drover:unit"]} for name in (*suite.LONG, "short")]
+        named.append({"name": "there", "suite": ["drover:postgres"]})
+        with unittest.mock.patch.object(suite, "tests_of", lambda folder: named):
+            gcc = suite.sanitized_tests("gcc", {"unit", "postgres"})("folder")
+            clang = suite.sanitized_tests("clang", {"unit"})("folder")
+        self.assertEqual(sorted(gcc + clang), sorted([*suite.LONG, "short", "short", "there"]))
+        self.assertEqual(set(gcc) & set(clang), {"short"})
+        self.assertIn("there", gcc)
 
 
 if __name__ == "__main__":
