@@ -1,8 +1,8 @@
 /* turn_budget.c: what calls of models may spend, and did.
  *
- * A call is admitted before its row says that it is out: what such a call took lately is held back,
- * at most what is left, and given back with its end. So what is spent beyond a limit is at most what
- * the calls that were out took more than they were granted. */
+ * A call is admitted before its row says that it is out: what such a call took lately is held
+ * back, at most what is left, and given back with its end. So what is spent beyond a limit is at
+ * most what the calls that were out took more than they were granted. */
 #include "engine/budget.h"
 #include "engine/turn_cards.h"
 
