@@ -38,15 +38,30 @@ static void assert_ended(const struct run_row *row, enum run_state state, enum r
     assert_string_equal(run_cause_name(row->cause), run_cause_name(cause));
 }
 
-/* Says its pid, and goes on for ever behind `script`. */
-static struct id start(struct kit *kit, const char *script, bool once) {
+struct script {
+    const char *before, *after; /* It says its pid. */
+};
+
+/* Goes on for ever behind its script. */
+static struct id start_script(struct kit *kit, const struct script *script, bool once) {
     char spec[1024];
-    (void)snprintf(spec, sizeof spec,
-                   "{\"shell\":\"echo $$ > %s.new; mv %s.new %s; %s; while :; do sleep 1; done\"}",
-                   kit_path(kit, "pid"), kit_path(kit, "pid"), kit_path(kit, "pid"), script);
+    (void)snprintf(
+        spec, sizeof spec,
+        "{\"shell\":\"%s; echo $$ > %s.new; mv %s.new %s; %s; while :; do sleep 1; done\"}",
+        script->before, kit_path(kit, "pid"), kit_path(kit, "pid"), kit_path(kit, "pid"),
+        script->after);
     struct id run = kit_submit(kit, &(struct kit_job){.spec = spec, .once = once});
     kit_until_file(kit, kit_path(kit, "pid"));
     return run;
+}
+
+static struct id start(struct kit *kit, const char *script) {
+    return start_script(kit, &(struct script){":", script}, false);
+}
+
+/* Its holder stands still when this is back. */
+static struct id start_and_stop_holder(struct kit *kit, bool once) {
+    return start_script(kit, &(struct script){"kill -STOP $PPID", ":"}, once);
 }
 
 static void stop_in_time(struct kit *kit, const struct id *run) {
@@ -61,28 +76,28 @@ static void stop_in_time(struct kit *kit, const struct id *run) {
 
 static void a_command_that_stops_its_holder_is_ended_all_the_same(void **state) {
     struct kit *kit = *state;
-    struct id run = start(kit, "kill -STOP $PPID", false);
+    struct id run = start_and_stop_holder(kit, false);
     stop_in_time(kit, &run);
     assert_ended(kit_row(kit, &run), RUN_CANCELLED, CAUSE_STOPPED);
 }
 
 static void what_runs_once_has_an_unknown_outcome_then(void **state) {
     struct kit *kit = *state;
-    struct id run = start(kit, "kill -STOP $PPID", true);
+    struct id run = start_and_stop_holder(kit, true);
     stop_in_time(kit, &run);
     assert_ended(kit_row(kit, &run), RUN_LOST, CAUSE_OUTCOME_UNKNOWN);
 }
 
 static void a_holder_that_is_stopped_by_the_request_itself_is_noticed(void **state) {
     struct kit *kit = *state;
-    struct id run = start(kit, "trap 'kill -STOP $PPID' TERM", false);
+    struct id run = start(kit, "trap 'kill -STOP $PPID' TERM");
     stop_in_time(kit, &run);
     assert_ended(kit_row(kit, &run), RUN_CANCELLED, CAUSE_STOPPED);
 }
 
 static void one_that_the_next_daemon_finds_stopped_is_ended_too(void **state) {
     struct kit *kit = *state;
-    struct id run = start(kit, "kill -STOP $PPID", false);
+    struct id run = start_and_stop_holder(kit, false);
     kit_down(kit);
     kit_up(kit);
     stop_in_time(kit, &run);
@@ -91,7 +106,7 @@ static void one_that_the_next_daemon_finds_stopped_is_ended_too(void **state) {
 
 static void a_command_that_kills_its_holder_is_lost_and_ended(void **state) {
     struct kit *kit = *state;
-    struct id run = start(kit, "setsid sleep 1000 & kill -KILL $PPID", false);
+    struct id run = start(kit, "setsid sleep 1000 & kill -KILL $PPID");
     assert_ended(kit_end(kit, &run), RUN_LOST, CAUSE_HOLDER_KILLED);
     assert_false(process_lives(read_pid(kit_path(kit, "pid"))));
 }
@@ -99,7 +114,7 @@ static void a_command_that_kills_its_holder_is_lost_and_ended(void **state) {
 /* The end is the holder's word then, and says how it came. */
 static void a_holder_that_listens_ends_its_command_itself(void **state) {
     struct kit *kit = *state;
-    struct id run = start(kit, "trap '' TERM", false);
+    struct id run = start(kit, "trap '' TERM");
     stop_in_time(kit, &run);
     const struct run_row *row = kit_row(kit, &run);
     assert_ended(row, RUN_CANCELLED, CAUSE_STOPPED);
