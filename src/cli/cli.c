@@ -44,6 +44,7 @@ static const struct command *const commands[] = {
     &command_root_ls,
     &command_root_add,
     &command_root_rm,
+    &command_usage,
     &command_memory_ls,
     &command_memory_show,
     &command_memory_rm,

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "engine/usage_totals.h"
 
 static const char unknown_words[] = "{\"error\":\"outcome_unknown\",\"message\":\"drover was "
                                     "restarted while this ran: it may or may "
@@ -259,6 +260,13 @@ static bool has_call(const struct turn_answer *answer) {
     return has;
 }
 
+/* What a subagent does is that, also where a notice woke it. */
+static enum usage_category category_of(const struct turn *turn) {
+    return turn->session.parent != 0             ? USAGE_SUBAGENT
+           : turn->row.trigger == TRIGGER_NOTICE ? USAGE_FOLLOW_UP
+                                                 : USAGE_TURN;
+}
+
 static struct err add_usage(struct tx *tx, const struct turn *turn,
                             const struct turn_answer *answer) {
     const struct usage *usage = &answer->usage;
@@ -270,7 +278,13 @@ static struct err add_usage(struct tx *tx, const struct turn *turn,
                                        .reasoning = usage->reasoning,
                                        .cost_micros = answer->cost.known ? answer->cost.micros : 0,
                                        .cost_unknown = answer->cost.known ? 0 : 1};
-    return sessions__add_usage(tx, turn->session.id, &sums, usage_input(usage) + usage->output);
+    const struct usage_add add = {.session = &turn->session,
+                                  .model = turn->row.model,
+                                  .category = category_of(turn),
+                                  .usage = sums};
+    struct err err =
+        sessions__add_usage(tx, turn->session.id, &sums, usage_input(usage) + usage->output);
+    return err_failed(err) ? err : tx_usage_add(tx, &add);
 }
 
 static struct err store_answer(struct tx *tx, struct turn *turn, const struct turn_answer *answer) {

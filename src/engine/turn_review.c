@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "engine/usage_totals.h"
 
 /* Whoever is asked now sees why nobody else would say. */
 static struct err add_reason(struct tx *tx, const struct turn_review_end *end, struct card *card) {
@@ -63,7 +64,8 @@ static struct err move_card(struct tx *tx, struct turn *turn, struct card *card,
 }
 
 /* The context is the turn's own, and stays as it is. */
-static struct err add_usage(struct tx *tx, struct turn *turn, const struct turn_review_end *end) {
+static struct err add_usage(struct tx *tx, struct turn *turn, const struct card *card,
+                            const struct turn_review_end *end) {
     const struct usage *usage = &end->usage;
     const struct session_usage sums = {.calls = 1,
                                        .fresh = usage->fresh,
@@ -81,6 +83,13 @@ static struct err add_usage(struct tx *tx, struct turn *turn, const struct turn_
     if (!err_failed(err)) {
         err = sessions__add_usage(tx, turn->session.id, &sums, -1);
     }
+    struct usage_add add = {.session = &turn->session, .category = USAGE_REVIEW, .usage = sums};
+    if (!err_failed(err)) {
+        err = turns__span_review_model(tx, turn, card, &add.model);
+    }
+    if (!err_failed(err)) {
+        err = tx_usage_add(tx, &add);
+    }
     return err_failed(err) ? err : turns__event_review_usage(tx, turn, end);
 }
 
@@ -88,7 +97,7 @@ static struct err settle(struct tx *tx, struct turn *turn, struct card *card,
                          const struct turn_review_end *end) {
     struct err err = turns__span_review_end(tx, turn, card, end);
     if (!err_failed(err)) {
-        err = add_usage(tx, turn, end);
+        err = add_usage(tx, turn, card, end);
     }
     if (err_failed(err) || turn->run.stop != CAUSE_NONE) {
         return err; /* It ends now, and its cards with it. */

@@ -126,6 +126,9 @@ MUST_CHECK struct err turns__span_card_end(struct tx *tx, const struct turn *tur
 /* The card's review: begun once, however often it is asked; ended as the cause says. */
 MUST_CHECK struct err turns__span_review(struct tx *tx, const struct turn *turn,
                                          const struct card *card, struct bytes model);
+/* Who was asked, in the arena. */
+MUST_CHECK struct err turns__span_review_model(struct tx *tx, const struct turn *turn,
+                                               const struct card *card, struct bytes *ret_model);
 MUST_CHECK struct err turns__span_review_end(struct tx *tx, const struct turn *turn,
                                              const struct card *card,
                                              const struct turn_review_end *end);

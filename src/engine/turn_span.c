@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/memory.h"
 #include "engine/spans.h"
 
 static struct span_key key_of(const struct turn *turn, int64_t step) {
@@ -157,6 +158,27 @@ struct err turns__span_review(struct tx *tx, const struct turn *turn, const stru
                                      .input = card->arguments,
                                      .reserve = {SPAN_UNKNOWN, SPAN_UNKNOWN}};
     return tx_span_start(tx, &start);
+}
+
+struct err turns__span_review_model(struct tx *tx, const struct turn *turn, const struct card *card,
+                                    struct bytes *ret_model) {
+    int64_t step = 0;
+    *ret_model = turn->row.model;
+    struct err err = cards__review_span(tx, turn->row.answer, card, &step);
+    if (err_failed(err)) {
+        return err;
+    }
+    const struct arg args[] = {arg_int(turn->run.id), arg_int(turn->run.attempt), arg_int(step)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    err = tx_first(tx, "SELECT name FROM spans WHERE run = $1 AND attempt = $2 AND step = $3", args,
+                   COUNT_OF(args), &rows);
+    if (!err_failed(err) && rows != NULL) {
+        struct bytes name = rows_text(rows, 0);
+        const char *copy = arena_try_copy(tx_arena(tx), name.data, name.len);
+        *ret_model = (struct bytes){copy, name.len};
+        err = copy == NULL ? err_make(ERR_OUT_OF_MEMORY, "turns: model") : ERR_OK;
+    }
+    return err;
 }
 
 struct err turns__span_review_end(struct tx *tx, const struct turn *turn, const struct card *card,

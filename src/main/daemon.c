@@ -14,6 +14,7 @@
 #include "api/streams.h"
 #include "api/system.h"
 #include "api/tokens.h"
+#include "api/usage.h"
 #include "base/fd.h"
 #include "base/memory.h"
 #include "engine/chores.h"
@@ -45,6 +46,7 @@ struct daemon {
     struct streams streams_api;
     struct tokens tokens_api;
     struct memories memories_api;
+    struct usages usages_api;
     struct system_info system_api;
     struct runs_api runs_api;
     struct sessions_api sessions_api;
@@ -250,6 +252,7 @@ static struct err http_begin(struct daemon *daemon) {
                                    turns_table(&daemon->turns_api),
                                    approvals_table(&daemon->turns_api),
                                    memory_table(&daemon->memories_api),
+                                   usage_table(&daemon->usages_api),
                                    providers_table(providers),
                                    settings_table(providers),
                                    budgets_table(&daemon->runs_api),
@@ -434,6 +437,7 @@ static struct err rooms_open(struct daemon *daemon) {
                                          .revoked = token_revoked,
                                          .ctx = daemon};
     daemon->memories_api = (struct memories){.loop = daemon->loop, .store = daemon->store};
+    daemon->usages_api = (struct usages){.loop = daemon->loop, .store = daemon->store};
     daemon->system_api =
         (struct system_info){.store = daemon->store,
                              .version = DROVER_VERSION,

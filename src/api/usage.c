@@ -1,0 +1,183 @@
+/* usage.c: what models took, added up. See usage.h. */
+#include "api/usage.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "api/one.h"
+#include "api/op.h"
+#include "base/memory.h"
+#include "engine/sessions.h"
+#include "engine/usage_totals.h"
+
+enum { QUERY_OWNER, QUERY_BY, QUERY_DAYS, QUERY_PROJECT };
+
+#define DAY_S (INT64_C(24) * 3600)
+
+static const struct one_kind of_session = {.prefix = "ses",
+                                           .absent = "there is no session with that id"};
+
+struct usage_op {
+    struct op op;
+    struct usage_ask ask; /* Its texts are borrowed from the exchange. */
+    bool any;             /* A row was written. */
+};
+
+/* --- The answer ------------------------------------------------------------------------------- */
+
+static void add_day(struct text *text, int64_t day) {
+    char written[16];
+    struct tm parts;
+    time_t at = (time_t)(day * DAY_S);
+    bool fits =
+        gmtime_r(&at, &parts) != NULL && strftime(written, sizeof written, "%Y-%m-%d", &parts) > 0;
+    text_addf(text, "\"%s\"", fits ? written : "");
+}
+
+/* The rate is null where nothing was read. */
+static void add_usage(struct text *text, const struct session_usage *usage) {
+    int64_t permille = usage_cache_permille(usage);
+    text_add_str(text, "\"usage\":");
+    session_write_usage(usage, text);
+    if (permille < 0) {
+        text_add_str(text, ",\"cache_hit_rate\":null}");
+    } else {
+        text_addf(text, ",\"cache_hit_rate\":%lld.%03lld}", (long long)(permille / 1000),
+                  (long long)(permille % 1000));
+    }
+}
+
+static struct err write_row(void *ctx, const struct usage_total *total) {
+    struct usage_op *op = ctx;
+    struct text *text = &op->op.answer;
+    text_addf(text, "%s{\"%s\":", op->any ? "," : "", usage_sort_name(op->ask.by));
+    op->any = true;
+    if (op->ask.by == USAGE_BY_DAY) {
+        add_day(text, total->day);
+    } else {
+        text_add_json(text, total->key.data, total->key.len);
+    }
+    text_add_char(text, ',');
+    add_usage(text, &total->usage);
+    return ERR_OK;
+}
+
+static struct err find_session(struct tx *tx, struct usage_op *op) {
+    const struct session_key key = {.owner = op->ask.owner, .session = op->ask.session};
+    struct session_row row;
+    bool found = true;
+    struct err err = op->ask.session.len == 0 ? ERR_OK : tx_session_find(tx, &key, &found, &row);
+    return err_failed(err) || found ? err : one_absent(&of_session, &op->op.why);
+}
+
+static struct err show_run(struct tx *tx, void *ctx) {
+    struct usage_op *op = ctx;
+    struct session_usage sum = {.calls = 0};
+    op_restart(&op->op);
+    op->any = false;
+    struct err err = find_session(tx, op);
+    text_add_str(&op->op.answer, "{\"items\":[");
+    if (!err_failed(err)) {
+        err = tx_usage_each(tx, &op->ask, write_row, op);
+    }
+    if (!err_failed(err)) {
+        err = tx_usage_sum(tx, &op->ask, &sum);
+    }
+    text_add_str(&op->op.answer, "],\"total\":{");
+    add_usage(&op->op.answer, &sum);
+    text_add_char(&op->op.answer, '}');
+    return err_failed(err) ? err : op_written(&op->op);
+}
+
+/* --- The request ------------------------------------------------------------------------------ */
+
+static struct err query_read(const struct exchange *exchange, const struct usages *usages,
+                             struct usage_ask *ask, struct why *why) {
+    int64_t days = exchange_query_int(exchange, QUERY_DAYS);
+    ask->by = USAGE_BY_DAY;
+    if (exchange_query_given(exchange, QUERY_BY) &&
+        !usage_sort_find(exchange_query_text(exchange, QUERY_BY), &ask->by)) {
+        why_set(why, "query parameter 'by' must be one of day, model, agent, session, project, "
+                     "category");
+        return err_make(ERR_BAD_FIELD, "usage: by");
+    }
+    if (days > 0) {
+        ask->from_day = world_wall_ms(loop_world(usages->loop)) / (DAY_S * 1000) - days + 1;
+    }
+    ask->project = exchange_query_given(exchange, QUERY_PROJECT)
+                       ? exchange_query_text(exchange, QUERY_PROJECT)
+                       : BYTES("");
+    return op_owner(exchange, QUERY_OWNER, &ask->owner, why);
+}
+
+static void begin(struct exchange *exchange, struct usages *usages, struct bytes session) {
+    struct why why = {.text = ""};
+    struct usage_ask ask = {.session = session};
+    struct err err = query_read(exchange, usages, &ask, &why);
+    if (err_failed(err)) {
+        op_refuse(exchange, err, &why);
+        return;
+    }
+    struct usage_op *op = mem_new(sizeof *op);
+    op_init(&op->op, exchange, 200);
+    op->ask = ask;
+    store_read(usages->store, show_run, op_done, op);
+}
+
+static void show(struct exchange *exchange, void *ctx) {
+    begin(exchange, ctx, BYTES(""));
+}
+
+static void show_session(struct exchange *exchange, void *ctx) {
+    struct one_key key;
+    if (one_read(exchange, &of_session, QUERY_OWNER, &key)) {
+        begin(exchange, ctx, key.id);
+    }
+}
+
+/* --- The table -------------------------------------------------------------------------------- */
+
+static const struct query_param query[] = {
+    [QUERY_OWNER] = OP_OWNER_PARAM("Another owner's"),
+    [QUERY_BY] = {.name = "by",
+                  .about = "day (the default), model, agent, session, project or category.",
+                  .kind = QUERY_TEXT,
+                  .max = 16},
+    [QUERY_DAYS] = {.name = "days",
+                    .about = "Only so many days, today being the first; absent: all.",
+                    .kind = QUERY_INT,
+                    .min = 0,
+                    .max = USAGE_DAYS_MAX},
+    [QUERY_PROJECT] = {.name = "project",
+                       .about = "Only of this project.",
+                       .kind = QUERY_TEXT,
+                       .max = SESSION_PROJECT_MAX},
+    {.name = NULL},
+};
+static const char answer[] =
+    "{\"type\":\"object\",\"required\":[\"items\",\"total\"],\"properties\":{\"items\":{"
+    "\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"usage\"]}},"
+    "\"total\":{\"type\":\"object\"}}}";
+
+static const struct route routes[] = {
+    {.method = "GET",
+     .path = "/api/v1/usage",
+     .summary = "What calls of models took, added up",
+     .scope = SCOPE_READ,
+     .query = query,
+     .answer_schema = answer,
+     .answer_status = 200,
+     .handle = show},
+    {.method = "GET",
+     .path = "/api/v1/sessions/{id}/usage",
+     .summary = "What the calls of one session took",
+     .scope = SCOPE_READ,
+     .query = query,
+     .answer_schema = answer,
+     .answer_status = 200,
+     .handle = show_session},
+};
+
+struct route_table usage_table(struct usages *usages) {
+    return (struct route_table){.routes = routes, .count = COUNT_OF(routes), .ctx = usages};
+}

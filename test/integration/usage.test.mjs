@@ -1,0 +1,65 @@
+// usage.test.mjs: what models took, added up by day, model, session and the rest.
+//
+// runs-with: release, san, postgres
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { call, say, script, Turns } from "./turns.mjs";
+
+const usage = (text) => `usage: ${text}`;
+
+test("calls are added up, once each, and outlive their session", async (t) => {
+  const turns = await Turns.open(t);
+  const one = await turns.listen({ agent: "writer" });
+  const other = await turns.listen({ project: "web", model: "scripted/other" });
+  await turns.turn(one, script(say("a"), usage("fresh=60 cache_read=40 output=5")));
+  await turns.turn(one, script(say("b"), usage("fresh=100 output=7")));
+  await turns.turn(other, script(say("c"), usage("fresh=10 output=3")));
+  const days = await turns.get("/usage");
+  assert.equal(days.items.length, 1);
+  assert.match(days.items[0].day, /^\d{4}-\d\d-\d\d$/);
+  const { calls, fresh, cache_read, output } = days.total.usage;
+  assert.deepEqual([calls, fresh, cache_read, output], [3, 170, 40, 15]);
+  assert.equal(days.total.cache_hit_rate, 0.19);
+  const by = async (what, more = "") => {
+    const { items } = await turns.get(`/usage?by=${what}${more}`);
+    return items.map((row) => [row[what], row.usage.calls]);
+  };
+  assert.deepEqual(await by("model"), [["scripted/demo", 2], ["scripted/other", 1]]);
+  assert.deepEqual(await by("agent"), [["writer", 2], ["", 1]]);
+  assert.deepEqual(await by("session"), [[one.session, 2], [other.session, 1]]);
+  assert.deepEqual(await by("project"), [["default", 2], ["web", 1]]);
+  assert.deepEqual(await by("category"), [["turn", 3]]);
+  assert.deepEqual(await by("model", "&project=web&days=2"), [["scripted/other", 1]]);
+  const session = await turns.get(`/sessions/${one.session}/usage?by=model`);
+  assert.deepEqual([session.total.usage.calls, session.items[0].cache_hit_rate], [2, 0.2]);
+  assert.equal((await turns.ask("DELETE", `/sessions/${one.session}`)).status, 200);
+  assert.equal((await turns.ask("GET", `/sessions/${one.session}/usage`)).status, 404);
+  assert.equal((await turns.get("/usage")).total.usage.calls, 3);
+});
+
+test("what subagents, follow-ups and nobody's price cost is told apart", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen();
+  const text = script(call("spawn_subagent", { input: say("done") }), say("I wait"));
+  const { run } = await turns.turn(listener, text);
+  await listener.until("turn_finished", (data) => data.run !== run);
+  const { items, total } = await turns.get("/usage?by=category");
+  const calls = Object.fromEntries(items.map((row) => [row.category, row.usage.calls]));
+  assert.deepEqual(calls, { turn: 2, subagent: 1, follow_up: 1 });
+  assert.ok(total.usage.cost_micros === null || total.usage.cost_unknown < total.usage.calls);
+  const wrong = await turns.ask("GET", "/usage?by=weather");
+  assert.deepEqual([wrong.status, wrong.json.code], [400, "bad_field"]);
+});
+
+test("the command shows a line for each, and the sum", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen();
+  await turns.turn(listener, script(say("a"), usage("fresh=60 cache_read=20 output=5")));
+  const shown = await turns.daemon.cli(["usage", "--by", "model"]);
+  assert.match(shown.stdout, /^model +CALLS +READ +CACHE +WRITTEN +DOLLARS\n/);
+  assert.match(shown.stdout, /scripted\/demo +1 +80 +25% +5/);
+  assert.match(shown.stdout, /total +1 +80/);
+  const json = JSON.parse((await turns.daemon.cli(["usage", listener.session, "--json"])).stdout);
+  assert.equal(json.total.usage.calls, 1);
+});
