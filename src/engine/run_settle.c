@@ -36,12 +36,8 @@ static struct err settle_budgets(struct tx *tx, const struct run_end *end, struc
 }
 
 /* What it said is what others are told of it. */
-static struct err end_turn(struct tx *tx, const struct run_row *row, struct run_freed *freed,
-                           struct bytes *ret_said) {
+static struct err end_turn(struct tx *tx, const struct run_row *row, struct bytes *ret_said) {
     struct err err = settle_owed(tx, row);
-    if (!err_failed(err)) {
-        err = subagents__ended(tx, row, freed);
-    }
     bool heard = row->spec.len > 0 &&
                  memmem(row->spec.data, row->spec.len, "\"notify\"", strlen("\"notify\"")) != NULL;
     return err_failed(err) || !heard ? err : turns__said(tx, row->id, ret_said);
@@ -69,7 +65,7 @@ struct err runs__end(struct tx *tx, const struct run_end *end, struct run_row *r
         err = runs__event_finished(tx, row);
     }
     if (!err_failed(err) && row->kind == KIND_TURN) {
-        err = turns__ended(tx, row);
+        err = turns__ended(tx, row, freed);
     }
     if (!err_failed(err)) {
         err = turns__child_ended(tx, row, end->output);
@@ -79,7 +75,7 @@ struct err runs__end(struct tx *tx, const struct run_end *end, struct run_row *r
     }
     struct inbox_notice notice = {.run = row, .output = end->output, .exit_code = row->exit_code};
     if (row->kind == KIND_TURN) {
-        err = end_turn(tx, row, freed, &notice.output);
+        err = end_turn(tx, row, &notice.output);
     }
     return err_failed(err) || row->cause == CAUSE_CALLED_OFF ? err : tx_inbox_notify(tx, &notice);
 }

@@ -98,8 +98,11 @@ static void begin(struct tx *tx, const struct run_new *what, struct run_row *row
 static struct err ask_gates(struct tx *tx, const struct run_new *what, struct run_row *row,
                             bool *ret_budget) {
     struct facts facts = {0};
-    struct run_admission admission = {
-        .key_max = row->key_max, .not_before_ms = row->not_before_ms, .now_ms = tx_now_ms(tx)};
+    struct run_admission admission = {.key_max = row->key_max};
+    if (row->not_before_ms != 0) {
+        admission.not_before_ms = row->not_before_ms;
+        admission.now_ms = tx_now_ms(tx);
+    }
     struct err err = ask_facts(tx, what, &facts);
     if (!err_failed(err) && admission.key_max > 0) {
         err = ask_key(tx, what, &admission.key_taken);

@@ -65,22 +65,16 @@ static struct err wake_oldest(struct tx *tx, int64_t parent, struct run_freed *f
     return err_failed(err) ? err : runs__free(tx, &row, freed);
 }
 
-struct err subagents__ended(struct tx *tx, const struct run_row *run, struct run_freed *freed) {
-    static const char sql[] = "SELECT count(*)" SIBLINGS " AND r.gate <> 'time'";
-    struct session_row session;
-    struct turn_row turn;
-    int64_t busy = 0;
-    bool found = false;
-    struct err err = turns__find(tx, run->id, &found, &turn);
-    if (!err_failed(err) && found) {
-        err = sessions__find_id(tx, turn.session, &found, &session);
-    }
-    if (err_failed(err) || !found || session.parent == 0) {
+/* Also of a session that is being deleted: whoever waits beside it has no other to wake it. */
+struct err subagents__ended(struct tx *tx, int64_t session, struct run_freed *freed) {
+    static const char busy_sql[] = "SELECT count(*)" SIBLINGS " AND r.gate <> 'time'";
+    int64_t parent = 0, busy = 0;
+    struct err err = count(tx, "SELECT parent FROM sessions WHERE id = $1", session, &parent);
+    if (err_failed(err) || parent == 0) {
         return err;
     }
-    err = count(tx, sql, session.parent, &busy);
-    return err_failed(err) || busy >= SUBAGENTS_AT_ONCE ? err
-                                                        : wake_oldest(tx, session.parent, freed);
+    err = count(tx, busy_sql, parent, &busy);
+    return err_failed(err) || busy >= SUBAGENTS_AT_ONCE ? err : wake_oldest(tx, parent, freed);
 }
 
 /* --- Spawned ---------------------------------------------------------------------------------- */

@@ -74,18 +74,3 @@ struct err tx_turn_check_end(struct tx *tx, const struct turn_check_end *end,
     }
     return err_failed(err) ? err : turns__advance(tx, &turn, &end->key.bounds, plan);
 }
-
-struct err turns__check_ended(struct tx *tx, const struct run_row *child) {
-    struct turn_row turn;
-    struct run_row run;
-    bool found = false;
-    if (child->parent == 0) {
-        return ERR_OK;
-    }
-    struct err err = turns__find(tx, child->parent, &found, &turn);
-    if (err_failed(err) || !found || turn.check_run != child->id) {
-        return err;
-    }
-    err = runs__find_id(tx, child->parent, &found, &run);
-    return err_failed(err) || !found || run_state_final(run.state) ? err : runs__tell(tx, &run);
-}

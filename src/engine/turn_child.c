@@ -111,17 +111,20 @@ struct err tx_turn_child(struct tx *tx, const struct turn_child *child, struct t
 /* --- The end ---------------------------------------------------------------------------------- */
 
 struct owner {
-    int64_t message, number, run; /* run: id of the turn. */
+    int64_t message, number, run; /* run: id of the turn. message 0: it is the turn's check. */
     bool pending;
 };
 
-static struct err find_owner(struct tx *tx, int64_t child, bool *ret_found,
+/* Runs end by the thousand, and few of them are somebody's: one question. */
+static struct err find_owner(struct tx *tx, const struct run_row *child, bool *ret_found,
                              struct owner *ret_owner) {
     static const char sql[] =
         "SELECT p.message, p.number, m.run, p.state FROM parts p JOIN messages m ON m.id = "
         "p.message"
-        " WHERE p.run = $1 AND p.run <> 0 AND p.state IN ('running', 'pending') LIMIT 1";
-    const struct arg args[] = {arg_int(child)};
+        " WHERE p.run = $1 AND p.run <> 0 AND p.state IN ('running', 'pending')"
+        " UNION ALL SELECT 0, 0, t.run, '' FROM turns t WHERE t.run = $2 AND t.check_run = $1"
+        " LIMIT 1";
+    const struct arg args[] = {arg_int(child->id), arg_int(child->parent)};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
     if (err_failed(err)) {
@@ -179,9 +182,9 @@ struct err turns__child_ended(struct tx *tx, const struct run_row *child, struct
     struct owner owner = {.run = 0};
     struct turn turn = {.run = {.id = 0}};
     bool found = false;
-    struct err err = find_owner(tx, child->id, &found, &owner);
+    struct err err = find_owner(tx, child, &found, &owner);
     if (err_failed(err) || !found) {
-        return err_failed(err) ? err : turns__check_ended(tx, child);
+        return err;
     }
     err = runs__find_id(tx, owner.run, &found, &turn.run);
     if (err_failed(err) || !found) {

@@ -211,11 +211,15 @@ static struct err offer(struct tx *tx, const struct turn *turn) {
                : messages__write_status(tx, MESSAGE_ROLLED_BACK, &notice);
 }
 
-struct err turns__ended(struct tx *tx, const struct run_row *run) {
+struct err turns__ended(struct tx *tx, const struct run_row *run, struct run_freed *freed) {
     struct turn turn = {.run = *run};
     bool found = false;
     struct err err = turns__find(tx, run->id, &found, &turn.row);
     if (err_failed(err) || !found) {
+        return err;
+    }
+    err = subagents__ended(tx, turn.row.session, freed);
+    if (err_failed(err)) {
         return err;
     }
     err = sessions__find_id(tx, turn.row.session, &found, &turn.session);

@@ -91,8 +91,7 @@ MUST_CHECK struct err turns__load_rest(struct tx *tx, struct turn *turn, bool *r
 MUST_CHECK struct err turns__said(struct tx *tx, int64_t run, struct bytes *ret_text);
 
 /* The end of a turn of a session that has a parent makes room for another one. (subagents.c) */
-MUST_CHECK struct err subagents__ended(struct tx *tx, const struct run_row *run,
-                                       struct run_freed *freed);
+MUST_CHECK struct err subagents__ended(struct tx *tx, int64_t session, struct run_freed *freed);
 
 /* --- Approvals (approvals.c) ------------------------------------------------------------------ */
 
@@ -165,8 +164,6 @@ struct amounts turns__amounts(const struct usage *usage, const struct usage_cost
 /* Whether one runs, or has ended. */
 MUST_CHECK struct err turns__check_find(struct tx *tx, struct turn *turn,
                                         enum turn_check *ret_check, struct run_row *ret_run);
-/* Called by turns__child_ended for a run that may be a check. */
-MUST_CHECK struct err turns__check_ended(struct tx *tx, const struct run_row *child);
 
 /* --- Ends (turn_end.c) ------------------------------------------------------------------------ */
 
@@ -176,7 +173,8 @@ MUST_CHECK struct err turns__end(struct tx *tx, struct turn *turn, enum run_caus
 /* What a dead daemon had stored of the call that is out becomes part of the message. */
 MUST_CHECK struct err turns__keep_said(struct tx *tx, const struct turn *turn);
 /* Called by runs__end for a turn, however it ended: closes its message. */
-MUST_CHECK struct err turns__ended(struct tx *tx, const struct run_row *run);
+MUST_CHECK struct err turns__ended(struct tx *tx, const struct run_row *run,
+                                   struct run_freed *freed);
 
 /* --- Events, on the session's stream (turn_event.c) ------------------------------------------- */
 
