@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "engine/checkpoints.h"
 #include "engine/message_rows.h"
 #include "engine/run_rows.h"
 
@@ -102,6 +103,12 @@ static struct err write_text(struct tx *tx, const struct message_row *row, struc
     return err;
 }
 
+/* What they summarise is no longer what was said. */
+static struct err void_checkpoints(struct tx *tx, const struct message_row *row) {
+    const struct checkpoint_void from = {.session = row->session, .message = row->id};
+    return tx_checkpoint_void_from(tx, &from);
+}
+
 static struct err edit_allowed(const struct message_row *row, const struct session_row *session) {
     if (row->role != ROLE_USER) {
         return err_make(ERR_NOT_A_USER_MESSAGE, "messages: edit");
@@ -128,6 +135,9 @@ struct err tx_message_edit(struct tx *tx, const struct message_edit *edit,
     }
     if (!err_failed(err)) {
         err = write_text(tx, &row, edit->text);
+    }
+    if (!err_failed(err)) {
+        err = void_checkpoints(tx, &row);
     }
     if (!err_failed(err)) {
         err = messages__write_status(tx, row.status, &row);

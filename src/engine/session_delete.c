@@ -117,6 +117,8 @@ static struct err remove_page(struct tx *tx, int64_t session, bool *ret_some) {
         "DELETE FROM approvals WHERE id IN (SELECT a.id FROM turns t"
         " JOIN approvals a ON a.run = t.run WHERE t.session = $1 LIMIT $2)",
         "DELETE FROM turns WHERE run IN (SELECT run FROM turns WHERE session = $1 LIMIT $2)",
+        "DELETE FROM checkpoints WHERE id IN"
+        " (SELECT id FROM checkpoints WHERE session = $1 LIMIT $2)",
         "DELETE FROM session_roots WHERE path IN (SELECT path FROM session_roots"
         " WHERE session = $1 LIMIT $2) AND session = $1",
         "DELETE FROM attachments WHERE id IN (SELECT u.attachment FROM attachment_uses u"

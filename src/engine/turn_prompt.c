@@ -4,6 +4,9 @@
  *   an answer, per step     what was thought and said, and the calls; then the result of each call;
  *                           then what joined or was noted before the next step
  *
+ * The active checkpoint's summary stands in place of the messages that it covers, which are not
+ * even read: what a turn costs does not grow with the history behind it.
+ *
  * Providers refuse a call without its result and a result without its call. Both are one card here,
  * so neither can come alone; a card without a name was refused before it began, and is left out. */
 #include "engine/turn_cards.h"
@@ -12,6 +15,10 @@
 
 #include "base/json.h"
 #include "base/memory.h"
+#include "engine/checkpoints.h"
+
+static const char summary_head[] =
+    "[drover: what was said before was long; this is a summary of it. Go on from here.]\n\n";
 
 struct result {
     struct result *next;
@@ -201,32 +208,79 @@ static struct err read_row(struct reader *reader, const struct rows *rows) {
     return shown ? read_text(reader, rows) : ERR_OK;
 }
 
-struct err tx_prompt_each(struct tx *tx, const struct turn_key *key,
-                          struct err (*each)(void *ctx, const struct prompt_part *part),
-                          void *ctx) {
+/* --- From the checkpoint on ------------------------------------------------------------------- */
+
+static struct err find_session(struct tx *tx, struct bytes run, int64_t *ret_session) {
+    const struct arg args[] = {arg_text(run)};
+    const struct run_ask ask = {.sql = "SELECT t.session FROM turns t JOIN runs r ON r.id = t.run"
+                                       " WHERE r.run = $1",
+                                .args = args,
+                                .count = COUNT_OF(args)};
+    return runs__int(tx, &ask, ret_session);
+}
+
+/* In place of what it covers, as words of a user: providers want these first. *ret_covered: id of
+ * the last message that is not to be read; 0: all are. */
+static struct err tell_checkpoint(struct tx *tx, int64_t session, struct reader *reader,
+                                  int64_t *ret_covered) {
+    AUTO(text_done) struct text text;
+    struct checkpoint checkpoint;
+    bool found = false;
+    text_init(&text, CHECKPOINT_SUMMARY_MAX + sizeof summary_head);
+    *ret_covered = 0;
+    struct err err = tx_checkpoint_find(tx, session, &found, &checkpoint);
+    if (err_failed(err) || !found) {
+        return err;
+    }
+    text_add_str(&text, summary_head);
+    text_add(&text, checkpoint.summary.data, checkpoint.summary.len);
+    if (text_failed(&text)) {
+        return err_make(ERR_OUT_OF_MEMORY, "turns: checkpoint");
+    }
+    *ret_covered = checkpoint.message;
+    const struct prompt_part part = {
+        .role = PROMPT_USER, .kind = PROMPT_TEXT, .text = {text.data, text.len}};
+    err = tell(reader, part);
+    reader->opened = false;
+    return err;
+}
+
+static struct err tell_messages(struct tx *tx, int64_t session, int64_t covered,
+                                struct reader *reader) {
     static const char sql[] =
         "SELECT m.id, m.role, p.number, p.step, p.kind, p.state, p.name, p.call, p.data, p.text"
         " FROM messages m JOIN parts p ON p.message = m.id"
-        " WHERE m.session = (SELECT t.session FROM turns t JOIN runs r ON r.id = t.run"
-        " WHERE r.run = $1) AND m.active = 1"
+        " WHERE m.session = $1 AND m.id > $2 AND m.active = 1"
         " AND m.status IN ('completed', 'interrupted', 'failed', 'running')"
         " AND NOT (m.role = 'user' AND m.status = 'interrupted')"
         " ORDER BY m.id, p.number";
-    const struct arg args[] = {arg_text(key->run)};
-    struct reader reader = {.each = each, .ctx = ctx};
-    reader.end = &reader.first;
-    arena_init(&reader.arena, GROUP_MAX);
+    const struct arg args[] = {arg_int(session), arg_int(covered)};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
     bool row = !err_failed(err);
     while (!err_failed(err) && row) {
         err = rows_next(rows, &row);
         if (!err_failed(err) && row) {
-            err = read_row(&reader, rows);
+            err = read_row(reader, rows);
         }
     }
+    return err_failed(err) ? err : flush(reader);
+}
+
+struct err tx_prompt_each(struct tx *tx, const struct turn_key *key,
+                          struct err (*each)(void *ctx, const struct prompt_part *part),
+                          void *ctx) {
+    struct reader reader = {.each = each, .ctx = ctx};
+    int64_t session = 0, covered = 0;
+    reader.end = &reader.first;
+    struct err err = find_session(tx, key->run, &session);
+    if (err_failed(err)) {
+        return err;
+    }
+    arena_init(&reader.arena, GROUP_MAX);
+    err = tell_checkpoint(tx, session, &reader, &covered);
     if (!err_failed(err)) {
-        err = flush(&reader);
+        err = tell_messages(tx, session, covered, &reader);
     }
     arena_done(&reader.arena);
     return err;

@@ -1,0 +1,69 @@
+/* checkpoints.c: checkpoints are added, found and voided. */
+#include "engine/checkpoints.h"
+
+#include <string.h>
+
+#include "engine/session_rows.h"
+
+static const char *const makers[] = {[CHECKPOINT_AUTO] = "auto", [CHECKPOINT_MANUAL] = "manual"};
+
+struct err tx_checkpoint_add(struct tx *tx, const struct checkpoint *checkpoint) {
+    static const char sql[] =
+        "INSERT INTO checkpoints (session, message, void, tokens_before, tokens_after, made_ms,"
+        " made_by, method, summary) VALUES ($1, $2, 0, $3, $4, $5, $6, $7, $8)";
+    assert(checkpoint->summary.len <= CHECKPOINT_SUMMARY_MAX);
+    const char *maker = makers[checkpoint->made_by];
+    const struct arg args[] = {
+        arg_int(checkpoint->session),
+        arg_int(checkpoint->message),
+        arg_int(checkpoint->tokens_before),
+        arg_int(checkpoint->tokens_after),
+        arg_int(tx_now_ms(tx)),
+        arg_text((struct bytes){maker, strlen(maker)}),
+        arg_text(checkpoint->method),
+        arg_text(checkpoint->summary),
+    };
+    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
+}
+
+static enum checkpoint_maker maker_of(struct bytes name) {
+    const char *word = makers[CHECKPOINT_AUTO];
+    bool by_itself = name.len == strlen(word) && memcmp(name.data, word, name.len) == 0;
+    return by_itself ? CHECKPOINT_AUTO : CHECKPOINT_MANUAL;
+}
+
+struct err tx_checkpoint_find(struct tx *tx, int64_t session, bool *ret_found,
+                              struct checkpoint *ret_checkpoint) {
+    static const char sql[] =
+        "SELECT message, tokens_before, tokens_after, made_by, method, summary FROM checkpoints"
+        " WHERE session = $1 AND void = 0 ORDER BY message DESC, id DESC LIMIT 1";
+    const struct arg args[] = {arg_int(session)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    bool found = !err_failed(err) && rows != NULL;
+    if (found) {
+        struct checkpoint row = {.session = session,
+                                 .message = rows_int(rows, 0),
+                                 .tokens_before = rows_int(rows, 1),
+                                 .tokens_after = rows_int(rows, 2),
+                                 .made_by = maker_of(rows_text(rows, 3)),
+                                 .method = rows_text(rows, 4),
+                                 .summary = rows_text(rows, 5)};
+        struct bytes *const texts[] = {&row.method, &row.summary};
+        err = sessions__keep(tx, texts, COUNT_OF(texts));
+        if (!err_failed(err)) {
+            *ret_checkpoint = row;
+        }
+    }
+    if (!err_failed(err)) {
+        *ret_found = found;
+    }
+    return err;
+}
+
+struct err tx_checkpoint_void_from(struct tx *tx, const struct checkpoint_void *what) {
+    static const char sql[] = "UPDATE checkpoints SET void = 1"
+                              " WHERE session = $1 AND void = 0 AND message >= $2";
+    const struct arg args[] = {arg_int(what->session), arg_int(what->message)};
+    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* as many as there are */);
+}

@@ -1,0 +1,39 @@
+/* checkpoints.h: summaries that stand in prompts for the beginning of a session.
+ *
+ * Promise    messages stay: a checkpoint is a row beside them. The active one is the one that
+ *            covers most of those that are not void. A change or the removal of a message voids, in
+ *            the same commit, each that covers it; an older one that covers less holds again.
+ * Ownership  texts of a row that was read live in the transaction's arena.
+ * Threads    inside a store function. Failure: as store.h.
+ */
+#ifndef DROVER_ENGINE_CHECKPOINTS_H
+#define DROVER_ENGINE_CHECKPOINTS_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "store/store.h"
+
+enum { CHECKPOINT_SUMMARY_MAX = 256 << 10 };
+
+enum checkpoint_maker { CHECKPOINT_AUTO, CHECKPOINT_MANUAL };
+struct checkpoint {
+    int64_t session;
+    int64_t message; /* id of the last message that it covers. */
+    int64_t tokens_before, tokens_after;
+    enum checkpoint_maker made_by;
+    struct bytes method, summary;
+};
+
+MUST_CHECK struct err tx_checkpoint_add(struct tx *tx, const struct checkpoint *checkpoint);
+/* *ret_found false: the session has none, and *ret_checkpoint is untouched. */
+MUST_CHECK struct err tx_checkpoint_find(struct tx *tx, int64_t session, bool *ret_found,
+                                         struct checkpoint *ret_checkpoint);
+
+/* To be called in the commit that changes or removes a message. */
+struct checkpoint_void {
+    int64_t session;
+    int64_t message; /* id of the first message that is not what it was. */
+};
+MUST_CHECK struct err tx_checkpoint_void_from(struct tx *tx, const struct checkpoint_void *what);
+
+#endif
