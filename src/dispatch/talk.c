@@ -31,6 +31,7 @@ static void take_settings(struct talk *talk) {
     const struct settings *settings = connections_settings(talk->turns->options.connections);
     struct bytes instructions = settings->instructions;
     talk->instructions = mem_copy(instructions.len > 0 ? instructions.data : "", instructions.len);
+    talk->window = settings->window;
     talk->effort = model_effort_of(settings->effort, MODEL_EFFORT_DEFAULT);
 }
 
@@ -51,7 +52,7 @@ struct talk *talk__new(struct turns *turns, const struct run_row *row) {
 }
 
 static bool is_away(const struct talk *talk) {
-    bool away = talk->away || talk->asking != NULL;
+    bool away = talk->away || talk->asking != NULL || compact__is_out(talk->compact);
     for (const struct talk_errand *errand = talk->errands; errand != NULL; errand = errand->next) {
         away = away || errand->away;
     }
@@ -73,6 +74,7 @@ void talk__free(struct talk *talk) {
         work__free(talk->works);
     }
     deltas_drop(&talk->deltas);
+    compact__free(talk->compact);
     model_request_free(talk->request);
     said_done(&talk->said);
     text_done(&talk->tail);
@@ -117,6 +119,7 @@ static void begun(struct talk_errand *errand) {
  * elsewhere (a child ended, somebody answered). */
 void talk__begin(struct talk *talk) {
     if (talk->ended) {
+        compact__cancel(talk);
         talk__cancel_call(talk);
         talk__cancel_works(talk);
         talk__maybe_free(talk);
@@ -134,6 +137,7 @@ void talk__begin(struct talk *talk) {
 void talk__stop(struct talk *talk) {
     talk->stop = true;
     talk__cancel_works(talk);
+    compact__cancel(talk);
     talk__cancel_call(talk);
 }
 
@@ -141,6 +145,7 @@ void talk__stop(struct talk *talk) {
 
 static void leave(struct talk *talk) {
     talk->ended = true;
+    compact__cancel(talk);
     talk__cancel_call(talk);
     talk__cancel_works(talk);
     talk__maybe_free(talk);

@@ -39,6 +39,7 @@ enum talk_state {
 };
 
 struct talk_errand;
+struct talk_compact;
 struct talk_review;
 struct rows_fresh;
 /* A tool at work. */
@@ -81,7 +82,12 @@ struct talk {
     char *instructions; /* Owned; "": none. */
     enum model_effort effort;
 
+    int64_t window; /* Tokens, whatever is known of the model; 0: as it is known. */
+
     struct model_request *request; /* Owned; PREPARING. */
+    struct talk_compact *compact;  /* Owned; PREPARING; NULL: the prompt fits. */
+    unsigned rounds;               /* Of summaries, in this turn. */
+    bool too_long;                 /* No summary helps: the prompt goes as it is. */
     struct text tail;              /* Owned: the end of its prompt, but for what rows say. */
     struct timer timer;            /* PREPARING: the rows could not be read. */
     struct pool_job job;
@@ -116,6 +122,8 @@ struct talk_errand {
     struct turn_check_start check_start;
     struct turn_check_end check_end;
     struct turn_review_end review_end;
+    struct turn_compacted compacted;
+    bool late;
     struct talk_work *work; /* Borrowed: it waits for us. */
 };
 
@@ -158,6 +166,11 @@ void talk__prepare(struct talk *talk);
 void talk__tail_begin(struct talk *talk);
 MUST_CHECK struct err talk__tail_end(struct tx *tx, const struct talk *talk,
                                      struct model_request *request);
+/* talk_compact.c: calls, or makes the prompt shorter first. */
+void talk__fit(struct talk *talk);
+MUST_CHECK bool compact__is_out(const struct talk_compact *compact);
+void compact__cancel(struct talk *talk);
+void compact__free(struct talk_compact *compact); /* NULL is allowed. */
 /* talk_call.c */
 void talk__call(struct talk *talk);
 void talk__cancel_call(struct talk *talk);

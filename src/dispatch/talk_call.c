@@ -30,6 +30,12 @@ enum run_cause talk__cause(enum model_cause cause) {
     return causes[cause];
 }
 
+static enum run_cause cause_of(const struct talk *talk) {
+    enum model_cause cause = talk->result.failure.cause;
+    return cause == MODEL_CONTEXT_OVERFLOW && talk->too_long ? CAUSE_COMPACTION_FAILED
+                                                             : causes[cause];
+}
+
 static struct err answer_tx(struct tx *tx, void *ctx) {
     struct talk_errand *errand = ctx;
     return tx_turn_answer(tx, &errand->answer, &errand->plan);
@@ -61,7 +67,7 @@ static void flushed(struct delta_source *source) {
                                           .usage = talk->result.spent,
                                           .cost = talk->result.cost,
                                           .tries = (int64_t)talk->result.tries,
-                                          .failure = causes[failure->cause],
+                                          .failure = cause_of(talk),
                                           .sentence = {failure->detail, strlen(failure->detail)},
                                           .stopped = talk->interrupted};
     talk__send(errand);

@@ -175,7 +175,7 @@ static void read_done(struct err err, void *ctx) {
         turns__failed(turns, "calls of tools without name or result were left out of a prompt",
                       talk__run(talk), err_make(ERR_CONFLICT, "turns: prompt"));
     }
-    talk__call(talk);
+    talk__fit(talk);
 }
 
 static void read_messages(struct talk *talk) {

@@ -11,7 +11,8 @@
 #include "base/text.h"
 #include "base/utf8.h"
 
-static const char *const kind_names[SPAN_KIND_COUNT] = {"process", "model", "tool", "review"};
+static const char *const kind_names[SPAN_KIND_COUNT] = {"process", "model", "tool", "review",
+                                                        "compaction"};
 
 const char *span_kind_name(enum span_kind kind) {
     assert(kind < SPAN_KIND_COUNT);

@@ -31,7 +31,14 @@ enum {
     SPAN_REMOVE_MAX = 500, /* Rows that one call removes. */
 };
 
-enum span_kind { SPAN_PROCESS, SPAN_MODEL, SPAN_TOOL, SPAN_REVIEW, SPAN_KIND_COUNT };
+enum span_kind {
+    SPAN_PROCESS,
+    SPAN_MODEL,
+    SPAN_TOOL,
+    SPAN_REVIEW,
+    SPAN_COMPACTION,
+    SPAN_KIND_COUNT
+};
 const char *span_kind_name(enum span_kind kind);
 
 struct span_key {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "engine/checkpoints.h"
 #include "journal/journal.h"
 
 enum { DATA_MAX = 200 << 10, SHOWN_MAX = 32 << 10 };
@@ -145,6 +146,15 @@ struct err turns__event_review_usage(struct tx *tx, const struct turn *turn,
     turns__write_usage(&end->usage, &end->cost, &data);
     add_number(&data, ",\"context_used\":", turn->session.context_used);
     return end_event(tx, turn, BYTES("usage"), &data);
+}
+
+struct err turns__event_compacted(struct tx *tx, const struct turn *turn,
+                                  const struct checkpoint *checkpoint) {
+    AUTO(text_done) struct text data;
+    begin(turn, &data);
+    add_number(&data, ",\"tokens_before\":", checkpoint->tokens_before);
+    add_number(&data, ",\"tokens_after\":", checkpoint->tokens_after);
+    return end_event(tx, turn, BYTES("context_compacted"), &data);
 }
 
 struct err turns__event_waiting(struct tx *tx, const struct turn *turn) {

@@ -56,6 +56,7 @@ static bool is(struct bytes text, const char *word) {
 
 static struct err tell(struct reader *reader, struct prompt_part part) {
     part.opens = !reader->opened;
+    part.message = reader->message;
     reader->opened = true;
     return reader->each(reader->ctx, &part);
 }
@@ -91,6 +92,7 @@ static struct err keep_result(struct reader *reader, const struct rows *rows, st
     bool known = part_state_find(state, &is_in);
     *result = (struct result){
         .part = {.role = PROMPT_TOOL,
+                 .message = reader->message,
                  .kind = PROMPT_RESULT,
                  .failed = !is(state, "succeeded") && !is(state, "pending"),
                  .open = known && part_state_open(is_in) && is_in != PART_STATE_PENDING,

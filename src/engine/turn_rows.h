@@ -125,6 +125,9 @@ MUST_CHECK struct err turns__span_card_end(struct tx *tx, const struct turn *tur
 /* The card's review: begun once, however often it is asked; ended as the cause says. */
 MUST_CHECK struct err turns__span_review(struct tx *tx, const struct turn *turn,
                                          const struct card *card, struct bytes model);
+/* From its begin to its end: it is told when it is over. */
+MUST_CHECK struct err turns__span_compaction(struct tx *tx, struct turn *turn,
+                                             const struct turn_compacted *compacted);
 /* Who was asked, in the arena. */
 MUST_CHECK struct err turns__span_review_model(struct tx *tx, const struct turn *turn,
                                                const struct card *card, struct bytes *ret_model);
@@ -190,6 +193,9 @@ MUST_CHECK struct err turns__event_card_finished(struct tx *tx, const struct tur
 MUST_CHECK struct err turns__event_card_reviewed(struct tx *tx, const struct turn *turn,
                                                  const struct card *card,
                                                  const struct turn_review_end *end);
+struct checkpoint;
+MUST_CHECK struct err turns__event_compacted(struct tx *tx, const struct turn *turn,
+                                             const struct checkpoint *checkpoint);
 MUST_CHECK struct err turns__event_review_usage(struct tx *tx, const struct turn *turn,
                                                 const struct turn_review_end *end);
 MUST_CHECK struct err turns__event_usage(struct tx *tx, const struct turn *turn,

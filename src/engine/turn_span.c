@@ -73,6 +73,23 @@ struct err turns__span_call_end(struct tx *tx, const struct turn *turn,
     return tx_span_end(tx, &end, NULL /* the turn is fenced */);
 }
 
+struct err turns__span_compaction(struct tx *tx, struct turn *turn,
+                                  const struct turn_compacted *compacted) {
+    int64_t step = ++turn->row.step;
+    const struct span_start start = {.key = key_of(turn, step),
+                                     .kind = SPAN_COMPACTION,
+                                     .name = turn->row.model,
+                                     .input = {"", 0},
+                                     .reserve = {SPAN_UNKNOWN, SPAN_UNKNOWN}};
+    struct span_end end = end_of(turn, step);
+    end.state = RUN_SUCCEEDED;
+    end.cause = word(run_cause_name(CAUSE_COMPLETED));
+    end.output = compacted->summary;
+    add_usage(&compacted->usage, &compacted->cost, compacted->tries, &end);
+    struct err err = tx_span_start(tx, &start);
+    return err_failed(err) ? err : tx_span_end(tx, &end, NULL /* the turn is fenced */);
+}
+
 /* --- Calls of tools --------------------------------------------------------------------------- */
 
 static struct err is_begun(struct tx *tx, const struct turn *turn, int64_t step, bool *ret_begun) {

@@ -259,9 +259,10 @@ enum prompt_kind { PROMPT_TEXT, PROMPT_THINKING, PROMPT_CALL, PROMPT_RESULT, PRO
 struct prompt_part {
     enum prompt_role role;
     enum prompt_kind kind;
-    bool opens;  /* The first part of its message. */
-    bool failed; /* RESULT. */
-    bool open;   /* RESULT: there is none yet, the call has not ended. */
+    int64_t message; /* id; 0: a summary of what is not shown. */
+    bool opens;      /* The first part of its message. */
+    bool failed;     /* RESULT. */
+    bool open;       /* RESULT: there is none yet, the call has not ended. */
     struct bytes text, id, name, signature, maker; /* As turn_item; RESULT: id of the call. */
 };
 /* What a model is shown of the session, oldest first, up to and with the running turn. `each` only
@@ -269,6 +270,39 @@ struct prompt_part {
 MUST_CHECK struct err tx_prompt_each(struct tx *tx, const struct turn_key *key,
                                      struct err (*each)(void *ctx, const struct prompt_part *part),
                                      void *ctx);
+
+/* --- Compaction (turn_fold.c) ----------------------------------------------------------------- */
+
+/* Which of the oldest messages a summary should stand for: as many as `most_bytes` hold, at least
+ * one, and none of the newest `keep_bytes`, nor of the turn's own. `transcript` is one JSON array
+ * of what they say, pieces cut at FOLD_PIECE_MAX. */
+enum { FOLD_PIECE_MAX = 4000 };
+struct prompt_fold {
+    size_t keep_bytes, most_bytes;
+};
+struct prompt_folded {
+    int64_t message; /* id of the last of them; 0: there is none. */
+    size_t bytes;    /* Of what they say. */
+};
+MUST_CHECK struct err tx_prompt_fold(struct tx *tx, const struct turn_key *key,
+                                     const struct prompt_fold *fold, struct text *transcript,
+                                     struct prompt_folded *ret_folded);
+
+struct turn_compacted {
+    struct turn_key key;
+    int64_t step; /* Of the call that waits for it. */
+    struct prompt_folded folded;
+    struct bytes summary;
+    struct usage usage;
+    struct usage_cost cost;
+    int64_t tries;
+};
+/* The summary stands for those messages from this commit on. *ret_late: the turn has moved on. */
+MUST_CHECK struct err tx_turn_compacted(struct tx *tx, const struct turn_compacted *compacted,
+                                        bool *ret_late);
+
+/* --- Memory ----------------------------------------------------------------------------------- */
+
 /* What the session's owner keeps in memory that has words of the turn's question; the best first,
  * at most `limit`. */
 MUST_CHECK struct err tx_prompt_recall(struct tx *tx, struct bytes run, int64_t limit,

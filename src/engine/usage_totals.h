@@ -18,7 +18,8 @@ enum { USAGE_ROWS_MAX = 200, USAGE_DAYS_MAX = 3660 };
     X(TURN, "turn")                                                                                \
     X(FOLLOW_UP, "follow_up")                                                                      \
     X(SUBAGENT, "subagent")                                                                        \
-    X(REVIEW, "review")
+    X(REVIEW, "review")                                                                            \
+    X(COMPACTION, "compaction")
 enum usage_category {
 #define X(category, name) USAGE_##category,
     USAGE_CATEGORIES(X)

@@ -71,6 +71,8 @@ enum run_state {
     X(QUOTA, "quota", "The account at the model's provider is used up")                            \
     X(AUTH_FAILED, "auth_failed", "The model's provider did not take the key")                     \
     X(CONTEXT_OVERFLOW, "context_overflow", "The conversation is longer than the model can take")  \
+    X(COMPACTION_FAILED, "compaction_failed",                                                      \
+      "The conversation is longer than the model can take, and no shorter form was found")         \
     X(BAD_REQUEST, "bad_request", "The model's provider could not use the request")                \
     X(REFUSED, "refused", "The model declined to answer")                                          \
     X(EMPTY_RESPONSE, "empty_response", "The model answered with nothing")                         \

@@ -130,6 +130,16 @@ enum turn_nudge turn_nudge(const struct turn_facts *facts) {
 }
 
 /* At a limit of steps it has said what is left to do: less than was asked, and no failure. */
+/* What is kept for the answer is what the model may write, but never half of the window. */
+struct turn_room turn_room(int64_t window, int64_t output_max) {
+    enum { KEEP = 20000, OUTPUT = 4096 };
+    int64_t reserved = output_max > 0 ? output_max : OUTPUT;
+    reserved = reserved < window / 2 ? reserved : window / 2;
+    int64_t prompt_max = (window - reserved) * 8 / 10;
+    return (struct turn_room){.prompt_max = prompt_max,
+                              .keep = prompt_max / 2 < KEEP ? prompt_max / 2 : KEEP};
+}
+
 enum run_state turn_end_state(enum run_cause cause) {
     switch (cause) {
     case CAUSE_COMPLETED:

@@ -110,6 +110,13 @@ enum turn_review { TURN_REVIEW_ALLOWS, TURN_REVIEW_DENIES, TURN_REVIEW_ASKS };
 MUST_CHECK enum turn_review turn_review(struct bytes answer, json_t **ret_json,
                                         const char **ret_reason);
 
+/* Tokens of a prompt beyond which the beginning of the conversation becomes a summary, and of its
+ * newest messages that stay as they are. `output_max` 0: unknown. */
+struct turn_room {
+    int64_t prompt_max, keep;
+};
+struct turn_room turn_room(int64_t window, int64_t output_max);
+
 /* Whether the next call should be told that its tool calls fail, or repeat. */
 enum turn_nudge { TURN_NUDGE_NONE, TURN_NUDGE_MISTAKES, TURN_NUDGE_REPEATS };
 enum turn_nudge turn_nudge(const struct turn_facts *facts);

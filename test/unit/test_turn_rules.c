@@ -246,6 +246,15 @@ static void a_policy_is_found_by_its_name_alone(void **state) {
     assert_string_equal(turn_policy_name(TURN_ROLLBACK), "rollback");
 }
 
+static void a_prompt_has_most_of_the_window_and_its_end_stays(void **state) {
+    (void)state;
+    struct turn_room large = turn_room(200000, 32000), small = turn_room(8000, 0);
+    assert_int_equal(large.prompt_max, 134400);
+    assert_int_equal(large.keep, 20000);
+    assert_int_equal(small.prompt_max, 3200); /* The answer has half of so small a window. */
+    assert_int_equal(small.keep, 1600);
+}
+
 int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
@@ -267,6 +276,7 @@ int main(void) {
         cmocka_unit_test(the_same_call_again_and_again_is_told_once_and_then_ends_it),
         cmocka_unit_test(each_end_has_an_honest_state),
         cmocka_unit_test(a_policy_is_found_by_its_name_alone),
+        cmocka_unit_test(a_prompt_has_most_of_the_window_and_its_end_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

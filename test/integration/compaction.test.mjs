@@ -1,0 +1,117 @@
+// compaction.test.mjs: a conversation longer than its model's window goes on.
+//
+// runs-with: release, san, postgres
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { test } from "node:test";
+
+import { say, script, textOf, Turns } from "./turns.mjs";
+
+const WINDOW = 20000; // Tokens; 4,096 are kept for the answer, and a prompt has 80 % of the rest.
+const PROMPT_MAX = Math.floor((WINDOW - 4096) * 0.8);
+const LONG = "All work and no play makes a long line. ".repeat(250); // 10,000 bytes.
+
+/** A daemon with that window, whose model makes of each transcript what `steps` say. */
+async function open(t, steps) {
+  const folder = mkdtempSync(path.join(tmpdir(), "drv-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const file = path.join(folder, "script.json");
+  const turns = [{ when: '[{"user":', steps: [steps] }];
+  writeFileSync(file, JSON.stringify({ models: { demo: { turns } } }));
+  const opened = await Turns.open(t, { env: { DROVER_SCRIPT: file } });
+  const answer = await opened.ask("PATCH", "/settings", { window: WINDOW });
+  assert.equal(answer.status, 200, answer.text);
+  return opened;
+}
+
+const events = (listener, type) => listener.heard.events.filter((event) => event.type === type);
+
+async function talk(turns, listener, count) {
+  for (let i = 0; i < count; i++) {
+    const { end, message } = await turns.turn(listener, script(LONG, say(`answer ${i}`)));
+    assert.deepEqual([end.state, textOf(message)], ["succeeded", `answer ${i}`]);
+  }
+}
+
+async function prompts(turns, session) {
+  const read = [];
+  for (const { run } of (await turns.messages(session)).filter((one) => one.role === "user")) {
+    const { items } = await turns.get(`/runs/${run}/spans`);
+    const calls = items.filter((span) => span.kind === "model").map((span) => span.tokens);
+    read.push(...calls.map((tokens) => tokens.fresh + tokens.cache_read + tokens.cache_write));
+  }
+  return read;
+}
+
+test("a session ten times longer than its window keeps answering", async (t) => {
+  const turns = await open(t, [say("SUMMARY: much work, no play")]);
+  const listener = await turns.listen();
+  const count = Math.ceil((10 * WINDOW * 4) / LONG.length);
+  await talk(turns, listener, count);
+  const read = await prompts(turns, listener.session);
+  assert.equal(read.length, count);
+  assert.ok(Math.max(...read) <= PROMPT_MAX, `${Math.max(...read)} of ${PROMPT_MAX}`);
+  const compacted = events(listener, "context_compacted").map((event) => event.data);
+  assert.ok(compacted.length >= 5, `${compacted.length} summaries`);
+  assert.ok(compacted.every((one) => one.tokens_after < one.tokens_before));
+  const all = await turns.messages(listener.session);
+  assert.equal(all.length, 2 * count); // Messages stay.
+  const { items } = await turns.get("/usage?by=category");
+  const calls = Object.fromEntries(items.map((row) => [row.category, row.usage.calls]));
+  assert.deepEqual(calls, { turn: count, compaction: compacted.length });
+});
+
+test("what cannot be summarised goes as it is", async (t) => {
+  const turns = await open(t, ["fail: auth"]);
+  const listener = await turns.listen();
+  await talk(turns, listener, 9);
+  assert.equal(events(listener, "context_compacted").length, 0);
+  assert.ok((await prompts(turns, listener.session)).at(-1) > PROMPT_MAX);
+});
+
+test("a summary that does not help is not taken", async (t) => {
+  const turns = await open(t, ["tokens: 16000"]);
+  const listener = await turns.listen();
+  await talk(turns, listener, 8);
+  assert.equal(events(listener, "context_compacted").length, 0);
+});
+
+test("a crash while it is summarised leaves nothing, and the turn goes on", async (t) => {
+  const turns = await open(t, ["delay: 1s", say("SUMMARY")]);
+  const listener = await turns.listen();
+  await talk(turns, listener, 3);
+  const { run } = await turns.send(listener.session, script(LONG, say("after all")));
+  await listener.until("output_started", (data) => data.run === run);
+  await turns.daemon.kill();
+  await turns.daemon.start();
+  await listener.open();
+  assert.equal((await listener.ended(run)).state, "succeeded");
+  assert.equal(events(listener, "context_compacted").length, 1);
+  const message = await turns.answer(listener.session, run);
+  listener.heard.agreesWith(message);
+});
+
+test("a stop does not wait for a summary", async (t) => {
+  const turns = await open(t, ["delay: 600s"]);
+  const listener = await turns.listen();
+  await talk(turns, listener, 3);
+  const { run } = await turns.send(listener.session, script(LONG, say("never")));
+  await listener.until("output_started", (data) => data.run === run);
+  assert.equal((await turns.ask("POST", `/sessions/${listener.session}/stop`)).status, 200);
+  assert.equal((await listener.ended(run)).state, "cancelled");
+});
+
+test("an edit of what a summary stands for makes it void", async (t) => {
+  const turns = await open(t, [say("SUMMARY")]);
+  const listener = await turns.listen();
+  await talk(turns, listener, 6);
+  const before = events(listener, "context_compacted").length;
+  assert.ok(before > 0);
+  const [first] = await turns.messages(listener.session);
+  const edit = await turns.ask("PATCH", `/messages/${first.id}`, { text: script(LONG, say("x")) });
+  assert.equal(edit.status, 200, edit.text);
+  await talk(turns, listener, 1);
+  assert.ok(events(listener, "context_compacted").length > before);
+});
