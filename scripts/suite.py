@@ -316,7 +316,7 @@ def all_stages(every_kill):
                     tests=sanitized_tests("gcc", {"unit", "fuzz", "postgres"})),
         meson_tests("unit and corpora, clang ASan UBSan", "build/clang",
                     tests=sanitized_tests("clang", {"unit", "fuzz"})),
-        meson_tests("unit of threads, TSan", "build/tsan", tests=threaded_tests, processes=1),
+        meson_tests("unit of threads, TSan", "build/tsan", tests=threaded_tests),
         node_tests(
             "integration, valgrind", "valgrind", "build/drover-valgrind", before=valgrind_program
         ),
