@@ -13,10 +13,19 @@ static struct bytes given(const char *text) {
     return text[0] == '\0' ? (struct bytes){NULL, 0} : bytes_of(text);
 }
 
+/* The best come first; of those behind them, as many as there is room for. */
 static struct err write_memory(void *ctx, const struct memory *memory) {
     struct text *text = ctx;
-    text_add_str(text, text->len > 1 ? "," : "");
-    memory_write_json(memory, text);
+    AUTO(text_done) struct text one;
+    text_init(&one, TOOL_CONTENT_MAX);
+    memory_write_json(memory, &one);
+    if (one.no_memory) {
+        return err_make(ERR_OUT_OF_MEMORY, "turns: memory");
+    }
+    if (!text_failed(&one) && text->len + one.len + sizeof ",]" <= TOOL_CONTENT_MAX) {
+        text_add_str(text, text->len > 1 ? "," : "");
+        text_add(text, one.data, one.len);
+    }
     return ERR_OK;
 }
 

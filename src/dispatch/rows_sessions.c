@@ -1,6 +1,8 @@
 /* rows_sessions.c: another session is read; another agent is started, looked at, called off. */
 #include <string.h>
 
+#include "base/memory.h"
+#include "base/utf8.h"
 #include "dispatch/talk_rows.h"
 #include "engine/messages.h"
 
@@ -16,19 +18,44 @@ static bool same(struct bytes a, struct bytes b) {
 
 /* --- Reading ---------------------------------------------------------------------------------- */
 
+/* How many of the newest there is room for. */
+static struct err count_fitting(struct tx *tx, const struct message_rows *rows, size_t room,
+                                size_t *ret_count) {
+    AUTO(text_done) struct text text;
+    text_init(&text, room);
+    struct err err = ERR_OK;
+    size_t count = 0;
+    while (count < rows->count && !err_failed(err)) {
+        err = tx_message_write_json(tx, &rows->rows[count], MESSAGE_BYTES, &text);
+        text_add_char(&text, ',');
+        if (text_failed(&text)) {
+            break;
+        }
+        count++;
+    }
+    *ret_count = count;
+    return !err_failed(err) && text.no_memory ? err_make(ERR_OUT_OF_MEMORY, "turns: messages")
+                                              : err;
+}
+
 /* The oldest of them first, as one reads. */
 static struct err write_messages(struct tx *tx, const struct session_row *session, int64_t last,
                                  struct text *text) {
+    static const char beginning[] = ",\"messages\":[", end[] = "],\"cut\":false}";
     const struct message_page page = {
         .session = session->id, .order = MESSAGES_NEWEST, .limit = last};
     struct message_rows rows = {.count = 0};
+    size_t count = 0;
     struct err err = tx_message_page(tx, &page, &rows);
-    text_add_str(text, ",\"messages\":[");
-    for (size_t i = rows.count; i > 0 && !err_failed(err); i--) {
-        text_add_str(text, i == rows.count ? "" : ",");
+    text_add_str(text, beginning);
+    if (!err_failed(err)) {
+        err = count_fitting(tx, &rows, TOOL_CONTENT_MAX - text->len - sizeof end, &count);
+    }
+    for (size_t i = count; i > 0 && !err_failed(err); i--) {
+        text_add_str(text, i == count ? "" : ",");
         err = tx_message_write_json(tx, &rows.rows[i - 1], MESSAGE_BYTES, text);
     }
-    text_add_str(text, "]}");
+    text_add_str(text, count < rows.count ? "],\"cut\":true}" : end);
     return err;
 }
 
@@ -146,6 +173,43 @@ struct err rows__status(struct tx *tx, const struct rows_call *call) {
     return err;
 }
 
+/* Its beginning and its end, together about `most` bytes. */
+static struct err cut_output(struct tx *tx, struct bytes whole, size_t most,
+                             struct bytes *ret_cut) {
+    enum { HOLE_MAX = 64 };
+    size_t head = utf8_cut(whole, most / 2), tail = whole.len - most / 2;
+    while (tail < whole.len && ((unsigned char)whole.data[tail] & 0xC0) == 0x80) {
+        tail++;
+    }
+    AUTO(text_done) struct text text;
+    text_init(&text, most + HOLE_MAX);
+    text_add(&text, whole.data, head);
+    text_addf(&text, "\n[%zu bytes are left out here]\n", tail - head);
+    text_add(&text, whole.data + tail, whole.len - tail);
+    char *copy = text_failed(&text) ? NULL : arena_try_copy(tx_arena(tx), text.data, text.len);
+    if (copy == NULL) {
+        return err_make(ERR_OUT_OF_MEMORY, "turns: output");
+    }
+    *ret_cut = (struct bytes){copy, text.len};
+    return ERR_OK;
+}
+
+/* How much room it takes as JSON shows when it is written. */
+static struct err write_result(struct tx *tx, struct subagent_view *view,
+                               struct tool_result *result) {
+    const struct bytes whole = view->output;
+    struct err err = ERR_OK;
+    subagent_result_write(view, result);
+    for (size_t most = TOOL_CONTENT_MAX - (TOOL_CONTENT_MAX >> 3);
+         !err_failed(err) && text_failed(&result->content) && !result->content.no_memory;
+         most /= 2) {
+        text_clear(&result->content);
+        err = most < whole.len ? cut_output(tx, whole, most, &view->output) : ERR_OK;
+        subagent_result_write(view, result);
+    }
+    return err;
+}
+
 struct err rows__result(struct tx *tx, const struct rows_call *call) {
     struct subagent subagent;
     struct names names;
@@ -169,7 +233,7 @@ struct err rows__result(struct tx *tx, const struct rows_call *call) {
         struct subagent_view view = view_of(tx, &subagent, &names);
         view.output = output;
         view.usage = json;
-        subagent_result_write(&view, call->result);
+        err = write_result(tx, &view, call->result);
     }
     return err;
 }

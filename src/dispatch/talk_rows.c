@@ -21,6 +21,17 @@ static rows_fn function_of(enum tool_id id) {
 
 /* --- In the store ----------------------------------------------------------------------------- */
 
+/* An error is tried again, and the next try would find the same rows. */
+static struct err tell_too_large(struct tool_result *result) {
+    if (result->content.no_memory) {
+        return err_make(ERR_OUT_OF_MEMORY, "turns: result");
+    }
+    text_clear(&result->content);
+    failure_result_write("too_large", "It was done, but the result is too long to be told.",
+                         result);
+    return ERR_OK;
+}
+
 static struct err perform(struct tx *tx, struct talk_errand *errand) {
     struct talk_work *work = errand->work;
     struct turn_seat seat;
@@ -38,7 +49,7 @@ static struct err perform(struct tx *tx, struct talk_errand *errand) {
                                    .result = &work->result};
     err = function_of(work->call.id)(tx, &call);
     if (!err_failed(err) && text_failed(&work->result.content)) {
-        err = err_make(ERR_OUT_OF_MEMORY, "turns: result");
+        err = tell_too_large(&work->result);
     }
     return err;
 }

@@ -5,7 +5,9 @@
  * (ids) was chosen before.
  *
  * Threads    the store's writer; the call is only read.
- * Failure    what the model did wrong is a result (failure_result_write); an error is the store's.
+ * Failure    what the model did wrong is a result (failure_result_write); an error is the store's,
+ *            and the transaction is tried again. A result that is longer than TOOL_CONTENT_MAX
+ *            is no such error: each function cuts what may be long; what it did not is too_large.
  */
 #ifndef DROVER_DISPATCH_TALK_ROWS_H
 #define DROVER_DISPATCH_TALK_ROWS_H

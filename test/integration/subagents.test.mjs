@@ -77,6 +77,35 @@ test("another session of the project is read, and none of another's", async (t) 
   assert.equal((await calls(turns, away, read))[0][1].error, "not_found");
 });
 
+test("what is too long for one result is cut, and the turn goes on", async (t) => {
+  const turns = await Turns.open(t);
+  const other = await turns.listen();
+  const listener = await turns.listen();
+  for (let i = 0; i < 10; i++) await turns.turn(other, "tokens: 4000 at 400000/s");
+  const read = call("read_session", { session: other.session, last: 50 });
+  const [[, page]] = await calls(turns, listener, read);
+  const all = await turns.messages(other.session);
+  assert.equal(page.cut, true);
+  assert.ok(page.messages.length > 0 && page.messages.length < all.length);
+  assert.deepEqual(page.messages.map((one) => one.id),
+    all.slice(-page.messages.length).map((one) => one.id));
+  for (let i = 0; i < 12; i++) {
+    const made = { action: "create", topic: "x", title: `meson ${i}`, content: "w ".repeat(4000) };
+    await calls(turns, other, call("remember", made));
+  }
+  const [[, found]] = await calls(turns, listener, call("recall", { query: "meson", limit: 20 }));
+  assert.ok(found.length > 0 && found.length < 12);
+  const child = await spawnOne(turns, listener, "tokens: 20000 at 400000/s");
+  await until(turns, child, "succeeded");
+  const [[state, result]] = await calls(turns, listener, call("subagent_result", { id: child.id }));
+  const said = textOf(await turns.answer(child.session, child.id));
+  assert.equal(state, "succeeded");
+  assert.ok(result.output.length < 64 << 10 && result.output.length < said.length);
+  assert.match(result.output, /bytes are left out here/);
+  assert.ok(said.startsWith(result.output.slice(0, 10000)));
+  assert.ok(said.endsWith(result.output.slice(-10000)));
+});
+
 // --- Subagents -----------------------------------------------------------------------------------
 
 test("a subagent's result wakes the session that started it", async (t) => {
