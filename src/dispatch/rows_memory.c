@@ -83,6 +83,21 @@ static struct err create(struct tx *tx, const struct rows_call *call,
     return err_failed(err) ? err : tell(tx, call, memory.id);
 }
 
+static struct bytes or_any(struct bytes text) {
+    return text.data == NULL ? BYTES("any") : text;
+}
+
+/* What is given must fit by itself: what stays did when it came. */
+static bool change_fits(const struct memory *memory, struct why *why) {
+    const struct memory whole = {.id = memory->id,
+                                 .project = BYTES(""),
+                                 .topic = or_any(memory->topic),
+                                 .title = or_any(memory->title),
+                                 .content = or_any(memory->content),
+                                 .tags = memory->tags.data == NULL ? BYTES("[]") : memory->tags};
+    return !err_failed(memory_check(&whole, why));
+}
+
 static struct err change(struct tx *tx, const struct rows_call *call,
                          const struct remember_request *request, struct bytes tags) {
     const struct memory memory = {
@@ -92,6 +107,11 @@ static struct err change(struct tx *tx, const struct rows_call *call,
         .content = given(request->content),
         .tags = request->tags == NULL ? (struct bytes){NULL, 0} : tags,
     };
+    struct why why = {.text = ""};
+    if (!change_fits(&memory, &why)) {
+        failure_result_write("bad_field", why.text, call->result);
+        return ERR_OK;
+    }
     struct err err = tx_memory_change(tx, call->seat->session.owner, &memory);
     return err_failed(err) ? err : tell(tx, call, memory.id);
 }

@@ -54,6 +54,9 @@ test("what was remembered is recalled, changed and forgotten", async (t) => {
   const change = { action: "change", id: kept.id, content: "It is built by make" };
   const [[, changed]] = await calls(turns, other, call("remember", change));
   assert.deepEqual([changed.content, changed.title], [change.content, "Make"]);
+  const long = { ...change, content: "ü".repeat(8000) }; // Characters fit, bytes do not.
+  const [[kind, words]] = await calls(turns, other, call("remember", long));
+  assert.deepEqual([kind, words.error], ["failed", "bad_field"]);
   const away = await turns.listen({ project: "elsewhere" });
   const refused = await calls(turns, away, call("recall", { query: "make" }),
     call("remember", { action: "forget", id: kept.id }));
