@@ -211,6 +211,7 @@ struct err tx_subagent_find(struct tx *tx, const struct turn_seat *seat, struct 
     }
     *ret_found = found && session.parent == seat->session.id;
     if (*ret_found) {
+        subagent.session_id = session.id;
         subagent.session = session.session;
         subagent.usage = session.usage;
         *ret_subagent = subagent;
@@ -226,17 +227,61 @@ struct err tx_subagent_fetch(struct tx *tx, const struct turn_seat *seat,
     return err_failed(err) ? err : tx_inbox_settle_fetched(tx, &parent, subagent->run.run);
 }
 
-struct err tx_subagent_cancel(struct tx *tx, const struct subagent *subagent,
-                              const struct run_bounds *bounds, struct run_row *ret_row) {
-    const struct run_stop stop = {.key = {.run = subagent->run.run},
+static struct err call_off(struct tx *tx, struct bytes run, const struct run_bounds *bounds,
+                           struct run_row *ret_row) {
+    const struct run_stop stop = {.key = {.run = run},
                                   .cause = CAUSE_CALLED_OFF,
                                   .grace_ms = RUN_STOP_GRACE_MS,
                                   .bounds = *bounds};
     bool more = false; /* The rest of a large tree is asked by the ends of those that were. */
-    struct err err = tx_run_stop(tx, &stop, &more, ret_row);
+    return tx_run_stop(tx, &stop, &more, ret_row);
+}
+
+/* Subagents are no runs below another, but nobody wants what these still do. Two levels: more there
+ * are not below one that was spawned. */
+enum { BELOW_MAX = 200 };
+static struct err list_below(struct tx *tx, int64_t session, struct bytes *runs,
+                             size_t *ret_count) {
+    static const char sql[] =
+        "SELECT r.run FROM sessions s JOIN turns t ON t.session = s.id JOIN runs r ON r.id = t.run"
+        " LEFT JOIN sessions p ON p.id = s.parent"
+        " WHERE (s.parent = $1 OR p.parent = $1) AND r.ended_ms IS NULL ORDER BY r.id LIMIT 200";
+    const struct arg args[] = {arg_int(session)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    bool found = true;
+    *ret_count = 0;
+    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
+    while (!err_failed(err) && *ret_count < BELOW_MAX) {
+        err = rows_next(rows, &found);
+        if (err_failed(err) || !found) {
+            break;
+        }
+        struct bytes run = rows_text(rows, 0);
+        const char *copy = arena_try_copy(tx_arena(tx), run.data, run.len);
+        if (copy == NULL) {
+            return err_make(ERR_OUT_OF_MEMORY, "subagents: below");
+        }
+        runs[(*ret_count)++] = (struct bytes){copy, run.len};
+    }
+    return err;
+}
+
+struct err tx_subagent_cancel(struct tx *tx, const struct subagent *subagent,
+                              const struct run_bounds *bounds, struct run_row *ret_row) {
+    struct bytes below[BELOW_MAX];
+    size_t count = 0;
+    struct err err = call_off(tx, subagent->run.run, bounds, ret_row);
     if (err.code == ERR_CONFLICT) { /* It has ended, which is as well. */
         *ret_row = subagent->run;
-        return ERR_OK;
+        err = ERR_OK;
+    }
+    if (!err_failed(err)) {
+        err = list_below(tx, subagent->session_id, below, &count);
+    }
+    for (size_t i = 0; i < count && !err_failed(err); i++) {
+        struct run_row row;
+        err = call_off(tx, below[i], bounds, &row);
+        err = err.code == ERR_CONFLICT ? ERR_OK : err;
     }
     return err;
 }

@@ -170,6 +170,17 @@ test("two go on at once, the others wait; one that is called off tells nobody", 
   assert.deepEqual([status.status, status.ended_at], ["running", null]);
 });
 
+test("one that is called off takes its own subagents along", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen();
+  const child = await spawnOne(turns, listener, script(spawn(HANGS), say("I wait")));
+  await until(turns, child, "succeeded");
+  const [[, grandchild]] = results(await turns.answer(child.session, child.id));
+  await until(turns, grandchild, "running");
+  await calls(turns, listener, call("subagent_cancel", { id: child.id }));
+  assert.equal((await until(turns, grandchild, "cancelled")).cause, "called_off");
+});
+
 test("a subagent outlives its parent's turn and the daemon", async (t) => {
   const turns = await Turns.open(t);
   const listener = await turns.listen();
