@@ -63,7 +63,8 @@ MUST_CHECK struct err tx_subagent_find(struct tx *tx, const struct turn_seat *se
 /* What it said in the end; and nobody need be told of it any more. */
 MUST_CHECK struct err tx_subagent_fetch(struct tx *tx, const struct turn_seat *seat,
                                         const struct subagent *subagent, struct bytes *ret_output);
-/* With its own subagents. Its end is told to nobody: who calls it off knows. *ret_row is what became of it. */
+/* With its own subagents. Its end is told to nobody: who calls it off knows. *ret_row is what
+   became of it. */
 MUST_CHECK struct err tx_subagent_cancel(struct tx *tx, const struct subagent *subagent,
                                          const struct run_bounds *bounds, struct run_row *ret_row);
 
