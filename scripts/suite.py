@@ -1,7 +1,7 @@
 """suite.py: the stages of scripts/test: builds, then tests, counted over all their runners.
 
 A stage is one command with a log of its own in build/log. Builds come first, one at a time on all
-cores; tests follow, two stages at once, since most of them wait rather than compute. A stage that
+cores; tests follow, a few stages at once, since most of them wait rather than compute. A stage that
 counted no test has failed: a run of nothing proves nothing.
 """
 import argparse
@@ -28,13 +28,14 @@ THREADED = re.compile(
     r"^(loop|store|store_traps|journal|hub|hub_threads|pruner|libpq|serve)$"
     r"|^postgres_(lost|silent|storm|suite|traps|hub_threads)$"
 )
+# Stages of tests at once; the first ones listed begin first, so that the long ones don't end last.
+LANES = 3
 # How often a daemon whose loop seemed slow is asked again before that is believed.
 SLOW_RUNS = 3
 # Long tests of what no compiler is known to see differently: the release build and the sanitizers
 # of one compiler are enough. Most go to clang, whose stage has no database server to wait for.
 LONG = {
     "store_power": "gcc",
-    "store_traps": "clang",
     "folder": "clang",
     "model_wires": "clang",
     "runs_sim": "clang",
@@ -479,7 +480,7 @@ def main():
         total.add(perform(stage))
     if total.failed:
         tests = []  # Tests of a build that is not there would only repeat that.
-    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
+    with concurrent.futures.ThreadPoolExecutor(max_workers=LANES) as pool:
         for counts in pool.map(perform, tests):
             total.add(counts)
     brisk = [stage for stage in tests if stage.slow]

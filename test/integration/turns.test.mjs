@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { test } from "node:test";
+import { describe, it, test } from "node:test";
 
 import { call, Listener, say, script, textOf, toolsOf, Turns } from "./turns.mjs";
 
@@ -162,26 +162,29 @@ const FAILURES = [
   ["refused", "refused"],
 ];
 
-for (const [what, cause] of FAILURES) {
-  test(`fail: ${what} ends as ${cause}, and the session takes the next message`, async (t) => {
-    const turns = await Turns.open(t);
-    const listener = await turns.listen();
-    const { run, end, message } = await turns.turn(listener, `fail: ${what}`);
-    assert.deepEqual([end.state, end.cause], ["failed", cause]);
-    assert.deepEqual([message.status, message.cause], ["failed", cause]);
-    assert.equal(message.parts.at(-1).kind, "error");
-    const stored = await turns.get(`/runs/${run}`);
-    assert.deepEqual([stored.state, stored.cause], ["failed", cause]);
-    if (cause === "quota") {
-      // It stops every call of the connection: the turn fails at once, the session stays whole.
-      const shut = await turns.turn(listener, say("too early"));
-      assert.deepEqual([shut.end.cause, textOf(shut.message)], ["quota", ""]);
-      return;
-    }
-    const next = await turns.turn(listener, say("well again"));
-    assert.deepEqual([next.end.state, textOf(next.message)], ["succeeded", "well again"]);
-  });
-}
+// Together, since some wait out the pauses between the attempts at a call.
+describe("failures of a model", { concurrency: 5 }, () => {
+  for (const [what, cause] of FAILURES) {
+    it(`fail: ${what} ends as ${cause}, and the session takes the next message`, async (t) => {
+      const turns = await Turns.open(t);
+      const listener = await turns.listen();
+      const { run, end, message } = await turns.turn(listener, `fail: ${what}`);
+      assert.deepEqual([end.state, end.cause], ["failed", cause]);
+      assert.deepEqual([message.status, message.cause], ["failed", cause]);
+      assert.equal(message.parts.at(-1).kind, "error");
+      const stored = await turns.get(`/runs/${run}`);
+      assert.deepEqual([stored.state, stored.cause], ["failed", cause]);
+      if (cause === "quota") {
+        // It stops every call of the connection: the turn fails at once, the session stays whole.
+        const shut = await turns.turn(listener, say("too early"));
+        assert.deepEqual([shut.end.cause, textOf(shut.message)], ["quota", ""]);
+        return;
+      }
+      const next = await turns.turn(listener, say("well again"));
+      assert.deepEqual([next.end.state, textOf(next.message)], ["succeeded", "well again"]);
+    });
+  }
+});
 
 test("a failure keeps what was said by the steps before it", async (t) => {
   const turns = await Turns.open(t);

@@ -378,79 +378,6 @@ static void a_damaged_page_is_an_error_and_never_an_answer(void **state) {
     assert_int_equal(suite_ask(&traps->suite, read_all, NULL, &unused).code, ERR_STORE_CORRUPT);
 }
 
-/* --- Each call in turn ------------------------------------------------------------------------ */
-
-struct sweep {
-    enum vfs_call call;
-    int code, os;
-};
-
-static const struct sweep sweeps[] = {
-    {VFS_WRITE, SQLITE_FULL, ENOSPC},       {VFS_WRITE, SQLITE_IOERR_WRITE, EIO},
-    {VFS_SYNC, SQLITE_IOERR_FSYNC, EIO},    {VFS_TRUNCATE, SQLITE_IOERR_TRUNCATE, EIO},
-    {VFS_READ, SQLITE_IOERR_READ, EIO},     {VFS_OPEN, SQLITE_CANTOPEN, EMFILE},
-    {VFS_SHM, SQLITE_IOERR_SHMMAP, ENOMEM},
-};
-
-enum { SWEEP_GROUPS = 3, SWEEP_FUNCTIONS = 4 };
-
-/* Opens, writes a few groups and closes; answers which rows were acknowledged. */
-static void work(struct traps *traps, bool ret_acknowledged[SWEEP_GROUPS * SWEEP_FUNCTIONS]) {
-    struct store_options options = {
-        .where = traps->place.path, .executor = STORE_INLINE, .world = world_real()};
-    struct why why = {""};
-    if (err_failed(store_open(&options, &traps->suite.store, &why))) {
-        return;
-    }
-    struct suite_call calls[SWEEP_GROUPS * SWEEP_FUNCTIONS] = {{.suite = NULL}};
-    char names[SWEEP_GROUPS * SWEEP_FUNCTIONS][2] = {{0}};
-    for (size_t i = 0; i < COUNT_OF(calls); i++) {
-        names[i][0] = (char)('a' + i);
-        calls[i] = (struct suite_call){.fn = suite_insert, .input = names[i]};
-        suite_write(&traps->suite, &calls[i]);
-        if (i % SWEEP_FUNCTIONS == SWEEP_FUNCTIONS - 1) {
-            while (store_turn(traps->suite.store)) {
-            }
-        }
-    }
-    store_close(traps->suite.store);
-    traps->suite.store = NULL;
-    for (size_t i = 0; i < COUNT_OF(calls); i++) {
-        ret_acknowledged[i] = calls[i].answered && !err_failed(calls[i].err);
-    }
-}
-
-/* Answers whether the failure came about at all. */
-static bool sweep_once(struct traps *traps, const struct sweep *sweep, unsigned after) {
-    bool acknowledged[SWEEP_GROUPS * SWEEP_FUNCTIONS] = {false};
-    vfs_fail(traps->vfs, (struct vfs_failure){sweep->call, NULL, after, 1, sweep->code, sweep->os});
-    work(traps, acknowledged);
-    bool hit = vfs_failed(traps->vfs) > 0;
-    vfs_heal(traps->vfs);
-    traps->suite.wanted = traps->suite.answered;
-    suite_open(&traps->suite, STORE_INLINE);
-    for (size_t i = 0; i < COUNT_OF(acknowledged); i++) {
-        char name[2] = {(char)('a' + i), '\0'};
-        if (acknowledged[i] && !suite_has(&traps->suite, name)) {
-            fail_msg("call %d failed after %u: %s is lost", (int)sweep->call, after, name);
-        }
-    }
-    check_sound(traps);
-    start_over(traps);
-    return hit;
-}
-
-static void each_call_that_fails_leaves_every_acknowledged_row(void **state) {
-    for (size_t i = 0; i < COUNT_OF(sweeps); i++) {
-        unsigned after = 0;
-        while (sweep_once(*state, &sweeps[i], after)) {
-            after++;
-        }
-        print_message("  call %d: %u points\n", (int)sweeps[i].call, after);
-        assert_true(after > 0);
-    }
-}
-
 #define TRAP(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void) {
@@ -464,7 +391,6 @@ int main(void) {
         TRAP(threads_tell_a_lost_store_on_the_loop),
         TRAP(a_file_that_is_no_database_is_refused),
         TRAP(a_damaged_page_is_an_error_and_never_an_answer),
-        TRAP(each_call_that_fails_leaves_every_acknowledged_row),
     };
     return cmocka_run_group_tests_name("store traps", tests, NULL /* no group fixture */, NULL);
 }
