@@ -67,7 +67,7 @@ struct one_op {
 static struct err scope_check(const struct exchange *exchange, struct bytes scope, enum scope need,
                               struct why *why) {
     if (!budget_scope_valid(scope)) {
-        why_set(why, "a budget is named global, project:NAME or run:ID");
+        why_set(why, "a budget is named global, project:NAME, session:ID or run:ID");
         return err_make(ERR_NOT_FOUND, "budgets: scope");
     }
     bool admin = (exchange_identity(exchange)->scopes & SCOPE_ADMIN) != 0;
@@ -127,7 +127,9 @@ static struct err set_run(struct tx *tx, void *ctx) {
     struct budget_row row = {0};
     struct err err = tx_budget_set(tx, &one->set, &row);
     if (err.code == ERR_NOT_FOUND) {
-        why_set(&one->op.why, "this run was not given a budget of its own");
+        bool run = one->set.key.scope.data[0] == 'r';
+        why_set(&one->op.why,
+                run ? "this run was not given a budget of its own" : "there is no such session");
     }
     if (err_failed(err)) {
         return err;

@@ -138,7 +138,7 @@ const struct command command_budget_show = {
     .operands_min = 1,
     .operands_max = 1,
     .talks = true,
-    .about = "SCOPE is global, project:NAME or run:ID.\n",
+    .about = "SCOPE is global, project:NAME, session:ID or run:ID.\n",
     .run = show_run,
 };
 
@@ -229,7 +229,7 @@ const struct command command_budget_set = {
     .operands_max = 1,
     .flags = set_flags,
     .talks = true,
-    .about =
-        "SCOPE is global, project:NAME or run:ID. Limits that are not named stay as they are.\n",
+    .about = "SCOPE is global, project:NAME, session:ID or run:ID. Limits that are not named stay "
+             "as they are.\n",
     .run = set_run,
 };

@@ -5,13 +5,15 @@
 
 #include "base/id.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "engine/budget_rows.h"
 #include "engine/run_rows.h"
-#include "engine/sessions.h"
+#include "engine/session_rows.h"
 
 /* --- Scopes ----------------------------------------------------------------------------------- */
 
-static const char global_name[] = "global", project_prefix[] = "project:", run_prefix[] = "run:";
+static const char global_name[] = "global", project_prefix[] = "project:",
+                  session_prefix[] = "session:", run_prefix[] = "run:";
 
 static bool begins(struct bytes text, const char *prefix) {
     size_t len = strlen(prefix);
@@ -26,6 +28,10 @@ bool budget_scope_valid(struct bytes scope) {
     if (begins(scope, project_prefix)) {
         size_t at = sizeof project_prefix - 1;
         return session_project_valid((struct bytes){scope.data + at, scope.len - at});
+    }
+    if (begins(scope, session_prefix)) {
+        size_t at = sizeof session_prefix - 1;
+        return id_valid(scope.data + at, scope.len - at, "ses");
     }
     if (begins(scope, run_prefix)) {
         size_t at = sizeof run_prefix - 1;
@@ -53,6 +59,51 @@ struct err budget__project_path(struct tx *tx, struct bytes project, struct byte
     assert(session_project_valid(project));
     const struct bytes prefix = {project_prefix, sizeof project_prefix - 1};
     return add_slash(tx, prefix, project, ret_path);
+}
+
+/* Of the session, then of what it is a subagent of, and so on; the outermost is the last. */
+static struct err find_above(struct tx *tx, const struct session_row *session,
+                             struct session_row chain[SESSION_DEPTH_MAX + 1], size_t *ret_count) {
+    struct err err = ERR_OK;
+    size_t count = 0;
+    bool found = true;
+    chain[count++] = *session;
+    while (!err_failed(err) && found && chain[count - 1].parent != 0 &&
+           count <= SESSION_DEPTH_MAX) {
+        err = sessions__find_id(tx, chain[count - 1].parent, &found, &chain[count]);
+        count += !err_failed(err) && found ? 1 : 0;
+    }
+    *ret_count = count;
+    return err;
+}
+
+struct err budget__session_path(struct tx *tx, const struct session_row *session,
+                                struct bytes *ret_path) {
+    struct session_row chain[SESSION_DEPTH_MAX + 1];
+    struct bytes path = {"", 0};
+    AUTO(text_done) struct text text;
+    size_t count = 0;
+    text_init(&text, BUDGET_PATH_MAX);
+    struct err err = find_above(tx, session, chain, &count);
+    if (!err_failed(err) && session->project.len > 0) {
+        err = budget__project_path(tx, session->project, &path);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    text_add(&text, path.data, path.len);
+    for (size_t i = count; i > 0; i--) {
+        text_add_str(&text, session_prefix);
+        text_add(&text, chain[i - 1].session.data, chain[i - 1].session.len);
+        text_add_char(&text, '/');
+    }
+    const char *copy =
+        text_failed(&text) ? NULL : arena_try_copy(tx_arena(tx), text.data, text.len);
+    if (copy == NULL) {
+        return err_make(ERR_OUT_OF_MEMORY, "budget: path");
+    }
+    *ret_path = (struct bytes){copy, text.len};
+    return ERR_OK;
 }
 
 /* --- Finding ---------------------------------------------------------------------------------- */
@@ -140,6 +191,28 @@ static void take_limits(const struct budget_limits *limits, struct budget_row *r
     }
 }
 
+static struct err find_path(struct tx *tx, const struct budget_key *key, struct bytes *ret_path) {
+    const struct bytes none = {"", 0};
+    if (budget_scope_global(key->scope)) {
+        *ret_path = none;
+        return ERR_OK;
+    }
+    if (!begins(key->scope, session_prefix)) {
+        return add_slash(tx, none, key->scope, ret_path);
+    }
+    size_t at = sizeof session_prefix - 1;
+    const struct session_key session_key = {.owner = key->owner,
+                                            .session = {key->scope.data + at, key->scope.len - at}};
+    struct session_row session;
+    bool found = false;
+    struct err err = sessions__find(tx, &session_key, &found, &session);
+    if (err_failed(err)) {
+        return err;
+    }
+    return found ? budget__session_path(tx, &session, ret_path)
+                 : err_make(ERR_NOT_FOUND, "budget: of a session");
+}
+
 static struct err make(struct tx *tx, const struct budget_set *set, struct budget_row *row) {
     const struct bytes none = {"", 0};
     bool global = budget_scope_global(set->key.scope);
@@ -152,7 +225,7 @@ static struct err make(struct tx *tx, const struct budget_set *set, struct budge
                                .made_ms = tx_now_ms(tx),
                                .limits = amounts_unlimited()};
     take_limits(&set->limits, row);
-    struct err err = global ? ERR_OK : add_slash(tx, none, set->key.scope, &row->path);
+    struct err err = find_path(tx, &set->key, &row->path);
     return err_failed(err) ? err : budget__insert(tx, row);
 }
 

@@ -1,7 +1,8 @@
 /* budget.h: budgets: what may be spent, what was, and asking before it is.
  *
- * The tree   global > project > run > run …: a node is named by its scope ("global",
- *            "project:web", "run:run_…"). Where a run stands is its row's `budget`, a path: the
+ * The tree   global > project > session > run > run …: a node is named by its scope ("global",
+ *            "project:web", "session:ses_…", "run:run_…"). A subagent's session stands below that of
+ *            its parent. Where a run stands is its row's `budget`, a path: the
  *            scopes below global, each closed by '/', at most BUDGET_PATH_PARTS of them.
  *            A node need not exist: only those that do count, and only their limits hold back. A
  *            node is of its owner; global is of nobody and above all.
@@ -51,7 +52,7 @@ struct budget_key {
     struct bytes scope;
 };
 bool budget_scope_global(struct bytes scope);
-/* "global", "project:NAME" or "run:run_…". */
+/* "global", "project:NAME", "session:ses_…" or "run:run_…". */
 bool budget_scope_valid(struct bytes scope);
 
 /* Texts live in the transaction's arena. */
@@ -78,7 +79,7 @@ MUST_CHECK struct err budget_limits_read(const json_t *json, struct budget_limit
                                          struct why *why);
 
 /* Sets what is named, and makes the node where there is none. ERR_NOT_FOUND: the scope is a run's
- * that has no budget of its own. Who waits is let in, or refused, at once or soon. */
+ * that has no budget of its own, or of a session that is not there. Who waits is let in, or refused, at once or soon. */
 struct budget_set {
     struct budget_key key;
     struct budget_limits limits;

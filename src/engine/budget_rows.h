@@ -8,6 +8,9 @@
 
 #include "engine/budget.h"
 #include "engine/run_rows.h"
+#include "engine/session_rows.h"
+
+enum { BUDGET_PATH_MAX = 1024 }; /* Bytes: BUDGET_PATH_PARTS scopes, and more. */
 
 #define BUDGET_COLUMNS                                                                             \
     "id, owner, scope, path, run, made_ms, output_tokens_max, tokens_max, cost_micros_max,"        \
@@ -23,6 +26,9 @@ MUST_CHECK struct err budget__insert(struct tx *tx, struct budget_row *row);
 /* The budget of a run that is removed. */
 MUST_CHECK struct err budget__remove_run(struct tx *tx, int64_t run);
 MUST_CHECK struct err budget__remove(struct tx *tx, int64_t id);
+/* "project:NAME/session:ID/", with those in between that it is a subagent of. */
+MUST_CHECK struct err budget__session_path(struct tx *tx, const struct session_row *session,
+                                           struct bytes *ret_path);
 /* "project:NAME/" */
 MUST_CHECK struct err budget__project_path(struct tx *tx, struct bytes project,
                                            struct bytes *ret_path);

@@ -6,6 +6,9 @@
  *
  * All of it stands in the row, so a crash anywhere leaves nothing that the next round doesn't find.
  */
+#include <stdio.h>
+
+#include "engine/budget.h"
 #include "engine/inbox_bind.h"
 #include "engine/message_rows.h"
 #include "journal/journal.h"
@@ -68,6 +71,18 @@ static struct err let_go(struct tx *tx, const struct session_row *row,
     return err_failed(err) || *ret_more ? err : tx_inbox_receiver_gone(tx, &receiver, ret_more);
 }
 
+/* Jobs that go on stand below the project alone from now on. */
+static struct err forget_budget(struct tx *tx, const struct session_row *session,
+                                const struct run_bounds *bounds) {
+    char scope[sizeof "session:" + ID_SIZE];
+    int len = snprintf(scope, sizeof scope, "session:%.*s", (int)session->session.len,
+                       session->session.data);
+    const struct budget_key key = {.owner = session->owner, .scope = {scope, (size_t)len}};
+    struct budget_row row;
+    struct err err = tx_budget_remove(tx, &key, bounds, &row);
+    return err.code == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
 struct err tx_session_delete(struct tx *tx, const struct session_delete *what, bool *ret_more) {
     bool found = false, more = false;
     struct session_row row;
@@ -88,6 +103,9 @@ struct err tx_session_delete(struct tx *tx, const struct session_delete *what, b
     }
     if (!err_failed(err) && !more) {
         err = sessions__tell_deleted(tx, &row);
+    }
+    if (!err_failed(err) && !more) {
+        err = forget_budget(tx, &row, &what->bounds);
     }
     if (!err_failed(err)) {
         *ret_more = more || row.id != root;

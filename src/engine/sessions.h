@@ -19,6 +19,7 @@
 #include "store/store.h"
 
 enum {
+    SESSION_DEPTH_MAX = 3,    /* Of subagents. */
     SESSION_PROJECT_MAX = 64, /* Bytes, like all of these. */
     SESSION_TITLE_MAX = 200,
     SESSION_MODEL_MAX = 200,

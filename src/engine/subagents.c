@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "engine/budget.h"
 #include "engine/inbox_bind.h"
 #include "engine/roots.h"
 #include "engine/turn_cards.h"
@@ -30,8 +31,7 @@ struct err tx_turn_seat(struct tx *tx, const struct turn_key *key, int64_t part,
         return err;
     }
     *ret_late = !found || card.state != PART_STATE_RUNNING || turn.run.stop != CAUSE_NONE;
-    *ret_seat = (struct turn_seat){
-        .session = turn.session, .budget_path = turn.run.budget, .model = turn.row.model};
+    *ret_seat = (struct turn_seat){.session = turn.session, .model = turn.row.model};
     return ERR_OK;
 }
 
@@ -85,9 +85,9 @@ static struct err check(struct tx *tx, const struct subagent_new *what, int64_t 
     static const char all_sql[] = "SELECT count(*)" SIBLINGS;
     const struct session_row *parent = &what->seat->session;
     int64_t all = 0;
-    if (parent->depth >= SUBAGENT_DEPTH_MAX) {
+    if (parent->depth >= SESSION_DEPTH_MAX) {
         why_set(why, "Subagents are at most %d deep, and this is the last: do it yourself.",
-                SUBAGENT_DEPTH_MAX);
+                SESSION_DEPTH_MAX);
         return err_make(ERR_CONFLICT, "subagents: depth");
     }
     struct err err = count(tx, busy_sql, parent->id, ret_busy);
@@ -155,28 +155,43 @@ static struct err make_session(struct tx *tx, const struct subagent_new *what,
     return err_failed(err) ? err : tx_roots_inherit(tx, parent->id, ret_session->id);
 }
 
+/* A budget of the session, so that it holds for what wakes the subagent later, too. */
+static struct err limit_cost(struct tx *tx, const struct subagent_new *what,
+                             const struct session_row *session) {
+    char scope[ID_SIZE + sizeof "session:"];
+    int len = snprintf(scope, sizeof scope, "session:%s", what->session.text);
+    struct budget_set set = {
+        .key = {.owner = session->owner, .scope = {scope, (size_t)len}},
+        .limits = {.limits = amounts_unlimited()},
+        .bounds = what->bounds,
+    };
+    set.limits.named[AMOUNT_COST] = true;
+    set.limits.limits.of[AMOUNT_COST] = what->cost_micros;
+    struct budget_row row;
+    return tx_budget_set(tx, &set, &row);
+}
+
 struct err tx_subagent_spawn(struct tx *tx, const struct subagent_new *what,
                              struct subagent *ret_subagent, struct why *why) {
     struct session_row session;
     struct turn_accepted accepted;
-    struct amounts budget = amounts_unlimited();
     int64_t busy = 0;
     struct err err = check(tx, what, &busy, why);
     if (!err_failed(err)) {
         err = make_session(tx, what, &session);
     }
+    if (!err_failed(err) && what->cost_micros >= 0) {
+        err = limit_cost(tx, what, &session);
+    }
     if (err_failed(err)) {
         return err;
     }
-    budget.of[AMOUNT_COST] = what->cost_micros >= 0 ? what->cost_micros : AMOUNT_MAX;
     const struct turn_message message = {
         .session = {.owner = session.owner, .session = session.session},
         .text = what->input,
         .model_default = what->seat->model,
         .policy = TURN_ENQUEUE,
         .notify = what->seat->session.session,
-        .budget_path = what->seat->budget_path,
-        .budget = what->cost_micros >= 0 ? &budget : NULL,
         .not_before_ms = busy >= SUBAGENTS_AT_ONCE ? tx_now_ms(tx) + WAIT_MS : 0,
         .run = what->run,
         .message = what->message,

@@ -21,7 +21,6 @@
 #include "engine/turns.h"
 
 enum {
-    SUBAGENT_DEPTH_MAX = 3,
     SUBAGENTS_AT_ONCE = 2, /* Of one parent. */
     SUBAGENTS_MAX = 64,    /* That have not ended, of one parent. */
     SUBAGENT_TITLE = 50,   /* Characters of the input that name one without a label. */
@@ -31,8 +30,7 @@ enum {
 /* Whose call it is. */
 struct turn_seat {
     struct session_row session;
-    struct bytes budget_path; /* Of the turn. */
-    struct bytes model;       /* That the turn asks. */
+    struct bytes model; /* That the turn asks. */
 };
 /* *ret_late: the card does not run any more; nothing may be done for it. */
 MUST_CHECK struct err tx_turn_seat(struct tx *tx, const struct turn_key *key, int64_t part,
@@ -42,7 +40,7 @@ struct subagent_new {
     const struct turn_seat *seat;
     struct bytes input, model, agent, label; /* "": none. */
     struct bytes settings;                   /* JSON object, compact: the parent's, narrowed. */
-    int64_t cost_micros;                     /* -1: no limit of its own. */
+    int64_t cost_micros;                     /* Of its session; -1: no limit. */
     struct id session, run, message, answer;
     struct run_bounds bounds;
 };

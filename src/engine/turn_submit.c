@@ -4,6 +4,7 @@
  * own (queued or at once, by the session's concurrency key), a part of the one that runs, or a
  * refusal. The place of the answer is kept beside its question, so that the order of messages is
  * that of the conversation, whatever comes before the turn begins. */
+#include "engine/budget_rows.h"
 #include "engine/turn_cards.h"
 
 #include <string.h>
@@ -148,19 +149,19 @@ static struct err submit_run(struct tx *tx, const struct session_row *session,
                            .parent = {"", 0},
                            .key = {key, (size_t)len},
                            .label = {"", 0},
-                           .budget_path = message->budget_path,
-                           .budget = message->budget,
                            .not_before_ms = message->not_before_ms,
                            .command = words_of(message->text),
                            .kind = KIND_TURN,
-                           .project = session->project,
                            .key_max = 1,
                            .bounds = message->bounds};
     what.key.data = arena_try_copy(tx_arena(tx), key, (size_t)len);
     if (what.key.data == NULL) {
         return err_make(ERR_OUT_OF_MEMORY, "turns: key");
     }
-    struct err err = write_spec(tx, session, message, &what.spec);
+    struct err err = budget__session_path(tx, session, &what.budget_path);
+    if (!err_failed(err)) {
+        err = write_spec(tx, session, message, &what.spec);
+    }
     return err_failed(err) ? err : tx_run_submit(tx, &what, ret_run);
 }
 

@@ -49,10 +49,8 @@ struct turn_message {
     struct bytes model;         /* "": as the session has it, else `model_default`. */
     struct bytes model_default; /* "": there is none. */
     enum turn_policy policy;
-    struct bytes notify;      /* ses_… that is told of the turn's end; no data: nobody. */
-    struct bytes budget_path; /* As run_new has these three. */
-    int64_t not_before_ms;
-    const struct amounts *budget;
+    struct bytes notify;            /* ses_… that is told of the turn's end; no data: nobody. */
+    int64_t not_before_ms;          /* As run_new has it. */
     struct id run, message, answer; /* Used if they are needed. */
     struct run_bounds bounds;
 };

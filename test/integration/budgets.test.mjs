@@ -45,9 +45,10 @@ test("what is no budget is refused by name, and changes nothing", async () => {
     ["project:bad", { wall_ms: "5m" }, 400, "bad_field", /"wall_ms"/],
     ["project:bad", { time: 5 }, 400, "unknown_field", /'time' is none of output_tokens, tokens/],
     ["project:bad", [], 400, "bad_field", /limits are an object/],
-    ["project:UPPER", { wall_ms: 1 }, 404, "not_found", /global, project:NAME or run:ID/],
-    ["nothing", { wall_ms: 1 }, 404, "not_found", /global, project:NAME or run:ID/],
+    ["project:UPPER", { wall_ms: 1 }, 404, "not_found", /project:NAME, session:ID or run:ID/],
+    ["nothing", { wall_ms: 1 }, 404, "not_found", /project:NAME, session:ID or run:ID/],
     ["run:run_01234567890123456789012345", { wall_ms: 1 }, 404, "not_found", /budget of its own/],
+    ["session:ses_01234567890123456789012345", { wall_ms: 1 }, 404, "not_found", /no such session/],
   ];
   for (const [scope, body, status, code, detail] of cases) {
     const answer = await budget("PATCH", scope, body);

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { call, say, script, toolsOf, Turns } from "./turns.mjs";
+import { call, Listener, say, script, toolsOf, Turns } from "./turns.mjs";
 
 const usage = (fresh, output) => `usage: fresh=${fresh} output=${output}`;
 
@@ -67,4 +67,43 @@ test("who waits for what another call holds goes on when that is given back", as
   assert.equal((await turns.get(`/runs/${run}`)).state, "running");
   assert.equal((await turns.ask("POST", `/sessions/${first.session}/stop`)).status, 200);
   assert.equal((await second.ended(run)).state, "succeeded");
+});
+
+test("a session has a budget of its own, and so have its subagents under it", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen();
+  const scope = `session:${listener.session}`;
+  const nobody = `session:ses_${"0".repeat(26)}`;
+  assert.equal((await turns.ask("PATCH", `/budgets/${nobody}`, {})).status, 404);
+  const made = await turns.ask("PATCH", `/budgets/${scope}`, { tokens: 10000 });
+  assert.equal(made.status, 200, made.text);
+  const spawn = call("spawn_subagent", { input: script(say("down here"), usage(8000, 500)) });
+  const text = script(spawn, usage(10, 0), "step:", say("so"));
+  const { run } = await turns.send(listener.session, text);
+  await listener.ended(run);
+  const { run: told } = await listener.until("turn_finished", (data) => data.run !== run);
+  assert.equal((await turns.get(`/runs/${told}`)).state, "succeeded");
+  assert.ok((await turns.get(`/budgets/${scope}`)).spent.tokens >= 8510);
+  await turns.turn(listener, script(say("dear"), usage(2000, 100)));
+  const last = await turns.turn(listener, say("never"));
+  assert.deepEqual([last.end.cause, last.end.calls], ["budget", 0]);
+  assert.match(last.end.note, new RegExp(`${scope} is used up: of tokens 10000`));
+  const beside = await turns.listen();
+  assert.equal((await turns.turn(beside, say("free"))).end.state, "succeeded");
+  const gone = await turns.ask("DELETE", `/sessions/${listener.session}`);
+  assert.ok(gone.status < 300, gone.text);
+  assert.equal((await turns.ask("GET", `/budgets/${scope}`)).status, 404);
+});
+
+test("what a subagent was given bounds all its turns, not the first alone", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen();
+  const spawn = call("spawn_subagent", { input: say("never"), budget: 0 });
+  const { message } = await turns.turn(listener, script(spawn, "step:", say("so")));
+  const child = JSON.parse(toolsOf(message)[0].text);
+  const { limits } = await turns.get(`/budgets/session:${child.session}`);
+  assert.equal(limits.cost_micros, 0);
+  const inside = await new Listener(turns, child.session).open();
+  const next = await turns.turn(inside, say("nor now"));
+  assert.deepEqual([next.end.cause, next.end.calls], ["budget", 0]);
 });
