@@ -79,7 +79,8 @@ MUST_CHECK struct err budget_limits_read(const json_t *json, struct budget_limit
                                          struct why *why);
 
 /* Sets what is named, and makes the node where there is none. ERR_NOT_FOUND: the scope is a run's
- * that has no budget of its own, or of a session that is not there. Who waits is let in, or refused, at once or soon. */
+ * that has no budget of its own, or of a session that is not there. Who waits is let in, or
+ * refused, at once or soon. */
 struct budget_set {
     struct budget_key key;
     struct budget_limits limits;
