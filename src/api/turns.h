@@ -2,6 +2,7 @@
  *
  *   POST /api/v1/sessions/{id}/messages   say something: a turn answers it; ?wait=
  *   POST /api/v1/sessions/{id}/stop       the turn that runs ends; what it said stays
+ *   POST /api/v1/sessions/{id}/compact    what was said becomes a summary for the model
  *   POST /api/v1/messages/{id}/regenerate the last answer once more
  *   GET  /api/v1/approvals                what waits for somebody's answer
  *   GET  /api/v1/approvals/{id}           one of them
@@ -37,6 +38,7 @@ extern const struct one_kind turns__session;
 struct id turns__new_id(const struct turns_api *api, const char *prefix);
 void turns__say(struct exchange *exchange, void *ctx);
 void turns__again(struct exchange *exchange, void *ctx);
+void turns__compact(struct exchange *exchange, void *ctx);
 
 struct route_table turns_table(struct turns_api *api);
 struct route_table approvals_table(struct turns_api *api);

@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/edit_line.h"
+#include "cli/session_ask.h"
 #include "cli/turn_watch.h"
 
 static const struct flag chat_flags[] = {
@@ -170,10 +171,27 @@ static struct err do_title(struct chat *chat, const char *rest) {
                     &chat->invocation->why);
 }
 
+static struct err do_compact(struct chat *chat, const char *rest) {
+    (void)rest;
+    AUTO(json_release) json_t *run = NULL;
+    struct err err = session_compact(chat->talk, chat->session, &run, &chat->invocation->why);
+    if (err.code == ERR_INTERRUPTED && chat->seen) {
+        forget_interrupt(chat->talk);
+        return stop_turn(chat);
+    }
+    if (!err_failed(err)) {
+        putchar('[');
+        session_print(talk_text(run, "note"));
+        puts("]");
+    }
+    return err;
+}
+
 static const struct {
     const char *name, *about;
     struct err (*run)(struct chat *chat, const char *rest);
 } commands[] = {
+    {"compact", "summarise what was said, for the model; the messages stay", do_compact},
     {"help", "what can be said with a slash", do_help},
     {"model", "NAME: ask this model from now on; without NAME, the session's", do_model},
     {"new", "[TITLE]: begin another session", do_new},

@@ -1,4 +1,4 @@
-/* command_session_change.c: drover session new, rename, archive, rm, fork. */
+/* command_session_change.c: drover session new, rename, archive, rm, fork, compact. */
 #include <stdio.h>
 #include <string.h>
 
@@ -196,4 +196,38 @@ const struct command command_session_fork = {
     .flags = fork_flags,
     .talks = true,
     .run = fork_run,
+};
+
+/* --- Compact ---------------------------------------------------------------------------------- */
+
+static struct err compact_run(struct invocation *invocation) {
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    AUTO(json_release) json_t *run = NULL;
+    struct err err = talk_open(&talk, invocation);
+    if (!err_failed(err)) {
+        err = session_compact(&talk, invocation->args.operands[0], &run, &invocation->why);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    if (invocation->json) {
+        talk_print(run);
+    } else {
+        session_print(talk_text(run, "note"));
+        (void)putchar('\n'); /* A failure shows again at the end. */
+    }
+    invocation->exit_code = strcmp(talk_text(run, "state"), "succeeded") == 0 ? 0 : 1;
+    return ERR_OK;
+}
+
+const struct command command_session_compact = {
+    .group = "session",
+    .name = "compact",
+    .summary = "Summarise what was said, for the model; the messages stay.",
+    .operands = "ID",
+    .operands_min = 1,
+    .operands_max = 1,
+    .talks = true,
+    .about = "It waits until that is done. While a turn goes on it is refused.\n",
+    .run = compact_run,
 };

@@ -4,6 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/run_ask.h"
+
+enum { COMPACT_RETRY_MS = 10000 }; /* A daemon that is started again goes on with it. */
+
 struct err session_ask(struct talk *talk, struct invocation *invocation,
                        const struct session_request *request, json_t **ret_answer) {
     AUTO(text_done) struct text target = {0};
@@ -25,21 +29,54 @@ struct err session_ask(struct talk *talk, struct invocation *invocation,
                : talk_ask(talk, &with, NULL /* parsed is enough */, ret_answer, &invocation->why);
 }
 
-void session_print(const char *text) {
-    for (const char *at = text; *at != '\0'; at++) {
-        bool control = ((unsigned char)*at < 0x20 && *at != '\n' && *at != '\t') || *at == 0x7f;
-        (void)putchar(control ? '?' : *at); /* A failure shows again at the end. */
+struct err session_compact(struct talk *talk, const char *session, json_t **ret_run,
+                           struct why *why) {
+    AUTO(text_done) struct text target = {0};
+    AUTO(json_release) json_t *begun = NULL;
+    if (!talk_target(&target, "/api/v1/sessions/", session, "/compact")) {
+        why_set(why, "there is no session with that id");
+        return err_make(ERR_NOT_FOUND, "session: id");
     }
+    const struct client_request request = {.method = "POST", .target = target.data};
+    struct err err = talk_ask(talk, &request, NULL /* parsed is enough */, &begun, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    const struct run_wait wait = {.id = talk_text(begun, "id"), .retry_ms = COMPACT_RETRY_MS};
+    return run_wait(talk, &wait, ret_run, why);
+}
+
+/* U+0080 to U+009F: to a terminal they are what ESC and a letter are. */
+static bool is_c1(const char *text, size_t left) {
+    return left > 1 && (unsigned char)text[0] == 0xC2 && (unsigned char)text[1] >= 0x80 &&
+           (unsigned char)text[1] < 0xA0;
+}
+
+void session_put(const char *text, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (is_c1(text + i, len - i)) {
+            i++;
+        } else if ((c >= 0x20 && c != 0x7F) || c == '\n' || c == '\t') {
+            fputc(c, stdout);
+        }
+    }
+}
+
+void session_print(const char *text) {
+    session_put(text, strlen(text));
 }
 
 void session_line(struct text *line, const char *text) {
     text_init(line, 4096);
     bool blank = false;
-    for (const char *at = text; *at != '\0'; at++) {
-        bool control = (unsigned char)*at < 0x20 || *at == 0x7f;
+    for (size_t i = 0, len = strlen(text); i < len; i++) {
+        bool c1 = is_c1(text + i, len - i);
+        bool control = c1 || (unsigned char)text[i] < 0x20 || text[i] == 0x7f;
         if (!control || !blank) {
-            text_add_char(line, control ? ' ' : *at);
+            text_add_char(line, control ? ' ' : text[i]);
         }
+        i += c1 ? 1 : 0;
         blank = control;
     }
 }

@@ -20,8 +20,14 @@ struct session_request {
 MUST_CHECK struct err session_ask(struct talk *talk, struct invocation *invocation,
                                   const struct session_request *request, json_t **ret_answer);
 
-/* Prints a text that came from a model or a file: its lines, without what drives a terminal. */
-void session_print(const char *text);
+/* What was said becomes a summary for the model; waits until it is one. *ret_run: as it ended. */
+MUST_CHECK struct err session_compact(struct talk *talk, const char *session, json_t **ret_run,
+                                      struct why *why);
+
+/* Prints a text that came from a model or a file. Neither is trusted with our terminal: of what
+ * controls it, only lines and tabs pass. */
+void session_put(const char *text, size_t len);
+void session_print(const char *text); /* All of it. */
 /* A text as one line: its line breaks and control characters become blanks. */
 void session_line(struct text *line, const char *text);
 

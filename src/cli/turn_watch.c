@@ -1,5 +1,6 @@
 /* turn_watch.c: events of a session's stream, shown as a conversation. */
 #include "cli/turn_watch.h"
+#include "cli/session_ask.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -47,24 +48,6 @@ static bool is_live(const struct watching *watching) {
     return watching->watch->show == TURN_SHOW_LIVE;
 }
 
-/* U+0080 to U+009F: to a terminal they are what ESC and a letter are. */
-static bool is_c1(const char *text, size_t left) {
-    return left > 1 && (unsigned char)text[0] == 0xC2 && (unsigned char)text[1] >= 0x80 &&
-           (unsigned char)text[1] < 0xA0;
-}
-
-/* A model is not trusted with our terminal: of what controls it, only lines and tabs pass. */
-static void put(const char *text, size_t len) {
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (is_c1(text + i, len - i)) {
-            i++;
-        } else if ((c >= 0x20 && c != 0x7F) || c == '\n' || c == '\t') {
-            fputc(c, stdout);
-        }
-    }
-}
-
 static void show_text(struct watching *watching, const char *text, bool thinking) {
     size_t len = strlen(text);
     if (!is_live(watching) || len == 0) {
@@ -75,7 +58,7 @@ static void show_text(struct watching *watching, const char *text, bool thinking
         fputs(thinking ? paint_begin(&watching->paint, COLOUR_GREY) : "", stdout);
     }
     watching->thinking = thinking;
-    put(text, len);
+    session_put(text, len);
     watching->in_line = text[len - 1] != '\n';
     (void)fflush(stdout); /* A failure shows again at the end. */
 }
@@ -89,7 +72,7 @@ static void show_line(struct watching *watching, enum colour colour, const char 
     printf("%s%s %s%s ", paint_begin(&watching->paint, colour), mark, name,
            paint_end(&watching->paint, colour));
     size_t len = strcspn(detail, "\n");
-    put(detail, utf8_cut((struct bytes){detail, len}, LINE_SHOWN));
+    session_put(detail, utf8_cut((struct bytes){detail, len}, LINE_SHOWN));
     fputs(detail[len] != '\0' || len > LINE_SHOWN ? " …\n" : "\n", stdout);
     (void)fflush(stdout); /* As above. */
 }
@@ -260,7 +243,7 @@ static struct err still_waits(struct talk *talk, const char *id, bool *ret_waits
 }
 
 static void put_str(const char *text) {
-    put(text, strlen(text));
+    session_put(text, strlen(text));
 }
 
 /* A text as it is, words with blanks between them, and anything else as JSON. */
@@ -271,12 +254,12 @@ static void put_value(const json_t *value) {
         put_value(json_array_get(value, i));
     }
     if (json_is_string(value)) {
-        put(json_string_value(value), json_string_length(value));
+        session_put(json_string_value(value), json_string_length(value));
     } else if (value != NULL && !json_is_array(value)) {
         AUTO(text_done) struct text text;
         text_init(&text, TEXT_MAX);
         if (!err_failed(json_write(value, &text))) {
-            put(text.data, text.len);
+            session_put(text.data, text.len);
         }
     }
 }
@@ -403,7 +386,8 @@ struct err turn_watch(const struct turn_watch *watch, struct turn_outcome *ret_o
     text_done(&watching.step);
     json_release(&watching.asked);
     if (ret_outcome->state != NULL && watch->show == TURN_SHOW_FINAL) {
-        put(ret_outcome->text.data == NULL ? "" : ret_outcome->text.data, ret_outcome->text.len);
+        session_put(ret_outcome->text.data == NULL ? "" : ret_outcome->text.data,
+                    ret_outcome->text.len);
         fputs(ret_outcome->text.len > 0 ? "\n" : "", stdout);
     }
     return err;

@@ -177,6 +177,10 @@ void talk__perform(struct talk *talk, struct turn_plan *plan) {
         talk__enter(talk, TALK_PREPARING);
         talk__prepare(talk);
         break;
+    case TURN_NEXT_COMPACT:
+        talk__enter(talk, TALK_PREPARING);
+        talk__compact(talk);
+        break;
     case TURN_NEXT_START:
     case TURN_NEXT_WAIT:
     case TURN_NEXT_PARK:

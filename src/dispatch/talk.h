@@ -123,7 +123,6 @@ struct talk_errand {
     struct turn_check_end check_end;
     struct turn_review_end review_end;
     struct turn_compacted compacted;
-    bool late;
     struct talk_work *work; /* Borrowed: it waits for us. */
 };
 
@@ -168,6 +167,7 @@ MUST_CHECK struct err talk__tail_end(struct tx *tx, const struct talk *talk,
                                      struct model_request *request);
 /* talk_compact.c: calls, or makes the prompt shorter first. */
 void talk__fit(struct talk *talk);
+void talk__compact(struct talk *talk); /* That is all that the turn is for. */
 MUST_CHECK bool compact__is_out(const struct talk_compact *compact);
 void compact__cancel(struct talk *talk);
 void compact__free(struct talk_compact *compact); /* NULL is allowed. */

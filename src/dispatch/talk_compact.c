@@ -4,6 +4,9 @@
  *      ^ └────too long──> the oldest messages ──reader──> transcript ──model──> summary ──> stored
  *      └──────────────────────────── and the prompt is made once more ─────────────────────────┘
  *
+ * A turn that somebody began for this alone (plan NEXT_COMPACT) has no prompt: it begins at the
+ * reader, keeps no message as it is, and its rows are told of every end.
+ *
  * A round covers as much as the model takes at once; a history many times longer takes several. One
  * that fails, or that does not help, leaves everything as it was, and the call is made as it is:
  * the provider may still take it, and if it is too long for it, the turn says why. */
@@ -60,6 +63,10 @@ void compact__free(struct talk_compact *compact) {
     mem_free(compact);
 }
 
+static bool is_alone(const struct talk *talk) {
+    return talk->plan.next == TURN_NEXT_COMPACT;
+}
+
 /* --- Its end ---------------------------------------------------------------------------------- */
 
 static void leave(struct talk *talk) {
@@ -70,36 +77,16 @@ static void leave(struct talk *talk) {
     }
 }
 
-/* As it is, whatever comes of it. */
-static void give_up(struct talk *talk, const char *why, struct err err) {
-    talk->too_long = true;
-    if (why != NULL) {
-        turns__failed(talk->turns, why, talk__run(talk), err);
-    }
-    bool over = talk->ended || talk->turns->stopping;
-    leave(talk);
-    if (!over) {
-        talk__call(talk);
-    }
-}
-
 static struct err store_tx(struct tx *tx, void *ctx) {
     struct talk_errand *errand = ctx;
-    return tx_turn_compacted(tx, &errand->compacted, &errand->late);
+    return tx_turn_compacted(tx, &errand->compacted, &errand->plan);
 }
 
-static void stored(struct talk_errand *errand) {
-    struct talk *talk = errand->talk;
-    bool late = errand->late;
-    errand__free(errand);
-    model_request_free(talk->request);
-    talk->request = NULL;
-    talk->rounds++;
-    leave(talk);
-    if (talk->ended || talk->turns->stopping) {
-        return;
-    }
-    if (late) { /* Somebody ended the turn; its rows say what is next. */
+static void go_on(struct talk *talk, struct turn_plan *plan) {
+    if (is_alone(talk)) {
+        talk__enter(talk, TALK_PLANNING);
+        talk__perform(talk, plan);
+    } else if (plan->late) { /* Somebody ended the turn; its rows say what is next. */
         talk__enter(talk, TALK_PLANNING);
         talk__begin(talk);
     } else {
@@ -107,18 +94,77 @@ static void stored(struct talk_errand *errand) {
     }
 }
 
+static void stored(struct talk_errand *errand) {
+    struct talk *talk = errand->talk;
+    struct turn_plan plan = errand->plan;
+    bool over = talk->ended || talk->turns->stopping;
+    turn_plan_init(&errand->plan);
+    errand__free(errand);
+    model_request_free(talk->request);
+    talk->request = NULL;
+    talk->rounds++;
+    leave(talk);
+    if (!over) {
+        go_on(talk, &plan);
+    }
+    turn_plan_done(&plan);
+}
+
+/* What it tells of lives in talk->compact until it is stored. */
+static void tell(struct talk *talk, const struct turn_compacted *what) {
+    struct talk_errand *errand = talk__errand(talk, store_tx, stored);
+    errand->compacted = *what;
+    errand->compacted.key = errand->key;
+    errand->compacted.step = talk->plan.step;
+    talk__send(errand);
+}
+
 static void store(struct talk_compact *compact) {
     struct talk *talk = compact->talk;
-    struct talk_errand *errand = talk__errand(talk, store_tx, stored);
-    errand->compacted =
-        (struct turn_compacted){.key = errand->key,
-                                .step = talk->plan.step,
-                                .folded = compact->folded,
-                                .summary = {compact->summary.data, compact->summary.len},
-                                .usage = compact->result.spent,
-                                .cost = compact->result.cost,
-                                .tries = (int64_t)compact->result.tries};
-    talk__send(errand);
+    const struct turn_compacted what = {
+        .folded = compact->folded,
+        .summary = {compact->summary.data, compact->summary.len},
+        .usage = compact->result.spent,
+        .cost = compact->result.cost,
+        .tries = (int64_t)compact->result.tries,
+        .more = compact->folded.more && talk->rounds + 1 < ROUNDS_MAX,
+    };
+    tell(talk, &what);
+}
+
+/* A turn that was to do this alone: it ends. `why` NULL: it was stopped, or nothing was to do. */
+static void send_failure(struct talk *talk, const char *why) {
+    struct turn_compacted what = {.sentence = {"", 0},
+                                  .failure = talk->stop ? CAUSE_STOPPED : CAUSE_NONE};
+    if (why != NULL) {
+        const struct talk_compact *compact = talk->compact;
+        const char *detail = compact == NULL ? "" : compact->result.failure.detail;
+        const char *words = detail[0] != '\0' ? detail : why;
+        what.failure = CAUSE_COMPACTION_FAILED;
+        what.sentence = (struct bytes){words, strlen(words)};
+    }
+    if (talk->compact != NULL) {
+        what.usage = talk->compact->result.spent;
+        what.cost = talk->compact->result.cost;
+    }
+    tell(talk, &what);
+}
+
+/* As it is, whatever comes of it. */
+static void give_up(struct talk *talk, const char *why, struct err err) {
+    talk->too_long = true;
+    if (why != NULL) {
+        turns__failed(talk->turns, why, talk__run(talk), err);
+    }
+    bool over = talk->ended || talk->turns->stopping;
+    if (is_alone(talk) && !over) {
+        send_failure(talk, why);
+        return;
+    }
+    leave(talk);
+    if (!over) {
+        talk__call(talk);
+    }
 }
 
 static void on_done(void *ctx, const struct model_result *result) {
@@ -210,8 +256,9 @@ static void begin(struct talk *talk, const struct turn_room *room) {
     struct talk_compact *compact = mem_new(sizeof *compact);
     compact->talk = talk;
     compact->key = (struct turn_key){.run = talk__run(talk), .attempt = talk->attempt};
+    int64_t keep = is_alone(talk) ? 0 : room->keep;
     compact->fold =
-        (struct prompt_fold){.keep_bytes = (size_t)room->keep * BYTES_PER_TOKEN,
+        (struct prompt_fold){.keep_bytes = (size_t)keep * BYTES_PER_TOKEN,
                              .most_bytes = (size_t)room->prompt_max * BYTES_PER_TOKEN * 3 / 4};
     text_init(&compact->transcript, TRANSCRIPT_MAX);
     text_init(&compact->summary, SUMMARY_MAX);
@@ -223,15 +270,34 @@ static void begin(struct talk *talk, const struct turn_room *room) {
 
 /* --- Whether ---------------------------------------------------------------------------------- */
 
-static bool is_too_long(const struct talk *talk, struct turn_room *ret_room) {
+static bool find_room(const struct talk *talk, struct turn_room *ret_room) {
     struct model_info info;
-    if (!models_info(talk->turns->options.models, talk->plan.model, &info)) {
+    bool found = models_info(talk->turns->options.models, talk->plan.model, &info);
+    if (found) {
+        int64_t window = talk->window > 0 ? talk->window : info.facts.window;
+        *ret_room = turn_room(window, info.facts.output_max);
+    }
+    return found;
+}
+
+static bool is_too_long(const struct talk *talk, struct turn_room *ret_room) {
+    if (!find_room(talk, ret_room)) {
         return false;
     }
-    int64_t window = talk->window > 0 ? talk->window : info.facts.window;
-    *ret_room = turn_room(window, info.facts.output_max);
     size_t bytes = model_request_text_size(talk->request);
     return (int64_t)(bytes / BYTES_PER_TOKEN) > ret_room->prompt_max;
+}
+
+void talk__compact(struct talk *talk) {
+    struct turn_room room;
+    if (talk->stop) {
+        give_up(talk, NULL, ERR_OK);
+    } else if (find_room(talk, &room)) {
+        begin(talk, &room);
+    } else {
+        give_up(talk, "nobody knows the model that should summarise",
+                err_make(ERR_MODEL_UNKNOWN, "turns: compaction"));
+    }
 }
 
 void talk__fit(struct talk *talk) {

@@ -1,9 +1,9 @@
 /* budget.h: budgets: what may be spent, what was, and asking before it is.
  *
- * The tree   global > project > session > run > run …: a node is named by its scope ("global",
- *            "project:web", "session:ses_…", "run:run_…"). A subagent's session stands below that of
- *            its parent. Where a run stands is its row's `budget`, a path: the
- *            scopes below global, each closed by '/', at most BUDGET_PATH_PARTS of them.
+ * The tree   global > project > session > run > run …: a node is named by its scope
+ *            ("global", "project:web", "session:ses_…", "run:run_…"). A subagent's session stands
+ *            below that of its parent. Where a run stands is its row's `budget`, a path: the scopes
+ *            below global, each closed by '/', at most BUDGET_PATH_PARTS of them.
  *            A node need not exist: only those that do count, and only their limits hold back. A
  *            node is of its owner; global is of nobody and above all.
  * Promise    what is reserved is never stored as a sum: it is the sum over rows of runs that have

@@ -4,6 +4,7 @@
  * stay to be read. The new one becomes active when its turn begins and not before, so a turn that
  * is stopped while it waits leaves everything as it was. Only the last answer may be asked for
  * again, since what was said behind it refers to it. */
+#include "engine/checkpoints.h"
 #include "engine/turn_rows.h"
 
 #include <string.h>
@@ -11,6 +12,13 @@
 #include "base/memory.h"
 
 enum { ACTIVE_MAX = 2 }; /* One is; the other may just begin. */
+
+/* A summary of the answer that was is not one of this. */
+static struct err void_checkpoints(struct tx *tx, const struct turn *turn) {
+    const struct checkpoint_void from = {.session = turn->session.id,
+                                         .message = turn->row.question};
+    return tx_checkpoint_void_from(tx, &from);
+}
 
 struct err turns__take_place(struct tx *tx, const struct turn *turn) {
     const struct arg args[] = {arg_int(turn->session.id), arg_int(turn->row.question),
@@ -28,14 +36,15 @@ struct err turns__take_place(struct tx *tx, const struct turn *turn) {
         err = messages__write_status(tx, rows.rows[i].status, &rows.rows[i]);
         err = err_failed(err) ? err : messages__tell_edited(tx, &turn->session, &rows.rows[i]);
     }
-    return err;
+    return err_failed(err) ? err : void_checkpoints(tx, turn);
 }
 
 /* Something that is no variant of it came behind it. */
 static struct err is_last(struct tx *tx, const struct message_row *answer, bool *ret_last) {
-    static const char sql[] = "SELECT count(*) FROM messages WHERE session = $1 AND id > $2"
-                              " AND reply_to <> $3"
-                              " AND status NOT IN ('removed', 'reserved', 'rolled_back')";
+    static const char sql[] =
+        "SELECT count(*) FROM messages WHERE session = $1 AND id > $2"
+        " AND reply_to <> $3"
+        " AND role <> 'system' AND status NOT IN ('removed', 'reserved', 'rolled_back')";
     const struct arg args[] = {arg_int(answer->session), arg_int(answer->id),
                                arg_int(answer->reply_to)};
     const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};

@@ -48,7 +48,9 @@ static struct err open_answer(struct tx *tx, struct turn *turn) {
         err = turns__take_place(tx, turn);
     }
     if (!err_failed(err)) {
-        err = sessions__set_state(tx, SESSION_RUNNING, &turn->session);
+        bool compacts = turns__compacts(&turn->row);
+        err = sessions__set_state(tx, compacts ? SESSION_COMPACTING : SESSION_RUNNING,
+                                  &turn->session);
     }
     if (!err_failed(err)) {
         err = messages__tell_added(tx, &turn->session, &turn->answer);
@@ -63,11 +65,12 @@ static struct err settle_call(struct tx *tx, struct turn *turn, const struct run
     if (turn->row.call == 0) {
         return ERR_OK;
     }
-    struct err err = turns__span_cut_off(tx, turn);
+    bool compacts = turns__compacts(&turn->row); /* Nothing was told of it yet. */
+    struct err err = compacts ? ERR_OK : turns__span_cut_off(tx, turn);
     if (!err_failed(err)) {
         err = turns__budget_spend(tx, turn, bounds, NULL /* nobody knows what it took */);
     }
-    if (!err_failed(err)) {
+    if (!err_failed(err) && !compacts) {
         err = turn->run.stop == CAUSE_NONE ? turns__event_cut_off(tx, turn)
                                            : turns__keep_said(tx, turn);
     }

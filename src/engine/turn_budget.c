@@ -49,6 +49,15 @@ struct err turns__budget_spend(struct tx *tx, struct turn *turn, const struct ru
     return tx_budget_spend(tx, &spend, bounds, &turn->run);
 }
 
+struct err turns__budget_return(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
+                                const struct amounts *took) {
+    char name[BUDGET_WHAT_MAX];
+    const struct budget_spend spend = {
+        .what = what_of(turn, name), .granted = turn->row.granted, .spent = *took};
+    turn->row.granted = amounts_none();
+    return tx_budget_spend(tx, &spend, bounds, &turn->run);
+}
+
 struct err turns__budget_charge(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
                                 const struct amounts *took) {
     const struct budget_spend spend = {

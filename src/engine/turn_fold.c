@@ -6,6 +6,8 @@
 #include "engine/turn_cards.h"
 #include "engine/usage_totals.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -112,6 +114,7 @@ struct err tx_prompt_fold(struct tx *tx, const struct turn_key *key, const struc
         err = tx_prompt_each(tx, key, write_piece, &folding);
     }
     text_add_char(transcript, ']');
+    folding.folded.more = folding.total - folding.folded.bytes > fold->keep_bytes;
     if (!err_failed(err)) {
         *ret_folded = folding.folded;
     }
@@ -124,6 +127,7 @@ static struct err add_usage(struct tx *tx, struct turn *turn,
                             const struct turn_compacted *compacted) {
     const struct usage *usage = &compacted->usage;
     const struct amounts took = turns__amounts(usage, &compacted->cost);
+    bool held = turns__compacts(&turn->row);
     const struct usage_add add = {
         .session = &turn->session,
         .model = turn->row.model,
@@ -136,7 +140,8 @@ static struct err add_usage(struct tx *tx, struct turn *turn,
                   .reasoning = usage->reasoning,
                   .cost_micros = compacted->cost.known ? compacted->cost.micros : 0,
                   .cost_unknown = compacted->cost.known ? 0 : 1}};
-    struct err err = turns__budget_charge(tx, turn, &compacted->key.bounds, &took);
+    struct err err = held ? turns__budget_spend(tx, turn, &compacted->key.bounds, &took)
+                          : turns__budget_charge(tx, turn, &compacted->key.bounds, &took);
     if (!err_failed(err)) {
         err = sessions__add_usage(tx, turn->session.id, &add.usage, -1);
     }
@@ -149,7 +154,7 @@ static struct err store(struct tx *tx, struct turn *turn, const struct turn_comp
         .message = compacted->folded.message,
         .tokens_before = (int64_t)compacted->folded.bytes / BYTES_PER_TOKEN,
         .tokens_after = (int64_t)compacted->summary.len / BYTES_PER_TOKEN,
-        .made_by = CHECKPOINT_AUTO,
+        .made_by = turns__compacts(&turn->row) ? CHECKPOINT_MANUAL : CHECKPOINT_AUTO,
         .method = BYTES("summary"),
         .summary = compacted->summary};
     struct err err = tx_checkpoint_add(tx, &checkpoint);
@@ -165,11 +170,93 @@ static struct err store(struct tx *tx, struct turn *turn, const struct turn_comp
     return err_failed(err) ? err : turns__event_compacted(tx, turn, &checkpoint);
 }
 
+/* --- A turn that only does this --------------------------------------------------------------- */
+
+enum { WORDS_MAX = 200 };
+
+/* What the session shows of it, and the run. */
+static struct err note(struct tx *tx, const struct turn *turn,
+                       const struct turn_compacted *compacted, char words[WORDS_MAX]) {
+    int64_t before = (int64_t)compacted->folded.bytes / BYTES_PER_TOKEN;
+    int64_t after = (int64_t)compacted->summary.len / BYTES_PER_TOKEN;
+    if (compacted->folded.message == 0) {
+        (void)snprintf(words, WORDS_MAX, "There is nothing to summarise.");
+    } else {
+        (void)snprintf(words, WORDS_MAX,
+                       "What was said so far is summarised: about %" PRId64
+                       " tokens became %" PRId64 ".",
+                       before, after);
+    }
+    const struct message_part part = {.message = turn->row.answer,
+                                      .step = turn->row.step,
+                                      .kind = PART_TEXT,
+                                      .text = {words, strlen(words)}};
+    return cards__add_plain(tx, &part);
+}
+
+static struct err finish(struct tx *tx, struct turn *turn, const struct turn_compacted *compacted,
+                         struct turn_plan *plan) {
+    const struct run_bounds *bounds = &compacted->key.bounds;
+    const struct amounts took = turns__amounts(&compacted->usage, &compacted->cost);
+    enum run_cause cause = compacted->failure;
+    struct bytes sentence = compacted->sentence;
+    char words[WORDS_MAX];
+    bool stored = cause == CAUSE_NONE && compacted->folded.message != 0;
+    turn->row.call = 0;
+    struct err err = stored ? ERR_OK : turns__budget_return(tx, turn, bounds, &took);
+    if (err_failed(err) || turn->run.stop != CAUSE_NONE || (stored && compacted->more)) {
+        return err_failed(err) ? err : turns__advance(tx, turn, bounds, plan);
+    }
+    if (cause == CAUSE_NONE) {
+        cause = CAUSE_COMPLETED;
+        err = note(tx, turn, compacted, words);
+        sentence = (struct bytes){words, strlen(words)};
+    }
+    plan->next = TURN_NEXT_END;
+    return err_failed(err) ? err : turns__end(tx, turn, cause, sentence, bounds);
+}
+
 struct err tx_turn_compacted(struct tx *tx, const struct turn_compacted *compacted,
-                             bool *ret_late) {
+                             struct turn_plan *plan) {
     struct turn turn;
-    *ret_late = false;
-    struct err err = turns__load(tx, &compacted->key, ret_late, &turn);
-    *ret_late = *ret_late || (!err_failed(err) && turn.row.call != compacted->step);
-    return err_failed(err) || *ret_late ? err : store(tx, &turn, compacted);
+    turns__plan_begin(plan);
+    struct err err = turns__load(tx, &compacted->key, &plan->late, &turn);
+    plan->late = plan->late || (!err_failed(err) && turn.row.call != compacted->step);
+    if (err_failed(err) || plan->late) {
+        return err;
+    }
+    if (compacted->failure == CAUSE_NONE && compacted->folded.message != 0) {
+        err = store(tx, &turn, compacted);
+    }
+    return err_failed(err) || !turns__compacts(&turn.row) ? err
+                                                          : finish(tx, &turn, compacted, plan);
+}
+
+struct err tx_turn_compact(struct tx *tx, const struct turn_compact *what, struct run_row *ret_run,
+                           struct why *why) {
+    const struct turn_message message = {.session = what->session,
+                                         .text = BYTES("compact"),
+                                         .model = {"", 0},
+                                         .model_default = what->model_default,
+                                         .run = what->run,
+                                         .message = what->message,
+                                         .answer = what->message,
+                                         .bounds = what->bounds};
+    struct session_row session;
+    bool found = false, joined = false;
+    struct err err = sessions__find(tx, &what->session, &found, &session);
+    if (!err_failed(err) && !found) {
+        err = err_make(ERR_NOT_FOUND, "turns: compact");
+    }
+    if (!err_failed(err)) {
+        err = turns__compacting(tx, &session, &joined, ret_run);
+    }
+    if (!err_failed(err) && !joined) {
+        err = turns__idle(tx, &session, why);
+    }
+    if (!err_failed(err) && !joined && session.model.len == 0 && what->model_default.len == 0) {
+        why_set(why, "model: the session names none, and there is no default");
+        err = err_make(ERR_MODEL_UNKNOWN, "turns: model");
+    }
+    return err_failed(err) || joined ? err : turns__make_compact(tx, &session, &message, ret_run);
 }

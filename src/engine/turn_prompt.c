@@ -254,7 +254,7 @@ static struct err tell_messages(struct tx *tx, int64_t session, int64_t covered,
         " FROM messages m JOIN parts p ON p.message = m.id"
         " WHERE m.session = $1 AND m.id > $2 AND m.active = 1"
         " AND m.status IN ('completed', 'interrupted', 'failed', 'running')"
-        " AND NOT (m.role = 'user' AND m.status = 'interrupted')"
+        " AND m.role <> 'system' AND NOT (m.role = 'user' AND m.status = 'interrupted')"
         " ORDER BY m.id, p.number";
     const struct arg args[] = {arg_int(session), arg_int(covered)};
     AUTO(rows_release) struct rows *rows = NULL;

@@ -16,6 +16,10 @@ static const char *const trigger_names[TURN_TRIGGER_COUNT] = {
 #undef X
 };
 
+bool turns__compacts(const struct turn_row *row) {
+    return row->trigger == TRIGGER_COMPACT;
+}
+
 static bool trigger_find(struct bytes name, enum turn_trigger *ret_trigger) {
     for (unsigned i = 0; i < TURN_TRIGGER_COUNT; i++) {
         if (strlen(trigger_names[i]) == name.len &&

@@ -21,7 +21,8 @@ enum { TURN_CARDS_MAX = 128 }; /* Calls in one answer of a model; the rest is re
 #define TURN_TRIGGERS(X)                                                                           \
     X(MESSAGE, "message") /* A user's message. */                                                  \
     X(NOTICE, "notice")   /* A result that came: inbox rows are bound to it. */                    \
-    X(AGAIN, "again")     /* A retry, a regeneration, or an edited message. */
+    X(AGAIN, "again")     /* A retry, a regeneration, or an edited message. */                     \
+    X(COMPACT, "compact") /* Somebody wants it shorter: nothing is answered. */
 enum turn_trigger {
 #define X(trigger, name) TRIGGER_##trigger,
     TURN_TRIGGERS(X)
@@ -48,6 +49,8 @@ struct turn_row {
     bool wrote; /* A step wrote files, and nothing was checked since. */
 };
 
+MUST_CHECK bool turns__compacts(const struct turn_row *row);
+
 /* Everything about one turn that a transaction holds. */
 struct turn {
     struct run_row run;
@@ -71,11 +74,18 @@ MUST_CHECK struct err turns__make_again(struct tx *tx, struct session_row *sessi
                                         const struct turn_message *message,
                                         const struct turn_variant *variant,
                                         struct run_row *ret_run);
+/* A turn that only makes the conversation shorter; its answer is a note of that. */
+MUST_CHECK struct err turns__make_compact(struct tx *tx, struct session_row *session,
+                                          const struct turn_message *message,
+                                          struct run_row *ret_run);
 /* The answer that begins takes the place of the one that was active (turn_again.c). */
 MUST_CHECK struct err turns__take_place(struct tx *tx, const struct turn *turn);
 /* ERR_TURN_IN_PROGRESS, its run in `why`: one runs or waits. */
 MUST_CHECK struct err turns__idle(struct tx *tx, const struct session_row *session,
                                   struct why *why);
+/* One that only makes the session shorter, and goes on with that. */
+MUST_CHECK struct err turns__compacting(struct tx *tx, const struct session_row *session,
+                                        bool *ret_found, struct run_row *ret_run);
 MUST_CHECK struct err turns__insert(struct tx *tx, const struct turn_row *row);
 MUST_CHECK struct err turns__write(struct tx *tx, const struct turn_row *row);
 MUST_CHECK struct err turns__find(struct tx *tx, int64_t run, bool *ret_found,
@@ -156,6 +166,10 @@ MUST_CHECK struct err turns__budget_ask(struct tx *tx, struct turn *turn,
 MUST_CHECK struct err turns__budget_spend(struct tx *tx, struct turn *turn,
                                           const struct run_bounds *bounds,
                                           const struct amounts *took);
+/* Of one that failed: what it took says nothing about the next one. */
+MUST_CHECK struct err turns__budget_return(struct tx *tx, struct turn *turn,
+                                           const struct run_bounds *bounds,
+                                           const struct amounts *took);
 /* What was spent beside the turn's own calls, and held back by nobody: a review. */
 MUST_CHECK struct err turns__budget_charge(struct tx *tx, struct turn *turn,
                                            const struct run_bounds *bounds,

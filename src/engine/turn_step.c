@@ -109,6 +109,7 @@ static bool is_ready(const struct card *card) {
 static struct turn_facts facts_of(const struct turn *turn, const struct cards *cards) {
     const struct turn_row *row = &turn->row;
     struct turn_facts facts = {.stop = turn->run.stop,
+                               .compacts = turns__compacts(row),
                                .answered = row->answered,
                                .last = row->last_call,
                                .calls = row->calls,
@@ -264,6 +265,14 @@ static struct err start_call(struct tx *tx, struct turn *turn, const struct turn
     return err_failed(err) ? err : turns__span_call(tx, turn);
 }
 
+/* Its span is told when it is over, since a crash leaves nothing of it. */
+static void start_compaction(struct turn *turn, struct turn_plan *plan) {
+    turn->row.step++;
+    turn->row.calls++;
+    turn->row.call = turn->row.step;
+    plan->step = turn->row.call;
+}
+
 /* --- Tools ------------------------------------------------------------------------------------ */
 
 static struct err start_card(struct tx *tx, struct turn *turn, struct card *card,
@@ -401,6 +410,9 @@ static struct err take_step(struct tx *tx, struct turn *turn, const struct turn_
         return park(tx, turn, plan);
     case TURN_NEXT_CHECK:
         return plan_check(turn, &step->check, plan);
+    case TURN_NEXT_COMPACT:
+        start_compaction(turn, plan);
+        return ERR_OK;
     case TURN_NEXT_WAIT:
     case TURN_NEXT_END:
         break;
@@ -431,7 +443,8 @@ static struct err find_facts(struct tx *tx, struct turn *turn, struct step *step
 static struct err ask_budget(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
                              struct turn_step *io_next, struct bytes *ret_why) {
     enum budget_verdict verdict = BUDGET_ADMITTED;
-    if (io_next->next != TURN_NEXT_CALL && io_next->next != TURN_NEXT_LAST_CALL) {
+    if (io_next->next != TURN_NEXT_CALL && io_next->next != TURN_NEXT_LAST_CALL &&
+        io_next->next != TURN_NEXT_COMPACT) {
         return ERR_OK;
     }
     struct err err = turns__budget_ask(tx, turn, bounds, &verdict, ret_why);

@@ -62,14 +62,16 @@ static struct err find_earlier(struct tx *tx, const struct turn_message *message
 
 struct live {
     struct turn_session session;
-    int64_t running; /* id of the run that has begun; 0: none. */
-    int64_t first;   /* Of the oldest that has not ended. */
+    int64_t running;  /* id of the run that has begun; 0: none. */
+    int64_t first;    /* Of the oldest that has not ended. */
+    int64_t compacts; /* Of one that only makes it shorter, and was not asked to end. */
     int64_t count;
 };
 
 static struct err look(struct tx *tx, int64_t session, struct live *ret_live) {
     static const char sql[] =
-        "SELECT r.id, r.state, r.stop FROM turns t JOIN runs r ON r.id = t.run"
+        "SELECT r.id, r.state, r.stop, CASE t.began_by WHEN 'compact' THEN 1 ELSE 0 END"
+        " FROM turns t JOIN runs r ON r.id = t.run"
         " WHERE t.session = $1 AND r.ended_ms IS NULL ORDER BY r.id LIMIT $2";
     const struct arg args[] = {arg_int(session), arg_int(LIVE_MAX)};
     struct live live = {.count = 0};
@@ -84,9 +86,12 @@ static struct err look(struct tx *tx, int64_t session, struct live *ret_live) {
         struct bytes state = rows_text(rows, 1);
         live.first = live.first == 0 ? rows_int(rows, 0) : live.first;
         live.count++;
+        bool quiet = rows_int(rows, 3) != 0, asked = rows_text(rows, 2).len > 0;
+        live.compacts = quiet && !asked ? rows_int(rows, 0) : live.compacts;
         if (state.len != 6 || memcmp(state.data, "queued", 6) != 0) {
             live.running = rows_int(rows, 0);
-            live.session.asked = rows_text(rows, 2).len > 0;
+            live.session.asked = asked;
+            live.session.quiet = quiet;
         }
     }
     live.session.busy = live.count > 0;
@@ -193,6 +198,7 @@ static struct err insert_question(struct tx *tx, struct session_row *session,
 }
 
 struct place {
+    enum message_role role;
     int64_t run, question; /* ids */
     int64_t variant;
 };
@@ -201,7 +207,7 @@ static struct err reserve_answer(struct tx *tx, struct session_row *session,
                                  const struct turn_message *message, const struct place *place,
                                  int64_t *ret_id) {
     struct message_row row = {.message = {message->answer.text, strlen(message->answer.text)},
-                              .role = ROLE_ASSISTANT,
+                              .role = place->role,
                               .status = MESSAGE_RESERVED,
                               .run = place->run,
                               .reply_to = place->question,
@@ -235,7 +241,8 @@ struct err turns__make(struct tx *tx, struct session_row *session,
     err = insert_question(tx, session, message, &what, &question);
     row.question = question.id;
     if (!err_failed(err)) {
-        const struct place place = {.run = row.run, .question = question.id};
+        const struct place place = {
+            .role = ROLE_ASSISTANT, .run = row.run, .question = question.id};
         err = reserve_answer(tx, session, message, &place, &row.answer);
     }
     return err_failed(err) ? err : turns__insert(tx, &row);
@@ -255,8 +262,27 @@ struct err turns__make_again(struct tx *tx, struct session_row *session,
         return err;
     }
     row.run = ret_run->id;
-    const struct place place = {
-        .run = row.run, .question = variant->question, .variant = variant->number};
+    const struct place place = {.role = ROLE_ASSISTANT,
+                                .run = row.run,
+                                .question = variant->question,
+                                .variant = variant->number};
+    err = reserve_answer(tx, session, message, &place, &row.answer);
+    return err_failed(err) ? err : turns__insert(tx, &row);
+}
+
+struct err turns__make_compact(struct tx *tx, struct session_row *session,
+                               const struct turn_message *message, struct run_row *ret_run) {
+    struct turn_row row = {.trigger = TRIGGER_COMPACT,
+                           .session = session->id,
+                           .model = model_of(message, session),
+                           .calls_max = TURN_CALLS_MAX,
+                           .last = {"", 0}};
+    struct err err = submit_run(tx, session, message, ret_run);
+    if (err_failed(err)) {
+        return err;
+    }
+    row.run = ret_run->id;
+    const struct place place = {.role = ROLE_SYSTEM, .run = row.run};
     err = reserve_answer(tx, session, message, &place, &row.answer);
     return err_failed(err) ? err : turns__insert(tx, &row);
 }
@@ -339,6 +365,16 @@ struct err turns__idle(struct tx *tx, const struct session_row *session, struct 
     struct turn_accepted busy;
     struct err err = look(tx, session->id, &live);
     return err_failed(err) || live.count == 0 ? err : refuse(tx, &live, &busy, why);
+}
+
+struct err turns__compacting(struct tx *tx, const struct session_row *session, bool *ret_found,
+                             struct run_row *ret_run) {
+    struct live live;
+    *ret_found = false;
+    struct err err = look(tx, session->id, &live);
+    return err_failed(err) || live.compacts == 0
+               ? err
+               : runs__find_id(tx, live.compacts, ret_found, ret_run);
 }
 
 static struct err decide(struct tx *tx, struct session_row *session,

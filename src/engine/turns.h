@@ -281,6 +281,7 @@ struct prompt_fold {
 struct prompt_folded {
     int64_t message; /* id of the last of them; 0: there is none. */
     size_t bytes;    /* Of what they say. */
+    bool more;       /* What is left is longer than what should be kept. */
 };
 MUST_CHECK struct err tx_prompt_fold(struct tx *tx, const struct turn_key *key,
                                      const struct prompt_fold *fold, struct text *transcript,
@@ -294,10 +295,28 @@ struct turn_compacted {
     struct usage usage;
     struct usage_cost cost;
     int64_t tries;
+    /* Of a turn that only does this: */
+    bool more; /* Another round follows. */
+    enum run_cause
+        failure; /* CAUSE_NONE: it succeeded; without a message, there was nothing to do. */
+    struct bytes sentence;
 };
-/* The summary stands for those messages from this commit on. *ret_late: the turn has moved on. */
+/* The summary stands for those messages from this commit on. plan->late: the turn has moved on. A
+ * turn that only does this is told what is next, or ends. */
 MUST_CHECK struct err tx_turn_compacted(struct tx *tx, const struct turn_compacted *compacted,
-                                        bool *ret_late);
+                                        struct turn_plan *plan);
+
+/* On demand: a turn of its own, behind nothing. */
+struct turn_compact {
+    struct session_key session;
+    struct bytes model_default; /* "": there is none. */
+    struct id run, message;     /* Used if they are needed; the message tells what came of it. */
+    struct run_bounds bounds;
+};
+/* *ret_run: the one that begins, or that does it already. ERR_NOT_FOUND; ERR_TURN_IN_PROGRESS, with
+ * the run in `why`; ERR_MODEL_UNKNOWN. */
+MUST_CHECK struct err tx_turn_compact(struct tx *tx, const struct turn_compact *what,
+                                      struct run_row *ret_run, struct why *why);
 
 /* --- Memory ----------------------------------------------------------------------------------- */
 

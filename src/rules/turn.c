@@ -79,6 +79,9 @@ struct turn_step turn_next(const struct turn_facts *facts) {
     if (facts->stop != CAUSE_NONE) {
         return end_with(facts->stop);
     }
+    if (facts->compacts) {
+        return (struct turn_step){.next = TURN_NEXT_COMPACT};
+    }
     if (facts->ready + facts->running + facts->asking + facts->reviewing > 0) {
         return next_tools(facts);
     }

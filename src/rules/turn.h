@@ -69,6 +69,7 @@ enum {
 enum turn_check { TURN_CHECK_NONE, TURN_CHECK_RUNS, TURN_CHECK_ENDED /* Nobody has its result. */ };
 struct turn_facts {
     enum run_cause stop; /* It was asked to end, and why; CAUSE_NONE: not asked. */
+    bool compacts;       /* It only makes the conversation shorter, until it is told an end. */
     bool answered;       /* The last call of the model came with an answer and no tool call. */
     bool last;           /* That was the call that was told to be the last. */
     bool steered;        /* Messages wait to join. */
@@ -92,6 +93,7 @@ enum turn_next {
     TURN_NEXT_WAIT,      /* For tools that run. */
     TURN_NEXT_PARK,      /* For somebody. */
     TURN_NEXT_CHECK,     /* What was written: begins a check, or fetches its result. */
+    TURN_NEXT_COMPACT,   /* A model summarises what was said. */
     TURN_NEXT_END,
 };
 struct turn_step {

@@ -115,3 +115,105 @@ test("an edit of what a summary stands for makes it void", async (t) => {
   await talk(turns, listener, 1);
   assert.ok(events(listener, "context_compacted").length > before);
 });
+
+// --- On demand -----------------------------------------------------------------------------------
+
+/** Asks for it, and waits: {run, end, message}. */
+async function compact(turns, listener) {
+  const answer = await turns.ask("POST", `/sessions/${listener.session}/compact`);
+  assert.equal(answer.status, 202, answer.text);
+  const end = await listener.ended(answer.json.id);
+  const all = await turns.messages(listener.session);
+  return { run: answer.json.id, end, note: all.find((one) => one.run === answer.json.id) };
+}
+
+test("on demand all that was said becomes a summary, and a note of it stays", async (t) => {
+  const turns = await open(t, [say("SUMMARY")]);
+  const listener = await turns.listen();
+  await talk(turns, listener, 2);
+  const { end, note } = await compact(turns, listener);
+  assert.deepEqual([end.state, end.cause], ["succeeded", "completed"]);
+  assert.equal(note.role, "system");
+  assert.match(textOf(note), /about \d{4} tokens became \d+/);
+  assert.equal((await turns.get(`/sessions/${listener.session}`)).state, "idle");
+  await turns.turn(listener, say("short"));
+  assert.ok((await prompts(turns, listener.session)).at(-1) < 1500);
+  assert.equal((await turns.messages(listener.session)).length, 7); // Messages stay.
+  const { items } = await turns.get("/usage?by=category");
+  assert.equal(items.find((row) => row.category === "compaction").usage.calls, 1);
+});
+
+test("a second request joins the first, and messages wait for it", async (t) => {
+  const turns = await open(t, ["delay: 4s", say("SUMMARY")]);
+  const listener = await turns.listen();
+  await talk(turns, listener, 1);
+  const ask = () => turns.ask("POST", `/sessions/${listener.session}/compact`);
+  const first = await ask(), second = await ask();
+  assert.equal(second.json.id, first.json.id);
+  await listener.until("turn_started", (data) => data.run === first.json.id);
+  assert.equal((await turns.get(`/sessions/${listener.session}`)).state, "compacting");
+  const steered = await turns.send(listener.session, say("after it"), { policy: "steer" });
+  assert.deepEqual([steered.state, steered.decision], ["queued", "queued"]);
+  assert.equal((await listener.ended(first.json.id)).state, "succeeded");
+  assert.equal((await listener.ended(steered.run)).state, "succeeded");
+});
+
+test("during a turn it is refused with its run; it can be stopped like one", async (t) => {
+  const turns = await open(t, ["delay: 600s"]);
+  const listener = await turns.listen();
+  await talk(turns, listener, 1);
+  const { run } = await turns.send(listener.session, script(say("busy"), "delay: 600s"));
+  await listener.until("delta", (data) => data.run === run);
+  const refused = await turns.ask("POST", `/sessions/${listener.session}/compact`);
+  assert.deepEqual([refused.status, refused.json.code], [409, "turn_in_progress"]);
+  assert.match(refused.json.detail, new RegExp(run));
+  await turns.ask("POST", `/sessions/${listener.session}/stop`);
+  await listener.ended(run);
+  const begun = await turns.ask("POST", `/sessions/${listener.session}/compact`);
+  await listener.until("turn_started", (data) => data.run === begun.json.id);
+  assert.equal((await turns.ask("POST", `/sessions/${listener.session}/stop`)).status, 200);
+  assert.equal((await listener.ended(begun.json.id)).state, "cancelled");
+  assert.equal((await turns.turn(listener, say("well"))).end.state, "succeeded");
+});
+
+test("one that fails leaves everything as it was, and says why", async (t) => {
+  const turns = await open(t, ["fail: auth"]);
+  const listener = await turns.listen();
+  await talk(turns, listener, 2);
+  const { end } = await compact(turns, listener);
+  assert.deepEqual([end.state, end.cause], ["failed", "compaction_failed"]);
+  assert.ok(end.note.length > 0);
+  assert.equal(events(listener, "context_compacted").length, 0);
+  await turns.turn(listener, say("short"));
+  assert.ok((await prompts(turns, listener.session)).at(-1) > 4000);
+  const empty = await turns.listen();
+  const nothing = await compact(turns, empty);
+  assert.equal(nothing.end.state, "succeeded");
+  assert.match(textOf(nothing.note), /nothing to summarise/);
+});
+
+test("a kill in the middle of it leaves no trace but the one that follows", async (t) => {
+  const turns = await open(t, ["delay: 1s", say("SUMMARY")]);
+  const listener = await turns.listen();
+  await talk(turns, listener, 2);
+  const { json } = await turns.ask("POST", `/sessions/${listener.session}/compact`);
+  await listener.until("turn_started", (data) => data.run === json.id);
+  await turns.daemon.kill();
+  await turns.daemon.start();
+  await listener.open();
+  assert.equal((await listener.ended(json.id)).state, "succeeded");
+  assert.equal(events(listener, "context_compacted").length, 1);
+  assert.equal((await turns.get(`/sessions/${listener.session}`)).state, "idle");
+});
+
+test("an answer that is asked for again is no longer in a summary", async (t) => {
+  const turns = await open(t, [say("SUMMARY")]);
+  const listener = await turns.listen();
+  await talk(turns, listener, 2);
+  await compact(turns, listener);
+  const last = (await turns.messages(listener.session)).filter((one) => one.role === "assistant");
+  const again = await turns.ask("POST", `/messages/${last.at(-1).id}/regenerate`);
+  assert.equal(again.status, 201, again.text);
+  assert.equal((await listener.ended(again.json.run)).state, "succeeded");
+  assert.ok((await prompts(turns, listener.session)).at(-1) > 4000);
+});

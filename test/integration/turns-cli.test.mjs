@@ -68,6 +68,21 @@ test("chat in a pipe answers each line", async (t) => {
   assert.deepEqual([code, stdout], [0, "one\ntwo\n"]);
 });
 
+test("a session is compacted from a shell, and from a chat", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen();
+  await turns.turn(listener, script(`say: ${"long ".repeat(2000)}`));
+  const compact = await turns.daemon.cli(["session", "compact", listener.session]);
+  assert.deepEqual([compact.code, compact.stderr], [0, ""]);
+  assert.match(compact.stdout, /^What was said so far is .*: about \d+ tokens became \d+\.\n$/);
+  const input = `/compact\n${say("on")}\n`;
+  const chat = await turns.daemon.cli(["chat", "-s", listener.session], { input });
+  assert.deepEqual([chat.code, chat.stdout], [0, "[There is nothing to summarise.]\non\n"]);
+  const gone = await turns.daemon.cli(["session", "compact", `ses_${"0".repeat(26)}`]);
+  assert.notEqual(gone.code, 0);
+  assert.match(gone.stderr, /there is no session with that id/);
+});
+
 test("what a model says controls no terminal", async (t) => {
   const turns = await Turns.open(t);
   const said = say("a\u009b31mb\u0090c\u007fd\u001b[2Je\u00a0é");

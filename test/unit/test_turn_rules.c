@@ -176,6 +176,21 @@ static void what_was_written_is_checked_before_the_model_is_asked(void **state) 
     assert_int_equal(turn_next(&facts).next, TURN_NEXT_END);
 }
 
+static void what_only_makes_it_shorter_asks_for_nothing_else(void **state) {
+    (void)state;
+    struct turn_facts facts = fresh();
+    facts.compacts = true;
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_COMPACT);
+    facts.calls = facts.calls_max;
+    facts.steered = true;
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_COMPACT);
+    facts.stop = CAUSE_STOPPED;
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_END);
+    const struct turn_session session = {.busy = true, .begun = true, .quiet = true};
+    assert_int_equal(turn_decide(TURN_STEER, &session), TURN_DECIDE_QUEUE);
+    assert_int_equal(turn_decide(TURN_INTERRUPT, &session), TURN_DECIDE_STOP);
+}
+
 static void a_review_decides_only_with_a_clear_answer(void **state) {
     (void)state;
     static const struct {
@@ -271,6 +286,7 @@ int main(void) {
         cmocka_unit_test(failing_calls_are_told_once_and_then_end_it),
         cmocka_unit_test(many_calls_that_fail_at_once_are_told_before_they_end_it),
         cmocka_unit_test(what_was_written_is_checked_before_the_model_is_asked),
+        cmocka_unit_test(what_only_makes_it_shorter_asks_for_nothing_else),
         cmocka_unit_test(a_review_decides_only_with_a_clear_answer),
         cmocka_unit_test(what_is_reviewed_goes_on_side_by_side),
         cmocka_unit_test(the_same_call_again_and_again_is_told_once_and_then_ends_it),
