@@ -118,6 +118,7 @@ static const char say_body[] =
     "{\"type\":\"object\",\"required\":[\"text\"],\"additionalProperties\":false,\"properties\":{"
     "\"text\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":1048576},"
     "\"client_id\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":100},"
+    "\"attachments\":{\"type\":\"array\",\"maxItems\":16,\"items\":{\"type\":\"string\"}},"
     "\"policy\":{\"enum\":[\"enqueue\",\"reject\",\"interrupt\",\"rollback\",\"steer\"]},"
     "\"model\":{\"type\":\"string\"}}}";
 static const char say_answer[] =

@@ -188,6 +188,7 @@ static void say_done(struct err result, void *ctx) {
 static struct err read_body(const struct exchange *exchange, struct turn_message *message,
                             struct why *why) {
     const char *text = NULL, *client = NULL, *policy = NULL, *model = NULL;
+    json_t *attachments = NULL;
     const struct json_field fields[] = {
         {.name = "text",
          .kind = JSON_KIND_TEXT,
@@ -201,6 +202,10 @@ static struct err read_body(const struct exchange *exchange, struct turn_message
          .max = MESSAGE_CLIENT_ID_MAX,
          .text = &client},
         {.name = "policy", .kind = JSON_KIND_TEXT, .text = &policy},
+        {.name = "attachments",
+         .kind = JSON_KIND_TEXTS,
+         .max = TURN_IMAGES_MAX,
+         .value = &attachments},
         {.name = "model",
          .kind = JSON_KIND_TEXT,
          .min = 3,
@@ -214,11 +219,63 @@ static struct err read_body(const struct exchange *exchange, struct turn_message
     message->text = bytes_of(text);
     message->client = bytes_of(client);
     message->model = bytes_of(model);
+    for (size_t i = 0; i < json_array_size(attachments); i++) {
+        const char *id = json_string_value(json_array_get(attachments, i));
+        message->attachments[message->attachment_count++] = bytes_of(id);
+    }
     if (policy != NULL && !turn_policy_find(bytes_of(policy), &message->policy)) {
         why_set(why, "policy: one of enqueue, reject, interrupt, rollback, steer");
         return err_make(ERR_BAD_FIELD, "turns: policy");
     }
     return ERR_OK;
+}
+
+/* --- Images ----------------------------------------------------------------------------------- */
+
+struct seeing {
+    struct say_op *say;
+    char model[SESSION_MODEL_MAX + 1]; /* Of the session; "": none. */
+};
+
+static struct err seeing_run(struct tx *tx, void *ctx) {
+    struct seeing *seeing = ctx;
+    struct session_row session;
+    bool found = false;
+    struct err err = tx_session_find(tx, &seeing->say->message.session, &found, &session);
+    if (!err_failed(err) && found && session.model.len < sizeof seeing->model) {
+        memcpy(seeing->model, session.model.data, session.model.len);
+        seeing->model[session.model.len] = '\0';
+    }
+    return err; /* One that is not there is refused with the message. */
+}
+
+/* Before anything is stored. A model that nobody knows enough about is shown what it was given. */
+static void seeing_done(struct err result, void *ctx) {
+    struct seeing *seeing = ctx;
+    struct say_op *say = seeing->say;
+    struct turn_message *message = &say->message;
+    struct bytes model = message->model.len > 0     ? message->model
+                         : seeing->model[0] != '\0' ? bytes_of(seeing->model)
+                                                    : message->model_default;
+    struct model_info info;
+    const struct models *models = connections_models(say->api->connections);
+    if (!err_failed(result) && models_info(models, model, &info) &&
+        info.facts.vision == ABILITY_NO) {
+        why_set(&say->op.why, "%.*s sees no images", (int)model.len, model.data);
+        result = err_make(ERR_MODEL_WITHOUT_IMAGES, "turns: images");
+    }
+    mem_free(seeing);
+    if (err_failed(result)) {
+        say_end(say, result);
+    } else {
+        store_write(say->api->store, say_run, say_done, say);
+    }
+}
+
+static void look_for_eyes(struct say_op *say) {
+    struct seeing *seeing = mem_new(sizeof *seeing);
+    seeing->say = say;
+    store_read(say->api->store, seeing_run, seeing_done, seeing);
 }
 
 static void begin_wait(struct say_op *say, int64_t wait_s) {
@@ -259,5 +316,9 @@ void turns__say(struct exchange *exchange, void *ctx) {
     if (wait_s > 0) {
         begin_wait(op, wait_s);
     }
-    store_write(api->store, say_run, say_done, op);
+    if (message.attachment_count > 0) {
+        look_for_eyes(op);
+    } else {
+        store_write(api->store, say_run, say_done, op);
+    }
 }

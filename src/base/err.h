@@ -36,6 +36,7 @@
     X(BAD_PATTERN, "bad_pattern", 400, 2, "The pattern is not a valid regular expression")         \
     X(NOT_A_USER_MESSAGE, "not_a_user_message", 400, 2, "Only messages of the user can be edited") \
     X(BAD_IMAGE, "bad_image", 400, 2, "The body is not an image that is taken here")               \
+    X(MODEL_WITHOUT_IMAGES, "model_without_images", 400, 2, "The model sees no images")            \
     X(CURSOR_AHEAD, "cursor_ahead", 400, 2, "The cursor is ahead of the stream")                   \
     X(BAD_HOST, "bad_host", 421, 4, "The Host header does not name this daemon")                   \
     X(BAD_ORIGIN, "bad_origin", 403, 4, "Requests from this Origin are refused")                   \

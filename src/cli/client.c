@@ -188,8 +188,8 @@ static void request_write(const struct client *client, const struct client_reque
                   request->websocket_key);
     }
     if (request->body.len > 0) {
-        text_addf(text, "Content-Type: application/json\r\nContent-Length: %zu\r\n",
-                  request->body.len);
+        text_addf(text, "Content-Type: %s\r\nContent-Length: %zu\r\n",
+                  request->type != NULL ? request->type : "application/json", request->body.len);
     }
     text_add_str(text, "\r\n");
     text_add(text, request->body.data, request->body.len);

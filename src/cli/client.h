@@ -34,6 +34,7 @@ void client_hang_up(struct client *client); /* The next request connects anew. *
 struct client_request {
     const char *method, *target;
     struct bytes body;         /* Empty: none. */
+    const char *type;          /* Of the body; NULL: application/json. */
     const char *key;           /* Idempotency-Key; NULL: none. */
     const char *accept;        /* NULL: application/json. */
     const char *websocket_key; /* Asks for a WebSocket; NULL: no. */

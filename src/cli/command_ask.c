@@ -28,6 +28,11 @@ static const struct flag ask_flags[] = {
      .kind = FLAG_TEXT,
      .value = "DIR",
      .about = "The folder that its tools work in [none: it gets no tools for files]."},
+    {.name = "image",
+     .letter = 'i',
+     .kind = FLAG_LIST,
+     .value = "FILE",
+     .about = "An image that belongs to the question; may be given again."},
     {.name = NULL},
 };
 
@@ -83,14 +88,34 @@ struct asking {
     const char *question;
 };
 
+static struct err attach_images(const struct asking *asking, const char *session, json_t *images) {
+    const struct args *args = &asking->invocation->args;
+    struct err err = ERR_OK;
+    unsigned at = 0;
+    const char *path = args_next(args, "image", &at);
+    for (; !err_failed(err) && path != NULL; path = args_next(args, "image", &at)) {
+        AUTO(mem_release) char *id = NULL;
+        err = session_attach(asking->talk, session, path, &id, &asking->invocation->why);
+        if (!err_failed(err)) {
+            (void)json_array_append_new(images, json_string(id));
+        }
+    }
+    return err;
+}
+
 static struct err ask_in(const struct asking *asking, const char *session) {
     struct invocation *invocation = asking->invocation;
     AUTO(mem_release) char *run = NULL;
+    AUTO(json_release) json_t *images = json_array();
     int64_t after = 0;
-    struct err err = session_head(asking->talk, session, &after, &invocation->why);
+    struct err err = attach_images(asking, session, images);
+    if (!err_failed(err)) {
+        err = session_head(asking->talk, session, &after, &invocation->why);
+    }
     const struct session_say say = {.session = session,
                                     .text = asking->question,
-                                    .model = args_text(&invocation->args, "model")};
+                                    .model = args_text(&invocation->args, "model"),
+                                    .images = images};
     if (!err_failed(err)) {
         err = session_say(asking->talk, &say, &run, &invocation->why);
     }

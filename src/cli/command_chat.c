@@ -42,6 +42,7 @@ struct chat {
     char *model;   /* Owned: of the messages to come; NULL: the session's. */
     int64_t seq;
     bool over;
+    json_t *images; /* Owned: of the next message. */
 };
 
 /* --- The session ------------------------------------------------------------------------------ */
@@ -114,14 +115,26 @@ static struct err watch_turn(struct chat *chat, const char *run) {
 
 static struct err say(struct chat *chat, const char *text) {
     AUTO(mem_release) char *run = NULL;
-    const struct session_say what = {.session = chat->session, .text = text, .model = chat->model};
+    const struct session_say what = {
+        .session = chat->session, .text = text, .model = chat->model, .images = chat->images};
     struct err err = session_say(chat->talk, &what, &run, &chat->invocation->why);
+    (void)json_array_clear(chat->images);
     return err_failed(err) ? err : watch_turn(chat, run);
 }
 
 /* --- Commands --------------------------------------------------------------------------------- */
 
 static struct err do_help(struct chat *chat, const char *rest);
+
+static struct err do_image(struct chat *chat, const char *rest) {
+    AUTO(mem_release) char *id = NULL;
+    struct err err = session_attach(chat->talk, chat->session, rest, &id, &chat->invocation->why);
+    if (!err_failed(err)) {
+        (void)json_array_append_new(chat->images, json_string(id));
+        puts("[it goes with the next message]");
+    }
+    return err;
+}
 
 static struct err do_quit(struct chat *chat, const char *rest) {
     (void)rest; /* It takes nothing. */
@@ -193,6 +206,7 @@ static const struct {
 } commands[] = {
     {"compact", "summarise what was said, for the model; the messages stay", do_compact},
     {"help", "what can be said with a slash", do_help},
+    {"image", "FILE: show an image with the next message", do_image},
     {"model", "NAME: ask this model from now on; without NAME, the session's", do_model},
     {"new", "[TITLE]: begin another session", do_new},
     {"quit", "leave; the session stays", do_quit},
@@ -270,6 +284,7 @@ static struct err chat_run(struct invocation *invocation) {
     }
     struct chat chat = {.invocation = invocation,
                         .talk = &talk,
+                        .images = json_array(),
                         .seen = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1};
     lines_init(&chat.lines, STDIN_FILENO, talk.interrupt_fd);
     edit_line_init(&chat.edit, talk.interrupt_fd);
@@ -285,6 +300,7 @@ static struct err chat_run(struct invocation *invocation) {
     }
     edit_line_done(&chat.edit);
     lines_done(&chat.lines);
+    json_decref(chat.images);
     mem_free(chat.session);
     mem_free(chat.model);
     return err;

@@ -14,6 +14,7 @@
 #include "cli/cli.h"
 #include "cli/lines.h"
 #include "cli/paint.h"
+#include "cli/session_say.h"
 #include "cli/talk.h"
 
 /* LIVE: text as it comes, and what the tools do. FINAL: nothing but the last step's text, at the
@@ -37,21 +38,5 @@ struct turn_outcome {
 };
 void turn_outcome_done(struct turn_outcome *outcome); /* For AUTO; zeroed is fine. */
 MUST_CHECK struct err turn_watch(const struct turn_watch *watch, struct turn_outcome *ret_outcome);
-
-/* Creates a session; *ret_id is owned (mem_free). */
-struct session_wish {
-    const char *model, *root, *title; /* NULL: none. */
-};
-MUST_CHECK struct err session_make(struct talk *talk, const struct session_wish *wish,
-                                   char **ret_id, struct why *why);
-/* Says something in it; *ret_run is owned. `policy` NULL: enqueue. */
-struct session_say {
-    const char *session, *text, *model, *policy;
-};
-MUST_CHECK struct err session_say(struct talk *talk, const struct session_say *say, char **ret_run,
-                                  struct why *why);
-/* Where the session's stream ends now. */
-MUST_CHECK struct err session_head(struct talk *talk, const char *session, int64_t *ret_seq,
-                                   struct why *why);
 
 #endif

@@ -74,6 +74,11 @@ char *blobs_path(const struct blobs *blobs, const char *hash) {
     return datadir_path(blobs->folder, hash);
 }
 
+char *blob_path(const char *data, const char *hash) {
+    AUTO(mem_release) char *folder = datadir_path(data, "blobs");
+    return datadir_path(folder, hash);
+}
+
 /* A file of that name and length was written whole: names come by rename, after a sync. */
 static bool is_there(const char *path, size_t len) {
     struct stat found;

@@ -58,6 +58,9 @@ void blobs_sweep(struct blobs *blobs);
 /* DIR/blobs/HASH, for who reads it in the pool; end: mem_free. */
 MUST_CHECK char *blobs_path(const struct blobs *blobs, const char *hash);
 
+/* The same, for who knows the data directory alone. */
+MUST_CHECK char *blob_path(const char *data, const char *hash);
+
 /* By its first bytes; NULL: none of the four. */
 const char *blob_media(struct bytes bytes);
 

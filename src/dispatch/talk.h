@@ -98,6 +98,7 @@ struct talk {
     char maker[16];
     struct said said;
     struct model_result result;
+    bool blind;       /* The model sees no images. */
     bool interrupted; /* The call was cancelled by us. */
     bool printed;     /* What it said has changed since it was heard: calls were in its text. */
 

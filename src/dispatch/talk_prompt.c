@@ -10,7 +10,9 @@
  * pool; then the rows, on a reader thread, which makes the request. */
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/memory.h"
+#include "dispatch/blobs.h"
 #include "dispatch/talk.h"
 #include "dispatch/toolplace.h"
 #include "tool/context_files.h"
@@ -107,7 +109,50 @@ struct reading {
     enum prompt_role role; /* Of the message that was begun last. */
     bool begun;
     size_t left_out; /* Calls and results that no provider would take. */
+    size_t images;   /* Bytes of those that are shown. */
 };
+
+/* --- Images ----------------------------------------------------------------------------------- */
+
+enum { IMAGES_MAX = 32 << 20 /* Bytes in one prompt, as they are sent. */ };
+
+/* Why it is not shown; NULL: its bytes are in `encoded`. */
+static const char *read_image(struct reading *reading, const struct prompt_part *part,
+                              struct text *encoded) {
+    const struct turns_options *options = &reading->talk->turns->options;
+    const struct world *world = loop_world(options->loop);
+    if (reading->talk->blind) {
+        return "this model sees none";
+    }
+    AUTO(mem_release) char *hash = mem_copy(part->text.data, part->text.len);
+    AUTO(mem_release) char *path = blob_path(options->data_dir, hash);
+    AUTO(mem_release) char *content = NULL;
+    size_t len = 0;
+    if (err_failed(world->file_read(world->ctx, path, IMAGES_MAX, &content, &len))) {
+        return "its file cannot be read";
+    }
+    base64_add(encoded, (struct bytes){content, len});
+    if (text_failed(encoded) || reading->images + encoded->len > IMAGES_MAX) {
+        return "there are too many before it";
+    }
+    reading->images += encoded->len;
+    return NULL;
+}
+
+static void add_image(struct reading *reading, const struct prompt_part *part) {
+    AUTO(text_done) struct text encoded;
+    text_init(&encoded, IMAGES_MAX);
+    const char *why = read_image(reading, part, &encoded);
+    if (why == NULL) {
+        const struct model_part image = {
+            .kind = MODEL_PART_IMAGE, .name = part->name, .text = {encoded.data, encoded.len}};
+        model_request_add_part(reading->talk->request, &image);
+        return;
+    }
+    text_clear(&encoded);
+    text_addf(&encoded, "[drover: an image is not shown, since %s]", why);
+    model_request_add_text(reading->talk->request, (struct bytes){encoded.data, encoded.len});
+}
 
 static struct err read_part(void *ctx, const struct prompt_part *part) {
     static const enum model_role roles[] = {[PROMPT_USER] = MODEL_USER,
@@ -116,8 +161,7 @@ static struct err read_part(void *ctx, const struct prompt_part *part) {
     static const enum model_part_kind kinds[] = {[PROMPT_TEXT] = MODEL_PART_TEXT,
                                                  [PROMPT_THINKING] = MODEL_PART_THINKING,
                                                  [PROMPT_CALL] = MODEL_PART_TOOL_CALL,
-                                                 [PROMPT_RESULT] = MODEL_PART_TOOL_RESULT,
-                                                 [PROMPT_IMAGE] = MODEL_PART_IMAGE};
+                                                 [PROMPT_RESULT] = MODEL_PART_TOOL_RESULT};
     struct reading *reading = ctx;
     struct model_request *request = reading->talk->request;
     if (!reading->begun || part->opens || part->role != reading->role) {
@@ -125,6 +169,10 @@ static struct err read_part(void *ctx, const struct prompt_part *part) {
     }
     reading->begun = true;
     reading->role = part->role;
+    if (part->kind == PROMPT_IMAGE) {
+        add_image(reading, part);
+        return ERR_OK;
+    }
     struct model_part of_model = {.kind = kinds[part->kind],
                                   .text = part->text,
                                   .id = part->id,
@@ -145,6 +193,7 @@ static struct err read_tx(struct tx *tx, void *ctx) {
     request->first = request->last = NULL;
     request->message_count = 0;
     reading->begun = false;
+    reading->images = 0;
     struct err err = tx_prompt_each(tx, &reading->key, read_part, reading);
     reading->left_out = err_failed(err) ? 0 : model_request_mend(request);
     return err_failed(err) ? err : talk__tail_end(tx, reading->talk, request);
@@ -202,6 +251,9 @@ static void system_done(struct pool_job *job) {
 }
 
 void talk__prepare(struct talk *talk) {
+    struct model_info info;
+    bool known = models_info(talk->turns->options.models, talk->plan.model, &info);
+    talk->blind = known && info.facts.vision == ABILITY_NO;
     talk->request = model_request_new(talk->plan.model);
     talk->request->choice = talk->plan.last ? MODEL_CHOICE_NONE : MODEL_CHOICE_AUTO;
     talk->away = true;

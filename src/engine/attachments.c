@@ -114,6 +114,14 @@ struct err tx_attachment_add(struct tx *tx, const struct attachment_new *what,
     return err;
 }
 
+struct err tx_attachment_give(struct tx *tx, const struct session_row *session,
+                              struct bytes attachment, bool *ret_found,
+                              struct attachment_row *ret_row) {
+    const struct attachment_key key = {.owner = session->owner, .attachment = attachment};
+    struct err err = tx_attachment_find(tx, &key, ret_found, ret_row);
+    return err_failed(err) || !*ret_found ? err : use(tx, ret_row->id, session->id);
+}
+
 struct err tx_attachment_known(struct tx *tx, struct bytes hash, bool *ret_known) {
     const struct arg args[] = {arg_text(hash)};
     const struct run_ask ask = {.sql = "SELECT 1 FROM attachments WHERE hash = $1 LIMIT 1",

@@ -12,7 +12,11 @@
 
 #include "base/utf8.h"
 
-enum { BYTES_PER_TOKEN = 4, KEY_BYTES = 24 /* Of what stands around a piece. */ };
+enum {
+    BYTES_PER_TOKEN = 4,
+    KEY_BYTES = 24,     /* Of what stands around a piece. */
+    IMAGE_BYTES = 6000, /* What an image counts as. */
+};
 
 struct folding {
     int64_t own; /* id of the first message that is the turn's own. */
@@ -25,7 +29,9 @@ struct folding {
 };
 
 static size_t size_of(const struct prompt_part *part) {
-    return part->kind == PROMPT_THINKING ? 0 : part->text.len + part->name.len + KEY_BYTES;
+    return part->kind == PROMPT_THINKING ? 0
+           : part->kind == PROMPT_IMAGE  ? IMAGE_BYTES
+                                         : part->text.len + part->name.len + KEY_BYTES;
 }
 
 /* --- How much --------------------------------------------------------------------------------- */
@@ -75,6 +81,10 @@ static struct err write_piece(void *ctx, const struct prompt_part *part) {
         return ERR_OK;
     }
     text_addf(text, "%s{\"%s\":", text->len > 1 ? "," : "", who[part->role]);
+    if (part->kind == PROMPT_IMAGE) {
+        text_add_str(text, "\"[an image]\"}");
+        return text_failed(text) ? err_make(ERR_OUT_OF_MEMORY, "turns: fold") : ERR_OK;
+    }
     if (part->name.len > 0) {
         text_add_json(text, part->name.data, part->name.len);
         text_add_str(text, ",\"says\":");

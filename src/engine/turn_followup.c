@@ -49,7 +49,8 @@ static struct err begin(struct tx *tx, struct session_row *session,
                                          .message = followup->message,
                                          .answer = followup->answer,
                                          .bounds = followup->bounds};
-    return turns__make(tx, session, &message, TRIGGER_NOTICE, ret_run);
+    struct why unused = {""}; /* It has no images. */
+    return turns__make(tx, session, &message, TRIGGER_NOTICE, ret_run, &unused);
 }
 
 static struct err follow_up(struct tx *tx, struct session_row *session,

@@ -187,6 +187,14 @@ static struct err read_text(struct reader *reader, const struct rows *rows) {
     return tell(reader, part);
 }
 
+/* It stands behind the words that it came with. */
+static struct err read_image(struct reader *reader, const struct rows *rows) {
+    struct prompt_part part = {
+        .role = PROMPT_USER, .kind = PROMPT_IMAGE, .name = rows_text(rows, COL_NAME)};
+    struct err err = read_data(reader, rows_text(rows, COL_DATA), "sha256", &part.text);
+    return err_failed(err) || part.text.len == 0 ? err : tell(reader, part);
+}
+
 static struct err read_row(struct reader *reader, const struct rows *rows) {
     struct bytes kind = rows_text(rows, COL_KIND);
     int64_t message = rows_int(rows, COL_MESSAGE), step = rows_int(rows, COL_STEP);
@@ -205,6 +213,9 @@ static struct err read_row(struct reader *reader, const struct rows *rows) {
     }
     if (is(kind, "tool")) {
         return read_card(reader, rows);
+    }
+    if (is(kind, "image")) {
+        return read_image(reader, rows);
     }
     bool shown = is(kind, "text") || is(kind, "notice") || is(kind, "steer");
     return shown ? read_text(reader, rows) : ERR_OK;

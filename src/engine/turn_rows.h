@@ -63,7 +63,7 @@ struct turn {
 /* A turn with its message and the place of its answer; not steered, not refused (turn_submit.c). */
 MUST_CHECK struct err turns__make(struct tx *tx, struct session_row *session,
                                   const struct turn_message *message, enum turn_trigger trigger,
-                                  struct run_row *ret_run);
+                                  struct run_row *ret_run, struct why *why);
 /* A turn that answers a message which is there, once more. Of `message` the texts, and the ids of
  * run, question and answer. */
 struct turn_variant {

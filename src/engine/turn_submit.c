@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "engine/attachments.h"
 
 enum { KEY_MAX = 80, LIVE_MAX = TURN_QUEUE_MAX + 8, COMMAND_MAX = 120, UNDONE_MAX = 256 << 10 };
 
@@ -176,9 +177,48 @@ struct question {
     int64_t run;
 };
 
+enum { IMAGE_DATA_MAX = 512 };
+
+static struct err write_image(struct tx *tx, const struct attachment_row *row,
+                              struct message_part *ret_part) {
+    AUTO(text_done) struct text data;
+    text_init(&data, IMAGE_DATA_MAX);
+    attachment_write_json(row, &data);
+    const char *copy =
+        text_failed(&data) ? NULL : arena_try_copy(tx_arena(tx), data.data, data.len);
+    if (copy == NULL) {
+        return err_make(ERR_OUT_OF_MEMORY, "turns: image");
+    }
+    *ret_part =
+        (struct message_part){.kind = PART_IMAGE, .name = row->media, .data = {copy, data.len}};
+    return ERR_OK;
+}
+
+static struct err find_images(struct tx *tx, const struct session_row *session,
+                              const struct turn_message *message, struct message_part *parts,
+                              struct why *why) {
+    struct err err = ERR_OK;
+    for (size_t i = 0; i < message->attachment_count && !err_failed(err); i++) {
+        const struct bytes *id = &message->attachments[i];
+        struct attachment_row row;
+        bool found = false;
+        err = tx_attachment_give(tx, session, *id, &found, &row);
+        if (!err_failed(err) && !found) {
+            why_set(why, "attachments: there is no %.*s", (int)(id->len < ID_SIZE ? id->len : 0),
+                    id->data);
+            err = err_make(ERR_BAD_FIELD, "turns: attachment");
+        }
+        if (!err_failed(err)) {
+            err = write_image(tx, &row, &parts[i]);
+        }
+    }
+    return err;
+}
+
 static struct err insert_question(struct tx *tx, struct session_row *session,
                                   const struct turn_message *message,
-                                  const struct question *question, struct message_row *ret_row) {
+                                  const struct question *question, struct message_row *ret_row,
+                                  struct why *why) {
     struct sha256_hex digest = digest_of(message);
     struct message_row row = {.message = {message->message.text, strlen(message->message.text)},
                               .role = question->role,
@@ -187,10 +227,13 @@ static struct err insert_question(struct tx *tx, struct session_row *session,
                               .active = true,
                               .client_id = message->client,
                               .client_digest = {digest.text, strlen(digest.text)}};
-    struct message_part part = {.kind = PART_TEXT, .text = message->text};
+    struct message_part parts[1 + TURN_IMAGES_MAX] = {{.kind = PART_TEXT, .text = message->text}};
     const struct message_insert what = {
-        .session = session, .row = &row, .parts = &part, .count = 1};
-    struct err err = messages__insert(tx, &what);
+        .session = session, .row = &row, .parts = parts, .count = 1 + message->attachment_count};
+    struct err err = find_images(tx, session, message, parts + 1, why);
+    if (!err_failed(err)) {
+        err = messages__insert(tx, &what);
+    }
     if (!err_failed(err)) {
         *ret_row = row;
     }
@@ -223,7 +266,7 @@ static struct err reserve_answer(struct tx *tx, struct session_row *session,
 
 struct err turns__make(struct tx *tx, struct session_row *session,
                        const struct turn_message *message, enum turn_trigger trigger,
-                       struct run_row *ret_run) {
+                       struct run_row *ret_run, struct why *why) {
     bool notice = trigger == TRIGGER_NOTICE;
     struct message_row question;
     struct turn_row row = {.trigger = trigger,
@@ -238,7 +281,7 @@ struct err turns__make(struct tx *tx, struct session_row *session,
     row.run = ret_run->id;
     const struct question what = {
         .role = notice ? ROLE_NOTICE : ROLE_USER, .status = MESSAGE_QUEUED, .run = row.run};
-    err = insert_question(tx, session, message, &what, &question);
+    err = insert_question(tx, session, message, &what, &question, why);
     row.question = question.id;
     if (!err_failed(err)) {
         const struct place place = {
@@ -338,12 +381,12 @@ static struct err list_undone(struct tx *tx, int64_t run, struct bytes *ret_list
 
 static struct err join(struct tx *tx, struct session_row *session,
                        const struct turn_message *message, const struct live *live,
-                       struct turn_accepted *accepted) {
+                       struct turn_accepted *accepted, struct why *why) {
     struct message_row row;
     bool found = false;
     const struct question what = {
         .role = ROLE_USER, .status = MESSAGE_STEERING, .run = live->running};
-    struct err err = insert_question(tx, session, message, &what, &row);
+    struct err err = insert_question(tx, session, message, &what, &row, why);
     return err_failed(err) ? err : runs__find_id(tx, live->running, &found, &accepted->run);
 }
 
@@ -394,7 +437,7 @@ static struct err decide(struct tx *tx, struct session_row *session,
         return err_make(ERR_TOO_MANY, "turns: queue");
     }
     if (accepted->decision == TURN_DECIDE_JOIN) {
-        return join(tx, session, message, &live, accepted);
+        return join(tx, session, message, &live, accepted, why);
     }
     if (accepted->decision == TURN_DECIDE_UNDO) {
         err = list_undone(tx, live.running, &accepted->undone);
@@ -404,8 +447,9 @@ static struct err decide(struct tx *tx, struct session_row *session,
     } else if (!err_failed(err) && accepted->decision == TURN_DECIDE_STOP) {
         err = stop_running(tx, live.running, CAUSE_INTERRUPTED);
     }
-    return err_failed(err) ? err
-                           : turns__make(tx, session, message, TRIGGER_MESSAGE, &accepted->run);
+    return err_failed(err)
+               ? err
+               : turns__make(tx, session, message, TRIGGER_MESSAGE, &accepted->run, why);
 }
 
 struct err tx_turn_submit(struct tx *tx, const struct turn_message *message,

@@ -40,11 +40,13 @@ enum {
 
 /* --- A message comes -------------------------------------------------------------------------- */
 
+enum { TURN_IMAGES_MAX = 16 }; /* Of one message. */
+
 struct turn_message {
     struct session_key session;
-    struct bytes client;             /* The client's own id of it; "": none. */
-    struct bytes text;               /* Not empty. */
-    const struct bytes *attachments; /* att_… */
+    struct bytes client;                       /* The client's own id of it; "": none. */
+    struct bytes text;                         /* Not empty. */
+    struct bytes attachments[TURN_IMAGES_MAX]; /* att_…, of the owner. */
     size_t attachment_count;
     struct bytes model;         /* "": as the session has it, else `model_default`. */
     struct bytes model_default; /* "": there is none. */
@@ -63,7 +65,7 @@ struct turn_accepted {
 };
 /* ERR_NOT_FOUND: no such session. ERR_TURN_IN_PROGRESS: `reject` while one runs, whose id is in
  * `why` and in ret_accepted->run; ERR_MESSAGE_EXISTS: that client id with other content.
- * ERR_TOO_MANY: the queue is full. */
+ * ERR_TOO_MANY: the queue is full; ERR_BAD_FIELD: there is no such attachment. */
 MUST_CHECK struct err tx_turn_submit(struct tx *tx, const struct turn_message *message,
                                      struct turn_accepted *ret_accepted, struct why *why);
 
@@ -261,7 +263,8 @@ struct prompt_part {
     bool opens;      /* The first part of its message. */
     bool failed;     /* RESULT. */
     bool open;       /* RESULT: there is none yet, the call has not ended. */
-    struct bytes text, id, name, signature, maker; /* As turn_item; RESULT: id of the call. */
+    /* As turn_item; RESULT: id of the call. IMAGE: name is its media type, text the SHA-256. */
+    struct bytes text, id, name, signature, maker;
 };
 /* What a model is shown of the session, oldest first, up to and with the running turn. `each` only
  * copies. */

@@ -170,7 +170,8 @@ size_t model_request_text_size(const struct model_request *request) {
     }
     for (const struct model_message *at = request->first; at != NULL; at = at->next) {
         for (const struct model_part *part = at->first; part != NULL; part = part->next) {
-            size += part->kind == MODEL_PART_IMAGE ? 0 : part->text.len + part->name.len;
+            size +=
+                part->kind == MODEL_PART_IMAGE ? IMAGE_TEXT_SIZE : part->text.len + part->name.len;
         }
     }
     return size;

@@ -19,6 +19,7 @@
 
 enum {
     REQUEST_SIZE_MAX = 64 << 20,
+    IMAGE_TEXT_SIZE = 6000, /* Of text that costs about what an image does. */
     REQUEST_MESSAGES_MAX = 20000,
     REQUEST_TOOLS_MAX = 512,
 };
@@ -122,7 +123,7 @@ size_t model_request_mend(struct model_request *request);
  * passes it over. */
 void model_request_set_tail(struct model_request *request, struct bytes text);
 
-/* The bytes of all texts of the prompt, images left out: what an estimate of tokens counts. */
+/* The bytes of all texts of the prompt, an image as so much: what an estimate of tokens counts. */
 size_t model_request_text_size(const struct model_request *request);
 
 #endif
