@@ -119,6 +119,7 @@ static const char say_body[] =
     "\"text\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":1048576},"
     "\"client_id\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":100},"
     "\"attachments\":{\"type\":\"array\",\"maxItems\":16,\"items\":{\"type\":\"string\"}},"
+    "\"schema\":{\"type\":\"object\"},"
     "\"policy\":{\"enum\":[\"enqueue\",\"reject\",\"interrupt\",\"rollback\",\"steer\"]},"
     "\"model\":{\"type\":\"string\"}}}";
 static const char say_answer[] =

@@ -9,6 +9,7 @@
 #include "api/op.h"
 #include "api/turns.h"
 #include "base/json.h"
+#include "base/json_schema.h"
 #include "base/memory.h"
 #include "engine/messages.h"
 #include "engine/turn_reply.h"
@@ -23,8 +24,9 @@ struct say_op {
     struct turns_api *api;
     struct turn_message message; /* Its texts are borrowed from the exchange, and from below. */
     struct default_model model;
-    struct text head;  /* Owned: of the answer, what was decided when the message came. */
-    char run[ID_SIZE]; /* Of the turn. */
+    struct text schema; /* Owned. */
+    struct text head;   /* Owned: of the answer, what was decided when the message came. */
+    char run[ID_SIZE];  /* Of the turn. */
     char stream[sizeof "session:" + ID_SIZE];
     uint64_t until_ns; /* The wait is over then; 0: there is none. */
     int64_t seq;       /* What the stream had when the turn was looked at. */
@@ -105,6 +107,7 @@ static void say_end(struct say_op *say, struct err result) {
     timer_stop(say->api->loop, &say->timer);
     op_answer(&say->op, result);
     text_done(&say->head);
+    text_done(&say->schema);
     mem_free(say);
 }
 
@@ -185,10 +188,29 @@ static void say_done(struct err result, void *ctx) {
 
 /* --- The request ------------------------------------------------------------------------------ */
 
+/* What does not compile here would fail every answer. */
+static struct err read_schema(const json_t *json, struct text *ret_schema, struct why *why) {
+    AUTO(json_schema_release) struct json_schema *schema = NULL;
+    struct why inner = {""};
+    text_init(ret_schema, TURN_SCHEMA_MAX);
+    struct err err = json_is_object(json) ? json_schema_compile(json, &schema, &inner)
+                                          : err_make(ERR_BAD_FIELD, "turns: schema");
+    if (err_failed(err)) {
+        why_set(why, "schema: %s", inner.text[0] != '\0' ? inner.text : "it must be an object");
+        return err;
+    }
+    err = json_write(json, ret_schema);
+    if (err_failed(err)) {
+        why_set(why, "schema: it is longer than %d bytes", TURN_SCHEMA_MAX);
+        return err_make(ERR_BAD_FIELD, "turns: schema");
+    }
+    return ERR_OK;
+}
+
 static struct err read_body(const struct exchange *exchange, struct turn_message *message,
-                            struct why *why) {
+                            struct text *ret_schema, struct why *why) {
     const char *text = NULL, *client = NULL, *policy = NULL, *model = NULL;
-    json_t *attachments = NULL;
+    json_t *attachments = NULL, *schema = NULL;
     const struct json_field fields[] = {
         {.name = "text",
          .kind = JSON_KIND_TEXT,
@@ -202,6 +224,7 @@ static struct err read_body(const struct exchange *exchange, struct turn_message
          .max = MESSAGE_CLIENT_ID_MAX,
          .text = &client},
         {.name = "policy", .kind = JSON_KIND_TEXT, .text = &policy},
+        {.name = "schema", .kind = JSON_KIND_ANY, .value = &schema},
         {.name = "attachments",
          .kind = JSON_KIND_TEXTS,
          .max = TURN_IMAGES_MAX,
@@ -216,6 +239,11 @@ static struct err read_body(const struct exchange *exchange, struct turn_message
     if (err_failed(err)) {
         return err;
     }
+    err = schema != NULL ? read_schema(schema, ret_schema, why) : ERR_OK;
+    if (err_failed(err)) {
+        return err;
+    }
+    message->schema = (struct bytes){ret_schema->data, ret_schema->len};
     message->text = bytes_of(text);
     message->client = bytes_of(client);
     message->model = bytes_of(model);
@@ -226,6 +254,10 @@ static struct err read_body(const struct exchange *exchange, struct turn_message
     if (policy != NULL && !turn_policy_find(bytes_of(policy), &message->policy)) {
         why_set(why, "policy: one of enqueue, reject, interrupt, rollback, steer");
         return err_make(ERR_BAD_FIELD, "turns: policy");
+    }
+    if (message->policy == TURN_STEER && schema != NULL) {
+        why_set(why, "schema: a message that joins a running turn has no answer of its own");
+        return err_make(ERR_BAD_FIELD, "turns: schema");
     }
     return ERR_OK;
 }
@@ -300,15 +332,18 @@ void turns__say(struct exchange *exchange, void *ctx) {
                                    .message = turns__new_id(api, "msg"),
                                    .answer = turns__new_id(api, "msg"),
                                    .bounds = dispatch_bounds(api->dispatch)};
-    struct err err = read_body(exchange, &message, &why);
+    struct text schema = {0};
+    struct err err = read_body(exchange, &message, &schema, &why);
     if (err_failed(err)) {
         op_refuse(exchange, err, &why);
+        text_done(&schema);
         return;
     }
     struct say_op *op = mem_new(sizeof *op);
     op_init(&op->op, exchange, 201);
     op->api = api;
     op->message = message;
+    op->schema = schema;
     text_init(&op->head, HEAD_MAX);
     connections_default_model(api->connections, &op->model);
     op->message.model_default = bytes_of(op->model.name);

@@ -28,6 +28,10 @@ static const struct flag ask_flags[] = {
      .kind = FLAG_TEXT,
      .value = "DIR",
      .about = "The folder that its tools work in [none: it gets no tools for files]."},
+    {.name = "schema",
+     .kind = FLAG_TEXT,
+     .value = "JSON|FILE",
+     .about = "A JSON Schema: the answer is JSON that fits it."},
     {.name = "image",
      .letter = 'i',
      .kind = FLAG_LIST,
@@ -35,6 +39,8 @@ static const struct flag ask_flags[] = {
      .about = "An image that belongs to the question; may be given again."},
     {.name = NULL},
 };
+
+enum { SCHEMA_MAX = 1 << 20 };
 
 /* --- The question ----------------------------------------------------------------------------- */
 
@@ -103,18 +109,47 @@ static struct err attach_images(const struct asking *asking, const char *session
     return err;
 }
 
+/* It begins with a brace, or is a file. */
+static struct err read_schema(const struct asking *asking, json_t **ret_schema) {
+    const char *text = args_text(&asking->invocation->args, "schema");
+    struct why *why = &asking->invocation->why, inner = {""};
+    const struct world *world = asking->talk->world;
+    AUTO(mem_release) char *content = NULL;
+    size_t len = 0;
+    if (text == NULL) {
+        return ERR_OK;
+    }
+    if (text[strspn(text, " \t\r\n")] == '{') {
+        content = mem_copy(text, strlen(text));
+        len = strlen(text);
+    } else if (err_failed(world->file_read(world->ctx, text, SCHEMA_MAX, &content, &len))) {
+        why_set(why, "schema: %s cannot be read", text);
+        return err_make(ERR_USAGE, "ask: schema");
+    }
+    struct err err = json_parse(content, len, JSON_DEPTH_MAX, ret_schema, &inner);
+    if (err_failed(err)) {
+        why_set(why, "schema: %s", inner.text);
+        return err_make(ERR_USAGE, "ask: schema");
+    }
+    return ERR_OK;
+}
+
 static struct err ask_in(const struct asking *asking, const char *session) {
     struct invocation *invocation = asking->invocation;
     AUTO(mem_release) char *run = NULL;
-    AUTO(json_release) json_t *images = json_array();
+    AUTO(json_release) json_t *images = json_array(), *schema = NULL;
     int64_t after = 0;
-    struct err err = attach_images(asking, session, images);
+    struct err err = read_schema(asking, &schema);
+    if (!err_failed(err)) {
+        err = attach_images(asking, session, images);
+    }
     if (!err_failed(err)) {
         err = session_head(asking->talk, session, &after, &invocation->why);
     }
     const struct session_say say = {.session = session,
                                     .text = asking->question,
                                     .model = args_text(&invocation->args, "model"),
+                                    .schema = schema,
                                     .images = images};
     if (!err_failed(err)) {
         err = session_say(asking->talk, &say, &run, &invocation->why);

@@ -88,6 +88,9 @@ struct err session_say(struct talk *talk, const struct session_say *say, char **
     set(body, "model", say->model);
     set(body, "policy", say->policy);
     set(body, "client_id", client.text);
+    if (say->schema != NULL) {
+        (void)json_object_set_new(body, "schema", json_deep_copy(say->schema));
+    }
     if (say->images != NULL && json_array_size(say->images) > 0) {
         (void)json_object_set_new(body, "attachments", json_deep_copy(say->images));
     }

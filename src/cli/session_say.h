@@ -25,6 +25,7 @@ MUST_CHECK struct err session_attach(struct talk *talk, const char *session, con
 /* Says something in it; *ret_run is owned. `policy` NULL: enqueue. */
 struct session_say {
     const char *session, *text, *model, *policy;
+    const json_t *schema; /* Of the answer; NULL: words. */
     const json_t *images; /* Array of what session_attach gave; NULL: none. */
 };
 MUST_CHECK struct err session_say(struct talk *talk, const struct session_say *say, char **ret_run,

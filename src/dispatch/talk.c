@@ -45,6 +45,7 @@ struct talk *talk__new(struct turns *turns, const struct run_row *row) {
     talk->stop = row->stop != CAUSE_NONE;
     take_settings(talk);
     said_init(&talk->said);
+    text_init(&talk->misfit, TALK_MISFIT_MAX);
     turn_plan_init(&talk->plan);
     table_add(&turns->talks, &talk->node);
     turns->stats.begun++;
@@ -78,6 +79,7 @@ void talk__free(struct talk *talk) {
     model_request_free(talk->request);
     said_done(&talk->said);
     text_done(&talk->tail);
+    text_done(&talk->misfit);
     turn_plan_done(&talk->plan);
     mem_free(talk->instructions);
     mem_free(talk);

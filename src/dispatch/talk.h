@@ -26,7 +26,7 @@
 #include "proc/protocol.h"
 #include "tool/web.h"
 
-enum { TALK_RETRY_FIRST_MS = 100, TALK_RETRY_MAX_MS = 5000 };
+enum { TALK_RETRY_FIRST_MS = 100, TALK_RETRY_MAX_MS = 5000, TALK_MISFIT_MAX = 4 << 10 };
 
 enum talk_state {
     TALK_PLANNING,
@@ -98,9 +98,10 @@ struct talk {
     char maker[16];
     struct said said;
     struct model_result result;
-    bool blind;       /* The model sees no images. */
-    bool interrupted; /* The call was cancelled by us. */
-    bool printed;     /* What it said has changed since it was heard: calls were in its text. */
+    struct text misfit; /* Owned: why its answer is not what the schema asks for; "": it is. */
+    bool blind;         /* The model sees no images. */
+    bool interrupted;   /* The call was cancelled by us. */
+    bool printed;       /* What it said has changed since it was heard: calls were in its text. */
 
     struct talk_work *works; /* Owned. */
 };
@@ -179,6 +180,8 @@ enum run_cause talk__cause(enum model_cause cause);
 void talk__flush(struct talk *talk); /* What it said becomes durable, and then its end. */
 /* talk_judge.c: in the pool. */
 void talk__judge(struct talk *talk);
+/* talk_schema.c: an answer that must fit one: in the pool. */
+void talk__check_answer(struct talk *talk);
 /* talk_printed.c: an answer that should be judged though it makes no call; in the pool, its calls;
  * on the loop, what is left of its text. */
 MUST_CHECK bool talk__may_have_printed(const struct talk *talk);

@@ -69,6 +69,7 @@ static void flushed(struct delta_source *source) {
                                           .tries = (int64_t)talk->result.tries,
                                           .failure = cause_of(talk),
                                           .sentence = {failure->detail, strlen(failure->detail)},
+                                          .misfit = {talk->misfit.data, talk->misfit.len},
                                           .stopped = talk->interrupted};
     talk__send(errand);
 }
@@ -85,7 +86,8 @@ static void on_done(void *ctx, const struct model_result *result) {
     if (talk->ended) {
         talk__maybe_free(talk);
     } else if (result->failure.cause == MODEL_NONE &&
-               (said_has_calls(&talk->said) || talk__may_have_printed(talk))) {
+               (said_has_calls(&talk->said) || talk__may_have_printed(talk) ||
+                talk->plan.schema.len > 0)) {
         talk__enter(talk, TALK_JUDGING);
         talk__judge(talk);
     } else {
@@ -161,6 +163,7 @@ void talk__call(struct talk *talk) {
                                       .step = plan->step};
     talk__enter(talk, TALK_CALLING);
     said_clear(&talk->said);
+    text_clear(&talk->misfit);
     talk->interrupted = false;
     talk->result = (struct model_result){0};
     deltas_begin(turns->deltas, &talk->deltas, &place);

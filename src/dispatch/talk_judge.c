@@ -133,6 +133,9 @@ static void judge_run(struct pool_job *job) {
     if (!said_has_calls(&talk->said)) {
         talk__read_printed(talk, place.tools);
     }
+    if (talk->plan.schema.len > 0 && !said_has_calls(&talk->said)) {
+        talk__check_answer(talk);
+    }
     for (size_t i = 0; i < talk->said.count; i++) {
         if (talk->said.items[i].kind == TURN_ITEM_CALL) {
             judge_item(talk, &place, &talk->said.items[i]);

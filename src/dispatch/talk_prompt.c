@@ -255,6 +255,9 @@ void talk__prepare(struct talk *talk) {
     bool known = models_info(talk->turns->options.models, talk->plan.model, &info);
     talk->blind = known && info.facts.vision == ABILITY_NO;
     talk->request = model_request_new(talk->plan.model);
+    if (talk->plan.schema.len > 0) {
+        model_request_set_schema(talk->request, talk->plan.schema);
+    }
     talk->request->choice = talk->plan.last ? MODEL_CHOICE_NONE : MODEL_CHOICE_AUTO;
     talk->away = true;
     talk->job = (struct pool_job){.kind = POOL_QUICK, .run = system_run, .done = system_done};

@@ -312,6 +312,24 @@ static struct err store_answer(struct tx *tx, struct turn *turn, const struct tu
     return err;
 }
 
+enum { MISFIT_WORDS_MAX = 8 << 10 };
+
+/* The model is told, and asked again, a few times. */
+static struct err tell_misfit(struct tx *tx, struct turn *turn, struct bytes misfit) {
+    AUTO(text_done) struct text text;
+    text_init(&text, MISFIT_WORDS_MAX);
+    text_add_str(&text, "[drover: the answer must be JSON that fits the schema, and nothing around "
+                        "it. This one does not:\n");
+    text_add(&text, misfit.data, misfit.len);
+    text_add_str(&text, "\nAnswer again.]");
+    if (text_failed(&text)) {
+        return err_make(ERR_OUT_OF_MEMORY, "turns: misfit");
+    }
+    turn->row.answered = false;
+    turn->row.last = (struct bytes){"", 0}; /* It made no call that it could repeat. */
+    return turns__add_notice(tx, turn, (struct bytes){text.data, text.len});
+}
+
 struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer, struct turn_plan *plan) {
     struct turn turn;
     turns__plan_begin(plan);
@@ -324,9 +342,21 @@ struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer, struc
     if (err_failed(err)) {
         return err;
     }
-    if (answer->failure != CAUSE_NONE && turn.run.stop == CAUSE_NONE) {
+    enum run_cause failure = answer->failure;
+    struct bytes sentence = answer->sentence;
+    if (answer->misfit.len > 0 && ++turn.row.misfits >= TURN_MISFITS_MAX) {
+        failure = CAUSE_SCHEMA_MISMATCH;
+        sentence = answer->misfit;
+    }
+    if (failure != CAUSE_NONE && turn.run.stop == CAUSE_NONE) {
         plan->next = TURN_NEXT_END;
-        return turns__end(tx, &turn, answer->failure, answer->sentence, &answer->key.bounds);
+        return turns__end(tx, &turn, failure, sentence, &answer->key.bounds);
+    }
+    if (answer->misfit.len > 0) {
+        err = tell_misfit(tx, &turn, answer->misfit);
+    }
+    if (err_failed(err)) {
+        return err;
     }
     return turns__advance(tx, &turn, &answer->key.bounds, plan);
 }

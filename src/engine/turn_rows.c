@@ -8,7 +8,7 @@
 #define TURN_COLUMNS                                                                               \
     "run, session, began_by, question, answer, calls, calls_max, step, call, from_seq, mistakes,"  \
     " repeats, answered, last_call, model, last, begun, mistakes_told, wrote, check_run,"          \
-    " failed_checks, granted_output, granted_tokens, granted_cost"
+    " failed_checks, granted_output, granted_tokens, granted_cost, answer_schema, misfits"
 
 static const char *const trigger_names[TURN_TRIGGER_COUNT] = {
 #define X(trigger, name) name,
@@ -64,12 +64,17 @@ static struct err read_row(struct tx *tx, const struct rows *rows, struct turn_r
     row.granted.of[AMOUNT_OUTPUT_TOKENS] = rows_int(rows, 21);
     row.granted.of[AMOUNT_TOKENS] = rows_int(rows, 22);
     row.granted.of[AMOUNT_COST] = rows_int(rows, 23);
+    row.schema = rows_text(rows, 24);
+    row.misfits = rows_int(rows, 25);
     if (!trigger_find(rows_text(rows, 2), &row.trigger)) {
         return err_make(ERR_STORE_CORRUPT, "turns: a word of a row");
     }
     struct err err = copy_text(tx, &row.model);
     if (!err_failed(err)) {
         err = copy_text(tx, &row.last);
+    }
+    if (!err_failed(err)) {
+        err = copy_text(tx, &row.schema);
     }
     if (!err_failed(err)) {
         *ret_row = row;
@@ -109,19 +114,21 @@ static void fill(const struct turn_row *row, struct arg *args) {
                                  arg_int(row->failed_checks),
                                  arg_int(row->granted.of[AMOUNT_OUTPUT_TOKENS]),
                                  arg_int(row->granted.of[AMOUNT_TOKENS]),
-                                 arg_int(row->granted.of[AMOUNT_COST])};
+                                 arg_int(row->granted.of[AMOUNT_COST]),
+                                 arg_int(row->misfits)};
     memcpy(args, filled, sizeof filled);
 }
-enum { CHANGING = 18 };
+enum { CHANGING = 19 };
 
 struct err turns__insert(struct tx *tx, const struct turn_row *row) {
     static const char sql[] =
         "INSERT INTO turns (run, begun, calls, step, call, from_seq, mistakes, repeats, answered,"
         " last_call, last, mistakes_told, wrote, check_run, failed_checks, granted_output,"
-        " granted_tokens, granted_cost, session, began_by, question, calls_max, model, answer)"
+        " granted_tokens, granted_cost, misfits, session, began_by, question, calls_max, model,"
+        " answer, answer_schema)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
-        " $18, $19, $20, $21, $22, $23, $24)";
-    struct arg args[CHANGING + 6];
+        " $18, $19, $20, $21, $22, $23, $24, $25, $26)";
+    struct arg args[CHANGING + 7];
     fill(row, args);
     const char *trigger = trigger_names[row->trigger];
     args[CHANGING] = arg_int(row->session);
@@ -130,6 +137,7 @@ struct err turns__insert(struct tx *tx, const struct turn_row *row) {
     args[CHANGING + 3] = arg_int(row->calls_max);
     args[CHANGING + 4] = arg_text(row->model);
     args[CHANGING + 5] = arg_int(row->answer);
+    args[CHANGING + 6] = row->schema.len > 0 ? arg_text(row->schema) : arg_text(BYTES(""));
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
 }
 
@@ -138,7 +146,8 @@ struct err turns__write(struct tx *tx, const struct turn_row *row) {
         "UPDATE turns SET begun = $2, calls = $3, step = $4, call = $5, from_seq = $6,"
         " mistakes = $7, repeats = $8, answered = $9, last_call = $10, last = $11,"
         " mistakes_told = $12, wrote = $13, check_run = $14, failed_checks = $15,"
-        " granted_output = $16, granted_tokens = $17, granted_cost = $18 WHERE run = $1";
+        " granted_output = $16, granted_tokens = $17, granted_cost = $18, misfits = $19 WHERE run "
+        "= $1";
     struct arg args[CHANGING];
     fill(row, args);
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);

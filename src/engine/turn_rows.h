@@ -44,6 +44,8 @@ struct turn_row {
     int64_t check_run; /* id of the run that checks what was written; 0: none. */
     int64_t failed_checks;
     struct amounts granted; /* To the call that is out, by the budgets above it. */
+    struct bytes schema;    /* Of its answer: JSON; "": it is words. */
+    int64_t misfits;        /* Answers that did not fit it. */
     struct bytes last;      /* Digest of the last calls and their results; "". */
     bool begun, answered, last_call;
     bool wrote; /* A step wrote files, and nothing was checked since. */

@@ -53,11 +53,12 @@ static struct err plan_turn(const struct turn *turn, struct turn_plan *plan) {
                        turn->session.session.data);
     assert(len > 0 && (size_t)len < sizeof stream); /* Ids are ours. */
     const struct bytes from[] = {
-        turn->session.session,      turn->session.owner,   {stream, (size_t)len},
-        turn->answer.message,       turn->row.model,       turn->session.root,
-        turn->session.instructions, turn->session.settings};
-    struct bytes *const to[] = {&plan->session, &plan->owner, &plan->stream,       &plan->message,
-                                &plan->model,   &plan->root,  &plan->instructions, &plan->settings};
+        turn->session.session,      turn->session.owner,    {stream, (size_t)len},
+        turn->answer.message,       turn->row.model,        turn->session.root,
+        turn->session.instructions, turn->session.settings, turn->row.schema};
+    struct bytes *const to[] = {&plan->session,      &plan->owner,    &plan->stream,
+                                &plan->message,      &plan->model,    &plan->root,
+                                &plan->instructions, &plan->settings, &plan->schema};
     struct err err = ERR_OK;
     for (size_t i = 0; i < COUNT_OF(from) && !err_failed(err); i++) {
         err = plan_text(plan, from[i], to[i]);

@@ -22,6 +22,10 @@ static struct sha256_hex digest_of(const struct turn_message *message) {
     struct sha256_stream sha;
     sha256_start(&sha);
     sha256_add(&sha, message->text.data, message->text.len);
+    if (message->schema.len > 0) {
+        sha256_add(&sha, "\nschema ", 8);
+        sha256_add(&sha, message->schema.data, message->schema.len);
+    }
     for (size_t i = 0; i < message->attachment_count; i++) {
         sha256_add(&sha, "\n", 1);
         sha256_add(&sha, message->attachments[i].data, message->attachments[i].len);
@@ -272,6 +276,7 @@ struct err turns__make(struct tx *tx, struct session_row *session,
     struct turn_row row = {.trigger = trigger,
                            .session = session->id,
                            .model = model_of(message, session),
+                           .schema = message->schema,
                            .calls_max = notice ? TURN_CALLS_FOLLOW_UP_MAX : TURN_CALLS_MAX,
                            .last = {"", 0}};
     struct err err = submit_run(tx, session, message, ret_run);
@@ -298,6 +303,7 @@ struct err turns__make_again(struct tx *tx, struct session_row *session,
                            .session = session->id,
                            .question = variant->question,
                            .model = model_of(message, session),
+                           .schema = message->schema,
                            .calls_max = TURN_CALLS_MAX,
                            .last = {"", 0}};
     struct err err = submit_run(tx, session, message, ret_run);

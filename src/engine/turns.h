@@ -40,7 +40,8 @@ enum {
 
 /* --- A message comes -------------------------------------------------------------------------- */
 
-enum { TURN_IMAGES_MAX = 16 }; /* Of one message. */
+enum { TURN_IMAGES_MAX = 16 };       /* Of one message. */
+enum { TURN_SCHEMA_MAX = 64 << 10 }; /* Bytes. */
 
 struct turn_message {
     struct session_key session;
@@ -48,6 +49,7 @@ struct turn_message {
     struct bytes text;                         /* Not empty. */
     struct bytes attachments[TURN_IMAGES_MAX]; /* att_…, of the owner. */
     size_t attachment_count;
+    struct bytes schema;        /* Of the answer: a JSON Schema that compiles; no data: words. */
     struct bytes model;         /* "": as the session has it, else `model_default`. */
     struct bytes model_default; /* "": there is none. */
     enum turn_policy policy;
@@ -128,6 +130,7 @@ struct turn_plan {
     struct bytes roots;                           /* Beside it: as tx_roots_write_json. */
     struct bytes instructions;                    /* "": none. */
     struct bytes settings;                        /* JSON object, or "". */
+    struct bytes schema;                          /* Of the answer; "": it is words. */
     struct bytes reviewer;                        /* Of what is reviewed: "provider/model". */
     int64_t step;                                 /* NEXT_CALL: the span of the call. */
     bool last;                                    /* NEXT_CALL: without tools. */
@@ -183,6 +186,7 @@ struct turn_answer {
     int64_t tries;
     enum run_cause failure; /* CAUSE_NONE: it succeeded. */
     struct bytes sentence;  /* About the failure. */
+    struct bytes misfit;    /* It makes no call and does not fit the schema: how. "": it does. */
     bool stopped;           /* It was cancelled by us: what came until then is kept. */
 };
 MUST_CHECK struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer,

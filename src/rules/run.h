@@ -83,6 +83,7 @@ enum run_state {
     X(MODEL_UNKNOWN, "model_unknown", "There is no such model")                                    \
     X(TOO_MANY_CALLS, "too_many_calls", "Too many calls of models waited already")                 \
     X(CONNECTION_CHANGED, "connection_changed", "The model's connection was removed meanwhile")    \
+    X(SCHEMA_MISMATCH, "schema_mismatch", "The model's answers were not what the schema asks for") \
     X(DENIED, "denied", "What it needs was denied")
 
 enum run_cause {

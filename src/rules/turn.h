@@ -61,6 +61,7 @@ enum {
     TURN_MISTAKES_MORE = 3,        /* and so many more, before it ends. */
     TURN_REPEATS_NUDGE = 3, /* The same call with the same result, in a row, before it is told, */
     TURN_REPEATS_MAX = 6,   /* and before it ends. */
+    TURN_MISFITS_MAX = 5,   /* Answers that are not what their schema asks for, and it ends. */
     TURN_TOOLS_AT_ONCE = 8,
     TURN_REASON_MAX = 2000,     /* Bytes of a review's. */
     TURN_CHECKS_FAILED_MAX = 3, /* Of which the model is told; then nothing is checked any more. */
