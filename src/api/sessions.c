@@ -107,7 +107,7 @@ static const struct query_param part_query[] = {
     ",\"root\":" TEXT_OR_NULL ",\"parent\":" TEXT_OR_NULL ",\"depth\":" INT_SCHEMA                 \
     ",\"forked_from\":" TEXT_OR_NULL ",\"version\":" INT_SCHEMA ",\"made_ms\":" INT_SCHEMA         \
     ",\"changed_ms\":" INT_SCHEMA ",\"usage\":" OBJECT_SCHEMA ",\"context_used\":" INT_SCHEMA      \
-    ",\"metadata\":" OBJECT_SCHEMA ",\"stream\":" TEXT_SCHEMA
+    ",\"context_window\":" INT_SCHEMA ",\"metadata\":" OBJECT_SCHEMA ",\"stream\":" TEXT_SCHEMA
 #define SESSION_REQUIRED "\"required\":[\"id\",\"title\",\"state\",\"version\"]"
 
 static const char list_answer[] =

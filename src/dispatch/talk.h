@@ -139,6 +139,7 @@ struct turns {
     void (*stopped)(void *ctx);
     void *stopped_ctx;
     struct turns_stats stats;
+    bool window_told; /* That a model's window is not known: once is enough. */
 };
 
 /* turns.c */
@@ -169,7 +170,8 @@ MUST_CHECK struct err talk__tail_end(struct tx *tx, const struct talk *talk,
                                      struct model_request *request);
 /* talk_compact.c: calls, or makes the prompt shorter first. */
 void talk__fit(struct talk *talk);
-void talk__compact(struct talk *talk); /* That is all that the turn is for. */
+int64_t talk__window(const struct talk *talk); /* 0: nobody knows the model. */
+void talk__compact(struct talk *talk);         /* That is all that the turn is for. */
 MUST_CHECK bool compact__is_out(const struct talk_compact *compact);
 void compact__cancel(struct talk *talk);
 void compact__free(struct talk_compact *compact); /* NULL is allowed. */

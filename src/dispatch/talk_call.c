@@ -69,6 +69,7 @@ static void flushed(struct delta_source *source) {
                                           .tries = (int64_t)talk->result.tries,
                                           .failure = cause_of(talk),
                                           .sentence = {failure->detail, strlen(failure->detail)},
+                                          .window = talk__window(talk),
                                           .misfit = {talk->misfit.data, talk->misfit.len},
                                           .stopped = talk->interrupted};
     talk__send(errand);

@@ -270,12 +270,17 @@ static void begin(struct talk *talk, const struct turn_room *room) {
 
 /* --- Whether ---------------------------------------------------------------------------------- */
 
+int64_t talk__window(const struct talk *talk) {
+    struct model_info info;
+    bool found = models_info(talk->turns->options.models, talk->plan.model, &info);
+    return !found ? 0 : talk->window > 0 ? talk->window : info.facts.window;
+}
+
 static bool find_room(const struct talk *talk, struct turn_room *ret_room) {
     struct model_info info;
     bool found = models_info(talk->turns->options.models, talk->plan.model, &info);
     if (found) {
-        int64_t window = talk->window > 0 ? talk->window : info.facts.window;
-        *ret_room = turn_room(window, info.facts.output_max);
+        *ret_room = turn_room(talk__window(talk), info.facts.output_max);
     }
     return found;
 }

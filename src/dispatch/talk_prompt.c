@@ -250,9 +250,23 @@ static void system_done(struct pool_job *job) {
     }
 }
 
+/* One that is too small costs summaries; one that is too large, failed calls. Once is enough. */
+static void tell_of_window(struct talk *talk, const struct model_info *info) {
+    static const char words[] = "the window of the model is not known: 32768 tokens are taken; say "
+                                "it in the connection's models or in the prices file";
+    struct turns *turns = talk->turns;
+    if (info->window_from == WINDOW_DEFAULT && talk->window == 0 && !turns->window_told) {
+        turns->window_told = true;
+        turns__failed(turns, words, talk__run(talk), err_make(ERR_MODEL_UNKNOWN, "turns: window"));
+    }
+}
+
 void talk__prepare(struct talk *talk) {
     struct model_info info;
     bool known = models_info(talk->turns->options.models, talk->plan.model, &info);
+    if (known) {
+        tell_of_window(talk, &info);
+    }
     talk->blind = known && info.facts.vision == ABILITY_NO;
     talk->request = model_request_new(talk->plan.model);
     if (talk->plan.schema.len > 0) {

@@ -58,6 +58,7 @@ static void write_open(const struct session_row *row, enum session_form form, st
     text_add_str(text, ",\"usage\":");
     session_write_usage(&row->usage, text);
     add_number(text, ",\"context_used\":", row->context_used);
+    add_number(text, ",\"context_window\":", row->context_window);
     text_add_str(text, ",\"metadata\":");
     text_add(text, row->metadata.data, row->metadata.len);
     if (form == SESSION_WHOLE) {

@@ -28,6 +28,7 @@ enum column {
     COL_COST,
     COL_COST_UNKNOWN,
     COL_CONTEXT,
+    COL_WINDOW,
     COL_TITLE,
     COL_TITLE_BY,
     COL_MODEL,
@@ -68,6 +69,7 @@ struct err sessions__borrow(const struct rows *rows, enum session_form form,
         .changed_ms = rows_int(rows, COL_CHANGED),
         .usage = usage_of(rows),
         .context_used = rows_int(rows, COL_CONTEXT),
+        .context_window = rows_int(rows, COL_WINDOW),
         .title = rows_text(rows, COL_TITLE),
         .model = rows_text(rows, COL_MODEL),
         .agent = rows_text(rows, COL_AGENT),
@@ -264,24 +266,38 @@ struct err sessions__touch(struct tx *tx, struct session_row *row) {
                    NULL /* one row, always */);
 }
 
-struct err sessions__add_usage(struct tx *tx, int64_t id, const struct session_usage *usage,
-                               int64_t context_used) {
+static void add_sums(const struct session_usage *more, struct session_usage *sums) {
+    sums->calls += more->calls;
+    sums->fresh += more->fresh;
+    sums->cache_read += more->cache_read;
+    sums->cache_write += more->cache_write;
+    sums->output += more->output;
+    sums->reasoning += more->reasoning;
+    sums->cost_micros += more->cost_micros;
+    sums->cost_unknown += more->cost_unknown;
+}
+
+struct err sessions__add_usage(struct tx *tx, const struct session_usage *usage,
+                               struct session_row *row) {
     static const char sql[] =
         "UPDATE sessions SET calls = calls + $2, fresh = fresh + $3, cache_read = cache_read + $4,"
         " cache_write = cache_write + $5, output = output + $6, reasoning = reasoning + $7,"
-        " cost_micros = cost_micros + $8, cost_unknown = cost_unknown + $9,"
-        " context_used = CASE WHEN $10 < 0 THEN context_used ELSE $10 END WHERE id = $1";
+        " cost_micros = cost_micros + $8, cost_unknown = cost_unknown + $9 WHERE id = $1";
     const struct arg args[] = {
-        arg_int(id),
-        arg_int(usage->calls),
-        arg_int(usage->fresh),
-        arg_int(usage->cache_read),
-        arg_int(usage->cache_write),
-        arg_int(usage->output),
-        arg_int(usage->reasoning),
-        arg_int(usage->cost_micros),
-        arg_int(usage->cost_unknown),
-        arg_int(context_used),
+        arg_int(row->id),           arg_int(usage->calls),       arg_int(usage->fresh),
+        arg_int(usage->cache_read), arg_int(usage->cache_write), arg_int(usage->output),
+        arg_int(usage->reasoning),  arg_int(usage->cost_micros), arg_int(usage->cost_unknown),
     };
+    add_sums(usage, &row->usage);
+    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
+}
+
+struct err sessions__set_context(struct tx *tx, const struct session_context *context,
+                                 struct session_row *row) {
+    static const char sql[] =
+        "UPDATE sessions SET context_used = $2, context_window = $3 WHERE id = $1";
+    row->context_used = context->used;
+    row->context_window = context->window;
+    const struct arg args[] = {arg_int(row->id), arg_int(context->used), arg_int(context->window)};
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
 }

@@ -15,8 +15,8 @@
     "s.id, s.session, s.owner, s.project, s.parent, COALESCE(p.session, ''), s.depth, s.version,"  \
     " s.state, s.archived_ms, s.made_ms, s.changed_ms, s.calls, s.fresh, s.cache_read,"            \
     " s.cache_write, s.output, s.reasoning, s.cost_micros, s.cost_unknown, s.context_used,"        \
-    " s.title, s.title_by, s.model, s.agent, s.root, s.forked_from, s.metadata"
-enum { SESSION_COLUMNS_LIGHT_COUNT = 28 };
+    " s.context_window, s.title, s.title_by, s.model, s.agent, s.root, s.forked_from, s.metadata"
+enum { SESSION_COLUMNS_LIGHT_COUNT = 29 };
 #define SESSION_COLUMNS SESSION_COLUMNS_LIGHT ", s.settings, s.instructions"
 #define SESSION_FROM " FROM sessions s LEFT JOIN sessions p ON p.id = s.parent"
 
@@ -48,9 +48,15 @@ MUST_CHECK struct err sessions__set_state(struct tx *tx, enum session_state stat
                                           struct session_row *row);
 /* changed_ms becomes now: something was said in it. */
 MUST_CHECK struct err sessions__touch(struct tx *tx, struct session_row *row);
-/* Adds to the sums; context_used < 0: stays. */
-MUST_CHECK struct err sessions__add_usage(struct tx *tx, int64_t id,
-                                          const struct session_usage *usage, int64_t context_used);
+/* Adds to the sums, of the row, too. */
+MUST_CHECK struct err sessions__add_usage(struct tx *tx, const struct session_usage *usage,
+                                          struct session_row *row);
+/* How full the model's window is that was asked last. */
+struct session_context {
+    int64_t used, window;
+};
+MUST_CHECK struct err sessions__set_context(struct tx *tx, const struct session_context *context,
+                                            struct session_row *row);
 
 /* --- Events ----------------------------------------------------------------------------------- */
 

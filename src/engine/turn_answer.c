@@ -270,8 +270,7 @@ static enum usage_category category_of(const struct turn *turn) {
                                                  : USAGE_TURN;
 }
 
-static struct err add_usage(struct tx *tx, const struct turn *turn,
-                            const struct turn_answer *answer) {
+static struct err add_usage(struct tx *tx, struct turn *turn, const struct turn_answer *answer) {
     const struct usage *usage = &answer->usage;
     const struct session_usage sums = {.calls = 1,
                                        .fresh = usage->fresh,
@@ -285,8 +284,12 @@ static struct err add_usage(struct tx *tx, const struct turn *turn,
                                   .model = turn->row.model,
                                   .category = category_of(turn),
                                   .usage = sums};
-    struct err err =
-        sessions__add_usage(tx, turn->session.id, &sums, usage_input(usage) + usage->output);
+    const struct session_context context = {.used = usage_input(usage) + usage->output,
+                                            .window = answer->window};
+    struct err err = sessions__add_usage(tx, &sums, &turn->session);
+    if (!err_failed(err)) {
+        err = sessions__set_context(tx, &context, &turn->session);
+    }
     return err_failed(err) ? err : tx_usage_add(tx, &add);
 }
 

@@ -125,6 +125,14 @@ void turns__write_usage(const struct usage *usage, const struct usage_cost *cost
     text_add_char(data, '}');
 }
 
+/* The session's sums, and how full the window is. */
+static void add_meter(const struct turn *turn, struct text *data) {
+    text_add_str(data, ",\"session\":");
+    session_write_usage(&turn->session.usage, data);
+    add_number(data, ",\"context_used\":", turn->session.context_used);
+    add_number(data, ",\"context_window\":", turn->session.context_window);
+}
+
 struct err turns__event_usage(struct tx *tx, const struct turn *turn, const struct usage *usage,
                               const struct usage_cost *cost) {
     AUTO(text_done) struct text data;
@@ -132,7 +140,7 @@ struct err turns__event_usage(struct tx *tx, const struct turn *turn, const stru
     add_number(&data, ",\"step\":", turn->row.call);
     text_add_str(&data, ",\"call\":");
     turns__write_usage(usage, cost, &data);
-    add_number(&data, ",\"context_used\":", usage_input(usage) + usage->output);
+    add_meter(turn, &data);
     return end_event(tx, turn, BYTES("usage"), &data);
 }
 
@@ -144,7 +152,7 @@ struct err turns__event_review_usage(struct tx *tx, const struct turn *turn,
     add_number(&data, ",\"part\":", end->part);
     text_add_str(&data, ",\"review\":true,\"call\":");
     turns__write_usage(&end->usage, &end->cost, &data);
-    add_number(&data, ",\"context_used\":", turn->session.context_used);
+    add_meter(turn, &data);
     return end_event(tx, turn, BYTES("usage"), &data);
 }
 

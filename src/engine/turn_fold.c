@@ -153,7 +153,7 @@ static struct err add_usage(struct tx *tx, struct turn *turn,
     struct err err = held ? turns__budget_spend(tx, turn, &compacted->key.bounds, &took)
                           : turns__budget_charge(tx, turn, &compacted->key.bounds, &took);
     if (!err_failed(err)) {
-        err = sessions__add_usage(tx, turn->session.id, &add.usage, -1);
+        err = sessions__add_usage(tx, &add.usage, &turn->session);
     }
     return err_failed(err) ? err : tx_usage_add(tx, &add);
 }

@@ -81,7 +81,7 @@ static struct err add_usage(struct tx *tx, struct turn *turn, const struct card 
     const struct amounts took = turns__amounts(usage, &end->cost);
     struct err err = turns__budget_charge(tx, turn, &end->key.bounds, &took);
     if (!err_failed(err)) {
-        err = sessions__add_usage(tx, turn->session.id, &sums, -1);
+        err = sessions__add_usage(tx, &sums, &turn->session);
     }
     struct usage_add add = {.session = &turn->session, .category = USAGE_REVIEW, .usage = sums};
     if (!err_failed(err)) {

@@ -186,6 +186,7 @@ struct turn_answer {
     int64_t tries;
     enum run_cause failure; /* CAUSE_NONE: it succeeded. */
     struct bytes sentence;  /* About the failure. */
+    int64_t window;         /* Tokens that the model takes. */
     struct bytes misfit;    /* It makes no call and does not fit the schema: how. "": it does. */
     bool stopped;           /* It was cancelled by us: what came until then is kept. */
 };

@@ -63,3 +63,22 @@ test("the command shows a line for each, and the sum", async (t) => {
   const json = JSON.parse((await turns.daemon.cli(["usage", listener.session, "--json"])).stdout);
   assert.equal(json.total.usage.calls, 1);
 });
+
+test("each usage event has the call, the session's sums and how full the window is", async (t) => {
+  const turns = await Turns.open(t);
+  await turns.ask("PATCH", "/settings", { window: 50000 });
+  const listener = await turns.listen();
+  await turns.turn(listener, script(say("a"), usage("fresh=60 cache_read=40 output=5")));
+  await turns.turn(listener, script(say("b"), usage("fresh=100 output=7")));
+  const events = listener.heard.events.filter((event) => event.type === "usage");
+  const seen = events.map(({ data }) => [
+    data.call.output,
+    data.session.calls,
+    data.session.output,
+    data.context_used,
+    data.context_window,
+  ]);
+  assert.deepEqual(seen, [[5, 1, 5, 105, 50000], [7, 2, 12, 107, 50000]]);
+  const session = await turns.get(`/sessions/${listener.session}`);
+  assert.deepEqual([session.context_used, session.context_window], [107, 50000]);
+});

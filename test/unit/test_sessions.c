@@ -318,23 +318,24 @@ static void a_title_of_ours_never_takes_a_users_place(void **state) {
 }
 
 struct usage {
-    int64_t id;
+    struct session_row row;
     struct session_usage usage;
-    int64_t context_used;
 };
 
 static struct err usage_tx(struct tx *tx, void *ctx) {
     const struct usage *usage = ctx;
-    return sessions__add_usage(tx, usage->id, &usage->usage, usage->context_used);
+    struct session_row row = usage->row;
+    const struct session_context context = {.used = 15, .window = 1000};
+    struct err err = sessions__add_usage(tx, &usage->usage, &row);
+    return err_failed(err) ? err : sessions__set_context(tx, &context, &row);
 }
 
 static void usage_adds_up_and_an_unknown_cost_is_not_zero(void **state) {
     struct runs_kit *runs = *state;
     struct sessions_row row = sessions_add(runs, "one");
     struct usage usage = {
-        .id = row.row.id,
-        .usage = {.calls = 1, .fresh = 10, .cache_read = 5, .output = 7, .cost_unknown = 1},
-        .context_used = 15};
+        .row = row.row,
+        .usage = {.calls = 1, .fresh = 10, .cache_read = 5, .output = 7, .cost_unknown = 1}};
     assert_int_equal(runs_do(runs, usage_tx, &usage), ERR_NONE);
     struct text text;
     text_init(&text, 1000);
@@ -343,12 +344,12 @@ static void usage_adds_up_and_an_unknown_cost_is_not_zero(void **state) {
     assert_non_null(strstr(text.data, "\"cost_micros\":null"));
     usage.usage.cost_unknown = 0;
     usage.usage.cost_micros = 42;
-    usage.context_used = -1;
     assert_int_equal(runs_do(runs, usage_tx, &usage), ERR_NONE);
     row = sessions_get(runs, row.session);
     assert_int_equal(row.row.usage.fresh, 20);
     assert_int_equal(row.row.usage.output, 14);
     assert_int_equal(row.row.context_used, 15);
+    assert_int_equal(row.row.context_window, 1000);
     text_clear(&text);
     session_write_usage(&row.row.usage, &text);
     assert_non_null(strstr(text.data, "\"cost_micros\":42,\"cost_unknown\":1"));
