@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/utf8.h"
+#include "cli/budget_words.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/edit_line.h"
@@ -40,6 +42,7 @@ struct chat {
     bool seen;     /* A person sits at both ends. */
     char *session; /* Owned. */
     char *model;   /* Owned: of the messages to come; NULL: the session's. */
+    char *root;    /* Owned: of sessions to come; NULL: none. */
     int64_t seq;
     bool over;
     json_t *images; /* Owned: of the next message. */
@@ -60,8 +63,8 @@ static struct err open_session(struct chat *chat) {
         why_set(&invocation->why, "root: there is no folder %s", root == NULL ? "." : root);
         return err_make(ERR_USAGE, "chat: root");
     }
-    const struct session_wish wish = {.model = args_text(args, "model"),
-                                      .root = args_on(args, "no-root") ? NULL : path};
+    chat->root = args_on(args, "no-root") ? NULL : mem_copy(path, strlen(path));
+    const struct session_wish wish = {.model = args_text(args, "model"), .root = chat->root};
     return session_make(chat->talk, &wish, &chat->session, &invocation->why);
 }
 
@@ -157,7 +160,8 @@ static struct err do_session(struct chat *chat, const char *rest) {
 }
 
 static struct err do_new(struct chat *chat, const char *rest) {
-    const struct session_wish wish = {.model = chat->model, .title = rest[0] == '\0' ? NULL : rest};
+    const struct session_wish wish = {
+        .model = chat->model, .root = chat->root, .title = rest[0] == '\0' ? NULL : rest};
     char *session = NULL;
     struct err err = session_make(chat->talk, &wish, &session, &chat->invocation->why);
     if (!err_failed(err)) {
@@ -200,6 +204,105 @@ static struct err do_compact(struct chat *chat, const char *rest) {
     return err;
 }
 
+/* --- The last answer, the queue, and what it took --------------------------------------------- */
+
+enum { LOOKED_AT = 50, QUEUE_SHOWN = 80 };
+
+static struct err each_message(struct chat *chat, const bool *enough,
+                               void (*each)(void *ctx, const json_t *message), void *ctx) {
+    AUTO(text_done) struct text target = {0};
+    if (!talk_target(&target, "/api/v1/sessions/", chat->session, "/messages")) {
+        return err_make(ERR_OUT_OF_MEMORY, "chat: messages");
+    }
+    const struct talk_rows rows = {
+        .path = target.data, .most = LOOKED_AT, .enough = enough, .each = each, .ctx = ctx};
+    return talk_rows(chat->talk, &rows, &chat->invocation->why);
+}
+
+struct last {
+    bool found;
+    char *id; /* Owned. */
+};
+
+static void take_answer(void *ctx, const json_t *message) {
+    struct last *last = ctx;
+    if (strcmp(talk_text(message, "role"), "assistant") == 0) {
+        const char *id = talk_text(message, "id");
+        last->id = mem_copy(id, strlen(id));
+        last->found = true;
+    }
+}
+
+static struct err do_retry(struct chat *chat, const char *rest) {
+    (void)rest; /* It takes nothing. */
+    AUTO(text_done) struct text target = {0};
+    AUTO(json_release) json_t *answer = NULL;
+    struct last last = {.id = NULL};
+    struct err err = each_message(chat, &last.found, take_answer, &last);
+    if (!err_failed(err) && !last.found) {
+        puts("[there is no answer yet]");
+        return ERR_OK;
+    }
+    if (!err_failed(err) && !talk_target(&target, "/api/v1/messages/", last.id, "/regenerate")) {
+        err = err_make(ERR_OUT_OF_MEMORY, "chat: retry");
+    }
+    mem_free(last.id);
+    const struct client_request request = {.method = "POST", .target = target.data};
+    if (!err_failed(err)) {
+        err = talk_ask(chat->talk, &request, NULL /* parsed is enough */, &answer,
+                       &chat->invocation->why);
+    }
+    return err_failed(err) ? err : watch_turn(chat, talk_text(answer, "run"));
+}
+
+static void print_queued(void *ctx, const json_t *message) {
+    bool *any = ctx;
+    const char *status = talk_text(message, "status");
+    AUTO(text_done) struct text line = {0};
+    if (strcmp(status, "queued") != 0 && strcmp(status, "steering") != 0) {
+        return;
+    }
+    *any = true;
+    session_line(&line, talk_text(json_array_get(json_object_get(message, "parts"), 0), "text"));
+    struct bytes words = {line.data == NULL ? "" : line.data, line.len};
+    printf("%s  %.*s\n", talk_text(message, "id"), (int)utf8_cut(words, QUEUE_SHOWN), words.data);
+}
+
+static struct err do_queue(struct chat *chat, const char *rest) {
+    (void)rest; /* It takes nothing. */
+    bool any = false;
+    struct err err = each_message(chat, NULL /* all of them */, print_queued, &any);
+    if (!err_failed(err) && !any) {
+        puts("[nothing waits]");
+    }
+    return err;
+}
+
+static struct err do_usage(struct chat *chat, const char *rest) {
+    (void)rest; /* It takes nothing. */
+    AUTO(text_done) struct text target = {0};
+    AUTO(json_release) json_t *row = NULL;
+    if (!talk_target(&target, "/api/v1/sessions/", chat->session, "")) {
+        return err_make(ERR_OUT_OF_MEMORY, "chat: usage");
+    }
+    const struct client_request request = {.method = "GET", .target = target.data};
+    struct err err =
+        talk_ask(chat->talk, &request, NULL /* parsed is enough */, &row, &chat->invocation->why);
+    if (err_failed(err)) {
+        return err;
+    }
+    const json_t *usage = json_object_get(row, "usage");
+    const json_t *cost = json_object_get(usage, "cost_micros");
+    long long read =
+        talk_int(usage, "fresh") + talk_int(usage, "cache_read") + talk_int(usage, "cache_write");
+    printf("[%lld calls; %lld tokens read, %lld written; cost %s; %lld of %lld tokens in use]\n",
+           (long long)talk_int(usage, "calls"), read, (long long)talk_int(usage, "output"),
+           json_is_integer(cost) ? budget_show("cost_micros", json_integer_value(cost)).text
+                                 : "unknown",
+           (long long)talk_int(row, "context_used"), (long long)talk_int(row, "context_window"));
+    return ERR_OK;
+}
+
 static const struct {
     const char *name, *about;
     struct err (*run)(struct chat *chat, const char *rest);
@@ -209,9 +312,12 @@ static const struct {
     {"image", "FILE: show an image with the next message", do_image},
     {"model", "NAME: ask this model from now on; without NAME, the session's", do_model},
     {"new", "[TITLE]: begin another session", do_new},
+    {"queue", "what waits for its turn", do_queue},
     {"quit", "leave; the session stays", do_quit},
+    {"retry", "ask for the last answer again", do_retry},
     {"session", "which one this is", do_session},
     {"title", "TITLE: name the session", do_title},
+    {"usage", "what it took so far, and how full the model's window is", do_usage},
 };
 
 static struct err do_help(struct chat *chat, const char *rest) {
@@ -303,6 +409,7 @@ static struct err chat_run(struct invocation *invocation) {
     json_decref(chat.images);
     mem_free(chat.session);
     mem_free(chat.model);
+    mem_free(chat.root);
     return err;
 }
 

@@ -68,6 +68,21 @@ test("chat in a pipe answers each line", async (t) => {
   assert.deepEqual([code, stdout], [0, "one\ntwo\n"]);
 });
 
+test("a chat retries, lists what waits and tells what it took", async (t) => {
+  const turns = await Turns.open(t);
+  const text = say("again");
+  const input = ["/retry", "/queue", text, "/retry", "/usage", "/new", "/session"].join("\n");
+  const args = ["chat", ...MODEL, "--root", turns.root];
+  const { code, stdout, stderr } = await turns.daemon.cli(args, { input: `${input}\n` });
+  assert.equal(code, 0, stderr);
+  const lines = stdout.trim().split("\n");
+  assert.deepEqual(lines.slice(0, 2), ["[there is no answer yet]", "[nothing waits]"]);
+  assert.equal(lines[2], lines[3]); // The answer, and the other variant of it.
+  assert.match(lines[4], /^\[2 calls; \d+ tokens read, \d+ written; cost \S+; \d+ of 200000 /);
+  const fresh = /ses_\w+/.exec(lines.at(-1))[0];
+  assert.equal((await turns.get(`/sessions/${fresh}`)).root, turns.root);
+});
+
 test("a session is compacted from a shell, and from a chat", async (t) => {
   const turns = await Turns.open(t);
   const listener = await turns.listen();
