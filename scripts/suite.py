@@ -302,6 +302,8 @@ def all_stages(every_kill):
         build("tsan", sanitize="thread", targets=lambda folder: threaded_tests(folder).values()),
     ]
     tests = [
+        meson_tests("unit and corpora, gcc ASan UBSan", "build/san",
+                    tests=sanitized_tests("gcc", {"unit", "fuzz", "postgres"})),
         node_tests(
             "integration on SQLite", "release", "build/drover", brisk=not every_kill, env=crash,
             timeout_s=timeout_s,
@@ -313,8 +315,6 @@ def all_stages(every_kill):
         node_tests("integration, sanitized", "san", "build/san/drover"),
         meson_tests("unit and faults, release build", "build/release", suites=["unit"],
                     every_point=every_kill),
-        meson_tests("unit and corpora, gcc ASan UBSan", "build/san",
-                    tests=sanitized_tests("gcc", {"unit", "fuzz", "postgres"})),
         meson_tests("unit and corpora, clang ASan UBSan", "build/clang",
                     tests=sanitized_tests("clang", {"unit", "fuzz"})),
         meson_tests("unit of threads, TSan", "build/tsan", tests=threaded_tests),
@@ -445,6 +445,7 @@ def judge_turns(stages):
                 break
             os.remove(tested.slow)
             files = sorted({file for file, _ in suspects})
+            print(f"       asked again for slow turns: {', '.join(files)}", flush=True)
             command = [word for word in tested.command if not word.endswith(".test.mjs")] + files
             run(command, tested.env, tested.timeout_s)
             again = slow_daemons(tested.slow)
