@@ -67,6 +67,45 @@ static struct err read_question(const struct invocation *invocation, struct line
     return ERR_OK;
 }
 
+/* It begins with a brace, or is a file. */
+static struct err read_schema(struct invocation *invocation, const struct talk *talk,
+                              json_t **ret_schema) {
+    const char *text = args_text(&invocation->args, "schema");
+    struct why *why = &invocation->why, inner = {""};
+    const struct world *world = talk->world;
+    AUTO(mem_release) char *content = NULL;
+    size_t len = 0;
+    if (text == NULL) {
+        return ERR_OK;
+    }
+    if (text[strspn(text, " \t\r\n")] == '{') {
+        content = mem_copy(text, strlen(text));
+        len = strlen(text);
+    } else if (err_failed(world->file_read(world->ctx, text, SCHEMA_MAX, &content, &len))) {
+        why_set(why, "schema: %s cannot be read", text);
+        return err_make(ERR_USAGE, "ask: schema");
+    }
+    struct err err = json_parse(content, len, JSON_DEPTH_MAX, ret_schema, &inner);
+    if (err_failed(err)) {
+        why_set(why, "schema: %s", inner.text);
+        return err_make(ERR_USAGE, "ask: schema");
+    }
+    return ERR_OK;
+}
+
+/* Before a session is made that would stay empty. */
+static struct err check_images(struct invocation *invocation) {
+    unsigned at = 0;
+    const char *path = args_next(&invocation->args, "image", &at);
+    for (; path != NULL; path = args_next(&invocation->args, "image", &at)) {
+        if (access(path, R_OK) != 0) {
+            why_set(&invocation->why, "image: %s cannot be read", path);
+            return err_make(ERR_USAGE, "ask: image");
+        }
+    }
+    return ERR_OK;
+}
+
 static struct err find_session(struct invocation *invocation, struct talk *talk,
                                char **ret_session) {
     const struct args *args = &invocation->args;
@@ -92,6 +131,7 @@ struct asking {
     struct talk *talk;
     struct lines *lines;
     const char *question;
+    json_t *schema; /* NULL: none. */
 };
 
 static struct err attach_images(const struct asking *asking, const char *session, json_t *images) {
@@ -109,47 +149,19 @@ static struct err attach_images(const struct asking *asking, const char *session
     return err;
 }
 
-/* It begins with a brace, or is a file. */
-static struct err read_schema(const struct asking *asking, json_t **ret_schema) {
-    const char *text = args_text(&asking->invocation->args, "schema");
-    struct why *why = &asking->invocation->why, inner = {""};
-    const struct world *world = asking->talk->world;
-    AUTO(mem_release) char *content = NULL;
-    size_t len = 0;
-    if (text == NULL) {
-        return ERR_OK;
-    }
-    if (text[strspn(text, " \t\r\n")] == '{') {
-        content = mem_copy(text, strlen(text));
-        len = strlen(text);
-    } else if (err_failed(world->file_read(world->ctx, text, SCHEMA_MAX, &content, &len))) {
-        why_set(why, "schema: %s cannot be read", text);
-        return err_make(ERR_USAGE, "ask: schema");
-    }
-    struct err err = json_parse(content, len, JSON_DEPTH_MAX, ret_schema, &inner);
-    if (err_failed(err)) {
-        why_set(why, "schema: %s", inner.text);
-        return err_make(ERR_USAGE, "ask: schema");
-    }
-    return ERR_OK;
-}
-
 static struct err ask_in(const struct asking *asking, const char *session) {
     struct invocation *invocation = asking->invocation;
     AUTO(mem_release) char *run = NULL;
-    AUTO(json_release) json_t *images = json_array(), *schema = NULL;
+    AUTO(json_release) json_t *images = json_array();
     int64_t after = 0;
-    struct err err = read_schema(asking, &schema);
-    if (!err_failed(err)) {
-        err = attach_images(asking, session, images);
-    }
+    struct err err = attach_images(asking, session, images);
     if (!err_failed(err)) {
         err = session_head(asking->talk, session, &after, &invocation->why);
     }
     const struct session_say say = {.session = session,
                                     .text = asking->question,
                                     .model = args_text(&invocation->args, "model"),
-                                    .schema = schema,
+                                    .schema = asking->schema,
                                     .images = images};
     if (!err_failed(err)) {
         err = session_say(asking->talk, &say, &run, &invocation->why);
@@ -170,6 +182,7 @@ static struct err ask_run(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(text_done) struct text question = {0};
     AUTO(mem_release) char *session = NULL;
+    AUTO(json_release) json_t *schema = NULL;
     struct lines lines;
     text_init(&question, LINES_LINE_MAX);
     struct err err = talk_open(&talk, invocation);
@@ -179,10 +192,16 @@ static struct err ask_run(struct invocation *invocation) {
     lines_init(&lines, STDIN_FILENO, talk.interrupt_fd);
     err = read_question(invocation, &lines, &question, &invocation->why);
     if (!err_failed(err)) {
+        err = read_schema(invocation, &talk, &schema);
+    }
+    if (!err_failed(err)) {
+        err = check_images(invocation);
+    }
+    if (!err_failed(err)) {
         err = find_session(invocation, &talk, &session);
     }
     if (!err_failed(err)) {
-        const struct asking asking = {invocation, &talk, &lines, question.data};
+        const struct asking asking = {invocation, &talk, &lines, question.data, schema};
         err = ask_in(&asking, session);
     }
     lines_done(&lines);

@@ -131,6 +131,10 @@ static struct err do_help(struct chat *chat, const char *rest);
 
 static struct err do_image(struct chat *chat, const char *rest) {
     AUTO(mem_release) char *id = NULL;
+    if (rest[0] == '\0') {
+        puts("[which file? /image FILE]");
+        return ERR_OK;
+    }
     struct err err = session_attach(chat->talk, chat->session, rest, &id, &chat->invocation->why);
     if (!err_failed(err)) {
         (void)json_array_append_new(chat->images, json_string(id));

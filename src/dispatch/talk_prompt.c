@@ -8,6 +8,7 @@
  * Providers cache the beginning of a prompt, so it is the same bytes on every call: no clock, no
  * counter, nothing random stands before the end. First the files of the project are read, in the
  * pool; then the rows, on a reader thread, which makes the request. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/base64.h"
@@ -103,55 +104,77 @@ static void system_run(struct pool_job *job) {
 
 /* --- The messages, on a reader thread --------------------------------------------------------- */
 
+enum { IMAGES_MAX = 32 << 20 /* Bytes in one prompt, as they are sent. */, IMAGES_KEPT = 64 };
+static const char too_many[] = "there are too many behind it";
+
 struct reading {
     struct talk *talk;
     struct turn_key key;
     enum prompt_role role; /* Of the message that was begun last. */
     bool begun;
-    size_t left_out; /* Calls and results that no provider would take. */
-    size_t images;   /* Bytes of those that are shown. */
+    size_t left_out;                        /* Calls and results that no provider would take. */
+    struct model_part *images[IMAGES_KEPT]; /* The newest; of the request. */
+    size_t image_count;
 };
 
 /* --- Images ----------------------------------------------------------------------------------- */
 
-enum { IMAGES_MAX = 32 << 20 /* Bytes in one prompt, as they are sent. */ };
+/* As what it stands for: `why` it is not shown. */
+static void hide_image(struct reading *reading, struct model_part *part, const char *why) {
+    char words[160];
+    int len = snprintf(words, sizeof words, "[drover: an image is not shown here, since %s]", why);
+    model_request_change_part(reading->talk->request, part, MODEL_PART_TEXT,
+                              (struct bytes){words, (size_t)len});
+}
 
-/* Why it is not shown; NULL: its bytes are in `encoded`. */
-static const char *read_image(struct reading *reading, const struct prompt_part *part,
-                              struct text *encoded) {
+/* Its bytes are read when all are known: the newest come first. */
+static void add_image(struct reading *reading, const struct prompt_part *part) {
+    struct model_request *request = reading->talk->request;
+    const struct model_part image = {
+        .kind = MODEL_PART_IMAGE, .name = part->name, .text = part->text};
+    model_request_add_part(request, &image);
+    if (request->failed) {
+        return;
+    }
+    if (reading->image_count == IMAGES_KEPT) {
+        hide_image(reading, reading->images[0], too_many);
+        reading->image_count--;
+        memmove(reading->images, reading->images + 1,
+                reading->image_count * sizeof reading->images[0]);
+    }
+    reading->images[reading->image_count++] = request->last->last;
+}
+
+static void show_image(struct reading *reading, struct model_part *part, size_t *room) {
     const struct turns_options *options = &reading->talk->turns->options;
     const struct world *world = loop_world(options->loop);
-    if (reading->talk->blind) {
-        return "this model sees none";
-    }
     AUTO(mem_release) char *hash = mem_copy(part->text.data, part->text.len);
     AUTO(mem_release) char *path = blob_path(options->data_dir, hash);
     AUTO(mem_release) char *content = NULL;
+    AUTO(text_done) struct text encoded;
     size_t len = 0;
-    if (err_failed(world->file_read(world->ctx, path, IMAGES_MAX, &content, &len))) {
-        return "its file cannot be read";
+    text_init(&encoded, *room + 1);
+    if (reading->talk->blind) {
+        hide_image(reading, part, "this model sees none");
+    } else if (err_failed(world->file_read(world->ctx, path, IMAGES_MAX, &content, &len))) {
+        hide_image(reading, part, "its file cannot be read");
+    } else {
+        base64_add(&encoded, (struct bytes){content, len});
+        if (text_failed(&encoded) || encoded.len > *room) {
+            hide_image(reading, part, too_many);
+            return;
+        }
+        *room -= encoded.len;
+        model_request_change_part(reading->talk->request, part, MODEL_PART_IMAGE,
+                                  (struct bytes){encoded.data, encoded.len});
     }
-    base64_add(encoded, (struct bytes){content, len});
-    if (text_failed(encoded) || reading->images + encoded->len > IMAGES_MAX) {
-        return "there are too many before it";
-    }
-    reading->images += encoded->len;
-    return NULL;
 }
 
-static void add_image(struct reading *reading, const struct prompt_part *part) {
-    AUTO(text_done) struct text encoded;
-    text_init(&encoded, IMAGES_MAX);
-    const char *why = read_image(reading, part, &encoded);
-    if (why == NULL) {
-        const struct model_part image = {
-            .kind = MODEL_PART_IMAGE, .name = part->name, .text = {encoded.data, encoded.len}};
-        model_request_add_part(reading->talk->request, &image);
-        return;
+static void show_images(struct reading *reading) {
+    size_t room = IMAGES_MAX;
+    for (size_t i = reading->image_count; i > 0; i--) {
+        show_image(reading, reading->images[i - 1], &room);
     }
-    text_clear(&encoded);
-    text_addf(&encoded, "[drover: an image is not shown, since %s]", why);
-    model_request_add_text(reading->talk->request, (struct bytes){encoded.data, encoded.len});
 }
 
 static struct err read_part(void *ctx, const struct prompt_part *part) {
@@ -193,8 +216,9 @@ static struct err read_tx(struct tx *tx, void *ctx) {
     request->first = request->last = NULL;
     request->message_count = 0;
     reading->begun = false;
-    reading->images = 0;
+    reading->image_count = 0;
     struct err err = tx_prompt_each(tx, &reading->key, read_part, reading);
+    show_images(reading);
     reading->left_out = err_failed(err) ? 0 : model_request_mend(request);
     return err_failed(err) ? err : talk__tail_end(tx, reading->talk, request);
 }

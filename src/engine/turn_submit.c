@@ -23,11 +23,11 @@ static struct sha256_hex digest_of(const struct turn_message *message) {
     sha256_start(&sha);
     sha256_add(&sha, message->text.data, message->text.len);
     if (message->schema.len > 0) {
-        sha256_add(&sha, "\nschema ", 8);
+        sha256_add(&sha, "\0schema ", 8); /* No text has a NUL. */
         sha256_add(&sha, message->schema.data, message->schema.len);
     }
     for (size_t i = 0; i < message->attachment_count; i++) {
-        sha256_add(&sha, "\n", 1);
+        sha256_add(&sha, "\0", 1);
         sha256_add(&sha, message->attachments[i].data, message->attachments[i].len);
     }
     struct sha256 digest = sha256_finish(&sha);

@@ -9,6 +9,10 @@
  *   message_stop                                    the final marker
  *   ping, error {error {type, message}}
  *
+ * Where a schema was asked for the answer is a call of our tool. Words around it are not the
+ * answer, and nobody hears them; without such a call the words are all that there is, and are told
+ * at the end.
+ *
  * Blocks come one after the other. Thinking without its signature would be refused in the next
  * request, so a signature is kept verbatim; of a redacted block it is "redacted " and its data.
  */
@@ -32,6 +36,24 @@ static void read_usage(struct stream *stream, const json_t *usage) {
     stream->answer.counted = true;
 }
 
+static void take_words(struct stream *stream, struct bytes words) {
+    if (stream->answer_tool) {
+        text_add(&stream->words, words.data, words.len);
+    } else {
+        (void)answer_text(&stream->answer, words); /* The next event asks. */
+    }
+}
+
+/* No answer came by the tool. */
+static void tell_words(struct stream *stream) {
+    if (text_failed(&stream->words)) {
+        answer_fail(&stream->answer, MODEL_TOO_LARGE, "the answer is too long");
+    } else if (stream->words.len > 0) {
+        (void)answer_text(&stream->answer, (struct bytes){stream->words.data, stream->words.len});
+    }
+    text_clear(&stream->words);
+}
+
 static void begin_block(struct stream *stream, const json_t *data) {
     struct answer *answer = &stream->answer;
     const json_t *block = json_object_get(data, "content_block");
@@ -40,7 +62,7 @@ static void begin_block(struct stream *stream, const json_t *data) {
     stream->block = BLOCK_NONE;
     if (wire_is(type, "text")) {
         stream->block = BLOCK_TEXT;
-        (void)answer_text(answer, wire_bytes(block, "text")); /* The next event asks. */
+        take_words(stream, wire_bytes(block, "text"));
     } else if (wire_is(type, "thinking")) {
         stream->block = BLOCK_THINKING;
         (void)answer_thinking(answer, wire_bytes(block, "thinking"));
@@ -52,6 +74,7 @@ static void begin_block(struct stream *stream, const json_t *data) {
         struct bytes name = wire_bytes(block, "name");
         if (wire_is(name, WIRE_ANSWER_TOOL)) {
             stream->block = BLOCK_ANSWER;
+            stream->answered = true;
             return;
         }
         stream->block = BLOCK_CALL;
@@ -63,7 +86,7 @@ static void read_delta(struct stream *stream, const json_t *delta) {
     struct answer *answer = &stream->answer;
     struct bytes type = wire_bytes(delta, "type");
     if (wire_is(type, "text_delta")) {
-        (void)answer_text(answer, wire_bytes(delta, "text"));
+        take_words(stream, wire_bytes(delta, "text"));
     } else if (wire_is(type, "thinking_delta")) {
         (void)answer_thinking(answer, wire_bytes(delta, "thinking"));
     } else if (wire_is(type, "signature_delta")) {
@@ -106,6 +129,9 @@ static void read_event(struct stream *stream, const char *name, const json_t *da
         read_usage(stream, json_object_get(data, "usage"));
         stream->stop = stop_of(wire_bytes(json_object_get(data, "delta"), "stop_reason"));
     } else if (wire_is(type, "message_stop")) {
+        if (!stream->answered) {
+            tell_words(stream);
+        }
         answer_stop(&stream->answer, stream->stop);
         stream->over = true;
     }

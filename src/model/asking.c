@@ -376,6 +376,7 @@ static struct asking *ask(struct models *models, struct model_request *request, 
                               .facts = {.price = USAGE_PRICE_NONE},
                               .task = {.run = begin}};
     stream_init(&asking->stream, /* wire */ NULL, &asking->watch, ctx, random_of(models));
+    asking->stream.answer_tool = request->schema.len > 0;
     text_init(&asking->body, (size_t)REQUEST_SIZE_MAX * 2);
     text_init(&asking->error_body, FAULT_BODY_MAX);
     text_init(&asking->rest, FETCH_HELD_MAX);

@@ -151,6 +151,12 @@ void model_request_add_part(struct model_request *request, const struct model_pa
     message->last = copy;
 }
 
+void model_request_change_part(struct model_request *request, struct model_part *part,
+                               enum model_part_kind kind, struct bytes text) {
+    part->kind = kind;
+    part->text = keep(request, text);
+}
+
 void model_request_add_text(struct model_request *request, struct bytes text) {
     model_request_add_part(request, &(struct model_part){.kind = MODEL_PART_TEXT, .text = text});
 }

@@ -112,6 +112,9 @@ void model_request_add_tool(struct model_request *request, const struct model_to
 void model_request_add_message(struct model_request *request, enum model_role role);
 /* Adds a copy of the part to the end of the request's last message. */
 void model_request_add_part(struct model_request *request, const struct model_part *part);
+/* A part that was added becomes this. */
+void model_request_change_part(struct model_request *request, struct model_part *part,
+                               enum model_part_kind kind, struct bytes text);
 void model_request_add_text(struct model_request *request, struct bytes text);
 
 /* Takes out what every provider would refuse: a call without id, name or result, a result without

@@ -9,21 +9,25 @@ void stream_init(struct stream *stream, const struct wire *wire, const struct mo
                  void *ctx, uint64_t salt) {
     *stream = (struct stream){.wire = wire, .counts = {-1, -1, -1, -1}};
     answer_init(&stream->answer, watch, ctx, salt);
+    text_init(&stream->words, ANSWER_TEXT_MAX);
     sse_init(&stream->sse);
 }
 
 void stream_done(struct stream *stream) {
     answer_done(&stream->answer);
+    text_done(&stream->words);
     sse_done(&stream->sse);
 }
 
 void stream_clear(struct stream *stream, const char *secret) {
     answer_clear(&stream->answer);
+    text_clear(&stream->words);
     sse_clear(&stream->sse);
     stream->secret = secret;
     stream->over = false;
     stream->call_key = 0;
     stream->block = BLOCK_NONE;
+    stream->answered = false;
     stream->stop = MODEL_STOP_END;
     stream->counts = (struct usage_messages_counts){-1, -1, -1, -1};
 }

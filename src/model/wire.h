@@ -41,6 +41,9 @@ struct stream {
     enum { BLOCK_NONE, BLOCK_TEXT, BLOCK_THINKING, BLOCK_CALL, BLOCK_ANSWER } block;
     int64_t block_key;
     struct usage_messages_counts counts;
+    struct text words;    /* Owned: where an answer to a schema may follow, and they were none. */
+    bool answer_tool;     /* One was asked for: words wait in `words`, */
+    bool answered;        /* and are none if it was called. */
     enum model_stop stop; /* It said why, but not yet that it is over. */
 };
 

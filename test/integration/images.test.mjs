@@ -134,6 +134,24 @@ test("one that joins a running turn is shown to its next call", async (t) => {
   assert.ok(provider.bodies.at(-1).includes(encoded));
 });
 
+test("where not all fit into one prompt, the newest are shown", async (t) => {
+  const turns = await Turns.open(t);
+  const provider = await new Wires("openai").start(t);
+  const listener = await turns.listen({ model: await provider.connect(turns) });
+  const large = (name) => Buffer.concat([PNG, Buffer.from(name), Buffer.alloc(19 << 20, 1)]);
+  for (const name of ["first", "second"]) {
+    const attachments = [await attach(turns, listener.session, large(name))];
+    const { run } = await turns.send(listener.session, `look: ${name}`, { attachments });
+    assert.equal((await listener.ended(run)).state, "succeeded");
+  }
+  const said = blocks(provider.bodies.at(-1));
+  const hidden = /an image is not shown here, since there are too many behind it/;
+  assert.match(JSON.stringify(said.slice(0, -2)), hidden);
+  const second = said.find((block) => block.type === "image_url");
+  const shownBytes = Buffer.from(second.image_url.url.split(",")[1], "base64");
+  assert.ok(shownBytes.equals(large("second")));
+});
+
 test("ask --image and /image in a chat", async (t) => {
   const turns = await Turns.open(t);
   const provider = await new Wires("openai").start(t);
@@ -151,6 +169,7 @@ test("ask --image and /image in a chat", async (t) => {
   const none = await turns.daemon.cli(["ask", "-m", model, "--image", "/nowhere.png", "what?"]);
   assert.notEqual(none.code, 0);
   assert.match(none.stderr, /\/nowhere\.png cannot be read/);
+  assert.equal((await turns.get("/sessions")).items.length, 2); // None for what was not asked.
   writeFileSync(file, "no image");
   const text = await turns.daemon.cli(["ask", "-m", model, "--image", file, "what?"]);
   assert.match(text.stderr, /flock\.png is no PNG, JPEG, GIF or WebP image/);

@@ -95,7 +95,7 @@ test("lists page without gap or repeat, newest first, and can be filtered", asyn
     assert.equal(page.json.items.length, 2);
     after = `&after=${page.json.next}`;
   }
-  assert.deepEqual(seen.slice(0, 5), ids.toReversed());
+  assert.deepEqual(seen.slice(0, 5), [...ids].reverse());
   assert.equal(new Set(seen).size, seen.length);
   const failed = await jobs.request("GET", "/api/v1/jobs?state=failed");
   assert.ok(failed.json.items.length > 0);

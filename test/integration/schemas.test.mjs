@@ -85,6 +85,18 @@ for (const kind of kinds) {
   });
 }
 
+test("anthropic: words around the answer's call are not the answer", async (t) => {
+  const turns = await Turns.open(t);
+  const provider = await new Wires("anthropic").start(t);
+  const listener = await turns.listen({ model: await provider.connect(turns) });
+  const call = { id: "a", name: "structured_answer", args: JSON.parse(FITS) };
+  provider.answers = [{ text: "Here it is:", call }];
+  const { state, text, run } = await ask(turns, listener.session, "how many?");
+  assert.deepEqual([state, text, provider.bodies.length], ["succeeded", FITS, 1]);
+  await listener.ended(run);
+  listener.heard.agreesWith(await turns.answer(listener.session, run));
+});
+
 test("what is no schema is refused with its place, and nothing is stored", async (t) => {
   const turns = await Turns.open(t);
   const { session } = await turns.listen();

@@ -29,18 +29,22 @@ function responses({ text, call }) {
 }
 
 function anthropic({ text, call }) {
-  const block = call
-    ? { type: "tool_use", id: call.id, name: call.name, input: {} }
-    : { type: "text", text: "" };
-  const delta = call
-    ? { type: "input_json_delta", partial_json: JSON.stringify(call.args) }
-    : { type: "text_delta", text };
   const usage = { input_tokens: 1, output_tokens: 1 };
+  const blocks = [];
+  if (text !== undefined) {
+    blocks.push([{ type: "text", text: "" }, { type: "text_delta", text }]);
+  }
+  if (call) {
+    const json = { type: "input_json_delta", partial_json: JSON.stringify(call.args) };
+    blocks.push([{ type: "tool_use", id: call.id, name: call.name, input: {} }, json]);
+  }
   return [
     { type: "message_start", message: { id: "m", role: "assistant", content: [], usage } },
-    { type: "content_block_start", index: 0, content_block: block },
-    { type: "content_block_delta", index: 0, delta },
-    { type: "content_block_stop", index: 0 },
+    ...blocks.flatMap(([block, delta], index) => [
+      { type: "content_block_start", index, content_block: block },
+      { type: "content_block_delta", index, delta },
+      { type: "content_block_stop", index },
+    ]),
     { type: "message_delta", delta: { stop_reason: call ? "tool_use" : "end_turn" }, usage },
     { type: "message_stop" },
   ].map(event).join("");
