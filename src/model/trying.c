@@ -41,6 +41,9 @@ static void send_request(struct asking *asking);
 static void build_run(struct loop_work *work) {
     struct building *building = CONTAINER_OF(work, struct building, work);
     building->wire->build(&building->order, &building->body);
+    model_request_free(building->request); /* It may be large: not on the loop. */
+    building->request = NULL;
+    building->order.request = NULL;
 }
 
 static void build_done(struct loop_work *work) {
@@ -55,7 +58,6 @@ static void build_done(struct loop_work *work) {
         asking->building = NULL;
     }
     text_done(&building->body);
-    model_request_free(building->request);
     route_unref(building->route);
     mem_free(building->model);
     mem_free(building);
