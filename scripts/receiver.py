@@ -34,6 +34,12 @@ def signature_is_right(headers, body):
     return fresh and hmac.compare_digest(right, headers["Drover-Signature"])
 
 
+def say(*words):
+    """A line, written at once: others may write to the same terminal."""
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    sys.stdout.flush()
+
+
 class Receiver(BaseHTTPRequestHandler):
     refuses = "refuse-first" in sys.argv[3:]
 
@@ -45,15 +51,15 @@ class Receiver(BaseHTTPRequestHandler):
     def judge(self, body):
         delivery = self.headers["Drover-Delivery"]
         if not signature_is_right(self.headers, body):
-            print("forged", delivery, flush=True)
+            say("forged", delivery)
             return 400
         if Receiver.refuses:
             Receiver.refuses = False
-            print("refused", delivery, flush=True)
+            say("refused", delivery)
             return 503
         notice = json.loads(body)
         words = [notice[name] for name in ("run", "state", "cause", "exit_code")]
-        print("taken", delivery, *("null" if word is None else word for word in words), flush=True)
+        say("taken", delivery, *("null" if word is None else word for word in words))
         return 204
 
     def log_message(self, *_):
@@ -69,5 +75,5 @@ def end_with(parent):
 
 server = HTTPServer(("127.0.0.1", PORT), Receiver)
 threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
-print("listening", server.server_port, flush=True)
+say("listening", server.server_port)
 server.serve_forever()

@@ -9,6 +9,7 @@ import net from "node:net";
 import { test } from "node:test";
 
 import { Daemon, scratch } from "./lib.mjs";
+import { keptPort } from "./ports.mjs";
 import { openSse } from "./sse.mjs";
 
 const skip = process.env.DROVER_DATABASE ? false : "needs DROVER_DATABASE";
@@ -124,7 +125,7 @@ class Relay {
     t.after(() => this.down());
   }
 
-  async up(port = 0) {
+  async up(port) {
     this.listener = net.createServer((client) => this.join(client));
     await new Promise((resolve) => this.listener.listen(port, "127.0.0.1", resolve));
     this.port = this.listener.address().port;
@@ -166,7 +167,7 @@ async function readyIs(daemon, status) {
 }
 
 test("/readyz says when the server is away, and when it is back", { skip }, async (t) => {
-  const relay = await new Relay(t).up();
+  const relay = await new Relay(t).up(await keptPort());
   const daemon = await daemonOn(t, relay.url).start();
   assert.equal((await daemon.request("GET", "/readyz")).status, 200);
   relay.down();
@@ -183,7 +184,7 @@ test("/readyz says when the server is away, and when it is back", { skip }, asyn
 });
 
 test("SIGTERM ends a daemon whose server has gone silent", { skip }, async (t) => {
-  const relay = await new Relay(t).up();
+  const relay = await new Relay(t).up(await keptPort());
   const url = relay.url;
   const env = { DROVER_DATABASE: url, DROVER_DRAIN: "1" };
   const daemon = new Daemon({ data: scratch(t), args: ["--insecure-loopback"], env });

@@ -16,13 +16,13 @@ export class Provider {
   delayMs = 0;
   models = [{ id: "small" }, { id: "gpt-5-mini-x", context_length: 5000 }];
 
-  async start(t, port = 0) {
+  async start(t) {
     this.server = http.createServer((request, answer) => {
       let body = "";
       request.on("data", (piece) => (body += piece));
       request.on("end", () => setTimeout(() => this.answer(request, body, answer), this.delayMs));
     });
-    this.server.listen(port, "127.0.0.1");
+    this.server.listen(0, "127.0.0.1");
     await once(this.server, "listening");
     t.after(() => this.stop());
     this.url = `http://127.0.0.1:${this.server.address().port}/v1`;

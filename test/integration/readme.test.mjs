@@ -5,11 +5,11 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import net from "node:net";
 import path from "node:path";
 import { test } from "node:test";
 
 import { bin, Daemon, root, scratch } from "./lib.mjs";
+import { keptPort } from "./ports.mjs";
 
 const readme = readFileSync(path.join(root, "README.md"), "utf8");
 
@@ -43,16 +43,6 @@ function type(daemon, text, { port, before = "", after = "" } = {}) {
       resolve({ code: error ? error.code : 0, stdout, stderr }),
     ),
   );
-}
-
-function freePort() {
-  return new Promise((resolve) => {
-    const server = net.createServer();
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 test("the quick start works as it is written", { timeout: 60_000 }, async (t) => {
@@ -127,7 +117,7 @@ test("a job runs, outlives the daemon and is stopped as it is written", {
   assert.match(http.stdout, /"code":"conflict"/);
 
   const taken = await type(daemon, webhook, {
-    port: await freePort(),
+    port: await keptPort(),
     after: `until ${bin} inbox ls --all --json | grep -q '"acknowledged"'; do sleep 0.1; done`,
   });
   assert.equal(taken.code, 0, taken.stderr);

@@ -10,6 +10,7 @@ import path from "node:path";
 import { test } from "node:test";
 
 import { Daemon, scratch } from "./lib.mjs";
+import { keptPort } from "./ports.mjs";
 
 const quick = ["--webhook-wait", "5", "--webhook-wait-max", "20", "--webhook-wait-stalled", "20"];
 const loopback = ["--webhook-allow", "127.0.0.1"];
@@ -172,7 +173,7 @@ test("every end is told once, whatever it was", async (t) => {
 
 test("a receiver that is down through three restarts gets it", async (t) => {
   const daemon = await daemonFor(t, [...quick, ...loopback]).start();
-  const before = await receiver(t, say(200));
+  const before = await receiver(t, say(200), await keptPort());
   before.server.close();
   await once(before.server, "close");
   await submit(daemon, before.url);
