@@ -1,4 +1,4 @@
-/* checkpoints.c: checkpoints are added, found and voided. */
+/* checkpoints.c: checkpoints are added, found, copied and voided. */
 #include "engine/checkpoints.h"
 
 #include <string.h>
@@ -59,6 +59,33 @@ struct err tx_checkpoint_find(struct tx *tx, int64_t session, bool *ret_found,
         *ret_found = found;
     }
     return err;
+}
+
+struct err tx_checkpoint_find_before(struct tx *tx, const struct checkpoint_before *before,
+                                     struct checkpoint_before *ret_before) {
+    static const char sql[] = "SELECT id, message FROM checkpoints WHERE session = $1 AND void = 0"
+                              " AND message <= $2 ORDER BY message DESC, id DESC LIMIT 1";
+    const struct arg args[] = {arg_int(before->session), arg_int(before->until)};
+    struct checkpoint_before found = {.session = before->session, .until = before->until};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    if (!err_failed(err) && rows != NULL) {
+        found.id = rows_int(rows, 0);
+        found.message = rows_int(rows, 1);
+    }
+    if (!err_failed(err)) {
+        *ret_before = found;
+    }
+    return err;
+}
+
+struct err tx_checkpoint_copy(struct tx *tx, const struct checkpoint_copy *copy) {
+    static const char sql[] =
+        "INSERT INTO checkpoints (session, message, void, tokens_before, tokens_after, made_ms,"
+        " made_by, method, summary) SELECT $2, $3, 0, tokens_before, tokens_after, made_ms,"
+        " made_by, method, summary FROM checkpoints WHERE id = $1 AND void = 0";
+    const struct arg args[] = {arg_int(copy->id), arg_int(copy->session), arg_int(copy->message)};
+    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, or none */);
 }
 
 struct err tx_checkpoint_void_from(struct tx *tx, const struct checkpoint_void *what) {

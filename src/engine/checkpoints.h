@@ -29,6 +29,21 @@ MUST_CHECK struct err tx_checkpoint_add(struct tx *tx, const struct checkpoint *
 MUST_CHECK struct err tx_checkpoint_find(struct tx *tx, int64_t session, bool *ret_found,
                                          struct checkpoint *ret_checkpoint);
 
+/* For a session that begins with copies of another's messages: of those that cover nothing behind
+ * the message `until`, the one that covers most. *ret_before.id 0: there is none. */
+struct checkpoint_before {
+    int64_t session, until;
+    int64_t id, message; /* Found: the checkpoint, and the last message that it covers. */
+};
+MUST_CHECK struct err tx_checkpoint_find_before(struct tx *tx,
+                                                const struct checkpoint_before *before,
+                                                struct checkpoint_before *ret_before);
+/* It holds for that session, too, up to that message; nothing, if it is void by now. */
+struct checkpoint_copy {
+    int64_t id, session, message;
+};
+MUST_CHECK struct err tx_checkpoint_copy(struct tx *tx, const struct checkpoint_copy *copy);
+
 /* To be called in the commit that changes or removes a message. */
 struct checkpoint_void {
     int64_t session;

@@ -5,7 +5,11 @@
  *
  * A copy's id comes from the chain's seed and the number of the message that it copies, so that
  * what answers a message finds the copy of that message without a map.
+ *
+ * The summary that goes along is the one that holds when the chain begins: one that is made later
+ * may stand for what a message became after it was copied.
  */
+#include "engine/checkpoints.h"
 #include "engine/message_rows.h"
 
 #include <string.h>
@@ -52,12 +56,13 @@ static struct err copy_parts(struct tx *tx, int64_t from, int64_t to) {
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* however many */);
 }
 
-static struct err find_answered(struct tx *tx, const struct session_fork *fork, int64_t reply_to,
-                                int64_t *ret_id) {
+/* *ret_id 0: it was not copied. */
+static struct err find_copy(struct tx *tx, const struct session_fork *fork, int64_t message,
+                            int64_t *ret_id) {
     bool found = false;
     struct message_row row;
     int64_t id = 0;
-    struct err err = messages__find_id(tx, reply_to, &found, &row);
+    struct err err = messages__find_id(tx, message, &found, &row);
     if (!err_failed(err) && found) {
         const struct id name = copy_id(fork, &row);
         err = messages__find(tx, (struct bytes){name.text, strlen(name.text)}, &found, &row);
@@ -78,7 +83,7 @@ static struct err copy_message(struct tx *tx, const struct session_fork *fork,
     copy.client_id = copy.client_digest = BYTES("");
     struct err err = ERR_OK;
     if (row->reply_to != 0) {
-        err = find_answered(tx, fork, row->reply_to, &copy.reply_to);
+        err = find_copy(tx, fork, row->reply_to, &copy.reply_to);
     }
     const struct message_insert insert = {.session = into, .row = &copy};
     if (!err_failed(err)) {
@@ -139,6 +144,23 @@ static struct err find_until(struct tx *tx, const struct session_row *from,
     return err;
 }
 
+static struct err find_checkpoint(struct tx *tx, const struct session_row *from,
+                                  struct session_fork *fork) {
+    struct checkpoint_before before = {.session = from->id, .until = fork->until};
+    struct err err = tx_checkpoint_find_before(tx, &before, &before);
+    fork->checkpoint = err_failed(err) ? 0 : before.id;
+    fork->covered = err_failed(err) ? 0 : before.message;
+    return err;
+}
+
+static struct err copy_checkpoint(struct tx *tx, const struct session_row *into,
+                                  const struct session_fork *fork) {
+    struct checkpoint_copy copy = {.id = fork->checkpoint, .session = into->id};
+    struct err err =
+        fork->checkpoint == 0 ? ERR_OK : find_copy(tx, fork, fork->covered, &copy.message);
+    return err_failed(err) || copy.message == 0 ? err : tx_checkpoint_copy(tx, &copy);
+}
+
 static struct err make_session(struct tx *tx, const struct session_row *from,
                                const struct session_fork *fork, struct session_row *ret_row) {
     const struct bytes none = {"", 0};
@@ -182,6 +204,9 @@ static struct err find_both(struct tx *tx, struct session_fork *fork, struct ses
     }
     if (fork->until == 0) {
         err = find_until(tx, from, fork);
+        if (!err_failed(err)) {
+            err = find_checkpoint(tx, from, fork);
+        }
         return err_failed(err) ? err : make_session(tx, from, fork, into);
     }
     err = sessions__find_hidden(tx, name, tx_epoch(tx), &found, into);
@@ -212,6 +237,9 @@ struct err tx_session_fork(struct tx *tx, const struct session_fork *fork,
     struct err err = find_both(tx, &next, &from, &into);
     if (!err_failed(err)) {
         err = copy_page(tx, &from, &into, &next, &more);
+    }
+    if (!err_failed(err) && !more) {
+        err = copy_checkpoint(tx, &into, &next);
     }
     if (!err_failed(err) && !more) {
         err = show(tx, &from, &into);

@@ -130,14 +130,17 @@ MUST_CHECK struct err tx_session_purge(struct tx *tx, bool *ret_more);
 
 /* A session of its own with copies of all messages up to `message`, that one included; "": of all.
  * It is in sight from the last commit of the chain on. Removed, rolled back and queued messages,
- * and those of a running turn, are not copied. */
+ * and those of a running turn, are not copied. The summary that covers most of what is copied, and
+ * nothing else, holds for it, too, unless one of those was changed before the chain is done. */
 struct session_fork {
     struct session_key key;
     struct bytes message;
-    struct id session;   /* The new one's. */
-    struct bytes title;  /* data NULL: that of the old one. */
-    uint8_t seed[32];    /* For the ids of messages. */
-    int64_t done, until; /* Begin with 0; kept by the function between the links of the chain. */
+    struct id session;  /* The new one's. */
+    struct bytes title; /* data NULL: that of the old one. */
+    uint8_t seed[32];   /* For the ids of messages. */
+    /* Begin with 0; kept by the function between the links of the chain. */
+    int64_t done, until;
+    int64_t checkpoint, covered; /* ids of the summary, and of the last message that it covers. */
 };
 /* *ret_more: call again. ERR_NOT_FOUND; ERR_MESSAGE_NOT_FOUND. */
 MUST_CHECK struct err tx_session_fork(struct tx *tx, const struct session_fork *fork,

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 
-import { say, script, textOf, Turns } from "./turns.mjs";
+import { Listener, say, script, textOf, Turns } from "./turns.mjs";
 
 const WINDOW = 20000; // Tokens; 4,096 are kept for the answer, and a prompt has 80 % of the rest.
 const PROMPT_MAX = Math.floor((WINDOW - 4096) * 0.8);
@@ -37,7 +37,8 @@ async function talk(turns, listener, count) {
 
 async function prompts(turns, session) {
   const read = [];
-  for (const { run } of (await turns.messages(session)).filter((one) => one.role === "user")) {
+  const own = (one) => one.role === "user" && one.run !== null; // Copies have no turn here.
+  for (const { run } of (await turns.messages(session)).filter(own)) {
     const { items } = await turns.get(`/runs/${run}/spans`);
     const calls = items.filter((span) => span.kind === "model").map((span) => span.tokens);
     read.push(...calls.map((tokens) => tokens.fresh + tokens.cache_read + tokens.cache_write));
@@ -216,4 +217,21 @@ test("an answer that is asked for again is no longer in a summary", async (t) =>
   assert.equal(again.status, 201, again.text);
   assert.equal((await listener.ended(again.json.run)).state, "succeeded");
   assert.ok((await prompts(turns, listener.session)).at(-1) > 4000);
+});
+
+test("a fork goes on with the summary of what it has copies of", async (t) => {
+  const turns = await open(t, [say("SUMMARY")]);
+  const listener = await turns.listen();
+  await talk(turns, listener, 2);
+  await compact(turns, listener);
+  const last = (await turns.messages(listener.session)).find((one) => one.role === "assistant");
+  const first = async (body) => {
+    const fork = await turns.ask("POST", `/sessions/${listener.session}/fork`, body);
+    assert.equal(fork.status, 201, fork.text);
+    const copy = await new Listener(turns, fork.json.id).open();
+    assert.equal((await turns.turn(copy, say("short"))).end.state, "succeeded");
+    return (await prompts(turns, fork.json.id)).at(-1);
+  };
+  assert.ok((await first({})) < 1500); // All of it.
+  assert.ok((await first({ message: last.id })) > 2500); // One of the two that the summary covers.
 });

@@ -1,6 +1,8 @@
 /* Sessions forked and removed: chains of transactions, and what a crash between them leaves. */
 #include "sessions_kit.h"
 
+#include "engine/checkpoints.h"
+
 struct counting {
     const char *sql;
     int64_t count;
@@ -312,6 +314,107 @@ static void a_large_fork_is_seen_only_when_it_is_whole(void **state) {
     assert_int_equal(paging_do(runs, forking.row.row.id)->count, MANY);
 }
 
+/* --- Fork: summaries -------------------------------------------------------------------------- */
+
+struct covering {
+    int64_t session, message;
+    const char *summary;
+    struct checkpoint found;
+    bool has;
+    char text[20];
+};
+
+static struct err covering_tx(struct tx *tx, void *ctx) {
+    const struct covering *covering = ctx;
+    const struct checkpoint checkpoint = {.session = covering->session,
+                                          .message = covering->message,
+                                          .tokens_before = 100,
+                                          .tokens_after = 10,
+                                          .made_by = CHECKPOINT_MANUAL,
+                                          .method = BYTES("summary"),
+                                          .summary = kit_bytes(covering->summary)};
+    return tx_checkpoint_add(tx, &checkpoint);
+}
+
+static void cover(struct runs_kit *runs, int64_t session, int64_t message, const char *summary) {
+    struct covering covering = {.session = session, .message = message, .summary = summary};
+    assert_int_equal(runs_do(runs, covering_tx, &covering), ERR_NONE);
+}
+
+static struct err voiding_tx(struct tx *tx, void *ctx) {
+    return tx_checkpoint_void_from(tx, ctx);
+}
+
+static struct err covered_tx(struct tx *tx, void *ctx) {
+    struct covering *covering = ctx;
+    struct err err = tx_checkpoint_find(tx, covering->session, &covering->has, &covering->found);
+    if (!err_failed(err) && covering->has) {
+        runs_copy_text(covering->found.summary, covering->text, sizeof covering->text);
+    }
+    return err;
+}
+
+static struct covering covered(struct runs_kit *runs, int64_t session) {
+    struct covering covering = {.session = session};
+    assert_int_equal(runs_do(runs, covered_tx, &covering), ERR_NONE);
+    return covering;
+}
+
+static void a_fork_keeps_the_summary_that_covers_most_of_what_it_has(void **state) {
+    struct runs_kit *runs = *state;
+    struct sessions_row row = sessions_add(runs, "one");
+    struct messages_row messages[4];
+    for (size_t i = 0; i < COUNT_OF(messages); i++) {
+        messages[i] = messages_add(runs, row.row.id, ROLE_USER, "x");
+    }
+    cover(runs, row.row.id, messages[0].id, "shortest");
+    cover(runs, row.row.id, messages[1].id, "shorter");
+    cover(runs, row.row.id, messages[3].id, "longer");
+    struct forking forking = forking_new(runs, row.session, messages[2].message);
+    (void)forking_do(runs, &forking);
+    struct covering fork = covered(runs, forking.row.row.id);
+    assert_true(fork.has);
+    assert_string_equal(fork.text, "shorter");
+    assert_int_equal(fork.found.message, paging_do(runs, forking.row.row.id)->rows[1].id);
+    assert_int_equal(fork.found.made_by, CHECKPOINT_MANUAL);
+    assert_int_equal(fork.found.tokens_before, 100);
+    assert_string_equal(covered(runs, row.row.id).text, "longer");
+    forking = forking_new(runs, row.session, "");
+    (void)forking_do(runs, &forking);
+    assert_string_equal(covered(runs, forking.row.row.id).text, "longer");
+    assert_int_equal(count_of(runs, "SELECT count(*) FROM checkpoints"), 5);
+}
+
+static void a_fork_has_no_summary_of_what_it_lacks(void **state) {
+    struct runs_kit *runs = *state;
+    struct sessions_row row = sessions_add(runs, "one");
+    struct messages_row first = messages_add(runs, row.row.id, ROLE_USER, "x");
+    struct messages_row second = messages_add(runs, row.row.id, ROLE_USER, "x");
+    cover(runs, row.row.id, second.id, "of both");
+    struct forking forking = forking_new(runs, row.session, first.message);
+    (void)forking_do(runs, &forking);
+    assert_false(covered(runs, forking.row.row.id).has);
+}
+
+static void a_change_while_it_is_forked_leaves_the_summary_behind(void **state) {
+    struct runs_kit *runs = *state;
+    struct sessions_row row = sessions_add(runs, "one");
+    struct messages_row first = messages_add(runs, row.row.id, ROLE_USER, "x");
+    for (int i = 0; i < SESSION_FORK_PAGE; i++) {
+        (void)messages_add(runs, row.row.id, ROLE_USER, "x");
+    }
+    cover(runs, row.row.id, first.id, "as it was");
+    struct forking forking = forking_new(runs, row.session, "");
+    assert_int_equal(runs_do(runs, forking_tx, &forking), ERR_NONE);
+    assert_true(forking.more);
+    struct checkpoint_void changed = {.session = row.row.id, .message = first.id};
+    assert_int_equal(runs_do(runs, voiding_tx, &changed), ERR_NONE);
+    cover(runs, row.row.id, first.id, "as it is now");
+    forking.what = forking.next;
+    (void)forking_do(runs, &forking);
+    assert_false(covered(runs, forking.row.row.id).has);
+}
+
 static void what_a_crash_leaves_of_a_fork_is_cleared_away(void **state) {
     struct runs_kit *runs = *state;
     struct sessions_row row = sessions_add(runs, "one");
@@ -368,6 +471,12 @@ int main(void) {
                                         runs_end),
         cmocka_unit_test_setup_teardown(a_large_fork_is_seen_only_when_it_is_whole, runs_begin,
                                         runs_end),
+        cmocka_unit_test_setup_teardown(a_fork_keeps_the_summary_that_covers_most_of_what_it_has,
+                                        runs_begin, runs_end),
+        cmocka_unit_test_setup_teardown(a_fork_has_no_summary_of_what_it_lacks, runs_begin,
+                                        runs_end),
+        cmocka_unit_test_setup_teardown(a_change_while_it_is_forked_leaves_the_summary_behind,
+                                        runs_begin, runs_end),
         cmocka_unit_test_setup_teardown(what_a_crash_leaves_of_a_fork_is_cleared_away, runs_begin,
                                         runs_end),
         cmocka_unit_test_setup_teardown(a_fork_whose_source_goes_is_given_up, runs_begin, runs_end),
