@@ -160,14 +160,16 @@ static void tool_add(const struct rows *rows, struct text *text) {
     text_add_char(text, '}');
 }
 
+/* From the open parts of all sessions, which are few, not from this one's messages, which may be
+ * many: CROSS JOIN tells SQLite so, and is like any join to PostgreSQL, which counts rows. */
 static struct err tools_add(struct tx *tx, int64_t session, struct text *text) {
     static const char sql[] =
         "SELECT m.message, p.number, substr(p.name, 1, 100), p.state, substr(p.call, 1, 100),"
-        " COALESCE(r.run, '') FROM parts p JOIN messages m ON m.id = p.message"
+        " COALESCE(r.run, '') FROM parts p CROSS JOIN messages m"
         " LEFT JOIN runs r ON r.id = p.run"
-        " WHERE m.session = $1 AND m.status <> 'removed'"
+        " WHERE m.id = p.message AND m.session = $1 AND m.status <> 'removed'"
         " AND p.state IN ('ready', 'asking', 'reviewing', 'running', 'pending')"
-        " ORDER BY p.message, p.number LIMIT $2";
+        " ORDER BY m.id, p.number LIMIT $2";
     const struct arg args[] = {arg_int(session), arg_int(TOOLS_MAX)};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);

@@ -14,7 +14,7 @@
 #include "engine/inbox_bind.h"
 #include "journal/journal.h"
 
-enum { SAID_PAGES_MAX = 1024 };
+enum { SAID_PAGES_MAX = 1024, UNDONE_MAX = 256 << 10 };
 
 struct err turns__end(struct tx *tx, struct turn *turn, enum run_cause cause, struct bytes sentence,
                       const struct run_bounds *bounds) {
@@ -238,6 +238,46 @@ struct err turns__ended(struct tx *tx, const struct run_row *run, struct run_fre
         err = turns__write(tx, &turn.row);
     }
     return err_failed(err) ? err : offer(tx, &turn);
+}
+
+/* --- What cannot be taken back ---------------------------------------------------------------- */
+
+/* What its tools did stays done: whoever takes it back should know of it. */
+struct err turns__list_undone(struct tx *tx, int64_t run, struct bytes *ret_list) {
+    static const char sql[] =
+        "SELECT p.name, p.state, p.text FROM turns t JOIN parts p ON p.message = t.answer"
+        " WHERE t.run = $1 AND p.kind = 'tool' AND p.state IN ('succeeded', 'pending', 'running')"
+        " ORDER BY p.number LIMIT 100";
+    const struct arg args[] = {arg_int(run)};
+    AUTO(text_done) struct text text;
+    text_init(&text, UNDONE_MAX);
+    text_add_char(&text, '[');
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
+    bool row = !err_failed(err);
+    for (int i = 0; !err_failed(err) && row; i++) {
+        err = rows_next(rows, &row);
+        if (!err_failed(err) && row) {
+            struct bytes result = rows_text(rows, 2);
+            text_add_str(&text, i > 0 ? ",{\"tool\":" : "{\"tool\":");
+            text_add_json(&text, rows_text(rows, 0).data, rows_text(rows, 0).len);
+            text_add_str(&text, ",\"state\":");
+            text_add_json(&text, rows_text(rows, 1).data, rows_text(rows, 1).len);
+            text_add_str(&text, ",\"result\":");
+            text_add_json(&text, result.data, utf8_cut(result, 200));
+            text_add_char(&text, '}');
+        }
+    }
+    text_add_char(&text, ']');
+    const char *copy =
+        text_failed(&text) ? NULL : arena_try_copy(tx_arena(tx), text.data, text.len);
+    if (!err_failed(err) && copy == NULL) {
+        err = err_make(ERR_OUT_OF_MEMORY, "turns: undone");
+    }
+    if (!err_failed(err)) {
+        *ret_list = (struct bytes){copy, text.len};
+    }
+    return err;
 }
 
 /* --- What a dead daemon had stored of an answer ----------------------------------------------- */

@@ -24,20 +24,6 @@ static struct err add_notice(void *ctx, const struct inbox_row *row) {
     return text_failed(text) ? err_make(ERR_OUT_OF_MEMORY, "turns: notices") : ERR_OK;
 }
 
-static struct err is_busy(struct tx *tx, int64_t session, bool *ret_busy) {
-    const struct arg args[] = {arg_int(session)};
-    const struct run_ask ask = {.sql = "SELECT 1 FROM turns t JOIN runs r ON r.id = t.run"
-                                       " WHERE t.session = $1 AND r.ended_ms IS NULL LIMIT 1",
-                                .args = args,
-                                .count = COUNT_OF(args)};
-    int64_t busy = 0;
-    struct err err = runs__int(tx, &ask, &busy);
-    if (!err_failed(err)) {
-        *ret_busy = busy != 0;
-    }
-    return err;
-}
-
 static struct err begin(struct tx *tx, struct session_row *session,
                         const struct turn_followup *followup, struct bytes notices,
                         struct run_row *ret_run) {
@@ -87,7 +73,7 @@ struct err tx_turn_follow_up(struct tx *tx, const struct turn_followup *followup
         return err;
     }
     if (!err_failed(err)) {
-        err = is_busy(tx, session.id, &busy);
+        err = turns__busy(tx, &session, &busy);
     }
     *ret_followed = FOLLOW_UP_BUSY;
     return err_failed(err) || busy ? err : follow_up(tx, &session, followup, ret_followed);

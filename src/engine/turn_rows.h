@@ -85,6 +85,8 @@ MUST_CHECK struct err turns__take_place(struct tx *tx, const struct turn *turn);
 /* ERR_TURN_IN_PROGRESS, its run in `why`: one runs or waits. */
 MUST_CHECK struct err turns__idle(struct tx *tx, const struct session_row *session,
                                   struct why *why);
+/* One runs or waits. */
+MUST_CHECK struct err turns__busy(struct tx *tx, const struct session_row *session, bool *ret_busy);
 /* One that only makes the session shorter, and goes on with that. */
 MUST_CHECK struct err turns__compacting(struct tx *tx, const struct session_row *session,
                                         bool *ret_found, struct run_row *ret_run);
@@ -189,6 +191,8 @@ MUST_CHECK struct err turns__check_find(struct tx *tx, struct turn *turn,
 /* Ends it: the run, and by turns__ended all the rest; admits who is next. */
 MUST_CHECK struct err turns__end(struct tx *tx, struct turn *turn, enum run_cause cause,
                                  struct bytes sentence, const struct run_bounds *bounds);
+/* JSON array, in the arena: what the turn's tools did, which stays done when it is rolled back. */
+MUST_CHECK struct err turns__list_undone(struct tx *tx, int64_t run, struct bytes *ret_list);
 /* What a dead daemon had stored of the call that is out becomes part of the message. */
 MUST_CHECK struct err turns__keep_said(struct tx *tx, const struct turn *turn);
 /* Called by runs__end for a turn, however it ended: closes its message. */

@@ -14,7 +14,7 @@
 #include "base/utf8.h"
 #include "engine/attachments.h"
 
-enum { KEY_MAX = 80, LIVE_MAX = TURN_QUEUE_MAX + 8, COMMAND_MAX = 120, UNDONE_MAX = 256 << 10 };
+enum { KEY_MAX = 80, LIVE_MAX = TURN_QUEUE_MAX + 8, COMMAND_MAX = 120 };
 
 /* --- Sent again ------------------------------------------------------------------------------- */
 
@@ -73,15 +73,30 @@ struct live {
     int64_t count;
 };
 
-static struct err look(struct tx *tx, int64_t session, struct live *ret_live) {
+/* Turns of a session have it, so that one runs at a time; a job with the same is no turn. */
+static struct err find_key(struct tx *tx, const struct session_row *session,
+                           struct bytes *ret_key) {
+    char key[KEY_MAX];
+    int len =
+        snprintf(key, sizeof key, "session:%.*s", (int)session->session.len, session->session.data);
+    assert(len > 0 && (size_t)len < sizeof key); /* Ids are ours. */
+    *ret_key = (struct bytes){arena_try_copy(tx_arena(tx), key, (size_t)len), (size_t)len};
+    return ret_key->data == NULL ? err_make(ERR_OUT_OF_MEMORY, "turns: key") : ERR_OK;
+}
+
+/* By their key, and in no order: SQLite would walk through all that the owner or the session ever
+ * ran, to have them in the order of ids. */
+static struct err look(struct tx *tx, const struct session_row *session, struct live *ret_live) {
     static const char sql[] =
         "SELECT r.id, r.state, r.stop, CASE t.began_by WHEN 'compact' THEN 1 ELSE 0 END"
-        " FROM turns t JOIN runs r ON r.id = t.run"
-        " WHERE t.session = $1 AND r.ended_ms IS NULL ORDER BY r.id LIMIT $2";
-    const struct arg args[] = {arg_int(session), arg_int(LIVE_MAX)};
+        " FROM runs r JOIN turns t ON t.run = r.id WHERE r.owner = $1 AND r.run_key = $2"
+        " AND r.ended_ms IS NULL AND r.run_key <> '' LIMIT $3";
+    struct bytes key = {"", 0};
+    struct err err = find_key(tx, session, &key);
+    const struct arg args[] = {arg_text(session->owner), arg_text(key), arg_int(LIVE_MAX)};
     struct live live = {.count = 0};
     AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
+    err = err_failed(err) ? err : tx_query(tx, sql, args, COUNT_OF(args), &rows);
     bool row = !err_failed(err);
     while (!err_failed(err) && row) {
         err = rows_next(rows, &row);
@@ -89,12 +104,13 @@ static struct err look(struct tx *tx, int64_t session, struct live *ret_live) {
             break;
         }
         struct bytes state = rows_text(rows, 1);
-        live.first = live.first == 0 ? rows_int(rows, 0) : live.first;
+        int64_t id = rows_int(rows, 0);
+        live.first = live.first == 0 || id < live.first ? id : live.first;
         live.count++;
         bool quiet = rows_int(rows, 3) != 0, asked = rows_text(rows, 2).len > 0;
-        live.compacts = quiet && !asked ? rows_int(rows, 0) : live.compacts;
+        live.compacts = quiet && !asked ? id : live.compacts;
         if (state.len != 6 || memcmp(state.data, "queued", 6) != 0) {
-            live.running = rows_int(rows, 0);
+            live.running = id;
             live.session.asked = asked;
             live.session.quiet = quiet;
         }
@@ -150,25 +166,19 @@ static struct bytes words_of(struct bytes text) {
 
 static struct err submit_run(struct tx *tx, const struct session_row *session,
                              const struct turn_message *message, struct run_row *ret_run) {
-    char key[KEY_MAX];
-    int len =
-        snprintf(key, sizeof key, "session:%.*s", (int)session->session.len, session->session.data);
-    assert(len > 0 && (size_t)len < sizeof key); /* Ids are ours. */
     struct run_new what = {.run = message->run,
                            .owner = session->owner,
                            .parent = {"", 0},
-                           .key = {key, (size_t)len},
                            .label = {"", 0},
                            .not_before_ms = message->not_before_ms,
                            .command = words_of(message->text),
                            .kind = KIND_TURN,
                            .key_max = 1,
                            .bounds = message->bounds};
-    what.key.data = arena_try_copy(tx_arena(tx), key, (size_t)len);
-    if (what.key.data == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "turns: key");
+    struct err err = find_key(tx, session, &what.key);
+    if (!err_failed(err)) {
+        err = budget__session_path(tx, session, &what.budget_path);
     }
-    struct err err = budget__session_path(tx, session, &what.budget_path);
     if (!err_failed(err)) {
         err = write_spec(tx, session, message, &what.spec);
     }
@@ -347,44 +357,6 @@ static struct err stop_running(struct tx *tx, int64_t id, enum run_cause cause) 
     return err_failed(err) || !found ? err : runs__ask(tx, &stop, &row, &freed);
 }
 
-/* What its tools did stays done: whoever takes it back should know of it. */
-static struct err list_undone(struct tx *tx, int64_t run, struct bytes *ret_list) {
-    static const char sql[] =
-        "SELECT p.name, p.state, p.text FROM turns t JOIN parts p ON p.message = t.answer"
-        " WHERE t.run = $1 AND p.kind = 'tool' AND p.state IN ('succeeded', 'pending', 'running')"
-        " ORDER BY p.number LIMIT 100";
-    const struct arg args[] = {arg_int(run)};
-    AUTO(text_done) struct text text;
-    text_init(&text, UNDONE_MAX);
-    text_add_char(&text, '[');
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    bool row = !err_failed(err);
-    for (int i = 0; !err_failed(err) && row; i++) {
-        err = rows_next(rows, &row);
-        if (!err_failed(err) && row) {
-            struct bytes result = rows_text(rows, 2);
-            text_add_str(&text, i > 0 ? ",{\"tool\":" : "{\"tool\":");
-            text_add_json(&text, rows_text(rows, 0).data, rows_text(rows, 0).len);
-            text_add_str(&text, ",\"state\":");
-            text_add_json(&text, rows_text(rows, 1).data, rows_text(rows, 1).len);
-            text_add_str(&text, ",\"result\":");
-            text_add_json(&text, result.data, utf8_cut(result, 200));
-            text_add_char(&text, '}');
-        }
-    }
-    text_add_char(&text, ']');
-    const char *copy =
-        text_failed(&text) ? NULL : arena_try_copy(tx_arena(tx), text.data, text.len);
-    if (!err_failed(err) && copy == NULL) {
-        err = err_make(ERR_OUT_OF_MEMORY, "turns: undone");
-    }
-    if (!err_failed(err)) {
-        *ret_list = (struct bytes){copy, text.len};
-    }
-    return err;
-}
-
 static struct err join(struct tx *tx, struct session_row *session,
                        const struct turn_message *message, const struct live *live,
                        struct turn_accepted *accepted, struct why *why) {
@@ -412,15 +384,22 @@ static struct err refuse(struct tx *tx, const struct live *live, struct turn_acc
 struct err turns__idle(struct tx *tx, const struct session_row *session, struct why *why) {
     struct live live;
     struct turn_accepted busy;
-    struct err err = look(tx, session->id, &live);
+    struct err err = look(tx, session, &live);
     return err_failed(err) || live.count == 0 ? err : refuse(tx, &live, &busy, why);
+}
+
+struct err turns__busy(struct tx *tx, const struct session_row *session, bool *ret_busy) {
+    struct live live = {.count = 0};
+    struct err err = look(tx, session, &live);
+    *ret_busy = live.count > 0;
+    return err;
 }
 
 struct err turns__compacting(struct tx *tx, const struct session_row *session, bool *ret_found,
                              struct run_row *ret_run) {
     struct live live;
     *ret_found = false;
-    struct err err = look(tx, session->id, &live);
+    struct err err = look(tx, session, &live);
     return err_failed(err) || live.compacts == 0
                ? err
                : runs__find_id(tx, live.compacts, ret_found, ret_run);
@@ -430,7 +409,7 @@ static struct err decide(struct tx *tx, struct session_row *session,
                          const struct turn_message *message, struct turn_accepted *accepted,
                          struct why *why) {
     struct live live;
-    struct err err = look(tx, session->id, &live);
+    struct err err = look(tx, session, &live);
     if (err_failed(err)) {
         return err;
     }
@@ -446,7 +425,7 @@ static struct err decide(struct tx *tx, struct session_row *session,
         return join(tx, session, message, &live, accepted, why);
     }
     if (accepted->decision == TURN_DECIDE_UNDO) {
-        err = list_undone(tx, live.running, &accepted->undone);
+        err = turns__list_undone(tx, live.running, &accepted->undone);
     }
     if (!err_failed(err) && accepted->decision == TURN_DECIDE_UNDO) {
         err = stop_running(tx, live.running, CAUSE_ROLLED_BACK);
