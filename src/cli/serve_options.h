@@ -35,9 +35,10 @@ struct serve_options {
     const char *webhook_secret; /* A file; NULL: one in `data`, made if need be. */
     uint64_t webhook_timeout_ms;
     int64_t webhook_first_ms, webhook_max_ms, webhook_stalled_ms;
-    const char *model;       /* "provider/model" for sessions that name none; NULL: found. */
-    const char *script;      /* The file of scripted/…; NULL: none. */
-    const char *price_file;  /* NULL: what is built in. */
+    const char *model; /* "provider/model" for sessions that name none; NULL: found. */
+    uint64_t model_answer_ms, model_stall_ms; /* To its first byte; between two of its pieces. */
+    const char *script;                       /* The file of scripted/…; NULL: none. */
+    const char *price_file;                   /* NULL: what is built in. */
     const char *fetch_allow; /* Addresses beside public ones for web_fetch; NULL: none. */
     const struct world *world;
     struct log *log;

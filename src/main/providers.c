@@ -67,11 +67,13 @@ struct err providers_open(const struct providers_options *options, struct provid
     providers->options = *options;
     const struct fetch_options of_client = {.loop = options->loop, .running_max = STREAMS_MAX};
     fetch_open(&of_client, &providers->client);
-    const struct models_options of_models = {.loop = options->loop,
-                                             .client = providers->client,
-                                             .log = serve->log,
-                                             .script = serve->script,
-                                             .price_file = serve->price_file};
+    const struct models_options of_models = {
+        .loop = options->loop,
+        .client = providers->client,
+        .log = serve->log,
+        .script = serve->script,
+        .price_file = serve->price_file,
+        .limits = {.answer_ms = serve->model_answer_ms, .stall_ms = serve->model_stall_ms}};
     struct err err = models_open(&of_models, &providers->models, why);
     const struct connections_options with = {
         .loop = options->loop,

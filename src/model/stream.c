@@ -100,12 +100,21 @@ void stream_take(struct stream *stream, const struct sse_event *event) {
     stream_take_json(stream, name, parsed, json);
 }
 
+/* Some leave out the blank line behind their last event. One that isn't whole is no nonsense of the
+ * provider's: the answer broke off within it. */
+static void take_last(struct stream *stream, const struct sse_event *event) {
+    AUTO(json_release) json_t *json = NULL;
+    if (wire_is(event->data, "[DONE]") || !err_failed(stream_parse(event->data, &json))) {
+        stream_take(stream, event);
+    }
+}
+
 void stream_end(struct stream *stream) {
     struct sse_event event;
     struct answer *answer = &stream->answer;
     if (!stream->over && answer_goes_on(answer) && found(stream, sse_end(&stream->sse, &event)) &&
         !answer->stopped) {
-        stream_take(stream, &event);
+        take_last(stream, &event);
     }
     answer_end(answer);
 }

@@ -5,53 +5,77 @@ const event = (data) => `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`
 const chunk = (delta, finish = null) =>
   `data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason: finish }] })}\n\n`;
 
-const asked = ({ name, args }) => ({ name, arguments: JSON.stringify(args) });
+const halves = (text) => [text.slice(0, text.length >> 1), text.slice(text.length >> 1)];
+const all = (frames) => frames.map(({ bytes }) => bytes).join("");
 
-/** An answer is {text} or {call: {id, name, args}}. */
+/** An answer is {text}, {call: {id, name, args}} or both. It comes in frames {mark, bytes}: text
+ *  and arguments in two pieces, with the mark "text" or "call" on the first. */
+const inHalves = (mark, text, frame) =>
+  halves(text).map((half, i) => ({ mark: i === 0 ? mark : "", bytes: frame(half) }));
+const plain = (...list) => list.map((bytes) => ({ mark: "", bytes }));
+
 function openai({ text, call }) {
-  const said = call
-    ? { tool_calls: [{ index: 0, id: call.id, type: "function", function: asked(call) }] }
-    : { content: text };
-  return `${chunk(said)}${chunk({}, call ? "tool_calls" : "stop")}data: [DONE]\n\n`;
+  const frames = [];
+  if (text) frames.push(...inHalves("text", text, (content) => chunk({ content })));
+  if (call) {
+    const { name } = call;
+    const begun = { index: 0, id: call.id, type: "function", function: { name, arguments: "" } };
+    const piece = (args) => chunk({ tool_calls: [{ index: 0, function: { arguments: args } }] });
+    frames.push(...plain(chunk({ tool_calls: [begun] })));
+    frames.push(...inHalves("call", JSON.stringify(call.args), piece));
+  }
+  return [...frames, ...plain(chunk({}, call ? "tool_calls" : "stop"), "data: [DONE]\n\n")];
 }
 
 function responses({ text, call }) {
+  const frames = [];
+  const say = (delta) => event({ type: "response.output_text.delta", output_index: 0, delta });
+  if (text) frames.push(...inHalves("text", text, say));
+  if (call) {
+    const place = { output_index: 1 };
+    const item = (word, more) => {
+      const { name, id: call_id } = call;
+      const said = { type: "function_call", call_id, name, ...more };
+      return event({ type: `response.output_item.${word}`, ...place, item: said });
+    };
+    const type = "response.function_call_arguments.delta";
+    const args = JSON.stringify(call.args);
+    frames.push(...plain(item("added", { arguments: "" })));
+    frames.push(...inHalves("call", args, (delta) => event({ type, ...place, delta })));
+    frames.push(...plain(item("done", { arguments: args, status: "completed" })));
+  }
   const response = { id: "r", status: "completed", error: null };
-  const item = (event, more) => ({
-    type: `response.output_item.${event}`,
-    output_index: 0,
-    item: { type: "function_call", call_id: call.id, ...asked(call), ...more },
-  });
-  const said = call
-    ? event(item("added", { arguments: "" })) + event(item("done", { status: "completed" }))
-    : event({ type: "response.output_text.delta", delta: text });
-  return said + event({ type: "response.completed", response });
+  return [...frames, ...plain(event({ type: "response.completed", response }))];
 }
 
 function anthropic({ text, call }) {
   const usage = { input_tokens: 1, output_tokens: 1 };
-  const blocks = [];
-  if (text !== undefined) {
-    blocks.push([{ type: "text", text: "" }, { type: "text_delta", text }]);
+  const message = { id: "m", role: "assistant", content: [], usage };
+  const frames = plain(event({ type: "message_start", message }));
+  const block = (index, content_block, mark, said, frame) => {
+    const delta = (piece) => ({ type: "content_block_delta", index, delta: frame(piece) });
+    frames.push(...plain(event({ type: "content_block_start", index, content_block })));
+    frames.push(...inHalves(mark, said, (piece) => event(delta(piece))));
+    frames.push(...plain(event({ type: "content_block_stop", index })));
+  };
+  if (text) {
+    const frame = (piece) => ({ type: "text_delta", text: piece });
+    block(0, { type: "text", text: "" }, "text", text, frame);
   }
   if (call) {
-    const json = { type: "input_json_delta", partial_json: JSON.stringify(call.args) };
-    blocks.push([{ type: "tool_use", id: call.id, name: call.name, input: {} }, json]);
+    const begun = { type: "tool_use", id: call.id, name: call.name, input: {} };
+    const frame = (piece) => ({ type: "input_json_delta", partial_json: piece });
+    block(1, begun, "call", JSON.stringify(call.args), frame);
   }
-  return [
-    { type: "message_start", message: { id: "m", role: "assistant", content: [], usage } },
-    ...blocks.flatMap(([block, delta], index) => [
-      { type: "content_block_start", index, content_block: block },
-      { type: "content_block_delta", index, delta },
-      { type: "content_block_stop", index },
-    ]),
-    { type: "message_delta", delta: { stop_reason: call ? "tool_use" : "end_turn" }, usage },
-    { type: "message_stop" },
-  ].map(event).join("");
+  const stop_reason = call ? "tool_use" : "end_turn";
+  const end = { type: "message_delta", delta: { stop_reason }, usage };
+  return [...frames, ...plain(event(end), event({ type: "message_stop" }))];
 }
 
 const wires = { openai, responses, anthropic };
 export const kinds = Object.keys(wires);
+/** The frames in which a provider of that kind says it. */
+export const framesOf = (kind, answer) => wires[kind](answer);
 
 export class Wires extends Provider {
   /** What it says next, once each; behind the last: "ok". */
@@ -74,7 +98,7 @@ export class Wires extends Provider {
     }
     this.asked.push({ url: request.url, headers: request.headers, body });
     answer.writeHead(200, { "content-type": "text/event-stream" });
-    answer.end(wires[this.kind](this.answers.shift() ?? { text: "ok" }));
+    answer.end(all(framesOf(this.kind, this.answers.shift() ?? { text: "ok" })));
   }
 
   /** A connection of this kind, and the model to name. */

@@ -1,0 +1,310 @@
+// faults.test.mjs: whole turns with providers that break, each kind of them in each way at each
+// place: the turn ends for the right reason after the right number of requests, what was heard is
+// what is stored, and the session takes the next message. All cases run at once in one daemon,
+// because most of them wait.
+//
+// runs-with: release, san, postgres
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import net from "node:net";
+import { after, before, describe, it } from "node:test";
+
+import { BREAKS, Faulty, PLACES, shapes } from "./faulty.mjs";
+import { Heard, Listener, textOf, toolsOf, Turns } from "./turns.mjs";
+import { kinds } from "./wires.mjs";
+
+// --- What is said --------------------------------------------------------------------------------
+
+/** A turn of two calls: some words and a tool, then its end. */
+const LIST = { id: "c1", name: "list_files", args: { path: "." } };
+const LOOK = { text: "Ünïcode: I look.", call: LIST };
+const DONE = { text: "There is nothing." };
+const TEXT = LOOK.text + DONE.text;
+/** What breaks is asked for again soon, where the provider can say so. */
+const SOON = { "retry-after-ms": "5" };
+
+/** A break that is over with the next request; and one that isn't. */
+const brokenOnce = (play) => [{ answer: LOOK, ...play }, { answer: LOOK }, { answer: DONE }];
+const brokenAlways = (play) => Array.from({ length: 4 }, () => ({ answer: LOOK, ...play }));
+
+// --- The cases -----------------------------------------------------------------------------------
+
+/** What a case expects, unless it says otherwise: the break was told once, and cured. */
+const cured = (cause, more = {}) =>
+  ({ state: "succeeded", told: [cause], requests: 3, text: TEXT, ...more });
+const failed = (cause, more = {}) =>
+  ({ state: "failed", cause, told: [cause], requests: 4, ...more });
+
+const causeOf = (how) => (how === "stall" ? "timed_out" : "stream_broken");
+
+function* breaks() {
+  for (const [how, { framed }] of Object.entries(BREAKS)) {
+    for (const at of PLACES) {
+      if (framed && ["silent", "headers"].includes(at)) continue; // Not framed before the body.
+      yield [`${how} ${at}`, brokenOnce({ how, at }), cured(causeOf(how))];
+    }
+    const later = [{ answer: LOOK }, { answer: DONE, how, at: "text" }, { answer: DONE }];
+    yield [`${how} in the second call`, later, cured(causeOf(how))];
+    const never = brokenAlways({ how, at: "text", headers: SOON });
+    const text = how === "reset" ? undefined : LOOK.text.slice(0, 8); // It may overtake them.
+    yield [`${how} always`, never, failed(causeOf(how), { text })];
+  }
+}
+
+const INJECTED = {
+  "an error": ["provider_error", { error: { type: "api_error", message: "boom" } }],
+  "an overload": ["provider_error", { error: { type: "overloaded_error", message: "busy" } }],
+  "a rate limit": ["rate_limited", { error: { type: "rate_limit_error", message: "slow down" } }],
+};
+
+function* injections() {
+  for (const at of ["silent", "text", "call"]) {
+    for (const [name, [cause, data]] of Object.entries(INJECTED)) {
+      const inject = `event: error\ndata: ${JSON.stringify({ type: "error", ...data })}\n\n`;
+      yield [`${name} ${at}`, brokenOnce({ at, inject }), cured(cause)];
+    }
+    const inject = 'data: {"type": "content_block_delta", "choices": [{]}\n\n';
+    yield [`broken JSON ${at}`, brokenOnce({ at, inject }), cured("bad_response")];
+  }
+  const inject = 'event: error\ndata: {"error": {"message": "boom"}}\n\n';
+  const play = brokenAlways({ at: "call", inject, headers: SOON });
+  yield ["an error always", play, failed("provider_error", { text: LOOK.text })];
+  const last = [{ answer: LOOK }, { answer: DONE, at: "text", inject }, { answer: DONE }];
+  yield ["an error in the second call", last, cured("provider_error")];
+}
+
+const json = { "content-type": "application/json" };
+const answered = (status, message, headers = {}) =>
+  ({ status, headers: { ...json, ...headers }, body: JSON.stringify({ error: { message } }) });
+
+const STATUSES = {
+  408: "timed_out",
+  409: "provider_error",
+  429: "rate_limited",
+  500: "provider_error",
+  502: "provider_error",
+  503: "provider_error",
+  504: "timed_out",
+  529: "provider_error",
+};
+
+function* statuses() {
+  const inASecond = () => new Date(Date.now() + 1000).toUTCString();
+  for (const [status, cause] of Object.entries(STATUSES)) {
+    for (const [form, headers, wait] of [
+      ["ms", () => ({ "retry-after-ms": "40" }), [40, 45]],
+      ["seconds", () => ({ "retry-after": "1" }), [1000, 1125]],
+      ["a date", () => ({ "retry-after": inASecond() }), [0, 1125]],
+      ["nothing", () => ({}), [375, 625]],
+    ]) {
+      const play = () => answered(Number(status), "not now", headers());
+      const plays = [play, { answer: LOOK }, { answer: DONE }];
+      yield [`${status} with ${form}`, plays, cured(cause, { wait })];
+    }
+    const never = Array(4).fill(answered(Number(status), "never", SOON));
+    yield [`${status} always`, never, failed(cause, { text: "" })];
+  }
+  const later = [{ answer: LOOK }, answered(503, "not now", SOON), { answer: DONE }];
+  yield ["503 in the second call", later, cured("provider_error")];
+  for (const [name, play, cause] of [
+    ["401", answered(401, "who are you"), "auth_failed"],
+    ["400", answered(400, "what is that"), "bad_request"],
+    ["413", answered(413, "too much"), "context_overflow"],
+    ["a redirect", { status: 302, headers: { location: "http://127.0.0.1:9/" } }, "bad_request"],
+    ["a long wait", answered(429, "later", { "retry-after": "120" }), "rate_limited"],
+    ["no, says it", answered(503, "no", { "x-should-retry": "false" }), "provider_error"],
+  ]) {
+    yield [name, [play], failed(cause, { text: "", told: [], requests: 1 })];
+  }
+}
+
+const HTML = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>";
+
+function* pages() {
+  const html = { "content-type": "text/html" };
+  for (const [name, play, cause] of [
+    ["a page with 502", { status: 502, headers: html, body: HTML }, "provider_error"],
+    ["a page with 200", { status: 200, headers: html, body: HTML }, "bad_response"],
+    ["a page as a stream", { status: 200, body: HTML }, "stream_broken"],
+    ["nothing with 200", { status: 200, body: "" }, "stream_broken"],
+    ["JSON with 200", { status: 200, headers: json, body: '{"ok":true}' }, "bad_response"],
+  ]) {
+    yield [name, [play, { answer: LOOK }, { answer: DONE }], cured(cause)];
+  }
+}
+
+function* oddities() {
+  for (const shape of shapes) {
+    const plays = [{ answer: LOOK, shape }, { answer: DONE, shape }];
+    yield [shape, plays, cured("", { told: [], requests: 2 })];
+  }
+  const nothing = { text: "", told: [], requests: 1 }; // It was paid for: nobody asks again.
+  yield ["an empty answer", [{ answer: {} }], failed("empty_response", nothing)];
+}
+
+function* cases() {
+  for (const group of [breaks, injections, statuses, pages, oddities]) yield* group();
+}
+
+// --- A case --------------------------------------------------------------------------------------
+
+async function eventsOf(turns, session) {
+  const heard = new Heard();
+  for (let head = 1; heard.after < head; ) {
+    const target = `/streams/session:${session}/events?after=${heard.after}&limit=1000`;
+    const page = await turns.get(target);
+    page.events.forEach((event) => heard.take(event));
+    head = page.head;
+  }
+  return heard;
+}
+
+/** One session, a message that meets the fault and one that doesn't. */
+class Case {
+  constructor(turns, model) {
+    this.turns = turns;
+    this.model = model;
+  }
+
+  async say(text) {
+    const target = `/sessions/${this.session}/messages?wait=60`;
+    const { status, json: said, text: body } = await this.turns.ask("POST", target, { text });
+    assert.equal(status, 201, body);
+    return said;
+  }
+
+  async begin() {
+    const { model, turns } = this;
+    this.session = await turns.session({ model, root: turns.root, title: model });
+  }
+
+  /** `meanwhile` is what happens while the first message is answered. */
+  async play(meanwhile = async () => {}) {
+    const { turns } = this;
+    await this.begin();
+    [this.first] = await Promise.all([this.say("look"), meanwhile(this.session)]);
+    this.broken = await this.answerOf(this.first);
+    this.second = await this.say("and now?");
+    this.well = await this.answerOf(this.second);
+    this.heard = await eventsOf(turns, this.session);
+    this.state = (await turns.get(`/sessions/${this.session}`)).state;
+  }
+
+  answerOf({ run }) {
+    return this.turns.answer(this.session, run);
+  }
+
+  /** What the break was told as: [cause, wait] each time. */
+  get told() {
+    const taken = this.heard.events.filter(({ type }) => type === "output_discarded");
+    return taken.map(({ data }) => [data.cause, data.wait_ms]);
+  }
+
+  check({ state, cause = "completed", told, text, wait }) {
+    assert.deepEqual([this.first.state, this.first.cause], [state, cause], this.first.note);
+    // What is taken back several times before anybody could be told is told once.
+    assert.deepEqual([...new Set(this.told.map(([why]) => why))], told);
+    for (const [, ms] of wait ? this.told : []) {
+      assert.ok(ms >= wait[0] && ms <= wait[1], `${ms} ms of ${wait}`);
+    }
+    if (text !== undefined) assert.equal(textOf(this.broken), text);
+    const tools = toolsOf(this.broken).map((card) => [card.name, card.state]);
+    assert.deepEqual(tools, state === "succeeded" ? [["list_files", "succeeded"]] : []);
+    assert.deepEqual([this.second.state, this.second.text], ["succeeded", "well"]);
+    assert.equal(this.state, "idle");
+    for (const message of [this.broken, this.well]) this.heard.agreesWith(message);
+  }
+}
+
+// --- The tests -----------------------------------------------------------------------------------
+
+let turns;
+const closing = [];
+const whole = { after: (close) => closing.unshift(close) }; // What ends with the file.
+
+before(async () => {
+  const args = ["--insecure-loopback", "--model-answer", "2", "--model-stall", "2"];
+  turns = await Turns.open(whole, { args });
+});
+after(async () => {
+  for (const close of closing) await close();
+});
+
+async function connect(name, kind, base_url) {
+  const body = { name, kind, base_url, max_concurrent: 1000 };
+  const made = await turns.ask("POST", "/providers", body);
+  assert.equal(made.status, 201, made.text);
+}
+
+async function reconnect(name, change) {
+  const made = await turns.ask("PATCH", `/providers/${name}`, change);
+  assert.equal(made.status, 200, made.text);
+}
+
+async function closedPort() {
+  const server = net.createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** A connection of its own, which does not connect until somebody sets it right. */
+async function unreachable(provider, model, wrong) {
+  const { kind, url } = provider;
+  await connect(model, kind, wrong);
+  provider.plays.set(model, [{ answer: LOOK }, { answer: DONE }]);
+  const one = new Case(turns, `${model}/${model}`);
+  await one.play(async (session) => {
+    const listener = await new Listener(turns, session).open();
+    await listener.until("output_discarded");
+    await reconnect(model, { base_url: url });
+    listener.close();
+  });
+  one.check(cured("provider_unreachable"));
+  assert.equal(provider.asked.get(model).length, 3);
+}
+
+async function usedUp(provider, model) {
+  await connect(model, provider.kind, provider.url);
+  provider.plays.set(model, [answered(429, "You exceeded your current quota")]);
+  const one = new Case(turns, `${model}/${model}`);
+  await one.begin();
+  for (let times = 0; times < 2; times++) {
+    const { state, cause } = await one.say("look");
+    assert.deepEqual([state, cause], ["failed", "quota"]);
+    assert.equal(provider.asked.get(model).length, 1, "nobody asks a second time");
+  }
+  await reconnect(model, { key: "sk-another-account" });
+  assert.equal((await one.say("and now?")).text, "well");
+}
+
+describe("a provider that breaks", { concurrency: 1000 }, () => {
+  for (const kind of kinds) {
+    describe(kind, { concurrency: 1000 }, () => {
+      let provider;
+      before(async () => {
+        provider = await new Faulty(kind).start(whole);
+        await connect(kind, kind, provider.url);
+      });
+      for (const [name, plays, expected] of cases()) {
+        it(name, async () => {
+          const model = name.replaceAll(/\W+/g, "-").toLowerCase();
+          provider.plays.set(model, [...plays]);
+          const one = new Case(turns, `${kind}/${model}`);
+          await one.play();
+          one.check(expected);
+          assert.equal(provider.asked.get(model).length, expected.requests + 1);
+        });
+      }
+      it("nobody listens", async () => {
+        await unreachable(provider, `closed-${kind}`, `http://127.0.0.1:${await closedPort()}`);
+      });
+      it("it speaks no TLS", async () => {
+        await unreachable(provider, `plain-${kind}`, provider.url.replace("http:", "https:"));
+      });
+      it("its quota is used up", () => usedUp(provider, `poor-${kind}`));
+    });
+  }
+});
