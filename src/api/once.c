@@ -41,7 +41,7 @@ static struct err run_kept(struct tx *tx, struct once *once, struct op *op, stor
         return ERR_OK;
     }
     err = work(tx, ctx);
-    if (err_failed(err)) {
+    if (err_failed(err) || once->more) {
         return err;
     }
     kept.status = op->status;
@@ -51,7 +51,7 @@ static struct err run_kept(struct tx *tx, struct once *once, struct op *op, stor
 
 struct err once_run(struct tx *tx, struct once *once, struct op *op, store_fn work, void *ctx) {
     op_restart(op);
-    once->replayed = false;
+    once->replayed = once->more = false;
     return once->idempotency.key.len > 0 ? run_kept(tx, once, op, work, ctx) : work(tx, ctx);
 }
 

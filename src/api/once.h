@@ -15,12 +15,14 @@
 struct once {
     struct idempotency idempotency; /* No key: every request is a new one. */
     bool replayed;
+    bool more; /* Set by `work`: another transaction goes on, and the answer is not there yet. */
 };
 
 /* Reads the header, and takes the digest of a body that is small enough for the loop. */
 MUST_CHECK struct err once_read(const struct exchange *exchange, struct once *ret_once,
                                 struct why *why);
-/* Begins with op_restart. `work` writes op->answer; it is not called when the answer is known. */
+/* Begins with op_restart. `work` writes op->answer; it is not called when the answer is known. Of a
+ * chain of transactions each is run by it, and the last one keeps the answer. */
 MUST_CHECK struct err once_run(struct tx *tx, struct once *once, struct op *op, store_fn work,
                                void *ctx);
 /* Before op_answer: says in the answer that it is an old one, or why it was refused. */

@@ -138,6 +138,20 @@ static const char again_answer[] =
     "\"message\":{\"type\":\"string\"},\"run\":{\"type\":\"string\"},\"state\":{\"type\":"
     "\"string\"}}}";
 
+static const char clear_answer[] =
+    "{\"type\":\"object\",\"required\":[\"id\",\"cleared_ms\"],\"properties\":{"
+    "\"id\":{\"type\":\"string\"},\"cleared_ms\":{\"type\":\"integer\"}}}";
+static const char resend_body[] =
+    "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
+    "\"text\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":1048576}}}";
+static const char resend_answer[] =
+    "{\"type\":\"object\",\"required\":[\"message\",\"run\",\"state\",\"fork\"],"
+    "\"properties\":{\"message\":{\"type\":\"string\"},\"run\":{\"type\":\"string\"},"
+    "\"state\":{\"type\":\"string\"},\"fork\":{\"type\":[\"string\",\"null\"]}}}";
+static const char chosen_answer[] =
+    "{\"type\":\"object\",\"required\":[\"id\",\"active\"],\"properties\":{"
+    "\"id\":{\"type\":\"string\"},\"active\":{\"type\":\"boolean\"}}}";
+
 static const struct route routes[] = {
     {.method = "POST",
      .path = "/api/v1/sessions/{id}/messages",
@@ -166,6 +180,36 @@ static const struct route routes[] = {
      .answer_schema = run_answer,
      .answer_status = 202,
      .handle = turns__compact},
+    {.method = "POST",
+     .path = "/api/v1/sessions/{id}/clear",
+     .summary = "Take all messages out of a session; what its turn says is discarded",
+     .scope = SCOPE_RUN,
+     .query = one_query,
+     .answer_schema = clear_answer,
+     .answer_status = 200,
+     .handle = turns__clear},
+    {.method = "POST",
+     .path = "/api/v1/messages/{id}/resend",
+     .summary =
+         "Say a message again, with another text or the same; what is behind it goes to a fork",
+     .scope = SCOPE_RUN,
+     .query = one_query,
+     .has_body = true,
+     .body_optional = true,
+     .body_max = (size_t)2 << 20,
+     .idempotent_key = true,
+     .body_schema = resend_body,
+     .answer_schema = resend_answer,
+     .answer_status = 201,
+     .handle = turns__resend},
+    {.method = "POST",
+     .path = "/api/v1/messages/{id}/choose",
+     .summary = "Make an earlier answer the one that is in prompts",
+     .scope = SCOPE_RUN,
+     .query = one_query,
+     .answer_schema = chosen_answer,
+     .answer_status = 200,
+     .handle = turns__choose},
     {.method = "POST",
      .path = "/api/v1/messages/{id}/regenerate",
      .summary = "Ask for the last answer again; the new one is a variant of it",

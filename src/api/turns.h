@@ -3,7 +3,10 @@
  *   POST /api/v1/sessions/{id}/messages   say something: a turn answers it; ?wait=
  *   POST /api/v1/sessions/{id}/stop       the turn that runs ends; what it said stays
  *   POST /api/v1/sessions/{id}/compact    what was said becomes a summary for the model
+ *   POST /api/v1/sessions/{id}/clear      all that was said goes, what is being said included
+ *   POST /api/v1/messages/{id}/resend     a user's message once more; all behind it goes
  *   POST /api/v1/messages/{id}/regenerate the last answer once more
+ *   POST /api/v1/messages/{id}/choose     an earlier answer is the one that counts
  *   GET  /api/v1/approvals                what waits for somebody's answer
  *   GET  /api/v1/approvals/{id}           one of them
  *   POST /api/v1/approvals/{id}           answer it
@@ -35,9 +38,14 @@ struct turns_api {
 /* Shared by the files of turns. */
 enum { TURNS_OWNER, TURNS_WAIT, TURNS_WAIT_MAX_S = 600 };
 extern const struct one_kind turns__session;
+/* {"message","run","state" of a turn whose answer will be `answer`; the rest is the caller's. */
+void turns__write_begun(const struct run_row *run, const struct id *answer, struct text *text);
 struct id turns__new_id(const struct turns_api *api, const char *prefix);
 void turns__say(struct exchange *exchange, void *ctx);
 void turns__again(struct exchange *exchange, void *ctx);
+void turns__choose(struct exchange *exchange, void *ctx);
+void turns__clear(struct exchange *exchange, void *ctx);
+void turns__resend(struct exchange *exchange, void *ctx);
 void turns__compact(struct exchange *exchange, void *ctx);
 
 struct route_table turns_table(struct turns_api *api);

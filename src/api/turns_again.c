@@ -1,4 +1,4 @@
-/* turns_again.c: the last answer of a session is asked for again. */
+/* turns_again.c: the last answer of a session is asked for again, or an earlier one is chosen. */
 #include <string.h>
 
 #include "api/once.h"
@@ -15,6 +15,16 @@ struct again_op {
     struct default_model model;
 };
 
+void turns__write_begun(const struct run_row *run, const struct id *answer, struct text *text) {
+    const char *state = run_state_name(run->state);
+    text_add_str(text, "{\"message\":");
+    text_add_json(text, answer->text, strlen(answer->text));
+    text_add_str(text, ",\"run\":");
+    text_add_json(text, run->run.data, run->run.len);
+    text_add_str(text, ",\"state\":");
+    text_add_json(text, state, strlen(state));
+}
+
 static struct err again_work(struct tx *tx, void *ctx) {
     struct again_op *again = ctx;
     struct run_row run;
@@ -25,15 +35,8 @@ static struct err again_work(struct tx *tx, void *ctx) {
     if (err_failed(err)) {
         return err;
     }
-    const char *state = run_state_name(run.state);
-    struct text *text = &again->op.answer;
-    text_add_str(text, "{\"message\":");
-    text_add_json(text, again->what.answer.text, strlen(again->what.answer.text));
-    text_add_str(text, ",\"run\":");
-    text_add_json(text, run.run.data, run.run.len);
-    text_add_str(text, ",\"state\":");
-    text_add_json(text, state, strlen(state));
-    text_add_char(text, '}');
+    turns__write_begun(&run, &again->what.answer, &again->op.answer);
+    text_add_char(&again->op.answer, '}');
     return op_written(&again->op);
 }
 
@@ -71,4 +74,37 @@ void turns__again(struct exchange *exchange, void *ctx) {
         .bounds = dispatch_bounds(api->dispatch),
     };
     store_write(api->store, again_run, again_done, again);
+}
+
+/* --- An earlier one --------------------------------------------------------------------------- */
+
+struct choose_op {
+    struct op op;
+    struct message_key key; /* Borrowed from the exchange. */
+};
+
+static struct err choose_run(struct tx *tx, void *ctx) {
+    struct choose_op *choose = ctx;
+    struct message_row row;
+    op_restart(&choose->op);
+    struct err err = tx_turn_choose(tx, &choose->key, &row, &choose->op.why);
+    if (err.code == ERR_MESSAGE_NOT_FOUND) {
+        return one_absent(&messages__kind, &choose->op.why);
+    }
+    if (!err_failed(err)) {
+        err = tx_message_write_json(tx, &row, MESSAGE_BYTES_WHOLE, &choose->op.answer);
+    }
+    return err_failed(err) ? err : op_written(&choose->op);
+}
+
+void turns__choose(struct exchange *exchange, void *ctx) {
+    struct turns_api *api = ctx;
+    struct one_key key;
+    if (!one_read(exchange, &messages__kind, TURNS_OWNER, &key)) {
+        return;
+    }
+    struct choose_op *choose = mem_new(sizeof *choose);
+    op_init(&choose->op, exchange, 200);
+    choose->key = (struct message_key){.owner = key.owner, .message = key.id};
+    store_write(api->store, choose_run, op_done, choose);
 }

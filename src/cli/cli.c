@@ -39,6 +39,7 @@ static const struct command *const commands[] = {
     &command_session_rename,
     &command_session_archive,
     &command_session_rm,
+    &command_session_clear,
     &command_session_compact,
     &command_session_fork,
     &command_session_export,

@@ -1,4 +1,5 @@
-/* command_chat.c: drover chat: a conversation at a terminal, or by lines in a pipe. */
+/* command_chat.c: drover chat: a conversation at a terminal, or by lines in a pipe.
+ * What its commands do about what was said stands in chat_history.c. */
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,11 +7,9 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "base/utf8.h"
 #include "cli/budget_words.h"
-#include "cli/cli.h"
+#include "cli/chat.h"
 #include "cli/commands.h"
-#include "cli/edit_line.h"
 #include "cli/session_ask.h"
 #include "cli/turn_watch.h"
 
@@ -32,20 +31,6 @@ static const struct flag chat_flags[] = {
      .about = "The folder that its tools work in [this one]."},
     {.name = "no-root", .kind = FLAG_SWITCH, .about = "No folder: it gets no tools for files."},
     {.name = NULL},
-};
-
-struct chat {
-    struct invocation *invocation;
-    struct talk *talk;
-    struct lines lines;
-    struct edit_line edit;
-    bool seen;     /* A person sits at both ends. */
-    char *session; /* Owned. */
-    char *model;   /* Owned: of the messages to come; NULL: the session's. */
-    char *root;    /* Owned: of sessions to come; NULL: none. */
-    int64_t seq;
-    bool over;
-    json_t *images; /* Owned: of the next message. */
 };
 
 /* --- The session ------------------------------------------------------------------------------ */
@@ -97,7 +82,7 @@ static void tell_end(const struct turn_outcome *outcome) {
     }
 }
 
-static struct err watch_turn(struct chat *chat, const char *run) {
+struct err chat_watch(struct chat *chat, const char *run) {
     AUTO(turn_outcome_done) struct turn_outcome outcome = {0};
     const struct turn_watch watch = {.invocation = chat->invocation,
                                      .talk = chat->talk,
@@ -110,7 +95,7 @@ static struct err watch_turn(struct chat *chat, const char *run) {
     chat->seq = outcome.seq;
     if (err.code == ERR_INTERRUPTED) {
         err = stop_turn(chat);
-        return err_failed(err) ? err : watch_turn(chat, run);
+        return err_failed(err) ? err : chat_watch(chat, run);
     }
     tell_end(&outcome);
     return err;
@@ -122,7 +107,7 @@ static struct err say(struct chat *chat, const char *text) {
         .session = chat->session, .text = text, .model = chat->model, .images = chat->images};
     struct err err = session_say(chat->talk, &what, &run, &chat->invocation->why);
     (void)json_array_clear(chat->images);
-    return err_failed(err) ? err : watch_turn(chat, run);
+    return err_failed(err) ? err : chat_watch(chat, run);
 }
 
 /* --- Commands --------------------------------------------------------------------------------- */
@@ -208,79 +193,7 @@ static struct err do_compact(struct chat *chat, const char *rest) {
     return err;
 }
 
-/* --- The last answer, the queue, and what it took --------------------------------------------- */
-
-enum { LOOKED_AT = 50, QUEUE_SHOWN = 80 };
-
-static struct err each_message(struct chat *chat, const bool *enough,
-                               void (*each)(void *ctx, const json_t *message), void *ctx) {
-    AUTO(text_done) struct text target = {0};
-    if (!talk_target(&target, "/api/v1/sessions/", chat->session, "/messages")) {
-        return err_make(ERR_OUT_OF_MEMORY, "chat: messages");
-    }
-    const struct talk_rows rows = {
-        .path = target.data, .most = LOOKED_AT, .enough = enough, .each = each, .ctx = ctx};
-    return talk_rows(chat->talk, &rows, &chat->invocation->why);
-}
-
-struct last {
-    bool found;
-    char *id; /* Owned. */
-};
-
-static void take_answer(void *ctx, const json_t *message) {
-    struct last *last = ctx;
-    if (strcmp(talk_text(message, "role"), "assistant") == 0) {
-        const char *id = talk_text(message, "id");
-        last->id = mem_copy(id, strlen(id));
-        last->found = true;
-    }
-}
-
-static struct err do_retry(struct chat *chat, const char *rest) {
-    (void)rest; /* It takes nothing. */
-    AUTO(text_done) struct text target = {0};
-    AUTO(json_release) json_t *answer = NULL;
-    struct last last = {.id = NULL};
-    struct err err = each_message(chat, &last.found, take_answer, &last);
-    if (!err_failed(err) && !last.found) {
-        puts("[there is no answer yet]");
-        return ERR_OK;
-    }
-    if (!err_failed(err) && !talk_target(&target, "/api/v1/messages/", last.id, "/regenerate")) {
-        err = err_make(ERR_OUT_OF_MEMORY, "chat: retry");
-    }
-    mem_free(last.id);
-    const struct client_request request = {.method = "POST", .target = target.data};
-    if (!err_failed(err)) {
-        err = talk_ask(chat->talk, &request, NULL /* parsed is enough */, &answer,
-                       &chat->invocation->why);
-    }
-    return err_failed(err) ? err : watch_turn(chat, talk_text(answer, "run"));
-}
-
-static void print_queued(void *ctx, const json_t *message) {
-    bool *any = ctx;
-    const char *status = talk_text(message, "status");
-    AUTO(text_done) struct text line = {0};
-    if (strcmp(status, "queued") != 0 && strcmp(status, "steering") != 0) {
-        return;
-    }
-    *any = true;
-    session_line(&line, talk_text(json_array_get(json_object_get(message, "parts"), 0), "text"));
-    struct bytes words = {line.data == NULL ? "" : line.data, line.len};
-    printf("%s  %.*s\n", talk_text(message, "id"), (int)utf8_cut(words, QUEUE_SHOWN), words.data);
-}
-
-static struct err do_queue(struct chat *chat, const char *rest) {
-    (void)rest; /* It takes nothing. */
-    bool any = false;
-    struct err err = each_message(chat, NULL /* all of them */, print_queued, &any);
-    if (!err_failed(err) && !any) {
-        puts("[nothing waits]");
-    }
-    return err;
-}
+/* --- What it took ----------------------------------------------------------------------------- */
 
 static struct err do_usage(struct chat *chat, const char *rest) {
     (void)rest; /* It takes nothing. */
@@ -311,14 +224,17 @@ static const struct {
     const char *name, *about;
     struct err (*run)(struct chat *chat, const char *rest);
 } commands[] = {
+    {"clear", "take all messages out of the session", chat_clear},
     {"compact", "summarise what was said, for the model; the messages stay", do_compact},
+    {"edit", "TEXT: say your last message again, with this text; what was, is in a fork",
+     chat_edit},
     {"help", "what can be said with a slash", do_help},
     {"image", "FILE: show an image with the next message", do_image},
     {"model", "NAME: ask this model from now on; without NAME, the session's", do_model},
     {"new", "[TITLE]: begin another session", do_new},
-    {"queue", "what waits for its turn", do_queue},
+    {"queue", "what waits for its turn", chat_queue},
     {"quit", "leave; the session stays", do_quit},
-    {"retry", "ask for the last answer again", do_retry},
+    {"retry", "ask for the last answer again", chat_retry},
     {"session", "which one this is", do_session},
     {"title", "TITLE: name the session", do_title},
     {"usage", "what it took so far, and how full the model's window is", do_usage},

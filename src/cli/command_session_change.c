@@ -1,4 +1,4 @@
-/* command_session_change.c: drover session new, rename, archive, rm, fork, compact. */
+/* command_session_change.c: drover session new, rename, archive, rm, clear, fork, compact. */
 #include <stdio.h>
 #include <string.h>
 
@@ -133,7 +133,7 @@ const struct command command_session_archive = {
     .run = archive_run,
 };
 
-/* --- Remove, fork ----------------------------------------------------------------------------- */
+/* --- Remove, clear, fork ---------------------------------------------------------------------- */
 
 static struct err rm_run(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
@@ -155,6 +155,28 @@ const struct command command_session_rm = {
     .operands_max = 1,
     .talks = true,
     .run = rm_run,
+};
+
+static struct err clear_run(struct invocation *invocation) {
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    AUTO(json_release) json_t *answer = NULL;
+    const struct session_request request = {.method = "POST", .rest = "/clear"};
+    struct err err = session_ask(&talk, invocation, &request, &answer);
+    if (!err_failed(err)) {
+        answer_print(invocation, answer, " is empty");
+    }
+    return err;
+}
+
+const struct command command_session_clear = {
+    .group = "session",
+    .name = "clear",
+    .summary = "Take all messages out of a session, and end its turns; jobs go on.",
+    .operands = "ID",
+    .operands_min = 1,
+    .operands_max = 1,
+    .talks = true,
+    .run = clear_run,
 };
 
 static const struct flag fork_flags[] = {

@@ -13,7 +13,7 @@ extern const struct command command_inbox_ls, command_inbox_show, command_inbox_
     command_inbox_drop;
 extern const struct command command_session_ls, command_session_search, command_session_show,
     command_session_new, command_session_rename, command_session_archive, command_session_rm,
-    command_session_compact, command_session_fork, command_session_export;
+    command_session_clear, command_session_compact, command_session_fork, command_session_export;
 extern const struct command command_usage;
 extern const struct command command_memory_ls, command_memory_show, command_memory_rm;
 extern const struct command command_root_ls, command_root_add, command_root_rm;

@@ -46,6 +46,16 @@ struct err session_compact(struct talk *talk, const char *session, json_t **ret_
     return run_wait(talk, &wait, ret_run, why);
 }
 
+struct err session_clear(struct talk *talk, const char *session, struct why *why) {
+    AUTO(text_done) struct text target = {0};
+    if (!talk_target(&target, "/api/v1/sessions/", session, "/clear")) {
+        why_set(why, "there is no session with that id");
+        return err_make(ERR_NOT_FOUND, "session: id");
+    }
+    const struct client_request request = {.method = "POST", .target = target.data};
+    return talk_ask(talk, &request, NULL /* nothing is read */, NULL /* nor here */, why);
+}
+
 /* U+0080 to U+009F: to a terminal they are what ESC and a letter are. */
 static bool is_c1(const char *text, size_t left) {
     return left > 1 && (unsigned char)text[0] == 0xC2 && (unsigned char)text[1] >= 0x80 &&

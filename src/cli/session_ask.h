@@ -24,6 +24,9 @@ MUST_CHECK struct err session_ask(struct talk *talk, struct invocation *invocati
 MUST_CHECK struct err session_compact(struct talk *talk, const char *session, json_t **ret_run,
                                       struct why *why);
 
+/* All its messages go; a turn that speaks ends. */
+MUST_CHECK struct err session_clear(struct talk *talk, const char *session, struct why *why);
+
 /* Prints a text that came from a model or a file. Neither is trusted with our terminal: of what
  * controls it, only lines and tabs pass. */
 void session_put(const char *text, size_t len);

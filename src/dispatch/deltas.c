@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "engine/turns.h"
 #include "journal/journal.h"
 
 enum {
@@ -106,9 +107,14 @@ static struct err batch_tx(struct tx *tx, void *ctx) {
     const struct delta_batch *batch = ctx;
     for (size_t i = 0; i < batch->count; i++) {
         const struct delta_part *part = &batch->parts[i];
-        for (size_t at = 0; at < part->len;) {
+        bool gone = false; /* The conversation was cleared while this was on its way. */
+        struct err err = tx_message_gone(tx, part->place.message, &gone);
+        if (err_failed(err)) {
+            return err;
+        }
+        for (size_t at = 0; at < part->len && !gone;) {
             struct record record = record_at(part->records + at);
-            struct err err = append(tx, &part->place, &record);
+            err = append(tx, &part->place, &record);
             if (err_failed(err)) {
                 return err;
             }

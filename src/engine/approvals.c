@@ -223,6 +223,14 @@ struct err approvals__cancel(struct tx *tx, const struct run_row *run) {
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* mostly none */);
 }
 
+struct err approvals__cancel_all(struct tx *tx, const struct session_row *session) {
+    static const char sql[] = "UPDATE approvals SET state = 'cancelled', answered_ms = $3"
+                              " WHERE session = $1 AND owner = $2 AND answered_ms IS NULL";
+    const struct arg args[] = {arg_int(session->id), arg_text(session->owner),
+                               arg_int(tx_now_ms(tx))};
+    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* however many */);
+}
+
 /* --- Answered --------------------------------------------------------------------------------- */
 
 static struct err check(const struct approval_row *row, const struct approval_answer *answer,

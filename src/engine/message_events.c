@@ -57,6 +57,25 @@ struct err messages__tell_removed(struct tx *tx, const struct session_row *sessi
     return append(tx, session, BYTES("message_removed"), &data);
 }
 
+static void add_id(struct text *text, const char *name, struct bytes id) {
+    text_add_str(text, name);
+    if (id.len > 0) {
+        text_add_json(text, id.data, id.len);
+    } else {
+        text_add_str(text, "null");
+    }
+}
+
+struct err messages__tell_cleared(struct tx *tx, const struct session_row *session,
+                                  const struct messages_cleared *what) {
+    AUTO(text_done) struct text data;
+    text_init(&data, 200);
+    add_id(&data, "{\"after\":", what->after);
+    add_id(&data, ",\"fork\":", what->fork);
+    text_add_char(&data, '}');
+    return append(tx, session, BYTES("cleared"), &data);
+}
+
 struct err messages__tell_queue(struct tx *tx, const struct session_row *session) {
     struct message_rows live;
     struct err err = messages__live(tx, session->id, &live);

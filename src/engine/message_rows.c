@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "engine/checkpoints.h"
 #include "engine/run_rows.h"
 
 enum column {
@@ -234,4 +235,14 @@ struct err messages__remove(struct tx *tx, const struct session_row *session,
                             struct message_row *row) {
     struct err err = messages__write_status(tx, MESSAGE_REMOVED, row);
     return err_failed(err) ? err : messages__tell_removed(tx, session, row);
+}
+
+/* Every status may become this one: no edge is asked for. */
+struct err messages__remove_behind(struct tx *tx, int64_t session, int64_t after) {
+    static const char sql[] = "UPDATE messages SET status = 'removed', changed_ms = $3"
+                              " WHERE session = $1 AND id > $2 AND status <> 'removed'";
+    const struct arg args[] = {arg_int(session), arg_int(after), arg_int(tx_now_ms(tx))};
+    const struct checkpoint_void from = {.session = session, .message = after + 1};
+    struct err err = tx_exec(tx, sql, args, COUNT_OF(args), NULL /* however many */);
+    return err_failed(err) ? err : tx_checkpoint_void_from(tx, &from);
 }

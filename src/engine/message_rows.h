@@ -49,9 +49,15 @@ MUST_CHECK struct err messages__insert_quiet(struct tx *tx, const struct message
 /* Status, cause, error, active, run, metadata. `row->status` is what it is until now. */
 MUST_CHECK struct err messages__write_status(struct tx *tx, enum message_status status,
                                              struct message_row *row);
+/* Its texts become this one; images stay. */
+MUST_CHECK struct err messages__write_text(struct tx *tx, const struct message_row *row,
+                                           struct bytes text);
 /* message_removed, and the status. */
 MUST_CHECK struct err messages__remove(struct tx *tx, const struct session_row *session,
                                        struct message_row *row);
+/* All of the session behind that message (id; 0: all there are) at once, and what summarises them.
+ * Whoever calls tells it. */
+MUST_CHECK struct err messages__remove_behind(struct tx *tx, int64_t session, int64_t after);
 /* message_added: the whole message, as far as an event holds it. */
 MUST_CHECK struct err messages__tell_added(struct tx *tx, const struct session_row *session,
                                            const struct message_row *row);
@@ -60,6 +66,12 @@ MUST_CHECK struct err messages__tell_removed(struct tx *tx, const struct session
 /* message_edited: the whole message as it is now, as far as an event holds it. */
 MUST_CHECK struct err messages__tell_edited(struct tx *tx, const struct session_row *session,
                                             const struct message_row *row);
+/* cleared: what stood behind that message is gone; after data NULL: all is. */
+struct messages_cleared {
+    struct bytes after, fork; /* fork: ses_…, where it can still be read; "": nowhere. */
+};
+MUST_CHECK struct err messages__tell_cleared(struct tx *tx, const struct session_row *session,
+                                             const struct messages_cleared *what);
 /* queue_changed: the ids of the messages that wait, oldest first. */
 MUST_CHECK struct err messages__tell_queue(struct tx *tx, const struct session_row *session);
 

@@ -82,7 +82,7 @@ struct err tx_session_turn(struct tx *tx, int64_t session, struct bytes *ret_run
 /* --- Edit ------------------------------------------------------------------------------------- */
 
 /* Its texts become one; images stay. Numbers are kept, so that nothing else moves. */
-static struct err write_text(struct tx *tx, const struct message_row *row, struct bytes text) {
+struct err messages__write_text(struct tx *tx, const struct message_row *row, struct bytes text) {
     struct message_parts parts;
     struct err err = parts__read(tx, row->id, 0 /* no texts */, &parts);
     bool written = false;
@@ -134,7 +134,7 @@ struct err tx_message_edit(struct tx *tx, const struct message_edit *edit,
         err = edit_allowed(&row, &session);
     }
     if (!err_failed(err)) {
-        err = write_text(tx, &row, edit->text);
+        err = messages__write_text(tx, &row, edit->text);
     }
     if (!err_failed(err)) {
         err = void_checkpoints(tx, &row);

@@ -13,16 +13,12 @@
 
 enum { ACTIVE_MAX = 2 }; /* One is; the other may just begin. */
 
-/* A summary of the answer that was is not one of this. */
-static struct err void_checkpoints(struct tx *tx, const struct turn *turn) {
-    const struct checkpoint_void from = {.session = turn->session.id,
-                                         .message = turn->row.question};
-    return tx_checkpoint_void_from(tx, &from);
-}
-
-struct err turns__take_place(struct tx *tx, const struct turn *turn) {
-    const struct arg args[] = {arg_int(turn->session.id), arg_int(turn->row.question),
-                               arg_int(turn->row.answer), arg_int(ACTIVE_MAX)};
+/* All other answers to that question are no more active, and a summary of the one that was is not
+ * one of this. */
+static struct err make_room(struct tx *tx, const struct session_row *session, int64_t question,
+                            int64_t answer) {
+    const struct arg args[] = {arg_int(session->id), arg_int(question), arg_int(answer),
+                               arg_int(ACTIVE_MAX)};
     const struct run_ask ask = {
         .sql = "SELECT " MESSAGE_COLUMNS MESSAGE_FROM " WHERE m.session = $1 AND m.reply_to = $2"
                " AND m.id <> $3 AND m.active = 1 AND m.status NOT IN ('removed', 'reserved')"
@@ -34,9 +30,14 @@ struct err turns__take_place(struct tx *tx, const struct turn *turn) {
     for (size_t i = 0; i < rows.count && !err_failed(err); i++) {
         rows.rows[i].active = false;
         err = messages__write_status(tx, rows.rows[i].status, &rows.rows[i]);
-        err = err_failed(err) ? err : messages__tell_edited(tx, &turn->session, &rows.rows[i]);
+        err = err_failed(err) ? err : messages__tell_edited(tx, session, &rows.rows[i]);
     }
-    return err_failed(err) ? err : void_checkpoints(tx, turn);
+    const struct checkpoint_void from = {.session = session->id, .message = question};
+    return err_failed(err) ? err : tx_checkpoint_void_from(tx, &from);
+}
+
+struct err turns__take_place(struct tx *tx, const struct turn *turn) {
+    return make_room(tx, &turn->session, turn->row.question, turn->row.answer);
 }
 
 /* Something that is no variant of it came behind it. */
@@ -147,4 +148,46 @@ struct err tx_turn_again(struct tx *tx, const struct turn_again *again, struct r
         return err_make(ERR_MODEL_UNKNOWN, "turns: model");
     }
     return err_failed(err) ? err : begin(tx, again, &session, &answer, &question, ret_run);
+}
+
+/* --- An older one ----------------------------------------------------------------------------- */
+
+static struct err check_choice(const struct message_row *answer, struct why *why) {
+    bool ended = answer->status == MESSAGE_COMPLETED || answer->status == MESSAGE_INTERRUPTED ||
+                 answer->status == MESSAGE_FAILED;
+    if (answer->role != ROLE_ASSISTANT || answer->reply_to == 0 || !ended) {
+        why_set(why, "the message is no answer that could be chosen");
+        return err_make(ERR_CONFLICT, "turns: choose");
+    }
+    return ERR_OK;
+}
+
+struct err tx_turn_choose(struct tx *tx, const struct message_key *key, struct message_row *ret_row,
+                          struct why *why) {
+    struct message_row answer = {.id = 0};
+    struct session_row session = {.id = 0};
+    bool found = false;
+    struct err err = tx_message_find(tx, key, &found, &answer, &session);
+    if (!err_failed(err) && !found) {
+        return err_make(ERR_MESSAGE_NOT_FOUND, "turns: choose");
+    }
+    if (!err_failed(err)) {
+        err = turns__idle(tx, &session, why);
+    }
+    if (!err_failed(err)) {
+        err = check_choice(&answer, why);
+    }
+    *ret_row = answer;
+    if (err_failed(err) || answer.active) {
+        return err; /* It is the one already. */
+    }
+    err = make_room(tx, &session, answer.reply_to, answer.id);
+    ret_row->active = true;
+    if (!err_failed(err)) {
+        err = messages__write_status(tx, answer.status, ret_row);
+    }
+    if (!err_failed(err)) {
+        err = sessions__touch(tx, &session);
+    }
+    return err_failed(err) ? err : messages__tell_edited(tx, &session, ret_row);
 }

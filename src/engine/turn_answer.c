@@ -70,7 +70,7 @@ static struct err settle_call(struct tx *tx, struct turn *turn, const struct run
     if (!err_failed(err)) {
         err = turns__budget_spend(tx, turn, bounds, NULL /* nobody knows what it took */);
     }
-    if (!err_failed(err) && !compacts) {
+    if (!err_failed(err) && !compacts && !turns__is_cleared(turn)) {
         err = turn->run.stop == CAUSE_NONE ? turns__event_cut_off(tx, turn)
                                            : turns__keep_said(tx, turn);
     }
@@ -287,7 +287,7 @@ static struct err add_usage(struct tx *tx, struct turn *turn, const struct turn_
     const struct session_context context = {.used = usage_input(usage) + usage->output,
                                             .window = answer->window};
     struct err err = sessions__add_usage(tx, &sums, &turn->session);
-    if (!err_failed(err)) {
+    if (!err_failed(err) && !turns__is_cleared(turn)) {
         err = sessions__set_context(tx, &context, &turn->session);
     }
     return err_failed(err) ? err : tx_usage_add(tx, &add);
@@ -295,7 +295,7 @@ static struct err add_usage(struct tx *tx, struct turn *turn, const struct turn_
 
 static struct err store_answer(struct tx *tx, struct turn *turn, const struct turn_answer *answer) {
     struct turn_answer whole = *answer;
-    whole.item_count = whole_items(answer);
+    whole.item_count = turns__is_cleared(turn) ? 0 : whole_items(answer);
     struct err err = turns__span_call_end(tx, turn, answer);
     if (!err_failed(err)) {
         err = add_items(tx, turn, &whole);
@@ -355,7 +355,7 @@ struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer, struc
         plan->next = TURN_NEXT_END;
         return turns__end(tx, &turn, failure, sentence, &answer->key.bounds);
     }
-    if (answer->misfit.len > 0) {
+    if (answer->misfit.len > 0 && turn.run.stop == CAUSE_NONE) {
         err = tell_misfit(tx, &turn, answer->misfit);
     }
     if (err_failed(err)) {

@@ -122,6 +122,7 @@ static struct err find_owner(struct tx *tx, const struct run_row *child, bool *r
         "SELECT p.message, p.number, m.run, p.state FROM parts p JOIN messages m ON m.id = "
         "p.message"
         " WHERE p.run = $1 AND p.run <> 0 AND p.state IN ('running', 'pending')"
+        " AND (m.status <> 'removed' OR p.state = 'running')"
         " UNION ALL SELECT 0, 0, t.run, '' FROM turns t WHERE t.run = $2 AND t.check_run = $1"
         " LIMIT 1";
     const struct arg args[] = {arg_int(child->id), arg_int(child->parent)};

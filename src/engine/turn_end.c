@@ -118,16 +118,20 @@ static enum message_status status_of(enum run_state state) {
     }
 }
 
+/* Of one that was cleared away nothing is stored but that it ended. */
 static struct err close_answer(struct tx *tx, struct turn *turn) {
+    bool cleared = turns__is_cleared(turn);
     struct err err = close_cards(tx, turn);
-    if (!err_failed(err) && turn->run.state != RUN_SUCCEEDED && turn->run.state != RUN_CANCELLED) {
+    if (!err_failed(err) && !cleared && turn->run.state != RUN_SUCCEEDED &&
+        turn->run.state != RUN_CANCELLED) {
         err = add_error(tx, turn);
     }
     if (!err_failed(err)) {
         const char *cause = run_cause_name(turn->run.cause);
         turn->answer.cause = (struct bytes){cause, strlen(cause)};
         turn->answer.error = turn->run.note;
-        err = messages__write_status(tx, status_of(turn->run.state), &turn->answer);
+        err = messages__write_status(tx, cleared ? MESSAGE_REMOVED : status_of(turn->run.state),
+                                     &turn->answer);
     }
     if (!err_failed(err)) {
         err = sessions__set_state(tx, SESSION_IDLE, &turn->session);
@@ -188,7 +192,10 @@ static struct err roll_back(struct tx *tx, struct turn *turn) {
 
 static struct err close_begun(struct tx *tx, struct turn *turn) {
     struct err err = close_answer(tx, turn);
-    if (!err_failed(err) && turn->run.cause == CAUSE_ROLLED_BACK) {
+    if (err_failed(err) || turns__is_cleared(turn)) {
+        return err;
+    }
+    if (turn->run.cause == CAUSE_ROLLED_BACK) {
         err = roll_back(tx, turn);
     }
     return err_failed(err) ? err : give_title(tx, turn);

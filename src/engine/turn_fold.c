@@ -167,7 +167,8 @@ static struct err store(struct tx *tx, struct turn *turn, const struct turn_comp
         .made_by = turns__compacts(&turn->row) ? CHECKPOINT_MANUAL : CHECKPOINT_AUTO,
         .method = BYTES("summary"),
         .summary = compacted->summary};
-    struct err err = tx_checkpoint_add(tx, &checkpoint);
+    bool cleared = turns__is_cleared(turn);
+    struct err err = cleared ? ERR_OK : tx_checkpoint_add(tx, &checkpoint);
     if (!err_failed(err)) {
         err = turns__span_compaction(tx, turn, compacted);
     }
@@ -177,7 +178,7 @@ static struct err store(struct tx *tx, struct turn *turn, const struct turn_comp
     if (!err_failed(err)) {
         err = add_usage(tx, turn, compacted);
     }
-    return err_failed(err) ? err : turns__event_compacted(tx, turn, &checkpoint);
+    return err_failed(err) || cleared ? err : turns__event_compacted(tx, turn, &checkpoint);
 }
 
 /* --- A turn that only does this --------------------------------------------------------------- */

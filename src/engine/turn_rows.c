@@ -16,6 +16,10 @@ static const char *const trigger_names[TURN_TRIGGER_COUNT] = {
 #undef X
 };
 
+bool turns__is_cleared(const struct turn *turn) {
+    return turn->answer.status == MESSAGE_REMOVED;
+}
+
 bool turns__compacts(const struct turn_row *row) {
     return row->trigger == TRIGGER_COMPACT;
 }
@@ -178,11 +182,27 @@ static struct err end_without_session(struct tx *tx, struct turn *turn,
     return turns__end(tx, turn, cause, none, bounds);
 }
 
+/* The conversation was cleared under it: its place is gone, and whoever brings something to it ends
+ * it; but what a call of the model took is counted first, where one is out. */
+static struct err end_cleared(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
+                              bool *ret_ended) {
+    const struct bytes none = {"", 0};
+    if (!turns__is_cleared(turn)) {
+        return ERR_OK;
+    }
+    turn->run.stop = turn->run.stop == CAUSE_NONE ? CAUSE_CLEARED : turn->run.stop;
+    if (turn->row.call != 0) {
+        return ERR_OK;
+    }
+    *ret_ended = true;
+    return turns__end(tx, turn, turn->run.stop, none, bounds);
+}
+
 /* The fence: only the row's own attempt, and only while it lives. */
 struct err turns__load(struct tx *tx, const struct turn_key *key, bool *ret_late,
                        struct turn *ret_turn) {
     const struct run_key of_run = {.run = key->run};
-    bool found = false;
+    bool found = false, ended = false;
     struct turn turn = {.run = {.id = 0}};
     struct err err = tx_run_find(tx, &of_run, &found, &turn.run);
     if (err_failed(err)) {
@@ -196,9 +216,11 @@ struct err turns__load(struct tx *tx, const struct turn_key *key, bool *ret_late
     }
     if (!err_failed(err) && lives && !found) {
         err = end_without_session(tx, &turn, &key->bounds);
+    } else if (!err_failed(err) && lives) {
+        err = end_cleared(tx, &turn, &key->bounds, &ended);
     }
     if (!err_failed(err)) {
-        *ret_late = !lives || !found;
+        *ret_late = !lives || !found || ended;
         *ret_turn = turn;
     }
     return err;

@@ -53,7 +53,8 @@ struct turn_row {
 
 MUST_CHECK bool turns__compacts(const struct turn_row *row);
 
-/* Everything about one turn that a transaction holds. */
+/* Everything about one turn that a transaction holds. An answer that was removed is nowhere: what
+ * is brought to it is counted, and neither stored nor told. */
 struct turn {
     struct run_row run;
     struct turn_row row;
@@ -98,6 +99,9 @@ MUST_CHECK struct err turns__find(struct tx *tx, int64_t run, bool *ret_found,
 MUST_CHECK struct err turns__load(struct tx *tx, const struct turn_key *key, bool *ret_late,
                                   struct turn *ret_turn);
 
+/* Its place was taken away: the conversation was cleared. */
+MUST_CHECK bool turns__is_cleared(const struct turn *turn);
+
 /* turn->run is there: its turn, session and answer. *ret_found false: the session was deleted. */
 MUST_CHECK struct err turns__load_rest(struct tx *tx, struct turn *turn, bool *ret_found);
 
@@ -113,6 +117,7 @@ struct card;
 MUST_CHECK struct err approvals__ask(struct tx *tx, const struct turn *turn,
                                      const struct card *card, enum turn_asks asks);
 MUST_CHECK struct err approvals__cancel(struct tx *tx, const struct run_row *run);
+MUST_CHECK struct err approvals__cancel_all(struct tx *tx, const struct session_row *session);
 
 /* --- Steps (turn_step.c) ---------------------------------------------------------------------- */
 

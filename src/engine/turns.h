@@ -85,6 +85,58 @@ struct turn_again {
 MUST_CHECK struct err tx_turn_again(struct tx *tx, const struct turn_again *again,
                                     struct run_row *ret_run, struct why *why);
 
+/* An answer that is there becomes the one that is in prompts; a summary of the other is void.
+ * ERR_MESSAGE_NOT_FOUND; ERR_TURN_IN_PROGRESS, with the run in `why`; ERR_CONFLICT: it is no answer
+ * that has ended. */
+MUST_CHECK struct err tx_turn_choose(struct tx *tx, const struct message_key *key,
+                                     struct message_row *ret_row, struct why *why);
+
+/* --- History is cut (turn_cut.c) -------------------------------------------------------------- */
+
+/* All messages go in one commit, and the turns of the session are asked to end: whatever is still
+ * brought to them is stored nowhere. */
+struct turn_clear {
+    struct session_key session;
+    struct run_bounds bounds;
+    bool emptied; /* By an earlier link of the chain. */
+};
+struct turn_cleared {
+    int64_t session; /* id */
+    bool more;       /* Call again, with `emptied`: a turn has more below it than a commit asks. */
+};
+/* ERR_NOT_FOUND. */
+MUST_CHECK struct err tx_turn_clear(struct tx *tx, const struct turn_clear *what,
+                                    struct turn_cleared *ret_cleared);
+
+/* A user's message is said once more: all behind it goes, and stays in a fork. A chain, as that of
+ * the fork; the session is as it was until the last commit of it. */
+struct turn_resend {
+    struct message_key key;
+    struct bytes text;          /* data NULL: as it was. */
+    struct bytes model_default; /* "": there is none. */
+    struct id run, answer;
+    struct run_bounds bounds;
+    struct session_fork fork; /* `session` and `seed` are given, the rest begins with 0. */
+};
+struct turn_resent {
+    int64_t session;          /* id */
+    struct session_fork fork; /* What the next link begins with. */
+    bool more;
+    struct run_row run;
+    bool forked; /* There was something behind it. */
+};
+/* ERR_MESSAGE_NOT_FOUND; ERR_NOT_A_USER_MESSAGE; ERR_TURN_IN_PROGRESS, with the run in `why`;
+ * ERR_CONFLICT: it joined an answer, or was taken back; ERR_MODEL_UNKNOWN. After an error of a
+ * later link: tx_session_fork_abandon. */
+MUST_CHECK struct err tx_turn_resend(struct tx *tx, const struct turn_resend *what,
+                                     struct turn_resent *ret_resent, struct why *why);
+
+/* Such a message's answers are told no more, by nobody. */
+MUST_CHECK struct err tx_message_gone(struct tx *tx, struct bytes message, bool *ret_gone);
+/* A page of what removed messages of the session said goes from the disk. *ret_more: call again. */
+enum { MESSAGE_PURGE_PAGE = 200 };
+MUST_CHECK struct err tx_message_purge(struct tx *tx, int64_t session, bool *ret_more);
+
 /* --- A notice comes --------------------------------------------------------------------------- */
 
 /* What a session is owed becomes a turn of it, where it has none. */

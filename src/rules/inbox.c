@@ -67,6 +67,7 @@ enum inbox_turn inbox_judge_turn(enum run_state state, enum run_cause cause) {
     switch (cause) {
     case CAUSE_STOPPED:
     case CAUSE_INTERRUPTED:
+    case CAUSE_CLEARED:
         return state == RUN_CANCELLED ? INBOX_TURN_STOPPED : INBOX_TURN_FAILED;
     case CAUSE_ROLLED_BACK:
         return INBOX_TURN_UNDONE;

@@ -3,6 +3,7 @@
  *   queued ──> running ──> completed | interrupted | failed ──> rolled_back | removed
  *     │            └──────────────────────────────────────────────────^
  *     └──> completed (a user's message, when its turn begins) | rolled_back | removed
+ *   interrupted ──> completed                               (a user's, said once more)
  *   reserved ──> running | removed                          (an answer)
  *   steering ──> joined | completed | removed               (what a user says meanwhile)
  *

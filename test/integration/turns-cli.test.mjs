@@ -98,6 +98,25 @@ test("a session is compacted from a shell, and from a chat", async (t) => {
   assert.match(gone.stderr, /there is no session with that id/);
 });
 
+test("a chat says its last message again, and is cleared", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen();
+  const input = ["/edit x", say("one"), "/edit", `/edit ${say("two")}`, "/clear"].join("\n");
+  const chat = await turns.daemon.cli(["chat", "-s", listener.session], { input: `${input}\n` });
+  assert.equal(chat.code, 0, chat.stderr);
+  const [nothing, one, usage, fork, two, empty] = chat.stdout.trim().split("\n");
+  assert.deepEqual([nothing, one], ["[you have said nothing yet]", "one"]);
+  assert.deepEqual([usage, two], ["[what should it say? /edit TEXT]", "two"]);
+  assert.equal(empty, "[the session is empty]");
+  assert.deepEqual(await turns.messages(listener.session), []);
+  const kept = await turns.messages(/^\[what was, is in (ses_\w+)\]$/.exec(fork)[1]);
+  assert.deepEqual(kept.map(textOf), [say("one"), "one"]);
+  const again = await turns.daemon.cli(["session", "clear", listener.session]);
+  assert.deepEqual([again.code, again.stdout], [0, `${listener.session} is empty\n`]);
+  const gone = await turns.daemon.cli(["session", "clear", `ses_${"0".repeat(26)}`]);
+  assert.equal(gone.code, 3, gone.stderr);
+});
+
 test("what a model says controls no terminal", async (t) => {
   const turns = await Turns.open(t);
   const said = say("a\u009b31mb\u0090c\u007fd\u001b[2Je\u00a0é");
