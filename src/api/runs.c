@@ -50,12 +50,27 @@ static const struct query_param spans_query[] = {
     {.name = NULL},
 };
 
+static const struct query_param session_spans_query[] = {
+    [PAGE_AFTER] = PAGE_AFTER_PARAM(60),
+    [PAGE_LIMIT] = PAGE_LIMIT_PARAM,
+    [PAGE_OWNER] = OP_OWNER_PARAM("Another owner's session"),
+    [RUNS_SPANS_TURN] = {.name = "turn",
+                         .about = "The number of a turn; absent: all of them.",
+                         .kind = QUERY_INT,
+                         .min = 1,
+                         .max = INT64_MAX},
+    {.name = NULL},
+};
+
 #define MAYBE_INT "{\"type\":[\"integer\",\"null\"]}"
 #define MAYBE_TEXT "{\"type\":[\"string\",\"null\"]}"
 #define SPAN_SCHEMA                                                                                \
     "{\"type\":\"object\",\"required\":[\"attempt\",\"step\",\"kind\",\"state\"],\"properties\":{" \
+    "\"turn\":{\"type\":\"integer\"},\"run\":{\"type\":\"string\"},\"message\":"                   \
+    "{\"type\":\"string\"},\"prompt\":{\"type\":[\"object\",\"null\"]},"                           \
     "\"attempt\":{\"type\":\"integer\"},\"step\":{\"type\":\"integer\"},\"kind\":{\"enum\":["      \
-    "\"process\",\"model\",\"tool\"]},\"name\":{\"type\":\"string\"},\"state\":{\"enum\":["        \
+    "\"process\",\"model\",\"tool\",\"review\",\"compaction\"]},\"name\":{\"type\":\"string\"},"   \
+    "\"state\":{\"enum\":["                                                                        \
     "\"running\",\"succeeded\",\"degraded\",\"failed\",\"cancelled\",\"timed_out\",\"lost\"]},"    \
     "\"cause\":" MAYBE_TEXT ",\"error\":" MAYBE_TEXT ",\"started_ms\":{\"type\":\"integer\"},"     \
     "\"ended_ms\":" MAYBE_INT ",\"tokens\":{\"type\":[\"object\",\"null\"],\"properties\":{"       \
@@ -104,6 +119,14 @@ static const struct route routes[] = {
      .answer_schema = spans_answer,
      .answer_status = 200,
      .handle = runs__spans},
+    {.method = "GET",
+     .path = "/api/v1/sessions/{id}/spans",
+     .summary = "List what the turns of a session did, step by step",
+     .scope = SCOPE_READ,
+     .query = session_spans_query,
+     .answer_schema = spans_answer,
+     .answer_status = 200,
+     .handle = runs__session_spans},
     {.method = "POST",
      .path = "/api/v1/runs/{id}/stop",
      .summary = "Ask a run, and all below it, to end",

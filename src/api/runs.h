@@ -3,6 +3,7 @@
  *   GET    /api/v1/runs                    list runs of every kind, newest first
  *   GET    /api/v1/runs/{id}               one of them
  *   GET    /api/v1/runs/{id}/spans         what it did, step by step
+ *   GET    /api/v1/sessions/{id}/spans     the same of a session's turns
  *   POST   /api/v1/runs/{id}/stop          ask it, and all below it, to end
  *   DELETE /api/v1/runs/{id}               remove one that has ended
  *   POST   /api/v1/jobs                    start a command
@@ -66,6 +67,8 @@ struct err runs__absent(struct why *why);
 void runs__list(struct exchange *exchange, void *ctx);
 void runs__show(struct exchange *exchange, void *ctx);
 void runs__spans(struct exchange *exchange, void *ctx);
+enum { RUNS_SPANS_TURN = PAGE_OWN };
+void runs__session_spans(struct exchange *exchange, void *ctx);
 void runs__stop(struct exchange *exchange, void *ctx);
 void runs__remove(struct exchange *exchange, void *ctx);
 void jobs__submit(struct exchange *exchange, void *ctx);

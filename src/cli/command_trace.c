@@ -136,8 +136,10 @@ static void line_print(struct trace *trace, const json_t *span) {
     text_init(&name, NAME_SIZE_MAX);
     run_view_plain(&name, talk_text(span, "name"));
     size_t name_len = utf8_cut((struct bytes){name.data, name.len}, NAME_WIDTH);
-    (void)snprintf(step, sizeof step, "%lld.%lld", (long long)talk_int(span, "attempt"),
-                   (long long)talk_int(span, "step"));
+    long long turn = talk_int(span, "turn");
+    int len = turn > 0 ? snprintf(step, sizeof step, "%lld:", turn) : 0;
+    (void)snprintf(step + len, sizeof step - (size_t)len, "%lld.%lld",
+                   (long long)talk_int(span, "attempt"), (long long)talk_int(span, "step"));
     text_clear(&trace->text);
     outcome_add(trace, span, &trace->text);
     printf("%-*s  %-*s  %-*.*s  %-20s  %7s  %-15s  %8s  %s\n", STEP_WIDTH, step, KIND_WIDTH,
@@ -162,14 +164,42 @@ static void each_span(void *ctx, const json_t *span) {
 
 /* --- The command ------------------------------------------------------------------------------ */
 
+static const struct flag trace_flags[] = {
+    {.name = "turn",
+     .kind = FLAG_INT,
+     .value = "NUMBER",
+     .about = "Of a session: this turn alone [all of them].",
+     .min = 1,
+     .max = INT64_MAX},
+    {.name = NULL},
+};
+
+static struct err find_path(struct invocation *invocation, struct text *path) {
+    const char *id = invocation->args.operands[0];
+    bool of_session = strncmp(id, "ses_", 4) == 0;
+    const char *base = of_session ? "/api/v1/sessions/" : "/api/v1/runs/";
+    int64_t turn = args_int(&invocation->args, "turn", 0);
+    char rest[48];
+    (void)snprintf(rest, sizeof rest, turn > 0 ? "/spans?turn=%" PRId64 : "/spans", turn);
+    if (turn > 0 && !of_session) {
+        why_set(&invocation->why, "--turn is one of a session; a run is traced whole");
+        return err_make(ERR_USAGE, "trace: turn");
+    }
+    if (!talk_target(path, base, id, rest)) {
+        why_set(&invocation->why, "that is no run's id, and no session's");
+        return err_make(ERR_NOT_FOUND, "trace: id");
+    }
+    return ERR_OK;
+}
+
 static struct err trace_run(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(text_done) struct text path = {0};
-    if (!talk_target(&path, "/api/v1/runs/", invocation->args.operands[0], "/spans")) {
-        why_set(&invocation->why, "that is no run's id");
-        return err_make(ERR_NOT_FOUND, "trace: id");
+    struct err err = find_path(invocation, &path);
+    if (err_failed(err)) {
+        return err;
     }
-    struct err err = talk_open(&talk, invocation);
+    err = talk_open(&talk, invocation);
     if (err_failed(err)) {
         return err;
     }
@@ -189,13 +219,14 @@ static struct err trace_run(struct invocation *invocation) {
 
 const struct command command_trace = {
     .name = "trace",
-    .summary = "Show what a run did, step by step, and what it cost.",
+    .summary = "Show what a run or a session did, step by step, and what it cost.",
     .operands = "ID",
     .operands_min = 1,
     .operands_max = 1,
+    .flags = trace_flags,
     .talks = true,
-    .about =
-        "STEP is the attempt and the step in it. TOKENS are fresh input, + input from or into a\n"
-        "cache (c), / output. What nobody knows is '-'; what was estimated has a '~'.\n",
+    .about = "STEP is the attempt and the step in it, of a session behind the turn's number. "
+             "TOKENS are fresh input, + input from or into a\n"
+             "cache (c), / output. What nobody knows is '-'; what was estimated has a '~'.\n",
     .run = trace_run,
 };

@@ -97,6 +97,7 @@ struct talk {
     struct delta_source deltas;
     char maker[16];
     struct said said;
+    struct model_sizes sizes; /* Of what it was asked. */
     struct model_result result;
     struct text misfit; /* Owned: why its answer is not what the schema asks for; "": it is. */
     bool blind;         /* The model sees no images. */

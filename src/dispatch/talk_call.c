@@ -60,18 +60,23 @@ static void flushed(struct delta_source *source) {
     errand->items = mem_new_array(talk->said.count + 1, sizeof *errand->items);
     said_items(&talk->said, maker, errand->items);
     const struct model_failure *failure = &talk->result.failure;
-    errand->answer = (struct turn_answer){.key = errand->key,
-                                          .step = talk->plan.step,
-                                          .items = errand->items,
-                                          .item_count = talk->said.count,
-                                          .usage = talk->result.spent,
-                                          .cost = talk->result.cost,
-                                          .tries = (int64_t)talk->result.tries,
-                                          .failure = cause_of(talk),
-                                          .sentence = {failure->detail, strlen(failure->detail)},
-                                          .window = talk__window(talk),
-                                          .misfit = {talk->misfit.data, talk->misfit.len},
-                                          .stopped = talk->interrupted};
+    const struct model_sizes *sizes = &talk->sizes;
+    errand->answer =
+        (struct turn_answer){.key = errand->key,
+                             .step = talk->plan.step,
+                             .items = errand->items,
+                             .item_count = talk->said.count,
+                             .usage = talk->result.spent,
+                             .cost = talk->result.cost,
+                             .tries = (int64_t)talk->result.tries,
+                             .failure = cause_of(talk),
+                             .sentence = {failure->detail, strlen(failure->detail)},
+                             .window = talk__window(talk),
+                             .prompt = {[USAGE_TOOLS] = (int64_t)sizes->tools,
+                                        [USAGE_INSTRUCTIONS] = (int64_t)sizes->instructions,
+                                        [USAGE_HISTORY] = (int64_t)sizes->history},
+                             .misfit = {talk->misfit.data, talk->misfit.len},
+                             .stopped = talk->interrupted};
     talk__send(errand);
 }
 
@@ -177,6 +182,7 @@ void talk__call(struct talk *talk) {
         return;
     }
     turns->stats.calls++;
+    talk->sizes = model_request_sizes(request);
     talk->asking = model_ask(turns->options.models, request, MODEL_FOREGROUND, &watch, talk);
 }
 

@@ -102,11 +102,17 @@ struct err tx_approval_each(struct tx *tx, const struct approval_page *page,
     static const char open[] = "SELECT " APPROVAL_COLUMNS APPROVAL_TABLES
                                " WHERE a.owner = $1 AND a.id < $2 AND a.answered_ms IS NULL"
                                " ORDER BY a.id DESC LIMIT $3";
+    static const char of_session[] =
+        "SELECT " APPROVAL_COLUMNS APPROVAL_TABLES
+        " WHERE a.owner = $1 AND a.id < $2 AND a.answered_ms IS NULL AND a.session = $4"
+        " ORDER BY a.id DESC LIMIT $3";
+    bool one = page->session != 0;
     const struct arg args[] = {arg_text(page->owner),
                                arg_int(page->before == 0 ? INT64_MAX : page->before),
-                               arg_int(page->limit)};
+                               arg_int(page->limit), arg_int(page->session)};
+    const char *sql = one ? of_session : page->all ? all : open;
     AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(tx, page->all ? all : open, args, COUNT_OF(args), &rows);
+    struct err err = tx_query(tx, sql, args, COUNT_OF(args) - (one ? 0 : 1), &rows);
     bool row = !err_failed(err);
     while (!err_failed(err) && row) {
         struct approval_row approval;

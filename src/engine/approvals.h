@@ -63,6 +63,7 @@ struct approval_page {
     struct bytes owner;
     int64_t before, limit; /* before: id; 0: from the newest. */
     bool all;              /* Also those that are answered. */
+    int64_t session;       /* id: the open ones of this one alone; 0: of all. */
 };
 MUST_CHECK struct err tx_approval_each(struct tx *tx, const struct approval_page *page,
                                        struct err (*each)(void *ctx,

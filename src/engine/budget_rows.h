@@ -69,6 +69,11 @@ MUST_CHECK struct err budget__judge(struct tx *tx, const struct run_row *row,
 MUST_CHECK struct err budget__why(struct tx *tx, const struct budget__judgement *judgement,
                                   struct bytes *ret_why);
 
+/* JSON array: of each node above the session that has limits, its scope and what is left of them,
+ * without what is reserved (budget_left.c). */
+MUST_CHECK struct err budget__write_left(struct tx *tx, const struct session_row *session,
+                                         struct text *text);
+
 /* What a row holds and waits for, written. */
 MUST_CHECK struct err budget__write_run(struct tx *tx, const struct run_row *row);
 

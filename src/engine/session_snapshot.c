@@ -7,16 +7,22 @@
 
 #include <string.h>
 
+#include "engine/approvals.h"
+#include "engine/budget_rows.h"
 #include "engine/message_rows.h"
 #include "engine/roots.h"
+#include "engine/turn_rows.h"
 
 enum {
     MESSAGES = 50,
     TOOLS_MAX = 100,
-    TAIL = 40 << 10,    /* Bytes kept for what follows the messages. */
-    RUNNING = 48 << 10, /* Of texts and data of the running message, */
-    OTHER = 4 << 10,    /* and of any other; */
-    LEAST = 256,        /* of those for which there is little room. */
+    ASKED_MAX = 20,
+    ASKED = 24 << 10,    /* Bytes of all that is asked, */
+    ASKED_ONE = 8 << 10, /* and of one question with its arguments. */
+    TAIL = 64 << 10,     /* Bytes kept for what follows the messages. */
+    RUNNING = 48 << 10,  /* Of texts and data of the running message, */
+    OTHER = 4 << 10,     /* and of any other; */
+    LEAST = 256,         /* of those for which there is little room. */
     PIECE_MAX = SNAPSHOT_MAX - TAIL,
     TOOL_ROOM = 4 << 10, /* One card, however its words are escaped, and the end. */
 };
@@ -134,15 +140,24 @@ static void queue_add(const struct message_rows *live, struct text *text) {
 
 static struct err turn_add(struct tx *tx, const struct message_rows *live, struct text *text) {
     struct bytes run = {"", 0};
+    struct turn_row turn = {.run = 0};
+    bool found = false;
     const char *streaming = NULL;
     struct err err = ERR_OK;
     for (size_t i = 0; i < live->count && !err_failed(err); i++) {
         if (live->rows[i].status == MESSAGE_RUNNING) {
             run = live->rows[i].run_name;
-            err = find_streaming(tx, &live->rows[i], &streaming);
+            err = turns__find(tx, live->rows[i].run, &found, &turn);
+            err = err_failed(err) ? err : find_streaming(tx, &live->rows[i], &streaming);
         }
     }
-    add_id(text, ",\"turn\":", run);
+    text_add_str(text, ",\"turn\":");
+    if (!err_failed(err) && turn.run != 0) {
+        add_id(text, "{\"run\":", run);
+        text_addf(text, ",\"number\":%lld}", (long long)turn.number);
+    } else {
+        text_add_str(text, "null");
+    }
     add_id(text, ",\"streaming\":",
            streaming == NULL ? BYTES("") : (struct bytes){streaming, strlen(streaming)});
     return err;
@@ -188,6 +203,40 @@ static struct err tools_add(struct tx *tx, int64_t session, struct text *text) {
     return err;
 }
 
+/* --- What is asked ---------------------------------------------------------------------------- */
+
+struct asked {
+    struct text *text;
+    size_t from; /* Where they begin. */
+};
+
+/* Whole where there is room; otherwise its card has what it would do. */
+static struct err asked_add(void *ctx, const struct approval_row *row) {
+    struct asked *asked = ctx;
+    struct approval_row light = *row;
+    if (row->arguments.len + row->about.len > ASKED_ONE ||
+        asked->text->len - asked->from > ASKED - ASKED_ONE) {
+        light.arguments = BYTES("null");
+        light.about = BYTES("");
+    }
+    if (asked->text->len - asked->from < ASKED) {
+        text_add_str(asked->text, asked->text->len == asked->from ? "" : ",");
+        approval_write_json(&light, asked->text);
+    }
+    return ERR_OK;
+}
+
+static struct err approvals_add(struct tx *tx, const struct session_row *session,
+                                struct text *text) {
+    const struct approval_page page = {
+        .owner = session->owner, .session = session->id, .limit = ASKED_MAX};
+    text_add_str(text, ",\"approvals\":[");
+    struct asked asked = {.text = text, .from = text->len};
+    struct err err = tx_approval_each(tx, &page, asked_add, &asked);
+    text_add_char(text, ']');
+    return err;
+}
+
 /* --- All of it -------------------------------------------------------------------------------- */
 
 /* Instructions and settings may be long, and are asked for by whoever shows them. */
@@ -207,6 +256,13 @@ static struct err write_found(struct tx *tx, const struct session_row *session, 
         queue_add(&live, text);
         text_add_str(text, ",\"roots\":");
         err = tx_roots_write_json(tx, session->id, text);
+    }
+    if (!err_failed(err)) {
+        text_add_str(text, ",\"budgets\":");
+        err = budget__write_left(tx, session, text);
+    }
+    if (!err_failed(err)) {
+        err = approvals_add(tx, session, text);
     }
     if (!err_failed(err)) {
         err = tools_add(tx, session->id, text);

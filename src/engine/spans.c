@@ -76,12 +76,16 @@ struct err tx_span_start(struct tx *tx, const struct span_start *start) {
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
 }
 
+static struct arg part_of(const struct span_end *end, enum usage_part part) {
+    return end->prompt == NULL ? arg_null() : arg_int(end->prompt[part]);
+}
+
 struct err tx_span_end(struct tx *tx, const struct span_end *end, bool *ret_late) {
     static const char sql[] =
         "UPDATE spans SET state = $4, cause = $5, ended_ms = $6, fresh = $7, cache_read = $8,"
         " cache_write = $9, output_tokens = $10, reasoning = $11, cost = $12, estimated = $13,"
         " tries = $14, exit_code = $15, cpu_us = $16, memory_kb = $17, error = $18, output = $19,"
-        " disk = $20"
+        " disk = $20, tools_bytes = $21, instructions_bytes = $22, history_bytes = $23"
         " WHERE run = $1 AND attempt = $2 AND step = $3 AND state = 'running'";
     assert(run_state_final(end->state));
     assert(end->tries >= 1);
@@ -111,6 +115,9 @@ struct err tx_span_end(struct tx *tx, const struct span_end *end, bool *ret_late
         cut_to(end->error, SPAN_ERROR_MAX),
         output,
         arg_int(end->disk),
+        part_of(end, USAGE_TOOLS),
+        part_of(end, USAGE_INSTRUCTIONS),
+        part_of(end, USAGE_HISTORY),
     };
     bool asked = ret_late != NULL;
     int64_t changed = 1;
@@ -125,9 +132,10 @@ struct err tx_span_end(struct tx *tx, const struct span_end *end, bool *ret_late
 
 /* The columns in this order. */
 #define SPAN_COLUMNS                                                                               \
-    "attempt, step, kind, name, state, cause, started_ms, ended_ms, fresh, cache_read,"            \
-    " cache_write, output_tokens, reasoning, cost, reserve_tokens, reserve_cost, estimated,"       \
-    " tries, exit_code, cpu_us, memory_kb, disk, error, input, output"
+    "s.attempt, s.step, s.kind, s.name, s.state, s.cause, s.started_ms, s.ended_ms, s.fresh,"      \
+    " s.cache_read, s.cache_write, s.output_tokens, s.reasoning, s.cost, s.reserve_tokens,"        \
+    " s.reserve_cost, s.estimated, s.tries, s.exit_code, s.cpu_us, s.memory_kb, s.disk, s.error,"  \
+    " s.input, s.output, s.tools_bytes, s.instructions_bytes, s.history_bytes"
 enum column {
     COL_ATTEMPT,
     COL_STEP,
@@ -154,6 +162,10 @@ enum column {
     COL_ERROR,
     COL_INPUT,
     COL_OUTPUT,
+    COL_PROMPT,
+    COL_TURN = COL_PROMPT + USAGE_PART_COUNT, /* From here on: a session's. */
+    COL_RUN,
+    COL_MESSAGE,
 };
 
 static int64_t number_of(const struct rows *rows, int column) {
@@ -184,27 +196,69 @@ static struct span_row read_row(const struct rows *rows) {
         .cpu_us = number_of(rows, COL_CPU),
         .memory_kb = number_of(rows, COL_MEMORY),
         .disk = rows_int(rows, COL_DISK),
+        .measured = !rows_null(rows, COL_PROMPT),
+        .prompt = {number_of(rows, COL_PROMPT), number_of(rows, COL_PROMPT + 1),
+                   number_of(rows, COL_PROMPT + 2)},
+        .run = {"", 0},
+        .message = {"", 0},
     };
+}
+
+struct each_span {
+    struct err (*each)(void *ctx, const struct span_row *row);
+    void *ctx;
+};
+
+static struct err each_of(struct rows *rows, bool of_session, const struct each_span *what) {
+    for (;;) {
+        bool more = false;
+        struct err err = rows_next(rows, &more);
+        if (err_failed(err) || !more) {
+            return err;
+        }
+        struct span_row row = read_row(rows);
+        if (of_session) {
+            row.turn = rows_int(rows, COL_TURN);
+            row.run = rows_text(rows, COL_RUN);
+            row.message = rows_text(rows, COL_MESSAGE);
+        }
+        err = what->each(what->ctx, &row);
+        if (err_failed(err)) {
+            return err;
+        }
+    }
 }
 
 struct err tx_span_each(struct tx *tx, const struct span_page *page,
                         struct err (*each)(void *ctx, const struct span_row *row), void *ctx) {
-    static const char sql[] = "SELECT " SPAN_COLUMNS " FROM spans WHERE run = $1"
-                              " AND (attempt, step) > ($2, $3) ORDER BY attempt, step LIMIT $4";
+    static const char sql[] = "SELECT " SPAN_COLUMNS " FROM spans s WHERE s.run = $1"
+                              " AND (s.attempt, s.step) > ($2, $3)"
+                              " ORDER BY s.attempt, s.step LIMIT $4";
     const struct arg args[] = {arg_int(page->run), arg_int(page->attempt), arg_int(page->step),
                                arg_int(page->limit)};
+    const struct each_span what = {each, ctx};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    while (!err_failed(err)) {
-        bool more = false;
-        err = rows_next(rows, &more);
-        if (err_failed(err) || !more) {
-            break;
-        }
-        const struct span_row row = read_row(rows);
-        err = each(ctx, &row);
-    }
-    return err;
+    return err_failed(err) ? err : each_of(rows, false, &what);
+}
+
+struct err tx_span_of_session(struct tx *tx, const struct span_session_page *page,
+                              struct err (*each)(void *ctx, const struct span_row *row),
+                              void *ctx) {
+    static const char sql[] = "SELECT " SPAN_COLUMNS ", t.number, r.run, m.message FROM turns t"
+                              " JOIN spans s ON s.run = t.run JOIN runs r ON r.id = t.run"
+                              " JOIN messages m ON m.id = t.answer"
+                              " WHERE t.session = $1 AND t.number >= $2 AND t.number <= $3"
+                              " AND (t.number, s.attempt, s.step) > ($4, $5, $6)"
+                              " ORDER BY t.number, s.attempt, s.step LIMIT $7";
+    int64_t from = page->turn > page->turn_min ? page->turn : page->turn_min;
+    const struct arg args[] = {
+        arg_int(page->session), arg_int(from),       arg_int(page->turn_max), arg_int(page->turn),
+        arg_int(page->attempt), arg_int(page->step), arg_int(page->limit)};
+    const struct each_span what = {each, ctx};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
+    return err_failed(err) ? err : each_of(rows, true, &what);
 }
 
 /* --- The disk, and removing ------------------------------------------------------------------- */

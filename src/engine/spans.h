@@ -20,6 +20,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "rules/run.h"
+#include "rules/usage.h"
 #include "store/store.h"
 
 #define SPAN_UNKNOWN INT64_C(-1)
@@ -81,7 +82,8 @@ struct span_end {
     int64_t tries;     /* From 1: what the step itself tried again. */
     int64_t exit_code; /* These three of a process; SPAN_UNKNOWN. */
     int64_t cpu_us, memory_kb;
-    int64_t disk; /* Bytes that its folder takes; 0: none. */
+    int64_t disk;          /* Bytes that its folder takes; 0: none. */
+    const int64_t *prompt; /* Bytes of its parts (rules/usage.h); NULL: not measured. */
 };
 /* *ret_late: no such step runs; nothing was changed. NULL: the caller has fenced it already. */
 MUST_CHECK struct err tx_span_end(struct tx *tx, const struct span_end *end, bool *ret_late);
@@ -96,6 +98,11 @@ struct span_row {
     struct span_reserve reserve;
     bool estimated;
     int64_t tries, exit_code, cpu_us, memory_kb, disk;
+    bool measured; /* `prompt` says something. */
+    int64_t prompt[USAGE_PART_COUNT];
+    /* Of a session's spans: */
+    int64_t turn; /* 0: not asked for. */
+    struct bytes run, message;
 };
 
 /* Steps behind (attempt, step), in that order. */
@@ -106,6 +113,17 @@ struct span_page {
 MUST_CHECK struct err tx_span_each(struct tx *tx, const struct span_page *page,
                                    struct err (*each)(void *ctx, const struct span_row *row),
                                    void *ctx);
+
+/* Steps of a session's turns behind (turn, attempt, step), in that order. */
+struct span_session_page {
+    int64_t session;
+    int64_t turn_min, turn_max; /* Numbers. */
+    int64_t turn, attempt, step;
+    int64_t limit;
+};
+MUST_CHECK struct err tx_span_of_session(struct tx *tx, const struct span_session_page *page,
+                                         struct err (*each)(void *ctx, const struct span_row *row),
+                                         void *ctx);
 
 /* The run has ended: from here on its folders count among those that tx_span_disk sums up. */
 MUST_CHECK struct err tx_span_keep(struct tx *tx, int64_t run);

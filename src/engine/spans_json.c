@@ -1,6 +1,7 @@
 /* spans_json.c: a span as clients see it. */
-#include "base/text.h"
 #include "engine/spans.h"
+
+#include "base/text.h"
 
 static void add_number(struct text *text, const char *before, int64_t number) {
     text_add_str(text, before);
@@ -52,8 +53,37 @@ static void add_tokens(const struct span_tokens *tokens, struct text *text) {
     text_add_char(text, '}');
 }
 
+/* How much of each part of the prompt was in the provider's cache. */
+static void add_parts(const struct span_row *row, struct text *text) {
+    static const char *const names[USAGE_PART_COUNT] = {
+        ",\"prompt\":{\"tools\":", ",\"instructions\":", ",\"history\":"};
+    const struct span_tokens *tokens = &row->tokens;
+    if (!row->measured || tokens->fresh == SPAN_UNKNOWN) {
+        text_add_str(text, ",\"prompt\":null");
+        return;
+    }
+    const struct usage usage = {.fresh = tokens->fresh,
+                                .cache_read = tokens->cache_read,
+                                .cache_write = tokens->cache_write};
+    const struct usage_parts parts = usage_split(&usage, row->prompt);
+    for (size_t i = 0; i < USAGE_PART_COUNT; i++) {
+        text_add_str(text, names[i]);
+        add_number(text, "{\"tokens\":", parts.tokens[i]);
+        add_number(text, ",\"cache_read\":", parts.cache_read[i]);
+        text_add_char(text, '}');
+    }
+    text_add_char(text, '}');
+}
+
 void span_write_json(const struct span_row *row, struct text *text) {
-    add_number(text, "{\"attempt\":", row->attempt);
+    text_add_char(text, '{');
+    if (row->turn != 0) {
+        add_number(text, "\"turn\":", row->turn);
+        add_word(text, ",\"run\":", row->run);
+        add_word(text, ",\"message\":", row->message);
+        text_add_char(text, ',');
+    }
+    add_number(text, "\"attempt\":", row->attempt);
     add_number(text, ",\"step\":", row->step);
     add_word(text, ",\"kind\":", row->kind);
     text_add_str(text, ",\"name\":");
@@ -69,6 +99,7 @@ void span_write_json(const struct span_row *row, struct text *text) {
     add_number(text, ",\"started_ms\":", row->started_ms);
     add_number(text, ",\"ended_ms\":", row->ended_ms == 0 ? SPAN_UNKNOWN : row->ended_ms);
     add_tokens(&row->tokens, text);
+    add_parts(row, text);
     add_number(text, ",\"cost_micros\":", row->cost);
     text_add_str(text, row->estimated ? ",\"estimated\":true" : ",\"estimated\":false");
     add_number(text, ",\"tries\":", row->tries);

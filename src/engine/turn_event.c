@@ -42,6 +42,7 @@ static struct err end_event(struct tx *tx, const struct turn *turn, struct bytes
 struct err turns__event_started(struct tx *tx, const struct turn *turn, struct bytes question) {
     AUTO(text_done) struct text data;
     begin(turn, &data);
+    add_number(&data, ",\"number\":", turn->row.number);
     add(&data, ",\"model\":", turn->row.model);
     if (question.len > 0) {
         add(&data, ",\"reply_to\":", question);

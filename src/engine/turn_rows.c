@@ -8,7 +8,8 @@
 #define TURN_COLUMNS                                                                               \
     "run, session, began_by, question, answer, calls, calls_max, step, call, from_seq, mistakes,"  \
     " repeats, answered, last_call, model, last, begun, mistakes_told, wrote, check_run,"          \
-    " failed_checks, granted_output, granted_tokens, granted_cost, answer_schema, misfits"
+    " failed_checks, granted_output, granted_tokens, granted_cost, answer_schema, misfits,"        \
+    " number"
 
 static const char *const trigger_names[TURN_TRIGGER_COUNT] = {
 #define X(trigger, name) name,
@@ -70,6 +71,7 @@ static struct err read_row(struct tx *tx, const struct rows *rows, struct turn_r
     row.granted.of[AMOUNT_COST] = rows_int(rows, 23);
     row.schema = rows_text(rows, 24);
     row.misfits = rows_int(rows, 25);
+    row.number = rows_int(rows, 26);
     if (!trigger_find(rows_text(rows, 2), &row.trigger)) {
         return err_make(ERR_STORE_CORRUPT, "turns: a word of a row");
     }
@@ -129,9 +131,10 @@ struct err turns__insert(struct tx *tx, const struct turn_row *row) {
         "INSERT INTO turns (run, begun, calls, step, call, from_seq, mistakes, repeats, answered,"
         " last_call, last, mistakes_told, wrote, check_run, failed_checks, granted_output,"
         " granted_tokens, granted_cost, misfits, session, began_by, question, calls_max, model,"
-        " answer, answer_schema)"
+        " answer, answer_schema, number)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
-        " $18, $19, $20, $21, $22, $23, $24, $25, $26)";
+        " $18, $19, $20, $21, $22, $23, $24, $25, $26,"
+        " (SELECT COALESCE(max(number), 0) + 1 FROM turns WHERE session = $20))";
     struct arg args[CHANGING + 7];
     fill(row, args);
     const char *trigger = trigger_names[row->trigger];

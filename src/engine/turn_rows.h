@@ -32,6 +32,7 @@ enum turn_trigger {
 
 struct turn_row {
     int64_t run, session; /* ids */
+    int64_t number;       /* In its session, from 1; given by turns__insert. */
     enum turn_trigger trigger;
     int64_t question; /* The user's message; 0: none. */
     int64_t answer;   /* The message it writes. */

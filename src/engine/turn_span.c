@@ -69,6 +69,7 @@ struct err turns__span_call_end(struct tx *tx, const struct turn *turn,
     end.state = turn_end_state(cause);
     end.cause = word(run_cause_name(cause));
     end.error = answer->sentence;
+    end.prompt = answer->prompt;
     add_usage(&answer->usage, &answer->cost, answer->tries, &end);
     return tx_span_end(tx, &end, NULL /* the turn is fenced */);
 }

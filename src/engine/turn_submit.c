@@ -303,7 +303,11 @@ struct err turns__make(struct tx *tx, struct session_row *session,
             .role = ROLE_ASSISTANT, .run = row.run, .question = question.id};
         err = reserve_answer(tx, session, message, &place, &row.answer);
     }
-    return err_failed(err) ? err : turns__insert(tx, &row);
+    if (!err_failed(err)) {
+        err = turns__insert(tx, &row);
+    }
+    bool waits = ret_run->state == RUN_QUEUED;
+    return err_failed(err) || !waits ? err : messages__tell_queue(tx, session);
 }
 
 struct err turns__make_again(struct tx *tx, struct session_row *session,

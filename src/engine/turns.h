@@ -236,11 +236,12 @@ struct turn_answer {
     struct usage usage;
     struct usage_cost cost;
     int64_t tries;
-    enum run_cause failure; /* CAUSE_NONE: it succeeded. */
-    struct bytes sentence;  /* About the failure. */
-    int64_t window;         /* Tokens that the model takes. */
-    struct bytes misfit;    /* It makes no call and does not fit the schema: how. "": it does. */
-    bool stopped;           /* It was cancelled by us: what came until then is kept. */
+    enum run_cause failure;           /* CAUSE_NONE: it succeeded. */
+    struct bytes sentence;            /* About the failure. */
+    int64_t window;                   /* Tokens that the model takes. */
+    int64_t prompt[USAGE_PART_COUNT]; /* Bytes of what it was asked. */
+    struct bytes misfit; /* It makes no call and does not fit the schema: how. "": it does. */
+    bool stopped;        /* It was cancelled by us: what came until then is kept. */
 };
 MUST_CHECK struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer,
                                      struct turn_plan *plan);

@@ -168,17 +168,24 @@ void model_request_set_tail(struct model_request *request, struct bytes text) {
     request->tail = keep(request, text);
 }
 
-size_t model_request_text_size(const struct model_request *request) {
-    size_t size = request->system.len + request->schema.len + request->tail.len;
+struct model_sizes model_request_sizes(const struct model_request *request) {
+    struct model_sizes sizes = {.tools = request->schema.len,
+                                .instructions = request->system.len,
+                                .history = request->tail.len};
     for (size_t i = 0; i < request->tool_count; i++) {
         const struct model_tool *tool = &request->tools[i];
-        size += tool->name.len + tool->description.len + tool->schema.len;
+        sizes.tools += tool->name.len + tool->description.len + tool->schema.len;
     }
     for (const struct model_message *at = request->first; at != NULL; at = at->next) {
         for (const struct model_part *part = at->first; part != NULL; part = part->next) {
-            size +=
+            sizes.history +=
                 part->kind == MODEL_PART_IMAGE ? IMAGE_TEXT_SIZE : part->text.len + part->name.len;
         }
     }
-    return size;
+    return sizes;
+}
+
+size_t model_request_text_size(const struct model_request *request) {
+    struct model_sizes sizes = model_request_sizes(request);
+    return sizes.tools + sizes.instructions + sizes.history;
 }

@@ -126,7 +126,13 @@ size_t model_request_mend(struct model_request *request);
  * passes it over. */
 void model_request_set_tail(struct model_request *request, struct bytes text);
 
-/* The bytes of all texts of the prompt, an image as so much: what an estimate of tokens counts. */
+/* The bytes of the prompt's texts, an image as so much: what an estimate of tokens counts. */
+struct model_sizes {
+    size_t tools, instructions,
+        history; /* tools: with the answer's schema; history: with the tail. */
+};
+struct model_sizes model_request_sizes(const struct model_request *request);
+/* Of all three. */
 size_t model_request_text_size(const struct model_request *request);
 
 #endif

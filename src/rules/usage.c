@@ -81,6 +81,26 @@ int64_t usage_input(const struct usage *usage) {
     return usage->fresh + usage->cache_read + usage->cache_write;
 }
 
+struct usage_parts usage_split(const struct usage *usage, const int64_t bytes[USAGE_PART_COUNT]) {
+    struct usage_parts parts = {.tokens = {0}};
+    int64_t input = usage_input(usage), cached = usage->cache_read, all = 0, until = 0, told = 0;
+    for (size_t i = 0; i < USAGE_PART_COUNT; i++) {
+        all += bounded(bytes[i]);
+    }
+    for (size_t i = 0; i < USAGE_PART_COUNT; i++) {
+        until += bounded(bytes[i]);
+        /* Where a part ends is rounded, not what it takes: the last one ends at the sum. Both
+         * factors are at most 3e9: they fit. */
+        bool last = i + 1 == USAGE_PART_COUNT;
+        int64_t end = last ? input : all == 0 ? 0 : input * until / all;
+        parts.tokens[i] = end - told;
+        told = end;
+        parts.cache_read[i] = smaller(cached, parts.tokens[i]);
+        cached -= parts.cache_read[i];
+    }
+    return parts;
+}
+
 int64_t usage_total(const struct usage *usage) {
     return usage_input(usage) + usage->output;
 }

@@ -53,6 +53,16 @@ struct usage usage_of_responses(const struct usage_responses_counts *counts);
 struct usage usage_of_messages(const struct usage_messages_counts *counts);
 struct usage usage_estimate(size_t input_bytes, size_t output_bytes);
 
+/* What a prompt is made of, in the order in which a provider looks it up in its cache: a part is
+ * there only if all before it is. */
+enum usage_part { USAGE_TOOLS, USAGE_INSTRUCTIONS, USAGE_HISTORY, USAGE_PART_COUNT };
+struct usage_parts {
+    int64_t tokens[USAGE_PART_COUNT];     /* The input, split by the parts' measured bytes. */
+    int64_t cache_read[USAGE_PART_COUNT]; /* As much of each as was in the cache. */
+};
+/* Providers tell sums alone. No token is lost, and none is counted twice. */
+struct usage_parts usage_split(const struct usage *usage, const int64_t bytes[USAGE_PART_COUNT]);
+
 int64_t usage_input(const struct usage *usage);
 int64_t usage_total(const struct usage *usage);               /* Input and output. */
 void usage_add(struct usage *sum, const struct usage *usage); /* An estimate makes the sum one. */

@@ -7,6 +7,7 @@ import { test } from "node:test";
 
 import { Daemon, scratch } from "./lib.mjs";
 import { openSse } from "./sse.mjs";
+import { call, say, script, Turns } from "./turns.mjs";
 
 async function daemonFor(t) {
   const data = path.join(scratch(t), "d");
@@ -126,4 +127,56 @@ test("drover trace prints a line for each step, or its JSON", async (t) => {
   assert.deepEqual(json.stdout.trimEnd().split("\n").map(JSON.parse), items);
   const none = await daemon.cli(["trace", "run_00000000000000000000000000"]);
   assert.equal(none.code, 3);
+});
+
+test("a session's steps are listed by turn, with what of each prompt was in the cache", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen({ root: turns.root });
+  const read = script(call("list_files", { path: "." }), "step:", say("looked"));
+  const asked = [
+    await turns.turn(listener, script(say("one"), "usage: fresh=60 cache_read=40 output=5")),
+    await turns.turn(listener, read),
+    await turns.turn(listener, say("three")),
+  ];
+  const target = `/sessions/${listener.session}/spans`;
+  const all = (await turns.get(target)).items;
+  assert.deepEqual(all.map((span) => [span.turn, span.kind, span.name, span.run]), [
+    [1, "model", "scripted/demo", asked[0].run],
+    [2, "model", "scripted/demo", asked[1].run],
+    [2, "tool", "list_files", asked[1].run],
+    [2, "model", "scripted/demo", asked[1].run],
+    [3, "model", "scripted/demo", asked[2].run],
+  ]);
+  const answers = asked.map((one) => one.message.id);
+  assert.deepEqual(all.map((span) => span.message), [0, 1, 1, 1, 2].map((n) => answers[n]));
+  const paged = [];
+  for (let after = "", page; after !== null; after = page.next) {
+    page = await turns.get(`${target}?limit=2${after ? `&after=${after}` : ""}`);
+    paged.push(...page.items);
+  }
+  assert.deepEqual(paged, all);
+  assert.deepEqual((await turns.get(`${target}?turn=2`)).items, all.slice(1, 4));
+  assert.deepEqual((await turns.get(`${target}?turn=2&limit=1&after=2.1.1`)).items, [all[2]]);
+  assert.deepEqual((await turns.get(`${target}?turn=9`)).items, []);
+
+  const { tools, instructions, history } = all[0].prompt;
+  const parts = [tools, instructions, history];
+  const sum = (name) => parts.reduce((all, part) => all + part[name], 0);
+  assert.deepEqual([sum("tokens"), sum("cache_read")], [100, 40]);
+  assert.ok(tools.tokens > history.tokens, "many tools, few words");
+  assert.equal(tools.cache_read, Math.min(40, tools.tokens), "they stand first in a prompt");
+  assert.equal(all[2].prompt, null);
+
+  for (const [query, status] of [["?turn=0", 400], ["?after=1.1", 400], ["?after=x", 400]]) {
+    assert.equal((await turns.ask("GET", `${target}${query}`)).status, status, query);
+  }
+  const none = await turns.ask("GET", `/sessions/ses_${"0".repeat(26)}/spans`);
+  assert.deepEqual([none.status, none.json.code], [404, "not_found"]);
+  const cli = (...args) => turns.daemon.cli(["trace", ...args]);
+  const shown = await cli(listener.session, "--turn", "2");
+  const steps = /\n2:1\.1 .*\n2:1\.2 +tool +list_files .*\n2:1\.3 [^]*\n3 steps, /;
+  assert.match(shown.stdout, steps);
+  assert.equal((await cli(listener.session)).stdout.split("\n").length, 1 + 5 + 3);
+  const wrong = await cli(asked[0].run, "--turn", "2");
+  assert.deepEqual([wrong.code, /--turn is one of a session/.test(wrong.stderr)], [2, true]);
 });

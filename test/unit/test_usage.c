@@ -145,6 +145,44 @@ static void small_costs_are_rounded_up_and_large_ones_fit(void **state) {
     assert_int_equal(usage_cost(&usage, &price).micros, INT64_C(4000000000000));
 }
 
+/* --- Parts of a prompt ------------------------------------------------------------------------ */
+
+static void a_prompt_is_split_by_its_bytes_and_no_token_is_lost(void **state) {
+    const struct usage usage = {.fresh = 70, .cache_read = 20, .cache_write = 10};
+    const int64_t bytes[USAGE_PART_COUNT] = {100, 100, 101};
+    const struct usage_parts parts = usage_split(&usage, bytes);
+    const int64_t tokens[] = {33, 33, 34}, cached[] = {20, 0, 0};
+    assert_memory_equal(parts.tokens, tokens, sizeof tokens);
+    assert_memory_equal(parts.cache_read, cached, sizeof cached);
+}
+
+static void what_was_cached_is_the_beginning_of_the_prompt(void **state) {
+    const struct usage usage = {.fresh = 10, .cache_read = 90};
+    const int64_t bytes[USAGE_PART_COUNT] = {50, 30, 20};
+    const struct usage_parts parts = usage_split(&usage, bytes);
+    const int64_t cached[] = {50, 30, 10};
+    assert_memory_equal(parts.cache_read, cached, sizeof cached);
+}
+
+static void a_prompt_that_nobody_measured_is_all_history(void **state) {
+    const struct usage usage = {.fresh = 7, .cache_read = 3};
+    const int64_t bytes[USAGE_PART_COUNT] = {0};
+    const struct usage_parts parts = usage_split(&usage, bytes);
+    const int64_t tokens[] = {0, 0, 10}, cached[] = {0, 0, 3};
+    assert_memory_equal(parts.tokens, tokens, sizeof tokens);
+    assert_memory_equal(parts.cache_read, cached, sizeof cached);
+}
+
+static void the_largest_prompt_is_split_without_overflow(void **state) {
+    const struct usage usage = {
+        .fresh = USAGE_TOKENS_MAX, .cache_read = USAGE_TOKENS_MAX, .cache_write = USAGE_TOKENS_MAX};
+    const int64_t bytes[USAGE_PART_COUNT] = {INT64_MAX, INT64_MAX, INT64_MAX};
+    const struct usage_parts parts = usage_split(&usage, bytes);
+    for (size_t i = 0; i < USAGE_PART_COUNT; i++) {
+        assert_int_equal(parts.tokens[i], USAGE_TOKENS_MAX);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(openai_counts_cached_tokens_and_reasoning_into_their_wholes),
@@ -159,6 +197,10 @@ int main(void) {
         cmocka_unit_test(an_unknown_price_is_never_zero),
         cmocka_unit_test(a_cache_without_a_price_costs_what_fresh_input_does),
         cmocka_unit_test(small_costs_are_rounded_up_and_large_ones_fit),
+        cmocka_unit_test(a_prompt_is_split_by_its_bytes_and_no_token_is_lost),
+        cmocka_unit_test(what_was_cached_is_the_beginning_of_the_prompt),
+        cmocka_unit_test(a_prompt_that_nobody_measured_is_all_history),
+        cmocka_unit_test(the_largest_prompt_is_split_without_overflow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
