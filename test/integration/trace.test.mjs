@@ -129,7 +129,7 @@ test("drover trace prints a line for each step, or its JSON", async (t) => {
   assert.equal(none.code, 3);
 });
 
-test("a session's steps are listed by turn, with what of each prompt was in the cache", async (t) => {
+test("steps of a session are listed by turn, with what of a prompt was in the cache", async (t) => {
   const turns = await Turns.open(t);
   const listener = await turns.listen({ root: turns.root });
   const read = script(call("list_files", { path: "." }), "step:", say("looked"));
