@@ -153,10 +153,10 @@ static struct err ask_in(const struct asking *asking, const char *session) {
     struct invocation *invocation = asking->invocation;
     AUTO(mem_release) char *run = NULL;
     AUTO(json_release) json_t *images = json_array();
-    int64_t after = 0;
+    struct session_ends ends = {.head = 0};
     struct err err = attach_images(asking, session, images);
     if (!err_failed(err)) {
-        err = session_head(asking->talk, session, &after, &invocation->why);
+        err = session_ends(asking->talk, session, &ends, &invocation->why);
     }
     const struct session_say say = {.session = session,
                                     .text = asking->question,
@@ -174,7 +174,7 @@ static struct err ask_in(const struct asking *asking, const char *session) {
                                    .lines = asking->lines,
                                    .session = session,
                                    .run = run,
-                                   .after = after};
+                                   .after = ends.head};
     return turn_look(&look);
 }
 

@@ -42,7 +42,10 @@ static struct err open_session(struct chat *chat) {
     char path[PATH_MAX];
     if (named != NULL) {
         chat->session = mem_copy(named, strlen(named));
-        return session_head(chat->talk, named, &chat->seq, &invocation->why);
+        struct session_ends ends = {.head = 0};
+        struct err err = session_ends(chat->talk, named, &ends, &invocation->why);
+        chat->seq = ends.head;
+        return err;
     }
     if (!args_on(args, "no-root") && realpath(root == NULL ? "." : root, path) == NULL) {
         why_set(&invocation->why, "root: there is no folder %s", root == NULL ? "." : root);

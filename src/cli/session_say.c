@@ -112,7 +112,8 @@ struct err session_say(struct talk *talk, const struct session_say *say, char **
     return err;
 }
 
-struct err session_head(struct talk *talk, const char *session, int64_t *ret_seq, struct why *why) {
+struct err session_ends(struct talk *talk, const char *session, struct session_ends *ret_ends,
+                        struct why *why) {
     AUTO(json_release) json_t *answer = NULL;
     AUTO(text_done) struct text target = {0};
     if (!talk_target(&target, "/api/v1/streams/session:", session, "")) {
@@ -124,7 +125,8 @@ struct err session_head(struct talk *talk, const char *session, int64_t *ret_seq
         why_set(why, "there is no session with that id; 'drover session ls' lists them");
     }
     if (!err_failed(err)) {
-        *ret_seq = talk_int(answer, "head");
+        *ret_ends = (struct session_ends){.floor = talk_int(answer, "floor"),
+                                          .head = talk_int(answer, "head")};
     }
     return err;
 }

@@ -30,8 +30,11 @@ struct session_say {
 };
 MUST_CHECK struct err session_say(struct talk *talk, const struct session_say *say, char **ret_run,
                                   struct why *why);
-/* Where the session's stream ends now. */
-MUST_CHECK struct err session_head(struct talk *talk, const char *session, int64_t *ret_seq,
-                                   struct why *why);
+/* Where the session's stream begins and ends now: a turn that runs is behind its floor. */
+struct session_ends {
+    int64_t floor, head;
+};
+MUST_CHECK struct err session_ends(struct talk *talk, const char *session,
+                                   struct session_ends *ret_ends, struct why *why);
 
 #endif

@@ -86,9 +86,9 @@ struct err turn_look(const struct turn_look *look) {
 struct err turn_look_run(struct invocation *invocation, struct talk *talk, const json_t *run,
                          bool only_new) {
     struct lines lines;
-    int64_t head = 0;
+    struct session_ends ends = {.head = 0};
     const char *session = talk_text(json_object_get(run, "spec"), "session");
-    struct err err = session_head(talk, session, &head, &invocation->why);
+    struct err err = session_ends(talk, session, &ends, &invocation->why);
     if (err_failed(err)) {
         return err;
     }
@@ -98,8 +98,8 @@ struct err turn_look_run(struct invocation *invocation, struct talk *talk, const
                                    .lines = &lines,
                                    .session = session,
                                    .run = talk_text(run, "id"),
-                                   .after = only_new && !ended ? head : 0,
-                                   .until = ended ? head : 0};
+                                   .after = only_new && !ended ? ends.head : ends.floor,
+                                   .until = ended ? ends.head : 0};
     lines_init(&lines, STDIN_FILENO, talk->interrupt_fd);
     err = turn_look(&look);
     lines_done(&lines);

@@ -6,7 +6,12 @@
 #include "base/text.h"
 #include "journal/journal.h"
 
-enum { DATA_MAX = 4 << 10 };
+enum {
+    DATA_MAX = 4 << 10,
+    PROJECT_EVENTS_KEPT = 10000,
+    CUTS_MAX =
+        8, /* Of what is too much, when a turn ends; the pruner's next round cuts the rest. */
+};
 
 static struct err append(struct tx *tx, const struct session_row *row, struct append append) {
     struct appended appended;
@@ -63,6 +68,41 @@ struct err sessions__tell_project(struct tx *tx, const struct session_row *row, 
                                   .data = {data.data, data.len}});
 }
 
+/* Both streams are there: something was told on each. */
+static struct err keep_events(struct tx *tx, const struct session_row *row) {
+    const struct retention of_session = {.ms = SESSION_EVENTS_KEPT_MS,
+                                         .events = SESSION_EVENTS_KEPT};
+    const struct retention of_project = {.events = PROJECT_EVENTS_KEPT};
+    char name[STREAM_NAME_MAX];
+    struct bytes project = join("project:", row->project, name, sizeof name);
+    bool found = false;
+    struct err err = tx_stream_keep(tx, row->owner, project, of_project, &found);
+    return err_failed(err)
+               ? err
+               : tx_stream_keep(tx, row->owner, sessions__stream(row, name), of_session, &found);
+}
+
+struct err sessions__hold_events(struct tx *tx, const struct session_row *row) {
+    char name[SESSION_STREAM_MAX];
+    const struct stream_name stream = {.owner = row->owner, .name = sessions__stream(row, name)};
+    return tx_stream_hold(tx, &stream, STREAM_HOLD);
+}
+
+struct err sessions__release_events(struct tx *tx, const struct session_row *row) {
+    char name[SESSION_STREAM_MAX];
+    const struct stream_name stream = {.owner = row->owner, .name = sessions__stream(row, name)};
+    struct stream_state state = {.stream = 0};
+    bool more = false;
+    struct err err = tx_stream_hold(tx, &stream, STREAM_RELEASE);
+    if (!err_failed(err)) {
+        err = tx_stream_find(tx, stream.owner, stream.name, &more, &state);
+    }
+    for (int i = 0; i < CUTS_MAX && more && !err_failed(err); i++) {
+        err = tx_prune_kept(tx, state.stream, &more);
+    }
+    return err;
+}
+
 struct err sessions__tell_created(struct tx *tx, const struct session_row *row) {
     AUTO(text_done) struct text data;
     text_init(&data, DATA_MAX);
@@ -74,7 +114,10 @@ struct err sessions__tell_created(struct tx *tx, const struct session_row *row) 
     }
     struct err err =
         sessions__event(tx, row, BYTES("session_created"), (struct bytes){data.data, data.len});
-    return err_failed(err) ? err : sessions__tell_project(tx, row, BYTES("session_created"));
+    if (!err_failed(err)) {
+        err = sessions__tell_project(tx, row, BYTES("session_created"));
+    }
+    return err_failed(err) ? err : keep_events(tx, row);
 }
 
 struct err sessions__tell_deleted(struct tx *tx, const struct session_row *row) {

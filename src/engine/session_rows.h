@@ -9,6 +9,7 @@
 #define DROVER_ENGINE_SESSION_ROWS_H
 
 #include "engine/sessions.h"
+#include "journal/journal.h"
 
 /* The columns in the order of sessions__borrow; the long ones come last, for lists without them. */
 #define SESSION_COLUMNS_LIGHT                                                                      \
@@ -69,6 +70,13 @@ struct bytes sessions__stream(const struct session_row *row, char ret_name[SESSI
 /* On project:NAME: {"session","title","state","archived","changed_ms","parent"}. */
 MUST_CHECK struct err sessions__tell_project(struct tx *tx, const struct session_row *row,
                                              struct bytes type);
+/* How much of what was told of a session is kept for whoever comes back to it: messages hold the
+ * whole, and a snapshot begins anew. */
+enum { SESSION_EVENTS_KEPT_MS = 10 * 60 * 1000, SESSION_EVENTS_KEPT = 1000 };
+/* While a turn runs, what is told of it stays: the text of a call that is out stands nowhere else.
+ * When it has ended, what is too much is cut. */
+MUST_CHECK struct err sessions__hold_events(struct tx *tx, const struct session_row *row);
+MUST_CHECK struct err sessions__release_events(struct tx *tx, const struct session_row *row);
 /* session_created, on both: from then on the session has a stream. */
 MUST_CHECK struct err sessions__tell_created(struct tx *tx, const struct session_row *row);
 /* deleted, with which the session's stream ends, and session_deleted. */

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
 #include "engine/approvals.h"
 #include "engine/budget_rows.h"
 #include "engine/message_rows.h"
@@ -36,15 +37,100 @@ static void add_id(struct text *text, const char *before, struct bytes id) {
     }
 }
 
+/* --- The running turn ------------------------------------------------------------------------- */
+
+/* What the model's call says now is no part of the message yet. */
+struct ongoing {
+    struct bytes run;      /* "": no turn runs. */
+    int64_t number;        /* Of the turn. */
+    int64_t message, step; /* step 0: no call is out. */
+    struct turn_said said;
+};
+
+static void ongoing_done(struct ongoing *ongoing) {
+    turns__said_done(&ongoing->said);
+}
+
+static struct err ongoing_find(struct tx *tx, const struct session_row *session,
+                               const struct message_rows *live, struct ongoing *ongoing) {
+    const struct message_row *running = NULL;
+    struct turn_row turn;
+    bool found = false;
+    for (size_t i = 0; i < live->count; i++) {
+        running = live->rows[i].status == MESSAGE_RUNNING ? &live->rows[i] : running;
+    }
+    if (running == NULL) {
+        return ERR_OK;
+    }
+    ongoing->run = running->run_name;
+    ongoing->message = running->id;
+    struct err err = turns__find(tx, running->run, &found, &turn);
+    if (err_failed(err) || !found) {
+        return err;
+    }
+    ongoing->number = turn.number;
+    if (turn.call == 0) {
+        return ERR_OK;
+    }
+    ongoing->step = turn.call;
+    return turns__hear(tx, session, &turn, &ongoing->said);
+}
+
+static void said_add(const struct ongoing *ongoing, enum part_kind kind, int64_t *number,
+                     size_t *left, struct text *piece) {
+    const struct text *said = kind == PART_TEXT ? &ongoing->said.text : &ongoing->said.thinking;
+    struct bytes text = {said->data, said->len};
+    if (text.len == 0) {
+        return;
+    }
+    text.len = utf8_cut(text, *left);
+    *left -= text.len;
+    const struct message_part part = {.message = ongoing->message,
+                                      .number = ++*number,
+                                      .kind = kind,
+                                      .step = ongoing->step,
+                                      .text = text,
+                                      .data = BYTES("{}"),
+                                      .bytes = (int64_t)said->len,
+                                      .data_bytes = 2};
+    text_add_str(piece, part.number == 1 ? "" : ",");
+    part_write_json(&part, piece);
+}
+
 /* --- Messages --------------------------------------------------------------------------------- */
 
+/* Behind what the message holds comes what is being said. */
+static struct err running_write(struct tx *tx, const struct message_row *row, size_t budget,
+                                const struct ongoing *ongoing, struct text *piece) {
+    struct message_parts parts;
+    struct err err = parts__read(tx, row->id, budget, &parts);
+    int64_t number = 0;
+    if (err_failed(err)) {
+        return err;
+    }
+    message_write_open(row, piece);
+    text_add_str(piece, ",\"parts\":[");
+    for (size_t i = 0; i < parts.count; i++) {
+        text_add_str(piece, i == 0 ? "" : ",");
+        part_write_json(&parts.parts[i], piece);
+        number = parts.parts[i].number;
+        budget -= parts.parts[i].text.len;
+    }
+    said_add(ongoing, PART_THINKING, &number, &budget, piece);
+    said_add(ongoing, PART_TEXT, &number, &budget, piece);
+    text_add_str(piece, "]}");
+    return ERR_OK;
+}
+
 /* Into `piece`, with less and less of its texts until it takes no more than `room`. */
-static struct err message_fit(struct tx *tx, const struct message_row *row, size_t room,
-                              struct text *piece) {
+static struct err message_fit(struct tx *tx, const struct message_row *row,
+                              const struct ongoing *ongoing, size_t room, struct text *piece) {
     const size_t budgets[] = {row->status == MESSAGE_RUNNING ? RUNNING : OTHER, LEAST};
     for (size_t i = 0; i < COUNT_OF(budgets); i++) {
         text_clear(piece);
-        struct err err = tx_message_write_json(tx, row, budgets[i], piece);
+        struct err err = row->id == ongoing->message
+                             ? running_write(tx, row, budgets[i], ongoing, piece)
+                             : tx_message_write_json(tx, row, budgets[i], piece);
         if (!err_failed(err) && piece->no_memory) {
             err = err_make(ERR_OUT_OF_MEMORY, "sessions: snapshot");
         }
@@ -58,10 +144,11 @@ static struct err message_fit(struct tx *tx, const struct message_row *row, size
 }
 
 /* *ret_fits false: there is no room for it any more. */
-static struct err message_add(struct tx *tx, const struct message_row *row, struct text *piece,
-                              struct text *text, bool *ret_fits) {
+static struct err message_add(struct tx *tx, const struct message_row *row,
+                              const struct ongoing *ongoing, struct text *piece, struct text *text,
+                              bool *ret_fits) {
     size_t room = text->len < PIECE_MAX ? PIECE_MAX - text->len : 0;
-    struct err err = message_fit(tx, row, room, piece);
+    struct err err = message_fit(tx, row, ongoing, room, piece);
     if (err_failed(err)) {
         return err;
     }
@@ -74,7 +161,7 @@ static struct err message_add(struct tx *tx, const struct message_row *row, stru
 }
 
 static struct err messages_add(struct tx *tx, const struct session_row *session,
-                               struct text *text) {
+                               const struct ongoing *ongoing, struct text *text) {
     const struct message_page page = {
         .session = session->id, .order = MESSAGES_NEWEST, .limit = MESSAGES + 1};
     AUTO(text_done) struct text piece;
@@ -85,7 +172,7 @@ static struct err messages_add(struct tx *tx, const struct session_row *session,
     bool fits = true;
     text_add_str(text, ",\"messages\":[");
     while (!err_failed(err) && fits && shown < rows.count && shown < MESSAGES) {
-        err = message_add(tx, &rows.rows[shown], &piece, text, &fits);
+        err = message_add(tx, &rows.rows[shown], ongoing, &piece, text, &fits);
         shown += fits;
     }
     if (err_failed(err)) {
@@ -103,11 +190,11 @@ static struct err messages_add(struct tx *tx, const struct session_row *session,
 /* --- What is going on ------------------------------------------------------------------------- */
 
 /* What the newest part of the running message is, as long as it grows. */
-static struct err find_streaming(struct tx *tx, const struct message_row *row,
+static struct err find_streaming(struct tx *tx, const struct ongoing *ongoing,
                                  const char **ret_word) {
     static const char sql[] = "SELECT kind, state FROM parts WHERE message = $1"
                               " ORDER BY number DESC LIMIT 1";
-    const struct arg args[] = {arg_int(row->id)};
+    const struct arg args[] = {arg_int(ongoing->message)};
     enum part_kind kind;
     enum part_state state;
     AUTO(rows_release) struct rows *rows = NULL;
@@ -138,23 +225,18 @@ static void queue_add(const struct message_rows *live, struct text *text) {
     text_add_char(text, ']');
 }
 
-static struct err turn_add(struct tx *tx, const struct message_rows *live, struct text *text) {
-    struct bytes run = {"", 0};
-    struct turn_row turn = {.run = 0};
-    bool found = false;
+static struct err turn_add(struct tx *tx, const struct ongoing *ongoing, struct text *text) {
     const char *streaming = NULL;
     struct err err = ERR_OK;
-    for (size_t i = 0; i < live->count && !err_failed(err); i++) {
-        if (live->rows[i].status == MESSAGE_RUNNING) {
-            run = live->rows[i].run_name;
-            err = turns__find(tx, live->rows[i].run, &found, &turn);
-            err = err_failed(err) ? err : find_streaming(tx, &live->rows[i], &streaming);
-        }
+    if (ongoing->said.text.len > 0 || ongoing->said.thinking.len > 0) {
+        streaming = part_kind_name(ongoing->said.text.len > 0 ? PART_TEXT : PART_THINKING);
+    } else if (ongoing->message != 0) {
+        err = find_streaming(tx, ongoing, &streaming);
     }
     text_add_str(text, ",\"turn\":");
-    if (!err_failed(err) && turn.run != 0) {
-        add_id(text, "{\"run\":", run);
-        text_addf(text, ",\"number\":%lld}", (long long)turn.number);
+    if (ongoing->run.len > 0) {
+        add_id(text, "{\"run\":", ongoing->run);
+        text_addf(text, ",\"number\":%lld}", (long long)ongoing->number);
     } else {
         text_add_str(text, "null");
     }
@@ -241,16 +323,20 @@ static struct err approvals_add(struct tx *tx, const struct session_row *session
 
 /* Instructions and settings may be long, and are asked for by whoever shows them. */
 static struct err write_found(struct tx *tx, const struct session_row *session, struct text *text) {
+    AUTO(ongoing_done) struct ongoing ongoing = {.message = 0};
     struct message_rows live;
     struct err err = messages__live(tx, session->id, &live);
+    if (!err_failed(err)) {
+        err = ongoing_find(tx, session, &live, &ongoing);
+    }
     if (err_failed(err)) {
         return err;
     }
     text_add_str(text, "{\"session\":");
     session_write_json(session, SESSION_LIGHT, text);
-    err = turn_add(tx, &live, text);
+    err = turn_add(tx, &ongoing, text);
     if (!err_failed(err)) {
-        err = messages_add(tx, session, text);
+        err = messages_add(tx, session, &ongoing, text);
     }
     if (!err_failed(err)) {
         queue_add(&live, text);

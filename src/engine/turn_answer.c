@@ -40,7 +40,10 @@ static struct err begin_question(struct tx *tx, const struct turn *turn, struct 
  * the conversation, whatever came meanwhile. */
 static struct err open_answer(struct tx *tx, struct turn *turn) {
     struct bytes question = {"", 0};
-    struct err err = begin_question(tx, turn, &question);
+    struct err err = sessions__hold_events(tx, &turn->session);
+    if (!err_failed(err)) {
+        err = begin_question(tx, turn, &question);
+    }
     if (!err_failed(err)) {
         err = messages__write_status(tx, MESSAGE_RUNNING, &turn->answer);
     }

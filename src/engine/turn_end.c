@@ -14,7 +14,7 @@
 #include "engine/inbox_bind.h"
 #include "journal/journal.h"
 
-enum { SAID_PAGES_MAX = 1024, UNDONE_MAX = 256 << 10 };
+enum { UNDONE_MAX = 256 << 10 };
 
 struct err turns__end(struct tx *tx, struct turn *turn, enum run_cause cause, struct bytes sentence,
                       const struct run_bounds *bounds) {
@@ -192,6 +192,9 @@ static struct err roll_back(struct tx *tx, struct turn *turn) {
 
 static struct err close_begun(struct tx *tx, struct turn *turn) {
     struct err err = close_answer(tx, turn);
+    if (!err_failed(err)) {
+        err = sessions__release_events(tx, &turn->session);
+    }
     if (err_failed(err) || turns__is_cleared(turn)) {
         return err;
     }
@@ -284,78 +287,5 @@ struct err turns__list_undone(struct tx *tx, int64_t run, struct bytes *ret_list
     if (!err_failed(err)) {
         *ret_list = (struct bytes){copy, text.len};
     }
-    return err;
-}
-
-/* --- What a dead daemon had stored of an answer ----------------------------------------------- */
-
-struct said {
-    struct text text, thinking;
-    int64_t last; /* seq of the last event that was read. */
-};
-
-/* Withdrawn pieces are forgotten; what came after them counts. */
-static struct err hear(void *ctx, const struct event *event) {
-    struct said *said = ctx;
-    said->last = event->seq;
-    bool text = event->type.len == 5 && memcmp(event->type.data, "delta", 5) == 0;
-    bool thinking = event->type.len == 14 && memcmp(event->type.data, "thinking_delta", 14) == 0;
-    if (event->type.len == 16 && memcmp(event->type.data, "output_discarded", 16) == 0) {
-        text_clear(&said->text);
-        text_clear(&said->thinking);
-    }
-    if (!text && !thinking) {
-        return ERR_OK;
-    }
-    AUTO(json_release) json_t *data = NULL;
-    struct err err = json_parse(event->data.data, event->data.len, JSON_DEPTH_MAX, &data, NULL);
-    if (err_failed(err)) {
-        return err;
-    }
-    const json_t *piece = json_object_get(data, "text");
-    text_add(text ? &said->text : &said->thinking, json_string_value(piece),
-             json_string_length(piece));
-    return ERR_OK;
-}
-
-static struct err keep_text(struct tx *tx, const struct turn *turn, enum part_kind kind,
-                            const struct text *text) {
-    const struct message_part part = {.message = turn->row.answer,
-                                      .step = turn->row.call,
-                                      .kind = kind,
-                                      .text = {text->data, text->len}};
-    return text->len == 0 ? ERR_OK : cards__add_plain(tx, &part);
-}
-
-static struct err hear_all(struct tx *tx, const struct turn *turn, struct said *said) {
-    char name[STREAM_NAME_MAX];
-    int len = snprintf(name, sizeof name, "session:%.*s", (int)turn->session.session.len,
-                       turn->session.session.data);
-    struct stream_state state = {0};
-    bool found = false;
-    struct err err =
-        tx_stream_find(tx, turn->session.owner, (struct bytes){name, (size_t)len}, &found, &state);
-    bool more = found;
-    for (int i = 0; !err_failed(err) && more && i < SAID_PAGES_MAX; i++) {
-        int64_t before = said->last;
-        err = tx_events(tx, state.stream, before, JOURNAL_PAGE_EVENTS, hear, said);
-        more = said->last > before;
-    }
-    return err;
-}
-
-struct err turns__keep_said(struct tx *tx, const struct turn *turn) {
-    struct said said = {.last = turn->row.from_seq};
-    text_init(&said.text, (size_t)16 << 20);
-    text_init(&said.thinking, (size_t)16 << 20);
-    struct err err = hear_all(tx, turn, &said);
-    if (!err_failed(err)) {
-        err = keep_text(tx, turn, PART_THINKING, &said.thinking);
-    }
-    if (!err_failed(err)) {
-        err = keep_text(tx, turn, PART_TEXT, &said.text);
-    }
-    text_done(&said.text);
-    text_done(&said.thinking);
     return err;
 }

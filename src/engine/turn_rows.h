@@ -199,11 +199,20 @@ MUST_CHECK struct err turns__end(struct tx *tx, struct turn *turn, enum run_caus
                                  struct bytes sentence, const struct run_bounds *bounds);
 /* JSON array, in the arena: what the turn's tools did, which stays done when it is rolled back. */
 MUST_CHECK struct err turns__list_undone(struct tx *tx, int64_t run, struct bytes *ret_list);
-/* What a dead daemon had stored of the call that is out becomes part of the message. */
-MUST_CHECK struct err turns__keep_said(struct tx *tx, const struct turn *turn);
 /* Called by runs__end for a turn, however it ended: closes its message. */
 MUST_CHECK struct err turns__ended(struct tx *tx, const struct run_row *run,
                                    struct run_freed *freed);
+
+/* --- What the call that is out has said so far (turn_said.c) ---------------------------------- */
+
+struct turn_said {
+    struct text text, thinking; /* Owned: turns__said_done, whatever turns__hear said. */
+};
+MUST_CHECK struct err turns__hear(struct tx *tx, const struct session_row *session,
+                                  const struct turn_row *row, struct turn_said *said);
+void turns__said_done(struct turn_said *said);
+/* A dead daemon had stored it: it becomes part of the message. */
+MUST_CHECK struct err turns__keep_said(struct tx *tx, const struct turn *turn);
 
 /* --- Events, on the session's stream (turn_event.c) ------------------------------------------- */
 

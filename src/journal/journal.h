@@ -85,6 +85,12 @@ struct retention {
 MUST_CHECK struct err tx_stream_keep(struct tx *tx, struct bytes owner, struct bytes name,
                                      struct retention keep, bool *ret_found);
 
+/* What comes from here on stays, whatever the retention says, until it is released: somebody reads
+ * it again. Held a second time: from there on. A stream that does not exist is fine. */
+enum stream_hold { STREAM_HOLD, STREAM_RELEASE };
+MUST_CHECK struct err tx_stream_hold(struct tx *tx, const struct stream_name *stream,
+                                     enum stream_hold hold);
+
 /* Cuts what the stream's own retention no longer keeps at tx_now_ms, as tx_prune does. */
 MUST_CHECK struct err tx_prune_kept(struct tx *tx, int64_t stream, bool *ret_more);
 

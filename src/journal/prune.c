@@ -15,6 +15,7 @@ static int64_t min_of(int64_t a, int64_t b) {
 struct kept {
     struct stream_state state;
     struct retention keep;
+    int64_t hold;             /* Nothing behind it is cut. */
     struct bytes owner, name; /* In the transaction's arena. */
 };
 
@@ -31,12 +32,13 @@ static struct err read_kept(struct tx *tx, struct rows *rows, struct kept *ret_k
     struct kept kept = {.state = {.stream = rows_int(rows, 0),
                                   .head = rows_int(rows, 1),
                                   .floor = rows_int(rows, 2)},
-                        .keep = {.events = rows_int(rows, 3), .ms = rows_int(rows, 4)}};
-    struct err err = keep_text(tx, rows_text(rows, 5), &kept.owner);
+                        .keep = {.events = rows_int(rows, 3), .ms = rows_int(rows, 4)},
+                        .hold = rows_int(rows, 5)};
+    struct err err = keep_text(tx, rows_text(rows, 6), &kept.owner);
     if (err_failed(err)) {
         return err;
     }
-    err = keep_text(tx, rows_text(rows, 6), &kept.name);
+    err = keep_text(tx, rows_text(rows, 7), &kept.name);
     if (err_failed(err)) {
         return err;
     }
@@ -47,8 +49,8 @@ static struct err read_kept(struct tx *tx, struct rows *rows, struct kept *ret_k
 static struct err find_by_number(struct tx *tx, int64_t stream, bool *ret_found,
                                  struct kept *ret_kept) {
     static const char sql[] =
-        "SELECT id, head, floor, COALESCE(keep_events, 0), COALESCE(keep_ms, 0), owner, name "
-        "FROM streams WHERE id = $1";
+        "SELECT id, head, floor, COALESCE(keep_events, 0), COALESCE(keep_ms, 0),"
+        " COALESCE(hold_after, head), owner, name FROM streams WHERE id = $1";
     const struct arg args[] = {arg_int(stream)};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
@@ -154,6 +156,15 @@ struct err tx_stream_keep(struct tx *tx, struct bytes owner, struct bytes name,
     return ERR_OK;
 }
 
+struct err tx_stream_hold(struct tx *tx, const struct stream_name *stream, enum stream_hold hold) {
+    static const char hold_sql[] =
+        "UPDATE streams SET hold_after = head WHERE owner = $1 AND name = $2";
+    static const char release_sql[] =
+        "UPDATE streams SET hold_after = NULL WHERE owner = $1 AND name = $2";
+    const struct arg args[] = {arg_text(stream->owner), arg_text(stream->name)};
+    return tx_exec(tx, hold == STREAM_HOLD ? hold_sql : release_sql, args, COUNT_OF(args), NULL);
+}
+
 /* The last of the oldest events that are all too old; looks at one event more than can be cut. An
  * event made before a step of the clock back may look young: it then keeps what stands behind it,
  * which costs nothing but time. */
@@ -201,5 +212,5 @@ struct err tx_prune_kept(struct tx *tx, int64_t stream, bool *ret_more) {
     if (kept.keep.events > 0 && kept.state.head - kept.keep.events > through) {
         through = kept.state.head - kept.keep.events;
     }
-    return cut_some(tx, &kept, through, JOURNAL_PRUNE_MAX, ret_more);
+    return cut_some(tx, &kept, min_of(through, kept.hold), JOURNAL_PRUNE_MAX, ret_more);
 }

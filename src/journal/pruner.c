@@ -56,7 +56,7 @@ static struct err find_tx(struct tx *tx, void *ctx) {
     static const char sql[] =
         "SELECT id FROM streams "
         "WHERE (keep_events IS NOT NULL OR keep_ms IS NOT NULL) AND id > $1 "
-        "AND (head - floor > keep_events OR $2 - keep_ms > "
+        "AND floor < COALESCE(hold_after, head) AND (head - floor > keep_events OR $2 - keep_ms > "
         "(SELECT at_ms FROM events WHERE stream = streams.id AND seq = streams.floor + 1)) "
         "ORDER BY id LIMIT $3";
     struct pruner *pruner = ctx;

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { call, say, script, Turns } from "./turns.mjs";
+import { call, Heard, say, script, Turns } from "./turns.mjs";
 
 const look = async (turns, session) =>
   (await turns.get(`/streams/session:${session}/events?snapshot=1`)).snapshot;
@@ -43,4 +43,26 @@ test("a snapshot has the turn, what it asks, what waits, and what may be spent",
   await listener.ended(waiting.run);
   const over = await look(turns, session);
   assert.deepEqual([over.turn, over.approvals, over.queue], [null, [], []]);
+});
+
+test("who comes in the middle of an answer is told what was said so far", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen({ root: turns.root });
+  const look = call("list_files", { path: "." });
+  const text = script(say("first"), look, "step:", "think: a while", "tokens: 200 at 400/s");
+  const { run } = await turns.send(listener.session, text);
+  await listener.until("delta", (data) => data.step === 3);
+  await listener.until("delta");
+  const stream = `/streams/session:${listener.session}/events`;
+  const { snapshot, snapshot_seq } = await turns.get(`${stream}?snapshot=1&limit=1`);
+  assert.deepEqual([snapshot.turn.run, snapshot.streaming], [run, "text"]);
+  const running = snapshot.messages.find((one) => one.status === "running");
+  const kinds = running.parts.map((part) => `${part.step} ${part.kind}`);
+  assert.deepEqual(kinds, ["1 text", "1 tool", "3 thinking", "3 text"]);
+  assert.deepEqual(running.parts.map((part) => part.number), [1, 2, 3, 4]);
+  await listener.ended(run);
+  const heard = Heard.from(snapshot, snapshot_seq);
+  const rest = await turns.get(`${stream}?after=${snapshot_seq}&limit=1000`);
+  rest.events.forEach((event) => heard.take(event));
+  heard.agreesWith(await turns.answer(listener.session, run));
 });

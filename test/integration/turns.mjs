@@ -23,6 +23,16 @@ export class Heard {
     this.discarded = 0;
   }
 
+  /** Begins with a snapshot: what its messages say so far is heard. */
+  static from(snapshot, seq) {
+    const heard = new Heard();
+    heard.after = seq;
+    for (const message of snapshot.messages) {
+      for (const [key, step] of Heard.stored(message)) heard.steps.set(key, step);
+    }
+    return heard;
+  }
+
   take(event) {
     const { data, seq, type } = event;
     assert.ok(seq > this.after, `${seq} comes behind ${this.after}`);

@@ -74,6 +74,37 @@ static void an_event_exactly_as_old_as_allowed_is_kept(void **state) {
     assert_false(prune.more);
 }
 
+struct hold {
+    struct kit_call call;
+    const char *stream;
+    enum stream_hold hold;
+};
+
+static struct err hold_tx(struct tx *tx, void *ctx) {
+    struct hold *hold = ctx;
+    const struct stream_name name = {.owner = BYTES("ann"), .name = kit_bytes(hold->stream)};
+    return tx_stream_hold(tx, &name, hold->hold);
+}
+
+static void what_is_held_stays_until_it_is_released(void **state) {
+    struct kit *kit = *state;
+    struct hold hold = {.stream = "a", .hold = STREAM_HOLD};
+    kit->clock_ms = 1000000;
+    kit_append(kit, "a", 10);
+    set_retention(kit, "a", (struct retention){.events = 3, .ms = 1});
+    kit_check(kit_write(kit, hold_tx, &hold.call));
+    kit_append(kit, "a", 10);
+    kit->clock_ms += 1000000;
+    struct prune_kept prune = {.stream = kit_state(kit, "a").stream, .more = true};
+    kit_check(kit_write(kit, prune_kept_tx, &prune.call));
+    assert_false(prune.more);
+    assert_int_equal(kit_state(kit, "a").floor, 10);
+    hold.hold = STREAM_RELEASE;
+    kit_check(kit_write(kit, hold_tx, &hold.call));
+    kit_check(kit_write(kit, prune_kept_tx, &prune.call));
+    assert_int_equal(kit_state(kit, "a").floor, 20);
+}
+
 struct rounds {
     unsigned ended;
     uint64_t cuts;
@@ -173,6 +204,24 @@ static void the_pruner_walks_all_streams_that_have_a_retention(void **state) {
     pruner_stop(pruner);
 }
 
+/* Else every round would write for each session that has a turn. */
+static void the_pruner_passes_over_what_is_held(void **state) {
+    struct kit *kit = *state;
+    struct hold hold = {.stream = "a", .hold = STREAM_HOLD};
+    kit_append(kit, "a", 5);
+    set_retention(kit, "a", (struct retention){.events = 1});
+    kit_check(kit_write(kit, hold_tx, &hold.call));
+    kit_append(kit, "a", 5);
+    struct rounds rounds = {0};
+    struct pruner *pruner = start_pruner(kit, &rounds);
+    wait_for_round(kit, &rounds);
+    assert_int_equal(rounds.cuts, 1);
+    assert_int_equal(kit_state(kit, "a").floor, 5);
+    wait_for_round(kit, &rounds);
+    assert_int_equal(rounds.cuts, 1);
+    pruner_stop(pruner);
+}
+
 static void a_pruner_that_is_stopped_at_work_ends_by_itself(void **state) {
     struct kit *kit = *state;
     for (int i = 0; i < 10; i++) {
@@ -203,6 +252,8 @@ int main(void) {
 #define KIT_TEST(name) cmocka_unit_test_setup_teardown(name, open_kit, close_kit)
         KIT_TEST(retention_is_refused_where_it_makes_no_sense),
         KIT_TEST(an_event_exactly_as_old_as_allowed_is_kept),
+        KIT_TEST(what_is_held_stays_until_it_is_released),
+        KIT_TEST(the_pruner_passes_over_what_is_held),
         KIT_TEST(the_pruner_keeps_the_latest_events_by_count),
         KIT_TEST(the_pruner_keeps_what_is_young_enough),
         KIT_TEST(the_pruner_walks_all_streams_that_have_a_retention),

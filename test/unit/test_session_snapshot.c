@@ -71,7 +71,7 @@ static void a_snapshot_is_the_state_as_of_the_streams_head(void **state) {
     assert_int_equal(asking.seq, asking.head);
     assert_int_equal(asking.seq, 4);
     assert_string_equal(word(json_object_get(json, "session"), "title"), "one");
-    assert_string_equal(word(json, "turn"), turn.run);
+    assert_string_equal(word(json_object_get(json, "turn"), "run"), turn.run);
     assert_string_equal(word(json, "streaming"), "text");
     const json_t *messages = json_object_get(json, "messages");
     assert_int_equal(json_array_size(messages), 3);
