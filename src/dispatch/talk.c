@@ -92,6 +92,13 @@ void talk__maybe_free(struct talk *talk) {
     }
 }
 
+struct id talk__new_id(const struct talk *talk, const char *prefix) {
+    const struct world *world = loop_world(talk->turns->options.loop);
+    uint8_t random[10];
+    world_random(world, random, sizeof random);
+    return id_make(prefix, world_wall_ms(world), random);
+}
+
 /* --- Planning --------------------------------------------------------------------------------- */
 
 static struct err begin_tx(struct tx *tx, void *ctx) {

@@ -147,6 +147,8 @@ struct turns {
 void turns__failed(struct turns *turns, const char *what, struct bytes run, struct err err);
 void turns__maybe_stopped(struct turns *turns);
 /* Writes until the store takes it, then `done`; never when the daemon stops. */
+/* An id for a row that a store function will make. */
+struct id talk__new_id(const struct talk *talk, const char *prefix);
 struct talk_errand *talk__errand(struct talk *talk, store_fn fn,
                                  void (*done)(struct talk_errand *errand));
 void talk__send(struct talk_errand *errand);

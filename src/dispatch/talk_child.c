@@ -52,17 +52,10 @@ static struct err child_tx(struct tx *tx, void *ctx) {
     return tx_turn_child(tx, &errand->child, &errand->plan);
 }
 
-static struct id new_run(const struct talk *talk) {
-    const struct world *world = loop_world(talk->turns->options.loop);
-    uint8_t random[10];
-    world_random(world, random, sizeof random);
-    return id_make("run", world_wall_ms(world), random);
-}
-
 struct run_new child__new_run(const struct talk_work *work, const char *label) {
     size_t len = strcspn(label, "\n\r\t");
     const struct turns_options *options = &work->talk->turns->options;
-    return (struct run_new){.run = new_run(work->talk),
+    return (struct run_new){.run = talk__new_id(work->talk, "run"),
                             .key = {"", 0},
                             .label = {label, utf8_cut((struct bytes){label, len}, JOB_LABEL_MAX)},
                             .spec = {work->spec.data, work->spec.len},

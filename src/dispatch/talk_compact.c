@@ -124,6 +124,7 @@ static void store(struct talk_compact *compact) {
     const struct turn_compacted what = {
         .folded = compact->folded,
         .summary = {compact->summary.data, compact->summary.len},
+        .note = talk__new_id(talk, "msg"),
         .usage = compact->result.spent,
         .cost = compact->result.cost,
         .tries = (int64_t)compact->result.tries,

@@ -71,13 +71,6 @@ static struct err rows_tx(struct tx *tx, void *ctx) {
 
 /* --- Before ----------------------------------------------------------------------------------- */
 
-static struct id make_id(const struct talk_work *work, const char *prefix) {
-    const struct world *world = loop_world(work->talk->turns->options.loop);
-    uint8_t random[10];
-    world_random(world, random, sizeof random);
-    return id_make(prefix, world_wall_ms(world), random);
-}
-
 static bool is_named(const json_t *names, const char *name) {
     for (size_t i = 0; i < json_array_size(names); i++) {
         const char *one = json_string_value(json_array_get(names, i));
@@ -127,11 +120,11 @@ void rows__free(struct rows_fresh *fresh) {
 
 void rows__begin(struct talk_work *work) {
     struct rows_fresh *fresh = mem_new(sizeof *fresh);
-    *fresh = (struct rows_fresh){.session = make_id(work, "ses"),
-                                 .run = make_id(work, "run"),
-                                 .message = make_id(work, "msg"),
-                                 .answer = make_id(work, "msg"),
-                                 .memory = make_id(work, "mem")};
+    *fresh = (struct rows_fresh){.session = talk__new_id(work->talk, "ses"),
+                                 .run = talk__new_id(work->talk, "run"),
+                                 .message = talk__new_id(work->talk, "msg"),
+                                 .answer = talk__new_id(work->talk, "msg"),
+                                 .memory = talk__new_id(work->talk, "mem")};
     text_init(&fresh->settings, SESSION_SETTINGS_MAX);
     work->fresh = fresh;
     if (work->call.id == TOOL_SPAWN_SUBAGENT) {

@@ -12,9 +12,17 @@ static struct err append(struct tx *tx, const struct session_row *session, struc
     return sessions__event(tx, session, type, (struct bytes){data->data, data->len});
 }
 
+static void end_whole(struct bytes before, struct text *data) {
+    if (before.len > 0) {
+        text_add_str(data, ",\"before\":");
+        text_add_json(data, before.data, before.len);
+    }
+    text_add_char(data, '}');
+}
+
 /* The row is read again, since only what is read knows the names of run and answered message. */
 static struct err tell_whole(struct tx *tx, const struct session_row *session, int64_t id,
-                             struct bytes type) {
+                             struct bytes before, struct bytes type) {
     bool found = false;
     struct message_row row;
     struct err err = messages__find_id(tx, id, &found, &row);
@@ -25,7 +33,7 @@ static struct err tell_whole(struct tx *tx, const struct session_row *session, i
     text_init(&data, EVENT_DATA_MAX);
     text_add_str(&data, "{\"message\":");
     err = tx_message_write_json(tx, &row, MESSAGE_BYTES_EVENT, &data);
-    text_add_char(&data, '}');
+    end_whole(before, &data);
     if (err_failed(err) || !text_failed(&data) || data.no_memory) {
         return err_failed(err) ? err : append(tx, session, type, &data);
     }
@@ -33,18 +41,28 @@ static struct err tell_whole(struct tx *tx, const struct session_row *session, i
     text_clear(&data);
     text_add_str(&data, "{\"message\":");
     message_write_head(&row, &data);
-    text_add_char(&data, '}');
+    end_whole(before, &data);
     return append(tx, session, type, &data);
 }
 
 struct err messages__tell_added(struct tx *tx, const struct session_row *session,
                                 const struct message_row *row) {
-    return tell_whole(tx, session, row->id, BYTES("message_added"));
+    return tell_whole(tx, session, row->id, BYTES(""), BYTES("message_added"));
+}
+
+struct err messages__tell_put(struct tx *tx, const struct session_row *session,
+                              const struct message_row *row) {
+    bool found = false;
+    struct message_row before = {.message = {"", 0}};
+    struct err err = messages__find_id(tx, row->id + 1, &found, &before);
+    return err_failed(err)
+               ? err
+               : tell_whole(tx, session, row->id, before.message, BYTES("message_added"));
 }
 
 struct err messages__tell_edited(struct tx *tx, const struct session_row *session,
                                  const struct message_row *row) {
-    return tell_whole(tx, session, row->id, BYTES("message_edited"));
+    return tell_whole(tx, session, row->id, BYTES(""), BYTES("message_edited"));
 }
 
 struct err messages__tell_removed(struct tx *tx, const struct session_row *session,

@@ -189,11 +189,12 @@ static struct err insert_row(struct tx *tx, const struct message_row *row) {
 
 struct err messages__insert_quiet(struct tx *tx, const struct message_insert *what) {
     struct message_row *row = what->row;
-    int64_t id = 0;
-    struct err err = messages__next_id(tx, &id);
+    int64_t id = what->at;
+    struct err err = id != 0 ? ERR_OK : messages__next_id(tx, &id);
     if (err_failed(err)) {
         return err;
     }
+    id += what->room ? 1 : 0;
     row->id = id;
     row->session = what->session->id;
     fill(tx, row);
@@ -211,7 +212,11 @@ struct err messages__insert(struct tx *tx, const struct message_insert *what) {
     if (!err_failed(err)) {
         err = sessions__touch(tx, what->session);
     }
-    return err_failed(err) ? err : messages__tell_added(tx, what->session, what->row);
+    if (err_failed(err)) {
+        return err;
+    }
+    return what->at != 0 ? messages__tell_put(tx, what->session, what->row)
+                         : messages__tell_added(tx, what->session, what->row);
 }
 
 struct err messages__write_status(struct tx *tx, enum message_status status,

@@ -41,6 +41,8 @@ struct message_insert {
     struct message_row *row;
     struct message_part *parts;
     size_t count;
+    bool room;  /* The number before it stays free, for a note that may come to stand there. */
+    int64_t at; /* That number, of a note; 0: behind all others. */
 };
 MUST_CHECK struct err messages__insert(struct tx *tx, const struct message_insert *what);
 /* The same without touching and telling anybody: for copies. */
@@ -61,6 +63,9 @@ MUST_CHECK struct err messages__remove_behind(struct tx *tx, int64_t session, in
 /* message_added: the whole message, as far as an event holds it. */
 MUST_CHECK struct err messages__tell_added(struct tx *tx, const struct session_row *session,
                                            const struct message_row *row);
+/* The same of one that stands before another. */
+MUST_CHECK struct err messages__tell_put(struct tx *tx, const struct session_row *session,
+                                         const struct message_row *row);
 MUST_CHECK struct err messages__tell_removed(struct tx *tx, const struct session_row *session,
                                              const struct message_row *row);
 /* message_edited: the whole message as it is now, as far as an event holds it. */

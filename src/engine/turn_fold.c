@@ -6,8 +6,6 @@
 #include "engine/turn_cards.h"
 #include "engine/usage_totals.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -178,32 +176,14 @@ static struct err store(struct tx *tx, struct turn *turn, const struct turn_comp
     if (!err_failed(err)) {
         err = add_usage(tx, turn, compacted);
     }
-    return err_failed(err) || cleared ? err : turns__event_compacted(tx, turn, &checkpoint);
+    if (!err_failed(err) && !cleared) {
+        err = turns__event_compacted(tx, turn, &checkpoint);
+    }
+    bool noted = cleared || turns__compacts(&turn->row);
+    return err_failed(err) || noted ? err : turns__note_before(tx, turn, compacted);
 }
 
 /* --- A turn that only does this --------------------------------------------------------------- */
-
-enum { WORDS_MAX = 200 };
-
-/* What the session shows of it, and the run. */
-static struct err note(struct tx *tx, const struct turn *turn,
-                       const struct turn_compacted *compacted, char words[WORDS_MAX]) {
-    int64_t before = (int64_t)compacted->folded.bytes / BYTES_PER_TOKEN;
-    int64_t after = (int64_t)compacted->summary.len / BYTES_PER_TOKEN;
-    if (compacted->folded.message == 0) {
-        (void)snprintf(words, WORDS_MAX, "There is nothing to summarise.");
-    } else {
-        (void)snprintf(words, WORDS_MAX,
-                       "What was said so far is summarised: about %" PRId64
-                       " tokens became %" PRId64 ".",
-                       before, after);
-    }
-    const struct message_part part = {.message = turn->row.answer,
-                                      .step = turn->row.step,
-                                      .kind = PART_TEXT,
-                                      .text = {words, strlen(words)}};
-    return cards__add_plain(tx, &part);
-}
 
 static struct err finish(struct tx *tx, struct turn *turn, const struct turn_compacted *compacted,
                          struct turn_plan *plan) {
@@ -211,7 +191,6 @@ static struct err finish(struct tx *tx, struct turn *turn, const struct turn_com
     const struct amounts took = turns__amounts(&compacted->usage, &compacted->cost);
     enum run_cause cause = compacted->failure;
     struct bytes sentence = compacted->sentence;
-    char words[WORDS_MAX];
     bool stored = cause == CAUSE_NONE && compacted->folded.message != 0;
     turn->row.call = 0;
     struct err err = stored ? ERR_OK : turns__budget_return(tx, turn, bounds, &took);
@@ -220,8 +199,7 @@ static struct err finish(struct tx *tx, struct turn *turn, const struct turn_com
     }
     if (cause == CAUSE_NONE) {
         cause = CAUSE_COMPLETED;
-        err = note(tx, turn, compacted, words);
-        sentence = (struct bytes){words, strlen(words)};
+        err = turns__note(tx, turn, compacted, &sentence);
     }
     plan->next = TURN_NEXT_END;
     return err_failed(err) ? err : turns__end(tx, turn, cause, sentence, bounds);

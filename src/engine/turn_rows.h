@@ -120,6 +120,15 @@ MUST_CHECK struct err approvals__ask(struct tx *tx, const struct turn *turn,
 MUST_CHECK struct err approvals__cancel(struct tx *tx, const struct run_row *run);
 MUST_CHECK struct err approvals__cancel_all(struct tx *tx, const struct session_row *session);
 
+/* --- Notes of summaries (turn_note.c) --------------------------------------------------------- */
+
+/* As the answer of a turn that only does this. *ret_words: what it says, in the arena. */
+MUST_CHECK struct err turns__note(struct tx *tx, const struct turn *turn,
+                                  const struct turn_compacted *compacted, struct bytes *ret_words);
+/* Of one that was made for a call of a turn: before its question or its answer. */
+MUST_CHECK struct err turns__note_before(struct tx *tx, struct turn *turn,
+                                         const struct turn_compacted *compacted);
+
 /* --- Steps (turn_step.c) ---------------------------------------------------------------------- */
 
 /* What it does next: written, and told to the plan. The last step of every transaction here. */

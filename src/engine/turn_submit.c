@@ -242,8 +242,11 @@ static struct err insert_question(struct tx *tx, struct session_row *session,
                               .client_id = message->client,
                               .client_digest = {digest.text, strlen(digest.text)}};
     struct message_part parts[1 + TURN_IMAGES_MAX] = {{.kind = PART_TEXT, .text = message->text}};
-    const struct message_insert what = {
-        .session = session, .row = &row, .parts = parts, .count = 1 + message->attachment_count};
+    const struct message_insert what = {.session = session,
+                                        .row = &row,
+                                        .parts = parts,
+                                        .count = 1 + message->attachment_count,
+                                        .room = true};
     struct err err = find_images(tx, session, message, parts + 1, why);
     if (!err_failed(err)) {
         err = messages__insert(tx, &what);
@@ -270,7 +273,7 @@ static struct err reserve_answer(struct tx *tx, struct session_row *session,
                               .reply_to = place->question,
                               .variant = place->variant,
                               .active = true};
-    const struct message_insert what = {.session = session, .row = &row};
+    const struct message_insert what = {.session = session, .row = &row, .room = true};
     struct err err = messages__insert_quiet(tx, &what);
     if (!err_failed(err)) {
         *ret_id = row.id;

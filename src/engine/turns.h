@@ -353,6 +353,7 @@ struct turn_compacted {
     int64_t step; /* Of the call that waits for it. */
     struct prompt_folded folded;
     struct bytes summary;
+    struct id note; /* Used if it is needed; the message tells what came of it. */
     struct usage usage;
     struct usage_cost cost;
     int64_t tries;

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 
-import { Listener, say, script, textOf, Turns } from "./turns.mjs";
+import { call, Listener, say, script, textOf, Turns } from "./turns.mjs";
 
 const WINDOW = 20000; // Tokens; 4,096 are kept for the answer, and a prompt has 80 % of the rest.
 const PROMPT_MAX = Math.floor((WINDOW - 4096) * 0.8);
@@ -58,10 +58,37 @@ test("a session ten times longer than its window keeps answering", async (t) => 
   assert.ok(compacted.length >= 5, `${compacted.length} summaries`);
   assert.ok(compacted.every((one) => one.tokens_after < one.tokens_before));
   const all = await turns.messages(listener.session);
-  assert.equal(all.length, 2 * count); // Messages stay.
+  assert.equal(all.filter((one) => one.role !== "system").length, 2 * count); // They stay.
+  const next = new Map(all.map((one, at) => [one.id, all[at + 1]]));
+  const notes = all.filter((one) => one.role === "system");
+  assert.deepEqual(notes.map((one) => one.run), compacted.map((one) => one.run));
+  for (const note of notes) {
+    assert.match(textOf(note), /^What was said so far is summarised: about \d+ tokens became \d+/);
+    assert.deepEqual([next.get(note.id).role, next.get(note.id).run], ["user", note.run]);
+  }
+  const told = events(listener, "message_added").map((event) => event.data)
+    .filter((data) => data.message.role === "system");
+  assert.deepEqual(told.map((data) => [data.message.id, data.before]),
+    notes.map((note) => [note.id, next.get(note.id).id]));
   const { items } = await turns.get("/usage?by=category");
   const calls = Object.fromEntries(items.map((row) => [row.category, row.usage.calls]));
   assert.deepEqual(calls, { turn: count, compaction: compacted.length });
+});
+
+test("a turn that grows too long is summarised within, before its answer", async (t) => {
+  const turns = await open(t, [say("SUMMARY")]);
+  const listener = await turns.listen({ root: turns.root });
+  assert.equal((await turns.ask("PATCH", "/settings", { window: 2 * WINDOW })).status, 200);
+  await talk(turns, listener, 7);
+  const reads = ["a", "b", "c"].flatMap((name) => {
+    writeFileSync(path.join(turns.root, name), LONG.replaceAll(". ", ".\n"));
+    return [call("read_file", { path: name }), "step:"];
+  });
+  const { end, message } = await turns.turn(listener, script(...reads, say("read")));
+  assert.deepEqual([end.state, textOf(message)], ["succeeded", "read"]);
+  assert.equal(events(listener, "context_compacted").at(-1).data.run, message.run);
+  const last = (await turns.messages(listener.session)).slice(-3);
+  assert.deepEqual(last.map((one) => one.role), ["user", "system", "assistant"]);
 });
 
 test("what cannot be summarised goes as it is", async (t) => {
@@ -92,6 +119,8 @@ test("a crash while it is summarised leaves nothing, and the turn goes on", asyn
   assert.equal(events(listener, "context_compacted").length, 1);
   const message = await turns.answer(listener.session, run);
   listener.heard.agreesWith(message);
+  const notes = (await turns.messages(listener.session)).filter((one) => one.role === "system");
+  assert.deepEqual(notes.map((one) => one.run), [run]);
 });
 
 test("a stop does not wait for a summary", async (t) => {

@@ -156,7 +156,13 @@ export class Turns {
   }
 
   async messages(session) {
-    return (await this.get(`/sessions/${session}/messages?order=oldest&limit=200`)).items;
+    const all = [];
+    for (let after = "", page; after !== null; after = page.next) {
+      const from = after === "" ? "" : `&after=${after}`;
+      page = await this.get(`/sessions/${session}/messages?order=oldest&limit=200${from}`);
+      all.push(...page.items);
+    }
+    return all;
   }
 
   /** The answer of that turn, as it is stored. */
