@@ -87,10 +87,10 @@ struct err turns__event_card_started(struct tx *tx, const struct turn *turn,
 
 struct err turns__event_card_finished(struct tx *tx, const struct turn *turn,
                                       const struct card *card, struct bytes result) {
-    AUTO(text_done) struct text data;
     if (turns__is_cleared(turn)) { /* Nobody has it any more. */
         return ERR_OK;
     }
+    AUTO(text_done) struct text data;
     begin(turn, &data);
     add_number(&data, ",\"part\":", card->number);
     add(&data, ",\"tool\":", card->tool);
