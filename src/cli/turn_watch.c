@@ -124,6 +124,9 @@ static void on_reviewed(struct watching *watching, const json_t *data) {
 }
 
 static void on_usage(struct watching *watching, const json_t *data) {
+    if (json_is_true(json_object_get(data, "so_far"))) {
+        return; /* The call's end tells it again, and better. */
+    }
     json_t *sums = watching->outcome->usage;
     const json_t *call = json_object_get(data, "call");
     const char *key = NULL;

@@ -103,6 +103,19 @@ static struct err append(struct tx *tx, const struct delta_place *place,
     return tx_append(tx, &what, &appended);
 }
 
+static struct err tell_meter(struct tx *tx, const struct delta_place *place,
+                             const struct record *record) {
+    struct delta_meter meter;
+    assert(record->text.len == sizeof meter);
+    memcpy(&meter, record->text.data, sizeof meter);
+    const struct turn_meter what = {.run = place->run,
+                                    .step = place->step,
+                                    .usage = meter.usage,
+                                    .cost = meter.cost,
+                                    .window = meter.window};
+    return tx_turn_meter(tx, &what);
+}
+
 static struct err batch_tx(struct tx *tx, void *ctx) {
     const struct delta_batch *batch = ctx;
     for (size_t i = 0; i < batch->count; i++) {
@@ -114,7 +127,8 @@ static struct err batch_tx(struct tx *tx, void *ctx) {
         }
         for (size_t at = 0; at < part->len && !gone;) {
             struct record record = record_at(part->records + at);
-            err = append(tx, &part->place, &record);
+            err = record.channel == DELTA_METER ? tell_meter(tx, &part->place, &record)
+                                                : append(tx, &part->place, &record);
             if (err_failed(err)) {
                 return err;
             }
@@ -357,6 +371,14 @@ void deltas_add(struct delta_source *source, enum delta_channel channel, struct 
         piece = (struct bytes){piece.data + len, piece.len - len};
     }
     wait_for_company(source);
+}
+
+void deltas_meter(struct delta_source *source, const struct delta_meter *meter) {
+    if (!source->deltas->stopping) {
+        add_record(source, DELTA_METER, (struct bytes){(const char *)meter, sizeof *meter});
+        source->deltas->stats.events++;
+        wait_for_company(source);
+    }
 }
 
 void deltas_withdraw(struct delta_source *source, struct bytes members) {

@@ -20,6 +20,7 @@
 #include "base/id.h"
 #include "base/text.h"
 #include "loop/loop.h"
+#include "rules/usage.h"
 #include "store/store.h"
 
 enum {
@@ -28,7 +29,7 @@ enum {
     DELTAS_EVENT_MAX = 32 << 10, /* Bytes of text in one event. */
 };
 
-enum delta_channel { DELTA_TEXT, DELTA_THINKING, DELTA_WITHDRAWN, DELTA_CHANNELS };
+enum delta_channel { DELTA_TEXT, DELTA_THINKING, DELTA_WITHDRAWN, DELTA_METER, DELTA_CHANNELS };
 
 /* Where the pieces of one step of a turn belong. Borrowed until deltas_drop. */
 struct delta_place {
@@ -66,6 +67,13 @@ void deltas_add(struct delta_source *source, enum delta_channel channel, struct 
 /* All that was said of this call is void: an event `output_discarded` says so, in its place among
  * the pieces. `members`: JSON of what it tells beside run, message and step, or "". */
 void deltas_withdraw(struct delta_source *source, struct bytes members);
+/* What the call has used until here, told in its place among the pieces. */
+struct delta_meter {
+    struct usage usage;
+    struct usage_cost cost;
+    int64_t window;
+};
+void deltas_meter(struct delta_source *source, const struct delta_meter *meter);
 /* `flushed` comes when all that was added is durable: at once, inside the call, if it is. */
 void deltas_flush(struct delta_source *source, void (*flushed)(struct delta_source *source));
 /* Forgets what waits. Zeroed or dropped: fine. */

@@ -98,6 +98,8 @@ struct talk {
     char maker[16];
     struct said said;
     struct model_sizes sizes; /* Of what it was asked. */
+    size_t heard;             /* Bytes that it has said so far. */
+    uint64_t metered_ms;      /* When it was last told what that takes. */
     struct model_result result;
     struct text misfit; /* Owned: why its answer is not what the schema asks for; "": it is. */
     bool blind;         /* The model sees no images. */

@@ -4,6 +4,9 @@
 #include "base/memory.h"
 #include "dispatch/talk.h"
 
+/* At least twice a second, where pieces come ten times in one. */
+enum { METER_MS = 400 };
+
 /* --- What came of it -------------------------------------------------------------------------- */
 
 static const enum run_cause causes[MODEL_CAUSE_COUNT] = {
@@ -103,16 +106,35 @@ static void on_done(void *ctx, const struct model_result *result) {
 
 /* --- While it speaks -------------------------------------------------------------------------- */
 
+/* Providers tell what a call took when it ends: until then it is estimated. */
+static void meter(struct talk *talk, size_t len) {
+    uint64_t now_ms = world_mono_ns(loop_world(talk->turns->options.loop)) / 1000000;
+    size_t asked = talk->sizes.tools + talk->sizes.instructions + talk->sizes.history;
+    struct model_info info;
+    talk->heard += len;
+    if (now_ms - talk->metered_ms < METER_MS ||
+        !models_info(talk->turns->options.models, talk->plan.model, &info)) {
+        return;
+    }
+    talk->metered_ms = now_ms;
+    struct delta_meter what = {.usage = usage_estimate(asked, talk->heard),
+                               .window = talk__window(talk)};
+    what.cost = usage_cost(&what.usage, &info.facts.price);
+    deltas_meter(&talk->deltas, &what);
+}
+
 static void on_text(void *ctx, struct bytes piece) {
     struct talk *talk = ctx;
     said_add(&talk->said, TURN_ITEM_TEXT, piece);
     deltas_add(&talk->deltas, DELTA_TEXT, piece);
+    meter(talk, piece.len);
 }
 
 static void on_thinking(void *ctx, struct bytes piece) {
     struct talk *talk = ctx;
     said_add(&talk->said, TURN_ITEM_THINKING, piece);
     deltas_add(&talk->deltas, DELTA_THINKING, piece);
+    meter(talk, piece.len);
 }
 
 static void on_thinking_done(void *ctx, struct bytes signature) {
@@ -130,6 +152,7 @@ static void on_tool_done(void *ctx, const struct model_tool_call *call) {
 static void on_discarded(void *ctx) {
     struct talk *talk = ctx;
     said_clear(&talk->said);
+    talk->heard = 0;
 }
 
 /* What was said is void from here on, for whoever looks on, too. */
@@ -183,6 +206,8 @@ void talk__call(struct talk *talk) {
     }
     turns->stats.calls++;
     talk->sizes = model_request_sizes(request);
+    talk->heard = 0;
+    talk->metered_ms = world_mono_ns(loop_world(turns->options.loop)) / 1000000;
     talk->asking = model_ask(turns->options.models, request, MODEL_FOREGROUND, &watch, talk);
 }
 

@@ -266,7 +266,7 @@ struct err sessions__touch(struct tx *tx, struct session_row *row) {
                    NULL /* one row, always */);
 }
 
-static void add_sums(const struct session_usage *more, struct session_usage *sums) {
+void sessions__add_sums(const struct session_usage *more, struct session_usage *sums) {
     sums->calls += more->calls;
     sums->fresh += more->fresh;
     sums->cache_read += more->cache_read;
@@ -288,7 +288,7 @@ struct err sessions__add_usage(struct tx *tx, const struct session_usage *usage,
         arg_int(usage->cache_read), arg_int(usage->cache_write), arg_int(usage->output),
         arg_int(usage->reasoning),  arg_int(usage->cost_micros), arg_int(usage->cost_unknown),
     };
-    add_sums(usage, &row->usage);
+    sessions__add_sums(usage, &row->usage);
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
 }
 

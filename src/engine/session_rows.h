@@ -50,6 +50,7 @@ MUST_CHECK struct err sessions__set_state(struct tx *tx, enum session_state stat
 /* changed_ms becomes now: something was said in it. */
 MUST_CHECK struct err sessions__touch(struct tx *tx, struct session_row *row);
 /* Adds to the sums, of the row, too. */
+void sessions__add_sums(const struct session_usage *usage, struct session_usage *sum);
 MUST_CHECK struct err sessions__add_usage(struct tx *tx, const struct session_usage *usage,
                                           struct session_row *row);
 /* How full the model's window is that was asked last. */

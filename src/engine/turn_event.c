@@ -148,6 +148,36 @@ struct err turns__event_usage(struct tx *tx, const struct turn *turn, const stru
     return end_event(tx, turn, BYTES("usage"), &data);
 }
 
+/* Nothing of it is stored: the call's end tells what it was. */
+struct err tx_turn_meter(struct tx *tx, const struct turn_meter *meter) {
+    const struct run_key key = {.run = meter->run};
+    const struct usage *usage = &meter->usage;
+    const struct session_usage sums = {.calls = 1,
+                                       .fresh = usage->fresh,
+                                       .output = usage->output,
+                                       .cost_micros = meter->cost.known ? meter->cost.micros : 0,
+                                       .cost_unknown = meter->cost.known ? 0 : 1};
+    struct turn turn = {.run = {.id = 0}};
+    bool found = false;
+    struct err err = tx_run_find(tx, &key, &found, &turn.run);
+    if (!err_failed(err) && found) {
+        err = turns__load_rest(tx, &turn, &found);
+    }
+    if (err_failed(err) || !found || turn.row.call != meter->step) {
+        return err;
+    }
+    AUTO(text_done) struct text data;
+    sessions__add_sums(&sums, &turn.session.usage);
+    turn.session.context_used = usage_input(usage) + usage->output;
+    turn.session.context_window = meter->window;
+    begin(&turn, &data);
+    add_number(&data, ",\"step\":", meter->step);
+    text_add_str(&data, ",\"so_far\":true,\"call\":");
+    turns__write_usage(usage, &meter->cost, &data);
+    add_meter(&turn, &data);
+    return end_event(tx, &turn, BYTES("usage"), &data);
+}
+
 /* The context is the turn's own, as it was. */
 struct err turns__event_review_usage(struct tx *tx, const struct turn *turn,
                                      const struct turn_review_end *end) {

@@ -246,6 +246,19 @@ struct turn_answer {
 MUST_CHECK struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer,
                                      struct turn_plan *plan);
 
+/* --- While it speaks -------------------------------------------------------------------------- */
+
+/* What a call that is out has used so far, as far as anybody can tell: an event `usage`. Nothing,
+ * if it is out no more. */
+struct turn_meter {
+    struct bytes run;
+    int64_t step;
+    struct usage usage;
+    struct usage_cost cost;
+    int64_t window; /* Tokens that the model takes. */
+};
+MUST_CHECK struct err tx_turn_meter(struct tx *tx, const struct turn_meter *meter);
+
 /* --- What came of a tool ---------------------------------------------------------------------- */
 
 enum turn_card_end { CARD_SUCCEEDED, CARD_FAILED, CARD_UNKNOWN, CARD_INTERRUPTED };

@@ -82,3 +82,27 @@ test("each usage event has the call, the session's sums and how full the window 
   const session = await turns.get(`/sessions/${listener.session}`);
   assert.deepEqual([session.context_used, session.context_window], [107, 50000]);
 });
+
+test("what a long answer takes is told while it is said, and counted once", async (t) => {
+  const turns = await Turns.open(t);
+  await turns.ask("PATCH", "/settings", { window: 50000 });
+  const listener = await turns.listen();
+  const text = script("tokens: 60 at 40/s", usage("fresh=9 output=60"));
+  const { run } = await turns.turn(listener, text);
+  const events = listener.heard.events.filter((event) => event.type === "usage");
+  const last = events.pop().data;
+  assert.deepEqual([last.so_far, last.call.output, last.session.calls], [undefined, 60, 1]);
+  assert.ok(events.length >= 2, `${events.length} while it spoke`);
+  const outputs = events.map(({ data }) => data.call.output);
+  assert.deepEqual(outputs, [...outputs].sort((a, b) => a - b));
+  for (const { data } of events) {
+    assert.deepEqual([data.so_far, data.run, data.call.estimated], [true, run, true]);
+    assert.deepEqual([data.session.calls, data.session.output], [1, data.call.output]);
+    assert.equal(data.context_used, data.call.fresh + data.call.output);
+    assert.equal(data.context_window, 50000);
+  }
+  assert.equal((await turns.get("/usage")).total.usage.calls, 1);
+  const ask = ["ask", "--model", "scripted/demo", "--json", "tokens: 60 at 40/s"];
+  const told = JSON.parse((await turns.daemon.cli(ask)).stdout).usage;
+  assert.equal(told.output, 60);
+});
