@@ -32,6 +32,8 @@ struct delta_part {
 
 struct delta_batch {
     struct deltas *deltas;
+    uint64_t begun_ns;
+    bool full; /* More waited than it took. */
     size_t count;
     struct delta_part parts[SOURCES_MAX];
 };
@@ -171,6 +173,13 @@ static void batch_written(struct delta_batch *batch) {
     }
 }
 
+/* From one batch's begin to the next one's: what came while it was written has waited already. */
+static uint64_t rest_of_wait(const struct delta_batch *batch) {
+    const struct world *world = loop_world(batch->deltas->options.loop);
+    uint64_t took_ms = (world_mono_ns(world) - batch->begun_ns) / 1000000;
+    return batch->full || took_ms >= DELTAS_WAIT_MS ? 0 : DELTAS_WAIT_MS - took_ms;
+}
+
 static void batch_done(struct err err, void *ctx) {
     struct delta_batch *batch = ctx;
     struct deltas *deltas = batch->deltas;
@@ -192,10 +201,11 @@ static void batch_done(struct err err, void *ctx) {
     deltas->tries = 0;
     deltas->stats.commits++;
     batch_written(batch);
+    uint64_t wait_ms = rest_of_wait(batch);
     deltas->batch = NULL;
     batch_free(batch);
     if (deltas->first != NULL && !deltas->waiting) {
-        arm(deltas, DELTAS_WAIT_MS);
+        arm(deltas, wait_ms);
     }
 }
 
@@ -291,6 +301,7 @@ static struct delta_batch *batch_make(struct deltas *deltas) {
         struct delta_source *source = deltas->first;
         take(source, fitting(source, &load), batch);
     }
+    batch->full = deltas->first != NULL;
     return batch;
 }
 
@@ -304,6 +315,7 @@ static void on_timer(struct timer *timer) {
         deltas->batch = batch_make(deltas);
     }
     deltas->away = true;
+    deltas->batch->begun_ns = world_mono_ns(loop_world(deltas->options.loop));
     store_write(deltas->options.store, batch_tx, batch_done, deltas->batch);
 }
 

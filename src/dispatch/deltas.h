@@ -3,10 +3,11 @@
  *   idle ──piece──> waiting (for company) ──> writing ──done──> waiting | idle
  *                                                └──failed──> pausing ──> writing, the same again
  *
- * Promise    the pieces of all turns share one transaction at a time: while it syncs, and for
- *            DELTAS_WAIT_MS at least, the next ones collect and are merged per turn. A piece is an
- *            event of the session's stream before anybody sees it; pieces of one turn stay in
- *            order, and none is lost while the store refuses (a full disk): it is tried again.
+ * Promise    the pieces of all turns share one transaction at a time: while it syncs, and until
+ *            DELTAS_WAIT_MS after its begin, the next ones collect and are merged per turn; what
+ *            it had no room for goes at once behind it. A piece is an event of the session's
+ *            stream before anybody sees it; pieces of one turn stay in order, and none is lost
+ *            while the store refuses (a full disk): it is tried again.
  * Bounds     an answer of a model is bounded where it is read (model/answer.h), and no more than
  *            that is held of a turn while the store refuses.
  * Ownership  a source is embedded in its turn. deltas_drop before it goes.

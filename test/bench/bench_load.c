@@ -10,6 +10,9 @@
  *                       [--program STAMP --folder FILE]                    commands that run
  *     bench_load fill   --url URL --connections 16 --count 2000            commands that sleep
  *     bench_load stop   --url URL --connections 16 --folder DATA           stops what lives
+ *     bench_load turns  --url URL --pid PID --readers 500 --name PROVIDER/MODEL
+ *     bench_load model  --url URL --readers 500      the model itself, see bench_provider.c
+ *     bench_load turn   --url URL --ms 3000          one after the other
  *     bench_load await  --url URL --name METRIC --count N --ms 60000
  *     bench_load herd   --folder DATA                holders and commands, and their memory
  *     bench_load gone   --folder DATA --ms 60000     waits until there are none
@@ -45,7 +48,7 @@ static const struct verb verbs[] = {
     {"ping", load_ping}, {"append", load_append}, {"fanout", load_fanout}, {"idle", load_idle},
     {"rest", load_rest}, {"submit", load_submit}, {"jobs", load_jobs},     {"fill", load_fill},
     {"stop", load_stop}, {"await", load_await},   {"herd", load_herd},     {"gone", load_gone},
-    {"end", load_end},
+    {"end", load_end},   {"turns", load_turns},   {"model", load_model},   {"turn", load_turn},
 };
 
 static void run_verb(const char *name, const struct load *load) {

@@ -24,6 +24,9 @@ void load_submit(const struct load *load); /* Commands that only wait in line, c
 void load_jobs(const struct load *load);   /* Commands that run and end, closed loop. */
 void load_fanout(const struct load *load); /* Writers, and readers that get every event. */
 void load_idle(const struct load *load);   /* Readers of a silent stream: memory and CPU. */
+void load_turns(const struct load *load);  /* Turns of a model, each heard by a client. */
+void load_model(const struct load *load);  /* The same model, heard without the daemon. */
+void load_turn(const struct load *load);   /* One turn after the other. */
 void load_rest(const struct load *load);   /* Nobody at all. */
 
 /* Runs `command` again and again: time from fork to the first answer. */
