@@ -12,6 +12,8 @@
 
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/number.h"
+#include "loop/knock.h"
 #include "model/models_inside.h"
 
 enum { BODY_MAX = 4 << 20, AGAIN_MS = 60000 };
@@ -234,6 +236,20 @@ static bool send_request(struct listing *listing) {
     return !err_failed(fetch_start(listing->models->options.client, &call, &listing->fetch));
 }
 
+/* Of a server that nobody named: most machines have none. */
+static bool nobody_is_there(const struct channel *channel) {
+    static const char here[] = "http://127.0.0.1:";
+    const struct number_bounds ports = {1, UINT16_MAX};
+    const char *url = channel->route->connection->base_url;
+    int64_t port = 0;
+    if (!channel->doubtful || strncmp(url, here, sizeof here - 1) != 0) {
+        return false;
+    }
+    const char *from = url + sizeof here - 1;
+    const struct bytes digits = {from, strcspn(from, "/")};
+    return number_parse(digits, ports, &port) && knock_refused((uint16_t)port);
+}
+
 static void start(struct models *models, struct channel *channel) {
     int64_t age_ms = world_wall_ms(models->world) - channel->listed_ms;
     int64_t keep_ms = channel->list_failed ? AGAIN_MS : MODEL_LIST_MS;
@@ -248,7 +264,7 @@ static void start(struct models *models, struct channel *channel) {
     listing->route = route_ref(channel->route);
     text_init(&listing->body, BODY_MAX);
     channel->listing = listing;
-    if (!send_request(listing)) {
+    if (nobody_is_there(channel) || !send_request(listing)) {
         listing->failed = true;
         end(listing);
     }

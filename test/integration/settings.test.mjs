@@ -2,7 +2,9 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import net from "node:net";
 import path from "node:path";
 import { test } from "node:test";
 
@@ -118,6 +120,19 @@ test("settings are changed one by one, taken back, and outlive the daemon", asyn
   const back = await patch(none);
   assert.deepEqual(back, nothing);
   assert.equal((await api(daemon, "DELETE", `${base}/p`)).status, 200);
+});
+
+test("to be refused by servers that are not there takes no library", async (t) => {
+  const llamacpp = net.connect(8080, "127.0.0.1");
+  const taken = await once(llamacpp, "connect").then(() => true, () => false);
+  llamacpp.destroy();
+  if (taken) return t.skip("something listens at 8080 of this machine");
+  const env = { DROVER_MODEL: "", OLLAMA_HOST: "127.0.0.1:9" };
+  const daemon = await start(t, { data: scratch(t), env });
+  assert.match(daemon.log, /answers come from a script/);
+  assert.equal((await api(daemon, "GET", "/api/v1/models")).status, 200);
+  const libraries = readFileSync(`/proc/${daemon.child.pid}/maps`, "utf8");
+  assert.doesNotMatch(libraries, /libcurl/);
 });
 
 test("the default model: setting, option, the first that is there, script", async (t) => {
