@@ -11,6 +11,7 @@
  *
  * It is stored nowhere, and no later prompt has it. */
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "base/json.h"
@@ -74,14 +75,28 @@ static struct err add_memory(void *ctx, const struct memory *memory) {
     return ERR_OK;
 }
 
+/* What a memory or a branch is called does not end the block. */
+static void add_within(struct bytes from, struct text *text) {
+    static const char end[] = "</context";
+    const size_t len = sizeof end - 1;
+    for (size_t i = 0; i < from.len; i++) {
+        text_add_char(text, from.data[i]);
+        if (from.len - i >= len && strncasecmp(from.data + i, end, len) == 0) {
+            text_add_char(text, ' ');
+        }
+    }
+}
+
 struct err talk__tail_end(struct tx *tx, const struct talk *talk, struct model_request *request) {
-    AUTO(text_done) struct text text;
-    text_init(&text, TAIL_MAX);
-    struct recalled recalled = {.text = &text};
-    text_add(&text, talk->tail.data, talk->tail.len);
+    AUTO(text_done) struct text within, text;
+    text_init(&within, TAIL_MAX);
+    text_init(&text, 2 * TAIL_MAX);
+    struct recalled recalled = {.text = &within};
+    text_add(&within, talk->tail.data, talk->tail.len);
     struct err err = tx_prompt_recall(tx, talk__run(talk), RECALLED_MAX, add_memory, &recalled);
+    add_within((struct bytes){within.data, within.len}, &text);
     text_add_str(&text, "</context>");
-    if (!err_failed(err) && !text_failed(&text)) {
+    if (!err_failed(err) && !text_failed(&within) && !text_failed(&text)) {
         model_request_set_tail(request, (struct bytes){text.data, text.len});
     }
     return err;
