@@ -115,13 +115,17 @@ test("an idle daemon outlives the end of its session, if unopposed", { skip }, a
   assert.equal((await daemon.append("s", { type: "t" })).json.seq, 1);
 });
 
+/** The server's "ready for query", outside of a transaction. */
+const IDLE = Buffer.from("Z\0\0\0\x05I");
+
 /** A line to the server that can be cut, and kept while nothing passes. */
 class Relay {
   constructor(t) {
     const at = new URL(process.env.DROVER_DATABASE);
     this.server = `${decodeURIComponent(at.hostname)}/.s.PGSQL.${at.port || 5432}`;
     this.sockets = new Set();
-    this.muted = false;
+    this.busy = new Set(); // Those in a transaction.
+    this.muting = this.muted = false;
     t.after(() => this.down());
   }
 
@@ -138,11 +142,28 @@ class Relay {
       this.sockets.add(from);
       from.on("error", () => {});
       from.on("close", () => to.destroy());
-      from.on("data", (bytes) => this.muted || to.write(bytes));
+      from.on("data", (bytes) => {
+        if (this.muted) return;
+        to.write(bytes);
+        if (from === client) this.busy.add(client);
+        else if (bytes.subarray(-6).equals(IDLE)) this.busy.delete(client);
+        this.settle();
+      });
     }
   }
 
+  /** From a moment on in which no transaction is on its way nothing passes. */
+  mute() {
+    this.muting = true;
+    this.settle();
+  }
+
+  settle() {
+    this.muted = this.muting && this.busy.size === 0;
+  }
+
   down() {
+    this.busy.clear();
     this.listener.close();
     for (const socket of this.sockets) socket.destroy();
     this.sockets.clear();
@@ -191,18 +212,19 @@ test("SIGTERM ends a daemon whose server has gone silent", { skip }, async (t) =
   t.after(() => daemon.kill());
   await daemon.start();
   assert.equal((await daemon.append("s", { type: "t" })).status, 201);
-  relay.muted = true;
+  relay.mute(); // A commit on its way would have an outcome that nobody knows: another end.
   const answers = [1, 2].map(() => daemon.append("s", { type: "t" }).catch((error) => error));
   const page = daemon.request("GET", "/api/v1/streams/s/events").catch((error) => error);
   const began = Date.now();
   const watchdog = setTimeout(() => daemon.child.kill("SIGKILL"), 50000);
   assert.deepEqual(await daemon.stop(), { code: 0, signal: null }, daemon.log);
   clearTimeout(watchdog);
+  assert.ok(relay.muted);
   assert.ok(Date.now() - began < 40000); // Its drain, the silence it bears, and a busy machine.
   await Promise.all([...answers, page]);
   relay.down();
   await relay.up(relay.port);
-  relay.muted = false;
+  relay.muting = relay.muted = false;
   const next = await daemonOn(t, url).start();
   assert.equal((await next.append("s", { type: "t" })).json.seq, 2); // Nobody was told of more.
 });
