@@ -142,6 +142,12 @@ static void on_thinking_done(void *ctx, struct bytes signature) {
     said_sign(&talk->said, signature);
 }
 
+/* Nobody is shown half a call: it counts, no more. */
+static void on_tool_piece(void *ctx, unsigned index, struct bytes piece) {
+    (void)index;
+    meter(ctx, piece.len);
+}
+
 static void on_tool_done(void *ctx, const struct model_tool_call *call) {
     struct talk *talk = ctx;
     const struct said_call said = {
@@ -174,6 +180,7 @@ static const struct model_watch watch = {
     .text = on_text,
     .thinking = on_thinking,
     .thinking_done = on_thinking_done,
+    .tool_piece = on_tool_piece,
     .tool_done = on_tool_done,
     .discarded = on_discarded,
     .retrying = on_retrying,

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { call, say, script, Turns } from "./turns.mjs";
+import { framesOf, kinds, Wires } from "./wires.mjs";
 
 const usage = (text) => `usage: ${text}`;
 
@@ -106,3 +107,40 @@ test("what a long answer takes is told while it is said, and counted once", asyn
   const told = JSON.parse((await turns.daemon.cli(ask)).stdout).usage;
   assert.equal(told.output, 60);
 });
+
+/** Writes the arguments of its first call letter by letter, until it is told that it is enough. */
+class SlowHand extends Wires {
+  answer(request, body, answer) {
+    if (request.method === "GET" || this.asked.some((one) => one.body !== "")) {
+      super.answer(request, body, answer);
+      return;
+    }
+    this.asked.push({ url: request.url, headers: request.headers, body });
+    const frames = framesOf(this.kind, { call: { id: "c", name: "list_files", args: {} } });
+    const at = frames.findIndex(({ mark }) => mark === "call");
+    const write = (list) => list.forEach(({ bytes }) => answer.write(bytes));
+    const space = (bytes) => bytes.replace(/(_json|arguments|delta)":"{/, '$1":" ');
+    answer.writeHead(200, { "content-type": "text/event-stream" });
+    write(frames.slice(0, at));
+    const writing = setInterval(() => answer.write(space(frames[at].bytes)), 10);
+    this.enough = () => {
+      clearInterval(writing);
+      write(frames.slice(at));
+      answer.end();
+    };
+  }
+}
+
+for (const kind of kinds) {
+  test(`so is what a long call of a tool takes, by the words of ${kind}`, async (t) => {
+    const turns = await Turns.open(t);
+    const provider = await new SlowHand(kind).start(t);
+    const listener = await turns.listen({ model: await provider.connect(turns) });
+    const { run } = await turns.send(listener.session, "look around");
+    const first = await listener.until("usage", (data) => data.so_far);
+    const second = await listener.until("usage", (data) => data.so_far);
+    assert.ok(first.call.output > 0 && second.call.output > first.call.output);
+    provider.enough();
+    assert.equal((await listener.ended(run)).state, "succeeded");
+  });
+}
