@@ -31,15 +31,31 @@ static void settings_show(struct exchange *exchange, void *ctx) {
 
 /* --- Change ----------------------------------------------------------------------------------- */
 
-enum { SAYS_MODEL, SAYS_INSTRUCTIONS, SAYS_EFFORT, SAYS_WINDOW, SAYS_REVIEW_MODEL, SAYS_COUNT };
+enum {
+    SAYS_MODEL,
+    SAYS_REVIEW_MODEL,
+    SAYS_TITLE_MODEL,
+    MODELS, /* The first ones name models. */
+    SAYS_INSTRUCTIONS = MODELS,
+    SAYS_EFFORT,
+    SAYS_WINDOW,
+    SAYS_COUNT
+};
+
+static const char *const model_fields[MODELS] = {"default_model", "review_model", "title_model"};
+
+static struct bytes *model_at(struct settings *settings, unsigned which) {
+    struct bytes *const models[MODELS] = {&settings->default_model, &settings->review_model,
+                                          &settings->title_model};
+    return models[which];
+}
 
 struct change_op {
     struct op op;
-    struct providers_api *api; /* Borrowed. */
-    struct settings given;     /* Borrowed from the exchange. */
-    bool says[SAYS_COUNT];     /* Whether the body says something of each. */
-    /* That default_model, and review_model, name one that was not set. */
-    bool connection_found, review_found;
+    struct providers_api *api;    /* Borrowed. */
+    struct settings given;        /* Borrowed from the exchange. */
+    bool says[SAYS_COUNT];        /* Whether the body says something of each. */
+    bool found[MODELS];           /* Whether each names a connection that needs no row. */
     struct settings_kept *merged; /* Owned: as they were committed. */
 };
 static struct bytes connection_of(struct bytes model) {
@@ -48,41 +64,33 @@ static struct bytes connection_of(struct bytes model) {
 }
 
 /* A default that no connection can answer would fail every turn, and say so only then. */
-struct model_given {
-    const char *field;
-    struct bytes model;
-    bool found;
-};
-
-static struct err model_check(struct tx *tx, struct change_op *change,
-                              const struct model_given *given) {
-    struct bytes name = connection_of(given->model);
-    bool there = name.len == 0 || given->found;
+static struct err model_check(struct tx *tx, struct change_op *change, unsigned which) {
+    struct bytes name = connection_of(*model_at(&change->given, which));
+    bool there = name.len == 0 || change->found[which];
     struct provider row;
     struct err err = there ? ERR_OK : tx_provider_find(tx, name, &there, &row);
     if (!err_failed(err) && !there) {
         why_set(&change->op.why,
                 "\"%s\": there is no connection \"%.*s\"; GET /api/v1/providers lists those there "
                 "are",
-                given->field, (int)name.len, name.data);
+                model_fields[which], (int)name.len, name.data);
         return err_make(ERR_BAD_FIELD, "settings: model");
     }
     return err;
 }
 
-static void merge(const struct change_op *change, struct settings *settings) {
+static void merge(struct change_op *change, struct settings *settings) {
     const struct settings *given = &change->given;
-    if (change->says[SAYS_MODEL]) {
-        settings->default_model = given->default_model;
+    for (unsigned i = 0; i < MODELS; i++) {
+        if (change->says[i]) {
+            *model_at(settings, i) = *model_at(&change->given, i);
+        }
     }
     if (change->says[SAYS_INSTRUCTIONS]) {
         settings->instructions = given->instructions;
     }
     if (change->says[SAYS_EFFORT]) {
         settings->effort = given->effort;
-    }
-    if (change->says[SAYS_REVIEW_MODEL]) {
-        settings->review_model = given->review_model;
     }
     if (change->says[SAYS_WINDOW]) {
         settings->window = given->window;
@@ -94,11 +102,8 @@ static struct err change_run(struct tx *tx, void *ctx) {
     struct settings settings;
     op_restart(&change->op);
     struct err err = tx_settings_read(tx, &settings);
-    const struct model_given models[] = {
-        {"default_model", change->given.default_model, change->connection_found},
-        {"review_model", change->given.review_model, change->review_found}};
-    for (size_t i = 0; i < COUNT_OF(models) && !err_failed(err); i++) {
-        err = model_check(tx, change, &models[i]);
+    for (unsigned i = 0; i < MODELS && !err_failed(err); i++) {
+        err = model_check(tx, change, i);
     }
     if (!err_failed(err)) {
         merge(change, &settings);
@@ -159,15 +164,12 @@ static bool model_fits(struct bytes model) {
 static struct err texts_read(struct change_op *change, json_t *const values[SAYS_COUNT]) {
     struct why *why = &change->op.why;
     struct settings *given = &change->given;
-    if (values[SAYS_MODEL] != NULL &&
-        (!text_of(values[SAYS_MODEL], SETTINGS_MODEL_MAX, &given->default_model) ||
-         !model_fits(given->default_model))) {
-        return bad(why, "default_model", "CONNECTION/MODEL");
-    }
-    if (values[SAYS_REVIEW_MODEL] != NULL &&
-        (!text_of(values[SAYS_REVIEW_MODEL], SETTINGS_MODEL_MAX, &given->review_model) ||
-         !model_fits(given->review_model))) {
-        return bad(why, "review_model", "CONNECTION/MODEL");
+    for (unsigned i = 0; i < MODELS; i++) {
+        struct bytes *model = model_at(given, i);
+        if (values[i] != NULL &&
+            (!text_of(values[i], SETTINGS_MODEL_MAX, model) || !model_fits(*model))) {
+            return bad(why, model_fields[i], "CONNECTION/MODEL");
+        }
     }
     if (values[SAYS_INSTRUCTIONS] != NULL &&
         !text_of(values[SAYS_INSTRUCTIONS], SETTINGS_INSTRUCTIONS_MAX, &given->instructions)) {
@@ -201,6 +203,7 @@ static struct err body_read(struct change_op *change) {
         {.name = "effort", .kind = JSON_KIND_ANY, .value = &values[SAYS_EFFORT]},
         {.name = "window", .kind = JSON_KIND_ANY, .value = &values[SAYS_WINDOW]},
         {.name = "review_model", .kind = JSON_KIND_ANY, .value = &values[SAYS_REVIEW_MODEL]},
+        {.name = "title_model", .kind = JSON_KIND_ANY, .value = &values[SAYS_TITLE_MODEL]},
     };
     struct err err = json_read_fields(exchange_json(change->op.exchange), fields, COUNT_OF(fields),
                                       &change->op.why);
@@ -230,8 +233,9 @@ static void settings_patch(struct exchange *exchange, void *ctx) {
         change_done(err, change);
         return;
     }
-    change->connection_found = is_found(change->api, change->given.default_model);
-    change->review_found = is_found(change->api, change->given.review_model);
+    for (unsigned i = 0; i < MODELS; i++) {
+        change->found[i] = is_found(change->api, *model_at(&change->given, i));
+    }
     store_write(change->api->store, change_run, change_done, change);
 }
 
@@ -240,7 +244,8 @@ static void settings_patch(struct exchange *exchange, void *ctx) {
 #define TEXT "{\"type\":[\"string\",\"null\"]}"
 #define NUMBER "{\"type\":[\"integer\",\"null\"]}"
 #define PROPERTIES                                                                                 \
-    "\"default_model\":" TEXT ",\"review_model\":" TEXT ",\"instructions\":" TEXT                  \
+    "\"default_model\":" TEXT ",\"review_model\":" TEXT ",\"title_model\":" TEXT                   \
+    ",\"instructions\":" TEXT                                                                      \
     ",\"effort\":{\"enum\":[\"low\",\"medium\",\"high\",null]},\"window\":" NUMBER
 
 static const char patch_body[] =

@@ -11,6 +11,7 @@
 #include "cli/session_ask.h"
 #include "cli/turn_look.h"
 #include "cli/turn_watch.h"
+#include "rules/title.h"
 
 static const struct flag ask_flags[] = {
     {.name = "model",
@@ -106,8 +107,9 @@ static struct err check_images(struct invocation *invocation) {
     return ERR_OK;
 }
 
+/* A session of its own is for one question: its words name it, and no model is asked how. */
 static struct err find_session(struct invocation *invocation, struct talk *talk,
-                               char **ret_session) {
+                               const struct text *question, char **ret_session) {
     const struct args *args = &invocation->args;
     const char *named = args_text(args, "session"), *root = args_text(args, "root");
     char path[PATH_MAX];
@@ -119,8 +121,10 @@ static struct err find_session(struct invocation *invocation, struct talk *talk,
         why_set(&invocation->why, "root: there is no folder %s", root);
         return err_make(ERR_USAGE, "ask: root");
     }
+    const struct title title = title_of_words((struct bytes){question->data, question->len});
     const struct session_wish wish = {.model = args_text(args, "model"),
-                                      .root = root == NULL ? NULL : path};
+                                      .root = root == NULL ? NULL : path,
+                                      .title = title.len == 0 ? NULL : title.text};
     return session_make(talk, &wish, ret_session, &invocation->why);
 }
 
@@ -198,7 +202,7 @@ static struct err ask_run(struct invocation *invocation) {
         err = check_images(invocation);
     }
     if (!err_failed(err)) {
-        err = find_session(invocation, &talk, &session);
+        err = find_session(invocation, &talk, &question, &session);
     }
     if (!err_failed(err)) {
         const struct asking asking = {invocation, &talk, &lines, question.data, schema};

@@ -9,14 +9,16 @@
 #include "cli/lines.h"
 #include "cli/talk.h"
 
-static const char *const keys[] = {"default_model", "instructions", "effort", "review_model",
-                                   "window"};
+static const char *const keys[] = {"default_model", "instructions", "effort",
+                                   "review_model",  "title_model",  "window"};
 
 #define CONFIG_ABOUT                                                                               \
     "  default_model   CONNECTION/MODEL, for sessions that name none\n"                            \
     "  instructions    for sessions that have none of their own\n"                                 \
     "  effort          low, medium or high: how long models think\n"                               \
     "  review_model    CONNECTION/MODEL that looks at calls under `review` [that of the turn]\n"   \
+    "  title_model     CONNECTION/MODEL that names sessions [that of the turn]; scripted/demo:\n"  \
+    "                  none, the first words are the name\n"                                       \
     "  window          tokens that a prompt may have, whatever is known of its model\n"            \
     "These are data of the daemon, shared by all clients. The configuration file (config.json,\n"  \
     "see 'drover serve --help') is another thing: what one daemon needs before it has any data.\n"
@@ -36,7 +38,7 @@ static struct err key_find(const char *text, const char **ret_key, struct why *w
     }
     why_set(why,
             "'%.100s' is none of default_model, instructions, effort, review_model, "
-            "window",
+            "title_model, window",
             text);
     return err_make(ERR_USAGE, "config: key");
 }

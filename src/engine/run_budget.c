@@ -49,12 +49,20 @@ static bool is_agent(enum run_kind kind) {
     return kind == KIND_AGENT || kind == KIND_TURN;
 }
 
+/* One short call, always alike: titles.c charges what it took. */
+enum { TITLE_OUTPUT = 100, TITLE_TOKENS = 1500, TITLE_COST = 1000 };
+
 static struct budget_ask ask_of(const struct run_row *row) {
     const char *kind = run_kind_name(row->kind);
     struct budget_ask ask = {.what = {kind, strlen(kind)}};
     bool spends = row->kind == KIND_JOB || is_agent(row->kind);
     ask.first.of[AMOUNT_WALL] = spends ? BUDGET_FIRST_WALL_MS : 0;
     ask.first.of[AMOUNT_AGENTS] = is_agent(row->kind) ? 1 : 0;
+    if (row->kind == KIND_TITLE) {
+        ask.first.of[AMOUNT_OUTPUT_TOKENS] = TITLE_OUTPUT;
+        ask.first.of[AMOUNT_TOKENS] = TITLE_TOKENS;
+        ask.first.of[AMOUNT_COST] = TITLE_COST;
+    }
     return ask;
 }
 
@@ -146,7 +154,8 @@ struct err runs__budget_settle(struct tx *tx, const struct run_took *took, struc
     }
     const char *kind = run_kind_name(row->kind);
     struct budget__places places;
-    struct budget_spend spend = {.what = {kind, strlen(kind)}, .learn = took->began};
+    bool learn = took->began && row->kind != KIND_TITLE;
+    struct budget_spend spend = {.what = {kind, strlen(kind)}, .learn = learn};
     spend.spent.of[AMOUNT_WALL] = took->began ? took->wall_ms : 0;
     spend.spent.of[AMOUNT_AGENTS] = took->began && is_agent(row->kind) ? 1 : 0;
     row->charged = false;

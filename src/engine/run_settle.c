@@ -43,6 +43,20 @@ static struct err end_turn(struct tx *tx, const struct run_row *row, struct byte
     return err_failed(err) || !heard ? err : turns__said(tx, row->id, ret_said);
 }
 
+/* What its end is beside that of a run. */
+static struct err end_kind(struct tx *tx, const struct run_row *row, struct run_freed *freed) {
+    switch (row->kind) {
+    case KIND_JOB:
+        return row->attempt > 0 ? tx_span_keep(tx, row->id) : ERR_OK;
+    case KIND_TURN:
+        return turns__ended(tx, row, freed);
+    case KIND_TITLE:
+        return titles__ended(tx, row);
+    default:
+        return ERR_OK;
+    }
+}
+
 struct err runs__end(struct tx *tx, const struct run_end *end, struct run_row *row,
                      struct run_freed *freed) {
     assert(run_state_final(row->state));
@@ -58,14 +72,11 @@ struct err runs__end(struct tx *tx, const struct run_end *end, struct run_row *r
     if (!err_failed(err)) {
         err = runs__input_close(tx, row);
     }
-    if (!err_failed(err) && row->kind == KIND_JOB && row->attempt > 0) {
-        err = tx_span_keep(tx, row->id);
-    }
     if (!err_failed(err)) {
         err = runs__event_finished(tx, row);
     }
-    if (!err_failed(err) && row->kind == KIND_TURN) {
-        err = turns__ended(tx, row, freed);
+    if (!err_failed(err)) {
+        err = end_kind(tx, row, freed);
     }
     if (!err_failed(err)) {
         err = turns__child_ended(tx, row, end->output);

@@ -33,6 +33,8 @@ void settings_write_json(const struct settings *settings, struct text *text) {
     write_text(text, settings->effort);
     text_add_str(text, ",\"review_model\":");
     write_text(text, settings->review_model);
+    text_add_str(text, ",\"title_model\":");
+    write_text(text, settings->title_model);
     text_add_str(text, ",\"window\":");
     if (settings->window > 0) {
         text_add_int(text, settings->window);
@@ -49,7 +51,7 @@ void settings_write_json(const struct settings *settings, struct text *text) {
 
 /* --- In memory -------------------------------------------------------------------------------- */
 
-enum { TEXTS = 4 };
+enum { TEXTS = 5 };
 
 struct settings_kept {
     struct settings settings;
@@ -61,6 +63,7 @@ static void texts_of(struct settings *settings, struct bytes *ret_texts[TEXTS]) 
     ret_texts[1] = &settings->instructions;
     ret_texts[2] = &settings->effort;
     ret_texts[3] = &settings->review_model;
+    ret_texts[4] = &settings->title_model;
 }
 
 struct settings_kept *settings_kept_new(void) {
@@ -104,6 +107,7 @@ static struct bytes *text_named(struct settings *settings, struct bytes name) {
            : same(name, "instructions") ? &settings->instructions
            : same(name, "effort")       ? &settings->effort
            : same(name, "review_model") ? &settings->review_model
+           : same(name, "title_model")  ? &settings->title_model
                                         : NULL;
 }
 
@@ -185,5 +189,6 @@ struct err tx_settings_write(struct tx *tx, const struct settings *settings) {
     err = err_failed(err) ? err : text_write(tx, "instructions", settings->instructions);
     err = err_failed(err) ? err : text_write(tx, "effort", settings->effort);
     err = err_failed(err) ? err : text_write(tx, "review_model", settings->review_model);
+    err = err_failed(err) ? err : text_write(tx, "title_model", settings->title_model);
     return err_failed(err) ? err : number_write(tx, "window", settings->window);
 }

@@ -4,6 +4,7 @@
  *   instructions    for sessions that have none of their own
  *   effort          low, medium or high: how long models think; not set: their own
  *   review_model    CONNECTION/MODEL that looks at calls under `review`; not set: the turn's own
+ *   title_model     CONNECTION/MODEL that names sessions; not set: the turn's own
  *   window          tokens: what a prompt may have, whatever is known of its model
  *
  * These are rows, shared by every client. What one process of the daemon needs before it has rows
@@ -32,7 +33,7 @@ enum {
 
 struct settings {
     struct bytes default_model, instructions, effort; /* Empty: not set. */
-    struct bytes review_model;
+    struct bytes review_model, title_model;
     int64_t window;     /* 0: not set. */
     int64_t changed_ms; /* 0: never. */
 };

@@ -33,38 +33,6 @@ struct err turns__end(struct tx *tx, struct turn *turn, enum run_cause cause, st
     return err_failed(err) ? err : runs__admit_freed(tx, &freed, bounds);
 }
 
-/* --- A title ---------------------------------------------------------------------------------- */
-
-enum { TITLE_BYTES = 60 };
-
-/* The first words of its question, where nobody gave one. */
-static struct err give_title(struct tx *tx, const struct turn *turn) {
-    static const char sql[] = "SELECT text FROM parts WHERE message = $1 AND kind = 'text'"
-                              " ORDER BY number LIMIT 1";
-    const struct arg args[] = {arg_int(turn->row.question)};
-    const struct session_key key = {.owner = turn->session.owner, .session = turn->session.session};
-    bool given = false;
-    if (turn->session.title.len > 0 || turn->row.question == 0) {
-        return ERR_OK;
-    }
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
-    if (err_failed(err) || rows == NULL) {
-        return err;
-    }
-    struct bytes text = rows_text(rows, 0);
-    const char *end = text.len == 0 ? NULL : memchr(text.data, '\n', text.len);
-    text.len = end == NULL ? text.len : (size_t)(end - text.data);
-    text.len = utf8_cut(text, TITLE_BYTES);
-    const char *copy = arena_try_copy(tx_arena(tx), text.len == 0 ? "" : text.data, text.len);
-    if (copy == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "turns: title");
-    }
-    rows_release(&rows);
-    text.data = copy;
-    return text.len == 0 ? ERR_OK : tx_session_give_title(tx, &key, text, &given);
-}
-
 /* --- Closing the message ---------------------------------------------------------------------- */
 
 /* Nobody waits for it any more: what it says is late. */
@@ -190,7 +158,7 @@ static struct err roll_back(struct tx *tx, struct turn *turn) {
     return err_failed(err) ? err : messages__tell_edited(tx, &turn->session, &turn->answer);
 }
 
-static struct err close_begun(struct tx *tx, struct turn *turn) {
+static struct err close_begun(struct tx *tx, struct turn *turn, struct run_freed *freed) {
     struct err err = close_answer(tx, turn);
     if (!err_failed(err)) {
         err = sessions__release_events(tx, &turn->session);
@@ -201,7 +169,7 @@ static struct err close_begun(struct tx *tx, struct turn *turn) {
     if (turn->run.cause == CAUSE_ROLLED_BACK) {
         err = roll_back(tx, turn);
     }
-    return err_failed(err) ? err : give_title(tx, turn);
+    return err_failed(err) ? err : titles__wish(tx, turn, freed);
 }
 
 /* What the session is owed waited while it was busy. A notice whose turn failed is told again by
@@ -240,7 +208,7 @@ struct err turns__ended(struct tx *tx, const struct run_row *run, struct run_fre
     if (err_failed(err) || !found) {
         return err;
     }
-    err = turn.row.begun ? close_begun(tx, &turn) : close_unbegun(tx, &turn);
+    err = turn.row.begun ? close_begun(tx, &turn, freed) : close_unbegun(tx, &turn);
     if (!err_failed(err)) {
         err = free_steering(tx, &turn);
     }

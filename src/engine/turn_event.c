@@ -5,6 +5,7 @@
 
 #include "base/utf8.h"
 #include "engine/checkpoints.h"
+#include "engine/titles.h"
 #include "journal/journal.h"
 
 enum { DATA_MAX = 200 << 10, SHOWN_MAX = 32 << 10 };
@@ -130,11 +131,11 @@ void turns__write_usage(const struct usage *usage, const struct usage_cost *cost
 }
 
 /* The session's sums, and how full the window is. */
-static void add_meter(const struct turn *turn, struct text *data) {
+static void add_meter(const struct session_row *session, struct text *data) {
     text_add_str(data, ",\"session\":");
-    session_write_usage(&turn->session.usage, data);
-    add_number(data, ",\"context_used\":", turn->session.context_used);
-    add_number(data, ",\"context_window\":", turn->session.context_window);
+    session_write_usage(&session->usage, data);
+    add_number(data, ",\"context_used\":", session->context_used);
+    add_number(data, ",\"context_window\":", session->context_window);
 }
 
 struct err turns__event_usage(struct tx *tx, const struct turn *turn, const struct usage *usage,
@@ -144,7 +145,7 @@ struct err turns__event_usage(struct tx *tx, const struct turn *turn, const stru
     add_number(&data, ",\"step\":", turn->row.call);
     text_add_str(&data, ",\"call\":");
     turns__write_usage(usage, cost, &data);
-    add_meter(turn, &data);
+    add_meter(&turn->session, &data);
     return end_event(tx, turn, BYTES("usage"), &data);
 }
 
@@ -174,7 +175,7 @@ struct err tx_turn_meter(struct tx *tx, const struct turn_meter *meter) {
     add_number(&data, ",\"step\":", meter->step);
     text_add_str(&data, ",\"so_far\":true,\"call\":");
     turns__write_usage(usage, &meter->cost, &data);
-    add_meter(&turn, &data);
+    add_meter(&turn.session, &data);
     return end_event(tx, &turn, BYTES("usage"), &data);
 }
 
@@ -186,8 +187,23 @@ struct err turns__event_review_usage(struct tx *tx, const struct turn *turn,
     add_number(&data, ",\"part\":", end->part);
     text_add_str(&data, ",\"review\":true,\"call\":");
     turns__write_usage(&end->usage, &end->cost, &data);
-    add_meter(turn, &data);
+    add_meter(&turn->session, &data);
     return end_event(tx, turn, BYTES("usage"), &data);
+}
+
+/* No message of the session is its own. */
+struct err titles__event_usage(struct tx *tx, const struct session_row *session,
+                               const struct run_row *run, const struct title_end *end) {
+    AUTO(text_done) struct text data;
+    text_init(&data, DATA_MAX);
+    add(&data, "{\"run\":", run->run);
+    text_add_str(&data, ",\"title\":true,\"call\":");
+    turns__write_usage(&end->usage, &end->cost, &data);
+    add_meter(session, &data);
+    text_add_char(&data, '}');
+    return text_failed(&data)
+               ? err_make(ERR_OUT_OF_MEMORY, "turns: event")
+               : sessions__event(tx, session, BYTES("usage"), (struct bytes){data.data, data.len});
 }
 
 struct err turns__event_compacted(struct tx *tx, const struct turn *turn,

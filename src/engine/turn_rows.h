@@ -212,6 +212,13 @@ MUST_CHECK struct err turns__list_undone(struct tx *tx, int64_t run, struct byte
 MUST_CHECK struct err turns__ended(struct tx *tx, const struct run_row *run,
                                    struct run_freed *freed);
 
+/* --- Titles (titles.c) ------------------------------------------------------------------------ */
+
+/* The turn has ended: a session without a title is on its way to one. */
+MUST_CHECK struct err titles__wish(struct tx *tx, const struct turn *turn, struct run_freed *freed);
+/* Called by runs__end for a run of this kind, however it ended. */
+MUST_CHECK struct err titles__ended(struct tx *tx, const struct run_row *run);
+
 /* --- What the call that is out has said so far (turn_said.c) ---------------------------------- */
 
 struct turn_said {
@@ -244,6 +251,9 @@ MUST_CHECK struct err turns__event_review_usage(struct tx *tx, const struct turn
                                                 const struct turn_review_end *end);
 MUST_CHECK struct err turns__event_usage(struct tx *tx, const struct turn *turn,
                                          const struct usage *usage, const struct usage_cost *cost);
+struct title_end;
+MUST_CHECK struct err titles__event_usage(struct tx *tx, const struct session_row *session,
+                                          const struct run_row *run, const struct title_end *end);
 MUST_CHECK struct err turns__event_waiting(struct tx *tx, const struct turn *turn);
 MUST_CHECK struct err turns__event_finished(struct tx *tx, const struct turn *turn);
 /* {"fresh", …, "cost_micros"} */

@@ -19,7 +19,8 @@ enum { USAGE_ROWS_MAX = 200, USAGE_DAYS_MAX = 3660 };
     X(FOLLOW_UP, "follow_up")                                                                      \
     X(SUBAGENT, "subagent")                                                                        \
     X(REVIEW, "review")                                                                            \
-    X(COMPACTION, "compaction")
+    X(COMPACTION, "compaction")                                                                    \
+    X(TITLE, "title")
 enum usage_category {
 #define X(category, name) USAGE_##category,
     USAGE_CATEGORIES(X)

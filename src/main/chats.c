@@ -5,12 +5,14 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "dispatch/titles.h"
 #include "dispatch/turns.h"
 #include "http/metrics.h"
 
 struct chats {
     struct chats_options options;
-    struct turns *turns; /* Owned. */
+    struct turns *turns; /* Owned, as the next one. */
+    struct titles *titles;
     void (*stopped)(void *ctx);
     void *ctx;
 };
@@ -45,10 +47,23 @@ static void turns_begin(struct chats *chats) {
     chats->turns = turns_open(&with);
 }
 
+static void titles_begin(struct chats *chats) {
+    const struct chats_options *options = &chats->options;
+    const struct titles_options with = {.loop = options->loop,
+                                        .store = options->store,
+                                        .models = connections_models(options->connections),
+                                        .host = options->host,
+                                        .hold = options->serve->hold ? RUN_HELD : RUN_FREE,
+                                        .ctx = chats,
+                                        .failed = turn_failed};
+    chats->titles = titles_open(&with);
+}
+
 struct chats *chats_open(const struct chats_options *options) {
     struct chats *chats = mem_new(sizeof *chats);
     chats->options = *options;
     turns_begin(chats);
+    titles_begin(chats);
     return chats;
 }
 
@@ -56,10 +71,12 @@ struct chats *chats_open(const struct chats_options *options) {
 
 void chats_hold(struct chats *chats) {
     turns_hold(chats->turns);
+    titles_hold(chats->titles);
 }
 
 void chats_release(struct chats *chats) {
     turns_release(chats->turns);
+    titles_release(chats->titles);
 }
 
 static void turns_stopped(void *ctx) {
@@ -70,6 +87,7 @@ static void turns_stopped(void *ctx) {
 void chats_stop(struct chats *chats, void (*stopped)(void *ctx), void *ctx) {
     chats->stopped = stopped;
     chats->ctx = ctx;
+    titles_stop(chats->titles);
     turns_stop(chats->turns, turns_stopped, chats);
 }
 
@@ -77,6 +95,7 @@ void chats_close(struct chats *chats) {
     if (chats == NULL) {
         return;
     }
+    titles_close(chats->titles);
     turns_close(chats->turns);
     mem_free(chats);
 }
@@ -85,6 +104,7 @@ void chats_close(struct chats *chats) {
 
 void chats_run_note(struct chats *chats, struct bytes note) {
     turns_run_note(chats->turns, note);
+    titles_run_note(chats->titles, note);
 }
 
 void chats_metrics(struct chats *chats, struct text *text) {

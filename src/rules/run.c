@@ -18,7 +18,8 @@ static const struct cause_words cause_words[RUN_CAUSE_COUNT] = {
 #undef X
 };
 static const char *const gate_names[RUN_GATE_COUNT] = {"", "key", "budget", "slot", "time"};
-static const char *const kind_names[RUN_KIND_COUNT] = {"job", "turn", "agent", "workflow", "flow"};
+static const char *const kind_names[RUN_KIND_COUNT] = {"job",      "turn", "agent",
+                                                       "workflow", "flow", "title"};
 
 const char *run_state_name(enum run_state state) {
     assert(state < RUN_STATE_COUNT);

@@ -94,7 +94,15 @@ enum run_cause {
 };
 
 enum run_gate { GATE_NONE, GATE_KEY, GATE_BUDGET, GATE_SLOT, GATE_TIME, RUN_GATE_COUNT };
-enum run_kind { KIND_JOB, KIND_TURN, KIND_AGENT, KIND_WORKFLOW, KIND_FLOW, RUN_KIND_COUNT };
+enum run_kind {
+    KIND_JOB,
+    KIND_TURN,
+    KIND_AGENT,
+    KIND_WORKFLOW,
+    KIND_FLOW,
+    KIND_TITLE, /* A session's name is made. */
+    RUN_KIND_COUNT
+};
 
 const char *run_state_name(enum run_state state);
 const char *run_cause_name(enum run_cause cause);

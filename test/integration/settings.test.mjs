@@ -62,6 +62,7 @@ test("settings are changed one by one, taken back, and outlive the daemon", asyn
   const nothing = {
     default_model: null,
     review_model: null,
+    title_model: null,
     instructions: null,
     effort: null,
     window: null,
@@ -171,8 +172,13 @@ test("a session that says nothing takes the settings as they are at its next tur
   await add(daemon, { name: "p", kind: "openai", base_url: provider.url });
   const session = async (body) => (await api(daemon, "POST", "/api/v1/sessions", body)).json.id;
   const [plain, own] = [
-    await session({}),
-    await session({ model: "p/own", instructions: "Be long.", settings: { effort: "low" } }),
+    await session({ title: "Plain" }),
+    await session({
+      title: "Own",
+      model: "p/own",
+      instructions: "Be long.",
+      settings: { effort: "low" },
+    }),
   ];
   const say = async (id) => {
     const before = provider.asked.length;

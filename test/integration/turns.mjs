@@ -133,8 +133,10 @@ export class Turns {
     return answer.json;
   }
 
+  /** One that a model would name has a title: providers here are asked what tests say, no more. */
   async session(body = {}) {
-    const answer = await this.ask("POST", "/sessions", { model: "scripted/demo", ...body });
+    const { model = "scripted/demo", title = model.startsWith("scripted/") ? "" : "A talk" } = body;
+    const answer = await this.ask("POST", "/sessions", { ...body, model, title });
     assert.equal(answer.status, 201, answer.text);
     return answer.json.id;
   }
