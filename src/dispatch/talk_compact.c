@@ -17,7 +17,6 @@
 
 enum {
     ROUNDS_MAX = 32,
-    BYTES_PER_TOKEN = 4,
     TRANSCRIPT_MAX = 64 << 20,
     SUMMARY_MAX = 64 << 10,
     COMPACT_MS = 300000,
@@ -258,9 +257,9 @@ static void begin(struct talk *talk, const struct turn_room *room) {
     compact->talk = talk;
     compact->key = (struct turn_key){.run = talk__run(talk), .attempt = talk->attempt};
     int64_t keep = is_alone(talk) ? 0 : room->keep;
-    compact->fold =
-        (struct prompt_fold){.keep_bytes = (size_t)keep * BYTES_PER_TOKEN,
-                             .most_bytes = (size_t)room->prompt_max * BYTES_PER_TOKEN * 3 / 4};
+    compact->fold = (struct prompt_fold){.keep_bytes = (size_t)keep * USAGE_BYTES_PER_TOKEN,
+                                         .most_bytes = (size_t)room->prompt_max *
+                                                       USAGE_BYTES_PER_TOKEN * 3 / 4};
     text_init(&compact->transcript, TRANSCRIPT_MAX);
     text_init(&compact->summary, SUMMARY_MAX);
     talk->compact = compact;
@@ -291,7 +290,7 @@ static bool is_too_long(const struct talk *talk, struct turn_room *ret_room) {
         return false;
     }
     size_t bytes = model_request_text_size(talk->request);
-    return (int64_t)(bytes / BYTES_PER_TOKEN) > ret_room->prompt_max;
+    return (int64_t)(bytes / USAGE_BYTES_PER_TOKEN) > ret_room->prompt_max;
 }
 
 void talk__compact(struct talk *talk) {

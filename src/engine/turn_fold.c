@@ -10,11 +10,7 @@
 
 #include "base/utf8.h"
 
-enum {
-    BYTES_PER_TOKEN = 4,
-    KEY_BYTES = 24,     /* Of what stands around a piece. */
-    IMAGE_BYTES = 6000, /* What an image counts as. */
-};
+enum { KEY_BYTES = 24 }; /* Of what stands around a piece. */
 
 struct folding {
     int64_t own; /* id of the first message that is the turn's own. */
@@ -28,7 +24,7 @@ struct folding {
 
 static size_t size_of(const struct prompt_part *part) {
     return part->kind == PROMPT_THINKING ? 0
-           : part->kind == PROMPT_IMAGE  ? IMAGE_BYTES
+           : part->kind == PROMPT_IMAGE  ? USAGE_IMAGE_BYTES
                                          : part->text.len + part->name.len + KEY_BYTES;
 }
 
@@ -160,8 +156,8 @@ static struct err store(struct tx *tx, struct turn *turn, const struct turn_comp
     const struct checkpoint checkpoint = {
         .session = turn->session.id,
         .message = compacted->folded.message,
-        .tokens_before = (int64_t)compacted->folded.bytes / BYTES_PER_TOKEN,
-        .tokens_after = (int64_t)compacted->summary.len / BYTES_PER_TOKEN,
+        .tokens_before = (int64_t)compacted->folded.bytes / USAGE_BYTES_PER_TOKEN,
+        .tokens_after = (int64_t)compacted->summary.len / USAGE_BYTES_PER_TOKEN,
         .made_by = turns__compacts(&turn->row) ? CHECKPOINT_MANUAL : CHECKPOINT_AUTO,
         .method = BYTES("summary"),
         .summary = compacted->summary};

@@ -12,13 +12,13 @@
 
 #include "base/memory.h"
 
-enum { BYTES_PER_TOKEN = 4, WORDS_MAX = 200 };
+enum { WORDS_MAX = 200 };
 
 static struct err words_of(struct tx *tx, const struct turn_compacted *compacted,
                            struct bytes *ret_words) {
     char words[WORDS_MAX] = "There is nothing to summarise.";
-    int64_t before = (int64_t)compacted->folded.bytes / BYTES_PER_TOKEN;
-    int64_t after = (int64_t)compacted->summary.len / BYTES_PER_TOKEN;
+    int64_t before = (int64_t)compacted->folded.bytes / USAGE_BYTES_PER_TOKEN;
+    int64_t after = (int64_t)compacted->summary.len / USAGE_BYTES_PER_TOKEN;
     if (compacted->folded.message != 0) {
         (void)snprintf(words, sizeof words,
                        "What was said so far is summarised: about %" PRId64

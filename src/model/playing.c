@@ -190,8 +190,8 @@ static struct usage reported(const struct playing *playing) {
         any = any || at->role == MODEL_ASSISTANT;
         later = at->role == MODEL_ASSISTANT ? 0 : later;
         for (const struct model_part *part = at->first; part != NULL; part = part->next) {
-            later +=
-                part->kind == MODEL_PART_IMAGE ? IMAGE_TEXT_SIZE : part->text.len + part->name.len;
+            later += part->kind == MODEL_PART_IMAGE ? USAGE_IMAGE_BYTES
+                                                    : part->text.len + part->name.len;
         }
     }
     if (any && later < asking->prompt_size) {

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "rules/usage.h"
+
 static const char *const kind_names[MODEL_KIND_COUNT] = {
 #define X(kind, name) [MODEL_KIND_##kind] = (name),
     MODEL_KINDS(X)
@@ -178,8 +180,8 @@ struct model_sizes model_request_sizes(const struct model_request *request) {
     }
     for (const struct model_message *at = request->first; at != NULL; at = at->next) {
         for (const struct model_part *part = at->first; part != NULL; part = part->next) {
-            sizes.history +=
-                part->kind == MODEL_PART_IMAGE ? IMAGE_TEXT_SIZE : part->text.len + part->name.len;
+            sizes.history += part->kind == MODEL_PART_IMAGE ? USAGE_IMAGE_BYTES
+                                                            : part->text.len + part->name.len;
         }
     }
     return sizes;

@@ -19,7 +19,6 @@
 
 enum {
     REQUEST_SIZE_MAX = 64 << 20,
-    IMAGE_TEXT_SIZE = 6000, /* Of text that costs about what an image does. */
     REQUEST_MESSAGES_MAX = 20000,
     REQUEST_TOOLS_MAX = 512,
 };

@@ -23,7 +23,10 @@
 
 #define USAGE_TOKENS_MAX INT64_C(1000000000)
 /* A text of that many bytes is taken to be one token, where nobody has counted. */
-enum { USAGE_BYTES_PER_TOKEN = 4 };
+enum {
+    USAGE_BYTES_PER_TOKEN = 4,
+    USAGE_IMAGE_BYTES = 6000, /* Of text that costs about what an image does. */
+};
 
 struct usage {
     int64_t fresh, cache_read, cache_write, output, reasoning;

@@ -146,6 +146,48 @@ test("an edit of what a summary stands for makes it void", async (t) => {
   assert.ok(events(listener, "context_compacted").length > before);
 });
 
+test("the note of a summary stays, in forks and exports, and when it is void", async (t) => {
+  const turns = await open(t, [say("SUMMARY")]);
+  const listener = await turns.listen();
+  await talk(turns, listener, 6);
+  const { session } = listener;
+  const isNote = (one) => one.role === "system";
+  const notes = (await turns.messages(session)).filter(isNote).map(textOf);
+  assert.ok(notes.length > 0);
+  const fork = await turns.ask("POST", `/sessions/${session}/fork`, {});
+  assert.deepEqual((await turns.messages(fork.json.id)).filter(isNote).map(textOf), notes);
+  const { snapshot } = await turns.get(`/streams/session:${session}/events?snapshot=1`);
+  assert.deepEqual(snapshot.messages.filter(isNote).map(textOf).reverse(), notes);
+  const { stdout } = await turns.daemon.cli(["session", "export", session]);
+  assert.equal(stdout.split("What was said so far is summarised").length - 1, notes.length);
+  const [first] = await turns.messages(session);
+  const save = await turns.ask("PATCH", `/messages/${first.id}`, { text: "else" });
+  assert.equal(save.status, 200, save.text);
+  assert.deepEqual((await turns.messages(session)).filter(isNote).map(textOf), notes);
+});
+
+test("a turn that is taken back leaves the note of what was made for it", async (t) => {
+  const turns = await open(t, [say("SUMMARY")]);
+  const listener = await turns.listen();
+  await talk(turns, listener, 5);
+  const before = events(listener, "context_compacted").length;
+  let run;
+  while (events(listener, "context_compacted").length === before) {
+    ({ run } = await turns.send(listener.session, script(LONG, say("begun"), "delay: 600s")));
+    await listener.until("delta", (data) => data.run === run);
+    if (events(listener, "context_compacted").length > before) break;
+    await turns.send(listener.session, script(LONG, say("instead")), { policy: "interrupt" });
+    await listener.ended(run);
+    await listener.until("turn_finished");
+  }
+  const next = await turns.send(listener.session, say("instead"), { policy: "rollback" });
+  await listener.ended(next.run);
+  const all = await turns.messages(listener.session);
+  const taken = all.filter((one) => one.status === "rolled_back");
+  assert.deepEqual(taken.map((one) => [one.role, one.run]), [["user", run], ["assistant", run]]);
+  assert.ok(all.some((one) => one.role === "system" && one.run === run));
+});
+
 // --- On demand -----------------------------------------------------------------------------------
 
 /** Asks for it, and waits: {run, end, message}. */
