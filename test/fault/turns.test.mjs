@@ -19,6 +19,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Random } from "../integration/lib.mjs";
 import { call, Heard, say } from "../integration/turns.mjs";
 import { Custody, until } from "./custody.mjs";
+import { ways } from "./visits.mjs";
 
 const all = Boolean(process.env.DROVER_TEST_ALL);
 const SESSIONS = Number(process.env.DROVER_TURNS_SESSIONS ?? (all ? 100 : 30));
@@ -27,6 +28,8 @@ const seed = Number(process.env.DROVER_SEED ?? randomInt(1, 2 ** 31));
 const MESSAGES = 3;
 const LISTENERS = 2;
 const ENDED = ["succeeded", "degraded", "failed", "cancelled"];
+/** How often who listened was there, and what he heard. */
+const visits = Object.fromEntries(Object.keys(ways).map((way) => [way, { count: 0, events: 0 }]));
 
 // --- What is said --------------------------------------------------------------------------------
 
@@ -111,27 +114,28 @@ async function answerAsked(custody, event) {
   assert.ok(status === 200 || status === 409, text);
 }
 
-/** Follows the session by long-polls and goes away now and then, until all is settled and heard. */
+/** Follows the session, now in one way and now in another, and goes away now and then, until all is
+ *  settled and heard. */
 async function listen(custody, random, session, settled) {
   const heard = new Heard();
   session.heard.push(heard);
   for (let over = false; !over; ) {
-    const last = settled.all;
-    const limit = 1 + random.below(40);
-    const query = `after=${heard.after}&limit=${limit}&wait=1`;
-    const target = `/streams/session:${session.id}/events?${query}`;
-    const answer = await custody.ask("GET", `/api/v1${target}`).catch(() => null);
-    if (answer === null || answer.status === 503) {
-      await pause(20);
-      continue;
-    }
-    assert.equal(answer.status, 200, answer.text);
-    for (const event of answer.json.events) {
+    const last = settled.all; // Then the head that it sees is the last one.
+    const way = last ? "poll" : Object.keys(ways)[random.below(3)];
+    const answers = [];
+    const hear = (event) => {
+      assert.equal(event.seq, heard.after + 1, `of session ${session.number}, by ${way}`);
       heard.take(event);
-      if (event.type.endsWith("_asked")) await answerAsked(custody, event);
-    }
-    over = last && heard.after === answer.json.head;
-    if (random.below(4) === 0) await pause(random.below(300));
+      visits[way].events++;
+      if (event.type.endsWith("_asked")) answers.push(answerAsked(custody, event));
+    };
+    const look = { stream: `session:${session.id}`, after: heard.after, hear };
+    const bounds = { limit: 1 + random.below(40), ms: 50 + random.below(1500) };
+    const { head } = await ways[way](custody, { ...look, ...bounds });
+    await Promise.all(answers);
+    visits[way].count++;
+    over = last && heard.after === head;
+    if (!custody.daemon.running || random.below(4) === 0) await pause(20 + random.below(300));
   }
 }
 
@@ -139,7 +143,7 @@ async function killOften(custody, random) {
   for (let killed = 0; killed < KILLS; killed++) {
     await pause(200 + random.below(1500));
     await custody.daemon.kill();
-    if (random.below(4) === 0) {
+    if (killed + 1 < KILLS && random.below(4) === 0) {
       await custody.daemon.startAndKillWithin(random.below(60));
       killed++;
     }
@@ -253,4 +257,8 @@ test(title, { timeout: 900_000 }, async (t) => {
   const heard = sessions.flatMap((session) => session.heard);
   const discarded = heard.reduce((sum, one) => sum + one.discarded, 0);
   t.diagnostic(`seed ${seed}: ${KILLS} kills, ${discarded} times something was taken back`);
+  for (const [way, { count, events }] of Object.entries(visits)) {
+    assert.ok(events > 0, `somebody heard something by ${way}`);
+    t.diagnostic(`${way}: ${count} visits, ${events} events`);
+  }
 });
