@@ -4,7 +4,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { call, say, script, Turns } from "./turns.mjs";
+import { call, say, script, textOf, Turns } from "./turns.mjs";
+import { shapes } from "./usage-shapes.mjs";
 import { framesOf, kinds, Wires } from "./wires.mjs";
 
 const usage = (text) => `usage: ${text}`;
@@ -142,5 +143,44 @@ for (const kind of kinds) {
     assert.ok(first.call.output > 0 && second.call.output > first.call.output);
     provider.enough();
     assert.equal((await listener.ended(run)).state, "succeeded");
+  });
+}
+
+/** Says the same bytes whatever it is asked. */
+class Recorded extends Wires {
+  constructor({ kind, bytes }) {
+    super(kind);
+    this.bytes = bytes;
+  }
+
+  answer(request, body, answer) {
+    if (request.method === "GET") {
+      super.answer(request, body, answer);
+      return;
+    }
+    answer.writeHead(200, { "content-type": "text/event-stream" });
+    answer.end(this.bytes);
+  }
+}
+
+for (const shape of shapes) {
+  test(`what ${shape.name} says it took is that, once, everywhere`, async (t) => {
+    const turns = await Turns.open(t);
+    const provider = await new Recorded(shape).start(t);
+    const listener = await turns.listen({ model: await provider.connect(turns) });
+    const { run, message } = await turns.turn(listener, "hello");
+    assert.equal(textOf(message), "ok");
+    const only = (usage) =>
+      Object.fromEntries(Object.keys(shape.usage).map((name) => [name, usage[name]]));
+    const event = listener.heard.events.filter((one) => one.type === "usage").at(-1).data;
+    assert.deepEqual([only(event.call), event.call.estimated], [shape.usage, false]);
+    const { fresh, cache_read, cache_write, output } = shape.usage;
+    assert.equal(event.context_used, fresh + cache_read + cache_write + output);
+    const [span] = (await turns.get(`/runs/${run}/spans`)).items;
+    assert.deepEqual([only(span.tokens), span.estimated], [shape.usage, false]);
+    const session = await turns.get(`/sessions/${listener.session}`);
+    assert.deepEqual(only(session.usage), shape.usage);
+    const { total } = await turns.get("/usage");
+    assert.deepEqual([only(total.usage), total.usage.calls], [shape.usage, 1]);
   });
 }
