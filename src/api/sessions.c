@@ -52,6 +52,14 @@ static const struct query_param one_query[] = {
     {.name = NULL},
 };
 
+static const struct query_param remove_query[] = {
+    [SESSION_OWNER] = OP_OWNER_PARAM("Another owner's session"),
+    [SESSION_STOP_JOBS] = {.name = "stop_jobs",
+                           .about = "Jobs that its turns started are asked to end, too.",
+                           .kind = QUERY_FLAG},
+    {.name = NULL},
+};
+
 static const struct query_param export_query[] = {
     [SESSION_OWNER] = OP_OWNER_PARAM("Another owner's session"),
     [SESSION_FORMAT] = {.name = "format",
@@ -210,7 +218,7 @@ static const struct route session_routes[] = {
      .path = "/api/v1/sessions/{id}",
      .summary = "Stop a session's turns, and remove it with all its messages",
      .scope = SCOPE_RUN,
-     .query = one_query,
+     .query = remove_query,
      .answer_schema = remove_answer,
      .answer_status = 200,
      .handle = sessions__remove},

@@ -99,7 +99,7 @@ void messages__part(struct exchange *exchange, void *ctx);
 /* Positions in the query tables, which stand beside the routes. */
 enum { SESSIONS_Q = PAGE_OWN, SESSIONS_ARCHIVED, SESSIONS_PROJECT, SESSIONS_PARENT };
 enum { MESSAGES_ORDER = PAGE_OWN };
-enum { SESSION_OWNER, SESSION_FORMAT };
+enum { SESSION_OWNER, SESSION_FORMAT, SESSION_STOP_JOBS = SESSION_FORMAT };
 enum { MESSAGE_OWNER, PART_OFFSET, PART_LIMIT };
 
 enum { SESSION_BODY_MAX = 512 << 10 }; /* Read and hashed on the loop. */

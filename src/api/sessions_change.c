@@ -306,6 +306,7 @@ void sessions__remove(struct exchange *exchange, void *ctx) {
     op_init(&remove->op, exchange, 200);
     remove->api = api;
     remove->what.key = key;
+    remove->what.jobs = exchange_query_int(exchange, SESSION_STOP_JOBS) != 0;
     remove->what.bounds = dispatch_bounds(api->dispatch);
     store_write(api->store, remove_run, remove_done, remove);
 }

@@ -135,10 +135,18 @@ const struct command command_session_archive = {
 
 /* --- Remove, clear, fork ---------------------------------------------------------------------- */
 
+static const struct flag rm_flags[] = {
+    {.name = "stop-jobs",
+     .kind = FLAG_SWITCH,
+     .about = "Stop the jobs that its turns started, too: else they go on."},
+    {.name = NULL},
+};
+
 static struct err rm_run(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *answer = NULL;
-    const struct session_request request = {.method = "DELETE"};
+    const char *jobs = args_on(&invocation->args, "stop-jobs") ? "?stop_jobs=1" : NULL;
+    const struct session_request request = {.method = "DELETE", .rest = jobs};
     struct err err = session_ask(&talk, invocation, &request, &answer);
     if (!err_failed(err)) {
         answer_print(invocation, answer, " is removed");
@@ -153,6 +161,7 @@ const struct command command_session_rm = {
     .operands = "ID",
     .operands_min = 1,
     .operands_max = 1,
+    .flags = rm_flags,
     .talks = true,
     .run = rm_run,
 };

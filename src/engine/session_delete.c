@@ -13,7 +13,7 @@
 #include "engine/message_rows.h"
 #include "journal/journal.h"
 
-enum { HIDDEN_DELETED = -1, HIDDEN_EMPTY = -2 };
+enum { HIDDEN_DELETED = -1, HIDDEN_EMPTY = -2, JOBS_PAGE = 64 };
 
 /* --- Out of sight ----------------------------------------------------------------------------- */
 
@@ -62,12 +62,56 @@ static struct err stop_turns(struct tx *tx, const struct session_row *row,
     return err;
 }
 
+/* A page of those that its cards stand for. One that was asked is not found again. */
+static struct err find_jobs(struct tx *tx, const struct session_row *row,
+                            struct bytes ret_jobs[JOBS_PAGE], size_t *ret_count) {
+    static const char sql[] =
+        "SELECT r.run FROM runs r JOIN parts p ON p.run = r.id AND p.run <> 0"
+        " JOIN messages m ON m.id = p.message WHERE r.ended_ms IS NULL AND r.kind = 'job'"
+        " AND r.stop = '' AND m.session = $1 ORDER BY r.id LIMIT $2";
+    const struct arg args[] = {arg_int(row->id), arg_int(JOBS_PAGE)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
+    bool found = !err_failed(err);
+    *ret_count = 0;
+    while (!err_failed(err) && found) {
+        err = rows_next(rows, &found);
+        if (!err_failed(err) && found) {
+            ret_jobs[*ret_count] = rows_text(rows, 0);
+            struct bytes *const texts[] = {&ret_jobs[(*ret_count)++]};
+            err = sessions__keep(tx, texts, COUNT_OF(texts));
+        }
+    }
+    return err;
+}
+
+static struct err stop_jobs(struct tx *tx, const struct session_row *row,
+                            const struct run_bounds *bounds, bool *ret_more) {
+    struct bytes jobs[JOBS_PAGE];
+    size_t count = 0;
+    struct err err = find_jobs(tx, row, jobs, &count);
+    for (size_t i = 0; i < count && !err_failed(err); i++) {
+        const struct run_stop stop = {.key = {.run = jobs[i]},
+                                      .cause = CAUSE_STOPPED,
+                                      .grace_ms = RUN_STOP_GRACE_MS,
+                                      .bounds = *bounds};
+        struct run_row run;
+        bool more = false; /* A job's children are asked with its end. */
+        err = tx_run_stop(tx, &stop, &more, &run);
+    }
+    *ret_more = count == JOBS_PAGE;
+    return err;
+}
+
 /* What ends it, before it is out of sight. */
 static struct err let_go(struct tx *tx, const struct session_row *row,
-                         const struct run_bounds *bounds, bool *ret_more) {
+                         const struct session_delete *what, bool *ret_more) {
     const struct inbox_receiver receiver = {
         .owner = row->owner, .address = row->session, .kind = RECEIVER_SESSION};
-    struct err err = stop_turns(tx, row, bounds, ret_more);
+    struct err err = stop_turns(tx, row, &what->bounds, ret_more);
+    if (!err_failed(err) && !*ret_more && what->jobs) {
+        err = stop_jobs(tx, row, &what->bounds, ret_more);
+    }
     return err_failed(err) || *ret_more ? err : tx_inbox_receiver_gone(tx, &receiver, ret_more);
 }
 
@@ -96,7 +140,7 @@ struct err tx_session_delete(struct tx *tx, const struct session_delete *what, b
     int64_t root = row.id;
     err = deepest(tx, &row);
     if (!err_failed(err)) {
-        err = let_go(tx, &row, &what->bounds, &more);
+        err = let_go(tx, &row, what, &more);
     }
     if (!err_failed(err) && !more) {
         err = sessions__set_hidden(tx, &row, HIDDEN_DELETED);

@@ -118,6 +118,7 @@ MUST_CHECK struct err tx_session_give_title(struct tx *tx, const struct session_
  * *ret_more: call again. Its rows are removed afterwards by tx_session_purge. ERR_NOT_FOUND. */
 struct session_delete {
     struct session_key key;
+    bool jobs; /* Those that its turns started are asked to end, too. */
     struct run_bounds bounds;
 };
 MUST_CHECK struct err tx_session_delete(struct tx *tx, const struct session_delete *what,

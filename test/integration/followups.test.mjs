@@ -122,11 +122,8 @@ test("a provider fails five turns that are told of a job: the sixth settles it",
   assert.equal((await turns.get("/runs?live=1")).items.length, 0);
 });
 
-test("a job ends after its session was deleted: what is owed is gone", async (t) => {
-  const turns = await Turns.open(t);
-  const { listener, job } = await startJob(turns);
-  assert.equal((await turns.ask("DELETE", `/sessions/${listener.session}`)).status, 200);
-  letGo(turns);
+/** What is owed for a job, when it has ended and all of that is settled. */
+async function settled(turns, job) {
   let after = 0;
   for (let ended = false; !ended; ) {
     const page = await turns.get(`/streams/run:${job}/events?after=${after}&wait=10`);
@@ -136,6 +133,28 @@ test("a job ends after its session was deleted: what is owed is gone", async (t)
   let owed; // Whoever delivers finds that nobody is there, in a commit of its own.
   do owed = await owedFor(turns, job);
   while (owed.some((row) => row.settled_ms === null));
-  assert.deepEqual(owed.map((row) => row.state), ["gone"]);
+  return owed;
+}
+
+test("a job ends after its session was deleted: what is owed is gone", async (t) => {
+  const turns = await Turns.open(t);
+  const { listener, job } = await startJob(turns);
+  assert.equal((await turns.ask("DELETE", `/sessions/${listener.session}`)).status, 200);
+  letGo(turns);
+  assert.deepEqual((await settled(turns, job)).map((row) => row.state), ["gone"]);
   assert.equal((await turns.get("/runs?live=1")).items.length, 0);
+});
+
+test("a session that is deleted takes its jobs along, if it is told to", async (t) => {
+  const turns = await Turns.open(t);
+  const { listener, job } = await startJob(turns);
+  const other = await startJob(turns);
+  const removed = await turns.daemon.cli(["session", "rm", "--stop-jobs", listener.session]);
+  assert.equal(removed.code, 0, removed.stderr);
+  const owed = await settled(turns, job);
+  const { state, cause } = await turns.get(`/runs/${job}`);
+  assert.deepEqual([state, cause], ["cancelled", "stopped"]);
+  assert.deepEqual(owed.map((row) => row.state), ["gone"]);
+  assert.equal((await turns.get(`/runs/${other.job}`)).state, "running");
+  letGo(turns);
 });
