@@ -31,6 +31,9 @@ struct chat {
 /* Shows a turn until it ends; Ctrl-C stops it. */
 MUST_CHECK struct err chat_watch(struct chat *chat, const char *run);
 
+/* Somebody comes to a session that is there: what was said last, and what goes on (chat_join.c). */
+MUST_CHECK struct err chat_join(struct chat *chat);
+
 /* Commands about what was said (chat_history.c); `rest` is what stands behind the word. */
 MUST_CHECK struct err chat_clear(struct chat *chat, const char *rest);
 MUST_CHECK struct err chat_edit(struct chat *chat, const char *rest);

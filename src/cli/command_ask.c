@@ -246,12 +246,12 @@ struct waiting {
 static void matter_add(const json_t *row, struct text *line) {
     AUTO(text_done) struct text arguments = {0};
     const json_t *value = json_object_get(row, "arguments");
-    const char *question = talk_text(value, "question");
+    bool question = strcmp(talk_text(row, "kind"), "answer") == 0;
     text_init(&arguments, 1 << 20);
-    if (question[0] == '\0' && (value == NULL || err_failed(json_write(value, &arguments)))) {
+    if (!question && (value == NULL || err_failed(json_write(value, &arguments)))) {
         text_clear(&arguments);
     }
-    session_line(line, question[0] != '\0'      ? question
+    session_line(line, question                 ? talk_text(value, "question")
                        : arguments.data != NULL ? arguments.data
                                                 : "");
     if (line->len > MATTER_SHOWN) {

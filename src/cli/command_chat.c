@@ -321,6 +321,9 @@ static struct err chat_run(struct invocation *invocation) {
     if (!err_failed(err) && chat.seen) {
         printf("[%s; /help lists commands, Ctrl-D leaves]\n", chat.session);
     }
+    if (!err_failed(err) && args_given(&invocation->args, "session")) {
+        err = chat_join(&chat);
+    }
     if (!err_failed(err)) {
         err = converse(&chat);
     }

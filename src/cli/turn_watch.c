@@ -283,10 +283,9 @@ static void show_arguments(const json_t *arguments) {
 static void show_question(const json_t *asked) {
     const json_t *arguments = json_object_get(asked, "arguments");
     const json_t *about = json_object_get(asked, "about");
-    const char *question = talk_text(arguments, "question");
     const char *diff = talk_text(about, "diff");
-    if (question[0] != '\0') {
-        put_str(question);
+    if (strcmp(talk_text(asked, "kind"), "answer") == 0) {
+        put_str(talk_text(arguments, "question"));
         fputc('\n', stdout);
         return;
     }

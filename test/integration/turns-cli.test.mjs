@@ -143,6 +143,30 @@ test("who is asked at a terminal sees the call in plain words", async (t) => {
   assert.match(shown, /May it call run_command\?\n {2}args: one two\n {2}command: echo\n/);
 });
 
+test("who comes back to a chat sees what was said, and answers what waits", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen({ root: turns.root });
+  await turns.turn(listener, script(say("an old answer")));
+  const text = script(call("write_file", { path: "b", content: "x" }), say("it is written"));
+  const { run } = await turns.send(listener.session, text);
+  await listener.until("approval_asked");
+  const piped = await turns.daemon.cli(["chat", "-s", listener.session], { input: "" });
+  assert.deepEqual([piped.code, piped.stdout], [0, ""]);
+  assert.match(piped.stderr, /^\[a turn waits for an answer; 'drover approve' lists/);
+  const line = `chat -s ${listener.session}`;
+  const chat = onTerminal(t, turns.daemon, line, { typed: true });
+  await chat.when((all) => /May it call write_file[^]*and why: $/.test(all));
+  chat.child.stdin.write("y\n");
+  assert.equal((await listener.ended(run)).state, "succeeded");
+  await chat.when((all) => all.split("\x1b[?2004h").length === 2); // It reads a line.
+  chat.child.stdin.write("\u0004");
+  const { code, stdout } = await chat.ended;
+  assert.equal(code, 0, stdout);
+  const shown = stdout.replaceAll("\r", "");
+  const before = /> say: an old answer\nan old answer\n> call: [^]*written\n\[a turn goes on\]\n/;
+  assert.match(shown, before);
+});
+
 test("ask says what it waits for; approve lists it, answers it, and ask goes on", async (t) => {
   const turns = await Turns.open(t);
   const text = script(call("write_file", { path: "b", content: "x" }), say("written"));
