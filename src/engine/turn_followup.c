@@ -8,27 +8,77 @@
 
 #include <string.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 #include "engine/inbox_bind.h"
 
-enum { NOTICE_MAX = MESSAGE_TEXT_MAX };
+enum {
+    NOTICE_MAX = MESSAGE_TEXT_MAX,
+    KEPT_MAX = 256 << 10,
+    KEPT_ROOM = 32 << 10, /* For the runs whose results are too much. */
+};
 
 static const char opening[] =
     "[drover: what you started in the background has ended. Continue the task with this; don't "
     "repeat finished work. If the task is complete, give the final result.]";
 
+/* What the agent is told, and what the message of its answer keeps of it: {"follow_up": [{"run",
+ * "state", "result"}]}. */
+struct notices {
+    struct text text, kept; /* Owned. */
+};
+
+static void notices_init(struct notices *notices) {
+    text_init(&notices->text, NOTICE_MAX);
+    text_init(&notices->kept, KEPT_MAX);
+    text_add_str(&notices->text, opening);
+    text_add_str(&notices->kept, "{\"follow_up\":[");
+}
+
+static void notices_done(struct notices *notices) {
+    text_done(&notices->text);
+    text_done(&notices->kept);
+}
+
+static void add_member(struct text *text, const char *before, const json_t *value) {
+    text_add_str(text, before);
+    text_add_json(text, json_is_string(value) ? json_string_value(value) : "",
+                  json_string_length(value));
+}
+
+/* Behind so many results the runs are named, no more. */
+static struct err keep(const struct inbox_row *row, struct text *kept) {
+    AUTO(json_release) json_t *notice = NULL;
+    struct err err =
+        json_parse(row->payload.data, row->payload.len, JSON_DEPTH_MAX, &notice, NULL /* ours */);
+    if (err_failed(err)) {
+        return err;
+    }
+    bool first = kept->data[kept->len - 1] == '[';
+    add_member(kept, first ? "{\"run\":" : ",{\"run\":", json_object_get(notice, "run"));
+    add_member(kept, ",\"state\":", json_object_get(notice, "state"));
+    if (kept->len + row->payload.len <= KEPT_MAX - KEPT_ROOM) {
+        add_member(kept, ",\"result\":", json_object_get(notice, "output"));
+    }
+    text_add_char(kept, '}');
+    return ERR_OK;
+}
+
 static struct err add_notice(void *ctx, const struct inbox_row *row) {
-    struct text *text = ctx;
-    text_add_str(text, "\n\n");
-    text_add(text, row->payload.data, row->payload.len);
-    return text_failed(text) ? err_make(ERR_OUT_OF_MEMORY, "turns: notices") : ERR_OK;
+    struct notices *notices = ctx;
+    text_add_str(&notices->text, "\n\n");
+    text_add(&notices->text, row->payload.data, row->payload.len);
+    struct err err = keep(row, &notices->kept);
+    bool failed = text_failed(&notices->text) || text_failed(&notices->kept);
+    return failed ? err_make(ERR_OUT_OF_MEMORY, "turns: notices") : err;
 }
 
 static struct err begin(struct tx *tx, struct session_row *session,
-                        const struct turn_followup *followup, struct bytes notices,
+                        const struct turn_followup *followup, const struct notices *notices,
                         struct run_row *ret_run) {
     const struct turn_message message = {.session = followup->session,
-                                         .text = notices,
+                                         .text = {notices->text.data, notices->text.len},
+                                         .kept = {notices->kept.data, notices->kept.len},
                                          .model = {"", 0},
                                          .model_default = followup->model_default,
                                          .run = followup->run,
@@ -42,21 +92,22 @@ static struct err begin(struct tx *tx, struct session_row *session,
 static struct err follow_up(struct tx *tx, struct session_row *session,
                             const struct turn_followup *followup,
                             enum turn_followed *ret_followed) {
-    AUTO(text_done) struct text text;
+    AUTO(notices_done) struct notices notices;
     struct run_row run;
     size_t count = 0;
-    text_init(&text, NOTICE_MAX);
-    text_add_str(&text, opening);
+    notices_init(&notices);
     const struct inbox_bind bind = {
         .session = {.owner = session->owner, .address = session->session, .kind = RECEIVER_SESSION},
         .turn = {followup->run.text, strlen(followup->run.text)},
         .waits = followup->waits};
-    struct err err = tx_inbox_bind(tx, &bind, add_notice, &text, &count);
+    struct err err = tx_inbox_bind(tx, &bind, add_notice, &notices, &count);
     *ret_followed = count > 0 ? FOLLOW_UP_BEGUN : FOLLOW_UP_IDLE;
     if (err_failed(err) || count == 0) {
         return err;
     }
-    return begin(tx, session, followup, (struct bytes){text.data, text.len}, &run);
+    text_add_str(&notices.kept, "]}");
+    return text_failed(&notices.kept) ? err_make(ERR_OUT_OF_MEMORY, "turns: notices")
+                                      : begin(tx, session, followup, &notices, &run);
 }
 
 struct err tx_turn_follow_up(struct tx *tx, const struct turn_followup *followup,

@@ -272,7 +272,8 @@ static struct err reserve_answer(struct tx *tx, struct session_row *session,
                               .run = place->run,
                               .reply_to = place->question,
                               .variant = place->variant,
-                              .active = true};
+                              .active = true,
+                              .metadata = message->kept};
     const struct message_insert what = {.session = session, .row = &row, .room = true};
     struct err err = messages__insert_quiet(tx, &what);
     if (!err_failed(err)) {

@@ -45,8 +45,9 @@ enum { TURN_SCHEMA_MAX = 64 << 10 }; /* Bytes. */
 
 struct turn_message {
     struct session_key session;
-    struct bytes client;                       /* The client's own id of it; "": none. */
-    struct bytes text;                         /* Not empty. */
+    struct bytes client; /* The client's own id of it; "": none. */
+    struct bytes text;   /* Not empty. */
+    struct bytes kept;   /* Metadata of the answer: a JSON object; no data: none. */
     struct bytes attachments[TURN_IMAGES_MAX]; /* att_…, of the owner. */
     size_t attachment_count;
     struct bytes schema;        /* Of the answer: a JSON Schema that compiles; no data: words. */

@@ -71,6 +71,9 @@ async function continuedOnce(turns, { listener, job }, run) {
   assert.deepEqual(owed.map((row) => row.state), ["acknowledged"]);
   assert.equal((await turns.get(`/runs/${run}`)).state, "succeeded");
   assert.equal((await turns.get("/runs?live=1")).items.length, 0);
+  const answer = await turns.answer(listener.session, run);
+  const result = { run: job, state: "failed", result: "built\n" };
+  assert.deepEqual(answer.metadata, { follow_up: [result] });
 }
 
 test("a job ends while its session is busy: the turn goes on, the next is told", async (t) => {
