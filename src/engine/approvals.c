@@ -331,6 +331,9 @@ static struct err go_on(struct tx *tx, struct turn *turn) {
     }
     turn->run.state = RUN_RUNNING;
     err = runs__write(tx, from, &turn->run);
+    if (!err_failed(err)) {
+        err = turns__wait(tx, turn, TURN_WAIT_ENDS);
+    }
     return err_failed(err) ? err : sessions__set_state(tx, SESSION_RUNNING, &turn->session);
 }
 

@@ -27,12 +27,21 @@ static int64_t by_row_ms(const struct tx *tx, const struct run_row *row) {
     return took_ms > 0 ? took_ms : 0;
 }
 
-/* What had begun and was not settled by somebody who knows better took what its row says. */
+/* What had begun and was not settled by somebody who knows better took what its row says, without
+ * its waits for a person. */
 static struct err settle_budgets(struct tx *tx, const struct run_end *end, struct run_row *row,
                                  struct run_freed *freed) {
-    const struct run_took took = {.wall_ms = by_row_ms(tx, row), .began = true};
-    return end->from == RUN_QUEUED ? runs__budget_leave(tx, row, freed)
-                                   : runs__budget_settle(tx, &took, row, freed);
+    struct run_took took = {.wall_ms = by_row_ms(tx, row), .began = true};
+    int64_t waited_ms = 0;
+    if (end->from == RUN_QUEUED) {
+        return runs__budget_leave(tx, row, freed);
+    }
+    struct err err = ERR_OK;
+    if (row->kind == KIND_TURN && row->charged) {
+        err = turns__waited_ms(tx, row->id, end->from, &waited_ms);
+    }
+    took.wall_ms = took.wall_ms > waited_ms ? took.wall_ms - waited_ms : 0;
+    return err_failed(err) ? err : runs__budget_settle(tx, &took, row, freed);
 }
 
 /* What it said is what others are told of it. */

@@ -72,3 +72,22 @@ struct amounts turns__amounts(const struct usage *usage, const struct usage_cost
     took.of[AMOUNT_COST] = cost->known ? cost->micros : 0;
     return took;
 }
+
+/* --- Wall time -------------------------------------------------------------------------------- */
+
+struct err turns__wait(struct tx *tx, const struct turn *turn, enum turn_wait wait) {
+    static const char sql[] = "UPDATE turns SET waited_ms = waited_ms + $2 WHERE run = $1";
+    int64_t now_ms = tx_now_ms(tx);
+    const struct arg args[] = {arg_int(turn->run.id),
+                               arg_int(wait == TURN_WAIT_BEGINS ? -now_ms : now_ms)};
+    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
+}
+
+struct err turns__waited_ms(struct tx *tx, int64_t run, enum run_state from, int64_t *ret_ms) {
+    const struct arg args[] = {arg_int(run)};
+    const struct run_ask ask = {
+        .sql = "SELECT waited_ms FROM turns WHERE run = $1", .args = args, .count = COUNT_OF(args)};
+    struct err err = runs__int(tx, &ask, ret_ms);
+    *ret_ms += from == RUN_WAITING ? tx_now_ms(tx) : 0;
+    return err;
+}

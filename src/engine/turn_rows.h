@@ -193,6 +193,13 @@ MUST_CHECK struct err turns__budget_return(struct tx *tx, struct turn *turn,
 MUST_CHECK struct err turns__budget_charge(struct tx *tx, struct turn *turn,
                                            const struct run_bounds *bounds,
                                            const struct amounts *took);
+/* A wait for a person begins or ends now, beside the change of the run's state: it is no time of
+ * the turn's own. */
+enum turn_wait { TURN_WAIT_BEGINS, TURN_WAIT_ENDS };
+MUST_CHECK struct err turns__wait(struct tx *tx, const struct turn *turn, enum turn_wait wait);
+/* All of them, of a turn that ends; `from`: the state in which it was. */
+MUST_CHECK struct err turns__waited_ms(struct tx *tx, int64_t run, enum run_state from,
+                                       int64_t *ret_ms);
 struct amounts turns__amounts(const struct usage *usage, const struct usage_cost *cost);
 
 /* --- Checks (turn_check.c) -------------------------------------------------------------------- */

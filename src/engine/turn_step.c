@@ -301,6 +301,9 @@ static struct err park(struct tx *tx, struct turn *turn, struct turn_plan *plan)
     turn->run.state = RUN_WAITING;
     struct err err = runs__write(tx, RUN_RUNNING, &turn->run);
     if (!err_failed(err)) {
+        err = turns__wait(tx, turn, TURN_WAIT_BEGINS);
+    }
+    if (!err_failed(err)) {
         err = sessions__set_state(tx, SESSION_WAITING, &turn->session);
     }
     return err_failed(err) ? err : turns__event_waiting(tx, turn);

@@ -1,4 +1,5 @@
 /* test_turns_bounds.c: turns that are too much, that crashes meet, and whose session goes away. */
+#include "budgets_kit.h"
 #include "turns_kit.h"
 
 static void assert_state(struct turns_kit *kit, const char *run, enum run_state state,
@@ -233,6 +234,25 @@ static void a_run_that_was_removed_leaves_nothing_for_the_next_of_its_number(voi
 
 #define turn_test(test) cmocka_unit_test_setup_teardown(test, turns_begin, turns_end)
 
+static void a_wait_for_a_person_is_no_time_of_the_turn(void **state) {
+    struct turns_kit *kit = *state;
+    (void)budgets_wall(kit->runs, "project:default", 3600000);
+    struct turns_say say = asked(kit);
+    kit->runs->kit.clock_ms += 1000000;
+    assert_int_equal(answer(kit, APPROVAL_ALLOW, ""), ERR_NONE);
+    kit->runs->kit.clock_ms += 7000;
+    assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_START);
+    (void)turns_card(kit, say.run, kit->plan.cards[0].part, CARD_SUCCEEDED);
+    assert_int_equal(turns_answer(kit, say.run, "done"), TURN_NEXT_END);
+    int64_t spent = budgets_spent(kit->runs, "project:default");
+    assert_in_range(spent, 7000, 100000);
+    say = asked(kit); /* One that is stopped while it waits. */
+    kit->runs->kit.clock_ms += 2000000;
+    (void)turns_say(kit, "instead", TURN_INTERRUPT);
+    assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_END);
+    assert_in_range(budgets_spent(kit->runs, "project:default"), spent, spent + 100000);
+}
+
 int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
@@ -246,6 +266,7 @@ int main(void) {
         turn_test(a_turn_ends_even_when_all_its_rows_are_gone),
         turn_test(nobody_is_asked_for_a_deleted_session),
         turn_test(a_run_that_was_removed_leaves_nothing_for_the_next_of_its_number),
+        turn_test(a_wait_for_a_person_is_no_time_of_the_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
