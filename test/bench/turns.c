@@ -127,7 +127,8 @@ static bool next_session(void *ctx, size_t at, struct question *ret_question) {
     turns->made++;
     ret_question->method = "POST";
     (void)snprintf(ret_question->path, sizeof ret_question->path, "/api/v1/sessions");
-    (void)snprintf(ret_question->body, sizeof ret_question->body, "{\"model\":\"%s\"}",
+    (void)snprintf(ret_question->body, sizeof ret_question->body,
+                   "{\"model\":\"%s\",\"title\":\"So that no model is asked for one\"}",
                    turns->load->name);
     return true;
 }
