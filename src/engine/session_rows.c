@@ -266,6 +266,17 @@ struct err sessions__touch(struct tx *tx, struct session_row *row) {
                    NULL /* one row, always */);
 }
 
+struct session_usage sessions__sums_of(const struct usage *usage, const struct usage_cost *cost) {
+    return (struct session_usage){.calls = 1,
+                                  .fresh = usage->fresh,
+                                  .cache_read = usage->cache_read,
+                                  .cache_write = usage->cache_write,
+                                  .output = usage->output,
+                                  .reasoning = usage->reasoning,
+                                  .cost_micros = cost->known ? cost->micros : 0,
+                                  .cost_unknown = cost->known ? 0 : 1};
+}
+
 void sessions__add_sums(const struct session_usage *more, struct session_usage *sums) {
     sums->calls += more->calls;
     sums->fresh += more->fresh;

@@ -10,6 +10,7 @@
 
 #include "engine/sessions.h"
 #include "journal/journal.h"
+#include "rules/usage.h"
 
 /* The columns in the order of sessions__borrow; the long ones come last, for lists without them. */
 #define SESSION_COLUMNS_LIGHT                                                                      \
@@ -49,6 +50,8 @@ MUST_CHECK struct err sessions__set_state(struct tx *tx, enum session_state stat
                                           struct session_row *row);
 /* changed_ms becomes now: something was said in it. */
 MUST_CHECK struct err sessions__touch(struct tx *tx, struct session_row *row);
+/* Of one call. */
+struct session_usage sessions__sums_of(const struct usage *usage, const struct usage_cost *cost);
 /* Adds to the sums, of the row, too. */
 void sessions__add_sums(const struct session_usage *usage, struct session_usage *sum);
 MUST_CHECK struct err sessions__add_usage(struct tx *tx, const struct session_usage *usage,

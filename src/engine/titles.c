@@ -284,14 +284,7 @@ static struct err add_span(struct tx *tx, const struct run_row *run, const struc
 static struct err count_usage(struct tx *tx, const struct run_row *run, const struct title_end *end,
                               struct naming *naming) {
     const struct usage *usage = &end->usage;
-    const struct session_usage sums = {.calls = 1,
-                                       .fresh = usage->fresh,
-                                       .cache_read = usage->cache_read,
-                                       .cache_write = usage->cache_write,
-                                       .output = usage->output,
-                                       .reasoning = usage->reasoning,
-                                       .cost_micros = end->cost.known ? end->cost.micros : 0,
-                                       .cost_unknown = end->cost.known ? 0 : 1};
+    const struct session_usage sums = sessions__sums_of(usage, &end->cost);
     struct err err = sessions__add_usage(tx, &sums, &naming->session);
     const struct usage_add add = {.session = &naming->session,
                                   .model = naming->model,

@@ -275,14 +275,7 @@ static enum usage_category category_of(const struct turn *turn) {
 
 static struct err add_usage(struct tx *tx, struct turn *turn, const struct turn_answer *answer) {
     const struct usage *usage = &answer->usage;
-    const struct session_usage sums = {.calls = 1,
-                                       .fresh = usage->fresh,
-                                       .cache_read = usage->cache_read,
-                                       .cache_write = usage->cache_write,
-                                       .output = usage->output,
-                                       .reasoning = usage->reasoning,
-                                       .cost_micros = answer->cost.known ? answer->cost.micros : 0,
-                                       .cost_unknown = answer->cost.known ? 0 : 1};
+    const struct session_usage sums = sessions__sums_of(usage, &answer->cost);
     const struct usage_add add = {.session = &turn->session,
                                   .model = turn->row.model,
                                   .category = category_of(turn),

@@ -153,11 +153,7 @@ struct err turns__event_usage(struct tx *tx, const struct turn *turn, const stru
 struct err tx_turn_meter(struct tx *tx, const struct turn_meter *meter) {
     const struct run_key key = {.run = meter->run};
     const struct usage *usage = &meter->usage;
-    const struct session_usage sums = {.calls = 1,
-                                       .fresh = usage->fresh,
-                                       .output = usage->output,
-                                       .cost_micros = meter->cost.known ? meter->cost.micros : 0,
-                                       .cost_unknown = meter->cost.known ? 0 : 1};
+    const struct session_usage sums = sessions__sums_of(usage, &meter->cost);
     struct turn turn = {.run = {.id = 0}};
     bool found = false;
     struct err err = tx_run_find(tx, &key, &found, &turn.run);

@@ -132,18 +132,10 @@ static struct err add_usage(struct tx *tx, struct turn *turn,
     const struct usage *usage = &compacted->usage;
     const struct amounts took = turns__amounts(usage, &compacted->cost);
     bool held = turns__compacts(&turn->row);
-    const struct usage_add add = {
-        .session = &turn->session,
-        .model = turn->row.model,
-        .category = USAGE_COMPACTION,
-        .usage = {.calls = 1,
-                  .fresh = usage->fresh,
-                  .cache_read = usage->cache_read,
-                  .cache_write = usage->cache_write,
-                  .output = usage->output,
-                  .reasoning = usage->reasoning,
-                  .cost_micros = compacted->cost.known ? compacted->cost.micros : 0,
-                  .cost_unknown = compacted->cost.known ? 0 : 1}};
+    const struct usage_add add = {.session = &turn->session,
+                                  .model = turn->row.model,
+                                  .category = USAGE_COMPACTION,
+                                  .usage = sessions__sums_of(usage, &compacted->cost)};
     struct err err = held ? turns__budget_spend(tx, turn, &compacted->key.bounds, &took)
                           : turns__budget_charge(tx, turn, &compacted->key.bounds, &took);
     if (!err_failed(err)) {

@@ -67,14 +67,7 @@ static struct err move_card(struct tx *tx, struct turn *turn, struct card *card,
 static struct err add_usage(struct tx *tx, struct turn *turn, const struct card *card,
                             const struct turn_review_end *end) {
     const struct usage *usage = &end->usage;
-    const struct session_usage sums = {.calls = 1,
-                                       .fresh = usage->fresh,
-                                       .cache_read = usage->cache_read,
-                                       .cache_write = usage->cache_write,
-                                       .output = usage->output,
-                                       .reasoning = usage->reasoning,
-                                       .cost_micros = end->cost.known ? end->cost.micros : 0,
-                                       .cost_unknown = end->cost.known ? 0 : 1};
+    const struct session_usage sums = sessions__sums_of(usage, &end->cost);
     if (!end->asked) {
         return ERR_OK;
     }

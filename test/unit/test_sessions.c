@@ -317,13 +317,13 @@ static void a_title_of_ours_never_takes_a_users_place(void **state) {
     assert_string_equal(sessions_get(runs, row.session).title, "ours again");
 }
 
-struct usage {
+struct used {
     struct session_row row;
     struct session_usage usage;
 };
 
 static struct err usage_tx(struct tx *tx, void *ctx) {
-    const struct usage *usage = ctx;
+    const struct used *usage = ctx;
     struct session_row row = usage->row;
     const struct session_context context = {.used = 15, .window = 1000};
     struct err err = sessions__add_usage(tx, &usage->usage, &row);
@@ -333,7 +333,7 @@ static struct err usage_tx(struct tx *tx, void *ctx) {
 static void usage_adds_up_and_an_unknown_cost_is_not_zero(void **state) {
     struct runs_kit *runs = *state;
     struct sessions_row row = sessions_add(runs, "one");
-    struct usage usage = {
+    struct used usage = {
         .row = row.row,
         .usage = {.calls = 1, .fresh = 10, .cache_read = 5, .output = 7, .cost_unknown = 1}};
     assert_int_equal(runs_do(runs, usage_tx, &usage), ERR_NONE);

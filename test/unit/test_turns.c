@@ -4,13 +4,6 @@
 static const char answer_status[] =
     "SELECT status FROM messages WHERE role = 'assistant' ORDER BY id DESC LIMIT 1";
 
-static void assert_state(struct turns_kit *kit, const char *run, enum run_state state,
-                         enum run_cause cause) {
-    struct runs_row row = runs_get(kit->runs, run);
-    assert_string_equal(run_state_name(row.row.state), run_state_name(state));
-    assert_string_equal(run_cause_name(row.row.cause), run_cause_name(cause));
-}
-
 /* --- The whole of a turn ---------------------------------------------------------------------- */
 
 static void a_message_is_answered_and_everything_of_it_is_stored(void **state) {
@@ -21,7 +14,7 @@ static void a_message_is_answered_and_everything_of_it_is_stored(void **state) {
     assert_string_equal(kit->plan.model.data, "scripted/test");
     assert_string_equal(turns_prompt(kit, say.run).text, "/user hello|");
     assert_int_equal(turns_answer(kit, say.run, "hi there"), TURN_NEXT_END);
-    assert_state(kit, say.run, RUN_SUCCEEDED, CAUSE_COMPLETED);
+    turns_assert_state(kit, say.run, RUN_SUCCEEDED, CAUSE_COMPLETED);
     assert_string_equal(turns_text(kit, answer_status).text, "completed");
     assert_string_equal(turns_text(kit, "SELECT title FROM sessions").text, "hello");
     assert_string_equal(turns_text(kit, "SELECT state FROM sessions").text, "idle");
@@ -38,7 +31,7 @@ static void the_next_message_sees_what_was_said(void **state) {
     (void)turns_plan(kit, one.run);
     assert_string_equal(turns_prompt(kit, one.run).text, "/user one|");
     (void)turns_answer(kit, one.run, "uno");
-    assert_state(kit, two.run, RUN_RUNNING, CAUSE_NONE);
+    turns_assert_state(kit, two.run, RUN_RUNNING, CAUSE_NONE);
     assert_int_equal(turns_plan(kit, two.run), TURN_NEXT_CALL);
     assert_string_equal(turns_prompt(kit, two.run).text, "/user one|/assistant uno|/user two|");
 }
@@ -121,82 +114,46 @@ static void a_result_that_comes_twice_counts_once(void **state) {
 
 /* --- Somebody is asked ------------------------------------------------------------------------ */
 
-struct answering {
-    struct approval_answer what;
-    char state[16];
-};
-
-static struct err answer_tx(struct tx *tx, void *ctx) {
-    struct answering *answering = ctx;
-    struct approval_row row;
-    struct why why = {.text = ""};
-    struct err err = tx_approval_answer(tx, &answering->what, &row, &why);
-    if (!err_failed(err) || err.code == ERR_CONFLICT) {
-        (void)snprintf(answering->state, sizeof answering->state, "%s",
-                       approval_state_name(row.state));
-    }
-    return err;
-}
-
-static enum err_code answer(struct turns_kit *kit, enum approval_verb verb, const char *text) {
-    struct turns_ask id = turns_text(kit, "SELECT approval FROM approvals");
-    struct answering answering = {
-        .what = {.key = {.owner = BYTES("ann"), .approval = kit_bytes(id.text)},
-                 .verb = verb,
-                 .text = kit_bytes(text),
-                 .by = BYTES("bob")}};
-    return runs_do(kit->runs, answer_tx, &answering);
-}
-
-static struct turns_say asked(struct turns_kit *kit) {
-    struct turns_say say = turns_say(kit, "go", TURN_ENQUEUE);
-    (void)turns_plan(kit, say.run);
-    const struct turn_item item = turns_call("a", "write_file", TURN_ASK, false);
-    assert_int_equal(turns_answer_calls(kit, say.run, &item, 1), TURN_NEXT_PARK);
-    assert_state(kit, say.run, RUN_WAITING, CAUSE_NONE);
-    return say;
-}
-
 static void a_turn_that_asks_waits_and_a_yes_starts_the_call(void **state) {
     struct turns_kit *kit = *state;
-    struct turns_say say = asked(kit);
-    assert_int_equal(answer(kit, APPROVAL_ALLOW, ""), ERR_NONE);
-    assert_state(kit, say.run, RUN_RUNNING, CAUSE_NONE);
+    struct turns_say say = turns_asked(kit);
+    assert_int_equal(turns_approve(kit, APPROVAL_ALLOW, ""), ERR_NONE);
+    turns_assert_state(kit, say.run, RUN_RUNNING, CAUSE_NONE);
     struct run_row heard;
     assert_true(runs_heard(kit->runs, say.run, &heard));
     assert_int_equal(heard.state, RUN_RUNNING);
     assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_START);
-    assert_int_equal(answer(kit, APPROVAL_DENY, ""), ERR_CONFLICT);
+    assert_int_equal(turns_approve(kit, APPROVAL_DENY, ""), ERR_CONFLICT);
 }
 
 static void a_no_is_told_to_the_model_with_its_reason(void **state) {
     struct turns_kit *kit = *state;
-    struct turns_say say = asked(kit);
-    assert_int_equal(answer(kit, APPROVAL_DENY, "not today"), ERR_NONE);
+    struct turns_say say = turns_asked(kit);
+    assert_int_equal(turns_approve(kit, APPROVAL_DENY, "not today"), ERR_NONE);
     assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_CALL);
     assert_non_null(strstr(turns_prompt(kit, say.run).text, "bob said no to this call: not today"));
 }
 
 static void an_answer_after_a_restart_goes_on_all_the_same(void **state) {
     struct turns_kit *kit = *state;
-    struct turns_say say = asked(kit);
+    struct turns_say say = turns_asked(kit);
     runs_restart(kit->runs);
-    assert_int_equal(answer(kit, APPROVAL_ALLOW, ""), ERR_NONE);
+    assert_int_equal(turns_approve(kit, APPROVAL_ALLOW, ""), ERR_NONE);
     assert_string_equal(turns_text(kit, "SELECT state FROM sessions").text, "running");
     assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_START);
 }
 
 static void a_stop_ends_a_turn_that_waits_and_nobody_is_asked_any_more(void **state) {
     struct turns_kit *kit = *state;
-    struct turns_say say = asked(kit);
+    struct turns_say say = turns_asked(kit);
     struct turns_say next = turns_say(kit, "stop that", TURN_INTERRUPT);
     assert_int_equal(next.decision, TURN_DECIDE_STOP);
     assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_END);
-    assert_state(kit, say.run, RUN_CANCELLED, CAUSE_INTERRUPTED);
-    assert_int_equal(answer(kit, APPROVAL_ALLOW, ""), ERR_CONFLICT);
+    turns_assert_state(kit, say.run, RUN_CANCELLED, CAUSE_INTERRUPTED);
+    assert_int_equal(turns_approve(kit, APPROVAL_ALLOW, ""), ERR_CONFLICT);
     assert_string_equal(turns_text(kit, "SELECT state FROM parts WHERE kind = 'tool'").text,
                         "interrupted");
-    assert_state(kit, next.run, RUN_RUNNING, CAUSE_NONE);
+    turns_assert_state(kit, next.run, RUN_RUNNING, CAUSE_NONE);
 }
 
 /* --- Crashes ---------------------------------------------------------------------------------- */
@@ -224,7 +181,7 @@ static void an_answer_to_a_call_of_before_a_crash_changes_nothing(void **state) 
     (void)turns_plan(kit, say.run);
     (void)turns_answer_with(kit, &old);
     assert_true(kit->plan.late);
-    assert_state(kit, say.run, RUN_RUNNING, CAUSE_NONE);
+    turns_assert_state(kit, say.run, RUN_RUNNING, CAUSE_NONE);
 }
 
 static void a_tool_in_the_middle_runs_again_only_if_it_may(void **state) {
@@ -255,7 +212,7 @@ static void a_stop_keeps_what_was_said(void **state) {
     struct turn_answer answer = turns_answering(kit, say.run, items, 2);
     answer.stopped = true;
     assert_int_equal(turns_answer_with(kit, &answer), TURN_NEXT_END);
-    assert_state(kit, say.run, RUN_CANCELLED, CAUSE_INTERRUPTED);
+    turns_assert_state(kit, say.run, RUN_CANCELLED, CAUSE_INTERRUPTED);
     assert_string_equal(turns_text(kit, "SELECT text FROM parts WHERE step > 0").text, "once upon");
     assert_string_equal(turns_text(kit, "SELECT status FROM messages WHERE role = 'assistant'"
                                         " ORDER BY id LIMIT 1")
@@ -272,7 +229,7 @@ static void a_failure_is_the_last_item_of_the_message(void **state) {
     answer.failure = CAUSE_PROVIDER_ERROR;
     answer.sentence = BYTES("it answered 500");
     assert_int_equal(turns_answer_with(kit, &answer), TURN_NEXT_END);
-    assert_state(kit, say.run, RUN_FAILED, CAUSE_PROVIDER_ERROR);
+    turns_assert_state(kit, say.run, RUN_FAILED, CAUSE_PROVIDER_ERROR);
     assert_string_equal(
         turns_text(kit, "SELECT kind || ' ' || text FROM parts ORDER BY id DESC LIMIT 1").text,
         "error it answered 500");
@@ -293,7 +250,7 @@ static void the_same_call_over_and_over_is_told_and_then_ends_the_turn(void **st
         calls++;
     }
     assert_int_equal(calls, TURN_REPEATS_MAX);
-    assert_state(kit, say.run, RUN_FAILED, CAUSE_NO_PROGRESS);
+    turns_assert_state(kit, say.run, RUN_FAILED, CAUSE_NO_PROGRESS);
     assert_string_equal(
         turns_text(kit, "SELECT CAST(count(*) AS TEXT) FROM parts WHERE kind = 'notice'").text,
         "1");
@@ -333,7 +290,7 @@ static void rollback_takes_the_old_turn_out_of_the_prompt(void **state) {
     assert_int_equal(two.decision, TURN_DECIDE_UNDO);
     assert_non_null(strstr(two.undone, "write_file"));
     (void)turns_card(kit, one.run, kit->plan.cards[0].part, CARD_INTERRUPTED);
-    assert_state(kit, one.run, RUN_CANCELLED, CAUSE_ROLLED_BACK);
+    turns_assert_state(kit, one.run, RUN_CANCELLED, CAUSE_ROLLED_BACK);
     (void)turns_plan(kit, two.run);
     assert_string_equal(turns_prompt(kit, two.run).text, "/user two|");
 }

@@ -2,49 +2,6 @@
 #include "budgets_kit.h"
 #include "turns_kit.h"
 
-static void assert_state(struct turns_kit *kit, const char *run, enum run_state state,
-                         enum run_cause cause) {
-    struct runs_row row = runs_get(kit->runs, run);
-    assert_string_equal(run_state_name(row.row.state), run_state_name(state));
-    assert_string_equal(run_cause_name(row.row.cause), run_cause_name(cause));
-}
-
-struct answering {
-    struct approval_answer what;
-    char state[16];
-};
-
-static struct err answer_tx(struct tx *tx, void *ctx) {
-    struct answering *answering = ctx;
-    struct approval_row row;
-    struct why why = {.text = ""};
-    struct err err = tx_approval_answer(tx, &answering->what, &row, &why);
-    if (!err_failed(err) || err.code == ERR_CONFLICT) {
-        (void)snprintf(answering->state, sizeof answering->state, "%s",
-                       approval_state_name(row.state));
-    }
-    return err;
-}
-
-static enum err_code answer(struct turns_kit *kit, enum approval_verb verb, const char *text) {
-    struct turns_ask id = turns_text(kit, "SELECT approval FROM approvals");
-    struct answering answering = {
-        .what = {.key = {.owner = BYTES("ann"), .approval = kit_bytes(id.text)},
-                 .verb = verb,
-                 .text = kit_bytes(text),
-                 .by = BYTES("bob")}};
-    return runs_do(kit->runs, answer_tx, &answering);
-}
-
-static struct turns_say asked(struct turns_kit *kit) {
-    struct turns_say say = turns_say(kit, "go", TURN_ENQUEUE);
-    (void)turns_plan(kit, say.run);
-    const struct turn_item item = turns_call("a", "write_file", TURN_ASK, false);
-    assert_int_equal(turns_answer_calls(kit, say.run, &item, 1), TURN_NEXT_PARK);
-    assert_state(kit, say.run, RUN_WAITING, CAUSE_NONE);
-    return say;
-}
-
 /* --- Crashes ------------------------------------------------------------------------------- */
 
 /* However often the daemon dies in the middle of a call, the model did not repeat itself. */
@@ -120,7 +77,7 @@ static void a_turn_whose_message_is_full_says_what_is_left_and_ends(void **state
     }
     assert_true(kit->plan.last);
     assert_int_equal(turns_answer(kit, say.run, "much is left"), TURN_NEXT_END);
-    assert_state(kit, say.run, RUN_DEGRADED, CAUSE_STEP_LIMIT);
+    turns_assert_state(kit, say.run, RUN_DEGRADED, CAUSE_STEP_LIMIT);
 }
 
 static void rows_hold_no_nul(void **state) {
@@ -158,7 +115,7 @@ static void a_command_that_meets_a_stop_does_not_begin_and_the_turn_ends(void **
     (void)turns_say(kit, "no, this", TURN_INTERRUPT);
     assert_int_equal(runs_do(kit->runs, bear_tx, &bearing), ERR_NONE);
     assert_int_equal(kit->plan.next, TURN_NEXT_END);
-    assert_state(kit, say.run, RUN_CANCELLED, CAUSE_INTERRUPTED);
+    turns_assert_state(kit, say.run, RUN_CANCELLED, CAUSE_INTERRUPTED);
     assert_string_equal(
         turns_text(kit, "SELECT CAST(count(*) AS TEXT) FROM runs WHERE kind = 'job'").text, "0");
 }
@@ -183,7 +140,7 @@ static void a_turn_of_a_deleted_session_ends_with_what_comes_next(void **state) 
     answer.stopped = true;
     (void)turns_answer_with(kit, &answer);
     assert_true(kit->plan.late);
-    assert_state(kit, say.run, RUN_CANCELLED, CAUSE_STOPPED);
+    turns_assert_state(kit, say.run, RUN_CANCELLED, CAUSE_STOPPED);
 }
 
 static struct err purge_tx(struct tx *tx, void *ctx) {
@@ -202,16 +159,16 @@ static void a_turn_ends_even_when_all_its_rows_are_gone(void **state) {
     }
     (void)turns_answer_with(kit, &answer);
     assert_true(kit->plan.late);
-    assert_state(kit, say.run, RUN_CANCELLED, CAUSE_STOPPED);
+    turns_assert_state(kit, say.run, RUN_CANCELLED, CAUSE_STOPPED);
 }
 
 static void nobody_is_asked_for_a_deleted_session(void **state) {
     struct turns_kit *kit = *state;
-    struct turns_say say = asked(kit);
+    struct turns_say say = turns_asked(kit);
     assert_int_equal(runs_do(kit->runs, hide_tx, kit), ERR_NONE);
-    assert_int_equal(answer(kit, APPROVAL_ALLOW, ""), ERR_NOT_FOUND);
+    assert_int_equal(turns_approve(kit, APPROVAL_ALLOW, ""), ERR_NOT_FOUND);
     (void)turns_plan(kit, say.run);
-    assert_state(kit, say.run, RUN_CANCELLED, CAUSE_STOPPED);
+    turns_assert_state(kit, say.run, RUN_CANCELLED, CAUSE_STOPPED);
 }
 
 static struct err remove_run_tx(struct tx *tx, void *ctx) {
@@ -237,16 +194,16 @@ static void a_run_that_was_removed_leaves_nothing_for_the_next_of_its_number(voi
 static void a_wait_for_a_person_is_no_time_of_the_turn(void **state) {
     struct turns_kit *kit = *state;
     (void)budgets_wall(kit->runs, "project:default", 3600000);
-    struct turns_say say = asked(kit);
+    struct turns_say say = turns_asked(kit);
     kit->runs->kit.clock_ms += 1000000;
-    assert_int_equal(answer(kit, APPROVAL_ALLOW, ""), ERR_NONE);
+    assert_int_equal(turns_approve(kit, APPROVAL_ALLOW, ""), ERR_NONE);
     kit->runs->kit.clock_ms += 7000;
     assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_START);
     (void)turns_card(kit, say.run, kit->plan.cards[0].part, CARD_SUCCEEDED);
     assert_int_equal(turns_answer(kit, say.run, "done"), TURN_NEXT_END);
     int64_t spent = budgets_spent(kit->runs, "project:default");
     assert_in_range(spent, 7000, 100000);
-    say = asked(kit); /* One that is stopped while it waits. */
+    say = turns_asked(kit); /* One that is stopped while it waits. */
     kit->runs->kit.clock_ms += 2000000;
     (void)turns_say(kit, "instead", TURN_INTERRUPT);
     assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_END);

@@ -259,4 +259,41 @@ static inline struct turns_ask turns_text_of(struct turns_kit *kit, struct turns
     return ask;
 }
 
+static inline void turns_assert_state(struct turns_kit *kit, const char *run, enum run_state state,
+                                      enum run_cause cause) {
+    struct runs_row row = runs_get(kit->runs, run);
+    assert_string_equal(run_state_name(row.row.state), run_state_name(state));
+    assert_string_equal(run_cause_name(row.row.cause), run_cause_name(cause));
+}
+
+/* --- Somebody is asked ------------------------------------------------------------------------ */
+
+static inline struct err turns_approve_tx(struct tx *tx, void *ctx) {
+    const struct approval_answer *answer = ctx;
+    struct approval_row row;
+    struct why why = {.text = ""};
+    return tx_approval_answer(tx, answer, &row, &why);
+}
+
+/* Of the first one there ever was. */
+static inline enum err_code turns_approve(struct turns_kit *kit, enum approval_verb verb,
+                                          const char *text) {
+    struct turns_ask id = turns_text(kit, "SELECT approval FROM approvals");
+    struct approval_answer what = {.key = {.owner = BYTES("ann"), .approval = kit_bytes(id.text)},
+                                   .verb = verb,
+                                   .text = kit_bytes(text),
+                                   .by = BYTES("bob")};
+    return runs_do(kit->runs, turns_approve_tx, &what);
+}
+
+/* A turn that asks whether it may write. */
+static inline struct turns_say turns_asked(struct turns_kit *kit) {
+    struct turns_say say = turns_say(kit, "go", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    const struct turn_item item = turns_call("a", "write_file", TURN_ASK, false);
+    assert_int_equal(turns_answer_calls(kit, say.run, &item, 1), TURN_NEXT_PARK);
+    turns_assert_state(kit, say.run, RUN_WAITING, CAUSE_NONE);
+    return say;
+}
+
 #endif
