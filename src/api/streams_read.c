@@ -1,12 +1,14 @@
 /* streams_read.c: a page of events, at once or when there is one; or an endless answer (SSE).
  *
- *            ┌──────────────────────────────────────────┐
- *            v                                          │ an event was committed
+ *            ┌── what came is more than a piece ────────┐
+ *            v                                          │
  *   begin ─> READING ── nothing there, time left ──> WAITING ── time is up, drain, client gone ─┐
- *            │                                                                                  │
+ *            │                                          │ a piece of events that were committed  │
  *            └── events, error, or no time left ──> answered <──────────────────────────────────┘
  *
- * A drain or a client that leaves while READING ends the wait that would follow.
+ * Whoever waits follows the stream, and the first piece that comes is the answer: nobody goes back
+ * to the database for what a commit has just brought. A drain or a client that leaves while READING
+ * ends the wait that would follow.
  */
 #include <string.h>
 
@@ -25,10 +27,10 @@ struct read_op {
     uint64_t until_ns;        /* The wait is over then; 0: there is none. */
     bool snapshot, follow;    /* follow: a stream that does not exist yet is fine. */
     bool waiting, no_wait;
-    struct hub_watch watch;
+    struct hub_subscriber follower; /* While it waits. */
     struct timer timer;
     /* What the transaction found. */
-    int64_t found_count, found_after, last_seq;
+    int64_t found_count, found_after, found_floor, last_seq;
     bool found_snapshot; /* The page begins with one, so it is worth an answer. */
     bool found_done;     /* Behind the page nothing will ever come. */
 };
@@ -95,6 +97,11 @@ static struct err snapshot_add(struct tx *tx, struct read_op *read,
     return ERR_OK;
 }
 
+static void end_write(const struct hub_ends *ends, struct text *text) {
+    text_addf(text, "],\"head\":%lld,\"floor\":%lld,\"done\":%s}", (long long)ends->head,
+              (long long)ends->floor, ends->over ? "true" : "false");
+}
+
 /* State and events come from one transaction, so that head and page agree. */
 static struct err events_run(struct tx *tx, void *ctx) {
     struct read_op *read = ctx;
@@ -113,6 +120,7 @@ static struct err events_run(struct tx *tx, void *ctx) {
         return err_make(ERR_CURSOR_AHEAD, "read: cursor");
     }
     read->found_after = after;
+    read->found_floor = state.floor;
     struct text *text = &read->op.answer;
     text_add_char(text, '{');
     read->found_snapshot = read->snapshot || after < state.floor;
@@ -126,34 +134,73 @@ static struct err events_run(struct tx *tx, void *ctx) {
     read->last_seq = after;
     err = events_write(tx, read, &state);
     read->found_done = state.ended && read->last_seq >= state.head;
-    text_addf(text, "],\"head\":%lld,\"floor\":%lld,\"done\":%s}", (long long)state.head,
-              (long long)state.floor, read->found_done ? "true" : "false");
+    const struct hub_ends ends = {
+        .head = state.head, .floor = state.floor, .over = read->found_done};
+    end_write(&ends, text);
     return err;
 }
 
 /* --- The wait --------------------------------------------------------------------------------- */
 
-static void read_answer(struct read_op *read, struct err result) {
-    hub_watch_stop(&read->watch);
+static void wait_end(struct read_op *read) {
+    read->waiting = false;
+    hub_unsubscribe(read->streams->hub, &read->follower);
     timer_stop(read->streams->loop, &read->timer);
+}
+
+static void read_answer(struct read_op *read, struct err result) {
+    wait_end(read);
     op_answer(&read->op, result);
     mem_free(read);
 }
 
-static void wait_ready(struct hub_watch *watch, struct err result) {
-    struct read_op *read = CONTAINER_OF(watch, struct read_op, watch);
-    read->waiting = false;
-    if (err_failed(result)) {
-        read_answer(read, result);
-        return;
+/* false: the page is more, or something else, than what came. */
+static bool piece_write(struct read_op *read, const struct hub_piece *piece) {
+    struct hub_ends ends = hub_ends(&read->follower);
+    struct text *text = &read->op.answer;
+    if (ends.floor > read->after || piece->last_seq - read->after > read->limit) {
+        return false;
     }
-    timer_stop(read->streams->loop, &read->timer);
-    read_begin(read);
+    ends.floor = ends.floor > read->found_floor ? ends.floor : read->found_floor;
+    text_clear(text);
+    text_add_str(text, "{\"events\":[");
+    text_add(text, piece->bytes.data + 1, piece->bytes.len - 1); /* Without the first comma. */
+    end_write(&ends, text);
+    return true;
+}
+
+static void piece_came(struct read_op *read, struct hub_piece *piece) {
+    bool whole = piece_write(read, piece);
+    hub_buffer_unref(piece->buffer);
+    if (whole) {
+        read_answer(read, op_written(&read->op));
+    } else {
+        wait_end(read);
+        read_begin(read);
+    }
+}
+
+static void wait_ready(struct hub_subscriber *follower) {
+    struct read_op *read = CONTAINER_OF(follower, struct read_op, follower);
+    struct hub_piece piece;
+    switch (hub_pull(read->streams->hub, follower, &piece)) {
+    case HUB_WAIT:
+        break;
+    case HUB_PIECE:
+        piece_came(read, &piece);
+        break;
+    case HUB_DONE:
+        wait_end(read);
+        read_begin(read);
+        break;
+    case HUB_GONE:
+        read_answer(read, follower->err);
+        break;
+    }
 }
 
 static void wait_over(struct timer *timer) {
     struct read_op *read = CONTAINER_OF(timer, struct read_op, timer);
-    read->waiting = false;
     read_answer(read, ERR_OK); /* The empty page is still there. */
 }
 
@@ -162,7 +209,6 @@ static void wait_cut(struct exchange *exchange, void *ctx) {
     struct read_op *read = ctx;
     read->no_wait = true;
     if (read->waiting) {
-        read->waiting = false;
         read_answer(read, ERR_OK);
     }
 }
@@ -172,7 +218,9 @@ static void wait_begin(struct read_op *read, uint64_t left_ns) {
     read->after = read->found_after;
     struct hub_subscribe what = {.owner = read->owner, .name = read->name, .after = read->after};
     timer_start(read->streams->loop, &read->timer, left_ns / 1000000 + 1, wait_over);
-    hub_watch_start(read->streams->hub, &what, &read->watch, wait_ready);
+    read->follower.ready = wait_ready;
+    read->follower.format = HUB_POLL;
+    hub_subscribe(read->streams->hub, &what, &read->follower);
 }
 
 static void events_done(struct err result, void *ctx) {

@@ -1,4 +1,4 @@
-/* frame.c: the two wire forms of an event.
+/* frame.c: the wire forms of an event.
  *
  * SSE, lines ended by one LF, and an empty line:
  *
@@ -15,6 +15,8 @@
  *        1     1   length of the payload L if it is below 126; 126: two bytes follow; 127: eight
  *        2   0,2,8 L, big endian
  *        …     L   {"stream":"NAME","seq":SEQ,"at_ms":AT,"type":"TYPE","data":DATA}
+ *
+ * A long-poll's answer holds the same object without `stream`, each behind a comma.
  *
  * Numbers are written here and not by printf: this runs once per event and format on the loop.
  */
@@ -105,10 +107,25 @@ static char *ws_write(const struct frame *frame, char *at) {
     return put(at, WS_6);
 }
 
+#define POLL_1 BYTES(",{\"seq\":")
+
+static size_t poll_len(const struct frame *frame) {
+    return POLL_1.len + digits_of(frame->seq) + WS_3.len + digits_of(frame->at_ms) + WS_4.len +
+           frame->type.len + WS_5.len + frame->data.len + WS_6.len;
+}
+
+static char *poll_write(const struct frame *frame, char *at) {
+    at = put_number(put(at, POLL_1), frame->seq);
+    at = put_number(put(at, WS_3), frame->at_ms);
+    at = put(put(at, WS_4), frame->type);
+    at = put(put(at, WS_5), frame->data);
+    return put(at, WS_6);
+}
+
 size_t frame_len(enum hub_format format, const struct frame *frame) {
     assert(format < HUB_FORMATS);
-    if (format == HUB_SSE) {
-        return sse_len(frame);
+    if (format != HUB_WS) {
+        return format == HUB_SSE ? sse_len(frame) : poll_len(frame);
     }
     size_t payload_len = ws_payload_len(frame);
     return ws_header_len(payload_len) + payload_len;
@@ -116,5 +133,7 @@ size_t frame_len(enum hub_format format, const struct frame *frame) {
 
 char *frame_write(enum hub_format format, const struct frame *frame, char *at) {
     assert(format < HUB_FORMATS);
-    return format == HUB_SSE ? sse_write(frame, at) : ws_write(frame, at);
+    return format == HUB_SSE  ? sse_write(frame, at)
+           : format == HUB_WS ? ws_write(frame, at)
+                              : poll_write(frame, at);
 }

@@ -41,10 +41,17 @@ void hub_close(struct hub *hub);
 void hub_deliver(void *hub, struct bytes note);
 void hub_flush(void *hub);
 
-/* The two forms in which an event is serialised:
+/* The forms in which an event is serialised:
  * SSE   "id: 7\nevent: type\ndata: {...}\n\n"
- * WS    a whole unmasked text frame: {"stream":"name","seq":7,"at_ms":…,"type":"…","data":{…}} */
-enum hub_format { HUB_SSE, HUB_WS, HUB_FORMATS, HUB_SILENT = HUB_FORMATS /* Private: watches. */ };
+ * WS    a whole unmasked text frame: {"stream":"name","seq":7,"at_ms":…,"type":"…","data":{…}}
+ * POLL  a member of a list behind another one: ,{"seq":7,"at_ms":…,"type":"…","data":{…}} */
+enum hub_format {
+    HUB_SSE,
+    HUB_WS,
+    HUB_POLL,
+    HUB_FORMATS,
+    HUB_SILENT = HUB_FORMATS /* Private: watches. */
+};
 
 /* Shared immutable bytes. */
 struct hub_buffer;
@@ -98,6 +105,12 @@ void hub_subscribe(struct hub *hub, const struct hub_subscribe *what,
                    struct hub_subscriber *subscriber);
 MUST_CHECK enum hub_pull hub_pull(struct hub *hub, struct hub_subscriber *subscriber,
                                   struct hub_piece *ret_piece);
+/* What is known of its stream, once it has pulled something. */
+struct hub_ends {
+    int64_t head, floor;
+    bool over; /* Nothing will ever come behind its cursor. */
+};
+struct hub_ends hub_ends(const struct hub_subscriber *subscriber);
 /* Immediate, in every state, also inside any `ready`; twice, or never subscribed, is fine. */
 void hub_unsubscribe(struct hub *hub, struct hub_subscriber *subscriber);
 

@@ -127,8 +127,18 @@ static void drop_ring(struct hub_stream *stream, struct ring *ring) {
     count_ring(stream->hub, ring, before);
 }
 
+static void drop_all(struct hub_stream *stream) {
+    for (enum hub_format format = 0; format < HUB_FORMATS; format++) {
+        drop_ring(stream, &stream->rings[format]);
+    }
+}
+
 static bool holds_memory(const struct hub_stream *stream) {
-    return stream->rings[HUB_SSE].bytes + stream->rings[HUB_WS].bytes > 0;
+    size_t bytes = 0;
+    for (enum hub_format format = 0; format < HUB_FORMATS; format++) {
+        bytes += stream->rings[format].bytes;
+    }
+    return bytes > 0;
 }
 
 static void leave_rings(struct hub_stream *stream) {
@@ -189,8 +199,7 @@ void stream_wake(struct hub_stream *stream) {
 }
 
 static void drop_rings(struct hub_stream *stream) {
-    drop_ring(stream, &stream->rings[HUB_SSE]);
-    drop_ring(stream, &stream->rings[HUB_WS]);
+    drop_all(stream);
     leave_rings(stream);
     stream->hub->stats.rings_dropped++;
 }
@@ -229,8 +238,7 @@ static void shrink_others(struct hub *hub) {
         if (&stream->in_rings == hub->rings.prev) {
             break;
         }
-        drop_ring(stream, &stream->rings[HUB_SSE]);
-        drop_ring(stream, &stream->rings[HUB_WS]);
+        drop_all(stream);
         leave_rings(stream);
         hub->stats.rings_dropped++;
     }

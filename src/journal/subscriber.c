@@ -214,6 +214,14 @@ enum hub_pull hub_pull(struct hub *hub, struct hub_subscriber *subscriber,
     return pull_open(subscriber, ret_piece);
 }
 
+struct hub_ends hub_ends(const struct hub_subscriber *subscriber) {
+    const struct hub_stream *stream = subscriber->stream;
+    int64_t cursor = subscriber->cursor;
+    return (struct hub_ends){.head = stream->head > cursor ? stream->head : cursor,
+                             .floor = stream->floor,
+                             .over = subscriber_over(subscriber)};
+}
+
 static void let_page_go(struct hub_subscriber *subscriber) {
     if (subscriber->page != NULL && subscriber->state != FETCH) {
         page_unref(subscriber->page);

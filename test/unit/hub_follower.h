@@ -47,6 +47,11 @@ static inline size_t model_frame(enum hub_format format, const char *stream, int
         return (size_t)snprintf(frame, FRAME_SIZE, "id: %" PRId64 "\nevent: %s\ndata: %s\n\n", seq,
                                 type, data);
     }
+    if (format == HUB_POLL) {
+        return (size_t)snprintf(frame, FRAME_SIZE,
+                                ",{\"seq\":%" PRId64 ",\"at_ms\":%d,\"type\":\"%s\",\"data\":%s}",
+                                seq, CLOCK_MS, type, data);
+    }
     static char text[FRAME_SIZE];
     size_t len = (size_t)snprintf(text, sizeof text,
                                   "{\"stream\":\"%s\",\"seq\":%" PRId64

@@ -216,7 +216,7 @@ static void start_follower(struct sim *sim, struct random_follower *it) {
     it->started = true;
     it->follower.greedy = draw(sim, 2) == 0;
     it->follower.expects_snapshot = it->after <= head && draw(sim, 8) == 0;
-    it->follower.subscriber.format = draw(sim, 2) == 0 ? HUB_SSE : HUB_WS;
+    it->follower.subscriber.format = (enum hub_format)draw(sim, HUB_FORMATS);
     follow(sim->kit, &it->follower, names[it->stream], it->after);
 }
 

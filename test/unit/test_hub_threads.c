@@ -210,7 +210,7 @@ static void start_walkers(struct run *run) {
         walker->run = run;
         walker->stream = i % STREAMS;
         walker->task.run = walk_on;
-        walker->follower.subscriber.format = i % 2 == 0 ? HUB_SSE : HUB_WS;
+        walker->follower.subscriber.format = (enum hub_format)(i % HUB_FORMATS);
         run->walking++;
         follow(run->kit, &walker->follower, names[walker->stream], 0);
         walker->follower.subscriber.ready = walker_ready;
