@@ -159,6 +159,9 @@ static struct err edit_run(struct tx *tx, void *ctx) {
     if (err.code == ERR_TURN_IN_PROGRESS) {
         return tell_turn(tx, &session, &one->op.why);
     }
+    if (err.code == ERR_CONFLICT) {
+        why_set(&one->op.why, "it joined an answer, which has its words already");
+    }
     if (!err_failed(err)) {
         err = write_answer(tx, one, &row);
     }

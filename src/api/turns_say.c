@@ -45,15 +45,10 @@ static void add(struct text *text, const char *name, struct bytes value) {
 }
 
 static void write_head(const struct turn_accepted *accepted, struct text *text) {
-    static const char *const words[] = {[TURN_DECIDE_QUEUE] = "queued",
-                                        [TURN_DECIDE_REFUSE] = "refused",
-                                        [TURN_DECIDE_STOP] = "interrupted",
-                                        [TURN_DECIDE_UNDO] = "rolled_back",
-                                        [TURN_DECIDE_JOIN] = "joined"};
     add(text, "{\"message\":", accepted->message);
     add(text, ",\"run\":", accepted->run.run);
     text_add_str(text, ",\"decision\":\"");
-    text_add_str(text, words[accepted->decision]);
+    text_add_str(text, turn_decision_name(accepted->decision));
     text_add_str(text, accepted->repeated ? "\",\"repeated\":true" : "\",\"repeated\":false");
     text_add_str(text, ",\"undone\":");
     if (accepted->undone.len > 0) {

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "engine/budget_rows.h"
+#include "engine/inbox_bind.h"
 #include "engine/run_rows.h"
 #include "engine/session_rows.h"
 
@@ -258,6 +259,12 @@ static struct err open_all(struct tx *tx, int64_t id, const struct run_bounds *b
     return err_failed(err) ? err : runs__admit_freed(tx, &freed, bounds);
 }
 
+/* What a session is owed may have been held by it. The global one is everybody's. */
+static struct err unhold(struct tx *tx, const struct budget_key *key) {
+    bool global = key->scope.len == 6 && memcmp(key->scope.data, "global", 6) == 0;
+    return tx_inbox_unhold_all(tx, global ? (struct bytes){NULL, 0} : key->owner);
+}
+
 struct err tx_budget_set(struct tx *tx, const struct budget_set *set, struct budget_row *ret_row) {
     assert(budget_scope_valid(set->key.scope));
     bool found = false;
@@ -268,6 +275,9 @@ struct err tx_budget_set(struct tx *tx, const struct budget_set *set, struct bud
     }
     if (!err_failed(err) && found) {
         err = open_all(tx, row.id, &set->bounds);
+    }
+    if (!err_failed(err)) {
+        err = unhold(tx, &set->key);
     }
     if (!err_failed(err)) {
         err = fill(tx, &row);
@@ -292,6 +302,9 @@ struct err tx_budget_remove(struct tx *tx, const struct budget_key *key,
     err = budget__remove(tx, row.id);
     if (!err_failed(err)) {
         err = open_all(tx, row.id, bounds);
+    }
+    if (!err_failed(err)) {
+        err = unhold(tx, key);
     }
     if (!err_failed(err)) {
         *ret_row = row;

@@ -252,6 +252,19 @@ struct err tx_inbox_unhold(struct tx *tx, const struct inbox_receiver *session, 
     return settle_page(tx, &question, INBOX_PENDING, ret_more);
 }
 
+struct err tx_inbox_unhold_all(struct tx *tx, struct bytes owner) {
+    static const char sql[] = "SELECT " INBOX_COLUMNS " FROM inbox WHERE state = 'held'"
+                              " AND settled_ms IS NULL AND ($1 = 1 OR owner = $2) ORDER BY id"
+                              " LIMIT $3";
+    const struct arg args[] = {arg_int(owner.data == NULL ? 1 : 0),
+                               arg_text(owner.data == NULL ? BYTES("") : owner),
+                               arg_int(INBOX_UNHOLD_MAX)};
+    const struct question question = {
+        .sql = sql, .args = args, .count = COUNT_OF(args), .limit = INBOX_UNHOLD_MAX};
+    bool more = false;
+    return settle_page(tx, &question, INBOX_PENDING, &more);
+}
+
 struct err tx_inbox_receiver_gone(struct tx *tx, const struct inbox_receiver *session,
                                   bool *ret_more) {
     static const char sql[] = "SELECT " INBOX_COLUMNS " FROM inbox WHERE owner = $1"

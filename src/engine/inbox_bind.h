@@ -56,6 +56,11 @@ MUST_CHECK struct err tx_inbox_settle_fetched(struct tx *tx, const struct inbox_
 MUST_CHECK struct err tx_inbox_unhold(struct tx *tx, const struct inbox_receiver *session,
                                       bool *ret_more);
 
+/* The same for every session of an owner (data NULL: of everybody), where something that many share
+ * has changed. What is more than INBOX_UNHOLD_MAX waits for the next change, or `inbox retry`. */
+enum { INBOX_UNHOLD_MAX = 1000 };
+MUST_CHECK struct err tx_inbox_unhold_all(struct tx *tx, struct bytes owner);
+
 /* The session is no more: all that it is owed is settled as gone, also what a turn of it has.
  * *ret_more: call again. */
 MUST_CHECK struct err tx_inbox_receiver_gone(struct tx *tx, const struct inbox_receiver *session,

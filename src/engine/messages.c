@@ -113,6 +113,9 @@ static struct err edit_allowed(const struct message_row *row, const struct sessi
     if (row->role != ROLE_USER) {
         return err_make(ERR_NOT_A_USER_MESSAGE, "messages: edit");
     }
+    if (row->status == MESSAGE_JOINED) { /* The answer has its words already. */
+        return err_make(ERR_CONFLICT, "messages: edit");
+    }
     if (row->status != MESSAGE_QUEUED && session->state != SESSION_IDLE) {
         return err_make(ERR_TURN_IN_PROGRESS, "messages: edit");
     }

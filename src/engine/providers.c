@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "engine/inbox_bind.h"
 
 /* The texts of a row, in the order of its columns. */
 enum { TEXTS = 6 };
@@ -120,6 +121,9 @@ static struct err room_check(struct tx *tx) {
     return err;
 }
 
+/* What was held by a key or a model is tried once more. */
+static const struct bytes everybody = {NULL, 0};
+
 struct err tx_provider_add(struct tx *tx, const struct provider *provider) {
     static const char sql[] =
         "INSERT INTO providers (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
@@ -136,7 +140,10 @@ struct err tx_provider_add(struct tx *tx, const struct provider *provider) {
     if (!err_failed(err)) {
         err = tx_exec(tx, sql, args, COUNT_OF(args), &changed);
     }
-    return err_failed(err) || changed > 0 ? err : err_make(ERR_CONFLICT, "providers: add");
+    if (!err_failed(err) && changed == 0) {
+        err = err_make(ERR_CONFLICT, "providers: add");
+    }
+    return err_failed(err) ? err : tx_inbox_unhold_all(tx, everybody);
 }
 
 struct err tx_provider_change(struct tx *tx, const struct provider *provider) {
@@ -150,7 +157,8 @@ struct err tx_provider_change(struct tx *tx, const struct provider *provider) {
         arg_int(provider->window),     arg_int(provider->max_concurrent),
         arg_int(provider->changed_ms),
     };
-    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row: it was found */);
+    struct err err = tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row: it was found */);
+    return err_failed(err) ? err : tx_inbox_unhold_all(tx, everybody);
 }
 
 struct err tx_provider_remove(struct tx *tx, struct bytes name, bool *ret_found) {

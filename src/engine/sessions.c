@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "engine/inbox_bind.h"
 #include "engine/session_rows.h"
 
 bool session_project_valid(struct bytes project) {
@@ -171,6 +172,18 @@ static struct err apply(struct tx *tx, const struct session_change *change,
     return err;
 }
 
+/* Another model may do what the one before could not. */
+static struct err unhold(struct tx *tx, const struct session_row *row) {
+    const struct inbox_receiver receiver = {
+        .owner = row->owner, .address = row->session, .kind = RECEIVER_SESSION};
+    bool more = true;
+    struct err err = ERR_OK;
+    while (!err_failed(err) && more) {
+        err = tx_inbox_unhold(tx, &receiver, &more);
+    }
+    return err;
+}
+
 struct err tx_session_change(struct tx *tx, const struct session_change *change,
                              struct session_row *ret_row) {
     bool found = false;
@@ -187,6 +200,9 @@ struct err tx_session_change(struct tx *tx, const struct session_change *change,
         return err_make(ERR_CONFLICT, "sessions: version");
     }
     err = apply(tx, change, &row);
+    if (!err_failed(err) && change->model.data != NULL) {
+        err = unhold(tx, &row);
+    }
     if (!err_failed(err)) {
         *ret_row = row;
     }

@@ -210,6 +210,9 @@ static struct err add_card(struct tx *tx, struct turn *turn, const struct turn_i
     struct err err = cards__insert(tx, turn->row.answer, &card);
     turn->row.step++;
     if (!err_failed(err) && refused) {
+        err = turns__span_card(tx, turn, &card); /* It did not run, and is in the trace. */
+    }
+    if (!err_failed(err) && refused) {
         err = turns__event_card_started(tx, turn, &card);
     }
     if (!err_failed(err) && refused) {

@@ -204,8 +204,17 @@ struct err titles__event_usage(struct tx *tx, const struct session_row *session,
 
 struct err turns__event_compacted(struct tx *tx, const struct turn *turn,
                                   const struct checkpoint *checkpoint) {
+    bool manual = checkpoint->made_by == CHECKPOINT_MANUAL, found = false;
+    struct message_row covered;
+    struct err err = messages__find_id(tx, checkpoint->message, &found, &covered);
+    if (err_failed(err)) {
+        return err;
+    }
     AUTO(text_done) struct text data;
     begin(turn, &data);
+    add_word(&data, ",\"trigger\":", manual ? "manual" : "auto");
+    add(&data, ",\"method\":", checkpoint->method);
+    add(&data, ",\"covers\":", found ? covered.message : BYTES(""));
     add_number(&data, ",\"tokens_before\":", checkpoint->tokens_before);
     add_number(&data, ",\"tokens_after\":", checkpoint->tokens_after);
     return end_event(tx, turn, BYTES("context_compacted"), &data);

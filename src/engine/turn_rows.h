@@ -8,6 +8,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/text.h"
 #include "engine/budget.h"
 #include "engine/message_rows.h"
@@ -68,6 +69,15 @@ struct turn {
 MUST_CHECK struct err turns__make(struct tx *tx, struct session_row *session,
                                   const struct turn_message *message, enum turn_trigger trigger,
                                   struct run_row *ret_run, struct why *why);
+/* Sent again (turn_repeat.c): *ret_found, and what was answered then. ERR_MESSAGE_EXISTS: with
+ * another content. */
+MUST_CHECK struct err turns__find_earlier(struct tx *tx, const struct turn_message *message,
+                                          const struct session_row *session, bool *ret_found,
+                                          struct turn_accepted *accepted, struct why *why);
+/* Keeps it in the message that is about to be stored. */
+MUST_CHECK struct err turns__note_decision(struct tx *tx, const struct turn_accepted *accepted,
+                                           struct turn_message *message);
+struct sha256_hex turns__digest(const struct turn_message *message);
 /* A turn that answers a message which is there, once more. Of `message` the texts, and the ids of
  * run, question and answer. */
 struct turn_variant {

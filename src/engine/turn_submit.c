@@ -16,53 +16,6 @@
 
 enum { KEY_MAX = 80, LIVE_MAX = TURN_QUEUE_MAX + 8, COMMAND_MAX = 120 };
 
-/* --- Sent again ------------------------------------------------------------------------------- */
-
-static struct sha256_hex digest_of(const struct turn_message *message) {
-    struct sha256_stream sha;
-    sha256_start(&sha);
-    sha256_add(&sha, message->text.data, message->text.len);
-    if (message->schema.len > 0) {
-        sha256_add(&sha, "\0schema ", 8); /* No text has a NUL. */
-        sha256_add(&sha, message->schema.data, message->schema.len);
-    }
-    for (size_t i = 0; i < message->attachment_count; i++) {
-        sha256_add(&sha, "\0", 1);
-        sha256_add(&sha, message->attachments[i].data, message->attachments[i].len);
-    }
-    struct sha256 digest = sha256_finish(&sha);
-    return sha256_hex(&digest);
-}
-
-static struct err find_earlier(struct tx *tx, const struct turn_message *message,
-                               const struct session_row *session, bool *ret_found,
-                               struct turn_accepted *accepted, struct why *why) {
-    struct message_row row;
-    *ret_found = false;
-    if (message->client.len == 0) {
-        return ERR_OK;
-    }
-    struct err err = tx_message_find_client(tx, session->id, message->client, ret_found, &row);
-    if (err_failed(err) || !*ret_found) {
-        return err;
-    }
-    struct sha256_hex digest = digest_of(message);
-    bool same = row.client_digest.len == strlen(digest.text) &&
-                memcmp(row.client_digest.data, digest.text, row.client_digest.len) == 0;
-    if (!same) {
-        why_set(why, "client_id: another message was sent with this id");
-        return err_make(ERR_MESSAGE_EXISTS, "turns: client id");
-    }
-    bool found = false;
-    accepted->repeated = true;
-    accepted->message = row.message;
-    accepted->decision = row.status == MESSAGE_STEERING || row.status == MESSAGE_JOINED
-                             ? TURN_DECIDE_JOIN
-                             : TURN_DECIDE_QUEUE;
-    err = runs__find_id(tx, row.run, &found, &accepted->run);
-    return err_failed(err) || found ? err : err_make(ERR_NOT_FOUND, "turns: the run was removed");
-}
-
 /* --- What the session does -------------------------------------------------------------------- */
 
 struct live {
@@ -233,14 +186,15 @@ static struct err insert_question(struct tx *tx, struct session_row *session,
                                   const struct turn_message *message,
                                   const struct question *question, struct message_row *ret_row,
                                   struct why *why) {
-    struct sha256_hex digest = digest_of(message);
+    struct sha256_hex digest = turns__digest(message);
     struct message_row row = {.message = {message->message.text, strlen(message->message.text)},
                               .role = question->role,
                               .status = question->status,
                               .run = question->run,
                               .active = true,
                               .client_id = message->client,
-                              .client_digest = {digest.text, strlen(digest.text)}};
+                              .client_digest = {digest.text, strlen(digest.text)},
+                              .metadata = message->told};
     struct message_part parts[1 + TURN_IMAGES_MAX] = {{.kind = PART_TEXT, .text = message->text}};
     const struct message_insert what = {.session = session,
                                         .row = &row,
@@ -429,20 +383,23 @@ static struct err decide(struct tx *tx, struct session_row *session,
         why_set(why, "%d messages wait in this session already", TURN_QUEUE_MAX);
         return err_make(ERR_TOO_MANY, "turns: queue");
     }
-    if (accepted->decision == TURN_DECIDE_JOIN) {
-        return join(tx, session, message, &live, accepted, why);
-    }
+    struct turn_message noted = *message;
     if (accepted->decision == TURN_DECIDE_UNDO) {
         err = turns__list_undone(tx, live.running, &accepted->undone);
+    }
+    if (!err_failed(err)) {
+        err = turns__note_decision(tx, accepted, &noted);
+    }
+    if (!err_failed(err) && accepted->decision == TURN_DECIDE_JOIN) {
+        return join(tx, session, &noted, &live, accepted, why);
     }
     if (!err_failed(err) && accepted->decision == TURN_DECIDE_UNDO) {
         err = stop_running(tx, live.running, CAUSE_ROLLED_BACK);
     } else if (!err_failed(err) && accepted->decision == TURN_DECIDE_STOP) {
         err = stop_running(tx, live.running, CAUSE_INTERRUPTED);
     }
-    return err_failed(err)
-               ? err
-               : turns__make(tx, session, message, TRIGGER_MESSAGE, &accepted->run, why);
+    return err_failed(err) ? err
+                           : turns__make(tx, session, &noted, TRIGGER_MESSAGE, &accepted->run, why);
 }
 
 struct err tx_turn_submit(struct tx *tx, const struct turn_message *message,
@@ -458,7 +415,7 @@ struct err tx_turn_submit(struct tx *tx, const struct turn_message *message,
     if (!found) {
         return err_make(ERR_NOT_FOUND, "turns: session");
     }
-    err = find_earlier(tx, message, &session, &earlier, &accepted, why);
+    err = turns__find_earlier(tx, message, &session, &earlier, &accepted, why);
     if (!err_failed(err) && !earlier && model_of(message, &session).len == 0) {
         why_set(why,
                 "model: neither the message nor the session names one, and there is no default");

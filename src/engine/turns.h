@@ -47,6 +47,7 @@ struct turn_message {
     struct session_key session;
     struct bytes client; /* The client's own id of it; "": none. */
     struct bytes text;   /* Not empty. */
+    struct bytes told;   /* Metadata of the message itself; the engine fills it. */
     struct bytes kept;   /* Metadata of the answer: a JSON object; no data: none. */
     struct bytes attachments[TURN_IMAGES_MAX]; /* att_…, of the owner. */
     size_t attachment_count;

@@ -25,6 +25,28 @@ bool turn_policy_find(struct bytes name, enum turn_policy *ret_policy) {
     return false;
 }
 
+static const char *const decision_names[TURN_DECISION_COUNT] = {
+    [TURN_DECIDE_QUEUE] = "queued",     [TURN_DECIDE_REFUSE] = "refused",
+    [TURN_DECIDE_STOP] = "interrupted", [TURN_DECIDE_UNDO] = "rolled_back",
+    [TURN_DECIDE_JOIN] = "joined",
+};
+
+const char *turn_decision_name(enum turn_decision decision) {
+    assert(decision < TURN_DECISION_COUNT);
+    return decision_names[decision];
+}
+
+bool turn_decision_find(struct bytes name, enum turn_decision *ret_decision) {
+    for (unsigned i = 0; i < TURN_DECISION_COUNT; i++) {
+        if (strlen(decision_names[i]) == name.len &&
+            memcmp(decision_names[i], name.data, name.len) == 0) {
+            *ret_decision = (enum turn_decision)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* One that waits in the queue has said nothing yet: it can be neither stopped with its text kept
  * nor joined. So both ask for one that has begun; a message that finds none waits as any
  * other does. */
@@ -132,7 +154,6 @@ enum turn_nudge turn_nudge(const struct turn_facts *facts) {
     return facts->repeats == TURN_REPEATS_NUDGE ? TURN_NUDGE_REPEATS : TURN_NUDGE_NONE;
 }
 
-/* At a limit of steps it has said what is left to do: less than was asked, and no failure. */
 /* What is kept for the answer is what the model may write, but never half of the window. */
 struct turn_room turn_room(int64_t window, int64_t output_max) {
     enum { KEEP = 20000, OUTPUT = 4096 };
@@ -143,6 +164,7 @@ struct turn_room turn_room(int64_t window, int64_t output_max) {
                               .keep = prompt_max / 2 < KEEP ? prompt_max / 2 : KEEP};
 }
 
+/* At a limit of steps it has said what is left to do: less than was asked, and no failure. */
 enum run_state turn_end_state(enum run_cause cause) {
     switch (cause) {
     case CAUSE_COMPLETED:

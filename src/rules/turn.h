@@ -45,11 +45,14 @@ struct turn_session {
 enum turn_decision {
     TURN_DECIDE_QUEUE,  /* A turn of its own, behind those that are there. */
     TURN_DECIDE_REFUSE, /* 409, with the turn that runs. */
-    TURN_DECIDE_STOP,   /* The one that runs is asked to end; a turn of its own comes next. */
+    TURN_DECIDE_STOP,   /* The one that runs is asked to end; then as QUEUE. */
     TURN_DECIDE_UNDO,   /* The same, and what it was about leaves the prompt. */
     TURN_DECIDE_JOIN,   /* The one that runs takes it with its next call. */
+    TURN_DECISION_COUNT
 };
 enum turn_decision turn_decide(enum turn_policy policy, const struct turn_session *session);
+const char *turn_decision_name(enum turn_decision decision);
+MUST_CHECK bool turn_decision_find(struct bytes name, enum turn_decision *ret_decision);
 
 /* --- What next -------------------------------------------------------------------------------- */
 

@@ -4,10 +4,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { say, script, textOf, Turns } from "./turns.mjs";
+import { call, say, script, textOf, Turns } from "./turns.mjs";
 
 const HANGS = script(say("begun"), "delay: 600s");
 const RACERS = 50;
+const ALL = { permissions: [{ permission: "allow" }] };
 
 const again = (turns, message) => turns.ask("POST", `/messages/${message}/regenerate`);
 
@@ -82,6 +83,38 @@ test("regenerate under one Idempotency-Key begins one turn", async (t) => {
   assert.equal((await turns.messages(listener.session)).length, 3);
 });
 
+const DECISIONS = { interrupt: "interrupted", rollback: "rolled_back", steer: "joined" };
+for (const [policy, decision] of Object.entries(DECISIONS)) {
+  test(`${policy}: sent again, after a kill too, it answers what was decided`, async (t) => {
+    const turns = await Turns.open(t);
+    const listener = await turns.listen({ root: turns.root, settings: ALL });
+    const append = call("run_command", { command: "sh", args: ["-c", "echo ran"] });
+    await turns.send(listener.session, script(append, say("begun"), "delay: 600s"));
+    await listener.until("delta");
+    const body = { policy, client_id: "once" };
+    const first = await turns.send(listener.session, say("instead"), body);
+    assert.deepEqual([first.decision, first.repeated], [decision, false]);
+    await turns.daemon.kill();
+    await turns.daemon.start();
+    const again = await turns.send(listener.session, say("instead"), body);
+    assert.deepEqual([again.decision, again.repeated], [decision, true]);
+    assert.deepEqual(again.undone, first.undone);
+    assert.equal(first.undone?.length ?? 0, policy === "rollback" ? 1 : 0);
+  });
+}
+
+test("what waits already comes before a message that interrupts", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen();
+  const running = await turns.send(listener.session, script(say("begun"), "delay: 600s"));
+  await listener.until("delta");
+  const waiting = await turns.send(listener.session, say("I waited"));
+  const last = await turns.send(listener.session, say("now"), { policy: "interrupt" });
+  const ends = [];
+  for (let i = 0; i < 3; i++) ends.push((await listener.until("turn_finished")).run);
+  assert.deepEqual(ends, [running.run, waiting.run, last.run]);
+});
+
 // --- Races ---------------------------------------------------------------------------------------
 
 const EXPECTED = {
@@ -123,3 +156,33 @@ for (const [policy, expected] of Object.entries(EXPECTED)) {
     }
   });
 }
+
+test(`reject: of ${RACERS} messages to an idle session one begins a turn`, async (t) => {
+  const turns = await Turns.open(t);
+  const session = await turns.session();
+  const answers = await Promise.all(Array.from({ length: RACERS }, (_, at) =>
+    turns.post(session, { text: HANGS, policy: "reject", client_id: `c${at}` })));
+  const [first, ...others] = answers.filter((one) => one.status === 201);
+  assert.deepEqual(others, []);
+  const refused = answers.filter((one) => one.status === 409);
+  assert.equal(refused.length, RACERS - 1);
+  assert.ok(refused.every((one) => one.json.detail.includes(first.json.run)));
+});
+
+test(`steer: all of ${RACERS} messages are in the answer that they joined, once`, async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen();
+  const { run } = await turns.send(listener.session, script(say("begun"), "delay: 1s"));
+  await listener.until("delta");
+  const body = (at) => ({ text: say(`racer ${at}`), policy: "steer" });
+  const race = Array.from({ length: RACERS }, (_, at) => turns.post(listener.session, body(at)));
+  assert.ok((await Promise.all(race)).every((one) => one.json.decision === "joined"));
+  assert.equal((await listener.ended(run)).state, "succeeded");
+  const { parts } = await turns.answer(listener.session, run);
+  const joined = parts.filter((part) => part.kind === "steer").map((part) => part.text);
+  assert.deepEqual(joined.sort(), race.map((_, at) => say(`racer ${at}`)).sort());
+  const all = await turns.messages(listener.session);
+  const { id } = all.find((one) => one.status === "joined");
+  const edit = await turns.ask("PATCH", `/messages/${id}`, { text: "else" });
+  assert.deepEqual([edit.status, edit.json.code], [409, "conflict"]);
+});

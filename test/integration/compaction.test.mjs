@@ -203,7 +203,10 @@ test("on demand all that was said becomes a summary, and a note of it stays", as
   const turns = await open(t, [say("SUMMARY")]);
   const listener = await turns.listen();
   await talk(turns, listener, 2);
+  const said = (await turns.messages(listener.session)).at(-1);
   const { end, note } = await compact(turns, listener);
+  const { data } = events(listener, "context_compacted").at(-1);
+  assert.deepEqual([data.trigger, data.method, data.covers], ["manual", "summary", said.id]);
   assert.deepEqual([end.state, end.cause], ["succeeded", "completed"]);
   assert.equal(note.role, "system");
   assert.match(textOf(note), /about \d{4} tokens became \d+/);

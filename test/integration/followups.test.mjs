@@ -118,8 +118,11 @@ test("a provider fails five turns that are told of a job: the sixth settles it",
   const wanted = [...Array(FAILING_TURNS).fill("failed"), "succeeded"];
   assert.deepEqual(ends.map((end) => end.state), wanted);
   assert.equal(provider.requests, FAILING_TURNS * TRIES + 1);
+  // Only the last telling is part of the conversation.
   const told = await toldOf(turns, listener.session, job);
   assert.deepEqual(told.map((one) => one.run), ends.map((end) => end.run));
+  const taken = [...Array(FAILING_TURNS).fill("rolled_back"), "completed"];
+  assert.deepEqual(told.map((one) => one.status), taken);
   const owed = await owedFor(turns, job);
   assert.deepEqual(owed.map((row) => row.state), ["acknowledged"]);
   assert.equal((await turns.get("/runs?live=1")).items.length, 0);
@@ -160,4 +163,21 @@ test("a session that is deleted takes its jobs along, if it is told to", async (
   assert.deepEqual(owed.map((row) => row.state), ["gone"]);
   assert.equal((await turns.get(`/runs/${other.job}`)).state, "running");
   letGo(turns);
+});
+
+test("what an empty budget holds is told when the budget is raised", async (t) => {
+  const turns = await Turns.open(t);
+  const { listener, job } = await startJob(turns);
+  const scope = `/budgets/session:${listener.session}`;
+  assert.equal((await turns.ask("PATCH", scope, { tokens: 0 })).status, 200);
+  letGo(turns);
+  await listener.until("turn_finished", (data) => data.cause === "budget");
+  assert.deepEqual((await owedFor(turns, job)).map((row) => row.state), ["held"]);
+  assert.equal((await turns.ask("PATCH", scope, { tokens: 1000000 })).status, 200);
+  const { run } = await listener.until("turn_finished", (data) => data.state === "succeeded");
+  const owed = await settled(turns, job);
+  assert.deepEqual(owed.map((row) => row.state), ["acknowledged"]);
+  const told = await toldOf(turns, listener.session, job);
+  const shown = told.map((one) => [one.status, one.run === run]);
+  assert.deepEqual(shown, [["rolled_back", false], ["completed", true]]);
 });

@@ -180,3 +180,17 @@ test("steps of a session are listed by turn, with what of a prompt was in the ca
   const wrong = await cli(asked[0].run, "--turn", "2");
   assert.deepEqual([wrong.code, /--turn is one of a session/.test(wrong.stderr)], [2, true]);
 });
+
+test("a call that was refused is in the trace, and nothing was read", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen({ root: turns.root });
+  const paths = ["../../etc/passwd", "/proc/self/root/etc/passwd", "/etc/passwd"];
+  const calls = paths.map((path) => call("read_file", { path }));
+  const { run, message } = await turns.turn(listener, script(...calls, "step:", say("so")));
+  const cards = message.parts.filter((part) => part.kind === "tool");
+  assert.ok(cards.every((card) => card.state === "denied" && !/root:/.test(card.text)));
+  const steps = (await spans(turns.daemon, run)).json.items.filter((span) => span.kind === "tool");
+  assert.deepEqual(steps.map(({ name, state, cause }) => [name, state, cause]),
+    paths.map(() => ["read_file", "failed", "denied"]));
+  assert.deepEqual(steps.map((span) => JSON.parse(span.input).path), paths);
+});
