@@ -125,7 +125,11 @@ static struct err find_session(struct invocation *invocation, struct talk *talk,
     const struct session_wish wish = {.model = args_text(args, "model"),
                                       .root = root == NULL ? NULL : path,
                                       .title = title.len == 0 ? NULL : title.text};
-    return session_make(talk, &wish, ret_session, &invocation->why);
+    struct err err = session_make(talk, &wish, ret_session, &invocation->why);
+    if (!err_failed(err) && wish.model == NULL && !invocation->json) {
+        session_tell_scripted(talk);
+    }
+    return err;
 }
 
 /* --- The answer ------------------------------------------------------------------------------- */

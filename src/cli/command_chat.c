@@ -53,7 +53,11 @@ static struct err open_session(struct chat *chat) {
     }
     chat->root = args_on(args, "no-root") ? NULL : mem_copy(path, strlen(path));
     const struct session_wish wish = {.model = args_text(args, "model"), .root = chat->root};
-    return session_make(chat->talk, &wish, &chat->session, &invocation->why);
+    struct err err = session_make(chat->talk, &wish, &chat->session, &invocation->why);
+    if (!err_failed(err) && wish.model == NULL) {
+        session_tell_scripted(chat->talk);
+    }
+    return err;
 }
 
 /* --- A turn ----------------------------------------------------------------------------------- */

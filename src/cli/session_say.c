@@ -1,6 +1,7 @@
 /* session_say.c: sessions are made, given images, and spoken to. */
 #include "cli/session_say.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/id.h"
@@ -44,6 +45,17 @@ struct err session_make(struct talk *talk, const struct session_wish *wish, char
         *ret_id = mem_text(talk_text(answer, "id"));
     }
     return err;
+}
+
+void session_tell_scripted(struct talk *talk) {
+    AUTO(json_release) json_t *settings = NULL;
+    const struct client_request request = {.method = "GET", .target = "/api/v1/settings"};
+    struct why ignored; /* Who may not read settings is not stopped by that. */
+    struct err err = talk_ask(talk, &request, NULL /* parsed is enough */, &settings, &ignored);
+    if (!err_failed(err) && strcmp(talk_text(settings, "model_from"), "none") == 0) {
+        fputs("[no model is set up: a script answers; 'drover provider add' sets one up]\n",
+              stderr);
+    }
 }
 
 /* With an id of the message: sent twice because an answer got lost, it is said once. */

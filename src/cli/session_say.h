@@ -19,6 +19,8 @@ struct session_wish {
 };
 MUST_CHECK struct err session_make(struct talk *talk, const struct session_wish *wish,
                                    char **ret_id, struct why *why);
+/* Where no provider is set up a script answers: whoever names no model is told so, on stderr. */
+void session_tell_scripted(struct talk *talk);
 /* Gives it an image; *ret_id is owned. */
 MUST_CHECK struct err session_attach(struct talk *talk, const char *session, const char *path,
                                      char **ret_id, struct why *why);

@@ -276,3 +276,27 @@ describe("in the sandbox", { skip }, () => {
     assert.equal(existsSync(spool(id)), false);
   });
 });
+
+test("what a model runs is kept inside, where a token guards the API", { skip }, async () => {
+  const settings = { permissions: [{ permission: "allow" }] };
+  const body = { model: "scripted/demo", root: work, settings };
+  const made = await ask("POST", "/api/v1/sessions", body);
+  assert.equal(made.status, 201, made.text);
+  const lines = [
+    "echo inside > inside",
+    `echo out > ${path.join(folder, "escaped")}`,
+    `head -c 6 ${path.join(data, "drover.db")}`,
+  ];
+  const calls = lines.map((line) =>
+    `call: run_command ${JSON.stringify({ command: "sh", args: ["-c", line] })}`);
+  const target = `/api/v1/sessions/${made.json.id}/messages`;
+  const said = await ask("POST", `${target}?wait=60`, { text: [...calls, "say: so"].join("\n") });
+  assert.deepEqual([said.json.state, said.json.text], ["succeeded", "so"], said.text);
+  const { items } = (await ask("GET", target)).json;
+  const cards = items[0].parts.filter((part) => part.kind === "tool");
+  const results = cards.map((card) => JSON.parse(card.text));
+  assert.deepEqual(results.map((result) => result.exit_code === 0), [true, false, false]);
+  assert.ok(results.every((result) => !result.stdout.includes("SQLite")));
+  assert.equal(readFileSync(path.join(work, "inside"), "utf8"), "inside\n");
+  assert.ok(!existsSync(path.join(folder, "escaped")));
+});

@@ -19,6 +19,20 @@ test("ask prints the answer alone, and exits with 0", async (t) => {
   assert.deepEqual([code, stdout, stderr], [0, "forty-two\n", ""]);
 });
 
+test("where no model is set up, who asks is told that a script answers", async (t) => {
+  const env = { DROVER_MODEL: "", OLLAMA_HOST: "127.0.0.1:9" };
+  const turns = await Turns.open(t, { env });
+  const told = /^\[no model is set up: a script answers; 'drover provider add'/;
+  const asked = await turns.daemon.cli(["ask", "say: hello"], { env });
+  assert.deepEqual([asked.code, asked.stdout], [0, "hello\n"]);
+  assert.match(asked.stderr, told);
+  const chat = await turns.daemon.cli(["chat", "--no-root"], { env, input: "say: hello\n" });
+  assert.match(chat.stderr, told);
+  for (const words of [["ask", "--json", "say: hello"], ["ask", ...MODEL, "say: hello"]]) {
+    assert.equal((await turns.daemon.cli(words, { env })).stderr, "");
+  }
+});
+
 test("ask --json has the fields that scripts rely on", async (t) => {
   const turns = await Turns.open(t);
   const text = script("usage: fresh=10 cache_read=5 output=7 reasoning=2", say("yes"));
