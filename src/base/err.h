@@ -35,6 +35,7 @@
     X(BAD_CURSOR, "bad_cursor", 400, 2, "The page cursor is not valid")                            \
     X(BAD_PATTERN, "bad_pattern", 400, 2, "The pattern is not a valid regular expression")         \
     X(NOT_A_USER_MESSAGE, "not_a_user_message", 400, 2, "Only messages of the user can be edited") \
+    X(BAD_SCRIPT, "bad_script", 400, 2, "The workflow script is not valid")                        \
     X(BAD_IMAGE, "bad_image", 400, 2, "The body is not an image that is taken here")               \
     X(MODEL_WITHOUT_IMAGES, "model_without_images", 400, 2, "The model sees no images")            \
     X(CURSOR_AHEAD, "cursor_ahead", 400, 2, "The cursor is ahead of the stream")                   \
@@ -45,12 +46,16 @@
     X(STREAM_RESERVED, "stream_reserved", 403, 4, "Only drover itself writes to this stream")      \
     X(NOT_FOUND, "not_found", 404, 3, "There is nothing here by that name")                        \
     X(MESSAGE_NOT_FOUND, "message_not_found", 404, 3, "There is no message with that id")          \
+    X(WORKFLOW_NOT_FOUND, "workflow_not_found", 404, 3, "There is no workflow by that name")       \
     X(METHOD_NOT_ALLOWED, "method_not_allowed", 405, 2, "The method is not allowed here")          \
     X(NOT_ACCEPTABLE, "not_acceptable", 406, 2, "No offered media type is acceptable")             \
     X(REQUEST_TIMEOUT, "request_timeout", 408, 1, "The request took too long to arrive")           \
     X(CONFLICT, "conflict", 409, 5, "The object is in another state")                              \
     X(MESSAGE_EXISTS, "message_exists", 409, 5, "Another message was sent with that client id")    \
     X(MODEL_UNKNOWN, "model_unknown", 400, 2, "There is no such model")                            \
+    X(RUN_ALIVE, "run_alive", 409, 5, "The run has not ended")                                     \
+    X(RUN_ENDED, "run_ended", 409, 5, "The run has ended")                                         \
+    X(STEP_ENDED, "step_ended", 409, 5, "The agent has ended")                                     \
     X(TURN_IN_PROGRESS, "turn_in_progress", 409, 5, "A turn of the session is going on")           \
     X(INPUT_CLOSED, "input_closed", 409, 5, "The job takes no input, or no more")                  \
     X(INPUT_FULL, "input_full", 409, 5, "The job was sent all the input that is kept for one")     \

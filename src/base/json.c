@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/json_reader.h"
+#include "base/json_wide.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 
@@ -238,12 +239,23 @@ static bool read_whole(struct json_reader *reader, json_t **ret_json) {
     return true;
 }
 
+static struct err parse(struct json_reader *reader, json_t **ret_json) {
+    assert(reader->input.data != NULL || reader->input.len == 0);
+    bool read = read_whole(reader, ret_json);
+    assert(read != err_failed(reader->err));
+    mem_free(reader->scratch);
+    return reader->err;
+}
+
 struct err json_parse(const char *bytes, size_t len, unsigned depth_max, json_t **ret_json,
                       struct why *why) {
-    assert(bytes != NULL || len == 0);
     struct json_reader reader = {.input = {bytes, len}, .depth_max = depth_max, .why = why};
-    bool read = read_whole(&reader, ret_json);
-    assert(read != err_failed(reader.err));
-    mem_free(reader.scratch);
-    return reader.err;
+    return parse(&reader, ret_json);
+}
+
+struct err json_parse_wide(const char *bytes, size_t len, unsigned depth_max, json_t **ret_json,
+                           struct why *why) {
+    struct json_reader reader = {
+        .input = {bytes, len}, .depth_max = depth_max, .why = why, .wide = true};
+    return parse(&reader, ret_json);
 }

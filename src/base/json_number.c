@@ -63,11 +63,16 @@ static bool skip_number(struct json_reader *reader, bool *ret_real) {
     return true;
 }
 
+static bool make_real(struct json_reader *reader, struct bytes spelt, json_t **ret_json);
+
 static bool make_integer(struct json_reader *reader, struct bytes spelt, json_t **ret_json) {
     static const struct number_bounds any = {INT64_MIN, INT64_MAX};
     int64_t number = 0;
     bool minus_zero = spelt.len == 2 && memcmp(spelt.data, "-0", 2) == 0;
     if (!minus_zero && !number_parse(spelt, any, &number)) {
+        if (reader->wide) {
+            return make_real(reader, spelt, ret_json);
+        }
         return json__refuse(reader, reader->at - spelt.len,
                             "this integer does not fit in 64 bits; send it as a string");
     }

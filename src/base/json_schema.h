@@ -42,8 +42,11 @@ struct json_faults {
 struct json_schema;
 MUST_CHECK struct err json_schema_compile(const json_t *json, struct json_schema **ret_schema,
                                           struct why *why);
-void json_schema_free(struct json_schema *schema);                  /* NULL is allowed. */
-void json_schema_release(struct json_schema **schema);              /* For AUTO. */
+void json_schema_free(struct json_schema *schema);     /* NULL is allowed. */
+void json_schema_release(struct json_schema **schema); /* For AUTO. */
+/* Does it contradict itself, so that no value fits? Then *ret_why has the place and the words. It
+ * says yes only when it is sure. */
+MUST_CHECK bool json_schema_is_void(const struct json_schema *schema, struct why *ret_why);
 const json_t *json_schema_source(const struct json_schema *schema); /* Borrowed from it. */
 
 MUST_CHECK struct err json_schema_check(const struct json_schema *schema, const json_t *value,

@@ -13,13 +13,21 @@
 /* What was parsed nests at most JSON_DEPTH_MAX deep, and we wrap it a few times. */
 enum { WRITE_DEPTH_MAX = 4 * JSON_DEPTH_MAX };
 
-/* 15 digits are those that every decimal keeps through a double: 0.1 stays 0.1. A real that looks
- * like an integer gets ".0", so that it is read as a real again. */
+enum { DIGITS = 15, DIGITS_MAX = 17 };
+
+/* 15 digits are those that every decimal keeps through a double: 0.1 stays 0.1. Where integers are
+ * too large for ours, as many as it takes: 2^63 stays 2^63. A real that looks like an integer gets
+ * ".0", so that it is read as a real again. */
 static void write_real(double value, struct text *text) {
     char digits[40];
-    int len = snprintf(digits, sizeof digits, "%.15g", value);
-    assert(len > 0);
-    assert((size_t)len < sizeof digits);
+    bool same = false;
+    int len = 0;
+    for (int count = DIGITS; count <= DIGITS_MAX && !same; count++) {
+        len = snprintf(digits, sizeof digits, "%.*g", count, value);
+        assert(len > 0);
+        assert((size_t)len < sizeof digits);
+        same = !(fabs(value) >= 0x1p63) || strtod(digits, NULL /* all of it */) == value;
+    }
     text_add(text, digits, (size_t)len);
     if (isfinite(value) && strpbrk(digits, ".e") == NULL) {
         text_add(text, ".0", 2);

@@ -43,8 +43,9 @@ struct holder_order {
     const char *const *argv; /* Ends with NULL. */
     const char *const *env;  /* Whole; ends with NULL. DROVER_RUN is added by the holder. */
     const char *cwd;
-    const char *const *hide; /* With ORDER_SANDBOX: resolved paths; ends with NULL. NULL: none. */
-    unsigned flags;          /* Of enum order_flag. */
+    const char *const *write; /* With ORDER_SANDBOX: folders beside `cwd`. Ends with NULL, or is. */
+    const char *const *hide;  /* With ORDER_SANDBOX: resolved paths; ends with NULL. NULL: none. */
+    unsigned flags;           /* Of enum order_flag. */
     struct bytes input;
     /* 0: none, or the default. */
     uint64_t timeout_ms, grace_ms, log_max, memory_max, processes_max;

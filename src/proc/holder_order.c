@@ -61,6 +61,9 @@ static void write_order(struct text *text, const struct holder_order *order,
     if (order->hide != NULL) {
         add_strings(text, ORDER_HIDE, order->hide);
     }
+    if (order->write != NULL) {
+        add_strings(text, ORDER_WRITE, order->write);
+    }
     add_number(text, ORDER_FLAGS, order->flags);
     add_number(text, ORDER_TIMEOUT_MS, order->timeout_ms);
     add_number(text, ORDER_GRACE_MS, order->grace_ms);

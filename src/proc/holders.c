@@ -56,7 +56,8 @@ static struct err ignore_broken_pipes(void) {
 /* --- Life ------------------------------------------------------------------------------------- */
 
 struct err holders_open(const struct holders_options *options, struct holders **ret_holders) {
-    const struct libexec_program program = {options->data_dir, "holder", holder_image()};
+    const struct libexec_program program = {options->data_dir, "holder", holder_image(),
+                                            holder_image_hash()};
     AUTO(mem_release) char *path = NULL;
     struct err err = libexec_install(loop_world(options->loop), &program, &path);
     if (err_failed(err)) {

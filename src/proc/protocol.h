@@ -35,7 +35,8 @@
  *   Numbers are u64, little-endian.
  *   With "DRVORD2\n" instead, a record or a flag that the holder doesn't know refuses the order
  *   (ENOTSUP): so is what must not be left out. A holder that knows only the first refuses the
- *   second as a whole. ORDER_SANDBOX and ORDER_HIDE stand in such an order only.
+ *   second as a whole. ORDER_SANDBOX, ORDER_HIDE and ORDER_WRITE stand in such an
+ *   order only.
  *
  * THE NURSERY, a holder's program of which the first argument is PROTOCOL_NURSERY. It has no order,
  *   and its link is not a holder's: each byte that comes there is a line feed that carries two
@@ -109,6 +110,9 @@ enum order_tag {
     ORDER_COLUMNS = 15,
     ORDER_FILES = 16, /* Soft RLIMIT_NOFILE: the daemon raised its own, the command gets the old. */
     ORDER_HIDE = 17, /* One for each file or folder out of sight of a sandbox; absolute, no link. */
+    ORDER_WRITE = 18, /* One for each folder that a sandboxed command may write in, beside its own;
+                       * absolute. What is none, or lies behind a link, or holds something hidden,
+                       * is left out. */
 };
 
 enum order_flag {

@@ -42,6 +42,8 @@ enum run_state {
         RUN_STATE_COUNT
 };
 
+enum { RUN_NOTE_TEXT_MAX = 500 }; /* Bytes of the sentence about a failure. */
+
 /* Why a run is in its state: a code that scripts may test, and a sentence for people. */
 #define RUN_CAUSES(X)                                                                              \
     X(NONE, "", "")                                                                                \
@@ -77,14 +79,33 @@ enum run_state {
     X(REFUSED, "refused", "The model declined to answer")                                          \
     X(EMPTY_RESPONSE, "empty_response", "The model answered with nothing")                         \
     X(STREAM_BROKEN, "stream_broken", "The model's answer broke off before its end")               \
-    X(TIMED_OUT, "timed_out", "The model's provider did not answer in time")                       \
+    X(TIMED_OUT, "timed_out", "It took longer than it may, or its provider did")                   \
     X(TOO_LARGE, "response_too_large", "The model's answer is larger than drover takes")           \
     X(BAD_RESPONSE, "bad_response", "The model's provider answered in words that nobody knows")    \
     X(MODEL_UNKNOWN, "model_unknown", "There is no such model")                                    \
-    X(TOO_MANY_CALLS, "too_many_calls", "Too many calls of models waited already")                 \
+    X(TOO_MANY_CALLS, "too_many_calls", "Too many calls waited for an answer already")             \
     X(CONNECTION_CHANGED, "connection_changed", "The model's connection was removed meanwhile")    \
     X(SCHEMA_MISMATCH, "schema_mismatch", "The model's answers were not what the schema asks for") \
-    X(DENIED, "denied", "What it needs was denied")
+    X(DENIED, "denied", "What it needs was denied")                                                \
+    X(PAUSED, "paused", "Somebody paused it")                                                      \
+    X(AGENTS_FAILED, "agents_failed", "Its script returned, but agents of it failed")              \
+    X(STUCK, "stuck", "It said and did nothing for too long")                                      \
+    X(NO_CAPABLE_AGENT, "no_capable_agent", "No agent has the capabilities that it asks for")      \
+    X(AGENT_BUDGET, "agent_budget", "What it may spend itself is used up")                         \
+    X(NO_WORKTREE, "no_worktree", "It got no working tree of its own")                             \
+    X(AGENT_TYPE_UNKNOWN, "agent_type_unknown", "There is no such type of agent")                  \
+    X(BAD_SCHEMA, "bad_schema", "Its schema is none that drover understands")                      \
+    X(SCRIPT_ERROR, "script_error", "Its script threw an error")                                   \
+    X(SYNTAX_ERROR, "syntax_error", "Its script is no valid JavaScript")                           \
+    X(SCRIPT_STUCK, "script_stuck", "Its script computed for too long without waiting")            \
+    X(MEMORY_EXCEEDED, "memory_exceeded", "Its script needed more memory than it may have")        \
+    X(TOO_MANY_LINES, "too_many_lines", "Its script wrote too many phases and log lines")          \
+    X(OUTPUT_TOO_LARGE, "output_too_large", "What its script gave is larger than drover takes")    \
+    X(RESULT_NOT_JSON, "result_not_json", "What its script returned cannot be written as JSON")    \
+    X(NEVER_SETTLES, "never_settles", "Its script waits for something that cannot come")           \
+    X(REPLAY_DIVERGED, "replay_diverged", "Its script did not do again what it had done")          \
+    X(WORKER_CRASHED, "worker_crashed", "The process of its script ended again and again")         \
+    X(ENGINE_GONE, "engine_gone", "The build of the engine that it began with is gone")
 
 enum run_cause {
 #define X(cause, name, about) CAUSE_##cause,

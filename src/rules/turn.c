@@ -119,7 +119,7 @@ struct turn_step turn_next(const struct turn_facts *facts) {
     if (facts->repeats >= TURN_REPEATS_MAX) {
         return end_with(CAUSE_NO_PROGRESS);
     }
-    bool last = facts->full || facts->calls + 1 >= facts->calls_max;
+    bool last = facts->full || facts->tools_used_up || facts->calls + 1 >= facts->calls_max;
     return (struct turn_step){.next =
                                   next_check(facts, last ? TURN_NEXT_LAST_CALL : TURN_NEXT_CALL)};
 }

@@ -78,6 +78,7 @@ struct turn_facts {
     bool last;           /* That was the call that was told to be the last. */
     bool steered;        /* Messages wait to join. */
     bool full;           /* Its message holds one more answer of a model, and its end. */
+    bool tools_used_up;  /* It has made as many calls of tools as it may. */
     int64_t calls, calls_max;
     bool wrote; /* A step wrote files, and nothing was checked since. */
     enum turn_check check;

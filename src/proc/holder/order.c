@@ -112,6 +112,11 @@ static bool take_hide(struct bytes record, struct order *order) {
            take_path(record, &order->hide[order->hide_count]) && ++order->hide_count > 0;
 }
 
+static bool take_write(struct bytes record, struct order *order) {
+    return order->write_count < ORDER_WRITE_MAX &&
+           take_path(record, &order->write[order->write_count]) && ++order->write_count > 0;
+}
+
 static bool take_record(struct order *order, uint32_t tag, struct bytes record) {
     switch (tag) {
     case ORDER_SPOOL:
@@ -136,6 +141,8 @@ static bool take_record(struct order *order, uint32_t tag, struct bytes record) 
         return take_side(record, &order->size.columns);
     case ORDER_HIDE:
         return take_hide(record, order);
+    case ORDER_WRITE:
+        return take_write(record, order);
     default:
         order->unknown = true;
         return true;
@@ -165,7 +172,7 @@ static bool take_number(struct order *order, uint32_t tag, struct bytes record) 
 
 static bool is_text(uint32_t tag) {
     return tag == ORDER_SPOOL || tag == ORDER_ARG || tag == ORDER_ENV || tag == ORDER_CWD ||
-           tag == ORDER_HIDE;
+           tag == ORDER_HIDE || tag == ORDER_WRITE;
 }
 
 /* The records of order->map up to `size`; the byte behind them is ours, too. */

@@ -23,6 +23,7 @@ enum {
     ORDER_LOG_MIN = 4096,
     ORDER_LOG_DEFAULT = 64 << 20,
     ORDER_HIDE_MAX = 8,
+    ORDER_WRITE_MAX = 8,
 };
 
 struct order_size {
@@ -33,10 +34,11 @@ struct order {
     int fd; /* Owned: the memfd. */
     char *map;
     size_t map_size;
-    const char *spool, *cwd;          /* Until order_forget. */
-    const char **argv, **envp;        /* Until order_forget; end with NULL. */
-    const char *hide[ORDER_HIDE_MAX]; /* Until order_forget. */
-    size_t argc, envc, hide_count;
+    const char *spool, *cwd;            /* Until order_forget. */
+    const char **argv, **envp;          /* Until order_forget; end with NULL. */
+    const char *hide[ORDER_HIDE_MAX];   /* Until order_forget. */
+    const char *write[ORDER_WRITE_MAX]; /* Until order_forget. */
+    size_t argc, envc, hide_count, write_count;
     bool strict;  /* PROTOCOL_ORDER_STRICT. */
     bool unknown; /* There was a record that nobody here knows. */
     char name[PROTOCOL_NAME_MAX + 1], nonce[ORDER_NONCE_LEN + 1];

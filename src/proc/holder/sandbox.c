@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,12 +14,14 @@
 #include "base/fd.h"
 #include "proc/holder/places.h"
 #include "proc/landlock.h"
+#include "proc/privileges.h"
 
 enum {
     SEEING = LANDLOCK_EXECUTE | LANDLOCK_READ_FILE | LANDLOCK_READ_DIR,
     USING = LANDLOCK_READ_FILE | LANDLOCK_WRITE_FILE | LANDLOCK_TRUNCATE | LANDLOCK_IOCTL_DEV,
+    NO_MAGIC_LINKS = 0x02, /* Of openat2; musl has no name for them. */
+    NO_LINKS = 0x04,
     MAKING_DEVICES = LANDLOCK_MAKE_CHAR | LANDLOCK_MAKE_BLOCK,
-    CAPABILITIES_MAX = 64,
 };
 
 static struct err failed(void) {
@@ -79,7 +80,33 @@ static struct err make_tmp(int folder, int *ret_fd) {
     return ERR_OK;
 }
 
-static struct err fill_ruleset(const struct places *places, int folder,
+/* Where no part of the path is a link: the folder is the one that was meant. */
+static int open_plain(const char *path) {
+    const struct {
+        uint64_t flags, mode, resolve;
+    } how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = NO_MAGIC_LINKS | NO_LINKS};
+    return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+}
+
+/* What cannot be granted is not: the command finds out, and nothing is opened by mistake. */
+static struct err allow_more(const struct order *order, const struct places *places,
+                             const struct sandbox *sandbox, uint64_t rights) {
+    for (size_t i = 0; i < order->write_count; i++) {
+        AUTO(fd_release) int fd = open_plain(order->write[i]);
+        enum places_where where = PLACES_CLEAR;
+        struct err err = fd < 0 ? ERR_OK : places_judge(places, fd, &where);
+        if (err_failed(err)) {
+            return err;
+        }
+        bool clear = fd >= 0 && where == PLACES_CLEAR;
+        if (clear && landlock_allow(sandbox->ruleset, fd, rights) < 0) {
+            return failed();
+        }
+    }
+    return ERR_OK;
+}
+
+static struct err fill_ruleset(const struct order *order, const struct places *places, int folder,
                                const struct sandbox *sandbox) {
     uint64_t rights = landlock_rights(sandbox->abi);
     uint64_t owning = rights & ~(uint64_t)MAKING_DEVICES;
@@ -88,6 +115,9 @@ static struct err fill_ruleset(const struct places *places, int folder,
     if (!err_failed(err) && (landlock_allow(sandbox->ruleset, tmp, owning) < 0 ||
                              landlock_allow(sandbox->ruleset, sandbox->cwd, owning) < 0)) {
         err = failed();
+    }
+    if (!err_failed(err)) {
+        err = allow_more(order, places, sandbox, owning);
     }
     if (!err_failed(err)) {
         err = allow_devices(sandbox, rights);
@@ -109,7 +139,7 @@ static struct err prepare(const struct order *order, int folder, struct sandbox 
         return failed();
     }
     filter_make(&sandbox->filter, sandbox->abi);
-    return fill_ruleset(&places, folder, sandbox);
+    return fill_ruleset(order, &places, folder, sandbox);
 }
 
 struct err sandbox_prepare(const struct order *order, int folder, struct sandbox *ret_sandbox) {
@@ -136,30 +166,14 @@ void sandbox_done(struct sandbox *sandbox) {
 
 /* --- In the child ----------------------------------------------------------------------------- */
 
-/* From the bounding set where we may; the rest says that there is nothing to gain any more. */
-static int drop_capabilities(void) {
-    enum { VERSION_3 = 0x20080522 };
-    const struct {
-        uint32_t version;
-        int pid;
-    } header = {VERSION_3, 0};
-    const struct { uint32_t effective, permitted, inheritable; } none[2] = {{0, 0, 0}, {0, 0, 0}};
-    for (unsigned long i = 0; i < CAPABILITIES_MAX; i++) {
-        (void)prctl(PR_CAPBSET_DROP, i, 0, 0, 0); /* Only who has them may, and must. */
-    }
-    (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); /* None without the others. */
-    return (int)syscall(SYS_capset, &header, none);
-}
-
 int sandbox_enter(const struct sandbox *sandbox, int terminal) {
     uint64_t of_terminal = landlock_rights(sandbox->abi) & USING;
     bool entered = fchdir(sandbox->cwd) == 0 &&
                    (terminal < 0 || landlock_allow(sandbox->ruleset, terminal, of_terminal) == 0) &&
-                   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && drop_capabilities() == 0 &&
-                   landlock_enter(sandbox->ruleset) == 0;
+                   privileges_drop() == 0 && landlock_enter(sandbox->ruleset) == 0;
     return entered ? 0 : -1;
 }
 
 int sandbox_close_gate(const struct sandbox *sandbox) {
-    return filter_enter(&sandbox->filter);
+    return call_filter_enter(&sandbox->filter);
 }
