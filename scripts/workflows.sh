@@ -1,0 +1,32 @@
+#!/bin/sh
+# Turns the built-in workflows into a table of bytes: workflows.sh OUT.c a.js b.js …
+# Numbers, not strings: C promises no string of more than 4,095 bytes.
+set -eu
+
+out=$1
+shift
+{
+    echo '/* Made by scripts/workflows.sh. */'
+    echo '#include "script/builtin.h"'
+    echo
+    number=0
+    for file in "$@"; do
+        number=$((number + 1))
+        echo "static const char script_${number}[] = {"
+        od -An -v -tu1 "$file" | sed 's/  *\([0-9][0-9]*\)/(char)\1,/g'
+        echo '};'
+    done
+    echo 'static const struct builtin list[] = {'
+    number=0
+    for file in "$@"; do
+        number=$((number + 1))
+        name=${file##*/}
+        echo "    {\"$name\", {script_${number}, sizeof script_${number}}},"
+    done
+    echo '};'
+    echo 'const struct builtin *builtin_list(size_t *ret_count) {'
+    echo '    *ret_count = COUNT_OF(list);'
+    echo '    return list;'
+    echo '}'
+} > "$out.tmp"
+mv "$out.tmp" "$out"

@@ -1,0 +1,106 @@
+/* catalog.h: which workflows there are, and where.
+ *
+ * Places     .drover/workflows, .claude/workflows and .boocode/workflows of the root, then of each
+ *            folder above it up to the one with .git; the same three of the home, and
+ *            $CLAUDE_CONFIG_DIR/workflows; then those built in. The first of a name counts, the
+ *            others are shadowed. Files are *.js and *.mjs that do not begin with a dot.
+ * Names      meta.name; of a file that is not valid, or says none, its stem. So a broken file is
+ *            found by its stem and told as broken; nothing else is run in its place.
+ * Promise    no file is read through a link that leads out of its place; and of a project, whose
+ *            files came from elsewhere, no place that is a link out of the project. What a user put
+ *            into his home is his own. Files are read anew each time, so an edited one counts at
+ *            once. What is not valid is listed with its fault. All is bounded; a place with more
+ *            files than are read says so.
+ * Ownership  results are the caller's: …_done. What a search names is borrowed for the call.
+ * Threads    any; it blocks on the disk: the pool.
+ */
+#ifndef DROVER_SCRIPT_CATALOG_H
+#define DROVER_SCRIPT_CATALOG_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "script/meta.h"
+
+enum {
+    CATALOG_FILES_MAX = 500, /* Of one place. */
+    CATALOG_PLACES_MAX = 64,
+    CATALOG_BYTES_MAX = 64 << 20, /* Of all files that are read for one answer. */
+};
+
+struct catalog_search {
+    const char *root;       /* Absolute; NULL or "": no project. */
+    const char *home;       /* NULL or "": none. */
+    const char *config_dir; /* CLAUDE_CONFIG_DIR; NULL or "": none. */
+};
+
+enum catalog_origin { CATALOG_PROJECT, CATALOG_HOME, CATALOG_BUILT_IN, CATALOG_PATH };
+const char *catalog_origin_name(enum catalog_origin origin);
+
+struct catalog_place {
+    char *path;      /* Owned; absolute. Of the built-in ones: "built-in". */
+    size_t base_len; /* Of a project's: the folder that it must not leave. */
+    enum catalog_origin origin;
+    bool found;
+    bool truncated; /* It has more than CATALOG_FILES_MAX. */
+    unsigned files;
+    const char *problem; /* Static: why it could not be read; NULL: it could, or is not there. */
+};
+
+struct catalog_entry {
+    char *name, *file; /* Owned; file: absolute, or "built-in/NAME.js". */
+    char *place;       /* Owned; "" of a file that was named by its path. */
+    enum catalog_origin origin;
+    char *shadowed_by; /* Owned: the file that counts; NULL: it is this one. */
+    bool valid;        /* Else: fault. */
+    json_t *meta;      /* Owned; NULL when it is not valid. */
+    enum script_form form;
+    struct script_fault fault;
+};
+
+struct catalog {
+    struct catalog_place places[CATALOG_PLACES_MAX];
+    unsigned place_count;
+    struct catalog_entry *entries; /* Owned; in the order of the places, then by file. */
+    unsigned entry_count, entry_size;
+};
+
+/* ERR_BAD_FIELD: the root is not a folder. */
+MUST_CHECK struct err catalog_read(const struct catalog_search *search, struct catalog *ret_catalog,
+                                   struct why *why);
+void catalog_done(struct catalog *catalog); /* For AUTO; zeroed is allowed. */
+
+/* A file that was named, whole. */
+struct catalog_script {
+    struct catalog_entry entry;
+    char *source; /* Owned, terminated. NULL: it could not be read. */
+    size_t len;
+    struct script_prepared prepared; /* When entry.valid. */
+};
+/* ERR_WORKFLOW_NOT_FOUND: `why` has the nearest names and the places that were searched. A script
+ * that is not valid is found all the same: ask entry.valid. */
+MUST_CHECK struct err catalog_find(const struct catalog_search *search, struct bytes name,
+                                   struct catalog_script *ret_script, struct why *why);
+/* A file by its path: an absolute one as it is, else beneath the root and never out of it.
+ * ERR_WORKFLOW_NOT_FOUND, ERR_FORBIDDEN, ERR_BAD_FIELD (not a plain file, too large). */
+MUST_CHECK struct err catalog_open(const struct catalog_search *search, const char *path,
+                                   struct catalog_script *ret_script, struct why *why);
+void catalog_script_done(struct catalog_script *script); /* For AUTO; zeroed is allowed. */
+
+/* {"name","description","phases",…,"file","place","origin","form","shadowed",…,"error"} */
+void catalog_entry_write(const struct catalog_entry *entry, struct text *text);
+/* The same with "source" and "notes". */
+void catalog_script_write(const struct catalog_script *script, struct text *text);
+/* {"workflows":[…],"places":[…]} */
+void catalog_write(const struct catalog *catalog, struct text *text);
+
+/* {"line","column","code","detail"} */
+void script_fault_write(const struct script_fault *fault, struct text *text);
+/* A list of those, each with "severity": "error" or "warning". */
+void script_notes_write(const struct script_prepared *prepared, struct text *text);
+/* {"valid","form","meta","problems"}. `prepared` NULL: it is not valid, for the fault alone. */
+void script_verdict_write(const struct script_prepared *prepared, const struct script_fault *fault,
+                          struct text *text);
+
+#endif

@@ -1,0 +1,114 @@
+/* protocol.h: what daemon, zygote and workers say to each other, byte by byte.
+ *
+ * Append-only: a run pins the worker's program that it began with (dispatch/flow_build.c), so a
+ * daemon speaks with every worker that was ever released: an old worker under a new daemon is what
+ * an upgrade leaves, a new one under an old daemon what going back leaves. No version is told: the
+ * build that a run pins is the version. So these stay as they are, for ever:
+ *   - what each message below means, its members, the order of frames, and who speaks when;
+ *   - that members that one side does not know are skipped, and by the daemon messages, too. A
+ *     worker ends at a message that it does not know. So what is added must be such that an old
+ *     worker does right without it: a new daemon sends nothing new unasked, waits for no answer
+ *     that an old worker does not give, and needs nothing that only a new one says;
+ *   - the zygote's argument and descriptor, the first bytes of struct script_birth and of struct
+ *     script_note, and that both are single packets; who adds to them adds at the end, reads at
+ *     least what stands here, and takes what is missing for 0;
+ *   - KEY and OCC: they find results in the journals of other builds (--resume);
+ *   - the codes of an end; unknown ones count as script_error.
+ * A bound on what a worker takes may not be raised: an old one would take more for nonsense.
+ *
+ * THE ZYGOTE, the worker's program with one argument, the pid of the daemon that started it
+ *   It boots the engine once and forks a worker for each birth. Its one descriptor, SCRIPT_FD, is
+ *   its end of a pair of SOCK_SEQPACKET sockets; it ends when that does, and by PDEATHSIG with the
+ *   thread that started it.
+ *   daemon → zygote   struct script_birth, with the worker's socket (SCM_RIGHTS)
+ *   zygote → daemon   struct script_note: BORN with a pidfd (SCM_RIGHTS) or UNBORN, one for each
+ *                     birth in their order; ENDED when a worker was collected
+ *
+ * A WORKER has one descriptor, SCRIPT_FD: a SOCK_STREAM socket. It ends when that does, and by
+ *   PDEATHSIG with its zygote. Both ways go frames: u32 length, little-endian, then as many bytes:
+ *   a JSON array of messages, objects of which the member "t" says what they are.
+ *   A worker that breaks this is killed.
+ *
+ * daemon → worker
+ *   {"t":"start", …}          the first frame, alone in it
+ *      "script":s             prepared: positions are those of the user's file
+ *      "form":"body"          a function's body, with await and return, or
+ *             "main"          such a body that returns the main function, to be called with args
+ *      "file":s               the name in error texts
+ *      "args":any             absent: undefined
+ *      "total":N|null         budget.total
+ *      "spent":N              budget.spent() before anything was settled
+ *      "limits":{"agents","items","lines","line_bytes","cpu_ms","unanswered","memory_mb",…}
+ *      "history":[{"k":KEY,"n":OCC,OUTCOME,"spent":N}…]   what was settled, in that order
+ *   {"t":"check","script","form","file"}
+ *                             instead of "start": it is read, nothing runs, and an "end" says how
+ *   {"t":"settle","id":CALL,OUTCOME,"spent":N}
+ *                             settled one by one; the script's jobs run until quiet between two
+ *   {"t":"stop"}              the worker exits
+ *   OUTCOME is one of
+ *      "o":"value","v":any    the promise fulfils with it
+ *      "o":"null"             the promise fulfils with null
+ *      "o":"throw","name":s,"message":s
+ *      "o":"script","script","form","file"   its args and path are those of the call
+ *                             of a workflow() alone: the child, run inline; how it ends, settles it
+ *
+ * worker → daemon
+ *   {"t":"call","id":N,"k":KEY,"n":OCC,"prompt":s,"opts":{…},"label":s?,"phase":s?}
+ *      id: 1, 2, 3, … in the order made, together with "workflow". opts: canonical (keys sorted,
+ *      label and phase left out). A call that the history answers is not sent.
+ *   {"t":"workflow","id":N,"k":KEY,"n":OCC,"name":s or "path":s,"args":any?}
+ *   {"t":"phase","no":N,"title":s}
+ *   {"t":"log","no":N,"text":s}                 no: 1, 2, 3, … over both
+ *   {"t":"quiet","settled":N}                   last of its frame: the script waits for the daemon,
+ *                                               N outcomes were settled, the history's included
+ *   {"t":"end","ok":true,"result":any}          without "result": undefined, which counts as null
+ *   {"t":"end","ok":false,"code":CODE,"name":s,"message":s,"line":N?,"column":N?,"stack":s?}
+ *   Messages travel together: a frame is written when the script is quiet, at the end, or when more
+ *   than 64 kB have come together.
+ *   CODE: script_error, syntax_error, args_invalid, script_stuck, memory_exceeded, too_many_calls,
+ *   too_many_lines, output_too_large, result_not_json, replay_diverged, never_settles.
+ *
+ * KEY  SHA-256 in lower hexadecimal over
+ *        agent LF path LF canonical JSON of opts LF prompt
+ *        workflow LF path LF canonical JSON of {"args", "name" or "path"}
+ *      path: empty at the top, the child's path within workflow().
+ * OCC  1, 2, 3, … for each KEY of the run.
+ */
+#ifndef DROVER_SCRIPT_PROTOCOL_H
+#define DROVER_SCRIPT_PROTOCOL_H
+
+#include <stdint.h>
+
+enum {
+    SCRIPT_FD = 0, /* So that RLIMIT_NOFILE can be 1: there is no number for another one. */
+    SCRIPT_HEADER_SIZE = 4,
+    SCRIPT_FRAME_MAX = 16 << 20,    /* Worker → daemon, without its header. */
+    SCRIPT_ORDER_MAX = 128 << 20,   /* Daemon → worker. */
+    SCRIPT_RESULT_MAX = 1 << 20,    /* Compact JSON. */
+    SCRIPT_PROMPT_MAX = 1 << 20,    /* Bytes. */
+    SCRIPT_OPTIONS_MAX = 256 << 10, /* Canonical JSON. */
+    SCRIPT_TOGETHER_MAX = 64 << 10, /* Collected messages that are written at once. */
+    SCRIPT_CPU_TOTAL_S = 3600,      /* RLIMIT_CPU: what a worker may use in its whole life. */
+};
+
+/* Others come from signals: the jail's, a limit's, the daemon's. */
+enum script_exit {
+    SCRIPT_EXIT_OK = 0,        /* The run has ended, or the daemon is gone or said stop. */
+    SCRIPT_EXIT_NONSENSE = 2,  /* What the daemon said is not of this protocol. */
+    SCRIPT_EXIT_BROKEN = 3,    /* The engine broke. */
+    SCRIPT_EXIT_UNJAILED = 42, /* It could not be confined, so it has not begun. */
+};
+
+struct script_birth {
+    uint64_t id;         /* The daemon's; comes back in each note. */
+    uint64_t memory_max; /* RLIMIT_AS; 0: no such limit. */
+};
+
+enum script_note_kind { SCRIPT_NOTE_BORN = 1, SCRIPT_NOTE_UNBORN = 2, SCRIPT_NOTE_ENDED = 3 };
+struct script_note {
+    uint64_t id;
+    int32_t kind;   /* Of enum script_note_kind. */
+    int32_t number; /* BORN: the pid; UNBORN: errno; ENDED: the status, as waitpid(2) tells it. */
+};
+
+#endif

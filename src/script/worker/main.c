@@ -1,0 +1,222 @@
+/* main.c: the zygote, which boots the engine once and forks a worker for each birth that the daemon
+ * asks for. See protocol.h.
+ *
+ * One thread, and nothing of a script: what a worker has inherited of others is the engine as it
+ * was booted, and the numbers of the births before it.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/number.h"
+#include "proc/holder/files.h"
+#include "script/passing.h"
+#include "script/worker/jail.h"
+#include "script/worker/worker.h"
+
+enum { CHILDREN_MAX = 4096 };
+
+struct child {
+    pid_t pid;
+    uint64_t id; /* Of its birth. */
+};
+
+struct zygote {
+    struct jail jail;
+    struct worker *worker; /* Booted; each fork has its own. */
+    int signals;           /* Owned: SIGCHLD, as a descriptor. */
+    pid_t self;
+    size_t child_count;
+    struct child children[CHILDREN_MAX];
+};
+
+/* --- Notes ------------------------------------------------------------------------------------ */
+
+/* Waits for room. `fd`: -1, or to be sent. False: errno; a daemon that is gone shows elsewhere. */
+static bool tell(struct script_note note, int fd) {
+    const struct parcel parcel = {.bytes = &note, .size = sizeof note, .fd = fd};
+    ssize_t sent;
+    do {
+        sent = parcel_send(SCRIPT_FD, &parcel, 0 /* flags */);
+    } while (sent < 0 && errno == EINTR);
+    return sent >= 0;
+}
+
+static void tell_unborn(const struct script_birth *birth, int os) {
+    const struct script_note note = {birth->id, SCRIPT_NOTE_UNBORN, os};
+    (void)tell(note, -1 /* descriptor */); /* A daemon that hears nothing ends us. */
+}
+
+/* --- A worker --------------------------------------------------------------------------------- */
+
+/* The socket goes where the zygote's own link was. */
+static bool settle_in(const struct zygote *zygote, int socket) {
+    sigset_t none;
+    (void)sigemptyset(&none); /* Cannot fail. */
+    return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == zygote->self &&
+           dup2(socket, SCRIPT_FD) == SCRIPT_FD &&
+           sigprocmask(SIG_SETMASK, &none, /* old */ NULL) == 0;
+}
+
+static noreturn void become_worker(const struct zygote *zygote, const struct script_birth *birth,
+                                   int socket) {
+    bool ready = settle_in(zygote, socket);
+    if (!ready || err_failed(jail_enter(&zygote->jail, birth))) {
+        _exit(SCRIPT_EXIT_UNJAILED);
+    }
+    worker_run(zygote->worker, SCRIPT_FD);
+}
+
+/* --- Births ----------------------------------------------------------------------------------- */
+
+/* It was not told of, so it must not go on. Its end is not told of, either. */
+static void undo(pid_t pid) {
+    (void)kill(pid, SIGKILL); /* It is our child and was not collected: it is there. */
+    (void)waitpid(pid, /* status */ NULL, 0);
+}
+
+static void bear(struct zygote *zygote, const struct script_birth *birth, int socket) {
+    if (zygote->child_count == CHILDREN_MAX) {
+        tell_unborn(birth, EAGAIN);
+        return;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        become_worker(zygote, birth, socket);
+    }
+    if (pid < 0) {
+        tell_unborn(birth, errno);
+        return;
+    }
+    const struct script_note note = {birth->id, SCRIPT_NOTE_BORN, (int32_t)pid};
+    AUTO(fd_release) int pidfd = (int)syscall(SYS_pidfd_open, pid, 0U);
+    if (pidfd < 0 || !tell(note, pidfd)) {
+        int os = errno;
+        undo(pid);
+        tell_unborn(birth, os);
+        return;
+    }
+    zygote->children[zygote->child_count++] = (struct child){pid, birth->id};
+}
+
+/* False: the daemon is gone. */
+static bool take_birth(struct zygote *zygote) {
+    struct script_birth birth = {.id = 0};
+    struct parcel parcel = {.bytes = &birth, .size = sizeof birth, .fd = -1};
+    ssize_t got = parcel_take(SCRIPT_FD, &parcel, 0 /* flags */);
+    if (got <= 0) {
+        return got < 0 && errno == EINTR;
+    }
+    AUTO(fd_release) int socket = fd_take(&parcel.fd);
+    if ((size_t)got < sizeof birth.id || socket < 0) {
+        tell_unborn(&birth, EPROTO);
+    } else {
+        bear(zygote, &birth, socket);
+    }
+    return true;
+}
+
+/* --- Ends ------------------------------------------------------------------------------------- */
+
+static void forget(struct zygote *zygote, pid_t pid, int status) {
+    for (size_t i = 0; i < zygote->child_count; i++) {
+        struct child *child = &zygote->children[i];
+        if (child->pid == pid) {
+            const struct script_note note = {child->id, SCRIPT_NOTE_ENDED, status};
+            (void)tell(note, -1 /* descriptor */); /* As above. */
+            *child = zygote->children[--zygote->child_count];
+            return;
+        }
+    }
+}
+
+static void collect(struct zygote *zygote) {
+    struct signalfd_siginfo about;
+    (void)read(zygote->signals, &about, sizeof about); /* One may stand for many ends. */
+    int status = 0;
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+        forget(zygote, pid, status);
+    }
+}
+
+static void serve(struct zygote *zygote) {
+    for (bool more = true; more;) {
+        struct pollfd ready[] = {{.fd = zygote->signals, .events = POLLIN},
+                                 {.fd = SCRIPT_FD, .events = POLLIN}};
+        (void)poll(ready, COUNT_OF(ready), -1 /* without end */); /* Broken off: nothing is set. */
+        if (ready[0].revents != 0) {
+            collect(zygote);
+        }
+        if (ready[1].revents != 0) {
+            more = take_birth(zygote);
+        }
+    }
+}
+
+/* --- Life ------------------------------------------------------------------------------------- */
+
+/* What whoever started us had ignored or blocked is not ours. */
+static struct err take_signals(int *ret_fd) {
+    const struct sigaction fresh = {.sa_handler = SIG_DFL};
+    sigset_t ours;
+    (void)sigemptyset(&ours); /* These cannot fail. */
+    (void)sigaddset(&ours, SIGCHLD);
+    for (int number = 1; number < NSIG; number++) {
+        (void)sigaction(number, &fresh, /* old */ NULL); /* SIGKILL and its like stay. */
+    }
+    if (sigprocmask(SIG_SETMASK, &ours, /* old */ NULL) < 0) {
+        return err_from_errno(errno, "zygote: signals");
+    }
+    *ret_fd = signalfd(-1, &ours, SFD_NONBLOCK | SFD_CLOEXEC);
+    return *ret_fd < 0 ? err_from_errno(errno, "zygote: signals") : ERR_OK;
+}
+
+/* Nobody must survive the daemon; it may have died before we asked to be told. */
+static bool stay_with(const char *daemon) {
+    int64_t pid = 0;
+    return daemon != NULL &&
+           number_parse((struct bytes){daemon, strlen(daemon)},
+                        (struct number_bounds){1, INT32_MAX}, &pid) &&
+           prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == (pid_t)pid;
+}
+
+static struct err get_ready(struct zygote *zygote) {
+    files_close_from(SCRIPT_FD + 1);
+    zygote->self = getpid();
+    struct err err = take_signals(&zygote->signals);
+    if (err_failed(err)) {
+        return err;
+    }
+    zygote->worker = worker_boot();
+    if (zygote->worker == NULL) {
+        return err_make(ERR_INTERNAL, "zygote: boot");
+    }
+    return jail_prepare(&zygote->jail);
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2 || !stay_with(argv[1])) {
+        return EINVAL;
+    }
+    struct zygote *zygote = mmap(/* address */ NULL, sizeof *zygote, PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (zygote == MAP_FAILED) {
+        return errno;
+    }
+    struct err err = get_ready(zygote);
+    if (err_failed(err)) {
+        return err.os != 0 ? err.os : EIO;
+    }
+    serve(zygote);
+    return 0;
+}

@@ -1,0 +1,428 @@
+// prelude.js: what a workflow script finds in its world, on the script's side of the wall.
+//
+// It shares its world with scripts that may have replaced every method of every prototype. So what
+// is needed later is taken now; nothing below calls a method of an object that a script can reach,
+// or looks up a member that might be missing on one; lists and dictionaries have no prototype.
+// Not even templates are free of that: the engine makes them of calls of String.prototype.concat.
+(function (native, texts) {
+  "use strict";
+  const { keyOf, call, line, emit, end, fail, compile, limit, leave } = native;
+  const { own, bytesWithin, cutTo, canonical, readOptions } = texts;
+  const { Error, TypeError, RangeError, SyntaxError, EvalError } = globalThis;
+  const { Array, Object, Promise, String } = globalThis;
+  const { parse, stringify } = JSON;
+  const { isArray, from: arrayFrom } = Array;
+  const { apply } = Reflect;
+  const { keys, freeze, defineProperty, setPrototypeOf } = Object;
+  const { max } = Math;
+  const globalObject = globalThis;
+  const promised = Promise.withResolvers.bind(Promise);
+  const hide = (object, name, value) => {
+    const hidden = { __proto__: null, value, writable: true, configurable: true };
+    defineProperty(object, name, hidden);
+  };
+
+  // --- The state of a run ------------------------------------------------------------------------
+
+  const STOPPED = 0, NONSENSE = 2; // Of protocol.h.
+  const CHECK_MS = 5000, CHECK_MB = 64; // To read a script.
+  const PROMPT_MAX = 1 << 20, OPTIONS_MAX = 256 << 10, ARGUMENTS_MAX = 1 << 20;
+  // Texts of no more units than these cannot be too long.
+  const PROMPT_SURE = PROMPT_MAX / 3, OPTIONS_SURE = OPTIONS_MAX / 3;
+  const NO_OPTIONS = readOptions(undefined);
+  let limits, total = null, spent = 0;
+  let made = 0, agents = 0, settled = 0, lines = 0; // Calls made so far, and so on.
+  const occurrences = { __proto__: null }; // KEY → how many such calls were made.
+  const open = { __proto__: null }; // id → what waits for an answer from outside.
+  let history = [], repeated = 0; // What was settled before, and how far that is repeated.
+  const recorded = { __proto__: null }; // KEY and occurrence → its place in the history.
+  const waiting = { __proto__: null }; // Place in the history → what waits for that answer.
+  let inbox = [], taken = 0;
+
+  const ERRORS = { __proto__: null, Error, TypeError, RangeError, SyntaxError, EvalError };
+  const { get: getStack } = Object.getOwnPropertyDescriptor(Error.prototype, "stack");
+  const stackOf = (error) => apply(getStack, error, []) ?? "";
+  const tooMany = (code, message) => fail(code, "Error", message, stackOf(new Error()));
+
+  // --- Calls -------------------------------------------------------------------------------------
+
+  // Counts a call. Its occurrence, if the host must be asked; 0: the history has the answer.
+  // `child`: what a nested script is begun with.
+  const note = (key, resolve, reject, child) => {
+    // The error is made here: it knows the line of the call, and an answer does not.
+    const who = { __proto__: null, resolve, reject, place: new Error(), child };
+    const n = (occurrences[key] || 0) + 1;
+    occurrences[key] = n;
+    made++;
+    if (made - settled > limits.unanswered) {
+      tooMany("too_many_calls", "over " + limits.unanswered + " calls wait for an answer");
+    }
+    if (repeated < history.length) {
+      const place = recorded[key + n];
+      if (place !== undefined) {
+        waiting[place] = who;
+        return 0;
+      }
+    }
+    open[made] = who;
+    return n;
+  };
+
+  const refusePrompt = (prompt) => {
+    if (prompt === "") throw new TypeError("agent(): the prompt must not be empty");
+    const kind = prompt === null ? "null" : isArray(prompt) ? "an array" : typeof prompt;
+    throw new TypeError("agent(): the prompt must be a string, not " + kind);
+  };
+  const checkSizes = (prompt, options) => {
+    if (!bytesWithin(prompt, PROMPT_MAX)) throw new RangeError("agent(): the prompt is over 1 MB");
+    if (!bytesWithin(options.text, OPTIONS_MAX)) {
+      throw new RangeError("agent(): opts are over 256 kB");
+    }
+  };
+  const refuseMore = () => {
+    if (agents >= limits.agents) {
+      throw new Error("agent cap reached: at most " + limits.agents + " agents in one run");
+    }
+    throw new Error("budget exhausted: " + spent + " of " + total + " tokens are spent");
+  };
+
+  const agentIn = (scope) => function agent(prompt, opts) {
+    const { promise, resolve, reject } = promised();
+    try {
+      if (typeof prompt !== "string" || prompt === "") refusePrompt(prompt);
+      const options = opts === undefined ? NO_OPTIONS : readOptions(opts);
+      if (prompt.length > PROMPT_SURE || options.text.length > OPTIONS_SURE) {
+        checkSizes(prompt, options);
+      }
+      if (agents >= limits.agents || (total !== null && spent >= total)) refuseMore();
+      agents++;
+      const key = keyOf("agent\n", scope.path, options.text, prompt);
+      const n = note(key, resolve, reject);
+      if (n > 0) {
+        const phase = options.phase === undefined ? scope.title : options.phase;
+        call(made, key, n, prompt, options.text, options.label, phase);
+      }
+    } catch (error) {
+      reject(error);
+    }
+    return promise;
+  };
+
+  const workflowIn = (scope) => function workflow(which, args) {
+    const { promise, resolve, reject } = promised();
+    try {
+      askWorkflow(scope, which, args, resolve, reject);
+    } catch (error) {
+      reject(error);
+    }
+    return promise;
+  };
+  const askWorkflow = (scope, which, args, resolve, reject) => {
+    if (scope.nested) {
+      throw new Error("workflow() is one level deep: a nested workflow cannot start another");
+    }
+    const byPath = typeof which === "object" && which !== null;
+    const name = byPath ? own(which, "scriptPath") : which;
+    if (typeof name !== "string" || name === "") {
+      throw new TypeError("workflow(): the first argument must be a name or {scriptPath}");
+    }
+    const given = args === undefined ? undefined : stringify(args);
+    let whole = (byPath ? '"path":' : '"name":') + stringify(name);
+    if (given !== undefined) whole = '"args":' + canonical(parse(given)) + "," + whole;
+    if (!bytesWithin(whole, ARGUMENTS_MAX)) {
+      throw new RangeError("workflow(): args are over 1 MB");
+    }
+    const key = keyOf("workflow\n", scope.path, "{" + whole + "}", undefined);
+    const n = note(key, resolve, reject, { __proto__: null, path: name, args: given });
+    if (n === 0) return;
+    emit('{"t":"workflow","id":' + made + ',"k":"' + key + '","n":' + n + "," + whole + "}");
+  };
+
+  // --- Many at once ------------------------------------------------------------------------------
+
+  // begin(i) for each i; what threw is null; resolves when all are there.
+  const gather = (length, begin, resolve) => {
+    const results = apply(arrayFrom, Array, [{ __proto__: null, length }]);
+    let left = length;
+    const one = async (i) => {
+      let value = null;
+      try {
+        value = await begin(i);
+      } catch {
+        value = null;
+      }
+      results[i] = value;
+      if (--left === 0) resolve(results);
+    };
+    for (let i = 0; i < length; i++) one(i);
+    if (length === 0) resolve(results);
+  };
+
+  const listed = (who, what, list) => {
+    if (!isArray(list)) throw new TypeError(who + "(): " + what + " must be an array");
+    if (list.length > limits.items) {
+      const most = limits.items;
+      throw new RangeError(who + "(): at most " + most + " items in one call, not " + list.length);
+    }
+  };
+  const functions = (who, what, list) => {
+    for (let i = 0; i < list.length; i++) {
+      if (typeof list[i] === "function") continue;
+      throw new TypeError(who + "(): " + what + " " + i + " is not a function");
+    }
+  };
+
+  // Not async: what an async function returns is asked for its then(), which is the script's.
+  function parallel(thunks) {
+    const { promise, resolve, reject } = promised();
+    try {
+      listed("parallel", "the thunks", thunks);
+      functions("parallel", "thunk", thunks);
+      gather(thunks.length, (i) => {
+        const thunk = thunks[i];
+        return thunk();
+      }, resolve);
+    } catch (error) {
+      reject(error);
+    }
+    return promise;
+  }
+
+  function pipeline(items, ...stages) {
+    const { promise, resolve, reject } = promised();
+    try {
+      listed("pipeline", "the items", items);
+      functions("pipeline", "stage", stages);
+      gather(items.length, async (i) => {
+        const item = items[i];
+        let value = item;
+        for (let at = 0; at < stages.length; at++) {
+          const stage = stages[at];
+          value = await stage(value, item, i);
+        }
+        return value;
+      }, resolve);
+    } catch (error) {
+      reject(error);
+    }
+    return promise;
+  }
+
+  // --- Lines -------------------------------------------------------------------------------------
+
+  const say = (kind, text) => {
+    if (++lines > limits.lines) {
+      tooMany("too_many_lines", "over " + limits.lines + " lines of phase() and log()");
+    }
+    line(kind, lines, text);
+  };
+  const asLine = (who, value) => {
+    if (typeof value === "symbol") throw new TypeError(who + "(): a symbol has no text");
+    return cutTo(String(value), limits.line_bytes);
+  };
+  const log = (message) => say('{"t":"log","text":', asLine("log", message));
+  const phaseIn = (scope) => function phase(title) {
+    scope.title = asLine("phase", title);
+    say('{"t":"phase","title":', scope.title);
+  };
+  const shownValue = (value) => {
+    if (typeof value === "object" && value !== null) {
+      try {
+        const text = stringify(value);
+        if (text !== undefined && text !== "{}") return text;
+      } catch {
+        // What JSON cannot hold is shown as String() has it.
+      }
+    }
+    return String(value);
+  };
+  const write = (...values) => {
+    let text = "";
+    for (let i = 0; i < values.length; i++) text += (i > 0 ? " " : "") + shownValue(values[i]);
+    log(text);
+  };
+  const console = { log: write, info: write, warn: write, error: write, debug: write };
+
+  const budget = freeze({
+    get total() { return total; },
+    spent() { return spent; },
+    remaining() { return total === null ? Infinity : max(0, total - spent); },
+  });
+
+  // --- A script, and the one within --------------------------------------------------------------
+
+  const begin = (scope, source) => {
+    const enter = compile(own(source, "script"), own(source, "file"));
+    const { agent, phase, args, workflow } = scope;
+    const body = enter(agent, parallel, pipeline, phase, log, args, budget, workflow, console);
+    return own(source, "form") === "main" ? callMain(body, args) : body();
+  };
+  const callMain = async (body, args) => {
+    const main = await body();
+    return await main(args);
+  };
+  const scopeOf = (path, args, nested) => {
+    const scope = { __proto__: null, path, args, nested, title: undefined };
+    scope.agent = agentIn(scope);
+    scope.workflow = workflowIn(scope);
+    scope.phase = phaseIn(scope);
+    return scope;
+  };
+  const runChild = async (answer, who) => {
+    try {
+      const { path, args } = who.child;
+      const scope = scopeOf(path, args === undefined ? undefined : parse(args), true);
+      who.resolve(await begin(scope, answer));
+    } catch (error) {
+      who.reject(error);
+    }
+  };
+
+  // --- Outcomes, one by one ----------------------------------------------------------------------
+
+  const thrown = (place, answer) => {
+    const kind = ERRORS[answer.name];
+    if (kind !== undefined && kind !== Error) setPrototypeOf(place, kind.prototype);
+    hide(place, "message", answer.message);
+    if (kind === undefined && answer.name !== undefined) hide(place, "name", answer.name);
+    return place;
+  };
+
+  const settle = (who, answer) => {
+    settled++;
+    if (answer.spent !== undefined) spent = answer.spent;
+    if (answer.o === "value") who.resolve(answer.v);
+    else if (answer.o === "null") who.resolve(null);
+    else if (answer.o === "throw") who.reject(thrown(who.place, answer));
+    else if (answer.o === "script") runChild(answer, who);
+    else leave(NONSENSE);
+  };
+
+  const settleRecorded = () => {
+    const answer = history[repeated];
+    const who = waiting[repeated];
+    repeated++;
+    if (who === undefined) {
+      const message = "the script did not make call " + repeated + " of its history again";
+      fail("replay_diverged", "Error", message, "");
+    }
+    delete waiting[repeated - 1];
+    settle(who, answer);
+  };
+
+  const settleTaken = () => {
+    // A member that is missing is then undefined, whatever a script did to all objects.
+    const answer = setPrototypeOf(inbox[taken++], null);
+    if (answer.t === "stop") leave(STOPPED);
+    const who = open[answer.id];
+    if (answer.t !== "settle" || who === undefined) leave(NONSENSE);
+    delete open[answer.id];
+    settle(who, answer);
+  };
+
+  const begun = (order) => {
+    const given = setPrototypeOf(order.limits ?? {}, null);
+    limits = {
+      __proto__: null,
+      agents: given.agents ?? 1000, items: given.items ?? 4096, lines: given.lines ?? 10000,
+      line_bytes: given.line_bytes ?? 4096, unanswered: given.unanswered ?? 8192,
+    };
+    total = order.total ?? null;
+    spent = order.spent ?? 0;
+    history = order.history ?? [];
+    for (let i = 0; i < history.length; i++) {
+      const answer = setPrototypeOf(history[i], null);
+      recorded[answer.k + answer.n] = i;
+    }
+    // As integers: it reads no other numbers.
+    limit(given.cpu_ms | 0, given.memory_mb | 0);
+  };
+
+  return {
+    __proto__: null,
+
+    // The promise of the whole run. Throws what the script's text is wrong about.
+    start(messages) {
+      const order = setPrototypeOf(messages[0], null);
+      if (messages.length !== 1) leave(NONSENSE);
+      if (order.t === "check") {
+        // It is read, and nothing of it runs.
+        limit(CHECK_MS, CHECK_MB);
+        compile(own(order, "script"), own(order, "file"));
+        end("");
+      }
+      if (order.t !== "start") leave(NONSENSE);
+      begun(order);
+      const scope = scopeOf("", order.args, false);
+      const { agent, phase, args, workflow } = scope;
+      const surface = {
+        __proto__: null, agent, parallel, pipeline, phase, log, args, budget, workflow, console,
+      };
+      const names = keys(surface);
+      for (let i = 0; i < names.length; i++) hide(globalObject, names[i], surface[names[i]]);
+      return begin(scope, order);
+    },
+
+    // More from the host.
+    take(messages) {
+      if (!isArray(messages)) leave(NONSENSE);
+      inbox = messages;
+      taken = 0;
+    },
+
+    // The script is quiet. True: something was settled; false: it is the host's turn.
+    next() {
+      if (repeated < history.length) settleRecorded();
+      else if (taken < inbox.length) settleTaken();
+      else {
+        inbox = [];
+        taken = 0;
+        if (made === settled) {
+          const message = "the script waits for what cannot come: no call is under way";
+          fail("never_settles", "Error", message, "");
+        }
+        emit('{"t":"quiet","settled":' + settled + "}");
+        return false;
+      }
+      return true;
+    },
+
+    // Where an error was thrown; of none: what runs right now.
+    where: (error) => stackOf(error ?? new Error()),
+
+    // The run fulfilled.
+    done(result) {
+      let text;
+      try {
+        text = stringify(result);
+      } catch (error) {
+        const why = describe(error).message;
+        fail("result_not_json", "TypeError", "the result cannot be written as JSON: " + why, "");
+      }
+      end(text === undefined ? "" : text);
+    },
+
+    // Something was thrown, and nobody caught it.
+    failed(code, error) {
+      const about = describe(error);
+      if (code === "syntax_error" && about.name !== "SyntaxError") code = "script_error";
+      const memory = about.name === "InternalError" && about.message === "out of memory";
+      fail(memory ? "memory_exceeded" : code, about.name, about.message, about.stack);
+    },
+  };
+
+  // Whatever was thrown, in words. Getters of the script's may run here, and throw again.
+  function describe(error) {
+    const about = { __proto__: null, name: "Error", message: "", stack: "" };
+    try {
+      const message = typeof error === "object" && error !== null ? error.message : undefined;
+      about.message = message === undefined ? "thrown: " + shownValue(error) : String(message);
+      if (message === undefined) return about;
+      about.name = String(error.name ?? "Error");
+      about.stack = stackOf(error);
+    } catch {
+      about.message ||= "thrown: an object that does not tell what it is";
+    }
+    return about;
+  }
+})

@@ -1,0 +1,336 @@
+/* vm.c: see vm.h. */
+#include "script/worker/vm.h"
+
+#include <quickjs.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "base/memory.h"
+
+enum {
+    WASM_PAGE = 64 << 10,
+    /* Of the engine's own stack of 1 MB; the rest is for what does not look. */
+    SCRIPT_STACK_MAX = 256 << 10,
+    /* What that can come to on the processor's stack, several times over. */
+    NATIVE_STACK = 64 << 20,
+    FIRST_PAGES_MAX = (1 << 30) / WASM_PAGE, /* Until the limit of the run is known. */
+    UNCOUNTED_MAX =
+        32 << 20, /* What its own limit does not count: its stack, texts on their way. */
+    /* Everything of the language but WeakRef, FinalizationRegistry and performance. */
+    INTRINSICS = 0x1ff,
+    COMPILE_SEALED = 16, /* JS_WRITE_OBJ_STRIP_SOURCE */
+    OPTIONS_VERSION = 1,
+};
+
+/* JSEvalOptions, in the engine's memory. */
+struct eval_options {
+    int32_t version;
+    int32_t flags;
+    uint32_t file;
+    int32_t line;
+};
+
+char *vm_at(struct vm *vm, uint32_t address) {
+    assert(address < vm->wasm->w2c_memory.size);
+    return (char *)vm->wasm->w2c_memory.data + address;
+}
+
+uint32_t vm_room(struct vm *vm, uint32_t size) {
+    return Z_quickjsZ_wasm_malloc(vm->wasm, size);
+}
+
+static void room_free(struct vm *vm, uint32_t address) {
+    Z_quickjsZ_wasm_free(vm->wasm, address);
+}
+
+/* A copy in the engine's memory, terminated. */
+static uint32_t copy_in(struct vm *vm, struct bytes text) {
+    if (text.len >= UINT32_MAX) {
+        return VM_NULL;
+    }
+    uint32_t address = vm_room(vm, (uint32_t)text.len + 1);
+    if (address != VM_NULL) {
+        memcpy(vm_at(vm, address), text.data, text.len);
+        *vm_at(vm, address + (uint32_t)text.len) = '\0';
+    }
+    return address;
+}
+
+static uint32_t copy_name(struct vm *vm, const char *name) {
+    return copy_in(vm, (struct bytes){name, strlen(name)});
+}
+
+/* qjs_ functions hand values over in little rooms of their own. */
+static uint64_t take_boxed(struct vm *vm, uint32_t address) {
+    if (address == VM_NULL) {
+        return VM_EXCEPTION;
+    }
+    uint64_t value;
+    memcpy(&value, vm_at(vm, address), sizeof value);
+    room_free(vm, address);
+    return value;
+}
+
+static bool grow_stack(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_STACK, &limit) < 0) {
+        return false;
+    }
+    if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < NATIVE_STACK) {
+        limit.rlim_cur = NATIVE_STACK;
+        return setrlimit(RLIMIT_STACK, &limit) == 0;
+    }
+    return true;
+}
+
+bool vm_boot(struct vm *vm, const struct vm_host *host) {
+    if (!grow_stack()) {
+        return false;
+    }
+    vm->host = host;
+    vm->wasm = mem_new(sizeof *vm->wasm);
+    wasm_rt_init();
+    Z_quickjs_init_module();
+    Z_quickjs_instantiate(vm->wasm, (struct Z_env_instance_t *)vm,
+                          (struct Z_wasi_snapshot_preview1_instance_t *)vm);
+    vm->wasm->w2c_memory.max_pages = FIRST_PAGES_MAX;
+    Z_quickjsZ__initialize(vm->wasm);
+    if (Z_quickjsZ_qjs_init2(vm->wasm, INTRINSICS) != 0) {
+        return false;
+    }
+    vm->runtime = Z_quickjsZ_qjs_get_runtime_ptr(vm->wasm);
+    vm->context = Z_quickjsZ_qjs_get_context_ptr(vm->wasm);
+    Z_quickjsZ_qjs_set_max_stack_size(vm->wasm, SCRIPT_STACK_MAX);
+    Z_quickjsZ_qjs_set_interrupt_handler(vm->wasm, 1);
+    Z_quickjsZ_qjs_set_module_loader(vm->wasm, 1); /* Ours, which loads none and says so. */
+    /* That tags are what this file takes them for. */
+    return take_boxed(vm, Z_quickjsZ_qjs_get_undefined(vm->wasm)) == VM_UNDEFINED;
+}
+
+void vm_limit_memory(struct vm *vm, uint32_t megabytes) {
+    if (megabytes == 0 || megabytes >= FIRST_PAGES_MAX / 16) {
+        return;
+    }
+    uint32_t bytes = megabytes << 20;
+    Z_quickjsZ_qjs_set_memory_limit(vm->wasm, bytes);
+    vm->wasm->w2c_memory.max_pages = (bytes + UNCOUNTED_MAX) / WASM_PAGE;
+}
+
+static uint64_t cpu_ns(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now); /* It cannot fail with a valid clock. */
+    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+/* Asking for the time costs a system call, which most settlements are too short to be worth: the
+ * first question after a rest, some 10,000 turns of a loop later, begins to count. */
+void vm_rest(struct vm *vm) {
+    vm->cpu_until_ns = 0;
+}
+
+bool vm_is_over(struct vm *vm) {
+    if (vm->cpu_max_ns > 0 && !vm->stuck) {
+        uint64_t now = cpu_ns();
+        if (vm->cpu_until_ns == 0) {
+            vm->cpu_until_ns = now + vm->cpu_max_ns;
+        }
+        vm->stuck = now >= vm->cpu_until_ns;
+    }
+    return vm->stuck;
+}
+
+void vm_free(struct vm *vm, uint64_t value) {
+    Z_quickjsZ_JS_FreeValue(vm->wasm, vm->context, value);
+}
+
+bool vm_failed(uint64_t value) {
+    return value >> 32 == VM_TAG_EXCEPTION;
+}
+
+uint64_t vm_string(struct vm *vm, struct bytes text) {
+    uint32_t address = copy_in(vm, text);
+    if (address == VM_NULL) {
+        return VM_EXCEPTION;
+    }
+    uint64_t value = Z_quickjsZ_JS_NewStringLen(vm->wasm, vm->context, address, (uint32_t)text.len);
+    room_free(vm, address);
+    return value;
+}
+
+uint64_t vm_host_function(struct vm *vm, const char *name) {
+    uint32_t address = copy_name(vm, name);
+    if (address == VM_NULL) {
+        return VM_EXCEPTION;
+    }
+    uint32_t len = (uint32_t)strlen(name);
+    uint32_t boxed = Z_quickjsZ_qjs_new_host_function(vm->wasm, address, len, 0 /* data */);
+    room_free(vm, address);
+    return take_boxed(vm, boxed);
+}
+
+uint64_t vm_eval(struct vm *vm, const struct vm_source *source) {
+    uint32_t code = copy_in(vm, source->code);
+    uint32_t file = copy_name(vm, source->file);
+    uint32_t at = vm_room(vm, sizeof(struct eval_options));
+    uint64_t value = VM_EXCEPTION;
+    if (code != VM_NULL && file != VM_NULL && at != VM_NULL) {
+        struct eval_options options = {
+            .version = OPTIONS_VERSION, .file = file, .line = source->line};
+        memcpy(vm_at(vm, at), &options, sizeof options);
+        value = Z_quickjsZ_JS_Eval2(vm->wasm, vm->context, code, (uint32_t)source->code.len, at);
+    }
+    room_free(vm, at);
+    room_free(vm, file);
+    room_free(vm, code);
+    return value;
+}
+
+uint64_t vm_eval_sealed(struct vm *vm, const struct vm_source *source) {
+    uint32_t code = copy_in(vm, source->code);
+    uint32_t file = copy_name(vm, source->file);
+    uint32_t len_at = vm_room(vm, sizeof(uint32_t));
+    uint64_t value = VM_EXCEPTION;
+    if (code != VM_NULL && file != VM_NULL && len_at != VM_NULL) {
+        uint32_t compiled = Z_quickjsZ_qjs_compile(vm->wasm, code, (uint32_t)source->code.len, file,
+                                                   0 /* a script */, COMPILE_SEALED, len_at);
+        if (compiled != VM_NULL) {
+            uint32_t len;
+            memcpy(&len, vm_at(vm, len_at), sizeof len);
+            value = take_boxed(vm, Z_quickjsZ_qjs_eval_bytecode(vm->wasm, compiled, len));
+            room_free(vm, compiled);
+        }
+    }
+    room_free(vm, len_at);
+    room_free(vm, file);
+    room_free(vm, code);
+    return value;
+}
+
+uint64_t vm_parse(struct vm *vm, uint32_t address, uint32_t len) {
+    *vm_at(vm, address + len) = '\0';
+    uint32_t name = copy_name(vm, "<order>");
+    uint64_t value = VM_EXCEPTION;
+    if (name != VM_NULL) {
+        value = Z_quickjsZ_JS_ParseJSON(vm->wasm, vm->context, address, len, name);
+    }
+    room_free(vm, name);
+    room_free(vm, address);
+    return value;
+}
+
+uint64_t vm_get(struct vm *vm, uint64_t object, const char *name) {
+    uint32_t address = copy_name(vm, name);
+    if (address == VM_NULL) {
+        return VM_EXCEPTION;
+    }
+    uint64_t value = Z_quickjsZ_JS_GetPropertyStr(vm->wasm, vm->context, object, address);
+    room_free(vm, address);
+    return value;
+}
+
+uint64_t vm_object(struct vm *vm) {
+    return Z_quickjsZ_JS_NewObject(vm->wasm, vm->context);
+}
+
+bool vm_set(struct vm *vm, uint64_t object, const char *name, uint64_t value) {
+    uint32_t address = copy_name(vm, name);
+    if (address == VM_NULL) {
+        return false;
+    }
+    u32 set = Z_quickjsZ_JS_SetPropertyStr(vm->wasm, vm->context, object, address, value);
+    room_free(vm, address);
+    return (int32_t)set >= 0;
+}
+
+uint64_t vm_call(struct vm *vm, uint64_t function, const uint64_t *arguments, size_t count) {
+    uint32_t size = (uint32_t)(count * sizeof *arguments);
+    uint32_t at = vm_room(vm, size + 1);
+    if (at == VM_NULL) {
+        return VM_EXCEPTION;
+    }
+    if (count > 0) {
+        memcpy(vm_at(vm, at), arguments, size);
+    }
+    uint64_t value =
+        Z_quickjsZ_JS_Call(vm->wasm, vm->context, function, VM_UNDEFINED, (uint32_t)count, at);
+    room_free(vm, at);
+    return value;
+}
+
+/* Half a character, which a string of the language may hold, becomes U+FFFD: in UTF-8 it has no
+ * place. Only a copy of our own can hold one: the engine hands out its own bytes of ASCII alone. */
+static void replace_halves(char *bytes, size_t len) {
+    char *end = bytes + len;
+    for (char *at = memchr(bytes, 0xed, len); at != NULL && end - at >= 3;
+         at = memchr(at + 1, 0xed, (size_t)(end - at) - 1)) {
+        if ((unsigned char)at[1] >= 0xa0) {
+            memcpy(at, "\xef\xbf\xbd", 3);
+        }
+    }
+}
+
+struct vm_text vm_text(struct vm *vm, uint64_t value) {
+    uint32_t len_at = vm_room(vm, sizeof(uint32_t));
+    struct vm_text found = {{NULL, 0}, VM_NULL};
+    if (len_at == VM_NULL) {
+        return found;
+    }
+    found.address =
+        Z_quickjsZ_JS_ToCStringLen2(vm->wasm, vm->context, len_at, value, 0 /* true UTF-8 */);
+    if (found.address == VM_NULL) {
+        vm_free(vm, vm_exception(vm)); /* Its String() threw: it has no text. */
+    } else {
+        uint32_t len;
+        memcpy(&len, vm_at(vm, len_at), sizeof len);
+        replace_halves(vm_at(vm, found.address), len);
+        found.text = (struct bytes){vm_at(vm, found.address), len};
+    }
+    room_free(vm, len_at);
+    return found;
+}
+
+void vm_text_free(struct vm *vm, struct vm_text text) {
+    if (text.address != VM_NULL) {
+        Z_quickjsZ_JS_FreeCString(vm->wasm, vm->context, text.address);
+    }
+}
+
+uint64_t vm_exception(struct vm *vm) {
+    return Z_quickjsZ_JS_GetException(vm->wasm, vm->context);
+}
+
+uint64_t vm_throw_out_of_memory(struct vm *vm) {
+    return Z_quickjsZ_JS_ThrowOutOfMemory(vm->wasm, vm->context);
+}
+
+uint64_t vm_throw_error(struct vm *vm, const char *message) {
+    uint32_t format = copy_name(vm, message);
+    if (format == VM_NULL) {
+        return vm_throw_out_of_memory(vm);
+    }
+    uint64_t thrown =
+        Z_quickjsZ_JS_ThrowPlainError(vm->wasm, vm->context, format, VM_NULL /* no values */);
+    room_free(vm, format);
+    return thrown;
+}
+
+uint64_t vm_throw(struct vm *vm, uint64_t value) {
+    return Z_quickjsZ_JS_Throw(vm->wasm, vm->context, value);
+}
+
+enum vm_job vm_job(struct vm *vm) {
+    if (Z_quickjsZ_JS_IsJobPending(vm->wasm, vm->runtime) == 0) {
+        return VM_JOB_NONE;
+    }
+    uint32_t ran = Z_quickjsZ_qjs_execute_pending_job(vm->wasm);
+    return (int32_t)ran < 0 ? VM_JOB_FAILED : VM_JOB_DONE;
+}
+
+enum vm_promise vm_promise(struct vm *vm, uint64_t value) {
+    return (enum vm_promise)Z_quickjsZ_JS_PromiseState(vm->wasm, vm->context, value);
+}
+
+uint64_t vm_promise_result(struct vm *vm, uint64_t value) {
+    return Z_quickjsZ_JS_PromiseResult(vm->wasm, vm->context, value);
+}
