@@ -21,6 +21,7 @@ enum {
     INBOX_NOTE = 2, /* The kind under which store notes reach the dispatcher. */
     INBOX_PAYLOAD_MAX = 32 << 10,
     INBOX_OUTPUT_MAX = 4000, /* Characters of a command's output in a notice. */
+    INBOX_MEMBERS_MAX = 4000,
     INBOX_CAUSE_MAX = 200,
     INBOX_NOTE_MAX = 2 + UINT8_MAX + 2048, /* Of a receiver: kind, owner, address. */
 };
@@ -44,6 +45,7 @@ struct inbox_row {
 struct inbox_notice {
     const struct run_row *run; /* As it stands after its end. */
     struct bytes output;       /* Text: head and tail. */
+    struct bytes members;      /* Of a workflow: more of the object, INBOX_MEMBERS_MAX; "": none. */
     int64_t exit_code;         /* -1: none. */
 };
 MUST_CHECK struct err tx_inbox_notify(struct tx *tx, const struct inbox_notice *notice);

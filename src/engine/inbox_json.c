@@ -1,7 +1,7 @@
 /* inbox_json.c: a notice as its receiver gets it, and a row of the inbox as clients see it.
  *
  * A notice has a bound: of the output 4,000 characters, head and tail; of the arguments as many as
- * 4,000 bytes of JSON hold.
+ * 4,000 bytes of JSON hold; of a workflow's failures, none where they are more than that.
  */
 #include <string.h>
 
@@ -140,9 +140,15 @@ struct err inbox__write_notice(const struct inbox_notice *notice, struct bytes d
     }
     add_number(text, ",\"duration_ms\":", duration_ms > 0 ? duration_ms : 0);
     add_output(text, notice->output);
-    text_add_str(text, ",\"log\":\"/api/v1/jobs/");
-    text_add(text, run->run.data, run->run.len);
-    text_add_str(text, "/logs\"}");
+    if (run->kind == KIND_WORKFLOW) { /* It has no log. */
+        text_add_str(text, notice->members.len > 0 ? "," : "");
+        text_add(text, notice->members.data, notice->members.len);
+        text_add_char(text, '}');
+    } else {
+        text_add_str(text, ",\"log\":\"/api/v1/jobs/");
+        text_add(text, run->run.data, run->run.len);
+        text_add_str(text, "/logs\"}");
+    }
     return text_failed(text) ? err_make(ERR_OUT_OF_MEMORY, "inbox: notice") : ERR_OK;
 }
 

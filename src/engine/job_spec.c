@@ -5,7 +5,6 @@
 
 #include "engine/job_spec_parts.h"
 #include "engine/runs.h"
-#include "engine/sessions.h"
 
 #define TIMEOUT_MAX_MS (INT64_C(366) * 24 * 3600 * 1000)
 enum { KEY_RUNS_MAX = 100000 };
@@ -92,16 +91,6 @@ static struct err check_parts(const struct parts *parts, struct job_spec *spec, 
     return err;
 }
 
-static struct err check_project(const struct job_spec *spec, struct why *why) {
-    if (spec->project == NULL ||
-        session_project_valid((struct bytes){spec->project, strlen(spec->project)})) {
-        return ERR_OK;
-    }
-    why_set(why, "\"project\": '%.60s' is not a name of 1 to %d of a-z, 0-9, '_', '.', '-'",
-            spec->project, SESSION_PROJECT_MAX);
-    return bad();
-}
-
 static struct err check_all(const struct parts *parts, const char *sandbox, struct job_spec *spec,
                             struct why *why) {
     struct err err = check_command(spec, why);
@@ -115,7 +104,7 @@ static struct err check_all(const struct parts *parts, const char *sandbox, stru
         err = check_sandbox(sandbox, spec, why);
     }
     if (!err_failed(err)) {
-        err = check_project(spec, why);
+        err = job_spec__project(spec->project, why);
     }
     if (!err_failed(err)) {
         err = check_parts(parts, spec, why);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/budget.h"
+#include "engine/sessions.h"
 
 static struct err bad(void) {
     return err_make(ERR_BAD_FIELD, "job: spec");
@@ -237,4 +238,13 @@ struct err job_spec__budget(const json_t *budget, struct job_spec *spec, struct 
     spec->budgeted = true;
     spec->budget = limits.limits;
     return ERR_OK;
+}
+
+struct err job_spec__project(const char *project, struct why *why) {
+    if (project == NULL || session_project_valid((struct bytes){project, strlen(project)})) {
+        return ERR_OK;
+    }
+    why_set(why, "\"project\": '%.60s' is not a name of 1 to %d of a-z, 0-9, '_', '.', '-'",
+            project, SESSION_PROJECT_MAX);
+    return bad();
 }

@@ -1,5 +1,6 @@
-/* job_spec_parts.h: the fields of a job that are objects or lists themselves. Only job_spec.c
- * includes it. Each takes the field's value, never NULL, and says in `why` where it is wrong.
+/* job_spec_parts.h: the fields of a job that are more than a plain value. Only job_spec.c and
+ * workflow_spec.c include it. Each takes the field's value, never NULL but where it is said, and
+ * tells in `why` where it is wrong.
  */
 #ifndef DROVER_ENGINE_JOB_SPEC_PARTS_H
 #define DROVER_ENGINE_JOB_SPEC_PARTS_H
@@ -17,6 +18,7 @@ enum {
 #define JOB_OUTPUT_LIMIT_MAX (INT64_C(1) << 40)
 #define JOB_PROCESSES_MAX 1000000
 
+MUST_CHECK struct err job_spec__project(const char *project, struct why *why); /* NULL: none. */
 MUST_CHECK struct err job_spec__argv(const json_t *argv, struct why *why);
 MUST_CHECK struct err job_spec__env(const json_t *env, struct why *why);
 MUST_CHECK struct err job_spec__pty(const json_t *pty, struct job_spec *spec, struct why *why);

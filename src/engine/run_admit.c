@@ -25,12 +25,27 @@ struct err runs__span_start(struct tx *tx, const struct run_row *row) {
     return tx_span_start(tx, &start);
 }
 
+/* Of a workflow that is paused nobody is asked: an agent that is let go meanwhile has that as its
+ * cause, until the run goes on (workflow_pause.c). */
+static struct err cause_of(struct tx *tx, const struct run_row *row, enum run_cause *ret_cause) {
+    static const char sql[] = "SELECT count(*) FROM runs WHERE id = $1 AND state = 'waiting'";
+    const struct arg args[] = {arg_int(row->parent)};
+    const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
+    int64_t paused = 0;
+    struct err err = row->kind == KIND_AGENT ? runs__int(tx, &ask, &paused) : ERR_OK;
+    *ret_cause = paused > 0 ? CAUSE_PAUSED : CAUSE_NONE;
+    return err;
+}
+
 struct err runs__start(struct tx *tx, const struct run_bounds *bounds, struct run_row *row) {
     const struct bytes none = {"", 0};
     assert(row->state == RUN_QUEUED);
+    struct err err = cause_of(tx, row, &row->cause);
+    if (err_failed(err)) {
+        return err;
+    }
     row->state = RUN_RUNNING;
     row->gate = GATE_NONE;
-    row->cause = CAUSE_NONE;
     row->attempt++;
     row->epoch = tx_epoch(tx);
     row->exit_code = -1;
@@ -39,7 +54,7 @@ struct err runs__start(struct tx *tx, const struct run_bounds *bounds, struct ru
     row->host = bounds->host;
     row->note = none;
     row->result = none;
-    struct err err = runs__write(tx, RUN_QUEUED, row);
+    err = runs__write(tx, RUN_QUEUED, row);
     if (!err_failed(err)) {
         err = runs__span_start(tx, row);
     }
@@ -129,12 +144,22 @@ static struct err slot_next(struct tx *tx, enum run_kind kind, bool *ret_found,
     return first_row(tx, &ask, ret_found, ret_row);
 }
 
+/* Jobs share the daemon's slots, and workflows where they have a limit. */
+int64_t runs__slots(enum run_kind kind, const struct run_bounds *bounds) {
+    if (bounds->slots == 0) {
+        return 0; /* The daemon holds. */
+    }
+    bool limited = kind == KIND_WORKFLOW && bounds->workflows > 0;
+    return kind == KIND_JOB ? bounds->slots : limited ? bounds->workflows : INT64_MAX;
+}
+
 struct err runs__slots_free(struct tx *tx, enum run_kind kind, const struct run_bounds *bounds,
                             int64_t *ret_free) {
     static const char sql[] = "SELECT count(*) FROM runs WHERE kind = $1"
                               " AND gate = '' AND ended_ms IS NULL";
-    if (kind != KIND_JOB || bounds->slots == 0) {
-        *ret_free = bounds->slots == 0 ? 0 : INT64_MAX; /* Only jobs share the slots. */
+    int64_t slots = runs__slots(kind, bounds);
+    if (slots == 0 || slots == INT64_MAX) {
+        *ret_free = slots;
         return ERR_OK;
     }
     const struct arg args[] = {runs__name(run_kind_name(kind))};
@@ -142,7 +167,7 @@ struct err runs__slots_free(struct tx *tx, enum run_kind kind, const struct run_
     int64_t taken = 0;
     struct err err = runs__int(tx, &ask, &taken);
     if (!err_failed(err)) {
-        *ret_free = bounds->slots - taken;
+        *ret_free = slots - taken;
     }
     return err;
 }

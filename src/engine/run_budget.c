@@ -51,6 +51,8 @@ static bool is_agent(enum run_kind kind) {
 
 /* One short call, always alike: titles.c charges what it took. */
 enum { TITLE_OUTPUT = 100, TITLE_TOKENS = 1500, TITLE_COST = 1000 };
+/* One call, where none has been seen. */
+enum { AGENT_OUTPUT = 1000, AGENT_TOKENS = 8000, AGENT_COST = 10000 };
 
 static struct budget_ask ask_of(const struct run_row *row) {
     const char *kind = run_kind_name(row->kind);
@@ -62,6 +64,11 @@ static struct budget_ask ask_of(const struct run_row *row) {
         ask.first.of[AMOUNT_OUTPUT_TOKENS] = TITLE_OUTPUT;
         ask.first.of[AMOUNT_TOKENS] = TITLE_TOKENS;
         ask.first.of[AMOUNT_COST] = TITLE_COST;
+    }
+    if (row->kind == KIND_AGENT) {
+        ask.first.of[AMOUNT_OUTPUT_TOKENS] = AGENT_OUTPUT;
+        ask.first.of[AMOUNT_TOKENS] = AGENT_TOKENS;
+        ask.first.of[AMOUNT_COST] = AGENT_COST;
     }
     return ask;
 }
@@ -155,7 +162,7 @@ struct err runs__budget_settle(struct tx *tx, const struct run_took *took, struc
     const char *kind = run_kind_name(row->kind);
     struct budget__places places;
     bool learn = took->began && row->kind != KIND_TITLE;
-    struct budget_spend spend = {.what = {kind, strlen(kind)}, .learn = learn};
+    struct budget_spend spend = {.what = {kind, strlen(kind)}, .spent = took->used, .learn = learn};
     spend.spent.of[AMOUNT_WALL] = took->began ? took->wall_ms : 0;
     spend.spent.of[AMOUNT_AGENTS] = took->began && is_agent(row->kind) ? 1 : 0;
     row->charged = false;

@@ -6,9 +6,9 @@
  *                        ├──> BUDGET (a lane)        └──> failed (all is spent by now)
  *                        └──> failed (all is spent)
  *
- * What spends at its start: a job its wall time; an agent and a turn that and one agent. Workflows
- * and flows spend nothing themselves, the runs below them do. Tokens and cost are asked for by each
- * call (engine/budget.h).
+ * What spends at its start: a job its wall time; an agent and a turn that and one agent, an agent
+ * also what its one call does. Workflows and flows spend nothing themselves, the runs below them
+ * do. Tokens and cost of turns are asked for by each call (engine/budget.h).
  *
  * Threads    inside a store function.
  */
@@ -33,7 +33,8 @@ MUST_CHECK struct err runs__budget_apply(struct tx *tx, enum budget_verdict verd
 /* The end of an attempt: what it took is charged, what it held is given back: it is in `freed`. */
 struct run_took {
     int64_t wall_ms;
-    bool began; /* false: nothing of it ran, and nothing is charged. */
+    bool began;          /* false: nothing of it ran, and nothing is charged. */
+    struct amounts used; /* Beside these: tokens and cost of an agent's one call. */
 };
 MUST_CHECK struct err runs__budget_settle(struct tx *tx, const struct run_took *took,
                                           struct run_row *row, struct run_freed *freed);

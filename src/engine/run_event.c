@@ -1,5 +1,5 @@
 /* run_event.c: what happens to a run, as events of its stream run:ID. */
-#include "engine/run_rows.h"
+#include "engine/workflow_rows.h"
 
 #include <string.h>
 
@@ -13,8 +13,8 @@ static struct err append(struct tx *tx, const struct run_row *row, struct bytes 
                          struct text *data) {
     char name[STREAM_NAME_MAX];
     static const char prefix[] = "run:";
-    if (row->kind == KIND_TURN) {
-        return ERR_OK; /* Its session's stream tells of it, in words of its own. */
+    if (row->kind == KIND_TURN || row->kind == KIND_AGENT) {
+        return ERR_OK; /* The stream of its session, or workflow, tells of it in its own words. */
     }
     if (text_failed(data)) {
         return err_make(ERR_OUT_OF_MEMORY, "runs: event");
@@ -52,6 +52,9 @@ struct err runs__event_queued(struct tx *tx, const struct run_row *row) {
 }
 
 struct err runs__event_started(struct tx *tx, const struct run_row *row) {
+    if (row->kind == KIND_AGENT) {
+        return steps__event_admitted(tx, row);
+    }
     AUTO(text_done) struct text data;
     text_init(&data, DATA_MAX);
     add_number(&data, "{\"attempt\":", row->attempt);
@@ -81,6 +84,9 @@ struct err runs__event_stopping(struct tx *tx, const struct run_row *row) {
 }
 
 struct err runs__event_finished(struct tx *tx, const struct run_row *row) {
+    if (row->kind == KIND_WORKFLOW) {
+        return ERR_OK; /* Its last event has more to say. */
+    }
     AUTO(text_done) struct text data;
     text_init(&data, DATA_MAX);
     add_name(&data, "{\"state\":", run_state_name(row->state));

@@ -85,14 +85,16 @@ static void add_json(struct text *text, const char *before, struct bytes json) {
     }
 }
 
-/* Where its end is told: of a turn, by its session, whose writer slot is the key of its turns. */
+/* Where its end is told: of a turn, by its session, whose writer slot is the key of its turns; of
+ * an agent, by its workflow. */
 static void add_stream(const struct run_row *row, struct text *text) {
+    struct bytes run = row->kind == KIND_AGENT ? row->parent_run : row->run;
     if (row->kind == KIND_TURN) {
         add_text(text, ",\"stream\":", row->key);
         return;
     }
     text_add_str(text, ",\"stream\":\"run:");
-    text_add(text, row->run.data, row->run.len);
+    text_add(text, run.data, run.len);
     text_add_char(text, '"');
 }
 

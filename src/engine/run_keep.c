@@ -1,7 +1,9 @@
 /* run_keep.c: how long ended runs are kept, and their removal with their streams.
  *
  * A run that has live children stays: they are found by its number, and a number that became free
- * is given out again.
+ * is given out again. The steps of a workflow are its journal: they go with it, and not before; so
+ * do the turns of its agents that have tools, and their sessions, but for those that somebody goes
+ * on with. It stays while such a turn still stops.
  */
 #include "engine/budget_rows.h"
 #include "engine/run_rows.h"
@@ -10,6 +12,7 @@
 
 #include "base/memory.h"
 #include "engine/spans.h"
+#include "engine/workflow_rows.h"
 #include "journal/journal.h"
 #include "rules/retain.h"
 
@@ -64,6 +67,9 @@ static struct err remove_row(struct tx *tx, const struct run_row *row,
             err = budget__remove_run(tx, row->id);
         }
     }
+    if (!err_failed(err) && removal.whole && row->kind == KIND_WORKFLOW) {
+        err = workflows__forget(tx, row->id);
+    }
     if (!err_failed(err) && removal.whole) {
         err = forget(tx, row->id);
     }
@@ -73,9 +79,113 @@ static struct err remove_row(struct tx *tx, const struct run_row *row,
     return err;
 }
 
+/* --- With a workflow -------------------------------------------------------------------------- */
+
+/* Somebody took it out of the archive, or has said something there: it is his conversation now, and
+ * stays as others do whose turns are not kept any longer. */
+static struct err look_for_person(struct tx *tx, const struct session_row *session,
+                                  bool *ret_found) {
+    static const char sql[] = "SELECT count(*) FROM (SELECT 1 FROM messages WHERE session = $1"
+                              " AND role = 'user' LIMIT 2) said";
+    const struct arg args[] = {arg_int(session->id)};
+    const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
+    int64_t said = 0;
+    struct err err = runs__int(tx, &ask, &said);
+    *ret_found = session->archived_ms == 0 || said > 1;
+    return err;
+}
+
+/* Out of sight at once; its rows are removed like those of any other (session_delete.c). Nothing of
+ * it runs, so no budget lets anybody go. */
+static struct err remove_session(struct tx *tx, int64_t id, bool *ret_whole) {
+    struct session_row session;
+    bool found = false, more = false, person = false;
+    struct err err = id == 0 ? ERR_OK : sessions__find_id(tx, id, &found, &session);
+    if (!err_failed(err) && found) {
+        err = look_for_person(tx, &session, &person);
+    }
+    if (!err_failed(err) && found && !person) {
+        const struct session_delete what = {
+            .key = {.owner = session.owner, .session = session.session},
+            .bounds = {.host = {"", 0}}};
+        err = tx_session_delete(tx, &what, &more);
+        err = err.code == ERR_NOT_FOUND ? ERR_OK : err; /* Somebody has removed it before. */
+    }
+    *ret_whole = !more;
+    return err;
+}
+
+static struct err remove_talk(struct tx *tx, const struct workflow_talk *talk,
+                              struct removal *ret_removal) {
+    struct run_row turn;
+    bool found = false, whole = false;
+    struct err err = remove_session(tx, talk->session, &whole);
+    *ret_removal = (struct removal){.whole = whole};
+    if (!err_failed(err) && whole) {
+        err = runs__find_id(tx, talk->turn, &found, &turn);
+    }
+    return err_failed(err) || !found ? err : remove_row(tx, &turn, ret_removal);
+}
+
+/* A page of what its agents left; the workflow goes when none is found any more. */
+static struct err remove_talks(struct tx *tx, int64_t workflow, struct removal *removal) {
+    struct workflow_talk talks[WORKFLOW_TALKS_PAGE];
+    size_t count = 0;
+    struct err err = workflows__talks(tx, workflow, talks, &count);
+    bool whole = !err_failed(err);
+    for (size_t i = 0; i < count && whole && removal->spans.count < SPAN_REMOVE_MAX; i++) {
+        struct removal one = {.whole = false};
+        err = remove_talk(tx, &talks[i], &one);
+        whole = one.whole && !err_failed(err);
+        removal->spans.count += one.spans.count;
+        removal->spans.disk += one.spans.disk;
+    }
+    removal->whole = count == 0 && !err_failed(err);
+    return err;
+}
+
+static struct err remove_run(struct tx *tx, const struct run_row *row,
+                             struct removal *ret_removal) {
+    struct removal removal = {.whole = true};
+    struct err err = ERR_OK;
+    if (row->kind == KIND_WORKFLOW) {
+        err = remove_talks(tx, row->id, &removal);
+    }
+    if (!err_failed(err) && removal.whole) {
+        return remove_row(tx, row, ret_removal);
+    }
+    *ret_removal = removal;
+    return err;
+}
+
+static struct err ask(struct tx *tx, const char *sql, int64_t id, bool *ret_yes) {
+    const struct arg args[] = {arg_int(id)};
+    const struct run_ask question = {.sql = sql, .args = args, .count = COUNT_OF(args)};
+    int64_t found = 0;
+    struct err err = runs__int(tx, &question, &found);
+    *ret_yes = found != 0;
+    return err;
+}
+
+/* Whether it is of a workflow's journal, or something below it lives. */
+static struct err must_stay(struct tx *tx, const struct run_row *row, bool *ret_stays) {
+    static const char journal[] = "SELECT 1 FROM runs WHERE id = $1 AND step_key <> ''";
+    static const char below[] = "SELECT 1 FROM runs WHERE id = $1 AND " WORKFLOW_LIVES_BELOW;
+    struct err err = runs__has_children(tx, row->id, ret_stays);
+    if (!err_failed(err) && !*ret_stays) {
+        err = ask(tx, journal, row->id, ret_stays);
+    }
+    if (!err_failed(err) && !*ret_stays && row->kind == KIND_WORKFLOW) {
+        err = ask(tx, below, row->id, ret_stays);
+    }
+    return err;
+}
+
+/* --- One of a client's ------------------------------------------------------------------------ */
+
 struct err tx_run_remove(struct tx *tx, const struct run_key *key, bool *ret_more,
                          struct run_row *ret_row) {
-    bool found = false, has = false;
+    bool found = false, stays = false;
     struct removal removal = {.whole = false};
     struct run_row row;
     struct err err = tx_run_find(tx, key, &found, &row);
@@ -85,14 +195,14 @@ struct err tx_run_remove(struct tx *tx, const struct run_key *key, bool *ret_mor
     if (!found) {
         return err_make(ERR_NOT_FOUND, "runs: remove");
     }
-    err = runs__has_children(tx, row.id, &has);
+    err = must_stay(tx, &row, &stays);
     if (err_failed(err)) {
         return err;
     }
-    if (has || !run_state_final(row.state)) {
+    if (stays || !run_state_final(row.state)) {
         return err_make(ERR_CONFLICT, "runs: it, or one below it, has not ended");
     }
-    err = remove_row(tx, &row, &removal);
+    err = remove_run(tx, &row, &removal);
     if (!err_failed(err)) {
         *ret_more = !removal.whole;
         *ret_row = row;
@@ -110,10 +220,12 @@ struct old {
 static struct err find_oldest(struct tx *tx, size_t limit, struct old *ret_old) {
     static const char sql[] =
         "SELECT " RUN_COLUMNS_LIGHT " FROM runs WHERE ended_ms IS NOT NULL"
-        " AND NOT EXISTS (SELECT 1 FROM runs c WHERE c.parent = runs.id AND c.parent <> 0"
+        " AND step_key = '' AND NOT EXISTS (SELECT 1 FROM runs c WHERE c.parent = runs.id AND "
+        "c.parent <> 0"
         " AND c.ended_ms IS NULL AND c.stop = '')"
         " AND NOT EXISTS (SELECT 1 FROM runs c WHERE c.parent = runs.id AND c.parent <> 0"
-        " AND c.ended_ms IS NULL AND c.stop <> '') ORDER BY ended_ms, id LIMIT $1";
+        " AND c.ended_ms IS NULL AND c.stop <> '')"
+        " AND (kind <> 'workflow' OR NOT " WORKFLOW_LIVES_BELOW ") ORDER BY ended_ms, id LIMIT $1";
     struct old old = {.rows = arena_try(tx_arena(tx), limit * sizeof *old.rows)};
     if (old.rows == NULL) {
         return err_make(ERR_OUT_OF_MEMORY, "runs: prune");
@@ -137,7 +249,7 @@ static struct err find_oldest(struct tx *tx, size_t limit, struct old *ret_old) 
 /* How many are too many; counted no further than one round can remove. */
 static struct err count_excess(struct tx *tx, const struct run_prune *prune, int64_t *ret_excess) {
     static const char sql[] = "SELECT count(*) FROM (SELECT 1 FROM runs WHERE ended_ms IS NOT NULL"
-                              " LIMIT $1) ended";
+                              " AND step_key = '' LIMIT $1) ended";
     if (prune->keep.count == 0) {
         *ret_excess = 0;
         return ERR_OK;
@@ -208,6 +320,7 @@ struct err tx_run_prune(struct tx *tx, const struct run_prune *prune,
     struct old old = {.count = 0};
     int64_t spans = 0;
     size_t at = 0;
+    bool part = false; /* Of one, only some has gone. */
     struct err err = find_excess(tx, prune, &excess);
     if (!err_failed(err)) {
         err = find_oldest(tx, (size_t)prune->limit, &old);
@@ -215,17 +328,21 @@ struct err tx_run_prune(struct tx *tx, const struct run_prune *prune,
     while (!err_failed(err) && at < old.count && spans < SPAN_REMOVE_MAX &&
            !is_kept(&excess, &old.rows[at])) {
         struct removal removal = {.whole = false};
-        err = remove_row(tx, &old.rows[at], &removal);
+        err = remove_run(tx, &old.rows[at], &removal);
         if (!err_failed(err) && removal.whole) {
             err = gone(ctx, &old.rows[at]);
         }
         excess.count -= removal.whole;
         excess.bytes -= removal.spans.disk;
         spans += removal.spans.count;
-        at++;
+        at += removal.whole;
+        if (!removal.whole) {
+            part = true;
+            break;
+        }
     }
     if (!err_failed(err)) {
-        *ret_more = at == (size_t)prune->limit || spans >= SPAN_REMOVE_MAX;
+        *ret_more = part || at == (size_t)prune->limit || spans >= SPAN_REMOVE_MAX;
     }
     return err;
 }

@@ -159,6 +159,12 @@ struct err tx_run_find(struct tx *tx, const struct run_key *key, bool *ret_found
     return err;
 }
 
+struct err runs__get(struct tx *tx, const struct run_key *key, struct run_row *ret_row) {
+    bool found = false;
+    struct err err = tx_run_find(tx, key, &found, ret_row);
+    return err_failed(err) || found ? err : err_make(ERR_NOT_FOUND, "runs: get");
+}
+
 struct err runs__insert(struct tx *tx, const struct run_row *row) {
     static const char sql[] =
         "INSERT INTO runs (" RUN_STORED ")"

@@ -11,7 +11,6 @@
 #include "engine/runs.h"
 
 enum {
-    RUN_NOTE_TEXT_MAX = 500,  /* Bytes of the sentence about a failure. */
     RUN_BYTES_TURN = 2 << 20, /* Of specs that one transaction handles, and a little more. */
     RUN_ADMIT_MAX = 64,       /* Runs that one transaction admits besides its own. */
 };
@@ -37,6 +36,8 @@ MUST_CHECK struct err runs__read(struct tx *tx, const struct rows *rows, enum ru
                                  struct run_row *ret_row);
 MUST_CHECK struct err runs__find_id(struct tx *tx, int64_t id, bool *ret_found,
                                     struct run_row *ret_row);
+/* One that has to be there: ERR_NOT_FOUND. */
+MUST_CHECK struct err runs__get(struct tx *tx, const struct run_key *key, struct run_row *ret_row);
 MUST_CHECK struct err runs__insert(struct tx *tx, const struct run_row *row);
 MUST_CHECK struct err runs__write(struct tx *tx, enum run_state from, const struct run_row *row);
 MUST_CHECK struct err runs__tell(struct tx *tx, const struct run_row *row);
@@ -95,6 +96,8 @@ MUST_CHECK struct err runs__admit_later(struct tx *tx, const struct run_freed *f
 MUST_CHECK struct err runs__admit_slots(struct tx *tx, enum run_kind kind,
                                         const struct run_bounds *bounds, int64_t limit,
                                         bool *ret_more);
+/* How many of this kind there may be at once; INT64_MAX: any number. */
+int64_t runs__slots(enum run_kind kind, const struct run_bounds *bounds);
 /* Slots that are free for a run of this kind now. */
 MUST_CHECK struct err runs__slots_free(struct tx *tx, enum run_kind kind,
                                        const struct run_bounds *bounds, int64_t *ret_free);
@@ -112,7 +115,8 @@ MUST_CHECK struct err runs__input_close(struct tx *tx, const struct run_row *row
  * is asked to end. */
 struct run_end {
     enum run_state from;
-    struct bytes output; /* For notices. */
+    struct bytes output;  /* For notices; */
+    struct bytes members; /* and of a workflow its census: as of struct inbox_notice. */
 };
 MUST_CHECK struct err runs__end(struct tx *tx, const struct run_end *end, struct run_row *row,
                                 struct run_freed *freed);

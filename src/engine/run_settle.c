@@ -12,6 +12,7 @@
 #include "engine/inbox_bind.h"
 #include "engine/spans.h"
 #include "engine/turn_rows.h"
+#include "engine/workflow_rows.h"
 
 /* What was told by this turn. */
 static struct err settle_owed(struct tx *tx, const struct run_row *turn) {
@@ -61,6 +62,10 @@ static struct err end_kind(struct tx *tx, const struct run_row *row, struct run_
         return turns__ended(tx, row, freed);
     case KIND_TITLE:
         return titles__ended(tx, row);
+    case KIND_AGENT:
+        return steps__ended(tx, row);
+    case KIND_WORKFLOW:
+        return workflows__ended(tx, row);
     default:
         return ERR_OK;
     }
@@ -93,7 +98,8 @@ struct err runs__end(struct tx *tx, const struct run_end *end, struct run_row *r
     if (err_failed(err)) {
         return err;
     }
-    struct inbox_notice notice = {.run = row, .output = end->output, .exit_code = row->exit_code};
+    struct inbox_notice notice = {
+        .run = row, .output = end->output, .members = end->members, .exit_code = row->exit_code};
     if (row->kind == KIND_TURN) {
         err = end_turn(tx, row, &notice.output);
     }

@@ -26,7 +26,8 @@ static struct err ask_facts(struct tx *tx, const struct run_new *what, struct fa
         " AND ended_ms IS NULL) END,"
         " CASE WHEN EXISTS (SELECT 1 FROM budgets WHERE owner = '' AND path = '') THEN 1 ELSE 0 "
         "END";
-    const struct arg args[] = {arg_int(what->bounds.slots), runs__name(run_kind_name(what->kind))};
+    const struct arg args[] = {arg_int(runs__slots(what->kind, &what->bounds)),
+                               runs__name(run_kind_name(what->kind))};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
     if (err_failed(err)) {
@@ -110,9 +111,8 @@ static struct err ask_gates(struct tx *tx, const struct run_new *what, struct ru
     if (err_failed(err)) {
         return err;
     }
-    /* Only jobs share the slots; what is no job needs one only while the daemon holds. */
-    bool counted = row->kind == KIND_JOB || what->bounds.slots == 0;
-    admission.slots_free = counted ? what->bounds.slots - facts.slots_taken : 1;
+    int64_t slots = runs__slots(row->kind, &what->bounds);
+    admission.slots_free = slots == INT64_MAX ? 1 : slots - facts.slots_taken;
     row->id = facts.next_id;
     row->gate = run_admit(&admission);
     *ret_budget = facts.budget;

@@ -28,6 +28,7 @@ enum {
 /* What the daemon allows at this moment; the caller knows. */
 struct run_bounds {
     int64_t slots;     /* Jobs at once; 0 while the daemon holds: nothing begins. */
+    int64_t workflows; /* At once; 0: any number. */
     struct bytes host; /* This machine and directory; written at each start. */
 };
 

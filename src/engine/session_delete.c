@@ -67,8 +67,8 @@ static struct err find_jobs(struct tx *tx, const struct session_row *row,
                             struct bytes ret_jobs[JOBS_PAGE], size_t *ret_count) {
     static const char sql[] =
         "SELECT r.run FROM runs r JOIN parts p ON p.run = r.id AND p.run <> 0"
-        " JOIN messages m ON m.id = p.message WHERE r.ended_ms IS NULL AND r.kind = 'job'"
-        " AND r.stop = '' AND m.session = $1 ORDER BY r.id LIMIT $2";
+        " JOIN messages m ON m.id = p.message WHERE r.ended_ms IS NULL AND r.stop = ''"
+        " AND r.kind IN ('job', 'workflow') AND m.session = $1 ORDER BY r.id LIMIT $2";
     const struct arg args[] = {arg_int(row->id), arg_int(JOBS_PAGE)};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);

@@ -193,7 +193,10 @@ static struct turn_call call_of(const struct turn_item *item) {
 
 static struct err add_card(struct tx *tx, struct turn *turn, const struct turn_item *item,
                            int64_t step) {
-    const struct turn_call whole = call_of(item), *call = &whole;
+    struct turn_call whole = call_of(item), *call = &whole;
+    bool over = !turns__take_tool(turn, &call->refusal);
+    const int64_t mistakes = turn->row.mistakes;
+    call->verdict = over ? TURN_DENY : call->verdict;
     static const enum part_state states[] = {[TURN_ALLOW] = PART_STATE_READY,
                                              [TURN_REVIEW] = PART_STATE_REVIEWING,
                                              [TURN_ASK] = PART_STATE_ASKING,
@@ -218,6 +221,7 @@ static struct err add_card(struct tx *tx, struct turn *turn, const struct turn_i
     if (!err_failed(err) && refused) {
         err = turns__close_card(tx, turn, &card, call->refusal);
     }
+    turn->row.mistakes = over ? mistakes : turn->row.mistakes; /* It may be a good call. */
     if (!err_failed(err) && call->verdict == TURN_ASK) {
         err = approvals__ask(tx, turn, &card, call->asks);
     }
@@ -225,7 +229,7 @@ static struct err add_card(struct tx *tx, struct turn *turn, const struct turn_i
 }
 
 static struct err add_items(struct tx *tx, struct turn *turn, const struct turn_answer *answer) {
-    struct err err = ERR_OK;
+    struct err err = turns__count_tools(tx, turn);
     int64_t before = turn->row.step;
     bool reviews = false;
     for (size_t i = 0; i < answer->item_count && !err_failed(err); i++) {
@@ -328,8 +332,17 @@ static struct err tell_misfit(struct tx *tx, struct turn *turn, struct bytes mis
         return err_make(ERR_OUT_OF_MEMORY, "turns: misfit");
     }
     turn->row.answered = false;
+    turn->row.last_call = false;            /* The next one is, where this one was. */
     turn->row.last = (struct bytes){"", 0}; /* It made no call that it could repeat. */
     return turns__add_notice(tx, turn, (struct bytes){text.data, text.len});
+}
+
+/* The last call has an object to bring: calls of tools are none. */
+static struct bytes misfit_of(const struct turn *turn, const struct turn_answer *answer) {
+    static const char calls[] = "It calls tools, and no more can be called.";
+    bool owes = turn->row.last_call && turn->row.schema.len > 0 && has_call(answer) &&
+                answer->failure == CAUSE_NONE && !answer->stopped;
+    return owes ? BYTES(calls) : answer->misfit;
 }
 
 struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer, struct turn_plan *plan) {
@@ -346,16 +359,17 @@ struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer, struc
     }
     enum run_cause failure = answer->failure;
     struct bytes sentence = answer->sentence;
-    if (answer->misfit.len > 0 && ++turn.row.misfits >= TURN_MISFITS_MAX) {
+    const struct bytes misfit = misfit_of(&turn, answer);
+    if (misfit.len > 0 && ++turn.row.misfits >= TURN_MISFITS_MAX) {
         failure = CAUSE_SCHEMA_MISMATCH;
-        sentence = answer->misfit;
+        sentence = misfit;
     }
     if (failure != CAUSE_NONE && turn.run.stop == CAUSE_NONE) {
         plan->next = TURN_NEXT_END;
         return turns__end(tx, &turn, failure, sentence, &answer->key.bounds);
     }
-    if (answer->misfit.len > 0 && turn.run.stop == CAUSE_NONE) {
-        err = tell_misfit(tx, &turn, answer->misfit);
+    if (misfit.len > 0 && turn.run.stop == CAUSE_NONE) {
+        err = tell_misfit(tx, &turn, misfit);
     }
     if (err_failed(err)) {
         return err;
@@ -395,6 +409,7 @@ struct err tx_turn_card_end(struct tx *tx, const struct turn_card_result *result
         return err;
     }
     card.state = state_of(result->end);
+    card.child = result->child != 0 ? result->child : card.child;
     turn.row.wrote = turn.row.wrote || result->wrote;
     err = turns__close_card(tx, &turn, &card, result_of(result));
     return err_failed(err) ? err : turns__advance(tx, &turn, &result->key.bounds, plan);

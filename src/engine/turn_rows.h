@@ -62,7 +62,8 @@ struct turn {
     struct turn_row row;
     struct session_row session;
     struct message_row answer;
-    bool cut_off; /* Its call was cut off by a crash just now, and is asked again. */
+    bool cut_off;       /* Its call was cut off by a crash just now, and is asked again. */
+    int64_t tools_left; /* Calls of tools that it may still make; -1: any number. */
 };
 
 /* A turn with its message and the place of its answer; not steered, not refused (turn_submit.c). */
@@ -211,6 +212,13 @@ MUST_CHECK struct err turns__wait(struct tx *tx, const struct turn *turn, enum t
 MUST_CHECK struct err turns__waited_ms(struct tx *tx, int64_t run, enum run_state from,
                                        int64_t *ret_ms);
 struct amounts turns__amounts(const struct usage *usage, const struct usage_cost *cost);
+
+/* --- Limits of tools (turn_limits.c) ---------------------------------------------------------- */
+
+/* Fills in turn->tools_left, from the settings of its session and the calls that it has made. */
+MUST_CHECK struct err turns__count_tools(struct tx *tx, struct turn *turn);
+/* One more call is about to be stored. false: it is not to be done, and *ret_words say why. */
+MUST_CHECK bool turns__take_tool(struct turn *turn, struct bytes *ret_words);
 
 /* --- Checks (turn_check.c) -------------------------------------------------------------------- */
 

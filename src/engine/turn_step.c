@@ -17,6 +17,9 @@ static const char nudge_repeats[] =
 static const char nudge_last[] =
     "[drover: this turn has reached its limit of steps, and no more tools can be called. Say in a "
     "few sentences what was done, what was found, and what is left to do.]";
+static const char nudge_last_object[] =
+    "[drover: this turn has reached its limit of steps, and no more tools can be called. Answer "
+    "now, in the form that was asked for, with what you know so far.]";
 
 /* --- The plan --------------------------------------------------------------------------------- */
 
@@ -52,13 +55,14 @@ static struct err plan_turn(const struct turn *turn, struct turn_plan *plan) {
     int len = snprintf(stream, sizeof stream, "session:%.*s", (int)turn->session.session.len,
                        turn->session.session.data);
     assert(len > 0 && (size_t)len < sizeof stream); /* Ids are ours. */
-    const struct bytes from[] = {
-        turn->session.session,      turn->session.owner,    {stream, (size_t)len},
-        turn->answer.message,       turn->row.model,        turn->session.root,
-        turn->session.instructions, turn->session.settings, turn->row.schema};
-    struct bytes *const to[] = {&plan->session,      &plan->owner,    &plan->stream,
-                                &plan->message,      &plan->model,    &plan->root,
-                                &plan->instructions, &plan->settings, &plan->schema};
+    const struct bytes from[] = {turn->session.session,  turn->session.owner,
+                                 {stream, (size_t)len},  turn->answer.message,
+                                 turn->row.model,        turn->session.project,
+                                 turn->session.root,     turn->session.instructions,
+                                 turn->session.settings, turn->row.schema};
+    struct bytes *const to[] = {&plan->session,  &plan->owner,   &plan->stream, &plan->message,
+                                &plan->model,    &plan->project, &plan->root,   &plan->instructions,
+                                &plan->settings, &plan->schema};
     struct err err = ERR_OK;
     for (size_t i = 0; i < COUNT_OF(from) && !err_failed(err); i++) {
         err = plan_text(plan, from[i], to[i]);
@@ -200,7 +204,9 @@ static struct err add_nudges(struct tx *tx, struct turn *turn, const struct turn
     } else if (nudge == TURN_NUDGE_REPEATS) {
         err = turns__add_notice(tx, turn, BYTES(nudge_repeats));
     }
-    return err_failed(err) || !last ? err : turns__add_notice(tx, turn, BYTES(nudge_last));
+    const struct bytes words =
+        turn->row.schema.len > 0 ? BYTES(nudge_last_object) : BYTES(nudge_last);
+    return err_failed(err) || !last ? err : turns__add_notice(tx, turn, words);
 }
 
 static struct err join_one(struct tx *tx, const struct turn *turn, struct message_row *row) {
@@ -437,6 +443,10 @@ static struct err find_facts(struct tx *tx, struct turn *turn, struct step *step
     }
     if (!err_failed(err)) {
         err = find_room(tx, turn, &step->facts.full);
+    }
+    if (!err_failed(err)) {
+        err = turns__count_tools(tx, turn);
+        step->facts.tools_used_up = turn->tools_left == 0;
     }
     enum turn_next next = turn_next(&step->facts).next;
     bool call = next == TURN_NEXT_CALL || next == TURN_NEXT_LAST_CALL;

@@ -121,7 +121,8 @@ static struct err submit_run(struct tx *tx, const struct session_row *session,
                              const struct turn_message *message, struct run_row *ret_run) {
     struct run_new what = {.run = message->run,
                            .owner = session->owner,
-                           .parent = {"", 0},
+                           .parent = message->parent.data == NULL ? (struct bytes){"", 0}
+                                                                  : message->parent,
                            .label = {"", 0},
                            .not_before_ms = message->not_before_ms,
                            .command = words_of(message->text),
@@ -241,11 +242,13 @@ struct err turns__make(struct tx *tx, struct session_row *session,
                        struct run_row *ret_run, struct why *why) {
     bool notice = trigger == TRIGGER_NOTICE;
     struct message_row question;
+    int64_t calls_max = notice ? TURN_CALLS_FOLLOW_UP_MAX : TURN_CALLS_MAX;
+    bool fewer = message->calls_max > 0 && message->calls_max < calls_max;
     struct turn_row row = {.trigger = trigger,
                            .session = session->id,
                            .model = model_of(message, session),
                            .schema = message->schema,
-                           .calls_max = notice ? TURN_CALLS_FOLLOW_UP_MAX : TURN_CALLS_MAX,
+                           .calls_max = fewer ? message->calls_max : calls_max,
                            .last = {"", 0}};
     struct err err = submit_run(tx, session, message, ret_run);
     if (err_failed(err)) {

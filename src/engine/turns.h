@@ -55,7 +55,10 @@ struct turn_message {
     struct bytes model;         /* "": as the session has it, else `model_default`. */
     struct bytes model_default; /* "": there is none. */
     enum turn_policy policy;
-    struct bytes notify;            /* ses_… that is told of the turn's end; no data: nobody. */
+    struct bytes notify; /* ses_… that is told of the turn's end; no data: nobody. */
+    struct bytes
+        parent; /* run_…: the turn ends with it, and is charged where it is; no data: none. */
+    int64_t calls_max;              /* Of the model; 0: as many as a turn may make. */
     int64_t not_before_ms;          /* As run_new has it. */
     struct id run, message, answer; /* Used if they are needed. */
     struct run_bounds bounds;
@@ -180,14 +183,15 @@ struct turn_plan {
     enum turn_next next;
     struct bytes session, owner, stream, message; /* ses_…; msg_… of the answer. */
     struct bytes model;                           /* "provider/model" */
-    struct bytes root;                            /* The folder that its tools work in; "": none. */
-    struct bytes roots;                           /* Beside it: as tx_roots_write_json. */
-    struct bytes instructions;                    /* "": none. */
-    struct bytes settings;                        /* JSON object, or "". */
-    struct bytes schema;                          /* Of the answer; "": it is words. */
-    struct bytes reviewer;                        /* Of what is reviewed: "provider/model". */
-    int64_t step;                                 /* NEXT_CALL: the span of the call. */
-    bool last;                                    /* NEXT_CALL: without tools. */
+    struct bytes project;
+    struct bytes root;         /* The folder that its tools work in; "": none. */
+    struct bytes roots;        /* Beside it: as tx_roots_write_json. */
+    struct bytes instructions; /* "": none. */
+    struct bytes settings;     /* JSON object, or "". */
+    struct bytes schema;       /* Of the answer; "": it is words. */
+    struct bytes reviewer;     /* Of what is reviewed: "provider/model". */
+    int64_t step;              /* NEXT_CALL: the span of the call. */
+    bool last;                 /* NEXT_CALL: without tools. */
     struct turn_card cards[TURN_TOOLS_AT_ONCE];
     size_t card_count;
 };
@@ -270,6 +274,7 @@ struct turn_card_result {
     enum turn_card_end end;
     struct bytes result; /* What the model sees: text or JSON, at most TURN_RESULT_MAX. */
     bool wrote;          /* Files of the project are not what they were. */
+    int64_t child;       /* run_row.id of what it began, which goes on; 0: nothing. */
 };
 MUST_CHECK struct err tx_turn_card_end(struct tx *tx, const struct turn_card_result *result,
                                        struct turn_plan *plan);

@@ -35,7 +35,7 @@ struct err tx_usage_add(struct tx *tx, const struct usage_add *add) {
         "INSERT INTO usage_totals (owner, day, session, model, category, project, agent, calls,"
         " fresh, cache_read, cache_write, output, reasoning, cost_micros, cost_unknown)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
-        " ON CONFLICT (owner, day, session, model, category) DO UPDATE SET"
+        " ON CONFLICT (owner, day, session, model, category, project) DO UPDATE SET"
         " calls = usage_totals.calls + EXCLUDED.calls,"
         " fresh = usage_totals.fresh + EXCLUDED.fresh,"
         " cache_read = usage_totals.cache_read + EXCLUDED.cache_read,"
@@ -44,7 +44,9 @@ struct err tx_usage_add(struct tx *tx, const struct usage_add *add) {
         " reasoning = usage_totals.reasoning + EXCLUDED.reasoning,"
         " cost_micros = usage_totals.cost_micros + EXCLUDED.cost_micros,"
         " cost_unknown = usage_totals.cost_unknown + EXCLUDED.cost_unknown";
-    const struct session_row *session = add->session;
+    const struct session_row nobody = {
+        .owner = add->owner, .session = {"", 0}, .project = add->project, .agent = {"", 0}};
+    const struct session_row *session = add->session == NULL ? &nobody : add->session;
     const struct session_usage *usage = &add->usage;
     const char *category = categories[add->category];
     const struct arg args[] = {

@@ -1,7 +1,8 @@
 /* usage_totals.h: what models took, added up by day, so that it outlives runs and sessions.
  *
  * Promise    a call is counted in the commit that stores its answer: once, or not at all.
- * Bounds     a row for each day, session, model and category; an answer has USAGE_ROWS_MAX.
+ * Bounds     a row for each day, session, model, category and project; an answer has
+ *            USAGE_ROWS_MAX.
  * Threads    inside a store function. Failure: as store.h.
  */
 #ifndef DROVER_ENGINE_USAGE_TOTALS_H
@@ -20,7 +21,8 @@ enum { USAGE_ROWS_MAX = 200, USAGE_DAYS_MAX = 3660 };
     X(SUBAGENT, "subagent")                                                                        \
     X(REVIEW, "review")                                                                            \
     X(COMPACTION, "compaction")                                                                    \
-    X(TITLE, "title")
+    X(TITLE, "title")                                                                              \
+    X(AGENT, "agent")
 enum usage_category {
 #define X(category, name) USAGE_##category,
     USAGE_CATEGORIES(X)
@@ -28,7 +30,8 @@ enum usage_category {
         USAGE_CATEGORY_COUNT
 };
 struct usage_add {
-    const struct session_row *session;
+    const struct session_row *session; /* NULL: of none; then these two say whose it is. */
+    struct bytes owner, project;
     struct bytes model;
     enum usage_category category;
     struct session_usage usage;

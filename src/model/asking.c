@@ -142,6 +142,10 @@ void model_cancel(struct asking *asking) {
     }
 }
 
+bool model_is_waiting(const struct asking *asking) {
+    return asking->stage == ASK_NEW || asking->stage == ASK_QUEUED || asking->stage == ASK_WAITING;
+}
+
 /* --- Between two tries ------------------------------------------------------------------------ */
 
 static void try_now(struct asking *asking) {

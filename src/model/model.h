@@ -152,6 +152,8 @@ struct asking;
 struct asking *model_ask(struct models *models, struct model_request *request,
                          enum model_priority priority, const struct model_watch *watch, void *ctx);
 void model_cancel(struct asking *asking); /* From inside `done`: nothing happens. */
+/* It stands in line, or waits between two tries: its provider is not being asked. */
+MUST_CHECK bool model_is_waiting(const struct asking *asking);
 
 /* One tiny call: the result tells the latency or the cause. `name`: CONNECTION/MODEL, or of a
  * connection: then one of its models that is known to answer, else any. */

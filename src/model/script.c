@@ -226,11 +226,22 @@ static void plan_of_nothing(const struct model_request *request, struct script_p
     keep(&making, &action);
 }
 
+/* What only waits, or counts, is followed by the answer that would have come without it. */
+static bool only_waits(const struct script_plan *plan) {
+    for (size_t i = 0; i < plan->count; i++) {
+        if (plan->actions[i].kind != SCRIPT_DELAY && plan->actions[i].kind != SCRIPT_USAGE) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void script_plan_make(const struct script_file *file, struct bytes model,
                       const struct model_request *request, struct script_plan *ret_plan) {
     *ret_plan = (struct script_plan){.actions = NULL};
-    if ((file == NULL || !plan_of_file(file, model, request, ret_plan)) &&
-        !plan_of_message(request, ret_plan)) {
+    bool planned = (file != NULL && plan_of_file(file, model, request, ret_plan)) ||
+                   plan_of_message(request, ret_plan);
+    if (!planned || only_waits(ret_plan)) {
         plan_of_nothing(request, ret_plan);
     }
 }

@@ -133,6 +133,25 @@ static const char run_job_schema[] =
            ",\"timeout_ms\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":604800000,"
            "\"description\":\"None if absent.\"}");
 
+static const char run_workflow_schema[] = OBJECT(
+    "",
+    "\"script\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":1048576,\"description\":\"The "
+    "text "
+    "of one.\"},"
+    "\"name\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":200,\"description\":\"One that is "
+    "saved, by the name in its meta.\"},"
+    "\"scriptPath\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":4000,\"description\":\"A "
+    "file of "
+    "the project, or what an earlier call answered; it wins over script and name.\"},"
+    "\"args\":{\"description\":\"What the script finds as args: any JSON value, not as text.\"},"
+    "\"resumeFromRunId\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":64,\"description\":\"A "
+    "run "
+    "that has ended: what its agents answered is taken over where they are asked the same; alone, "
+    "it "
+    "runs that script again.\"},"
+    "\"title\":{\"type\":\"string\",\"maxLength\":200},"
+    "\"description\":{\"type\":\"string\",\"maxLength\":2000}");
+
 static const char search_files_schema[] = OBJECT(
     "\"pattern\"",
     "\"pattern\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":4000,\"description\":\"A "
@@ -281,6 +300,22 @@ static const struct tool tools[TOOL_COUNT] = {
                       .performer = TOOL_RUN,
                       .permission = PERMISSION_ASK,
                       .subject = GLOB_WORDS},
+    [TOOL_RUN_WORKFLOW] =
+        {.name = "run_workflow",
+         .about =
+             "Run a workflow: a JavaScript file that asks many agents, in parallel where it "
+             "can. Name a saved one, a file, or give a script: first export const meta = "
+             "{name: \"…\", description: \"…\"}, a plain literal; then the body, with await and "
+             "return, in which there are agent(prompt, {label, phase, schema, model}), "
+             "parallel(thunks), pipeline(items, ...stages), phase(title), log(text), args, "
+             "budget and workflow(name, args); no files, no clock, no random numbers. The "
+             "answer comes at once, with the run's id; you are told the result when it has "
+             "ended. An error in the script is in the answer, and nothing runs then.",
+         .schema = run_workflow_schema,
+         .needs = TOOL_NEEDS_SESSIONS,
+         .performer = TOOL_ROWS,
+         .permission = PERMISSION_ALLOW,
+         .subject = GLOB_WORDS},
     [TOOL_SEARCH_FILES] = {.name = "search_files",
                            .about = "Find lines that match a regular expression, in all text files "
                                     "of a folder. Answers path:line:text.",

@@ -9,11 +9,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/beneath.h"
 #include "base/fd.h"
 #include "tool/place_path.h"
 
 enum {
-    RACES_MAX = 64, /* openat2 answers EAGAIN when something was renamed in the middle. */
     LINKS_MAX = 16,
     FOLDERS_MADE_MAX = 32,
 };
@@ -24,19 +24,6 @@ bool place_is_over(const struct tool_place *place) {
 }
 
 /* --- The kernel ------------------------------------------------------------------------------- */
-
-static int open_beneath(int folder_fd, const char *path, uint64_t flags) {
-    struct open_how how = {.flags = flags | O_CLOEXEC,
-                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
-    int fd = -1;
-    for (int i = 0; i < RACES_MAX; i++) {
-        fd = (int)syscall(SYS_openat2, folder_fd, path, &how, sizeof how);
-        if (fd >= 0 || (errno != EAGAIN && errno != EINTR)) {
-            break;
-        }
-    }
-    return fd;
-}
 
 static struct err tell(int os, const char *shown, struct why *why) {
     switch (os) {
@@ -147,13 +134,6 @@ static const char *kind_of(mode_t mode) {
     }
 }
 
-/* Of what O_PATH stands for, which is a plain file: no name is looked up again. */
-static int reopen(int path_fd) {
-    char link[40];
-    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", path_fd);
-    return open(link, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-}
-
 struct err place_open_file(const struct tool_place *place, const struct place_path *path,
                            struct place_file *ret_file, struct why *why) {
     AUTO(fd_release) int root_fd = -1;
@@ -161,7 +141,7 @@ struct err place_open_file(const struct tool_place *place, const struct place_pa
     if (err_failed(err)) {
         return err;
     }
-    AUTO(fd_release) int path_fd = open_beneath(root_fd, path->relative, O_PATH);
+    AUTO(fd_release) int path_fd = beneath_open(root_fd, path->relative, O_PATH);
     if (path_fd < 0 || fstat(path_fd, &ret_file->about) < 0) {
         return tell(errno, path->shown, why);
     }
@@ -173,7 +153,7 @@ struct err place_open_file(const struct tool_place *place, const struct place_pa
     if (err_failed(err)) {
         return err;
     }
-    int fd = reopen(path_fd);
+    int fd = beneath_reopen(path_fd);
     if (fd < 0) {
         return tell(errno, path->shown, why);
     }
@@ -189,7 +169,7 @@ struct err place_open_beside(int folder_fd, const char *name, int *ret_fd, struc
     if (!S_ISREG(ret_about->st_mode)) {
         return err_make(ERR_CONFLICT, "tool: not a file");
     }
-    int fd = reopen(path_fd);
+    int fd = beneath_reopen(path_fd);
     if (fd < 0) {
         return err_from_errno(errno, "tool: open");
     }
@@ -206,7 +186,7 @@ struct err place_open_folder(const struct tool_place *place, const struct place_
     if (err_failed(err)) {
         return err;
     }
-    AUTO(fd_release) int fd = open_beneath(root_fd, path->relative, O_RDONLY | O_DIRECTORY);
+    AUTO(fd_release) int fd = beneath_open(root_fd, path->relative, O_RDONLY | O_DIRECTORY);
     if (fd < 0) {
         int os = errno;
         if (os == ENOTDIR) {
@@ -231,22 +211,22 @@ static int make_folders(int root_fd, const char *path) {
         slash = strchrnul(slash, '/');
         char end = *slash;
         *slash = '\0';
-        AUTO(fd_release) int fd = open_beneath(root_fd, so_far, O_PATH | O_DIRECTORY);
+        AUTO(fd_release) int fd = beneath_open(root_fd, so_far, O_PATH | O_DIRECTORY);
         if (fd < 0 && errno == ENOENT) {
             char *last = strrchr(so_far, '/');
             AUTO(fd_release) int above = -1;
             if (last != NULL) {
                 *last = '\0';
-                above = open_beneath(root_fd, so_far, O_PATH | O_DIRECTORY);
+                above = beneath_open(root_fd, so_far, O_PATH | O_DIRECTORY);
                 *last = '/';
             } else {
-                above = open_beneath(root_fd, ".", O_PATH | O_DIRECTORY);
+                above = beneath_open(root_fd, ".", O_PATH | O_DIRECTORY);
             }
             if (above < 0 || ++made > FOLDERS_MADE_MAX ||
                 (mkdirat(above, last != NULL ? last + 1 : so_far, 0777) < 0 && errno != EEXIST)) {
                 return -1;
             }
-            fd = open_beneath(root_fd, so_far, O_PATH | O_DIRECTORY);
+            fd = beneath_open(root_fd, so_far, O_PATH | O_DIRECTORY);
         }
         if (fd < 0) {
             return -1;
@@ -341,10 +321,10 @@ struct err place_open_parent(const struct tool_place *place, const struct place_
             why_set(why, "\"%.200s\" is a folder, not a file", path->shown);
             return place__refused(ERR_CONFLICT);
         }
-        AUTO(fd_release) int fd = open_beneath(root_fd, parts.folder, O_RDONLY | O_DIRECTORY);
+        AUTO(fd_release) int fd = beneath_open(root_fd, parts.folder, O_RDONLY | O_DIRECTORY);
         if (fd < 0 && errno == ENOENT && missing == MISSING_MAKE) {
             AUTO(fd_release) int made = make_folders(root_fd, parts.folder);
-            fd = made < 0 ? -1 : open_beneath(root_fd, parts.folder, O_RDONLY | O_DIRECTORY);
+            fd = made < 0 ? -1 : beneath_open(root_fd, parts.folder, O_RDONLY | O_DIRECTORY);
         }
         if (fd < 0) {
             return tell(errno, path->shown, why);
@@ -378,7 +358,7 @@ struct err place_real_missing(const struct tool_place *place, const struct place
             *slash = '\0';
         }
         AUTO(fd_release)
-        int fd = open_beneath(root_fd, slash == NULL ? "." : above, O_PATH | O_DIRECTORY);
+        int fd = beneath_open(root_fd, slash == NULL ? "." : above, O_PATH | O_DIRECTORY);
         if (fd >= 0) {
             struct place_real real;
             err = place_real(place, path, fd, &real, why);

@@ -1,8 +1,7 @@
 /* skills.c: folders with a SKILL.md; its front matter, and its text.
  *
- * Front matter stands between two lines of "---" and is a few lines "key: value"; a value may be
- * quoted, or a block (">" or "|") of indented lines. More of YAML is not read. A skill's name is
- * that of its folder, whatever its front matter says: it is what the user sees, and what is opened.
+ * A skill's name is that of its folder, whatever its front matter says: it is what the user sees,
+ * and what is opened.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include "base/suggest.h"
 #include "base/utf8.h"
 #include "tool/context_place.h"
+#include "tool/front.h"
 #include "tool/work.h"
 
 enum { FOLDERS_MAX = 256, WARNINGS_MAX = 4 << 10, FILES_SHOWN = 50 };
@@ -29,82 +29,7 @@ void skills_done(struct skills *skills) {
     *skills = (struct skills){0};
 }
 
-/* --- Front matter ----------------------------------------------------------------------------- */
-
-struct front {
-    struct bytes about; /* Borrowed, as it stands there. */
-    struct bytes rest;  /* Behind it. */
-};
-
-static struct bytes line_of(struct bytes *rest) {
-    const char *newline = memchr(rest->data, '\n', rest->len);
-    size_t len = newline == NULL ? rest->len : (size_t)(newline - rest->data);
-    struct bytes line = {rest->data, len};
-    size_t step = newline == NULL ? len : len + 1;
-    rest->data += step;
-    rest->len -= step;
-    while (line.len > 0 && strchr(" \t\r", line.data[line.len - 1]) != NULL) {
-        line.len--;
-    }
-    return line;
-}
-
-static bool is_line(struct bytes line, const char *text) {
-    return line.len == strlen(text) && memcmp(line.data, text, line.len) == 0;
-}
-
-static bool is_indented(struct bytes line) {
-    return line.len == 0 || line.data[0] == ' ' || line.data[0] == '\t';
-}
-
-static struct bytes unquoted(struct bytes value) {
-    while (value.len > 0 && (value.data[0] == ' ' || value.data[0] == '\t')) {
-        value.data++;
-        value.len--;
-    }
-    bool quoted = value.len > 1 && (value.data[0] == '"' || value.data[0] == '\'') &&
-                  value.data[value.len - 1] == value.data[0];
-    return quoted ? (struct bytes){value.data + 1, value.len - 2} : value;
-}
-
-static void take_line(struct front *front, struct bytes line, struct bytes *rest) {
-    const char *colon = memchr(line.data, ':', line.len);
-    if (colon == NULL || is_indented(line)) {
-        return;
-    }
-    struct bytes key = {line.data, (size_t)(colon - line.data)};
-    struct bytes value = unquoted((struct bytes){colon + 1, line.len - key.len - 1});
-    if (value.len > 0 && value.len <= 2 && (value.data[0] == '>' || value.data[0] == '|')) {
-        value = (struct bytes){rest->data, 0};
-        for (struct bytes ahead = *rest; ahead.len > 0; *rest = ahead) {
-            struct bytes next = line_of(&ahead);
-            if (!is_indented(next)) {
-                break;
-            }
-            value.len = (size_t)(next.data + next.len - value.data);
-        }
-    }
-    if (is_line(key, "description")) {
-        front->about = value;
-    }
-}
-
-static void read_front(struct bytes text, struct front *ret_front) {
-    struct bytes rest = text;
-    *ret_front = (struct front){.rest = text};
-    if (!is_line(line_of(&rest), "---")) {
-        return;
-    }
-    while (rest.len > 0) {
-        struct bytes line = line_of(&rest);
-        if (is_line(line, "---")) {
-            ret_front->rest = rest;
-            return;
-        }
-        take_line(ret_front, line, &rest);
-    }
-    *ret_front = (struct front){.rest = text}; /* It has no end: it is none. */
-}
+/* --- What a skill says of itself -------------------------------------------------------------- */
 
 /* One line, its blanks made one each, of at most `len_max` bytes. */
 static char *one_line(struct bytes value, size_t len_max) {
@@ -180,12 +105,13 @@ static void list_one(struct skills *skills, const struct shelf *shelf, const cha
         return;
     }
     struct front front;
-    read_front((struct bytes){text, len}, &front);
+    front_read((struct bytes){text, len}, &front);
     char shown[LIMIT_PATH_MAX];
     (void)snprintf(shown, sizeof shown, "%s%s/%s", shelf->shown, shelf->folder, folder);
-    skills->items[skills->count++] = (struct skill){.name = mem_copy(folder, strlen(folder)),
-                                                    .about = one_line(front.about, SKILL_ABOUT_MAX),
-                                                    .folder = mem_copy(shown, strlen(shown))};
+    skills->items[skills->count++] =
+        (struct skill){.name = mem_copy(folder, strlen(folder)),
+                       .about = one_line(front_value(&front, "description"), SKILL_ABOUT_MAX),
+                       .folder = mem_copy(shown, strlen(shown))};
 }
 
 static int by_name(const void *a, const void *b) {
@@ -211,7 +137,11 @@ struct err skills_list(const struct context_place *place, struct skills *ret_ski
     size_t count = shelves_of(place, shelves);
     for (size_t i = 0; i < count; i++) {
         AUTO(context__names_done) struct context_names names;
-        context__names(shelves[i].root, shelves[i].folder, FOLDERS_MAX, &names);
+        const struct context_folder in = {.root = shelves[i].root,
+                                          .path = shelves[i].folder,
+                                          .ending = "",
+                                          .count_max = FOLDERS_MAX};
+        context__names(&in, &names);
         for (size_t j = 0; j < names.count; j++) {
             list_one(ret_skills, &shelves[i], names.list[j]);
         }
@@ -234,7 +164,9 @@ static void add_files(const struct shelf *shelf, const char *name, struct text *
     char path[LIMIT_PATH_MAX];
     (void)snprintf(path, sizeof path, "%s/%s", shelf->folder, name);
     AUTO(context__names_done) struct context_names names;
-    context__names(shelf->root, path, FILES_SHOWN + 1, &names);
+    const struct context_folder in = {
+        .root = shelf->root, .path = path, .ending = "", .count_max = FILES_SHOWN + 1};
+    context__names(&in, &names);
     size_t shown = 0;
     for (size_t i = 0; i < names.count && shown < FILES_SHOWN; i++) {
         if (strcmp(names.list[i], "SKILL.md") != 0) {
@@ -277,7 +209,7 @@ struct err skill_load(const struct context_place *place, const char *name, struc
             continue;
         }
         struct front front;
-        read_front((struct bytes){content, len}, &front);
+        front_read((struct bytes){content, len}, &front);
         text_add(text, front.rest.data, front.rest.len);
         text_add_str(text, cut ? "\n[cut: it is longer than a skill may be]\n" : "");
         add_files(&shelves[i], name, text);

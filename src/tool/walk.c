@@ -113,6 +113,14 @@ static bool is_closed(const struct walk *walk, int folder_fd, const char *name) 
            theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev;
 }
 
+/* Working trees of agents are copies of what is searched, and none of its business. */
+static bool is_worktrees(const char *path) {
+    static const char name[] = ".drover/worktrees";
+    size_t len = strlen(path), size = sizeof name - 1;
+    return len >= size && strcmp(path + len - size, name) == 0 &&
+           (len == size || path[len - size - 1] == '/');
+}
+
 static bool visit(struct walk *walk, int folder_fd, const char *name, struct text *path,
                   unsigned depth) {
     if (++walk->seen > WALK_SEEN_MAX || place_is_over(walk->work->place)) {
@@ -125,6 +133,9 @@ static bool visit(struct walk *walk, int folder_fd, const char *name, struct tex
         return true;
     }
     bool folder = S_ISDIR(about.st_mode);
+    if (folder && is_worktrees(path->data)) {
+        return true;
+    }
     if (!work_may_see(walk->work, path->data) || (folder && is_closed(walk, folder_fd, name))) {
         walk->left_out++;
         return true;

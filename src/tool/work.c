@@ -152,10 +152,34 @@ static bool is_ours(struct err err, const struct why *why) {
     return err_failed(err) && (err.code == ERR_OUT_OF_MEMORY || why->text[0] == '\0');
 }
 
+/* What runs: the file, as the project has it; a text is nothing that is known; else the name. */
+static void workflow_from_input(const struct tool_call *call, const struct tool_place *place,
+                                struct tool_look *look) {
+    const char *path = json_string_value(json_object_get(call->input, "scriptPath"));
+    const char *name = json_string_value(json_object_get(call->input, "name"));
+    const char *root = place->root_count > 0 ? place->roots[0].path : "";
+    size_t len = strlen(root);
+    if (path != NULL && len > 0 && strncmp(path, root, len) == 0 && path[len] == '/') {
+        path += len + 1;
+    }
+    const char *subject = path != NULL                                     ? path
+                          : json_object_get(call->input, "script") != NULL ? NULL
+                                                                           : name;
+    if (subject != NULL) {
+        text_add_str(&look->subjects[0], subject);
+        look->subject_count = 1;
+    }
+}
+
 /* What a command or a URL is, for the rules. */
-static void subject_from_input(const struct tool_call *call, struct tool_look *look) {
+static void subject_from_input(const struct tool_call *call, const struct tool_place *place,
+                               struct tool_look *look) {
     static const char *const names[] = {"command", "url", "path", "session", "name"};
     const json_t *value = NULL;
+    if (call->id == TOOL_RUN_WORKFLOW) {
+        workflow_from_input(call, place, look);
+        return;
+    }
     for (size_t i = 0; value == NULL && i < COUNT_OF(names); i++) {
         value = json_object_get(call->input, names[i]);
     }
@@ -164,7 +188,8 @@ static void subject_from_input(const struct tool_call *call, struct tool_look *l
     }
     struct text *text = &look->subjects[0];
     text_add(text, json_string_value(value), json_string_length(value));
-    const json_t *args = json_object_get(call->input, "args");
+    const json_t *args =
+        tool_get(call->id)->performer == TOOL_RUN ? json_object_get(call->input, "args") : NULL;
     for (size_t i = 0; i < json_array_size(args); i++) {
         const json_t *arg = json_array_get(args, i);
         text_add_char(text, ' ');
@@ -180,7 +205,7 @@ struct err tool_look(const struct tool_call *call, const struct tool_place *plac
         return extra_root_look(call, place, look);
     }
     if (tool->performer != TOOL_HERE) {
-        subject_from_input(call, look);
+        subject_from_input(call, place, look);
         return text_failed(&look->subjects[0]) ? err_make(ERR_OUT_OF_MEMORY, "tool: subject")
                                                : ERR_OK;
     }

@@ -1,0 +1,134 @@
+/* step_talk.c: a step whose agent has tools: a session, and the turn of it that is the step's.
+ *
+ * Both are made in the commit that begins the step, and the turn is performed like any other. The
+ * session is put away at once, so that the lists of what people talk to stay theirs; it can be read
+ * there like every other. */
+#include "engine/step_talk.h"
+
+#include <string.h>
+
+#include "engine/turn_cards.h"
+#include "engine/workflow_rows.h"
+
+static struct bytes id_text(const struct id *id) {
+    return (struct bytes){id->text, strlen(id->text)};
+}
+
+static struct err make_session(struct tx *tx, const struct step_new *step,
+                               struct session_row *ret_session) {
+    const struct step_talk *talk = step->talk;
+    const struct session_new what = {.session = talk->session,
+                                     .owner = step->place.owner,
+                                     .parent = {"", 0},
+                                     .project = talk->project,
+                                     .title = talk->title,
+                                     .model = step->model,
+                                     .root = talk->root,
+                                     .instructions = talk->instructions,
+                                     .settings = talk->settings};
+    struct err err = tx_session_create(tx, &what, ret_session);
+    if (err_failed(err)) {
+        return err;
+    }
+    const struct session_change away = {
+        .key = {.owner = step->place.owner, .session = ret_session->session},
+        .archive = SESSION_ARCHIVE};
+    return tx_session_change(tx, &away, ret_session);
+}
+
+/* It stays as long as its step does, and is found by it: see STEP_TURN_KEY. */
+static struct err mark_turn(struct tx *tx, const struct id *turn) {
+    const struct arg args[] = {arg_text(id_text(turn)), arg_text(BYTES(STEP_TURN_KEY))};
+    return tx_exec(tx, "UPDATE runs SET step_key = $2 WHERE run = $1", args, COUNT_OF(args),
+                   NULL /* one row, always */);
+}
+
+struct err steps__begin_talk(struct tx *tx, const struct step_new *step) {
+    const struct step_talk *talk = step->talk;
+    struct session_row session;
+    struct turn_accepted accepted;
+    struct err err = make_session(tx, step, &session);
+    if (err_failed(err)) {
+        return err;
+    }
+    const struct turn_message message = {
+        .session = {.owner = step->place.owner, .session = id_text(&talk->session)},
+        .text = step->prompt,
+        .schema = talk->schema,
+        .model_default = step->model,
+        .policy = TURN_ENQUEUE,
+        .parent = id_text(&step->run),
+        .calls_max = talk->calls_max,
+        .run = talk->turn,
+        .message = talk->message,
+        .answer = talk->answer,
+        .bounds = step->bounds};
+    struct why why = {""};
+    err = tx_turn_submit(tx, &message, &accepted, &why);
+    return err_failed(err) ? err : mark_turn(tx, &talk->turn);
+}
+
+/* --- What it came to -------------------------------------------------------------------------- */
+
+static struct err read_usage(struct tx *tx, int64_t id, struct step_talked *talked) {
+    struct session_row session;
+    bool found = false;
+    struct err err = sessions__find_id(tx, id, &found, &session);
+    if (err_failed(err) || !found) {
+        return err;
+    }
+    const struct session_usage *sums = &session.usage;
+    talked->usage = (struct usage){.fresh = sums->fresh,
+                                   .cache_read = sums->cache_read,
+                                   .cache_write = sums->cache_write,
+                                   .output = sums->output,
+                                   .reasoning = sums->reasoning};
+    talked->cost =
+        (struct usage_cost){.known = sums->cost_unknown == 0, .micros = sums->cost_micros};
+    return ERR_OK;
+}
+
+/* A budget has ended it: its own, or one above. What its time is worth is no question here. */
+static struct err look_at_own(struct tx *tx, int64_t step, enum run_cause *io_cause) {
+    static const char sql[] = "SELECT count(*) FROM budgets WHERE run = $1"
+                              " AND (output_tokens_spent >= output_tokens_max"
+                              " OR tokens_spent >= tokens_max OR cost_micros_spent >= "
+                              "cost_micros_max)";
+    const struct arg args[] = {arg_int(step)};
+    const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
+    int64_t used_up = 0;
+    struct err err = *io_cause == CAUSE_BUDGET ? runs__int(tx, &ask, &used_up) : ERR_OK;
+    *io_cause = used_up > 0 ? CAUSE_AGENT_BUDGET : *io_cause;
+    return err;
+}
+
+struct err tx_step_talked(struct tx *tx, struct bytes turn, struct step_talked *ret_talked) {
+    const struct run_key key = {.run = turn};
+    struct step_talked talked = {.said = {"", 0}, .note = {"", 0}};
+    struct run_row row;
+    struct turn_row of_turn;
+    bool found = false;
+    struct err err = tx_run_find(tx, &key, &talked.found, &row);
+    if (!err_failed(err) && talked.found) {
+        err = turns__find(tx, row.id, &found, &of_turn);
+    }
+    if (err_failed(err) || !talked.found) {
+        *ret_talked = talked;
+        return err;
+    }
+    talked.ended = run_state_final(row.state);
+    talked.state = row.state;
+    talked.cause = row.cause;
+    talked.note = row.note;
+    if (talked.ended) {
+        err = turns__said(tx, row.id, &talked.said);
+    }
+    if (!err_failed(err)) {
+        err = look_at_own(tx, row.parent, &talked.cause);
+    }
+    if (!err_failed(err) && talked.ended && found) {
+        err = read_usage(tx, of_turn.session, &talked);
+    }
+    *ret_talked = talked;
+    return err;
+}

@@ -1,0 +1,171 @@
+/* workflow_event.c: what happens in a workflow, as events of its stream run:ID. */
+#include "engine/workflow_rows.h"
+
+#include <string.h>
+
+#include "base/json.h"
+#include "base/utf8.h"
+#include "journal/journal.h"
+
+struct err workflows__event(struct tx *tx, const struct workflow_place *place, const char *type,
+                            const struct text *data, enum workflow_last last) {
+    char name[STREAM_NAME_MAX];
+    static const char prefix[] = "run:";
+    if (text_failed(data)) {
+        return err_make(ERR_OUT_OF_MEMORY, "workflows: event");
+    }
+    assert(place->run.len <= sizeof name - sizeof prefix);
+    memcpy(name, prefix, sizeof prefix - 1);
+    memcpy(name + sizeof prefix - 1, place->run.data, place->run.len);
+    const struct append append = {.owner = place->owner,
+                                  .stream = {name, sizeof prefix - 1 + place->run.len},
+                                  .type = {type, strlen(type)},
+                                  .data = {data->data, data->len},
+                                  .last = last == WORKFLOW_ENDS};
+    struct appended appended;
+    return tx_append(tx, &append, &appended);
+}
+
+static void add_text(struct text *text, const char *before, struct bytes value) {
+    text_add_str(text, before);
+    text_add_json(text, value.data, value.len);
+}
+
+static void add_optional(struct text *text, const char *before, struct bytes value) {
+    if (value.len > 0) {
+        add_text(text, before, value);
+    } else {
+        text_add_str(text, before);
+        text_add_str(text, "null");
+    }
+}
+
+static void add_number(struct text *text, const char *before, int64_t number) {
+    text_add_str(text, before);
+    text_add_int(text, number);
+}
+
+/* --- Steps ------------------------------------------------------------------------------------ */
+
+struct started {
+    struct bytes run, label, phase, model, prompt;
+};
+
+static struct err tell_started(struct tx *tx, const struct workflow_place *place,
+                               const struct started *started) {
+    AUTO(text_done) struct text data;
+    text_init(&data, WORKFLOW_EVENT_MAX);
+    add_text(&data, "{\"run\":", started->run);
+    add_optional(&data, ",\"label\":", started->label);
+    add_optional(&data, ",\"phase\":", started->phase);
+    add_optional(&data, ",\"model\":", started->model);
+    add_text(&data, ",\"prompt\":",
+             (struct bytes){started->prompt.data, utf8_cut(started->prompt, STEP_PROMPT_HEAD)});
+    text_add_char(&data, '}');
+    return workflows__event(tx, place, "agent_started", &data, WORKFLOW_GOES_ON);
+}
+
+struct err steps__event_started(struct tx *tx, const struct step_new *step) {
+    const struct started started = {.run = {step->run.text, strlen(step->run.text)},
+                                    .label = step->label,
+                                    .phase = step->phase,
+                                    .model = step->model,
+                                    .prompt = step->prompt};
+    return tell_started(tx, &step->place, &started);
+}
+
+static struct bytes member(const json_t *json, const char *name) {
+    const json_t *text = json_object_get(json, name);
+    const char *value = json_string_value(text);
+    return value == NULL ? BYTES("") : (struct bytes){value, json_string_length(text)};
+}
+
+struct err steps__event_admitted(struct tx *tx, const struct run_row *row) {
+    AUTO(json_release) json_t *spec = NULL;
+    struct err err = json_parse(row->spec.data, row->spec.len, JSON_DEPTH_MAX, &spec, NULL);
+    if (err_failed(err)) {
+        return err;
+    }
+    const struct workflow_place place = {
+        .id = row->parent, .owner = row->owner, .run = row->parent_run};
+    const struct started started = {.run = row->run,
+                                    .label = row->label,
+                                    .phase = member(spec, "phase"),
+                                    .model = member(spec, "model"),
+                                    .prompt = member(spec, "prompt")};
+    return tell_started(tx, &place, &started);
+}
+
+struct err steps__event_restarted(struct tx *tx, const struct run_row *row) {
+    AUTO(text_done) struct text data;
+    const struct workflow_place place = {
+        .id = row->parent, .owner = row->owner, .run = row->parent_run};
+    text_init(&data, WORKFLOW_EVENT_MAX);
+    add_text(&data, "{\"run\":", row->run);
+    add_optional(&data, ",\"label\":", row->label);
+    add_number(&data, ",\"attempt\":", row->attempt);
+    text_add_char(&data, '}');
+    return workflows__event(tx, &place, "agent_restarted", &data, WORKFLOW_GOES_ON);
+}
+
+struct err steps__event_finished(struct tx *tx, const struct step_told *told) {
+    AUTO(text_done) struct text data;
+    const char *cause = told->cause == CAUSE_COMPLETED ? "" : run_cause_name(told->cause);
+    text_init(&data, WORKFLOW_EVENT_MAX);
+    add_text(&data, "{\"run\":", told->run);
+    add_optional(&data, ",\"label\":", told->label);
+    add_optional(&data, ",\"phase\":", told->phase);
+    text_addf(&data, ",\"state\":\"%s\",\"cached\":%s", run_state_name(told->state),
+              told->cached ? "true" : "false");
+    add_optional(&data, ",\"cause\":", (struct bytes){cause, strlen(cause)});
+    add_optional(&data, ",\"note\":", told->note);
+    add_number(&data, ",\"tokens\":", told->output_tokens);
+    text_add_str(&data, ",\"cost_micros\":");
+    if (told->cost_micros >= 0) {
+        text_add_int(&data, told->cost_micros);
+    } else {
+        text_add_str(&data, "null");
+    }
+    add_number(&data, ",\"ms\":", told->took_ms);
+    if (told->worktree.len > 0) {
+        add_text(&data, ",\"worktree\":", told->worktree);
+    }
+    text_add_char(&data, '}');
+    return workflows__event(tx, &told->place, "agent_finished", &data, WORKFLOW_GOES_ON);
+}
+
+/* --- Lines ------------------------------------------------------------------------------------ */
+
+static struct err tell_line(struct tx *tx, const struct workflow_place *place,
+                            const struct workflow_line *line) {
+    AUTO(text_done) struct text data;
+    bool phase = line->kind == LINE_PHASE;
+    text_init(&data, WORKFLOW_EVENT_MAX);
+    add_number(&data, "{\"no\":", line->number);
+    add_text(&data, phase ? ",\"title\":" : ",\"text\":", line->text);
+    text_add_char(&data, '}');
+    return workflows__event(tx, place, phase ? "phase" : "log", &data, WORKFLOW_GOES_ON);
+}
+
+struct err tx_workflow_lines(struct tx *tx, const struct workflow_place *place,
+                             const struct workflow_line *lines, size_t count) {
+    const struct arg of_run[] = {arg_int(place->id)};
+    const struct run_ask ask = {.sql = "SELECT lines FROM workflows WHERE run = $1",
+                                .args = of_run,
+                                .count = COUNT_OF(of_run)};
+    int64_t highest = 0;
+    struct err err = runs__int(tx, &ask, &highest);
+    int64_t stored = highest;
+    for (size_t i = 0; i < count && !err_failed(err); i++) {
+        if (lines[i].number > highest) {
+            highest = lines[i].number;
+            err = tell_line(tx, place, &lines[i]);
+        }
+    }
+    if (err_failed(err) || highest == stored) {
+        return err;
+    }
+    const struct arg args[] = {arg_int(place->id), arg_int(highest)};
+    return tx_exec(tx, "UPDATE workflows SET lines = $2 WHERE run = $1", args, COUNT_OF(args),
+                   NULL /* one row, always */);
+}

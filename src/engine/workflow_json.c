@@ -1,0 +1,109 @@
+/* workflow_json.c: the agents of a workflow as clients see them. */
+#include <string.h>
+
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "engine/workflow_rows.h"
+
+enum { HEAD = 300 /* Bytes of a prompt. */, STEP_JSON_MAX = 8 << 20 };
+
+static void add_text(struct text *text, const char *before, struct bytes value) {
+    text_add_str(text, before);
+    if (value.len > 0) {
+        text_add_json(text, value.data, value.len);
+    } else {
+        text_add_str(text, "null");
+    }
+}
+
+static void add_number(struct text *text, const char *before, int64_t number) {
+    text_add_str(text, before);
+    text_add_int(text, number);
+}
+
+static void add_moment(struct text *text, const char *before, int64_t at_ms) {
+    text_add_str(text, before);
+    if (at_ms > 0) {
+        text_add_int(text, at_ms);
+    } else {
+        text_add_str(text, "null");
+    }
+}
+
+static struct bytes member(const json_t *json, const char *name) {
+    const json_t *text = json_object_get(json, name);
+    return (struct bytes){json_string_value(text), json_string_length(text)};
+}
+
+static struct err add_spec(struct bytes spec, struct text *text) {
+    AUTO(json_release) json_t *json = NULL;
+    struct err err = json_parse(spec.data, spec.len, JSON_DEPTH_MAX, &json, NULL);
+    if (err_failed(err)) {
+        return err;
+    }
+    struct bytes prompt = member(json, "prompt");
+    prompt.len = utf8_cut(prompt, HEAD);
+    add_text(text, ",\"phase\":", member(json, "phase"));
+    add_text(text, ",\"model\":", member(json, "model"));
+    add_text(text, ",\"prompt\":", prompt);
+    const json_t *worktree = json_object_get(json, "worktree");
+    if (json_is_object(worktree)) {
+        add_text(text, ",\"worktree\":", member(worktree, "path"));
+    }
+    return ERR_OK;
+}
+
+/* The columns of tx_step_list. */
+static struct err add_step(const struct rows *rows, bool whole, struct text *text) {
+    add_text(text, "{\"id\":", rows_text(rows, 1));
+    add_text(text, ",\"label\":", rows_text(rows, 2));
+    struct err err = add_spec(rows_text(rows, 3), text);
+    add_text(text, ",\"state\":", rows_text(rows, 4));
+    add_text(text, ",\"gate\":", rows_text(rows, 5));
+    add_text(text, ",\"cause\":", rows_text(rows, 6));
+    add_text(text, ",\"note\":", rows_text(rows, 7));
+    text_add_str(text, rows_int(rows, 8) != 0 ? ",\"cached\":true" : ",\"cached\":false");
+    add_number(text, ",\"done_no\":", rows_int(rows, 9));
+    add_number(text, ",\"output_tokens\":", rows_int(rows, 10));
+    add_number(text, ",\"tokens\":", rows_int(rows, 11));
+    add_number(text, ",\"cost_micros\":", rows_int(rows, 12));
+    add_moment(text, ",\"started_ms\":", rows_int(rows, 13));
+    add_moment(text, ",\"ended_ms\":", rows_null(rows, 14) ? 0 : rows_int(rows, 14));
+    struct bytes result = rows_text(rows, 15);
+    if (whole) {
+        text_add_str(text, ",\"result\":");
+        text_add(text, result.len > 0 ? result.data : "null", result.len > 0 ? result.len : 4);
+    }
+    text_add_char(text, '}');
+    return err;
+}
+
+struct err tx_step_each(struct tx *tx, const struct step_list *list,
+                        struct err (*each)(void *ctx, int64_t id, struct bytes json), void *ctx) {
+    static const char sql[] =
+        "SELECT id, run, label, spec, state, gate, cause, note, cached, done_no, output_tokens,"
+        " tokens, cost_micros, started_ms, ended_ms, result FROM runs"
+        " WHERE parent = $1 AND step_key <> '' AND kind = 'agent' AND id > $2 ORDER BY id LIMIT $3";
+    const struct arg args[] = {arg_int(list->workflow), arg_int(list->after), arg_int(list->limit)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    AUTO(text_done) struct text text;
+    text_init(&text, STEP_JSON_MAX);
+    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
+    bool row = !err_failed(err);
+    while (!err_failed(err) && row) {
+        err = rows_next(rows, &row);
+        if (err_failed(err) || !row) {
+            break;
+        }
+        text_clear(&text);
+        err = add_step(rows, list->whole, &text);
+        if (!err_failed(err) && text_failed(&text)) {
+            err = err_make(ERR_OUT_OF_MEMORY, "steps: list");
+        }
+        if (!err_failed(err)) {
+            err = each(ctx, rows_int(rows, 0), (struct bytes){text.data, text.len});
+        }
+    }
+    return err;
+}

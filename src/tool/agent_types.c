@@ -1,0 +1,302 @@
+/* agent_types.c: see agent_types.h. */
+#include "tool/agent_types.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/memory.h"
+#include "base/suggest.h"
+#include "base/text.h"
+#include "tool/context_place.h"
+#include "tool/front.h"
+
+enum { SHELVES_MAX = 5, NEAR_MAX = 3, KNOWN_MAX = 1000, WORDS_MAX = 8 << 10 };
+
+/* --- Built in --------------------------------------------------------------------------------- */
+
+static const char looks[] =
+    "You look things up in a project, and change nothing. Search widely first, then read what "
+    "matters, and say what you found with the files and lines where it stands.";
+static const char plans[] =
+    "You plan a change of a project, and change nothing. Read what it touches, then say step by "
+    "step what is to be done, in which files, and what could go wrong.";
+
+static const struct {
+    const char *name, *instructions, *tools;
+} built_in[] = {
+    {"general-purpose", "", "*"},
+    {"Explore", looks, "Read, Glob, Grep, WebFetch, Skill, recall"},
+    {"Plan", plans, "Read, Glob, Grep, WebFetch, Skill, recall"},
+};
+
+static char *copy(struct bytes text) {
+    return mem_copy(text.len == 0 ? "" : text.data, text.len);
+}
+
+static bool is_name(struct bytes name, const char *text) {
+    return name.len == strlen(text) && memcmp(name.data, text, name.len) == 0;
+}
+
+static bool find_built_in(struct bytes name, struct agent_type *ret_type) {
+    for (size_t i = 0; i < COUNT_OF(built_in); i++) {
+        if (is_name(name, built_in[i].name)) {
+            const char *words = built_in[i].instructions, *tools = built_in[i].tools;
+            *ret_type = (struct agent_type){
+                .model = mem_copy("", 0),
+                .instructions = mem_copy(words, strlen(words)),
+                .tools = agent_tools_read((struct bytes){tools, strlen(tools)})};
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- One file --------------------------------------------------------------------------------- */
+
+struct shelf {
+    const char *root, *folder;
+};
+
+/* What has been looked at on the way, for whoever mistyped. */
+struct search {
+    struct bytes name;
+    char *known[KNOWN_MAX]; /* Owned. */
+    size_t count;
+};
+
+static void search_done(struct search *search) {
+    for (size_t i = 0; i < search->count; i++) {
+        mem_free(search->known[i]);
+    }
+}
+
+static struct bytes trimmed(struct bytes text) {
+    while (text.len > 0 && memchr(" \t\r\n", text.data[0], 4) != NULL) {
+        text = (struct bytes){text.data + 1, text.len - 1};
+    }
+    while (text.len > 0 && memchr(" \t\r\n", text.data[text.len - 1], 4) != NULL) {
+        text.len--;
+    }
+    return text;
+}
+
+static struct bytes stem_of(const char *file) {
+    return (struct bytes){file, strlen(file) - strlen(".md")};
+}
+
+static struct bytes name_of(const struct front *front, const char *file) {
+    struct bytes name = trimmed(front_value(front, "name"));
+    return name.len == 0 ? stem_of(file) : name;
+}
+
+/* In double quotes a letter may stand there by its number. The value is behind its key, so there is
+ * a byte before it: the quote, where all of it is in one. */
+static bool is_escaped(struct bytes value) {
+    return value.len > 0 && memchr(value.data, '\\', value.len) != NULL &&
+           memchr(value.data - 1, '"', value.len + 1) != NULL;
+}
+
+/* Twice, or by a reference, a tag, a map, a letter in other signs: it means what we do not know. */
+static bool is_clear(const struct front *front, const char *key) {
+    struct bytes value = front_value(front, key);
+    if (value.data == NULL) {
+        return true;
+    }
+    const char *end = value.data + value.len;
+    const struct front behind = {
+        .lines = {end, (size_t)(front->lines.data + front->lines.len - end)}};
+    value = trimmed(value);
+    bool reference = value.len > 1 && value.data[0] == '*' && strchr(", \n", value.data[1]) == NULL;
+    bool odd = value.len > 0 && strchr("&!{", value.data[0]) != NULL;
+    return !reference && !odd && !is_escaped(value) && front_value(&behind, key).data == NULL;
+}
+
+/* Without a list it may use whatever its run may. */
+static void take(const struct front *front, struct agent_type *ret_type) {
+    struct bytes tools = front_value(front, "tools");
+    struct bytes denied = front_value(front, "disallowedTools");
+    struct bytes model = trimmed(front_value(front, "model"));
+    tool_set all = tools.data == NULL ? TOOL_SET_ALL : agent_tools_read(tools);
+    model.len = model.len > AGENT_TYPE_MODEL_MAX ? 0 : model.len;
+    *ret_type =
+        (struct agent_type){.model = copy(model),
+                            .instructions = copy(trimmed(front->rest)),
+                            .tools = all & ~(denied.data == NULL ? 0 : agent_tools_denied(denied))};
+}
+
+static bool is_wanted(const struct search *search, struct bytes name) {
+    return name.len == search->name.len && memcmp(name.data, search->name.data, name.len) == 0;
+}
+
+/* A definition that is there, and of which nobody knows what it says. */
+static struct err refuse(const struct shelf *shelf, const char *file, const char *fault,
+                         struct why *why) {
+    why_set(why, "the agent type in %s/%s/%s is not taken: %s", shelf->root, shelf->folder, file,
+            fault);
+    return err_make(ERR_BAD_FIELD, "agent types: file");
+}
+
+static const char *fault_of(const struct front *front, bool cut) {
+    static const char odd[] = "what stands between its lines of \"---\" is not read here: write "
+                              "each key at the beginning of a line, once, and end it with \"---\"";
+    return cut ? "it has more than 48 kB"
+           : front->broken || !is_clear(front, "tools") || !is_clear(front, "disallowedTools")
+               ? odd
+               : NULL;
+}
+
+/* One whose keys may be missed has the name of its file and the one that seems to stand there. */
+static bool has_name(const struct search *search, const struct front *front, const char *file,
+                     bool broken) {
+    if (!broken) {
+        return is_wanted(search, name_of(front, file));
+    }
+    const struct front loose = {.lines = front->lines.len > 0 ? front->lines : front->rest};
+    return is_wanted(search, stem_of(file)) || is_wanted(search, name_of(&loose, file));
+}
+
+static void note_known(struct search *search, struct bytes name) {
+    if (search->count < KNOWN_MAX && name.len <= AGENT_TYPE_NAME_MAX) {
+        search->known[search->count++] = copy(name);
+    }
+}
+
+static struct err look_at(const struct shelf *shelf, const struct context_names *names,
+                          const char *file, struct search *search, bool *ret_found,
+                          struct agent_type *ret_type, struct why *why) {
+    AUTO(mem_release) char *text = NULL;
+    size_t len = 0;
+    bool cut = false;
+    enum context_found found =
+        context__read_in(names, file, AGENT_TYPE_FILE_MAX, &text, &len, &cut);
+    if (found == CONTEXT_UNFIT && is_wanted(search, stem_of(file))) {
+        return refuse(shelf, file, "it is not readable, or no text in UTF-8", why);
+    }
+    if (found != CONTEXT_FOUND) {
+        return ERR_OK;
+    }
+    struct front front;
+    front_read((struct bytes){text, len}, &front);
+    if (!has_name(search, &front, file, front.broken || cut)) {
+        note_known(search, name_of(&front, file));
+        return ERR_OK;
+    }
+    const char *fault = fault_of(&front, cut);
+    if (fault != NULL) {
+        return refuse(shelf, file, fault, why);
+    }
+    take(&front, ret_type);
+    *ret_found = true;
+    return ERR_OK;
+}
+
+/* All of one folder; where that is too much, nobody knows what stands in the rest. */
+static struct err look_in(const struct shelf *shelf, struct search *search, bool *ret_found,
+                          struct agent_type *ret_type, struct why *why) {
+    AUTO(context__names_done) struct context_names names;
+    const struct context_folder folder = {.root = shelf->root,
+                                          .path = shelf->folder,
+                                          .ending = ".md",
+                                          .count_max = AGENT_TYPE_FILES_MAX};
+    struct err err = ERR_OK;
+    context__names(&folder, &names);
+    for (size_t i = 0; i < names.count && !*ret_found && !err_failed(err); i++) {
+        err = look_at(shelf, &names, names.list[i], search, ret_found, ret_type, why);
+    }
+    if (!err_failed(err) && !*ret_found && names.more) {
+        why_set(why, "%s/%s has more than %d files: no agent type is looked for behind them",
+                shelf->root, shelf->folder, AGENT_TYPE_FILES_MAX);
+        err = err_make(ERR_BAD_FIELD, "agent types: folder");
+    }
+    return err;
+}
+
+/* --- All places ------------------------------------------------------------------------------- */
+
+static size_t shelves_of(const struct agent_places *places, struct shelf shelves[SHELVES_MAX]) {
+    const char *const bases[] = {places->root, places->home};
+    size_t count = 0;
+    for (size_t i = 0; i < COUNT_OF(bases); i++) {
+        if (bases[i] != NULL && bases[i][0] == '/') {
+            shelves[count++] = (struct shelf){bases[i], ".drover/agents"};
+            shelves[count++] = (struct shelf){bases[i], ".claude/agents"};
+        }
+    }
+    if (places->config_dir != NULL && places->config_dir[0] == '/') {
+        shelves[count++] = (struct shelf){places->config_dir, "agents"};
+    }
+    return count;
+}
+
+static void add_near(struct search *search, const char *typed, struct text *text) {
+    const char *told[NEAR_MAX];
+    for (size_t n = 0; n < NEAR_MAX; n++) {
+        struct suggest suggest;
+        suggest_begin(&suggest, typed);
+        for (size_t i = 0; i < search->count + COUNT_OF(built_in); i++) {
+            const char *name =
+                i < search->count ? search->known[i] : built_in[i - search->count].name;
+            bool is_told = false;
+            for (size_t j = 0; j < n; j++) {
+                is_told = is_told || strcmp(told[j], name) == 0;
+            }
+            if (!is_told) {
+                suggest_offer(&suggest, name);
+            }
+        }
+        told[n] = suggest_best(&suggest);
+        if (told[n] == NULL) {
+            text_add_str(text, n == 0 ? "." : "?");
+            return;
+        }
+        text_addf(text, "%s%.60s", n == 0 ? "; did you mean " : " or ", told[n]);
+    }
+    text_add_str(text, "?");
+}
+
+/* The two folders of a base are told as one. */
+static void add_searched(const struct shelf *shelves, size_t count, struct text *text) {
+    for (size_t i = 0; i < count; i++) {
+        bool pair = i + 1 < count && strcmp(shelves[i].root, shelves[i + 1].root) == 0;
+        text_addf(text, "%s/%s, ", shelves[i].root,
+                  pair ? ".{drover,claude}/agents" : shelves[i].folder);
+        i += pair;
+    }
+}
+
+static struct err not_found(struct search *search, const struct shelf *shelves, size_t count,
+                            struct why *why) {
+    AUTO(mem_release) char *typed = copy(search->name);
+    AUTO(text_done) struct text text;
+    text_init(&text, WORDS_MAX);
+    text_addf(&text, "there is no agent type \"%.60s\"", typed);
+    add_near(search, typed, &text);
+    text_add_str(&text, " Searched: ");
+    add_searched(shelves, count, &text);
+    text_add_str(&text, "built-in");
+    why_set(why, "%s", text_failed(&text) ? "there is no such agent type" : text.data);
+    return err_make(ERR_NOT_FOUND, "agent types: find");
+}
+
+struct err agent_type_find(const struct agent_places *places, struct bytes name,
+                           struct agent_type *ret_type, struct why *why) {
+    struct shelf shelves[SHELVES_MAX];
+    AUTO(search_done) struct search search = {.name = name};
+    size_t count = shelves_of(places, shelves);
+    bool found = false;
+    struct err err = ERR_OK;
+    for (size_t i = 0; i < count && !found && !err_failed(err); i++) {
+        err = look_in(&shelves[i], &search, &found, ret_type, why);
+    }
+    if (err_failed(err) || found || find_built_in(name, ret_type)) {
+        return err;
+    }
+    return not_found(&search, shelves, count, why);
+}
+
+void agent_type_done(struct agent_type *type) {
+    mem_free(type->model);
+    mem_free(type->instructions);
+    *type = (struct agent_type){.tools = 0};
+}
