@@ -170,6 +170,7 @@ static void list_in_pool(struct loop_work *work) {
     struct sweep *sweep = &blobs->sweep;
     DIR *folder = opendir(blobs->folder);
     const struct dirent *entry = NULL;
+    sweep->names = mem_new_array(NAMES_MAX, sizeof *sweep->names);
     while (folder != NULL && !sweep->full && (entry = readdir(folder)) != NULL) {
         if (is_hash(entry->d_name)) {
             memcpy(sweep->names[sweep->count++].text, entry->d_name, HASH_LEN + 1);
@@ -251,7 +252,6 @@ static void listed(struct loop_work *work) {
 static void sweep_begin(struct blobs *blobs) {
     blobs->sweeping = true;
     blobs->sweep_wanted = false;
-    blobs->sweep.names = mem_new_array(NAMES_MAX, sizeof *blobs->sweep.names);
     blobs->sweep.work = (struct loop_work){.run = list_in_pool, .done = listed};
     loop_work(blobs->loop, &blobs->sweep.work);
 }

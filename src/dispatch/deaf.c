@@ -1,16 +1,17 @@
 /* deaf.c: a holder that was told to stop its command, and does not.
  *
  *   stop ──grace──> ask ──ANSWER_MS──> a word came? ──yes──> ask …
- *                                          │ no, or there is no link
+ *                                          │ no, ASKS_MAX times in a row; or there is no link
  *                                          └──> deaf: killed by pid and start time, its tree ended
  *
  * A command runs as the same user as its holder, and can stop it with a signal, or take its socket
  * away. Whoever is in charge of the end of a tree must therefore be in charge of that, too. A
  * holder that lives gets all the time that its system takes to end what is stuck; it only has to
- * say a word. Until the grace is over it may be as quiet as it likes. */
+ * say a word. Until the grace is over it may be as quiet as it likes. It is asked twice: we may
+ * have stood still ourselves, and look at the clock before we read what was said meanwhile. */
 #include "dispatch/inside.h"
 
-enum { ANSWER_MS = 400 };
+enum { ANSWER_MS = 300, ASKS_MAX = 2 };
 
 static void on_timer(struct timer *timer);
 
@@ -27,16 +28,19 @@ static void give_up(struct flight *flight) {
 
 /* One that is being looked at (thousands are, at a start) is not unreachable yet. */
 static bool is_deaf(const struct flight *flight) {
-    bool silent = flight->state == FLIGHT_FOLLOWING && holder_is_silent(flight->holder);
-    return flight->asked && (silent || flight->state == FLIGHT_PAUSING);
+    bool silent = flight->state == FLIGHT_FOLLOWING && flight->asks >= ASKS_MAX;
+    return silent || (flight->asks > 0 && flight->state == FLIGHT_PAUSING);
 }
 
 static void look(struct flight *flight) {
+    if (flight->state == FLIGHT_FOLLOWING && !holder_is_silent(flight->holder)) {
+        flight->asks = 0;
+    }
     if (is_deaf(flight)) {
         give_up(flight);
         return;
     }
-    flight->asked = flight->state != FLIGHT_DECIDING;
+    flight->asks = flight->state == FLIGHT_DECIDING ? 0 : flight->asks + 1;
     if (flight->state == FLIGHT_FOLLOWING) {
         holder_ask(flight->holder);
     }

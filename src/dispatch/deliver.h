@@ -38,6 +38,7 @@
 #include "base/err.h"
 #include "dispatch/connections.h"
 #include "engine/inbox.h"
+#include "engine/runs.h"
 #include "loop/fetch.h"
 #include "loop/loop.h"
 #include "rules/run.h"
@@ -64,9 +65,9 @@ struct deliver_options {
     struct bytes secret;
     struct inbox_waits waits;
     uint64_t timeout_ms;
-    size_t receivers_max; /* 0: DELIVER_RECEIVERS_MAX. */
-    enum run_hold hold;   /* RUN_HELD: nothing is sent until deliver_release. */
-    struct bytes host;    /* Of the runs that sessions begin. */
+    size_t receivers_max;     /* 0: DELIVER_RECEIVERS_MAX. */
+    enum run_hold hold;       /* RUN_HELD: nothing is sent until deliver_release. */
+    struct run_bounds bounds; /* Of the runs that sessions begin. */
     /* What a session that names no model asks; NULL: no session is told. */
     const struct connections *connections;
     void *ctx;

@@ -62,7 +62,7 @@ void parcel__follow(struct receiver *receiver) {
         .run = new_id(deliver, "run"),
         .message = new_id(deliver, "msg"),
         .answer = new_id(deliver, "msg"),
-        .bounds = {.slots = INT64_MAX, .host = deliver->options.host}};
+        .bounds = deliver->options.bounds};
     deliver__enter(receiver, RECEIVER_SENDING);
     deliver__write(deliver, follow_tx, followed, parcel);
 }

@@ -56,7 +56,7 @@ uint64_t dispatch__wait_ms(unsigned tries) {
 
 /* The place of a row may know less than ours: a machine gets its id after its first commands. */
 static bool is_foreign(const struct dispatch *dispatch, const struct run_row *row) {
-    const struct home_places places = {.stored = row->host, .ours = dispatch->options.host};
+    const struct home_places places = {.stored = row->host, .ours = dispatch->options.bounds.host};
     if (row->host.len == 0 || places.ours.len == 0) {
         return false;
     }
@@ -183,9 +183,9 @@ void dispatch_close(struct dispatch *dispatch) {
 /* --- Asked from above ------------------------------------------------------------------------- */
 
 struct run_bounds dispatch_bounds(const struct dispatch *dispatch) {
-    const struct dispatch_options *options = &dispatch->options;
-    return (struct run_bounds){.slots = options->hold == RUN_HELD ? 0 : options->slots,
-                               .host = options->host};
+    struct run_bounds bounds = dispatch->options.bounds;
+    bounds.slots = dispatch->options.hold == RUN_HELD ? 0 : bounds.slots;
+    return bounds;
 }
 
 enum run_hold dispatch_held(const struct dispatch *dispatch) {

@@ -44,9 +44,8 @@ struct dispatch_options {
      * NULL. NULL: nothing, and there is no sandbox. */
     const char *const *hide;
     const char *sandbox_lack; /* Why there is no sandbox here, as a sentence; NULL: there is. */
-    struct bytes host;        /* This machine and directory; "": not compared. */
-    int64_t slots;
-    uint64_t files; /* Soft limit of descriptors for commands; 0: as the daemon's. */
+    struct run_bounds bounds; /* While it does not hold. Its host "": not compared. */
+    uint64_t files;           /* Soft limit of descriptors for commands; 0: as the daemon's. */
     enum run_hold hold;
     struct run_keep keep; /* Ended runs and their spool. */
     void *ctx;

@@ -99,13 +99,13 @@ struct flight {
     bool stop;    /* It was asked to end. */
     bool read;    /* `retry`, `notify` and `pty` are known. */
     bool claimed; /* Its holder said so, to us. */
-    bool asked;   /* Its holder, for a sign of life, since the stop's grace is over. */
     bool deaf;    /* Its holder does not do what it is told: to be killed. */
     bool notify, pty, full;
     bool input_open;   /* Input may come, by offset. */
     struct feed *feed; /* Owned, or by the store's answer; NULL: it takes none. */
     int64_t log_max;
     unsigned grace_ms;
+    unsigned asks;   /* In a row, for a sign of its life, since the grace is over. */
     unsigned tries;  /* In a row, of what the state tries again. */
     unsigned breaks; /* Links in a row that broke as soon as they were there. */
     uint64_t followed_ns;
@@ -246,5 +246,7 @@ void retain__now(struct dispatch *dispatch); /* A round soon. */
 /* So many bytes more are kept since an attempt has ended: when that is much, a round comes soon. */
 void retain__grew(struct dispatch *dispatch, int64_t bytes);
 void retain__stop(struct dispatch *dispatch);
+/* retain_scripts.c: `done` never comes inside the call. */
+void retain__sweep_scripts(struct dispatch *dispatch, void (*done)(void *ctx), void *ctx);
 
 #endif

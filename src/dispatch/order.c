@@ -221,6 +221,50 @@ static const char *home(const struct dispatch *dispatch) {
     return "/";
 }
 
+/* --- The repository of a working tree --------------------------------------------------------- */
+
+/* An agent's own working tree (tool/worktree.h) has its index and HEAD in the repository above it,
+ * and its commits go there: a command in it may write those. Not the rest: what is said in `config`
+ * and `hooks` is run as the user, later. It follows from the path alone, which we have made; that
+ * no part of it is a link is the holder's to see. */
+enum { WRITE_MAX = 4 };
+struct writable {
+    char paths[WRITE_MAX][LIMIT_PATH_MAX];
+    const char *list[WRITE_MAX + 1]; /* Ends with NULL. */
+};
+
+/* "%.*s/.git/NAME", of what stands before `at`. */
+static void add_writable(struct writable *writable, size_t i, const char *cwd, const char *at,
+                         const char *name) {
+    char *path = writable->paths[i];
+    int len = snprintf(path, LIMIT_PATH_MAX, "%.*s/.git/%s", (int)(at - cwd), cwd, name);
+    bool fits = len > 0 && len < LIMIT_PATH_MAX;
+    writable->list[i] = fits ? path : NULL;
+    writable->list[i + 1] = NULL;
+}
+
+static void find_writable(const char *cwd, struct writable *ret_writable) {
+    static const char inner[] = "/.drover/worktrees";
+    static const char *const folders[] = {"objects", "refs", "logs"};
+    char own[PROTOCOL_NAME_MAX + sizeof "worktrees/"];
+    const char *at = cwd == NULL ? NULL : strstr(cwd, inner);
+    const char *name = at == NULL ? "?" : at + sizeof inner - 1;
+    ret_writable->list[0] = NULL;
+    if (name[0] == '\0') { /* Our git removes one, with what the repository has of it. */
+        add_writable(ret_writable, 0, cwd, at, "worktrees");
+        return;
+    }
+    size_t name_len = strcspn(name + 1, "/") + 1; /* It may be a folder in the tree. */
+    int len = snprintf(own, sizeof own, "worktrees%.*s", (int)name_len, name);
+    if (strncmp(name, "/run_", 5) != 0 || len >= (int)sizeof own) {
+        return;
+    }
+    for (size_t i = 0; i < COUNT_OF(folders); i++) {
+        add_writable(ret_writable, i, cwd, at, folders[i]);
+    }
+    add_writable(ret_writable, COUNT_OF(folders), cwd, at, own);
+}
+
 /* --- The order -------------------------------------------------------------------------------- */
 
 static unsigned flags_of(const struct job_spec *spec) {
@@ -236,6 +280,8 @@ static struct err make(struct errand *errand, const struct job_spec *spec) {
     if (argv == NULL || !variables_make(&variables, errand, spec)) {
         return err_make(ERR_OUT_OF_MEMORY, "dispatch: order");
     }
+    struct writable writable;
+    find_writable(spec->sandbox ? spec->cwd : NULL, &writable);
     uint8_t random[NONCE_BYTES];
     char nonce[2 * NONCE_BYTES + 1];
     world_random(loop_world(dispatch->options.loop), random, sizeof random);
@@ -246,6 +292,7 @@ static struct err make(struct errand *errand, const struct job_spec *spec) {
         .argv = argv,
         .env = variables.list,
         .cwd = spec->cwd != NULL ? spec->cwd : home(dispatch),
+        .write = writable.list,
         .hide = spec->sandbox ? dispatch->options.hide : NULL,
         .flags = flags_of(spec),
         .input = {spec->input, spec->input == NULL ? 0 : strlen(spec->input)},

@@ -44,6 +44,7 @@ struct tidy {
     struct pool_job job;
     bool away; /* In the store or in the pool. */
     bool looked;
+    bool swept;      /* Scripts, in this round. */
     size_t removals; /* Of this round, in the pool. */
     int64_t grown;   /* Bytes that are kept more than at the last round. */
     bool soon;       /* The next round comes soon. */
@@ -272,7 +273,7 @@ static void check_done(struct err err, void *ctx) {
 static void on_timer(struct timer *timer) {
     struct tidy *tidy = CONTAINER_OF(timer, struct tidy, timer);
     tidy->more = true;
-    tidy->soon = false;
+    tidy->soon = tidy->swept = false;
     tidy->grown = 0;
     tidy_on(tidy);
 }
@@ -283,6 +284,12 @@ static void sleep_until_next(struct tidy *tidy) {
     tidy->at = 0;
     timer_start(tidy->dispatch->options.loop, &tidy->timer, tidy->soon ? SOON_MS : EVERY_MS,
                 on_timer);
+}
+
+static void scripts_swept(void *ctx) {
+    struct tidy *tidy = ctx;
+    tidy->away = false;
+    tidy_on(tidy);
 }
 
 /* Each step is over before the next is asked for. */
@@ -304,6 +311,9 @@ static void tidy_on(struct tidy *tidy) {
         pool_add(&dispatch->pool, &tidy->job);
     } else if (tidy->at < tidy->names.len) {
         dispatch__read(dispatch, check_tx, check_done, tidy);
+    } else if (!tidy->swept) { /* Behind the runs that had them. */
+        tidy->swept = true;
+        retain__sweep_scripts(dispatch, scripts_swept, tidy);
     } else {
         tidy->away = false;
         sleep_until_next(tidy);

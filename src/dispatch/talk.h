@@ -100,6 +100,7 @@ struct talk {
     struct model_sizes sizes; /* Of what it was asked. */
     size_t heard;             /* Bytes that it has said so far. */
     uint64_t metered_ms;      /* When it was last told what that takes. */
+    uint64_t alive_ms;        /* When the model gave its last sign of life. */
     struct model_result result;
     struct text misfit; /* Owned: why its answer is not what the schema asks for; "": it is. */
     bool blind;         /* The model sees no images. */

@@ -112,6 +112,7 @@ static void meter(struct talk *talk, size_t len) {
     size_t asked = talk->sizes.tools + talk->sizes.instructions + talk->sizes.history;
     struct model_info info;
     talk->heard += len;
+    talk->alive_ms = now_ms;
     if (now_ms - talk->metered_ms < METER_MS ||
         !models_info(talk->turns->options.models, talk->plan.model, &info)) {
         return;
@@ -165,6 +166,7 @@ static void on_discarded(void *ctx) {
 static void on_retrying(void *ctx, const struct model_failure *failure, uint64_t wait_ms) {
     struct talk *talk = ctx;
     AUTO(text_done) struct text members;
+    talk->alive_ms = world_mono_ns(loop_world(talk->turns->options.loop)) / 1000000 + wait_ms;
     text_init(&members, DELTAS_EVENT_MAX);
     text_add_str(&members, "\"cause\":\"");
     text_add_str(&members, model_cause_name(failure->cause));
@@ -215,6 +217,7 @@ void talk__call(struct talk *talk) {
     talk->sizes = model_request_sizes(request);
     talk->heard = 0;
     talk->metered_ms = world_mono_ns(loop_world(turns->options.loop)) / 1000000;
+    talk->alive_ms = talk->metered_ms;
     talk->asking = model_ask(turns->options.models, request, MODEL_FOREGROUND, &watch, talk);
 }
 

@@ -74,7 +74,6 @@ static void find_done(struct pool_job *job) {
     }
     struct talk_errand *errand = talk__errand(work->talk, start_tx, work__stored);
     errand->work = work;
-    errand->key.bounds.slots = work->talk->turns->options.jobs_max;
     errand->check_start = (struct turn_check_start){
         .key = errand->key, .none = err_failed(work->err) || work->spec.len == 0};
     if (!errand->check_start.none) {

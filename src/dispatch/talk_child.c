@@ -54,13 +54,12 @@ static struct err child_tx(struct tx *tx, void *ctx) {
 
 struct run_new child__new_run(const struct talk_work *work, const char *label) {
     size_t len = strcspn(label, "\n\r\t");
-    const struct turns_options *options = &work->talk->turns->options;
     return (struct run_new){.run = talk__new_id(work->talk, "run"),
                             .key = {"", 0},
                             .label = {label, utf8_cut((struct bytes){label, len}, JOB_LABEL_MAX)},
                             .spec = {work->spec.data, work->spec.len},
                             .kind = KIND_JOB,
-                            .bounds = {.slots = options->jobs_max, .host = options->host}};
+                            .bounds = work->talk->turns->options.bounds};
 }
 
 void child__begin(struct talk_work *work) {
@@ -80,7 +79,6 @@ void child__begin(struct talk_work *work) {
     const char *label = request.description[0] != '\0' ? request.description : request.command;
     struct talk_errand *errand = talk__errand(talk, child_tx, work__stored);
     errand->work = work;
-    errand->key.bounds.slots = talk->turns->options.jobs_max;
     errand->child = (struct turn_child){.key = errand->key,
                                         .part = work->part,
                                         .is_long = is_long,

@@ -13,7 +13,7 @@ static rows_fn function_of(enum tool_id id) {
         [TOOL_REMEMBER] = rows__remember,         [TOOL_RECALL] = rows__recall,
         [TOOL_READ_SESSION] = rows__read_session, [TOOL_SPAWN_SUBAGENT] = rows__spawn,
         [TOOL_SUBAGENT_STATUS] = rows__status,    [TOOL_SUBAGENT_RESULT] = rows__result,
-        [TOOL_SUBAGENT_CANCEL] = rows__cancel,
+        [TOOL_SUBAGENT_CANCEL] = rows__cancel,    [TOOL_RUN_WORKFLOW] = rows__launch,
     };
     assert(functions[id] != NULL);
     return functions[id];
@@ -32,10 +32,11 @@ static struct err tell_too_large(struct tool_result *result) {
     return ERR_OK;
 }
 
-static struct err perform(struct tx *tx, struct talk_errand *errand) {
+static struct err perform(struct tx *tx, struct talk_errand *errand, int64_t *ret_child) {
     struct talk_work *work = errand->work;
     struct turn_seat seat;
     bool late = false;
+    *ret_child = 0;
     text_clear(&work->result.content);
     work->result.failed = false;
     struct err err = tx_turn_seat(tx, &errand->key, work->part, &late, &seat);
@@ -46,7 +47,8 @@ static struct err perform(struct tx *tx, struct talk_errand *errand) {
                                    .seat = &seat,
                                    .fresh = work->fresh,
                                    .bounds = &errand->key.bounds,
-                                   .result = &work->result};
+                                   .result = &work->result,
+                                   .ret_child = ret_child};
     err = function_of(work->call.id)(tx, &call);
     if (!err_failed(err) && text_failed(&work->result.content)) {
         err = tell_too_large(&work->result);
@@ -57,7 +59,8 @@ static struct err perform(struct tx *tx, struct talk_errand *errand) {
 static struct err rows_tx(struct tx *tx, void *ctx) {
     struct talk_errand *errand = ctx;
     const struct tool_result *result = &errand->work->result;
-    struct err err = perform(tx, errand);
+    int64_t child = 0;
+    struct err err = perform(tx, errand, &child);
     if (err_failed(err)) {
         return err;
     }
@@ -65,7 +68,8 @@ static struct err rows_tx(struct tx *tx, void *ctx) {
         .key = errand->key,
         .part = errand->work->part,
         .end = result->failed ? CARD_FAILED : CARD_SUCCEEDED,
-        .result = {result->content.len == 0 ? "" : result->content.data, result->content.len}};
+        .result = {result->content.len == 0 ? "" : result->content.data, result->content.len},
+        .child = child};
     return tx_turn_card_end(tx, &errand->card, &errand->plan);
 }
 
@@ -114,8 +118,15 @@ static void write_settings(const struct talk_work *work, struct rows_fresh *fres
 void rows__free(struct rows_fresh *fresh) {
     if (fresh != NULL) {
         text_done(&fresh->settings);
+        launch__free(fresh->launch);
         mem_free(fresh);
     }
+}
+
+void rows__send(struct talk_work *work) {
+    struct talk_errand *errand = talk__errand(work->talk, rows_tx, work__stored);
+    errand->work = work;
+    talk__send(errand);
 }
 
 void rows__begin(struct talk_work *work) {
@@ -130,7 +141,9 @@ void rows__begin(struct talk_work *work) {
     if (work->call.id == TOOL_SPAWN_SUBAGENT) {
         write_settings(work, fresh);
     }
-    struct talk_errand *errand = talk__errand(work->talk, rows_tx, work__stored);
-    errand->work = work;
-    talk__send(errand);
+    if (work->call.id == TOOL_RUN_WORKFLOW) {
+        launch__begin(work, &fresh->launch);
+    } else {
+        rows__send(work);
+    }
 }

@@ -21,8 +21,9 @@
 
 struct rows_fresh {
     struct id session, run, message, answer, memory;
-    struct text settings; /* Owned: of a subagent: what its parent has, narrowed. */
-    bool settings_wrong;  /* It names a tool that its parent has not. */
+    struct text settings;       /* Owned: of a subagent: what its parent has, narrowed. */
+    bool settings_wrong;        /* It names a tool that its parent has not. */
+    struct talk_launch *launch; /* Owned: of a workflow; NULL: it is none. */
 };
 struct rows_call {
     const struct tool_call *call;
@@ -30,6 +31,7 @@ struct rows_call {
     const struct rows_fresh *fresh;
     const struct run_bounds *bounds;
     struct tool_result *result;
+    int64_t *ret_child; /* run_row.id of what it began, and that has a row of its own; 0: none. */
 };
 typedef struct err (*rows_fn)(struct tx *tx, const struct rows_call *call);
 
@@ -40,5 +42,13 @@ struct err rows__spawn(struct tx *tx, const struct rows_call *call);
 struct err rows__status(struct tx *tx, const struct rows_call *call);
 struct err rows__result(struct tx *tx, const struct rows_call *call);
 struct err rows__cancel(struct tx *tx, const struct rows_call *call);
+
+/* talk_flow.c: what is asked is made ready first; then rows__send. *ret_launch is set at once. */
+struct talk_work;
+void launch__begin(struct talk_work *work, struct talk_launch **ret_launch);
+void launch__free(struct talk_launch *launch); /* NULL is allowed. */
+struct err rows__launch(struct tx *tx, const struct rows_call *call);
+/* talk_rows.c: the transaction. */
+void rows__send(struct talk_work *work);
 
 #endif

@@ -93,7 +93,7 @@ static void stored(struct err err, void *ctx) {
 static void store(struct naming *naming) {
     struct title_end *end = &naming->end;
     end->key = naming->key;
-    end->bounds = (struct run_bounds){.slots = INT64_MAX, .host = naming->titles->options.host};
+    end->bounds = naming->titles->options.bounds;
     end->said = (struct bytes){naming->said.data == NULL ? "" : naming->said.data,
                                text_failed(&naming->said) ? 0 : naming->said.len};
     end->sentence = (struct bytes){naming->sentence.data == NULL ? "" : naming->sentence.data,

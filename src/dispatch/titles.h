@@ -15,6 +15,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "engine/runs.h"
 #include "loop/loop.h"
 #include "model/model.h"
 #include "rules/run.h"
@@ -27,7 +28,7 @@ struct titles_options {
     struct loop *loop;
     struct store *store;
     struct models *models;
-    struct bytes host;
+    struct run_bounds bounds; /* Of what its end lets begin. */
     enum run_hold hold;
     void *ctx;
     /* Somebody should know. */

@@ -10,8 +10,8 @@ enum { NEEDS_ROOT = TOOL_NEEDS_READ | TOOL_NEEDS_WRITE | TOOL_NEEDS_COMMAND };
 
 static const struct permission_rule deny_all = {.permission = PERMISSION_DENY};
 
-static void read_rules(struct toolplace *place) {
-    const json_t *list = json_object_get(place->settings, "permissions");
+void toolplace_read_rules(struct toolplace *place, const json_t *settings) {
+    const json_t *list = json_object_get(settings, "permissions");
     size_t count = json_array_size(list);
     if (count == 0) {
         return;
@@ -81,7 +81,7 @@ void toolplace_open(struct toolplace *place, const struct toolplace_seat *seat) 
                               &place->settings, NULL))) {
         place->rules = (struct permission_rules){.rules = &deny_all, .count = 1};
     } else {
-        read_rules(place);
+        toolplace_read_rules(place, place->settings);
     }
     place->tools = tools_of(place, seat->root);
     place->place = (struct tool_place){

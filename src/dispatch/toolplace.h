@@ -34,6 +34,8 @@ struct toolplace {
     tool_set tools; /* That the model is offered. */
 };
 void toolplace_open(struct toolplace *place, const struct toolplace_seat *seat);
+/* The rules alone, into a zeroed place; `settings` is borrowed until it is closed. */
+void toolplace_read_rules(struct toolplace *place, const json_t *settings);
 void toolplace_close(struct toolplace *place); /* For AUTO; zeroed is fine. */
 
 #endif

@@ -22,10 +22,8 @@ struct talk_errand *talk__errand(struct talk *talk, store_fn fn,
     talk->errands = errand;
     errand->fn = fn;
     errand->done = done;
-    errand->key =
-        (struct turn_key){.run = talk__run(talk),
-                          .attempt = talk->attempt,
-                          .bounds = {.slots = INT64_MAX, .host = talk->turns->options.host}};
+    errand->key = (struct turn_key){
+        .run = talk__run(talk), .attempt = talk->attempt, .bounds = talk->turns->options.bounds};
     turn_plan_init(&errand->plan);
     return errand;
 }
@@ -186,6 +184,20 @@ void turns_close(struct turns *turns) {
     deltas_close(turns->deltas);
     table_done(&turns->talks);
     mem_free(turns);
+}
+
+/* Time in line is none of silence: it counts from when that was seen last. */
+int64_t turns_silence_ms(struct turns *turns, struct bytes run) {
+    struct talk *talk = find(turns, run);
+    uint64_t now_ms = world_mono_ns(loop_world(turns->options.loop)) / 1000000;
+    if (talk == NULL || talk->asking == NULL) {
+        return -1;
+    }
+    if (model_is_waiting(talk->asking)) {
+        talk->alive_ms = talk->alive_ms > now_ms ? talk->alive_ms : now_ms;
+        return -1;
+    }
+    return now_ms > talk->alive_ms ? (int64_t)(now_ms - talk->alive_ms) : 0;
 }
 
 void turns_get_stats(const struct turns *turns, struct turns_stats *ret_stats) {

@@ -23,12 +23,14 @@
 #include "store/store.h"
 #include "tool/tool.h"
 
+struct flows;
 struct turns;
 struct turns_options {
     struct loop *loop;
     struct store *store;
     struct models *models;
     const struct connections *connections; /* The settings that hold for sessions without own. */
+    struct flows *flows;                   /* For run_workflow. */
     struct fetch *client;                  /* For web_fetch. */
     const struct address_list *allow;      /* Of it; NULL: public addresses only. */
     const char *data_dir;                  /* Absolute: no tool touches what is beneath it. */
@@ -36,8 +38,7 @@ struct turns_options {
     const struct toolbox *toolbox;
     const struct spool *spool; /* What commands wrote. */
     bool sandbox;              /* The kernel can keep commands inside. */
-    int64_t jobs_max;          /* At once. */
-    struct bytes host;
+    struct run_bounds bounds;  /* Of what a step lets begin. */
     enum run_hold hold;
     void *ctx;
     /* Somebody should know. `run` may be empty. */
@@ -53,6 +54,9 @@ void turns_close(struct turns *turns); /* After `stopped`, and after store_close
 
 /* What store_options.notes[RUN_NOTE] must reach; runs of other kinds are not looked at. */
 void turns_run_note(struct turns *turns, struct bytes note);
+
+/* For how long its model has said nothing; -1: none is being asked, so nobody is silent. */
+MUST_CHECK int64_t turns_silence_ms(struct turns *turns, struct bytes run);
 
 struct turns_stats {
     uint64_t begun, calls, tools, finished, late, store_retries;

@@ -1,0 +1,311 @@
+/* flow_settle.c: what came of a call is stored, and then told to the script.
+ *
+ * The order of the commits is the order in which the script hears of them, now and in every replay.
+ * A run that may take over results of another one settles these first, in their old order, each
+ * when the script is quiet; what its own agents came to meanwhile is kept until no such call is
+ * left. So neither the order of before nor a failed sibling costs a finished step. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "dispatch/flow.h"
+
+/* --- Told ------------------------------------------------------------------------------------- */
+
+static void add_throw(struct text *text, struct bytes message) {
+    text_add_str(text, ",\"o\":\"throw\",\"name\":\"Error\",\"message\":");
+    text_add_json(text, message.data, message.len);
+}
+
+static struct bytes note_of(const struct call *call) {
+    const char *note = call->note == NULL ? "" : call->note;
+    return (struct bytes){note, strlen(note)};
+}
+
+static void add_agent(const struct call *call, struct text *text) {
+    bool value = call->cause == CAUSE_COMPLETED || call->cause == CAUSE_STEP_LIMIT;
+    enum run_state state = value ? RUN_SUCCEEDED : RUN_FAILED;
+    switch (workflow_step_outcome(state, call->cause)) {
+    case STEP_VALUE:
+        text_add_str(text, ",\"o\":\"value\",\"v\":");
+        text_add(text, call->result.len > 0 ? call->result.data : "null",
+                 call->result.len > 0 ? call->result.len : strlen("null"));
+        return;
+    case STEP_NULL:
+        text_add_str(text, ",\"o\":\"null\"");
+        return;
+    case STEP_THROW:
+        add_throw(text, workflow_step_words(call->cause, note_of(call)));
+        return;
+    }
+}
+
+/* The result of workflow() are the members of its script (flow_nested.c). */
+static void add_nested(const struct call *call, struct text *text) {
+    if (call->cause != CAUSE_COMPLETED) {
+        add_throw(text, note_of(call));
+        return;
+    }
+    text_add_str(text, ",\"o\":\"script\",");
+    text_add(text, call->result.data, call->result.len);
+}
+
+static void add_settle(struct call *call, struct text *text) {
+    struct flow *flow = call->flow;
+    flow->spent += call->usage.output;
+    flow->sent++;
+    text_addf(text, "{\"t\":\"settle\",\"id\":%lld", (long long)call->number);
+    if (call->nested) {
+        add_nested(call, text);
+    } else {
+        add_agent(call, text);
+    }
+    text_addf(text, ",\"spent\":%lld}", (long long)flow->spent);
+}
+
+/* One that the new worker has not asked for, behind all that it was told: it does not do again what
+ * the old one did. */
+static bool diverged(const struct flow *flow) {
+    return flow->done != NULL && flow->done->number == 0 && flow->quiet;
+}
+
+void flow__deliver(struct flow *flow) {
+    if (flow->state != FLOW_LIVE || !flow->replayed || flow->ended) {
+        return;
+    }
+    if (flow->dropped) { /* What is to be told is in the history that its next worker gets. */
+        if (flow->done != NULL) {
+            flow__reread(flow);
+        }
+        return;
+    }
+    if (diverged(flow)) {
+        flow__end(flow, CAUSE_REPLAY_DIVERGED, "an agent that it had asked was not asked again");
+        return;
+    }
+    AUTO(text_done) struct text text;
+    size_t told = 0;
+    text_init(&text, FLOW_ORDER_MAX);
+    text_add_char(&text, '[');
+    while (flow->done != NULL && flow->done->number != 0 && text.len < FLOW_PAGE_BYTES) {
+        struct call *call = flow->done;
+        text_add_str(&text, told++ > 0 ? "," : "");
+        add_settle(call, &text);
+        call__free(call);
+    }
+    text_add_char(&text, ']');
+    if (told > 0 && !text_failed(&text)) {
+        flow__tell(flow, &text);
+    }
+}
+
+/* --- Stored ----------------------------------------------------------------------------------- */
+
+void flow__stored(struct call *call) {
+    struct flow *flow = call->flow;
+    if (flow->state == FLOW_ENDING) {
+        return;
+    }
+    call->state = CALL_DONE;
+    call__append(call, &flow->done_end);
+    flow->working -= call->counted;
+    call->counted = false;
+    flow__deliver(flow);
+    if (flow->state == FLOW_LIVE) {
+        flow__pump(flow);
+    }
+}
+
+static struct err end_tx(struct tx *tx, void *ctx) {
+    struct flow_errand *errand = ctx;
+    errand->end.written = errand->beginning != NULL && errand->beginning->begun == STEP_BEGUN;
+    return tx_step_end(tx, &errand->end, &errand->late);
+}
+
+/* Late: its row is not there yet, and it is asked again when it is; or it was ended by others in
+ * the same moment, and has its number from there; or somebody has it asked anew. */
+static void end_done(struct flow_errand *errand) {
+    struct call *call = errand->call;
+    bool late = errand->late, restarted = late && call->again;
+    flow__errand_free(errand);
+    call->storing = false;
+    if (restarted) {
+        struct flow *flow = call->flow;
+        call__ask_anew(call);
+        flow__settle_quiet(flow); /* Another one may have waited for this. */
+    } else if (!late || !call->unwritten) {
+        flow__stored(call);
+    }
+}
+
+static void store_end(struct call *call) {
+    struct flow *flow = call->flow;
+    struct flow_errand *errand = flow__errand(flow, end_tx, end_done);
+    const bool talked = call->talks || call->turn.text[0] != '\0';
+    errand->call = call;
+    errand->end = (struct step_end){
+        .place = flow__place(flow),
+        .run = {call->run.text, strlen(call->run.text)},
+        .attempt = call->attempt,
+        .cause = call->cause,
+        .result = {call->result.data == NULL ? "" : call->result.data, call->result.len},
+        .note = note_of(call),
+        .label = call__name(call->message, "label"),
+        .phase = call__name(call->message, "phase"),
+        .usage = call->usage,
+        .cost = call->cost,
+        .model = {call->model, strlen(call->model)},
+        .project = flow__project(flow),
+        .calls = call->calls,
+        .calls_unpriced = call->calls - call->calls_priced,
+        .began_ms = call->began_ms,
+        .budgeted = call__is_budgeted(call) && !talked,
+        .talks = talked,
+        .worktree = call__kept_place(call),
+        .bounds = flow__bounds(flow)};
+    if (call->place != NULL && errand->end.worktree.len == 0) {
+        text_init(&errand->bytes, STEP_SPEC_MAX);
+        call__write_spec(call, &errand->bytes);
+        errand->end.spec = (struct bytes){errand->bytes.data, errand->bytes.len};
+    }
+    errand->stores = true;
+    errand->ends = true;
+    flow->storing++;
+    call->storing = true;
+    flow__send(errand);
+}
+
+static void keep(struct call *call) {
+    call->kept = true;
+    call__append(call, &call->flow->kept_end);
+}
+
+/* Not before its row is written: it is asked again then. And not while a history is read, which
+ * would have it or not: flow__release goes on. */
+void call__store(struct call *call) {
+    if (call->unwritten || call->kept || call->storing) {
+        return;
+    }
+    if (call->flow->state != FLOW_LIVE) {
+        keep(call);
+    } else if (call->nested) {
+        call__store_script(call);
+    } else {
+        store_end(call);
+    }
+}
+
+/* The lowest of those that another run has answered. */
+struct lowest {
+    struct call *call;
+};
+static void look(void *ctx, struct table_node *node) {
+    struct lowest *lowest = ctx;
+    struct call *call = CONTAINER_OF(node, struct call, node);
+    if (call->state == CALL_TAKEN &&
+        (lowest->call == NULL || call->cached->done_no < lowest->call->cached->done_no)) {
+        lowest->call = call;
+    }
+}
+
+void call__ended(struct call *call) {
+    struct flow *flow = call->flow;
+    if (call__leave_place(call)) {
+        return;
+    }
+    bool in_line = flow->resumes && (flow->taking > 0 || !flow->quiet || flow->kept != NULL);
+    call->state = CALL_STORING;
+    if (!in_line) {
+        call__store(call);
+        return;
+    }
+    keep(call);
+    flow__settle_quiet(flow);
+}
+
+static struct call *next_kept(struct flow *flow) {
+    struct call *call = flow->kept;
+    flow->kept = call->next;
+    flow->kept_end = flow->kept == NULL ? &flow->kept : flow->kept_end;
+    call->kept = false;
+    call->next = NULL;
+    return call;
+}
+
+void flow__release(struct flow *flow) {
+    while (flow->kept != NULL && !flow->resumes) {
+        call__store(next_kept(flow));
+    }
+}
+
+/* --- Taken over ------------------------------------------------------------------------------- */
+
+static struct err cached_tx(struct tx *tx, void *ctx) {
+    struct flow_errand *errand = ctx;
+    struct bytes value;
+    text_clear(&errand->bytes);
+    struct err err = tx_step_cached(tx, &errand->cached, &errand->late, &value);
+    if (!err_failed(err) && !errand->late) {
+        text_add(&errand->bytes, value.data, value.len);
+        err = text_failed(&errand->bytes) ? err_make(ERR_OUT_OF_MEMORY, "flow: cached") : ERR_OK;
+    }
+    return err;
+}
+
+/* Removed meanwhile: it is asked like any other. */
+static void cached_done(struct flow_errand *errand) {
+    struct call *call = errand->call;
+    struct flow *flow = errand->flow;
+    bool late = errand->late;
+    flow->taking--;
+    call->cached = NULL;
+    text_clear(&call->result);
+    text_add(&call->result, errand->bytes.data, late ? 0 : errand->bytes.len);
+    flow__errand_free(errand);
+    if (!late) {
+        flow->flows->stats.cached++;
+        call->cause = CAUSE_COMPLETED;
+        flow__stored(call);
+        return;
+    }
+    call->state = CALL_WAITING;
+    call__append(call, &flow->waiting_end);
+    flow__pump(flow);
+    flow__settle_quiet(flow);
+}
+
+static void take_over(struct call *call) {
+    struct flow *flow = call->flow;
+    struct flow_errand *errand = flow__errand(flow, cached_tx, cached_done);
+    call->run = flows__new_id(flow->flows);
+    call->state = CALL_STORING;
+    text_init(&errand->bytes, 2 * (size_t)WORKFLOW_RESULT_MAX);
+    errand->stores = true;
+    flow->storing++;
+    errand->call = call;
+    errand->cached =
+        (struct step_cached){.step = call__step(call, errand),
+                             .from = {call->cached->run.text, strlen(call->cached->run.text)}};
+    flow__send(errand);
+}
+
+void flow__settle_quiet(struct flow *flow) {
+    struct lowest lowest = {.call = NULL};
+    if (!flow->quiet || flow->state != FLOW_LIVE || flow->ended) {
+        return;
+    }
+    if (flow->done != NULL) {
+        flow__deliver(flow);
+        return;
+    }
+    if (flow->storing > 0) {
+        return; /* One at a time. */
+    }
+    if (flow->taking > 0) {
+        table_each(&flow->calls, look, &lowest);
+    }
+    if (lowest.call != NULL) {
+        take_over(lowest.call);
+    } else if (flow->kept != NULL) {
+        call__store(next_kept(flow));
+    }
+}
