@@ -119,6 +119,26 @@ void runs__stop(struct exchange *exchange, void *ctx) {
     store_write(api->store, stop_run, stop_done, stop);
 }
 
+/* Why one stays that somebody wanted removed. */
+static struct err tell_kept(struct tx *tx, const struct run_key *key, struct why *why) {
+    bool found = false;
+    struct run_row row = {0};
+    struct err err = tx_run_find(tx, key, &found, &row);
+    if (err_failed(err) || !found || !run_state_final(row.state)) {
+        return err_failed(err) ? err : tell_state(tx, key, why);
+    }
+    if (row.kind == KIND_AGENT) {
+        why_set(why, "an agent of a workflow goes with it: remove the workflow");
+    } else if (row.kind == KIND_TURN && row.parent_run.len > 0) {
+        why_set(why, "it goes with the run %.*s that it belongs to, or has not ended below it",
+                (int)row.parent_run.len, row.parent_run.data);
+    } else {
+        why_set(why, "the run is %s, but what is below it has not ended",
+                run_state_name(row.state));
+    }
+    return err_make(ERR_CONFLICT, "runs: below it");
+}
+
 /* --- Remove ----------------------------------------------------------------------------------- */
 
 /* First the row, then what its attempts left on the disk: a crash in between leaves folders that
@@ -140,7 +160,7 @@ static struct err remove_run(struct tx *tx, void *ctx) {
     struct run_row row = {0};
     struct err err = tx_run_remove(tx, &remove->key, &remove->more, &row);
     if (err.code == ERR_CONFLICT) {
-        return tell_state(tx, &remove->key, &remove->op.why);
+        return tell_kept(tx, &remove->key, &remove->op.why);
     }
     if (err.code == ERR_NOT_FOUND) {
         return runs__absent(&remove->op.why);

@@ -83,6 +83,15 @@ static struct err check(const struct session_fields *fields, struct why *why) {
     return ERR_OK;
 }
 
+struct err session_settings_check(const json_t *settings, struct why *why) {
+    const json_t *checked = json_object_get(settings, "check");
+    const json_t *calls = json_object_get(settings, "max_tool_calls");
+    if (calls != NULL && (!json_is_integer(calls) || json_integer_value(calls) <= 0)) {
+        return refuse(why, "max_tool_calls", "must be a whole number above 0");
+    }
+    return checked == NULL ? ERR_OK : check_setting_check(checked, why);
+}
+
 struct err session_fields_read(const json_t *json, enum session_body body,
                                struct session_fields *fields, struct why *why) {
     const char *title = NULL, *model = NULL, *agent = NULL, *root = NULL, *instructions = NULL;
@@ -129,8 +138,7 @@ struct err session_fields_read(const json_t *json, enum session_body body,
     fields->project = bytes_of(project);
     fields->parent = bytes_of(parent);
     fields->archived = json_object_get(json, "archived") != NULL ? &fields->archived_value : NULL;
-    const json_t *checked = json_object_get(settings, "check");
-    err = checked == NULL ? ERR_OK : check_setting_check(checked, why);
+    err = session_settings_check(settings, why);
     if (err_failed(err)) {
         return err;
     }

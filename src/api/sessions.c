@@ -55,7 +55,8 @@ static const struct query_param one_query[] = {
 static const struct query_param remove_query[] = {
     [SESSION_OWNER] = OP_OWNER_PARAM("Another owner's session"),
     [SESSION_STOP_JOBS] = {.name = "stop_jobs",
-                           .about = "Jobs that its turns started are asked to end, too.",
+                           .about =
+                               "Jobs and workflows that its turns started are asked to end, too.",
                            .kind = QUERY_FLAG},
     {.name = NULL},
 };

@@ -78,6 +78,9 @@ struct session_fields {
     bool archived_value;
     struct text settings_text, metadata_text; /* Owned. */
 };
+/* What drover reads of the settings of a session; NULL: none. */
+MUST_CHECK struct err session_settings_check(const json_t *settings, struct why *why);
+
 void session_fields_init(struct session_fields *fields);
 void session_fields_done(struct session_fields *fields);
 MUST_CHECK struct err session_fields_read(const json_t *json, enum session_body body,

@@ -50,7 +50,7 @@ struct command {
     struct err (*run)(struct invocation *invocation);
 };
 
-enum { ARGS_FLAGS_MAX = 48, ARGS_OPERANDS_MAX = 4, ARGS_SETS = 3, ARGS_REPEATS_MAX = 256 };
+enum { ARGS_FLAGS_MAX = 48, ARGS_OPERANDS_MAX = 64, ARGS_SETS = 3, ARGS_REPEATS_MAX = 256 };
 
 enum value_from { FROM_NOWHERE, FROM_ABSENT, FROM_FILE, FROM_ENV, FROM_FLAG };
 struct flag_value {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/number.h"
 #include "cli/quantity.h"
 
@@ -100,6 +101,20 @@ struct err budget_words_add(struct text *json, const char *word, struct why *why
     }
     const char *value = word + at + 1;
     return word_add(json, (struct bytes){word, at}, (struct bytes){value, strlen(value)}, why);
+}
+
+struct err budget_words_list(struct text *json, const char *list, struct why *why) {
+    struct err err = ERR_OK;
+    text_add_char(json, '{');
+    for (const char *at = list; at != NULL && !err_failed(err);) {
+        const char *comma = strchr(at, ',');
+        size_t len = comma != NULL ? (size_t)(comma - at) : strlen(at);
+        AUTO(mem_release) char *word = mem_copy(at, len);
+        err = budget_words_add(json, word, why);
+        at = comma != NULL ? comma + 1 : NULL;
+    }
+    text_add_char(json, '}');
+    return err;
 }
 
 /* --- Showing ---------------------------------------------------------------------------------- */

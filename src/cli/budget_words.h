@@ -20,6 +20,9 @@ MUST_CHECK struct err budget_word_add(struct text *json, const char *name, struc
 /* The same from one word: "wall=90m". */
 MUST_CHECK struct err budget_words_add(struct text *json, const char *word, struct why *why);
 
+/* The whole object from several with commas between: "cost=2.50,agents=5". */
+MUST_CHECK struct err budget_words_list(struct text *json, const char *list, struct why *why);
+
 /* How much of what: "1h 30m", "$2.50", "200000". */
 struct budget_shown {
     char text[40];

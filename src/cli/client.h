@@ -15,6 +15,13 @@
 #include "base/err.h"
 #include "base/text.h"
 
+/* Called about so often while something is waited for; it may not use the same client. */
+struct client_tick {
+    int64_t every_ms;
+    void (*run)(void *ctx);
+    void *ctx;
+};
+
 struct client_options {
     const char *data;               /* The data directory; its socket is used when url is NULL. */
     const char *url;                /* "http://host:port"; NULL: the socket. */
@@ -22,6 +29,7 @@ struct client_options {
     int interrupt_fd;               /* Readable when the user pressed Ctrl-C; -1: none. */
     void (*before_wait)(void *ctx); /* Flush what was printed; may be NULL. */
     void *ctx;
+    const struct client_tick *tick; /* Borrowed; NULL: nobody wants to be called. */
 };
 
 struct client;

@@ -68,19 +68,23 @@ static struct err wait_for(const struct client_options *options, int fd, short e
                            int64_t timeout_ms) {
     struct pollfd polls[] = {{.fd = fd, .events = events},
                              {.fd = options->interrupt_fd, .events = POLLIN}};
-    for (;;) {
-        int ready = poll(polls, COUNT_OF(polls), (int)timeout_ms);
+    const struct client_tick *tick = options->tick;
+    for (int64_t left_ms = timeout_ms;;) {
+        int64_t slice_ms = tick != NULL && tick->every_ms < left_ms ? tick->every_ms : left_ms;
+        int ready = poll(polls, COUNT_OF(polls), (int)slice_ms);
         if (ready < 0 && errno != EINTR) {
             return err_from_errno(errno, "client: poll");
         }
-        if (ready > 0 && (polls[1].revents & POLLIN) != 0) {
-            return err_make(ERR_INTERRUPTED, "client: wait");
+        if (ready > 0) {
+            bool left = (polls[1].revents & POLLIN) != 0;
+            return left ? err_make(ERR_INTERRUPTED, "client: wait") : ERR_OK;
         }
-        if (ready == 0) {
+        left_ms -= ready == 0 ? slice_ms : 0;
+        if (ready == 0 && left_ms <= 0) {
             return err_from_errno(ETIMEDOUT, "client: wait");
         }
-        if (ready > 0) {
-            return ERR_OK;
+        if (ready == 0) {
+            tick->run(tick->ctx); /* Slices are only cut for it. */
         }
     }
 }

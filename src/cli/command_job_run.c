@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/hash.h"
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "cli/cli.h"
@@ -124,22 +123,10 @@ static struct err body_make(struct job_run *run) {
 
 static struct err submit(struct job_run *run, json_t **ret_job) {
     struct invocation *invocation = run->invocation;
-    uint8_t random[16];
-    char key[2 * sizeof random + 1];
-    world_random(invocation->world, random, sizeof random);
-    hex_write(random, sizeof random, key);
-    struct client_request request = {.method = "POST",
-                                     .target = "/api/v1/jobs",
-                                     .body = {run->body.data, run->body.len},
-                                     .key = key};
-    struct err err =
-        talk_ask(&run->talk, &request, NULL /* parsed is enough */, ret_job, &invocation->why);
-    /* A daemon that was never there is not waited for; one that went away in between is. */
-    if (err.code == ERR_IO || err.code == ERR_CLOSING) {
-        err = talk_ask_until(&run->talk, &request, args_int(&invocation->args, "retry-for", 0),
-                             ret_job, &invocation->why);
-    }
-    return err;
+    struct client_request request = {
+        .method = "POST", .target = "/api/v1/jobs", .body = {run->body.data, run->body.len}};
+    return talk_submit(&run->talk, &request, args_int(&invocation->args, "retry-for", 0), ret_job,
+                       &invocation->why);
 }
 
 /* --- What is shown ---------------------------------------------------------------------------- */

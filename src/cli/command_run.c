@@ -11,6 +11,8 @@
 #include "cli/run_ask.h"
 #include "cli/run_view.h"
 #include "cli/turn_look.h"
+#include "cli/workflow_show.h"
+#include "cli/workflow_watch.h"
 
 /* Opens the conversation and asks after the run that the first operand names. */
 static struct err begin(struct talk *talk, struct invocation *invocation, json_t **ret_run) {
@@ -50,6 +52,9 @@ static struct err show_run(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *run = NULL;
     struct err err = begin(&talk, invocation, &run);
+    if (!err_failed(err) && workflow_showable(run)) {
+        return workflow_show(invocation, &talk, run);
+    }
     if (!err_failed(err)) {
         whole_print(invocation, run);
     }
@@ -111,9 +116,23 @@ static struct err run_attach(struct invocation *invocation, struct talk *talk, c
     if (strcmp(kind, "turn") == 0) {
         return turn_look_run(invocation, talk, run, only_new);
     }
+    if (strcmp(kind, "workflow") == 0) {
+        struct workflow_watch watch = {.invocation = invocation,
+                                       .talk = talk,
+                                       .run = id,
+                                       .row = run,
+                                       .retry_ms = args_int(&invocation->args, "retry-for", 0),
+                                       .only_new = only_new};
+        return workflow_watch(&watch);
+    }
+    if (strcmp(kind, "agent") == 0) {
+        why_set(&invocation->why, "%s is an agent of %s; 'drover attach %s' looks on at all of it",
+                id, talk_text(run, "parent"), talk_text(run, "parent"));
+        return err_make(ERR_CONFLICT, "run: kind");
+    }
     if (strcmp(kind, "job") != 0) {
-        why_set(&invocation->why, "%s is of kind %s; only jobs and turns can be looked on at", id,
-                kind);
+        why_set(&invocation->why,
+                "%s is of kind %s; only workflows, jobs and turns can be looked on at", id, kind);
         return err_make(ERR_CONFLICT, "run: kind");
     }
     int64_t attempt = talk_int(run, "attempts");
@@ -148,7 +167,9 @@ static const char attach_about[] =
     "Ctrl-] detaches. Otherwise it only reads, unless --stdin is given, and Ctrl-C detaches.\n"
     "The job goes on either way.\n"
     "Exit codes are those of 'drover job run'.\n"
-    "A turn is looked on at as by 'drover ask', which has its exit codes, too.\n";
+    "A turn is looked on at as by 'drover ask', which has its exit codes, too, and a workflow as "
+    "by\n"
+    "'drover run'.\n";
 
 const struct command command_attach = {
     .name = "attach",

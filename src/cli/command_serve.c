@@ -5,6 +5,8 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
+#include "cli/budget_words.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/serve_options.h"
@@ -234,6 +236,66 @@ static const struct flag serve_flags[] = {
      .about = "Private hosts, addresses or networks that web_fetch may reach.",
      .env = "DROVER_FETCH_ALLOW",
      .in_file = true},
+    {.name = "workflow-max-runs",
+     .kind = FLAG_INT,
+     .value = "N",
+     .about = "Workflows at a time, others wait in line; 0: any number.",
+     .min = 0,
+     .max = 100000,
+     .env = "DROVER_WORKFLOW_MAX_RUNS",
+     .in_file = true,
+     .absent = "0"},
+    {.name = "workflow-default-budget",
+     .kind = FLAG_TEXT,
+     .value = "LIMITS",
+     .about = "Of workflows that are given no budget: cost=2.50,agents=50.",
+     .env = "DROVER_WORKFLOW_DEFAULT_BUDGET",
+     .in_file = true},
+    {.name = "agents",
+     .kind = FLAG_INT,
+     .value = "N",
+     .about = "Agents of one workflow at a time; 0: by the processors, 2 to 16.",
+     .min = 0,
+     .max = 256,
+     .env = "DROVER_AGENTS",
+     .in_file = true,
+     .absent = "0"},
+    {.name = "agent-stuck",
+     .kind = FLAG_INT,
+     .value = "SECONDS",
+     .about = "How long an agent's model may be silent; twice it begins anew.",
+     .min = 1,
+     .max = 86400,
+     .env = "DROVER_AGENT_STUCK",
+     .in_file = true,
+     .absent = "180"},
+    {.name = "script-cpu",
+     .kind = FLAG_INT,
+     .value = "MS",
+     .about = "How long a script may compute without waiting for anything.",
+     .min = 10,
+     .max = 600000,
+     .env = "DROVER_SCRIPT_CPU",
+     .in_file = true,
+     .absent = "5000"},
+    {.name = "script-memory",
+     .kind = FLAG_SIZE,
+     .value = "SIZE",
+     .about = "What a script may use of memory.",
+     .min = 4 << 20,
+     .max = 1 << 30,
+     .env = "DROVER_SCRIPT_MEMORY",
+     .in_file = true,
+     .absent = "256M"},
+    {.name = "workers-max",
+     .kind = FLAG_INT,
+     .value = "N",
+     .about = "Processes of scripts; beyond it, those that only wait are ended.",
+     .min = 1,
+     .max = 4000,
+     .env = "DROVER_WORKERS_MAX",
+     .in_file = true,
+     .absent = "500"},
     {.name = "log",
      .kind = FLAG_TEXT,
      .value = "LEVEL",
@@ -245,7 +307,7 @@ static const struct flag serve_flags[] = {
     {.name = NULL},
 };
 
-enum { NAMES_MAX = 16 };
+enum { NAMES_MAX = 16, BUDGET_MAX = 4096 };
 
 /* "a,b,c" as a list that ends with NULL. The text is cut in place. */
 static struct err names_split(char *text, const char *what, const char *names[NAMES_MAX + 1],
@@ -320,6 +382,22 @@ static struct err address_check(const struct args *args, struct listen_address *
     return ERR_OK;
 }
 
+/* As JSON; no data: there is none. */
+static struct err budget_take(const struct args *args, struct text *budget, struct why *why) {
+    const char *words = args_text(args, "workflow-default-budget");
+    struct why inner = {""};
+    if (words == NULL || words[0] == '\0') {
+        return ERR_OK;
+    }
+    text_init(budget, BUDGET_MAX);
+    struct err err = budget_words_list(budget, words, &inner);
+    if (err_failed(err)) {
+        why_set(why, "workflow-default-budget: %s", inner.text);
+        return err_make(ERR_CONFIG, "serve: budget");
+    }
+    return ERR_OK;
+}
+
 static struct err serve_with(struct invocation *invocation, const char *const *hosts,
                              const char *const *origins) {
     const struct args *args = &invocation->args;
@@ -350,6 +428,12 @@ static struct err serve_with(struct invocation *invocation, const char *const *h
         .webhook_timeout_ms = (uint64_t)args_int(args, "webhook-timeout", 0) * 1000,
         .webhook_first_ms = args_int(args, "webhook-wait", 0),
         .webhook_max_ms = args_int(args, "webhook-wait-max", 0),
+        .workflows_max = args_int(args, "workflow-max-runs", 0),
+        .agents = args_int(args, "agents", 0),
+        .agent_stuck_ms = args_int(args, "agent-stuck", 0) * 1000,
+        .script_cpu_ms = args_int(args, "script-cpu", 0),
+        .script_memory = args_int(args, "script-memory", 0),
+        .workers_max = args_int(args, "workers-max", 0),
         .webhook_stalled_ms = args_int(args, "webhook-wait-stalled", 0),
         .model = args_text(args, "model"),
         .model_answer_ms = (uint64_t)args_int(args, "model-answer", 0) * 1000,
@@ -364,7 +448,12 @@ static struct err serve_with(struct invocation *invocation, const char *const *h
         .ready = ready_print,
         .ctx = &serving,
     };
+    AUTO(text_done) struct text budget = {0};
     struct err err = address_check(args, &options.listen, &invocation->why);
+    if (!err_failed(err)) {
+        err = budget_take(args, &budget, &invocation->why);
+        options.workflow_budget = budget.data;
+    }
     return err_failed(err) ? err : invocation->serve(&options, &invocation->why);
 }
 

@@ -209,7 +209,8 @@ static struct err trace_run(struct invocation *invocation) {
     text_init(&trace.text, 64 << 10);
     err = talk_list(&talk, path.data, each_span, &trace, &invocation->why);
     if (!err_failed(err) && !invocation->json && trace.rows == 0) {
-        puts("It has not begun.");
+        printf("It has no steps of its own; 'drover show %s' tells how it is.\n",
+               invocation->args.operands[0]);
     } else if (!err_failed(err) && !invocation->json) {
         sums_print(&trace);
     }

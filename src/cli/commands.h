@@ -8,6 +8,7 @@
 extern const struct command command_serve;
 extern const struct command command_job_run, command_job_ls, command_job_logs, command_job_search,
     command_job_attach, command_job_wait, command_job_stop, command_job_rm;
+extern const struct command command_run, command_pause, command_resume, command_restart;
 extern const struct command command_ps, command_show, command_trace, command_attach, command_stop;
 extern const struct command command_inbox_ls, command_inbox_show, command_inbox_retry,
     command_inbox_drop;
@@ -15,6 +16,8 @@ extern const struct command command_session_ls, command_session_search, command_
     command_session_new, command_session_rename, command_session_archive, command_session_rm,
     command_session_clear, command_session_compact, command_session_fork, command_session_export;
 extern const struct command command_usage;
+extern const struct command command_workflow_ls, command_workflow_show, command_workflow_check,
+    command_workflow_plan, command_workflow_new;
 extern const struct command command_memory_ls, command_memory_show, command_memory_rm;
 extern const struct command command_root_ls, command_root_add, command_root_rm;
 extern const struct command command_ask, command_chat, command_approve;

@@ -7,9 +7,17 @@
 
 enum { PAUSE_FIRST_MS = 20, PAUSE_MAX_MS = 2000, FRAME_MAX = 2 << 20 };
 
+void follow__alive(struct follow *follow) {
+    follow->alive = true;
+    if (follow->away && follow->options->back != NULL) {
+        follow->options->back(follow->options->ctx);
+    }
+    follow->away = false;
+}
+
 struct err follow__event(struct follow *follow, const struct follow_event *event) {
     bool snapshot = event->type.len == 8 && memcmp(event->type.data, "snapshot", 8) == 0;
-    follow->alive = true;
+    follow__alive(follow);
     if (!snapshot) {
         if (event->seq <= follow->cursor) {
             return ERR_OK; /* Seen before the reconnect. */
@@ -112,6 +120,7 @@ struct err follow_run(const struct follow_options *options, struct why *why) {
         }
         if (pause_ms == PAUSE_FIRST_MS) { /* Once for each outage. */
             options->trouble(options->ctx, why->text[0] != '\0' ? why->text : err_title(err.code));
+            follow.away = true;
         }
         err = pause_before_retry(&follow, &pause_ms);
         if (err_failed(err)) {

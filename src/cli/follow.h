@@ -41,6 +41,7 @@ struct follow_options {
     const bool *enough; /* `event` sets it when it wants no more; NULL: it never does. */
     void (*event)(void *ctx, const struct follow_event *event);
     void (*trouble)(void *ctx, const char *text); /* Disconnected, trying again. */
+    void (*back)(void *ctx); /* Connected again after that; NULL: nobody asks. */
     void *ctx;
 };
 
@@ -55,7 +56,11 @@ struct follow {
     int64_t delivered; /* Events. */
     bool ended;        /* As many as were asked for, all that is there, or the stream is over. */
     bool alive;        /* Something came since the last connect. */
+    bool away;         /* Trouble was told, and nothing came since. */
 };
+
+/* Something came: a transport says so. */
+void follow__alive(struct follow *follow);
 
 /* A transport reads until it fails or follow->ended. A clean end by the daemon is ERR_CLOSING. */
 MUST_CHECK struct err follow__sse(struct follow *follow);

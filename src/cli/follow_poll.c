@@ -72,7 +72,7 @@ struct err follow__poll(struct follow *follow) {
                              &page, follow->why);
         }
         if (!err_failed(err)) {
-            follow->alive = true;
+            follow__alive(follow);
             err = page_deliver(follow, page);
         }
     }

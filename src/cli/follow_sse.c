@@ -35,7 +35,7 @@ static struct err frames_read(struct follow *follow, struct sse_reader *reader) 
             return err_make(ERR_CLOSING, "follow: end");
         }
         if (!err_failed(err)) {
-            follow->alive = true;
+            follow__alive(follow);
             err = sse_reader_feed(reader, piece, follow->why);
         }
     }
@@ -61,6 +61,6 @@ struct err follow__sse(struct follow *follow) {
     sse_reader_init(&reader);
     reader.frame = frame_take;
     reader.ctx = follow;
-    follow->alive = true;
+    follow__alive(follow);
     return frames_read(follow, &reader);
 }

@@ -118,7 +118,7 @@ static struct err message_read(struct follow *follow, struct bytes message) {
 static void on_message(wslay_event_context_ptr ctx,
                        const struct wslay_event_on_msg_recv_arg *message, void *user) {
     struct ws *ws = user;
-    ws->follow->alive = true;
+    follow__alive(ws->follow);
     if (message->opcode == WSLAY_TEXT_FRAME && !err_failed(ws->err) && !ws->follow->ended) {
         ws->err = message_read(ws->follow,
                                (struct bytes){(const char *)message->msg, message->msg_length});
@@ -177,7 +177,7 @@ struct err follow__ws(struct follow *follow) {
     if (err_failed(err)) {
         return err;
     }
-    follow->alive = true;
+    follow__alive(follow);
     AUTO(mem_release) struct ws *ws = mem_new(sizeof *ws);
     ws->follow = follow;
     static const struct wslay_event_callbacks callbacks = {.recv_callback = on_receive,

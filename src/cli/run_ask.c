@@ -27,15 +27,16 @@ static bool is_type(const struct follow_event *event, const char *type) {
     return event->type.len == strlen(type) && memcmp(event->type.data, type, event->type.len) == 0;
 }
 
-/* A turn has no stream of its own: its session's tells of many. */
+/* A turn has no stream of its own, nor has an agent of a workflow: theirs tells of many. */
 static void event_look(void *ctx, const struct follow_event *event) {
     struct watcher *watcher = ctx;
-    bool turn = is_type(event, "turn_finished");
+    bool one_of_many = is_type(event, "turn_finished") || is_type(event, "agent_finished");
     bool started = watcher->past_attempt > 0 && is_type(event, "run_started");
-    if (is_type(event, "run_finished") || is_type(event, "deleted")) {
+    if (is_type(event, "run_finished") || is_type(event, "workflow_finished") ||
+        is_type(event, "deleted")) {
         watcher->enough = true;
     }
-    if (!turn && !started) {
+    if (!one_of_many && !started) {
         return;
     }
     AUTO(json_release) json_t *data = NULL;
@@ -44,8 +45,8 @@ static void event_look(void *ctx, const struct follow_event *event) {
     if (err_failed(err)) {
         return;
     }
-    if (turn ? strcmp(talk_text(data, "run"), watcher->id) == 0
-             : talk_int(data, "attempt") > watcher->past_attempt) {
+    if (one_of_many ? strcmp(talk_text(data, "run"), watcher->id) == 0
+                    : talk_int(data, "attempt") > watcher->past_attempt) {
         watcher->enough = true;
     }
 }

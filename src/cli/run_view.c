@@ -8,7 +8,7 @@
 #include "base/utf8.h"
 #include "cli/talk.h"
 
-enum { WHAT_MAX = 4096, KEY_WIDTH = 10 };
+enum { WHAT_MAX = 4096, KEY_WIDTH = 10, ARGS_SHOWN = 400 };
 
 static const char *state_of(const json_t *run) {
     return talk_text(run, "state");
@@ -42,7 +42,19 @@ static int exit_code_failed(const json_t *run) {
     return code > 0 && code < 256 ? (int)code : RUN_EXIT_UNKNOWN;
 }
 
+int run_exit_code_of_state(const char *state) {
+    bool failed = strcmp(state, "failed") == 0 || strcmp(state, "degraded") == 0;
+    return strcmp(state, "succeeded") == 0   ? 0
+           : failed                          ? RUN_EXIT_FAILED
+           : strcmp(state, "timed_out") == 0 ? RUN_EXIT_TIMED_OUT
+                                             : RUN_EXIT_UNKNOWN;
+}
+
 int run_exit_code(const json_t *run) {
+    const char *kind = talk_text(run, "kind");
+    if (strcmp(kind, "workflow") == 0 || strcmp(kind, "agent") == 0) {
+        return run_exit_code_of_state(state_of(run));
+    }
     if (is_state(run, "succeeded") || is_state(run, "degraded")) {
         return 0;
     }
@@ -317,6 +329,32 @@ static void turn_add(const json_t *run, const char *asked, struct text *text) {
     line_add(text, "stream", talk_text(run, "stream"));
 }
 
+/* Of a workflow, and of its agents: what it was started with. */
+static void workflow_add(const json_t *run, struct text *text) {
+    static const struct {
+        const char *key, *member;
+    } lines[] = {
+        {"script", "file"},          {"root", "root"}, {"model", "model"}, {"phase", "phase"},
+        {"resumes", "resumed_from"},
+    };
+    const json_t *spec = json_object_get(run, "spec");
+    const json_t *args = json_object_get(spec, "args");
+    AUTO(text_done) struct text words = {0};
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        line_add(text, lines[i].key, talk_text(spec, lines[i].member));
+    }
+    line_add(text, "worktree", talk_text(json_object_get(spec, "worktree"), "path"));
+    text_init(&words, 2 << 20);
+    if (args != NULL && !err_failed(json_write(args, &words))) {
+        size_t len = utf8_cut((struct bytes){words.data, words.len}, ARGS_SHOWN);
+        bool cut = len < words.len;
+        words.data[len] = '\0';
+        words.len = len;
+        text_add_str(&words, cut ? " …" : "");
+        line_add(text, "args", words.data);
+    }
+}
+
 void run_view_whole(const struct run_view *view, const json_t *run, struct text *text) {
     AUTO(text_done) struct text command = {0};
     text_init(&command, 2 << 20);
@@ -335,8 +373,11 @@ void run_view_whole(const struct run_view *view, const json_t *run, struct text 
     text_addf(text, "%lld\n", (long long)talk_int(run, "attempts"));
     line_add(text, "label", talk_text(run, "label"));
     const char *words = command.data != NULL ? command.data : "";
-    if (strcmp(talk_text(run, "kind"), "turn") == 0) {
+    const char *kind = talk_text(run, "kind");
+    if (strcmp(kind, "turn") == 0) {
         turn_add(run, words, text);
+    } else if (strcmp(kind, "workflow") == 0 || strcmp(kind, "agent") == 0) {
+        workflow_add(run, text);
     } else {
         line_add(text, "command", words);
         line_add(text, "in", talk_text(json_object_get(run, "spec"), "cwd"));

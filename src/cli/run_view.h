@@ -11,6 +11,9 @@
  *   125                        cancelled, lost, or failed without an exit code
  *   127                        there is no such program, or folder
  *   126                        it could not be started for another reason
+ *
+ * A workflow, and an agent of one, have no code of their own: 0 succeeded, 1 failed or degraded,
+ * 124 and 125 as above.
  */
 #ifndef DROVER_CLI_RUN_VIEW_H
 #define DROVER_CLI_RUN_VIEW_H
@@ -20,6 +23,7 @@
 #include "cli/paint.h"
 
 enum {
+    RUN_EXIT_FAILED = 1,
     RUN_EXIT_TIMED_OUT = 124,
     RUN_EXIT_UNKNOWN = 125,
     RUN_EXIT_NOT_STARTED = 126,
@@ -42,6 +46,7 @@ void run_view_whole(const struct run_view *view, const json_t *run, struct text 
 
 bool run_has_ended(const json_t *run);
 int run_exit_code(const json_t *run);
+int run_exit_code_of_state(const char *state); /* Of a workflow. */
 
 /* "failed (exit_code 3)": how it ended, or what it does. */
 struct run_words {

@@ -39,7 +39,14 @@ struct serve_options {
     uint64_t model_answer_ms, model_stall_ms; /* To its first byte; between two of its pieces. */
     const char *script;                       /* The file of scripted/…; NULL: none. */
     const char *price_file;                   /* NULL: what is built in. */
-    const char *fetch_allow; /* Addresses beside public ones for web_fetch; NULL: none. */
+    const char *fetch_allow;     /* Addresses beside public ones for web_fetch; NULL: none. */
+    int64_t workflows_max;       /* At once; 0: any number. */
+    const char *workflow_budget; /* Of those that are given none: limits as JSON; NULL: none. */
+    int64_t agents;              /* Of one workflow, at once; 0: by the processors. */
+    int64_t agent_stuck_ms;      /* How long one may say nothing. */
+    int64_t script_cpu_ms;       /* Of a script, between two waits. */
+    int64_t script_memory;       /* Of a script, bytes. */
+    int64_t workers_max;         /* Processes of scripts, above which those that wait are ended. */
     const struct world *world;
     struct log *log;
     /* `url` is where it is reached. */

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/fd.h"
+#include "base/hash.h"
 #include "base/memory.h"
 
 static void flush(void *ctx) {
@@ -122,6 +123,20 @@ struct err talk_ask_until(struct talk *talk, const struct client_request *reques
         }
         pause_ms = pause_ms * 2 < PAUSE_MAX_MS ? pause_ms * 2 : PAUSE_MAX_MS;
     }
+}
+
+struct err talk_submit(struct talk *talk, const struct client_request *request, int64_t retry_ms,
+                       json_t **ret_json, struct why *why) {
+    uint8_t random[16];
+    char key[2 * sizeof random + 1];
+    world_random(talk->world, random, sizeof random);
+    hex_write(random, sizeof random, key);
+    struct client_request keyed = *request;
+    keyed.key = key;
+    struct err err = talk_ask(talk, &keyed, NULL /* parsed is enough */, ret_json, why);
+    return err.code == ERR_IO || err.code == ERR_CLOSING
+               ? talk_ask_until(talk, &keyed, retry_ms, ret_json, why)
+               : err;
 }
 
 bool talk_target(struct text *target, const char *base, const char *id, const char *rest) {

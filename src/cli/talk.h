@@ -35,6 +35,12 @@ MUST_CHECK struct err talk_ask(struct talk *talk, const struct client_request *r
 MUST_CHECK struct err talk_ask_until(struct talk *talk, const struct client_request *request,
                                      int64_t retry_ms, json_t **ret_json, struct why *why);
 
+/* A request that makes something, with a key of its own: one whose answer was lost is sent again
+ * and makes no second one. A daemon that was never there is not waited for; one that went away in
+ * between is, up to `retry_ms`. */
+MUST_CHECK struct err talk_submit(struct talk *talk, const struct client_request *request,
+                                  int64_t retry_ms, json_t **ret_json, struct why *why);
+
 /* "drover: …; trying again" on stderr. */
 void talk_trouble(void *ctx, const char *text);
 

@@ -8,11 +8,14 @@
 #include "dispatch/titles.h"
 #include "dispatch/turns.h"
 #include "http/metrics.h"
+#include "main/herds.h"
 
 struct chats {
     struct chats_options options;
     struct turns *turns; /* Owned, as the next one. */
     struct titles *titles;
+    struct herds *herds;
+    unsigned stopping; /* Parts that have not stopped yet. */
     void (*stopped)(void *ctx);
     void *ctx;
 };
@@ -32,6 +35,7 @@ static void turns_begin(struct chats *chats) {
                                        .store = chats->options.store,
                                        .models = connections_models(chats->options.connections),
                                        .connections = chats->options.connections,
+                                       .flows = herds_flows(chats->herds),
                                        .client = chats->options.client,
                                        .allow = chats->options.allow,
                                        .data_dir = chats->options.data_dir,
@@ -39,12 +43,12 @@ static void turns_begin(struct chats *chats) {
                                        .toolbox = chats->options.toolbox,
                                        .spool = chats->options.spool,
                                        .sandbox = chats->options.sandbox,
-                                       .jobs_max = serve->jobs_max,
-                                       .host = chats->options.host,
+                                       .bounds = chats->options.bounds,
                                        .hold = serve->hold ? RUN_HELD : RUN_FREE,
                                        .ctx = chats,
                                        .failed = turn_failed};
     chats->turns = turns_open(&with);
+    flows_listen(herds_flows(chats->herds), chats->turns);
 }
 
 static void titles_begin(struct chats *chats) {
@@ -52,19 +56,33 @@ static void titles_begin(struct chats *chats) {
     const struct titles_options with = {.loop = options->loop,
                                         .store = options->store,
                                         .models = connections_models(options->connections),
-                                        .host = options->host,
+                                        .bounds = options->bounds,
                                         .hold = options->serve->hold ? RUN_HELD : RUN_FREE,
                                         .ctx = chats,
                                         .failed = turn_failed};
     chats->titles = titles_open(&with);
 }
 
-struct chats *chats_open(const struct chats_options *options) {
+struct err chats_open(const struct chats_options *options, struct chats **ret_chats) {
     struct chats *chats = mem_new(sizeof *chats);
     chats->options = *options;
+    const struct herds_options of_herds = {.serve = options->serve,
+                                           .loop = options->loop,
+                                           .store = options->store,
+                                           .connections = options->connections,
+                                           .data_dir = options->data_dir,
+                                           .spool = options->spool,
+                                           .sandbox = options->sandbox,
+                                           .bounds = options->bounds};
+    struct err err = herds_open(&of_herds, &chats->herds);
+    if (err_failed(err)) {
+        mem_free(chats);
+        return err;
+    }
     turns_begin(chats);
     titles_begin(chats);
-    return chats;
+    *ret_chats = chats;
+    return ERR_OK;
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */
@@ -72,29 +90,37 @@ struct chats *chats_open(const struct chats_options *options) {
 void chats_hold(struct chats *chats) {
     turns_hold(chats->turns);
     titles_hold(chats->titles);
+    herds_hold(chats->herds);
 }
 
 void chats_release(struct chats *chats) {
     turns_release(chats->turns);
     titles_release(chats->titles);
+    herds_release(chats->herds);
 }
 
-static void turns_stopped(void *ctx) {
+static void part_stopped(void *ctx) {
     struct chats *chats = ctx;
-    chats->stopped(chats->ctx);
+    chats->stopping--;
+    if (chats->stopping == 0) {
+        chats->stopped(chats->ctx);
+    }
 }
 
 void chats_stop(struct chats *chats, void (*stopped)(void *ctx), void *ctx) {
     chats->stopped = stopped;
     chats->ctx = ctx;
+    chats->stopping = 2;
     titles_stop(chats->titles);
-    turns_stop(chats->turns, turns_stopped, chats);
+    turns_stop(chats->turns, part_stopped, chats);
+    herds_stop(chats->herds, part_stopped, chats);
 }
 
 void chats_close(struct chats *chats) {
     if (chats == NULL) {
         return;
     }
+    herds_close(chats->herds);
     titles_close(chats->titles);
     turns_close(chats->turns);
     mem_free(chats);
@@ -102,9 +128,14 @@ void chats_close(struct chats *chats) {
 
 /* --- Asked from above ------------------------------------------------------------------------- */
 
+struct flows *chats_flows(const struct chats *chats) {
+    return herds_flows(chats->herds);
+}
+
 void chats_run_note(struct chats *chats, struct bytes note) {
     turns_run_note(chats->turns, note);
     titles_run_note(chats->titles, note);
+    herds_run_note(chats->herds, note);
 }
 
 void chats_metrics(struct chats *chats, struct text *text) {
@@ -134,4 +165,5 @@ void chats_metrics(struct chats *chats, struct text *text) {
         {"deltas_commits_total", METRIC_COUNTER, "Commits that stored them.", deltas.commits},
     };
     metrics_add(text, metrics, COUNT_OF(metrics));
+    herds_metrics(chats->herds, text);
 }

@@ -1,9 +1,9 @@
-/* chats.h: turns, which ask models.
+/* chats.h: what asks models: turns, titles, workflows.
  *
  *   opened ──notes──> working ──chats_stop──> stopping ──> `stopped`
  *
  * Ownership  the caller's; options are borrowed for life.
- * Threads    the loop.
+ * Threads    the loop; chats_open blocks on the disk: before the loop runs.
  */
 #ifndef DROVER_MAIN_CHATS_H
 #define DROVER_MAIN_CHATS_H
@@ -13,6 +13,8 @@
 #include "base/text.h"
 #include "cli/serve_options.h"
 #include "dispatch/connections.h"
+#include "dispatch/flows.h"
+#include "engine/runs.h"
 #include "loop/address.h"
 #include "loop/fetch.h"
 #include "loop/loop.h"
@@ -31,15 +33,16 @@ struct chats_options {
     const struct spool *spool;
     const char *data_dir; /* Absolute. */
     bool sandbox;         /* Commands of tools can be kept inside. */
-    struct bytes host;
+    struct run_bounds bounds;
 };
-struct chats *chats_open(const struct chats_options *options);
+MUST_CHECK struct err chats_open(const struct chats_options *options, struct chats **ret_chats);
 void chats_hold(struct chats *chats); /* Before any note. */
 void chats_release(struct chats *chats);
 void chats_stop(struct chats *chats, void (*stopped)(void *ctx), void *ctx);
 /* After `stopped`, or never begun; and after store_close. NULL: fine. */
 void chats_close(struct chats *chats);
 
+struct flows *chats_flows(const struct chats *chats);
 void chats_run_note(struct chats *chats, struct bytes note);
 void chats_metrics(struct chats *chats, struct text *text);
 

@@ -15,6 +15,7 @@
 #include "api/system.h"
 #include "api/tokens.h"
 #include "api/usage.h"
+#include "api/workflows.h"
 #include "base/fd.h"
 #include "base/memory.h"
 #include "engine/chores.h"
@@ -52,6 +53,7 @@ struct daemon {
     struct sessions_api sessions_api;
     struct blobs *blobs;
     struct turns_api turns_api;
+    struct workflow_runs_api workflows_api;
 
     uv_signal_t signals[2];
     bool stopping, signals_open;
@@ -251,6 +253,8 @@ static struct err http_begin(struct daemon *daemon) {
                                    messages_table(&daemon->sessions_api),
                                    turns_table(&daemon->turns_api),
                                    approvals_table(&daemon->turns_api),
+                                   workflow_runs_table(&daemon->workflows_api),
+                                   workflows_table(&daemon->workflows_api),
                                    memory_table(&daemon->memories_api),
                                    usage_table(&daemon->usages_api),
                                    providers_table(providers),
@@ -424,6 +428,7 @@ static struct err rooms_open(struct daemon *daemon) {
     daemon->runs_api.hub = daemon->hub;
     daemon->turns_api = work_turns_api(daemon->work);
     daemon->turns_api.hub = daemon->hub;
+    daemon->workflows_api = work_workflows_api(daemon->work);
     daemon->sessions_api =
         (struct sessions_api){.loop = daemon->loop,
                               .store = daemon->store,

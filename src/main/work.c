@@ -13,6 +13,8 @@
 #include "http/metrics.h"
 #include "loop/fetch.h"
 #include "main/chats.h"
+#include "main/delivery_metrics.h"
+#include "main/herds.h"
 #include "main/place.h"
 #include "main/providers.h"
 #include "main/sandbox_lack.h"
@@ -148,6 +150,13 @@ static void hide_find(struct work *work) {
     hide_add(work, &count, serve->webhook_secret);
 }
 
+/* What every room allows that may let a run begin, in whatever commit. */
+static struct run_bounds bounds_of(const struct work *work) {
+    return (struct run_bounds){.slots = work->options.serve->jobs_max,
+                               .workflows = work->options.serve->workflows_max,
+                               .host = {work->host.text, strlen(work->host.text)}};
+}
+
 static void dispatch_begin(struct work *work) {
     const struct serve_options *serve = work->options.serve;
     struct dispatch_options with = {.loop = work->options.loop,
@@ -157,9 +166,8 @@ static void dispatch_begin(struct work *work) {
                                     .data_dir = work->data_dir,
                                     .hide = (const char *const *)work->hide,
                                     .sandbox_lack = sandbox_lack(work->options.serve),
-                                    .host = {work->host.text, strlen(work->host.text)},
+                                    .bounds = bounds_of(work),
                                     .files = work->options.files,
-                                    .slots = serve->jobs_max,
                                     .hold = serve->hold ? RUN_HELD : RUN_FREE,
                                     .keep = {.count = serve->keep_runs,
                                              .age_ms = serve->keep_days * DAY_MS,
@@ -182,7 +190,7 @@ static void deliver_begin(struct work *work) {
                                    .waits = INBOX_WAITS_DEFAULT,
                                    .timeout_ms = serve->webhook_timeout_ms,
                                    .hold = serve->hold ? RUN_HELD : RUN_FREE,
-                                   .host = {work->host.text, strlen(work->host.text)},
+                                   .bounds = bounds_of(work),
                                    .connections = providers_connections(work->providers),
                                    .ctx = work,
                                    .failed = deliver_failed};
@@ -228,8 +236,14 @@ struct err work_open(const struct work_options *options, struct work **ret_work,
                                        .spool = work->spool,
                                        .sandbox = sandbox_lack(work->options.serve) == NULL,
                                        .data_dir = work->data_dir,
-                                       .host = {work->host.text, strlen(work->host.text)}};
-    work->chats = chats_open(&with);
+                                       .bounds = bounds_of(work)};
+    err = chats_open(&with, &work->chats);
+    if (err_failed(err)) {
+        why_set(why, "%s/libexec cannot be written", work->data_dir);
+        holders_close(work->holders);
+        work_close(work);
+        return err;
+    }
     *ret_work = work;
     return ERR_OK;
 }
@@ -304,6 +318,14 @@ struct turns_api work_turns_api(struct work *work) {
                               .store = work->options.store,
                               .dispatch = work->dispatch,
                               .connections = providers_connections(work->providers)};
+}
+
+struct workflow_runs_api work_workflows_api(struct work *work) {
+    return (struct workflow_runs_api){.loop = work->options.loop,
+                                      .store = work->options.store,
+                                      .dispatch = work->dispatch,
+                                      .flows = chats_flows(work->chats),
+                                      .search = herds_search()};
 }
 
 struct providers_api *work_providers_api(struct work *work) {
@@ -465,26 +487,6 @@ static void processes_write(const struct work *work, struct text *text) {
     metrics_add(text, metrics, COUNT_OF(metrics));
 }
 
-static void deliveries_write(const struct work *work, struct text *text) {
-    struct deliver_stats stats;
-    deliver_get_stats(work->deliver, &stats);
-    const struct metric metrics[] = {
-        {"deliveries_total", METRIC_COUNTER, "Notices that their receivers took.", stats.delivered},
-        {"deliveries_failed_total", METRIC_COUNTER, "Tries that failed.", stats.failed},
-        {"deliveries_gone_total", METRIC_COUNTER, "Notices whose receivers are no more.",
-         stats.gone},
-        {"deliveries_late_total", METRIC_COUNTER, "Outcomes that came too late.", stats.late},
-        {"deliveries_in_flight", METRIC_GAUGE, "Notices on their way.", stats.in_flight},
-        {"inbox_receivers", METRIC_GAUGE, "Receivers that are owed something.", stats.receivers},
-        {"inbox_pending", METRIC_GAUGE, "Notices that are not delivered yet.", stats.pending},
-        {"inbox_stalled", METRIC_GAUGE, "Notices that failed so often that they are tried hourly.",
-         stats.stalled},
-        {"inbox_oldest_seconds", METRIC_GAUGE, "Age of the oldest of them.",
-         seconds_since(work, stats.oldest_ms)},
-    };
-    metrics_add(text, metrics, COUNT_OF(metrics));
-}
-
 const char *work_data_dir(const struct work *work) {
     return work->data_dir;
 }
@@ -493,6 +495,6 @@ void work_metrics(struct work *work, struct text *text) {
     census_write(work, text);
     ended_write(work, text);
     processes_write(work, text);
-    deliveries_write(work, text);
+    delivery_metrics(work->deliver, work->options.serve->world, text);
     chats_metrics(work->chats, text);
 }

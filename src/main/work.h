@@ -14,6 +14,7 @@
 #include "api/providers.h"
 #include "api/runs.h"
 #include "api/turns.h"
+#include "api/workflow_runs.h"
 #include "base/base.h"
 #include "base/err.h"
 #include "base/text.h"
@@ -44,6 +45,7 @@ void work_inbox_note(struct work *work, struct bytes note);
 
 /* `hub` is the caller's to fill in. */
 struct runs_api work_api(struct work *work);
+struct workflow_runs_api work_workflows_api(struct work *work);
 struct turns_api work_turns_api(struct work *work);
 struct providers_api *work_providers_api(struct work *work);
 /* Absolute, without links; the work's, for its life. */

@@ -1,0 +1,324 @@
+/* workflow_watch.c: follows the run's stream; what the stream does not tell is asked in between,
+ * over a connection of its own: since when an agent works that began before we came, and who waits
+ * for an answer. */
+#include "cli/workflow_watch.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/follow.h"
+#include "cli/job_watch.h"
+#include "cli/live_screen.h"
+#include "cli/run_ask.h"
+#include "cli/run_view.h"
+#include "cli/workflow_ask.h"
+#include "cli/workflow_draw.h"
+#include "cli/workflow_end.h"
+#include "cli/workflow_lines.h"
+#include "cli/workflow_tree.h"
+
+enum { TICK_MS = 100, CLOCK_MS = 1000, ASK_MS = 2000, ROWS_MIN = 4 };
+
+enum show { SHOW_LIVE, SHOW_LINES, SHOW_JSON };
+
+struct watching {
+    const struct workflow_watch *watch;
+    struct workflow_tree tree; /* Owned. */
+    enum show show;
+    FILE *out; /* Borrowed: where the picture or the lines go. */
+    struct paint paint;
+    struct live_screen screen; /* Owned. */
+    struct text above;         /* Owned: what is said above the next picture. */
+    struct terminal_size size; /* Of the last picture. */
+    const char *note;
+    uint64_t drawn_ms, asked_ms;
+    bool changed; /* Since the last picture. */
+    bool stale;   /* Something began while we were not there: its times are not known. */
+    bool enough;
+    struct client_tick tick;
+    struct workflow_questions questions; /* Owned: its `parents`. */
+    struct talk side;                    /* Owned: its client. */
+};
+
+static uint64_t mono_ms(const struct watching *watching) {
+    return world_mono_ns(watching->watch->invocation->world) / 1000000;
+}
+
+/* --- The picture ------------------------------------------------------------------------------ */
+
+static void picture_draw(struct watching *watching) {
+    const struct invocation *invocation = watching->watch->invocation;
+    AUTO(text_done) struct text picture = {0}, out = {0};
+    text_init(&picture, LIVE_SCREEN_MAX);
+    text_init(&out, 2 * LIVE_SCREEN_MAX);
+    const struct terminal_size *size = &watching->size;
+    struct workflow_draw draw = {.paint = watching->paint,
+                                 .now_ms = world_wall_ms(invocation->world),
+                                 .rows = size->rows > ROWS_MIN ? size->rows - 1 : ROWS_MIN,
+                                 .columns = size->columns,
+                                 .note = watching->note};
+    workflow_draw(&draw, &watching->tree, &picture);
+    struct live_frame frame = {&watching->above, &picture, size->columns};
+    live_screen_draw(&watching->screen, &frame, &out);
+    fwrite(out.data, 1, out.len, watching->out);
+    (void)fflush(watching->out); /* A failure shows again at the end. */
+    text_clear(&watching->above);
+    watching->drawn_ms = mono_ms(watching);
+    watching->changed = false;
+}
+
+/* At most ten times a second; once in a second also when only the time has passed. */
+static void picture_look(struct watching *watching) {
+    struct terminal_size size = watching->size;
+    if (!terminal_size(fileno(watching->out), &size)) {
+        size = watching->size; /* It was one a moment ago. */
+    }
+    bool resized = size.rows != watching->size.rows || size.columns != watching->size.columns;
+    uint64_t since_ms = mono_ms(watching) - watching->drawn_ms;
+    watching->size = size;
+    if (((resized || watching->changed) && since_ms >= TICK_MS) || since_ms >= CLOCK_MS) {
+        picture_draw(watching);
+    }
+}
+
+/* --- Asked in between ------------------------------------------------------------------------- */
+
+/* False: nothing can be asked, and the picture has less to tell. */
+static bool side_open(struct watching *watching) {
+    struct why ignored;
+    struct talk *side = &watching->side;
+    return side->client != NULL ||
+           !err_failed(client_open(&side->options, &side->client, &ignored));
+}
+
+static void on_asked(void *ctx, const struct workflow_agent *agent, const json_t *approval) {
+    struct watching *watching = ctx;
+    if (watching->show == SHOW_LINES) {
+        fprintf(watching->out, "agent asks: %s (%s): drover approve %s\n", agent->name,
+                talk_text(approval, "tool"), talk_text(approval, "id"));
+    }
+}
+
+static void agents_ask(struct watching *watching) {
+    struct why ignored;
+    struct workflow_ask ask = {.run = watching->watch->run, .tree = &watching->tree};
+    struct err err = workflow_agents_ask(&watching->side, &ask, &ignored);
+    watching->stale = watching->stale && client_may_pass(err);
+}
+
+static void side_ask(struct watching *watching) {
+    uint64_t now_ms = mono_ms(watching);
+    if (watching->note != NULL || now_ms - watching->asked_ms < ASK_MS) {
+        return;
+    }
+    if (!side_open(watching)) {
+        return;
+    }
+    if (watching->stale && watching->show == SHOW_LIVE) {
+        agents_ask(watching);
+    }
+    if (watching->tree.marks[WORKFLOW_WORKS] > 0) {
+        struct why ignored;
+        struct err err = workflow_questions_ask(&watching->side, &watching->questions, &ignored);
+        watching->changed = watching->changed || !err_failed(err); /* Not everybody may see them. */
+    }
+    watching->asked_ms = mono_ms(watching);
+    watching->changed = true;
+}
+
+static void on_tick(void *ctx) {
+    struct watching *watching = ctx;
+    if (watching->show != SHOW_JSON) {
+        side_ask(watching);
+    }
+    if (watching->show == SHOW_LIVE) {
+        picture_look(watching);
+    }
+}
+
+/* --- Events ----------------------------------------------------------------------------------- */
+
+static bool is_type(const struct follow_event *event, const char *type) {
+    return event->type.len == strlen(type) && memcmp(event->type.data, type, event->type.len) == 0;
+}
+
+/* The last one is printed when the result is whole; a snapshot is no event. */
+static void event_print(const struct follow_event *event, const json_t *data) {
+    AUTO(json_release) json_t *line = json_object();
+    if (is_type(event, "workflow_finished") || is_type(event, "snapshot")) {
+        return;
+    }
+    (void)json_object_set_new(line, "event", json_stringn(event->type.data, event->type.len));
+    (void)json_object_set_new(line, "seq", json_integer(event->seq));
+    (void)json_object_update_missing(line,
+                                     (json_t *)(uintptr_t)data); /* Only data's own is read. */
+    talk_print(line);
+}
+
+static void on_event(void *ctx, const struct follow_event *event) {
+    struct watching *watching = ctx;
+    AUTO(json_release) json_t *data = NULL;
+    AUTO(text_done) struct text line = {0};
+    struct why ignored;
+    if (err_failed(
+            json_parse(event->data.data, event->data.len, JSON_DEPTH_MAX, &data, &ignored))) {
+        return;
+    }
+    struct workflow_event heard = {event->type, data,
+                                   world_wall_ms(watching->watch->invocation->world)};
+    struct workflow_told told = {.tree = &watching->tree,
+                                 .agent = workflow_tree_hear(&watching->tree, &heard),
+                                 .event = &heard,
+                                 .run = watching->watch->run};
+    watching->enough = watching->enough || is_type(event, "workflow_finished");
+    if (watching->show == SHOW_JSON) {
+        event_print(event, data);
+        return;
+    }
+    text_init(&line, 16 << 10);
+    workflow_lines_add(&told, &line);
+    if (watching->show == SHOW_LINES) {
+        fputs(line.data != NULL ? line.data : "", watching->out);
+        return;
+    }
+    if (told.agent != NULL && strcmp(told.agent->name, told.agent->run) == 0) {
+        watching->stale = true; /* Its row has the prompt. */
+    }
+    bool budgeted =
+        is_type(event, "workflow_started") && json_is_object(json_object_get(data, "budget"));
+    if (is_type(event, "log") || is_type(event, "run_stopping") || budgeted) {
+        text_add(&watching->above, line.data, line.len);
+    }
+    watching->changed = true;
+    picture_look(watching);
+}
+
+static void on_trouble(void *ctx, const char *text) {
+    struct watching *watching = ctx;
+    watching->stale = true;
+    watching->changed = true;
+    if (watching->show == SHOW_LIVE) {
+        watching->note = "the daemon is away; trying again";
+    } else {
+        talk_trouble(NULL, text);
+    }
+}
+
+static void on_back(void *ctx) {
+    struct watching *watching = ctx;
+    watching->note = NULL;
+    watching->changed = true;
+}
+
+/* --- The whole of it -------------------------------------------------------------------------- */
+
+static struct err events_follow(struct watching *watching) {
+    const struct workflow_watch *watch = watching->watch;
+    char name[128];
+    (void)snprintf(name, sizeof name, "run:%s", watch->run); /* Ids are short. */
+    watch->talk->options.tick = &watching->tick;
+    struct follow_options options = {
+        .client = watch->talk->client,
+        .talk = &watch->talk->options,
+        .world = watch->talk->world,
+        .name = name,
+        .via = FOLLOW_SSE,
+        .after = watch->only_new ? -1 : 0,
+        .retry_ms = watch->retry_ms,
+        .enough = &watching->enough,
+        .event = on_event,
+        .trouble = on_trouble,
+        .back = on_back,
+        .ctx = watching,
+    };
+    struct err err = follow_run(&options, &watch->invocation->why);
+    watch->talk->options.tick = NULL;
+    watching->note = NULL;
+    return err.code == ERR_NOT_FOUND ? ERR_OK : err; /* It was pruned: the run's row tells. */
+}
+
+/* What the events did not tell: they were pruned, or the result was too long for one. */
+static struct err end_ask(struct watching *watching) {
+    const struct workflow_watch *watch = watching->watch;
+    AUTO(json_release) json_t *run = NULL;
+    struct run_wait wait = {.id = watch->run, .retry_ms = watch->retry_ms};
+    if (watching->tree.finished && !watching->tree.cut) {
+        return ERR_OK;
+    }
+    struct err err = run_wait(watch->talk, &wait, &run, &watch->invocation->why);
+    if (!err_failed(err)) {
+        watching->tree.cut = watching->tree.finished; /* The result alone is missing. */
+        workflow_tree_run(&watching->tree, run);
+    }
+    return err;
+}
+
+static struct err to_the_end(struct watching *watching) {
+    struct err err = events_follow(watching);
+    if (!err_failed(err)) {
+        err = end_ask(watching);
+    }
+    if (!err_failed(err) && watching->stale && watching->show == SHOW_LIVE && side_open(watching)) {
+        agents_ask(watching);
+    }
+    if (watching->show == SHOW_LIVE) {
+        picture_draw(watching); /* As it stays. */
+    }
+    return err;
+}
+
+static enum show show_choose(const struct invocation *invocation, int fd) {
+    const char *term = invocation->env.get(invocation->env.ctx, "TERM");
+    bool dumb = term != NULL && strcmp(term, "dumb") == 0;
+    struct terminal_size size;
+    return invocation->json                    ? SHOW_JSON
+           : terminal_size(fd, &size) && !dumb ? SHOW_LIVE
+                                               : SHOW_LINES;
+}
+
+static void watching_init(struct watching *watching, const struct workflow_watch *watch) {
+    const struct invocation *invocation = watch->invocation;
+    bool on_stdout = isatty(STDOUT_FILENO) == 1 || invocation->json;
+    *watching = (struct watching){.watch = watch, .out = on_stdout ? stdout : stderr};
+    int fd = on_stdout ? STDOUT_FILENO : STDERR_FILENO;
+    watching->show = show_choose(invocation, fd);
+    watching->paint = paint_of(fd, &invocation->env);
+    watching->size = (struct terminal_size){.rows = 24, .columns = 80};
+    watching->tick = (struct client_tick){TICK_MS, on_tick, watching};
+    watching->side = (struct talk){
+        .options = watch->talk->options, .interrupt_fd = -1, .world = watch->talk->world};
+    watching->side.options.before_wait = NULL;
+    watching->drawn_ms = mono_ms(watching); /* What was before comes in one piece, mostly. */
+    text_init(&watching->above, LIVE_SCREEN_MAX / 2);
+    live_screen_init(&watching->screen);
+    workflow_tree_init(&watching->tree);
+    watching->questions = (struct workflow_questions){
+        .tree = &watching->tree, .parents = json_object(), .asked = on_asked, .ctx = watching};
+    if (watch->row != NULL) {
+        watching->stale = true;
+        workflow_tree_run(&watching->tree, watch->row);
+    }
+}
+
+static void watching_done(struct watching *watching) {
+    client_close(watching->side.client);
+    json_release(&watching->questions.parents);
+    workflow_tree_done(&watching->tree);
+    live_screen_done(&watching->screen);
+    text_done(&watching->above);
+}
+
+struct err workflow_watch(const struct workflow_watch *watch) {
+    AUTO(watching_done) struct watching watching;
+    watching_init(&watching, watch);
+    struct err err = to_the_end(&watching);
+    (void)fflush(watching.out); /* A failure shows again at the end. */
+    if (err.code == ERR_INTERRUPTED) {
+        job_detached(watch->invocation, watch->run);
+    }
+    if (!err_failed(err)) {
+        workflow_end_tell(watch->invocation, watch->run, &watching.tree);
+    }
+    return err;
+}
