@@ -13,6 +13,12 @@
  *     bench_load turns  --url URL --pid PID --readers 500 --name PROVIDER/MODEL
  *     bench_load model  --url URL --readers 500      the model itself, see bench_provider.c
  *     bench_load turn   --url URL --ms 3000          one after the other
+ *     bench_load flows  --url URL --pid PID --connections 64 --ms 3000     workflows of ten steps
+ *     bench_load holding --url URL --count 500       begins workflows that wait
+ *     bench_load brood  --pid PID                    the processes of their scripts
+ *     bench_load first  --url URL --name PROVIDER/MODEL --ms 3000   how soon a model is asked
+ *     bench_load survive 200 COMMAND ARGUMENT...   a daemon killed with workflows, and
+ *     bench_load replay 1000 COMMAND ARGUMENT...   with one of so many steps
  *     bench_load await  --url URL --name METRIC --count N --ms 60000
  *     bench_load herd   --folder DATA                holders and commands, and their memory
  *     bench_load gone   --folder DATA --ms 60000     waits until there are none
@@ -22,9 +28,11 @@
  *     bench_load start  COMMAND ARGUMENT...
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "brood.h"
 #include "herd.h"
 #include "load.h"
 #include "measure.h"
@@ -45,10 +53,13 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-    {"ping", load_ping}, {"append", load_append}, {"fanout", load_fanout}, {"idle", load_idle},
-    {"rest", load_rest}, {"submit", load_submit}, {"jobs", load_jobs},     {"fill", load_fill},
-    {"stop", load_stop}, {"await", load_await},   {"herd", load_herd},     {"gone", load_gone},
-    {"end", load_end},   {"turns", load_turns},   {"model", load_model},   {"turn", load_turn},
+    {"ping", load_ping},   {"append", load_append}, {"fanout", load_fanout},
+    {"idle", load_idle},   {"rest", load_rest},     {"submit", load_submit},
+    {"jobs", load_jobs},   {"fill", load_fill},     {"stop", load_stop},
+    {"await", load_await}, {"herd", load_herd},     {"gone", load_gone},
+    {"end", load_end},     {"turns", load_turns},   {"model", load_model},
+    {"turn", load_turn},   {"flows", load_flows},   {"holding", load_holding},
+    {"brood", load_brood}, {"first", load_first},
 };
 
 static void run_verb(const char *name, const struct load *load) {
@@ -69,6 +80,14 @@ int main(int argc, char **argv) {
     raise_descriptor_limit();
     if (strcmp(verb, "start") == 0) {
         load_start(argv + 2, 20 /* times */);
+        return 0;
+    }
+    if (argc > 3 && strcmp(verb, "survive") == 0) {
+        load_survive(argv + 3, strtoll(argv[2], NULL, 10));
+        return 0;
+    }
+    if (argc > 3 && strcmp(verb, "replay") == 0) {
+        load_replay(argv + 3, strtoll(argv[2], NULL, 10));
         return 0;
     }
     struct load load = {.stream = "bench",

@@ -1,7 +1,7 @@
 /* bench_provider: a model on this machine, as far as a benchmark needs one: whatever it is asked,
  * it says COUNT tokens, RATE of them in a second. Each token is the time at which it was said.
  *
- *     bench_provider --count 200 --rate 50
+ *     bench_provider --count 200 --rate 50 [--at-once]      at once: the first one of them
  *
  * Prints "provider ready at URL", then serves until it is killed. */
 #include <inttypes.h>
@@ -22,6 +22,7 @@ struct provider {
     uv_tcp_t listener;
     llhttp_settings_t settings;
     int64_t count, rate;
+    bool at_once;
     char *in; /* Shared: what arrives is parsed at once. */
 };
 
@@ -73,7 +74,7 @@ static int on_message(llhttp_t *parser) {
     struct peer *peer = CONTAINER_OF(parser, struct peer, parser);
     uint64_t step_ms = 1000 / (uint64_t)peer->provider->rate;
     say(peer, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n");
-    return uv_timer_start(&peer->timer, on_tick, step_ms, step_ms);
+    return uv_timer_start(&peer->timer, on_tick, peer->provider->at_once ? 0 : step_ms, step_ms);
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
@@ -111,6 +112,7 @@ int main(int argc, char **argv) {
     const struct option_row rows[] = {
         {.name = "count", .number = &provider.count},
         {.name = "rate", .number = &provider.rate},
+        {.name = "at-once", .flag = &provider.at_once},
     };
     options_parse(argv + (argc > 0), rows, COUNT_OF(rows));
     if (provider.rate < 1 || provider.rate > 1000) {

@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "measure.h"
+#include "process.h"
 
 enum { HERD_MAX = 1 << 16, POLL_MS = 5, ENVIRON_MAX = 1 << 16 };
 
@@ -36,20 +37,10 @@ static size_t read_file(int folder, const char *path, char *ret_bytes, size_t si
     return len;
 }
 
-/* Field 22 of /proc/PID/stat; the second field may hold anything, so it is skipped from its end. A
- * zombie has ended: whoever became its parent when its daemon was killed may take its time. */
+/* A zombie has ended: whoever became its parent when its daemon was killed may take its time. */
 static bool lives_since(int pid, unsigned long long start_time) {
-    char path[64], stat[1024];
-    (void)snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    const char *at = read_file(AT_FDCWD, path, stat, sizeof stat) > 0 ? strrchr(stat, ')') : NULL;
-    if (at == NULL || at[1] == '\0' || at[2] == 'Z') {
-        return false;
-    }
-    for (int field = 2; at != NULL && field < 22; field++) {
-        at = strchr(at + 1, ' ');
-    }
-    unsigned long long found = 0;
-    return at != NULL && sscanf(at, " %llu", &found) == 1 && found == start_time;
+    struct process process;
+    return process_look(pid, &process) && process.state != 'Z' && process.start_time == start_time;
 }
 
 static bool holder_of(int spool, const char *name, struct herder *ret_holder) {
@@ -82,39 +73,40 @@ void herd_find(const char *data_dir, struct herd *ret_herd) {
     (void)closedir(dir);
 }
 
-static bool is_command_of(const char *pid, const char *mark, char *environment) {
-    char path[300];
-    (void)snprintf(path, sizeof path, "/proc/%s/environ", pid);
-    size_t len = read_file(AT_FDCWD, path, environment, ENVIRON_MAX);
-    return len > 0 && memmem(environment, len, mark, strlen(mark) + 1) != NULL;
+/* Processes whose environment has this mark. */
+struct marked {
+    char mark[PATH_MAX + 16];
+    char *environment; /* Owned. */
+    void (*found)(pid_t pid);
+    size_t count;
+};
+
+static void add_marked(void *ctx, pid_t pid) {
+    struct marked *marked = ctx;
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
+    size_t len = pid == getpid() ? 0 : read_file(AT_FDCWD, path, marked->environment, ENVIRON_MAX);
+    if (len > 0 &&
+        memmem(marked->environment, len, marked->mark, strlen(marked->mark) + 1) != NULL) {
+        marked->count++;
+        if (marked->found != NULL) {
+            marked->found(pid);
+        }
+    }
 }
 
 /* Calls `found` for each process whose environment names this data directory. */
 static size_t each_command(const char *data_dir, void (*found)(pid_t pid)) {
-    char mark[PATH_MAX + 16], whole[PATH_MAX];
+    char whole[PATH_MAX];
+    struct marked marked = {.found = found};
     if (realpath(data_dir, whole) == NULL) {
         return 0;
     }
-    (void)snprintf(mark, sizeof mark, "DROVER_DATA=%s", whole);
-    AUTO(mem_release) char *environment = mem_new(ENVIRON_MAX);
-    DIR *dir = opendir("/proc");
-    if (dir == NULL) {
-        die("/proc");
-    }
-    size_t count = 0;
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-        int64_t pid = 0;
-        if (number_parse((struct bytes){entry->d_name, strlen(entry->d_name)},
-                         (struct number_bounds){2, INT_MAX}, &pid) &&
-            pid != getpid() && is_command_of(entry->d_name, mark, environment)) {
-            count++;
-            if (found != NULL) {
-                found((pid_t)pid);
-            }
-        }
-    }
-    (void)closedir(dir);
-    return count;
+    (void)snprintf(marked.mark, sizeof marked.mark, "DROVER_DATA=%s", whole);
+    marked.environment = mem_new(ENVIRON_MAX);
+    process_each(add_marked, &marked);
+    mem_free(marked.environment);
+    return marked.count;
 }
 
 /* --- Looking on ------------------------------------------------------------------------------- */
@@ -144,7 +136,7 @@ static uint64_t deadline(const struct load *load) {
     return now_ns() + (uint64_t)load->milliseconds * 1000000ULL;
 }
 
-static int64_t metric(const char *metrics, const char *name) {
+int64_t metric_of(const char *metrics, const char *name) {
     size_t len = strlen(name);
     for (const char *line = metrics; line != NULL; line = strchr(line, '\n')) {
         line += *line == '\n';
@@ -167,7 +159,7 @@ void load_await(const struct load *load) {
     uint64_t began_ns = now_ns(), until_ns = deadline(load);
     int64_t value = -1;
     while (ask_once(&load->target, "/metrics", body, BODY_SIZE) == 200 &&
-           (value = metric(body, load->name)) < load->count) {
+           (value = metric_of(body, load->name)) < load->count) {
         if (now_ns() > until_ns) {
             (void)fprintf(stderr, "%s is %lld\n", load->name, (long long)value);
             die_saying("it took too long");

@@ -25,6 +25,8 @@ struct herd {
 };
 void herd_find(const char *data_dir, struct herd *ret_herd); /* The living ones. */
 
+int64_t metric_of(const char *metrics, const char *name); /* -1: it is not there. */
+
 void load_herd(const struct load *load);  /* How many of both, and the memory of the holders. */
 void load_fill(const struct load *load);  /* Submits `count` commands that sleep. */
 void load_stop(const struct load *load);  /* Asks the daemon to stop each that lives. */

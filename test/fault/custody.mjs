@@ -42,6 +42,15 @@ export async function until(what, look, ms = WAIT_MS) {
   }
 }
 
+/** In the middle of execve a process shows nothing of itself: one look at them is not enough. */
+async function stays(what, holds, waitMs) {
+  let times = 0;
+  await until(what, async () => {
+    times = await holds() ? times + 1 : 0;
+    return times === 3;
+  }, waitMs);
+}
+
 // --- A daemon and its jobs -----------------------------------------------------------------------
 
 export class Custody {
@@ -59,17 +68,11 @@ export class Custody {
 
   /** Ends whatever is left of any job. */
   async endAll() {
-    await until("all jobs can be killed", () => killLeft(this.data));
+    await stays("all jobs can be killed", () => killLeft(this.data));
   }
 
-  /** In the middle of execve a process shows nothing of itself: one look is not enough. */
   async nobodyIsLeft() {
-    let quiet = 0;
-    await until("nobody is left", () => {
-      const left = processesOf(this.data);
-      quiet = left.length === 0 ? quiet + 1 : 0;
-      return quiet === 3;
-    }, 20_000);
+    await stays("nobody is left", () => processesOf(this.data).length === 0, 20_000);
   }
 
   ask(method, target, options) {

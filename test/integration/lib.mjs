@@ -62,6 +62,7 @@ export class Daemon {
   constructor({ data, args = [], env = {}, listen = "127.0.0.1:0", program = bin }) {
     const database = privateDatabase();
     this.number = daemons.push(this); // Within its file, the same in every run.
+    this.lives = 0;
     this.program = program;
     this.data = data;
     this.args = ["serve", "--data", data, "--listen", listen, ...args];
@@ -80,6 +81,7 @@ export class Daemon {
 
   spawn() {
     assert.ok(!this.running, "the daemon runs already");
+    this.lives++;
     const stdio = ["ignore", "pipe", "pipe"];
     this.child = spawn(this.program, this.args, { env: this.env, stdio });
     this.exited = new Promise((resolve) =>
@@ -118,7 +120,9 @@ export class Daemon {
     const slow = this.log.split("\n").filter((line) => line.includes("loop took long"));
     if (slow.length > 0 && process.env.DROVER_BRISK && this.program === bin) {
       const file = path.relative(root, process.argv[1]);
-      const note = { file, daemon: this.number, args: this.args.slice(3), slow };
+      // One that is killed a hundred times would be slow in some life of every run.
+      const daemon = `${this.number}.${this.lives}`;
+      const note = { file, daemon, args: this.args.slice(3), slow };
       appendFileSync(process.env.DROVER_BRISK, `${JSON.stringify(note)}\n`);
     }
     return end;
@@ -203,9 +207,10 @@ export class Daemon {
 }
 
 /** Runs the binary with `args` to its end. */
-export function run(args, { input = "", env = plainEnv, program = bin } = {}) {
+export function run(args, { input = "", env = plainEnv, program = bin, cwd } = {}) {
   return new Promise((resolve) => {
-    const child = execFile(program, args, { env, maxBuffer: 64 << 20 }, (error, stdout, stderr) =>
+    const options = { env, cwd, maxBuffer: 64 << 20 };
+    const child = execFile(program, args, options, (error, stdout, stderr) =>
       resolve({ code: child.exitCode, signal: child.signalCode, stdout, stderr }),
     );
     child.stdin.on("error", () => {});

@@ -26,7 +26,7 @@ after(async () => {
 });
 
 /** Parameters for which any word does not do. */
-const valuesOfOurs = /^(owner|through)|'(state|kind|pattern|stream|encoding|path)'/;
+const valuesOfOurs = /^(owner|through|root)|'(state|kind|pattern|stream|encoding|path)'/;
 const fillIn = (target) => target.replaceAll("{id}", "some-id");
 const operations = () =>
   Object.entries(document.paths).flatMap(([target, item]) =>

@@ -69,6 +69,31 @@ test("who waits for what another call holds goes on when that is given back", as
   assert.equal((await second.ended(run)).state, "succeeded");
 });
 
+test("what a turn gives back lets no more jobs begin than may run", async (t) => {
+  const turns = await Turns.open(t, { args: ["--insecure-loopback", "--max-jobs", "1"] });
+  const limited = await turns.ask("PATCH", "/budgets/project:default", { wall_ms: 1000 });
+  assert.equal(limited.status, 200, limited.text);
+  const listener = await turns.listen();
+  await turns.send(listener.session, script(say("begun"), "delay: 600s"));
+  await listener.until("delta");
+  const start = async (project) => {
+    const answer = await turns.ask("POST", "/jobs", { argv: ["sleep", "600"], project });
+    assert.equal(answer.status, 201, answer.text);
+    return answer.json.id;
+  };
+  const waits = await start("default");
+  const works = await start("elsewhere");
+  const states = async () => Promise.all([waits, works].map(async (run) => {
+    const { state, gate } = await turns.get(`/runs/${run}`);
+    return gate || state;
+  }));
+  assert.deepEqual(await states(), ["budget", "running"]);
+  assert.equal((await turns.ask("POST", `/sessions/${listener.session}/stop`)).status, 200);
+  await listener.until("turn_finished");
+  assert.deepEqual(await states(), ["slot", "running"]);
+  assert.equal((await turns.ask("POST", `/runs/${works}/stop`)).status, 200);
+});
+
 test("a session has a budget of its own, and so have its subagents under it", async (t) => {
   const turns = await Turns.open(t);
   const listener = await turns.listen();

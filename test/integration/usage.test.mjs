@@ -184,3 +184,84 @@ for (const shape of shapes) {
     assert.deepEqual([only(total.usage), total.usage.calls], [shape.usage, 1]);
   });
 }
+
+const workflow = (body) => `export const meta = {name: "w", description: "x"};\n${body}`;
+
+/** Starts it; its run. */
+async function launch(turns, body) {
+  const { status, json, text } = await turns.ask("POST", "/workflows", body);
+  assert.deepEqual([status, json.error], [201, undefined], text);
+  return json.runId;
+}
+
+/** Follows a run's events from the first, to one of that type. */
+async function untilTold(turns, run, type, fits = () => true) {
+  for (let after = 0; ; ) {
+    const page = await turns.get(`/streams/run:${run}/events?after=${after}&wait=30`);
+    for (const event of page.events) {
+      if (event.type === type && fits(event.data)) return event.data;
+      after = event.seq;
+    }
+  }
+}
+
+test("agents of workflows are counted with their model and the project", async (t) => {
+  const turns = await Turns.open(t);
+  const plain = workflow(`
+    await agent("say: a\\nusage: fresh=60 cache_read=40 output=5");
+    await agent("fail: 400\\nsay: never");
+    return agent("say: b\\nusage: fresh=10 output=2", {model: "scripted/other"});`);
+  const schema = `{type: "object", required: ["n"], properties: {n: {type: "integer"}}}`;
+  const missed = "say: {}\\nusage: fresh=7 output=1\\nstep:\\n";
+  const fits = `say: {\\"n\\": 1}\\nusage: fresh=8 output=1`;
+  const web = workflow(`return agent("${missed}${fits}", {schema: ${schema}});`);
+  const first = { script: plain, model: "scripted/demo" };
+  const states = [];
+  for (const body of [first, { script: web, project: "web" }]) {
+    const run = await launch(turns, body);
+    states.push((await untilTold(turns, run, "workflow_finished")).state);
+  }
+  assert.deepEqual(states, ["degraded", "succeeded"]);
+  const by = async (what) => {
+    const { items } = await turns.get(`/usage?by=${what}`);
+    return items.map((row) => [row[what], row.usage.calls, row.usage.fresh, row.usage.output]);
+  };
+  assert.deepEqual(await by("category"), [["agent", 5, 85, 9]]);
+  assert.deepEqual(await by("model"), [["scripted/demo", 4, 75, 7], ["scripted/other", 1, 10, 2]]);
+  assert.deepEqual(await by("project"), [["default", 3, 70, 7], ["web", 2, 15, 2]]);
+  assert.deepEqual(await by("session"), [["", 5, 85, 9]]);
+  const { stdout } = await turns.daemon.cli(["usage", "--by", "category", "--project", "web"]);
+  assert.match(stdout, /\nagent +2 +15 /);
+});
+
+test("an agent with tools is counted as the turn that it is, in the same project", async (t) => {
+  const turns = await Turns.open(t);
+  const body = { script: workflow(`return agent("say: a\\nusage: fresh=6 output=1");`) };
+  const run = await launch(turns, { ...body, root: turns.root, project: "web" });
+  await untilTold(turns, run, "workflow_finished");
+  const { items } = await turns.get("/usage?by=category&project=web");
+  assert.deepEqual(items.map((row) => [row.category, row.usage.calls]), [["turn", 1]]);
+});
+
+test("a call that a crash cut off is not counted, and no other is counted twice", async (t) => {
+  const turns = await Turns.open(t);
+  const run = await launch(turns, {
+    script: workflow(`
+      await agent("say: a\\nusage: fresh=10 output=1");
+      return agent("delay: 1500ms\\nsay: b\\nusage: fresh=20 output=2", {label: "slow"});`),
+  });
+  await untilTold(turns, run, "agent_started", (data) => data.label === "slow");
+  await turns.daemon.kill();
+  await turns.daemon.start();
+  await untilTold(turns, run, "workflow_finished");
+  const { calls, fresh, output } = (await turns.get("/usage")).total.usage;
+  assert.deepEqual([calls, fresh, output], [2, 30, 3]);
+});
+
+test("a workflow's project is a name", async (t) => {
+  const turns = await Turns.open(t);
+  const body = { script: workflow("return 1;"), project: "A B" };
+  const { status, json } = await turns.ask("POST", "/workflows", body);
+  assert.deepEqual([status, json.code], [400, "bad_field"]);
+  assert.match(json.detail, /"project": 'A B' is not a name/);
+});

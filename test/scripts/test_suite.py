@@ -12,6 +12,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
 sys.dont_write_bytecode = True
 
+import counts  # noqa: E402
+import shares  # noqa: E402
 import suite  # noqa: E402
 
 CMOCKA = "[==========] 4 test(s) run.\n[  PASSED  ] 3 test(s).\n[  FAILED  ] 1 test(s), listed\n"
@@ -20,8 +22,8 @@ CMOCKA = "[==========] 4 test(s) run.\n[  PASSED  ] 3 test(s).\n[  FAILED  ] 1 t
 class Counting(unittest.TestCase):
     def one(self, result, stdout="", stderr=""):
         record = {"name": "x", "result": result, "stdout": stdout, "stderr": stderr}
-        counts = suite.count_one_binary(record)
-        return counts.passed, counts.failed
+        one = counts.count_one_binary(record)
+        return one.passed, one.failed
 
     def test_cmocka_is_counted_by_its_tests(self):
         self.assertEqual(self.one("FAIL", stderr=CMOCKA), (3, 1))
@@ -43,22 +45,22 @@ class Counting(unittest.TestCase):
 
     def test_node_is_counted_by_its_summary(self):
         output = "# tests 7\n# pass 4\n# fail 1\n# cancelled 1\n# skipped 1\n"
-        self.assertEqual(suite.count_node(self.stage(), output, 1), suite.Counts(4, 2, 1))
+        self.assertEqual(counts.count_node(self.stage(), output, 1), counts.Counts(4, 2, 1))
 
     def test_python_is_counted_by_its_summary(self):
         output = "Ran 9 tests in 0.1s\n\nFAILED (failures=2, errors=1, skipped=1)\n"
-        self.assertEqual(suite.count_python(self.stage(), output, 1), suite.Counts(5, 3, 1))
+        self.assertEqual(counts.count_python(self.stage(), output, 1), counts.Counts(5, 3, 1))
 
     def test_lint_is_counted_by_its_rules(self):
         output = "lint: 16 held, 1 broken\n"
-        self.assertEqual(suite.count_lint(self.stage(), output, 1), suite.Counts(16, 1))
+        self.assertEqual(counts.count_lint(self.stage(), output, 1), counts.Counts(16, 1))
 
     def test_a_runner_that_counted_nothing_has_failed(self):
-        for count in (suite.count_node, suite.count_python, suite.count_lint):
-            self.assertEqual(count(self.stage(), "", 0), suite.Counts(0, 1))
+        for count in (counts.count_node, counts.count_python, counts.count_lint):
+            self.assertEqual(count(self.stage(), "", 0), counts.Counts(0, 1))
 
     def test_a_runner_that_passed_all_and_then_failed_has_failed(self):
-        self.assertEqual(suite.count_node(self.stage(), "# pass 3\n", 1), suite.Counts(3, 1))
+        self.assertEqual(counts.count_node(self.stage(), "# pass 3\n", 1), counts.Counts(3, 1))
 
 
 class Turns(unittest.TestCase):
@@ -75,17 +77,17 @@ class Turns(unittest.TestCase):
             return suite.judge_turns([stage])
 
     def test_what_is_slow_each_time_has_failed(self):
-        self.assertEqual(self.judged('printf %s "$NOTE" >"$SLOW"'), suite.Counts(failed=1))
+        self.assertEqual(self.judged('printf %s "$NOTE" >"$SLOW"'), counts.Counts(failed=1))
 
     def test_what_was_slow_once_is_forgiven(self):
-        self.assertEqual(self.judged("true"), suite.Counts(passed=1))
+        self.assertEqual(self.judged("true"), counts.Counts(passed=1))
 
 
 class WhatPassedIsLeftOut(unittest.TestCase):
     def test_a_failed_program_is_told_without_its_tests_that_passed(self):
         passed = "[ RUN      ] a\n[       OK ] a\n"
         failed = "[ RUN      ] b\n0x1 != 0x2\n[  FAILED  ] b\n"
-        self.assertEqual(suite.without_passed(passed + failed + passed), failed)
+        self.assertEqual(counts.without_passed(passed + failed + passed), failed)
 
 
 class Valgrind(unittest.TestCase):
@@ -105,16 +107,79 @@ class Valgrind(unittest.TestCase):
         self.assertEqual(suite.UNKNOWN_CALL.sub("", leak + self.NOTICE + leak), leak + leak)
 
 
+TURNS = range(shares.TURNS)
+
+
 class Chosen(unittest.TestCase):
-    def test_each_long_test_runs_under_one_sanitizer_and_all_others_under_both(self):
-        named = [{"name": name, "suite": ["drover:unit"]} for name in (*suite.LONG, "short")]
-        named.append({"name": "there", "suite": ["drover:postgres"]})
+    UNITS = [*shares.LONG, *"abcdefgh"]
+    TESTS = [(name, "unit") for name in UNITS] + [
+        (name, "postgres") for name in ("postgres_a", "postgres_b", "postgres_only")]
+
+    def chosen(self, compiler, turn):
+        return set(shares.sanitized(self.TESTS, compiler, turn))
+
+    def test_each_unit_runs_under_the_sanitizers_of_one_compiler(self):
+        gcc, clang = (self.chosen(name, 0) & set("abcdefgh") for name in ("gcc", "clang"))
+        self.assertEqual(sorted([*gcc, *clang]), [*"abcdefgh"])
+        self.assertGreaterEqual(min(len(gcc), len(clang)), 2)
+
+    def test_a_unit_runs_released_at_one_commit_in_four_and_a_long_one_at_the_others(self):
+        for name in self.UNITS:
+            times = [name in shares.released(self.TESTS, turn) for turn in TURNS].count(True)
+            self.assertEqual(times, 3 if name in shares.LONG else 1)
+
+    def test_a_long_one_is_sanitized_when_it_is_not_released(self):
+        for name, (compiler, _) in shares.LONG.items():
+            for turn in TURNS:
+                self.assertEqual(name in self.chosen(compiler, turn),
+                                 name not in shares.released(self.TESTS, turn))
+
+    def test_what_has_threads_is_under_their_sanitizer_at_every_other_commit(self):
+        for turn in TURNS:
+            both = [*shares.threaded("abcdefgh", turn), *shares.threaded("abcdefgh", turn + 1)]
+            self.assertEqual(sorted(both), [*"abcdefgh"])
+
+    def test_what_runs_on_SQLite_as_well_is_on_the_server_at_one_commit_in_four(self):
+        for name in ("postgres_a", "postgres_b"):
+            self.assertEqual([name in self.chosen("gcc", turn) for turn in TURNS].count(True), 1)
+
+    def test_what_needs_the_server_runs_each_time(self):
+        self.assertTrue(all("postgres_only" in self.chosen("gcc", turn) for turn in TURNS))
+
+    def test_a_file_is_sanitized_at_one_commit_in_four_and_on_the_server_at_another(self):
+        wanted = ["release", "san", "postgres"]
+        for file in "abcd":
+            taken = [word for turn in TURNS for word in wanted
+                     if shares.takes(word, wanted, file, turn)]
+            self.assertEqual(sorted(taken), ["postgres", *["release"] * 4, "san"])
+
+    def test_what_wants_one_of_them_has_it_each_time(self):
+        for turn in TURNS:
+            self.assertTrue(shares.takes("postgres", ["release", "postgres"], "a", turn))
+            self.assertTrue(shares.takes("san", ["release", "san"], "a", turn))
+            self.assertFalse(shares.takes("san", ["release", "postgres"], "a", turn))
+
+    def test_the_holder_has_one_build(self):
+        tests = [*self.TESTS, ("holder_program_x", "unit")]
+        for turn in TURNS:
+            self.assertIn("holder_program_x", shares.released(tests, turn))
+            for compiler in ("gcc", "clang"):
+                self.assertNotIn("holder_program_x", shares.sanitized(tests, compiler, turn))
+
+    def test_all_means_all(self):
+        named = [{"name": name, "suite": [f"drover:{suite}"]} for name, suite in self.TESTS]
         with unittest.mock.patch.object(suite, "tests_of", lambda folder: named):
-            gcc = suite.sanitized_tests("gcc", {"unit", "postgres"})("folder")
-            clang = suite.sanitized_tests("clang", {"unit"})("folder")
-        self.assertEqual(sorted(gcc + clang), sorted([*suite.LONG, "short", "short", "there"]))
-        self.assertEqual(set(gcc) & set(clang), {"short"})
-        self.assertIn("there", gcc)
+            every = suite.chosen(lambda tests: [], {"unit"}, True)("folder")
+        self.assertEqual(every, self.UNITS)
+
+    def test_what_a_test_needs_is_built_and_nothing_else(self):
+        tests = [{"name": name, "depends": ["1@holder", f"2@{name}"]} for name in "ab"]
+        ids = {"1@holder": "src/holder", "2@a": "test/a", "2@b": "test/b"}
+        targets = [{"id": id, "filename": [f"{suite.ROOT}/f/{file}"]} for id, file in ids.items()]
+        told = {"--tests": tests, "--targets": targets}
+        with unittest.mock.patch.object(suite, "introspected", lambda _, what: told[what]):
+            built = suite.programs_of(lambda folder: ["b"], "drover")("f")
+        self.assertEqual(built, ["drover", "src/holder", "test/b"])
 
 
 if __name__ == "__main__":

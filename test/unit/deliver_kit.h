@@ -151,6 +151,7 @@ static inline void open_deliver(struct kit *kit, struct deliver_options with) {
     with.client = kit->client;
     with.secret = (struct bytes){secret, strlen(secret)};
     with.waits = INBOX_WAITS_DEFAULT;
+    with.bounds.slots = INT64_MAX;
     with.timeout_ms = with.timeout_ms != 0 ? with.timeout_ms : 60000;
     kit->deliver = deliver_open(&with);
 }

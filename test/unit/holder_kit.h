@@ -39,9 +39,10 @@ struct kit_order {
     unsigned flags;
     struct bytes input;
     uint64_t timeout_ms, grace_ms, log_max, memory_max, processes_max, rows, columns;
-    const char *const *hide; /* Ends with NULL; NULL: nothing. Then the order is a strict one. */
-    uint64_t file_max;       /* RLIMIT_FSIZE of the holder: where its disk ends. 0: none. */
-    struct bytes raw;        /* Instead of all that: the order's bytes. */
+    const char *const *write; /* Ends with NULL; NULL: none. */
+    const char *const *hide;  /* Ends with NULL; NULL: nothing. Then the order is a strict one. */
+    uint64_t file_max;        /* RLIMIT_FSIZE of the holder: where its disk ends. 0: none. */
+    struct bytes raw;         /* Instead of all that: the order's bytes. */
 };
 
 /* A holder, or a connection to one. */

@@ -265,8 +265,8 @@ static void check_slots(struct sim *sim) {
     if (waits[KIND_JOB] != NULL && running < slots) {
         sim_fail(sim, "a job that waits for a slot that is free", waits[KIND_JOB]->run);
     }
-    if (waits[KIND_AGENT] != NULL && slots > 0) {
-        sim_fail(sim, "a run that waits for a slot and needs none", waits[KIND_AGENT]->run);
+    if (waits[KIND_FLOW] != NULL && slots > 0) {
+        sim_fail(sim, "a run that waits for a slot and needs none", waits[KIND_FLOW]->run);
     }
 }
 

@@ -59,6 +59,11 @@ static struct id start(struct kit *kit, const char *script) {
     return start_script(kit, &(struct script){":", script}, false);
 }
 
+/* What it does on SIGTERM is set when this is back. */
+static struct id start_trap(struct kit *kit, const char *trap) {
+    return start_script(kit, &(struct script){trap, ":"}, false);
+}
+
 /* Its holder stands still when this is back. */
 static struct id start_and_stop_holder(struct kit *kit, bool once) {
     return start_script(kit, &(struct script){"kill -STOP $PPID", ":"}, once);
@@ -90,7 +95,7 @@ static void what_runs_once_has_an_unknown_outcome_then(void **state) {
 
 static void a_holder_that_is_stopped_by_the_request_itself_is_noticed(void **state) {
     struct kit *kit = *state;
-    struct id run = start(kit, "trap 'kill -STOP $PPID' TERM");
+    struct id run = start_trap(kit, "trap 'kill -STOP $PPID' TERM");
     stop_in_time(kit, &run);
     assert_ended(kit_row(kit, &run), RUN_CANCELLED, CAUSE_STOPPED);
 }
@@ -114,7 +119,7 @@ static void a_command_that_kills_its_holder_is_lost_and_ended(void **state) {
 /* The end is the holder's word then, and says how it came. */
 static void a_holder_that_listens_ends_its_command_itself(void **state) {
     struct kit *kit = *state;
-    struct id run = start(kit, "trap '' TERM");
+    struct id run = start_trap(kit, "trap '' TERM");
     stop_in_time(kit, &run);
     const struct run_row *row = kit_row(kit, &run);
     assert_ended(row, RUN_CANCELLED, CAUSE_STOPPED);

@@ -12,12 +12,18 @@
 struct copy {
     int64_t seqs[16];
     size_t count;
+    int backs;
 };
 
 static void copy_event(void *ctx, const struct follow_event *event) {
     struct copy *copy = ctx;
     assert_true(copy->count < COUNT_OF(copy->seqs));
     copy->seqs[copy->count++] = event->seq;
+}
+
+static void count_back(void *ctx) {
+    struct copy *copy = ctx;
+    copy->backs++;
 }
 
 struct scene {
@@ -83,12 +89,26 @@ static void it_ends_after_as_many_as_were_asked_for(void **state) {
     assert_true(scene.follow.ended);
 }
 
+static void who_was_told_of_trouble_hears_once_that_it_is_over(void **state) {
+    (void)state;
+    struct scene scene;
+    scene_begin(&scene, 0, 0);
+    scene.options.back = count_back;
+    assert_int_equal(give(&scene, BYTES("t"), 1), ERR_NONE);
+    assert_int_equal(scene.copy.backs, 0);
+    scene.follow.away = true;
+    assert_int_equal(give(&scene, BYTES("t"), 2), ERR_NONE);
+    assert_int_equal(give(&scene, BYTES("t"), 3), ERR_NONE);
+    assert_int_equal(scene.copy.backs, 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_repeat_after_a_reconnect_is_dropped),
         cmocka_unit_test(a_gap_is_an_error_and_nothing_is_handed_out),
         cmocka_unit_test(a_snapshot_moves_the_cursor_to_the_floor),
         cmocka_unit_test(it_ends_after_as_many_as_were_asked_for),
+        cmocka_unit_test(who_was_told_of_trouble_hears_once_that_it_is_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -350,7 +350,7 @@ static int errno_of(long (*call)(void)) {
     filter_make(&installed, landlock_abi());
     pid_t pid = fork();
     if (pid == 0) {
-        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || filter_enter(&installed) < 0) {
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || call_filter_enter(&installed) < 0) {
             _exit(255);
         }
         _exit(call() < 0 ? errno : 0);
@@ -381,7 +381,7 @@ static long open_for_reading(void) {
 }
 static long another_filter(void) {
     filter_make(&installed, landlock_abi());
-    return filter_enter(&installed);
+    return call_filter_enter(&installed);
 }
 static long count_as_x32(void) {
     return syscall(X32_BIT | SYS_getpid);

@@ -184,6 +184,36 @@ static void nothing_outside_is_written(void **state) {
     assert_held(scene, "rm $OUTSIDE/theirs", "echo theirs >$OUTSIDE/theirs");
 }
 
+static bool writes_in(const struct scene *scene, const char *below, const char *line) {
+    char path[KIT_PATH_SIZE];
+    struct variables variables;
+    fill_variables(scene, &variables);
+    (void)snprintf(path, sizeof path, "%s%s", scene->folder, below);
+    const char *const write[] = {"/nowhere", path, NULL}, *const hide[] = {scene->hidden, NULL};
+    struct kit_order order = {.shell = line,
+                              .env = variables.list,
+                              .cwd = scene->work,
+                              .write = write,
+                              .hide = hide,
+                              .flags = ORDER_SANDBOX};
+    const char *json = kit_run(scene->kit, &order);
+    kit_assert_text(json, "end", "exited");
+    bool wrote = kit_number(json, "code") == 0;
+    forget(scene);
+    return wrote;
+}
+
+static void it_writes_in_a_folder_that_was_opened_for_it_but_through_no_link(void **state) {
+    struct scene *scene = *state;
+    assert_int_equal(code_of(scene, FREE, "mkdir $OUTSIDE/d && ln -s $OUTSIDE ../to"), 0);
+    assert_true(writes_in(scene, "/outside/d", "echo x >$OUTSIDE/d/new"));
+    assert_false(writes_in(scene, "/outside/d", "echo x >$OUTSIDE/new"));
+    assert_false(writes_in(scene, "/to/d", "echo x >$OUTSIDE/d/again"));
+    assert_false(writes_in(scene, "/to", "echo x >$OUTSIDE/new"));
+    assert_false(writes_in(scene, "/data", "echo x >$HIDDEN/new"));
+    assert_false(writes_in(scene, "", "cat $HIDDEN/secret || echo x >$OUTSIDE/new"));
+}
+
 static void nothing_is_moved_or_linked_out_or_in(void **state) {
     struct scene *scene = *state;
     static const char rename_out[] = "perl -e 'rename(\"mine\", \"$ENV{OUTSIDE}/mine\") or exit 1'";
@@ -442,6 +472,7 @@ int main(void) {
         SCENE_TEST(it_has_a_folder_of_its_own_for_temporary_files),
         SCENE_TEST(it_reads_and_runs_what_the_system_has),
         SCENE_TEST(nothing_outside_is_written),
+        SCENE_TEST(it_writes_in_a_folder_that_was_opened_for_it_but_through_no_link),
         SCENE_TEST(nothing_is_moved_or_linked_out_or_in),
         SCENE_TEST(what_is_hidden_is_not_read_by_any_name),
         SCENE_TEST(devices_are_not_reached),

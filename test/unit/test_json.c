@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/json.h"
+#include "base/json_wide.h"
 #include "base/memory.h"
 
 struct good {
@@ -245,6 +246,28 @@ static void refused_text_is_told_with_its_place(void **state) {
 }
 
 /* A read past the end of the input is a report of the sanitizer: each prefix is an exact block. */
+static void what_an_engine_wrote_may_have_integers_beyond_64_bits(void **state) {
+    static const struct good wide[] = {
+        {BYTES_INIT("9223372036854775807"), "9223372036854775807"},
+        {BYTES_INIT("9223372036854775808"), "9.223372036854776e+18"},
+        {BYTES_INIT("-9223372036854775809"), "-9.223372036854776e+18"},
+        {BYTES_INIT("[123456789012345680000]"), "[1.2345678901234568e+20]"},
+        {BYTES_INIT("100000000000000000000"), "1e+20"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(wide); i++) {
+        AUTO(json_release) json_t *json = NULL;
+        AUTO(text_done) struct text text;
+        text_init(&text, 100);
+        const struct bytes input = wide[i].input;
+        struct err err = json_parse_wide(input.data, input.len, JSON_DEPTH_MAX, &json, NULL);
+        assert_int_equal(err.code, ERR_NONE);
+        assert_int_equal(json_write(json, &text).code, ERR_NONE);
+        text_add_char(&text, '\0');
+        assert_string_equal(text.data, wide[i].output);
+    }
+}
+
 static void every_prefix_of_a_text_ends_in_a_value_or_a_sentence(void **state) {
     (void)state;
     static const char whole[] =
@@ -373,6 +396,7 @@ int main(void) {
         cmocka_unit_test(accepted_values_are_written_back_compact_and_in_order),
         cmocka_unit_test(what_was_written_is_read_and_written_the_same_again),
         cmocka_unit_test(refused_text_is_told_with_its_place),
+        cmocka_unit_test(what_an_engine_wrote_may_have_integers_beyond_64_bits),
         cmocka_unit_test(every_prefix_of_a_text_ends_in_a_value_or_a_sentence),
         cmocka_unit_test(reals_of_every_length_are_read_inside_their_bytes),
         cmocka_unit_test(a_text_of_nothing_but_escapes_and_long_reals_is_read),

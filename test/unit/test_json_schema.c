@@ -1,6 +1,7 @@
 /* Schemas that models and workflows write, and values that they are held against. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -257,6 +258,62 @@ static void many_items_cost_bounded_work(void **state) {
     assert_int_equal(err.code, ERR_TOO_EXPENSIVE);
 }
 
+/* `place`: where the contradiction is told; NULL: there is none, or none that is sure. */
+static const struct {
+    const char *schema, *place;
+} contradictions[] = {
+    {"{}", NULL},
+    {"true", NULL},
+    {"false", "#: "},
+    {"{'minimum':2,'maximum':1}", NULL}, /* A text fits. */
+    {"{'type':'integer','minimum':2,'maximum':1}", "#: "},
+    {"{'type':'integer','minimum':2,'maximum':2}", NULL},
+    {"{'type':'number','exclusiveMinimum':2,'maximum':2}", "#: "},
+    {"{'type':'number','minimum':0.5,'exclusiveMaximum':0.5}", "#: "},
+    {"{'type':['number','string'],'minimum':2,'maximum':1}", NULL},
+    {"{'type':['number','string'],'minimum':2,'maximum':1,'minLength':2,'maxLength':1}", "#: "},
+    {"{'type':'string','minLength':2,'maxLength':1}", "#: "},
+    {"{'type':'array','minItems':2,'maxItems':1}", "#: "},
+    {"{'type':'array','items':false}", NULL},
+    {"{'type':'array','items':false,'minItems':1}", "#/items: "},
+    {"{'type':'object','minProperties':2,'maxProperties':1}", "#: "},
+    {"{'type':'object','properties':{'a':false}}", NULL},
+    {"{'type':'object','properties':{'a':false},'required':['a']}", "#/properties/a: "},
+    {"{'type':'object','required':['a'],'additionalProperties':false}", "#: "},
+    {"{'type':'object','required':['a'],'additionalProperties':false,"
+     "'patternProperties':{'^a':{}}}",
+     NULL},
+    {"{'enum':[1,'a'],'type':'boolean'}", "#: "},
+    {"{'enum':[1,'a'],'type':'string'}", NULL},
+    {"{'const':1,'maximum':0}", "#: "},
+    {"{'allOf':[{},{'type':'string','minLength':2,'maxLength':1}]}", "#/allOf: "},
+    {"{'anyOf':[false,{'type':'null'}]}", NULL},
+    {"{'oneOf':[false,{'type':'array','minItems':1,'items':false}]}", "#/oneOf/items: "},
+    {"{'$ref':'#/$defs/a','$defs':{'a':{'enum':[1],'type':'null'}}}", "#/$ref: "},
+    {"{'type':'object','required':['a'],'properties':{'a':{'$ref':'#'}}}", NULL},
+    {"{'anyOf':[{'$ref':'#'},{'$ref':'#'}]}", NULL},
+};
+
+static void a_schema_that_contradicts_itself_is_told_by_place(void **state) {
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(contradictions); i++) {
+        char text[200];
+        (void)snprintf(text, sizeof text, "%s", contradictions[i].schema);
+        for (char *quote = text; (quote = strchr(quote, '\'')) != NULL;) {
+            *quote = '"';
+        }
+        AUTO(json_schema_release) struct json_schema *schema = compile(text);
+        const char *place = contradictions[i].place;
+        struct why why = {.text = ""};
+        if (json_schema_is_void(schema, &why) != (place != NULL)) {
+            fail_msg("%s: %s", text, why.text);
+        }
+        if (place != NULL && strncmp(why.text, place, strlen(place)) != 0) {
+            fail_msg("%s: %s, not %s", text, why.text, place);
+        }
+    }
+}
+
 static void equal_values_have_equal_bytes(void **state) {
     (void)state;
     AUTO(json_release) json_t *json = parse("{\"b\":[{\"z\":1,\"a\":2}],\"a\":null,\"aa\":\"\"}");
@@ -275,6 +332,7 @@ int main(void) {
         cmocka_unit_test(a_schema_that_never_ends_does),
         cmocka_unit_test(a_pattern_over_its_limit_is_never_no_match),
         cmocka_unit_test(many_items_cost_bounded_work),
+        cmocka_unit_test(a_schema_that_contradicts_itself_is_told_by_place),
         cmocka_unit_test(equal_values_have_equal_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,6 +77,18 @@ static void a_message_without_a_script_is_answered_after_one_with(void **state) 
     ask_end(&ask);
 }
 
+static void what_only_waits_is_followed_by_the_usual_answer(void **state) {
+    struct model_request *request = kit_request("scripted/demo", "delay: 1ms\nHow are they?");
+    struct ask ask = {.kit = *state};
+    model_request_set_schema(request, BYTES("{\"type\":\"object\",\"required\":[\"n\"],"
+                                            "\"properties\":{\"n\":{\"const\":7}}}"));
+    ask_begin_with(&ask, *state, request);
+    ask_finish(&ask);
+    ask_cause(&ask, MODEL_NONE);
+    assert_string_equal(ask.said.data, "{\"n\":7}");
+    ask_end(&ask);
+}
+
 static void faults_are_retried_like_those_of_a_provider(void **state) {
     struct kit *kit = *state;
     ask_expect(kit, "scripted/demo", "say: half\nfail: cut x2\nsay: whole",
@@ -202,6 +214,7 @@ int main(void) {
         WITH_KIT(it_says_thinks_and_calls_what_the_message_tells),
         WITH_KIT(after_the_results_of_tools_comes_the_next_step),
         WITH_KIT(a_message_without_a_script_is_answered_after_one_with),
+        WITH_KIT(what_only_waits_is_followed_by_the_usual_answer),
         WITH_KIT(faults_are_retried_like_those_of_a_provider),
         WITH_KIT(a_wait_that_the_provider_names_is_honoured_up_to_a_bound),
         WITH_KIT(a_quota_trips_the_breaker_until_its_time),

@@ -166,6 +166,38 @@ static void all_of_a_run_is_shown_with_its_command_as_a_shell_reads_it(void **st
                         "out         12 bytes\n");
 }
 
+static void a_workflow_is_shown_with_what_it_was_started_with(void **state) {
+    (void)state;
+    struct run_view view = {.now_ms = 9000};
+    AUTO(text_done) struct text text = {0};
+    text_init(&text, 1 << 16);
+    AUTO(json_release)
+    json_t *run =
+        parsed("{\"id\":\"run_x\",\"kind\":\"workflow\",\"state\":\"running\",\"attempts\":1,"
+               "\"label\":\"look\",\"spec\":{\"file\":\"look.js\",\"root\":\"/r\","
+               "\"args\":{\"a\":[1]},\"resumed_from\":\"run_y\"}}");
+    run_view_whole(&view, run, &text);
+    assert_string_equal(text.data, "run         run_x\n"
+                                   "kind        workflow\n"
+                                   "state       running\n"
+                                   "attempts    1\n"
+                                   "label       look\n"
+                                   "script      look.js\n"
+                                   "root        /r\n"
+                                   "resumes     run_y\n"
+                                   "args        {\"a\":[1]}\n"
+                                   "time        9s\n");
+}
+
+static void a_workflow_ends_with_0_only_when_it_succeeded(void **state) {
+    (void)state;
+    assert_int_equal(code_of("{\"kind\":\"workflow\",\"state\":\"succeeded\"}"), 0);
+    assert_int_equal(code_of("{\"kind\":\"workflow\",\"state\":\"degraded\"}"), 1);
+    assert_int_equal(code_of("{\"kind\":\"workflow\",\"state\":\"failed\"}"), 1);
+    assert_int_equal(code_of("{\"kind\":\"workflow\",\"state\":\"timed_out\"}"), 124);
+    assert_int_equal(code_of("{\"kind\":\"agent\",\"state\":\"cancelled\"}"), 125);
+}
+
 int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
@@ -178,6 +210,8 @@ int main(void) {
         cmocka_unit_test(a_row_is_cut_to_the_terminal_between_characters),
         cmocka_unit_test(colours_come_only_when_they_are_wanted),
         cmocka_unit_test(all_of_a_run_is_shown_with_its_command_as_a_shell_reads_it),
+        cmocka_unit_test(a_workflow_is_shown_with_what_it_was_started_with),
+        cmocka_unit_test(a_workflow_ends_with_0_only_when_it_succeeded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,7 +57,7 @@ static void submit(struct sim *sim) {
     struct runs_submit submit = {.what = runs_new(sim->runs)};
     uint32_t notify = draw(sim, 6), key = draw(sim, 4);
     submit.what.owner = one_in(sim, 5) ? BYTES("bob") : BYTES("ann");
-    submit.what.kind = one_in(sim, 5) ? KIND_AGENT : KIND_JOB;
+    submit.what.kind = one_in(sim, 5) ? KIND_FLOW : KIND_JOB;
     submit.what.spec = specs[notify < 3 ? notify : 0];
     submit.what.label = labels[notify < 3 ? notify : 0];
     submit.what.once = one_in(sim, 5);

@@ -118,6 +118,17 @@ static void the_last_call_is_made_without_tools_and_ends_the_turn_degraded(void 
     assert_int_equal(step.cause, CAUSE_STEP_LIMIT);
 }
 
+static void a_turn_that_has_called_its_last_tool_is_asked_once_more_without(void **state) {
+    (void)state;
+    struct turn_facts facts = fresh();
+    facts.calls = 1;
+    facts.tools_used_up = true;
+    facts.running = 1;
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_WAIT);
+    facts.running = 0;
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_LAST_CALL);
+}
+
 static void failing_calls_are_told_once_and_then_end_it(void **state) {
     (void)state;
     struct turn_facts facts = fresh();
@@ -283,6 +294,7 @@ int main(void) {
         cmocka_unit_test(a_stop_comes_before_everything),
         cmocka_unit_test(a_message_that_steers_keeps_an_answered_turn_going),
         cmocka_unit_test(the_last_call_is_made_without_tools_and_ends_the_turn_degraded),
+        cmocka_unit_test(a_turn_that_has_called_its_last_tool_is_asked_once_more_without),
         cmocka_unit_test(failing_calls_are_told_once_and_then_end_it),
         cmocka_unit_test(many_calls_that_fail_at_once_are_told_before_they_end_it),
         cmocka_unit_test(what_was_written_is_checked_before_the_model_is_asked),

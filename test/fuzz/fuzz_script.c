@@ -1,0 +1,52 @@
+/* fuzz_script.c: what users write, and who sends them files: a workflow script. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "script/meta.h"
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
+
+static void require(bool holds) {
+    if (!holds) {
+        abort();
+    }
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv) {
+    (void)argc;
+    (void)argv;
+    json_setup();
+    return 0;
+}
+
+static unsigned lines_of(const char *text, size_t len) {
+    unsigned lines = 0;
+    for (size_t i = 0; i < len; i++) {
+        lines += text[i] == '\n' ? 1 : 0;
+    }
+    return lines;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {
+    struct script_source source = {{(const char *)bytes, len}, BYTES("fuzz.js")};
+    struct script_prepared prepared = {.meta = NULL};
+    struct script_fault fault = {.line = 0};
+    struct err err = script_prepare(&source, &prepared, &fault);
+    if (err_failed(err)) {
+        require(err.code == ERR_BAD_SCRIPT && fault.message[0] != '\0' && fault.code != NULL);
+        require(prepared.meta == NULL && prepared.text == NULL);
+        require(len > SCRIPT_SOURCE_MAX || (fault.line > 0 && fault.column > 0));
+    } else {
+        require(script_meta_name(&prepared)[0] != '\0');
+        require(script_meta_description(&prepared) != NULL);
+        /* Each line is where it was; the main form has one more. */
+        unsigned added = prepared.form == SCRIPT_FORM_MAIN ? 1 : 0;
+        require(lines_of(prepared.text, prepared.len) ==
+                lines_of((const char *)bytes, len) + added);
+    }
+    script_prepared_done(&prepared);
+    (void)script_syntax_hint(source.text, 2); /* That it comes back is enough. */
+    return 0;
+}

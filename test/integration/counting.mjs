@@ -1,0 +1,61 @@
+// counting.mjs: a provider for tests that knows what it was asked, and how often.
+import { setTimeout as pause } from "node:timers/promises";
+
+import { Provider } from "./providers.mjs";
+
+const promptOf = ({ messages }) => {
+  const { content } = messages.find((one) => one.role === "user");
+  const text = typeof content === "string" ? content : content.map((part) => part.text).join("");
+  return text.replace(/\n\n<context>[^]*$/, ""); // What the daemon tells besides: the day.
+};
+
+export class Counting extends Provider {
+  /** What it was asked, in that order; but not what was asked again since an answer did not fit a
+   *  schema. */
+  prompts = [];
+
+  /** `say` gives {text, tokens, status, ms} for a prompt and how often it was asked before. */
+  constructor(say = (prompt) => ({ text: `heard ${prompt}` })) {
+    super();
+    this.say = say;
+  }
+
+  /** How often that was asked; a pattern: how often anything like it. */
+  count(prompt) {
+    const fits = prompt instanceof RegExp ? (one) => prompt.test(one) : (one) => prompt === one;
+    return this.prompts.filter(fits).length;
+  }
+
+  answer(request, body, answer) {
+    if (request.method === "GET") {
+      super.answer(request, body, answer);
+      return;
+    }
+    const asked = JSON.parse(body);
+    const prompt = promptOf(asked);
+    const before = this.count(prompt);
+    const again = asked.messages.some((one) => one.role === "assistant");
+    if (!again) this.prompts.push(prompt);
+    void this.speak(answer, this.say(prompt, before));
+  }
+
+  async speak(answer, { text = "", tokens = 1, status = 200, ms = 0 }) {
+    if (ms > 0) await pause(ms, undefined, { ref: false }); // No test waits for what never comes.
+    if (answer.destroyed) return; // Who asked is gone.
+    if (status !== 200) {
+      answer.writeHead(status, { "content-type": "application/json" });
+      answer.end(JSON.stringify({ error: { message: "the test says so" } }));
+      return;
+    }
+    const usage = { prompt_tokens: 1, completion_tokens: tokens, total_tokens: 1 + tokens };
+    const choice = (delta, finish_reason) => ({ index: 0, delta, finish_reason });
+    const chunks = [
+      { choices: [choice({ content: text }, null)] },
+      { choices: [choice({}, "stop")] },
+      { choices: [], usage },
+    ];
+    const frames = chunks.map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`);
+    answer.writeHead(200, { "content-type": "text/event-stream" });
+    answer.end(`${frames.join("")}data: [DONE]\n\n`);
+  }
+}

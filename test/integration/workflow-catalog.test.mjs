@@ -1,0 +1,211 @@
+// workflow-catalog.test.mjs: which workflows there are: API and commands.
+//
+// runs-with: release, san
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+
+import { Daemon, plainEnv, run, scratch } from "./lib.mjs";
+
+const script = (name, body = "return 1") =>
+  `export const meta = { name: "${name}", description: "of ${name}" };\n${body}\n`;
+
+/** A daemon, a home and a repository with a folder in it. */
+async function start(t) {
+  const top = scratch(t);
+  const [home, repository] = ["home", "repo"].map((name) => path.join(top, name));
+  const project = path.join(repository, "app");
+  for (const folder of [home, project, path.join(repository, ".git")]) {
+    mkdirSync(folder, { recursive: true });
+  }
+  const env = { HOME: home, CLAUDE_CONFIG_DIR: path.join(top, "config") };
+  const daemon = await new Daemon({ data: path.join(top, "d"), env }).start();
+  t.after(() => daemon.kill());
+  const put = (folder, place, name, text) => {
+    mkdirSync(path.join(folder, place), { recursive: true });
+    writeFileSync(path.join(folder, place, name), text);
+  };
+  return { top, home, repository, project, daemon, put };
+}
+
+const api = "/api/v1/workflows";
+const get = (daemon, target) => daemon.request("GET", target, { local: true });
+const at = (project) => `?root=${encodeURIComponent(project)}`;
+const named = (answer, name) => answer.json.workflows.filter((one) => one.name === name);
+const drover = (daemon, args, cwd) =>
+  run(["workflow", ...args], { cwd, env: { ...plainEnv, DROVER_DATA: daemon.data } });
+
+test("the nearest of a name counts, the others are listed as shadowed", async (t) => {
+  const { top, home, repository, project, daemon, put } = await start(t);
+  put(project, ".boocode/workflows", "mine.js", script("same"));
+  put(repository, ".claude/workflows", "theirs.js", script("same"));
+  put(home, ".drover/workflows", "home.js", script("same"));
+  put(home, ".drover/workflows", "own.js", script("deep-research"));
+  put(top, "config/workflows", "configured.js", script("configured"));
+
+  const answer = await get(daemon, api + at(project));
+  assert.equal(answer.status, 200, answer.text);
+  const same = named(answer, "same");
+  assert.deepEqual(
+    same.map((one) => [one.origin, one.shadowed]),
+    [["project", false], ["project", true], ["home", true]],
+  );
+  assert.ok(same[0].file.endsWith("/repo/app/.boocode/workflows/mine.js"));
+  assert.equal(same[1].shadowed_by, same[0].file);
+  assert.deepEqual(
+    named(answer, "deep-research").map((one) => [one.origin, one.shadowed]),
+    [["home", false], ["built-in", true]],
+  );
+  assert.equal(named(answer, "configured").length, 1);
+  const found = answer.json.places.filter((place) => place.found).map((place) => place.files);
+  assert.deepEqual(found, [1, 1, 2, 1, 6]);
+
+  const one = await get(daemon, `${api}/same${at(project)}`);
+  assert.equal(one.json.source, script("same"));
+  assert.equal(one.json.form, "body");
+  assert.equal((await get(daemon, `${api}/deep-research${at(project)}`)).json.origin, "home");
+  const bare = await get(daemon, api);
+  assert.deepEqual(named(bare, "same").map((workflow) => workflow.origin), ["home"]);
+});
+
+test("an edited file counts at once, and a broken one is told where it is broken", async (t) => {
+  const { project, daemon, put } = await start(t);
+  put(project, ".drover/workflows", "a.js", script("first"));
+  assert.equal(named(await get(daemon, api + at(project)), "first").length, 1);
+  put(project, ".drover/workflows", "a.js", script("second"));
+  assert.equal(named(await get(daemon, api + at(project)), "second").length, 1);
+  put(project, ".drover/workflows", "a.js", "export const meta = {\n  name: f(),\n};\n");
+  const [broken] = named(await get(daemon, api + at(project)), "a");
+  assert.equal(broken.form, null);
+  assert.deepEqual([broken.error.line, broken.error.column, broken.error.code], [2, 9, "bad_meta"]);
+  assert.match(broken.error.detail, /literal: a call/);
+  const one = await get(daemon, `${api}/a${at(project)}`);
+  assert.equal(one.status, 200);
+  assert.equal(one.json.error.line, 2);
+});
+
+test("an unknown name is answered with near ones and with the places", async (t) => {
+  const { project, daemon } = await start(t);
+  const answer = await get(daemon, `${api}/reviewcode${at(project)}`);
+  assert.equal(answer.status, 404);
+  assert.equal(answer.json.code, "workflow_not_found");
+  assert.match(answer.json.detail, /"reviewcode"; did you mean review-code\?/);
+  assert.match(answer.json.detail, /repo\/app\/\.\{drover,claude,boocode\}\/workflows/);
+  assert.match(answer.json.detail, /built-in/);
+  const nowhere = await get(daemon, `${api}?root=/there/is/nothing`);
+  assert.equal(nowhere.json.code, "bad_query");
+});
+
+test("nothing is read through a link that leads out of its place", async (t) => {
+  const { top, project, daemon, put } = await start(t);
+  writeFileSync(path.join(top, "secret.js"), script("secret"));
+  put(project, ".drover/workflows", "plain.js", script("plain"));
+  symlinkSync("../../../../secret.js", path.join(project, ".drover/workflows/out.js"));
+  mkdirSync(path.join(top, "elsewhere/workflows"), { recursive: true });
+  writeFileSync(path.join(top, "elsewhere/workflows/far.js"), script("far"));
+  symlinkSync("../../elsewhere", path.join(project, ".claude"));
+  const answer = await get(daemon, api + at(project));
+  assert.equal(named(answer, "secret").length + named(answer, "far").length, 0);
+  assert.match(named(answer, "out")[0].error.detail, /leads out/);
+  const place = answer.json.places.find((one) => one.path.endsWith("app/.claude/workflows"));
+  assert.match(place.problem, /leads out/);
+});
+
+test("a script is judged without being run", async (t) => {
+  const { daemon } = await start(t);
+  const check = async (text, file) => {
+    const body = file === undefined ? { script: text } : { script: text, file };
+    return (await daemon.request("POST", "/api/v1/scripts/check", { body, local: true })).json;
+  };
+  const good = await check("export default async (args) => 1", "dir/good.js");
+  assert.deepEqual(good, {
+    valid: true,
+    form: "main",
+    meta: { name: "good", description: "" },
+    problems: [],
+  });
+  const bad = await check("export const meta = { name: 1 };");
+  assert.equal(bad.valid, false);
+  assert.deepEqual([bad.problems[0].line, bad.problems[0].column], [1, 29]);
+  const risky = await check(script("x", "log(Date.now());\nawait agent('a', { lable: 'b' });"));
+  assert.equal(risky.valid, false);
+  assert.deepEqual(
+    risky.problems.map((one) => [one.line, one.severity]),
+    [[2, "warning"], [3, "error"]],
+  );
+  const long = await check(`${script("x")}//${"x".repeat(900_000)}`);
+  assert.equal(long.valid, true);
+});
+
+test("commands list, show, check and write workflows", async (t) => {
+  const { project, daemon, put } = await start(t);
+  const wrote = await drover(daemon, ["new", "hello"], project);
+  assert.equal(wrote.code, 0, wrote.stderr);
+  const file = path.join(project, ".drover/workflows/hello.js");
+  assert.ok(existsSync(file));
+  const again = await drover(daemon, ["new", "hello"], project);
+  assert.equal(again.code, 5);
+  assert.match(again.stderr, /is there already/);
+  assert.equal((await drover(daemon, ["new", "../x"], project)).code, 2);
+
+  const fine = await drover(daemon, ["check", file], project);
+  assert.equal(fine.code, 0);
+  assert.match(fine.stdout, /: ok: hello \(body\)/);
+  put(project, ".drover/workflows", "bad.js", script("bad", "\nsetTimeout(f, 1)"));
+  const bad = await drover(daemon, ["check", file, ".drover/workflows/bad.js"], project);
+  assert.equal(bad.code, 2);
+  assert.match(bad.stdout, /workflows\/bad\.js:3:1: error: setTimeout/);
+  const json = await drover(daemon, ["check", "--json", file], project);
+  assert.equal(JSON.parse(json.stdout).meta.name, "hello");
+  assert.equal((await drover(daemon, ["check", "none.js"], project)).code, 3);
+
+  const list = await drover(daemon, ["ls"], project);
+  assert.equal(list.code, 0, list.stderr);
+  assert.match(list.stdout, /^hello +project/m);
+  assert.match(list.stdout, /^bad +project +broken/m);
+  assert.match(list.stdout, /^deep-research +built-in/m);
+  const rows = (await drover(daemon, ["ls", "--json"], project)).stdout.trim().split("\n");
+  assert.equal(rows.map((row) => JSON.parse(row)).filter((row) => row.name === "bad").length, 1);
+  const shown = await drover(daemon, ["show", "--source", "hello"], project);
+  assert.equal(shown.stdout, readFileSync(file, "utf8"));
+  const unknown = await drover(daemon, ["show", "helo"], project);
+  assert.equal(unknown.code, 3);
+  assert.match(unknown.stderr, /did you mean hello/);
+});
+
+/** The last event of a workflow. */
+async function ended(daemon, id) {
+  for (let after = 0; ; ) {
+    const page = await get(daemon, `/api/v1/streams/run:${id}/events?after=${after}&wait=30`);
+    const events = page.json.events;
+    const last = events.find((event) => event.type === "workflow_finished");
+    if (last) return last.data;
+    after = events.at(-1)?.seq ?? after;
+  }
+}
+
+test("each workflow that is built in comes to a sensible end", async (t) => {
+  const { daemon } = await start(t);
+  const cases = [
+    ["deep-research", { query: "why" }, 11, ["answer", "findings", "questions", "sources"]],
+    ["review-code", { target: "." }, 4, ["counts", "findings", "report"]],
+    ["multi-review", { target: "." }, 3, ["findings", "missing"]],
+    ["find-issues", undefined, 6, ["issues", "rounds"]],
+    ["plan-verify", { goal: "peace" }, 5, ["items", "plan", "verified"]],
+    ["bounty-hunt", { target: "." }, 4, ["findings", "rejected"]],
+  ];
+  for (const [name, args, agents, members] of cases) {
+    const body = args === undefined ? {} : { args };
+    const begun = await daemon.request("POST", `${api}/${name}/runs`, { body, local: true });
+    assert.equal(begun.status, 201, begun.text);
+    const end = await ended(daemon, begun.json.runId);
+    assert.equal(end.state, "succeeded", JSON.stringify(end));
+    assert.equal(end.agents.succeeded, agents, name);
+    for (const member of members) assert.ok(member in end.result, `${name}: ${member}`);
+  }
+  const none = { body: {}, local: true };
+  const lacking = await daemon.request("POST", `${api}/plan-verify/runs`, none);
+  assert.equal(lacking.status, 400);
+  assert.match(lacking.json.detail, /goal/);
+});

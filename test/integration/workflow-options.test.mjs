@@ -1,0 +1,265 @@
+// workflow-options.test.mjs: options of agent() that say how it works: limits of its tools, a
+// budget of its own, and which type of agent it is.
+//
+// runs-with: release, san, postgres
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+
+import { Provider, until } from "./providers.mjs";
+import { call, say, script } from "./turns.mjs";
+import { whole, Workflows } from "./workflows.mjs";
+
+const ALLOWED = { permissions: [{ permission: "allow" }] };
+const write = (file) => call("write_file", { path: file, content: "x" });
+const options = (value) => (value === undefined ? "" : `, ${JSON.stringify(value)}`);
+const ask = (prompt, more) => `agent(${JSON.stringify(prompt)}${options(more)})`;
+
+/** Runs one agent to its end: what its script got, and the event of its end. */
+async function one(flows, prompt, opts, more = {}) {
+  const body = `return await ${ask(prompt, { label: "a", ...opts })}`;
+  const { end, events } = await flows.run({ script: whole(body), settings: ALLOWED, ...more });
+  const of = events.find(({ type }) => type === "agent_finished").data;
+  return { end, of, events, result: end.result };
+}
+
+const there = (flows, names) => names.filter((name) => existsSync(path.join(flows.root, name)));
+
+// --- Limits of tools -----------------------------------------------------------------------------
+
+test("an agent that has called its last tool is asked for what it has so far", async (t) => {
+  const flows = await Workflows.open(t);
+  const prompt = script(write("a"), write("b"), write("c"), say("two of three"));
+  const { end, of, result } = await one(flows, prompt, { max_tool_calls: 2 });
+  assert.equal(result, "two of three");
+  assert.deepEqual([of.state, of.cause], ["degraded", "step_limit"]);
+  assert.deepEqual([end.state, end.agents.succeeded], ["succeeded", 1]);
+  assert.deepEqual(there(flows, ["a", "b", "c"]), ["a", "b"]);
+});
+
+test("the run's own limit of tool calls holds for an agent that asks for more", async (t) => {
+  const flows = await Workflows.open(t);
+  const prompt = script(write("a"), write("b"), say("one of two"));
+  const settings = { ...ALLOWED, max_tool_calls: 1 };
+  const { of, result } = await one(flows, prompt, { max_tool_calls: 9 }, { settings });
+  assert.deepEqual([result, of.cause], ["one of two", "step_limit"]);
+  assert.deepEqual(there(flows, ["a", "b"]), ["a"]);
+  const bad = { script: whole("return 1"), settings: { max_tool_calls: 0 } };
+  assert.equal((await flows.ask("POST", "/workflows", bad)).json.code, "bad_field");
+});
+
+test("behind its last round an agent calls no tool, whatever its model says", async (t) => {
+  const flows = await Workflows.open(t);
+  const prompt = script(write("a"), say("so far"), write("b"), say("never"));
+  const { of, result } = await one(flows, prompt, { max_tool_iters: 1 });
+  assert.deepEqual([result, of.state, of.cause], ["so far", "degraded", "step_limit"]);
+  assert.deepEqual(there(flows, ["a", "b"]), ["a"]);
+});
+
+test("one that needs no more rounds than it has ends as ever", async (t) => {
+  const flows = await Workflows.open(t);
+  const { of, result } = await one(flows, script(write("a"), say("done")), { max_tool_iters: 2 });
+  assert.deepEqual([result, of.state, of.cause], ["done", "succeeded", null]);
+});
+
+test("an agent at its limit still owes what its schema asks for", async (t) => {
+  const flows = await Workflows.open(t);
+  const schema = { type: "object", properties: { n: { type: "integer" } }, required: ["n"] };
+  const prompt = script(write("a"), say("no object"), "step:", write("b"), say('{"n": "1"}'),
+    "step:", say('{"n": 1}'));
+  const { of, result } = await one(flows, prompt, { schema, max_tool_iters: 1 });
+  assert.deepEqual([result, of.cause], [{ n: 1 }, "step_limit"]);
+  const never = script(write("a"), ...Array(9).fill([say("no object"), "step:"]).flat());
+  const body = `try { await ${ask(never, { schema, max_tool_iters: 1 })} }
+catch (error) { return error.message }`;
+  const { end } = await flows.run({ script: whole(body), settings: ALLOWED });
+  assert.match(end.result, /5 answers missed the schema/);
+  assert.deepEqual(there(flows, ["a", "b"]), ["a"]);
+});
+
+test("an agent that may call no tool is one call of a model", async (t) => {
+  const flows = await Workflows.open(t);
+  for (const opts of [{ max_tool_calls: 0 }, { max_tool_iters: 0 }]) {
+    assert.equal((await one(flows, say("plain"), opts)).result, "plain");
+  }
+  assert.deepEqual((await flows.get("/sessions?archived=1")).items, []);
+});
+
+// --- A budget of its own -------------------------------------------------------------------------
+
+const spends = (tokens, ...lines) => script(`usage: output=${tokens}`, ...lines);
+/** Its first call takes 30 tokens and writes a file; then there is one more. */
+const twice = script(spends(30, write("a")), "step:", spends(5, say("done")));
+
+test("an agent whose own budget is used up is null, and what it took is its run's", async (t) => {
+  const flows = await Workflows.open(t);
+  const body = `const own = await ${ask(twice, { label: "poor", budget: 10 })};
+return [own, await ${ask(twice, { label: "rich", budget: { output_tokens: 500, tokens: null } })}]`;
+  const budget = { output_tokens: 1000 };
+  const { run, end, events } = await flows.run({ script: whole(body), settings: ALLOWED, budget });
+  assert.deepEqual([end.state, end.result], ["degraded", [null, "done"]]);
+  const [poor, rich] = events.filter(({ type }) => type === "agent_finished");
+  assert.deepEqual([poor.data.state, poor.data.cause], ["failed", "agent_budget"]);
+  assert.match(poor.data.note, /output_tokens/);
+  assert.equal(rich.data.cause, null);
+  const spent = async (scope) => (await flows.get(`/budgets/${scope}`)).spent.output_tokens;
+  assert.equal(await spent(`run:${poor.data.run}`), 30);
+  assert.equal(await spent(`run:${rich.data.run}`), 35);
+  assert.equal(await spent(`run:${run}`), 65);
+});
+
+test("what its run may spend ends an agent by a throw, whatever it has left itself", async (t) => {
+  const flows = await Workflows.open(t);
+  const body = `try { return await ${ask(twice, { label: "a", budget: 900 })} }
+catch (error) { return error.message }`;
+  const budget = { output_tokens: 20 };
+  const { end, events } = await flows.run({ script: whole(body), settings: ALLOWED, budget });
+  assert.match(end.result, /budget is used up/);
+  assert.equal(events.find(({ type }) => type === "agent_finished").data.cause, "budget");
+});
+
+test("an agent that is one call of a model makes no second one beyond its budget", async (t) => {
+  const flows = await Workflows.open(t);
+  const schema = { type: "object", properties: { n: { type: "integer" } }, required: ["n"] };
+  const prompt = script(spends(30, say("no object"), "step:", say('{"n": 1}')));
+  const bare = { root: undefined };
+  const poor = await one(flows, prompt, { schema, budget: { output_tokens: 10 } }, bare);
+  assert.deepEqual([poor.result, poor.of.cause], [null, "agent_budget"]);
+  const rich = await one(flows, prompt, { schema, budget: { output_tokens: 31 } }, bare);
+  assert.deepEqual([rich.result, rich.of.cause], [{ n: 1 }, null]);
+  const first = await one(flows, spends(30, say("all the same")), { budget: 10 }, bare);
+  assert.deepEqual([first.result, first.of.cause], ["all the same", null]);
+});
+
+test("an agent ends when its own time is over; one that may nothing is not asked", async (t) => {
+  const flows = await Workflows.open(t);
+  for (const root of [flows.root, undefined]) {
+    const slow = await one(flows, "delay: 600s", { budget: { wall_ms: 200 } }, { root });
+    assert.deepEqual([slow.result, slow.of.cause], [null, "agent_budget"]);
+    const none = await one(flows, write("a"), { budget: { tokens: 0 } }, { root });
+    assert.deepEqual([none.result, none.of.cause, none.of.tokens], [null, "agent_budget", 0]);
+  }
+  assert.deepEqual(there(flows, ["a"]), []);
+});
+
+// --- Silence -------------------------------------------------------------------------------------
+
+test("an agent whose model says nothing is begun twice more, and then stuck", async (t) => {
+  const flows = await Workflows.open(t, { args: ["--agent-stuck", "1"] });
+  const silent = (root) => one(flows, "delay: 600s", {}, { root });
+  const [bare, tools] = await Promise.all([silent(undefined), silent(flows.root)]);
+  for (const { of, result } of [bare, tools]) {
+    assert.deepEqual([result, of.state, of.cause], [null, "failed", "stuck"]);
+    assert.match(of.note, /said nothing for too long, three times/);
+  }
+});
+
+test("an agent is not stuck while its tools work, however long they do", async (t) => {
+  const flows = await Workflows.open(t, { args: ["--agent-stuck", "1"] });
+  const prompt = script(call("run_command", { command: "sleep", args: ["2.6"] }), say("slept"));
+  const { events, result } = await one(flows, prompt, {});
+  assert.equal(result, "slept");
+  assert.deepEqual(events.filter(({ type }) => type === "agent_restarted"), []);
+});
+
+// --- Types of agents -----------------------------------------------------------------------------
+
+const ALL_TOOLS = ["edit_file", "list_files", "read_file", "run_command", "run_job", "write_file"];
+
+/** A definition, in the project or in the home. */
+function define(folder, name, front, body) {
+  const file = path.join(folder, ".claude/agents", name);
+  mkdirSync(path.dirname(file), { recursive: true });
+  writeFileSync(file, `---\n${front}\n---\n${body}\n`);
+  return file;
+}
+
+async function withProvider(t) {
+  const flows = await Workflows.open(t);
+  const provider = await new Provider().start(t);
+  await flows.connect(provider, "kept");
+  const asked = () => provider.asked.filter(({ body }) => body !== "").map(({ body }) => {
+    const { messages, tools = [] } = JSON.parse(body);
+    return { system: messages[0].content, tools: tools.map((one) => one.function.name).sort() };
+  });
+  return { flows, provider, asked };
+}
+
+test("an agent of a type is told what it is, and has its model and no tools but its", async (t) => {
+  const { flows, asked } = await withProvider(t);
+  define(flows.root, "any.md", "name: reviewer\nmodel: kept/small\ntools: Read, Write, Bash(git:*)",
+    "You are a careful reviewer.");
+  define(flows.root, "lister.md", "model: kept/small\ntools:\n  - Glob\n  - mcp__x__y", "List.");
+  define(flows.root, "all.md", "name: all\nmodel: kept/small\ndisallowedTools: Bash, Edit", "Do.");
+  const settings = { tools: ["edit_file", "list_files", "read_file", "run_command"] };
+  const ofType = (agentType, more) => one(flows, "say: mine", { agentType, ...more }, { settings });
+  assert.equal((await ofType("reviewer")).result, "ok");
+  await ofType("lister");
+  await ofType("all");
+  await ofType("all", { tools: ["read_file", "edit_file"] });
+  assert.deepEqual(asked().map(({ tools }) => tools),
+    [["read_file"], ["list_files"], ["list_files", "read_file"], ["read_file"]]);
+  assert.match(asked()[0].system, /^You are a careful reviewer\.\n\n[^]*an agent of a workflow/);
+  assert.equal((await ofType("reviewer", { model: "scripted/demo" })).result, "mine");
+  assert.equal(asked().length, 4);
+});
+
+test("types are found in the project, then in the home, and three are built in", async (t) => {
+  const { flows, asked } = await withProvider(t);
+  const model = "kept/small";
+  define(flows.home, "guide.md", "name: guide", "From home.");
+  define(flows.home, "other.md", "name: other\ntools: mcp__x__y", "Also from home.");
+  define(flows.root, "guide.md", "name: guide", "From the project.");
+  await one(flows, "x", { model, agentType: "guide" });
+  await one(flows, "x", { model, agentType: "guide" }, { root: undefined });
+  await one(flows, "x", { model, agentType: "other" });
+  assert.deepEqual(asked().map(({ system }) => system.split("\n")[0]),
+    ["From the project.", "From home.", "Also from home."]);
+  assert.deepEqual(asked()[2].tools, [], "it knows no tool of ours");
+  await one(flows, "x", { model, agentType: "general-purpose" });
+  await one(flows, "x", { model, agentType: "Explore" });
+  const offered = asked().slice(3).map(({ tools }) => ALL_TOOLS.filter((o) => tools.includes(o)));
+  assert.deepEqual(offered, [ALL_TOOLS, ["list_files", "read_file"]]);
+});
+
+test("a type that nobody defined rejects, and says which are near it", async (t) => {
+  const { flows } = await withProvider(t);
+  define(flows.root, "reviewer.md", "name: reviewer", "x");
+  define(flows.root, "huge.md", "name: huge", "x".repeat(50_000));
+  const outside = define(flows.folder, "evil.md", "name: evil", "You are out.");
+  symlinkSync(outside, path.join(flows.root, ".claude/agents/evil.md"));
+  const told = async (agentType, more = {}) => {
+    const body = `try { return await ${ask("say: a", { agentType })} }
+catch (error) { return error.name + ": " + error.message }`;
+    const { end, events } = await flows.run({ script: whole(body), ...more });
+    const { data } = events.find(({ type }) => type === "agent_finished");
+    assert.deepEqual([data.state, data.cause], ["failed", "agent_type_unknown"]);
+    return end.result;
+  };
+  const unknown = await told("reviwer");
+  assert.match(unknown, /^Error: there is no agent type "reviwer"; did you mean reviewer\?/);
+  assert.ok(unknown.includes(`${flows.root}/.{drover,claude}/agents`), unknown);
+  assert.ok(unknown.includes(`${flows.home}/.{drover,claude}/agents, built-in`), unknown);
+  assert.match(await told("evil"), /there is no agent type "evil"/);
+  assert.match(await told("huge"), /more than 48 kB/);
+  assert.match(await told("reviewer", { root: undefined }), /there is no agent type "reviewer"/);
+});
+
+test("a daemon that comes back asks an agent of a type as what it is", async (t) => {
+  const { flows, provider, asked } = await withProvider(t);
+  define(flows.home, "guide.md", "name: guide\nmodel: kept/small", "You guide.");
+  provider.answer = (request, body) => void provider.asked.push({ body }); // And says nothing.
+  const body = `return await ${ask("x", { agentType: "guide" })}`;
+  const run = await flows.start({ script: whole(body), root: undefined });
+  await until("the provider is asked", () => provider.asked.some(({ body }) => body !== ""));
+  await flows.daemon.kill();
+  delete provider.answer;
+  const seen = provider.asked.length;
+  await flows.daemon.start();
+  const { end } = await flows.outcome(run);
+  assert.deepEqual([end.result, end.agents.succeeded], ["ok", 1]);
+  const again = JSON.parse(provider.asked.slice(seen).at(-1).body);
+  assert.match(again.messages[0].content, /^You guide\./);
+  assert.equal(new Set(asked().map(({ system }) => system)).size, 1);
+});

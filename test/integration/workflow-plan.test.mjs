@@ -1,0 +1,130 @@
+// workflow-plan.test.mjs: what a run would do is told, and nothing is done.
+//
+// runs-with: release, san, postgres
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+
+import { Counting } from "./counting.mjs";
+import { begin } from "./jobs-cli.mjs";
+import { Workflows } from "./workflows.mjs";
+
+const META = `export const meta = { name: "review", description: "Reviews.", mood: "calm",
+  phases: [{ title: "Find" }, { title: "Tell" }],
+  args: { type: "object", required: ["target"], properties: { target: { type: "string" } } } };\n`;
+const SCRIPT = `${META}return await agent(\`look at \${args.target}\`);`;
+
+async function open(t, ...args) {
+  const provider = await new Counting().start(t);
+  const flows = await Workflows.open(t, { args });
+  const model = await flows.connect(provider);
+  const plan = async (body) => {
+    const answer = await flows.ask("POST", "/scripts/plan", body);
+    assert.equal(answer.status, 200, answer.text);
+    return answer.json;
+  };
+  /** Nobody was asked, and there is no run. */
+  const nothing = async () => {
+    assert.deepEqual(provider.prompts, []);
+    assert.deepEqual((await flows.get("/runs")).items, []);
+    assert.ok(!existsSync(path.join(flows.folder, "d", "scripts")), "no script is kept");
+  };
+  return { flows, model, plan, nothing };
+}
+
+test("a plan says what holds for every run, and what nobody knows", async (t) => {
+  const { flows, model, plan, nothing } = await open(t, "--agents", "3",
+    "--workflow-max-runs", "2", "--workflow-default-budget", "cost=1.50");
+  const { root } = flows;
+  const file = flows.write(".drover/workflows/review.js", SCRIPT);
+  const whole = await plan({ name: "review", root, model, args: { target: "src" },
+    timeout_ms: 60000, settings: { tools: ["read_file", "run_workflow"] } });
+  assert.equal(whole.valid, true);
+  assert.deepEqual([whole.name, whole.description, whole.file, whole.origin, whole.form],
+    ["review", "Reviews.", file, "project", "body"]);
+  assert.deepEqual(whole.phases, [{ title: "Find" }, { title: "Tell" }]);
+  assert.equal(whole.meta.mood, "calm");
+  assert.deepEqual([whole.args.given, whole.args.fit, whole.args.fault], [true, true, null]);
+  assert.deepEqual(whole.model,
+    { name: model, from: "asked", connection: "counting", connected: true });
+  assert.deepEqual(whole.tools, ["read_file"], "an agent starts no workflow");
+  const { at_once, agents, timeout_ms, agent_timeout_ms, runs } = whole.limits;
+  assert.deepEqual([at_once, agents, timeout_ms, agent_timeout_ms, runs],
+    [3, 1000, 60000, 1800000, 2]);
+  assert.deepEqual([whole.budget, whole.budget_default, whole.total],
+    [{ cost_micros: 1500000 }, true, null]);
+  assert.match(whole.unknown[0], /^how many agents/);
+  await nothing();
+});
+
+test("a plan of a text has no tools without a root, and says whose model it is", async (t) => {
+  const { plan, nothing } = await open(t);
+  const told = await plan({ script: SCRIPT, concurrency: 7 });
+  assert.deepEqual([told.origin, told.root, told.tools], ["text", null, []]);
+  assert.deepEqual([told.args.given, told.args.fit], [false, false]);
+  assert.match(told.args.fault, /target/);
+  assert.deepEqual([told.model.name, told.model.from], ["scripted/demo", "option"]);
+  assert.deepEqual([told.limits.at_once, told.limits.runs, told.budget], [7, null, null]);
+  const absent = await plan({ script: SCRIPT, model: "nowhere/big" });
+  assert.deepEqual([absent.model.connection, absent.model.connected], ["nowhere", false]);
+  await nothing();
+});
+
+test("a plan of a script that is none says where, and an unknown name is not found", async (t) => {
+  const { flows, plan, nothing } = await open(t);
+  const broken = await plan({ script: `${META}return await agent("a" +);` });
+  assert.deepEqual([broken.valid, Object.keys(broken)], [false, ["valid", "error", "file"]]);
+  assert.match(broken.error, /^4:\d+: /);
+  const unknown = await flows.ask("POST", "/scripts/plan", { name: "reviwe" });
+  assert.deepEqual([unknown.status, unknown.json.code], [404, "workflow_not_found"]);
+  const odd = await flows.ask("POST", "/scripts/plan", { script: SCRIPT, colour: 1 });
+  assert.equal(odd.status, 400);
+  await nothing();
+});
+
+test("a plan says why a run cannot be resumed, as its start would", async (t) => {
+  const { flows, plan } = await open(t);
+  const script = `${META}return await agent("delay: 600s");`;
+  const args = { target: "x" };
+  const run = await flows.start({ script, args, root: undefined });
+  const lives = await plan({ resumeFromRunId: run });
+  assert.deepEqual([lives.valid, lives.resume.fit, lives.resumed_from], [true, false, run]);
+  assert.match(lives.resume.fault, /has not ended: it is running/);
+  const shell = await begin(t, flows.daemon, ["workflow", "plan", "--resume", run]).ended;
+  assert.equal(shell.code, 2, shell.stderr);
+  assert.match(shell.stdout, /^resumes +.*has not ended/m);
+  await flows.ask("POST", `/runs/${run}/stop`);
+  await flows.ended(run);
+  assert.deepEqual((await plan({ resumeFromRunId: run })).resume, { fit: true, fault: null });
+  const rerun = await plan({ resumeFromRunId: run, rerun: [run] });
+  assert.deepEqual([rerun.resume.fit, rerun.args.fit], [false, true]);
+  assert.match(rerun.resume.fault, /is no agent of that run/);
+  assert.equal((await plan({ script, args })).resume, null);
+});
+
+test("a shell shows the plan of a file and of a name", async (t) => {
+  const { flows, model, nothing } = await open(t);
+  const file = flows.write("flow.js", SCRIPT);
+  const cli = (...words) => begin(t, flows.daemon, ["workflow", "plan", ...words]).ended;
+  const { code, stdout, stderr } = await cli(file, "--arg", "target=src", "--model", model,
+    "--budget-tokens", "500");
+  assert.equal(code, 0, stderr);
+  for (const line of [/^workflow +review$/m, /^args +they fit/m, /^model +counting\/small$/m,
+    /^tools +\w+, /m, /^agents +at most \d+ at once, 1000 in all; each at most 30m00s$/m,
+    /^budget +none$/m, /^budget\.total 500 output tokens$/m, /^not known +how many agents/m]) {
+    assert.match(stdout, line);
+  }
+  const misfit = await cli("deep-research", "--json");
+  assert.equal(misfit.code, 2);
+  const { name, origin, args } = JSON.parse(misfit.stdout);
+  assert.deepEqual([name, origin, args.fit], ["deep-research", "built-in", false]);
+  const broken = await cli(flows.write("broken.js", `${META}return (;`));
+  assert.equal(broken.code, 2);
+  assert.match(broken.stderr, /^drover: .*broken\.js:4:\d+: /);
+  const odd = await cli(flows.write("odd\x1b[31m.js", ""));
+  assert.equal(odd.code, 2);
+  assert.match(odd.stderr, /^drover: .*odd.*\.js:1:1: /);
+  assert.ok(!odd.stderr.includes("\x1b"), JSON.stringify(odd.stderr));
+  await nothing();
+});

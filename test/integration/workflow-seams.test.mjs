@@ -1,0 +1,82 @@
+// workflow-seams.test.mjs: where two ways of a workflow meet: a type and a restart, a budget and a
+// removal, a refusal and a replay.
+//
+// runs-with: release, san, postgres
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+
+import { Held } from "./held.mjs";
+import { Provider, until } from "./providers.mjs";
+import { whole, Workflows } from "./workflows.mjs";
+
+function define(folder, name, front, body) {
+  const file = path.join(folder, ".claude/agents", name);
+  mkdirSync(path.dirname(file), { recursive: true });
+  writeFileSync(file, `---\n${front}\n---\n${body}\n`);
+}
+
+test("an agent that is asked anew behind a new daemon keeps its type", async (t) => {
+  const flows = await Workflows.open(t);
+  const provider = await new Provider().start(t);
+  await flows.connect(provider, "kept");
+  define(flows.root, "narrow.md", "name: narrow\ntools: Read", "You are narrow.");
+  provider.answer = (request, body) => void provider.asked.push({ body });
+  /** What the model was told it is, and may: once for each time that it was asked. */
+  const real = () => provider.asked
+    .filter(({ body }) => body.includes("narrow-prompt"))
+    .map(({ body }) => JSON.parse(body))
+    .map(({ messages, tools = [] }) => [
+      messages[0].content.split("\n")[0], tools.map((one) => one.function.name).sort().join(),
+    ]);
+  const body = `return await agent("narrow-prompt", { agentType: "narrow", model: "kept/small" })`;
+  const run = await flows.start({ script: whole(body) });
+  await until("asked", () => real().length === 1);
+  await flows.daemon.kill();
+  await flows.daemon.start();
+  await until("asked again", () => real().length === 2);
+  const [agent] = await flows.agents(run);
+  const answer = await flows.ask("POST", `/runs/${agent.id}/restart`, {});
+  assert.equal(answer.status, 200, answer.text);
+  await until("asked anew", () => real().length === 3);
+  assert.deepEqual(real()[2], real()[0]);
+});
+
+test("budgets of agents go with their workflow", async (t) => {
+  const flows = await Workflows.open(t);
+  const body = `return await agent("say: a", { label: "x", budget: 500 })`;
+  const { run, events } = await flows.run({ script: whole(body), budget: { output_tokens: 900 } });
+  const step = events.find(({ type }) => type === "agent_finished").data.run;
+  assert.equal((await flows.ask("GET", `/budgets/run:${step}`)).status, 200);
+  assert.equal((await flows.ask("DELETE", `/runs/${run}`)).status, 200);
+  assert.equal((await flows.ask("GET", `/budgets/run:${run}`)).status, 404);
+  assert.equal((await flows.ask("GET", `/budgets/run:${step}`)).status, 404);
+});
+
+test("what a budget refused comes in the same order when it is told again", async (t) => {
+  const says = (prompt, times) => ({ prompt, text: `${prompt} ${times}`, tokens: 600 });
+  const provider = await new Held(says).start(t);
+  const flows = await Workflows.open(t);
+  const model = await flows.connect(provider);
+  const body = `const seen = [];
+const one = (name) => agent(name).then(() => seen.push(name + budget.spent()),
+  () => seen.push(name + " refused" + budget.spent()));
+await Promise.all([one("held b"), one("a")]);
+log(seen.join());
+try { await agent("behind") } catch {}
+return seen.join();`;
+  const more = { model, root: undefined, budget: { output_tokens: 500 } };
+  const run = await flows.start({ script: whole(body), ...more });
+  await until("b is asked", () => provider.count("held b") >= 1);
+  await until("a waits", async () => (await flows.agents(run)).length === 2);
+  assert.equal((await flows.ask("POST", `/runs/${run}/pause`)).status, 200);
+  provider.free("held b");
+  const events = await flows.until(run, ({ type }) => type === "log");
+  const live = events.find(({ type }) => type === "log").data.text;
+  await flows.daemon.kill();
+  await flows.daemon.start();
+  assert.equal((await flows.ask("POST", `/runs/${run}/resume`)).status, 200);
+  const { end } = await flows.outcome(run);
+  assert.equal(end.result, live);
+});

@@ -1,0 +1,50 @@
+/* meta_kit.h: one script, prepared, and what came of it. */
+#ifndef DROVER_TEST_META_KIT_H
+#define DROVER_TEST_META_KIT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/text.h"
+#include "script/meta.h"
+
+#define META "export const meta = {name: \"x\", description: \"d\"};"
+
+struct tried {
+    struct err err;
+    struct script_prepared prepared;
+    struct script_fault fault;
+};
+
+static inline struct tried try_script(const char *text, const char *file) {
+    struct script_source source = {{text, strlen(text)}, {file, strlen(file)}};
+    struct tried tried = {.prepared = {.meta = NULL}};
+    tried.err = script_prepare(&source, &tried.prepared, &tried.fault);
+    return tried;
+}
+
+static inline void tried_done(struct tried *tried) {
+    script_prepared_done(&tried->prepared);
+}
+
+/* "2:5 code: message" of a fault, or "". */
+static inline void assert_fault(const char *script, const char *wanted) {
+    AUTO(tried_done) struct tried tried = try_script(script, "file.js");
+    AUTO(text_done) struct text told;
+    text_init(&told, 1000);
+    if (err_failed(tried.err)) {
+        text_addf(&told, "%u:%u %s: %s", tried.fault.line, tried.fault.column, tried.fault.code,
+                  tried.fault.message);
+    }
+    const char *got = told.data == NULL ? "" : told.data;
+    if (strncmp(got, wanted, strlen(wanted)) != 0 || (wanted[0] == '\0' && got[0] != '\0')) {
+        print_error("script: %s\nwanted: %s\ngot:    %s\n", script, wanted, got);
+    }
+    assert_memory_equal(got, wanted, strlen(wanted) + (wanted[0] == '\0' ? 1 : 0));
+}
+
+#endif

@@ -1,0 +1,212 @@
+/* test_script_refuse.c: tokens, what is refused, what is noted. */
+#include "meta_kit.h"
+
+/* Behind a meta on the first line; nothing is wrong with it. */
+static void assert_taken(const char *body) {
+    AUTO(text_done) struct text script;
+    text_init(&script, 1 << 20);
+    text_addf(&script, META "\n%s", body);
+    assert_fault(script.data, "");
+}
+
+static void assert_refused(const char *body, const char *wanted) {
+    AUTO(text_done) struct text script;
+    text_init(&script, 1 << 20);
+    text_addf(&script, META "\n%s", body);
+    assert_fault(script.data, wanted);
+}
+
+static void slashes_divide_or_begin_a_pattern(void **state) {
+    (void)state;
+    /* Each of these would lose a quote or a bracket, were it read the other way. */
+    assert_taken("const a = b / c; const d = '/'; const e = /[/'\"]/g.test(x)");
+    assert_taken("if (a) /'/.test(b); while (a) /\"/.test(b)");
+    assert_taken("f(a) / 2; g('/')");
+    assert_taken("x = a[0] / 2 / b['/']");
+    assert_taken("x = a++ / 2; y = '/'");
+    assert_taken("{ }\n/'/.test(x)");
+    assert_taken("x = {} / 2; y = '/'");
+    assert_taken("x = function () {} / 2; y = '/'");
+    assert_taken("function f() {}\n/'/.test(x)");
+    assert_taken("return /'/");
+    assert_taken("const f = (a) => /'/.test(a); const g = async () => { }\n");
+    assert_taken("x = a.return / 2; y = '/'");
+    assert_taken("`${/'/.test(x)}` + `${{a: '}'}.a}` + `a${`b${c}`}`");
+    assert_taken("for (const x of /'/g[Symbol.match]('a')) {}");
+    assert_taken("x = await /'/.exec(y)");
+    assert_taken("x = typeof /'/; y = a ? /'/ : /\"/");
+    assert_taken("x = /[\\]/'\"]/; y = /\\//");
+    assert_taken("class A { #p = 1; static { this.q = /'/ } m() { return this.#p / 2 } }");
+    assert_taken("label: { x = 1 }\n/'/.test(y)");
+}
+
+static void what_is_never_closed_is_told_where_it_began(void **state) {
+    (void)state;
+    assert_refused("let a = 'x", "2:9 syntax_error: this string has no end");
+    assert_refused("let a = `x${1", "2:9 syntax_error: this is opened and never closed");
+    assert_refused("let a = `x${1}", "2:14 syntax_error: this template is opened");
+    assert_refused("let \xc3\xa4 = /x", "2:9 syntax_error: this pattern has no end");
+    assert_refused("/* a", "2:1 syntax_error: this comment is opened");
+    assert_refused("f((1)", "2:2 syntax_error: this is opened and never closed");
+    assert_refused("f(1]", "2:4 syntax_error: \"]\" where \")\" must come first");
+    assert_refused("f(1))", "2:5 syntax_error: nothing is open that this closes");
+    assert_refused("let a = \x01", "2:9 syntax_error: this character has no meaning here");
+    assert_fault("\xff", "1:1 syntax_error: this is not UTF-8");
+    assert_fault("// a\r\n//\r'\xc3\xa4' \xe2\x80\xa8 \xc3", "3:7 syntax_error: this is not UTF-8");
+}
+
+static void a_script_imports_nothing(void **state) {
+    (void)state;
+    assert_refused("import fs from 'fs'", "2:1 import: import: a workflow script is one file");
+    assert_refused("import 'fs'", "2:1 import: import: a");
+    assert_refused("const a = await import('fs')", "2:17 import: import(…)");
+    assert_refused("log(import.meta.url)", "2:5 import: import.meta");
+    assert_refused("const fs = require('fs')", "2:12 import: require(…)");
+    assert_fault("export * from 'a'\nexport default f",
+                 "1:1 import: a workflow script is one file");
+    assert_fault("export { a } from 'a'", "1:1 import: a workflow script is one file");
+    assert_taken("// import x from 'y'\nlog('import(1) require(2)', `require(3)`, /require(4)/)");
+    assert_taken("const o = {import: 1, require(x) { return x }, async import() {}}; o.import");
+    assert_taken("o.require('x'); o?.require(1); log(typeof require)");
+    assert_taken("const require = (x) => x; require(1)");
+    assert_taken("function f(require) { return require(1) }");
+    assert_taken("const {a: {require}} = b; require(1)");
+}
+
+static void a_script_has_no_timers(void **state) {
+    (void)state;
+    assert_refused("await new Promise((r) => setTimeout(r, 5))",
+                   "2:26 timer: setTimeout: a workflow script has no timers");
+    assert_refused("\n setInterval(f)", "3:2 timer: setInterval");
+    assert_taken("const setTimeout = (f) => f(); setTimeout(g)");
+    assert_taken("class A { setTimeout(f) { return f } }; a.setTimeout(1); log('setTimeout(1)')");
+}
+
+static void typescript_is_told_from_javascript(void **state) {
+    (void)state;
+    assert_refused("function f(a: string) {}", "2:12 typescript: the type of a variable or param");
+    assert_refused("const f = (a, b?: number) => a", "2:15 typescript: an optional parameter");
+    assert_refused("const a: number = 1", "2:7 typescript: the type of a variable");
+    assert_refused("function f(): void {}", "2:12 typescript: the type that a function returns");
+    assert_refused("interface A { b: string }", "2:1 typescript: an interface");
+    assert_refused("type A = string", "2:1 typescript: a declaration of a type");
+    assert_refused("enum A { B }", "2:1 typescript: an enum");
+    assert_refused("const a = b as string", "2:13 typescript: a cast");
+    assert_refused("const a = {} as const", "2:14 typescript: a cast");
+    assert_refused("const a = b!.c", "2:12 typescript: an assertion with `!`");
+    assert_refused("class A { private b = 1 }", "2:11 typescript: a member that says who");
+    assert_fault("export const meta: M = {}", "1:14 typescript: ");
+    /* It is the reason, though the tokens end in a fault behind it. */
+    assert_refused("const a: number = 1\nlet b = 'x", "2:7 typescript: ");
+    assert_taken("const type = 1, as = 2; type\nas\nlet x = type ? as : type; of = {as: type}");
+    assert_taken("const a = {b: c ? d : e}; switch (a) { case (b): break }; x: for (;;) {}");
+    assert_taken("if (!a) !b; const c = !d && !e; f(!g, !h)");
+    assert_taken("const f = ({a, b: c}, [d]) => a ? (b) : c");
+    assert_taken("export_ = 1; const interface_ = 2; for (const type of types) {}");
+}
+
+static void assert_note(const char *body, const char *wanted, bool grave) {
+    AUTO(text_done) struct text script;
+    AUTO(text_done) struct text told;
+    text_init(&script, 1 << 20);
+    text_init(&told, 1000);
+    text_addf(&script, META "\n%s", body);
+    AUTO(tried_done) struct tried tried = try_script(script.data, "f.js");
+    assert_int_equal(tried.err.code, ERR_NONE);
+    if (wanted == NULL) {
+        assert_int_equal(tried.prepared.note_count, 0);
+        return;
+    }
+    const struct script_note *note = &tried.prepared.notes[0];
+    assert_int_equal(tried.prepared.note_count, 1);
+    text_addf(&told, "%u:%u %s: %s", note->fault.line, note->fault.column, note->fault.code,
+              note->fault.message);
+    assert_string_equal(told.data, wanted);
+    assert_int_equal(note->grave, grave);
+}
+
+static void risks_are_noted_and_not_refused(void **state) {
+    (void)state;
+    assert_note("log(Date.now())",
+                "2:5 not_deterministic: Date.now() throws in a workflow: pass the time in args",
+                false);
+    assert_note(
+        "log(new Date())",
+        "2:5 not_deterministic: new Date() without a time throws in a workflow: pass the time in"
+        " args",
+        false);
+    assert_note("Math.random()",
+                "2:1 not_deterministic: Math.random() throws in a workflow: vary by index instead",
+                false);
+    assert_note("agent('a', {lable: 'x', schema: {lable: 1}})",
+                "2:13 unknown_option: agent() has no option \"lable\"; did you mean \"label\"?",
+                true);
+    assert_note("agent(`a${{b: 1}}`, {timeout: 5})",
+                "2:22 unknown_option: agent() has no option \"timeout\"", true);
+    assert_note("parallel([agent('a')])",
+                "2:11 not_a_function: parallel() takes functions: write `() => agent(…)`", true);
+    assert_note("new Date(5); Date.UTC(1); Date.parse('x'); o.Date.now(); 'Date.now()'", NULL,
+                false);
+    assert_note("agent('a', {label: 'x', ...rest, [key]: 1}); agent('b', opts); o.agent(1, {z: 1})",
+                NULL, false);
+    assert_note("const Date = {now: () => 1}; Date.now()", NULL, false);
+    assert_note("parallel([() => agent('a')])", NULL, false);
+}
+
+static void too_many_items_are_noted(void **state) {
+    (void)state;
+    AUTO(text_done) struct text body;
+    text_init(&body, 1 << 20);
+    text_add_str(&body, "pipeline([");
+    for (int i = 0; i < 4097; i++) {
+        text_add_str(&body, "[1,2],");
+    }
+    text_add_str(&body, "], f)");
+    assert_note(body.data, "2:1 too_many_items: 4097 items: at most 4096 are taken by one call",
+                true);
+}
+
+static void assert_hint(const char *source, unsigned line, bool hinted) {
+    assert_int_equal(script_syntax_hint((struct bytes){source, strlen(source)}, line) != NULL,
+                     hinted);
+}
+
+static void a_syntax_error_may_have_a_hint(void **state) {
+    (void)state;
+    assert_hint("a\nb\nconst x = f<string>(1)\nd", 3, true);
+    assert_hint("a\nb\nclass A { m(): Promise<void> {} }\nd", 4, true);
+    assert_hint("const a: string = 1\nb\nc\nd", 4, false);
+    assert_hint("a\nb = = c\nd", 2, false);
+    assert_hint("", 7, false);
+}
+
+static void sizes_are_bounded(void **state) {
+    (void)state;
+    AUTO(text_done) struct text script;
+    text_init(&script, 2 << 20);
+    text_add_str(&script, META "\n");
+    for (int i = 0; i <= SCRIPT_NEST_MAX; i++) {
+        text_add_char(&script, '{');
+    }
+    assert_fault(script.data, "2:1025 syntax_error: this is nested too deeply");
+    while (script.len <= SCRIPT_SOURCE_MAX) {
+        text_add_char(&script, ' ');
+    }
+    assert_fault(script.data, "0:0 too_large: the script has 1048577 bytes");
+}
+
+int main(void) {
+    json_setup();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(slashes_divide_or_begin_a_pattern),
+        cmocka_unit_test(what_is_never_closed_is_told_where_it_began),
+        cmocka_unit_test(a_script_imports_nothing),
+        cmocka_unit_test(a_script_has_no_timers),
+        cmocka_unit_test(typescript_is_told_from_javascript),
+        cmocka_unit_test(risks_are_noted_and_not_refused),
+        cmocka_unit_test(too_many_items_are_noted),
+        cmocka_unit_test(a_syntax_error_may_have_a_hint),
+        cmocka_unit_test(sizes_are_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,230 @@
+/* What a step of a workflow costs the store. */
+#include "runs_kit.h"
+
+#include "engine/steps.h"
+
+/* --- Statements, counted ---------------------------------------------------------------------- */
+
+struct counted {
+    unsigned runs_inserted, runs_updated, events, all;
+};
+static struct counted counted;
+
+static bool begins(const char *sql, const char *with) {
+    return strncmp(sql, with, strlen(with)) == 0;
+}
+
+static void count(const char *sql) {
+    counted.all++;
+    counted.runs_inserted += begins(sql, "INSERT INTO runs ");
+    counted.runs_updated += begins(sql, "UPDATE runs ");
+    counted.events += begins(sql, "INSERT INTO events ");
+}
+
+struct err __real_tx_exec(struct tx *tx, const char *sql, const struct arg *args, size_t count,
+                          int64_t *ret_changed);
+struct err __wrap_tx_exec(struct tx *tx, const char *sql, const struct arg *args, size_t number,
+                          int64_t *ret_changed);
+struct err __wrap_tx_exec(struct tx *tx, const char *sql, const struct arg *args, size_t number,
+                          int64_t *ret_changed) {
+    count(sql);
+    return __real_tx_exec(tx, sql, args, number, ret_changed);
+}
+struct err __real_tx_first(struct tx *tx, const char *sql, const struct arg *args, size_t count,
+                           struct rows **ret_rows);
+struct err __wrap_tx_first(struct tx *tx, const char *sql, const struct arg *args, size_t number,
+                           struct rows **ret_rows);
+struct err __wrap_tx_first(struct tx *tx, const char *sql, const struct arg *args, size_t number,
+                           struct rows **ret_rows) {
+    count(sql);
+    return __real_tx_first(tx, sql, args, number, ret_rows);
+}
+
+static void do_once(struct runs_kit *runs, store_fn fn, void *ctx) {
+    struct runs_call call = {.fn = fn, .ctx = ctx};
+    counted = (struct counted){0};
+    assert_int_equal(kit_write(&runs->kit, runs_call_tx, &call.call).code, ERR_NONE);
+}
+
+/* --- A workflow and a step of it -------------------------------------------------------------- */
+
+static struct err submit_tx(struct tx *tx, void *ctx) {
+    static const char hash[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    struct runs_submit *submit = ctx;
+    const struct workflow_new what = {.run = submit->what,
+                                      .script = BYTES("return 1"),
+                                      .hash = BYTES(hash),
+                                      .resume = BYTES(""),
+                                      .started = BYTES("\"name\":\"flock\"")};
+    struct why why = {""};
+    struct run_row row;
+    struct err err = tx_workflow_submit(tx, &what, &row, &why);
+    if (!err_failed(err)) {
+        runs_copy(&row, &submit->row);
+    }
+    return err;
+}
+
+static struct runs_row add_workflow(struct runs_kit *runs) {
+    struct runs_submit submit = {.what = runs_new(runs)};
+    submit.what.kind = KIND_WORKFLOW;
+    submit.what.spec = BYTES("{}");
+    do_once(runs, submit_tx, &submit);
+    return submit.row;
+}
+
+struct step {
+    struct step_new begin;
+    struct step_end end;
+    enum step_begun begun;
+    bool budgeted, late;
+};
+
+static struct err begin_tx(struct tx *tx, void *ctx) {
+    struct step *step = ctx;
+    return tx_step_begin(tx, &step->begin, &step->begun, &step->budgeted);
+}
+
+static struct err end_tx(struct tx *tx, void *ctx) {
+    struct step *step = ctx;
+    return tx_step_end(tx, &step->end, &step->late);
+}
+
+/* `run` is filled: the step's name lives there. */
+static struct step step_of(struct runs_kit *runs, const struct runs_row *workflow,
+                           int64_t occurrence) {
+    static const char key[] = "abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789";
+    struct step step = {.begin = {.place = {.id = workflow->row.id,
+                                            .owner = BYTES("ann"),
+                                            .run = kit_bytes(workflow->run)},
+                                  .run = runs_id(runs),
+                                  .key = BYTES(key),
+                                  .occurrence = occurrence,
+                                  .label = BYTES("sheep"),
+                                  .phase = BYTES(""),
+                                  .model = BYTES("scripted/demo"),
+                                  .prompt = BYTES("count sheep"),
+                                  .spec = BYTES("{\"prompt\":\"count sheep\"}"),
+                                  .bounds = runs->bounds}};
+    step.end = (struct step_end){.place = step.begin.place,
+                                 .attempt = 1,
+                                 .cause = CAUSE_COMPLETED,
+                                 .result = BYTES("\"seven\""),
+                                 .note = BYTES(""),
+                                 .label = BYTES("sheep"),
+                                 .phase = BYTES(""),
+                                 .model = BYTES("scripted/demo"),
+                                 .project = BYTES("default"),
+                                 .calls = 1,
+                                 .began_ms = 1,
+                                 .bounds = runs->bounds};
+    return step;
+}
+
+static void an_agent_of_one_call_is_one_insert_one_update_and_two_events(void **state) {
+    struct runs_kit *runs = *state;
+    struct runs_row workflow = add_workflow(runs);
+    struct step step = step_of(runs, &workflow, 1);
+    step.end.run = kit_bytes(step.begin.run.text);
+    do_once(runs, begin_tx, &step);
+    assert_int_equal(step.begun, STEP_BEGUN);
+    assert_int_equal(counted.runs_inserted, 1);
+    assert_int_equal(counted.runs_updated, 0);
+    assert_int_equal(counted.events, 1);
+    assert_int_equal(counted.all, 5); /* A question; of the event, the stream's row is two. */
+    do_once(runs, end_tx, &step);
+    assert_false(step.late);
+    assert_int_equal(counted.runs_inserted, 0);
+    assert_int_equal(counted.runs_updated, 1);
+    assert_int_equal(counted.events, 1);
+    assert_int_equal(counted.all, 5); /* And one for what was used. */
+    assert_int_equal(runs_count(runs, "SELECT count(*) FROM runs WHERE step_key <> ''"), 1);
+    assert_int_equal(runs_count(runs, "SELECT count(*) FROM events WHERE type LIKE 'agent_%'"), 2);
+}
+
+static struct err both_tx(struct tx *tx, void *ctx) {
+    struct step *step = ctx;
+    step->begin.end = &step->end;
+    struct err err = begin_tx(tx, step);
+    step->end.written = step->begun == STEP_BEGUN;
+    return err_failed(err) ? err : end_tx(tx, step);
+}
+
+/* What a row says of a step, apart from its name and number. */
+static void add_row(struct runs_kit *runs, const char *run, char *ret_text, size_t size);
+
+static void one_that_ends_in_the_same_commit_is_written_once_and_just_the_same(void **state) {
+    struct runs_kit *runs = *state;
+    struct runs_row workflow = add_workflow(runs);
+    struct step apart = step_of(runs, &workflow, 1), both = step_of(runs, &workflow, 2);
+    apart.end.run = kit_bytes(apart.begin.run.text);
+    both.end.run = kit_bytes(both.begin.run.text);
+    both.end.usage.output = apart.end.usage.output = 7;
+    do_once(runs, begin_tx, &apart);
+    do_once(runs, end_tx, &apart);
+    do_once(runs, both_tx, &both);
+    assert_false(both.late);
+    assert_int_equal(counted.runs_inserted, 1);
+    assert_int_equal(counted.runs_updated, 0);
+    assert_int_equal(counted.events, 2);
+    char one[2000], other[2000];
+    add_row(runs, apart.begin.run.text, one, sizeof one);
+    add_row(runs, both.begin.run.text, other, sizeof other);
+    assert_string_equal(one, other);
+    assert_int_equal(
+        runs_count(runs, "SELECT count(DISTINCT done_no) FROM runs WHERE step_key <> ''"), 2);
+}
+
+static void where_the_workflow_has_ended_nothing_is_written(void **state) {
+    struct runs_kit *runs = *state;
+    struct runs_row workflow = add_workflow(runs);
+    struct step step = step_of(runs, &workflow, 1);
+    step.end.run = kit_bytes(step.begin.run.text);
+    step.begin.place.id += 1000;
+    step.end.place.id += 1000;
+    do_once(runs, both_tx, &step);
+    assert_int_equal(step.begun, STEP_LATE);
+    assert_true(step.late);
+    assert_int_equal(runs_count(runs, "SELECT count(*) FROM runs WHERE step_key <> ''"), 0);
+}
+
+struct reading {
+    const char *run;
+    char *text;
+    size_t size;
+};
+
+static struct err read_tx(struct tx *tx, void *ctx) {
+    static const char sql[] =
+        "SELECT owner || kind || parent || state || gate || cause || stop || attempt || epoch"
+        " || exit_code || (started_ms > 0) || (ended_ms >= started_ms) || label || host || note"
+        " || budget || lane || charged || result || spec || step_key || output_tokens || tokens"
+        " || cost_micros || cached FROM runs WHERE run = $1";
+    const struct reading *reading = ctx;
+    const struct arg args[] = {arg_text(kit_bytes(reading->run))};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    if (!err_failed(err)) {
+        assert_non_null(rows);
+        runs_copy_text(rows_text(rows, 0), reading->text, reading->size);
+    }
+    return err;
+}
+
+static void add_row(struct runs_kit *runs, const char *run, char *ret_text, size_t size) {
+    struct reading reading = {.run = run, .text = ret_text, .size = size};
+    do_once(runs, read_tx, &reading);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            an_agent_of_one_call_is_one_insert_one_update_and_two_events, runs_begin, runs_end),
+        cmocka_unit_test_setup_teardown(
+            one_that_ends_in_the_same_commit_is_written_once_and_just_the_same, runs_begin,
+            runs_end),
+        cmocka_unit_test_setup_teardown(where_the_workflow_has_ended_nothing_is_written, runs_begin,
+                                        runs_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,155 @@
+/* The flags of `drover run` as a request body. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/json.h"
+#include "cli/workflow_request.h"
+
+static const struct command run = {.name = "run",
+                                   .summary = "x",
+                                   .operands = "[FILE|NAME]",
+                                   .operands_max = 1,
+                                   .flags = workflow_request_flags,
+                                   .talks = true};
+static const struct command *const commands[] = {&run, NULL};
+
+enum { WORDS_MAX = 12 };
+struct words {
+    const char *argv[WORDS_MAX];
+};
+
+static enum err_code write_body(const struct words *words, struct workflow_request *request,
+                                struct text *body, struct why *why) {
+    const char *argv[WORDS_MAX + 2] = {"drover", "run"};
+    struct args args;
+    int argc = 2;
+    while (argc < WORDS_MAX + 2 && words->argv[argc - 2] != NULL) {
+        argv[argc] = words->argv[argc - 2];
+        argc++;
+    }
+    why->text[0] = '\0';
+    assert_int_equal(args_parse(commands, argc, argv, &args, why).code, ERR_NONE);
+    request->args = &args;
+    request->root = "/r";
+    text_init(body, 1 << 16);
+    return workflow_request_write(request, body, why).code;
+}
+
+static void body_is(const struct words *words, const char *json) {
+    struct workflow_request request = {.title = NULL};
+    AUTO(text_done) struct text body = {0};
+    struct why why;
+    assert_int_equal(write_body(words, &request, &body, &why), ERR_NONE);
+    assert_string_equal(body.data, json);
+}
+
+static void refused(const struct words *words, const char *because) {
+    struct workflow_request request = {.title = NULL};
+    AUTO(text_done) struct text body = {0};
+    struct why why;
+    assert_int_equal(write_body(words, &request, &body, &why), ERR_USAGE);
+    assert_string_equal(why.text, because);
+}
+
+static void what_is_not_given_is_not_sent(void **state) {
+    (void)state;
+    body_is(&(struct words){{"look"}}, "{\"root\":\"/r\"}");
+}
+
+static void a_file_goes_as_its_text_and_name(void **state) {
+    (void)state;
+    struct workflow_request request = {.script = BYTES("return \"\u00e9\""), .title = "a.js"};
+    AUTO(text_done) struct text body = {0};
+    struct why why;
+    assert_int_equal(write_body(&(struct words){{"x/a.js"}}, &request, &body, &why), ERR_NONE);
+    assert_string_equal(body.data, "{\"script\":\"return \\\"\u00e9\\\"\",\"title\":\"a.js\","
+                                   "\"root\":\"/r\"}");
+    text_done(&body);
+    request.script = BYTES("\xff");
+    assert_int_equal(write_body(&(struct words){{"x/a.js"}}, &request, &body, &why), ERR_USAGE);
+    assert_string_equal(why.text, "a.js is not UTF-8 text");
+}
+
+static void a_value_is_json_where_it_is_json(void **state) {
+    (void)state;
+    body_is(
+        &(struct words){{"look", "--arg", "a=12", "--arg", "b=true", "--arg", "c=[1,{}]", "--arg",
+                         "d=\"12\"", "--arg", "e=null"}},
+        "{\"root\":\"/r\",\"args\":{\"a\":12,\"b\":true,\"c\":[1,{}],\"d\":\"12\",\"e\":null}}");
+    body_is(&(struct words){{"look", "--arg", "a=hello", "--arg", "b=", "--arg", "c=x=y", "--arg",
+                             "d=007", "--arg", "e={a:1}"}},
+            "{\"root\":\"/r\",\"args\":{\"a\":\"hello\",\"b\":\"\",\"c\":\"x=y\",\"d\":\"007\","
+            "\"e\":\"{a:1}\"}}");
+}
+
+static void args_are_whole_and_arg_stands_over_a_member(void **state) {
+    (void)state;
+    body_is(&(struct words){{"look", "--args", "[1, 2]"}}, "{\"root\":\"/r\",\"args\":[1,2]}");
+    body_is(&(struct words){{"look", "--args", "\"x\""}}, "{\"root\":\"/r\",\"args\":\"x\"}");
+    body_is(&(struct words){{"look", "--arg", "a=3", "--args", "{\"a\":1,\"b\":2}"}},
+            "{\"root\":\"/r\",\"args\":{\"a\":3,\"b\":2}}");
+}
+
+static void every_flag_has_its_member(void **state) {
+    (void)state;
+    body_is(&(struct words){{"--resume", "run_1", "--rerun", "run_2", "--rerun", "run_3"}},
+            "{\"root\":\"/r\",\"rerun\":[\"run_2\",\"run_3\"],\"resumeFromRunId\":\"run_1\"}");
+    body_is(&(struct words){{"look", "-m", "a/b", "--timeout", "2m", "--agent-timeout", "5",
+                             "--concurrency", "3", "--budget-tokens", "900"}},
+            "{\"root\":\"/r\",\"model\":\"a/b\",\"timeout_ms\":120000,\"agent_timeout_ms\":5000,"
+            "\"concurrency\":3,\"total\":900}");
+    body_is(&(struct words){{"look", "--yes"}},
+            "{\"root\":\"/r\",\"settings\":{\"permissions\":[{\"permission\":\"allow\"}]}}");
+    body_is(&(struct words){{"look", "--budget", "agents=5", "--budget", "cost=2.50", "-l", "mine",
+                             "--notify", "http://a/"}},
+            "{\"root\":\"/r\",\"label\":\"mine\",\"budget\":{\"agents\":5,\"cost_micros\":2500000},"
+            "\"notify\":[{\"webhook\":\"http://a/\"}]}");
+}
+
+static void what_makes_no_sense_is_refused_by_name(void **state) {
+    (void)state;
+    refused(&(struct words){{"look", "--arg", "a"}}, "--arg a: it is written NAME=VALUE");
+    refused(&(struct words){{"look", "--arg", "=a"}}, "--arg =a: it is written NAME=VALUE");
+    refused(&(struct words){{"look", "--arg", "a=\xff"}}, "--arg a is not UTF-8 text");
+    refused(&(struct words){{"look", "--args", "[1]", "--arg", "a=1"}},
+            "--arg adds a member, and --args is an array");
+    refused(&(struct words){{"look", "--rerun", "run_1"}},
+            "--rerun needs --resume RUN: the run that the agent was of");
+    refused(&(struct words){{"look", "--budget", "agents"}},
+            "'agents': a limit is written NAME=VALUE, like wall=30m");
+    struct workflow_request request = {.title = NULL};
+    AUTO(text_done) struct text body = {0};
+    struct why why;
+    assert_int_equal(write_body(&(struct words){{"look", "--args", "{a}"}}, &request, &body, &why),
+                     ERR_USAGE);
+    assert_memory_equal(why.text, "--args: ", 8);
+}
+
+static void a_word_with_a_slash_or_the_end_of_a_script_may_be_a_file(void **state) {
+    (void)state;
+    assert_int_equal(workflow_word_kind("deep-research"), WORKFLOW_WORD_NAME);
+    assert_int_equal(workflow_word_kind("plugin:name"), WORKFLOW_WORD_NAME);
+    assert_int_equal(workflow_word_kind(".js"), WORKFLOW_WORD_NAME);
+    assert_int_equal(workflow_word_kind("a.js"), WORKFLOW_WORD_MAYBE_FILE);
+    assert_int_equal(workflow_word_kind("a.mjs"), WORKFLOW_WORD_MAYBE_FILE);
+    assert_int_equal(workflow_word_kind("./a"), WORKFLOW_WORD_FILE);
+}
+
+int main(void) {
+    json_setup();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_not_given_is_not_sent),
+        cmocka_unit_test(a_file_goes_as_its_text_and_name),
+        cmocka_unit_test(a_value_is_json_where_it_is_json),
+        cmocka_unit_test(args_are_whole_and_arg_stands_over_a_member),
+        cmocka_unit_test(every_flag_has_its_member),
+        cmocka_unit_test(what_makes_no_sense_is_refused_by_name),
+        cmocka_unit_test(a_word_with_a_slash_or_the_end_of_a_script_may_be_a_file),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
