@@ -3,6 +3,8 @@
 A stage is one command with a log of its own in build/log. Builds come first, one at a time on all
 cores; tests follow, a few stages at once, since most of them wait rather than compute. A stage that
 counted no test has failed: a run of nothing proves nothing.
+
+All of it has to fit into twelve minutes of two cores: shares.py says what runs when.
 """
 import argparse
 import concurrent.futures
@@ -18,9 +20,13 @@ import sys
 import threading
 import time
 
+import shares
+from counts import Counts, count_exit, count_lint, count_meson, count_node, count_python
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LOGS = os.path.join(ROOT, "build/log")
 WITH_SERVER = "test/postgres/with-server"
+FRESH = {"DROVER_TEST_POSTGRES_FRESH": os.path.join(LOGS, "cluster")}
 # Each report of a sanitizer goes to a file of its own, because nobody reads a daemon's stderr.
 REPORTS = os.path.join(LOGS, "sanitizer")
 # Tests of what runs in several threads; the others of these rooms are one thread each.
@@ -28,31 +34,15 @@ THREADED = re.compile(
     r"^(loop|store|store_traps|journal|hub|hub_threads|pruner|libpq|serve)$"
     r"|^postgres_(lost|silent|storm|suite|traps|hub_threads)$"
 )
+# What tests in other languages run of the release build.
+PROGRAMS = ["drover", "test/fault/drover-faulty", "test/fault/holder-faulty",
+            "test/fault/custody-worker", "test/worker/alone", "test/unit/session-seed"]
 # Stages of tests at once; the first ones listed begin first, so that the long ones don't end last.
-LANES = 3
+LANES = 4
 # How often a daemon whose loop seemed slow is asked again before that is believed.
 SLOW_RUNS = 3
-# Long tests of what no compiler is known to see differently: the release build and the sanitizers
-# of one compiler are enough. Most go to clang, whose stage has no database server to wait for.
-LONG = {
-    "store_power": "gcc",
-    "folder": "clang",
-    "model_wires": "clang",
-    "runs_sim": "clang",
-    "runs_stop": "clang",
-}
-
-
-@dataclasses.dataclass
-class Counts:
-    passed: int = 0
-    failed: int = 0
-    skipped: int = 0
-
-    def add(self, other):
-        self.passed += other.passed
-        self.failed += other.failed
-        self.skipped += other.skipped
+# What kills at random does it for a shorter time then.
+SHORT = {"DROVER_KILL_SECONDS": "10"}
 
 
 @dataclasses.dataclass
@@ -61,98 +51,10 @@ class Stage:
     command: list
     count: object  # Takes the stage, its output and exit code; gives Counts.
     env: dict = dataclasses.field(default_factory=dict)
-    timeout_s: int = 600
+    timeout_s: int = 900
     before: object = None
     slow: str = ""  # Where its daemons note turns of the loop that took long.
     log: str = ""
-
-
-# --- What a runner's output says -----------------------------------------------------------------
-
-
-def numbers(pattern, text):
-    return sum(int(number) for number in re.findall(pattern, text, re.MULTILINE))
-
-
-def count_cmocka(text):
-    return Counts(
-        numbers(r"^\[  PASSED  \] (\d+) test", text),
-        numbers(r"^\[  FAILED  \] (\d+) test", text),
-        numbers(r"^\[  SKIPPED \] (\d+) test", text),
-    )
-
-
-def without_passed(text):
-    """A failed program's words without those of its tests that passed, which hide the one."""
-    return re.sub(r"^\[ RUN      \] (.*)\n\[       OK \] \1\n", "", text, flags=re.MULTILINE)
-
-
-def count_one_binary(record):
-    """One line of meson's testlog.json: a cmocka program, a corpus replay, or one plain check."""
-    text = record.get("stdout", "") + "\n" + record.get("stderr", "")
-    counts = count_cmocka(text)
-    if counts == Counts():
-        counts.passed = numbers(r"^replayed: (\d+)", text) or int(record["result"] == "OK")
-    if record["name"].startswith("drover:postgres "):
-        counts.skipped = 0  # What only SQLite can show; its own run has shown it.
-    if record["result"] != "OK" and counts.failed == 0:
-        counts.failed = 1  # It crashed, timed out or leaked after its last test.
-    return counts
-
-
-def count_meson(stage, output, code):
-    counts = Counts()
-    path = os.path.join(stage.env["DROVER_SUITE_LOGS"], stage.env["DROVER_SUITE_LOG"] + ".json")
-    try:
-        with open(path, encoding="utf-8") as log:
-            for line in log:
-                record = json.loads(line)
-                counts.add(count_one_binary(record))
-                if record["result"] != "OK":
-                    stage.log += f"--- {record['name']}: {record['result']}\n"
-                    stage.log += without_passed(record.get("stdout", "")) + record.get("stderr", "")
-    except FileNotFoundError:
-        stage.log = output
-    return at_least_one(counts, code)
-
-
-def count_node(stage, output, code):
-    counts = Counts(
-        numbers(r"^# pass (\d+)", output),
-        numbers(r"^# fail (\d+)", output) + numbers(r"^# cancelled (\d+)", output),
-        numbers(r"^# (?:skipped|todo) (\d+)", output),
-    )
-    broken = re.findall(r"^ *not ok .*?\n +\.\.\.$", output, re.MULTILINE | re.DOTALL)
-    stage.log = "\n".join(broken) or output
-    return at_least_one(counts, code)
-
-
-def count_python(stage, output, code):
-    run = numbers(r"^Ran (\d+) tests?", output)
-    failed = sum(numbers(rf"{word}=(\d+)", output) for word in ("failures", "errors"))
-    skipped = numbers(r"skipped=(\d+)", output)
-    stage.log = output
-    passed = max(run - failed - skipped, 0)  # A test may have failed in several of its cases.
-    return at_least_one(Counts(passed, failed, skipped), code)
-
-
-def count_lint(stage, output, code):
-    stage.log = output
-    return at_least_one(
-        Counts(numbers(r"^lint: (\d+) held", output), numbers(r", (\d+) broken", output)), code
-    )
-
-
-def count_exit(stage, output, code):
-    """A build or a whole program: it worked or not."""
-    stage.log = output
-    return Counts(int(code == 0), int(code != 0))
-
-
-def at_least_one(counts, code):
-    if counts.failed == 0 and (code != 0 or counts.passed == 0):
-        counts.failed = 1
-    return counts
 
 
 # --- The stages ----------------------------------------------------------------------------------
@@ -163,6 +65,10 @@ def build(name, *, compiler="gcc", sanitize="", kind="debugoptimized", targets=l
     folder = f"build/{name}"
     options = [f"-Dbuildtype={kind}", "-Dtests=enabled", "-Db_colorout=never"]
     if sanitize:
+        # Half the time to compile; a report still has its lines.
+        options += ["-Doptimization=1", "-Dc_args=-g1"]
+        # gcc warns of what its sanitizers inserted; the release build has its opinion of ours.
+        options += ["-Dwerror=false"] if compiler == "gcc" else []
         options += [f"-Db_sanitize={sanitize}", "-Db_lundef=false"]
 
     def configure(stage):
@@ -181,27 +87,39 @@ def build(name, *, compiler="gcc", sanitize="", kind="debugoptimized", targets=l
     return Stage(f"build {name}", [], count_exit, before=configure, timeout_s=900)
 
 
+def introspected(folder, what):
+    return json.loads(subprocess.check_output(["meson", "introspect", what, folder], cwd=ROOT))
+
+
 def tests_of(folder):
-    return json.loads(
-        subprocess.check_output(["meson", "introspect", "--tests", folder], cwd=ROOT)
-    )
+    return introspected(folder, "--tests")
 
 
-def sanitized_tests(compiler, suites):
-    """What that compiler's sanitizers are for, without the long ones of the other: their names."""
+def chosen(share, suites, every):
+    """All tests of these suites, or those of them that are in the share."""
     def tests(folder):
-        return [
-            test["name"]
-            for test in tests_of(folder)
-            if LONG.get(test["name"], compiler) == compiler
-            and test["suite"][0].split(":")[-1] in suites
-        ]
+        found = [(test["name"], test["suite"][0].split(":")[-1]) for test in tests_of(folder)]
+        names = [name for name, _ in found] if every else share(found)
+        return [name for name, suite in found if suite in suites and name in names]
 
     return tests
 
 
-def threaded_tests(folder):
-    """What the thread sanitizer is for: {name: program}."""
+def programs_of(tests, *others):
+    """What these tests need to be built, beside the others: paths in the build directory."""
+    def targets(folder):
+        names = set(tests(folder))
+        needed = {one for test in tests_of(folder) if test["name"] in names
+                  for one in test["depends"]}
+        files = [target["filename"][0] for target in introspected(folder, "--targets")
+                 if target["id"] in needed]
+        return [*others, *(os.path.relpath(file, os.path.join(ROOT, folder)) for file in files)]
+
+    return targets
+
+
+def threaded_tests(folder, share):
+    """What the thread sanitizer is for, as far as it is in the share: {name: program}."""
     found = {}
     for test in tests_of(folder):
         # The program may stand behind a wrapper, which is a source file.
@@ -210,7 +128,7 @@ def threaded_tests(folder):
         programs = [path for path in paths if not path.startswith("..")]
         if THREADED.match(test["name"]) and programs:
             found[test["name"]] = programs[0]
-    return found
+    return {name: found[name] for name in share(found)}
 
 
 def sanitized():
@@ -223,18 +141,15 @@ def sanitized():
     }
 
 
-def meson_tests(name, folder, *, suites=(), tests=None, processes=2,
-                every_point=False):
+def meson_tests(name, folder, *, tests, processes=2, every_point=False):
     """Unit tests, fault tests in C and corpus replays of one build directory."""
     logs = os.path.join(ROOT, folder, "meson-logs")
     log = "suite-" + re.sub(r"\W+", "-", name)
     command = ["meson", "test", "-C", folder, "--no-rebuild", "--logbase", log]
     command += ["--num-processes", str(processes)]
     command += ["-t", "60" if every_point else "3"]
-    for suite in suites:
-        command += ["--suite", suite]
     stage = Stage(name, command, count_meson)
-    stage.env = {**sanitized(), "DROVER_SUITE_LOGS": logs, "DROVER_SUITE_LOG": log}
+    stage.env = {**sanitized(), **FRESH, "DROVER_SUITE_LOGS": logs, "DROVER_SUITE_LOG": log}
     if every_point:
         stage.env["DROVER_TEST_ALL"] = "1"
         stage.timeout_s = 6 * 3600
@@ -243,35 +158,35 @@ def meson_tests(name, folder, *, suites=(), tests=None, processes=2,
         path = os.path.join(logs, log + ".json")
         if os.path.exists(path):
             os.remove(path)
-        if tests is not None:
-            stage.command += sorted(tests(folder))
+        stage.command += sorted(tests(folder))
 
     stage.before = prepare
     return stage
 
 
-def opted_in(word):
+def opted_in(word, rooms, every, turn):
     """The files whose second comment line onwards says `// runs-with: ... word`."""
     found = []
-    for path in sorted(glob.glob(os.path.join(ROOT, "test/*/*.test.mjs"))):
+    for path in sorted(glob.glob(os.path.join(ROOT, f"test/{rooms}/*.test.mjs"))):
         with open(path, encoding="utf-8") as source:
             head = source.read(4000)
         match = re.search(r"^// runs-with: (.*)$", head, re.MULTILINE)
         wanted = match.group(1).split(", ") if match else ["release", "san"]
-        if word in wanted:
-            found.append(os.path.relpath(path, ROOT))
+        name = os.path.relpath(path, ROOT)
+        if word in wanted if every else shares.takes(word, wanted, name, turn):
+            found.append(name)
     return found
 
 
-def node_tests(name, word, binary, *, postgres=False, brisk=False, env=None, before=None,
-               timeout_s=600):
-    files = opted_in(word)
+def node_tests(name, word, binary, *, every, rooms="*", turn=0, brisk=False, env=None, before=None):
+    files = opted_in(word, rooms, every, turn)
     command = ["node", "--test", "--test-reporter=tap", *files]
-    if postgres:
+    if word == "postgres":
         command = [WITH_SERVER, "sh", "-c", 'DROVER_DATABASE=$DROVER_TEST_POSTGRES exec "$@"', "sh"]
         command += ["node", "--test", "--test-reporter=tap", *files]
-    stage = Stage(name, command, count_node, before=before, timeout_s=timeout_s)
-    stage.env = {"DROVER_BIN": binary, **sanitized(), **(env or {})}
+    stage = Stage(name, command, count_node, before=before)
+    stage.timeout_s = 6 * 3600 if every else stage.timeout_s
+    stage.env = {"DROVER_BIN": binary, **sanitized(), **FRESH, **(env or {})}
     if brisk:
         stage.slow = os.path.join(LOGS, re.sub(r"\W+", "-", name) + ".slow")
         stage.env["DROVER_BRISK"] = stage.slow
@@ -290,38 +205,42 @@ def valgrind_program(_stage):
     os.chmod(path, 0o755)
 
 
-def all_stages(every_kill):
-    timeout_s = 6 * 3600 if every_kill else 600
+def all_stages(every_kill, turn):
     crash = {"DROVER_KILL_SECONDS": "100000", "DROVER_TEST_ALL": "1"} if every_kill else {}
     # The database server commits more slowly and starts more slowly: a fifth of the kills.
     crash_postgres = crash or {"DROVER_KILLS": "40"}
+    released = chosen(lambda tests: shares.released(tests, turn), {"unit"}, every_kill)
+    gcc = chosen(lambda tests: shares.sanitized(tests, "gcc", turn),
+                 {"unit", "fuzz", "postgres"}, every_kill)
+    clang = chosen(lambda tests: shares.sanitized(tests, "clang", turn),
+                   {"unit", "fuzz"}, every_kill)
+    threads = lambda folder: threaded_tests(
+        folder, lambda names: names if every_kill else shares.threaded(names, turn))
+    both = "address,undefined"
+    taken = {"every": every_kill, "turn": turn}
     builds = [
-        build("release", kind="release"),
+        build("release", kind="release", targets=programs_of(released, *PROGRAMS)),
         Stage("strip build/drover", ["./scripts/build"], count_exit),
-        build("san", sanitize="address,undefined"),
-        build("clang", compiler="clang", sanitize="address,undefined"),
-        build("tsan", sanitize="thread", targets=lambda folder: threaded_tests(folder).values()),
+        build("san", sanitize=both, targets=programs_of(gcc, "drover")),
+        build("clang", compiler="clang", sanitize=both, targets=programs_of(clang, "drover")),
+        build("tsan", sanitize="thread", targets=lambda folder: threads(folder).values()),
     ]
     tests = [
-        meson_tests("unit and corpora, gcc ASan UBSan", "build/san",
-                    tests=sanitized_tests("gcc", {"unit", "fuzz", "postgres"})),
-        node_tests(
-            "integration on SQLite", "release", "build/drover", brisk=not every_kill, env=crash,
-            timeout_s=timeout_s,
-        ),
-        node_tests(
-            "integration on PostgreSQL", "postgres", "build/drover", postgres=True,
-            brisk=not every_kill, env=crash_postgres, timeout_s=timeout_s,
-        ),
-        node_tests("integration, sanitized", "san", "build/san/drover"),
-        meson_tests("unit and faults, release build", "build/release", suites=["unit"],
+        # Each by itself: they are the longest, and take one file after the other.
+        node_tests("integration on SQLite", "release", "build/drover", **taken, rooms="[!f]*",
+                   brisk=not every_kill),
+        node_tests("faults on SQLite", "release", "build/drover", **taken, rooms="fault",
+                   brisk=not every_kill, env=crash),
+        meson_tests("unit and corpora, gcc ASan UBSan", "build/san", tests=gcc),
+        node_tests("integration on PostgreSQL", "postgres", "build/drover", **taken,
+                   brisk=not every_kill, env=crash_postgres),
+        node_tests("integration, sanitized", "san", "build/san/drover", **taken),
+        meson_tests("unit and faults, release build", "build/release", tests=released,
                     every_point=every_kill),
-        meson_tests("unit and corpora, clang ASan UBSan", "build/clang",
-                    tests=sanitized_tests("clang", {"unit", "fuzz"})),
-        meson_tests("unit of threads, TSan", "build/tsan", tests=threaded_tests),
-        node_tests(
-            "integration, valgrind", "valgrind", "build/drover-valgrind", before=valgrind_program
-        ),
+        meson_tests("unit and corpora, clang ASan UBSan", "build/clang", tests=clang),
+        meson_tests("unit of threads, TSan", "build/tsan", tests=threads),
+        node_tests("integration, valgrind", "valgrind", "build/drover-valgrind", **taken,
+                   before=valgrind_program),
         Stage("lint", [sys.executable, "scripts/lint"], count_lint),
         Stage("scripts and lint refuse what they must",
               [sys.executable, "-m", "unittest", "discover", "-s", "test/scripts"], count_python),
@@ -338,27 +257,36 @@ lock = threading.Lock()
 
 def run(command, env, timeout_s, check=False):
     """Gives (output, exit code). The command is a process group of its own, ended as a whole."""
+    output, code, _ = run_measured(command, env, timeout_s)
+    if check and code != 0:
+        raise RuntimeError(output)
+    return output, code
+
+
+def run_measured(command, env, timeout_s):
+    """The same, and the seconds of CPU of all that it has waited for."""
     child = subprocess.Popen(
         command, cwd=ROOT, env={**os.environ, **env}, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
     )
+    late = []
+    timer = threading.Timer(timeout_s, lambda: (late.append(True), end(child)))
     with lock:
         children.add(child)
+    timer.start()
     try:
-        output, _ = child.communicate(timeout=timeout_s)
-        code = child.returncode
-    except subprocess.TimeoutExpired:
-        end(child)
-        output, _ = child.communicate()
-        output += f"\nended: it took over {timeout_s} s\n".encode()
-        code = 124
+        output = child.stdout.read()
+        _, status, usage = os.wait4(child.pid, 0)
     finally:
+        timer.cancel()
+        child.stdout.close()
         with lock:
             children.discard(child)
+    child.returncode = os.waitstatus_to_exitcode(status)
     text = output.decode("utf-8", "replace")
-    if check and code != 0:
-        raise RuntimeError(text)
-    return text, code
+    if late:
+        return f"{text}\nended: it took over {timeout_s} s\n", 124, 0
+    return text, child.returncode, usage.ru_utime + usage.ru_stime
 
 
 def end(child):
@@ -376,11 +304,11 @@ def give_up(number, _frame):
 
 def perform(stage):
     start = time.monotonic()
-    output, code = "", 1
+    output, cpu_s = "", 0
     try:
         if stage.before is not None:
             stage.before(stage)
-        output, code = run(stage.command, stage.env, stage.timeout_s)
+        output, code, cpu_s = run_measured(stage.command, stage.env, stage.timeout_s)
         counts = stage.count(stage, output, code)
     except (RuntimeError, OSError, ValueError, subprocess.CalledProcessError) as error:
         stage.log = f"{output}\n{error}"
@@ -388,15 +316,16 @@ def perform(stage):
     name = re.sub(r"\W+", "-", stage.name)
     with open(os.path.join(LOGS, name + ".log"), "w", encoding="utf-8") as log:
         log.write(output + "\n" + stage.log)
-    report(stage, counts, time.monotonic() - start)
+    report(stage, counts, time.monotonic() - start, cpu_s)
     return counts
 
 
-def report(stage, counts, seconds):
+def report(stage, counts, seconds, cpu_s=0):
     word = "FAILED" if counts.failed else "ok"
     skipped = f", {counts.skipped} skipped" if counts.skipped else ""
     with lock:
-        print(f"{word:6} {stage.name:40} {counts.passed:5} ok{skipped}  {seconds:5.0f} s")
+        print(f"{word:6} {stage.name:40} {counts.passed:5} ok{skipped}  {seconds:5.0f} s "
+              f"({cpu_s:.0f} s of CPU)")
         if counts.failed:
             for line in stage.log.rstrip().splitlines()[-200:]:
                 print("       | " + line)
@@ -433,27 +362,33 @@ def slow_daemons(path):
     return {(note["file"], note["daemon"]): note["slow"][0] for note in notes}
 
 
+def ask_again(tested):
+    """The daemons of a stage that are slow in every run, as lines of a log."""
+    suspects = slow_daemons(tested.slow)
+    for _ in range(SLOW_RUNS):
+        if not suspects:
+            break
+        os.remove(tested.slow)
+        files = sorted({file for file, _ in suspects})
+        print(f"       asked again for slow turns: {', '.join(files)}", flush=True)
+        command = [word for word in tested.command if not word.endswith(".test.mjs")] + files
+        run(command, {**tested.env, **SHORT}, tested.timeout_s)
+        again = slow_daemons(tested.slow)
+        suspects = {key: line for key, line in suspects.items() if key in again}
+    return "".join(f"{tested.name}: {file}, daemon {number}, in every run: {line}\n"
+                   for (file, number), line in suspects.items())
+
+
 def judge_turns(stages):
     """No turn of a release build's loop may take over 2 ms of CPU. A host that lends its cores to
-    others charges their time to whoever runs, so a daemon that was slow is asked again, alone: what
-    is slow by itself is slow each time, what the host took is gone. One check over all stages."""
+    others charges their time to whoever runs, so a daemon that was slow is asked again, with a core
+    for each stage that is left: what is slow by itself is slow each time, what the host took is
+    gone. One check over all stages."""
     start = time.monotonic()
-    counts, stage = Counts(passed=1), Stage("no turn of the loop takes long", [], None)
-    for tested in stages:
-        suspects = slow_daemons(tested.slow)
-        for _ in range(SLOW_RUNS):
-            if not suspects:
-                break
-            os.remove(tested.slow)
-            files = sorted({file for file, _ in suspects})
-            print(f"       asked again for slow turns: {', '.join(files)}", flush=True)
-            command = [word for word in tested.command if not word.endswith(".test.mjs")] + files
-            run(command, tested.env, tested.timeout_s)
-            again = slow_daemons(tested.slow)
-            suspects = {key: line for key, line in suspects.items() if key in again}
-        for (file, number), line in suspects.items():
-            counts = Counts(failed=1)
-            stage.log += f"{tested.name}: {file}, daemon {number}, in every run: {line}\n"
+    stage = Stage("no turn of the loop takes long", [], None)
+    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
+        stage.log = "".join(pool.map(ask_again, stages))
+    counts = Counts(failed=1) if stage.log else Counts(passed=1)
     report(stage, counts, time.monotonic() - start)
     return counts
 
@@ -461,10 +396,12 @@ def judge_turns(stages):
 def main():
     parser = argparse.ArgumentParser(prog="scripts/test")
     parser.add_argument("--all", action="store_true", help="take every kill point")
+    parser.add_argument("--turn", type=int, choices=range(shares.TURNS), default=shares.turn(ROOT),
+                        help="the share of this turn (shares.py), not the commit's")
     parser.add_argument("--list", action="store_true", help="name the stages")
     parser.add_argument("name", nargs="*", help="only stages with this in their name")
     options = parser.parse_args()
-    builds, tests = all_stages(options.all)
+    builds, tests = all_stages(options.all, options.turn)
     if options.list:
         print("\n".join(stage.name for stage in builds + tests))
         return 0
@@ -472,12 +409,12 @@ def main():
         wanted = lambda stage: any(name in stage.name for name in options.name)
         builds = [stage for stage in builds if wanted(stage)]
         tests = [stage for stage in tests if wanted(stage)]
-    os.makedirs(LOGS, exist_ok=True)
-    for path in glob.glob(os.path.join(LOGS, "*")):
-        os.remove(path)
+    shutil.rmtree(LOGS, ignore_errors=True)
+    os.makedirs(LOGS)
     total = Counts()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, give_up)
+    print(f"turn {options.turn} of {shares.TURNS}" if not options.all else "all", flush=True)
     for stage in builds:
         total.add(perform(stage))
     if total.failed:

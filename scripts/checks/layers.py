@@ -15,7 +15,8 @@ ONLY = {"rules": {"base", "rules"}}
 BEHIND = {
     "sqlite3.h": {"store"}, "libpq-fe.h": {"store"}, "jansson.h": {"base"}, "sha2.h": {"base"},
     "curl/curl.h": {"loop"}, "pcre2.h": {"base"},
-    "uv.h": {"loop", "proc", "store", "http"}, "wslay/wslay.h": {"http", "cli"},
+    "uv.h": {"loop", "proc", "script", "store", "http"}, "wslay/wslay.h": {"http", "cli"},
+    "quickjs.h": {"script"},
     "llhttp.h": {"http", "cli"},  # cli: the other end of the wire.
 }
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)

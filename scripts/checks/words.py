@@ -30,6 +30,10 @@ AT_HOME = {
     "src/proc/holder/child.c": "vfork _exit",  # Between the two stands only exec.
     "src/proc/holder/nursery.c": "fork",  # One thread and no heap: the child may do anything.
     "src/proc/holder/clock.c": "clock_gettime",
+    "src/script/cpu_watch.c": "clock_gettime",  # The CPU time of others.
+    "src/script/worker/main.c": "fork _exit",  # One thread: the child may do anything.
+    "src/script/worker/leave.c": "_exit",  # A program of its own, whose every end is this one.
+    "src/script/worker/vm.c": "clock_gettime",  # How much a script has computed.
     "src/http/server.c": "signal",  # SIGPIPE, which libuv does not keep away.
     "src/main.c": "exit signal",
     "src/main/daemon.c": "_exit",  # A commit of unknown outcome, or a second signal.

@@ -1,0 +1,92 @@
+"""shares.py: which tests a run takes, where all of them would take longer than anybody waits.
+
+Of the units each runs under the sanitizers of one compiler, and at one commit in four with the
+release build; with the longest it is the other way round. What tests a program that is never
+sanitized runs with the release. What could run both sanitized and on PostgreSQL does each of them
+at one commit in four, and what needs several threads is under their sanitizer at every other one.
+--all takes everything.
+"""
+import subprocess
+import zlib
+
+# Long ones: which compiler's sanitizers take them, and at which turn. Chance would not share out
+# their weight evenly. clang's stage has no database server to wait for.
+LONG = {
+    "budget_walk": ("gcc", 1),
+    "deliver": ("gcc", 2),
+    "folder": ("clang", 3),
+    "hub_random": ("gcc", 3),
+    "model_wires": ("clang", 1),
+    "runs_sim": ("clang", 3),
+    "runs_stop": ("clang", 3),
+    "store_power": ("gcc", 0),
+    "store_sweep": ("clang", 2),
+}
+# What it tests is the holder's own program.
+BARE = "holder_program"
+TURNS = 4
+
+
+def side(name, sides=TURNS):
+    return zlib.crc32(name.encode()) % sides
+
+
+def compiler_of(test):
+    return LONG[test][0] if test in LONG else ("gcc", "clang")[side(test, 2)]
+
+
+def turn(root):
+    """A number below TURNS, by the commit; without a history always the same."""
+    log = subprocess.run(["git", "rev-list", "--count", "HEAD"], cwd=root, check=False,
+                         capture_output=True, text=True)
+    return int(log.stdout) % TURNS if log.returncode == 0 else 0
+
+
+def word_of(name, this_turn):
+    """How what could be sanitized or on PostgreSQL runs this time beside the release build."""
+    return ("postgres", None, "san", None)[(side(name) + this_turn) % TURNS]
+
+
+def has_turn(name, this_turn, turns=TURNS):
+    if name in LONG:
+        return LONG[name][1] == this_turn
+    return (side(name, turns) + this_turn) % turns == 0
+
+
+def sanitized(tests, compiler, this_turn):
+    """Of [(name, suite)] the names that this compiler's sanitizers take."""
+    units = {name for name, suite in tests if suite != "postgres"}
+
+    def taken(name, suite):
+        if suite == "postgres":
+            # What is a unit on SQLite as well runs there each time.
+            shared = name.removeprefix("postgres_") in units
+            return not shared or word_of(name, this_turn) == "postgres"
+        if name in LONG and not has_turn(name, this_turn):
+            return False
+        return compiler_of(name) == compiler and not name.startswith(BARE)
+
+    return [name for name, suite in tests if taken(name, suite)]
+
+
+def released(tests, this_turn):
+    """Of [(name, suite)] the units that run with the release build."""
+    def taken(name):
+        if name.startswith(BARE):
+            return True
+        return (name in LONG) != has_turn(name, this_turn)
+
+    return [name for name, suite in tests if suite == "unit" and taken(name)]
+
+
+def threaded(names, this_turn):
+    """Of what needs several threads what is under their sanitizer."""
+    return [name for name in names if has_turn(name, this_turn, 2)]
+
+
+def takes(word, wanted, file, this_turn):
+    """Whether a file that wants to run with these words runs with this one."""
+    shared = {"san", "postgres"}
+    if word in shared and shared <= set(wanted):
+        return word_of(file, this_turn) == word
+    return word in wanted
