@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(ROOT, "scripts"))
 sys.dont_write_bytecode = True
 
 import counts  # noqa: E402
+import host  # noqa: E402
 import shares  # noqa: E402
 import suite  # noqa: E402
 
@@ -66,9 +67,13 @@ class Counting(unittest.TestCase):
 class Turns(unittest.TestCase):
     """A daemon whose loop was slow is asked again, and believed when it is slow each time."""
 
-    def judged(self, again):
-        note = json.dumps({"file": "a.test.mjs", "daemon": 2, "slow": ["took long"]}) + "\n"
-        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+    def judged(self, again, allowed_us=2000):
+        line = json.dumps({"what": "a turn of the loop took long", "cpu_us": 3000})
+        note = json.dumps({"file": "a.test.mjs", "daemon": 2, "slow": [line]}) + "\n"
+        here = unittest.mock.MagicMock()
+        here.return_value.__enter__.return_value.allowed_us = lambda limit_us: allowed_us
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()), \
+                unittest.mock.patch("host.Host", here):
             stage = suite.Stage("x", ["sh", "-c", again, "sh", "a.test.mjs"], None)
             stage.slow = os.path.join(folder, "slow")
             stage.env = {"NOTE": note, "SLOW": stage.slow}
@@ -81,6 +86,27 @@ class Turns(unittest.TestCase):
 
     def test_what_was_slow_once_is_forgiven(self):
         self.assertEqual(self.judged("true"), counts.Counts(passed=1))
+
+    def test_what_is_no_slower_than_its_host_is_forgiven(self):
+        slow = 'printf %s "$NOTE" >"$SLOW"'
+        self.assertEqual(self.judged(slow, allowed_us=3500), counts.Counts(passed=1))
+        self.assertEqual(self.judged(slow, allowed_us=2900), counts.Counts(failed=1))
+
+
+class TheHost(unittest.TestCase):
+    def test_a_slow_host_allows_as_much_more(self):
+        here = host.Host()
+        self.assertEqual(here.allowed_us(2000), 2000)
+        here.typical_us, here.worst_us = 2 * host.PIECE_US, 2 * host.PIECE_US + 700
+        self.assertEqual(here.allowed_us(2000), 4700)
+        here.typical_us = here.worst_us = host.PIECE_US / 2
+        self.assertEqual(here.allowed_us(2000), 2000)
+
+    def test_what_it_measures_is_some_work(self):
+        with host.Host() as here:
+            pass
+        self.assertGreater(here.typical_us, 0)
+        self.assertNotEqual(here.typical_us, host.PIECE_US)
 
 
 class WhatPassedIsLeftOut(unittest.TestCase):
