@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/budget_words.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/run_view.h"
@@ -114,6 +115,122 @@ static void notes_print(const json_t *notes) {
     }
 }
 
+/* --- The rehearsal ---------------------------------------------------------------------------- */
+
+static bool is_beside(const json_t *step, const json_t *before) {
+    return talk_int(step, "wave") == talk_int(before, "wave") &&
+           strcmp(talk_text(step, "phase"), talk_text(before, "phase")) == 0;
+}
+
+static void step_add(const json_t *step, struct text *words) {
+    const char *label = talk_text(step, "label");
+    long long agents = talk_int(step, "agents");
+    if (label[0] == '\0') {
+        text_addf(words, "%lld without a label", agents);
+    } else if (agents == 1) {
+        text_add_str(words, label);
+    } else {
+        text_addf(words, "%lld x %s", agents, label);
+    }
+}
+
+/* Those of one wave and phase stand in one line; returns where the next ones begin. */
+static size_t line_of(const json_t *steps, size_t at, struct text *ret_words) {
+    const json_t *first = json_array_get(steps, at);
+    const char *phase = talk_text(first, "phase");
+    text_clear(ret_words);
+    text_addf(ret_words, phase[0] != '\0' ? "%s: " : "%s", phase);
+    for (size_t from = at; at < json_array_size(steps); at++) {
+        const json_t *step = json_array_get(steps, at);
+        if (!is_beside(step, first)) {
+            break;
+        }
+        text_add_str(ret_words, at > from ? ", " : "");
+        step_add(step, ret_words);
+    }
+    return at;
+}
+
+static bool is_same(const struct text *one, const struct text *other) {
+    return one->len == other->len && memcmp(one->data, other->data, one->len) == 0;
+}
+
+static void waves_print(long long from, long long to, const struct text *words) {
+    char key[64];
+    (void)snprintf(key, sizeof key, from < to ? "%4lld-%lld" : "%6lld", from, to);
+    line_print(key, words->data != NULL ? words->data : "");
+}
+
+/* A loop asks for the same in wave after wave: that is one line, too. */
+static void steps_print(const json_t *steps) {
+    AUTO(text_done) struct text words, next;
+    text_init(&words, LINE_MAX_BYTES);
+    text_init(&next, LINE_MAX_BYTES);
+    size_t at = 0, end = line_of(steps, at, &words);
+    while (at < json_array_size(steps)) {
+        long long from = talk_int(json_array_get(steps, at), "wave"), to = from;
+        while (end < json_array_size(steps) &&
+               talk_int(json_array_get(steps, end), "wave") == to + 1) {
+            size_t behind = line_of(steps, end, &next);
+            if (!is_same(&words, &next)) {
+                break;
+            }
+            to++;
+            end = behind;
+        }
+        waves_print(from, to, &words);
+        at = end;
+        end = line_of(steps, at, &words);
+    }
+}
+
+static void price_print(const json_t *price, int64_t agents) {
+    int64_t unpriced = talk_int(price, "unpriced");
+    if (unpriced == agents && agents > 0) {
+        line_print("price", "nobody told what their models cost");
+        return;
+    }
+    AUTO(text_done) struct text words;
+    text_init(&words, LINE_MAX_BYTES);
+    text_addf(&words, "at most %s, if each asks once and says as much as its model can",
+              budget_show("cost_micros", talk_int(price, "micros")).text);
+    if (unpriced > 0) {
+        text_addf(&words, "; and what %lld more cost, whose price nobody told",
+                  (long long)unpriced);
+    }
+    line_print("price", words.data != NULL ? words.data : "");
+}
+
+static void rehearsal_print(const json_t *rehearsal) {
+    const char *ended = talk_text(rehearsal, "ended");
+    AUTO(text_done) struct text words;
+    if (!json_is_object(rehearsal)) {
+        return;
+    }
+    text_init(&words, LINE_MAX_BYTES);
+    long long agents = talk_int(rehearsal, "agents");
+    text_addf(&words,
+              "%lld agent%s, at most %lld at once, wave after wave, with answers that stand in",
+              agents, agents == 1 ? "" : "s", (long long)talk_int(rehearsal, "at_once"));
+    line_print("rehearsed", words.data != NULL ? words.data : "");
+    steps_print(json_object_get(rehearsal, "steps"));
+    int64_t unlisted = talk_int(rehearsal, "unlisted");
+    if (unlisted > 0) {
+        text_clear(&words);
+        text_addf(&words, "and %lld more", (long long)unlisted);
+        line_print("", words.data != NULL ? words.data : "");
+    }
+    if (strcmp(ended, "finished") != 0) {
+        text_clear(&words);
+        text_addf(&words, "%s%s",
+                  strcmp(ended, "failed") == 0 ? "with these answers it fails: "
+                                               : "it was not played to its end: ",
+                  talk_text(rehearsal, "fault"));
+        line_print("", words.data != NULL ? words.data : "");
+    }
+    price_print(json_object_get(rehearsal, "price"), agents);
+}
+
 static void plan_print(const json_t *plan) {
     const json_t *unknown = json_object_get(plan, "unknown");
     AUTO(text_done) struct text file;
@@ -128,6 +245,7 @@ static void plan_print(const json_t *plan) {
     model_print(json_object_get(plan, "model"));
     tools_print(plan);
     limits_print(plan);
+    rehearsal_print(json_object_get(plan, "rehearsal"));
     notes_print(json_object_get(plan, "notes"));
     for (size_t i = 0; i < json_array_size(unknown); i++) {
         line_print(i == 0 ? "not known" : "", json_string_value(json_array_get(unknown, i)));
@@ -176,15 +294,19 @@ static struct err plan_run(struct invocation *invocation) {
 const struct command command_workflow_plan = {
     .group = "workflow",
     .name = "plan",
-    .summary = "Tell what a run would do, as far as is known, and start nothing.",
+    .summary = "Play a script with stand-ins for its agents, and tell what a run would do.",
     .operands = "[FILE|NAME]",
     .operands_max = 1,
     .flags = workflow_request_flags,
     .talks = true,
     .about =
         "Flags are those of 'drover run'. Shown is what holds for every run: where the script was\n"
-        "found, whether the args fit, who its agents are, limits and budget; and what only the\n"
-        "script decides while it runs is named as not known. Nothing is stored, nobody is asked.\n"
+        "found, whether the args fit, who its agents are, limits and budget. Then the script is\n"
+        "played once, in a process as a run's: each agent is answered at once with a text, or a\n"
+        "value that fits its schema with lists of two. So its shape is seen, the number of "
+        "agents,\n"
+        "and what they cost at most if each asks once; with other answers it may ask for others.\n"
+        "Nothing is stored, nobody is asked.\n"
         "\n"
         "Exit code: 0; 2 when the script is none, or the args or what is resumed do not fit.\n",
     .run = plan_run,

@@ -247,6 +247,8 @@ struct flows {
     struct flow_check *checks;                   /* Owned: on their way. */
     struct sha256_hex checked[FLOW_CHECKED_MAX]; /* Scripts that were found good lately. */
     size_t checked_next;
+    struct rehearsal *rehearsals; /* Owned: on their way. */
+    size_t rehearsal_count;
     struct loop_task stop_task;
     size_t busy;
     bool stopping, told;
@@ -282,6 +284,9 @@ void flow__drop_held(struct flow *flow);           /* Nothing of it is stored an
 /* flow_check.c */
 void flows__stop_checks(struct flows *flows);
 
+/* flow_rehearse.c */
+void flows__stop_rehearsals(struct flows *flows);
+
 /* flow_build.c */
 /* false: it is looked for; flow__take comes again, or the flow ends. */
 MUST_CHECK bool flow__has_build(struct flow *flow);
@@ -298,6 +303,16 @@ void flow__load_free(struct flow *flow);
 /* Adds the members of a script as a worker wants it. false: it is none. */
 MUST_CHECK bool flow__add_script(struct bytes source, struct bytes file, struct text *text,
                                  struct why *why);
+
+/* ,"total":…,"limits":{…},"history":[ of a worker's first message. */
+void flow__add_limits(const struct flows_limits *limits, int64_t total, struct text *text);
+
+/* flow_order.c */
+/* Adds the members of a script as a worker wants it. false: it is none. */
+MUST_CHECK bool flow__add_script(struct bytes source, struct bytes file, struct text *text,
+                                 struct why *why);
+/* ,"total":…,"limits":{…},"history":[ of a worker's first message. */
+void flow__add_limits(const struct flows_limits *limits, int64_t total, struct text *text);
 
 /* flow_past.c */
 struct past *past__new(const struct step_row *row);

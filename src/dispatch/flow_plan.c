@@ -1,19 +1,21 @@
-/* flow_plan.c: what a workflow would do, without running it.
+/* flow_plan.c: what a workflow would do, without asking anybody.
  *
- * A script decides while it runs, from answers that nobody has yet. So what is said here is what
- * holds for every run of it: where it was found, what it says of itself, whether the args fit, who
- * its agents would be, and the limits. What nobody can know before is named as such. */
+ * What holds for every run of it is said: where it was found, what it says of itself, whether the
+ * args fit, who its agents would be, and the limits. What it asks for it decides while it runs,
+ * from answers that nobody has yet: so it is played once with stand-ins for its agents, which shows
+ * its shape. What nobody can know before is named as such. */
 #include <string.h>
 
 #include "dispatch/flow.h"
+#include "dispatch/flow_rehearse.h"
 #include "dispatch/flow_start.h"
 
+enum { REHEARSED_MAX = 1 << 20 };
+
 static const char *const unknown[] = {
-    ("how many agents it asks for, in which order, and how often: its script decides that while it "
-     "runs"),
-    "what single calls of agent() ask for: model, effort, tools, schema, isolation",
-    "which scripts workflow() names, and whether they are there",
-    "what it costs, and how long it takes",
+    "how many agents it asks for, and which, where answers differ from those of the rehearsal",
+    "how often an agent with tools asks its model, and so what it costs",
+    "how long it takes",
 };
 
 static void add_text(struct text *text, const char *before, const char *value) {
@@ -92,6 +94,14 @@ struct err flow_start__plan(struct flow_start *start) {
 /* --- Its agents, on the loop ------------------------------------------------------------------ */
 
 /* Of those that name none of ours: as flow_call.c chooses. */
+static const char *model_of(const struct flow_start *start, struct default_model *otherwise) {
+    if (start->spec.model != NULL) {
+        return start->spec.model;
+    }
+    connections_default_model(start->flows->options.connections, otherwise);
+    return otherwise->name;
+}
+
 static void add_model(const struct flow_start *start, struct text *text) {
     static const char *const from_names[] = {
         [MODEL_FROM_SETTING] = "setting",
@@ -100,14 +110,10 @@ static void add_model(const struct flow_start *start, struct text *text) {
         [MODEL_FROM_NOWHERE] = "nowhere",
     };
     const struct connections *connections = start->flows->options.connections;
-    const char *name = start->spec.model, *from = "asked";
     struct default_model otherwise;
     struct model_info info;
-    if (name == NULL) {
-        connections_default_model(connections, &otherwise);
-        name = otherwise.name;
-        from = from_names[otherwise.from];
-    }
+    const char *name = model_of(start, &otherwise);
+    const char *from = start->spec.model != NULL ? "asked" : from_names[otherwise.from];
     const struct bytes whole = {name, strlen(name)};
     size_t len = strcspn(name, "/");
     add_text(text, ",\"model\":{\"name\":", name);
@@ -160,6 +166,84 @@ static void add_limits(const struct flow_start *start, struct text *text) {
     text_add_char(text, '}');
 }
 
+/* --- Its rehearsal, on the loop --------------------------------------------------------------- */
+
+/* What they cost if each asks once and says as much as its model can; false: nobody knows. */
+static bool add_price(const struct flow_start *start, const struct stand_in_model *asked,
+                      int64_t *micros) {
+    const struct connections *connections = start->flows->options.connections;
+    struct default_model otherwise;
+    struct model_info info;
+    const char *name = asked->name[0] != '\0' ? asked->name : model_of(start, &otherwise);
+    if (!models_info(connections_models(connections), (struct bytes){name, strlen(name)}, &info)) {
+        return false;
+    }
+    const struct model_facts *facts = &info.facts;
+    if (facts->output_max == 0 && facts->price.output != 0) {
+        return false;
+    }
+    const struct usage usage = {.fresh = asked->prompt_bytes / USAGE_BYTES_PER_TOKEN,
+                                .output = asked->agents * facts->output_max};
+    const struct usage_cost cost = usage_cost(&usage, &facts->price);
+    *micros += cost.known ? cost.micros : 0;
+    return cost.known;
+}
+
+static void add_prices(const struct flow_start *start, const struct stand_in *told,
+                       struct text *text) {
+    int64_t micros = 0, unpriced = told->agents;
+    for (size_t i = 0; i < told->model_count; i++) {
+        unpriced -= add_price(start, &told->models[i], &micros) ? told->models[i].agents : 0;
+    }
+    add_number(text, ",\"price\":{\"micros\":", micros, -1);
+    add_number(text, ",\"unpriced\":", unpriced, -1);
+    text_add_char(text, '}');
+}
+
+static void rehearsed(void *ctx, const struct stand_in *told, const char *cut) {
+    struct flow_start *start = ctx;
+    struct text *text = &start->rehearsed;
+    const struct flows_limits *limits = &start->flows->options.limits;
+    int64_t wanted = start->spec.concurrency > 0 ? start->spec.concurrency : limits->at_once;
+    int64_t at_once = workflow_at_once((int64_t)uv_available_parallelism(), wanted);
+    text_init(text, REHEARSED_MAX);
+    text_addf(text, "{\"ended\":\"%s\"",
+              cut != NULL                        ? "cut"
+              : told->ended == STAND_IN_FINISHED ? "finished"
+                                                 : "failed");
+    add_text(text, ",\"fault\":", cut != NULL ? cut : told->fault);
+    add_number(text, ",\"agents\":", told->agents, -1);
+    add_number(text, ",\"at_once\":", told->most_pending < at_once ? told->most_pending : at_once,
+               -1);
+    text_add_char(text, ',');
+    stand_in_write(told, text);
+    add_prices(start, told, text);
+    text_add_char(text, '}');
+    start->rehearsed_with(start);
+}
+
+void flow_start__rehearse(struct flow_start *start, void (*done)(struct flow_start *start)) {
+    const struct script_prepared *prepared = &start->script.prepared;
+    const char *file = start->script.entry.file;
+    const struct rehearsal_ask ask = {.text = {prepared->text, prepared->len},
+                                      .form = prepared->form,
+                                      .file = {file, strlen(file)},
+                                      .args = start->spec.args,
+                                      .total = start->spec.total,
+                                      .root = start->spec.root};
+    start->rehearsed_with = done;
+    flows_rehearse(start->flows, &ask, rehearsed, start);
+}
+
+static void add_rehearsal(const struct flow_start *start, struct text *text) {
+    text_add_str(text, ",\"rehearsal\":");
+    if (start->rehearsed.len == 0 || text_failed(&start->rehearsed)) {
+        text_add_str(text, "null");
+    } else {
+        text_add(text, start->rehearsed.data, start->rehearsed.len);
+    }
+}
+
 static void add_unknown(struct text *text) {
     text_add_str(text, ",\"unknown\":[");
     for (size_t i = 0; i < COUNT_OF(unknown); i++) {
@@ -178,6 +262,7 @@ void flow_start_write_plan(const struct flow_start *start, struct text *text) {
         add_model(start, text);
         text->failed = err_failed(add_tools(start, text)) || text->failed;
         add_limits(start, text);
+        add_rehearsal(start, text);
         add_unknown(text);
     }
     text_add_char(text, '}');

@@ -26,6 +26,7 @@ void flow_start_free(struct flow_start *start) {
     catalog_script_done(&start->script);
     text_done(&start->kept);
     text_done(&start->started);
+    text_done(&start->rehearsed);
     json_decref(start->old);
     mem_free(start->old_script);
     mem_free(start->saved);
@@ -281,7 +282,11 @@ static void checked(void *ctx, const char *fault) {
         start->invalid = true;
         add_hint(start, fault);
     }
-    conclude(start);
+    if (fault == NULL && start->plans && start->misfit.text[0] == '\0') {
+        flow_start__rehearse(start, conclude);
+    } else {
+        conclude(start);
+    }
 }
 
 static void check(struct flow_start *start) {

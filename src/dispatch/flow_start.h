@@ -40,6 +40,7 @@ struct flow_start {
     json_t *old;              /* Owned: the spec of the run that is resumed; NULL: none. */
 
     /* Private. */
+    void (*rehearsed_with)(struct flow_start *start);
     struct loop_task task;
     struct pool_job job;
     struct err err;   /* Of the pool. */
@@ -50,6 +51,7 @@ struct flow_start {
     struct why misfit;         /* Args that do not fit, where it is only looked at; */
     struct why unfit;          /* and why what is resumed cannot be. */
     char *saved;               /* Owned: where a script that came as text was put. */
+    struct text rehearsed;     /* Owned: how a plan's rehearsal went; empty: there was none. */
 };
 /* flow_paths.c: whether a workflow that a model started may name that file; *path is then as it is
  * to be opened. */
@@ -74,6 +76,8 @@ const struct amounts *flow_start_budget(const struct flow_start *start);
 void flow_start_add_budget(const struct flow_start *start, struct text *text);
 /* flow_plan.c: members of a plan that may be long: in the pool, into `started`. */
 MUST_CHECK struct err flow_start__plan(struct flow_start *start);
+/* Plays it with stand-ins (flow_rehearse.h), on the loop; then `done`, never inside the call. */
+void flow_start__rehearse(struct flow_start *start, void (*done)(struct flow_start *start));
 /* What the run would do, as far as anybody knows: JSON. At `done`, on the loop. */
 void flow_start_write_plan(const struct flow_start *start, struct text *text);
 void flow_start_free(struct flow_start *start); /* What it owns, not itself. */

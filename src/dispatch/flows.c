@@ -443,7 +443,8 @@ void flows_release(struct flows *flows) {
 
 /* Answers of the store are not waited for here: store_close comes after us. */
 void flows__maybe_stopped(struct flows *flows) {
-    if (flows->stopping && !flows->told && flows->pool.count == 0 && flows->checks == NULL) {
+    if (flows->stopping && !flows->told && flows->pool.count == 0 && flows->checks == NULL &&
+        flows->rehearsals == NULL) {
         flows->told = true;
         loop_soon(flows->options.loop, &flows->stop_task);
     }
@@ -464,6 +465,7 @@ void flows_stop(struct flows *flows, void (*stopped)(void *ctx), void *ctx) {
     pool_cancel(&flows->pool);
     table_each(&flows->flows, stop_one, NULL);
     flows__stop_checks(flows);
+    flows__stop_rehearsals(flows);
     flows__maybe_stopped(flows);
 }
 

@@ -5,9 +5,26 @@
 
 #include "base/json.h"
 
-enum { DEPTH_MAX = 16, ITEMS_MAX = 16 };
+enum {
+    DEPTH_MAX = 16,
+    ITEMS_MAX = 16,
+    WHOLE_ITEMS = 2,     /* Of a list, where a whole value is wanted, */
+    WHOLE_DEPTH_MAX = 6, /* and only so deep: two in two in two are many. */
+    VALUES_MAX = 2000,
+};
 
-static void add_value(struct text *text, const json_t *schema, unsigned depth);
+struct walk {
+    struct text *text;
+    const json_t *root; /* Borrowed: where definitions stand. */
+    enum instance_size size;
+    unsigned left; /* Values that it may still have: definitions may name each other. */
+};
+
+static void add_value(struct walk *walk, const json_t *schema, unsigned depth);
+
+static bool is_whole(struct walk *walk, unsigned depth) {
+    return walk->size == INSTANCE_WHOLE && depth < WHOLE_DEPTH_MAX;
+}
 
 static bool is_required(const json_t *schema, const char *name) {
     const json_t *required = json_object_get(schema, "required");
@@ -20,37 +37,68 @@ static bool is_required(const json_t *schema, const char *name) {
     return false;
 }
 
-static void add_object(struct text *text, const json_t *schema, unsigned depth) {
+static void add_object(struct walk *walk, const json_t *schema, unsigned depth) {
+    struct text *text = walk->text;
     json_t *properties = json_object_get(schema, "properties");
     bool first = true;
     text_add_char(text, '{');
     for (void *at = json_object_iter(properties); at != NULL;
          at = json_object_iter_next(properties, at)) {
         const char *name = json_object_iter_key(at);
-        if (is_required(schema, name)) {
+        if (is_whole(walk, depth) || is_required(schema, name)) {
             text_add_str(text, first ? "" : ",");
             first = false;
             text_add_json(text, name, strlen(name));
             text_add_char(text, ':');
-            add_value(text, json_object_iter_value(at), depth + 1);
+            add_value(walk, json_object_iter_value(at), depth + 1);
         }
     }
     text_add_char(text, '}');
 }
 
-static void add_array(struct text *text, const json_t *schema, unsigned depth) {
-    json_int_t count = json_integer_value(json_object_get(schema, "minItems"));
-    text_add_char(text, '[');
-    for (json_int_t i = 0; i < count && i < ITEMS_MAX; i++) {
-        text_add_str(text, i > 0 ? "," : "");
-        add_value(text, json_object_get(schema, "items"), depth + 1);
+static json_int_t items_of(struct walk *walk, const json_t *schema, unsigned depth) {
+    json_int_t least = json_integer_value(json_object_get(schema, "minItems"));
+    const json_t *most = json_object_get(schema, "maxItems");
+    json_int_t count = is_whole(walk, depth) && least < WHOLE_ITEMS ? WHOLE_ITEMS : least;
+    if (json_is_integer(most) && count > json_integer_value(most)) {
+        count = json_integer_value(most);
     }
-    text_add_char(text, ']');
+    return count < ITEMS_MAX ? count : ITEMS_MAX;
+}
+
+static void add_array(struct walk *walk, const json_t *schema, unsigned depth) {
+    json_int_t count = items_of(walk, schema, depth);
+    text_add_char(walk->text, '[');
+    for (json_int_t i = 0; i < count; i++) {
+        text_add_str(walk->text, i > 0 ? "," : "");
+        add_value(walk, json_object_get(schema, "items"), depth + 1);
+    }
+    text_add_char(walk->text, ']');
 }
 
 static const json_t *chosen(const json_t *schema) {
     const json_t *value = json_object_get(schema, "const");
     return value != NULL ? value : json_array_get(json_object_get(schema, "enum"), 0);
+}
+
+/* The first of several that would do; NULL: there are none. */
+static const json_t *alternative(const json_t *schema) {
+    const json_t *any = json_array_get(json_object_get(schema, "anyOf"), 0);
+    return any != NULL ? any : json_array_get(json_object_get(schema, "oneOf"), 0);
+}
+
+/* "#/$defs/NAME", and as it was called before 2019. */
+static const json_t *definition(struct walk *walk, const json_t *schema) {
+    static const char *const places[] = {"$defs", "definitions"};
+    const char *ref = json_string_value(json_object_get(schema, "$ref"));
+    for (size_t i = 0; ref != NULL && i < COUNT_OF(places); i++) {
+        size_t len = strlen(places[i]);
+        if (strncmp(ref, "#/", 2) == 0 && strncmp(ref + 2, places[i], len) == 0 &&
+            ref[2 + len] == '/') {
+            return json_object_get(json_object_get(walk->root, places[i]), ref + 2 + len + 1);
+        }
+    }
+    return NULL;
 }
 
 static const char *type_of(const json_t *schema) {
@@ -72,35 +120,43 @@ static void add_string(struct text *text, const json_t *schema) {
     text_add_char(text, '"');
 }
 
-static void add_value(struct text *text, const json_t *schema, unsigned depth) {
-    const json_t *value = chosen(schema), *any = json_object_get(schema, "anyOf");
-    if (depth == DEPTH_MAX) {
-        text_add_str(text, "null");
-        return;
-    }
-    if (value != NULL) {
-        if (err_failed(json_write(value, text))) {
-            text_add_str(text, "null"); /* Parsed, so it can be written: only memory can lack. */
-        }
-        return;
-    }
-    if (json_array_size(any) > 0) {
-        add_value(text, json_array_get(any, 0), depth + 1);
-        return;
-    }
+static void add_of_type(struct walk *walk, const json_t *schema, unsigned depth) {
     const char *type = type_of(schema);
     if (strcmp(type, "object") == 0) {
-        add_object(text, schema, depth);
+        add_object(walk, schema, depth);
     } else if (strcmp(type, "array") == 0) {
-        add_array(text, schema, depth);
+        add_array(walk, schema, depth);
     } else if (strcmp(type, "string") == 0) {
-        add_string(text, schema);
+        add_string(walk->text, schema);
     } else if (strcmp(type, "integer") == 0 || strcmp(type, "number") == 0) {
-        json_int_t least = json_integer_value(json_object_get(schema, "minimum"));
-        text_add_int(text, least);
+        text_add_int(walk->text, json_integer_value(json_object_get(schema, "minimum")));
     } else {
-        text_add_str(text, strcmp(type, "boolean") == 0 ? "true" : "null");
+        text_add_str(walk->text, strcmp(type, "boolean") == 0 ? "true" : "null");
     }
+}
+
+static void add_value(struct walk *walk, const json_t *schema, unsigned depth) {
+    const json_t *value = chosen(schema), *any = alternative(schema);
+    const json_t *defined = definition(walk, schema);
+    if (depth == DEPTH_MAX || walk->left == 0) {
+        text_add_str(walk->text, "null");
+        return;
+    }
+    walk->left--;
+    if (value != NULL) {
+        if (err_failed(json_write(value, walk->text))) {
+            text_add_str(walk->text, "null"); /* Parsed, so only memory can lack. */
+        }
+    } else if (defined != NULL || any != NULL) {
+        add_value(walk, defined != NULL ? defined : any, depth + 1);
+    } else {
+        add_of_type(walk, schema, depth);
+    }
+}
+
+void script_instance_add_json(struct text *text, const json_t *schema, enum instance_size size) {
+    struct walk walk = {.text = text, .root = schema, .size = size, .left = VALUES_MAX};
+    add_value(&walk, schema, 0);
 }
 
 void script_instance_add(struct text *text, struct bytes schema) {
@@ -109,5 +165,5 @@ void script_instance_add(struct text *text, struct bytes schema) {
         text_add_str(text, "null");
         return;
     }
-    add_value(text, json, 0);
+    script_instance_add_json(text, json, INSTANCE_LEAST);
 }

@@ -239,6 +239,8 @@ const thrown = [
     { name: "TypeError", message: "no sheep", line: 3, column: /^(9|13)$/ }),
   fails("an error of the engine has its line", "const a = null;\nreturn a.x;",
     { name: "TypeError", line: 3 }),
+  fails("what JSON.parse refuses has the line of the script, not of the text",
+    "const a = 'An answer';\nreturn JSON.parse(a);", { name: "SyntaxError", line: 3 }),
   fails("an error within functions has the line that threw",
     "function deep() {\n  throw new Error('deep');\n}\nreturn [1].map(() => deep());",
     { message: "deep", line: 3 }),

@@ -2,12 +2,14 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 
 import { Counting } from "./counting.mjs";
 import { begin } from "./jobs-cli.mjs";
+import { until } from "./providers.mjs";
 import { Workflows } from "./workflows.mjs";
 
 const META = `export const meta = { name: "review", description: "Reviews.", mood: "calm",
@@ -56,6 +58,96 @@ test("a plan says what holds for every run, and what nobody knows", async (t) =>
     [{ cost_micros: 1500000 }, true, null]);
   assert.match(whole.unknown[0], /^how many agents/);
   await nothing();
+});
+
+const FLEET = `export const meta = { name: "fleet", description: "Many." };
+const ITEM = { type: "object",
+  properties: { name: { type: "string" }, next: { $ref: "#/$defs/n" } } };
+const LIST = { type: "object", $defs: { n: { enum: ["stay", "go"] } },
+  properties: { items: { type: "array", items: ITEM } } };
+phase("Find");
+const found = await parallel([1, 2, 3].map((n) => () => agent("find " + n,
+  { label: "finder", schema: LIST })));
+const items = found.flatMap((one) => one.items);
+if (items.length !== 6 || items.some((one) => one.next !== "stay")) throw Error("odd answers");
+const nobody = await agent("x", { label: "none", capabilities: ["flying"] });
+if (nobody !== null) throw Error("somebody flies");
+phase("Check");
+await pipeline(items, (item) => agent("check " + item.name, { label: "check", model: "m/dear" }),
+  (text) => agent("doubt " + text, { phase: "Doubt" }));
+await workflow("inner", { more: 2 });
+log("done");
+return items.length;`;
+const INNER = `export const meta = { name: "inner", description: "Inside." };
+await parallel([1, 2].map((n) => () => agent("inside " + n, { label: "inside " + n })));`;
+
+const row = ({ wave, phase, label, agents }) => [wave, phase, label, agents];
+
+test("a plan plays the script with stand-ins: its waves, phases and agents are told", async (t) => {
+  const prices = path.join(mkdtempSync(path.join(tmpdir(), "drover-prices-")), "prices.json");
+  t.after(() => rmSync(path.dirname(prices), { recursive: true }));
+  writeFileSync(prices, JSON.stringify({ models: {
+    "counting/small": { max_output: 1000, input: 0, output: 2000000 } } }));
+  const { flows, model, plan, nothing } = await open(t, "--agents", "4", "--prices", prices);
+  flows.write(".drover/workflows/inner.js", INNER);
+  const { rehearsal } = await plan({ script: FLEET, root: flows.root, model });
+  assert.deepEqual([rehearsal.ended, rehearsal.fault], ["finished", null]);
+  assert.deepEqual(rehearsal.steps.map(row), [
+    [1, "Find", "finder", 3],
+    [2, "Find", "none", 1],
+    [3, "Check", "check", 6],
+    [4, "Doubt", null, 6],
+    [5, null, "inside 1", 1],
+    [5, null, "inside 2", 1],
+  ]);
+  assert.deepEqual(rehearsal.steps.map((step) => step.schema),
+    [true, false, false, false, false, false]);
+  assert.deepEqual(rehearsal.steps.map((step) => step.model),
+    [null, null, "m/dear", null, null, null]);
+  assert.deepEqual([rehearsal.agents, rehearsal.at_once, rehearsal.unlisted], [18, 4, 0]);
+  // Twelve of the priced model say a thousand tokens each; nobody knows 'm'.
+  assert.deepEqual(rehearsal.price, { micros: 12 * 2000, unpriced: 6 });
+  await nothing();
+});
+
+test("a plan tells why a script does not come to its end with stand-ins", async (t) => {
+  const { flows, plan, nothing } = await open(t);
+  const told = async (body, more) => (await plan({ script: `${META}${body}`,
+    args: { target: "x" }, ...more })).rehearsal;
+  const parsed = await told('const a = await agent("a");\nreturn JSON.parse(a);');
+  assert.deepEqual([parsed.ended, parsed.agents], ["failed", 1]);
+  assert.match(parsed.fault, /^line 5: /);
+  const endless = await told('for (;;) await agent("on");');
+  assert.deepEqual([endless.ended, endless.agents, endless.unlisted], ["failed", 1000, 800]);
+  assert.match(endless.fault, /agent cap reached/);
+  const spends = await told('while (budget.remaining() > 0) await agent("on");', { total: 9500 });
+  assert.deepEqual([spends.ended, spends.agents], ["finished", 10]);
+  const lost = await told('await workflow("nowhere");');
+  assert.match(lost.fault, /nowhere/);
+  const quiet = await told("await new Promise(() => {});");
+  assert.equal(quiet.ended, "failed");
+  const misfit = await plan({ script: SCRIPT });
+  assert.equal(misfit.rehearsal, null, "what does not begin is not played");
+  const many = Array.from({ length: 20 }, () => told('return await agent("a");'));
+  const crowd = await Promise.all(many);
+  const played = crowd.filter((one) => one.ended === "finished");
+  const cut = crowd.filter((one) => one.ended === "cut");
+  assert.ok(played.length >= 8, "as many as may at once, and those behind them");
+  assert.equal(played.length + cut.length, crowd.length);
+  for (const one of cut) assert.match(one.fault, /ask again/);
+  await nothing();
+  await flows.daemon.stop();
+});
+
+test("a daemon ends while a plan is played", async (t) => {
+  const { flows } = await open(t);
+  const script = `${META}for (;;) ;`;
+  const asked = flows.ask("POST", "/scripts/plan", { script, args: { target: "x" } })
+    .catch((error) => ({ status: 0, error }));
+  const metrics = async () => (await flows.daemon.request("GET", "/metrics")).text;
+  await until("a script's process", async () => /^drover_script_workers 1$/m.test(await metrics()));
+  assert.equal((await flows.daemon.stop()).code, 0);
+  await asked;
 });
 
 test("a plan of a text has no tools without a root, and says whose model it is", async (t) => {
@@ -110,8 +202,10 @@ test("a shell shows the plan of a file and of a name", async (t) => {
   const { code, stdout, stderr } = await cli(file, "--arg", "target=src", "--model", model,
     "--budget-tokens", "500");
   assert.equal(code, 0, stderr);
-  for (const line of [/^workflow +review$/m, /^args +they fit/m, /^model +counting\/small$/m,
-    /^tools +\w+, /m, /^agents +at most \d+ at once, 1000 in all; each at most 30m00s$/m,
+  for (const line of [/^rehearsed +1 agent, at most 1 at once/m, /^ +1 +1 without a label$/m,
+    /^price +nobody told/m, /^workflow +review$/m,
+    /^args +they fit/m, /^model +counting\/small$/m, /^tools +\w+, /m,
+    /^agents +at most \d+ at once, 1000 in all; each at most 30m00s$/m,
     /^budget +none$/m, /^budget\.total 500 output tokens$/m, /^not known +how many agents/m]) {
     assert.match(stdout, line);
   }

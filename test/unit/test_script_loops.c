@@ -23,6 +23,7 @@ static void assert_found(const char *script, struct place said, struct place wan
 static void lines_of_the_user_have_their_places(void **state) {
     struct bytes stack = bytes_of("    at call (<drover>:4:5)\n"
                                   "    at map (native)\n"
+                                  "    at <input>:1:1\n"
                                   "    at f (a(1).js:12:34)\n"
                                   "\n"
                                   "    at flow.js:5:6\n"

@@ -37,7 +37,8 @@ static bool holds(struct bytes text, const char *word) {
 bool place_next(struct bytes *stack, struct bytes *ret_line, struct place *ret_place) {
     while (stack->len > 0) {
         struct bytes line = take_line(stack);
-        if (line.len == 0 || holds(line, PLACE_PRELUDE) || holds(line, "(native)")) {
+        if (line.len == 0 || holds(line, PLACE_PRELUDE) || holds(line, "(native)") ||
+            holds(line, "at " PLACE_JSON ":")) {
             continue;
         }
         struct bytes rest = line;

@@ -10,6 +10,8 @@
 
 /* The name that the prelude has as a file; no file of a user can have it. */
 #define PLACE_PRELUDE "<drover>"
+/* What the engine calls the text that JSON.parse was given. */
+#define PLACE_JSON "<input>"
 
 struct place {
     uint32_t line, column; /* 1, 2, …; 0: not known. */
