@@ -111,6 +111,9 @@ struct driver {
     void (*rollback)(struct conn *conn); /* Whatever the state: afterwards none is open. */
     /* After a failed statement: is the whole transaction gone, so that nothing of it happened? */
     bool (*transaction_lost)(struct conn *conn);
+    /* Rises with each row that this connection changes, also where that is taken back again. NULL:
+     * nobody counts, or a statement that fails takes the transaction along: savepoints are used. */
+    int64_t (*changes)(struct conn *conn);
 
     /* --- Statements: `sql` is a literal, found prepared by its address (statements.h). --- */
     struct err (*exec)(struct conn *conn, const char *sql, const struct arg *args, size_t count,

@@ -9,6 +9,7 @@ struct progress {
     uint64_t began_ns;
     unsigned kept; /* Functions in the open transaction that succeeded. */
     bool open;     /* A transaction is open. */
+    bool guarded;  /* Functions behind the first have savepoints. */
 };
 
 void group_writer_init(struct group_writer *writer, struct conn *conn, const struct world *world,
@@ -16,6 +17,7 @@ void group_writer_init(struct group_writer *writer, struct conn *conn, const str
     writer->conn = conn;
     writer->world = world;
     tx_init(&writer->tx, conn, epoch);
+    writer->guarded = 0;
     writer->counters = (struct group_counters){0};
 }
 
@@ -77,6 +79,27 @@ static bool run_guarded(struct progress *progress, struct call *call) {
     return !transaction_gone(writer) && !err_failed(driver->rollback_to(writer->conn));
 }
 
+/* What one function has left in the transaction, which others share. */
+enum left { LEFT_ALL, LEFT_NOTHING, LEFT_DIRT, LEFT_NO_TRANSACTION };
+
+/* Without a savepoint. An error of SQL may have come behind a row that was changed: that counts as
+ * dirt, whatever the database says of it. */
+static enum left run_bare(struct progress *progress, struct call *call) {
+    struct group_writer *writer = progress->writer;
+    const struct driver *driver = writer->conn->driver;
+    const int64_t before = driver->changes(writer->conn);
+    call->result = run(writer, progress->group, call);
+    if (!err_failed(call->result)) {
+        progress->kept++;
+        return LEFT_ALL;
+    }
+    if (transaction_gone(writer)) {
+        return LEFT_NO_TRANSACTION;
+    }
+    return err_failed(writer->tx.err) || driver->changes(writer->conn) != before ? LEFT_DIRT
+                                                                                 : LEFT_NOTHING;
+}
+
 /* Nothing is in the transaction yet. */
 static bool run_first(struct progress *progress, struct call *call) {
     struct group_writer *writer = progress->writer;
@@ -120,6 +143,48 @@ static enum together refuse(struct progress *progress, struct call *call, struct
     return TOGETHER_DONE;
 }
 
+/* A function without a savepoint has left behind what nobody can take back alone: all of them run
+ * again, in a new transaction, with savepoints. */
+static bool begin_anew(struct progress *progress) {
+    struct group_writer *writer = progress->writer;
+    const struct driver *driver = writer->conn->driver;
+    driver->rollback(writer->conn);
+    notes_cut(&progress->group->notes, 0);
+    writer->guarded = GROUP_GUARDED;
+    progress->guarded = true;
+    progress->kept = 0;
+    progress->open = false;
+    for (struct call *call = progress->group->calls.first; call != NULL; call = call->next) {
+        progress->open = progress->open || !err_failed(driver->begin(writer->conn));
+        bool there = progress->open &&
+                     (progress->kept > 0 ? run_guarded(progress, call) : run_first(progress, call));
+        if (!there) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Answers whether the transaction is still there, and whole. */
+static bool run_one(struct progress *progress, struct call *call) {
+    if (progress->kept == 0) {
+        return run_first(progress, call);
+    }
+    if (progress->guarded) {
+        return run_guarded(progress, call);
+    }
+    switch (run_bare(progress, call)) {
+    case LEFT_ALL:
+    case LEFT_NOTHING:
+        return true;
+    case LEFT_DIRT:
+        return begin_anew(progress);
+    case LEFT_NO_TRANSACTION:
+        break;
+    }
+    return false;
+}
+
 /* Runs what there is in one transaction, up to its COMMIT. TOGETHER_STOP: *ret_err is filled. */
 static enum together run_members(struct progress *progress, struct err *ret_err) {
     struct group_writer *writer = progress->writer;
@@ -132,8 +197,7 @@ static enum together run_members(struct progress *progress, struct err *ret_err)
             }
             progress->open = true;
         }
-        bool there = progress->kept > 0 ? run_guarded(progress, call) : run_first(progress, call);
-        if (!there) {
+        if (!run_one(progress, call)) {
             return TOGETHER_GONE;
         }
     }
@@ -216,7 +280,10 @@ struct err group_run(struct group_writer *writer, struct group_source source, st
     struct progress progress = {.writer = writer,
                                 .group = group,
                                 .source = source,
-                                .began_ns = world_mono_ns(writer->world)};
+                                .began_ns = world_mono_ns(writer->world),
+                                .guarded =
+                                    writer->guarded > 0 || writer->conn->driver->changes == NULL};
+    writer->guarded -= writer->guarded > 0;
     writer->tx.now_ms = world_wall_ms(writer->world);
     struct err err = ERR_OK;
     switch (run_together(&progress, &err)) {

@@ -13,6 +13,10 @@
  *
  * The first function of a transaction needs no savepoint: with nothing before it, its error may
  * take the whole transaction back. So a group of one pays for none.
+ *
+ * Nor do the others, where the driver can tell whether a function that failed has changed anything
+ * (driver.h: `changes`): most refuse before they write. One that wrote first takes the group back,
+ * which then begins anew with savepoints, as the next GROUP_GUARDED groups do.
  */
 #ifndef DROVER_STORE_GROUP_H
 #define DROVER_STORE_GROUP_H
@@ -30,6 +34,7 @@ enum {
     GROUP_FUNCTIONS_MAX = 256,
     GROUP_ADDING_NS = 2 * 1000 * 1000, /* How long a group that runs takes in newly queued ones. */
     GROUP_NOTES_MAX = 4 << 20,         /* Bytes; a group that has told so much takes in no more. */
+    GROUP_GUARDED = 64, /* So many are guarded by savepoints behind one that was taken back. */
 };
 
 struct group {
@@ -53,6 +58,7 @@ struct group_writer {
     struct conn *conn;         /* Borrowed for life, as is the next. */
     const struct world *world; /* The clock. */
     struct tx tx;
+    unsigned guarded; /* So many more groups use savepoints. */
     struct group_counters counters;
 };
 void group_writer_init(struct group_writer *writer, struct conn *conn, const struct world *world,

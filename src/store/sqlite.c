@@ -187,6 +187,10 @@ static bool transaction_lost(struct conn *conn) {
     return sqlite3_get_autocommit(of(conn)->db) != 0;
 }
 
+static int64_t changes(struct conn *conn) {
+    return sqlite3_total_changes64(of(conn)->db);
+}
+
 static void rollback(struct conn *conn) {
     if (transaction_lost(conn)) {
         return;
@@ -307,6 +311,7 @@ const struct driver driver_sqlite = {
     .commit = commit,
     .rollback = rollback,
     .transaction_lost = transaction_lost,
+    .changes = changes,
     .exec = sqlite_exec,
     .query = sqlite_query,
     .rows_next = sqlite_rows_next,
