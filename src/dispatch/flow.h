@@ -48,6 +48,8 @@ enum {
     FLOW_HELD_MAX = 16,     /* and so many; */
     FLOW_HELD_ROWS = 400,   /* together so much, as one function of the store has its limit. */
     FLOW_NAME = 2 * 64 + 2,
+    FLOW_COMPANY_NS = 2 * 1000 * 1000, /* So long a script that was told something is waited for, */
+    FLOW_CROWD_MAX = 64,               /* by so many at most. */
 };
 
 enum flow_state { FLOW_LOADING, FLOW_TAKING, FLOW_LIVE, FLOW_ENDING, FLOW_STATES };
@@ -81,9 +83,10 @@ struct flow_errand {
     bool begins;                   /* It writes the row of its call. */
     bool ends;                     /* It ends that row. */
     bool away, lazy, late;
-    bool orphan; /* Its call is gone: what came of it changes nothing any more. */
-    bool reads;  /* It changes nothing. */
-    bool stores; /* What a call came to: counted by `storing` for as long as it exists. */
+    bool in_crowd; /* It waits for company. */
+    bool orphan;   /* Its call is gone: what came of it changes nothing any more. */
+    bool reads;    /* It changes nothing. */
+    bool stores;   /* What a call came to: counted by `storing` for as long as it exists. */
     struct bytes run;
     struct step_talk talk;
     struct step_talked talked;
@@ -199,6 +202,9 @@ struct flow {
     bool dropped;      /* Its worker was ended while it waited. */
     bool awaits_store; /* It is read again when nothing of it is being stored. */
     struct flow *prev_idle, *next_idle;
+    bool computes; /* It was told something, and has not said a thing since. */
+    uint64_t told_ns;
+    struct flow *prev_computing, *next_computing;
     bool budgeted;
     int64_t sent;  /* Outcomes that the worker was told, those of the history too. */
     int64_t spent; /* Output tokens of what was delivered. */
@@ -244,6 +250,8 @@ struct flows {
     struct scripts_stats past_scripts; /* What they counted that are gone. */
     struct pool pool;
     struct flow *idle, *idle_last;               /* The one that waits longest first. */
+    struct flow *computing, *computing_last;     /* The one that was told first is first. */
+    size_t crowd;                                /* Functions that wait in the store for company. */
     struct flow_check *checks;                   /* Owned: on their way. */
     struct sha256_hex checked[FLOW_CHECKED_MAX]; /* Scripts that were found good lately. */
     size_t checked_next;
@@ -280,6 +288,11 @@ void flow__push(struct flow_errand *errand); /* Now, and what is `first` before 
 void flow__hold(struct flow_errand *errand);
 void flow__bring_held(struct flow_errand *errand); /* All that is held goes before it. */
 void flow__drop_held(struct flow *flow);           /* Nothing of it is stored any more. */
+
+/* flow_crowd.c */
+void flow__computes(struct flow *flow); /* Its script was told something, */
+void flow__computed(struct flow *flow); /* and says something, or never will. */
+MUST_CHECK bool flows__expects_company(struct flows *flows);
 
 /* flow_check.c */
 void flows__stop_checks(struct flows *flows);

@@ -335,6 +335,7 @@ static void hear_short(struct flow *flow, struct bytes frame) {
 
 void flow__heard(void *ctx, struct bytes frame) {
     struct flow *flow = ctx;
+    flow__computed(flow);
     if (!hears(flow)) {
         return;
     }

@@ -28,9 +28,11 @@ static void answered(struct err err, void *ctx) {
     bool apart = err_failed(err) && first != NULL && !flows->stopping;
     assert(flows->busy > 0);
     flows->busy--;
+    flows->crowd -= errand->in_crowd;
     errand->first = NULL;
     if (errand->beginning != NULL) {
         errand->beginning->begin.end = NULL;
+        errand->beginning->begin.end_tells = false;
         errand->beginning = NULL;
     }
     for (struct flow_errand *next; first != NULL; first = next) {
@@ -56,8 +58,12 @@ void flow__push(struct flow_errand *errand) {
     }
     errand->away = true;
     flows->busy++;
+    errand->in_crowd = !errand->reads && flows__expects_company(flows);
+    flows->crowd += errand->in_crowd;
     if (errand->reads) {
         store_read(flows->options.store, perform, answered, errand);
+    } else if (errand->in_crowd) {
+        store_write_lazy(flows->options.store, perform, answered, errand);
     } else {
         store_write(flows->options.store, perform, answered, errand);
     }
@@ -122,11 +128,13 @@ void flow__hold(struct flow_errand *errand) {
     }
 }
 
-/* A step that ends within the moment: its row is written once. */
+/* A step that ends within the moment: its row is written once, and so is the head of the stream,
+ * unless something else is told between its two events. */
 static void join(struct flow_errand *errand) {
     for (struct flow_errand *at = errand->first; at != NULL; at = at->behind) {
         if (errand->ends && at->begins && at->call == errand->call) {
             at->begin.end = &errand->end;
+            at->begin.end_tells = at->behind == NULL;
             errand->beginning = at;
         }
     }

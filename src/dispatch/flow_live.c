@@ -8,6 +8,7 @@ static void on_ended(void *ctx, const struct script_end *end) {
     struct flow *flow = ctx;
     flow__hearing_free(flow); /* What was paused does not end, so nothing is in the pool. */
     flow__stir(flow);
+    flow__computed(flow);
     flow->worker = NULL;
     flow__crashed(flow, end);
 }
@@ -21,6 +22,7 @@ void flow__tell(struct flow *flow, struct text *message) {
     }
     flow->quiet = false;
     flow__stir(flow);
+    flow__computes(flow);
     char *frame = text_take(message, &len);
     script_busy(flow->worker);
     script_send(flow->worker, frame, len);
@@ -46,6 +48,7 @@ void flow__start(struct flow *flow, struct text *order) {
 
 void flow__close_worker(struct flow *flow) {
     flow__stir(flow);
+    flow__computed(flow);
     flow__hearing_free(flow); /* It may need the worker a little longer. */
     script_close(flow->worker);
     flow->worker = NULL;

@@ -117,7 +117,10 @@ void flow__stored(struct call *call) {
 
 static struct err end_tx(struct tx *tx, void *ctx) {
     struct flow_errand *errand = ctx;
-    errand->end.written = errand->beginning != NULL && errand->beginning->begun == STEP_BEGUN;
+    const struct flow_errand *beginning = errand->beginning;
+    errand->end.written = beginning != NULL && beginning->begun == STEP_BEGUN;
+    errand->end.untold =
+        errand->end.written && beginning->begin.end_tells ? &beginning->begin : NULL;
     return tx_step_end(tx, &errand->end, &errand->late);
 }
 

@@ -173,9 +173,11 @@ static struct err write_row(struct tx *tx, const struct step_new *step, const st
                             enum budget_verdict verdict) {
     const struct mark mark = {.key = step->key, .occurrence = step->occurrence};
     assert(step->end == NULL || !step->asks); /* Who waits for a budget has not ended. */
+    assert(step->end != NULL || !step->end_tells);
     struct err err =
         step->end == NULL ? insert(tx, row, &mark) : insert_ended(tx, row, &mark, step->end);
-    return err_failed(err) || verdict != BUDGET_ADMITTED ? err : steps__event_started(tx, step);
+    bool tells = verdict == BUDGET_ADMITTED && !step->end_tells;
+    return err_failed(err) || !tells ? err : steps__event_started(tx, step);
 }
 
 static struct err begin(struct tx *tx, const struct step_new *step, const struct facts *facts,
@@ -315,7 +317,8 @@ struct err tx_step_end(struct tx *tx, const struct step_end *end, bool *ret_late
                                    .output_tokens = end->usage.output,
                                    .cost_micros = end->cost.known ? end->cost.micros : -1,
                                    .took_ms = took_ms(tx, end->began_ms)};
-    err = steps__event_finished(tx, &told);
+    err = end->untold == NULL ? steps__event_finished(tx, &told)
+                              : steps__event_both(tx, end->untold, &told);
     if (!err_failed(err)) {
         err = count_usage(tx, end);
     }

@@ -47,6 +47,7 @@ struct step_new {
     /* Its end comes in the same transaction, and is written with its beginning: a row that nobody
      * could see in between is not written twice. NULL: it does not. */
     const struct step_end *end;
+    bool end_tells; /* Nothing comes between the two: the event of its end brings that of this. */
     struct workflow_place place;
     struct id run;
     struct bytes key;   /* What was asked, as a hash, */
@@ -81,7 +82,8 @@ struct step_end {
     struct bytes model, project;
     int64_t calls, calls_unpriced; /* Of the model; a turn counts its own. */
     int64_t began_ms;              /* 0: it did not. */
-    bool written;                  /* Its beginning, in this transaction, wrote the row. */
+    bool written;                  /* Its beginning, in this transaction, wrote the row, */
+    const struct step_new *untold; /* and left its event to this; NULL: it did not. */
     bool talks;                    /* It has a turn: whatever that still does is ended. */
     bool budgeted;                 /* Budgets stand above it: what it holds is settled. */
     struct bytes worktree;         /* The working tree that is kept; no data: none. */

@@ -7,22 +7,42 @@
 #include "base/utf8.h"
 #include "journal/journal.h"
 
+/* The name of its stream, kept by the caller. */
+struct stream_text {
+    char name[STREAM_NAME_MAX];
+    size_t len;
+};
+
+static struct stream_text stream_of(const struct workflow_place *place) {
+    static const char prefix[] = "run:";
+    struct stream_text stream = {.len = sizeof prefix - 1 + place->run.len};
+    assert(stream.len <= sizeof stream.name);
+    memcpy(stream.name, prefix, sizeof prefix - 1);
+    memcpy(stream.name + sizeof prefix - 1, place->run.data, place->run.len);
+    return stream;
+}
+
+static struct append append_of(const struct workflow_place *place, const struct stream_text *stream,
+                               const char *type, const struct text *data) {
+    return (struct append){.owner = place->owner,
+                           .stream = {stream->name, stream->len},
+                           .type = {type, strlen(type)},
+                           .data = {data->data, data->len}};
+}
+
+static struct err no_memory(void) {
+    return err_make(ERR_OUT_OF_MEMORY, "workflows: event");
+}
+
 struct err workflows__event(struct tx *tx, const struct workflow_place *place, const char *type,
                             const struct text *data, enum workflow_last last) {
-    char name[STREAM_NAME_MAX];
-    static const char prefix[] = "run:";
-    if (text_failed(data)) {
-        return err_make(ERR_OUT_OF_MEMORY, "workflows: event");
-    }
-    assert(place->run.len <= sizeof name - sizeof prefix);
-    memcpy(name, prefix, sizeof prefix - 1);
-    memcpy(name + sizeof prefix - 1, place->run.data, place->run.len);
-    const struct append append = {.owner = place->owner,
-                                  .stream = {name, sizeof prefix - 1 + place->run.len},
-                                  .type = {type, strlen(type)},
-                                  .data = {data->data, data->len},
-                                  .last = last == WORKFLOW_ENDS};
+    const struct stream_text stream = stream_of(place);
     struct appended appended;
+    if (text_failed(data)) {
+        return no_memory();
+    }
+    struct append append = append_of(place, &stream, type, data);
+    append.last = last == WORKFLOW_ENDS;
     return tx_append(tx, &append, &appended);
 }
 
@@ -51,26 +71,36 @@ struct started {
     struct bytes run, label, phase, model, prompt;
 };
 
+static const char type_started[] = "agent_started", type_finished[] = "agent_finished";
+
+static void write_started(const struct started *started, struct text *data) {
+    text_init(data, WORKFLOW_EVENT_MAX);
+    add_text(data, "{\"run\":", started->run);
+    add_optional(data, ",\"label\":", started->label);
+    add_optional(data, ",\"phase\":", started->phase);
+    add_optional(data, ",\"model\":", started->model);
+    add_text(data, ",\"prompt\":",
+             (struct bytes){started->prompt.data, utf8_cut(started->prompt, STEP_PROMPT_HEAD)});
+    text_add_char(data, '}');
+}
+
 static struct err tell_started(struct tx *tx, const struct workflow_place *place,
                                const struct started *started) {
     AUTO(text_done) struct text data;
-    text_init(&data, WORKFLOW_EVENT_MAX);
-    add_text(&data, "{\"run\":", started->run);
-    add_optional(&data, ",\"label\":", started->label);
-    add_optional(&data, ",\"phase\":", started->phase);
-    add_optional(&data, ",\"model\":", started->model);
-    add_text(&data, ",\"prompt\":",
-             (struct bytes){started->prompt.data, utf8_cut(started->prompt, STEP_PROMPT_HEAD)});
-    text_add_char(&data, '}');
-    return workflows__event(tx, place, "agent_started", &data, WORKFLOW_GOES_ON);
+    write_started(started, &data);
+    return workflows__event(tx, place, type_started, &data, WORKFLOW_GOES_ON);
+}
+
+static struct started started_of(const struct step_new *step) {
+    return (struct started){.run = {step->run.text, strlen(step->run.text)},
+                            .label = step->label,
+                            .phase = step->phase,
+                            .model = step->model,
+                            .prompt = step->prompt};
 }
 
 struct err steps__event_started(struct tx *tx, const struct step_new *step) {
-    const struct started started = {.run = {step->run.text, strlen(step->run.text)},
-                                    .label = step->label,
-                                    .phase = step->phase,
-                                    .model = step->model,
-                                    .prompt = step->prompt};
+    const struct started started = started_of(step);
     return tell_started(tx, &step->place, &started);
 }
 
@@ -108,30 +138,51 @@ struct err steps__event_restarted(struct tx *tx, const struct run_row *row) {
     return workflows__event(tx, &place, "agent_restarted", &data, WORKFLOW_GOES_ON);
 }
 
+static void write_finished(const struct step_told *told, struct text *data) {
+    const char *cause = told->cause == CAUSE_COMPLETED ? "" : run_cause_name(told->cause);
+    text_init(data, WORKFLOW_EVENT_MAX);
+    add_text(data, "{\"run\":", told->run);
+    add_optional(data, ",\"label\":", told->label);
+    add_optional(data, ",\"phase\":", told->phase);
+    text_addf(data, ",\"state\":\"%s\",\"cached\":%s", run_state_name(told->state),
+              told->cached ? "true" : "false");
+    add_optional(data, ",\"cause\":", (struct bytes){cause, strlen(cause)});
+    add_optional(data, ",\"note\":", told->note);
+    add_number(data, ",\"tokens\":", told->output_tokens);
+    text_add_str(data, ",\"cost_micros\":");
+    if (told->cost_micros >= 0) {
+        text_add_int(data, told->cost_micros);
+    } else {
+        text_add_str(data, "null");
+    }
+    add_number(data, ",\"ms\":", told->took_ms);
+    if (told->worktree.len > 0) {
+        add_text(data, ",\"worktree\":", told->worktree);
+    }
+    text_add_char(data, '}');
+}
+
 struct err steps__event_finished(struct tx *tx, const struct step_told *told) {
     AUTO(text_done) struct text data;
-    const char *cause = told->cause == CAUSE_COMPLETED ? "" : run_cause_name(told->cause);
-    text_init(&data, WORKFLOW_EVENT_MAX);
-    add_text(&data, "{\"run\":", told->run);
-    add_optional(&data, ",\"label\":", told->label);
-    add_optional(&data, ",\"phase\":", told->phase);
-    text_addf(&data, ",\"state\":\"%s\",\"cached\":%s", run_state_name(told->state),
-              told->cached ? "true" : "false");
-    add_optional(&data, ",\"cause\":", (struct bytes){cause, strlen(cause)});
-    add_optional(&data, ",\"note\":", told->note);
-    add_number(&data, ",\"tokens\":", told->output_tokens);
-    text_add_str(&data, ",\"cost_micros\":");
-    if (told->cost_micros >= 0) {
-        text_add_int(&data, told->cost_micros);
-    } else {
-        text_add_str(&data, "null");
+    write_finished(told, &data);
+    return workflows__event(tx, &told->place, type_finished, &data, WORKFLOW_GOES_ON);
+}
+
+struct err steps__event_both(struct tx *tx, const struct step_new *step,
+                             const struct step_told *told) {
+    AUTO(text_done) struct text began;
+    AUTO(text_done) struct text ended;
+    const struct started started = started_of(step);
+    const struct stream_text stream = stream_of(&told->place);
+    struct appended appended;
+    write_started(&started, &began);
+    write_finished(told, &ended);
+    if (text_failed(&began) || text_failed(&ended)) {
+        return no_memory();
     }
-    add_number(&data, ",\"ms\":", told->took_ms);
-    if (told->worktree.len > 0) {
-        add_text(&data, ",\"worktree\":", told->worktree);
-    }
-    text_add_char(&data, '}');
-    return workflows__event(tx, &told->place, "agent_finished", &data, WORKFLOW_GOES_ON);
+    const struct append both[] = {append_of(&told->place, &stream, type_started, &began),
+                                  append_of(&told->place, &stream, type_finished, &ended)};
+    return tx_append_all(tx, both, COUNT_OF(both), &appended);
 }
 
 /* --- Lines ------------------------------------------------------------------------------------ */

@@ -45,6 +45,9 @@ struct step_told {
     int64_t output_tokens, cost_micros, took_ms; /* cost_micros -1: unknown. */
 };
 MUST_CHECK struct err steps__event_finished(struct tx *tx, const struct step_told *told);
+/* Both, of a step that began and ended in the same transaction, with nothing between. */
+MUST_CHECK struct err steps__event_both(struct tx *tx, const struct step_new *step,
+                                        const struct step_told *told);
 
 /* --- Ends ------------------------------------------------------------------------------------- */
 

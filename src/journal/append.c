@@ -1,4 +1,4 @@
-/* append.c: one event into one stream: three statements, two rows, one note.
+/* append.c: events into one stream: two statements for the stream, one for each event.
  *
  * The number is handed out by the row of the stream itself (its `head`, raised by one), so it rolls
  * back with the transaction: a number is never skipped, and two writers cannot get the same.
@@ -54,13 +54,18 @@ static struct err find_stream(struct tx *tx, const struct append *append, bool *
     return ERR_OK;
 }
 
-/* With its first event's number in it already. */
-static struct err make_stream(struct tx *tx, const struct append *append,
+static bool ends(const struct append *appends, size_t count) {
+    return appends[count - 1].last;
+}
+
+/* With the numbers of its first events in it already. */
+static struct err make_stream(struct tx *tx, const struct append *append, size_t count,
                               struct appended *ret_appended) {
     static const char sql[] = "INSERT INTO streams (owner, name, head, floor, made_ms, ended) "
-                              "VALUES ($1, $2, 1, 0, $3, $4) RETURNING id";
+                              "VALUES ($1, $2, $3, 0, $4, $5) RETURNING id";
     const struct arg args[] = {arg_text(append->owner), arg_text(append->stream),
-                               arg_int(tx_now_ms(tx)), arg_int(append->last ? 1 : 0)};
+                               arg_int((int64_t)count), arg_int(tx_now_ms(tx)),
+                               arg_int(ends(append, count) ? 1 : 0)};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
     if (err_failed(err)) {
@@ -74,7 +79,8 @@ static struct err make_stream(struct tx *tx, const struct append *append,
     return rows_next(rows, &row);
 }
 
-static struct err raise_head(struct tx *tx, const struct append *append,
+/* *ret_appended: of the first. */
+static struct err raise_head(struct tx *tx, const struct append *append, size_t count,
                              struct appended *ret_appended) {
     bool found = false;
     struct err err = find_stream(tx, append, &found, ret_appended);
@@ -82,10 +88,11 @@ static struct err raise_head(struct tx *tx, const struct append *append,
         return err;
     }
     if (!found) {
-        return make_stream(tx, append, ret_appended);
+        return make_stream(tx, append, count, ret_appended);
     }
-    const struct arg args[] = {arg_int(ret_appended->stream), arg_int(ret_appended->seq),
-                               arg_int(append->last ? 1 : 0)};
+    const struct arg args[] = {arg_int(ret_appended->stream),
+                               arg_int(ret_appended->seq + (int64_t)count - 1),
+                               arg_int(ends(append, count) ? 1 : 0)};
     return tx_exec(tx, "UPDATE streams SET head = $2, ended = $3 WHERE id = $1", args,
                    COUNT_OF(args), NULL);
 }
@@ -114,24 +121,42 @@ static struct err tell_hub(struct tx *tx, const struct append *append,
     return err_failed(err) ? err : tx_note(tx, JOURNAL_NOTE, bytes);
 }
 
-struct err tx_append(struct tx *tx, const struct append *append, struct appended *ret_appended) {
-    struct err err = refuse(append);
-    if (err_failed(err)) {
-        return err;
+static bool is_same(struct bytes one, struct bytes other) {
+    return one.len == other.len && memcmp(one.data, other.data, one.len) == 0;
+}
+
+static struct err refuse_any(const struct append *appends, size_t count) {
+    struct err err = ERR_OK;
+    for (size_t i = 0; i < count && !err_failed(err); i++) {
+        assert(is_same(appends[i].owner, appends[0].owner));
+        assert(is_same(appends[i].stream, appends[0].stream));
+        assert(!appends[i].last || i + 1 == count);
+        err = refuse(&appends[i]);
     }
+    return err;
+}
+
+struct err tx_append_all(struct tx *tx, const struct append *appends, size_t count,
+                         struct appended *ret_last) {
     struct appended appended;
-    err = raise_head(tx, append, &appended);
-    if (err_failed(err)) {
-        return err;
+    assert(count > 0);
+    struct err err = refuse_any(appends, count);
+    if (!err_failed(err)) {
+        err = raise_head(tx, appends, count, &appended);
     }
-    err = insert_event(tx, append, &appended);
-    if (err_failed(err)) {
-        return err;
+    for (size_t i = 0; i < count && !err_failed(err); i++) {
+        appended.seq += i > 0;
+        err = insert_event(tx, &appends[i], &appended);
+        if (!err_failed(err)) {
+            err = tell_hub(tx, &appends[i], &appended);
+        }
     }
-    err = tell_hub(tx, append, &appended);
-    if (err_failed(err)) {
-        return err;
+    if (!err_failed(err)) {
+        *ret_last = appended;
     }
-    *ret_appended = appended;
-    return ERR_OK;
+    return err;
+}
+
+struct err tx_append(struct tx *tx, const struct append *append, struct appended *ret_appended) {
+    return tx_append_all(tx, append, 1, ret_appended);
 }

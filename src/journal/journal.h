@@ -44,6 +44,10 @@ struct appended {
  * for a stream that has ended. */
 MUST_CHECK struct err tx_append(struct tx *tx, const struct append *append,
                                 struct appended *ret_appended);
+/* Several events of one stream, in this order: the same statements, but the stream is looked up and
+ * raised once for all of them. At least one; only the last may end the stream. All or none. */
+MUST_CHECK struct err tx_append_all(struct tx *tx, const struct append *appends, size_t count,
+                                    struct appended *ret_last);
 
 struct stream_state {
     int64_t stream, head, floor; /* Events with floor < seq <= head exist. */

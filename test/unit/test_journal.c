@@ -195,6 +195,40 @@ static void an_append_is_three_statements_and_one_new_row(void **state) {
     assert_int_equal(kit_count(*state, count_streams), 1);
 }
 
+struct append_many {
+    struct kit_call call;
+    struct append appends[3];
+    size_t count;
+    struct appended last;
+};
+
+static struct err append_many_tx(struct tx *tx, void *ctx) {
+    struct append_many *many = CONTAINER_OF(ctx, struct append_many, call);
+    return tx_append_all(tx, many->appends, many->count, &many->last);
+}
+
+static void several_events_at_once_look_the_stream_up_once(void **state) {
+    const struct append tick = {
+        .owner = BYTES("ann"), .stream = BYTES("a"), .type = BYTES("tick"), .data = BYTES("1")};
+    struct append_many many = {.appends = {tick, tick, tick}, .count = 3};
+    for (int64_t i = 1; i <= 2; i++) { /* The first time it makes the stream. */
+        statements = 0;
+        kit_check(kit_write(*state, append_many_tx, &many.call));
+        assert_int_equal(statements, 5);
+        assert_int_equal(many.last.seq, 3 * i);
+        assert_int_equal(kit_state(*state, "a").head, 3 * i);
+        assert_int_equal(kit_count(*state, count_events), 3 * i);
+    }
+    many.appends[1].data = BYTES("one\ntwo");
+    assert_int_equal(kit_write(*state, append_many_tx, &many.call).code, ERR_BAD_FIELD);
+    assert_int_equal(kit_state(*state, "a").head, 6);
+    many.appends[1] = tick;
+    many.appends[2].last = true;
+    kit_check(kit_write(*state, append_many_tx, &many.call));
+    assert_true(kit_state(*state, "a").ended);
+    assert_int_equal(kit_state(*state, "a").head, 9);
+}
+
 /* Of the writer's connection; a thing of SQLite. */
 static int64_t rows_written(struct kit *kit) {
     struct kit_count count = {.sql = "SELECT total_changes()"};
@@ -416,6 +450,7 @@ int main(void) {
         KIT_TEST(two_owners_may_use_one_name_for_two_streams),
         KIT_TEST(a_number_that_was_rolled_back_is_given_to_the_next_event),
         KIT_TEST(an_append_is_three_statements_and_one_new_row),
+        KIT_TEST(several_events_at_once_look_the_stream_up_once),
         KIT_TEST(an_append_writes_two_rows_and_three_pages),
         KIT_TEST(what_cannot_be_appended_is_refused_before_any_statement),
         KIT_TEST(a_page_holds_at_most_256_events_in_order),

@@ -145,8 +145,10 @@ static void an_agent_of_one_call_is_one_insert_one_update_and_two_events(void **
 static struct err both_tx(struct tx *tx, void *ctx) {
     struct step *step = ctx;
     step->begin.end = &step->end;
+    step->begin.end_tells = true;
     struct err err = begin_tx(tx, step);
     step->end.written = step->begun == STEP_BEGUN;
+    step->end.untold = &step->begin;
     return err_failed(err) ? err : end_tx(tx, step);
 }
 
@@ -167,6 +169,13 @@ static void one_that_ends_in_the_same_commit_is_written_once_and_just_the_same(v
     assert_int_equal(counted.runs_inserted, 1);
     assert_int_equal(counted.runs_updated, 0);
     assert_int_equal(counted.events, 2);
+    assert_int_equal(counted.all, 7); /* The stream's row is two for both, the usage is one. */
+    assert_int_equal(runs_count(runs, "SELECT count(*) FROM events b JOIN events e"
+                                      " ON e.stream = b.stream AND e.seq = b.seq + 1"
+                                      " AND substr(e.data, 1, 40) = substr(b.data, 1, 40)"
+                                      " AND e.type = 'agent_finished'"
+                                      " WHERE b.type = 'agent_started'"),
+                     2);
     char one[2000], other[2000];
     add_row(runs, apart.begin.run.text, one, sizeof one);
     add_row(runs, both.begin.run.text, other, sizeof other);
