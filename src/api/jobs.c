@@ -25,7 +25,7 @@ static const struct query_param list_query[] = {
 #define ATTEMPT_PARAM                                                                              \
     {                                                                                              \
         .name = "attempt", .about = "Which attempt; absent: the latest.", .kind = QUERY_INT,       \
-        .min = 1, .max = 1 << 30, .absent = 1                                                      \
+        .min = 1, .max = LOGS_ATTEMPT_MAX, .absent = 1                                             \
     }
 
 static const struct query_param one_query[] = {[RUN_OWNER] = OWNER_PARAM, {.name = NULL}};
@@ -39,6 +39,10 @@ static const struct query_param logs_query[] = {
                      .kind = QUERY_INT,
                      .min = -LOGS_OFFSET_MAX,
                      .max = LOGS_OFFSET_MAX},
+    [LOGS_AFTER] = {.name = "after",
+                    .about = "In place of offset, the id of an event: what is behind it.",
+                    .kind = QUERY_TEXT,
+                    .max = LOGS_AFTER_MAX},
     [LOGS_LIMIT] = {.name = "limit",
                     .about = "Bytes at most; not when it is followed.",
                     .kind = QUERY_INT,

@@ -7,6 +7,7 @@
 #include "api/op.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "journal/journal.h"
 
 /* --- The request ------------------------------------------------------------------------------ */
@@ -28,6 +29,24 @@ static void copy_text(char *to, size_t size, struct bytes from) {
     assert(from.len < size);
     memcpy(to, from.data, from.len);
     to[from.len] = '\0';
+}
+
+bool log_spot_parse(struct bytes id, struct log_spot *ret_spot) {
+    static const struct number_bounds attempts = {1, LOGS_ATTEMPT_MAX}, offsets = {0, INT64_MAX};
+    struct log_spot spot = {.attempt = LOG_ATTEMPT_LATEST};
+    const char *point = id.len == 0 ? NULL : memchr(id.data, '.', id.len);
+    if (point != NULL) {
+        size_t len = (size_t)(point - id.data);
+        if (!number_parse((struct bytes){id.data, len}, attempts, &spot.attempt)) {
+            return false;
+        }
+        id = (struct bytes){point + 1, id.len - len - 1};
+    }
+    if (!number_parse(id, offsets, &spot.offset)) {
+        return false;
+    }
+    *ret_spot = spot;
+    return true;
 }
 
 bool log_target_read(struct exchange *exchange, struct log_target *ret_target) {
@@ -75,6 +94,18 @@ static struct err head_find(struct tx *tx, struct log_target *target) {
     return err;
 }
 
+/* Whoever was told an offset of one attempt would miss the rest of it in the next. */
+static struct err spot_of_one(const struct log_target *target, int64_t attempts, struct why *why) {
+    if (target->attempt != LOG_ATTEMPT_LATEST || target->offset <= 0 || attempts <= 1) {
+        return ERR_OK;
+    }
+    why_set(why,
+            "offset %lld could be of any of %lld attempts: name one with 'attempt', or send the "
+            "whole id of an event, ATTEMPT.OFFSET",
+            (long long)target->offset, (long long)attempts);
+    return err_make(ERR_BAD_CURSOR, "logs: offset");
+}
+
 struct err log_look(struct tx *tx, struct log_target *target, struct why *why) {
     const struct run_key key = {bytes_of(target->owner), bytes_of(target->run)};
     bool found = false;
@@ -90,6 +121,10 @@ struct err log_look(struct tx *tx, struct log_target *target, struct why *why) {
     if (target->attempt > (row.attempt > 0 ? row.attempt : 1)) {
         why_set(why, "attempt: there have been %lld so far", (long long)row.attempt);
         return err_make(ERR_NOT_FOUND, "logs: attempt");
+    }
+    err = spot_of_one(target, row.attempt, why);
+    if (err_failed(err)) {
+        return err;
     }
     target->latest = row.attempt;
     target->state = row.state;
@@ -170,6 +205,15 @@ struct err log_read_stretch(const struct spool *spool, const struct log_place *p
     }
     *ret_stretch = stretch;
     return ERR_OK;
+}
+
+struct err log_spot_check(struct log_spot spot, int64_t size, struct why *why) {
+    if (spot.offset <= size) {
+        return ERR_OK;
+    }
+    why_set(why, "offset %lld is ahead of the log of attempt %lld, which has %lld bytes",
+            (long long)spot.offset, (long long)spot.attempt, (long long)size);
+    return err_make(ERR_CURSOR_AHEAD, "logs: offset");
 }
 
 struct err log_offset_settle(const struct spool *spool, struct log_place *place) {

@@ -14,12 +14,22 @@
 
 enum log_bounds { LOG_ATTEMPT_LATEST = 0, LOG_NO_EXIT_CODE = -1 };
 
+/* Where in a job's output. Each attempt counts its bytes from 0, so an offset alone says something
+ * only where there is one attempt. */
+struct log_spot {
+    int64_t attempt; /* LOG_ATTEMPT_LATEST: not said. */
+    int64_t offset;  /* Negative: from the end. */
+};
+/* The id of an event: "ATTEMPT.OFFSET", or the offset alone. False: neither. */
+MUST_CHECK bool log_spot_parse(struct bytes id, struct log_spot *ret_spot);
+
 /* What a client asked for, and what the row says. Copies, since a follower outlives its
  * exchange. */
 struct log_target {
     char run[ID_SIZE], owner[OWNER_SIZE];
-    bool named; /* The client named the attempt. */
+    bool named; /* The client named the attempt; ids need not. */
     int64_t attempt;
+    int64_t offset; /* As asked; negative: from the end. */
     bool has_stream;
     enum log_stream stream;
 
@@ -35,7 +45,8 @@ struct log_target {
 /* From the request; the answer was given when it is false. */
 MUST_CHECK bool log_target_read(struct exchange *exchange, struct log_target *ret_target);
 void log_target_done(struct log_target *target);
-/* May run more than once, as any store function. ERR_NOT_FOUND: no such job, or attempt. */
+/* May run more than once, as any store function. ERR_NOT_FOUND: no such job, or attempt.
+ * ERR_BAD_CURSOR: there are several attempts, and nobody said of which the offset is. */
 MUST_CHECK struct err log_look(struct tx *tx, struct log_target *target, struct why *why);
 /* The latest attempt, where the client named none; the first, where none has begun. */
 void log_target_resolve(struct log_target *target);
@@ -62,6 +73,8 @@ MUST_CHECK struct err log_read_stretch(const struct spool *spool, const struct l
                                        char *buffer, size_t size, struct log_stretch *ret_stretch);
 /* A negative offset counts from the end. */
 MUST_CHECK struct err log_offset_settle(const struct spool *spool, struct log_place *place);
+/* ERR_CURSOR_AHEAD: the log of `size` bytes has not come as far as that spot. */
+MUST_CHECK struct err log_spot_check(struct log_spot spot, int64_t size, struct why *why);
 
 /* --- Frames ---------------------------------------------------------------------------------- */
 
@@ -72,13 +85,13 @@ size_t log_piece_len(struct bytes bytes, enum log_rest rest);
 
 struct log_piece {
     struct bytes bytes;
-    int64_t offset;
+    struct log_spot at; /* LATEST: the client named the attempt, and the id is the offset alone. */
     enum log_encoding encoding;
 };
 void log_frame_output(struct text *text, const struct log_piece *piece);
-void log_frame_dropped(struct text *text, int64_t from, int64_t to);
+void log_frame_dropped(struct text *text, struct log_spot from, int64_t to);
 void log_frame_done(struct text *text, const struct log_target *target, int64_t size);
 /* `code` NULL: the server drains. */
-void log_frame_closing(struct text *text, int64_t after, const char *code);
+void log_frame_closing(struct text *text, struct log_spot after, const char *code);
 
 #endif

@@ -15,6 +15,7 @@
  * would be a busy loop, so then the stream alone is waited for, and in between, seldom, the folder
  * is read.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "api/logs_way.h"
@@ -48,7 +49,8 @@ struct follow {
     bool found;            /* The last round of reading did. */
     bool last;             /* After these frames comes the end. */
     int64_t next;          /* The first byte that was not told; negative until it is known. */
-    int64_t seen;          /* Where the log ended when it was read. */
+    int64_t seen;          /* Up to where the log was read, */
+    int64_t size;          /* and where it ended then. */
     unsigned fruitless;    /* How often in a row `grown` came and nothing was there. */
     struct loop_work work;
     struct text frames; /* Owned. */
@@ -204,17 +206,27 @@ static struct err settle(struct follow *follow) {
     return err;
 }
 
+/* As the ids of frames have it. */
+static struct log_spot spot_of(const struct follow *follow, int64_t offset) {
+    const struct log_target *target = &follow->target;
+    return (struct log_spot){target->named ? LOG_ATTEMPT_LATEST : target->attempt, offset};
+}
+
 /* Tells what one stretch holds. False: for now that was all. */
 static bool tell(struct follow *follow, const struct log_stretch *stretch, const char *buffer) {
     if (stretch->hole_from < stretch->offset) {
-        log_frame_dropped(&follow->frames, stretch->hole_from, stretch->offset);
+        log_frame_dropped(&follow->frames, spot_of(follow, stretch->hole_from), stretch->offset);
     }
     follow->next = stretch->offset;
+    follow->size = stretch->size;
     follow->seen = stretch->offset + (int64_t)stretch->len;
     bool full = stretch->len == READ_MAX;
     bool last = stretch->hole_after || (follow->ended && !full);
     struct log_piece piece = {
-        .bytes = {buffer, stretch->len}, .offset = stretch->offset, .encoding = follow->encoding};
+        .bytes = {buffer, stretch->len},
+        .at = spot_of(follow, stretch->offset),
+        .encoding = follow->encoding,
+    };
     if (follow->encoding == LOG_AUTO) {
         piece.bytes.len = log_piece_len(piece.bytes, last ? LOG_REST_LAST : LOG_GOES_ON);
     }
@@ -226,25 +238,40 @@ static bool tell(struct follow *follow, const struct log_stretch *stretch, const
     return full || stretch->hole_after;
 }
 
+/* One stretch of the log. What a client begins with may lie ahead of it. */
+static struct err read_stretch(struct follow *follow, char *buffer,
+                               struct log_stretch *ret_stretch) {
+    char name[PROTOCOL_NAME_MAX];
+    log_name(&follow->target, name);
+    const struct log_place place = {
+        .name = name, .stream = follow->target.stream, .offset = follow->next};
+    struct log_stretch stretch;
+    struct err err = log_read_stretch(follow->api->spool, &place, buffer, READ_MAX, &stretch);
+    if (!err_failed(err) && !follow->begun) {
+        const struct log_spot spot = {follow->target.attempt, follow->next};
+        err = log_spot_check(spot, stretch.size, &follow->why);
+    }
+    if (!err_failed(err)) {
+        *ret_stretch = stretch;
+    }
+    return err;
+}
+
 static struct err frames_fill(struct follow *follow) {
     struct err err = settle(follow);
     AUTO(mem_release) char *buffer = mem_try(READ_MAX);
     if (!err_failed(err) && buffer == NULL) {
         err = err_make(ERR_OUT_OF_MEMORY, "logs: buffer");
     }
-    char name[PROTOCOL_NAME_MAX];
-    log_name(&follow->target, name);
     bool more = true;
     int64_t from = follow->next;
     while (!err_failed(err) && more && follow->frames.len < FRAMES_ENOUGH) {
-        const struct log_place place = {
-            .name = name, .stream = follow->target.stream, .offset = follow->next};
-        struct log_stretch stretch;
-        err = log_read_stretch(follow->api->spool, &place, buffer, READ_MAX, &stretch);
+        struct log_stretch stretch = {0};
+        err = read_stretch(follow, buffer, &stretch);
         more = !err_failed(err) && tell(follow, &stretch, buffer);
     }
     if (!err_failed(err) && follow->ended && follow->frames.len == 0) {
-        log_frame_done(&follow->frames, &follow->target, follow->next);
+        log_frame_done(&follow->frames, &follow->target, follow->size);
         follow->last = true;
     }
     if (!err_failed(err) && text_failed(&follow->frames)) {
@@ -286,7 +313,8 @@ static void write_out(struct follow *follow) {
     }
     if (!follow->last && follow->closing != ERR_NONE) {
         const char *code = follow->closing == ERR_CLOSING ? NULL : err_name(follow->closing);
-        log_frame_closing(&follow->frames, follow->next, code);
+        const struct log_spot after = {follow->target.attempt, follow->next};
+        log_frame_closing(&follow->frames, after, code);
         follow->last = true;
         (void)give(follow); /* What must wait is written before the end. */
     }
@@ -334,6 +362,9 @@ static void begin(struct follow *follow) {
     follow->exchange = NULL;
     follow->begun = true;
     follow->state = FOLLOW_WRITING;
+    char attempt[24];
+    (void)snprintf(attempt, sizeof attempt, "%lld", (long long)follow->target.attempt); /* Fits. */
+    exchange_add_header(exchange, "Drover-Attempt", attempt);
     exchange_add_header(exchange, "Drover-Stream", log_stream_name(follow->target.stream));
     if (!exchange_pour_begin(exchange, &options, &follow->pour)) {
         follow_free(follow);
@@ -373,13 +404,13 @@ static void read_on(struct follow *follow) {
     loop_work(follow->api->loop, &follow->work);
 }
 
-void logs__follow(struct exchange *exchange, struct runs_api *api, const struct log_target *target,
-                  int64_t offset) {
+void logs__follow(struct exchange *exchange, struct runs_api *api,
+                  const struct log_target *target) {
     struct follow *follow = mem_new(sizeof *follow);
     follow->exchange = exchange;
     follow->api = api;
     follow->target = *target;
-    follow->next = offset;
+    follow->next = target->offset;
     follow->encoding = exchange_query_given(exchange, LOGS_ENCODING) ? LOG_BASE64 : LOG_AUTO;
     text_init(&follow->frames, FRAMES_MAX);
     look(follow);

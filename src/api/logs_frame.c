@@ -66,11 +66,21 @@ static void add_number(struct text *text, const char *before, int64_t number) {
     text_add_int(text, number);
 }
 
+/* What a client that connects again must say beside what it said before. */
+static void add_id(struct text *text, struct log_spot spot) {
+    text_add_str(text, "id: ");
+    if (spot.attempt != LOG_ATTEMPT_LATEST) {
+        text_add_int(text, spot.attempt);
+        text_add_char(text, '.');
+    }
+    text_add_int(text, spot.offset);
+}
+
 void log_frame_output(struct text *text, const struct log_piece *piece) {
     struct bytes bytes = piece->bytes;
-    int64_t next = piece->offset + (int64_t)bytes.len;
-    add_number(text, "id: ", next);
-    add_number(text, "\nevent: output\ndata: {\"offset\":", piece->offset);
+    int64_t next = piece->at.offset + (int64_t)bytes.len;
+    add_id(text, (struct log_spot){piece->at.attempt, next});
+    add_number(text, "\nevent: output\ndata: {\"offset\":", piece->at.offset);
     add_number(text, ",\"next\":", next);
     if (piece->encoding == LOG_AUTO && utf8_valid(bytes.data, bytes.len)) {
         text_add_str(text, ",\"text\":");
@@ -83,9 +93,9 @@ void log_frame_output(struct text *text, const struct log_piece *piece) {
     text_add_str(text, "}\n\n");
 }
 
-void log_frame_dropped(struct text *text, int64_t from, int64_t to) {
-    add_number(text, "id: ", to);
-    add_number(text, "\nevent: dropped\ndata: {\"from\":", from);
+void log_frame_dropped(struct text *text, struct log_spot from, int64_t to) {
+    add_id(text, (struct log_spot){from.attempt, to});
+    add_number(text, "\nevent: dropped\ndata: {\"from\":", from.offset);
     add_number(text, ",\"to\":", to);
     text_add_str(text, "}\n\n");
 }
@@ -103,8 +113,9 @@ void log_frame_done(struct text *text, const struct log_target *target, int64_t 
     text_add_str(text, "}\n\n");
 }
 
-void log_frame_closing(struct text *text, int64_t after, const char *code) {
-    add_number(text, "event: closing\ndata: {\"after\":", after);
+void log_frame_closing(struct text *text, struct log_spot after, const char *code) {
+    add_number(text, "event: closing\ndata: {\"after\":", after.offset);
+    add_number(text, ",\"attempt\":", after.attempt);
     if (code != NULL) {
         text_addf(text, ",\"code\":\"%s\"", code);
     }

@@ -6,7 +6,6 @@
 #include "api/logs_way.h"
 #include "api/op.h"
 #include "base/memory.h"
-#include "base/number.h"
 
 /* --- Output ----------------------------------------------------------------------------------- */
 
@@ -23,18 +22,37 @@ static struct err encoding_read(const struct exchange *exchange, struct why *why
     return ERR_OK;
 }
 
-/* A browser that reconnects sends its first URL again and the newer cursor in Last-Event-ID. */
-static struct err resume_read(const struct exchange *exchange, int64_t *offset, struct why *why) {
-    struct bytes id = {0};
-    if (!exchange_header(exchange, "last-event-id", &id) || id.len == 0) {
-        return ERR_OK;
+/* `name` is that of what the client sent the id in. */
+static struct err spot_take(struct bytes id, const char *name, struct log_target *target,
+                            struct why *why) {
+    struct log_spot spot;
+    if (!log_spot_parse(id, &spot)) {
+        why_set(why, "%s: not the id of an event of this log: ATTEMPT.OFFSET, or OFFSET", name);
+        return err_make(ERR_BAD_CURSOR, "logs: id");
     }
-    struct number_bounds bounds = {0, INT64_MAX};
-    if (!number_parse(id, bounds, offset)) {
-        why_set(why, "Last-Event-ID: not an offset in the log");
-        return err_make(ERR_BAD_CURSOR, "logs: Last-Event-ID");
+    if (target->named && spot.attempt != LOG_ATTEMPT_LATEST && spot.attempt != target->attempt) {
+        why_set(why, "%s is of attempt %lld, and 'attempt' says %lld", name,
+                (long long)spot.attempt, (long long)target->attempt);
+        return err_make(ERR_BAD_CURSOR, "logs: attempt");
     }
+    target->attempt = spot.attempt != LOG_ATTEMPT_LATEST ? spot.attempt : target->attempt;
+    target->offset = spot.offset;
     return ERR_OK;
+}
+
+enum log_way { LOGS_RANGE, LOGS_FOLLOWED };
+
+/* A browser that reconnects sends its first URL again and the newer cursor in Last-Event-ID. */
+static struct err offset_read(const struct exchange *exchange, enum log_way way,
+                              struct log_target *target, struct why *why) {
+    struct bytes id = {0};
+    target->offset = exchange_query_int(exchange, LOGS_OFFSET);
+    if (way == LOGS_FOLLOWED && exchange_header(exchange, "last-event-id", &id) && id.len > 0) {
+        return spot_take(id, "Last-Event-ID", target, why);
+    }
+    return exchange_query_given(exchange, LOGS_AFTER)
+               ? spot_take(exchange_query_text(exchange, LOGS_AFTER), "after", target, why)
+               : ERR_OK;
 }
 
 void jobs__logs(struct exchange *exchange, void *ctx) {
@@ -44,16 +62,15 @@ void jobs__logs(struct exchange *exchange, void *ctx) {
         return;
     }
     struct why why = {.text = ""};
-    int64_t offset = exchange_query_int(exchange, LOGS_OFFSET);
     bool follow = exchange_accepts(exchange, "text/event-stream");
     struct err err = encoding_read(exchange, &why);
-    if (!err_failed(err) && follow) {
-        err = resume_read(exchange, &offset, &why);
+    if (!err_failed(err)) {
+        err = offset_read(exchange, follow ? LOGS_FOLLOWED : LOGS_RANGE, &target, &why);
     }
     if (err_failed(err)) {
         op_refuse(exchange, err, &why);
     } else if (follow) {
-        logs__follow(exchange, api, &target, offset);
+        logs__follow(exchange, api, &target);
     } else {
         logs__range(exchange, api, &target);
     }

@@ -15,7 +15,6 @@ struct read_op {
     struct loop_work work;
     struct runs_api *api;
     struct log_target target;
-    int64_t offset; /* As asked; negative: from the end. */
     size_t limit;
     struct log_stretch stretch;
     struct err err; /* Of the pool's part. */
@@ -32,7 +31,8 @@ static struct err read_bytes(struct read_op *read) {
     char name[PROTOCOL_NAME_MAX];
     log_target_settle(&read->target);
     log_name(&read->target, name);
-    struct log_place place = {.name = name, .stream = read->target.stream, .offset = read->offset};
+    struct log_place place = {
+        .name = name, .stream = read->target.stream, .offset = read->target.offset};
     struct err err = log_offset_settle(read->api->spool, &place);
     if (err_failed(err)) {
         return err;
@@ -42,6 +42,10 @@ static struct err read_bytes(struct read_op *read) {
         return err_make(ERR_OUT_OF_MEMORY, "logs: buffer");
     }
     err = log_read_stretch(read->api->spool, &place, buffer, read->limit, &read->stretch);
+    if (!err_failed(err)) {
+        const struct log_spot spot = {read->target.attempt, place.offset};
+        err = log_spot_check(spot, read->stretch.size, &read->op.why);
+    }
     if (!err_failed(err)) {
         text_add(&read->op.answer, buffer, read->stretch.len);
     }
@@ -116,7 +120,6 @@ void logs__range(struct exchange *exchange, struct runs_api *api, const struct l
     op_init(&read->op, exchange, 200);
     read->api = api;
     read->target = *target;
-    read->offset = exchange_query_int(exchange, LOGS_OFFSET);
     read->limit = (size_t)exchange_query_int(exchange, LOGS_LIMIT);
     store_read(api->store, look_run, look_done, read);
 }

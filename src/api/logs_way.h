@@ -8,10 +8,8 @@
 
 #include "api/logs.h"
 
-/* logs_read.c */
+/* logs_read.c, logs_follow.c */
 void logs__range(struct exchange *exchange, struct runs_api *api, const struct log_target *target);
-/* logs_follow.c: from `offset`; negative: from the end. */
-void logs__follow(struct exchange *exchange, struct runs_api *api, const struct log_target *target,
-                  int64_t offset);
+void logs__follow(struct exchange *exchange, struct runs_api *api, const struct log_target *target);
 
 #endif

@@ -82,12 +82,14 @@ void jobs__search(struct exchange *exchange, void *ctx);
 /* Positions in the query tables, which stand beside the routes. */
 enum { RUNS_LIST_STATE = PAGE_OWN, RUNS_LIST_LIVE, RUNS_LIST_KIND }; /* KIND: of runs only. */
 enum { RUN_OWNER };
-enum { LOGS_OWNER, LOGS_STREAM, LOGS_ATTEMPT, LOGS_OFFSET, LOGS_LIMIT, LOGS_ENCODING };
+enum { LOGS_OWNER, LOGS_STREAM, LOGS_ATTEMPT, LOGS_OFFSET, LOGS_AFTER, LOGS_LIMIT, LOGS_ENCODING };
 enum { SEARCH_PATTERN = LOGS_OFFSET, SEARCH_LIMIT, SEARCH_CONTEXT };
 
 enum {
     LOGS_LIMIT_DEFAULT = 64 << 10,
     LOGS_LIMIT_MAX = 1 << 20,
+    LOGS_ATTEMPT_MAX = 1 << 30,
+    LOGS_AFTER_MAX = 40,      /* Two numbers and a point. */
     SEARCH_PATTERN_MAX = 200, /* Characters, */
     SEARCH_PATTERN_BYTES = 4 * SEARCH_PATTERN_MAX,
     SEARCH_LIMIT_DEFAULT = 50,

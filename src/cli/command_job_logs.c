@@ -1,4 +1,8 @@
-/* command_job_logs.c: drover job logs: what is there, page by page, or followed to the end. */
+/* command_job_logs.c: drover job logs: what is there, page by page, or followed to the end.
+ *
+ * Which attempt is meant is settled once, from the row, and said in each request: the newest may be
+ * another one by the time of the second page, or when we are back after an outage.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -14,7 +18,7 @@ static const struct flag logs_flags[] = {
     {.name = "follow",
      .letter = 'f',
      .kind = FLAG_SWITCH,
-     .about = "Stay until the attempt has ended, and print what comes."},
+     .about = "Stay until the job has ended, all its attempts; with --attempt, that one."},
     {.name = "stream",
      .kind = FLAG_TEXT,
      .value = "NAME",
@@ -65,11 +69,9 @@ static int64_t header_int(const struct talk *talk, const char *name, int64_t abs
 static struct err page_ask(struct logs *logs, const struct log_hole *place, struct text *ret_body) {
     AUTO(text_done) struct text target = {0}, query = {0};
     text_init(&query, 256);
-    text_addf(&query, "/logs?stream=%s&offset=%lld&limit=%d", job_stream_name(place->stream),
-              (long long)place->from, PAGE_BYTES);
-    if (logs->options.attempt > 0) {
-        text_addf(&query, "&attempt=%lld", (long long)logs->options.attempt);
-    }
+    text_addf(&query, "/logs?stream=%s&attempt=%lld&offset=%lld&limit=%d",
+              job_stream_name(place->stream), (long long)place->attempt, (long long)place->from,
+              PAGE_BYTES);
     if (!talk_target(&target, "/api/v1/jobs/", logs->options.run, query.data)) {
         return err_make(ERR_NOT_FOUND, "job: id");
     }
@@ -84,7 +86,7 @@ static struct err stream_print(struct logs *logs, enum job_stream stream) {
     int64_t next = logs->options.from[stream], end = -1;
     while (end < 0 || next < end) {
         AUTO(text_done) struct text body = {0};
-        struct log_hole place = {.stream = stream, .from = next};
+        struct log_hole place = {.stream = stream, .attempt = logs->options.attempt, .from = next};
         struct err err = page_ask(logs, &place, &body);
         if (err_failed(err)) {
             return err;
@@ -98,8 +100,10 @@ static struct err stream_print(struct logs *logs, enum job_stream stream) {
             place.to = offset;
             log_print_hole(&logs->print, &place);
         }
-        struct log_piece piece = {
-            .stream = stream, .offset = offset, .bytes = {body.data, body.len}};
+        struct log_piece piece = {.stream = stream,
+                                  .attempt = place.attempt,
+                                  .offset = offset,
+                                  .bytes = {body.data, body.len}};
         log_print_piece(&logs->print, &piece);
         next = offset + (int64_t)body.len;
     }
@@ -120,6 +124,8 @@ static struct err streams_print(struct logs *logs) {
 
 static struct err choose(struct logs *logs, const json_t *run) {
     const struct args *args = &logs->invocation->args;
+    int64_t begun = talk_int(run, "attempts");
+    logs->options.attempt = args_int(args, "attempt", begun > 0 ? begun : 1);
     const char *name = args_text(args, "stream");
     enum job_stream only = JOB_OUT;
     if (name != NULL && job_stream_find(name, &only)) {
@@ -147,8 +153,37 @@ static struct err refuse_turn(struct invocation *invocation, const json_t *run) 
     return err_make(ERR_CONFLICT, "job: logs of a turn");
 }
 
+/* The next attempt, as soon as there is one; false: there will be none. */
+static struct err attempt_next(struct logs *logs, bool *ret_more) {
+    struct log_follow_options *options = &logs->options;
+    AUTO(json_release) json_t *run = NULL;
+    struct run_wait wait = {
+        .id = options->run, .past_attempt = options->attempt, .retry_ms = options->retry_ms};
+    struct err err = run_wait(logs->talk, &wait, &run, &logs->invocation->why);
+    *ret_more = !err_failed(err) && talk_int(run, "attempts") > options->attempt;
+    if (!*ret_more) {
+        return err;
+    }
+    options->attempt++; /* Each of them is shown, also those that ended meanwhile. */
+    memset(options->from, 0, sizeof options->from);
+    if (logs->print.form == LOG_PLAIN) {
+        (void)fflush(stdout); /* The note stands between the two, if both go to one terminal. */
+        fprintf(stderr, "drover: attempt %lld has ended; attempt %lld:\n",
+                (long long)options->attempt - 1, (long long)options->attempt);
+    }
+    return ERR_OK;
+}
+
 static struct err logs_follow(struct logs *logs) {
-    struct err err = log_follow(&logs->options, &logs->invocation->why);
+    bool more = true;
+    struct err err = ERR_OK;
+    while (!err_failed(err) && more) {
+        err = log_follow(&logs->options, &logs->invocation->why);
+        more = !args_given(&logs->invocation->args, "attempt");
+        if (!err_failed(err) && more) {
+            err = attempt_next(logs, &more);
+        }
+    }
     logs->invocation->told = err.code == ERR_INTERRUPTED; /* The user knows. */
     return err;
 }
@@ -168,7 +203,6 @@ static struct err logs_run(struct invocation *invocation) {
         .options = {.talk = &talk.options,
                     .world = invocation->world,
                     .run = id,
-                    .attempt = args_int(&invocation->args, "attempt", 0),
                     .retry_ms = args_int(&invocation->args, "retry-for", 0),
                     .signal_fd = -1,
                     .piece = log_print_piece,
@@ -198,7 +232,8 @@ const struct command command_job_logs = {
     .flags = logs_flags,
     .talks = true,
     .about =
-        "Without --stream, its stdout goes to stdout and its stderr to stderr. With --json each\n"
-        "piece is a line {\"stream\",\"offset\",\"next\",\"text\" or \"base64\"}.\n",
+        "Without --stream, its stdout goes to stdout and its stderr to stderr. Where a job is\n"
+        "tried again, --follow goes on with the next attempt and says so on stderr. With --json\n"
+        "each piece is {\"stream\",\"attempt\",\"offset\",\"next\",\"text\" or \"base64\"}.\n",
     .run = logs_run,
 };

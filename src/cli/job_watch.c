@@ -111,12 +111,16 @@ static void on_resize(void *ctx) {
 
 /* --- Logs ------------------------------------------------------------------------------------- */
 
-struct err job_log_size(struct talk *talk, const char *run, enum job_stream stream,
-                        int64_t *ret_size, struct why *why) {
+/* Where a stream's log of the first attempt that is watched ends now. */
+static struct err log_size(const struct job_watch *watch, enum job_stream stream,
+                           int64_t *ret_size) {
+    struct talk *talk = watch->talk;
+    struct why *why = &watch->invocation->why;
     AUTO(text_done) struct text target = {0}, query = {0};
-    text_init(&query, 64);
-    text_addf(&query, "/logs?stream=%s&limit=1", job_stream_name(stream));
-    if (!talk_target(&target, "/api/v1/jobs/", run, query.data)) {
+    text_init(&query, 96);
+    text_addf(&query, "/logs?stream=%s&attempt=%lld&limit=1", job_stream_name(stream),
+              (long long)watch->attempt);
+    if (!talk_target(&target, "/api/v1/jobs/", watch->run, query.data)) {
         return err_make(ERR_NOT_FOUND, "job: id");
     }
     struct client_request request = {
@@ -142,8 +146,7 @@ static struct err offsets_choose(const struct job_watch *watch,
     struct err err = ERR_OK;
     for (unsigned i = 0; watch->only_new && i < JOB_STREAM_COUNT && !err_failed(err); i++) {
         if (options->wanted[i]) {
-            err = job_log_size(watch->talk, watch->run, (enum job_stream)i, &options->from[i],
-                               &watch->invocation->why);
+            err = log_size(watch, (enum job_stream)i, &options->from[i]);
         }
     }
     return err;

@@ -45,8 +45,4 @@ void job_stop_broken(struct talk *talk, const char *run);
 /* Tells the daemon our terminal's size. One that does not arrive spoils a picture, not a job. */
 void job_resize_send(struct talk *talk, const char *run);
 
-/* Where a stream's log ends now. */
-MUST_CHECK struct err job_log_size(struct talk *talk, const char *run, enum job_stream stream,
-                                   int64_t *ret_size, struct why *why);
-
 #endif

@@ -67,6 +67,7 @@ struct err log_cursor_output(struct log_cursor *cursor, const json_t *data, stru
     }
     struct log_piece piece = {
         .stream = cursor->stream,
+        .attempt = cursor->options->attempt,
         .offset = cursor->next,
         .bytes = {bytes.data + seen, bytes.len - (size_t)seen},
     };
@@ -81,7 +82,10 @@ struct err log_cursor_dropped(struct log_cursor *cursor, const json_t *data, str
         return nonsense(cursor, "a hole without an end", why);
     }
     if (to > cursor->next) {
-        struct log_hole hole = {.stream = cursor->stream, .from = cursor->next, .to = to};
+        struct log_hole hole = {.stream = cursor->stream,
+                                .attempt = cursor->options->attempt,
+                                .from = cursor->next,
+                                .to = to};
         cursor->next = to;
         cursor->options->hole(cursor->options->ctx, &hole);
     }

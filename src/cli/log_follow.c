@@ -72,11 +72,9 @@ static struct err feed_request(struct following *all, struct feed *feed) {
     const struct log_follow_options *options = all->options;
     AUTO(text_done) struct text target = {0}, query = {0};
     text_init(&query, 256);
-    text_addf(&query, "/logs?stream=%s&offset=%lld", job_stream_name(feed->cursor.stream),
+    text_addf(&query, "/logs?stream=%s&attempt=%lld&offset=%lld",
+              job_stream_name(feed->cursor.stream), (long long)options->attempt,
               (long long)feed->cursor.next);
-    if (options->attempt > 0) {
-        text_addf(&query, "&attempt=%lld", (long long)options->attempt);
-    }
     if (text_failed(&query) || !talk_target(&target, "/api/v1/jobs/", options->run, query.data)) {
         return err_make(ERR_NOT_FOUND, "log: target");
     }

@@ -23,12 +23,14 @@ MUST_CHECK bool job_stream_find(const char *name, enum job_stream *ret_stream);
 
 struct log_piece {
     enum job_stream stream;
+    int64_t attempt; /* Each has offsets of its own. */
     int64_t offset;
     struct bytes bytes;
 };
 
 struct log_hole { /* Bytes from `from` up to `to` were dropped. */
     enum job_stream stream;
+    int64_t attempt;
     int64_t from, to;
 };
 
@@ -44,7 +46,7 @@ struct log_follow_options {
     const struct client_options *talk;
     const struct world *world;
     const char *run;
-    int64_t attempt; /* 0: the newest. */
+    int64_t attempt; /* From 1: what is the newest may be another one at the next connection. */
     bool wanted[JOB_STREAM_COUNT];
     int64_t from[JOB_STREAM_COUNT]; /* The first offset wanted of each. */
     int64_t retry_ms;               /* 0: a disconnect ends it. */

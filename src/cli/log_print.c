@@ -7,8 +7,8 @@
 #include "base/utf8.h"
 
 void log_piece_json(const struct log_piece *piece, struct text *line) {
-    text_addf(line, "{\"stream\":\"%s\",\"offset\":%lld,\"next\":%lld,",
-              job_stream_name(piece->stream), (long long)piece->offset,
+    text_addf(line, "{\"stream\":\"%s\",\"attempt\":%lld,\"offset\":%lld,\"next\":%lld,",
+              job_stream_name(piece->stream), (long long)piece->attempt, (long long)piece->offset,
               (long long)(piece->offset + (int64_t)piece->bytes.len));
     if (utf8_valid(piece->bytes.data, piece->bytes.len)) {
         text_add_str(line, "\"text\":");
@@ -39,8 +39,10 @@ void log_print_piece(void *ctx, const struct log_piece *piece) {
 void log_print_hole(void *ctx, const struct log_hole *hole) {
     const struct log_print *print = ctx;
     if (print->form == LOG_JSON) {
-        printf("{\"stream\":\"%s\",\"dropped\":{\"from\":%lld,\"to\":%lld}}\n",
-               job_stream_name(hole->stream), (long long)hole->from, (long long)hole->to);
+        printf("{\"stream\":\"%s\",\"attempt\":%lld,"
+               "\"dropped\":{\"from\":%lld,\"to\":%lld}}\n",
+               job_stream_name(hole->stream), (long long)hole->attempt, (long long)hole->from,
+               (long long)hole->to);
         return;
     }
     (void)fflush(stdout); /* The note stands where the hole is, if both go to one terminal. */

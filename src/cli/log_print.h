@@ -1,7 +1,8 @@
 /* log_print.h: output of a job on our own output, as bytes or as JSON.
  *
  *   plain   out and pty to stdout, err to stderr (`err_apart`) or stdout; a hole is told on stderr
- *   JSON    {"stream","offset","next","text"|"base64"} a line; a hole: {"stream","dropped":{…}}
+ *   JSON    {"stream","attempt","offset","next","text"|"base64"} a line;
+ *           a hole: {"stream","attempt","dropped":{…}}
  *
  * Threads    one.
  */

@@ -118,13 +118,14 @@ export class Custody {
   /** What the job wrote, whole: {bytes, dropped, size}; of its terminal or stdout if no stream is
    *  named. */
   async output(id, stream) {
-    const which = stream ? `&stream=${stream}` : "";
+    let which = stream ? `&stream=${stream}` : "";
     const pieces = [];
     const dropped = [];
     for (let offset = 0; ; ) {
       const target = `/api/v1/jobs/${id}/logs?offset=${offset}&limit=1048576${which}`;
       const { status, headers, bytes } = await this.bytes(target);
       assert.equal(status, 200, bytes.toString());
+      if (offset === 0) which += `&attempt=${headers["drover-attempt"]}`;
       if (headers["drover-dropped"]) dropped.push(headers["drover-dropped"]);
       pieces.push(bytes);
       const next = Number(headers["drover-next"]);

@@ -173,7 +173,7 @@ test("logs show both streams or one, as it is or as it comes", async (t) => {
   assert.deepEqual([one.stdout, one.stderr], ["err\n", ""]);
   assert.equal((await daemon.cli(["job", "logs", "--from", "1", id])).code, 2);
   const [piece] = await jsonLines(daemon, "job", "logs", "--stream", "out", "--from", "1", id);
-  assert.deepEqual(piece, { stream: "out", offset: 1, next: 4, text: "ut\n" });
+  assert.deepEqual(piece, { stream: "out", attempt: 1, offset: 1, next: 4, text: "ut\n" });
   writeFileSync(go, "");
   const end = await following.ended;
   assert.deepEqual([end.code, end.stdout, end.stderr], [0, "out\nlate\n", "err\n"]);
@@ -202,7 +202,7 @@ test("as JSON, run prints pieces and at the end the run", async (t) => {
   const daemon = await start(t);
   const end = await job(t, daemon, ["--json", "--", "sh", "-c", "printf 'a\\377'; exit 2"]);
   const lines = end.stdout.trim().split("\n").map((line) => JSON.parse(line));
-  assert.deepEqual(lines[0], { stream: "out", offset: 0, next: 2, base64: "Yf8=" });
+  assert.deepEqual(lines[0], { stream: "out", attempt: 1, offset: 0, next: 2, base64: "Yf8=" });
   assert.deepEqual([lines.at(-1).state, lines.at(-1).exit_code, end.code], ["failed", 2, 2]);
 });
 

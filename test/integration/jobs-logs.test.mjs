@@ -28,9 +28,12 @@ test("a range says where it is and what follows", async () => {
   assert.equal(tail.bytes.toString(), "6789");
   assert.equal(tail.headers["drover-offset"], "6");
   assert.equal((await jobs.logs(id, "?offset=-4000")).bytes.toString(), "0123456789");
-  const behind = await jobs.logs(id, "?offset=99");
-  assert.equal(behind.bytes.length, 0);
-  assert.equal(behind.headers["drover-size"], "10");
+  const end = await jobs.logs(id, "?offset=10");
+  assert.equal(end.bytes.length, 0);
+  assert.equal(end.headers["drover-size"], "10");
+  const behind = await jobs.logs(id, "?offset=11");
+  assert.equal(behind.status, 400);
+  assert.equal(JSON.parse(behind.bytes).code, "cursor_ahead");
   assert.equal((await jobs.logs(id, "?stream=err")).bytes.toString(), "oops");
   assert.equal((await jobs.logs(id, "?stream=pty")).bytes.length, 0);
   assert.equal((await jobs.logs(id, "?stream=all")).status, 400);
@@ -92,7 +95,8 @@ test("a follower sees output as it comes, and the end", async () => {
   const stream = await jobs.openLogs(id);
   const first = await stream.next();
   assert.equal(first.event, "output");
-  assert.equal(first.id, "4");
+  assert.equal(first.id, "1.4");
+  assert.equal(stream.headers["drover-attempt"], "1");
   assert.deepEqual(JSON.parse(first.data), { offset: 0, next: 4, text: "one\n" });
   await gate.open();
   const second = await stream.next();
@@ -336,7 +340,7 @@ test("a drain ends followers with their cursor, and they go on after it", async 
   const stopped = jobs.daemon.stop();
   const closing = await stream.next();
   assert.equal(closing.event, "closing");
-  assert.deepEqual(JSON.parse(closing.data), { after: 6 });
+  assert.deepEqual(JSON.parse(closing.data), { after: 6, attempt: 1 });
   assert.equal((await stopped).code, 0);
   await jobs.daemon.start();
   const following = jobs.follow(id, "", { "last-event-id": "6" });

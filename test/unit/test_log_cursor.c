@@ -139,15 +139,16 @@ static void a_piece_as_json_is_text_where_it_is_text(void **state) {
     (void)state;
     AUTO(text_done) struct text line = {0};
     text_init(&line, 1024);
-    struct log_piece piece = {.stream = JOB_ERR, .offset = 4, .bytes = BYTES("a\n\"")};
+    struct log_piece piece = {
+        .stream = JOB_ERR, .attempt = 2, .offset = 4, .bytes = BYTES("a\n\"")};
     log_piece_json(&piece, &line);
-    assert_string_equal(line.data,
-                        "{\"stream\":\"err\",\"offset\":4,\"next\":7,\"text\":\"a\\n\\\"\"}\n");
+    assert_string_equal(line.data, "{\"stream\":\"err\",\"attempt\":2,\"offset\":4,\"next\":7,"
+                                   "\"text\":\"a\\n\\\"\"}\n");
     text_clear(&line);
     piece.bytes = BYTES("a\xff");
     log_piece_json(&piece, &line);
-    assert_string_equal(line.data,
-                        "{\"stream\":\"err\",\"offset\":4,\"next\":6,\"base64\":\"Yf8=\"}\n");
+    assert_string_equal(line.data, "{\"stream\":\"err\",\"attempt\":2,\"offset\":4,\"next\":6,"
+                                   "\"base64\":\"Yf8=\"}\n");
 }
 
 int main(void) {

@@ -55,9 +55,9 @@ static void check_output(struct log_piece piece, const char *want) {
 
 static void output_is_text_or_base64(void **state) {
     check_output(
-        (struct log_piece){.bytes = BYTES("a\n\"b"), .offset = 5},
-        "id: 9\nevent: output\ndata: {\"offset\":5,\"next\":9,\"text\":\"a\\n\\\"b\"}\n\n");
-    check_output((struct log_piece){.bytes = BYTES("\0"), .offset = 0},
+        (struct log_piece){.bytes = BYTES("a\n\"b"), .at = {3, 5}},
+        "id: 3.9\nevent: output\ndata: {\"offset\":5,\"next\":9,\"text\":\"a\\n\\\"b\"}\n\n");
+    check_output((struct log_piece){.bytes = BYTES("\0"), .at = {LOG_ATTEMPT_LATEST, 0}},
                  "id: 1\nevent: output\n"
                  "data: {\"offset\":0,\"next\":1,\"text\":\"\\u0000\"}\n\n");
     static const struct {
@@ -80,15 +80,16 @@ static void output_is_text_or_base64(void **state) {
 static void the_other_frames_say_where_to_go_on(void **state) {
     AUTO(text_done) struct text text;
     text_init(&text, 4096);
-    log_frame_dropped(&text, 3, 9);
-    assert_string_equal(text.data, "id: 9\nevent: dropped\ndata: {\"from\":3,\"to\":9}\n\n");
+    log_frame_dropped(&text, (struct log_spot){2, 3}, 9);
+    assert_string_equal(text.data, "id: 2.9\nevent: dropped\ndata: {\"from\":3,\"to\":9}\n\n");
     text_clear(&text);
-    log_frame_closing(&text, 7, NULL);
-    assert_string_equal(text.data, "event: closing\ndata: {\"after\":7}\n\n");
+    log_frame_closing(&text, (struct log_spot){1, 7}, NULL);
+    assert_string_equal(text.data, "event: closing\ndata: {\"after\":7,\"attempt\":1}\n\n");
     text_clear(&text);
-    log_frame_closing(&text, 7, "unauthorized");
+    log_frame_closing(&text, (struct log_spot){1, 7}, "unauthorized");
     assert_string_equal(text.data,
-                        "event: closing\ndata: {\"after\":7,\"code\":\"unauthorized\"}\n\n");
+                        "event: closing\n"
+                        "data: {\"after\":7,\"attempt\":1,\"code\":\"unauthorized\"}\n\n");
     text_clear(&text);
     struct log_target target = {
         .state = RUN_FAILED, .cause = CAUSE_EXIT_CODE, .exit_code = 3, .attempt = 2};
@@ -100,6 +101,26 @@ static void the_other_frames_say_where_to_go_on(void **state) {
     target = (struct log_target){.state = RUN_LOST, .exit_code = LOG_NO_EXIT_CODE, .attempt = 1};
     log_frame_done(&text, &target, 0);
     assert_non_null(strstr(text.data, "\"exit_code\":null"));
+}
+
+static void an_id_is_an_offset_with_or_without_its_attempt(void **state) {
+    struct log_spot spot = {7, 7};
+    assert_true(log_spot_parse(BYTES("2.76"), &spot));
+    assert_int_equal(spot.attempt, 2);
+    assert_int_equal(spot.offset, 76);
+    assert_true(log_spot_parse(BYTES("76"), &spot));
+    assert_int_equal(spot.attempt, LOG_ATTEMPT_LATEST);
+    assert_int_equal(spot.offset, 76);
+    assert_true(log_spot_parse(BYTES("1.0"), &spot));
+    assert_int_equal(spot.offset, 0);
+    static const char *const bad[] = {"",      ".", "1.",  ".1",   "0.1",  "-1.1", "1.-1",
+                                      "1.2.3", "x", "1.x", "1 .2", "+1.2", "1.02", "1073741825.0"};
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        struct log_spot kept = {5, 6};
+        assert_false(log_spot_parse((struct bytes){bad[i], strlen(bad[i])}, &kept));
+        assert_int_equal(kept.attempt, 5);
+        assert_int_equal(kept.offset, 6);
+    }
 }
 
 static void an_attempt_has_ended_when_its_run_has_or_went_on(void **state) {
@@ -133,6 +154,7 @@ int main(void) {
         cmocka_unit_test(what_no_byte_can_complete_is_told_at_once),
         cmocka_unit_test(output_is_text_or_base64),
         cmocka_unit_test(the_other_frames_say_where_to_go_on),
+        cmocka_unit_test(an_id_is_an_offset_with_or_without_its_attempt),
         cmocka_unit_test(an_attempt_has_ended_when_its_run_has_or_went_on),
         cmocka_unit_test(the_latest_attempt_is_meant_where_none_is_named),
     };
