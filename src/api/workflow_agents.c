@@ -137,9 +137,9 @@ static const struct query_param agents_query[] = {
     "\"args\":{},\"resumeFromRunId\":" TEXT_SCHEMA ",\"title\":" TEXT_SCHEMA                       \
     ",\"description\":" TEXT_SCHEMA ",\"label\":" TEXT_SCHEMA ",\"root\":" TEXT_SCHEMA             \
     ",\"model\":" TEXT_SCHEMA ",\"project\":" TEXT_SCHEMA ",\"settings\":{\"type\":\"object\"},"   \
-    "\"timeout_ms\":" INT_SCHEMA ",\"agent_timeout_ms\":" INT_SCHEMA                               \
-    ",\"concurrency\":" INT_SCHEMA ",\"total\":" INT_SCHEMA                                        \
-    ",\"budget\":{\"type\":\"object\"},\"rerun\":{\"type\":\"array\","                             \
+    "\"timeout_ms\":" MAYBE_INT ",\"agent_timeout_ms\":" MAYBE_INT ",\"concurrency\":" MAYBE_INT   \
+    ",\"total\":" MAYBE_INT                                                                        \
+    ",\"budget\":{\"type\":[\"object\",\"null\"]},\"rerun\":{\"type\":\"array\","                  \
     "\"items\":" TEXT_SCHEMA "},\"notify\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}"
 
 static const char start_body[] =

@@ -64,6 +64,23 @@ void workflow_budget_add(const json_t *data, struct text *text) {
     text_add_str(text, is_default ? " (the daemon's default)" : "");
 }
 
+static void add_limits(const json_t *data, struct text *text) {
+    int64_t time_ms = talk_int(data, "timeout_ms"), agent_ms = talk_int(data, "agent_timeout_ms");
+    int64_t at_once = talk_int(data, "concurrency");
+    if (json_is_integer(json_object_get(data, "total"))) { /* 0 is one. */
+        text_addf(text, ", budget.total %lld", (long long)talk_int(data, "total"));
+    }
+    if (time_ms > 0) {
+        text_addf(text, ", timeout %s", run_span(time_ms).text);
+    }
+    if (agent_ms > 0) {
+        text_addf(text, ", of each agent %s", run_span(agent_ms).text);
+    }
+    if (at_once > 0) {
+        text_addf(text, ", at most %lld at once", (long long)at_once);
+    }
+}
+
 /* --- By type ---------------------------------------------------------------------------------- */
 
 static void add_started(const struct workflow_told *told, struct text *text) {
@@ -74,6 +91,7 @@ static void add_started(const struct workflow_told *told, struct text *text) {
         words_add(text, from);
     }
     workflow_budget_add(told->event->data, text);
+    add_limits(told->event->data, text);
 }
 
 /* What there is to wait for stands in the row, and changes. */

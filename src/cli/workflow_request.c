@@ -28,6 +28,11 @@ const struct flag workflow_request_flags[] = {
      .kind = FLAG_LIST,
      .value = "AGENT",
      .about = "With --resume: this agent (a run's id) runs again. Repeatable."},
+    {.name = "lift",
+     .kind = FLAG_LIST,
+     .value = "LIMIT",
+     .about = "With --resume: a limit of RUN that shall not hold: timeout, agent-timeout, "
+              "concurrency, budget-tokens, budget. Repeatable."},
     {.name = "model",
      .letter = 'm',
      .kind = FLAG_TEXT,
@@ -191,6 +196,52 @@ static struct err args_set_all(const struct args *args, json_t *body, struct why
 
 /* --- The rest --------------------------------------------------------------------------------- */
 
+/* The flags that are limits, by the member that each becomes. */
+static const struct limit {
+    const char *flag, *name;
+} limits[] = {{"timeout", "timeout_ms"},
+              {"agent-timeout", "agent_timeout_ms"},
+              {"concurrency", "concurrency"},
+              {"budget-tokens", "total"},
+              {"budget", "budget"}};
+enum { LIMIT_NUMBERS = COUNT_OF(limits) - 1 }; /* The last one is an object. */
+
+static const struct limit *limit_find(const char *flag) {
+    for (size_t i = 0; i < COUNT_OF(limits); i++) {
+        if (strcmp(limits[i].flag, flag) == 0) {
+            return &limits[i];
+        }
+    }
+    return NULL;
+}
+
+/* What the resumed run had is taken over unless something is said: null is "none". */
+static struct err lift_set(const struct args *args, json_t *body, struct why *why) {
+    unsigned cursor = 0;
+    const char *word = NULL;
+    while ((word = args_next(args, "lift", &cursor)) != NULL) {
+        const struct limit *limit = limit_find(word);
+        if (limit == NULL) {
+            why_set(why,
+                    "--lift '%.60s' is no limit of a run: timeout, agent-timeout, concurrency, "
+                    "budget-tokens, budget",
+                    word);
+            return usage("run: lift");
+        }
+        if (!args_given(args, "resume")) {
+            why_set(why, "--lift %s needs --resume RUN: the run whose --%s shall not hold",
+                    limit->flag, limit->flag);
+            return usage("run: lift");
+        }
+        if (args_given(args, limit->flag)) {
+            why_set(why, "--lift %s and --%s: one of the two", limit->flag, limit->flag);
+            return usage("run: lift");
+        }
+        (void)json_object_set_new(body, limit->name, json_null()); /* NULL is refused. */
+    }
+    return ERR_OK;
+}
+
 static struct err resume_set(const struct args *args, json_t *body, struct why *why) {
     AUTO(json_release) json_t *again = json_array();
     unsigned cursor = 0;
@@ -271,12 +322,6 @@ static struct err texts_set(const struct workflow_request *request, json_t *body
 
 struct err workflow_request_write(const struct workflow_request *request, struct text *body,
                                   struct why *why) {
-    static const struct {
-        const char *flag, *name;
-    } numbers[] = {{"timeout", "timeout_ms"},
-                   {"agent-timeout", "agent_timeout_ms"},
-                   {"concurrency", "concurrency"},
-                   {"budget-tokens", "total"}};
     AUTO(json_release) json_t *all = json_object();
     struct err err = texts_set(request, all, why);
     if (!err_failed(err)) {
@@ -288,11 +333,14 @@ struct err workflow_request_write(const struct workflow_request *request, struct
     if (!err_failed(err)) {
         err = budget_set(request->args, all, why);
     }
+    if (!err_failed(err)) {
+        err = lift_set(request->args, all, why);
+    }
     if (err_failed(err)) {
         return err;
     }
-    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
-        int_set(request->args, numbers[i].flag, numbers[i].name, all);
+    for (size_t i = 0; i < LIMIT_NUMBERS; i++) {
+        int_set(request->args, limits[i].flag, limits[i].name, all);
     }
     notify_set(request->args, all);
     if (args_on(request->args, "yes")) {

@@ -32,3 +32,15 @@ void flow_start_add_budget(const struct flow_start *start, struct text *text) {
     }
     text_addf(text, ",\"budget_default\":%s", is_default ? "true" : "false");
 }
+
+static void add_number(struct text *text, const char *name, int64_t number, int64_t none) {
+    text_addf(text, number == none ? ",\"%s\":null" : ",\"%s\":%lld", name, (long long)number);
+}
+
+void flow_start_add_limits(const struct flow_start *start, struct text *text) {
+    const struct workflow_spec *spec = &start->spec;
+    add_number(text, "total", spec->total, -1);
+    add_number(text, "timeout_ms", spec->timeout_ms, 0);
+    add_number(text, "agent_timeout_ms", spec->agent_timeout_ms, 0);
+    add_number(text, "concurrency", spec->concurrency, 0);
+}

@@ -208,8 +208,8 @@ static struct err describe(struct flow_start *start) {
     add_optional(text, ",\"root\":", start->spec.root);
     add_optional(text, ",\"model\":", start->spec.model);
     add_member(text, ",\"file\":", start->script.entry.file);
-    text_addf(text, ",\"agents_max\":%d,\"total\":", WORKFLOW_AGENTS_MAX);
-    text_addf(text, start->spec.total < 0 ? "null" : "%lld", (long long)start->spec.total);
+    text_addf(text, ",\"agents_max\":%d", WORKFLOW_AGENTS_MAX);
+    flow_start_add_limits(start, text);
     text_add_char(text, ',');
     flow_start_add_budget(start, text);
     if (text_failed(text) || text->len > STARTED_MAX) {
@@ -365,7 +365,6 @@ static bool is_foreign(const struct flow_start *start) {
            strcmp(project == NULL ? SESSION_PROJECT_DEFAULT : project, start->spec.project) != 0;
 }
 
-/* What the new one does not say is as it was. */
 static void old_done(struct err err, void *ctx) {
     struct flow_start *start = ctx;
     if (!err_failed(err) && is_foreign(start)) {
@@ -378,25 +377,15 @@ static void old_done(struct err err, void *ctx) {
         start->done(start, err_failed(err) ? err : closing());
         return;
     }
-    struct workflow_spec *spec = &start->spec;
-    if (spec->args == NULL) {
-        spec->args = json_object_get(start->old, "args");
-    }
-    if (spec->confined) {
-        prepare_soon(start); /* Where it works and what it may is its session's. */
+    err = workflow_spec_inherit(&start->spec, start->old, &start->why);
+    if (err_failed(err)) {
+        start->done(start, err);
         return;
     }
-    if (spec->root == NULL) {
-        spec->root = json_string_value(json_object_get(start->old, "root"));
-    }
-    if (spec->model == NULL) {
-        spec->model = json_string_value(json_object_get(start->old, "model"));
-    }
-    if (spec->project == NULL) {
-        spec->project = json_string_value(json_object_get(start->old, "project"));
-    }
-    if (spec->settings == NULL) {
-        spec->settings = json_object_get(start->old, "settings");
+    int64_t own =
+        workflow_at_once((int64_t)uv_available_parallelism(), start->flows->options.limits.at_once);
+    if (start->spec.confined && start->spec.concurrency > own) {
+        start->spec.concurrency = 0; /* No more than without the old one. */
     }
     prepare_soon(start);
 }

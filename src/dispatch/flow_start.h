@@ -74,6 +74,8 @@ void flow_start_tell(const struct flow_start *start, const struct run_row *row, 
 const struct amounts *flow_start_budget(const struct flow_start *start);
 /* "budget":{…}|null,"budget_default":bool */
 void flow_start_add_budget(const struct flow_start *start, struct text *text);
+/* ,"total","timeout_ms","agent_timeout_ms","concurrency": as they were asked for; null: not. */
+void flow_start_add_limits(const struct flow_start *start, struct text *text);
 /* flow_plan.c: members of a plan that may be long: in the pool, into `started`. */
 MUST_CHECK struct err flow_start__plan(struct flow_start *start);
 /* Plays it with stand-ins (flow_rehearse.h), on the loop; then `done`, never inside the call. */

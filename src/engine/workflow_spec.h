@@ -1,7 +1,8 @@
 /* workflow_spec.h: what a client asks of a workflow, read once and kept with the run.
  *
  * Promise    workflow_spec_read accepts exactly what docs/api.md says: an unknown field, a wrong
- *            type or a bound that was passed is refused by name.
+ *            type or a bound that was passed is refused by name. A limit that is null is none, also
+ *            where the run that is resumed had one.
  * Ownership  texts and values are borrowed from the JSON value.
  * Threads    any; pure.
  */
@@ -35,12 +36,20 @@ struct workflow_spec {
     int64_t total;                                     /* -1: none. */
     bool budgeted;
     struct amounts budget;
+    const json_t *budget_asked; /* As it came; NULL: none. */
+    unsigned lifted;            /* A bit for each limit that was null. */
     bool confined; /* A model asked: no file but those of the project, and what we have saved. */
 };
 /* `named`: the name stands elsewhere (in the path of the request), so none of the three may. */
 enum workflow_source { WORKFLOW_SOURCE_INSIDE, WORKFLOW_SOURCE_OUTSIDE };
 MUST_CHECK struct err workflow_spec_read(const json_t *json, enum workflow_source source,
                                          struct workflow_spec *ret_spec, struct why *why);
+
+/* What a run that resumes another one does not say is as the other one, kept as `old`, had it. Who
+ * is confined has the rest from its session: it takes the args, and limits that are lower than what
+ * it would have without them. Borrows from `old`. */
+MUST_CHECK struct err workflow_spec_inherit(struct workflow_spec *spec, const json_t *old,
+                                            struct why *why);
 
 /* As it is kept: compact JSON. What was found goes in, too. */
 struct workflow_found {

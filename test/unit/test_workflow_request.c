@@ -103,6 +103,10 @@ static void every_flag_has_its_member(void **state) {
                              "--concurrency", "3", "--budget-tokens", "900"}},
             "{\"root\":\"/r\",\"model\":\"a/b\",\"timeout_ms\":120000,\"agent_timeout_ms\":5000,"
             "\"concurrency\":3,\"total\":900}");
+    body_is(&(struct words){{"--resume", "run_1", "--lift", "budget-tokens", "--lift", "budget",
+                             "--timeout", "5"}},
+            "{\"root\":\"/r\",\"resumeFromRunId\":\"run_1\",\"total\":null,\"budget\":null,"
+            "\"timeout_ms\":5000}");
     body_is(&(struct words){{"look", "--yes"}},
             "{\"root\":\"/r\",\"settings\":{\"permissions\":[{\"permission\":\"allow\"}]}}");
     body_is(&(struct words){{"look", "--budget", "agents=5", "--budget", "cost=2.50", "-l", "mine",
@@ -120,6 +124,13 @@ static void what_makes_no_sense_is_refused_by_name(void **state) {
             "--arg adds a member, and --args is an array");
     refused(&(struct words){{"look", "--rerun", "run_1"}},
             "--rerun needs --resume RUN: the run that the agent was of");
+    refused(&(struct words){{"look", "--lift", "timeout"}},
+            "--lift timeout needs --resume RUN: the run whose --timeout shall not hold");
+    refused(&(struct words){{"--resume", "run_1", "--lift", "timeout", "--timeout", "5"}},
+            "--lift timeout and --timeout: one of the two");
+    refused(&(struct words){{"--resume", "run_1", "--lift", "time"}},
+            "--lift 'time' is no limit of a run: timeout, agent-timeout, concurrency, "
+            "budget-tokens, budget");
     refused(&(struct words){{"look", "--budget", "agents"}},
             "'agents': a limit is written NAME=VALUE, like wall=30m");
     struct workflow_request request = {.title = NULL};
