@@ -107,6 +107,9 @@ void dispatch_run_note(struct dispatch *dispatch, struct bytes note) {
     if (dispatch->stopping) {
         return;
     }
+    if (run_state_final(row.state)) {
+        retain__ended(dispatch);
+    }
     struct run_effects effects =
         run_effects(&row, store_epoch(dispatch->options.store), dispatch->options.hold);
     wake__note(dispatch, &row, effects.wake); /* Of whatever kind: a wait is a wait. */

@@ -245,6 +245,7 @@ void retain__start(struct dispatch *dispatch);
 void retain__now(struct dispatch *dispatch); /* A round soon. */
 /* So many bytes more are kept since an attempt has ended: when that is much, a round comes soon. */
 void retain__grew(struct dispatch *dispatch, int64_t bytes);
+void retain__ended(struct dispatch *dispatch); /* The same of one run more that has ended. */
 void retain__stop(struct dispatch *dispatch);
 /* retain_scripts.c: `done` never comes inside the call. */
 void retain__sweep_scripts(struct dispatch *dispatch, void (*done)(void *ctx), void *ctx);

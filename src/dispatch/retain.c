@@ -2,7 +2,10 @@
  *
  *            timer            page                       folders gone
  *   ASLEEP ─────────> PRUNING ────> REMOVING ──────────────────────────> PRUNING …
- *     ^                  │ no more, or an error; only after the start: ↓
+ *     ^                  │ no more, or an error
+ *     │                  v
+ *     │               what was told (the inbox), page by page
+ *     │                  │ no more, or an error; only after the start: ↓
  *     │                  └──────────> LISTING ──> CHECKING (a few names) ──> REMOVING ──> …
  *     └── nothing left ──────────────────────────────┘
  *
@@ -20,6 +23,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "dispatch/inside.h"
+#include "engine/inbox.h"
 
 enum {
     FIRST_MS = 60 * 1000,
@@ -44,9 +48,11 @@ struct tidy {
     struct pool_job job;
     bool away; /* In the store or in the pool. */
     bool looked;
-    bool swept;      /* Scripts, in this round. */
+    bool told;       /* The inbox has been looked through, in this round; */
+    bool swept;      /* scripts have. */
     size_t removals; /* Of this round, in the pool. */
-    int64_t grown;   /* Bytes that are kept more than at the last round. */
+    int64_t grown;   /* Bytes that are kept more than at the last round, */
+    int64_t ended;   /* and runs. */
     bool soon;       /* The next round comes soon. */
     uint64_t asked_ns,
         pruned_ns; /* Of the prune on its way, and the last that was done; 0: none. */
@@ -176,6 +182,32 @@ static void prune_done(struct err err, void *ctx) {
     }
 }
 
+/* --- What was told ---------------------------------------------------------------------------- */
+
+static struct err told_tx(struct tx *tx, void *ctx) {
+    struct tidy *tidy = ctx;
+    const struct inbox_prune prune = {
+        .age_ms = tidy->dispatch->options.keep.age_ms, .count = INBOX_KEPT_MAX, .limit = PAGE};
+    tidy->more = false;
+    return tx_inbox_prune(tx, &prune, &tidy->more);
+}
+
+static void told_done(struct err err, void *ctx) {
+    struct tidy *tidy = ctx;
+    struct dispatch *dispatch = tidy->dispatch;
+    tidy->away = false;
+    dispatch__answered(dispatch);
+    if (stopped(tidy)) {
+        return;
+    }
+    if (err_failed(err)) {
+        dispatch__failed(dispatch, "old notices could not be removed", (struct bytes){"", 0}, err);
+    }
+    tidy->told = err_failed(err) || !tidy->more;
+    tidy->more = false; /* Of runs there are none. */
+    tidy_on(tidy);
+}
+
 /* --- Litter ----------------------------------------------------------------------------------- */
 
 /* What is not named like a folder of ours is not ours to remove. */
@@ -273,8 +305,8 @@ static void check_done(struct err err, void *ctx) {
 static void on_timer(struct timer *timer) {
     struct tidy *tidy = CONTAINER_OF(timer, struct tidy, timer);
     tidy->more = true;
-    tidy->soon = tidy->swept = false;
-    tidy->grown = 0;
+    tidy->soon = tidy->told = tidy->swept = false;
+    tidy->grown = tidy->ended = 0;
     tidy_on(tidy);
 }
 
@@ -306,6 +338,8 @@ static void tidy_on(struct tidy *tidy) {
     tidy->away = true;
     if (tidy->more && (keep->count > 0 || keep->age_ms > 0 || keep->bytes > 0)) {
         prune(tidy);
+    } else if (!tidy->told) {
+        dispatch__write(dispatch, told_tx, told_done, tidy);
     } else if (!tidy->looked) {
         tidy->job = (struct pool_job){.kind = POOL_TIDY, .run = list_run, .done = list_done};
         pool_add(&dispatch->pool, &tidy->job);
@@ -336,16 +370,31 @@ void retain__now(struct dispatch *dispatch) {
 }
 
 /* Not at once: a round now and then does for many ends. */
-void retain__grew(struct dispatch *dispatch, int64_t bytes) {
-    struct tidy *tidy = dispatch->tidy;
-    int64_t most = dispatch->options.keep.bytes;
-    tidy->grown += bytes;
-    if (most == 0 || tidy->soon || tidy->grown < most / GROWN_SHARE) {
+static void come_soon(struct tidy *tidy) {
+    if (tidy->soon) {
         return;
     }
     tidy->soon = true;
     if (!tidy->away) {
-        timer_start(dispatch->options.loop, &tidy->timer, SOON_MS, on_timer);
+        timer_start(tidy->dispatch->options.loop, &tidy->timer, SOON_MS, on_timer);
+    }
+}
+
+void retain__grew(struct dispatch *dispatch, int64_t bytes) {
+    struct tidy *tidy = dispatch->tidy;
+    int64_t most = dispatch->options.keep.bytes;
+    tidy->grown += bytes;
+    if (most > 0 && tidy->grown >= most / GROWN_SHARE) {
+        come_soon(tidy);
+    }
+}
+
+void retain__ended(struct dispatch *dispatch) {
+    struct tidy *tidy = dispatch->tidy;
+    int64_t most = dispatch->options.keep.count;
+    tidy->ended++;
+    if (most > 0 && tidy->ended > most / GROWN_SHARE) {
+        come_soon(tidy);
     }
 }
 

@@ -127,6 +127,9 @@ struct err inbox__write(struct tx *tx, const struct inbox_row *row) {
         arg_text(row->turn),
     };
     struct err err = tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
+    if (!err_failed(err) && row->settled_ms != 0) {
+        err = inbox__forget_orphan(tx, row);
+    }
     if (err_failed(err)) {
         return err;
     }

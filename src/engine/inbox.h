@@ -1,7 +1,8 @@
 /* inbox.h: what is owed to whoever waits for a result (promise P3).
  *
  * Promise    a row is written in the commit that ends a run, and leaves `pending` only in the
- *            commit that knows how its delivery went. Nothing else ever removes it.
+ *            commit that knows how its delivery went. Nothing else ever removes it. Once settled it
+ *            goes with its run, or before, when it is old or there are many.
  * Sessions   take rows by their turns: inbox_bind.h.
  * How        a receiver with pending rows is a subject of effects like a run: each commit that
  *            touches it leaves a note, and at start all of them are walked (tx_inbox_recover).
@@ -22,6 +23,7 @@ enum {
     INBOX_PAYLOAD_MAX = 32 << 10,
     INBOX_OUTPUT_MAX = 4000, /* Characters of a command's output in a notice. */
     INBOX_MEMBERS_MAX = 4000,
+    INBOX_KEPT_MAX = 10000, /* Settled rows. */
     INBOX_CAUSE_MAX = 200,
     INBOX_NOTE_MAX = 2 + UINT8_MAX + 2048, /* Of a receiver: kind, owner, address. */
 };
@@ -102,8 +104,14 @@ struct inbox_cursor {
 };
 MUST_CHECK struct err tx_inbox_recover(struct tx *tx, const struct inbox_cursor *after,
                                        int64_t limit, struct inbox_cursor *ret_next);
-/* Settled rows older than `before_ms`. */
-MUST_CHECK struct err tx_inbox_prune(struct tx *tx, int64_t before_ms, int64_t limit,
+/* Removes settled rows: those that are too old by the clock of tx_run_prune, and the oldest beyond
+ * a number. *ret_more: call again. */
+struct inbox_prune {
+    int64_t age_ms; /* 0: no such bound. */
+    int64_t count;  /* Of all owners. */
+    int64_t limit;  /* Rows of one call. */
+};
+MUST_CHECK struct err tx_inbox_prune(struct tx *tx, const struct inbox_prune *prune,
                                      bool *ret_more);
 
 struct inbox_census {

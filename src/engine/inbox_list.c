@@ -1,4 +1,4 @@
-/* inbox_list.c: what is due, lists, recovery, retention and the census of the inbox. */
+/* inbox_list.c: what is due, lists, recovery and the census of the inbox. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -167,19 +167,6 @@ struct err tx_inbox_recover(struct tx *tx, const struct inbox_cursor *after, int
         if (found) {
             inbox__cursor(&at, ret_next);
         }
-    }
-    return err;
-}
-
-struct err tx_inbox_prune(struct tx *tx, int64_t before_ms, int64_t limit, bool *ret_more) {
-    static const char sql[] = "DELETE FROM inbox WHERE id IN"
-                              " (SELECT id FROM inbox WHERE settled_ms IS NOT NULL"
-                              " AND settled_ms < $1 ORDER BY settled_ms LIMIT $2)";
-    const struct arg args[] = {arg_int(before_ms), arg_int(limit)};
-    int64_t changed = 0;
-    struct err err = tx_exec(tx, sql, args, COUNT_OF(args), &changed);
-    if (!err_failed(err)) {
-        *ret_more = changed >= limit;
     }
     return err;
 }

@@ -20,8 +20,13 @@ MUST_CHECK struct err inbox__borrow(const struct rows *rows, enum inbox_form for
 /* Copies them into the transaction's arena. */
 MUST_CHECK struct err inbox__read(struct tx *tx, const struct rows *rows,
                                   struct inbox_row *ret_row);
-/* Writes what changes, and tells of its receiver. */
+/* Writes what changes, and tells of its receiver. One that is settled and has no run any more goes.
+ */
 MUST_CHECK struct err inbox__write(struct tx *tx, const struct inbox_row *row);
+/* With the run: what it was told by. What is still owed stays until it is settled. */
+MUST_CHECK struct err inbox__forget(struct tx *tx, struct bytes run);
+/* A row that is settled, and whose run went before it. */
+MUST_CHECK struct err inbox__forget_orphan(struct tx *tx, const struct inbox_row *row);
 /* After a failure, its next state and time. */
 void inbox__fail(struct tx *tx, const struct inbox_waits *waits, uint32_t random,
                  struct inbox_row *row);

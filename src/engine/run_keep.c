@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "engine/inbox_rows.h"
 #include "engine/spans.h"
 #include "engine/workflow_rows.h"
 #include "journal/journal.h"
@@ -69,6 +70,9 @@ static struct err remove_row(struct tx *tx, const struct run_row *row,
     }
     if (!err_failed(err) && removal.whole && row->kind == KIND_WORKFLOW) {
         err = workflows__forget(tx, row->id);
+    }
+    if (!err_failed(err) && removal.whole) {
+        err = inbox__forget(tx, row->run);
     }
     if (!err_failed(err) && removal.whole) {
         err = forget(tx, row->id);

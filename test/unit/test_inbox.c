@@ -185,7 +185,8 @@ static void a_person_may_try_again_at_once_or_drop(void **state) {
 struct walk {
     struct inbox_page page;
     size_t count;
-    int64_t last, before_ms;
+    int64_t last, now_ms; /* now_ms: by the clock that judges ages. */
+    struct inbox_prune prune;
     struct inbox_cursor after, next;
     bool more;
     struct inbox_census census;
@@ -212,7 +213,10 @@ static struct err recover_tx(struct tx *tx, void *ctx) {
 
 static struct err prune_tx(struct tx *tx, void *ctx) {
     struct walk *walk = ctx;
-    return tx_inbox_prune(tx, walk->before_ms, walk->page.limit, &walk->more);
+    const struct arg args[] = {arg_int(walk->now_ms)};
+    struct err err =
+        tx_exec(tx, "UPDATE nodes SET judged_ms = $1", args, COUNT_OF(args), NULL /* one row */);
+    return err_failed(err) ? err : tx_inbox_prune(tx, &walk->prune, &walk->more);
 }
 
 static struct err census_tx(struct tx *tx, void *ctx) {
@@ -271,16 +275,68 @@ static void only_what_is_settled_is_ever_pruned(void **state) {
         due_at(runs, HOOK_A, &due);
         assert_true(settle(runs, due.delivery, INBOX_DELIVERED));
     }
-    struct walk walk = {.page = {.limit = 1}, .before_ms = runs->kit.clock_ms};
+    struct walk walk = {.prune = {.age_ms = 50, .count = 100, .limit = 1},
+                        .now_ms = runs->kit.clock_ms + 50};
     assert_int_equal(runs_do(runs, prune_tx, &walk), ERR_NONE);
     assert_false(walk.more); /* Not old enough. */
-    walk.before_ms++;
+    walk.now_ms++;
     assert_int_equal(runs_do(runs, prune_tx, &walk), ERR_NONE);
     assert_true(walk.more);
-    walk.page.limit = 100;
+    walk.prune.limit = 100;
     assert_int_equal(runs_do(runs, prune_tx, &walk), ERR_NONE);
     assert_false(walk.more);
     assert_int_equal(runs_count(runs, "SELECT count(*) FROM inbox"), 1);
+}
+
+static void deliver(struct runs_kit *runs, int count) {
+    for (int i = 0; i < count; i++) {
+        struct due due;
+        due_at(runs, HOOK_A, &due);
+        assert_true(settle(runs, due.delivery, INBOX_DELIVERED));
+        runs->kit.clock_ms++;
+    }
+}
+
+static void of_what_is_settled_only_the_newest_are_kept(void **state) {
+    struct runs_kit *runs = *state;
+    owe(runs, 6);
+    deliver(runs, 5);
+    int64_t fourth = runs_count(runs, "SELECT max(id) - 2 FROM inbox");
+    struct walk walk = {.prune = {.count = 2, .limit = 2}};
+    assert_int_equal(runs_do(runs, prune_tx, &walk), ERR_NONE);
+    assert_true(walk.more);
+    assert_int_equal(runs_do(runs, prune_tx, &walk), ERR_NONE);
+    assert_false(walk.more);
+    assert_int_equal(runs_count(runs, "SELECT count(*) FROM inbox WHERE settled_ms IS NULL"), 1);
+    assert_int_equal(runs_count(runs, "SELECT count(*) FROM inbox WHERE settled_ms > 0"), 2);
+    assert_int_equal(runs_count(runs, "SELECT min(id) FROM inbox"), fourth);
+}
+
+static struct err remove_tx(struct tx *tx, void *ctx) {
+    struct run_row row;
+    const struct run_key key = {.run = kit_bytes(ctx)};
+    bool more = false;
+    return tx_run_remove(tx, &key, &more, &row);
+}
+
+/* The output of a run stands in its notices. What is owed is told all the same, and goes then. */
+static void what_was_told_of_a_run_goes_with_it(void **state) {
+    struct runs_kit *runs = *state;
+    struct runs_row run = add_with(runs, "{\"argv\":[\"make\"],\"notify\":[{\"webhook\":\"" HOOK_A
+                                         "\"},{\"webhook\":\"" HOOK_B "\"}]}");
+    (void)runs_finish(runs, run.run);
+    struct due due;
+    due_at(runs, HOOK_A, &due);
+    assert_true(settle(runs, due.delivery, INBOX_DELIVERED));
+    assert_int_equal(runs_count(runs, "SELECT count(*) FROM inbox"), 2);
+    assert_int_equal(runs_do(runs, remove_tx, run.run), ERR_NONE);
+    assert_int_equal(runs_count(runs, "SELECT count(*) FROM inbox"), 1);
+    due_at(runs, HOOK_B, &due);
+    assert_true(due.found);
+    assert_true(settle(runs, due.delivery, INBOX_FAILED));
+    assert_int_equal(runs_count(runs, "SELECT count(*) FROM inbox"), 1);
+    assert_true(settle(runs, due.delivery, INBOX_DELIVERED));
+    assert_int_equal(runs_count(runs, "SELECT count(*) FROM inbox"), 0);
 }
 
 static void the_census_counts_what_is_owed(void **state) {
@@ -345,6 +401,8 @@ int main(void) {
         RUNS_TEST(lists_show_what_is_not_settled_unless_all_is_asked_for),
         RUNS_TEST(recovery_names_each_receiver_once),
         RUNS_TEST(only_what_is_settled_is_ever_pruned),
+        RUNS_TEST(of_what_is_settled_only_the_newest_are_kept),
+        RUNS_TEST(what_was_told_of_a_run_goes_with_it),
         RUNS_TEST(the_census_counts_what_is_owed),
         cmocka_unit_test(a_note_that_was_cut_is_not_read),
         cmocka_unit_test(a_row_is_json_for_clients),
