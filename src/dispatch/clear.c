@@ -55,7 +55,14 @@ static void cleared(struct flight *flight) {
         dispatch__failed(flight->dispatch, "processes of a command could not be ended",
                          flight__run(flight), errand->err);
     }
-    settle__begin(flight, (struct attempt){.end = ATTEMPT_GONE});
+    if (errand->absent && !left) {
+        (void)snprintf(
+            errand->note, sizeof errand->note,
+            "the database was restored or copied, and what this run left is gone: it may "
+            "have run to its end"); /* Short. */
+    }
+    settle__begin(flight,
+                  (struct attempt){.end = errand->absent ? ATTEMPT_HOST_GONE : ATTEMPT_GONE});
 }
 
 static void batch_done(struct pool_job *job) {

@@ -4,10 +4,13 @@
  * must not be. Who cannot be reached although it lives (its socket was removed, or hangs up) is
  * asked for again, once a second in the end; one that should stop and is deaf (deaf.c) is killed,
  * by pid and start time, and its tree with it: no command may live that nobody can stop. */
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -33,7 +36,21 @@ static void holder_kill(const struct spool_state *found) {
     }
 }
 
+/* No `void` is made then: the next look, after a crash, must not find one. */
+static bool is_absent(const struct errand *errand) {
+    struct stat about;
+    return fstatat(spool_fd(errand->dispatch->options.spool), errand->name, &about,
+                   AT_SYMLINK_NOFOLLOW) < 0 &&
+           errno == ENOENT;
+}
+
 static void look(struct errand *errand) {
+    errand->absent = errand->doubted && is_absent(errand);
+    if (errand->absent) {
+        errand->found = (struct spool_state){.found = SPOOL_STRANGE};
+        errand->err = ERR_OK;
+        return;
+    }
     errand->err = spool_decide(errand->dispatch->options.spool, errand->name, SPOOL_DECIDE,
                                errand->epoch, &errand->found);
 }

@@ -73,6 +73,7 @@ static bool looks_on(const struct dispatch *dispatch, const struct run_row *row)
 static void adopt(struct dispatch *dispatch, const struct run_row *row) {
     struct flight *flight = flight__new(dispatch, row);
     flight->errand->foreign = is_foreign(dispatch, row);
+    flight->errand->doubted = row->epoch < dispatch->doubt_below;
     flight->ours = row->epoch == store_epoch(dispatch->options.store);
     decide__begin(flight);
 }
@@ -201,6 +202,10 @@ const char *dispatch_sandbox_lack(const struct dispatch *dispatch) {
 
 void dispatch_hold(struct dispatch *dispatch) {
     dispatch->options.hold = RUN_HELD;
+}
+
+void dispatch_doubt(struct dispatch *dispatch, int64_t below_epoch) {
+    dispatch->doubt_below = below_epoch;
 }
 
 void dispatch_release(struct dispatch *dispatch) {

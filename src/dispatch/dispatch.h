@@ -72,6 +72,9 @@ void dispatch_run_note(struct dispatch *dispatch, struct bytes note);
 struct run_bounds dispatch_bounds(const struct dispatch *dispatch);
 enum run_hold dispatch_held(const struct dispatch *dispatch);
 void dispatch_hold(struct dispatch *dispatch); /* Before dispatch_recover. */
+/* Before it, too. Where an epoch below that began an attempt and there is no folder, nobody knows
+ * whether it ran: its end may be one that this database has not seen. */
+void dispatch_doubt(struct dispatch *dispatch, int64_t below_epoch);
 /* Ends the hold: everything that waits may begin. Not held: nothing changes. */
 void dispatch_release(struct dispatch *dispatch);
 

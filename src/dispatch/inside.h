@@ -64,6 +64,7 @@ struct errand {
     char name[PROTOCOL_NAME_MAX];
     bool away;    /* In the pool or in the store: it must stay. */
     bool foreign; /* The row is of another host: its folder is not ours to judge. */
+    bool doubted; /* The row is of another history: no folder says nothing. */
     char *spec;   /* Owned; NULL once it was read. */
     size_t spec_len;
     struct err err;
@@ -77,7 +78,8 @@ struct errand {
     int64_t epoch;
     struct spool_state found;
     struct tree_end tree;
-    bool kill; /* The holder is to be killed, should it live. */
+    bool kill;   /* The holder is to be killed, should it live. */
+    bool absent; /* Doubted, and there is no folder. */
 
     struct attempt end;
     bool ended; /* `exit` is filled. */
@@ -152,9 +154,10 @@ struct dispatch {
     struct loop_task start_task, stop_task;
     struct dispatch_watch *parked; /* Of attempts that the first walk may still bring. */
     struct walk walk;
-    struct tidy *tidy;  /* Owned. */
-    char **environment; /* Owned: what commands inherit of ours; ends with NULL. */
-    size_t busy;        /* Answers of the store that are awaited. */
+    struct tidy *tidy;   /* Owned. */
+    char **environment;  /* Owned: what commands inherit of ours; ends with NULL. */
+    size_t busy;         /* Answers of the store that are awaited. */
+    int64_t doubt_below; /* Epochs. */
     bool recovered, stopping;
     bool told; /* That it has stopped. */
     void (*stopped)(void *ctx);

@@ -49,9 +49,25 @@ static bool learned(const struct home_places *places) {
            !machine_known(stored.machine) && machine_known(ours.machine);
 }
 
-struct err tx_home_take(struct tx *tx, struct bytes place) {
+/* The same place, if by more words. */
+static struct err place_write(struct tx *tx, struct bytes place) {
     return tx_exec(tx, "UPDATE nodes SET home = $1", (const struct arg[]){arg_text(place)}, 1,
                    NULL /* there is one row */);
+}
+
+struct err tx_home_take(struct tx *tx, struct bytes place) {
+    const struct arg args[] = {arg_text(place), arg_int(tx_epoch(tx))};
+    return tx_exec(tx, "UPDATE nodes SET home = $1, home_epoch = $2", args, COUNT_OF(args),
+                   NULL /* there is one row */);
+}
+
+struct err tx_home_since(struct tx *tx, enum home home, int64_t *ret_since) {
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, "SELECT home_epoch FROM nodes", NULL /* none */, 0, &rows);
+    if (!err_failed(err)) {
+        *ret_since = home == HOME_OTHER || rows == NULL ? tx_epoch(tx) : rows_int(rows, 0);
+    }
+    return err;
 }
 
 struct err tx_home_find(struct tx *tx, struct bytes place, enum home *ret_home) {
@@ -70,7 +86,7 @@ struct err tx_home_find(struct tx *tx, struct bytes place, enum home *ret_home) 
     rows_close(rows);
     rows = NULL;
     if (write) {
-        err = tx_home_take(tx, place);
+        err = place_write(tx, place);
     }
     if (!err_failed(err)) {
         *ret_home = home;

@@ -15,15 +15,17 @@ static struct arg name_arg(const char *name) {
 
 /* --- Written ---------------------------------------------------------------------------------- */
 
-/* The same however often the function runs, and as hard to guess as the run's own id. */
-static struct id delivery_id(struct tx *tx, const struct run_row *run, size_t at) {
+/* As hard to guess as the run's own id, and the same however often that end is settled: a restored
+ * backup may not know that it has been, and the receiver shall. Another attempt is another end. */
+static struct id delivery_id(const struct run_row *run, const struct inbox_row *row, size_t at) {
     struct sha256_stream sha;
-    const uint8_t number = (uint8_t)at;
+    const int64_t numbers[] = {run->attempt, (int64_t)row->kind, (int64_t)at};
     sha256_start(&sha);
     sha256_add(&sha, run->run.data, run->run.len);
-    sha256_add(&sha, &number, sizeof number);
+    sha256_add(&sha, numbers, sizeof numbers);
+    sha256_add(&sha, row->address.data, row->address.len);
     struct sha256 digest = sha256_finish(&sha);
-    return id_make("dlv", tx_now_ms(tx), digest.bytes);
+    return id_make("dlv", run->made_ms, digest.bytes);
 }
 
 static struct err insert(struct tx *tx, const struct inbox_row *row) {
@@ -42,7 +44,7 @@ static struct err insert(struct tx *tx, const struct inbox_row *row) {
 
 static struct err owe(struct tx *tx, const struct inbox_notice *notice, struct inbox_row *row,
                       size_t at) {
-    const struct id id = delivery_id(tx, notice->run, at);
+    const struct id id = delivery_id(notice->run, row, at);
     AUTO(text_done) struct text payload;
     text_init(&payload, INBOX_PAYLOAD_MAX);
     row->delivery = (struct bytes){id.text, strlen(id.text)};

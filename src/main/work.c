@@ -39,6 +39,7 @@ struct work {
     struct place_name host;
     char *hide[HIDE_MAX]; /* Ends with NULL. */
     enum home home;
+    int64_t home_since; /* Of an epoch: see tx_home_since. */
     void (*known)(void *ctx, struct err err);
     void *known_ctx;
     unsigned stopping; /* Rooms that have not stopped yet. */
@@ -379,7 +380,9 @@ void work_inbox_note(struct work *work, struct bytes note) {
 
 static struct err home_find(struct tx *tx, void *ctx) {
     struct work *work = ctx;
-    return tx_home_find(tx, (struct bytes){work->host.text, strlen(work->host.text)}, &work->home);
+    struct err err =
+        tx_home_find(tx, (struct bytes){work->host.text, strlen(work->host.text)}, &work->home);
+    return err_failed(err) ? err : tx_home_since(tx, work->home, &work->home_since);
 }
 
 static void providers_known(void *ctx, struct err err) {
@@ -389,6 +392,9 @@ static void providers_known(void *ctx, struct err err) {
 
 static void home_found(struct err err, void *ctx) {
     struct work *work = ctx;
+    if (!err_failed(err) && has_home(work)) {
+        dispatch_doubt(work->dispatch, work->home_since);
+    }
     if (!err_failed(err) && has_home(work) && work->home == HOME_OTHER) {
         dispatch_hold(work->dispatch);
         chats_hold(work->chats);

@@ -3,7 +3,9 @@
 //
 // runs-with: release, san
 import assert from "node:assert/strict";
-import { cpSync, rmSync } from "node:fs";
+import { once } from "node:events";
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import http from "node:http";
 import path from "node:path";
 import { test } from "node:test";
 
@@ -65,19 +67,112 @@ test("a copy of a living directory holds until it is released, and ends nothing"
   await first.stop();
 });
 
-test("a restored backup holds, also in its old directory", async (t) => {
-  const folder = scratch(t);
-  const data = path.join(folder, "a");
-  const daemon = await new Daemon({ data, args }).start();
-  const file = path.join(folder, "backup.db");
-  assert.equal((await run(["backup", file, "--data", data])).code, 0);
+async function backup(daemon) {
+  const file = path.join(path.dirname(daemon.data), "backup.db");
+  assert.equal((await run(["backup", file, "--data", daemon.data])).code, 0);
+  return file;
+}
+
+/** The daemon, started again with what the backup has, in the same folder. */
+async function restored(daemon, file) {
+  const { data } = daemon;
   await daemon.stop();
   for (const ending of ["", "-wal", "-shm"]) rmSync(`${data}/drover.db${ending}`, { force: true });
   assert.equal((await run(["restore", file, "--data", data])).code, 0);
   await daemon.start();
+}
+
+test("a restored backup holds, also in its old directory", async (t) => {
+  const folder = scratch(t);
+  const data = path.join(folder, "a");
+  const daemon = await new Daemon({ data, args }).start();
+  const file = await backup(daemon);
+  await restored(daemon, file);
   assert.equal((await daemon.request("GET", "/api/v1/system/hold")).json.held, true);
   assert.equal((await daemon.request("POST", "/api/v1/system/release")).status, 200);
   const job = await submit(daemon, { argv: ["true"] });
   assert.equal((await ended(daemon, job.id)).state, "succeeded");
+  await daemon.stop();
+});
+
+/** A job that leaves a line in its file each time it runs, and ends when it is let go. */
+function waiting(folder, name, more) {
+  const log = path.join(folder, name);
+  const shell = `echo ran >> ${log}; while [ ! -e ${folder}/go ]; do sleep 0.02; done`;
+  return {
+    body: { shell, ...more },
+    lines: () => (existsSync(log) ? readFileSync(log, "utf8").split("\n").length - 1 : 0),
+  };
+}
+
+const until = async (look) => {
+  while (!look()) await new Promise((resolve) => setTimeout(resolve, 10));
+};
+
+for (const moment of ["after a stop", "after a crash while it holds"]) {
+  test(`what ended and went after the backup is not begun again, ${moment}`, async (t) => {
+    const folder = scratch(t);
+    const daemon = await new Daemon({ data: path.join(folder, "a"), args }).start();
+    t.after(() => daemon.kill());
+    const retry = { max: 1, on: ["lost"], backoff: 1 };
+    const jobs = [
+      waiting(folder, "once", { once: true }),
+      waiting(folder, "plain", {}),
+      waiting(folder, "again", { retry }),
+    ];
+    for (const job of jobs) job.id = (await submit(daemon, job.body)).id;
+    await until(() => jobs.every((job) => job.lines() === 1));
+    const file = await backup(daemon);
+    writeFileSync(path.join(folder, "go"), "");
+    for (const { id } of jobs) {
+      assert.equal((await ended(daemon, id)).state, "succeeded");
+      const gone = await daemon.request("DELETE", `/api/v1/runs/${id}`);
+      assert.equal(gone.status, 200, gone.text);
+      assert.ok(!existsSync(path.join(daemon.data, "spool", `${id}.1`)));
+    }
+    await restored(daemon, file);
+    if (moment !== "after a stop") await daemon.kill();
+    if (!daemon.running) await daemon.start();
+    assert.equal((await daemon.request("POST", "/api/v1/system/release")).status, 200);
+    const ends = [];
+    for (const { id } of jobs) ends.push(await ended(daemon, id));
+    assert.deepEqual(ends.map(({ state, cause }) => [state, cause]), [
+      ["lost", "outcome_unknown"],
+      ["lost", "host_gone"],
+      ["succeeded", "completed"],
+    ]);
+    assert.deepEqual(jobs.map((job) => job.lines()), [1, 1, 2]);
+    await daemon.stop();
+  });
+}
+
+test("an end that is settled again after a restore has the delivery id that it had", async (t) => {
+  const folder = scratch(t);
+  const requests = [];
+  const server = http.createServer((request, response) => {
+    requests.push(request.headers["drover-delivery"]);
+    response.end();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  const webhook = `http://127.0.0.1:${server.address().port}/`;
+  const daemon = await new Daemon({
+    data: path.join(folder, "a"),
+    args: [...args, "--webhook-allow", "127.0.0.1"],
+  }).start();
+  t.after(() => daemon.kill());
+  const job = waiting(folder, "log", { notify: [{ webhook }, { webhook }] });
+  const { id } = await submit(daemon, job.body);
+  await until(() => job.lines() === 1);
+  const file = await backup(daemon);
+  writeFileSync(path.join(folder, "go"), "");
+  await ended(daemon, id);
+  await until(() => requests.length === 2);
+  await restored(daemon, file);
+  assert.equal((await daemon.request("POST", "/api/v1/system/release")).status, 200);
+  await until(() => requests.length === 4);
+  assert.equal(new Set(requests).size, 2, requests.join());
+  assert.equal(job.lines(), 1);
   await daemon.stop();
 });

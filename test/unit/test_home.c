@@ -40,6 +40,7 @@ struct home_call {
     struct kit_call call;
     const char *place;
     enum home home;
+    int64_t since;
 };
 
 static struct err find(struct tx *tx, void *ctx) {
@@ -84,6 +85,33 @@ static void an_id_that_comes_late_is_taken_up_and_then_tells_copies(void **state
     }
 }
 
+static struct err since(struct tx *tx, void *ctx) {
+    struct home_call *call = ctx;
+    struct err err = find(tx, ctx);
+    return err_failed(err) ? err : tx_home_since(tx, call->home, &call->since);
+}
+
+static int64_t since_epoch(struct runs_kit *runs, const char *place) {
+    struct home_call call = {.place = place};
+    assert_int_equal(kit_write(&runs->kit, since, &call.call).code, ERR_NONE);
+    return call.since;
+}
+
+/* Also for the daemons after the one that was released: a crash must not take the doubt away. */
+static void what_is_doubted_after_a_release_stays_doubted(void **state) {
+    struct runs_kit *runs = *state;
+    assert_int_equal(since_epoch(runs, "abc/12"), 0);
+    runs_restart(runs);
+    int64_t epoch = store_epoch(runs->kit.store);
+    assert_int_equal(since_epoch(runs, "abc/13"), epoch);
+    struct home_call call = {.place = "abc/13"};
+    assert_int_equal(kit_write(&runs->kit, take, &call.call).code, ERR_NONE);
+    assert_int_equal(since_epoch(runs, "abc/13"), epoch);
+    runs_restart(runs);
+    assert_int_equal(store_epoch(runs->kit.store), epoch + 1);
+    assert_int_equal(since_epoch(runs, "abc/13"), epoch);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_place_is_the_machine_and_the_folder),
@@ -94,6 +122,8 @@ int main(void) {
                                         runs_begin, runs_end),
         cmocka_unit_test_setup_teardown(a_new_database_is_at_home_and_elsewhere_only_once_released,
                                         runs_begin, runs_end),
+        cmocka_unit_test_setup_teardown(what_is_doubted_after_a_release_stays_doubted, runs_begin,
+                                        runs_end),
     };
     return cmocka_run_group_tests_name("home", tests, NULL /* no group fixture */, NULL);
 }
