@@ -39,8 +39,9 @@ struct search {
     struct text bytes;
     int64_t number, total, matches, after_until;
     bool full; /* No further match is kept. */
+    bool late; /* The time was over: that need not be the pattern's fault. */
     bool hole;
-    int64_t hole_from, hole_to;
+    int64_t hole_from, hole_to; /* All holes lie in there. */
 };
 
 static void search_done(struct search *search) {
@@ -140,30 +141,47 @@ static struct err on_line(void *ctx, struct bytes line) {
 
 /* --- Reading ---------------------------------------------------------------------------------- */
 
+static void note_hole(struct search *search, int64_t from, int64_t to) {
+    search->hole_from = search->hole ? search->hole_from : from;
+    search->hole_to = to;
+    search->hole = true;
+}
+
+/* What was written since the first read is left out: a log that grows faster than it is searched
+ * would have no end. */
+static void cut(struct log_read *read, int64_t end) {
+    read->offset = read->offset < end ? read->offset : end;
+    int64_t left = end - read->offset;
+    read->len = (int64_t)read->len < left ? read->len : (size_t)left;
+}
+
 static struct err walk(struct search *search, struct log_lines *lines, char *buffer) {
     const struct search_options *options = search->options;
-    int64_t offset = 0;
-    for (;;) {
+    int64_t offset = 0, end = -1;
+    while (end < 0 || offset < end) {
         struct log_read read = {0};
         struct err err = options->read(options->ctx, offset, buffer, READ_SIZE, &read);
         if (err_failed(err)) {
             return err;
         }
+        end = end < 0 ? read.size : end;
+        cut(&read, end);
         if (read.hole_from < read.offset) {
-            search->hole = true;
-            search->hole_from = read.hole_from;
-            search->hole_to = read.offset;
+            note_hole(search, read.hole_from, read.offset);
             err = log_lines_break(lines);
         }
-        if (!err_failed(err)) {
-            err = read.len == 0 ? log_lines_break(lines)
-                                : log_lines_add(lines, (struct bytes){buffer, read.len});
+        if (!err_failed(err) && read.len > 0) {
+            err = log_lines_add(lines, (struct bytes){buffer, read.len});
         }
-        if (err_failed(err) || read.len == 0) {
+        if (err_failed(err)) {
             return err;
+        }
+        if (read.len == 0) {
+            break;
         }
         offset = read.offset + (int64_t)read.len;
     }
+    return log_lines_break(lines);
 }
 
 /* --- Telling ---------------------------------------------------------------------------------- */
@@ -268,12 +286,13 @@ static void write_answer(const struct search *search, struct text *answer) {
 /* --- All of it -------------------------------------------------------------------------------- */
 
 static enum err_code over(void *ctx) {
-    const struct search *search = ctx;
+    struct search *search = ctx;
     const struct search_options *options = search->options;
     if (options->cancelled != NULL && atomic_load(options->cancelled)) {
         return ERR_INTERRUPTED;
     }
-    return world_mono_ns(options->world) >= search->deadline_ns ? ERR_TOO_EXPENSIVE : ERR_NONE;
+    search->late = world_mono_ns(options->world) >= search->deadline_ns;
+    return search->late ? ERR_TOO_EXPENSIVE : ERR_NONE;
 }
 
 static struct err run(struct search *search, struct text *answer) {
@@ -302,7 +321,10 @@ struct err log_search(const struct search_options *options, struct text *answer,
     if (!err_failed(err)) {
         err = run(&search, answer);
     }
-    if (err.code == ERR_TOO_EXPENSIVE) {
+    if (err.code == ERR_TOO_EXPENSIVE && search.late) {
+        why_set(why, "time: %llu s were over after line %lld; whether it occurs is not known",
+                (unsigned long long)options->time_ms / 1000, (long long)search.number);
+    } else if (err.code == ERR_TOO_EXPENSIVE) {
         why_set(why, "pattern: too expensive after line %lld; whether it occurs is not known",
                 (long long)search.number);
     }

@@ -1,9 +1,10 @@
 /* logs_search.h: the lines of a log that match a pattern, in bounded time and memory.
  *
- * Promise    the log is read once, piece by piece; kept are the lines that will be told, and those
- *            that may be told before the next match. A pattern that runs into a limit is
- *            ERR_TOO_EXPENSIVE, never "no match". A line is cut at SEARCH_LINE_MAX; what was
- *            dropped from the log ends a line, and is not counted.
+ * Promise    the log is read once, piece by piece, up to where it ended at the first; kept are the
+ *            lines that will be told, and those that may be told before the next match. A pattern
+ *            that runs into a limit is ERR_TOO_EXPENSIVE, never "no match"; so is the end of the
+ *            time (why says which). A line is cut at SEARCH_LINE_MAX; what was dropped from the log
+ *            ends a line, and is not counted.
  * Ownership  everything in the options is borrowed for the call; the answer is the caller's.
  * Threads    any, one call at a time for each; `cancelled` is the only thing that others may touch.
  * Failure    ERR_BAD_PATTERN (why: the position), ERR_TOO_EXPENSIVE, ERR_INTERRUPTED when it was
@@ -43,7 +44,7 @@ struct search_options {
 };
 
 /* {"matches":[{"line","text","before","after"}],"total","truncated"}, and "dropped": {"from","to"}
- * for the last hole there was. */
+ * from where the first hole begins to where the last one ends. */
 MUST_CHECK struct err log_search(const struct search_options *options, struct text *answer,
                                  struct why *why);
 

@@ -16,7 +16,9 @@
 struct source {
     const char *data;
     size_t len, step;
+    size_t grows; /* By so much with each read. */
     int64_t hole_from, hole_to;
+    int64_t later_from, later_to; /* Another hole. */
     struct world world;
     uint64_t now_ns, tick_ns;
     atomic_bool *cancel; /* Set by the first read. */
@@ -32,7 +34,14 @@ static struct err read_source(void *ctx, int64_t offset, char *buffer, size_t si
     if (offset >= source->hole_from && offset < source->hole_to) {
         read.offset = source->hole_to;
     }
+    if (read.offset >= source->later_from && read.offset < source->later_to) {
+        read.offset = source->later_to;
+    }
     int64_t end = (int64_t)source->len;
+    source->len += source->grows;
+    if (read.offset < source->later_from && source->later_from < end) {
+        end = source->later_from;
+    }
     if (read.offset < source->hole_from && source->hole_from < end) {
         end = source->hole_from;
     }
@@ -245,6 +254,47 @@ static void a_hole_ends_a_line_and_is_told(void **state) {
     assert_int_equal(number(dropped, "to"), 22);
 }
 
+static void several_holes_are_told_as_one_around_them(void **state) {
+    static const char log[] = "first\nXXXXmiddle\nXXXXlast\n";
+    struct source source = {.data = log,
+                            .len = sizeof log - 1,
+                            .hole_from = 6,
+                            .hole_to = 10,
+                            .later_from = 17,
+                            .later_to = 21};
+    struct why why;
+    AUTO(json_release) json_t *json = NULL;
+    assert_int_equal(search(&source, (struct ask){.pattern = "."}, &json, &why).code, ERR_NONE);
+    assert_int_equal(number(json, "total"), 3);
+    const json_t *dropped = json_object_get(json, "dropped");
+    assert_int_equal(number(dropped, "from"), 6);
+    assert_int_equal(number(dropped, "to"), 21);
+}
+
+static void a_log_that_grows_is_searched_up_to_where_it_was(void **state) {
+    enum { LINES = 1000, THERE = 10 };
+    char log[2 * LINES];
+    for (size_t i = 0; i < sizeof log; i += 2) {
+        memcpy(log + i, "x\n", 2);
+    }
+    struct source source = {.data = log, .len = 2 * THERE, .step = 2, .grows = 2};
+    struct why why;
+    AUTO(json_release) json_t *json = NULL;
+    assert_int_equal(search(&source, (struct ask){.pattern = "x"}, &json, &why).code, ERR_NONE);
+    assert_int_equal(number(json, "total"), THERE);
+    /* What was dropped meanwhile, up to there, is told; what lies behind was not asked for. */
+    struct source fast = {.data = log,
+                          .len = 2 * THERE,
+                          .step = 2,
+                          .grows = 2 * THERE,
+                          .hole_from = THERE,
+                          .hole_to = 3 * THERE};
+    AUTO(json_release) json_t *part = NULL;
+    assert_int_equal(search(&fast, (struct ask){.pattern = "x"}, &part, &why).code, ERR_NONE);
+    assert_int_equal(number(part, "total"), THERE / 2);
+    assert_int_equal(number(json_object_get(part, "dropped"), "to"), 2 * THERE);
+}
+
 static void a_line_is_cut_at_its_limit(void **state) {
     size_t len = 3 * (size_t)SEARCH_LINE_MAX;
     AUTO(mem_release) char *log = mem_new(len + 1);
@@ -333,6 +383,8 @@ static void the_clock_ends_a_search_between_lines_and_within_one(void **state) {
     json_t *json = NULL;
     assert_int_equal(search(&many, (struct ask){.pattern = "x"}, &json, &why).code,
                      ERR_TOO_EXPENSIVE);
+    assert_non_null(strstr(why.text, "time: 10 s were over")); /* "x" is a cheap pattern. */
+    assert_null(strstr(why.text, "pattern"));
     /* Cheap for the count of steps, but each start looks at the whole rest of the line. */
     size_t len = SEARCH_LINE_MAX;
     AUTO(mem_release) char *log = mem_new(len + 1);
@@ -369,6 +421,8 @@ int main(void) {
         cmocka_unit_test(bytes_that_are_no_utf_8_are_searched_and_shown_replaced),
         cmocka_unit_test(a_nul_byte_is_text),
         cmocka_unit_test(a_hole_ends_a_line_and_is_told),
+        cmocka_unit_test(several_holes_are_told_as_one_around_them),
+        cmocka_unit_test(a_log_that_grows_is_searched_up_to_where_it_was),
         cmocka_unit_test(a_line_is_cut_at_its_limit),
         cmocka_unit_test(what_is_told_is_bounded_and_says_so),
         cmocka_unit_test(a_pattern_that_does_not_compile_is_refused_with_its_position),
