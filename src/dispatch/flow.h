@@ -129,8 +129,10 @@ struct call {
     int64_t occurrence;
     struct id run;
     int64_t attempt, began_ms;
-    bool nested; /* By workflow(), not agent(). */
-    bool talks;  /* It has tools, and a turn: it is among `turns`. */
+    int64_t waited_ms, waits_since_ms; /* For a person: until now, and just now; 0: it does not. */
+    bool noted;                        /* Its turn changed since it was looked at. */
+    bool nested;                       /* By workflow(), not agent(). */
+    bool talks;                        /* It has tools, and a turn: it is among `turns`. */
     struct id turn;
     struct place *place;         /* Owned: its working tree; NULL: it has none of its own. */
     struct table_node turn_node; /* By its turn, or by the job that is at its working tree. */

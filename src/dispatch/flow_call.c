@@ -394,7 +394,6 @@ static void begin(struct call *call) {
     flow->working++;
     flow->flows->stats.agents++;
     if (call->written && call->turn.text[0] != '\0') {
-        call__watch_deadline(call);
         call__talk_again(call);
     } else if (refusal != CAUSE_NONE) {
         call__begin(call, refusal);

@@ -53,6 +53,7 @@ static void forget(struct call *call) {
     call->turn = (struct id){""};
     call->cause = CAUSE_NONE;
     call->tries = call->restarts = 0;
+    call->waited_ms = call->waits_since_ms = 0;
     call->silences = call->hushed ? call->silences : 0;
     call->again = call->hushed = false;
 }

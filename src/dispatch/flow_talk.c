@@ -218,25 +218,61 @@ static void ended(struct call *call, const struct flow_errand *errand) {
     call__ended(call);
 }
 
+/* While somebody is asked, its place is for others, and its clock stands still. */
+static void set_waiting(struct call *call, bool waits) {
+    struct flow *flow = call->flow;
+    int64_t now_ms = flows__now_ms(flow->flows);
+    if (waits) {
+        call->waits_since_ms = now_ms;
+        timer_stop(flow->flows->options.loop, &call->deadline);
+    } else {
+        int64_t since_ms = call->waits_since_ms == 0 ? now_ms : call->waits_since_ms;
+        call->waited_ms += now_ms > since_ms ? now_ms - since_ms : 0;
+        call->waits_since_ms = 0;
+        call__watch_deadline(call);
+    }
+    if (waits == call->counted) {
+        call->counted = !waits;
+        flow->working += waits ? -1 : 1;
+        flow__pump(flow);
+    }
+}
+
+static void look(struct call *call);
+
+/* One of an earlier life goes on: what it waited until now is stored with its turn. */
+static void take_wait(struct call *call, const struct step_talked *talked) {
+    if (call->noted) {
+        look(call); /* What was read may be older than what was heard. */
+        return;
+    }
+    call->waited_ms = talked->waited_ms;
+    call->waits_since_ms = 0;
+    set_waiting(call, talked->state == RUN_WAITING);
+}
+
 static void looked(struct flow_errand *errand) {
     struct call *call = errand->call;
     struct flow *flow = errand->flow;
+    const struct step_talked talked = errand->talked; /* Its texts go with the errand. */
     bool of_before = strcmp(errand->talk.turn.text, call->turn.text) != 0; /* It was restarted. */
     if (flow->state == FLOW_ENDING || call->state != CALL_TALKING || of_before) {
         flow__errand_free(errand);
-    } else if (!errand->talked.found) {
+    } else if (!talked.found) {
         flow__errand_free(errand);
         call__fail(call, CAUSE_OUTCOME_UNKNOWN, "the turn of its agent was removed");
-    } else if (errand->talked.ended) {
+    } else if (talked.ended) {
         ended(call, errand);
         flow__errand_free(errand);
     } else {
-        flow__errand_free(errand); /* A note will tell. */
+        flow__errand_free(errand);
+        take_wait(call, &talked); /* A note will tell of its end. */
     }
 }
 
 static void look(struct call *call) {
     struct flow_errand *errand = flow__errand(call->flow, look_tx, looked);
+    call->noted = false;
     errand->call = call;
     errand->talk.turn = call->turn; /* The call may be gone before it was read. */
     errand->run = (struct bytes){errand->talk.turn.text, strlen(errand->talk.turn.text)};
@@ -252,7 +288,6 @@ void call__talk_again(struct call *call) {
     look(call);
 }
 
-/* While somebody is asked, its place is for others. */
 void flows__turn_note(struct flows *flows, const struct run_row *row) {
     struct table_node *node = table_find(&flows->turns, row->run);
     struct call *call = node == NULL ? NULL : CONTAINER_OF(node, struct call, turn_node);
@@ -260,11 +295,10 @@ void flows__turn_note(struct flows *flows, const struct run_row *row) {
         return; /* Nobody waits for it, or not any more. */
     }
     bool waits = row->state == RUN_WAITING;
+    call->noted = true;
     if (run_state_final(row->state)) {
         look(call);
-    } else if (waits == call->counted) {
-        call->counted = !waits;
-        call->flow->working += waits ? -1 : 1;
-        flow__pump(call->flow);
+    } else if (waits != (call->waits_since_ms != 0)) {
+        set_waiting(call, waits);
     }
 }

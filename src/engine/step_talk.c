@@ -126,6 +126,9 @@ struct err tx_step_talked(struct tx *tx, struct bytes turn, struct step_talked *
     if (!err_failed(err)) {
         err = look_at_own(tx, row.parent, &talked.cause);
     }
+    if (!err_failed(err) && found) {
+        err = turns__waited_ms(tx, row.id, row.state, &talked.waited_ms);
+    }
     if (!err_failed(err) && talked.ended && found) {
         err = read_usage(tx, of_turn.session, &talked);
     }

@@ -99,6 +99,7 @@ struct step_talked {
     enum run_state state;
     enum run_cause cause;
     struct bytes said, note; /* In the arena. */
+    int64_t waited_ms;       /* For a person, in all, up to now. */
     struct usage usage;
     struct usage_cost cost;
 };
