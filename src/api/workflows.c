@@ -7,29 +7,48 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/memory.h"
+#include "dispatch/flow_judge.h"
 
 enum { LOOK_ROOT };
 
-/* One look at files or at a script, in the pool. */
+/* One look at files or at a script: in the pool it is read, then the engine says what it has to,
+ * and in the pool it is told. */
 struct look_op {
     struct op op;
+    struct loop *loop; /* Borrowed. */
     struct loop_work work;
     struct catalog_search search;
-    char *root;                                  /* Owned; NULL: none. */
-    struct bytes name;                           /* Borrowed from the exchange. */
-    const char *script, *file;                   /* Borrowed from it, too. */
-    struct err (*look)(struct look_op *look_op); /* In the pool. */
+    char *root;                /* Owned; NULL: none. */
+    struct bytes name;         /* Borrowed from the exchange. */
+    const char *script, *file; /* Borrowed from it, too. */
+    const struct look *how;
+    struct flows *flows;    /* Borrowed. */
+    struct catalog catalog; /* Owned, as is the next. */
+    struct catalog_script one;
     struct err err;
 };
 
+struct look {
+    struct err (*read)(struct look_op *look); /* In the pool. */
+    void (*judge)(struct look_op *look);      /* judged() comes. */
+    void (*write)(struct look_op *look);      /* In the pool. */
+};
+
 static void look_free(struct look_op *look) {
+    catalog_done(&look->catalog);
+    catalog_script_done(&look->one);
     mem_free(look->root);
     mem_free(look);
 }
 
-static void look_run(struct loop_work *work) {
+static void look_read(struct loop_work *work) {
     struct look_op *look = CONTAINER_OF(work, struct look_op, work);
-    look->err = look->look(look);
+    look->err = look->how->read(look);
+}
+
+static void look_write(struct loop_work *work) {
+    struct look_op *look = CONTAINER_OF(work, struct look_op, work);
+    look->how->write(look);
 }
 
 static void look_done(struct loop_work *work) {
@@ -38,14 +57,35 @@ static void look_done(struct loop_work *work) {
     look_free(look);
 }
 
+static void judged(void *ctx) {
+    struct look_op *look = ctx;
+    look->work = (struct loop_work){.run = look_write, .done = look_done};
+    loop_work(look->loop, &look->work);
+}
+
+static void was_read(struct loop_work *work) {
+    struct look_op *look = CONTAINER_OF(work, struct look_op, work);
+    if (err_failed(look->err)) {
+        look_done(work);
+    } else {
+        look->how->judge(look);
+    }
+}
+
 static struct look_op *look_new(struct exchange *exchange, const struct workflow_runs_api *api,
-                                struct err (*how)(struct look_op *look)) {
+                                const struct look *how) {
     struct look_op *look = mem_new(sizeof *look);
     op_init(&look->op, exchange, 200);
     look->search = api->search;
-    look->look = how;
-    look->work = (struct loop_work){.run = look_run, .done = look_done};
+    look->loop = api->loop;
+    look->flows = api->flows;
+    look->how = how;
+    look->work = (struct loop_work){.run = look_read, .done = was_read};
     return look;
+}
+
+static void judge_one(struct look_op *look) {
+    flows_judge_one(look->flows, &look->one, (struct flow_judge_done){judged, look});
 }
 
 static void look_in_root(struct look_op *look, const struct workflow_runs_api *api) {
@@ -64,54 +104,69 @@ static struct err as_query(struct err err) {
     return err.code == ERR_BAD_FIELD ? err_make(ERR_BAD_QUERY, "workflows: root") : err;
 }
 
-static struct err list_look(struct look_op *look) {
-    AUTO(catalog_done) struct catalog catalog = {.place_count = 0};
-    struct err err = catalog_read(&look->search, &catalog, &look->op.why);
-    if (!err_failed(err)) {
-        catalog_write(&catalog, &look->op.answer);
-    }
-    return as_query(err);
+static struct err list_read(struct look_op *look) {
+    return as_query(catalog_read(&look->search, &look->catalog, &look->op.why));
+}
+
+static void list_judge(struct look_op *look) {
+    flows_judge(look->flows, &look->catalog, (struct flow_judge_done){judged, look});
+}
+
+static void list_write(struct look_op *look) {
+    catalog_write(&look->catalog, &look->op.answer);
 }
 
 static void list(struct exchange *exchange, void *ctx) {
+    static const struct look how = {list_read, list_judge, list_write};
     const struct workflow_runs_api *api = ctx;
-    look_in_root(look_new(exchange, api, list_look), api);
+    look_in_root(look_new(exchange, api, &how), api);
 }
 
-static struct err show_look(struct look_op *look) {
-    AUTO(catalog_script_done) struct catalog_script script = {.source = NULL};
-    struct err err = catalog_find(&look->search, look->name, &script, &look->op.why);
-    if (!err_failed(err)) {
-        catalog_script_write(&script, &look->op.answer);
-    }
-    return as_query(err);
+static struct err show_read(struct look_op *look) {
+    return as_query(catalog_find(&look->search, look->name, &look->one, &look->op.why));
+}
+
+static void show_write(struct look_op *look) {
+    catalog_script_write(&look->one, &look->op.answer);
 }
 
 static void show(struct exchange *exchange, void *ctx) {
+    static const struct look how = {show_read, judge_one, show_write};
     const struct workflow_runs_api *api = ctx;
-    struct look_op *look = look_new(exchange, api, show_look);
+    struct look_op *look = look_new(exchange, api, &how);
     look->name = exchange_param(exchange, 0);
     look_in_root(look, api);
 }
 
 /* --- The verdict ------------------------------------------------------------------------------ */
 
-static struct err check_look(struct look_op *look) {
-    AUTO(script_prepared_done) struct script_prepared prepared = {.meta = NULL};
-    const struct script_source source = {{look->script, strlen(look->script)},
-                                         {look->file, strlen(look->file)}};
-    struct script_fault fault;
-    struct err err = script_prepare(&source, &prepared, &fault);
-    if (err_failed(err) && err.code != ERR_BAD_SCRIPT) {
-        return err;
-    }
-    script_verdict_write(err_failed(err) ? NULL : &prepared, &fault, &look->op.answer);
-    return ERR_OK;
+/* The text as if it were a file. */
+static struct err check_read(struct look_op *look) {
+    struct catalog_script *one = &look->one;
+    one->len = strlen(look->script);
+    one->source = mem_copy(look->script, one->len);
+    one->entry.file = mem_copy(look->file, strlen(look->file));
+    const struct sha256 digest = sha256_of(one->source, one->len);
+    one->entry.hash = sha256_hex(&digest);
+    const struct script_source source = {{one->source, one->len}, {look->file, strlen(look->file)}};
+    struct err err = script_prepare(&source, &one->prepared, &one->entry.fault);
+    one->entry.valid = !err_failed(err);
+    return err.code == ERR_BAD_SCRIPT ? ERR_OK : err;
+}
+
+static void check_write(struct look_op *look) {
+    const struct catalog_script *one = &look->one;
+    const struct script_verdict verdict = {.prepared =
+                                               one->prepared.meta == NULL ? NULL : &one->prepared,
+                                           .fault = one->entry.valid ? NULL : &one->entry.fault,
+                                           .checked = one->entry.checked};
+    script_verdict_write(&verdict, &look->op.answer);
 }
 
 static void check(struct exchange *exchange, void *ctx) {
+    static const struct look how = {check_read, judge_one, check_write};
     const struct workflow_runs_api *api = ctx;
-    struct look_op *look = look_new(exchange, api, check_look);
+    struct look_op *look = look_new(exchange, api, &how);
     look->file = "script.js";
     const struct json_field fields[] = {
         {.name = "script",
@@ -156,13 +211,15 @@ static const struct query_param root_query[] = {
     "\"name\":" TEXT ",\"description\":" TEXT ",\"when_to_use\":" TEXT ",\"phases\":{\"type\":"    \
     "\"array\",\"items\":{\"type\":\"object\"}},\"args\":{},\"file\":" TEXT ",\"place\":" TEXT     \
     ",\"origin\":{\"enum\":[\"project\",\"home\",\"built-in\"]},\"form\":{\"enum\":[\"body\","     \
-    "\"main\",null]},\"shadowed\":{\"type\":\"boolean\"},\"shadowed_by\":" TEXT ",\"error\":{"     \
+    "\"main\",null]},\"shadowed\":{\"type\":\"boolean\"},\"checked\":{\"type\":\"boolean\"},"      \
+    "\"shadowed_by\":" TEXT ",\"error\":{"                                                         \
     "\"type\":\"object\",\"properties\":{" FAULT_PROPERTIES "}}"
 #define WORKFLOW_REQUIRED                                                                          \
     "\"required\":[\"name\",\"description\",\"phases\",\"file\",\"place\",\"origin\",\"form\","    \
-    "\"shadowed\"]"
+    "\"shadowed\",\"checked\"]"
 static const char list_answer[] =
-    "{\"type\":\"object\",\"required\":[\"workflows\",\"places\"],\"properties\":{\"workflows\":{"
+    "{\"type\":\"object\",\"required\":[\"workflows\",\"places\",\"unchecked\"],\"properties\":{"
+    "\"unchecked\":{\"type\":\"integer\"},\"workflows\":{"
     "\"type\":\"array\",\"items\":{\"type\":\"object\"," WORKFLOW_REQUIRED
     ",\"properties\":{" WORKFLOW_PROPERTIES
     "}}},\"places\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"path\":"
@@ -176,8 +233,9 @@ static const char check_body[] =
     "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"script\"],"
     "\"properties\":{\"script\":" TEXT ",\"file\":" TEXT "}}";
 static const char check_answer[] =
-    "{\"type\":\"object\",\"required\":[\"valid\",\"form\",\"meta\",\"problems\"],\"properties\":{"
-    "\"valid\":{\"type\":\"boolean\"},\"form\":{\"enum\":[\"body\",\"main\",null]},\"meta\":{"
+    "{\"type\":\"object\",\"required\":[\"valid\",\"form\",\"meta\",\"problems\",\"checked\"],"
+    "\"properties\":{\"checked\":{\"type\":\"boolean\"},\"valid\":{\"type\":\"boolean\"},\"form\":{"
+    "\"enum\":[\"body\",\"main\",null]},\"meta\":{"
     "\"type\":[\"object\",\"null\"]},\"problems\":" PROBLEMS "}}";
 
 static const struct route routes[] = {

@@ -126,6 +126,11 @@ static struct err ls_run(struct invocation *invocation) {
         print_fault(&paint, json_array_get(rows, i));
     }
     print_troubles(json_object_get(answer, "places"));
+    if (talk_int(answer, "unchecked") > 0) {
+        fprintf(stderr,
+                "drover: %lld of them were not checked by the engine yet; the next list goes on\n",
+                (long long)talk_int(answer, "unchecked"));
+    }
     return ERR_OK;
 }
 

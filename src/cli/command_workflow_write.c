@@ -1,5 +1,5 @@
-/* command_workflow_write.c: drover workflow check, new: for those who write them. No daemon is
- * asked: a file is read as the daemon would read it. */
+/* command_workflow_write.c: drover workflow check, new: for those who write them. A file is read
+ * here as the daemon would read it; the engine is asked through a daemon, if one runs. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,14 +13,17 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/paint.h"
+#include "cli/talk.h"
 #include "script/catalog.h"
 
 /* --- Check ------------------------------------------------------------------------------------ */
 
 struct checking {
-    const struct invocation *invocation;
+    struct invocation *invocation;
     struct paint paint;
-    bool failed; /* One of the files has an error. */
+    struct talk talk;  /* Owned. */
+    struct err absent; /* Why the engine was not asked: for all that come, too. */
+    bool failed;       /* One of the files has an error. */
 };
 
 static void print_problem(const struct checking *checking, const char *file,
@@ -31,17 +34,36 @@ static void print_problem(const struct checking *checking, const char *file,
            paint_end(&checking->paint, colour), fault->message);
 }
 
-static void print_notes(struct checking *checking, const char *file,
-                        const struct script_prepared *prepared) {
-    bool grave = false;
-    for (unsigned i = 0; i < prepared->note_count; i++) {
+static void print_good(const struct checking *checking, const char *file,
+                       const struct script_verdict *verdict) {
+    const struct paint *paint = &checking->paint;
+    const char *name = script_meta_name(verdict->prepared);
+    const char *form = script_form_name(verdict->prepared->form);
+    if (verdict->checked) {
+        printf("%s: %sok%s: %s (%s)\n", file, paint_begin(paint, COLOUR_GREEN),
+               paint_end(paint, COLOUR_GREEN), name, form);
+    } else {
+        printf("%s: %snot checked by the engine%s: %s (%s): %s\n", file,
+               paint_begin(paint, COLOUR_YELLOW), paint_end(paint, COLOUR_YELLOW), name, form,
+               checking->absent.code == ERR_UNREACHABLE
+                   ? "no daemon answers; start one with `drover serve`"
+                   : "the daemon could not say");
+    }
+}
+
+static void print_verdict(const struct checking *checking, const char *file,
+                          const struct script_verdict *verdict) {
+    const struct script_prepared *prepared = verdict->prepared;
+    bool grave = verdict->fault != NULL;
+    if (grave) {
+        print_problem(checking, file, verdict->fault, true);
+    }
+    for (unsigned i = 0; prepared != NULL && i < prepared->note_count; i++) {
         print_problem(checking, file, &prepared->notes[i].fault, prepared->notes[i].grave);
         grave |= prepared->notes[i].grave;
     }
     if (!grave) {
-        printf("%s: %sok%s: %s (%s)\n", file, paint_begin(&checking->paint, COLOUR_GREEN),
-               paint_end(&checking->paint, COLOUR_GREEN), script_meta_name(prepared),
-               script_form_name(prepared->form));
+        print_good(checking, file, verdict);
     }
 }
 
@@ -54,17 +76,80 @@ static bool is_grave(const struct script_prepared *prepared) {
     return false;
 }
 
-static struct err print_json(const char *file, const struct script_prepared *prepared,
-                             const struct script_fault *fault) {
-    AUTO(text_done) struct text name, verdict;
+static struct err print_json(const char *file, const struct script_verdict *verdict) {
+    AUTO(text_done) struct text name, text;
     text_init(&name, 64 << 10);
-    text_init(&verdict, 4 << 20);
+    text_init(&text, 4 << 20);
     text_add_json(&name, file, strlen(file));
-    script_verdict_write(prepared, fault, &verdict);
-    if (text_failed(&name) || text_failed(&verdict)) {
+    script_verdict_write(verdict, &text);
+    if (text_failed(&name) || text_failed(&text)) {
         return err_make(ERR_OUT_OF_MEMORY, "workflow: verdict");
     }
-    printf("{\"file\":%s,%s\n", name.data, verdict.data + 1); /* One object of both. */
+    printf("{\"file\":%s,%s\n", name.data, text.data + 1); /* One object of both. */
+    return ERR_OK;
+}
+
+/* --- The engine ------------------------------------------------------------------------------- */
+
+/* What our own reader let pass can have but one thing wrong that it does not say itself. */
+static bool take_fault(const json_t *answer, struct script_fault *ret_fault) {
+    const json_t *problems = json_object_get(answer, "problems");
+    for (size_t i = 0; i < json_array_size(problems); i++) {
+        const json_t *problem = json_array_get(problems, i);
+        if (strcmp(talk_text(problem, "code"), "syntax_error") == 0) {
+            *ret_fault = (struct script_fault){.line = (unsigned)talk_int(problem, "line"),
+                                               .column = (unsigned)talk_int(problem, "column"),
+                                               .code = "syntax_error"};
+            (void)snprintf(ret_fault->message, sizeof ret_fault->message, "%s",
+                           talk_text(problem, "detail"));
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct err ask_daemon(struct checking *checking, const char *file, struct bytes script,
+                             json_t **ret_answer) {
+    AUTO(text_done) struct text body;
+    struct why why = {""}; /* That it was not asked is all that is told. */
+    if (checking->talk.client == NULL) {
+        struct err err = talk_open(&checking->talk, checking->invocation);
+        if (err_failed(err)) {
+            return err;
+        }
+    }
+    text_init(&body, 3 << 20);
+    text_add_str(&body, "{\"script\":");
+    text_add_json(&body, script.data, script.len);
+    text_add_str(&body, ",\"file\":");
+    text_add_json(&body, file, strlen(file));
+    text_add_char(&body, '}');
+    if (text_failed(&body)) {
+        return err_make(ERR_BODY_TOO_LARGE, "workflow: check");
+    }
+    const struct client_request request = {
+        .method = "POST", .target = "/api/v1/scripts/check", .body = {body.data, body.len}};
+    return talk_ask(&checking->talk, &request, NULL /* parsed is enough */, ret_answer, &why);
+}
+
+/* Whoever is not there is asked once. */
+static struct err ask_engine(struct checking *checking, const char *file, struct bytes script,
+                             struct script_verdict *verdict, struct script_fault *fault) {
+    AUTO(json_release) json_t *answer = NULL;
+    if (err_failed(checking->absent)) {
+        return ERR_OK;
+    }
+    struct err err = ask_daemon(checking, file, script, &answer);
+    if (err.code == ERR_INTERRUPTED) {
+        return err;
+    }
+    if (err.code == ERR_UNREACHABLE) {
+        checking->absent = err;
+    }
+    verdict->checked = json_is_true(json_object_get(answer, "checked"));
+    if (verdict->checked && take_fault(answer, fault)) {
+        verdict->fault = fault;
+    }
     return ERR_OK;
 }
 
@@ -77,15 +162,17 @@ static struct err check_text(struct checking *checking, const char *file, struct
         return err;
     }
     bool valid = !err_failed(err);
-    checking->failed |= !valid || is_grave(&prepared);
+    struct script_verdict verdict = {.prepared = valid ? &prepared : NULL,
+                                     .fault = valid ? NULL : &fault};
+    err = valid ? ask_engine(checking, file, text, &verdict, &fault) : ERR_OK;
+    if (err_failed(err)) {
+        return err;
+    }
+    checking->failed |= verdict.fault != NULL || is_grave(&prepared);
     if (checking->invocation->json) {
-        return print_json(file, valid ? &prepared : NULL, &fault);
+        return print_json(file, &verdict);
     }
-    if (valid) {
-        print_notes(checking, file, &prepared);
-    } else {
-        print_problem(checking, file, &fault, true);
-    }
+    print_verdict(checking, file, &verdict);
     return ERR_OK;
 }
 
@@ -108,24 +195,32 @@ static struct err read_whole(const char *file, struct text *text, struct why *wh
     return text_failed(text) ? err_make(ERR_OUT_OF_MEMORY, "workflow: read") : ERR_OK;
 }
 
-static struct err check_run(struct invocation *invocation) {
+static struct err check_files(struct checking *checking) {
+    struct invocation *invocation = checking->invocation;
     const struct args *args = &invocation->args;
-    struct checking checking = {.invocation = invocation,
-                                .paint = paint_of(STDOUT_FILENO, &invocation->env)};
     for (unsigned i = 0; i < args->operand_count; i++) {
         AUTO(text_done) struct text text;
         text_init(&text, SCRIPT_SOURCE_MAX + (64 << 10));
         struct err err = read_whole(args->operands[i], &text, &invocation->why);
         if (!err_failed(err)) {
             struct bytes bytes = {text.data == NULL ? "" : text.data, text.len};
-            err = check_text(&checking, args->operands[i], bytes);
+            err = check_text(checking, args->operands[i], bytes);
         }
         if (err_failed(err)) {
             return err;
         }
     }
-    invocation->exit_code = checking.failed ? err_exit_code(ERR_BAD_SCRIPT) : 0;
+    invocation->exit_code = checking->failed ? err_exit_code(ERR_BAD_SCRIPT) : 0;
     return ERR_OK;
+}
+
+static struct err check_run(struct invocation *invocation) {
+    struct checking checking = {.invocation = invocation,
+                                .talk = {.interrupt_fd = -1},
+                                .paint = paint_of(STDOUT_FILENO, &invocation->env)};
+    struct err err = check_files(&checking);
+    talk_close(&checking.talk);
+    return err;
 }
 
 const struct command command_workflow_check = {
@@ -137,7 +232,9 @@ const struct command command_workflow_check = {
     .operands_max = ARGS_OPERANDS_MAX,
     .about =
         "Syntax, meta, what no script may hold, options that agent() does not know. Ends with\n"
-        "2 when there is an error; warnings are what may throw in a run.\n",
+        "2 when there is an error; warnings are what may throw in a run. A daemon that runs asks\n"
+        "the engine, which knows all of the language; without one that is said.\n",
+    .talks = true,
     .run = check_run,
 };
 

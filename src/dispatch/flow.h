@@ -251,11 +251,12 @@ struct flows {
     bool lingers;
     struct scripts_stats past_scripts; /* What they counted that are gone. */
     struct pool pool;
-    struct flow *idle, *idle_last;               /* The one that waits longest first. */
-    struct flow *computing, *computing_last;     /* The one that was told first is first. */
-    size_t crowd;                                /* Functions that wait in the store for company. */
-    struct flow_check *checks;                   /* Owned: on their way. */
-    struct sha256_hex checked[FLOW_CHECKED_MAX]; /* Scripts that were found good lately. */
+    struct flow *idle, *idle_last;           /* The one that waits longest first. */
+    struct flow *computing, *computing_last; /* The one that was told first is first. */
+    size_t crowd;                            /* Functions that wait in the store for company. */
+    struct flow_check *checks;               /* Owned: on their way. */
+    struct table checked; /* Of struct flow_checked: what was found of scripts lately, */
+    struct flow_checked *checked_ring[FLOW_CHECKED_MAX]; /* Owned: in the order of the finding. */
     size_t checked_next;
     struct rehearsal *rehearsals; /* Owned: on their way. */
     size_t rehearsal_count;
@@ -298,6 +299,7 @@ MUST_CHECK bool flows__expects_company(struct flows *flows);
 
 /* flow_check.c */
 void flows__stop_checks(struct flows *flows);
+void flows__forget_checked(struct flows *flows);
 
 /* flow_rehearse.c */
 void flows__stop_rehearsals(struct flows *flows);

@@ -156,7 +156,7 @@ static void conclude(struct finding *finding) {
     find_next(call->flow);
 }
 
-static void checked(void *ctx, const char *fault) {
+static void checked(void *ctx, const struct flow_verdict *verdict) {
     struct finding *finding = ctx;
     struct flow *flow = finding->call->flow;
     flow->in_pool--;
@@ -164,15 +164,18 @@ static void checked(void *ctx, const char *fault) {
         flow__maybe_free(flow);
         return;
     }
-    if (fault != NULL) {
-        why_set(&finding->why, "workflow: %s:%s", finding->script.entry.file, fault);
+    if (verdict->judgement == FLOW_BAD) {
+        struct why why = {""};
+        flow_fault_tell(&verdict->fault, &why);
+        why_set(&finding->why, "workflow: %s:%.400s", finding->script.entry.file, why.text);
     }
     conclude(finding);
 }
 
 static void check(struct finding *finding) {
     const struct catalog_script *script = &finding->script;
-    const struct flow_check_ask ask = {.text = {script->prepared.text, script->prepared.len},
+    const struct flow_check_ask ask = {.source = {script->source, script->len},
+                                       .text = {script->prepared.text, script->prepared.len},
                                        .form = script->prepared.form,
                                        .file = {script->entry.file, strlen(script->entry.file)},
                                        .hash = finding->hash};

@@ -222,16 +222,6 @@ static struct err describe(struct flow_start *start) {
     return ERR_OK;
 }
 
-/* Not every fault has a place. */
-static void tell_fault(struct flow_start *start) {
-    const struct script_fault *fault = &start->script.entry.fault;
-    if (fault->line > 0) {
-        why_set(&start->why, "%u:%u: %s", fault->line, fault->column, fault->message);
-    } else {
-        why_set(&start->why, "%s", fault->message);
-    }
-}
-
 static void prepare(struct pool_job *job) {
     struct flow_start *start = CONTAINER_OF(job, struct flow_start, job);
     const struct catalog_script *script = &start->script;
@@ -246,7 +236,7 @@ static void prepare(struct pool_job *job) {
     }
     if (!script->entry.valid) {
         start->invalid = true;
-        tell_fault(start);
+        flow_fault_tell(&script->entry.fault, &start->why);
         return;
     }
     start->err = check_args(start);
@@ -262,27 +252,15 @@ static void prepare(struct pool_job *job) {
     }
 }
 
-/* Most who write TypeScript here do not know that they do. */
-static void add_hint(struct flow_start *start, const char *fault) {
-    const struct bytes source = {start->script.source, start->script.len};
-    const char *colon = strchr(fault, ':');
-    int64_t line = 0;
-    const char *hint = NULL;
-    if (colon != NULL && number_parse((struct bytes){fault, (size_t)(colon - fault)},
-                                      (struct number_bounds){1, INT32_MAX}, &line)) {
-        hint = script_syntax_hint(source, (unsigned)line);
-    }
-    why_set(&start->why, hint == NULL ? "%s" : "%s (%s)", fault, hint);
-}
-
 /* What the parser let pass is for the engine to judge. */
-static void checked(void *ctx, const char *fault) {
+static void checked(void *ctx, const struct flow_verdict *verdict) {
     struct flow_start *start = ctx;
-    if (fault != NULL) {
+    bool bad = verdict->judgement == FLOW_BAD;
+    if (bad) {
         start->invalid = true;
-        add_hint(start, fault);
+        flow_fault_tell(&verdict->fault, &start->why);
     }
-    if (fault == NULL && start->plans && start->misfit.text[0] == '\0') {
+    if (!bad && start->plans && start->misfit.text[0] == '\0') {
         flow_start__rehearse(start, conclude);
     } else {
         conclude(start);
@@ -291,7 +269,8 @@ static void checked(void *ctx, const char *fault) {
 
 static void check(struct flow_start *start) {
     const struct catalog_script *script = &start->script;
-    const struct flow_check_ask ask = {.text = {script->prepared.text, script->prepared.len},
+    const struct flow_check_ask ask = {.source = {script->source, script->len},
+                                       .text = {script->prepared.text, script->prepared.len},
                                        .form = script->prepared.form,
                                        .file = {script->entry.file, strlen(script->entry.file)},
                                        .hash = start->hash};

@@ -429,6 +429,7 @@ struct flows *flows_open(const struct flows_options *options) {
     table_init(&flows->ids);
     table_init(&flows->turns);
     table_init(&flows->builds);
+    table_init(&flows->checked);
     pool_init(&flows->pool, options->loop);
     return flows;
 }
@@ -483,6 +484,8 @@ void flows_close(struct flows *flows) {
     table_done(&flows->flows);
     table_done(&flows->ids);
     table_done(&flows->turns);
+    flows__forget_checked(flows);
+    table_done(&flows->checked);
     flows__drop_builds(flows);
     mem_free(flows);
 }

@@ -77,7 +77,10 @@ static struct err read_script(struct catalog_script *script) {
     if (err.code == ERR_OUT_OF_MEMORY) {
         return err;
     }
+    const struct sha256 digest = sha256_of(script->source, script->len);
+    entry->hash = sha256_hex(&digest);
     entry->valid = !err_failed(err);
+    entry->checked = !entry->valid || entry->origin == CATALOG_BUILT_IN;
     if (entry->valid) {
         entry->meta = json_incref(script->prepared.meta);
         entry->form = script->prepared.form;
@@ -131,6 +134,7 @@ static struct err read_file(int fd, const struct stat *about, struct catalog_scr
         set_fault(fault, "unreadable", "the system could not read it");
     }
     script->entry.name = stem_of(script->entry.file);
+    script->entry.checked = true; /* That it cannot be read is all there is to know. */
     return ERR_OK;
 }
 

@@ -19,6 +19,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "script/meta.h"
@@ -52,9 +53,11 @@ struct catalog_entry {
     char *name, *file; /* Owned; file: absolute, or "built-in/NAME.js". */
     char *place;       /* Owned; "" of a file that was named by its path. */
     enum catalog_origin origin;
-    char *shadowed_by; /* Owned: the file that counts; NULL: it is this one. */
-    bool valid;        /* Else: fault. */
-    json_t *meta;      /* Owned; NULL when it is not valid. */
+    char *shadowed_by;      /* Owned: the file that counts; NULL: it is this one. */
+    bool valid;             /* Else: fault. */
+    bool checked;           /* The engine has read it, or the fault is ours. Others set it. */
+    struct sha256_hex hash; /* Of its text; empty: that was not read. */
+    json_t *meta;           /* Owned; NULL when it is not valid. */
     enum script_form form;
     struct script_fault fault;
 };
@@ -88,7 +91,7 @@ MUST_CHECK struct err catalog_open(const struct catalog_search *search, const ch
                                    struct catalog_script *ret_script, struct why *why);
 void catalog_script_done(struct catalog_script *script); /* For AUTO; zeroed is allowed. */
 
-/* {"name","description","phases",…,"file","place","origin","form","shadowed",…,"error"} */
+/* {"name","description","phases",…,"file","place","origin","form","checked","shadowed",…} */
 void catalog_entry_write(const struct catalog_entry *entry, struct text *text);
 /* The same with "source" and "notes". */
 void catalog_script_write(const struct catalog_script *script, struct text *text);
@@ -99,8 +102,12 @@ void catalog_write(const struct catalog *catalog, struct text *text);
 void script_fault_write(const struct script_fault *fault, struct text *text);
 /* A list of those, each with "severity": "error" or "warning". */
 void script_notes_write(const struct script_prepared *prepared, struct text *text);
-/* {"valid","form","meta","problems"}. `prepared` NULL: it is not valid, for the fault alone. */
-void script_verdict_write(const struct script_prepared *prepared, const struct script_fault *fault,
-                          struct text *text);
+struct script_verdict {
+    const struct script_prepared *prepared; /* NULL: it is not valid, for the fault alone. */
+    const struct script_fault *fault;       /* Ours, or the engine's; NULL: there is none. */
+    bool checked;                           /* The engine has read it. */
+};
+/* {"valid","form","meta","problems","checked"} */
+void script_verdict_write(const struct script_verdict *verdict, struct text *text);
 
 #endif

@@ -54,33 +54,48 @@ void script_fault_write(const struct script_fault *fault, struct text *text) {
     add_fault(fault, NULL, text);
 }
 
+static void add_note(const struct script_note *note, struct text *text) {
+    add_fault(&note->fault, note->grave ? "error" : "warning", text);
+}
+
 void script_notes_write(const struct script_prepared *prepared, struct text *text) {
     text_add_char(text, '[');
     for (unsigned i = 0; i < prepared->note_count; i++) {
         text_add_str(text, i == 0 ? "" : ",");
-        add_fault(&prepared->notes[i].fault, prepared->notes[i].grave ? "error" : "warning", text);
+        add_note(&prepared->notes[i], text);
     }
     text_add_char(text, ']');
 }
 
-void script_verdict_write(const struct script_prepared *prepared, const struct script_fault *fault,
-                          struct text *text) {
+static void add_problems(const struct script_verdict *verdict, struct text *text) {
+    const struct script_prepared *prepared = verdict->prepared;
+    unsigned notes = prepared == NULL ? 0 : prepared->note_count;
+    text_add_str(text, ",\"problems\":[");
+    if (verdict->fault != NULL) {
+        add_fault(verdict->fault, "error", text);
+    }
+    for (unsigned i = 0; i < notes; i++) {
+        text_add_str(text, i == 0 && verdict->fault == NULL ? "" : ",");
+        add_note(&prepared->notes[i], text);
+    }
+    text_addf(text, "],\"checked\":%s}", verdict->checked ? "true" : "false");
+}
+
+void script_verdict_write(const struct script_verdict *verdict, struct text *text) {
+    const struct script_prepared *prepared = verdict->prepared;
     if (prepared == NULL) {
-        text_add_str(text, "{\"valid\":false,\"form\":null,\"meta\":null,\"problems\":[");
-        add_fault(fault, "error", text);
-        text_add_str(text, "]}");
+        text_add_str(text, "{\"valid\":false,\"form\":null,\"meta\":null");
+        add_problems(verdict, text);
         return;
     }
-    bool grave = false;
+    bool grave = verdict->fault != NULL;
     for (unsigned i = 0; i < prepared->note_count; i++) {
         grave |= prepared->notes[i].grave;
     }
     text_addf(text, "{\"valid\":%s", grave ? "false" : "true");
     add_text(text, "form", script_form_name(prepared->form));
     add_value(text, "meta", prepared->meta);
-    text_add_str(text, ",\"problems\":");
-    script_notes_write(prepared, text);
-    text_add_char(text, '}');
+    add_problems(verdict, text);
 }
 
 static void add_meta(const json_t *meta, struct text *text) {
@@ -108,6 +123,7 @@ static void add_entry(const struct catalog_entry *entry, struct text *text) {
         text_add_str(text, ",\"form\":null,\"error\":");
         script_fault_write(&entry->fault, text);
     }
+    text_addf(text, ",\"checked\":%s", entry->checked ? "true" : "false");
     text_addf(text, ",\"shadowed\":%s", entry->shadowed_by == NULL ? "false" : "true");
     if (entry->shadowed_by != NULL) {
         add_text(text, "shadowed_by", entry->shadowed_by);
@@ -155,5 +171,10 @@ void catalog_write(const struct catalog *catalog, struct text *text) {
         text_add_str(text, i == 0 ? "" : ",");
         add_place(&catalog->places[i], text);
     }
-    text_add_str(text, "]}");
+    text_add_str(text, "]");
+    unsigned unchecked = 0;
+    for (unsigned i = 0; i < catalog->entry_count; i++) {
+        unchecked += catalog->entries[i].checked ? 0 : 1;
+    }
+    text_addf(text, ",\"unchecked\":%u}", unchecked);
 }

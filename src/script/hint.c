@@ -1,5 +1,7 @@
 /* hint.c: a word for a syntax error that the engine found: whether the line looks like TypeScript.
- * Here a guess is enough, since that something is wrong is known. */
+ * Here a guess is enough, since that something is wrong is known. And where it is, when the engine
+ * stumbled only over what we put behind the script. */
+#include <stdio.h>
 #include <string.h>
 
 #include "script/refuse.h"
@@ -56,4 +58,49 @@ const char *script_syntax_hint(struct bytes source, unsigned line) {
         }
     }
     return NULL;
+}
+
+/* --- Places ----------------------------------------------------------------------------------- */
+
+static unsigned lines_of(struct bytes source) {
+    unsigned lines = 1;
+    for (size_t at = 0; at < source.len; at++) {
+        lines += source.data[at] == '\n' ? 1 : 0;
+    }
+    return lines;
+}
+
+static void place_at_end(struct bytes source, struct script_fault *fault) {
+    AUTO(tokens_done) struct tokens tokens = {.list = NULL};
+    struct script_fault other;
+    struct err err = tokens_read(source, &tokens, &other); /* It was read before: it is whole. */
+    if (err_failed(err) || tokens.count == 0) {
+        fault->line = fault->column = 0;
+        return;
+    }
+    const struct token *last = &tokens.list[tokens.count - 1];
+    script__place(source, last->start, fault);
+    (void)snprintf(fault->message, sizeof fault->message,
+                   "the script ends in the middle of a statement");
+}
+
+static void add_hint(struct bytes source, struct script_fault *fault) {
+    const char *hint = script_syntax_hint(source, fault->line);
+    if (hint != NULL) {
+        char told[sizeof fault->message];
+        (void)snprintf(told, sizeof told, "%.180s (%s)", fault->message, hint);
+        memcpy(fault->message, told, sizeof told);
+    }
+}
+
+void script_fault_place(struct bytes source, struct script_fault *fault) {
+    if (source.len > SCRIPT_SOURCE_MAX || fault->line == 0) {
+        return;
+    }
+    if (fault->line > lines_of(source)) {
+        place_at_end(source, fault);
+    }
+    if (fault->line > 0) {
+        add_hint(source, fault);
+    }
 }

@@ -81,5 +81,8 @@ const json_t *script_meta_args(const struct script_prepared *prepared);
 /* Behind an engine's syntax error on `line`: a sentence, when the line looks like TypeScript; else
  * NULL. Static. */
 const char *script_syntax_hint(struct bytes source, unsigned line);
+/* Makes of an engine's fault one of the user's file: a place in what we put behind the script is
+ * that of its last token, and says that the script ended too early; and a hint is added. */
+void script_fault_place(struct bytes source, struct script_fault *fault);
 
 #endif

@@ -124,6 +124,7 @@ test("a script is judged without being run", async (t) => {
     form: "main",
     meta: { name: "good", description: "" },
     problems: [],
+    checked: true,
   });
   const bad = await check("export const meta = { name: 1 };");
   assert.equal(bad.valid, false);
@@ -136,6 +137,81 @@ test("a script is judged without being run", async (t) => {
   );
   const long = await check(`${script("x")}//${"x".repeat(900_000)}`);
   assert.equal(long.valid, true);
+});
+
+/** Tokens in good order, and no JavaScript: what, where. */
+const broken = [
+  ["return 2 +", "1:73", "the script ends in the middle of a statement"],
+  ["let a; let a;", "1:76", "redefin"],
+];
+const flat = (name, body) => `export const meta = { name: "${name}", description: "b" }; ${body}`;
+
+test("what only the engine finds is told by check, list and show, as a run would", async (t) => {
+  const { project, daemon, put } = await start(t);
+  for (const [i, [body, place, words]] of broken.entries()) {
+    const name = i === 0 ? "review-code" : "abcdefghijk"; // The first stands before a built-in one.
+    const text = flat(name, body);
+    const answer = await daemon.request("POST", "/api/v1/scripts/check", {
+      body: { script: text },
+      local: true,
+    });
+    const { valid, checked, problems } = answer.json;
+    assert.deepEqual([valid, checked, problems.length], [false, true, 1], answer.text);
+    const [{ line, column, code, detail }] = problems;
+    assert.deepEqual([`${line}:${column}`, code], [place, "syntax_error"], detail);
+    assert.ok(detail.includes(words), detail);
+
+    put(project, ".drover/workflows", `${name}.js`, text);
+    const [row] = named(await get(daemon, api + at(project)), name);
+    assert.deepEqual([row.form, row.checked, row.shadowed], [null, true, false]);
+    assert.deepEqual([row.error.line, row.error.detail], [line, detail]);
+    const shown = await get(daemon, `${api}/${name}${at(project)}`);
+    assert.equal(shown.json.error.detail, detail);
+    const began = await daemon.request("POST", api, { body: { script: text }, local: true });
+    assert.equal(began.json.error, `${place}: ${detail}`);
+
+    const told = await drover(daemon, ["check", `.drover/workflows/${name}.js`], project);
+    assert.equal(told.code, 2);
+    assert.ok(told.stdout.includes(`${name}.js:${place}: error: ${detail}`), told.stdout);
+  }
+  const list = await drover(daemon, ["ls"], project);
+  assert.match(list.stdout, /^review-code +project +broken/m);
+  assert.match(list.stdout, /review-code\.js:1:73: the script ends/);
+});
+
+test("a list asks the engine about so many, and the next one goes on", async (t) => {
+  const { project, daemon, put } = await start(t);
+  const count = 80;
+  for (let i = 0; i < count; i++) put(project, ".drover/workflows", `w${i}.js`, script(`w${i}`));
+  for (let i = 0; i < 9; i++) put(project, ".claude/workflows", `w${i}.js`, script(`w${i}`, "//"));
+  const started = async () => {
+    const { text } = await daemon.request("GET", "/metrics", { local: true });
+    return Number(/^drover_script_workers_started_total (\d+)/m.exec(text)?.[1]);
+  };
+  const before = await started();
+  let { workflows, unchecked } = (await get(daemon, api + at(project))).json;
+  const first = (await started()) - before;
+  assert.ok(first > 0 && first <= 64, `${first} workers`);
+  assert.equal(unchecked, workflows.filter((one) => !one.checked).length);
+  assert.equal(unchecked, count + 9 - first);
+  for (let i = 0; unchecked > 0; i++) {
+    assert.ok(i < count, "each list checks some of them");
+    ({ unchecked, workflows } = (await get(daemon, api + at(project))).json);
+  }
+  assert.equal((await started()) - before, count + 9, "each text is read once");
+  assert.ok(workflows.every((one) => one.checked && one.error === undefined));
+  assert.match((await drover(daemon, ["ls"], project)).stderr, /^$/);
+});
+
+test("without a daemon, check says that the engine was not asked", async (t) => {
+  const { project, daemon, put } = await start(t);
+  put(project, ".", "a.js", flat("a", "return 2 +"));
+  await daemon.stop();
+  const told = await drover(daemon, ["check", "a.js"], project);
+  assert.equal(told.code, 0, told.stderr);
+  assert.match(told.stdout, /^a\.js: not checked by the engine: a \(body\): no daemon answers/);
+  const json = await drover(daemon, ["check", "--json", "a.js"], project);
+  assert.equal(JSON.parse(json.stdout).checked, false);
 });
 
 test("commands list, show, check and write workflows", async (t) => {
