@@ -8,23 +8,39 @@
 #include "base/json_schema.h"
 #include "base/memory.h"
 #include "dispatch/flow.h"
+#include "dispatch/talk.h"
 #include "engine/sessions.h"
 
-static const char instructions[] =
-    "You are an agent of a workflow: a program asked you, and reads your answer. Do what is asked. "
-    "Your last words are the result as they stand, so say the result and nothing around it: no "
-    "greeting, no offer to go on, no question.";
+#define WHO                                                                                        \
+    "You are an agent of a workflow: a program asked you, and reads your answer. Do what is "      \
+    "asked. "
+static const char in_words[] =
+    WHO "Your last words are the result as they stand, so say the result and nothing around it: no "
+        "greeting, no offer to go on, no question.";
+static const char as_object[] =
+    WHO "The result is one object that fits the schema of this request. Give it once, when you are "
+        "done: through the tool for the final answer where there is one, else as your last words, "
+        "the JSON alone: no words around it, no fence, no question.";
 
 static const json_t *option(const struct call *call, const char *name) {
     return json_object_get(json_object_get(call->message, "opts"), name);
 }
 
-/* What the type says comes first: the rest is about the form of the answer. */
+/* Who it is comes first: its type, or, with tools, what everybody is told who has some. The rest is
+ * about the form of the answer. */
 void call__write_instructions(const struct call *call, struct text *text) {
-    const char *own = call->type.instructions == NULL ? "" : call->type.instructions;
-    text_add_str(text, own);
-    text_add_str(text, own[0] == '\0' ? "" : "\n\n");
-    text_add_str(text, instructions);
+    const struct settings *settings = connections_settings(call->flow->flows->options.connections);
+    const char *typed = call->type.instructions;
+    size_t before = text->len;
+    if (typed != NULL) {
+        text_add_str(text, typed);
+    } else if (call->talks && settings->instructions.len > 0) {
+        text_add(text, settings->instructions.data, settings->instructions.len);
+    } else if (call->talks) {
+        text_add_str(text, talk_instructions);
+    }
+    text_add_str(text, text->len > before ? "\n\n" : "");
+    text_add_str(text, option(call, "schema") != NULL ? as_object : in_words);
 }
 
 /* --- In the pool ------------------------------------------------------------------------------ */

@@ -125,9 +125,7 @@ void call__prepare_talk(struct call *call, struct flow_errand *errand) {
         errand->bytes.len = settings_len;
     }
     size_t schema_len = errand->bytes.len - settings_len;
-    if (is_typed(call)) {
-        call__write_instructions(call, &errand->bytes);
-    }
+    call__write_instructions(call, &errand->bytes);
     size_t words_len = errand->bytes.len - settings_len - schema_len;
     const char *root = call__root(call); /* Of its own: it may go before the errand does. */
     size_t root_at = errand->bytes.len, root_len = strlen(root);

@@ -169,6 +169,7 @@ void talk__maybe_free(struct talk *talk);
 void talk__perform(struct talk *talk, struct turn_plan *plan);
 
 /* talk_prompt.c */
+extern const char talk_instructions[]; /* Of those that have none of their own. */
 void talk__prepare(struct talk *talk);
 /* talk_tail.c: in the pool; then on a reader thread, when all messages are there. */
 void talk__tail_begin(struct talk *talk);

@@ -205,6 +205,29 @@ test("an agent of a type is told what it is, and has its model and no tools but 
   assert.equal(asked().length, 4);
 });
 
+test("every agent is told that its last words are the result, or how an object is", async (t) => {
+  const { flows, asked } = await withProvider(t);
+  define(flows.root, "any.md", "name: reviewer\ntools: Read", "You are a careful reviewer.");
+  const model = "kept/small";
+  const schema = { type: "object" };
+  const told = async (options) => {
+    await one(flows, "x", { model, ...options }, { timeout_ms: 10_000 });
+    return asked().at(-1).system;
+  };
+  const words = /an agent of a workflow.*Your last words are the result as they stand/;
+  const object = /an agent of a workflow.*The result is one object that fits the schema/;
+  for (const [form, options] of [[words, {}], [object, { schema }]]) {
+    assert.match(await told({ ...options, tools: [] }), new RegExp(`^You are ${form.source}`));
+    assert.match(await told(options),
+      new RegExp(`^You are a careful assistant\\.[^]*\n\nYou are ${form.source}`));
+    assert.match(await told({ ...options, agentType: "reviewer" }),
+      new RegExp(`^You are a careful reviewer\\.\n\nYou are ${form.source}`));
+  }
+  const set = await flows.ask("PATCH", "/settings", { instructions: "Speak softly." });
+  assert.equal(set.status, 200, set.text);
+  assert.match(await told({}), new RegExp(`^Speak softly\\.\n\nYou are ${words.source}`));
+});
+
 test("types are found in the project, then in the home, and three are built in", async (t) => {
   const { flows, asked } = await withProvider(t);
   const model = "kept/small";
