@@ -14,7 +14,7 @@
  *
  * The result of a run whose command came to an end is a JSON object:
  *   {"exit_code":N|null, "signal":N|null, "started_ms", "ended_ms", "duration_ms", "cpu_us",
- *    "memory_kb", "processes", "processes_left", "out", "err", "pty"}
+ *    "memory_kb", "processes":N|null, "processes_left", "out", "err", "pty"}
  * where out, err and pty are bytes of output. Of one that could not be started it also has
  * "errno" (ENOENT, …) and "step" (chdir, exec, pty, fork, pipe, sandbox, sandbox_cwd, holder).
  * Of one that ran in the sandbox it also has "sandbox": the ABI of landlock that held it.

@@ -127,7 +127,11 @@ static void write_result(const struct errand *errand, struct text *text) {
         add_number(text, "duration_ms", took_ms > 0 ? took_ms : 0);
         add_number(text, "cpu_us", exit->cpu_us);
         add_number(text, "memory_kb", exit->memory_kb);
-        add_number(text, "processes", exit->processes);
+        if (exit->processes == EXIT_UNCOUNTED) {
+            text_add_str(text, ",\"processes\":null");
+        } else {
+            add_number(text, "processes", exit->processes);
+        }
         add_number(text, "processes_left", exit->left);
         add_number(text, "out", exit->out);
         add_number(text, "err", exit->err);

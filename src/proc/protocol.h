@@ -129,7 +129,10 @@ enum order_flag {
  * END  exited (code), signaled (signal), not_started (errno and step: chdir, exec, pty, fork, pipe)
  * WHY  itself, stopped, timed_out, processes (the limit on them was passed): what made it end
  * cpu_us, memory_kb: of the whole tree, by wait4 (memory: the peak of the largest process).
- * processes: the most that were seen at once. left: processes that could not be ended (0).
+ * processes: the most that were seen at once; absent where nobody counted (it ended within a tenth
+ * of a second and left nothing; an older holder wrote 1 then). left: processes that could not be
+ * ended (0). From started_ms to ended_ms is the time that passed by the monotonic clock, whatever
+ * became of the wall's in between.
  * not_started in a sandbox has two more steps: sandbox, and sandbox_cwd (the command's folder holds
  * what is to be hidden, or lies in it).
  * Also "sandbox":N, the ABI of landlock under which it ran (0: without), and "unsaved":N, bytes of

@@ -21,6 +21,7 @@ void spool_close(struct spool *spool); /* NULL is allowed. */
 const char *spool_path(const struct spool *spool);
 int spool_fd(const struct spool *spool);
 
+enum { EXIT_UNCOUNTED = -1 };
 enum exit_end { EXIT_EXITED, EXIT_SIGNALED, EXIT_NOT_STARTED };
 enum exit_why { EXIT_ITSELF, EXIT_STOPPED, EXIT_TIMED_OUT, EXIT_PROCESSES };
 /* exit.json */
@@ -30,8 +31,9 @@ struct spool_exit {
     int code, signal, os; /* os: errno of what could not be started. */
     char step[16];
     int64_t out, err, pty, in; /* Logical sizes. */
-    int64_t cpu_us, memory_kb, processes, started_ms, ended_ms, left;
-    int64_t sandbox; /* The ABI of landlock that held it; 0: none. */
+    int64_t cpu_us, memory_kb, started_ms, ended_ms, left;
+    int64_t processes; /* EXIT_UNCOUNTED: nobody knows. */
+    int64_t sandbox;   /* The ABI of landlock that held it; 0: none. */
 };
 /* False: not whole, or of another name (NULL: any will do). */
 MUST_CHECK bool spool_exit_parse(struct bytes json, const char *name, struct spool_exit *ret_exit);

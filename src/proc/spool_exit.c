@@ -157,7 +157,7 @@ bool spool_exit_parse(struct bytes json, const char *name, struct spool_exit *re
     if (err_failed(err) || !json_is_object(object)) {
         return false;
     }
-    struct spool_exit found = {.end = EXIT_EXITED};
+    struct spool_exit found = {.end = EXIT_EXITED, .processes = EXIT_UNCOUNTED};
     if (!is_of(object, name) || !read_outcome(object, &found) || !read_measures(object, &found)) {
         return false;
     }

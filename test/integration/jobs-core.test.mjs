@@ -219,3 +219,15 @@ test("a command gets the limit of descriptors that the daemon was started with",
   const id = await start(daemon, { shell: 'test "$(ulimit -Sn)" = 512' });
   assert.equal((await ended(daemon, id)).exit_code, 0);
 });
+
+test("a job's result has the processes that were seen, and null where nobody looked", async (t) => {
+  const { daemon } = daemonFor(t);
+  await daemon.start();
+  const ran = async (shell) => {
+    const run = await ended(daemon, await start(daemon, { shell }));
+    return run.result.processes;
+  };
+  assert.equal(await ran("sleep 1 & sleep 1 & sleep 1 & wait"), 4);
+  assert.equal(await ran("sleep 100 & echo here"), 2); // What it leaves behind is ended with it.
+  assert.ok([null, 1].includes(await ran(":"))); // 1: on a machine that took a tenth of a second.
+});

@@ -136,6 +136,19 @@ static void below_the_limit_processes_live(void **state) {
     assert_int_equal(kit_number(json, "processes"), 5);
 }
 
+static void without_a_limit_processes_are_counted_while_it_runs(void **state) {
+    const char *json =
+        kit_run(*state, &(struct kit_order){.shell = "sleep 2 & sleep 2 & sleep 2 & wait"});
+    assert_int_equal(kit_number(json, "processes"), 4);
+}
+
+static void what_outlives_the_command_is_counted_beside_it(void **state) {
+    struct kit_order order = {.shell = "for i in 1 2 3; do sleep 40 & done; echo up; exit 5"};
+    const char *json = kit_run(*state, &order);
+    assert_int_equal(kit_number(json, "code"), 5);
+    assert_int_equal(kit_number(json, "processes"), 4);
+}
+
 static void orphans_are_reaped_while_the_command_lives(void **state) {
     struct kit_order order = {
         .shell = "for i in 1 2 3 4 5 6 7 8; do (: &) ; done; echo up; read line; echo $?",
@@ -166,6 +179,8 @@ int main(void) {
         KIT_TEST(the_timeout_stops_the_tree),
         KIT_TEST(a_fork_bomb_ends_at_the_limit),
         KIT_TEST(below_the_limit_processes_live),
+        KIT_TEST(without_a_limit_processes_are_counted_while_it_runs),
+        KIT_TEST(what_outlives_the_command_is_counted_beside_it),
         KIT_TEST(orphans_are_reaped_while_the_command_lives),
     };
     return cmocka_run_group_tests_name("holder_program_tree", tests, NULL, NULL);

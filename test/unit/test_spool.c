@@ -358,6 +358,7 @@ static void results_of_each_kind_are_read(void **state) {
                        "\"news\":{\"of\":[\"a later version\"]}}",
                        &exit));
     assert_int_equal(exit.end, EXIT_SIGNALED);
+    assert_int_equal(exit.processes, EXIT_UNCOUNTED);
     assert_int_equal(exit.signal, 9);
     assert_int_equal(exit.why, EXIT_TIMED_OUT);
     assert_true(parses("{\"v\":1,\"name\":\"run_a.1\",\"end\":\"not_started\",\"errno\":2,"

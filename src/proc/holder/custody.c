@@ -19,6 +19,8 @@ enum {
     COUNT_MS = 50,
     COUNT_NEAR_MS = 10,
     COUNT_SHARE = 20,
+    COUNT_GROWS = 4, /* Without a limit, counts are for the result alone, and become seldom. */
+    COUNT_FAR_MS = 60 * 1000,
 };
 
 /* --- Words from outside ----------------------------------------------------------------------- */
@@ -74,6 +76,7 @@ int64_t custody_count(struct custody *custody) {
     if (count > custody->processes_peak) {
         custody->processes_peak = count;
     }
+    custody->counted = custody->counted || count > 0;
     return count;
 }
 
@@ -87,6 +90,14 @@ static void note_end(struct custody *custody, int status) {
     custody->drain_until = custody->stopping ? custody->kill_at : clock_after(now, DRAIN_MS);
 }
 
+/* What outlives the main process lived beside it. Who has no such child is not looked for. */
+static void note_left(struct custody *custody) {
+    int64_t count = custody_count(custody) + 1;
+    if (custody->counted && count > custody->processes_peak) {
+        custody->processes_peak = count;
+    }
+}
+
 static void note_empty(struct custody *custody) {
     bool patient = custody->logs.full && !custody->stopping;
     custody->tree_empty = true;
@@ -94,11 +105,15 @@ static void note_empty(struct custody *custody) {
 }
 
 void custody_reap(struct custody *custody) {
+    bool just_ended = false;
     for (;;) {
         int status;
         pid_t pid = waitpid(-1, &status, WNOHANG | __WALL);
         if (pid == custody->child.pid && pid > 0) {
             note_end(custody, status);
+            just_ended = true;
+        } else if (pid == 0 && just_ended) {
+            note_left(custody);
         } else if (pid < 0 && errno == ECHILD && !custody->tree_empty) {
             note_empty(custody);
         }
@@ -138,16 +153,20 @@ static void kill_round(struct custody *custody, int64_t now) {
 
 /* Near the limit it is looked at more often; but a walk over many processes costs, and what it
  * costs is at most a twentieth of the time. */
-static int64_t next_count(const struct custody *custody, int64_t began, int64_t count) {
+static int64_t next_count(struct custody *custody, int64_t began, int64_t count) {
     int64_t ended = clock_ms(), rest = (ended - began) * COUNT_SHARE;
     int64_t wait = count > custody->order.processes_max / 4 ? COUNT_NEAR_MS : COUNT_MS;
+    if (custody->order.processes_max == 0) {
+        wait = custody->count_ms * COUNT_GROWS;
+        wait = custody->count_ms = wait < COUNT_FAR_MS ? wait : COUNT_FAR_MS;
+    }
     return ended + (rest > wait ? rest : wait);
 }
 
 static void check_count(struct custody *custody, int64_t now) {
     int64_t limit = custody->order.processes_max;
     int64_t count = custody_count(custody);
-    if (count > limit || count == TREE_MAX) {
+    if (limit > 0 && (count > limit || count == TREE_MAX)) {
         custody->why = custody->stopping ? custody->why : WHY_PROCESSES;
         custody->stopping = true;
         custody->kill_at = now;

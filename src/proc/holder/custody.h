@@ -43,8 +43,9 @@ struct custody {
     int64_t final_until;                 /* After the tree's end. */
     int64_t fewest, give_up_at;          /* What can't be killed is left. */
     int64_t round_at, round_ms;
-    int64_t count_at; /* When the limit on processes is looked at. */
-    int64_t retry_at; /* When a full disk is tried again. */
+    int64_t count_at, count_ms; /* When the processes are counted; then in so much longer. */
+    bool counted;               /* `processes_peak` is what was seen. */
+    int64_t retry_at;           /* When a full disk is tried again. */
     int64_t processes_peak, left, unsaved;
     struct logs logs;
     struct input input;

@@ -4,7 +4,7 @@
 
 #include "proc/holder/custody.h"
 
-enum { CUSTODY_RETRY_MS = 1000 };
+enum { CUSTODY_RETRY_MS = 1000, CUSTODY_COUNT_FIRST_MS = 100 };
 
 void custody_reap(struct custody *custody);                 /* After SIGCHLD. */
 void custody_advance(struct custody *custody, int64_t now); /* What time has brought. */

@@ -67,7 +67,9 @@ struct bytes exit_make(const struct custody *custody, char *buffer, size_t size)
     }
     add_number(&words, "in", custody->input.accepted);
     add_usage(&words);
-    add_number(&words, "processes", custody->processes_peak);
+    if (custody->counted || err_failed(custody->not_started)) {
+        add_number(&words, "processes", custody->processes_peak);
+    }
     add_number(&words, "started_ms", custody->started_wall_ms);
     /* Not by the wall's clock, which may have been set meanwhile: the time between them is true. */
     add_number(&words, "ended_ms", custody->started_wall_ms + (clock_ms() - custody->started_at));

@@ -18,7 +18,7 @@
 #include "proc/folder.h"
 #include "proc/holder/brake.h"
 #include "proc/holder/clock.h"
-#include "proc/holder/custody.h"
+#include "proc/holder/custody_steps.h"
 #include "proc/holder/files.h"
 #include "proc/holder/nursery.h"
 #include "proc/holder/sandbox.h"
@@ -103,7 +103,9 @@ static void start(struct custody *custody) {
     custody->started_at = clock_ms();
     custody->timeout_at = timeout_ms > 0 ? clock_after(clock_ms(), timeout_ms) : CLOCK_NEVER;
     custody->kill_at = CLOCK_NEVER;
-    custody->count_at = custody->order.processes_max > 0 ? 0 : CLOCK_NEVER;
+    custody->count_ms = CUSTODY_COUNT_FIRST_MS;
+    custody->count_at =
+        custody->order.processes_max > 0 ? 0 : clock_after(clock_ms(), custody->count_ms);
     if (!err_failed(err)) {
         control_tell_link(&custody->control, "claimed\n");
         err = start_child(custody);
@@ -114,7 +116,7 @@ static void start(struct custody *custody) {
     custody->processes_peak = err_failed(err) ? 0 : 1;
     input_init(&custody->input, &custody->order, custody->child.in);
     order_forget(&custody->order);
-    if (custody->count_at != CLOCK_NEVER) {
+    if (custody->order.processes_max > 0) {
         brake_hurry();
     }
 }
