@@ -33,7 +33,8 @@ static int exit_code_failed(const json_t *run) {
     int64_t signal = talk_int(result_of(run), "signal");
     int64_t code = talk_int(run, "exit_code");
     if (strcmp(cause, "not_started") == 0) {
-        bool absent = strcmp(talk_text(result_of(run), "errno"), "ENOENT") == 0;
+        bool absent = strcmp(talk_text(result_of(run), "errno"), "ENOENT") == 0 &&
+                      strcmp(talk_text(result_of(run), "step"), "exec") == 0; /* Not its folder. */
         return absent ? RUN_EXIT_NOT_FOUND : RUN_EXIT_NOT_STARTED;
     }
     if (strcmp(cause, "signal") == 0 && signal > 0 && signal < 128) {

@@ -9,8 +9,8 @@
  *   128 + N                    signal N ended it
  *   124                        timed out
  *   125                        cancelled, lost, or failed without an exit code
- *   127                        there is no such program, or folder
- *   126                        it could not be started for another reason
+ *   127                        there is no such program
+ *   126                        it could not be started for another reason: its folder, a permission
  *
  * A workflow, and an agent of one, have no code of their own: 0 succeeded, 1 failed or degraded,
  * 124 and 125 as above.

@@ -43,7 +43,7 @@ test("each end has its exit code", async (t) => {
     [["sh", "-c", "kill -9 $$"], 137, /failed \(signal 9\)/],
     [["--timeout", "300ms", "sleep", "1000"], 124, /timed_out \(deadline\)/],
     [["/does/not/exist"], 127, /failed \(not_started\)/],
-    [["--cwd", "/does/not/exist", "true"], 127, /failed \(not_started\)/],
+    [["--cwd", "/does/not/exist", "true"], 126, /failed \(not_started\)/],
     [["/etc/passwd"], 126, /failed \(not_started\)/],
   ]) {
     const end = await job(t, daemon, args);

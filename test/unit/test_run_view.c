@@ -34,6 +34,9 @@ static void a_run_ends_with_the_code_of_its_command(void **state) {
     assert_int_equal(code_of("{\"state\":\"failed\",\"cause\":\"not_started\",\"result\":"
                              "{\"errno\":\"EACCES\",\"step\":\"exec\"}}"),
                      126);
+    assert_int_equal(code_of("{\"state\":\"failed\",\"cause\":\"not_started\",\"result\":"
+                             "{\"errno\":\"ENOENT\",\"step\":\"chdir\"}}"),
+                     126);
     assert_int_equal(code_of("{\"state\":\"failed\",\"cause\":\"not_started\"}"), 126);
     assert_int_equal(code_of("{\"state\":\"timed_out\",\"cause\":\"deadline\"}"), 124);
     assert_int_equal(code_of("{\"state\":\"cancelled\",\"cause\":\"stopped\"}"), 125);
