@@ -224,6 +224,7 @@ struct flow {
     struct call *waiting, **waiting_end;
     struct call *kept, **kept_end;
     struct call *done, **done_end;
+    struct loop_task deliver_task; /* Tells the script of them, before the turn of the loop ends. */
     struct call *seeking, **seeking_end; /* Whose scripts are found one at a time, */
     bool seeks;                          /* and whether one is. */
     size_t storing;                      /* Outcomes on their way into the store. */

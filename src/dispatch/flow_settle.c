@@ -100,6 +100,21 @@ void flow__deliver(struct flow *flow) {
 
 /* --- Stored ----------------------------------------------------------------------------------- */
 
+static void deliver_now(struct loop_task *task) {
+    flow__deliver(CONTAINER_OF(task, struct flow, deliver_task));
+}
+
+/* Agents that ran side by side end side by side: their outcomes travel together, where the store
+ * answers for several in this turn of the loop. */
+static void deliver_with_others(struct flow *flow) {
+    if (flow->storing == 0) {
+        flow__deliver(flow);
+        return;
+    }
+    flow->deliver_task.run = deliver_now;
+    loop_soon(flow->flows->options.loop, &flow->deliver_task);
+}
+
 void flow__stored(struct call *call) {
     struct flow *flow = call->flow;
     if (flow->state == FLOW_ENDING) {
@@ -109,7 +124,7 @@ void flow__stored(struct call *call) {
     call__append(call, &flow->done_end);
     flow->working -= call->counted;
     call->counted = false;
-    flow__deliver(flow);
+    deliver_with_others(flow);
     if (flow->state == FLOW_LIVE) {
         flow__pump(flow);
     }

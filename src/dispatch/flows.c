@@ -273,6 +273,7 @@ static void stop_timers(struct flow *flow) {
     timer_stop(loop, &flow->deadline);
     timer_stop(loop, &flow->rebuild);
     flow__drop_held(flow);
+    loop_task_cancel(loop, &flow->deliver_task);
     for (struct flow_errand *errand = flow->errands; errand != NULL; errand = errand->next) {
         timer_stop(loop, &errand->timer);
     }
