@@ -235,9 +235,8 @@ static struct err read_page(struct tx *tx, struct flow_load *load) {
                                    .limit = FLOW_PAGE_STEPS,
                                    .bytes_max = FLOW_PAGE_BYTES};
     int64_t last = load->after;
-    struct err err = tx_step_history(tx, &page, add_past_step, &reading, &last);
+    struct err err = tx_step_history(tx, &page, add_past_step, &reading, &last, &load->whole);
     if (!err_failed(err)) {
-        load->whole = last == load->after;
         load->after = last;
     }
     return err;

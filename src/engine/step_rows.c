@@ -38,7 +38,8 @@ struct walk {
     struct err (*each)(void *ctx, const struct step_row *row);
     void *ctx;
     size_t bytes, bytes_max;
-    int64_t last;
+    int64_t last, count;
+    bool dry; /* The rows have come to their end. */
 };
 
 static struct err walk_rows(struct rows *rows, struct walk *walk) {
@@ -48,8 +49,10 @@ static struct err walk_rows(struct rows *rows, struct walk *walk) {
         struct step_row row;
         err = rows_next(rows, &found);
         if (err_failed(err) || !found) {
+            walk->dry = !found;
             break;
         }
+        walk->count++;
         err = read_step(rows, &row);
         if (!err_failed(err)) {
             err = walk->each(walk->ctx, &row);
@@ -62,7 +65,7 @@ static struct err walk_rows(struct rows *rows, struct walk *walk) {
 
 struct err tx_step_history(struct tx *tx, const struct step_page *page,
                            struct err (*each)(void *ctx, const struct step_row *row), void *ctx,
-                           int64_t *ret_last) {
+                           int64_t *ret_last, bool *ret_whole) {
     static const char sql[] =
         "SELECT " STEP_COLUMNS "'' AS spec FROM runs WHERE parent = $1 AND step_key <> ''"
         " AND done_no > $2"
@@ -79,6 +82,7 @@ struct err tx_step_history(struct tx *tx, const struct step_page *page,
     }
     if (!err_failed(err)) {
         *ret_last = walk.last;
+        *ret_whole = walk.dry && walk.count < page->limit;
     }
     return err;
 }

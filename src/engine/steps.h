@@ -156,14 +156,15 @@ struct step_row {
     struct bytes spec; /* By tx_step_open. */
 };
 /* Steps that were settled behind `after`, in their order: at most `limit`, and of results about
- * `bytes_max`. *ret_last: the number of the last one, `after` where there was none. */
+ * `bytes_max`. *ret_last: the number of the last one, `after` where there was none; *ret_whole:
+ * there are no others behind it. */
 struct step_page {
     int64_t workflow, after, limit;
     size_t bytes_max;
 };
 MUST_CHECK struct err tx_step_history(struct tx *tx, const struct step_page *page,
                                       struct err (*each)(void *ctx, const struct step_row *row),
-                                      void *ctx, int64_t *ret_last);
+                                      void *ctx, int64_t *ret_last, bool *ret_whole);
 /* Those that were not. */
 MUST_CHECK struct err tx_step_open(struct tx *tx, int64_t workflow,
                                    struct err (*each)(void *ctx, const struct step_row *row),

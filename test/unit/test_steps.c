@@ -184,6 +184,52 @@ static void one_that_ends_in_the_same_commit_is_written_once_and_just_the_same(v
         runs_count(runs, "SELECT count(DISTINCT done_no) FROM runs WHERE step_key <> ''"), 2);
 }
 
+struct history {
+    struct step_page page;
+    int64_t last, seen;
+    bool whole;
+};
+
+static struct err see(void *ctx, const struct step_row *row) {
+    struct history *history = ctx;
+    history->seen += row->done_no > history->page.after;
+    return ERR_OK;
+}
+
+static struct err history_tx(struct tx *tx, void *ctx) {
+    struct history *history = ctx;
+    history->seen = 0;
+    return tx_step_history(tx, &history->page, see, history, &history->last, &history->whole);
+}
+
+static void a_page_of_a_history_says_whether_it_is_the_last(void **state) {
+    static const struct {
+        int64_t after, limit;
+        size_t bytes_max;
+        int64_t seen;
+        bool whole;
+    } pages[] = {{0, 2, 4096, 2, false}, {0, 3, 4096, 3, false}, {0, 4, 4096, 3, true},
+                 {2, 4, 4096, 1, true},  {3, 4, 4096, 0, true},  {0, 4, 1, 1, false}};
+    struct runs_kit *runs = *state;
+    struct runs_row workflow = add_workflow(runs);
+    for (int64_t i = 1; i <= 3; i++) {
+        struct step step = step_of(runs, &workflow, i);
+        step.end.run = kit_bytes(step.begin.run.text);
+        do_once(runs, begin_tx, &step);
+        do_once(runs, end_tx, &step);
+    }
+    for (size_t i = 0; i < COUNT_OF(pages); i++) {
+        struct history history = {.page = {.workflow = workflow.row.id,
+                                           .after = pages[i].after,
+                                           .limit = pages[i].limit,
+                                           .bytes_max = pages[i].bytes_max}};
+        do_once(runs, history_tx, &history);
+        assert_int_equal(history.seen, pages[i].seen);
+        assert_int_equal(history.whole, pages[i].whole);
+        assert_int_equal(history.last, pages[i].after + pages[i].seen);
+    }
+}
+
 static void where_the_workflow_has_ended_nothing_is_written(void **state) {
     struct runs_kit *runs = *state;
     struct runs_row workflow = add_workflow(runs);
@@ -232,6 +278,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(
             one_that_ends_in_the_same_commit_is_written_once_and_just_the_same, runs_begin,
             runs_end),
+        cmocka_unit_test_setup_teardown(a_page_of_a_history_says_whether_it_is_the_last, runs_begin,
+                                        runs_end),
         cmocka_unit_test_setup_teardown(where_the_workflow_has_ended_nothing_is_written, runs_begin,
                                         runs_end),
     };
