@@ -302,9 +302,6 @@ MUST_CHECK bool flows__expects_company(struct flows *flows);
 void flows__stop_checks(struct flows *flows);
 void flows__forget_checked(struct flows *flows);
 
-/* flow_rehearse.c */
-void flows__stop_rehearsals(struct flows *flows);
-
 /* flow_build.c */
 /* false: it is looked for; flow__take comes again, or the flow ends. */
 MUST_CHECK bool flow__has_build(struct flow *flow);

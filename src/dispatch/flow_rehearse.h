@@ -34,5 +34,6 @@ struct rehearsal_ask {
 void flows_rehearse(struct flows *flows, const struct rehearsal_ask *ask,
                     void (*done)(void *ctx, const struct stand_in *told, const char *cut),
                     void *ctx);
+void flows__stop_rehearsals(struct flows *flows); /* Of flows_stop. */
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "dispatch/flow.h"
+#include "dispatch/flow_rehearse.h"
 #include "engine/sessions.h"
 
 void flows__failed(struct flows *flows, const char *what, struct bytes run, struct err err) {

@@ -1,8 +1,6 @@
 /* work.c: opened in one order, closed in the other. */
 #include "main/work.h"
 
-#include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -15,12 +13,13 @@
 #include "main/chats.h"
 #include "main/delivery_metrics.h"
 #include "main/herds.h"
+#include "main/hidden.h"
 #include "main/place.h"
 #include "main/providers.h"
 #include "main/sandbox_lack.h"
 #include "tool/tool.h"
 
-enum { CENSUS_MS = 1000, HIDE_MAX = 4 };
+enum { CENSUS_MS = 1000 };
 #define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
 
 struct work {
@@ -37,7 +36,7 @@ struct work {
     struct chats *chats;
     struct toolbox *toolbox;
     struct place_name host;
-    char *hide[HIDE_MAX]; /* Ends with NULL. */
+    struct hidden hidden;
     enum home home;
     int64_t home_since; /* Of an epoch: see tx_home_since. */
     void (*known)(void *ctx, struct err err);
@@ -131,26 +130,6 @@ static struct err settings_read(struct work *work, struct why *why) {
                                                  serve->webhook_secret, &work->secret, why);
 }
 
-/* --- The sandbox ------------------------------------------------------------------------------ */
-
-/* One that is not there hides itself. */
-static void hide_add(struct work *work, size_t *count, const char *name) {
-    char path[PATH_MAX];
-    if (name != NULL && realpath(name, path) != NULL) {
-        assert(*count < HIDE_MAX - 1);
-        work->hide[(*count)++] = mem_copy(path, strlen(path));
-    }
-}
-
-/* The data directory, and the files with secrets that may stand elsewhere. */
-static void hide_find(struct work *work) {
-    const struct serve_options *serve = work->options.serve;
-    size_t count = 0;
-    hide_add(work, &count, work->data_dir);
-    hide_add(work, &count, serve->config);
-    hide_add(work, &count, serve->webhook_secret);
-}
-
 /* What every room allows that may let a run begin, in whatever commit. */
 static struct run_bounds bounds_of(const struct work *work) {
     return (struct run_bounds){.slots = work->options.serve->jobs_max,
@@ -165,7 +144,7 @@ static void dispatch_begin(struct work *work) {
                                     .spool = work->spool,
                                     .holders = work->holders,
                                     .data_dir = work->data_dir,
-                                    .hide = (const char *const *)work->hide,
+                                    .hide = (const char *const *)work->hidden.paths,
                                     .sandbox_lack = sandbox_lack(work->options.serve),
                                     .bounds = bounds_of(work),
                                     .files = work->options.files,
@@ -224,7 +203,7 @@ struct err work_open(const struct work_options *options, struct work **ret_work,
         work_close(work);
         return err;
     }
-    hide_find(work);
+    hidden_find(&work->hidden, work->options.serve, work->data_dir);
     dispatch_begin(work);
     deliver_begin(work);
     const struct chats_options with = {.serve = options->serve,
@@ -298,9 +277,7 @@ void work_close(struct work *work) {
         explicit_bzero(work->secret, strlen(work->secret));
     }
     mem_free(work->secret);
-    for (size_t i = 0; i < HIDE_MAX; i++) {
-        mem_free(work->hide[i]);
-    }
+    hidden_done(&work->hidden);
     mem_free(work->data_dir);
     mem_free(work);
 }
