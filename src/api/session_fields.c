@@ -89,6 +89,12 @@ struct err session_settings_check(const json_t *settings, struct why *why) {
     if (calls != NULL && (!json_is_integer(calls) || json_integer_value(calls) <= 0)) {
         return refuse(why, "max_tool_calls", "must be a whole number above 0");
     }
+    const json_t *edits = json_object_get(settings, "edits");
+    const char *word = json_string_value(edits);
+    if (edits != NULL &&
+        (word == NULL || (strcmp(word, "ask") != 0 && strcmp(word, "allow") != 0))) {
+        return refuse(why, "edits", "must be \"ask\" or \"allow\"");
+    }
     return checked == NULL ? ERR_OK : check_setting_check(checked, why);
 }
 

@@ -84,6 +84,15 @@ static int64_t calls_max(const struct call *call) {
     return rounds < 0 ? 0 : rounds < INT32_MAX ? rounds + 1 : INT32_MAX;
 }
 
+/* A script that edits files would stop at its first one, so nobody is asked (decisions/042). What a
+ * model has started may what its session may, and no more. */
+static void take_edits(const struct call *call, json_t *settings) {
+    bool confined = json_is_true(json_object_get(call->flow->spec, "confined"));
+    if (!confined && json_object_get(settings, "edits") == NULL) {
+        (void)json_object_set_new(settings, "edits", json_string("allow")); /* NULL is refused. */
+    }
+}
+
 static void write_settings(const struct call *call, struct text *text) {
     const json_t *of_run = json_object_get(call->flow->spec, "settings");
     const json_t *effort = json_object_get(opts_of(call), "effort");
@@ -94,6 +103,7 @@ static void write_settings(const struct call *call, struct text *text) {
     const tool_set typed = is_typed(call) ? call->type.tools : TOOL_SET_ALL;
     (void)json_object_set_new(settings, "tools", flow__tools(asked, allowed, typed));
     narrow_calls(call, settings);
+    take_edits(call, settings);
     if (effort != NULL) {
         const char *name = json_string_value(effort);
         bool more = name != NULL && (strcmp(name, "xhigh") == 0 || strcmp(name, "max") == 0);

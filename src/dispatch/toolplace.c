@@ -12,7 +12,9 @@ static const struct permission_rule deny_all = {.permission = PERMISSION_DENY};
 
 void toolplace_read_rules(struct toolplace *place, const json_t *settings) {
     const json_t *list = json_object_get(settings, "permissions");
+    const char *edits = json_string_value(json_object_get(settings, "edits"));
     size_t count = json_array_size(list);
+    place->rules.edits = edits != NULL && strcmp(edits, "allow") == 0;
     if (count == 0) {
         return;
     }
@@ -24,7 +26,8 @@ void toolplace_read_rules(struct toolplace *place, const json_t *settings) {
             place->list[i] = deny_all;
         }
     }
-    place->rules = (struct permission_rules){.rules = place->list, .count = count};
+    place->rules.rules = place->list;
+    place->rules.count = count;
 }
 
 static bool is_named(const json_t *names, const char *name) {

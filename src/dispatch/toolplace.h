@@ -1,8 +1,9 @@
 /* toolplace.h: where the tools of a session act, and what its settings say about them.
  *
  * Settings  {"tools": ["read_file", …], "permissions": [{"tool","subject","permission"}, …],
- *           "effort", "calls_max"}: as api/ took them in; what is not understood here any more is
- *           passed over, never obeyed by half: a rule that cannot be read denies everything.
+ *           "edits", "effort", "calls_max"}: as api/ took them in; what is not understood here
+ *           any more is passed over, never obeyed by half: a rule that cannot be read denies
+ *           everything.
  * Roots     what cannot be read of the extra ones is none.
  * Without   a root there is no file, no search and no command: those tools are not offered.
  * Ownership embedded: open/close. Borrows what the seat points to.

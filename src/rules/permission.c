@@ -65,6 +65,40 @@ struct permission_verdict permission_judge(const struct permission_rules *rules,
     return strictest;
 }
 
+/* --- Edits ------------------------------------------------------------------------------------ */
+
+static bool is_guarded(struct bytes name) {
+    static const char *const guarded[] = {"..", ".git", ".drover", ".claude", ".boocode"};
+    for (size_t i = 0; i < COUNT_OF(guarded); i++) {
+        if (strlen(guarded[i]) == name.len && memcmp(guarded[i], name.data, name.len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_plain(struct bytes path) {
+    bool plain = path.len > 0 && path.data[0] != '/';
+    while (plain && path.len > 0) {
+        const char *slash = memchr(path.data, '/', path.len);
+        size_t len = slash == NULL ? path.len : (size_t)(slash - path.data);
+        size_t step = slash == NULL ? len : len + 1;
+        plain = !is_guarded((struct bytes){path.data, len});
+        path = (struct bytes){path.data + step, path.len - step};
+    }
+    return plain;
+}
+
+bool permission_edit_is_plain(const struct bytes *subjects, size_t count) {
+    bool plain = count > 0;
+    for (size_t i = 0; i < count && plain; i++) {
+        plain = is_plain(subjects[i]);
+    }
+    return plain;
+}
+
+/* --- Read ------------------------------------------------------------------------------------- */
+
 struct err permission_rule_read(const json_t *json, struct permission_rule *ret_rule,
                                 struct why *why) {
     const char *tool = "", *subject = "", *permission = NULL;

@@ -49,6 +49,7 @@ struct permission_rule {
 struct permission_rules {
     const struct permission_rule *rules;
     size_t count;
+    bool edits; /* Where none matches, a file of the project may be edited: see below. */
 };
 
 struct permission_question {
@@ -64,6 +65,12 @@ struct permission_verdict {
 };
 struct permission_verdict permission_judge(const struct permission_rules *rules,
                                            const struct permission_question *question);
+
+/* Who takes edits is not asked before a file of the project is written or edited, where no rule
+ * says otherwise. That holds for paths in the project alone (others are absolute), and for nothing
+ * in folders that say what git, drover or another program runs: such an edit is as good as a
+ * command. False: the tool's own default holds. */
+MUST_CHECK bool permission_edit_is_plain(const struct bytes *subjects, size_t count);
 
 /* One rule from JSON, {"tool"?, "subject"?, "permission"}; texts are borrowed from the object. */
 MUST_CHECK struct err permission_rule_read(const json_t *json, struct permission_rule *ret_rule,

@@ -42,6 +42,13 @@ void tool_result_done(struct tool_result *result) {
 
 /* --- What a tool says of itself --------------------------------------------------------------- */
 
+static enum permission default_of(enum tool_id id, const struct permission_rules *rules,
+                                  const struct bytes *subjects, size_t count) {
+    bool edits = (id == TOOL_WRITE_FILE || id == TOOL_EDIT_FILE) && rules != NULL && rules->edits;
+    return edits && permission_edit_is_plain(subjects, count) ? PERMISSION_ALLOW
+                                                              : tool_get(id)->permission;
+}
+
 static struct permission_verdict judge(enum tool_id id, const struct permission_rules *rules,
                                        const struct bytes *subjects, size_t count) {
     const struct tool *tool = tool_get(id);
@@ -49,7 +56,7 @@ static struct permission_verdict judge(enum tool_id id, const struct permission_
                                            .kind = tool->subject,
                                            .subjects = subjects,
                                            .subject_count = count,
-                                           .otherwise = tool->permission};
+                                           .otherwise = default_of(id, rules, subjects, count)};
     return permission_judge(rules, &question);
 }
 

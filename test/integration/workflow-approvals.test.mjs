@@ -2,16 +2,19 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
 import { test } from "node:test";
 
 import { until } from "./providers.mjs";
 import { logs, whole, Workflows } from "./workflows.mjs";
 
+const MODEL = "scripted/demo";
 const COMMAND = "call: run_command {\"command\": \"true\"}";
 const AGENT_MS = 4000;
 const asking = (...then) => `agent(${JSON.stringify([COMMAND, ...then].join("\n"))})`;
 const start = (flows, body, more) =>
-  flows.start({ script: whole(body), model: "scripted/demo", ...more });
+  flows.start({ script: whole(body), model: MODEL, ...more });
 
 /** The one that waits, of a run whose only agent asks. */
 async function asked(flows) {
@@ -78,4 +81,71 @@ test("the time of a run goes on while somebody is asked", async (t) => {
   const run = await start(flows, `return await ${asking("say: done")};`, { timeout_ms: 2000 });
   await asked(flows);
   assert.equal((await flows.outcome(run)).end.state, "timed_out");
+});
+
+// --- Edits ---------------------------------------------------------------------------------------
+
+const writing = (file, content = "new\n") =>
+  `call: write_file ${JSON.stringify({ path: file, content })}`;
+const turn = (...lines) => `agent(${JSON.stringify([...lines, "say: done"].join("\n"))})`;
+
+test("agents write and edit files beneath the root, and nobody is asked", async (t) => {
+  const flows = await Workflows.open(t);
+  flows.write("b.txt", "old\n");
+  const edit = { path: "b.txt", old_text: "old", new_text: "new" };
+  const one = turn(writing("src/a.txt"), `call: edit_file ${JSON.stringify(edit)}`);
+  const { end } = await flows.run({ script: whole(`return await ${one};`), model: MODEL });
+  assert.equal(end.result, "done");
+  for (const file of ["src/a.txt", "b.txt"]) {
+    assert.equal(readFileSync(path.join(flows.root, file), "utf8"), "new\n");
+  }
+});
+
+test("deletes, commands and what says what is run are asked for; rules come first", async (t) => {
+  const flows = await Workflows.open(t);
+  flows.write("old.txt", "old\n");
+  const permissions = (...rules) => ({ permissions: rules });
+  const rule = (permission) => permissions({ tool: "write_file", subject: "*.txt", permission });
+  for (const [line, settings] of [
+    ["call: delete_file {\"path\": \"old.txt\"}"], [COMMAND], [writing(".git/hooks/post-commit")],
+    [writing("sub/.claude/agents/x.md")], [writing(".drover/workflows/x.js")],
+    [writing("a.txt"), rule("ask")], [writing("a.txt"), { edits: "ask" }],
+    [writing("a.txt"), permissions({ permission: "ask" })],
+  ]) {
+    const run = await start(flows, `return await ${turn(line)};`, { settings });
+    const id = await asked(flows);
+    await flows.ask("POST", `/approvals/${id}`, { decision: "deny" });
+    assert.equal((await flows.outcome(run)).end.result, "done");
+  }
+  await flows.run({ script: whole(`return await ${turn(writing("a.txt"))};`), model: MODEL,
+    settings: rule("deny") });
+  assert.deepEqual(readdirSync(flows.root), ["old.txt"]);
+  assert.equal((await flows.get("/approvals?all=1")).items.length, 8, "what is denied asks nobody");
+});
+
+test("a setting that is no word of edits is refused", async (t) => {
+  const flows = await Workflows.open(t);
+  const body = { script: whole("return 1"), settings: { edits: true } };
+  const answer = await flows.ask("POST", "/workflows", body);
+  assert.equal(answer.status, 400);
+  assert.match(answer.json.detail, /edits: must be "ask" or "allow"/);
+});
+
+test("a model's workflow may edit what its session may edit", async (t) => {
+  const flows = await Workflows.open(t);
+  const script = whole(`return await ${turn(writing("a.txt"))};`);
+  const text = `call: run_workflow ${JSON.stringify({ script })}\nsay: I wait`;
+  const launch = async (settings) => {
+    const body = { model: MODEL, title: "A talk", root: flows.root, settings };
+    const { json } = await flows.ask("POST", "/sessions", body);
+    await flows.ask("POST", `/sessions/${json.id}/messages`, { text });
+  };
+  await launch({});
+  const id = await asked(flows);
+  assert.deepEqual(readdirSync(flows.root), []);
+  await flows.ask("POST", `/approvals/${id}`, { decision: "deny" });
+  await launch({ edits: "allow" });
+  const file = path.join(flows.root, "a.txt");
+  await until("it is written", () => existsSync(file));
+  assert.equal((await flows.get("/approvals?all=1")).items.length, 1);
 });

@@ -319,17 +319,17 @@ test("on a terminal a picture is drawn in place, and what is logged stays above"
 
 test("who must answer something is told so, and how", async (t) => {
   const scene = await Scene.open(t);
-  const calls = `call: write_file {"path": "b", "content": "x"}\\nsay: written`;
-  const opts = '{label: "writer", tools: ["write_file"]}';
+  const calls = `call: run_command {"command": "true"}\\nsay: written`;
+  const opts = '{label: "writer", tools: ["run_command"]}';
   const text = `${meta("ask")}return agent(\`${calls}\`, ${opts});`;
   const running = scene.begin(text);
   await running.seen("drover approve apr_");
   const [row] = await jsonLines(scene.daemon, "approve");
-  assert.equal(row.tool, "write_file");
+  assert.equal(row.tool, "run_command");
   assert.equal((await scene.daemon.cli(["approve", row.id])).code, 0);
   const { code, stdout, stderr } = await running.ended;
   assert.deepEqual([code, stdout], [0, "written\n"], stderr);
-  const told = `^agent asks: writer \\(write_file\\): drover approve ${row.id}$`;
+  const told = `^agent asks: writer \\(run_command\\): drover approve ${row.id}$`;
   assert.match(stderr, new RegExp(told, "m"));
   const yes = await scene.run(text, "--yes");
   assert.deepEqual([yes.code, yes.stdout], [0, "written\n"], yes.stderr);

@@ -24,7 +24,7 @@ static struct permission_verdict ask_of(const struct permission_rule *rules, siz
                                            .subject_count = (first != NULL ? 1U : 0U) +
                                                             (second != NULL ? 1U : 0U),
                                            .otherwise = PERMISSION_ASK};
-    return permission_judge(&(struct permission_rules){rules, count}, &question);
+    return permission_judge(&(struct permission_rules){.rules = rules, .count = count}, &question);
 }
 
 static void assert_verdict(struct permission_verdict verdict, enum permission permission,
@@ -76,6 +76,33 @@ static void a_rule_with_a_subject_needs_one(void **state) {
     assert_verdict(ask_of(rules, 1, "ask_user", NULL, NULL), PERMISSION_ASK, -1);
 }
 
+static bool plain(const char *first, const char *second) {
+    const struct bytes subjects[] = {{first, strlen(first)},
+                                     {second, second == NULL ? 0 : strlen(second)}};
+    return permission_edit_is_plain(subjects, second == NULL ? 1 : 2);
+}
+
+static void an_edit_is_plain_in_the_project_where_it_runs_nothing(void **state) {
+    (void)state;
+    assert_true(plain("a", NULL));
+    assert_true(plain("src/a/b.c", NULL));
+    assert_true(plain(".github/a", "x/.gitignore"));
+    assert_false(plain("", NULL));
+    assert_false(plain("/a", NULL));
+    assert_false(plain("../a", NULL));
+    assert_false(plain("a/../../b", NULL));
+    assert_false(plain(".git", NULL));
+    assert_false(plain(".git/hooks/post-commit", NULL));
+    assert_false(plain("sub/.git/config", NULL));
+    assert_false(plain(".drover/workflows/a.js", NULL));
+    assert_false(plain(".drover/worktrees/run_1/a", NULL));
+    assert_false(plain("a/.claude/settings.json", NULL));
+    assert_false(plain(".boocode/workflows/a.js", NULL));
+    assert_false(plain("link/a", ".git/a"));
+    assert_false(plain("link/a", "/elsewhere/a"));
+    assert_false(permission_edit_is_plain(NULL, 0));
+}
+
 static void rules_are_read_strictly(void **state) {
     (void)state;
     struct permission_rule rule = {.permission = PERMISSION_REVIEW};
@@ -104,6 +131,7 @@ int main(void) {
         cmocka_unit_test(a_deny_is_final_wherever_it_stands),
         cmocka_unit_test(of_several_subjects_the_strictest_counts),
         cmocka_unit_test(a_rule_with_a_subject_needs_one),
+        cmocka_unit_test(an_edit_is_plain_in_the_project_where_it_runs_nothing),
         cmocka_unit_test(rules_are_read_strictly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
