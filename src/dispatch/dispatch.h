@@ -39,7 +39,7 @@ struct dispatch_options {
     struct store *store;
     struct spool *spool;
     struct holders *holders;
-    const char *data_dir; /* Absolute: commands are told. */
+    const char *data_dir;          /* Absolute: commands are told. */
     /* What commands in the sandbox must not see: resolved paths, data_dir among them; ends with
      * NULL. NULL: nothing, and there is no sandbox. */
     const char *const *hide;
@@ -67,6 +67,12 @@ void dispatch_close(struct dispatch *dispatch);
 
 /* What store_options.notes[RUN_NOTE] must reach. */
 void dispatch_run_note(struct dispatch *dispatch, struct bytes note);
+
+/* A job that is handed to the store with this id and spec will probably begin at once: a holder
+ * gets ready. To be called when it is in the store's queue; and dispatch_foreseen when the answer
+ * of the store is there, whatever it says: a holder that was not needed is let go. */
+void dispatch_foresee(struct dispatch *dispatch, struct bytes run, struct bytes spec);
+void dispatch_foreseen(struct dispatch *dispatch, struct bytes run);
 
 /* For whoever submits or stops: what is allowed now. */
 struct run_bounds dispatch_bounds(const struct dispatch *dispatch);

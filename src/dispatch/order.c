@@ -294,7 +294,7 @@ static struct err make(struct errand *errand, const struct job_spec *spec) {
         .cwd = spec->cwd != NULL ? spec->cwd : home(dispatch),
         .write = writable.list,
         .hide = spec->sandbox ? dispatch->options.hide : NULL,
-        .flags = flags_of(spec),
+        .flags = flags_of(spec) | errand->flags,
         .input = {spec->input, spec->input == NULL ? 0 : strlen(spec->input)},
         .timeout_ms = (uint64_t)spec->timeout_ms,
         .grace_ms = JOB_GRACE_MS,

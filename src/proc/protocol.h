@@ -59,6 +59,7 @@
  *     keep                      the holder waits for `bye` after its exit.json is in place (so the
  *                               result travels over the socket); without a daemon it does not wait
  *     bye                       the daemon has read all it wants
+ *     go                        ORDER_WAIT, on the link alone, and the first word there: claim
  *   holder → daemon
  *     claimed                   it may run: the claim is ours (only to the starting daemon)
  *     void                      somebody else decided: nothing ran; the holder ends
@@ -90,6 +91,7 @@ enum {
 #define PROTOCOL_ORDER_MAGIC "DRVORD1\n"
 #define PROTOCOL_ORDER_STRICT "DRVORD2\n" /* As long as the other. */
 #define PROTOCOL_TMP "tmp"
+#define PROTOCOL_GO "go\n" /* Before all other words; ORDER_WAIT only. */
 
 /* Tags of the order. */
 enum order_tag {
@@ -110,7 +112,7 @@ enum order_tag {
     ORDER_COLUMNS = 15,
     ORDER_FILES = 16, /* Soft RLIMIT_NOFILE: the daemon raised its own, the command gets the old. */
     ORDER_HIDE = 17, /* One for each file or folder out of sight of a sandbox; absolute, no link. */
-    ORDER_WRITE = 18, /* One for each folder that a sandboxed command may write in, beside its own;
+    ORDER_WRITE = 18,  /* One for each folder that a sandboxed command may write in, beside its own;
                        * absolute. What is none, or lies behind a link, or holds something hidden,
                        * is left out. */
 };
@@ -120,6 +122,9 @@ enum order_flag {
     ORDER_ONCE = 2,       /* Claim, folder and spool are synced before the command may run. */
     ORDER_INPUT_OPEN = 4, /* Input may follow ORDER_STDIN; without it, input ends there. */
     ORDER_SANDBOX = 8,    /* See docs/sandbox.md; needs an ORDER_HIDE, else ENOTSUP. */
+    ORDER_WAIT = 16, /* Ready up to the claim, which waits for PROTOCOL_GO on the link. The link's
+                      * end without it: nothing is claimed, and the folder goes. Only given to a
+                      * program of the same build, since an older one would not wait. */
 };
 
 /* exit.json:
