@@ -14,6 +14,7 @@
 #include "cli/commands.h"
 #include "cli/talk.h"
 #include "loop/loop.h"
+#include "proc/cgroups.h"
 #include "proc/sandbox_probe.h"
 #include "store/datadir.h"
 #include "store/library.h"
@@ -213,6 +214,13 @@ static void check_sandbox(struct doctor *doctor) {
     row_print(doctor, none ? VERDICT_WARN : VERDICT_OK, "sandbox", why.text);
 }
 
+/* Seen from where the doctor stands: a service stands elsewhere, and says so in its log. */
+static void check_cgroups(struct doctor *doctor) {
+    struct why why;
+    bool usable = cgroups_probe(&why);
+    row_print(doctor, usable ? VERDICT_OK : VERDICT_WARN, "cgroups", why.text);
+}
+
 /* --- The command ------------------------------------------------------------------------------ */
 
 static struct err doctor_run(struct invocation *invocation) {
@@ -234,6 +242,7 @@ static struct err doctor_run(struct invocation *invocation) {
     check_database(&doctor);
     check_daemon(&doctor);
     check_sandbox(&doctor);
+    check_cgroups(&doctor);
     invocation->told = true;
     return doctor.failed
                ? err_make(doctor.failure != ERR_NONE ? doctor.failure : ERR_INTERNAL, "doctor")

@@ -32,8 +32,12 @@ static void batch_run(struct pool_job *job) {
     }
     struct err err = tree_end(marks, batch->count, TREE_WAIT_MS, ends);
     for (size_t i = 0; i < batch->count; i++) {
-        batch->errands[i]->tree = ends[i];
-        batch->errands[i]->err = err;
+        struct errand *errand = batch->errands[i];
+        errand->tree = ends[i];
+        errand->err = err;
+        /* Behind the walk, which knows a child by its parent: the parent must not go first. */
+        errand->tree.left +=
+            cgroups_end(batch->dispatch->options.cgroups, errand->name, TREE_WAIT_MS);
     }
 }
 

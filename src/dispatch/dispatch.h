@@ -27,6 +27,7 @@
 #include "base/err.h"
 #include "engine/runs.h"
 #include "loop/loop.h"
+#include "proc/cgroups.h"
 #include "proc/holder.h"
 #include "proc/spool.h"
 #include "store/store.h"
@@ -40,6 +41,7 @@ struct dispatch_options {
     struct spool *spool;
     struct holders *holders;
     const char *data_dir;          /* Absolute: commands are told. */
+    const struct cgroups *cgroups; /* For commands. NULL: none. */
     /* What commands in the sandbox must not see: resolved paths, data_dir among them; ends with
      * NULL. NULL: nothing, and there is no sandbox. */
     const char *const *hide;

@@ -292,6 +292,7 @@ static struct err make(struct errand *errand, const struct job_spec *spec) {
         .argv = argv,
         .env = variables.list,
         .cwd = spec->cwd != NULL ? spec->cwd : home(dispatch),
+        .cgroup = cgroups_path(dispatch->options.cgroups),
         .write = writable.list,
         .hide = spec->sandbox ? dispatch->options.hide : NULL,
         .flags = flags_of(spec) | errand->flags,

@@ -11,21 +11,20 @@
 static void add(struct hidden *hidden, size_t *count, const char *name) {
     char path[PATH_MAX];
     if (name != NULL && realpath(name, path) != NULL) {
-        assert(*count < COUNT_OF(hidden->paths) - 1);
+        assert(*count < HIDDEN_MAX - 1);
         hidden->paths[(*count)++] = mem_copy(path, strlen(path));
     }
 }
 
 void hidden_find(struct hidden *hidden, const struct serve_options *serve, const char *data_dir) {
     size_t count = 0;
-    *hidden = (struct hidden){.paths = {NULL}};
     add(hidden, &count, data_dir);
     add(hidden, &count, serve->config);
     add(hidden, &count, serve->webhook_secret);
 }
 
 void hidden_done(struct hidden *hidden) {
-    for (size_t i = 0; i < COUNT_OF(hidden->paths); i++) {
+    for (size_t i = 0; i < HIDDEN_MAX; i++) {
         mem_free(hidden->paths[i]);
     }
 }

@@ -29,6 +29,7 @@ struct work {
     struct address_list *allow, *fetch_allow;
     struct spool *spool;
     struct holders *holders;
+    struct cgroups *cgroups; /* NULL: commands get none. */
     struct dispatch *dispatch;
     struct fetch *client;
     struct deliver *deliver;
@@ -103,6 +104,15 @@ static void recovered(void *ctx) {
 
 /* --- Opening ---------------------------------------------------------------------------------- */
 
+static void open_cgroups(struct work *work) {
+    struct why why = {.text = ""};
+    work->cgroups = cgroups_open(work->options.serve->world, work->data_dir, &why);
+    if (cgroups_path(work->cgroups) == NULL) {
+        log_event(work->options.serve->log, LOG_INFO, "commands get no cgroups of their own",
+                  LOG_FIELDS(log_text("why", why.text)));
+    }
+}
+
 static struct err processes_open(struct work *work) {
     struct err err = place_find(work->options.serve, &work->data_dir, &work->host);
     if (!err_failed(err)) {
@@ -111,6 +121,7 @@ static struct err processes_open(struct work *work) {
     if (err_failed(err)) {
         return err;
     }
+    open_cgroups(work);
     struct holders_options with = {
         .loop = work->options.loop, .spool = work->spool, .data_dir = work->data_dir};
     return holders_open(&with, &work->holders);
@@ -130,6 +141,8 @@ static struct err settings_read(struct work *work, struct why *why) {
                                                  serve->webhook_secret, &work->secret, why);
 }
 
+/* --- The rooms -------------------------------------------------------------------------------- */
+
 /* What every room allows that may let a run begin, in whatever commit. */
 static struct run_bounds bounds_of(const struct work *work) {
     return (struct run_bounds){.slots = work->options.serve->jobs_max,
@@ -144,6 +157,7 @@ static void dispatch_begin(struct work *work) {
                                     .spool = work->spool,
                                     .holders = work->holders,
                                     .data_dir = work->data_dir,
+                                    .cgroups = work->cgroups,
                                     .hide = (const char *const *)work->hidden.paths,
                                     .sandbox_lack = sandbox_lack(work->options.serve),
                                     .bounds = bounds_of(work),
@@ -203,7 +217,7 @@ struct err work_open(const struct work_options *options, struct work **ret_work,
         work_close(work);
         return err;
     }
-    hidden_find(&work->hidden, work->options.serve, work->data_dir);
+    hidden_find(&work->hidden, options->serve, work->data_dir);
     dispatch_begin(work);
     deliver_begin(work);
     const struct chats_options with = {.serve = options->serve,
@@ -270,6 +284,7 @@ void work_close(struct work *work) {
     providers_close(work->providers);
     deliver_close(work->deliver);
     dispatch_close(work->dispatch);
+    cgroups_free(work->cgroups);
     spool_close(work->spool);
     address_list_free(work->allow);
     address_list_free(work->fetch_allow);

@@ -43,6 +43,7 @@ struct holder_order {
     const char *const *argv; /* Ends with NULL. */
     const char *const *env;  /* Whole; ends with NULL. DROVER_RUN is added by the holder. */
     const char *cwd;
+    const char *cgroup;       /* Where it gets one of its own: see cgroups.h. NULL: nowhere. */
     const char *const *write; /* With ORDER_SANDBOX: folders beside `cwd`. Ends with NULL, or is. */
     const char *const *hide;  /* With ORDER_SANDBOX: resolved paths; ends with NULL. NULL: none. */
     unsigned flags;           /* Of enum order_flag. */

@@ -58,6 +58,9 @@ static void write_order(struct text *text, const struct holder_order *order,
     add_strings(text, ORDER_ARG, order->argv);
     add_strings(text, ORDER_ENV, order->env);
     add_string(text, ORDER_CWD, order->cwd);
+    if (order->cgroup != NULL) {
+        add_string(text, ORDER_CGROUP, order->cgroup);
+    }
     if (order->hide != NULL) {
         add_strings(text, ORDER_HIDE, order->hide);
     }

@@ -8,6 +8,7 @@
  *            sent, since nobody is left who would collect the output; SIGKILL, and again for what
  *            was forked meanwhile, until two walks in a row find nothing. Many trees are ended
  *            by the same walks: a walk passes over everything that lives on the machine.
+ *            Who cleared its environment and left all parents is found by cgroup alone (cgroups.h).
  * Threads    any; blocks for up to some seconds: in the pool.
  */
 #ifndef DROVER_PROC_TREE_H

@@ -6,14 +6,14 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 
-import { plainEnv } from "../integration/lib.mjs";
+import { bin, plainEnv } from "../integration/lib.mjs";
 import { Custody, kill, lives, processesOf, startTime, until } from "./custody.mjs";
 
 async function open(t) {
@@ -80,6 +80,56 @@ for (const [word, cause] of [["", "holder_killed"], [" that runs once", "outcome
     await checkLost(custody, job, cause);
   });
 }
+
+// --- Who hid from mark and descent ---------------------------------------------------------------
+
+/** Why no command can have a cgroup here, by the doctor; undefined: it can. */
+function lackOfCgroups(custody) {
+  const { stdout } = spawnSync(bin, ["doctor", "--json", "--data", custody.data], {
+    env: plainEnv,
+    encoding: "utf8",
+  });
+  const rows = stdout.trim().split("\n").map((line) => JSON.parse(line));
+  const row = rows.find((one) => one.check === "cgroups");
+  return row.verdict === "ok" ? undefined : row.detail;
+}
+
+/** A job with a process that has no mark, and no parent but the holder. */
+async function escape(custody) {
+  const file = path.join(custody.folder, "escaped");
+  const flee = `setsid sleep 600 & echo $! > ${file}.new; mv ${file}.new ${file}`;
+  const id = await custody.shell(`env -i /bin/sh -c '${flee}'; echo three; sleep 600; :`);
+  await custody.wrote(id, "three\n");
+  const pid = Number(readFileSync(file, "utf8"));
+  assert.ok(lives(pid));
+  return { id, pid, holder: custody.claim(`${id}.1`).pid };
+}
+
+async function checkGone(custody, { id, pid }) {
+  const run = await custody.ended(id);
+  assert.deepEqual([run.state, run.cause], ["lost", "holder_killed"]);
+  assert.ok(!lives(pid), "it was ended before the run was");
+}
+
+test("a killed holder: who cleared its environment and forked twice ends too", async (t) => {
+  const custody = await open(t);
+  const lack = lackOfCgroups(custody);
+  if (lack !== undefined) return t.skip(lack);
+  const job = await escape(custody);
+  kill(job.holder);
+  await checkGone(custody, job);
+});
+
+test("a holder killed with its daemon: who hid is found by the next one", async (t) => {
+  const custody = await open(t);
+  const lack = lackOfCgroups(custody);
+  if (lack !== undefined) return t.skip(lack);
+  const job = await escape(custody);
+  await custody.daemon.kill();
+  kill(job.holder);
+  await custody.daemon.start();
+  await checkGone(custody, job);
+});
 
 test("a lost attempt is tried again where that was asked for, and only one counts", async (t) => {
   const custody = await open(t);

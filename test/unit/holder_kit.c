@@ -89,6 +89,9 @@ static void put_order(FILE *file, struct kit *kit, const struct kit_order *order
     for (const char *const *at = order->write; at != NULL && *at != NULL; at++) {
         put_text(file, ORDER_WRITE, *at);
     }
+    if (order->cgroup != NULL) {
+        put_text(file, ORDER_CGROUP, order->cgroup);
+    }
     put_command(file, order);
     put_number(file, ORDER_FLAGS, order->flags);
     if (order->input.len > 0) {

@@ -36,6 +36,7 @@ struct kit_order {
     const char *const *env; /* NULL: PATH alone. */
     const char *cwd;        /* NULL: the spool. */
     const char *spool;      /* NULL: the kit's. */
+    const char *cgroup;     /* NULL: none. */
     unsigned flags;
     struct bytes input;
     uint64_t timeout_ms, grace_ms, log_max, memory_max, processes_max, rows, columns;

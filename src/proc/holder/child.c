@@ -4,6 +4,8 @@
  * what went wrong is left in a variable instead of a pipe. We stand still meanwhile, which takes as
  * long as chdir and execve take. The child therefore changes nothing that we rely on: it has its
  * own descriptors, signal dispositions and limits, and writes to its own frame and to `verdict`.
+ *
+ * In a cgroup of its own it is a copy, of a small program: who is moved there later waits longer.
  */
 #include "proc/holder/child.h"
 
@@ -12,6 +14,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -20,6 +23,7 @@
 #include "base/fd.h"
 #include "proc/holder/brake.h"
 #include "proc/holder/files.h"
+#include "proc/holder/group.h"
 #include "proc/holder/sandbox.h"
 #include "proc/holder/words.h"
 
@@ -189,30 +193,72 @@ static void become(const struct order *order, const struct sandbox *sandbox,
 
 /* --- In the holder ---------------------------------------------------------------------------- */
 
-/* In a function of its own, since vfork returns twice. */
-static pid_t split(const struct order *order, const struct sandbox *sandbox,
-                   const struct ends *ends, volatile struct verdict *verdict) {
+/* In functions of their own, since vfork returns twice. */
+static pid_t split(const struct child_plan *plan, const struct ends *ends,
+                   volatile struct verdict *verdict) {
     pid_t pid = vfork();
     if (pid == 0) {
-        become(order, sandbox, ends, verdict);
+        become(plan->order, plan->sandbox, ends, verdict);
         _exit(127);
     }
     return pid;
 }
 
-static struct err launch(const struct order *order, const struct sandbox *sandbox,
-                         const struct ends *ends, pid_t *ret_pid) {
-    volatile struct verdict verdict = {.os = 0, .step = "fork"};
-    pid_t pid = split(order, sandbox, ends, &verdict);
+/* With a memory of its own, since a clone on our stack is for an assembler; the verdict's is
+ * shared. */
+static pid_t split_in_group(const struct child_plan *plan, const struct ends *ends,
+                            volatile struct verdict *verdict) {
+    pid_t pid = group_fork(plan->group);
+    if (pid == 0) {
+        become(plan->order, plan->sandbox, ends, verdict);
+        _exit(127);
+    }
+    return pid;
+}
+
+static struct err judge(pid_t pid, const volatile struct verdict *verdict, pid_t *ret_pid) {
     if (pid < 0) {
         return err_from_errno(errno, "fork");
     }
-    if (verdict.os != 0) {
+    if (verdict->os != 0) {
         (void)waitpid(pid, /* status */ NULL, 0); /* It has ended already. */
-        return err_from_errno(verdict.os, verdict.step);
+        return err_from_errno(verdict->os, verdict->step);
     }
     *ret_pid = pid;
     return ERR_OK;
+}
+
+static struct err launch_plain(const struct child_plan *plan, const struct ends *ends,
+                               pid_t *ret_pid) {
+    volatile struct verdict verdict = {.os = 0, .step = "fork"};
+    pid_t pid = split(plan, ends, &verdict);
+    return judge(pid, &verdict, ret_pid);
+}
+
+/* False: no process was made. */
+static bool launch_in_group(const struct child_plan *plan, const struct ends *ends, pid_t *ret_pid,
+                            struct err *ret_err) {
+    if (plan->group->folder < 0) {
+        return false;
+    }
+    void *page = mmap(/* address */ NULL, sizeof(struct verdict), PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) {
+        return false;
+    }
+    volatile struct verdict *verdict = page;
+    verdict->step = "fork";
+    pid_t pid = split_in_group(plan, ends, verdict);
+    if (pid >= 0) {
+        *ret_err = judge(pid, verdict, ret_pid);
+    }
+    (void)munmap(page, sizeof(struct verdict)); /* Fails only for a range that is none. */
+    return pid >= 0;
+}
+
+static struct err launch(const struct child_plan *plan, const struct ends *ends, pid_t *ret_pid) {
+    struct err err = ERR_OK;
+    return launch_in_group(plan, ends, ret_pid, &err) ? err : launch_plain(plan, ends, ret_pid);
 }
 
 static int64_t tasks_for(const struct order *order) {
@@ -232,8 +278,8 @@ static void release_pipe(int (*pipe)[2]) {
     fd_release(&(*pipe)[WRITE]);
 }
 
-static struct err start_with_pipes(const struct order *order, const struct sandbox *sandbox,
-                                   struct child *child) {
+static struct err start_with_pipes(const struct child_plan *plan, struct child *child) {
+    const struct order *order = plan->order;
     AUTO(release_pipe) int in[2] = {-1, -1};
     AUTO(release_pipe) int out[2] = {-1, -1};
     AUTO(release_pipe) int err[2] = {-1, -1};
@@ -255,7 +301,7 @@ static struct err start_with_pipes(const struct order *order, const struct sandb
                               -1,
                               tasks_for(order),
                               getpid()};
-    failed = launch(order, sandbox, &ends, &child->pid);
+    failed = launch(plan, &ends, &child->pid);
     if (err_failed(failed)) {
         return failed;
     }
@@ -285,8 +331,8 @@ struct err child_resize(int terminal, struct order_size size) {
     return ioctl(terminal, TIOCSWINSZ, &wanted) < 0 ? err_from_errno(errno, "pty") : ERR_OK;
 }
 
-static struct err start_with_terminal(const struct order *order, const struct sandbox *sandbox,
-                                      struct child *child) {
+static struct err start_with_terminal(const struct child_plan *plan, struct child *child) {
+    const struct order *order = plan->order;
     AUTO(fd_release) int ours = -1;
     AUTO(fd_release) int theirs = -1;
     struct err err = open_terminal(&ours, &theirs);
@@ -301,7 +347,7 @@ static struct err start_with_terminal(const struct order *order, const struct sa
         return err_from_errno(errno, "pty");
     }
     const struct ends ends = {theirs, theirs, theirs, theirs, tasks_for(order), getpid()};
-    err = launch(order, sandbox, &ends, &child->pid);
+    err = launch(plan, &ends, &child->pid);
     if (err_failed(err)) {
         return err;
     }
@@ -311,11 +357,10 @@ static struct err start_with_terminal(const struct order *order, const struct sa
     return ERR_OK;
 }
 
-struct err child_start(const struct order *order, const struct sandbox *sandbox,
-                       struct child *ret_child) {
+struct err child_start(const struct child_plan *plan, struct child *ret_child) {
     struct child child = {.pid = -1, .in = -1, .out = -1, .err = -1, .terminal = -1};
-    struct err err = order_has(order, ORDER_PTY) ? start_with_terminal(order, sandbox, &child)
-                                                 : start_with_pipes(order, sandbox, &child);
+    struct err err = order_has(plan->order, ORDER_PTY) ? start_with_terminal(plan, &child)
+                                                       : start_with_pipes(plan, &child);
     if (!err_failed(err)) {
         *ret_child = child;
     }

@@ -18,6 +18,7 @@
 #include "proc/holder/order.h"
 
 struct sandbox;
+struct group;
 
 struct child {
     pid_t pid;
@@ -29,8 +30,13 @@ struct child {
     int terminal;
 };
 
-MUST_CHECK struct err child_start(const struct order *order, const struct sandbox *sandbox,
-                                  struct child *ret_child);
+/* All borrowed. */
+struct child_plan {
+    const struct order *order;
+    const struct sandbox *sandbox;
+    const struct group *group; /* Where it can't be born there, it is born beside us. */
+};
+MUST_CHECK struct err child_start(const struct child_plan *plan, struct child *ret_child);
 
 /* An error is for those who start: later it is a wish, since the terminal may just be gone. */
 struct err child_resize(int terminal, struct order_size size);

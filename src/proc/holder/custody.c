@@ -138,6 +138,7 @@ static void begin_killing(struct custody *custody, int64_t now) {
 static void kill_round(struct custody *custody, int64_t now) {
     int64_t count = custody_count(custody);
     tree_signal(&custody->tree, SIGKILL);
+    group_kill(&custody->group);
     custody_reap(custody);
     if (count < custody->fewest) {
         custody->fewest = count; /* A large tree may die slowly, as long as it dies. */

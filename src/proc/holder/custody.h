@@ -17,6 +17,7 @@
 #include "proc/holder/child.h"
 #include "proc/holder/claim.h"
 #include "proc/holder/control.h"
+#include "proc/holder/group.h"
 #include "proc/holder/input.h"
 #include "proc/holder/logs.h"
 #include "proc/holder/order.h"
@@ -28,6 +29,7 @@ struct custody {
     struct claim_self self;
     struct order order;
     struct claim claim;
+    struct group group;
     int signals; /* Owned: SIGCHLD and SIGTERM. */
     struct child child;
     bool alive;      /* The main process. */

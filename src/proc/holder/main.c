@@ -88,7 +88,8 @@ static struct err start_child(struct custody *custody) {
     AUTO(sandbox_done) struct sandbox sandbox;
     struct err err = sandbox_prepare(&custody->order, custody->claim.folder, &sandbox);
     if (!err_failed(err)) {
-        err = child_start(&custody->order, &sandbox, &custody->child);
+        const struct child_plan plan = {&custody->order, &sandbox, &custody->group};
+        err = child_start(&plan, &custody->child);
     }
     custody->sandbox = err_failed(err) ? 0 : sandbox.abi;
     return err;
@@ -162,6 +163,7 @@ static void run(struct custody *custody) {
     start(custody);
     custody_run(custody);
     custody_part(custody);
+    group_remove(&custody->group, &custody->order);
     tidy(custody);
 }
 
@@ -171,10 +173,15 @@ static struct err hold(struct custody *custody, struct err ready) {
     int link = find_link();
     if (!err_failed(err)) {
         custody->child = (struct child){-1, -1, -1, -1, -1};
+        custody->group = (struct group){-1, -1};
         control_init(&custody->control, (struct control_ends){custody->claim.listener, link});
         logs_init(&custody->logs, custody->claim.folder, custody->order.log_max);
         tree_init(&custody->tree);
+        if (outcome == CLAIM_GO) {
+            group_make(&custody->group, &custody->order);
+        }
         if (!may_claim(custody, link)) {
+            group_remove(&custody->group, &custody->order);
             claim_withdraw(&custody->order, &custody->claim);
             return ERR_OK;
         }

@@ -131,6 +131,8 @@ static bool take_record(struct order *order, uint32_t tag, struct bytes record) 
         return take_env(record, order);
     case ORDER_CWD:
         return take_path(record, &order->cwd);
+    case ORDER_CGROUP:
+        return take_path(record, &order->cgroup);
     case ORDER_STDIN:
         order->input_at = record.data - order->map;
         order->input_len = (int64_t)record.len;
@@ -172,7 +174,7 @@ static bool take_number(struct order *order, uint32_t tag, struct bytes record) 
 
 static bool is_text(uint32_t tag) {
     return tag == ORDER_SPOOL || tag == ORDER_ARG || tag == ORDER_ENV || tag == ORDER_CWD ||
-           tag == ORDER_HIDE || tag == ORDER_WRITE;
+           tag == ORDER_HIDE || tag == ORDER_WRITE || tag == ORDER_CGROUP;
 }
 
 /* The records of order->map up to `size`; the byte behind them is ours, too. */
@@ -297,6 +299,6 @@ void order_forget(struct order *order) {
         (void)munmap(order->map, order->map_size); /* Fails only for a range that is none. */
     }
     order->map = NULL;
-    order->spool = order->cwd = NULL;
+    order->spool = order->cwd = order->cgroup = NULL;
     order->argv = order->envp = NULL;
 }

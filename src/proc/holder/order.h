@@ -35,6 +35,7 @@ struct order {
     char *map;
     size_t map_size;
     const char *spool, *cwd;            /* Until order_forget. */
+    const char *cgroup;                 /* The same; NULL: none. */
     const char **argv, **envp;          /* Until order_forget; end with NULL. */
     const char *hide[ORDER_HIDE_MAX];   /* Until order_forget. */
     const char *write[ORDER_WRITE_MAX]; /* Until order_forget. */

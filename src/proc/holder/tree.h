@@ -8,8 +8,8 @@
  * Promise    a recycled pid is never signalled. A child of ours can't be one before we reap it; any
  *            other is signalled through a pidfd, after its parent was read once more behind it.
  *
- * Why no cgroup  Where this program could make one of its own (cgroup v2, delegated to the user),
- *            it would save these rounds. The rounds are needed anyway where it can't.
+ * Cgroups    where the command has one (group.h) it is killed as well; the rounds are needed where
+ *            it has none, and for who left it.
  */
 #ifndef DROVER_PROC_HOLDER_TREE_H
 #define DROVER_PROC_HOLDER_TREE_H
