@@ -61,18 +61,9 @@ struct err tx_home_take(struct tx *tx, struct bytes place) {
                    NULL /* there is one row */);
 }
 
-struct err tx_home_since(struct tx *tx, enum home home, int64_t *ret_since) {
+struct err tx_home_find(struct tx *tx, struct bytes place, struct home_found *ret_found) {
     AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, "SELECT home_epoch FROM nodes", NULL /* none */, 0, &rows);
-    if (!err_failed(err)) {
-        *ret_since = home == HOME_OTHER || rows == NULL ? tx_epoch(tx) : rows_int(rows, 0);
-    }
-    return err;
-}
-
-struct err tx_home_find(struct tx *tx, struct bytes place, enum home *ret_home) {
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, "SELECT home FROM nodes", NULL /* none */, 0, &rows);
+    struct err err = tx_first(tx, "SELECT home, home_epoch FROM nodes", NULL /* none */, 0, &rows);
     if (err_failed(err)) {
         return err;
     }
@@ -82,6 +73,7 @@ struct err tx_home_find(struct tx *tx, struct bytes place, enum home *ret_home) 
     struct home_places places = {.stored = rows_text(rows, 0), .ours = place};
     bool fresh = places.stored.len == 0;
     enum home home = fresh || home_same(&places) ? HOME_OURS : HOME_OTHER;
+    int64_t since_epoch = home == HOME_OTHER ? tx_epoch(tx) : rows_int(rows, 1);
     bool write = fresh || (home == HOME_OURS && learned(&places));
     rows_close(rows);
     rows = NULL;
@@ -89,7 +81,7 @@ struct err tx_home_find(struct tx *tx, struct bytes place, enum home *ret_home) 
         err = place_write(tx, place);
     }
     if (!err_failed(err)) {
-        *ret_home = home;
+        *ret_found = (struct home_found){.home = home, .since_epoch = since_epoch};
     }
     return err;
 }

@@ -19,13 +19,16 @@
 
 enum home { HOME_OURS, HOME_OTHER };
 
+/* What a daemon of an epoch below `since_epoch` began may have ended, and have been removed, in a
+ * history of the same folder that this database does not know: it was a backup then. */
+struct home_found {
+    enum home home;
+    int64_t since_epoch; /* 0: it always was this database. */
+};
 /* A new database is at home wherever it is first opened: `place` is written then. */
-MUST_CHECK struct err tx_home_find(struct tx *tx, struct bytes place, enum home *ret_home);
+MUST_CHECK struct err tx_home_find(struct tx *tx, struct bytes place, struct home_found *ret_found);
 /* It was released here, by this daemon. */
 MUST_CHECK struct err tx_home_take(struct tx *tx, struct bytes place);
-/* What a daemon of an epoch below *ret_since began may have ended, and have been removed, in a
- * history of the same folder that this database does not know: it was a backup then. */
-MUST_CHECK struct err tx_home_since(struct tx *tx, enum home home, int64_t *ret_since);
 
 struct home_places {
     struct bytes stored, ours;

@@ -38,13 +38,11 @@ struct work {
     struct toolbox *toolbox;
     struct place_name host;
     struct hidden hidden;
-    enum home home;
-    int64_t home_since; /* Of an epoch: see tx_home_since. */
+    struct home_found home;
     void (*known)(void *ctx, struct err err);
-    void *known_ctx;
     unsigned stopping; /* Rooms that have not stopped yet. */
     void (*stopped)(void *ctx);
-    void *stopped_ctx;
+    void *stopped_ctx, *known_ctx;
     /* What the rows say, for /metrics: counted again within a second of a change. */
     struct run_census census, census_read;
     struct timer census_timer;
@@ -174,8 +172,7 @@ static void dispatch_begin(struct work *work) {
 
 static void deliver_begin(struct work *work) {
     const struct serve_options *serve = work->options.serve;
-    struct fetch_options of_client = {.loop = work->options.loop};
-    fetch_open(&of_client, &work->client);
+    fetch_open(&(struct fetch_options){.loop = work->options.loop}, &work->client);
     struct deliver_options with = {.loop = work->options.loop,
                                    .store = work->options.store,
                                    .client = work->client,
@@ -257,8 +254,7 @@ static void client_gone(void *ctx) {
 
 static void room_stopped(void *ctx) {
     struct work *work = ctx;
-    work->stopping--;
-    if (work->stopping == 0) {
+    if (--work->stopping == 0) {
         holders_close(work->holders);
         work->holders = NULL;
         fetch_close(work->client, client_gone, work);
@@ -372,9 +368,7 @@ void work_inbox_note(struct work *work, struct bytes note) {
 
 static struct err home_find(struct tx *tx, void *ctx) {
     struct work *work = ctx;
-    struct err err =
-        tx_home_find(tx, (struct bytes){work->host.text, strlen(work->host.text)}, &work->home);
-    return err_failed(err) ? err : tx_home_since(tx, work->home, &work->home_since);
+    return tx_home_find(tx, (struct bytes){work->host.text, strlen(work->host.text)}, &work->home);
 }
 
 static void providers_known(void *ctx, struct err err) {
@@ -385,9 +379,9 @@ static void providers_known(void *ctx, struct err err) {
 static void home_found(struct err err, void *ctx) {
     struct work *work = ctx;
     if (!err_failed(err) && has_home(work)) {
-        dispatch_doubt(work->dispatch, work->home_since);
+        dispatch_doubt(work->dispatch, work->home.since_epoch);
     }
-    if (!err_failed(err) && has_home(work) && work->home == HOME_OTHER) {
+    if (!err_failed(err) && has_home(work) && work->home.home == HOME_OTHER) {
         dispatch_hold(work->dispatch);
         chats_hold(work->chats);
         deliver_hold(work->deliver);
