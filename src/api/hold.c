@@ -8,23 +8,77 @@
 #include "engine/inbox.h"
 
 enum { HOLD_OWNER };
-enum { ROWS_SHOWN = 20 };
+enum { ROWS_SHOWN = 20, PAGE = 50 /* Jobs that run: with their specs. */ };
 
 struct hold_op {
     struct op op;
     struct runs_api *api;
     struct bytes owner; /* Of the runs that are shown; borrowed from the exchange. */
     bool release;
-    bool held;    /* When the request came. */
-    int64_t rows; /* While the function runs. */
+    bool held; /* When the request came. */
+    struct bytes host;
+    struct run_forecast sum; /* So far; last: where the walk stands. */
+    struct text again;       /* Owned. Rows that begin once more, at most ROWS_SHOWN; */
+    int64_t shown;           /* so many. */
+    /* While the function runs. */
+    int64_t rows;
+    struct run_forecast page;
+    struct text more; /* Owned; of the page. */
 };
+
+static void add_run(struct text *text, int64_t before, const struct run_row *row) {
+    if (before > 0) {
+        text_add_char(text, ',');
+    }
+    run_write_json(row, RUN_LIGHT, text);
+}
+
+/* --- Begun elsewhere -------------------------------------------------------------------------- */
+
+static struct err add_again(void *ctx, const struct run_row *row) {
+    struct hold_op *hold = ctx;
+    bool own = row->owner.len == hold->owner.len &&
+               memcmp(row->owner.data, hold->owner.data, row->owner.len) == 0;
+    if (own && hold->shown + hold->rows < ROWS_SHOWN) {
+        add_run(&hold->more, hold->shown + hold->rows, row);
+        hold->rows++;
+    }
+    return ERR_OK;
+}
+
+static struct err forecast_run(struct tx *tx, void *ctx) {
+    struct hold_op *hold = ctx;
+    hold->rows = 0;
+    text_clear(&hold->more);
+    const struct run_forecast_page page = {
+        .host = hold->host, .after = hold->sum.last, .limit = PAGE};
+    return tx_run_forecast(tx, &page, add_again, hold, &hold->page);
+}
+
+static struct err hold_run(struct tx *tx, void *ctx);
+static void hold_done(struct err result, void *ctx);
+
+static void forecast_done(struct err result, void *ctx) {
+    struct hold_op *hold = ctx;
+    if (err_failed(result)) {
+        hold_done(result, hold);
+        return;
+    }
+    text_add(&hold->again, hold->more.data, hold->more.len);
+    hold->shown += hold->rows;
+    hold->sum.lost += hold->page.lost;
+    hold->sum.again += hold->page.again;
+    hold->sum.last = hold->page.last;
+    bool more = hold->page.last != 0;
+    store_read(hold->api->store, more ? forecast_run : hold_run, more ? forecast_done : hold_done,
+               hold);
+}
+
+/* --- All of it -------------------------------------------------------------------------------- */
 
 static struct err add_row(void *ctx, const struct run_row *row) {
     struct hold_op *hold = ctx;
-    if (hold->rows++ > 0) {
-        text_add_char(&hold->op.answer, ',');
-    }
-    run_write_json(row, RUN_LIGHT, &hold->op.answer);
+    add_run(&hold->op.answer, hold->rows++, row);
     return ERR_OK;
 }
 
@@ -35,14 +89,18 @@ static struct err add_counts(struct tx *tx, struct hold_op *hold) {
     if (!err_failed(err)) {
         err = tx_inbox_census(tx, &inbox);
     }
+    int64_t live = runs.states[RUN_RUNNING] + runs.states[RUN_WAITING] - hold->sum.lost;
     text_addf(&hold->op.answer, "\"queued\":%lld,\"running\":%lld,\"deliveries\":%lld",
-              (long long)runs.states[RUN_QUEUED],
-              (long long)(runs.states[RUN_RUNNING] + runs.states[RUN_WAITING]),
+              (long long)runs.states[RUN_QUEUED], (long long)(live > 0 ? live : 0),
               (long long)(inbox.pending + inbox.stalled));
+    text_addf(&hold->op.answer, ",\"lost\":%lld,\"again\":%lld,\"again_runs\":[",
+              (long long)hold->sum.lost, (long long)hold->sum.again);
+    text_add(&hold->op.answer, hold->again.data, hold->again.len);
+    text_add_char(&hold->op.answer, ']');
     return err;
 }
 
-/* One read, so that counts and rows agree. */
+/* One read, so that counts and rows agree; what began elsewhere does not move before a release. */
 static struct err hold_run(struct tx *tx, void *ctx) {
     struct hold_op *hold = ctx;
     op_restart(&hold->op);
@@ -63,10 +121,16 @@ static struct err hold_run(struct tx *tx, void *ctx) {
 
 static void hold_done(struct err result, void *ctx) {
     struct hold_op *hold = ctx;
+    bool failed = text_failed(&hold->again) || text_failed(&hold->more);
+    if (!err_failed(result) && failed) {
+        result = err_make(ERR_OUT_OF_MEMORY, "hold: runs");
+    }
     if (!err_failed(result) && hold->release) {
         dispatch_release(hold->api->dispatch);
     }
     op_answer(&hold->op, result);
+    text_done(&hold->again);
+    text_done(&hold->more);
     mem_free(hold);
 }
 
@@ -83,14 +147,23 @@ static struct hold_op *hold_new(struct exchange *exchange, struct runs_api *api)
     hold->api = api;
     hold->owner = owner;
     hold->held = dispatch_held(api->dispatch) == RUN_HELD;
+    hold->host = dispatch_bounds(api->dispatch).host;
+    text_init(&hold->again, OP_ANSWER_MAX / 2);
+    text_init(&hold->more, OP_ANSWER_MAX / 2);
     return hold;
+}
+
+/* What runs elsewhere is looked for first. Where nothing is held, none of it is left. */
+static void hold_begin(struct hold_op *hold) {
+    store_read(hold->api->store, hold->held ? forecast_run : hold_run,
+               hold->held ? forecast_done : hold_done, hold);
 }
 
 static void show(struct exchange *exchange, void *ctx) {
     struct runs_api *api = ctx;
     struct hold_op *hold = hold_new(exchange, api);
     if (hold != NULL) {
-        store_read(api->store, hold_run, hold_done, hold);
+        hold_begin(hold);
     }
 }
 
@@ -100,7 +173,7 @@ static void release(struct exchange *exchange, void *ctx) {
     struct hold_op *hold = hold_new(exchange, api);
     if (hold != NULL) {
         hold->release = true;
-        store_read(api->store, hold_run, hold_done, hold);
+        hold_begin(hold);
     }
 }
 
@@ -108,7 +181,7 @@ static void release(struct exchange *exchange, void *ctx) {
 
 static const struct query_param hold_query[] = {
     [HOLD_OWNER] = {.name = "owner",
-                    .about = "Whose queued runs are shown; the counts are of all owners.",
+                    .about = "Whose runs are shown; the counts are of all owners.",
                     .kind = QUERY_TEXT,
                     .max = 64},
     {.name = NULL},
@@ -118,7 +191,9 @@ static const char hold_answer[] =
     "{\"type\":\"object\",\"required\":[\"held\",\"would_start\"],\"properties\":{"
     "\"held\":{\"type\":\"boolean\"},\"would_start\":{\"type\":\"object\",\"properties\":{"
     "\"queued\":{\"type\":\"integer\"},\"running\":{\"type\":\"integer\"},"
-    "\"deliveries\":{\"type\":\"integer\"},"
+    "\"deliveries\":{\"type\":\"integer\"},\"lost\":{\"type\":\"integer\"},"
+    "\"again\":{\"type\":\"integer\"},"
+    "\"again_runs\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},"
     "\"runs\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}}}";
 
 static const struct route routes[] = {

@@ -25,13 +25,7 @@ static const char *plural(int64_t count) {
     return count == 1 ? "" : "s";
 }
 
-static void waiting_print(const struct invocation *invocation, const json_t *what) {
-    int64_t queued = talk_int(what, "queued"), running = talk_int(what, "running");
-    int64_t deliveries = talk_int(what, "deliveries");
-    printf("It would start %lld run%s and send %lld notice%s; %lld run%s of before %s on.\n",
-           (long long)queued, plural(queued), (long long)deliveries, plural(deliveries),
-           (long long)running, plural(running), running == 1 ? "goes" : "go");
-    const json_t *runs = json_object_get(what, "runs");
+static void runs_print(const struct invocation *invocation, const json_t *runs, int64_t count) {
     if (json_array_size(runs) == 0) {
         return;
     }
@@ -43,10 +37,36 @@ static void waiting_print(const struct invocation *invocation, const json_t *wha
     for (size_t i = 0; i < json_array_size(runs); i++) {
         run_view_row(&view, json_array_get(runs, i), &text);
     }
-    if (queued > (int64_t)json_array_size(runs)) {
-        text_addf(&text, "and %lld more\n", (long long)(queued - (int64_t)json_array_size(runs)));
+    if (count > (int64_t)json_array_size(runs)) {
+        text_addf(&text, "and %lld more\n", (long long)(count - (int64_t)json_array_size(runs)));
     }
     fputs(text.data != NULL ? text.data : "", stdout);
+}
+
+/* Of an original that lives, whoever reads this knows more than we do. */
+static void lost_print(const struct invocation *invocation, const json_t *what) {
+    int64_t lost = talk_int(what, "lost"), again = talk_int(what, "again");
+    if (lost <= 0) { /* An older daemon does not say. */
+        return;
+    }
+    printf("%lld run%s that began elsewhere will be lost", (long long)lost, plural(lost));
+    if (again <= 0) {
+        puts(".");
+        return;
+    }
+    printf(", %lld of them begin%s again, beside the original if that still runs:\n",
+           (long long)again, again == 1 ? "s" : "");
+    runs_print(invocation, json_object_get(what, "again_runs"), again);
+}
+
+static void waiting_print(const struct invocation *invocation, const json_t *what) {
+    int64_t queued = talk_int(what, "queued"), running = talk_int(what, "running");
+    int64_t deliveries = talk_int(what, "deliveries");
+    printf("It would start %lld run%s and send %lld notice%s; %lld run%s of before %s on.\n",
+           (long long)queued, plural(queued), (long long)deliveries, plural(deliveries),
+           (long long)running, plural(running), running == 1 ? "goes" : "go");
+    runs_print(invocation, json_object_get(what, "runs"), queued);
+    lost_print(invocation, what);
 }
 
 /* On a terminal somebody is asked; where nobody can answer, --yes must have been said. */

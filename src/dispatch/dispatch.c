@@ -5,7 +5,6 @@
 
 #include "base/memory.h"
 #include "dispatch/inside.h"
-#include "engine/home.h"
 
 /* --- Shared ----------------------------------------------------------------------------------- */
 
@@ -54,15 +53,8 @@ uint64_t dispatch__wait_ms(unsigned tries) {
 
 /* --- Notes ------------------------------------------------------------------------------------ */
 
-/* The place of a row may know less than ours: a machine gets its id after its first commands. */
 static bool is_foreign(const struct dispatch *dispatch, const struct run_row *row) {
-    const struct home_places places = {.stored = row->host, .ours = dispatch->options.bounds.host};
-    if (row->host.len == 0 || places.ours.len == 0) {
-        return false;
-    }
-    bool equal = row->host.len == places.ours.len &&
-                 memcmp(row->host.data, places.ours.data, places.ours.len) == 0;
-    return !equal && !home_same(&places);
+    return run_is_foreign(row, dispatch->options.bounds.host);
 }
 
 /* Whoever holds a copy first wants to see it as it was. A release walks it again. */

@@ -147,6 +147,24 @@ MUST_CHECK struct err tx_run_prune(struct tx *tx, const struct run_prune *prune,
                                    struct err (*gone)(void *ctx, const struct run_row *row),
                                    void *ctx, bool *ret_more);
 
+/* Whether it was begun elsewhere: in another directory, or on another machine (home.h). */
+MUST_CHECK bool run_is_foreign(const struct run_row *row, struct bytes host);
+
+/* Of the jobs that run, those that a release gives up because they were begun elsewhere, and of
+ * these, through `again`, those that begin once more. A page, in the order of ids. */
+struct run_forecast_page {
+    struct bytes host; /* Ours. */
+    int64_t after;     /* `last` of the page before; 0: from the first. */
+    int64_t limit;
+};
+struct run_forecast {
+    int64_t lost, again; /* Of this page; `lost` counts both. */
+    int64_t last;        /* 0: that was all. */
+};
+MUST_CHECK struct err tx_run_forecast(struct tx *tx, const struct run_forecast_page *page,
+                                      struct err (*again)(void *ctx, const struct run_row *row),
+                                      void *ctx, struct run_forecast *ret_forecast);
+
 struct run_census {
     int64_t states[RUN_STATE_COUNT]; /* Of runs that have not ended; the others are 0. */
     int64_t oldest_queued_ms;        /* made_ms; 0: none. */

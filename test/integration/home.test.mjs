@@ -34,9 +34,13 @@ test("a copy of a living directory holds until it is released, and ends nothing"
   const folder = scratch(t);
   const first = await new Daemon({ data: path.join(folder, "a"), args }).start();
   const living = await submit(first, { argv: ["sleep", "1000"] });
+  const retry = { max: 1, on: ["lost"], backoff: 1 };
+  const twice = await submit(first, { argv: ["sleep", "1001"], retry });
+  const end = (daemon, { id }) =>
+    daemon.request("POST", `/api/v1/runs/${id}/stop`, { body: { grace_ms: 100 } });
   t.after(async () => {
     if (!first.running) return;
-    await first.request("POST", `/api/v1/runs/${living.id}/stop`, { body: { grace_ms: 100 } });
+    for (const job of [living, twice]) await end(first, job);
     await first.kill();
   });
   cpSync(path.join(folder, "a"), path.join(folder, "b"), {
@@ -46,6 +50,13 @@ test("a copy of a living directory holds until it is released, and ends nothing"
   const copy = await new Daemon({ data: path.join(folder, "b"), args }).start();
   const hold = await copy.request("GET", "/api/v1/system/hold");
   assert.equal(hold.json.held, true, hold.text);
+  const { running, lost, again: twofold, again_runs: shown } = hold.json.would_start;
+  assert.deepEqual([running, lost, twofold], [0, 2, 1]);
+  assert.deepEqual(shown.map((job) => job.id), [twice.id]);
+  const said = await run(["release", "--data", copy.data]);
+  assert.match(said.stdout, /^2 runs that began elsewhere will be lost, 1 of them begins again/m);
+  assert.match(said.stdout, /sleep 1001/);
+  assert.doesNotMatch(said.stdout, /sleep 1000/);
   const seen = await copy.request("GET", `/api/v1/runs/${living.id}`);
   assert.equal(seen.json.state, "running", "it is shown as it was");
   const later = await submit(copy, { argv: ["true"] });
@@ -55,6 +66,9 @@ test("a copy of a living directory holds until it is released, and ends nothing"
   assert.equal((await ended(copy, later.id)).state, "succeeded");
   const gone = await ended(copy, living.id);
   assert.deepEqual([gone.state, gone.cause], ["lost", "host_gone"]);
+  while ((await copy.request("GET", `/api/v1/runs/${twice.id}`)).json.attempts !== 2);
+  await end(copy, twice);
+  assert.equal((await ended(copy, twice.id)).state, "cancelled");
   assert.equal((await first.request("GET", `/api/v1/runs/${living.id}`)).json.state, "running");
 
   await copy.stop();
@@ -62,8 +76,10 @@ test("a copy of a living directory holds until it is released, and ends nothing"
   const again = await copy.request("GET", "/api/v1/system/hold");
   assert.equal(again.json.held, false, "what was released is at home");
   await copy.stop();
-  await first.request("POST", `/api/v1/runs/${living.id}/stop`, { body: { grace_ms: 100 } });
-  assert.equal((await ended(first, living.id)).state, "cancelled");
+  for (const job of [living, twice]) {
+    await end(first, job);
+    assert.equal((await ended(first, job.id)).state, "cancelled");
+  }
   await first.stop();
 });
 

@@ -203,7 +203,10 @@ test("no hold is no hold, and nothing waits for it", async () => {
   assert.equal(hold.status, 200, hold.text);
   assert.equal(hold.json.held, false);
   assert.deepEqual(Object.keys(hold.json.would_start).sort(), [
+    "again",
+    "again_runs",
     "deliveries",
+    "lost",
     "queued",
     "running",
     "runs",
