@@ -63,7 +63,7 @@ struct deliver_options {
     struct fetch *client;
     const struct address_list *allow; /* NULL: public addresses only. */
     struct bytes secret;
-    struct inbox_waits waits;
+    struct inbox_waits waits; /* Of webhooks. */
     uint64_t timeout_ms;
     size_t receivers_max;     /* 0: DELIVER_RECEIVERS_MAX. */
     enum run_hold hold;       /* RUN_HELD: nothing is sent until deliver_release. */

@@ -58,7 +58,6 @@ void parcel__follow(struct receiver *receiver) {
     parcel->followup = (struct turn_followup){
         .session = {.owner = receiver->key.owner, .session = receiver->key.address},
         .model_default = {parcel->model.name, strlen(parcel->model.name)},
-        .waits = deliver->options.waits,
         .run = new_id(deliver, "run"),
         .message = new_id(deliver, "msg"),
         .answer = new_id(deliver, "msg"),

@@ -56,7 +56,7 @@ struct inbox_receiver {
     struct bytes owner, address;
     enum receiver_kind kind;
 };
-/* The row of a receiver that is due first, and how long it still waits. */
+/* The row of a receiver that is due first, and how long it still waits. `waits`: of webhooks. */
 struct inbox_due {
     bool found;
     int64_t wait_ms;

@@ -81,6 +81,7 @@ static struct err find_due(struct tx *tx, const struct inbox_bind *bind, struct 
     const struct arg args[] = {arg_text(bind->session.owner),
                                word(receiver_kind_name(bind->session.kind)),
                                arg_text(bind->session.address), arg_int(INBOX_BATCH_MAX)};
+    const struct inbox_waits waits = INBOX_WAITS_SESSION;
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_query(tx, candidates_sql, args, COUNT_OF(args), &rows);
     bool more = !err_failed(err);
@@ -94,7 +95,7 @@ static struct err find_due(struct tx *tx, const struct inbox_bind *bind, struct 
                                             rows_int(rows, 3)};
         const struct inbox_time time = {
             .failures = row.failures, .not_before_ms = row.not_before_ms, .now_ms = tx_now_ms(tx)};
-        if (inbox_wait_left(&bind->waits, &time) == 0) {
+        if (inbox_wait_left(&waits, &time) == 0) {
             due->at[due->count++] = row;
         }
     }
@@ -171,6 +172,7 @@ static uint32_t chance(struct bytes turn, int64_t id) {
 static void apply(struct tx *tx, const struct inbox_turn_end *end, struct inbox_row *row) {
     const char *cause = run_cause_name(end->cause);
     const struct bytes none = {"", 0};
+    const struct inbox_waits waits = INBOX_WAITS_SESSION;
     enum inbox_turn verdict = inbox_judge_turn(end->state, end->cause);
     row->cause = verdict == INBOX_TURN_TOOK ? none : (struct bytes){cause, strlen(cause)};
     switch (verdict) {
@@ -179,14 +181,14 @@ static void apply(struct tx *tx, const struct inbox_turn_end *end, struct inbox_
         settle_row(tx, INBOX_ACKNOWLEDGED, row);
         return;
     case INBOX_TURN_UNDONE:
-        row->state = inbox_state_unbound(&end->waits, row->failures);
+        row->state = inbox_state_unbound(&waits, row->failures);
         row->not_before_ms = tx_now_ms(tx);
         break;
     case INBOX_TURN_HELD:
         row->state = INBOX_HELD;
         break;
     case INBOX_TURN_FAILED:
-        inbox__fail(tx, &end->waits, chance(end->turn, row->id), row);
+        inbox__fail(tx, &waits, chance(end->turn, row->id), row);
         break;
     }
     row->turn = none;

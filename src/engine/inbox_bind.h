@@ -23,7 +23,6 @@ enum { INBOX_SETTLE_PAGE = 200 };
 struct inbox_bind {
     struct inbox_receiver session;
     struct bytes turn;
-    struct inbox_waits waits;
 };
 MUST_CHECK struct err tx_inbox_bind(struct tx *tx, const struct inbox_bind *bind,
                                     struct err (*each)(void *ctx, const struct inbox_row *row),
@@ -40,7 +39,6 @@ struct inbox_turn_end {
     struct bytes turn;
     enum run_state state; /* Final. */
     enum run_cause cause;
-    struct inbox_waits waits;
 };
 MUST_CHECK struct err tx_inbox_settle_turn(struct tx *tx, const struct inbox_turn_end *end);
 

@@ -70,8 +70,10 @@ static struct err find_first(struct tx *tx, const struct inbox_receiver *receive
 struct err tx_inbox_due(struct tx *tx, const struct inbox_receiver *receiver,
                         const struct inbox_waits *waits, struct inbox_due *ret_due) {
     static const char sql[] = "SELECT " INBOX_COLUMNS " FROM inbox WHERE id = $1";
+    const struct inbox_waits of_session = INBOX_WAITS_SESSION;
+    bool session = receiver->kind == RECEIVER_SESSION;
     struct candidate first;
-    struct err err = find_first(tx, receiver, waits, &first);
+    struct err err = find_first(tx, receiver, session ? &of_session : waits, &first);
     if (err_failed(err)) {
         return err;
     }

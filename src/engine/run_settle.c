@@ -16,10 +16,8 @@
 
 /* What was told by this turn. */
 static struct err settle_owed(struct tx *tx, const struct run_row *turn) {
-    const struct inbox_turn_end end = {.turn = turn->run,
-                                       .state = turn->state,
-                                       .cause = turn->cause,
-                                       .waits = INBOX_WAITS_DEFAULT};
+    const struct inbox_turn_end end = {
+        .turn = turn->run, .state = turn->state, .cause = turn->cause};
     return tx_inbox_settle_turn(tx, &end);
 }
 

@@ -98,8 +98,7 @@ static struct err follow_up(struct tx *tx, struct session_row *session,
     notices_init(&notices);
     const struct inbox_bind bind = {
         .session = {.owner = session->owner, .address = session->session, .kind = RECEIVER_SESSION},
-        .turn = {followup->run.text, strlen(followup->run.text)},
-        .waits = followup->waits};
+        .turn = {followup->run.text, strlen(followup->run.text)}};
     struct err err = tx_inbox_bind(tx, &bind, add_notice, &notices, &count);
     *ret_followed = count > 0 ? FOLLOW_UP_BEGUN : FOLLOW_UP_IDLE;
     if (err_failed(err) || count == 0) {

@@ -148,7 +148,6 @@ MUST_CHECK struct err tx_message_purge(struct tx *tx, int64_t session, bool *ret
 struct turn_followup {
     struct session_key session;
     struct bytes model_default;
-    struct inbox_waits waits;
     struct id run, message, answer; /* Used if they are needed. */
     struct run_bounds bounds;
 };

@@ -49,6 +49,11 @@ struct inbox_waits {
                           .stalled_ms = INT64_C(3600) * 1000,                                      \
                           .stalled_after = 20})
 
+/* Sessions wait by these, whatever is set for webhooks: the end of a turn, which has no settings at
+ * hand, writes when its rows are due, and whoever offers them must not take that for a clock that
+ * was set back. */
+#define INBOX_WAITS_SESSION INBOX_WAITS_DEFAULT
+
 struct inbox_next {
     enum inbox_state state;
     int64_t wait_ms;

@@ -106,15 +106,19 @@ test("a job ends while the daemon is down: its session is told at the next start
 });
 
 test("a provider fails five turns that are told of a job: the sixth settles it", async (t) => {
-  const turns = await Turns.open(t, { args: ["--insecure-loopback", "--webhook-wait", "10"] });
+  const turns = await Turns.open(t);
   const provider = await new Failing(FAILING_TURNS * TRIES).start(t);
   const body = { name: "p", kind: "openai", base_url: provider.url, key: "k" };
   assert.equal((await turns.ask("POST", "/providers", body)).status, 201);
   const { listener, job } = await startJob(turns, "p/small");
   letGo(turns);
   const ends = [];
-  do ends.push(await listener.until("turn_finished"));
-  while (ends.at(-1).state !== "succeeded");
+  for (;;) {
+    ends.push(await listener.until("turn_finished"));
+    if (ends.at(-1).state === "succeeded") break;
+    const [row] = await owedFor(turns, job); // Its waits are not waited for.
+    assert.equal((await turns.ask("POST", `/inbox/${row.id}/retry`)).status, 200);
+  }
   const wanted = [...Array(FAILING_TURNS).fill("failed"), "succeeded"];
   assert.deepEqual(ends.map((end) => end.state), wanted);
   assert.equal(provider.requests, FAILING_TURNS * TRIES + 1);
@@ -126,6 +130,23 @@ test("a provider fails five turns that are told of a job: the sixth settles it",
   const owed = await owedFor(turns, job);
   assert.deepEqual(owed.map((row) => row.state), ["acknowledged"]);
   assert.equal((await turns.get("/runs?live=1")).items.length, 0);
+});
+
+test("what is set for webhooks takes no wait from a session", async (t) => {
+  const waits = ["--webhook-wait", "10", "--webhook-wait-max", "20"];
+  const turns = await Turns.open(t, { args: ["--insecure-loopback", ...waits] });
+  const provider = await new Failing(2 * TRIES).start(t);
+  const body = { name: "p", kind: "openai", base_url: provider.url, key: "k" };
+  assert.equal((await turns.ask("POST", "/providers", body)).status, 201);
+  const { listener, job } = await startJob(turns, "p/small");
+  letGo(turns);
+  const ends = [];
+  while (ends.length < 2) ends.push(await listener.until("turn_finished"));
+  const [first, second] = await Promise.all(ends.map(({ run }) => turns.get(`/runs/${run}`)));
+  assert.equal(first.state, "failed");
+  const waited = second.made_ms - first.ended_ms;
+  assert.ok(waited >= 1000, `the next turn came ${waited} ms after one that failed`);
+  assert.notEqual((await owedFor(turns, job))[0].state, "stalled");
 });
 
 /** What is owed for a job, when it has ended and all of that is settled. */

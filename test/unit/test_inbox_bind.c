@@ -54,8 +54,7 @@ static struct runs_row turn_of(struct runs_kit *runs) {
 }
 
 static struct taken take(struct runs_kit *runs, const struct runs_row *turn) {
-    struct taken taken = {
-        .what = {.session = session, .turn = kit_bytes(turn->run), .waits = INBOX_WAITS_DEFAULT}};
+    struct taken taken = {.what = {.session = session, .turn = kit_bytes(turn->run)}};
     assert_int_equal(runs_do(runs, bind_tx, &taken), ERR_NONE);
     assert_int_equal(taken.seen, taken.count);
     return taken;
@@ -72,10 +71,7 @@ static struct err end_tx(struct tx *tx, void *ctx) {
 /* Its inbox part alone, for ends that no command has. */
 static void end_as(struct runs_kit *runs, const struct runs_row *turn, enum run_state state,
                    enum run_cause cause) {
-    struct turn_end end = {.what = {.turn = kit_bytes(turn->run),
-                                    .state = state,
-                                    .cause = cause,
-                                    .waits = INBOX_WAITS_DEFAULT}};
+    struct turn_end end = {.what = {.turn = kit_bytes(turn->run), .state = state, .cause = cause}};
     assert_int_equal(runs_do(runs, end_tx, &end), ERR_NONE);
 }
 

@@ -326,7 +326,6 @@ static struct following follow_up(struct turns_kit *kit) {
     struct following following = {
         .what = {.session = {.owner = BYTES("ann"), .session = kit_bytes(kit->session)},
                  .model_default = BYTES("scripted/test"),
-                 .waits = INBOX_WAITS_DEFAULT,
                  .run = turns_id(kit->runs, "run"),
                  .message = turns_id(kit->runs, "msg"),
                  .answer = turns_id(kit->runs, "msg"),
@@ -401,8 +400,7 @@ static void a_session_that_is_no_more_is_owed_nothing(void **state) {
     struct turns_kit *kit = *state;
     owe(kit);
     struct following following = {
-        .what = {.session = {.owner = BYTES("bob"), .session = kit_bytes(kit->session)},
-                 .waits = INBOX_WAITS_DEFAULT}};
+        .what = {.session = {.owner = BYTES("bob"), .session = kit_bytes(kit->session)}}};
     assert_int_equal(runs_do(kit->runs, follow_tx, &following), ERR_NONE);
     assert_int_equal(following.followed, FOLLOW_UP_IDLE);
     assert_string_equal(turns_text(kit, owed_state).text, "pending"); /* It is another owner's. */
