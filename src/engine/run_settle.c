@@ -110,6 +110,10 @@ struct err runs__end_queued(struct tx *tx, struct run_row *row, struct run_freed
     struct run_verdict verdict = run_judge_stopped(row);
     row->state = verdict.state;
     row->cause = verdict.cause;
+    /* What an attempt before its wait came to is told by that attempt, not by this end. */
+    row->exit_code = -1;
+    row->result = (struct bytes){"", 0};
+    row->note = (struct bytes){"", 0};
     return runs__end(tx, &end, row, freed);
 }
 

@@ -158,7 +158,7 @@ struct run_row {
     int64_t epoch;    /* Of the daemon that began or adopted the attempt. */
     int64_t priority; /* Larger is sooner; FIFO within one. */
     int64_t key_max;
-    int64_t exit_code; /* Of the last attempt that ended with one; -1: none. */
+    int64_t exit_code; /* Of the attempt that its state tells of; -1: none. */
     int64_t made_ms, not_before_ms, ended_ms;
     int64_t started_ms;      /* When the attempt began; 0: never. */
     bool once;               /* At most once: never again when nobody knows whether it ran. */

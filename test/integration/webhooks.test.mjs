@@ -171,6 +171,25 @@ test("every end is told once, whatever it was", async (t) => {
   }
 });
 
+test("one that is stopped while it waits for its retry has no exit code of its own", async (t) => {
+  const daemon = await daemonFor(t, [...quick, ...loopback]).start();
+  const hook = await receiver(t, say(200));
+  const id = await job(daemon, hook.url, { argv: ["false"], retry: { max: 5, backoff: 60_000 } });
+  const ask = () => daemon.request("GET", `/api/v1/runs/${id}`, { local: true });
+  const show = async () => (await ask()).json;
+  let run;
+  do run = await show();
+  while (run.gate !== "time");
+  assert.equal(run.exit_code, 1, "what it waits for has one");
+  const stop = await daemon.request("POST", `/api/v1/runs/${id}/stop`, { local: true });
+  assert.equal(stop.status, 200, stop.text);
+  run = await show();
+  assert.deepEqual([run.state, run.cause, run.exit_code], ["cancelled", "stopped", null]);
+  await hook.until(1);
+  const notice = JSON.parse(hook.requests[0].body);
+  assert.deepEqual([notice.state, notice.exit_code], ["cancelled", null]);
+});
+
 test("a receiver that is down through three restarts gets it", async (t) => {
   const daemon = await daemonFor(t, [...quick, ...loopback]).start();
   const before = await receiver(t, say(200), await keptPort());
