@@ -5,15 +5,15 @@
  *     ^                  │ no more, or an error
  *     │                  v
  *     │               what was told (the inbox), page by page
- *     │                  │ no more, or an error; only after the start: ↓
+ *     │                  │ no more, or an error; once a day: ↓
  *     │                  └──────────> LISTING ──> CHECKING (a few names) ──> REMOVING ──> …
  *     └── nothing left ──────────────────────────────┘
  *
  * Rows go first: a folder without a row is litter, a row without its folder a broken promise. A
- * daemon that dies in between leaves such litter, and the first round after each start looks for
- * it; but only for what nobody has touched for a day, so that a daemon that was started with the
- * wrong database by mistake does not take away what belongs to the right one. While the daemon
- * holds, everything stays: somebody wants to look first. */
+ * daemon that dies in between leaves such litter, as does a folder that could not be removed, and
+ * the first round of each day looks for it; but only for what nobody has touched for a day, so that
+ * a daemon that was started with the wrong database by mistake does not take away what belongs to
+ * the right one. While the daemon holds, everything stays: somebody wants to look first. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,6 +34,7 @@ enum {
     CHECK_PAGE = 16, /* Rows come with their specs. */
     NAMES_SIZE_MAX = 8 << 20,
     UNTOUCHED_S = 24 * 60 * 60,
+    LOOK_S = 24 * 60 * 60,
 };
 
 /* Attempts of one run. */
@@ -46,14 +47,14 @@ struct tidy {
     struct dispatch *dispatch;
     struct timer timer;
     struct pool_job job;
-    bool away; /* In the store or in the pool. */
-    bool looked;
-    bool told;       /* The inbox has been looked through, in this round; */
-    bool swept;      /* scripts have. */
-    size_t removals; /* Of this round, in the pool. */
-    int64_t grown;   /* Bytes that are kept more than at the last round, */
-    int64_t ended;   /* and runs. */
-    bool soon;       /* The next round comes soon. */
+    bool away;          /* In the store or in the pool. */
+    uint64_t looked_ns; /* For folders without a row; 0: not yet. */
+    bool told;          /* The inbox has been looked through, in this round; */
+    bool swept;         /* scripts have. */
+    size_t removals;    /* Of this round, in the pool. */
+    int64_t grown;      /* Bytes that are kept more than at the last round, */
+    int64_t ended;      /* and runs. */
+    bool soon;          /* The next round comes soon. */
     uint64_t asked_ns,
         pruned_ns; /* Of the prune on its way, and the last that was done; 0: none. */
     /* What the store's functions and the pool write. */
@@ -236,7 +237,7 @@ static struct err on_folder(void *ctx, const char *name) {
         about.st_mtime < world_wall_ms(loop_world(options->loop)) / 1000 - UNTOUCHED_S) {
         text_add(&tidy->names, name, strlen(name) + 1);
     }
-    return ERR_OK; /* Names beyond the bound wait for the next start. */
+    return ERR_OK; /* Names beyond the bound wait for the next look. */
 }
 
 static void list_run(struct pool_job *job) {
@@ -256,7 +257,7 @@ static void list_done(struct pool_job *job) {
         dispatch__failed(dispatch, "the folders of runs could not be listed", (struct bytes){"", 0},
                          tidy->err);
     }
-    tidy->looked = true;
+    tidy->looked_ns = world_mono_ns(loop_world(dispatch->options.loop));
     tidy_on(tidy);
 }
 
@@ -324,6 +325,11 @@ static void scripts_swept(void *ctx) {
     tidy_on(tidy);
 }
 
+/* A daemon may live for months. */
+bool retain__look_due(uint64_t looked_ns, uint64_t now_ns) {
+    return looked_ns == 0 || now_ns - looked_ns >= (uint64_t)LOOK_S * 1000000000;
+}
+
 /* Each step is over before the next is asked for. */
 static void tidy_on(struct tidy *tidy) {
     struct dispatch *dispatch = tidy->dispatch;
@@ -340,7 +346,8 @@ static void tidy_on(struct tidy *tidy) {
         prune(tidy);
     } else if (!tidy->told) {
         dispatch__write(dispatch, told_tx, told_done, tidy);
-    } else if (!tidy->looked) {
+    } else if (retain__look_due(tidy->looked_ns,
+                                world_mono_ns(loop_world(dispatch->options.loop)))) {
         tidy->job = (struct pool_job){.kind = POOL_TIDY, .run = list_run, .done = list_done};
         pool_add(&dispatch->pool, &tidy->job);
     } else if (tidy->at < tidy->names.len) {

@@ -2,8 +2,11 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import http from "node:http";
+import path from "node:path";
 import { test } from "node:test";
 
 import { Daemon, run, scratch } from "./lib.mjs";
@@ -73,4 +76,22 @@ test("job rm takes what was told of the job, too", async (t) => {
   const answer = await run(["job", "rm", gone, "--data", daemon.data]);
   assert.equal(answer.code, 0, answer.stderr);
   assert.deepEqual((await told(daemon)).map((row) => row.run), [kept]);
+});
+
+test("a folder that cannot be removed keeps no other from going", async (t) => {
+  const daemon = await daemonFor(t, []);
+  const body = { argv: ["false"], retry: { max: 2, backoff: 1 } };
+  const { json } = await daemon.request("POST", "/api/v1/jobs", { body, local: true });
+  await until(async () => (await get(daemon, `/runs/${json.id}`)).state === "failed");
+  const folder = (attempt) => path.join(daemon.data, "spool", `${json.id}.${attempt}`);
+  const lock = path.join(folder(1), "lock");
+  const holder = spawn("flock", [lock, "sh", "-c", "echo held; cat"], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  t.after(() => holder.kill());
+  await once(holder.stdout, "data");
+  const answer = await daemon.request("DELETE", `/api/v1/runs/${json.id}`, { local: true });
+  assert.equal(answer.status, 200, answer.text);
+  assert.deepEqual([1, 2, 3].map((attempt) => existsSync(folder(attempt))), [true, false, false]);
+  holder.stdin.end();
 });

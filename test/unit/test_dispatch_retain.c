@@ -55,6 +55,15 @@ static void folders_without_a_row_go_when_nobody_touched_them_for_a_day(void **s
     assert_true(file_exists(known));
 }
 
+static void litter_is_looked_for_once_a_day(void **state) {
+    (void)state;
+    const uint64_t day_ns = UINT64_C(24) * 60 * 60 * 1000000000, start_ns = 5;
+    assert_true(retain__look_due(0, start_ns));
+    assert_false(retain__look_due(start_ns, start_ns));
+    assert_false(retain__look_due(start_ns, start_ns + day_ns - 1));
+    assert_true(retain__look_due(start_ns, start_ns + day_ns));
+}
+
 /* Somebody wants to look at the data first. */
 static void a_daemon_that_holds_takes_nothing_away(void **state) {
     struct kit *kit = *state;
@@ -145,6 +154,7 @@ int main(void) {
         CASE(folders_without_a_row_go_when_nobody_touched_them_for_a_day),
         CASE(a_daemon_that_holds_takes_nothing_away),
         CASE(the_oldest_go_by_themselves_when_much_is_kept),
+        cmocka_unit_test(litter_is_looked_for_once_a_day),
         CASE(what_is_counted_is_what_the_folder_takes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
