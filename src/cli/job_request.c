@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/id.h"
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "cli/budget_words.h"
@@ -103,7 +104,7 @@ const struct flag job_request_flags[] = {
     {.name = "notify",
      .kind = FLAG_LIST,
      .value = "URL",
-     .about = "Post a notice there when it has ended. Repeatable."},
+     .about = "Tell this URL, or the session ses_…, when it has ended. Repeatable."},
     {.name = "project",
      .kind = FLAG_TEXT,
      .value = "NAME",
@@ -411,14 +412,13 @@ static struct err notify_add(const struct args *args, struct text *body, struct 
         if (count++ == 0) {
             member(body, "notify");
         }
-        text_add_str(body, count == 1 ? "[{\"webhook\":" : ",{\"webhook\":");
+        text_add_str(body, count == 1 ? "[" : ",");
+        text_add_str(body, id_valid(url, strlen(url), "ses") ? "{\"session\":" : "{\"webhook\":");
         text_add_json(body, url, strlen(url));
         text_add_char(body, '}');
         err = text_check(url, "--notify", why);
     }
-    if (count > 0) {
-        text_add_char(body, ']');
-    }
+    text_add_str(body, count > 0 ? "]" : "");
     return err;
 }
 

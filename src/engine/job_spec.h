@@ -30,7 +30,7 @@ enum {
 /* {"argv":[…] | "shell":"…", "cwd", "env":{…}, "stdin", "stdin_open",
  *  "pty": true | {"rows","columns"}, "timeout_ms", "limits":{"memory","output","processes"}, "key",
  *  "key_max", "priority", "once", "label", "sandbox", "retry":{"max","on":[…],"backoff"},
- *  "notify":[{"webhook":URL}…], "project", "budget":{"wall_ms", …}}
+ *  "notify":[{"webhook":URL} | {"session":ID}…], "project", "budget":{"wall_ms", …}}
  * Without "on", what failed is tried again, but neither what timed out nor what was lost. */
 struct job_spec {
     json_t *argv;                                  /* Texts, at least one; NULL: `shell`. */

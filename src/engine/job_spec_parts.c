@@ -203,12 +203,16 @@ static struct err check_receiver(const json_t *entry, size_t at, struct why *why
     if (session != NULL) {
         return ERR_OK; /* Whether it exists, the transaction knows. */
     }
-    if (url == NULL || !url_valid(url)) {
+    if (url == NULL) {
+        why_set(why, "%s: one of {\"session\": ID} and {\"webhook\": URL}", where);
+        return err_make(ERR_MISSING_FIELD, "job: notify");
+    }
+    if (!url_valid(url)) {
         why_set(why,
                 "%s: \"webhook\" must be an address that begins with http:// or https://, without"
                 " a user and password",
                 where);
-        return url == NULL ? err_make(ERR_MISSING_FIELD, "job: notify") : bad();
+        return bad();
     }
     return ERR_OK;
 }

@@ -362,6 +362,20 @@ test("release shows what would start, and does it when told to", async (t) => {
   assert.match((await daemon.cli(["release"])).stdout, /does not hold/);
 });
 
+test("a session is told of a job, too", async (t) => {
+  const daemon = await start(t);
+  const made = await daemon.request("POST", "/api/v1/sessions", { body: {}, local: true });
+  assert.equal(made.status, 201, made.text);
+  const id = await detach(daemon, ["--notify", made.json.id, "true"]);
+  assert.equal((await daemon.cli(["job", "wait", id])).code, 0);
+  let rows = [];
+  while (rows[0]?.state !== "acknowledged") rows = await jsonLines(daemon, "inbox", "ls", "--all");
+  assert.deepEqual(
+    rows.map(({ run, receiver, address }) => [run, receiver, address]),
+    [[id, "session", made.json.id]],
+  );
+});
+
 test("the inbox lists what is not delivered, tries again, and gives up on demand", async (t) => {
   let answers = 500;
   const got = [];
