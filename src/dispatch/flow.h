@@ -434,8 +434,8 @@ struct call__time call__time_of(const struct call *call);
 /* flow_talk.c */
 MUST_CHECK bool call__has_tools(const struct call *call);
 void call__new_talk(struct call *call);
-/* Names, for NULL all there are; of those that are `typed`. */
-json_t *flow__tools(const json_t *asked, const json_t *allowed, tool_set typed);
+/* Names, of those that are `allowed`; NULL: all are. */
+json_t *flow__tools(const json_t *allowed, tool_set asked);
 void call__prepare_talk(struct call *call, struct flow_errand *errand);
 void call__talk_again(struct call *call);
 void call__leave_talk(struct call *call);

@@ -133,8 +133,7 @@ static struct err add_tools(const struct flow_start *start, struct text *text) {
         text_add_str(text, ",\"tools\":[]");
         return ERR_OK;
     }
-    tools = flow__tools(NULL /* as many as it may */, json_object_get(spec->settings, "tools"),
-                        TOOL_SET_ALL);
+    tools = flow__tools(json_object_get(spec->settings, "tools"), TOOL_SET_ALL);
     return add_json(text, ",\"tools\":", tools);
 }
 

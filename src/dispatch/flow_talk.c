@@ -28,11 +28,22 @@ static bool is_typed(const struct call *call) {
     return call->type.instructions != NULL;
 }
 
+/* Its worker has refused names that nobody knows; one of before left them to us. */
+static tool_set asked_tools(const struct call *call) {
+    const json_t *names = json_object_get(opts_of(call), "tools");
+    tool_set tools = names == NULL ? TOOL_SET_ALL : 0;
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        const json_t *name = json_array_get(names, i);
+        const char *text = json_string_value(name);
+        tools |=
+            text == NULL ? 0 : agent_tools_named((struct bytes){text, json_string_length(name)});
+    }
+    return tools;
+}
+
 bool call__has_tools(const struct call *call) {
-    const json_t *tools = json_object_get(opts_of(call), "tools");
-    bool none = (json_is_array(tools) && json_array_size(tools) == 0) ||
-                limit_of(call, "max_tool_calls") == 0 || limit_of(call, "max_tool_iters") == 0 ||
-                (is_typed(call) && call->type.tools == 0);
+    bool none = asked_tools(call) == 0 || limit_of(call, "max_tool_calls") == 0 ||
+                limit_of(call, "max_tool_iters") == 0 || (is_typed(call) && call->type.tools == 0);
     return !call->nested && call->flow->root[0] != '\0' && !none;
 }
 
@@ -56,13 +67,13 @@ static bool is_named(const json_t *names, const char *name) {
     return found;
 }
 
-/* What the script asks for, of what the run may use, and what the agent's type; NULL: all. */
-json_t *flow__tools(const json_t *asked, const json_t *allowed, tool_set typed) {
+/* Of what the script asks for, and the agent's type may use, what the run may; NULL: all. */
+json_t *flow__tools(const json_t *allowed, tool_set asked) {
     json_t *names = json_array();
     for (unsigned id = 0; id < TOOL_COUNT; id++) {
         const char *name = tool_get((enum tool_id)id)->name;
-        bool fits = !is_left_out((enum tool_id)id) && (typed & tool_set_of((enum tool_id)id)) != 0;
-        if (fits && is_named(asked, name) && is_named(allowed, name)) {
+        bool fits = !is_left_out((enum tool_id)id) && (asked & tool_set_of((enum tool_id)id)) != 0;
+        if (fits && is_named(allowed, name)) {
             (void)json_array_append_new(names, json_string(name));
         }
     }
@@ -99,9 +110,8 @@ static void write_settings(const struct call *call, struct text *text) {
     const json_t *allowed = json_object_get(of_run, "tools");
     AUTO(json_release)
     json_t *settings = of_run == NULL ? json_object() : json_copy((json_t *)of_run);
-    const json_t *asked = json_object_get(opts_of(call), "tools");
     const tool_set typed = is_typed(call) ? call->type.tools : TOOL_SET_ALL;
-    (void)json_object_set_new(settings, "tools", flow__tools(asked, allowed, typed));
+    (void)json_object_set_new(settings, "tools", flow__tools(allowed, asked_tools(call) & typed));
     narrow_calls(call, settings);
     take_edits(call, settings);
     if (effort != NULL) {

@@ -17,7 +17,7 @@ static bool is(struct bytes word, const char *name) {
     return word.len == strlen(name) && memcmp(word.data, name, word.len) == 0;
 }
 
-static tool_set tools_of(struct bytes word) {
+tool_set agent_tools_named(struct bytes word) {
     tool_set tools = is(word, "*") ? TOOL_SET_ALL : 0;
     for (size_t i = 0; i < COUNT_OF(theirs); i++) {
         tools |= is(word, theirs[i].name) ? tool_set_of(theirs[i].id) : 0;
@@ -66,7 +66,7 @@ tool_set agent_tools_read(struct bytes list) {
         depth -= c == ')' && depth > 0;
         bool ends = i == list.len || c == '\n' || (c == ',' && depth == 0);
         if (ends) {
-            tools |= tools_of(trimmed((struct bytes){list.data + from, end - from}));
+            tools |= agent_tools_named(trimmed((struct bytes){list.data + from, end - from}));
             from = i + 1;
             depth = 0;
         }
@@ -87,7 +87,7 @@ tool_set agent_tools_denied(struct bytes list) {
         size_t end = i;
         i = i < list.len ? comment_end(list, i) : i;
         if (i == list.len || end != i || !is_of_name(list.data[i])) {
-            tools |= tools_of((struct bytes){list.data + from, end - from});
+            tools |= agent_tools_named((struct bytes){list.data + from, end - from});
             from = i + 1;
         }
     }

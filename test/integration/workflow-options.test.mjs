@@ -3,7 +3,7 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
@@ -203,6 +203,34 @@ test("an agent of a type is told what it is, and has its model and no tools but 
   assert.match(asked()[0].system, /^You are a careful reviewer\.\n\n[^]*an agent of a workflow/);
   assert.equal((await ofType("reviewer", { model: "scripted/demo" })).result, "mine");
   assert.equal(asked().length, 4);
+});
+
+test("tools are named by our names and those that types take, and by no others", async (t) => {
+  const { flows, asked } = await withProvider(t);
+  const source = (file) => readFileSync(new URL(`../../src/tool/${file}`, import.meta.url), "utf8");
+  const named = (text, pattern) =>
+    [...new Set([...text.matchAll(pattern)].map(([, name]) => name))];
+  const ours = named(source("catalogue.c"), /\.name = "(\w+)"/g);
+  const theirs = named(source("agent_tools.c"), /\{"(\w+)", TOOL_/g);
+  assert.ok(ours.length >= 20 && theirs.length >= 10);
+  const model = "kept/small";
+  await one(flows, "all of them", { model, tools: [...ours, ...theirs] });
+  await one(flows, "theirs", { model, tools: ["Read", "Glob", "Bash"] });
+  await one(flows, "a star", { model, tools: ["*"] }, { settings: { tools: ["read_file"] } });
+  assert.deepEqual(asked().slice(1).map(({ tools }) => tools),
+    [["list_files", "read_file", "run_command", "run_job"], ["read_file"]]);
+  const none = ["read-file", "WebSearch", "Bash(git:*)", "__proto__", ""];
+  const script = whole(`const said = [];
+for (const name of ${JSON.stringify(none)}) {
+  try {
+    await agent("x", { tools: ["read_file", name] });
+  } catch (error) {
+    said.push(String(error));
+  }
+}
+return said;`);
+  assert.deepEqual((await flows.run({ script, model })).end.result,
+    none.map((name) => `TypeError: agent(): opts.tools: there is no tool ${JSON.stringify(name)}`));
 });
 
 test("every agent is told that its last words are the result, or how an object is", async (t) => {
