@@ -26,6 +26,7 @@ struct serve_options {
     struct http_limits limits;
     const char *const *allowed_hosts, *const *allowed_origins; /* NULL: none. */
     bool hold;                  /* Nothing begins and nothing is sent until it is released. */
+    bool no_cgroups;            /* Jobs get none, also where they could. */
     int64_t jobs_max;           /* At once. */
     int64_t keep_runs;          /* Runs that have ended; 0: any number. */
     int64_t keep_days;          /* How long they stay; 0: for ever. */

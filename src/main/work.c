@@ -104,9 +104,11 @@ static void recovered(void *ctx) {
 
 static void open_cgroups(struct work *work) {
     struct why why = {.text = ""};
-    work->cgroups = cgroups_open(work->options.serve->world, work->data_dir, &why);
+    const struct serve_options *serve = work->options.serve;
+    enum cgroups_use use = serve->no_cgroups ? CGROUPS_OFF : CGROUPS_AUTO;
+    work->cgroups = cgroups_open(serve->world, work->data_dir, use, &why);
     if (cgroups_path(work->cgroups) == NULL) {
-        log_event(work->options.serve->log, LOG_INFO, "commands get no cgroups of their own",
+        log_event(serve->log, LOG_INFO, "commands get no cgroups of their own",
                   LOG_FIELDS(log_text("why", why.text)));
     }
 }

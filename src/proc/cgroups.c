@@ -188,7 +188,8 @@ static void keep(const struct world *world, const struct cgroups *cgroups, const
     }
 }
 
-struct cgroups *cgroups_open(const struct world *world, const char *data_dir, struct why *ret_why) {
+struct cgroups *cgroups_open(const struct world *world, const char *data_dir, enum cgroups_use use,
+                             struct why *ret_why) {
     char path[CGROUP_PATH_MAX];
     if (!join(data_dir, "cgroups", path)) {
         return NULL;
@@ -199,7 +200,11 @@ struct cgroups *cgroups_open(const struct world *world, const char *data_dir, st
         list = mem_copy("", 0); /* The first start, most of all. */
     }
     AUTO(mem_release) struct cgroups *cgroups = mem_new(sizeof *cgroups);
-    add_ours(cgroups, data_dir, ret_why);
+    if (use == CGROUPS_AUTO) {
+        add_ours(cgroups, data_dir, ret_why);
+    } else {
+        why_set(ret_why, "the daemon was told so (--no-cgroups)");
+    }
     add_older(cgroups, list);
     drop_empty(cgroups);
     keep(world, cgroups, path, list);

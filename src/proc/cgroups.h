@@ -26,9 +26,11 @@ const char *cgroup_find(const char *cgroup, const char *mounts, char ret_path[CG
 bool cgroups_probe(struct why *ret_text);
 
 struct cgroups;
+enum cgroups_use { CGROUPS_AUTO, CGROUPS_OFF }; /* OFF: only what older daemons left is seen to. */
 /* Removes what is empty of older daemons. NULL where there are none, and were none; ret_why says
  * why where new commands get none. */
-struct cgroups *cgroups_open(const struct world *world, const char *data_dir, struct why *ret_why);
+struct cgroups *cgroups_open(const struct world *world, const char *data_dir, enum cgroups_use use,
+                             struct why *ret_why);
 /* Ours goes where no command lives on. NULL is allowed. */
 void cgroups_free(struct cgroups *cgroups);
 /* Where new leaves go; NULL: nowhere. */

@@ -88,7 +88,7 @@ struct home {
 
 static void open_home(struct home *home) {
     struct why why = {.text = ""};
-    home->cgroups = cgroups_open(world_real(), home->place.dir, &why);
+    home->cgroups = cgroups_open(world_real(), home->place.dir, CGROUPS_AUTO, &why);
     if (cgroups_path(home->cgroups) == NULL) {
         print_message("no cgroup can be made here: %s\n", why.text);
     }
@@ -198,6 +198,19 @@ static void what_a_daemon_left_that_stood_elsewhere_is_found(void **state) {
     assert_string_equal(content(list), was);
 }
 
+static void who_wants_none_sees_to_what_is_left_of_before(void **state) {
+    struct home *home = *state;
+    struct why why = {.text = ""};
+    pid_t hidden = start_hidden(home, leaf(home, "run_a.1"));
+    struct cgroups *off = cgroups_open(world_real(), home->place.dir, CGROUPS_OFF, &why);
+    assert_non_null(off);
+    assert_null(cgroups_path(off));
+    assert_non_null(strstr(why.text, "--no-cgroups"));
+    assert_int_equal(cgroups_end(off, "run_a.1", 10000), 0);
+    assert_false(process_lives(hidden));
+    cgroups_free(off);
+}
+
 static void nonsense_in_the_list_is_passed_over(void **state) {
     struct home *home = *state;
     char list[CGROUP_PATH_MAX];
@@ -226,6 +239,7 @@ int main(void) {
         CASE(all_that_is_in_a_leaf_ends_whoever_it_says_it_is),
         CASE(what_is_empty_goes_at_the_next_start_and_what_lives_stays),
         CASE(what_a_daemon_left_that_stood_elsewhere_is_found),
+        CASE(who_wants_none_sees_to_what_is_left_of_before),
         CASE(nonsense_in_the_list_is_passed_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

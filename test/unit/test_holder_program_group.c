@@ -17,7 +17,7 @@ static int open_all(void **state) {
     struct why why = {.text = ""};
     (void)kit_open(state);
     const struct kit *kit = *state;
-    ours.cgroups = cgroups_open(world_real(), kit->spool, &why);
+    ours.cgroups = cgroups_open(world_real(), kit->spool, CGROUPS_AUTO, &why);
     const char *place = cgroups_path(ours.cgroups);
     (void)snprintf(ours.place, sizeof ours.place, "%s", place == NULL ? "" : place);
     if (place == NULL) {
