@@ -19,6 +19,8 @@ MUST_CHECK char *mem_copy(const char *bytes, size_t len); /* Terminated. */
 MUST_CHECK void *mem_try(size_t size);                    /* Not zeroed. NULL when there is none. */
 MUST_CHECK void *mem_try_grow(void *old, size_t size);    /* On NULL, `old` is still owned. */
 void mem_free(void *memory);
+/* For a process that lives long: what is freed goes back to the system. Before the first thread. */
+void mem_give_back(void);
 void mem_release(void *pointer_to_pointer); /* For AUTO. */
 
 /* Checked arithmetic for sizes: false, and *ret_sum untouched, when the result does not fit. */

@@ -39,6 +39,7 @@ enum {
     FLOW_RETRY_MAX_MS = 10000, /* doubling up to this. */
     FLOW_CRASH_MS = 100,       /* Before a worker is rebuilt, doubling. */
     FLOW_ORDER_MAX = 120 << 20,
+    FLOW_ASKED_MAX = 32 << 20, /* Bytes of prompts and rows that calls of one flow hold. */
     FLOW_PAGE_STEPS = 256,
     FLOW_PAGE_BYTES = 1 << 20,
     FLOW_INLINE = 16 << 10, /* Bytes of a frame that are parsed on the loop. */
@@ -147,7 +148,8 @@ struct call {
     bool parked;            /* A budget let it go, but its run is paused. */
     bool late;              /* It is looked at behind its begin. */
     bool again;             /* It was restarted, and what it came to is still in other hands. */
-    json_t *message;        /* Owned: what the script asked for. */
+    json_t *message;        /* Owned: what the script asked for; NULL: it is DONE. */
+    size_t bytes;           /* Of it, as long as it counts in the flow's `asked`. */
     char *model;            /* Owned. */
     struct past *cached;    /* Borrowed from the flow; NULL: not to be had. */
     struct amounts limits;  /* Of its own budget; AMOUNT_MAX: none. */
@@ -219,6 +221,7 @@ struct flow {
     struct flow *next_seeking;
     struct script_worker *worker;
     struct hearing *hearing;       /* Owned: a frame that is being taken. */
+    size_t asked;                  /* Bytes that calls hold which come to an end by themselves. */
     struct flow_load *load;        /* Owned; LOADING. */
     struct table calls, open, old; /* Of struct call, struct past, struct past. */
     struct call *waiting, **waiting_end;
@@ -315,13 +318,6 @@ void flows__drop_builds(struct flows *flows);
 void flow__load(struct flow *flow);
 void flow__take(struct flow *flow); /* All is read: it goes on. */
 void flow__load_free(struct flow *flow);
-/* Adds the members of a script as a worker wants it. false: it is none. */
-MUST_CHECK bool flow__add_script(struct bytes source, struct bytes file, struct text *text,
-                                 struct why *why);
-
-/* ,"total":…,"limits":{…},"history":[ of a worker's first message. */
-void flow__add_limits(const struct flows_limits *limits, int64_t total, struct text *text);
-
 /* flow_order.c */
 /* Adds the members of a script as a worker wants it. false: it is none. */
 MUST_CHECK bool flow__add_script(struct bytes source, struct bytes file, struct text *text,
@@ -344,6 +340,7 @@ void flow__tell(struct flow *flow, struct text *message);
 /* flow_hear.c */
 void flow__heard(void *ctx, struct bytes frame);
 void flow__hearing_free(struct flow *flow);
+void flow__hear_on(struct flow *flow); /* Calls hold less: what had to wait is taken. */
 void flows__bury(struct flows *flows, json_t *json); /* Frees it, in the pool. */
 
 /* flow_idle.c */
@@ -357,6 +354,8 @@ struct call *call__new(struct flow *flow, const char *key, int64_t occurrence);
 void call__free(struct call *call);
 void call__append(struct call *call, struct call ***end); /* To a line. */
 void call__leave_lines(struct call *call);
+void call__count_out(struct call *call);      /* It holds its bytes, but none waits for them. */
+void call__forget_message(struct call *call); /* Nobody asks what it was any more. */
 struct call *flow__find_call(const struct flow *flow, const char *key, int64_t occurrence);
 /* The script asks for it: `message` is taken over. */
 void flow__asked(struct flow *flow, json_t *message, bool nested);

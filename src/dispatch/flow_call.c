@@ -43,14 +43,37 @@ void call__free(struct call *call) {
     text_done(&call->said);
     text_done(&call->result);
     text_done(&call->misfit);
-    if (json_object_get(call->message, CALL_WRITTEN) != NULL) { /* It may be large. */
-        flows__bury(flow->flows, call->message);
-    } else {
-        json_decref(call->message);
-    }
+    call__forget_message(call);
     mem_free(call->model);
     mem_free(call->note);
     mem_free(call);
+}
+
+/* --- What it holds ---------------------------------------------------------------------------- */
+
+static void count_in(struct call *call) {
+    const json_t *prompt = json_object_get(call->message, "prompt");
+    const json_t *written = json_object_get(call->message, CALL_WRITTEN);
+    call->bytes = json_string_length(prompt) + json_string_length(written);
+    call->flow->asked += call->bytes;
+}
+
+void call__count_out(struct call *call) {
+    struct flow *flow = call->flow;
+    flow->asked -= call->bytes;
+    call->bytes = 0;
+    flow__hear_on(flow);
+}
+
+void call__forget_message(struct call *call) {
+    json_t *message = call->message;
+    call->message = NULL;
+    if (json_object_get(message, CALL_WRITTEN) != NULL) { /* It may be large. */
+        flows__bury(call->flow->flows, message);
+    } else {
+        json_decref(message);
+    }
+    call__count_out(call);
 }
 
 struct call *flow__find_call(const struct flow *flow, const char *key, int64_t occurrence) {
@@ -198,12 +221,14 @@ static void begin_life(struct call *call) {
     struct past *old = find_past(&flow->old, call);
     choose_model(call);
     if (past != NULL) {
+        count_in(call);
         take_up(call, past);
     } else if (old != NULL) {
         call->cached = old;
         call->state = CALL_TAKEN;
         flow->taking++;
     } else {
+        count_in(call);
         call->state = CALL_WAITING;
         call__append(call, &flow->waiting_end);
     }
@@ -425,6 +450,7 @@ static void ended_elsewhere(struct call *call, const struct run_row *row) {
     call->counted = false;
     call->state = CALL_DONE;
     call__append(call, &flow->done_end);
+    call__forget_message(call);
     if (flow->state != FLOW_LIVE || call->number == 0 || flow->storing > 0) {
         flow__reread(flow);
         return;

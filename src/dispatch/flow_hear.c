@@ -2,7 +2,13 @@
  *
  * A frame is an array of messages. A short one is parsed on the loop, a long one in the pool, while
  * the worker waits; and however many messages it has, a turn of the loop takes FLOW_PART of them.
- * So a script that says very much at once costs others nothing. */
+ * So a script that says very much at once costs others nothing.
+ *
+ * And a script that asks for very much at once costs no more memory than FLOW_ASKED_MAX and one
+ * frame: while its calls hold that, the worker stays paused. That ends by itself, since these wait
+ * for a place or are at work, and neither needs what was not read yet. A run that may take over
+ * what another one came to is not held back: there all waits until its script is quiet
+ * (flow_settle.c), and that stands in its last frame. */
 #include <stdio.h>
 #include <string.h>
 
@@ -24,6 +30,7 @@ struct hearing {
     bool ends;
     size_t at;
     bool in_pool;
+    bool waits; /* The calls hold too much: flow__hear_on goes on. */
     bool taken; /* A part of it is being taken right now, */
     bool over;  /* and it goes behind that. */
     struct err err;
@@ -194,14 +201,32 @@ static bool hears(const struct flow *flow) {
            !flow->flows->stopping;
 }
 
-/* false: the frame was more than a part, or nobody listens any more. */
+static bool is_full(const struct flow *flow) {
+    return flow->asked >= FLOW_ASKED_MAX && !flow->resumes;
+}
+
+/* false: the frame was more than a part, or its calls hold too much, or nobody listens any more. */
 static bool take_part(struct flow *flow, json_t *messages, size_t *at) {
     size_t end = *at + FLOW_PART;
-    while (*at < json_array_size(messages) && *at < end && hears(flow)) {
+    while (*at < json_array_size(messages) && *at < end && hears(flow) && !is_full(flow)) {
         take(flow, json_array_get(messages, (*at)++));
     }
     flow__pump(flow);
     return *at >= json_array_size(messages);
+}
+
+static void take_more(struct hearing *hearing) {
+    hearing->waits = is_full(hearing->flow);
+    if (!hearing->waits) {
+        loop_soon(hearing->flows->options.loop, &hearing->task);
+    }
+}
+
+void flow__hear_on(struct flow *flow) {
+    struct hearing *hearing = flow->hearing;
+    if (hearing != NULL && hearing->waits && !hearing->taken) {
+        take_more(hearing);
+    }
 }
 
 /* What is taken may be the end of the flow; the frame, which is being read, goes behind it. */
@@ -216,7 +241,7 @@ static void go_on(struct loop_task *task) {
     } else if (!hears(flow)) {
         return; /* It goes with its flow. */
     } else if (!whole) {
-        loop_soon(flow->flows->options.loop, &hearing->task);
+        take_more(hearing);
     } else {
         flow__hearing_free(flow);
         script_resume(flow->worker);
@@ -330,7 +355,7 @@ static void hear_short(struct flow *flow, struct bytes frame) {
     hearing->frame = script_pause(flow->worker);
     hearing->messages = json_incref(messages);
     hearing->at = at;
-    loop_soon(flow->flows->options.loop, &hearing->task);
+    take_more(hearing);
 }
 
 void flow__heard(void *ctx, struct bytes frame) {

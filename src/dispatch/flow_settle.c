@@ -122,6 +122,7 @@ void flow__stored(struct call *call) {
     }
     call->state = CALL_DONE;
     call__append(call, &flow->done_end);
+    call__forget_message(call);
     flow->working -= call->counted;
     call->counted = false;
     deliver_with_others(flow);
@@ -195,6 +196,7 @@ static void store_end(struct call *call) {
 static void keep(struct call *call) {
     call->kept = true;
     call__append(call, &call->flow->kept_end);
+    call__count_out(call); /* What it waits for may stand in a frame that was not read yet. */
 }
 
 /* Not before its row is written: it is asked again then. And not while a history is read, which
