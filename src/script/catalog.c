@@ -390,7 +390,15 @@ static struct err refuse_path(int os, const char *path, struct why *why) {
         why_set(why, "there is no file \"%.250s\"", path);
         return err_make(ERR_WORKFLOW_NOT_FOUND, "catalog: path");
     }
-    bool denied = os == EXDEV || os == ELOOP || os == EACCES || os == EPERM;
+    if (os == EXDEV || os == ELOOP) { /* It may name another one: this is no matter of rights. */
+        why_set(why, "\"%.200s\" %s", path,
+                path[0] == '/'
+                    ? "is behind links that lead in a circle"
+                    : "leads out of its root, by \"..\" or by a link: name a file beneath "
+                      "it, or an absolute path");
+        return err_make(ERR_BAD_FIELD, "catalog: path");
+    }
+    bool denied = os == EACCES || os == EPERM;
     why_set(why, "\"%.200s\": %s", path, catalog__trouble(os));
     return err_make(denied ? ERR_FORBIDDEN : ERR_BAD_FIELD, "catalog: path");
 }

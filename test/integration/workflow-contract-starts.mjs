@@ -109,6 +109,14 @@ const launches = [
       assert.ok([400, 404].includes(answer.status), answer.text);
       assert.match(answer.json.detail, /at-all\.js/);
     } },
+  { name: "a path that leads out of the root is a wrong path, and says how it leads out",
+    async hold(flows) {
+      symlinkSync("/etc/passwd", path.join(flows.root, "out.js"));
+      for (const scriptPath of ["../../../../etc/passwd", "out.js"]) {
+        const how = /leads out of its root, by "\.\." or by a link/;
+        await refused(flows, { scriptPath, root: flows.root }, 400, "bad_field", how);
+      }
+    } },
   { name: "the same key answers the same run",
     async hold(flows) {
       const headers = { "idempotency-key": "one-flock" };
