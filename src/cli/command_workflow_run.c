@@ -94,7 +94,9 @@ const struct command command_run = {
     .about =
         "A word with a slash, or the name of a script (.js, .mjs, .cjs) that is there, is a file;\n"
         "any other is a name: 'drover workflow ls' lists them. Without one, --resume runs the\n"
-        "script of RUN again. The project is the nearest folder upward with .git or .drover.\n"
+        "script of RUN again. The project is the nearest folder upward with .git, .drover, "
+        ".claude\n"
+        "or .boocode; of your home only .git counts.\n"
         "\n"
         "On a terminal its phases and agents are drawn as they change; in a pipe there is a line\n"
         "for each event on stderr, and the result alone on stdout. With --json each event is a\n"

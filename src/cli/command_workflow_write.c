@@ -10,10 +10,12 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/paint.h"
 #include "cli/talk.h"
+#include "cli/workflow_starting.h"
 #include "script/catalog.h"
 
 /* --- Check ------------------------------------------------------------------------------------ */
@@ -291,10 +293,12 @@ static struct err refuse_new(int os, const char *path, struct why *why) {
     return err_from_errno(os, "workflow: new");
 }
 
-/* Never through a link: in somebody else's project it could lead anywhere. */
+/* Never through a link: in somebody else's project it could lead anywhere. `path` begins with the
+ * root of the project: a folder of its own in one of its folders would make that a project. */
 static int create(const char *name, struct text *path) {
     static const char *const folders[] = {".drover", "workflows"};
-    AUTO(fd_release) int fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    AUTO(fd_release) int fd = open(path->data, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    text_add_str(path, path->data[path->len - 1] == '/' ? "" : "/");
     for (size_t i = 0; fd >= 0 && i < COUNT_OF(folders); i++) {
         int next = -1;
         if (mkdirat(fd, folders[i], 0777) == 0 || errno == EEXIST) {
@@ -327,14 +331,31 @@ static struct err write_template(int fd, const char *name) {
     return ERR_OK;
 }
 
+/* Names of folders are bytes of any kind. */
+static void print_new(const char *name, const struct text *path) {
+    AUTO(json_release) json_t *answer = json_object();
+    AUTO(mem_release) char *plain = mem_copy(path->data, path->len);
+    utf8_make_plain(plain, path->len);
+    (void)json_object_set_new(answer, "name", json_string(name));
+    (void)json_object_set_new(answer, "file", json_string(plain)); /* No memory: printed without. */
+    talk_print(answer);
+}
+
 static struct err new_run(struct invocation *invocation) {
     const char *name = invocation->args.operands[0];
     AUTO(text_done) struct text path;
-    text_init(&path, LIMIT_PATH_MAX);
+    char here[PATH_MAX], root[PATH_MAX];
+    text_init(&path, 2 * LIMIT_PATH_MAX);
     if (!is_plain_name(name)) {
         why_set(&invocation->why, "NAME: 1 to 64 of A-Z, a-z, 0-9, '_', '-'");
         return err_make(ERR_USAGE, "workflow: name");
     }
+    if (getcwd(here, sizeof here) == NULL) {
+        why_set(&invocation->why, "the current folder: %s; go to another one", strerror(errno));
+        return err_make(ERR_USAGE, "workflow: folder");
+    }
+    workflow_project_find(invocation, here, root);
+    text_add_str(&path, root);
     AUTO(fd_release) int fd = create(name, &path);
     if (fd < 0) {
         return refuse_new(errno, path.data, &invocation->why);
@@ -345,7 +366,7 @@ static struct err new_run(struct invocation *invocation) {
         return err;
     }
     if (invocation->json) {
-        printf("{\"name\":\"%s\",\"file\":\"%s\"}\n", name, path.data);
+        print_new(name, &path);
     } else {
         printf("%s is written; run it with: drover run %s\n", path.data, name);
     }
@@ -356,6 +377,8 @@ const struct command command_workflow_new = {
     .group = "workflow",
     .name = "new",
     .summary = "Write .drover/workflows/NAME.js, an example to begin with.",
+    .about = "It goes into the project: the nearest folder upward with .git, .drover, .claude or\n"
+             ".boocode (of your home only .git counts), else the current one.\n",
     .operands = "NAME",
     .operands_min = 1,
     .operands_max = 1,

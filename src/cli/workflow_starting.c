@@ -24,11 +24,13 @@ const char *workflow_starting_word(const struct workflow_starting *starting) {
 
 /* --- Where ------------------------------------------------------------------------------------ */
 
-/* `path` has room for the longest of the names. */
-static bool has_mark(char *path, size_t len) {
-    static const char *const marks[] = {"/.git", "/.drover"};
+/* `path` has room for the longest of the names. Of the home only the first counts: the others hold
+ * there what belongs to all projects. */
+static bool has_mark(char *path, size_t len, const char *home) {
+    static const char *const marks[] = {"/.git", "/.drover", "/.claude", "/.boocode"};
+    bool is_home = strlen(home) == len && memcmp(path, home, len) == 0;
     bool found = false;
-    for (size_t i = 0; i < COUNT_OF(marks) && !found; i++) {
+    for (size_t i = 0; i < (is_home ? 1 : COUNT_OF(marks)) && !found; i++) {
         memcpy(path + len, marks[i], strlen(marks[i]) + 1);
         found = access(path, F_OK) == 0;
     }
@@ -36,15 +38,19 @@ static bool has_mark(char *path, size_t len) {
     return found;
 }
 
-/* The nearest folder from `here` upward that is a project's; `here` where none is. */
-static void project_find(const char *here, char root[PATH_MAX]) {
-    char path[PATH_MAX + 16];
+void workflow_project_find(const struct invocation *invocation, const char *here,
+                           char root[PATH_MAX]) {
+    const char *given = invocation->env.get(invocation->env.ctx, "HOME");
+    char path[PATH_MAX + 16], home[PATH_MAX] = "";
     size_t len = strlen(here);
+    if (given == NULL || realpath(given, home) == NULL) {
+        home[0] = '\0';
+    }
     memcpy(root, here, len + 1);
     memcpy(path, here, len + 1);
     while (len > 0) {
         len = strcmp(path, "/") == 0 ? 0 : len;
-        if (has_mark(path, len)) {
+        if (has_mark(path, len, home)) {
             memcpy(root, len > 0 ? path : "/", (len > 0 ? len : 1) + 1);
             return;
         }
@@ -69,7 +75,7 @@ static struct err root_find(struct workflow_starting *starting) {
         why_set(why, "the current folder: %s; go to another one", strerror(errno));
         return err_make(ERR_USAGE, "run: folder");
     }
-    project_find(here, starting->root);
+    workflow_project_find(starting->invocation, here, starting->root);
     return ERR_OK;
 }
 

@@ -27,6 +27,10 @@ struct workflow_starting {
 void workflow_starting_done(struct workflow_starting *starting);              /* For AUTO. */
 const char *workflow_starting_word(const struct workflow_starting *starting); /* NULL: none. */
 
+/* The nearest folder from `here` upward that is a project's; `here` where none is. */
+void workflow_project_find(const struct invocation *invocation, const char *here,
+                           char root[PATH_MAX]);
+
 /* Where the name of a workflow goes: into the body, or into the path of the request. */
 enum workflow_name { WORKFLOW_NAME_INSIDE, WORKFLOW_NAME_OUTSIDE };
 /* Fills root, script and body. */

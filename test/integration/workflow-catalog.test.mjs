@@ -216,10 +216,13 @@ test("without a daemon, check says that the engine was not asked", async (t) => 
 
 test("commands list, show, check and write workflows", async (t) => {
   const { project, daemon, put } = await start(t);
-  const wrote = await drover(daemon, ["new", "hello"], project);
+  mkdirSync(path.join(project, ".claude"));
+  mkdirSync(path.join(project, "src/deep"), { recursive: true });
+  const wrote = await drover(daemon, ["new", "hello"], path.join(project, "src/deep"));
   assert.equal(wrote.code, 0, wrote.stderr);
-  const file = path.join(project, ".drover/workflows/hello.js");
+  const file = path.join(project, ".drover/workflows/hello.js"); // Not below where we stood.
   assert.ok(existsSync(file));
+  assert.ok(wrote.stdout.startsWith(`${file} is written`), wrote.stdout);
   const again = await drover(daemon, ["new", "hello"], project);
   assert.equal(again.code, 5);
   assert.match(again.stderr, /is there already/);
@@ -248,6 +251,17 @@ test("commands list, show, check and write workflows", async (t) => {
   const unknown = await drover(daemon, ["show", "helo"], project);
   assert.equal(unknown.code, 3);
   assert.match(unknown.stderr, /did you mean hello/);
+});
+
+test("new writes where no project is into this folder, whatever the home has", async (t) => {
+  const { home, daemon, put } = await start(t);
+  put(home, ".claude/workflows", "own.js", script("own"));
+  const plain = path.join(home, "notes");
+  mkdirSync(plain);
+  const env = { ...plainEnv, HOME: home, DROVER_DATA: daemon.data };
+  const wrote = await run(["workflow", "new", "here", "--json"], { cwd: plain, env });
+  assert.equal(wrote.code, 0, wrote.stderr);
+  assert.equal(JSON.parse(wrote.stdout).file, path.join(plain, ".drover/workflows/here.js"));
 });
 
 /** The last event of a workflow. */
