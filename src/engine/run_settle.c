@@ -113,7 +113,9 @@ struct err runs__end_queued(struct tx *tx, struct run_row *row, struct run_freed
     /* What an attempt before its wait came to is told by that attempt, not by this end. */
     row->exit_code = -1;
     row->result = (struct bytes){"", 0};
-    row->note = (struct bytes){"", 0};
+    if (row->cause != CAUSE_BUDGET) { /* A budget that refused it has just said why. */
+        row->note = (struct bytes){"", 0};
+    }
     return runs__end(tx, &end, row, freed);
 }
 
