@@ -13,6 +13,9 @@ const before = (lines, one, two) => {
 /** An agent that takes its time. */
 const slow = (ms, word) => `agent('delay: ${ms}ms\\nsay: ${word}', { label: '${word}' })`;
 
+const UNANSWERED = "of agent() or workflow() had no answer when the script returned, and " +
+  "will have none: is an await missing?";
+
 // --- parallel() ----------------------------------------------------------------------------------
 
 const parallel = [
@@ -123,6 +126,11 @@ return [caught(() => log(Symbol('a'))), caught(() => phase(Symbol('b')))]`,
   gives("console.log is log()",
     "console.log('a'); console.warn('b'); console.error('c'); console.info('d'); return 1", 1,
     { logs: ["a", "b", "c", "d"] }),
+  gives("calls that nobody waited for are counted in a last line",
+    "agent('say: a'); agent('delay: 600s'); return 1", 1, { logs: ["2 calls " + UNANSWERED] }),
+  gives("so is one beside others that were answered", `
+await agent('say: a'); agent('delay: 600s'); log('x'); return 1`, 1,
+    { logs: ["x", "1 call " + UNANSWERED] }),
   gives("what is told from within agents at work stands in the order of their ends", `
 const after = (ms) => agent(\`delay: \${ms}ms\\nsay: \${ms}\`);
 await parallel([400, 1].map((ms) => async () => log(await after(ms))));

@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { Turns } from "./turns.mjs";
+import { whole, Workflows } from "./workflows.mjs";
 
 const META = 'export const meta = {name: "faults", description: "x"};\n';
 
@@ -204,4 +205,21 @@ test("settings that no session takes start nothing", async (t) => {
     const { status, json } = await ask(settings);
     assert.deepEqual([status, json.code], [400, "bad_field"]);
   }
+});
+
+test("a call that was never waited for is told once, also behind a crash", async (t) => {
+  const flows = await Workflows.open(t);
+  const script = whole(`
+await agent('say: 1', { label: 'first' });
+agent('delay: 600s', { label: 'forgotten' });
+return await agent('delay: 1s\\nsay: 2', { label: 'second' })`);
+  const run = await flows.start({ script });
+  await flows.until(run, ({ type, data }) => type === "agent_started" && data.label === "second");
+  await flows.daemon.kill();
+  await flows.daemon.start();
+  const { end, events } = await flows.outcome(run);
+  assert.equal(end.result, "2");
+  const told = events.filter(({ type }) => type === "log").map(({ data }) => data.text);
+  assert.equal(told.length, 1);
+  assert.match(told[0], /^1 call of agent\(\).* is an await missing\?$/);
 });

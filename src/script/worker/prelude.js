@@ -220,6 +220,15 @@
     if (typeof value === "symbol") throw new TypeError(who + "(): a symbol has no text");
     return cutTo(String(value), limits.line_bytes);
   };
+  // A forgotten await is the commonest mistake, and a run that did nothing looks well. Which calls
+  // were settled follows from the journal, so a replay says the same under the same number.
+  const tellUnanswered = () => {
+    const left = made - settled;
+    if (left === 0 || lines >= limits.lines) return;
+    const calls = left === 1 ? "1 call" : left + " calls";
+    const text = calls + " of agent() or workflow() had no answer when the script returned, and ";
+    line('{"t":"log","text":', ++lines, text + "will have none: is an await missing?");
+  };
   const log = (message) => say('{"t":"log","text":', asLine("log", message));
   const phaseIn = (scope) => function phase(title) {
     scope.title = asLine("phase", title);
@@ -399,6 +408,7 @@
         const why = describe(error).message;
         fail("result_not_json", "TypeError", "the result cannot be written as JSON: " + why, "");
       }
+      tellUnanswered();
       end(text === undefined ? "" : text);
     },
 
