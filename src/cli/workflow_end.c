@@ -63,7 +63,10 @@ void workflow_error_add(const json_t *error, struct text *text) {
     session_line(&message, talk_text(error, "message"));
     text_add_str(text, code);
     if (line > 0) {
-        text_addf(text, " at %lld:%lld", (long long)line, (long long)column);
+        AUTO(text_done) struct text file = {0};
+        session_line(&file, talk_text(error, "file"));
+        text_addf(text, " at %s%s%lld:%lld", file.len > 0 ? file.data : "", file.len > 0 ? ":" : "",
+                  (long long)line, (long long)column);
     }
     if (message.len > 0) {
         text_addf(text, ": %s%s%s", name, name[0] != '\0' ? ": " : "", message.data);

@@ -102,7 +102,12 @@ static enum run_cause cause_of(const char *code) {
 }
 
 /* Of what a script threw, more than this nobody reads: it has to fit into an event. */
-enum { ERROR_WORDS_MAX = 8 << 10, ERROR_NAME_MAX = 200, ERROR_NOTE_MAX = 400 };
+enum {
+    ERROR_WORDS_MAX = 8 << 10,
+    ERROR_NAME_MAX = 200,
+    ERROR_NOTE_MAX = 400,
+    ERROR_FILE_MAX = 4 << 10
+};
 
 static struct bytes head_of(const json_t *end, const char *name, size_t size_max) {
     const char *text = text_of(end, name);
@@ -136,13 +141,15 @@ static void fail(struct flow *flow, const json_t *end) {
     copy_text(end, "name", ERROR_NAME_MAX, &error);
     copy_number(end, "line", &error);
     copy_number(end, "column", &error);
+    copy_text(end, "file", ERROR_FILE_MAX, &error);
     copy_text(end, "stack", ERROR_WORDS_MAX, &error);
     text_add_char(&error, '}');
     int64_t line = json_integer_value(json_object_get(end, "line"));
-    const char *file = text_of(flow->spec, "file");
+    const char *within = text_of(end, "file");
+    const char *file = within[0] != '\0' ? within : text_of(flow->spec, "file");
     const struct bytes message = head_of(end, "message", ERROR_NOTE_MAX);
     if (line > 0) {
-        text_addf(&note, "%s:%lld: ", file[0] == '\0' ? "script" : file, (long long)line);
+        text_addf(&note, "%.400s:%lld: ", file[0] == '\0' ? "script" : file, (long long)line);
     }
     text_add(&note, message.data, message.len);
     store(flow, cause, &none, &error, note.data == NULL ? "" : note.data);

@@ -62,7 +62,8 @@
  *   {"t":"quiet","settled":N}                   last of its frame: the script waits for the daemon,
  *                                               N outcomes were settled, the history's included
  *   {"t":"end","ok":true,"result":any}          without "result": undefined, which counts as null
- *   {"t":"end","ok":false,"code":CODE,"name":s,"message":s,"line":N?,"column":N?,"stack":s?}
+ *   {"t":"end","ok":false,"code":CODE,"name":s,"message":s,"line":N?,"column":N?,"file":s?,
+ *    "stack":s?}             file: of a script within workflow(); absent: the run's own
  *   Messages travel together: a frame is written when the script is quiet, at the end, or when more
  *   than 64 kB have come together.
  *   CODE: script_error, syntax_error, args_invalid, script_stuck, memory_exceeded, too_many_calls,

@@ -207,6 +207,17 @@ test("settings that no session takes start nothing", async (t) => {
   }
 });
 
+test("an error within workflow() names the file that threw", async (t) => {
+  const flows = await Workflows.open(t);
+  const child = flows.write("child.js", whole("\nthrow new Error('lost')"));
+  const script = whole(`return await workflow({ scriptPath: ${JSON.stringify(child)} })`);
+  const { end, record } = await flows.run({ script });
+  assert.deepEqual([end.error.file, end.error.line], [child, 3]);
+  assert.ok(record.note.startsWith(`${child}:3: lost`), record.note);
+  const own = await flows.run({ script: whole("throw new Error('mine')") });
+  assert.deepEqual([own.end.error.file, own.end.error.line], [undefined, 2]);
+});
+
 test("a call that was never waited for is told once, also behind a crash", async (t) => {
   const flows = await Workflows.open(t);
   const script = whole(`

@@ -74,6 +74,34 @@ static void add_stack(struct frames *frames, struct bytes stack) {
     }
 }
 
+/* The script that a line of a stack is of; the longest name: one may be the end of another. */
+static const struct script_text *script_of(const struct worker *worker, struct bytes line) {
+    const struct script_text *found = NULL;
+    for (const struct script_text *script = worker->scripts; script != NULL;
+         script = script->next) {
+        size_t len = strlen(script->file);
+        bool longer = found == NULL || len > strlen(found->file);
+        if (longer && memmem(line.data, line.len, script->file, len) != NULL) {
+            found = script;
+        }
+    }
+    return found;
+}
+
+/* Of a script within: the host knows its own. */
+static void add_file(struct worker *worker, struct bytes stack) {
+    struct bytes line;
+    struct place at;
+    if (!place_next(&stack, &line, &at)) {
+        return;
+    }
+    const struct script_text *script = script_of(worker, line);
+    if (script != NULL && script->next != NULL) {
+        add_member(&worker->frames, BYTES(",\"file\":"),
+                   (struct bytes){script->file, strlen(script->file)});
+    }
+}
+
 static noreturn void fail(struct worker *worker, const struct fault *fault) {
     struct frames *frames = &worker->frames;
     frames_open(frames);
@@ -84,6 +112,7 @@ static noreturn void fail(struct worker *worker, const struct fault *fault) {
     struct place place = fault->place.line > 0 ? fault->place : first_place(fault->stack);
     add_number(frames, BYTES(",\"line\":"), place.line);
     add_number(frames, BYTES(",\"column\":"), place.column);
+    add_file(worker, fault->stack);
     add_stack(frames, cut(fault->stack, STACK_MAX));
     frames_add(frames, BYTES("}"));
     say_all(worker);
@@ -126,11 +155,7 @@ static struct place find_loop(const struct worker *worker, struct bytes stack) {
     if (!place_next(&stack, &line, &at)) {
         return (struct place){0, 0};
     }
-    const struct script_text *script = worker->scripts;
-    while (script != NULL &&
-           memmem(line.data, line.len, script->file, strlen(script->file)) == NULL) {
-        script = script->next;
-    }
+    const struct script_text *script = script_of(worker, line);
     return script == NULL ? at : loops_find(script->body, at);
 }
 
