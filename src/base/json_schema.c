@@ -120,12 +120,22 @@ const json_t *json_schema_source(const struct json_schema *schema) {
     return schema->source;
 }
 
+static void add_fault(const struct json_fault *fault, struct text *text) {
+    text_addf(text, "%s%s%s", fault->path, fault->path[0] == '\0' ? "" : ": ", fault->text);
+}
+
 void json_faults_write(const struct json_faults *faults, struct text *text) {
     for (unsigned i = 0; i < faults->count; i++) {
-        const struct json_fault *fault = &faults->items[i];
-        text_addf(text, "%s%s%s\n", fault->path, fault->path[0] == '\0' ? "" : ": ", fault->text);
+        add_fault(&faults->items[i], text);
+        text_add_char(text, '\n');
     }
-    if (faults->more) {
-        text_add_str(text, "and more\n");
+    text_add_str(text, faults->more ? "and more\n" : "");
+}
+
+void json_faults_join(const struct json_faults *faults, struct text *text) {
+    for (unsigned i = 0; i < faults->count; i++) {
+        text_add_str(text, i > 0 ? "; " : "");
+        add_fault(&faults->items[i], text);
     }
+    text_add_str(text, faults->more ? "; and more" : "");
 }

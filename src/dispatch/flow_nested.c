@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "dispatch/flow.h"
+#include "dispatch/flow_args.h"
 #include "dispatch/flow_start.h"
 #include "script/catalog.h"
 
@@ -19,7 +20,8 @@ struct finding {
     struct pool_job job;
     struct call *call; /* Borrowed: it stays while `in_pool` counts us. */
     struct catalog_search search;
-    char *name, *path; /* Owned; one of them. */
+    char *name, *path;  /* Owned; one of them. */
+    const json_t *args; /* Borrowed from the call; NULL: none. */
     struct catalog_script script;
     struct text members; /* Owned: of the script, as a worker wants it. */
     struct err err;
@@ -40,6 +42,15 @@ void call__forget_script(struct call *call) {
     mem_free(finding);
 }
 
+static void check_args(struct finding *finding) {
+    struct why why = {""};
+    if (err_failed(flow_args_check(&finding->script.prepared, finding->args, &why))) {
+        why_set(&finding->why, "workflow: %s", why.text);
+    } else {
+        finding->why.text[0] = '\0';
+    }
+}
+
 static void describe(struct finding *finding) {
     const struct catalog_script *script = &finding->script;
     if (err_failed(finding->err)) {
@@ -50,7 +61,7 @@ static void describe(struct finding *finding) {
         why_set(&finding->why, "workflow: %s:%u:%u: %s", script->entry.file,
                 script->entry.fault.line, script->entry.fault.column, script->entry.fault.message);
     } else {
-        finding->why.text[0] = '\0';
+        check_args(finding);
     }
 }
 
@@ -252,6 +263,7 @@ void call__find_script(struct call *call) {
     finding->search.root = flow->root;
     finding->name = text_of(call->message, "name");
     finding->path = text_of(call->message, "path");
+    finding->args = json_object_get(call->message, "args");
     if (finding->name == NULL && finding->path == NULL) {
         finding->name = mem_copy("", 0);
     }

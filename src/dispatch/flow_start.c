@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/json_schema.h"
 #include "base/memory.h"
 #include "base/number.h"
 #include "dispatch/flow.h"
+#include "dispatch/flow_args.h"
 #include "dispatch/flow_check.h"
 #include "engine/sessions.h"
 
@@ -141,34 +141,6 @@ static struct err find_script(struct flow_start *start) {
     return take_text(start, start->old_script, file == NULL ? "script.js" : file);
 }
 
-static struct err check_args(struct flow_start *start) {
-    AUTO(json_schema_release) struct json_schema *compiled = NULL;
-    AUTO(json_release) json_t *none = NULL;
-    AUTO(text_done) struct text text = {0};
-    const json_t *schema = script_meta_args(&start->script.prepared);
-    struct json_faults faults = {.count = 0};
-    if (schema == NULL) {
-        return ERR_OK;
-    }
-    const json_t *args = start->spec.args;
-    if (args == NULL) { /* Defaults of the script may do for all of them. */
-        none = json_object();
-        args = none;
-    }
-    text_init(&text, sizeof start->why.text);
-    struct err err = json_schema_compile(schema, &compiled, &start->why);
-    if (!err_failed(err)) {
-        err = json_schema_check(compiled, args, &faults);
-        json_faults_write(&faults, &text);
-    }
-    if (err_failed(err)) {
-        why_set(&start->why, "\"args\" are not what %s asks for: %s",
-                script_meta_name(&start->script.prepared), text.data == NULL ? "" : text.data);
-        return err_make(ERR_BAD_FIELD, "workflows: args");
-    }
-    return ERR_OK;
-}
-
 static void add_json(struct text *text, const char *before, const json_t *json) {
     text_add_str(text, before);
     if (json == NULL || err_failed(json_write(json, text))) {
@@ -239,7 +211,7 @@ static void prepare(struct pool_job *job) {
         flow_fault_tell(&script->entry.fault, &start->why);
         return;
     }
-    start->err = check_args(start);
+    start->err = flow_args_check(&script->prepared, start->spec.args, &start->why);
     if (start->err.code == ERR_BAD_FIELD && start->plans) {
         start->misfit = start->why;
         start->err = ERR_OK;

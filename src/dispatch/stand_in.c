@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "dispatch/flow.h"
+#include "dispatch/flow_args.h"
 #include "model/script_instance.h"
 
 enum {
@@ -199,8 +200,12 @@ static void add_nested(struct stand_in *stand_in, const json_t *message, struct 
     } else if (!err_failed(err)) {
         const struct bytes file = {script.entry.file, strlen(script.entry.file)};
         const struct bytes source = {script.source, script.len};
-        if (flow__add_script(source, file, &members, &why) && text_failed(&members)) {
+        if (!flow__add_script(source, file, &members, &why)) {
+            err = err_make(ERR_BAD_SCRIPT, "plan: script"); /* It has said why. */
+        } else if (text_failed(&members)) {
             why_set(&why, "%s is too large", script.entry.file);
+        } else {
+            err = flow_args_check(&script.prepared, json_object_get(message, "args"), &why);
         }
     }
     if (why.text[0] != '\0') {

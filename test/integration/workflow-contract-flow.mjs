@@ -220,6 +220,10 @@ const nests = (name, text, body, result, more = {}) =>
   });
 const named = (body) => whole(body).replace("flock", "NAME");
 
+const NEEDS = `export const meta = { name: 'NAME', description: 'd', args: { type: 'object',
+  required: ['query'], additionalProperties: false,
+  properties: { query: { type: 'string' } } } };\n`;
+
 const nested = [
   nests("workflow() runs a saved workflow by its name, and gives what it returns",
     named("return ['from', args]"), "return await workflow('c-name', { n: 1 })",
@@ -247,6 +251,18 @@ const nested = [
   nests("several of them run at once", named("return await agent(`say: ${args}`)"),
     "return await parallel([1, 2, 3].map((n) => () => workflow('c-many', n)))", ["1", "2", "3"],
     { agents: { succeeded: 3 } }),
+  nests("args that its meta does not take throw what a start of it is told",
+    `${NEEDS}return args`, `const said = [];
+for (const args of [{}, { query: 5, more: 1 }, undefined, { query: 'q' }]) {
+  try { said.push(await workflow('c-picky', args)) } catch (error) { said.push(error.message) }
+}
+return said`, [
+      'workflow: "args" are not what c-picky asks for: the field "query" is missing',
+      'workflow: "args" are not what c-picky asks for: the field "more" is not known; known ' +
+        'here: "query"; /query: must be of type string, not an integer',
+      'workflow: "args" are not what c-picky asks for: the field "query" is missing',
+      { query: "q" },
+    ]),
   nests("there is one level, and no second", named("return await workflow('c-deep')"),
     "try { await workflow('c-deep') } catch (error) { return error.message }", /level/),
   nests("a saved workflow with a fault throws it, with its place", named("return 1 +;"),

@@ -161,6 +161,19 @@ static const struct told told[] = {
      "and more\n"},
 };
 
+/* The same lines, with "; " between them. */
+static void assert_joined(const char *joined, const char *lines) {
+    for (; *lines != '\0'; lines++) {
+        if (*lines != '\n') {
+            assert_int_equal(*joined++, *lines);
+        } else if (lines[1] != '\0') {
+            assert_memory_equal(joined, "; ", 2);
+            joined += 2;
+        }
+    }
+    assert_string_equal(joined, "");
+}
+
 static void faults_say_where_and_what_would_be_right(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(told); i++) {
@@ -172,6 +185,10 @@ static void faults_say_where_and_what_would_be_right(void **state) {
         text_init(&text, 4096);
         json_faults_write(&faults, &text);
         assert_string_equal(text.data, told[i].line);
+        AUTO(text_done) struct text joined;
+        text_init(&joined, 4096);
+        json_faults_join(&faults, &joined);
+        assert_joined(joined.data, told[i].line);
         free(source);
         free(value);
     }
