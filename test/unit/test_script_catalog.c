@@ -220,7 +220,7 @@ static void a_path_is_beneath_the_root_or_absolute(void **state) {
     assert_int_equal(script.entry.origin, CATALOG_PATH);
     AUTO(catalog_script_done) struct catalog_script other = {.source = NULL};
     assert_int_equal(catalog_open(&scene->search, "../../two.js", &other, &why).code,
-                     ERR_FORBIDDEN);
+                     ERR_BAD_FIELD);
     assert_int_equal(catalog_open(&scene->search, "three.js", &other, &why).code,
                      ERR_WORKFLOW_NOT_FOUND);
     assert_int_equal(catalog_open(&scene->search, ".drover", &other, &why).code, ERR_BAD_FIELD);
