@@ -61,12 +61,19 @@ static const char *parent_of(struct listing *listing, const char *run) {
 static void row_tell(struct listing *listing, const json_t *row) {
     struct workflow_questions *questions = listing->questions;
     const char *run = talk_text(row, "run"), *id = talk_text(row, "id");
-    const struct workflow_agent *agent = workflow_tree_asks(questions->tree, run, id);
-    if (agent == NULL && run[0] != '\0') {
-        agent = workflow_tree_asks(questions->tree, parent_of(listing, run), id);
+    const struct workflow_agent *of = workflow_tree_agent(questions->tree, run);
+    if (of == NULL && run[0] != '\0') {
+        of = workflow_tree_agent(questions->tree, parent_of(listing, run));
     }
-    if (agent != NULL && questions->asked != NULL) {
-        questions->asked(questions->ctx, agent, row);
+    if (of == NULL) {
+        return; /* Of a chat, or of another workflow. */
+    }
+    if (questions->open != NULL) {
+        questions->open(questions->ctx, of, row);
+    }
+    const struct workflow_agent *asks = workflow_tree_asks(questions->tree, of->run, id);
+    if (asks != NULL && questions->asked != NULL) {
+        questions->asked(questions->ctx, asks, row);
     }
 }
 

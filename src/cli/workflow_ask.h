@@ -26,6 +26,8 @@ struct workflow_questions {
     json_t *parents; /* An object: of each run that asked, the run that it belongs to. */
     /* A question that is new to the tree; NULL: nobody wants to hear. */
     void (*asked)(void *ctx, const struct workflow_agent *agent, const json_t *approval);
+    /* Each that is open, new or not; NULL: as above. */
+    void (*open)(void *ctx, const struct workflow_agent *agent, const json_t *approval);
     void *ctx;
 };
 /* The tree's agents ask what they ask now, and nothing else. */

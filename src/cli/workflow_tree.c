@@ -391,6 +391,10 @@ void workflow_tree_row(struct workflow_tree *tree, const json_t *row) {
 
 /* --- Questions -------------------------------------------------------------------------------- */
 
+const struct workflow_agent *workflow_tree_agent(struct workflow_tree *tree, const char *run) {
+    return agent_find(tree, run);
+}
+
 const struct workflow_agent *workflow_tree_asks(struct workflow_tree *tree, const char *run,
                                                 const char *approval) {
     struct workflow_agent *agent = agent_find(tree, run);

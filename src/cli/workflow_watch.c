@@ -39,6 +39,8 @@ struct watching {
     struct client_tick tick;
     struct workflow_questions questions; /* Owned: its `parents`. */
     struct talk side;                    /* Owned: its client. */
+    json_t *told;                        /* Owned: with --json, the line of each open question, */
+    json_t *seen;                        /* and which of them are open still. */
 };
 
 static uint64_t mono_ms(const struct watching *watching) {
@@ -100,6 +102,71 @@ static void on_asked(void *ctx, const struct workflow_agent *agent, const json_t
     }
 }
 
+/* Lines of their own among those of events: who reads them learns that somebody must answer. */
+static void on_open(void *ctx, const struct workflow_agent *agent, const json_t *approval) {
+    struct watching *watching = ctx;
+    const char *id = talk_text(approval, "id");
+    if (watching->show != SHOW_JSON) {
+        return;
+    }
+    (void)json_object_set_new(watching->seen, id, json_true());
+    if (json_object_get(watching->told, id) != NULL) {
+        return;
+    }
+    AUTO(text_done) struct text command = {0};
+    text_init(&command, 256);
+    text_addf(&command, "drover approve %s", id);
+    json_t *line = json_pack(
+        "{s:s, s:s, s:s, s:s, s:O, s:O, s:O, s:s, s:s*}", "event", "approval_requested", "run",
+        watching->watch->run, "agent", agent->run, "label", agent->name, "kind",
+        json_object_get(approval, "kind"), "tool", json_object_get(approval, "tool"), "arguments",
+        json_object_get(approval, "arguments"), "approval", id, "answer", command.data);
+    if (line != NULL) { /* A daemon of another kind may leave something out. */
+        talk_print(line);
+        (void)json_object_set_new(watching->told, id, line);
+    }
+}
+
+/* "state": how; it is null where nobody can say. */
+static void answered_print(struct watching *watching, const char *id, json_t *line) {
+    AUTO(json_release) json_t *row = NULL;
+    AUTO(text_done) struct text target = {0};
+    struct why ignored;
+    if (talk_target(&target, "/api/v1/approvals/", id, "")) {
+        const struct client_request request = {.method = "GET", .target = target.data};
+        struct err err = talk_ask(&watching->side, &request, NULL, &row, &ignored);
+        (void)err; /* Then it is not known. */
+    }
+    json_t *state = json_object_get(row, "state");
+    (void)json_object_set_new(line, "event", json_string("approval_answered"));
+    (void)json_object_set_new(line, "state", state == NULL ? json_null() : json_incref(state));
+    (void)json_object_del(line, "answer");
+    (void)json_object_del(line, "arguments");
+    talk_print(line);
+}
+
+static void answers_print(struct watching *watching) {
+    const char *id = NULL;
+    json_t *line = NULL;
+    void *next = NULL;
+    json_object_foreach_safe(watching->told, next, id, line) {
+        if (json_object_get(watching->seen, id) == NULL) {
+            answered_print(watching, id, line);
+            (void)json_object_del(watching->told, id);
+        }
+    }
+}
+
+static void questions_ask(struct watching *watching) {
+    struct why ignored;
+    (void)json_object_clear(watching->seen);
+    struct err err = workflow_questions_ask(&watching->side, &watching->questions, &ignored);
+    watching->changed = watching->changed || !err_failed(err); /* Not everybody may see them. */
+    if (!err_failed(err) && watching->show == SHOW_JSON) {
+        answers_print(watching);
+    }
+}
+
 static void agents_ask(struct watching *watching) {
     struct why ignored;
     struct workflow_ask ask = {.run = watching->watch->run, .tree = &watching->tree};
@@ -118,10 +185,8 @@ static void side_ask(struct watching *watching) {
     if (watching->stale && watching->show == SHOW_LIVE) {
         agents_ask(watching);
     }
-    if (watching->tree.marks[WORKFLOW_WORKS] > 0) {
-        struct why ignored;
-        struct err err = workflow_questions_ask(&watching->side, &watching->questions, &ignored);
-        watching->changed = watching->changed || !err_failed(err); /* Not everybody may see them. */
+    if (watching->tree.marks[WORKFLOW_WORKS] > 0 || json_object_size(watching->told) > 0) {
+        questions_ask(watching);
     }
     watching->asked_ms = mono_ms(watching);
     watching->changed = true;
@@ -129,9 +194,7 @@ static void side_ask(struct watching *watching) {
 
 static void on_tick(void *ctx) {
     struct watching *watching = ctx;
-    if (watching->show != SHOW_JSON) {
-        side_ask(watching);
-    }
+    side_ask(watching);
     if (watching->show == SHOW_LIVE) {
         picture_look(watching);
     }
@@ -256,6 +319,9 @@ static struct err end_ask(struct watching *watching) {
 
 static struct err to_the_end(struct watching *watching) {
     struct err err = events_follow(watching);
+    if (!err_failed(err) && json_object_size(watching->told) > 0 && side_open(watching)) {
+        questions_ask(watching); /* They were answered in the meantime. */
+    }
     if (!err_failed(err)) {
         err = end_ask(watching);
     }
@@ -293,8 +359,13 @@ static void watching_init(struct watching *watching, const struct workflow_watch
     text_init(&watching->above, LIVE_SCREEN_MAX / 2);
     live_screen_init(&watching->screen);
     workflow_tree_init(&watching->tree);
-    watching->questions = (struct workflow_questions){
-        .tree = &watching->tree, .parents = json_object(), .asked = on_asked, .ctx = watching};
+    watching->questions = (struct workflow_questions){.tree = &watching->tree,
+                                                      .parents = json_object(),
+                                                      .asked = on_asked,
+                                                      .open = on_open,
+                                                      .ctx = watching};
+    watching->told = json_object();
+    watching->seen = json_object();
     if (watch->row != NULL) {
         watching->stale = true;
         workflow_tree_run(&watching->tree, watch->row);
@@ -304,6 +375,8 @@ static void watching_init(struct watching *watching, const struct workflow_watch
 static void watching_done(struct watching *watching) {
     client_close(watching->side.client);
     json_release(&watching->questions.parents);
+    json_release(&watching->told);
+    json_release(&watching->seen);
     workflow_tree_done(&watching->tree);
     live_screen_done(&watching->screen);
     text_done(&watching->above);

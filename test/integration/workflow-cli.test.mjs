@@ -317,6 +317,29 @@ test("on a terminal a picture is drawn in place, and what is logged stays above"
   assert.doesNotMatch(plain.stdout, /\x1b\[\d*m/);
 });
 
+test("with --json, too, it is told who waits for an answer, and when there was one", async (t) => {
+  const scene = await Scene.open(t);
+  const calls = `call: run_command {"command": "true"}\\nsay: written`;
+  const text = `${meta("ask")}return agent(\`${calls}\`, {label: "writer"});`;
+  const running = scene.begin(text, "--json");
+  await running.seen("approval_requested");
+  const [row] = await jsonLines(scene.daemon, "approve");
+  assert.equal((await scene.daemon.cli(["approve", row.id])).code, 0);
+  const { code, stdout, stderr } = await running.ended;
+  assert.equal(code, 0, stderr);
+  const lines = stdout.trim().split("\n").map((line) => JSON.parse(line));
+  const [asked, answered] = lines.filter(({ event }) => event.startsWith("approval_"));
+  const { agent, run } = asked;
+  const same = { run, agent, label: "writer", kind: "leave", tool: "run_command",
+    approval: row.id };
+  assert.deepEqual(asked, { event: "approval_requested", ...same, arguments: { command: "true" },
+    answer: `drover approve ${row.id}` });
+  assert.deepEqual(answered, { event: "approval_answered", ...same, state: "allowed" });
+  assert.equal(lines.find(({ event }) => event === "agent_started").run, agent);
+  assert.equal(lines.at(-1).event, "workflow_finished");
+  assert.equal(lines.at(-1).run, run);
+});
+
 test("who must answer something is told so, and how", async (t) => {
   const scene = await Scene.open(t);
   const calls = `call: run_command {"command": "true"}\\nsay: written`;
