@@ -31,8 +31,8 @@ const struct flag workflow_request_flags[] = {
     {.name = "lift",
      .kind = FLAG_LIST,
      .value = "LIMIT",
-     .about = "With --resume: a limit of RUN that shall not hold: timeout, agent-timeout, "
-              "concurrency, budget-tokens, budget. Repeatable."},
+     .about =
+         "With --resume: RUN's limit of this name (a flag's, as timeout) is none. Repeatable."},
     {.name = "model",
      .letter = 'm',
      .kind = FLAG_TEXT,
