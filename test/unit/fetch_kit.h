@@ -2,6 +2,9 @@
 #ifndef DROVER_TEST_FETCH_KIT_H
 #define DROVER_TEST_FETCH_KIT_H
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
 #include "http_server.h"
 #include "loop/fetch.h"
 
@@ -160,6 +163,17 @@ static inline void finish(struct asking *asking) {
         server_turn(asking->kit->loop);
     }
     assert_int_equal(asking->dones, 1);
+}
+
+/* A port on which nobody listens, for as long as the descriptor is open. */
+static inline int port_take(uint16_t *ret_port) {
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&at, len), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    *ret_port = ntohs(at.sin_port);
+    return fd;
 }
 
 static inline void expect(struct asking *asking, enum fetch_fault fault) {

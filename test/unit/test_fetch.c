@@ -1,11 +1,9 @@
 /* The HTTP client against a server of our own. */
-#include <arpa/inet.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -244,18 +242,13 @@ static void each_failure_has_its_name(void **state) {
     }
 }
 
-/* The port is ours all the while, so nobody else comes to listen there. */
 static void nobody_listening_is_no_connection(void **state) {
-    struct kit *kit = *state;
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(fd, (const struct sockaddr *)&address, len), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
     struct asking asking;
     char url[64];
-    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/", ntohs(address.sin_port));
-    start(&asking, call_of(kit, &asking), url);
+    uint16_t port = 0;
+    int fd = port_take(&port);
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/", port);
+    start(&asking, call_of(*state, &asking), url);
     expect(&asking, FETCH_CONNECT);
     assert_string_not_equal(asking.detail, "");
     (void)close(fd);
