@@ -101,7 +101,6 @@ static struct err submit_run(struct tx *tx, void *ctx) {
 
 static void submit_done(struct err result, void *ctx) {
     struct submit_op *submit = ctx;
-    dispatch_foreseen(submit->api->dispatch, bytes_of(submit->run.run.text));
     if (result.code == ERR_IDEMPOTENCY_MISMATCH) {
         why_set(&submit->op.why, "Idempotency-Key: another request was sent with this key");
     }
@@ -214,7 +213,6 @@ static void prepared(struct submit_op *submit) {
     submit->run.run = id_make("run", world_wall_ms(world), random);
     submit->run.bounds = dispatch_bounds(submit->api->dispatch);
     store_write(submit->api->store, submit_run, submit_done, submit);
-    dispatch_foresee(submit->api->dispatch, bytes_of(submit->run.run.text), submit->run.spec);
 }
 
 static void prepare_in_pool(struct loop_work *work) {

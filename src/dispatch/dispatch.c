@@ -127,7 +127,6 @@ struct dispatch *dispatch_open(const struct dispatch_options *options) {
     table_init(&dispatch->wakers);
     pool_init(&dispatch->pool, options->loop);
     dispatch->starts_end = &dispatch->starts;
-    dispatch->foresight.ready.link_fd = -1;
     dispatch->start_task.run = start__task;
     dispatch->stop_task.run = on_stopped;
     dispatch->environment = order__environment();
@@ -159,7 +158,6 @@ void dispatch_stop(struct dispatch *dispatch, void (*stopped)(void *ctx), void *
     recover__stop(dispatch);
     retain__stop(dispatch);
     wake__stop(dispatch);
-    foresee__stop(dispatch);
     table_each(&dispatch->flights, stop_one, NULL);
     dispatch__maybe_stopped(dispatch);
 }

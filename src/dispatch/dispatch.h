@@ -70,12 +70,6 @@ void dispatch_close(struct dispatch *dispatch);
 /* What store_options.notes[RUN_NOTE] must reach. */
 void dispatch_run_note(struct dispatch *dispatch, struct bytes note);
 
-/* A job that is handed to the store with this id and spec will probably begin at once: a holder
- * gets ready. To be called when it is in the store's queue; and dispatch_foreseen when the answer
- * of the store is there, whatever it says: a holder that was not needed is let go. */
-void dispatch_foresee(struct dispatch *dispatch, struct bytes run, struct bytes spec);
-void dispatch_foreseen(struct dispatch *dispatch, struct bytes run);
-
 /* For whoever submits or stops: what is allowed now. */
 struct run_bounds dispatch_bounds(const struct dispatch *dispatch);
 enum run_hold dispatch_held(const struct dispatch *dispatch);

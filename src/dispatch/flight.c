@@ -57,39 +57,33 @@ struct flight *flight__new(struct dispatch *dispatch, const struct run_row *row)
     return flight;
 }
 
-struct errand *flight__errand_new(struct dispatch *dispatch) {
-    struct errand *errand = mem_new(sizeof *errand);
-    errand->dispatch = dispatch;
-    errand->order = -1;
-    errand->epoch = store_epoch(dispatch->options.store);
-    text_init(&errand->result, RUN_RESULT_MAX);
-    text_init(&errand->output, (size_t)16 << 10);
-    return errand;
-}
-
-void flight__errand_free(struct errand *errand) {
-    assert(!errand->away);
-    fd_release(&errand->order);
-    mem_free(errand->spec);
-    text_done(&errand->result);
-    text_done(&errand->output);
-    mem_free(errand);
-}
-
 struct errand *flight__errand(struct flight *flight) {
     if (flight->errand == NULL) {
-        flight->errand = flight__errand_new(flight->dispatch);
-        flight->errand->flight = flight;
-        memcpy(flight->errand->name, flight->name, sizeof flight->name);
+        struct errand *errand = mem_new(sizeof *errand);
+        errand->flight = flight;
+        errand->dispatch = flight->dispatch;
+        errand->order = -1;
+        errand->epoch = store_epoch(flight->dispatch->options.store);
+        memcpy(errand->name, flight->name, sizeof errand->name);
+        text_init(&errand->result, RUN_RESULT_MAX);
+        text_init(&errand->output, (size_t)16 << 10);
+        flight->errand = errand;
     }
     return flight->errand;
 }
 
 void flight__errand_drop(struct flight *flight) {
-    if (flight->errand != NULL) {
-        flight__errand_free(flight->errand);
-        flight->errand = NULL;
+    struct errand *errand = flight->errand;
+    if (errand == NULL) {
+        return;
     }
+    assert(!errand->away);
+    flight->errand = NULL;
+    fd_release(&errand->order);
+    mem_free(errand->spec);
+    text_done(&errand->result);
+    text_done(&errand->output);
+    mem_free(errand);
 }
 
 void flight__learn(struct flight *flight) {

@@ -70,8 +70,7 @@ struct errand {
     struct err err;
     char note[NOTE_MAX]; /* "": nothing to say. */
 
-    unsigned flags; /* For the order, beside those of the spec. */
-    int order;      /* Owned; -1: none. */
+    int order; /* Owned; -1: none. */
     struct retry_policy retry;
     bool notify, pty, input_open;
     int64_t log_max; /* Bytes of each stream of output that are kept. */
@@ -141,12 +140,6 @@ struct walk { /* recover.c */
     void *ctx;
 };
 
-struct foresight {         /* foresee.c */
-    struct errand *errand; /* Owned; NULL: nothing is foreseen. */
-    struct holder_ready ready;
-    unsigned pause, rest; /* After one in vain: so many are passed over, of which these are left. */
-};
-
 struct feed; /* input.c */
 struct tidy; /* retain.c */
 
@@ -158,7 +151,6 @@ struct dispatch {
     bool starts_wait;                    /* The first of a queue, for one turn: see start.c. */
     struct flight *clears;               /* CLEARING, and not begun. */
     unsigned clears_running;
-    struct foresight foresight;
     struct loop_task start_task, stop_task;
     struct dispatch_watch *parked; /* Of attempts that the first walk may still bring. */
     struct walk walk;
@@ -190,8 +182,6 @@ uint64_t dispatch__wait_ms(unsigned tries);
 struct flight *flight__find(const struct dispatch *dispatch, struct bytes run, int64_t attempt);
 struct flight *flight__new(struct dispatch *dispatch, const struct run_row *row);
 void flight__enter(struct flight *flight, enum flight_state state);
-struct errand *flight__errand_new(struct dispatch *dispatch); /* Without a flight yet. */
-void flight__errand_free(struct errand *errand);
 struct errand *flight__errand(struct flight *flight); /* Made where there is none. */
 void flight__errand_drop(struct flight *flight);
 void flight__learn(struct flight *flight); /* What its errand read in the spec. */
@@ -217,10 +207,6 @@ void input__drop(struct flight *flight);
 /* start.c */
 void start__queue(struct flight *flight);
 void start__task(struct loop_task *task);
-
-/* foresee.c. True: a holder was ready for it, and goes on; the flight's errand knows the spec. */
-MUST_CHECK bool foresee__start(struct flight *flight);
-void foresee__stop(struct dispatch *dispatch);
 
 /* order.c: in the pool, or on the loop when the spec is short. Fills order and what is read. */
 void order__read(struct errand *errand);

@@ -295,7 +295,7 @@ static struct err make(struct errand *errand, const struct job_spec *spec) {
         .cgroup = cgroups_path(dispatch->options.cgroups),
         .write = writable.list,
         .hide = spec->sandbox ? dispatch->options.hide : NULL,
-        .flags = flags_of(spec) | errand->flags,
+        .flags = flags_of(spec),
         .input = {spec->input, spec->input == NULL ? 0 : strlen(spec->input)},
         .timeout_ms = (uint64_t)spec->timeout_ms,
         .grace_ms = JOB_GRACE_MS,

@@ -28,22 +28,8 @@ static void enqueue(struct flight *flight) {
     loop_soon(dispatch->options.loop, &dispatch->start_task);
 }
 
-/* A holder that is ready is let go at once: that is one word, for which no answer has to wait. */
-static bool begin_foreseen(struct flight *flight) {
-    if (!foresee__start(flight)) {
-        return false;
-    }
-    flight__enter(flight, FLIGHT_QUEUED);
-    flight->dispatch->stats.started++;
-    flight__follow(flight, 0);
-    return true;
-}
-
 void start__queue(struct flight *flight) {
     flight->ours = true;
-    if (begin_foreseen(flight)) {
-        return;
-    }
     flight->dispatch->stats.queued_starts++;
     enqueue(flight);
 }

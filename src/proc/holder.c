@@ -30,8 +30,6 @@ enum {
     CLAIM_MS = 10000, /* A slow disk has its time; who is stopped by somebody has not. */
 };
 
-#define KEEP "keep\n"
-
 static void set_state(struct holder *holder, enum holder_state state) {
     static const bool legal[HOLDER_STATES][HOLDER_STATES] = {
         [HOLDER_STARTING] =
@@ -94,34 +92,25 @@ static void forget_started(struct holder *holder) {
     }
 }
 
-/* Silence from here on. */
+/* Silence from here on; the pipe's callback frees it all. */
 static void leave(struct holder *holder) {
     set_state(holder, HOLDER_ENDED);
     timer_stop(holder->holders->loop, &holder->patience);
     list_remove(holder);
     forget_started(holder);
-}
-
-/* The pipe's callback frees it all. */
-static void part(struct holder *holder) {
     uv_close((uv_handle_t *)&holder->pipe, on_closed);
 }
 
-/* The holder is let go last: what its end asks for (a commit) is on its way to another processor
- * before the end of a process takes one. */
 static void finish(struct holder *holder, enum holder_end end, const struct spool_exit *exit) {
+    void (*ended)(void *, enum holder_end, const struct spool_exit *) = holder->news.ended;
+    void *ctx = holder->ctx;
     leave(holder);
-    holder->news.ended(holder->ctx, end, exit);
-    if (end == HOLDER_EXITED) {
-        holder__say_bye(holder);
-    }
-    part(holder);
+    ended(ctx, end, exit);
 }
 
 void holder_close(struct holder *holder) {
     if (holder != NULL && holder->state != HOLDER_ENDED) {
         leave(holder);
-        part(holder);
     }
 }
 
@@ -218,6 +207,7 @@ static void take_exited(struct holder *holder, struct bytes json) {
         finish(holder, HOLDER_LOST, NULL /* exit */);
         return;
     }
+    holder__say_bye(holder);
     finish(holder, HOLDER_EXITED, &exit);
 }
 
@@ -361,15 +351,10 @@ static void lose_unclaimed(struct timer *patience) {
 }
 
 /* Said before it lives, so that the fastest command does not end before it is heard. */
-static struct err say(int link_fd, struct bytes words) {
-    bool said = send(link_fd, words.data, words.len, MSG_NOSIGNAL) == (ssize_t)words.len;
+static struct err say_keep(int link_fd) {
+    static const char keep[] = "keep\n";
+    bool said = send(link_fd, keep, sizeof keep - 1, MSG_NOSIGNAL) == (ssize_t)sizeof keep - 1;
     return said ? ERR_OK : err_from_errno(errno, "holder: make a link");
-}
-
-static void expect_claim(struct holder *holder) {
-    struct holders *holders = holder->holders;
-    timer_start(holders->loop, &holder->patience, CLAIM_MS, lose_unclaimed);
-    holders->stats.started++;
 }
 
 struct err holder_start(struct holders *holders, int order_fd, const struct holder_news *news,
@@ -379,7 +364,7 @@ struct err holder_start(struct holders *holders, int order_fd, const struct hold
     AUTO(fd_release) int theirs = -1;
     struct err err = holder__make_link(&ours, &theirs);
     if (!err_failed(err)) {
-        err = say(ours, BYTES(KEEP));
+        err = say_keep(ours);
     }
     if (err_failed(err)) {
         return err;
@@ -397,66 +382,10 @@ struct err holder_start(struct holders *holders, int order_fd, const struct hold
         return err;
     }
     begin(holder, news, ctx);
-    expect_claim(holder);
+    timer_start(holders->loop, &holder->patience, CLAIM_MS, lose_unclaimed);
+    holders->stats.started++;
     *ret_holder = holder;
     return ERR_OK;
-}
-
-/* Of the nursery only: what is not certain is not worth a program's start. */
-struct err holder_prepare(struct holders *holders, int order_fd, struct holder_ready *ret_ready) {
-    AUTO(fd_release) int order = order_fd;
-    AUTO(fd_release) int ours = -1;
-    AUTO(fd_release) int theirs = -1;
-    if (holders->nursery.pid == 0) {
-        return err_make(ERR_BUSY, "holder: no nursery");
-    }
-    struct err err = holder__make_link(&ours, &theirs);
-    if (!err_failed(err)) {
-        const struct nursery_birth birth = {holders->program, order, theirs};
-        err = nursery_bear(&holders->nursery, &birth);
-    }
-    if (!err_failed(err)) {
-        *ret_ready = (struct holder_ready){fd_take(&ours), holders->nursery.pid};
-    }
-    return err;
-}
-
-/* Its end is seen here only where it is already known. One that ends in this moment is lost as any
- * other, before its claim. */
-static bool is_gone(int link_fd) {
-    char byte;
-    return recv(link_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
-}
-
-struct err holder_start_ready(struct holders *holders, struct holder_ready *ready,
-                              const struct holder_news *news, void *ctx,
-                              struct holder **ret_holder) {
-    AUTO(fd_release) int ours = fd_take(&ready->link_fd);
-    if (is_gone(ours)) {
-        return err_make(ERR_NOT_FOUND, "holder: gone before its start");
-    }
-    struct holder *holder = NULL;
-    struct err err = open_pipe(holders, &ours, &holder);
-    if (err_failed(err)) {
-        return err;
-    }
-    int fd = -1;
-    int rc = uv_fileno((uv_handle_t *)&holder->pipe, &fd);
-    assert(rc == 0); /* It was just opened. */
-    err = say(fd, BYTES(PROTOCOL_GO KEEP));
-    if (err_failed(err)) {
-        uv_close((uv_handle_t *)&holder->pipe, on_closed);
-        return err_make(ERR_NOT_FOUND, "holder: gone before its start");
-    }
-    begin(holder, news, ctx);
-    holder->nursery = ready->nursery;
-    expect_claim(holder);
-    *ret_holder = holder;
-    return ERR_OK;
-}
-
-void holder_drop(struct holder_ready *ready) {
-    fd_release(&ready->link_fd);
 }
 
 struct err holder_adopt(struct holders *holders, const char *name, const struct holder_news *news,

@@ -81,20 +81,6 @@ struct holder;
 MUST_CHECK struct err holder_start(struct holders *holders, int order_fd,
                                    const struct holder_news *news, void *ctx,
                                    struct holder **ret_holder);
-/* One that gets ready up to its claim before it is certain that its order will be carried out: the
- * order says ORDER_WAIT. It is started, or dropped, and leaves nothing then. ERR_BUSY: not now. */
-struct holder_ready {
-    int link_fd; /* Owned; -1: there is none. */
-    int nursery; /* The pid of that which made it. */
-};
-/* Takes the order's descriptor in any case. */
-MUST_CHECK struct err holder_prepare(struct holders *holders, int order_fd,
-                                     struct holder_ready *ret_ready);
-/* Takes what is ready in any case. ERR_NOT_FOUND: it has gone, and nothing has begun. */
-MUST_CHECK struct err holder_start_ready(struct holders *holders, struct holder_ready *ready,
-                                         const struct holder_news *news, void *ctx,
-                                         struct holder **ret_holder);
-void holder_drop(struct holder_ready *ready);
 /* Connects to the socket of one that the spool calls alive. ERR_NOT_FOUND: nobody listens there;
  * ERR_BUSY: too many others are about to. The news first tell all that it has now. */
 MUST_CHECK struct err holder_adopt(struct holders *holders, const char *name,

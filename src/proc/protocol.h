@@ -59,7 +59,6 @@
  *     keep                      the holder waits for `bye` after its exit.json is in place (so the
  *                               result travels over the socket); without a daemon it does not wait
  *     bye                       the daemon has read all it wants
- *     go                        ORDER_WAIT, on the link alone, and the first word there: claim
  *   holder → daemon
  *     claimed                   it may run: the claim is ours (only to the starting daemon)
  *     void                      somebody else decided: nothing ran; the holder ends
@@ -91,7 +90,6 @@ enum {
 #define PROTOCOL_ORDER_MAGIC "DRVORD1\n"
 #define PROTOCOL_ORDER_STRICT "DRVORD2\n" /* As long as the other. */
 #define PROTOCOL_TMP "tmp"
-#define PROTOCOL_GO "go\n" /* Before all other words; ORDER_WAIT only. */
 
 /* Tags of the order. */
 enum order_tag {
@@ -124,9 +122,6 @@ enum order_flag {
     ORDER_ONCE = 2,       /* Claim, folder and spool are synced before the command may run. */
     ORDER_INPUT_OPEN = 4, /* Input may follow ORDER_STDIN; without it, input ends there. */
     ORDER_SANDBOX = 8,    /* See docs/sandbox.md; needs an ORDER_HIDE, else ENOTSUP. */
-    ORDER_WAIT = 16, /* Ready up to the claim, which waits for PROTOCOL_GO on the link. The link's
-                      * end without it: nothing is claimed, and the folder goes. Only given to a
-                      * program of the same build, since an older one would not wait. */
 };
 
 /* exit.json:

@@ -106,19 +106,12 @@ function heal(custody) {
   custody.daemon.env = custody.clean;
 }
 
-/** From its first command on, a daemon has holders that get ready before they are needed. */
-async function warmUp(custody) {
-  const { json } = await custody.ask("POST", "/api/v1/jobs", { body: { argv: ["true"] } });
-  await custody.ended(json.id);
-}
-
 /** How many calls there are while a job runs, or (without one) while a daemon starts. */
-async function countCalls(custody, withJob, warm) {
+async function countCalls(custody, withJob) {
   const from = path.join(custody.folder, "count");
   const arm = plant(custody, "count", from);
   if (!withJob) arm();
   await custody.daemon.start();
-  if (warm) await warmUp(custody);
   if (withJob) {
     arm();
     const job = new Witness(custody, "counted", true);
@@ -131,12 +124,11 @@ async function countCalls(custody, withJob, warm) {
   return Number(/^fault: any has (\d+) points$/m.exec(custody.daemon.log)[1]);
 }
 
-async function killDaemon(custody, { fault, once, recovery, warm }) {
+async function killDaemon(custody, { fault, once, recovery }) {
   const job = new Witness(custody, `${fault}-${once}`, once);
   const from = path.join(custody.folder, `from-${job.name}`);
   const arm = plant(custody, fault, from);
   await custody.daemon.start();
-  if (warm) await warmUp(custody);
   arm();
   if (await job.handIn()) await Promise.race([job.check().catch(() => {}), custody.daemon.exited]);
   await custody.daemon.kill();
@@ -168,18 +160,16 @@ function makeCustody(t) {
   return custody;
 }
 
-const READY = " while a holder gets ready";
-for (const recovers of ["", ", and the next one while it recovers", READY]) {
+for (const recovers of ["", ", and the next one while it recovers"]) {
   const title = `a daemon killed at any call${recovers}: the command runs once`;
-  const warm = recovers === READY;
   test(title, { timeout: TIMEOUT_MS }, async (t) => {
     const custody = makeCustody(t);
-    const total = await countCalls(custody, true, warm);
+    const total = await countCalls(custody, true);
     const starting = await countCalls(custody, false);
     let next = 0;
     const said = await forPoints(total, (n, once) => {
-      const recovery = recovers && !warm && 1 + ((next += 7) % starting);
-      return killDaemon(custody, { fault: `any-kill:${n}`, once, recovery, warm });
+      const recovery = recovers && 1 + ((next += 7) % starting);
+      return killDaemon(custody, { fault: `any-kill:${n}`, once, recovery });
     });
     t.diagnostic(said);
   });

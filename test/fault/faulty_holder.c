@@ -131,7 +131,6 @@ static void point(void) {
     X(ssize_t, read, (int a, void *b, size_t c), (a, b, c))                                        \
     X(ssize_t, recv, (int a, void *b, size_t c, int d), (a, b, c, d))                              \
     X(int, renameat, (int a, const char *b, int c, const char *d), (a, b, c, d))                   \
-    X(int, rmdir, (const char *a), (a))                                                            \
     X(ssize_t, send, (int a, const void *b, size_t c, int d), (a, b, c, d))                        \
     X(pid_t, setsid, (void), ())                                                                   \
     X(int, signalfd, (int a, const sigset_t *b, int c), (a, b, c))                                 \

@@ -203,16 +203,12 @@ static struct err submit_tx(struct tx *tx, void *ctx) {
     return tx_run_submit(tx, &call->what, &row);
 }
 
-struct id kit_id(void) {
+struct id kit_submit(struct kit *kit, const struct kit_job *job) {
     uint8_t random[10];
     world_random(world_real(), random, sizeof random);
-    return id_make("run", world_wall_ms(world_real()), random);
-}
-
-struct id kit_submit(struct kit *kit, const struct kit_job *job) {
     struct bytes none = {"", 0};
     struct call call = {.fn = submit_tx,
-                        .what = {.run = job->run == NULL ? kit_id() : *job->run,
+                        .what = {.run = id_make("run", world_wall_ms(world_real()), random),
                                  .owner = BYTES("ann"),
                                  .parent = none,
                                  .label = none,

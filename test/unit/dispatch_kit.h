@@ -34,14 +34,12 @@ void kit_up(struct kit *kit); /* Both. */
 void kit_down(struct kit *kit);
 
 struct kit_job {
-    const char *spec;     /* JSON. */
-    const struct id *run; /* NULL: a new one. */
+    const char *spec; /* JSON. */
     bool once;
     const char *key;
     bool input_open;
     int64_t input_from;
 };
-struct id kit_id(void); /* Of a run to come. */
 struct id kit_submit(struct kit *kit, const struct kit_job *job);
 struct id kit_shell(struct kit *kit, const char *command);   /* {"shell": …} */
 const char *kit_name(const struct id *run, int64_t attempt); /* Until the next call. */

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -202,75 +201,6 @@ static void a_lost_link_changes_nothing(void **state) {
     assert_ran(*state, "ran\n");
 }
 
-/* --- One that waits --------------------------------------------------------------------------- */
-
-static const struct kit_order patient = {.shell = "echo ran >> ran", .flags = ORDER_WAIT};
-
-static void wait_for(struct kit *kit, const char *name) {
-    for (unsigned tries = 0; !kit_has(kit, name); tries++) {
-        assert_true(tries < 12000);
-        (void)poll(NULL, 0, 5);
-    }
-}
-
-/* What is made last before the claim. */
-static struct held *start_patient(struct kit *kit) {
-    struct held *held = kit_start(kit, &patient);
-    wait_for(kit, "sock");
-    return held;
-}
-
-static void one_that_waits_claims_nothing_before_it_is_told(void **state) {
-    struct held *held = start_patient(*state);
-    assert_false(kit_has(*state, "claim"));
-    assert_ran(*state, "");
-    kit_say(held, PROTOCOL_GO "keep\n");
-    (void)kit_wait_line(held, "claimed");
-    assert_true(kit_has(*state, "claim"));
-    assert_int_equal(kit_number(kit_wait_result(held), "code"), 0);
-    assert_ran(*state, "ran\n");
-}
-
-static void one_that_waits_and_is_not_wanted_leaves_nothing(void **state) {
-    struct held *held = start_patient(*state);
-    kit_let_go(held);
-    assert_int_equal(kit_wait_process(held), 0);
-    assert_false(kit_has(*state, ""));
-    assert_ran(*state, "");
-}
-
-static void another_word_than_go_is_none(void **state) {
-    struct held *held = start_patient(*state);
-    kit_say(held, "status\n");
-    assert_true(kit_is_closed(held));
-    assert_int_equal(kit_wait_process(held), 0);
-    assert_false(kit_has(*state, ""));
-    assert_ran(*state, "");
-}
-
-static void what_was_decided_while_it_waited_stays_decided(void **state) {
-    struct held *held = start_patient(*state);
-    write_file(*state, "claim", "void 7\n");
-    kit_say(held, PROTOCOL_GO);
-    assert_void(held);
-    kit_assert_file(*state, "claim", "void 7\n");
-    held = kit_start(*state, &patient);
-    kit_let_go(held);
-    assert_int_equal(kit_wait_process(held), 0);
-    kit_assert_file(*state, "claim", "void 7\n");
-    assert_ran(*state, "");
-}
-
-/* Its lock and its folder are taken away from under the one that waits for them. */
-static void one_that_is_not_wanted_makes_room_for_the_next(void **state) {
-    struct held *first = start_patient(*state);
-    struct held *second = kit_start(*state, &appends);
-    kit_let_go(first);
-    assert_int_equal(kit_wait_process(first), 0);
-    assert_int_equal(kit_number(kit_wait_result(second), "code"), 0);
-    assert_ran(*state, "ran\n");
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         KIT_TEST(the_claim_names_the_holder),
@@ -284,11 +214,6 @@ int main(void) {
         KIT_TEST(a_spool_that_is_gone_is_an_exit_code),
         KIT_TEST(what_is_no_order_is_refused),
         KIT_TEST(a_lost_link_changes_nothing),
-        KIT_TEST(one_that_waits_claims_nothing_before_it_is_told),
-        KIT_TEST(one_that_waits_and_is_not_wanted_leaves_nothing),
-        KIT_TEST(another_word_than_go_is_none),
-        KIT_TEST(what_was_decided_while_it_waited_stays_decided),
-        KIT_TEST(one_that_is_not_wanted_makes_room_for_the_next),
     };
     return cmocka_run_group_tests_name("holder_program_claim", tests, NULL, NULL);
 }

@@ -102,14 +102,6 @@ static void a_stop_ends_all_that_is_in_it(void **state) {
     kit_assert_alone(*state);
 }
 
-static void one_that_is_not_wanted_leaves_none(void **state) {
-    const struct kit_order order = {.shell = "true", .cgroup = place(), .flags = ORDER_WAIT};
-    struct held *held = kit_start(*state, &order);
-    kit_let_go(held);
-    assert_int_equal(kit_wait_process(held), 0);
-    assert_false(has_leaf());
-}
-
 #define CASE(test) cmocka_unit_test_setup_teardown(test, open_all, close_all)
 
 int main(void) {
@@ -120,7 +112,6 @@ int main(void) {
         CASE(a_place_that_is_none_is_done_without),
         CASE(a_folder_that_is_no_cgroup_is_done_without),
         CASE(a_stop_ends_all_that_is_in_it),
-        CASE(one_that_is_not_wanted_leaves_none),
     };
     return cmocka_run_group_tests_name("holder_program_group", tests, NULL, NULL);
 }

@@ -21,7 +21,7 @@
 #include "proc/holder/tree.h"
 #include "proc/holder/words.h"
 
-enum { PATH_SIZE = 4096, LINE_SIZE = 256, BACKLOG = 16, LOCK_RETRY_MS = 20, ENTER_TRIES = 8 };
+enum { PATH_SIZE = 4096, LINE_SIZE = 256, BACKLOG = 16, LOCK_RETRY_MS = 20 };
 
 struct err claim_know_self(struct claim_self *ret_self) {
     char stat[1024], boot_id[64];
@@ -44,19 +44,14 @@ static bool is_decided(const struct claim *claim) {
     return faccessat(claim->folder, "claim", F_OK, 0) == 0;
 }
 
-/* False: it is too long. */
-static bool write_path(const struct order *order, char *path) {
+static struct err open_folder(const struct order *order, struct claim *claim) {
+    char path[PATH_SIZE];
     struct words words;
-    words_init(&words, path, PATH_SIZE);
+    words_init(&words, path, sizeof path);
     words_add(&words, order->spool);
     words_add(&words, "/");
     words_add(&words, order->name);
-    return !words.failed;
-}
-
-static struct err open_folder(const struct order *order, struct claim *claim) {
-    char path[PATH_SIZE];
-    if (!write_path(order, path)) {
+    if (words.failed) {
         return err_from_errno(ENAMETOOLONG, "spool");
     }
     if (mkdir(path, 0700) < 0 && errno != EEXIST) {
@@ -72,7 +67,11 @@ static struct err open_folder(const struct order *order, struct claim *claim) {
 
 /* Waits: a daemon that only tries holds the lock for an instant. Another holder of the same run may
  * hold it for days; but then it has claimed, or will in an instant. */
-static struct err wait_for_lock(struct claim *claim, enum claim_outcome *ret_outcome) {
+static struct err take_lock(struct claim *claim, enum claim_outcome *ret_outcome) {
+    claim->lock = openat(claim->folder, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (claim->lock < 0) {
+        return err_from_errno(errno, "lock");
+    }
     while (flock(claim->lock, LOCK_EX | LOCK_NB) < 0) {
         if (errno != EWOULDBLOCK) {
             return err_from_errno(errno, "lock");
@@ -87,38 +86,6 @@ static struct err wait_for_lock(struct claim *claim, enum claim_outcome *ret_out
         *ret_outcome = CLAIM_VOID;
     }
     return ERR_OK;
-}
-
-static bool is_named(int file) {
-    struct stat about;
-    return fstat(file, &about) == 0 && about.st_nlink > 0;
-}
-
-static struct err take_lock(struct claim *claim, enum claim_outcome *ret_outcome) {
-    claim->lock = openat(claim->folder, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (claim->lock < 0) {
-        return err_from_errno(errno, "lock");
-    }
-    return wait_for_lock(claim, ret_outcome);
-}
-
-/* Who withdraws takes folder and lock away, perhaps from under us who wait for them: once more. */
-static struct err enter(const struct order *order, struct claim *claim,
-                        enum claim_outcome *ret_outcome) {
-    struct err err = ERR_OK;
-    for (unsigned tries = 0; tries < ENTER_TRIES; tries++) {
-        fd_release(&claim->folder);
-        fd_release(&claim->lock);
-        err = open_folder(order, claim);
-        if (!err_failed(err)) {
-            err = take_lock(claim, ret_outcome);
-        }
-        bool gone = err_failed(err) ? err.os == ENOENT : !is_named(claim->lock);
-        if (!gone || *ret_outcome == CLAIM_VOID) {
-            return err;
-        }
-    }
-    return err_failed(err) ? err : err_from_errno(ENOENT, "lock");
 }
 
 /* Room for the result, while there may still be some. */
@@ -158,23 +125,8 @@ static struct err listen_there(struct claim *claim) {
     return ERR_OK;
 }
 
-struct err claim_prepare(const struct order *order, struct claim *claim,
-                         enum claim_outcome *ret_outcome) {
-    enum claim_outcome outcome = CLAIM_GO;
-    *claim = (struct claim){-1, -1, -1, -1};
-    struct err err = enter(order, claim, &outcome);
-    if (!err_failed(err) && outcome == CLAIM_GO) {
-        err = make_result(claim);
-    }
-    if (!err_failed(err) && outcome == CLAIM_GO) {
-        err = listen_there(claim);
-    }
-    *ret_outcome = outcome;
-    return err; /* The descriptors end with the program. */
-}
-
-struct err claim_decide(const struct order *order, const struct claim_self *self,
-                        struct claim *claim, enum claim_outcome *ret_outcome) {
+static struct err link_claim(const struct order *order, const struct claim_self *self,
+                             struct claim *claim, enum claim_outcome *ret_outcome) {
     char text[LINE_SIZE];
     struct words line;
     words_init(&line, text, sizeof text);
@@ -205,18 +157,29 @@ struct err claim_decide(const struct order *order, const struct claim_self *self
     return err_from_errno(errno, "claim");
 }
 
-/* The lock last: until then whoever comes waits for it. A folder with anything else in it (the word
- * of a daemon, which decided meanwhile) stays. */
-void claim_withdraw(const struct order *order, const struct claim *claim) {
-    static const char *const ours[] = {"sock", "exit.json.tmp", "lock"};
-    char path[PATH_SIZE];
-    if (is_decided(claim) || !write_path(order, path)) {
-        return;
+struct err claim_decide(const struct order *order, const struct claim_self *self,
+                        struct claim *ret_claim, enum claim_outcome *ret_outcome) {
+    struct claim claim = {-1, -1, -1, -1};
+    enum claim_outcome outcome = CLAIM_GO;
+    struct err err = open_folder(order, &claim);
+    if (!err_failed(err)) {
+        err = take_lock(&claim, &outcome);
     }
-    for (size_t i = 0; i < COUNT_OF(ours); i++) {
-        (void)unlinkat(claim->folder, ours[i], 0); /* What stays is litter, and is swept as such. */
+    if (!err_failed(err) && outcome == CLAIM_GO) {
+        err = make_result(&claim);
     }
-    (void)rmdir(path); /* The same. */
+    if (!err_failed(err) && outcome == CLAIM_GO) {
+        err = listen_there(&claim);
+    }
+    if (!err_failed(err) && outcome == CLAIM_GO) {
+        err = link_claim(order, self, &claim, &outcome);
+    }
+    if (err_failed(err)) {
+        return err; /* The descriptors end with the program. */
+    }
+    *ret_claim = claim;
+    *ret_outcome = outcome;
+    return ERR_OK;
 }
 
 struct err claim_sync(const struct claim *claim) {

@@ -1,8 +1,5 @@
 /* claim.h: the run's folder: lock, room for the result, socket, and the claim that decides.
  *
- *   claim_prepare ──> claim_decide
- *         └─────────> claim_withdraw
- *
  * Promise    the steps of protocol.h in their order. Until claim_decide answers CLAIM_GO nothing of
  *            the command may run; from then on it is this holder's, for ever.
  * Ownership  the descriptors are this program's until it ends: the lock must live that long.
@@ -30,14 +27,8 @@ struct claim_self {
 };
 MUST_CHECK struct err claim_know_self(struct claim_self *ret_self);
 
-/* All but the claim. Whatever came of it, *claim is what there is of it. */
-MUST_CHECK struct err claim_prepare(const struct order *order, struct claim *claim,
-                                    enum claim_outcome *ret_outcome);
-/* The claim of what was prepared. */
 MUST_CHECK struct err claim_decide(const struct order *order, const struct claim_self *self,
-                                   struct claim *claim, enum claim_outcome *ret_outcome);
-/* Of what was prepared and is not wanted: the folder goes, unless somebody needs it. */
-void claim_withdraw(const struct order *order, const struct claim *claim);
+                                   struct claim *ret_claim, enum claim_outcome *ret_outcome);
 
 /* For ORDER_ONCE: what must not run twice must not be forgotten by a power cut, so content, name
  * and folder go to the disk before the command starts. */

@@ -9,11 +9,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -141,65 +139,39 @@ static struct err get_ready(struct custody *custody) {
     return err_failed(err) ? err : claim_know_self(&custody->self);
 }
 
-static struct err prepare(struct custody *custody, enum claim_outcome *ret_outcome) {
+static struct err decide(struct custody *custody, enum claim_outcome *ret_outcome) {
     struct err err = order_read(PROTOCOL_ORDER_FD, &custody->order);
     if (!err_failed(err)) {
-        err = claim_prepare(&custody->order, &custody->claim, ret_outcome);
+        err = claim_decide(&custody->order, &custody->self, &custody->claim, ret_outcome);
     }
     return err;
 }
 
-/* Waits. False: nothing is to be claimed. */
-static bool may_claim(const struct custody *custody, int link) {
-    char go[sizeof PROTOCOL_GO - 1];
-    if (!order_has(&custody->order, ORDER_WAIT)) {
-        return true;
-    }
-    return link >= 0 && recv(link, go, sizeof go, MSG_WAITALL) == (ssize_t)sizeof go &&
-           memcmp(go, PROTOCOL_GO, sizeof go) == 0;
-}
-
-static void run(struct custody *custody) {
-    start(custody);
-    custody_run(custody);
-    custody_part(custody);
-    group_remove(&custody->group, &custody->order);
-    tidy(custody);
-}
-
 static struct err hold(struct custody *custody, struct err ready) {
     enum claim_outcome outcome = CLAIM_GO;
-    struct err err = err_failed(ready) ? ready : prepare(custody, &outcome);
+    struct err err = err_failed(ready) ? ready : decide(custody, &outcome);
     int link = find_link();
-    if (!err_failed(err)) {
-        custody->child = (struct child){-1, -1, -1, -1, -1};
-        custody->group = (struct group){-1, -1};
-        control_init(&custody->control, (struct control_ends){custody->claim.listener, link});
-        logs_init(&custody->logs, custody->claim.folder, custody->order.log_max);
-        tree_init(&custody->tree);
-        if (outcome == CLAIM_GO) {
-            group_make(&custody->group, &custody->order);
-        }
-        if (!may_claim(custody, link)) {
-            group_remove(&custody->group, &custody->order);
-            claim_withdraw(&custody->order, &custody->claim);
-            return ERR_OK;
-        }
-    }
-    if (!err_failed(err) && outcome == CLAIM_GO) {
-        err = claim_decide(&custody->order, &custody->self, &custody->claim, &outcome);
-    }
     if (err_failed(err)) {
         if (link >= 0) {
             control_tell_failed(link, err.os);
         }
         return err;
     }
+    custody->child = (struct child){-1, -1, -1, -1, -1};
+    custody->group = (struct group){-1, -1};
+    control_init(&custody->control, (struct control_ends){custody->claim.listener, link});
     if (outcome == CLAIM_VOID) {
         control_tell_link(&custody->control, "void\n");
         return ERR_OK;
     }
-    run(custody);
+    logs_init(&custody->logs, custody->claim.folder, custody->order.log_max);
+    tree_init(&custody->tree);
+    group_make(&custody->group, &custody->order);
+    start(custody);
+    custody_run(custody);
+    custody_part(custody);
+    group_remove(&custody->group, &custody->order);
+    tidy(custody);
     return ERR_OK;
 }
 
