@@ -20,8 +20,12 @@ const UNANSWERED = "of agent() or workflow() had no answer when the script retur
 
 const parallel = [
   gives("parallel() keeps the order of its thunks, whatever comes first",
-    `return await parallel([() => ${slow(400, "a")}, () => ${slow(1, "b")}])`, ["a", "b"],
-    { check: ({ events }) => before(told(events), "end b", "end a") }),
+    `let open;
+const gate = new Promise((resolve) => { open = resolve });
+return await parallel([
+  async () => { await gate; return ${slow(1, "a")} },
+  async () => { const said = await ${slow(1, "b")}; open(); return said }])`, ["a", "b"],
+    { check: ({ events }) => before(told(events), "end b", "begin a") }),
   gives("parallel() has all of them at work at once",
     `return await parallel([() => ${slow(60, "a")}, () => ${slow(60, "b")}])`, ["a", "b"],
     { check: ({ events }) => assert.equal(crowd(events), 2) }),
@@ -63,10 +67,19 @@ return await pipeline(['a', 'b'], (...all) => all, (...all) => all)`, [
     [["b", "b", 1], "b", 1],
   ]),
   gives("no item waits for another between stages", `
-return await pipeline([1, 600],
-  (ms) => agent(\`delay: \${ms}ms\\nsay: \${ms}\`, { label: \`first \${ms}\` }),
-  (text) => agent(\`say: \${text}!\`, { label: \`second \${text}\` }))`, ["1!", "600!"],
-    { check: ({ events }) => before(told(events), "end second 1", "end first 600") }),
+let open;
+const gate = new Promise((resolve) => { open = resolve });
+return await pipeline([1, 2],
+  async (n) => {
+    if (n === 2) { await gate }
+    return agent(\`say: \${n}\`, { label: \`first \${n}\` })
+  },
+  async (text) => {
+    const said = await agent(\`say: \${text}!\`, { label: \`second \${text}\` });
+    open();
+    return said
+  })`, ["1!", "2!"],
+    { check: ({ events }) => before(told(events), "end second 1", "begin first 2") }),
   gives("pipeline() keeps the order of its items",
     "return await pipeline([90, 1, 40], (ms) => agent(`delay: ${ms}ms\\nsay: ${ms}`))",
     ["90", "1", "40"]),
