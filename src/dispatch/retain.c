@@ -160,16 +160,25 @@ static bool stopped(struct tidy *tidy) {
     return true;
 }
 
+/* The store has answered; false: it stops, and nothing more is asked. */
+static bool goes_on(struct tidy *tidy, struct err err, const char *fault) {
+    tidy->away = false;
+    dispatch__answered(tidy->dispatch);
+    if (stopped(tidy)) {
+        return false;
+    }
+    if (err_failed(err)) {
+        dispatch__failed(tidy->dispatch, fault, (struct bytes){"", 0}, err);
+    }
+    return true;
+}
+
 static void prune_done(struct err err, void *ctx) {
     struct tidy *tidy = ctx;
-    struct dispatch *dispatch = tidy->dispatch;
-    tidy->away = false;
-    dispatch__answered(dispatch);
-    if (stopped(tidy)) {
+    if (!goes_on(tidy, err, "old runs could not be removed")) {
         return;
     }
     if (err_failed(err)) {
-        dispatch__failed(dispatch, "old runs could not be removed", (struct bytes){"", 0}, err);
         tidy->more = false;
         tidy->count = 0;
     } else {
@@ -195,14 +204,8 @@ static struct err told_tx(struct tx *tx, void *ctx) {
 
 static void told_done(struct err err, void *ctx) {
     struct tidy *tidy = ctx;
-    struct dispatch *dispatch = tidy->dispatch;
-    tidy->away = false;
-    dispatch__answered(dispatch);
-    if (stopped(tidy)) {
+    if (!goes_on(tidy, err, "old notices could not be removed")) {
         return;
-    }
-    if (err_failed(err)) {
-        dispatch__failed(dispatch, "old notices could not be removed", (struct bytes){"", 0}, err);
     }
     tidy->told = err_failed(err) || !tidy->more;
     tidy->more = false; /* Of runs there are none. */
