@@ -181,9 +181,8 @@ export class Flocks {
     return answer.json.runId;
   }
 
-  /** What the dead one has sent may still be on its way through this process: it is that life's. */
   async revive() {
-    for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+    await this.provider.heardTheDead(); // What the dead one asked is that life's.
     this.lives.push({ at_ms: Date.now(), calls: this.provider.prompts.length });
     await this.daemon.start();
   }

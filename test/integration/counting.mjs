@@ -1,4 +1,6 @@
 // counting.mjs: a provider for tests that knows what it was asked, and how often.
+import { once } from "node:events";
+import net from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 
 import { Provider } from "./providers.mjs";
@@ -18,6 +20,27 @@ export class Counting extends Provider {
   constructor(say = (prompt) => ({ text: `heard ${prompt}` })) {
     super();
     this.say = say;
+  }
+
+  async start(t) {
+    await super.start(t);
+    this.sockets = new Set();
+    this.server.on("connection", (socket) => {
+      this.sockets.add(socket);
+      socket.on("close", () => this.sockets.delete(socket));
+    });
+    return this;
+  }
+
+  /** Once the daemon is dead: everything that it asked is counted. Who connects now is accepted
+   *  behind all that it connected, and each of those closes when it has been read to its end. */
+  async heardTheDead() {
+    const last = net.connect(this.server.address().port, "127.0.0.1");
+    await once(last, "connect");
+    const isLast = ({ remotePort }) => remotePort === last.localPort;
+    while (![...this.sockets].some(isLast)) await once(this.server, "connection");
+    last.destroy();
+    while (this.sockets.size > 0) await once([...this.sockets][0], "close");
   }
 
   /** How often that was asked; a pattern: how often anything like it. */
