@@ -35,6 +35,8 @@ static void batch_run(struct pool_job *job) {
         struct errand *errand = batch->errands[i];
         errand->tree = ends[i];
         errand->err = err;
+        int64_t cpu_us = cgroups_cpu_us(batch->dispatch->options.cgroups, errand->name);
+        errand->cpu_us = cpu_us > errand->cpu_us ? cpu_us : errand->cpu_us;
         /* Behind the walk, which knows a child by its parent: the parent must not go first. */
         errand->tree.left +=
             cgroups_end(batch->dispatch->options.cgroups, errand->name, TREE_WAIT_MS);

@@ -78,8 +78,9 @@ struct errand {
     int64_t epoch;
     struct spool_state found;
     struct tree_end tree;
-    bool kill;   /* The holder is to be killed, should it live. */
-    bool absent; /* Doubted, and there is no folder. */
+    int64_t cpu_us; /* Of that tree, as far as somebody knows; 0: nobody. */
+    bool kill;      /* The holder is to be killed, should it live. */
+    bool absent;    /* Doubted, and there is no folder. */
 
     struct attempt end;
     bool ended; /* `exit` is filled. */

@@ -69,7 +69,7 @@ static void settle_write(struct flight *flight) {
         .note = {errand->note, strlen(errand->note)},
         .output = {errand->output.data, errand->output.len},
         .usage = {.known = errand->ended,
-                  .cpu_us = errand->exit.cpu_us,
+                  .cpu_us = errand->ended ? errand->exit.cpu_us : errand->cpu_us,
                   .memory_kb = errand->exit.memory_kb,
                   .wall_ms = errand->exit.ended_ms - errand->exit.started_ms},
         .disk = errand->disk,
@@ -139,6 +139,8 @@ static void write_result(const struct errand *errand, struct text *text) {
         if (exit->sandbox > 0) {
             add_number(text, "sandbox", exit->sandbox);
         }
+    } else if (errand->cpu_us > 0) {
+        add_number(text, "cpu_us", errand->cpu_us);
     }
     text_add_char(text, '}');
 }

@@ -154,7 +154,7 @@ static struct err end_span(struct tx *tx, const struct run_settle *settle,
         .cost = SPAN_UNKNOWN,
         .tries = 1,
         .exit_code = row->exit_code >= 0 ? row->exit_code : SPAN_UNKNOWN,
-        .cpu_us = usage->known ? usage->cpu_us : SPAN_UNKNOWN,
+        .cpu_us = usage->known || usage->cpu_us > 0 ? usage->cpu_us : SPAN_UNKNOWN,
         .memory_kb = usage->known ? usage->memory_kb : SPAN_UNKNOWN,
         .disk = settle->disk,
     };

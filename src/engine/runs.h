@@ -74,7 +74,8 @@ MUST_CHECK struct err tx_run_each(struct tx *tx, const struct run_page *page,
                                   struct err (*each)(void *ctx, const struct run_row *row),
                                   void *ctx);
 
-/* What the attempt's processes used, for its span. */
+/* What the attempt's processes used, for its span. Where its end was not seen, their time on the
+ * processors may be known nevertheless (> 0). */
 struct run_usage {
     bool known;
     int64_t cpu_us, memory_kb, wall_ms;

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "base/text.h"
 
 enum {
@@ -260,6 +261,33 @@ static unsigned end_leaf(int leaf, uint64_t until_ns) {
         (void)poll(&change, 1, WAIT_MS); /* Whatever it says, we look again. */
     }
     return 0;
+}
+
+/* -1: there is none in that place. */
+static int open_leaf(const char *place, const char *name) {
+    AUTO(fd_release) int folder = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return folder < 0 ? -1 : openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* The kernel counts without a controller, too, and also who has ended. */
+int64_t cgroups_cpu_us(const struct cgroups *cgroups, const char *name) {
+    static const char word[] = "usage_usec ";
+    int64_t sum = -1;
+    for (size_t i = 0; cgroups != NULL && i < cgroups->count; i++) {
+        AUTO(fd_release) int leaf = open_leaf(cgroups->places[i], name);
+        AUTO(fd_release) int stat = leaf < 0 ? -1 : openat(leaf, "cpu.stat", O_RDONLY | O_CLOEXEC);
+        char text[SMALL_SIZE];
+        ssize_t got = stat < 0 ? -1 : read(stat, text, sizeof text - 1);
+        text[got > 0 ? got : 0] = '\0';
+        const char *at = strstr(text, word);
+        const char *digits = at == NULL ? "" : at + sizeof word - 1;
+        int64_t cpu_us = 0;
+        if (number_parse((struct bytes){digits, strspn(digits, "0123456789")},
+                         (struct number_bounds){0, INT64_MAX / PLACES_MAX}, &cpu_us)) {
+            sum = (sum < 0 ? 0 : sum) + cpu_us;
+        }
+    }
+    return sum;
 }
 
 unsigned cgroups_end(const struct cgroups *cgroups, const char *name, unsigned wait_ms) {

@@ -35,6 +35,8 @@ struct cgroups *cgroups_open(const struct world *world, const char *data_dir, en
 void cgroups_free(struct cgroups *cgroups);
 /* Where new leaves go; NULL: nowhere. */
 const char *cgroups_path(const struct cgroups *cgroups);
+/* What all who were ever in it took of the processors; -1: nobody knows. Before its end. */
+int64_t cgroups_cpu_us(const struct cgroups *cgroups, const char *name);
 /* Ends all that is in the leaf of an attempt, and removes it. How many live when the time is over.
  */
 unsigned cgroups_end(const struct cgroups *cgroups, const char *name, unsigned wait_ms);

@@ -120,6 +120,21 @@ test("a killed holder: who cleared its environment and forked twice ends too", a
   await checkGone(custody, job);
 });
 
+test("a killed holder: the time on the processors is known to the cgroup", async (t) => {
+  const custody = await open(t);
+  const lack = lackOfCgroups(custody);
+  if (lack !== undefined) return t.skip(lack);
+  const busy = "i=0; while [ $i -lt 100000 ]; do i=$((i + 1)); done";
+  const id = await custody.shell(`(${busy}); echo three; sleep 600; :`);
+  await custody.wrote(id, "three\n");
+  kill(custody.claim(`${id}.1`).pid);
+  const { state, result } = await custody.ended(id);
+  assert.equal(state, "lost");
+  assert.ok(result.cpu_us > 5000 && result.cpu_us < 60e6, JSON.stringify(result));
+  const { json } = await custody.ask("GET", `/api/v1/runs/${id}/spans`);
+  assert.equal(json.items[0].cpu_us, result.cpu_us, JSON.stringify(json));
+});
+
 test("a holder killed with its daemon: who hid is found by the next one", async (t) => {
   const custody = await open(t);
   const lack = lackOfCgroups(custody);

@@ -152,6 +152,8 @@ static void all_that_is_in_a_leaf_ends_whoever_it_says_it_is(void **state) {
     assert_true(process_lives(hidden));
     assert_int_equal(cgroups_end(home->cgroups, "run_b.1", 10000), 0);
     assert_true(process_lives(hidden));
+    assert_int_equal(cgroups_cpu_us(home->cgroups, "run_b.1"), -1);
+    assert_true(cgroups_cpu_us(home->cgroups, "run_a.1") > 0);
     assert_int_equal(cgroups_end(home->cgroups, "run_a.1", 10000), 0);
     assert_false(process_lives(hidden));
     assert_false(file_exists(path_in(cgroups_path(home->cgroups), "run_a.1")));
@@ -225,6 +227,7 @@ static void without_any_nothing_is_to_be_done(void **state) {
     (void)state;
     assert_null(cgroups_path(NULL));
     assert_int_equal(cgroups_end(NULL, "run_a.1", 1000), 0);
+    assert_int_equal(cgroups_cpu_us(NULL, "run_a.1"), -1);
     cgroups_free(NULL);
 }
 

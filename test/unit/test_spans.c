@@ -205,7 +205,7 @@ static void each_attempt_of_a_job_is_a_step_of_its_own(void **state) {
     assert_int_equal(runs_settle(runs, &settle).row.row.attempt, 2);
     settle.attempt = 2;
     settle.end = (struct attempt){.end = ATTEMPT_GONE};
-    settle.usage.known = false;
+    settle.usage = (struct run_usage){.cpu_us = 700, .memory_kb = 900}; /* Known of the first. */
     settle.note = BYTES("nobody saw it");
     assert_int_equal(runs_settle(runs, &settle).row.row.state, RUN_LOST);
     AUTO(json_release) json_t *spans = list_all(runs, row.row.id);
@@ -222,7 +222,8 @@ static void each_attempt_of_a_job_is_a_step_of_its_own(void **state) {
     check_text(spans, 1, "state", "lost");
     check_text(spans, 1, "cause", "holder_killed");
     check_text(spans, 1, "error", "nobody saw it");
-    assert_true(null_of(spans, 1, "cpu_us"));
+    assert_int_equal(int_of(spans, 1, "cpu_us"), 700);
+    assert_true(null_of(spans, 1, "memory_kb"));
     assert_true(null_of(spans, 1, "exit_code"));
 }
 
