@@ -15,7 +15,8 @@ struct hold_op {
     struct runs_api *api;
     struct bytes owner; /* Of the runs that are shown; borrowed from the exchange. */
     bool release;
-    bool held; /* When the request came. */
+    bool held;     /* When the request came; */
+    bool restored; /* and why. */
     struct bytes host;
     struct run_forecast sum; /* So far; last: where the walk stands. */
     struct text again;       /* Owned. Rows that begin once more, at most ROWS_SHOWN; */
@@ -106,8 +107,8 @@ static struct err hold_run(struct tx *tx, void *ctx) {
     op_restart(&hold->op);
     hold->rows = 0;
     struct text *text = &hold->op.answer;
-    text_addf(text, "{\"held\":%s,\"would_start\":{",
-              hold->held && !hold->release ? "true" : "false");
+    text_addf(text, "{\"held\":%s,\"restored\":%s,\"would_start\":{",
+              hold->held && !hold->release ? "true" : "false", hold->restored ? "true" : "false");
     struct err err = add_counts(tx, hold);
     text_add_str(text, ",\"runs\":[");
     const struct run_page page = {
@@ -147,6 +148,7 @@ static struct hold_op *hold_new(struct exchange *exchange, struct runs_api *api)
     hold->api = api;
     hold->owner = owner;
     hold->held = dispatch_held(api->dispatch) == RUN_HELD;
+    hold->restored = hold->held && dispatch_is_restored(api->dispatch);
     hold->host = dispatch_bounds(api->dispatch).host;
     text_init(&hold->again, OP_ANSWER_MAX / 2);
     text_init(&hold->more, OP_ANSWER_MAX / 2);
@@ -189,7 +191,8 @@ static const struct query_param hold_query[] = {
 
 static const char hold_answer[] =
     "{\"type\":\"object\",\"required\":[\"held\",\"would_start\"],\"properties\":{"
-    "\"held\":{\"type\":\"boolean\"},\"would_start\":{\"type\":\"object\",\"properties\":{"
+    "\"held\":{\"type\":\"boolean\"},\"restored\":{\"type\":\"boolean\"},"
+    "\"would_start\":{\"type\":\"object\",\"properties\":{"
     "\"queued\":{\"type\":\"integer\"},\"running\":{\"type\":\"integer\"},"
     "\"deliveries\":{\"type\":\"integer\"},\"lost\":{\"type\":\"integer\"},"
     "\"again\":{\"type\":\"integer\"},"

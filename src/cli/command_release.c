@@ -69,6 +69,16 @@ static void waiting_print(const struct invocation *invocation, const json_t *wha
     lost_print(invocation, what);
 }
 
+/* Where its folder is there, the release sees that it ran; nobody else can. */
+static void doubt_print(const json_t *hold) {
+    const json_t *what = json_object_get(hold, "would_start");
+    if (json_is_true(json_object_get(hold, "restored")) && talk_int(what, "queued") > 0) {
+        puts("The database was restored or copied: what is queued in it may have run since. It "
+             "runs\n"
+             "again unless its folder is still in spool/; 'drover stop RUN' drops it before.");
+    }
+}
+
 /* On a terminal somebody is asked; where nobody can answer, --yes must have been said. */
 static struct err confirm(struct invocation *invocation, struct talk *talk, bool *ret_yes) {
     if (args_on(&invocation->args, "yes")) {
@@ -106,6 +116,7 @@ static struct err held_run(struct invocation *invocation, struct talk *talk, con
     bool yes = false;
     if (!invocation->json) {
         waiting_print(invocation, json_object_get(hold, "would_start"));
+        doubt_print(hold);
     }
     struct err err = confirm(invocation, talk, &yes);
     if (err_failed(err)) {

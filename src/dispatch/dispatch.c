@@ -194,6 +194,11 @@ const char *dispatch_sandbox_lack(const struct dispatch *dispatch) {
 
 void dispatch_hold(struct dispatch *dispatch) {
     dispatch->options.hold = RUN_HELD;
+    dispatch->restored = true;
+}
+
+bool dispatch_is_restored(const struct dispatch *dispatch) {
+    return dispatch->restored;
 }
 
 void dispatch_doubt(struct dispatch *dispatch, int64_t below_epoch) {

@@ -73,7 +73,9 @@ void dispatch_run_note(struct dispatch *dispatch, struct bytes note);
 /* For whoever submits or stops: what is allowed now. */
 struct run_bounds dispatch_bounds(const struct dispatch *dispatch);
 enum run_hold dispatch_held(const struct dispatch *dispatch);
-void dispatch_hold(struct dispatch *dispatch); /* Before dispatch_recover. */
+/* Since the database was restored or copied. Before dispatch_recover. */
+void dispatch_hold(struct dispatch *dispatch);
+MUST_CHECK bool dispatch_is_restored(const struct dispatch *dispatch);
 /* Before it, too. Where an epoch below that began an attempt and there is no folder, nobody knows
  * whether it ran: its end may be one that this database has not seen. */
 void dispatch_doubt(struct dispatch *dispatch, int64_t below_epoch);

@@ -190,9 +190,9 @@ static void on_ended(void *ctx, enum holder_end end, const struct spool_exit *ex
     case HOLDER_EXITED:
         settle__exit(flight, exit);
         break;
-    case HOLDER_VOID:
+    case HOLDER_VOID: /* Or it ran already: the row may be older than its folder, by a restore. */
         (void)snprintf(errand->note, sizeof errand->note, "Somebody else decided its start");
-        settle__begin(flight, (struct attempt){.end = ATTEMPT_VOID});
+        decide__begin(flight);
         break;
     case HOLDER_LOST:
         note_lost(errand, exit);

@@ -160,7 +160,8 @@ struct dispatch {
     size_t busy;         /* Answers of the store that are awaited. */
     int64_t doubt_below; /* Epochs. */
     bool recovered, stopping;
-    bool told; /* That it has stopped. */
+    bool restored; /* Or copied: it held because of that. */
+    bool told;     /* That it has stopped. */
     void (*stopped)(void *ctx);
     void *stopped_ctx;
     struct dispatch_stats stats;

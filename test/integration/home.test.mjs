@@ -162,6 +162,43 @@ for (const moment of ["after a stop", "after a crash while it holds"]) {
   });
 }
 
+test("what was queued at a backup and ran after it is settled, or can be dropped", async (t) => {
+  const folder = scratch(t);
+  const daemon = await new Daemon({ data: path.join(folder, "a"), args }).start();
+  t.after(() => daemon.kill());
+  const first = waiting(folder, "first", { key: "one" });
+  const [kept, dropped, twice] = ["kept", "dropped", "twice"].map((name) =>
+    waiting(folder, name, { key: "one", once: true }));
+  for (const job of [first, kept, dropped, twice]) job.id = (await submit(daemon, job.body)).id;
+  await until(() => first.lines() === 1);
+  const file = await backup(daemon);
+  writeFileSync(path.join(folder, "go"), "");
+  for (const job of [kept, dropped, twice]) {
+    assert.equal((await ended(daemon, job.id)).state, "succeeded");
+  }
+  for (const job of [dropped, twice]) {
+    assert.equal((await daemon.request("DELETE", `/api/v1/runs/${job.id}`)).status, 200);
+  }
+  await restored(daemon, file);
+  const { restored: told, would_start: would } = (
+    await daemon.request("GET", "/api/v1/system/hold")
+  ).json;
+  assert.deepEqual([told, would.queued], [true, 3]);
+  const said = await run(["release", "--data", daemon.data]);
+  for (const job of [kept, dropped, twice]) assert.ok(said.stdout.includes(job.id), said.stdout);
+  assert.match(said.stdout, /may have run since.*\n.*'drover stop RUN' drops it/);
+  assert.equal((await run(["stop", dropped.id, "--data", daemon.data])).code, 0);
+  assert.equal((await daemon.request("POST", "/api/v1/system/release")).status, 200);
+  const ends = [];
+  for (const job of [first, kept, dropped, twice]) ends.push(await ended(daemon, job.id));
+  assert.deepEqual(
+    ends.map((run) => [run.state, run.attempts]),
+    [["succeeded", 1], ["succeeded", 1], ["cancelled", 0], ["succeeded", 1]],
+  );
+  assert.deepEqual([first, kept, dropped, twice].map((job) => job.lines()), [1, 1, 1, 2]);
+  await daemon.stop();
+});
+
 test("an end that is settled again after a restore has the delivery id that it had", async (t) => {
   const folder = scratch(t);
   const requests = [];
