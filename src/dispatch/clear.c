@@ -61,6 +61,11 @@ static void cleared(struct flight *flight) {
         dispatch__failed(flight->dispatch, "processes of a command could not be ended",
                          flight__run(flight), errand->err);
     }
+    if (flight->overdue && !left) {
+        (void)snprintf(
+            errand->note, sizeof errand->note,
+            "its holder, which keeps its time, stood still: it was ended without"); /* Short. */
+    }
     if (errand->absent && !left) {
         (void)snprintf(
             errand->note, sizeof errand->note,
@@ -68,7 +73,8 @@ static void cleared(struct flight *flight) {
             "have run to its end"); /* Short. */
     }
     settle__begin(flight,
-                  (struct attempt){.end = errand->absent ? ATTEMPT_HOST_GONE : ATTEMPT_GONE});
+                  (struct attempt){.end = errand->absent ? ATTEMPT_HOST_GONE : ATTEMPT_GONE,
+                                   .why = flight->overdue ? ATTEMPT_TIMED_OUT : ATTEMPT_ITSELF});
 }
 
 static void batch_done(struct pool_job *job) {
@@ -104,6 +110,7 @@ static void serve(struct dispatch *dispatch) {
 void clear__begin(struct flight *flight) {
     struct dispatch *dispatch = flight->dispatch;
     flight__enter(flight, FLIGHT_CLEARING);
+    timer_stop(dispatch->options.loop, &flight->deadline); /* It is being ended. */
     flight->next = dispatch->clears;
     dispatch->clears = flight;
     serve(dispatch);

@@ -1,8 +1,8 @@
-/* deaf.c: a holder that was told to stop its command, and does not.
+/* deaf.c: a holder that was told to stop its command, and does not; or does not keep its time.
  *
- *   stop ──grace──> ask ──ANSWER_MS──> a word came? ──yes──> ask …
- *                                          │ no, ASKS_MAX times in a row; or there is no link
- *                                          └──> deaf: killed by pid and start time, its tree ended
+ *   stop ──grace──> ask ──ANSWER_MS──> a word came? ──yes──> ask …; of an overdue one: later
+ *                    ^                     │ no, ASKS_MAX times in a row; or there is no link
+ *   overdue (overdue.c)                    └──> deaf: killed by pid and start time, its tree ended
  *
  * A command runs as the same user as its holder, and can stop it with a signal, or take its socket
  * away. Whoever is in charge of the end of a tree must therefore be in charge of that, too. A
@@ -17,6 +17,7 @@ static void on_timer(struct timer *timer);
 
 static void give_up(struct flight *flight) {
     flight->deaf = true;
+    flight->overdue = !flight->stop;
     if (flight->state == FLIGHT_FOLLOWING) {
         holder_close(flight->holder);
         flight->holder = NULL;
@@ -32,9 +33,14 @@ static bool is_deaf(const struct flight *flight) {
     return silent || (flight->asks > 0 && flight->state == FLIGHT_PAUSING);
 }
 
-static void look(struct flight *flight) {
+void deaf__look(struct flight *flight) {
     if (flight->state == FLIGHT_FOLLOWING && !holder_is_silent(flight->holder)) {
+        bool heard = flight->asks > 0;
         flight->asks = 0;
+        if (heard && !flight->stop) {
+            overdue__again(flight);
+            return;
+        }
     }
     if (is_deaf(flight)) {
         give_up(flight);
@@ -50,11 +56,12 @@ static void look(struct flight *flight) {
 }
 
 static void on_timer(struct timer *timer) {
-    look(CONTAINER_OF(timer, struct flight, answer));
+    deaf__look(CONTAINER_OF(timer, struct flight, answer));
 }
 
+/* One that is being asked already is not given more time. */
 void deaf__watch(struct flight *flight) {
-    if (!flight->deaf) {
+    if (!flight->deaf && flight->asks == 0) {
         timer_start(flight->dispatch->options.loop, &flight->answer, flight->grace_ms, on_timer);
     }
 }

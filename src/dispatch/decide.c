@@ -93,7 +93,8 @@ void decide__pause(struct flight *flight) {
 
 static void follow_again(struct flight *flight) {
     struct dispatch *dispatch = flight->dispatch;
-    if (flight->deaf || /* Who could not be killed is not spoken to again, but asked for. */
+    overdue__watch(flight); /* It may never be reached. */
+    if (flight->deaf ||     /* Who could not be killed is not spoken to again, but asked for. */
         err_failed(holder_adopt(dispatch->options.holders, flight->name, flight__news(), flight,
                                 &flight->holder))) {
         decide__pause(flight);

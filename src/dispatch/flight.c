@@ -49,6 +49,7 @@ struct flight *flight__new(struct dispatch *dispatch, const struct run_row *row)
     flight->node.name = (struct bytes){flight->name, row->run.len};
     flight->dispatch = dispatch;
     flight->attempt = row->attempt;
+    flight->since_ms = row->started_ms;
     flight->grace_ms = UINT32_MAX;
     table_add(&dispatch->flights, &flight->node);
     struct errand *errand = flight__errand(flight);
@@ -95,6 +96,7 @@ void flight__learn(struct flight *flight) {
         flight->pty = errand->pty;
         flight->input_open = errand->input_open;
         flight->log_max = errand->log_max;
+        flight->timeout_ms = errand->timeout_ms;
     }
 }
 
@@ -115,6 +117,7 @@ void flight__free(struct flight *flight) {
     table_remove(&dispatch->flights, &flight->node);
     timer_stop(dispatch->options.loop, &flight->timer);
     timer_stop(dispatch->options.loop, &flight->answer);
+    timer_stop(dispatch->options.loop, &flight->deadline);
     holder_close(flight->holder);
     flight__errand_drop(flight);
     input__drop(flight);
@@ -217,6 +220,7 @@ void flight__follow(struct flight *flight, int64_t accepted) {
     flight->tries = 0;
     flight->followed_ns = world_mono_ns(loop_world(flight->dispatch->options.loop));
     flight__errand_drop(flight);
+    overdue__watch(flight);
     input__follow(flight, accepted);
     if (flight->stop) {
         holder_stop(flight->holder, flight->grace_ms);

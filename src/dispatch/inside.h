@@ -73,7 +73,8 @@ struct errand {
     int order; /* Owned; -1: none. */
     struct retry_policy retry;
     bool notify, pty, input_open;
-    int64_t log_max; /* Bytes of each stream of output that are kept. */
+    int64_t log_max;    /* Bytes of each stream of output that are kept. */
+    int64_t timeout_ms; /* 0: none. */
 
     int64_t epoch;
     struct spool_state found;
@@ -102,13 +103,16 @@ struct flight {
     bool stop;    /* It was asked to end. */
     bool read;    /* `retry`, `notify` and `pty` are known. */
     bool claimed; /* Its holder said so, to us. */
-    bool deaf;    /* Its holder does not do what it is told: to be killed. */
+    bool deaf;    /* Its holder does not do what it is told: to be killed, */
+    bool overdue; /* and nobody had asked it to end: its time was over. */
     bool notify, pty, full;
     bool input_open;   /* Input may come, by offset. */
     struct feed *feed; /* Owned, or by the store's answer; NULL: it takes none. */
     int64_t log_max;
+    int64_t since_ms;   /* When its time began, by the wall's clock. */
+    int64_t timeout_ms; /* 0: none. */
     unsigned grace_ms;
-    unsigned asks;   /* In a row, for a sign of its life, since the grace is over. */
+    unsigned asks;   /* In a row, for a sign of its life, since the grace or its time is over. */
     unsigned tries;  /* In a row, of what the state tries again. */
     unsigned breaks; /* Links in a row that broke as soon as they were there. */
     uint64_t followed_ns;
@@ -118,7 +122,7 @@ struct flight {
     struct errand *errand;          /* Owned. */
     struct adoption *adoption;      /* Owned by the store's answer; NULL: none awaited. */
     struct dispatch_watch *watches; /* Borrowed. */
-    struct timer timer, answer;
+    struct timer timer, answer, deadline;
 };
 
 /* tx_run_adopted on its way. It outlives a flight that ends meanwhile. */
@@ -226,8 +230,13 @@ void decide__later(struct flight *flight);
 /* clear.c: of one whose holder is dead. */
 void clear__begin(struct flight *flight);
 
-/* deaf.c: of one that was asked to stop: from here on its holder must show that it lives. */
+/* deaf.c: of one that was asked to stop: behind the grace its holder must show that it lives. */
 void deaf__watch(struct flight *flight);
+void deaf__look(struct flight *flight); /* From now on. */
+
+/* overdue.c: of one whose holder lives: looks after its deadline, too. Again: nothing. */
+void overdue__watch(struct flight *flight);
+void overdue__again(struct flight *flight); /* Its holder has answered, and keeps its time. */
 
 /* settle.c */
 void settle__begin(struct flight *flight, struct attempt end);

@@ -79,6 +79,7 @@ static struct err spec_read(struct errand *errand, json_t **ret_json, struct job
         errand->pty = ret_spec->pty;
         errand->input_open = ret_spec->input_open;
         errand->log_max = log_max(ret_spec);
+        errand->timeout_ms = ret_spec->timeout_ms;
     }
     return err;
 }

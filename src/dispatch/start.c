@@ -94,6 +94,7 @@ static void begin(struct flight *flight) {
         return;
     }
     dispatch->stats.started++;
+    flight->since_ms = world_wall_ms(loop_world(dispatch->options.loop));
     flight__follow(flight, 0);
 }
 

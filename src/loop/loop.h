@@ -74,6 +74,9 @@ struct timer {
 void timer_start(struct loop *loop, struct timer *timer, uint64_t after_ms,
                  void (*fire)(struct timer *timer));
 void timer_stop(struct loop *loop, struct timer *timer); /* Not started is allowed. */
+static inline bool timer_runs(const struct timer *timer) {
+    return timer->slot != 0;
+}
 
 /* Pure work (bytes in, bytes out) in libuv's pool; `done` on the loop. */
 struct loop_work {

@@ -190,7 +190,8 @@ enum attempt_end {
     ATTEMPT_SIGNALED,
     ATTEMPT_NOT_STARTED, /* The command: no such program, no such folder. */
     ATTEMPT_VOID,        /* Nothing ran: the holder never came to it. */
-    ATTEMPT_GONE,        /* The holder was killed; what the command did, nobody knows. */
+    ATTEMPT_GONE,        /* The holder was killed; what the command did, nobody knows. Timed out:
+                          * it was killed by us, since it did not keep the time of its command. */
     ATTEMPT_REBOOTED,    /* The same, since the machine was restarted. */
     ATTEMPT_HOST_GONE,   /* It is of another machine or directory. */
 };

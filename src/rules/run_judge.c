@@ -57,13 +57,17 @@ static struct run_verdict judge_void(const struct run_row *row, uint32_t random)
 }
 
 /* Nobody saw the end. For `once` that is the whole truth, also where somebody had asked it to
- * stop: the command may have done its work before. */
-static struct run_verdict judge_unseen(const struct run_row *row, enum attempt_end end) {
+ * stop, or its time was over: the command may have done its work before. */
+static struct run_verdict judge_unseen(const struct run_row *row, const struct attempt *attempt) {
+    enum attempt_end end = attempt->end;
     if (row->once) {
         return verdict_of(row, RUN_LOST, CAUSE_OUTCOME_UNKNOWN);
     }
     if (row->stop != CAUSE_NONE) {
         return run_judge_stopped(row);
+    }
+    if (end == ATTEMPT_GONE && attempt->why == ATTEMPT_TIMED_OUT) {
+        return verdict_of(row, RUN_TIMED_OUT, CAUSE_DEADLINE);
     }
     if (end == ATTEMPT_REBOOTED && row->reboots < RUN_REBOOTS_MAX) {
         struct run_verdict verdict = verdict_of(row, RUN_LOST, CAUSE_MACHINE_RESTARTED);
@@ -128,8 +132,7 @@ struct run_verdict run_judge(const struct run_row *row, const struct retry_polic
     }
     bool unseen = attempt->end == ATTEMPT_GONE || attempt->end == ATTEMPT_REBOOTED ||
                   attempt->end == ATTEMPT_HOST_GONE;
-    struct run_verdict verdict =
-        unseen ? judge_unseen(row, attempt->end) : judge_seen(row, attempt);
+    struct run_verdict verdict = unseen ? judge_unseen(row, attempt) : judge_seen(row, attempt);
     maybe_again(row, policy, random, &verdict);
     return verdict;
 }

@@ -6,9 +6,11 @@
 //
 // runs-with: release
 import assert from "node:assert/strict";
+import { existsSync, readdirSync, readlinkSync } from "node:fs";
+import path from "node:path";
 import { test } from "node:test";
 
-import { Custody, processesOf } from "./custody.mjs";
+import { Custody, lives, processesOf, until } from "./custody.mjs";
 
 const GRACE_MS = 500;
 const BUSY_MS = 3000;
@@ -102,4 +104,74 @@ test("a stop while the daemon is away is carried out by the next one", async (t)
   const run = await custody.ended(id);
   assert.deepEqual([run.state, run.cause], ["cancelled", "stopped"]);
   await custody.nobodyIsLeft();
+});
+
+// --- Deadlines -----------------------------------------------------------------------------------
+
+// Stops everybody above it, up to the daemon: its holder, and who forks the holders of others.
+const ANCESTRY =
+  "p=$PPID; while [ $p -gt 1 ] && [ \"$(cat /proc/$p/comm)\" != drover ]; do kill -STOP $p; " +
+  "p=$(sed 's/.*) . //; s/ .*//' /proc/$p/stat); done";
+
+/** A line that does that and goes on for ever. Its holder takes no output then: a file tells. */
+function halting(custody, what) {
+  const file = path.join(custody.folder, "halted");
+  return {
+    line: `${what}; touch ${file}; while :; do sleep 60; done`,
+    done: () => until("they stand still", () => existsSync(file)),
+  };
+}
+
+/** The holder's program, where it holds nothing. */
+function nurseriesOf(custody) {
+  const program = (pid) => {
+    try {
+      return readlinkSync(`/proc/${pid}/exe`);
+    } catch {
+      return ""; // It has just ended, or is somebody else's.
+    }
+  };
+  const held = processesOf(custody.data).map((one) => String(one.pid));
+  return readdirSync("/proc").filter((name) => {
+    const ours = /^\d+$/.test(name) && program(name).startsWith(`${custody.data}/libexec/`);
+    return ours && !held.includes(name);
+  });
+}
+
+async function checkOverdue(custody, id) {
+  const run = await custody.ended(id);
+  assert.deepEqual([run.state, run.cause], ["timed_out", "deadline"], JSON.stringify(run));
+  await custody.nobodyIsLeft();
+}
+
+test("a command that stops everybody above it is ended by its deadline", async (t) => {
+  const custody = await open(t);
+  const { line, done } = halting(custody, `${deaf}; (setsid sleep 600 &); ${ANCESTRY}`);
+  const id = await custody.shell(line, { timeout_ms: 2000 });
+  await done();
+  for (let i = 0; i < 3; i++) {
+    const other = await custody.ended(await custody.shell("exit 0"));
+    assert.equal(other.state, "succeeded", "others begin meanwhile");
+  }
+  await checkOverdue(custody, id);
+});
+
+test("whoever was stopped does not outlive the daemon", async (t) => {
+  const custody = await open(t);
+  const { line, done } = halting(custody, ANCESTRY);
+  const id = await custody.shell(line);
+  await done();
+  await custody.daemon.kill();
+  await until("nobody waits for orders", () => nurseriesOf(custody).length === 0);
+  assert.ok(lives(custody.claim(`${id}.1`).pid), "the holder does outlive it");
+});
+
+test("the next daemon ends one that stopped its holder", async (t) => {
+  const custody = await open(t);
+  const { line, done } = halting(custody, "kill -STOP $PPID");
+  const id = await custody.shell(line, { timeout_ms: 2000 });
+  await done();
+  await custody.daemon.kill();
+  await custody.daemon.start();
+  await checkOverdue(custody, id);
 });

@@ -130,7 +130,7 @@ static const struct outcome plain[][4] = {
                       {RUN_QUEUED, CAUSE_NOT_STARTED}},
     [ATTEMPT_GONE] = {{RUN_LOST, CAUSE_HOLDER_KILLED},
                       {RUN_LOST, CAUSE_HOLDER_KILLED},
-                      {RUN_LOST, CAUSE_HOLDER_KILLED},
+                      {RUN_TIMED_OUT, CAUSE_DEADLINE},
                       {RUN_LOST, CAUSE_HOLDER_KILLED}},
     [ATTEMPT_REBOOTED] = {{RUN_QUEUED, CAUSE_MACHINE_RESTARTED},
                           {RUN_QUEUED, CAUSE_MACHINE_RESTARTED},

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -31,7 +32,10 @@ static struct err take_signals(void) {
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigset_t all;
     (void)sigfillset(&all); /* Cannot fail. */
-    if (sigaction(SIGCHLD, &ignore, /* old */ NULL) < 0 ||
+    /* A command can stop us, and who stands still does not see the end of a link. (Our children do
+     * not inherit this.) */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ||
+        sigaction(SIGCHLD, &ignore, /* old */ NULL) < 0 ||
         sigprocmask(SIG_SETMASK, &all, /* old */ NULL) < 0) {
         return err_from_errno(errno, "signals");
     }

@@ -1,0 +1,98 @@
+/* Commands that stop their own holder, who keeps their time. The deadline ends them all the same,
+ * in the life of one daemon and over the next; and nothing else is ended by it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/json.h"
+#include "dispatch_kit.h"
+#include "proc/tree.h"
+
+static void assert_ended(const struct run_row *row, enum run_state state, enum run_cause cause) {
+    assert_string_equal(run_state_name(row->state), run_state_name(state));
+    assert_string_equal(run_cause_name(row->cause), run_cause_name(cause));
+}
+
+/* Its holder stands still when this is back; it says its pid, and goes on for ever. */
+static struct id start(struct kit *kit, const char *file, bool once, const char *more) {
+    char spec[1024];
+    (void)snprintf(spec, sizeof spec,
+                   "{\"shell\":\"[ $DROVER_ATTEMPT = 1 ] || exit 0; setsid sleep 1000 & "
+                   "kill -STOP $PPID; echo $$ > %s.new; mv %s.new %s; while :; do sleep 1; done\""
+                   ",\"timeout_ms\":2000%s}",
+                   kit_path(kit, file), kit_path(kit, file), kit_path(kit, file), more);
+    struct id run = kit_submit(kit, &(struct kit_job){.spec = spec, .once = once});
+    kit_until_file(kit, kit_path(kit, file));
+    return run;
+}
+
+static void assert_tree_ended(struct kit *kit, const struct id *run, const char *file) {
+    const struct tree_mark mark = {kit_name(run, 1), ""};
+    unsigned left = 7;
+    assert_false(process_lives(read_pid(kit_path(kit, file))));
+    assert_int_equal(tree_count(&mark, &left).code, ERR_NONE);
+    assert_int_equal(left, 0);
+}
+
+static void a_deadline_ends_those_whose_holder_stands_still(void **state) {
+    struct kit *kit = *state;
+    struct id plain = start(kit, "plain", false, "");
+    struct id once = start(kit, "once", true, "");
+    struct id again =
+        start(kit, "again", false, ",\"retry\":{\"max\":1,\"on\":[\"timed_out\"],\"backoff\":0}");
+    const struct run_row *row = kit_end(kit, &plain);
+    assert_ended(row, RUN_TIMED_OUT, CAUSE_DEADLINE);
+    assert_non_null(memmem(row->note.data, row->note.len, "holder", 6));
+    assert_tree_ended(kit, &plain, "plain");
+    assert_ended(kit_end(kit, &once), RUN_LOST, CAUSE_OUTCOME_UNKNOWN);
+    assert_tree_ended(kit, &once, "once");
+    assert_ended(kit_end(kit, &again), RUN_SUCCEEDED, CAUSE_COMPLETED);
+    assert_tree_ended(kit, &again, "again");
+}
+
+static void the_next_daemon_keeps_the_deadline(void **state) {
+    struct kit *kit = *state;
+    struct id run = start(kit, "plain", false, "");
+    kit_down(kit);
+    kit_up(kit);
+    assert_ended(kit_end(kit, &run), RUN_TIMED_OUT, CAUSE_DEADLINE);
+    assert_tree_ended(kit, &run, "plain");
+}
+
+/* The wall's clock was set while no daemon was there: it says that the time was over long ago. */
+static void a_holder_that_answers_is_left_alone(void **state) {
+    struct kit *kit = *state;
+    struct id run = kit_submit(
+        kit, &(struct kit_job){.spec = "{\"shell\":\"sleep 8\",\"timeout_ms\":3600000}"});
+    kit_down(kit);
+    kit_open(kit);
+    (void)kit_number(kit, "UPDATE runs SET started_ms = 1 RETURNING 1");
+    kit_recover(kit);
+    assert_ended(kit_end(kit, &run), RUN_SUCCEEDED, CAUSE_COMPLETED);
+}
+
+static int kit_setup(void **state) {
+    *state = kit_new();
+    return 0;
+}
+
+static int kit_teardown(void **state) {
+    kit_free(*state);
+    return 0;
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, kit_setup, kit_teardown)
+
+int main(void) {
+    json_setup();
+    const struct CMUnitTest tests[] = {
+        CASE(a_deadline_ends_those_whose_holder_stands_still),
+        CASE(the_next_daemon_keeps_the_deadline),
+        CASE(a_holder_that_answers_is_left_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
