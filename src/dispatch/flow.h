@@ -39,7 +39,8 @@ enum {
     FLOW_RETRY_MAX_MS = 10000, /* doubling up to this. */
     FLOW_CRASH_MS = 100,       /* Before a worker is rebuilt, doubling. */
     FLOW_ORDER_MAX = 120 << 20,
-    FLOW_ASKED_MAX = 32 << 20, /* Bytes of prompts and rows that calls of one flow hold. */
+    FLOW_HISTORY_MAX = 4 << 20, /* Of outcomes in a worker's first message, and one more. */
+    FLOW_ASKED_MAX = 32 << 20,  /* Bytes of prompts and rows that calls of one flow hold. */
     FLOW_PAGE_STEPS = 256,
     FLOW_PAGE_BYTES = 1 << 20,
     FLOW_INLINE = 16 << 10, /* Bytes of a frame that are parsed on the loop. */
@@ -87,7 +88,9 @@ struct flow_errand {
     bool in_crowd; /* It waits for company. */
     bool orphan;   /* Its call is gone: what came of it changes nothing any more. */
     bool reads;    /* It changes nothing. */
-    bool stores;   /* What a call came to: counted by `storing` for as long as it exists. */
+    int64_t after;
+    struct flow_page *page; /* Owned: the outcomes that it reads, which were settled `after`. */
+    bool stores; /* What a call came to: counted by `storing` for as long as it exists. */
     struct bytes run;
     struct step_talk talk;
     struct step_talked talked;
@@ -169,6 +172,8 @@ struct call {
     /* What came of it: */
     enum run_cause cause;
     struct text result; /* JSON; empty: none. */
+    bool behind;        /* It is in the store, and read there when it is to be told; */
+    bool in_words;      /* and then `result` is all that is said of it. */
     char *note;         /* Owned; NULL: none. */
     struct usage usage;
     struct usage_cost cost;
@@ -177,6 +182,7 @@ struct call {
 
 struct build;
 struct flow_load;
+struct flow_page;
 struct hearing;
 struct place;
 
@@ -210,8 +216,11 @@ struct flow {
     uint64_t told_ns;
     struct flow *prev_computing, *next_computing;
     bool budgeted;
-    int64_t sent;  /* Outcomes that the worker was told, those of the history too. */
-    int64_t spent; /* Output tokens of what was delivered. */
+    int64_t sent;               /* Outcomes that the worker was told, those of the history too. */
+    int64_t told_no;            /* The number of the last one that was read for it. */
+    size_t behind;              /* So many of `done` are read when they are to be told. */
+    struct flow_errand *paging; /* Of `errands`: which reads them; NULL: none does. */
+    int64_t spent;              /* Output tokens of what was delivered. */
     int64_t at_once, working, agent_ms;
     int64_t agents, nested; /* Calls of agent() and of workflow(), in all. */
     int64_t line_last;      /* The number of the last line of this worker. */
@@ -318,13 +327,6 @@ void flows__drop_builds(struct flows *flows);
 void flow__load(struct flow *flow);
 void flow__take(struct flow *flow); /* All is read: it goes on. */
 void flow__load_free(struct flow *flow);
-/* flow_order.c */
-/* Adds the members of a script as a worker wants it. false: it is none. */
-MUST_CHECK bool flow__add_script(struct bytes source, struct bytes file, struct text *text,
-                                 struct why *why);
-/* ,"total":…,"limits":{…},"history":[ of a worker's first message. */
-void flow__add_limits(const struct flows_limits *limits, int64_t total, struct text *text);
-
 /* flow_past.c */
 struct past *past__new(const struct step_row *row);
 void past__free(struct past *past);
@@ -396,8 +398,9 @@ void call__talk_anew(struct call *call); /* Under its row, which has no turn. */
 /* flow_settle.c */
 void flow__settle_quiet(struct flow *flow);
 void flow__deliver(struct flow *flow);
-void flow__stored(struct call *call); /* What came of it is in the store. */
-void call__store(struct call *call);  /* Now, or when it can be: once, however often it is asked. */
+void flow__stored(struct call *call);  /* What came of it is in the store. */
+void call__line_up(struct call *call); /* Among what is to be told. */
+void call__store(struct call *call); /* Now, or when it can be: once, however often it is asked. */
 void flow__release(struct flow *flow); /* What was kept while it had no worker. */
 
 /* flow_ask.c */

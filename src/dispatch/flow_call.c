@@ -40,6 +40,7 @@ void call__free(struct call *call) {
     table_remove(&flow->calls, &call->node);
     flow->working -= call->counted;
     flow->taking -= call->cached != NULL;
+    flow->behind -= call->behind;
     text_done(&call->said);
     text_done(&call->result);
     text_done(&call->misfit);
@@ -446,11 +447,7 @@ static void ended_elsewhere(struct call *call, const struct run_row *row) {
     call->cause = row->cause;
     mem_free(call->note);
     call->note = NULL;
-    flow->working -= call->counted;
-    call->counted = false;
-    call->state = CALL_DONE;
-    call__append(call, &flow->done_end);
-    call__forget_message(call);
+    call__line_up(call);
     if (flow->state != FLOW_LIVE || call->number == 0 || flow->storing > 0) {
         flow__reread(flow);
         return;

@@ -7,20 +7,30 @@
 
 #include "base/memory.h"
 #include "dispatch/flow.h"
+#include "dispatch/flow_told.h"
 #include "script/meta.h"
+
+/* An outcome behind what the order holds. */
+struct behind {
+    char key[WORKFLOW_HASH + 1];
+    int64_t occurrence;
+    bool nested;
+};
 
 struct flow_load {
     struct flow *flow;
-    struct text order; /* Owned. */
+    struct text order;     /* Owned. */
+    size_t history;        /* Where its history begins. */
+    struct behind *behind; /* Owned. */
+    size_t behind_count;
     struct workflow_row row;
     bool away, found, begun, whole;
     bool first; /* No outcome stands in the order yet. */
-    int64_t after, settled, spent, nested;
+    int64_t after, told, settled, spent, nested;
     json_t *spec;              /* Owned. */
     struct past **open, **old; /* Owned, both. */
     size_t open_count, old_count;
-    enum run_cause cause; /* Why it cannot be begun; CAUSE_NONE: it can. */
-    struct why why;
+    struct flow_fault fault; /* Why it cannot be begun. */
     int64_t crashes, deadline_ms, epoch;
     bool resumes, budgeted;
 };
@@ -72,17 +82,13 @@ void flow__load_free(struct flow *flow) {
     drop_pasts(&load->open, &load->open_count);
     drop_pasts(&load->old, &load->old_count);
     text_done(&load->order);
+    mem_free(load->behind);
     json_decref(load->spec);
     mem_free(load);
     flow->load = NULL;
 }
 
 /* --- The order -------------------------------------------------------------------------------- */
-
-static void add_member(struct text *text, const char *before, struct bytes value) {
-    text_add_str(text, before);
-    text_add_json(text, value.data, value.len);
-}
 
 static struct bytes spec_text(const json_t *spec, const char *name) {
     const json_t *text = json_object_get(spec, name);
@@ -99,8 +105,9 @@ static struct err begin_order(struct flow_load *load) {
     const struct flows_limits *limits = &load->flow->flows->options.limits;
     struct text *text = &load->order;
     text_add_str(text, "[{\"t\":\"start\",");
-    if (!flow__add_script(load->row.script, spec_text(load->spec, "file"), text, &load->why)) {
-        load->cause = CAUSE_SYNTAX_ERROR;
+    if (!flow__add_script(load->row.script, spec_text(load->spec, "file"), text,
+                          &load->fault.why)) {
+        load->fault.cause = CAUSE_SYNTAX_ERROR;
         return ERR_OK;
     }
     json_t *args = json_object_get(load->spec, "args");
@@ -112,6 +119,7 @@ static struct err begin_order(struct flow_load *load) {
         }
     }
     flow__add_limits(limits, spec_number(load->spec, "total", -1), text);
+    load->history = text->len;
     return ERR_OK;
 }
 
@@ -122,63 +130,35 @@ struct reading {
     struct flow_load *load;
 };
 
-static struct err add_ref(struct reading *reading, const struct step_row *row) {
-    struct flow_load *load = reading->load;
-    struct text *text = &load->order;
-    struct bytes source;
-    bool found = false;
-    if (row->script.len == 0) {
-        add_member(text, ",\"o\":\"throw\",\"name\":\"Error\",\"message\":", row->note);
-        return ERR_OK;
-    }
-    struct err err = tx_script_find(reading->tx, row->script, &found, &source);
-    if (!err_failed(err) && !found) {
-        err = err_make(ERR_STORE_CORRUPT, "workflows: a script is missing");
-    }
-    if (err_failed(err)) {
-        return err;
-    }
-    text_add_str(text, ",\"o\":\"script\",");
-    if (!flow__add_script(source, row->file, text, &load->why)) {
-        load->cause = CAUSE_SYNTAX_ERROR;
-    }
-    return ERR_OK;
+static bool is_full(const struct flow_load *load) {
+    return load->order.len - load->history >= FLOW_HISTORY_MAX;
 }
 
-static void add_outcome(struct text *text, const struct step_row *row) {
-    switch (workflow_step_outcome(row->state, row->cause)) {
-    case STEP_VALUE:
-        text_add_str(text, ",\"o\":\"value\",\"v\":");
-        text_add(text, row->result.len > 0 ? row->result.data : "null",
-                 row->result.len > 0 ? row->result.len : strlen("null"));
-        return;
-    case STEP_NULL:
-        text_add_str(text, ",\"o\":\"null\"");
-        return;
-    case STEP_THROW:
-        add_member(text, ",\"o\":\"throw\",\"name\":\"Error\",\"message\":",
-                   workflow_step_words(row->cause, row->note));
-        return;
-    }
+/* Of what the order has no room for it is enough to know that it is there (flow_behind.c). */
+static void add_behind(struct flow_load *load, const struct step_row *row) {
+    load->behind = mem_grow(load->behind, (load->behind_count + 1) * sizeof *load->behind);
+    struct behind *behind = &load->behind[load->behind_count++];
+    *behind = (struct behind){.occurrence = row->occurrence, .nested = row->is_ref};
+    memcpy(behind->key, row->key.data, row->key.len < WORKFLOW_HASH ? row->key.len : WORKFLOW_HASH);
 }
 
 static struct err add_past_step(void *ctx, const struct step_row *row) {
     struct reading *reading = ctx;
     struct flow_load *load = reading->load;
     struct text *text = &load->order;
+    if (is_full(load)) {
+        add_behind(load, row);
+        return ERR_OK;
+    }
     text_add_str(text, load->first ? "{\"k\":\"" : ",{\"k\":\"");
     load->first = false;
     text_add(text, row->key.data, row->key.len);
     text_addf(text, "\",\"n\":%lld", (long long)row->occurrence);
-    struct err err = ERR_OK;
-    if (row->is_ref) {
-        err = add_ref(reading, row);
-    } else {
-        add_outcome(text, row);
-    }
+    struct err err = flow__add_outcome(reading->tx, row, text, &load->fault);
     load->spent += row->output_tokens;
     load->settled++;
     load->nested += row->is_ref;
+    load->told = row->done_no;
     text_addf(text, ",\"spent\":%lld}", (long long)load->spent);
     return err;
 }
@@ -192,9 +172,10 @@ static struct err read_beginning(struct tx *tx, struct flow_load *load) {
     json_decref(load->spec);
     load->spec = NULL;
     text_clear(&load->order);
-    load->after = load->settled = load->spent = load->nested = 0;
+    load->after = load->told = load->settled = load->spent = load->nested = 0;
+    load->behind_count = 0;
     load->first = true;
-    load->cause = CAUSE_NONE;
+    load->fault.cause = CAUSE_NONE;
     struct err err = tx_workflow_find(tx, flow__run(load->flow), &load->found, &load->row);
     if (err_failed(err) || !load->found) {
         return err;
@@ -223,17 +204,39 @@ static struct err read_beginning(struct tx *tx, struct flow_load *load) {
 }
 
 struct page_mark {
-    size_t len;
-    int64_t settled, spent, nested;
+    size_t len, behind_count;
+    int64_t told, settled, spent, nested;
     bool first;
 };
+
+static struct page_mark mark_page(const struct flow_load *load) {
+    return (struct page_mark){.len = load->order.len,
+                              .behind_count = load->behind_count,
+                              .told = load->told,
+                              .settled = load->settled,
+                              .spent = load->spent,
+                              .nested = load->nested,
+                              .first = load->first};
+}
+
+/* It is read again, from here. */
+static void go_back(struct flow_load *load, const struct page_mark *mark) {
+    load->order.len = mark->len;
+    load->behind_count = mark->behind_count;
+    load->told = mark->told;
+    load->settled = mark->settled;
+    load->spent = mark->spent;
+    load->nested = mark->nested;
+    load->first = mark->first;
+}
 
 static struct err read_page(struct tx *tx, struct flow_load *load) {
     struct reading reading = {.tx = tx, .load = load};
     const struct step_page page = {.workflow = load->flow->id,
                                    .after = load->after,
                                    .limit = FLOW_PAGE_STEPS,
-                                   .bytes_max = FLOW_PAGE_BYTES};
+                                   .bytes_max = FLOW_PAGE_BYTES,
+                                   .bare = is_full(load)};
     int64_t last = load->after;
     struct err err = tx_step_history(tx, &page, add_past_step, &reading, &last, &load->whole);
     if (!err_failed(err)) {
@@ -245,21 +248,13 @@ static struct err read_page(struct tx *tx, struct flow_load *load) {
 static struct err load_tx(struct tx *tx, void *ctx) {
     struct flow_load *load = ctx;
     struct err err = load->begun ? ERR_OK : read_beginning(tx, load);
-    if (err_failed(err) || !load->found || load->cause != CAUSE_NONE) {
+    if (err_failed(err) || !load->found || load->fault.cause != CAUSE_NONE) {
         return err;
     }
-    const struct page_mark mark = {.len = load->order.len,
-                                   .settled = load->settled,
-                                   .spent = load->spent,
-                                   .nested = load->nested,
-                                   .first = load->first};
+    const struct page_mark mark = mark_page(load);
     err = read_page(tx, load);
-    if (err_failed(err)) { /* It is read again, from here. */
-        load->order.len = mark.len;
-        load->settled = mark.settled;
-        load->spent = mark.spent;
-        load->nested = mark.nested;
-        load->first = mark.first;
+    if (err_failed(err)) {
+        go_back(load, &mark);
     }
     return err;
 }
@@ -318,6 +313,11 @@ static void take_spec(struct flow *flow, struct flow_load *load) {
     flow->agent_ms = spec_number(flow->spec, "agent_timeout_ms", WORKFLOW_AGENT_MS);
     flow->budgeted = flow->budgeted || load->budgeted;
     flow->resumes = load->resumes;
+    for (size_t i = 0; i < load->behind_count; i++) {
+        const struct behind *behind = &load->behind[i];
+        flow__add_behind(flow, behind->key, behind->occurrence, behind->nested);
+    }
+    flow->told_no = load->told;
     flow->sent = load->settled;
     flow->spent = load->spent;
     flow->nested = load->nested;
@@ -347,11 +347,7 @@ static struct err adopt_tx(struct tx *tx, void *ctx) {
 static void begin(struct flow *flow) {
     struct flow_load *load = flow->load;
     text_add_str(&load->order, "]}]");
-    if (text_failed(&load->order)) {
-        flow__load_free(flow);
-        flow__end(flow, CAUSE_OUTPUT_TOO_LARGE, "its history is larger than a worker takes");
-        return;
-    }
+    assert(!text_failed(&load->order)); /* All that it holds is bounded. */
     struct text order = load->order;
     text_init(&load->order, FLOW_ORDER_MAX);
     flow__load_free(flow);
@@ -411,11 +407,10 @@ static void loaded(struct flow *flow) {
         flow__maybe_free(flow);
         return;
     }
-    if (load->cause != CAUSE_NONE) {
-        const enum run_cause cause = load->cause;
-        struct why why = load->why;
+    if (load->fault.cause != CAUSE_NONE) {
+        const struct flow_fault fault = load->fault;
         flow__load_free(flow);
-        flow__end(flow, cause, why.text);
+        flow__end(flow, fault.cause, fault.why.text);
         return;
     }
     if (flow->crashes == 0) {
@@ -437,8 +432,8 @@ static void load_done(struct err err, void *ctx) {
         flow__maybe_free(flow);
     } else if (flow->state != FLOW_LOADING) {
         flow__load_free(flow); /* Its time was over meanwhile. */
-    } else if (flow->stop &&
-               (err_failed(err) || load->whole || !load->found || load->cause != CAUSE_NONE)) {
+    } else if (flow->stop && (err_failed(err) || load->whole || !load->found ||
+                              load->fault.cause != CAUSE_NONE)) {
         add_all(&flow->open, load->open, &load->open_count); /* They may have working trees. */
         flow__load_free(flow);
         flow__end(flow, CAUSE_STOPPED, "");
@@ -447,7 +442,7 @@ static void load_done(struct err err, void *ctx) {
                       flow__run(flow), err);
         flow__load_free(flow);
         timer_start(flow->flows->options.loop, &flow->rebuild, FLOW_RETRY_FIRST_MS * 5, read_again);
-    } else if (!load->whole && load->found && load->cause == CAUSE_NONE) {
+    } else if (!load->whole && load->found && load->fault.cause == CAUSE_NONE) {
         load->begun = true;
         read_on(flow);
     } else {
@@ -464,6 +459,7 @@ static void free_done(struct flow *flow) {
 
 void flow__load(struct flow *flow) {
     flow->state = FLOW_LOADING;
+    flow->paging = NULL;
     free_done(flow);
     struct flow_load *load = mem_new(sizeof *load);
     load->flow = flow;

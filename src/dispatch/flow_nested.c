@@ -10,6 +10,7 @@
 #include "dispatch/flow.h"
 #include "dispatch/flow_args.h"
 #include "dispatch/flow_start.h"
+#include "dispatch/flow_told.h"
 #include "script/catalog.h"
 
 /* A script as JSON text, whatever it holds, and some words. */

@@ -1,6 +1,9 @@
-/* flow_order.c: members of a worker's first message (script/protocol.h). */
+/* flow_order.c: members of what a worker is told (script/protocol.h). */
+#include <string.h>
+
 #include "base/memory.h"
 #include "dispatch/flow.h"
+#include "dispatch/flow_told.h"
 
 static void add_member(struct text *text, const char *before, struct bytes value) {
     text_add_str(text, before);
@@ -22,6 +25,63 @@ bool flow__add_script(struct bytes source, struct bytes file, struct text *text,
     add_member(text, ",\"file\":", file);
     return true;
 }
+
+/* --- Outcomes --------------------------------------------------------------------------------- */
+
+void flow__add_throw(struct text *text, struct bytes message) {
+    add_member(text, ",\"o\":\"throw\",\"name\":\"Error\",\"message\":", message);
+}
+
+static struct err add_ref(struct tx *tx, const struct step_row *row, struct text *text,
+                          struct flow_fault *fault) {
+    struct bytes source;
+    bool found = false;
+    if (row->script.len == 0) {
+        flow__add_throw(text, row->note);
+        return ERR_OK;
+    }
+    struct err err = tx_script_find(tx, row->script, &found, &source);
+    if (!err_failed(err) && !found) {
+        err = err_make(ERR_STORE_CORRUPT, "workflows: a script is missing");
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    text_add_str(text, ",\"o\":\"script\",");
+    if (!flow__add_script(source, row->file, text, &fault->why)) {
+        fault->cause = CAUSE_SYNTAX_ERROR;
+    }
+    return ERR_OK;
+}
+
+void flow__add_said(const struct flow_said *said, struct text *text) {
+    switch (workflow_step_outcome(said->state, said->cause)) {
+    case STEP_VALUE:
+        text_add_str(text, ",\"o\":\"value\",\"v\":");
+        text_add(text, said->result.len > 0 ? said->result.data : "null",
+                 said->result.len > 0 ? said->result.len : strlen("null"));
+        return;
+    case STEP_NULL:
+        text_add_str(text, ",\"o\":\"null\"");
+        return;
+    case STEP_THROW:
+        flow__add_throw(text, workflow_step_words(said->cause, said->note));
+        return;
+    }
+}
+
+struct err flow__add_outcome(struct tx *tx, const struct step_row *row, struct text *text,
+                             struct flow_fault *fault) {
+    if (row->is_ref) {
+        return add_ref(tx, row, text, fault);
+    }
+    const struct flow_said said = {
+        .state = row->state, .cause = row->cause, .result = row->result, .note = row->note};
+    flow__add_said(&said, text);
+    return ERR_OK;
+}
+
+/* --- Limits ----------------------------------------------------------------------------------- */
 
 void flow__add_limits(const struct flows_limits *limits, int64_t total, struct text *text) {
     text_add_str(text, ",\"total\":");

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "dispatch/flow.h"
+#include "dispatch/flow_told.h"
 
 struct rehearsal {
     struct flows *flows;

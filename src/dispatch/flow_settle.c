@@ -8,13 +8,9 @@
 
 #include "base/memory.h"
 #include "dispatch/flow.h"
+#include "dispatch/flow_told.h"
 
 /* --- Told ------------------------------------------------------------------------------------- */
-
-static void add_throw(struct text *text, struct bytes message) {
-    text_add_str(text, ",\"o\":\"throw\",\"name\":\"Error\",\"message\":");
-    text_add_json(text, message.data, message.len);
-}
 
 static struct bytes note_of(const struct call *call) {
     const char *note = call->note == NULL ? "" : call->note;
@@ -22,27 +18,18 @@ static struct bytes note_of(const struct call *call) {
 }
 
 static void add_agent(const struct call *call, struct text *text) {
-    bool value = call->cause == CAUSE_COMPLETED || call->cause == CAUSE_STEP_LIMIT;
-    enum run_state state = value ? RUN_SUCCEEDED : RUN_FAILED;
-    switch (workflow_step_outcome(state, call->cause)) {
-    case STEP_VALUE:
-        text_add_str(text, ",\"o\":\"value\",\"v\":");
-        text_add(text, call->result.len > 0 ? call->result.data : "null",
-                 call->result.len > 0 ? call->result.len : strlen("null"));
-        return;
-    case STEP_NULL:
-        text_add_str(text, ",\"o\":\"null\"");
-        return;
-    case STEP_THROW:
-        add_throw(text, workflow_step_words(call->cause, note_of(call)));
-        return;
-    }
+    const bool value = call->cause == CAUSE_COMPLETED || call->cause == CAUSE_STEP_LIMIT;
+    const struct flow_said said = {.state = value ? RUN_SUCCEEDED : RUN_FAILED,
+                                   .cause = call->cause,
+                                   .result = {call->result.data, call->result.len},
+                                   .note = note_of(call)};
+    flow__add_said(&said, text);
 }
 
 /* The result of workflow() are the members of its script (flow_nested.c). */
 static void add_nested(const struct call *call, struct text *text) {
     if (call->cause != CAUSE_COMPLETED) {
-        add_throw(text, note_of(call));
+        flow__add_throw(text, note_of(call));
         return;
     }
     text_add_str(text, ",\"o\":\"script\",");
@@ -54,7 +41,9 @@ static void add_settle(struct call *call, struct text *text) {
     flow->spent += call->usage.output;
     flow->sent++;
     text_addf(text, "{\"t\":\"settle\",\"id\":%lld", (long long)call->number);
-    if (call->nested) {
+    if (call->in_words) {
+        text_add(text, call->result.data, call->result.len);
+    } else if (call->nested) {
         add_nested(call, text);
     } else {
         add_agent(call, text);
@@ -66,6 +55,10 @@ static void add_settle(struct call *call, struct text *text) {
  * the old one did. */
 static bool diverged(const struct flow *flow) {
     return flow->done != NULL && flow->done->number == 0 && flow->quiet;
+}
+
+static bool may_be_told(const struct call *call) {
+    return call != NULL && call->number != 0 && !call->behind;
 }
 
 void flow__deliver(struct flow *flow) {
@@ -86,7 +79,7 @@ void flow__deliver(struct flow *flow) {
     size_t told = 0;
     text_init(&text, FLOW_ORDER_MAX);
     text_add_char(&text, '[');
-    while (flow->done != NULL && flow->done->number != 0 && text.len < FLOW_PAGE_BYTES) {
+    while (may_be_told(flow->done) && text.len < FLOW_PAGE_BYTES) {
         struct call *call = flow->done;
         text_add_str(&text, told++ > 0 ? "," : "");
         add_settle(call, &text);
@@ -95,6 +88,8 @@ void flow__deliver(struct flow *flow) {
     text_add_char(&text, ']');
     if (told > 0 && !text_failed(&text)) {
         flow__tell(flow, &text);
+    } else if (flow->quiet && flow->done != NULL) {
+        flow__read_behind(flow);
     }
 }
 
@@ -115,16 +110,24 @@ static void deliver_with_others(struct flow *flow) {
     loop_soon(flow->flows->options.loop, &flow->deliver_task);
 }
 
-void flow__stored(struct call *call) {
+void call__line_up(struct call *call) {
     struct flow *flow = call->flow;
-    if (flow->state == FLOW_ENDING) {
-        return;
-    }
     call->state = CALL_DONE;
     call__append(call, &flow->done_end);
     call__forget_message(call);
     flow->working -= call->counted;
     call->counted = false;
+    if (flow->behind > 0) { /* Its turn comes behind theirs. */
+        call__put_behind(call);
+    }
+}
+
+void flow__stored(struct call *call) {
+    struct flow *flow = call->flow;
+    if (flow->state == FLOW_ENDING) {
+        return;
+    }
+    call__line_up(call);
     deliver_with_others(flow);
     if (flow->state == FLOW_LIVE) {
         flow__pump(flow);
@@ -232,7 +235,8 @@ void call__ended(struct call *call) {
     if (call__leave_place(call)) {
         return;
     }
-    bool in_line = flow->resumes && (flow->taking > 0 || !flow->quiet || flow->kept != NULL);
+    bool in_line = flow->resumes &&
+                   (flow->taking > 0 || !flow->quiet || flow->kept != NULL || flow->behind > 0);
     call->state = CALL_STORING;
     if (!in_line) {
         call__store(call);

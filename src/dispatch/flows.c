@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "dispatch/flow.h"
 #include "dispatch/flow_rehearse.h"
+#include "dispatch/flow_told.h"
 #include "engine/sessions.h"
 
 void flows__failed(struct flows *flows, const char *what, struct bytes run, struct err err) {
@@ -81,6 +82,7 @@ void flow__errand_free(struct flow_errand *errand) {
         mem_free((char *)errand->lines[i].text.data);
     }
     mem_free(errand->lines);
+    flow__page_free(errand->page);
     mem_free(errand);
 }
 

@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "dispatch/flow.h"
 #include "dispatch/flow_args.h"
+#include "dispatch/flow_told.h"
 #include "model/script_instance.h"
 
 enum {

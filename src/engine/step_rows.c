@@ -30,9 +30,18 @@ static struct err read_step(const struct rows *rows, struct step_row *ret_row) {
     return known ? ERR_OK : err_make(ERR_STORE_CORRUPT, "steps: a word of a row");
 }
 
-#define STEP_COLUMNS                                                                               \
-    "run, step_key, occurrence, done_no, state, cause, result, note, output_tokens, '' AS script," \
-    " '' AS file, label, attempt, started_ms, stop, "
+#define STEP_COLUMNS_OF(result)                                                                    \
+    "run, step_key, occurrence, done_no, state, cause, " result ", note, output_tokens,"           \
+    " '' AS script, '' AS file, label, attempt, started_ms, stop, "
+#define STEP_COLUMNS STEP_COLUMNS_OF("result")
+#define STEP_HISTORY_OF(result)                                                                    \
+    "SELECT " STEP_COLUMNS_OF(result) "'' AS spec FROM runs WHERE parent = $1"                     \
+                                      " AND step_key <> '' AND done_no > $2"                       \
+                                      " UNION ALL SELECT '', step_key, occurrence, done_no, "      \
+                                      "'succeeded', 'completed', '', note,"                        \
+                                      " 0, script, file, '', 0, 0, '', '' FROM workflow_refs "     \
+                                      "WHERE run = $1 AND done_no > $2"                            \
+                                      " ORDER BY done_no LIMIT $3"
 
 struct walk {
     struct err (*each)(void *ctx, const struct step_row *row);
@@ -66,12 +75,7 @@ static struct err walk_rows(struct rows *rows, struct walk *walk) {
 struct err tx_step_history(struct tx *tx, const struct step_page *page,
                            struct err (*each)(void *ctx, const struct step_row *row), void *ctx,
                            int64_t *ret_last, bool *ret_whole) {
-    static const char sql[] =
-        "SELECT " STEP_COLUMNS "'' AS spec FROM runs WHERE parent = $1 AND step_key <> ''"
-        " AND done_no > $2"
-        " UNION ALL SELECT '', step_key, occurrence, done_no, 'succeeded', 'completed', '', note,"
-        " 0, script, file, '', 0, 0, '', '' FROM workflow_refs WHERE run = $1 AND done_no > $2"
-        " ORDER BY done_no LIMIT $3";
+    const char *sql = page->bare ? STEP_HISTORY_OF("'' AS result") : STEP_HISTORY_OF("result");
     const struct arg args[] = {arg_int(page->workflow), arg_int(page->after), arg_int(page->limit)};
     AUTO(rows_release) struct rows *rows = NULL;
     struct walk walk = {

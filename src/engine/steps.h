@@ -161,6 +161,7 @@ struct step_row {
 struct step_page {
     int64_t workflow, after, limit;
     size_t bytes_max;
+    bool bare; /* Without what they came to. */
 };
 MUST_CHECK struct err tx_step_history(struct tx *tx, const struct step_page *page,
                                       struct err (*each)(void *ctx, const struct step_row *row),

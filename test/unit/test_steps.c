@@ -186,19 +186,20 @@ static void one_that_ends_in_the_same_commit_is_written_once_and_just_the_same(v
 
 struct history {
     struct step_page page;
-    int64_t last, seen;
+    int64_t last, seen, told;
     bool whole;
 };
 
 static struct err see(void *ctx, const struct step_row *row) {
     struct history *history = ctx;
     history->seen += row->done_no > history->page.after;
+    history->told += row->result.len > 0;
     return ERR_OK;
 }
 
 static struct err history_tx(struct tx *tx, void *ctx) {
     struct history *history = ctx;
-    history->seen = 0;
+    history->seen = history->told = 0;
     return tx_step_history(tx, &history->page, see, history, &history->last, &history->whole);
 }
 
@@ -207,9 +208,11 @@ static void a_page_of_a_history_says_whether_it_is_the_last(void **state) {
         int64_t after, limit;
         size_t bytes_max;
         int64_t seen;
-        bool whole;
-    } pages[] = {{0, 2, 4096, 2, false}, {0, 3, 4096, 3, false}, {0, 4, 4096, 3, true},
-                 {2, 4, 4096, 1, true},  {3, 4, 4096, 0, true},  {0, 4, 1, 1, false}};
+        bool whole, bare;
+    } pages[] = {{0, 2, 4096, 2, false, false}, {0, 3, 4096, 3, false, false},
+                 {0, 4, 4096, 3, true, false},  {2, 4, 4096, 1, true, false},
+                 {3, 4, 4096, 0, true, false},  {0, 4, 1, 1, false, false},
+                 {0, 4, 4096, 3, true, true},   {1, 1, 4096, 1, false, true}};
     struct runs_kit *runs = *state;
     struct runs_row workflow = add_workflow(runs);
     for (int64_t i = 1; i <= 3; i++) {
@@ -222,9 +225,11 @@ static void a_page_of_a_history_says_whether_it_is_the_last(void **state) {
         struct history history = {.page = {.workflow = workflow.row.id,
                                            .after = pages[i].after,
                                            .limit = pages[i].limit,
-                                           .bytes_max = pages[i].bytes_max}};
+                                           .bytes_max = pages[i].bytes_max,
+                                           .bare = pages[i].bare}};
         do_once(runs, history_tx, &history);
         assert_int_equal(history.seen, pages[i].seen);
+        assert_int_equal(history.told, pages[i].bare ? 0 : pages[i].seen);
         assert_int_equal(history.whole, pages[i].whole);
         assert_int_equal(history.last, pages[i].after + pages[i].seen);
     }
