@@ -40,7 +40,9 @@ enum {
     FLOW_CRASH_MS = 100,       /* Before a worker is rebuilt, doubling. */
     FLOW_ORDER_MAX = 120 << 20,
     FLOW_HISTORY_MAX = 4 << 20, /* Of outcomes in a worker's first message, and one more. */
-    FLOW_ASKED_MAX = 32 << 20,  /* Bytes of prompts and rows that calls of one flow hold. */
+    FLOW_ASKED_MAX = 32 << 20,  /* Bytes of prompts and rows that calls of one flow hold; */
+    FLOWS_ASKED_MAX = 96 << 20, /* beyond so many of all flows, each holds but its share. */
+    FLOW_ASKED_SHARE = 4 << 20,
     FLOW_PAGE_STEPS = 256,
     FLOW_PAGE_BYTES = 1 << 20,
     FLOW_INLINE = 16 << 10, /* Bytes of a frame that are parsed on the loop. */
@@ -267,6 +269,8 @@ struct flows {
     struct flow *idle, *idle_last;           /* The one that waits longest first. */
     struct flow *computing, *computing_last; /* The one that was told first is first. */
     size_t crowd;                            /* Functions that wait in the store for company. */
+    size_t asked;                            /* Of all flows, */
+    bool asked_much;                         /* and one of them waits for others to hold less. */
     struct flow_check *checks;               /* Owned: on their way. */
     struct table checked; /* Of struct flow_checked: what was found of scripts lately, */
     struct flow_checked *checked_ring[FLOW_CHECKED_MAX]; /* Owned: in the order of the finding. */
@@ -343,6 +347,7 @@ void flow__tell(struct flow *flow, struct text *message);
 void flow__heard(void *ctx, struct bytes frame);
 void flow__hearing_free(struct flow *flow);
 void flow__hear_on(struct flow *flow); /* Calls hold less: what had to wait is taken. */
+void flows__hear_on(struct flows *flows);
 void flows__bury(struct flows *flows, json_t *json); /* Frees it, in the pool. */
 
 /* flow_idle.c */
@@ -464,19 +469,6 @@ void call__sweep_place(struct call *call);
 void past__sweep_place(struct flow *flow, const struct past *past);
 void call__forget_place(struct call *call);
 void flows__job_note(struct flows *flows, const struct run_row *row);
-
-/* flow_place_job.c: what git is asked for. */
-enum place_job { PLACE_ADD, PLACE_REMOVE, PLACE_WIPE /* What is left of half a one. */ };
-struct place_git {
-    const char *top, *from, *path;
-    const char *repository; /* "": as what stands in the trees says. */
-    bool sandbox;
-};
-MUST_CHECK bool place__write_job(const struct place_git *git, enum place_job job,
-                                 struct text *text);
-const char *place__label(enum place_job job);
-/* The line of what it wrote that says what went wrong. */
-void place__read_fault(const struct spool *spool, const char *name, struct text *text);
 
 /* flow_nested.c */
 void call__find_script(struct call *call);

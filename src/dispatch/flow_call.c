@@ -57,13 +57,16 @@ static void count_in(struct call *call) {
     const json_t *written = json_object_get(call->message, CALL_WRITTEN);
     call->bytes = json_string_length(prompt) + json_string_length(written);
     call->flow->asked += call->bytes;
+    call->flow->flows->asked += call->bytes;
 }
 
 void call__count_out(struct call *call) {
     struct flow *flow = call->flow;
     flow->asked -= call->bytes;
+    flow->flows->asked -= call->bytes;
     call->bytes = 0;
     flow__hear_on(flow);
+    flows__hear_on(flow->flows);
 }
 
 void call__forget_message(struct call *call) {

@@ -6,7 +6,9 @@
  *
  * And a script that asks for very much at once costs no more memory than FLOW_ASKED_MAX and one
  * frame: while its calls hold that, the worker stays paused. That ends by itself, since these wait
- * for a place or are at work, and neither needs what was not read yet. A run that may take over
+ * for a place or are at work, and neither needs what was not read yet. Where many scripts do so,
+ * all of them hold FLOWS_ASKED_MAX, and beyond it each its share, with which it goes on though
+ * others should wait for days. A run that may take over
  * what another one came to is not held back: there all waits until its script is quiet
  * (flow_settle.c), and that stands in its last frame. */
 #include <stdio.h>
@@ -202,7 +204,13 @@ static bool hears(const struct flow *flow) {
 }
 
 static bool is_full(const struct flow *flow) {
-    return flow->asked >= FLOW_ASKED_MAX && !flow->resumes;
+    struct flows *flows = flow->flows;
+    if (flow->resumes || flow->asked < FLOW_ASKED_SHARE) {
+        return false;
+    }
+    const bool much = flows->asked >= FLOWS_ASKED_MAX;
+    flows->asked_much = flows->asked_much || much;
+    return much || flow->asked >= FLOW_ASKED_MAX;
 }
 
 /* false: the frame was more than a part, or its calls hold too much, or nobody listens any more. */
@@ -226,6 +234,19 @@ void flow__hear_on(struct flow *flow) {
     struct hearing *hearing = flow->hearing;
     if (hearing != NULL && hearing->waits && !hearing->taken) {
         take_more(hearing);
+    }
+}
+
+static void hear_on(void *ctx, struct table_node *node) {
+    (void)ctx; /* Nothing of it is needed. */
+    flow__hear_on(CONTAINER_OF(node, struct flow, node));
+}
+
+/* Not at each byte less: all of them look whether it is enough now. */
+void flows__hear_on(struct flows *flows) {
+    if (flows->asked_much && !flows->stopping && flows->asked < FLOWS_ASKED_MAX / 4 * 3) {
+        flows->asked_much = false;
+        table_each(&flows->flows, hear_on, NULL);
     }
 }
 

@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "dispatch/flow.h"
+#include "dispatch/flow_place_job.h"
 #include "tool/worktree.h"
 
 enum place_stage { PLANNED, MAKING, MADE, GONE };

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "dispatch/flow.h"
+#include "dispatch/flow_place_job.h"
 
 enum { SAID_MAX = 16 << 10, FAULT_MAX = 400 };
 

@@ -13,6 +13,9 @@ const ask = (i) => agent("say: " + i + "\\n" + long, { label: "a" + i });
 const said = await Promise.all([...Array(${agents}).keys()].map(ask));
 return said.filter((text, i) => text === String(i)).length;`);
 
+/** With 40 MB of prompts and rows each. */
+const RUNS = 16;
+
 /** MB of the daemon's memory: VmRSS, now; VmHWM, at most so far. */
 function memory(daemon, which) {
   const status = readFileSync(`/proc/${daemon.child.pid}/status`, "utf8");
@@ -31,6 +34,19 @@ test("200 agents with prompts of 1 MB succeed, and most wait in their worker", a
   t.diagnostic(`${before} MB before, at most ${peak} MB, ${after} MB after`);
   assert.ok(peak - before < 160, `at most ${peak} MB, before ${before}`);
   assert.ok(after - before < 40, `${after} MB are left, before ${before}`);
+});
+
+test("many such scripts at once hold little more together than one of them", async (t) => {
+  const flows = await Workflows.open(t);
+  await flows.run({ script: whole("return await agent('say: 1')") });
+  const before = memory(flows.daemon, "VmRSS");
+  const runs = await Promise.all(
+    Array.from({ length: RUNS }, () => flows.start({ script: script(20), concurrency: 1 })),
+  );
+  for (const run of runs) assert.equal((await flows.outcome(run)).end.result, 20);
+  const peak = memory(flows.daemon, "VmHWM");
+  t.diagnostic(`${before} MB before, at most ${peak} MB`);
+  assert.ok(peak - before < 300, `at most ${peak} MB, before ${before}`);
 });
 
 test("what an older run answers, and what comes of others behind it, waits for all", async (t) => {
