@@ -168,7 +168,8 @@ test(`a run without a process costs the daemon at most ${COST_KB} kB`, async (t)
       await Promise.all(Array.from({ length: 20 }, () => flows.start(body)));
     }
   };
-  const idle = (count) => until(`${count} lost theirs`, async () => (await dropped(flows)) >= count);
+  const idle = (count) =>
+    until(`${count} lost theirs`, async () => (await dropped(flows)) >= count);
   let runs = FIRST;
   await start(runs);
   await idle(runs - KEPT);
