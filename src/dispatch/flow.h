@@ -45,6 +45,7 @@ enum {
     FLOW_ASKED_SHARE = 4 << 20,
     FLOW_PAGE_STEPS = 256,
     FLOW_PAGE_BYTES = 1 << 20,
+    FLOW_TOLD_BYTES = 256 << 10, /* Of outcomes in one turn of the loop, and one more. */
     FLOW_INLINE = 16 << 10, /* Bytes of a frame that are parsed on the loop. */
     FLOW_PART = 64,         /* Messages that one turn of the loop takes. */
     FLOW_LINES = 64,        /* Lines of one commit. */

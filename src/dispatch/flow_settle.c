@@ -79,7 +79,7 @@ void flow__deliver(struct flow *flow) {
     size_t told = 0;
     text_init(&text, FLOW_ORDER_MAX);
     text_add_char(&text, '[');
-    while (may_be_told(flow->done) && text.len < FLOW_PAGE_BYTES) {
+    while (may_be_told(flow->done) && text.len < FLOW_TOLD_BYTES) {
         struct call *call = flow->done;
         text_add_str(&text, told++ > 0 ? "," : "");
         add_settle(call, &text);
