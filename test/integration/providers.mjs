@@ -103,8 +103,8 @@ export function assertNowhere(daemon, secret) {
   assert.ok(!daemon.log.includes(secret), "the log");
 }
 
-export async function until(what, holds, patienceMs = 20000) {
-  const deadline = Date.now() + patienceMs;
+export async function until(what, holds) {
+  const deadline = Date.now() + 20000;
   while (!(await holds())) {
     assert.ok(Date.now() < deadline, `never: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
