@@ -46,6 +46,20 @@ static void there_is_none_before_it_is_needed(void **state) {
     ear_done(&ear);
 }
 
+static void a_worker_gives_way_to_the_daemon_and_the_zygote_does_not(void **state) {
+    enum { NICEST = 19, BY = 5 };
+    struct ear ear;
+    pid_t worker = 0;
+    ear_start(&ear, *state);
+    ear_ask(&ear, "e");
+    assert_int_equal(count_workers(&worker), 1);
+    int ours = getpriority(PRIO_PROCESS, 0);
+    assert_int_equal(getpriority(PRIO_PROCESS, (id_t)find_zygote()), ours);
+    int nicer = ours + BY < NICEST ? ours + BY : NICEST;
+    assert_int_equal(getpriority(PRIO_PROCESS, (id_t)worker), nicer);
+    ear_done(&ear);
+}
+
 static void one_that_is_killed_takes_its_workers_along_and_is_replaced(void **state) {
     struct pen *pen = *state;
     struct ear ears[5], after;
@@ -264,6 +278,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nobody_outlives_a_daemon_that_is_killed),
         PEN(there_is_none_before_it_is_needed),
+        PEN(a_worker_gives_way_to_the_daemon_and_the_zygote_does_not),
         PEN(one_that_is_killed_takes_its_workers_along_and_is_replaced),
         PEN(one_that_stands_still_is_replaced_and_who_waits_is_told),
         PEN(an_end_that_nobody_tells_is_told),

@@ -26,6 +26,12 @@
 
 enum { CHILDREN_MAX = 4096 };
 
+/* How much nicer a worker is than the daemon. Where there are fewer processors than workers, what
+ * they ask for waits for the daemon, and not the other way round: its commit serves many of them.
+ * The same holds for their ends, which are dear (a process each): a daemon that comes after one
+ * that was killed need not wait for those of the old one's. */
+enum { GIVES_WAY_BY = 5 };
+
 struct child {
     pid_t pid;
     uint64_t id; /* Of its birth. */
@@ -63,6 +69,7 @@ static void tell_unborn(const struct script_birth *birth, int os) {
 static bool settle_in(const struct zygote *zygote, int socket) {
     sigset_t none;
     (void)sigemptyset(&none); /* Cannot fail. */
+    (void)nice(GIVES_WAY_BY); /* Refused: it is as it was. */
     return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == zygote->self &&
            dup2(socket, SCRIPT_FD) == SCRIPT_FD &&
            sigprocmask(SIG_SETMASK, &none, /* old */ NULL) == 0;
