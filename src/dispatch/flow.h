@@ -53,7 +53,7 @@ enum {
     FLOW_HELD_MAX = 16,          /* and so many; */
     FLOW_HELD_ROWS = 400,        /* together so much, as one function of the store has its limit. */
     FLOW_NAME = 2 * 64 + 2,
-    FLOW_COMPANY_NS = 2 * 1000 * 1000, /* So long a script that was told something is waited for, */
+    FLOW_COMPANY_NS = 4 * 1000 * 1000, /* So long a script that was told something is waited for, */
     FLOW_CROWD_MAX = 64,               /* by so many at most. */
 };
 
