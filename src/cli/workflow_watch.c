@@ -1,6 +1,6 @@
 /* workflow_watch.c: follows the run's stream; what the stream does not tell is asked in between,
- * over a connection of its own: since when an agent works that began before we came, and who waits
- * for an answer. */
+ * over a connection of its own: since when an agent works that began before we came, and what those
+ * ask for that wait for an answer. Nothing is asked by the clock: an event says that it is time. */
 #include "cli/workflow_watch.h"
 
 #include <stdio.h>
@@ -18,7 +18,12 @@
 #include "cli/workflow_lines.h"
 #include "cli/workflow_tree.h"
 
-enum { TICK_MS = 100, CLOCK_MS = 1000, ASK_MS = 2000, ROWS_MIN = 4 };
+enum {
+    TICK_MS = 100,
+    CLOCK_MS = 1000,
+    ASK_MS = 2000, /* Between two tries, and between two looks at the agents. */
+    ROWS_MIN = 4
+};
 
 enum show { SHOW_LIVE, SHOW_LINES, SHOW_JSON };
 
@@ -32,9 +37,10 @@ struct watching {
     struct text above;         /* Owned: what is said above the next picture. */
     struct terminal_size size; /* Of the last picture. */
     const char *note;
-    uint64_t drawn_ms, asked_ms;
+    uint64_t drawn_ms, asked_ms, failed_ms;
     bool changed; /* Since the last picture. */
     bool stale;   /* Something began while we were not there: its times are not known. */
+    bool asks;    /* Somebody waits, or waits no more: it is not known what for. */
     bool enough;
     struct client_tick tick;
     struct workflow_questions questions; /* Owned: its `parents`. */
@@ -162,6 +168,8 @@ static void questions_ask(struct watching *watching) {
     (void)json_object_clear(watching->seen);
     struct err err = workflow_questions_ask(&watching->side, &watching->questions, &ignored);
     watching->changed = watching->changed || !err_failed(err); /* Not everybody may see them. */
+    watching->asks = client_may_pass(err);
+    watching->failed_ms = watching->asks ? mono_ms(watching) : 0;
     if (!err_failed(err) && watching->show == SHOW_JSON) {
         answers_print(watching);
     }
@@ -174,21 +182,24 @@ static void agents_ask(struct watching *watching) {
     watching->stale = watching->stale && client_may_pass(err);
 }
 
+static bool is_time(const struct watching *watching, uint64_t since_ms) {
+    return since_ms == 0 || mono_ms(watching) - since_ms >= ASK_MS;
+}
+
 static void side_ask(struct watching *watching) {
-    uint64_t now_ms = mono_ms(watching);
-    if (watching->note != NULL || now_ms - watching->asked_ms < ASK_MS) {
+    const bool agents =
+        watching->stale && watching->show == SHOW_LIVE && is_time(watching, watching->asked_ms);
+    const bool questions = watching->asks && is_time(watching, watching->failed_ms);
+    if (watching->note != NULL || !(agents || questions) || !side_open(watching)) {
         return;
     }
-    if (!side_open(watching)) {
-        return;
-    }
-    if (watching->stale && watching->show == SHOW_LIVE) {
+    if (agents) {
         agents_ask(watching);
+        watching->asked_ms = mono_ms(watching);
     }
-    if (watching->tree.marks[WORKFLOW_WORKS] > 0 || json_object_size(watching->told) > 0) {
+    if (questions) {
         questions_ask(watching);
     }
-    watching->asked_ms = mono_ms(watching);
     watching->changed = true;
 }
 
@@ -219,6 +230,13 @@ static void event_print(const struct follow_event *event, const json_t *data) {
     talk_print(line);
 }
 
+/* Who was asked for and has ended is not asked for any more. */
+static bool is_about_questions(const struct watching *watching, const struct follow_event *event) {
+    const bool open = json_object_size(watching->told) > 0;
+    return is_type(event, "agent_waiting") || is_type(event, "agent_answered") ||
+           (open && (is_type(event, "agent_finished") || is_type(event, "agent_restarted")));
+}
+
 static void on_event(void *ctx, const struct follow_event *event) {
     struct watching *watching = ctx;
     AUTO(json_release) json_t *data = NULL;
@@ -235,6 +253,7 @@ static void on_event(void *ctx, const struct follow_event *event) {
                                  .event = &heard,
                                  .run = watching->watch->run};
     watching->enough = watching->enough || is_type(event, "workflow_finished");
+    watching->asks = watching->asks || is_about_questions(watching, event);
     if (watching->show == SHOW_JSON) {
         event_print(event, data);
         return;
@@ -271,7 +290,7 @@ static void on_trouble(void *ctx, const char *text) {
 static void on_back(void *ctx) {
     struct watching *watching = ctx;
     watching->note = NULL;
-    watching->changed = true;
+    watching->changed = watching->asks = true;
 }
 
 /* --- The whole of it -------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "engine/roots.h"
 #include "engine/turn_cards.h"
+#include "engine/workflow_rows.h"
 #include "journal/journal.h"
 
 #define APPROVAL_COLUMNS                                                                           \
@@ -191,6 +192,18 @@ static struct err tell(struct tx *tx, const struct session_row *session,
                            (struct bytes){data.data, data.len});
 }
 
+static struct err tell_above(struct tx *tx, const struct turn *turn, const struct approval_row *row,
+                             const char *type) {
+    const char *state = approval_state_name(row->state);
+    const struct step_asks asks = {.turn = &turn->run,
+                                   .type = type,
+                                   .approval = row->approval,
+                                   .kind = row->kind,
+                                   .tool = row->tool,
+                                   .state = {state, strlen(state)}};
+    return steps__event_asks(tx, &asks);
+}
+
 struct err approvals__ask(struct tx *tx, const struct turn *turn, const struct card *card,
                           enum turn_asks asks) {
     static const char sql[] =
@@ -219,7 +232,10 @@ struct err approvals__ask(struct tx *tx, const struct turn *turn, const struct c
         arg_text(row.kind),      arg_text(row.tool),       arg_text(row.digest),
         arg_text(row.arguments), arg_text(row.about),      arg_int(row.asked_ms)};
     struct err err = tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
-    return err_failed(err) ? err : tell(tx, &turn->session, &row, "asked");
+    if (!err_failed(err)) {
+        err = tell(tx, &turn->session, &row, "asked");
+    }
+    return err_failed(err) ? err : tell_above(tx, turn, &row, "agent_waiting");
 }
 
 struct err approvals__cancel(struct tx *tx, const struct run_row *run) {
@@ -353,6 +369,9 @@ static struct err apply(struct tx *tx, const struct approval_row *row) {
         return err;
     }
     err = tell(tx, &turn.session, row, "answered");
+    if (!err_failed(err)) {
+        err = tell_above(tx, &turn, row, "agent_answered");
+    }
     if (!err_failed(err)) {
         err = move_card(tx, &turn, &card, row);
     }

@@ -138,6 +138,53 @@ struct err steps__event_restarted(struct tx *tx, const struct run_row *row) {
     return workflows__event(tx, &place, "agent_restarted", &data, WORKFLOW_GOES_ON);
 }
 
+struct above {
+    struct workflow_place place;
+    struct bytes run, label;
+};
+
+/* The step that a turn belongs to: agents of workflows have no subagents, so nothing stands between.
+ * Whose workflow has ended hears of nothing any more. */
+static struct err find_step(struct tx *tx, const struct run_row *turn, bool *ret_found,
+                            struct above *ret_above) {
+    static const char sql[] = "SELECT p.id, p.run, r.run, r.label FROM runs r"
+                              " JOIN runs p ON p.id = r.parent AND p.ended_ms IS NULL"
+                              " WHERE r.id = $1 AND r.kind = 'agent'";
+    const struct arg args[] = {arg_int(turn->parent)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    *ret_found = !err_failed(err) && rows != NULL;
+    if (!*ret_found) {
+        return err;
+    }
+    *ret_above = (struct above){
+        .place = {.id = rows_int(rows, 0), .owner = turn->owner, .run = rows_text(rows, 1)},
+        .run = rows_text(rows, 2),
+        .label = rows_text(rows, 3)};
+    err = workflows__keep(tx, &ret_above->place.run);
+    err = err_failed(err) ? err : workflows__keep(tx, &ret_above->run);
+    return err_failed(err) ? err : workflows__keep(tx, &ret_above->label);
+}
+
+struct err steps__event_asks(struct tx *tx, const struct step_asks *asks) {
+    AUTO(text_done) struct text data;
+    struct above above;
+    bool found = false;
+    struct err err = asks->turn->parent == 0 ? ERR_OK : find_step(tx, asks->turn, &found, &above);
+    if (err_failed(err) || !found) {
+        return err;
+    }
+    text_init(&data, WORKFLOW_EVENT_MAX);
+    add_text(&data, "{\"run\":", above.run);
+    add_optional(&data, ",\"label\":", above.label);
+    add_text(&data, ",\"approval\":", asks->approval);
+    add_text(&data, ",\"kind\":", asks->kind);
+    add_text(&data, ",\"tool\":", asks->tool);
+    add_text(&data, ",\"state\":", asks->state);
+    text_add_char(&data, '}');
+    return workflows__event(tx, &above.place, asks->type, &data, WORKFLOW_GOES_ON);
+}
+
 static void write_finished(const struct step_told *told, struct text *data) {
     const char *cause = told->cause == CAUSE_COMPLETED ? "" : run_cause_name(told->cause);
     text_init(data, WORKFLOW_EVENT_MAX);

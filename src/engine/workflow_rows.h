@@ -35,6 +35,14 @@ MUST_CHECK struct err steps__event_started(struct tx *tx, const struct step_new 
 /* The same, by its row: a budget has let it go. */
 MUST_CHECK struct err steps__event_admitted(struct tx *tx, const struct run_row *row);
 MUST_CHECK struct err steps__event_restarted(struct tx *tx, const struct run_row *row);
+/* Somebody is asked by what an agent with tools does, or has answered: so who looks on needs to ask
+ * nobody whether. Nothing where `turn` is below no step, or its workflow has ended. */
+struct step_asks {
+    const struct run_row *turn;
+    const char *type; /* Of the event. */
+    struct bytes approval, kind, tool, state;
+};
+MUST_CHECK struct err steps__event_asks(struct tx *tx, const struct step_asks *asks);
 struct step_told {
     struct workflow_place place;
     struct bytes run, label, phase, note;

@@ -149,3 +149,36 @@ test("a model's workflow may edit what its session may edit", async (t) => {
   await until("it is written", () => existsSync(file));
   assert.equal((await flows.get("/approvals?all=1")).items.length, 1);
 });
+
+test("its stream tells that an agent waits, and how that was answered", async (t) => {
+  const flows = await Workflows.open(t);
+  const ask = asking("say: done").replace(/\)$/, ", { label: 'asker' })");
+  const run = await start(flows, `return [await ${ask}, await agent("say: other")];`);
+  const [waiting] = (await flows.until(run, ({ type }) => type === "agent_waiting")).slice(-1);
+  const { id, run: turn } = (await flows.get("/approvals")).items[0];
+  const about = { run: waiting.data.run, label: "asker", approval: id, kind: "leave",
+    tool: "run_command" };
+  assert.deepEqual(waiting.data, { ...about, state: "open" });
+  assert.notEqual(about.run, turn);
+  await flows.daemon.kill();
+  await flows.daemon.start();
+  await allow(flows, id);
+  const { events, end } = await flows.outcome(run);
+  assert.deepEqual(end.result, ["done", "other"]);
+  const told = events.filter(({ type }) => /^agent_(waiting|answered)$/.test(type));
+  assert.deepEqual(told.map(({ type }) => type), ["agent_waiting", "agent_answered"]);
+  assert.deepEqual(told[1].data, { ...about, state: "allowed" });
+  assert.equal(events.find(({ type }) => type === "agent_started").data.run, about.run);
+});
+
+test("a run that is stopped while its agent waits ends its stream for good", async (t) => {
+  const flows = await Workflows.open(t);
+  const run = await start(flows, `return await ${asking("say: done")};`);
+  const id = await asked(flows);
+  assert.equal((await flows.ask("POST", `/runs/${run}/stop`, {})).status, 200);
+  const { end } = await flows.outcome(run);
+  assert.equal(end.state, "cancelled");
+  const late = await allow(flows, id);
+  assert.ok([200, 409].includes(late.status), late.text);
+  await flows.outcome(run);
+});
