@@ -143,8 +143,8 @@ struct above {
     struct bytes run, label;
 };
 
-/* The step that a turn belongs to: agents of workflows have no subagents, so nothing stands between.
- * Whose workflow has ended hears of nothing any more. */
+/* The step that a turn belongs to: agents of workflows have no subagents, so nothing stands in
+ * between. Whose workflow has ended hears of nothing any more. */
 static struct err find_step(struct tx *tx, const struct run_row *turn, bool *ret_found,
                             struct above *ret_above) {
     static const char sql[] = "SELECT p.id, p.run, r.run, r.label FROM runs r"
@@ -168,13 +168,13 @@ static struct err find_step(struct tx *tx, const struct run_row *turn, bool *ret
 
 struct err steps__event_asks(struct tx *tx, const struct step_asks *asks) {
     AUTO(text_done) struct text data;
+    text_init(&data, WORKFLOW_EVENT_MAX);
     struct above above;
     bool found = false;
     struct err err = asks->turn->parent == 0 ? ERR_OK : find_step(tx, asks->turn, &found, &above);
     if (err_failed(err) || !found) {
         return err;
     }
-    text_init(&data, WORKFLOW_EVENT_MAX);
     add_text(&data, "{\"run\":", above.run);
     add_optional(&data, ",\"label\":", above.label);
     add_text(&data, ",\"approval\":", asks->approval);
