@@ -27,9 +27,7 @@
 enum { CHILDREN_MAX = 4096 };
 
 /* How much nicer a worker is than the daemon. Where there are fewer processors than workers, what
- * they ask for waits for the daemon, and not the other way round: its commit serves many of them.
- * The same holds for their ends, which are dear (a process each): a daemon that comes after one
- * that was killed need not wait for those of the old one's. */
+ * they ask for waits for the daemon, and not the other way round: its commit serves many of them. */
 enum { GIVES_WAY_BY = 5 };
 
 struct child {
