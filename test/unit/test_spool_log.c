@@ -1,6 +1,8 @@
-/* Output by logical offset: heads, segments, holes, and a holder that writes and drops. */
+/* Output by logical offset: heads, segments, holes, and a holder that writes and drops. And where
+ * its folders lie. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -243,10 +246,25 @@ static void a_reader_beside_the_writer_sees_true_bytes_and_no_false_hole(void **
     assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
+static void folders_are_spread_where_the_file_system_can(void **state) {
+    struct place *place = *state;
+    int other = open(place->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), flags = 0, spool = 0;
+    bool can = ioctl(other, FS_IOC_GETFLAGS, &flags) == 0;
+    flags |= FS_TOPDIR_FL;
+    can = can && ioctl(other, FS_IOC_SETFLAGS, &flags) == 0;
+    (void)close(other);
+    if (!can) {
+        skip();
+    }
+    assert_int_equal(ioctl(spool_fd(place->spool), FS_IOC_GETFLAGS, &spool), 0);
+    assert_true((spool & FS_TOPDIR_FL) != 0);
+}
+
 #define PLACED(test) cmocka_unit_test_setup_teardown(test, open_place, close_place)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        PLACED(folders_are_spread_where_the_file_system_can),
         PLACED(a_stream_without_a_byte_reads_as_empty),
         PLACED(bytes_of_the_head_are_read_from_any_offset),
         PLACED(one_read_goes_over_the_seams_of_files),
