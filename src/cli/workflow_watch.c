@@ -47,6 +47,7 @@ struct watching {
     struct talk side;                    /* Owned: its client. */
     json_t *told;                        /* Owned: with --json, the line of each open question, */
     json_t *seen;                        /* and which of them are open still. */
+    json_t *models;                      /* Owned: names of models that were told to be none. */
 };
 
 static uint64_t mono_ms(const struct watching *watching) {
@@ -230,6 +231,25 @@ static void event_print(const struct follow_event *event, const json_t *data) {
     talk_print(line);
 }
 
+enum { MODELS_TOLD_MAX = 20 };
+
+/* Once for each name: scripts of other hosts name models by words of theirs. */
+static void model_tell(struct watching *watching, const struct follow_event *event,
+                       const json_t *data, struct text *text) {
+    const char *asked = talk_text(data, "model_asked"), *model = talk_text(data, "model");
+    if (!is_type(event, "agent_started") || asked[0] == '\0' ||
+        json_object_get(watching->models, asked) != NULL ||
+        json_object_size(watching->models) >= MODELS_TOLD_MAX) {
+        return;
+    }
+    (void)json_object_set_new(watching->models, asked, json_true());
+    text_add_str(text, "note: the script asks for the model \"");
+    run_view_plain(text, asked);
+    text_add_str(text, "\", which is no CONNECTION/MODEL: ");
+    run_view_plain(text, model);
+    text_add_str(text, " is asked instead\n");
+}
+
 /* Who was asked for and has ended is not asked for any more. */
 static bool is_about_questions(const struct watching *watching, const struct follow_event *event) {
     const bool open = json_object_size(watching->told) > 0;
@@ -259,6 +279,8 @@ static void on_event(void *ctx, const struct follow_event *event) {
         return;
     }
     text_init(&line, 16 << 10);
+    model_tell(watching, event, data, &line);
+    const size_t note_len = line.len;
     workflow_lines_add(&told, &line);
     if (watching->show == SHOW_LINES) {
         fputs(line.data != NULL ? line.data : "", watching->out);
@@ -271,6 +293,8 @@ static void on_event(void *ctx, const struct follow_event *event) {
         is_type(event, "workflow_started") && json_is_object(json_object_get(data, "budget"));
     if (is_type(event, "log") || is_type(event, "run_stopping") || budgeted) {
         text_add(&watching->above, line.data, line.len);
+    } else {
+        text_add(&watching->above, line.data, note_len);
     }
     watching->changed = true;
     picture_look(watching);
@@ -385,6 +409,7 @@ static void watching_init(struct watching *watching, const struct workflow_watch
                                                       .ctx = watching};
     watching->told = json_object();
     watching->seen = json_object();
+    watching->models = json_object();
     if (watch->row != NULL) {
         watching->stale = true;
         workflow_tree_run(&watching->tree, watch->row);
@@ -396,6 +421,7 @@ static void watching_done(struct watching *watching) {
     json_release(&watching->questions.parents);
     json_release(&watching->told);
     json_release(&watching->seen);
+    json_release(&watching->models);
     workflow_tree_done(&watching->tree);
     live_screen_done(&watching->screen);
     text_done(&watching->above);

@@ -384,6 +384,8 @@ void call__write_asked(const json_t *message, struct text *text);
 void call__write_spec(const struct call *call, struct text *spec);
 
 /* flow_call.c */
+/* The name of a model by its script that is none of ours, for which the run's is asked. */
+struct bytes call__foreign_model(const struct call *call);
 void call__fail(struct call *call, enum run_cause cause, const char *note);
 /* Its note: how often its answers missed the schema, and how the last one did. */
 void call__note_misfit(struct call *call, struct bytes misfit);
@@ -475,9 +477,6 @@ void flows__job_note(struct flows *flows, const struct run_row *row);
 void call__find_script(struct call *call);
 void call__store_script(struct call *call);
 void call__forget_script(struct call *call);
-
-/* flow_rules.c: whether its script may have this one run, by its name or path. */
-MUST_CHECK bool flow__may_run(const struct flow *flow, const char *name);
 
 /* flow_end.c */
 void flow__end(struct flow *flow, enum run_cause cause, const char *note);

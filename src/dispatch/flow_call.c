@@ -169,6 +169,14 @@ static void choose_model(struct call *call) {
     }
 }
 
+/* "inherit" is what such files say for the run's. */
+struct bytes call__foreign_model(const struct call *call) {
+    const struct bytes asked = bytes_of(json_object_get(call->message, "opts"), "model");
+    const bool ours = asked.len == 0 || memchr(asked.data, '/', asked.len) != NULL ||
+                      strcmp(asked.data, "inherit") == 0;
+    return ours ? BYTES("") : asked;
+}
+
 /* It began in an earlier life, and is asked again under its row. */
 static void take_up(struct call *call, struct past *past) {
     struct flow *flow = call->flow;
@@ -317,6 +325,7 @@ struct step_new call__step(const struct call *call, struct flow_errand *errand) 
                              .label = call__name(call->message, "label"),
                              .phase = call__name(call->message, "phase"),
                              .model = {call->model, strlen(call->model)},
+                             .model_asked = call__foreign_model(call),
                              .prompt = bytes_of(call->message, "prompt"),
                              .spec = {errand->spec.data, errand->spec.len},
                              .bounds = flow__bounds(flow)};

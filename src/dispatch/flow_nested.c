@@ -196,6 +196,23 @@ static void check(struct finding *finding) {
     flows_check(flow->flows, &ask, checked, finding);
 }
 
+static void forbid(struct finding *finding, const char *subject) {
+    finding->err = err_make(ERR_FORBIDDEN, "workflow: rules");
+    why_set(&finding->why, "workflow: the settings of its session do not allow %.200s", subject);
+}
+
+/* A rule names a workflow by its name or by its path, and holds for the one that was found,
+ * whichever of the two the script has said. */
+static void confine_found(struct finding *finding) {
+    const struct flow *flow = finding->call->flow;
+    const struct catalog_entry *entry = &finding->script.entry;
+    if (finding->why.text[0] == '\0' && json_is_true(json_object_get(flow->spec, "confined")) &&
+        !flow_may_run_found(flow->flows, json_object_get(flow->spec, "settings"), flow->root,
+                            entry)) {
+        forbid(finding, finding->path != NULL ? finding->path : finding->name);
+    }
+}
+
 static void found(struct pool_job *job) {
     struct finding *finding = CONTAINER_OF(job, struct finding, job);
     struct call *call = finding->call;
@@ -207,6 +224,7 @@ static void found(struct pool_job *job) {
         flows__maybe_stopped(flows);
         return;
     }
+    confine_found(finding);
     if (finding->why.text[0] == '\0') {
         check(finding);
     } else {
@@ -243,10 +261,8 @@ static void confine(struct finding *finding) {
         return;
     }
     const char *subject = path != NULL ? path : finding->name;
-    if (!flow__may_run(flow, subject)) {
-        finding->err = err_make(ERR_FORBIDDEN, "workflow: rules");
-        why_set(&finding->why, "workflow: the settings of its session do not allow %.200s",
-                subject);
+    if (!flow_may_run(json_object_get(flow->spec, "settings"), subject)) {
+        forbid(finding, subject);
     } else if (path != NULL) {
         char *own = mem_copy(path, strlen(path));
         mem_free(finding->path);

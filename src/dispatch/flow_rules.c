@@ -5,12 +5,11 @@
  * model calls: before a script nobody sits who could answer. */
 #include <string.h>
 
-#include "dispatch/flow.h"
+#include "dispatch/flow_start.h"
 #include "dispatch/toolplace.h"
 
-bool flow__may_run(const struct flow *flow, const char *name) {
+bool flow_may_run(const json_t *settings, const char *name) {
     AUTO(toolplace_close) struct toolplace place = {0};
-    const json_t *settings = json_object_get(flow->spec, "settings");
     const struct tool *tool = tool_get(TOOL_RUN_WORKFLOW);
     const struct bytes subject = {name, strlen(name)};
     toolplace_read_rules(&place, settings);
@@ -20,4 +19,11 @@ bool flow__may_run(const struct flow *flow, const char *name) {
                                                  .subject_count = 1,
                                                  .otherwise = tool->permission};
     return permission_judge(&place.rules, &question).permission != PERMISSION_DENY;
+}
+
+bool flow_may_run_found(const struct flows *flows, const json_t *settings, const char *root,
+                        const struct catalog_entry *entry) {
+    const char *path = entry->file;
+    const bool own = flow_path_is_own(flows, root, &path);
+    return flow_may_run(settings, entry->name) && (!own || flow_may_run(settings, path));
 }

@@ -23,6 +23,7 @@ void call__write_asked(const json_t *message, struct text *text) {
 void call__write_spec(const struct call *call, struct text *spec) {
     struct bytes phase = call__name(call->message, "phase");
     struct bytes written = bytes_of(call->message, CALL_WRITTEN);
+    struct bytes foreign = call__foreign_model(call);
     text_clear(spec);
     text_add_str(spec, "{\"turn\":");
     text_add_json(spec, call->turn.text, strlen(call->turn.text));
@@ -31,6 +32,10 @@ void call__write_spec(const struct call *call, struct text *spec) {
     text_add_json(spec, phase.data, phase.len);
     text_add_str(spec, ",\"model\":");
     text_add_json(spec, call->model, strlen(call->model));
+    if (foreign.len > 0) {
+        text_add_str(spec, ",\"model_asked\":");
+        text_add_json(spec, foreign.data, foreign.len);
+    }
     text_add_char(spec, ',');
     if (written.len > 0) {
         text_add(spec, written.data, written.len);

@@ -56,6 +56,11 @@ struct flow_start {
 /* flow_paths.c: whether a workflow that a model started may name that file; *path is then as it is
  * to be opened. */
 MUST_CHECK bool flow_path_is_own(const struct flows *flows, const char *root, const char **path);
+/* flow_rules.c: whether no rule of a session's settings denies a workflow, as it is called, */
+MUST_CHECK bool flow_may_run(const json_t *settings, const char *name);
+/* and by the name and path of what was found there. */
+MUST_CHECK bool flow_may_run_found(const struct flows *flows, const json_t *settings,
+                                   const char *root, const struct catalog_entry *entry);
 
 /* flow_save.c: that it is in no file of its user, and where it is put then: in the pool. At most
  * about so many lie there; behind that one has no path. */

@@ -63,6 +63,15 @@ static void fail(struct talk_work *work, const char *code, const char *words) {
     work__settle(work);
 }
 
+/* By its name a rule may deny what the call names by its path, and the other way round; what a
+ * script that came as text calls itself is nobody's name. */
+static bool is_denied(const struct talk_launch *launch) {
+    const struct flow_start *start = &launch->start;
+    const bool named = start->spec.name != NULL || start->spec.path != NULL;
+    return named && !flow_may_run_found(launch->work->talk->turns->options.flows, launch->settings,
+                                        launch->work->root, &start->script.entry);
+}
+
 static void ready(struct flow_start *start, struct err err) {
     struct talk_launch *launch = CONTAINER_OF(start, struct talk_launch, start);
     struct talk_work *work = launch->work;
@@ -77,6 +86,8 @@ static void ready(struct flow_start *start, struct err err) {
         work->result.failed = true;
         work->end = CARD_FAILED;
         work__settle(work);
+    } else if (is_denied(launch)) {
+        fail(work, "denied", "the settings of this session do not allow this workflow");
     } else {
         rows__send(work);
     }

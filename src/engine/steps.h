@@ -53,9 +53,10 @@ struct step_new {
     struct bytes key;   /* What was asked, as a hash, */
     int64_t occurrence; /* and the how manieth time. */
     struct bytes label, phase, model, prompt;
-    struct bytes spec; /* JSON. */
-    bool asks;         /* Budgets are asked first: nobody has been asked for an answer yet. */
-    bool owns_budget;  /* It has one of its own, below those of its workflow: */
+    struct bytes model_asked; /* By its script, where that is none of ours; no data: it is. */
+    struct bytes spec;        /* JSON. */
+    bool asks;        /* Budgets are asked first: nobody has been asked for an answer yet. */
+    bool owns_budget; /* It has one of its own, below those of its workflow: */
     struct amounts limits;
     struct run_bounds bounds;
 };

@@ -68,7 +68,7 @@ static void add_number(struct text *text, const char *before, int64_t number) {
 /* --- Steps ------------------------------------------------------------------------------------ */
 
 struct started {
-    struct bytes run, label, phase, model, prompt;
+    struct bytes run, label, phase, model, model_asked, prompt;
 };
 
 static const char type_started[] = "agent_started", type_finished[] = "agent_finished";
@@ -79,6 +79,9 @@ static void write_started(const struct started *started, struct text *data) {
     add_optional(data, ",\"label\":", started->label);
     add_optional(data, ",\"phase\":", started->phase);
     add_optional(data, ",\"model\":", started->model);
+    if (started->model_asked.len > 0) {
+        add_text(data, ",\"model_asked\":", started->model_asked);
+    }
     add_text(data, ",\"prompt\":",
              (struct bytes){started->prompt.data, utf8_cut(started->prompt, STEP_PROMPT_HEAD)});
     text_add_char(data, '}');
@@ -96,6 +99,7 @@ static struct started started_of(const struct step_new *step) {
                             .label = step->label,
                             .phase = step->phase,
                             .model = step->model,
+                            .model_asked = step->model_asked,
                             .prompt = step->prompt};
 }
 
@@ -122,6 +126,7 @@ struct err steps__event_admitted(struct tx *tx, const struct run_row *row) {
                                     .label = row->label,
                                     .phase = member(spec, "phase"),
                                     .model = member(spec, "model"),
+                                    .model_asked = member(spec, "model_asked"),
                                     .prompt = member(spec, "prompt")};
     return tell_started(tx, &place, &started);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/suggest.h"
+#include "base/text.h"
 #include "script/literal.h"
 #include "script/refuse.h"
 
@@ -68,9 +69,34 @@ static const char *const options[] = {
     "agentType", "capabilities", "max_tool_calls", "max_tool_iters", "tools",  "budget",
 };
 
+/* Scripts of other hosts name models by words of theirs. */
+static void check_model(struct noting *noting, uint32_t value) {
+    AUTO(text_done) struct text name;
+    struct script_fault ignored;
+    text_init(&name, 200);
+    const bool plain =
+        noting->tokens->list[value].kind == TOKEN_STRING &&
+        (token_is(noting->tokens, value + 1, ",") || token_is(noting->tokens, value + 1, "}"));
+    if (!plain || err_failed(literal_text(noting->tokens, value, &name, &ignored)) ||
+        text_failed(&name) || name.len == 0 || memchr(name.data, '/', name.len) != NULL ||
+        memchr(name.data, '\0', name.len) != NULL || strcmp(name.data, "inherit") == 0) {
+        return;
+    }
+    struct script_fault *fault = note(noting, value, "foreign_model", false);
+    if (fault != NULL) {
+        (void)snprintf(fault->message, sizeof fault->message,
+                       "\"%s\" is no CONNECTION/MODEL: the model of the run is asked instead",
+                       name.data);
+    }
+}
+
 static void check_option(void *ctx, struct bytes key, uint32_t value) {
     struct noting *noting = ctx;
     char typed[64] = "";
+    if (key.len == strlen("model") && memcmp(key.data, "model", key.len) == 0) {
+        check_model(noting, value);
+        return;
+    }
     if (key.len == 0 || key.len >= sizeof typed) {
         return;
     }

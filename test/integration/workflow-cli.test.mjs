@@ -265,6 +265,29 @@ test("what is resumed takes the results of before, but of who is to run again", 
   assert.match(plain.stderr, /agent cached: finder \[Find\]\n/);
 });
 
+test("a model of another host is told to be none, in a run once", async (t) => {
+  const scene = await Scene.open(t);
+  const text = `${meta("other")}
+const ask = (words, model) => agent(\`say: \${words}\`, { model });
+await agent("say: x", { model: "opus" });
+for (const model of ["opus", "inherit", "haiku", "opus"]) await ask(model, model);
+return 1;`;
+  const plain = await scene.run(text);
+  assert.equal(plain.code, 0, plain.stderr);
+  const notes = plain.stderr.split("\n").filter((line) => line.startsWith("note: "));
+  assert.deepEqual(notes, ["opus", "haiku"].map((name) => "note: the script asks for the model " +
+    `"${name}", which is no CONNECTION/MODEL: scripted/demo is asked instead`));
+  const lines = (await scene.run(text, "--json")).stdout.trim().split("\n").map(JSON.parse);
+  const begun = lines.filter(({ event }) => event === "agent_started");
+  assert.deepEqual(begun.map((one) => one.model_asked),
+    ["opus", "opus", undefined, "haiku", "opus"]);
+  const file = scene.write("other.js", text);
+  for (const word of ["check", "plan"]) {
+    const { stdout, stderr } = await scene.daemon.cli(["workflow", word, file]);
+    assert.match(stdout + stderr, /"opus" is no CONNECTION\/MODEL/);
+  }
+});
+
 test("show lists a workflow's agents with their ids, and what one was asked", async (t) => {
   const scene = await Scene.open(t);
   const end = last((await scene.run(phased(1), "--json")).stdout);

@@ -240,23 +240,31 @@ test("rules name a workflow as its caller does", async (t) => {
 test("what a model may not start no script of it runs", async (t) => {
   const turns = await Turns.open(t);
   const rule = (subject, permission) => ({ tool: "run_workflow", subject, permission });
-  const permissions = [rule("secret*", "deny"), rule("hidden.js", "deny"), rule("plain", "ask")];
+  const permissions = [rule("secret*", "deny"), rule("hidden.js", "deny"), rule("plain", "ask"),
+    rule("**/by-path.js", "deny")];
   const listener = await turns.listen({ root: turns.root, settings: { permissions } });
   const folder = path.join(turns.root, ".drover", "workflows");
   mkdirSync(folder, { recursive: true });
-  for (const name of ["secret-one", "plain"]) {
+  for (const name of ["secret-one", "by-path", "plain"]) {
     writeFileSync(path.join(folder, `${name}.js`), flow(`return "ran";`, name));
   }
   writeFileSync(path.join(turns.root, "hidden.js"), flow(`return "ran";`, "hidden"));
   const body = `const said = [];
-for (const one of ["secret-one", {scriptPath: "hidden.js"}, "plain"]) {
+const secret = {scriptPath: ".drover/workflows/secret-one.js"};
+for (const one of ["secret-one", secret, {scriptPath: "hidden.js"}, "by-path", "plain"]) {
   said.push(await workflow(one).catch((error) => error.message));
 }
 return said;`;
   const run = await begin(turns, listener, { script: flow(body) });
   const { result } = await ended(turns, run);
-  assert.deepEqual(result, ["secret-one", "hidden.js"].map((name) =>
+  const secret = ".drover/workflows/secret-one.js";
+  assert.deepEqual(result, ["secret-one", secret, "hidden.js", "by-path"].map((name) =>
     `workflow: the settings of its session do not allow ${name}`).concat("ran"));
+  const text = script(launch({ scriptPath: secret }), launch({ name: "by-path" }), say("so it is"));
+  const turn = (await turns.send(listener.session, text)).run;
+  await listener.ended(turn);
+  const cards = toolsOf(await turns.answer(listener.session, turn));
+  for (const card of cards) assert.match(card.text, /settings of this session do not allow/);
 });
 
 test("agents of a workflow start none, nor does the deepest subagent", async (t) => {

@@ -143,6 +143,13 @@ static void risks_are_noted_and_not_refused(void **state) {
                 true);
     assert_note("agent(`a${{b: 1}}`, {timeout: 5})",
                 "2:22 unknown_option: agent() has no option \"timeout\"", true);
+    assert_note("agent('a', {model: 'opus'})",
+                "2:20 foreign_model: \"opus\" is no CONNECTION/MODEL: the model of the run is asked"
+                " instead",
+                false);
+    assert_note("agent('a', {model: 'a/b'}); agent('b', {model: 'inherit'}); f({model: 'opus'});"
+                "agent('c', {model: m}); agent('d', {model: 'op' + us})",
+                NULL, false);
     assert_note("parallel([agent('a')])",
                 "2:11 not_a_function: parallel() takes functions: write `() => agent(…)`", true);
     assert_note("new Date(5); Date.UTC(1); Date.parse('x'); o.Date.now(); 'Date.now()'", NULL,
