@@ -27,7 +27,7 @@
 enum { CHILDREN_MAX = 4096 };
 
 /* How much nicer a worker is than the daemon. Where there are fewer processors than workers, what
- * they ask for waits for the daemon, and not the other way round: its commit serves many of them. */
+ * they ask for waits for the daemon, not the other way round: its commit serves many of them. */
 enum { GIVES_WAY_BY = 5 };
 
 struct child {
