@@ -57,17 +57,17 @@ class Trees extends Workflows {
       .filter((line) => line.startsWith("worktree ")).map((line) => line.slice(9)).slice(1).sort();
   }
 
-  /** What is there, made or half made. */
+  /** What is there, made or half made: the folder itself may be. */
   places() {
     const folder = path.join(this.root, ".drover/worktrees");
-    return existsSync(folder) ? this.folders().map((name) => path.join(folder, name)) : [];
+    const names = existsSync(folder) ? readdirSync(folder) : [];
+    return names.filter((name) => name !== ".gitignore").map((name) => path.join(folder, name));
   }
 
-  /** What stands there. */
+  /** What stands there, in a folder that git does not see. */
   folders() {
-    const names = readdirSync(path.join(this.root, ".drover/worktrees"));
-    assert.ok(names.includes(".gitignore"));
-    return names.filter((name) => name !== ".gitignore").sort();
+    assert.ok(existsSync(path.join(this.root, ".drover/worktrees/.gitignore")));
+    return this.places().map((place) => path.basename(place)).sort();
   }
 
   /** Neither trees nor anything else of ours is seen in the project. */
