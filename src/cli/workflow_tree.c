@@ -282,6 +282,8 @@ static const struct workflow_agent *on_agent_restarted(struct workflow_tree *tre
     if (agent != NULL && agent->ms < 0) {
         agent_mark(tree, agent, WORKFLOW_WORKS);
         agent->started_ms = event->now_ms;
+        mem_free(agent->asks); /* Nobody asks that any more. */
+        agent->asks = NULL;
     }
     return agent;
 }

@@ -200,6 +200,7 @@ static void side_ask(struct watching *watching) {
     }
     if (questions) {
         questions_ask(watching);
+        (void)fflush(stdout); /* No event need follow; a failure shows again at the end. */
     }
     watching->changed = true;
 }
@@ -411,7 +412,7 @@ static void watching_init(struct watching *watching, const struct workflow_watch
     watching->seen = json_object();
     watching->models = json_object();
     if (watch->row != NULL) {
-        watching->stale = true;
+        watching->stale = watching->asks = true; /* Before we came, too. */
         workflow_tree_run(&watching->tree, watch->row);
     }
 }

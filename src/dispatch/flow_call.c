@@ -171,7 +171,8 @@ static void choose_model(struct call *call) {
 
 /* "inherit" is what such files say for the run's. */
 struct bytes call__foreign_model(const struct call *call) {
-    const struct bytes asked = bytes_of(json_object_get(call->message, "opts"), "model");
+    struct bytes asked = bytes_of(json_object_get(call->message, "opts"), "model");
+    asked.len = strnlen(asked.data, asked.len); /* As it was chosen by, and is bounded. */
     const bool ours = asked.len == 0 || memchr(asked.data, '/', asked.len) != NULL ||
                       strcmp(asked.data, "inherit") == 0;
     return ours ? BYTES("") : asked;

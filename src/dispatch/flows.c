@@ -122,7 +122,7 @@ static void failed(struct flow_errand *errand, struct err err) {
     struct flow *flow = errand->flow;
     struct flows *flows = flow->flows;
     if (errand->tries == 0) {
-        flows__failed(flows, "a step of a workflow could not be stored; it is tried again",
+        flows__failed(flows, "steps of a workflow could not be stored or read; it is tried again",
                       flow__run(flow), err);
     }
     if (errand->begins) {

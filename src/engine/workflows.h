@@ -3,7 +3,8 @@
  * A workflow is a run whose script is kept beside it, by its hash; the calls of agents that the
  * script makes are runs right below it (steps.h). Its events stand on its own stream, run:ID:
  *
- *   workflow_started, run_started, phase*, log*, agent_started*, agent_finished*, workflow_finished
+ *   workflow_started, run_started, phase*, log*, agent_started*, agent_waiting*, agent_answered*,
+ *   agent_finished*, workflow_finished
  *
  * Promise    a run goes on with the script, and with the answers to workflow(), that it began with,
  *            whatever becomes of the files. Phases and log lines stand once, whoever says them

@@ -4,6 +4,7 @@
 
 #include "base/suggest.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "script/literal.h"
 #include "script/refuse.h"
 
@@ -15,12 +16,28 @@ struct noting {
     uint32_t call; /* The object of options that is looked at. */
 };
 
-static struct script_fault *note(struct noting *noting, uint32_t at, const char *code, bool grave) {
-    struct script_prepared *prepared = noting->prepared;
-    if (prepared->note_count == SCRIPT_NOTES_MAX) {
+/* NULL: there is no room. What is grave takes the place of the last that is not. */
+static struct script_note *place_of(struct script_prepared *prepared, bool grave) {
+    if (prepared->note_count < SCRIPT_NOTES_MAX) {
+        return &prepared->notes[prepared->note_count++];
+    }
+    size_t at = grave ? prepared->note_count : 0;
+    while (at > 0 && prepared->notes[at - 1].grave) {
+        at--;
+    }
+    if (at == 0) {
         return NULL;
     }
-    struct script_note *made = &prepared->notes[prepared->note_count++];
+    size_t behind = prepared->note_count - at;
+    memmove(&prepared->notes[at - 1], &prepared->notes[at], behind * sizeof *prepared->notes);
+    return &prepared->notes[prepared->note_count - 1];
+}
+
+static struct script_fault *note(struct noting *noting, uint32_t at, const char *code, bool grave) {
+    struct script_note *made = place_of(noting->prepared, grave);
+    if (made == NULL) {
+        return NULL;
+    }
     *made = (struct script_note){.fault = {.code = code}, .grave = grave};
     script__place(noting->tokens->source, noting->tokens->list[at].start, &made->fault);
     return &made->fault;
@@ -69,7 +86,27 @@ static const char *const options[] = {
     "agentType", "capabilities", "max_tool_calls", "max_tool_iters", "tools",  "budget",
 };
 
-/* Scripts of other hosts name models by words of theirs. */
+static bool is_noted(const struct noting *noting, const char *message) {
+    for (size_t i = 0; i < noting->prepared->note_count; i++) {
+        if (strcmp(noting->prepared->notes[i].fault.message, message) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Scripts of other hosts name models by words of theirs. Each is told once. */
+static void note_model(struct noting *noting, uint32_t value, struct text *name) {
+    char message[sizeof noting->prepared->notes[0].fault.message];
+    utf8_make_plain(name->data, name->len);
+    (void)snprintf(message, sizeof message,
+                   "\"%s\" is no CONNECTION/MODEL: the model of the run is asked instead",
+                   name->data); /* Cut at worst. */
+    if (!is_noted(noting, message)) {
+        note_text(noting, value, "foreign_model", message);
+    }
+}
+
 static void check_model(struct noting *noting, uint32_t value) {
     AUTO(text_done) struct text name;
     struct script_fault ignored;
@@ -82,12 +119,7 @@ static void check_model(struct noting *noting, uint32_t value) {
         memchr(name.data, '\0', name.len) != NULL || strcmp(name.data, "inherit") == 0) {
         return;
     }
-    struct script_fault *fault = note(noting, value, "foreign_model", false);
-    if (fault != NULL) {
-        (void)snprintf(fault->message, sizeof fault->message,
-                       "\"%s\" is no CONNECTION/MODEL: the model of the run is asked instead",
-                       name.data);
-    }
+    note_model(noting, value, &name);
 }
 
 static void check_option(void *ctx, struct bytes key, uint32_t value) {

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 
 import { begin, jsonLines, onTerminal } from "./jobs-cli.mjs";
 import { Turns } from "./turns.mjs";
@@ -20,6 +21,7 @@ log("one was found");
 phase("Tell");
 return [found, await agent("delay: ${ms}ms\\nsay: told", {label: "teller"})];
 `;
+const LATE_MS = 15_000; // Half of what a stream at rest is silent.
 const LAST = ["event", "run", "state", "result", "error", "agents"];
 
 class Scene {
@@ -345,7 +347,9 @@ test("with --json, too, it is told who waits for an answer, and when there was o
   const calls = `call: run_command {"command": "true"}\\nsay: written`;
   const text = `${meta("ask")}return agent(\`${calls}\`, {label: "writer"});`;
   const running = scene.begin(text, "--json");
-  await running.seen("approval_requested");
+  const late = pause(LATE_MS, "late", { ref: false });
+  const heard = await Promise.race([running.seen("approval_requested"), late]);
+  assert.notEqual(heard, "late", "no event need come behind it");
   const [row] = await jsonLines(scene.daemon, "approve");
   assert.equal((await scene.daemon.cli(["approve", row.id])).code, 0);
   const { code, stdout, stderr } = await running.ended;
@@ -372,7 +376,12 @@ test("who must answer something is told so, and how", async (t) => {
   await running.seen("drover approve apr_");
   const [row] = await jsonLines(scene.daemon, "approve");
   assert.equal(row.tool, "run_command");
+  const rows = await jsonLines(scene.daemon, "ps");
+  const { id } = rows.find(({ kind }) => kind === "workflow");
+  const picture = onTerminal(t, scene.daemon, `attach ${id} --new`);
+  await picture.seen(`drover approve ${row.id}`); // What was asked before it came, too.
   assert.equal((await scene.daemon.cli(["approve", row.id])).code, 0);
+  assert.equal((await picture.ended).code, 0);
   const { code, stdout, stderr } = await running.ended;
   assert.deepEqual([code, stdout], [0, "written\n"], stderr);
   const told = `^agent asks: writer \\(run_command\\): drover approve ${row.id}$`;

@@ -279,6 +279,8 @@ const floods = [
   ["a schema of 1 MB", `
 await agent('say: {}', { schema: { type: 'object', description: 'x'.repeat(1 << 20) } })`, ERROR],
   ["a prompt with NUL", "return await agent('say: a\\0b')", "ok"],
+  ["a model's name with much behind a NUL",
+    "return await agent('say: a', { model: 'a\\0' + 'y'.repeat(255980) })", "ok"],
   ["a prompt with half characters", "return typeof await agent('say: a\\ud800b\\udfff')", "ok",
     { result: "string" }],
   ["a label with half characters and controls",

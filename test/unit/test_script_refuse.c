@@ -125,6 +125,26 @@ static void assert_note(const char *body, const char *wanted, bool grave) {
     assert_int_equal(note->grave, grave);
 }
 
+static void what_is_grave_is_told_where_much_is_noted(void **state) {
+    (void)state;
+    AUTO(text_done) struct text script;
+    text_init(&script, 1 << 20);
+    text_add_str(&script, META "\n");
+    text_add_str(&script, "agent('a', {lable: 1});");
+    for (int i = 0; i < 2 * SCRIPT_NOTES_MAX; i++) {
+        text_addf(&script, "agent('a', {model: 'm%d'});", i);
+    }
+    text_add_str(&script, "agent('a', {scema: 1});");
+    AUTO(tried_done) struct tried tried = try_script(script.data, "f.js");
+    const struct script_note *notes = tried.prepared.notes;
+    assert_int_equal(tried.err.code, ERR_NONE);
+    assert_int_equal(tried.prepared.note_count, SCRIPT_NOTES_MAX);
+    assert_true(notes[0].grave);
+    assert_true(notes[SCRIPT_NOTES_MAX - 1].grave);
+    assert_string_equal(notes[SCRIPT_NOTES_MAX - 2].fault.message,
+                        "\"m17\" is no CONNECTION/MODEL: the model of the run is asked instead");
+}
+
 static void risks_are_noted_and_not_refused(void **state) {
     (void)state;
     assert_note("log(Date.now())",
@@ -146,6 +166,14 @@ static void risks_are_noted_and_not_refused(void **state) {
     assert_note("agent('a', {model: 'opus'})",
                 "2:20 foreign_model: \"opus\" is no CONNECTION/MODEL: the model of the run is asked"
                 " instead",
+                false);
+    assert_note("agent('a', {model: 'opus'}); agent('b', {model: 'opus'})",
+                "2:20 foreign_model: \"opus\" is no CONNECTION/MODEL: the model of the run is asked"
+                " instead",
+                false);
+    assert_note("agent('a', {model: 'o\\u001bp\\nus'})",
+                "2:20 foreign_model: \"o?p?us\" is no CONNECTION/MODEL: the model of the run is"
+                " asked instead",
                 false);
     assert_note("agent('a', {model: 'a/b'}); agent('b', {model: 'inherit'}); f({model: 'opus'});"
                 "agent('c', {model: m}); agent('d', {model: 'op' + us})",
@@ -210,6 +238,7 @@ int main(void) {
         cmocka_unit_test(a_script_imports_nothing),
         cmocka_unit_test(a_script_has_no_timers),
         cmocka_unit_test(typescript_is_told_from_javascript),
+        cmocka_unit_test(what_is_grave_is_told_where_much_is_noted),
         cmocka_unit_test(risks_are_noted_and_not_refused),
         cmocka_unit_test(too_many_items_are_noted),
         cmocka_unit_test(a_syntax_error_may_have_a_hint),
