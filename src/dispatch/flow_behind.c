@@ -96,9 +96,9 @@ static struct err page_tx(struct tx *tx, void *ctx) {
     return tx_step_history(tx, &page, add, (void *)&adding, &last, &whole);
 }
 
-/* false: another one stands at its place. */
+/* false: another one stands at its place, or one whose words are here. */
 static bool attach(struct flow *flow, struct paged *paged, struct call *call) {
-    if (call == NULL || strcmp(call->name, paged->name) != 0) {
+    if (call == NULL || !call->behind || strcmp(call->name, paged->name) != 0) {
         return false;
     }
     text_done(&call->result);

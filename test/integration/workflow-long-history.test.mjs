@@ -126,6 +126,40 @@ test("a run that came to much outlives its daemon, which asks nothing again", as
   assert.equal(provider.prompts.length, asked + 3, "what was taken over is not asked again");
 });
 
+/** What is at its side is asked in one life, and answers in the next, while the parts are told. */
+const SIDE = whole(`
+const told = [];
+const note = (word) => { told.push(word); log(word); };
+const side = agent("at its side").then(() => note("side"));
+await Promise.all([...Array(args).keys()].map(async (i) => {
+  await agent("part " + i + " of one");
+  note(String(i));
+}));
+await side;
+return { told, last: await agent("held at the gate") };`);
+
+test("what ends while that is told comes behind it, in every life", async (t) => {
+  const { provider, flows, model } = await open(t);
+  const say = provider.say;
+  provider.say = (prompt, before) =>
+    ({ ...say(prompt, before), ms: prompt === "at its side" && before === 0 ? 600_000 : 0 });
+  const parts = 40;
+  const run = await flows.start({ script: SIDE, model, args: parts, concurrency: 8 });
+  let lines = 0;
+  await flows.until(run, ({ type }) => type === "log" && ++lines === parts);
+  for (const asked of [1, 2]) {
+    await flows.daemon.kill();
+    await flows.daemon.start();
+    await atGate(provider, asked);
+  }
+  provider.open_gate();
+  const { end, events } = await flows.outcome(run);
+  assert.equal(end.state, "succeeded", JSON.stringify(end).slice(0, 400));
+  assert.equal(end.result.told.at(-1), "side");
+  assert.deepEqual(logs(events), end.result.told);
+  assert.equal(provider.prompts.length, parts + 2 + 2, "of the parts none is asked again");
+});
+
 test("scripts that lose their processes hear all of that again and again", async (t) => {
   const { provider, flows, model } = await open(t, ["--workers-max", "1"]);
   const parts = 40;

@@ -143,6 +143,21 @@ void kit_free(struct kit *kit) {
     mem_free(kit);
 }
 
+int kit_setup(void **state) {
+    *state = kit_new();
+    return 0;
+}
+
+int kit_teardown(void **state) {
+    kit_free(*state);
+    return 0;
+}
+
+void kit_assert_ended(const struct run_row *row, enum run_state state, enum run_cause cause) {
+    assert_string_equal(run_state_name(row->state), run_state_name(state));
+    assert_string_equal(run_cause_name(row->cause), run_cause_name(cause));
+}
+
 static void on_late(uv_timer_t *timer) {
     *(bool *)timer->data = true;
 }

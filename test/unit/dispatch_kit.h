@@ -28,6 +28,9 @@ struct kit {
 };
 struct kit *kit_new(void);
 void kit_free(struct kit *kit);
+/* The same, for cmocka. */
+int kit_setup(void **state);
+int kit_teardown(void **state);
 void kit_open(struct kit *kit);
 void kit_recover(struct kit *kit);
 void kit_up(struct kit *kit); /* Both. */
@@ -46,6 +49,7 @@ const char *kit_name(const struct id *run, int64_t attempt); /* Until the next c
 /* As it stands; texts live until the next call. */
 const struct run_row *kit_row(struct kit *kit, const struct id *run);
 const struct run_row *kit_end(struct kit *kit, const struct id *run); /* Waits for its end. */
+void kit_assert_ended(const struct run_row *row, enum run_state state, enum run_cause cause);
 void kit_until_state(struct kit *kit, const struct id *run, enum run_state state);
 void kit_stop(struct kit *kit, const struct id *run); /* With a grace of 1 s. */
 /* Runs the loop until `is_so`; a minute without it fails the test. */

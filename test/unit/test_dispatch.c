@@ -411,16 +411,10 @@ static int setup(void **state) {
     starts_to_fail = 0;
     (void)setenv("SECRET_OF_THE_DAEMON", "hidden", 1);
     (void)setenv("LC_TEST", "kept", 1);
-    *state = kit_new();
-    return 0;
+    return kit_setup(state);
 }
 
-static int teardown(void **state) {
-    kit_free(*state);
-    return 0;
-}
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, kit_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

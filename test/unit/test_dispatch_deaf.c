@@ -33,11 +33,6 @@ static int64_t now_ms(void) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void assert_ended(const struct run_row *row, enum run_state state, enum run_cause cause) {
-    assert_string_equal(run_state_name(row->state), run_state_name(state));
-    assert_string_equal(run_cause_name(row->cause), run_cause_name(cause));
-}
-
 struct script {
     const char *before, *after; /* It says its pid. */
 };
@@ -83,21 +78,21 @@ static void a_command_that_stops_its_holder_is_ended_all_the_same(void **state) 
     struct kit *kit = *state;
     struct id run = start_and_stop_holder(kit, false);
     stop_in_time(kit, &run);
-    assert_ended(kit_row(kit, &run), RUN_CANCELLED, CAUSE_STOPPED);
+    kit_assert_ended(kit_row(kit, &run), RUN_CANCELLED, CAUSE_STOPPED);
 }
 
 static void what_runs_once_has_an_unknown_outcome_then(void **state) {
     struct kit *kit = *state;
     struct id run = start_and_stop_holder(kit, true);
     stop_in_time(kit, &run);
-    assert_ended(kit_row(kit, &run), RUN_LOST, CAUSE_OUTCOME_UNKNOWN);
+    kit_assert_ended(kit_row(kit, &run), RUN_LOST, CAUSE_OUTCOME_UNKNOWN);
 }
 
 static void a_holder_that_is_stopped_by_the_request_itself_is_noticed(void **state) {
     struct kit *kit = *state;
     struct id run = start_trap(kit, "trap 'kill -STOP $PPID' TERM");
     stop_in_time(kit, &run);
-    assert_ended(kit_row(kit, &run), RUN_CANCELLED, CAUSE_STOPPED);
+    kit_assert_ended(kit_row(kit, &run), RUN_CANCELLED, CAUSE_STOPPED);
 }
 
 static void one_that_the_next_daemon_finds_stopped_is_ended_too(void **state) {
@@ -106,13 +101,13 @@ static void one_that_the_next_daemon_finds_stopped_is_ended_too(void **state) {
     kit_down(kit);
     kit_up(kit);
     stop_in_time(kit, &run);
-    assert_ended(kit_row(kit, &run), RUN_CANCELLED, CAUSE_STOPPED);
+    kit_assert_ended(kit_row(kit, &run), RUN_CANCELLED, CAUSE_STOPPED);
 }
 
 static void a_command_that_kills_its_holder_is_lost_and_ended(void **state) {
     struct kit *kit = *state;
     struct id run = start(kit, "setsid sleep 1000 & kill -KILL $PPID");
-    assert_ended(kit_end(kit, &run), RUN_LOST, CAUSE_HOLDER_KILLED);
+    kit_assert_ended(kit_end(kit, &run), RUN_LOST, CAUSE_HOLDER_KILLED);
     assert_false(process_lives(read_pid(kit_path(kit, "pid"))));
 }
 
@@ -122,7 +117,7 @@ static void a_holder_that_listens_ends_its_command_itself(void **state) {
     struct id run = start_trap(kit, "trap '' TERM");
     stop_in_time(kit, &run);
     const struct run_row *row = kit_row(kit, &run);
-    assert_ended(row, RUN_CANCELLED, CAUSE_STOPPED);
+    kit_assert_ended(row, RUN_CANCELLED, CAUSE_STOPPED);
     assert_non_null(memmem(row->result.data, row->result.len, "\"signal\":9", 10));
 }
 
@@ -141,13 +136,13 @@ static struct id start_in_folder(struct kit *kit, const char *script, bool once)
 static void a_folder_in_place_of_the_result_does_not_hide_it(void **state) {
     struct kit *kit = *state;
     struct id run = start_in_folder(kit, "mkdir $me.1/exit.json; touch $me.1/exit.json/x", false);
-    assert_ended(kit_end(kit, &run), RUN_SUCCEEDED, CAUSE_COMPLETED);
+    kit_assert_ended(kit_end(kit, &run), RUN_SUCCEEDED, CAUSE_COMPLETED);
 }
 
 static void a_result_whose_room_was_removed_is_there_all_the_same(void **state) {
     struct kit *kit = *state;
     struct id run = start_in_folder(kit, "rm $me.1/exit.json.tmp", false);
-    assert_ended(kit_end(kit, &run), RUN_SUCCEEDED, CAUSE_COMPLETED);
+    kit_assert_ended(kit_end(kit, &run), RUN_SUCCEEDED, CAUSE_COMPLETED);
 }
 
 static void what_takes_the_place_of_the_next_folder_costs_that_attempt(void **state) {
@@ -155,7 +150,7 @@ static void what_takes_the_place_of_the_next_folder_costs_that_attempt(void **st
     struct id run =
         start_in_folder(kit, "[ $DROVER_ATTEMPT = 1 ] || exit 0; touch $me.2; exit 1", false);
     const struct run_row *row = kit_end(kit, &run);
-    assert_ended(row, RUN_SUCCEEDED, CAUSE_COMPLETED);
+    kit_assert_ended(row, RUN_SUCCEEDED, CAUSE_COMPLETED);
     assert_int_equal(row->attempt, 3);
 }
 
@@ -164,7 +159,7 @@ static void a_command_that_removes_its_folder_is_lost_and_not_begun_again(void *
     char script[256];
     (void)snprintf(script, sizeof script, "echo ran >> %s; rm -rf $me.1", kit_path(kit, "count"));
     struct id run = start_in_folder(kit, script, true);
-    assert_ended(kit_end(kit, &run), RUN_LOST, CAUSE_OUTCOME_UNKNOWN);
+    kit_assert_ended(kit_end(kit, &run), RUN_LOST, CAUSE_OUTCOME_UNKNOWN);
     char text[64];
     read_text(kit_path(kit, "count"), text, sizeof text);
     assert_string_equal(text, "ran\n");
@@ -176,7 +171,7 @@ static void a_command_that_puts_a_file_there_is_lost_and_ended(void **state) {
     (void)snprintf(script, sizeof script,
                    "rm -rf $me.1; touch $me.1; setsid sleep 1000 & kill -KILL $PPID");
     struct id run = start_in_folder(kit, script, false);
-    assert_ended(kit_end(kit, &run), RUN_LOST, CAUSE_HOLDER_KILLED);
+    kit_assert_ended(kit_end(kit, &run), RUN_LOST, CAUSE_HOLDER_KILLED);
     const struct tree_mark mark = {kit_name(&run, 1), ""};
     unsigned left = 7;
     assert_int_equal(tree_count(&mark, &left).code, ERR_NONE);
@@ -231,19 +226,9 @@ static void a_socket_that_hangs_up_is_tried_more_and_more_seldom(void **state) {
     kit_until(kit, is_late, &until_ms);
     assert_in_range(*count, 3, HANG_UPS_MAX);
     kit_stop(kit, &run);
-    assert_ended(kit_end(kit, &run), RUN_CANCELLED, CAUSE_STOPPED);
+    kit_assert_ended(kit_end(kit, &run), RUN_CANCELLED, CAUSE_STOPPED);
     assert_false(process_lives(holder));
     (void)munmap((void *)(uintptr_t)count, sizeof *count);
-}
-
-static int kit_setup(void **state) {
-    *state = kit_new();
-    return 0;
-}
-
-static int kit_teardown(void **state) {
-    kit_free(*state);
-    return 0;
 }
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, kit_setup, kit_teardown)

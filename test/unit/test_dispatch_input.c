@@ -167,17 +167,7 @@ static void input_to_nobody_is_no_matter(void **state) {
         dispatch_input_accepted(kit->dispatch, (struct bytes){run.text, strlen(run.text)}), 0);
 }
 
-static int setup(void **state) {
-    *state = kit_new();
-    return 0;
-}
-
-static int teardown(void **state) {
-    kit_free(*state);
-    return 0;
-}
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, kit_setup, kit_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -12,11 +12,6 @@
 #include "dispatch_kit.h"
 #include "proc/tree.h"
 
-static void assert_ended(const struct run_row *row, enum run_state state, enum run_cause cause) {
-    assert_string_equal(run_state_name(row->state), run_state_name(state));
-    assert_string_equal(run_cause_name(row->cause), run_cause_name(cause));
-}
-
 /* Its holder stands still when this is back; it says its pid, and goes on for ever. */
 static struct id start(struct kit *kit, const char *file, bool once, const char *more) {
     char spec[1024];
@@ -45,12 +40,12 @@ static void a_deadline_ends_those_whose_holder_stands_still(void **state) {
     struct id again =
         start(kit, "again", false, ",\"retry\":{\"max\":1,\"on\":[\"timed_out\"],\"backoff\":0}");
     const struct run_row *row = kit_end(kit, &plain);
-    assert_ended(row, RUN_TIMED_OUT, CAUSE_DEADLINE);
+    kit_assert_ended(row, RUN_TIMED_OUT, CAUSE_DEADLINE);
     assert_non_null(memmem(row->note.data, row->note.len, "holder", 6));
     assert_tree_ended(kit, &plain, "plain");
-    assert_ended(kit_end(kit, &once), RUN_LOST, CAUSE_OUTCOME_UNKNOWN);
+    kit_assert_ended(kit_end(kit, &once), RUN_LOST, CAUSE_OUTCOME_UNKNOWN);
     assert_tree_ended(kit, &once, "once");
-    assert_ended(kit_end(kit, &again), RUN_SUCCEEDED, CAUSE_COMPLETED);
+    kit_assert_ended(kit_end(kit, &again), RUN_SUCCEEDED, CAUSE_COMPLETED);
     assert_tree_ended(kit, &again, "again");
 }
 
@@ -59,7 +54,7 @@ static void the_next_daemon_keeps_the_deadline(void **state) {
     struct id run = start(kit, "plain", false, "");
     kit_down(kit);
     kit_up(kit);
-    assert_ended(kit_end(kit, &run), RUN_TIMED_OUT, CAUSE_DEADLINE);
+    kit_assert_ended(kit_end(kit, &run), RUN_TIMED_OUT, CAUSE_DEADLINE);
     assert_tree_ended(kit, &run, "plain");
 }
 
@@ -72,17 +67,7 @@ static void a_holder_that_answers_is_left_alone(void **state) {
     kit_open(kit);
     (void)kit_number(kit, "UPDATE runs SET started_ms = 1 RETURNING 1");
     kit_recover(kit);
-    assert_ended(kit_end(kit, &run), RUN_SUCCEEDED, CAUSE_COMPLETED);
-}
-
-static int kit_setup(void **state) {
-    *state = kit_new();
-    return 0;
-}
-
-static int kit_teardown(void **state) {
-    kit_free(*state);
-    return 0;
+    kit_assert_ended(kit_end(kit, &run), RUN_SUCCEEDED, CAUSE_COMPLETED);
 }
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, kit_setup, kit_teardown)

@@ -19,11 +19,6 @@ static bool has(struct bytes text, const char *part) {
     return memmem(text.data, text.len, part, strlen(part)) != NULL;
 }
 
-static void assert_ended(const struct run_row *row, enum run_state state, enum run_cause cause) {
-    assert_string_equal(run_state_name(row->state), run_state_name(state));
-    assert_string_equal(run_cause_name(row->cause), run_cause_name(cause));
-}
-
 /* A row that runs, and nobody who has begun it: its daemon died right after the commit. */
 static struct id leave_row(struct kit *kit, const struct kit_job *job) {
     kit->deaf = true;
@@ -65,7 +60,7 @@ static void a_row_without_a_folder_is_begun_again_also_once(void **state) {
     struct id run = leave_row(kit, &(struct kit_job){.spec = counted(kit), .once = true});
     restart(kit);
     const struct run_row *row = kit_end(kit, &run);
-    assert_ended(row, RUN_SUCCEEDED, CAUSE_COMPLETED);
+    kit_assert_ended(row, RUN_SUCCEEDED, CAUSE_COMPLETED);
     assert_int_equal(row->attempt, 2);
     assert_int_equal(times_run(kit), 1);
     char claim[64];
@@ -78,7 +73,7 @@ static void a_folder_without_a_claim_is_decided_as_void(void **state) {
     struct id run = leave_row(kit, &(struct kit_job){.spec = counted(kit), .once = true});
     put_text(place_path(&kit->place, kit_name(&run, 1), "exit.json.tmp"), "   ");
     restart(kit);
-    assert_ended(kit_end(kit, &run), RUN_SUCCEEDED, CAUSE_COMPLETED);
+    kit_assert_ended(kit_end(kit, &run), RUN_SUCCEEDED, CAUSE_COMPLETED);
     assert_int_equal(times_run(kit), 1);
 }
 
@@ -88,7 +83,7 @@ static void a_claim_that_says_void_is_believed(void **state) {
     put_text(place_path(&kit->place, kit_name(&run, 1), "claim"), "void 1\n");
     restart(kit);
     const struct run_row *row = kit_end(kit, &run);
-    assert_ended(row, RUN_SUCCEEDED, CAUSE_COMPLETED);
+    kit_assert_ended(row, RUN_SUCCEEDED, CAUSE_COMPLETED);
     assert_int_equal(row->attempt, 2);
 }
 
@@ -99,7 +94,7 @@ static void a_stop_that_an_older_daemon_took_is_kept_and_nothing_begins(void **s
     kit_stop(kit, &run);
     kit->deaf = false;
     restart(kit);
-    assert_ended(kit_end(kit, &run), RUN_CANCELLED, CAUSE_STOPPED);
+    kit_assert_ended(kit_end(kit, &run), RUN_CANCELLED, CAUSE_STOPPED);
     assert_int_equal(times_run(kit), 0);
 }
 
@@ -129,7 +124,7 @@ static void a_result_in_the_folder_is_settled_as_it_stands(void **state) {
     put_result(kit, &run, "\"end\":\"exited\",\"code\":9");
     restart(kit);
     const struct run_row *row = kit_end(kit, &run);
-    assert_ended(row, RUN_FAILED, CAUSE_EXIT_CODE);
+    kit_assert_ended(row, RUN_FAILED, CAUSE_EXIT_CODE);
     assert_int_equal(row->exit_code, 9);
     assert_true(has(row->result, "\"duration_ms\":500"));
     assert_int_equal(times_run(kit), 0);
@@ -141,7 +136,7 @@ static void a_result_that_is_torn_counts_as_missing(void **state) {
     put_dead_claim(kit, &run);
     put_text(place_path(&kit->place, kit_name(&run, 1), "exit.json"), "{\"v\":1,\"name\":\"ru");
     restart(kit);
-    assert_ended(kit_end(kit, &run), RUN_LOST, CAUSE_HOLDER_KILLED);
+    kit_assert_ended(kit_end(kit, &run), RUN_LOST, CAUSE_HOLDER_KILLED);
 }
 
 /* --- Its holder is dead ----------------------------------------------------------------------- */
@@ -151,7 +146,7 @@ static void a_dead_holder_without_a_result_is_lost_and_not_begun_again(void **st
     struct id run = leave_row(kit, &(struct kit_job){.spec = counted(kit)});
     put_dead_claim(kit, &run);
     restart(kit);
-    assert_ended(kit_end(kit, &run), RUN_LOST, CAUSE_HOLDER_KILLED);
+    kit_assert_ended(kit_end(kit, &run), RUN_LOST, CAUSE_HOLDER_KILLED);
     assert_int_equal(times_run(kit), 0);
     assert_int_equal(kit_stats(kit).trees_ended, 1);
 }
@@ -161,7 +156,7 @@ static void a_dead_holder_of_once_leaves_the_outcome_unknown(void **state) {
     struct id run = leave_row(kit, &(struct kit_job){.spec = counted(kit), .once = true});
     put_dead_claim(kit, &run);
     restart(kit);
-    assert_ended(kit_end(kit, &run), RUN_LOST, CAUSE_OUTCOME_UNKNOWN);
+    kit_assert_ended(kit_end(kit, &run), RUN_LOST, CAUSE_OUTCOME_UNKNOWN);
     assert_int_equal(times_run(kit), 0);
 }
 
@@ -175,7 +170,7 @@ static void a_lost_attempt_is_tried_again_where_the_policy_says_so(void **state)
     struct id run = leave_row(kit, &(struct kit_job){.spec = spec});
     put_dead_claim(kit, &run);
     restart(kit);
-    assert_ended(kit_end(kit, &run), RUN_SUCCEEDED, CAUSE_COMPLETED);
+    kit_assert_ended(kit_end(kit, &run), RUN_SUCCEEDED, CAUSE_COMPLETED);
     assert_int_equal(times_run(kit), 1);
 }
 
@@ -185,7 +180,7 @@ static void a_restart_of_the_machine_begins_the_next_attempt(void **state) {
     put_claim(&kit->place, kit_name(&run, 1), getpid(), "00000000-0000-0000-0000-000000000000");
     restart(kit);
     const struct run_row *row = kit_end(kit, &run);
-    assert_ended(row, RUN_SUCCEEDED, CAUSE_COMPLETED);
+    kit_assert_ended(row, RUN_SUCCEEDED, CAUSE_COMPLETED);
     assert_int_equal(row->attempt, 2);
     assert_int_equal(row->reboots, 1);
 }
@@ -216,7 +211,7 @@ static void a_pid_that_was_recycled_is_never_signalled(void **state) {
     assert_non_null(flight);
     kit_until(kit, is_past_the_kill, flight);
     (void)close(lock);
-    assert_ended(kit_end(kit, &run), RUN_CANCELLED, CAUSE_STOPPED);
+    kit_assert_ended(kit_end(kit, &run), RUN_CANCELLED, CAUSE_STOPPED);
     assert_true(process_lives(other));
     (void)kill(other, SIGKILL); /* The kit's reaper collects it. */
 }
@@ -227,7 +222,7 @@ static void a_row_of_another_host_is_given_up_without_a_look_at_its_folder(void 
     kit_down(kit);
     kit->host = BYTES("elsewhere");
     kit_up(kit);
-    assert_ended(kit_end(kit, &run), RUN_LOST, CAUSE_HOST_GONE);
+    kit_assert_ended(kit_end(kit, &run), RUN_LOST, CAUSE_HOST_GONE);
     assert_false(file_exists(place_path(&kit->place, kit_name(&run, 1), "claim")));
 }
 
@@ -243,7 +238,7 @@ static void a_row_of_a_machine_that_had_no_id_yet_is_ours(void **state) {
         kit_down(kit);
         kit->host = BYTES("0123456789abcdef/12");
         kit_up(kit);
-        assert_ended(kit_end(kit, &run), RUN_SUCCEEDED, CAUSE_COMPLETED);
+        kit_assert_ended(kit_end(kit, &run), RUN_SUCCEEDED, CAUSE_COMPLETED);
     }
 }
 
@@ -274,7 +269,7 @@ static void a_live_command_survives_the_daemon_and_is_settled_by_the_next(void *
     assert_int_equal(kit_row(kit, &run)->state, RUN_RUNNING);
     put_text(kit_path(kit, "go"), "now");
     const struct run_row *row = kit_end(kit, &run);
-    assert_ended(row, RUN_FAILED, CAUSE_EXIT_CODE);
+    kit_assert_ended(row, RUN_FAILED, CAUSE_EXIT_CODE);
     assert_int_equal(row->exit_code, 5);
     assert_int_equal(row->attempt, 1);
     assert_true(has(row->result, "\"out\":8"));
@@ -291,7 +286,7 @@ static void a_command_that_ended_while_no_daemon_was_there_is_settled(void **sta
     wait_for_file(place_path(&kit->place, kit_name(&run, 1), "exit.json"));
     kit_up(kit);
     const struct run_row *row = kit_end(kit, &run);
-    assert_ended(row, RUN_FAILED, CAUSE_EXIT_CODE);
+    kit_assert_ended(row, RUN_FAILED, CAUSE_EXIT_CODE);
     assert_int_equal(row->exit_code, 5);
 }
 
@@ -302,7 +297,7 @@ static void an_adopted_command_is_stopped(void **state) {
     pid_t pid = read_pid(kit_path(kit, "pid"));
     restart(kit);
     kit_stop(kit, &run);
-    assert_ended(kit_end(kit, &run), RUN_CANCELLED, CAUSE_STOPPED);
+    kit_assert_ended(kit_end(kit, &run), RUN_CANCELLED, CAUSE_STOPPED);
     assert_false(process_lives(pid));
 }
 
@@ -314,7 +309,7 @@ static void a_stop_from_before_the_crash_reaches_an_adopted_command(void **state
     kit_stop(kit, &run);
     kit->deaf = false;
     restart(kit);
-    assert_ended(kit_end(kit, &run), RUN_CANCELLED, CAUSE_STOPPED);
+    kit_assert_ended(kit_end(kit, &run), RUN_CANCELLED, CAUSE_STOPPED);
 }
 
 struct follower {
@@ -368,7 +363,7 @@ static void a_holder_that_is_killed_is_noticed_and_its_tree_ended(void **state) 
     kit_until_file(kit, kit_path(kit, "pid"));
     pid_t pid = read_pid(kit_path(kit, "pid"));
     assert_int_equal(kill(holder_of(kit, &run), SIGKILL), 0);
-    assert_ended(kit_end(kit, &run), RUN_LOST, CAUSE_HOLDER_KILLED);
+    kit_assert_ended(kit_end(kit, &run), RUN_LOST, CAUSE_HOLDER_KILLED);
     assert_false(process_lives(pid));
     assert_true(kit_number(kit, "SELECT disk FROM nodes") > 0); /* It was weighed. */
 }
@@ -383,7 +378,7 @@ static void a_holder_whose_socket_is_gone_can_still_be_stopped(void **state) {
     kit_up(kit);
     kit_stop(kit, &run);
     const struct run_row *row = kit_end(kit, &run);
-    assert_ended(row, RUN_CANCELLED, CAUSE_STOPPED);
+    kit_assert_ended(row, RUN_CANCELLED, CAUSE_STOPPED);
     assert_false(process_lives(pid));
 }
 
@@ -399,7 +394,7 @@ static void many_live_commands_are_adopted(void **state) {
     put_text(kit_path(kit, "go"), "now");
     for (size_t i = 0; i < RUNS; i++) {
         const struct run_row *row = kit_end(kit, &runs[i]);
-        assert_ended(row, RUN_FAILED, CAUSE_EXIT_CODE);
+        kit_assert_ended(row, RUN_FAILED, CAUSE_EXIT_CODE);
         assert_int_equal(row->exit_code, 5);
     }
 }
@@ -412,7 +407,7 @@ static void a_wait_before_a_retry_is_taken_up_by_the_next_daemon(void **state) {
     kit_until_state(kit, &run, RUN_QUEUED);
     restart(kit);
     const struct run_row *row = kit_end(kit, &run);
-    assert_ended(row, RUN_SUCCEEDED, CAUSE_COMPLETED);
+    kit_assert_ended(row, RUN_SUCCEEDED, CAUSE_COMPLETED);
     assert_int_equal(row->attempt, 2);
 }
 
@@ -427,7 +422,7 @@ static void a_clock_that_was_set_back_keeps_nobody_who_is_to_end(void **state) {
                                      " stop = 'parent_ended', kind = 'agent' RETURNING 1"),
                      1);
     restart(kit);
-    assert_ended(kit_end(kit, &run), RUN_CANCELLED, CAUSE_PARENT_ENDED);
+    kit_assert_ended(kit_end(kit, &run), RUN_CANCELLED, CAUSE_PARENT_ENDED);
 }
 
 /* --- Held ------------------------------------------------------------------------------------- */
@@ -441,25 +436,15 @@ static void a_daemon_that_holds_still_follows_what_lives(void **state) {
     kit->hold = RUN_HELD;
     kit_up(kit);
     put_text(kit_path(kit, "go"), "now");
-    assert_ended(kit_end(kit, &live), RUN_FAILED, CAUSE_EXIT_CODE);
+    kit_assert_ended(kit_end(kit, &live), RUN_FAILED, CAUSE_EXIT_CODE);
     kit_until_state(kit, &left, RUN_QUEUED); /* Void, and not begun again. */
     assert_int_equal(times_run(kit), 0);
     dispatch_release(kit->dispatch);
-    assert_ended(kit_end(kit, &left), RUN_SUCCEEDED, CAUSE_COMPLETED);
+    kit_assert_ended(kit_end(kit, &left), RUN_SUCCEEDED, CAUSE_COMPLETED);
     kit->hold = RUN_FREE;
 }
 
-static int setup(void **state) {
-    *state = kit_new();
-    return 0;
-}
-
-static int teardown(void **state) {
-    kit_free(*state);
-    return 0;
-}
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, kit_setup, kit_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

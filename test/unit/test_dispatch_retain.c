@@ -136,17 +136,7 @@ static void what_is_counted_is_what_the_folder_takes(void **state) {
     assert_int_equal(weight(kit, &none), 0);
 }
 
-static int setup(void **state) {
-    *state = kit_new();
-    return 0;
-}
-
-static int teardown(void **state) {
-    kit_free(*state);
-    return 0;
-}
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, kit_setup, kit_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
