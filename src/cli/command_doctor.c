@@ -13,7 +13,7 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/talk.h"
-#include "loop/loop.h"
+#include "loop/loop_uv.h"
 #include "proc/cgroups.h"
 #include "proc/sandbox_probe.h"
 #include "store/datadir.h"

@@ -17,6 +17,7 @@
 
 #include "base/memory.h"
 #include "http/inside.h"
+#include "loop/loop_uv.h"
 
 static const bool legal[CONN_STATES][CONN_STATES] = {
     [CONN_IDLE] = {[CONN_HEAD] = true,

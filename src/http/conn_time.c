@@ -2,6 +2,7 @@
  * is only written down, and looked at when the timer fires. A request that arrives whole, in one
  * read, never touches the timer. */
 #include "http/inside.h"
+#include "loop/loop_uv.h"
 
 enum { BODY_PROGRESS_MIN = 4096 };
 

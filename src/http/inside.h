@@ -9,6 +9,7 @@
 #define DROVER_HTTP_INSIDE_H
 
 #include <stdatomic.h>
+#include <uv.h>
 
 #include "http/addresses.h"
 #include "http/host.h"

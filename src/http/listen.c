@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/memory.h"
 #include "http/inside.h"
+#include "loop/loop_uv.h"
 
 enum {
     BACKLOG = 4096,

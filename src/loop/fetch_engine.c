@@ -1,6 +1,7 @@
 /* fetch_engine.c: libcurl's sockets and clock on our loop. */
 #include "base/memory.h"
 #include "loop/fetch_inside.h"
+#include "loop/loop_uv.h"
 
 /* --- Sockets ---------------------------------------------------------------------------------- */
 

@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "base/memory.h"
+#include "loop/loop_uv.h"
 #include "loop/timers.h"
 
 enum {
@@ -333,20 +334,32 @@ void loop_task_cancel(struct loop *loop, struct loop_task *task) {
     }
 }
 
+/* A work on its way through libuv's pool. Separate from struct loop_work, so that those who embed
+ * one do not depend on libuv. */
+struct pool_request {
+    uv_work_t uv;
+    struct loop *loop;      /* Borrowed. */
+    struct loop_work *work; /* Borrowed: the caller's, until its `done`. */
+};
+
 static void on_work(uv_work_t *uv) {
-    struct loop_work *work = CONTAINER_OF(uv, struct loop_work, uv);
+    struct loop_work *work = CONTAINER_OF(uv, struct pool_request, uv)->work;
     work->run(work);
 }
 
 static void on_work_done(uv_work_t *uv, int status) {
     assert(status == 0); /* Nobody cancels. */
-    struct loop_work *work = CONTAINER_OF(uv, struct loop_work, uv);
-    loop_breathe(work->loop);
+    struct pool_request *request = CONTAINER_OF(uv, struct pool_request, uv);
+    struct loop_work *work = request->work;
+    loop_breathe(request->loop);
+    mem_free(request);
     work->done(work);
 }
 
 void loop_work(struct loop *loop, struct loop_work *work) {
-    work->loop = loop;
-    int rc = uv_queue_work(&loop->uv, &work->uv, on_work, on_work_done);
+    struct pool_request *request = mem_new(sizeof *request);
+    request->loop = loop;
+    request->work = work;
+    int rc = uv_queue_work(&loop->uv, &request->uv, on_work, on_work_done);
     assert(rc == 0);
 }

@@ -16,8 +16,6 @@
 #ifndef DROVER_LOOP_LOOP_H
 #define DROVER_LOOP_LOOP_H
 
-#include <uv.h>
-
 #include "base/base.h"
 #include "base/err.h"
 #include "loop/world.h"
@@ -37,7 +35,6 @@ void loop_stop(struct loop *loop); /* Loop thread. */
  * thread while the loop does not run: after a thread that posted was joined. */
 void loop_drain(struct loop *loop);
 void loop_close(struct loop *loop); /* After loop_run returned, or unrun. NULL is allowed. */
-uv_loop_t *loop_uv(struct loop *loop);
 const struct world *loop_world(const struct loop *loop);
 uint64_t loop_slow_turns(const struct loop *loop);
 
@@ -78,10 +75,8 @@ static inline bool timer_runs(const struct timer *timer) {
     return timer->slot != 0;
 }
 
-/* Pure work (bytes in, bytes out) in libuv's pool; `done` on the loop. */
+/* Pure work (bytes in, bytes out) in a pool of threads; `done` on the loop. */
 struct loop_work {
-    uv_work_t uv;
-    struct loop *loop; /* Private. */
     void (*run)(struct loop_work *work);
     void (*done)(struct loop_work *work);
 };

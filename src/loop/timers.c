@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "loop/loop.h"
+#include "loop/loop_uv.h"
 
 /* A batch that fires longer than this goes on in the next turn: thousands of heartbeats may fall
  * due in the same millisecond, and the watchdog's limit is two. */

@@ -24,6 +24,7 @@
 #include "engine/session_snapshot.h"
 #include "engine/token.h"
 #include "journal/pruner.h"
+#include "loop/loop_uv.h"
 #include "main/store_metrics.h"
 #include "main/tokens_load.h"
 #include "main/work.h"
@@ -188,8 +189,7 @@ static void work_gone(void *ctx) {
     loop_stop(daemon->loop);
 }
 
-/* Last: what a request asked for while others were drained is begun. Processes go on by themselves,
- * and the next daemon finds them. */
+/* Last, since draining still answers requests. Processes go on; the next daemon adopts them. */
 static void stop_work(struct daemon *daemon) {
     blobs_stop(daemon->blobs);
     work_stop(daemon->work, work_gone, daemon);

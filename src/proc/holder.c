@@ -23,6 +23,7 @@
 
 #include "base/fd.h"
 #include "base/memory.h"
+#include "loop/loop_uv.h"
 #include "proc/holder_inside.h"
 
 enum {

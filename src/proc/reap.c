@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "base/memory.h"
+#include "loop/loop_uv.h"
 
 enum { AT_ONCE_MAX = 64 };
 

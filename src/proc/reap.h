@@ -9,6 +9,8 @@
 #ifndef DROVER_PROC_REAP_H
 #define DROVER_PROC_REAP_H
 
+#include <uv.h>
+
 #include "base/base.h"
 #include "base/err.h"
 #include "loop/loop.h"

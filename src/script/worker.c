@@ -16,6 +16,7 @@
 
 #include "base/fd.h"
 #include "base/memory.h"
+#include "loop/loop_uv.h"
 #include "script/inside.h"
 
 static void set_state(struct script_worker *worker, enum worker_state state) {

@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "base/memory.h"
+#include "loop/loop_uv.h"
 #include "script/passing.h"
 
 enum { NOTES_AT_ONCE = 64, PID_SIZE = 16 };

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "http/inside.h"
 #include "http/websocket.h"
+#include "loop/loop_uv.h"
 #include "store/store.h"
 
 enum { INPUT_MAX = 32 << 10, TURNS_MAX = 10000 };

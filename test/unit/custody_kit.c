@@ -1,5 +1,6 @@
 /* custody_kit.c: see custody_kit.h. */
 #include "custody_kit.h"
+#include "loop/loop_uv.h"
 
 #include <poll.h>
 #include <setjmp.h>

@@ -7,6 +7,7 @@
 
 #include "dispatch/deliver.h"
 #include "http_server.h"
+#include "loop/loop_uv.h"
 
 static const char secret[] = "0123456789abcdef";
 

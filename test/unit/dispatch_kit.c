@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "engine/inbox.h"
+#include "loop/loop_uv.h"
 
 enum { PATIENCE_MS = 60000 };
 

@@ -18,6 +18,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "loop/loop.h"
+#include "loop/loop_uv.h"
 
 enum { SERVED_MAX = 128, SERVED_BYTES_MAX = 4 << 20 };
 

@@ -19,6 +19,7 @@
 #include "journal/hub.h"
 #include "journal/hub_parts.h"
 #include "journal/journal.h"
+#include "loop/loop_uv.h"
 
 struct kit_note {
     struct kit_note *next;

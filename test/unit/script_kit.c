@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
+#include "loop/loop_uv.h"
 #include "loop/world.h"
 
 enum { PATIENCE_MS = 60000, STEP_MS = 2 };

@@ -2,6 +2,7 @@
 #include "dispatch/deltas.h"
 
 #include "journal_kit.h"
+#include "loop/loop_uv.h"
 
 enum { PIECES = 600, TRANSACTION_MAX = 250 };
 

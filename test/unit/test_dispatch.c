@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "dispatch_kit.h"
+#include "loop/loop_uv.h"
 
 /* Of the next settles, how many the store cannot take. */
 static unsigned settles_to_fail;

@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "custody_kit.h"
+#include "loop/loop_uv.h"
 #include "proc/holder_image.h"
 #include "proc/nursery.h"
 

@@ -15,6 +15,7 @@
 
 #include "base/json.h"
 #include "custody_kit.h"
+#include "loop/loop_uv.h"
 #include "proc/tree.h"
 
 /* --- Losing ----------------------------------------------------------------------------------- */

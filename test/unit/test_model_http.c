@@ -1,6 +1,7 @@
 /* test_model_http.c: how a provider fails before its stream begins, and what comes of it: the
  * cause, the number of requests, the waits. And what is never sent or told.
  */
+#include "loop/loop_uv.h"
 #include "model_kit.h"
 
 static int open_kit(void **state) {

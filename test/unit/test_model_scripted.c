@@ -1,4 +1,5 @@
 /* test_model_scripted.c: the model that needs no provider: what demos and tests rely on. */
+#include "loop/loop_uv.h"
 #include "model_kit.h"
 
 static int open_kit(void **state) {

@@ -2,6 +2,7 @@
 #include "journal_kit.h"
 
 #include "journal/pruner.h"
+#include "loop/loop_uv.h"
 
 static int open_kit(void **state) {
     *state = kit_new(STORE_INLINE, NULL);

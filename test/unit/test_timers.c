@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "loop/loop.h"
+#include "loop/loop_uv.h"
 
 static int open_loop(void **state) {
     struct loop *loop = NULL;
