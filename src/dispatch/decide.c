@@ -4,17 +4,8 @@
  * must not be. Who cannot be reached although it lives (its socket was removed, or hangs up) is
  * asked for again, once a second in the end; one that should stop and is deaf (deaf.c) is killed,
  * by pid and start time, and its tree with it: no command may live that nobody can stop. */
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include "base/fd.h"
 #include "dispatch/inside.h"
 
 enum {
@@ -25,23 +16,11 @@ enum {
 
 /* --- In the pool ------------------------------------------------------------------------------ */
 
-/* The descriptor names the process before its start time is compared, so it cannot be another. */
-static void holder_kill(const struct spool_state *found) {
-    AUTO(fd_release) int fd = (int)syscall(SYS_pidfd_open, found->pid, 0U);
-    uint64_t start_time = 0;
-    if (fd >= 0 && process_start_time(found->pid, &start_time) && start_time == found->start_time) {
-        (void)syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0U); /* Else it has just ended. */
-        struct pollfd death = {.fd = fd, .events = POLLIN};
-        (void)poll(&death, 1, DEATH_MS); /* The next look tells. */
-    }
-}
-
 /* No `void` is made then: the next look, after a crash, must not find one. */
 static bool is_absent(const struct errand *errand) {
-    struct stat about;
-    return fstatat(spool_fd(errand->dispatch->options.spool), errand->name, &about,
-                   AT_SYMLINK_NOFOLLOW) < 0 &&
-           errno == ENOENT;
+    int64_t changed_s = 0;
+    struct err err = spool_changed_s(errand->dispatch->options.spool, errand->name, &changed_s);
+    return err.code == ERR_NOT_FOUND;
 }
 
 static void look(struct errand *errand) {
@@ -66,7 +45,7 @@ static void decide_run(struct pool_job *job) {
     look(errand);
     bool lives = !err_failed(errand->err) && errand->found.found == SPOOL_ALIVE;
     if (errand->kill && lives && !errand->found.rebooted) {
-        holder_kill(&errand->found);
+        process_kill(errand->found.pid, errand->found.start_time, DEATH_MS);
         look(errand);
     }
     if (!err_failed(errand->err) && errand->found.found == SPOOL_GONE) {

@@ -129,7 +129,7 @@ struct dispatch *dispatch_open(const struct dispatch_options *options) {
     dispatch->starts_end = &dispatch->starts;
     dispatch->start_task.run = start__task;
     dispatch->stop_task.run = on_stopped;
-    dispatch->environment = order__environment();
+    dispatch->environment = order__environment(options->environment);
     retain__start(dispatch);
     return dispatch;
 }

@@ -47,7 +47,9 @@ struct dispatch_options {
     const char *const *hide;
     const char *sandbox_lack; /* Why there is no sandbox here, as a sentence; NULL: there is. */
     struct run_bounds bounds; /* While it does not hold. Its host "": not compared. */
-    uint64_t files;           /* Soft limit of descriptors for commands; 0: as the daemon's. */
+    const char *const *environment; /* The daemon's own; ends with NULL. Part of it is inherited by
+                                     * commands. NULL: empty. Only read by dispatch_open. */
+    uint64_t files; /* Soft limit of descriptors for commands; 0: as the daemon's. */
     enum run_hold hold;
     struct run_keep keep; /* Ended runs and their spool. */
     void *ctx;

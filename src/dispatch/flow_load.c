@@ -306,10 +306,9 @@ static void count_call(void *ctx, struct table_node *node) {
 
 static void take_spec(struct flow *flow, struct flow_load *load) {
     keep_spec(flow, load);
-    int64_t cpus = (int64_t)uv_available_parallelism();
+    const struct flows_limits *limits = &flow->flows->options.limits;
     int64_t wanted = spec_number(flow->spec, "concurrency", 0);
-    flow->at_once =
-        workflow_at_once(cpus, wanted > 0 ? wanted : flow->flows->options.limits.at_once);
+    flow->at_once = workflow_at_once(limits->processors, wanted > 0 ? wanted : limits->at_once);
     flow->agent_ms = spec_number(flow->spec, "agent_timeout_ms", WORKFLOW_AGENT_MS);
     flow->budgeted = flow->budgeted || load->budgeted;
     flow->resumes = load->resumes;

@@ -142,8 +142,7 @@ static void add_limits(const struct flow_start *start, struct text *text) {
     const struct flows_limits *limits = &start->flows->options.limits;
     int64_t wanted = spec->concurrency > 0 ? spec->concurrency : limits->at_once;
     int64_t agent_ms = spec->agent_timeout_ms > 0 ? spec->agent_timeout_ms : WORKFLOW_AGENT_MS;
-    add_number(text, ",\"limits\":{\"at_once\":",
-               workflow_at_once((int64_t)uv_available_parallelism(), wanted), -1);
+    add_number(text, ",\"limits\":{\"at_once\":", workflow_at_once(limits->processors, wanted), -1);
     add_number(text, ",\"agents\":", WORKFLOW_AGENTS_MAX, -1);
     add_number(text, ",\"items\":", WORKFLOW_ITEMS_MAX, -1);
     add_number(text, ",\"timeout_ms\":", spec->timeout_ms, 0);
@@ -204,7 +203,7 @@ static void rehearsed(void *ctx, const struct stand_in *told, const char *cut) {
     struct text *text = &start->rehearsed;
     const struct flows_limits *limits = &start->flows->options.limits;
     int64_t wanted = start->spec.concurrency > 0 ? start->spec.concurrency : limits->at_once;
-    int64_t at_once = workflow_at_once((int64_t)uv_available_parallelism(), wanted);
+    int64_t at_once = workflow_at_once(limits->processors, wanted);
     text_init(text, REHEARSED_MAX);
     text_addf(text, "{\"ended\":\"%s\"",
               cut != NULL                        ? "cut"

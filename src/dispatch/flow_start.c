@@ -333,8 +333,8 @@ static void old_done(struct err err, void *ctx) {
         start->done(start, err);
         return;
     }
-    int64_t own =
-        workflow_at_once((int64_t)uv_available_parallelism(), start->flows->options.limits.at_once);
+    const struct flows_limits *limits = &start->flows->options.limits;
+    int64_t own = workflow_at_once(limits->processors, limits->at_once);
     if (start->spec.confined && start->spec.concurrency > own) {
         start->spec.concurrency = 0; /* No more than without the old one. */
     }

@@ -24,6 +24,7 @@
 #include "store/store.h"
 
 struct flows_limits {
+    int64_t processors;  /* Of this machine. */
     int64_t at_once;     /* Agents of one run; 0: as many as the processors allow. */
     int64_t cpu_ms;      /* Of a script, between two waits. */
     int64_t memory_mb;   /* Of a script. */

@@ -217,7 +217,7 @@ void start__task(struct loop_task *task);
 /* order.c: in the pool, or on the loop when the spec is short. Fills order and what is read. */
 void order__read(struct errand *errand);
 void order__make(struct errand *errand);
-char **order__environment(void); /* Owned by the caller. */
+char **order__environment(const char *const *environment); /* Owned by the caller. */
 void order__environment_free(char **environment);
 
 /* decide.c */

@@ -41,10 +41,11 @@ static bool is_inherited(const char *variable) {
 }
 
 /* A copy, made once: the pool reads it while the loop lives. */
-char **order__environment(void) {
+char **order__environment(const char *const *environment) {
     char **copy = mem_new_array(INHERITED_MAX + 1, sizeof *copy);
     size_t count = 0;
-    for (char **at = environ; *at != NULL && count < INHERITED_MAX; at++) {
+    for (const char *const *at = environment; at != NULL && *at != NULL && count < INHERITED_MAX;
+         at++) {
         if (is_inherited(*at)) {
             copy[count++] = mem_copy(*at, strlen(*at));
         }

@@ -14,11 +14,9 @@
  * the first round of each day looks for it; but only for what nobody has touched for a day, so that
  * a daemon that was started with the wrong database by mistake does not take away what belongs to
  * the right one. While the daemon holds, everything stays: somebody wants to look first. */
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/memory.h"
 #include "base/number.h"
@@ -234,10 +232,9 @@ static struct err on_folder(void *ctx, const char *name) {
     struct tidy *tidy = ctx;
     const struct dispatch_options *options = &tidy->dispatch->options;
     struct span span;
-    struct stat about;
-    if (span_of(name, &span) &&
-        fstatat(spool_fd(options->spool), name, &about, AT_SYMLINK_NOFOLLOW) == 0 &&
-        about.st_mtime < world_wall_ms(loop_world(options->loop)) / 1000 - UNTOUCHED_S) {
+    int64_t changed_s = 0;
+    if (span_of(name, &span) && !err_failed(spool_changed_s(options->spool, name, &changed_s)) &&
+        changed_s < world_wall_ms(loop_world(options->loop)) / 1000 - UNTOUCHED_S) {
         text_add(&tidy->names, name, strlen(name) + 1);
     }
     return ERR_OK; /* Names beyond the bound wait for the next look. */

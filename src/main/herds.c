@@ -10,6 +10,7 @@
 #include "dispatch/flows.h"
 #include "engine/budget.h"
 #include "http/metrics.h"
+#include "loop/loop_uv.h"
 #include "script/program.h"
 #include "script/script.h"
 
@@ -93,7 +94,8 @@ static void flows_begin(struct herds *herds) {
                                        .data_dir = options->data_dir,
                                        .spool = options->spool,
                                        .sandbox = options->sandbox,
-                                       .limits = {.at_once = serve->agents,
+                                       .limits = {.processors = (int64_t)uv_available_parallelism(),
+                                                  .at_once = serve->agents,
                                                   .cpu_ms = serve->script_cpu_ms,
                                                   .memory_mb = serve->script_memory >> 20,
                                                   .workers_max = serve->workers_max,

@@ -2,6 +2,7 @@
 #include "main/work.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -161,6 +162,7 @@ static void dispatch_begin(struct work *work) {
                                     .hide = (const char *const *)work->hidden.paths,
                                     .sandbox_lack = sandbox_lack(work->options.serve),
                                     .bounds = bounds_of(work),
+                                    .environment = (const char *const *)environ,
                                     .files = work->options.files,
                                     .hold = serve->hold ? RUN_HELD : RUN_FREE,
                                     .keep = {.count = serve->keep_runs,

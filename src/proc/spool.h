@@ -93,6 +93,11 @@ int64_t spool_disk(const struct spool *spool, const char *name);
 /* The same without a look at the disk, of an attempt that ended like this: to a few blocks. */
 int64_t spool_disk_of(const struct spool_exit *exit, int64_t log_max);
 
+/* When the folder of an attempt, or what has its name, was last changed. ERR_NOT_FOUND: there is
+ * none. */
+MUST_CHECK struct err spool_changed_s(const struct spool *spool, const char *name,
+                                      int64_t *ret_changed_s);
+
 /* --- Cleaning --------------------------------------------------------------------------------- */
 
 /* Removes the folder and all in it. Absent is fine. Never of a holder that lives (ERR_BUSY). What

@@ -1,5 +1,6 @@
 /* spool_disk.c: what the folder of an attempt takes on the disk. */
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -52,4 +53,13 @@ int64_t spool_disk(const struct spool *spool, const char *name) {
     }
     (void)closedir(dir); /* It was only read. */
     return bytes;
+}
+
+struct err spool_changed_s(const struct spool *spool, const char *name, int64_t *ret_changed_s) {
+    struct stat about;
+    if (fstatat(spool_fd(spool), name, &about, AT_SYMLINK_NOFOLLOW) < 0) {
+        return err_from_errno(errno, "spool: look at a folder");
+    }
+    *ret_changed_s = (int64_t)about.st_mtime;
+    return ERR_OK;
 }

@@ -38,13 +38,27 @@ static int send_through(int pidfd, int number) {
 
 /* The start time is read after the pidfd was opened: if it is still the right one, so is the
  * pidfd, whatever becomes of the pid. -1: that process is gone, or we may not. */
-static int pidfd_of(const struct tree_process *row) {
-    AUTO(fd_release) int pidfd = open_pidfd(row->pid);
+static int pidfd_open_if(int pid, uint64_t expected_start_time) {
+    AUTO(fd_release) int pidfd = open_pidfd(pid);
     uint64_t start_time = 0;
-    if (pidfd < 0 || !process_start_time(row->pid, &start_time) || start_time != row->start_time) {
+    if (pidfd < 0 || !process_start_time(pid, &start_time) || start_time != expected_start_time) {
         return -1;
     }
     return fd_take(&pidfd);
+}
+
+static int pidfd_of(const struct tree_process *row) {
+    return pidfd_open_if(row->pid, row->start_time);
+}
+
+void process_kill(int pid, uint64_t start_time, unsigned wait_ms) {
+    AUTO(fd_release) int pidfd = pidfd_open_if(pid, start_time);
+    if (pidfd < 0) {
+        return;
+    }
+    (void)send_through(pidfd, SIGKILL); /* Else it has just ended. */
+    struct pollfd death = {.fd = pidfd, .events = POLLIN};
+    (void)poll(&death, 1, (int)wait_ms); /* The caller looks again and sees. */
 }
 
 struct ending {

@@ -31,6 +31,10 @@ MUST_CHECK struct err tree_end(const struct tree_mark *marks, size_t count, unsi
 /* How many live. */
 MUST_CHECK struct err tree_count(const struct tree_mark *mark, unsigned *ret_count);
 
+/* SIGKILL to the process of that pid and start time, and to no other: the pidfd names it before its
+ * start time is compared. Returns when it has ended, or after wait_ms; where it is gone already, at
+ * once. */
+void process_kill(int pid, uint64_t start_time, unsigned wait_ms);
 /* Field 22 of /proc/PID/stat. False: no such process. */
 MUST_CHECK bool process_start_time(int pid, uint64_t *ret_start_time);
 

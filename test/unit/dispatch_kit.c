@@ -98,6 +98,7 @@ void kit_open(struct kit *kit) {
                                        .holders = kit->holders,
                                        .data_dir = kit->place.dir,
                                        .bounds = {.slots = kit->slots, .host = kit->host},
+                                       .environment = (const char *const *)environ,
                                        .hold = kit->hold,
                                        .keep = kit->keep,
                                        .ctx = kit,
