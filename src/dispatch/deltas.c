@@ -1,8 +1,12 @@
-/* deltas.c: pieces collect per turn, and go together.
+/* deltas.c: the text that models send, one store function per turn at a time.
  *
- * What waits of a source is a run of records, in order: a byte for the channel, four bytes for the
- * length, the text. Neighbours of one channel become one record while they fit one event, so a
- * thousand tokens that come while the disk syncs are one row. */
+ * The pending text of a source is a run of records, in order: a byte for the channel, four bytes
+ * for the length, the text. Neighbours of one channel become one record while they fit one event,
+ * so a thousand tokens that come while the disk syncs are one row.
+ *
+ * Each source has at most one write of its own under way. Several writes share one commit because
+ * the store groups what is queued, never because one function holds the text of several turns: a
+ * function fails as a whole, and one session that cannot be written would stop all others (P10). */
 #include "dispatch/deltas.h"
 
 #include <string.h>
@@ -16,35 +20,36 @@ enum {
     HEAD = 5,
     RETRY_FIRST_MS = 100,
     RETRY_MAX_MS = 5000,
-    SOURCES_MAX = 128,     /* Turns whose pieces one transaction takes, */
-    BATCH_BYTES = 1 << 20, /* and nothing more when it has this much, */
-    BATCH_EVENTS = 250,    /* or so many: each writes its own row and its stream's. */
+    AWAY_MAX = 128,        /* Writes in the store at once. */
+    WRITE_BYTES = 1 << 20, /* Bytes of text that one store function takes, */
+    WRITE_EVENTS = 250,    /* and events: each writes its own row and its stream's. */
 };
 
-/* One source's part of a batch; owns copies, since a turn may go while its text is written. */
-struct delta_part {
-    struct delta_source *source; /* Borrowed; NULL: gone. */
-    struct delta_place place;    /* Borrows `names`. */
-    char *names;                 /* Owned. */
-    char *records;               /* Owned. */
-    size_t len;
-};
+enum write_state { WRITE_AWAY, WRITE_PAUSING };
 
-struct delta_batch {
+/* The text of one source on its way. Owns copies, since the turn may end while they are written. */
+struct delta_write {
     struct deltas *deltas;
+    struct delta_write *prev, *next; /* In `writes`. */
+    struct delta_source *source;     /* Borrowed; NULL: the turn is gone. */
+    struct delta_place place;        /* Borrows `names`. */
+    char *names;                     /* Owned. */
+    char *records;                   /* Owned. */
+    size_t len;
+    bool cut; /* The source had more text than one store function takes. */
     uint64_t begun_ns;
-    bool full; /* More waited than it took. */
-    size_t count;
-    struct delta_part parts[SOURCES_MAX];
+    enum write_state state;
+    unsigned tries; /* Failed ones, in a row. */
+    struct timer timer;
 };
 
 struct deltas {
     struct deltas_options options;
-    struct delta_source *first, *last; /* Borrowed: those with something to write, oldest first. */
+    struct delta_source *first, *last; /* Borrowed: those with text and no write, oldest first. */
+    struct delta_write *writes;        /* Owned. */
+    size_t away;                       /* Writes in the store. */
     struct timer timer;
-    struct delta_batch *batch; /* Owned; on its way, or to be tried again. */
-    unsigned tries;
-    bool away, waiting, stopping;
+    bool waiting, stopping;
     struct deltas_stats stats;
 };
 
@@ -118,39 +123,36 @@ static struct err tell_meter(struct tx *tx, const struct delta_place *place,
     return tx_turn_meter(tx, &what);
 }
 
-static struct err batch_tx(struct tx *tx, void *ctx) {
-    const struct delta_batch *batch = ctx;
-    for (size_t i = 0; i < batch->count; i++) {
-        const struct delta_part *part = &batch->parts[i];
-        bool gone = false; /* The conversation was cleared while this was on its way. */
-        struct err err = tx_message_gone(tx, part->place.message, &gone);
-        if (err_failed(err)) {
-            return err;
-        }
-        for (size_t at = 0; at < part->len && !gone;) {
-            struct record record = record_at(part->records + at);
-            err = record.channel == DELTA_METER ? tell_meter(tx, &part->place, &record)
-                                                : append(tx, &part->place, &record);
-            if (err_failed(err)) {
-                return err;
-            }
-            at += HEAD + record.text.len;
-        }
+static struct err write_tx(struct tx *tx, void *ctx) {
+    const struct delta_write *write = ctx;
+    bool gone = false; /* Cleared or deleted while the text was on its way: it is dropped. */
+    struct err err = tx_message_gone(tx, write->place.message, &gone);
+    for (size_t at = 0; at < write->len && !gone && !err_failed(err);) {
+        struct record record = record_at(write->records + at);
+        err = record.channel == DELTA_METER ? tell_meter(tx, &write->place, &record)
+                                            : append(tx, &write->place, &record);
+        at += HEAD + record.text.len;
     }
-    return ERR_OK;
+    return err;
 }
 
-static void batch_free(struct delta_batch *batch) {
-    for (size_t i = 0; i < batch->count; i++) {
-        mem_free(batch->parts[i].names);
-        mem_free(batch->parts[i].records);
+static void write_free(struct delta_write *write) {
+    struct deltas *deltas = write->deltas;
+    *(write->prev == NULL ? &deltas->writes : &write->prev->next) = write->next;
+    if (write->next != NULL) {
+        write->next->prev = write->prev;
     }
-    mem_free(batch);
+    timer_stop(deltas->options.loop, &write->timer);
+    mem_free(write->names);
+    mem_free(write->records);
+    mem_free(write);
 }
 
-static void arm(struct deltas *deltas, uint64_t wait_ms);
+static void deltas_arm(struct deltas *deltas, uint64_t wait_ms);
+static void source_begin_write(struct delta_source *source);
+static void source_enlist(struct delta_source *source);
 
-static void tell_flushed(struct delta_source *source) {
+static void source_tell_flushed(struct delta_source *source) {
     void (*flushed)(struct delta_source *) = source->flushed;
     if (flushed != NULL && source->writing == NULL && source->text.len == 0) {
         source->flushed = NULL;
@@ -158,60 +160,85 @@ static void tell_flushed(struct delta_source *source) {
     }
 }
 
-/* What is told may drop any source, so each is looked up in the batch when its turn comes. */
-static void batch_written(struct delta_batch *batch) {
-    for (size_t i = 0; i < batch->count; i++) {
-        struct delta_source *source = batch->parts[i].source;
-        if (source != NULL) {
-            source->writing = NULL;
-        }
-    }
-    for (size_t i = 0; i < batch->count; i++) {
-        if (batch->parts[i].source != NULL) {
-            tell_flushed(batch->parts[i].source);
-        }
+/* From the begin of one write to that of the next: text that came meanwhile has waited already. */
+static uint64_t write_rest_ms(const struct delta_write *write) {
+    const struct world *world = loop_world(write->deltas->options.loop);
+    uint64_t took_ms = (world_mono_ns(world) - write->begun_ns) / 1000000;
+    return took_ms >= DELTAS_WAIT_MS ? 0 : DELTAS_WAIT_MS - took_ms;
+}
+
+/* `cut`: the write had no room for all that was there. */
+static void source_written(struct delta_source *source, uint64_t rest_ms, bool cut) {
+    struct deltas *deltas = source->deltas;
+    source->writing = NULL;
+    if (source->text.len == 0) {
+        source_tell_flushed(source);
+    } else if (cut || source->flushed != NULL) {
+        source_begin_write(source);
+    } else {
+        source_enlist(source);
+        deltas_arm(deltas, rest_ms);
     }
 }
 
-/* From one batch's begin to the next one's: what came while it was written has waited already. */
-static uint64_t rest_of_wait(const struct delta_batch *batch) {
-    const struct world *world = loop_world(batch->deltas->options.loop);
-    uint64_t took_ms = (world_mono_ns(world) - batch->begun_ns) / 1000000;
-    return batch->full || took_ms >= DELTAS_WAIT_MS ? 0 : DELTAS_WAIT_MS - took_ms;
+static void write_send(struct delta_write *write);
+
+static void write_again(struct timer *timer) {
+    write_send(CONTAINER_OF(timer, struct delta_write, timer));
 }
 
-static void batch_done(struct err err, void *ctx) {
-    struct delta_batch *batch = ctx;
-    struct deltas *deltas = batch->deltas;
-    deltas->away = false;
+/* Only this turn waits: the writes of the others are store functions of their own. */
+static void write_failed(struct delta_write *write, struct err err) {
+    struct deltas *deltas = write->deltas;
+    if (write->tries == 0 && deltas->options.failed != NULL) {
+        deltas->options.failed(deltas->options.ctx,
+                               "the text of a turn could not be stored; it is tried again",
+                               write->place.run, err);
+    }
+    uint64_t wait_ms = (uint64_t)RETRY_FIRST_MS << (write->tries < 6 ? write->tries : 6);
+    write->tries++;
+    deltas->stats.retries++;
+    timer_start(deltas->options.loop, &write->timer,
+                wait_ms < RETRY_MAX_MS ? wait_ms : RETRY_MAX_MS, write_again);
+}
+
+static void write_done(struct err err, void *ctx) {
+    struct delta_write *write = ctx;
+    struct deltas *deltas = write->deltas;
+    struct delta_source *source = write->source;
+    write->state = WRITE_PAUSING;
+    assert(deltas->away > 0);
+    deltas->away--;
     if (deltas->stopping) {
-        return; /* deltas_close ends it. */
+        return; /* deltas_close frees it. */
     }
-    if (err_failed(err)) {
-        if (deltas->tries == 0 && deltas->options.failed != NULL) {
-            deltas->options.failed(deltas->options.ctx,
-                                   "what models say could not be stored; it is tried again", err);
+    if (err_failed(err) && source != NULL) {
+        write_failed(write, err);
+    } else {
+        uint64_t rest_ms = write_rest_ms(write);
+        bool cut = write->cut;
+        deltas->stats.commits += !err_failed(err);
+        write_free(write);
+        if (source != NULL) {
+            source_written(source, rest_ms, cut);
         }
-        uint64_t wait_ms = (uint64_t)RETRY_FIRST_MS << (deltas->tries < 6 ? deltas->tries : 6);
-        deltas->tries++;
-        deltas->stats.retries++;
-        arm(deltas, wait_ms < RETRY_MAX_MS ? wait_ms : RETRY_MAX_MS);
-        return;
     }
-    deltas->tries = 0;
-    deltas->stats.commits++;
-    batch_written(batch);
-    uint64_t wait_ms = rest_of_wait(batch);
-    deltas->batch = NULL;
-    batch_free(batch);
-    if (deltas->first != NULL && !deltas->waiting) {
-        arm(deltas, wait_ms);
+    if (deltas->first != NULL) { /* There is room for a source that found none. */
+        deltas_arm(deltas, DELTAS_WAIT_MS);
     }
+}
+
+static void write_send(struct delta_write *write) {
+    struct deltas *deltas = write->deltas;
+    write->state = WRITE_AWAY;
+    deltas->away++;
+    write->begun_ns = world_mono_ns(loop_world(deltas->options.loop));
+    store_write(deltas->options.store, write_tx, write_done, write);
 }
 
 /* --- Collecting ------------------------------------------------------------------------------- */
 
-static void unlist(struct delta_source *source) {
+static void source_unlist(struct delta_source *source) {
     struct deltas *deltas = source->deltas;
     if (!source->listed) {
         return;
@@ -222,7 +249,7 @@ static void unlist(struct delta_source *source) {
     source->listed = false;
 }
 
-static void enlist(struct delta_source *source) {
+static void source_enlist(struct delta_source *source) {
     struct deltas *deltas = source->deltas;
     if (source->listed) {
         return;
@@ -234,18 +261,18 @@ static void enlist(struct delta_source *source) {
 }
 
 /* The names of a place in memory of their own. */
-static void place_copy(struct delta_part *part, const struct delta_place *place) {
+static void place_copy(struct delta_write *write, const struct delta_place *place) {
     const struct bytes *const from[] = {&place->owner, &place->stream, &place->run,
                                         &place->message};
-    struct bytes *const to[] = {&part->place.owner, &part->place.stream, &part->place.run,
-                                &part->place.message};
+    struct bytes *const to[] = {&write->place.owner, &write->place.stream, &write->place.run,
+                                &write->place.message};
     size_t len = 1;
     for (size_t i = 0; i < COUNT_OF(from); i++) {
         len += from[i]->len;
     }
-    part->names = mem_new(len);
-    part->place.step = place->step;
-    char *at = part->names;
+    write->names = mem_new(len);
+    write->place.step = place->step;
+    char *at = write->names;
     for (size_t i = 0; i < COUNT_OF(from); i++) {
         memcpy(at, from[i]->data, from[i]->len);
         *to[i] = (struct bytes){at, from[i]->len};
@@ -253,75 +280,57 @@ static void place_copy(struct delta_part *part, const struct delta_place *place)
     }
 }
 
-/* What a batch has in it. */
-struct load {
-    size_t bytes, events;
-};
-
-static bool is_full(const struct load *load) {
-    return load->bytes >= BATCH_BYTES || load->events >= BATCH_EVENTS;
-}
-
-/* How much of what waits still goes: whole records, and one at least. */
-static size_t fitting(const struct delta_source *source, struct load *load) {
-    size_t at = 0;
-    while (at < source->text.len && !is_full(load)) {
+/* Bytes of the pending text that one store function takes: whole records, and one at least. */
+static size_t source_fitting(const struct delta_source *source) {
+    size_t at = 0, bytes = 0, events = 0;
+    while (at < source->text.len && bytes < WRITE_BYTES && events < WRITE_EVENTS) {
         size_t len = HEAD + record_at(source->text.data + at).text.len;
         at += len;
-        load->bytes += len;
-        load->events++;
+        bytes += len;
+        events++;
     }
     return at;
 }
 
-/* Its first `len` bytes go; what is left waits for the next batch, at the head of the line. */
-static void take(struct delta_source *source, size_t len, struct delta_batch *batch) {
-    struct delta_part *part = &batch->parts[batch->count++];
-    size_t whole = 0;
-    char *records = text_take(&source->text, &whole);
-    part->source = source;
-    place_copy(part, &source->place);
-    part->records = records;
-    part->len = len;
-    source->writing = batch;
+/* The text that has no room in the write stays pending. */
+static void source_begin_write(struct delta_source *source) {
+    struct deltas *deltas = source->deltas;
+    struct delta_write *write = mem_new(sizeof *write);
+    size_t len = source_fitting(source), whole = 0;
+    write->deltas = deltas;
+    write->next = deltas->writes;
+    if (write->next != NULL) {
+        write->next->prev = write;
+    }
+    deltas->writes = write;
+    write->source = source;
+    write->records = text_take(&source->text, &whole);
+    write->len = len;
+    write->cut = len < whole;
+    place_copy(write, &source->place);
+    source_unlist(source);
+    source->writing = write;
     text_init(&source->text, DELTAS_HELD_MAX);
-    if (len == whole) {
-        unlist(source);
-        return;
+    if (write->cut) {
+        text_add(&source->text, write->records + len, whole - len);
+        source->last -= len;
     }
-    text_add(&source->text, records + len, whole - len);
-    source->last -= len;
-}
-
-static struct delta_batch *batch_make(struct deltas *deltas) {
-    struct delta_batch *batch = mem_new(sizeof *batch);
-    struct load load = {0};
-    batch->deltas = deltas;
-    while (deltas->first != NULL && batch->count < SOURCES_MAX && !is_full(&load)) {
-        struct delta_source *source = deltas->first;
-        take(source, fitting(source, &load), batch);
-    }
-    batch->full = deltas->first != NULL;
-    return batch;
+    write_send(write);
 }
 
 static void on_timer(struct timer *timer) {
     struct deltas *deltas = CONTAINER_OF(timer, struct deltas, timer);
     deltas->waiting = false;
-    if (deltas->away || (deltas->batch == NULL && deltas->first == NULL)) {
-        return;
+    while (deltas->first != NULL && deltas->away < AWAY_MAX) {
+        source_begin_write(deltas->first);
     }
-    if (deltas->batch == NULL) {
-        deltas->batch = batch_make(deltas);
-    }
-    deltas->away = true;
-    deltas->batch->begun_ns = world_mono_ns(loop_world(deltas->options.loop));
-    store_write(deltas->options.store, batch_tx, batch_done, deltas->batch);
 }
 
-static void arm(struct deltas *deltas, uint64_t wait_ms) {
-    deltas->waiting = true;
-    timer_start(deltas->options.loop, &deltas->timer, wait_ms, on_timer);
+static void deltas_arm(struct deltas *deltas, uint64_t wait_ms) {
+    if (!deltas->waiting) {
+        deltas->waiting = true;
+        timer_start(deltas->options.loop, &deltas->timer, wait_ms, on_timer);
+    }
 }
 
 void deltas_begin(struct deltas *deltas, struct delta_source *source,
@@ -359,11 +368,10 @@ static bool merge(struct delta_source *source, enum delta_channel channel, struc
     return true;
 }
 
-static void wait_for_company(struct delta_source *source) {
-    struct deltas *deltas = source->deltas;
-    enlist(source);
-    if (!deltas->away && !deltas->waiting && deltas->batch == NULL) {
-        arm(deltas, DELTAS_WAIT_MS);
+static void source_collect(struct delta_source *source) {
+    if (source->writing == NULL) {
+        source_enlist(source);
+        deltas_arm(source->deltas, DELTAS_WAIT_MS);
     }
 }
 
@@ -382,14 +390,14 @@ void deltas_add(struct delta_source *source, enum delta_channel channel, struct 
         }
         piece = (struct bytes){piece.data + len, piece.len - len};
     }
-    wait_for_company(source);
+    source_collect(source);
 }
 
 void deltas_meter(struct delta_source *source, const struct delta_meter *meter) {
     if (!source->deltas->stopping) {
         add_record(source, DELTA_METER, (struct bytes){(const char *)meter, sizeof *meter});
         source->deltas->stats.events++;
-        wait_for_company(source);
+        source_collect(source);
     }
 }
 
@@ -400,28 +408,26 @@ void deltas_withdraw(struct delta_source *source, struct bytes members) {
     }
     text_clear(&source->text); /* What nobody has seen need not be taken back. */
     add_record(source, DELTA_WITHDRAWN, members);
-    wait_for_company(source);
+    source_collect(source);
 }
 
 void deltas_flush(struct delta_source *source, void (*flushed)(struct delta_source *source)) {
-    struct deltas *deltas = source->deltas;
     source->flushed = flushed;
-    if (source->text.len > 0 && !deltas->away && deltas->tries == 0) {
-        timer_stop(deltas->options.loop, &deltas->timer);
-        on_timer(&deltas->timer); /* Nobody is to come any more: it need not wait for company. */
+    if (source->text.len > 0 && source->writing == NULL && !source->deltas->stopping) {
+        source_begin_write(source); /* No more text will come: there is nothing to merge. */
     }
-    tell_flushed(source);
+    source_tell_flushed(source);
 }
 
 void deltas_drop(struct delta_source *source) {
-    struct deltas *deltas = source->deltas;
-    if (deltas == NULL) {
+    if (source->deltas == NULL) {
         return;
     }
-    unlist(source);
-    for (size_t i = 0; source->writing != NULL && i < source->writing->count; i++) {
-        if (source->writing->parts[i].source == source) {
-            source->writing->parts[i].source = NULL;
+    source_unlist(source);
+    if (source->writing != NULL) {
+        source->writing->source = NULL;
+        if (source->writing->state == WRITE_PAUSING) {
+            write_free(source->writing);
         }
     }
     text_done(&source->text);
@@ -439,18 +445,21 @@ struct deltas *deltas_open(const struct deltas_options *options) {
 void deltas_stop(struct deltas *deltas) {
     deltas->stopping = true;
     timer_stop(deltas->options.loop, &deltas->timer);
+    for (struct delta_write *write = deltas->writes; write != NULL; write = write->next) {
+        timer_stop(deltas->options.loop, &write->timer);
+    }
 }
 
 void deltas_close(struct deltas *deltas) {
     if (deltas == NULL) {
         return;
     }
-    assert(!deltas->away);
+    assert(deltas->away == 0);
     while (deltas->first != NULL) {
-        unlist(deltas->first);
+        source_unlist(deltas->first);
     }
-    if (deltas->batch != NULL) {
-        batch_free(deltas->batch);
+    while (deltas->writes != NULL) {
+        write_free(deltas->writes);
     }
     mem_free(deltas);
 }

@@ -1,15 +1,17 @@
-/* deltas.h: what models say, stored while they say it.
+/* deltas.h: the text that models send, stored while they send it.
  *
- *   idle ──piece──> waiting (for company) ──> writing ──done──> waiting | idle
- *                                                └──failed──> pausing ──> writing, the same again
+ *   idle ──piece──> collecting ──DELTAS_WAIT_MS──> writing ──done──> collecting | idle
+ *                                                     └──failed──> pausing ──> writing, the same
  *
- * Promise    the pieces of all turns share one transaction at a time: while it syncs, and until
- *            DELTAS_WAIT_MS after its begin, the next ones collect and are merged per turn; what
- *            it had no room for goes at once behind it. A piece is an event of the session's
- *            stream before anybody sees it; pieces of one turn stay in order, and none is lost
- *            while the store refuses (a full disk): it is tried again.
+ * Promise    a source has its own writes, one at a time: a write that fails is tried again without
+ *            any other source waiting for it. While it syncs, and until DELTAS_WAIT_MS after its
+ *            begin, the next pieces of that source collect and are merged. A piece is an event of
+ *            the session's stream before anybody sees it; pieces of one turn stay in order, and
+ *            none is lost while the store refuses (a full disk). The text of a message or session
+ *            that was cleared or deleted is dropped.
  * Bounds     an answer of a model is bounded where it is read (model/answer.h), and no more than
- *            that is held of a turn while the store refuses.
+ *            that is held of a turn while the store refuses. One store function takes at most
+ *            250 events or 1 MB.
  * Ownership  a source is embedded in its turn. deltas_drop before it goes.
  * Threads    the loop.
  */
@@ -46,7 +48,7 @@ struct delta_source {
     struct text text; /* Pieces that wait, each as "channel length text". */
     size_t last;      /* Where the last of them begins. */
     bool listed;
-    struct delta_batch *writing; /* Borrowed; NULL: nothing of it is on its way. */
+    struct delta_write *writing; /* Borrowed; NULL: none. */
     void (*flushed)(struct delta_source *source);
 };
 
@@ -54,8 +56,8 @@ struct deltas_options {
     struct loop *loop;
     struct store *store;
     void *ctx;
-    /* Somebody should know: the store refuses. Told once in a row. */
-    void (*failed)(void *ctx, const char *what, struct err err);
+    /* The store refused a write of `run`; once in a row. */
+    void (*failed)(void *ctx, const char *what, struct bytes run, struct err err);
 };
 struct deltas *deltas_open(const struct deltas_options *options);
 /* Writes nothing more; what is on its way may still be answered until store_close. */

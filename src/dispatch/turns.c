@@ -125,8 +125,8 @@ static void on_stopped(struct loop_task *task) {
     turns->stopped(turns->stopped_ctx);
 }
 
-static void deltas_failed(void *ctx, const char *what, struct err err) {
-    turns__failed(ctx, what, /* run: of many */ BYTES(""), err);
+static void deltas_failed(void *ctx, const char *what, struct bytes run, struct err err) {
+    turns__failed(ctx, what, run, err);
 }
 
 struct turns *turns_open(const struct turns_options *options) {

@@ -104,13 +104,14 @@ struct err tx_turn_clear(struct tx *tx, const struct turn_clear *what,
 struct err tx_message_gone(struct tx *tx, struct bytes message, bool *ret_gone) {
     const struct arg args[] = {arg_text(message)};
     const struct run_ask ask = {
-        .sql = "SELECT 1 FROM messages WHERE message = $1 AND status = 'removed'",
+        .sql = "SELECT 1 FROM messages m JOIN sessions s ON s.id = m.session"
+               " WHERE m.message = $1 AND m.status <> 'removed' AND s.hidden >= 0",
         .args = args,
         .count = COUNT_OF(args)};
-    int64_t gone = 0;
-    struct err err = runs__int(tx, &ask, &gone);
+    int64_t there = 0;
+    struct err err = runs__int(tx, &ask, &there);
     if (!err_failed(err)) {
-        *ret_gone = gone != 0;
+        *ret_gone = there == 0;
     }
     return err;
 }

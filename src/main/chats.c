@@ -162,7 +162,8 @@ void chats_metrics(struct chats *chats, struct text *text) {
         {"model_calls_waiting", METRIC_GAUGE, "Calls of models that wait for a place.",
          models.waiting},
         {"deltas_pieces_total", METRIC_COUNTER, "Pieces of text that models sent.", deltas.pieces},
-        {"deltas_commits_total", METRIC_COUNTER, "Commits that stored them.", deltas.commits},
+        {"deltas_commits_total", METRIC_COUNTER, "Store functions that stored them.",
+         deltas.commits},
     };
     metrics_add(text, metrics, COUNT_OF(metrics));
     herds_metrics(chats->herds, text);
