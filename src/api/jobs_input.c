@@ -53,7 +53,7 @@ static struct err input_once(struct tx *tx, struct input_op *input) {
     }
     input->replayed = found;
     if (found) {
-        text_add(&input->op.answer, kept.body.data, kept.body.len);
+        json_add_stored(&input->op.answer, kept.body);
         return ERR_OK;
     }
     err = input_work(tx, input);

@@ -80,7 +80,7 @@ static struct err submit_once(struct tx *tx, struct submit_op *submit) {
     }
     submit->replayed = found;
     if (found) {
-        text_add(&submit->op.answer, kept.body.data, kept.body.len);
+        json_add_stored(&submit->op.answer, kept.body);
         return ERR_OK;
     }
     err = submit_work(tx, submit);

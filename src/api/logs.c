@@ -139,7 +139,8 @@ struct err log_look(struct tx *tx, struct log_target *target, struct why *why) {
 
 static bool wants_terminal(const struct text *spec) {
     AUTO(json_release) json_t *json = NULL;
-    struct err err = json_parse(spec->data, spec->len, JSON_DEPTH_MAX, &json, NULL /* no words */);
+    struct err err =
+        json_parse_wrapped((struct bytes){spec->data, spec->len}, &json, NULL /* no words */);
     if (err_failed(err)) {
         return false; /* It was accepted once; whatever it is now has no terminal. */
     }

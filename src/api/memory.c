@@ -163,7 +163,9 @@ static struct err forget_run(struct tx *tx, void *ctx) {
     if (err.code == ERR_NOT_FOUND) {
         return one_absent(&kind, &one->op.why);
     }
-    text_addf(&one->op.answer, "{\"id\":\"%.*s\"}", (int)one->key.id.len, one->key.id.data);
+    text_add_str(&one->op.answer, "{\"id\":");
+    text_add_json(&one->op.answer, one->key.id.data, one->key.id.len);
+    text_add_char(&one->op.answer, '}');
     return err_failed(err) ? err : op_written(&one->op);
 }
 

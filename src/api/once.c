@@ -1,6 +1,8 @@
 /* once.c: a change that may be sent again. */
 #include "api/once.h"
 
+#include "base/json.h"
+
 #include <string.h>
 
 /* An absent key is fine; a bad one is refused, since its owner counts on it. */
@@ -37,7 +39,7 @@ static struct err run_kept(struct tx *tx, struct once *once, struct op *op, stor
     }
     once->replayed = found;
     if (found) {
-        text_add(&op->answer, kept.body.data, kept.body.len);
+        json_add_stored(&op->answer, kept.body);
         return ERR_OK;
     }
     err = work(tx, ctx);

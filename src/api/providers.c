@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/page.h"
+#include "base/json.h"
 #include "base/memory.h"
 
 /* --- One of them as JSON ---------------------------------------------------------------------- */
@@ -44,9 +45,9 @@ void providers__write(const struct connections *connections, const struct provid
         text_add_str(text, "null");
     }
     text_addf(text, ",\"key_set\":%s,\"headers\":", keyed ? "true" : "false");
-    text_add(text, provider->headers.data, provider->headers.len);
+    json_add_stored(text, provider->headers);
     text_add_str(text, ",\"models\":");
-    text_add(text, provider->models.data, provider->models.len);
+    json_add_stored(text, provider->models);
     write_number(text, "window", provider->window);
     write_number(text, "max_concurrent", concurrent_of(provider));
     text_add_str(text, ",\"origin\":");

@@ -251,8 +251,9 @@ static struct err remove_run(struct tx *tx, void *ctx) {
     if (!err_failed(err)) {
         err = tx_provider_remove(tx, change->name, &removed);
     }
-    text_addf(&change->op.answer, "{\"name\":\"%.*s\",\"removed_ms\":%lld}", (int)change->name.len,
-              change->name.data, (long long)tx_now_ms(tx));
+    text_add_str(&change->op.answer, "{\"name\":");
+    text_add_json(&change->op.answer, change->name.data, change->name.len);
+    text_addf(&change->op.answer, ",\"removed_ms\":%lld}", (long long)tx_now_ms(tx));
     return err_failed(err) ? err : op_written(&change->op);
 }
 

@@ -57,7 +57,7 @@ static struct err append_once(struct tx *tx, struct append_op *append) {
     }
     append->replayed = found;
     if (found) {
-        text_add(&append->op.answer, kept.body.data, kept.body.len);
+        json_add_stored(&append->op.answer, kept.body);
         return ERR_OK;
     }
     err = append_work(tx, append);

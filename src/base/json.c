@@ -201,8 +201,8 @@ static bool read_word(struct json_reader *reader, struct bytes word, json_t *jso
 
 static bool read_value(struct json_reader *reader, json_t **ret_json) {
     int first = skip_blanks(reader);
-    if (++reader->values > JSON_VALUES_MAX) {
-        return json__refuse(reader, reader->at, "more than %d values", JSON_VALUES_MAX);
+    if (++reader->values > reader->values_max) {
+        return json__refuse(reader, reader->at, "more than %u values", reader->values_max);
     }
     switch (first) {
     case '{':
@@ -249,13 +249,28 @@ static struct err parse(struct json_reader *reader, json_t **ret_json) {
 
 struct err json_parse(const char *bytes, size_t len, unsigned depth_max, json_t **ret_json,
                       struct why *why) {
-    struct json_reader reader = {.input = {bytes, len}, .depth_max = depth_max, .why = why};
+    struct json_reader reader = {
+        .input = {bytes, len}, .depth_max = depth_max, .values_max = JSON_VALUES_MAX, .why = why};
+    return parse(&reader, ret_json);
+}
+
+/* Number of values that drover adds around one from outside; generous, since it only bounds. */
+enum { VALUES_WRAPPED = 10000 };
+
+struct err json_parse_wrapped(struct bytes bytes, json_t **ret_json, struct why *why) {
+    struct json_reader reader = {.input = bytes,
+                                 .depth_max = JSON_DEPTH_WRAPPED,
+                                 .values_max = JSON_VALUES_MAX + VALUES_WRAPPED,
+                                 .why = why};
     return parse(&reader, ret_json);
 }
 
 struct err json_parse_wide(const char *bytes, size_t len, unsigned depth_max, json_t **ret_json,
                            struct why *why) {
-    struct json_reader reader = {
-        .input = {bytes, len}, .depth_max = depth_max, .why = why, .wide = true};
+    struct json_reader reader = {.input = {bytes, len},
+                                 .depth_max = depth_max,
+                                 .values_max = JSON_VALUES_MAX,
+                                 .why = why,
+                                 .wide = true};
     return parse(&reader, ret_json);
 }

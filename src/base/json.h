@@ -21,11 +21,25 @@
 /* A value costs up to 150 bytes, and a text of two bytes may be one: so they are counted, too. */
 enum { JSON_DEPTH_MAX = 64, JSON_VALUES_MAX = 200000 };
 
+/* Depth of what drover itself writes around a value from outside: an event around arguments. */
+enum { JSON_DEPTH_WRAPPED = JSON_DEPTH_MAX + 16 };
+
 void json_setup(void); /* Once, first thing in main: routes jansson's memory through mem_try. */
 void json_release(json_t **json); /* For AUTO. */
 
 MUST_CHECK struct err json_parse(const char *bytes, size_t len, unsigned depth_max,
                                  json_t **ret_json, struct why *why);
+
+/* json_parse for JSON that drover wrote, in a row or in an answer: it may hold a value from outside
+ * that reaches json_parse's limits, and members of ours around it. */
+MUST_CHECK struct err json_parse_wrapped(struct bytes bytes, json_t **ret_json, struct why *why);
+
+/* One whole JSON value in UTF-8, nested at most 4 * JSON_DEPTH_MAX deep: safe to stand within other
+ * JSON. Costs one walk and no memory; keys are not compared, and no number is too large. */
+MUST_CHECK bool json_is_valid(struct bytes json);
+/* Appends stored JSON: its own bytes if json_is_valid, else null. A row may be damaged, and one bad
+ * value must not make the whole answer unreadable. */
+void json_add_stored(struct text *text, struct bytes json);
 
 /* Compact, keys in the order they came, reals by 15 digits. */
 MUST_CHECK struct err json_write(const json_t *json, struct text *text);

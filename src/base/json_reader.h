@@ -16,9 +16,9 @@ struct json_reader {
     struct bytes input; /* Borrowed for the parse. */
     size_t at;          /* The next byte. */
     unsigned depth, depth_max;
-    unsigned values; /* Read so far. */
-    struct why *why; /* Borrowed; may be NULL. */
-    bool wide;       /* Integers beyond 64 bits are reals. */
+    unsigned values, values_max; /* values: read so far. */
+    struct why *why;             /* Borrowed; may be NULL. */
+    bool wide;                   /* Integers beyond 64 bits are reals. */
     struct err err;
     /* Where text goes whose spelling differs from its meaning. Made at the first need, with one
      * byte more than the input: no escape is shorter than what it means, and each number has a byte

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/utf8.h"
 
 void text_init(struct text *text, size_t size_max) {
     *text = (struct text){.size_max = size_max};
@@ -157,9 +158,7 @@ static void text_add_escape(struct text *text, unsigned char byte) {
 }
 
 /* Plain stretches are copied in one piece: most strings hold nothing to escape. */
-void text_add_json(struct text *text, const char *bytes, size_t len) {
-    assert(bytes != NULL || len == 0);
-    text_add_char(text, '"');
+static void text_add_escaped(struct text *text, const char *bytes, size_t len) {
     size_t start = 0;
     for (size_t i = 0; i < len; i++) {
         if (escapes[(unsigned char)bytes[i]] == 0) {
@@ -171,6 +170,22 @@ void text_add_json(struct text *text, const char *bytes, size_t len) {
     }
     if (len > start) {
         text_add(text, bytes + start, len - start);
+    }
+}
+
+/* Text that came in was checked; that of a damaged row, or of a file's name, was not. */
+void text_add_json(struct text *text, const char *bytes, size_t len) {
+    assert(bytes != NULL || len == 0);
+    text_add_char(text, '"');
+    while (len > 0) {
+        size_t good = utf8_valid_len(bytes, len);
+        text_add_escaped(text, bytes, good);
+        if (good < len) {
+            text_add_str(text, "\xEF\xBF\xBD");
+            good++;
+        }
+        bytes += good;
+        len -= good;
     }
     text_add_char(text, '"');
 }

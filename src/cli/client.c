@@ -279,8 +279,8 @@ static struct err head_read(struct client *client, const struct client_request *
 static struct err problem_read(const struct client *client, struct why *why) {
     AUTO(json_release) json_t *json = NULL;
     struct why ignored;
-    struct err err = json_parse(client->body.data != NULL ? client->body.data : "",
-                                client->body.len, JSON_DEPTH_MAX, &json, &ignored);
+    struct err err =
+        json_parse_wrapped((struct bytes){client->body.data, client->body.len}, &json, &ignored);
     const char *code = err_failed(err) ? NULL : json_string_value(json_object_get(json, "code"));
     if (code == NULL) {
         why_set(why, "the daemon answered with status %d", client->status);

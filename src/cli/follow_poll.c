@@ -68,8 +68,7 @@ struct err follow__poll(struct follow *follow) {
             err = client_call(follow->options->client, &request, &body, follow->why);
         }
         if (!err_failed(err)) {
-            err = json_parse(body.data != NULL ? body.data : "", body.len, JSON_DEPTH_MAX + 8,
-                             &page, follow->why);
+            err = json_parse_wrapped((struct bytes){body.data, body.len}, &page, follow->why);
         }
         if (!err_failed(err)) {
             follow__alive(follow);
@@ -91,8 +90,7 @@ struct err follow__head(struct follow *follow, int64_t *ret_head) {
     struct client_request request = {.method = "GET", .target = target.data};
     struct err err = client_call(follow->options->client, &request, &body, follow->why);
     if (!err_failed(err)) {
-        err = json_parse(body.data != NULL ? body.data : "", body.len, JSON_DEPTH_MAX, &row,
-                         follow->why);
+        err = json_parse_wrapped((struct bytes){body.data, body.len}, &row, follow->why);
     }
     if (!err_failed(err)) {
         *ret_head = json_integer_value(json_object_get(row, "head"));

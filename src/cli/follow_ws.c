@@ -93,7 +93,7 @@ static int on_mask(wslay_event_context_ptr ctx, uint8_t *bytes, size_t len, void
 
 static struct err message_read(struct follow *follow, struct bytes message) {
     AUTO(json_release) json_t *json = NULL;
-    struct err err = json_parse(message.data, message.len, JSON_DEPTH_MAX + 8, &json, follow->why);
+    struct err err = json_parse_wrapped(message, &json, follow->why);
     if (err_failed(err)) {
         return err_make(ERR_IO, "follow: message");
     }

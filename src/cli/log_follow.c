@@ -55,8 +55,8 @@ static struct err frame_take(void *ctx, const struct sse_frame *frame, struct wh
         return ERR_OK;
     }
     AUTO(json_release) json_t *data = NULL;
-    struct err err = json_parse(frame->data.data != NULL ? frame->data.data : "", frame->data.len,
-                                JSON_DEPTH_MAX, &data, why);
+    struct err err =
+        json_parse_wrapped((struct bytes){frame->data.data, frame->data.len}, &data, why);
     if (err_failed(err)) {
         return err_make(ERR_IO, "log: frame");
     }

@@ -41,7 +41,7 @@ static void event_look(void *ctx, const struct follow_event *event) {
     }
     AUTO(json_release) json_t *data = NULL;
     struct why ignored;
-    struct err err = json_parse(event->data.data, event->data.len, JSON_DEPTH_MAX, &data, &ignored);
+    struct err err = json_parse_wrapped(event->data, &data, &ignored);
     if (err_failed(err)) {
         return;
     }

@@ -87,8 +87,7 @@ struct err talk_ask(struct talk *talk, const struct client_request *request, str
     AUTO(text_done) struct text body = {0};
     struct err err = client_call(talk->client, request, &body, why);
     if (!err_failed(err) && ret_json != NULL) {
-        err =
-            json_parse(body.data != NULL ? body.data : "", body.len, JSON_DEPTH_MAX, ret_json, why);
+        err = json_parse_wrapped((struct bytes){body.data, body.len}, ret_json, why);
     }
     if (!err_failed(err) && ret_body != NULL) {
         text_done(ret_body);

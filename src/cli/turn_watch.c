@@ -105,7 +105,9 @@ static void on_discarded(struct watching *watching, const json_t *data) {
 }
 
 static void on_tool_started(struct watching *watching, const json_t *data) {
-    show_line(watching, COLOUR_BLUE, "•", talk_text(data, "tool"), talk_text(data, "arguments"));
+    bool malformed = json_object_get(data, "arguments_text") != NULL;
+    show_line(watching, COLOUR_BLUE, "•", talk_text(data, "tool"),
+              talk_text(data, malformed ? "arguments_text" : "arguments"));
 }
 
 static void on_tool_finished(struct watching *watching, const json_t *data) {
@@ -183,8 +185,7 @@ static const struct {
 static void hear(struct watching *watching, const struct follow_event *event) {
     AUTO(json_release) json_t *data = NULL;
     struct why ignored;
-    if (err_failed(
-            json_parse(event->data.data, event->data.len, JSON_DEPTH_MAX, &data, &ignored))) {
+    if (err_failed(json_parse_wrapped(event->data, &data, &ignored))) {
         return;
     }
     if (strcmp(talk_text(data, "run"), watching->watch->run) != 0) {

@@ -263,8 +263,7 @@ static void on_event(void *ctx, const struct follow_event *event) {
     AUTO(json_release) json_t *data = NULL;
     AUTO(text_done) struct text line = {0};
     struct why ignored;
-    if (err_failed(
-            json_parse(event->data.data, event->data.len, JSON_DEPTH_MAX, &data, &ignored))) {
+    if (err_failed(json_parse_wrapped(event->data, &data, &ignored))) {
         return;
     }
     struct workflow_event heard = {event->type, data,

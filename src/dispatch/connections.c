@@ -93,11 +93,9 @@ static void parsed_done(struct parsed *parsed) {
 }
 
 static struct err parse(const struct provider *provider, struct parsed *parsed, struct why *why) {
-    struct err err = json_parse(provider->headers.data, provider->headers.len, JSON_DEPTH_MAX,
-                                &parsed->headers, why);
+    struct err err = json_parse_wrapped(provider->headers, &parsed->headers, why);
     if (!err_failed(err)) {
-        err = json_parse(provider->models.data, provider->models.len, JSON_DEPTH_MAX,
-                         &parsed->models, why);
+        err = json_parse_wrapped(provider->models, &parsed->models, why);
     }
     return err;
 }

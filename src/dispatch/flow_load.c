@@ -187,7 +187,7 @@ static struct err read_beginning(struct tx *tx, struct flow_load *load) {
     load->deadline_ms = load->row.deadline_ms > 0 ? load->row.deadline_ms + queued_ms : 0;
     load->epoch = run->epoch;
     load->resumes = load->row.resumed_from != 0;
-    err = json_parse(run->spec.data, run->spec.len, JSON_DEPTH_MAX, &load->spec, NULL);
+    err = json_parse_wrapped(run->spec, &load->spec, NULL);
     const struct pasts open = {.list = &load->open, .count = &load->open_count};
     const struct pasts old = {
         .list = &load->old, .count = &load->old_count, .but = json_object_get(load->spec, "rerun")};

@@ -1,6 +1,7 @@
 /* flow_order.c: members of what a worker is told (script/protocol.h). */
 #include <string.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 #include "dispatch/flow.h"
 #include "dispatch/flow_told.h"
@@ -58,8 +59,7 @@ void flow__add_said(const struct flow_said *said, struct text *text) {
     switch (workflow_step_outcome(said->state, said->cause)) {
     case STEP_VALUE:
         text_add_str(text, ",\"o\":\"value\",\"v\":");
-        text_add(text, said->result.len > 0 ? said->result.data : "null",
-                 said->result.len > 0 ? said->result.len : strlen("null"));
+        json_add_stored(text, said->result);
         return;
     case STEP_NULL:
         text_add_str(text, ",\"o\":\"null\"");

@@ -8,7 +8,7 @@
 /* Which turn its agent has, and which working tree. */
 static void read_spec(struct bytes spec, struct past *past) {
     AUTO(json_release) json_t *json = NULL;
-    if (err_failed(json_parse(spec.data, spec.len, JSON_DEPTH_MAX, &json, NULL))) {
+    if (err_failed(json_parse_wrapped(spec, &json, NULL))) {
         return;
     }
     const char *turn = json_string_value(json_object_get(json, "turn"));

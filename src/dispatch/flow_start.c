@@ -306,7 +306,7 @@ static struct err old_tx(struct tx *tx, void *ctx) {
     if (err_failed(err)) {
         return err;
     }
-    return json_parse(row.run.spec.data, row.run.spec.len, JSON_DEPTH_MAX, &start->old, NULL);
+    return json_parse_wrapped(row.run.spec, &start->old, NULL);
 }
 
 /* Of other projects a model hears nothing, neither that a run is there nor what it asks for. */

@@ -70,7 +70,7 @@ static struct err spec_read(struct errand *errand, json_t **ret_json, struct job
                             struct why *why) {
     AUTO(mem_release) char *text = errand->spec;
     errand->spec = NULL;
-    struct err err = json_parse(text, errand->spec_len, JSON_DEPTH_MAX, ret_json, why);
+    struct err err = json_parse_wrapped((struct bytes){text, errand->spec_len}, ret_json, why);
     if (!err_failed(err)) {
         err = job_spec_read(*ret_json, ret_spec, why);
     }

@@ -227,7 +227,7 @@ struct err rows__result(struct tx *tx, const struct rows_call *call) {
         session_write_usage(&subagent.usage, &usage);
     }
     if (!err_failed(err) && usage.len > 0) {
-        err = json_parse(usage.data, usage.len, JSON_DEPTH_MAX, &json, NULL);
+        err = json_parse_wrapped((struct bytes){usage.data, usage.len}, &json, NULL);
     }
     if (!err_failed(err)) {
         struct subagent_view view = view_of(tx, &subagent, &names);

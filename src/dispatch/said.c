@@ -10,8 +10,9 @@ void said_init(struct said *said) {
 }
 
 static void item_done(struct said_item *item) {
-    struct text *const texts[] = {&item->text,   &item->signature, &item->id,     &item->name,
-                                  &item->digest, &item->about,     &item->refusal};
+    struct text *const texts[] = {&item->text,    &item->signature, &item->id,
+                                  &item->name,    &item->digest,    &item->about,
+                                  &item->refusal, &item->malformed};
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         text_done(texts[i]);
     }
@@ -42,8 +43,8 @@ static struct said_item *item_add(struct said *said, enum turn_item_kind kind) {
     struct said_item *item = &said->items[said->count++];
     *item = (struct said_item){.kind = kind};
     text_init(&item->text, ITEM_TEXT_MAX);
-    struct text *const words[] = {&item->signature, &item->id,    &item->name,
-                                  &item->digest,    &item->about, &item->refusal};
+    struct text *const words[] = {&item->signature, &item->id,      &item->name,     &item->digest,
+                                  &item->about,     &item->refusal, &item->malformed};
     for (size_t i = 0; i < COUNT_OF(words); i++) {
         text_init(words[i], WORD_MAX);
     }
@@ -112,6 +113,7 @@ void said_items(const struct said *said, struct bytes maker, struct turn_item *i
                                       .call = {.id = bytes_of(&item->id),
                                                .name = bytes_of(&item->name),
                                                .arguments = bytes_of(&item->text),
+                                               .malformed = bytes_of(&item->malformed),
                                                .digest = bytes_of(&item->digest),
                                                .about = bytes_of(&item->about),
                                                .refusal = bytes_of(&item->refusal),

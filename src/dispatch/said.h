@@ -20,6 +20,7 @@ struct said_item {
     struct text signature; /* THINKING */
     struct text id, name;  /* CALL, as are the next ones: what was found out about it. */
     struct text digest, about, refusal;
+    struct text malformed; /* Arguments that are no JSON object; `text` is empty then. */
     enum turn_verdict verdict;
     enum turn_asks asks;
     bool repeatable;

@@ -27,6 +27,9 @@
 #include "tool/web.h"
 
 enum { TALK_RETRY_FIRST_MS = 100, TALK_RETRY_MAX_MS = 5000, TALK_MISFIT_MAX = 4 << 10 };
+/* Number of tries to read what a turn needs, and to store what it did: about 6 and 45 seconds. An
+ * outage of the database is waited for, however long it is. */
+enum { TALK_READ_TRIES_MAX = 6, TALK_WRITE_TRIES_MAX = 14 };
 
 enum talk_state {
     TALK_PLANNING,
@@ -90,6 +93,7 @@ struct talk {
     bool too_long;                 /* No summary helps: the prompt goes as it is. */
     struct text tail;              /* Owned: the end of its prompt, but for what rows say. */
     struct timer timer;            /* PREPARING: the rows could not be read. */
+    unsigned read_tries;           /* PREPARING: number of tries that failed. */
     struct pool_job job;
     bool away; /* In the pool or in the store. */
     struct err err;
@@ -129,6 +133,7 @@ struct talk_errand {
     struct turn_check_end check_end;
     struct turn_review_end review_end;
     struct turn_compacted compacted;
+    struct why failure;     /* Sentence of a turn that is ended, since this was refused for good. */
     struct talk_work *work; /* Borrowed: it waits for us. */
 };
 
@@ -155,7 +160,11 @@ struct id talk__new_id(const struct talk *talk, const char *prefix);
 struct talk_errand *talk__errand(struct talk *talk, store_fn fn,
                                  void (*done)(struct talk_errand *errand));
 void talk__send(struct talk_errand *errand);
-void errand__free(struct talk_errand *errand); /* It is not away. */
+/* Ends the turn, cause history_unreadable: `what` was tried as often as it may be, and failed. */
+void talk__fail(struct talk *talk, const char *what, struct err err);
+uint64_t talk__retry_ms(unsigned tries);         /* Wait after that many failed tries before it. */
+MUST_CHECK bool talk__is_outage(struct err err); /* It ends by itself, or by whoever runs us. */
+void errand__free(struct talk_errand *errand);   /* It is not away. */
 struct bytes talk__run(const struct talk *talk);
 
 /* talk.c */

@@ -4,12 +4,13 @@
  * told to the model as that call's result; it never ends a turn by itself. */
 #include <string.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 #include "dispatch/talk.h"
 #include "dispatch/toolplace.h"
 #include "tool/requests.h"
 
-enum { PROBLEM_MAX = 16 << 10, ABOUT_MAX = 256 << 10, LOOK_MS = 10000 };
+enum { PROBLEM_MAX = 16 << 10, ABOUT_MAX = 256 << 10, COMPACT_MAX = 64 << 20, LOOK_MS = 10000 };
 
 static void refuse(struct said_item *item, const char *words, size_t len) {
     item->verdict = TURN_DENY;
@@ -98,6 +99,25 @@ static struct err judge_call(struct said_item *item, const struct tool_call *cal
     return ERR_OK;
 }
 
+/* A refused call is stored as it came, and shown in JSON to whoever looks. So its arguments become
+ * compact, since an event takes no raw line break; text that is no JSON object is kept apart. */
+static void settle_arguments(struct said_item *item) {
+    AUTO(json_release) json_t *json = NULL;
+    AUTO(text_done) struct text compact;
+    const char *data = item->text.data == NULL ? "" : item->text.data;
+    text_init(&compact, COMPACT_MAX);
+    struct err err = json_parse(data, item->text.len, JSON_DEPTH_MAX, &json, /* why */ NULL);
+    bool object = !err_failed(err) && json_is_object(json);
+    if (object && !err_failed(json_write(json, &compact))) {
+        text_clear(&item->text);
+        text_add(&item->text, compact.data, compact.len);
+        return;
+    }
+    text_clear(&item->malformed);
+    text_add(&item->malformed, data, item->text.len);
+    text_clear(&item->text);
+}
+
 static void judge_item(const struct talk *talk, const struct toolplace *place,
                        struct said_item *item) {
     static const char no_memory[] = "There was no memory to look at this call; try it again.";
@@ -114,6 +134,9 @@ static void judge_item(const struct talk *talk, const struct toolplace *place,
         refuse(item, no_memory, sizeof no_memory - 1);
     } else if (err_failed(err)) {
         refuse(item, problem.data, problem.len);
+    }
+    if (err_failed(err)) {
+        settle_arguments(item);
     }
 }
 

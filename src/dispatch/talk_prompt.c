@@ -225,6 +225,20 @@ static struct err read_tx(struct tx *tx, void *ctx) {
 
 static void read_again(struct timer *timer);
 
+static void read_failed(struct talk *talk, struct err err) {
+    struct turns *turns = talk->turns;
+    if (talk->read_tries >= TALK_READ_TRIES_MAX && !talk__is_outage(err)) {
+        talk__fail(talk, "the messages of the session could not be read", err);
+        return;
+    }
+    if (talk->read_tries == 0) {
+        turns__failed(turns, "the messages of a session could not be read; it is tried again",
+                      talk__run(talk), err);
+    }
+    turns->stats.store_retries++;
+    timer_start(turns->options.loop, &talk->timer, talk__retry_ms(talk->read_tries++), read_again);
+}
+
 static void read_done(struct err err, void *ctx) {
     struct reading *reading = ctx;
     struct talk *talk = reading->talk;
@@ -238,12 +252,10 @@ static void read_done(struct err err, void *ctx) {
         return;
     }
     if (err_failed(err) && !talk->stop) {
-        turns->stats.store_retries++;
-        turns__failed(turns, "the messages of a session could not be read; it is tried again",
-                      talk__run(talk), err);
-        timer_start(turns->options.loop, &talk->timer, TALK_RETRY_MAX_MS, read_again);
+        read_failed(talk, err);
         return;
     }
+    talk->read_tries = 0;
     if (mended) {
         turns__failed(turns, "calls of tools without name or result were left out of a prompt",
                       talk__run(talk), err_make(ERR_CONFLICT, "turns: prompt"));

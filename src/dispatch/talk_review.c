@@ -9,6 +9,7 @@
  * who are judged here. */
 #include <string.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "dispatch/talk.h"
@@ -191,9 +192,9 @@ static void write_prompt(const struct talk_review *review, struct text *prompt) 
     text_add_str(prompt, ",\"folder\":");
     text_add_json(prompt, work->root, strlen(work->root));
     text_add_str(prompt, ",\"arguments\":");
-    text_add_str(prompt, work->arguments);
+    json_add_stored(prompt, (struct bytes){work->arguments, strlen(work->arguments)});
     text_add_str(prompt, ",\"about\":");
-    text_add_str(prompt, work->about[0] == '\0' ? "null" : work->about);
+    json_add_stored(prompt, (struct bytes){work->about, strlen(work->about)});
     add_member(prompt, "},\"transcript\":", &review->transcript);
     text_add_char(prompt, '}');
 }

@@ -104,7 +104,7 @@ static void write_settings(const struct talk_work *work, struct rows_fresh *fres
     AUTO(json_release) json_t *settings = NULL;
     spawn_request_read(&work->call, &request);
     const char *had = work->settings[0] == '\0' ? "{}" : work->settings;
-    if (err_failed(json_parse(had, strlen(had), JSON_DEPTH_MAX, &settings, NULL))) {
+    if (err_failed(json_parse_wrapped((struct bytes){had, strlen(had)}, &settings, NULL))) {
         fresh->settings_wrong = true;
         return;
     }

@@ -23,8 +23,7 @@ enum { TAIL_MAX = 512 << 10, RECALLED_MAX = 5, CONTENT_MAX = 400 };
 
 static void add_roots(const struct talk *talk, struct text *text) {
     AUTO(json_release) json_t *roots = NULL;
-    if (err_failed(json_parse(talk->plan.roots.data, talk->plan.roots.len, JSON_DEPTH_MAX, &roots,
-                              NULL)) ||
+    if (err_failed(json_parse_wrapped(talk->plan.roots, &roots, NULL)) ||
         json_array_size(roots) == 0) {
         return;
     }

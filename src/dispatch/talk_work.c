@@ -127,7 +127,8 @@ void work__fail(struct talk_work *work, const char *words) {
 static bool still_so(const struct talk_work *work, const struct tool_look *look) {
     AUTO(json_release) json_t *about = NULL;
     if (work->about[0] == '\0' ||
-        err_failed(json_parse(work->about, strlen(work->about), JSON_DEPTH_MAX, &about, NULL))) {
+        err_failed(
+            json_parse_wrapped((struct bytes){work->about, strlen(work->about)}, &about, NULL))) {
         return true;
     }
     const char *before = json_string_value(json_object_get(about, "before"));

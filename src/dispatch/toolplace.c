@@ -59,8 +59,9 @@ static void read_roots(struct toolplace *place, const struct toolplace_seat *sea
     if (seat->root[0] == '\0') {
         return;
     }
-    if (seat->roots[0] != '\0' && !err_failed(json_parse(seat->roots, strlen(seat->roots),
-                                                         JSON_DEPTH_MAX, &place->extra, NULL))) {
+    if (seat->roots[0] != '\0' &&
+        !err_failed(json_parse_wrapped((struct bytes){seat->roots, strlen(seat->roots)},
+                                       &place->extra, NULL))) {
         count = json_array_size(place->extra);
     }
     place->roots = mem_new_array(count + 1, sizeof *place->roots);
@@ -80,8 +81,8 @@ static void read_roots(struct toolplace *place, const struct toolplace_seat *sea
 void toolplace_open(struct toolplace *place, const struct toolplace_seat *seat) {
     *place = (struct toolplace){0};
     if (seat->settings[0] != '\0' &&
-        err_failed(json_parse(seat->settings, strlen(seat->settings), JSON_DEPTH_MAX,
-                              &place->settings, NULL))) {
+        err_failed(json_parse_wrapped((struct bytes){seat->settings, strlen(seat->settings)},
+                                      &place->settings, NULL))) {
         place->rules = (struct permission_rules){.rules = &deny_all, .count = 1};
     } else {
         toolplace_read_rules(place, place->settings);

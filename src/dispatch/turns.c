@@ -45,12 +45,57 @@ static void send_again(struct timer *timer) {
     talk__send(CONTAINER_OF(timer, struct talk_errand, timer));
 }
 
-static uint64_t wait_of(unsigned tries) {
+uint64_t talk__retry_ms(unsigned tries) {
     uint64_t wait_ms = (uint64_t)TALK_RETRY_FIRST_MS << (tries < 6 ? tries : 6);
     return wait_ms < TALK_RETRY_MAX_MS ? wait_ms : TALK_RETRY_MAX_MS;
 }
 
-/* What was said and done is in our hands until it is stored: nothing is dropped for an error. */
+bool talk__is_outage(struct err err) {
+    switch (err.code) {
+    case ERR_STORE_DOWN:
+    case ERR_STORE_IO:
+    case ERR_STORE_LOST:
+    case ERR_DISK_FULL:
+    case ERR_READ_ONLY:
+    case ERR_BUSY:
+    case ERR_CLOSING:
+    case ERR_OVERLOADED:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static struct err fail_tx(struct tx *tx, void *ctx) {
+    struct talk_errand *errand = ctx;
+    const struct turn_failure failure = {
+        .key = errand->key, .sentence = {errand->failure.text, strlen(errand->failure.text)}};
+    return tx_turn_fail(tx, &failure, &errand->plan);
+}
+
+static void explain(struct talk_errand *errand, const char *what, struct err err) {
+    why_set(&errand->failure, "%s: %s (%s)", what, err_title(err.code), err.step);
+    turns__failed(errand->talk->turns, "a turn is ended, since it cannot go on",
+                  talk__run(errand->talk), err);
+}
+
+static void failed_done(struct talk_errand *errand) {
+    struct talk *talk = errand->talk;
+    struct turn_plan plan = errand->plan;
+    turn_plan_init(&errand->plan);
+    errand__free(errand);
+    talk__perform(talk, &plan);
+}
+
+void talk__fail(struct talk *talk, const char *what, struct err err) {
+    struct talk_errand *errand = talk__errand(talk, fail_tx, failed_done);
+    explain(errand, what, err);
+    talk__send(errand);
+}
+
+/* What was said and done is in our hands until it is stored. An outage is waited for. What the
+ * store refuses again and again it will always refuse: then the turn ends with a cause, in place of
+ * what was to be stored, and its session takes the next message. */
 static void answered(struct err err, void *ctx) {
     struct talk_errand *errand = ctx;
     struct talk *talk = errand->talk;
@@ -68,7 +113,13 @@ static void answered(struct err err, void *ctx) {
                           talk__run(talk), err);
         }
         turns->stats.store_retries++;
-        timer_start(turns->options.loop, &errand->timer, wait_of(errand->tries++), send_again);
+        if (errand->tries >= TALK_WRITE_TRIES_MAX && errand->fn != fail_tx &&
+            !talk__is_outage(err)) {
+            explain(errand, "a step of the turn could not be stored", err);
+            errand->fn = fail_tx;
+        }
+        uint64_t wait_ms = talk__retry_ms(errand->tries++);
+        timer_start(turns->options.loop, &errand->timer, wait_ms, send_again);
         return;
     }
     errand->done(errand);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "engine/roots.h"
 #include "engine/turn_cards.h"
@@ -148,10 +149,10 @@ void approval_write_json(const struct approval_row *row, struct text *text) {
         text_add_int(text, row->answered_ms);
     }
     text_add_str(text, ",\"arguments\":");
-    text_add(text, row->arguments.data, row->arguments.len);
+    json_add_stored(text, row->arguments);
     text_add_str(text, ",\"about\":");
     text_add_str(text, row->about.len == 0 ? "null" : "");
-    text_add(text, row->about.data, row->about.len);
+    json_add_stored(text, row->about);
     text_add_str(text, ",\"answer\":");
     text_add_json(text, row->answer.data, row->answer.len);
     text_add_char(text, '}');

@@ -85,7 +85,7 @@ struct err tx_inbox_notify(struct tx *tx, const struct inbox_notice *notice) {
         return ERR_OK;
     }
     AUTO(json_release) json_t *spec = NULL;
-    struct err err = json_parse(run->spec.data, run->spec.len, JSON_DEPTH_MAX, &spec, NULL);
+    struct err err = json_parse_wrapped(run->spec, &spec, NULL);
     if (err_failed(err)) {
         return err.code == ERR_BAD_JSON ? err_make(ERR_STORE_CORRUPT, "inbox: spec") : err;
     }

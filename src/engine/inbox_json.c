@@ -52,7 +52,7 @@ static void add_what(struct text *text, const struct run_row *run) {
         return;
     }
     AUTO(json_release) json_t *spec = NULL;
-    struct err err = json_parse(run->spec.data, run->spec.len, JSON_DEPTH_MAX, &spec, NULL);
+    struct err err = json_parse_wrapped(run->spec, &spec, NULL);
     const json_t *argv = err_failed(err) ? NULL : json_object_get(spec, "argv");
     const json_t *shell = err_failed(err) ? NULL : json_object_get(spec, "shell");
     if (json_is_array(argv)) {
@@ -187,7 +187,7 @@ void inbox_write_json(const struct inbox_row *row, enum inbox_form form, struct 
     add_moment(text, ",\"settled_ms\":", row->settled_ms);
     if (form == INBOX_WHOLE) {
         text_add_str(text, ",\"payload\":");
-        text_add(text, row->payload.data, row->payload.len);
+        json_add_stored(text, row->payload);
     }
     text_add_char(text, '}');
 }

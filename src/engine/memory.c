@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/json.h"
 #include "engine/memory_rows.h"
 #include "engine/memory_words.h"
 
@@ -24,7 +25,7 @@ void memory_write_json(const struct memory *memory, struct text *text) {
     add_text(text, "title", memory->title);
     add_text(text, "content", memory->content);
     text_add_str(text, ",\"tags\":");
-    text_add(text, memory->tags.data, memory->tags.len);
+    json_add_stored(text, memory->tags);
     struct memory_date date = memory_date_of(memory->day);
     text_addf(text, ",\"day\":\"%s\",\"made_ms\":%lld,\"changed_ms\":%lld}", date.text,
               (long long)memory->made_ms, (long long)memory->changed_ms);

@@ -3,6 +3,8 @@
 
 #include "engine/message_rows.h"
 
+#include "base/json.h"
+
 static void add_text(struct text *text, const char *before, struct bytes value) {
     text_add_str(text, before);
     text_add_json(text, value.data, value.len);
@@ -49,7 +51,7 @@ void part_write_json(const struct message_part *part, struct text *text) {
     if (data_cut) {
         text_add_str(text, "null");
     } else {
-        text_add(text, part->data.data, part->data.len);
+        json_add_stored(text, part->data);
     }
     if ((int64_t)part->text.len < part->bytes || data_cut) {
         add_number(text, ",\"cut\":true,\"bytes\":", part->bytes);
@@ -71,7 +73,7 @@ void message_write_open(const struct message_row *row, struct text *text) {
     add_number(text, ",\"made_ms\":", row->made_ms);
     add_number(text, ",\"changed_ms\":", row->changed_ms);
     text_add_str(text, ",\"metadata\":");
-    text_add(text, row->metadata.data, row->metadata.len);
+    json_add_stored(text, row->metadata);
 }
 
 void message_write_head(const struct message_row *row, struct text *text) {

@@ -159,7 +159,7 @@ struct err roots__grant(struct tx *tx, const struct session_row *session, struct
     if (about.len == 0) {
         return ERR_OK;
     }
-    struct err err = json_parse(about.data, about.len, JSON_DEPTH_MAX, &json, NULL);
+    struct err err = json_parse_wrapped(about, &json, NULL);
     if (err_failed(err)) {
         return err.code == ERR_BAD_JSON ? err_make(ERR_STORE_CORRUPT, "roots: about") : err;
     }

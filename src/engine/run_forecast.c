@@ -27,7 +27,7 @@ static struct retry_policy policy_of(const struct run_row *row) {
     struct job_spec spec = {.argv = NULL};
     AUTO(json_release) json_t *json = NULL;
     if (memmem(row->spec.data, row->spec.len, word, sizeof word - 1) == NULL ||
-        err_failed(json_parse(row->spec.data, row->spec.len, JSON_DEPTH_MAX, &json, NULL)) ||
+        err_failed(json_parse_wrapped(row->spec, &json, NULL)) ||
         err_failed(job_spec_read(json, &spec, NULL))) {
         return (struct retry_policy){.max = 0};
     }

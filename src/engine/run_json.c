@@ -1,6 +1,7 @@
 /* run_json.c: a run as clients see it. */
 #include <string.h>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "engine/runs.h"
 
@@ -81,7 +82,7 @@ static void add_json(struct text *text, const char *before, struct bytes json) {
     if (json.len == 0) {
         text_add_str(text, "null");
     } else {
-        text_add(text, json.data, json.len);
+        json_add_stored(text, json);
     }
 }
 

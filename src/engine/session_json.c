@@ -3,6 +3,8 @@
 
 #include "engine/sessions.h"
 
+#include "base/json.h"
+
 static void add_text(struct text *text, const char *before, struct bytes value) {
     text_add_str(text, before);
     text_add_json(text, value.data, value.len);
@@ -60,10 +62,10 @@ static void write_open(const struct session_row *row, enum session_form form, st
     add_number(text, ",\"context_used\":", row->context_used);
     add_number(text, ",\"context_window\":", row->context_window);
     text_add_str(text, ",\"metadata\":");
-    text_add(text, row->metadata.data, row->metadata.len);
+    json_add_stored(text, row->metadata);
     if (form == SESSION_WHOLE) {
         text_add_str(text, ",\"settings\":");
-        text_add(text, row->settings.data, row->settings.len);
+        json_add_stored(text, row->settings);
         add_optional(text, ",\"instructions\":", row->instructions);
     }
     text_add_str(text, ",\"stream\":\"session:");

@@ -115,7 +115,7 @@ static struct err value_read(struct tx *tx, struct bytes name, struct bytes valu
                              struct settings *settings) {
     AUTO(json_release) json_t *json = NULL;
     struct bytes *text = text_named(settings, name);
-    struct err err = json_parse(value.data, value.len, JSON_DEPTH_MAX, &json, NULL /* no why */);
+    struct err err = json_parse_wrapped(value, &json, NULL /* no why */);
     if (err_failed(err)) {
         return err.code == ERR_OUT_OF_MEMORY ? err : err_make(ERR_STORE_CORRUPT, "settings: value");
     }

@@ -1,6 +1,7 @@
 /* spans_json.c: a span as clients see it. */
 #include "engine/spans.h"
 
+#include "base/json.h"
 #include "base/text.h"
 
 static void add_number(struct text *text, const char *before, int64_t number) {
@@ -12,16 +13,14 @@ static void add_number(struct text *text, const char *before, int64_t number) {
     }
 }
 
-/* Words of ours need no escaping; none is null. */
+/* No word is null. */
 static void add_word(struct text *text, const char *before, struct bytes word) {
     text_add_str(text, before);
     if (word.len == 0) {
         text_add_str(text, "null");
         return;
     }
-    text_add_char(text, '"');
-    text_add(text, word.data, word.len);
-    text_add_char(text, '"');
+    text_add_json(text, word.data, word.len);
 }
 
 /* A JSON string as it was stored. */
@@ -30,7 +29,7 @@ static void add_stored(struct text *text, const char *before, struct bytes json)
     if (json.len == 0) {
         text_add_str(text, "null");
     } else {
-        text_add(text, json.data, json.len);
+        json_add_stored(text, json);
     }
 }
 

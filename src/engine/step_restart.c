@@ -82,7 +82,7 @@ static struct err write_spec(struct tx *tx, struct run_row *row, json_t *spec) {
 
 static struct err forget_turn(struct tx *tx, struct run_row *row, struct run_freed *freed) {
     AUTO(json_release) json_t *spec = NULL;
-    struct err err = json_parse(row->spec.data, row->spec.len, JSON_DEPTH_MAX, &spec, NULL);
+    struct err err = json_parse_wrapped(row->spec, &spec, NULL);
     const json_t *name = json_object_get(spec, "turn");
     const struct bytes turn = {json_string_value(name), json_string_length(name)};
     if (err_failed(err) || turn.len == 0) {

@@ -191,7 +191,7 @@ static struct err find_naming(struct tx *tx, const struct run_row *run, struct n
     struct bytes session, turn;
     bool found = false;
     naming->wanted = false;
-    struct err err = json_parse(run->spec.data, run->spec.len, JSON_DEPTH_MAX, &spec, NULL);
+    struct err err = json_parse_wrapped(run->spec, &spec, NULL);
     if (!err_failed(err)) {
         err = keep(tx, spec, "session", &session);
     }

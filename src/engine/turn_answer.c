@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "engine/checkpoints.h"
 #include "engine/usage_totals.h"
 
 static const char unknown_words[] = "{\"error\":\"outcome_unknown\",\"message\":\"drover was "
@@ -174,6 +175,9 @@ static struct err add_thinking(struct tx *tx, const struct turn_item *item,
 
 /* Room for the names and words of a card's data beside what is counted here. */
 enum { CARD_WORDS_MAX = 1 << 10 };
+/* Bytes of arguments that are no JSON object. A byte takes six where it is escaped, and a list of
+ * messages shows the data of a card whole or not at all (MESSAGE_BYTES_LIST). */
+enum { MALFORMED_MAX = 32 << 10 };
 
 /* A call that is longer than a card may be is refused: what cannot be stored, and shown to whoever
  * is asked, is not done. */
@@ -181,6 +185,13 @@ static struct turn_call call_of(const struct turn_item *item) {
     static const char too_long[] = "The arguments of this call are too long to be stored. Do it in "
                                    "several calls with less in each.";
     struct turn_call call = item->call;
+    if (call.malformed.len > 0) {
+        call.malformed.len = utf8_cut(call.malformed, MALFORMED_MAX);
+        call.arguments = BYTES("null");
+        call.about = call.digest = (struct bytes){"", 0};
+        call.verdict = TURN_DENY;
+        return call;
+    }
     size_t len = call.arguments.len + call.about.len + call.digest.len;
     if (len > MESSAGE_DATA_MAX - CARD_WORDS_MAX || call.arguments.len > TURN_ARGUMENTS_MAX) {
         call.arguments = BYTES("{}");
@@ -202,10 +213,12 @@ static struct err add_card(struct tx *tx, struct turn *turn, const struct turn_i
                                              [TURN_ASK] = PART_STATE_ASKING,
                                              [TURN_DENY] = PART_STATE_DENIED};
     struct card card = {.step = step,
-                        .state = states[call->verdict],
+                        .state =
+                            call->malformed.len > 0 ? PART_STATE_FAILED : states[call->verdict],
                         .tool = call->name,
                         .call = call->id,
                         .arguments = call->arguments,
+                        .malformed = call->malformed,
                         .about = call->about,
                         .digest = call->digest,
                         .repeatable = call->repeatable};
@@ -375,6 +388,35 @@ struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer, struc
         return err;
     }
     return turns__advance(tx, &turn, &answer->key.bounds, plan);
+}
+
+/* Its call is over, and nothing of it is known. */
+static struct err drop_call(struct tx *tx, struct turn *turn, const struct turn_failure *failure) {
+    const struct turn_answer none = {.key = failure->key,
+                                     .step = turn->row.call,
+                                     .failure = CAUSE_HISTORY_UNREADABLE,
+                                     .sentence = failure->sentence,
+                                     .misfit = {"", 0}};
+    return turn->row.call == 0 || turns__compacts(&turn->row) ? ERR_OK
+                                                              : store_answer(tx, turn, &none);
+}
+
+struct err tx_turn_fail(struct tx *tx, const struct turn_failure *failure, struct turn_plan *plan) {
+    struct turn turn;
+    turns__plan_begin(plan);
+    struct err err = turns__load(tx, &failure->key, &plan->late, &turn);
+    if (err_failed(err) || plan->late) {
+        return err;
+    }
+    err = drop_call(tx, &turn, failure);
+    if (!err_failed(err)) {
+        const struct checkpoint_void all = {.session = turn.session.id, .message = 0};
+        err = tx_checkpoint_void_from(tx, &all);
+    }
+    plan->next = TURN_NEXT_END;
+    return err_failed(err) ? err
+                           : turns__end(tx, &turn, CAUSE_HISTORY_UNREADABLE, failure->sentence,
+                                        &failure->key.bounds);
 }
 
 /* --- What a tool did -------------------------------------------------------------------------- */

@@ -10,6 +10,8 @@
 
 enum { DATA_MAX = 6 << 20 };
 
+const char card_bad_arguments[] = "bad_arguments";
+
 /* --- What a card holds ------------------------------------------------------------------------ */
 
 static struct err keep(struct tx *tx, struct bytes from, struct bytes *ret_text) {
@@ -32,11 +34,18 @@ static struct err keep_json(struct tx *tx, const json_t *json, struct bytes *ret
     return err_failed(err) ? err : keep(tx, (struct bytes){text.data, text.len}, ret_text);
 }
 
+/* A card whose data is damaged has no arguments that a tool takes: its call fails, and the turn
+ * goes on. An error here would stop the turn for good, and with it the session. */
 static struct err read_data(struct tx *tx, struct bytes data, struct card *card) {
     AUTO(json_release) json_t *json = NULL;
-    struct err err = json_parse(data.data, data.len, JSON_DEPTH_MAX, &json, NULL);
+    struct err err = json_parse_wrapped(data, &json, NULL);
+    if (err.code == ERR_BAD_JSON) {
+        card->arguments = BYTES("null");
+        card->digest = card->about = card->malformed = (struct bytes){"", 0};
+        return ERR_OK;
+    }
     if (err_failed(err)) {
-        return err.code == ERR_BAD_JSON ? err_make(ERR_STORE_CORRUPT, "cards: data") : err;
+        return err;
     }
     const char *digest = json_string_value(json_object_get(json, "digest"));
     card->repeatable = json_is_true(json_object_get(json, "repeatable"));
@@ -45,6 +54,11 @@ static struct err read_data(struct tx *tx, struct bytes data, struct card *card)
              &card->digest);
     if (!err_failed(err)) {
         err = keep_json(tx, json_object_get(json, "arguments"), &card->arguments);
+    }
+    if (!err_failed(err)) {
+        const json_t *text = json_object_get(json, "arguments_text");
+        err = keep(tx, (struct bytes){json_string_value(text), json_string_length(text)},
+                   &card->malformed);
     }
     return err_failed(err) ? err : keep_json(tx, json_object_get(json, "about"), &card->about);
 }
@@ -136,13 +150,19 @@ struct err cards__find(struct tx *tx, int64_t message, int64_t number, bool *ret
 
 static struct err write_data(const struct card *card, struct text *text) {
     text_add_str(text, "{\"arguments\":");
-    text_add(text, card->arguments.data, card->arguments.len);
+    if (card->malformed.len > 0) {
+        text_add_str(text, "null,\"arguments_text\":");
+        text_add_json(text, card->malformed.data, card->malformed.len);
+        text_addf(text, ",\"cause\":\"%s\"", card_bad_arguments);
+    } else {
+        json_add_stored(text, card->arguments);
+    }
     text_add_str(text, ",\"digest\":");
     text_add_json(text, card->digest.data, card->digest.len);
     text_add_str(text, card->repeatable ? ",\"repeatable\":true" : ",\"repeatable\":false");
     if (card->about.len > 0) {
         text_add_str(text, ",\"about\":");
-        text_add(text, card->about.data, card->about.len);
+        json_add_stored(text, card->about);
     }
     text_add_char(text, '}');
     return text_failed(text) ? err_make(ERR_OUT_OF_MEMORY, "cards: data") : ERR_OK;
@@ -206,6 +226,12 @@ struct err cards__insert(struct tx *tx, int64_t message, struct card *io_card) {
     AUTO(text_done) struct text data;
     text_init(&data, DATA_MAX);
     struct err err = write_data(io_card, &data);
+    if (!err_failed(err)) {
+        err = without_nul(tx, &io_card->tool);
+    }
+    if (!err_failed(err)) {
+        err = without_nul(tx, &io_card->call);
+    }
     if (err_failed(err)) {
         return err;
     }

@@ -7,6 +7,8 @@
  *
  * A card is a part of kind `tool`: `call` the model's id, `name` the tool, `text` its result,
  * `data` {"arguments","digest","repeatable","asks","about"}, `step` the model's call that made it.
+ * Arguments that are no JSON object: "arguments" null, "arguments_text" what came, "cause"
+ * "bad_arguments"; the card has failed, and nothing ran.
  */
 #ifndef DROVER_ENGINE_TURN_CARDS_H
 #define DROVER_ENGINE_TURN_CARDS_H
@@ -19,6 +21,7 @@ struct card {
     int64_t number, step;
     enum part_state state;
     struct bytes tool, call, arguments, about, digest;
+    struct bytes malformed; /* Arguments that are no JSON object, as text; "": they are one. */
     bool repeatable;
     int64_t child; /* id of its run; 0: none. */
     struct bytes child_run;
@@ -31,6 +34,8 @@ struct cards {
     struct card *at;
     size_t count;
 };
+extern const char card_bad_arguments[]; /* Cause of a card whose arguments are malformed. */
+
 /* Those that are open: ready, asking, reviewing, running. In the order of their numbers. */
 MUST_CHECK struct err cards__open(struct tx *tx, int64_t message, struct cards *ret_cards);
 MUST_CHECK struct err cards__find(struct tx *tx, int64_t message, int64_t number, bool *ret_found,

@@ -17,8 +17,9 @@ static struct err pending_result(struct tx *tx, const char *status, struct bytes
                                  struct bytes *ret_text) {
     AUTO(text_done) struct text text;
     text_init(&text, 1024);
-    text_addf(&text, "{\"status\":\"%s\",\"operation\":\"%.*s\"}", status, (int)operation.len,
-              operation.data);
+    text_addf(&text, "{\"status\":\"%s\",\"operation\":", status);
+    text_add_json(&text, operation.data, operation.len);
+    text_add_char(&text, '}');
     const char *copy =
         text_failed(&text) ? NULL : arena_try_copy(tx_arena(tx), text.data, text.len);
     if (copy == NULL) {

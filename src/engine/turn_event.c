@@ -81,7 +81,8 @@ struct err turns__event_card_started(struct tx *tx, const struct turn *turn,
     begin(turn, &data);
     add_number(&data, ",\"part\":", card->number);
     add(&data, ",\"tool\":", card->tool);
-    add_shown(&data, ",\"arguments\":", card->arguments);
+    add_shown(&data, card->malformed.len > 0 ? ",\"arguments_text\":" : ",\"arguments\":",
+              card->malformed.len > 0 ? card->malformed : card->arguments);
     add_word(&data, ",\"state\":", part_state_name(card->state));
     return end_event(tx, turn, BYTES("tool_started"), &data);
 }
@@ -96,6 +97,9 @@ struct err turns__event_card_finished(struct tx *tx, const struct turn *turn,
     add_number(&data, ",\"part\":", card->number);
     add(&data, ",\"tool\":", card->tool);
     add_word(&data, ",\"state\":", part_state_name(card->state));
+    if (card->malformed.len > 0) {
+        add_word(&data, ",\"cause\":", card_bad_arguments);
+    }
     add_shown(&data, ",\"result\":", result);
     return end_event(tx, turn, BYTES("tool_finished"), &data);
 }

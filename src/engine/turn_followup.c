@@ -49,8 +49,7 @@ static void add_member(struct text *text, const char *before, const json_t *valu
 /* Behind so many results the runs are named, no more. */
 static struct err keep(const struct inbox_row *row, struct text *kept) {
     AUTO(json_release) json_t *notice = NULL;
-    struct err err =
-        json_parse(row->payload.data, row->payload.len, JSON_DEPTH_MAX, &notice, NULL /* ours */);
+    struct err err = json_parse_wrapped(row->payload, &notice, NULL /* ours */);
     if (err_failed(err)) {
         return err;
     }

@@ -19,7 +19,7 @@ static int64_t limit_of(struct bytes settings) {
     AUTO(json_release) json_t *json = NULL;
     if (settings.len < sizeof name ||
         memmem(settings.data, settings.len, name, sizeof name - 1) == NULL ||
-        err_failed(json_parse(settings.data, settings.len, JSON_DEPTH_MAX, &json, NULL))) {
+        err_failed(json_parse_wrapped(settings, &json, NULL))) {
         return -1;
     }
     const json_t *limit = json_object_get(json, name);

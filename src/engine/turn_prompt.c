@@ -112,7 +112,8 @@ static struct err keep_result(struct reader *reader, const struct rows *rows, st
     return err_failed(err) ? err : copy(reader, &result->part.id);
 }
 
-/* The text of a member of the part's data. */
+/* The text of a member of the part's data. Damaged data has none: a history that cannot be read
+ * would end every later turn of the session. */
 static struct err read_data(struct reader *reader, struct bytes data, const char *name,
                             struct bytes *ret_text) {
     AUTO(json_release) json_t *json = NULL;
@@ -122,9 +123,9 @@ static struct err read_data(struct reader *reader, struct bytes data, const char
     if (data.len == 0) {
         return ERR_OK;
     }
-    struct err err = json_parse(data.data, data.len, JSON_DEPTH_MAX, &json, NULL);
+    struct err err = json_parse_wrapped(data, &json, NULL);
     if (err_failed(err)) {
-        return err;
+        return err.code == ERR_BAD_JSON ? ERR_OK : err;
     }
     const json_t *member = json_object_get(json, name);
     if (json_is_string(member)) {
@@ -146,6 +147,13 @@ static struct err read_thinking(struct reader *reader, const struct rows *rows) 
     return err_failed(err) || part.maker.len == 0 ? err : tell(reader, part);
 }
 
+/* Arguments that were no JSON object come as the text that they were: the wire quotes it. */
+static struct err read_arguments(struct reader *reader, struct bytes data, struct bytes *ret_text) {
+    struct err err = read_data(reader, data, "arguments_text", ret_text);
+    return err_failed(err) || ret_text->len > 0 ? err
+                                                : read_data(reader, data, "arguments", ret_text);
+}
+
 /* A model that gave its call no id gets one that is the same in every prompt. */
 static struct err read_card(struct reader *reader, const struct rows *rows) {
     char made[48];
@@ -162,7 +170,7 @@ static struct err read_card(struct reader *reader, const struct rows *rows) {
     struct prompt_part part = {.role = PROMPT_ASSISTANT, .kind = PROMPT_CALL, .id = id};
     struct err err = keep_result(reader, rows, id);
     if (!err_failed(err)) {
-        err = read_data(reader, rows_text(rows, COL_DATA), "arguments", &part.text);
+        err = read_arguments(reader, rows_text(rows, COL_DATA), &part.text);
     }
     part.name = rows_text(rows, COL_NAME);
     return err_failed(err) ? err : tell(reader, part);

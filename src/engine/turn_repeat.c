@@ -60,8 +60,7 @@ static struct err recall(struct tx *tx, const struct message_row *row,
                          struct turn_accepted *accepted) {
     AUTO(json_release) json_t *told = NULL;
     accepted->decision = TURN_DECIDE_QUEUE;
-    struct err err =
-        json_parse(row->metadata.data, row->metadata.len, JSON_DEPTH_MAX, &told, NULL /* ours */);
+    struct err err = json_parse_wrapped(row->metadata, &told, NULL /* ours */);
     if (err_failed(err)) {
         return err;
     }

@@ -32,7 +32,7 @@ static struct err hear(void *ctx, const struct event *event) {
         return ERR_OK;
     }
     AUTO(json_release) json_t *data = NULL;
-    struct err err = json_parse(event->data.data, event->data.len, JSON_DEPTH_MAX, &data, NULL);
+    struct err err = json_parse_wrapped(event->data, &data, NULL);
     if (err_failed(err)) {
         return err;
     }

@@ -105,6 +105,10 @@ static struct err is_begun(struct tx *tx, const struct turn *turn, int64_t step,
     return err;
 }
 
+static struct bytes input_of(const struct card *card) {
+    return card->malformed.len > 0 ? card->malformed : card->arguments;
+}
+
 /* One that begins again after a crash has its span already. */
 struct err turns__span_card(struct tx *tx, const struct turn *turn, const struct card *card) {
     int64_t step = 0;
@@ -120,7 +124,7 @@ struct err turns__span_card(struct tx *tx, const struct turn *turn, const struct
     const struct span_start start = {.key = key_of(turn, step),
                                      .kind = SPAN_TOOL,
                                      .name = card->tool,
-                                     .input = card->arguments,
+                                     .input = input_of(card),
                                      .reserve = {SPAN_UNKNOWN, SPAN_UNKNOWN}};
     return tx_span_start(tx, &start);
 }
@@ -152,6 +156,9 @@ struct err turns__span_card_end(struct tx *tx, const struct turn *turn, const st
     end.state = state_of(card->state);
     end.cause = card->state == PART_STATE_UNKNOWN ? word(run_cause_name(CAUSE_OUTCOME_UNKNOWN))
                                                   : word(part_state_name(card->state));
+    if (card->malformed.len > 0) {
+        end.cause = word(card_bad_arguments);
+    }
     end.output = result;
     return tx_span_end(tx, &end, &late);
 }
@@ -173,7 +180,7 @@ struct err turns__span_review(struct tx *tx, const struct turn *turn, const stru
     const struct span_start start = {.key = key_of(turn, step),
                                      .kind = SPAN_REVIEW,
                                      .name = model,
-                                     .input = card->arguments,
+                                     .input = input_of(card),
                                      .reserve = {SPAN_UNKNOWN, SPAN_UNKNOWN}};
     return tx_span_start(tx, &start);
 }

@@ -207,6 +207,16 @@ struct turn_key {
 MUST_CHECK struct err tx_turn_begin(struct tx *tx, const struct turn_key *key,
                                     struct turn_plan *plan);
 
+/* A turn that cannot go on, because what it must read or write is refused for good: it ends as
+ * failed, cause history_unreadable, and a summary that its session has is void, since that may be
+ * what cannot be read. The next message finds a session that is idle. */
+struct turn_failure {
+    struct turn_key key;
+    struct bytes sentence; /* For the user: what could not be read, and why. */
+};
+MUST_CHECK struct err tx_turn_fail(struct tx *tx, const struct turn_failure *failure,
+                                   struct turn_plan *plan);
+
 /* --- What came of a call ---------------------------------------------------------------------- */
 
 /* What the dispatcher found out about a call, in the pool, before it is stored. */
@@ -216,6 +226,7 @@ enum turn_asks { TURN_ASKS_LEAVE, TURN_ASKS_ANSWER };
 struct turn_call {
     struct bytes id, name;
     struct bytes arguments; /* A JSON object: canonical, or as it came where it was refused. */
+    struct bytes malformed; /* Arguments as they came that are no JSON object; "": they are one. */
     struct bytes digest;    /* Of the exact arguments, hexadecimal; "" where it was refused. */
     struct bytes about;     /* JSON object for an approval: subjects, diff, before; or "". */
     struct bytes refusal;   /* DENY: a sentence for the model. */

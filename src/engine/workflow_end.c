@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "engine/inbox.h"
@@ -88,11 +89,7 @@ static struct err add_failures(struct tx *tx, int64_t workflow,
 
 static void add_json(struct text *text, const char *before, struct bytes json) {
     text_add_str(text, before);
-    if (json.len > 0) {
-        text_add(text, json.data, json.len);
-    } else {
-        text_add_str(text, "null");
-    }
+    json_add_stored(text, json);
 }
 
 static void add_census(const struct workflow_census *census, int64_t took_ms, struct text *text) {

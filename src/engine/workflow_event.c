@@ -116,7 +116,7 @@ static struct bytes member(const json_t *json, const char *name) {
 
 struct err steps__event_admitted(struct tx *tx, const struct run_row *row) {
     AUTO(json_release) json_t *spec = NULL;
-    struct err err = json_parse(row->spec.data, row->spec.len, JSON_DEPTH_MAX, &spec, NULL);
+    struct err err = json_parse_wrapped(row->spec, &spec, NULL);
     if (err_failed(err)) {
         return err;
     }

@@ -38,7 +38,7 @@ static struct bytes member(const json_t *json, const char *name) {
 
 static struct err add_spec(struct bytes spec, struct text *text) {
     AUTO(json_release) json_t *json = NULL;
-    struct err err = json_parse(spec.data, spec.len, JSON_DEPTH_MAX, &json, NULL);
+    struct err err = json_parse_wrapped(spec, &json, NULL);
     if (err_failed(err)) {
         return err;
     }
@@ -73,7 +73,7 @@ static struct err add_step(const struct rows *rows, bool whole, struct text *tex
     struct bytes result = rows_text(rows, 15);
     if (whole) {
         text_add_str(text, ",\"result\":");
-        text_add(text, result.len > 0 ? result.data : "null", result.len > 0 ? result.len : 4);
+        json_add_stored(text, result);
     }
     text_add_char(text, '}');
     return err;

@@ -19,7 +19,7 @@ struct err workflows__keep(struct tx *tx, struct bytes *text) {
 struct err workflows__member(struct tx *tx, struct bytes json, const char *name,
                              struct bytes *ret_text) {
     AUTO(json_release) json_t *object = NULL;
-    struct err err = json_parse(json.data, json.len, JSON_DEPTH_MAX, &object, NULL);
+    struct err err = json_parse_wrapped(json, &object, NULL);
     if (err_failed(err)) {
         return err;
     }
@@ -36,7 +36,7 @@ struct err workflows__worktree(struct tx *tx, struct bytes spec, struct bytes *r
     if (spec.len == 0 || memmem(spec.data, spec.len, name, sizeof name - 1) == NULL) {
         return ERR_OK;
     }
-    struct err err = json_parse(spec.data, spec.len, JSON_DEPTH_MAX, &object, NULL);
+    struct err err = json_parse_wrapped(spec, &object, NULL);
     const json_t *path = json_object_get(json_object_get(object, "worktree"), "path");
     if (err_failed(err) || path == NULL) {
         return err;

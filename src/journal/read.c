@@ -1,6 +1,10 @@
 /* read.c: finding a stream, and reading a page of it. */
 #include "journal/read.h"
 
+#include <string.h>
+
+#include "base/json.h"
+
 struct err tx_stream_find(struct tx *tx, struct bytes owner, struct bytes name, bool *ret_found,
                           struct stream_state *ret_state) {
     static const char sql[] =
@@ -21,6 +25,23 @@ struct err tx_stream_find(struct tx *tx, struct bytes owner, struct bytes name, 
     return ERR_OK;
 }
 
+/* A frame of SSE ends at a line break, and every frame holds the data as it is stored: data of a
+ * damaged row is null, so that the events after it still reach their readers. */
+static struct bytes readable(struct bytes data) {
+    bool fine = memchr(data.data, '\n', data.len) == NULL &&
+                memchr(data.data, '\r', data.len) == NULL && json_is_valid(data);
+    return fine ? data : BYTES("null");
+}
+
+static struct bytes type_of(struct bytes type) {
+    bool fine = type.len > 0;
+    for (size_t i = 0; i < type.len; i++) {
+        fine = fine && strchr("abcdefghijklmnopqrstuvwxyz0123456789_.-", type.data[i]) != NULL &&
+               type.data[i] != '\0';
+    }
+    return fine ? type : BYTES("damaged");
+}
+
 static struct err next_event(struct rows *rows, bool *ret_row, struct event *ret_event) {
     bool row = false;
     struct err err = rows_next(rows, &row);
@@ -30,8 +51,8 @@ static struct err next_event(struct rows *rows, bool *ret_row, struct event *ret
     if (row) {
         *ret_event = (struct event){.seq = rows_int(rows, 0),
                                     .at_ms = rows_int(rows, 1),
-                                    .type = rows_text(rows, 2),
-                                    .data = rows_text(rows, 3)};
+                                    .type = type_of(rows_text(rows, 2)),
+                                    .data = readable(rows_text(rows, 3))};
     }
     *ret_row = row;
     return ERR_OK;

@@ -77,6 +77,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {
     json_t *json = NULL;
     struct why why = {""};
     struct err err = json_parse((const char *)bytes, len, JSON_DEPTH_MAX, &json, &why);
+    /* Compact and canonical or not: what parses may stand within other JSON. */
+    require(err_failed(err) || json_is_valid((struct bytes){(const char *)bytes, len}));
     agree_with_jansson((struct bytes){(const char *)bytes, len}, json, &why);
     if (err_failed(err)) {
         require(err.code == ERR_BAD_JSON);

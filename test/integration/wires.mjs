@@ -8,8 +8,11 @@ const chunk = (delta, finish = null) =>
 const halves = (text) => [text.slice(0, text.length >> 1), text.slice(text.length >> 1)];
 const all = (frames) => frames.map(({ bytes }) => bytes).join("");
 
-/** An answer is {text}, {call: {id, name, args}} or both. It comes in frames {mark, bytes}: text
- *  and arguments in two pieces, with the mark "text" or "call" on the first. */
+/** The text of a call's arguments: `raw` as it stands, else `args` as JSON. */
+const argsOf = ({ args, raw = JSON.stringify(args) }) => raw;
+
+/** An answer is {text}, {call: {id, name, args | raw}} or both. It comes in frames {mark, bytes}:
+ *  text and arguments in two pieces, with the mark "text" or "call" on the first. */
 const inHalves = (mark, text, frame) =>
   halves(text).map((half, i) => ({ mark: i === 0 ? mark : "", bytes: frame(half) }));
 const plain = (...list) => list.map((bytes) => ({ mark: "", bytes }));
@@ -22,7 +25,7 @@ function openai({ text, call }) {
     const begun = { index: 0, id: call.id, type: "function", function: { name, arguments: "" } };
     const piece = (args) => chunk({ tool_calls: [{ index: 0, function: { arguments: args } }] });
     frames.push(...plain(chunk({ tool_calls: [begun] })));
-    frames.push(...inHalves("call", JSON.stringify(call.args), piece));
+    frames.push(...inHalves("call", argsOf(call), piece));
   }
   return [...frames, ...plain(chunk({}, call ? "tool_calls" : "stop"), "data: [DONE]\n\n")];
 }
@@ -39,7 +42,7 @@ function responses({ text, call }) {
       return event({ type: `response.output_item.${word}`, ...place, item: said });
     };
     const type = "response.function_call_arguments.delta";
-    const args = JSON.stringify(call.args);
+    const args = argsOf(call);
     frames.push(...plain(item("added", { arguments: "" })));
     frames.push(...inHalves("call", args, (delta) => event({ type, ...place, delta })));
     frames.push(...plain(item("done", { arguments: args, status: "completed" })));
@@ -65,7 +68,7 @@ function anthropic({ text, call }) {
   if (call) {
     const begun = { type: "tool_use", id: call.id, name: call.name, input: {} };
     const frame = (piece) => ({ type: "input_json_delta", partial_json: piece });
-    block(1, begun, "call", JSON.stringify(call.args), frame);
+    block(1, begun, "call", argsOf(call), frame);
   }
   const stop_reason = call ? "tool_use" : "end_turn";
   const end = { type: "message_delta", delta: { stop_reason }, usage };

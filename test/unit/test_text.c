@@ -117,6 +117,21 @@ static void json_strings_are_quoted_and_escaped(void **state) {
     assert_string_equal(text.data, "\"\"");
 }
 
+static void a_json_string_is_valid_whatever_the_bytes_were(void **state) {
+    (void)state;
+    AUTO(text_done) struct text text;
+    text_init(&text, 100);
+    static const char input[] = "\xff"
+                                "a\"\xc3"
+                                "b\xed\xa0\x80\n\xf0\x9f";
+    text_add_json(&text, input, sizeof input - 1);
+    assert_string_equal(text.data, "\"\xef\xbf\xbd"
+                                   "a\\\"\xef\xbf\xbd"
+                                   "b"
+                                   "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\\n"
+                                   "\xef\xbf\xbd\xef\xbf\xbd\"");
+}
+
 static void a_taken_text_is_the_callers_and_the_builder_starts_anew(void **state) {
     (void)state;
     struct text text;
@@ -163,6 +178,7 @@ int main(void) {
         cmocka_unit_test(nothing_is_added_after_a_failure_even_if_it_would_fit),
         cmocka_unit_test(a_formatted_part_is_bounded_too),
         cmocka_unit_test(json_strings_are_quoted_and_escaped),
+        cmocka_unit_test(a_json_string_is_valid_whatever_the_bytes_were),
         cmocka_unit_test(a_taken_text_is_the_callers_and_the_builder_starts_anew),
         cmocka_unit_test(an_empty_text_can_be_taken),
         cmocka_unit_test(without_memory_the_builder_fails_and_keeps_what_it_had),

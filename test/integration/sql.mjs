@@ -1,0 +1,23 @@
+// sql.mjs: changes the rows of a daemon that is down, past everything that drover checks.
+import { execFileSync } from "node:child_process";
+import path from "node:path";
+
+const program = [
+  "import json, sqlite3, sys",
+  "base = sqlite3.connect(sys.argv[1])",
+  "for text in json.load(sys.stdin): base.execute(text)",
+  "base.commit()",
+  "base.close()",
+].join("\n");
+
+/** Runs each statement, by SQLite's module of Python or by psql. */
+export function sql(daemon, ...statements) {
+  const url = daemon.env.DROVER_DATABASE;
+  if (url) {
+    const input = statements.map((text) => `${text};\n`).join("");
+    execFileSync("psql", ["-qAtX", "-v", "ON_ERROR_STOP=1", "-d", url], { input });
+  } else {
+    const input = JSON.stringify(statements);
+    execFileSync("python3", ["-c", program, path.join(daemon.data, "drover.db")], { input });
+  }
+}
