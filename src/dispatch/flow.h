@@ -223,7 +223,9 @@ struct flow {
     int64_t told_no;            /* The number of the last one that was read for it. */
     size_t behind;              /* So many of `done` are read when they are to be told. */
     struct flow_errand *paging; /* Of `errands`: which reads them; NULL: none does. */
-    int64_t spent;              /* Output tokens of what was delivered. */
+    int64_t spent;              /* Output tokens of what was delivered, */
+    int64_t stored;             /* and of all outcomes that are stored. */
+    int64_t total;              /* Limit on output tokens: budget.total of its script; -1: none. */
     int64_t at_once, working, agent_ms;
     int64_t agents, nested; /* Calls of agent() and of workflow(), in all. */
     int64_t line_last;      /* The number of the last line of this worker. */
@@ -435,6 +437,8 @@ MUST_CHECK bool call__has_budget(const struct call *call);
 MUST_CHECK bool call__is_budgeted(const struct call *call); /* By its own or another. */
 MUST_CHECK bool call__may_nothing(const struct call *call);
 MUST_CHECK bool call__is_spent(const struct call *call); /* By what its calls took. */
+MUST_CHECK bool flow__total_is_spent(const struct flow *flow);
+void call__fail_total(struct call *call); /* Ends a call that has not begun because of that. */
 struct call__time {
     int64_t ms;
     enum run_cause cause; /* When it is over. */

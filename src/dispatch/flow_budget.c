@@ -4,6 +4,8 @@
  * its model ask there before they begin. Its time is a deadline like that of every agent, since a
  * turn that holds all of it would leave nothing to its own commands. An agent whose budget is used
  * up is a null, with a cause of its own: what its run may spend is another matter, and throws. */
+#include <stdio.h>
+
 #include "dispatch/flow.h"
 #include "engine/budget.h"
 
@@ -48,6 +50,22 @@ bool call__may_nothing(const struct call *call) {
         nothing = nothing || call->limits.of[i] == 0;
     }
     return nothing;
+}
+
+/* What is stored is at least what the script was told is spent. */
+bool flow__total_is_spent(const struct flow *flow) {
+    return flow->total >= 0 && flow->stored >= flow->total;
+}
+
+/* agent() throws the same words in the worker, for calls that are made later. This refusal is an
+ * outcome with a note like others, so a replay repeats it. */
+void call__fail_total(struct call *call) {
+    const struct flow *flow = call->flow;
+    char words[100];
+    (void)snprintf(words, sizeof words, "budget exhausted: %lld of %lld tokens are spent",
+                   (long long)flow->stored, (long long)flow->total);
+    call->refused = true;
+    call__fail(call, CAUSE_TOTAL_SPENT, words);
 }
 
 bool call__is_spent(const struct call *call) {

@@ -305,8 +305,10 @@ static void begin_done(struct flow_errand *errand) {
         call__store(call); /* It may have waited for this. */
     } else if (call->state == CALL_BEGUN && call->place != NULL && begun == STEP_BEGUN) {
         call__make_place(call);
-    } else if (call->state == CALL_BEGUN && (begun == STEP_BEGUN || call->admitted)) {
+    } else if (call->state == CALL_BEGUN && begun == STEP_BEGUN) {
         call__ask(call); /* With budgets, not before. */
+    } else if (call->state == CALL_BEGUN && call->admitted) {
+        call__let_go(call);
     } else if (call->state == CALL_BEGUN && begun == STEP_WAITS) {
         call->state = CALL_HELD;
         flow->working -= call->counted;
@@ -384,6 +386,22 @@ static void go_on(struct call *call) {
     flow__send(errand);
 }
 
+static void fail_refused(struct call *call, enum run_cause refused) {
+    switch (refused) {
+    case CAUSE_NO_CAPABLE_AGENT:
+        call__fail(call, refused, "no agent here has capabilities of its own");
+        return;
+    case CAUSE_AGENT_BUDGET:
+        call__fail(call, refused, "its budget leaves it nothing");
+        return;
+    case CAUSE_TOTAL_SPENT:
+        call__fail_total(call);
+        return;
+    default:
+        call__fail(call, refused, call->misfit.data);
+    }
+}
+
 /* Its row may be there from before a crash: who was refused then is refused again, and whoever was
  * asked is asked again. */
 void call__begin(struct call *call, enum run_cause refused) {
@@ -394,12 +412,8 @@ void call__begin(struct call *call, enum run_cause refused) {
     }
     if (call->stop) {
         call__fail(call, CAUSE_STOPPED, "somebody skipped it");
-    } else if (refused == CAUSE_NO_CAPABLE_AGENT) {
-        call__fail(call, refused, "no agent here has capabilities of its own");
-    } else if (refused == CAUSE_AGENT_BUDGET) {
-        call__fail(call, refused, "its budget leaves it nothing");
     } else if (refused != CAUSE_NONE) {
-        call__fail(call, refused, call->misfit.data);
+        fail_refused(call, refused);
     } else if (call->talks) {
         call->state = CALL_TALKING;
         call__watch_deadline(call);
@@ -419,9 +433,14 @@ void call__begin(struct call *call, enum run_cause refused) {
 /* What is known without a look at anything. */
 static enum run_cause refusal_of(const struct call *call) {
     const json_t *opts = json_object_get(call->message, "opts");
-    return json_array_size(json_object_get(opts, "capabilities")) > 0 ? CAUSE_NO_CAPABLE_AGENT
-           : call__may_nothing(call)                                  ? CAUSE_AGENT_BUDGET
-                                                                      : CAUSE_NONE;
+    const bool begun = call->written && !call->parked; /* In an earlier life. */
+    if (json_array_size(json_object_get(opts, "capabilities")) > 0) {
+        return CAUSE_NO_CAPABLE_AGENT;
+    }
+    if (call__may_nothing(call)) {
+        return CAUSE_AGENT_BUDGET;
+    }
+    return !begun && flow__total_is_spent(call->flow) ? CAUSE_TOTAL_SPENT : CAUSE_NONE;
 }
 
 static void begin(struct call *call) {

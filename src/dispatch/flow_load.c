@@ -26,7 +26,7 @@ struct flow_load {
     struct workflow_row row;
     bool away, found, begun, whole;
     bool first; /* No outcome stands in the order yet. */
-    int64_t after, told, settled, spent, nested;
+    int64_t after, told, settled, spent, stored, nested;
     json_t *spec;              /* Owned. */
     struct past **open, **old; /* Owned, both. */
     size_t open_count, old_count;
@@ -146,6 +146,7 @@ static struct err add_past_step(void *ctx, const struct step_row *row) {
     struct reading *reading = ctx;
     struct flow_load *load = reading->load;
     struct text *text = &load->order;
+    load->stored += row->output_tokens;
     if (is_full(load)) {
         add_behind(load, row);
         return ERR_OK;
@@ -172,7 +173,7 @@ static struct err read_beginning(struct tx *tx, struct flow_load *load) {
     json_decref(load->spec);
     load->spec = NULL;
     text_clear(&load->order);
-    load->after = load->told = load->settled = load->spent = load->nested = 0;
+    load->after = load->told = load->settled = load->spent = load->stored = load->nested = 0;
     load->behind_count = 0;
     load->first = true;
     load->fault.cause = CAUSE_NONE;
@@ -205,7 +206,7 @@ static struct err read_beginning(struct tx *tx, struct flow_load *load) {
 
 struct page_mark {
     size_t len, behind_count;
-    int64_t told, settled, spent, nested;
+    int64_t told, settled, spent, stored, nested;
     bool first;
 };
 
@@ -215,6 +216,7 @@ static struct page_mark mark_page(const struct flow_load *load) {
                               .told = load->told,
                               .settled = load->settled,
                               .spent = load->spent,
+                              .stored = load->stored,
                               .nested = load->nested,
                               .first = load->first};
 }
@@ -226,6 +228,7 @@ static void go_back(struct flow_load *load, const struct page_mark *mark) {
     load->told = mark->told;
     load->settled = mark->settled;
     load->spent = mark->spent;
+    load->stored = mark->stored;
     load->nested = mark->nested;
     load->first = mark->first;
 }
@@ -319,6 +322,8 @@ static void take_spec(struct flow *flow, struct flow_load *load) {
     flow->told_no = load->told;
     flow->sent = load->settled;
     flow->spent = load->spent;
+    flow->stored = load->stored;
+    flow->total = spec_number(flow->spec, "total", -1);
     flow->nested = load->nested;
     flow->agents = load->settled - load->nested;
     table_each(&flow->calls, count_call, flow);

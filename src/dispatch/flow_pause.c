@@ -18,6 +18,8 @@ struct call *flow__next(const struct flow *flow) {
 void call__let_go(struct call *call) {
     if (call->flow->paused) {
         call->parked = true;
+    } else if (flow__total_is_spent(call->flow)) {
+        call__fail_total(call);
     } else {
         call__ask(call);
     }
@@ -26,10 +28,11 @@ void call__let_go(struct call *call) {
 static void unpark(void *ctx, struct table_node *node) {
     struct call *call = CONTAINER_OF(node, struct call, node);
     (void)ctx; /* The call knows all. */
-    if (call->parked && call->state == CALL_BEGUN) {
-        call__ask(call);
-    }
+    bool waited = call->parked && call->state == CALL_BEGUN;
     call->parked = false;
+    if (waited) {
+        call__let_go(call);
+    }
 }
 
 void flow__hear_pause(struct flow *flow, const struct run_row *row) {

@@ -127,6 +127,7 @@ void flow__stored(struct call *call) {
     if (flow->state == FLOW_ENDING) {
         return;
     }
+    flow->stored += call->usage.output;
     call__line_up(call);
     deliver_with_others(flow);
     if (flow->state == FLOW_LIVE) {

@@ -94,6 +94,7 @@ enum { RUN_NOTE_TEXT_MAX = 500 }; /* Bytes of the sentence about a failure. */
     X(STUCK, "stuck", "It said and did nothing for too long")                                      \
     X(NO_CAPABLE_AGENT, "no_capable_agent", "No agent has the capabilities that it asks for")      \
     X(AGENT_BUDGET, "agent_budget", "What it may spend itself is used up")                         \
+    X(TOTAL_SPENT, "total_spent", "The output tokens that its script may spend are used up")       \
     X(NO_WORKTREE, "no_worktree", "It got no working tree of its own")                             \
     X(AGENT_TYPE_UNKNOWN, "agent_type_unknown", "There is no such type of agent")                  \
     X(BAD_SCHEMA, "bad_schema", "Its schema is none that drover understands")                      \

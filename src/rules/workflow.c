@@ -21,7 +21,8 @@ enum step_outcome workflow_step_outcome(enum run_state state, enum run_cause cau
         return STEP_VALUE;
     }
     bool throws = cause == CAUSE_SCHEMA_MISMATCH || cause == CAUSE_BAD_SCHEMA ||
-                  cause == CAUSE_AGENT_TYPE_UNKNOWN || cause == CAUSE_BUDGET;
+                  cause == CAUSE_AGENT_TYPE_UNKNOWN || cause == CAUSE_BUDGET ||
+                  cause == CAUSE_TOTAL_SPENT;
     return throws ? STEP_THROW : STEP_NULL;
 }
 

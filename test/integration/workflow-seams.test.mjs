@@ -80,3 +80,34 @@ return seen.join();`;
   const { end } = await flows.outcome(run);
   assert.equal(end.result, live);
 });
+
+test("agents queued behind a spent total are refused in the words of agent()", async (t) => {
+  const provider = await new Held((prompt) => ({ prompt, text: prompt, tokens: 40 })).start(t);
+  const flows = await Workflows.open(t);
+  const model = await flows.connect(provider);
+  const body = `const last = agent("held last", { label: "last" });
+const all = await Promise.allSettled(Array.from({ length: 24 }, (_, n) => agent("agent " + n)));
+const told = all.map(({ status, reason }) => status === "fulfilled" ? "ran" : reason.message);
+try { await agent("one more") } catch (error) { told.push(error.message) }
+log(JSON.stringify(told));
+await last;
+return told;`;
+  const more = { model, root: undefined, total: 100, concurrency: 4 };
+  const run = await flows.start({ script: whole(body), ...more });
+  const events = await flows.until(run, ({ type }) => type === "log");
+  const told = JSON.parse(events.find(({ type }) => type === "log").data.text);
+  const ran = told.filter((words) => words === "ran").length;
+  assert.ok(ran >= 3 && ran <= 5, `the calls in flight end, and no others begin: ${ran} ran`);
+  for (const words of told.filter((one) => one !== "ran")) {
+    assert.match(words, /^budget exhausted: \d+ of 100 tokens are spent$/);
+  }
+  await flows.daemon.kill();
+  await flows.daemon.start();
+  await until("the last one is asked again", () => provider.count("held last") >= 2);
+  provider.free("held last");
+  const { end } = await flows.outcome(run);
+  assert.deepEqual(end.result, told);
+  assert.deepEqual([end.state, end.agents.succeeded], ["degraded", ran + 1]);
+  const refused = (await flows.agents(run)).filter(({ state }) => state === "failed");
+  assert.ok(refused.every(({ cause }) => cause === "total_spent"), JSON.stringify(refused[0]));
+});

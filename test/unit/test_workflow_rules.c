@@ -29,7 +29,8 @@ static void one_that_failed_or_was_skipped_gives_null(void **state) {
 
 static void a_missed_schema_an_unknown_type_and_a_spent_budget_throw(void **state) {
     static const enum run_cause causes[] = {CAUSE_SCHEMA_MISMATCH, CAUSE_BAD_SCHEMA,
-                                            CAUSE_AGENT_TYPE_UNKNOWN, CAUSE_BUDGET};
+                                            CAUSE_AGENT_TYPE_UNKNOWN, CAUSE_BUDGET,
+                                            CAUSE_TOTAL_SPENT};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(causes); i++) {
         assert_int_equal(workflow_step_outcome(RUN_FAILED, causes[i]), STEP_THROW);
