@@ -1,11 +1,10 @@
 """counts.py: what the output of a test runner says, as numbers; nothing counts as a failure.
 
-Each count_* takes the stage (of suite.py), its output and its exit code, and leaves in stage.log
-what a reader of a failure needs.
+Each count_* takes the stage (of runner.py), its output and its exit code, and leaves in stage.log
+what a reader of a failure needs, and in stage.results how each file of the stage ended.
 """
 import dataclasses
 import json
-import os
 import re
 
 
@@ -19,6 +18,16 @@ class Counts:
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
+
+
+@dataclasses.dataclass
+class FileResult:
+    """How one file of a stage ended: a test file of Node, or a test of meson."""
+    name: str
+    counts: Counts
+    seconds: float
+    output: str
+    log: str  # Those parts of the output that say what failed.
 
 
 def numbers(pattern, text):
@@ -51,31 +60,61 @@ def count_one_binary(record):
     return counts
 
 
-def count_meson(stage, output, code):
+def result_of_binary(record):
+    output = record.get("stdout", "") + record.get("stderr", "")
+    log = without_passed(record.get("stdout", "")) + record.get("stderr", "")
+    # Meson writes "drover:unit / text", and wants to be asked for "text".
+    name = record["name"].split(" / ")[-1]
+    log = f"--- {record['name']}: {record['result']}\n{log}"
+    return FileResult(name, count_one_binary(record), record.get("duration", 0), output, log)
+
+
+def count_one_node_file(record):
+    text = record["stdout"]
+    counts = Counts(
+        numbers(r"^# pass (\d+)", text),
+        numbers(r"^# fail (\d+)", text) + numbers(r"^# cancelled (\d+)", text),
+        numbers(r"^# (?:skipped|todo) (\d+)", text),
+    )
+    if counts.failed == 0 and (record["result"] != "OK" or counts == Counts()):
+        counts.failed = 1  # It ended before its last test, or has none.
+    return counts
+
+
+def result_of_node_file(record):
+    text, counts = record["stdout"], count_one_node_file(record)
+    broken = re.findall(r"^ *not ok .*?\n +\.\.\.$", text, re.MULTILINE | re.DOTALL)
+    log = f"--- {record['name']}: {record['result']}\n" + ("\n".join(broken) or text) + "\n"
+    return FileResult(record["name"], counts, record["duration"], text, log)
+
+
+def count_records(stage, output, code, result_of):
+    """The sum over the records of a stage. A file without a record has failed: its runner ended
+    before the file did."""
     counts = Counts()
-    path = os.path.join(stage.env["DROVER_SUITE_LOGS"], stage.env["DROVER_SUITE_LOG"] + ".json")
     try:
-        with open(path, encoding="utf-8") as log:
-            for line in log:
-                record = json.loads(line)
-                counts.add(count_one_binary(record))
-                if record["result"] != "OK":
-                    stage.log += f"--- {record['name']}: {record['result']}\n"
-                    stage.log += without_passed(record.get("stdout", "")) + record.get("stderr", "")
+        with open(stage.records, encoding="utf-8") as records:
+            stage.results = [result_of(json.loads(line)) for line in records]
     except FileNotFoundError:
-        stage.log = output
+        pass  # Then no file has a result.
+    recorded = {result.name for result in stage.results}
+    for name in [name for name in stage.files_run if name not in recorded]:
+        log = f"--- {name}: no result\n" + "\n".join(output.splitlines()[-20:]) + "\n"
+        stage.results.append(FileResult(name, Counts(failed=1), 0, output, log))
+    for result in stage.results:
+        counts.add(result.counts)
+        stage.log += result.log if result.counts.failed else ""
+    if code != 0 and counts.failed == 0:
+        stage.log = output  # The runner itself failed.
     return at_least_one(counts, code)
+
+
+def count_meson(stage, output, code):
+    return count_records(stage, output, code, result_of_binary)
 
 
 def count_node(stage, output, code):
-    counts = Counts(
-        numbers(r"^# pass (\d+)", output),
-        numbers(r"^# fail (\d+)", output) + numbers(r"^# cancelled (\d+)", output),
-        numbers(r"^# (?:skipped|todo) (\d+)", output),
-    )
-    broken = re.findall(r"^ *not ok .*?\n +\.\.\.$", output, re.MULTILINE | re.DOTALL)
-    stage.log = "\n".join(broken) or output
-    return at_least_one(counts, code)
+    return count_records(stage, output, code, result_of_node_file)
 
 
 def count_python(stage, output, code):

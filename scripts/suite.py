@@ -2,13 +2,14 @@
 
 A stage is one command with a log of its own in build/log. Builds come first, one at a time on all
 cores; tests follow, a few stages at once, since most of them wait rather than compute. A stage that
-counted no test has failed: a run of nothing proves nothing.
+counted no test has failed: a run of nothing proves nothing. A file that failed runs once more at
+the end: again.py. docs/testing.md tells how to read what is printed.
 
-All of it has to fit into twelve minutes of two cores: shares.py says what runs when.
+All of it has to fit into fifteen minutes of two cores: shares.py says what runs when.
 """
 import argparse
 import concurrent.futures
-import dataclasses
+import functools
 import glob
 import json
 import os
@@ -17,19 +18,16 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 
+import again
 import host
 import shares
 from counts import Counts, count_exit, count_lint, count_meson, count_node, count_python
+from runner import LOGS, REPORTS, ROOT, Stage, give_up, lock, run, slug
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-LOGS = os.path.join(ROOT, "build/log")
 WITH_SERVER = "test/postgres/with-server"
 FRESH = {"DROVER_TEST_POSTGRES_FRESH": os.path.join(LOGS, "cluster")}
-# Each report of a sanitizer goes to a file of its own, because nobody reads a daemon's stderr.
-REPORTS = os.path.join(LOGS, "sanitizer")
 # Tests of what runs in several threads; the others of these rooms are one thread each.
 THREADED = re.compile(
     r"^(loop|store|store_traps|journal|hub|hub_threads|pruner|libpq|serve)$"
@@ -43,20 +41,10 @@ LANES = 4
 # How often a daemon whose loop seemed slow is asked again before that is believed.
 SLOW_RUNS = 3
 SLOW_US = 2000
+# A test file of Node that takes longer hangs.
+FILE_S = 300
 # What kills at random does it for a shorter time then.
 SHORT = {"DROVER_KILL_SECONDS": "10"}
-
-
-@dataclasses.dataclass
-class Stage:
-    name: str
-    command: list
-    count: object  # Takes the stage, its output and exit code; gives Counts.
-    env: dict = dataclasses.field(default_factory=dict)
-    timeout_s: int = 900
-    before: object = None
-    slow: str = ""  # Where its daemons note turns of the loop that took long.
-    log: str = ""
 
 
 # --- The stages ----------------------------------------------------------------------------------
@@ -133,8 +121,8 @@ def threaded_tests(folder, share):
     return {name: found[name] for name in share(found)}
 
 
-def sanitized():
-    shared = f"log_path={REPORTS}:"
+def sanitized(stage):
+    shared = f"log_path={stage.reports().removesuffix('.')}:"
     return {
         "ASAN_OPTIONS": shared + "detect_leaks=1:allocator_may_return_null=1",
         "UBSAN_OPTIONS": shared + "print_stacktrace=1:halt_on_error=1",
@@ -146,21 +134,18 @@ def sanitized():
 def meson_tests(name, folder, *, tests, processes=2, every_point=False):
     """Unit tests, fault tests in C and corpus replays of one build directory."""
     logs = os.path.join(ROOT, folder, "meson-logs")
-    log = "suite-" + re.sub(r"\W+", "-", name)
+    log = "suite-" + slug(name)
     command = ["meson", "test", "-C", folder, "--no-rebuild", "--logbase", log]
     command += ["--num-processes", str(processes)]
     command += ["-t", "60" if every_point else "3"]
-    stage = Stage(name, command, count_meson)
-    stage.env = {**sanitized(), **FRESH, "DROVER_SUITE_LOGS": logs, "DROVER_SUITE_LOG": log}
+    stage = Stage(name, command, count_meson, records=os.path.join(logs, log + ".json"))
+    stage.env = {**sanitized(stage), **FRESH}
     if every_point:
         stage.env["DROVER_TEST_ALL"] = "1"
         stage.timeout_s = 6 * 3600
 
     def prepare(stage):
-        path = os.path.join(logs, log + ".json")
-        if os.path.exists(path):
-            os.remove(path)
-        stage.command += sorted(tests(folder))
+        stage.files = sorted(tests(folder))
 
     stage.before = prepare
     return stage
@@ -181,27 +166,29 @@ def opted_in(word, rooms, every, turn):
 
 
 def node_tests(name, word, binary, *, every, rooms="*", turn=0, brisk=False, env=None, before=None):
-    files = opted_in(word, rooms, every, turn)
-    command = ["node", "--test", "--test-reporter=tap", *files]
+    records = os.path.join(LOGS, slug(name) + ".records")
+    limit_s = 6 * 3600 if every else FILE_S
+    command = [sys.executable, "scripts/files.py", records, str(limit_s)]
     if word == "postgres":
-        command = [WITH_SERVER, "sh", "-c", 'DROVER_DATABASE=$DROVER_TEST_POSTGRES exec "$@"', "sh"]
-        command += ["node", "--test", "--test-reporter=tap", *files]
-    stage = Stage(name, command, count_node, before=before)
+        server = [WITH_SERVER, "sh", "-c", 'DROVER_DATABASE=$DROVER_TEST_POSTGRES exec "$@"', "sh"]
+        command = server + command
+    stage = Stage(name, command, count_node, before=before, records=records)
+    stage.files = opted_in(word, rooms, every, turn)
     stage.timeout_s = 6 * 3600 if every else stage.timeout_s
-    stage.env = {"DROVER_BIN": binary, **sanitized(), **FRESH, **(env or {})}
+    stage.env = {"DROVER_BIN": binary, **sanitized(stage), **FRESH, **(env or {})}
     if brisk:
-        stage.slow = os.path.join(LOGS, re.sub(r"\W+", "-", name) + ".slow")
+        stage.slow = os.path.join(LOGS, slug(name) + ".slow")
         stage.env["DROVER_BRISK"] = stage.slow
-    return stage if files else None
+    return stage if stage.files else None
 
 
-def valgrind_program(_stage):
+def valgrind_program(stage):
     """A program that runs the release build under valgrind, leaving a report per process."""
     path = os.path.join(ROOT, "build/drover-valgrind")
     with open(path, "w", encoding="utf-8") as program:
         program.write(
             "#!/bin/sh\nexec valgrind -q --error-exitcode=99 --leak-check=full "
-            f"--show-leak-kinds=definite --log-file={LOGS}/valgrind.%p "
+            f"--show-leak-kinds=definite --log-file={stage.reports()}%p "
             f'{ROOT}/build/release/drover "$@"\n'
         )
     os.chmod(path, 0o755)
@@ -245,112 +232,52 @@ def all_stages(every_kill, turn):
                    before=valgrind_program),
         Stage("lint", [sys.executable, "scripts/lint"], count_lint),
         Stage("scripts and lint refuse what they must",
-              [sys.executable, "-m", "unittest", "discover", "-s", "test/scripts"], count_python),
-        Stage("demo", ["./scripts/demo"], count_exit, timeout_s=120),
+              [sys.executable, "-m", "unittest", "discover", "-s", "test/scripts"], count_python,
+              second_run=True),
+        Stage("demo", ["./scripts/demo"], count_exit, timeout_s=120, second_run=True),
     ]
     return builds, [stage for stage in tests if stage is not None]
 
 
 # --- Running -------------------------------------------------------------------------------------
 
-children = set()
-lock = threading.Lock()
-
-
-def run(command, env, timeout_s, check=False):
-    """Gives (output, exit code). The command is a process group of its own, ended as a whole."""
-    output, code, _ = run_measured(command, env, timeout_s)
-    if check and code != 0:
-        raise RuntimeError(output)
-    return output, code
-
-
-def run_measured(command, env, timeout_s):
-    """The same, and the seconds of CPU of all that it has waited for."""
-    child = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, **env}, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-    )
-    late = []
-    timer = threading.Timer(timeout_s, lambda: (late.append(True), end(child)))
-    with lock:
-        children.add(child)
-    timer.start()
-    try:
-        output = child.stdout.read()
-        _, status, usage = os.wait4(child.pid, 0)
-    finally:
-        timer.cancel()
-        child.stdout.close()
-        with lock:
-            children.discard(child)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    text = output.decode("utf-8", "replace")
-    if late:
-        return f"{text}\nended: it took over {timeout_s} s\n", 124, 0
-    return text, child.returncode, usage.ru_utime + usage.ru_stime
-
-
-def end(child):
-    try:
-        os.killpg(child.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-
-
-def give_up(number, _frame):
-    for child in list(children):
-        end(child)
-    os._exit(128 + number)
-
-
 def perform(stage):
+    """Gives (Counts, [Failed]): the files that run once more."""
     start = time.monotonic()
-    output, cpu_s = "", 0
+    output, cpu_s, failed = "", 0, []
     try:
         if stage.before is not None:
             stage.before(stage)
-        output, code, cpu_s = run_measured(stage.command, stage.env, stage.timeout_s)
-        counts = stage.count(stage, output, code)
+        counts, output, cpu_s = stage.execute(stage.files)
+        failed = again.failed_files(stage, counts, output)
     except (RuntimeError, OSError, ValueError, subprocess.CalledProcessError) as error:
         stage.log = f"{output}\n{error}"
         counts = Counts(failed=1)
-    name = re.sub(r"\W+", "-", stage.name)
-    with open(os.path.join(LOGS, name + ".log"), "w", encoding="utf-8") as log:
+    with open(os.path.join(LOGS, slug(stage.name) + ".log"), "w", encoding="utf-8") as log:
         log.write(output + "\n" + stage.log)
-    report(stage, counts, time.monotonic() - start, cpu_s)
-    return counts
+    report(stage, counts, time.monotonic() - start, cpu_s, failed)
+    return counts, failed
 
 
-def report(stage, counts, seconds, cpu_s=0):
-    word = "FAILED" if counts.failed else "ok"
+def report(stage, counts, seconds, cpu_s=0, failed=()):
+    word = "again" if failed else "FAILED" if counts.failed else "ok"
     skipped = f", {counts.skipped} skipped" if counts.skipped else ""
     with lock:
         print(f"{word:6} {stage.name:40} {counts.passed:5} ok{skipped}  {seconds:5.0f} s "
               f"({cpu_s:.0f} s of CPU)")
-        if counts.failed:
-            for line in stage.log.rstrip().splitlines()[-200:]:
-                print("       | " + line)
+        for one in failed:
+            print(f"       failed, and runs again at the end: {one.first.name}")
+        if counts.failed and not failed:
+            again.print_log(stage.log, print)
         sys.stdout.flush()
-
-
-# Valgrind's words about system calls that it passes on unknown: landlock's and seccomp's.
-UNKNOWN_CALL = re.compile(
-    r"(?:^--\d+-- WARNING: unhandled \S+ syscall: \d+\n"
-    r"^--\d+-- You may .*\n^--\d+-- Read .*\n^--\d+-- Nevertheless .*\n^--\d+-- it at .*\n)+",
-    re.MULTILINE,
-)
 
 
 def collect_reports():
     """What sanitizers and valgrind wrote aside: each file that says something is a failure."""
     counts = Counts()
-    for path in sorted(glob.glob(REPORTS + ".*") + glob.glob(os.path.join(LOGS, "valgrind.*"))):
-        with open(path, encoding="utf-8", errors="replace") as report_file:
-            text = UNKNOWN_CALL.sub("", report_file.read())
-        if text.strip():
-            counts.failed += 1
-            print(f"FAILED {os.path.relpath(path, ROOT)}\n{text[:6000]}", flush=True)
+    for path, text in again.findings(REPORTS + "-"):
+        counts.failed += 1
+        print(f"FAILED {os.path.relpath(path, ROOT)}\n{text[:6000]}", flush=True)
     return counts
 
 
@@ -379,9 +306,8 @@ def ask_again(tested):
         os.remove(tested.slow)
         files = sorted({file for file, _ in suspects})
         print(f"       asked again for slow turns: {', '.join(files)}", flush=True)
-        command = [word for word in tested.command if not word.endswith(".test.mjs")] + files
         with host.Host() as here:
-            run(command, {**tested.env, **SHORT}, tested.timeout_s)
+            run(tested.command + files, {**tested.env, **SHORT}, tested.timeout_s)
         again = slow_daemons(tested.slow)
         suspects = {key: [*us, again[key]] for key, us in suspects.items()
                     if again.get(key, 0) > here.allowed_us(SLOW_US)}
@@ -401,6 +327,23 @@ def judge_turns(stages):
     counts = Counts(failed=1) if stage.log else Counts(passed=1)
     report(stage, counts, time.monotonic() - start)
     return counts
+
+
+def run_tests(stages):
+    """All of them, a few at once; then, alone, what has to run again. Gives the sum."""
+    total, failed = Counts(), []
+    print_line = functools.partial(print, flush=True)
+    with concurrent.futures.ThreadPoolExecutor(max_workers=LANES) as pool:
+        for counts, files in pool.map(perform, stages):
+            total.add(counts)
+            failed += files
+    again.print_slowest(stages, print_line)
+    brisk = [stage for stage in stages if stage.slow]
+    if brisk:
+        total.add(judge_turns(brisk))
+    total.add(again.run_again(failed, print_line))
+    total.add(collect_reports())
+    return total
 
 
 def main():
@@ -426,16 +369,10 @@ def main():
         signal.signal(number, give_up)
     print(f"turn {options.turn} of {shares.TURNS}" if not options.all else "all", flush=True)
     for stage in builds:
-        total.add(perform(stage))
+        total.add(perform(stage)[0])
     if total.failed:
         tests = []  # Tests of a build that is not there would only repeat that.
-    with concurrent.futures.ThreadPoolExecutor(max_workers=LANES) as pool:
-        for counts in pool.map(perform, tests):
-            total.add(counts)
-    brisk = [stage for stage in tests if stage.slow]
-    if brisk:
-        total.add(judge_turns(brisk))
-    total.add(collect_reports())
+    total.add(run_tests(tests))
     if total == Counts():
         total.failed = 1
     skipped = f", {total.skipped} skipped" if total.skipped else ""

@@ -12,6 +12,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
 sys.dont_write_bytecode = True
 
+import again  # noqa: E402
 import counts  # noqa: E402
 import host  # noqa: E402
 import shares  # noqa: E402
@@ -44,9 +45,13 @@ class Counting(unittest.TestCase):
     def stage(self):
         return suite.Stage("x", [], None)
 
-    def test_node_is_counted_by_its_summary(self):
+    def node_file(self, result, stdout):
+        record = {"name": "x", "result": result, "duration": 1, "stdout": stdout}
+        return counts.result_of_node_file(record).counts
+
+    def test_a_file_of_node_is_counted_by_its_summary(self):
         output = "# tests 7\n# pass 4\n# fail 1\n# cancelled 1\n# skipped 1\n"
-        self.assertEqual(counts.count_node(self.stage(), output, 1), counts.Counts(4, 2, 1))
+        self.assertEqual(self.node_file("FAIL", output), counts.Counts(4, 2, 1))
 
     def test_python_is_counted_by_its_summary(self):
         output = "Ran 9 tests in 0.1s\n\nFAILED (failures=2, errors=1, skipped=1)\n"
@@ -60,8 +65,19 @@ class Counting(unittest.TestCase):
         for count in (counts.count_node, counts.count_python, counts.count_lint):
             self.assertEqual(count(self.stage(), "", 0), counts.Counts(0, 1))
 
-    def test_a_runner_that_passed_all_and_then_failed_has_failed(self):
-        self.assertEqual(counts.count_node(self.stage(), "# pass 3\n", 1), counts.Counts(3, 1))
+    def test_a_file_that_passed_all_and_then_failed_has_failed(self):
+        self.assertEqual(self.node_file("FAIL", "# pass 3\n"), counts.Counts(3, 1))
+
+    def test_a_file_that_tests_nothing_has_failed(self):
+        self.assertEqual(self.node_file("OK", ""), counts.Counts(0, 1))
+
+    def test_a_runner_that_failed_after_its_files_passed_has_failed(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".records") as records:
+            records.write('{"name": "x", "result": "OK", "duration": 1, "stdout": "# pass 3"}\n')
+            records.flush()
+            stage = suite.Stage("x", [], None, records=records.name)
+            self.assertEqual(counts.count_node(stage, "why", 1), counts.Counts(3, 1))
+            self.assertEqual(stage.log, "why")
 
 
 class Turns(unittest.TestCase):
@@ -126,11 +142,11 @@ class Valgrind(unittest.TestCase):
     )
 
     def test_a_call_that_it_does_not_know_is_no_finding(self):
-        self.assertEqual(suite.UNKNOWN_CALL.sub("", self.NOTICE + self.NOTICE), "")
+        self.assertEqual(again.UNKNOWN_CALL.sub("", self.NOTICE + self.NOTICE), "")
 
     def test_a_finding_beside_one_stays(self):
         leak = "==7== 5 bytes in 1 blocks are definitely lost\n"
-        self.assertEqual(suite.UNKNOWN_CALL.sub("", leak + self.NOTICE + leak), leak + leak)
+        self.assertEqual(again.UNKNOWN_CALL.sub("", leak + self.NOTICE + leak), leak + leak)
 
 
 TURNS = range(shares.TURNS)

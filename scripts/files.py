@@ -1,0 +1,80 @@
+"""files.py: runs test files of Node, each as a process of its own, and records how each ended.
+
+    files.py RECORDS LIMIT_S FILE...
+
+Each file adds one line of JSON to RECORDS: name, result (OK, FAIL or TIMEOUT), duration in seconds
+and stdout; meson's testlog.json has the same members. `node --test` starts a process for each file,
+too, but mixes their output, so that nobody can say which file failed and how long each one took.
+
+A file that is over LIMIT_S is ended: SIGTERM first, because the files' helpers end their daemons
+and jobs then. Exit code 1 when a file failed.
+"""
+import concurrent.futures
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+# Time between SIGTERM and SIGKILL.
+GRACE_S = 10
+lock = threading.Lock()
+
+
+def run_file(file, limit_s):
+    """Gives the record. The output goes to a file: a pipe would stay open for as long as a process
+    that the test left behind."""
+    start = time.monotonic()
+    with tempfile.TemporaryFile() as output:
+        child = subprocess.Popen(["node", "--test-reporter=tap", file], stdin=subprocess.DEVNULL,
+                                 stdout=output, stderr=subprocess.STDOUT)
+        late = ""
+        try:
+            child.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            late = f"\nended: the file took over {limit_s:g} s\n"
+            end_child(child)
+        output.seek(0)
+        text = output.read().decode("utf-8", "replace") + late
+    result = "TIMEOUT" if late else "OK" if child.returncode == 0 else "FAIL"
+    return {"name": file, "result": result, "duration": time.monotonic() - start, "stdout": text}
+
+
+def end_child(child):
+    child.terminate()
+    try:
+        child.wait(GRACE_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def record(path, entry):
+    with lock:
+        with open(path, "a", encoding="utf-8") as records:
+            records.write(json.dumps(entry) + "\n")
+        print(f"# {entry['result']} {entry['name']}: {entry['duration']:.1f} s\n{entry['stdout']}",
+              flush=True)
+
+
+def main():
+    path, limit_s, files = sys.argv[1], float(sys.argv[2]), sys.argv[3:]
+    failed = []
+
+    def perform(file):
+        entry = run_file(file, limit_s)
+        record(path, entry)
+        if entry["result"] != "OK":
+            failed.append(file)
+
+    # One core is left to what the tests start, as `node --test` does.
+    workers = max(1, len(os.sched_getaffinity(0)) - 1)
+    with concurrent.futures.ThreadPoolExecutor(max_workers=workers) as pool:
+        list(pool.map(perform, files))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
