@@ -21,6 +21,7 @@ import sys
 import time
 
 import again
+import decoy
 import host
 import shares
 from counts import Counts, count_exit, count_lint, count_meson, count_node, count_python
@@ -329,6 +330,15 @@ def judge_turns(stages):
     return counts
 
 
+def judge_decoy(provider):
+    """Every test ran in the environment of a user with keys, a default model and local servers."""
+    stage = Stage("no test asked the user's provider", [], None)
+    stage.log = "".join(f"{request}\n" for request in provider.asked)
+    counts = Counts(failed=1) if stage.log else Counts(passed=1)
+    report(stage, counts, 0)
+    return counts
+
+
 def run_tests(stages):
     """All of them, a few at once; then, alone, what has to run again. Gives the sum."""
     total, failed = Counts(), []
@@ -372,7 +382,10 @@ def main():
         total.add(perform(stage)[0])
     if total.failed:
         tests = []  # Tests of a build that is not there would only repeat that.
-    total.add(run_tests(tests))
+    with decoy.Decoy() as provider:
+        os.environ.update(provider.env)
+        total.add(run_tests(tests))
+        total.add(judge_decoy(provider))
     if total == Counts():
         total.failed = 1
     skipped = f", {total.skipped} skipped" if total.skipped else ""

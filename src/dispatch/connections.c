@@ -199,7 +199,7 @@ void connections_put(struct connections *connections, const struct provider *pro
 /* The keys' files are not read again: what they gave is among those that were found. */
 static const char *env_of_places(void *ctx, const char *name) {
     const struct connections *connections = ctx;
-    return strcmp(name, "OLLAMA_HOST") == 0
+    return strcmp(name, "OLLAMA_HOST") == 0 || strcmp(name, "LLAMACPP_HOST") == 0
                ? connections->options.from.env(connections->options.from.ctx, name)
                : NULL;
 }

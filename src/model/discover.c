@@ -63,30 +63,32 @@ static struct err discover_known(struct models *models, const struct discover_fr
     return models_connection_set(models, &connection, why);
 }
 
-/* Until it has listed models once, it is not there for anybody. */
-static struct err discover_local(struct models *models, const char *name, const char *base_url,
-                                 struct why *why) {
-    if (is_there(models, name)) {
+static const struct local {
+    const char *name, *prefix, *host;
+} locals[] = {
+    {"ollama", "OLLAMA", "127.0.0.1:11434"},
+    {"llamacpp", "LLAMACPP", "127.0.0.1:8080"},
+};
+
+/* Until the server has listed models once, the connection is not there for anybody. */
+static struct err discover_local(struct models *models, const struct discover_from *from,
+                                 const struct local *local, struct why *why) {
+    if (is_there(models, local->name)) {
         return ERR_OK;
     }
-    const struct model_connection connection = {
-        .name = name, .kind = MODEL_KIND_OPENAI, .base_url = base_url, .origin = "found here"};
-    struct err err = models_connection_set(models, &connection, why);
-    if (!err_failed(err)) {
-        models__channel(models, (struct bytes){name, strlen(name)})->doubtful = true;
-    }
-    return err;
-}
-
-static struct err discover_ollama(struct models *models, const struct discover_from *from,
-                                  struct why *why) {
-    const char *host = env(from, "OLLAMA", "HOST");
-    host = host != NULL ? host : "127.0.0.1:11434";
+    const char *host = env(from, local->prefix, "HOST");
+    host = host != NULL ? host : local->host;
     const char *scheme = strstr(host, "://") != NULL ? "" : "http://";
     char url[CONNECTION_URL_MAX + 16];
     int len = snprintf(url, sizeof url, "%s%.*s/v1", scheme, CONNECTION_URL_MAX, host);
     assert(len > 0 && (size_t)len < sizeof url);
-    return discover_local(models, "ollama", url, why);
+    const struct model_connection connection = {
+        .name = local->name, .kind = MODEL_KIND_OPENAI, .base_url = url, .origin = "found here"};
+    struct err err = models_connection_set(models, &connection, why);
+    if (!err_failed(err)) {
+        models__channel(models, (struct bytes){local->name, strlen(local->name)})->doubtful = true;
+    }
+    return err;
 }
 
 struct err models_discover(struct models *models, const struct discover_from *from,
@@ -97,10 +99,10 @@ struct err models_discover(struct models *models, const struct discover_from *fr
             return err;
         }
     }
-    if (from->local == DISCOVER_NO_LOCAL) {
-        return ERR_OK;
+    struct err err = ERR_OK;
+    size_t count = from->local == DISCOVER_NO_LOCAL ? 0 : COUNT_OF(locals);
+    for (size_t i = 0; i < count && !err_failed(err); i++) {
+        err = discover_local(models, from, &locals[i], why);
     }
-    struct err err = discover_ollama(models, from, why);
-    return err_failed(err) ? err
-                           : discover_local(models, "llamacpp", "http://127.0.0.1:8080/v1", why);
+    return err;
 }

@@ -4,7 +4,7 @@
  *   ANTHROPIC_API_KEY (and ANTHROPIC_BASE_URL)  anthropic
  *   DEEPSEEK_API_KEY (and DEEPSEEK_BASE_URL)    deepseek
  *   OLLAMA_HOST, else 127.0.0.1:11434           ollama     if something lists models there
- *   127.0.0.1:8080                              llamacpp   if something lists models there
+ *   LLAMACPP_HOST, else 127.0.0.1:8080          llamacpp   if something lists models there
  *
  * A key may also be in a file: OPENAI_API_KEY_FILE and so on (key.h). A base URL without a key is a
  * connection without one. The last two are asked when they are needed for the first time: by a list

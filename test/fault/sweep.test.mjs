@@ -17,7 +17,7 @@ import path from "node:path";
 import { test } from "node:test";
 
 import { followPoll, followSse, followWebSocket } from "../integration/follow.mjs";
-import { Daemon, root, run, scratch } from "../integration/lib.mjs";
+import { Daemon, plainEnv, root, run, scratch } from "../integration/lib.mjs";
 import { Ledger, STREAMS } from "./ledger.mjs";
 import { CLI_KINDS, KINDS, points } from "./points.mjs";
 import { Died, Work } from "./work.mjs";
@@ -268,7 +268,7 @@ test(daemonTitle, { timeout: TIMEOUT_MS }, async (t) => {
 async function tryCommand(args, { kind, fault }, folder, target) {
   const { code, signal, stderr } = await run(args, {
     program: faulty,
-    env: { ...process.env, ...faultEnv(fault, folder) },
+    env: { ...plainEnv, ...faultEnv(fault, folder) },
   });
   const hit = wasHit(stderr);
   if (kind.kills && signal === "SIGKILL") return { hit, end: "killed", log: stderr };

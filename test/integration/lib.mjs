@@ -15,13 +15,15 @@ import { fileURLToPath } from "node:url";
 import { killLeft } from "./processes.mjs";
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
-/** The environment without words of drover and of providers: what a developer has set there is not
- *  under test, and his keys are not spent. */
-export const plainEnv = Object.fromEntries(
-  Object.entries(process.env).filter(
-    ([name]) => !/^(DROVER|OPENAI|ANTHROPIC|DEEPSEEK|OLLAMA)_/.test(name),
-  ),
-);
+/** Nothing listens there: a server of models on this machine is never found. */
+const NO_LOCAL_MODELS = { OLLAMA_HOST: "127.0.0.1:9", LLAMACPP_HOST: "127.0.0.1:9" };
+const OF_THE_USER = /^((DROVER|OPENAI|ANTHROPIC|DEEPSEEK|OLLAMA|LLAMACPP)_|CLAUDE_CONFIG_DIR$)/;
+/** The environment without the settings of drover and of providers: what the user of this machine
+ *  has set there is not under test, and his keys and servers are not asked. */
+export const plainEnv = {
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !OF_THE_USER.test(name))),
+  ...NO_LOCAL_MODELS,
+};
 export const bin = path.resolve(root, process.env.DROVER_BIN ?? "build/drover");
 
 /** A folder that is removed when the test ends. */

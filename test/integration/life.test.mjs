@@ -214,7 +214,8 @@ test("a fault in the configuration is told by name and position", async (t) => {
 });
 
 test("the log is JSON lines on a pipe, and nothing but the ready line is on stdout", async (t) => {
-  const child = spawn(bin, ["serve", "--data", scratch(t), "--listen", "127.0.0.1:0"]);
+  const words = ["serve", "--data", scratch(t), "--listen", "127.0.0.1:0"];
+  const child = spawn(bin, words, { env: plainEnv });
   t.after(() => child.kill("SIGKILL"));
   let out = "";
   let log = "";

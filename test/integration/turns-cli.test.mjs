@@ -20,7 +20,7 @@ test("ask prints the answer alone, and exits with 0", async (t) => {
 });
 
 test("where no model is set up, who asks is told that a script answers", async (t) => {
-  const env = { DROVER_MODEL: "", OLLAMA_HOST: "127.0.0.1:9" };
+  const env = { DROVER_MODEL: "" };
   const turns = await Turns.open(t, { env });
   const told = /^\[no model is set up: a script answers; 'drover provider add'/;
   const asked = await turns.daemon.cli(["ask", "say: hello"], { env });

@@ -218,6 +218,16 @@ static void a_local_server_is_found_when_it_is_needed(void **state) {
     assert_string_equal(models_connection_find(kit->models, "ollama")->origin, "found here");
 }
 
+static void each_local_server_has_a_variable_for_its_host(void **state) {
+    struct kit *kit = *state;
+    char host[40];
+    (void)snprintf(host, sizeof host, "127.0.0.1:%u", kit->server.port);
+    discover(kit, (struct variable[]){{"LLAMACPP_HOST", host}, {NULL, NULL}});
+    kit->answers[0] = LIST("{\"id\":\"gemma\"}");
+    kit->answer = OK;
+    ask_expect(kit, "llamacpp/gemma", "hi", "t(ok)", MODEL_NONE);
+}
+
 static void a_local_server_that_is_not_there_is_no_connection(void **state) {
     struct kit *kit = *state;
     discover(kit, (struct variable[]){{"OLLAMA_HOST", "http://127.0.0.1:1"}, {NULL, NULL}});
@@ -281,6 +291,7 @@ int main(void) {
         WITH_KIT(keys_in_the_environment_make_connections),
         WITH_KIT(nothing_in_the_environment_leaves_the_script_alone),
         WITH_KIT(a_local_server_is_found_when_it_is_needed),
+        WITH_KIT(each_local_server_has_a_variable_for_its_host),
         WITH_KIT(a_local_server_that_is_not_there_is_no_connection),
         WITH_KIT(a_key_file_that_others_may_read_is_refused),
         WITH_KIT(files_that_are_named_are_read_when_it_opens),
