@@ -41,8 +41,10 @@ MUST_CHECK bool json_is_valid(struct bytes json);
  * value must not make the whole answer unreadable. */
 void json_add_stored(struct text *text, struct bytes json);
 
-/* Compact, keys in the order they came, reals by 15 digits. */
+/* Compact, keys in the order they came; a real by the fewest digits that read back the same. */
 MUST_CHECK struct err json_write(const json_t *json, struct text *text);
+/* The same over several lines, for people: two blanks for each level. */
+MUST_CHECK struct err json_write_indented(const json_t *json, struct text *text);
 /* The same with keys in the order of their bytes: equal values give equal bytes. */
 MUST_CHECK struct err json_write_canonical(const json_t *json, struct text *text);
 /* Numbers are equal by value (1 and 1.0), objects whatever the order of their keys. */

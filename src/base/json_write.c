@@ -13,35 +13,79 @@
 /* What was parsed nests at most JSON_DEPTH_MAX deep, and we wrap it a few times. */
 enum { WRITE_DEPTH_MAX = 4 * JSON_DEPTH_MAX };
 
-enum { DIGITS = 15, DIGITS_MAX = 17 };
+/* Every decimal of up to 15 digits comes back through a double as it was, and 17 digits tell any
+ * two doubles apart. Only doubles near zero, which hold fewer bits, may do with less than 15. */
+enum { DIGITS_KEPT = 15, DIGITS_MAX = 17, REAL_SIZE = 40 };
+#define REAL_NORMAL_MIN 0x1p-1022
 
-/* 15 digits are those that every decimal keeps through a double: 0.1 stays 0.1. Where integers are
- * too large for ours, as many as it takes: 2^63 stays 2^63. A real that looks like an integer gets
- * ".0", so that it is read as a real again. */
-static void write_real(double value, struct text *text) {
-    char digits[40];
-    bool same = false;
-    int len = 0;
-    for (int count = DIGITS; count <= DIGITS_MAX && !same; count++) {
-        len = snprintf(digits, sizeof digits, "%.*g", count, value);
-        assert(len > 0);
-        assert((size_t)len < sizeof digits);
-        same = !(fabs(value) >= 0x1p63) || strtod(digits, NULL /* all of it */) == value;
+static bool real_reads_back(const char *digits, double value) {
+    return strtod(digits, NULL /* all of it */) == value;
+}
+
+/* Below a power of two doubles lie twice as close as above. So the decimal nearest to the power may
+ * read back as its lower neighbour, while the next one above, which is as short, reads back. That
+ * one is nearest to a number halfway to the upper neighbour. */
+static bool real_spell_above(double value, int count, char digits[REAL_SIZE]) {
+    uint64_t bits;
+    double above;
+    memcpy(&bits, &value, sizeof bits);
+    bits++;
+    memcpy(&above, &bits, sizeof above);
+    if (!isfinite(above)) {
+        return false;
     }
-    text_add(text, digits, (size_t)len);
-    if (isfinite(value) && strpbrk(digits, ".e") == NULL) {
+    long double middle = ((long double)value + (long double)above) / 2;
+    (void)snprintf(digits, REAL_SIZE, "%.*Lg", count, middle);
+    return real_reads_back(digits, value);
+}
+
+/* The fewest digits that read back as the same double: 0.1 stays 0.1, and nothing is rounded. */
+static void real_spell(double value, char digits[REAL_SIZE]) {
+    int first = fabs(value) < REAL_NORMAL_MIN ? 1 : DIGITS_KEPT;
+    for (int count = first; count < DIGITS_MAX; count++) {
+        (void)snprintf(digits, REAL_SIZE, "%.*g", count, value);
+        if (real_reads_back(digits, value) || real_spell_above(value, count, digits)) {
+            return;
+        }
+    }
+    (void)snprintf(digits, REAL_SIZE, "%.*g", DIGITS_MAX, value);
+}
+
+/* A real that looks like an integer gets ".0", so that it is read as a real again; an exponent has
+ * no needless 0. */
+static void write_real(double value, struct text *text) {
+    char digits[REAL_SIZE];
+    assert(isfinite(value));
+    real_spell(value, digits);
+    char *exponent = strchr(digits, 'e');
+    if (exponent != NULL && exponent[2] == '0') {
+        text_add(text, digits, (size_t)(exponent + 2 - digits));
+        text_add_str(text, exponent + 3);
+        return;
+    }
+    text_add_str(text, digits);
+    if (exponent == NULL && strchr(digits, '.') == NULL) {
         text_add(text, ".0", 2);
     }
 }
 
 enum order { ORDER_KEPT, ORDER_SORTED };
+enum shape { SHAPE_COMPACT, SHAPE_INDENTED };
 
 struct writer {
     struct text *text; /* Borrowed. */
     enum order order;
+    enum shape shape;
 };
 
 static bool write_value(const struct writer *writer, const json_t *json, unsigned depth);
+
+/* Between the brackets of what is not empty: before each item and before the closing one. */
+static void write_break(const struct writer *writer, unsigned depth) {
+    if (writer->shape == SHAPE_INDENTED) {
+        text_addf(writer->text, "\n%*s", (int)(2 * depth), "");
+    }
+}
 
 static bool write_array(const struct writer *writer, const json_t *json, unsigned depth) {
     size_t count = json_array_size(json);
@@ -50,9 +94,13 @@ static bool write_array(const struct writer *writer, const json_t *json, unsigne
         if (i > 0) {
             text_add_char(writer->text, ',');
         }
+        write_break(writer, depth);
         if (!write_value(writer, json_array_get(json, i), depth)) {
             return false;
         }
+    }
+    if (count > 0) {
+        write_break(writer, depth - 1);
     }
     text_add_char(writer->text, ']');
     return true;
@@ -60,8 +108,9 @@ static bool write_array(const struct writer *writer, const json_t *json, unsigne
 
 static bool write_member(const struct writer *writer, struct bytes key, const json_t *value,
                          unsigned depth) {
+    write_break(writer, depth);
     text_add_json(writer->text, key.data, key.len);
-    text_add_char(writer->text, ':');
+    text_add_str(writer->text, writer->shape == SHAPE_INDENTED ? ": " : ":");
     return write_value(writer, value, depth);
 }
 
@@ -113,6 +162,9 @@ static bool write_object(const struct writer *writer, const json_t *json, unsign
     text_add_char(writer->text, '{');
     bool fine = writer->order == ORDER_SORTED ? write_sorted(writer, object, depth)
                                               : write_as_kept(writer, object, depth);
+    if (json_object_size(json) > 0) {
+        write_break(writer, depth - 1);
+    }
     text_add_char(writer->text, '}');
     return fine;
 }
@@ -149,22 +201,28 @@ static bool write_value(const struct writer *writer, const json_t *json, unsigne
     return false;
 }
 
-static struct err write_all(const json_t *json, enum order order, struct text *text) {
+static struct err write_all(const struct writer *writer, const json_t *json) {
     assert(json != NULL);
-    const struct writer writer = {.text = text, .order = order};
-    if (!write_value(&writer, json, 0)) {
+    if (!write_value(writer, json, 0)) {
         return err_make(ERR_INTERNAL, "json: write: nested too deep");
     }
-    if (text_failed(text)) {
+    if (text_failed(writer->text)) {
         return err_make(ERR_OUT_OF_MEMORY, "json: write");
     }
     return ERR_OK;
 }
 
 struct err json_write(const json_t *json, struct text *text) {
-    return write_all(json, ORDER_KEPT, text);
+    const struct writer writer = {.text = text};
+    return write_all(&writer, json);
+}
+
+struct err json_write_indented(const json_t *json, struct text *text) {
+    const struct writer writer = {.text = text, .shape = SHAPE_INDENTED};
+    return write_all(&writer, json);
 }
 
 struct err json_write_canonical(const json_t *json, struct text *text) {
-    return write_all(json, ORDER_SORTED, text);
+    const struct writer writer = {.text = text, .order = ORDER_SORTED};
+    return write_all(&writer, json);
 }

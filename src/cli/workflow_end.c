@@ -31,18 +31,13 @@ json_t *workflow_end_json(const char *run, const struct workflow_tree *tree) {
                      or_null(tree->error), "agents", census_of(tree));
 }
 
-static int add_piece(const char *bytes, size_t len, void *ctx) {
-    text_add(ctx, bytes, len);
-    return 0;
-}
-
 void workflow_result_add(const json_t *result, struct text *text) {
     if (json_is_string(result)) {
         text_add(text, json_string_value(result), json_string_length(result));
     } else if (result != NULL && !json_is_null(result)) {
-        /* What did not fit is asked of the text. */
-        (void)json_dump_callback(result, add_piece, text,
-                                 JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+        struct err err = json_write_indented(result, text);
+        assert(!err_failed(err) || text_failed(text)); /* The text is asked what did not fit. */
+        (void)err;
     }
 }
 

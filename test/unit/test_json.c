@@ -1,6 +1,8 @@
 /* What json_parse accepts and refuses, and what json_write writes. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,10 +34,20 @@ static const struct good goods[] = {
     {BYTES_INIT("1.0"), "1.0"},
     {BYTES_INIT("1e2"), "100.0"},
     {BYTES_INIT("1E+2"), "100.0"},
-    {BYTES_INIT("1e-7"), "1e-07"},
+    {BYTES_INIT("1e-7"), "1e-7"},
     {BYTES_INIT("1e300"), "1e+300"},
     {BYTES_INIT("1e-999"), "0.0"},
-    {BYTES_INIT("0.3000000000000000444"), "0.3"},
+    {BYTES_INIT("0.3000000000000000444"), "0.30000000000000004"},
+    {BYTES_INIT("0.30000000000000004"), "0.30000000000000004"},
+    {BYTES_INIT("5e-324"), "5e-324"},
+    {BYTES_INIT("2.2250738585072014e-308"), "2.2250738585072014e-308"},
+    {BYTES_INIT("1.7976931348623157e308"), "1.7976931348623157e+308"},
+    {BYTES_INIT("9007199254740993.0"), "9007199254740992.0"},
+    {BYTES_INIT("123456789.12345679"), "123456789.12345679"},
+    {BYTES_INIT("7.120236347223045e-307"), "7.120236347223045e-307"}, /* 2^-1017 */
+    {BYTES_INIT("1e21"), "1e+21"},
+    {BYTES_INIT("1e-10"), "1e-10"},
+    {BYTES_INIT("-1.5e-05"), "-1.5e-5"},
     {BYTES_INIT("3.14159265358979"), "3.14159265358979"},
     {BYTES_INIT("\"\""), "\"\""},
     {BYTES_INIT("\"plain\""), "\"plain\""},
@@ -229,6 +241,64 @@ static const struct bad bads[] = {
     {BYTES_INIT("/* comment */ 1"), "line 1, column 1"},
 };
 
+static double double_of(uint64_t bits) {
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static double next_double(uint64_t *state) {
+    double value;
+    do {
+        *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        value = double_of(*state ^ *state >> 29);
+    } while (!isfinite(value));
+    return value;
+}
+
+static size_t digits_of(const char *text) {
+    size_t count = 0, zeros = 0;
+    for (; *text != '\0' && *text != 'e'; text++) {
+        if (*text >= '0' && *text <= '9') {
+            zeros = *text == '0' ? zeros + 1 : 0;
+            count += count > 0 || *text != '0' ? 1 : 0;
+        }
+    }
+    return count - (zeros < count ? zeros : count);
+}
+
+/* The value that comes back is the very one, and no text of fewer digits would have done. */
+static void written_shortest(double value) {
+    AUTO(json_release) json_t *json = json_real(value);
+    AUTO(text_done) struct text text;
+    text_init(&text, 100);
+    assert_int_equal(json_write(json, &text).code, ERR_NONE);
+    double back = strtod(text.data, NULL);
+    assert_memory_equal(&back, &value, sizeof value);
+    size_t digits = digits_of(text.data);
+    assert_true(digits <= 17);
+    if (digits > 1) {
+        char shorter[40];
+        (void)snprintf(shorter, sizeof shorter, "%.*e", (int)digits - 2, value);
+        assert_true(strtod(shorter, NULL) != value);
+    }
+}
+
+static void every_real_is_written_by_the_fewest_digits_that_read_back(void **state) {
+    (void)state;
+    uint64_t seed = 42;
+    for (int i = 0; i < 20000; i++) {
+        written_shortest(next_double(&seed));
+    }
+    /* Powers of two, where the doubles below are closer than those above, and their neighbours. */
+    for (uint64_t exponent = 0; exponent < 2047; exponent++) {
+        uint64_t bits = exponent << 52;
+        written_shortest(double_of(bits));
+        written_shortest(double_of(bits + 1));
+        written_shortest(double_of(bits == 0 ? 2 : bits - 1));
+    }
+}
+
 static void refused_text_is_told_with_its_place(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(bads); i++) {
@@ -366,6 +436,18 @@ static void a_hostile_sentence_shows_no_control_characters(void **state) {
     assert_string_equal(why.text, "line 1, column 13: the key \"????[2J?\" is a duplicate");
 }
 
+static void for_people_each_item_has_a_line_of_its_own(void **state) {
+    (void)state;
+    static const char input[] = "{\"a\":[],\"b\":[1,{\"c\":{}}],\"d\":0.1}";
+    AUTO(json_release) json_t *json = NULL;
+    AUTO(text_done) struct text text;
+    text_init(&text, 1000);
+    assert_false(err_failed(json_parse(input, strlen(input), DEPTH, &json, NULL)));
+    assert_false(err_failed(json_write_indented(json, &text)));
+    assert_string_equal(text.data, "{\n  \"a\": [],\n  \"b\": [\n    1,\n    {\n"
+                                   "      \"c\": {}\n    }\n  ],\n  \"d\": 0.1\n}");
+}
+
 static void writing_beyond_the_bound_of_the_text_is_an_error(void **state) {
     (void)state;
     json_t *json = json_string("twelve bytes");
@@ -395,6 +477,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(accepted_values_are_written_back_compact_and_in_order),
         cmocka_unit_test(what_was_written_is_read_and_written_the_same_again),
+        cmocka_unit_test(every_real_is_written_by_the_fewest_digits_that_read_back),
         cmocka_unit_test(refused_text_is_told_with_its_place),
         cmocka_unit_test(what_an_engine_wrote_may_have_integers_beyond_64_bits),
         cmocka_unit_test(every_prefix_of_a_text_ends_in_a_value_or_a_sentence),
@@ -403,6 +486,7 @@ int main(void) {
         cmocka_unit_test(two_hundred_thousand_levels_are_refused_at_the_sixty_fifth),
         cmocka_unit_test(more_values_than_the_bound_are_refused),
         cmocka_unit_test(a_hostile_sentence_shows_no_control_characters),
+        cmocka_unit_test(for_people_each_item_has_a_line_of_its_own),
         cmocka_unit_test(writing_beyond_the_bound_of_the_text_is_an_error),
         cmocka_unit_test(writing_a_value_deeper_than_we_ever_build_is_an_error),
     };

@@ -38,7 +38,7 @@ static const char input[] =
     "\"b\":{\"1\":1,\"2\":2,\"3\":3,\"4\":4,\"5\":5,\"6\":6,\"7\":7,\"8\":8,\"9\":9,\"10\":10},"
     "\"a key that is quite a bit longer than the others\":\"a value that is longer, too\"}";
 static const char output[] =
-    "{\"a\":[1,-1234567890123456,123456.789012346,true,null,\"text\",\"\uFFFD\",6,7,8,9,10],"
+    "{\"a\":[1,-1234567890123456,123456.78901234567,true,null,\"text\",\"\uFFFD\",6,7,8,9,10],"
     "\"b\":{\"1\":1,\"2\":2,\"3\":3,\"4\":4,\"5\":5,\"6\":6,\"7\":7,\"8\":8,\"9\":9,\"10\":10},"
     "\"a key that is quite a bit longer than the others\":\"a value that is longer, too\"}";
 
