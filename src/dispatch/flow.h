@@ -106,6 +106,7 @@ struct flow_errand {
     struct step_job job;
     struct workflow_ref ref;
     struct workflow_end whole;
+    struct step_took *took;      /* Owned: of `whole`. */
     struct workflow_line *lines; /* Owned. */
     size_t line_count;
     struct text spec;  /* Owned: of the row that it writes. */

@@ -31,14 +31,31 @@ void call__asked_free(struct call *call) {
     mem_free(missed);
 }
 
+static void add_spent(struct call *call, const struct usage *usage, const struct usage_cost *cost) {
+    bool first = usage_total(&call->usage) == 0;
+    usage_add(&call->usage, usage);
+    call->cost.known = (first || call->cost.known) && cost->known;
+    call->cost.micros += cost->known ? cost->micros : 0;
+    call->calls_priced += cost->known;
+}
+
+/* A call of its model that is cut off costs what it has used until now. */
+static void cut_off(struct call *call) {
+    struct model_spent spent;
+    if (call->asking == NULL) {
+        return;
+    }
+    model_get_spent(call->asking, &spent);
+    add_spent(call, &spent.usage, &spent.cost);
+    model_cancel(call->asking);
+    call->asking = NULL;
+}
+
 void call__cancel(struct call *call) {
     struct loop *loop = call->flow->flows->options.loop;
     timer_stop(loop, &call->timer);
     timer_stop(loop, &call->deadline);
-    if (call->asking != NULL) {
-        model_cancel(call->asking);
-        call->asking = NULL;
-    }
+    cut_off(call);
 }
 
 void call__fail(struct call *call, enum run_cause cause, const char *note) {
@@ -269,8 +286,7 @@ static void on_silence(struct timer *timer) {
         return;
     }
     if (call->restarts++ < WORKFLOW_RESTARTS_MAX) {
-        model_cancel(call->asking);
-        call->asking = NULL;
+        cut_off(call);
         call__ask(call);
         return;
     }
@@ -310,19 +326,11 @@ static void on_retrying(void *ctx, const struct model_failure *failure, uint64_t
                 on_silence);
 }
 
-static void add_cost(struct call *call, const struct model_result *result) {
-    bool first = usage_total(&call->usage) == 0;
-    usage_add(&call->usage, &result->spent);
-    call->cost.known = (first || call->cost.known) && result->cost.known;
-    call->cost.micros += result->cost.known ? result->cost.micros : 0;
-    call->calls_priced += result->cost.known;
-}
-
 static void on_done(void *ctx, const struct model_result *result) {
     struct call *call = ctx;
     call->asking = NULL;
     timer_stop(call->flow->flows->options.loop, &call->timer);
-    add_cost(call, result);
+    add_spent(call, &result->spent, &result->cost);
     if (result->failure.cause == MODEL_NONE) {
         look_at_answer(call);
     } else {

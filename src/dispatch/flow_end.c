@@ -20,9 +20,21 @@ static void end_done(struct flow_errand *errand) {
     flow__maybe_free(flow);
 }
 
+/* What the agent of a call that is one call of a model has used goes with the end of its run; those
+ * with tools have turns, which tell it themselves. */
 static void cancel(void *ctx, struct table_node *node) {
-    (void)ctx; /* The call knows its flow. */
-    call__cancel(CONTAINER_OF(node, struct call, node));
+    struct flow_errand *errand = ctx;
+    struct call *call = CONTAINER_OF(node, struct call, node);
+    call__cancel(call);
+    if (call->calls > 0 && call->state != CALL_DONE) {
+        errand->took[errand->whole.took_count++] =
+            (struct step_took){.run = {call->run.text, strlen(call->run.text)},
+                               .model = {call->model, strlen(call->model)},
+                               .usage = call->usage,
+                               .cost = call->cost,
+                               .calls = call->calls,
+                               .calls_unpriced = call->calls - call->calls_priced};
+    }
 }
 
 static void sweep(void *ctx, struct table_node *node) {
@@ -40,10 +52,11 @@ static void store(struct flow *flow, enum run_cause cause, const struct text *re
     struct loop *loop = flow->flows->options.loop;
     flow->state = FLOW_ENDING;
     flow__close_worker(flow);
-    table_each(&flow->calls, cancel, NULL);
     timer_stop(loop, &flow->deadline);
     timer_stop(loop, &flow->rebuild);
     struct flow_errand *errand = flow__errand(flow, end_tx, end_done);
+    errand->took = mem_new_array(flow->calls.count + 1, sizeof *errand->took);
+    table_each(&flow->calls, cancel, errand);
     text_init(&errand->bytes, FLOW_ORDER_MAX);
     text_add(&errand->bytes, result->data, result->len);
     text_add(&errand->bytes, error->data, error->len);
@@ -55,6 +68,9 @@ static void store(struct flow *flow, enum run_cause cause, const struct text *re
                                           .result = {bytes, result->len},
                                           .error = {bytes + result->len, error->len},
                                           .note = {bytes + result->len + error->len, strlen(note)},
+                                          .took = errand->took,
+                                          .took_count = errand->whole.took_count,
+                                          .project = flow__project(flow),
                                           .bounds = flow__bounds(flow)};
     flow__send(errand);
     table_each(&flow->calls, sweep, NULL); /* Behind it: until then they have their turns. */

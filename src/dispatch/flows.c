@@ -82,6 +82,7 @@ void flow__errand_free(struct flow_errand *errand) {
         mem_free((char *)errand->lines[i].text.data);
     }
     mem_free(errand->lines);
+    mem_free(errand->took);
     flow__page_free(errand->page);
     mem_free(errand);
 }

@@ -225,10 +225,14 @@ void talk__cancel_call(struct talk *talk) {
     if (talk->asking == NULL) {
         return;
     }
+    struct model_spent spent;
+    model_get_spent(talk->asking, &spent);
     model_cancel(talk->asking);
     talk->asking = NULL;
     talk->interrupted = true;
-    talk->result.tries = 1;
+    talk->result.spent = spent.usage;
+    talk->result.cost = spent.cost;
+    talk->result.tries = spent.tries > 0 ? spent.tries : 1;
     if (!talk->ended && !talk->turns->stopping) {
         talk__flush(talk);
     }

@@ -186,10 +186,18 @@ static void on_done(void *ctx, const struct model_result *result) {
     }
 }
 
-static void on_late(struct timer *timer) {
-    struct talk_compact *compact = CONTAINER_OF(timer, struct talk_compact, timer);
+static void cut_off(struct talk_compact *compact) {
+    struct model_spent spent;
+    model_get_spent(compact->asking, &spent);
+    compact->result.spent = spent.usage;
+    compact->result.cost = spent.cost;
     model_cancel(compact->asking);
     compact->asking = NULL;
+}
+
+static void on_late(struct timer *timer) {
+    struct talk_compact *compact = CONTAINER_OF(timer, struct talk_compact, timer);
+    cut_off(compact);
     give_up(compact->talk, "a summary was not made in time",
             err_make(ERR_UNREACHABLE, "turns: compaction"));
 }
@@ -198,8 +206,7 @@ void compact__cancel(struct talk *talk) {
     if (!compact__is_out(talk->compact)) {
         return; /* What is with the reader or the store ends by itself. */
     }
-    model_cancel(talk->compact->asking);
-    talk->compact->asking = NULL;
+    cut_off(talk->compact);
     give_up(talk, NULL, ERR_OK);
 }
 

@@ -137,8 +137,12 @@ static void on_done(void *ctx, const struct model_result *result) {
     settle(review);
 }
 
-/* What it has cost nobody says any more: what it was given is counted, and marked as estimated. */
 static void give_up(struct talk_review *review, enum run_cause cause, const char *words) {
+    struct model_spent spent;
+    model_get_spent(review->asking, &spent);
+    review->end.usage = spent.usage;
+    review->end.cost = spent.cost;
+    review->end.tries = spent.tries > 0 ? (int64_t)spent.tries : 1;
     model_cancel(review->asking);
     review->asking = NULL;
     timer_stop(loop_of(review), &review->timer);
@@ -215,7 +219,6 @@ static void ask(struct talk_review *review) {
     model_request_set_schema(request, BYTES(schema));
     model_request_add_message(request, MODEL_USER);
     model_request_add_text(request, (struct bytes){prompt.data, prompt.len});
-    review->end.usage = usage_estimate(model_request_text_size(request), 0);
     review->end.asked = true;
     review->end.tries = 1;
     turns->stats.calls++;

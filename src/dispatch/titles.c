@@ -109,8 +109,12 @@ static void end_with(struct naming *naming, enum run_cause cause, const char *wo
     store(naming);
 }
 
-/* What it has cost nobody says any more: what it was given is counted, and marked as estimated. */
 static void give_up(struct naming *naming, enum run_cause cause, const char *words) {
+    struct model_spent spent;
+    model_get_spent(naming->asking, &spent);
+    naming->end.usage = spent.usage;
+    naming->end.cost = spent.cost;
+    naming->end.tries = spent.tries > 0 ? (int64_t)spent.tries : 1;
     model_cancel(naming->asking);
     naming->asking = NULL;
     timer_stop(naming->titles->options.loop, &naming->timer);
@@ -157,7 +161,6 @@ static void ask(struct naming *naming) {
     struct model_request *request = naming->request;
     naming->request = NULL;
     naming->end.asked = true;
-    naming->end.usage = usage_estimate(model_request_text_size(request), 0);
     naming->end.tries = 1;
     timer_start(options->loop, &naming->timer, TITLE_MS, on_late);
     naming->asking = model_ask(options->models, request, MODEL_BACKGROUND, &watch, naming);

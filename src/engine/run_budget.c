@@ -161,7 +161,7 @@ struct err runs__budget_settle(struct tx *tx, const struct run_took *took, struc
     }
     const char *kind = run_kind_name(row->kind);
     struct budget__places places;
-    bool learn = took->began && row->kind != KIND_TITLE;
+    bool learn = took->began && took->completed && row->kind != KIND_TITLE;
     struct budget_spend spend = {.what = {kind, strlen(kind)}, .spent = took->used, .learn = learn};
     spend.spent.of[AMOUNT_WALL] = took->began ? took->wall_ms : 0;
     spend.spent.of[AMOUNT_AGENTS] = took->began && is_agent(row->kind) ? 1 : 0;

@@ -26,11 +26,23 @@ static int64_t by_row_ms(const struct tx *tx, const struct run_row *row) {
     return took_ms > 0 ? took_ms : 0;
 }
 
+/* Tokens and cost that a row still holds at its end are those of a call that was out, and whose
+ * usage nobody will report: they count as used. */
+static struct amounts used_by_row(const struct run_row *row) {
+    struct amounts used = row->reserve;
+    used.of[AMOUNT_AGENTS] = 0;
+    used.of[AMOUNT_WALL] = 0;
+    return used;
+}
+
 /* What had begun and was not settled by somebody who knows better took what its row says, without
  * its waits for a person. */
 static struct err settle_budgets(struct tx *tx, const struct run_end *end, struct run_row *row,
                                  struct run_freed *freed) {
-    struct run_took took = {.wall_ms = by_row_ms(tx, row), .began = true};
+    struct run_took took = {.wall_ms = by_row_ms(tx, row),
+                            .began = true,
+                            .completed = row->state == RUN_SUCCEEDED || row->state == RUN_DEGRADED,
+                            .used = used_by_row(row)};
     int64_t waited_ms = 0;
     if (end->from == RUN_QUEUED) {
         return runs__budget_leave(tx, row, freed);
@@ -191,7 +203,9 @@ static struct run_took took_of(const struct tx *tx, const struct run_settle *set
     const struct run_usage *usage = &settle->usage;
     int64_t took_ms = usage->known && usage->wall_ms > 0 ? usage->wall_ms : 0;
     return (struct run_took){.wall_ms = usage->known ? took_ms : by_row_ms(tx, row),
-                             .began = end != ATTEMPT_VOID && end != ATTEMPT_NOT_STARTED};
+                             .began = end != ATTEMPT_VOID && end != ATTEMPT_NOT_STARTED,
+                             .completed = end == ATTEMPT_EXITED && settle->end.code == 0 &&
+                                          settle->end.why == ATTEMPT_ITSELF};
 }
 
 struct err tx_run_settle(struct tx *tx, const struct run_settle *settle, bool *ret_late,

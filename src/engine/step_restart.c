@@ -39,19 +39,35 @@ static struct err refuse(const struct run_row *row, struct why *why) {
 
 /* --- What it did ------------------------------------------------------------------------------ */
 
-/* Nobody knows what it took of its budgets: what was set aside for it, it did, and as much is for
- * what it does now. */
-static struct err charge(struct tx *tx, struct run_row *row, struct run_freed *freed) {
+/* Settles what an attempt used, and holds as much for the next one. */
+static struct err charge(struct tx *tx, const struct run_took *took, struct run_row *row,
+                         struct run_freed *freed) {
     const struct amounts held = row->reserve;
-    struct run_took took = {.began = true, .used = held};
-    took.wall_ms = held.of[AMOUNT_WALL];
     if (!row->charged) {
         return ERR_OK;
     }
-    struct err err = runs__budget_settle(tx, &took, row, freed);
+    struct err err = runs__budget_settle(tx, took, row, freed);
     row->charged = true;
     row->reserve = held;
     return err_failed(err) ? err : budget__write_run(tx, row);
+}
+
+/* Nobody knows what it took: what was reserved for it. */
+static struct run_took unknown_took(const struct run_row *row) {
+    struct run_took took = {
+        .wall_ms = row->reserve.of[AMOUNT_WALL], .began = true, .used = row->reserve};
+    return took;
+}
+
+/* Who performs it counts the tokens of all attempts together, and brings them with the end. One of
+ * an earlier life of the daemon is in nobody's hands. */
+static struct err charge_attempt(struct tx *tx, struct run_row *row, struct run_freed *freed) {
+    int64_t wall_ms = tx_now_ms(tx) - row->started_ms;
+    struct run_took took = {.wall_ms = wall_ms > 0 ? wall_ms : 0, .began = true};
+    if (row->epoch != tx_epoch(tx)) {
+        took = unknown_took(row);
+    }
+    return charge(tx, &took, row, freed);
 }
 
 static struct err call_off(struct tx *tx, struct bytes turn, struct run_freed *freed) {
@@ -96,7 +112,7 @@ static struct err forget_turn(struct tx *tx, struct run_row *row, struct run_fre
 
 static struct err begin_anew(struct tx *tx, const struct run_bounds *bounds, struct run_row *row) {
     struct run_freed freed = {.kinds = 0};
-    struct err err = charge(tx, row, &freed);
+    struct err err = charge_attempt(tx, row, &freed);
     if (!err_failed(err)) {
         err = forget_turn(tx, row, &freed);
     }
@@ -142,7 +158,8 @@ struct err tx_step_again(struct tx *tx, struct bytes run, const struct run_bound
     if (err_failed(err) || *ret_late || !row.charged) {
         return err;
     }
-    err = charge(tx, &row, &freed);
+    const struct run_took took = unknown_took(&row);
+    err = charge(tx, &took, &row, &freed);
     return err_failed(err) ? err : runs__admit_freed(tx, &freed, bounds);
 }
 

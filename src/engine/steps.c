@@ -9,6 +9,7 @@
 #include "engine/run_budget.h"
 #include "engine/session_rows.h"
 #include "engine/step_talk.h"
+#include "engine/turn_rows.h"
 #include "engine/usage_totals.h"
 #include "engine/workflow_rows.h"
 
@@ -266,10 +267,11 @@ static struct err settle(struct tx *tx, const struct step_end *end, struct run_f
     if (row.attempt != end->attempt) {
         return ERR_OK; /* It was restarted: what it holds is its next attempt's. */
     }
-    struct run_took took = {.wall_ms = took_ms(tx, row.started_ms), .began = true};
-    took.used.of[AMOUNT_OUTPUT_TOKENS] = end->usage.output;
-    took.used.of[AMOUNT_TOKENS] = usage_total(&end->usage);
-    took.used.of[AMOUNT_COST] = end->cost.known ? end->cost.micros : 0;
+    const enum run_state state = workflow_step_state(end->cause);
+    const struct run_took took = {.wall_ms = took_ms(tx, row.started_ms),
+                                  .began = end->calls > 0,
+                                  .completed = state == RUN_SUCCEEDED || state == RUN_DEGRADED,
+                                  .used = turns__amounts(&end->usage, &end->cost)};
     return runs__budget_settle(tx, &took, &row, freed);
 }
 
@@ -333,18 +335,58 @@ struct err tx_step_end(struct tx *tx, const struct step_end *end, bool *ret_late
                : runs__admit_freed(tx, &freed, &end->bounds);
 }
 
+static struct err add_tokens(struct tx *tx, int64_t id, const struct step_took *took) {
+    static const char sql[] = "UPDATE runs SET output_tokens = output_tokens + $2,"
+                              " tokens = tokens + $3, cost_micros = cost_micros + $4 WHERE id = $1";
+    const struct arg args[] = {arg_int(id), arg_int(took->usage.output),
+                               arg_int(usage_total(&took->usage)),
+                               arg_int(took->cost.known ? took->cost.micros : 0)};
+    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
+}
+
+struct err steps__cut_off(struct tx *tx, const struct step_took *took, struct bytes project,
+                          struct run_row *row, struct run_freed *freed) {
+    const struct run_took by_budgets = {.wall_ms = took_ms(tx, row->started_ms),
+                                        .began = took->calls > 0,
+                                        .used = turns__amounts(&took->usage, &took->cost)};
+    const struct step_end counted = {.place = {.owner = row->owner},
+                                     .usage = took->usage,
+                                     .cost = took->cost,
+                                     .model = took->model,
+                                     .project = project,
+                                     .calls = took->calls,
+                                     .calls_unpriced = took->calls_unpriced};
+    struct err err = runs__budget_settle(tx, &by_budgets, row, freed);
+    if (!err_failed(err)) {
+        err = add_tokens(tx, row->id, took);
+    }
+    return err_failed(err) ? err : count_usage(tx, &counted);
+}
+
+static struct err find_tokens(struct tx *tx, int64_t id, int64_t *ret_output) {
+    const struct arg args[] = {arg_int(id)};
+    const struct run_ask ask = {.sql = "SELECT output_tokens FROM runs WHERE id = $1",
+                                .args = args,
+                                .count = COUNT_OF(args)};
+    return runs__int(tx, &ask, ret_output);
+}
+
 /* Somebody else ended it: it was stopped before it began, or a budget refused it. */
 struct err steps__ended(struct tx *tx, const struct run_row *row) {
     static const char sql[] =
         "UPDATE runs SET done_no = " WORKFLOW_NEXT_DONE("$2") " WHERE id = $1 AND step_key <> ''";
     const struct arg args[] = {arg_int(row->id), arg_int(row->parent)};
     struct bytes phase = none, worktree = none;
+    int64_t output_tokens = 0;
     struct err err = tx_exec(tx, sql, args, COUNT_OF(args), NULL /* told all the same */);
     if (!err_failed(err)) {
         err = workflows__member(tx, row->spec, "phase", &phase);
     }
     if (!err_failed(err)) {
         err = workflows__worktree(tx, row->spec, &worktree);
+    }
+    if (!err_failed(err)) {
+        err = find_tokens(tx, row->id, &output_tokens);
     }
     if (err_failed(err) || row->parent_run.len == 0) {
         return err; /* Its workflow was removed, and its stream is no more. */
@@ -358,6 +400,7 @@ struct err steps__ended(struct tx *tx, const struct run_row *row) {
         .worktree = worktree,
         .state = row->state,
         .cause = row->cause,
+        .output_tokens = output_tokens,
         .cost_micros = -1,
         .took_ms = took_ms(tx, row->started_ms)};
     return steps__event_finished(tx, &told);

@@ -299,9 +299,10 @@ static struct err count_usage(struct tx *tx, const struct run_row *run, const st
 static struct err charge(struct tx *tx, const struct title_end *end, struct naming *naming,
                          struct run_row *run) {
     const struct budget_spend spend = {.what = BYTES("title"),
-                                       .granted = amounts_none(),
+                                       .granted = run->reserve,
                                        .spent = turns__amounts(&end->usage, &end->cost)};
     if (!end->asked) {
+        run->reserve = amounts_none(); /* Given back with the end of its run. */
         return ERR_OK;
     }
     struct err err = tx_budget_spend(tx, &spend, &end->bounds, run);

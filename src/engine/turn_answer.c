@@ -303,7 +303,7 @@ static struct err add_usage(struct tx *tx, struct turn *turn, const struct turn_
     const struct session_context context = {.used = usage_input(usage) + usage->output,
                                             .window = answer->window};
     struct err err = sessions__add_usage(tx, &sums, &turn->session);
-    if (!err_failed(err) && !turns__is_cleared(turn)) {
+    if (!err_failed(err) && !turns__is_cleared(turn) && context.used > 0) {
         err = sessions__set_context(tx, &context, &turn->session);
     }
     return err_failed(err) ? err : tx_usage_add(tx, &add);
@@ -321,7 +321,9 @@ static struct err store_answer(struct tx *tx, struct turn *turn, const struct tu
     }
     if (!err_failed(err)) {
         const struct amounts took = turns__amounts(&answer->usage, &answer->cost);
-        err = turns__budget_spend(tx, turn, &answer->key.bounds, &took);
+        bool completed = answer->failure == CAUSE_NONE && !answer->stopped;
+        err = completed ? turns__budget_spend(tx, turn, &answer->key.bounds, &took)
+                        : turns__budget_return(tx, turn, &answer->key.bounds, &took);
     }
     if (!err_failed(err)) {
         err = turns__event_usage(tx, turn, &answer->usage, &answer->cost);

@@ -181,12 +181,30 @@ static struct err find_open(struct tx *tx, int64_t workflow, struct ids *ret_ids
     return err;
 }
 
+static const struct step_took *find_took(const struct workflow_end *end, struct bytes run) {
+    for (size_t i = 0; i < end->took_count; i++) {
+        const struct step_took *took = &end->took[i];
+        if (took->run.len == run.len && memcmp(took->run.data, run.data, run.len) == 0) {
+            return took;
+        }
+    }
+    return NULL;
+}
+
 /* Whatever they would still say, nobody waits for it. */
-static struct err end_agent(struct tx *tx, int64_t id, struct run_freed *freed) {
+static struct err end_agent(struct tx *tx, const struct workflow_end *workflow, int64_t id,
+                            struct run_freed *freed) {
     struct run_row row;
     bool found = false;
     struct err err = runs__find_id(tx, id, &found, &row);
     if (err_failed(err) || !found) {
+        return err;
+    }
+    const struct step_took *took = find_took(workflow, row.run);
+    if (took != NULL && row.state == RUN_RUNNING) {
+        err = steps__cut_off(tx, took, workflow->project, &row, freed);
+    }
+    if (err_failed(err)) {
         return err;
     }
     const struct run_end end = {.from = row.state, .output = none};
@@ -196,11 +214,12 @@ static struct err end_agent(struct tx *tx, int64_t id, struct run_freed *freed) 
     return err_failed(err) ? err : runs__ask_children(tx, &row, freed);
 }
 
-static struct err end_agents(struct tx *tx, int64_t workflow, struct run_freed *freed) {
+static struct err end_agents(struct tx *tx, const struct workflow_end *end, int64_t workflow,
+                             struct run_freed *freed) {
     struct ids ids = {.count = 0};
     struct err err = find_open(tx, workflow, &ids);
     for (size_t i = 0; i < ids.count && !err_failed(err); i++) {
-        err = end_agent(tx, ids.at[i], freed);
+        err = end_agent(tx, end, ids.at[i], freed);
     }
     return err;
 }
@@ -291,7 +310,7 @@ struct err tx_workflow_end(struct tx *tx, const struct workflow_end *end, bool *
     if (err_failed(err) || *ret_late) {
         return err;
     }
-    err = end_agents(tx, row.id, &freed);
+    err = end_agents(tx, end, row.id, &freed);
     if (!err_failed(err)) {
         err = finish(tx, end, &row, &freed);
     }

@@ -62,6 +62,10 @@ MUST_CHECK struct err steps__event_both(struct tx *tx, const struct step_new *st
 /* A step that ended by a stop or a budget, without who performs it: it gets its number, and its
  * event. */
 MUST_CHECK struct err steps__ended(struct tx *tx, const struct run_row *row);
+/* Before the end of a step that is cut off with its workflow: charges what it has used. */
+MUST_CHECK struct err steps__cut_off(struct tx *tx, const struct step_took *took,
+                                     struct bytes project, struct run_row *row,
+                                     struct run_freed *freed);
 /* A workflow that ended before it began. */
 MUST_CHECK struct err workflows__ended(struct tx *tx, const struct run_row *row);
 /* Whether a turn below a step of it, or what such a turn began, has not ended. As SQL, of a row of

@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "engine/runs.h"
+#include "rules/usage.h"
 #include "rules/workflow.h"
 #include "store/store.h"
 
@@ -107,13 +108,23 @@ MUST_CHECK struct err tx_workflow_ref(struct tx *tx, const struct workflow_place
 
 /* --- Its end ---------------------------------------------------------------------------------- */
 
+/* Usage of a step that is cut off, by who performs it. */
+struct step_took {
+    struct bytes run, model;
+    struct usage usage;
+    struct usage_cost cost;
+    int64_t calls, calls_unpriced; /* Of the model. */
+};
 struct workflow_end {
     struct bytes run;
     int64_t attempt;
-    enum run_cause cause; /* COMPLETED: the script returned. */
-    struct bytes result;  /* JSON; "": none. */
-    struct bytes error;   /* JSON object; "": none. */
-    struct bytes note;    /* A sentence about a failure, or "". */
+    enum run_cause cause;         /* COMPLETED: the script returned. */
+    struct bytes result;          /* JSON; "": none. */
+    struct bytes error;           /* JSON object; "": none. */
+    struct bytes note;            /* A sentence about a failure, or "". */
+    const struct step_took *took; /* Of steps that work; others are charged what they hold. */
+    size_t took_count;
+    struct bytes project; /* That their usage is counted for. */
     struct run_bounds bounds;
 };
 /* Ends the agents that still work, too. *ret_late: it has ended. */

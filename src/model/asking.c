@@ -211,22 +211,53 @@ static void again(struct asking *asking, uint64_t wait_ms) {
     (void)asking__leave(asking); /* Nothing is done with it after this. */
 }
 
-/* What the try used, as the provider said, or as far as we saw. A try that was refused before it
- * gave anything used nothing. */
-static void count(struct asking *asking) {
+/* Whether the provider took the prompt. A provider that is silent is working on it. */
+static bool is_read(const struct asking *asking) {
     const struct answer *answer = &asking->stream.answer;
-    asking->latest = (struct usage){.estimated = false};
-    if (answer->counted) {
-        asking->latest = answer->usage;
-    } else if (answer->begun || answer->failure.cause == MODEL_NONE) {
-        asking->latest = usage_estimate(asking->prompt_size, answer_size(answer));
+    bool is_out = asking->playing != NULL || asking->fetch != NULL;
+    if (answer->begun || asking->streaming) {
+        return true;
     }
+    return answer->failure.cause == MODEL_NONE ? is_out && asking->status == 0
+                                               : answer->failure.cause == MODEL_TIMED_OUT;
+}
+
+/* Usage of the present try: reported by the provider, else estimated from the bytes seen. Providers
+ * that report while they answer have not counted what came since. A try that was refused, or never
+ * reached its provider, used nothing. */
+static struct usage try_usage(const struct asking *asking) {
+    const struct answer *answer = &asking->stream.answer;
+    const struct usage seen = usage_estimate(asking->prompt_size, answer_size(answer));
+    struct usage usage = {.estimated = false};
+    if (!answer->counted) {
+        return is_read(asking) ? seen : usage;
+    }
+    usage = answer->usage;
+    if (!answer->stopped && usage.output < seen.output) {
+        usage.output = seen.output;
+        usage.estimated = true;
+    }
+    return usage;
+}
+
+static void count_try(struct asking *asking) {
+    asking->latest = try_usage(asking);
     usage_add(&asking->spent, &asking->latest);
+}
+
+void model_get_spent(const struct asking *asking, struct model_spent *ret_spent) {
+    struct model_spent spent = {.usage = asking->spent, .tries = asking->tries};
+    if (asking->stage == ASK_TRYING) {
+        const struct usage now = try_usage(asking);
+        usage_add(&spent.usage, &now);
+    }
+    spent.cost = usage_cost(&spent.usage, &asking->facts.price);
+    *ret_spent = spent;
 }
 
 void asking__try_over(struct asking *asking) {
     stop_try(asking);
-    count(asking);
+    count_try(asking);
     asking->failure = asking->stream.answer.failure;
     if (asking->failure.cause == MODEL_NONE) {
         asking->channel->quota_trips = 0;
@@ -254,7 +285,7 @@ void asking__try_over(struct asking *asking) {
 static void deadline_over(struct timer *timer) {
     struct asking *asking = CONTAINER_OF(timer, struct asking, deadline);
     if (asking->stage == ASK_TRYING) {
-        count(asking);
+        count_try(asking);
     }
     asking__fail(asking, MODEL_TIMED_OUT, "the call was not done in time, all tries together");
 }

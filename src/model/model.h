@@ -151,6 +151,14 @@ enum model_priority { MODEL_FOREGROUND, MODEL_BACKGROUND };
 struct asking;
 struct asking *model_ask(struct models *models, struct model_request *request,
                          enum model_priority priority, const struct model_watch *watch, void *ctx);
+/* What a call has used until now, for who is about to cancel it: reported by the provider, else
+ * estimated from the bytes that went out and came back. Not from inside `done`, which tells it. */
+struct model_spent {
+    struct usage usage; /* Of all tries together. */
+    struct usage_cost cost;
+    unsigned tries;
+};
+void model_get_spent(const struct asking *asking, struct model_spent *ret_spent);
 void model_cancel(struct asking *asking); /* From inside `done`: nothing happens. */
 /* It stands in line, or waits between two tries: its provider is not being asked. */
 MUST_CHECK bool model_is_waiting(const struct asking *asking);

@@ -134,10 +134,16 @@ void budget_learn(struct budget_mean *mean, const struct amounts *took) {
     }
 }
 
+/* Rounded up: at least 1 of what is wanted. */
+static int64_t least(int64_t first) {
+    return first / BUDGET_FLOOR_PART + (first % BUDGET_FLOOR_PART != 0);
+}
+
 struct amounts budget_want(const struct budget_mean *mean, const struct amounts *first) {
     struct amounts want = *first;
     for (unsigned i = 0; i < AMOUNT_COUNT && mean->count > 0; i++) {
-        int64_t recent = mean->mean.of[i] > 0 ? mean->mean.of[i] : 1;
+        int64_t floor = least(first->of[i]);
+        int64_t recent = mean->mean.of[i] > floor ? mean->mean.of[i] : floor;
         want.of[i] = first->of[i] > 0 ? recent : 0;
     }
     return want;

@@ -23,6 +23,7 @@
 enum {
     BUDGET_NODES_MAX = 8,             /* That one run stands under. */
     BUDGET_RECENT_MAX = 8,            /* Attempts that a mean remembers. */
+    BUDGET_FLOOR_PART = 32,           /* No reserve is below this part of the first one. */
     BUDGET_FIRST_WALL_MS = 60 * 1000, /* Reserved where no attempt has been seen. */
 };
 
@@ -61,7 +62,8 @@ struct budget_mean {
 };
 void budget_learn(struct budget_mean *mean, const struct amounts *took);
 /* What the next one reserves: the mean, or `first` where nothing was seen. What `first` leaves out
- * is never wanted; what it names is wanted, if only a little. */
+ * is never wanted. Of what it names a part is wanted at least: a few small calls must not open the
+ * gate to any number of large ones at once. */
 struct amounts budget_want(const struct budget_mean *mean, const struct amounts *first);
 
 #endif

@@ -57,8 +57,46 @@ test("a call that a crash cut off is charged what was held back for it", async (
   assert.equal((await turns.budget()).reserved.tokens, 0);
 });
 
+test("a stopped or failed call is charged what it used, and teaches nothing", async (t) => {
+  const turns = await open(t, { tokens: 100000 });
+  const listener = await turns.listen();
+  await turns.turn(listener, script(say("whole"), usage(3000, 1000)));
+  const cut = script(say("x".repeat(400)), "delay: 600s");
+  const held = async () => {
+    const { run } = await turns.send(listener.session, cut);
+    await listener.until("delta", (data) => data.run === run);
+    const { spent, reserved } = await turns.budget();
+    assert.equal((await turns.ask("POST", `/sessions/${listener.session}/stop`)).status, 200);
+    await listener.ended(run);
+    return { before: spent.tokens, reserved: reserved.tokens };
+  };
+  const { before, reserved } = await held();
+  assert.deepEqual([before, reserved], [4000, 4000]);
+  const stopped = (await turns.budget()).spent;
+  assert.ok(stopped.tokens >= 4000 + 100, `${stopped.tokens} tokens`);
+  assert.equal(stopped.output_tokens, 1000 + 100);
+  const { items } = await turns.get(`/sessions/${listener.session}/spans?limit=200`);
+  const last = items.findLast(({ kind }) => kind === "model");
+  assert.deepEqual([last.estimated, last.tokens.output], [true, 100]);
+  const broken = await turns.turn(listener, script(say("y".repeat(400)), "fail: auth"));
+  assert.equal(broken.end.state, "failed");
+  assert.equal((await turns.budget()).spent.output_tokens, 1000 + 200);
+  assert.equal((await held()).reserved, 4000, "only calls that completed are learned from");
+});
+
+test("a call whose session is deleted is charged what was reserved for it", async (t) => {
+  const turns = await open(t, { tokens: 100000 });
+  const listener = await turns.listen();
+  await turns.send(listener.session, script(say("begun"), "delay: 600s"));
+  await listener.until("delta");
+  const held = (await turns.budget()).reserved.tokens;
+  assert.equal((await turns.ask("DELETE", `/sessions/${listener.session}`)).status, 200);
+  const { spent, reserved } = await turns.budget();
+  assert.deepEqual([spent.tokens, reserved.tokens], [held, 0]);
+});
+
 test("who waits for what another call holds goes on when that is given back", async (t) => {
-  const turns = await open(t, { tokens: 1000 });
+  const turns = await open(t, { tokens: 8000 });
   const first = await turns.listen(), second = await turns.listen();
   await turns.send(first.session, script(say("begun"), "delay: 600s"));
   await first.until("delta");

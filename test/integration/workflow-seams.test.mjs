@@ -111,3 +111,34 @@ return told;`;
   const refused = (await flows.agents(run)).filter(({ state }) => state === "failed");
   assert.ok(refused.every(({ cause }) => cause === "total_spent"), JSON.stringify(refused[0]));
 });
+
+test("an agent that is skipped, restarted or loses its run pays for what it used", async (t) => {
+  const provider = await new Held((prompt) => ({ prompt, text: prompt, tokens: 7 })).start(t);
+  const flows = await Workflows.open(t);
+  const model = await flows.connect(provider);
+  const prompt = `held ${"x".repeat(4000)}`; // Some 1,000 tokens.
+  const start = () => flows.start({
+    script: whole(`return await agent(${JSON.stringify(prompt)})`), model, root: undefined,
+    budget: { tokens: 100000 },
+  });
+  const spent = async (run) => (await flows.get(`/budgets/run:${run}`)).spent.tokens;
+  const asked = (times) => until("it is asked", () => provider.count(prompt) >= times);
+
+  const skips = await start();
+  await asked(1);
+  const [agent] = await flows.agents(skips);
+  assert.equal((await flows.ask("POST", `/runs/${agent.id}/restart`, {})).status, 200);
+  await asked(2);
+  assert.equal((await flows.ask("POST", `/runs/${agent.id}/skip`, {})).status, 200);
+  const { end } = await flows.outcome(skips);
+  assert.ok(end.tokens >= 2000 && end.tokens < 4000, `${end.tokens} tokens of two calls`);
+  assert.equal(await spent(skips), end.tokens);
+
+  const stops = await start();
+  await asked(3);
+  assert.equal((await flows.ask("POST", `/runs/${stops}/stop`, {})).status, 200);
+  const stopped = (await flows.outcome(stops)).end;
+  assert.ok(stopped.tokens >= 1000 && stopped.tokens < 2000, `${stopped.tokens} tokens of one`);
+  assert.equal(await spent(stops), stopped.tokens);
+  assert.equal((await flows.get(`/budgets/run:${stops}`)).reserved.tokens, 0);
+});

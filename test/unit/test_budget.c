@@ -22,11 +22,11 @@ static void what_is_reserved_at_the_start_is_settled_at_the_end(void **state) {
     assert_int_equal(row.row.state, RUN_RUNNING);
     assert_int_equal(budgets_reserved(runs, "global"), FIRST);
     assert_int_equal(budgets_spent(runs, "global"), 0);
-    (void)budgets_finish(runs, row.run, 1234);
+    (void)budgets_finish(runs, row.run, 12345);
     assert_int_equal(budgets_reserved(runs, "global"), 0);
-    assert_int_equal(budgets_spent(runs, "global"), 1234);
+    assert_int_equal(budgets_spent(runs, "global"), 12345);
     (void)runs_add(runs); /* By now it is known what such a job takes. */
-    assert_int_equal(budgets_reserved(runs, "global"), 1234);
+    assert_int_equal(budgets_reserved(runs, "global"), 12345);
 }
 
 static void without_a_measure_the_times_of_the_row_say_what_it_took(void **state) {
@@ -88,6 +88,23 @@ static void an_attempt_that_never_began_costs_nothing_and_teaches_nothing(void *
     assert_int_equal(runs_count(runs, "SELECT count(*) FROM budget_means"), 0);
     /* The void one has begun again, by itself. */
     assert_int_equal(budgets_reserved(runs, "global"), FIRST);
+}
+
+static void an_attempt_that_did_not_complete_is_charged_and_teaches_nothing(void **state) {
+    struct runs_kit *runs = *state;
+    (void)budgets_wall(runs, "global", 10 * FIRST);
+    const struct attempt ends[] = {{.end = ATTEMPT_EXITED, .code = 1},
+                                   {.end = ATTEMPT_SIGNALED, .code = 9},
+                                   {.end = ATTEMPT_EXITED, .why = ATTEMPT_TIMED_OUT}};
+    for (size_t i = 0; i < COUNT_OF(ends); i++) {
+        struct runs_row row = runs_add(runs);
+        struct run_settle what = runs_exit(runs, row.run, 0);
+        what.end = ends[i];
+        what.usage = (struct run_usage){.known = true, .wall_ms = 7};
+        (void)runs_settle(runs, &what);
+        assert_int_equal(budgets_spent(runs, "global"), 7 * ((int64_t)i + 1));
+    }
+    assert_int_equal(runs_count(runs, "SELECT count(*) FROM budget_means"), 0);
 }
 
 static void each_attempt_is_admitted_and_charged_by_itself(void **state) {
@@ -173,18 +190,18 @@ static void a_run_under_a_budget_that_is_used_up_fails_and_says_why(void **state
 
 static void who_finds_all_reserved_waits_and_is_let_in_by_the_commit_that_frees(void **state) {
     struct runs_kit *runs = *state;
-    (void)budgets_wall(runs, "global", 1000);
+    (void)budgets_wall(runs, "global", 60000);
     struct runs_row first = runs_add(runs), second = runs_add(runs), third = runs_add(runs);
     assert_int_equal(second.row.state, RUN_QUEUED);
     assert_int_equal(second.row.gate, GATE_BUDGET);
-    assert_string_equal(second.note, "It waits for the budget global: of wall_ms 1000, 0 are spent"
-                                     " and others have reserved 1000");
+    assert_string_equal(second.note, "It waits for the budget global: of wall_ms 60000, 0 are spent"
+                                     " and others have reserved 60000");
     assert_string_equal(runs_events(runs, second.run).text, "run_queued {\"gate\":\"budget\"};");
     assert_int_equal(budgets_get(runs, "global").waiting, 2);
-    (void)budgets_finish(runs, first.run, 100);
+    (void)budgets_finish(runs, first.run, 6000);
     assert_int_equal(budgets_state(runs, second.run), RUN_RUNNING);
-    assert_int_equal(budgets_state(runs, third.run), RUN_RUNNING); /* 100 each, of 900. */
-    assert_int_equal(budgets_reserved(runs, "global"), 200);
+    assert_int_equal(budgets_state(runs, third.run), RUN_RUNNING); /* 6,000 each, of 54,000. */
+    assert_int_equal(budgets_reserved(runs, "global"), 12000);
     assert_int_equal(budgets_get(runs, "global").waiting, 0);
 }
 
@@ -214,13 +231,13 @@ static void a_lane_goes_by_priority_and_then_by_age(void **state) {
 
 static void a_newcomer_does_not_overtake_who_waits(void **state) {
     struct runs_kit *runs = *state;
-    (void)budgets_wall(runs, "global", 1000);
+    (void)budgets_wall(runs, "global", FIRST);
     struct runs_row first = runs_add(runs);
-    enum { COUNT = 40 };
+    enum { COUNT = 25 };
     for (int i = 0; i < COUNT; i++) {
         assert_int_equal(runs_add(runs).row.gate, GATE_BUDGET);
     }
-    (void)budgets_finish(runs, first.run, 1); /* A millisecond each: all of them fit. */
+    (void)budgets_finish(runs, first.run, 1); /* The least reserve each: all of them fit. */
     int64_t let_in = runs_count(runs, "SELECT count(*) FROM runs WHERE state = 'running'");
     assert_in_range(let_in, 1, COUNT - 1); /* One commit does not do them all. */
     struct runs_row late = runs_add(runs);
@@ -266,17 +283,17 @@ static void a_wait_for_a_budget_takes_no_slot_and_keeps_its_key(void **state) {
 static void one_let_in_holds_its_reserve_until_a_slot_is_free_and_is_asked_again_then(
     void **state) {
     struct runs_kit *runs = *state;
-    (void)budgets_wall(runs, "global", 1000);
+    (void)budgets_wall(runs, "global", FIRST);
     struct runs_row first = runs_add(runs), second = runs_add(runs), third = runs_add(runs);
     runs->bounds.slots = 0; /* The daemon holds. */
-    (void)budgets_finish(runs, first.run, 10);
+    (void)budgets_finish(runs, first.run, 3000);
     assert_int_equal(runs_get(runs, second.run).row.gate, GATE_SLOT);
     assert_int_equal(runs_get(runs, third.run).row.gate, GATE_SLOT);
-    assert_int_equal(budgets_reserved(runs, "global"), 20);
+    assert_int_equal(budgets_reserved(runs, "global"), 6000);
     runs->bounds.slots = 1;
     budgets_admit_all(runs);
     assert_int_equal(budgets_state(runs, second.run), RUN_RUNNING);
-    (void)budgets_finish(runs, second.run, 5000); /* Far more than it had reserved. */
+    (void)budgets_finish(runs, second.run, 60000); /* Far more than it had reserved. */
     struct runs_row end = runs_get(runs, third.run);
     assert_int_equal(end.row.state, RUN_FAILED);
     assert_int_equal(end.row.cause, CAUSE_BUDGET);
@@ -394,6 +411,7 @@ int main(void) {
         RUNS_TEST(every_node_above_a_run_is_charged_and_no_other),
         RUNS_TEST(projects_of_two_owners_are_two_projects),
         RUNS_TEST(an_attempt_that_never_began_costs_nothing_and_teaches_nothing),
+        RUNS_TEST(an_attempt_that_did_not_complete_is_charged_and_teaches_nothing),
         RUNS_TEST(each_attempt_is_admitted_and_charged_by_itself),
         RUNS_TEST(an_agent_counts_as_one_and_a_job_as_none),
         RUNS_TEST(a_run_that_had_begun_before_the_budget_is_not_charged),

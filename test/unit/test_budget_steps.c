@@ -110,18 +110,18 @@ static void steps_that_wait_are_told_one_by_one(void **state) {
         assert_int_not_equal(runs_get(runs, turns[i].run).row.lane, 0);
     }
     runs_forget(runs);
-    end_step(runs, &one, 100);
+    end_step(runs, &one, 200);
     struct run_row heard;
     assert_true(runs_heard(runs, turns[1].run, &heard));
     assert_false(runs_heard(runs, turns[2].run, &heard));
     assert_int_equal(runs_get(runs, turns[1].run).row.lane, 0);
     assert_int_not_equal(runs_get(runs, turns[2].run).row.lane, 0);
     struct step two = begin_step(runs, turns[1].run, 5000);
-    assert_int_equal(two.answer.granted.of[AMOUNT_TOKENS], 100);
+    assert_int_equal(two.answer.granted.of[AMOUNT_TOKENS], 200);
     assert_true(runs_heard(runs, turns[2].run, &heard)); /* There was more than it took. */
     struct step three = begin_step(runs, turns[2].run, 5000);
     assert_int_equal(three.answer.verdict, BUDGET_ADMITTED);
-    assert_int_equal(tokens_reserved(runs), 200);
+    assert_int_equal(tokens_reserved(runs), 400);
 }
 
 static void one_that_was_told_and_ends_instead_lets_the_next_be_told(void **state) {

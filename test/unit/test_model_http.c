@@ -192,6 +192,28 @@ static void all_tries_together_have_a_limit(void **state) {
     assert_int_equal(kit->server.requests, 2);
 }
 
+static struct usage spent_on(struct kit *kit) {
+    struct ask ask = {.kit = kit};
+    ask_begin(&ask, kit, "test/m", "12345678");
+    ask_finish(&ask);
+    ask_end(&ask);
+    return ask.result.spent;
+}
+
+static void a_try_is_charged_when_its_provider_had_the_prompt(void **state) {
+    struct kit *kit = *state;
+    kit->answer = "HTTP/1.1 400 Bad Request\r\n\r\n";
+    assert_int_equal(spent_on(kit).fresh, 0);
+    kit->answer = "HTTP/1.1 503 Busy\r\n\r\n";
+    assert_int_equal(spent_on(kit).fresh, 0);
+    kit->answer = NULL;
+    open_with_limits(kit, (struct model_limits){.answer_ms = 50});
+    const struct usage silent = spent_on(kit);
+    assert_int_equal(silent.fresh, 8); /* Two tokens, four tries. */
+    assert_int_equal(silent.output, 0);
+    assert_true(silent.estimated);
+}
+
 static void a_server_that_stays_behind_its_final_marker_holds_nobody_up(void **state) {
     struct kit *kit = *state;
     kit->answer = GOOD;
@@ -360,6 +382,7 @@ int main(void) {
         WITH_KIT(nobody_there_and_no_tls_are_unreachable),
         WITH_KIT(silence_is_a_time_out_wherever_it_begins),
         WITH_KIT(all_tries_together_have_a_limit),
+        WITH_KIT(a_try_is_charged_when_its_provider_had_the_prompt),
         WITH_KIT(a_server_that_stays_behind_its_final_marker_holds_nobody_up),
         WITH_KIT(the_key_is_in_its_header_alone),
         WITH_KIT(a_users_header_wins_over_ours),

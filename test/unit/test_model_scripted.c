@@ -200,6 +200,25 @@ static void a_cancelled_call_is_never_told_again(void **state) {
     ask_end(&other);
 }
 
+static void what_a_call_has_used_is_known_before_its_end(void **state) {
+    struct kit *kit = *state;
+    struct ask ask = {.kit = kit};
+    struct model_spent spent;
+    ask_begin(&ask, kit, "scripted/demo", "say: 12345678\ndelay: 600s");
+    model_get_spent(ask.asking, &spent);
+    assert_int_equal(usage_total(&spent.usage), 0); /* Nobody was asked yet. */
+    while (ask.said.len == 0) {
+        server_turn(kit->loop);
+    }
+    model_get_spent(ask.asking, &spent);
+    assert_int_equal(spent.usage.fresh, 7);
+    assert_int_equal(spent.usage.output, 2);
+    assert_true(spent.usage.estimated && spent.cost.known);
+    assert_int_equal(spent.tries, 1);
+    model_cancel(ask.asking);
+    ask_end(&ask);
+}
+
 static void names_that_lead_nowhere_say_so(void **state) {
     ask_expect(*state, "nowhere/x", "hi", "", MODEL_MODEL_UNKNOWN);
     ask_expect(*state, "scripted", "hi", "", MODEL_MODEL_UNKNOWN);
@@ -223,6 +242,7 @@ int main(void) {
         WITH_KIT(a_line_that_is_not_valid_fails_with_a_sentence),
         WITH_KIT(a_schema_without_a_script_gets_the_smallest_value),
         WITH_KIT(a_cancelled_call_is_never_told_again),
+        WITH_KIT(what_a_call_has_used_is_known_before_its_end),
         WITH_KIT(names_that_lead_nowhere_say_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

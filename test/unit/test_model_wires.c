@@ -189,6 +189,31 @@ static void what_nobody_counted_is_estimated_and_tries_add_up(void **state) {
     ask_end(&ask);
 }
 
+static void what_came_behind_a_report_counts_when_the_answer_breaks_off(void **state) {
+    struct kit *kit = *state;
+    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_ANTHROPIC, .key = "sk-1"});
+    kit->answer =
+        KIT_STREAM "data: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":70,"
+                   "\"output_tokens\":1}}}\n\n"
+                   "data: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":"
+                   "{\"type\":\"text\",\"text\":\"\"}}\n\n"
+                   "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":"
+                   "{\"type\":\"text_delta\",\"text\":\"12345678\"}}\n\n";
+    kit->then = KIT_KEEP;
+    struct ask ask = {.kit = kit};
+    struct model_spent spent;
+    ask_begin(&ask, kit, "test/m", "hi");
+    while (ask.said.len == 0) {
+        server_turn(kit->loop);
+    }
+    model_get_spent(ask.asking, &spent);
+    assert_int_equal(spent.usage.fresh, 70);
+    assert_int_equal(spent.usage.output, 2);
+    assert_true(spent.usage.estimated);
+    model_cancel(ask.asking);
+    ask_end(&ask);
+}
+
 static void a_call_that_the_longest_length_cut_off_is_not_done(void **state) {
     struct kit *kit = *state;
     serve_stream(kit, &model_streams[0]);
@@ -299,6 +324,7 @@ int main(void) {
         WITH_KIT(an_error_inside_a_stream_is_told_as_what_it_is),
         WITH_KIT(usage_is_what_each_provider_means_by_it),
         WITH_KIT(what_nobody_counted_is_estimated_and_tries_add_up),
+        WITH_KIT(what_came_behind_a_report_counts_when_the_answer_breaks_off),
         WITH_KIT(a_call_that_the_longest_length_cut_off_is_not_done),
         WITH_KIT(a_refusal_keeps_its_words_and_is_not_asked_again),
         WITH_KIT(an_empty_answer_is_a_failure),

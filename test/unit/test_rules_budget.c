@@ -110,12 +110,26 @@ static void the_first_reserves_the_default_and_the_next_what_the_others_took(voi
     struct budget_mean mean = {.count = 0};
     const struct amounts first = wall(60000);
     assert_int_equal(budget_want(&mean, &first).of[AMOUNT_WALL], 60000);
-    const int64_t took[] = {100, 200, 300};
+    const int64_t took[] = {10000, 20000, 30000};
     for (size_t i = 0; i < 3; i++) {
         const struct amounts one = wall(took[i]);
         budget_learn(&mean, &one);
     }
-    assert_int_equal(budget_want(&mean, &first).of[AMOUNT_WALL], 200);
+    assert_int_equal(budget_want(&mean, &first).of[AMOUNT_WALL], 20000);
+    assert_int_equal(budget_want(&mean, &first).of[AMOUNT_TOKENS], 0);
+}
+
+static void no_reserve_is_below_a_part_of_the_first_one(void **state) {
+    (void)state;
+    struct budget_mean mean = {.count = 0};
+    struct amounts first = wall(64000);
+    first.of[AMOUNT_AGENTS] = 1;
+    const struct amounts little = wall(1);
+    for (int i = 0; i < 100; i++) {
+        budget_learn(&mean, &little);
+    }
+    assert_int_equal(budget_want(&mean, &first).of[AMOUNT_WALL], 64000 / BUDGET_FLOOR_PART);
+    assert_int_equal(budget_want(&mean, &first).of[AMOUNT_AGENTS], 1);
     assert_int_equal(budget_want(&mean, &first).of[AMOUNT_TOKENS], 0);
 }
 
@@ -162,6 +176,7 @@ int main(void) {
         cmocka_unit_test(a_limit_on_what_is_not_wanted_does_not_matter),
         cmocka_unit_test(one_that_was_admitted_begins_unless_all_was_spent_meanwhile),
         cmocka_unit_test(the_first_reserves_the_default_and_the_next_what_the_others_took),
+        cmocka_unit_test(no_reserve_is_below_a_part_of_the_first_one),
         cmocka_unit_test(a_mean_follows_what_attempts_take_now),
         cmocka_unit_test(sums_stop_at_the_bound_and_at_nothing),
     };
