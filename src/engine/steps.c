@@ -443,9 +443,12 @@ struct err tx_step_cached(struct tx *tx, const struct step_cached *cached, bool 
     if (!err_failed(err) && facts.lives) {
         err = read_value(tx, cached, &found, ret_value);
     }
-    *ret_late = !facts.lives || !found;
-    if (err_failed(err) || *ret_late) {
-        return err;
+    if (err_failed(err)) {
+        return err; /* Nobody knows whether it lives. */
+    }
+    *ret_late = !found;
+    if (!found) {
+        return ERR_OK;
     }
     const struct run_row row = row_of(tx, step, &facts);
     const struct mark mark = {.key = step->key, .occurrence = step->occurrence};

@@ -9,6 +9,7 @@ struct counted {
     unsigned runs_inserted, runs_updated, events, all;
 };
 static struct counted counted;
+static bool fails_first; /* Every question fails. */
 
 static bool begins(const char *sql, const char *with) {
     return strncmp(sql, with, strlen(with)) == 0;
@@ -37,7 +38,8 @@ struct err __wrap_tx_first(struct tx *tx, const char *sql, const struct arg *arg
 struct err __wrap_tx_first(struct tx *tx, const char *sql, const struct arg *args, size_t number,
                            struct rows **ret_rows) {
     count(sql);
-    return __real_tx_first(tx, sql, args, number, ret_rows);
+    return fails_first ? err_make(ERR_DISK_FULL, "steps: the test says so")
+                       : __real_tx_first(tx, sql, args, number, ret_rows);
 }
 
 static void do_once(struct runs_kit *runs, store_fn fn, void *ctx) {
@@ -248,6 +250,29 @@ static void where_the_workflow_has_ended_nothing_is_written(void **state) {
     assert_int_equal(runs_count(runs, "SELECT count(*) FROM runs WHERE step_key <> ''"), 0);
 }
 
+struct taking {
+    struct step_cached cached;
+    struct bytes value;
+    bool late;
+};
+
+static struct err cached_tx(struct tx *tx, void *ctx) {
+    struct taking *taking = ctx;
+    return tx_step_cached(tx, &taking->cached, &taking->late, &taking->value);
+}
+
+static void a_question_that_failed_says_nothing_of_the_workflow(void **state) {
+    struct runs_kit *runs = *state;
+    struct runs_row workflow = add_workflow(runs);
+    const struct step step = step_of(runs, &workflow, 1);
+    struct taking taking = {.cached = {.step = step.begin, .from = kit_bytes(workflow.run)}};
+    struct runs_call call = {.fn = cached_tx, .ctx = &taking};
+    fails_first = true;
+    assert_int_equal(kit_write(&runs->kit, runs_call_tx, &call.call).code, ERR_DISK_FULL);
+    fails_first = false;
+    assert_false(taking.late);
+}
+
 struct reading {
     const char *run;
     char *text;
@@ -285,6 +310,8 @@ int main(void) {
             runs_end),
         cmocka_unit_test_setup_teardown(a_page_of_a_history_says_whether_it_is_the_last, runs_begin,
                                         runs_end),
+        cmocka_unit_test_setup_teardown(a_question_that_failed_says_nothing_of_the_workflow,
+                                        runs_begin, runs_end),
         cmocka_unit_test_setup_teardown(where_the_workflow_has_ended_nothing_is_written, runs_begin,
                                         runs_end),
     };
