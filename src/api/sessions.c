@@ -156,10 +156,10 @@ static const char remove_answer[] =
     "\"kind\",\"text\"],\"properties\":{\"number\":" INT_SCHEMA                                    \
     ",\"kind\":{\"enum\":[\"text\",\"thinking\",\"tool\",\"image\",\"error\",\"notice\","          \
     "\"steer\"]},"                                                                                 \
-    "\"state\":" TEXT_SCHEMA ",\"name\":" TEXT_SCHEMA ",\"call\":" TEXT_OR_NULL                    \
-    ",\"run\":" TEXT_SCHEMA ",\"step\":" INT_SCHEMA ",\"text\":" TEXT_SCHEMA                       \
-    ",\"data\":{\"type\":[\"object\",\"null\"]},\"cut\":" BOOL_SCHEMA ",\"bytes\":" INT_SCHEMA     \
-    "}}}}}"
+    "\"state\":" TEXT_SCHEMA ",\"cause\":" TEXT_OR_NULL ",\"name\":" TEXT_SCHEMA                   \
+    ",\"call\":" TEXT_OR_NULL ",\"run\":" TEXT_SCHEMA ",\"step\":" INT_SCHEMA                      \
+    ",\"text\":" TEXT_SCHEMA ",\"data\":{\"type\":[\"object\",\"null\"]},\"cut\":" BOOL_SCHEMA     \
+    ",\"bytes\":" INT_SCHEMA "}}}}}"
 
 static const char export_answer[] =
     "{\"type\":\"object\",\"required\":[\"session\",\"messages\"],\"properties\":{"

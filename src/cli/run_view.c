@@ -93,9 +93,10 @@ static enum colour colour_of(const json_t *run) {
         const char *state;
         enum colour colour;
     } colours[] = {
-        {"running", COLOUR_BLUE},    {"waiting", COLOUR_YELLOW},   {"succeeded", COLOUR_GREEN},
-        {"degraded", COLOUR_YELLOW}, {"failed", COLOUR_RED},       {"lost", COLOUR_RED},
-        {"timed_out", COLOUR_RED},   {"cancelled", COLOUR_YELLOW}, {"queued", COLOUR_GREY},
+        {"running", COLOUR_BLUE},    {"waiting", COLOUR_YELLOW},      {"succeeded", COLOUR_GREEN},
+        {"degraded", COLOUR_YELLOW}, {"failed", COLOUR_RED},          {"lost", COLOUR_RED},
+        {"timed_out", COLOUR_RED},   {"cancelled", COLOUR_YELLOW},    {"queued", COLOUR_GREY},
+        {"denied", COLOUR_YELLOW},   {"outcome_unknown", COLOUR_RED},
     };
     for (size_t i = 0; i < COUNT_OF(colours); i++) {
         if (is_state(run, colours[i].state)) {

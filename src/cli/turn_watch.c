@@ -111,9 +111,13 @@ static void on_tool_started(struct watching *watching, const json_t *data) {
 }
 
 static void on_tool_finished(struct watching *watching, const json_t *data) {
-    bool good = strcmp(talk_text(data, "state"), "succeeded") == 0;
-    show_line(watching, good ? COLOUR_GREY : COLOUR_RED, good ? "  →" : "  ✗",
-              good ? "" : talk_text(data, "state"), talk_text(data, "result"));
+    const char *state = talk_text(data, "state"), *cause = talk_text(data, "cause");
+    bool good = strcmp(state, "succeeded") == 0;
+    char words[80];
+    (void)snprintf(words, sizeof words, "%.30s%s%.40s%s", state, cause[0] == '\0' ? "" : " (",
+                   cause, cause[0] == '\0' ? "" : ")"); /* Both are short words. */
+    show_line(watching, good ? COLOUR_GREY : COLOUR_RED, good ? "  →" : "  ✗", good ? "" : words,
+              talk_text(data, "result"));
 }
 
 static void on_reviewed(struct watching *watching, const json_t *data) {

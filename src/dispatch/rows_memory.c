@@ -69,14 +69,14 @@ static struct err create(struct tx *tx, const struct rows_call *call,
     struct why why = {.text = ""};
     struct err err = memory_check(&memory, &why);
     if (err.code == ERR_BAD_FIELD) {
-        failure_result_write("bad_field", why.text, call->result);
+        failure_result_write(CARD_BAD_ARGUMENTS, why.text, call->result);
         return ERR_OK;
     }
     if (!err_failed(err)) {
         err = tx_memory_add(tx, call->seat->session.owner, &memory);
     }
     if (err.code == ERR_TOO_MANY) {
-        failure_result_write("too_many", "There is no room for more memories; forget some.",
+        failure_result_write(CARD_TOO_MANY, "There is no room for more memories; forget some.",
                              call->result);
         return ERR_OK;
     }
@@ -109,7 +109,7 @@ static struct err change(struct tx *tx, const struct rows_call *call,
     };
     struct why why = {.text = ""};
     if (!change_fits(&memory, &why)) {
-        failure_result_write("bad_field", why.text, call->result);
+        failure_result_write(CARD_BAD_ARGUMENTS, why.text, call->result);
         return ERR_OK;
     }
     struct err err = tx_memory_change(tx, call->seat->session.owner, &memory);
@@ -135,7 +135,7 @@ struct err rows__remember(struct tx *tx, const struct rows_call *call) {
     bool found = true;
     if (!remember_request_read(call->call, &request, &why) ||
         err_failed(memory_tags_write(request.tags, &tags, &why))) {
-        failure_result_write("bad_field", why.text, call->result);
+        failure_result_write(CARD_BAD_ARGUMENTS, why.text, call->result);
         return ERR_OK;
     }
     const struct bytes written = {tags.data, tags.len};
@@ -144,7 +144,7 @@ struct err rows__remember(struct tx *tx, const struct rows_call *call) {
     }
     struct err err = find(tx, call, request.id, &found);
     if (!err_failed(err) && !found) {
-        failure_result_write("not_found", "There is no memory with that id; recall finds them.",
+        failure_result_write(CARD_NOT_FOUND, "There is no memory with that id; recall finds them.",
                              call->result);
         return ERR_OK;
     }

@@ -71,7 +71,7 @@ struct err rows__read_session(struct tx *tx, const struct rows_call *call) {
         return err;
     }
     if (!found || !same(session.project, own->project)) {
-        failure_result_write("not_found", "There is no such session in this project.",
+        failure_result_write(CARD_NOT_FOUND, "There is no such session in this project.",
                              call->result);
         return ERR_OK;
     }
@@ -120,7 +120,7 @@ struct err rows__spawn(struct tx *tx, const struct rows_call *call) {
     const struct rows_fresh *fresh = call->fresh;
     spawn_request_read(call->call, &request);
     if (fresh->settings_wrong) {
-        failure_result_write("bad_field", "tools: names of tools that you have yourself",
+        failure_result_write(CARD_BAD_ARGUMENTS, "tools: names of tools that you have yourself",
                              call->result);
         return ERR_OK;
     }
@@ -138,7 +138,7 @@ struct err rows__spawn(struct tx *tx, const struct rows_call *call) {
                                       .bounds = *call->bounds};
     struct err err = tx_subagent_spawn(tx, &what, &subagent, &why);
     if (err.code == ERR_CONFLICT || err.code == ERR_BUDGET_TOO_DEEP) {
-        failure_result_write("refused", why.text[0] != '\0' ? why.text : "It would be too deep.",
+        failure_result_write(CARD_REFUSED, why.text[0] != '\0' ? why.text : "It would be too deep.",
                              call->result);
         return ERR_OK;
     }
@@ -155,7 +155,7 @@ static struct err find(struct tx *tx, const struct rows_call *call, bool *ret_fo
     const char *id = subagent_id_read(call->call);
     struct err err = tx_subagent_find(tx, call->seat, bytes_of(id), ret_found, ret_subagent);
     if (!err_failed(err) && !*ret_found) {
-        failure_result_write("not_found", "That is not the id of a subagent of this session.",
+        failure_result_write(CARD_NOT_FOUND, "That is not the id of a subagent of this session.",
                              call->result);
     }
     return err;

@@ -118,6 +118,7 @@ void said_items(const struct said *said, struct bytes maker, struct turn_item *i
                                                .about = bytes_of(&item->about),
                                                .refusal = bytes_of(&item->refusal),
                                                .verdict = item->verdict,
+                                               .cause = item->cause,
                                                .asks = item->asks,
                                                .repeatable = item->repeatable}};
     }

@@ -22,6 +22,7 @@ struct said_item {
     struct text digest, about, refusal;
     struct text malformed; /* Arguments that are no JSON object; `text` is empty then. */
     enum turn_verdict verdict;
+    enum card_cause cause; /* REFUSE: why. */
     enum turn_asks asks;
     bool repeatable;
     bool closed; /* Nothing is added to it any more. */

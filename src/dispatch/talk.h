@@ -59,7 +59,6 @@ struct talk_work {
     struct err err;
     struct tool_call call;
     struct tool_result result;
-    enum turn_card_end end;
     bool wrote;               /* Files of the project. */
     struct text spec;         /* Owned: of a child that begins. */
     struct rows_fresh *fresh; /* Owned: TOOL_ROWS. */
@@ -213,7 +212,7 @@ void work__settle(struct talk_work *work);
 /* The `done` of the errand with which a work ends. */
 void work__stored(struct talk_errand *errand);
 /* Its result is these words, and it failed. */
-void work__fail(struct talk_work *work, const char *words);
+void work__fail(struct talk_work *work, enum card_cause cause, const char *words);
 /* talk_child.c */
 void child__begin(struct talk_work *work);
 void child__fetch(struct talk_work *work);

@@ -73,7 +73,7 @@ void child__begin(struct talk_work *work) {
                                       .length = is_long ? CHILD_LONG : CHILD_SHORT};
     text_init(&work->spec, RUN_SPEC_MAX);
     if (err_failed(child__write_spec(work, &order, &work->spec))) {
-        work__fail(work, "The command is too long.");
+        work__fail(work, CARD_TOO_LARGE, "The command is too long.");
         return;
     }
     const char *label = request.description[0] != '\0' ? request.description : request.command;
@@ -137,24 +137,10 @@ static void fetch_run(struct pool_job *job) {
     mem_free(err.bytes);
 }
 
-/* Whatever the exit code says, a command that came to its end was a call that worked. */
-static enum turn_card_end end_of(const struct talk_work *work) {
-    switch (work->child_cause) {
-    case CAUSE_COMPLETED:
-    case CAUSE_EXIT_CODE:
-    case CAUSE_SIGNAL:
-        return CARD_SUCCEEDED;
-    default:
-        return work->child_state == RUN_CANCELLED ? CARD_INTERRUPTED
-               : work->child_state == RUN_LOST    ? CARD_UNKNOWN
-                                                  : CARD_FAILED;
-    }
-}
-
 static void fetched(struct pool_job *job) {
     struct talk_work *work = CONTAINER_OF(job, struct talk_work, job);
     work->away = false;
-    work->end = end_of(work);
+    work->result.cause = card_cause_of_run(CARD_RUN_COMMAND, work->child_state, work->child_cause);
     work__settle(work);
 }
 

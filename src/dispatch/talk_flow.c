@@ -44,7 +44,7 @@ struct err rows__launch(struct tx *tx, const struct rows_call *call) {
     what.run.bounds = *call->bounds;
     struct err err = tx_workflow_spawn(tx, call->seat, &what, &row, &why);
     if (flows__is_for_good(err)) {
-        failure_result_write("refused", why.text[0] != '\0' ? why.text : err_title(err.code),
+        failure_result_write(CARD_REFUSED, why.text[0] != '\0' ? why.text : err_title(err.code),
                              call->result);
         return ERR_OK;
     }
@@ -57,9 +57,8 @@ struct err rows__launch(struct tx *tx, const struct rows_call *call) {
 
 /* --- Ready ------------------------------------------------------------------------------------ */
 
-static void fail(struct talk_work *work, const char *code, const char *words) {
-    failure_result_write(code, words, &work->result);
-    work->end = CARD_FAILED;
+static void fail(struct talk_work *work, struct err err, const char *words) {
+    coded_result_write(card_cause_of_error(err.code), err_name(err.code), words, &work->result);
     work__settle(work);
 }
 
@@ -79,15 +78,16 @@ static void ready(struct flow_start *start, struct err err) {
     if (work->talk->ended || work->talk->turns->stopping) {
         work__settle(work); /* It only goes. */
     } else if (err_failed(err)) {
-        fail(work, err_name(err.code),
-             start->why.text[0] != '\0' ? start->why.text : err_title(err.code));
+        fail(work, err, start->why.text[0] != '\0' ? start->why.text : err_title(err.code));
     } else if (start->invalid) {
         flow_start_write(start, &work->result.content);
-        work->result.failed = true;
-        work->end = CARD_FAILED;
+        work->result.cause = CARD_BAD_ARGUMENTS;
         work__settle(work);
     } else if (is_denied(launch)) {
-        fail(work, "denied", "the settings of this session do not allow this workflow");
+        coded_result_write(CARD_RULE, "denied",
+                           "the settings of this session do not allow this workflow",
+                           &work->result);
+        work__settle(work);
     } else {
         rows__send(work);
     }
@@ -140,7 +140,7 @@ void launch__begin(struct talk_work *work, struct talk_launch **ret_launch) {
     launch->start.done = ready;
     struct err err = read_spec(launch, &why);
     if (err_failed(err)) {
-        fail(work, err_name(err.code), why.text);
+        fail(work, err, why.text);
         return;
     }
     fill_spec(launch);

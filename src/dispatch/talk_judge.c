@@ -12,10 +12,11 @@
 
 enum { PROBLEM_MAX = 16 << 10, ABOUT_MAX = 256 << 10, COMPACT_MAX = 64 << 20, LOOK_MS = 10000 };
 
-static void refuse(struct said_item *item, const char *words, size_t len) {
-    item->verdict = TURN_DENY;
+static void refuse(struct said_item *item, enum card_cause cause, struct bytes words) {
+    item->verdict = TURN_REFUSE;
+    item->cause = cause;
     text_clear(&item->refusal);
-    text_add(&item->refusal, words, len);
+    text_add(&item->refusal, words.data, words.len);
 }
 
 /* What a yes grants: the folder where it really is. */
@@ -63,11 +64,11 @@ static void decide(struct said_item *item, const struct tool_call *call,
         item->verdict = TURN_ASK;
         break;
     case PERMISSION_DENY:
-        refuse(item, denied, sizeof denied - 1);
-        break;
+        refuse(item, CARD_RULE, BYTES(denied));
+        return; /* What else is wrong with it is not said: a rule is no place to look from. */
     }
     if (look->refusal.len > 0) {
-        refuse(item, look->refusal.data, look->refusal.len);
+        refuse(item, look->cause, (struct bytes){look->refusal.data, look->refusal.len});
     }
 }
 
@@ -86,7 +87,7 @@ static struct err judge_call(struct said_item *item, const struct tool_call *cal
         return err;
     }
     decide(item, call, &look, place);
-    if (asks_person(tool) && item->verdict != TURN_DENY) {
+    if (asks_person(tool) && item->verdict != TURN_REFUSE) {
         item->verdict = TURN_ASK;
     }
     item->asks = call->id == TOOL_ASK_USER ? TURN_ASKS_ANSWER : TURN_ASKS_LEAVE;
@@ -131,9 +132,10 @@ static void judge_item(const struct talk *talk, const struct toolplace *place,
         err = judge_call(item, &call, place);
     }
     if (err.code == ERR_OUT_OF_MEMORY || (err_failed(err) && problem.len == 0)) {
-        refuse(item, no_memory, sizeof no_memory - 1);
+        refuse(item, CARD_NO_MEMORY, BYTES(no_memory));
     } else if (err_failed(err)) {
-        refuse(item, problem.data, problem.len);
+        refuse(item, err.code == ERR_NOT_FOUND ? CARD_TOOL_UNKNOWN : CARD_BAD_ARGUMENTS,
+               (struct bytes){problem.data, problem.len});
     }
     if (err_failed(err)) {
         settle_arguments(item);

@@ -27,7 +27,7 @@ static struct err tell_too_large(struct tool_result *result) {
         return err_make(ERR_OUT_OF_MEMORY, "turns: result");
     }
     text_clear(&result->content);
-    failure_result_write("too_large", "It was done, but the result is too long to be told.",
+    failure_result_write(CARD_TOO_LARGE, "It was done, but the result is too long to be told.",
                          result);
     return ERR_OK;
 }
@@ -38,7 +38,7 @@ static struct err perform(struct tx *tx, struct talk_errand *errand, int64_t *re
     bool late = false;
     *ret_child = 0;
     text_clear(&work->result.content);
-    work->result.failed = false;
+    work->result.cause = CARD_DONE;
     struct err err = tx_turn_seat(tx, &errand->key, work->part, &late, &seat);
     if (err_failed(err) || late) {
         return err; /* The end of the card says the same. */
@@ -67,7 +67,7 @@ static struct err rows_tx(struct tx *tx, void *ctx) {
     errand->card = (struct turn_card_result){
         .key = errand->key,
         .part = errand->work->part,
-        .end = result->failed ? CARD_FAILED : CARD_SUCCEEDED,
+        .cause = result->cause,
         .result = {result->content.len == 0 ? "" : result->content.data, result->content.len},
         .child = child};
     return tx_turn_card_end(tx, &errand->card, &errand->plan);

@@ -103,21 +103,20 @@ void work__settle(struct talk_work *work) {
     errand->card = (struct turn_card_result){
         .key = errand->key,
         .part = work->part,
-        .end = work->end,
+        .cause = result->cause,
         .result = {result->content.data == NULL ? "" : result->content.data, result->content.len},
         .wrote = work->wrote};
     talk__send(errand);
 }
 
-static void fail(struct talk_work *work, const char *words) {
+static void fail(struct talk_work *work, enum card_cause cause, const char *words) {
     text_clear(&work->result.content);
     text_add_str(&work->result.content, words);
-    work->result.failed = true;
-    work->end = CARD_FAILED;
+    work->result.cause = cause;
 }
 
-void work__fail(struct talk_work *work, const char *words) {
-    fail(work, words);
+void work__fail(struct talk_work *work, enum card_cause cause, const char *words) {
+    fail(work, cause, words);
     work__settle(work);
 }
 
@@ -143,7 +142,8 @@ static struct err perform(struct talk_work *work, const struct toolplace *place)
         return err;
     }
     if (!still_so(work, &look)) {
-        fail(work, "The file has changed since this call was looked at. Read it again.");
+        fail(work, CARD_CONFLICT,
+             "The file has changed since this call was looked at. Read it again.");
         return ERR_OK;
     }
     return tool_perform(&work->call, &place->place, &look, &work->result);
@@ -165,19 +165,14 @@ static void work_run(struct pool_job *job) {
     work->err = perform(work, &place);
 }
 
-static enum turn_card_end end_of(const struct talk_work *work) {
-    return work->result.failed ? CARD_FAILED : CARD_SUCCEEDED;
-}
-
 static void work_done(struct pool_job *job) {
     struct talk_work *work = CONTAINER_OF(job, struct talk_work, job);
     work->away = false;
     if (err_failed(work->err)) {
-        fail(work, "There was no memory to do this; try it again.");
+        fail(work, CARD_NO_MEMORY, "There was no memory to do this; try it again.");
     }
-    work->end = end_of(work);
     work->wrote =
-        work->end == CARD_SUCCEEDED && (tool_get(work->call.id)->needs & TOOL_NEEDS_WRITE) != 0;
+        work->result.cause == CARD_DONE && (tool_get(work->call.id)->needs & TOOL_NEEDS_WRITE) != 0;
     work__settle(work);
 }
 
@@ -191,8 +186,7 @@ static void begin_here(struct talk_work *work) {
 
 static void take_result(struct talk_work *work, const struct tool_result *result) {
     text_add(&work->result.content, result->content.data, result->content.len);
-    work->result.failed = result->failed;
-    work->end = end_of(work);
+    work->result.cause = result->cause;
 }
 
 static void fetched(void *ctx, const struct tool_result *result) {
@@ -211,7 +205,7 @@ static void begin_fetch(struct talk_work *work) {
                                     .done = fetched,
                                     .ctx = work};
     if (err_failed(web_fetch_start(&order, &work->fetch))) {
-        work__fail(work, "Too many requests are on their way; try it again later.");
+        work__fail(work, CARD_TOO_MANY, "Too many requests are on their way; try it again later.");
     }
 }
 
@@ -227,7 +221,8 @@ static bool read_call(struct talk_work *work) {
                                     (struct bytes){work->arguments, strlen(work->arguments)},
                                     &work->call, &problem);
     if (err_failed(err)) {
-        fail(work, problem.len > 0 ? problem.data : "This call cannot be read.");
+        fail(work, CARD_BAD_ARGUMENTS,
+             problem.len > 0 ? problem.data : "This call cannot be read.");
     }
     return !err_failed(err);
 }
@@ -259,7 +254,7 @@ static void begin(struct talk_work *work) {
         rows__begin(work);
         break;
     case TOOL_WAIT:
-        work__fail(work, "This tool is not offered here.");
+        work__fail(work, CARD_TOOL_UNKNOWN, "This tool is not offered here.");
         break;
     }
 }
@@ -288,8 +283,7 @@ void talk__cancel_works(struct talk *talk) {
         if (work->fetch != NULL) {
             web_fetch_cancel(work->fetch);
             work->fetch = NULL;
-            fail(work, "It was stopped.");
-            work->end = CARD_INTERRUPTED;
+            fail(work, CARD_STOPPED, "It was stopped.");
             if (!talk->ended && !talk->turns->stopping) {
                 work__settle(work);
             }

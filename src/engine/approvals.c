@@ -298,7 +298,7 @@ static struct err refuse_card(struct tx *tx, struct turn *turn, struct card *car
     text_addf(&words, "%.*s said no to this call%s", (int)row->by.len, row->by.data,
               row->answer.len > 0 ? ": " : ".");
     text_add(&words, row->answer.data, row->answer.len);
-    card->state = PART_STATE_FAILED;
+    cards__end(card, CARD_PERSON);
     return text_failed(&words)
                ? err_make(ERR_OUT_OF_MEMORY, "approvals: words")
                : turns__close_card(tx, turn, card, (struct bytes){words.data, words.len});
@@ -319,7 +319,7 @@ static struct err allow_card(struct tx *tx, struct turn *turn, struct card *card
         return err;
     }
     if (grant) {
-        card->state = full ? PART_STATE_FAILED : PART_STATE_SUCCEEDED;
+        cards__end(card, full ? CARD_TOO_MANY : CARD_DONE);
         return turns__close_card(tx, turn, card, full ? BYTES(too_many) : result);
     }
     card->state = PART_STATE_READY;
@@ -332,7 +332,7 @@ static struct err move_card(struct tx *tx, struct turn *turn, struct card *card,
     case APPROVAL_ALLOWED:
         return allow_card(tx, turn, card, row);
     case APPROVAL_ANSWERED:
-        card->state = PART_STATE_SUCCEEDED;
+        cards__end(card, CARD_DONE);
         return turns__close_card(tx, turn, card, row->answer);
     default:
         return refuse_card(tx, turn, card, row);

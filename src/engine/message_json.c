@@ -34,6 +34,7 @@ void part_write_json(const struct message_part *part, struct text *text) {
     add_word(text, ",\"kind\":", part_kind_name(part->kind));
     if (part->kind == PART_TOOL) {
         add_word(text, ",\"state\":", part_state_name(part->state));
+        add_optional(text, ",\"cause\":", part->cause);
         add_optional(text, ",\"call\":", part->call);
     }
     if (part->name.len > 0) {

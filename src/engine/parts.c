@@ -22,6 +22,7 @@ enum column {
     COL_DATA_BYTES,
     COL_DATA,
     COL_TEXT,
+    COL_CAUSE,
 };
 
 static struct err read_part(struct tx *tx, const struct rows *rows, struct message_part *part) {
@@ -37,13 +38,15 @@ static struct err read_part(struct tx *tx, const struct rows *rows, struct messa
         .data_bytes = rows_int(rows, COL_DATA_BYTES),
         .data = rows_text(rows, COL_DATA),
         .text = rows_text(rows, COL_TEXT),
+        .cause = rows_text(rows, COL_CAUSE),
     };
     bool known = part_kind_find(rows_text(rows, COL_KIND), &read.kind);
     known = part_state_find(rows_text(rows, COL_STATE), &read.state) && known;
     if (!known) {
         return err_make(ERR_STORE_CORRUPT, "parts: a word of a row");
     }
-    struct bytes *const texts[] = {&read.name, &read.call, &read.run_name, &read.data, &read.text};
+    struct bytes *const texts[] = {&read.name, &read.call, &read.run_name,
+                                   &read.data, &read.text, &read.cause};
     struct err err = sessions__keep(tx, texts, COUNT_OF(texts));
     if (!err_failed(err)) {
         *part = read;
@@ -109,7 +112,8 @@ struct err parts__read(struct tx *tx, int64_t message, size_t budget,
         " CASE WHEN p.number < $2 OR (p.number = $2 AND $4 = 1) OR p.data_bytes <= 2"
         " THEN p.data ELSE '' END,"
         " CASE WHEN p.number < $2 THEN p.text"
-        " WHEN p.number = $2 AND $3 > 0 THEN substr(p.text, 1, CAST($3 AS INTEGER)) ELSE '' END"
+        " WHEN p.number = $2 AND $3 > 0 THEN substr(p.text, 1, CAST($3 AS INTEGER)) ELSE '' END, "
+        "p.cause"
         " FROM parts p LEFT JOIN runs r ON r.id = p.run WHERE p.message = $1 ORDER BY p.number"
         " LIMIT $5";
     struct reach reach;
@@ -147,7 +151,8 @@ struct err parts__read(struct tx *tx, int64_t message, size_t budget,
 
 #define PART_WHOLE                                                                                 \
     "SELECT p.number, p.step, p.kind, p.state, p.name, p.call, p.run, COALESCE(r.run, ''),"        \
-    " p.bytes, p.data_bytes, p.data, p.text FROM parts p LEFT JOIN runs r ON r.id = p.run"         \
+    " p.bytes, p.data_bytes, p.data, p.text, p.cause FROM parts p LEFT JOIN runs r ON r.id = "     \
+    "p.run"                                                                                        \
     " WHERE p.message = $1"
 static const char at_sql[] = PART_WHOLE " AND p.number = $2";
 static const char next_sql[] = PART_WHOLE " AND p.number > $2 ORDER BY p.number LIMIT 1";
@@ -202,6 +207,7 @@ static void fill(struct message_part *part) {
     const struct bytes none = {"", 0};
     part->name = part->name.data == NULL ? none : part->name;
     part->call = part->call.data == NULL ? none : part->call;
+    part->cause = part->cause.data == NULL ? none : part->cause;
     part->data = part->data.data == NULL ? BYTES("{}") : part->data;
     part->text = part->text.data == NULL ? none : part->text;
     part->bytes = (int64_t)part->text.len;
@@ -212,7 +218,7 @@ static void fill(struct message_part *part) {
 struct err parts__insert(struct tx *tx, struct message_part *part) {
     static const char sql[] =
         "INSERT INTO parts (message, number, step, kind, state, name, call, run, bytes, data_bytes,"
-        " data, text) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+        " data, text, cause) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
     struct err err = ERR_OK;
     int64_t number = part->number;
     if (number == 0) {
@@ -239,13 +245,14 @@ struct err parts__insert(struct tx *tx, struct message_part *part) {
         arg_int(part->data_bytes),
         arg_text(part->data),
         arg_text(part->text),
+        arg_text(part->cause),
     };
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
 }
 
 struct err parts__write(struct tx *tx, const struct message_part *part) {
     static const char sql[] = "UPDATE parts SET state = $3, name = $4, run = $5, bytes = $6,"
-                              " data_bytes = $7, data = $8, text = $9"
+                              " data_bytes = $7, data = $8, text = $9, cause = $10"
                               " WHERE message = $1 AND number = $2";
     struct message_part filled = *part;
     fill(&filled);
@@ -259,6 +266,7 @@ struct err parts__write(struct tx *tx, const struct message_part *part) {
         arg_int(filled.data_bytes),
         arg_text(filled.data),
         arg_text(filled.text),
+        arg_text(filled.cause),
     };
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
 }

@@ -154,11 +154,11 @@ static struct err end_span(struct tx *tx, const struct run_settle *settle,
     if (row->kind != KIND_JOB) {
         return ERR_OK;
     }
-    const char *cause = run_cause_name(verdict->cause);
+    const char *cause = run_cause_name(verdict->cause), *state = run_state_name(verdict->attempt);
     const struct run_usage *usage = &settle->usage;
     const struct span_end end = {
         .key = {.run = row->id, .attempt = row->attempt},
-        .state = verdict->attempt,
+        .state = {state, strlen(state)},
         .cause = {cause, strlen(cause)},
         .error = row->note,
         .output = {"", 0},

@@ -56,7 +56,8 @@ static void markdown_part(const struct message_part *part, struct text *text) {
     case PART_TOOL:
         text_add_str(text, "\n### ");
         text_add(text, part->name.data, part->name.len);
-        text_addf(text, " (%s)\n", part_state_name(part->state));
+        text_addf(text, " (%s%s%.*s)\n", part_state_name(part->state),
+                  part->cause.len > 0 ? ": " : "", (int)part->cause.len, part->cause.data);
         add_fenced(text, "json", part->data);
         add_fenced(text, "", part->text);
         break;

@@ -44,14 +44,16 @@ static struct err weigh(struct tx *tx, int64_t message, struct weight *weight) {
     return err;
 }
 
+#define OPEN_STATES "('ready', 'asking', 'reviewing', 'running', 'pending')"
+
 /* What was still going on goes on in the old session only. */
 static struct err copy_parts(struct tx *tx, int64_t from, int64_t to) {
     static const char sql[] =
         "INSERT INTO parts (message, number, step, kind, state, name, call, run, bytes, data_bytes,"
-        " data, text) SELECT $2, number, step, kind, CASE WHEN state IN ('ready', 'asking',"
-        " 'reviewing', 'running', 'pending') THEN 'interrupted' ELSE state END, name, call, run, "
-        "bytes,"
-        " data_bytes, data, text FROM parts WHERE message = $1";
+        " data, text, cause) SELECT $2, number, step, kind, CASE WHEN state IN " OPEN_STATES
+        " THEN 'cancelled' ELSE state END, name, call, run, bytes, data_bytes, data, text,"
+        " CASE WHEN state IN " OPEN_STATES " THEN 'forked' ELSE cause END"
+        " FROM parts WHERE message = $1";
     const struct arg args[] = {arg_int(from), arg_int(to)};
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* however many */);
 }

@@ -72,10 +72,10 @@ MUST_CHECK struct err tx_span_start(struct tx *tx, const struct span_start *star
 
 struct span_end {
     struct span_key key;
-    enum run_state state; /* A final one. */
-    struct bytes cause;   /* A code: [a-z_]. */
-    struct bytes error;   /* A sentence without NUL, or "". */
-    struct bytes output;  /* As the input. */
+    struct bytes state;  /* A final one of runs; of a call of a tool, of cards (rules/card.h). */
+    struct bytes cause;  /* A code: [a-z_]. */
+    struct bytes error;  /* A sentence without NUL, or "". */
+    struct bytes output; /* As the input. */
     struct span_tokens tokens;
     int64_t cost;      /* Micro-dollars. */
     bool estimated;    /* Tokens and cost are not what a provider said. */

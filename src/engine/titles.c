@@ -260,9 +260,10 @@ static struct err add_span(struct tx *tx, const struct run_row *run, const struc
                                      .input = {"", 0},
                                      .reserve = {SPAN_UNKNOWN, SPAN_UNKNOWN}};
     const char *cause = run_cause_name(end->cause);
+    const char *state = run_state_name(turn_end_state(end->cause));
     const struct usage *usage = &end->usage;
     const struct span_end over = {.key = key,
-                                  .state = turn_end_state(end->cause),
+                                  .state = {state, strlen(state)},
                                   .cause = {cause, strlen(cause)},
                                   .error = end->sentence,
                                   .output = end->said,

@@ -95,7 +95,7 @@ static struct err settle_card(struct tx *tx, struct turn *turn, struct card *car
         card->state = PART_STATE_READY;
         return cards__write(tx, turn->row.answer, card, as_it_is);
     }
-    card->state = PART_STATE_UNKNOWN;
+    cards__end(card, CARD_DAEMON_RESTARTED);
     return turns__close_card(tx, turn, card, words(unknown_words));
 }
 
@@ -141,15 +141,33 @@ struct err tx_turn_begin(struct tx *tx, const struct turn_key *key, struct turn_
 
 /* --- What the model said ---------------------------------------------------------------------- */
 
+/* A denial, a stop or a crash says nothing of the model: the row of its mistakes neither grows nor
+ * ends by one. */
+static void count_mistakes(struct turn_row *row, enum card_mark mark) {
+    switch (mark) {
+    case CARD_MARK_GOOD:
+        row->mistakes = 0;
+        row->mistakes_told = 0;
+        break;
+    case CARD_MARK_MISTAKE:
+        row->mistakes++;
+        break;
+    case CARD_MARK_NEITHER:
+        break;
+    }
+}
+
 struct err turns__close_card(struct tx *tx, struct turn *turn, const struct card *card,
                              struct bytes result) {
-    struct err err = cards__write(tx, turn->row.answer, card, result);
+    /* What was denied did not run, and is in the trace. */
+    struct err err = card->state == PART_STATE_DENIED ? turns__span_card(tx, turn, card) : ERR_OK;
+    if (!err_failed(err)) {
+        err = cards__write(tx, turn->row.answer, card, result);
+    }
     if (!err_failed(err)) {
         err = turns__span_card_end(tx, turn, card, result);
     }
-    bool good = card->state == PART_STATE_SUCCEEDED || card->state == PART_STATE_PENDING;
-    turn->row.mistakes = good ? 0 : turn->row.mistakes + 1;
-    turn->row.mistakes_told = good ? 0 : turn->row.mistakes_told;
+    count_mistakes(&turn->row, card_cause_mark(card->cause));
     return err_failed(err) ? err : turns__event_card_finished(tx, turn, card, result);
 }
 
@@ -189,14 +207,15 @@ static struct turn_call call_of(const struct turn_item *item) {
         call.malformed.len = utf8_cut(call.malformed, MALFORMED_MAX);
         call.arguments = BYTES("null");
         call.about = call.digest = (struct bytes){"", 0};
-        call.verdict = TURN_DENY;
+        call.verdict = TURN_REFUSE;
         return call;
     }
     size_t len = call.arguments.len + call.about.len + call.digest.len;
     if (len > MESSAGE_DATA_MAX - CARD_WORDS_MAX || call.arguments.len > TURN_ARGUMENTS_MAX) {
         call.arguments = BYTES("{}");
         call.about = (struct bytes){"", 0};
-        call.verdict = TURN_DENY;
+        call.verdict = TURN_REFUSE;
+        call.cause = CARD_TOO_LARGE;
         call.refusal = words(too_long);
     }
     return call;
@@ -205,16 +224,16 @@ static struct turn_call call_of(const struct turn_item *item) {
 static struct err add_card(struct tx *tx, struct turn *turn, const struct turn_item *item,
                            int64_t step) {
     struct turn_call whole = call_of(item), *call = &whole;
-    bool over = !turns__take_tool(turn, &call->refusal);
-    const int64_t mistakes = turn->row.mistakes;
-    call->verdict = over ? TURN_DENY : call->verdict;
+    if (!turns__take_tool(turn, &call->refusal)) {
+        call->verdict = TURN_REFUSE;
+        call->cause = CARD_TOOL_LIMIT;
+    }
     static const enum part_state states[] = {[TURN_ALLOW] = PART_STATE_READY,
                                              [TURN_REVIEW] = PART_STATE_REVIEWING,
                                              [TURN_ASK] = PART_STATE_ASKING,
-                                             [TURN_DENY] = PART_STATE_DENIED};
+                                             [TURN_REFUSE] = PART_STATE_NONE};
     struct card card = {.step = step,
-                        .state =
-                            call->malformed.len > 0 ? PART_STATE_FAILED : states[call->verdict],
+                        .state = states[call->verdict],
                         .tool = call->name,
                         .call = call->id,
                         .arguments = call->arguments,
@@ -222,7 +241,11 @@ static struct err add_card(struct tx *tx, struct turn *turn, const struct turn_i
                         .about = call->about,
                         .digest = call->digest,
                         .repeatable = call->repeatable};
-    bool refused = call->verdict == TURN_DENY;
+    bool refused = call->verdict == TURN_REFUSE;
+    if (refused) {
+        assert(call->cause != CARD_DONE);
+        cards__end(&card, call->cause);
+    }
     struct err err = cards__insert(tx, turn->row.answer, &card);
     turn->row.step++;
     if (!err_failed(err) && refused) {
@@ -234,7 +257,6 @@ static struct err add_card(struct tx *tx, struct turn *turn, const struct turn_i
     if (!err_failed(err) && refused) {
         err = turns__close_card(tx, turn, &card, call->refusal);
     }
-    turn->row.mistakes = over ? mistakes : turn->row.mistakes; /* It may be a good call. */
     if (!err_failed(err) && call->verdict == TURN_ASK) {
         err = approvals__ask(tx, turn, &card, call->asks);
     }
@@ -423,18 +445,10 @@ struct err tx_turn_fail(struct tx *tx, const struct turn_failure *failure, struc
 
 /* --- What a tool did -------------------------------------------------------------------------- */
 
-static enum part_state state_of(enum turn_card_end end) {
-    static const enum part_state states[] = {[CARD_SUCCEEDED] = PART_STATE_SUCCEEDED,
-                                             [CARD_FAILED] = PART_STATE_FAILED,
-                                             [CARD_UNKNOWN] = PART_STATE_UNKNOWN,
-                                             [CARD_INTERRUPTED] = PART_STATE_INTERRUPTED};
-    return states[end];
-}
-
 static struct bytes result_of(const struct turn_card_result *result) {
     size_t len = utf8_cut(result->result, TURN_RESULT_MAX);
-    return len == 0 && result->end == CARD_INTERRUPTED ? words(interrupted_words)
-                                                       : (struct bytes){result->result.data, len};
+    return len == 0 && result->cause == CARD_STOPPED ? words(interrupted_words)
+                                                     : (struct bytes){result->result.data, len};
 }
 
 struct err tx_turn_card_end(struct tx *tx, const struct turn_card_result *result,
@@ -452,7 +466,7 @@ struct err tx_turn_card_end(struct tx *tx, const struct turn_card_result *result
     if (err_failed(err) || plan->late) {
         return err;
     }
-    card.state = state_of(result->end);
+    cards__end(&card, result->cause);
     card.child = result->child != 0 ? result->child : card.child;
     turn.row.wrote = turn.row.wrote || result->wrote;
     err = turns__close_card(tx, &turn, &card, result_of(result));

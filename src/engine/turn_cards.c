@@ -10,8 +10,6 @@
 
 enum { DATA_MAX = 6 << 20 };
 
-const char card_bad_arguments[] = "bad_arguments";
-
 /* --- What a card holds ------------------------------------------------------------------------ */
 
 static struct err keep(struct tx *tx, struct bytes from, struct bytes *ret_text) {
@@ -65,7 +63,7 @@ static struct err read_data(struct tx *tx, struct bytes data, struct card *card)
 
 #define CARD_COLUMNS                                                                               \
     "p.number, p.step, p.state, p.name, p.call, p.run, p.data, r.run, r.attempt, r.ended_ms,"      \
-    " r.exit_code, r.started_ms, r.state, r.cause"
+    " r.exit_code, r.started_ms, r.state, r.cause, p.cause"
 #define CARD_TABLES " FROM parts p LEFT JOIN runs r ON r.id = p.run AND p.run <> 0"
 
 static void read_child(const struct rows *rows, struct card *card) {
@@ -83,7 +81,8 @@ static struct err read_card(struct tx *tx, const struct rows *rows, struct card 
                         .step = rows_int(rows, 1),
                         .child = rows_int(rows, 5),
                         .child_run = {"", 0}};
-    if (!part_state_find(rows_text(rows, 2), &card.state)) {
+    if (!part_state_find(rows_text(rows, 2), &card.state) ||
+        !card_cause_find(rows_text(rows, 14), &card.cause)) {
         return err_make(ERR_STORE_CORRUPT, "cards: a word of a row");
     }
     if (!rows_null(rows, 7)) {
@@ -153,7 +152,6 @@ static struct err write_data(const struct card *card, struct text *text) {
     if (card->malformed.len > 0) {
         text_add_str(text, "null,\"arguments_text\":");
         text_add_json(text, card->malformed.data, card->malformed.len);
-        text_addf(text, ",\"cause\":\"%s\"", card_bad_arguments);
     } else {
         json_add_stored(text, card->arguments);
     }
@@ -235,10 +233,12 @@ struct err cards__insert(struct tx *tx, int64_t message, struct card *io_card) {
     if (err_failed(err)) {
         return err;
     }
+    const char *cause = card_cause_name(io_card->cause);
     struct message_part part = {.message = message,
                                 .step = io_card->step,
                                 .kind = PART_TOOL,
                                 .state = io_card->state,
+                                .cause = {cause, strlen(cause)},
                                 .name = io_card->tool,
                                 .call = io_card->call,
                                 .data = {data.data, data.len},
@@ -254,15 +254,20 @@ struct err cards__write(struct tx *tx, int64_t message, const struct card *card,
     if (err_failed(err)) {
         return err;
     }
-    static const char with[] = "UPDATE parts SET state = $3, run = $4, text = $5, bytes = $6"
+    static const char with[] = "UPDATE parts SET state = $3, run = $4, cause = $5, text = $6,"
+                               " bytes = $7"
                                " WHERE message = $1 AND number = $2";
     static const char without[] =
-        "UPDATE parts SET state = $3, run = $4 WHERE message = $1 AND number = $2";
-    const struct arg args[] = {
-        arg_int(message),     arg_int(card->number), runs__name(part_state_name(card->state)),
-        arg_int(card->child), arg_text(result),      arg_int((int64_t)result.len)};
+        "UPDATE parts SET state = $3, run = $4, cause = $5 WHERE message = $1 AND number = $2";
+    const struct arg args[] = {arg_int(message),
+                               arg_int(card->number),
+                               runs__name(part_state_name(card->state)),
+                               arg_int(card->child),
+                               runs__name(card_cause_name(card->cause)),
+                               arg_text(result),
+                               arg_int((int64_t)result.len)};
     bool has = result.data != NULL;
-    return tx_exec(tx, has ? with : without, args, has ? 6 : 4, NULL /* one row, always */);
+    return tx_exec(tx, has ? with : without, args, has ? 7 : 5, NULL /* one row, always */);
 }
 
 struct err cards__digest(struct tx *tx, int64_t message, struct sha256_hex *ret_digest) {

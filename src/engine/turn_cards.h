@@ -1,9 +1,13 @@
 /* turn_cards.h: the calls of tools in a turn's message. Only the engine includes it.
  *
- *   ready ──> running ──> succeeded | failed | interrupted | unknown
- *     ^          └──> pending (a long tool: its child goes on) ──> succeeded | failed
- *     ├── asking ──> denied (by somebody; by the settings it is so at once)
- *     └── reviewing ──> denied | asking (a model looks at it first)
+ *   ready ──> running ──> succeeded | failed | cancelled | outcome_unknown
+ *     ^          └──> pending (a long tool: its child goes on) ──> one of these four
+ *     ├── asking ──> denied (by a person)
+ *     └── reviewing ──> denied (by a review) | asking (a model looks at it first)
+ *
+ * A call that cannot be made is `failed`, and one that a rule forbids `denied`, when it is stored.
+ * Whatever is open when its turn ends is cancelled. A final state is that of the card's cause
+ * (rules/card.h): cards__end sets both.
  *
  * A card is a part of kind `tool`: `call` the model's id, `name` the tool, `text` its result,
  * `data` {"arguments","digest","repeatable","asks","about"}, `step` the model's call that made it.
@@ -15,11 +19,13 @@
 
 #include "base/hash.h"
 #include "engine/turn_rows.h"
+#include "rules/card.h"
 
 /* Texts live in the transaction's arena. */
 struct card {
     int64_t number, step;
     enum part_state state;
+    enum card_cause cause; /* Of its end; CARD_DONE as long as it is open, or pending. */
     struct bytes tool, call, arguments, about, digest;
     struct bytes malformed; /* Arguments that are no JSON object, as text; "": they are one. */
     bool repeatable;
@@ -34,7 +40,6 @@ struct cards {
     struct card *at;
     size_t count;
 };
-extern const char card_bad_arguments[]; /* Cause of a card whose arguments are malformed. */
 
 /* Those that are open: ready, asking, reviewing, running. In the order of their numbers. */
 MUST_CHECK struct err cards__open(struct tx *tx, int64_t message, struct cards *ret_cards);
@@ -42,7 +47,12 @@ MUST_CHECK struct err cards__find(struct tx *tx, int64_t message, int64_t number
                                   struct card *ret_card);
 /* Behind the parts that are there: *io_card gets its number. */
 MUST_CHECK struct err cards__insert(struct tx *tx, int64_t message, struct card *io_card);
-/* Its state, and with a result that too; `result` data NULL: as it is. */
+/* Its end: the state follows from the cause. Not written yet. */
+static inline void cards__end(struct card *card, enum card_cause cause) {
+    card->cause = cause;
+    card->state = card_cause_state(cause);
+}
+/* Its state and cause, and with a result that too; `result` data NULL: as it is. */
 MUST_CHECK struct err cards__write(struct tx *tx, int64_t message, const struct card *card,
                                    struct bytes result);
 /* Of the calls that were made last, and what came of them: whether it is the same again. */

@@ -84,7 +84,7 @@ static struct err start_once(struct tx *tx, struct turn *turn, struct card *card
     if (same.len == 0) {
         return start(tx, turn, card, child);
     }
-    card->state = PART_STATE_SUCCEEDED;
+    cards__end(card, CARD_DONE);
     err = pending_result(tx, "in_progress", same, &result);
     return err_failed(err) ? err : turns__close_card(tx, turn, card, result);
 }
@@ -175,7 +175,7 @@ static struct err replace(struct tx *tx, struct turn *turn, const struct owner *
         return err;
     }
     const struct bytes result = {text.data, text.len};
-    card.state = child->state == RUN_SUCCEEDED ? PART_STATE_SUCCEEDED : PART_STATE_FAILED;
+    cards__end(&card, card_cause_of_run(CARD_RUN_JOB, child->state, child->cause));
     err = cards__write(tx, owner->message, &card, result);
     return err_failed(err) ? err : turns__event_card_finished(tx, turn, &card, result);
 }

@@ -44,7 +44,7 @@ static struct err end_review(struct tx *tx, const struct turn *turn, const struc
 
 static struct err close_cards(struct tx *tx, struct turn *turn) {
     static const char stopped[] = "It was stopped before it was done.";
-    static const char failed[] = "The turn failed before this was done.";
+    static const char ended[] = "The turn ended before this was done.";
     bool cancelled = turn->run.state == RUN_CANCELLED;
     struct cards cards = {.count = 0};
     struct err err = cards__open(tx, turn->row.answer, &cards);
@@ -53,8 +53,8 @@ static struct err close_cards(struct tx *tx, struct turn *turn) {
         if (err_failed(err)) {
             break;
         }
-        cards.at[i].state = cancelled ? PART_STATE_INTERRUPTED : PART_STATE_FAILED;
-        err = turns__close_card(tx, turn, &cards.at[i], cancelled ? BYTES(stopped) : BYTES(failed));
+        cards__end(&cards.at[i], cancelled ? CARD_STOPPED : CARD_TURN_ENDED);
+        err = turns__close_card(tx, turn, &cards.at[i], cancelled ? BYTES(stopped) : BYTES(ended));
     }
     return err_failed(err) ? err : approvals__cancel(tx, &turn->run);
 }

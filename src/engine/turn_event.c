@@ -75,6 +75,15 @@ static void add_shown(struct text *data, const char *name, struct bytes text) {
     }
 }
 
+static void add_state(const struct card *card, struct text *data) {
+    add_word(data, ",\"state\":", part_state_name(card->state));
+    if (card->cause == CARD_DONE) {
+        text_add_str(data, ",\"cause\":null");
+    } else {
+        add_word(data, ",\"cause\":", card_cause_name(card->cause));
+    }
+}
+
 struct err turns__event_card_started(struct tx *tx, const struct turn *turn,
                                      const struct card *card) {
     AUTO(text_done) struct text data;
@@ -83,7 +92,7 @@ struct err turns__event_card_started(struct tx *tx, const struct turn *turn,
     add(&data, ",\"tool\":", card->tool);
     add_shown(&data, card->malformed.len > 0 ? ",\"arguments_text\":" : ",\"arguments\":",
               card->malformed.len > 0 ? card->malformed : card->arguments);
-    add_word(&data, ",\"state\":", part_state_name(card->state));
+    add_state(card, &data);
     return end_event(tx, turn, BYTES("tool_started"), &data);
 }
 
@@ -96,10 +105,7 @@ struct err turns__event_card_finished(struct tx *tx, const struct turn *turn,
     begin(turn, &data);
     add_number(&data, ",\"part\":", card->number);
     add(&data, ",\"tool\":", card->tool);
-    add_word(&data, ",\"state\":", part_state_name(card->state));
-    if (card->malformed.len > 0) {
-        add_word(&data, ",\"cause\":", card_bad_arguments);
-    }
+    add_state(card, &data);
     add_shown(&data, ",\"result\":", result);
     return end_event(tx, turn, BYTES("tool_finished"), &data);
 }

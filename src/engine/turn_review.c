@@ -36,7 +36,7 @@ static struct err deny(struct tx *tx, struct turn *turn, struct card *card,
     text_add_str(&words, "The review of this call denied it");
     text_add_str(&words, end->reason.len > 0 ? ": " : ".");
     text_add(&words, end->reason.data, end->reason.len);
-    card->state = PART_STATE_DENIED;
+    cards__end(card, CARD_REVIEW);
     return text_failed(&words)
                ? err_make(ERR_OUT_OF_MEMORY, "turns: review")
                : turns__close_card(tx, turn, card, (struct bytes){words.data, words.len});

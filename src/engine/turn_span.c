@@ -54,7 +54,7 @@ static void add_usage(const struct usage *usage, const struct usage_cost *cost, 
 
 struct err turns__span_cut_off(struct tx *tx, const struct turn *turn) {
     struct span_end end = end_of(turn, turn->row.call);
-    end.state = RUN_LOST;
+    end.state = word(run_state_name(RUN_LOST));
     end.cause = word(run_cause_name(CAUSE_OUTCOME_UNKNOWN));
     end.estimated = true;
     return tx_span_end(tx, &end, NULL /* the turn is fenced */);
@@ -66,7 +66,7 @@ struct err turns__span_call_end(struct tx *tx, const struct turn *turn,
     enum run_cause cause = answer->stopped                 ? CAUSE_STOPPED
                            : answer->failure == CAUSE_NONE ? CAUSE_COMPLETED
                                                            : answer->failure;
-    end.state = turn_end_state(cause);
+    end.state = word(run_state_name(turn_end_state(cause)));
     end.cause = word(run_cause_name(cause));
     end.error = answer->sentence;
     end.prompt = answer->prompt;
@@ -83,7 +83,7 @@ struct err turns__span_compaction(struct tx *tx, struct turn *turn,
                                      .input = {"", 0},
                                      .reserve = {SPAN_UNKNOWN, SPAN_UNKNOWN}};
     struct span_end end = end_of(turn, step);
-    end.state = RUN_SUCCEEDED;
+    end.state = word(run_state_name(RUN_SUCCEEDED));
     end.cause = word(run_cause_name(CAUSE_COMPLETED));
     end.output = compacted->summary;
     add_usage(&compacted->usage, &compacted->cost, compacted->tries, &end);
@@ -129,21 +129,8 @@ struct err turns__span_card(struct tx *tx, const struct turn *turn, const struct
     return tx_span_start(tx, &start);
 }
 
-static enum run_state state_of(enum part_state state) {
-    switch (state) {
-    case PART_STATE_SUCCEEDED:
-    case PART_STATE_PENDING:
-        return RUN_SUCCEEDED;
-    case PART_STATE_INTERRUPTED:
-        return RUN_CANCELLED;
-    case PART_STATE_UNKNOWN:
-        return RUN_LOST;
-    default:
-        return RUN_FAILED;
-    }
-}
-
-/* A call that was refused never began: it has no span, and that is no error. */
+/* A call that was refused never began: it has no span, and that is no error. One that goes on in
+ * the background has done its part: its run has a trace of its own. */
 struct err turns__span_card_end(struct tx *tx, const struct turn *turn, const struct card *card,
                                 struct bytes result) {
     int64_t step = 0;
@@ -153,12 +140,11 @@ struct err turns__span_card_end(struct tx *tx, const struct turn *turn, const st
         return err;
     }
     struct span_end end = end_of(turn, step);
-    end.state = state_of(card->state);
-    end.cause = card->state == PART_STATE_UNKNOWN ? word(run_cause_name(CAUSE_OUTCOME_UNKNOWN))
-                                                  : word(part_state_name(card->state));
-    if (card->malformed.len > 0) {
-        end.cause = word(card_bad_arguments);
-    }
+    bool pending = card->state == PART_STATE_PENDING;
+    end.state = word(part_state_name(pending ? PART_STATE_SUCCEEDED : card->state));
+    end.cause = word(card->cause != CARD_DONE ? card_cause_name(card->cause)
+                     : pending                ? part_state_name(card->state)
+                                              : run_cause_name(CAUSE_COMPLETED));
     end.output = result;
     return tx_span_end(tx, &end, &late);
 }
@@ -216,7 +202,7 @@ struct err turns__span_review_end(struct tx *tx, const struct turn *turn, const 
     }
     struct span_end end = end_of(turn, step);
     enum run_cause cause = review->failure == CAUSE_NONE ? CAUSE_COMPLETED : review->failure;
-    end.state = turn_end_state(cause);
+    end.state = word(run_state_name(turn_end_state(cause)));
     end.cause = word(run_cause_name(cause));
     end.output = review->reason;
     if (review->asked) {

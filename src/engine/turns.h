@@ -26,6 +26,7 @@
 #include "engine/messages.h"
 #include "engine/runs.h"
 #include "engine/sessions.h"
+#include "rules/card.h"
 #include "rules/turn.h"
 #include "rules/usage.h"
 #include "store/store.h"
@@ -220,7 +221,7 @@ MUST_CHECK struct err tx_turn_fail(struct tx *tx, const struct turn_failure *fai
 /* --- What came of a call ---------------------------------------------------------------------- */
 
 /* What the dispatcher found out about a call, in the pool, before it is stored. */
-enum turn_verdict { TURN_ALLOW, TURN_REVIEW, TURN_ASK, TURN_DENY };
+enum turn_verdict { TURN_ALLOW, TURN_REVIEW, TURN_ASK, TURN_REFUSE };
 /* What somebody is asked: whether it may, or something that only a person knows. */
 enum turn_asks { TURN_ASKS_LEAVE, TURN_ASKS_ANSWER };
 struct turn_call {
@@ -229,10 +230,11 @@ struct turn_call {
     struct bytes malformed; /* Arguments as they came that are no JSON object; "": they are one. */
     struct bytes digest;    /* Of the exact arguments, hexadecimal; "" where it was refused. */
     struct bytes about;     /* JSON object for an approval: subjects, diff, before; or "". */
-    struct bytes refusal;   /* DENY: a sentence for the model. */
+    struct bytes refusal;   /* REFUSE: a sentence for the model. */
     enum turn_verdict verdict;
-    enum turn_asks asks; /* ASK */
-    bool repeatable;     /* Its begin may be repeated after a crash. */
+    enum card_cause cause; /* REFUSE: failed, or denied by a rule; never CARD_DONE. */
+    enum turn_asks asks;   /* ASK */
+    bool repeatable;       /* Its begin may be repeated after a crash. */
 };
 
 enum turn_item_kind { TURN_ITEM_TEXT, TURN_ITEM_THINKING, TURN_ITEM_CALL };
@@ -277,11 +279,10 @@ MUST_CHECK struct err tx_turn_meter(struct tx *tx, const struct turn_meter *mete
 
 /* --- What came of a tool ---------------------------------------------------------------------- */
 
-enum turn_card_end { CARD_SUCCEEDED, CARD_FAILED, CARD_UNKNOWN, CARD_INTERRUPTED };
 struct turn_card_result {
     struct turn_key key;
     int64_t part;
-    enum turn_card_end end;
+    enum card_cause cause;
     struct bytes result; /* What the model sees: text or JSON, at most TURN_RESULT_MAX. */
     bool wrote;          /* Files of the project are not what they were. */
     int64_t child;       /* run_row.id of what it began, which goes on; 0: nothing. */

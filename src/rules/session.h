@@ -59,8 +59,8 @@
     X(SUCCEEDED, "succeeded")                                                                      \
     X(FAILED, "failed")                                                                            \
     X(DENIED, "denied")                                                                            \
-    X(INTERRUPTED, "interrupted")                                                                  \
-    X(UNKNOWN, "unknown")
+    X(CANCELLED, "cancelled")                                                                      \
+    X(OUTCOME_UNKNOWN, "outcome_unknown")
 
 enum session_state {
 #define X(state, name) SESSION_##state,
@@ -167,6 +167,7 @@ struct message_part {
     int64_t step;    /* Of the turn; 0: a user's. */
     enum part_kind kind;
     enum part_state state;
+    struct bytes cause;        /* Of a tool's card that has ended (rules/card.h); or "". */
     struct bytes name;         /* Of a tool; of an image its media type. */
     struct bytes call;         /* The model's id of a tool call. */
     int64_t run;               /* id of the run that it started; 0: none. */

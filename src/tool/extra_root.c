@@ -110,6 +110,7 @@ struct err extra_root_look(const struct tool_call *call, const struct tool_place
     look->subject_count = root.path[0] == '\0' || strcmp(request.path, root.path) == 0 ? 1 : 2;
     if (err_failed(err)) {
         text_add_str(&look->refusal, why.text);
+        look->cause = card_cause_of_error(err.code);
     }
     bool failed = text_failed(&look->subjects[0]) || text_failed(&look->subjects[1]);
     return failed ? err_make(ERR_OUT_OF_MEMORY, "tool: subject") : ERR_OK;

@@ -58,6 +58,7 @@ static struct err not_found(struct edit *edit) {
         why_set(&edit->work->why, "old_text does not stand in \"%.160s\"; read the file again",
                 edit->change.path.shown);
     }
+    edit->work->cause = CARD_NO_MATCH;
     return err_make(ERR_CONFLICT, "tool: edit");
 }
 
@@ -70,6 +71,7 @@ static struct err ambiguous(struct edit *edit) {
             "or set replace_all",
             edit->change.path.shown, edit->places->count,
             text_failed(&lines) || lines.data == NULL ? "" : lines.data);
+    edit->work->cause = CARD_AMBIGUOUS_MATCH;
     return err_make(ERR_CONFLICT, "tool: edit");
 }
 
@@ -91,6 +93,7 @@ static struct err find(struct edit *edit) {
     if (edit->places->count == EDIT_PLACES_MAX) {
         why_set(why, "old_text stands at %d places or more: too many for one edit",
                 EDIT_PLACES_MAX);
+        edit->work->cause = CARD_AMBIGUOUS_MATCH;
         return err_make(ERR_CONFLICT, "tool: edit");
     }
     return edit->places->count > 1 && !edit->all ? ambiguous(edit) : ERR_OK;

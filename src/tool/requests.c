@@ -151,7 +151,7 @@ void command_result_write(const struct command_end *end, struct tool_result *res
     text_addf(text, ",\"truncated\":%s,\"timed_out\":%s,\"duration_ms\":%lld}",
               truncated ? "true" : "false", end->state == COMMAND_TIMED_OUT ? "true" : "false",
               (long long)end->duration_ms);
-    result->failed = !started;
+    result->cause = started ? CARD_DONE : CARD_NOT_STARTED;
 }
 
 void ask_result_write(const struct ask_request *request, const json_t *answer,
@@ -201,7 +201,7 @@ void subagent_result_write(const struct subagent_view *view, struct tool_result 
     struct text *text = &result->content;
     begin(view, text);
     if (view->ended_ms == 0) {
-        result->failed = true;
+        result->cause = CARD_NOT_FINISHED;
         text_add_str(text, ",\"error\":\"not_finished\"");
         add_text(text, "status", bytes_of(view->status));
     } else {
@@ -227,8 +227,13 @@ void pending_result_write(enum tool_pending pending, const char *operation,
     text_add_char(&result->content, '}');
 }
 
-void failure_result_write(const char *code, const char *message, struct tool_result *result) {
-    result->failed = true;
+void failure_result_write(enum card_cause cause, const char *message, struct tool_result *result) {
+    coded_result_write(cause, card_cause_name(cause), message, result);
+}
+
+void coded_result_write(enum card_cause cause, const char *code, const char *message,
+                        struct tool_result *result) {
+    result->cause = cause;
     text_add_str(&result->content, "{\"error\":");
     text_add_json(&result->content, code, strlen(code));
     add_text(&result->content, "message", bytes_of(message));

@@ -106,6 +106,9 @@ enum tool_pending { TOOL_STARTED, TOOL_IN_PROGRESS };
 void pending_result_write(enum tool_pending pending, const char *operation,
                           struct tool_result *result);
 /* {"error": code, "message"}: for whatever else went wrong. */
-void failure_result_write(const char *code, const char *message, struct tool_result *result);
+/* {"error": the cause's name, "message"}; or with a code of another table that says more. */
+void failure_result_write(enum card_cause cause, const char *message, struct tool_result *result);
+void coded_result_write(enum card_cause cause, const char *code, const char *message,
+                        struct tool_result *result);
 
 #endif

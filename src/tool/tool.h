@@ -15,7 +15,7 @@
  *               arguments are, and end within the place's deadline. tool_look changes nothing.
  * Ownership     rows are static. A call is the caller's (tool_call_done); a result too.
  * Threads       a toolbox does not change: any. tool_look, tool_perform: the pool; they block.
- * Failure       a refusal is a result: `failed`, and a sentence that the model can act on. An error
+ * Failure       a refusal is a result: a cause, and a sentence that the model can act on. An error
  *               is ours (memory).
  */
 #ifndef DROVER_TOOL_TOOL_H
@@ -29,6 +29,7 @@
 #include "base/json_schema.h"
 #include "base/text.h"
 #include "loop/world.h"
+#include "rules/card.h"
 #include "rules/permission.h"
 
 enum {
@@ -154,13 +155,14 @@ struct tool_look {
     size_t subject_count;
     struct text diff;         /* Of a write: what it would change. */
     struct sha256_hex before; /* Of the file as it is; "" when there is none. */
-    struct text refusal;      /* Not empty: it would be refused, and why. */
+    struct text refusal;      /* Not empty: it would be refused, and why; */
+    enum card_cause cause;    /* and as what. */
 };
 void tool_look_init(struct tool_look *look);
 void tool_look_done(struct tool_look *look); /* For AUTO. */
 
 struct tool_result {
-    bool failed;
+    enum card_cause cause;    /* CARD_DONE: it did what was asked. */
     struct text content;      /* For the model. */
     struct text diff;         /* For people; empty when nothing changed. */
     struct sha256_hex before; /* Of the file that was replaced or removed, "" else. */

@@ -56,7 +56,7 @@ static void fail(struct web_fetch *fetch, const char *format, ...) {
     (void)vsnprintf(words, sizeof words, format, args); /* Cut is fine. */
     va_end(args);
     utf8_make_plain(words, strlen(words));
-    failure_result_write("fetch_failed", words, &fetch->result);
+    failure_result_write(CARD_FETCH_FAILED, words, &fetch->result);
     tell(fetch);
 }
 
@@ -115,7 +115,7 @@ static void write_result(struct web_fetch *fetch) {
     }
     struct bytes rest = {fetch->page.data + from, fetch->page.len - from};
     struct bytes shown = {rest.data, utf8_cut(rest, TOOL_CONTENT_MAX - HEADER_ROOM)};
-    fetch->result.failed = fetch->status >= 400;
+    fetch->result.cause = fetch->status >= 400 ? CARD_FETCH_FAILED : CARD_DONE;
     text_addf(content, "%s\nstatus %d%s%s; bytes %zu to %zu of %zu\n\n", fetch->url.text,
               fetch->status, fetch->type[0] == '\0' ? "" : ", ", fetch->type, from,
               from + shown.len, fetch->page.len);
@@ -143,7 +143,7 @@ static void read_body(struct loop_work *work) {
     work_add_text(&fetch->page, body);
     text_add_str(&fetch->page, "");
     if (text_failed(&utf8) || text_failed(&text) || text_failed(&fetch->page)) {
-        failure_result_write("fetch_failed", "there was no memory to read the page",
+        failure_result_write(CARD_FETCH_FAILED, "there was no memory to read the page",
                              &fetch->result);
         return;
     }

@@ -96,6 +96,7 @@ struct err work_arrive(struct tool_work *work, const char *shown, const char *re
     }
     if (!work_may_see(work, shown) || !work_may_see(work, real)) {
         why_set(&work->why, "\"%.200s\" is denied by a rule of the user's", shown);
+        work->cause = CARD_RULE;
         return err_make(ERR_FORBIDDEN, "tool: denied");
     }
     const struct tool_look *seen = work->seen;
@@ -157,6 +158,10 @@ void work_add_text(struct text *text, struct bytes bytes) {
 /* Ours are those that the model can do nothing about. */
 static bool is_ours(struct err err, const struct why *why) {
     return err_failed(err) && (err.code == ERR_OUT_OF_MEMORY || why->text[0] == '\0');
+}
+
+static enum card_cause cause_of(const struct tool_work *work, struct err err) {
+    return work->cause != CARD_DONE ? work->cause : card_cause_of_error(err.code);
 }
 
 /* What runs: the file, as the project has it; a text is nothing that is known; else the name. */
@@ -223,6 +228,7 @@ struct err tool_look(const struct tool_call *call, const struct tool_place *plac
     }
     if (err_failed(err)) {
         text_add_str(&look->refusal, work.why.text);
+        look->cause = cause_of(&work, err);
     }
     return ERR_OK;
 }
@@ -238,7 +244,7 @@ struct err tool_perform(const struct tool_call *call, const struct tool_place *p
         return err;
     }
     if (err_failed(err)) {
-        result->failed = true;
+        result->cause = cause_of(&work, err);
         text_clear(&result->content);
         text_clear(&result->diff);
         text_add_str(&result->content, work.why.text);

@@ -21,6 +21,7 @@ struct tool_work {
     struct tool_look *look;       /* LOOK. */
     struct tool_result *result;   /* DO. */
     struct why why;
+    enum card_cause cause; /* Of a refusal, where its error's code does not say it all. */
 };
 
 /* Where it is: as it was written, and really. */

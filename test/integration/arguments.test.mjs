@@ -63,7 +63,7 @@ for (const kind of kinds) {
       assert.equal(end.state, "succeeded", `${name}: ${JSON.stringify(end)}`);
       const [part] = toolsOf(message);
       assert.equal(part.state, "failed", name);
-      assert.equal(part.data.cause, "bad_arguments", name);
+      assert.equal(part.cause, "bad_arguments", name);
       assert.equal(part.data.arguments, null, name);
       assert.equal(part.data.arguments_text, raw.slice(0, KEPT_MAX), name);
       assert.match(part.text, /arguments are not (valid JSON|right)/, name);

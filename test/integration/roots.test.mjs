@@ -48,7 +48,7 @@ test("a folder that is granted is read and written in the turn that waited", asy
   await listener.ended(run);
   const cards = toolsOf(await turns.answer(listener.session, run));
   const states = cards.map((card) => card.state);
-  assert.deepEqual(states, ["denied", "succeeded", "succeeded", "succeeded"]);
+  assert.deepEqual(states, ["failed", "succeeded", "succeeded", "succeeded"]);
   assert.deepEqual(JSON.parse(cards[1].text), { granted: true, path: folder, access: "write" });
   assert.match(cards[2].text, /of beside/);
   assert.equal(readFileSync(path.join(folder, "new.txt"), "utf8"), "made\n");
@@ -64,7 +64,7 @@ test("a folder that is granted is read and written in the turn that waited", asy
   assert.match(toolsOf(later.message)[0].text, /of beside/);
   const other = await turns.listen({ root: turns.root });
   const foreign = await turns.turn(other, script(call("read_file", { path: file }), say("x")));
-  assert.equal(toolsOf(foreign.message)[0].state, "denied");
+  assert.equal(toolsOf(foreign.message)[0].cause, "not_permitted");
 });
 
 test("a root to read refuses writes, and a no grants nothing", async (t) => {
@@ -75,14 +75,14 @@ test("a root to read refuses writes, and a no grants nothing", async (t) => {
   await turns.approve(denied.asked.id, { decision: "deny", reason: "not that one" });
   await listener.ended(denied.run);
   let cards = toolsOf(await turns.answer(listener.session, denied.run));
-  assert.deepEqual(cards.map((card) => card.state), ["denied", "failed", "denied", "denied"]);
+  assert.deepEqual(cards.map((card) => card.state), ["failed", "denied", "failed", "failed"]);
   assert.match(cards[1].text, /not that one/);
   assert.deepEqual((await turns.get(`/sessions/${listener.session}/roots`)).items, []);
   const allowed = await asking(turns, listener, folder, "read");
   await turns.approve(allowed.asked.id);
   await listener.ended(allowed.run);
   cards = toolsOf(await turns.answer(listener.session, allowed.run));
-  assert.deepEqual(cards.map((card) => card.state), ["denied", "succeeded", "succeeded", "denied"]);
+  assert.deepEqual(cards.map((card) => card.state), ["failed", "succeeded", "succeeded", "failed"]);
   assert.match(cards[3].text, /may be read but not written/);
   assert.ok(!existsSync(path.join(folder, "new.txt")));
 });
@@ -116,7 +116,7 @@ test("what nobody may grant is refused before anybody is asked", async (t) => {
   for (const place of places) {
     const asked = call("request_access", { path: place, access: "read", reason: "x" });
     const { message } = await turns.turn(listener, script(asked, say("x")));
-    assert.equal(toolsOf(message)[0].state, "denied", place);
+    assert.equal(toolsOf(message)[0].state, "failed", place);
     if (place === turns.root) continue;
     const granted = await turns.ask("POST", `/sessions/${listener.session}/roots`, { path: place });
     assert.equal(granted.status, 400, place);
@@ -133,7 +133,7 @@ test("a link that takes the place of a root leads nowhere", async (t) => {
   symlinkSync(other, folder);
   const read = call("read_file", { path: path.join(folder, "a.txt") });
   const { message } = await turns.turn(listener, script(read, say("x")));
-  assert.equal(toolsOf(message)[0].state, "denied");
+  assert.equal(toolsOf(message)[0].state, "failed");
   assert.doesNotMatch(toolsOf(message)[0].text, /of other/);
 });
 
@@ -184,5 +184,5 @@ test("roots are listed, granted and taken back from the command line", async (t)
   assert.equal(again.code, 3);
   const read = call("read_file", { path: path.join(folder, "a.txt") });
   const { message } = await turns.turn(listener, script(read, say("x")));
-  assert.equal(toolsOf(message)[0].state, "denied");
+  assert.equal(toolsOf(message)[0].state, "failed");
 });

@@ -56,7 +56,7 @@ test("what was remembered is recalled, changed and forgotten", async (t) => {
   assert.deepEqual([changed.content, changed.title], [change.content, "Make"]);
   const long = { ...change, content: "ü".repeat(8000) }; // Characters fit, bytes do not.
   const [[kind, words]] = await calls(turns, other, call("remember", long));
-  assert.deepEqual([kind, words.error], ["failed", "bad_field"]);
+  assert.deepEqual([kind, words.error], ["failed", "bad_arguments"]);
   const away = await turns.listen({ project: "elsewhere" });
   const refused = await calls(turns, away, call("recall", { query: "make" }),
     call("remember", { action: "forget", id: kept.id }));
@@ -198,7 +198,7 @@ test("depth and tools are bounded by the parent's", async (t) => {
   const settings = { tools: ["spawn_subagent", "recall"] };
   const listener = await turns.listen({ settings });
   const [[state, words]] = await calls(turns, listener, spawn("x", { tools: ["web_fetch"] }));
-  assert.deepEqual([state, words.error], ["failed", "bad_field"]);
+  assert.deepEqual([state, words.error], ["failed", "bad_arguments"]);
   const third = script(spawn("too deep"), say("at the bottom"));
   const input = script(spawn(script(spawn(third), say("second"))), say("first"));
   let session = await spawnOne(turns, listener, input);

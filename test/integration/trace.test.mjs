@@ -188,9 +188,9 @@ test("a call that was refused is in the trace, and nothing was read", async (t) 
   const calls = paths.map((path) => call("read_file", { path }));
   const { run, message } = await turns.turn(listener, script(...calls, "step:", say("so")));
   const cards = message.parts.filter((part) => part.kind === "tool");
-  assert.ok(cards.every((card) => card.state === "denied" && !/root:/.test(card.text)));
+  assert.ok(cards.every((card) => card.cause === "not_permitted" && !/root:/.test(card.text)));
   const steps = (await spans(turns.daemon, run)).json.items.filter((span) => span.kind === "tool");
   assert.deepEqual(steps.map(({ name, state, cause }) => [name, state, cause]),
-    paths.map(() => ["read_file", "failed", "denied"]));
+    paths.map(() => ["read_file", "failed", "not_permitted"]));
   assert.deepEqual(steps.map((span) => JSON.parse(span.input).path), paths);
 });

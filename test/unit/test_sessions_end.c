@@ -268,7 +268,7 @@ static void a_fork_has_copies_up_to_its_message_and_a_life_of_its_own(void **sta
     assert_string_equal(json_string_value(json_object_get(json_array_get(parts, 0), "text")),
                         "so f");
     assert_string_equal(json_string_value(json_object_get(json_array_get(parts, 1), "state")),
-                        "interrupted");
+                        "cancelled");
     assert_int_equal(
         json_integer_value(json_object_get(
             json_object_get(json_object_get(json_array_get(parts, 1), "data"), "arguments"), "a")),

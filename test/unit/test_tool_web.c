@@ -91,7 +91,7 @@ struct page {
 static void page_done(void *ctx, const struct tool_result *result) {
     struct page *page = ctx;
     page->dones++;
-    page->failed = result->failed;
+    page->failed = result->cause != CARD_DONE;
     memcpy(page->content, result->content.data, result->content.len + 1);
 }
 

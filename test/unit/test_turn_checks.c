@@ -27,7 +27,7 @@ static struct turns_say written(struct turns_kit *kit) {
     struct turns_step step = {.kit = kit,
                               .card = {.key = turns_key(kit, say.run),
                                        .part = kit->plan.cards[0].part,
-                                       .end = CARD_SUCCEEDED,
+                                       .cause = CARD_DONE,
                                        .result = BYTES("done"),
                                        .wrote = true}};
     assert_int_equal(runs_do(kit->runs, turns_card_tx, &step), ERR_NONE);
@@ -108,7 +108,7 @@ static enum turn_next fail_calls(struct turns_kit *kit, const char *run, size_t 
     static const char *const ids[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
     struct turn_item items[COUNT_OF(ids)];
     for (size_t i = 0; i < count; i++) {
-        items[i] = turns_call(ids[i], "nothing", TURN_DENY, true);
+        items[i] = turns_call(ids[i], "nothing", TURN_REFUSE, true);
     }
     return turns_answer_calls(kit, run, items, count);
 }
@@ -143,8 +143,7 @@ static void calls_that_fail_together_are_told_before_the_turn_ends(void **state)
     assert_int_equal(nudges(kit, say.run), 1);
     const struct turn_item good = turns_call("x", "read_file", TURN_ALLOW, true);
     (void)turns_answer_calls(kit, say.run, &good, 1);
-    assert_int_equal(turns_card(kit, say.run, kit->plan.cards[0].part, CARD_SUCCEEDED),
-                     TURN_NEXT_CALL);
+    assert_int_equal(turns_card(kit, say.run, kit->plan.cards[0].part, CARD_DONE), TURN_NEXT_CALL);
     assert_int_equal(fail_calls(kit, say.run, 4), TURN_NEXT_CALL);
     assert_int_equal(nudges(kit, say.run), 2);
     assert_int_equal(fail_calls(kit, say.run, 2), TURN_NEXT_CALL);

@@ -56,13 +56,12 @@ static void what_is_allowed_begins_and_it_counts(void **state) {
     assert_false(kit->plan.cards[0].review);
     assert_int_equal(end(kit, &reviewing), TURN_NEXT_CALL); /* Nothing: */
     assert_true(kit->plan.late);                            /* it came twice. */
-    assert_int_equal(turns_card(kit, say.run, part, CARD_SUCCEEDED), TURN_NEXT_START);
+    assert_int_equal(turns_card(kit, say.run, part, CARD_DONE), TURN_NEXT_START);
     /* The model's call is step 1, its cards are 2 and 3, their reviews 4 and 5. */
     assert_string_equal(turns_text(kit, spans).text, "review 4 succeeded");
     assert_int_equal(runs_count(kit->runs, "SELECT fresh FROM sessions"), 110);
     assert_int_equal(runs_count(kit->runs, "SELECT cost_micros FROM sessions"), 18);
-    assert_int_equal(turns_card(kit, say.run, kit->plan.cards[0].part, CARD_SUCCEEDED),
-                     TURN_NEXT_CALL);
+    assert_int_equal(turns_card(kit, say.run, kit->plan.cards[0].part, CARD_DONE), TURN_NEXT_CALL);
     assert_int_equal(kit->plan.step, 6);
 }
 
@@ -71,8 +70,7 @@ static void what_is_denied_is_told_to_the_model(void **state) {
     struct turns_say say = begin(kit);
     struct reviewing reviewing = review(kit, &say, kit->plan.cards[0].part, TURN_REVIEW_DENIES);
     assert_int_equal(end(kit, &reviewing), TURN_NEXT_START);
-    assert_int_equal(turns_card(kit, say.run, kit->plan.cards[0].part, CARD_SUCCEEDED),
-                     TURN_NEXT_CALL);
+    assert_int_equal(turns_card(kit, say.run, kit->plan.cards[0].part, CARD_DONE), TURN_NEXT_CALL);
     assert_non_null(strstr(turns_prompt(kit, say.run).text, "denied it: because"));
     assert_int_equal(runs_count(kit->runs, "SELECT count(*) FROM approvals"), 0);
 }
@@ -111,7 +109,7 @@ static void a_stop_meets_a_review_and_begins_nothing(void **state) {
     assert_int_equal(end(kit, &reviewing), TURN_NEXT_END);
     assert_string_equal(turns_text(kit, spans).text, "review 4 succeeded");
     assert_int_equal(runs_count(kit->runs, "SELECT count(*) FROM parts WHERE kind = 'tool'"
-                                           " AND state = 'interrupted'"),
+                                           " AND state = 'cancelled'"),
                      2);
 }
 

@@ -59,7 +59,7 @@ static void a_call_is_run_and_its_result_is_shown_to_the_model(void **state) {
     assert_string_equal(kit->plan.cards[0].tool.data, "read_file");
     assert_string_equal(kit->plan.cards[0].arguments.data, "{\"path\":\"a\"}");
     int64_t part = kit->plan.cards[0].part;
-    assert_int_equal(turns_card(kit, say.run, part, CARD_SUCCEEDED), TURN_NEXT_CALL);
+    assert_int_equal(turns_card(kit, say.run, part, CARD_DONE), TURN_NEXT_CALL);
     assert_string_equal(turns_prompt(kit, say.run).text,
                         "/user look|/assistant let me see|assistant! read_file:{\"path\":\"a\"}|"
                         "/tool= read_file:done|");
@@ -80,19 +80,19 @@ static void calls_that_may_run_again_begin_side_by_side_and_others_one_by_one(vo
     assert_int_equal(turns_answer_calls(kit, say.run, items, 4), TURN_NEXT_START);
     assert_int_equal(kit->plan.card_count, 2);
     int64_t first = kit->plan.cards[0].part;
-    assert_int_equal(turns_card(kit, say.run, first, CARD_SUCCEEDED), TURN_NEXT_WAIT);
-    assert_int_equal(turns_card(kit, say.run, first + 1, CARD_SUCCEEDED), TURN_NEXT_START);
+    assert_int_equal(turns_card(kit, say.run, first, CARD_DONE), TURN_NEXT_WAIT);
+    assert_int_equal(turns_card(kit, say.run, first + 1, CARD_DONE), TURN_NEXT_START);
     assert_int_equal(kit->plan.card_count, 1);
     assert_string_equal(kit->plan.cards[0].tool.data, "write_file");
-    assert_int_equal(turns_card(kit, say.run, first + 2, CARD_SUCCEEDED), TURN_NEXT_START);
-    assert_int_equal(turns_card(kit, say.run, first + 3, CARD_SUCCEEDED), TURN_NEXT_CALL);
+    assert_int_equal(turns_card(kit, say.run, first + 2, CARD_DONE), TURN_NEXT_START);
+    assert_int_equal(turns_card(kit, say.run, first + 3, CARD_DONE), TURN_NEXT_CALL);
 }
 
 static void a_refused_call_is_told_to_the_model_and_never_begins(void **state) {
     struct turns_kit *kit = *state;
     struct turns_say say = turns_say(kit, "go", TURN_ENQUEUE);
     (void)turns_plan(kit, say.run);
-    const struct turn_item item = turns_call("a", "rm_rf", TURN_DENY, false);
+    const struct turn_item item = turns_call("a", "rm_rf", TURN_REFUSE, false);
     assert_int_equal(turns_answer_calls(kit, say.run, &item, 1), TURN_NEXT_CALL);
     assert_string_equal(turns_prompt(kit, say.run).text,
                         "/user go|/assistant! rm_rf:{\"path\":\"a\"}|/tool= rm_rf:no such tool|");
@@ -105,8 +105,8 @@ static void a_result_that_comes_twice_counts_once(void **state) {
     const struct turn_item item = turns_call("a", "read_file", TURN_ALLOW, true);
     (void)turns_answer_calls(kit, say.run, &item, 1);
     int64_t part = kit->plan.cards[0].part;
-    (void)turns_card(kit, say.run, part, CARD_SUCCEEDED);
-    (void)turns_card(kit, say.run, part, CARD_FAILED);
+    (void)turns_card(kit, say.run, part, CARD_DONE);
+    (void)turns_card(kit, say.run, part, CARD_NOT_FOUND);
     assert_true(kit->plan.late);
     assert_string_equal(turns_text(kit, "SELECT state FROM parts WHERE kind = 'tool'").text,
                         "succeeded");
@@ -152,7 +152,7 @@ static void a_stop_ends_a_turn_that_waits_and_nobody_is_asked_any_more(void **st
     turns_assert_state(kit, say.run, RUN_CANCELLED, CAUSE_INTERRUPTED);
     assert_int_equal(turns_approve(kit, APPROVAL_ALLOW, ""), ERR_CONFLICT);
     assert_string_equal(turns_text(kit, "SELECT state FROM parts WHERE kind = 'tool'").text,
-                        "interrupted");
+                        "cancelled");
     turns_assert_state(kit, next.run, RUN_RUNNING, CAUSE_NONE);
 }
 
@@ -192,12 +192,16 @@ static void a_tool_in_the_middle_runs_again_only_if_it_may(void **state) {
     (void)turns_answer_calls(kit, say.run, &item, 1);
     runs_restart(kit->runs);
     assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_START);
-    (void)turns_card(kit, say.run, kit->plan.cards[0].part, CARD_SUCCEEDED);
+    (void)turns_card(kit, say.run, kit->plan.cards[0].part, CARD_DONE);
     item = turns_call("b", "write_file", TURN_ALLOW, false);
     assert_int_equal(turns_answer_calls(kit, say.run, &item, 1), TURN_NEXT_START);
     runs_restart(kit->runs);
     assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_CALL);
     assert_non_null(strstr(turns_prompt(kit, say.run).text, "outcome_unknown"));
+    assert_string_equal(turns_text(kit, "SELECT state || ' ' || cause FROM parts WHERE name ="
+                                        " 'write_file'")
+                            .text,
+                        "outcome_unknown daemon_restarted");
 }
 
 /* --- Ends ------------------------------------------------------------------------------------- */
@@ -246,7 +250,7 @@ static void the_same_call_over_and_over_is_told_and_then_ends_the_turn(void **st
     int calls = 0;
     while (next == TURN_NEXT_CALL && calls < 20) {
         assert_int_equal(turns_answer_calls(kit, say.run, &item, 1), TURN_NEXT_START);
-        next = turns_card(kit, say.run, kit->plan.cards[0].part, CARD_SUCCEEDED);
+        next = turns_card(kit, say.run, kit->plan.cards[0].part, CARD_DONE);
         calls++;
     }
     assert_int_equal(calls, TURN_REPEATS_MAX);
@@ -289,7 +293,7 @@ static void rollback_takes_the_old_turn_out_of_the_prompt(void **state) {
     struct turns_say two = turns_say(kit, "two", TURN_ROLLBACK);
     assert_int_equal(two.decision, TURN_DECIDE_UNDO);
     assert_non_null(strstr(two.undone, "write_file"));
-    (void)turns_card(kit, one.run, kit->plan.cards[0].part, CARD_INTERRUPTED);
+    (void)turns_card(kit, one.run, kit->plan.cards[0].part, CARD_STOPPED);
     turns_assert_state(kit, one.run, RUN_CANCELLED, CAUSE_ROLLED_BACK);
     (void)turns_plan(kit, two.run);
     assert_string_equal(turns_prompt(kit, two.run).text, "/user two|");

@@ -11,7 +11,7 @@ static void crashes_are_not_taken_for_repetitions(void **state) {
     (void)turns_plan(kit, say.run);
     const struct turn_item item = turns_call("a", "read_file", TURN_ALLOW, true);
     (void)turns_answer_calls(kit, say.run, &item, 1);
-    (void)turns_card(kit, say.run, kit->plan.cards[0].part, CARD_SUCCEEDED);
+    (void)turns_card(kit, say.run, kit->plan.cards[0].part, CARD_DONE);
     for (int i = 0; i < TURN_REPEATS_MAX + 1; i++) {
         runs_restart(kit->runs);
         assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_CALL);
@@ -36,12 +36,12 @@ static void more_calls_than_run_at_once_begin_as_others_end(void **state) {
     assert_int_equal(kit->plan.card_count, TURN_TOOLS_AT_ONCE);
     int64_t part = kit->plan.cards[0].part;
     for (size_t i = 0; i < COUNT_OF(items) - 1; i++) {
-        enum turn_next next = turns_card(kit, say.run, part + (int64_t)i, CARD_SUCCEEDED);
+        enum turn_next next = turns_card(kit, say.run, part + (int64_t)i, CARD_DONE);
         assert_int_equal(next, i < 4 ? TURN_NEXT_START : TURN_NEXT_WAIT);
         assert_int_equal(kit->plan.card_count, i < 4 ? 1 : 0);
     }
     int64_t last = part + (int64_t)COUNT_OF(items) - 1;
-    assert_int_equal(turns_card(kit, say.run, last, CARD_SUCCEEDED), TURN_NEXT_CALL);
+    assert_int_equal(turns_card(kit, say.run, last, CARD_DONE), TURN_NEXT_CALL);
 }
 
 static void arguments_that_no_card_can_hold_are_refused(void **state) {
@@ -65,13 +65,13 @@ static void a_turn_whose_message_is_full_says_what_is_left_and_ends(void **state
     (void)turns_plan(kit, say.run);
     struct turn_item items[128];
     for (size_t i = 0; i < COUNT_OF(items); i++) {
-        items[i] = turns_call("a", "rm_rf", i == 0 ? TURN_ALLOW : TURN_DENY, true);
+        items[i] = turns_call("a", "rm_rf", i == 0 ? TURN_ALLOW : TURN_REFUSE, true);
     }
     char other[32];
     int calls = 0;
     while (!kit->plan.last && calls < 20) {
         (void)turns_answer_calls(kit, say.run, items, COUNT_OF(items));
-        (void)turns_card(kit, say.run, kit->plan.cards[0].part, CARD_SUCCEEDED);
+        (void)turns_card(kit, say.run, kit->plan.cards[0].part, CARD_DONE);
         (void)snprintf(other, sizeof other, "{\"other\":%d}", ++calls);
         items[0].call.arguments = kit_bytes(other);
     }
@@ -199,7 +199,7 @@ static void a_wait_for_a_person_is_no_time_of_the_turn(void **state) {
     assert_int_equal(turns_approve(kit, APPROVAL_ALLOW, ""), ERR_NONE);
     kit->runs->kit.clock_ms += 7000;
     assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_START);
-    (void)turns_card(kit, say.run, kit->plan.cards[0].part, CARD_SUCCEEDED);
+    (void)turns_card(kit, say.run, kit->plan.cards[0].part, CARD_DONE);
     assert_int_equal(turns_answer(kit, say.run, "done"), TURN_NEXT_END);
     int64_t spent = budgets_spent(kit->runs, "project:default");
     assert_in_range(spent, 7000, 100000);

@@ -177,6 +177,7 @@ static inline struct turn_item turns_call(const char *id, const char *tool,
                                        .about = BYTES(""),
                                        .refusal = BYTES("no such tool"),
                                        .verdict = verdict,
+                                       .cause = CARD_TOOL_UNKNOWN,
                                        .repeatable = repeatable}};
 }
 
@@ -192,10 +193,10 @@ static inline struct err turns_card_tx(struct tx *tx, void *ctx) {
 }
 
 static inline enum turn_next turns_card(struct turns_kit *kit, const char *run, int64_t part,
-                                        enum turn_card_end end) {
+                                        enum card_cause end) {
     struct turns_step step = {
         .kit = kit,
-        .card = {.key = turns_key(kit, run), .part = part, .end = end, .result = BYTES("done")}};
+        .card = {.key = turns_key(kit, run), .part = part, .cause = end, .result = BYTES("done")}};
     assert_int_equal(runs_do(kit->runs, turns_card_tx, &step), ERR_NONE);
     return kit->plan.next;
 }

@@ -84,6 +84,7 @@ CREATE TABLE parts (
     step @int@ NOT NULL,
     kind TEXT NOT NULL,
     state TEXT NOT NULL,
+    cause TEXT NOT NULL,
     name TEXT NOT NULL,
     call TEXT NOT NULL,
     run @int@ NOT NULL,
