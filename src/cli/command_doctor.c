@@ -199,6 +199,26 @@ static void check_daemon(struct doctor *doctor) {
     row_print(doctor, same ? VERDICT_OK : VERDICT_WARN, "daemon", why.text);
 }
 
+/* Lives, but makes no progress: `detail` of the answer says why. */
+static void check_progress(struct doctor *doctor) {
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    AUTO(json_release) json_t *answer = NULL;
+    struct client_request request = {.method = "GET", .target = "/readyz", .timeout_ms = 5000};
+    struct why why = {.text = ""};
+    struct err err = talk_open(&talk, doctor->invocation);
+    if (!err_failed(err)) {
+        err = talk_ask(&talk, &request, NULL /* parsed is enough */, &answer, &why);
+    }
+    if (err.code == ERR_UNREACHABLE) {
+        return; /* check_daemon has said so. */
+    }
+    if (err_failed(err)) {
+        fail(doctor, "progress", err, &why);
+    } else {
+        row_print(doctor, VERDICT_OK, "progress", "every run goes on, or waits for something");
+    }
+}
+
 static void check_libraries(struct doctor *doctor) {
     struct why why;
     why_set(&why, "drover %s, libuv %s, SQLite %s, jansson %s, wslay %s", DROVER_VERSION,
@@ -241,6 +261,7 @@ static struct err doctor_run(struct invocation *invocation) {
     check_space(&doctor);
     check_database(&doctor);
     check_daemon(&doctor);
+    check_progress(&doctor);
     check_sandbox(&doctor);
     check_cgroups(&doctor);
     invocation->told = true;

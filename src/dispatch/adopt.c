@@ -29,12 +29,20 @@ static void judge(struct flight *flight, struct err err, bool late) {
     }
     if (err_failed(err)) {
         dispatch->stats.store_retries++;
-        flight->tries++;
+        if (effect_is_hopeless(++flight->tries, err)) {
+            dispatch__failed(dispatch, "a row could not be told that its command goes on",
+                             flight__run(flight), err);
+            effects_abandon(dispatch->options.effects, &flight->effect, "adopt a command", err);
+            return;
+        }
+        effect_begin(dispatch->options.effects, &flight->effect, "adopt a command");
+        effect_failed(&flight->effect, err);
         timer_start(dispatch->options.loop, &flight->timer, dispatch__wait_ms(flight->tries),
                     on_timer);
         return;
     }
     flight->tries = 0;
+    effect_done(&flight->effect);
     flight->ours = true;
     if (late) {
         /* Nobody owns it any more: a process that no row knows may not live. */

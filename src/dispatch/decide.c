@@ -147,8 +147,12 @@ static void decided(struct pool_job *job) {
             dispatch__failed(flight->dispatch, "the folder of an attempt could not be read",
                              flight__run(flight), errand->err);
         }
+        effect_begin(flight->dispatch->options.effects, &flight->effect,
+                     "read the folder of an attempt");
+        effect_failed(&flight->effect, errand->err);
         decide__pause(flight);
     } else {
+        effect_done(&flight->effect);
         judge(flight);
     }
 }

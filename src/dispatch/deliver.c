@@ -93,6 +93,7 @@ void deliver__slow(struct receiver *receiver) {
 /* --- Which are known -------------------------------------------------------------------------- */
 
 static void receiver_free(struct receiver *receiver) {
+    effect_done(&receiver->retry.effect);
     mem_free(receiver->parcel);
     mem_free(receiver->note);
     mem_free(receiver->url);
@@ -220,15 +221,34 @@ bool deliver__answered(struct deliver *deliver) {
     return !deliver->stopping;
 }
 
-uint64_t deliver__retry_ms(struct deliver *deliver, unsigned *tries, struct err err) {
-    if (*tries == 0 && deliver->options.failed != NULL) {
-        deliver->options.failed(deliver->options.ctx,
-                                "the inbox could not be read or written; it is tried again", err);
+static void retry_report(const struct deliver *deliver, const char *what, struct err err) {
+    if (deliver->options.failed != NULL) {
+        deliver->options.failed(deliver->options.ctx, what, err);
     }
-    uint64_t wait_ms = (uint64_t)DELIVER_RETRY_FIRST_MS << (*tries < 4 ? *tries : 4);
-    (*tries)++;
+}
+
+uint64_t deliver__retry_ms(struct deliver *deliver, struct deliver_retry *retry, struct err err) {
+    static const char what[] = "read or write the inbox";
     deliver->stats.store_retries++;
+    if (effect_is_hopeless(retry->tries + 1, err)) {
+        retry_report(deliver, "a receiver's inbox could not be read or written: each hour now",
+                     err);
+        effects_abandon(deliver->options.effects, &retry->effect, what, err);
+        return DELIVER_HOPELESS_MS;
+    }
+    if (retry->tries == 0) {
+        retry_report(deliver, "the inbox could not be read or written; it is tried again", err);
+    }
+    effect_begin(deliver->options.effects, &retry->effect, what);
+    effect_failed(&retry->effect, err);
+    uint64_t wait_ms = (uint64_t)DELIVER_RETRY_FIRST_MS << (retry->tries < 4 ? retry->tries : 4);
+    retry->tries++;
     return wait_ms < DELIVER_RETRY_MAX_MS ? wait_ms : DELIVER_RETRY_MAX_MS;
+}
+
+void deliver__retry_done(struct deliver_retry *retry) {
+    retry->tries = 0;
+    effect_done(&retry->effect);
 }
 
 /* --- Its life --------------------------------------------------------------------------------- */

@@ -60,6 +60,7 @@ struct deliver;
 struct deliver_options {
     struct loop *loop;
     struct store *store;
+    struct effects *effects; /* Borrowed; NULL: none. */
     struct fetch *client;
     const struct address_list *allow; /* NULL: public addresses only. */
     struct bytes secret;

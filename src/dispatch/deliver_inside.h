@@ -10,12 +10,20 @@
 #define DROVER_DISPATCH_DELIVER_INSIDE_H
 
 #include "dispatch/deliver.h"
+#include "dispatch/effects.h"
 #include "dispatch/table.h"
 #include "engine/turns.h"
 
 enum {
     DELIVER_RETRY_FIRST_MS = 1000, /* Waits after an error of the store, */
     DELIVER_RETRY_MAX_MS = 10000,  /* doubling up to this. */
+    DELIVER_HOPELESS_MS = 3600 * 1000,
+};
+
+/* Tries that the store refused, in a row. */
+struct deliver_retry {
+    unsigned tries;
+    struct effect effect;
 };
 
 enum receiver_state {
@@ -50,10 +58,10 @@ struct receiver {
     struct deliver *deliver;
     struct receiver *next; /* In the queue. */
     enum receiver_state state;
-    bool touched;              /* A note came while it was busy. */
-    bool slow;                 /* It let us wait, the last time. */
-    bool late;                 /* It does now. */
-    unsigned tries;            /* In a row, of what a busy store refused. */
+    bool touched; /* A note came while it was busy. */
+    bool slow;    /* It let us wait, the last time. */
+    bool late;    /* It does now. */
+    struct deliver_retry retry;
     struct timer timer;        /* WAITING, SENDING, or SETTLING while the store cannot. */
     char waited[ID_SIZE];      /* The row whose time the timer counts, and */
     bool ripe;                 /* whether that is over, whatever the wall clock says. */
@@ -70,7 +78,7 @@ struct deliver_walk {
     uint64_t began_ns;               /* This round. */
     int64_t limit;                   /* Of a page. */
     struct inbox_cursor after, next; /* next: the store function's. */
-    unsigned tries;
+    struct deliver_retry retry;
     bool running, again;
     bool paused; /* There is no room. */
     bool missed; /* Since this round began: somebody is owed something whom we don't know. */
@@ -117,8 +125,10 @@ void deliver__slow(struct receiver *receiver);
 void deliver__write(struct deliver *deliver, store_fn fn, store_done done, void *ctx);
 void deliver__read(struct deliver *deliver, store_fn fn, store_done done, void *ctx);
 MUST_CHECK bool deliver__answered(struct deliver *deliver);
-/* How long to wait before the next try; the first one in a row is told. */
-uint64_t deliver__retry_ms(struct deliver *deliver, unsigned *tries, struct err err);
+/* The wait before the next try. The first one in a row is reported. An error that no try cures is
+ * reported once more, and tried again each DELIVER_HOPELESS_MS: what is owed is never dropped. */
+uint64_t deliver__retry_ms(struct deliver *deliver, struct deliver_retry *retry, struct err err);
+void deliver__retry_done(struct deliver_retry *retry);
 
 /* deliver_parcel.c */
 void parcel__ask(struct receiver *receiver);

@@ -45,11 +45,15 @@ static void settle_done(struct err err, void *ctx) {
         return;
     }
     if (err_failed(err)) {
-        timer_start(deliver->options.loop, &receiver->timer,
-                    deliver__retry_ms(deliver, &receiver->tries, err), settle_again);
+        uint64_t wait_ms = deliver__retry_ms(deliver, &receiver->retry, err);
+        if (wait_ms >= DELIVER_HOPELESS_MS) { /* Its slot is for others until then. */
+            deliver__wait(receiver, wait_ms);
+        } else {
+            timer_start(deliver->options.loop, &receiver->timer, wait_ms, settle_again);
+        }
         return;
     }
-    receiver->tries = 0;
+    deliver__retry_done(&receiver->retry);
     count(deliver, parcel);
     deliver__queue(receiver); /* Behind the others: its next row, if there is one. */
 }
@@ -215,10 +219,10 @@ static void asked(struct err err, void *ctx) {
         return;
     }
     if (err_failed(err)) {
-        deliver__wait(receiver, deliver__retry_ms(deliver, &receiver->tries, err));
+        deliver__wait(receiver, deliver__retry_ms(deliver, &receiver->retry, err));
         return;
     }
-    receiver->tries = 0;
+    deliver__retry_done(&receiver->retry);
     if (parcel->found) {
         proceed(receiver);
     } else {

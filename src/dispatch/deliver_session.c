@@ -44,10 +44,10 @@ static void followed(struct err err, void *ctx) {
     }
     deliver__enter(receiver, RECEIVER_SETTLING);
     if (err_failed(err)) {
-        deliver__wait(receiver, deliver__retry_ms(deliver, &receiver->tries, err));
+        deliver__wait(receiver, deliver__retry_ms(deliver, &receiver->retry, err));
         return;
     }
-    receiver->tries = 0;
+    deliver__retry_done(&receiver->retry);
     settle(receiver, parcel->followed);
 }
 

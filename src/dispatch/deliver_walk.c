@@ -55,10 +55,10 @@ static void page_done(struct err err, void *ctx) {
     }
     if (err_failed(err)) {
         timer_start(deliver->options.loop, &walk->timer,
-                    deliver__retry_ms(deliver, &walk->tries, err), on_timer);
+                    deliver__retry_ms(deliver, &walk->retry, err), on_timer);
         return;
     }
-    walk->tries = 0;
+    deliver__retry_done(&walk->retry);
     walk->after = walk->next;
     if (walk->next.len == 0) {
         finish(deliver);

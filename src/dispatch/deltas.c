@@ -40,6 +40,7 @@ struct delta_write {
     uint64_t begun_ns;
     enum write_state state;
     unsigned tries; /* Failed ones, in a row. */
+    struct effect effect;
     struct timer timer;
 };
 
@@ -143,6 +144,7 @@ static void write_free(struct delta_write *write) {
         write->next->prev = write->prev;
     }
     timer_stop(deltas->options.loop, &write->timer);
+    effect_done(&write->effect);
     mem_free(write->names);
     mem_free(write->records);
     mem_free(write);
@@ -197,9 +199,20 @@ static void write_failed(struct delta_write *write, struct err err) {
     }
     uint64_t wait_ms = (uint64_t)RETRY_FIRST_MS << (write->tries < 6 ? write->tries : 6);
     write->tries++;
+    effect_failed(&write->effect, err);
     deltas->stats.retries++;
     timer_start(deltas->options.loop, &write->timer,
                 wait_ms < RETRY_MAX_MS ? wait_ms : RETRY_MAX_MS, write_again);
+}
+
+/* The message gets the whole text with the end of its call; where that fails too, the turn ends. */
+static void write_give_up(struct delta_write *write, struct err err) {
+    struct deltas *deltas = write->deltas;
+    if (write->source != NULL && deltas->options.failed != NULL) {
+        deltas->options.failed(deltas->options.ctx,
+                               "the text of a turn could not be stored: its stream lacks a piece",
+                               write->place.run, err);
+    }
 }
 
 static void write_done(struct err err, void *ctx) {
@@ -212,12 +225,15 @@ static void write_done(struct err err, void *ctx) {
     if (deltas->stopping) {
         return; /* deltas_close frees it. */
     }
-    if (err_failed(err) && source != NULL) {
+    if (err_failed(err) && source != NULL && !effect_is_hopeless(write->tries + 1, err)) {
         write_failed(write, err);
     } else {
         uint64_t rest_ms = write_rest_ms(write);
         bool cut = write->cut;
         deltas->stats.commits += !err_failed(err);
+        if (err_failed(err)) {
+            write_give_up(write, err);
+        }
         write_free(write);
         if (source != NULL) {
             source_written(source, rest_ms, cut);
@@ -232,6 +248,7 @@ static void write_send(struct delta_write *write) {
     struct deltas *deltas = write->deltas;
     write->state = WRITE_AWAY;
     deltas->away++;
+    effect_begin(deltas->options.effects, &write->effect, "store the text of a turn");
     write->begun_ns = world_mono_ns(loop_world(deltas->options.loop));
     store_write(deltas->options.store, write_tx, write_done, write);
 }

@@ -7,8 +7,9 @@
  *            any other source waiting for it. While it syncs, and until DELTAS_WAIT_MS after its
  *            begin, the next pieces of that source collect and are merged. A piece is an event of
  *            the session's stream before anybody sees it; pieces of one turn stay in order, and
- *            none is lost while the store refuses (a full disk). The text of a message or session
- *            that was cleared or deleted is dropped.
+ *            none is lost while the store refuses (a full disk). Text that is dropped: that of a
+ *            message or session which was cleared or deleted, and text that the store refuses for
+ *            good (effects.h); the message itself still gets it with the end of the call.
  * Bounds     an answer of a model is bounded where it is read (model/answer.h), and no more than
  *            that is held of a turn while the store refuses. One store function takes at most
  *            250 events or 1 MB.
@@ -22,6 +23,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "base/text.h"
+#include "dispatch/effects.h"
 #include "loop/loop.h"
 #include "rules/usage.h"
 #include "store/store.h"
@@ -55,6 +57,7 @@ struct delta_source {
 struct deltas_options {
     struct loop *loop;
     struct store *store;
+    struct effects *effects; /* Borrowed; NULL: none. */
     void *ctx;
     /* The store refused a write of `run`; once in a row. */
     void (*failed)(void *ctx, const char *what, struct bytes run, struct err err);

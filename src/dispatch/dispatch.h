@@ -38,6 +38,7 @@ struct dispatch;
 struct dispatch_options {
     struct loop *loop;
     struct store *store;
+    struct effects *effects; /* Borrowed; NULL: none. */
     struct spool *spool;
     struct holders *holders;
     const char *data_dir;          /* Absolute: commands are told. */

@@ -118,6 +118,7 @@ void flight__free(struct flight *flight) {
     timer_stop(dispatch->options.loop, &flight->timer);
     timer_stop(dispatch->options.loop, &flight->answer);
     timer_stop(dispatch->options.loop, &flight->deadline);
+    effect_done(&flight->effect);
     holder_close(flight->holder);
     flight__errand_drop(flight);
     input__drop(flight);

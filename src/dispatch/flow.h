@@ -25,6 +25,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "dispatch/effects.h"
 #include "dispatch/flow_check.h"
 #include "dispatch/flows.h"
 #include "dispatch/pool.h"
@@ -84,6 +85,7 @@ struct flow_errand {
     void (*done)(struct flow_errand *errand);
     struct timer timer;
     unsigned tries;
+    struct effect effect;
     struct flow_errand *beginning; /* Of `first`: it writes the row that this one ends. */
     bool begins;                   /* It writes the row of its call. */
     bool ends;                     /* It ends that row. */
@@ -202,6 +204,8 @@ struct flow {
     char *owner;
     enum flow_state state;
     int64_t attempt, crashes;
+    unsigned load_tries; /* To read it, in a row. */
+    struct effect loading;
     unsigned lost; /* Workers in a row that could not be had. */
     bool fresh;    /* The row's epoch is ours, and `crashes` is as it is stored. */
     bool ended;    /* Its row has ended, by others. */
@@ -484,6 +488,8 @@ void call__store_script(struct call *call);
 void call__forget_script(struct call *call);
 
 /* flow_end.c */
+/* The errand stores the end of the whole run. */
+MUST_CHECK bool flow__is_end(const struct flow_errand *errand);
 void flow__end(struct flow *flow, enum run_cause cause, const char *note);
 /* `result`: what it returned, as text; NULL: it is to be written here. */
 void flow__end_with(struct flow *flow, const json_t *end, const struct text *result);

@@ -29,6 +29,8 @@ struct build {
     size_t holders;          /* Flows, those that wait included. */
     bool looking;            /* In the pool, or behind the timer. */
     bool doubted;            /* Its workers cannot be had: it is looked for once more. */
+    unsigned tries;          /* To find it, in a row. */
+    struct effect effect;
     struct timer timer;
     struct pool_job job;
     char *path; /* Owned. */
@@ -40,6 +42,7 @@ static struct build *build_of(struct table_node *node) {
 }
 
 static void build_free(struct build *build) {
+    effect_done(&build->effect);
     scripts_close(build->scripts);
     mem_free(build->path);
     mem_free(build);
@@ -172,14 +175,21 @@ static void looked(struct pool_job *job) {
         flows__maybe_stopped(flows);
         return;
     }
-    if (err_failed(build->err) && build->err.code != ERR_NOT_FOUND) {
-        flows__failed(flows, "an engine of before could not be read; it is tried again", BYTES(""),
-                      build->err);
+    bool unread = err_failed(build->err) && build->err.code != ERR_NOT_FOUND;
+    if (unread && !effect_is_hopeless(build->tries + 1, build->err)) {
+        if (build->tries++ == 0) {
+            flows__failed(flows, "an engine of before could not be read; it is tried again",
+                          BYTES(""), build->err);
+        }
+        effect_begin(flows->options.effects, &build->effect, "read the engine of a workflow");
+        effect_failed(&build->effect, build->err);
         build->looking = true;
         timer_start(flows->options.loop, &build->timer, LOOK_AGAIN_MS, on_look_again);
         return;
     }
     bool found = !err_failed(build->err);
+    build->tries = 0;
+    effect_done(&build->effect);
     if (found && build->scripts == NULL) {
         open_scripts(build);
     }

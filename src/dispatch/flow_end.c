@@ -13,6 +13,10 @@ static struct err end_tx(struct tx *tx, void *ctx) {
     return tx_workflow_end(tx, &errand->whole, &errand->late);
 }
 
+bool flow__is_end(const struct flow_errand *errand) {
+    return errand->fn == end_tx;
+}
+
 static void end_done(struct flow_errand *errand) {
     struct flow *flow = errand->flow;
     flow__errand_free(errand);
@@ -51,6 +55,7 @@ static void store(struct flow *flow, enum run_cause cause, const struct text *re
                   const struct text *error, const char *note) {
     struct loop *loop = flow->flows->options.loop;
     flow->state = FLOW_ENDING;
+    effect_done(&flow->loading);
     flow__close_worker(flow);
     timer_stop(loop, &flow->deadline);
     timer_stop(loop, &flow->rebuild);

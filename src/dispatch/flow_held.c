@@ -10,6 +10,8 @@
  * each hears its own error then. */
 #include "dispatch/flow.h"
 
+#define FLOW_EFFECT "store or read a step of a workflow"
+
 /* --- Together --------------------------------------------------------------------------------- */
 
 static struct err perform(struct tx *tx, void *ctx) {
@@ -55,8 +57,10 @@ void flow__push(struct flow_errand *errand) {
     struct flows *flows = errand->flow->flows;
     for (struct flow_errand *at = errand->first; at != NULL; at = at->behind) {
         at->away = true;
+        effect_begin(flows->options.effects, &at->effect, FLOW_EFFECT);
     }
     errand->away = true;
+    effect_begin(flows->options.effects, &errand->effect, FLOW_EFFECT);
     flows->busy++;
     errand->in_crowd = !errand->reads && flows__expects_company(flows);
     flows->crowd += errand->in_crowd;

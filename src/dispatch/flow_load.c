@@ -427,11 +427,31 @@ static void loaded(struct flow *flow) {
     flow__take(flow);
 }
 
+static void load_failed(struct flow *flow, struct err err) {
+    struct flows *flows = flow->flows;
+    flow__load_free(flow);
+    if (effect_is_hopeless(flow->load_tries + 1, err)) {
+        flow__end(flow, CAUSE_NOT_STORED, "its history could not be read");
+        return;
+    }
+    if (flow->load_tries++ == 0) {
+        flows__failed(flows, "a workflow could not be read; it is tried again", flow__run(flow),
+                      err);
+    }
+    effect_begin(flows->options.effects, &flow->loading, "read a workflow");
+    effect_failed(&flow->loading, err);
+    timer_start(flows->options.loop, &flow->rebuild, FLOW_RETRY_FIRST_MS * 5, read_again);
+}
+
 static void load_done(struct err err, void *ctx) {
     struct flow_load *load = ctx;
     struct flow *flow = load->flow;
     load->away = false;
     flow->in_pool--;
+    if (!err_failed(err)) {
+        flow->load_tries = 0;
+        effect_done(&flow->loading);
+    }
     if (flow->flows->stopping || flow->ended) {
         flow__maybe_free(flow);
     } else if (flow->state != FLOW_LOADING) {
@@ -442,10 +462,7 @@ static void load_done(struct err err, void *ctx) {
         flow__load_free(flow);
         flow__end(flow, CAUSE_STOPPED, "");
     } else if (err_failed(err)) {
-        flows__failed(flow->flows, "a workflow could not be read; it is tried again",
-                      flow__run(flow), err);
-        flow__load_free(flow);
-        timer_start(flow->flows->options.loop, &flow->rebuild, FLOW_RETRY_FIRST_MS * 5, read_again);
+        load_failed(flow, err);
     } else if (!load->whole && load->found && load->fault.cause == CAUSE_NONE) {
         load->begun = true;
         read_on(flow);

@@ -76,6 +76,7 @@ void flow__errand_free(struct flow_errand *errand) {
         flow__store_empty(errand->flow);
     }
     timer_stop(errand->flow->flows->options.loop, &errand->timer);
+    effect_done(&errand->effect);
     text_done(&errand->spec);
     text_done(&errand->bytes);
     for (size_t i = 0; i < errand->line_count; i++) {
@@ -129,6 +130,7 @@ static void failed(struct flow_errand *errand, struct err err) {
     if (errand->begins) {
         errand->call->unwritten = true; /* Its end must not overtake it. */
     }
+    effect_failed(&errand->effect, err);
     flows->stats.store_retries++;
     timer_start(flows->options.loop, &errand->timer, wait_of(errand->tries++), send_again);
 }
@@ -146,6 +148,37 @@ static void refuse_step(struct flow_errand *errand, struct err err) {
     flow__end(flow, CAUSE_SCRIPT_ERROR, note);
 }
 
+/* No try goes better, and the run ends with the cause. Where its end is refused as well it is
+ * stored once more with nothing but the cause; after that the row is left to the next start. */
+static void give_up(struct flow_errand *errand, struct err err) {
+    struct flow *flow = errand->flow;
+    struct flows *flows = flow->flows;
+    char note[REFUSAL_MAX];
+    (void)snprintf(note, sizeof note, "a step of it could not be stored or read: %s (%s)",
+                   err_title(err.code), err_name(err.code));
+    if (!flow__is_end(errand)) {
+        flows__failed(flows, "a step of a workflow could not be stored or read: it ends",
+                      flow__run(flow), err);
+        flow__errand_free(errand);
+        flow__end(flow, CAUSE_NOT_STORED, note);
+    } else if (errand->whole.cause != CAUSE_NOT_STORED) {
+        errand->whole.cause = CAUSE_NOT_STORED;
+        errand->whole.result = errand->whole.error = BYTES("");
+        errand->whole.note = BYTES("its end could not be stored with its result");
+        errand->tries = 0;
+        flow__send(errand);
+    } else {
+        flows__failed(flows,
+                      "the end of a workflow could not be stored: the next start tries again",
+                      flow__run(flow), err);
+        effects_abandon(flows->options.effects, &errand->effect, "store the end of a workflow",
+                        err);
+        flow__errand_free(errand);
+        flow->ended = true;
+        flow__maybe_free(flow);
+    }
+}
+
 void flow__answered(struct flow_errand *errand, struct err err) {
     struct flow *flow = errand->flow;
     struct flows *flows = flow->flows;
@@ -158,9 +191,12 @@ void flow__answered(struct flow_errand *errand, struct err err) {
         flow__errand_free(errand);
         flow__maybe_free(flow);
     } else if (!err_failed(err)) {
+        effect_done(&errand->effect);
         errand->done(errand);
     } else if (errand->begins && flows__is_for_good(err)) {
         refuse_step(errand, err);
+    } else if (effect_is_hopeless(errand->tries + 1, err)) {
+        give_up(errand, err);
     } else {
         failed(errand, err);
     }
@@ -248,6 +284,7 @@ static void free_rest(struct flow *flow) {
         at = &(*at)->next_ended;
     }
     *at = flow->next_ended;
+    effect_done(&flow->loading);
     flow__forget_past(flow);
     table_done(&flow->calls);
     table_done(&flow->open);

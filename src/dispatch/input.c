@@ -28,6 +28,7 @@ struct feed {
     bool wanted;      /* There may be more to send. */
     bool away;        /* READING. */
     unsigned tries;   /* Of reading, in a row. */
+    struct effect effect;
     struct timer timer;
     /* Of the store while it is away. */
     int64_t asked;
@@ -38,6 +39,7 @@ struct feed {
 static void go(struct feed *feed);
 
 static void feed_free(struct feed *feed) {
+    effect_done(&feed->effect);
     text_done(&feed->bytes);
     mem_free(feed);
 }
@@ -79,12 +81,22 @@ static void read_done(struct err err, void *ctx) {
     }
     if (err_failed(err)) {
         dispatch->stats.store_retries++;
+        if (effect_is_hopeless(++feed->tries, err)) { /* The next input asks again. */
+            dispatch__failed(dispatch, "the input of a run could not be read",
+                             flight__run(feed->flight), err);
+            effects_abandon(dispatch->options.effects, &feed->effect, "read the input of a run",
+                            err);
+            feed->tries = 0;
+            return;
+        }
+        effect_begin(dispatch->options.effects, &feed->effect, "read the input of a run");
+        effect_failed(&feed->effect, err);
         feed->wanted = true;
-        feed->tries++;
         timer_start(dispatch->options.loop, &feed->timer, dispatch__wait_ms(feed->tries), on_timer);
         return;
     }
     feed->tries = 0;
+    effect_done(&feed->effect);
     if (feed->flight->state != FLIGHT_FOLLOWING || feed->asked != feed->accepted) {
         feed->wanted = true; /* It was asked for under other circumstances. */
         go(feed);

@@ -30,6 +30,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "dispatch/dispatch.h"
+#include "dispatch/effects.h"
 #include "dispatch/pool.h"
 #include "dispatch/table.h"
 #include "proc/tree.h"
@@ -89,6 +90,7 @@ struct errand {
     int64_t disk; /* What its folder takes. */
     struct text result, output;
     struct run_settle settle;
+    bool bare; /* Settled without result and output: with them it was refused. */
     bool late;
 };
 
@@ -112,9 +114,10 @@ struct flight {
     int64_t since_ms;   /* When its time began, by the wall's clock. */
     int64_t timeout_ms; /* 0: none. */
     unsigned grace_ms;
-    unsigned asks;   /* In a row, for a sign of its life, since the grace or its time is over. */
-    unsigned tries;  /* In a row, of what the state tries again. */
-    unsigned breaks; /* Links in a row that broke as soon as they were there. */
+    unsigned asks;  /* In a row, for a sign of its life, since the grace or its time is over. */
+    unsigned tries; /* In a row, of what the state tries again. */
+    struct effect effect; /* Of the state that tries again. */
+    unsigned breaks;      /* Links in a row that broke as soon as they were there. */
     uint64_t followed_ns;
     struct retry_policy retry;
     int64_t sizes[LOG_STREAMS];
@@ -137,9 +140,11 @@ struct adoption {
 struct walk { /* recover.c */
     struct loop_task task;
     struct timer timer;
-    int64_t after, last;
+    int64_t after;
+    struct run_recovered page; /* The store function's. */
     bool running, again, admitting, more;
     unsigned tries;
+    struct effect effect;
     struct run_bounds bounds;
     void (*done)(void *ctx);
     void *ctx;

@@ -6,6 +6,8 @@
  * The pages' notes come through the door of every other note, so recovery knows no second way. The
  * pool takes a few folders at once; while many wait for it no further page is asked for, so that
  * thousands of runs lie in the database and not in our queues. */
+#include <string.h>
+
 #include "dispatch/inside.h"
 
 enum {
@@ -30,7 +32,7 @@ static void pause_walk(struct dispatch *dispatch, uint64_t wait_ms) {
 
 static struct err page_tx(struct tx *tx, void *ctx) {
     struct walk *walk = ctx;
-    return tx_run_recover(tx, walk->after, PAGE, &walk->last);
+    return tx_run_recover(tx, walk->after, PAGE, &walk->page);
 }
 
 static struct err admit_tx(struct tx *tx, void *ctx) {
@@ -66,10 +68,13 @@ static bool walked(struct dispatch *dispatch, struct err err) {
                              (struct bytes){"", 0}, err);
         }
         dispatch->stats.store_retries++;
+        effect_begin(dispatch->options.effects, &walk->effect, "read the runs that have not ended");
+        effect_failed(&walk->effect, err);
         pause_walk(dispatch, dispatch__wait_ms(++walk->tries));
         return false;
     }
     walk->tries = 0;
+    effect_done(&walk->effect);
     return true;
 }
 
@@ -91,8 +96,15 @@ static void page_done(struct err err, void *ctx) {
     if (!walked(dispatch, err)) {
         return;
     }
-    walk->after = walk->last;
-    walk->admitting = walk->last == 0;
+    if (walk->page.unreadable > 0) {
+        struct err unread = err_make(ERR_STORE_CORRUPT, "dispatch: recover");
+        dispatch__failed(dispatch, "a row of a run could not be read: it is left out",
+                         (struct bytes){walk->page.first.text, strlen(walk->page.first.text)},
+                         unread);
+        effects_abandon(dispatch->options.effects, &walk->effect, "read a row of a run", unread);
+    }
+    walk->after = walk->page.last;
+    walk->admitting = walk->page.last == 0;
     if (walk->admitting && dispatch->options.hold == RUN_HELD) {
         finish(dispatch);
     } else {

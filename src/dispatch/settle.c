@@ -2,7 +2,9 @@
  *
  * What came of a command stands in its folder, so a daemon that dies here loses nothing; and a
  * store that cannot take it now (a full disk) is asked again, each second, later every ten, for as
- * long as it takes: there is no other truth to fall back to. */
+ * long as it takes: there is no other truth to fall back to. Where the store refuses this one end
+ * alone, the end is stored without result and output; if that is refused, too, the run is left to
+ * the next start. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,8 +27,37 @@ static void on_timer(struct timer *timer) {
     settle_write(CONTAINER_OF(timer, struct flight, timer));
 }
 
+/* True: another try was begun, with less to store. */
+static bool settle_bare(struct flight *flight, struct err err) {
+    struct errand *errand = flight->errand;
+    if (errand->bare) {
+        return false;
+    }
+    errand->bare = true;
+    text_clear(&errand->result);
+    text_clear(&errand->output);
+    (void)snprintf(errand->note, sizeof errand->note,
+                   "its result and output could not be stored: %s", err_name(err.code));
+    flight->tries = 0;
+    settle_write(flight);
+    return true;
+}
+
 static void settle_failed(struct flight *flight, struct err err) {
     struct dispatch *dispatch = flight->dispatch;
+    if (effect_is_hopeless(flight->tries + 1, err)) {
+        if (!settle_bare(flight, err)) {
+            static const char what[] = "store the end of a command";
+            dispatch__failed(dispatch,
+                             "the end of a command could not be stored: the next start"
+                             " tries again",
+                             flight__run(flight), err);
+            effects_abandon(dispatch->options.effects, &flight->effect, what, err);
+            flight__free(flight);
+        }
+        return;
+    }
+    effect_failed(&flight->effect, err);
     if (flight->tries == 0) {
         dispatch__failed(dispatch, "the end of a command could not be stored; it is tried again",
                          flight__run(flight), err);
@@ -83,6 +114,8 @@ static void settle_write(struct flight *flight) {
 static void settle(struct flight *flight) {
     flight__enter(flight, FLIGHT_SETTLING);
     flight->tries = 0;
+    effect_done(&flight->effect);
+    effect_begin(flight->dispatch->options.effects, &flight->effect, "store the end of a command");
     settle_write(flight);
 }
 

@@ -68,6 +68,7 @@ void talk__free(struct talk *talk) {
     assert(!is_away(talk));
     table_remove(&turns->talks, &talk->node);
     timer_stop(turns->options.loop, &talk->timer);
+    effect_done(&talk->reading);
     while (talk->errands != NULL) {
         errand__free(talk->errands);
     }

@@ -93,6 +93,7 @@ struct talk {
     struct text tail;              /* Owned: the end of its prompt, but for what rows say. */
     struct timer timer;            /* PREPARING: the rows could not be read. */
     unsigned read_tries;           /* PREPARING: number of tries that failed. */
+    struct effect reading;         /* PREPARING */
     struct pool_job job;
     bool away; /* In the pool or in the store. */
     struct err err;
@@ -120,6 +121,7 @@ struct talk_errand {
     void (*done)(struct talk_errand *errand); /* After a success. */
     store_fn fn;
     unsigned tries;
+    struct effect effect;
     struct timer timer;
     bool away;
     struct turn_plan plan;
@@ -161,9 +163,8 @@ struct talk_errand *talk__errand(struct talk *talk, store_fn fn,
 void talk__send(struct talk_errand *errand);
 /* Ends the turn, cause history_unreadable: `what` was tried as often as it may be, and failed. */
 void talk__fail(struct talk *talk, const char *what, struct err err);
-uint64_t talk__retry_ms(unsigned tries);         /* Wait after that many failed tries before it. */
-MUST_CHECK bool talk__is_outage(struct err err); /* It ends by itself, or by whoever runs us. */
-void errand__free(struct talk_errand *errand);   /* It is not away. */
+uint64_t talk__retry_ms(unsigned tries);       /* Wait after that many failed tries before it. */
+void errand__free(struct talk_errand *errand); /* It is not away. */
 struct bytes talk__run(const struct talk *talk);
 
 /* talk.c */

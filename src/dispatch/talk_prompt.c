@@ -227,7 +227,9 @@ static void read_again(struct timer *timer);
 
 static void read_failed(struct talk *talk, struct err err) {
     struct turns *turns = talk->turns;
-    if (talk->read_tries >= TALK_READ_TRIES_MAX && !talk__is_outage(err)) {
+    effect_failed(&talk->reading, err);
+    if (talk->read_tries >= TALK_READ_TRIES_MAX && !effect_error_passes(err)) {
+        effect_done(&talk->reading);
         talk__fail(talk, "the messages of the session could not be read", err);
         return;
     }
@@ -256,6 +258,7 @@ static void read_done(struct err err, void *ctx) {
         return;
     }
     talk->read_tries = 0;
+    effect_done(&talk->reading);
     if (mended) {
         turns__failed(turns, "calls of tools without name or result were left out of a prompt",
                       talk__run(talk), err_make(ERR_CONFLICT, "turns: prompt"));
@@ -269,6 +272,7 @@ static void read_messages(struct talk *talk) {
         (struct reading){.talk = talk, .key = {.run = talk__run(talk), .attempt = talk->attempt}};
     talk->turns->busy++;
     talk->away = true;
+    effect_begin(talk->turns->options.effects, &talk->reading, "read the messages of a session");
     store_read(talk->turns->options.store, read_tx, read_done, reading);
 }
 

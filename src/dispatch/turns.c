@@ -36,6 +36,7 @@ void errand__free(struct talk_errand *errand) {
     }
     *at = errand->next;
     timer_stop(errand->talk->turns->options.loop, &errand->timer);
+    effect_done(&errand->effect);
     turn_plan_done(&errand->plan);
     mem_free(errand->items);
     mem_free(errand);
@@ -48,22 +49,6 @@ static void send_again(struct timer *timer) {
 uint64_t talk__retry_ms(unsigned tries) {
     uint64_t wait_ms = (uint64_t)TALK_RETRY_FIRST_MS << (tries < 6 ? tries : 6);
     return wait_ms < TALK_RETRY_MAX_MS ? wait_ms : TALK_RETRY_MAX_MS;
-}
-
-bool talk__is_outage(struct err err) {
-    switch (err.code) {
-    case ERR_STORE_DOWN:
-    case ERR_STORE_IO:
-    case ERR_STORE_LOST:
-    case ERR_DISK_FULL:
-    case ERR_READ_ONLY:
-    case ERR_BUSY:
-    case ERR_CLOSING:
-    case ERR_OVERLOADED:
-        return true;
-    default:
-        return false;
-    }
 }
 
 static struct err fail_tx(struct tx *tx, void *ctx) {
@@ -93,6 +78,17 @@ void talk__fail(struct talk *talk, const char *what, struct err err) {
     talk__send(errand);
 }
 
+/* Not even its end can be stored: the row is left to the next start. */
+static void abandon(struct talk_errand *errand, struct err err) {
+    struct talk *talk = errand->talk;
+    turns__failed(talk->turns, "the end of a turn could not be stored: the next start tries again",
+                  talk__run(talk), err);
+    effects_abandon(talk->turns->options.effects, &errand->effect, "store the end of a turn", err);
+    errand__free(errand);
+    talk->ended = true;
+    talk__begin(talk);
+}
+
 /* What was said and done is in our hands until it is stored. An outage is waited for. What the
  * store refuses again and again it will always refuse: then the turn ends with a cause, in place of
  * what was to be stored, and its session takes the next message. */
@@ -112,22 +108,29 @@ static void answered(struct err err, void *ctx) {
             turns__failed(turns, "a step of a turn could not be stored; it is tried again",
                           talk__run(talk), err);
         }
+        effect_failed(&errand->effect, err);
         turns->stats.store_retries++;
         if (errand->tries >= TALK_WRITE_TRIES_MAX && errand->fn != fail_tx &&
-            !talk__is_outage(err)) {
+            !effect_error_passes(err)) {
             explain(errand, "a step of the turn could not be stored", err);
             errand->fn = fail_tx;
+            errand->tries = 0;
+        } else if (errand->fn == fail_tx && effect_is_hopeless(errand->tries + 1, err)) {
+            abandon(errand, err);
+            return;
         }
         uint64_t wait_ms = talk__retry_ms(errand->tries++);
         timer_start(turns->options.loop, &errand->timer, wait_ms, send_again);
         return;
     }
+    effect_done(&errand->effect);
     errand->done(errand);
 }
 
 void talk__send(struct talk_errand *errand) {
     struct turns *turns = errand->talk->turns;
     errand->away = true;
+    effect_begin(turns->options.effects, &errand->effect, "store a step of a turn");
     turns->busy++;
     store_write(turns->options.store, errand->fn, answered, errand);
 }
@@ -186,8 +189,11 @@ struct turns *turns_open(const struct turns_options *options) {
     turns->stop_task.run = on_stopped;
     table_init(&turns->talks);
     pool_init(&turns->pool, options->loop);
-    const struct deltas_options of_deltas = {
-        .loop = options->loop, .store = options->store, .ctx = turns, .failed = deltas_failed};
+    const struct deltas_options of_deltas = {.loop = options->loop,
+                                             .store = options->store,
+                                             .effects = options->effects,
+                                             .ctx = turns,
+                                             .failed = deltas_failed};
     turns->deltas = deltas_open(&of_deltas);
     return turns;
 }

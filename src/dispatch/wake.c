@@ -17,6 +17,7 @@ struct waker {
     struct timer timer;
     struct run_bounds bounds;
     unsigned tries;
+    struct effect effect;
     bool away;  /* In the store. */
     bool again; /* Its row asked for another wait meanwhile. */
     uint64_t wait_ms;
@@ -26,6 +27,7 @@ static void waker_free(struct waker *waker) {
     struct dispatch *dispatch = waker->dispatch;
     table_remove(&dispatch->wakers, &waker->node);
     timer_stop(dispatch->options.loop, &waker->timer);
+    effect_done(&waker->effect);
     mem_free(waker);
 }
 
@@ -46,10 +48,22 @@ static void wake_done(struct err err, void *ctx) {
         waker_free(waker);
         return;
     }
+    if (err_failed(err) && effect_is_hopeless(waker->tries + 1, err)) {
+        dispatch__failed(dispatch, "a run whose time has come could not be begun", waker->node.name,
+                         err);
+        effects_abandon(dispatch->options.effects, &waker->effect, "begin a run in time", err);
+        waker_free(waker);
+        return;
+    }
     if (err_failed(err)) {
         dispatch->stats.store_retries++;
         waker->tries++;
+        effect_begin(dispatch->options.effects, &waker->effect, "begin a run in time");
+        effect_failed(&waker->effect, err);
         waker->wait_ms = dispatch__wait_ms(waker->tries);
+    }
+    if (!err_failed(err)) {
+        effect_done(&waker->effect);
     }
     waker->again = false;
     timer_start(dispatch->options.loop, &waker->timer, waker->wait_ms, on_timer);

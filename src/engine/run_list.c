@@ -1,4 +1,6 @@
 /* run_list.c: walking over runs: lists, recovery, the census. */
+#include <string.h>
+
 #include "engine/run_rows.h"
 
 #include "engine/spans.h"
@@ -51,19 +53,27 @@ struct err tx_run_each(struct tx *tx, const struct run_page *page,
 
 struct recovery {
     struct tx *tx;
-    int64_t count, last;
+    int64_t count;
+    struct run_recovered said;
     size_t bytes;
 };
 
 /* A page ends by its bytes, too, and then the walk with it; this is not an error of the store. */
 static struct err recover_one(struct recovery *recovery, const struct run_row *row) {
-    recovery->count++;
-    recovery->last = row->id;
     recovery->bytes += row->spec.len;
     return runs__tell(recovery->tx, row);
 }
 
-struct err tx_run_recover(struct tx *tx, int64_t after, int64_t limit, int64_t *ret_last) {
+static void recover_without(struct recovery *recovery, const struct rows *rows) {
+    struct bytes run = rows_text(rows, RUN_COLUMN_RUN);
+    struct id *first = &recovery->said.first;
+    if (recovery->said.unreadable++ == 0 && run.len < sizeof first->text) {
+        memcpy(first->text, run.data, run.len);
+    }
+}
+
+struct err tx_run_recover(struct tx *tx, int64_t after, int64_t limit,
+                          struct run_recovered *ret_recovered) {
     static const char sql[] = "SELECT " RUN_COLUMNS " FROM runs WHERE id > $1"
                               " AND ended_ms IS NULL ORDER BY id LIMIT $2";
     const struct arg args[] = {arg_int(after), arg_int(limit)};
@@ -77,13 +87,21 @@ struct err tx_run_recover(struct tx *tx, int64_t after, int64_t limit, int64_t *
         if (err_failed(err) || !more) {
             break;
         }
+        recovery.count++;
+        recovery.said.last = rows_int(rows, RUN_COLUMN_ID);
         err = runs__borrow(rows, RUN_WHOLE, &row);
-        if (!err_failed(err)) {
+        if (err.code == ERR_STORE_CORRUPT) {
+            recover_without(&recovery, rows);
+            err = ERR_OK;
+        } else if (!err_failed(err)) {
             err = recover_one(&recovery, &row);
         }
     }
     if (!err_failed(err)) {
-        *ret_last = more || recovery.count == limit ? recovery.last : 0;
+        if (!more && recovery.count < limit) {
+            recovery.said.last = 0;
+        }
+        *ret_recovered = recovery.said;
     }
     return err;
 }

@@ -27,6 +27,8 @@ enum {
     RUN_STORED_LIGHT ", COALESCE((SELECT p.run FROM runs p WHERE p.id = runs.parent), '')"
 #define RUN_STORED RUN_STORED_LIGHT ", result, spec"
 #define RUN_COLUMNS RUN_COLUMNS_LIGHT ", result, spec"
+/* The first two of them: of a row that cannot be read as a whole. */
+enum { RUN_COLUMN_ID, RUN_COLUMN_RUN };
 
 /* Borrows the texts from the row under the cursor. */
 MUST_CHECK struct err runs__borrow(const struct rows *rows, enum run_form form,

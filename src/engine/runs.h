@@ -126,9 +126,14 @@ MUST_CHECK struct err tx_run_admit_all(struct tx *tx, const struct run_bounds *b
                                        int64_t limit, bool *ret_more);
 
 /* Every run that has not ended, in the order of ids above `after`: notes for the dispatcher. The
- * one path of recovery. *ret_last: hand it in as the next `after`; 0: that was all. */
+ * one path of recovery. A row that cannot be read is left out: it must not keep the others. */
+struct run_recovered {
+    int64_t last;       /* Hand it in as the next `after`; 0: that was all. */
+    int64_t unreadable; /* Rows that were left out, */
+    struct id first;    /* and the run of the first of them. */
+};
 MUST_CHECK struct err tx_run_recover(struct tx *tx, int64_t after, int64_t limit,
-                                     int64_t *ret_last);
+                                     struct run_recovered *ret_recovered);
 
 /* Removes ended runs with their streams and spans: one of a client's, or the oldest beyond what is
  * kept. *ret_more: call again; of a run with very many spans a page goes at a time, and the run

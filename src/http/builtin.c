@@ -24,8 +24,9 @@ static void readyz(struct exchange *exchange, void *ctx) {
         exchange_problem(exchange, err_make(ERR_CLOSING, "http: ready"), NULL);
         return;
     }
-    if (options->ready != NULL && !options->ready(options->ctx, &why)) {
-        exchange_problem(exchange, err_make(ERR_STORE_DOWN, "http: ready"), &why);
+    struct err err = options->ready == NULL ? ERR_OK : options->ready(options->ctx, &why);
+    if (err_failed(err)) {
+        exchange_problem(exchange, err, &why);
         return;
     }
     AUTO(text_done) struct text text;
@@ -62,7 +63,8 @@ const struct route builtin_routes[] = {
      .handle = healthz},
     {.method = "GET",
      .path = "/readyz",
-     .summary = "Says whether the daemon takes work: 503 without its database or in shutdown",
+     .summary = "Says whether the daemon takes work: 503 without its database, in shutdown or when "
+                "work is stuck",
      .answer_schema = STATUS_SCHEMA,
      .answer_status = 200,
      .handle = readyz},

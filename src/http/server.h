@@ -62,8 +62,8 @@ struct http_options {
     /* Each of these may be NULL; they get `ctx`. */
     void *ctx;
     bool (*check)(void *ctx, struct bytes token, struct identity *ret_identity);
-    /* /readyz: false means 503 store_down, with `why` as detail. NULL: ready while not draining. */
-    bool (*ready)(void *ctx, struct why *why);
+    /* /readyz: an error is the answer, with `why` as detail. NULL: ready while not draining. */
+    struct err (*ready)(void *ctx, struct why *why);
     void (*metrics)(void *ctx, struct text *text); /* Appends Prometheus lines. */
     /* Called once for each answer with a 5xx code that is no client's doing, to be logged. */
     void (*failed)(void *ctx, const struct exchange *exchange, struct err err,

@@ -33,6 +33,7 @@ static void turns_begin(struct chats *chats) {
     const char *home = getenv("HOME");
     const struct turns_options with = {.loop = chats->options.loop,
                                        .store = chats->options.store,
+                                       .effects = chats->options.effects,
                                        .models = connections_models(chats->options.connections),
                                        .connections = chats->options.connections,
                                        .flows = herds_flows(chats->herds),
@@ -69,6 +70,7 @@ struct err chats_open(const struct chats_options *options, struct chats **ret_ch
     const struct herds_options of_herds = {.serve = options->serve,
                                            .loop = options->loop,
                                            .store = options->store,
+                                           .effects = options->effects,
                                            .connections = options->connections,
                                            .data_dir = options->data_dir,
                                            .spool = options->spool,

@@ -26,6 +26,7 @@ struct chats_options {
     const struct serve_options *serve;
     struct loop *loop;
     struct store *store;
+    struct effects *effects; /* The work's. */
     struct fetch *client;
     const struct address_list *allow; /* What web_fetch may reach beside public addresses. */
     struct connections *connections;

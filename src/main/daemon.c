@@ -163,13 +163,13 @@ static void answer_failed(void *ctx, const struct exchange *exchange, struct err
                          log_text("detail", why != NULL ? why->text : NULL), log_err(err)));
 }
 
-static bool ready(void *ctx, struct why *why) {
+static struct err ready(void *ctx, struct why *why) {
     const struct daemon *daemon = ctx;
-    if (store_reachable(daemon->store)) {
-        return true;
+    if (!store_reachable(daemon->store)) {
+        why_set(why, "PostgreSQL does not answer; drover goes on trying");
+        return err_make(ERR_STORE_DOWN, "daemon: ready");
     }
-    why_set(why, "PostgreSQL does not answer; drover goes on trying");
-    return false;
+    return work_ready(daemon->work, why);
 }
 
 static void metrics_write(void *ctx, struct text *text) {

@@ -86,6 +86,7 @@ static void flows_begin(struct herds *herds) {
     const struct serve_options *serve = options->serve;
     const struct flows_options with = {.loop = options->loop,
                                        .store = options->store,
+                                       .effects = options->effects,
                                        .models = connections_models(options->connections),
                                        .connections = options->connections,
                                        .scripts = herds->scripts,

@@ -25,6 +25,7 @@ struct herds_options {
     const struct serve_options *serve;
     struct loop *loop;
     struct store *store;
+    struct effects *effects; /* The work's. */
     struct connections *connections;
     const char *data_dir; /* Absolute. */
     const struct spool *spool;

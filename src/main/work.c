@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "dispatch/deliver.h"
 #include "dispatch/dispatch.h"
+#include "dispatch/effects.h"
 #include "engine/home.h"
 #include "http/metrics.h"
 #include "loop/fetch.h"
@@ -31,6 +32,7 @@ struct work {
     struct spool *spool;
     struct holders *holders;
     struct cgroups *cgroups; /* NULL: commands get none. */
+    struct effects *effects;
     struct dispatch *dispatch;
     struct fetch *client;
     struct deliver *deliver;
@@ -155,6 +157,7 @@ static void dispatch_begin(struct work *work) {
     const struct serve_options *serve = work->options.serve;
     struct dispatch_options with = {.loop = work->options.loop,
                                     .store = work->options.store,
+                                    .effects = work->effects,
                                     .spool = work->spool,
                                     .holders = work->holders,
                                     .data_dir = work->data_dir,
@@ -179,6 +182,7 @@ static void deliver_begin(struct work *work) {
     fetch_open(&(struct fetch_options){.loop = work->options.loop}, &work->client);
     struct deliver_options with = {.loop = work->options.loop,
                                    .store = work->options.store,
+                                   .effects = work->effects,
                                    .client = work->client,
                                    .allow = work->allow,
                                    .secret = {work->secret, strlen(work->secret)},
@@ -198,6 +202,7 @@ static void deliver_begin(struct work *work) {
 struct err work_open(const struct work_options *options, struct work **ret_work, struct why *why) {
     struct work *work = mem_new(sizeof *work);
     work->options = *options;
+    work->effects = effects_new(options->serve->world);
     struct err err = processes_open(work);
     work->toolbox = toolbox_new();
     if (!err_failed(err) && work->toolbox == NULL) {
@@ -224,6 +229,7 @@ struct err work_open(const struct work_options *options, struct work **ret_work,
     const struct chats_options with = {.serve = options->serve,
                                        .loop = options->loop,
                                        .store = options->store,
+                                       .effects = work->effects,
                                        .client = work->client,
                                        .allow = work->fetch_allow,
                                        .connections = providers_connections(work->providers),
@@ -284,6 +290,7 @@ void work_close(struct work *work) {
     providers_close(work->providers);
     deliver_close(work->deliver);
     dispatch_close(work->dispatch);
+    effects_free(work->effects);
     cgroups_free(work->cgroups);
     spool_close(work->spool);
     address_list_free(work->allow);
@@ -319,6 +326,10 @@ struct workflow_runs_api work_workflows_api(struct work *work) {
                                       .dispatch = work->dispatch,
                                       .flows = chats_flows(work->chats),
                                       .search = herds_search()};
+}
+
+struct err work_ready(const struct work *work, struct why *why) {
+    return effects_stuck(work->effects, why) ? err_make(ERR_STALLED, "work: ready") : ERR_OK;
 }
 
 struct providers_api *work_providers_api(struct work *work) {
@@ -454,6 +465,8 @@ static void processes_write(const struct work *work, struct text *text) {
     struct dispatch_stats jobs;
     dispatch_get_stats(work->dispatch, &jobs);
     struct holders_stats holders = {0};
+    struct effects_stats effects;
+    effects_get_stats(work->effects, &effects);
     if (work->holders != NULL) {
         holders_get_stats(work->holders, &holders);
     }
@@ -472,6 +485,12 @@ static void processes_write(const struct work *work, struct text *text) {
          "Runs that failed since a budget was used up.", jobs.refused},
         {"jobs_store_retries_total", METRIC_COUNTER, "Writes that the store had to be asked again.",
          jobs.store_retries},
+        {"effects_open", METRIC_GAUGE, "Steps of runs that are being stored, or tried again.",
+         effects.listed},
+        {"effects_stuck", METRIC_GAUGE, "Of them, those without progress for a minute.",
+         effects.stuck},
+        {"effects_abandoned_total", METRIC_COUNTER,
+         "Steps that were given up, and are left to the next start.", effects.abandoned},
         {"jobs_in_flight", METRIC_GAUGE, "Attempts in the hands of this daemon.", jobs.live},
         {"jobs_starting", METRIC_GAUGE, "Commands that are about to be begun.", jobs.queued_starts},
         {"jobs_disk_full", METRIC_GAUGE, "Commands whose output finds no space.", jobs.disk_full},

@@ -39,6 +39,9 @@ void work_stop(struct work *work, void (*stopped)(void *ctx), void *ctx);
 /* After `stopped`, or never begun; and after store_close. NULL: fine. */
 void work_close(struct work *work);
 
+/* ERR_STALLED: work without a named wait makes no progress; `why` says which. */
+MUST_CHECK struct err work_ready(const struct work *work, struct why *why);
+
 /* What the store's notes must reach. */
 void work_run_note(struct work *work, struct bytes note);
 void work_inbox_note(struct work *work, struct bytes note);

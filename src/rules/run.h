@@ -108,7 +108,8 @@ enum { RUN_NOTE_TEXT_MAX = 500 }; /* Bytes of the sentence about a failure. */
     X(NEVER_SETTLES, "never_settles", "Its script waits for something that cannot come")           \
     X(REPLAY_DIVERGED, "replay_diverged", "Its script did not do again what it had done")          \
     X(WORKER_CRASHED, "worker_crashed", "The process of its script ended again and again")         \
-    X(ENGINE_GONE, "engine_gone", "The build of the engine that it began with is gone")
+    X(ENGINE_GONE, "engine_gone", "The build of the engine that it began with is gone")            \
+    X(NOT_STORED, "not_stored", "A step of it could not be stored or read")
 
 enum run_cause {
 #define X(cause, name, about) CAUSE_##cause,

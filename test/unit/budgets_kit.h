@@ -166,8 +166,8 @@ static inline int budgets_wake_all(struct runs_kit *runs) {
 
 /* What a daemon does at its start: every run that lives is told of, then what may begin, begins. */
 static inline struct err budgets_recover_tx(struct tx *tx, void *ctx) {
-    int64_t last = 0;
-    return tx_run_recover(tx, 0, 1000, &last);
+    struct run_recovered page;
+    return tx_run_recover(tx, 0, 1000, &page);
 }
 
 static inline struct err budgets_admit_tx(struct tx *tx, void *ctx) {

@@ -13,11 +13,24 @@
 #include "dispatch_kit.h"
 #include "loop/loop_uv.h"
 
+#include "dispatch/effects.h"
+
 /* Of the next settles, how many the store cannot take. */
 static unsigned settles_to_fail;
 
 struct err __real_tx_run_settle(struct tx *tx, const struct run_settle *settle, bool *ret_late,
                                 struct run_row *ret_row);
+/* Which ends the store refuses for good, each by itself: those with a result, or all. */
+static enum { REFUSE_NONE, REFUSE_WHOLE, REFUSE_ALL } refused;
+static unsigned refusals;
+
+/* Nobody waits for the clock where an end is refused for good. */
+uint64_t __real_dispatch__wait_ms(unsigned tries);
+uint64_t __wrap_dispatch__wait_ms(unsigned tries);
+uint64_t __wrap_dispatch__wait_ms(unsigned tries) {
+    return refused == REFUSE_NONE ? __real_dispatch__wait_ms(tries) : 0;
+}
+
 struct err __wrap_tx_run_settle(struct tx *tx, const struct run_settle *settle, bool *ret_late,
                                 struct run_row *ret_row);
 struct err __wrap_tx_run_settle(struct tx *tx, const struct run_settle *settle, bool *ret_late,
@@ -25,6 +38,10 @@ struct err __wrap_tx_run_settle(struct tx *tx, const struct run_settle *settle, 
     if (settles_to_fail > 0) {
         settles_to_fail--;
         return err_make(ERR_DISK_FULL, "test: settle");
+    }
+    if (refused == REFUSE_ALL || (refused == REFUSE_WHOLE && settle->result.len > 0)) {
+        refusals++;
+        return err_make(ERR_CONFLICT, "test: settle");
     }
     return __real_tx_run_settle(tx, settle, ret_late, ret_row);
 }
@@ -262,6 +279,34 @@ static void a_result_that_the_store_cannot_take_is_offered_until_it_can(void **s
     assert_int_equal(kit->failures, 1); /* Told once. */
 }
 
+static void an_end_that_is_refused_for_good_is_stored_without_its_result(void **state) {
+    struct kit *kit = *state;
+    refused = REFUSE_WHOLE;
+    struct id run = kit_shell(kit, "exit 4");
+    const struct run_row *row = kit_end(kit, &run);
+    assert_ended(row, RUN_FAILED, CAUSE_EXIT_CODE);
+    assert_true(has(row->note, "could not be stored: conflict"));
+    assert_int_equal(row->result.len, 0);
+    assert_int_equal(refusals, EFFECT_TRIES_MAX);
+}
+
+static void an_end_that_cannot_be_stored_at_all_is_given_up_and_stops_no_other(void **state) {
+    struct kit *kit = *state;
+    refused = REFUSE_ALL;
+    struct id run = kit_shell(kit, "exit 4");
+    while (refusals < 2 * EFFECT_TRIES_MAX) {
+        (void)uv_run(loop_uv(kit->loop), UV_RUN_ONCE);
+    }
+    while (kit_stats(kit).live > 0) {
+        (void)uv_run(loop_uv(kit->loop), UV_RUN_ONCE);
+    }
+    assert_int_equal(kit_row(kit, &run)->state, RUN_RUNNING); /* The next start settles it. */
+    refused = REFUSE_NONE;
+    struct id other = kit_shell(kit, "true");
+    assert_ended(kit_end(kit, &other), RUN_SUCCEEDED, CAUSE_COMPLETED);
+    assert_int_equal(refusals, 2 * EFFECT_TRIES_MAX);
+}
+
 static void a_result_that_comes_late_changes_nothing_and_is_counted(void **state) {
     struct kit *kit = *state;
     char command[256];
@@ -410,6 +455,8 @@ static void a_follower_is_woken_by_output_and_by_the_end(void **state) {
 static int setup(void **state) {
     settles_to_fail = 0;
     starts_to_fail = 0;
+    refused = REFUSE_NONE;
+    refusals = 0;
     (void)setenv("SECRET_OF_THE_DAEMON", "hidden", 1);
     (void)setenv("LC_TEST", "kept", 1);
     return kit_setup(state);
@@ -436,6 +483,8 @@ int main(void) {
         CASE(a_start_that_the_system_refuses_is_void_and_tried_again),
         CASE(starts_that_are_void_for_ever_end_as_not_started),
         CASE(a_result_that_the_store_cannot_take_is_offered_until_it_can),
+        CASE(an_end_that_is_refused_for_good_is_stored_without_its_result),
+        CASE(an_end_that_cannot_be_stored_at_all_is_given_up_and_stops_no_other),
         CASE(a_result_that_comes_late_changes_nothing_and_is_counted),
         CASE(a_full_key_lets_one_go_after_the_other),
         CASE(nothing_begins_while_held_and_a_release_begins_in_order),

@@ -76,12 +76,13 @@ static void an_adopted_attempt_is_of_this_epoch(void **state) {
 /* --- Recovery --------------------------------------------------------------------------------- */
 
 struct recover {
-    int64_t after, limit, last;
+    int64_t after, limit;
+    struct run_recovered page;
 };
 
 static struct err recover_tx(struct tx *tx, void *ctx) {
     struct recover *recover = ctx;
-    return tx_run_recover(tx, recover->after, recover->limit, &recover->last);
+    return tx_run_recover(tx, recover->after, recover->limit, &recover->page);
 }
 
 static size_t recover_all(struct runs_kit *runs, int64_t limit) {
@@ -89,9 +90,9 @@ static size_t recover_all(struct runs_kit *runs, int64_t limit) {
     struct recover recover = {.limit = limit};
     do {
         assert_int_equal(runs_do(runs, recover_tx, &recover), ERR_NONE);
-        recover.after = recover.last;
+        recover.after = recover.page.last;
         pages++;
-    } while (recover.last != 0);
+    } while (recover.page.last != 0);
     return pages;
 }
 
@@ -107,6 +108,32 @@ static const struct runs_note *note_of(const struct runs_kit *runs, size_t end, 
         }
     }
     return newest;
+}
+
+static struct err damage_tx(struct tx *tx, void *ctx) {
+    const struct arg args[] = {arg_int(*(const int64_t *)ctx)};
+    return tx_exec(tx, "UPDATE runs SET cause = 'no such word' WHERE id = $1", args, COUNT_OF(args),
+                   NULL);
+}
+
+static void a_row_that_cannot_be_read_is_left_out_of_recovery_and_named(void **state) {
+    struct runs_kit *runs = *state;
+    enum { COUNT = 5, DAMAGED = 2 };
+    struct runs_row rows[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        rows[i] = runs_add(runs);
+    }
+    assert_int_equal(runs_do(runs, damage_tx, &rows[DAMAGED].row.id), ERR_NONE);
+    size_t lived = runs->count;
+    struct recover recover = {.limit = COUNT + 1};
+    assert_int_equal(runs_do(runs, recover_tx, &recover), ERR_NONE);
+    assert_int_equal(recover.page.last, 0);
+    assert_int_equal(recover.page.unreadable, 1);
+    assert_string_equal(recover.page.first.text, rows[DAMAGED].run);
+    assert_int_equal(runs->count - lived, COUNT - 1);
+    runs_forget(runs);
+    assert_int_equal(recover_all(runs, 2), 3); /* Pages go on behind it. */
+    assert_int_equal(runs->count, COUNT - 1);
 }
 
 static void recovery_tells_what_life_told(void **state) {
@@ -370,6 +397,7 @@ int main(void) {
         RUNS_TEST(a_run_that_began_under_another_daemon_is_adopted),
         RUNS_TEST(an_adopted_attempt_is_of_this_epoch),
         RUNS_TEST(recovery_tells_what_life_told),
+        RUNS_TEST(a_row_that_cannot_be_read_is_left_out_of_recovery_and_named),
         RUNS_TEST(large_runs_are_recovered_a_few_at_a_time),
         RUNS_TEST(a_note_that_was_cut_is_not_read),
         RUNS_TEST(lists_go_from_the_newest_and_can_be_narrowed),

@@ -178,14 +178,15 @@ static void wake(struct sim *sim) {
 /* --- Restarts --------------------------------------------------------------------------------- */
 
 struct walk {
-    int64_t after, last;
+    int64_t after;
+    struct run_recovered page;
     struct run_bounds bounds;
     bool more;
 };
 
 static struct err recover_tx(struct tx *tx, void *ctx) {
     struct walk *walk = ctx;
-    return tx_run_recover(tx, walk->after, SIM_PAGE, &walk->last);
+    return tx_run_recover(tx, walk->after, SIM_PAGE, &walk->page);
 }
 
 static struct err admit_tx(struct tx *tx, void *ctx) {
@@ -208,8 +209,8 @@ static void walk_all(struct sim *sim) {
     struct walk walk = {.bounds = bounds(sim), .more = sim->hold == RUN_FREE};
     do {
         assert_int_equal(act(sim, recover_tx, &walk), ERR_NONE);
-        walk.after = walk.last;
-    } while (walk.last != 0);
+        walk.after = walk.page.last;
+    } while (walk.page.last != 0);
     while (walk.more) {
         assert_int_equal(act(sim, admit_tx, &walk), ERR_NONE);
     }
