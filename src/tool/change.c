@@ -99,6 +99,7 @@ struct err change_open(struct change *change, const char *path, enum place_last 
 
 /* --- Writing ---------------------------------------------------------------------------------- */
 
+/* Of a change that has not happened. */
 static struct err failed(struct change *change, const char *doing) {
     int os = errno;
     if (os == ENOSPC || os == EDQUOT) {
@@ -144,6 +145,18 @@ static bool is_still(const struct change *change) {
     return change->exists && content_unchanged(&change->old.about, &now);
 }
 
+/* The change has happened, so it is told as one. Until the folder is on disk, a power cut may bring
+ * the old file back: whole, but old. */
+static void sync_folder(struct change *change) {
+    if (fsync(change->parent.fd) < 0) {
+        text_addf(
+            &change->work->result->content,
+            "[the system did not confirm that this is on the disk (error %d of the system): a "
+            "power cut may bring the old one back]\n",
+            errno);
+    }
+}
+
 static struct err put_in_place(struct change *change, const char *temporary) {
     int folder = change->parent.fd;
     if (!is_still(change)) {
@@ -153,8 +166,8 @@ static struct err put_in_place(struct change *change, const char *temporary) {
     if (renameat2(folder, temporary, folder, change->parent.name, flags) < 0) {
         return errno == EEXIST ? conflict(change) : failed(change, "written");
     }
-    /* Until the folder is on disk, a power cut may bring the old file back: whole, but old. */
-    return fsync(folder) < 0 ? failed(change, "synced") : ERR_OK;
+    sync_folder(change);
+    return ERR_OK;
 }
 
 struct err change_replace(struct change *change, struct bytes content) {
@@ -188,5 +201,6 @@ struct err change_remove(struct change *change) {
     if (unlinkat(change->parent.fd, change->parent.name, 0 /* a file */) < 0) {
         return failed(change, "removed");
     }
-    return fsync(change->parent.fd) < 0 ? failed(change, "synced") : ERR_OK;
+    sync_folder(change);
+    return ERR_OK;
 }

@@ -222,6 +222,45 @@ static void a_file_is_removed(void **state) {
     tools_refuse(tools, "delete_file", "{\"path\":\"folder\"}", "is not a file");
 }
 
+static unsigned folders_fail; /* Syncs of folders that fail from now on. */
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd) {
+    struct stat about;
+    if (folders_fail > 0 && fstat(fd, &about) == 0 && S_ISDIR(about.st_mode)) {
+        folders_fail--;
+        errno = ENOSPC;
+        return -1;
+    }
+    return __real_fsync(fd);
+}
+
+static void a_change_that_is_not_confirmed_is_told_as_the_change_that_it_is(void **state) {
+    static const char old[] = "may bring the old one back";
+    struct tools *tools = *state;
+    tools_file(tools, "project/a", "old\n");
+    const struct {
+        const char *tool, *arguments, *says, *then;
+    } calls[] = {
+        {"write_file", "{\"path\":\"a\",\"content\":\"new\\n\"}", "changed a: 4 bytes", "new\n"},
+        {"edit_file", "{\"path\":\"a\",\"old_text\":\"new\",\"new_text\":\"newer\"}",
+         "edited a: 1 place", "newer\n"},
+        {"delete_file", "{\"path\":\"a\"}", "removed a (6 bytes)", "(none)"},
+    };
+    for (size_t i = 0; i < COUNT_OF(calls); i++) {
+        folders_fail = 1;
+        AUTO(mem_release)
+        struct tools_answer *answer = tools_call(tools, calls[i].tool, calls[i].arguments);
+        assert_int_equal(folders_fail, 0);
+        assert_false(answer->failed);
+        assert_non_null(strstr(answer->content, calls[i].says));
+        assert_non_null(strstr(answer->content, old));
+        assert_null(strstr(answer->content, "nothing was changed"));
+        assert_string_equal(tools_content(tools, "project/a").text, calls[i].then);
+    }
+}
+
 /* --- Editing ---------------------------------------------------------------------------------- */
 
 struct edit_row {
@@ -361,6 +400,7 @@ int main(void) {
         TOOLS_TEST(a_file_is_replaced_and_keeps_its_mode),
         TOOLS_TEST(a_link_within_the_project_is_written_through),
         TOOLS_TEST(a_file_is_removed),
+        TOOLS_TEST(a_change_that_is_not_confirmed_is_told_as_the_change_that_it_is),
         TOOLS_TEST(edits_are_exact_or_unmistakable),
         TOOLS_TEST(a_look_shows_and_changes_nothing),
         TOOLS_TEST(what_rules_deny_is_not_read_listed_or_found),
