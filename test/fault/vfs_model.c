@@ -251,18 +251,18 @@ bool vfs_file_after(const struct vfs_file *file, enum vfs_cut cut, uint64_t *see
     return true;
 }
 
+/* In place: a log of megabytes is synced after each few pages that are added to it. */
 void vfs_file_sync(struct vfs_file *file) {
-    uint64_t unused = 0;
-    char *data = NULL;
-    size_t len = 0;
-    bool removed = file->removed;
+    struct bytes_owned bytes = {.data = file->durable, .len = file->len};
     file->named = true;
-    file->removed = false;
-    bool there = vfs_file_after(file, VFS_KEEP_ALL, &unused, &data, &len);
-    assert(there);
-    file->removed = removed;
-    mem_free(file->durable);
-    file->durable = data;
-    file->len = len;
+    if (bytes.data == NULL) {
+        resize(&bytes, 0);
+    }
+    for (const struct vfs_change *change = file->first; change != NULL; change = change->next) {
+        uint64_t unused = 0;
+        apply(&bytes, change, VFS_KEEP_ALL, &unused);
+    }
+    file->durable = bytes.data;
+    file->len = bytes.len;
     drop_changes(file);
 }

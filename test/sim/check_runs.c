@@ -1,0 +1,218 @@
+/* check_runs.c: the rows of jobs against the model, and the part of jobs. */
+#include <stdio.h>
+#include <string.h>
+
+#include "jobs.h"
+#include "ops.h"
+#include "processes.h"
+#include "rows.h"
+
+enum { LOOK_EVERY = 4 };
+
+struct jobs *jobs_of(struct sim *sim) {
+    static struct jobs all;
+    (void)sim;
+    return &all;
+}
+
+struct job *job_find(struct jobs *jobs, const char *run) {
+    for (size_t i = 0; i < jobs->count; i++) {
+        if (strcmp(jobs->list[i].run.text, run) == 0) {
+            return &jobs->list[i];
+        }
+    }
+    return NULL;
+}
+
+/* --- One row ---------------------------------------------------------------------------------- */
+
+static void check_final(struct sim *sim, struct job *job, const struct row_state *row) {
+    if (job->final && (row->state != job->state || row->attempt != job->attempt)) {
+        sim_fail(sim, "%s was %s, and is %s in attempt %lld", job->run.text,
+                 run_state_name(job->state), run_state_name(row->state), (long long)row->attempt);
+    }
+    if (row->cause == CAUSE_NONE && run_state_final(row->state)) {
+        sim_fail(sim, "%s is %s without a cause", job->run.text, run_state_name(row->state));
+    }
+    /* An end that was asked for is one that somebody asked for. */
+    if (row->state == RUN_CANCELLED && !row->asked) {
+        sim_fail(sim, "%s is cancelled, and nobody asked for it", job->run.text);
+    }
+}
+
+static void check_attempts(struct sim *sim, const struct job *job, const struct row_state *row) {
+    unsigned begun = processes_begun(sim, job->run.text);
+    if (job->once && begun > 1) {
+        sim_fail(sim, "%s ran %u times, and was promised to run at most once", job->run.text,
+                 begun);
+    }
+    if (row->state == RUN_SUCCEEDED && begun == 0) {
+        sim_fail(sim, "%s succeeded, and never ran", job->run.text);
+    }
+    if ((int64_t)begun > row->attempt) {
+        sim_fail(sim, "%s ran %u times in %lld attempts", job->run.text, begun,
+                 (long long)row->attempt);
+    }
+}
+
+static void check_absent(struct sim *sim, struct job *job) {
+    bool may_be = job->told != TOLD_ACCEPTED || job->deleting || job->final;
+    if (!may_be) {
+        sim_fail(sim, "%s was accepted, and is not stored", job->run.text);
+    }
+}
+
+static void check_one(struct sim *sim, struct job *job) {
+    struct row_state row;
+    if (!row_state_read(sim, job->run.text, &row)) {
+        return;
+    }
+    if (!row.found) {
+        check_absent(sim, job);
+        return;
+    }
+    if (job->told == TOLD_DELETED) {
+        sim_fail(sim, "%s was deleted, and is still stored", job->run.text);
+    }
+    if (job->told == TOLD_REFUSED) {
+        sim_fail(sim, "%s was refused, and is stored", job->run.text);
+    }
+    if (row.attempt < job->attempt) {
+        sim_fail(sim, "%s went from attempt %lld to %lld", job->run.text, (long long)job->attempt,
+                 (long long)row.attempt);
+    }
+    check_final(sim, job, &row);
+    check_attempts(sim, job, &row);
+    job->final = run_state_final(row.state);
+    job->state = row.state;
+    job->attempt = row.attempt;
+}
+
+/* --- All rows --------------------------------------------------------------------------------- */
+
+/* No more past the gate of a key than the key allows; no more that run than there are slots. */
+static void check_counts(struct sim *sim) {
+    struct sqlite3_stmt *rows = rows_open(
+        sim,
+        "SELECT run_key, count(*), max(key_max) FROM runs WHERE kind = 'job' AND run_key <> ''"
+        " AND ended_ms IS NULL AND gate IN ('', 'slot', 'budget') GROUP BY run_key",
+        NULL);
+    while (rows != NULL && rows_step(sim, rows)) {
+        if (row_int(rows, 1) > row_int(rows, 2)) {
+            sim_fail(sim, "%lld runs are past the gate of key %s, and %lld may be",
+                     (long long)row_int(rows, 1), row_text(rows, 0), (long long)row_int(rows, 2));
+        }
+    }
+    int64_t running = rows_number(
+        sim, "SELECT count(*) FROM runs WHERE kind = 'job' AND ended_ms IS NULL AND gate = ''",
+        NULL, 0);
+    int64_t slots = (int64_t)(1 + sim_hash(sim_seed(sim), 0, "jobs_max", 0) % 6);
+    if (running > slots) {
+        sim_fail(sim, "%lld jobs run in %lld slots", (long long)running, (long long)slots);
+    }
+}
+
+void runs_check(struct sim *sim, bool all) {
+    struct jobs *jobs = jobs_of(sim);
+    for (size_t i = 0; i < jobs->count; i++) {
+        if (all || !jobs->list[i].final) {
+            check_one(sim, &jobs->list[i]);
+        }
+    }
+    check_counts(sim);
+}
+
+bool runs_rest(struct sim *sim, bool must) {
+    struct sqlite3_stmt *rows = rows_open(
+        sim, "SELECT run, kind, state, gate FROM runs WHERE ended_ms IS NULL ORDER BY id", NULL);
+    bool rest = true;
+    while (rows != NULL && rows_step(sim, rows)) {
+        rest = false;
+        if (must) {
+            sim_fail(sim, "%s (%s) has not ended: it is %s at gate '%s'", row_text(rows, 0),
+                     row_text(rows, 1), row_text(rows, 2), row_text(rows, 3));
+        }
+    }
+    return rest && rows != NULL;
+}
+
+/* --- The part --------------------------------------------------------------------------------- */
+
+struct pace {
+    unsigned commits;
+};
+
+static struct pace *pace(void) {
+    static struct pace all;
+    return &all;
+}
+
+static void begin(struct sim *sim) {
+    *jobs_of(sim) = (struct jobs){.count = 0};
+    *pace() = (struct pace){0};
+}
+
+static void opened(struct sim *sim) {
+    runs_check(sim, true);
+    inbox_check(sim);
+}
+
+/* What was not answered may have happened, or not. */
+static void crashed(struct sim *sim) {
+    struct jobs *jobs = jobs_of(sim);
+    for (size_t i = 0; i < jobs->count; i++) {
+        struct job *job = &jobs->list[i];
+        job->told = job->told == TOLD_ASKED ? TOLD_UNKNOWN : job->told;
+        job->input_unsure = true;
+    }
+}
+
+static void noted(struct sim *sim, const struct run_row *row) {
+    char run[ID_SIZE];
+    (void)snprintf(run, sizeof run, "%.*s", (int)row->run.len, row->run.data);
+    struct job *job = job_find(jobs_of(sim), run);
+    if (job == NULL || !run_state_final(row->state)) {
+        return;
+    }
+    if (job->final && job->state != row->state) {
+        sim_fail(sim, "%s ends as %s, and has ended as %s", run, run_state_name(row->state),
+                 run_state_name(job->state));
+    }
+    job->final = true;
+    job->state = row->state;
+    job->attempt = row->attempt;
+}
+
+static void look(struct sim *sim) {
+    if (pace()->commits++ % LOOK_EVERY == 0) {
+        runs_check(sim, false);
+    }
+}
+
+static void heal(struct sim *sim) {
+    if (sim_life(sim)->ready) {
+        jobs_release(sim);
+    }
+}
+
+static bool rest(struct sim *sim, bool must) {
+    return runs_rest(sim, must) && inbox_rest(sim, must);
+}
+
+static void end(struct sim *sim) {
+    runs_check(sim, true);
+    inbox_check(sim);
+}
+
+const struct sim_part part_jobs = {
+    .name = "jobs",
+    .ops = jobs_ops,
+    .begin = begin,
+    .opened = opened,
+    .crashed = crashed,
+    .noted = noted,
+    .look = look,
+    .heal = heal,
+    .rest = rest,
+    .end = end,
+};

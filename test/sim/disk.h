@@ -1,0 +1,57 @@
+/* disk.h: what the files of the disk know of each other: disk.c and disk_vfs.c. */
+#ifndef DROVER_TEST_SIM_DISK_H
+#define DROVER_TEST_SIM_DISK_H
+
+#include <sqlite3.h>
+
+#include "../fault/vfs_model.h"
+#include "inside.h"
+
+enum { NAME_SIZE = 32, FILES_MAX = 4, CONNECTIONS_MAX = 8, SHM_REGIONS = 64, SHM_SLOTS = 8 };
+
+struct disk_file {
+    char name[NAME_SIZE]; /* "": no such file. */
+    char *cache;          /* Owned. */
+    size_t len, size;
+    void *regions[SHM_REGIONS]; /* Owned: the index of the log, while a daemon lives. */
+    unsigned shared[SHM_SLOTS]; /* Locks of the index: how many share a slot, */
+    bool exclusive[SHM_SLOTS];  /* or that one has it alone. */
+};
+
+struct handle {
+    sqlite3_file base;
+    struct handle *next; /* Among all that are open. */
+    struct disk_file *file;
+    bool temporary, sync_folder;
+    int level;                  /* Of the file's lock. */
+    unsigned shared, exclusive; /* Slots of the index that it has, as bits. */
+};
+
+struct disk {
+    sqlite3_vfs vfs;
+    struct sim *sim; /* NULL: the template is being made. */
+    struct disk_file files[FILES_MAX];
+    struct vfs_files model, template; /* Owned. */
+    struct handle *open;
+    sqlite3 *connections[CONNECTIONS_MAX]; /* Of the life. */
+    size_t connections_count;
+    bool dead, planned, full;
+    enum disk_plan plan;
+    unsigned left; /* Calls until the plan comes true. */
+    uint64_t syncs;
+};
+
+struct disk *disk(void);
+
+/* disk.c. SQLITE_OK: the call goes well. */
+enum disk_call { DISK_WRITE, DISK_SYNC };
+int disk_verdict(enum disk_call call);
+
+/* disk_vfs.c */
+struct disk_file *disk_file_add(const char *name);
+void disk_file_clear(struct disk_file *file);
+void disk_cache_size(struct disk_file *file, size_t len);
+void disk_shm_drop(struct disk_file *file);
+void disk_vfs_fill(sqlite3_vfs *vfs);
+
+#endif

@@ -1,0 +1,53 @@
+/* jobs.h: the model of jobs: what clients were told, and nothing else.
+ *
+ *   ASKED ──done──> ACCEPTED ──delete acknowledged──> DELETED
+ *     │  └──refused──> REFUSED
+ *     └──the life ends before an answer──> UNKNOWN (it is stored whole, or not at all)
+ */
+#ifndef DROVER_TEST_SIM_JOBS_H
+#define DROVER_TEST_SIM_JOBS_H
+
+#include "rules/run.h"
+#include "sim.h"
+
+enum { JOBS_MAX = 256, JOB_INPUT_PIECES = 32, JOB_HOOKS_MAX = 2 };
+
+enum told { TOLD_ASKED, TOLD_ACCEPTED, TOLD_REFUSED, TOLD_UNKNOWN, TOLD_DELETED };
+
+struct job {
+    struct id run;
+    unsigned operation;
+    enum told told;
+    bool once, stdin_open, deleting;
+    bool stopped; /* A stop was acknowledged. */
+    int64_t key_max, retries, timeout_ms;
+    char key[8];    /* "": none. */
+    unsigned hooks; /* Notices that are owed at its end. */
+    int64_t input;  /* Bytes of input that were acknowledged, the spec's included. */
+    bool input_ended, input_unsure;
+    /* As last seen in the rows. */
+    bool final;
+    enum run_state state;
+    int64_t attempt;
+};
+
+struct jobs {
+    struct job list[JOBS_MAX];
+    size_t count;
+    bool held;
+};
+struct jobs *jobs_of(struct sim *sim);
+struct job *job_find(struct jobs *jobs, const char *run); /* NULL. */
+
+/* ops_jobs.c */
+extern const struct sim_op jobs_ops[];
+void jobs_release(struct sim *sim);
+
+/* check_runs.c: the rows against the model; `all`: not only those that have not ended. */
+void runs_check(struct sim *sim, bool all);
+bool runs_rest(struct sim *sim, bool must);
+/* check_inbox.c */
+void inbox_check(struct sim *sim);
+bool inbox_rest(struct sim *sim, bool must);
+
+#endif

@@ -1,0 +1,233 @@
+/* life.c: a daemon's life: opened as main/daemon.c opens it, without a server; ended by a crash.
+ *
+ *   closed ──life_open──> opening ──home known──> serving ──sim_die──> dead ──life_crash──> closed
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "cli/serve_options.h"
+#include "dispatch/blobs.h"
+#include "engine/chores.h"
+#include "engine/inbox.h"
+#include "engine/runs.h"
+#include "engine/session_snapshot.h"
+#include "inside.h"
+#include "journal/hub.h"
+#include "journal/pruner.h"
+#include "main/place.h"
+#include "main/sandbox_lack.h"
+#include "main/work.h"
+#include "ops.h"
+
+/* All of it is the life's. */
+struct rooms {
+    struct sim *sim;
+    struct serve_options serve;
+    struct log log;
+    struct chores chores;
+    struct pruner *pruner;
+};
+
+/* --- What stands in for the machine ----------------------------------------------------------- */
+
+struct err place_find(const struct serve_options *serve, char **ret_data_dir,
+                      struct place_name *ret_name) {
+    (void)snprintf(ret_name->text, sizeof ret_name->text, "machine/1");
+    *ret_data_dir = mem_copy(serve->data, strlen(serve->data));
+    return ERR_OK;
+}
+
+const char *sandbox_lack(const struct serve_options *serve) {
+    (void)serve; /* This machine has one. */
+    return NULL;
+}
+
+/* --- Callbacks from the rooms ----------------------------------------------------------------- */
+
+static void store_lost(void *ctx, struct err err) {
+    struct rooms *rooms = ctx;
+    sim_trace(rooms->sim, "the store is lost: %s", err_name(err.code));
+    sim_die(rooms->sim, SIM_KILLED);
+}
+
+static void run_note(void *ctx, struct bytes note) {
+    struct rooms *rooms = ctx;
+    struct run_row row;
+    bool ours = run_note_read(note, &row);
+    assert(ours);
+    for (size_t i = 0; i < sim_parts_count; i++) {
+        if (sim_parts[i]->noted != NULL) {
+            sim_parts[i]->noted(rooms->sim, &row);
+        }
+    }
+    work_run_note(rooms->sim->life.work, note);
+}
+
+static void inbox_note(void *ctx, struct bytes note) {
+    struct rooms *rooms = ctx;
+    work_inbox_note(rooms->sim->life.work, note);
+}
+
+static void prune_failed(void *ctx, struct err err) {
+    struct rooms *rooms = ctx;
+    sim_trace(rooms->sim, "the pruner failed: %s", err_name(err.code));
+}
+
+static int64_t log_clock(void *ctx) {
+    return sim_wall_ms(ctx);
+}
+
+/* As main/daemon.c does it in serving_begin. */
+static void home_known(void *ctx, struct err result) {
+    struct rooms *rooms = ctx;
+    struct sim *sim = rooms->sim;
+    struct life *life = &sim->life;
+    if (err_failed(result)) {
+        sim_trace(sim, "the daemon does not serve: %s", err_name(result.code));
+        sim_die(sim, SIM_KILLED);
+        return;
+    }
+    work_begin(life->work);
+    blobs_sweep(life->blobs);
+    chores_start(&rooms->chores, life->loop, life->store);
+    const struct pruner_options pruning = {
+        .loop = life->loop, .store = life->store, .failed = prune_failed, .ctx = rooms};
+    rooms->pruner = pruner_start(&pruning);
+    life->ready = true;
+    sim_trace(sim, "life %u serves", life->number);
+    for (size_t i = 0; i < sim_parts_count && !life->dead; i++) {
+        if (sim_parts[i]->opened != NULL) {
+            sim_parts[i]->opened(sim);
+        }
+    }
+}
+
+/* --- Opening ---------------------------------------------------------------------------------- */
+
+/* What a seed has instead of flags; the same for all lives of it. */
+static void serve_options_fill(struct rooms *rooms) {
+    struct sim *sim = rooms->sim;
+    uint64_t seed = sim->options.seed;
+    rooms->serve = (struct serve_options){
+        .data = sim->life.data_dir,
+        .no_cgroups = true,
+        .jobs_max = (int64_t)(1 + sim_hash(seed, 0, "jobs_max", 0) % 6),
+        .keep_runs = sim_hash(seed, 0, "keep", 0) % 3 == 0 ? 5 : 10000,
+        .keep_days = 30,
+        .attachment_max = 20 << 20,
+        .webhook_allow = "hook.test",
+        .fetch_allow = "page.test",
+        .webhook_timeout_ms = 30000,
+        .webhook_first_ms = 1000,
+        .webhook_max_ms = 300000,
+        .webhook_stalled_ms = 3600000,
+        .model_answer_ms = 300000,
+        .model_stall_ms = 120000,
+        .workflows_max = (int64_t)(sim_hash(seed, 0, "workflows_max", 0) % 4),
+        .agents = (int64_t)(1 + sim_hash(seed, 0, "agents", 0) % 6),
+        .agent_stuck_ms = 600000,
+        .script_cpu_ms = 2000,
+        .script_memory = 64 << 20,
+        .workers_max = (int64_t)(1 + sim_hash(seed, 0, "workers_max", 0) % 4),
+        .world = &sim->world,
+        .log = &rooms->log,
+    };
+}
+
+static struct err store_begin(struct rooms *rooms, struct why *why) {
+    struct life *life = &rooms->sim->life;
+    const struct store_options with = {
+        .where = life->data_dir,
+        .executor = STORE_INLINE,
+        .world = &rooms->sim->world,
+        .lost = store_lost,
+        .ctx = rooms,
+        .notes[JOURNAL_NOTE] = {.deliver = hub_deliver, .flush = hub_flush, .ctx = life->hub},
+        .notes[RUN_NOTE] = {.deliver = run_note, .ctx = rooms},
+        .notes[INBOX_NOTE] = {.deliver = inbox_note, .ctx = rooms}};
+    return store_open(&with, &life->store, why);
+}
+
+static struct err rooms_open(struct rooms *rooms, struct why *why) {
+    struct sim *sim = rooms->sim;
+    struct life *life = &sim->life;
+    static const struct snapshot_kind *const states[] = {&session_snapshot};
+    const struct loop_options of_loop = {.world = &sim->world};
+    struct err err = loop_open(&of_loop, &life->loop);
+    const struct hub_options of_hub = {.loop = life->loop,
+                                       .snapshots = {.kinds = states, .count = COUNT_OF(states)}};
+    if (!err_failed(err)) {
+        err = hub_open(&of_hub, &life->hub);
+    }
+    if (!err_failed(err)) {
+        err = store_begin(rooms, why);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    life->db = disk_reader();
+    hub_attach(life->hub, life->store);
+    const struct blobs_options of_blobs = {
+        .loop = life->loop, .store = life->store, .data = life->data_dir};
+    err = blobs_open(&of_blobs, &life->blobs);
+    const struct work_options of_work = {
+        .serve = &rooms->serve, .loop = life->loop, .store = life->store};
+    return err_failed(err) ? err : work_open(&of_work, &life->work, why);
+}
+
+void life_open(struct sim *sim) {
+    struct life *life = &sim->life;
+    memory_begin();
+    life->number++;
+    struct rooms *rooms = mem_new(sizeof *rooms);
+    rooms->sim = sim;
+    log_init(&rooms->log, sim->options.trace ? STDERR_FILENO : -1, LOG_WARN, log_clock, sim);
+    serve_options_fill(rooms);
+    struct why why = {.text = ""};
+    struct err err = rooms_open(rooms, &why);
+    if (life->dead) {
+        return;
+    }
+    if (err_failed(err)) {
+        sim_fail(sim, "the daemon does not start: %s (%s) %s", err_name(err.code), err.step,
+                 why.text);
+    }
+    sim_trace(sim, "life %u opens, epoch %lld", life->number, (long long)store_epoch(life->store));
+    work_come_home(life->work, home_known, rooms);
+}
+
+/* --- A crash ---------------------------------------------------------------------------------- */
+
+void life_crash(struct sim *sim) {
+    struct life *life = &sim->life;
+    enum sim_death death = sim->death;
+    sim_trace(sim, "life %u ends: %s", life->number,
+              death == SIM_POWER_CUT ? "power cut" : "killed");
+    rows_forget();
+    disk_crash(death, sim_choose(sim, "cut", UINT32_MAX));
+    memory_end();
+    (void)close_range((unsigned)sim->first_fd, ~0U,
+                      0); /* What the daemon had open; it never fails. */
+    life->loop = NULL;
+    life->store = NULL;
+    life->hub = NULL;
+    life->work = NULL;
+    life->blobs = NULL;
+    life->db = NULL;
+    life->ready = life->dead = false;
+    for (size_t i = 0; i < sim_parts_count; i++) {
+        if (sim_parts[i]->crashed != NULL) {
+            sim_parts[i]->crashed(sim);
+        }
+    }
+    for (size_t i = 0; death == SIM_POWER_CUT && i < sim_parts_count; i++) {
+        if (sim_parts[i]->rebooted != NULL) {
+            sim_parts[i]->rebooted(sim);
+        }
+    }
+}

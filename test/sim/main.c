@@ -1,0 +1,277 @@
+/* main.c: sim [--seed S | --seeds N [--from S]] [--operations N] [--ops LIST] [--trace] [--twice]
+ *
+ * Each seed runs in a process of its own, forked from one that has made the migrated database: an
+ * assert of the code, a crash or an endless loop is a failure of that seed. A failing seed is run
+ * again with fewer operations (shrink.c), and the shortest command that still fails is printed.
+ */
+#include <errno.h>
+#include <ftw.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/number.h"
+#include "shrink.h"
+
+enum { OPERATIONS_DEFAULT = 60, SECONDS_MAX = 60, FAILURES_MAX = 5 };
+
+struct arguments {
+    uint64_t from, count;
+    unsigned operations;
+    bool trace, twice, here, keep;
+    const char *ops; /* NULL: all. */
+};
+
+/* --- The private folder ----------------------------------------------------------------------- */
+
+static int entry_remove(const char *path, const struct stat *about, int kind, struct FTW *place) {
+    (void)about;
+    (void)kind;
+    (void)place;
+    (void)remove(path); /* What stays is in nobody's way. */
+    return 0;
+}
+
+static void folder_clear(const char *folder) {
+    (void)nftw(folder, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void folder_make(const char *folder, const char *name) {
+    char path[96];
+    (void)snprintf(path, sizeof path, "%s%s%s", folder, name[0] == '\0' ? "" : "/", name);
+    int rc = mkdir(path, 0700);
+    assert(rc == 0 || errno == EEXIST);
+}
+
+/* --- One seed --------------------------------------------------------------------------------- */
+
+static void seed_in_this_process(struct sim *sim) {
+    folder_make(sim->options.folder, "");
+    folder_make(sim->options.folder, "data");
+    folder_make(sim->options.folder, "project");
+    folder_make(sim->options.folder, "home");
+    char data[96], home[96];
+    (void)snprintf(data, sizeof data, "%s/data", sim->options.folder);
+    (void)snprintf(home, sizeof home, "%s/home", sim->options.folder);
+    (void)snprintf(sim->project, sizeof sim->project, "%s/project", sim->options.folder);
+    int rc = setenv("HOME", home, 1);
+    assert(rc == 0);
+    sim->life.data_dir = data;
+    steps_run(sim);
+}
+
+static uint64_t *shared_hash(void) {
+    static uint64_t *hash;
+    if (hash == NULL) {
+        hash = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        assert(hash != MAP_FAILED);
+    }
+    return hash;
+}
+
+static _Noreturn void seed_child(const struct sim_options *options, int error_fd) {
+    if (error_fd >= 0) {
+        (void)dup2(error_fd, STDERR_FILENO);
+    }
+    (void)alarm(SECONDS_MAX);
+    struct sim *sim = sim_new(sizeof *sim);
+    sim->options = *options;
+    seed_in_this_process(sim);
+    shared_hash()[0] = sim->hash;
+    shared_hash()[1] = sim->steps;
+    shared_hash()[2] = sim->life.number;
+    _exit(0);
+}
+
+struct seed_result seed_run(const struct sim_options *options) {
+    struct seed_result result = {.failed = true};
+    int error_fd = options->trace ? -1 : memfd_create("sim", 0);
+    char folder[64];
+    (void)snprintf(folder, sizeof folder, "/dev/shm/drover-sim-%07d", (int)getpid() % 10000000);
+    struct sim_options own = *options;
+    own.folder = folder;
+    (void)shared_hash();
+    pid_t pid = fork();
+    assert(pid >= 0);
+    if (pid == 0) {
+        seed_child(&own, error_fd);
+    }
+    int status = 0;
+    pid_t got = waitpid(pid, &status, 0);
+    assert(got == pid);
+    folder_clear(folder);
+    result.failed = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+    result.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    result.hash = shared_hash()[0];
+    result.steps = shared_hash()[1];
+    result.lives = shared_hash()[2];
+    if (error_fd >= 0 && result.failed) {
+        ssize_t len = pread(error_fd, result.text, sizeof result.text - 1, 0);
+        result.text[len < 0 ? 0 : len] = '\0';
+    }
+    if (error_fd >= 0) {
+        (void)close(error_fd);
+    }
+    return result;
+}
+
+/* --- Many ------------------------------------------------------------------------------------- */
+
+static double seconds(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void report(const struct sim_options *options, const struct seed_result *result) {
+    struct sim_options least = *options;
+    struct seed_result last = shrink(&least, result);
+    (void)printf("FAILED seed %" PRIu64 "%s%s\n%s", options->seed,
+                 last.signal != 0 ? " by signal: " : "",
+                 last.signal != 0 ? strsignal(last.signal) : "", last.text);
+    (void)printf("replay: test/sim/sim --seed %" PRIu64 " --operations %u --ops ", least.seed,
+                 least.ops);
+    shrink_print(&least);
+    (void)printf(" --trace\n");
+    (void)fflush(stdout);
+}
+
+/* "1,4,9": only these. */
+static void ops_only(const char *list, struct sim_options *options) {
+    for (unsigned i = 1; i <= options->ops; i++) {
+        options->without[i] = true;
+    }
+    for (const char *at = list; *at != '\0';) {
+        char *end = NULL;
+        unsigned long number = strtoul(at, &end, 10);
+        if (number >= 1 && number <= options->ops) {
+            options->without[number] = false;
+        }
+        at = *end == ',' ? end + 1 : end;
+        if (end == at && *end != '\0') {
+            return;
+        }
+    }
+}
+
+static int run_all(const struct arguments *arguments) {
+    double began = seconds();
+    uint64_t steps = 0, lives = 0, failures = 0, ran = 0;
+    for (uint64_t i = 0; i < arguments->count && failures < FAILURES_MAX; i++) {
+        struct sim_options options = {.seed = arguments->from + i,
+                                      .ops = arguments->operations,
+                                      .trace = arguments->trace,
+                                      .report = -1};
+        if (arguments->ops != NULL) {
+            ops_only(arguments->ops, &options);
+        }
+        struct seed_result result = seed_run(&options);
+        ran++;
+        if (!result.failed && arguments->twice) {
+            struct seed_result again = seed_run(&options);
+            if (again.failed || again.hash != result.hash) {
+                (void)printf("FAILED seed %" PRIu64 ": it did something else the second time\n",
+                             options.seed);
+                failures++;
+                continue;
+            }
+        }
+        steps += result.steps;
+        lives += result.lives;
+        if (result.failed) {
+            failures++;
+            if (arguments->ops == NULL && !arguments->trace) {
+                report(&options, &result);
+            } else {
+                (void)printf("FAILED seed %" PRIu64 "\n%s", options.seed, result.text);
+            }
+        }
+    }
+    double took = seconds() - began;
+    (void)printf("%" PRIu64 " seeds, %" PRIu64 " failed, %" PRIu64 " lives, %" PRIu64
+                 " steps in %.1f s: %.0f seeds/s\n",
+                 ran, failures, lives, steps, took, (double)ran / took);
+    return failures > 0 ? 1 : 0;
+}
+
+static bool number_read(const char *text, uint64_t *ret_number) {
+    char *end = NULL;
+    *ret_number = strtoull(text, &end, 10);
+    return end != text && *end == '\0';
+}
+
+static int usage(void) {
+    (void)fprintf(stderr, "usage: sim [--seed S] [--seeds N] [--from S] [--operations N]"
+                          " [--ops LIST] [--trace] [--twice]\n");
+    return 2;
+}
+
+static bool arguments_read(char **argv, struct arguments *arguments) {
+    for (char **at = argv + 1; *at != NULL; at++) {
+        uint64_t number = 0;
+        if (strcmp(*at, "--trace") == 0) {
+            arguments->trace = true;
+        } else if (strcmp(*at, "--twice") == 0) {
+            arguments->twice = true;
+        } else if (strcmp(*at, "--here") == 0) {
+            arguments->here = true;
+        } else if (strcmp(*at, "--ops") == 0 && at[1] != NULL) {
+            arguments->ops = *++at;
+        } else if (at[1] == NULL || !number_read(at[1], &number)) {
+            return false;
+        } else if (strcmp(*at, "--seed") == 0 || strcmp(*at, "--from") == 0) {
+            arguments->from = number;
+            at++;
+        } else if (strcmp(*at, "--seeds") == 0) {
+            arguments->count = number;
+            at++;
+        } else if (strcmp(*at, "--operations") == 0 && number <= SIM_OPS_MAX) {
+            arguments->operations = (unsigned)number;
+            at++;
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
+
+int main(int argc, char **argv) {
+    struct arguments arguments = {.from = 1, .count = 1, .operations = OPERATIONS_DEFAULT};
+    (void)argc;
+    if (!arguments_read(argv, &arguments)) {
+        return usage();
+    }
+    (void)clearenv(); /* No key, no proxy, no provider of the user's. */
+    (void)signal(SIGPIPE, SIG_IGN);
+    json_object_seed(1); /* Before json_setup, which asks for a random one. */
+    json_setup();
+    disk_install();
+    char folder[64];
+    (void)snprintf(folder, sizeof folder, "/dev/shm/drover-sim-%07d", (int)getpid() % 10000000);
+    folder_make(folder, "");
+    disk_template(folder);
+    folder_clear(folder);
+    if (arguments.here) { /* For a debugger. */
+        struct sim *sim = sim_new(sizeof *sim);
+        sim->options = (struct sim_options){.seed = arguments.from,
+                                            .ops = arguments.operations,
+                                            .trace = arguments.trace,
+                                            .folder = folder};
+        if (arguments.ops != NULL) {
+            ops_only(arguments.ops, &sim->options);
+        }
+        seed_in_this_process(sim);
+        folder_clear(folder);
+        return 0;
+    }
+    return run_all(&arguments);
+}

@@ -1,0 +1,34 @@
+/* ops.c: all parts, and which operation is the n-th. */
+#include "ops.h"
+
+#include <string.h>
+
+const struct sim_part *const sim_parts[] = {
+    &part_processes,
+    &part_control,
+    &part_jobs,
+    &part_streams,
+};
+const size_t sim_parts_count = COUNT_OF(sim_parts);
+
+static const struct sim_op *op_at(uint64_t drawn, uint64_t *ret_sum) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < sim_parts_count; i++) {
+        const struct sim_op *op = sim_parts[i]->ops;
+        for (; op != NULL && op->name != NULL; op++) {
+            sum += op->weight;
+            if (drawn < sum) {
+                return op;
+            }
+        }
+    }
+    *ret_sum = sum;
+    return NULL;
+}
+
+const struct sim_op *ops_pick(uint64_t seed, unsigned number) {
+    uint64_t sum = 0;
+    (void)op_at(UINT64_MAX, &sum);
+    assert(sum > 0);
+    return op_at(sim_hash(seed, number, "operation", 0) % sum, &sum);
+}

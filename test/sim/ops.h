@@ -1,0 +1,20 @@
+/* ops.h: the table of all parts, in the order in which their functions are called. A new part is a
+ * line here and one in ops.c.
+ */
+#ifndef DROVER_TEST_SIM_OPS_H
+#define DROVER_TEST_SIM_OPS_H
+
+#include "sim.h"
+
+extern const struct sim_part part_processes; /* processes.c: commands and their holders. */
+extern const struct sim_part part_control;   /* ops_control.c: crashes, clock, full disks. */
+extern const struct sim_part part_jobs;      /* ops_jobs.c, check_runs.c, check_inbox.c */
+extern const struct sim_part part_streams;   /* check_streams.c */
+
+extern const struct sim_part *const sim_parts[];
+extern const size_t sim_parts_count;
+
+/* Kind of the n-th operation (from 1), by the weights of all tables. */
+const struct sim_op *ops_pick(uint64_t seed, unsigned number);
+
+#endif

@@ -1,0 +1,75 @@
+/* ops_control.c: what happens to the machine and to the daemon. */
+#include "inside.h"
+#include "ops.h"
+
+static void op_kill(struct sim *sim) {
+    sim_die(sim, SIM_KILLED);
+}
+
+static void op_power_cut(struct sim *sim) {
+    sim_die(sim, SIM_POWER_CUT);
+}
+
+/* Between any two writes of a commit to come. */
+static void op_kill_at_write(struct sim *sim) {
+    disk_plan(DISK_PLAN_KILL, (unsigned)sim_choose(sim, "after", 60));
+}
+
+static void op_power_cut_at_sync(struct sim *sim) {
+    disk_plan(DISK_PLAN_POWER, (unsigned)sim_choose(sim, "after", 8));
+}
+
+static struct sim_event *space_event(void) {
+    static struct sim_event event;
+    return &event;
+}
+
+static void space_again(struct sim *sim, struct sim_event *event) {
+    (void)event;
+    sim_trace(sim, "the disk has space again");
+    disk_heal();
+}
+
+static void op_disk_full(struct sim *sim) {
+    disk_plan(DISK_PLAN_FULL, (unsigned)sim_choose(sim, "after", 20));
+    sim_plan(sim, space_event(), sim_choose(sim, "space", 20000), space_again);
+}
+
+static void op_sync_fails(struct sim *sim) {
+    disk_plan(DISK_PLAN_SYNC_FAILS, (unsigned)sim_choose(sim, "after", 4));
+}
+
+/* The wall clock is set: back or forward, by up to a day. */
+static void op_clock(struct sim *sim) {
+    static const int64_t most_ms[] = {5000, 3600000, 86400000};
+    int64_t most = most_ms[sim_choose(sim, "scale", COUNT_OF(most_ms))];
+    int64_t step = (int64_t)sim_choose(sim, "step", (uint64_t)(2 * most)) - most;
+    sim->wall_offset_ms += step;
+    sim_trace(sim, "the clock is set by %lld ms", (long long)step);
+}
+
+/* Time passes in which nobody asks anything. */
+static void op_wait(struct sim *sim) {
+    static const uint64_t most_ms[] = {1000, 60000, 3600000};
+    uint64_t most = most_ms[sim_choose(sim, "scale", COUNT_OF(most_ms))];
+    sim->patience_ns = sim->now_ns + sim_choose(sim, "wait", most) * 1000000;
+}
+
+static void begin(struct sim *sim) {
+    (void)sim;
+    *space_event() = (struct sim_event){.planned = false};
+}
+
+static const struct sim_op ops[] = {
+    {"kill", 4, op_kill},
+    {"power cut", 2, op_power_cut},
+    {"kill at a write", 4, op_kill_at_write},
+    {"power cut at a sync", 2, op_power_cut_at_sync},
+    {"disk full", 2, op_disk_full},
+    {"sync fails", 1, op_sync_fails},
+    {"set the clock", 2, op_clock},
+    {"wait", 10, op_wait},
+    {.name = NULL},
+};
+
+const struct sim_part part_control = {.name = "control", .ops = ops, .begin = begin};

@@ -1,0 +1,349 @@
+/* processes.c: see processes.h. */
+#include "processes.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inside.h"
+#include "ops.h"
+#include "rows.h"
+
+static struct processes *all_processes(void) {
+    static struct processes all;
+    return &all;
+}
+
+struct processes *processes_of(struct sim *sim) {
+    (void)sim;
+    return all_processes();
+}
+
+/* --- Finding ---------------------------------------------------------------------------------- */
+
+struct folder *folder_find(struct processes *processes, const char *name) {
+    struct folder *folder = processes->folders;
+    while (folder != NULL && strcmp(folder->name, name) != 0) {
+        folder = folder->next;
+    }
+    return folder;
+}
+
+struct folder *folder_make(struct sim *sim, const char *name) {
+    struct processes *processes = processes_of(sim);
+    struct folder *folder = folder_find(processes, name);
+    if (folder == NULL) {
+        folder = sim_new(sizeof *folder);
+        assert(strlen(name) < sizeof folder->name);
+        (void)snprintf(folder->name, sizeof folder->name, "%s", name);
+        folder->next = processes->folders;
+        processes->folders = folder;
+    }
+    folder->changed_s = sim_wall_ms(sim) / 1000;
+    return folder;
+}
+
+struct command *command_find(struct processes *processes, const char *name) {
+    struct command *command = processes->commands;
+    while (command != NULL && strcmp(command->name, name) != 0) {
+        command = command->next;
+    }
+    return command;
+}
+
+unsigned processes_begun(struct sim *sim, const char *run) {
+    unsigned begun = 0;
+    for (const struct command *command = processes_of(sim)->commands; command != NULL;
+         command = command->next) {
+        begun += strcmp(command->run, run) == 0 && command->started_ms > 0;
+    }
+    return begun;
+}
+
+static bool holder_lives(const struct command *command) {
+    return command->state == COMMAND_RUNNING || command->state == COMMAND_DRAINING ||
+           command->state == COMMAND_BORN;
+}
+
+bool processes_live(struct sim *sim, const char *run) {
+    for (const struct command *command = processes_of(sim)->commands; command != NULL;
+         command = command->next) {
+        if (strcmp(command->run, run) == 0 && (holder_lives(command) || command->lives)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- The beginning ---------------------------------------------------------------------------- */
+
+static void claim(struct sim *sim, struct sim_event *event) {
+    struct command *command = CONTAINER_OF(event, struct command, claim_event);
+    uint64_t fate = command_draw(command, "claim", 100);
+    if (fate < 4 && !sim_healed(sim)) { /* It cannot: no space, no descriptor. */
+        command->state = COMMAND_ENDED;
+        sim_trace(sim, "holder %s cannot claim", command->name);
+        holder_hears(sim, command, WORD_FAILED, fate < 2 ? ENOSPC : EMFILE, LOG_OUT);
+        return;
+    }
+    struct folder *folder = folder_make(sim, command->name);
+    if (folder->claim != CLAIM_NONE || folder->locked) {
+        command->state = COMMAND_ENDED;
+        sim_trace(sim, "holder %s finds a claim", command->name);
+        holder_hears(sim, command, WORD_VOID, 0, LOG_OUT);
+        return;
+    }
+    folder->claim = CLAIM_GO;
+    folder->locked = true;
+    folder->synced = (command->flags & ORDER_ONCE) != 0;
+    folder->pid = command->pid;
+    folder->start_time = command->start_time;
+    folder->boot = processes_of(sim)->boot;
+    (void)snprintf(folder->nonce, sizeof folder->nonce, "%s", command->nonce);
+    command_begin(sim, command);
+}
+
+/* The order's name is RUN.ATTEMPT. */
+static void name_read(struct command *command, const char *name) {
+    const char *dot = strrchr(name, '.');
+    assert(dot != NULL && (size_t)(dot - name) < sizeof command->run &&
+           strlen(name) < sizeof command->name);
+    (void)snprintf(command->name, sizeof command->name, "%s", name);
+    memcpy(command->run, name, (size_t)(dot - name));
+    command->attempt = (unsigned)strtoul(dot + 1, NULL, 10);
+}
+
+static uint64_t line_key(const struct sim *sim, const char *line) {
+    return sim_hash(sim_seed(sim), 0, line, 0);
+}
+
+struct command *command_born(struct sim *sim, struct order *order) {
+    struct processes *processes = processes_of(sim);
+    struct command *command = sim_new(sizeof *command);
+    name_read(command, order->name);
+    (void)snprintf(command->nonce, sizeof command->nonce, "%s", order->nonce);
+    command->line = order->line;
+    command->cwd = order->cwd;
+    command->input = order->input;
+    order->line = order->cwd = order->input = NULL;
+    command->input_len = order->input_len;
+    command->flags = order->flags;
+    command->timeout_ms = order->timeout_ms;
+    command->grace_ms = order->grace_ms;
+    command->key = line_key(sim, command->line);
+    command->pid = ++processes->next_pid;
+    command->start_time = sim_now_ns(sim) / 1000;
+    command->to_daemon_end = &command->to_daemon;
+    command->to_holder_end = &command->to_holder;
+    command->next = processes->commands;
+    processes->commands = command;
+    uint64_t slow = !sim_healed(sim) && command_draw(command, "slow", 50) == 0 ? 14000 : 1;
+    sim_plan(sim, &command->claim_event, slow * sim_choose(sim, "claim", 3), claim);
+    return command;
+}
+
+/* --- From the daemon -------------------------------------------------------------------------- */
+
+/* What the holder has already is skipped; a gap is told. */
+static void input_add(struct sim *sim, struct command *command, const struct word *word) {
+    int64_t skip = command->input_len - word->number;
+    if (skip < 0) {
+        holder_hears(sim, command, WORD_ACCEPTED, command->input_len, LOG_OUT);
+        return;
+    }
+    if (skip < (int64_t)word->len) {
+        size_t more = word->len - (size_t)skip;
+        command->input = sim_grow(command->input, (size_t)command->input_len + more);
+        memcpy(command->input + command->input_len, word->bytes + skip, more);
+        command->input_len += (int64_t)more;
+    }
+    command_input_take(sim, command);
+}
+
+static void order_obey(struct sim *sim, struct command *command, const struct word *word) {
+    switch ((enum order_word)word->kind) {
+    case WORD_STOP:
+        command->why = command->stopped ? command->why : EXIT_STOPPED;
+        command_stop(sim, command, word->number);
+        break;
+    case WORD_INPUT:
+        input_add(sim, command, word);
+        break;
+    case WORD_INPUT_END:
+        command->eof = true;
+        break;
+    case WORD_ASK:
+        holder_hears(sim, command, WORD_STATUS, 0, LOG_OUT);
+        break;
+    case WORD_SIGNAL:
+        break;
+    }
+}
+
+static void orders_read(struct sim *sim, struct sim_event *event) {
+    struct command *command = CONTAINER_OF(event, struct command, order_event);
+    struct word *word = command->to_holder;
+    if (command->frozen || word == NULL) {
+        return;
+    }
+    command->to_holder = word->next;
+    if (command->to_holder == NULL) {
+        command->to_holder_end = &command->to_holder;
+    }
+    if (holder_lives(command)) {
+        order_obey(sim, command, word);
+    }
+    sim_free(word->bytes);
+    sim_free(word);
+    if (command->to_holder != NULL && holder_lives(command)) {
+        sim_plan(sim, event, sim_choose(sim, "orders", 3), orders_read);
+    }
+}
+
+void command_told(struct sim *sim, struct command *command, enum order_word kind, int64_t number,
+                  struct bytes bytes) {
+    struct word *word = sim_new(sizeof *word);
+    word->kind = (int)kind;
+    word->number = number;
+    word->len = bytes.len;
+    if (bytes.len > 0) {
+        word->bytes = sim_new(bytes.len);
+        memcpy(word->bytes, bytes.data, bytes.len);
+    }
+    *command->to_holder_end = word;
+    command->to_holder_end = &word->next;
+    if (!command->order_event.planned) {
+        sim_plan(sim, &command->order_event, sim_choose(sim, "orders", 3), orders_read);
+    }
+}
+
+/* --- Harm ------------------------------------------------------------------------------------- */
+
+void command_kill_holder(struct sim *sim, struct command *command) {
+    if (!holder_lives(command)) {
+        return;
+    }
+    struct folder *folder = folder_find(processes_of(sim), command->name);
+    command_events_stop(sim, command);
+    sim_plan_stop(sim, &command->unlock_event);
+    if (folder != NULL && command->state != COMMAND_BORN) {
+        folder->locked = false;
+    }
+    command->state = COMMAND_GONE;
+    command->frozen = false;
+    sim_trace(sim, "holder %s is killed", command->name);
+    holder_hears(sim, command, WORD_BROKEN, 0, LOG_OUT);
+}
+
+void command_break_link(struct sim *sim, struct command *command) {
+    holder_hears(sim, command, WORD_BROKEN, 0, LOG_OUT);
+}
+
+/* --- The part --------------------------------------------------------------------------------- */
+
+static void command_free(struct sim *sim, struct command *command) {
+    command_events_stop(sim, command);
+    sim_plan_stop(sim, &command->unlock_event);
+    sim_plan_stop(sim, &command->mail_event);
+    words_free(&command->to_daemon, &command->to_daemon_end);
+    words_free(&command->to_holder, &command->to_holder_end);
+    sim_free(command->line);
+    sim_free(command->cwd);
+    sim_free(command->input);
+    sim_free(command);
+}
+
+static void begin(struct sim *sim) {
+    *processes_of(sim) = (struct processes){.next_pid = 1000, .boot = 1};
+}
+
+/* Sockets to a daemon that is gone are closed; what it had said before still arrives. */
+static void crashed(struct sim *sim) {
+    orders_forget();
+    for (struct command *command = processes_of(sim)->commands; command != NULL;
+         command = command->next) {
+        command->link = NULL;
+        sim_plan_stop(sim, &command->mail_event);
+        words_free(&command->to_daemon, &command->to_daemon_end);
+    }
+}
+
+/* Every process has ended. What was not synced may be there, or in part, or not at all. */
+static void rebooted(struct sim *sim) {
+    struct processes *processes = processes_of(sim);
+    processes->boot++;
+    for (struct command *command = processes->commands; command != NULL; command = command->next) {
+        command_events_stop(sim, command);
+        sim_plan_stop(sim, &command->unlock_event);
+        command->lives = command->frozen = false;
+        command->state = command->state == COMMAND_ENDED ? COMMAND_ENDED : COMMAND_GONE;
+    }
+    for (struct folder **at = &processes->folders; *at != NULL;) {
+        struct folder *folder = *at;
+        uint64_t fate = folder->synced ? 3 : sim_choose(sim, "folder", 4);
+        folder->locked = false;
+        if (fate == 0) {
+            *at = folder->next;
+            sim_free(folder);
+            continue;
+        }
+        folder->ended = folder->ended && fate != 1;
+        at = &folder->next;
+    }
+}
+
+/* Somebody lets go of the holders that were stopped by a signal. */
+static void heal(struct sim *sim) {
+    for (struct command *command = processes_of(sim)->commands; command != NULL;
+         command = command->next) {
+        if (command->frozen) {
+            command->frozen = false;
+            command_thaw(sim, command);
+        }
+    }
+}
+
+static bool rest(struct sim *sim, bool must) {
+    for (const struct command *command = processes_of(sim)->commands; command != NULL;
+         command = command->next) {
+        struct row_state row;
+        bool alive = holder_lives(command) || command->lives;
+        if (!alive || !row_state_read(sim, command->run, &row)) {
+            continue;
+        }
+        bool final =
+            !row.found || run_state_final(row.state) || row.attempt != (int64_t)command->attempt;
+        if (must && final) {
+            sim_fail(sim, "%s lives, but its run is %s", command->name,
+                     row.found ? run_state_name(row.state) : "gone");
+        }
+        return false;
+    }
+    return true;
+}
+
+static void end(struct sim *sim) {
+    struct processes *processes = processes_of(sim);
+    while (processes->commands != NULL) {
+        struct command *command = processes->commands;
+        processes->commands = command->next;
+        command_free(sim, command);
+    }
+    while (processes->folders != NULL) {
+        struct folder *folder = processes->folders;
+        processes->folders = folder->next;
+        sim_free(folder);
+    }
+    orders_forget();
+}
+
+const struct sim_part part_processes = {
+    .name = "processes",
+    .begin = begin,
+    .crashed = crashed,
+    .rebooted = rebooted,
+    .heal = heal,
+    .rest = rest,
+    .end = end,
+};
