@@ -122,16 +122,17 @@ void work__fail(struct talk_work *work, enum card_cause cause, const char *words
 
 /* --- In the pool ------------------------------------------------------------------------------ */
 
-/* What was allowed was this change to this file: whoever said yes has seen no other. */
+/* What was allowed was this change to this file: whoever said yes has seen no other. Each judged
+ * call says in what state its file was (talk_judge.c). Fails closed: where that cannot be read any
+ * more, nobody knows what was allowed. */
 static bool still_so(const struct talk_work *work, const struct tool_look *look) {
     AUTO(json_release) json_t *about = NULL;
-    if (work->about[0] == '\0' ||
-        err_failed(
+    if (err_failed(
             json_parse_wrapped((struct bytes){work->about, strlen(work->about)}, &about, NULL))) {
-        return true;
+        return false;
     }
     const char *before = json_string_value(json_object_get(about, "before"));
-    return before == NULL || strcmp(before, look->before.text) == 0;
+    return before != NULL && strcmp(before, look->before.text) == 0;
 }
 
 static struct err perform(struct talk_work *work, const struct toolplace *place) {
@@ -143,7 +144,8 @@ static struct err perform(struct talk_work *work, const struct toolplace *place)
     }
     if (!still_so(work, &look)) {
         fail(work, CARD_CONFLICT,
-             "The file has changed since this call was looked at. Read it again.");
+             "The file has changed since this call was looked at, or what it was then is not "
+             "known any more. Read it again.");
         return ERR_OK;
     }
     return tool_perform(&work->call, &place->place, &look, &work->result);
