@@ -174,6 +174,8 @@ struct call {
     bool hushed;           /* and whether it is just now. */
     struct missed *missed; /* Owned: what was said before, where a schema was missed. */
     struct text misfit;
+    bool truncated;          /* Its last answer was cut off at its longest length; */
+    int64_t output_max;      /* and tokens that the next one may have; 0: the model's own limit. */
     struct finding *finding; /* Owned: of workflow(), until it is stored. */
     /* What came of it: */
     enum run_cause cause;

@@ -125,6 +125,7 @@ static struct model_request *request_of(const struct call *call) {
         request->effort =
             model_effort_of((struct bytes){effort, strlen(effort)}, MODEL_EFFORT_HIGH);
     }
+    request->output_max = call->output_max;
     add_system(call, request);
     model_request_add_message(request, MODEL_USER);
     model_request_add_text(request,
@@ -139,6 +140,7 @@ static struct model_request *request_of(const struct call *call) {
 /* --- The answer, checked in the pool ---------------------------------------------------------- */
 
 enum { FAULT_MAX = 4000, MISFIT_NOTE_MAX = 300 };
+static const char too_long[] = "The answer was cut off at its longest length.";
 
 static struct err check(const json_t *schema, struct bytes said, struct text *misfit,
                         struct text *result) {
@@ -182,7 +184,10 @@ static void check_run(struct pool_job *job) {
     text_clear(&call->misfit);
     text_clear(&call->result);
     struct err err = check(schema_of(call), without_fence(said), &call->misfit, &call->result);
-    if (err_failed(err) && call->misfit.len == 0) {
+    if (err_failed(err) && call->truncated) {
+        text_clear(&call->misfit);
+        text_add_str(&call->misfit, too_long);
+    } else if (err_failed(err) && call->misfit.len == 0) {
         text_add_str(&call->misfit, "It does not fit the schema.");
     }
 }
@@ -256,6 +261,18 @@ static void checked(struct pool_job *job) {
     }
 }
 
+/* The next answer, to a schema that this one missed, may be longer. */
+static void take_length(struct call *call, const struct model_result *result) {
+    const struct flows_options *options = &call->flow->flows->options;
+    const struct bytes model = {call->model, strlen(call->model)};
+    struct model_info info;
+    call->truncated = result->stop == MODEL_STOP_LENGTH;
+    if (call->truncated && models_info(options->models, model, &info)) {
+        call->output_max = turn_output_more(result->usage.output, call->output_max,
+                                            info.facts.output_max, info.facts.window);
+    }
+}
+
 static void look_at_answer(struct call *call) {
     if (schema_of(call) == NULL) {
         text_clear(&call->result);
@@ -265,7 +282,11 @@ static void look_at_answer(struct call *call) {
             call__fail(call, CAUSE_TOO_LARGE, "its answer has more than 2 MB, as JSON");
             return;
         }
-        call->cause = CAUSE_COMPLETED;
+        if (call->truncated) {
+            mem_free(call->note);
+            call->note = mem_copy(too_long, sizeof too_long - 1);
+        }
+        call->cause = call->truncated ? CAUSE_TRUNCATED : CAUSE_COMPLETED;
         call__ended(call);
         return;
     }
@@ -332,6 +353,7 @@ static void on_done(void *ctx, const struct model_result *result) {
     timer_stop(call->flow->flows->options.loop, &call->timer);
     add_spent(call, &result->spent, &result->cost);
     if (result->failure.cause == MODEL_NONE) {
+        take_length(call, result);
         look_at_answer(call);
     } else {
         call__fail(call, talk__cause(result->failure.cause), result->failure.detail);

@@ -60,6 +60,7 @@ void flow__add_said(const struct flow_said *said, struct text *text) {
     case STEP_VALUE:
         text_add_str(text, ",\"o\":\"value\",\"v\":");
         json_add_stored(text, said->result);
+        text_add_str(text, said->cause == CAUSE_TRUNCATED ? ",\"cut\":true" : "");
         return;
     case STEP_NULL:
         text_add_str(text, ",\"o\":\"null\"");

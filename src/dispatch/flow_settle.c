@@ -18,8 +18,7 @@ static struct bytes note_of(const struct call *call) {
 }
 
 static void add_agent(const struct call *call, struct text *text) {
-    const bool value = call->cause == CAUSE_COMPLETED || call->cause == CAUSE_STEP_LIMIT;
-    const struct flow_said said = {.state = value ? RUN_SUCCEEDED : RUN_FAILED,
+    const struct flow_said said = {.state = workflow_step_state(call->cause),
                                    .cause = call->cause,
                                    .result = {call->result.data, call->result.len},
                                    .note = note_of(call)};

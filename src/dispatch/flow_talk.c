@@ -231,7 +231,8 @@ static void ended(struct call *call, const struct flow_errand *errand) {
         call->note = mem_copy(note.data, note.len);
     }
     if (good && !take_said(call, (struct bytes){bytes, talked->said.len})) {
-        call->cause = CAUSE_TOO_LARGE;
+        bool owes_object = json_object_get(opts_of(call), "schema") != NULL;
+        call->cause = owes_object ? CAUSE_SCHEMA_MISMATCH : CAUSE_TOO_LARGE;
     }
     call__ended(call);
 }

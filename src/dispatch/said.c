@@ -87,7 +87,17 @@ void said_add_call(struct said *said, const struct said_call *call) {
     text_add(&item->id, call->id.data, call->id.len);
     text_add(&item->name, call->name.data, call->name.len);
     text_add(&item->text, call->arguments.data, call->arguments.len);
+    item->cut = call->cut;
     item->closed = true;
+}
+
+bool said_has_cut_call(const struct said *said) {
+    for (size_t i = 0; i < said->count; i++) {
+        if (said->items[i].cut) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool said_has_calls(const struct said *said) {

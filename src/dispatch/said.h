@@ -25,6 +25,7 @@ struct said_item {
     enum card_cause cause; /* REFUSE: why. */
     enum turn_asks asks;
     bool repeatable;
+    bool cut;    /* CALL: half of one, since the answer reached its longest length. */
     bool closed; /* Nothing is added to it any more. */
 };
 
@@ -41,9 +42,11 @@ void said_add(struct said *said, enum turn_item_kind kind, struct bytes piece);
 void said_sign(struct said *said, struct bytes signature);
 struct said_call {
     struct bytes id, name, arguments;
+    bool cut;
 };
 void said_add_call(struct said *said, const struct said_call *call);
 MUST_CHECK bool said_has_calls(const struct said *said);
+MUST_CHECK bool said_has_cut_call(const struct said *said);
 
 /* As the engine takes them; borrowed from `said`. `maker`: of thinking. The array is the caller's,
  * of at least said->count. */

@@ -53,6 +53,19 @@ static void answer_done(struct talk_errand *errand) {
     talk__perform(talk, &plan);
 }
 
+/* Whether something is missing at its end. Calls that came whole are all that it has to say. */
+static bool is_truncated(const struct talk *talk) {
+    return talk->result.failure.cause == MODEL_NONE && talk->result.stop == MODEL_STOP_LENGTH &&
+           (said_has_cut_call(&talk->said) || !said_has_calls(&talk->said));
+}
+
+static int64_t output_more(const struct talk *talk) {
+    struct model_info info;
+    bool known = models_info(talk->turns->options.models, talk->plan.model, &info);
+    return turn_output_more(talk->result.usage.output, talk->plan.output_max,
+                            known ? info.facts.output_max : 0, talk__window(talk));
+}
+
 /* Every piece of it is durable: the answer may follow. */
 static void flushed(struct delta_source *source) {
     struct talk *talk = CONTAINER_OF(source, struct talk, deltas);
@@ -79,6 +92,8 @@ static void flushed(struct delta_source *source) {
                                         [USAGE_INSTRUCTIONS] = (int64_t)sizes->instructions,
                                         [USAGE_HISTORY] = (int64_t)sizes->history},
                              .misfit = {talk->misfit.data, talk->misfit.len},
+                             .truncated = is_truncated(talk),
+                             .output_more = output_more(talk),
                              .stopped = talk->interrupted};
     talk__send(errand);
 }
@@ -149,6 +164,14 @@ static void on_tool_piece(void *ctx, unsigned index, struct bytes piece) {
     meter(ctx, piece.len);
 }
 
+/* It is stored, so that the model and its user see what came of it, and never performed. */
+static void on_tool_cut(void *ctx, const struct model_tool_call *call) {
+    struct talk *talk = ctx;
+    const struct said_call said = {
+        .id = call->id, .name = call->name, .arguments = call->arguments, .cut = true};
+    said_add_call(&talk->said, &said);
+}
+
 static void on_tool_done(void *ctx, const struct model_tool_call *call) {
     struct talk *talk = ctx;
     const struct said_call said = {
@@ -184,6 +207,7 @@ static const struct model_watch watch = {
     .thinking_done = on_thinking_done,
     .tool_piece = on_tool_piece,
     .tool_done = on_tool_done,
+    .tool_cut = on_tool_cut,
     .discarded = on_discarded,
     .retrying = on_retrying,
     .done = on_done,

@@ -122,6 +122,15 @@ static void settle_arguments(struct said_item *item) {
 static void judge_item(const struct talk *talk, const struct toolplace *place,
                        struct said_item *item) {
     static const char no_memory[] = "There was no memory to look at this call; try it again.";
+    static const char cut[] =
+        "This call was cut off, since the answer reached its longest length, and was not made. "
+        "Make "
+        "it again with less in it: in several calls, or with fewer words around it.";
+    if (item->cut) {
+        refuse(item, CARD_TRUNCATED, BYTES(cut));
+        settle_arguments(item);
+        return;
+    }
     AUTO(text_done) struct text problem;
     AUTO(tool_call_done) struct tool_call call = {0};
     text_init(&problem, PROBLEM_MAX);

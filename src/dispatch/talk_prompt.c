@@ -65,6 +65,7 @@ static void add_tools(const struct talk *talk, struct model_request *request) {
     toolplace_open(&place, &seat);
     const char *effort = json_string_value(json_object_get(place.settings, "effort"));
     request->effort = talk->effort;
+    request->output_max = talk->plan.output_max;
     if (effort != NULL) {
         request->effort = model_effort_of((struct bytes){effort, strlen(effort)}, talk->effort);
     }

@@ -115,7 +115,8 @@ struct err tx_step_successes(struct tx *tx, int64_t workflow,
     static const char sql[] =
         "SELECT run, step_key, occurrence, done_no, state, cause, '', '', 0, '', '', label,"
         " attempt, started_ms, stop, '' FROM runs WHERE parent = $1 AND step_key <> ''"
-        " AND done_no > 0 AND state IN ('succeeded', 'degraded') ORDER BY done_no LIMIT 1000";
+        " AND done_no > 0 AND state IN ('succeeded', 'degraded') AND cause <> 'truncated'"
+        " ORDER BY done_no LIMIT 1000";
     struct walk walk = {.each = each, .ctx = ctx};
     return walk_all(tx, sql, workflow, &walk);
 }

@@ -374,6 +374,16 @@ static struct err tell_misfit(struct tx *tx, struct turn *turn, struct bytes mis
     return turns__add_notice(tx, turn, (struct bytes){text.data, text.len});
 }
 
+/* An object that came whole is whole, whatever the provider says of its end. One that did not is
+ * asked for again, as often as any that does not fit: that is counted there. */
+static void count_truncated(struct turn_row *row, const struct turn_answer *answer,
+                            struct bytes misfit) {
+    bool whole = row->schema.len > 0 && misfit.len == 0 && !has_call(answer);
+    bool cut = answer->truncated && !whole;
+    row->truncated = cut && misfit.len == 0 ? row->truncated + 1 : 0;
+    row->output_max = cut ? answer->output_more : row->output_max;
+}
+
 /* The last call has an object to bring: calls of tools are none. */
 static struct bytes misfit_of(const struct turn *turn, const struct turn_answer *answer) {
     static const char calls[] = "It calls tools, and no more can be called.";
@@ -397,6 +407,7 @@ struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer, struc
     enum run_cause failure = answer->failure;
     struct bytes sentence = answer->sentence;
     const struct bytes misfit = misfit_of(&turn, answer);
+    count_truncated(&turn.row, answer, misfit);
     if (misfit.len > 0 && ++turn.row.misfits >= TURN_MISFITS_MAX) {
         failure = CAUSE_SCHEMA_MISMATCH;
         sentence = misfit;

@@ -9,7 +9,7 @@
     "run, session, began_by, question, answer, calls, calls_max, step, call, from_seq, mistakes,"  \
     " repeats, answered, last_call, model, last, begun, mistakes_told, wrote, check_run,"          \
     " failed_checks, granted_output, granted_tokens, granted_cost, answer_schema, misfits,"        \
-    " number"
+    " number, truncated, output_max"
 
 static const char *const trigger_names[TURN_TRIGGER_COUNT] = {
 #define X(trigger, name) name,
@@ -72,6 +72,8 @@ static struct err read_row(struct tx *tx, const struct rows *rows, struct turn_r
     row.schema = rows_text(rows, 24);
     row.misfits = rows_int(rows, 25);
     row.number = rows_int(rows, 26);
+    row.truncated = rows_int(rows, 27);
+    row.output_max = rows_int(rows, 28);
     if (!trigger_find(rows_text(rows, 2), &row.trigger)) {
         return err_make(ERR_STORE_CORRUPT, "turns: a word of a row");
     }
@@ -121,20 +123,23 @@ static void fill(const struct turn_row *row, struct arg *args) {
                                  arg_int(row->granted.of[AMOUNT_OUTPUT_TOKENS]),
                                  arg_int(row->granted.of[AMOUNT_TOKENS]),
                                  arg_int(row->granted.of[AMOUNT_COST]),
-                                 arg_int(row->misfits)};
+                                 arg_int(row->misfits),
+                                 arg_int(row->truncated),
+                                 arg_int(row->output_max)};
     memcpy(args, filled, sizeof filled);
 }
-enum { CHANGING = 19 };
+enum { CHANGING = 21 };
 
 struct err turns__insert(struct tx *tx, const struct turn_row *row) {
     static const char sql[] =
         "INSERT INTO turns (run, begun, calls, step, call, from_seq, mistakes, repeats, answered,"
         " last_call, last, mistakes_told, wrote, check_run, failed_checks, granted_output,"
-        " granted_tokens, granted_cost, misfits, session, began_by, question, calls_max, model,"
+        " granted_tokens, granted_cost, misfits, truncated, output_max, session, began_by, "
+        "question, calls_max, model,"
         " answer, answer_schema, number)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
-        " $18, $19, $20, $21, $22, $23, $24, $25, $26,"
-        " (SELECT COALESCE(max(number), 0) + 1 FROM turns WHERE session = $20))";
+        " $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28,"
+        " (SELECT COALESCE(max(number), 0) + 1 FROM turns WHERE session = $22))";
     struct arg args[CHANGING + 7];
     fill(row, args);
     const char *trigger = trigger_names[row->trigger];
@@ -153,8 +158,8 @@ struct err turns__write(struct tx *tx, const struct turn_row *row) {
         "UPDATE turns SET begun = $2, calls = $3, step = $4, call = $5, from_seq = $6,"
         " mistakes = $7, repeats = $8, answered = $9, last_call = $10, last = $11,"
         " mistakes_told = $12, wrote = $13, check_run = $14, failed_checks = $15,"
-        " granted_output = $16, granted_tokens = $17, granted_cost = $18, misfits = $19 WHERE run "
-        "= $1";
+        " granted_output = $16, granted_tokens = $17, granted_cost = $18, misfits = $19,"
+        " truncated = $20, output_max = $21 WHERE run = $1";
     struct arg args[CHANGING];
     fill(row, args);
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);

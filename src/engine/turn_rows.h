@@ -48,6 +48,8 @@ struct turn_row {
     struct amounts granted; /* To the call that is out, by the budgets above it. */
     struct bytes schema;    /* Of its answer: JSON; "": it is words. */
     int64_t misfits;        /* Answers that did not fit it. */
+    int64_t truncated;      /* Answers in a row that their longest length cut off. */
+    int64_t output_max;     /* Tokens of an answer, since one was cut off; 0: the model's own. */
     struct bytes last;      /* Digest of the last calls and their results; "". */
     bool begun, answered, last_call;
     bool wrote; /* A step wrote files, and nothing was checked since. */

@@ -117,6 +117,8 @@ static struct turn_facts facts_of(const struct turn *turn, const struct cards *c
                                .compacts = turns__compacts(row),
                                .answered = row->answered,
                                .last = row->last_call,
+                               .owes_object = row->schema.len > 0,
+                               .truncated = row->truncated,
                                .calls = row->calls,
                                .calls_max = row->calls_max,
                                .wrote = row->wrote,
@@ -263,6 +265,7 @@ static struct err start_call(struct tx *tx, struct turn *turn, const struct turn
     turn->row.last_call = last;
     plan->step = turn->row.call;
     plan->last = last;
+    plan->output_max = turn->row.output_max;
     if (!err_failed(err)) {
         err = turns__event_output(tx, turn);
     }

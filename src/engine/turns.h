@@ -192,6 +192,7 @@ struct turn_plan {
     struct bytes reviewer;     /* Of what is reviewed: "provider/model". */
     int64_t step;              /* NEXT_CALL: the span of the call. */
     bool last;                 /* NEXT_CALL: without tools. */
+    int64_t output_max;        /* NEXT_CALL: tokens of the answer; 0: as the model has it. */
     struct turn_card cards[TURN_TOOLS_AT_ONCE];
     size_t card_count;
 };
@@ -259,6 +260,8 @@ struct turn_answer {
     int64_t window;                   /* Tokens that the model takes. */
     int64_t prompt[USAGE_PART_COUNT]; /* Bytes of what it was asked. */
     struct bytes misfit; /* It makes no call and does not fit the schema: how. "": it does. */
+    bool truncated;      /* Its longest length cut it off, in its words or in a call; */
+    int64_t output_more; /* and tokens that the next one may have. */
     bool stopped;        /* It was cancelled by us: what came until then is kept. */
 };
 MUST_CHECK struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer,

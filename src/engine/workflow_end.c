@@ -20,8 +20,9 @@ static const struct bytes none = {"", 0};
 
 /* Row by row: to group some ten rows, SQLite sorts them, which costs it as much again. */
 struct err tx_workflow_census(struct tx *tx, int64_t workflow, struct workflow_census *ret_census) {
-    static const char sql[] = "SELECT state, cached, output_tokens, tokens, cost_micros FROM runs"
-                              " WHERE parent = $1 AND step_key <> '' AND ended_ms IS NOT NULL";
+    static const char sql[] =
+        "SELECT state, cached, output_tokens, tokens, cost_micros, cause FROM runs"
+        " WHERE parent = $1 AND step_key <> '' AND ended_ms IS NOT NULL";
     const struct arg args[] = {arg_int(workflow)};
     AUTO(rows_release) struct rows *rows = NULL;
     struct workflow_census census = {0};
@@ -32,11 +33,12 @@ struct err tx_workflow_census(struct tx *tx, int64_t workflow, struct workflow_c
         if (err_failed(err) || !row) {
             break;
         }
-        enum run_state state;
-        if (!run_state_find(rows_text(rows, 0), &state) || !run_state_final(state)) {
+        struct workflow_ended ended = {.cached = rows_int(rows, 1) != 0};
+        if (!run_state_find(rows_text(rows, 0), &ended.state) || !run_state_final(ended.state) ||
+            !run_cause_find(rows_text(rows, 5), &ended.cause)) {
             return err_make(ERR_STORE_CORRUPT, "workflows: a step's state");
         }
-        workflow_count(&census, state, rows_int(rows, 1) != 0);
+        workflow_count(&census, &ended);
         census.output_tokens += rows_int(rows, 2);
         census.tokens += rows_int(rows, 3);
         census.cost_micros += rows_int(rows, 4);

@@ -252,13 +252,24 @@ void answer_stop(struct answer *answer, enum model_stop stop) {
     answer->stop = stop;
 }
 
+/* One without a name was not begun for anybody. */
+static void cut_call(struct answer *answer, struct answer_call *call) {
+    call->over = true;
+    if (call->told && answer->watch->tool_cut != NULL) {
+        struct model_tool_call cut = shown(answer, call);
+        answer->watch->tool_cut(answer->ctx, &cut);
+    }
+}
+
 /* Where the length ended it, the last call may be half of one, which nobody must run. */
 static void end_calls(struct answer *answer) {
-    for (size_t i = 0; i < answer->call_count; i++) {
+    for (size_t i = 0; i < answer->call_count && answer_goes_on(answer); i++) {
         struct answer_call *call = &answer->calls[i];
         bool cut = answer->stop == MODEL_STOP_LENGTH && !call->over &&
                    (call->arguments.len == 0 || !is_whole(&call->arguments));
-        if (!cut && !call_over(answer, call)) {
+        if (cut) {
+            cut_call(answer, call);
+        } else if (!call_over(answer, call)) {
             return;
         }
     }

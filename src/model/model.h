@@ -127,7 +127,8 @@ struct model_tool_call {
     unsigned index; /* Within the answer, from 0. */
     struct bytes id, name;
     /* In `tool_done` whole, as the model wrote them: "{}" for none, not always valid JSON. Empty in
-     * `tool_begin`. A call that the longest length cut off begins and is never done. */
+     * `tool_begin`. A call that the longest length cut off is never done: `tool_cut` has what of it
+     * came. */
     struct bytes arguments;
 };
 
@@ -139,6 +140,7 @@ struct model_watch {
     void (*tool_begin)(void *ctx, const struct model_tool_call *call);
     void (*tool_piece)(void *ctx, unsigned index, struct bytes piece);
     void (*tool_done)(void *ctx, const struct model_tool_call *call);
+    void (*tool_cut)(void *ctx, const struct model_tool_call *call);
     void (*discarded)(void *ctx); /* All that was told of the answer so far is void. */
     void (*retrying)(void *ctx, const struct model_failure *failure, uint64_t wait_ms);
     void (*done)(void *ctx, const struct model_result *result);

@@ -36,6 +36,7 @@
     X(IO_ERROR, "io_error", FAILED, MISTAKE)                                                       \
     X(NO_MEMORY, "no_memory", FAILED, NEITHER)                                                     \
     X(TOO_MANY, "too_many", FAILED, NEITHER)                                                       \
+    X(TRUNCATED, "truncated", FAILED, NEITHER)                                                     \
     X(TOOL_LIMIT, "tool_limit", FAILED, NEITHER)                                                   \
     X(RULE, "rule", DENIED, NEITHER)                                                               \
     X(PERSON, "person", DENIED, NEITHER)                                                           \

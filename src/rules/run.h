@@ -79,6 +79,7 @@ enum { RUN_NOTE_TEXT_MAX = 500 }; /* Bytes of the sentence about a failure. */
     X(BAD_REQUEST, "bad_request", "The model's provider could not use the request")                \
     X(REFUSED, "refused", "The model declined to answer")                                          \
     X(EMPTY_RESPONSE, "empty_response", "The model answered with nothing")                         \
+    X(TRUNCATED, "truncated", "The model's answer was cut off at its longest length")              \
     X(STREAM_BROKEN, "stream_broken", "The model's answer broke off before its end")               \
     X(TIMED_OUT, "timed_out", "It took longer than it may, or its provider did")                   \
     X(TOO_LARGE, "response_too_large", "The model's answer is larger than drover takes")           \

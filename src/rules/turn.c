@@ -97,6 +97,22 @@ static enum turn_next next_check(const struct turn_facts *facts, enum turn_next 
     return wanted ? TURN_NEXT_CHECK : otherwise;
 }
 
+/* Whether what the model said and did so far is the end of it. CAUSE_NONE: it is asked again. */
+static enum run_cause end_of(const struct turn_facts *facts) {
+    if (facts->last || (facts->answered && !facts->steered)) {
+        return facts->truncated > 0 ? CAUSE_TRUNCATED
+               : facts->last        ? CAUSE_STEP_LIMIT
+                                    : CAUSE_COMPLETED;
+    }
+    if (facts->truncated >= TURN_TRUNCATED_MAX) {
+        return facts->owes_object ? CAUSE_SCHEMA_MISMATCH : CAUSE_TRUNCATED;
+    }
+    if (facts->mistakes_told > 0 && facts->mistakes >= facts->mistakes_told + TURN_MISTAKES_MORE) {
+        return CAUSE_TOOL_MISTAKES;
+    }
+    return facts->repeats >= TURN_REPEATS_MAX ? CAUSE_NO_PROGRESS : CAUSE_NONE;
+}
+
 struct turn_step turn_next(const struct turn_facts *facts) {
     if (facts->stop != CAUSE_NONE) {
         return end_with(facts->stop);
@@ -107,17 +123,9 @@ struct turn_step turn_next(const struct turn_facts *facts) {
     if (facts->ready + facts->running + facts->asking + facts->reviewing > 0) {
         return next_tools(facts);
     }
-    if (facts->last) {
-        return end_with(CAUSE_STEP_LIMIT);
-    }
-    if (facts->answered && !facts->steered) {
-        return end_with(CAUSE_COMPLETED);
-    }
-    if (facts->mistakes_told > 0 && facts->mistakes >= facts->mistakes_told + TURN_MISTAKES_MORE) {
-        return end_with(CAUSE_TOOL_MISTAKES);
-    }
-    if (facts->repeats >= TURN_REPEATS_MAX) {
-        return end_with(CAUSE_NO_PROGRESS);
+    enum run_cause end = end_of(facts);
+    if (end != CAUSE_NONE) {
+        return end_with(end);
     }
     bool last = facts->full || facts->tools_used_up || facts->calls + 1 >= facts->calls_max;
     return (struct turn_step){.next =
@@ -164,12 +172,23 @@ struct turn_room turn_room(int64_t window, int64_t output_max) {
                               .keep = prompt_max / 2 < KEEP ? prompt_max / 2 : KEEP};
 }
 
-/* At a limit of steps it has said what is left to do: less than was asked, and no failure. */
+int64_t turn_output_more(int64_t used, int64_t asked, int64_t output_max, int64_t window) {
+    enum { AT_LEAST = 16384 }; /* Above what is asked for where a model's limit is not known. */
+    int64_t most = output_max > 0 ? output_max : window > 0 ? window / 2 : INT64_MAX;
+    int64_t had = used > asked ? used : asked;
+    int64_t more = had > INT64_MAX / 2 ? INT64_MAX : 2 * had;
+    more = more < AT_LEAST ? AT_LEAST : more;
+    return more < most ? more : most;
+}
+
+/* At a limit of steps it has said what is left to do: less than was asked, and no failure. So has
+ * one whose last answer was cut off. */
 enum run_state turn_end_state(enum run_cause cause) {
     switch (cause) {
     case CAUSE_COMPLETED:
         return RUN_SUCCEEDED;
     case CAUSE_STEP_LIMIT:
+    case CAUSE_TRUNCATED:
         return RUN_DEGRADED;
     case CAUSE_STOPPED:
     case CAUSE_INTERRUPTED:

@@ -64,6 +64,7 @@ enum {
     TURN_MISTAKES_MORE = 3,        /* and so many more, before it ends. */
     TURN_REPEATS_NUDGE = 3, /* The same call with the same result, in a row, before it is told, */
     TURN_REPEATS_MAX = 6,   /* and before it ends. */
+    TURN_TRUNCATED_MAX = 2, /* Answers in a row that were cut off in a call, and it ends. */
     TURN_MISFITS_MAX = 5,   /* Answers that are not what their schema asks for, and it ends. */
     TURN_TOOLS_AT_ONCE = 8,
     TURN_REASON_MAX = 2000,     /* Bytes of a review's. */
@@ -77,8 +78,10 @@ struct turn_facts {
     bool answered;       /* The last call of the model came with an answer and no tool call. */
     bool last;           /* That was the call that was told to be the last. */
     bool steered;        /* Messages wait to join. */
-    bool full;           /* Its message holds one more answer of a model, and its end. */
-    bool tools_used_up;  /* It has made as many calls of tools as it may. */
+    bool owes_object;    /* Its answer has a schema. */
+    int64_t truncated;  /* Answers in a row that their longest length cut off, the last included. */
+    bool full;          /* Its message holds one more answer of a model, and its end. */
+    bool tools_used_up; /* It has made as many calls of tools as it may. */
     int64_t calls, calls_max;
     bool wrote; /* A step wrote files, and nothing was checked since. */
     enum turn_check check;
@@ -123,6 +126,10 @@ struct turn_room {
     int64_t prompt_max, keep;
 };
 struct turn_room turn_room(int64_t window, int64_t output_max);
+
+/* Tokens of the answer that follows one which was cut off after `used`, by a limit that the request
+ * named (`asked`; 0: none): more than that one had, as far as the model allows. */
+int64_t turn_output_more(int64_t used, int64_t asked, int64_t output_max, int64_t window);
 
 /* Whether the next call should be told that its tool calls fail, or repeat. */
 enum turn_nudge { TURN_NUDGE_NONE, TURN_NUDGE_MISTAKES, TURN_NUDGE_REPEATS };

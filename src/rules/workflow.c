@@ -36,8 +36,11 @@ struct bytes workflow_step_words(enum run_cause cause, struct bytes note) {
     return (struct bytes){note.data, utf8_cut(note, RUN_NOTE_TEXT_MAX)};
 }
 
-void workflow_count(struct workflow_census *census, enum run_state state, bool cached) {
+void workflow_count(struct workflow_census *census, const struct workflow_ended *ended) {
+    const enum run_state state = ended->state;
+    const bool cached = ended->cached;
     assert(run_state_final(state));
+    census->truncated += ended->cause == CAUSE_TRUNCATED;
     if (state == RUN_SUCCEEDED || state == RUN_DEGRADED) {
         census->cached += cached;
         census->succeeded += !cached;
@@ -63,6 +66,9 @@ struct workflow_verdict workflow_judge(const struct run_row *row, enum run_cause
     }
     if (census->failed > 0) {
         return (struct workflow_verdict){.state = RUN_DEGRADED, .cause = CAUSE_AGENTS_FAILED};
+    }
+    if (census->truncated > 0) {
+        return (struct workflow_verdict){.state = RUN_DEGRADED, .cause = CAUSE_TRUNCATED};
     }
     return (struct workflow_verdict){.state = RUN_SUCCEEDED, .cause = CAUSE_COMPLETED};
 }

@@ -44,10 +44,17 @@ struct bytes workflow_step_words(enum run_cause cause, struct bytes note);
 /* By how they ended. */
 struct workflow_census {
     int64_t succeeded, cached, failed, skipped;
+    int64_t
+        truncated; /* Of those that succeeded: their answer was cut off at its longest length. */
     int64_t output_tokens, tokens, cost_micros;
 };
 /* One more that ended so. `cached`: its result is another run's. */
-void workflow_count(struct workflow_census *census, enum run_state state, bool cached);
+struct workflow_ended {
+    enum run_state state;
+    enum run_cause cause;
+    bool cached;
+};
+void workflow_count(struct workflow_census *census, const struct workflow_ended *ended);
 
 struct workflow_verdict {
     enum run_state state;

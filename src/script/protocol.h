@@ -46,7 +46,9 @@
  *                             settled one by one; the script's jobs run until quiet between two
  *   {"t":"stop"}              the worker exits
  *   OUTCOME is one of
- *      "o":"value","v":any    the promise fulfils with it
+ *      "o":"value","v":any,"cut":true?
+ *                             the promise fulfils with it; cut: an answer that was cut off at its
+ *                             longest length, which is worth a line of the log
  *      "o":"null"             the promise fulfils with null
  *      "o":"throw","name":s,"message":s
  *      "o":"script","script","form","file"   its args and path are those of the call

@@ -11,13 +11,14 @@ const all = (frames) => frames.map(({ bytes }) => bytes).join("");
 /** The text of a call's arguments: `raw` as it stands, else `args` as JSON. */
 const argsOf = ({ args, raw = JSON.stringify(args) }) => raw;
 
-/** An answer is {text}, {call: {id, name, args | raw}} or both. It comes in frames {mark, bytes}:
+/** An answer is {text}, {call: {id, name, args | raw}} or both; with `cut` its longest length ends
+ *  it, as each provider says so. It comes in frames {mark, bytes}:
  *  text and arguments in two pieces, with the mark "text" or "call" on the first. */
 const inHalves = (mark, text, frame) =>
   halves(text).map((half, i) => ({ mark: i === 0 ? mark : "", bytes: frame(half) }));
 const plain = (...list) => list.map((bytes) => ({ mark: "", bytes }));
 
-function openai({ text, call }) {
+function openai({ text, call, cut }) {
   const frames = [];
   if (text) frames.push(...inHalves("text", text, (content) => chunk({ content })));
   if (call) {
@@ -27,11 +28,12 @@ function openai({ text, call }) {
     frames.push(...plain(chunk({ tool_calls: [begun] })));
     frames.push(...inHalves("call", argsOf(call), piece));
   }
-  return [...frames, ...plain(chunk({}, call ? "tool_calls" : "stop"), "data: [DONE]\n\n")];
+  const reason = cut ? "length" : call ? "tool_calls" : "stop";
+  return [...frames, ...plain(chunk({}, reason), "data: [DONE]\n\n")];
 }
 
-function responses({ text, call }) {
-  const frames = [];
+function responses({ text, call, cut }) {
+  const frames = [], status = cut ? "incomplete" : "completed";
   const say = (delta) => event({ type: "response.output_text.delta", output_index: 0, delta });
   if (text) frames.push(...inHalves("text", text, say));
   if (call) {
@@ -45,13 +47,14 @@ function responses({ text, call }) {
     const args = argsOf(call);
     frames.push(...plain(item("added", { arguments: "" })));
     frames.push(...inHalves("call", args, (delta) => event({ type, ...place, delta })));
-    frames.push(...plain(item("done", { arguments: args, status: "completed" })));
+    frames.push(...plain(item("done", { arguments: args, status })));
   }
-  const response = { id: "r", status: "completed", error: null };
-  return [...frames, ...plain(event({ type: "response.completed", response }))];
+  const response = { id: "r", status, error: null };
+  if (cut) response.incomplete_details = { reason: "max_output_tokens" };
+  return [...frames, ...plain(event({ type: `response.${status}`, response }))];
 }
 
-function anthropic({ text, call }) {
+function anthropic({ text, call, cut }) {
   const usage = { input_tokens: 1, output_tokens: 1 };
   const message = { id: "m", role: "assistant", content: [], usage };
   const frames = plain(event({ type: "message_start", message }));
@@ -70,7 +73,7 @@ function anthropic({ text, call }) {
     const frame = (piece) => ({ type: "input_json_delta", partial_json: piece });
     block(1, begun, "call", argsOf(call), frame);
   }
-  const stop_reason = call ? "tool_use" : "end_turn";
+  const stop_reason = cut ? "max_tokens" : call ? "tool_use" : "end_turn";
   const end = { type: "message_delta", delta: { stop_reason }, usage };
   return [...frames, ...plain(event(end), event({ type: "message_stop" }))];
 }

@@ -281,6 +281,40 @@ static void a_prompt_has_most_of_the_window_and_its_end_stays(void **state) {
     assert_int_equal(small.keep, 1600);
 }
 
+static void an_answer_that_was_cut_off_ends_the_turn_as_truncated(void **state) {
+    (void)state;
+    struct turn_facts facts = {.answered = true, .truncated = 1, .calls = 1, .calls_max = 9};
+    struct turn_step step = turn_next(&facts);
+    assert_int_equal(step.next, TURN_NEXT_END);
+    assert_int_equal(step.state, RUN_DEGRADED);
+    assert_int_equal(step.cause, CAUSE_TRUNCATED);
+    facts.steered = true; /* Somebody has said more: it goes on. */
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_CALL);
+}
+
+static void a_call_that_was_cut_off_is_asked_for_again_once(void **state) {
+    (void)state;
+    struct turn_facts facts = {.truncated = 1, .calls = 1, .calls_max = 9};
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_CALL);
+    facts.truncated = TURN_TRUNCATED_MAX;
+    assert_int_equal(turn_next(&facts).cause, CAUSE_TRUNCATED);
+    facts.running = 1; /* What came whole beside it is done first. */
+    assert_int_equal(turn_next(&facts).next, TURN_NEXT_WAIT);
+    facts.running = 0;
+    facts.owes_object = true; /* Half an object is none. */
+    assert_int_equal(turn_next(&facts).cause, CAUSE_SCHEMA_MISMATCH);
+}
+
+static void the_answer_after_one_that_was_cut_off_may_be_longer(void **state) {
+    (void)state;
+    assert_int_equal(turn_output_more(20000, 0, 0, 200000), 40000);
+    assert_int_equal(turn_output_more(20000, 40000, 0, 200000), 80000);
+    assert_int_equal(turn_output_more(1, 0, 0, 200000), 16384);
+    assert_int_equal(turn_output_more(20000, 0, 32000, 200000), 32000);
+    assert_int_equal(turn_output_more(20000, 0, 0, 32768), 16384);
+    assert_int_equal(turn_output_more(INT64_MAX, 0, 0, 0), INT64_MAX);
+}
+
 int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
@@ -305,6 +339,9 @@ int main(void) {
         cmocka_unit_test(each_end_has_an_honest_state),
         cmocka_unit_test(a_policy_is_found_by_its_name_alone),
         cmocka_unit_test(a_prompt_has_most_of_the_window_and_its_end_stays),
+        cmocka_unit_test(an_answer_that_was_cut_off_ends_the_turn_as_truncated),
+        cmocka_unit_test(a_call_that_was_cut_off_is_asked_for_again_once),
+        cmocka_unit_test(the_answer_after_one_that_was_cut_off_may_be_longer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,16 +59,35 @@ static void whose_time_was_over_is_timed_out(void **state) {
     assert_int_equal(workflow_step_state(CAUSE_STUCK), RUN_FAILED);
 }
 
+static void count(struct workflow_census *census, enum run_state state, bool cached) {
+    const struct workflow_ended ended = {
+        .state = state, .cause = CAUSE_COMPLETED, .cached = cached};
+    workflow_count(census, &ended);
+}
+
+static void an_answer_that_was_cut_off_degrades_the_whole(void **state) {
+    const struct workflow_ended cut = {.state = RUN_DEGRADED, .cause = CAUSE_TRUNCATED};
+    const struct run_row row = {.stop = CAUSE_NONE};
+    struct workflow_census census = {0};
+    (void)state;
+    workflow_count(&census, &cut);
+    assert_int_equal(census.succeeded, 1);
+    const struct workflow_verdict verdict = workflow_judge(&row, CAUSE_COMPLETED, &census);
+    assert_int_equal(verdict.state, RUN_DEGRADED);
+    assert_int_equal(verdict.cause, CAUSE_TRUNCATED);
+    assert_int_equal(workflow_step_outcome(cut.state, cut.cause), STEP_VALUE);
+}
+
 static void agents_are_counted_by_how_they_ended(void **state) {
     struct workflow_census census = {0};
     (void)state;
-    workflow_count(&census, RUN_SUCCEEDED, false);
-    workflow_count(&census, RUN_DEGRADED, false);
-    workflow_count(&census, RUN_SUCCEEDED, true);
-    workflow_count(&census, RUN_FAILED, false);
-    workflow_count(&census, RUN_TIMED_OUT, false);
-    workflow_count(&census, RUN_LOST, false);
-    workflow_count(&census, RUN_CANCELLED, false);
+    count(&census, RUN_SUCCEEDED, false);
+    count(&census, RUN_DEGRADED, false);
+    count(&census, RUN_SUCCEEDED, true);
+    count(&census, RUN_FAILED, false);
+    count(&census, RUN_TIMED_OUT, false);
+    count(&census, RUN_LOST, false);
+    count(&census, RUN_CANCELLED, false);
     assert_int_equal(census.succeeded, 2);
     assert_int_equal(census.cached, 1);
     assert_int_equal(census.failed, 3);
@@ -124,6 +143,7 @@ int main(void) {
         cmocka_unit_test(what_is_thrown_is_the_same_in_a_replay),
         cmocka_unit_test(whose_time_was_over_is_timed_out),
         cmocka_unit_test(agents_are_counted_by_how_they_ended),
+        cmocka_unit_test(an_answer_that_was_cut_off_degrades_the_whole),
         cmocka_unit_test(a_workflow_ends_as_its_script_its_agents_and_its_user_say),
         cmocka_unit_test(agents_at_once_follow_the_processors_within_bounds),
     };

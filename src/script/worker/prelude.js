@@ -47,10 +47,10 @@
   // --- Calls -------------------------------------------------------------------------------------
 
   // Counts a call. Its occurrence, if the host must be asked; 0: the history has the answer.
-  // `child`: what a nested script is begun with.
-  const note = (key, resolve, reject, child) => {
+  // `child`: what a nested script is begun with; `label`: of an agent.
+  const note = (key, resolve, reject, child, label) => {
     // The error is made here: it knows the line of the call, and an answer does not.
-    const who = { __proto__: null, resolve, reject, place: new Error(), child };
+    const who = { __proto__: null, resolve, reject, place: new Error(), child, label };
     const n = (occurrences[key] || 0) + 1;
     occurrences[key] = n;
     made++;
@@ -97,7 +97,7 @@
       if (agents >= limits.agents || (total !== null && spent >= total)) refuseMore();
       agents++;
       const key = keyOf("agent\n", scope.path, options.text, prompt);
-      const n = note(key, resolve, reject);
+      const n = note(key, resolve, reject, undefined, options.label);
       if (n > 0) {
         const phase = options.phase === undefined ? scope.title : options.phase;
         call(made, key, n, prompt, options.text, options.label, phase);
@@ -229,6 +229,13 @@
     const text = calls + " of agent() or workflow() had no answer when the script returned, and ";
     line('{"t":"log","text":', ++lines, text + "will have none: is an await missing?");
   };
+  // Written before its answer is settled: a replay says the same under the same number.
+  const tellCut = (who) => {
+    if (lines >= limits.lines) return;
+    const name = who.label === undefined ? "an agent" : "agent " + stringify(who.label);
+    const text = "the answer of " + name + " was cut off at its longest length";
+    line('{"t":"log","text":', ++lines, cutTo(text, limits.line_bytes));
+  };
   const log = (message) => say('{"t":"log","text":', asLine("log", message));
   const phaseIn = (scope) => function phase(title) {
     scope.title = asLine("phase", title);
@@ -300,6 +307,7 @@
   const settle = (who, answer) => {
     settled++;
     if (answer.spent !== undefined) spent = answer.spent;
+    if (answer.cut === true) tellCut(who);
     if (answer.o === "value") who.resolve(answer.v);
     else if (answer.o === "null") who.resolve(null);
     else if (answer.o === "throw") who.reject(thrown(who.place, answer));

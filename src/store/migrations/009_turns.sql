@@ -20,6 +20,8 @@ CREATE TABLE turns (
     repeats @int@ NOT NULL,
     answered @int@ NOT NULL,
     last_call @int@ NOT NULL,
+    truncated @int@ NOT NULL,
+    output_max @int@ NOT NULL,
     model TEXT NOT NULL,
     last TEXT NOT NULL
 ) @strict@;
