@@ -151,7 +151,6 @@ void approval_write_json(const struct approval_row *row, struct text *text) {
     text_add_str(text, ",\"arguments\":");
     json_add_stored(text, row->arguments);
     text_add_str(text, ",\"about\":");
-    text_add_str(text, row->about.len == 0 ? "null" : "");
     json_add_stored(text, row->about);
     text_add_str(text, ",\"answer\":");
     text_add_json(text, row->answer.data, row->answer.len);
