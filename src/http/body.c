@@ -71,9 +71,27 @@ static void handle(struct exchange *exchange) {
     exchange->route->handle(exchange, exchange->ctx);
 }
 
-static void body_parsed(const struct body_work *body) {
+/* Of a route that takes no body: fields that it would ignore are refused by name. */
+static void refuse_fields(struct body_work *body) {
+    const char *name = json_object_iter_key(json_object_iter(body->json));
+    if (!json_is_object(body->json)) {
+        why_set(&body->why, "no fields are taken here: send no body, or {}");
+        body->err = err_make(ERR_BAD_FIELD, "http: body");
+    } else if (name != NULL) {
+        why_set(&body->why, "%s: no fields are taken here", name);
+        body->err = err_make(ERR_UNKNOWN_FIELD, "http: body");
+    }
+}
+
+static void body_parsed(struct body_work *body) {
     struct exchange *exchange = body->exchange;
     exchange->values_bytes = body->values_bytes;
+    if (!exchange->route->has_body && !err_failed(body->err)) {
+        refuse_fields(body);
+        if (err_failed(body->err)) {
+            json_decref(body->json);
+        }
+    }
     if (err_failed(body->err)) {
         exchange_problem(exchange, body->err, &body->why);
         return;
@@ -109,8 +127,9 @@ static void parsed_in_pool(struct loop_work *work) {
 }
 
 void exchange_run(struct exchange *exchange) {
-    bool empty = exchange->route->body_optional && exchange->request.body_len == 0;
-    if (!exchange->route->has_body || empty || exchange->route->body_media != NULL) {
+    bool optional = exchange->route->body_optional || !exchange->route->has_body;
+    bool empty = optional && exchange->request.body_len == 0;
+    if (empty || exchange->route->body_media != NULL) {
         handle(exchange);
         return;
     }

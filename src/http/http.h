@@ -63,7 +63,7 @@ struct route {
 };
 
 /* Work that grows with the body is done on the loop up to here, and above in the pool. */
-enum { BODY_INLINE_MAX = 8 << 10 };
+enum { BODY_INLINE_MAX = 8 << 10, EMPTY_BODY_MAX = 1 << 10 };
 
 /* --- The request ------------------------------------------------------------------------------ */
 struct bytes exchange_method(const struct exchange *exchange);
