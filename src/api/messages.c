@@ -157,7 +157,8 @@ static struct err edit_run(struct tx *tx, void *ctx) {
         return one_absent(&messages__kind, &one->op.why);
     }
     if (err.code == ERR_TURN_IN_PROGRESS) {
-        return tell_turn(tx, &session, &one->op.why);
+        err = tell_turn(tx, &session, &one->op.why);
+        return op_name_turn_of(tx, &one->key, err, &one->op);
     }
     if (err.code == ERR_CONFLICT) {
         why_set(&one->op.why, "it joined an answer, which has its words already");

@@ -4,18 +4,22 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "engine/messages.h"
+#include "engine/sessions.h"
 #include "engine/token.h"
 
 void op_init(struct op *op, struct exchange *exchange, int status) {
     op->exchange = exchange;
     op->status = status;
     op->why.text[0] = '\0';
+    op->run.text[0] = '\0';
     text_init(&op->answer, OP_ANSWER_MAX);
 }
 
 void op_restart(struct op *op) {
     text_clear(&op->answer);
     op->why.text[0] = '\0';
+    op->run.text[0] = '\0';
 }
 
 struct err op_written(const struct op *op) {
@@ -24,7 +28,8 @@ struct err op_written(const struct op *op) {
 
 void op_answer(struct op *op, struct err result) {
     if (err_failed(result)) {
-        exchange_problem(op->exchange, result, op->why.text[0] != '\0' ? &op->why : NULL);
+        exchange_problem_about(op->exchange, result, op->why.text[0] != '\0' ? &op->why : NULL,
+                               op->run.text);
     } else {
         exchange_reply(op->exchange, op->status, "application/json", &op->answer);
     }
@@ -39,6 +44,45 @@ void op_done(struct err result, void *op) {
 void op_refuse(struct exchange *exchange, struct err err, const struct why *why) {
     assert(err_failed(err));
     exchange_problem(exchange, err, why != NULL && why->text[0] != '\0' ? why : NULL);
+}
+
+static struct err name_turn(struct tx *tx, int64_t session, struct op *op) {
+    struct bytes run = {"", 0};
+    struct err err = tx_session_turn(tx, session, &run);
+    if (!err_failed(err) && run.len < sizeof op->run.text) {
+        memcpy(op->run.text, run.data, run.len);
+        op->run.text[run.len] = '\0';
+    }
+    return err;
+}
+
+struct err op_name_turn(struct tx *tx, const struct session_key *key, struct err err,
+                        struct op *op) {
+    struct session_row session;
+    bool found = false;
+    if (err.code != ERR_TURN_IN_PROGRESS) {
+        return err;
+    }
+    struct err read = tx_session_find(tx, key, &found, &session);
+    if (!err_failed(read) && found) {
+        read = name_turn(tx, session.id, op);
+    }
+    return err_failed(read) ? read : err;
+}
+
+struct err op_name_turn_of(struct tx *tx, const struct message_key *key, struct err err,
+                           struct op *op) {
+    struct message_row message;
+    struct session_row session;
+    bool found = false;
+    if (err.code != ERR_TURN_IN_PROGRESS) {
+        return err;
+    }
+    struct err read = tx_message_find(tx, key, &found, &message, &session);
+    if (!err_failed(read) && found) {
+        read = name_turn(tx, session.id, op);
+    }
+    return err_failed(read) ? read : err;
 }
 
 struct err op_owner(const struct exchange *exchange, unsigned query_at, struct bytes *ret_owner,

@@ -12,6 +12,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/text.h"
 #include "http/http.h"
 
@@ -20,6 +21,7 @@ struct op {
     int status;                /* Of success. */
     struct text answer;        /* Owned. */
     struct why why;            /* Empty: the error has no detail of its own. */
+    struct id run;             /* The run that a refusal names in `run`; "": none. */
 };
 
 enum { OP_ANSWER_MAX = 8 << 20 };
@@ -34,6 +36,16 @@ void op_answer(struct op *op, struct err result);
 /* The store_done of an object that begins with its op (or its page) and owns nothing else: answers,
  * and frees it. */
 void op_done(struct err result, void *op);
+
+/* Of ERR_TURN_IN_PROGRESS: names the turn of that session in `run`. Returns `err`, or that of the
+ * store. */
+struct tx;
+struct session_key;
+struct message_key;
+MUST_CHECK struct err op_name_turn(struct tx *tx, const struct session_key *key, struct err err,
+                                   struct op *op);
+MUST_CHECK struct err op_name_turn_of(struct tx *tx, const struct message_key *key, struct err err,
+                                      struct op *op);
 
 /* Refuses at once, before there is an object: fills nothing, answers. */
 void op_refuse(struct exchange *exchange, struct err err, const struct why *why);

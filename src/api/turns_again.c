@@ -29,6 +29,7 @@ static struct err again_work(struct tx *tx, void *ctx) {
     struct again_op *again = ctx;
     struct run_row run;
     struct err err = tx_turn_again(tx, &again->what, &run, &again->op.why);
+    err = op_name_turn_of(tx, &again->what.key, err, &again->op);
     if (err.code == ERR_MESSAGE_NOT_FOUND) {
         return one_absent(&messages__kind, &again->op.why);
     }
@@ -88,6 +89,7 @@ static struct err choose_run(struct tx *tx, void *ctx) {
     struct message_row row;
     op_restart(&choose->op);
     struct err err = tx_turn_choose(tx, &choose->key, &row, &choose->op.why);
+    err = op_name_turn_of(tx, &choose->key, err, &choose->op);
     if (err.code == ERR_MESSAGE_NOT_FOUND) {
         return one_absent(&messages__kind, &choose->op.why);
     }

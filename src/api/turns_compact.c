@@ -18,6 +18,7 @@ static struct err compact_run(struct tx *tx, void *ctx) {
     struct run_row run;
     op_restart(&compact->op);
     struct err err = tx_turn_compact(tx, &compact->what, &run, &compact->op.why);
+    err = op_name_turn(tx, &compact->what.session, err, &compact->op);
     if (err.code == ERR_NOT_FOUND) {
         return one_absent(&turns__session, &compact->op.why);
     }

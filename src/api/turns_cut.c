@@ -114,6 +114,7 @@ static struct err resend_work(struct tx *tx, void *ctx) {
     struct text *text = &resend->op.answer;
     struct turn_resent *resent = &resend->resent;
     struct err err = tx_turn_resend(tx, &resend->what, resent, &resend->op.why);
+    err = op_name_turn_of(tx, &resend->what.key, err, &resend->op);
     if (err.code == ERR_MESSAGE_NOT_FOUND) {
         return one_absent(&messages__kind, &resend->op.why);
     }

@@ -82,6 +82,7 @@ static struct err say_run(struct tx *tx, void *ctx) {
     op_restart(&say->op);
     text_clear(&say->head);
     struct err err = tx_turn_submit(tx, &say->message, &accepted, &say->op.why);
+    err = op_name_turn(tx, &say->message.session, err, &say->op);
     if (err.code == ERR_NOT_FOUND) {
         return one_absent(&turns__session, &say->op.why);
     }

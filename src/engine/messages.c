@@ -68,8 +68,10 @@ struct err tx_session_turn(struct tx *tx, int64_t session, struct bytes *ret_run
     struct message_rows live;
     struct err err = messages__live(tx, session, &live);
     struct bytes run = {"", 0};
-    for (size_t i = 0; !err_failed(err) && i < live.count && run.len == 0; i++) {
-        if (live.rows[i].status == MESSAGE_RUNNING) {
+    bool runs = false;
+    for (size_t i = 0; !err_failed(err) && i < live.count && !runs; i++) {
+        runs = live.rows[i].status == MESSAGE_RUNNING;
+        if (runs || run.len == 0) {
             run = live.rows[i].run_name;
         }
     }

@@ -70,7 +70,7 @@ MUST_CHECK struct err tx_message_unqueue(struct tx *tx, const struct message_key
                                          const struct run_bounds *bounds,
                                          struct message_row *ret_row);
 
-/* The run of the turn that is going on; *ret_run "": none. */
+/* The run of the turn that runs, else of the first that waits; *ret_run "": none. */
 MUST_CHECK struct err tx_session_turn(struct tx *tx, int64_t session, struct bytes *ret_run);
 
 /* A range of a part's text, by bytes, cut at whole characters. *ret_found false: no such part. */

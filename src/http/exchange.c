@@ -324,6 +324,11 @@ static bool is_our_failure(const struct exchange *exchange, enum err_code code) 
 }
 
 void exchange_problem(struct exchange *exchange, struct err err, const struct why *why) {
+    exchange_problem_about(exchange, err, why, /* run */ "");
+}
+
+void exchange_problem_about(struct exchange *exchange, struct err err, const struct why *why,
+                            const char *run) {
     struct http_server *server = exchange->server;
     if (server->options.failed != NULL && is_our_failure(exchange, err.code)) {
         server->options.failed(server->options.ctx, exchange, err, why);
@@ -336,7 +341,7 @@ void exchange_problem(struct exchange *exchange, struct err err, const struct wh
     }
     AUTO(text_done) struct text text;
     text_init(&text, PROBLEM_MAX);
-    problem_write(&text, err, why);
+    problem_write(&text, err, why, run);
     exchange->media = PROBLEM_MEDIA;
     if (!text_failed(&text)) {
         exchange->body = text_take(&text, &exchange->body_len);

@@ -95,6 +95,9 @@ void exchange_reply(struct exchange *exchange, int status, const char *media, st
 /* `code` gives status and title; `why` (may be NULL) is the detail. What failed on our side is
  * logged once, here. */
 void exchange_problem(struct exchange *exchange, struct err err, const struct why *why);
+/* `run`: the one that is in the way, as the member `run`; "": none. */
+void exchange_problem_about(struct exchange *exchange, struct err err, const struct why *why,
+                            const char *run);
 /* Adds a header to the answer; before answering. At most 8, short. */
 void exchange_add_header(struct exchange *exchange, const char *name, const char *value);
 

@@ -6,9 +6,9 @@ const char problem_schema[] =
     "{\"type\":\"object\",\"required\":[\"type\",\"title\",\"status\",\"code\"],"
     "\"properties\":{\"type\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},"
     "\"status\":{\"type\":\"integer\"},\"detail\":{\"type\":\"string\"},"
-    "\"code\":{\"type\":\"string\"}}}";
+    "\"code\":{\"type\":\"string\"},\"run\":{\"type\":\"string\"}}}";
 
-void problem_write(struct text *text, struct err err, const struct why *why) {
+void problem_write(struct text *text, struct err err, const struct why *why, const char *run) {
     const char *code = err_name(err.code);
     const char *title = err_title(err.code);
     text_add_str(text, "{\"type\":\"urn:drover:problem:");
@@ -20,6 +20,10 @@ void problem_write(struct text *text, struct err err, const struct why *why) {
     if (why != NULL && why->text[0] != '\0') {
         text_add_str(text, ",\"detail\":");
         text_add_json(text, why->text, strlen(why->text));
+    }
+    if (run[0] != '\0') {
+        text_add_str(text, ",\"run\":");
+        text_add_json(text, run, strlen(run));
     }
     text_add_str(text, ",\"code\":\"");
     text_add_str(text, code);

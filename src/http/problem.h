@@ -14,7 +14,8 @@
 
 #define PROBLEM_MEDIA "application/problem+json"
 
-void problem_write(struct text *text, struct err err, const struct why *why);
+/* `run`: the member of that name; "": none. */
+void problem_write(struct text *text, struct err err, const struct why *why, const char *run);
 
 /* The JSON Schema of the document, for openapi.json. */
 extern const char problem_schema[];

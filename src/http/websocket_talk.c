@@ -24,7 +24,7 @@ void socket_say_error(struct socket *socket, struct bytes stream, struct err err
         text_add_char(&json, ',');
     }
     text_add_str(&json, "\"error\":");
-    problem_write(&json, err, why);
+    problem_write(&json, err, why, /* run */ "");
     text_add_char(&json, '}');
     socket_reply(socket, &json);
 }

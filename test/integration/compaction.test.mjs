@@ -242,6 +242,7 @@ test("during a turn it is refused with its run; it can be stopped like one", asy
   const refused = await turns.ask("POST", `/sessions/${listener.session}/compact`);
   assert.deepEqual([refused.status, refused.json.code], [409, "turn_in_progress"]);
   assert.match(refused.json.detail, new RegExp(run));
+  assert.equal(refused.json.run, run);
   await turns.ask("POST", `/sessions/${listener.session}/stop`);
   await listener.ended(run);
   const begun = await turns.ask("POST", `/sessions/${listener.session}/compact`);

@@ -90,6 +90,7 @@ test("resend refuses what it cannot do, and changes nothing then", async (t) => 
   await listener.until("delta", (data) => data.run === run);
   const busy = await refused(all[0].id, 409, "turn_in_progress");
   assert.ok(busy.detail.includes(run));
+  assert.equal(busy.run, run);
   assert.equal((await turns.get("/sessions")).items.length, 1, "no fork is left");
 });
 
@@ -232,4 +233,5 @@ test("an older answer is chosen, and is the one that counts", async (t) => {
   const busy = await choose(turns, made.json.message);
   assert.deepEqual([busy.status, busy.json.code], [409, "turn_in_progress"]);
   assert.ok(busy.json.detail.includes(run));
+  assert.equal(busy.json.run, run);
 });

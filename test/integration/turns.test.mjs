@@ -250,6 +250,7 @@ test("reject: 409 with the run", async (t) => {
   const answer = await turns.post(listener.session, { text: "no", policy: "reject" });
   assert.deepEqual([answer.status, answer.json.code], [409, "turn_in_progress"]);
   assert.ok(answer.json.detail.includes(run), answer.text);
+  assert.equal(answer.json.run, run);
   await turns.ask("POST", `/sessions/${listener.session}/stop`);
   await listener.ended(run);
   assert.equal((await turns.messages(listener.session)).length, 2);
