@@ -101,8 +101,10 @@ MUST_CHECK struct err spool_changed_s(const struct spool *spool, const char *nam
 /* --- Cleaning --------------------------------------------------------------------------------- */
 
 /* Removes the folder and all in it. Absent is fine. Never of a holder that lives (ERR_BUSY). What
- * was decided goes with it: only for attempts whose end is known, and of a void one not while a
- * holder may still be on its way to it. */
+ * was decided goes with it: only for attempts whose end is known. A `void` that is younger than
+ * SPOOL_VOID_KEPT_S stays as a folder with nothing else in it, since a holder may still be on its
+ * way to it; a later removal takes it. */
+enum { SPOOL_VOID_KEPT_S = 24 * 60 * 60 };
 MUST_CHECK struct err spool_remove(const struct spool *spool, const char *name);
 /* Calls `each` with every folder's name, in no order. An error of `each` ends it. */
 MUST_CHECK struct err spool_each(const struct spool *spool,

@@ -414,6 +414,20 @@ static void an_ended_attempt_is_removed_with_all_in_it(void **state) {
     assert_int_equal(spool_remove(place->spool, NAME).code, ERR_NONE); /* Absent is fine. */
 }
 
+/* Found by the simulator: a holder that came 28 s late ran the command of a run that was gone. */
+static void a_void_outlives_its_folder_for_a_day(void **state) {
+    struct place *place = *state;
+    assert_int_equal(decide(place, SPOOL_DECIDE).found, SPOOL_VOID);
+    put_text(place_path(place, NAME, "out.head"), "hi\n");
+    assert_int_equal(spool_remove(place->spool, NAME).code, ERR_NONE);
+    assert_int_equal(decide(place, SPOOL_LOOK).found, SPOOL_VOID);
+    assert_false(file_exists(place_path(place, NAME, "out.head")));
+    const struct timespec old[] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+    assert_int_equal(utimensat(AT_FDCWD, place_path(place, NAME, "claim"), old, 0), 0);
+    assert_int_equal(spool_remove(place->spool, NAME).code, ERR_NONE);
+    assert_int_equal(decide(place, SPOOL_LOOK).found, SPOOL_NONE);
+}
+
 static void what_a_holder_holds_is_not_removed(void **state) {
     struct place *place = *state;
     put_claim(place, NAME, getpid(), NULL /* this boot */);
@@ -492,6 +506,7 @@ int main(void) {
         cmocka_unit_test(results_of_each_kind_are_read),
         cmocka_unit_test(results_that_are_not_whole_or_not_ours_are_refused),
         PLACED(an_ended_attempt_is_removed_with_all_in_it),
+        PLACED(a_void_outlives_its_folder_for_a_day),
         PLACED(what_a_holder_holds_is_not_removed),
         PLACED(each_attempt_is_visited_and_nothing_else),
         PLACED(opening_again_finds_what_is_there_and_paths_are_absolute),
