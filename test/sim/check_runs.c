@@ -6,6 +6,7 @@
 #include "ops.h"
 #include "processes.h"
 #include "rows.h"
+#include "streams.h"
 
 enum { LOOK_EVERY = 4 };
 
@@ -181,6 +182,9 @@ static void noted(struct sim *sim, const struct run_row *row) {
     job->final = true;
     job->state = row->state;
     job->attempt = row->attempt;
+    char stream[ID_SIZE + 8];
+    (void)snprintf(stream, sizeof stream, "run:%s", run);
+    streams_may_go(sim, stream);
 }
 
 static void look(struct sim *sim) {

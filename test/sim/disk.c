@@ -92,6 +92,11 @@ static int connection_opened(sqlite3 *db, const char **message, const void *rout
 
 void disk_install(void) {
     struct disk *self = disk();
+    /* There is one thread, and nobody asks how much memory is used. */
+    int configured = sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+    assert(configured == SQLITE_OK);
+    configured = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    assert(configured == SQLITE_OK);
     disk_vfs_fill(&self->vfs);
     int rc = sqlite3_vfs_register(&self->vfs, 1 /* the default from now on */);
     assert(rc == SQLITE_OK);

@@ -14,6 +14,7 @@
 #include "loop/loop.h"
 #include "main/work.h"
 #include "store/store.h"
+#include "streams.h"
 
 enum { SPEC_MAX = 8 << 10, STDIN_MAX = 3000, INPUT_MAX = 4000 };
 
@@ -150,6 +151,18 @@ static void run_fill(struct submit *submit) {
     };
 }
 
+static void stream_name(const struct job *job, char name[48]) {
+    (void)snprintf(name, 48, "run:%s", job->run.text);
+}
+
+static void stream_follow(struct sim *sim, const struct job *job) {
+    char name[48];
+    stream_name(job, name);
+    if (sim_chance(sim, "follow", 50)) {
+        streams_follow(sim, name);
+    }
+}
+
 static void op_submit(struct sim *sim) {
     struct jobs *jobs = jobs_of(sim);
     if (jobs->count == JOBS_MAX) {
@@ -173,6 +186,7 @@ static void op_submit(struct sim *sim) {
     }
     run_fill(submit);
     job->run = submit->run.run;
+    stream_follow(sim, job);
     sim_trace(sim, "job %u is %s: %.*s", job->operation, job->run.text, (int)submit->spec.len,
               submit->spec.data);
     store_write(sim_life(sim)->store, submit_tx, submit_done, submit);
@@ -342,6 +356,9 @@ static void op_delete(struct sim *sim) {
     removal->job = job;
     removal->key = (struct run_key){.owner = OWNER, .run = bytes_of(job->run.text)};
     job->deleting = true;
+    char name[48];
+    stream_name(job, name);
+    streams_may_go(sim, name);
     store_write(sim_life(sim)->store, remove_tx, remove_done, removal);
 }
 

@@ -157,6 +157,10 @@ struct err spool_remove(const struct spool *spool, const char *name) {
     if (folder->locked) {
         return err_make(ERR_BUSY, "spool: remove a folder");
     }
+    if (folder->claim == CLAIM_VOID &&
+        folder->changed_s > sim_wall_ms(sim) / 1000 - SPOOL_VOID_KEPT_S) {
+        return ERR_OK; /* A holder may still be on its way. */
+    }
     *at = folder->next;
     sim_free(folder);
     return ERR_OK;
