@@ -1,5 +1,5 @@
 # For daily work. Each target is one script or one command; the build itself is meson's.
-.PHONY: build demo test test-all bench fuzz coverage compile_commands fmt lint docs clean
+.PHONY: build demo test test-all sim mutants bench fuzz coverage compile_commands fmt lint docs clean
 
 build:
 	./scripts/build
@@ -13,6 +13,14 @@ test:
 # Takes every kill point, however long that is.
 test-all:
 	./scripts/test --all
+
+# SEEDS=400, FROM=a fresh one.
+sim:
+	./scripts/sim $(or $(SEEDS),400) $(FROM)
+
+# Breaks the code on purpose: each patch of test/sim/mutants must be caught.
+mutants:
+	./scripts/mutants
 
 bench:
 	./scripts/bench

@@ -8,7 +8,7 @@
 #include "rows.h"
 #include "streams.h"
 
-enum { LOOK_EVERY = 4 };
+enum { LOOK_EVERY = 4, STOP_PATIENCE_MS = 90000 };
 
 struct jobs *jobs_of(struct sim *sim) {
     static struct jobs all;
@@ -56,6 +56,18 @@ static void check_attempts(struct sim *sim, const struct job *job, const struct 
     }
 }
 
+/* Who was told that a run will end sees it end. */
+static void check_stopped(struct sim *sim, const struct job *job, const struct row_state *row) {
+    if (!job->stopped || run_state_final(row->state) || sim_life_age_ms(sim) < STOP_PATIENCE_MS) {
+        return;
+    }
+    int64_t since_ms = (int64_t)((sim_now_ns(sim) - job->stopped_ns) / 1000000);
+    if (since_ms > job->grace_ms + STOP_PATIENCE_MS) {
+        sim_fail(sim, "%s was asked to stop %lld ms ago, and is %s", job->run.text,
+                 (long long)since_ms, run_state_name(row->state));
+    }
+}
+
 static void check_absent(struct sim *sim, struct job *job) {
     bool may_be = job->told != TOLD_ACCEPTED || job->deleting || job->final;
     if (!may_be) {
@@ -84,6 +96,7 @@ static void check_one(struct sim *sim, struct job *job) {
     }
     check_final(sim, job, &row);
     check_attempts(sim, job, &row);
+    check_stopped(sim, job, &row);
     job->final = run_state_final(row.state);
     job->state = row.state;
     job->attempt = row.attempt;
@@ -178,6 +191,9 @@ static void noted(struct sim *sim, const struct run_row *row) {
     if (job->final && job->state != row->state) {
         sim_fail(sim, "%s ends as %s, and has ended as %s", run, run_state_name(row->state),
                  run_state_name(job->state));
+    }
+    if (!job->final) {
+        processes_check_end(sim, run, row->attempt, row->state);
     }
     job->final = true;
     job->state = row->state;

@@ -70,6 +70,9 @@ static void end_write(struct sim *sim, struct command *command, enum exit_end en
     command_events_stop(sim, command);
     command->lives = false;
     command->state = COMMAND_DRAINING;
+    command->told = folder != NULL;
+    command->end = end;
+    command->code = code;
     if (folder != NULL) { /* Else somebody took it away: what is written reaches nobody. */
         folder->ended = true;
         folder->changed_s = sim_wall_ms(sim) / 1000;
@@ -252,6 +255,7 @@ void command_begin(struct sim *sim, struct command *command) {
     command->state = COMMAND_RUNNING;
     command->lives = true;
     command->started_ms = sim_wall_ms(sim);
+    command->began_ns = sim_now_ns(sim);
     processes_of(sim)->begun++;
     sim_trace(sim, "command %s begins: %.60s", command->name, command->line);
     check_begin(sim, command);

@@ -19,7 +19,9 @@ struct job {
     unsigned operation;
     enum told told;
     bool once, stdin_open, deleting;
-    bool stopped; /* A stop was acknowledged. */
+    bool stopped;        /* A stop was acknowledged, */
+    uint64_t stopped_ns; /* then, */
+    int64_t grace_ms;    /* with this grace. */
     int64_t key_max, retries, timeout_ms;
     char key[8];    /* "": none. */
     unsigned hooks; /* Notices that are owed at its end. */

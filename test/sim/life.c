@@ -99,6 +99,7 @@ static void home_known(void *ctx, struct err result) {
         .loop = life->loop, .store = life->store, .failed = prune_failed, .ctx = rooms};
     rooms->pruner = pruner_start(&pruning);
     life->ready = true;
+    life->ready_ns = sim->now_ns;
     sim_trace(sim, "life %u serves", life->number);
     for (size_t i = 0; i < sim_parts_count && !life->dead; i++) {
         if (sim_parts[i]->opened != NULL) {

@@ -1,4 +1,5 @@
 /* main.c: sim [--seed S | --seeds N [--from S]] [--operations N] [--ops LIST] [--trace] [--twice]
+ *     [--first]
  *
  * Each seed runs in a process of its own, forked from one that has made the migrated database: an
  * assert of the code, a crash or an endless loop is a failure of that seed. A failing seed is run
@@ -27,7 +28,8 @@ enum { OPERATIONS_DEFAULT = 60, SECONDS_MAX = 60, FAILURES_MAX = 5 };
 struct arguments {
     uint64_t from, count;
     unsigned operations;
-    bool trace, twice, here, keep;
+    bool trace, twice, here;
+    bool first; /* Ends with the first failure, and does not shrink it. */
     const char *ops; /* NULL: all. */
 };
 
@@ -165,8 +167,9 @@ static void ops_only(const char *list, struct sim_options *options) {
 
 static int run_all(const struct arguments *arguments) {
     double began = seconds();
+    const uint64_t most = arguments->first ? 1 : FAILURES_MAX;
     uint64_t steps = 0, lives = 0, failures = 0, ran = 0;
-    for (uint64_t i = 0; i < arguments->count && failures < FAILURES_MAX; i++) {
+    for (uint64_t i = 0; i < arguments->count && failures < most; i++) {
         struct sim_options options = {.seed = arguments->from + i,
                                       .ops = arguments->operations,
                                       .trace = arguments->trace,
@@ -189,7 +192,7 @@ static int run_all(const struct arguments *arguments) {
         lives += result.lives;
         if (result.failed) {
             failures++;
-            if (arguments->ops == NULL && !arguments->trace) {
+            if (!arguments->first && arguments->ops == NULL && !arguments->trace) {
                 report(&options, &result);
             } else {
                 (void)printf("FAILED seed %" PRIu64 "\n%s", options.seed, result.text);
@@ -211,7 +214,7 @@ static bool number_read(const char *text, uint64_t *ret_number) {
 
 static int usage(void) {
     (void)fprintf(stderr, "usage: sim [--seed S] [--seeds N] [--from S] [--operations N]"
-                          " [--ops LIST] [--trace] [--twice]\n");
+                          " [--ops LIST] [--trace] [--twice] [--first]\n");
     return 2;
 }
 
@@ -222,6 +225,8 @@ static bool arguments_read(char **argv, struct arguments *arguments) {
             arguments->trace = true;
         } else if (strcmp(*at, "--twice") == 0) {
             arguments->twice = true;
+        } else if (strcmp(*at, "--first") == 0) {
+            arguments->first = true;
         } else if (strcmp(*at, "--here") == 0) {
             arguments->here = true;
         } else if (strcmp(*at, "--ops") == 0 && at[1] != NULL) {

@@ -218,6 +218,8 @@ static void stop_done(struct err err, void *ctx) {
     }
     if (!sim_life(stop->sim)->dead && !err_failed(err)) {
         stop->job->stopped = true;
+        stop->job->stopped_ns = sim_now_ns(stop->sim);
+        stop->job->grace_ms = stop->stop.grace_ms;
     }
     sim_trace(stop->sim, "stop of job %u: %s", stop->job->operation, err_name(err.code));
     mem_free(stop);

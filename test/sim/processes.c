@@ -10,6 +10,9 @@
 #include "ops.h"
 #include "rows.h"
 
+/* Beyond its limit: two graces, five tries to end a tree, a minute for what is in the way. */
+enum { PATIENCE_MS = 90000 };
+
 static struct processes *all_processes(void) {
     static struct processes all;
     return &all;
@@ -240,6 +243,51 @@ void command_break_link(struct sim *sim, struct command *command) {
     holder_hears(sim, command, WORD_BROKEN, 0, LOG_OUT);
 }
 
+/* --- Promises ---------------------------------------------------------------------------------- */
+
+static bool ended_well(const struct command *command) {
+    return command->told && command->end == EXIT_EXITED && command->code == 0;
+}
+
+void processes_check_end(struct sim *sim, const char *run, int64_t attempt, enum run_state state) {
+    const struct command *command = processes_of(sim)->commands;
+    while (command != NULL &&
+           (strcmp(command->run, run) != 0 || (int64_t)command->attempt != attempt)) {
+        command = command->next;
+    }
+    if (state == RUN_SUCCEEDED && (command == NULL || !ended_well(command))) {
+        sim_fail(sim, "%s succeeded in attempt %lld, and its command did not", run,
+                 (long long)attempt);
+    }
+    if (state == RUN_LOST && command != NULL && command->told) {
+        sim_fail(sim, "%s is lost in attempt %lld, and its folder tells its end", run,
+                 (long long)attempt);
+    }
+    if (state == RUN_TIMED_OUT && command != NULL && command->timeout_ms == 0) {
+        sim_fail(sim, "%s timed out, and has no time limit", run);
+    }
+    if (command != NULL && command->lives) {
+        sim_fail(sim, "%s is %s, and its command lives", run, run_state_name(state));
+    }
+}
+
+/* Its holder keeps the time of a command, and the daemon after it. */
+static void look(struct sim *sim) {
+    uint64_t now_ns = sim_now_ns(sim);
+    if (sim_life_age_ms(sim) < PATIENCE_MS) {
+        return;
+    }
+    for (const struct command *command = processes_of(sim)->commands; command != NULL;
+         command = command->next) {
+        uint64_t lived_ms = (now_ns - command->began_ns) / 1000000;
+        if (command->lives && command->timeout_ms > 0 &&
+            lived_ms > command->timeout_ms + PATIENCE_MS) {
+            sim_fail(sim, "%s lives for %llu ms, and may for %llu", command->name,
+                     (unsigned long long)lived_ms, (unsigned long long)command->timeout_ms);
+        }
+    }
+}
+
 /* --- The part --------------------------------------------------------------------------------- */
 
 static void command_free(struct sim *sim, struct command *command) {
@@ -283,6 +331,10 @@ static void rebooted(struct sim *sim) {
         struct folder *folder = *at;
         uint64_t fate = folder->synced ? 3 : sim_choose(sim, "folder", 4);
         folder->locked = false;
+        struct command *command = command_find(processes, folder->name);
+        if (command != NULL && fate < 2) {
+            command->told = false;
+        }
         if (fate == 0) {
             *at = folder->next;
             sim_free(folder);
@@ -343,6 +395,7 @@ const struct sim_part part_processes = {
     .begin = begin,
     .crashed = crashed,
     .rebooted = rebooted,
+    .look = look,
     .heal = heal,
     .rest = rest,
     .end = end,

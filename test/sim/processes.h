@@ -18,6 +18,7 @@
 
 #include "proc/holder.h"
 #include "proc/spool.h"
+#include "rules/run.h"
 #include "sim.h"
 
 enum claim { CLAIM_NONE, CLAIM_VOID, CLAIM_GO };
@@ -68,6 +69,10 @@ struct command {
     bool stopped; /* Somebody asked it to end, */
     enum exit_why why;
     int64_t started_ms;
+    uint64_t began_ns;
+    bool told; /* exit.json was written, and nothing took it away: */
+    enum exit_end end;
+    int code;    /* of EXIT_EXITED. */
     char *input; /* Owned: what the holder has of it. */
     int64_t input_len, accepted;
     bool input_ended, eof;
@@ -143,6 +148,8 @@ void order_free(struct order *order);
 /* How often the command of a run was begun, over all attempts. */
 unsigned processes_begun(struct sim *sim, const char *run);
 bool processes_live(struct sim *sim, const char *run); /* Holder or command. */
+/* The end of an attempt in the rows must be the one that it came to. */
+void processes_check_end(struct sim *sim, const char *run, int64_t attempt, enum run_state state);
 
 /* A program that does something of its own: called when a command whose first argument ends with
  * its name begins. It may change files below the command's folder, and says how it ends. */

@@ -67,6 +67,10 @@ struct life *sim_life(struct sim *sim) {
     return &sim->life;
 }
 
+uint64_t sim_life_age_ms(const struct sim *sim) {
+    return sim->life.ready ? (sim->now_ns - sim->life.ready_ns) / 1000000 : 0;
+}
+
 const char *sim_project_dir(const struct sim *sim) {
     return sim->project;
 }

@@ -96,6 +96,7 @@ struct sqlite3;
 struct life {
     unsigned number; /* From 1. */
     bool ready;      /* It serves: operations may come. */
+    uint64_t ready_ns;
     bool dead; /* It ends at the end of this step: nothing that it does reaches the outside. */
     struct loop *loop;
     struct store *store;
@@ -106,7 +107,8 @@ struct life {
     struct sqlite3 *db;
     const char *data_dir; /* Where tools, blobs and catalogs have real files: a private folder. */
 };
-struct life *sim_life(struct sim *sim); /* Never NULL; `ready` false: nobody serves. */
+struct life *sim_life(struct sim *sim);          /* Never NULL; `ready` false: nobody serves. */
+uint64_t sim_life_age_ms(const struct sim *sim); /* Since it serves; 0: it does not. */
 
 /* The daemon dies at the end of this step: kill -9, or the whole machine. */
 enum sim_death { SIM_KILLED, SIM_POWER_CUT };
