@@ -60,7 +60,7 @@ void part_write_json(const struct message_part *part, struct text *text) {
     text_add_char(text, '}');
 }
 
-void message_write_open(const struct message_row *row, struct text *text) {
+static void message_write_open(const struct message_row *row, struct text *text) {
     add_text(text, "{\"id\":", row->message);
     add_word(text, ",\"role\":", message_role_name(row->role));
     add_word(text, ",\"status\":", message_status_name(row->status));
@@ -77,6 +77,61 @@ void message_write_open(const struct message_row *row, struct text *text) {
     json_add_stored(text, row->metadata);
 }
 
+/* Of the calls that have ended; what its summaries and reviews took is the turn's, too. */
+static struct err read_usage(struct tx *tx, int64_t run, struct session_usage *ret_usage) {
+    static const char sql[] =
+        "SELECT count(*), CAST(COALESCE(sum(fresh), 0) AS BIGINT),"
+        " CAST(COALESCE(sum(cache_read), 0) AS BIGINT),"
+        " CAST(COALESCE(sum(cache_write), 0) AS BIGINT),"
+        " CAST(COALESCE(sum(output_tokens), 0) AS BIGINT),"
+        " CAST(COALESCE(sum(reasoning), 0) AS BIGINT), CAST(COALESCE(sum(cost), 0) AS BIGINT),"
+        " count(*) - count(cost) FROM spans WHERE run = $1 AND ended_ms IS NOT NULL"
+        " AND kind IN ('model', 'review', 'compaction')";
+    const struct arg args[] = {arg_int(run)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    if (!err_failed(err) && rows != NULL) {
+        *ret_usage = (struct session_usage){.calls = rows_int(rows, 0),
+                                            .fresh = rows_int(rows, 1),
+                                            .cache_read = rows_int(rows, 2),
+                                            .cache_write = rows_int(rows, 3),
+                                            .output = rows_int(rows, 4),
+                                            .reasoning = rows_int(rows, 5),
+                                            .cost_micros = rows_int(rows, 6),
+                                            .cost_unknown = rows_int(rows, 7)};
+    }
+    return err;
+}
+
+static struct err add_model(struct tx *tx, int64_t run, struct text *text) {
+    static const char sql[] = "SELECT model FROM turns WHERE run = $1";
+    const struct arg args[] = {arg_int(run)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    if (!err_failed(err)) {
+        add_optional(text,
+                     ",\"model\":", rows == NULL ? (struct bytes){"", 0} : rows_text(rows, 0));
+    }
+    return err;
+}
+
+struct err tx_message_write_open(struct tx *tx, const struct message_row *row, struct text *text) {
+    message_write_open(row, text);
+    if (row->role != ROLE_ASSISTANT) {
+        return ERR_OK;
+    }
+    struct session_usage usage = {.calls = 0};
+    struct err err = add_model(tx, row->run, text);
+    if (!err_failed(err)) {
+        err = read_usage(tx, row->run, &usage);
+    }
+    if (!err_failed(err)) {
+        text_add_str(text, ",\"usage\":");
+        session_write_usage(&usage, text);
+    }
+    return err;
+}
+
 void message_write_head(const struct message_row *row, struct text *text) {
     message_write_open(row, text);
     text_add_str(text, ",\"parts\":[],\"cut\":true}");
@@ -89,12 +144,12 @@ struct err tx_message_write_json(struct tx *tx, const struct message_row *row, s
     if (err_failed(err)) {
         return err;
     }
-    message_write_open(row, text);
+    err = tx_message_write_open(tx, row, text);
     text_add_str(text, ",\"parts\":[");
-    for (size_t i = 0; i < parts.count; i++) {
+    for (size_t i = 0; i < parts.count && !err_failed(err); i++) {
         text_add_str(text, i == 0 ? "" : ",");
         part_write_json(&parts.parts[i], text);
     }
     text_add_str(text, "]}");
-    return ERR_OK;
+    return err;
 }

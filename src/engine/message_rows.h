@@ -121,8 +121,10 @@ MUST_CHECK struct err parts__read(struct tx *tx, int64_t message, size_t budget,
                                   struct message_parts *ret_parts);
 /* --- As clients see them, piece by piece (message_json.c) ------------------------------------- */
 
-/* Up to its parts: neither these nor the last brace. */
-void message_write_open(const struct message_row *row, struct text *text);
+/* Up to its parts: neither these nor the last brace. An answer has the model that its turn asks,
+ * and what the turn took so far. */
+MUST_CHECK struct err tx_message_write_open(struct tx *tx, const struct message_row *row,
+                                            struct text *text);
 void part_write_json(const struct message_part *part, struct text *text);
 
 #endif

@@ -101,18 +101,19 @@ static void begin(struct export *export, const struct session_row *session) {
     text_add_str(export->text, ",\"messages\":[");
 }
 
-static void message_open(struct export *export, const struct message_row *row) {
+static struct err message_open(struct export *export, const struct message_row *row) {
     bool first = export->place.message == 0;
     export->place.message = row->id;
     export->place.part = 0;
     export->place.open = true;
     if (export->format == SESSION_EXPORT_MARKDOWN) {
         markdown_message(row, export->text);
-        return;
+        return ERR_OK;
     }
     text_add_str(export->text, first ? "\n" : ",\n");
-    message_write_open(row, export->text);
+    struct err err = tx_message_write_open(export->tx, row, export->text);
     text_add_str(export->text, ",\"parts\":[");
+    return err;
 }
 
 static void message_close(struct export *export) {
@@ -154,8 +155,7 @@ static struct err message_step(struct export *export, int64_t session) {
         return err;
     }
     if (rows.count > 0) {
-        message_open(export, &rows.rows[0]);
-        return ERR_OK;
+        return message_open(export, &rows.rows[0]);
     }
     export->place.done = true;
     if (export->format == SESSION_EXPORT_JSON) {

@@ -108,7 +108,7 @@ static struct err running_write(struct tx *tx, const struct message_row *row, si
     if (err_failed(err)) {
         return err;
     }
-    message_write_open(row, piece);
+    err = tx_message_write_open(tx, row, piece);
     text_add_str(piece, ",\"parts\":[");
     for (size_t i = 0; i < parts.count; i++) {
         text_add_str(piece, i == 0 ? "" : ",");
@@ -119,7 +119,7 @@ static struct err running_write(struct tx *tx, const struct message_row *row, si
     said_add(ongoing, PART_THINKING, &number, &budget, piece);
     said_add(ongoing, PART_TEXT, &number, &budget, piece);
     text_add_str(piece, "]}");
-    return ERR_OK;
+    return err;
 }
 
 /* Into `piece`, with less and less of its texts until it takes no more than `room`. */
