@@ -15,6 +15,8 @@ static void version(struct exchange *exchange, void *ctx) {
               info->version, info->database);
     text_addf(&op.answer, ",\"epoch\":%lld,\"owner\":", (long long)store_epoch(info->store));
     text_add_json(&op.answer, identity->owner, strlen(identity->owner));
+    text_add_str(&op.answer,
+                 dispatch_held(info->dispatch) == RUN_HELD ? ",\"held\":true" : ",\"held\":false");
     text_add_str(&op.answer, ",\"scopes\":[");
     const char *comma = "";
     for (unsigned i = 0; i < TOKEN_SCOPES; i++) {
@@ -30,7 +32,8 @@ static void version(struct exchange *exchange, void *ctx) {
 static const char version_answer[] =
     "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},"
     "\"version\":{\"type\":\"string\"},\"database\":{\"enum\":[\"sqlite\",\"postgres\"]},"
-    "\"epoch\":{\"type\":\"integer\"},\"owner\":{\"type\":\"string\"},"
+    "\"epoch\":{\"type\":\"integer\"},\"held\":{\"type\":\"boolean\"},\"owner\":{\"type\":"
+    "\"string\"},"
     "\"scopes\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}}}";
 
 static const struct route routes[] = {

@@ -7,11 +7,13 @@
 #define DROVER_API_SYSTEM_H
 
 #include "base/base.h"
+#include "dispatch/dispatch.h"
 #include "http/server.h"
 #include "store/store.h"
 
 struct system_info {
     struct store *store;
+    const struct dispatch *dispatch;
     const char *version;
     const char *database; /* "sqlite" or "postgres". */
 };

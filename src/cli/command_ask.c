@@ -171,6 +171,7 @@ static struct err ask_in(const struct asking *asking, const char *session) {
                                     .model = args_text(&invocation->args, "model"),
                                     .schema = asking->schema,
                                     .images = images};
+    talk_warn_held(asking->talk);
     if (!err_failed(err)) {
         err = session_say(asking->talk, &say, &run, &invocation->why);
     }

@@ -51,6 +51,7 @@ static struct err list_print(struct talk *talk, struct invocation *invocation, c
                              int64_t most) {
     struct ls ls = {.invocation = invocation, .view = view_of(invocation)};
     struct talk_rows rows = {.path = path, .most = most, .each = row_print, .ctx = &ls};
+    talk_warn_held(talk);
     struct err err = talk_rows(talk, &rows, &invocation->why);
     if (err_failed(err)) {
         return err;

@@ -263,6 +263,7 @@ struct err job_watch(const struct job_watch *watch) {
         .watch = watch,
         .resize_fd = watch->pty ? job_resize_open() : -1,
     };
+    talk_warn_held(watch->talk);
     if (watch->input != JOB_WATCH_ONLY) {
         input_begin(&watching);
     }

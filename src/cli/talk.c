@@ -217,6 +217,19 @@ int64_t talk_int(const json_t *object, const char *key) {
     return json_integer_value(json_object_get(object, key));
 }
 
+void talk_warn_held(struct talk *talk) {
+    AUTO(json_release) json_t *version = NULL;
+    const struct client_request request = {.method = "GET", .target = "/api/v1/version"};
+    struct why ignored; /* Whoever may not ask is not stopped by that. */
+    struct err err = talk_ask(talk, &request, NULL /* parsed is enough */, &version, &ignored);
+    if (!err_failed(err) && json_is_true(json_object_get(version, "held"))) {
+        (void)fflush(stdout); /* A failure shows again at the end. */
+        fputs("[the daemon holds: nothing begins, and what is shown as running is as the database "
+              "says, until 'drover release']\n",
+              stderr);
+    }
+}
+
 void talk_print(const json_t *value) {
     AUTO(text_done) struct text line = {0};
     text_init(&line, 32 << 20);

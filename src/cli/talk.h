@@ -71,6 +71,8 @@ struct talk_time talk_time(int64_t ms);
 /* Members of an object; "" and 0 where they are not what was expected. */
 const char *talk_text(const json_t *object, const char *key);
 int64_t talk_int(const json_t *object, const char *key);
+/* Says on stderr where the daemon holds: what is waited for does not begin. */
+void talk_warn_held(struct talk *talk);
 /* Prints the value as one line of JSON. */
 void talk_print(const json_t *value);
 

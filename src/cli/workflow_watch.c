@@ -430,6 +430,7 @@ static void watching_done(struct watching *watching) {
 struct err workflow_watch(const struct workflow_watch *watch) {
     AUTO(watching_done) struct watching watching;
     watching_init(&watching, watch);
+    talk_warn_held(watch->talk);
     struct err err = to_the_end(&watching);
     (void)fflush(watching.out); /* A failure shows again at the end. */
     if (err.code == ERR_INTERRUPTED) {

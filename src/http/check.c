@@ -169,7 +169,7 @@ static bool media_taken(const struct route *route, struct bytes media) {
            bytes_equal_nocase(media, BYTES("application/octet-stream"));
 }
 
-/* Many clients send `{}` with every POST. It says nothing, so it is taken; body.c refuses fields. */
+/* Many clients send `{}` with every POST: an empty object is taken, body.c refuses fields. */
 static struct err check_no_body(struct exchange *exchange, struct why *why) {
     struct request *request = &exchange->request;
     struct bytes media;

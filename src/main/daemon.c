@@ -445,6 +445,7 @@ static struct err rooms_open(struct daemon *daemon) {
     daemon->usages_api = (struct usages){.loop = daemon->loop, .store = daemon->store};
     daemon->system_api =
         (struct system_info){.store = daemon->store,
+                             .dispatch = daemon->runs_api.dispatch,
                              .version = DROVER_VERSION,
                              .database = daemon->options->database != NULL ? "postgres" : "sqlite"};
     return ERR_OK;

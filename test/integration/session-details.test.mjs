@@ -2,8 +2,10 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
+import path from "node:path";
 import { test } from "node:test";
 
+import { Daemon, scratch } from "./lib.mjs";
 import { say, Turns } from "./turns.mjs";
 
 test("a POST that takes no fields takes {} and refuses fields by name", async (t) => {
@@ -36,4 +38,21 @@ test("an answer shows its model, and what its turn took", async (t) => {
   assert.deepEqual([one.model, one.usage, one.run], [answer.model, answer.usage, run]);
   const exported = await turns.get(`/sessions/${listener.session}/export`);
   assert.deepEqual(exported.messages[1].usage, answer.usage);
+});
+
+test("ask, run and ps say that the daemon holds, and ask goes on after the release", async (t) => {
+  const data = path.join(scratch(t), "d");
+  const daemon = await new Daemon({ data, args: ["--insecure-loopback", "--hold"] }).start();
+  t.after(() => daemon.running && daemon.stop());
+  assert.equal((await daemon.request("GET", "/api/v1/version")).json.held, true);
+  const listed = await daemon.cli(["ps"]);
+  assert.match(listed.stderr, /the daemon holds.*drover release/);
+  const asked = daemon.cli(["ask", "--model", "scripted/demo", say("after all")]);
+  const runs = async () => (await daemon.request("GET", "/api/v1/runs?kind=turn")).json.items;
+  while ((await runs()).length === 0);
+  assert.equal((await daemon.request("POST", "/api/v1/system/release")).status, 200);
+  const { code, stdout, stderr } = await asked;
+  assert.deepEqual([code, stdout.trim()], [0, "after all"]);
+  assert.match(stderr, /the daemon holds/);
+  assert.doesNotMatch((await daemon.cli(["ps"])).stderr, /holds/);
 });
