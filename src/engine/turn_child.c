@@ -154,6 +154,10 @@ static struct err write_outcome(const struct run_row *child, struct bytes output
     } else {
         text_add_str(text, "null");
     }
+    if (child->note.len > 0) {
+        text_add_str(text, ",\"note\":");
+        text_add_json(text, child->note.data, child->note.len);
+    }
     text_add_str(text, ",\"output\":");
     text_add_json(text, output.data, output.len);
     text_add_char(text, '}');

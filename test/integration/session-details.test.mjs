@@ -2,11 +2,12 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
 import { Daemon, scratch } from "./lib.mjs";
-import { say, Turns } from "./turns.mjs";
+import { call, Listener, say, script, textOf, Turns } from "./turns.mjs";
 
 test("a POST that takes no fields takes {} and refuses fields by name", async (t) => {
   const turns = await Turns.open(t);
@@ -55,4 +56,21 @@ test("ask, run and ps say that the daemon holds, and ask goes on after the relea
   assert.deepEqual([code, stdout.trim()], [0, "after all"]);
   assert.match(stderr, /the daemon holds/);
   assert.doesNotMatch((await daemon.cli(["ps"])).stderr, /holds/);
+});
+
+const ALL = { settings: { permissions: [{ permission: "allow" }] } };
+const toolOf = (message) => message.parts.find((part) => part.kind === "tool");
+
+test("a job that could not be started tells why", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen({ root: turns.root, ...ALL });
+  const text = script(call("run_job", { command: "no-such-program" }), say("begun"));
+  await turns.turn(listener, text);
+  const { run } = await listener.until("turn_finished");
+  const all = await turns.messages(listener.session);
+  const outcome = JSON.parse(toolOf(all[1]).text);
+  assert.equal(outcome.cause, "not_started");
+  assert.match(outcome.note, /No such file/);
+  const notice = all.find((one) => one.role !== "assistant" && one.run === run);
+  assert.match(textOf(notice), /"cause":"not_started".*"note":".*No such file/);
 });
