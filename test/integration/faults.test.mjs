@@ -1,13 +1,17 @@
 // faults.test.mjs: whole turns with providers that break, each kind of them in each way at each
 // place: the turn ends for the right reason after the right number of requests, what was heard is
 // what is stored, and the session takes the next message. Many run at once, because most of
-// them wait.
+// them wait. Every cause of docs/models.md is played on each of the three interfaces, once and for
+// as long as somebody asks.
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import path from "node:path";
 import { after, before, describe, it } from "node:test";
 
 import { BREAKS, Faulty, PLACES, shapes } from "./faulty.mjs";
+import { root } from "./lib.mjs";
 import { Heard, Listener, textOf, toolsOf, Turns } from "./turns.mjs";
 import { kinds } from "./wires.mjs";
 
@@ -67,6 +71,12 @@ function* injections() {
   const inject = 'event: error\ndata: {"error": {"message": "boom"}}\n\n';
   const play = brokenAlways({ at: "call", inject, headers: SOON });
   yield ["an error always", play, failed("provider_error", { text: LOOK.text })];
+  const nonsense = brokenAlways({ at: "call", inject: "data: {]\n\n", headers: SOON });
+  yield ["broken JSON always", nonsense, failed("bad_response", { text: LOOK.text })];
+  const limited = INJECTED["a rate limit"][1];
+  const slow = `event: error\ndata: ${JSON.stringify({ type: "error", ...limited })}\n\n`;
+  const slowed = brokenAlways({ at: "call", inject: slow, headers: SOON });
+  yield ["a rate limit always", slowed, failed("rate_limited", { text: LOOK.text })];
   const last = [{ answer: LOOK }, { answer: DONE, at: "text", inject }, { answer: DONE }];
   yield ["an error in the second call", last, cured("provider_error")];
 }
@@ -106,13 +116,20 @@ function* statuses() {
   yield ["503 in the second call", later, cured("provider_error")];
   for (const [name, play, cause] of [
     ["401", answered(401, "who are you"), "auth_failed"],
+    ["403", answered(403, "not you"), "auth_failed"],
     ["400", answered(400, "what is that"), "bad_request"],
+    ["404 of the address", answered(404, "nothing here"), "bad_request"],
+    ["404 of the model", answered(404, "The model does not exist"), "model_unknown"],
+    ["400 by a filter", answered(400, "content_policy_violation"), "refused"],
     ["413", answered(413, "too much"), "context_overflow"],
+    ["400 of the length", answered(400, "maximum context length is 8"), "context_overflow"],
     ["a redirect", { status: 302, headers: { location: "http://127.0.0.1:9/" } }, "bad_request"],
     ["a long wait", answered(429, "later", { "retry-after": "120" }), "rate_limited"],
     ["no, says it", answered(503, "no", { "x-should-retry": "false" }), "provider_error"],
   ]) {
-    yield [name, [play], failed(cause, { text: "", told: [], requests: 1 })];
+    const once = { text: "", told: [], requests: 1 };
+    yield [name, [play], failed(cause, once)];
+    yield [`${name} always`, [play, play, play], failed(cause, { ...once, again: 2 })];
   }
 }
 
@@ -138,10 +155,38 @@ function* oddities() {
   }
   const nothing = { text: "", told: [], requests: 1 }; // It was paid for: nobody asks again.
   yield ["an empty answer", [{ answer: {} }], failed("empty_response", nothing)];
+  const empty = Array(3).fill({ answer: {} });
+  yield ["an empty answer always", empty, failed("empty_response", { ...nothing, again: 2 })];
+  const no = { answer: { text: "I will not.", declined: true } };
+  const declined = { text: "I will not.", told: [], requests: 1 };
+  yield ["it declines", [no], failed("refused", declined)];
+  yield ["it declines always", [no, no, no], failed("refused", { ...declined, again: 2 })];
+  const inject = `data: ${"x".repeat(9 << 20)}\n\n`;
+  const large = { answer: LOOK, at: "call", inject };
+  const too = { text: LOOK.text, told: [], requests: 1 };
+  yield ["a huge event", [large], failed("response_too_large", too)];
+  yield ["a huge event always", [large, large], failed("response_too_large", { ...too, again: 1 })];
+}
+
+const HALF_CALL = { ...LIST, raw: '{"path": "' };
+const HALF = { answer: { text: LOOK.text, call: HALF_CALL, cut: true } };
+
+/** Cut off at the longest length: nobody asks for the same again by himself. */
+function* lengths() {
+  const cut = { state: "degraded", cause: "truncated", told: [] };
+  const short = { answer: { text: "half a sen", cut: true } };
+  const words = { ...cut, text: "half a sen", requests: 1 };
+  yield ["words that are cut off", [short], words];
+  yield ["words that are cut off always", [short, short, short], { ...words, again: 2 }];
+  const card = ["list_files", "failed", "truncated"];
+  const once = cured("", { told: [], requests: 2, tools: [card] });
+  yield ["a call that is cut off", [HALF, { answer: DONE }], once];
+  const twice = { ...cut, text: LOOK.text + LOOK.text, requests: 2, tools: [card, card] };
+  yield ["a call that is cut off always", [HALF, HALF], twice];
 }
 
 function* cases() {
-  for (const group of [breaks, injections, statuses, pages, oddities]) yield* group();
+  for (const group of [breaks, injections, statuses, pages, oddities, lengths]) yield* group();
 }
 
 // --- A case --------------------------------------------------------------------------------------
@@ -177,7 +222,7 @@ class Case {
   }
 
   /** `meanwhile` is what happens while the first message is answered. */
-  async play(meanwhile = async () => {}) {
+  async play(meanwhile = async () => {}, again = 0) {
     const { turns } = this;
     await this.begin();
     const first = this.say("look"), other = meanwhile(this.session);
@@ -185,6 +230,8 @@ class Case {
     await Promise.race([first, other]);
     this.first = await first;
     this.broken = await this.answerOf(this.first);
+    this.more = [];
+    for (let i = 0; i < again; i++) this.more.push(await this.say("once more"));
     this.second = await this.say("and now?");
     this.well = await this.answerOf(this.second);
     this.heard = await eventsOf(turns, this.session);
@@ -201,7 +248,7 @@ class Case {
     return taken.map(({ data }) => [data.cause, data.wait_ms]);
   }
 
-  check({ state, cause = "completed", told, text, wait }) {
+  check({ state, cause = "completed", told, text, wait, tools = null }) {
     assert.deepEqual([this.first.state, this.first.cause], [state, cause], this.first.note);
     // What is taken back several times before anybody could be told is told once.
     assert.deepEqual([...new Set(this.told.map(([why]) => why))], told);
@@ -209,8 +256,11 @@ class Case {
       assert.ok(ms >= wait[0] && ms <= wait[1], `${ms} ms of ${wait}`);
     }
     if (text !== undefined) assert.equal(textOf(this.broken), text);
-    const tools = toolsOf(this.broken).map((card) => [card.name, card.state]);
-    assert.deepEqual(tools, state === "succeeded" ? [["list_files", "succeeded"]] : []);
+    for (const one of this.more) assert.deepEqual([one.state, one.cause], [state, cause]);
+    const cards = toolsOf(this.broken).map((card) => [card.name, card.state, card.cause]);
+    const looked = state === "succeeded" ? [["list_files", "succeeded", null]] : [];
+    assert.deepEqual(cards, tools ?? looked);
+    assert.equal(this.broken.cause, cause);
     assert.deepEqual([this.second.state, this.second.text], ["succeeded", "well"]);
     assert.equal(this.state, "idle");
     for (const message of [this.broken, this.well]) this.heard.agreesWith(message);
@@ -225,8 +275,8 @@ after(async () => {
   for (const close of closing) await close();
 });
 
-async function connect(turns, name, kind, base_url) {
-  const body = { name, kind, base_url, max_concurrent: 1000 };
+async function connect(turns, name, kind, base_url, max_concurrent = 1000) {
+  const body = { name, kind, base_url, max_concurrent };
   const made = await turns.ask("POST", "/providers", body);
   assert.equal(made.status, 201, made.text);
 }
@@ -252,9 +302,58 @@ async function unreachable(turns, provider, model, wrong) {
   assert.equal(provider.asked.get(model).length, 3);
 }
 
-async function usedUp(turns, provider, model) {
+/** The same, for as long as it is asked. */
+async function neverReached(turns, provider, model, wrong) {
+  await connect(turns, model, provider.kind, wrong);
+  const one = new Case(turns, `${model}/${model}`);
+  await one.begin();
+  const { state, cause, run } = await one.say("look");
+  assert.deepEqual([state, cause], ["failed", "provider_unreachable"]);
+  const { items } = await turns.get(`/runs/${run}/spans`);
+  assert.deepEqual(items.map((span) => [span.kind, span.tries]), [["model", 4]]);
+  await reconnect(turns, model, { base_url: provider.url });
+  assert.equal((await one.say("and now?")).text, "well");
+}
+
+async function remove(turns, name) {
+  const gone = await turns.ask("DELETE", `/providers/${name}`);
+  assert.equal(gone.status, 200, gone.text);
+}
+
+/** Its connection was removed: before it is asked, and while it waits in line. */
+async function removed(turns, provider, model) {
+  const add = () => connect(turns, model, provider.kind, provider.url, 1);
+  await add();
+  const one = new Case(turns, `${model}/${model}`), other = new Case(turns, `${model}/${model}`);
+  await one.begin();
+  await other.begin();
+  await remove(turns, model);
+  const unknown = await one.say("look");
+  assert.deepEqual([unknown.state, unknown.cause], ["failed", "model_unknown"]);
+  await add();
+  provider.plays.set(model, [{ answer: LOOK, at: "text", how: "stall" }]);
+  const listener = await new Listener(turns, one.session).open();
+  const first = await turns.send(one.session, "look");
+  await listener.until("delta");
+  const waits = other.say("look");
+  for (let waiting = 0; waiting === 0; ) {
+    const { text } = await turns.daemon.request("GET", "/metrics", {});
+    waiting = Number(/^drover_model_calls_waiting (\d+)$/m.exec(text)[1]);
+  }
+  await remove(turns, model);
+  const changed = await waits;
+  assert.deepEqual([changed.state, changed.cause], ["failed", "connection_changed"]);
+  await turns.ask("POST", `/sessions/${one.session}/stop`);
+  await listener.ended(first.run);
+  listener.close();
+  await add();
+  assert.equal((await one.say("and now?")).text, "well");
+  assert.equal((await other.say("and now?")).text, "well");
+}
+
+async function usedUp(turns, provider, model, play) {
   await connect(turns, model, provider.kind, provider.url);
-  provider.plays.set(model, [answered(429, "You exceeded your current quota")]);
+  provider.plays.set(model, [play]);
   const one = new Case(turns, `${model}/${model}`);
   await one.begin();
   for (let times = 0; times < 2; times++) {
@@ -287,9 +386,10 @@ function describeAll(title, args, cases, more = () => {}) {
             const model = name.replaceAll(/\W+/g, "-").toLowerCase();
             provider.plays.set(model, [...plays]);
             const one = new Case(turns, `${kind}/${model}`);
-            await one.play();
+            const { again = 0, requests } = expected;
+            await one.play(undefined, again);
             one.check(expected);
-            assert.equal(provider.asked.get(model).length, expected.requests + 1);
+            assert.equal(provider.asked.get(model).length, requests + again + 1);
           });
         }
         more(kind, () => [turns, provider]);
@@ -297,6 +397,15 @@ function describeAll(title, args, cases, more = () => {}) {
     }
   });
 }
+
+/** Causes of the tests behind the table; the last one takes 10,000 calls: test/unit has it. */
+const ALONE = ["provider_unreachable", "quota", "model_unknown", "connection_changed"];
+ALONE.push("too_many_calls");
+const QUOTAS = [
+  ["429", 429, "You exceeded your current quota"],
+  ["402", 402, "pay first"],
+  ["400", 400, "Your credit balance is too low"],
+];
 
 // Nobody else is at work while a provider's silence is measured.
 const IMPATIENT = ["--model-answer", "2", "--model-stall", "2"];
@@ -312,5 +421,27 @@ describeAll("a provider that breaks", [], all.filter((one) => !stalls(one)), (ki
     const wrong = get()[1].url.replace("http:", "https:");
     await unreachable(...get(), `plain-${kind}`, wrong);
   });
-  it("its quota is used up", () => usedUp(...get(), `poor-${kind}`));
+  it("nobody listens, always", () =>
+    neverReached(...get(), `never-${kind}`, "http://127.0.0.1:1"));
+  for (const [name, status, words] of QUOTAS) {
+    const play = answered(status, words);
+    it(`its quota is used up, ${name}`, () => usedUp(...get(), `poor-${kind}-${status}`, play));
+  }
+});
+
+// One after the other, in a daemon where nothing else waits for a place.
+describe("a connection that is removed", { concurrency: 1 }, () => {
+  for (const kind of kinds) {
+    it(kind, async () => {
+      const turns = await Turns.open(whole);
+      await removed(turns, await new Faulty(kind).start(whole), "gone");
+    });
+  }
+});
+
+it("every cause of docs/models.md is played", () => {
+  const text = readFileSync(path.join(root, "docs/models.md"), "utf8");
+  const rows = text.slice(text.indexOf("## When it fails")).matchAll(/^\| `(\w+)` \|/gm);
+  const played = new Set([...ALONE, ...all.map(([, , { cause }]) => cause)]);
+  assert.deepEqual([...rows].map(([, cause]) => cause).filter((cause) => !played.has(cause)), []);
 });

@@ -12,13 +12,13 @@ const all = (frames) => frames.map(({ bytes }) => bytes).join("");
 const argsOf = ({ args, raw = JSON.stringify(args) }) => raw;
 
 /** An answer is {text}, {call: {id, name, args | raw}} or both; with `cut` its longest length ends
- *  it, as each provider says so. It comes in frames {mark, bytes}:
- *  text and arguments in two pieces, with the mark "text" or "call" on the first. */
+ *  it, and with `declined` its provider's filter does, as each provider says so. It comes in frames
+ *  {mark, bytes}: text and arguments in two pieces, with the mark "text" or "call" on the first. */
 const inHalves = (mark, text, frame) =>
   halves(text).map((half, i) => ({ mark: i === 0 ? mark : "", bytes: frame(half) }));
 const plain = (...list) => list.map((bytes) => ({ mark: "", bytes }));
 
-function openai({ text, call, cut }) {
+function openai({ text, call, cut, declined }) {
   const frames = [];
   if (text) frames.push(...inHalves("text", text, (content) => chunk({ content })));
   if (call) {
@@ -28,12 +28,12 @@ function openai({ text, call, cut }) {
     frames.push(...plain(chunk({ tool_calls: [begun] })));
     frames.push(...inHalves("call", argsOf(call), piece));
   }
-  const reason = cut ? "length" : call ? "tool_calls" : "stop";
+  const reason = declined ? "content_filter" : cut ? "length" : call ? "tool_calls" : "stop";
   return [...frames, ...plain(chunk({}, reason), "data: [DONE]\n\n")];
 }
 
-function responses({ text, call, cut }) {
-  const frames = [], status = cut ? "incomplete" : "completed";
+function responses({ text, call, cut, declined }) {
+  const frames = [], status = cut || declined ? "incomplete" : "completed";
   const say = (delta) => event({ type: "response.output_text.delta", output_index: 0, delta });
   if (text) frames.push(...inHalves("text", text, say));
   if (call) {
@@ -50,11 +50,12 @@ function responses({ text, call, cut }) {
     frames.push(...plain(item("done", { arguments: args, status })));
   }
   const response = { id: "r", status, error: null };
-  if (cut) response.incomplete_details = { reason: "max_output_tokens" };
+  const reason = declined ? "content_filter" : "max_output_tokens";
+  if (status === "incomplete") response.incomplete_details = { reason };
   return [...frames, ...plain(event({ type: `response.${status}`, response }))];
 }
 
-function anthropic({ text, call, cut }) {
+function anthropic({ text, call, cut, declined }) {
   const usage = { input_tokens: 1, output_tokens: 1 };
   const message = { id: "m", role: "assistant", content: [], usage };
   const frames = plain(event({ type: "message_start", message }));
@@ -73,7 +74,7 @@ function anthropic({ text, call, cut }) {
     const frame = (piece) => ({ type: "input_json_delta", partial_json: piece });
     block(1, begun, "call", argsOf(call), frame);
   }
-  const stop_reason = cut ? "max_tokens" : call ? "tool_use" : "end_turn";
+  const stop_reason = declined ? "refusal" : cut ? "max_tokens" : call ? "tool_use" : "end_turn";
   const end = { type: "message_delta", delta: { stop_reason }, usage };
   return [...frames, ...plain(event(end), event({ type: "message_stop" }))];
 }
