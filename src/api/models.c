@@ -73,7 +73,8 @@ static void write_model(struct text *text, const struct listed_model *model) {
     static const char *const from[] = {[WINDOW_CONNECTION] = "connection",
                                        [WINDOW_PROVIDER] = "provider",
                                        [WINDOW_PRICES] = "prices",
-                                       [WINDOW_DEFAULT] = "default"};
+                                       [WINDOW_DEFAULT] = "default",
+                                       [WINDOW_LEARNED] = "learned"};
     const struct model_facts *facts = &model->info.facts;
     text_add_str(text, "{\"id\":");
     text_add_json(text, model->id, strlen(model->id));

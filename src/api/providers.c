@@ -319,9 +319,10 @@ static const char test_answer[] =
 static const char models_answer[] = PAGE_SCHEMA(
     "{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\"},\"provider\":{\"type\":"
     "\"string\"},\"window\":{\"type\":\"integer\"},\"window_from\":{\"enum\":[\"connection\","
-    "\"provider\",\"prices\",\"default\"]},\"max_output\":" NUMBER ",\"vision\":" ABILITY
-    ",\"tools\":" ABILITY ",\"price\":{\"type\":\"object\",\"properties\":{\"fresh\":" NUMBER
-    ",\"cache_read\":" NUMBER ",\"cache_write\":" NUMBER ",\"output\":" NUMBER "}}}}");
+    "\"provider\",\"prices\",\"default\",\"learned\"]},\"max_output\":" NUMBER
+    ",\"vision\":" ABILITY ",\"tools\":" ABILITY
+    ",\"price\":{\"type\":\"object\",\"properties\":{\"fresh\":" NUMBER ",\"cache_read\":" NUMBER
+    ",\"cache_write\":" NUMBER ",\"output\":" NUMBER "}}}}");
 
 static const struct route routes[] = {
     {.method = "GET",

@@ -6,12 +6,18 @@
 
 #include "base/memory.h"
 #include "dispatch/connections_inside.h"
+#include "engine/learned_windows.h"
 
 struct loaded {
     struct provider *row;                /* Owned. */
     struct model_connection *connection; /* Owned; NULL: `why`. */
     bool lost;                           /* It has a key, and it is not here. */
     struct why why;
+};
+
+struct loaded_window {
+    char *model; /* Owned. */
+    int64_t window, until_ms;
 };
 
 struct loading {
@@ -21,6 +27,8 @@ struct loading {
     struct loop_work work;
     struct loop_task task;
     struct settings_kept *settings; /* Owned. */
+    struct loaded_window windows[LEARNED_WINDOWS_MAX];
+    size_t window_count;
     struct loaded rows[PROVIDERS_MAX];
     size_t count, at;
 };
@@ -32,6 +40,10 @@ static void rows_clear(struct loading *loading) {
         loading->rows[i] = (struct loaded){.row = NULL};
     }
     loading->count = 0;
+    for (size_t i = 0; i < loading->window_count; i++) {
+        mem_free(loading->windows[i].model);
+    }
+    loading->window_count = 0;
 }
 
 static void end(struct loading *loading, struct err err) {
@@ -49,6 +61,13 @@ static void looked(void *ctx) {
 
 static void all_put(struct loading *loading) {
     struct connections *connections = loading->connections;
+    for (size_t i = loading->window_count; i > 0; i--) { /* The newest last. */
+        const struct loaded_window *window = &loading->windows[i - 1];
+        const struct model_learned learned = {.name = {window->model, strlen(window->model)},
+                                              .window = window->window,
+                                              .until_ms = window->until_ms};
+        models_learn(connections->models, &learned);
+    }
     settings_kept_put(connections->settings, settings_kept_get(loading->settings));
     connections__wait(connections, looked, loading);
 }
@@ -133,11 +152,23 @@ static struct err take_row(void *ctx, const struct provider *provider) {
     return ERR_OK;
 }
 
+static struct err take_window(void *ctx, const struct learned_window *window) {
+    struct loading *loading = ctx;
+    loading->windows[loading->window_count++] =
+        (struct loaded_window){.model = mem_copy(window->model.data, window->model.len),
+                               .window = window->window,
+                               .until_ms = window->until_ms};
+    return ERR_OK;
+}
+
 static struct err read_rows(struct tx *tx, void *ctx) {
     struct loading *loading = ctx;
     struct settings settings;
     rows_clear(loading);
     struct err err = tx_provider_each(tx, BYTES(""), PROVIDERS_MAX, take_row, loading);
+    if (!err_failed(err)) {
+        err = tx_window_each(tx, take_window, loading);
+    }
     if (!err_failed(err)) {
         err = tx_settings_read(tx, &settings);
     }

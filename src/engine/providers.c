@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "engine/inbox_bind.h"
+#include "engine/learned_windows.h"
 
 /* The texts of a row, in the order of its columns. */
 enum { TEXTS = 6 };
@@ -158,6 +159,9 @@ struct err tx_provider_change(struct tx *tx, const struct provider *provider) {
         arg_int(provider->changed_ms),
     };
     struct err err = tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row: it was found */);
+    if (!err_failed(err)) { /* Another address may have other windows, and somebody may know one. */
+        err = tx_window_forget(tx, provider->name);
+    }
     return err_failed(err) ? err : tx_inbox_unhold_all(tx, everybody);
 }
 
@@ -166,5 +170,5 @@ struct err tx_provider_remove(struct tx *tx, struct bytes name, bool *ret_found)
     struct err err = tx_exec(tx, "DELETE FROM providers WHERE name = $1",
                              (const struct arg[]){arg_text(name)}, 1, &changed);
     *ret_found = changed > 0;
-    return err;
+    return err_failed(err) ? err : tx_window_forget(tx, name);
 }

@@ -89,8 +89,18 @@ void channel__forget_list(struct channel *channel) {
     channel->listed_count = 0;
 }
 
+void channel__forget_learned(struct channel *channel) {
+    for (size_t i = 0; i < channel->learned_count; i++) {
+        mem_free(channel->learned[i].model);
+    }
+    mem_free(channel->learned);
+    channel->learned = NULL;
+    channel->learned_count = 0;
+}
+
 void channel__free(struct channel *channel) {
     channel__forget_list(channel);
+    channel__forget_learned(channel);
     route_unref(channel->route);
     mem_free(channel->name);
     mem_free(channel);

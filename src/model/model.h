@@ -88,7 +88,13 @@ MUST_CHECK bool models_have_provider(const struct models *models);
 
 /* --- What is known of a model ----------------------------------------------------------------- */
 
-enum model_window_from { WINDOW_CONNECTION, WINDOW_PROVIDER, WINDOW_PRICES, WINDOW_DEFAULT };
+enum model_window_from {
+    WINDOW_CONNECTION,
+    WINDOW_PROVIDER,
+    WINDOW_PRICES,
+    WINDOW_DEFAULT,
+    WINDOW_LEARNED /* It refused a prompt that all the others allow. */
+};
 struct model_info {
     struct model_facts facts; /* window is never 0; -1 or unknown elsewhere as price.h has it. */
     enum model_window_from window_from;
@@ -96,6 +102,16 @@ struct model_info {
 /* What is known now, without asking anybody; false: there is no such connection. */
 MUST_CHECK bool models_info(const struct models *models, struct bytes name,
                             struct model_info *ret_info);
+
+/* The model takes fewer tokens than anybody said, until that time of the wall clock. A change of
+ * its connection forgets it. Of one connection at most MODEL_LEARNED_MAX are kept: the oldest make
+ * room. Nothing, where the connection is not there. */
+enum { MODEL_LEARNED_MAX = 256 };
+struct model_learned {
+    struct bytes name; /* "connection/model" */
+    int64_t window, until_ms;
+};
+void models_learn(struct models *models, const struct model_learned *learned);
 
 /* One line of a list of models. Borrowed for the call. */
 struct model_listed {

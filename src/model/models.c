@@ -70,6 +70,7 @@ struct err models_connection_set(struct models *models, const struct model_conne
     }
     route_unref(channel->route);
     channel->route = route;
+    channel__forget_learned(channel);
     /* Another key may have another quota, and see other models. */
     channel->quota_until_ms = 0;
     channel->quota_trips = 0;
@@ -139,6 +140,18 @@ static int64_t listed_window(const struct channel *channel, struct bytes model) 
     return 0;
 }
 
+/* 0: none is known any more. */
+static int64_t learned_window(const struct models *models, const struct channel *channel,
+                              struct bytes model) {
+    for (size_t i = 0; i < channel->learned_count; i++) {
+        const struct learned *learned = &channel->learned[i];
+        if (compare(learned->model, model) == 0) {
+            return learned->until_ms > world_wall_ms(models->world) ? learned->window : 0;
+        }
+    }
+    return 0;
+}
+
 struct model_info models__info(const struct models *models, const struct channel *channel,
                                struct bytes model) {
     struct bytes provider = {channel->name, strlen(channel->name)};
@@ -156,6 +169,11 @@ struct model_info models__info(const struct models *models, const struct channel
         info.facts.window = MODEL_WINDOW_DEFAULT;
         info.window_from = WINDOW_DEFAULT;
     }
+    int64_t learned = learned_window(models, channel, model);
+    if (learned > 0 && learned < info.facts.window) {
+        info.facts.window = learned;
+        info.window_from = WINDOW_LEARNED;
+    }
     return info;
 }
 
@@ -171,6 +189,38 @@ bool models_info(const struct models *models, struct bytes name, struct model_in
     }
     *ret_info = models__info(models, channel, (struct bytes){slash + 1, name.len - len - 1});
     return true;
+}
+
+static void learned_remove(struct channel *channel, size_t at) {
+    mem_free(channel->learned[at].model);
+    channel->learned_count--;
+    memmove(&channel->learned[at], &channel->learned[at + 1],
+            (channel->learned_count - at) * sizeof *channel->learned);
+}
+
+void models_learn(struct models *models, const struct model_learned *learned) {
+    const char *slash = memchr(learned->name.data, '/', learned->name.len);
+    size_t len = slash != NULL ? (size_t)(slash - learned->name.data) : 0;
+    struct channel *channel = models__channel(models, (struct bytes){learned->name.data, len});
+    if (slash == NULL || channel == NULL) {
+        return;
+    }
+    struct bytes model = {slash + 1, learned->name.len - len - 1};
+    if (channel->learned == NULL) {
+        channel->learned = mem_new_array(MODEL_LEARNED_MAX, sizeof *channel->learned);
+    }
+    for (size_t i = channel->learned_count; i > 0; i--) {
+        if (compare(channel->learned[i - 1].model, model) == 0) {
+            learned_remove(channel, i - 1);
+        }
+    }
+    if (channel->learned_count == MODEL_LEARNED_MAX) {
+        learned_remove(channel, 0);
+    }
+    channel->learned[channel->learned_count++] =
+        (struct learned){.model = mem_copy(model.data, model.len),
+                         .window = learned->window,
+                         .until_ms = learned->until_ms};
 }
 
 /* --- Opening and closing ---------------------------------------------------------------------- */

@@ -41,6 +41,12 @@ struct listed {
     int64_t window;
 };
 
+/* A window that its provider has shown to be smaller than was said. */
+struct learned {
+    char *model; /* Owned; without its connection. */
+    int64_t window, until_ms;
+};
+
 struct channel {
     struct channel *next;
     char *name;          /* Owned. */
@@ -52,6 +58,8 @@ struct channel {
     char quota_detail[320];
     struct listed *listed; /* Owned. */
     size_t listed_count;
+    struct learned *learned; /* Owned; the oldest first. */
+    size_t learned_count;
     int64_t listed_ms;       /* When; 0: never. */
     struct listing *listing; /* Under way; NULL: none. */
     bool list_failed;
@@ -138,6 +146,7 @@ void channel__release(struct channel *channel);
 bool channel__is_broken(struct channel *channel, int64_t now_ms);
 void channel__trip(struct channel *channel, struct model_failure *failure, int64_t now_ms);
 void channel__forget_list(struct channel *channel);
+void channel__forget_learned(struct channel *channel);
 void channel__free(struct channel *channel);
 
 /* listing.c. wait: true: `done`, once, when no list is under way any more; false: the channel's

@@ -31,7 +31,7 @@ struct roll {
 };
 
 static void on_model(void *ctx, const struct model_listed *model) {
-    static const char *const from[] = {"connection", "provider", "prices", "default"};
+    static const char *const from[] = {"connection", "provider", "prices", "default", "learned"};
     text_addf(&((struct roll *)ctx)->text, "%s/%s %d %s;", model->connection, model->model,
               (int)model->info.facts.window, from[model->info.window_from]);
 }
@@ -77,6 +77,39 @@ static void a_list_tells_models_with_their_windows(void **state) {
     assert_int_equal(info.facts.window, 100);
     assert_false(models_info(kit->models, kit_bytes("nowhere/new"), &info));
     assert_false(models_info(kit->models, kit_bytes("new"), &info));
+}
+
+static void learn(struct kit *kit, const char *name, int64_t window, int64_t for_ms) {
+    const struct model_learned learned = {
+        .name = kit_bytes(name), .window = window, .until_ms = kit_wall_ms(kit) + for_ms};
+    models_learn(kit->models, &learned);
+}
+
+static void a_learned_window_counts_while_it_is_the_smaller_one(void **state) {
+    struct kit *kit = *state;
+    kit->answer = LIST("{\"id\":\"a\"},{\"id\":\"b\"}");
+    learn(kit, "test/a", 10, 1000); /* There is no such connection. */
+    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI, .window = 100});
+    list_is(kit, "test/a 100 connection;test/b 100 connection;");
+    learn(kit, "test/a", 50, 1000);
+    learn(kit, "test/a", 40, 1000);
+    learn(kit, "test/b", 200, 1000);
+    list_is(kit, "test/a 40 learned;test/b 100 connection;");
+    kit->clock_ms += 1000;
+    list_is(kit, "test/a 100 connection;test/b 100 connection;");
+    for (int i = 0; i < MODEL_LEARNED_MAX; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "test/%d", i);
+        learn(kit, name, 60, 1000);
+    }
+    struct model_info info;
+    assert_true(models_info(kit->models, BYTES("test/0"), &info));
+    assert_int_equal(info.facts.window, 60);
+    learn(kit, "test/a", 40, 1000); /* The oldest make room. */
+    assert_true(models_info(kit->models, BYTES("test/0"), &info));
+    assert_int_equal(info.facts.window, 100);
+    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI, .window = 100});
+    list_is(kit, "test/a 100 connection;test/b 100 connection;");
 }
 
 static void a_provider_that_lists_nothing_is_not_asked_all_the_time(void **state) {
@@ -284,6 +317,7 @@ int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
         WITH_KIT(a_list_tells_models_with_their_windows),
+        WITH_KIT(a_learned_window_counts_while_it_is_the_smaller_one),
         WITH_KIT(a_provider_that_lists_nothing_is_not_asked_all_the_time),
         WITH_KIT(a_list_under_way_ends_when_all_is_closed),
         WITH_KIT(a_test_asks_a_model_that_can_answer),

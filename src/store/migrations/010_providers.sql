@@ -23,3 +23,11 @@ CREATE TABLE settings (
     value TEXT NOT NULL,
     changed_ms @int@ NOT NULL
 ) @strict@;
+
+-- How many tokens a provider was seen to take, where that is less than anybody said. model:
+-- CONNECTION/MODEL.
+CREATE TABLE learned_windows (
+    model TEXT NOT NULL PRIMARY KEY,
+    tokens @int@ NOT NULL,
+    until_ms @int@ NOT NULL
+) @strict@;

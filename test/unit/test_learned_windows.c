@@ -1,0 +1,66 @@
+/* Learned windows: what a refusal has shown of a model, over restarts and for a time. */
+#include "runs_kit.h"
+
+#include "engine/learned_windows.h"
+
+struct windows {
+    struct learned_window learned;
+    const char *forget;
+    char text[200];
+};
+
+static struct err learn_tx(struct tx *tx, void *ctx) {
+    const struct windows *windows = ctx;
+    return tx_window_learn(tx, &windows->learned);
+}
+
+static struct err forget_tx(struct tx *tx, void *ctx) {
+    const struct windows *windows = ctx;
+    return tx_window_forget(tx, kit_bytes(windows->forget));
+}
+
+static struct err add_window(void *ctx, const struct learned_window *window) {
+    struct windows *windows = ctx;
+    size_t len = strlen(windows->text);
+    (void)snprintf(windows->text + len, sizeof windows->text - len, "%.*s %lld|",
+                   (int)window->model.len, window->model.data, (long long)window->window);
+    return ERR_OK;
+}
+
+static struct err each_tx(struct tx *tx, void *ctx) {
+    struct windows *windows = ctx;
+    windows->text[0] = '\0';
+    return tx_window_each(tx, add_window, windows);
+}
+
+static void a_learned_window_holds_for_its_time_and_its_connection(void **state) {
+    struct runs_kit *kit = *state;
+    static const struct {
+        const char *model;
+        int64_t window, until_ms;
+    } rows[] = {{"a/m", 100, INT64_MAX - 1},
+                {"a/m", 90, INT64_MAX - 2},
+                {"ab/m", 80, INT64_MAX - 3},
+                {"a/x/y", 70, INT64_MAX - 4},
+                {"b/m", 60, 1}};
+    struct windows windows;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        windows.learned =
+            (struct learned_window){kit_bytes(rows[i].model), rows[i].window, rows[i].until_ms};
+        assert_int_equal(runs_do(kit, learn_tx, &windows), ERR_NONE);
+    }
+    assert_int_equal(runs_do(kit, each_tx, &windows), ERR_NONE);
+    assert_string_equal(windows.text, "a/m 90|ab/m 80|a/x/y 70|");
+    windows.forget = "a";
+    assert_int_equal(runs_do(kit, forget_tx, &windows), ERR_NONE);
+    assert_int_equal(runs_do(kit, each_tx, &windows), ERR_NONE);
+    assert_string_equal(windows.text, "ab/m 80|");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_learned_window_holds_for_its_time_and_its_connection,
+                                        runs_begin, runs_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
