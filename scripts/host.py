@@ -5,11 +5,17 @@ that takes a tenth of a core; then `host.allowed_us(2000)` is what 2 ms of CPU o
 does a piece in PIECE_US and keeps its cores to itself may take here: slower by as much as a typical
 piece was, and longer by what the slowest piece took beyond that. A host that lends its cores to
 others lets their time pass as that of whoever runs.
+
+`measure_scale(folder)` says by how much the time limits of tests are multiplied here: it measures a
+spawn, a sync to the folder and a second of arithmetic. scripts/test does so when it begins, and
+tells all runners in DROVER_TEST_SCALE.
 """
 import json
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import zlib
 
@@ -42,6 +48,54 @@ class Host:
     def allowed_us(self, limit_us):
         slower = max(1, self.typical_us / PIECE_US)
         return limit_us * slower + self.worst_us - self.typical_us
+
+
+# What the time limits of tests were written for: a machine of this kind, and its work shared with
+# three other stages.
+SPAWN_MS, SYNC_MS, PIECES_A_SECOND = 2.0, 2.0, 3500
+# Beyond this a limit would hide what hangs.
+SCALE_MAX = 10
+TRIES = 20
+
+
+def spawn_ms():
+    begin = time.monotonic()
+    for _ in range(TRIES):
+        subprocess.run(["true"], check=True)
+    return (time.monotonic() - begin) * 1000 / TRIES
+
+
+def sync_ms(folder):
+    with tempfile.TemporaryFile(dir=folder) as file:
+        begin = time.monotonic()
+        for _ in range(TRIES):
+            file.write(b"x" * 4096)
+            file.flush()
+            os.fsync(file.fileno())
+        return (time.monotonic() - begin) * 1000 / TRIES
+
+
+def pieces_a_second():
+    begin, count = time.monotonic(), 0
+    while time.monotonic() - begin < 1:
+        zlib.compress(TEXT, 6)
+        count += 1
+    return count / (time.monotonic() - begin)
+
+
+def scale_of(spawn, sync, pieces):
+    """By how much every time limit of a test is multiplied: 1 to SCALE_MAX. The slowest of the
+    three counts, since a test waits for all of them."""
+    slowest = max(spawn / SPAWN_MS, sync / SYNC_MS, PIECES_A_SECOND / pieces)
+    return round(min(SCALE_MAX, max(1, slowest)), 1)
+
+
+def measure_scale(folder):
+    """Gives (scale, words). Takes about a second."""
+    spawn, sync, pieces = spawn_ms(), sync_ms(folder), pieces_a_second()
+    scale = scale_of(spawn, sync, pieces)
+    return scale, (f"scale {scale}: a spawn takes {spawn:.1f} ms, a sync {sync:.1f} ms, "
+                   f"{pieces:.0f} pieces of arithmetic a second")
 
 
 def main():

@@ -18,6 +18,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import again
@@ -25,7 +26,7 @@ import decoy
 import host
 import shares
 from counts import Counts, count_exit, count_lint, count_meson, count_node, count_python
-from runner import LOGS, REPORTS, ROOT, Stage, give_up, lock, run, slug
+from runner import LOGS, REPORTS, ROOT, Stage, give_up, lock, run, scale, slug
 
 WITH_SERVER = "test/postgres/with-server"
 FRESH = {"DROVER_TEST_POSTGRES_FRESH": os.path.join(LOGS, "cluster")}
@@ -138,7 +139,7 @@ def meson_tests(name, folder, *, tests, processes=2, every_point=False):
     log = "suite-" + slug(name)
     command = ["meson", "test", "-C", folder, "--no-rebuild", "--logbase", log]
     command += ["--num-processes", str(processes)]
-    command += ["-t", "60" if every_point else "3"]
+    command += ["-t", f"{(60 if every_point else 3) * scale():g}"]
     stage = Stage(name, command, count_meson, records=os.path.join(logs, log + ".json"))
     stage.env = {**sanitized(stage), **FRESH}
     if every_point:
@@ -169,7 +170,7 @@ def opted_in(word, rooms, every, turn):
 def node_tests(name, word, binary, *, every, rooms="*", turn=0, brisk=False, env=None, before=None):
     records = os.path.join(LOGS, slug(name) + ".records")
     limit_s = 6 * 3600 if every else FILE_S
-    command = [sys.executable, "scripts/files.py", records, str(limit_s)]
+    command = [sys.executable, "scripts/files.py", records, f"{limit_s * scale():g}"]
     if word == "postgres":
         server = [WITH_SERVER, "sh", "-c", 'DROVER_DATABASE=$DROVER_TEST_POSTGRES exec "$@"', "sh"]
         command = server + command
@@ -364,6 +365,10 @@ def main():
     parser.add_argument("--list", action="store_true", help="name the stages")
     parser.add_argument("name", nargs="*", help="only stages with this in their name")
     options = parser.parse_args()
+    if not options.list:
+        factor, words = host.measure_scale(tempfile.gettempdir())
+        os.environ["DROVER_TEST_SCALE"] = str(factor)
+        print(words, flush=True)
     builds, tests = all_stages(options.all, options.turn)
     if options.list:
         print("\n".join(stage.name for stage in builds + tests))

@@ -18,6 +18,7 @@ import path from "node:path";
 import { test } from "node:test";
 
 import { bin, root } from "../integration/lib.mjs";
+import { scaled } from "../integration/scale.mjs";
 import { Custody, processesOf, until } from "./custody.mjs";
 import { strides } from "./points.mjs";
 
@@ -28,7 +29,7 @@ const offset = Number(process.env.DROVER_FAULT_OFFSET ?? Math.random());
 const seconds = process.env.DROVER_TEST_ALL
   ? Infinity
   : Number(process.env.DROVER_CUSTODY_SECONDS ?? 5);
-const TIMEOUT_MS = 3_600_000;
+const TIMEOUT_MS = scaled(3_600_000);
 
 // --- One job and what must be true of it ---------------------------------------------------------
 

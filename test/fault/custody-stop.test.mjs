@@ -10,10 +10,11 @@ import { existsSync, readdirSync, readlinkSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
+import { scaled } from "../integration/scale.mjs";
 import { Custody, lives, processesOf, until } from "./custody.mjs";
 
 const GRACE_MS = 500;
-const BUSY_MS = 3000;
+const BUSY_MS = scaled(5000);
 
 async function open(t) {
   const custody = new Custody(t);
@@ -147,7 +148,7 @@ async function checkOverdue(custody, id) {
 test("a command that stops everybody above it is ended by its deadline", async (t) => {
   const custody = await open(t);
   const { line, done } = halting(custody, `${deaf}; (setsid sleep 600 &); ${ANCESTRY}`);
-  const id = await custody.shell(line, { timeout_ms: 2000 });
+  const id = await custody.shell(line, { timeout_ms: scaled(2000) });
   await done();
   for (let i = 0; i < 3; i++) {
     const other = await custody.ended(await custody.shell("exit 0"));
@@ -169,7 +170,7 @@ test("whoever was stopped does not outlive the daemon", async (t) => {
 test("the next daemon ends one that stopped its holder", async (t) => {
   const custody = await open(t);
   const { line, done } = halting(custody, "kill -STOP $PPID");
-  const id = await custody.shell(line, { timeout_ms: 2000 });
+  const id = await custody.shell(line, { timeout_ms: scaled(2000) });
   await done();
   await custody.daemon.kill();
   await custody.daemon.start();

@@ -22,6 +22,7 @@ import { setTimeout as pause } from "node:timers/promises";
 
 import { otherBuild } from "../integration/builds.mjs";
 import { Random } from "../integration/lib.mjs";
+import { scaled } from "../integration/scale.mjs";
 import { Custody, until, worker } from "./custody.mjs";
 
 const JOBS = 200;
@@ -201,7 +202,7 @@ function startsIn(file) {
 }
 
 const title = `${kills} kills under ${JOBS} jobs lose nothing and run nothing twice (seed ${seed})`;
-test(title, { timeout: 900_000 }, async (t) => {
+test(title, { timeout: scaled(900_000) }, async (t) => {
   assert.ok(existsSync(worker), `${worker} is built`);
   const random = new Random(seed);
   const jobs = Array.from({ length: JOBS }, (_, i) => planJob(random, i));

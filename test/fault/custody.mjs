@@ -11,10 +11,11 @@ import { setTimeout as pause } from "node:timers/promises";
 
 import { Daemon, root } from "../integration/lib.mjs";
 import { kill, killLeft, processesOf, read } from "../integration/processes.mjs";
+import { scaled } from "../integration/scale.mjs";
 
 export { kill, processesOf };
 
-export const WAIT_MS = 60_000;
+export const WAIT_MS = scaled(60_000);
 export const worker = path.resolve(
   root,
   process.env.DROVER_WORKER ?? "build/release/test/fault/custody-worker",

@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 
 import { Counting } from "../integration/counting.mjs";
+import { scaled } from "../integration/scale.mjs";
 import { logs, phases, Workflows } from "../integration/workflows.mjs";
 
 export const AGENTS = 60;
@@ -161,7 +162,7 @@ export class Flocks {
 
   /** Asks until it is answered: the daemon may die meanwhile, and is back soon. */
   async insist(method, target, body, headers) {
-    const PATIENCE_MS = 60_000;
+    const PATIENCE_MS = scaled(60_000);
     for (const stopAt = Date.now() + PATIENCE_MS; ; await pause(3)) {
       assert.ok(Date.now() < stopAt, `waited too long: ${method} ${target}`);
       const answer = this.daemon.running

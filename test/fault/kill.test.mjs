@@ -19,6 +19,7 @@ import { test } from "node:test";
 
 import { Daemon, Random, scratch } from "../integration/lib.mjs";
 import { followPoll, followSse, followWebSocket, readAll } from "../integration/follow.mjs";
+import { scaled } from "../integration/scale.mjs";
 
 const WRITERS = 64;
 const STREAM = "kill-test";
@@ -181,7 +182,7 @@ function checkStored(ledger, events, head) {
 }
 
 const title = `${kills} kills under ${WRITERS} writers lose nothing (seed ${seed})`;
-test(title, { timeout: 600_000 }, async (t) => {
+test(title, { timeout: scaled(600_000) }, async (t) => {
   const random = new Random(seed);
   const ledger = { sent: new Set(), acked: new Map() };
   const writers = Array.from({ length: WRITERS }, (_, i) => new Writer(i, ledger));

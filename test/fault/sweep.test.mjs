@@ -18,6 +18,7 @@ import { test } from "node:test";
 
 import { followPoll, followSse, followWebSocket } from "../integration/follow.mjs";
 import { Daemon, plainEnv, root, run, scratch } from "../integration/lib.mjs";
+import { scaled } from "../integration/scale.mjs";
 import { Ledger, STREAMS } from "./ledger.mjs";
 import { CLI_KINDS, KINDS, points } from "./points.mjs";
 import { Died, Work } from "./work.mjs";
@@ -27,7 +28,7 @@ const faulty = path.resolve(
   process.env.DROVER_FAULTY ?? "build/release/test/fault/drover-faulty",
 );
 const seconds = Number(process.env.DROVER_FAULT_SECONDS ?? 45);
-const TIMEOUT_MS = 4 * 3_600_000; // All points take hours.
+const TIMEOUT_MS = scaled(4 * 3_600_000); // All points take hours.
 const COMMANDS_SHARE = 0.25;
 const offset = Number(process.env.DROVER_FAULT_OFFSET ?? Math.random());
 const LOST = 8;

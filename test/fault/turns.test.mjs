@@ -17,6 +17,7 @@ import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 
 import { Random } from "../integration/lib.mjs";
+import { scaled } from "../integration/scale.mjs";
 import { call, Heard, say } from "../integration/turns.mjs";
 import { Custody, until } from "./custody.mjs";
 import { ways } from "./visits.mjs";
@@ -230,7 +231,7 @@ async function checkSpool(custody) {
 }
 
 const title = `${KILLS} kills under ${SESSIONS} sessions: each answer comes once (seed ${seed})`;
-test(title, { timeout: 900_000 }, async (t) => {
+test(title, { timeout: scaled(900_000) }, async (t) => {
   const random = new Random(seed);
   const custody = new Custody(t);
   await custody.daemon.start();

@@ -5,9 +5,10 @@
 // allowed when the daemon is gone, and where the fault took the memory for the answer.
 import assert from "node:assert/strict";
 
+import { scaled } from "../integration/scale.mjs";
 import { STREAMS } from "./ledger.mjs";
 
-const ANSWER_MS = 10_000;
+const ANSWER_MS = scaled(20_000);
 
 export class Died extends Error {}
 
@@ -36,7 +37,7 @@ export class Work {
 
   async noAnswer(what) {
     let timer;
-    const lives = new Promise((resolve) => (timer = setTimeout(resolve, 2000, "lives")));
+    const lives = new Promise((resolve) => (timer = setTimeout(resolve, scaled(5000), "lives")));
     const end = await Promise.race([this.daemon.exited, lives]);
     clearTimeout(timer);
     if (end !== "lives") throw new Died(what);

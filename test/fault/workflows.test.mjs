@@ -21,6 +21,7 @@ import { setTimeout as pause } from "node:timers/promises";
 
 import { bin, Random, root, scratch } from "../integration/lib.mjs";
 import { kill, read } from "../integration/processes.mjs";
+import { scaled } from "../integration/scale.mjs";
 import { lives, until } from "./custody.mjs";
 import { BRANCHES, Flocks, SHAPES, SWAPS } from "./flocks.mjs";
 import { KINDS, points } from "./points.mjs";
@@ -33,7 +34,7 @@ const SECONDS = Number(process.env.DROVER_WORKFLOW_SECONDS ?? 10);
 const few = postgres ? 6 : 20;
 const SWAP_KILLS = Number(process.env.DROVER_WORKFLOW_KILLS ?? (all ? 100 : few));
 const BRANCH_KILLS = all ? 30 : Math.ceil(few / 4);
-const TIMEOUT_MS = 4 * 3_600_000; // All commits take a while.
+const TIMEOUT_MS = scaled(4 * 3_600_000); // All commits take a while.
 const FAILURES_MAX = 5; // Then it is time to look.
 
 // --- What they must come to ----------------------------------------------------------------------

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { scaled } from "./scale.mjs";
 import { call, say, script, textOf, Turns } from "./turns.mjs";
 
 const HANGS = script(say("begun"), "delay: 600s");
@@ -172,7 +173,8 @@ test(`reject: of ${RACERS} messages to an idle session one begins a turn`, async
 test(`steer: all of ${RACERS} messages are in the answer that they joined, once`, async (t) => {
   const turns = await Turns.open(t);
   const listener = await turns.listen();
-  const { run } = await turns.send(listener.session, script(say("begun"), "delay: 1s"));
+  const text = script(say("begun"), `delay: ${scaled(1000)}ms`);
+  const { run } = await turns.send(listener.session, text);
   await listener.until("delta");
   const body = (at) => ({ text: say(`racer ${at}`), policy: "steer" });
   const race = Array.from({ length: RACERS }, (_, at) => turns.post(listener.session, body(at)));

@@ -8,6 +8,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 
+import { scaled } from "./scale.mjs";
 import { Sessions } from "./sessions.mjs";
 
 const api = "/api/v1/sessions";
@@ -17,7 +18,7 @@ const sha = (bytes) => createHash("sha256").update(bytes).digest("hex");
 
 /** Files are removed behind the answer. */
 async function blobsBecome(sessions, wanted) {
-  const until = Date.now() + 20000;
+  const until = Date.now() + scaled(20_000);
   while (String(sessions.blobs) !== String(wanted) && Date.now() < until) await pause(20);
   assert.deepEqual(sessions.blobs, wanted);
 }

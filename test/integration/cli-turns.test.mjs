@@ -7,6 +7,7 @@ import path from "node:path";
 import { test } from "node:test";
 
 import { bin, Daemon, plainEnv, scratch } from "./lib.mjs";
+import { scaled } from "./scale.mjs";
 
 async function start(t) {
   const daemon = await new Daemon({ data: scratch(t) }).start();
@@ -74,7 +75,9 @@ test("a turn that failed fails those who look on at it, then and later", async (
   assert.match(later.stderr, /^drover: the turn failed \(bad_request\): /);
 });
 
-test("a turn is stopped, and whoever waits for it is told", { timeout: 60_000 }, async (t) => {
+test("a turn is stopped, and whoever waits for it is told", {
+  timeout: scaled(60_000),
+}, async (t) => {
   const daemon = await start(t);
   const { session } = await asked(daemon, "say: hello");
   const asking = beside(t, daemon, ["ask", "-s", session, "delay: 60s\nsay: never"]);
@@ -99,7 +102,7 @@ test("a turn is stopped, and whoever waits for it is told", { timeout: 60_000 },
 
 test("Ctrl-C leaves a turn, says how to come back, and attach does", async (t) => {
   const daemon = await start(t);
-  const asking = beside(t, daemon, ["ask", "delay: 1s\nsay: after all"]);
+  const asking = beside(t, daemon, ["ask", `delay: ${scaled(1000)}ms\nsay: after all`]);
   const [{ id }] = await live(daemon, "running");
   asking.child.kill("SIGINT");
   assert.equal(await asking.ended, 11);

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 
+import { scaled } from "./scale.mjs";
 import { call, Listener, say, script, textOf, Turns } from "./turns.mjs";
 
 const WINDOW = 20000; // Tokens; 4,096 are kept for the answer, and a prompt has 80 % of the rest.
@@ -107,7 +108,7 @@ test("a summary that does not help is not taken", async (t) => {
 });
 
 test("a crash while it is summarised leaves nothing, and the turn goes on", async (t) => {
-  const turns = await open(t, ["delay: 1s", say("SUMMARY")]);
+  const turns = await open(t, [`delay: ${scaled(1000)}ms`, say("SUMMARY")]);
   const listener = await turns.listen();
   await talk(turns, listener, 3);
   const { run } = await turns.send(listener.session, script(LONG, say("after all")));
@@ -219,7 +220,7 @@ test("on demand all that was said becomes a summary, and a note of it stays", as
 });
 
 test("a second request joins the first, and messages wait for it", async (t) => {
-  const turns = await open(t, ["delay: 4s", say("SUMMARY")]);
+  const turns = await open(t, [`delay: ${scaled(4000)}ms`, say("SUMMARY")]);
   const listener = await turns.listen();
   await talk(turns, listener, 1);
   const ask = () => turns.ask("POST", `/sessions/${listener.session}/compact`);
@@ -269,7 +270,7 @@ test("one that fails leaves everything as it was, and says why", async (t) => {
 });
 
 test("a kill in the middle of it leaves no trace but the one that follows", async (t) => {
-  const turns = await open(t, ["delay: 1s", say("SUMMARY")]);
+  const turns = await open(t, [`delay: ${scaled(1000)}ms`, say("SUMMARY")]);
   const listener = await turns.listen();
   await talk(turns, listener, 2);
   const { json } = await turns.ask("POST", `/sessions/${listener.session}/compact`);

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import http from "node:http";
 
+import { scaled } from "./scale.mjs";
 import WebSocket from "./ws.mjs";
 
 const pathOf = (stream) => `/api/v1/streams/${encodeURIComponent(stream)}/events`;
@@ -37,7 +38,7 @@ class Follower {
   async until(head, seconds = 30) {
     let timer;
     const reached = new Promise((resolve) => this.waiting.push({ head, resolve }));
-    const late = new Promise((resolve) => (timer = setTimeout(resolve, seconds * 1000)));
+    const late = new Promise((resolve) => (timer = setTimeout(resolve, scaled(seconds * 1000))));
     if (this.cursor < head && !this.failure) await Promise.race([reached, late]);
     clearTimeout(timer);
     this.stop();

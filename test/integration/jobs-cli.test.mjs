@@ -9,6 +9,7 @@ import { test } from "node:test";
 import { begin, detach, event, gate, job, jsonLines } from "./jobs-cli.mjs";
 import { onTerminal, show, start } from "./jobs-cli.mjs";
 import { bin, Random, scratch } from "./lib.mjs";
+import { scaled } from "./scale.mjs";
 
 test("run follows stdout and stderr apart, and ends with the command's exit code", async (t) => {
   const daemon = await start(t);
@@ -77,7 +78,9 @@ test("the caller's folder, variables, input and a shell line reach the command",
   assert.equal(line.stdout, "A B\n");
 });
 
-test("bytes arrive as they are, also those that are no text", { timeout: 120_000 }, async (t) => {
+test("bytes arrive as they are, also those that are no text", {
+  timeout: scaled(120_000),
+}, async (t) => {
   const daemon = await start(t);
   const file = path.join(scratch(t), "bytes");
   const random = new Random(7);

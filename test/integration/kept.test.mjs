@@ -8,6 +8,7 @@ import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
+import { scaled } from "./scale.mjs";
 import { Heard, script, textOf, Turns } from "./turns.mjs";
 
 const whole = Boolean(process.env.DROVER_TEST_ALL);
@@ -19,7 +20,9 @@ const sizeOf = (folder) =>
   readdirSync(folder).filter((name) => name.startsWith("drover.db"))
     .reduce((sum, name) => sum + statSync(path.join(folder, name)).size, 0);
 
-test("events of long ago go, those of a turn that runs stay", { timeout: 300_000 }, async (t) => {
+test("events of long ago go, those of a turn that runs stay", {
+  timeout: scaled(300_000),
+}, async (t) => {
   const turns = await Turns.open(t);
   const listener = await turns.listen();
   const { session } = listener;

@@ -10,6 +10,7 @@ import { test } from "node:test";
 
 import { Daemon, scratch } from "./lib.mjs";
 import { keptPort } from "./ports.mjs";
+import { scaled } from "./scale.mjs";
 import { openSse } from "./sse.mjs";
 
 const skip = process.env.DROVER_DATABASE ? false : "needs DROVER_DATABASE";
@@ -109,7 +110,7 @@ test("an idle daemon outlives the end of its session, if unopposed", { skip }, a
   assert.match(old, /^\d+$/);
   sql(url, `SELECT pg_terminate_backend(pid) ${lockOfSchema}`);
   // It takes its place again within a pulse, unasked.
-  const until = Date.now() + 30000;
+  const until = Date.now() + scaled(30_000);
   while ([old, ""].includes(holder())) assert.ok(Date.now() < until, daemon.log);
   assert.ok(daemon.running);
   assert.equal((await daemon.append("s", { type: "t" })).json.seq, 1);
@@ -179,7 +180,7 @@ class Relay {
 }
 
 async function readyIs(daemon, status) {
-  const until = Date.now() + 60000;
+  const until = Date.now() + scaled(60_000);
   for (;;) {
     const answer = await daemon.request("GET", "/readyz");
     if (answer.status === status) return answer;
@@ -216,11 +217,12 @@ test("SIGTERM ends a daemon whose server has gone silent", { skip }, async (t) =
   const answers = [1, 2].map(() => daemon.append("s", { type: "t" }).catch((error) => error));
   const page = daemon.request("GET", "/api/v1/streams/s/events").catch((error) => error);
   const began = Date.now();
-  const watchdog = setTimeout(() => daemon.child.kill("SIGKILL"), 50000);
+  const watchdog = setTimeout(() => daemon.child.kill("SIGKILL"), scaled(50_000));
   assert.deepEqual(await daemon.stop(), { code: 0, signal: null }, daemon.log);
   clearTimeout(watchdog);
   assert.ok(relay.muted);
-  assert.ok(Date.now() - began < 40000); // Its drain, the silence it bears, and a busy machine.
+  // Its drain, the silence it bears, and a busy machine.
+  assert.ok(Date.now() - began < scaled(40_000));
   await Promise.all([...answers, page]);
   relay.down();
   await relay.up(relay.port);

@@ -6,6 +6,7 @@ import http from "node:http";
 import path from "node:path";
 
 import { Daemon, scratch } from "./lib.mjs";
+import { scaled } from "./scale.mjs";
 
 export const base = "/api/v1/providers";
 
@@ -22,7 +23,7 @@ export class Provider {
       request.on("data", (piece) => (body += piece));
       request.on("end", () => {
         const reply = () => this.answer(request, body, answer);
-        if (this.delayMs > 0) setTimeout(reply, this.delayMs);
+        if (this.delayMs > 0) setTimeout(reply, this.delayMs).unref();
         else reply(); // At once: who counts must not miss one.
       });
     });
@@ -104,7 +105,7 @@ export function assertNowhere(daemon, secret) {
 }
 
 export async function until(what, holds) {
-  const deadline = Date.now() + 20000;
+  const deadline = Date.now() + scaled(20_000);
   while (!(await holds())) {
     assert.ok(Date.now() < deadline, `never: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));

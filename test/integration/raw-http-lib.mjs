@@ -2,7 +2,9 @@
 // would mend either.
 import net from "node:net";
 
-const DEADLINE_MS = 20_000;
+import { scaled } from "./scale.mjs";
+
+const DEADLINE_MS = scaled(20_000);
 
 export const bytes = (text) => (Buffer.isBuffer(text) ? text : Buffer.from(text, "latin1"));
 

@@ -9,8 +9,9 @@ import { Daemon, scratch } from "./lib.mjs";
 import { bodyTable, tokenTable } from "./raw-http-bodies.mjs";
 import { framingTable } from "./raw-http-framing.mjs";
 import { exchange } from "./raw-http-lib.mjs";
+import { scaled } from "./scale.mjs";
 
-const SLOW_MS = 14_000; // A head or the next part of a body must come within 10 s.
+const SLOW_MS = scaled(14_000); // A head or the next part of a body must come within 10 s.
 
 /** Everything that a request could have changed. */
 async function contents(daemon) {
@@ -105,7 +106,7 @@ async function drip(port, head, piece) {
   checkProblem(answers[0], { code: "request_timeout" });
 }
 
-test("clients that are slow on purpose are sent away", { timeout: 60_000 }, async () => {
+test("clients that are slow on purpose are sent away", { timeout: scaled(60_000) }, async () => {
   const host = `Host: localhost:${open.port}\r\n`;
   const json = "Content-Type: application/json\r\n";
   const post = `POST /api/v1/streams/kept/events HTTP/1.1\r\n${host}${json}`;

@@ -10,6 +10,7 @@ import { test } from "node:test";
 
 import { bin, Daemon, root, scratch } from "./lib.mjs";
 import { keptPort } from "./ports.mjs";
+import { scaled } from "./scale.mjs";
 
 const readme = readFileSync(path.join(root, "README.md"), "utf8");
 
@@ -45,7 +46,7 @@ function type(daemon, text, { port, before = "", after = "" } = {}) {
   );
 }
 
-test("the quick start works as it is written", { timeout: 60_000 }, async (t) => {
+test("the quick start works as it is written", { timeout: scaled(60_000) }, async (t) => {
   const [serve, curl, cli, token] = blocks("Quick start", 4);
   assert.match(serve, /build\/drover serve --data \.\/data --listen 127\.0\.0\.1:7433/);
   const daemon = new Daemon({ data: scratch(t), args: ["--insecure-loopback"] });
@@ -68,7 +69,7 @@ test("the quick start works as it is written", { timeout: 60_000 }, async (t) =>
 });
 
 test("a job runs, outlives the daemon and is stopped as it is written", {
-  timeout: 120_000,
+  timeout: scaled(120_000),
 }, async (t) => {
   const [run, kill, serve, back, curl, webhook, budget] = blocks("Run a job", 7);
   const args = ["--insecure-loopback", "--webhook-allow", "127.0.0.1"];
@@ -130,7 +131,7 @@ test("a job runs, outlives the daemon and is stopped as it is written", {
   assert.match(spent.stdout, /^project:nightly +0 {2}wall_ms 1\.\d+s of 2h 00m$/m);
 });
 
-test("a model without a key answers as it is written", { timeout: 60_000 }, async (t) => {
+test("a model without a key answers as it is written", { timeout: scaled(60_000) }, async (t) => {
   const [talk] = blocks("Talk with a model", 1);
   const daemon = new Daemon({ data: scratch(t) });
   t.after(() => daemon.kill());

@@ -10,6 +10,7 @@ import path from "node:path";
 import { test } from "node:test";
 
 import { Daemon, run, scratch } from "./lib.mjs";
+import { scaled } from "./scale.mjs";
 
 async function hookFor(t) {
   const server = http.createServer((request, response) => {
@@ -53,7 +54,7 @@ async function until(look) {
 }
 
 test("with many ends the number alone brings the next round, and notices go with their runs", {
-  timeout: 50_000, // The first round by the clock comes after 60 s, the next an hour later.
+  timeout: scaled(50_000), // The first round by the clock comes after 60 s, the next an hour later.
 }, async (t) => {
   const daemon = await daemonFor(t, ["--keep-runs", "2"]);
   const webhook = await hookFor(t);

@@ -8,6 +8,7 @@ import path from "node:path";
 import { test } from "node:test";
 
 import { Provider, until } from "./providers.mjs";
+import { scaled } from "./scale.mjs";
 import { call, say, script, textOf, toolsOf, Turns } from "./turns.mjs";
 
 const decide = (decision, reason) => say(JSON.stringify({ decision, reason }));
@@ -19,7 +20,7 @@ const REVIEWS = {
   unclear: [say("Sure, go ahead!")],
   wrapped: [say('I would not. {"decision": "allow", "reason": "x"}')],
   broken: ["fail: auth"],
-  slow: ["delay: 1500ms", decide("allow", "after a while")],
+  slow: [`delay: ${scaled(1500)}ms`, decide("allow", "after a while")],
   stuck: ["delay: 600s", decide("allow", "never")],
 };
 

@@ -16,6 +16,7 @@ import path from "node:path";
 import { after, before, describe, test } from "node:test";
 
 import { Daemon, bin, run } from "./lib.mjs";
+import { scaled } from "./scale.mjs";
 
 const folder = mkdtempSync(path.join(tmpdir(), "drv-"));
 const data = path.join(folder, "d");
@@ -129,7 +130,9 @@ describe("in the sandbox", { skip }, () => {
     assert.equal(job.state, "succeeded");
     const tmp = path.join(spool(job.id), "tmp");
     assert.equal(job.out.split("\n")[0], `${tmp} ${tmp} none`);
-    for (let i = 0; existsSync(tmp) && i < 600; i++) await new Promise((r) => setTimeout(r, 100));
+    for (let i = 0; existsSync(tmp) && i < scaled(600); i++) {
+      await new Promise((r) => setTimeout(r, 100));
+    }
     assert.equal(existsSync(tmp), false);
     assert.ok(readdirSync(spool(job.id)).includes("exit.json"));
   });
@@ -270,7 +273,7 @@ describe("in the sandbox", { skip }, () => {
     assert.ok(existsSync(tmp));
     const removed = await daemon.cli(["job", "rm", id]);
     assert.equal(removed.code, 0, removed.stderr);
-    for (let i = 0; existsSync(spool(id)) && i < 600; i++) {
+    for (let i = 0; existsSync(spool(id)) && i < scaled(600); i++) {
       await new Promise((r) => setTimeout(r, 100));
     }
     assert.equal(existsSync(spool(id)), false);

@@ -198,11 +198,11 @@ test("a session that says nothing takes the settings as they are at its next tur
 
 test("a start waits for a slow provider a second, not more", async (t) => {
   const provider = await new Provider().start(t);
-  provider.delayMs = 6000;
+  provider.delayMs = 60_000;
   const env = { DROVER_MODEL: "", OPENAI_BASE_URL: provider.url };
   const begun = Date.now();
   const daemon = await start(t, { env });
-  assert.ok(Date.now() - begun < 5500, "it waited");
+  assert.ok(Date.now() - begun < 59_000, "it waited");
   assert.equal((await api(daemon, "GET", "/api/v1/settings")).json.model_from, "none");
   assert.equal((await daemon.stop()).code, 0);
 });

@@ -426,7 +426,7 @@ test("a long-poll from below the floor of an emptied stream is answered at once"
     floor: 3,
     done: false,
   });
-  assert.ok(Date.now() - begin < 15000, "it waited for an event instead");
+  assert.ok(Date.now() - begin < 29_000, "it waited for an event instead");
 });
 
 test("streams are listed page by page, light, with a total when asked", async (t) => {

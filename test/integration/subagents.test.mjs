@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { scaled } from "./scale.mjs";
 import { call, Listener, say, script, textOf, toolsOf, Turns } from "./turns.mjs";
 
 const HANGS = script(say("begun"), "delay: 600s");
@@ -184,7 +185,8 @@ test("one that is called off takes its own subagents along", async (t) => {
 test("a subagent outlives its parent's turn and the daemon", async (t) => {
   const turns = await Turns.open(t);
   const listener = await turns.listen();
-  const child = await spawnOne(turns, listener, script(say("half"), "delay: 2s", say("whole")));
+  const input = script(say("half"), `delay: ${scaled(2000)}ms`, say("whole"));
+  const child = await spawnOne(turns, listener, input);
   await until(turns, child, "running");
   await turns.daemon.kill();
   await turns.daemon.start();

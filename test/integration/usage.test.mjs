@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { scaled } from "./scale.mjs";
 import { call, say, script, textOf, Turns } from "./turns.mjs";
 import { shapes } from "./usage-shapes.mjs";
 import { framesOf, kinds, Wires } from "./wires.mjs";
@@ -248,7 +249,8 @@ test("a call that a crash cut off is not counted, and no other is counted twice"
   const run = await launch(turns, {
     script: workflow(`
       await agent("say: a\\nusage: fresh=10 output=1");
-      return agent("delay: 1500ms\\nsay: b\\nusage: fresh=20 output=2", {label: "slow"});`),
+      return agent("delay: ${scaled(1500)}ms\\nsay: b\\nusage: fresh=20 output=2",
+        {label: "slow"});`),
   });
   await untilTold(turns, run, "agent_started", (data) => data.label === "slow");
   await turns.daemon.kill();

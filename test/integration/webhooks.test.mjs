@@ -11,6 +11,7 @@ import { test } from "node:test";
 
 import { Daemon, scratch } from "./lib.mjs";
 import { keptPort } from "./ports.mjs";
+import { scaled } from "./scale.mjs";
 
 const quick = ["--webhook-wait", "5", "--webhook-wait-max", "20", "--webhook-wait-stalled", "20"];
 const loopback = ["--webhook-allow", "127.0.0.1"];
@@ -75,7 +76,7 @@ async function inbox(daemon) {
 
 /** The only delivery, once it is as `wanted` says. */
 async function delivery(daemon, wanted) {
-  const deadline = Date.now() + 60_000;
+  const deadline = Date.now() + scaled(60_000);
   for (;;) {
     const [row] = await inbox(daemon);
     if (row !== undefined && wanted(row)) return row;

@@ -7,11 +7,12 @@ import path from "node:path";
 import { test } from "node:test";
 
 import { until } from "./providers.mjs";
+import { scaled } from "./scale.mjs";
 import { logs, whole, Workflows } from "./workflows.mjs";
 
 const MODEL = "scripted/demo";
 const COMMAND = "call: run_command {\"command\": \"true\"}";
-const AGENT_MS = 4000;
+const AGENT_MS = scaled(4000);
 const asking = (...then) => `agent(${JSON.stringify([COMMAND, ...then].join("\n"))})`;
 const start = (flows, body, more) =>
   flows.start({ script: whole(body), model: MODEL, ...more });
@@ -78,7 +79,8 @@ test("the clock of an agent goes on when it was answered", async (t) => {
 
 test("the time of a run goes on while somebody is asked", async (t) => {
   const flows = await Workflows.open(t);
-  const run = await start(flows, `return await ${asking("say: done")};`, { timeout_ms: 2000 });
+  const run = await start(flows, `return await ${asking("say: done")};`,
+    { timeout_ms: scaled(2000) });
   await asked(flows);
   assert.equal((await flows.outcome(run)).end.state, "timed_out");
 });

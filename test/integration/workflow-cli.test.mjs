@@ -21,7 +21,7 @@ log("one was found");
 phase("Tell");
 return [found, await agent("delay: ${ms}ms\\nsay: told", {label: "teller"})];
 `;
-const LATE_MS = 15_000; // Half of what a stream at rest is silent.
+const LATE_MS = 29_000; // A stream at rest is silent for 30 s.
 const LAST = ["event", "run", "state", "result", "error", "agents"];
 
 class Scene {

@@ -9,6 +9,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Held } from "./held.mjs";
 import { begin } from "./jobs-cli.mjs";
 import { until } from "./providers.mjs";
+import { scaled } from "./scale.mjs";
 import { told, whole, Workflows } from "./workflows.mjs";
 
 class Scene {
@@ -129,7 +130,7 @@ test("a paused run whose script has what it wants ends", async (t) => {
 test("a paused run is stopped, skipped in, and timed out like any other", async (t) => {
   const scene = await Scene.open(t);
   const stopped = await scene.start('return await agent("held a");');
-  const late = await scene.start('return await agent("held b");', { timeout_ms: 3000 });
+  const late = await scene.start('return await agent("held b");', { timeout_ms: scaled(5000) });
   const skipped = await scene.start('return await agent("held c", { label: "c" });');
   await Promise.all(["held a", "held b", "held c"].map((prompt) => scene.asked(prompt)));
   const agent = await scene.atWork(skipped, "c");

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
+import { scaled } from "./scale.mjs";
 import { Turns } from "./turns.mjs";
 import { whole, Workflows } from "./workflows.mjs";
 
@@ -44,7 +45,7 @@ class Flows {
 
   /** The first event that fits; a daemon that stands still fails the test, and does not hold it. */
   async until(run, fits) {
-    const late = Date.now() + 20000;
+    const late = Date.now() + scaled(20_000);
     for (let after = 0; Date.now() < late; ) {
       const page = await this.turns.get(`/streams/run:${run}/events?wait=2&after=${after}`);
       const event = page.events.find(fits);
@@ -83,7 +84,7 @@ test("an agent with a schema that is none does not hold a worker's successor up"
   const flows = await Flows.open(t);
   const run = await flows.start(`
     try { await agent("x", {schema: ${BAD}}); } catch (error) { log("thrown"); }
-    const slow = agent("delay: 700ms\\nsay: slow", {label: "slow"});
+    const slow = agent("delay: ${scaled(700)}ms\\nsay: slow", {label: "slow"});
     return [await slow, await agent("say: behind")];`);
   await flows.atWork(run, "slow");
   assert.equal(flows.killWorkers(), 1);
@@ -96,7 +97,7 @@ test("an agent that waits for its place behind a restart can be skipped", async 
   const flows = await Flows.open(t, { args: ["--insecure-loopback", "--agents", "3"] });
   const run = await flows.start(`
     return parallel([1, 2, 3, 4].map((n) => () =>
-      agent("delay: 1200ms\\nsay: " + n, {label: "a" + n})));`);
+      agent("delay: ${scaled(1200)}ms\\nsay: " + n, {label: "a" + n})));`);
   const skipped = await flows.atWork(run, "a2");
   await flows.atWork(run, "a3");
   await flows.daemon.kill();
@@ -112,7 +113,7 @@ test("a resumed run goes on when its worker dies among results taken over", asyn
   const flows = await Flows.open(t);
   const body = (tail) => `
     const all = await parallel([1, 2, 3].map((n) => () => agent("say: " + n)));
-    const slow = agent("delay: 800ms\\nsay: slow", {label: "slow"});
+    const slow = agent("delay: ${scaled(800)}ms\\nsay: slow", {label: "slow"});
     const last = agent("say: last");
     ${tail}
     return [...all, await slow, await last];`;
@@ -129,7 +130,7 @@ test("a resumed run goes on when its worker dies among results taken over", asyn
 test("scripts that workflow() names are told once, however often the worker dies", async (t) => {
   const flows = await Flows.open(t);
   const run = await flows.start(`
-    const slow = agent("delay: 1500ms\\nsay: slow", {label: "slow"});
+    const slow = agent("delay: ${scaled(1500)}ms\\nsay: slow", {label: "slow"});
     const names = [];
     for (let n = 0; n < 40; n++) names.push(workflow("none-" + n).catch(() => n));
     return [(await Promise.all(names)).length, await slow];`);
@@ -180,8 +181,10 @@ test("agents wait for a budget, are let go one after the other, and none is lost
 test("the process that workers are forked from may die as often as it likes", async (t) => {
   const flows = await Flows.open(t);
   const run = await flows.start(
-    'const all = []; for (let n = 0; n < 6; n++) {' +
-      ' all.push(await agent("delay: 150ms\\nsay: " + n, {label: "a" + n})); } return all;');
+    `const all = []; for (let n = 0; n < 6; n++) {
+      all.push(await agent("delay: ${scaled(150)}ms\\nsay: " + n, {label: "a" + n}));
+    }
+    return all;`);
   for (let n = 0; n < 6; n++) {
     await flows.atWork(run, `a${n}`);
     flows.killZygote();
@@ -223,7 +226,7 @@ test("a call that was never waited for is told once, also behind a crash", async
   const script = whole(`
 await agent('say: 1', { label: 'first' });
 agent('delay: 600s', { label: 'forgotten' });
-return await agent('delay: 1s\\nsay: 2', { label: 'second' })`);
+return await agent('delay: ${scaled(1000)}ms\\nsay: 2', { label: 'second' })`);
   const run = await flows.start({ script });
   await flows.until(run, ({ type, data }) => type === "agent_started" && data.label === "second");
   await flows.daemon.kill();

@@ -9,6 +9,7 @@ import { Held } from "./held.mjs";
 import { begin } from "./jobs-cli.mjs";
 import { run as drover, scratch } from "./lib.mjs";
 import { until } from "./providers.mjs";
+import { scaled } from "./scale.mjs";
 import { whole, Workflows } from "./workflows.mjs";
 
 class Scene {
@@ -69,9 +70,10 @@ test("more workflows than may run wait in line, also over a crash", async (t) =>
 test("what a run stood in line is no time of its own", async (t) => {
   const scene = await Scene.open(t, ...ONE);
   const { runId: first } = await scene.launch("held a");
-  const late = await scene.launch("b", { timeout_ms: 300 });
+  const LATE_MS = scaled(2000);
+  const late = await scene.launch("b", { timeout_ms: LATE_MS });
   const made = Date.now();
-  await until("its time would be over", () => Date.now() > made + 350);
+  await until("its time would be over", () => Date.now() > made + LATE_MS + 50);
   scene.provider.free("held a");
   assert.equal(await scene.result(first), "held a");
   assert.equal(await scene.result(late.runId), "b");

@@ -8,6 +8,7 @@ import path from "node:path";
 import { test } from "node:test";
 
 import { Provider, until } from "./providers.mjs";
+import { scaled } from "./scale.mjs";
 import { call, say, script } from "./turns.mjs";
 import { whole, Workflows } from "./workflows.mjs";
 
@@ -239,7 +240,7 @@ test("every agent is told that its last words are the result, or how an object i
   const model = "kept/small";
   const schema = { type: "object" };
   const told = async (options) => {
-    await one(flows, "x", { model, ...options }, { timeout_ms: 10_000 });
+    await one(flows, "x", { model, ...options }, { timeout_ms: scaled(10_000) });
     return asked().at(-1).system;
   };
   const words = /an agent of a workflow.*Your last words are the result as they stand/;

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
+import { scaled } from "./scale.mjs";
 import { call, Listener, say, script, textOf, toolsOf, Turns } from "./turns.mjs";
 
 const flow = (body, name = "sums") =>
@@ -178,7 +179,7 @@ test("what cannot be started is told in a sentence", async (t) => {
   assert.deepEqual(await workflows(turns), []);
 });
 
-test("a resume gives a session no more than it may", { timeout: 60_000 }, async (t) => {
+test("a resume gives a session no more than it may", { timeout: scaled(60_000) }, async (t) => {
   const turns = await Turns.open(t);
   const TOUCH = `return agent('call: run_command {"command": "touch seen"}\\nsay: done');`;
   const { json } = await turns.ask("POST", "/workflows", {
@@ -337,7 +338,8 @@ test("a kill at any moment of the call starts it once, and its end is told once"
 test("a workflow outlives its turn and the daemon, and then wakes its session", async (t) => {
   const turns = await Turns.open(t);
   const listener = await turns.listen();
-  const body = `const a = await agent("say: a");\nreturn [a, await agent("delay: 1s\\nsay: b")];`;
+  const slow = `agent("delay: ${scaled(1000)}ms\\nsay: b")`;
+  const body = `const a = await agent("say: a");\nreturn [a, await ${slow}];`;
   const run = await begin(turns, listener, { script: flow(body) });
   await turns.daemon.kill();
   await turns.daemon.start();

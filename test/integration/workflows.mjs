@@ -6,13 +6,14 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 
 import { Daemon } from "./lib.mjs";
+import { scaled } from "./scale.mjs";
 
 /** The first line of a script whose name does not matter; what stands behind begins at line 2. */
 export const META = "export const meta = { name: 'flock', description: 'counts sheep' };";
 export const whole = (body) => `${META}\n${body}`;
 
 /** How long a run of a test may take, also where sanitizers watch. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = scaled(60_000);
 
 const shorten = (value) => {
   const text = JSON.stringify(value, null, 1) ?? "nothing";

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "../unit/scale.h"
 #include "base/number.h"
 #include "store/libpq.h"
 
@@ -151,7 +152,7 @@ void kit_look(const char *schema, const char *sql, char ret_text[KIT_TEXT_SIZE])
 }
 
 void kit_wait_for_server(void) {
-    enum { TRIES = 600, PAUSE_MS = 100 };
+    enum { WAIT_MS = 60 * 1000, PAUSE_MS = 100 };
     struct libpq pq;
     assert_int_equal(libpq_open(&pq, NULL).code, ERR_NONE);
     char url[KIT_URL_SIZE];
@@ -159,7 +160,7 @@ void kit_wait_for_server(void) {
     const char *const words[] = {"dbname", NULL};
     const char *const values[] = {url, NULL};
     bool answers = false;
-    for (int i = 0; i < TRIES && !answers; i++) {
+    for (int waited = 0; waited < scaled_ms(WAIT_MS) && !answers; waited += PAUSE_MS) {
         PGconn *conn = pq.PQconnectdbParams(words, values, /* expand_dbname */ 1);
         answers = pq.PQstatus(conn) == CONNECTION_OK;
         pq.PQfinish(conn);

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "../unit/scale.h"
 #include "kit.h"
 #include "proxy.h"
 #include "store/postgres.h"
@@ -91,7 +92,7 @@ static void await_end(struct conn *conn) {
         return; /* It was found already. */
     }
     struct pollfd end = {.fd = pg_link_socket(pg_session_of(conn)->link), .events = POLLIN};
-    assert_int_equal(poll(&end, 1, WAIT_MS), 1);
+    assert_int_equal(poll(&end, 1, scaled_ms(WAIT_MS)), 1);
 }
 
 static enum commit_outcome insert(const struct bench *bench, int64_t n, struct err *ret_err) {

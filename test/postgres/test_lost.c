@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "../unit/scale.h"
 #include "kit.h"
 #include "proxy.h"
 #include "store/postgres.h"
@@ -257,7 +258,7 @@ static void a_connection_that_died_idle_is_found_before_a_commit_is_sent(void **
     assert_int_equal(driver->begin(conn).code, ERR_NONE);
     assert_int_equal(driver->commit(conn, &err), COMMIT_DONE);
     struct pollfd end = {.fd = pg_link_socket(pg_session_of(conn)->link), .events = POLLIN};
-    assert_int_equal(poll(&end, 1, /* timeout */ 10 * 1000), 1);
+    assert_int_equal(poll(&end, 1, scaled_ms(10 * 1000)), 1);
     proxy_refuse(proxy, /* refuse */ true);
     assert_int_equal(driver->begin(conn).code, ERR_STORE_DOWN);
     proxy_refuse(proxy, /* refuse */ false);

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "../unit/scale.h"
 #include "kit.h"
 #include "proxy.h"
 #include "store/postgres.h"
@@ -76,7 +77,7 @@ static void tear_down(struct bench *bench) {
     driver_postgres.disconnect(bench->conn);
     driver_postgres.close(bench->database);
     proxy_close(bench->proxy);
-    assert_in_range(now_ms() - bench->began_ms, 0, BOUND_MS);
+    assert_in_range(now_ms() - bench->began_ms, 0, scaled_ms(BOUND_MS));
 }
 
 static struct err insert(const struct bench *bench, int64_t n) {
@@ -105,7 +106,8 @@ static void a_statement_met_by_silence_ends_its_transaction(void **state) {
     assert_int_equal(proxy_connections(bench.proxy), before + 1);
     assert_false(driver_postgres.reachable(bench.database));
     proxy_mute(bench.proxy, /* mute */ false);
-    patience_of(&bench)->begin_ms = BOUND_MS; /* It answers again, however slow the machine is. */
+    /* It answers again, however slow the machine is. */
+    patience_of(&bench)->begin_ms = (unsigned)scaled_ms(BOUND_MS);
     struct err err = ERR_OK;
     assert_int_equal(driver_postgres.begin(bench.conn).code, ERR_NONE);
     assert_true(driver_postgres.reachable(bench.database));
@@ -136,7 +138,8 @@ static void a_commit_met_by_silence_is_looked_up(void **state) {
     (void)state;
     struct bench bench;
     set_up(&bench, "silent_commit");
-    patience_of(&bench)->commit_ms = BOUND_MS; /* The server ends the other session in its time. */
+    /* The server ends the other session in its time. */
+    patience_of(&bench)->commit_ms = (unsigned)scaled_ms(BOUND_MS);
     assert_int_equal(driver_postgres.begin(bench.conn).code, ERR_NONE);
     assert_int_equal(insert(&bench, 1).code, ERR_NONE);
     proxy_arm(bench.proxy, "COMMIT", PROXY_CUT_SILENT, 0);
@@ -171,7 +174,7 @@ static void commit_nothing_in_silence(struct bench *bench) {
 
 static void assert_goes_on(const struct bench *bench) {
     struct err err = ERR_OK;
-    patience_of(bench)->begin_ms = BOUND_MS;
+    patience_of(bench)->begin_ms = (unsigned)scaled_ms(BOUND_MS);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(driver_postgres.begin(bench->conn).code, ERR_NONE);
         assert_int_equal(insert(bench, i).code, ERR_NONE);
@@ -200,7 +203,8 @@ static void an_empty_commit_that_happened_unheard_does_no_harm(void **state) {
     (void)state;
     struct bench bench;
     set_up(&bench, "silent_empty_done");
-    patience_of(&bench)->begin_ms = BOUND_MS; /* The server ends the other session in its time. */
+    /* The server ends the other session in its time. */
+    patience_of(&bench)->begin_ms = (unsigned)scaled_ms(BOUND_MS);
     proxy_arm(bench.proxy, "COMMIT", PROXY_CUT_SILENT, 0);
     commit_nothing_in_silence(&bench);
     assert_goes_on(&bench);
@@ -212,7 +216,7 @@ static void what_became_of_an_empty_commit_is_asked_until_it_is_known(void **sta
     (void)state;
     struct bench bench;
     set_up(&bench, "silent_empty_again");
-    patience_of(&bench)->begin_ms = BOUND_MS;
+    patience_of(&bench)->begin_ms = (unsigned)scaled_ms(BOUND_MS);
     proxy_arm(bench.proxy, "COMMIT", PROXY_CUT_SILENT, 0);
     commit_nothing_in_silence(&bench);
     proxy_arm(bench.proxy, "SELECT epoch, batch FROM nodes FOR UPDATE", PROXY_CUT_ANSWER, 0);
@@ -228,7 +232,7 @@ static void an_empty_commit_met_by_silence_while_another_took_over_is_the_end(vo
     char unused[KIT_TEXT_SIZE];
     struct bench bench;
     set_up(&bench, "silent_empty_lost");
-    patience_of(&bench)->begin_ms = BOUND_MS;
+    patience_of(&bench)->begin_ms = (unsigned)scaled_ms(BOUND_MS);
     proxy_arm(bench.proxy, "COMMIT", PROXY_CUT_SILENT, 0);
     commit_nothing_in_silence(&bench);
     kit_look(bench.schema, take_over, unused);
@@ -263,7 +267,7 @@ static void a_store_closes_beside_a_silent_server(void **state) {
     proxy_mute(proxy, /* mute */ true);
     uint64_t began_ms = now_ms();
     kit_close(&kit);
-    assert_in_range(now_ms() - began_ms, 0, BOUND_MS);
+    assert_in_range(now_ms() - began_ms, 0, scaled_ms(BOUND_MS));
     proxy_close(proxy);
 }
 

@@ -15,6 +15,7 @@ sys.dont_write_bytecode = True
 import again  # noqa: E402
 import counts  # noqa: E402
 import host  # noqa: E402
+import runner  # noqa: E402
 import shares  # noqa: E402
 import suite  # noqa: E402
 
@@ -123,6 +124,35 @@ class TheHost(unittest.TestCase):
             pass
         self.assertGreater(here.typical_us, 0)
         self.assertNotEqual(here.typical_us, host.PIECE_US)
+
+
+class TheScale(unittest.TestCase):
+    def test_a_machine_of_the_usual_kind_leaves_limits_alone(self):
+        self.assertEqual(host.scale_of(host.SPAWN_MS, host.SYNC_MS, host.PIECES_A_SECOND), 1)
+        self.assertEqual(host.scale_of(0.1, 0.1, 10 * host.PIECES_A_SECOND), 1)
+
+    def test_whatever_is_slowest_counts(self):
+        self.assertEqual(host.scale_of(host.SPAWN_MS * 3, 0.1, 9999), 3)
+        self.assertEqual(host.scale_of(0.1, host.SYNC_MS * 2.5, 9999), 2.5)
+        self.assertEqual(host.scale_of(0.1, 0.1, host.PIECES_A_SECOND / 4), 4)
+
+    def test_there_is_a_bound(self):
+        self.assertEqual(host.scale_of(1000, 1000, 1), host.SCALE_MAX)
+
+    def test_a_machine_can_be_measured(self):
+        scale, words = host.measure_scale(tempfile.gettempdir())
+        self.assertGreaterEqual(scale, 1)
+        self.assertIn(f"scale {scale}: a spawn takes", words)
+
+    def test_every_limit_is_multiplied(self):
+        with unittest.mock.patch.dict(os.environ, {"DROVER_TEST_SCALE": "2.5"}):
+            stage = suite.meson_tests("x", "f", tests=lambda folder: [])
+            self.assertEqual(stage.command[-2:], ["-t", "7.5"])
+            output, code = runner.run(["sleep", "60"], {}, 0.2)
+            self.assertEqual((code, output.strip()), (124, "ended: it took over 0.5 s"))
+            program = ("import('./test/integration/scale.mjs').then((scale) => "
+                       "console.log(scale.scaled(1000)))")
+            self.assertEqual(runner.run(["node", "-e", program], {}, 60)[0].strip(), "2500")
 
 
 class WhatPassedIsLeftOut(unittest.TestCase):

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "proc/tree.h"
+#include "scale.h"
 
 enum { PATIENCE_MS = 60000, STEP_MS = 2 };
 
@@ -46,7 +47,7 @@ int yard_close(void **state) {
     }
     const struct tree_mark mark = {NAME, nonce()};
     struct tree_end end;
-    assert_false(err_failed(tree_end(&mark, 1, PATIENCE_MS, &end)));
+    assert_false(err_failed(tree_end(&mark, 1, (unsigned)scaled_ms(PATIENCE_MS), &end)));
     holders_close(yard->holders);
     loop_close(yard->loop);
     while (waitpid(-1, NULL, WNOHANG) > 0) {
@@ -67,7 +68,7 @@ void yard_turn(struct yard *yard) {
 
 void yard_run_until(struct yard *yard, const bool *flag) {
     uv_update_time(loop_uv(yard->loop));
-    timer_start(yard->loop, &yard->patience, PATIENCE_MS, give_up);
+    timer_start(yard->loop, &yard->patience, (uint64_t)scaled_ms(PATIENCE_MS), give_up);
     while (!*flag) {
         yard_turn(yard);
     }
@@ -171,7 +172,7 @@ struct spool_state look(const struct yard *yard) {
 }
 
 struct spool_state look_until_gone(struct yard *yard) {
-    for (int waited = 0; waited < PATIENCE_MS; waited += STEP_MS) {
+    for (int waited = 0; waited < scaled_ms(PATIENCE_MS); waited += STEP_MS) {
         struct spool_state found = look(yard);
         if (found.found != SPOOL_ALIVE) {
             return found;

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "engine/inbox.h"
 #include "loop/loop_uv.h"
+#include "scale.h"
 
 enum { PATIENCE_MS = 60000 };
 
@@ -170,7 +171,8 @@ void kit_until(struct kit *kit, bool (*is_so)(struct kit *kit, void *ctx), void 
     assert_int_equal(uv_timer_init(loop_uv(kit->loop), &patience), 0);
     patience.data = &late;
     uv_update_time(loop_uv(kit->loop));
-    assert_int_equal(uv_timer_start(&patience, on_late, PATIENCE_MS, 0 /* once */), 0);
+    assert_int_equal(
+        uv_timer_start(&patience, on_late, (uint64_t)scaled_ms(PATIENCE_MS), 0 /* once */), 0);
     while (!is_so(kit, ctx) && !late) {
         (void)uv_run(loop_uv(kit->loop), UV_RUN_ONCE);
     }

@@ -1,5 +1,6 @@
 /* holder_kit.c: see holder_kit.h. */
 #include "holder_kit.h"
+#include "scale.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -186,7 +187,7 @@ void kit_let_go(struct held *held) {
 }
 
 int kit_wait_process(struct held *held) {
-    for (int waited = 0; waited < WAIT_MS; waited += STEP_MS) {
+    for (int waited = 0; waited < scaled_ms(WAIT_MS); waited += STEP_MS) {
         int status;
         pid_t pid = waitpid(held->pid, &status, WNOHANG);
         assert_true(pid >= 0);
@@ -217,7 +218,7 @@ void kit_say(struct held *held, const char *words) {
 static bool hear(struct held *held) {
     struct pollfd polled = {.fd = held->fd, .events = POLLIN};
     assert_true(held->len < sizeof held->words);
-    assert_int_equal(poll(&polled, 1, WAIT_MS), 1);
+    assert_int_equal(poll(&polled, 1, scaled_ms(WAIT_MS)), 1);
     ssize_t got = recv(held->fd, held->words + held->len, sizeof held->words - held->len, 0);
     held->len += got > 0 ? (size_t)got : 0;
     return got > 0;

@@ -18,6 +18,7 @@
 #include "http/sse.h"
 #include "http/websocket.h"
 #include "journal/journal.h"
+#include "scale.h"
 #include "store/store.h"
 
 /* --- Routes ----------------------------------------------------------------------------------- */
@@ -438,7 +439,7 @@ char *kit_receive_until(int fd, const char *end, size_t *ret_len) {
     char *all = mem_new(size);
     for (;;) {
         struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-        if (poll(&poll_fd, 1, KIT_WAIT_MS) != 1) {
+        if (poll(&poll_fd, 1, scaled_ms(KIT_WAIT_MS)) != 1) {
             fail_msg("no answer in time; so far: %.400s", all);
         }
         if (size - len < 64 << 10) {

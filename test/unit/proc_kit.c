@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "proc/tree_table.h"
+#include "scale.h"
 
 enum { PATIENCE_MS = 60000, STEP_MS = 5, NONCE_LEN = 32 };
 
@@ -130,7 +131,7 @@ void end_process(pid_t pid) {
 }
 
 void wait_for_file(const char *path) {
-    for (int waited = 0; waited < PATIENCE_MS; waited += STEP_MS) {
+    for (int waited = 0; waited < scaled_ms(PATIENCE_MS); waited += STEP_MS) {
         struct stat about;
         if (stat(path, &about) == 0 && about.st_size > 0) {
             return;

@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "loop/loop_uv.h"
 #include "loop/world.h"
+#include "scale.h"
 
 enum { PATIENCE_MS = 60000, STEP_MS = 2 };
 
@@ -67,7 +68,7 @@ void pen_turn(struct pen *pen) {
 
 void pen_run_until(struct pen *pen, const bool *flag) {
     uv_update_time(loop_uv(pen->loop));
-    timer_start(pen->loop, &pen->patience, PATIENCE_MS, give_up);
+    timer_start(pen->loop, &pen->patience, (uint64_t)scaled_ms(PATIENCE_MS), give_up);
     while (!*flag) {
         pen_turn(pen);
     }
@@ -202,7 +203,7 @@ static unsigned count_children(pid_t parent, pid_t *ret_any) {
 pid_t find_zygote(void) {
     pid_t pid = 0;
     for (int waited = 0; count_children(getpid(), &pid) == 0; waited += STEP_MS) {
-        assert_true(waited < PATIENCE_MS);
+        assert_true(waited < scaled_ms(PATIENCE_MS));
         (void)poll(NULL, 0, STEP_MS); /* In the middle of execve it has another name. */
     }
     assert_int_equal(count_children(getpid(), &pid), 1);
@@ -217,7 +218,7 @@ void wait_until_gone(pid_t pid) {
     char name[64], state = 'Z';
     pid_t parent = 0;
     for (int waited = 0; read_stat(pid, name, &state, &parent) && state != 'Z'; waited += STEP_MS) {
-        assert_true(waited < PATIENCE_MS);
+        assert_true(waited < scaled_ms(PATIENCE_MS));
         (void)poll(NULL, 0, STEP_MS); /* A stranger's end tells nobody. */
     }
 }

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "dispatch_kit.h"
 #include "proc/tree.h"
+#include "scale.h"
 
 /* Its holder stands still when this is back; it says its pid, and goes on for ever. */
 static struct id start(struct kit *kit, const char *file, bool once, const char *more) {
@@ -18,8 +19,9 @@ static struct id start(struct kit *kit, const char *file, bool once, const char 
     (void)snprintf(spec, sizeof spec,
                    "{\"shell\":\"[ $DROVER_ATTEMPT = 1 ] || exit 0; setsid sleep 1000 & "
                    "kill -STOP $PPID; echo $$ > %s.new; mv %s.new %s; while :; do sleep 1; done\""
-                   ",\"timeout_ms\":2000%s}",
-                   kit_path(kit, file), kit_path(kit, file), kit_path(kit, file), more);
+                   ",\"timeout_ms\":%d%s}",
+                   kit_path(kit, file), kit_path(kit, file), kit_path(kit, file), scaled_ms(3000),
+                   more);
     struct id run = kit_submit(kit, &(struct kit_job){.spec = spec, .once = once});
     kit_until_file(kit, kit_path(kit, file));
     return run;

@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "http_kit.h"
+#include "scale.h"
 
 #define H "Host: t\r\n"
 #define J "Content-Type: application/json\r\n"
@@ -157,7 +158,7 @@ static void a_drain_tells_a_held_client_which_answer_is_the_last(void **state) {
     int fd = kit_connect(kit);
     kit_send_text(fd, WAIT PING);
     wait_for(kit, &kit->wait_count, 1);
-    kit_drain(kit, KIT_WAIT_MS);
+    kit_drain(kit, (unsigned)scaled_ms(KIT_WAIT_MS));
     AUTO(mem_release) char *answers = kit_receive_until(fd, NULL, NULL);
     assert_int_equal(count(answers, "drained"), 1);
     assert_int_equal(count(answers, "Connection: close\r\n"), 1);

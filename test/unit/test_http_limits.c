@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "http_kit.h"
+#include "scale.h"
 
 #define H "Host: t\r\n"
 #define J "Content-Type: application/json\r\n"
@@ -110,7 +111,7 @@ static void a_client_that_does_not_read_is_cut(void **state) {
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
     kit_send_text(fd, "GET /large HTTP/1.1\r\n" H "\r\n");
     struct pollfd poll_fd = {.fd = fd, .events = POLLRDHUP};
-    assert_int_equal(poll(&poll_fd, 1, KIT_WAIT_MS), 1);
+    assert_int_equal(poll(&poll_fd, 1, scaled_ms(KIT_WAIT_MS)), 1);
     assert_int_equal(kit_stats(kit).timeouts, 1);
     close(fd);
     kit_stop(kit);

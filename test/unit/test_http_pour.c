@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "http/pour.h"
 #include "http_kit.h"
+#include "scale.h"
 
 #define H "Host: t\r\n"
 
@@ -288,7 +289,7 @@ static void a_drain_lets_it_say_a_last_word(void **state) {
     struct kit *kit = kit_start(&options);
     int fd = ask(kit, "GET /stays HTTP/1.1");
     AUTO(mem_release) char *before = kit_receive_until(fd, "<0000000>.\r\n", NULL);
-    kit_drain(kit, KIT_WAIT_MS);
+    kit_drain(kit, (unsigned)scaled_ms(KIT_WAIT_MS));
     AUTO(mem_release) char *rest = kit_receive_until(fd, NULL, NULL);
     assert_string_equal(rest, "3\r\nbye\r\n0\r\n\r\n");
     close(fd);

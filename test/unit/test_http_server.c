@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "http_kit.h"
+#include "scale.h"
 
 #define H "Host: t\r\n"
 #define J "Content-Type: application/json\r\n"
@@ -422,7 +423,7 @@ static void a_drain_finishes_what_has_begun(void **state) {
     AUTO(mem_release) char *pong = kit_receive_until(idle, "pong", NULL);
     kit_send_text(wait, "GET /wait HTTP/1.1\r\n" H "\r\n");
     wait_for(kit, &kit->wait_count, 1);
-    kit_drain(kit, KIT_WAIT_MS);
+    kit_drain(kit, (unsigned)scaled_ms(KIT_WAIT_MS));
     assert_int_equal(kit->drain_count, 1);
     AUTO(mem_release) char *answer = kit_receive_until(wait, NULL, NULL);
     assert_non_null(strstr(answer, "drained"));

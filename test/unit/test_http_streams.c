@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "http_kit.h"
+#include "scale.h"
 
 #define H "Host: t\r\n"
 #define J "Content-Type: application/json\r\n"
@@ -154,7 +155,7 @@ static void a_drain_ends_a_stream_with_its_cursor(void **state) {
     kit_append(kit, "x", "2");
     int fd = follow(kit, "/s/x");
     AUTO(mem_release) char *before = kit_receive_until(fd, "data: 2\n\n", NULL);
-    kit_drain(kit, KIT_WAIT_MS);
+    kit_drain(kit, (unsigned)scaled_ms(KIT_WAIT_MS));
     AUTO(mem_release) char *rest = kit_receive_until(fd, NULL, NULL);
     assert_non_null(strstr(rest, "event: closing\ndata: {\"after\":2}\n\n\r\n0\r\n\r\n"));
     close(fd);

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "http_kit.h"
+#include "scale.h"
 
 #define H "Host: t\r\n"
 #define UPGRADE                                                                                    \
@@ -59,7 +60,7 @@ static void read_exactly(int fd, void *into, size_t len) {
     size_t at = 0;
     while (at < len) {
         struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-        assert_int_equal(poll(&poll_fd, 1, KIT_WAIT_MS), 1);
+        assert_int_equal(poll(&poll_fd, 1, scaled_ms(KIT_WAIT_MS)), 1);
         ssize_t rc = recv(fd, (char *)into + at, len - at, 0);
         assert_true(rc > 0);
         at += (size_t)rc;
@@ -236,7 +237,7 @@ static void a_drain_ends_each_subscription_with_its_cursor(void **state) {
     say_text(fd, "{\"subscribe\":\"a\",\"after\":0}");
     expect_text(fd, "subscribed");
     expect_text(fd, "\"seq\":1");
-    kit_drain(kit, KIT_WAIT_MS);
+    kit_drain(kit, (unsigned)scaled_ms(KIT_WAIT_MS));
     expect_text(fd, "{\"stream\":\"a\",\"closing\":{\"after\":1}}");
     expect_close(fd, 1001);
     kit_stop(kit);

@@ -15,6 +15,7 @@
 
 #include "base/json.h"
 #include "custody_kit.h"
+#include "scale.h"
 
 enum { WAIT_MS = 20000, STEP_MS = 5, MANY = 300, CLAIM_MS = 10000 };
 
@@ -26,7 +27,8 @@ void __wrap_timer_start(struct loop *loop, struct timer *timer, uint64_t after_m
                         void (*fire)(struct timer *timer));
 void __wrap_timer_start(struct loop *loop, struct timer *timer, uint64_t after_ms,
                         void (*fire)(struct timer *timer)) {
-    __real_timer_start(loop, timer, impatient && after_ms == CLAIM_MS ? 200 : after_ms, fire);
+    __real_timer_start(
+        loop, timer, impatient && after_ms == CLAIM_MS ? (uint64_t)scaled_ms(200) : after_ms, fire);
 }
 
 /* --- Looking ---------------------------------------------------------------------------------- */
@@ -71,7 +73,7 @@ static unsigned count_nurseries(pid_t *ret_pid) {
 static pid_t the_nursery(void) {
     pid_t pid = 0;
     for (int waited = 0; count_nurseries(&pid) == 0; waited += STEP_MS) {
-        assert_true(waited < WAIT_MS);
+        assert_true(waited < scaled_ms(WAIT_MS));
         (void)poll(NULL, 0, STEP_MS);
     }
     assert_int_equal(count_nurseries(&pid), 1);
@@ -80,7 +82,7 @@ static pid_t the_nursery(void) {
 
 static void wait_until_gone(pid_t pid) {
     for (int waited = 0; process_lives(pid); waited += STEP_MS) {
-        assert_true(waited < WAIT_MS);
+        assert_true(waited < scaled_ms(WAIT_MS));
         (void)poll(NULL, 0, STEP_MS); /* A stranger's end tells nobody. */
     }
 }
@@ -90,7 +92,7 @@ static pid_t wait_for_spare(pid_t nursery) {
     char path[64], children[16] = "";
     (void)snprintf(path, sizeof path, "/proc/%d/task/%d/children", nursery, nursery);
     for (int waited = 0; children[0] == '\0'; waited += STEP_MS) {
-        assert_true(waited < WAIT_MS);
+        assert_true(waited < scaled_ms(WAIT_MS));
         (void)poll(NULL, 0, STEP_MS); /* A stranger's child tells nobody. */
         FILE *file = fopen(path, "re");
         assert_non_null(file);

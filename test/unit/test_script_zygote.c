@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "scale.h"
 #include "script_kit.h"
 
 enum { MANY = 200, PATIENCE_MS = 5000 };
@@ -24,7 +25,9 @@ void __wrap_timer_start(struct loop *loop, struct timer *timer, uint64_t after_m
 void __wrap_timer_start(struct loop *loop, struct timer *timer, uint64_t after_ms,
                         void (*fire)(struct timer *timer)) {
     bool is_long = after_ms >= 100 && after_ms <= PATIENCE_MS;
-    __real_timer_start(loop, timer, impatient && is_long ? after_ms / 20 : after_ms, fire);
+    __real_timer_start(loop, timer,
+                       impatient && is_long ? (uint64_t)scaled_ms((int)after_ms / 20) : after_ms,
+                       fire);
 }
 
 static void there_is_none_before_it_is_needed(void **state) {

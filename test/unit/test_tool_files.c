@@ -1,4 +1,5 @@
 /* What a model may do with files, and what it is told. */
+#include "scale.h"
 #include "tool_kit.h"
 
 /* --- Reading ---------------------------------------------------------------------------------- */
@@ -149,7 +150,7 @@ static void a_pattern_that_explodes_is_too_expensive_and_no_match(void **state) 
     memset(line, 'a', sizeof line - 1);
     line[sizeof line - 1] = '\0';
     tools_file(tools, "project/aaa", line);
-    tools->place.deadline_ns = world_mono_ns(world_real()) + 300000000ULL;
+    tools->place.deadline_ns = world_mono_ns(world_real()) + (uint64_t)scaled_ms(300) * 1000000;
     AUTO(mem_release)
     struct tools_answer *answer =
         tools_call(tools, "search_files", "{\"pattern\":\"(a+)+[bc]\",\"path\":\"aaa\"}");

@@ -15,6 +15,7 @@
 
 #include "proc/tree.h"
 #include "proc_kit.h"
+#include "scale.h"
 
 enum { WAIT_MS = 60000 };
 
@@ -52,7 +53,7 @@ static int open_place(void **state) {
 static int close_place(void **state) {
     const struct tree_mark ours = mark();
     struct tree_end end;
-    assert_false(err_failed(tree_end(&ours, 1, WAIT_MS, &end)));
+    assert_false(err_failed(tree_end(&ours, 1, (unsigned)scaled_ms(WAIT_MS), &end)));
     while (waitpid(-1, NULL, WNOHANG) > 0) {
     }
     place_done(*state);
@@ -91,7 +92,7 @@ static unsigned count(void) {
 static struct tree_end end_all(void) {
     const struct tree_mark ours = mark();
     struct tree_end end = {77, 77};
-    assert_int_equal(tree_end(&ours, 1, WAIT_MS, &end).code, ERR_NONE);
+    assert_int_equal(tree_end(&ours, 1, (unsigned)scaled_ms(WAIT_MS), &end).code, ERR_NONE);
     assert_int_equal(end.left, 0);
     assert_int_equal(count(), 0);
     return end;
@@ -186,7 +187,8 @@ static void many_trees_are_ended_at_once_and_each_has_its_count(void **state) {
     pid_t other = start_sleeper("DROVER_RUN=run_d.1.#");
     pid_t pids[] = {start_sleeper("DROVER_RUN=run_b.1.#"), start_sleeper("DROVER_RUN=run_b.1.#"),
                     start_sleeper(MARKED)};
-    assert_int_equal(tree_end(marks, COUNT_OF(marks), WAIT_MS, ends).code, ERR_NONE);
+    assert_int_equal(tree_end(marks, COUNT_OF(marks), (unsigned)scaled_ms(WAIT_MS), ends).code,
+                     ERR_NONE);
     assert_int_equal(ends[0].killed, 2);
     assert_int_equal(ends[1].killed, 1);
     assert_int_equal(ends[2].killed, 0);
@@ -236,7 +238,7 @@ static void one_that_forks_and_ends_for_ever_is_caught(void **state) {
     const struct tree_mark ours = mark();
     struct tree_end end = {.left = 1};
     for (int tries = 0; end.left > 0 && tries < TRIES_MAX; tries++) {
-        assert_int_equal(tree_end(&ours, 1, WAIT_MS, &end).code, ERR_NONE);
+        assert_int_equal(tree_end(&ours, 1, (unsigned)scaled_ms(WAIT_MS), &end).code, ERR_NONE);
     }
     assert_int_equal(end.left, 0);
     assert_int_equal(count(), 0);

@@ -16,6 +16,7 @@
 
 #include "base/json.h"
 #include "base/memory.h"
+#include "scale.h"
 #include "tool/tool.h"
 
 struct tools {
@@ -101,7 +102,8 @@ static inline int tools_begin(void **state) {
                                        .closed = tools->closed,
                                        .rules = &tools->with,
                                        .world = world_real(),
-                                       .deadline_ns = world_mono_ns(world_real()) + 50000000000ULL};
+                                       .deadline_ns = world_mono_ns(world_real()) +
+                                                      (uint64_t)scaled_ms(50000) * 1000000};
     text_init(&tools->problem, 64 << 10);
     *state = tools;
     return 0;
