@@ -1,5 +1,6 @@
 # For daily work. Each target is one script or one command; the build itself is meson's.
-.PHONY: build demo test test-all sim mutants bench fuzz coverage compile_commands fmt lint docs clean
+.PHONY: build demo test test-all flakes sim mutants bench fuzz coverage compile_commands fmt lint
+.PHONY: docs clean
 
 build:
 	./scripts/build
@@ -21,6 +22,10 @@ sim:
 # Breaks the code on purpose: each patch of test/sim/mutants must be caught.
 mutants:
 	./scripts/mutants
+
+# FLAKES="--times 5 test/integration/turns.test.mjs" for some of the files.
+flakes:
+	./scripts/flakes $(FLAKES)
 
 bench:
 	./scripts/bench

@@ -79,6 +79,10 @@ def build(name, *, compiler="gcc", sanitize="", kind="debugoptimized", targets=l
     return Stage(f"build {name}", [], count_exit, before=configure, timeout_s=900)
 
 
+def strip_stage():
+    return Stage("strip build/drover", ["./scripts/build"], count_exit)
+
+
 def introspected(folder, what):
     return json.loads(subprocess.check_output(["meson", "introspect", what, folder], cwd=ROOT))
 
@@ -211,7 +215,7 @@ def all_stages(every_kill, turn):
     taken = {"every": every_kill, "turn": turn}
     builds = [
         build("release", kind="release", targets=programs_of(released, *PROGRAMS)),
-        Stage("strip build/drover", ["./scripts/build"], count_exit),
+        strip_stage(),
         build("san", sanitize=both, targets=programs_of(gcc, "drover")),
         build("clang", compiler="clang", sanitize=both, targets=programs_of(clang, "drover")),
         build("tsan", sanitize="thread", targets=lambda folder: threads(folder).values()),
