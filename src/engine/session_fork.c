@@ -44,9 +44,10 @@ static struct err weigh(struct tx *tx, int64_t message, struct weight *weight) {
     return err;
 }
 
-#define OPEN_STATES "('ready', 'asking', 'reviewing', 'running', 'pending')"
+#define OPEN_STATES "('ready', 'asking', 'reviewing', 'running')"
 
-/* What was still going on goes on in the old session only. */
+/* A call that is still going on goes on in the old session only. A pending one has its run, whose
+ * end reaches every copy (turn_child.c). */
 static struct err copy_parts(struct tx *tx, int64_t from, int64_t to) {
     static const char sql[] =
         "INSERT INTO parts (message, number, step, kind, state, name, call, run, bytes, data_bytes,"

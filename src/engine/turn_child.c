@@ -11,6 +11,8 @@
 #include "base/memory.h"
 #include "engine/inbox.h"
 
+enum { COPIES_MAX = 64 }; /* Forks of one session whose cards an end reaches. */
+
 /* --- The begin -------------------------------------------------------------------------------- */
 
 static struct err pending_result(struct tx *tx, const char *status, struct bytes operation,
@@ -125,7 +127,7 @@ static struct err find_owner(struct tx *tx, const struct run_row *child, bool *r
         " WHERE p.run = $1 AND p.run <> 0 AND p.state IN ('running', 'pending')"
         " AND (m.status <> 'removed' OR p.state = 'running')"
         " UNION ALL SELECT 0, 0, t.run, '' FROM turns t WHERE t.run = $2 AND t.check_run = $1"
-        " LIMIT 1";
+        " ORDER BY 3 DESC LIMIT 1"; /* The turn's own card before copies of it, which have none. */
     const struct arg args[] = {arg_int(child->id), arg_int(child->parent)};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
@@ -164,24 +166,101 @@ static struct err write_outcome(const struct run_row *child, struct bytes output
     return text_failed(text) ? err_make(ERR_OUT_OF_MEMORY, "turns: outcome") : ERR_OK;
 }
 
+static struct err write_card(struct tx *tx, const struct owner *owner, const struct run_row *child,
+                             const struct text *text, struct card *card) {
+    cards__end(card, card_cause_of_run(CARD_RUN_JOB, child->state, child->cause));
+    return cards__write(tx, owner->message, card, (struct bytes){text->data, text->len});
+}
+
 /* Later prompts hold the outcome where "started" stood, and never both. */
 static struct err replace(struct tx *tx, struct turn *turn, const struct owner *owner,
-                          const struct run_row *child, struct bytes output) {
+                          const struct run_row *child, const struct text *outcome) {
     struct card card;
     bool found = false;
-    AUTO(text_done) struct text text;
-    text_init(&text, TURN_RESULT_MAX);
     struct err err = cards__find(tx, owner->message, owner->number, &found, &card);
     if (!err_failed(err) && found) {
-        err = write_outcome(child, output, &text);
+        err = write_card(tx, owner, child, outcome, &card);
     }
-    if (err_failed(err) || !found) {
-        return err;
+    return err_failed(err) || !found
+               ? err
+               : turns__event_card_finished(tx, turn, &card,
+                                            (struct bytes){outcome->data, outcome->len});
+}
+
+/* --- Copies of the card ----------------------------------------------------------------------- */
+
+struct copies {
+    size_t count;
+    struct owner of[COPIES_MAX]; /* run: id of the session. */
+};
+
+/* Messages that a fork copied belong to no turn. */
+static struct err find_copies(struct tx *tx, const struct run_row *child, struct copies *copies) {
+    static const char sql[] =
+        "SELECT p.message, p.number, m.session FROM parts p JOIN messages m ON m.id = p.message"
+        " WHERE p.run = $1 AND p.run <> 0 AND p.state = 'pending' AND m.run = 0"
+        " AND m.status <> 'removed' ORDER BY p.id LIMIT $2";
+    const struct arg args[] = {arg_int(child->id), arg_int(COPIES_MAX)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
+    bool more = !err_failed(err);
+    copies->count = 0;
+    while (!err_failed(err) && more) {
+        err = rows_next(rows, &more);
+        if (!err_failed(err) && more) {
+            copies->of[copies->count++] = (struct owner){.message = rows_int(rows, 0),
+                                                         .number = rows_int(rows, 1),
+                                                         .run = rows_int(rows, 2)};
+        }
     }
-    const struct bytes result = {text.data, text.len};
-    cards__end(&card, card_cause_of_run(CARD_RUN_JOB, child->state, child->cause));
-    err = cards__write(tx, owner->message, &card, result);
-    return err_failed(err) ? err : turns__event_card_finished(tx, turn, &card, result);
+    return err;
+}
+
+static struct err replace_copy(struct tx *tx, const struct owner *copy, const struct run_row *child,
+                               const struct text *outcome) {
+    struct card card;
+    struct session_row session;
+    struct message_row message;
+    bool found = false, shown = false;
+    struct err err = cards__find(tx, copy->message, copy->number, &found, &card);
+    if (!err_failed(err) && found) {
+        err = write_card(tx, copy, child, outcome, &card);
+    }
+    if (!err_failed(err) && found) { /* A fork that is being made has no readers. */
+        err = sessions__find_id(tx, copy->run, &shown, &session);
+    }
+    if (!err_failed(err) && shown) {
+        err = messages__find_id(tx, copy->message, &shown, &message);
+    }
+    return err_failed(err) || !shown ? err : messages__tell_edited(tx, &session, &message);
+}
+
+static struct err replace_copies(struct tx *tx, const struct run_row *child,
+                                 const struct text *outcome) {
+    struct copies copies;
+    struct err err = find_copies(tx, child, &copies);
+    for (size_t i = 0; i < copies.count && !err_failed(err); i++) {
+        err = replace_copy(tx, &copies.of[i], child, outcome);
+    }
+    return err;
+}
+
+/* --- The child has ended ---------------------------------------------------------------------- */
+
+/* `turn` NULL: only copies are left. */
+static struct err replace_all(struct tx *tx, struct turn *turn, const struct owner *owner,
+                              const struct run_row *child, struct bytes output) {
+    bool found = false;
+    AUTO(text_done) struct text outcome;
+    text_init(&outcome, TURN_RESULT_MAX);
+    struct err err = write_outcome(child, output, &outcome);
+    if (!err_failed(err) && turn != NULL) {
+        err = turns__load_rest(tx, turn, &found);
+    }
+    if (!err_failed(err) && found) {
+        err = replace(tx, turn, owner, child, &outcome);
+    }
+    return err_failed(err) ? err : replace_copies(tx, child, &outcome);
 }
 
 struct err turns__child_ended(struct tx *tx, const struct run_row *child, struct bytes output) {
@@ -193,12 +272,14 @@ struct err turns__child_ended(struct tx *tx, const struct run_row *child, struct
         return err;
     }
     err = runs__find_id(tx, owner.run, &found, &turn.run);
+    if (!err_failed(err) && !found && owner.pending) {
+        return replace_all(tx, /* turn */ NULL, &owner, child, output);
+    }
     if (err_failed(err) || !found) {
         return err;
     }
     if (!owner.pending) {
         return run_state_final(turn.run.state) ? ERR_OK : runs__tell(tx, &turn.run);
     }
-    err = turns__load_rest(tx, &turn, &found);
-    return err_failed(err) || !found ? err : replace(tx, &turn, &owner, child, output);
+    return replace_all(tx, &turn, &owner, child, output);
 }

@@ -61,6 +61,28 @@ test("ask, run and ps say that the daemon holds, and ask goes on after the relea
 const ALL = { settings: { permissions: [{ permission: "allow" }] } };
 const toolOf = (message) => message.parts.find((part) => part.kind === "tool");
 
+test("the card of a job in a fork learns the end of the job", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen({ root: turns.root, ...ALL });
+  const wait = ["-c", "while [ ! -e go ]; do sleep 0.02; done; echo built"];
+  const text = script(call("run_job", { command: "sh", args: wait }), say("it runs"));
+  const { message } = await turns.turn(listener, text);
+  const fork = async () => {
+    const answer = await turns.ask("POST", `/sessions/${listener.session}/fork`, {});
+    assert.equal(answer.status, 201, answer.text);
+    return answer.json.id;
+  };
+  const copy = await new Listener(turns, await fork()).open();
+  const before = toolOf((await turns.messages(copy.session)).at(-1));
+  assert.deepEqual([before.state, before.run], ["pending", toolOf(message).run]);
+  writeFileSync(path.join(turns.root, "go"), "");
+  const edited = await copy.until("message_edited");
+  assert.match(toolOf(edited.message).text, /built/);
+  const after = toolOf((await turns.messages(copy.session)).at(-1));
+  assert.equal(after.state, "succeeded");
+  assert.match(after.text, /built/);
+});
+
 test("a job that could not be started tells why", async (t) => {
   const turns = await Turns.open(t);
   const listener = await turns.listen({ root: turns.root, ...ALL });
