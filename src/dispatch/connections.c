@@ -164,12 +164,26 @@ static void put_failed(const struct connections *connections, struct bytes name,
     connections->options.failed(connections->options.ctx, text, why);
 }
 
+static void warn_of_key(const struct connections *connections,
+                        const struct model_connection *connection) {
+    struct why why;
+    size_t len = connection->key == NULL ? 0 : strlen(connection->key);
+    if (len == 0 || len >= MODEL_KEY_REDACTED_MIN || connections->options.warned == NULL) {
+        return;
+    }
+    why_set(&why, "the key has %zu bytes: it is used, but not hidden where its provider repeats it",
+            len);
+    connections->options.warned(connections->options.ctx, connection->name, &why);
+}
+
 void connections__use(struct connections *connections, const struct model_connection *connection) {
     struct why why = {.text = ""};
     if (err_failed(models_connection_set(connections->models, connection, &why))) {
         struct bytes name = {connection->name, strlen(connection->name)};
         put_failed(connections, name, &why);
+        return;
     }
+    warn_of_key(connections, connection);
 }
 
 /* Of a row only: one that was found has a key of its own. */

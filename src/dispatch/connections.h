@@ -41,6 +41,8 @@ struct connections_options {
     struct discover_from from;
     void *ctx;
     void (*failed)(void *ctx, const char *name, const struct why *why);
+    /* The connection is used, and something of it is not as it should be. NULL: nobody is told. */
+    void (*warned)(void *ctx, const char *name, const struct why *why);
 };
 MUST_CHECK struct err connections_open(const struct connections_options *options,
                                        struct connections **ret_connections, struct why *why);

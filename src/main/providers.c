@@ -34,6 +34,12 @@ static void connection_failed(void *ctx, const char *name, const struct why *why
               LOG_FIELDS(log_text("provider", name), log_text("detail", why->text)));
 }
 
+static void connection_warned(void *ctx, const char *name, const struct why *why) {
+    const struct providers *providers = ctx;
+    log_event(providers->options.serve->log, LOG_WARN, "a connection is used with a short key",
+              LOG_FIELDS(log_text("provider", name), log_text("detail", why->text)));
+}
+
 static void client_gone(void *ctx) {
     struct providers *providers = ctx;
     providers->client = NULL;
@@ -83,7 +89,8 @@ struct err providers_open(const struct providers_options *options, struct provid
         .model = serve->model,
         .from = {.env = from_environment, .local = DISCOVER_LOCAL},
         .ctx = providers,
-        .failed = connection_failed};
+        .failed = connection_failed,
+        .warned = connection_warned};
     if (!err_failed(err)) {
         err = connections_open(&with, &providers->connections, why);
     }

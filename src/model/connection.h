@@ -28,6 +28,8 @@ struct connection_header {
     const char *name, *value;
 };
 
+enum { MODEL_KEY_REDACTED_MIN = 8 }; /* Bytes; shorter keys are used, and not redacted. */
+
 struct model_connection {
     const char *name; /* [a-z0-9][a-z0-9._-]*: what stands before the slash of a model's name. */
     enum model_kind kind;

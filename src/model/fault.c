@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "model/connection.h"
 
 /* What an error says, wherever it stood. Borrowed from the JSON. */
 struct said {
@@ -82,13 +83,13 @@ static void add_words(struct text *text, const char *words) {
     }
 }
 
-/* *ret_words is owned. */
+/* Owned. A secret of a few letters is no secret, and its letters stand in ordinary words. */
 static char *plain_words(const char *words, const char *secret) {
     AUTO(text_done) struct text text;
     text_init(&text, (size_t)FAULT_BODY_MAX * 8);
     AUTO(mem_release) char *own = mem_copy(words, strlen(words));
     size_t len = secret != NULL ? strlen(secret) : 0;
-    for (char *at = own; len > 0 && (at = strstr(at, secret)) != NULL;) {
+    for (char *at = own; len >= MODEL_KEY_REDACTED_MIN && (at = strstr(at, secret)) != NULL;) {
         memset(at, '*', len);
     }
     add_words(&text, own);

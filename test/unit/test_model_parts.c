@@ -14,6 +14,7 @@
 
 #include "base/json.h"
 #include "base/memory.h"
+#include "model/fault.h"
 #include "model/key.h"
 #include "model/model.h"
 #include "model/retry.h"
@@ -295,11 +296,32 @@ static void a_script_file_with_a_fault_says_where(void **state) {
     }
 }
 
+/* --- Faults ----------------------------------------------------------------------------------- */
+
+static void a_key_of_a_few_letters_leaves_words_as_they_are(void **state) {
+    (void)state;
+    static const struct {
+        const char *key, *detail;
+    } rows[] = {
+        {"k", "mock 1234567 and 12345678"},
+        {"1234567", "mock 1234567 and 12345678"},
+        {"12345678", "mock 1234567 and ********"},
+        {NULL, "mock 1234567 and 12345678"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct model_failure failure = {.cause = MODEL_NONE};
+        fault_of_answer(400, BYTES("{\"error\":{\"message\":\"mock 1234567 and 12345678\"}}"),
+                        rows[i].key, &failure);
+        assert_string_equal(failure.detail, rows[i].detail);
+    }
+}
+
 int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_come_out_however_the_bytes_are_cut),
         cmocka_unit_test(an_event_has_a_bound),
+        cmocka_unit_test(a_key_of_a_few_letters_leaves_words_as_they_are),
         cmocka_unit_test(waits_grow_and_vary_and_end),
         cmocka_unit_test(each_cause_has_a_name_and_words),
         cmocka_unit_test(the_file_wins_then_the_longest_key),
