@@ -15,6 +15,7 @@
 enum {
     NOTICE_MAX = MESSAGE_TEXT_MAX,
     KEPT_MAX = 256 << 10,
+    FAILED_MAX = 64,      /* Messages that one commit removes. */
     KEPT_ROOM = 32 << 10, /* For the runs whose results are too much. */
 };
 
@@ -88,6 +89,25 @@ static struct err begin(struct tx *tx, struct session_row *session,
     return turns__make(tx, session, &message, TRIGGER_NOTICE, ret_run, &unused);
 }
 
+/* Earlier turns that were told of what is told again now, and failed: their messages leave, so that
+ * a provider that is away for an hour leaves one message and not one for each try. Their runs keep
+ * what went wrong. */
+static struct err remove_failed(struct tx *tx, const struct session_row *session) {
+    static const char sql[] =
+        "SELECT " MESSAGE_COLUMNS MESSAGE_FROM " WHERE m.session = $1 AND ("
+        "(m.role = 'notice' AND m.status = 'rolled_back') OR (m.role = 'assistant'"
+        " AND m.status IN ('failed', 'rolled_back') AND a.role = 'notice'"
+        " AND a.status = 'rolled_back')) ORDER BY m.id LIMIT $2";
+    const struct arg args[] = {arg_int(session->id), arg_int(FAILED_MAX)};
+    const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
+    struct message_rows rows = {.count = 0};
+    struct err err = messages__many(tx, &ask, FAILED_MAX, &rows);
+    for (size_t i = 0; i < rows.count && !err_failed(err); i++) {
+        err = messages__remove(tx, session, &rows.rows[i]);
+    }
+    return err;
+}
+
 static struct err follow_up(struct tx *tx, struct session_row *session,
                             const struct turn_followup *followup,
                             enum turn_followed *ret_followed) {
@@ -104,6 +124,10 @@ static struct err follow_up(struct tx *tx, struct session_row *session,
         return err;
     }
     text_add_str(&notices.kept, "]}");
+    err = remove_failed(tx, session);
+    if (err_failed(err)) {
+        return err;
+    }
     return text_failed(&notices.kept) ? err_make(ERR_OUT_OF_MEMORY, "turns: notices")
                                       : begin(tx, session, followup, &notices, &run);
 }

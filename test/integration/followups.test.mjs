@@ -122,11 +122,13 @@ test("a provider fails five turns that are told of a job: the sixth settles it",
   const wanted = [...Array(FAILING_TURNS).fill("failed"), "succeeded"];
   assert.deepEqual(ends.map((end) => end.state), wanted);
   assert.equal(provider.requests, FAILING_TURNS * TRIES + 1);
-  // Only the last telling is part of the conversation.
+  // Each try took the place of the one before it: the conversation has one telling, one answer.
   const told = await toldOf(turns, listener.session, job);
-  assert.deepEqual(told.map((one) => one.run), ends.map((end) => end.run));
-  const taken = [...Array(FAILING_TURNS).fill("rolled_back"), "completed"];
-  assert.deepEqual(told.map((one) => one.status), taken);
+  assert.deepEqual(told.map((one) => [one.run, one.status]), [[ends.at(-1).run, "completed"]]);
+  assert.equal((await turns.messages(listener.session)).length, 4);
+  const removed = listener.heard.events.filter((event) => event.type === "message_removed");
+  assert.equal(removed.length, 2 * FAILING_TURNS);
+  assert.equal((await turns.get(`/runs/${ends[0].run}`)).cause, "provider_error");
   const owed = await owedFor(turns, job);
   assert.deepEqual(owed.map((row) => row.state), ["acknowledged"]);
   assert.equal((await turns.get("/runs?live=1")).items.length, 0);
@@ -200,5 +202,5 @@ test("what an empty budget holds is told when the budget is raised", async (t) =
   assert.deepEqual(owed.map((row) => row.state), ["acknowledged"]);
   const told = await toldOf(turns, listener.session, job);
   const shown = told.map((one) => [one.status, one.run === run]);
-  assert.deepEqual(shown, [["rolled_back", false], ["completed", true]]);
+  assert.deepEqual(shown, [["completed", true]]);
 });
