@@ -138,6 +138,9 @@ struct err inbox__write_notice(const struct inbox_notice *notice, struct bytes d
     } else {
         text_add_str(text, "null");
     }
+    if (run->note.len > 0) { /* Why it was not started, or what went wrong. */
+        add_text(text, ",\"note\":", run->note);
+    }
     add_number(text, ",\"duration_ms\":", duration_ms > 0 ? duration_ms : 0);
     add_output(text, notice->output);
     if (run->kind == KIND_WORKFLOW) { /* It has no log. */
