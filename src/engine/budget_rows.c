@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "engine/ids.h"
 #include "engine/run_rows.h"
 
 enum column {
@@ -74,7 +75,7 @@ static struct arg limit_arg(int64_t limit) {
 }
 
 struct err budget__insert(struct tx *tx, struct budget_row *row) {
-    static const char id_sql[] = "SELECT COALESCE(max(id), 0) + 1 FROM budgets";
+    static const char id_sql[] = "SELECT " IDS_NEXT("budgets");
     static const char sql[] =
         "INSERT INTO budgets (id, owner, scope, path, run, made_ms, output_tokens_max, tokens_max,"
         " cost_micros_max, agents_max, wall_ms_max)"
@@ -104,6 +105,9 @@ struct err budget__remove(struct tx *tx, int64_t id) {
     const struct arg args[] = {arg_int(id)};
     struct err err = tx_exec(tx, "DELETE FROM budget_means WHERE budget = $1", args, COUNT_OF(args),
                              NULL /* any number */);
+    if (!err_failed(err)) {
+        err = ids__keep(tx, IDS_BUDGETS);
+    }
     return err_failed(err) ? err
                            : tx_exec(tx, "DELETE FROM budgets WHERE id = $1", args, COUNT_OF(args),
                                      NULL /* one row, always */);

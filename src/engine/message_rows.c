@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "engine/checkpoints.h"
+#include "engine/ids.h"
 #include "engine/run_rows.h"
 
 enum column {
@@ -141,8 +142,7 @@ struct err messages__steering(struct tx *tx, const struct session_row *session, 
 /* --- Writing ---------------------------------------------------------------------------------- */
 
 struct err messages__next_id(struct tx *tx, int64_t *ret_id) {
-    const struct run_ask ask = {.sql = "SELECT COALESCE(max(id), 0) + 1 FROM messages",
-                                .missing = 1};
+    const struct run_ask ask = {.sql = "SELECT " IDS_NEXT("messages")};
     return runs__int(tx, &ask, ret_id);
 }
 

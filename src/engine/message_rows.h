@@ -19,10 +19,8 @@ enum { MESSAGE_LIVE_MAX = MESSAGE_QUEUE_MAX + 2 };
     "m.id, m.message, m.session, m.role, m.status, m.run, COALESCE(r.run, ''), m.reply_to,"        \
     " COALESCE(a.message, ''), m.variant, m.active, m.made_ms, m.changed_ms, m.client_id,"         \
     " m.client_digest, m.cause, m.error, m.metadata"
-/* A number that became free is given out again: a run that was made after the message's last change
- * is another one. */
 #define MESSAGE_FROM                                                                               \
-    " FROM messages m LEFT JOIN runs r ON r.id = m.run AND r.made_ms <= m.changed_ms"              \
+    " FROM messages m LEFT JOIN runs r ON r.id = m.run"                                            \
     " LEFT JOIN messages a ON a.id = m.reply_to"
 
 /* By SQL that selects MESSAGE_COLUMNS. */

@@ -1,9 +1,8 @@
 /* run_keep.c: how long ended runs are kept, and their removal with their streams.
  *
- * A run that has live children stays: they are found by its number, and a number that became free
- * is given out again. The steps of a workflow are its journal: they go with it, and not before; so
- * do the turns of its agents that have tools, and their sessions, but for those that somebody goes
- * on with. It stays while such a turn still stops.
+ * A run that has live children stays: they are found by its id. The steps of a workflow are its
+ * journal: they go with it, and not before; so do the turns of its agents that have tools, and
+ * their sessions, but for those that somebody goes on with. It stays while such a turn still stops.
  */
 #include "engine/budget_rows.h"
 #include "engine/run_rows.h"
@@ -11,6 +10,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "engine/ids.h"
 #include "engine/inbox_rows.h"
 #include "engine/spans.h"
 #include "engine/workflow_rows.h"
@@ -33,17 +33,15 @@ static struct err remove_stream(struct tx *tx, const struct run_row *row) {
     return err;
 }
 
-/* A number that became free is given out again: nobody may take the next run for this one. */
+/* Messages and parts go on naming its id, which names nothing any more. */
 static struct err forget(struct tx *tx, int64_t id) {
     static const char *const steps[] = {
         "DELETE FROM runs WHERE id = $1",
         "DELETE FROM turns WHERE run = $1",
         "DELETE FROM approvals WHERE run = $1",
-        "UPDATE messages SET run = 0 WHERE run = $1 AND run <> 0",
-        "UPDATE parts SET run = 0 WHERE run = $1 AND run <> 0",
     };
     const struct arg args[] = {arg_int(id)};
-    struct err err = ERR_OK;
+    struct err err = ids__keep(tx, IDS_RUNS);
     for (size_t i = 0; i < COUNT_OF(steps) && !err_failed(err); i++) {
         err = tx_exec(tx, steps[i], args, COUNT_OF(args), NULL);
     }

@@ -16,8 +16,8 @@ enum {
 };
 
 /* The columns in the order of runs__read; `spec` and `result` come last, for lists without them.
- * Behind the light ones that are stored stands the id of the run above, "" where that was removed:
- * a number is not given out again before all runs below it are gone. */
+ * Behind the light ones that are stored stands the id of the run above, "" where that was
+ * removed. */
 #define RUN_STORED_LIGHT                                                                           \
     "id, run, owner, kind, parent, state, gate, cause, stop, stop_grace_ms, attempt, voids,"       \
     " failures, reboots, epoch, priority, key_max, exit_code, once, made_ms, not_before_ms,"       \

@@ -4,6 +4,7 @@
  * row, one event. The query looks for somebody who waits for a slot before it counts who has one,
  * so that behind a long queue, and that is where most runs are submitted, nothing is counted.
  */
+#include "engine/ids.h"
 #include "engine/run_budget.h"
 #include "engine/run_rows.h"
 
@@ -18,14 +19,15 @@ struct facts {
 
 /* Somebody who waits stands for all slots ($1). */
 static struct err ask_facts(struct tx *tx, const struct run_new *what, struct facts *ret_facts) {
-    static const char sql[] =
-        "SELECT (SELECT COALESCE(max(id), 0) + 1 FROM runs),"
-        " CASE WHEN EXISTS (SELECT 1 FROM runs WHERE kind = $2 AND gate = 'slot'"
-        " AND ended_ms IS NULL) THEN $1"
-        " ELSE (SELECT count(*) FROM runs WHERE kind = $2 AND gate = ''"
-        " AND ended_ms IS NULL) END,"
-        " CASE WHEN EXISTS (SELECT 1 FROM budgets WHERE owner = '' AND path = '') THEN 1 ELSE 0 "
-        "END";
+    static const char sql[] = "SELECT " IDS_NEXT(
+        "runs") ","
+                " CASE WHEN EXISTS (SELECT 1 FROM runs WHERE kind = $2 AND gate = 'slot'"
+                " AND ended_ms IS NULL) THEN $1"
+                " ELSE (SELECT count(*) FROM runs WHERE kind = $2 AND gate = ''"
+                " AND ended_ms IS NULL) END,"
+                " CASE WHEN EXISTS (SELECT 1 FROM budgets WHERE owner = '' AND path = '') THEN 1 "
+                "ELSE 0 "
+                "END";
     const struct arg args[] = {arg_int(runs__slots(what->kind, &what->bounds)),
                                runs__name(run_kind_name(what->kind))};
     AUTO(rows_release) struct rows *rows = NULL;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "engine/budget.h"
+#include "engine/ids.h"
 #include "engine/inbox_bind.h"
 #include "engine/message_rows.h"
 #include "journal/journal.h"
@@ -189,7 +190,7 @@ static struct err remove_page(struct tx *tx, int64_t session, bool *ret_some) {
         "DELETE FROM attachment_uses WHERE attachment IN (SELECT attachment FROM attachment_uses"
         " WHERE session = $1 LIMIT $2) AND session = $1",
     };
-    struct err err = ERR_OK;
+    struct err err = ids__keep(tx, IDS_MESSAGES);
     bool some = false;
     for (size_t i = 0; i < COUNT_OF(steps) && !err_failed(err) && !some; i++) {
         err = remove_some(tx, steps[i], session, &some);
@@ -202,8 +203,10 @@ static struct err remove_page(struct tx *tx, int64_t session, bool *ret_some) {
 
 static struct err remove_row(struct tx *tx, const struct session_row *row) {
     const struct arg args[] = {arg_int(row->id)};
-    return tx_exec(tx, "DELETE FROM sessions WHERE id = $1", args, COUNT_OF(args),
-                   NULL /* one row, always */);
+    struct err err = ids__keep(tx, IDS_SESSIONS);
+    return err_failed(err) ? err
+                           : tx_exec(tx, "DELETE FROM sessions WHERE id = $1", args, COUNT_OF(args),
+                                     NULL /* one row, always */);
 }
 
 static struct err remove_stream(struct tx *tx, const struct session_row *row) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "engine/ids.h"
 #include "engine/run_rows.h"
 
 enum column {
@@ -176,8 +177,7 @@ struct err sessions__find_hidden(struct tx *tx, struct bytes session, int64_t hi
 /* --- Writing ---------------------------------------------------------------------------------- */
 
 static struct err next_id(struct tx *tx, int64_t *ret_id) {
-    const struct run_ask ask = {.sql = "SELECT COALESCE(max(id), 0) + 1 FROM sessions",
-                                .missing = 1};
+    const struct run_ask ask = {.sql = "SELECT " IDS_NEXT("sessions")};
     return runs__int(tx, &ask, ret_id);
 }
 

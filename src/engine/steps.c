@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "engine/ids.h"
 #include "engine/run_budget.h"
 #include "engine/session_rows.h"
 #include "engine/step_talk.h"
@@ -27,10 +28,12 @@ struct facts {
 static struct err ask_facts(struct tx *tx, const struct workflow_place *place,
                             struct facts *ret_facts) {
     static const char sql[] =
-        "SELECT (SELECT COALESCE(max(id), 0) + 1 FROM runs),"
-        " CASE WHEN EXISTS (SELECT 1 FROM budgets WHERE owner = '' AND path = '') THEN 1 ELSE 0 "
-        "END, budget FROM runs WHERE id = $1 AND state IN ('running', 'waiting') AND stop = ''"
-        " AND epoch = $2";
+        "SELECT " IDS_NEXT("runs") ","
+                                   " CASE WHEN EXISTS (SELECT 1 FROM budgets WHERE owner = '' AND "
+                                   "path = '') THEN 1 ELSE 0 "
+                                   "END, budget FROM runs WHERE id = $1 AND state IN ('running', "
+                                   "'waiting') AND stop = ''"
+                                   " AND epoch = $2";
     const struct arg args[] = {arg_int(place->id), arg_int(tx_epoch(tx))};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);

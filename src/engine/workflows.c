@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/memory.h"
+#include "engine/ids.h"
 #include "engine/workflow_rows.h"
 
 struct err workflows__keep(struct tx *tx, struct bytes *text) {
@@ -298,7 +299,10 @@ struct err workflows__forget(struct tx *tx, int64_t run) {
         "DELETE FROM workflows WHERE run = $1",
     };
     const struct arg args[] = {arg_int(run)};
-    struct err err = ERR_OK;
+    struct err err = ids__keep(tx, IDS_RUNS);
+    if (!err_failed(err)) {
+        err = ids__keep(tx, IDS_BUDGETS);
+    }
     for (size_t i = 0; i < COUNT_OF(steps) && !err_failed(err); i++) {
         err = tx_exec(tx, steps[i], args, COUNT_OF(args), NULL);
     }

@@ -391,6 +391,18 @@ static void the_budget_of_a_run_goes_with_it(void **state) {
     assert_int_equal(runs_count(runs, "SELECT count(*) FROM budget_means"), 0);
 }
 
+static void no_budget_gets_the_id_of_one_that_is_gone(void **state) {
+    struct runs_kit *runs = *state;
+    int64_t last = 0;
+    for (int i = 0; i < 3; i++) {
+        (void)budgets_wall(runs, "global", 1000);
+        int64_t id = runs_count(runs, "SELECT id FROM budgets");
+        assert_true(id > last);
+        last = id;
+        budgets_remove(runs, "global");
+    }
+}
+
 static void what_is_reserved_outlives_the_daemon_and_nothing_more(void **state) {
     struct runs_kit *runs = *state;
     (void)budgets_wall(runs, "global", 5 * FIRST);
@@ -430,6 +442,7 @@ int main(void) {
         RUNS_TEST(removing_a_budget_lets_in_all_also_over_a_crash_in_the_middle),
         RUNS_TEST(the_one_that_was_to_go_on_may_be_stopped_and_another_does),
         RUNS_TEST(the_budget_of_a_run_goes_with_it),
+        RUNS_TEST(no_budget_gets_the_id_of_one_that_is_gone),
         RUNS_TEST(what_is_reserved_outlives_the_daemon_and_nothing_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -289,6 +289,21 @@ static void a_run_stays_while_one_below_it_lives(void **state) {
     assert_int_equal(runs_do(runs, remove_tx, &find), ERR_NONE);
 }
 
+static void no_run_gets_the_id_of_one_that_is_gone(void **state) {
+    struct runs_kit *runs = *state;
+    int64_t last = 0;
+    for (int i = 0; i < 3; i++) {
+        struct runs_row row = runs_add(runs);
+        assert_true(row.row.id > last);
+        last = row.row.id;
+        (void)runs_finish(runs, row.run);
+        struct runs_find find = {.key = {.owner = BYTES("ann"), .run = kit_bytes(row.run)}};
+        assert_int_equal(runs_do(runs, remove_tx, &find), ERR_NONE);
+        runs_restart(runs);
+    }
+    assert_int_equal(runs_count(runs, "SELECT count(*) FROM runs"), 0);
+}
+
 struct prune {
     struct run_prune what;
     bool more;
@@ -403,6 +418,7 @@ int main(void) {
         RUNS_TEST(lists_go_from_the_newest_and_can_be_narrowed),
         RUNS_TEST(only_what_has_ended_is_removed_and_its_stream_goes_with_it),
         RUNS_TEST(a_run_stays_while_one_below_it_lives),
+        RUNS_TEST(no_run_gets_the_id_of_one_that_is_gone),
         RUNS_TEST(retention_is_by_count_and_by_age_the_oldest_end_first),
         RUNS_TEST(the_census_counts_what_has_not_ended),
         cmocka_unit_test(a_row_is_json_for_clients),

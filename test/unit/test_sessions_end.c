@@ -146,7 +146,6 @@ static struct err run_removal_tx(struct tx *tx, void *ctx) {
     return tx_run_remove(tx, &removal->key, &removal->more, &row);
 }
 
-/* The next run is given the number of the one that was removed. */
 static void a_message_never_names_a_run_that_is_not_its_own(void **state) {
     struct runs_kit *runs = *state;
     struct sessions_row session = sessions_add(runs, "one");
@@ -163,11 +162,30 @@ static void a_message_never_names_a_run_that_is_not_its_own(void **state) {
     json_decref(json);
     struct run_removal removal = {.key = {.owner = BYTES("ann"), .run = kit_bytes(run.run)}};
     assert_int_equal(runs_do(runs, run_removal_tx, &removal), ERR_NONE);
-    assert_int_equal(runs_add(runs).row.id, run.row.id);
+    assert_int_not_equal(runs_add(runs).row.id, run.row.id);
     json = messages_show(runs, message.message, 100);
     assert_true(json_is_null(json_object_get(json, "run")));
     assert_null(json_object_get(json_array_get(json_object_get(json, "parts"), 0), "run"));
     json_decref(json);
+}
+
+static void no_session_or_message_gets_the_id_of_one_that_is_gone(void **state) {
+    struct runs_kit *runs = *state;
+    int64_t last_session = 0, last_message = 0;
+    for (int i = 0; i < 3; i++) {
+        struct sessions_row row = sessions_add(runs, "one");
+        struct messages_add add = {.session = row.row.id,
+                                   .row = {.role = ROLE_USER, .status = MESSAGE_COMPLETED}};
+        (void)messages_put(runs, &add);
+        int64_t message = count_of(runs, "SELECT max(id) FROM messages");
+        assert_true(row.row.id > last_session && message > last_message);
+        last_session = row.row.id;
+        last_message = message;
+        (void)removal_do(runs, row.session);
+        runs->kit.clock_ms += SESSION_STREAM_KEPT_MS;
+        (void)purge_all(runs);
+        assert_int_equal(count_of(runs, "SELECT count(*) FROM messages"), 0);
+    }
 }
 
 /* --- Fork ------------------------------------------------------------------------------------- */
@@ -462,6 +480,8 @@ int main(void) {
             a_deleted_session_is_gone_at_once_and_its_rows_go_page_by_page, runs_begin, runs_end),
         cmocka_unit_test_setup_teardown(subagents_sessions_go_with_their_parents, runs_begin,
                                         runs_end),
+        cmocka_unit_test_setup_teardown(no_session_or_message_gets_the_id_of_one_that_is_gone,
+                                        runs_begin, runs_end),
         cmocka_unit_test_setup_teardown(a_message_never_names_a_run_that_is_not_its_own, runs_begin,
                                         runs_end),
         cmocka_unit_test_setup_teardown(a_delete_asks_the_turns_to_end_first, runs_begin, runs_end),

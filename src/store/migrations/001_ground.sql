@@ -15,6 +15,13 @@ CREATE TABLE nodes (
 ) @strict@;
 INSERT INTO nodes (id, epoch, batch) VALUES (1, 0, 0);
 
+-- The highest id that rows of a table had when some of them were deleted: no id is given twice.
+CREATE TABLE ids (
+    name TEXT NOT NULL PRIMARY KEY,
+    last @int@ NOT NULL
+) @strict@;
+INSERT INTO ids (name, last) VALUES ('runs', 0), ('messages', 0), ('sessions', 0), ('budgets', 0);
+
 -- Events with floor < seq <= head exist. keep_events and keep_ms are the retention, where one is
 -- set.
 CREATE TABLE streams (

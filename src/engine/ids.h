@@ -1,0 +1,28 @@
+/* ids.h: the numbers of rows in the tables that others refer to by number.
+ *
+ * An id is one more than the highest that its table ever had: the highest of its rows, or of the
+ * rows that were deleted, which `ids` keeps. So a row that names an id whose row is gone names
+ * nothing, for ever, and deletions need not look for such rows. An insertion writes no counter,
+ * because most rows are never deleted; a deletion keeps the highest id first.
+ *
+ * Promise    an id is given once, also after deletions, restarts and restores.
+ * Threads    inside a store function.
+ */
+#ifndef DROVER_ENGINE_IDS_H
+#define DROVER_ENGINE_IDS_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "store/store.h"
+
+/* Column of a SELECT: the id of the next row of that table. */
+#define IDS_NEXT(table)                                                                            \
+    "(SELECT max(last) + 1 FROM (SELECT COALESCE(max(id), 0) AS last FROM " table                  \
+    " UNION ALL SELECT last FROM ids WHERE name = '" table "') given)"
+
+enum ids_table { IDS_RUNS, IDS_MESSAGES, IDS_SESSIONS, IDS_BUDGETS };
+
+/* Before rows of that table are deleted, in the same transaction. */
+MUST_CHECK struct err ids__keep(struct tx *tx, enum ids_table table);
+
+#endif
