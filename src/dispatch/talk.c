@@ -7,12 +7,9 @@
 
 #define TO(state) (1U << TALK_##state)
 static const unsigned edges[TALK_STATES] = {
-    [TALK_PLANNING] = TO(PREPARING) | TO(WORKING),
-    [TALK_PREPARING] = TO(CALLING) | TO(PLANNING),
-    [TALK_CALLING] = TO(JUDGING) | TO(FLUSHING),
-    [TALK_JUDGING] = TO(FLUSHING),
-    [TALK_FLUSHING] = TO(PLANNING),
-    [TALK_WORKING] = TO(PREPARING) | TO(WORKING),
+    [TALK_PLANNING] = TO(PREPARING) | TO(WORKING),  [TALK_PREPARING] = TO(CALLING) | TO(PLANNING),
+    [TALK_CALLING] = TO(JUDGING) | TO(FLUSHING),    [TALK_JUDGING] = TO(FLUSHING),
+    [TALK_FLUSHING] = TO(PLANNING) | TO(PREPARING), [TALK_WORKING] = TO(PREPARING) | TO(WORKING),
 };
 #undef TO
 
@@ -184,6 +181,10 @@ void talk__perform(struct talk *talk, struct turn_plan *plan) {
     switch (talk->plan.next) {
     case TURN_NEXT_CALL:
     case TURN_NEXT_LAST_CALL:
+        talk->too_long = talk->refused = false;
+        talk->folds = 0;
+        talk->refused_window = 0;
+        talk->refused_result = (struct model_result){0};
         talk__enter(talk, TALK_PREPARING);
         talk__prepare(talk);
         break;

@@ -8,6 +8,8 @@
  *      └─┼──────────────────────────────────────┘
  *        └─ nothing to do (parked), ended, late ──> gone
  *
+ * A call that its provider refuses as too long goes once from FLUSHING back to PREPARING.
+ *
  * PLANNING is a function of the store: it commits what came last and says what is next. While tools
  * work, each that is done has a function of its own on its way; the talk stays WORKING.
  */
@@ -30,6 +32,8 @@ enum { TALK_RETRY_FIRST_MS = 100, TALK_RETRY_MAX_MS = 5000, TALK_MISFIT_MAX = 4 
 /* Number of tries to read what a turn needs, and to store what it did: about 6 and 45 seconds. An
  * outage of the database is waited for, however long it is. */
 enum { TALK_READ_TRIES_MAX = 6, TALK_WRITE_TRIES_MAX = 14 };
+/* Summaries that fail in one turn: its model is not asked for another. */
+enum { TALK_FOLD_FAILURES_MAX = 2 };
 
 enum talk_state {
     TALK_PLANNING,
@@ -88,12 +92,16 @@ struct talk {
 
     struct model_request *request; /* Owned; PREPARING. */
     struct talk_compact *compact;  /* Owned; PREPARING; NULL: the prompt fits. */
-    unsigned rounds;               /* Of summaries, in this turn. */
-    bool too_long;                 /* No summary helps: the prompt goes as it is. */
-    struct text tail;              /* Owned: the end of its prompt, but for what rows say. */
-    struct timer timer;            /* PREPARING: the rows could not be read. */
-    unsigned read_tries;           /* PREPARING: number of tries that failed. */
-    struct effect reading;         /* PREPARING */
+    unsigned fold_failures;        /* Summaries that failed in this turn. */
+    unsigned folds;                /* Summaries that were made for this call. */
+    bool too_long;                 /* No summary helps this call. */
+    bool refused;           /* The provider refused this call as too long; it is made once more. */
+    int64_t refused_window; /* Tokens that it seems to take; 0: it refused nothing. */
+    struct model_result refused_result; /* Of that try. */
+    struct text tail;                   /* Owned: the end of its prompt, but for what rows say. */
+    struct timer timer;                 /* PREPARING: the rows could not be read. */
+    unsigned read_tries;                /* PREPARING: number of tries that failed. */
+    struct effect reading;              /* PREPARING */
     struct pool_job job;
     bool away; /* In the pool or in the store. */
     struct err err;
@@ -184,15 +192,26 @@ void talk__prepare(struct talk *talk);
 void talk__tail_begin(struct talk *talk);
 MUST_CHECK struct err talk__tail_end(struct tx *tx, const struct talk *talk,
                                      struct model_request *request);
-/* talk_compact.c: calls, or makes the prompt shorter first. */
+/* talk_fit.c: calls, or makes the prompt shorter first. */
 void talk__fit(struct talk *talk);
 int64_t talk__window(const struct talk *talk); /* 0: nobody knows the model. */
-void talk__compact(struct talk *talk);         /* That is all that the turn is for. */
+/* Whether the call that is over should be made once more with a shorter prompt. */
+MUST_CHECK bool talk__is_refused_once(const struct talk *talk);
+void talk__fold_refused(struct talk *talk);  /* Nothing of that call is with the store. */
+bool talk__is_over(const struct talk *talk); /* Its turn has ended, or the daemon stops. */
+/* false: nobody knows the model. */
+MUST_CHECK bool fit__find_marks(const struct talk *talk, struct fold_marks *ret_marks);
+void fit__go_without(struct talk *talk); /* No fold helps: the call is made, or fails. */
+/* talk_compact.c */
+void talk__compact(struct talk *talk); /* That is all that the turn is for. */
+void compact__begin(struct talk *talk, const struct fold_marks *marks);
 MUST_CHECK bool compact__is_out(const struct talk_compact *compact);
 void compact__cancel(struct talk *talk);
 void compact__free(struct talk_compact *compact); /* NULL is allowed. */
 /* talk_call.c */
 void talk__call(struct talk *talk);
+/* The call ends with this failure; its prompt is not sent. */
+void talk__refuse(struct talk *talk, const struct model_result *result);
 void talk__cancel_call(struct talk *talk);
 enum run_cause talk__cause(enum model_cause cause);
 void talk__flush(struct talk *talk); /* What it said becomes durable, and then its end. */

@@ -39,6 +39,16 @@ static enum run_cause cause_of(const struct talk *talk) {
                                                              : causes[cause];
 }
 
+/* Of both tries, where the first was refused for its length. */
+static struct usage_cost cost_of(const struct talk *talk) {
+    const struct model_result *refused = &talk->refused_result;
+    struct usage_cost cost = talk->result.cost;
+    bool paid = usage_total(&refused->spent) > 0;
+    cost.known = cost.known && (!paid || refused->cost.known);
+    cost.micros += refused->cost.micros;
+    return cost;
+}
+
 static struct err answer_tx(struct tx *tx, void *ctx) {
     struct talk_errand *errand = ctx;
     return tx_turn_answer(tx, &errand->answer, &errand->plan);
@@ -77,24 +87,25 @@ static void flushed(struct delta_source *source) {
     said_items(&talk->said, maker, errand->items);
     const struct model_failure *failure = &talk->result.failure;
     const struct model_sizes *sizes = &talk->sizes;
-    errand->answer =
-        (struct turn_answer){.key = errand->key,
-                             .step = talk->plan.step,
-                             .items = errand->items,
-                             .item_count = talk->said.count,
-                             .usage = talk->result.spent,
-                             .cost = talk->result.cost,
-                             .tries = (int64_t)talk->result.tries,
-                             .failure = cause_of(talk),
-                             .sentence = {failure->detail, strlen(failure->detail)},
-                             .window = talk__window(talk),
-                             .prompt = {[USAGE_TOOLS] = (int64_t)sizes->tools,
-                                        [USAGE_INSTRUCTIONS] = (int64_t)sizes->instructions,
-                                        [USAGE_HISTORY] = (int64_t)sizes->history},
-                             .misfit = {talk->misfit.data, talk->misfit.len},
-                             .truncated = is_truncated(talk),
-                             .output_more = output_more(talk),
-                             .stopped = talk->interrupted};
+    usage_add(&talk->result.spent, &talk->refused_result.spent);
+    errand->answer = (struct turn_answer){
+        .key = errand->key,
+        .step = talk->plan.step,
+        .items = errand->items,
+        .item_count = talk->said.count,
+        .usage = talk->result.spent,
+        .cost = cost_of(talk),
+        .tries = (int64_t)talk->result.tries + (int64_t)talk->refused_result.tries,
+        .failure = cause_of(talk),
+        .sentence = {failure->detail, strlen(failure->detail)},
+        .window = talk__window(talk),
+        .prompt = {[USAGE_TOOLS] = (int64_t)sizes->tools,
+                   [USAGE_INSTRUCTIONS] = (int64_t)sizes->instructions,
+                   [USAGE_HISTORY] = (int64_t)sizes->history},
+        .misfit = {talk->misfit.data, talk->misfit.len},
+        .truncated = is_truncated(talk),
+        .output_more = output_more(talk),
+        .stopped = talk->interrupted};
     talk__send(errand);
 }
 
@@ -103,12 +114,29 @@ void talk__flush(struct talk *talk) {
     deltas_flush(&talk->deltas, flushed);
 }
 
+static void refused(struct delta_source *source) {
+    struct talk *talk = CONTAINER_OF(source, struct talk, deltas);
+    deltas_drop(&talk->deltas);
+    talk__fold_refused(talk);
+}
+
+/* What it said before is void: the call is made once more. */
+static void flush_refused(struct talk *talk) {
+    if (talk->heard > 0) {
+        deltas_withdraw(&talk->deltas, BYTES("\"cause\":\"context_overflow\""));
+    }
+    talk__enter(talk, TALK_FLUSHING);
+    deltas_flush(&talk->deltas, refused);
+}
+
 static void on_done(void *ctx, const struct model_result *result) {
     struct talk *talk = ctx;
     talk->asking = NULL;
     talk->result = *result;
     if (talk->ended) {
         talk__maybe_free(talk);
+    } else if (talk__is_refused_once(talk)) {
+        flush_refused(talk);
     } else if (result->failure.cause == MODEL_NONE &&
                (said_has_calls(&talk->said) || talk__may_have_printed(talk) ||
                 talk->plan.schema.len > 0)) {
@@ -215,7 +243,7 @@ static const struct model_watch watch = {
 
 /* --- Asking ----------------------------------------------------------------------------------- */
 
-void talk__call(struct talk *talk) {
+static struct model_request *begin_call(struct talk *talk) {
     struct turns *turns = talk->turns;
     const struct turn_plan *plan = &talk->plan;
     const struct delta_place place = {.owner = plan->owner,
@@ -231,6 +259,20 @@ void talk__call(struct talk *talk) {
     deltas_begin(turns->deltas, &talk->deltas, &place);
     struct model_request *request = talk->request;
     talk->request = NULL;
+    talk->sizes = model_request_sizes(request);
+    talk->heard = 0;
+    return request;
+}
+
+void talk__refuse(struct talk *talk, const struct model_result *result) {
+    model_request_free(begin_call(talk));
+    talk->result = *result;
+    talk__flush(talk);
+}
+
+void talk__call(struct talk *talk) {
+    struct turns *turns = talk->turns;
+    struct model_request *request = begin_call(talk);
     if (talk->stop) {
         model_request_free(request);
         talk->interrupted = true;
@@ -238,8 +280,6 @@ void talk__call(struct talk *talk) {
         return;
     }
     turns->stats.calls++;
-    talk->sizes = model_request_sizes(request);
-    talk->heard = 0;
     talk->metered_ms = world_mono_ns(loop_world(turns->options.loop)) / 1000000;
     talk->alive_ms = talk->metered_ms;
     talk->asking = model_ask(turns->options.models, request, MODEL_FOREGROUND, &watch, talk);

@@ -191,6 +191,9 @@ static struct err read_part(void *ctx, const struct prompt_part *part) {
     if (!reading->begun || part->opens || part->role != reading->role) {
         (void)model_request_add_message(request, roles[part->role]); /* The parts go to the last. */
     }
+    if (request->last != NULL && part->answered > 0) {
+        request->last->answered = (size_t)part->answered;
+    }
     reading->begun = true;
     reading->role = part->role;
     if (part->kind == PROMPT_IMAGE) {

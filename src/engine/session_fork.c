@@ -153,6 +153,7 @@ static struct err find_checkpoint(struct tx *tx, const struct session_row *from,
     struct err err = tx_checkpoint_find_before(tx, &before, &before);
     fork->checkpoint = err_failed(err) ? 0 : before.id;
     fork->covered = err_failed(err) ? 0 : before.message;
+    fork->question = err_failed(err) ? 0 : before.question;
     return err;
 }
 
@@ -161,7 +162,11 @@ static struct err copy_checkpoint(struct tx *tx, const struct session_row *into,
     struct checkpoint_copy copy = {.id = fork->checkpoint, .session = into->id};
     struct err err =
         fork->checkpoint == 0 ? ERR_OK : find_copy(tx, fork, fork->covered, &copy.message);
-    return err_failed(err) || copy.message == 0 ? err : tx_checkpoint_copy(tx, &copy);
+    if (!err_failed(err) && fork->question != 0) {
+        err = find_copy(tx, fork, fork->question, &copy.question);
+    }
+    bool whole = copy.message != 0 && (fork->question == 0 || copy.question != 0);
+    return err_failed(err) || !whole ? err : tx_checkpoint_copy(tx, &copy);
 }
 
 static struct err make_session(struct tx *tx, const struct session_row *from,

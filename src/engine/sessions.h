@@ -141,7 +141,8 @@ struct session_fork {
     uint8_t seed[32];   /* For the ids of messages. */
     /* Begin with 0; kept by the function between the links of the chain. */
     int64_t done, until;
-    int64_t checkpoint, covered; /* ids of the summary, and of the last message that it covers. */
+    int64_t checkpoint, covered; /* ids of the summary, and of the last message that it covers, */
+    int64_t question;            /* and of the one that it leaves out; 0: none. */
 };
 /* *ret_more: call again. ERR_NOT_FOUND; ERR_MESSAGE_NOT_FOUND. */
 MUST_CHECK struct err tx_session_fork(struct tx *tx, const struct session_fork *fork,

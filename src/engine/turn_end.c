@@ -4,6 +4,7 @@
  * else's stop, is ended by the transactions of runs. All of them come through runs__end, and so
  * through turns__ended, which closes the message in the same commit: no card stays open, the text
  * so far stays, and what went wrong is the message's last item. */
+#include "engine/checkpoints.h"
 #include "engine/turn_cards.h"
 
 #include <string.h>
@@ -97,7 +98,7 @@ static struct err close_answer(struct tx *tx, struct turn *turn) {
     if (!err_failed(err)) {
         const char *cause = run_cause_name(turn->run.cause);
         turn->answer.cause = (struct bytes){cause, strlen(cause)};
-        turn->answer.error = turn->run.note;
+        turn->answer.error = turn->run.state == RUN_SUCCEEDED ? BYTES("") : turn->run.note;
         err = messages__write_status(tx, cleared ? MESSAGE_REMOVED : status_of(turn->run.state),
                                      &turn->answer);
     }
@@ -154,6 +155,11 @@ static struct err roll_back(struct tx *tx, struct turn *turn) {
     }
     if (!err_failed(err)) {
         err = messages__write_status(tx, MESSAGE_ROLLED_BACK, &turn->answer);
+    }
+    if (!err_failed(err)) { /* A summary that was made within the turn covers a part of it. */
+        const struct checkpoint_void from = {.session = turn->session.id,
+                                             .message = turn->row.answer};
+        err = tx_checkpoint_void_from(tx, &from);
     }
     return err_failed(err) ? err : messages__tell_edited(tx, &turn->session, &turn->answer);
 }

@@ -225,6 +225,9 @@ struct err turns__event_compacted(struct tx *tx, const struct turn *turn,
     add_word(&data, ",\"trigger\":", manual ? "manual" : "auto");
     add(&data, ",\"method\":", checkpoint->method);
     add(&data, ",\"covers\":", found ? covered.message : BYTES(""));
+    if (checkpoint->step > 0) {
+        add_number(&data, ",\"covers_step\":", checkpoint->step);
+    }
     add_number(&data, ",\"tokens_before\":", checkpoint->tokens_before);
     add_number(&data, ",\"tokens_after\":", checkpoint->tokens_after);
     return end_event(tx, turn, BYTES("context_compacted"), &data);

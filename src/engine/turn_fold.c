@@ -1,8 +1,17 @@
 /* turn_fold.c: the beginning of a conversation becomes a summary.
  *
- * A model writes it, so it is made outside, from what tx_prompt_fold reads; tx_turn_compacted
- * stores it if the call that needs it still waits. A crash in between leaves nothing at all. */
+ *   summary so far | message | message | answer: step 1 | 2 | … | question | answer: step 1 | …
+ *                  '--------- units, oldest first ---------'   (stays)    '--- units ---'
+ *
+ * A unit is a message or one step of an answer: a step has its calls with their results, so no unit
+ * separates them. The question of the running turn is no unit: it says what is to be done, and a
+ * summary of it would be another question.
+ *
+ * A model writes the summary, so it is made outside, from what tx_prompt_fold reads;
+ * tx_turn_compacted stores it if the call that needs it still waits. A crash in between leaves
+ * nothing at all. */
 #include "engine/checkpoints.h"
+#include "engine/learned_windows.h"
 #include "engine/turn_cards.h"
 #include "engine/usage_totals.h"
 
@@ -10,115 +19,244 @@
 
 #include "base/utf8.h"
 
-enum { KEY_BYTES = 24 }; /* Of what stands around a piece. */
+enum {
+    FOLD_PIECE_LEAST = 40, /* Of each piece, however many there are. */
+    FOLD_REQUEST_MAX = 2000,
+};
 
 struct folding {
-    int64_t own; /* id of the first message that is the turn's own. */
-    struct prompt_fold fold;
-    size_t total, before, message_bytes; /* Of the messages before the one that is read. */
-    int64_t message;                     /* The one that is read. */
-    struct prompt_folded folded;
+    const struct prompt_fold *fold;
+    int64_t question, answer; /* ids of the running turn's; question 0: it has none. */
+    int64_t former;           /* id of the question that the active summary leaves out; 0: none. */
+    struct fold_limits limits;
+    struct prompt_place unit; /* That is being read; message 0: none yet. */
+    size_t unit_bytes;
+    size_t unit_at; /* Where it begins in the transcript. */
+    size_t units;   /* That this round folds. */
+    size_t passed;  /* Bytes of the units before it. */
     bool full;
+    struct prompt_folded folded;
     struct text *transcript;
+    struct text request; /* Owned: what the running turn was asked. */
 };
 
 static size_t size_of(const struct prompt_part *part) {
     return part->kind == PROMPT_THINKING ? 0
            : part->kind == PROMPT_IMAGE  ? USAGE_IMAGE_BYTES
-                                         : part->text.len + part->name.len + KEY_BYTES;
+                                         : part->text.len + part->name.len;
+}
+
+/* A message that was accepted behind the running answer is not folded before that has ended: what
+ * covers it would cover the steps to come. */
+static bool is_foldable(const struct folding *folding, const struct prompt_part *part) {
+    return part->message == 0 ||
+           (part->message != folding->question && part->message <= folding->answer);
+}
+
+static struct err check_text(const struct text *text) {
+    return text_failed(text) ? err_make(ERR_OUT_OF_MEMORY, "turns: fold") : ERR_OK;
 }
 
 /* --- How much --------------------------------------------------------------------------------- */
 
 static struct err weigh(void *ctx, const struct prompt_part *part) {
     struct folding *folding = ctx;
-    if (part->message < folding->own) {
-        folding->total += size_of(part);
+    if (is_foldable(folding, part)) {
+        folding->folded.sizes.foldable += (int64_t)size_of(part);
+    } else if (part->message == folding->question && folding->request.len == 0) {
+        text_add(&folding->request, part->text.data, utf8_cut(part->text, FOLD_REQUEST_MAX));
     }
-    return ERR_OK;
+    return check_text(&folding->request);
 }
 
-/* The message that was read last is taken, if it may be. */
-static void close_message(struct folding *folding) {
-    size_t with = folding->before + folding->message_bytes;
-    bool fits = folding->folded.message == 0 || with <= folding->fold.most_bytes;
-    bool leaves = folding->total - with >= folding->fold.keep_bytes;
-    folding->full = folding->full || !fits || !leaves;
-    if (folding->message != 0 && !folding->full) {
-        folding->folded = (struct prompt_folded){.message = folding->message, .bytes = with};
-    }
-    folding->before = with;
-    folding->message_bytes = 0;
-}
-
-static struct err choose(void *ctx, const struct prompt_part *part) {
-    struct folding *folding = ctx;
-    if (part->message >= folding->own) {
-        return ERR_OK;
-    }
-    if (part->message != folding->message) {
-        close_message(folding);
-        folding->message = part->message;
-    }
-    folding->message_bytes += size_of(part);
-    return ERR_OK;
+/* Whether anything is to be folded. */
+static bool find_limits(struct folding *folding) {
+    const struct prompt_fold *fold = folding->fold;
+    struct fold_sizes *sizes = &folding->folded.sizes;
+    bool all = fold->prompt_bytes == 0;
+    sizes->prompt = all ? sizes->foldable : (int64_t)fold->prompt_bytes;
+    folding->limits = all ? fold_limits_all(&fold->marks, sizes) : fold_limits(&fold->marks, sizes);
+    folding->folded.summary_max = (size_t)folding->limits.summary;
+    return all ? sizes->foldable > FOLD_LEAST : fold_is_worth(&fold->marks, sizes);
 }
 
 /* --- What it says ----------------------------------------------------------------------------- */
 
-static struct err write_piece(void *ctx, const struct prompt_part *part) {
-    static const char *const who[] = {
-        [PROMPT_USER] = "user", [PROMPT_ASSISTANT] = "agent", [PROMPT_TOOL] = "tool"};
-    struct folding *folding = ctx;
-    struct text *text = folding->transcript;
-    if (part->message > folding->folded.message || part->kind == PROMPT_THINKING) {
-        return ERR_OK;
-    }
-    text_addf(text, "%s{\"%s\":", text->len > 1 ? "," : "", who[part->role]);
-    if (part->kind == PROMPT_IMAGE) {
-        text_add_str(text, "\"[an image]\"}");
-        return text_failed(text) ? err_make(ERR_OUT_OF_MEMORY, "turns: fold") : ERR_OK;
-    }
-    if (part->name.len > 0) {
-        text_add_json(text, part->name.data, part->name.len);
-        text_add_str(text, ",\"says\":");
-    }
-    text_add_json(text, part->text.data, utf8_cut(part->text, FOLD_PIECE_MAX));
-    text_add_char(text, '}');
-    return text_failed(text) ? err_make(ERR_OUT_OF_MEMORY, "turns: fold") : ERR_OK;
+/* Half of what is left for the transcript, so that many long pieces are all told in part. A summary
+ * was cut already. */
+static size_t piece_max(const struct folding *folding, bool summary) {
+    size_t most = folding->fold->most_bytes, len = folding->transcript->len;
+    size_t left = len < most ? (most - len) / 2 : 0;
+    left = summary || left < FOLD_PIECE_MAX ? left : FOLD_PIECE_MAX;
+    return left < FOLD_PIECE_LEAST ? FOLD_PIECE_LEAST : left;
 }
 
-static struct err find_own(struct tx *tx, struct bytes run, int64_t *ret_own) {
+static void write_text(struct text *text, const char *who, struct bytes what) {
+    text_addf(text, "%s{\"%s\":", text->len > 1 ? "," : "", who);
+    text_add_json(text, what.data, what.len);
+    text_add_char(text, '}');
+}
+
+static struct err write_part(struct folding *folding, const struct prompt_part *part) {
+    static const char *const who[] = {
+        [PROMPT_USER] = "user", [PROMPT_ASSISTANT] = "agent", [PROMPT_TOOL] = "tool"};
+    struct text *text = folding->transcript;
+    size_t len = utf8_cut(part->text, piece_max(folding, part->message == 0));
+    if (part->kind == PROMPT_IMAGE) {
+        write_text(text, who[part->role], BYTES("[an image]"));
+    } else if (part->name.len == 0 && part->kind != PROMPT_THINKING) {
+        write_text(text, who[part->role], (struct bytes){part->text.data, len});
+    } else if (part->kind != PROMPT_THINKING) {
+        text_addf(text, "%s{\"%s\":", text->len > 1 ? "," : "", who[part->role]);
+        text_add_json(text, part->name.data, part->name.len);
+        text_add_str(text, ",\"says\":");
+        text_add_json(text, part->text.data, len);
+        text_add_char(text, '}');
+    }
+    return check_text(text);
+}
+
+/* --- Which ------------------------------------------------------------------------------------ */
+
+static bool is_behind(const struct prompt_place *place, const struct prompt_place *from) {
+    return place->message > from->message ||
+           (place->message == from->message && from->step != 0 && place->step > from->step);
+}
+
+/* The unit that was read is folded, if it may be; else it leaves the transcript, and nothing behind
+ * it is folded. Those of earlier rounds were. At least one is folded in each round: its pieces were
+ * cut to fit. */
+static void close_unit(struct folding *folding) {
+    const struct prompt_fold *fold = folding->fold;
+    struct text *text = folding->transcript;
+    const struct fold_at at = {.passed = (int64_t)folding->passed,
+                               .len = (int64_t)folding->unit_bytes};
+    bool earlier = !is_behind(&folding->unit, &fold->from);
+    bool wanted = earlier || fold_takes(&folding->limits, &folding->folded.sizes, &at);
+    bool fits = earlier || folding->units == 0 || text->len <= fold->most_bytes;
+    if (!wanted || !fits) {
+        folding->full = true;
+        folding->folded.more = wanted;
+        text->len = folding->unit_at;
+        text->data[text->len] = '\0';
+        return;
+    }
+    folding->units += !earlier;
+    folding->passed += folding->unit_bytes;
+    folding->folded.bytes = folding->passed;
+    folding->folded.place = folding->unit;
+    folding->unit_bytes = 0;
+    folding->unit_at = text->len;
+}
+
+/* A part without a step of its own, and the question that the active summary leaves out, go with
+ * what follows them: a place between the two would cover less than that summary does. */
+static void enter_unit(struct folding *folding, const struct prompt_part *part) {
+    struct prompt_place *unit = &folding->unit;
+    bool other = part->message != unit->message;
+    if (part->message == 0 || part->message == folding->former) {
+        return;
+    }
+    if (unit->message != 0 && (other || (unit->step != 0 && part->step != unit->step))) {
+        unit->step = other && unit->message != folding->answer ? 0 : unit->step;
+        close_unit(folding);
+    }
+    *unit = (struct prompt_place){.message = part->message, .step = part->step};
+}
+
+static struct err choose(void *ctx, const struct prompt_part *part) {
+    struct folding *folding = ctx;
+    const struct prompt_fold *fold = folding->fold;
+    if (folding->full || !is_foldable(folding, part)) {
+        return ERR_OK;
+    }
+    enter_unit(folding, part);
+    if (folding->full) {
+        return ERR_OK;
+    }
+    folding->unit_bytes += size_of(part);
+    bool before = part->message == 0 || part->message == folding->former;
+    bool told = before ? fold->from.message != 0 : !is_behind(&folding->unit, &fold->from);
+    return told ? ERR_OK : write_part(folding, part);
+}
+
+/* --- A round ---------------------------------------------------------------------------------- */
+
+static struct err find_own(struct tx *tx, struct bytes run, struct folding *folding) {
+    static const char sql[] = "SELECT t.session, t.answer, CASE WHEN t.question < t.answer"
+                              " THEN t.question ELSE 0 END FROM turns t JOIN runs r ON r.id = t.run"
+                              " WHERE r.run = $1";
     const struct arg args[] = {arg_text(run)};
-    const struct run_ask ask = {
-        .sql = "SELECT CASE WHEN t.question > 0 AND t.question < t.answer THEN t.question"
-               " ELSE t.answer END FROM turns t JOIN runs r ON r.id = t.run WHERE r.run = $1",
-        .args = args,
-        .count = COUNT_OF(args)};
-    return runs__int(tx, &ask, ret_own);
+    struct checkpoint active = {.question = 0};
+    int64_t session = 0;
+    bool found = false;
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    if (!err_failed(err) && rows != NULL) {
+        session = rows_int(rows, 0);
+        folding->answer = rows_int(rows, 1);
+        folding->question = rows_int(rows, 2);
+    }
+    if (!err_failed(err)) {
+        err = tx_checkpoint_find(tx, session, &found, &active);
+    }
+    folding->former = active.question == folding->question ? 0 : active.question;
+    return err;
+}
+
+static void begin_transcript(struct folding *folding) {
+    const struct prompt_fold *fold = folding->fold;
+    text_add_char(folding->transcript, '[');
+    if (fold->from.message != 0) {
+        write_text(folding->transcript, "user", fold->summary);
+    }
+    folding->unit_at = folding->transcript->len;
+}
+
+/* What was asked for stands at the end: it is not summarised, it says what matters. */
+static void end_transcript(struct folding *folding) {
+    const struct text *request = &folding->request;
+    if (request->len > 0) {
+        write_text(folding->transcript, "request", (struct bytes){request->data, request->len});
+    }
+    text_add_char(folding->transcript, ']');
+}
+
+/* The question is left out where the summary reaches behind it. */
+static void end_round(struct folding *folding) {
+    struct prompt_place *place = &folding->folded.place;
+    if (!folding->full && folding->unit.message != 0) {
+        close_unit(folding);
+    }
+    bool behind = folding->question != 0 && place->message > folding->question;
+    place->question = behind ? folding->question : 0;
+    end_transcript(folding);
+}
+
+static struct err fold_round(struct tx *tx, const struct turn_key *key, struct folding *folding) {
+    struct err err = find_own(tx, key->run, folding);
+    if (!err_failed(err)) {
+        err = tx_prompt_each(tx, key, weigh, folding);
+    }
+    if (err_failed(err) || !find_limits(folding)) {
+        return err;
+    }
+    begin_transcript(folding);
+    err = tx_prompt_each(tx, key, choose, folding);
+    if (!err_failed(err)) {
+        end_round(folding);
+        err = check_text(folding->transcript);
+    }
+    return err;
 }
 
 struct err tx_prompt_fold(struct tx *tx, const struct turn_key *key, const struct prompt_fold *fold,
                           struct text *transcript, struct prompt_folded *ret_folded) {
-    struct folding folding = {.fold = *fold, .transcript = transcript};
+    struct folding folding = {.fold = fold, .transcript = transcript};
+    text_init(&folding.request, FOLD_REQUEST_MAX);
     text_clear(transcript);
-    struct err err = find_own(tx, key->run, &folding.own);
-    if (!err_failed(err)) {
-        err = tx_prompt_each(tx, key, weigh, &folding);
-    }
-    if (!err_failed(err)) {
-        err = tx_prompt_each(tx, key, choose, &folding);
-    }
-    if (err_failed(err)) {
-        return err;
-    }
-    close_message(&folding);
-    text_add_char(transcript, '[');
-    if (folding.folded.message != 0) {
-        err = tx_prompt_each(tx, key, write_piece, &folding);
-    }
-    text_add_char(transcript, ']');
-    folding.folded.more = folding.total - folding.folded.bytes > fold->keep_bytes;
+    struct err err = fold_round(tx, key, &folding);
+    text_done(&folding.request);
     if (!err_failed(err)) {
         *ret_folded = folding.folded;
     }
@@ -132,11 +270,13 @@ static struct err add_usage(struct tx *tx, struct turn *turn,
     const struct usage *usage = &compacted->usage;
     const struct amounts took = turns__amounts(usage, &compacted->cost);
     bool held = turns__compacts(&turn->row);
-    const struct usage_add add = {.session = &turn->session,
-                                  .model = turn->row.model,
-                                  .category = USAGE_COMPACTION,
-                                  .usage = sessions__sums_of(usage, &compacted->cost)};
-    struct err err = held ? turns__budget_spend(tx, turn, &compacted->key.bounds, &took)
+    struct usage_add add = {.session = &turn->session,
+                            .model = turn->row.model,
+                            .category = USAGE_COMPACTION,
+                            .usage = sessions__sums_of(usage, &compacted->cost)};
+    add.usage.calls = compacted->calls;
+    /* The sum of several rounds is not what one call takes: nothing is learned from it. */
+    struct err err = held ? turns__budget_return(tx, turn, &compacted->key.bounds, &took)
                           : turns__budget_charge(tx, turn, &compacted->key.bounds, &took);
     if (!err_failed(err)) {
         err = sessions__add_usage(tx, &add.usage, &turn->session);
@@ -144,31 +284,51 @@ static struct err add_usage(struct tx *tx, struct turn *turn,
     return err_failed(err) ? err : tx_usage_add(tx, &add);
 }
 
-static struct err store(struct tx *tx, struct turn *turn, const struct turn_compacted *compacted) {
+static const struct bytes method_names[] = {
+    [TURN_FOLD_SUMMARY] = {"summary", 7}, [TURN_FOLD_EXCERPT] = {"excerpt", 7}};
+
+static bool is_stored(const struct turn_compacted *compacted) {
+    return compacted->failure == CAUSE_NONE && compacted->folded.place.message != 0;
+}
+
+static struct err add_checkpoint(struct tx *tx, struct turn *turn,
+                                 const struct turn_compacted *compacted) {
+    const struct prompt_folded *folded = &compacted->folded;
+    bool alone = turns__compacts(&turn->row);
     const struct checkpoint checkpoint = {
         .session = turn->session.id,
-        .message = compacted->folded.message,
-        .tokens_before = (int64_t)compacted->folded.bytes / USAGE_BYTES_PER_TOKEN,
+        .message = folded->place.message,
+        .step = folded->place.step,
+        .question = folded->place.question,
+        .tokens_before = (int64_t)folded->bytes / USAGE_BYTES_PER_TOKEN,
         .tokens_after = (int64_t)compacted->summary.len / USAGE_BYTES_PER_TOKEN,
-        .made_by = turns__compacts(&turn->row) ? CHECKPOINT_MANUAL : CHECKPOINT_AUTO,
-        .method = BYTES("summary"),
+        .made_by = alone ? CHECKPOINT_MANUAL : CHECKPOINT_AUTO,
+        .method = method_names[compacted->method],
         .summary = compacted->summary};
-    bool cleared = turns__is_cleared(turn);
-    struct err err = cleared ? ERR_OK : tx_checkpoint_add(tx, &checkpoint);
+    struct err err = tx_checkpoint_add(tx, &checkpoint);
     if (!err_failed(err)) {
-        err = turns__span_compaction(tx, turn, compacted);
+        err = turns__event_compacted(tx, turn, &checkpoint);
     }
+    return err_failed(err) || alone ? err : turns__note_before(tx, turn, compacted);
+}
+
+/* What was used counts, whatever came of it. */
+static struct err store(struct tx *tx, struct turn *turn, const struct turn_compacted *compacted) {
+    bool called = compacted->calls > 0;
+    struct err err = called ? turns__span_compaction(tx, turn, compacted) : ERR_OK;
     if (!err_failed(err)) {
         err = turns__write(tx, &turn->row);
     }
-    if (!err_failed(err)) {
+    if (!err_failed(err) && called) {
         err = add_usage(tx, turn, compacted);
     }
-    if (!err_failed(err) && !cleared) {
-        err = turns__event_compacted(tx, turn, &checkpoint);
+    if (!err_failed(err) && is_stored(compacted) && !turns__is_cleared(turn)) {
+        err = add_checkpoint(tx, turn, compacted);
     }
-    bool noted = cleared || turns__compacts(&turn->row);
-    return err_failed(err) || noted ? err : turns__note_before(tx, turn, compacted);
+    if (!err_failed(err) && compacted->learned.window > 0) {
+        err = tx_window_learn(tx, &compacted->learned);
+    }
+    return err;
 }
 
 /* --- A turn that only does this --------------------------------------------------------------- */
@@ -176,13 +336,12 @@ static struct err store(struct tx *tx, struct turn *turn, const struct turn_comp
 static struct err finish(struct tx *tx, struct turn *turn, const struct turn_compacted *compacted,
                          struct turn_plan *plan) {
     const struct run_bounds *bounds = &compacted->key.bounds;
-    const struct amounts took = turns__amounts(&compacted->usage, &compacted->cost);
+    const struct amounts none = amounts_none();
     enum run_cause cause = compacted->failure;
     struct bytes sentence = compacted->sentence;
-    bool stored = cause == CAUSE_NONE && compacted->folded.message != 0;
     turn->row.call = 0;
-    struct err err = stored ? ERR_OK : turns__budget_return(tx, turn, bounds, &took);
-    if (err_failed(err) || turn->run.stop != CAUSE_NONE || (stored && compacted->more)) {
+    struct err err = compacted->calls > 0 ? ERR_OK : turns__budget_return(tx, turn, bounds, &none);
+    if (err_failed(err) || turn->run.stop != CAUSE_NONE) {
         return err_failed(err) ? err : turns__advance(tx, turn, bounds, plan);
     }
     if (cause == CAUSE_NONE) {
@@ -202,9 +361,7 @@ struct err tx_turn_compacted(struct tx *tx, const struct turn_compacted *compact
     if (err_failed(err) || plan->late) {
         return err;
     }
-    if (compacted->failure == CAUSE_NONE && compacted->folded.message != 0) {
-        err = store(tx, &turn, compacted);
-    }
+    err = store(tx, &turn, compacted);
     return err_failed(err) || !turns__compacts(&turn.row) ? err
                                                           : finish(tx, &turn, compacted, plan);
 }

@@ -16,14 +16,16 @@ enum { WORDS_MAX = 200 };
 
 static struct err words_of(struct tx *tx, const struct turn_compacted *compacted,
                            struct bytes *ret_words) {
+    static const char summarised[] = "What was said so far is summarised";
+    static const char cut[] =
+        "What was said so far could not be summarised, and excerpts stand for "
+        "it";
     char words[WORDS_MAX] = "There is nothing to summarise.";
     int64_t before = (int64_t)compacted->folded.bytes / USAGE_BYTES_PER_TOKEN;
     int64_t after = (int64_t)compacted->summary.len / USAGE_BYTES_PER_TOKEN;
-    if (compacted->folded.message != 0) {
-        (void)snprintf(words, sizeof words,
-                       "What was said so far is summarised: about %" PRId64
-                       " tokens became %" PRId64 ".",
-                       before, after);
+    if (compacted->folded.place.message != 0) {
+        (void)snprintf(words, sizeof words, "%s: about %" PRId64 " tokens became %" PRId64 ".",
+                       compacted->method == TURN_FOLD_SUMMARY ? summarised : cut, before, after);
     }
     *ret_words = (struct bytes){arena_try_copy(tx_arena(tx), words, strlen(words)), strlen(words)};
     return ret_words->data == NULL ? err_make(ERR_OUT_OF_MEMORY, "turns: note") : ERR_OK;

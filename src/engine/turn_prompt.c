@@ -5,7 +5,9 @@
  *                           then what joined or was noted before the next step
  *
  * The active checkpoint's summary stands in place of the messages that it covers, which are not
- * even read: what a turn costs does not grow with the history behind it.
+ * even read: what a turn costs does not grow with the history behind it. One that was made within
+ * a turn covers the first steps of its answer: the question follows the summary, and then what is
+ * left of the answer.
  *
  * Providers refuse a call without its result and a result without its call. Both are one card here,
  * so neither can come alone; a card without a name was refused before it began, and is left out. */
@@ -19,6 +21,9 @@
 
 static const char summary_head[] =
     "[drover: what was said before was long; this is a summary of it. Go on from here.]\n\n";
+static const char summary_head_within[] =
+    "[drover: what was said and done before was long; this is a summary of it. It covers your work "
+    "so far on the request that follows it. Go on with that.]\n\n";
 
 struct result {
     struct result *next;
@@ -33,6 +38,7 @@ struct reader {
     struct err (*each)(void *ctx, const struct prompt_part *part);
     void *ctx;
     int64_t message, step;       /* The group that is open. */
+    int64_t question, answered;  /* As prompt_part.answered of that message. */
     bool opened;                 /* Its first part was told. */
     struct result *first, **end; /* Results of its calls: told when it ends. */
 };
@@ -57,6 +63,8 @@ static bool is(struct bytes text, const char *word) {
 static struct err tell(struct reader *reader, struct prompt_part part) {
     part.opens = !reader->opened;
     part.message = reader->message;
+    part.step = reader->step;
+    part.answered = reader->message == reader->question ? reader->answered : 0;
     reader->opened = true;
     return reader->each(reader->ctx, &part);
 }
@@ -93,6 +101,7 @@ static struct err keep_result(struct reader *reader, const struct rows *rows, st
     *result = (struct result){
         .part = {.role = PROMPT_TOOL,
                  .message = reader->message,
+                 .step = reader->step,
                  .kind = PROMPT_RESULT,
                  .failed = !is(state, "succeeded") && !is(state, "pending"),
                  .open = known && part_state_open(is_in) && is_in != PART_STATE_PENDING,
@@ -240,25 +249,41 @@ static struct err find_session(struct tx *tx, struct bytes run, int64_t *ret_ses
     return runs__int(tx, &ask, ret_session);
 }
 
-/* In place of what it covers, as words of a user: providers want these first. *ret_covered: id of
- * the last message that is not to be read; 0: all are. */
+/* Answers of the model among the steps that the summary covers. */
+static struct err count_answered(struct tx *tx, const struct checkpoint *checkpoint,
+                                 int64_t *ret_answered) {
+    const struct arg args[] = {arg_int(checkpoint->message), arg_int(checkpoint->step)};
+    const struct run_ask ask = {
+        .sql = "SELECT count(DISTINCT step) FROM parts WHERE message = $1 AND step <= $2"
+               " AND kind IN ('text', 'tool')",
+        .args = args,
+        .count = COUNT_OF(args)};
+    return runs__int(tx, &ask, ret_answered);
+}
+
+/* In place of what it covers, as words of a user: providers want these first. *ret_checkpoint: all
+ * zeroes where there is none. */
 static struct err tell_checkpoint(struct tx *tx, int64_t session, struct reader *reader,
-                                  int64_t *ret_covered) {
+                                  struct checkpoint *ret_checkpoint) {
     AUTO(text_done) struct text text;
-    struct checkpoint checkpoint;
+    struct checkpoint checkpoint = {.session = 0};
     bool found = false;
-    text_init(&text, CHECKPOINT_SUMMARY_MAX + sizeof summary_head);
-    *ret_covered = 0;
+    text_init(&text, CHECKPOINT_SUMMARY_MAX + sizeof summary_head_within);
+    *ret_checkpoint = checkpoint;
     struct err err = tx_checkpoint_find(tx, session, &found, &checkpoint);
+    if (!err_failed(err) && found && checkpoint.question != 0) {
+        reader->question = checkpoint.question;
+        err = count_answered(tx, &checkpoint, &reader->answered);
+    }
     if (err_failed(err) || !found) {
         return err;
     }
-    text_add_str(&text, summary_head);
+    text_add_str(&text, checkpoint.question != 0 ? summary_head_within : summary_head);
     text_add(&text, checkpoint.summary.data, checkpoint.summary.len);
     if (text_failed(&text)) {
         return err_make(ERR_OUT_OF_MEMORY, "turns: checkpoint");
     }
-    *ret_covered = checkpoint.message;
+    *ret_checkpoint = checkpoint;
     const struct prompt_part part = {
         .role = PROMPT_USER, .kind = PROMPT_TEXT, .text = {text.data, text.len}};
     err = tell(reader, part);
@@ -266,16 +291,23 @@ static struct err tell_checkpoint(struct tx *tx, int64_t session, struct reader 
     return err;
 }
 
-static struct err tell_messages(struct tx *tx, int64_t session, int64_t covered,
+/* The first bound is where the index is entered: messages before it are not read at all. */
+static struct err tell_messages(struct tx *tx, int64_t session, const struct checkpoint *checkpoint,
                                 struct reader *reader) {
     static const char sql[] =
         "SELECT m.id, m.role, p.number, p.step, p.kind, p.state, p.name, p.call, p.data, p.text"
         " FROM messages m JOIN parts p ON p.message = m.id"
-        " WHERE m.session = $1 AND m.id > $2 AND m.active = 1"
+        " WHERE m.session = $1 AND m.id >= $2 AND m.active = 1"
+        " AND (m.id > $3 OR m.id = $4 OR (m.id = $3 AND p.step > $5))"
         " AND m.status IN ('completed', 'interrupted', 'failed', 'running')"
         " AND m.role <> 'system' AND NOT (m.role = 'user' AND m.status = 'interrupted')"
         " ORDER BY m.id, p.number";
-    const struct arg args[] = {arg_int(session), arg_int(covered)};
+    bool within = checkpoint->step > 0;
+    int64_t first =
+        checkpoint->question != 0 ? checkpoint->question : checkpoint->message + (within ? 0 : 1);
+    const struct arg args[] = {arg_int(session), arg_int(first), arg_int(checkpoint->message),
+                               arg_int(checkpoint->question),
+                               arg_int(within ? checkpoint->step : INT64_MAX)};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
     bool row = !err_failed(err);
@@ -292,16 +324,17 @@ struct err tx_prompt_each(struct tx *tx, const struct turn_key *key,
                           struct err (*each)(void *ctx, const struct prompt_part *part),
                           void *ctx) {
     struct reader reader = {.each = each, .ctx = ctx};
-    int64_t session = 0, covered = 0;
+    struct checkpoint checkpoint;
+    int64_t session = 0;
     reader.end = &reader.first;
     struct err err = find_session(tx, key->run, &session);
     if (err_failed(err)) {
         return err;
     }
     arena_init(&reader.arena, GROUP_MAX);
-    err = tell_checkpoint(tx, session, &reader, &covered);
+    err = tell_checkpoint(tx, session, &reader, &checkpoint);
     if (!err_failed(err)) {
-        err = tell_messages(tx, session, covered, &reader);
+        err = tell_messages(tx, session, &checkpoint, &reader);
     }
     arena_done(&reader.arena);
     return err;

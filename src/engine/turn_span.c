@@ -83,8 +83,10 @@ struct err turns__span_compaction(struct tx *tx, struct turn *turn,
                                      .input = {"", 0},
                                      .reserve = {SPAN_UNKNOWN, SPAN_UNKNOWN}};
     struct span_end end = end_of(turn, step);
-    end.state = word(run_state_name(RUN_SUCCEEDED));
-    end.cause = word(run_cause_name(CAUSE_COMPLETED));
+    enum run_cause cause = compacted->failure == CAUSE_NONE ? CAUSE_COMPLETED : compacted->failure;
+    end.state = word(run_state_name(turn_end_state(cause)));
+    end.cause = word(run_cause_name(cause));
+    end.error = compacted->sentence;
     end.output = compacted->summary;
     add_usage(&compacted->usage, &compacted->cost, compacted->tries, &end);
     struct err err = tx_span_start(tx, &start);

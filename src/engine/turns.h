@@ -22,11 +22,13 @@
 #include "base/id.h"
 #include "base/memory.h"
 #include "engine/inbox.h"
+#include "engine/learned_windows.h"
 #include "engine/memory.h"
 #include "engine/messages.h"
 #include "engine/runs.h"
 #include "engine/sessions.h"
 #include "rules/card.h"
+#include "rules/fold.h"
 #include "rules/turn.h"
 #include "rules/usage.h"
 #include "store/store.h"
@@ -351,10 +353,11 @@ enum prompt_kind { PROMPT_TEXT, PROMPT_THINKING, PROMPT_CALL, PROMPT_RESULT, PRO
 struct prompt_part {
     enum prompt_role role;
     enum prompt_kind kind;
-    int64_t message; /* id; 0: a summary of what is not shown. */
-    bool opens;      /* The first part of its message. */
-    bool failed;     /* RESULT. */
-    bool open;       /* RESULT: there is none yet, the call has not ended. */
+    int64_t message, step; /* message: id; 0: a summary of what is not shown. */
+    int64_t answered;      /* Answers to this message that the summary before it stands for. */
+    bool opens;            /* The first part of its message. */
+    bool failed;           /* RESULT. */
+    bool open;             /* RESULT: there is none yet, the call has not ended. */
     /* As turn_item; RESULT: id of the call. IMAGE: name is its media type, text the SHA-256. */
     struct bytes text, id, name, signature, maker;
 };
@@ -366,35 +369,51 @@ MUST_CHECK struct err tx_prompt_each(struct tx *tx, const struct turn_key *key,
 
 /* --- Compaction (turn_fold.c) ----------------------------------------------------------------- */
 
-/* Which of the oldest messages a summary should stand for: as many as `most_bytes` hold, at least
- * one, and none of the newest `keep_bytes`, nor of the turn's own. `transcript` is one JSON array
- * of what they say, pieces cut at FOLD_PIECE_MAX. */
-enum { FOLD_PIECE_MAX = 4000 };
+/* Position in a conversation, up to where a summary stands for it. `step` 0: the whole message. */
+struct prompt_place {
+    int64_t message, step;
+    int64_t question; /* id of the running turn's question before it, which stays; 0: none. */
+};
+
+/* One round: what the next transcript holds. A history that is longer than what a model reads at
+ * once takes several rounds; each begins with the summary of those before it. */
 struct prompt_fold {
-    size_t keep_bytes, most_bytes;
+    struct fold_marks marks;
+    size_t prompt_bytes; /* Of the whole prompt; 0: it is not known, and everything is folded. */
+    size_t most_bytes;   /* Of the transcript. */
+    struct prompt_place from; /* Where the round before it ended; all 0: at the beginning. */
+    struct bytes summary;     /* Of what stands before `from`. */
 };
 struct prompt_folded {
-    int64_t message; /* id of the last of them; 0: there is none. */
-    size_t bytes;    /* Of what they say. */
-    bool more;       /* What is left is longer than what should be kept. */
+    struct prompt_place place; /* message 0: there is nothing to fold. */
+    struct fold_sizes sizes;
+    size_t summary_max; /* Longest summary that is worth storing. */
+    size_t bytes;       /* Of all that the summary stands for, in all rounds. */
+    bool more;          /* Another round is needed. */
 };
+/* `transcript` becomes one JSON array of what is to be summarised, pieces cut at FOLD_PIECE_MAX. It
+ * is longer than most_bytes only by the frames of its pieces. */
+enum { FOLD_PIECE_MAX = 4000 };
 MUST_CHECK struct err tx_prompt_fold(struct tx *tx, const struct turn_key *key,
                                      const struct prompt_fold *fold, struct text *transcript,
                                      struct prompt_folded *ret_folded);
 
+enum { TURN_SUMMARY_MAX = 64 << 10 };
+enum turn_fold_method { TURN_FOLD_SUMMARY, TURN_FOLD_EXCERPT };
 struct turn_compacted {
     struct turn_key key;
     int64_t step; /* Of the call that waits for it. */
     struct prompt_folded folded;
+    enum turn_fold_method method;
     struct bytes summary;
-    struct id note; /* Used if it is needed; the message tells what came of it. */
-    struct usage usage;
+    struct id note;       /* Used if it is needed; the message tells what came of it. */
+    int64_t calls, tries; /* Of models, in all rounds. */
+    struct usage usage;   /* Of all of them. */
     struct usage_cost cost;
-    int64_t tries;
-    /* Of a turn that only does this: */
-    bool more; /* Another round follows. */
-    enum run_cause
-        failure; /* CAUSE_NONE: it succeeded; without a message, there was nothing to do. */
+    struct learned_window learned; /* window 0: none. */
+    /* CAUSE_NONE: it succeeded; without a message, there was nothing to do. A failure stores what
+     * was used, and ends a turn that only does this. */
+    enum run_cause failure;
     struct bytes sentence;
 };
 /* The summary stands for those messages from this commit on. plan->late: the turn has moved on. A

@@ -64,6 +64,7 @@ struct model_message {
     struct model_message *next;
     enum model_role role;
     struct model_part *first, *last;
+    size_t answered; /* Answers to it that a summary stands for: only the scripted model looks. */
 };
 
 struct model_tool {

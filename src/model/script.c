@@ -98,8 +98,8 @@ static bool has_action(const struct model_message *message) {
     return making.any;
 }
 
-/* The newest message of the user (that holds a script), how many of the assistant's follow, and the
- * number of the user's messages before it. */
+/* The newest message of the user (that holds a script), how many of the assistant's follow or are
+ * summarised before it, and the number of the user's messages before it. */
 struct place {
     const struct model_message *message;
     size_t answers, before;
@@ -124,6 +124,7 @@ static const struct model_message *newest(const struct model_request *request, b
 static struct place find_place(const struct model_request *request, bool with_script) {
     struct place place = {newest(request, with_script), 0, 0};
     bool behind = false;
+    place.answers = place.message != NULL ? place.message->answered : 0;
     for (const struct model_message *at = request->first; at != NULL; at = at->next) {
         behind = behind || at == place.message;
         place.before += !behind && at->role == MODEL_USER;

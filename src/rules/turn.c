@@ -162,16 +162,6 @@ enum turn_nudge turn_nudge(const struct turn_facts *facts) {
     return facts->repeats == TURN_REPEATS_NUDGE ? TURN_NUDGE_REPEATS : TURN_NUDGE_NONE;
 }
 
-/* What is kept for the answer is what the model may write, but never half of the window. */
-struct turn_room turn_room(int64_t window, int64_t output_max) {
-    enum { KEEP = 20000, OUTPUT = 4096 };
-    int64_t reserved = output_max > 0 ? output_max : OUTPUT;
-    reserved = reserved < window / 2 ? reserved : window / 2;
-    int64_t prompt_max = (window - reserved) * 8 / 10;
-    return (struct turn_room){.prompt_max = prompt_max,
-                              .keep = prompt_max / 2 < KEEP ? prompt_max / 2 : KEEP};
-}
-
 int64_t turn_output_more(int64_t used, int64_t asked, int64_t output_max, int64_t window) {
     enum { AT_LEAST = 16384 }; /* Above what is asked for where a model's limit is not known. */
     int64_t most = output_max > 0 ? output_max : window > 0 ? window / 2 : INT64_MAX;

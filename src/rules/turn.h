@@ -120,13 +120,6 @@ enum turn_review { TURN_REVIEW_ALLOWS, TURN_REVIEW_DENIES, TURN_REVIEW_ASKS };
 MUST_CHECK enum turn_review turn_review(struct bytes answer, json_t **ret_json,
                                         const char **ret_reason);
 
-/* Tokens of a prompt beyond which the beginning of the conversation becomes a summary, and of its
- * newest messages that stay as they are. `output_max` 0: unknown. */
-struct turn_room {
-    int64_t prompt_max, keep;
-};
-struct turn_room turn_room(int64_t window, int64_t output_max);
-
 /* Tokens of the answer that follows one which was cut off after `used`, by a limit that the request
  * named (`asked`; 0: none): more than that one had, as far as the model allows. */
 int64_t turn_output_more(int64_t used, int64_t asked, int64_t output_max, int64_t window);

@@ -80,8 +80,8 @@ test("a turn that grows too long is summarised within, before its answer", async
   const turns = await open(t, [say("SUMMARY")]);
   const listener = await turns.listen({ root: turns.root });
   assert.equal((await turns.ask("PATCH", "/settings", { window: 2 * WINDOW })).status, 200);
-  await talk(turns, listener, 7);
-  const reads = ["a", "b", "c"].flatMap((name) => {
+  await talk(turns, listener, 3);
+  const reads = ["a", "b", "c", "d"].flatMap((name) => {
     writeFileSync(path.join(turns.root, name), LONG.replaceAll(". ", ".\n"));
     return [call("read_file", { path: name }), "step:"];
   });
@@ -95,22 +95,24 @@ test("a turn that grows too long is summarised within, before its answer", async
 test("what cannot be summarised goes as it is", async (t) => {
   const turns = await open(t, ["fail: auth"]);
   const listener = await turns.listen();
-  await talk(turns, listener, 9);
+  await talk(turns, listener, 5); // Still within the window.
   assert.equal(events(listener, "context_compacted").length, 0);
   assert.ok((await prompts(turns, listener.session)).at(-1) > PROMPT_MAX);
 });
 
-test("a summary that does not help is not taken", async (t) => {
+test("a summary that is longer than it should be is cut to what helps", async (t) => {
   const turns = await open(t, ["tokens: 16000"]);
   const listener = await turns.listen();
   await talk(turns, listener, 8);
-  assert.equal(events(listener, "context_compacted").length, 0);
+  const compacted = events(listener, "context_compacted").map((event) => event.data);
+  assert.ok(compacted.length > 0);
+  assert.ok(compacted.every((one) => one.tokens_after <= one.tokens_before / 2));
 });
 
 test("a crash while it is summarised leaves nothing, and the turn goes on", async (t) => {
   const turns = await open(t, [`delay: ${scaled(1000)}ms`, say("SUMMARY")]);
   const listener = await turns.listen();
-  await talk(turns, listener, 3);
+  await talk(turns, listener, 2);
   const { run } = await turns.send(listener.session, script(LONG, say("after all")));
   await listener.until("output_started", (data) => data.run === run);
   await turns.daemon.kill();
@@ -127,7 +129,7 @@ test("a crash while it is summarised leaves nothing, and the turn goes on", asyn
 test("a stop does not wait for a summary", async (t) => {
   const turns = await open(t, ["delay: 600s"]);
   const listener = await turns.listen();
-  await talk(turns, listener, 3);
+  await talk(turns, listener, 2);
   const { run } = await turns.send(listener.session, script(LONG, say("never")));
   await listener.until("output_started", (data) => data.run === run);
   assert.equal((await turns.ask("POST", `/sessions/${listener.session}/stop`)).status, 200);
@@ -170,13 +172,13 @@ test("the note of a summary stays, in forks and exports, and when it is void", a
 test("a turn that is taken back leaves the note of what was made for it", async (t) => {
   const turns = await open(t, [say("SUMMARY")]);
   const listener = await turns.listen();
-  await talk(turns, listener, 5);
-  const before = events(listener, "context_compacted").length;
+  const count = () => events(listener, "context_compacted").length;
   let run;
-  while (events(listener, "context_compacted").length === before) {
+  for (;;) {
+    const before = count();
     ({ run } = await turns.send(listener.session, script(LONG, say("begun"), "delay: 600s")));
     await listener.until("delta", (data) => data.run === run);
-    if (events(listener, "context_compacted").length > before) break;
+    if (count() > before) break;
     await turns.send(listener.session, script(LONG, say("instead")), { policy: "interrupt" });
     await listener.ended(run);
     await listener.until("turn_finished");

@@ -272,15 +272,6 @@ static void a_policy_is_found_by_its_name_alone(void **state) {
     assert_string_equal(turn_policy_name(TURN_ROLLBACK), "rollback");
 }
 
-static void a_prompt_has_most_of_the_window_and_its_end_stays(void **state) {
-    (void)state;
-    struct turn_room large = turn_room(200000, 32000), small = turn_room(8000, 0);
-    assert_int_equal(large.prompt_max, 134400);
-    assert_int_equal(large.keep, 20000);
-    assert_int_equal(small.prompt_max, 3200); /* The answer has half of so small a window. */
-    assert_int_equal(small.keep, 1600);
-}
-
 static void an_answer_that_was_cut_off_ends_the_turn_as_truncated(void **state) {
     (void)state;
     struct turn_facts facts = {.answered = true, .truncated = 1, .calls = 1, .calls_max = 9};
@@ -338,7 +329,6 @@ int main(void) {
         cmocka_unit_test(the_same_call_again_and_again_is_told_once_and_then_ends_it),
         cmocka_unit_test(each_end_has_an_honest_state),
         cmocka_unit_test(a_policy_is_found_by_its_name_alone),
-        cmocka_unit_test(a_prompt_has_most_of_the_window_and_its_end_stays),
         cmocka_unit_test(an_answer_that_was_cut_off_ends_the_turn_as_truncated),
         cmocka_unit_test(a_call_that_was_cut_off_is_asked_for_again_once),
         cmocka_unit_test(the_answer_after_one_that_was_cut_off_may_be_longer),
