@@ -2,7 +2,7 @@
  * was told of them, written as one line of text so that a test can compare it at a glance:
  *
  *   t(…) text   k(…) thinking   s(…) its signature   <0 id name> call begins   a0(…) arguments
- *   <0/ id name {…}> call done   D discarded   R(cause) retrying
+ *   <0/ id name {…}> call done   <0! {…> call cut off   D discarded   R(cause) retrying
  *
  * By --wrap of retry_again the waits between tries are counted and skipped, or never end.
  */
@@ -214,6 +214,11 @@ static inline void ask_tool_done(void *ctx, const struct model_tool_call *call) 
               call->arguments.data);
 }
 
+static inline void ask_tool_cut(void *ctx, const struct model_tool_call *call) {
+    text_addf(&((struct ask *)ctx)->told, "<%u! %.*s>", call->index, (int)call->arguments.len,
+              call->arguments.data);
+}
+
 static inline void ask_discarded(void *ctx) {
     struct ask *ask = ctx;
     text_add_str(&ask->told, "D");
@@ -239,6 +244,7 @@ static const struct model_watch ask_watch = {.text = ask_text,
                                              .tool_begin = ask_tool_begin,
                                              .tool_piece = ask_tool_piece,
                                              .tool_done = ask_tool_done,
+                                             .tool_cut = ask_tool_cut,
                                              .discarded = ask_discarded,
                                              .retrying = ask_retrying,
                                              .done = ask_done};

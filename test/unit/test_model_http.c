@@ -322,6 +322,32 @@ static void a_connection_that_is_removed_ends_what_waits_for_it(void **state) {
     ask_expect(kit, "test/m", "hi", "", MODEL_MODEL_UNKNOWN);
 }
 
+/* Nothing is asked for it, and those that wait are as they were. */
+static void a_call_beyond_those_that_may_wait_fails(void **state) {
+    struct kit *kit = *state;
+    enum { CALLS = MODEL_QUEUE_MAX + 1 };
+    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI, .max_concurrent = 1});
+    static const struct model_watch silent = {.done = NULL};
+    struct asking **waiting = mem_new_array(CALLS, sizeof *waiting);
+    for (size_t i = 0; i < CALLS; i++) {
+        struct model_request *request = kit_request("test/m", "hi");
+        waiting[i] = model_ask(kit->models, request, MODEL_FOREGROUND, &silent, NULL);
+    }
+    while (kit->server.requests == 0) {
+        server_turn(kit->loop);
+    }
+    struct models_stats stats;
+    models_get_stats(kit->models, &stats);
+    assert_int_equal(stats.waiting, MODEL_QUEUE_MAX);
+    ask_expect(kit, "test/m", "hi", "", MODEL_OVERLOADED);
+    for (size_t i = 0; i < CALLS; i++) {
+        model_cancel(waiting[i]);
+    }
+    mem_free(waiting);
+    models_get_stats(kit->models, &stats);
+    assert_int_equal(stats.waiting, 0);
+}
+
 static void a_cancel_frees_its_slot_wherever_the_call_is(void **state) {
     struct kit *kit = *state;
     kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI, .max_concurrent = 1});
@@ -388,6 +414,7 @@ int main(void) {
         WITH_KIT(a_users_header_wins_over_ours),
         WITH_KIT(slots_are_given_by_priority_then_in_order),
         WITH_KIT(a_connection_that_is_removed_ends_what_waits_for_it),
+        WITH_KIT(a_call_beyond_those_that_may_wait_fails),
         WITH_KIT(a_cancel_frees_its_slot_wherever_the_call_is),
         WITH_KIT(a_changed_connection_is_used_from_the_next_try),
     };

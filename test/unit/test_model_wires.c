@@ -226,7 +226,7 @@ static void a_call_that_the_longest_length_cut_off_is_not_done(void **state) {
     ask_finish(&ask);
     ask_cause(&ask, MODEL_NONE);
     assert_int_equal(ask.result.stop, MODEL_STOP_LENGTH);
-    assert_string_equal(ask.told.data, "<0 a f>a0({})<1 b g>a1({\"x)<0/ a f {}>");
+    assert_string_equal(ask.told.data, "<0 a f>a0({})<1 b g>a1({\"x)<0/ a f {}><1! {\"x>");
     ask_end(&ask);
 }
 
