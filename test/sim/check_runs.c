@@ -8,7 +8,7 @@
 #include "rows.h"
 #include "streams.h"
 
-enum { LOOK_EVERY = 4, STOP_PATIENCE_MS = 90000 };
+enum { LOOK_EVERY = 4, STOP_PATIENCE_MS = 25000 };
 
 struct jobs *jobs_of(struct sim *sim) {
     static struct jobs all;
@@ -61,7 +61,9 @@ static void check_stopped(struct sim *sim, const struct job *job, const struct r
     if (!job->stopped || run_state_final(row->state) || sim_life_age_ms(sim) < STOP_PATIENCE_MS) {
         return;
     }
-    int64_t since_ms = (int64_t)((sim_now_ns(sim) - job->stopped_ns) / 1000000);
+    uint64_t held_ns = jobs_of(sim)->held_ns;
+    uint64_t from_ns = job->stopped_ns > held_ns ? job->stopped_ns : held_ns;
+    int64_t since_ms = (int64_t)((sim_now_ns(sim) - from_ns) / 1000000);
     if (since_ms > job->grace_ms + STOP_PATIENCE_MS) {
         sim_fail(sim, "%s was asked to stop %lld ms ago, and is %s", job->run.text,
                  (long long)since_ms, run_state_name(row->state));
@@ -128,6 +130,9 @@ static void check_counts(struct sim *sim) {
 
 void runs_check(struct sim *sim, bool all) {
     struct jobs *jobs = jobs_of(sim);
+    if (sim_life(sim)->ready && jobs_held(sim)) {
+        jobs->held_ns = sim_now_ns(sim);
+    }
     for (size_t i = 0; i < jobs->count; i++) {
         if (all || !jobs->list[i].final) {
             check_one(sim, &jobs->list[i]);
@@ -167,6 +172,9 @@ static void begin(struct sim *sim) {
 }
 
 static void opened(struct sim *sim) {
+    if (sim_healed(sim)) {
+        jobs_release(sim);
+    }
     runs_check(sim, true);
     inbox_check(sim);
 }

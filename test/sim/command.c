@@ -271,7 +271,7 @@ void command_begin(struct sim *sim, struct command *command) {
     if (command->pieces > 0) {
         sim_plan(sim, &command->piece_event, command_draw(command, "first", 500), piece_write);
     }
-    uint64_t long_life = command_draw(command, "long", 10) == 0 ? 30 : 1;
+    uint64_t long_life = command_draw(command, "long", 4) == 0 ? 30 : 1;
     sim_plan(sim, &command->end_event, long_life * command_draw(command, "life", LIFE_MS_MAX),
              end_itself);
     if (command->timeout_ms > 0) {

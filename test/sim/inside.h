@@ -39,8 +39,9 @@ struct sim {
     uint64_t event_order;
 
     enum sim_death death;
-    bool committed; /* A group of the store was committed in this step. */
-    int first_fd;   /* From here on descriptors are the daemon's. */
+    bool committed;   /* A group of the store was committed in this step. */
+    unsigned machine; /* On which the daemon runs; from 1. */
+    int first_fd;     /* From here on descriptors are the daemon's. */
     char project[64];
 };
 

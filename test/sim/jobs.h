@@ -36,7 +36,7 @@ struct job {
 struct jobs {
     struct job list[JOBS_MAX];
     size_t count;
-    bool held;
+    uint64_t held_ns; /* When the daemon was last seen to hold. */
 };
 struct jobs *jobs_of(struct sim *sim);
 struct job *job_find(struct jobs *jobs, const char *run); /* NULL. */
@@ -44,6 +44,7 @@ struct job *job_find(struct jobs *jobs, const char *run); /* NULL. */
 /* ops_jobs.c */
 extern const struct sim_op jobs_ops[];
 void jobs_release(struct sim *sim);
+bool jobs_held(struct sim *sim); /* Somebody looks at a copy first: nothing begins or is ended. */
 
 /* check_runs.c: the rows against the model; `all`: not only those that have not ended. */
 void runs_check(struct sim *sim, bool all);

@@ -37,7 +37,8 @@ struct rooms {
 
 struct err place_find(const struct serve_options *serve, char **ret_data_dir,
                       struct place_name *ret_name) {
-    (void)snprintf(ret_name->text, sizeof ret_name->text, "machine/1");
+    struct sim *sim = serve->world->ctx;
+    (void)snprintf(ret_name->text, sizeof ret_name->text, "machine/%u", sim->machine);
     *ret_data_dir = mem_copy(serve->data, strlen(serve->data));
     return ERR_OK;
 }
@@ -116,6 +117,7 @@ static void serve_options_fill(struct rooms *rooms) {
     uint64_t seed = sim->options.seed;
     rooms->serve = (struct serve_options){
         .data = sim->life.data_dir,
+        .hold = !sim->healed && sim_hash(seed, sim->life.number, "hold", 0) % 20 == 0,
         .no_cgroups = true,
         .jobs_max = (int64_t)(1 + sim_hash(seed, 0, "jobs_max", 0) % 6),
         .keep_runs = sim_hash(seed, 0, "keep", 0) % 3 == 0 ? 5 : 10000,
@@ -207,8 +209,8 @@ void life_open(struct sim *sim) {
 void life_crash(struct sim *sim) {
     struct life *life = &sim->life;
     enum sim_death death = sim->death;
-    sim_trace(sim, "life %u ends: %s", life->number,
-              death == SIM_POWER_CUT ? "power cut" : "killed");
+    static const char *const how[] = {"killed", "power cut", "moved to another machine"};
+    sim_trace(sim, "life %u ends: %s", life->number, how[death]);
     rows_forget();
     disk_crash(death, sim_choose(sim, "cut", UINT32_MAX));
     memory_end();
@@ -226,9 +228,13 @@ void life_crash(struct sim *sim) {
             sim_parts[i]->crashed(sim);
         }
     }
-    for (size_t i = 0; death == SIM_POWER_CUT && i < sim_parts_count; i++) {
-        if (sim_parts[i]->rebooted != NULL) {
+    sim->machine += death == SIM_MOVED;
+    for (size_t i = 0; i < sim_parts_count; i++) {
+        if (death == SIM_POWER_CUT && sim_parts[i]->rebooted != NULL) {
             sim_parts[i]->rebooted(sim);
+        }
+        if (death == SIM_MOVED && sim_parts[i]->moved != NULL) {
+            sim_parts[i]->moved(sim);
         }
     }
 }

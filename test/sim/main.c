@@ -29,7 +29,7 @@ struct arguments {
     uint64_t from, count;
     unsigned operations;
     bool trace, twice, here;
-    bool first; /* Ends with the first failure, and does not shrink it. */
+    bool first;      /* Ends with the first failure, and does not shrink it. */
     const char *ops; /* NULL: all. */
 };
 

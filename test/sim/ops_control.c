@@ -10,6 +10,10 @@ static void op_power_cut(struct sim *sim) {
     sim_die(sim, SIM_POWER_CUT);
 }
 
+static void op_move(struct sim *sim) {
+    sim_die(sim, SIM_MOVED);
+}
+
 /* Between any two writes of a commit to come. */
 static void op_kill_at_write(struct sim *sim) {
     disk_plan(DISK_PLAN_KILL, (unsigned)sim_choose(sim, "after", 60));
@@ -63,6 +67,7 @@ static void begin(struct sim *sim) {
 static const struct sim_op ops[] = {
     {"kill", 4, op_kill},
     {"power cut", 2, op_power_cut},
+    {"move to another machine", 1, op_move},
     {"kill at a write", 4, op_kill_at_write},
     {"power cut at a sync", 2, op_power_cut_at_sync},
     {"disk full", 2, op_disk_full},

@@ -366,7 +366,14 @@ static void op_delete(struct sim *sim) {
 
 /* --- Hold ------------------------------------------------------------------------------------- */
 
+bool jobs_held(struct sim *sim) {
+    return dispatch_held(dispatch_of(sim)) == RUN_HELD;
+}
+
 void jobs_release(struct sim *sim) {
+    if (jobs_held(sim)) {
+        jobs_of(sim)->held_ns = sim_now_ns(sim);
+    }
     dispatch_release(dispatch_of(sim));
 }
 

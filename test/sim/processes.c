@@ -10,8 +10,8 @@
 #include "ops.h"
 #include "rows.h"
 
-/* Beyond its limit: two graces, five tries to end a tree, a minute for what is in the way. */
-enum { PATIENCE_MS = 90000 };
+/* Beyond its limit: two graces, five tries to end a tree, and what else is in the way. */
+enum { PATIENCE_MS = 40000 };
 
 static struct processes *all_processes(void) {
     static struct processes all;
@@ -243,7 +243,7 @@ void command_break_link(struct sim *sim, struct command *command) {
     holder_hears(sim, command, WORD_BROKEN, 0, LOG_OUT);
 }
 
-/* --- Promises ---------------------------------------------------------------------------------- */
+/* --- Promises --------------------------------------------------------------------------------- */
 
 static bool ended_well(const struct command *command) {
     return command->told && command->end == EXIT_EXITED && command->code == 0;
@@ -317,8 +317,7 @@ static void crashed(struct sim *sim) {
     }
 }
 
-/* Every process has ended. What was not synced may be there, or in part, or not at all. */
-static void rebooted(struct sim *sim) {
+static void all_end(struct sim *sim) {
     struct processes *processes = processes_of(sim);
     processes->boot++;
     for (struct command *command = processes->commands; command != NULL; command = command->next) {
@@ -327,22 +326,39 @@ static void rebooted(struct sim *sim) {
         command->lives = command->frozen = false;
         command->state = command->state == COMMAND_ENDED ? COMMAND_ENDED : COMMAND_GONE;
     }
+}
+
+enum loss { LOSS_UNSYNCED, LOSS_ALL };
+
+/* Of what was not synced, a folder may be lost, or its end. */
+static void folders_lose(struct sim *sim, enum loss loss) {
+    struct processes *processes = processes_of(sim);
     for (struct folder **at = &processes->folders; *at != NULL;) {
         struct folder *folder = *at;
-        uint64_t fate = folder->synced ? 3 : sim_choose(sim, "folder", 4);
-        folder->locked = false;
         struct command *command = command_find(processes, folder->name);
+        uint64_t fate = loss == LOSS_ALL ? 0 : folder->synced ? 3 : sim_choose(sim, "folder", 4);
+        folder->locked = false;
         if (command != NULL && fate < 2) {
             command->told = false;
         }
+        folder->ended = folder->ended && fate != 1;
         if (fate == 0) {
             *at = folder->next;
             sim_free(folder);
-            continue;
+        } else {
+            at = &folder->next;
         }
-        folder->ended = folder->ended && fate != 1;
-        at = &folder->next;
     }
+}
+
+static void rebooted(struct sim *sim) {
+    all_end(sim);
+    folders_lose(sim, LOSS_UNSYNCED);
+}
+
+static void moved(struct sim *sim) {
+    all_end(sim);
+    folders_lose(sim, LOSS_ALL);
 }
 
 /* Somebody lets go of the holders that were stopped by a signal. */
@@ -395,6 +411,7 @@ const struct sim_part part_processes = {
     .begin = begin,
     .crashed = crashed,
     .rebooted = rebooted,
+    .moved = moved,
     .look = look,
     .heal = heal,
     .rest = rest,

@@ -110,8 +110,9 @@ struct life {
 struct life *sim_life(struct sim *sim);          /* Never NULL; `ready` false: nobody serves. */
 uint64_t sim_life_age_ms(const struct sim *sim); /* Since it serves; 0: it does not. */
 
-/* The daemon dies at the end of this step: kill -9, or the whole machine. */
-enum sim_death { SIM_KILLED, SIM_POWER_CUT };
+/* The daemon dies at the end of this step: kill -9, or the whole machine; or what it had stored is
+ * taken to another machine, where nothing of its processes and their folders is. */
+enum sim_death { SIM_KILLED, SIM_POWER_CUT, SIM_MOVED };
 void sim_die(struct sim *sim, enum sim_death death);
 
 /* Set by an operation for the end of a seed: nothing fails any more, and all must come to rest. */
@@ -139,7 +140,8 @@ struct sim_part {
     void (*begin)(struct sim *sim);
     void (*opened)(struct sim *sim);   /* A life serves. */
     void (*crashed)(struct sim *sim);  /* The life is gone, and with it all memory of the daemon. */
-    void (*rebooted)(struct sim *sim); /* After `crashed`: the machine was restarted. */
+    void (*rebooted)(struct sim *sim); /* After `crashed`: the machine was restarted, */
+    void (*moved)(struct sim *sim);    /* or it is another one. */
     void (*step)(struct sim *sim);     /* After every step: must be cheap. */
     void (*look)(struct sim *sim);     /* After every commit: `life.db` shows what is stored. */
     /* A run of any kind was touched by a commit, before `look`: what the daemon itself is told. */

@@ -232,6 +232,7 @@ void steps_run(struct sim *sim) {
             sim_parts[i]->begin(sim);
         }
     }
+    sim->machine = 1;
     sim->first_fd = dup(STDIN_FILENO);
     (void)close(sim->first_fd); /* It was the lowest one that is free. */
     life_open(sim);
