@@ -376,6 +376,14 @@ static void opened(struct sim *sim) {
     }
 }
 
+static void stopping(struct sim *sim) {
+    struct streams *streams = streams_of();
+    (void)sim;
+    for (size_t i = 0; i < streams->count; i++) {
+        line_close(&streams->list[i]);
+    }
+}
+
 static void crashed(struct sim *sim) {
     struct streams *streams = streams_of();
     for (size_t i = 0; i < streams->count; i++) {
@@ -426,6 +434,7 @@ const struct sim_part part_streams = {
     .ops = ops,
     .begin = begin,
     .opened = opened,
+    .stopping = stopping,
     .crashed = crashed,
     .rest = rest,
     .end = end,

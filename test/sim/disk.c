@@ -175,6 +175,12 @@ struct sqlite3 *disk_reader(void) {
     return self->connections_count == 0 ? NULL : self->connections[self->connections_count - 1];
 }
 
+void disk_closed(void) {
+    struct disk *self = disk();
+    assert(self->open == NULL);
+    self->connections_count = 0;
+}
+
 static void connection_drop(sqlite3 *db) {
     for (sqlite3_stmt *stmt = sqlite3_next_stmt(db, NULL); stmt != NULL;
          stmt = sqlite3_next_stmt(db, NULL)) {

@@ -38,6 +38,7 @@ struct sim {
     struct sim_event *events; /* By due time. */
     uint64_t event_order;
 
+    struct rooms *rooms; /* life.c; the life's. */
     enum sim_death death;
     bool committed;   /* A group of the store was committed in this step. */
     unsigned machine; /* On which the daemon runs; from 1. */
@@ -49,8 +50,9 @@ struct sim {
 void sim_use(struct sim *sim);
 
 /* memory.c */
-void memory_begin(void); /* A life begins: all is its from here on. */
-void memory_end(void);   /* Frees all of it. */
+void memory_begin(void);   /* A life begins: all is its from here on. */
+void memory_end(void);     /* Frees all of it. */
+size_t memory_count(void); /* Blocks of the life. */
 
 /* world.c */
 void world_begin(struct sim *sim);
@@ -63,7 +65,7 @@ void disk_begin(struct sim *sim); /* A seed: a copy of the template. */
 void disk_end(void);
 void disk_crash(enum sim_death death, uint64_t choice); /* What is left; all handles are closed. */
 struct sqlite3 *disk_reader(void);                      /* The connection that was opened last. */
-void disk_release_connections(void); /* Statements of ours: before a store closes by itself. */
+void disk_closed(void); /* The store has closed its connections by itself. */
 enum disk_plan { DISK_PLAN_KILL, DISK_PLAN_POWER, DISK_PLAN_FULL, DISK_PLAN_SYNC_FAILS };
 /* After so many writes (of a sync: syncs) from now on. */
 void disk_plan(enum disk_plan plan, unsigned after);
@@ -78,9 +80,12 @@ uint64_t loop_next_ns(const struct loop *loop); /* When the next timer is due; U
 
 /* rows.c: the statements of a life are gone. */
 void rows_forget(void);
+void rows_finish(void); /* Ends them, before their connection is closed. */
 
 /* life.c */
 void life_open(struct sim *sim);
+void life_stop(struct sim *sim);  /* In order, as for a SIGTERM: takes many steps. */
+void life_close(struct sim *sim); /* After each step: closes one that has stopped. */
 void life_crash(struct sim *sim);
 
 /* steps.c */

@@ -31,6 +31,7 @@ struct rooms {
     struct log log;
     struct chores chores;
     struct pruner *pruner;
+    bool stopping, gone;
 };
 
 /* --- What stands in for the machine ----------------------------------------------------------- */
@@ -189,6 +190,7 @@ void life_open(struct sim *sim) {
     life->number++;
     struct rooms *rooms = mem_new(sizeof *rooms);
     rooms->sim = sim;
+    sim->rooms = rooms;
     log_init(&rooms->log, sim->options.trace ? STDERR_FILENO : -1, LOG_WARN, log_clock, sim);
     serve_options_fill(rooms);
     struct why why = {.text = ""};
@@ -204,6 +206,66 @@ void life_open(struct sim *sim) {
     work_come_home(life->work, home_known, rooms);
 }
 
+/* --- The end, in order -------------------------------------------------------------------------- */
+
+static void work_gone(void *ctx) {
+    struct rooms *rooms = ctx;
+    rooms->gone = true;
+}
+
+/* As stop_begin and stop_work of main/daemon.c, without a server that is drained. */
+void life_stop(struct sim *sim) {
+    struct rooms *rooms = sim->rooms;
+    struct life *life = &sim->life;
+    sim_trace(sim, "life %u stops", life->number);
+    for (size_t i = 0; i < sim_parts_count; i++) {
+        if (sim_parts[i]->stopping != NULL) {
+            sim_parts[i]->stopping(sim);
+        }
+    }
+    life->ready = false;
+    rooms->stopping = true;
+    chores_stop(&rooms->chores);
+    pruner_stop(rooms->pruner);
+    blobs_stop(life->blobs);
+    work_stop(life->work, work_gone, rooms);
+}
+
+static bool loop_idle(const struct loop *loop) {
+    return !loop_ready(loop, LOOP_MESSAGE) && !loop_ready(loop, LOOP_TASK) &&
+           !loop_ready(loop, LOOP_WORK) && !loop_ready(loop, LOOP_WORK_DONE);
+}
+
+/* As rooms_close of main/daemon.c. What the daemon still has of its memory then is a leak. */
+static void rooms_close(struct sim *sim) {
+    struct life *life = &sim->life;
+    rows_finish();
+    life->db = NULL;
+    store_close(life->store);
+    life->store = NULL;
+    work_close(life->work);
+    blobs_close(life->blobs);
+    hub_close(life->hub);
+    loop_drain(life->loop);
+    loop_close(life->loop);
+    mem_free(sim->rooms);
+    sim->rooms = NULL;
+    if (!life->dead && memory_count() > 0) {
+        sim_fail(sim, "a daemon that stopped in order keeps %zu blocks of memory", memory_count());
+    }
+    disk_closed();
+}
+
+void life_close(struct sim *sim) {
+    struct rooms *rooms = sim->rooms;
+    struct life *life = &sim->life;
+    if (rooms == NULL || !rooms->gone || life->dead || !loop_idle(life->loop)) {
+        return;
+    }
+    rooms_close(sim);
+    sim_die(sim, SIM_KILLED); /* The rest is what a crash does, too. */
+}
+
 /* --- A crash ---------------------------------------------------------------------------------- */
 
 void life_crash(struct sim *sim) {
@@ -216,6 +278,7 @@ void life_crash(struct sim *sim) {
     memory_end();
     (void)close_range((unsigned)sim->first_fd, ~0U,
                       0); /* What the daemon had open; it never fails. */
+    sim->rooms = NULL;
     life->loop = NULL;
     life->store = NULL;
     life->hub = NULL;

@@ -68,6 +68,10 @@ void memory_end(void) {
     all->living = false;
 }
 
+size_t memory_count(void) {
+    return memory()->count;
+}
+
 void memory_leave(void) {
     memory()->left++;
 }

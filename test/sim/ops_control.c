@@ -6,6 +6,10 @@ static void op_kill(struct sim *sim) {
     sim_die(sim, SIM_KILLED);
 }
 
+static void op_restart(struct sim *sim) {
+    life_stop(sim);
+}
+
 static void op_power_cut(struct sim *sim) {
     sim_die(sim, SIM_POWER_CUT);
 }
@@ -66,6 +70,7 @@ static void begin(struct sim *sim) {
 
 static const struct sim_op ops[] = {
     {"kill", 4, op_kill},
+    {"stop in order", 2, op_restart},
     {"power cut", 2, op_power_cut},
     {"move to another machine", 1, op_move},
     {"kill at a write", 4, op_kill_at_write},

@@ -29,6 +29,14 @@ void rows_forget(void) {
     *statements() = (struct statements){.db = NULL};
 }
 
+void rows_finish(void) {
+    struct statements *all = statements();
+    for (size_t i = 0; i < all->count; i++) {
+        (void)sqlite3_finalize(all->list[i].stmt); /* Repeats the error of its last step. */
+    }
+    rows_forget();
+}
+
 static sqlite3_stmt *statement(struct sim *sim, const char *sql) {
     struct statements *all = statements();
     for (size_t i = 0; i < all->count; i++) {

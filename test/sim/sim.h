@@ -139,6 +139,7 @@ struct sim_part {
     const struct sim_op *ops; /* Ends with a NULL name; NULL: none. */
     void (*begin)(struct sim *sim);
     void (*opened)(struct sim *sim);   /* A life serves. */
+    void (*stopping)(struct sim *sim); /* The daemon ends in order: its clients hang up. */
     void (*crashed)(struct sim *sim);  /* The life is gone, and with it all memory of the daemon. */
     void (*rebooted)(struct sim *sim); /* After `crashed`: the machine was restarted, */
     void (*moved)(struct sim *sim);    /* or it is another one. */

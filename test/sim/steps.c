@@ -157,6 +157,7 @@ static bool step(struct sim *sim) {
     if (kind != READY_KINDS) {
         perform(sim, kind);
         parts_step(sim);
+        life_close(sim);
         bury(sim);
         return true;
     }
