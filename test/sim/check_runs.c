@@ -104,6 +104,20 @@ static void check_one(struct sim *sim, struct job *job) {
     job->attempt = row.attempt;
 }
 
+void runs_check_input(struct sim *sim, const char *run, int64_t offset, struct bytes bytes) {
+    const struct job *job = job_find(jobs_of(sim), run);
+    for (size_t i = 0; job != NULL && i < job->pieces_count; i++) {
+        const struct job_piece *piece = &job->pieces[i];
+        for (size_t at = 0; at < bytes.len; at++) {
+            int64_t where = offset + (int64_t)at;
+            if (where >= piece->offset && where < piece->next && bytes.data[at] != piece->letter) {
+                sim_fail(sim, "byte %lld of the input of %s is '%c', and '%c' was acknowledged",
+                         (long long)where, run, bytes.data[at], piece->letter);
+            }
+        }
+    }
+}
+
 /* --- All rows --------------------------------------------------------------------------------- */
 
 /* No more past the gate of a key than the key allows; no more that run than there are slots. */

@@ -14,6 +14,12 @@ enum { JOBS_MAX = 256, JOB_INPUT_PIECES = 32, JOB_HOOKS_MAX = 2 };
 
 enum told { TOLD_ASKED, TOLD_ACCEPTED, TOLD_REFUSED, TOLD_UNKNOWN, TOLD_DELETED };
 
+/* Input that was acknowledged: bytes of one letter. */
+struct job_piece {
+    int64_t offset, next;
+    char letter;
+};
+
 struct job {
     struct id run;
     unsigned operation;
@@ -27,6 +33,8 @@ struct job {
     unsigned hooks; /* Notices that are owed at its end. */
     int64_t input;  /* Bytes of input that were acknowledged, the spec's included. */
     bool input_ended, input_unsure;
+    struct job_piece pieces[JOB_INPUT_PIECES];
+    size_t pieces_count;
     /* As last seen in the rows. */
     bool final;
     enum run_state state;
@@ -49,6 +57,8 @@ bool jobs_held(struct sim *sim); /* Somebody looks at a copy first: nothing begi
 /* check_runs.c: the rows against the model; `all`: not only those that have not ended. */
 void runs_check(struct sim *sim, bool all);
 bool runs_rest(struct sim *sim, bool must);
+/* A holder is given these bytes of input: they are what was acknowledged there. */
+void runs_check_input(struct sim *sim, const char *run, int64_t offset, struct bytes bytes);
 /* check_inbox.c */
 void inbox_check(struct sim *sim);
 bool inbox_rest(struct sim *sim, bool must);

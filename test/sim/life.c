@@ -206,7 +206,7 @@ void life_open(struct sim *sim) {
     work_come_home(life->work, home_known, rooms);
 }
 
-/* --- The end, in order -------------------------------------------------------------------------- */
+/* --- The end, in order ------------------------------------------------------------------------ */
 
 static void work_gone(void *ctx) {
     struct rooms *rooms = ctx;

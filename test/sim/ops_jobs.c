@@ -248,6 +248,7 @@ struct input {
     struct run_input input;
     struct run_input_place place;
     struct why why;
+    char letter;
     char bytes[INPUT_MAX];
 };
 
@@ -269,6 +270,10 @@ static void input_done(struct err err, void *ctx) {
                      (long long)input->place.offset, (long long)job->input);
         }
         job->input = input->place.next;
+        if (job->pieces_count < JOB_INPUT_PIECES) {
+            job->pieces[job->pieces_count++] =
+                (struct job_piece){input->place.offset, input->place.next, input->letter};
+        }
         job->input_ended = job->input_ended || input->input.end == RUN_INPUT_ENDS;
     }
     sim_trace(sim, "input of job %u: %s", job->operation, err_name(err.code));
@@ -284,7 +289,8 @@ static void op_input(struct sim *sim) {
     size_t len = (size_t)sim_choose(sim, "len", INPUT_MAX);
     input->sim = sim;
     input->job = job;
-    memset(input->bytes, 'i', len);
+    input->letter = (char)('A' + sim_operation(sim) % 26);
+    memset(input->bytes, input->letter, len);
     input->input = (struct run_input){
         .key = {.owner = OWNER, .run = bytes_of(job->run.text)},
         .bytes = {input->bytes, len},

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "inside.h"
+#include "jobs.h"
 #include "ops.h"
 #include "rows.h"
 
@@ -151,6 +152,7 @@ struct command *command_born(struct sim *sim, struct order *order) {
 /* What the holder has already is skipped; a gap is told. */
 static void input_add(struct sim *sim, struct command *command, const struct word *word) {
     int64_t skip = command->input_len - word->number;
+    runs_check_input(sim, command->run, word->number, (struct bytes){word->bytes, word->len});
     if (skip < 0) {
         holder_hears(sim, command, WORD_ACCEPTED, command->input_len, LOG_OUT);
         return;
