@@ -138,7 +138,7 @@ struct call {
     char key[WORKFLOW_HASH + 1];
     int64_t occurrence;
     struct id run;
-    int64_t attempt, began_ms;
+    int64_t attempt, began_ms; /* began_ms: by flows__mono_ms, as the next two; 0: it has not. */
     int64_t waited_ms, waits_since_ms; /* For a person: until now, and just now; 0: it does not. */
     bool noted;                        /* Its turn changed since it was looked at. */
     bool nested;                       /* By workflow(), not agent(). */
@@ -311,6 +311,7 @@ struct flow *flows__find(const struct flows *flows, int64_t id);
 void flow__maybe_free(struct flow *flow); /* When it has ended and nothing of it is away. */
 void flows__maybe_stopped(struct flows *flows);
 int64_t flows__now_ms(const struct flows *flows);
+int64_t flows__mono_ms(const struct flows *flows); /* What durations are measured by. */
 struct id flows__new_id(const struct flows *flows);
 
 /* flow_held.c */

@@ -377,7 +377,7 @@ static void on_deadline(struct timer *timer) {
  * it waited for a person is no time of its own, and while it waits there is no deadline. */
 void call__watch_deadline(struct call *call) {
     const struct flow *flow = call->flow;
-    int64_t gone_ms = flows__now_ms(flow->flows) - call->began_ms - call->waited_ms;
+    int64_t gone_ms = flows__mono_ms(flow->flows) - call->began_ms - call->waited_ms;
     int64_t left_ms = call__time_of(call).ms - (gone_ms > 0 ? gone_ms : 0);
     if (call->deadline.slot == 0 && call->waits_since_ms == 0) {
         timer_start(flow->flows->options.loop, &call->deadline, left_ms > 0 ? (uint64_t)left_ms : 0,

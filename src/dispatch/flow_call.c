@@ -183,7 +183,9 @@ static void take_up(struct call *call, struct past *past) {
     struct flow *flow = call->flow;
     call->run = past->run;
     call->attempt = past->attempt;
-    call->began_ms = past->started_ms;
+    /* Only the wall clock knows how long ago that was. */
+    int64_t passed_ms = flows__now_ms(flow->flows) - past->started_ms;
+    call->began_ms = flows__mono_ms(flow->flows) - (passed_ms > 0 ? passed_ms : 0);
     call->stop = past->stop;
     call->parked = past->parked;
     call->turn = past->turn;
@@ -340,7 +342,7 @@ static void insert(struct call *call) {
     if (call->run.text[0] == '\0') {
         call->run = flows__new_id(flow->flows);
     }
-    call->began_ms = flows__now_ms(flow->flows);
+    call->began_ms = flows__mono_ms(flow->flows);
     if (tools && call->place == NULL) {
         call__new_talk(call);
     }
@@ -502,7 +504,7 @@ void call__admitted(struct call *call, const struct run_row *row) {
         }
     } else if (row->state == RUN_RUNNING && call->state == CALL_HELD) {
         call->attempt = row->attempt;
-        call->began_ms = row->started_ms;
+        call->began_ms = flows__mono_ms(flow->flows);
         call->state = CALL_BEGUN;
         call->counted = true;
         flow->working++;

@@ -37,6 +37,7 @@ static void cancel(void *ctx, struct table_node *node) {
                                .usage = call->usage,
                                .cost = call->cost,
                                .calls = call->calls,
+                               .took_ms = flows__mono_ms(call->flow->flows) - call->began_ms,
                                .calls_unpriced = call->calls - call->calls_priced};
     }
 }

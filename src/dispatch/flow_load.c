@@ -336,7 +336,8 @@ static void on_deadline(struct timer *timer) {
 
 static void watch_deadline(struct flow *flow, int64_t deadline_ms) {
     int64_t left_ms = deadline_ms - flows__now_ms(flow->flows);
-    if (deadline_ms > 0) {
+    if (deadline_ms > 0 &&
+        flow->deadline.slot == 0) { /* A worker that is rebuilt moves no clock. */
         timer_start(flow->flows->options.loop, &flow->deadline, left_ms > 0 ? (uint64_t)left_ms : 0,
                     on_deadline);
     }

@@ -79,7 +79,7 @@ void call__ask_anew(struct call *call) {
 
 void call__restart(struct call *call, const struct run_row *row) {
     call->attempt = row->attempt;
-    call->began_ms = row->started_ms;
+    call->began_ms = flows__mono_ms(call->flow->flows);
     switch (call->state) {
     case CALL_ASKING:
     case CALL_TALKING:

@@ -179,7 +179,7 @@ static void store_end(struct call *call) {
         .project = flow__project(flow),
         .calls = call->calls,
         .calls_unpriced = call->calls - call->calls_priced,
-        .began_ms = call->began_ms,
+        .took_ms = call->began_ms == 0 ? 0 : flows__mono_ms(flow->flows) - call->began_ms,
         .budgeted = call__is_budgeted(call) && !talked,
         .talks = talked,
         .worktree = call__kept_place(call),

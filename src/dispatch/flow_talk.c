@@ -240,7 +240,7 @@ static void ended(struct call *call, const struct flow_errand *errand) {
 /* While somebody is asked, its place is for others, and its clock stands still. */
 static void set_waiting(struct call *call, bool waits) {
     struct flow *flow = call->flow;
-    int64_t now_ms = flows__now_ms(flow->flows);
+    int64_t now_ms = flows__mono_ms(flow->flows);
     if (waits) {
         call->waits_since_ms = now_ms;
         timer_stop(flow->flows->options.loop, &call->deadline);

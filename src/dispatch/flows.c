@@ -21,6 +21,10 @@ int64_t flows__now_ms(const struct flows *flows) {
     return world_wall_ms(loop_world(flows->options.loop));
 }
 
+int64_t flows__mono_ms(const struct flows *flows) {
+    return (int64_t)(world_mono_ns(loop_world(flows->options.loop)) / 1000000);
+}
+
 struct id flows__new_id(const struct flows *flows) {
     const struct world *world = loop_world(flows->options.loop);
     uint8_t random[10];

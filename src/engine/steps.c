@@ -271,7 +271,7 @@ static struct err settle(struct tx *tx, const struct step_end *end, struct run_f
         return ERR_OK; /* It was restarted: what it holds is its next attempt's. */
     }
     const enum run_state state = workflow_step_state(end->cause);
-    const struct run_took took = {.wall_ms = took_ms(tx, row.started_ms),
+    const struct run_took took = {.wall_ms = end->took_ms,
                                   .began = end->calls > 0,
                                   .completed = state == RUN_SUCCEEDED || state == RUN_DEGRADED,
                                   .used = turns__amounts(&end->usage, &end->cost)};
@@ -321,7 +321,7 @@ struct err tx_step_end(struct tx *tx, const struct step_end *end, bool *ret_late
                                    .cause = end->cause,
                                    .output_tokens = end->usage.output,
                                    .cost_micros = end->cost.known ? end->cost.micros : -1,
-                                   .took_ms = took_ms(tx, end->began_ms)};
+                                   .took_ms = end->took_ms};
     err = end->untold == NULL ? steps__event_finished(tx, &told)
                               : steps__event_both(tx, end->untold, &told);
     if (!err_failed(err)) {
@@ -349,7 +349,7 @@ static struct err add_tokens(struct tx *tx, int64_t id, const struct step_took *
 
 struct err steps__cut_off(struct tx *tx, const struct step_took *took, struct bytes project,
                           struct run_row *row, struct run_freed *freed) {
-    const struct run_took by_budgets = {.wall_ms = took_ms(tx, row->started_ms),
+    const struct run_took by_budgets = {.wall_ms = took->took_ms,
                                         .began = took->calls > 0,
                                         .used = turns__amounts(&took->usage, &took->cost)};
     const struct step_end counted = {.place = {.owner = row->owner},

@@ -82,7 +82,7 @@ struct step_end {
     struct usage_cost cost;
     struct bytes model, project;
     int64_t calls, calls_unpriced; /* Of the model; a turn counts its own. */
-    int64_t began_ms;              /* 0: it did not. */
+    int64_t took_ms;               /* By a clock that nobody sets; 0: it did not begin. */
     bool written;                  /* Its beginning, in this transaction, wrote the row, */
     const struct step_new *untold; /* and left its event to this; NULL: it did not. */
     bool talks;                    /* It has a turn: whatever that still does is ended. */

@@ -114,6 +114,7 @@ struct step_took {
     struct usage usage;
     struct usage_cost cost;
     int64_t calls, calls_unpriced; /* Of the model. */
+    int64_t took_ms;
 };
 struct workflow_end {
     struct bytes run;

@@ -1,6 +1,7 @@
 /* What a step of a workflow costs the store. */
 #include "runs_kit.h"
 
+#include "engine/budget.h"
 #include "engine/steps.h"
 
 /* --- Statements, counted ---------------------------------------------------------------------- */
@@ -118,7 +119,7 @@ static struct step step_of(struct runs_kit *runs, const struct runs_row *workflo
                                  .model = BYTES("scripted/demo"),
                                  .project = BYTES("default"),
                                  .calls = 1,
-                                 .began_ms = 1,
+                                 .took_ms = 42,
                                  .bounds = runs->bounds};
     return step;
 }
@@ -250,6 +251,35 @@ static void where_the_workflow_has_ended_nothing_is_written(void **state) {
     assert_int_equal(runs_count(runs, "SELECT count(*) FROM runs WHERE step_key <> ''"), 0);
 }
 
+static struct err limit_tx(struct tx *tx, void *ctx) {
+    struct runs_kit *runs = ctx;
+    struct budget_set set = {.key = {.scope = BYTES("global")}, .bounds = runs->bounds};
+    struct budget_row row;
+    set.limits.named[AMOUNT_WALL] = true;
+    set.limits.limits.of[AMOUNT_WALL] = 1000000;
+    return tx_budget_set(tx, &set, &row);
+}
+
+/* The wall clock is set forward while the agent works. */
+static void a_step_took_what_its_performer_measured(void **state) {
+    struct runs_kit *runs = *state;
+    struct runs_row workflow = add_workflow(runs);
+    do_once(runs, limit_tx, runs);
+    struct step step = step_of(runs, &workflow, 1);
+    step.begin.asks = true;
+    step.end.run = kit_bytes(step.begin.run.text);
+    step.end.budgeted = true;
+    do_once(runs, begin_tx, &step);
+    assert_int_equal(step.begun, STEP_BEGUN);
+    runs->kit.clock_ms += 3600000;
+    do_once(runs, end_tx, &step);
+    assert_false(step.late);
+    assert_int_equal(runs_count(runs, "SELECT wall_ms_spent FROM budgets"), 42);
+    assert_int_equal(runs_count(runs, "SELECT count(*) FROM events WHERE type = 'agent_finished'"
+                                      " AND data LIKE '%\"ms\":42%'"),
+                     1);
+}
+
 struct taking {
     struct step_cached cached;
     struct bytes value;
@@ -309,6 +339,8 @@ int main(void) {
             one_that_ends_in_the_same_commit_is_written_once_and_just_the_same, runs_begin,
             runs_end),
         cmocka_unit_test_setup_teardown(a_page_of_a_history_says_whether_it_is_the_last, runs_begin,
+                                        runs_end),
+        cmocka_unit_test_setup_teardown(a_step_took_what_its_performer_measured, runs_begin,
                                         runs_end),
         cmocka_unit_test_setup_teardown(a_question_that_failed_says_nothing_of_the_workflow,
                                         runs_begin, runs_end),
