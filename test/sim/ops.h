@@ -11,6 +11,15 @@ extern const struct sim_part part_control;   /* ops_control.c: crashes, clock, f
 extern const struct sim_part part_jobs;      /* ops_jobs.c, check_runs.c, check_inbox.c */
 extern const struct sim_part part_streams;   /* check_streams.c */
 
+extern const struct sim_part part_servers;        /* part_servers.c: the network. */
+extern const struct sim_part part_known;          /* known.c: the model of conversations. */
+extern const struct sim_part part_asked;          /* ops_asked.c: answers, budgets, connections. */
+extern const struct sim_part part_sessions;       /* ops_sessions.c */
+extern const struct sim_part part_turns;          /* ops_turns.c */
+extern const struct sim_part part_check_sessions; /* check_sessions.c */
+extern const struct sim_part part_budgets;        /* check_budgets.c */
+extern const struct sim_part part_served;         /* served.c */
+
 extern const struct sim_part *const sim_parts[];
 extern const size_t sim_parts_count;
 

@@ -173,7 +173,9 @@ static uint64_t next_ns(const struct sim *sim) {
 /* Nothing is ready: the clock jumps, or an operation comes. */
 static void idle(struct sim *sim) {
     uint64_t at_ns = next_ns(sim);
-    if (op_left(sim) && (at_ns == UINT64_MAX || sim_chance(sim, "idle", 60))) {
+    /* In some seeds operations come at once, in others most of what they began has ended. */
+    unsigned pace = (unsigned)(4 + sim_hash(sim->options.seed, 0, "pace", 0) % 60);
+    if (op_left(sim) && (at_ns == UINT64_MAX || sim_chance(sim, "idle", pace))) {
         op_step(sim);
         parts_step(sim);
         bury(sim);

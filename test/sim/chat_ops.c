@@ -1,0 +1,73 @@
+/* chat_ops.c: errands. */
+#include "chat_ops.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "main/work.h"
+
+enum { TEXT_BYTES_MAX = 32 << 20 };
+
+struct errand *errand_new(struct sim *sim, const char *name, struct known_session *session) {
+    struct errand *errand = mem_new(sizeof *errand);
+    const struct turns_api api = work_turns_api(sim_life(sim)->work);
+    *errand =
+        (struct errand){.sim = sim, .op = sim_operation(sim), .name = name, .session = session};
+    text_init(&errand->text, TEXT_BYTES_MAX);
+    connections_default_model(api.connections, &errand->model);
+    return errand;
+}
+
+struct session_key errand_key(const struct errand *errand) {
+    return (struct session_key){.owner = BYTES(KNOWN_OWNER),
+                                .session = known_bytes(errand->session->id)};
+}
+
+struct run_bounds errand_bounds(const struct errand *errand) {
+    return dispatch_bounds(work_turns_api(sim_life(errand->sim)->work).dispatch);
+}
+
+static struct err errand_run(struct tx *tx, void *ctx) {
+    struct errand *errand = ctx;
+    errand->more = false;
+    errand->why.text[0] = '\0';
+    return errand->run(tx, errand);
+}
+
+static void errand_done(struct err result, void *ctx) {
+    struct errand *errand = ctx;
+    if (!err_failed(result) && errand->more) {
+        if (errand->advance != NULL) {
+            errand->advance(errand);
+        }
+        errand_send(errand);
+        return;
+    }
+    sim_trace(errand->sim, "%s of op %u: %s", errand->name, errand->op, err_name(result.code));
+    if (errand->done != NULL) {
+        errand->done(errand, result);
+    }
+    text_done(&errand->text);
+    mem_free(errand);
+}
+
+void errand_send(struct errand *errand) {
+    struct store *store = sim_life(errand->sim)->store;
+    if (errand->way == ERRAND_READ) {
+        store_read(store, errand_run, errand_done, errand);
+    } else {
+        store_write(store, errand_run, errand_done, errand);
+    }
+}
+
+bool errand_refused(const struct errand *errand, struct err result) {
+    (void)errand;
+    switch (result.code) {
+    case ERR_INTERNAL:
+    case ERR_BAD_JSON:
+    case ERR_BAD_FIELD:
+        return false;
+    default:
+        return true; /* Of a full disk, of a session that is gone, of a turn that runs. */
+    }
+}

@@ -1,0 +1,74 @@
+/* chat_ops.h: what the operations on conversations share: an errand to the store.
+ *
+ *   operation ──errand_send──> store function ──commit──> done ──> the model learns of it
+ *                    ^──────────────── more ────────────────┘
+ *
+ * Promise    an errand does what a handler of the API does (src/api), by the same chain of commits,
+ *            and tells the model only of what that handler would have answered with 2xx. A crash in
+ *            between forgets the errand: nobody was answered.
+ * Ownership  of the life: errand_new … its `done`, or the crash.
+ */
+#ifndef DROVER_TEST_SIM_CHAT_OPS_H
+#define DROVER_TEST_SIM_CHAT_OPS_H
+
+#include "dispatch/connections.h"
+#include "engine/approvals.h"
+#include "engine/budget.h"
+#include "engine/turns.h"
+#include "known.h"
+#include "store/store.h"
+
+enum errand_way { ERRAND_WRITE, ERRAND_READ };
+
+struct errand {
+    struct sim *sim;
+    unsigned op;
+    const char *name;
+    enum errand_way way;
+    struct err (*run)(struct tx *tx, struct errand *errand);
+    void (*done)(struct errand *errand, struct err result); /* May be NULL. Not while `more`. */
+    /* Between two links of a chain, since a store function may run twice. May be NULL. */
+    void (*advance)(struct errand *errand);
+    bool more; /* `run` asks for another commit. */
+    struct why why;
+    struct known_session *session;
+    struct known_message *message;
+    char id[ID_SIZE], run_id[ID_SIZE];
+    struct default_model model;
+    struct text text; /* What is served, or what is sent. */
+    union {
+        struct session_new make;
+        struct session_change change;
+        struct session_delete remove;
+        struct session_fork fork;
+        struct turn_message say;
+        struct turn_clear clear;
+        struct turn_resend resend;
+        struct turn_again again;
+        struct turn_compact compact;
+        struct approval_answer answer;
+        struct budget_set budget;
+    } what;
+    union {
+        struct session_fork fork;
+        struct turn_resent resent;
+        struct turn_cleared cleared;
+    } next;
+};
+/* session NULL: of none. */
+struct errand *errand_new(struct sim *sim, const char *name, struct known_session *session);
+void errand_send(struct errand *errand);
+struct session_key errand_key(const struct errand *errand);
+struct run_bounds errand_bounds(const struct errand *errand);
+
+/* Refusals that an API may answer at any time; others of an operation break an invariant. */
+bool errand_refused(const struct errand *errand, struct err result);
+
+/* ops_turns.c: one more message to the session; NULL: the model is full. */
+struct known_message *turns_probe(struct sim *sim, struct known_session *session);
+/* ops_asked.c: answers one of the open questions; false: there is none. */
+bool asked_answer(struct sim *sim, uint64_t which);
+/* Whether there was any budget that somebody had set. */
+bool budgets_remove_all(struct sim *sim);
+
+#endif

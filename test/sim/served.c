@@ -1,0 +1,237 @@
+/* served.c: what clients are served: it parses, it is whole, and it agrees with the model.
+ *
+ * One operation reads all that the API serves of a session (show, list, snapshot, messages,
+ * export), in transactions of the real store; at the end each session is read so. Events are read
+ * as they are stored.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "asks.h"
+#include "chat_ops.h"
+#include "engine/session_export.h"
+#include "engine/session_snapshot.h"
+#include "ops.h"
+
+enum { PAGE = 50, DEPTH_MAX = 256 };
+
+static json_t *parse(struct errand *errand, const struct text *text) {
+    json_t *json = NULL;
+    struct why why = {""};
+    if (text_failed(text)) {
+        sim_fail(errand->sim, "%s: what is served is larger than its bound", errand->name);
+    }
+    if (err_failed(
+            json_parse(text->data != NULL ? text->data : "", text->len, DEPTH_MAX, &json, &why))) {
+        sim_fail(errand->sim, "%s of %s is not valid JSON: %s", errand->name, errand->session->id,
+                 why.text);
+    }
+    return json;
+}
+
+static void json_done(struct errand *errand, struct err result) {
+    if (!err_failed(result)) {
+        AUTO(json_release) json_t *json = parse(errand, &errand->text);
+        (void)json; /* That it parses was the question. */
+    } else if (errand->session->state == SESSION_THERE && !errand_refused(errand, result)) {
+        sim_fail(errand->sim, "%s of %s failed: %s", errand->name, errand->session->id,
+                 err_name(result.code));
+    }
+}
+
+/* --- Show and list ---------------------------------------------------------------------------- */
+
+static struct err absent(const struct errand *errand) {
+    (void)errand;
+    return err_make(ERR_NOT_FOUND, "sim: serve");
+}
+
+static struct err show_run(struct tx *tx, struct errand *errand) {
+    const struct session_key key = errand_key(errand);
+    struct session_row row;
+    bool found = false;
+    text_clear(&errand->text);
+    struct err err = tx_session_find(tx, &key, &found, &row);
+    if (!err_failed(err) && found) {
+        session_write_json(&row, SESSION_WHOLE, &errand->text);
+    }
+    return err_failed(err) || found ? err : absent(errand);
+}
+
+static struct err list_row(void *ctx, const struct session_row *row) {
+    struct errand *errand = ctx;
+    text_add_str(&errand->text, errand->text.len > 1 ? "," : "");
+    session_write_json(row, SESSION_LIGHT, &errand->text);
+    return ERR_OK;
+}
+
+static struct err list_run(struct tx *tx, struct errand *errand) {
+    const struct session_page page = {
+        .owner = BYTES(KNOWN_OWNER), .parent = BYTES(""), .project = BYTES(""), .limit = PAGE};
+    text_clear(&errand->text);
+    text_add_char(&errand->text, '[');
+    struct err err = tx_session_each(tx, &page, list_row, errand);
+    text_add_char(&errand->text, ']');
+    return err;
+}
+
+/* --- Snapshot --------------------------------------------------------------------------------- */
+
+static struct err snapshot_run(struct tx *tx, struct errand *errand) {
+    const struct snapshot_of of = {.owner = BYTES(KNOWN_OWNER),
+                                   .id = known_bytes(errand->session->id)};
+    bool found = false;
+    text_clear(&errand->text);
+    struct err err = session_snapshot.write(tx, &of, &found, &errand->text);
+    return err_failed(err) || found ? err : absent(errand);
+}
+
+/* --- Messages --------------------------------------------------------------------------------- */
+
+static struct err messages_run(struct tx *tx, struct errand *errand) {
+    const struct session_key key = errand_key(errand);
+    struct session_row session;
+    struct message_rows rows = {0};
+    bool found = false;
+    text_clear(&errand->text);
+    struct err err = tx_session_find(tx, &key, &found, &session);
+    if (err_failed(err) || !found) {
+        return err_failed(err) ? err : absent(errand);
+    }
+    const struct message_page page = {.session = session.id, .limit = PAGE};
+    err = tx_message_page(tx, &page, &rows);
+    text_add_char(&errand->text, '[');
+    for (size_t i = 0; i < rows.count && !err_failed(err); i++) {
+        text_add_str(&errand->text, i > 0 ? "," : "");
+        err = tx_message_write_json(tx, &rows.rows[i], MESSAGE_BYTES_LIST, &errand->text);
+    }
+    text_add_char(&errand->text, ']');
+    return err;
+}
+
+static bool listed(const json_t *list, const char *id) {
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *at = json_string_value(json_object_get(json_array_get(list, i), "id"));
+        if (at != NULL && strcmp(at, id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A short history is listed whole: all that was acknowledged is in it. */
+static void messages_done(struct errand *errand, struct err result) {
+    json_done(errand, result);
+    if (err_failed(result)) {
+        return;
+    }
+    AUTO(json_release) json_t *list = parse(errand, &errand->text);
+    const struct known *known = known_of(errand->sim);
+    for (size_t i = 0; i < known->message_count && json_array_size(list) < PAGE; i++) {
+        const struct known_message *message = &known->messages[i];
+        bool certain = message->state == MESSAGE_STORED && message->op < errand->op &&
+                       message->session == errand->session && !message->probe;
+        if (certain && errand->session->state == SESSION_THERE && !listed(list, message->id)) {
+            sim_fail(errand->sim, "the message %s of op %u is missing in the list of %s",
+                     message->id, message->op, errand->session->id);
+        }
+    }
+}
+
+/* --- Export ----------------------------------------------------------------------------------- */
+
+static struct err export_run(struct tx *tx, struct errand *errand) {
+    struct session_export what = {.key = errand_key(errand), .format = SESSION_EXPORT_JSON};
+    struct session_export_place next = {0};
+    struct err err = ERR_OK;
+    text_clear(&errand->text);
+    while (!err_failed(err) && !what.place.done) { /* In one transaction: pages of one moment. */
+        err = tx_session_export(tx, &what, &errand->text, &next);
+        what.place = next;
+    }
+    return err;
+}
+
+/* --- All of a session ------------------------------------------------------------------------- */
+
+static void served_read(struct sim *sim, struct known_session *session) {
+    static const struct {
+        const char *name;
+        struct err (*run)(struct tx *tx, struct errand *errand);
+        void (*done)(struct errand *errand, struct err result);
+    } faces[] = {
+        {"show", show_run, json_done},         {"list", list_run, json_done},
+        {"snapshot", snapshot_run, json_done}, {"messages", messages_run, messages_done},
+        {"export", export_run, json_done},
+    };
+    for (size_t i = 0; i < COUNT_OF(faces); i++) {
+        struct errand *errand = errand_new(sim, faces[i].name, session);
+        errand->way = ERRAND_READ;
+        errand->run = faces[i].run;
+        errand->done = faces[i].done;
+        errand_send(errand);
+    }
+}
+
+static void session_serve(struct sim *sim) {
+    struct known_session *session = known_pick(sim, "session");
+    if (session != NULL) {
+        served_read(sim, session);
+    }
+}
+
+/* --- Events, as they are stored --------------------------------------------------------------- */
+
+static int64_t events_seen; /* Highest rowid that was looked at. */
+
+static void event_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    (void)ctx;
+    AUTO(json_release) json_t *json = NULL;
+    struct why why = {""};
+    events_seen = row->number[0] > events_seen ? row->number[0] : events_seen;
+    if (err_failed(json_parse(row->text[2].data, row->text[2].len, DEPTH_MAX, &json, &why))) {
+        sim_fail(sim, "an event %s is not valid JSON: %s", row->text[1].data, why.text);
+    }
+}
+
+static void served_look(struct sim *sim) {
+    struct ask_number from = ask_number(events_seen);
+    ask_each(sim, "SELECT rowid, type, data FROM events WHERE rowid > $1", TEXTS(from.text),
+             event_take, NULL);
+}
+
+static bool read_all;
+
+static bool served_rest(struct sim *sim, bool must) {
+    struct known *known = known_of(sim);
+    if (read_all || must) {
+        return true;
+    }
+    read_all = true;
+    for (size_t i = 0; i < known->session_count; i++) {
+        if (known->sessions[i].state == SESSION_THERE) {
+            served_read(sim, &known->sessions[i]);
+        }
+    }
+    return false;
+}
+
+static void served_begin(struct sim *sim) {
+    (void)sim;
+    events_seen = 0;
+    read_all = false;
+}
+
+static void served_opened(struct sim *sim) {
+    (void)sim;
+    events_seen = 0; /* A power cut may have taken rows back; their numbers come again. */
+}
+
+static const struct sim_op ops_served[] = {{"session_serve", 6, session_serve}, {NULL, 0, NULL}};
+
+const struct sim_part part_served = {.name = "served",
+                                     .ops = ops_served,
+                                     .begin = served_begin,
+                                     .opened = served_opened,
+                                     .look = served_look,
+                                     .rest = served_rest};
