@@ -19,6 +19,7 @@ enum { BUDGETS_MAX = 512 };
 struct ledger {
     int64_t spent[AMOUNT_COUNT];
     int64_t last_run; /* Highest id of a run then: who began later is charged here. */
+    int64_t made_ms;
     bool seen;
 };
 
@@ -32,8 +33,16 @@ static void spent_take(struct sim *sim, const struct ask_row *row, void *ctx) {
         return;
     }
     struct ledger *ledger = &ledgers[id];
+    if (ledger->seen && ledger->made_ms != row->number[7]) {
+        if (ask_wanted("ids")) {
+            sim_fail(sim, "the id %lld of a budget names another one now: %s", (long long)id,
+                     row->text[1].data);
+        }
+        *ledger = (struct ledger){.seen = false};
+    }
     if (!ledger->seen) {
         ledger->seen = true;
+        ledger->made_ms = row->number[7];
         ledger->last_run = rows_number(sim, "SELECT coalesce(max(id), 0) FROM runs", NULL, 0);
     }
     for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
@@ -50,7 +59,7 @@ static void spent_take(struct sim *sim, const struct ask_row *row, void *ctx) {
 static void budgets_look(struct sim *sim) {
     ask_each(sim,
              "SELECT id, scope, output_tokens_spent, tokens_spent, cost_micros_spent,"
-             " agents_spent, wall_ms_spent FROM budgets",
+             " agents_spent, wall_ms_spent, made_ms FROM budgets",
              NULL, spent_take, NULL);
 }
 

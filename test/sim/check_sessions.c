@@ -208,6 +208,9 @@ static void card_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     }
     bool rules =
         strstr(row->text[5].data, "deny") != NULL || strstr(row->text[5].data, "review") != NULL;
+    /* Settings are those of now: what a review or a rule of before said stands in its words. */
+    rules = rules || strstr(row->text[6].data, "review") != NULL ||
+            strstr(row->text[6].data, "settings") != NULL;
     if (strcmp(state, "denied") == 0 && row->number[4] == 0 && !rules && ask_wanted("denied")) {
         sim_fail(sim, "the call %s of %s in %s is denied, and nobody denied it: %s",
                  row->text[3].data, row->text[1].data, row->text[0].data, row->text[6].data);
@@ -231,12 +234,12 @@ static void cards_check(struct sim *sim) {
 
 /* --- The end ---------------------------------------------------------------------------------- */
 
-/* Columns: run, kind, state, gate, cause, session. */
+/* Columns: run, kind, state, gate, stop, session, lane, where its turn is. */
 static void unended_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     (void)ctx;
-    sim_fail(sim, "the %s %s of %s is %s for ever (gate '%s', cause '%s')", row->text[1].data,
-             row->text[0].data, row->text[5].data, row->text[2].data, row->text[3].data,
-             row->text[4].data);
+    sim_fail(sim, "the %s %s of %s is %s for ever (gate '%s', stop '%s', lane %s, %s)",
+             row->text[1].data, row->text[0].data, row->text[5].data, row->text[2].data,
+             row->text[3].data, row->text[4].data, row->text[6].data, row->text[7].data);
 }
 
 struct probe_answer {
@@ -280,7 +283,8 @@ static void probe_check(struct sim *sim, const struct known_message *message) {
 
 static void ended_check(struct sim *sim) {
     ask_each(sim,
-             "SELECT r.run, r.kind, r.state, r.gate, r.cause, coalesce(s.session, '')"
+             "SELECT r.run, r.kind, r.state, r.gate, r.stop, coalesce(s.session, ''), r.lane,"
+             " 'begun by ' || t.began_by || ', step ' || t.step || ', call ' || t.call"
              " FROM runs r LEFT JOIN turns t ON t.run = r.id LEFT JOIN sessions s"
              " ON s.id = t.session WHERE r.ended_ms IS NULL AND r.kind IN ('turn', 'title')",
              NULL, unended_take, NULL);
