@@ -163,6 +163,7 @@ static void give_up(struct flow_errand *errand, struct err err) {
     if (!flow__is_end(errand)) {
         flows__failed(flows, "a step of a workflow could not be stored or read: it ends",
                       flow__run(flow), err);
+        flow->paging = flow->paging == errand ? NULL : flow->paging;
         flow__errand_free(errand);
         flow__end(flow, CAUSE_NOT_STORED, note);
     } else if (errand->whole.cause != CAUSE_NOT_STORED) {
