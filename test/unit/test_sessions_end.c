@@ -267,8 +267,13 @@ static void a_fork_has_copies_up_to_its_message_and_a_life_of_its_own(void **sta
                                              .step = 1,
                                              .state = PART_STATE_PENDING,
                                              .name = BYTES("run_job"),
-                                             .data = BYTES("{\"arguments\":{\"a\":1}}")}},
-                                  .count = 2};
+                                             .data = BYTES("{\"arguments\":{\"a\":1}}")},
+                                            {.kind = PART_TOOL,
+                                             .step = 1,
+                                             .state = PART_STATE_RUNNING,
+                                             .name = BYTES("read_file"),
+                                             .data = BYTES("{}")}},
+                                  .count = 3};
     struct messages_row second = messages_put(runs, &answer);
     (void)messages_add(runs, row.row.id, ROLE_USER, "third");
     struct forking forking = forking_new(runs, row.session, second.message);
@@ -282,10 +287,13 @@ static void a_fork_has_copies_up_to_its_message_and_a_life_of_its_own(void **sta
     const json_t *parts = json_object_get(copy, "parts");
     assert_string_equal(json_string_value(json_object_get(copy, "status")), "interrupted");
     assert_true(json_is_null(json_object_get(copy, "client_id")));
-    assert_int_equal(json_array_size(parts), 2);
+    assert_int_equal(json_array_size(parts), 3);
     assert_string_equal(json_string_value(json_object_get(json_array_get(parts, 0), "text")),
                         "so f");
+    /* The job lives on and its end reaches both cards; the other call ends in the old session. */
     assert_string_equal(json_string_value(json_object_get(json_array_get(parts, 1), "state")),
+                        "pending");
+    assert_string_equal(json_string_value(json_object_get(json_array_get(parts, 2), "state")),
                         "cancelled");
     assert_int_equal(
         json_integer_value(json_object_get(

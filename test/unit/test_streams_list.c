@@ -57,9 +57,12 @@ void __wrap_store_write(struct store *store, store_fn fn, store_done done, void 
     done(fn(NULL, ctx), ctx);
 }
 
-void __wrap_exchange_problem(struct exchange *exchange, struct err err, const struct why *why);
-void __wrap_exchange_problem(struct exchange *exchange, struct err err, const struct why *why) {
+void __wrap_exchange_problem_about(struct exchange *exchange, struct err err, const struct why *why,
+                                   const char *run);
+void __wrap_exchange_problem_about(struct exchange *exchange, struct err err, const struct why *why,
+                                   const char *run) {
     problems++;
+    assert_string_equal(run, "");
     assert_int_equal(err.code, ERR_DISK_FULL);
     assert_null(why);
 }
