@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "api/damage.h"
 #include "api/op.h"
 #include "engine/token.h"
 
@@ -44,6 +45,14 @@ static const struct route routes[] = {
      .answer_schema = version_answer,
      .answer_status = 200,
      .handle = version},
+    {.method = "GET",
+     .path = "/api/v1/damage",
+     .summary = "Search the database for damaged rows",
+     .scope = SCOPE_ADMIN,
+     .query = damage_query,
+     .answer_schema = damage_answer,
+     .answer_status = 200,
+     .handle = damage_list},
 };
 
 struct route_table system_table(struct system_info *info) {

@@ -10,6 +10,7 @@
 #include <wslay/wslay.h>
 
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/talk.h"
@@ -174,6 +175,74 @@ static void check_database(struct doctor *doctor) {
     }
 }
 
+/* --- Damaged rows ----------------------------------------------------------------------------- */
+
+enum { DAMAGE_SHOWN_MAX = 20, DAMAGE_LOOK_MS = 60000, DAMAGE_TEXT_MAX = 8 << 10 };
+
+static void damage_print(struct doctor *doctor, const json_t *damage) {
+    AUTO(text_done) struct text text;
+    text_init(&text, DAMAGE_TEXT_MAX);
+    text_addf(&text, "table %s, row %s: %s %s; to remove the row, stop the daemon and run this in ",
+              talk_text(damage, "table"), talk_text(damage, "row"), talk_text(damage, "column"),
+              talk_text(damage, "what"));
+    if (doctor->database != NULL) {
+        text_add_str(&text, "psql: ");
+    } else {
+        text_addf(&text, "sqlite3 %s/" DATADIR_DATABASE ": ", doctor->data);
+    }
+    text_add_str(&text, talk_text(damage, "remove"));
+    if (!text_failed(&text)) {
+        utf8_make_plain(text.data, text.len); /* A key may hold anything. */
+        doctor->failure = doctor->failed ? doctor->failure : ERR_STORE_CORRUPT;
+        row_print(doctor, VERDICT_FAIL, "row", text.data);
+    }
+}
+
+/* A page of the search. *io_cursor: owned; NULL behind the last page. */
+static struct err damage_page(struct doctor *doctor, struct talk *talk, char **io_cursor,
+                              size_t *io_found, struct why *why) {
+    char target[256];
+    AUTO(json_release) json_t *answer = NULL;
+    (void)snprintf(target, sizeof target, "/api/v1/damage%s%s",
+                   *io_cursor == NULL ? "" : "?after=", *io_cursor == NULL ? "" : *io_cursor);
+    struct client_request request = {
+        .method = "GET", .target = target, .timeout_ms = DAMAGE_LOOK_MS};
+    struct err err = talk_ask(talk, &request, NULL /* parsed is enough */, &answer, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    const json_t *items = json_object_get(answer, "items");
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        if ((*io_found)++ < DAMAGE_SHOWN_MAX) {
+            damage_print(doctor, json_array_get(items, i));
+        }
+    }
+    const char *next = json_string_value(json_object_get(answer, "next"));
+    mem_free(*io_cursor);
+    *io_cursor = next == NULL ? NULL : mem_copy(next, strlen(next));
+    return ERR_OK;
+}
+
+static void check_rows(struct doctor *doctor, struct talk *talk) {
+    struct why why = {.text = ""};
+    AUTO(mem_release) char *cursor = NULL;
+    size_t found = 0;
+    struct err err = ERR_OK;
+    do {
+        err = damage_page(doctor, talk, &cursor, &found, &why);
+    } while (!err_failed(err) && cursor != NULL);
+    if (err_failed(err)) {
+        row_print(doctor, VERDICT_WARN, "rows", why.text);
+    } else if (found == 0) {
+        row_print(doctor, VERDICT_OK, "rows", "all text and JSON can be read");
+    } else if (found > DAMAGE_SHOWN_MAX) {
+        why_set(&why, "%zu columns are damaged; the first %d are shown", found, DAMAGE_SHOWN_MAX);
+        row_print(doctor, VERDICT_WARN, "rows", why.text);
+    }
+}
+
+/* --- The daemon and the system ---------------------------------------------------------------- */
+
 static void check_daemon(struct doctor *doctor) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *answer = NULL;
@@ -185,7 +254,7 @@ static void check_daemon(struct doctor *doctor) {
         err = talk_ask(&talk, &request, NULL /* parsed is enough */, &answer, &why);
     }
     if (err.code == ERR_UNREACHABLE) {
-        row_print(doctor, VERDICT_WARN, "daemon", "not running");
+        row_print(doctor, VERDICT_WARN, "daemon", "not running; rows are not searched for damage");
         return;
     }
     if (err_failed(err)) {
@@ -197,6 +266,9 @@ static void check_daemon(struct doctor *doctor) {
     why_set(&why, "running, version %s, %s%s", version, talk_text(answer, "database"),
             same ? "" : "; this program is another version: restart the daemon");
     row_print(doctor, same ? VERDICT_OK : VERDICT_WARN, "daemon", why.text);
+    if (same) {
+        check_rows(doctor, &talk);
+    }
 }
 
 /* Lives, but makes no progress: `detail` of the answer says why. */

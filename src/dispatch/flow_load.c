@@ -431,6 +431,10 @@ static void loaded(struct flow *flow) {
 static void load_failed(struct flow *flow, struct err err) {
     struct flows *flows = flow->flows;
     flow__load_free(flow);
+    if (err.code == ERR_BAD_JSON || err.code == ERR_STORE_CORRUPT) { /* It stays so. */
+        flow__end(flow, CAUSE_HISTORY_UNREADABLE, "its spec, or what it did, is damaged");
+        return;
+    }
     if (effect_is_hopeless(flow->load_tries + 1, err)) {
         flow__end(flow, CAUSE_NOT_STORED, "its history could not be read");
         return;

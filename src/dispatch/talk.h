@@ -29,9 +29,9 @@
 #include "tool/web.h"
 
 enum { TALK_RETRY_FIRST_MS = 100, TALK_RETRY_MAX_MS = 5000, TALK_MISFIT_MAX = 4 << 10 };
-/* Number of tries to read what a turn needs, and to store what it did: about 6 and 45 seconds. An
+/* Number of tries to read what a turn needs, and to store what it did: about 6 and 16 seconds. An
  * outage of the database is waited for, however long it is. */
-enum { TALK_READ_TRIES_MAX = 6, TALK_WRITE_TRIES_MAX = 14 };
+enum { TALK_READ_TRIES_MAX = 6, TALK_WRITE_TRIES_MAX = 8 };
 /* Summaries that fail in one turn: its model is not asked for another. */
 enum { TALK_FOLD_FAILURES_MAX = 2 };
 

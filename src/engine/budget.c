@@ -57,7 +57,6 @@ static struct err add_slash(struct tx *tx, struct bytes before, struct bytes tex
 }
 
 struct err budget__project_path(struct tx *tx, struct bytes project, struct bytes *ret_path) {
-    assert(session_project_valid(project));
     const struct bytes prefix = {project_prefix, sizeof project_prefix - 1};
     return add_slash(tx, prefix, project, ret_path);
 }

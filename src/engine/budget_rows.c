@@ -140,8 +140,9 @@ struct err budget__path_end(struct tx *tx, struct bytes path, struct bytes *ret_
     if (end == NULL) {
         return err_make(ERR_OUT_OF_MEMORY, "budget: path");
     }
-    assert(path.len > 0 && end[path.len - 1] == '/');
-    end[path.len - 1] = '0';
+    if (path.len > 0 && end[path.len - 1] == '/') { /* Nothing is below a damaged path. */
+        end[path.len - 1] = '0';
+    }
     *ret_end = (struct bytes){end, path.len};
     return ERR_OK;
 }

@@ -44,9 +44,13 @@ static void add_text(struct text *text, const char *before, struct bytes value) 
     text_add_json(text, value.data, value.len);
 }
 
+/* A project whose name is damaged has no stream: nobody can follow a name that is refused. */
 struct err sessions__tell_project(struct tx *tx, const struct session_row *row, struct bytes type) {
     AUTO(text_done) struct text data;
     text_init(&data, DATA_MAX);
+    if (!session_project_valid(row->project)) {
+        return ERR_OK;
+    }
     add_text(&data, "{\"session\":", row->session);
     add_text(&data, ",\"title\":", row->title);
     text_addf(&data, ",\"state\":\"%s\",\"archived\":%s,\"changed_ms\":%lld",

@@ -51,8 +51,8 @@ static void add_member(struct text *text, const char *before, const json_t *valu
 static struct err keep(const struct inbox_row *row, struct text *kept) {
     AUTO(json_release) json_t *notice = NULL;
     struct err err = json_parse_wrapped(row->payload, &notice, NULL /* ours */);
-    if (err_failed(err)) {
-        return err;
+    if (err_failed(err)) { /* Damaged: nothing of the notice is kept beside its message. */
+        return err.code == ERR_BAD_JSON ? ERR_OK : err;
     }
     bool first = kept->data[kept->len - 1] == '[';
     add_member(kept, first ? "{\"run\":" : ",{\"run\":", json_object_get(notice, "run"));
@@ -67,7 +67,11 @@ static struct err keep(const struct inbox_row *row, struct text *kept) {
 static struct err add_notice(void *ctx, const struct inbox_row *row) {
     struct notices *notices = ctx;
     text_add_str(&notices->text, "\n\n");
-    text_add(&notices->text, row->payload.data, row->payload.len);
+    if (json_is_valid(row->payload)) {
+        text_add(&notices->text, row->payload.data, row->payload.len);
+    } else {
+        text_add_str(&notices->text, "[this notice is damaged, and cannot be read]");
+    }
     struct err err = keep(row, &notices->kept);
     bool failed = text_failed(&notices->text) || text_failed(&notices->kept);
     return failed ? err_make(ERR_OUT_OF_MEMORY, "turns: notices") : err;

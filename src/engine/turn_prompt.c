@@ -281,7 +281,9 @@ static struct err tell_checkpoint(struct tx *tx, int64_t session, struct reader 
     text_add_str(&text, checkpoint.question != 0 ? summary_head_within : summary_head);
     text_add(&text, checkpoint.summary.data, checkpoint.summary.len);
     if (text_failed(&text)) {
-        return err_make(ERR_OUT_OF_MEMORY, "turns: checkpoint");
+        /* Longer than any that is stored: the row is damaged. */
+        return err_make(text.no_memory ? ERR_OUT_OF_MEMORY : ERR_STORE_CORRUPT,
+                        "turns: checkpoint");
     }
     *ret_checkpoint = checkpoint;
     const struct prompt_part part = {

@@ -13,6 +13,7 @@
 #include "http/metrics.h"
 #include "loop/fetch.h"
 #include "main/chats.h"
+#include "main/damage_look.h"
 #include "main/delivery_metrics.h"
 #include "main/herds.h"
 #include "main/hidden.h"
@@ -421,6 +422,7 @@ void work_begin(struct work *work) {
     dispatch_recover(work->dispatch, recovered, work);
     deliver_recover(work->deliver);
     census_stale(work);
+    damage_look(work->options.store, work->options.serve->log);
 }
 
 static uint64_t seconds_since(const struct work *work, int64_t from_ms) {

@@ -87,7 +87,7 @@ enum { RUN_NOTE_TEXT_MAX = 500 }; /* Bytes of the sentence about a failure. */
     X(MODEL_UNKNOWN, "model_unknown", "There is no such model")                                    \
     X(TOO_MANY_CALLS, "too_many_calls", "Too many calls waited for an answer already")             \
     X(CONNECTION_CHANGED, "connection_changed", "The model's connection was removed meanwhile")    \
-    X(HISTORY_UNREADABLE, "history_unreadable", "The conversation could not be read")              \
+    X(HISTORY_UNREADABLE, "history_unreadable", "What it must go on from could not be read")       \
     X(SCHEMA_MISMATCH, "schema_mismatch", "The model's answers were not what the schema asks for") \
     X(DENIED, "denied", "What it needs was denied")                                                \
     X(PAUSED, "paused", "Somebody paused it")                                                      \

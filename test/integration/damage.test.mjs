@@ -10,6 +10,7 @@ import { test } from "node:test";
 
 import { sql } from "./sql.mjs";
 import { call, Listener, say, script, textOf, toolsOf, Turns } from "./turns.mjs";
+import { whole, Workflows } from "./workflows.mjs";
 
 const LONG = "All work and no play makes a long line. ".repeat(250); // 10,000 bytes.
 
@@ -66,4 +67,42 @@ test("a tool's card that is damaged shows null, and its session goes on", async 
     assert.equal(next.end.state, "succeeded", damage);
     again.close();
   }
+});
+
+test("a job whose spec is damaged ends with a cause, and frees its key", async (t) => {
+  const turns = await Turns.open(t);
+  const submit = async (more) => {
+    const answer = await turns.ask("POST", "/jobs", { key: "k", ...more });
+    assert.equal(answer.status, 201, answer.text);
+    return answer.json.id;
+  };
+  const first = await submit({ argv: ["sleep", "600"] });
+  const damaged = await submit({ argv: ["true"] });
+  const last = await submit({ argv: ["true"] });
+  await change(turns, `UPDATE runs SET spec = '{"argv": [' WHERE run = '${damaged}'`);
+  const stop = await turns.ask("POST", `/runs/${first}/stop`, { grace_ms: 1 });
+  assert.ok(stop.status < 300, stop.text);
+  const ended = async (run) => {
+    for (let after = 0; ; ) {
+      const page = await turns.get(`/streams/run:${run}/events?after=${after}&wait=20`);
+      const end = page.events.find(({ type }) => type === "run_finished");
+      if (end) return end.data;
+      assert.ok(page.events.length > 0, `${run} has not ended`);
+      after = page.events.at(-1).seq;
+    }
+  };
+  const end = await ended(damaged);
+  assert.deepEqual([end.state, end.cause], ["failed", "not_started"]);
+  assert.equal((await ended(last)).state, "succeeded");
+});
+
+test("a workflow whose spec is damaged fails with a cause", async (t) => {
+  const flows = await Workflows.open(t);
+  const run = await flows.start({ script: whole('return await agent("tokens: 4000 at 20/s");') });
+  await flows.until(run, ({ type }) => type === "agent_started");
+  await flows.daemon.kill();
+  sql(flows.daemon, `UPDATE runs SET spec = '{"script": ' WHERE run = '${run}'`);
+  await flows.daemon.start();
+  const { end } = await flows.outcome(run);
+  assert.deepEqual([end.state, end.cause], ["failed", "history_unreadable"]);
 });
