@@ -216,6 +216,10 @@ void turns__maybe_stopped(struct turns *turns) {
 static void stop_one(void *ctx, struct table_node *node) {
     (void)ctx; /* The talk knows its turns. */
     struct talk *talk = CONTAINER_OF(node, struct talk, node);
+    if (compact__is_out(talk->compact)) { /* Nothing else of it is out then; this may free it. */
+        compact__cancel(talk);
+        return;
+    }
     talk__cancel_call(talk);
     talk__cancel_works(talk);
     talk__maybe_free(talk);
