@@ -227,8 +227,23 @@ static struct err stay_shut(struct tx *tx, int64_t lane, struct budget__opening 
     return err_failed(err) ? err : spring(tx, &node, lane, opening);
 }
 
+/* Whether the budget is still there, and limits that amount. */
+static struct err find_limit(struct tx *tx, int64_t lane, bool *ret_limited) {
+    bool found = false;
+    struct budget_row node;
+    struct err err = find_node(tx, lane, &found, &node);
+    if (!err_failed(err)) {
+        *ret_limited = found && node.limits.of[lane % BUDGET_LANES] < AMOUNT_MAX;
+    }
+    return err;
+}
+
 struct err budget__open_lane(struct tx *tx, int64_t lane, struct budget__opening *opening) {
-    bool shut = false;
+    bool shut = false, limited = true;
+    struct err limit = find_limit(tx, lane, &limited);
+    if (err_failed(limit)) {
+        return limit;
+    }
     while (!shut) {
         bool found = false;
         struct run_row row;
@@ -237,7 +252,13 @@ struct err budget__open_lane(struct tx *tx, int64_t lane, struct budget__opening
             return err;
         }
         if (row.state != RUN_QUEUED) {
-            return let_go(tx, &row);
+            err = let_go(tx, &row);
+            /* Where the limit is gone, who asks again does not find this lane any more: nobody
+             * would go on with it. So all who have begun are let go at once. */
+            if (err_failed(err) || limited) {
+                return err;
+            }
+            continue;
         }
         if (opening->left == 0 || opening->bytes > RUN_BYTES_TURN) {
             return budget__park_run(tx, row.id);

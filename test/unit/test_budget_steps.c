@@ -137,6 +137,33 @@ static void one_that_was_told_and_ends_instead_lets_the_next_be_told(void **stat
     assert_int_equal(begin_step(runs, turns[2].run, 5000).answer.verdict, BUDGET_ADMITTED);
 }
 
+/* Whoever is told first does not find the budget any more, and so has nobody to hand on to. */
+static void all_steps_that_wait_are_told_when_their_limit_goes(void **state) {
+    struct runs_kit *runs = *state;
+    for (int removed = 0; removed < 2; removed++) {
+        (void)budgets_limit(runs, "global", AMOUNT_TOKENS, 1000);
+        struct runs_row turns[4] = {add_turn(runs), add_turn(runs), add_turn(runs), add_turn(runs)};
+        (void)begin_step(runs, turns[0].run, 5000);
+        for (int i = 1; i < 4; i++) {
+            assert_int_equal(begin_step(runs, turns[i].run, 5000).answer.verdict, BUDGET_WAITS);
+        }
+        runs_forget(runs);
+        if (removed == 1) {
+            budgets_remove(runs, "global");
+        } else {
+            (void)budgets_limit(runs, "global", AMOUNT_TOKENS, AMOUNT_MAX);
+        }
+        for (int i = 1; i < 4; i++) {
+            struct run_row heard;
+            assert_true(runs_heard(runs, turns[i].run, &heard));
+            assert_int_equal(runs_get(runs, turns[i].run).row.lane, 0);
+        }
+        for (int i = 0; i < 4; i++) {
+            (void)runs_finish(runs, turns[i].run);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         RUNS_TEST(a_step_reserves_and_spends_by_itself_and_beside_others),
@@ -144,6 +171,7 @@ int main(void) {
         RUNS_TEST(a_step_that_finds_all_spent_is_told_so),
         RUNS_TEST(steps_that_wait_are_told_one_by_one),
         RUNS_TEST(one_that_was_told_and_ends_instead_lets_the_next_be_told),
+        RUNS_TEST(all_steps_that_wait_are_told_when_their_limit_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
