@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#include "sim.h"
+
 enum { SLOW_GAP_MS = 3000, EVENT_TOO_LARGE = 9 << 20 };
 
 struct exchange {
@@ -203,5 +205,8 @@ void provider_answer(struct servers *servers, const struct server_request *reque
         json_release(&exchange.prompt.json);
     }
     ask(&exchange);
+    sim_trace(sim_current(), "%s is asked (%llu): %zu bytes, %zu tools; answers %d",
+              exchange.prompt.model, (unsigned long long)key, request->body.len,
+              exchange.prompt.tool_count, reply->status);
     prompt_done(&exchange.prompt);
 }
