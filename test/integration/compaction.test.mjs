@@ -136,6 +136,20 @@ test("a stop does not wait for a summary", async (t) => {
   assert.equal((await listener.ended(run)).state, "cancelled");
 });
 
+// Found by the simulator: the call of the model outlived the turns, and an assert ended the daemon.
+test("a daemon that ends while a summary is made ends in order", async (t) => {
+  const turns = await open(t, ["delay: 600s"]);
+  const listener = await turns.listen();
+  await talk(turns, listener, 2);
+  const { run } = await turns.send(listener.session, script(LONG, say("never")));
+  await listener.until("output_started", (data) => data.run === run);
+  for (let text = ""; !/^drover_model_calls_running 1$/m.test(text);) {
+    ({ text } = await turns.daemon.request("GET", "/metrics", {}));
+  }
+  assert.deepEqual(await turns.daemon.stop(), { code: 0, signal: null });
+  await turns.daemon.start();
+});
+
 test("an edit of what a summary stands for makes it void", async (t) => {
   const turns = await open(t, [say("SUMMARY")]);
   const listener = await turns.listen();
