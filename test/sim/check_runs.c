@@ -8,7 +8,7 @@
 #include "rows.h"
 #include "streams.h"
 
-enum { LOOK_EVERY = 4, STOP_PATIENCE_MS = 25000 };
+enum { LOOK_EVERY = 4, STOP_PATIENCE_MS = 25000, INPUT_PATIENCE_MS = 15000 };
 
 struct jobs *jobs_of(struct sim *sim) {
     static struct jobs all;
@@ -70,6 +70,19 @@ static void check_stopped(struct sim *sim, const struct job *job, const struct r
     }
 }
 
+/* Input that was acknowledged reaches a command that lives. */
+static void check_input(struct sim *sim, const struct job *job, const struct row_state *row) {
+    if (job->input_ns == 0 || row->asked || sim_life_age_ms(sim) < INPUT_PATIENCE_MS ||
+        (sim_now_ns(sim) - job->input_ns) / 1000000 < INPUT_PATIENCE_MS) {
+        return;
+    }
+    int64_t has = processes_input(sim, job->run.text, row->attempt, INPUT_PATIENCE_MS);
+    if (has >= 0 && has < job->input) {
+        sim_fail(sim, "%s has %lld bytes of input, and %lld were acknowledged", job->run.text,
+                 (long long)has, (long long)job->input);
+    }
+}
+
 static void check_absent(struct sim *sim, struct job *job) {
     bool may_be = job->told != TOLD_ACCEPTED || job->deleting || job->final;
     if (!may_be) {
@@ -99,6 +112,7 @@ static void check_one(struct sim *sim, struct job *job) {
     check_final(sim, job, &row);
     check_attempts(sim, job, &row);
     check_stopped(sim, job, &row);
+    check_input(sim, job, &row);
     job->final = run_state_final(row.state);
     job->state = row.state;
     job->attempt = row.attempt;
@@ -215,7 +229,7 @@ static void noted(struct sim *sim, const struct run_row *row) {
                  run_state_name(job->state));
     }
     if (!job->final) {
-        processes_check_end(sim, run, row->attempt, row->state);
+        processes_check_end(sim, row);
     }
     job->final = true;
     job->state = row->state;

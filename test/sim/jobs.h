@@ -29,9 +29,10 @@ struct job {
     uint64_t stopped_ns; /* then, */
     int64_t grace_ms;    /* with this grace. */
     int64_t key_max, retries, timeout_ms;
-    char key[8];    /* "": none. */
-    unsigned hooks; /* Notices that are owed at its end. */
-    int64_t input;  /* Bytes of input that were acknowledged, the spec's included. */
+    char key[8];       /* "": none. */
+    unsigned hooks;    /* Notices that are owed at its end. */
+    int64_t input;     /* Bytes of input that were acknowledged, the spec's included. */
+    uint64_t input_ns; /* When the last of it was. */
     bool input_ended, input_unsure;
     struct job_piece pieces[JOB_INPUT_PIECES];
     size_t pieces_count;

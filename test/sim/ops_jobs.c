@@ -270,6 +270,7 @@ static void input_done(struct err err, void *ctx) {
                      (long long)input->place.offset, (long long)job->input);
         }
         job->input = input->place.next;
+        job->input_ns = sim_now_ns(sim);
         if (job->pieces_count < JOB_INPUT_PIECES) {
             job->pieces[job->pieces_count++] =
                 (struct job_piece){input->place.offset, input->place.next, input->letter};

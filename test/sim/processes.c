@@ -247,29 +247,74 @@ void command_break_link(struct sim *sim, struct command *command) {
 
 /* --- Promises --------------------------------------------------------------------------------- */
 
+int64_t processes_input(struct sim *sim, const char *run, int64_t attempt, uint64_t begun_ms) {
+    for (const struct command *command = processes_of(sim)->commands; command != NULL;
+         command = command->next) {
+        if (strcmp(command->run, run) == 0 && (int64_t)command->attempt == attempt) {
+            bool takes = command->state == COMMAND_RUNNING && !command->frozen &&
+                         (sim_now_ns(sim) - command->began_ns) / 1000000 >= begun_ms;
+            return takes ? command->input_len : -1;
+        }
+    }
+    return -1;
+}
+
 static bool ended_well(const struct command *command) {
     return command->told && command->end == EXIT_EXITED && command->code == 0;
 }
 
-void processes_check_end(struct sim *sim, const char *run, int64_t attempt, enum run_state state) {
+static const struct command *command_of(struct sim *sim, const struct run_row *row) {
     const struct command *command = processes_of(sim)->commands;
-    while (command != NULL &&
-           (strcmp(command->run, run) != 0 || (int64_t)command->attempt != attempt)) {
+    while (command != NULL && (strlen(command->run) != row->run.len ||
+                               memcmp(command->run, row->run.data, row->run.len) != 0 ||
+                               (int64_t)command->attempt != row->attempt)) {
         command = command->next;
     }
-    if (state == RUN_SUCCEEDED && (command == NULL || !ended_well(command))) {
-        sim_fail(sim, "%s succeeded in attempt %lld, and its command did not", run,
-                 (long long)attempt);
+    return command;
+}
+
+/* What is wrong with the end that a row tells; NULL: nothing. One that ended badly by itself may
+ * have been stopped while it waited for its next attempt. */
+static const char *told_fault(const struct run_row *row, const struct command *command) {
+    bool itself = command->end == EXIT_EXITED && command->why == EXIT_ITSELF;
+    if (row->state == RUN_SUCCEEDED && !ended_well(command)) {
+        return "its command did not succeed";
     }
-    if (state == RUN_LOST && command != NULL && command->told) {
-        sim_fail(sim, "%s is lost in attempt %lld, and its folder tells its end", run,
-                 (long long)attempt);
+    if (row->state == RUN_LOST) {
+        return "its folder tells its end";
     }
-    if (state == RUN_TIMED_OUT && command != NULL && command->timeout_ms == 0) {
-        sim_fail(sim, "%s timed out, and has no time limit", run);
+    if (row->state == RUN_CANCELLED && itself && command->code == 0) {
+        return "its command ended well, by itself";
     }
-    if (command != NULL && command->lives) {
-        sim_fail(sim, "%s is %s, and its command lives", run, run_state_name(state));
+    if (row->state == RUN_FAILED && command->why == EXIT_TIMED_OUT) {
+        return "its time was over";
+    }
+    return NULL;
+}
+
+static const char *end_fault(const struct run_row *row, const struct command *command) {
+    bool told = command != NULL && command->told;
+    if (told) {
+        return told_fault(row, command);
+    }
+    if (row->state == RUN_SUCCEEDED) {
+        return "nothing tells so";
+    }
+    if (row->cause == CAUSE_NOT_STARTED && row->voids < RUN_VOIDS_MAX) {
+        return "it was not tried often enough";
+    }
+    if (row->state == RUN_TIMED_OUT && command != NULL && command->timeout_ms == 0) {
+        return "it has no time limit";
+    }
+    return command != NULL && command->lives ? "its command lives" : NULL;
+}
+
+void processes_check_end(struct sim *sim, const struct run_row *row) {
+    const char *fault = end_fault(row, command_of(sim, row));
+    if (fault != NULL) {
+        sim_fail(sim, "%.*s is %s (%s) in attempt %lld, but %s", (int)row->run.len, row->run.data,
+                 run_state_name(row->state), run_cause_name(row->cause), (long long)row->attempt,
+                 fault);
     }
 }
 

@@ -148,8 +148,11 @@ void order_free(struct order *order);
 /* How often the command of a run was begun, over all attempts. */
 unsigned processes_begun(struct sim *sim, const char *run);
 bool processes_live(struct sim *sim, const char *run); /* Holder or command. */
+/* How much input the holder of an attempt has that began so long ago; -1: there is none that takes
+ * any now. */
+int64_t processes_input(struct sim *sim, const char *run, int64_t attempt, uint64_t begun_ms);
 /* The end of an attempt in the rows must be the one that it came to. */
-void processes_check_end(struct sim *sim, const char *run, int64_t attempt, enum run_state state);
+void processes_check_end(struct sim *sim, const struct run_row *row);
 
 /* A program that does something of its own: called when a command whose first argument ends with
  * its name begins. It may change files below the command's folder, and says how it ends. */
