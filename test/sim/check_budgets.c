@@ -151,4 +151,5 @@ const struct sim_part part_budgets = {.name = "budgets",
                                       .begin = budgets_begin,
                                       .opened = budgets_opened,
                                       .look = budgets_look,
+                                      .heal = budgets_check, /* Later they are all removed. */
                                       .rest = budgets_rest};

@@ -25,8 +25,8 @@ enum {
     PROMPT_TOOLS_MAX = 64,
     UTTERANCE_CALLS_MAX = 160,
     UTTERANCE_TYPICAL_CALLS = 3,
-    PROVIDER_WINDOW = 16000,      /* Tokens that the models list as their window, */
-    PROVIDER_WINDOW_TRUE = 12000, /* and what the ones named small-… really take. */
+    PROVIDER_WINDOW = 16000,     /* Tokens that the models list as their window, */
+    PROVIDER_WINDOW_TRUE = 9000, /* and what the ones named small-… really take. */
     BYTES_PER_TOKEN = 4,
 };
 
