@@ -47,6 +47,10 @@ MUST_CHECK struct err cards__find(struct tx *tx, int64_t message, int64_t number
                                   struct card *ret_card);
 /* Behind the parts that are there: *io_card gets its number. */
 MUST_CHECK struct err cards__insert(struct tx *tx, int64_t message, struct card *io_card);
+/* The result of a long tool's card while its run goes on; and whether a result is that of the run's
+ * end. */
+void cards__write_started(struct bytes operation, struct text *text);
+MUST_CHECK bool cards__is_outcome(struct bytes result, struct bytes operation);
 /* Its end: the state follows from the cause. Not written yet. */
 static inline void cards__end(struct card *card, enum card_cause cause) {
     card->cause = cause;

@@ -3,7 +3,8 @@
  * The commit that makes the child is the begin of the call: a card that runs without one never
  * began, so it may always begin again. A child's end, in whatever way it came, reaches the card by
  * runs__end: one that is waited for is told to its turn, which fetches the output; one of a long
- * tool replaces the card's content in place, for the user and for every later prompt. */
+ * tool replaces the card's content in place. Prompts that show a notice of that end show the card
+ * as it was before (turn_prompt.c). */
 #include "engine/turn_cards.h"
 
 #include <string.h>
@@ -15,13 +16,21 @@ enum { COPIES_MAX = 64 }; /* Forks of one session whose cards an end reaches. */
 
 /* --- The begin -------------------------------------------------------------------------------- */
 
+static void write_pending(const char *status, struct bytes operation, struct text *text) {
+    text_addf(text, "{\"status\":\"%s\",\"operation\":", status);
+    text_add_json(text, operation.data, operation.len);
+    text_add_char(text, '}');
+}
+
+void cards__write_started(struct bytes operation, struct text *text) {
+    write_pending("started", operation, text);
+}
+
 static struct err pending_result(struct tx *tx, const char *status, struct bytes operation,
                                  struct bytes *ret_text) {
     AUTO(text_done) struct text text;
     text_init(&text, 1024);
-    text_addf(&text, "{\"status\":\"%s\",\"operation\":", status);
-    text_add_json(&text, operation.data, operation.len);
-    text_add_char(&text, '}');
+    write_pending(status, operation, &text);
     const char *copy =
         text_failed(&text) ? NULL : arena_try_copy(tx_arena(tx), text.data, text.len);
     if (copy == NULL) {
@@ -145,12 +154,25 @@ static struct err find_owner(struct tx *tx, const struct run_row *child, bool *r
     return ERR_OK;
 }
 
+static void begin_outcome(struct bytes operation, struct text *text) {
+    text_add_str(text, "{\"operation\":");
+    text_add_json(text, operation.data, operation.len);
+    text_add_str(text, ",\"state\":");
+}
+
+bool cards__is_outcome(struct bytes result, struct bytes operation) {
+    AUTO(text_done) struct text begin;
+    text_init(&begin, 1024);
+    begin_outcome(operation, &begin);
+    return !text_failed(&begin) && result.len > begin.len &&
+           memcmp(result.data, begin.data, begin.len) == 0;
+}
+
 static struct err write_outcome(const struct run_row *child, struct bytes output,
                                 struct text *text) {
     const char *state = run_state_name(child->state), *cause = run_cause_name(child->cause);
-    text_add_str(text, "{\"operation\":");
-    text_add_json(text, child->run.data, child->run.len);
-    text_addf(text, ",\"state\":\"%s\",\"cause\":\"%s\",\"exit_code\":", state, cause);
+    begin_outcome(child->run, text);
+    text_addf(text, "\"%s\",\"cause\":\"%s\",\"exit_code\":", state, cause);
     if (child->exit_code >= 0) {
         text_add_int(text, child->exit_code);
     } else {
@@ -172,7 +194,6 @@ static struct err write_card(struct tx *tx, const struct owner *owner, const str
     return cards__write(tx, owner->message, card, (struct bytes){text->data, text->len});
 }
 
-/* Later prompts hold the outcome where "started" stood, and never both. */
 static struct err replace(struct tx *tx, struct turn *turn, const struct owner *owner,
                           const struct run_row *child, const struct text *outcome) {
     struct card card;

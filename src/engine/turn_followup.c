@@ -23,21 +23,25 @@ static const char opening[] =
     "[drover: what you started in the background has ended. Continue the task with this; don't "
     "repeat finished work. If the task is complete, give the final result.]";
 
-/* What the agent is told, and what the message of its answer keeps of it: {"follow_up": [{"run",
- * "state", "result"}]}. */
+/* What the agent is told, and what its messages keep of it: the notice {"runs": [ID, …]}, by which
+ * prompts show each result once (turn_prompt.c); the answer {"follow_up": [{"run", "state",
+ * "result"}]}. */
 struct notices {
-    struct text text, kept; /* Owned. */
+    struct text text, runs, kept; /* Owned. */
 };
 
 static void notices_init(struct notices *notices) {
     text_init(&notices->text, NOTICE_MAX);
+    text_init(&notices->runs, KEPT_MAX);
     text_init(&notices->kept, KEPT_MAX);
     text_add_str(&notices->text, opening);
+    text_add_str(&notices->runs, "{\"runs\":[");
     text_add_str(&notices->kept, "{\"follow_up\":[");
 }
 
 static void notices_done(struct notices *notices) {
     text_done(&notices->text);
+    text_done(&notices->runs);
     text_done(&notices->kept);
 }
 
@@ -72,8 +76,12 @@ static struct err add_notice(void *ctx, const struct inbox_row *row) {
     } else {
         text_add_str(&notices->text, "[this notice is damaged, and cannot be read]");
     }
+    bool first = notices->runs.data[notices->runs.len - 1] == '[';
+    text_add_str(&notices->runs, first ? "" : ",");
+    text_add_json(&notices->runs, row->run.data, row->run.len);
     struct err err = keep(row, &notices->kept);
-    bool failed = text_failed(&notices->text) || text_failed(&notices->kept);
+    bool failed =
+        text_failed(&notices->text) || text_failed(&notices->runs) || text_failed(&notices->kept);
     return failed ? err_make(ERR_OUT_OF_MEMORY, "turns: notices") : err;
 }
 
@@ -82,6 +90,7 @@ static struct err begin(struct tx *tx, struct session_row *session,
                         struct run_row *ret_run) {
     const struct turn_message message = {.session = followup->session,
                                          .text = {notices->text.data, notices->text.len},
+                                         .told = {notices->runs.data, notices->runs.len},
                                          .kept = {notices->kept.data, notices->kept.len},
                                          .model = {"", 0},
                                          .model_default = followup->model_default,
@@ -127,13 +136,15 @@ static struct err follow_up(struct tx *tx, struct session_row *session,
     if (err_failed(err) || count == 0) {
         return err;
     }
+    text_add_str(&notices.runs, "]}");
     text_add_str(&notices.kept, "]}");
     err = remove_failed(tx, session);
     if (err_failed(err)) {
         return err;
     }
-    return text_failed(&notices.kept) ? err_make(ERR_OUT_OF_MEMORY, "turns: notices")
-                                      : begin(tx, session, followup, &notices, &run);
+    bool failed = text_failed(&notices.runs) || text_failed(&notices.kept);
+    return failed ? err_make(ERR_OUT_OF_MEMORY, "turns: notices")
+                  : begin(tx, session, followup, &notices, &run);
 }
 
 struct err tx_turn_follow_up(struct tx *tx, const struct turn_followup *followup,

@@ -9,6 +9,11 @@
  * a turn covers the first steps of its answer: the question follows the summary, and then what is
  * left of the answer.
  *
+ * The result of a run in the background stands once. Where its notice is shown, its card says
+ * "started", as in every prompt before the notice: so the beginning stays the same for the
+ * provider's cache. Where the notice is not shown (not sent yet, or its turn was undone), the card
+ * has the result.
+ *
  * Providers refuse a call without its result and a result without its call. Both are one card here,
  * so neither can come alone; a card without a name was refused before it began, and is left out. */
 #include "engine/turn_cards.h"
@@ -30,16 +35,23 @@ struct result {
     struct prompt_part part;
 };
 
-/* Of one group: an answer of a model with the results of its calls. */
-enum { GROUP_MAX = 256 << 20 };
+/* GROUP_MAX: of one group, an answer of a model with the results of its calls. */
+enum { GROUP_MAX = 256 << 20, STARTED_MAX = 1024 };
+
+/* A run whose notice is shown. */
+struct noticed {
+    struct noticed *next;
+    struct bytes run; /* In the transaction's arena. */
+};
 
 struct reader {
     struct arena arena; /* Of the group that is open: a session is longer than a transaction's. */
     struct err (*each)(void *ctx, const struct prompt_part *part);
     void *ctx;
-    int64_t message, step;       /* The group that is open. */
-    int64_t question, answered;  /* As prompt_part.answered of that message. */
-    bool opened;                 /* Its first part was told. */
+    int64_t message, step;      /* The group that is open. */
+    int64_t question, answered; /* As prompt_part.answered of that message. */
+    bool opened;                /* Its first part was told. */
+    struct noticed *noticed;
     struct result *first, **end; /* Results of its calls: told when it ends. */
 };
 
@@ -90,6 +102,23 @@ static struct err copy(struct reader *reader, struct bytes *text) {
     return ERR_OK;
 }
 
+/* What the card shows: its result, or that its run was started, where a notice has the result. */
+static struct err show_result(const struct reader *reader, struct prompt_part *part,
+                              struct text *room) {
+    for (const struct noticed *at = reader->noticed; at != NULL; at = at->next) {
+        if (cards__is_outcome(part->text, at->run)) {
+            cards__write_started(at->run, room);
+            part->text = (struct bytes){room->data, room->len};
+            part->failed = false;
+            return text_failed(room) ? err_make(ERR_OUT_OF_MEMORY, "turns: prompt") : ERR_OK;
+        }
+    }
+    if (part->text.len == 0) {
+        part->text = BYTES("(nothing)");
+    }
+    return ERR_OK;
+}
+
 static struct err keep_result(struct reader *reader, const struct rows *rows, struct bytes id) {
     struct bytes state = rows_text(rows, COL_STATE);
     struct result *result = arena_try(&reader->arena, sizeof *result);
@@ -109,12 +138,14 @@ static struct err keep_result(struct reader *reader, const struct rows *rows, st
                  .text = rows_text(rows, COL_TEXT),
                  .name = rows_text(rows, COL_NAME),
                  .id = id}};
-    if (result->part.text.len == 0) {
-        result->part.text = BYTES("(nothing)");
-    }
+    AUTO(text_done) struct text room;
+    text_init(&room, STARTED_MAX);
     *reader->end = result;
     reader->end = &result->next;
-    struct err err = copy(reader, &result->part.text);
+    struct err err = show_result(reader, &result->part, &room);
+    if (!err_failed(err)) {
+        err = copy(reader, &result->part.text);
+    }
     if (!err_failed(err)) {
         err = copy(reader, &result->part.name);
     }
@@ -293,6 +324,50 @@ static struct err tell_checkpoint(struct tx *tx, int64_t session, struct reader 
     return err;
 }
 
+/* --- Notices that are shown ------------------------------------------------------------------- */
+
+/* What the message of a notice keeps (turn_followup.c). Damaged metadata names no run. */
+static struct err add_noticed(struct tx *tx, struct bytes metadata, struct reader *reader) {
+    AUTO(json_release) json_t *json = NULL;
+    struct err err = json_parse_wrapped(metadata, &json, NULL /* ours */);
+    if (err_failed(err)) {
+        return err.code == ERR_BAD_JSON ? ERR_OK : err;
+    }
+    const json_t *runs = json_object_get(json, "runs");
+    for (size_t i = 0; i < json_array_size(runs); i++) {
+        const json_t *run = json_array_get(runs, i);
+        struct noticed *noticed = arena_try(tx_arena(tx), sizeof *noticed);
+        const char *name =
+            !json_is_string(run)
+                ? NULL
+                : arena_try_copy(tx_arena(tx), json_string_value(run), json_string_length(run));
+        if (noticed == NULL || (name == NULL && json_is_string(run))) {
+            return err_make(ERR_OUT_OF_MEMORY, "turns: notices");
+        }
+        *noticed = (struct noticed){reader->noticed, {name, json_string_length(run)}};
+        reader->noticed = name != NULL ? noticed : reader->noticed;
+    }
+    return ERR_OK;
+}
+
+static struct err find_noticed(struct tx *tx, int64_t session, int64_t first,
+                               struct reader *reader) {
+    static const char sql[] =
+        "SELECT m.metadata FROM messages m WHERE m.session = $1 AND m.id >= $2 AND m.active = 1"
+        " AND m.role = 'notice' AND m.status IN ('completed', 'interrupted', 'failed', 'running')";
+    const struct arg args[] = {arg_int(session), arg_int(first)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
+    bool row = !err_failed(err);
+    while (!err_failed(err) && row) {
+        err = rows_next(rows, &row);
+        if (!err_failed(err) && row) {
+            err = add_noticed(tx, rows_text(rows, 0), reader);
+        }
+    }
+    return err;
+}
+
 /* The first bound is where the index is entered: messages before it are not read at all. */
 static struct err tell_messages(struct tx *tx, int64_t session, const struct checkpoint *checkpoint,
                                 struct reader *reader) {
@@ -310,8 +385,12 @@ static struct err tell_messages(struct tx *tx, int64_t session, const struct che
     const struct arg args[] = {arg_int(session), arg_int(first), arg_int(checkpoint->message),
                                arg_int(checkpoint->question),
                                arg_int(within ? checkpoint->step : INT64_MAX)};
+    struct err err = find_noticed(tx, session, first, reader);
+    if (err_failed(err)) {
+        return err;
+    }
     AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
+    err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
     bool row = !err_failed(err);
     while (!err_failed(err) && row) {
         err = rows_next(rows, &row);

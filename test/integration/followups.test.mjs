@@ -9,6 +9,7 @@ import { test } from "node:test";
 
 import { Provider } from "./providers.mjs";
 import { call, Listener, say, script, Turns } from "./turns.mjs";
+import { Wires } from "./wires.mjs";
 
 const ALL = { settings: { permissions: [{ permission: "allow" }] } };
 const WAITS = ["-c", "while [ ! -e go ]; do sleep 0.02; done; echo built; exit 4"];
@@ -186,6 +187,24 @@ test("a session that is deleted takes its jobs along, if it is told to", async (
   assert.deepEqual(owed.map((row) => row.state), ["gone"]);
   assert.equal((await turns.get(`/runs/${other.job}`)).state, "running");
   letGo(turns);
+});
+
+test("prompts show a job's result once, in its notice, and begin as before", async (t) => {
+  const turns = await Turns.open(t);
+  const provider = await new Wires("openai").start(t);
+  const { listener, job } = await startJob(turns, await provider.connect(turns));
+  const prompts = () => provider.bodies.map((body) => JSON.parse(body).messages);
+  const started = `{"status":"started","operation":"${job}"}`;
+  await turns.turn(listener, "does it run?");
+  letGo(turns);
+  await listener.until("turn_finished");
+  await turns.turn(listener, "and now?");
+  const shown = prompts();
+  assert.equal(shown.length, 3);
+  const has = (word) => (message) => message.content?.includes(word);
+  const having = (word) => shown.map((one) => one.filter(has(word)).map(({ role }) => role));
+  assert.deepEqual(having('"output":"built'), [[], ["user"], ["user"]]);
+  assert.deepEqual(having(started), [["tool"], ["tool"], ["tool"]]);
 });
 
 test("what an empty budget holds is told when the budget is raised", async (t) => {
