@@ -3,17 +3,33 @@
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+/* The four digits of up to three bytes. */
+static void group_write(char four[4], const uint8_t *at, size_t left) {
+    uint32_t group = (uint32_t)at[0] << 16;
+    group |= left > 1 ? (uint32_t)at[1] << 8 : 0;
+    group |= left > 2 ? (uint32_t)at[2] : 0;
+    four[0] = digits[group >> 18];
+    four[1] = digits[(group >> 12) & 63];
+    four[2] = left > 1 ? digits[(group >> 6) & 63] : '=';
+    four[3] = left > 2 ? digits[group & 63] : '=';
+}
+
 void base64_add(struct text *text, struct bytes bytes) {
     for (size_t i = 0; i < bytes.len; i += 3) {
-        const uint8_t *at = (const uint8_t *)bytes.data + i;
-        size_t left = bytes.len - i;
-        uint32_t group = (uint32_t)at[0] << 16;
-        group |= left > 1 ? (uint32_t)at[1] << 8 : 0;
-        group |= left > 2 ? (uint32_t)at[2] : 0;
-        char four[] = {digits[group >> 18], digits[(group >> 12) & 63],
-                       left > 1 ? digits[(group >> 6) & 63] : '=',
-                       left > 2 ? digits[group & 63] : '='};
+        char four[4];
+        group_write(four, (const uint8_t *)bytes.data + i, bytes.len - i);
         text_add(text, four, sizeof four);
+    }
+}
+
+size_t base64_size(size_t len) {
+    assert(len < SIZE_MAX / 2);
+    return (len + 2) / 3 * 4;
+}
+
+void base64_write(char *ret_digits, struct bytes bytes) {
+    for (size_t i = 0; i < bytes.len; i += 3) {
+        group_write(ret_digits + i / 3 * 4, (const uint8_t *)bytes.data + i, bytes.len - i);
     }
 }
 

@@ -7,11 +7,12 @@
  *
  * Providers cache the beginning of a prompt, so it is the same bytes on every call: no clock, no
  * counter, nothing random stands before the end. First the files of the project are read, in the
- * pool; then the rows, on a reader thread, which makes the request. */
+ * pool; then the rows, on a reader thread, which makes the request; last the images, in the pool
+ * again. An image has up to 32 MB on a disk that may be slow, and a transaction of the store that
+ * waited for it would hold up the readers of everybody. */
 #include <stdio.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/memory.h"
 #include "dispatch/blobs.h"
 #include "dispatch/talk.h"
@@ -109,6 +110,7 @@ enum { IMAGES_MAX = 32 << 20 /* Bytes in one prompt, as they are sent. */, IMAGE
 static const char too_many[] = "there are too many behind it";
 
 struct reading {
+    struct pool_job job; /* Images. */
     struct talk *talk;
     struct turn_key key;
     enum prompt_role role; /* Of the message that was begun last. */
@@ -137,6 +139,10 @@ static void add_image(struct reading *reading, const struct prompt_part *part) {
     if (request->failed) {
         return;
     }
+    if (reading->talk->blind) {
+        hide_image(reading, request->last->last, "this model sees none");
+        return;
+    }
     if (reading->image_count == IMAGES_KEPT) {
         hide_image(reading, reading->images[0], too_many);
         reading->image_count--;
@@ -144,38 +150,6 @@ static void add_image(struct reading *reading, const struct prompt_part *part) {
                 reading->image_count * sizeof reading->images[0]);
     }
     reading->images[reading->image_count++] = request->last->last;
-}
-
-static void show_image(struct reading *reading, struct model_part *part, size_t *room) {
-    const struct turns_options *options = &reading->talk->turns->options;
-    const struct world *world = loop_world(options->loop);
-    AUTO(mem_release) char *hash = mem_copy(part->text.data, part->text.len);
-    AUTO(mem_release) char *path = blob_path(options->data_dir, hash);
-    AUTO(mem_release) char *content = NULL;
-    AUTO(text_done) struct text encoded;
-    size_t len = 0;
-    text_init(&encoded, *room + 1);
-    if (reading->talk->blind) {
-        hide_image(reading, part, "this model sees none");
-    } else if (err_failed(world->file_read(world->ctx, path, IMAGES_MAX, &content, &len))) {
-        hide_image(reading, part, "its file cannot be read");
-    } else {
-        base64_add(&encoded, (struct bytes){content, len});
-        if (text_failed(&encoded) || encoded.len > *room) {
-            hide_image(reading, part, too_many);
-            return;
-        }
-        *room -= encoded.len;
-        model_request_change_part(reading->talk->request, part, MODEL_PART_IMAGE,
-                                  (struct bytes){encoded.data, encoded.len});
-    }
-}
-
-static void show_images(struct reading *reading) {
-    size_t room = IMAGES_MAX;
-    for (size_t i = reading->image_count; i > 0; i--) {
-        show_image(reading, reading->images[i - 1], &room);
-    }
 }
 
 static struct err read_part(void *ctx, const struct prompt_part *part) {
@@ -222,10 +196,58 @@ static struct err read_tx(struct tx *tx, void *ctx) {
     reading->begun = false;
     reading->image_count = 0;
     struct err err = tx_prompt_each(tx, &reading->key, read_part, reading);
-    show_images(reading);
     reading->left_out = err_failed(err) ? 0 : model_request_mend(request);
     return err_failed(err) ? err : talk__tail_end(tx, reading->talk, request);
 }
+
+/* --- The bytes of images, in the pool --------------------------------------------------------- */
+
+static void show_image(struct reading *reading, struct model_part *part, size_t *room) {
+    const struct turns_options *options = &reading->talk->turns->options;
+    const struct world *world = loop_world(options->loop);
+    AUTO(mem_release) char *hash = mem_copy(part->text.data, part->text.len);
+    AUTO(mem_release) char *path = blob_path(options->data_dir, hash);
+    AUTO(mem_release) char *content = NULL;
+    size_t len = 0;
+    if (err_failed(world->file_read(world->ctx, path, IMAGES_MAX, &content, &len))) {
+        hide_image(reading, part, "its file cannot be read");
+    } else if (model_image_size(len) > *room) {
+        hide_image(reading, part, too_many);
+    } else {
+        *room -= model_image_size(len);
+        model_request_set_image(reading->talk->request, part, (struct bytes){content, len});
+    }
+}
+
+static void images_run(struct pool_job *job) {
+    struct reading *reading = CONTAINER_OF(job, struct reading, job);
+    size_t room = IMAGES_MAX;
+    for (size_t i = reading->image_count; i > 0; i--) {
+        show_image(reading, reading->images[i - 1], &room);
+    }
+}
+
+static void images_done(struct pool_job *job) {
+    struct reading *reading = CONTAINER_OF(job, struct reading, job);
+    struct talk *talk = reading->talk;
+    mem_free(reading);
+    talk->away = false;
+    if (talk__is_over(talk)) {
+        talk__maybe_free(talk);
+    } else {
+        talk__fit(talk);
+    }
+}
+
+/* The request is the job's until images_done, as it was the store function's before. */
+static void read_images(struct reading *reading) {
+    struct turns *turns = reading->talk->turns;
+    reading->talk->away = true;
+    reading->job = (struct pool_job){.kind = POOL_QUICK, .run = images_run, .done = images_done};
+    pool_add(&turns->pool, &reading->job);
+}
+
+/* --- The end of the reading ------------------------------------------------------------------- */
 
 static void read_again(struct timer *timer);
 
@@ -250,14 +272,15 @@ static void read_done(struct err err, void *ctx) {
     struct talk *talk = reading->talk;
     struct turns *turns = talk->turns;
     bool mended = !err_failed(err) && reading->left_out > 0;
-    mem_free(reading);
     turns->busy--;
     talk->away = false;
-    if (talk->ended || turns->stopping) {
+    if (talk__is_over(talk)) {
+        mem_free(reading);
         talk__maybe_free(talk);
         return;
     }
     if (err_failed(err) && !talk->stop) {
+        mem_free(reading);
         read_failed(talk, err);
         return;
     }
@@ -267,6 +290,11 @@ static void read_done(struct err err, void *ctx) {
         turns__failed(turns, "calls of tools without name or result were left out of a prompt",
                       talk__run(talk), err_make(ERR_CONFLICT, "turns: prompt"));
     }
+    if (reading->image_count > 0 && !talk->stop && !err_failed(err)) {
+        read_images(reading);
+        return;
+    }
+    mem_free(reading);
     talk__fit(talk);
 }
 

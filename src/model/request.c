@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/base64.h"
 #include "rules/usage.h"
 
 static const char *const kind_names[MODEL_KIND_COUNT] = {
@@ -157,6 +158,24 @@ void model_request_change_part(struct model_request *request, struct model_part 
                                enum model_part_kind kind, struct bytes text) {
     part->kind = kind;
     part->text = keep(request, text);
+}
+
+size_t model_image_size(size_t len) {
+    return base64_size(len);
+}
+
+void model_request_set_image(struct model_request *request, struct model_part *part,
+                             struct bytes image) {
+    assert(part->kind == MODEL_PART_IMAGE);
+    size_t size = base64_size(image.len);
+    char *digits = request->failed ? NULL : arena_try(&request->arena, size);
+    part->text = (struct bytes){"", 0};
+    if (digits == NULL) {
+        request->failed = true;
+        return;
+    }
+    base64_write(digits, image);
+    part->text = (struct bytes){digits, size};
 }
 
 void model_request_add_text(struct model_request *request, struct bytes text) {

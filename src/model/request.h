@@ -6,7 +6,7 @@
  *            but for the tail, which is the end. So the caches of providers hit.
  * Ownership  a request owns an arena that holds all it points to: the functions here copy. It is
  *            handed over to model_ask, or ended with model_request_free.
- * Threads    one at a time: a reader thread may build it and hand it to the loop.
+ * Threads    one at a time: a reader thread, or the pool, may build it and hand it to the loop.
  * Failure    a request that would be larger than REQUEST_SIZE_MAX, or hold more than the counts
  *            allow, remembers it and takes nothing more: add as you like and ask
  *            model_request_failed once.
@@ -115,6 +115,10 @@ void model_request_add_part(struct model_request *request, const struct model_pa
 /* A part that was added becomes this. */
 void model_request_change_part(struct model_request *request, struct model_part *part,
                                enum model_part_kind kind, struct bytes text);
+/* A part of kind image gets its base64, written once, straight into the request's memory. */
+void model_request_set_image(struct model_request *request, struct model_part *part,
+                             struct bytes image);
+size_t model_image_size(size_t len); /* Bytes of the base64 of an image of `len` bytes. */
 void model_request_add_text(struct model_request *request, struct bytes text);
 
 /* Takes out what every provider would refuse: a call without id, name or result, a result without

@@ -2,7 +2,10 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
@@ -155,6 +158,32 @@ test("where not all fit into one prompt, the newest are shown", async (t) => {
   const encodings = images.map((block) => block.image_url.url.split(",")[1]);
   const wanted = Array.from({ length: 64 }, (_, at) => image(16 + at).toString("base64"));
   assert.deepEqual(encodings, wanted);
+});
+
+test("an image whose disk is slow holds up nobody's reads of the store", async (t) => {
+  const turns = await Turns.open(t);
+  const provider = await new Wires("openai").start(t);
+  const model = await provider.connect(turns);
+  const slow = [];
+  // One for each reader of the store. A pipe is a file that is not read before somebody writes.
+  for (let number = 0; number < 2; number++) {
+    const bytes = Buffer.concat([PNG, Buffer.from(`slow ${number}`)]);
+    const listener = await turns.listen({ model });
+    const attachments = [await attach(turns, listener.session, bytes)];
+    const hash = createHash("sha256").update(bytes).digest("hex");
+    const file = path.join(turns.daemon.data, "blobs", hash);
+    rmSync(file);
+    execFileSync("mkfifo", [file]);
+    const { run } = await turns.send(listener.session, "look", { attachments });
+    slow.push({ bytes, listener, run, pipe: await open(file, "w") }); // The daemon reads it.
+  }
+  assert.equal((await turns.get("/sessions")).items.length, 2);
+  for (const { bytes, listener, run, pipe } of slow) {
+    await pipe.writeFile(bytes);
+    await pipe.close();
+    assert.equal((await listener.ended(run)).state, "succeeded");
+    assert.ok(provider.bodies.some((body) => body.includes(bytes.toString("base64"))));
+  }
 });
 
 test("ask --image and /image in a chat", async (t) => {

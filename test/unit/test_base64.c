@@ -41,6 +41,10 @@ static void every_byte_comes_back(void **state) {
         base64_add(&encoded, (struct bytes){bytes, len});
         assert_true(base64_add_decoded(&plain, (struct bytes){encoded.data, encoded.len}));
         assert_int_equal(plain.len, len);
+        char written[1024];
+        assert_int_equal(base64_size(len), encoded.len);
+        base64_write(written, (struct bytes){bytes, len});
+        assert_true(len == 0 || memcmp(written, encoded.data, encoded.len) == 0);
         assert_true(len == 0 || memcmp(plain.data, bytes, len) == 0);
     }
 }
