@@ -126,6 +126,21 @@ def check_sql(tree):
                     yield Fault(path, line_of(code, position), f"SQL: {instead}")
 
 
+def check_ids(tree):
+    """Rows of tables whose ids are given once are deleted only where the highest id was kept."""
+    kept = re.search(r"enum ids_table \{([^}]*)\}", tree.code("src/engine/ids.h"))
+    names = re.findall(r"IDS_(\w+)", kept.group(1)) if kept else []
+    deletion = re.compile(rf"\bDELETE FROM ({'|'.join(names).lower()})\b")
+    for path in tree.under("src/", (".c",)) if names else []:
+        code = blank(tree.text(path) or "", keep_strings=True)
+        functions = tree.functions(path)
+        for match in deletion.finditer(code):
+            line, table = line_of(code, match.start()), match.group(1)
+            bodies = [one.body for one in functions if one.first <= line <= one.last]
+            if not any(f"ids__keep(tx, IDS_{table.upper()})" in body for body in bodies):
+                yield Fault(path, line, f"deletes {table} without ids__keep in the same function")
+
+
 def strings(code):
     """Literals, those that follow one another as one."""
     for match in re.finditer(r'"(?:\\.|[^"\\\n])*"(?:\s*"(?:\\.|[^"\\\n])*")*', code):

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "engine/ids.h"
 #include "engine/run_rows.h"
 #include "engine/session_rows.h"
 
@@ -64,8 +65,9 @@ struct err tx_attachment_find(struct tx *tx, const struct attachment_key *key, b
 
 static struct err insert(struct tx *tx, const struct attachment_row *row) {
     static const char sql[] =
-        "INSERT INTO attachments (attachment, owner, hash, media, bytes, made_ms)"
-        " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (owner, hash) DO NOTHING";
+        "INSERT INTO attachments (id, attachment, owner, hash, media, bytes, made_ms)"
+        " VALUES (" IDS_NEXT(
+            "attachments") ", $1, $2, $3, $4, $5, $6) ON CONFLICT (owner, hash) DO NOTHING";
     const struct arg args[] = {
         arg_text(row->attachment), arg_text(row->owner), arg_text(row->hash),
         arg_text(row->media),      arg_int(row->bytes),  arg_int(row->made_ms),

@@ -5,6 +5,13 @@
  * nothing, for ever, and deletions need not look for such rows. An insertion writes no counter,
  * because most rows are never deleted; a deletion keeps the highest id first.
  *
+ * Tables whose id is a plain @id@ are not here: SQLite gives the id of a deleted newest row again,
+ * and nothing minds, since no row, text or note of another keeps it. `inbox`, `approvals` and
+ * `memory` show it as the cursor of lists that go from the newest row down, where a row that comes
+ * later is missed by none; `parts`, `checkpoints` and `idempotency` show it to nobody. Events name
+ * the id of their stream, and go before it in the same transaction as its row. Rows of `tokens` and
+ * `usage_totals` are never deleted.
+ *
  * Promise    an id is given once, also after deletions, restarts and restores.
  * Threads    inside a store function.
  */
@@ -20,7 +27,7 @@
     "(SELECT max(last) + 1 FROM (SELECT COALESCE(max(id), 0) AS last FROM " table                  \
     " UNION ALL SELECT last FROM ids WHERE name = '" table "') given)"
 
-enum ids_table { IDS_RUNS, IDS_MESSAGES, IDS_SESSIONS, IDS_BUDGETS };
+enum ids_table { IDS_RUNS, IDS_MESSAGES, IDS_SESSIONS, IDS_BUDGETS, IDS_ATTACHMENTS };
 
 /* Before rows of that table are deleted, in the same transaction. */
 MUST_CHECK struct err ids__keep(struct tx *tx, enum ids_table table);

@@ -191,6 +191,9 @@ static struct err remove_page(struct tx *tx, int64_t session, bool *ret_some) {
         " WHERE session = $1 LIMIT $2) AND session = $1",
     };
     struct err err = ids__keep(tx, IDS_MESSAGES);
+    if (!err_failed(err)) {
+        err = ids__keep(tx, IDS_ATTACHMENTS);
+    }
     bool some = false;
     for (size_t i = 0; i < COUNT_OF(steps) && !err_failed(err) && !some; i++) {
         err = remove_some(tx, steps[i], session, &some);

@@ -99,8 +99,8 @@ async function populate() {
 
 /** What the helpers above did not make; numbers of rows that do not exist do no harm. */
 const EXTRA = [
-  `INSERT INTO attachments (attachment, owner, hash, media, bytes, made_ms)
-   VALUES ('att_x', 'local', 'aa', 'image/png', 1, 1)`,
+  `INSERT INTO attachments (id, attachment, owner, hash, media, bytes, made_ms)
+   VALUES (99, 'att_x', 'local', 'aa', 'image/png', 1, 1)`,
   `INSERT INTO checkpoints (session, message, step, question, void, tokens_before,
    tokens_after, made_ms, made_by, method, summary) SELECT id, 1, 0, 0, 0, 9, 1, 1, 'auto',
    'model', 'much' FROM sessions`,

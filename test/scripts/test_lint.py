@@ -236,6 +236,30 @@ class Words(LintTest):
         self.accepted(words.check_sql, self.code(f"query({text});"))
 
 
+class Ids(LintTest):
+    header = {"src/engine/ids.h": "enum ids_table { IDS_RUNS, IDS_BUDGETS };\n"}
+
+    def function(self, *lines):
+        return {**self.header, "src/engine/x.c": "\n".join(["void f(void) {", *lines, "}\n"])}
+
+    def test_a_deletion_that_keeps_no_id_is_refused(self):
+        for text in ('"DELETE FROM runs WHERE id = $1"', '"DELETE FROM budgets"'):
+            for keep in ("", "ids__keep(tx, IDS_OTHER);"):
+                bad = self.function(keep, f"query({text});")
+                self.refused(words.check_ids, bad, "src/engine/x.c:3: deletes ")
+
+    def test_a_deletion_is_refused_outside_of_any_function(self):
+        bad = {**self.header, "src/engine/x.c": 'static const char sql[] = "DELETE FROM runs";\n'}
+        self.refused(words.check_ids, bad, "deletes runs")
+
+    def test_a_deletion_behind_a_kept_id_is_accepted(self):
+        keep = "ids__keep(tx, IDS_RUNS);"
+        self.accepted(words.check_ids, self.function(keep, 'query("DELETE FROM runs");'))
+
+    def test_other_tables_keep_none(self):
+        self.accepted(words.check_ids, self.function('query("DELETE FROM run_input");'))
+
+
 class Tools(LintTest):
     def test_unformatted_code_is_refused(self):
         style = Tree(ROOT).text(".clang-format")

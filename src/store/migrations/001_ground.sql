@@ -20,7 +20,8 @@ CREATE TABLE ids (
     name TEXT NOT NULL PRIMARY KEY,
     last @int@ NOT NULL
 ) @strict@;
-INSERT INTO ids (name, last) VALUES ('runs', 0), ('messages', 0), ('sessions', 0), ('budgets', 0);
+INSERT INTO ids (name, last) VALUES ('runs', 0), ('messages', 0), ('sessions', 0), ('budgets', 0),
+    ('attachments', 0);
 
 -- Events with floor < seq <= head exist. keep_events and keep_ms are the retention, where one is
 -- set.

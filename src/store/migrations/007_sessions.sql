@@ -101,7 +101,7 @@ CREATE INDEX parts_open ON parts (message)
 -- Files that were given to sessions, each stored once for an owner, under the SHA-256 of its bytes.
 -- One that no session uses any more is removed.
 CREATE TABLE attachments (
-    id @id@,
+    id @int@ NOT NULL PRIMARY KEY,
     attachment TEXT NOT NULL UNIQUE,
     owner TEXT NOT NULL,
     hash TEXT NOT NULL,
