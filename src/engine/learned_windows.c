@@ -40,9 +40,11 @@ struct err tx_window_each(struct tx *tx,
     return err;
 }
 
-/* A name of a connection has no slash: what stands before the first one is it. */
+/* A name of a connection has no slash: what stands before the first one is it. The cast is for
+ * PostgreSQL, whose substr takes no BIGINT. */
 struct err tx_window_forget(struct tx *tx, struct bytes connection) {
-    static const char sql[] = "DELETE FROM learned_windows WHERE substr(model, 1, $2) = $1 || '/'";
+    static const char sql[] = "DELETE FROM learned_windows"
+                              " WHERE substr(model, 1, CAST($2 AS INTEGER)) = $1 || '/'";
     const struct arg args[] = {arg_text(connection), arg_int((int64_t)connection.len + 1)};
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* as many as there are */);
 }
