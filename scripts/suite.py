@@ -378,6 +378,11 @@ def main():
         print("\n".join(stage.name for stage in builds + tests))
         return 0
     if options.name:
+        stages = [stage.name for stage in builds + tests]
+        unknown = [name for name in options.name if not any(name in stage for stage in stages)]
+        if unknown:
+            print(f"scripts/test: no stage has this in its name (see --list): {', '.join(unknown)}")
+            return 1
         wanted = lambda stage: any(name in stage.name for name in options.name)
         builds = [stage for stage in builds if wanted(stage)]
         tests = [stage for stage in tests if wanted(stage)]

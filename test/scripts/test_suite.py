@@ -155,6 +155,21 @@ class TheScale(unittest.TestCase):
             self.assertEqual(runner.run(["node", "-e", program], {}, 60)[0].strip(), "2500")
 
 
+class Named(unittest.TestCase):
+    def test_a_name_that_no_stage_has_fails_the_run(self):
+        words = ["scripts/test", "demo", "no stage is called so"]
+        with contextlib.redirect_stdout(io.StringIO()) as said, \
+                tempfile.TemporaryDirectory() as logs, \
+                unittest.mock.patch.object(suite, "LOGS", logs), \
+                unittest.mock.patch.object(suite, "perform") as perform, \
+                unittest.mock.patch.object(host, "measure_scale", return_value=(1, "scale")), \
+                unittest.mock.patch.dict(os.environ), \
+                unittest.mock.patch.object(sys, "argv", words):
+            perform.return_value = (counts.Counts(passed=1), [])
+            self.assertEqual(suite.main(), 1)
+        self.assertIn("no stage is called so", said.getvalue())
+
+
 class WhatPassedIsLeftOut(unittest.TestCase):
     def test_a_failed_program_is_told_without_its_tests_that_passed(self):
         passed = "[ RUN      ] a\n[       OK ] a\n"
