@@ -54,7 +54,7 @@ static bool is_hex(int c) {
 
 static bool walk_escape(struct walk *walk) {
     int c = walk_peek(walk);
-    walk->at++;
+    walk->at += c >= 0 ? 1 : 0;
     if (c != 'u') {
         return c > 0 && strchr("\"\\/bfnrt", c) != NULL;
     }
@@ -71,16 +71,15 @@ static bool walk_string(struct walk *walk) {
     if (!walk_take(walk, '"')) {
         return false;
     }
-    for (int c = walk_peek(walk); c >= ' '; c = walk_peek(walk)) {
-        walk->at++;
-        if (c == '"') {
+    for (;;) {
+        walk->at += utf8_unescaped_len(walk->input.data + walk->at, walk->input.len - walk->at);
+        if (walk_take(walk, '"')) {
             return true;
         }
-        if (c == '\\' && !walk_escape(walk)) {
-            return false;
+        if (!walk_take(walk, '\\') || !walk_escape(walk)) {
+            return false; /* A raw control character, a byte that is no UTF-8, or the end. */
         }
     }
-    return false; /* A raw control character, or the end. */
 }
 
 static bool walk_digits(struct walk *walk) {
@@ -191,9 +190,6 @@ static bool walk_value(struct walk *walk) {
 
 bool json_is_valid(struct bytes json) {
     struct walk walk = {.input = json};
-    if (!utf8_valid(json.data, json.len)) {
-        return false;
-    }
     walk_blanks(&walk);
     bool more = true;
     while (more) {

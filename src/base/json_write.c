@@ -17,6 +17,7 @@ enum { WRITE_DEPTH_MAX = 4 * JSON_DEPTH_MAX };
  * two doubles apart. Only doubles near zero, which hold fewer bits, may do with less than 15. */
 enum { DIGITS_KEPT = 15, DIGITS_MAX = 17, REAL_SIZE = 40 };
 #define REAL_NORMAL_MIN 0x1p-1022
+#define REAL_FRACTION ((UINT64_C(1) << 52) - 1)
 
 static bool real_reads_back(const char *digits, double value) {
     return strtod(digits, NULL /* all of it */) == value;
@@ -24,11 +25,15 @@ static bool real_reads_back(const char *digits, double value) {
 
 /* Below a power of two doubles lie twice as close as above. So the decimal nearest to the power may
  * read back as its lower neighbour, while the next one above, which is as short, reads back. That
- * one is nearest to a number halfway to the upper neighbour. */
+ * one is nearest to a number halfway to the upper neighbour. Of any other double, no decimal reads
+ * back where the nearest one does not. */
 static bool real_spell_above(double value, int count, char digits[REAL_SIZE]) {
     uint64_t bits;
     double above;
     memcpy(&bits, &value, sizeof bits);
+    if ((bits & REAL_FRACTION) != 0) {
+        return false; /* No power of two. */
+    }
     bits++;
     memcpy(&above, &bits, sizeof above);
     if (!isfinite(above)) {

@@ -157,35 +157,24 @@ static void text_add_escape(struct text *text, unsigned char byte) {
     text_add(text, pair, sizeof pair);
 }
 
-/* Plain stretches are copied in one piece: most strings hold nothing to escape. */
-static void text_add_escaped(struct text *text, const char *bytes, size_t len) {
-    size_t start = 0;
-    for (size_t i = 0; i < len; i++) {
-        if (escapes[(unsigned char)bytes[i]] == 0) {
-            continue;
-        }
-        text_add(text, bytes + start, i - start);
-        text_add_escape(text, (unsigned char)bytes[i]);
-        start = i + 1;
-    }
-    if (len > start) {
-        text_add(text, bytes + start, len - start);
-    }
-}
-
-/* Text that came in was checked; that of a damaged row, or of a file's name, was not. */
+/* Plain stretches are copied in one piece: most strings hold nothing to escape. Text that came in
+ * was checked; that of a damaged row, or of a file's name, was not. */
 void text_add_json(struct text *text, const char *bytes, size_t len) {
     assert(bytes != NULL || len == 0);
     text_add_char(text, '"');
     while (len > 0) {
-        size_t good = utf8_valid_len(bytes, len);
-        text_add_escaped(text, bytes, good);
-        if (good < len) {
-            text_add_str(text, "\xEF\xBF\xBD");
-            good++;
+        size_t plain = utf8_unescaped_len(bytes, len);
+        text_add(text, bytes, plain);
+        if (plain < len) {
+            unsigned char byte = (unsigned char)bytes[plain++];
+            if (escapes[byte] != 0) {
+                text_add_escape(text, byte);
+            } else {
+                text_add_str(text, "\xEF\xBF\xBD");
+            }
         }
-        bytes += good;
-        len -= good;
+        bytes += plain;
+        len -= plain;
     }
     text_add_char(text, '"');
 }

@@ -1,6 +1,7 @@
 /* utf8.c: one character at a time, ASCII eight bytes at a time. */
 #include "base/utf8.h"
 
+#include <endian.h>
 #include <string.h>
 
 /* Bytes in a sequence that starts with `lead`, or 0 when nothing may start with it. C0 and C1 would
@@ -48,29 +49,97 @@ static size_t sequence_valid(const unsigned char *at, size_t left) {
     return len;
 }
 
-static bool eight_are_ascii(const unsigned char *at) {
+/* --- Eight bytes at a time -------------------------------------------------------------------- */
+
+enum stop { STOP_AT_WIDE, STOP_AT_ESCAPES };
+
+/* Number of leading bytes of the eight at `at` at which nothing stops. A byte's highest bit is set
+ * where it is set in the byte itself, or where a subtraction borrowed: from a byte below ' ', and
+ * from one that equals a quote or a backslash, which the XOR has made 0. A borrow may set bits of
+ * later bytes too, so only the first one counts. */
+static inline size_t eight_plain_len(const unsigned char *at, enum stop stop) {
+    const uint64_t each = UINT64_C(0x0101010101010101);
     uint64_t word;
     memcpy(&word, at, sizeof word);
-    return (word & UINT64_C(0x8080808080808080)) == 0;
+    word = le64toh(word);
+    uint64_t flags = word;
+    if (stop == STOP_AT_ESCAPES) {
+        flags |= word - each * ' ';
+        flags |= (word ^ each * '"') - each;
+        flags |= (word ^ each * '\\') - each;
+    }
+    flags &= each << 7;
+    return flags == 0 ? sizeof word : (size_t)__builtin_ctzll(flags) / 8;
+}
+
+static inline bool is_stop(unsigned char byte, enum stop stop) {
+    bool escaped = byte < ' ' || byte == '"' || byte == '\\';
+    return byte >= 0x80 || (stop == STOP_AT_ESCAPES && escaped);
+}
+
+static inline size_t plain_len(const unsigned char *text, size_t len, enum stop stop) {
+    size_t i = 0;
+    while (len - i >= 8) {
+        size_t plain = eight_plain_len(text + i, stop);
+        i += plain;
+        if (plain < 8) {
+            return i;
+        }
+    }
+    while (i < len && !is_stop(text[i], stop)) {
+        i++;
+    }
+    return i;
+}
+
+static inline bool continues(unsigned char byte) {
+    return (byte & 0xC0) == 0x80;
+}
+
+/* Length of the wide characters that `text` begins with. Most alphabets have one after the other,
+ * of the same length: each branch adds a constant, so that the next one begins without waiting for
+ * this one's checks. */
+static inline size_t wide_len(const unsigned char *text, size_t len) {
+    size_t i = 0;
+    while (i < len && text[i] >= 0x80) {
+        unsigned char lead = text[i];
+        if (lead >= 0xC2 && lead < 0xE0 && len - i >= 2 && continues(text[i + 1])) {
+            i += 2;
+        } else if (lead > 0xE0 && lead < 0xED && len - i >= 3 && continues(text[i + 1]) &&
+                   continues(text[i + 2])) {
+            i += 3;
+        } else {
+            size_t step = sequence_valid(text + i, len - i);
+            if (step == 0) {
+                return i;
+            }
+            i += step;
+        }
+    }
+    return i;
+}
+
+static inline size_t valid_len(const unsigned char *text, size_t len, enum stop stop) {
+    size_t i = 0, wide = 1;
+    while (wide > 0) {
+        i += plain_len(text + i, len - i, stop);
+        wide = wide_len(text + i, len - i);
+        i += wide;
+    }
+    return i;
 }
 
 size_t utf8_valid_len(const char *bytes, size_t len) {
     assert(bytes != NULL || len == 0);
-    const unsigned char *text = (const unsigned char *)bytes;
-    size_t i = 0;
-    while (i < len) {
-        if (len - i >= 8 && eight_are_ascii(text + i)) {
-            i += 8;
-            continue;
-        }
-        size_t step = sequence_valid(text + i, len - i);
-        if (step == 0) {
-            return i;
-        }
-        i += step;
-    }
-    return len;
+    return valid_len((const unsigned char *)bytes, len, STOP_AT_WIDE);
 }
+
+size_t utf8_unescaped_len(const char *bytes, size_t len) {
+    assert(bytes != NULL || len == 0);
+    return valid_len((const unsigned char *)bytes, len, STOP_AT_ESCAPES);
+}
+
+/* ---------------------------------------------------------------------------------------------- */
 
 size_t utf8_cut(struct bytes text, size_t len_max) {
     if (text.len <= len_max) {

@@ -17,6 +17,10 @@ static inline bool utf8_valid(const char *bytes, size_t len) {
     return utf8_valid_len(bytes, len) == len;
 }
 
+/* Length of the beginning that stands in a JSON string as it is: valid UTF-8 without quotes,
+ * backslashes and what is below U+0020. */
+size_t utf8_unescaped_len(const char *bytes, size_t len);
+
 /* The longest prefix of at most `len_max` bytes that does not end inside a character. The text is
  * taken to be valid; of an invalid one the answer is still a safe length. */
 size_t utf8_cut(struct bytes text, size_t len_max);

@@ -105,11 +105,53 @@ static void plain_text_has_neither_controls_nor_bad_bytes(void **state) {
     assert_string_equal(text, "ok?????\xc2\xa0\u00e9???");
 }
 
+static size_t unescaped_by_the_letter(const char *text, size_t len) {
+    size_t i = 0;
+    while (i < len) {
+        unsigned char byte = (unsigned char)text[i];
+        size_t step = 1;
+        if (byte < ' ' || byte == '"' || byte == '\\') {
+            break;
+        }
+        while (step < 4 && utf8_valid_len(text + i, step) != step) {
+            step++;
+        }
+        if (i + step > len || utf8_valid_len(text + i, step) != step) {
+            break;
+        }
+        i += step;
+    }
+    return i;
+}
+
+/* Each byte at each offset, with another one after it that would stop, too: eight are looked at in
+ * one step, and only the first of them counts. */
+static void what_is_escaped_in_JSON_is_found_at_each_offset(void **state) {
+    (void)state;
+    static const char around[] = "plain, \x7f caf\u00e9 \u20ac \u0416\u0416\U0001F600 and more!";
+    const size_t len = sizeof around - 1;
+    for (size_t at = 0; at + 1 < len; at++) {
+        for (unsigned byte = 0; byte < 256; byte++) {
+            AUTO(mem_release) char *text = mem_copy(around, len);
+            text[at] = (char)byte;
+            assert_int_equal(utf8_unescaped_len(text, len), unescaped_by_the_letter(text, len));
+            text[at + 1] = byte % 2 == 0 ? '"' : '\x01';
+            assert_int_equal(utf8_unescaped_len(text, len), unescaped_by_the_letter(text, len));
+        }
+    }
+    for (size_t cut = 0; cut < len; cut++) {
+        AUTO(mem_release) char *exact = mem_try(cut);
+        memcpy(exact, around, cut);
+        assert_int_equal(utf8_unescaped_len(exact, cut), unescaped_by_the_letter(exact, cut));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(valid_text_is_told_from_the_first_bad_byte_on),
         cmocka_unit_test(a_bad_byte_is_found_at_each_offset),
         cmocka_unit_test(every_sequence_of_two_and_three_bytes_is_judged_as_defined),
+        cmocka_unit_test(what_is_escaped_in_JSON_is_found_at_each_offset),
         cmocka_unit_test(a_cut_never_ends_inside_a_character),
         cmocka_unit_test(plain_text_has_neither_controls_nor_bad_bytes),
     };
