@@ -159,23 +159,26 @@ static void text_add_escape(struct text *text, unsigned char byte) {
 
 /* Plain stretches are copied in one piece: most strings hold nothing to escape. Text that came in
  * was checked; that of a damaged row, or of a file's name, was not. */
-void text_add_json(struct text *text, const char *bytes, size_t len) {
-    assert(bytes != NULL || len == 0);
-    text_add_char(text, '"');
-    while (len > 0) {
-        size_t plain = utf8_unescaped_len(bytes, len);
-        text_add(text, bytes, plain);
-        if (plain < len) {
-            unsigned char byte = (unsigned char)bytes[plain++];
+void text_add_json_piece(struct text *text, struct bytes piece) {
+    for (size_t at = 0; at < piece.len;) {
+        size_t plain = utf8_unescaped_len(piece.data + at, piece.len - at);
+        text_add(text, piece.data + at, plain);
+        at += plain;
+        if (at < piece.len) {
+            unsigned char byte = (unsigned char)piece.data[at++];
             if (escapes[byte] != 0) {
                 text_add_escape(text, byte);
             } else {
                 text_add_str(text, "\xEF\xBF\xBD");
             }
         }
-        bytes += plain;
-        len -= plain;
     }
+}
+
+void text_add_json(struct text *text, const char *bytes, size_t len) {
+    assert(bytes != NULL || len == 0);
+    text_add_char(text, '"');
+    text_add_json_piece(text, (struct bytes){bytes, len});
     text_add_char(text, '"');
 }
 

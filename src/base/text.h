@@ -30,6 +30,8 @@ void text_add_int(struct text *text, int64_t value);
 void text_addf(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Quoted and escaped: always valid JSON. A byte that is no UTF-8 becomes U+FFFD. */
 void text_add_json(struct text *text, const char *bytes, size_t len);
+/* A part of such a string, without its quotes. */
+void text_add_json_piece(struct text *text, struct bytes piece);
 MUST_CHECK bool text_failed(const struct text *text);
 /* Terminated. Only of a builder that has not failed; it is empty then. ret_len may be NULL. */
 MUST_CHECK char *text_take(struct text *text, size_t *ret_len);

@@ -153,7 +153,7 @@ static struct err add_past_step(void *ctx, const struct step_row *row) {
     }
     text_add_str(text, load->first ? "{\"k\":\"" : ",{\"k\":\"");
     load->first = false;
-    text_add(text, row->key.data, row->key.len);
+    text_add_json_piece(text, row->key);
     text_addf(text, "\",\"n\":%lld", (long long)row->occurrence);
     struct err err = flow__add_outcome(reading->tx, row, text, &load->fault);
     load->spent += row->output_tokens;

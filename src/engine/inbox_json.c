@@ -149,7 +149,7 @@ struct err inbox__write_notice(const struct inbox_notice *notice, struct bytes d
         text_add_char(text, '}');
     } else {
         text_add_str(text, ",\"log\":\"/api/v1/jobs/");
-        text_add(text, run->run.data, run->run.len);
+        text_add_json_piece(text, run->run);
         text_add_str(text, "/logs\"}");
     }
     return text_failed(text) ? err_make(ERR_OUT_OF_MEMORY, "inbox: notice") : ERR_OK;

@@ -95,7 +95,7 @@ static void add_stream(const struct run_row *row, struct text *text) {
         return;
     }
     text_add_str(text, ",\"stream\":\"run:");
-    text_add(text, run.data, run.len);
+    text_add_json_piece(text, run);
     text_add_char(text, '"');
 }
 

@@ -69,7 +69,7 @@ static void write_open(const struct session_row *row, enum session_form form, st
         add_optional(text, ",\"instructions\":", row->instructions);
     }
     text_add_str(text, ",\"stream\":\"session:");
-    text_add(text, row->session.data, row->session.len);
+    text_add_json_piece(text, row->session);
     text_add_char(text, '"');
 }
 

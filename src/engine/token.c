@@ -42,9 +42,9 @@ bool token_scope_find(const char *name, unsigned *ret_bit) {
 }
 
 void token_write_json(const struct token *token, struct text *text) {
-    text_add_str(text, "{\"id\":\"");
-    text_add_str(text, token->id.text);
-    text_add_str(text, "\",\"owner\":");
+    text_add_str(text, "{\"id\":");
+    text_add_json(text, token->id.text, strlen(token->id.text));
+    text_add_str(text, ",\"owner\":");
     text_add_json(text, token->owner.data, token->owner.len);
     text_add_str(text, ",\"label\":");
     text_add_json(text, token->label.data, token->label.len);

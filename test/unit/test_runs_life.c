@@ -1,6 +1,9 @@
 /* The transactions of runs: holding, adopting, recovery, lists, retention. */
 #include "runs_kit.h"
 
+#include "engine/inbox_rows.h"
+#include "engine/sessions.h"
+
 struct admit {
     struct run_bounds bounds;
     int64_t limit;
@@ -406,6 +409,25 @@ static void a_row_is_json_for_clients(void **state) {
     assert_string_equal(json_string_value(json_object_get(json, "stream")), "run:run_1");
 }
 
+/* A list must be readable, whatever one of its rows holds. */
+static void a_row_whose_id_is_damaged_is_json_all_the_same(void **state) {
+    (void)state;
+    static const struct bytes damaged = BYTES_INIT("\xff\"\\\x01");
+    const struct run_row run = {.run = damaged, .parent_run = damaged, .key = damaged};
+    const struct session_row session = {.session = damaged};
+    AUTO(text_done) struct text text;
+    text_init(&text, 1 << 16);
+    run_write_json(&run, RUN_WHOLE, &text);
+    assert_true(json_is_valid((struct bytes){text.data, text.len}));
+    text_clear(&text);
+    session_write_json(&session, SESSION_WHOLE, &text);
+    assert_true(json_is_valid((struct bytes){text.data, text.len}));
+    const struct inbox_notice notice = {.run = &run};
+    text_clear(&text);
+    kit_check(inbox__write_notice(&notice, damaged, &text));
+    assert_true(json_is_valid((struct bytes){text.data, text.len}));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         RUNS_TEST(while_the_daemon_holds_nothing_begins_and_a_release_starts_in_pages),
@@ -422,6 +444,7 @@ int main(void) {
         RUNS_TEST(retention_is_by_count_and_by_age_the_oldest_end_first),
         RUNS_TEST(the_census_counts_what_has_not_ended),
         cmocka_unit_test(a_row_is_json_for_clients),
+        cmocka_unit_test(a_row_whose_id_is_damaged_is_json_all_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
