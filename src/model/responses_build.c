@@ -1,6 +1,7 @@
 /* responses_build.c: writes the body of a request to the Responses interface. Nothing is stored at
  * the provider: the whole conversation goes along, its reasoning encrypted.
  */
+#include "base/json.h"
 #include "model/build.h"
 
 static void build_settings(const struct wire_order *order, struct text *body) {
@@ -122,9 +123,11 @@ static void build_part(enum model_role role, const struct model_part *part, stru
     }
 }
 
+/* Reasoning is given back as the JSON that it came as. It is left out where none came, or where a
+ * damaged row holds something else: the whole request would be refused, now and each time. */
 static bool shown(const struct model_part *part) {
-    bool unsigned_thinking = part->kind == MODEL_PART_THINKING && part->signature.len == 0;
-    return build_shown(part, MODEL_KIND_RESPONSES) && !unsigned_thinking;
+    bool lost = part->kind == MODEL_PART_THINKING && !json_is_valid(part->signature);
+    return build_shown(part, MODEL_KIND_RESPONSES) && !lost;
 }
 
 static void build_input(const struct model_request *request, struct text *body) {

@@ -166,6 +166,15 @@ static void thinking_is_shown_to_the_kind_that_made_it_alone(void **state) {
     model_request_free(request);
 }
 
+/* As a damaged row may have it. */
+static void reasoning_that_is_no_JSON_is_left_out(void **state) {
+    (void)state;
+    struct model_request *request = conversation(MODEL_KIND_RESPONSES, "{\"type\":\"reaso");
+    AUTO(mem_release) char *body = built(&wire_responses, request, "http://h/v1");
+    assert_true(json_is_valid(of(body)));
+    model_request_free(request);
+}
+
 static void set(struct model_request *request, struct bytes schema) {
     model_request_add_message(request, MODEL_USER);
     model_request_add_text(request, of("x"));
@@ -419,6 +428,7 @@ int main(void) {
         cmocka_unit_test(responses_take_items_and_their_reasoning_back),
         cmocka_unit_test(anthropic_gets_one_message_a_turn_and_marks_for_its_cache),
         cmocka_unit_test(thinking_is_shown_to_the_kind_that_made_it_alone),
+        cmocka_unit_test(reasoning_that_is_no_JSON_is_left_out),
         cmocka_unit_test(settings_go_where_each_interface_has_them),
         cmocka_unit_test(a_longer_conversation_begins_like_the_shorter_one),
         cmocka_unit_test(what_changes_from_call_to_call_is_the_end),
