@@ -113,10 +113,10 @@ static size_t unescaped_by_the_letter(const char *text, size_t len) {
         if (byte < ' ' || byte == '"' || byte == '\\') {
             break;
         }
-        while (step < 4 && utf8_valid_len(text + i, step) != step) {
+        while (step < 4 && i + step < len && utf8_valid_len(text + i, step) != step) {
             step++;
         }
-        if (i + step > len || utf8_valid_len(text + i, step) != step) {
+        if (utf8_valid_len(text + i, step) != step) {
             break;
         }
         i += step;
