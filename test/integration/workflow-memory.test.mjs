@@ -22,8 +22,16 @@ function memory(daemon, which) {
   return Number(new RegExp(`^${which}:\\s+(\\d+) kB`, "m").exec(status)[1]) / 1024;
 }
 
-test("200 agents with prompts of 1 MB succeed, and most wait in their worker", async (t) => {
+/** A model that takes such prompts: without it, their calls are not made. */
+async function open(t) {
   const flows = await Workflows.open(t);
+  const { status } = await flows.ask("PATCH", "/settings", { window: 1_000_000 });
+  assert.equal(status, 200);
+  return flows;
+}
+
+test("200 agents with prompts of 1 MB succeed, and most wait in their worker", async (t) => {
+  const flows = await open(t);
   const first = await flows.run({ script: whole("return await agent('say: 1')") });
   assert.equal(first.end.result, "1");
   const before = memory(flows.daemon, "VmRSS");
@@ -37,7 +45,7 @@ test("200 agents with prompts of 1 MB succeed, and most wait in their worker", a
 });
 
 test("many such scripts at once hold little more together than one of them", async (t) => {
-  const flows = await Workflows.open(t);
+  const flows = await open(t);
   await flows.run({ script: whole("return await agent('say: 1')") });
   const before = memory(flows.daemon, "VmRSS");
   const runs = await Promise.all(
@@ -50,7 +58,7 @@ test("many such scripts at once hold little more together than one of them", asy
 });
 
 test("what an older run answers, and what comes of others behind it, waits for all", async (t) => {
-  const flows = await Workflows.open(t);
+  const flows = await open(t);
   const { run } = await flows.run({ script: script(40), concurrency: 2 });
   const edited = script(40).replace('"say: " + i +', '"say: " + i + (i % 2 ? "" : " ") +');
   const { end } = await flows.run({ script: edited, resumeFromRunId: run, concurrency: 2 });
@@ -58,7 +66,7 @@ test("what an older run answers, and what comes of others behind it, waits for a
 });
 
 test("a pause, and a daemon that is killed, in the middle of them change nothing", async (t) => {
-  const flows = await Workflows.open(t);
+  const flows = await open(t);
   const run = await flows.start({ script: script(40), concurrency: 2 });
   const finished = ({ type }) => type === "agent_finished";
   await flows.until(run, finished);
