@@ -111,7 +111,11 @@ const struct query_param damage_query[] = {
     {.name = NULL},
 };
 
+#define TEXT_SCHEMA "{\"type\":\"string\"}"
+
 const char damage_answer[] =
     "{\"type\":\"object\",\"required\":[\"items\",\"next\"],\"properties\":{\"items\":{\"type\":"
     "\"array\",\"items\":{\"type\":\"object\",\"required\":[\"table\",\"row\",\"column\",\"what\","
-    "\"remove\"]}},\"next\":{\"type\":[\"string\",\"null\"]}}}";
+    "\"remove\"],\"properties\":{\"table\":" TEXT_SCHEMA ",\"row\":" TEXT_SCHEMA
+    ",\"column\":" TEXT_SCHEMA ",\"what\":" TEXT_SCHEMA ",\"remove\":" TEXT_SCHEMA
+    "}}},\"next\":{\"type\":[\"string\",\"null\"]}}}";
