@@ -142,8 +142,9 @@ struct talk_errand {
     struct turn_check_end check_end;
     struct turn_review_end review_end;
     struct turn_compacted compacted;
-    struct why failure;     /* Sentence of a turn that is ended, since this was refused for good. */
-    struct talk_work *work; /* Borrowed: it waits for us. */
+    struct turn_failure failure; /* Of a turn that is ended, since this was refused for good. */
+    struct why sentence;         /* That of `failure`. */
+    struct talk_work *work;      /* Borrowed: it waits for us. */
 };
 
 struct turns {

@@ -53,15 +53,7 @@ uint64_t talk__retry_ms(unsigned tries) {
 
 static struct err fail_tx(struct tx *tx, void *ctx) {
     struct talk_errand *errand = ctx;
-    const struct turn_failure failure = {
-        .key = errand->key, .sentence = {errand->failure.text, strlen(errand->failure.text)}};
-    return tx_turn_fail(tx, &failure, &errand->plan);
-}
-
-static void explain(struct talk_errand *errand, const char *what, struct err err) {
-    why_set(&errand->failure, "%s: %s (%s)", what, err_title(err.code), err.step);
-    turns__failed(errand->talk->turns, "a turn is ended, since it cannot go on",
-                  talk__run(errand->talk), err);
+    return tx_turn_fail(tx, &errand->failure, &errand->plan);
 }
 
 static void failed_done(struct talk_errand *errand) {
@@ -72,9 +64,41 @@ static void failed_done(struct talk_errand *errand) {
     talk__perform(talk, &plan);
 }
 
+static void failure_add(struct turn_failure *failure, const struct usage *usage,
+                        const struct usage_cost *cost, int64_t tries) {
+    if (tries > 0) {
+        failure->cost.known = (failure->tries == 0 || failure->cost.known) && cost->known;
+        failure->cost.micros += cost->known ? cost->micros : 0;
+        failure->tries += tries;
+        usage_add(&failure->usage, usage);
+    }
+}
+
+/* The errand becomes the end of its turn. What models have used for it is charged all the same. */
+static void errand_fail(struct talk_errand *errand, const char *what, struct err err) {
+    const struct model_result *refused = &errand->talk->refused_result;
+    const struct turn_answer *answer = &errand->answer;
+    const struct turn_compacted *compacted = &errand->compacted;
+    const struct turn_review_end *review = &errand->review_end;
+    why_set(&errand->sentence, "%s: %s (%s)", what, err_title(err.code), err.step);
+    turns__failed(errand->talk->turns, "a turn is ended, since it cannot go on",
+                  talk__run(errand->talk), err);
+    errand->fn = fail_tx;
+    errand->done = failed_done;
+    errand->tries = 0;
+    errand->failure = (struct turn_failure){
+        .key = errand->key, .sentence = {errand->sentence.text, strlen(errand->sentence.text)}};
+    failure_add(&errand->failure, &answer->usage, &answer->cost, answer->tries);
+    failure_add(&errand->failure, &compacted->usage, &compacted->cost, compacted->tries);
+    failure_add(&errand->failure, &review->usage, &review->cost, review->tries);
+    if (answer->tries == 0) { /* An answer has it in its sum. */
+        failure_add(&errand->failure, &refused->spent, &refused->cost, (int64_t)refused->tries);
+    }
+}
+
 void talk__fail(struct talk *talk, const char *what, struct err err) {
     struct talk_errand *errand = talk__errand(talk, fail_tx, failed_done);
-    explain(errand, what, err);
+    errand_fail(errand, what, err);
     talk__send(errand);
 }
 
@@ -112,9 +136,7 @@ static void answered(struct err err, void *ctx) {
         turns->stats.store_retries++;
         if (errand->tries >= TALK_WRITE_TRIES_MAX && errand->fn != fail_tx &&
             !effect_error_passes(err)) {
-            explain(errand, "a step of the turn could not be stored", err);
-            errand->fn = fail_tx;
-            errand->tries = 0;
+            errand_fail(errand, "a step of the turn could not be stored", err);
         } else if (errand->fn == fail_tx && effect_is_hopeless(errand->tries + 1, err)) {
             abandon(errand, err);
             return;

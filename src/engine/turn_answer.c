@@ -325,7 +325,8 @@ static struct err add_usage(struct tx *tx, struct turn *turn, const struct turn_
     const struct session_context context = {.used = usage_input(usage) + usage->output,
                                             .window = answer->window};
     struct err err = sessions__add_usage(tx, &sums, &turn->session);
-    if (!err_failed(err) && !turns__is_cleared(turn) && context.used > 0) {
+    bool known = context.used > 0 && context.window > 0;
+    if (!err_failed(err) && !turns__is_cleared(turn) && known) {
         err = sessions__set_context(tx, &context, &turn->session);
     }
     return err_failed(err) ? err : tx_usage_add(tx, &add);
@@ -425,15 +426,42 @@ struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer, struc
     return turns__advance(tx, &turn, &answer->key.bounds, plan);
 }
 
-/* Its call is over, and nothing of it is known. */
+/* Usage of a call that is not out any more: of a review, say. */
+static struct err charge_used(struct tx *tx, struct turn *turn, const struct turn_failure *failure,
+                              const struct turn_answer *used) {
+    const struct amounts took = turns__amounts(&failure->usage, &failure->cost);
+    if (failure->tries == 0) {
+        return ERR_OK;
+    }
+    struct err err = add_usage(tx, turn, used);
+    return err_failed(err) ? err : turns__budget_charge(tx, turn, &failure->key.bounds, &took);
+}
+
+/* The text of the call that is out is lost, and its usage is charged nevertheless: what its answer
+ * reported, or all that was held for it, where the daemon that asked is gone. */
 static struct err drop_call(struct tx *tx, struct turn *turn, const struct turn_failure *failure) {
     const struct turn_answer none = {.key = failure->key,
                                      .step = turn->row.call,
+                                     .usage = failure->usage,
+                                     .cost = failure->cost,
+                                     .tries = failure->tries,
                                      .failure = CAUSE_HISTORY_UNREADABLE,
                                      .sentence = failure->sentence,
                                      .misfit = {"", 0}};
-    return turn->row.call == 0 || turns__compacts(&turn->row) ? ERR_OK
-                                                              : store_answer(tx, turn, &none);
+    if (turns__compacts(&turn->row)) {
+        return ERR_OK; /* The end of the run charges what is held. */
+    }
+    if (turn->row.call == 0) {
+        return charge_used(tx, turn, failure, &none);
+    }
+    if (turn->run.epoch == tx_epoch(tx)) {
+        return store_answer(tx, turn, &none);
+    }
+    struct err err = turns__span_cut_off(tx, turn);
+    turn->row.call = 0;
+    return err_failed(err)
+               ? err
+               : turns__budget_spend(tx, turn, &failure->key.bounds, NULL /* unknown */);
 }
 
 struct err tx_turn_fail(struct tx *tx, const struct turn_failure *failure, struct turn_plan *plan) {

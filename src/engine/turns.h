@@ -217,6 +217,9 @@ MUST_CHECK struct err tx_turn_begin(struct tx *tx, const struct turn_key *key,
 struct turn_failure {
     struct turn_key key;
     struct bytes sentence; /* For the user: what could not be read, and why. */
+    struct usage usage;    /* Of calls of models that were made, and are not stored yet, */
+    struct usage_cost cost;
+    int64_t tries; /* and number of requests. */
 };
 MUST_CHECK struct err tx_turn_fail(struct tx *tx, const struct turn_failure *failure,
                                    struct turn_plan *plan);

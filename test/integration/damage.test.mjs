@@ -51,6 +51,23 @@ test("a turn whose history cannot be read fails, and the next message works", as
   other.close();
 });
 
+test("a turn whose answer is refused by the database ends, and pays for its call", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen();
+  assert.equal((await turns.turn(listener, say("twice"))).end.state, "succeeded");
+  const before = (await turns.get(`/sessions/${listener.session}`)).usage;
+  listener.close();
+  await change(turns, "CREATE UNIQUE INDEX once ON parts (text) WHERE text = 'twice'");
+  const again = await new Listener(turns, listener.session).open();
+  const { end } = await turns.turn(again, say("twice"));
+  assert.deepEqual([end.state, end.cause], ["failed", "history_unreadable"]);
+  const after = (await turns.get(`/sessions/${listener.session}`)).usage;
+  assert.equal(after.calls, before.calls + 1, JSON.stringify(after));
+  assert.equal(after.output, 2 * before.output, JSON.stringify([before, after]));
+  assert.equal((await turns.turn(again, say("works"))).end.state, "succeeded");
+  again.close();
+});
+
 test("a tool's card that is damaged shows null, and its session goes on", async (t) => {
   const turns = await Turns.open(t);
   const listener = await turns.listen({ root: turns.root });

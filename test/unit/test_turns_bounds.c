@@ -210,6 +210,66 @@ static void a_wait_for_a_person_is_no_time_of_the_turn(void **state) {
     assert_in_range(budgets_spent(kit->runs, "project:default"), spent, spent + 100000);
 }
 
+struct failing {
+    struct turn_failure failure;
+    struct turn_plan plan;
+};
+
+static struct err fail_tx(struct tx *tx, void *ctx) {
+    struct failing *failing = ctx;
+    return tx_turn_fail(tx, &failing->failure, &failing->plan);
+}
+
+static void turn_fail(struct turns_kit *kit, const char *run, const struct turn_failure *used) {
+    struct failing failing = {.failure = *used};
+    failing.failure.key = turns_key(kit, run);
+    failing.failure.sentence = BYTES("it cannot be stored");
+    turn_plan_init(&failing.plan);
+    assert_int_equal(runs_do(kit->runs, fail_tx, &failing), ERR_NONE);
+    assert_int_equal(failing.plan.next, TURN_NEXT_END);
+    turn_plan_done(&failing.plan);
+}
+
+static int64_t tokens_spent(struct turns_kit *kit) {
+    return budgets_get(kit->runs, "project:default").spent.of[AMOUNT_TOKENS];
+}
+
+static void a_turn_whose_answer_cannot_be_stored_pays_for_it(void **state) {
+    struct turns_kit *kit = *state;
+    const struct turn_failure nothing = {.tries = 0},
+                              used = {.usage = {.fresh = 900, .output = 70}, .tries = 1};
+    (void)budgets_limit(kit->runs, "project:default", AMOUNT_TOKENS, 1000000);
+    struct turns_say say = turns_say(kit, "reported", TURN_ENQUEUE);
+    assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_CALL);
+    turn_fail(kit, say.run, &used);
+    assert_int_equal(tokens_spent(kit), 970);
+    say = turns_say(kit, "never asked", TURN_ENQUEUE);
+    assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_CALL);
+    turn_fail(kit, say.run, &nothing);
+    assert_int_equal(tokens_spent(kit), 970);
+    say = turns_say(kit, "a review", TURN_ENQUEUE);
+    assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_CALL);
+    const struct turn_item item = turns_call("c", "list_files", TURN_ALLOW, true);
+    (void)turns_answer_calls(kit, say.run, &item, 1);
+    assert_int_equal(tokens_spent(kit), 970 + 15);
+    turn_fail(kit, say.run, &used);
+    assert_int_equal(tokens_spent(kit), 970 + 15 + 970);
+    assert_int_equal(budgets_get(kit->runs, "project:default").reserved.of[AMOUNT_TOKENS], 0);
+}
+
+static void a_call_of_another_life_whose_turn_cannot_be_read_pays_its_reserve(void **state) {
+    struct turns_kit *kit = *state;
+    const struct turn_failure nothing = {.tries = 0};
+    (void)budgets_limit(kit->runs, "project:default", AMOUNT_TOKENS, 1000000);
+    struct turns_say say = turns_say(kit, "hello", TURN_ENQUEUE);
+    assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_CALL);
+    int64_t reserved = budgets_get(kit->runs, "project:default").reserved.of[AMOUNT_TOKENS];
+    assert_true(reserved > 0);
+    runs_restart(kit->runs);
+    turn_fail(kit, say.run, &nothing);
+    assert_int_equal(tokens_spent(kit), reserved);
+}
+
 int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
@@ -224,6 +284,8 @@ int main(void) {
         turn_test(nobody_is_asked_for_a_deleted_session),
         turn_test(a_run_that_was_removed_leaves_nothing_for_the_next_of_its_number),
         turn_test(a_wait_for_a_person_is_no_time_of_the_turn),
+        turn_test(a_turn_whose_answer_cannot_be_stored_pays_for_it),
+        turn_test(a_call_of_another_life_whose_turn_cannot_be_read_pays_its_reserve),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
