@@ -86,8 +86,8 @@ struct err tx_inbox_notify(struct tx *tx, const struct inbox_notice *notice) {
     }
     AUTO(json_release) json_t *spec = NULL;
     struct err err = json_parse_wrapped(run->spec, &spec, NULL);
-    if (err_failed(err)) {
-        return err.code == ERR_BAD_JSON ? err_make(ERR_STORE_CORRUPT, "inbox: spec") : err;
+    if (err_failed(err)) { /* Damaged: an error here would keep the run from ever ending. */
+        return err.code == ERR_BAD_JSON ? ERR_OK : err;
     }
     const json_t *list = json_object_get(spec, "notify");
     for (size_t i = 0; i < json_array_size(list) && !err_failed(err); i++) {

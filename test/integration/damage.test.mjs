@@ -95,8 +95,13 @@ test("a job whose spec is damaged ends with a cause, and frees its key", async (
   };
   const first = await submit({ argv: ["sleep", "600"] });
   const damaged = await submit({ argv: ["true"] });
+  const notifies = await submit({ argv: ["true"] });
   const last = await submit({ argv: ["true"] });
-  await change(turns, `UPDATE runs SET spec = '{"argv": [' WHERE run = '${damaged}'`);
+  await change(
+    turns,
+    `UPDATE runs SET spec = '{"argv": [' WHERE run = '${damaged}'`,
+    `UPDATE runs SET spec = '{"notify": [' WHERE run = '${notifies}'`,
+  );
   const stop = await turns.ask("POST", `/runs/${first}/stop`, { grace_ms: 1 });
   assert.ok(stop.status < 300, stop.text);
   const ended = async (run) => {
@@ -108,8 +113,10 @@ test("a job whose spec is damaged ends with a cause, and frees its key", async (
       after = page.events.at(-1).seq;
     }
   };
-  const end = await ended(damaged);
-  assert.deepEqual([end.state, end.cause], ["failed", "not_started"]);
+  for (const run of [damaged, notifies]) {
+    const end = await ended(run);
+    assert.deepEqual([end.state, end.cause], ["failed", "not_started"]);
+  }
   assert.equal((await ended(last)).state, "succeeded");
 });
 
