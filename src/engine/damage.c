@@ -257,12 +257,13 @@ static void row_where(const struct table *table, const struct rows *rows, struct
 
 struct scan {
     const struct table *table;
-    int keys; /* Number of the table's keys. */
+    int keys;      /* Number of the table's keys. */
+    int64_t bytes; /* Sum of the texts that were read. */
     void (*each)(void *ctx, const struct damage *damage);
     void *ctx;
 };
 
-static void row_check(const struct scan *scan, const struct rows *rows) {
+static void row_check(struct scan *scan, const struct rows *rows) {
     const struct table *table = scan->table;
     struct damage damage = {.table = table->name};
     for (int i = 0; i < scan->keys; i++) {
@@ -278,6 +279,7 @@ static void row_check(const struct scan *scan, const struct rows *rows) {
         if (rows_null(rows, at)) {
             continue;
         }
+        scan->bytes += (int64_t)rows_text(rows, at).len;
         damage.what = fault_of(rows_text(rows, at), table->columns[i].kind);
         if (damage.what != NULL) {
             damage.column = table->columns[i].name;
@@ -306,7 +308,7 @@ static struct err cursor_enter(struct tx *tx, enum damage_scope scope,
     return err;
 }
 
-static struct err page_read(struct tx *tx, const struct scan *scan, struct damage_cursor *cursor,
+static struct err page_read(struct tx *tx, struct scan *scan, struct damage_cursor *cursor,
                             int64_t *ret_count) {
     struct arg args[DAMAGE_KEYS + 1];
     bool small = scan->table->last == NULL;
@@ -353,7 +355,11 @@ struct err tx_damage_page(struct tx *tx, enum damage_scope scope, struct damage_
     if (err_failed(err)) {
         return err;
     }
-    if (scan.table->last == NULL || count < DAMAGE_PAGE) {
+    cursor.rows += count;
+    cursor.bytes += scan.bytes;
+    bool enough = scope == DAMAGE_NEWEST &&
+                  (cursor.rows >= DAMAGE_NEWEST_ROWS || cursor.bytes >= DAMAGE_NEWEST_BYTES);
+    if (scan.table->last == NULL || count < DAMAGE_PAGE || enough) {
         cursor = (struct damage_cursor){.table = cursor.table + 1};
     }
     *io_cursor = cursor;

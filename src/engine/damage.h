@@ -17,6 +17,7 @@
 #include "store/store.h"
 
 enum { DAMAGE_PAGE = 256, DAMAGE_KEYS = 3, DAMAGE_WHERE_MAX = 1024 };
+enum { DAMAGE_NEWEST_ROWS = 20000, DAMAGE_NEWEST_BYTES = 64 << 20 };
 
 struct damage {
     const char *table, *column;   /* Static. */
@@ -29,12 +30,14 @@ struct damage_cursor {
     unsigned table;
     bool inside; /* Rows of the table were read: `key` is the last one's. */
     int64_t key[DAMAGE_KEYS];
+    int64_t rows, bytes; /* NEWEST: sums of what was read of the table. */
 };
 
 enum damage_scope { DAMAGE_NEWEST, DAMAGE_ALL };
 
 /* Reads a page after *io_cursor, and moves it. *ret_more false: it was the last. NEWEST skips older
- * rows of tables that grow, so that a start costs the same however old the database is. */
+ * rows of tables that grow, and ends a table after DAMAGE_NEWEST_ROWS or _BYTES, so that the search
+ * of a start has a limit, however large the database is. */
 MUST_CHECK struct err tx_damage_page(struct tx *tx, enum damage_scope scope,
                                      struct damage_cursor *io_cursor,
                                      void (*each)(void *ctx, const struct damage *damage),
