@@ -59,13 +59,21 @@ static struct run_took unknown_took(const struct run_row *row) {
     return took;
 }
 
+/* Epoch of an attempt that nobody has performed: of the ones before it, all is charged. */
+enum { EPOCH_NONE = 0 };
+
 /* Who performs it counts the tokens of all attempts together, and brings them with the end. One of
- * an earlier life of the daemon is in nobody's hands. */
+ * an earlier life of the daemon is in nobody's hands: what it held is charged, and the next attempt
+ * is in nobody's hands either, until tx_step_again or tx_step_talk. */
 static struct err charge_attempt(struct tx *tx, struct run_row *row, struct run_freed *freed) {
     int64_t wall_ms = tx_now_ms(tx) - row->started_ms;
     struct run_took took = {.wall_ms = wall_ms > 0 ? wall_ms : 0, .began = true};
+    if (row->epoch == EPOCH_NONE) {
+        return ERR_OK;
+    }
     if (row->epoch != tx_epoch(tx)) {
         took = unknown_took(row);
+        row->epoch = EPOCH_NONE;
     }
     return charge(tx, &took, row, freed);
 }
@@ -147,6 +155,12 @@ struct err tx_step_restart(struct tx *tx, const struct run_key *key,
 
 /* --- Cut off by a crash ----------------------------------------------------------------------- */
 
+static struct err write_epoch(struct tx *tx, const struct run_row *row) {
+    const struct arg args[] = {arg_int(row->id), arg_int(tx_epoch(tx))};
+    return tx_exec(tx, "UPDATE runs SET epoch = $2 WHERE id = $1", args, COUNT_OF(args),
+                   NULL /* one row, always */);
+}
+
 struct err tx_step_again(struct tx *tx, struct bytes run, const struct run_bounds *bounds,
                          bool *ret_late) {
     const struct run_key key = {.run = run};
@@ -158,8 +172,13 @@ struct err tx_step_again(struct tx *tx, struct bytes run, const struct run_bound
     if (err_failed(err) || *ret_late || !row.charged) {
         return err;
     }
-    const struct run_took took = unknown_took(&row);
-    err = charge(tx, &took, &row, &freed);
+    if (row.epoch != EPOCH_NONE) { /* Also of this life, whose worker has crashed. */
+        const struct run_took took = unknown_took(&row);
+        err = charge(tx, &took, &row, &freed);
+    }
+    if (!err_failed(err)) {
+        err = write_epoch(tx, &row);
+    }
     return err_failed(err) ? err : runs__admit_freed(tx, &freed, bounds);
 }
 
@@ -167,10 +186,11 @@ struct err tx_step_again(struct tx *tx, struct bytes run, const struct run_bound
 
 struct err tx_step_talk(struct tx *tx, const struct step_new *step, int64_t attempt,
                         bool *ret_late) {
-    static const char sql[] = "UPDATE runs SET spec = $2 WHERE run = $1 AND attempt = $3"
-                              " AND state = 'running' AND stop = ''";
+    static const char sql[] = "UPDATE runs SET spec = $2, epoch = $4 WHERE run = $1"
+                              " AND attempt = $3 AND state = 'running' AND stop = ''";
     const struct bytes run = {step->run.text, strlen(step->run.text)};
-    const struct arg args[] = {arg_text(run), arg_text(step->spec), arg_int(attempt)};
+    const struct arg args[] = {arg_text(run), arg_text(step->spec), arg_int(attempt),
+                               arg_int(tx_epoch(tx))};
     int64_t changed = 0;
     struct err err = tx_exec(tx, sql, args, COUNT_OF(args), &changed);
     *ret_late = changed == 0;

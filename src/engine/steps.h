@@ -115,7 +115,8 @@ struct step_cached {
 MUST_CHECK struct err tx_step_cached(struct tx *tx, const struct step_cached *cached,
                                      bool *ret_late, struct bytes *ret_value);
 
-/* A step whose call was cut off with the daemon is charged what it held, and asks again. */
+/* A step whose call was cut off with the daemon, or with its worker, is charged what it held, and
+ * asks again. A restart that came first has charged it. */
 MUST_CHECK struct err tx_step_again(struct tx *tx, struct bytes run,
                                     const struct run_bounds *bounds, bool *ret_late);
 

@@ -280,6 +280,70 @@ static void a_step_took_what_its_performer_measured(void **state) {
                      1);
 }
 
+struct anew {
+    struct run_key key;
+    struct run_bounds bounds;
+    bool late;
+};
+
+static struct err again_tx(struct tx *tx, void *ctx) {
+    struct anew *anew = ctx;
+    return tx_step_again(tx, anew->key.run, &anew->bounds, &anew->late);
+}
+
+static struct err restart_tx(struct tx *tx, void *ctx) {
+    struct anew *anew = ctx;
+    struct run_row row;
+    struct why why = {""};
+    return tx_step_restart(tx, &anew->key, &anew->bounds, &row, &why);
+}
+
+/* What is spent, by wall time, after one reserve. */
+static int64_t reserve_once(struct runs_kit *runs, struct step *step) {
+    struct runs_row workflow = add_workflow(runs);
+    do_once(runs, limit_tx, runs);
+    *step = step_of(runs, &workflow, 1);
+    step->begin.asks = true;
+    do_once(runs, begin_tx, step);
+    assert_int_equal(step->begun, STEP_BEGUN);
+    int64_t held = runs_count(runs, "SELECT wall_ms_held FROM runs WHERE step_key <> ''");
+    assert_true(held > 0);
+    return runs_count(runs, "SELECT wall_ms_spent FROM budgets") + held;
+}
+
+static void a_restart_of_an_agent_that_was_asked_again_charges_no_second_reserve(void **state) {
+    struct runs_kit *runs = *state;
+    struct step step;
+    runs->kit.clock_ms = 1000000;
+    int64_t once = reserve_once(runs, &step);
+    struct anew anew = {.key = {.owner = BYTES("ann"), .run = kit_bytes(step.begin.run.text)},
+                        .bounds = runs->bounds};
+    runs_restart(runs);
+    do_once(runs, again_tx, &anew);
+    assert_false(anew.late);
+    assert_int_equal(runs_count(runs, "SELECT wall_ms_spent FROM budgets"), once);
+    do_once(runs, restart_tx, &anew); /* It is in this daemon's hands, and took no time. */
+    assert_int_equal(runs_count(runs, "SELECT wall_ms_spent FROM budgets"), once);
+}
+
+static void an_agent_that_is_asked_again_after_its_restart_is_charged_once(void **state) {
+    struct runs_kit *runs = *state;
+    struct step step;
+    runs->kit.clock_ms = 1000000;
+    int64_t once = reserve_once(runs, &step);
+    struct anew anew = {.key = {.owner = BYTES("ann"), .run = kit_bytes(step.begin.run.text)},
+                        .bounds = runs->bounds};
+    runs_restart(runs);
+    do_once(runs, restart_tx, &anew);
+    do_once(runs, restart_tx, &anew);
+    runs_restart(runs);
+    do_once(runs, again_tx, &anew);
+    assert_false(anew.late);
+    assert_int_equal(runs_count(runs, "SELECT wall_ms_spent FROM budgets"), once);
+    do_once(runs, again_tx, &anew); /* The worker crashed: its call is in nobody's hands. */
+    assert_true(runs_count(runs, "SELECT wall_ms_spent FROM budgets") > once);
+}
+
 struct taking {
     struct step_cached cached;
     struct bytes value;
@@ -342,6 +406,11 @@ int main(void) {
                                         runs_end),
         cmocka_unit_test_setup_teardown(a_step_took_what_its_performer_measured, runs_begin,
                                         runs_end),
+        cmocka_unit_test_setup_teardown(
+            a_restart_of_an_agent_that_was_asked_again_charges_no_second_reserve, runs_begin,
+            runs_end),
+        cmocka_unit_test_setup_teardown(
+            an_agent_that_is_asked_again_after_its_restart_is_charged_once, runs_begin, runs_end),
         cmocka_unit_test_setup_teardown(a_question_that_failed_says_nothing_of_the_workflow,
                                         runs_begin, runs_end),
         cmocka_unit_test_setup_teardown(where_the_workflow_has_ended_nothing_is_written, runs_begin,
