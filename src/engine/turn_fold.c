@@ -265,23 +265,39 @@ struct err tx_prompt_fold(struct tx *tx, const struct turn_key *key, const struc
 
 /* --- Stored ----------------------------------------------------------------------------------- */
 
-static struct err add_usage(struct tx *tx, struct turn *turn,
-                            const struct turn_compacted *compacted) {
-    const struct usage *usage = &compacted->usage;
-    const struct amounts took = turns__amounts(usage, &compacted->cost);
-    bool held = turns__compacts(&turn->row);
+static struct err count_usage(struct tx *tx, struct turn *turn,
+                              const struct turn_compacted *compacted) {
     struct usage_add add = {.session = &turn->session,
                             .model = turn->row.model,
                             .category = USAGE_COMPACTION,
-                            .usage = sessions__sums_of(usage, &compacted->cost)};
+                            .usage = sessions__sums_of(&compacted->usage, &compacted->cost)};
     add.usage.calls = compacted->calls;
+    struct err err = sessions__add_usage(tx, &add.usage, &turn->session);
+    return err_failed(err) ? err : tx_usage_add(tx, &add);
+}
+
+/* The turn has moved on. Its end, or whoever took it over, has charged to budgets what was held for
+ * its call, which was not made; who looks at the session sees what was used in its place. */
+static struct err count_late(struct tx *tx, const struct turn_compacted *compacted) {
+    const struct run_key key = {.run = compacted->key.run};
+    struct turn turn = {.run = {.id = 0}};
+    bool found = false;
+    struct err err = tx_run_find(tx, &key, &found, &turn.run);
+    found = found && turn.run.kind == KIND_TURN;
+    if (!err_failed(err) && found) {
+        err = turns__load_rest(tx, &turn, &found);
+    }
+    return err_failed(err) || !found ? err : count_usage(tx, &turn, compacted);
+}
+
+static struct err add_usage(struct tx *tx, struct turn *turn,
+                            const struct turn_compacted *compacted) {
+    const struct amounts took = turns__amounts(&compacted->usage, &compacted->cost);
+    bool held = turns__compacts(&turn->row);
     /* The sum of several rounds is not what one call takes: nothing is learned from it. */
     struct err err = held ? turns__budget_return(tx, turn, &compacted->key.bounds, &took)
                           : turns__budget_charge(tx, turn, &compacted->key.bounds, &took);
-    if (!err_failed(err)) {
-        err = sessions__add_usage(tx, &add.usage, &turn->session);
-    }
-    return err_failed(err) ? err : tx_usage_add(tx, &add);
+    return err_failed(err) ? err : count_usage(tx, turn, compacted);
 }
 
 static const struct bytes method_names[] = {
@@ -358,6 +374,9 @@ struct err tx_turn_compacted(struct tx *tx, const struct turn_compacted *compact
     turns__plan_begin(plan);
     struct err err = turns__load(tx, &compacted->key, &plan->late, &turn);
     plan->late = plan->late || (!err_failed(err) && turn.row.call != compacted->step);
+    if (!err_failed(err) && plan->late && compacted->calls > 0) {
+        return count_late(tx, compacted);
+    }
     if (err_failed(err) || plan->late) {
         return err;
     }

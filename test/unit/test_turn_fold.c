@@ -251,6 +251,33 @@ static void a_fold_that_failed_is_charged_and_changes_nothing(void **state) {
     text_done(&round.transcript);
 }
 
+static void a_fold_that_comes_too_late_is_counted_all_the_same(void **state) {
+    struct turns_kit *kit = *state;
+    for (int i = 0; i < 5; i++) {
+        (void)talk(kit, "question");
+    }
+    struct turns_say say = turns_say(kit, "and now?", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    struct round round = fold(kit, say.run, 6200, 100000);
+    struct storing storing = {.kit = kit,
+                              .compacted = {.key = round.key,
+                                            .step = kit->plan.step,
+                                            .folded = round.folded,
+                                            .summary = BYTES("five questions"),
+                                            .sentence = BYTES(""),
+                                            .calls = 2,
+                                            .tries = 2,
+                                            .usage = {.fresh = 100, .output = 20}}};
+    assert_int_equal(turns_answer(kit, say.run, "well"), TURN_NEXT_END);
+    assert_int_equal(runs_do(kit->runs, storing_tx, &storing), ERR_NONE);
+    assert_true(kit->plan.late);
+    assert_int_equal(NUMBER(kit, "SELECT count(*) FROM checkpoints"), 0);
+    assert_int_equal(NUMBER(kit, "SELECT sum(fresh + output) FROM usage_totals WHERE"
+                                 " category = 'compaction'"),
+                     120);
+    text_done(&round.transcript);
+}
+
 int main(void) {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, turns_begin, turns_end)
     const struct CMUnitTest tests[] = {
@@ -258,6 +285,7 @@ int main(void) {
         CASE(a_short_first_message_goes_with_the_long_one_behind_it),
         CASE(rounds_go_on_from_each_other_and_count_everything),
         CASE(little_is_not_folded),
+        CASE(a_fold_that_comes_too_late_is_counted_all_the_same),
         CASE(steps_of_the_running_turn_are_folded_and_its_question_stays),
         CASE(a_later_fold_takes_the_question_that_stayed),
         CASE(a_fold_that_failed_is_charged_and_changes_nothing),
