@@ -76,6 +76,7 @@ void talk__free(struct talk *talk) {
     compact__free(talk->compact);
     model_request_free(talk->request);
     said_done(&talk->said);
+    text_done(&talk->facts);
     text_done(&talk->tail);
     text_done(&talk->misfit);
     turn_plan_done(&talk->plan);

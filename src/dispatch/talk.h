@@ -98,10 +98,11 @@ struct talk {
     bool refused;           /* The provider refused this call as too long; it is made once more. */
     int64_t refused_window; /* Tokens that it seems to take; 0: it refused nothing. */
     struct model_result refused_result; /* Of that try. */
-    struct text tail;                   /* Owned: the end of its prompt, but for what rows say. */
-    struct timer timer;                 /* PREPARING: the rows could not be read. */
-    unsigned read_tries;                /* PREPARING: number of tries that failed. */
-    struct effect reading;              /* PREPARING */
+    struct text facts;                  /* Owned: the tail of its prompts, without what rows say. */
+    struct text tail; /* Owned: all of it, made for the first prompt; a reader thread writes it. */
+    struct timer timer;    /* PREPARING: the rows could not be read. */
+    unsigned read_tries;   /* PREPARING: number of tries that failed. */
+    struct effect reading; /* PREPARING */
     struct pool_job job;
     bool away; /* In the pool or in the store. */
     struct err err;
@@ -191,7 +192,7 @@ extern const char talk_instructions[]; /* Of those that have none of their own. 
 void talk__prepare(struct talk *talk);
 /* talk_tail.c: in the pool; then on a reader thread, when all messages are there. */
 void talk__tail_begin(struct talk *talk);
-MUST_CHECK struct err talk__tail_end(struct tx *tx, const struct talk *talk,
+MUST_CHECK struct err talk__tail_end(struct tx *tx, struct talk *talk,
                                      struct model_request *request);
 /* talk_fit.c: calls, or makes the prompt shorter first. */
 void talk__fit(struct talk *talk);

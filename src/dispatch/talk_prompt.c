@@ -3,13 +3,13 @@
  *   instructions, facts of the place, what the project says, skills   (the system text)
  *   the tools, by name
  *   the session's messages, oldest first
- *   what is another from turn to turn   (talk_tail.c)
+ *   in them, after the turn's question: what is another from turn to turn   (talk_tail.c)
  *
  * Providers cache the beginning of a prompt, so it is the same bytes on every call: no clock, no
- * counter, nothing random stands before the end. First the files of the project are read, in the
- * pool; then the rows, on a reader thread, which makes the request; last the images, in the pool
- * again. An image has up to 32 MB on a disk that may be slow, and a transaction of the store that
- * waited for it would hold up the readers of everybody. */
+ * counter, nothing random stands before the turn's question. First the files of the project are
+ * read, in the pool; then the rows, on a reader thread, which makes the request; last the images,
+ * in the pool again. An image has up to 32 MB on a disk that may be slow, and a transaction of the
+ * store that waited for it would hold up the readers of everybody. */
 #include <stdio.h>
 #include <string.h>
 
@@ -165,6 +165,9 @@ static struct err read_part(void *ctx, const struct prompt_part *part) {
     if (!reading->begun || part->opens || part->role != reading->role) {
         (void)model_request_add_message(request, roles[part->role]); /* The parts go to the last. */
     }
+    if (part->asks) {
+        model_request_mark_question(request);
+    }
     if (request->last != NULL && part->answered > 0) {
         request->last->answered = (size_t)part->answered;
     }
@@ -191,7 +194,7 @@ static struct err read_part(void *ctx, const struct prompt_part *part) {
 static struct err read_tx(struct tx *tx, void *ctx) {
     struct reading *reading = ctx;
     struct model_request *request = reading->talk->request;
-    request->first = request->last = NULL;
+    request->first = request->last = request->question = NULL;
     request->message_count = 0;
     reading->begun = false;
     reading->image_count = 0;

@@ -1,4 +1,4 @@
-/* talk_tail.c: the end of a prompt: what is another from turn to turn.
+/* talk_tail.c: what the question of a turn is followed by: what is another from turn to turn.
  *
  *   <context>
  *   Today is Friday, 2026-11-20 (UTC).
@@ -9,7 +9,8 @@
  *   - TOPIC: TITLE: CONTENT
  *   </context>
  *
- * It is stored nowhere, and no later prompt has it. */
+ * It is made once for the prompts of a turn, so that they begin alike, whatever the turn changes
+ * (the branch, the memories). It is stored nowhere, and no prompt of a later turn has it. */
 #include <string.h>
 #include <strings.h>
 #include <time.h>
@@ -39,17 +40,20 @@ void talk__tail_begin(struct talk *talk) {
     char day[40];
     struct tm parts;
     time_t now = (time_t)(world_wall_ms(loop_world(talk->turns->options.loop)) / 1000);
-    text_done(&talk->tail);
-    text_init(&talk->tail, TAIL_MAX);
-    text_add_str(&talk->tail, "<context>\n");
+    if (talk->tail.len > 0) {
+        return; /* It stays as it is for the turn. */
+    }
+    text_done(&talk->facts);
+    text_init(&talk->facts, TAIL_MAX);
+    text_add_str(&talk->facts, "<context>\n");
     if (gmtime_r(&now, &parts) != NULL &&
         strftime(day, sizeof day, "Today is %A, %Y-%m-%d (UTC).", &parts) > 0) {
-        text_addf(&talk->tail, "%s\n", day);
+        text_addf(&talk->facts, "%s\n", day);
     }
     if (talk->plan.root.len > 0) {
-        git_state_write(talk->plan.root.data, &talk->tail);
+        git_state_write(talk->plan.root.data, &talk->facts);
     }
-    add_roots(talk, &talk->tail);
+    add_roots(talk, &talk->facts);
 }
 
 struct recalled {
@@ -86,17 +90,25 @@ static void add_within(struct bytes from, struct text *text) {
     }
 }
 
-struct err talk__tail_end(struct tx *tx, const struct talk *talk, struct model_request *request) {
-    AUTO(text_done) struct text within, text;
+static struct err write_tail(struct tx *tx, struct talk *talk) {
+    AUTO(text_done) struct text within;
     text_init(&within, TAIL_MAX);
-    text_init(&text, 2 * TAIL_MAX);
     struct recalled recalled = {.text = &within};
-    text_add(&within, talk->tail.data, talk->tail.len);
+    text_add(&within, talk->facts.data, talk->facts.len);
     struct err err = tx_prompt_recall(tx, talk__run(talk), RECALLED_MAX, add_memory, &recalled);
-    add_within((struct bytes){within.data, within.len}, &text);
-    text_add_str(&text, "</context>");
-    if (!err_failed(err) && !text_failed(&within) && !text_failed(&text)) {
-        model_request_set_tail(request, (struct bytes){text.data, text.len});
+    text_done(&talk->tail);
+    text_init(&talk->tail, 2 * TAIL_MAX);
+    if (!err_failed(err) && !text_failed(&within)) {
+        add_within((struct bytes){within.data, within.len}, &talk->tail);
+        text_add_str(&talk->tail, "</context>");
+    }
+    return err;
+}
+
+struct err talk__tail_end(struct tx *tx, struct talk *talk, struct model_request *request) {
+    struct err err = talk->tail.len > 0 ? ERR_OK : write_tail(tx, talk);
+    if (!err_failed(err) && talk->tail.len > 0 && !text_failed(&talk->tail)) {
+        model_request_set_tail(request, (struct bytes){talk->tail.data, talk->tail.len});
     }
     return err;
 }

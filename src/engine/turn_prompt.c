@@ -49,6 +49,7 @@ struct reader {
     struct err (*each)(void *ctx, const struct prompt_part *part);
     void *ctx;
     int64_t message, step;      /* The group that is open. */
+    int64_t asked;              /* id of the running turn's question; 0: it has none. */
     int64_t question, answered; /* As prompt_part.answered of that message. */
     bool opened;                /* Its first part was told. */
     struct noticed *noticed;
@@ -76,6 +77,7 @@ static struct err tell(struct reader *reader, struct prompt_part part) {
     part.opens = !reader->opened;
     part.message = reader->message;
     part.step = reader->step;
+    part.asks = reader->asked != 0 && reader->message == reader->asked;
     part.answered = reader->message == reader->question ? reader->answered : 0;
     reader->opened = true;
     return reader->each(reader->ctx, &part);
@@ -271,13 +273,18 @@ static struct err read_row(struct reader *reader, const struct rows *rows) {
 
 /* --- From the checkpoint on ------------------------------------------------------------------- */
 
-static struct err find_session(struct tx *tx, struct bytes run, int64_t *ret_session) {
+static struct err find_session(struct tx *tx, struct bytes run, int64_t *ret_session,
+                               int64_t *ret_question) {
+    static const char sql[] = "SELECT t.session, t.question FROM turns t"
+                              " JOIN runs r ON r.id = t.run WHERE r.run = $1";
     const struct arg args[] = {arg_text(run)};
-    const struct run_ask ask = {.sql = "SELECT t.session FROM turns t JOIN runs r ON r.id = t.run"
-                                       " WHERE r.run = $1",
-                                .args = args,
-                                .count = COUNT_OF(args)};
-    return runs__int(tx, &ask, ret_session);
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    if (!err_failed(err)) {
+        *ret_session = rows == NULL ? 0 : rows_int(rows, 0);
+        *ret_question = rows == NULL ? 0 : rows_int(rows, 1);
+    }
+    return err;
 }
 
 /* Answers of the model among the steps that the summary covers. */
@@ -408,7 +415,7 @@ struct err tx_prompt_each(struct tx *tx, const struct turn_key *key,
     struct checkpoint checkpoint;
     int64_t session = 0;
     reader.end = &reader.first;
-    struct err err = find_session(tx, key->run, &session);
+    struct err err = find_session(tx, key->run, &session, &reader.asked);
     if (err_failed(err)) {
         return err;
     }

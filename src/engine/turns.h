@@ -359,6 +359,7 @@ struct prompt_part {
     int64_t message, step; /* message: id; 0: a summary of what is not shown. */
     int64_t answered;      /* Answers to this message that the summary before it stands for. */
     bool opens;            /* The first part of its message. */
+    bool asks;             /* Of the running turn's question. */
     bool failed;           /* RESULT. */
     bool open;             /* RESULT: there is none yet, the call has not ended. */
     /* As turn_item; RESULT: id of the call. IMAGE: name is its media type, text the SHA-256. */

@@ -173,52 +173,73 @@ static bool shown(const struct model_part *part) {
     return build_shown(part, MODEL_KIND_ANTHROPIC) && !unsigned_thinking;
 }
 
-/* The tail, behind the mark, since the next call has another; and the end of the message that is
- * open, a user's or an answer. */
-enum message_open { MESSAGE_NONE, MESSAGE_USER, MESSAGE_SAID };
-static void build_end(struct bytes tail, enum message_open message, struct text *body) {
-    static const char *const joints[] = {[MESSAGE_NONE] = "{\"role\":\"user\",\"content\":[",
-                                         [MESSAGE_USER] = ",",
-                                         [MESSAGE_SAID] = "]},{\"role\":\"user\",\"content\":["};
-    text_addf(body, "%s{\"type\":\"text\",\"text\":", joints[message]);
-    build_bytes(body, tail);
-    text_add_str(body, "}]}");
+struct messages {
+    struct text *body;
+    const struct model_part *open; /* The block that still lacks its brace; NULL: none yet. */
+    bool user;                     /* It is in a message of a user. */
+    bool marked;                   /* It has the mark of the cache. */
+};
+
+static void add_block(struct messages *messages, const struct model_part *part, bool of_user) {
+    struct text *body = messages->body;
+    if (messages->open == NULL || of_user != messages->user) {
+        text_add_str(body, messages->open != NULL ? "}]}," : "");
+        text_addf(body, "{\"role\":\"%s\",\"content\":[", of_user ? "user" : "assistant");
+    } else {
+        text_add_str(body, "},");
+    }
+    build_block(part, body);
+    messages->open = part;
+    messages->user = of_user;
+    messages->marked = false;
 }
 
-static void build_messages(const struct model_request *request, struct text *body) {
-    const struct model_part *open = NULL; /* The block that still lacks its brace. */
-    bool user = false;
-    for (const struct model_message *at = request->first; at != NULL; at = at->next) {
-        for (const struct model_part *part = at->first; part != NULL; part = part->next) {
-            if (!shown(part)) {
-                continue;
-            }
-            bool of_user = at->role != MODEL_ASSISTANT;
-            if (open == NULL || of_user != user) {
-                text_add_str(body, open != NULL ? "}]}," : "");
-                text_addf(body, "{\"role\":\"%s\",\"content\":[", of_user ? "user" : "assistant");
-            } else {
-                text_add_str(body, "},");
-            }
-            build_block(part, body);
-            open = part;
-            user = of_user;
+/* Thinking cannot be marked. */
+static void mark_open(struct messages *messages) {
+    if (messages->open != NULL && messages->open->kind != MODEL_PART_THINKING &&
+        !messages->marked) {
+        text_add_str(messages->body, cached);
+        messages->marked = true;
+    }
+}
+
+static void add_message(struct messages *messages, const struct model_message *message) {
+    for (const struct model_part *part = message->first; part != NULL; part = part->next) {
+        if (shown(part)) {
+            add_block(messages, part, message->role != MODEL_ASSISTANT);
         }
     }
-    if (open != NULL) {
-        /* Thinking cannot be marked. */
-        text_add_str(body, open->kind != MODEL_PART_THINKING ? cached : "");
-        text_add_char(body, '}');
+}
+
+/* What a user said last before the question: up to there the turn before it was read alike. */
+static const struct model_message *find_asked_before(const struct model_request *request) {
+    const struct model_message *found = NULL;
+    for (const struct model_message *at = request->first; at != NULL && at != request->question;
+         at = at->next) {
+        found = at->role == MODEL_USER ? at : found;
     }
-    if (request->tail.len > 0) {
-        build_end(request->tail,
-                  open == NULL ? MESSAGE_NONE
-                  : user       ? MESSAGE_USER
-                               : MESSAGE_SAID,
-                  body);
-    } else {
-        text_add_str(body, open != NULL ? "]}" : "");
+    return request->question != NULL ? found : NULL;
+}
+
+/* Marked are, beside the system text, the question and what was asked before it, both without the
+ * tail, which no other turn has, and the end: four marks, as many as the interface takes. */
+static void build_messages(const struct model_request *request, struct text *body) {
+    const struct model_message *before = find_asked_before(request);
+    const struct model_part tail = {.kind = MODEL_PART_TEXT, .text = request->tail};
+    struct messages messages = {.body = body};
+    for (const struct model_message *at = request->first; at != NULL; at = at->next) {
+        add_message(&messages, at);
+        if (at == before || at == request->question) {
+            mark_open(&messages);
+        }
+        if (at == request->question && tail.text.len > 0) {
+            add_block(&messages, &tail, true /* a user's */);
+        }
     }
+    if (messages.open != &tail) {
+        mark_open(&messages);
+    }
+    text_add_str(body, messages.open != NULL ? "}]}" : "");
 }
 
 void wire__anthropic_build(const struct wire_order *order, struct text *body) {

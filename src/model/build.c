@@ -67,28 +67,21 @@ void build_tool(struct text *body, const struct model_tool *tool, const char *sc
     build_schema(body, tool->schema);
 }
 
-void build_with_tail(struct text *body, struct bytes text, struct bytes tail) {
-    AUTO(text_done) struct text whole;
-    text_init(&whole, 2 * (size_t)REQUEST_SIZE_MAX);
-    text_add(&whole, text.data, text.len);
-    text_add_str(&whole, text.len > 0 && tail.len > 0 ? "\n\n" : "");
-    text_add(&whole, tail.data, tail.len);
-    build_bytes(body, (struct bytes){whole.data != NULL ? whole.data : "", whole.len});
-}
-
 struct bytes build_tail(const struct model_request *request, const struct model_message *message) {
-    return message == request->last ? request->tail : BYTES("");
+    return message == request->question ? request->tail : BYTES("");
 }
 
 void build_joined_text(struct text *body, const struct model_message *message, struct bytes tail) {
     AUTO(text_done) struct text joined;
-    text_init(&joined, REQUEST_SIZE_MAX);
+    text_init(&joined, 2 * (size_t)REQUEST_SIZE_MAX);
     for (const struct model_part *part = message->first; part != NULL; part = part->next) {
         if (part->kind == MODEL_PART_TEXT) {
             text_add(&joined, part->text.data, part->text.len);
         }
     }
-    build_with_tail(body, (struct bytes){joined.data != NULL ? joined.data : "", joined.len}, tail);
+    text_add_str(&joined, joined.len > 0 && tail.len > 0 ? "\n\n" : "");
+    text_add(&joined, tail.data, tail.len);
+    build_bytes(body, (struct bytes){joined.data != NULL ? joined.data : "", joined.len});
 }
 
 const char *build_effort(enum model_effort effort) {

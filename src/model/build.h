@@ -22,7 +22,6 @@ void build_data_url(struct text *body, const struct model_part *image); /* A JSO
 void build_tool(struct text *body, const struct model_tool *tool, const char *schema_key);
 /* The text parts of a message, and the tail, as one JSON string. */
 void build_joined_text(struct text *body, const struct model_message *message, struct bytes tail);
-void build_with_tail(struct text *body, struct bytes text, struct bytes tail); /* The same. */
 /* The request's tail, if it goes to the end of this message; else empty. */
 struct bytes build_tail(const struct model_request *request, const struct model_message *message);
 const char *build_effort(enum model_effort effort);             /* NULL: the default. */

@@ -142,17 +142,14 @@ static void build_assistant(const struct wire_order *order, const struct model_m
     text_add_char(body, '}');
 }
 
-/* The tail joins the last result: a user's message behind it would begin a turn of its own, and
- * models forget at its beginning what they thought before the calls. */
-static void build_results(const struct model_message *message, struct bytes tail, struct text *body,
-                          bool *first) {
+static void build_results(const struct model_message *message, struct text *body, bool *first) {
     for (const struct model_part *part = message->first; part != NULL; part = part->next) {
         if (part->kind == MODEL_PART_TOOL_RESULT) {
             build_comma(body, first);
             text_add_str(body, "{\"role\":\"tool\",\"tool_call_id\":");
             build_bytes(body, part->id);
             text_add_str(body, ",\"content\":");
-            build_with_tail(body, part->text, part->next == NULL ? tail : BYTES(""));
+            build_bytes(body, part->text);
             text_add_char(body, '}');
         }
     }
@@ -164,7 +161,7 @@ static void build_message(const struct wire_order *order, const struct model_mes
     bool says = build_has(message, MODEL_PART_TEXT) || build_has(message, MODEL_PART_TOOL_CALL) ||
                 build_has(message, MODEL_PART_IMAGE) || tail.len > 0;
     if (message->role == MODEL_TOOL) {
-        build_results(message, tail, body, first);
+        build_results(message, body, first);
     } else if (says) {
         build_comma(body, first);
         if (message->role == MODEL_USER) {

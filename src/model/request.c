@@ -182,9 +182,20 @@ void model_request_add_text(struct model_request *request, struct bytes text) {
     model_request_add_part(request, &(struct model_part){.kind = MODEL_PART_TEXT, .text = text});
 }
 
+void model_request_mark_question(struct model_request *request) {
+    request->question = request->last;
+}
+
 void model_request_set_tail(struct model_request *request, struct bytes text) {
-    if (request->last == NULL || request->last->role == MODEL_ASSISTANT) {
+    if (request->question == NULL) {
+        for (struct model_message *at = request->first; at != NULL; at = at->next) {
+            bool said = at->role == MODEL_USER && at->first != NULL;
+            request->question = said ? at : request->question;
+        }
+    }
+    if (request->question == NULL) {
         model_request_add_message(request, MODEL_USER);
+        model_request_mark_question(request);
     }
     request->tail = keep(request, text);
 }

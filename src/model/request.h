@@ -90,7 +90,9 @@ struct model_request {
     size_t message_count;
     struct model_tool *tools; /* Sorted by name. */
     size_t tool_count;
-    struct bytes tail;   /* Behind all messages, and no part of any; empty: none. */
+    /* What the model is to answer: its end has the tail. NULL: not known yet. */
+    struct model_message *question;
+    struct bytes tail;   /* After the question, and no part of it; empty: none. */
     struct bytes schema; /* The answer's, JSON text; empty: free text. */
     enum model_choice choice;
     struct bytes choice_tool; /* Not empty: this tool and no other must be called. */
@@ -125,9 +127,14 @@ void model_request_add_text(struct model_request *request, struct bytes text);
  * its call. Before the tail is set. How many it were. */
 size_t model_request_mend(struct model_request *request);
 
-/* What changes from call to call (the date, say): it goes to the end of the last message, so that
- * the next prompt begins like this one up to there. After the last message; the scripted model
- * passes it over. */
+/* The last message is what the model is to answer. */
+void model_request_mark_question(struct model_request *request);
+
+/* What changes from turn to turn (the date, say). It goes to the end of the question, else of the
+ * last message of a user, else it is one: never to a tool's result, which it would break, and never
+ * behind one, where it would begin a turn of its own. So the prompts of a turn begin alike as far
+ * as they go, and those of the next turn up to the question. After the last message; the scripted
+ * model passes it over. */
 void model_request_set_tail(struct model_request *request, struct bytes text);
 
 /* The bytes of the prompt's texts, an image as so much: what an estimate of tokens counts. */

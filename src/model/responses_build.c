@@ -117,7 +117,7 @@ static void build_part(enum model_role role, const struct model_part *part, stru
         text_add_str(body, "{\"type\":\"function_call_output\",\"call_id\":");
         build_bytes(body, part->id);
         text_add_str(body, ",\"output\":");
-        build_with_tail(body, part->text, tail);
+        build_bytes(body, part->text);
         text_add_char(body, '}');
         break;
     }

@@ -1,4 +1,4 @@
-// prompts.test.mjs: what providers are sent: the same beginning, and an end that is of today.
+// prompts.test.mjs: what providers are sent: the same beginning, and what is of today.
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
@@ -12,13 +12,19 @@ import { Wires, kinds } from "./wires.mjs";
 const CONTEXT = /(\\n\\n|,\{"type":"(?:input_)?text","text":")<context>\\n(.*?)<\/context>/;
 const MARK = ',"cache_control":{"type":"ephemeral"}';
 
-/** The body up to its tail, without the marks that move with the end; and the tail. */
+const open = (body) => body.replace(/["}\]]*$/, "");
+
+/** The body without its closing brackets and the marks that move with the end: with its tail, and
+ *  without; and the tail. */
 function parts(body) {
   const plain = body.replaceAll(MARK, "");
   const found = CONTEXT.exec(plain);
   assert.ok(found, body.slice(-600));
-  assert.ok(plain.length - found.index - found[0].length < 8, "the tail is the end");
-  return { begin: plain.slice(0, found.index), tail: JSON.parse(`"${found[2]}"`) };
+  assert.equal(plain.split("<context>").length, 2);
+  const ends = found.index + found[0].length;
+  const after = plain.slice(ends).replace(/^"}(?=\])/, ""); // The brackets of a block of its own.
+  const without = plain.slice(0, found.index) + (found[1][0] === "," ? after : plain.slice(ends));
+  return { whole: open(plain), without: open(without), tail: JSON.parse(`"${found[2]}"`) };
 }
 
 async function remember(turns, title, content) {
@@ -46,13 +52,16 @@ for (const kind of kinds) {
     }
     const seen = provider.bodies.map(parts);
     assert.equal(seen.length, 30);
-    for (const [at, { begin, tail }] of seen.entries()) {
+    for (const [at, { whole, without, tail }] of seen.entries()) {
       const turn = Math.floor(at / 3) * 2 + (at % 3 === 0 ? 0 : 1);
-      assert.equal(begin.slice(0, seen[at - 1]?.begin.length ?? 0), seen[at - 1]?.begin ?? "");
+      const before = seen[at - 1] ?? { whole: "", without: "" };
+      assert.ok(without.startsWith(before.without));
+      // Of one turn also with the tail, and so no result of a tool has it.
+      if (at % 3 === 2) assert.ok(whole.startsWith(before.whole));
       assert.match(tail, /^Today is [A-Z][a-z]+day, \d{4}-\d\d-\d\d \(UTC\)\.\n/);
       assert.match(tail, new RegExp(`\nGit: on the branch fold-${turn}\\.\n`));
       assert.match(tail, new RegExp(`\n- herd: sheep ${turn}: It was number${turn}\\.\n`));
-      assert.ok(begin.includes("Be kind to sheep."));
+      assert.ok(without.includes("Be kind to sheep."));
     }
   });
 }
