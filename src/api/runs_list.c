@@ -8,12 +8,16 @@
 struct list_op {
     struct page page;
     struct run_page what; /* Its owner is borrowed from the exchange. */
+    enum run_hold hold;   /* When the request came. */
+    int64_t epoch;
 };
 
 static struct err list_row(void *ctx, const struct run_row *row) {
     struct list_op *list = ctx;
     if (page_add_number(&list->page, row->id)) {
-        run_write_json(row, RUN_LIGHT, &list->page.op.answer);
+        struct run_row shown = *row;
+        run_shown(&shown, list->epoch, list->hold);
+        run_write_json(&shown, RUN_LIGHT, &list->page.op.answer);
     }
     return ERR_OK;
 }
@@ -22,6 +26,7 @@ static struct err list_run(struct tx *tx, void *ctx) {
     struct list_op *list = ctx;
     struct run_page what = list->what;
     what.limit = page_begin(&list->page);
+    list->epoch = tx_epoch(tx);
     struct err err = tx_run_each(tx, &what, list_row, list);
     page_end(&list->page, PAGE_NO_TOTAL);
     return err;
@@ -72,6 +77,7 @@ static void list(struct exchange *exchange, const struct runs_api *api, struct r
     struct list_op *list = mem_new(sizeof *list);
     page_init(&list->page, exchange, ask.limit);
     list->what = what;
+    list->hold = dispatch_held(api->dispatch);
     store_read(api->store, list_run, op_done, list);
 }
 
@@ -97,6 +103,7 @@ struct show_op {
     struct op op;
     struct run_key key; /* Borrowed from the exchange. */
     enum show_what what;
+    enum run_hold hold; /* When the request came. */
 };
 
 static struct err show_run(struct tx *tx, void *ctx) {
@@ -109,6 +116,7 @@ static struct err show_run(struct tx *tx, void *ctx) {
         return runs__absent(&show->op.why);
     }
     if (!err_failed(err)) {
+        run_shown(&row, tx_epoch(tx), show->hold);
         run_write_json(&row, RUN_WHOLE, &show->op.answer);
     }
     return err;
@@ -123,6 +131,7 @@ static void show(struct exchange *exchange, const struct runs_api *api, enum sho
     op_init(&op->op, exchange, 200);
     op->key = key;
     op->what = what;
+    op->hold = dispatch_held(api->dispatch);
     store_read(api->store, show_run, op_done, op);
 }
 

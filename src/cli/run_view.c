@@ -76,8 +76,8 @@ struct run_words run_words(const json_t *run) {
     } else if (strcmp(cause, "signal") == 0 && signal > 0) {
         (void)snprintf(detail, sizeof detail, " %lld", (long long)signal); /* 64 bits fit. */
     }
-    if (is_state(run, "queued") && gate[0] != '\0') {
-        (void)snprintf(words.text, sizeof words.text, "queued (waits: %.40s)", gate);
+    if ((is_state(run, "queued") || is_state(run, "waiting")) && gate[0] != '\0') {
+        (void)snprintf(words.text, sizeof words.text, "%.30s (waits: %.40s)", state_of(run), gate);
     } else if (cause[0] != '\0' && strcmp(cause, "completed") != 0 && !is_state(run, cause)) {
         (void)snprintf(words.text, sizeof words.text, "%.30s (%.40s%s)", state_of(run), cause,
                        detail); /* Cut to what fits. */

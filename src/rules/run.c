@@ -17,7 +17,7 @@ static const struct cause_words cause_words[RUN_CAUSE_COUNT] = {
     RUN_CAUSES(X)
 #undef X
 };
-static const char *const gate_names[RUN_GATE_COUNT] = {"", "key", "budget", "slot", "time"};
+static const char *const gate_names[RUN_GATE_COUNT] = {"", "key", "budget", "slot", "time", "hold"};
 static const char *const kind_names[RUN_KIND_COUNT] = {"job",      "turn", "agent",
                                                        "workflow", "flow", "title"};
 
@@ -138,6 +138,13 @@ enum run_gate run_admit(const struct run_admission *admission) {
 
 /* A wake-up is due also while the daemon holds: it leads to a gate that is shut, or to the end of
  * a run that was asked to stop. */
+void run_shown(struct run_row *io_row, int64_t epoch, enum run_hold hold) {
+    if (hold == RUN_HELD && io_row->state == RUN_RUNNING && io_row->epoch != epoch) {
+        io_row->state = RUN_WAITING;
+        io_row->gate = GATE_HOLD;
+    }
+}
+
 struct run_effects run_effects(const struct run_row *row, int64_t epoch, enum run_hold hold) {
     bool lives = row->state == RUN_RUNNING || row->state == RUN_WAITING;
     bool asked = row->stop != CAUSE_NONE;

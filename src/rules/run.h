@@ -11,6 +11,7 @@
  *   KEY    its concurrency key is full; SLOT: every slot of the daemon is taken, or it holds;
  *   BUDGET what is left of a budget is reserved by others (rules/budget.h);
  *   TIME   it may not begin before `not_before_ms` (the wait before a retry).
+ *   HOLD   the daemon holds (run_shown): shown, and never stored.
  * At the gates of SLOT and BUDGET `not_before_ms` is set of one who shall go on with what a commit
  * that handed out places has left to do.
  * A run that is past its key's gate counts for the key, also while it waits for a slot. So keys are
@@ -119,7 +120,7 @@ enum run_cause {
         RUN_CAUSE_COUNT
 };
 
-enum run_gate { GATE_NONE, GATE_KEY, GATE_BUDGET, GATE_SLOT, GATE_TIME, RUN_GATE_COUNT };
+enum run_gate { GATE_NONE, GATE_KEY, GATE_BUDGET, GATE_SLOT, GATE_TIME, GATE_HOLD, RUN_GATE_COUNT };
 enum run_kind {
     KIND_JOB,
     KIND_TURN,
@@ -245,6 +246,10 @@ struct run_effects {
 };
 /* `held`: nothing begins; what lives is still followed. */
 enum run_hold { RUN_FREE, RUN_HELD };
+/* The row as clients see it. A run that an earlier daemon began, and that nobody follows while this
+ * one holds, does not run: it waits for the release. */
+void run_shown(struct run_row *io_row, int64_t epoch, enum run_hold hold);
+
 struct run_effects run_effects(const struct run_row *row, int64_t epoch, enum run_hold hold);
 
 #endif

@@ -58,7 +58,11 @@ test("a copy of a living directory holds until it is released, and ends nothing"
   assert.match(said.stdout, /sleep 1001/);
   assert.doesNotMatch(said.stdout, /sleep 1000/);
   const seen = await copy.request("GET", `/api/v1/runs/${living.id}`);
-  assert.equal(seen.json.state, "running", "it is shown as it was");
+  assert.deepEqual([seen.json.state, seen.json.gate], ["waiting", "hold"]);
+  const listed = (await copy.request("GET", "/api/v1/jobs?live=1")).json.items;
+  const same = listed.find((job) => job.id === living.id);
+  assert.deepEqual([same.state, same.gate], ["waiting", "hold"]);
+  assert.match((await copy.cli(["ps"])).stdout, /waiting \(waits: hold\)/);
   const later = await submit(copy, { argv: ["true"] });
   assert.equal(later.state, "queued");
 
