@@ -121,7 +121,7 @@ static inline size_t wide_len(const unsigned char *text, size_t len) {
 
 static inline size_t valid_len(const unsigned char *text, size_t len, enum stop stop) {
     size_t i = 0, wide = 1;
-    while (wide > 0) {
+    while (wide > 0 && i < len) { /* Empty text may be NULL. */
         i += plain_len(text + i, len - i, stop);
         wide = wide_len(text + i, len - i);
         i += wide;
