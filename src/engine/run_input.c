@@ -41,6 +41,11 @@ struct err runs__input_close(struct tx *tx, const struct run_row *row) {
                                : ERR_OK;
 }
 
+/* A damaged row may hold any numbers. Sums of sound ones do not overflow. */
+static bool place_sound(int64_t from, int64_t len) {
+    return from >= 0 && from <= INT64_MAX / 4 && len >= 0 && len <= INT64_MAX / 4;
+}
+
 /* --- Appending -------------------------------------------------------------------------------- */
 
 /* Where a run's input stands: its last row. */
@@ -78,7 +83,10 @@ static struct err tail_read(const struct rows *rows, struct tail *tail, struct w
     tail->first = rows_int(rows, COL_FIRST);
     tail->from = rows_int(rows, COL_FROM);
     tail->len = rows_int(rows, COL_LEN);
-    if (!base64_add_decoded(&tail->bytes, rows_text(rows, COL_BYTES))) {
+    bool whole = tail->len >= ROW_SMALL; /* The bytes of a row that may not grow are not read. */
+    if (!place_sound(tail->from, tail->len) || !place_sound(tail->first, tail->len) ||
+        !base64_add_decoded(&tail->bytes, rows_text(rows, COL_BYTES)) ||
+        (!whole && (int64_t)tail->bytes.len != tail->len)) {
         return err_make(ERR_STORE_CORRUPT, "runs: input");
     }
     return ERR_OK;
@@ -142,7 +150,7 @@ static struct err write_row(struct tx *tx, const struct tail *tail, const struct
 static struct err append(struct tx *tx, struct tail *tail, const struct run_input *input) {
     AUTO(text_done) struct text encoded = {0};
     text_init(&encoded, TEXT_MAX);
-    if (input->bytes.len > 0) { /* The bytes of a row that may not grow were not read. */
+    if (input->bytes.len > 0) {
         text_add(&tail->bytes, input->bytes.data, input->bytes.len);
     }
     base64_add(&encoded, (struct bytes){tail->bytes.data, tail->bytes.len});
@@ -192,7 +200,7 @@ static struct err read_row(struct reading *reading, const struct rows *rows) {
     enum { COL_FROM, COL_LEN, COL_ENDS, COL_BYTES };
     int64_t from = rows_int(rows, COL_FROM), len = rows_int(rows, COL_LEN);
     text_clear(&reading->row);
-    if (!base64_add_decoded(&reading->row, rows_text(rows, COL_BYTES)) ||
+    if (!place_sound(from, len) || !base64_add_decoded(&reading->row, rows_text(rows, COL_BYTES)) ||
         text_failed(&reading->row) || (int64_t)reading->row.len != len) {
         return err_make(ERR_STORE_CORRUPT, "runs: input");
     }
@@ -200,6 +208,9 @@ static struct err read_row(struct reading *reading, const struct rows *rows) {
         reading->begun = true;
         reading->next = from > reading->next ? from : reading->next;
         reading->part.offset = reading->next;
+    }
+    if (from > reading->next) { /* A gap: a row between these two is missing or damaged. */
+        return err_make(ERR_STORE_CORRUPT, "runs: input");
     }
     int64_t skipped = reading->next - from;
     int64_t wanted = len > skipped ? len - skipped : 0;

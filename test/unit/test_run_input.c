@@ -200,6 +200,53 @@ static void a_later_attempt_reads_it_all_again_and_the_end_removes_it(void **sta
     assert_int_equal(runs_count(runs, "SELECT count(*) FROM run_input"), 0);
 }
 
+/* Where a place is damaged, and which side notices: a row that sorts before all others is never
+ * read, and a gap is no trouble for who adds. */
+struct damage {
+    const char *sql;
+    enum err_code read, add;
+};
+
+static struct err damage_tx(struct tx *tx, void *ctx) {
+    return tx_exec(tx, ctx, NULL /* no argument */, 0, NULL /* one row, always */);
+}
+
+static enum err_code read_code(struct runs_kit *runs, const char *run, int64_t from) {
+    struct part part = {.run = run, .from = from};
+    text_init(&part.bytes, RUN_INPUT_PIECE_MAX);
+    enum err_code code = runs_do(runs, part_tx, &part);
+    text_done(&part.bytes);
+    return code;
+}
+
+static void damaged_places_are_reported_and_never_followed(void **state) {
+#define DAMAGE(set) "UPDATE run_input SET " set " WHERE from_offset > 0"
+    static const struct damage all[] = {
+        {DAMAGE("from_offset = from_offset + 1"), ERR_STORE_CORRUPT, ERR_NONE},
+        {DAMAGE("from_offset = 9223372036854775807"), ERR_STORE_CORRUPT, ERR_STORE_CORRUPT},
+        {DAMAGE("from_offset = -9223372036854775807"), ERR_NONE, ERR_STORE_CORRUPT},
+        {DAMAGE("len = -1"), ERR_STORE_CORRUPT, ERR_STORE_CORRUPT},
+        {DAMAGE("len = 9223372036854775807"), ERR_STORE_CORRUPT, ERR_STORE_CORRUPT},
+        {DAMAGE("len = 3"), ERR_STORE_CORRUPT, ERR_STORE_CORRUPT},
+    };
+#undef DAMAGE
+    struct runs_kit *runs = *state;
+    char *memory = mem_new(RUN_INPUT_PIECE_MAX);
+    for (size_t i = 0; i < COUNT_OF(all); i++) {
+        struct runs_row run = open_from(runs, 0);
+        add(runs, run.run, filled(memory, RUN_INPUT_PIECE_MAX), 0);
+        add(runs, run.run, BYTES("and more"), RUN_INPUT_PIECE_MAX);
+        assert_int_equal(runs_do(runs, damage_tx, (void *)all[i].sql), ERR_NONE);
+        assert_int_equal(read_code(runs, run.run, 1), all[i].read);
+        assert_int_equal(read_code(runs, run.run, RUN_INPUT_PIECE_MAX), all[i].read);
+        struct add call = input_of(run.run, BYTES("x"));
+        call.what.accepted = RUN_INPUT_PIECE_MAX;
+        assert_int_equal(runs_do(runs, add_tx, &call), all[i].add);
+        (void)runs_finish(runs, run.run);
+    }
+    mem_free(memory);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         RUNS_TEST(pieces_stand_one_behind_the_other_from_where_the_spec_ends),
@@ -207,6 +254,7 @@ int main(void) {
         RUNS_TEST(many_keys_make_few_rows),
         RUNS_TEST(a_run_that_takes_none_or_no_more_refuses),
         RUNS_TEST(what_nobody_reads_and_what_is_too_much_is_refused),
+        RUNS_TEST(damaged_places_are_reported_and_never_followed),
         RUNS_TEST(a_later_attempt_reads_it_all_again_and_the_end_removes_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
