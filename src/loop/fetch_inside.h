@@ -1,6 +1,7 @@
 /* fetch_inside.h: what the files of the client know of each other. Only they include it.
  *
  *   fetch.c           requests: waiting, told, cancelled, timed
+ *   fetch_answer.c    what an answer says: its headers, the words of a fault
  *   fetch_transfer.c  one request as libcurl sees it: options, guard, what arrives
  *   fetch_engine.c    libcurl's sockets and clock on our loop; opening and closing it
  *
