@@ -37,7 +37,8 @@ THREADED = re.compile(
 )
 # What tests in other languages run of the release build.
 PROGRAMS = ["drover", "test/fault/drover-faulty", "test/fault/holder-faulty",
-            "test/fault/custody-worker", "test/worker/alone", "test/unit/session-seed"]
+            "test/fault/custody-worker", "test/worker/alone", "test/unit/session-seed",
+            "test/sim/sim"]
 # Stages of tests at once; the first ones listed begin first, so that the long ones don't end last.
 LANES = 4
 # How often a daemon whose loop seemed slow is asked again before that is believed.
@@ -236,6 +237,9 @@ def all_stages(every_kill, turn):
         meson_tests("unit of threads, TSan", "build/tsan", tests=threads),
         node_tests("integration, valgrind", "valgrind", "build/drover-valgrind", **taken,
                    before=valgrind_program),
+        # Always the same seeds, so that a failure is the change's. `make sim` takes fresh ones.
+        Stage("simulator", ["build/release/test/sim/sim", "--seeds", "300", "--from", "1"],
+              count_exit),
         Stage("lint", [sys.executable, "scripts/lint"], count_lint),
         Stage("scripts and lint refuse what they must",
               [sys.executable, "-m", "unittest", "discover", "-s", "test/scripts"], count_python,
