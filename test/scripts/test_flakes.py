@@ -32,13 +32,15 @@ sys.exit(bad)
 
 
 class Flakes(unittest.TestCase):
-    def tried(self, *files, times):
+    def tried(self, *files, times, lanes=1):
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()) as \
                 said, unittest.mock.patch.object(flakes, "LOGS", folder):
-            records = os.path.join(folder, "records")
-            command = [sys.executable, "-c", TOY, records]
-            stage = runner.Stage("toy", command, counts.count_node, records=records)
-            totals = flakes.try_all([(stage, list(files))], times)
+            def toy(lane):
+                records = os.path.join(folder, f"records{lane}")
+                command = [sys.executable, "-c", TOY, records]
+                return runner.Stage(f"toy {lane}", command, counts.count_node, records=records)
+
+            totals = flakes.try_all([(toy, list(files))], times, lanes)
             kept = {}
             for name in os.listdir(os.path.join(folder, "flakes")):
                 with open(os.path.join(folder, "flakes", name), encoding="utf-8") as log:
@@ -48,10 +50,33 @@ class Flakes(unittest.TestCase):
     def test_a_file_that_fails_now_and_then_is_listed_with_each_output(self):
         totals, said, kept = self.tried("good", "fickle", times=7)
         self.assertEqual(totals, (2, 1))
-        self.assertIn("ok 7 of 7  good\n", said)
-        self.assertIn("FAILED 2 of 7  fickle\n", said)
-        self.assertEqual(sorted(kept), ["toy-fickle.3.log", "toy-fickle.6.log"])
-        self.assertIn("said by fickle", kept["toy-fickle.3.log"])
+        self.assertIn("ok 7 of 7  good ", said)
+        self.assertIn("FAILED 2 of 7  fickle ", said)
+        self.assertEqual(sorted(kept), ["toy-1-fickle.3.log", "toy-1-fickle.6.log"])
+        self.assertIn("said by fickle", kept["toy-1-fickle.3.log"])
+
+    def test_lanes_share_the_files_and_each_runs_as_often_as_told(self):
+        files = [f"good{number}" for number in range(9)] + ["fickle"]
+        totals, said, kept = self.tried(*files, times=3, lanes=4)
+        self.assertEqual(totals, (10, 1))
+        self.assertEqual(said.count("ok 3 of 3"), 9)
+        self.assertEqual(len(kept), 1)
+
+    def test_shares_are_disjoint_and_cover_everything(self):
+        self.assertEqual(flakes.share_of("2/4"), (2, 4))
+        for text in ("0/4", "5/4", "2", "a/b", "1/0"):
+            with self.assertRaises(flakes.argparse.ArgumentTypeError):
+                flakes.share_of(text)
+        taken = []
+        for number in (1, 2, 3):
+            options = unittest.mock.Mock(build="build/release", postgres=False, file=[],
+                                         share=(number, 3))
+            with unittest.mock.patch.object(
+                    flakes.suite, "tests_of", lambda folder: [{"name": "one"}, {"name": "two"}]):
+                taken += [file for _, files in flakes.stages_of(options) for file in files]
+        self.assertEqual(len(taken), len(set(taken)))
+        self.assertIn("one", taken)
+        self.assertIn("test/integration/turns.test.mjs", taken)
 
     def test_the_noise_runs_and_ends(self):
         with flakes.Noise() as noise:
@@ -59,7 +84,8 @@ class Flakes(unittest.TestCase):
         self.assertTrue(all(child.returncode is not None for child in noise.children))
 
     def test_a_file_that_is_none_is_refused(self):
-        options = unittest.mock.Mock(build="build/release", postgres=False, file=["none.mjs"])
+        options = unittest.mock.Mock(build="build/release", postgres=False, file=["none.mjs"],
+                                     share=(1, 1))
         with unittest.mock.patch.object(flakes.suite, "tests_of", lambda folder: []):
             with self.assertRaisesRegex(SystemExit, "no test file is called none.mjs"):
                 flakes.stages_of(options)
