@@ -27,6 +27,22 @@ struct job *job_find(struct jobs *jobs, const char *run) {
 
 /* --- One row ---------------------------------------------------------------------------------- */
 
+/* The row of a finished run may be deleted at any time, by a client or by retention, and its stream
+ * with it. The end of a run is seen in its row alone if the daemon dies before the commit of that
+ * end is delivered. */
+static void job_seen(struct sim *sim, struct job *job, enum run_state state, int64_t attempt) {
+    bool final = run_state_final(state);
+    if (final && !job->final) {
+        char stream[ID_SIZE + 8];
+        (void)snprintf(stream, sizeof stream, "run:%s", job->run.text);
+        streams_may_go(sim, stream);
+        sim_trace(sim, "job %u is %s", job->operation, run_state_name(state));
+    }
+    job->final = final;
+    job->state = state;
+    job->attempt = attempt;
+}
+
 static void check_final(struct sim *sim, struct job *job, const struct row_state *row) {
     if (job->final && (row->state != job->state || row->attempt != job->attempt)) {
         sim_fail(sim, "%s was %s, and is %s in attempt %lld", job->run.text,
@@ -113,9 +129,7 @@ static void check_one(struct sim *sim, struct job *job) {
     check_attempts(sim, job, &row);
     check_stopped(sim, job, &row);
     check_input(sim, job, &row);
-    job->final = run_state_final(row.state);
-    job->state = row.state;
-    job->attempt = row.attempt;
+    job_seen(sim, job, row.state, row.attempt);
 }
 
 void runs_check_input(struct sim *sim, const char *run, int64_t offset, struct bytes bytes) {
@@ -231,12 +245,7 @@ static void noted(struct sim *sim, const struct run_row *row) {
     if (!job->final) {
         processes_check_end(sim, row);
     }
-    job->final = true;
-    job->state = row->state;
-    job->attempt = row->attempt;
-    char stream[ID_SIZE + 8];
-    (void)snprintf(stream, sizeof stream, "run:%s", run);
-    streams_may_go(sim, stream);
+    job_seen(sim, job, row->state, row->attempt);
 }
 
 static void look(struct sim *sim) {

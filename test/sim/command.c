@@ -255,7 +255,7 @@ void command_begin(struct sim *sim, struct command *command) {
     command->state = COMMAND_RUNNING;
     command->lives = true;
     command->started_ms = sim_wall_ms(sim);
-    command->began_ns = sim_now_ns(sim);
+    command->began_ns = command->listens_ns = sim_now_ns(sim);
     processes_of(sim)->begun++;
     sim_trace(sim, "command %s begins: %.60s", command->name, command->line);
     check_begin(sim, command);

@@ -247,12 +247,12 @@ void command_break_link(struct sim *sim, struct command *command) {
 
 /* --- Promises --------------------------------------------------------------------------------- */
 
-int64_t processes_input(struct sim *sim, const char *run, int64_t attempt, uint64_t begun_ms) {
+int64_t processes_input(struct sim *sim, const char *run, int64_t attempt, uint64_t since_ms) {
     for (const struct command *command = processes_of(sim)->commands; command != NULL;
          command = command->next) {
         if (strcmp(command->run, run) == 0 && (int64_t)command->attempt == attempt) {
             bool takes = command->state == COMMAND_RUNNING && !command->frozen &&
-                         (sim_now_ns(sim) - command->began_ns) / 1000000 >= begun_ms;
+                         (sim_now_ns(sim) - command->listens_ns) / 1000000 >= since_ms;
             return takes ? command->input_len : -1;
         }
     }
@@ -414,6 +414,10 @@ static void heal(struct sim *sim) {
          command = command->next) {
         if (command->frozen) {
             command->frozen = false;
+            command->listens_ns = sim_now_ns(sim); /* It finds all that was sent meanwhile. */
+            if (command->to_holder != NULL) {
+                sim_plan(sim, &command->order_event, sim_choose(sim, "orders", 3), orders_read);
+            }
             command_thaw(sim, command);
         }
     }

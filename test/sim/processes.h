@@ -69,8 +69,8 @@ struct command {
     bool stopped; /* Somebody asked it to end, */
     enum exit_why why;
     int64_t started_ms;
-    uint64_t began_ns;
-    bool told; /* exit.json was written, and nothing took it away: */
+    uint64_t began_ns, listens_ns; /* listens: since when its holder reads what it is sent. */
+    bool told;                     /* exit.json was written, and nothing took it away: */
     enum exit_end end;
     int code;    /* of EXIT_EXITED. */
     char *input; /* Owned: what the holder has of it. */
@@ -148,9 +148,9 @@ void order_free(struct order *order);
 /* How often the command of a run was begun, over all attempts. */
 unsigned processes_begun(struct sim *sim, const char *run);
 bool processes_live(struct sim *sim, const char *run); /* Holder or command. */
-/* How much input the holder of an attempt has that began so long ago; -1: there is none that takes
- * any now. */
-int64_t processes_input(struct sim *sim, const char *run, int64_t attempt, uint64_t begun_ms);
+/* Bytes of input that the holder of an attempt has, if it has listened for at least `since_ms`; -1:
+ * no holder does. */
+int64_t processes_input(struct sim *sim, const char *run, int64_t attempt, uint64_t since_ms);
 /* The end of an attempt in the rows must be the one that it came to. */
 void processes_check_end(struct sim *sim, const struct run_row *row);
 
