@@ -119,10 +119,13 @@ static struct err free_steering(struct tx *tx, const struct turn *turn) {
     return err;
 }
 
-/* It never began: its message is taken out of the queue, and stays to be read. */
+/* It never began: its message is taken out of the queue. What a person said stays to be read; a
+ * notice that was taken back comes again, with the next follow-up. */
 static struct err take_out(struct tx *tx, const struct turn *turn, struct message_row *question) {
-    struct err err = messages__write_status(tx, MESSAGE_INTERRUPTED, question);
-    if (!err_failed(err)) {
+    bool again = turn->run.cause == CAUSE_ROLLED_BACK;
+    struct err err = again ? messages__remove(tx, &turn->session, question)
+                           : messages__write_status(tx, MESSAGE_INTERRUPTED, question);
+    if (!err_failed(err) && !again) {
         err = messages__tell_edited(tx, &turn->session, question);
     }
     return err_failed(err) ? err : messages__tell_queue(tx, &turn->session);

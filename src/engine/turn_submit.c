@@ -23,6 +23,7 @@ struct live {
     int64_t running;  /* id of the run that has begun; 0: none. */
     int64_t first;    /* Of the oldest that has not ended. */
     int64_t compacts; /* Of one that only makes it shorter, and was not asked to end. */
+    int64_t notice; /* Of a follow-up that waits before its first call, and was not asked to end. */
     int64_t count;
 };
 
@@ -41,7 +42,9 @@ static struct err find_key(struct tx *tx, const struct session_row *session,
  * ran, to have them in the order of ids. */
 static struct err look(struct tx *tx, const struct session_row *session, struct live *ret_live) {
     static const char sql[] =
-        "SELECT r.id, r.state, r.stop, CASE t.began_by WHEN 'compact' THEN 1 ELSE 0 END"
+        "SELECT r.id, r.state, r.stop, CASE t.began_by WHEN 'compact' THEN 1 ELSE 0 END,"
+        " CASE WHEN t.began_by = 'notice' AND t.calls = 0 AND (r.state = 'queued' OR r.lane <> 0)"
+        " THEN 1 ELSE 0 END"
         " FROM runs r JOIN turns t ON t.run = r.id WHERE r.owner = $1 AND r.run_key = $2"
         " AND r.ended_ms IS NULL AND r.run_key <> '' LIMIT $3";
     struct bytes key = {"", 0};
@@ -62,6 +65,7 @@ static struct err look(struct tx *tx, const struct session_row *session, struct 
         live.count++;
         bool quiet = rows_int(rows, 3) != 0, asked = rows_text(rows, 2).len > 0;
         live.compacts = quiet && !asked ? id : live.compacts;
+        live.notice = rows_int(rows, 4) != 0 && !asked ? id : live.notice;
         if (state.len != 6 || memcmp(state.data, "queued", 6) != 0) {
             live.running = id;
             live.session.asked = asked;
@@ -370,11 +374,33 @@ struct err turns__compacting(struct tx *tx, const struct session_row *session, b
                : runs__find_id(tx, live.compacts, ret_found, ret_run);
 }
 
+/* A follow-up that waits has seen nothing of its notices: they are pending again, due at once, and
+ * the end of the turn that goes before them offers them. Of the queued follow-up nothing is left
+ * but its run. One that has begun, and waits for a budget, ends as any other that was asked to. */
+static struct err unbind_notice(struct tx *tx, const struct session_row *session,
+                                const struct turn_message *message, struct live *live) {
+    const struct run_ask_stop stop = {.cause = CAUSE_ROLLED_BACK, .grace_ms = RUN_STOP_GRACE_MS};
+    struct run_freed freed = {.kinds = 0};
+    struct run_row row;
+    bool found = false;
+    struct err err = runs__find_id(tx, live->notice, &found, &row);
+    if (!err_failed(err) && found) {
+        err = runs__ask(tx, &stop, &row, &freed);
+    }
+    if (!err_failed(err)) {
+        err = runs__admit_freed(tx, &freed, &message->bounds);
+    }
+    return err_failed(err) ? err : look(tx, session, live);
+}
+
 static struct err decide(struct tx *tx, struct session_row *session,
                          const struct turn_message *message, struct turn_accepted *accepted,
                          struct why *why) {
     struct live live;
     struct err err = look(tx, session, &live);
+    if (!err_failed(err) && live.notice != 0) {
+        err = unbind_notice(tx, session, message, &live);
+    }
     if (err_failed(err)) {
         return err;
     }

@@ -64,14 +64,14 @@ const toldOf = async (turns, session, job) =>
     (one) => one.role !== "assistant" && one.parts.some((part) => part.text.includes(job)),
   );
 
-/** It was told once, that turn ended well, and nothing is owed any more. */
-async function continuedOnce(turns, { listener, job }, run) {
+/** It was told once, that turn ended well, and nothing is owed any more; `others` runs go on. */
+async function continuedOnce(turns, { listener, job }, run, others = 0) {
   const told = await toldOf(turns, listener.session, job);
   assert.deepEqual(told.map((one) => one.run), [run], "it is told in one turn");
   const owed = await owedFor(turns, job);
   assert.deepEqual(owed.map((row) => row.state), ["acknowledged"]);
   assert.equal((await turns.get(`/runs/${run}`)).state, "succeeded");
-  assert.equal((await turns.get("/runs?live=1")).items.length, 0);
+  assert.equal((await turns.get("/runs?live=1")).items.length, others);
   const answer = await turns.answer(listener.session, run);
   const result = { run: job, state: "failed", result: "built\n" };
   assert.deepEqual(answer.metadata, { follow_up: [result] });
@@ -205,6 +205,55 @@ test("prompts show a job's result once, in its notice, and begin as before", asy
   const having = (word) => shown.map((one) => one.filter(has(word)).map(({ role }) => role));
   assert.deepEqual(having('"output":"built'), [[], ["user"], ["user"]]);
   assert.deepEqual(having(started), [["tool"], ["tool"], ["tool"]]);
+});
+
+/** A follow-up that waits for what a turn of another session holds of a budget. */
+async function startWaiting(t, limits) {
+  const turns = await Turns.open(t);
+  const scope = "/budgets/project:default";
+  const limit = async (body) => assert.equal((await turns.ask("PATCH", scope, body)).status, 200);
+  await limit(limits);
+  const started = await startJob(turns);
+  const other = await turns.listen();
+  await turns.send(other.session, script(say("begun"), "delay: 600s"));
+  await other.until("delta");
+  letGo(turns);
+  return { turns, started, limit };
+}
+
+test("a person's message goes before a queued follow-up, which is told after it", async (t) => {
+  const { turns, started, limit } = await startWaiting(t, { agents: 2 });
+  const { listener, job } = started;
+  const { queue } = await listener.until("queue_changed", (data) => data.queue.length > 0);
+  const [waiting] = await toldOf(turns, listener.session, job);
+  assert.deepEqual([waiting.id, waiting.status], [queue[0], "queued"]);
+  assert.equal((await turns.get(`/runs/${waiting.run}`)).gate, "budget");
+  // A session is not busy with what gives way.
+  const { run } = await turns.send(listener.session, say("you first"), { policy: "reject" });
+  const { state, cause } = await turns.get(`/runs/${waiting.run}`);
+  assert.deepEqual([state, cause], ["cancelled", "rolled_back"]);
+  assert.deepEqual((await owedFor(turns, job)).map((row) => row.state), ["pending"]);
+  const shown = (await turns.messages(listener.session)).map((one) => one.run);
+  assert.ok(!shown.includes(waiting.run), "nothing of the turn that never began is left");
+  await limit({ agents: 100 });
+  assert.equal((await listener.ended(run)).state, "succeeded");
+  const end = await listener.until("turn_finished");
+  assert.equal((await owedFor(turns, job))[0].failures, 0);
+  await continuedOnce(turns, started, end.run, 1);
+});
+
+test("a person's message goes before a follow-up whose first call waits", async (t) => {
+  const { turns, started, limit } = await startWaiting(t, { tokens: 8000 });
+  const { listener, job } = started;
+  const waiting = await listener.until("turn_started");
+  const { run } = await turns.send(listener.session, say("you first"));
+  const { state, cause } = await listener.ended(waiting.run);
+  assert.deepEqual([state, cause], ["cancelled", "rolled_back"]);
+  await limit({ tokens: 1000000 });
+  assert.equal((await listener.ended(run)).state, "succeeded");
+  const end = await listener.until("turn_finished");
+  assert.equal((await owedFor(turns, job))[0].failures, 0);
+  await continuedOnce(turns, started, end.run, 1);
 });
 
 test("what an empty budget holds is told when the budget is raised", async (t) => {

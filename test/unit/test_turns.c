@@ -400,6 +400,41 @@ static void a_follow_up_that_fails_is_tried_again_and_told_once_in_the_prompt(vo
     assert_null(strstr(told + 1, "[drover: what you started"));
 }
 
+static struct err let_go_tx(struct tx *tx, void *ctx) {
+    const struct turns_kit *kit = ctx;
+    bool more = false;
+    return tx_run_admit_all(tx, &kit->runs->bounds, 8, &more);
+}
+
+/* The daemon holds: what is queued waits for a slot. */
+static void a_message_goes_before_a_queued_follow_up_that_is_told_again(void **state) {
+    struct turns_kit *kit = *state;
+    owe(kit);
+    kit->runs->bounds.slots = 0;
+    struct following first = follow_up(kit);
+    assert_int_equal(first.followed, FOLLOW_UP_BEGUN);
+    struct turns_say say = turns_say(kit, "you first", TURN_REJECT);
+    turns_assert_state(kit, first.what.run.text, RUN_CANCELLED, CAUSE_ROLLED_BACK);
+    assert_string_equal(turns_text(kit, owed_state).text, "pending");
+    assert_int_equal(runs_count(kit->runs, "SELECT count(*) FROM messages"
+                                           " WHERE status IN ('queued', 'reserved')"),
+                     2); /* The question, and the place of its answer. */
+    assert_int_equal(follow_up(kit).followed, FOLLOW_UP_BUSY);
+    kit->runs->bounds.slots = 100;
+    assert_int_equal(runs_do(kit->runs, let_go_tx, kit), ERR_NONE);
+    (void)turns_plan(kit, say.run);
+    assert_string_equal(turns_prompt(kit, say.run).text, "/user you first|");
+    (void)turns_answer(kit, say.run, "well");
+    struct following second = follow_up(kit);
+    (void)turns_plan(kit, second.what.run.text);
+    struct turns_prompt prompt = turns_prompt(kit, second.what.run.text);
+    const char *told = strstr(prompt.text, "[drover: what you started");
+    assert_non_null(told);
+    assert_null(strstr(told + 1, "[drover: what you started"));
+    (void)turns_answer(kit, second.what.run.text, "good");
+    assert_string_equal(turns_text(kit, owed_state).text, "acknowledged");
+}
+
 static void a_session_that_is_no_more_is_owed_nothing(void **state) {
     struct turns_kit *kit = *state;
     owe(kit);
@@ -439,6 +474,7 @@ int main(void) {
         turn_test(what_ended_in_the_background_is_told_and_acknowledged_with_the_answer),
         turn_test(a_busy_session_is_told_when_its_turn_has_ended),
         turn_test(a_follow_up_that_fails_is_tried_again_and_told_once_in_the_prompt),
+        turn_test(a_message_goes_before_a_queued_follow_up_that_is_told_again),
         turn_test(a_session_that_is_no_more_is_owed_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
