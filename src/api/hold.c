@@ -124,7 +124,7 @@ static void hold_done(struct err result, void *ctx) {
     struct hold_op *hold = ctx;
     bool failed = text_failed(&hold->again) || text_failed(&hold->more);
     if (!err_failed(result) && failed) {
-        result = err_make(ERR_OUT_OF_MEMORY, "hold: runs");
+        result = text_error(text_failed(&hold->again) ? &hold->again : &hold->more, "hold: runs");
     }
     if (!err_failed(result) && hold->release) {
         dispatch_release(hold->api->dispatch);

@@ -133,7 +133,7 @@ struct err log_look(struct tx *tx, struct log_target *target, struct why *why) {
     if (!target->has_stream) {
         text_add(&target->spec, row.spec.data, row.spec.len);
     }
-    return text_failed(&target->spec) ? err_make(ERR_OUT_OF_MEMORY, "logs: spec")
+    return text_failed(&target->spec) ? text_error(&target->spec, "logs: spec")
                                       : head_find(tx, target);
 }
 

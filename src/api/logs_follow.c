@@ -275,7 +275,7 @@ static struct err frames_fill(struct follow *follow) {
         follow->last = true;
     }
     if (!err_failed(err) && text_failed(&follow->frames)) {
-        err = err_make(ERR_OUT_OF_MEMORY, "logs: frames");
+        err = text_error(&follow->frames, "logs: frames");
     }
     if (err_failed(err) && from >= 0) {
         follow->next = from; /* What was read in this round is not told. */

@@ -23,7 +23,7 @@ void op_restart(struct op *op) {
 }
 
 struct err op_written(const struct op *op) {
-    return text_failed(&op->answer) ? err_make(ERR_OUT_OF_MEMORY, "api: answer") : ERR_OK;
+    return text_failed(&op->answer) ? text_error(&op->answer, "api: answer") : ERR_OK;
 }
 
 void op_answer(struct op *op, struct err result) {

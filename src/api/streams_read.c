@@ -89,7 +89,7 @@ static struct err snapshot_add(struct tx *tx, struct read_op *read,
         return err;
     }
     if (text_failed(&snapshot)) {
-        return err_make(ERR_OUT_OF_MEMORY, "read: snapshot");
+        return text_error(&snapshot, "read: snapshot");
     }
     text_add_str(&read->op.answer, "\"snapshot\":");
     text_add(&read->op.answer, snapshot.data, snapshot.len);

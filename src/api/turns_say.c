@@ -91,7 +91,7 @@ static struct err say_run(struct tx *tx, void *ctx) {
     }
     write_head(&accepted, &say->head);
     if (text_failed(&say->head)) {
-        return err_make(ERR_OUT_OF_MEMORY, "turns: answer");
+        return text_error(&say->head, "turns: answer");
     }
     write_answer(say, &accepted.run, (struct bytes){NULL, 0});
     memcpy(say->run, accepted.run.run.data, accepted.run.run.len);

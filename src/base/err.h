@@ -22,6 +22,7 @@
     X(NONE, "ok", 200, 0, "Success")                                                               \
     X(INTERNAL, "internal", 500, 1, "Internal error")                                              \
     X(OUT_OF_MEMORY, "out_of_memory", 503, 1, "Not enough memory for this request")                \
+    X(TEXT_TOO_LONG, "text_too_long", 413, 1, "A text is longer than its limit")                   \
     X(IO, "io_error", 500, 1, "Input or output failed")                                            \
     X(NO_PERMISSION, "no_permission", 500, 4, "The system does not permit this")                   \
     X(USAGE, "usage", 400, 2, "Wrong use of a command")                                            \

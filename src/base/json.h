@@ -6,8 +6,9 @@
  *            line and the column.
  * Ownership  *ret_json is owned: json_decref, or AUTO(json_release).
  * Threads    any; a value belongs to one thread at a time.
- * Failure    ERR_BAD_JSON, ERR_OUT_OF_MEMORY; outputs are untouched, and `why` (may be NULL) says
- *            what is wrong and where. Only the text handed to json_write may hold a part.
+ * Failure    ERR_BAD_JSON, ERR_OUT_OF_MEMORY; writing: ERR_TEXT_TOO_LONG at the bound of the text.
+ *            Outputs are untouched, and `why` (may be NULL) says what is wrong and where. Only the
+ *            text handed to json_write may hold a part.
  */
 #ifndef DROVER_BASE_JSON_H
 #define DROVER_BASE_JSON_H

@@ -212,7 +212,7 @@ static struct err write_all(const struct writer *writer, const json_t *json) {
         return err_make(ERR_INTERNAL, "json: write: nested too deep");
     }
     if (text_failed(writer->text)) {
-        return err_make(ERR_OUT_OF_MEMORY, "json: write");
+        return text_error(writer->text, "json: write");
     }
     return ERR_OK;
 }

@@ -186,6 +186,11 @@ bool text_failed(const struct text *text) {
     return text->failed;
 }
 
+struct err text_error(const struct text *text, const char *step) {
+    bool bound = text->failed && !text->no_memory;
+    return err_make(bound ? ERR_TEXT_TOO_LONG : ERR_OUT_OF_MEMORY, step);
+}
+
 char *text_take(struct text *text, size_t *ret_len) {
     assert(!text->failed);
     if (text->data == NULL) {

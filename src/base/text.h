@@ -12,6 +12,7 @@
 #include <stdarg.h>
 
 #include "base/base.h"
+#include "base/err.h"
 
 struct text {
     char *data; /* Owned; terminated whenever it is not NULL. */
@@ -33,6 +34,9 @@ void text_add_json(struct text *text, const char *bytes, size_t len);
 /* A part of such a string, without its quotes. */
 void text_add_json_piece(struct text *text, struct bytes piece);
 MUST_CHECK bool text_failed(const struct text *text);
+/* Reason why a text, or a copy of it, does not exist: ERR_TEXT_TOO_LONG where the builder reached
+ * its bound, which no other try changes, else ERR_OUT_OF_MEMORY. Never ERR_OK. */
+struct err text_error(const struct text *text, const char *step);
 /* Terminated. Only of a builder that has not failed; it is empty then. ret_len may be NULL. */
 MUST_CHECK char *text_take(struct text *text, size_t *ret_len);
 

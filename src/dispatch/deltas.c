@@ -101,7 +101,7 @@ static struct err append(struct tx *tx, const struct delta_place *place,
     }
     text_add_char(&data, '}');
     if (text_failed(&data)) {
-        return err_make(ERR_OUT_OF_MEMORY, "deltas: event");
+        return text_error(&data, "deltas: event");
     }
     const struct append what = {.owner = place->owner,
                                 .stream = place->stream,

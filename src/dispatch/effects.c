@@ -49,10 +49,11 @@ void effect_done(struct effect *effect) {
     *effect = (struct effect){.effects = NULL};
 }
 
-/* The state of the disk, of the server or of the machine, which every other row meets, too. */
+/* The state of the disk, of the server or of the machine, which every other row meets, too. Want of
+ * memory is none of them: the arena of a transaction is bounded, and a row that fills it alone will
+ * fill it again, while a process without memory ends anyway. */
 bool effect_error_passes(struct err err) {
     switch (err.code) {
-    case ERR_OUT_OF_MEMORY:
     case ERR_BUSY:
     case ERR_OVERLOADED:
     case ERR_TOO_MANY:
@@ -71,8 +72,12 @@ bool effect_error_passes(struct err err) {
     }
 }
 
+bool effect_error_stays(struct err err) {
+    return err.code == ERR_TEXT_TOO_LONG;
+}
+
 bool effect_is_hopeless(unsigned tries, struct err err) {
-    return tries >= EFFECT_TRIES_MAX && !effect_error_passes(err);
+    return effect_error_stays(err) || (tries >= EFFECT_TRIES_MAX && !effect_error_passes(err));
 }
 
 void effects_abandon(struct effects *effects, struct effect *effect, const char *what,

@@ -11,7 +11,8 @@
  *            something with a name (a provider, a budget, a person, a process) is never listed.
  * Limits     an error that other tries may cure (a full disk, a server that is away) is tried
  *            again as long as the daemon lives, and shown. Any other error is the row's own: after
- *            EFFECT_TRIES_MAX tries its owner gives up, and ends the run where it can (P10).
+ *            EFFECT_TRIES_MAX tries its owner gives up, and ends the run where it can (P10). A text
+ *            that is longer than its limit is given up at once.
  * Ownership  an effect is embedded in its owner, zeroed at first. effect_done before it goes.
  * Threads    the loop.
  */
@@ -46,6 +47,8 @@ void effect_done(struct effect *effect); /* Not listed is allowed. */
 
 /* True: another try may go better, however many failed. */
 MUST_CHECK bool effect_error_passes(struct err err);
+/* True: each further try ends the same. */
+MUST_CHECK bool effect_error_stays(struct err err);
 /* True: after so many failed tries, the owner gives up. */
 MUST_CHECK bool effect_is_hopeless(unsigned tries, struct err err);
 /* The effect is not tried again, and its run could not be told; effect_done is included. */

@@ -88,7 +88,7 @@ struct err flow_start__plan(struct flow_start *start) {
     }
     text_add_str(text, ",\"notes\":");
     script_notes_write(prepared, text);
-    return err_failed(err) || !text_failed(text) ? err : err_make(ERR_OUT_OF_MEMORY, "flow: plan");
+    return err_failed(err) || !text_failed(text) ? err : text_error(text, "flow: plan");
 }
 
 /* --- Its agents, on the loop ------------------------------------------------------------------ */

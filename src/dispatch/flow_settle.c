@@ -270,7 +270,7 @@ static struct err cached_tx(struct tx *tx, void *ctx) {
     struct err err = tx_step_cached(tx, &errand->cached, &errand->late, &value);
     if (!err_failed(err) && !errand->late) {
         text_add(&errand->bytes, value.data, value.len);
-        err = text_failed(&errand->bytes) ? err_make(ERR_OUT_OF_MEMORY, "flow: cached") : ERR_OK;
+        err = text_failed(&errand->bytes) ? text_error(&errand->bytes, "flow: cached") : ERR_OK;
     }
     return err;
 }

@@ -201,7 +201,7 @@ static struct err look_tx(struct tx *tx, void *ctx) {
     }
     text_add(&errand->bytes, talked->said.data, talked->said.len);
     text_add(&errand->bytes, talked->note.data, talked->note.len);
-    return text_failed(&errand->bytes) ? err_make(ERR_OUT_OF_MEMORY, "flow: talk") : ERR_OK;
+    return text_failed(&errand->bytes) ? text_error(&errand->bytes, "flow: talk") : ERR_OK;
 }
 
 /* With a schema it is JSON already, which its turn has checked. */

@@ -188,7 +188,7 @@ static struct err cut_output(struct tx *tx, struct bytes whole, size_t most,
     text_add(&text, whole.data + tail, whole.len - tail);
     char *copy = text_failed(&text) ? NULL : arena_try_copy(tx_arena(tx), text.data, text.len);
     if (copy == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "turns: output");
+        return text_error(&text, "turns: output");
     }
     *ret_cut = (struct bytes){copy, text.len};
     return ERR_OK;

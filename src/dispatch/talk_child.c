@@ -44,7 +44,7 @@ struct err child__write_spec(const struct talk_work *work, const struct child_or
         text_add_str(spec, "}]");
     }
     text_add_char(spec, '}');
-    return text_failed(spec) ? err_make(ERR_OUT_OF_MEMORY, "turns: command") : ERR_OK;
+    return text_failed(spec) ? text_error(spec, "turns: command") : ERR_OK;
 }
 
 static struct err child_tx(struct tx *tx, void *ctx) {

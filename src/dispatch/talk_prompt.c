@@ -257,7 +257,8 @@ static void read_again(struct timer *timer);
 static void read_failed(struct talk *talk, struct err err) {
     struct turns *turns = talk->turns;
     effect_failed(&talk->reading, err);
-    if (talk->read_tries >= TALK_READ_TRIES_MAX && !effect_error_passes(err)) {
+    bool over = talk->read_tries >= TALK_READ_TRIES_MAX && !effect_error_passes(err);
+    if (over || effect_error_stays(err)) {
         effect_done(&talk->reading);
         talk__fail(talk, "the messages of the session could not be read", err);
         return;

@@ -268,7 +268,7 @@ static struct err hear(void *ctx, const struct prompt_part *part) {
     if (text->len > 2 * (size_t)TRANSCRIPT_MAX) {
         keep_end(text, TRANSCRIPT_MAX);
     }
-    return text_failed(text) ? err_make(ERR_OUT_OF_MEMORY, "turns: review") : ERR_OK;
+    return text_failed(text) ? text_error(text, "turns: review") : ERR_OK;
 }
 
 static struct err read_tx(struct tx *tx, void *ctx) {

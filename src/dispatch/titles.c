@@ -174,7 +174,7 @@ static struct err write_prompt(const struct title_ask *about, struct text *promp
     text_add_str(prompt, ",\"answer\":");
     text_add_json(prompt, about->answer.data, about->answer.len);
     text_add_char(prompt, '}');
-    return text_failed(prompt) ? err_make(ERR_OUT_OF_MEMORY, "titles: prompt") : ERR_OK;
+    return text_failed(prompt) ? text_error(prompt, "titles: prompt") : ERR_OK;
 }
 
 static struct err read_tx(struct tx *tx, void *ctx) {

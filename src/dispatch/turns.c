@@ -134,8 +134,8 @@ static void answered(struct err err, void *ctx) {
         }
         effect_failed(&errand->effect, err);
         turns->stats.store_retries++;
-        if (errand->tries >= TALK_WRITE_TRIES_MAX && errand->fn != fail_tx &&
-            !effect_error_passes(err)) {
+        bool over = errand->tries >= TALK_WRITE_TRIES_MAX && !effect_error_passes(err);
+        if (errand->fn != fail_tx && (over || effect_error_stays(err))) {
             errand_fail(errand, "a step of the turn could not be stored", err);
         } else if (errand->fn == fail_tx && effect_is_hopeless(errand->tries + 1, err)) {
             abandon(errand, err);

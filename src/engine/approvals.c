@@ -179,7 +179,7 @@ static struct err tell(struct tx *tx, const struct session_row *session,
     int len = snprintf(type, sizeof type, "%s_%s", is(row->kind, "leave") ? "approval" : "question",
                        what);
     if (text_failed(&data)) {
-        return err_make(ERR_OUT_OF_MEMORY, "approvals: event");
+        return text_error(&data, "approvals: event");
     }
     if (data.len > EVENT_DATA_MAX) { /* A huge diff: who wants it asks for the object. */
         struct approval_row light = *row;
@@ -299,7 +299,7 @@ static struct err refuse_card(struct tx *tx, struct turn *turn, struct card *car
     text_add(&words, row->answer.data, row->answer.len);
     cards__end(card, CARD_PERSON);
     return text_failed(&words)
-               ? err_make(ERR_OUT_OF_MEMORY, "approvals: words")
+               ? text_error(&words, "approvals: words")
                : turns__close_card(tx, turn, card, (struct bytes){words.data, words.len});
 }
 

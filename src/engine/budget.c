@@ -100,7 +100,7 @@ struct err budget__session_path(struct tx *tx, const struct session_row *session
     const char *copy =
         text_failed(&text) ? NULL : arena_try_copy(tx_arena(tx), text.data, text.len);
     if (copy == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "budget: path");
+        return text_error(&text, "budget: path");
     }
     *ret_path = (struct bytes){copy, text.len};
     return ERR_OK;

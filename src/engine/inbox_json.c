@@ -152,7 +152,7 @@ struct err inbox__write_notice(const struct inbox_notice *notice, struct bytes d
         text_add_json_piece(text, run->run);
         text_add_str(text, "/logs\"}");
     }
-    return text_failed(text) ? err_make(ERR_OUT_OF_MEMORY, "inbox: notice") : ERR_OK;
+    return text_failed(text) ? text_error(text, "inbox: notice") : ERR_OK;
 }
 
 /* --- Rows ------------------------------------------------------------------------------------- */

@@ -101,7 +101,7 @@ struct err memory_tags_write(const json_t *tags, struct text *text, struct why *
         text_add_json(text, json_string_value(tag), len);
     }
     text_add_char(text, ']');
-    return text_failed(text) ? err_make(ERR_OUT_OF_MEMORY, "memory: tags") : ERR_OK;
+    return text_failed(text) ? text_error(text, "memory: tags") : ERR_OK;
 }
 
 /* --- Rows ------------------------------------------------------------------------------------- */
@@ -130,7 +130,7 @@ static struct err words_of(struct tx *tx, const struct memory *memory, struct by
     text_add_char(&text, ' ');
     char *copy = text_failed(&text) ? NULL : arena_try_copy(tx_arena(tx), text.data, text.len);
     if (copy == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "memory: words");
+        return text_error(&text, "memory: words");
     }
     *ret_words = (struct bytes){copy, text.len};
     return ERR_OK;

@@ -7,7 +7,7 @@
 static struct err append(struct tx *tx, const struct session_row *session, struct bytes type,
                          struct text *data) {
     if (text_failed(data)) {
-        return err_make(ERR_OUT_OF_MEMORY, "messages: event");
+        return text_error(data, "messages: event");
     }
     return sessions__event(tx, session, type, (struct bytes){data->data, data->len});
 }

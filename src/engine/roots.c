@@ -58,7 +58,7 @@ static struct err tell(struct tx *tx, const struct session_row *session, struct 
     text_init(&data, (size_t)16 << 10);
     root_write_json(root, &data);
     return text_failed(&data)
-               ? err_make(ERR_OUT_OF_MEMORY, "roots: event")
+               ? text_error(&data, "roots: event")
                : sessions__event(tx, session, type, (struct bytes){data.data, data.len});
 }
 
@@ -138,7 +138,7 @@ static struct err tell_model(struct tx *tx, const struct root_row *root, struct 
     const char *copy =
         text_failed(&text) ? NULL : arena_try_copy(tx_arena(tx), text.data, text.len);
     *ret_result = (struct bytes){copy, text.len};
-    return copy == NULL ? err_make(ERR_OUT_OF_MEMORY, "roots: result") : ERR_OK;
+    return copy == NULL ? text_error(&text, "roots: result") : ERR_OK;
 }
 
 /* Somebody may have granted more meanwhile: a yes takes nothing away. */

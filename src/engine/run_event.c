@@ -17,7 +17,7 @@ static struct err append(struct tx *tx, const struct run_row *row, struct bytes 
         return ERR_OK; /* The stream of its session, or workflow, tells of it in its own words. */
     }
     if (text_failed(data)) {
-        return err_make(ERR_OUT_OF_MEMORY, "runs: event");
+        return text_error(data, "runs: event");
     }
     assert(row->run.len <= sizeof name - sizeof prefix);
     memcpy(name, prefix, sizeof prefix - 1);

@@ -155,7 +155,7 @@ static struct err append(struct tx *tx, struct tail *tail, const struct run_inpu
     }
     base64_add(&encoded, (struct bytes){tail->bytes.data, tail->bytes.len});
     if (text_failed(&encoded) || text_failed(&tail->bytes)) {
-        return err_make(ERR_OUT_OF_MEMORY, "runs: input");
+        return text_error(text_failed(&encoded) ? &encoded : &tail->bytes, "runs: input");
     }
     const struct bytes none = {"", 0};
     return write_row(tx, tail, input,
@@ -222,7 +222,7 @@ static struct err read_row(struct reading *reading, const struct rows *rows) {
     }
     reading->part.more = taken < wanted;
     reading->part.end = rows_int(rows, COL_ENDS) != 0 ? from + len : -1;
-    return text_failed(reading->bytes) ? err_make(ERR_OUT_OF_MEMORY, "runs: input") : ERR_OK;
+    return text_failed(reading->bytes) ? text_error(reading->bytes, "runs: input") : ERR_OK;
 }
 
 static struct err read_rows(struct reading *reading, struct rows *rows) {

@@ -63,7 +63,7 @@ struct err sessions__tell_project(struct tx *tx, const struct session_row *row, 
     }
     text_add_char(&data, '}');
     if (text_failed(&data)) {
-        return err_make(ERR_OUT_OF_MEMORY, "sessions: event");
+        return text_error(&data, "sessions: event");
     }
     char name[STREAM_NAME_MAX];
     return append(tx, row,
@@ -114,7 +114,7 @@ struct err sessions__tell_created(struct tx *tx, const struct session_row *row) 
     add_text(&data, ",\"title\":", row->title);
     text_add_char(&data, '}');
     if (text_failed(&data)) {
-        return err_make(ERR_OUT_OF_MEMORY, "sessions: event");
+        return text_error(&data, "sessions: event");
     }
     struct err err =
         sessions__event(tx, row, BYTES("session_created"), (struct bytes){data.data, data.len});

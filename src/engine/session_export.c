@@ -180,7 +180,7 @@ struct err tx_session_export(struct tx *tx, const struct session_export *what, s
         err = export.place.open ? part_step(&export) : message_step(&export, session.id);
     }
     if (!err_failed(err) && text_failed(text)) {
-        err = err_make(ERR_OUT_OF_MEMORY, "sessions: export");
+        err = text_error(text, "sessions: export");
     }
     if (!err_failed(err)) {
         *ret_place = export.place;

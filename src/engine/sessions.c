@@ -107,7 +107,7 @@ static struct err tell_renamed(struct tx *tx, const struct session_row *row) {
     text_addf(&data, ",\"by\":\"%s\",\"version\":%lld}", title_by_name(row->title_by),
               (long long)row->version);
     if (text_failed(&data)) {
-        return err_make(ERR_OUT_OF_MEMORY, "sessions: event");
+        return text_error(&data, "sessions: event");
     }
     struct err err =
         sessions__event(tx, row, BYTES("session_renamed"), (struct bytes){data.data, data.len});

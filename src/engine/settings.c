@@ -158,7 +158,7 @@ static struct err row_write(struct tx *tx, const char *name, const struct text *
     struct arg args[] = {arg_text((struct bytes){name, strlen(name)}),
                          arg_text((struct bytes){value->data, value->len}), arg_int(tx_now_ms(tx))};
     if (text_failed(value)) {
-        return err_make(ERR_OUT_OF_MEMORY, "settings: value");
+        return text_error(value, "settings: value");
     }
     if (value->len == 0) {
         return tx_exec(tx, "DELETE FROM settings WHERE name = $1", args, 1, NULL /* or none */);

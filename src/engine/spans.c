@@ -46,7 +46,7 @@ static struct err quote(struct tx *tx, struct bytes text, struct arg *ret_arg) {
     const char *copy =
         text_failed(&json) ? NULL : arena_try_copy(tx_arena(tx), json.data, json.len);
     if (copy == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "spans: text");
+        return text_error(&json, "spans: text");
     }
     *ret_arg = arg_text((struct bytes){copy, json.len});
     return ERR_OK;

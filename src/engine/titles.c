@@ -98,7 +98,7 @@ static struct err write_spec(struct tx *tx, const struct turn *turn, struct byte
     text_add_char(&spec, '}');
     char *copy = text_failed(&spec) ? NULL : arena_try_copy(tx_arena(tx), spec.data, spec.len);
     *ret_spec = (struct bytes){copy, spec.len};
-    return copy == NULL ? err_make(ERR_OUT_OF_MEMORY, "titles: spec") : ERR_OK;
+    return copy == NULL ? text_error(&spec, "titles: spec") : ERR_OK;
 }
 
 /* It stands in line, and whoever hands on what the turn's end frees lets it go. */

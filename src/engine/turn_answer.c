@@ -181,7 +181,7 @@ static struct err add_thinking(struct tx *tx, const struct turn_item *item,
     text_add_json(&data, item->maker.data, item->maker.len);
     text_add_char(&data, '}');
     if (text_failed(&data)) {
-        return err_make(ERR_OUT_OF_MEMORY, "turns: thinking");
+        return text_error(&data, "turns: thinking");
     }
     part->kind = PART_THINKING;
     part->data = (struct bytes){data.data, data.len};
@@ -367,7 +367,7 @@ static struct err tell_misfit(struct tx *tx, struct turn *turn, struct bytes mis
     text_add(&text, misfit.data, misfit.len);
     text_add_str(&text, "\nAnswer again.]");
     if (text_failed(&text)) {
-        return err_make(ERR_OUT_OF_MEMORY, "turns: misfit");
+        return text_error(&text, "turns: misfit");
     }
     turn->row.answered = false;
     turn->row.last_call = false;            /* The next one is, where this one was. */

@@ -163,7 +163,7 @@ static struct err write_data(const struct card *card, struct text *text) {
         json_add_stored(text, card->about);
     }
     text_add_char(text, '}');
-    return text_failed(text) ? err_make(ERR_OUT_OF_MEMORY, "cards: data") : ERR_OK;
+    return text_failed(text) ? text_error(text, "cards: data") : ERR_OK;
 }
 
 struct err cards__span(struct tx *tx, int64_t message, const struct card *card, int64_t *ret_step) {

@@ -34,7 +34,7 @@ static struct err pending_result(struct tx *tx, const char *status, struct bytes
     const char *copy =
         text_failed(&text) ? NULL : arena_try_copy(tx_arena(tx), text.data, text.len);
     if (copy == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "turns: pending");
+        return text_error(&text, "turns: pending");
     }
     *ret_text = (struct bytes){copy, text.len};
     return ERR_OK;
@@ -185,7 +185,7 @@ static struct err write_outcome(const struct run_row *child, struct bytes output
     text_add_str(text, ",\"output\":");
     text_add_json(text, output.data, output.len);
     text_add_char(text, '}');
-    return text_failed(text) ? err_make(ERR_OUT_OF_MEMORY, "turns: outcome") : ERR_OK;
+    return text_failed(text) ? text_error(text, "turns: outcome") : ERR_OK;
 }
 
 static struct err write_card(struct tx *tx, const struct owner *owner, const struct run_row *child,

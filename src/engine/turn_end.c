@@ -259,7 +259,7 @@ struct err turns__list_undone(struct tx *tx, int64_t run, struct bytes *ret_list
     const char *copy =
         text_failed(&text) ? NULL : arena_try_copy(tx_arena(tx), text.data, text.len);
     if (!err_failed(err) && copy == NULL) {
-        err = err_make(ERR_OUT_OF_MEMORY, "turns: undone");
+        err = text_error(&text, "turns: undone");
     }
     if (!err_failed(err)) {
         *ret_list = (struct bytes){copy, text.len};

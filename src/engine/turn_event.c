@@ -35,7 +35,7 @@ static struct err end_event(struct tx *tx, const struct turn *turn, struct bytes
                             struct text *data) {
     text_add_char(data, '}');
     if (text_failed(data)) {
-        return err_make(ERR_OUT_OF_MEMORY, "turns: event");
+        return text_error(data, "turns: event");
     }
     return sessions__event(tx, &turn->session, type, (struct bytes){data->data, data->len});
 }
@@ -208,7 +208,7 @@ struct err titles__event_usage(struct tx *tx, const struct session_row *session,
     add_meter(session, &data);
     text_add_char(&data, '}');
     return text_failed(&data)
-               ? err_make(ERR_OUT_OF_MEMORY, "turns: event")
+               ? text_error(&data, "turns: event")
                : sessions__event(tx, session, BYTES("usage"), (struct bytes){data.data, data.len});
 }
 

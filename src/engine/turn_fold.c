@@ -54,7 +54,7 @@ static bool is_foldable(const struct folding *folding, const struct prompt_part 
 }
 
 static struct err check_text(const struct text *text) {
-    return text_failed(text) ? err_make(ERR_OUT_OF_MEMORY, "turns: fold") : ERR_OK;
+    return text_failed(text) ? text_error(text, "turns: fold") : ERR_OK;
 }
 
 /* --- How much --------------------------------------------------------------------------------- */

@@ -80,9 +80,11 @@ static struct err add_notice(void *ctx, const struct inbox_row *row) {
     text_add_str(&notices->runs, first ? "" : ",");
     text_add_json(&notices->runs, row->run.data, row->run.len);
     struct err err = keep(row, &notices->kept);
-    bool failed =
-        text_failed(&notices->text) || text_failed(&notices->runs) || text_failed(&notices->kept);
-    return failed ? err_make(ERR_OUT_OF_MEMORY, "turns: notices") : err;
+    const struct text *const texts[] = {&notices->text, &notices->runs, &notices->kept};
+    for (size_t i = 0; !err_failed(err) && i < COUNT_OF(texts); i++) {
+        err = text_failed(texts[i]) ? text_error(texts[i], "turns: notices") : ERR_OK;
+    }
+    return err;
 }
 
 static struct err begin(struct tx *tx, struct session_row *session,
@@ -142,9 +144,11 @@ static struct err follow_up(struct tx *tx, struct session_row *session,
     if (err_failed(err)) {
         return err;
     }
-    bool failed = text_failed(&notices.runs) || text_failed(&notices.kept);
-    return failed ? err_make(ERR_OUT_OF_MEMORY, "turns: notices")
-                  : begin(tx, session, followup, &notices, &run);
+    if (text_failed(&notices.runs) || text_failed(&notices.kept)) {
+        return text_error(text_failed(&notices.runs) ? &notices.runs : &notices.kept,
+                          "turns: notices");
+    }
+    return begin(tx, session, followup, &notices, &run);
 }
 
 struct err tx_turn_follow_up(struct tx *tx, const struct turn_followup *followup,

@@ -112,7 +112,7 @@ static struct err show_result(const struct reader *reader, struct prompt_part *p
             cards__write_started(at->run, room);
             part->text = (struct bytes){room->data, room->len};
             part->failed = false;
-            return text_failed(room) ? err_make(ERR_OUT_OF_MEMORY, "turns: prompt") : ERR_OK;
+            return text_failed(room) ? text_error(room, "turns: prompt") : ERR_OK;
         }
     }
     if (part->text.len == 0) {

@@ -43,7 +43,7 @@ struct err turns__note_decision(struct tx *tx, const struct turn_accepted *accep
     text_add_char(&told, '}');
     char *copy = text_failed(&told) ? NULL : arena_try_copy(tx_arena(tx), told.data, told.len);
     message->told = (struct bytes){copy, told.len};
-    return copy == NULL ? err_make(ERR_OUT_OF_MEMORY, "turns: decision") : ERR_OK;
+    return copy == NULL ? text_error(&told, "turns: decision") : ERR_OK;
 }
 
 static struct err recall_undone(struct tx *tx, const json_t *list, struct bytes *ret_undone) {
@@ -53,7 +53,7 @@ static struct err recall_undone(struct tx *tx, const json_t *list, struct bytes 
     const char *copy =
         err_failed(err) ? NULL : arena_try_copy(tx_arena(tx), undone.data, undone.len);
     *ret_undone = (struct bytes){copy, undone.len};
-    return copy == NULL ? err_make(ERR_OUT_OF_MEMORY, "turns: decision") : ERR_OK;
+    return copy == NULL ? text_error(&undone, "turns: decision") : ERR_OK;
 }
 
 static struct err recall(struct tx *tx, const struct message_row *row,

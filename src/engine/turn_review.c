@@ -26,7 +26,7 @@ static struct err add_reason(struct tx *tx, const struct turn_review_end *end, s
     const char *copy =
         text_failed(&about) ? NULL : arena_try_copy(tx_arena(tx), about.data, about.len);
     card->about = (struct bytes){copy, about.len};
-    return copy == NULL ? err_make(ERR_OUT_OF_MEMORY, "turns: review") : ERR_OK;
+    return copy == NULL ? text_error(&about, "turns: review") : ERR_OK;
 }
 
 static struct err deny(struct tx *tx, struct turn *turn, struct card *card,
@@ -38,7 +38,7 @@ static struct err deny(struct tx *tx, struct turn *turn, struct card *card,
     text_add(&words, end->reason.data, end->reason.len);
     cards__end(card, CARD_REVIEW);
     return text_failed(&words)
-               ? err_make(ERR_OUT_OF_MEMORY, "turns: review")
+               ? text_error(&words, "turns: review")
                : turns__close_card(tx, turn, card, (struct bytes){words.data, words.len});
 }
 

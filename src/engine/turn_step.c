@@ -76,7 +76,7 @@ static struct err plan_roots(struct tx *tx, const struct turn *turn, struct turn
     text_init(&text, (size_t)SESSION_ROOTS_MAX * SESSION_ROOT_PATH_MAX * 8);
     struct err err = tx_roots_write_json(tx, turn->session.id, &text);
     if (!err_failed(err) && text_failed(&text)) {
-        err = err_make(ERR_OUT_OF_MEMORY, "turns: roots");
+        err = text_error(&text, "turns: roots");
     }
     return err_failed(err) ? err
                            : plan_text(plan, (struct bytes){text.data, text.len}, &plan->roots);

@@ -108,7 +108,7 @@ static struct err write_spec(struct tx *tx, const struct session_row *session,
     text_add_char(&text, '}');
     char *copy = text_failed(&text) ? NULL : arena_try_copy(tx_arena(tx), text.data, text.len);
     if (copy == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "turns: spec");
+        return text_error(&text, "turns: spec");
     }
     *ret_spec = (struct bytes){copy, text.len};
     return ERR_OK;
@@ -159,7 +159,7 @@ static struct err write_image(struct tx *tx, const struct attachment_row *row,
     const char *copy =
         text_failed(&data) ? NULL : arena_try_copy(tx_arena(tx), data.data, data.len);
     if (copy == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "turns: image");
+        return text_error(&data, "turns: image");
     }
     *ret_part =
         (struct message_part){.kind = PART_IMAGE, .name = row->media, .data = {copy, data.len}};

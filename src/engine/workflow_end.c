@@ -237,7 +237,7 @@ static struct err write_result(struct tx *tx, struct run_row *row, struct bytes 
     add_json(&text, ",\"result\":", result);
     text_add_char(&text, '}');
     if (text_failed(&text)) {
-        return err_make(ERR_OUT_OF_MEMORY, "workflows: result");
+        return text_error(&text, "workflows: result");
     }
     row->result = (struct bytes){text.data, text.len};
     return workflows__keep(tx, &row->result);
@@ -264,7 +264,7 @@ static struct err write_output(struct tx *tx, const struct run_row *row, struct 
     }
     text_add(&text, all.data + from, all.len - from);
     if (text_failed(&text)) {
-        return err_make(ERR_OUT_OF_MEMORY, "workflows: notice");
+        return text_error(&text, "workflows: notice");
     }
     *ret_output = (struct bytes){text.data, text.len};
     return workflows__keep(tx, ret_output);

@@ -30,16 +30,12 @@ static struct append append_of(const struct workflow_place *place, const struct 
                            .data = {data->data, data->len}};
 }
 
-static struct err no_memory(void) {
-    return err_make(ERR_OUT_OF_MEMORY, "workflows: event");
-}
-
 struct err workflows__event(struct tx *tx, const struct workflow_place *place, const char *type,
                             const struct text *data, enum workflow_last last) {
     const struct stream_text stream = stream_of(place);
     struct appended appended;
     if (text_failed(data)) {
-        return no_memory();
+        return text_error(data, "workflows: event");
     }
     struct append append = append_of(place, &stream, type, data);
     append.last = last == WORKFLOW_ENDS;
@@ -230,7 +226,7 @@ struct err steps__event_both(struct tx *tx, const struct step_new *step,
     write_started(&started, &began);
     write_finished(told, &ended);
     if (text_failed(&began) || text_failed(&ended)) {
-        return no_memory();
+        return text_error(text_failed(&began) ? &began : &ended, "workflows: event");
     }
     const struct append both[] = {append_of(&told->place, &stream, type_started, &began),
                                   append_of(&told->place, &stream, type_finished, &ended)};

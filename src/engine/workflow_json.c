@@ -99,7 +99,7 @@ struct err tx_step_each(struct tx *tx, const struct step_list *list,
         text_clear(&text);
         err = add_step(rows, list->whole, &text);
         if (!err_failed(err) && text_failed(&text)) {
-            err = err_make(ERR_OUT_OF_MEMORY, "steps: list");
+            err = text_error(&text, "steps: list");
         }
         if (!err_failed(err)) {
             err = each(ctx, rows_int(rows, 0), (struct bytes){text.data, text.len});

@@ -284,10 +284,12 @@ void exchange_reply(struct exchange *exchange, int status, const char *media, st
         return;
     }
     if (body != NULL && text_failed(body)) {
-        text_clear(body);
+        struct err err = text_error(body, "http: answer");
         struct why why;
-        why_set(&why, "the answer does not fit into memory");
-        exchange_problem(exchange, err_make(ERR_OUT_OF_MEMORY, "http: answer"), &why);
+        why_set(&why, err.code == ERR_OUT_OF_MEMORY ? "the answer does not fit into memory"
+                                                    : "the answer is longer than its limit");
+        text_clear(body);
+        exchange_problem(exchange, err, &why);
         return;
     }
     if (body != NULL && !has_room(exchange->server, body->len)) {

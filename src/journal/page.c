@@ -85,7 +85,7 @@ static struct err add_snapshot(struct tx *tx, struct hub_page *page,
         return err;
     }
     if (text_failed(&text)) {
-        return err_make(ERR_OUT_OF_MEMORY, "hub: snapshot");
+        return text_error(&text, "hub: snapshot");
     }
     const struct frame frame = {.name = page->stream->name,
                                 .type = BYTES("snapshot"),

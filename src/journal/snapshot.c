@@ -20,7 +20,7 @@ static struct err write_state(struct tx *tx, const struct snapshot_kind *kind,
         .id = {ask->name.data + kind->prefix.len, ask->name.len - kind->prefix.len}};
     struct err err = kind->write(tx, &of, ret_found, text);
     if (!err_failed(err) && *ret_found && text_failed(text)) {
-        return err_make(text->no_memory ? ERR_OUT_OF_MEMORY : ERR_INTERNAL, "journal: snapshot");
+        return text_error(text, "journal: snapshot");
     }
     return err;
 }

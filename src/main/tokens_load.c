@@ -66,7 +66,7 @@ static void put_page(const struct loading *loading) {
 static void tokens_loaded(struct err result, void *ctx) {
     struct loading *loading = ctx;
     if (!err_failed(result) && text_failed(&loading->page)) {
-        result = err_make(ERR_OUT_OF_MEMORY, "daemon: tokens");
+        result = text_error(&loading->page, "daemon: tokens");
     }
     if (!err_failed(result)) {
         put_page(loading);

@@ -257,5 +257,5 @@ struct err forms_write(const struct tokens *tokens, const struct forms *forms, s
         write_main(&writer, tokens, forms);
     }
     copy_until(&writer, tokens->source.len);
-    return text_failed(text) ? err_make(ERR_OUT_OF_MEMORY, "script: text") : ERR_OK;
+    return text_failed(text) ? text_error(text, "script: text") : ERR_OK;
 }

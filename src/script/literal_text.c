@@ -154,5 +154,5 @@ struct err literal_text(const struct tokens *tokens, uint32_t at, struct text *t
         }
     }
     flush_high(&spelling);
-    return text_failed(text) ? err_make(ERR_OUT_OF_MEMORY, "script: text") : ERR_OK;
+    return text_failed(text) ? text_error(text, "script: text") : ERR_OK;
 }

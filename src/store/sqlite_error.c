@@ -41,6 +41,8 @@ static enum err_code code_of(int rc, int os) {
         return ERR_BUSY;
     case SQLITE_NOMEM:
         return ERR_OUT_OF_MEMORY;
+    case SQLITE_TOOBIG:
+        return ERR_TEXT_TOO_LONG;
     case SQLITE_CONSTRAINT:
         return ERR_CONFLICT;
     case SQLITE_INTERRUPT:

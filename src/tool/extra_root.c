@@ -112,6 +112,7 @@ struct err extra_root_look(const struct tool_call *call, const struct tool_place
         text_add_str(&look->refusal, why.text);
         look->cause = card_cause_of_error(err.code);
     }
-    bool failed = text_failed(&look->subjects[0]) || text_failed(&look->subjects[1]);
-    return failed ? err_make(ERR_OUT_OF_MEMORY, "tool: subject") : ERR_OK;
+    size_t at = text_failed(&look->subjects[0]) ? 0 : 1;
+    return text_failed(&look->subjects[at]) ? text_error(&look->subjects[at], "tool: subject")
+                                            : ERR_OK;
 }

@@ -110,7 +110,11 @@ struct err tool_list_files(struct tool_work *work) {
     if (!err_failed(err)) {
         tell(&listing, &walk);
     }
-    bool failed = text_failed(&listing.lines) || text_failed(&work->result->content);
+    const struct text *failed =
+        text_failed(&listing.lines) ? &listing.lines : &work->result->content;
+    if (!err_failed(err) && text_failed(failed)) {
+        err = text_error(failed, "tool: result");
+    }
     text_done(&listing.lines);
-    return failed && !err_failed(err) ? err_make(ERR_OUT_OF_MEMORY, "tool: result") : err;
+    return err;
 }

@@ -254,7 +254,7 @@ struct err tool_read_file(struct tool_work *work) {
         text_add_str(&work->result->content, "[it was changed while it was read]\n");
     }
     if (!err_failed(err) && text_failed(&work->result->content)) {
-        err = err_make(ERR_OUT_OF_MEMORY, "tool: result");
+        err = text_error(&work->result->content, "tool: result");
     }
     return err;
 }

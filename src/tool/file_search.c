@@ -293,7 +293,7 @@ struct err tool_search_files(struct tool_work *work) {
     text_addf(&source, "%s%s", json_is_true(json_object_get(input, "ignore_case")) ? "(?i)" : "",
               text_of(input, "pattern", ""));
     struct pattern_watch watch = {.over = over, .ctx = &search};
-    struct err err = text_failed(&source) ? err_make(ERR_OUT_OF_MEMORY, "tool: pattern")
+    struct err err = text_failed(&source) ? text_error(&source, "tool: pattern")
                                           : pattern_compile((struct bytes){source.data, source.len},
                                                             &search.pattern, &work->why);
     if (!err_failed(err)) {
@@ -304,7 +304,8 @@ struct err tool_search_files(struct tool_work *work) {
     }
     if (!err_failed(err) && work->step == WORK_DO &&
         (text_failed(&search.lines) || text_failed(&work->result->content))) {
-        err = err_make(ERR_OUT_OF_MEMORY, "tool: result");
+        err = text_error(text_failed(&search.lines) ? &search.lines : &work->result->content,
+                         "tool: result");
     }
     return err;
 }

@@ -17,9 +17,11 @@ static bool is_shown(const struct change *change) {
 }
 
 static struct err finish(struct tool_work *work) {
-    return text_failed(work_diff(work)) ||
-                   (work->step == WORK_DO && text_failed(&work->result->content))
-               ? err_make(ERR_OUT_OF_MEMORY, "tool: result")
+    if (text_failed(work_diff(work))) {
+        return text_error(work_diff(work), "tool: result");
+    }
+    return work->step == WORK_DO && text_failed(&work->result->content)
+               ? text_error(&work->result->content, "tool: result")
                : ERR_OK;
 }
 

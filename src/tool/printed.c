@@ -214,7 +214,7 @@ struct err printed_read(struct bytes answer, const struct printed_names *names,
     }
     text_add(&ret_printed->text, answer.data + reader.kept, answer.len - reader.kept);
     if (!err_failed(reader.err) && text_failed(&ret_printed->text)) {
-        reader.err = err_make(ERR_OUT_OF_MEMORY, "printed: text");
+        reader.err = text_error(&ret_printed->text, "printed: text");
     }
     if (err_failed(reader.err)) {
         printed_done(ret_printed);

@@ -213,7 +213,7 @@ struct err skill_load(const struct context_place *place, const char *name, struc
         text_add(text, front.rest.data, front.rest.len);
         text_add_str(text, cut ? "\n[cut: it is longer than a skill may be]\n" : "");
         add_files(&shelves[i], name, text);
-        return text_failed(text) ? err_make(ERR_OUT_OF_MEMORY, "skill: text") : ERR_OK;
+        return text_failed(text) ? text_error(text, "skill: text") : ERR_OK;
     }
     return not_found(place, name, why);
 }

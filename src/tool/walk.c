@@ -188,8 +188,8 @@ struct err walk_run(struct walk *walk, int folder_fd, const char *shown) {
     text_init(&path, LIMIT_PATH_MAX);
     text_add_str(&path, strcmp(shown, ".") == 0 ? "" : shown);
     if (text_failed(&path)) {
-        return err_make(ERR_OUT_OF_MEMORY, "tool: walk");
+        return text_error(&path, "tool: walk");
     }
     (void)walk_folder(walk, folder_fd, &path, 1); /* Whether it was stopped, `each` knows. */
-    return text_failed(&path) ? err_make(ERR_OUT_OF_MEMORY, "tool: walk") : ERR_OK;
+    return text_failed(&path) ? text_error(&path, "tool: walk") : ERR_OK;
 }

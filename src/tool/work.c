@@ -91,8 +91,9 @@ struct err work_arrive(struct tool_work *work, const char *shown, const char *re
         text_add_str(&look->subjects[0], shown);
         text_add_str(&look->subjects[1], real);
         look->subject_count = strcmp(shown, real) == 0 ? 1 : 2;
-        bool failed = text_failed(&look->subjects[0]) || text_failed(&look->subjects[1]);
-        return failed ? err_make(ERR_OUT_OF_MEMORY, "tool: subject") : ERR_OK;
+        size_t at = text_failed(&look->subjects[0]) ? 0 : 1;
+        return text_failed(&look->subjects[at]) ? text_error(&look->subjects[at], "tool: subject")
+                                                : ERR_OK;
     }
     if (!work_may_see(work, shown) || !work_may_see(work, real)) {
         why_set(&work->why, "\"%.200s\" is denied by a rule of the user's", shown);
@@ -218,7 +219,7 @@ struct err tool_look(const struct tool_call *call, const struct tool_place *plac
     }
     if (tool->performer != TOOL_HERE) {
         subject_from_input(call, place, look);
-        return text_failed(&look->subjects[0]) ? err_make(ERR_OUT_OF_MEMORY, "tool: subject")
+        return text_failed(&look->subjects[0]) ? text_error(&look->subjects[0], "tool: subject")
                                                : ERR_OK;
     }
     struct tool_work work = {.call = call, .place = place, .step = WORK_LOOK, .look = look};

@@ -115,6 +115,21 @@ static void only_an_error_of_the_row_itself_is_given_up(void **state) {
     assert_false(effect_is_hopeless(1000, err_make(ERR_STORE_DOWN, "test")));
 }
 
+/* An arena that is full looks like that, too, and stays full for the same rows. */
+static void want_of_memory_is_tried_again_with_a_limit(void **state) {
+    (void)state;
+    const struct err no_memory = err_make(ERR_OUT_OF_MEMORY, "test");
+    assert_false(effect_is_hopeless(EFFECT_TRIES_MAX - 1, no_memory));
+    assert_true(effect_is_hopeless(EFFECT_TRIES_MAX, no_memory));
+    assert_false(effect_error_passes(no_memory));
+}
+
+static void a_text_that_is_too_long_is_not_tried_again(void **state) {
+    (void)state;
+    assert_true(effect_is_hopeless(1, err_make(ERR_TEXT_TOO_LONG, "test")));
+    assert_false(effect_error_passes(err_make(ERR_TEXT_TOO_LONG, "test")));
+}
+
 static void what_was_given_up_is_counted_and_makes_nothing_stuck(void **state) {
     struct bench *bench = *state;
     struct effects_stats stats;
@@ -137,6 +152,8 @@ int main(void) {
         TEST(a_success_begins_the_minute_anew),
         TEST(the_oldest_is_named_and_all_are_counted),
         TEST(only_an_error_of_the_row_itself_is_given_up),
+        TEST(want_of_memory_is_tried_again_with_a_limit),
+        TEST(a_text_that_is_too_long_is_not_tried_again),
         TEST(what_was_given_up_is_counted_and_makes_nothing_stuck),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -453,7 +453,7 @@ static void writing_beyond_the_bound_of_the_text_is_an_error(void **state) {
     json_t *json = json_string("twelve bytes");
     struct text text;
     text_init(&text, 8);
-    assert_int_equal(json_write(json, &text).code, ERR_OUT_OF_MEMORY);
+    assert_int_equal(json_write(json, &text).code, ERR_TEXT_TOO_LONG);
     text_done(&text);
     json_release(&json);
 }

@@ -167,6 +167,20 @@ static void without_memory_the_builder_fails_and_keeps_what_it_had(void **state)
     exhausted = false;
     assert_true(text_failed(&text));
     assert_string_equal(text.data, "kept");
+    assert_int_equal(text_error(&text, "test").code, ERR_OUT_OF_MEMORY);
+}
+
+static void a_text_beyond_its_bound_is_no_want_of_memory(void **state) {
+    (void)state;
+    AUTO(text_done) struct text text;
+    text_init(&text, 4);
+    text_add_str(&text, "12345");
+    assert_true(text_failed(&text));
+    struct err err = text_error(&text, "test: step");
+    assert_int_equal(err.code, ERR_TEXT_TOO_LONG);
+    assert_string_equal(err.step, "test: step");
+    text_clear(&text); /* What could not be copied elsewhere. */
+    assert_int_equal(text_error(&text, "test").code, ERR_OUT_OF_MEMORY);
 }
 
 int main(void) {
@@ -182,6 +196,7 @@ int main(void) {
         cmocka_unit_test(a_taken_text_is_the_callers_and_the_builder_starts_anew),
         cmocka_unit_test(an_empty_text_can_be_taken),
         cmocka_unit_test(without_memory_the_builder_fails_and_keeps_what_it_had),
+        cmocka_unit_test(a_text_beyond_its_bound_is_no_want_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
