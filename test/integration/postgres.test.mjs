@@ -11,7 +11,9 @@ import { test } from "node:test";
 import { Daemon, scratch } from "./lib.mjs";
 import { keptPort } from "./ports.mjs";
 import { scaled } from "./scale.mjs";
+import { sql as change } from "./sql.mjs";
 import { openSse } from "./sse.mjs";
+import { say, textOf, Turns } from "./turns.mjs";
 
 const skip = process.env.DROVER_DATABASE ? false : "needs DROVER_DATABASE";
 
@@ -187,6 +189,38 @@ async function readyIs(daemon, status) {
     assert.ok(Date.now() < until, `/readyz stays ${answer.status}\n${daemon.log}`);
   }
 }
+
+/* A sequence counts what was refused, since a transaction that is taken back leaves it as it is. */
+const REFUSES = `
+  CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF nextval('refusals_' || lower(NEW.text)) <= 20 THEN
+      RAISE EXCEPTION 'refused' USING ERRCODE = NEW.text;
+    END IF;
+    RETURN NEW;
+  END $$;
+  CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON parts FOR EACH ROW
+  WHEN (NEW.text IN ('40001', '40P01', '57014', '53200', '53400')) EXECUTE FUNCTION refuse()`;
+
+test("what the server refuses for a while ends no turn", { skip }, async (t) => {
+  const turns = await Turns.open(t);
+  await turns.daemon.stop();
+  const states = ["40001", "40P01", "57014", "53200", "53400"];
+  const counters = states.map((state) => `CREATE SEQUENCE refusals_${state}`);
+  change(turns.daemon, ...counters, REFUSES);
+  await turns.daemon.start();
+  await Promise.all(
+    states.map(async (state) => {
+      const listener = await turns.listen();
+      const { end, message } = await turns.turn(listener, say(state));
+      const refused = sql(
+        turns.daemon.env.DROVER_DATABASE,
+        `SELECT last_value FROM refusals_${state}`,
+      );
+      assert.deepEqual([end.state, textOf(message)], ["succeeded", state]);
+      assert.ok(Number(refused) > 20, refused);
+    }),
+  );
+});
 
 test("/readyz says when the server is away, and when it is back", { skip }, async (t) => {
   const relay = await new Relay(t).up(await keptPort());
