@@ -6,17 +6,23 @@
 #include <string.h>
 
 #include "api/op.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/number.h"
 #include "engine/damage.h"
 
-enum { QUERY_AFTER, CURSOR_SIZE = 100, PAGES_MAX = 8, ITEMS_MAX = 500, CURSOR_PARTS = 5 };
+enum {
+    QUERY_AFTER,
+    CURSOR_NUMBERS = 2 + DAMAGE_KEYS,
+    CURSOR_SIZE = 21 * CURSOR_NUMBERS + 2 * (DAMAGE_KEY_MAX + 8),
+    ROWS_MAX = 1000, /* Of one store function (store.h). */
+};
 
 struct damage_op {
     struct op op; /* First, as op_done wants it. */
     struct system_info *info;
     struct damage_cursor cursor;
-    unsigned count;
+    int64_t count; /* Number of items. */
 };
 
 static void add_item(void *ctx, const struct damage *damage) {
@@ -25,16 +31,13 @@ static void add_item(void *ctx, const struct damage *damage) {
     text_add_str(text, op->count++ > 0 ? ",{\"table\":" : "{\"table\":");
     text_add_json(text, damage->table, strlen(damage->table));
     text_add_str(text, ",\"row\":");
-    text_add_json(text, damage->where, strlen(damage->where));
+    text_add_json(text, damage->where.data, damage->where.len);
     text_add_str(text, ",\"column\":");
     text_add_json(text, damage->column, strlen(damage->column));
     text_add_str(text, ",\"what\":");
     text_add_json(text, damage->what, strlen(damage->what));
-    AUTO(text_done) struct text remove;
-    text_init(&remove, 2 * (size_t)DAMAGE_WHERE_MAX);
-    text_addf(&remove, "DELETE FROM %s WHERE %s;", damage->table, damage->where);
     text_add_str(text, ",\"remove\":");
-    text_add_json(text, remove.data, remove.len);
+    text_add_json(text, damage->remove.data, damage->remove.len);
     text_add_char(text, '}');
 }
 
@@ -43,22 +46,32 @@ static void add_next(const struct damage_cursor *cursor, struct text *text) {
     for (int i = 0; i < DAMAGE_KEYS; i++) {
         text_addf(text, ".%" PRId64, cursor->key[i]);
     }
+    text_add_char(text, '.');
+    for (size_t i = 0; i < cursor->text_len; i++) {
+        text_addf(text, "%02x", (unsigned)(unsigned char)cursor->text[i]);
+    }
     text_add_char(text, '"');
 }
 
 static struct err look(struct tx *tx, void *ctx) {
     struct damage_op *op = ctx;
     struct damage_cursor cursor = op->cursor;
-    bool more = true;
+    struct damage_page sum = {.more = true};
     op_restart(&op->op);
     op->count = 0;
     text_add_str(&op->op.answer, "{\"items\":[");
     struct err err = ERR_OK;
-    for (int i = 0; i < PAGES_MAX && more && op->count < ITEMS_MAX && !err_failed(err); i++) {
-        err = tx_damage_page(tx, DAMAGE_ALL, &cursor, add_item, op, &more);
+    while (!err_failed(err) && sum.more && sum.rows + DAMAGE_PAGE <= ROWS_MAX &&
+           sum.bytes < DAMAGE_PAGE_BYTES && sum.found < DAMAGE_PAGE_FOUND) {
+        struct damage_page page;
+        err = tx_damage_page(tx, DAMAGE_ALL, &cursor, add_item, op, &page);
+        if (!err_failed(err)) {
+            sum = (struct damage_page){sum.rows + page.rows, sum.bytes + page.bytes,
+                                       sum.found + page.found, page.more};
+        }
     }
     text_add_str(&op->op.answer, "],\"next\":");
-    if (more) {
+    if (sum.more) {
         add_next(&cursor, &op->op.answer);
     } else {
         text_add_str(&op->op.answer, "null");
@@ -69,23 +82,27 @@ static struct err look(struct tx *tx, void *ctx) {
 
 static bool cursor_read(struct bytes text, struct damage_cursor *ret_cursor) {
     static const struct number_bounds any = {INT64_MIN, INT64_MAX};
-    int64_t parts[CURSOR_PARTS] = {0};
-    int count = 0;
-    for (size_t start = 0; start <= text.len; count++) {
+    int64_t numbers[CURSOR_NUMBERS];
+    size_t start = 0;
+    for (int i = 0; i < CURSOR_NUMBERS; i++) {
         const char *dot = memchr(text.data + start, '.', text.len - start);
         size_t end = dot == NULL ? text.len : (size_t)(dot - text.data);
-        if (count == CURSOR_PARTS ||
-            !number_parse((struct bytes){text.data + start, end - start}, any, &parts[count])) {
+        if (dot == NULL ||
+            !number_parse((struct bytes){text.data + start, end - start}, any, &numbers[i])) {
             return false;
         }
         start = end + 1;
     }
-    if (count != CURSOR_PARTS || parts[0] < 0 || parts[0] > INT32_MAX) {
+    struct damage_cursor cursor = {.table = (unsigned)numbers[0],
+                                   .inside = numbers[1] != 0,
+                                   .key = {numbers[2], numbers[3], numbers[4]},
+                                   .text_len = (text.len - start) / 2};
+    if (numbers[0] < 0 || numbers[0] > INT32_MAX || cursor.text_len > sizeof cursor.text ||
+        !hex_parse((struct bytes){text.data + start, text.len - start}, (uint8_t *)cursor.text,
+                   cursor.text_len)) {
         return false;
     }
-    *ret_cursor = (struct damage_cursor){.table = (unsigned)parts[0],
-                                         .inside = parts[1] != 0,
-                                         .key = {parts[2], parts[3], parts[4]}};
+    *ret_cursor = cursor;
     return true;
 }
 

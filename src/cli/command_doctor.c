@@ -21,6 +21,8 @@
 #include "store/library.h"
 #include "store/store.h"
 
+enum { ROW_TEXT_MAX = 1 << 20 }; /* Bytes of what a check has to say. */
+
 enum verdict { VERDICT_OK, VERDICT_WARN, VERDICT_FAIL };
 
 struct doctor {
@@ -49,7 +51,7 @@ static void row_print(struct doctor *doctor, enum verdict verdict, const char *w
     }
     if (doctor->invocation->json) {
         AUTO(text_done) struct text line = {0};
-        text_init(&line, 16 << 10);
+        text_init(&line, 2 * ROW_TEXT_MAX);
         text_addf(&line, "{\"check\":\"%s\",\"verdict\":\"%s\",\"detail\":", what, names[verdict]);
         text_add_json(&line, text, strlen(text));
         text_add_str(&line, "}\n");
@@ -177,11 +179,11 @@ static void check_database(struct doctor *doctor) {
 
 /* --- Damaged rows ----------------------------------------------------------------------------- */
 
-enum { DAMAGE_SHOWN_MAX = 20, DAMAGE_LOOK_MS = 60000, DAMAGE_TEXT_MAX = 8 << 10 };
+enum { DAMAGE_SHOWN_MAX = 20, DAMAGE_LOOK_MS = 60000, DAMAGE_TARGET_MAX = 16 << 10 };
 
 static void damage_print(struct doctor *doctor, const json_t *damage) {
     AUTO(text_done) struct text text;
-    text_init(&text, DAMAGE_TEXT_MAX);
+    text_init(&text, ROW_TEXT_MAX);
     text_addf(&text, "table %s, row %s: %s %s; to remove the row, stop the daemon and run this in ",
               talk_text(damage, "table"), talk_text(damage, "row"), talk_text(damage, "column"),
               talk_text(damage, "what"));
@@ -198,15 +200,16 @@ static void damage_print(struct doctor *doctor, const json_t *damage) {
     }
 }
 
-/* A page of the search. *io_cursor: owned; NULL behind the last page. */
+/* A page of the search. *io_cursor: owned; NULL after the last page. */
 static struct err damage_page(struct doctor *doctor, struct talk *talk, char **io_cursor,
                               size_t *io_found, struct why *why) {
-    char target[256];
+    AUTO(text_done) struct text target;
     AUTO(json_release) json_t *answer = NULL;
-    (void)snprintf(target, sizeof target, "/api/v1/damage%s%s",
-                   *io_cursor == NULL ? "" : "?after=", *io_cursor == NULL ? "" : *io_cursor);
+    text_init(&target, DAMAGE_TARGET_MAX);
+    text_addf(&target, "/api/v1/damage%s%s",
+              *io_cursor == NULL ? "" : "?after=", *io_cursor == NULL ? "" : *io_cursor);
     struct client_request request = {
-        .method = "GET", .target = target, .timeout_ms = DAMAGE_LOOK_MS};
+        .method = "GET", .target = target.data, .timeout_ms = DAMAGE_LOOK_MS};
     struct err err = talk_ask(talk, &request, NULL /* parsed is enough */, &answer, why);
     if (err_failed(err)) {
         return err;

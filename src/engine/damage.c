@@ -1,290 +1,161 @@
-/* damage.c: one table says which columns hold text or JSON from outside, one loop reads them. */
+/* damage.c: pages of a walk over all tables. Which columns are judged, and how: damage_tables.c. */
 #include "engine/damage.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "base/utf8.h"
 #include "engine/run_rows.h"
 
-/* Bytes of a text key as a condition shows it: a name that is longer was never taken. */
-enum { KEY_SHOWN_MAX = 400, COLUMNS_MAX = 12, SMALL_MAX = 5000 };
-
-enum column_kind { TEXT, JSON, JSON_OR_EMPTY };
-struct column {
-    const char *name; /* NULL: no more. */
-    enum column_kind kind;
+enum {
+    WHERE_MAX = 256 << 10,
+    KEY_QUOTED_MAX = 64 << 10, /* Bytes of a text key that a condition quotes as a whole. */
+    KEY_HEX_MAX = 1024,
 };
 
-/* A table whose key is text is small, and read as one page. */
-struct table {
-    const char *name;
-    const char *page; /* Keys first, then the columns. */
-    const char *last; /* Highest first key; NULL: the key is text. */
-    int64_t newest;   /* NEWEST: keys that far below the last are skipped. */
-    const char *keys[DAMAGE_KEYS];
-    struct column columns[COLUMNS_MAX];
-};
+/* --- A column --------------------------------------------------------------------------------- */
 
-static const struct table tables[] = {
-    {.name = "approvals",
-     .page = "SELECT id, tool, arguments, about, answer, answered_by FROM approvals "
-             "WHERE (id) > ($1) ORDER BY id LIMIT $2",
-     .last = "SELECT COALESCE(max(id), 0) FROM approvals",
-     .newest = 20000,
-     .keys = {"id"},
-     .columns = {{"tool", TEXT},
-                 {"arguments", JSON},
-                 {"about", JSON_OR_EMPTY},
-                 {"answer", TEXT},
-                 {"answered_by", TEXT}}},
-    {.name = "attachments",
-     .page = "SELECT id, media FROM attachments WHERE (id) > ($1) ORDER BY id LIMIT $2",
-     .last = "SELECT COALESCE(max(id), 0) FROM attachments",
-     .newest = 20000,
-     .keys = {"id"},
-     .columns = {{"media", TEXT}}},
-    {.name = "budgets",
-     .page = "SELECT id, owner, path FROM budgets WHERE (id) > ($1) ORDER BY id LIMIT "
-             "$2",
-     .last = "SELECT COALESCE(max(id), 0) FROM budgets",
-     .newest = 20000,
-     .keys = {"id"},
-     .columns = {{"owner", TEXT}, {"path", TEXT}}},
-    {.name = "checkpoints",
-     .page = "SELECT id, method, summary FROM checkpoints WHERE (id) > ($1) ORDER BY "
-             "id LIMIT $2",
-     .last = "SELECT COALESCE(max(id), 0) FROM checkpoints",
-     .newest = 20000,
-     .keys = {"id"},
-     .columns = {{"method", TEXT}, {"summary", TEXT}}},
-    {.name = "events",
-     .page = "SELECT stream, seq, type, data FROM events WHERE (stream, seq) > ($1, "
-             "$2) ORDER BY stream, seq LIMIT $3",
-     .last = "SELECT COALESCE(max(stream), 0) FROM events",
-     .newest = 50,
-     .keys = {"stream", "seq"},
-     .columns = {{"type", TEXT}, {"data", JSON}}},
-    {.name = "idempotency",
-     .page = "SELECT id, owner, route, idem_key, answer FROM idempotency WHERE (id) > "
-             "($1) ORDER BY id LIMIT $2",
-     .last = "SELECT COALESCE(max(id), 0) FROM idempotency",
-     .newest = 20000,
-     .keys = {"id"},
-     .columns = {{"owner", TEXT}, {"route", TEXT}, {"idem_key", TEXT}, {"answer", JSON_OR_EMPTY}}},
-    {.name = "inbox",
-     .page = "SELECT id, address, cause, payload FROM inbox WHERE (id) > ($1) ORDER BY "
-             "id LIMIT $2",
-     .last = "SELECT COALESCE(max(id), 0) FROM inbox",
-     .newest = 20000,
-     .keys = {"id"},
-     .columns = {{"address", TEXT}, {"cause", TEXT}, {"payload", JSON}}},
-    {.name = "memory",
-     .page = "SELECT id, project, topic, title, content, tags, words FROM memory WHERE "
-             "(id) > ($1) ORDER BY id LIMIT $2",
-     .last = "SELECT COALESCE(max(id), 0) FROM memory",
-     .newest = 20000,
-     .keys = {"id"},
-     .columns = {{"project", TEXT},
-                 {"topic", TEXT},
-                 {"title", TEXT},
-                 {"content", TEXT},
-                 {"tags", JSON},
-                 {"words", TEXT}}},
-    {.name = "messages",
-     .page = "SELECT id, client_id, cause, error, metadata FROM messages WHERE (id) > "
-             "($1) ORDER BY id LIMIT $2",
-     .last = "SELECT COALESCE(max(id), 0) FROM messages",
-     .newest = 20000,
-     .keys = {"id"},
-     .columns = {{"client_id", TEXT}, {"cause", TEXT}, {"error", TEXT}, {"metadata", JSON}}},
-    {.name = "parts",
-     .page = "SELECT id, name, call, data, text FROM parts WHERE (id) > ($1) ORDER BY "
-             "id LIMIT $2",
-     .last = "SELECT COALESCE(max(id), 0) FROM parts",
-     .newest = 20000,
-     .keys = {"id"},
-     .columns = {{"name", TEXT}, {"call", TEXT}, {"data", JSON}, {"text", TEXT}}},
-    {.name = "providers",
-     .page = "SELECT name, base_url, headers, models FROM providers ORDER BY name "
-             "LIMIT $1",
-     .keys = {"name"},
-     .columns = {{"base_url", TEXT}, {"headers", JSON}, {"models", JSON}}},
-    {.name = "run_input",
-     .page = "SELECT run, from_offset, bytes FROM run_input WHERE (run, from_offset) > "
-             "($1, $2) ORDER BY run, from_offset LIMIT $3",
-     .last = "SELECT COALESCE(max(run), 0) FROM run_input",
-     .newest = 200,
-     .keys = {"run", "from_offset"},
-     .columns = {{"bytes", TEXT}}},
-    {.name = "runs",
-     .page = "SELECT id, run_key, label, command, note, result, spec FROM runs WHERE "
-             "(id) > ($1) ORDER BY id LIMIT $2",
-     .last = "SELECT COALESCE(max(id), 0) FROM runs",
-     .newest = 20000,
-     .keys = {"id"},
-     .columns = {{"run_key", TEXT},
-                 {"label", TEXT},
-                 {"command", TEXT},
-                 {"note", TEXT},
-                 {"result", JSON_OR_EMPTY},
-                 {"spec", JSON_OR_EMPTY}}},
-    {.name = "scripts",
-     .page = "SELECT hash, source FROM scripts ORDER BY hash LIMIT $1",
-     .keys = {"hash"},
-     .columns = {{"source", TEXT}}},
-    {.name = "session_roots",
-     .page = "SELECT session, path, granted_by FROM session_roots ORDER BY session, "
-             "path LIMIT $1",
-     .keys = {"session", "path"},
-     .columns = {{"granted_by", TEXT}}},
-    {.name = "sessions",
-     .page = "SELECT id, owner, project, title, model, agent, root, forked_from, "
-             "metadata, settings, instructions FROM sessions WHERE (id) > ($1) ORDER "
-             "BY id LIMIT $2",
-     .last = "SELECT COALESCE(max(id), 0) FROM sessions",
-     .newest = 20000,
-     .keys = {"id"},
-     .columns = {{"owner", TEXT},
-                 {"project", TEXT},
-                 {"title", TEXT},
-                 {"model", TEXT},
-                 {"agent", TEXT},
-                 {"root", TEXT},
-                 {"forked_from", TEXT},
-                 {"metadata", JSON},
-                 {"settings", JSON_OR_EMPTY},
-                 {"instructions", TEXT}}},
-    {.name = "settings",
-     .page = "SELECT name, value FROM settings ORDER BY name LIMIT $1",
-     .keys = {"name"},
-     .columns = {{"value", JSON}}},
-    {.name = "spans",
-     .page = "SELECT run, attempt, step, name, error, input, output FROM spans WHERE "
-             "(run, attempt, step) > ($1, $2, $3) ORDER BY run, attempt, step LIMIT $4",
-     .last = "SELECT COALESCE(max(run), 0) FROM spans",
-     .newest = 200,
-     .keys = {"run", "attempt", "step"},
-     .columns =
-         {{"name", TEXT}, {"error", TEXT}, {"input", JSON_OR_EMPTY}, {"output", JSON_OR_EMPTY}}},
-    {.name = "streams",
-     .page = "SELECT id, owner, name FROM streams WHERE (id) > ($1) ORDER BY id LIMIT "
-             "$2",
-     .last = "SELECT COALESCE(max(id), 0) FROM streams",
-     .newest = 20000,
-     .keys = {"id"},
-     .columns = {{"owner", TEXT}, {"name", TEXT}}},
-    {.name = "tokens",
-     .page = "SELECT id, owner, label FROM tokens WHERE (id) > ($1) ORDER BY id LIMIT "
-             "$2",
-     .last = "SELECT COALESCE(max(id), 0) FROM tokens",
-     .newest = 20000,
-     .keys = {"id"},
-     .columns = {{"owner", TEXT}, {"label", TEXT}}},
-    {.name = "turns",
-     .page = "SELECT run, model, last, answer_schema FROM turns WHERE (run) > ($1) "
-             "ORDER BY run LIMIT $2",
-     .last = "SELECT COALESCE(max(run), 0) FROM turns",
-     .newest = 20000,
-     .keys = {"run"},
-     .columns = {{"model", TEXT}, {"last", TEXT}, {"answer_schema", JSON_OR_EMPTY}}},
-    {.name = "usage_totals",
-     .page = "SELECT id, session, model, project, agent FROM usage_totals WHERE (id) > "
-             "($1) ORDER BY id LIMIT $2",
-     .last = "SELECT COALESCE(max(id), 0) FROM usage_totals",
-     .newest = 20000,
-     .keys = {"id"},
-     .columns = {{"session", TEXT}, {"model", TEXT}, {"project", TEXT}, {"agent", TEXT}}},
-    {.name = "workflow_refs",
-     .page = "SELECT run, done_no, file, note FROM workflow_refs WHERE (run, done_no) "
-             "> ($1, $2) ORDER BY run, done_no LIMIT $3",
-     .last = "SELECT COALESCE(max(run), 0) FROM workflow_refs",
-     .newest = 200,
-     .keys = {"run", "done_no"},
-     .columns = {{"file", TEXT}, {"note", TEXT}}},
-};
+static bool is_code(struct bytes word) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
+    size_t at = 0;
+    while (at < word.len && memchr(letters, word.data[at], sizeof letters - 1) != NULL) {
+        at++;
+    }
+    return at == word.len;
+}
 
-/* --- A row ------------------------------------------------------------------------------------ */
-
-static const char *fault_of(struct bytes bytes, enum column_kind kind) {
+static const char *text_fault(struct bytes bytes) {
     if (!utf8_valid(bytes.data, bytes.len)) {
         return "is not valid UTF-8";
     }
-    if (memchr(bytes.data, '\0', bytes.len) != NULL) {
-        return "holds a NUL byte";
-    }
-    bool json = kind == JSON || (kind == JSON_OR_EMPTY && bytes.len > 0);
-    return json && !json_is_valid(bytes) ? "is not valid JSON" : NULL;
+    return memchr(bytes.data, '\0', bytes.len) != NULL ? "holds a NUL byte" : NULL;
 }
 
-static bool key_is_text(const char *key) {
-    return strcmp(key, "name") == 0 || strcmp(key, "hash") == 0 || strcmp(key, "path") == 0;
+static bool column_holds(const struct damage_column *column, struct bytes bytes) {
+    struct sha256 hash;
+    if (bytes.len == 0 && column->may_be_empty) {
+        return true;
+    }
+    switch (column->kind) {
+    case DAMAGE_TEXT:
+        return true;
+    case DAMAGE_JSON:
+        return json_is_valid(bytes);
+    case DAMAGE_ID:
+        return id_valid(bytes.data, bytes.len, column->prefix);
+    case DAMAGE_HASH:
+        return hex_parse(bytes, hash.bytes, sizeof hash.bytes);
+    case DAMAGE_WORD:
+        return column->known != NULL ? column->known(bytes) : is_code(bytes);
+    }
+    return true;
+}
+
+static const char *column_fault(const struct damage_column *column, struct bytes bytes) {
+    static const char *const faults[] = {[DAMAGE_TEXT] = "",
+                                         [DAMAGE_JSON] = "is not valid JSON",
+                                         [DAMAGE_ID] = "is not a valid id",
+                                         [DAMAGE_HASH] = "is not a valid hash",
+                                         [DAMAGE_WORD] = "is not a valid word"};
+    const char *fault = text_fault(bytes);
+    return fault != NULL || column_holds(column, bytes) ? fault : faults[column->kind];
+}
+
+/* --- A row ------------------------------------------------------------------------------------ */
+
+/* Bytes that PostgreSQL never holds are found by functions of SQLite. */
+static void add_hex_key(struct text *where, const char *key, struct bytes value) {
+    bool cut = value.len > KEY_HEX_MAX;
+    size_t len = cut ? KEY_HEX_MAX : value.len;
+    text_addf(where, cut ? "hex(substr(CAST(%s AS BLOB), 1, %d)) = '" : "hex(CAST(%s AS BLOB)) = '",
+              key, (int)KEY_HEX_MAX);
+    for (size_t i = 0; i < len; i++) {
+        text_addf(where, "%02X", (unsigned)(unsigned char)value.data[i]);
+    }
+    text_add_char(where, '\'');
+    if (cut) {
+        text_addf(where, " AND length(CAST(%s AS BLOB)) = %zu", key, value.len);
+    }
 }
 
 static void add_text_key(struct text *where, const char *key, struct bytes value) {
-    if (fault_of(value, TEXT) != NULL || value.len > KEY_SHOWN_MAX) {
-        size_t len = value.len < KEY_SHOWN_MAX / 2 ? value.len : KEY_SHOWN_MAX / 2;
-        text_addf(where, "hex(substr(CAST(%s AS BLOB), 1, %zu)) = '", key, len);
-        for (size_t i = 0; i < len; i++) {
-            text_addf(where, "%02X", (unsigned)(unsigned char)value.data[i]);
-        }
-    } else {
-        text_addf(where, "%s = '", key);
-        for (size_t i = 0; i < value.len; i++) {
-            text_add(where, value.data + i, 1);
-            text_add_str(where, value.data[i] == '\'' ? "'" : "");
-        }
+    if (text_fault(value) != NULL || value.len > KEY_QUOTED_MAX) {
+        add_hex_key(where, key, value);
+        return;
+    }
+    text_addf(where, "%s = '", key);
+    for (size_t i = 0; i < value.len; i++) {
+        text_add(where, value.data + i, 1);
+        text_add_str(where, value.data[i] == '\'' ? "'" : "");
     }
     text_add_char(where, '\'');
 }
 
-static void row_where(const struct table *table, const struct rows *rows, struct damage *damage) {
-    AUTO(text_done) struct text where;
-    text_init(&where, sizeof damage->where - 1);
-    for (int i = 0; i < DAMAGE_KEYS && table->keys[i] != NULL; i++) {
+struct scan {
+    const struct damage_table *table;
+    int keys;       /* Number of the table's keys. */
+    int text_at;    /* Index of the text key; -1: there is none. */
+    int64_t limit;  /* Rows. */
+    bool table_end; /* No row follows. */
+    struct damage_page page;
+    void (*each)(void *ctx, const struct damage *damage);
+    void *ctx;
+};
+
+static void row_report(struct scan *scan, const struct rows *rows, const char *column,
+                       const char *what) {
+    const struct damage_table *table = scan->table;
+    AUTO(text_done) struct text where, remove;
+    text_init(&where, WHERE_MAX);
+    text_init(&remove, 2 * WHERE_MAX);
+    for (int i = 0; i < scan->keys; i++) {
         text_add_str(&where, i > 0 ? " AND " : "");
-        if (key_is_text(table->keys[i])) {
+        if (i == scan->text_at) {
             add_text_key(&where, table->keys[i], rows_text(rows, i));
         } else {
             text_addf(&where, "%s = %" PRId64, table->keys[i], rows_int(rows, i));
         }
     }
-    (void)snprintf(damage->where, sizeof damage->where, "%s", where.data == NULL ? "" : where.data);
+    if (table->keep != NULL) {
+        text_addf(&remove, "%s; ", table->keep);
+    }
+    if (table->part_table != NULL) {
+        text_addf(&remove, "DELETE FROM %s WHERE %s = %" PRId64 "; ", table->part_table,
+                  table->part_column, rows_int(rows, 0));
+    }
+    text_addf(&remove, "DELETE FROM %s WHERE %s;", table->name, where.data);
+    const struct damage damage = {.table = table->name,
+                                  .column = column,
+                                  .what = what,
+                                  .where = {where.data, where.len},
+                                  .remove = {remove.data, remove.len}};
+    scan->page.found++;
+    scan->each(scan->ctx, &damage);
 }
 
-struct scan {
-    const struct table *table;
-    int keys;      /* Number of the table's keys. */
-    int64_t bytes; /* Sum of the texts that were read. */
-    void (*each)(void *ctx, const struct damage *damage);
-    void *ctx;
-};
-
 static void row_check(struct scan *scan, const struct rows *rows) {
-    const struct table *table = scan->table;
-    struct damage damage = {.table = table->name};
-    for (int i = 0; i < scan->keys; i++) {
-        if (key_is_text(table->keys[i]) &&
-            (damage.what = fault_of(rows_text(rows, i), TEXT)) != NULL) {
-            damage.column = table->keys[i];
-            row_where(table, rows, &damage);
-            scan->each(scan->ctx, &damage);
-        }
+    const struct damage_table *table = scan->table;
+    const char *what = NULL;
+    if (scan->text_at >= 0) {
+        scan->page.bytes += (int64_t)rows_text(rows, scan->text_at).len;
+        what = text_fault(rows_text(rows, scan->text_at));
     }
-    for (int i = 0; i < COLUMNS_MAX && table->columns[i].name != NULL; i++) {
+    if (what != NULL) {
+        row_report(scan, rows, table->keys[scan->text_at], what);
+    }
+    for (int i = 0; i < DAMAGE_COLUMNS_MAX && table->columns[i].name != NULL; i++) {
         int at = scan->keys + i;
         if (rows_null(rows, at)) {
             continue;
         }
-        scan->bytes += (int64_t)rows_text(rows, at).len;
-        damage.what = fault_of(rows_text(rows, at), table->columns[i].kind);
-        if (damage.what != NULL) {
-            damage.column = table->columns[i].name;
-            row_where(table, rows, &damage);
-            scan->each(scan->ctx, &damage);
+        scan->page.bytes += (int64_t)rows_text(rows, at).len;
+        what = column_fault(&table->columns[i], rows_text(rows, at));
+        if (what != NULL) {
+            row_report(scan, rows, table->columns[i].name, what);
         }
     }
 }
@@ -292,8 +163,7 @@ static void row_check(struct scan *scan, const struct rows *rows) {
 /* --- A page ----------------------------------------------------------------------------------- */
 
 static struct err cursor_enter(struct tx *tx, enum damage_scope scope,
-                               struct damage_cursor *cursor) {
-    const struct table *table = &tables[cursor->table];
+                               const struct damage_table *table, struct damage_cursor *cursor) {
     *cursor = (struct damage_cursor){.table = cursor->table, .inside = true};
     for (int i = 0; i < DAMAGE_KEYS; i++) {
         cursor->key[i] = INT64_MIN;
@@ -308,61 +178,90 @@ static struct err cursor_enter(struct tx *tx, enum damage_scope scope,
     return err;
 }
 
-static struct err page_read(struct tx *tx, struct scan *scan, struct damage_cursor *cursor,
-                            int64_t *ret_count) {
-    struct arg args[DAMAGE_KEYS + 1];
-    bool small = scan->table->last == NULL;
-    size_t count = 0;
-    for (int i = 0; i < scan->keys && !small; i++) {
-        args[count++] = arg_int(cursor->key[i]);
+/* The bound of the text is the first text after it, so that rows from the bound on follow: no text
+ * is before "", where a walk begins. */
+static void cursor_move(const struct scan *scan, const struct rows *rows,
+                        struct damage_cursor *cursor) {
+    for (int i = 0; i < scan->keys; i++) {
+        if (i != scan->text_at) {
+            cursor->key[i] = rows_int(rows, i);
+            continue;
+        }
+        struct bytes text = rows_text(rows, i);
+        bool whole = text.len <= DAMAGE_KEY_MAX;
+        const char *end = whole ? "\x01" : "\xf4\x8f\xbf\xbf"; /* The last character of all. */
+        size_t len = whole ? text.len : utf8_cut(text, DAMAGE_KEY_MAX);
+        memcpy(cursor->text, text.data, len);
+        memcpy(cursor->text + len, end, strlen(end));
+        cursor->text_len = len + strlen(end);
     }
-    args[count++] = arg_int(small ? SMALL_MAX : DAMAGE_PAGE);
+}
+
+static bool page_full(const struct scan *scan) {
+    return scan->page.rows == scan->limit || scan->page.bytes >= DAMAGE_PAGE_BYTES ||
+           scan->page.found >= DAMAGE_PAGE_FOUND;
+}
+
+static struct err page_read(struct tx *tx, struct scan *scan, struct damage_cursor *cursor) {
+    struct arg args[DAMAGE_KEYS + 1];
+    size_t count = 0;
+    for (int i = 0; i < scan->keys; i++) {
+        const struct bytes text = {cursor->text, cursor->text_len};
+        args[count++] = i == scan->text_at ? arg_text(text) : arg_int(cursor->key[i]);
+    }
+    args[count++] = arg_int(scan->limit);
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_query(tx, scan->table->page, args, count, &rows);
-    bool row = !err_failed(err);
-    *ret_count = 0;
-    while (!err_failed(err) && row) {
+    while (!err_failed(err) && !scan->table_end && !page_full(scan)) {
+        bool row = false;
         err = rows_next(rows, &row);
-        if (err_failed(err) || !row) {
-            break;
+        if (!err_failed(err) && row) {
+            scan->page.rows++;
+            row_check(scan, rows);
+            cursor_move(scan, rows, cursor);
         }
-        ++*ret_count;
-        row_check(scan, rows);
-        for (int i = 0; i < scan->keys && !small; i++) {
-            cursor->key[i] = rows_int(rows, i);
-        }
+        scan->table_end = !row;
     }
     return err;
 }
 
 struct err tx_damage_page(struct tx *tx, enum damage_scope scope, struct damage_cursor *io_cursor,
                           void (*each)(void *ctx, const struct damage *damage), void *ctx,
-                          bool *ret_more) {
+                          struct damage_page *ret_page) {
+    size_t count = 0;
+    const struct damage_table *tables = damage__tables(&count);
     struct damage_cursor cursor = *io_cursor;
-    if (cursor.table >= COUNT_OF(tables)) { /* It came from a client. */
-        *ret_more = false;
+    if (cursor.table >= count) { /* From a client. */
+        *ret_page = (struct damage_page){.more = false};
         return ERR_OK;
     }
-    struct err err = cursor.inside ? ERR_OK : cursor_enter(tx, scope, &cursor);
-    struct scan scan = {.table = &tables[cursor.table], .each = each, .ctx = ctx};
+    struct scan scan = {.table = &tables[cursor.table],
+                        .text_at = -1,
+                        .limit = DAMAGE_PAGE,
+                        .each = each,
+                        .ctx = ctx};
     while (scan.keys < DAMAGE_KEYS && scan.table->keys[scan.keys] != NULL) {
         scan.keys++;
     }
-    int64_t count = 0;
+    if (scan.table->text_key) {
+        scan.text_at = scan.keys - 1;
+    }
+    struct err err = cursor.inside ? ERR_OK : cursor_enter(tx, scope, scan.table, &cursor);
     if (!err_failed(err)) {
-        err = page_read(tx, &scan, &cursor, &count);
+        err = page_read(tx, &scan, &cursor);
     }
     if (err_failed(err)) {
         return err;
     }
-    cursor.rows += count;
-    cursor.bytes += scan.bytes;
+    cursor.rows += scan.page.rows;
+    cursor.bytes += scan.page.bytes;
     bool enough = scope == DAMAGE_NEWEST &&
                   (cursor.rows >= DAMAGE_NEWEST_ROWS || cursor.bytes >= DAMAGE_NEWEST_BYTES);
-    if (scan.table->last == NULL || count < DAMAGE_PAGE || enough) {
+    if (scan.table_end || enough) {
         cursor = (struct damage_cursor){.table = cursor.table + 1};
     }
+    scan.page.more = cursor.table < count;
     *io_cursor = cursor;
-    *ret_more = cursor.table < COUNT_OF(tables);
+    *ret_page = scan.page;
     return ERR_OK;
 }

@@ -9,8 +9,10 @@
  * and nothing minds, since no row, text or note of another keeps it. `inbox`, `approvals` and
  * `memory` show it as the cursor of lists that go from the newest row down, where a row that comes
  * later is missed by none; `parts`, `checkpoints` and `idempotency` show it to nobody. Events name
- * the id of their stream, and go before it in the same transaction as its row. Rows of `tokens` and
- * `usage_totals` are never deleted.
+ * the id of their stream, and are deleted before its row, in the same transaction. drover deletes
+ * no row of `tokens` and `usage_totals`.
+ *
+ * A damaged row is removed by hand: damage.h names the statements that keep this promise.
  *
  * Promise    an id is given once, also after deletions, restarts and restores.
  * Threads    inside a store function.
@@ -26,6 +28,11 @@
 #define IDS_NEXT(table)                                                                            \
     "(SELECT max(last) + 1 FROM (SELECT COALESCE(max(id), 0) AS last FROM " table                  \
     " UNION ALL SELECT last FROM ids WHERE name = '" table "') given)"
+
+/* Statement: keeps the highest id of that table. */
+#define IDS_KEEP(table)                                                                            \
+    "UPDATE ids SET last = (SELECT max(id) FROM " table ") WHERE name = '" table                   \
+    "' AND last < (SELECT max(id) FROM " table ")"
 
 enum ids_table { IDS_RUNS, IDS_MESSAGES, IDS_SESSIONS, IDS_BUDGETS, IDS_ATTACHMENTS };
 

@@ -36,6 +36,11 @@ static bool trigger_find(struct bytes name, enum turn_trigger *ret_trigger) {
     return false;
 }
 
+bool turns__trigger_known(struct bytes name) {
+    enum turn_trigger trigger;
+    return trigger_find(name, &trigger);
+}
+
 static struct err copy_text(struct tx *tx, struct bytes *text) {
     const char *copy = text->len == 0 ? "" : arena_try_copy(tx_arena(tx), text->data, text->len);
     if (copy == NULL) {

@@ -31,6 +31,8 @@ enum turn_trigger {
         TURN_TRIGGER_COUNT
 };
 
+bool turns__trigger_known(struct bytes name);
+
 struct turn_row {
     int64_t run, session; /* ids */
     int64_t number;       /* In its session, from 1; given by turns__insert. */

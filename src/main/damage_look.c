@@ -4,24 +4,32 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "engine/damage.h"
 
-enum { LOGGED_MAX = 20, PAGE_KEPT_MAX = 20 };
+enum { LOGGED_MAX = 20, PAGE_KEPT_MAX = 20, WHERE_SHOWN_MAX = 400 };
+
+struct found {
+    const char *table, *column, *what; /* Static. */
+    char where[WHERE_SHOWN_MAX + 1];   /* Cut. */
+};
 
 struct look {
     struct store *store; /* Borrowed, as is the log. */
     struct log *log;
     struct damage_cursor at, next; /* next: written by the store function, which may run again. */
-    bool more;
+    struct damage_page page;
     int64_t found; /* Number of damaged columns, of all pages before. */
     int64_t page_found;
-    struct damage page[PAGE_KEPT_MAX]; /* The first ones of this page. */
+    struct found kept[PAGE_KEPT_MAX]; /* The first ones of this page. */
 };
 
 static void keep(void *ctx, const struct damage *damage) {
     struct look *look = ctx;
     if (look->page_found < PAGE_KEPT_MAX) {
-        look->page[look->page_found] = *damage;
+        struct found *found = &look->kept[look->page_found];
+        *found = (struct found){damage->table, damage->column, damage->what, ""};
+        memcpy(found->where, damage->where.data, utf8_cut(damage->where, WHERE_SHOWN_MAX));
     }
     look->page_found++;
 }
@@ -30,12 +38,12 @@ static struct err page_read(struct tx *tx, void *ctx) {
     struct look *look = ctx;
     look->page_found = 0;
     look->next = look->at;
-    return tx_damage_page(tx, DAMAGE_NEWEST, &look->next, keep, look, &look->more);
+    return tx_damage_page(tx, DAMAGE_NEWEST, &look->next, keep, look, &look->page);
 }
 
 static void page_log(const struct look *look) {
     for (int64_t i = 0; i < look->page_found && i < PAGE_KEPT_MAX; i++) {
-        const struct damage *damage = &look->page[i];
+        const struct found *damage = &look->kept[i];
         if (look->found + i < LOGGED_MAX) {
             log_event(look->log, LOG_WARN,
                       "a row of the database is damaged; 'drover doctor' says how to remove it",
@@ -53,7 +61,7 @@ static void page_done(struct err err, void *ctx) {
         look->found += look->page_found;
         look->at = look->next;
     }
-    if (!err_failed(err) && look->more) {
+    if (!err_failed(err) && look->page.more) {
         store_read(look->store, page_read, page_done, look);
         return;
     }

@@ -97,24 +97,28 @@ async function populate() {
   await flows.start({ script: `${META}\nreturn await workflow("inner");` }).catch(() => {});
 }
 
+const ID = "0".repeat(26);
+const HASH = "0123456789abcdef".repeat(4);
+
 /** What the helpers above did not make; numbers of rows that do not exist do no harm. */
 const EXTRA = [
   `INSERT INTO attachments (id, attachment, owner, hash, media, bytes, made_ms)
-   VALUES (99, 'att_x', 'local', 'aa', 'image/png', 1, 1)`,
+   VALUES (99, 'att_${ID}', 'local', '${HASH}', 'image/png', 1, 1)`,
   `INSERT INTO checkpoints (session, message, step, question, void, tokens_before,
    tokens_after, made_ms, made_by, method, summary) SELECT id, 1, 0, 0, 0, 9, 1, 1, 'auto',
    'model', 'much' FROM sessions`,
   `INSERT INTO inbox (delivery, owner, run, receiver, address, state, cause, failures, made_ms,
-   not_before_ms, payload) VALUES ('del_held', 'local', 'run_x', 'session', 'ses_x', 'held', '', 0,
-   1, 0, '{}')`,
+   not_before_ms, payload) VALUES ('dlv_${ID}', 'local', 'run_${ID}', 'session', 'ses_x', 'held',
+   '', 0, 1, 0, '{}')`,
   `INSERT INTO inbox (delivery, owner, run, receiver, address, state, cause, failures, made_ms,
-   not_before_ms, payload) SELECT 'del_x' || id, 'local', 'run_x', 'session', session, 'pending',
-   '', 0, 1, 0, '{"run":"run_x","state":"succeeded"}' FROM sessions`,
+   not_before_ms, payload) SELECT 'dlv_${ID.slice(2)}' || (10 + id), 'local', 'run_${ID}',
+   'session', session, 'pending', '', 0, 1, 0, '{"run":"run_x","state":"succeeded"}'
+   FROM sessions`,
   `INSERT INTO run_input (run, from_offset, len, ends, bytes)
    SELECT id, 900, 1, 0, 'YQ==' FROM runs`,
-  "INSERT INTO scripts (hash, source) VALUES ('aa', 'return 1')",
+  `INSERT INTO scripts (hash, source) VALUES ('${HASH}', 'return 1')`,
   `INSERT INTO workflow_refs (run, step_key, occurrence, done_no, script, file, note)
-   SELECT id, 'k', 1, 99, 'aa', 'inner.js', '' FROM runs`,
+   SELECT id, '${HASH}', 1, 99, '${HASH}', 'inner.js', '' FROM runs`,
 ];
 
 async function well() {
@@ -197,6 +201,22 @@ const doctor = async () => {
   return stdout.trim().split("\n").map((line) => JSON.parse(line));
 };
 
+/** The statements that remove the rows, in their order. */
+function removalsOf(rows) {
+  return rows.flatMap(({ detail }) => {
+    const [, statements] = /run this in [^:]*: (.*;)$/.exec(detail);
+    return statements.slice(0, -1).split("; ");
+  });
+}
+
+test("rows that are not damaged are not reported", async () => {
+  copyDatabase(folder, turns.daemon.data);
+  await turns.daemon.start();
+  await well();
+  const rows = (await doctor()).filter(({ check }) => check === "row");
+  assert.deepEqual(rows, []);
+});
+
 describe("a damaged row", () => {
   for (const [table, { text = [], json = [], where = "1 = 1" }] of Object.entries(TABLES)) {
     const columns = postgres ? json : [...text, ...json];
@@ -216,7 +236,7 @@ describe("a damaged row", () => {
       assert.ok(told.some((line) => line.includes(table)), turns.daemon.log);
       const rows = (await doctor()).filter(({ check }) => check === "row");
       assert.ok(rows.length > 0 && rows.every(({ verdict }) => verdict === "fail"));
-      const removals = rows.map(({ detail }) => /: (DELETE FROM [^;]*);$/.exec(detail)[1]);
+      const removals = removalsOf(rows);
       assert.ok(removals.some((text) => text.startsWith(`DELETE FROM ${table} `)), removals);
       for (const column of columns) {
         assert.ok(rows.some(({ detail }) => detail.includes(`${column} is not valid`)), column);
@@ -226,12 +246,11 @@ describe("a damaged row", () => {
       for (let left = removals; left.length > 0; ) {
         sql(turns.daemon, ...new Set(left));
         await turns.daemon.start();
-        left = (await doctor())
-          .filter(({ check }) => check === "row")
-          .map(({ detail }) => /: (DELETE FROM [^;]*);$/.exec(detail)[1]);
+        left = removalsOf((await doctor()).filter(({ check }) => check === "row"));
         if (left.length > 0) await turns.daemon.stop();
       }
       assert.ok(!turns.daemon.log.includes("is damaged"));
+      await well();
     });
   }
 });

@@ -1,16 +1,70 @@
-/* test_damage.c: the search for damaged rows has a limit at a start, and none for the doctor. */
+/* test_damage.c: the search for damaged rows: its limits, and the columns that it judges. */
 #include "runs_kit.h"
 
 #include "engine/damage.h"
+#include "engine/ids.h"
 
-enum { EVENTS = 3 * DAMAGE_NEWEST_ROWS, TABLES_MAX = 40 };
+enum { EVENTS = 3 * DAMAGE_NEWEST_ROWS, TABLES_MAX = 40, LONG_ROW = 65536, LONG_ROWS = 100 };
+enum { STATEMENTS = 2000, STATEMENT_MAX = 1024 };
 
 struct search {
     enum damage_scope scope;
     struct damage_cursor at, next;
-    bool more;
-    int64_t pages, found;
+    struct damage_page page;
+    int64_t pages, found, bytes_max;
+    const char *table, *column; /* Of the damage that was found last. */
+    char remove[STATEMENT_MAX];
 };
+
+static void count_damage(void *ctx, const struct damage *damage) {
+    struct search *search = ctx;
+    search->table = damage->table;
+    search->column = damage->column;
+    (void)snprintf(search->remove, sizeof search->remove, "%.*s", (int)damage->remove.len,
+                   damage->remove.data);
+    search->found++;
+}
+
+static struct err page_tx(struct tx *tx, void *ctx) {
+    struct search *search = ctx;
+    search->next = search->at;
+    return tx_damage_page(tx, search->scope, &search->next, count_damage, search, &search->page);
+}
+
+/* Each page is read twice by runs_do, so each damaged row is found twice. */
+static struct search search_all(struct runs_kit *kit, enum damage_scope scope) {
+    struct search search = {.scope = scope, .page = {.more = true}};
+    while (search.page.more) {
+        assert_int_equal(runs_do(kit, page_tx, &search), ERR_NONE);
+        assert_in_range(search.page.rows, 0, DAMAGE_PAGE);
+        if (search.page.bytes > search.bytes_max) {
+            search.bytes_max = search.page.bytes;
+        }
+        search.at = search.next;
+        search.pages++;
+    }
+    search.found /= 2;
+    return search;
+}
+
+static struct err exec_tx(struct tx *tx, void *ctx) {
+    return tx_exec(tx, ctx, NULL /* no argument */, 0, NULL /* as many as there are */);
+}
+
+/* Statements, at addresses of their own: the store knows a statement by its address. */
+static char statements[STATEMENTS][STATEMENT_MAX];
+static size_t statements_used;
+
+static void run_sql(struct runs_kit *kit, const char *sql, size_t len) {
+    assert_in_range(statements_used, 0, STATEMENTS - 1);
+    char *text = statements[statements_used++];
+    (void)snprintf(text, STATEMENT_MAX, "%.*s", (int)len, sql);
+    if (runs_do(kit, exec_tx, text) != ERR_NONE) {
+        fail_msg("%s", text);
+    }
+}
+
+/* --- Limits ----------------------------------------------------------------------------------- */
 
 static struct err fill_tx(struct tx *tx, void *ctx) {
     static const char sql[] =
@@ -23,30 +77,6 @@ static struct err fill_tx(struct tx *tx, void *ctx) {
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL);
 }
 
-static void count_damage(void *ctx, const struct damage *damage) {
-    struct search *search = ctx;
-    assert_string_equal(damage->table, "events");
-    search->found++;
-}
-
-static struct err page_tx(struct tx *tx, void *ctx) {
-    struct search *search = ctx;
-    search->next = search->at;
-    return tx_damage_page(tx, search->scope, &search->next, count_damage, search, &search->more);
-}
-
-/* Each page is read twice by runs_do, so each damaged row is found twice. */
-static struct search search_all(struct runs_kit *kit, enum damage_scope scope) {
-    struct search search = {.scope = scope, .more = true};
-    while (search.more) {
-        assert_int_equal(runs_do(kit, page_tx, &search), ERR_NONE);
-        search.at = search.next;
-        search.pages++;
-    }
-    search.found /= 2;
-    return search;
-}
-
 static void a_start_reads_a_part_of_a_long_stream_and_the_doctor_all(void **state) {
     struct runs_kit *kit = *state;
     assert_int_equal(runs_do(kit, fill_tx, NULL), ERR_NONE);
@@ -57,9 +87,282 @@ static void a_start_reads_a_part_of_a_long_stream_and_the_doctor_all(void **stat
     assert_true(all.pages > EVENTS / DAMAGE_PAGE);
 }
 
+static struct err long_rows_tx(struct tx *tx, void *ctx) {
+    static const char parts_sql[] =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)"
+        " INSERT INTO parts (message, number, step, kind, state, cause, name, call, run, bytes,"
+        " data_bytes, data, text) SELECT 1, i, 0, 'text', '', '', '', '', 0, 0, 0,"
+        " CASE WHEN i = $1 THEN '[' ELSE '{}' END, CAST($2 AS TEXT) FROM n";
+    static const char scripts_sql[] =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)"
+        " INSERT INTO scripts (hash, source) SELECT CAST(1000 + i AS TEXT), CAST($2 AS TEXT)"
+        " FROM n";
+    const struct arg args[] = {arg_int(LONG_ROWS), arg_text((struct bytes){ctx, LONG_ROW})};
+    struct err err = tx_exec(tx, parts_sql, args, COUNT_OF(args), NULL);
+    return err_failed(err) ? err : tx_exec(tx, scripts_sql, args, COUNT_OF(args), NULL);
+}
+
+static void a_page_of_long_rows_is_limited_by_bytes(void **state) {
+    struct runs_kit *kit = *state;
+    AUTO(mem_release) char *text = mem_new(LONG_ROW);
+    memset(text, 'x', LONG_ROW);
+    assert_int_equal(runs_do(kit, long_rows_tx, text), ERR_NONE);
+    struct search search = search_all(kit, DAMAGE_ALL);
+    assert_int_equal(search.found, 1);
+    assert_in_range(search.bytes_max, LONG_ROW, DAMAGE_PAGE_BYTES + 2 * LONG_ROW);
+}
+
+static struct err roots_tx(struct tx *tx, void *ctx) {
+    static const char sql[] =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000)"
+        " INSERT INTO session_roots (session, path, access, granted_by, granted_ms)"
+        " SELECT i / 50, $1 || CAST(i AS TEXT), CASE WHEN i = 1 OR i = 3000 OR i = 6000"
+        " THEN 'nothing' ELSE 'read' END, 'ann', 1 FROM n";
+    const struct arg args[] = {arg_text((struct bytes){ctx, strlen(ctx)})};
+    return tx_exec(tx, sql, args, COUNT_OF(args), NULL);
+}
+
+/* Paths of 2 kB, which differ at their ends. */
+static void tables_with_keys_of_text_are_searched_to_their_end(void **state) {
+    struct runs_kit *kit = *state;
+    char path[2001];
+    memset(path, 'p', sizeof path);
+    path[0] = '/';
+    path[sizeof path - 1] = '\0';
+    char short_path[] = "/it's a folder/";
+    assert_int_equal(runs_do(kit, roots_tx, short_path), ERR_NONE);
+    struct search search = search_all(kit, DAMAGE_ALL);
+    assert_int_equal(search.found, 3);
+    assert_string_equal(search.remove, "DELETE FROM session_roots WHERE session = 120 AND path ="
+                                       " '/it''s a folder/6000';");
+    run_sql(kit, search.remove, strlen(search.remove) - 1);
+    assert_int_equal(search_all(kit, DAMAGE_ALL).found, 2);
+    assert_int_equal(runs_do(kit, roots_tx, path), ERR_NONE);
+    assert_int_equal(search_all(kit, DAMAGE_ALL).found, 5);
+}
+
+/* --- Columns ---------------------------------------------------------------------------------- */
+
+#define ID "00000000000000000000000000"
+#define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+/* One row of each table, as drover writes it; the numbers are the highest of their tables. */
+static const char *const well[] = {
+    "INSERT INTO approvals (id, approval, owner, session, run, message, part, kind, tool, digest,"
+    " arguments, about, state, answer, answered_by, asked_ms) VALUES (70, 'apr_" ID "', 'ann', 70,"
+    " 70, 70, 1, 'leave', 'edit_file', '" HASH "', '{}', '', 'open', '', '', 1)",
+    "INSERT INTO attachments (id, attachment, owner, hash, media, bytes, made_ms) VALUES (70,"
+    " 'att_" ID "', 'ann', '" HASH "', 'image/png', 1, 1)",
+    "INSERT INTO budgets (id, owner, scope, path, run, made_ms) VALUES (70, 'ann', 'project:p',"
+    " 'project:p/', 0, 1)",
+    "INSERT INTO checkpoints (id, session, message, step, question, void, tokens_before,"
+    " tokens_after, made_ms, made_by, method, summary) VALUES (70, 70, 70, 0, 0, 0, 2, 1, 1,"
+    " 'auto', 'summary', 's')",
+    "INSERT INTO idempotency (id, owner, route, idem_key, digest, status, answer, made_ms) VALUES"
+    " (70, 'ann', '/jobs', 'k', '" HASH "', 201, '{}', 1)",
+    "INSERT INTO inbox (id, delivery, owner, run, receiver, address, state, cause, failures,"
+    " made_ms, not_before_ms, payload) VALUES (70, 'dlv_" ID "', 'ann', 'run_" ID "', 'session',"
+    " 'ses_" ID "', 'pending', '', 0, 1, 0, '{}')",
+    "INSERT INTO learned_windows (model, tokens, until_ms) VALUES ('a/m', 1, 1)",
+    "INSERT INTO memory (id, memory, owner, project, topic, title, content, tags, words, day,"
+    " made_ms, changed_ms) VALUES (70, 'mem_" ID "', 'ann', '', 't', 't', 'c', '[]', ' t c', 1, 1,"
+    " 1)",
+    "INSERT INTO messages (id, message, session, role, status, run, reply_to, variant, active,"
+    " made_ms, changed_ms, client_id, client_digest, cause, error, metadata) VALUES (70,"
+    " 'msg_" ID "', 70, 'user', 'completed', 70, 0, 1, 1, 1, 1, '', '', '', '', '{}')",
+    "INSERT INTO parts (id, message, number, step, kind, state, cause, name, call, run, bytes,"
+    " data_bytes, data, text) VALUES (70, 70, 1, 1, 'tool', 'denied', 'rule',"
+    " 'edit_file', 'c', 0, 0, 0, '{}', '')",
+    "INSERT INTO providers (name, kind, base_url, key_file, headers, models, context_window,"
+    " max_concurrent, made_ms, changed_ms) VALUES ('far', 'openai', 'http://a', '', '{}', '[]', 0,"
+    " 0, 1, 1)",
+    "INSERT INTO runs (id, run, owner, kind, parent, state, gate, cause, stop, stop_grace_ms,"
+    " attempt, voids, failures, reboots, epoch, priority, key_max, exit_code, once, made_ms,"
+    " not_before_ms, started_ms, ended_ms, run_key, label, command, host, note, result, spec,"
+    " step_key) VALUES (70, 'run_" ID "', 'ann', 'agent', 69, 'failed', '', 'stopped', 'stopped',"
+    " 0, 1, 0, 0, 0, 1, 0, 0, -1, 0, 1, 0, 1, 1, '', '', '', '', '', '', '{}', '" HASH "')",
+    "INSERT INTO session_roots (session, path, access, granted_by, granted_ms) VALUES (70, '/a',"
+    " 'read', 'ann', 1)",
+    "INSERT INTO sessions (id, session, owner, project, parent, depth, hidden, version, state,"
+    " made_ms, changed_ms, title, title_by, model, agent, root, forked_from, metadata, settings,"
+    " instructions) VALUES (70, 'ses_" ID "', 'ann', '', 0, 0, 0, 1, 'idle', 1, 1, '', '', '', '',"
+    " '', '', '{}', '', '')",
+    "INSERT INTO spans (run, attempt, step, kind, name, state, cause, started_ms, ended_ms,"
+    " estimated, tries, disk, error, input, output) VALUES (70, 1, 1, 'tool', 'edit_file',"
+    " 'denied', 'rule', 1, 2, 0, 1, 0, '', '', '')",
+    "INSERT INTO tokens (id, token, owner, label, scopes, hash, made_ms) VALUES (70, 'tok_" ID "',"
+    " 'ann', '', 1, '" HASH "', 1)",
+    "INSERT INTO turns (run, session, began_by, question, answer, begun, calls, calls_max, step,"
+    " call, from_seq, mistakes, repeats, answered, last_call, truncated, output_max, model, last)"
+    " VALUES (70, 70, 'message', 70, 70, 1, 1, 9, 1, 0, 0, 0, 0, 0, 0, 0, 0, '', '')",
+    "INSERT INTO usage_totals (id, owner, day, session, model, category, project, agent, calls,"
+    " fresh, cache_read, cache_write, output, reasoning, cost_micros, cost_unknown) VALUES (70,"
+    " 'ann', 1, 'ses_" ID "', 'a/m', 'turn', '', '', 1, 0, 0, 0, 0, 0, 0, 0)",
+    "INSERT INTO workflows (run, script, resumed_from, lines, crashes, deadline_ms) VALUES (70,"
+    " '" HASH "', 0, 0, 0, 0)",
+    "INSERT INTO workflow_refs (run, step_key, occurrence, done_no, script, file, note) VALUES"
+    " (70, '" HASH "', 1, 1, '" HASH "', 'a.js', '')",
+};
+
+static const struct {
+    const char *table, *column;
+} words[] = {
+    {"approvals", "approval"},
+    {"approvals", "kind"},
+    {"approvals", "digest"},
+    {"approvals", "state"},
+    {"attachments", "attachment"},
+    {"attachments", "hash"},
+    {"checkpoints", "made_by"},
+    {"checkpoints", "method"},
+    {"idempotency", "digest"},
+    {"inbox", "delivery"},
+    {"inbox", "run"},
+    {"inbox", "receiver"},
+    {"inbox", "state"},
+    {"inbox", "turn"},
+    {"memory", "memory"},
+    {"messages", "message"},
+    {"messages", "role"},
+    {"messages", "status"},
+    {"messages", "client_digest"},
+    {"parts", "kind"},
+    {"parts", "state"},
+    {"parts", "cause"},
+    {"providers", "kind"},
+    {"runs", "run"},
+    {"runs", "kind"},
+    {"runs", "state"},
+    {"runs", "gate"},
+    {"runs", "cause"},
+    {"runs", "stop"},
+    {"runs", "step_key"},
+    {"session_roots", "access"},
+    {"sessions", "session"},
+    {"sessions", "state"},
+    {"sessions", "title_by"},
+    {"sessions", "forked_from"},
+    {"spans", "kind"},
+    {"spans", "state"},
+    {"spans", "cause"},
+    {"tokens", "token"},
+    {"tokens", "hash"},
+    {"turns", "began_by"},
+    {"usage_totals", "session"},
+    {"usage_totals", "category"},
+    {"workflows", "script"},
+    {"workflow_refs", "step_key"},
+    {"workflow_refs", "script"},
+};
+
+static void ids_and_words_are_searched_like_text(void **state) {
+    struct runs_kit *kit = *state;
+    char sql[STATEMENT_MAX];
+    for (size_t i = 0; i < COUNT_OF(well); i++) {
+        run_sql(kit, well[i], strlen(well[i]));
+    }
+    struct search search = search_all(kit, DAMAGE_ALL);
+    if (search.found > 0) {
+        fail_msg("%s.%s of a row that is well", search.table, search.column);
+    }
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        int len = snprintf(sql, sizeof sql, "UPDATE %s SET %s = 'No such'", words[i].table,
+                           words[i].column);
+        run_sql(kit, sql, (size_t)len);
+        if (search_all(kit, DAMAGE_ALL).found != (int64_t)i + 1) {
+            fail_msg("%s.%s is damaged and was not found", words[i].table, words[i].column);
+        }
+    }
+}
+
+/* --- Removal ---------------------------------------------------------------------------------- */
+
+struct next_ids {
+    int64_t runs, messages, sessions, budgets, attachments;
+};
+
+static struct err next_ids_tx(struct tx *tx, void *ctx) {
+    static const char sql[] = "SELECT " IDS_NEXT("runs") ", " IDS_NEXT("messages") ", " IDS_NEXT(
+        "sessions") ", " IDS_NEXT("budgets") ", " IDS_NEXT("attachments");
+    struct next_ids *next = ctx;
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, NULL /* no argument */, 0, &rows);
+    if (!err_failed(err)) {
+        assert_non_null(rows);
+        *next = (struct next_ids){rows_int(rows, 0), rows_int(rows, 1), rows_int(rows, 2),
+                                  rows_int(rows, 3), rows_int(rows, 4)};
+    }
+    return err;
+}
+
+/* Each statement of `remove`, as a person would run them. */
+static void run_statements(struct runs_kit *kit, const char *remove) {
+    for (const char *at = remove, *end = strchr(at, ';'); end != NULL; end = strchr(at, ';')) {
+        run_sql(kit, at, (size_t)(end - at));
+        at = end + 1;
+    }
+}
+
+static void the_id_of_a_row_that_was_removed_by_hand_is_not_given_again(void **state) {
+    struct runs_kit *kit = *state;
+    static const char *const damages[] = {
+        "UPDATE runs SET spec = '['",         "UPDATE messages SET metadata = '['",
+        "UPDATE sessions SET metadata = '['", "UPDATE budgets SET scope = 'no scope'",
+        "UPDATE attachments SET hash = '?'",
+    };
+    struct next_ids next;
+    for (size_t i = 0; i < COUNT_OF(well); i++) {
+        run_sql(kit, well[i], strlen(well[i]));
+    }
+    for (size_t i = 0; i < COUNT_OF(damages); i++) {
+        run_sql(kit, damages[i], strlen(damages[i]));
+        struct search search = search_all(kit, DAMAGE_ALL);
+        assert_int_equal(search.found, 1);
+        run_statements(kit, search.remove);
+        assert_int_equal(search_all(kit, DAMAGE_ALL).found, 0);
+    }
+    assert_int_equal(runs_do(kit, next_ids_tx, &next), ERR_NONE);
+    assert_int_equal(next.runs, 71);
+    assert_int_equal(next.messages, 71);
+    assert_int_equal(next.sessions, 71);
+    assert_int_equal(next.budgets, 71);
+    assert_int_equal(next.attachments, 71);
+}
+
+static struct err append_tx(struct tx *tx, void *ctx) {
+    const struct append append = {.owner = BYTES("ann"),
+                                  .stream = kit_bytes(ctx),
+                                  .type = BYTES("note"),
+                                  .data = BYTES("{}")};
+    struct appended appended;
+    return tx_append(tx, &append, &appended);
+}
+
+/* The events of a stream go with its row: a later stream could get its number. */
+static void a_stream_that_was_removed_by_hand_leaves_no_events(void **state) {
+    struct runs_kit *kit = *state;
+    char first[] = "first", second[] = "second";
+    assert_int_equal(runs_do(kit, append_tx, first), ERR_NONE);
+    static const char sql[] = "UPDATE streams SET name = 'no name'";
+    run_sql(kit, sql, strlen(sql));
+    struct search search = search_all(kit, DAMAGE_ALL);
+    assert_int_equal(search.found, 1);
+    run_statements(kit, search.remove);
+    assert_int_equal(runs_do(kit, append_tx, second), ERR_NONE);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_start_reads_a_part_of_a_long_stream_and_the_doctor_all,
+                                        runs_begin, runs_end),
+        cmocka_unit_test_setup_teardown(a_page_of_long_rows_is_limited_by_bytes, runs_begin,
+                                        runs_end),
+        cmocka_unit_test_setup_teardown(tables_with_keys_of_text_are_searched_to_their_end,
+                                        runs_begin, runs_end),
+        cmocka_unit_test_setup_teardown(ids_and_words_are_searched_like_text, runs_begin, runs_end),
+        cmocka_unit_test_setup_teardown(the_id_of_a_row_that_was_removed_by_hand_is_not_given_again,
+                                        runs_begin, runs_end),
+        cmocka_unit_test_setup_teardown(a_stream_that_was_removed_by_hand_leaves_no_events,
                                         runs_begin, runs_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

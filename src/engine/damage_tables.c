@@ -1,0 +1,460 @@
+/* damage_tables.c: one row for each table, in the order of their names. */
+#include "engine/damage_tables.h"
+
+#include <string.h>
+
+#include "engine/approvals.h"
+#include "engine/budget.h"
+#include "engine/ids.h"
+#include "engine/inbox_rows.h"
+#include "engine/spans.h"
+#include "engine/turn_rows.h"
+#include "journal/journal.h"
+#include "rules/card.h"
+#include "rules/inbox.h"
+#include "rules/run.h"
+#include "rules/session.h"
+
+/* --- Words ------------------------------------------------------------------------------------ */
+
+static bool is(struct bytes word, const char *name) {
+    return word.len == strlen(name) && memcmp(word.data, name, word.len) == 0;
+}
+
+static bool receiver_known(struct bytes word) {
+    enum receiver_kind found;
+    return receiver_kind_find(word, &found);
+}
+
+static bool inbox_state_known(struct bytes word) {
+    enum inbox_state found;
+    return inbox_state_find(word, &found);
+}
+
+static bool role_known(struct bytes word) {
+    enum message_role found;
+    return message_role_find(word, &found);
+}
+
+static bool status_known(struct bytes word) {
+    enum message_status found;
+    return message_status_find(word, &found);
+}
+
+static bool part_kind_known(struct bytes word) {
+    enum part_kind found;
+    return part_kind_find(word, &found);
+}
+
+static bool part_state_known(struct bytes word) {
+    enum part_state found;
+    return part_state_find(word, &found);
+}
+
+static bool card_cause_known(struct bytes word) {
+    enum card_cause found;
+    return card_cause_find(word, &found);
+}
+
+static bool run_kind_known(struct bytes word) {
+    enum run_kind found;
+    return run_kind_find(word, &found);
+}
+
+static bool run_state_known(struct bytes word) {
+    enum run_state found;
+    return run_state_find(word, &found);
+}
+
+static bool run_gate_known(struct bytes word) {
+    enum run_gate found;
+    return run_gate_find(word, &found);
+}
+
+static bool run_cause_known(struct bytes word) {
+    enum run_cause found;
+    return run_cause_find(word, &found);
+}
+
+static bool session_state_known(struct bytes word) {
+    enum session_state found;
+    return session_state_find(word, &found);
+}
+
+static bool title_by_known(struct bytes word) {
+    enum title_by found;
+    return title_by_find(word, &found);
+}
+
+static bool approval_kind_known(struct bytes word) {
+    return is(word, "leave") || is(word, "answer");
+}
+
+static bool maker_known(struct bytes word) {
+    return is(word, "auto") || is(word, "manual");
+}
+
+static bool access_known(struct bytes word) {
+    return is(word, "read") || is(word, "write");
+}
+
+static bool approval_state_known(struct bytes word) {
+    unsigned state = 0;
+    while (state < APPROVAL_STATE_COUNT && !is(word, approval_state_name(state))) {
+        state++;
+    }
+    return state < APPROVAL_STATE_COUNT;
+}
+
+static bool span_kind_known(struct bytes word) {
+    unsigned kind = 0;
+    while (kind < SPAN_KIND_COUNT && !is(word, span_kind_name(kind))) {
+        kind++;
+    }
+    return kind < SPAN_KIND_COUNT;
+}
+
+/* A call of a tool ends in a state of cards, any other step in one of runs. */
+static bool span_state_known(struct bytes word) {
+    return run_state_known(word) || part_state_known(word);
+}
+
+/* --- Tables ----------------------------------------------------------------------------------- */
+
+static const struct damage_table tables[] = {
+    {
+        .name = "approvals",
+        .page = "SELECT id, approval, owner, kind, tool, digest, arguments, about, state, "
+                "answer, answered_by FROM approvals WHERE (id) > ($1) ORDER BY id LIMIT $2",
+        .last = "SELECT COALESCE(max(id), 0) FROM approvals",
+        .newest = 20000,
+        .keys = {"id"},
+        .columns = {{"approval", DAMAGE_ID, .prefix = "apr"},
+                    {"owner", DAMAGE_TEXT},
+                    {"kind", DAMAGE_WORD, .known = approval_kind_known},
+                    {"tool", DAMAGE_TEXT},
+                    {"digest", DAMAGE_HASH},
+                    {"arguments", DAMAGE_JSON},
+                    {"about", DAMAGE_JSON, .may_be_empty = true},
+                    {"state", DAMAGE_WORD, .known = approval_state_known},
+                    {"answer", DAMAGE_TEXT},
+                    {"answered_by", DAMAGE_TEXT}},
+    },
+    {
+        .name = "attachments",
+        .page = "SELECT id, attachment, owner, hash, media FROM attachments WHERE (id) > ($1) "
+                "ORDER BY id LIMIT $2",
+        .last = "SELECT COALESCE(max(id), 0) FROM attachments",
+        .newest = 20000,
+        .keys = {"id"},
+        .keep = IDS_KEEP("attachments"),
+        .columns = {{"attachment", DAMAGE_ID, .prefix = "att"},
+                    {"owner", DAMAGE_TEXT},
+                    {"hash", DAMAGE_HASH},
+                    {"media", DAMAGE_TEXT}},
+    },
+    {
+        .name = "budget_means",
+        .page = "SELECT budget, what FROM budget_means WHERE (budget, what) >= ($1, $2) ORDER "
+                "BY budget, what LIMIT $3",
+        .keys = {"budget", "what"},
+        .text_key = true,
+    },
+    {
+        .name = "budgets",
+        .page = "SELECT id, owner, scope, path FROM budgets WHERE (id) > ($1) ORDER BY id LIMIT "
+                "$2",
+        .last = "SELECT COALESCE(max(id), 0) FROM budgets",
+        .newest = 20000,
+        .keys = {"id"},
+        .keep = IDS_KEEP("budgets"),
+        .columns = {{"owner", DAMAGE_TEXT},
+                    {"scope", DAMAGE_WORD, .known = budget_scope_valid},
+                    {"path", DAMAGE_TEXT}},
+    },
+    {
+        .name = "checkpoints",
+        .page = "SELECT id, made_by, method, summary FROM checkpoints WHERE (id) > ($1) ORDER "
+                "BY id LIMIT $2",
+        .last = "SELECT COALESCE(max(id), 0) FROM checkpoints",
+        .newest = 20000,
+        .keys = {"id"},
+        .columns = {{"made_by", DAMAGE_WORD, .known = maker_known},
+                    {"method", DAMAGE_WORD},
+                    {"summary", DAMAGE_TEXT}},
+    },
+    {
+        .name = "events",
+        .page = "SELECT stream, seq, type, data FROM events WHERE (stream, seq) > ($1, $2) "
+                "ORDER BY stream, seq LIMIT $3",
+        .last = "SELECT COALESCE(max(stream), 0) FROM events",
+        .newest = 50,
+        .keys = {"stream", "seq"},
+        .columns = {{"type", DAMAGE_TEXT}, {"data", DAMAGE_JSON}},
+    },
+    {
+        .name = "idempotency",
+        .page = "SELECT id, owner, route, idem_key, digest, answer FROM idempotency WHERE (id) "
+                "> ($1) ORDER BY id LIMIT $2",
+        .last = "SELECT COALESCE(max(id), 0) FROM idempotency",
+        .newest = 20000,
+        .keys = {"id"},
+        .columns = {{"owner", DAMAGE_TEXT},
+                    {"route", DAMAGE_TEXT},
+                    {"idem_key", DAMAGE_TEXT},
+                    {"digest", DAMAGE_HASH},
+                    {"answer", DAMAGE_JSON, .may_be_empty = true}},
+    },
+    {
+        .name = "inbox",
+        .page = "SELECT id, delivery, owner, run, receiver, address, state, cause, turn, "
+                "payload FROM inbox WHERE (id) > ($1) ORDER BY id LIMIT $2",
+        .last = "SELECT COALESCE(max(id), 0) FROM inbox",
+        .newest = 20000,
+        .keys = {"id"},
+        .columns = {{"delivery", DAMAGE_ID, .prefix = "dlv"},
+                    {"owner", DAMAGE_TEXT},
+                    {"run", DAMAGE_ID, .prefix = "run"},
+                    {"receiver", DAMAGE_WORD, .known = receiver_known},
+                    {"address", DAMAGE_TEXT},
+                    {"state", DAMAGE_WORD, .known = inbox_state_known},
+                    {"cause", DAMAGE_TEXT},
+                    {"turn", DAMAGE_ID, .may_be_empty = true, .prefix = "run"},
+                    {"payload", DAMAGE_JSON}},
+    },
+    {
+        .name = "learned_windows",
+        .page = "SELECT model FROM learned_windows WHERE (model) >= ($1) ORDER BY model LIMIT "
+                "$2",
+        .keys = {"model"},
+        .text_key = true,
+    },
+    {
+        .name = "memory",
+        .page = "SELECT id, memory, owner, project, topic, title, content, tags, words FROM "
+                "memory WHERE (id) > ($1) ORDER BY id LIMIT $2",
+        .last = "SELECT COALESCE(max(id), 0) FROM memory",
+        .newest = 20000,
+        .keys = {"id"},
+        .columns = {{"memory", DAMAGE_ID, .prefix = "mem"},
+                    {"owner", DAMAGE_TEXT},
+                    {"project", DAMAGE_TEXT},
+                    {"topic", DAMAGE_TEXT},
+                    {"title", DAMAGE_TEXT},
+                    {"content", DAMAGE_TEXT},
+                    {"tags", DAMAGE_JSON},
+                    {"words", DAMAGE_TEXT}},
+    },
+    {
+        .name = "messages",
+        .page = "SELECT id, message, role, status, client_id, client_digest, cause, error, "
+                "metadata FROM messages WHERE (id) > ($1) ORDER BY id LIMIT $2",
+        .last = "SELECT COALESCE(max(id), 0) FROM messages",
+        .newest = 20000,
+        .keys = {"id"},
+        .keep = IDS_KEEP("messages"),
+        .columns = {{"message", DAMAGE_ID, .prefix = "msg"},
+                    {"role", DAMAGE_WORD, .known = role_known},
+                    {"status", DAMAGE_WORD, .known = status_known},
+                    {"client_id", DAMAGE_TEXT},
+                    {"client_digest", DAMAGE_HASH, .may_be_empty = true},
+                    {"cause", DAMAGE_TEXT},
+                    {"error", DAMAGE_TEXT},
+                    {"metadata", DAMAGE_JSON}},
+    },
+    {
+        .name = "parts",
+        .page = "SELECT id, kind, state, cause, name, call, data, text FROM parts WHERE (id) > "
+                "($1) ORDER BY id LIMIT $2",
+        .last = "SELECT COALESCE(max(id), 0) FROM parts",
+        .newest = 20000,
+        .keys = {"id"},
+        .columns = {{"kind", DAMAGE_WORD, .known = part_kind_known},
+                    {"state", DAMAGE_WORD, .known = part_state_known},
+                    {"cause", DAMAGE_WORD, .known = card_cause_known},
+                    {"name", DAMAGE_TEXT},
+                    {"call", DAMAGE_TEXT},
+                    {"data", DAMAGE_JSON},
+                    {"text", DAMAGE_TEXT}},
+    },
+    {
+        .name = "providers",
+        .page = "SELECT name, kind, base_url, key_file, headers, models FROM providers WHERE "
+                "(name) >= ($1) ORDER BY name LIMIT $2",
+        .keys = {"name"},
+        .text_key = true,
+        .columns = {{"kind", DAMAGE_WORD},
+                    {"base_url", DAMAGE_TEXT},
+                    {"key_file", DAMAGE_TEXT},
+                    {"headers", DAMAGE_JSON},
+                    {"models", DAMAGE_JSON}},
+    },
+    {
+        .name = "run_input",
+        .page = "SELECT run, from_offset, bytes FROM run_input WHERE (run, from_offset) > ($1, "
+                "$2) ORDER BY run, from_offset LIMIT $3",
+        .last = "SELECT COALESCE(max(run), 0) FROM run_input",
+        .newest = 200,
+        .keys = {"run", "from_offset"},
+        .columns = {{"bytes", DAMAGE_TEXT}},
+    },
+    {
+        .name = "runs",
+        .page = "SELECT id, run, owner, kind, state, gate, cause, stop, run_key, label, "
+                "command, host, note, step_key, result, spec FROM runs WHERE (id) > ($1) ORDER "
+                "BY id LIMIT $2",
+        .last = "SELECT COALESCE(max(id), 0) FROM runs",
+        .newest = 20000,
+        .keys = {"id"},
+        .keep = IDS_KEEP("runs"),
+        .columns = {{"run", DAMAGE_ID, .prefix = "run"},
+                    {"owner", DAMAGE_TEXT},
+                    {"kind", DAMAGE_WORD, .known = run_kind_known},
+                    {"state", DAMAGE_WORD, .known = run_state_known},
+                    {"gate", DAMAGE_WORD, .known = run_gate_known},
+                    {"cause", DAMAGE_WORD, .known = run_cause_known},
+                    {"stop", DAMAGE_WORD, .known = run_cause_known},
+                    {"run_key", DAMAGE_TEXT},
+                    {"label", DAMAGE_TEXT},
+                    {"command", DAMAGE_TEXT},
+                    {"host", DAMAGE_TEXT},
+                    {"note", DAMAGE_TEXT},
+                    {"step_key", DAMAGE_HASH, .may_be_empty = true},
+                    {"result", DAMAGE_JSON, .may_be_empty = true},
+                    {"spec", DAMAGE_JSON, .may_be_empty = true}},
+    },
+    {
+        .name = "scripts",
+        .page = "SELECT hash, source FROM scripts WHERE (hash) >= ($1) ORDER BY hash LIMIT $2",
+        .keys = {"hash"},
+        .text_key = true,
+        .columns = {{"source", DAMAGE_TEXT}},
+    },
+    {
+        .name = "session_roots",
+        .page = "SELECT session, path, access, granted_by FROM session_roots WHERE (session, "
+                "path) >= ($1, $2) ORDER BY session, path LIMIT $3",
+        .keys = {"session", "path"},
+        .text_key = true,
+        .columns = {{"access", DAMAGE_WORD, .known = access_known}, {"granted_by", DAMAGE_TEXT}},
+    },
+    {
+        .name = "sessions",
+        .page = "SELECT id, session, owner, project, state, title, title_by, model, agent, "
+                "root, forked_from, metadata, settings, instructions FROM sessions WHERE (id) > "
+                "($1) ORDER BY id LIMIT $2",
+        .last = "SELECT COALESCE(max(id), 0) FROM sessions",
+        .newest = 20000,
+        .keys = {"id"},
+        .keep = IDS_KEEP("sessions"),
+        .columns = {{"session", DAMAGE_ID, .prefix = "ses"},
+                    {"owner", DAMAGE_TEXT},
+                    {"project", DAMAGE_TEXT},
+                    {"state", DAMAGE_WORD, .known = session_state_known},
+                    {"title", DAMAGE_TEXT},
+                    {"title_by", DAMAGE_WORD, .known = title_by_known},
+                    {"model", DAMAGE_TEXT},
+                    {"agent", DAMAGE_TEXT},
+                    {"root", DAMAGE_TEXT},
+                    {"forked_from", DAMAGE_ID, .may_be_empty = true, .prefix = "msg"},
+                    {"metadata", DAMAGE_JSON},
+                    {"settings", DAMAGE_JSON, .may_be_empty = true},
+                    {"instructions", DAMAGE_TEXT}},
+    },
+    {
+        .name = "settings",
+        .page = "SELECT name, value FROM settings WHERE (name) >= ($1) ORDER BY name LIMIT $2",
+        .keys = {"name"},
+        .text_key = true,
+        .columns = {{"value", DAMAGE_JSON}},
+    },
+    {
+        .name = "spans",
+        .page = "SELECT run, attempt, step, kind, name, state, cause, error, input, output FROM "
+                "spans WHERE (run, attempt, step) > ($1, $2, $3) ORDER BY run, attempt, step "
+                "LIMIT $4",
+        .last = "SELECT COALESCE(max(run), 0) FROM spans",
+        .newest = 200,
+        .keys = {"run", "attempt", "step"},
+        .columns = {{"kind", DAMAGE_WORD, .known = span_kind_known},
+                    {"name", DAMAGE_TEXT},
+                    {"state", DAMAGE_WORD, .known = span_state_known},
+                    {"cause", DAMAGE_WORD},
+                    {"error", DAMAGE_TEXT},
+                    {"input", DAMAGE_JSON, .may_be_empty = true},
+                    {"output", DAMAGE_JSON, .may_be_empty = true}},
+    },
+    {
+        .name = "streams",
+        .page = "SELECT id, owner, name FROM streams WHERE (id) > ($1) ORDER BY id LIMIT $2",
+        .last = "SELECT COALESCE(max(id), 0) FROM streams",
+        .newest = 20000,
+        .keys = {"id"},
+        .part_table = "events",
+        .part_column = "stream",
+        .columns = {{"owner", DAMAGE_TEXT}, {"name", DAMAGE_WORD, .known = stream_name_valid}},
+    },
+    {
+        .name = "tokens",
+        .page = "SELECT id, token, owner, label, hash FROM tokens WHERE (id) > ($1) ORDER BY id "
+                "LIMIT $2",
+        .last = "SELECT COALESCE(max(id), 0) FROM tokens",
+        .newest = 20000,
+        .keys = {"id"},
+        .columns = {{"token", DAMAGE_ID, .prefix = "tok"},
+                    {"owner", DAMAGE_TEXT},
+                    {"label", DAMAGE_TEXT},
+                    {"hash", DAMAGE_HASH}},
+    },
+    {
+        .name = "turns",
+        .page = "SELECT run, began_by, model, last, answer_schema FROM turns WHERE (run) > ($1) "
+                "ORDER BY run LIMIT $2",
+        .last = "SELECT COALESCE(max(run), 0) FROM turns",
+        .newest = 20000,
+        .keys = {"run"},
+        .columns = {{"began_by", DAMAGE_WORD, .known = turns__trigger_known},
+                    {"model", DAMAGE_TEXT},
+                    {"last", DAMAGE_TEXT},
+                    {"answer_schema", DAMAGE_JSON, .may_be_empty = true}},
+    },
+    {
+        .name = "usage_totals",
+        .page = "SELECT id, owner, session, model, category, project, agent FROM usage_totals "
+                "WHERE (id) > ($1) ORDER BY id LIMIT $2",
+        .last = "SELECT COALESCE(max(id), 0) FROM usage_totals",
+        .newest = 20000,
+        .keys = {"id"},
+        .columns = {{"owner", DAMAGE_TEXT},
+                    {"session", DAMAGE_ID, .may_be_empty = true, .prefix = "ses"},
+                    {"model", DAMAGE_TEXT},
+                    {"category", DAMAGE_WORD},
+                    {"project", DAMAGE_TEXT},
+                    {"agent", DAMAGE_TEXT}},
+    },
+    {
+        .name = "workflow_refs",
+        .page = "SELECT run, done_no, step_key, script, file, note FROM workflow_refs WHERE "
+                "(run, done_no) > ($1, $2) ORDER BY run, done_no LIMIT $3",
+        .last = "SELECT COALESCE(max(run), 0) FROM workflow_refs",
+        .newest = 200,
+        .keys = {"run", "done_no"},
+        .columns = {{"step_key", DAMAGE_HASH},
+                    {"script", DAMAGE_HASH, .may_be_empty = true},
+                    {"file", DAMAGE_TEXT},
+                    {"note", DAMAGE_TEXT}},
+    },
+    {
+        .name = "workflows",
+        .page = "SELECT run, script FROM workflows WHERE (run) > ($1) ORDER BY run LIMIT $2",
+        .last = "SELECT COALESCE(max(run), 0) FROM workflows",
+        .newest = 20000,
+        .keys = {"run"},
+        .columns = {{"script", DAMAGE_HASH}},
+    },
+};
+
+const struct damage_table *damage__tables(size_t *ret_count) {
+    *ret_count = COUNT_OF(tables);
+    return tables;
+}
