@@ -286,7 +286,11 @@ static const char *told_fault(const struct run_row *row, const struct command *c
     if (row->state == RUN_CANCELLED && itself && command->code == 0) {
         return "its command ended well, by itself";
     }
-    if (row->state == RUN_FAILED && command->why == EXIT_TIMED_OUT) {
+    if (row->state == RUN_FAILED && itself && command->code == 0) {
+        return "its command ended well, by itself";
+    }
+    /* A budget may refuse the next attempt. */
+    if (row->state == RUN_FAILED && row->cause != CAUSE_BUDGET && command->why == EXIT_TIMED_OUT) {
         return "its time was over";
     }
     return NULL;
