@@ -167,6 +167,7 @@ void vfs_file_set_durable(struct vfs_file *file, const char *data, size_t len) {
     mem_free(file->durable);
     file->durable = mem_new(len + 1);
     file->len = len;
+    file->size = len + 1;
     if (len > 0) {
         memcpy(file->durable, data, len);
     }
@@ -174,11 +175,14 @@ void vfs_file_set_durable(struct vfs_file *file, const char *data, size_t len) {
 
 struct bytes_owned {
     char *data;
-    size_t len;
+    size_t len, size; /* size: of the block of memory. */
 };
 
 static void resize(struct bytes_owned *bytes, size_t len) {
-    bytes->data = mem_grow(bytes->data, len + 1);
+    if (len >= bytes->size) {
+        bytes->size = len + len / 2 + 1;
+        bytes->data = mem_grow(bytes->data, bytes->size);
+    }
     if (len > bytes->len) {
         memset(bytes->data + bytes->len, 0, len - bytes->len);
     }
@@ -253,7 +257,7 @@ bool vfs_file_after(const struct vfs_file *file, enum vfs_cut cut, uint64_t *see
 
 /* In place: a log of megabytes is synced after each few pages that are added to it. */
 void vfs_file_sync(struct vfs_file *file) {
-    struct bytes_owned bytes = {.data = file->durable, .len = file->len};
+    struct bytes_owned bytes = {.data = file->durable, .len = file->len, .size = file->size};
     file->named = true;
     if (bytes.data == NULL) {
         resize(&bytes, 0);
@@ -264,5 +268,6 @@ void vfs_file_sync(struct vfs_file *file) {
     }
     file->durable = bytes.data;
     file->len = bytes.len;
+    file->size = bytes.size;
     drop_changes(file);
 }

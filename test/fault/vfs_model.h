@@ -19,7 +19,7 @@ struct vfs_file {
     struct vfs_file *next;
     char *name;                      /* Owned; without the folder. */
     char *durable;                   /* Owned. */
-    size_t len;                      /* Of durable. */
+    size_t len, size;                /* Of durable; size: of its block of memory. */
     bool named;                      /* Its name is durable. */
     bool removed;                    /* Removed, but the folder was not synced. */
     struct vfs_change *first, *last; /* Owned; oldest first. */
