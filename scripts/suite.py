@@ -48,6 +48,8 @@ SLOW_US = 2000
 FILE_S = 300
 # What kills at random does it for a shorter time then.
 SHORT = {"DROVER_KILL_SECONDS": "10"}
+# Seeds of the simulator: those that are the same in each run, and those that nobody has run before.
+SEEDS_FIXED, SEEDS_FRESH, SEEDS_SANITIZED = 300, 100, 40
 
 
 # --- The stages ----------------------------------------------------------------------------------
@@ -189,6 +191,25 @@ def node_tests(name, word, binary, *, every, rooms="*", turn=0, brisk=False, env
     return stage if stage.files else None
 
 
+def simulator(kind, folder, count, first):
+    """Seeds of the simulator. None of these stages runs again: a seed does the same each time, so
+    that a failure is one, also of a seed that nobody has run before. The report has the command
+    that replays it."""
+    program = f"{folder}/test/sim/sim"
+    stage = Stage(f"simulator, {kind} seeds",
+                  [program, "--seeds", str(count), "--from", str(first)], count_exit)
+    # To stderr, which the simulator reports with the seed; it clears the environment of the rest.
+    symbols = shutil.which("llvm-symbolizer") or ""
+    options = f"external_symbolizer_path={symbols}:halt_on_error=1:print_stacktrace=1"
+    stage.env = {"ASAN_OPTIONS": f"{options}:detect_leaks=0", "UBSAN_OPTIONS": options}
+    return stage
+
+
+def fresh_seeds():
+    """The first of this run: no other run has had it."""
+    return int(time.time()) % 10**9 * 1000
+
+
 def valgrind_program(stage):
     """A program that runs the release build under valgrind, leaving a report per process."""
     path = os.path.join(ROOT, "build/drover-valgrind")
@@ -201,7 +222,7 @@ def valgrind_program(stage):
     os.chmod(path, 0o755)
 
 
-def all_stages(every_kill, turn):
+def all_stages(every_kill, turn, seed):
     crash = {"DROVER_KILL_SECONDS": "100000", "DROVER_TEST_ALL": "1"} if every_kill else {}
     # The database server commits more slowly and starts more slowly: a fifth of the kills.
     crash_postgres = crash or {"DROVER_KILLS": "40"}
@@ -217,7 +238,7 @@ def all_stages(every_kill, turn):
     builds = [
         build("release", kind="release", targets=programs_of(released, *PROGRAMS)),
         strip_stage(),
-        build("san", sanitize=both, targets=programs_of(gcc, "drover")),
+        build("san", sanitize=both, targets=programs_of(gcc, "drover", "test/sim/sim")),
         build("clang", compiler="clang", sanitize=both, targets=programs_of(clang, "drover")),
         build("tsan", sanitize="thread", targets=lambda folder: threads(folder).values()),
     ]
@@ -237,9 +258,9 @@ def all_stages(every_kill, turn):
         meson_tests("unit of threads, TSan", "build/tsan", tests=threads),
         node_tests("integration, valgrind", "valgrind", "build/drover-valgrind", **taken,
                    before=valgrind_program),
-        # Always the same seeds, so that a failure is the change's. `make sim` takes fresh ones.
-        Stage("simulator", ["build/release/test/sim/sim", "--seeds", "300", "--from", "1"],
-              count_exit),
+        simulator("sanitized", "build/san", SEEDS_SANITIZED, seed + SEEDS_FRESH),
+        simulator("fixed", "build/release", SEEDS_FIXED, 1),
+        simulator("fresh", "build/release", SEEDS_FRESH, seed),
         Stage("lint", [sys.executable, "scripts/lint"], count_lint),
         Stage("scripts and lint refuse what they must",
               [sys.executable, "-m", "unittest", "discover", "-s", "test/scripts"], count_python,
@@ -377,7 +398,8 @@ def main():
         factor, words = host.measure_scale(tempfile.gettempdir())
         os.environ["DROVER_TEST_SCALE"] = str(factor)
         print(words, flush=True)
-    builds, tests = all_stages(options.all, options.turn)
+    seed = fresh_seeds()
+    builds, tests = all_stages(options.all, options.turn, seed)
     if options.list:
         print("\n".join(stage.name for stage in builds + tests))
         return 0
@@ -396,6 +418,7 @@ def main():
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, give_up)
     print(f"turn {options.turn} of {shares.TURNS}" if not options.all else "all", flush=True)
+    print(f"fresh seeds of the simulator: from {seed}", flush=True)
     for stage in builds:
         total.add(perform(stage)[0])
     if total.failed:

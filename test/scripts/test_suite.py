@@ -170,6 +170,40 @@ class Named(unittest.TestCase):
         self.assertIn("no stage is called so", said.getvalue())
 
 
+class Seeds(unittest.TestCase):
+    def stages(self, seed):
+        _, tests = suite.all_stages(False, 0, seed)
+        return {stage.name: stage for stage in tests if stage.name.startswith("simulator")}
+
+    def test_seeds_of_the_simulator_are_fixed_fresh_and_sanitized(self):
+        stages = self.stages(5000)
+        self.assertEqual(
+            {name: stage.command for name, stage in stages.items()},
+            {"simulator, fixed seeds":
+                 ["build/release/test/sim/sim", "--seeds", "300", "--from", "1"],
+             "simulator, fresh seeds":
+                 ["build/release/test/sim/sim", "--seeds", "100", "--from", "5000"],
+             "simulator, sanitized seeds":
+                 ["build/san/test/sim/sim", "--seeds", "40", "--from", "5100"]})
+
+    def test_a_seed_that_failed_is_never_flaky(self):
+        for stage in self.stages(5000).values():
+            self.assertEqual(again.failed_files(stage, counts.Counts(failed=1), "FAILED seed"), [])
+
+    def test_the_number_of_a_fresh_seed_is_printed(self):
+        with contextlib.redirect_stdout(io.StringIO()) as said, \
+                tempfile.TemporaryDirectory() as logs, \
+                unittest.mock.patch.object(suite, "LOGS", logs), \
+                unittest.mock.patch.object(suite, "fresh_seeds", return_value=77000), \
+                unittest.mock.patch.object(suite, "perform") as perform, \
+                unittest.mock.patch.object(host, "measure_scale", return_value=(1, "scale")), \
+                unittest.mock.patch.dict(os.environ), \
+                unittest.mock.patch.object(sys, "argv", ["scripts/test", "simulator, fresh"]):
+            perform.return_value = (counts.Counts(passed=1), [])
+            suite.main()
+        self.assertIn("77000", said.getvalue())
+
+
 class WhatPassedIsLeftOut(unittest.TestCase):
     def test_a_failed_program_is_told_without_its_tests_that_passed(self):
         passed = "[ RUN      ] a\n[       OK ] a\n"

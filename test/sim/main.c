@@ -26,6 +26,7 @@
 enum { OPERATIONS_DEFAULT = 60, SECONDS_MAX = 60, FAILURES_MAX = 5 };
 
 struct arguments {
+    const char *program;
     uint64_t from, count;
     unsigned operations;
     bool trace, twice, here;
@@ -134,13 +135,14 @@ static double seconds(void) {
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static void report(const struct sim_options *options, const struct seed_result *result) {
+static void report(const char *program, const struct sim_options *options,
+                   const struct seed_result *result) {
     struct sim_options least = *options;
     struct seed_result last = shrink(&least, result);
     (void)printf("FAILED seed %" PRIu64 "%s%s\n%s", options->seed,
                  last.signal != 0 ? " by signal: " : "",
                  last.signal != 0 ? strsignal(last.signal) : "", last.text);
-    (void)printf("replay: test/sim/sim --seed %" PRIu64 " --operations %u --ops ", least.seed,
+    (void)printf("replay: %s --seed %" PRIu64 " --operations %u --ops ", program, least.seed,
                  least.ops);
     shrink_print(&least);
     (void)printf(" --trace\n");
@@ -193,7 +195,7 @@ static int run_all(const struct arguments *arguments) {
         if (result.failed) {
             failures++;
             if (!arguments->first && arguments->ops == NULL && !arguments->trace) {
-                report(&options, &result);
+                report(arguments->program, &options, &result);
             } else {
                 (void)printf("FAILED seed %" PRIu64 "\n%s", options.seed, result.text);
             }
@@ -250,7 +252,8 @@ static bool arguments_read(char **argv, struct arguments *arguments) {
 }
 
 int main(int argc, char **argv) {
-    struct arguments arguments = {.from = 1, .count = 1, .operations = OPERATIONS_DEFAULT};
+    struct arguments arguments = {
+        .program = argv[0], .from = 1, .count = 1, .operations = OPERATIONS_DEFAULT};
     (void)argc;
     if (!arguments_read(argv, &arguments)) {
         return usage();

@@ -2,14 +2,23 @@
 #include "shrink.h"
 
 #include <stdio.h>
+#include <time.h>
 
-enum { TRIES_MAX = 400 };
+/* Enough of both for a seed that fails in less than 0.1 s; a slow one keeps more operations. */
+enum { TRIES_MAX = 400, SECONDS_MAX = 40 };
 
 struct shrinking {
     struct sim_options *options;
     struct seed_result last;
     unsigned tries;
+    time_t until_s; /* Of the monotonic clock. */
 };
+
+static time_t now_s(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
+}
 
 /* True: without operations `from` to `through` it fails, too, and they stay out. */
 static bool leave_out(struct shrinking *shrinking, unsigned from, unsigned through) {
@@ -19,7 +28,7 @@ static bool leave_out(struct shrinking *shrinking, unsigned from, unsigned throu
         any = any || !fewer.without[i];
         fewer.without[i] = true;
     }
-    if (!any || shrinking->tries >= TRIES_MAX) {
+    if (!any || shrinking->tries >= TRIES_MAX || now_s() > shrinking->until_s) {
         return false;
     }
     shrinking->tries++;
@@ -41,7 +50,8 @@ static bool round_of(struct shrinking *shrinking, unsigned size) {
 }
 
 struct seed_result shrink(struct sim_options *options, const struct seed_result *first) {
-    struct shrinking shrinking = {.options = options, .last = *first};
+    struct shrinking shrinking = {
+        .options = options, .last = *first, .until_s = now_s() + SECONDS_MAX};
     for (unsigned size = (options->ops + 1) / 2; size > 1; size /= 2) {
         (void)round_of(&shrinking, size);
     }
