@@ -145,15 +145,17 @@ static struct err close_unbegun(struct tx *tx, struct turn *turn) {
     return err_failed(err) ? err : turns__event_finished(tx, turn);
 }
 
-/* Another message took its place: neither it nor its answer is in any prompt from here on. */
+/* Another message took its place: neither it nor its answer is in any prompt from here on. A
+ * question that was taken out of the queue before its turn began stays removed. */
 static struct err roll_back(struct tx *tx, struct turn *turn) {
     struct message_row question;
     bool found = false;
     struct err err = messages__find_id(tx, turn->row.question, &found, &question);
-    if (!err_failed(err) && found) {
+    bool undone = !err_failed(err) && found && question.status != MESSAGE_REMOVED;
+    if (undone) {
         err = messages__write_status(tx, MESSAGE_ROLLED_BACK, &question);
     }
-    if (!err_failed(err) && found) {
+    if (!err_failed(err) && undone) {
         err = messages__tell_edited(tx, &turn->session, &question);
     }
     if (!err_failed(err)) {

@@ -299,6 +299,33 @@ static void rollback_takes_the_old_turn_out_of_the_prompt(void **state) {
     assert_string_equal(turns_prompt(kit, two.run).text, "/user two|");
 }
 
+struct unqueue {
+    struct message_key key;
+    struct run_bounds bounds;
+};
+
+static struct err unqueue_tx(struct tx *tx, void *ctx) {
+    const struct unqueue *unqueue = ctx;
+    struct message_row row;
+    return tx_message_unqueue(tx, &unqueue->key, &unqueue->bounds, &row);
+}
+
+static void rollback_leaves_a_message_removed_that_was_taken_out_of_the_queue(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say one = turns_say(kit, "one", TURN_ENQUEUE);
+    struct turns_say two = turns_say(kit, "two", TURN_ROLLBACK);
+    struct unqueue unqueue = {.key = {.owner = BYTES("ann"), .message = kit_bytes(one.message)},
+                              .bounds = kit->runs->bounds};
+    assert_int_equal(runs_do(kit->runs, unqueue_tx, &unqueue), ERR_NONE);
+    assert_int_equal(turns_plan(kit, one.run), TURN_NEXT_END);
+    turns_assert_state(kit, one.run, RUN_CANCELLED, CAUSE_ROLLED_BACK);
+    assert_string_equal(
+        turns_text(kit, "SELECT status FROM messages WHERE role = 'user' ORDER BY id LIMIT 1").text,
+        "removed");
+    (void)turns_plan(kit, two.run);
+    assert_string_equal(turns_prompt(kit, two.run).text, "/user two|");
+}
+
 static void the_same_client_id_says_it_once(void **state) {
     struct turns_kit *kit = *state;
     struct turns_say one = turns_saying(kit, "hello");
@@ -470,6 +497,7 @@ int main(void) {
         turn_test(reject_names_the_turn_that_runs),
         turn_test(a_message_that_steers_joins_before_the_next_call),
         turn_test(rollback_takes_the_old_turn_out_of_the_prompt),
+        turn_test(rollback_leaves_a_message_removed_that_was_taken_out_of_the_queue),
         turn_test(the_same_client_id_says_it_once),
         turn_test(what_ended_in_the_background_is_told_and_acknowledged_with_the_answer),
         turn_test(a_busy_session_is_told_when_its_turn_has_ended),
