@@ -246,6 +246,13 @@ uint64_t deliver__retry_ms(struct deliver *deliver, struct deliver_retry *retry,
     return wait_ms < DELIVER_RETRY_MAX_MS ? wait_ms : DELIVER_RETRY_MAX_MS;
 }
 
+void deliver__damaged(struct deliver *deliver, const char *what) {
+    struct effect none = {.effects = NULL};
+    const struct err err = err_make(ERR_STORE_CORRUPT, "deliver: damaged");
+    retry_report(deliver, what, err);
+    effects_abandon(deliver->options.effects, &none, "deliver a notice", err);
+}
+
 void deliver__retry_done(struct deliver_retry *retry) {
     retry->tries = 0;
     effect_done(&retry->effect);

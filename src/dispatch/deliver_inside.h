@@ -39,7 +39,8 @@ enum receiver_state {
 struct parcel {
     struct receiver *receiver;
     bool found, late;
-    bool slow; /* Its slot is one of those for the slow. */
+    int64_t damaged; /* Id of a row that cannot be delivered; 0: none. */
+    bool slow;       /* Its slot is one of those for the slow. */
     char delivery[ID_SIZE];
     int64_t failures, wait_ms;
     uint32_t random; /* Of how long the next wait is. */
@@ -77,6 +78,7 @@ struct deliver_walk {
     struct timer timer;
     uint64_t began_ns;               /* This round. */
     int64_t limit;                   /* Of a page. */
+    int64_t damaged;                 /* Number of receivers that the page left out. */
     struct inbox_cursor after, next; /* next: the store function's. */
     struct deliver_retry retry;
     bool running, again;
@@ -129,6 +131,8 @@ MUST_CHECK bool deliver__answered(struct deliver *deliver);
  * reported once more, and tried again each DELIVER_HOPELESS_MS: what is owed is never dropped. */
 uint64_t deliver__retry_ms(struct deliver *deliver, struct deliver_retry *retry, struct err err);
 void deliver__retry_done(struct deliver_retry *retry);
+/* Rows that cannot be delivered are reported, and counted as given up. */
+void deliver__damaged(struct deliver *deliver, const char *what);
 
 /* deliver_parcel.c */
 void parcel__ask(struct receiver *receiver);

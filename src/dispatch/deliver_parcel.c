@@ -159,6 +159,7 @@ static struct err due_tx(struct tx *tx, void *ctx) {
     struct parcel *parcel = ctx;
     struct inbox_due due;
     parcel->found = false;
+    parcel->damaged = 0;
     struct err err =
         tx_inbox_due(tx, &parcel->receiver->key, &parcel->receiver->deliver->options.waits, &due);
     if (err_failed(err) || !due.found) {
@@ -166,8 +167,9 @@ static struct err due_tx(struct tx *tx, void *ctx) {
     }
     const struct inbox_row row = due.row;
     parcel->found = true;
-    if (row.payload.len > sizeof parcel->payload || row.delivery.len >= sizeof parcel->delivery) {
-        return err_make(ERR_STORE_CORRUPT, "deliver: row");
+    if (due.damaged) {
+        parcel->damaged = row.id;
+        return ERR_OK;
     }
     memcpy(parcel->payload, row.payload.data, row.payload.len);
     parcel->payload_len = row.payload.len;
@@ -211,6 +213,27 @@ static void proceed(struct receiver *receiver) {
     timer_start(deliver->options.loop, &receiver->timer, DELIVER_SLOW_MS, on_slow);
 }
 
+static struct err set_aside_tx(struct tx *tx, void *ctx) {
+    const struct parcel *parcel = ctx;
+    return tx_inbox_set_aside(tx, parcel->damaged);
+}
+
+static void set_aside_done(struct err err, void *ctx) {
+    const struct parcel *parcel = ctx;
+    struct receiver *receiver = parcel->receiver;
+    struct deliver *deliver = receiver->deliver;
+    if (!deliver__answered(deliver)) {
+        return;
+    }
+    if (err_failed(err)) {
+        deliver__wait(receiver, deliver__retry_ms(deliver, &receiver->retry, err));
+        return;
+    }
+    deliver__retry_done(&receiver->retry);
+    deliver__damaged(deliver, "a notice is damaged: it is held");
+    deliver__queue(receiver);
+}
+
 static void asked(struct err err, void *ctx) {
     const struct parcel *parcel = ctx;
     struct receiver *receiver = parcel->receiver;
@@ -223,7 +246,9 @@ static void asked(struct err err, void *ctx) {
         return;
     }
     deliver__retry_done(&receiver->retry);
-    if (parcel->found) {
+    if (parcel->damaged != 0) {
+        deliver__write(deliver, set_aside_tx, set_aside_done, receiver->parcel);
+    } else if (parcel->found) {
         proceed(receiver);
     } else {
         deliver__idle(receiver);

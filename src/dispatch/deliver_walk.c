@@ -7,7 +7,7 @@ enum { PAGE = 200, CENSUS_MS = 1000 };
 
 static struct err page_tx(struct tx *tx, void *ctx) {
     struct deliver_walk *walk = ctx;
-    return tx_inbox_recover(tx, &walk->after, walk->limit, &walk->next);
+    return tx_inbox_recover(tx, &walk->after, walk->limit, &walk->next, &walk->damaged);
 }
 
 static void walk_on(struct deliver *deliver);
@@ -59,6 +59,9 @@ static void page_done(struct err err, void *ctx) {
         return;
     }
     deliver__retry_done(&walk->retry);
+    if (walk->damaged > 0) {
+        deliver__damaged(deliver, "receivers of notices could not be read: they are left out");
+    }
     walk->after = walk->next;
     if (walk->next.len == 0) {
         finish(deliver);

@@ -59,11 +59,16 @@ struct inbox_receiver {
 /* The row of a receiver that is due first, and how long it still waits. `waits`: of webhooks. */
 struct inbox_due {
     bool found;
+    bool damaged; /* Of `row` the id alone is filled: tx_inbox_set_aside. */
     int64_t wait_ms;
     struct inbox_row row;
 };
 MUST_CHECK struct err tx_inbox_due(struct tx *tx, const struct inbox_receiver *receiver,
                                    const struct inbox_waits *waits, struct inbox_due *ret_due);
+
+/* A row that cannot be delivered as it stands in the database: it is held, with that as its cause,
+ * until somebody drops it, and the receiver's other rows go on. */
+MUST_CHECK struct err tx_inbox_set_aside(struct tx *tx, int64_t id);
 
 enum inbox_outcome { INBOX_DELIVERED, INBOX_FAILED, INBOX_RECEIVER_GONE };
 struct inbox_settle {
@@ -96,14 +101,15 @@ MUST_CHECK struct err tx_inbox_each(struct tx *tx, const struct inbox_page *page
                                     void *ctx);
 
 /* A note for each receiver that has unsettled rows, in an order of their own, above `after`; costs
- * what it finds, however many rows there are. *ret_next: hand it in as the next `after`; no length:
- * that was all. */
+ * what it finds, however many rows there are. A receiver that cannot be read is left out, and
+ * counted. *ret_next: hand it in as the next `after`; no length: that was all. */
 struct inbox_cursor {
     size_t len; /* 0: from the first. */
     char note[INBOX_NOTE_MAX];
 };
 MUST_CHECK struct err tx_inbox_recover(struct tx *tx, const struct inbox_cursor *after,
-                                       int64_t limit, struct inbox_cursor *ret_next);
+                                       int64_t limit, struct inbox_cursor *ret_next,
+                                       int64_t *ret_damaged);
 /* Removes settled rows: those that are too old by the clock of tx_run_prune, and the oldest beyond
  * a number. *ret_more: call again. */
 struct inbox_prune {

@@ -4,6 +4,8 @@
 #include "base/memory.h"
 #include "engine/inbox_rows.h"
 
+enum { DAMAGED_MAX = 10000 }; /* Receivers that one page of a walk leaves out. */
+
 struct candidate {
     int64_t id, not_before_ms, wait_ms; /* id 0: there is none. */
     bool absurd;
@@ -67,6 +69,19 @@ static struct err find_first(struct tx *tx, const struct inbox_receiver *receive
     return err;
 }
 
+/* What a session is told of goes into a message, which says that its notice is damaged. */
+static bool can_be_sent(enum receiver_kind kind, const struct inbox_row *row) {
+    return row->delivery.len < ID_SIZE && (kind == RECEIVER_SESSION || row->payload.len > 0);
+}
+
+struct err tx_inbox_set_aside(struct tx *tx, int64_t id) {
+    static const char sql[] = "UPDATE inbox SET state = 'held', turn = '',"
+                              " cause = 'the notice is damaged in the database'"
+                              " WHERE id = $1 AND settled_ms IS NULL";
+    const struct arg args[] = {arg_int(id)};
+    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* it may be settled */);
+}
+
 struct err tx_inbox_due(struct tx *tx, const struct inbox_receiver *receiver,
                         const struct inbox_waits *waits, struct inbox_due *ret_due) {
     static const char sql[] = "SELECT " INBOX_COLUMNS " FROM inbox WHERE id = $1";
@@ -84,6 +99,12 @@ struct err tx_inbox_due(struct tx *tx, const struct inbox_receiver *receiver,
         err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
         assert(err_failed(err) || rows != NULL); /* This transaction has just seen it. */
         err = err_failed(err) ? err : inbox__read(tx, rows, &due.row);
+        due.damaged = err.code == ERR_STORE_CORRUPT ||
+                      (!err_failed(err) && !can_be_sent(receiver->kind, &due.row));
+    }
+    if (due.damaged) {
+        due.row = (struct inbox_row){.id = first.id};
+        err = ERR_OK;
     }
     if (!err_failed(err)) {
         *ret_due = due;
@@ -121,54 +142,69 @@ struct err tx_inbox_each(struct tx *tx, const struct inbox_page *page,
     }
 }
 
+/* A receiver as its rows have it. */
+struct place {
+    struct bytes owner, kind, address;
+};
+
+static struct err place_copy(struct tx *tx, struct bytes *text) {
+    const char *copy = arena_try_copy(tx_arena(tx), text->len == 0 ? "" : text->data, text->len);
+    text->data = copy;
+    return copy == NULL ? err_make(ERR_OUT_OF_MEMORY, "inbox: receiver") : ERR_OK;
+}
+
 /* The next receiver by the index of what is due: one look for each, past all of its rows. */
-static struct err next_receiver(struct tx *tx, const struct inbox_receiver *after, bool first,
-                                bool *ret_found, struct inbox_receiver *ret_receiver) {
+static struct err next_place(struct tx *tx, struct place *io_place, bool *ret_found) {
     static const char sql[] = "SELECT owner, receiver, address FROM inbox"
                               " WHERE settled_ms IS NULL AND (owner, receiver, address) >"
                               " ($1, $2, $3) ORDER BY owner, receiver, address LIMIT 1";
-    const char *kind = first ? "" : receiver_kind_name(after->kind);
-    const struct arg args[] = {arg_text(after->owner), arg_text((struct bytes){kind, strlen(kind)}),
-                               arg_text(after->address)};
-    struct inbox_receiver receiver = {.kind = RECEIVER_KIND_COUNT};
+    const struct arg args[] = {arg_text(io_place->owner), arg_text(io_place->kind),
+                               arg_text(io_place->address)};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
-    if (!err_failed(err) && rows != NULL) {
-        bool known = receiver_kind_find(rows_text(rows, 1), &receiver.kind);
-        struct bytes owner = rows_text(rows, 0), address = rows_text(rows, 2);
-        receiver.owner =
-            (struct bytes){arena_try_copy(tx_arena(tx), owner.data, owner.len), owner.len};
-        receiver.address =
-            (struct bytes){arena_try_copy(tx_arena(tx), address.data, address.len), address.len};
-        err = !known ? err_make(ERR_STORE_CORRUPT, "inbox: receiver")
-              : receiver.owner.data == NULL || receiver.address.data == NULL
-                  ? err_make(ERR_OUT_OF_MEMORY, "inbox: receiver")
-                  : ERR_OK;
+    if (err_failed(err) || rows == NULL) {
+        *ret_found = false;
+        return err;
+    }
+    struct place place = {rows_text(rows, 0), rows_text(rows, 1), rows_text(rows, 2)};
+    struct bytes *const texts[] = {&place.owner, &place.kind, &place.address};
+    for (size_t i = 0; i < COUNT_OF(texts) && !err_failed(err); i++) {
+        err = place_copy(tx, texts[i]);
     }
     if (!err_failed(err)) {
-        *ret_found = rows != NULL;
-        *ret_receiver = receiver;
+        *ret_found = true;
+        *io_place = place;
     }
     return err;
 }
 
+/* The walk goes on from what a row says, whether that can be told or not. */
 struct err tx_inbox_recover(struct tx *tx, const struct inbox_cursor *after, int64_t limit,
-                            struct inbox_cursor *ret_next) {
+                            struct inbox_cursor *ret_next, int64_t *ret_damaged) {
     struct inbox_receiver at = {.owner = {"", 0}, .address = {"", 0}};
     bool first = !inbox_note_read((struct bytes){after->note, after->len}, &at), found = true;
+    const char *kind = first ? "" : receiver_kind_name(at.kind);
+    struct place place = {at.owner, {kind, strlen(kind)}, at.address};
+    struct inbox_cursor next = {.len = 0};
+    int64_t told = 0, damaged = 0;
     struct err err = ERR_OK;
-    for (int64_t i = 0; !err_failed(err) && found && i < limit; i++) {
-        err = next_receiver(tx, &at, first, &found, &at);
-        first = false;
-        if (!err_failed(err) && found) {
+    while (!err_failed(err) && found && told < limit && damaged < DAMAGED_MAX) {
+        err = next_place(tx, &place, &found);
+        if (err_failed(err) || !found) {
+            break;
+        }
+        at = (struct inbox_receiver){.owner = place.owner, .address = place.address};
+        if (receiver_kind_find(place.kind, &at.kind) && inbox__cursor(&at, &next)) {
+            told++;
             err = inbox__tell(tx, &at);
+        } else {
+            damaged++;
         }
     }
     if (!err_failed(err)) {
-        *ret_next = (struct inbox_cursor){.len = 0};
-        if (found) {
-            inbox__cursor(&at, ret_next);
-        }
+        *ret_next = next;
+        ret_next->len = found && told > 0 ? next.len : 0;
+        *ret_damaged = damaged;
     }
     return err;
 }
@@ -199,10 +235,9 @@ struct err tx_inbox_census(struct tx *tx, struct inbox_census *ret_census) {
         if (err_failed(err) || !more) {
             break;
         }
-        if (!inbox_state_find(rows_text(rows, 0), &state)) {
-            return err_make(ERR_STORE_CORRUPT, "inbox: state");
+        if (inbox_state_find(rows_text(rows, 0), &state)) { /* Else those rows are damaged. */
+            count_state(state, rows, &census);
         }
-        count_state(state, rows, &census);
     }
     if (!err_failed(err)) {
         *ret_census = census;

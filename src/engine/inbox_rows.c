@@ -76,6 +76,9 @@ struct err inbox__read(struct tx *tx, const struct rows *rows, struct inbox_row 
     if (err_failed(err)) {
         return err;
     }
+    if (row.payload.len > INBOX_PAYLOAD_MAX) { /* Damaged, and told as such. */
+        row.payload.len = 0;
+    }
     struct bytes *const texts[] = {&row.delivery, &row.owner, &row.run,    &row.address,
                                    &row.cause,    &row.turn,  &row.payload};
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
@@ -90,21 +93,25 @@ struct err inbox__read(struct tx *tx, const struct rows *rows, struct inbox_row 
     return ERR_OK;
 }
 
-void inbox__cursor(const struct inbox_receiver *receiver, struct inbox_cursor *ret_cursor) {
+bool inbox__cursor(const struct inbox_receiver *receiver, struct inbox_cursor *ret_cursor) {
     char *note = ret_cursor->note;
-    assert(receiver->owner.len <= UINT8_MAX);
-    assert(2 + receiver->owner.len + receiver->address.len <= sizeof ret_cursor->note);
+    if (receiver->owner.len > UINT8_MAX ||
+        receiver->address.len > sizeof ret_cursor->note - 2 - receiver->owner.len) {
+        return false;
+    }
     note[0] = (char)receiver->kind;
     note[1] = (char)(uint8_t)receiver->owner.len;
     memcpy(note + 2, receiver->owner.data, receiver->owner.len);
     memcpy(note + 2 + receiver->owner.len, receiver->address.data, receiver->address.len);
     ret_cursor->len = 2 + receiver->owner.len + receiver->address.len;
+    return true;
 }
 
 struct err inbox__tell(struct tx *tx, const struct inbox_receiver *receiver) {
     struct inbox_cursor cursor;
-    inbox__cursor(receiver, &cursor);
-    return tx_note(tx, INBOX_NOTE, (struct bytes){cursor.note, cursor.len});
+    return inbox__cursor(receiver, &cursor)
+               ? tx_note(tx, INBOX_NOTE, (struct bytes){cursor.note, cursor.len})
+               : ERR_OK;
 }
 
 bool inbox_note_read(struct bytes note, struct inbox_receiver *ret_receiver) {

@@ -30,10 +30,12 @@ MUST_CHECK struct err inbox__forget_orphan(struct tx *tx, const struct inbox_row
 /* After a failure, its next state and time. */
 void inbox__fail(struct tx *tx, const struct inbox_waits *waits, uint32_t random,
                  struct inbox_row *row);
+/* Nobody is told of a receiver that has no note, since its row is damaged. */
 MUST_CHECK struct err inbox__tell(struct tx *tx, const struct inbox_receiver *receiver);
 
-/* Where a walk over all receivers stands. */
-void inbox__cursor(const struct inbox_receiver *receiver, struct inbox_cursor *ret_cursor);
+/* Position of a walk over all receivers. False: longer than any receiver that drover stores. */
+MUST_CHECK bool inbox__cursor(const struct inbox_receiver *receiver,
+                              struct inbox_cursor *ret_cursor);
 
 /* The notice itself: JSON. */
 MUST_CHECK struct err inbox__write_notice(const struct inbox_notice *notice, struct bytes delivery,

@@ -223,6 +223,61 @@ static void what_was_owed_before_the_start_is_walked(void **state) {
     assert_in_range(kit->server.connections, 1, DELIVER_AT_ONCE);
 }
 
+struct sql_call {
+    const char *sql;
+    int64_t changed;
+};
+
+static struct err sql_tx(struct tx *tx, void *ctx) {
+    struct sql_call *call = ctx;
+    return tx_exec(tx, call->sql, NULL /* no argument */, 0, &call->changed);
+}
+
+static void damage(struct kit *kit, const char *sql) {
+    struct sql_call call = {.sql = sql};
+    store_write(kit->store, sql_tx, NULL, &call);
+    while (store_turn(kit->store)) {
+    }
+    assert_int_equal(call.changed, 1);
+}
+
+static void receivers_that_cannot_be_read_delay_no_other(void **state) {
+    struct kit *kit = *state;
+    for (const char *path = "12345"; *path != '\0'; path++) {
+        owe(kit, (char[]){*path, '\0'});
+    }
+    damage(kit, "UPDATE inbox SET receiver = 'webhoox' WHERE id = 1");
+    damage(kit, "UPDATE inbox SET owner = replace(owner || hex(zeroblob(200)), '00', 'ann')"
+                " WHERE id = 2");
+    damage(kit, "UPDATE inbox SET address = address || hex(zeroblob(2000)) WHERE id = 3");
+    damage(kit, "UPDATE inbox SET state = 'pendong' WHERE id = 4");
+    kit->frozen = true; /* No wait would end. */
+    open_deliver(kit, (struct deliver_options){.allow = kit->allow});
+    deliver_recover(kit->deliver);
+    until_outcomes(kit, 1);
+    assert_int_equal(kit->server.requests, 1);
+    assert_int_equal(stats(kit).store_retries, 0);
+}
+
+static void a_notice_that_cannot_be_sent_is_held_and_delays_no_other(void **state) {
+    struct kit *kit = *state;
+    for (int i = 0; i < 3; i++) {
+        owe(kit, "same");
+    }
+    damage(kit, "UPDATE inbox SET payload = hex(zeroblob(20000)) WHERE id = 1");
+    damage(kit, "UPDATE inbox SET delivery = delivery || hex(zeroblob(20)) WHERE id = 2");
+    kit->frozen = true; /* No wait would end. */
+    open_deliver(kit, (struct deliver_options){.allow = kit->allow});
+    deliver_recover(kit->deliver);
+    until_outcomes(kit, 1);
+    settle_down(kit);
+    assert_int_equal(kit->server.requests, 1);
+    assert_int_equal(stats(kit).store_retries, 0);
+    assert_int_equal(rows(kit).open, 2);
+    assert_int_equal(rows(kit).delivered, 1);
+    assert_string_equal(rows(kit).cause, "the notice is damaged in the database");
+}
+
 static void until_in_flight(struct kit *kit, uint64_t count) {
     while (stats(kit).in_flight != count) {
         turn(kit);
@@ -468,6 +523,8 @@ int main(void) {
         TEST(a_url_that_cannot_be_used_says_so),
         TEST_OWN(while_held_nothing_is_sent),
         TEST_OWN(what_was_owed_before_the_start_is_walked),
+        TEST_OWN(receivers_that_cannot_be_read_delay_no_other),
+        TEST_OWN(a_notice_that_cannot_be_sent_is_held_and_delays_no_other),
         TEST(receivers_that_are_silent_hold_half_of_the_slots_at_most),
         TEST(a_receiver_that_was_taken_back_is_sent_the_same_again),
         TEST_OWN(nobody_is_passed_over_however_many_are_owed_something),

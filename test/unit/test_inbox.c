@@ -188,6 +188,7 @@ struct walk {
     int64_t last, now_ms; /* now_ms: by the clock that judges ages. */
     struct inbox_prune prune;
     struct inbox_cursor after, next;
+    int64_t damaged;
     bool more;
     struct inbox_census census;
 };
@@ -208,7 +209,7 @@ static struct err list_tx(struct tx *tx, void *ctx) {
 
 static struct err recover_tx(struct tx *tx, void *ctx) {
     struct walk *walk = ctx;
-    return tx_inbox_recover(tx, &walk->after, walk->page.limit, &walk->next);
+    return tx_inbox_recover(tx, &walk->after, walk->page.limit, &walk->next, &walk->damaged);
 }
 
 static struct err prune_tx(struct tx *tx, void *ctx) {
