@@ -98,7 +98,7 @@ static void page_done(struct err err, void *ctx) {
     }
     if (walk->page.unreadable > 0) {
         struct err unread = err_make(ERR_STORE_CORRUPT, "dispatch: recover");
-        dispatch__failed(dispatch, "a row of a run could not be read: it is left out",
+        dispatch__failed(dispatch, "the row of a run is damaged: it is asked to end",
                          (struct bytes){walk->page.first.text, strlen(walk->page.first.text)},
                          unread);
         effects_abandon(dispatch->options.effects, &walk->effect, "read a row of a run", unread);

@@ -16,15 +16,8 @@ static struct err first_in(struct tx *tx, int64_t lane, bool *ret_found, struct 
     static const char sql[] = "SELECT " RUN_COLUMNS " FROM runs WHERE lane = $1 AND lane <> 0"
                               " AND ended_ms IS NULL ORDER BY priority DESC, id LIMIT 1";
     const struct arg args[] = {arg_int(lane)};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
-    if (!err_failed(err) && rows != NULL) {
-        err = runs__read(tx, rows, RUN_WHOLE, ret_row);
-    }
-    if (!err_failed(err)) {
-        *ret_found = rows != NULL;
-    }
-    return err;
+    const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
+    return runs__first(tx, &ask, ret_found, ret_row);
 }
 
 /* --- Parking ---------------------------------------------------------------------------------- */

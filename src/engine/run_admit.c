@@ -61,19 +61,6 @@ struct err runs__start(struct tx *tx, const struct run_bounds *bounds, struct ru
     return err_failed(err) ? err : runs__event_started(tx, row);
 }
 
-static struct err first_row(struct tx *tx, const struct run_ask *ask, bool *ret_found,
-                            struct run_row *ret_row) {
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, ask->sql, ask->args, ask->count, &rows);
-    if (!err_failed(err) && rows != NULL) {
-        err = runs__read(tx, rows, RUN_WHOLE, ret_row);
-    }
-    if (!err_failed(err)) {
-        *ret_found = rows != NULL;
-    }
-    return err;
-}
-
 /* --- Keys ------------------------------------------------------------------------------------- */
 
 static struct err key_next(struct tx *tx, const struct run_lane *lane, bool *ret_found,
@@ -83,7 +70,7 @@ static struct err key_next(struct tx *tx, const struct run_lane *lane, bool *ret
         " AND ended_ms IS NULL AND run_key <> '' ORDER BY priority DESC, id LIMIT 1";
     const struct arg args[] = {arg_text(lane->owner), arg_text(lane->key)};
     const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
-    return first_row(tx, &ask, ret_found, ret_row);
+    return runs__first(tx, &ask, ret_found, ret_row);
 }
 
 /* At most `key_max` are counted: more make no difference. */
@@ -141,7 +128,7 @@ static struct err slot_next(struct tx *tx, enum run_kind kind, bool *ret_found,
         " ORDER BY priority DESC, id LIMIT 1";
     const struct arg args[] = {runs__name(run_kind_name(kind))};
     const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
-    return first_row(tx, &ask, ret_found, ret_row);
+    return runs__first(tx, &ask, ret_found, ret_row);
 }
 
 /* Jobs share the daemon's slots, and workflows where they have a limit. */

@@ -214,6 +214,8 @@ struct err tx_run_remove(struct tx *tx, const struct run_key *key, bool *ret_mor
 
 /* --- Retention -------------------------------------------------------------------------------- */
 
+enum { DAMAGED_MAX = 1000 }; /* Rows that one call passes over. */
+
 struct old {
     struct run_row *rows; /* In the transaction's arena, the oldest first. */
     size_t count;
@@ -232,14 +234,16 @@ static struct err find_oldest(struct tx *tx, size_t limit, struct old *ret_old) 
     if (old.rows == NULL) {
         return err_make(ERR_OUT_OF_MEMORY, "runs: prune");
     }
-    const struct arg args[] = {arg_int((int64_t)limit)};
+    const struct arg args[] = {arg_int((int64_t)limit + DAMAGED_MAX)};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
     bool row = !err_failed(err);
     while (!err_failed(err) && row && old.count < limit) {
         err = rows_next(rows, &row);
         if (!err_failed(err) && row) {
-            err = runs__read(tx, rows, RUN_LIGHT, &old.rows[old.count++]);
+            err = runs__read(tx, rows, RUN_LIGHT, &old.rows[old.count]);
+            old.count += !err_failed(err);
+            err = err.code == ERR_STORE_CORRUPT ? ERR_OK : err;
         }
     }
     if (!err_failed(err)) {

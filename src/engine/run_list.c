@@ -1,6 +1,7 @@
 /* run_list.c: walking over runs: lists, recovery, the census. */
 #include <string.h>
 
+#include "base/memory.h"
 #include "engine/run_rows.h"
 
 #include "engine/spans.h"
@@ -55,6 +56,7 @@ struct recovery {
     struct tx *tx;
     int64_t count;
     struct run_recovered said;
+    int64_t *damaged; /* In the transaction's arena: ids, said.unreadable of them. */
     size_t bytes;
 };
 
@@ -67,9 +69,35 @@ static struct err recover_one(struct recovery *recovery, const struct run_row *r
 static void recover_without(struct recovery *recovery, const struct rows *rows) {
     struct bytes run = rows_text(rows, RUN_COLUMN_RUN);
     struct id *first = &recovery->said.first;
+    recovery->damaged[recovery->said.unreadable] = rows_int(rows, RUN_COLUMN_ID);
     if (recovery->said.unreadable++ == 0 && run.len < sizeof first->text) {
         memcpy(first->text, run.data, run.len);
     }
+}
+
+static struct err recover_page(struct recovery *recovery, const struct run_ask *ask,
+                               bool *ret_more) {
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_query(recovery->tx, ask->sql, ask->args, ask->count, &rows);
+    bool more = true;
+    while (!err_failed(err) && recovery->bytes <= RUN_BYTES_TURN) {
+        struct run_row row;
+        err = rows_next(rows, &more);
+        if (err_failed(err) || !more) {
+            break;
+        }
+        recovery->count++;
+        recovery->said.last = rows_int(rows, RUN_COLUMN_ID);
+        err = runs__borrow(rows, RUN_WHOLE, &row);
+        if (err.code == ERR_STORE_CORRUPT) {
+            recover_without(recovery, rows);
+            err = ERR_OK;
+        } else if (!err_failed(err)) {
+            err = recover_one(recovery, &row);
+        }
+    }
+    *ret_more = more;
+    return err;
 }
 
 struct err tx_run_recover(struct tx *tx, int64_t after, int64_t limit,
@@ -77,25 +105,16 @@ struct err tx_run_recover(struct tx *tx, int64_t after, int64_t limit,
     static const char sql[] = "SELECT " RUN_COLUMNS " FROM runs WHERE id > $1"
                               " AND ended_ms IS NULL ORDER BY id LIMIT $2";
     const struct arg args[] = {arg_int(after), arg_int(limit)};
-    struct recovery recovery = {.tx = tx};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
+    const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
+    struct recovery recovery = {
+        .tx = tx, .damaged = arena_try(tx_arena(tx), (size_t)limit * sizeof *recovery.damaged)};
+    if (recovery.damaged == NULL) {
+        return err_make(ERR_OUT_OF_MEMORY, "runs: recover");
+    }
     bool more = true;
-    while (!err_failed(err) && recovery.bytes <= RUN_BYTES_TURN) {
-        struct run_row row;
-        err = rows_next(rows, &more);
-        if (err_failed(err) || !more) {
-            break;
-        }
-        recovery.count++;
-        recovery.said.last = rows_int(rows, RUN_COLUMN_ID);
-        err = runs__borrow(rows, RUN_WHOLE, &row);
-        if (err.code == ERR_STORE_CORRUPT) {
-            recover_without(&recovery, rows);
-            err = ERR_OK;
-        } else if (!err_failed(err)) {
-            err = recover_one(&recovery, &row);
-        }
+    struct err err = recover_page(&recovery, &ask, &more);
+    for (int64_t i = 0; !err_failed(err) && i < recovery.said.unreadable; i++) {
+        err = runs__end_damaged(tx, recovery.damaged[i]);
     }
     if (!err_failed(err)) {
         if (!more && recovery.count < limit) {
@@ -137,10 +156,9 @@ static struct err count_running(struct tx *tx, struct run_census *census) {
         if (err_failed(err) || !more) {
             break;
         }
-        if (!run_state_find(rows_text(rows, 0), &state)) {
-            return err_make(ERR_STORE_CORRUPT, "runs: state");
+        if (run_state_find(rows_text(rows, 0), &state)) { /* Else those rows are damaged. */
+            census->states[state] = rows_int(rows, 1);
         }
-        census->states[state] = rows_int(rows, 1);
     }
     return err;
 }

@@ -5,6 +5,8 @@
 
 #include "base/memory.h"
 
+enum { ROW_BYTES_MAX = 12 << 20 }; /* Below the arena of a transaction. */
+
 enum column {
     COL_ID,
     COL_RUN,
@@ -56,6 +58,18 @@ static struct err read_names(const struct rows *rows, struct run_row *row) {
     return known ? ERR_OK : err_make(ERR_STORE_CORRUPT, "runs: a word of a row");
 }
 
+/* Longer than any that is stored; what reads a row relies on that. */
+static bool too_long(const struct run_row *row) {
+    const size_t lengths[] = {row->owner.len,   row->key.len,   row->label.len, row->note.len,
+                              row->command.len, row->host.len,  row->spec.len,  row->parent_run.len,
+                              row->budget.len,  row->result.len};
+    size_t sum = 0;
+    for (size_t i = 0; i < COUNT_OF(lengths); i++) {
+        sum += lengths[i];
+    }
+    return row->run.len >= ID_SIZE || row->owner.len > UINT8_MAX || sum > ROW_BYTES_MAX;
+}
+
 struct err runs__borrow(const struct rows *rows, enum run_form form, struct run_row *ret_row) {
     struct run_row row = {
         .id = rows_int(rows, COL_ID),
@@ -94,6 +108,9 @@ struct err runs__borrow(const struct rows *rows, enum run_form form, struct run_
         row.spec = rows_text(rows, COL_SPEC);
     }
     struct err err = read_names(rows, &row);
+    if (!err_failed(err) && too_long(&row)) {
+        err = err_make(ERR_STORE_CORRUPT, "runs: a text of a row");
+    }
     if (!err_failed(err)) {
         *ret_row = row;
     }

@@ -53,6 +53,12 @@ struct run_ask {
 };
 MUST_CHECK struct err runs__int(struct tx *tx, const struct run_ask *ask, int64_t *ret_number);
 
+/* The first row of a line, whole. Damaged ones before it leave the line, and are asked to end. */
+MUST_CHECK struct err runs__first(struct tx *tx, const struct run_ask *ask, bool *ret_found,
+                                  struct run_row *ret_row);
+/* Asks a run to end whose row cannot be read: run_damaged.c. No cursor may be open. */
+MUST_CHECK struct err runs__end_damaged(struct tx *tx, int64_t id);
+
 /* Names as values of columns. */
 struct arg runs__name(const char *name);
 

@@ -123,6 +123,10 @@ static struct err ask_page(struct tx *tx, int64_t parent, int64_t grace_ms,
         bool found = false;
         struct run_row row;
         err = runs__find_id(tx, ids.at[i], &found, &row);
+        if (err.code == ERR_STORE_CORRUPT) {
+            err = runs__end_damaged(tx, ids.at[i]);
+            continue;
+        }
         if (err_failed(err) || !found) {
             return err;
         }
@@ -192,6 +196,10 @@ static struct err ask_one(struct tx *tx, struct descent *at, int64_t id, struct 
     bool found = false;
     struct run_row row;
     struct err err = runs__find_id(tx, id, &found, &row);
+    if (err.code == ERR_STORE_CORRUPT) {
+        at->asked++;
+        return runs__end_damaged(tx, id);
+    }
     if (err_failed(err) || !found) {
         return err;
     }

@@ -126,10 +126,11 @@ MUST_CHECK struct err tx_run_admit_all(struct tx *tx, const struct run_bounds *b
                                        int64_t limit, bool *ret_more);
 
 /* Every run that has not ended, in the order of ids above `after`: notes for the dispatcher. The
- * one path of recovery. A row that cannot be read is left out: it must not keep the others. */
+ * one path of recovery. A row that cannot be read must not keep the others: its run is asked to
+ * end, with cause history_unreadable. */
 struct run_recovered {
     int64_t last;       /* Hand it in as the next `after`; 0: that was all. */
-    int64_t unreadable; /* Rows that were left out, */
+    int64_t unreadable; /* Number of damaged rows, */
     struct id first;    /* and the run of the first of them. */
 };
 MUST_CHECK struct err tx_run_recover(struct tx *tx, int64_t after, int64_t limit,

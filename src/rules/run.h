@@ -232,7 +232,8 @@ struct run_verdict {
 struct run_verdict run_judge(const struct run_row *row, const struct retry_policy *policy,
                              const struct attempt *attempt, uint32_t random);
 /* A run that is asked to end and has not begun, or was ended by that: `cancelled` with the cause of
- * the stop; but its deadline makes it `timed_out` (not begun: `failed`), a budget `failed`. */
+ * the stop; but its deadline makes it `timed_out` (not begun: `failed`), a budget and a damaged row
+ * `failed`. */
 struct run_verdict run_judge_stopped(const struct run_row *row);
 
 /* --- Effects ---------------------------------------------------------------------------------- */

@@ -36,7 +36,7 @@ struct run_verdict run_judge_stopped(const struct run_row *row) {
     enum run_state state = RUN_CANCELLED;
     if (cause == CAUSE_DEADLINE) {
         state = row->state == RUN_QUEUED ? RUN_FAILED : RUN_TIMED_OUT;
-    } else if (cause == CAUSE_BUDGET) {
+    } else if (cause == CAUSE_BUDGET || cause == CAUSE_HISTORY_UNREADABLE) {
         state = RUN_FAILED;
     }
     return verdict_of(row, state, cause);

@@ -21,6 +21,17 @@ async function change(turns, ...statements) {
   await turns.daemon.start();
 }
 
+/** The end of a job, by its own stream. */
+async function ended(turns, run) {
+  for (let after = 0; ; ) {
+    const page = await turns.get(`/streams/run:${run}/events?after=${after}&wait=20`);
+    const end = page.events.find(({ type }) => type === "run_finished");
+    if (end) return end.data;
+    assert.ok(page.events.length > 0, `${run} has not ended`);
+    after = page.events.at(-1).seq;
+  }
+}
+
 test("a turn whose history cannot be read fails, and the next message works", async (t) => {
   const folder = mkdtempSync(path.join(tmpdir(), "drv-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -104,20 +115,35 @@ test("a job whose spec is damaged ends with a cause, and frees its key", async (
   );
   const stop = await turns.ask("POST", `/runs/${first}/stop`, { grace_ms: 1 });
   assert.ok(stop.status < 300, stop.text);
-  const ended = async (run) => {
-    for (let after = 0; ; ) {
-      const page = await turns.get(`/streams/run:${run}/events?after=${after}&wait=20`);
-      const end = page.events.find(({ type }) => type === "run_finished");
-      if (end) return end.data;
-      assert.ok(page.events.length > 0, `${run} has not ended`);
-      after = page.events.at(-1).seq;
-    }
-  };
   for (const run of [damaged, notifies]) {
-    const end = await ended(run);
+    const end = await ended(turns, run);
     assert.deepEqual([end.state, end.cause], ["failed", "not_started"]);
   }
-  assert.equal((await ended(last)).state, "succeeded");
+  assert.equal((await ended(turns, last)).state, "succeeded");
+});
+
+test("runs with words that nobody knows end, and others get their key and slot", async (t) => {
+  const turns = await Turns.open(t, { args: ["--insecure-loopback", "--max-jobs", "2"] });
+  const job = async (argv, more) => (await turns.ask("POST", "/jobs", { argv, ...more })).json.id;
+  const running = await job(["sleep", "600"], { key: "k" });
+  const slots = await job(["sleep", "600"], { label: "second slot" });
+  const queued = await job(["true"], { key: "k" });
+  const slotless = await job(["true"], { label: "no slot" });
+  const next = await job(["true"], { key: "k" });
+  const last = await job(["true"], { label: "last" });
+  await change(
+    turns,
+    `UPDATE runs SET cause = 'nonesuch', state = 'nonesuch'
+     WHERE run IN ('${running}', '${queued}')`,
+    `UPDATE runs SET stop = 'nonesuch' WHERE run = '${slots}'`,
+    `UPDATE runs SET state = 'nonesuch' WHERE run = '${slotless}'`,
+  );
+  for (const run of [running, slots, queued, slotless]) {
+    const end = await ended(turns, run);
+    assert.deepEqual([end.state, end.cause], ["failed", "history_unreadable"]);
+  }
+  for (const run of [next, last]) assert.equal((await ended(turns, run)).state, "succeeded");
+  assert.match(turns.daemon.log, /the row of a run is damaged: it is asked to end/);
 });
 
 test("a workflow whose spec is damaged fails with a cause", async (t) => {

@@ -119,7 +119,7 @@ static struct err damage_tx(struct tx *tx, void *ctx) {
                    NULL);
 }
 
-static void a_row_that_cannot_be_read_is_left_out_of_recovery_and_named(void **state) {
+static void a_row_that_cannot_be_read_is_named_by_recovery_and_ends(void **state) {
     struct runs_kit *runs = *state;
     enum { COUNT = 5, DAMAGED = 2 };
     struct runs_row rows[COUNT];
@@ -133,10 +133,14 @@ static void a_row_that_cannot_be_read_is_left_out_of_recovery_and_named(void **s
     assert_int_equal(recover.page.last, 0);
     assert_int_equal(recover.page.unreadable, 1);
     assert_string_equal(recover.page.first.text, rows[DAMAGED].run);
-    assert_int_equal(runs->count - lived, COUNT - 1);
+    assert_int_equal(runs->count - lived, COUNT);
+    struct run_row heard;
+    assert_true(runs_heard(runs, rows[DAMAGED].run, &heard));
+    assert_int_equal(heard.state, RUN_RUNNING); /* Its process has to end first. */
+    assert_int_equal(heard.stop, CAUSE_HISTORY_UNREADABLE);
     runs_forget(runs);
-    assert_int_equal(recover_all(runs, 2), 3); /* Pages go on behind it. */
-    assert_int_equal(runs->count, COUNT - 1);
+    assert_int_equal(recover_all(runs, 2), 3);
+    assert_int_equal(runs->count, COUNT);
 }
 
 static void recovery_tells_what_life_told(void **state) {
@@ -434,7 +438,7 @@ int main(void) {
         RUNS_TEST(a_run_that_began_under_another_daemon_is_adopted),
         RUNS_TEST(an_adopted_attempt_is_of_this_epoch),
         RUNS_TEST(recovery_tells_what_life_told),
-        RUNS_TEST(a_row_that_cannot_be_read_is_left_out_of_recovery_and_named),
+        RUNS_TEST(a_row_that_cannot_be_read_is_named_by_recovery_and_ends),
         RUNS_TEST(large_runs_are_recovered_a_few_at_a_time),
         RUNS_TEST(a_note_that_was_cut_is_not_read),
         RUNS_TEST(lists_go_from_the_newest_and_can_be_narrowed),

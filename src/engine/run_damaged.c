@@ -1,0 +1,79 @@
+/* run_damaged.c: the end of runs whose rows cannot be read.
+ *
+ * A row may hold a word that no drover wrote, or a text longer than any that it stores. Such a row
+ * must not hold up the runs that share its key, slots, budget or parent, so whoever meets one while
+ * it looks for the next run asks the damaged one to end, and goes on:
+ *
+ *   damaged ──words that are known, stop = history_unreadable──> queued at gate TIME, due now;
+ *      │                                                         or running, if it had begun
+ *      └──its kind or a text is damaged──> failed, in this commit
+ *
+ * The first way is that of every other run that is stopped: its process is found and ended, who
+ * waits for it is notified, what it holds goes to others. The second notifies nobody, since the row
+ * does not say whom. Mending the words with a guess of what they were was rejected: a run might be
+ * started twice.
+ */
+#include "engine/run_rows.h"
+
+static struct err end_at_once(struct tx *tx, int64_t id) {
+    static const char sql[] =
+        "UPDATE runs SET state = 'failed', gate = '', cause = 'history_unreadable', stop = '',"
+        " not_before_ms = 0, ended_ms = $2, note = 'its row in the database is damaged'"
+        " WHERE id = $1";
+    const struct arg args[] = {arg_int(id), arg_int(tx_now_ms(tx))};
+    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
+}
+
+struct err runs__end_damaged(struct tx *tx, int64_t id) {
+    static const char sql[] =
+        "UPDATE runs SET state = CASE WHEN gate <> '' THEN 'queued'"
+        " WHEN state = 'waiting' THEN 'waiting' ELSE 'running' END,"
+        " gate = CASE WHEN gate <> '' THEN 'time' ELSE '' END, cause = '', lane = 0,"
+        " stop = 'history_unreadable', stop_grace_ms = $2, not_before_ms = $3"
+        " WHERE id = $1 AND ended_ms IS NULL";
+    const struct arg args[] = {arg_int(id), arg_int(RUN_STOP_GRACE_MS), arg_int(tx_now_ms(tx))};
+    bool found = false;
+    struct run_row row;
+    struct err err = tx_exec(tx, sql, args, COUNT_OF(args), NULL /* none: it has ended */);
+    if (!err_failed(err)) {
+        err = runs__find_id(tx, id, &found, &row);
+    }
+    if (err.code == ERR_STORE_CORRUPT) {
+        return end_at_once(tx, id);
+    }
+    return err_failed(err) || !found ? err : runs__tell(tx, &row);
+}
+
+static struct err first_row(struct tx *tx, const struct run_ask *ask, bool *ret_found,
+                            struct run_row *ret_row, int64_t *ret_damaged) {
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, ask->sql, ask->args, ask->count, &rows);
+    *ret_found = !err_failed(err) && rows != NULL;
+    *ret_damaged = 0;
+    if (*ret_found) {
+        err = runs__read(tx, rows, RUN_WHOLE, ret_row);
+    }
+    if (err.code == ERR_STORE_CORRUPT) {
+        *ret_damaged = rows_int(rows, RUN_COLUMN_ID);
+        err = ERR_OK;
+    }
+    return err;
+}
+
+/* A damaged row leaves the line that it stood in, so the next look finds another. */
+struct err runs__first(struct tx *tx, const struct run_ask *ask, bool *ret_found,
+                       struct run_row *ret_row) {
+    for (int i = 0; i < RUN_ADMIT_MAX; i++) {
+        int64_t damaged = 0;
+        struct err err = first_row(tx, ask, ret_found, ret_row, &damaged);
+        if (err_failed(err) || damaged == 0) {
+            return err;
+        }
+        err = runs__end_damaged(tx, damaged);
+        if (err_failed(err)) {
+            return err;
+        }
+    }
+    *ret_found = false; /* Who is behind so many goes with the next end, or the next start. */
+    return ERR_OK;
+}

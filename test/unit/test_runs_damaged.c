@@ -1,0 +1,79 @@
+/* Rows of runs that cannot be read: they end, and keep nobody from slots, keys and stops. */
+#include "runs_kit.h"
+
+static const char cause_sql[] = "UPDATE runs SET cause = 'no such word' WHERE id = $1";
+
+struct damage {
+    const char *sql;
+    int64_t id;
+};
+
+static struct err damage_by_tx(struct tx *tx, void *ctx) {
+    const struct damage *damage = ctx;
+    const struct arg args[] = {arg_int(damage->id)};
+    return tx_exec(tx, damage->sql, args, COUNT_OF(args), NULL /* one row */);
+}
+
+/* Of three runs the first runs, the second is damaged, and the third is next. */
+enum line { BY_SLOT, BY_KEY };
+
+static void pass_over(struct runs_kit *runs, const char *sql, enum line line) {
+    static const char ended_sql[] = "SELECT count(*) FROM runs WHERE state = 'failed'"
+                                    " AND cause = 'history_unreadable' AND gate = ''";
+    int64_t ended = runs_count(runs, ended_sql);
+    struct runs_row rows[3];
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        rows[i] =
+            line == BY_KEY ? runs_add_key(runs, (struct runs_place){.key_max = 1}) : runs_add(runs);
+    }
+    const struct damage damage = {.sql = sql, .id = rows[1].row.id};
+    assert_int_equal(runs_do(runs, damage_by_tx, (void *)&damage), ERR_NONE);
+    (void)runs_finish(runs, rows[0].run);
+    assert_int_equal(runs_get(runs, rows[2].run).row.state, RUN_RUNNING);
+    struct run_row heard;
+    if (runs_heard(runs, rows[1].run, &heard) && heard.not_before_ms != 0) {
+        runs_wake(runs, rows[1].run);
+    }
+    assert_int_equal(runs_count(runs, "SELECT count(*) FROM runs WHERE ended_ms IS NULL"), 1);
+    assert_int_equal(runs_count(runs, ended_sql), ended + 1);
+    (void)runs_finish(runs, rows[2].run);
+}
+
+static void a_damaged_row_keeps_nobody_from_its_slot_or_key(void **state) {
+    struct runs_kit *runs = *state;
+    static const char *const damages[] = {
+        cause_sql,
+        "UPDATE runs SET state = 'no such word' WHERE id = $1",
+        "UPDATE runs SET stop = 'no such word' WHERE id = $1",
+        "UPDATE runs SET run = run || '0123456789012345678901234567890123456789' WHERE id = $1",
+    };
+    runs->bounds.slots = 1;
+    for (size_t i = 0; i < COUNT_OF(damages); i++) {
+        pass_over(runs, damages[i], BY_SLOT);
+    }
+    runs->bounds.slots = 100;
+    for (size_t i = 0; i < COUNT_OF(damages); i++) {
+        pass_over(runs, damages[i], BY_KEY);
+    }
+    pass_over(runs, "UPDATE runs SET kind = 'no such word' WHERE id = $1", BY_KEY);
+}
+
+static void a_damaged_child_keeps_no_stop_from_the_others(void **state) {
+    struct runs_kit *runs = *state;
+    struct runs_row parent = runs_add(runs);
+    struct runs_row damaged = runs_add_child(runs, parent.run);
+    struct runs_row other = runs_add_child(runs, parent.run);
+    assert_int_equal(runs_do(runs, damage_by_tx, &(struct damage){cause_sql, damaged.row.id}),
+                     ERR_NONE);
+    (void)runs_finish(runs, parent.run);
+    assert_int_equal(runs_get(runs, other.run).row.stop, CAUSE_PARENT_ENDED);
+    assert_int_equal(runs_get(runs, damaged.run).row.stop, CAUSE_HISTORY_UNREADABLE);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        RUNS_TEST(a_damaged_row_keeps_nobody_from_its_slot_or_key),
+        RUNS_TEST(a_damaged_child_keeps_no_stop_from_the_others),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
