@@ -308,6 +308,9 @@ static const char remove_answer[] =
     "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},"
     "\"removed_ms\":{\"type\":\"integer\"}}}";
 
+static const char forget_answer[] =
+    "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"}}}";
+
 static const char test_body[] = "{\"type\":\"object\",\"additionalProperties\":false,"
                                 "\"properties\":{\"model\":{\"type\":\"string\"}}}";
 static const char test_answer[] =
@@ -365,6 +368,13 @@ static const struct route routes[] = {
      .answer_schema = remove_answer,
      .answer_status = 200,
      .handle = providers__remove},
+    {.method = "DELETE",
+     .path = "/api/v1/providers/{name}/windows",
+     .summary = "Forget the learned windows of its models",
+     .scope = SCOPE_ADMIN,
+     .answer_schema = forget_answer,
+     .answer_status = 200,
+     .handle = providers__forget},
     {.method = "POST",
      .path = "/api/v1/providers/{name}/test",
      .summary = "Ask a model of the connection for one word",

@@ -48,6 +48,7 @@ void providers__add(struct exchange *exchange, void *ctx);
 void providers__patch(struct exchange *exchange, void *ctx);
 void providers__remove(struct exchange *exchange, void *ctx);
 void providers__test(struct exchange *exchange, void *ctx);
+void providers__forget(struct exchange *exchange, void *ctx);
 void providers__models(struct exchange *exchange, void *ctx);
 
 /* From the path; what is no name of a connection is answered as one that is not there. */

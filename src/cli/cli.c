@@ -77,6 +77,7 @@ static const struct command *const commands[] = {
     &command_provider_add,
     &command_provider_set,
     &command_provider_test,
+    &command_provider_forget,
     &command_provider_rm,
     &command_models,
     &command_config_get,

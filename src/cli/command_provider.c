@@ -1,4 +1,4 @@
-/* command_provider.c: drover provider ls, add, set, test, rm; drover models. */
+/* command_provider.c: drover provider ls, add, set, test, forget, rm; drover models. */
 #include <stdio.h>
 #include <string.h>
 
@@ -73,8 +73,8 @@ const struct command command_provider_ls = {
 /* --- Models ----------------------------------------------------------------------------------- */
 
 static void models_head(void) {
-    printf("%-48s  %9s  %9s  %-6s  %-5s  %s\n", "MODEL", "WINDOW", "OUTPUT", "IMAGES", "TOOLS",
-           "$ PER MILLION IN/OUT");
+    printf("%-48s  %9s %-7s  %9s  %-6s  %-5s  %s\n", "MODEL", "WINDOW", "", "OUTPUT", "IMAGES",
+           "TOOLS", "$ PER MILLION IN/OUT");
 }
 
 static const char *ability(const json_t *item, const char *key) {
@@ -114,9 +114,11 @@ static void model_print(void *ctx, const json_t *item) {
         return;
     }
     const json_t *prices = json_object_get(item, "price");
-    printf("%-48s  %9s  %9s  %-6s  %-5s  %s/%s\n", talk_text(item, "id"),
-           tokens(item, "window").text, tokens(item, "max_output").text, ability(item, "vision"),
-           ability(item, "tools"), dollars(prices, "fresh").text, dollars(prices, "output").text);
+    bool learned = strcmp(talk_text(item, "window_from"), "learned") == 0;
+    printf("%-48s  %9s %-7s  %9s  %-6s  %-5s  %s/%s\n", talk_text(item, "id"),
+           tokens(item, "window").text, learned ? "learned" : "", tokens(item, "max_output").text,
+           ability(item, "vision"), ability(item, "tools"), dollars(prices, "fresh").text,
+           dollars(prices, "output").text);
 }
 
 static struct err models_run(struct invocation *invocation) {
@@ -127,7 +129,9 @@ const struct command command_models = {
     .name = "models",
     .summary = "List the models that can be asked, with windows and prices.",
     .talks = true,
-    .about = "'?' is what neither the provider nor the price file says (docs/models.md).\n",
+    .about =
+        "'?': neither the provider nor the price file says it (docs/models.md). 'learned': the\n"
+        "model refused a longer prompt; 'drover provider forget' forgets that window.\n",
     .run = models_run,
 };
 
@@ -441,20 +445,44 @@ const struct command command_provider_test = {
     .run = test_run,
 };
 
-static struct err rm_run(struct invocation *invocation) {
+/* `done` follows the connection's name. */
+static struct err delete_run(struct invocation *invocation, const char *part, const char *done) {
     const struct body none = {.first = true};
     AUTO(json_release) json_t *answer = NULL;
     AUTO(text_done) struct text target = {0};
-    if (!talk_target(&target, "/api/v1/providers/", invocation->args.operands[0], "")) {
+    if (!talk_target(&target, "/api/v1/providers/", invocation->args.operands[0], part)) {
         return err_make(ERR_NOT_FOUND, "provider: name");
     }
     struct err err = send(invocation, "DELETE", target.data, &none, &answer);
     if (!err_failed(err) && invocation->json) {
         talk_print(answer);
     } else if (!err_failed(err)) {
-        printf("%s is removed, and its key with it\n", talk_text(answer, "name"));
+        printf("%s %s\n", talk_text(answer, "name"), done);
     }
     return err;
+}
+
+static struct err forget_run(struct invocation *invocation) {
+    return delete_run(invocation, "/windows",
+                      "has no learned windows now; 'drover models' shows its windows");
+}
+
+const struct command command_provider_forget = {
+    .group = "provider",
+    .name = "forget",
+    .summary = "Forget the learned windows of the models of a connection.",
+    .operands = "NAME",
+    .operands_min = 1,
+    .operands_max = 1,
+    .talks = true,
+    .about =
+        "A model that refuses a prompt as too long gets a smaller window for 24 hours. Forget it\n"
+        "where the refusal was wrong, or where the model's window has grown since.\n",
+    .run = forget_run,
+};
+
+static struct err rm_run(struct invocation *invocation) {
+    return delete_run(invocation, "", "is removed, and its key with it");
 }
 
 const struct command command_provider_rm = {

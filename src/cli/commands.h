@@ -28,7 +28,7 @@ extern const struct command command_stream_append, command_stream_tail, command_
     command_stream_show, command_stream_prune, command_stream_keep;
 extern const struct command command_token_create, command_token_ls, command_token_revoke;
 extern const struct command command_provider_ls, command_provider_add, command_provider_set,
-    command_provider_test, command_provider_rm, command_models;
+    command_provider_test, command_provider_rm, command_provider_forget, command_models;
 extern const struct command command_config_get, command_config_set;
 extern const struct command command_backup, command_restore, command_doctor;
 extern const struct command command_version, command_completion, command_help;

@@ -96,7 +96,9 @@ struct talk {
     unsigned folds;                /* Summaries that were made for this call. */
     bool too_long;                 /* No summary helps this call. */
     bool refused;           /* The provider refused this call as too long; it is made once more. */
+    bool doubted;           /* The same, but far longer prompts were taken before. */
     int64_t refused_window; /* Tokens that it seems to take; 0: it refused nothing. */
+    int64_t learned_window; /* Tokens to remember of that; 0: none. */
     struct model_result refused_result; /* Of that try. */
     struct text facts;                  /* Owned: the tail of its prompts, without what rows say. */
     struct text tail; /* Owned: all of it, made for the first prompt; a reader thread writes it. */
@@ -199,6 +201,11 @@ void talk__fit(struct talk *talk);
 int64_t talk__window(const struct talk *talk); /* 0: nobody knows the model. */
 /* Whether the call that is over should be made once more with a shorter prompt. */
 MUST_CHECK bool talk__is_refused_once(const struct talk *talk);
+/* Whether it is asked once more as it is, because longer prompts were taken. */
+MUST_CHECK bool talk__doubts_refusal(const struct talk *talk);
+void talk__ask_again(struct talk *talk);
+/* What a call of the model has shown of its window is kept; *ret_learned: to be stored, too. */
+void talk__note_length(struct talk *talk, struct learned_window *ret_learned);
 void talk__fold_refused(struct talk *talk);  /* Nothing of that call is with the store. */
 bool talk__is_over(const struct talk *talk); /* Its turn has ended, or the daemon stops. */
 /* false: nobody knows the model. */

@@ -57,6 +57,12 @@ static struct err answer_tx(struct tx *tx, void *ctx) {
 static void answer_done(struct talk_errand *errand) {
     struct talk *talk = errand->talk;
     struct turn_plan plan = errand->plan;
+    const struct learned_window *raised = &errand->answer.learned;
+    if (raised->window > 0) {
+        const struct model_learned learned = {
+            .name = raised->model, .window = raised->window, .until_ms = raised->until_ms};
+        models_learn(talk->turns->options.models, &learned);
+    }
     turn_plan_init(&errand->plan);
     errand__free(errand);
     said_clear(&talk->said);
@@ -87,6 +93,8 @@ static void flushed(struct delta_source *source) {
     said_items(&talk->said, maker, errand->items);
     const struct model_failure *failure = &talk->result.failure;
     const struct model_sizes *sizes = &talk->sizes;
+    struct learned_window learned;
+    talk__note_length(talk, &learned);
     usage_add(&talk->result.spent, &talk->refused_result.spent);
     errand->answer = (struct turn_answer){
         .key = errand->key,
@@ -105,6 +113,7 @@ static void flushed(struct delta_source *source) {
         .misfit = {talk->misfit.data, talk->misfit.len},
         .truncated = is_truncated(talk),
         .output_more = output_more(talk),
+        .learned = learned,
         .stopped = talk->interrupted};
     talk__send(errand);
 }
@@ -117,7 +126,11 @@ void talk__flush(struct talk *talk) {
 static void refused(struct delta_source *source) {
     struct talk *talk = CONTAINER_OF(source, struct talk, deltas);
     deltas_drop(&talk->deltas);
-    talk__fold_refused(talk);
+    if (talk__doubts_refusal(talk)) {
+        talk__ask_again(talk);
+    } else {
+        talk__fold_refused(talk);
+    }
 }
 
 /* What it said before is void: the call is made once more. */
@@ -135,7 +148,7 @@ static void on_done(void *ctx, const struct model_result *result) {
     talk->result = *result;
     if (talk->ended) {
         talk__maybe_free(talk);
-    } else if (talk__is_refused_once(talk)) {
+    } else if (talk__doubts_refusal(talk) || (talk__is_refused_once(talk) && !talk->doubted)) {
         flush_refused(talk);
     } else if (result->failure.cause == MODEL_NONE &&
                (said_has_calls(&talk->said) || talk__may_have_printed(talk) ||

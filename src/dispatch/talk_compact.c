@@ -165,7 +165,7 @@ static void tell(struct talk *talk, enum run_cause failure, const char *sentence
         told->note = talk__new_id(talk, "msg");
         told->learned = (struct learned_window){
             .model = talk->plan.model,
-            .window = talk->refused_window,
+            .window = talk->learned_window,
             .until_ms = world_wall_ms(loop_world(loop_of(compact))) + LEARNED_WINDOW_MS};
     }
     talk__send(errand);

@@ -1,13 +1,16 @@
 /* talk_fit.c: whether a prompt fits the window of its model, and what is done where it does not.
  *
- *   PREPARING ──it fits──> CALLING ──the provider refuses its length──> PREPARING, once
- *      ^ │  └─ nothing helps ──> CALLING, or the turn fails
+ *   PREPARING ──it fits──> CALLING ──the provider refuses its length──> PREPARING, once, and once
+ *      ^ │                                                     more where that cannot be the reason
+ *      │ │  └─ nothing helps ──> CALLING, or the turn fails
  *      │ └──too long──┐
  *      └── a fold <───┘  (talk_compact.c)
  *
  * A refusal of a prompt that should have fitted shows a smaller window. It holds for the next try
  * at once, and is learned by the commit of the fold that it asks for. */
 #include <stdio.h>
+
+#include <string.h>
 
 #include "dispatch/talk.h"
 
@@ -124,8 +127,68 @@ bool talk__is_refused_once(const struct talk *talk) {
            fold_window_refused(asked_tokens(talk)) > 0;
 }
 
+static struct fold_refusal refusal_of(const struct talk *talk) {
+    struct model_info info;
+    bool known = models_info(talk->turns->options.models, talk->plan.model, &info);
+    const struct model_sizes *sizes = &talk->sizes;
+    return (struct fold_refusal){.prompt = asked_tokens(talk),
+                                 .fixed = (int64_t)(sizes->tools + sizes->instructions) /
+                                          USAGE_BYTES_PER_TOKEN,
+                                 .accepted = known ? info.accepted : 0,
+                                 .window = known ? find_window(talk, &info).tokens : 0};
+}
+
+bool talk__doubts_refusal(const struct talk *talk) {
+    const struct fold_refusal refusal = refusal_of(talk);
+    return talk->result.failure.cause == MODEL_CONTEXT_OVERFLOW && !talk->doubted &&
+           !talk->refused && !talk->stop && !talk__is_over(talk) &&
+           fold_refusal_is_doubtful(&refusal);
+}
+
+void talk__ask_again(struct talk *talk) {
+    talk->doubted = true;
+    talk->refused_result = talk->result;
+    talk__enter(talk, TALK_PREPARING);
+    talk__prepare(talk);
+}
+
+/* A refusal that was repeated may be right: the next one is believed. */
+static void keep_accepted(const struct talk *talk, int64_t tokens) {
+    int64_t now_ms = world_wall_ms(loop_world(talk->turns->options.loop));
+    const struct model_learned accepted = {
+        .name = talk->plan.model, .window = tokens, .until_ms = now_ms + LEARNED_WINDOW_MS};
+    models_accept(talk->turns->options.models, &accepted);
+}
+
+void talk__note_length(struct talk *talk, struct learned_window *ret_learned) {
+    struct model_failure *failure = &talk->result.failure;
+    struct model_info info;
+    *ret_learned = (struct learned_window){.window = 0};
+    if (!models_info(talk->turns->options.models, talk->plan.model, &info)) {
+        return;
+    }
+    if (failure->cause == MODEL_CONTEXT_OVERFLOW && talk->doubted && !talk->refused) {
+        size_t len = strlen(failure->detail);
+        (void)snprintf(failure->detail + len, sizeof failure->detail - len,
+                       " (refused twice; the model took a prompt of about %lld tokens before)",
+                       (long long)info.accepted); /* Cut, where it is long. */
+        keep_accepted(talk, 0);
+    } else if (failure->cause == MODEL_NONE && !talk->interrupted) {
+        int64_t asked = asked_tokens(talk), now_ms = 0;
+        keep_accepted(talk, asked);
+        now_ms = world_wall_ms(loop_world(talk->turns->options.loop));
+        if (info.window_from == WINDOW_LEARNED && asked > info.facts.window) {
+            *ret_learned = (struct learned_window){.model = talk->plan.model,
+                                                   .window = fold_window_raised(asked),
+                                                   .until_ms = now_ms + LEARNED_WINDOW_MS};
+        }
+    }
+}
+
 void talk__fold_refused(struct talk *talk) {
+    const struct fold_refusal refusal = refusal_of(talk);
     talk->refused = true;
+    talk->learned_window = fold_window_learned(&refusal);
     talk->refused_window = fold_window_refused(asked_tokens(talk));
     talk->refused_result = talk->result;
     talk__enter(talk, TALK_PREPARING);

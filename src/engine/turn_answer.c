@@ -402,6 +402,9 @@ struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer, struc
         return err;
     }
     err = store_answer(tx, &turn, answer);
+    if (!err_failed(err) && answer->learned.window > 0) {
+        err = tx_window_learn(tx, &answer->learned);
+    }
     if (err_failed(err)) {
         return err;
     }

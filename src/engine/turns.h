@@ -268,6 +268,7 @@ struct turn_answer {
     bool truncated;      /* Its longest length cut it off, in its words or in a call; */
     int64_t output_more; /* and tokens that the next one may have. */
     bool stopped;        /* It was cancelled by us: what came until then is kept. */
+    struct learned_window learned; /* Window to remember of its model; window 0: none. */
 };
 MUST_CHECK struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer,
                                      struct turn_plan *plan);

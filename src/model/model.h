@@ -98,6 +98,7 @@ enum model_window_from {
 struct model_info {
     struct model_facts facts; /* window is never 0; -1 or unknown elsewhere as price.h has it. */
     enum model_window_from window_from;
+    int64_t accepted; /* Tokens of the longest prompt that it took lately; 0: unknown. */
 };
 /* What is known now, without asking anybody; false: there is no such connection. */
 MUST_CHECK bool models_info(const struct models *models, struct bytes name,
@@ -112,6 +113,11 @@ struct model_learned {
     int64_t window, until_ms;
 };
 void models_learn(struct models *models, const struct model_learned *learned);
+/* The model took a prompt of `window` tokens: kept until `until_ms`, if no longer one is. window 0:
+ * what it took is forgotten. */
+void models_accept(struct models *models, const struct model_learned *accepted);
+/* Forgets what all models of a connection have shown. */
+void models_forget(struct models *models, struct bytes connection);
 
 /* One line of a list of models. Borrowed for the call. */
 struct model_listed {

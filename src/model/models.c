@@ -140,16 +140,15 @@ static int64_t listed_window(const struct channel *channel, struct bytes model) 
     return 0;
 }
 
-/* 0: none is known any more. */
-static int64_t learned_window(const struct models *models, const struct channel *channel,
-                              struct bytes model) {
+static const struct learned none_learned = {.window = 0};
+
+static const struct learned *learned_find(const struct channel *channel, struct bytes model) {
     for (size_t i = 0; i < channel->learned_count; i++) {
-        const struct learned *learned = &channel->learned[i];
-        if (compare(learned->model, model) == 0) {
-            return learned->until_ms > world_wall_ms(models->world) ? learned->window : 0;
+        if (compare(channel->learned[i].model, model) == 0) {
+            return &channel->learned[i];
         }
     }
-    return 0;
+    return &none_learned;
 }
 
 struct model_info models__info(const struct models *models, const struct channel *channel,
@@ -169,11 +168,13 @@ struct model_info models__info(const struct models *models, const struct channel
         info.facts.window = MODEL_WINDOW_DEFAULT;
         info.window_from = WINDOW_DEFAULT;
     }
-    int64_t learned = learned_window(models, channel, model);
-    if (learned > 0 && learned < info.facts.window) {
-        info.facts.window = learned;
+    const struct learned *learned = learned_find(channel, model);
+    int64_t now_ms = world_wall_ms(models->world);
+    if (learned->window > 0 && learned->until_ms > now_ms && learned->window < info.facts.window) {
+        info.facts.window = learned->window;
         info.window_from = WINDOW_LEARNED;
     }
+    info.accepted = learned->accepted_until_ms > now_ms ? learned->accepted : 0;
     return info;
 }
 
@@ -191,36 +192,64 @@ bool models_info(const struct models *models, struct bytes name, struct model_in
     return true;
 }
 
-static void learned_remove(struct channel *channel, size_t at) {
-    mem_free(channel->learned[at].model);
-    channel->learned_count--;
-    memmove(&channel->learned[at], &channel->learned[at + 1],
-            (channel->learned_count - at) * sizeof *channel->learned);
-}
-
-void models_learn(struct models *models, const struct model_learned *learned) {
-    const char *slash = memchr(learned->name.data, '/', learned->name.len);
-    size_t len = slash != NULL ? (size_t)(slash - learned->name.data) : 0;
-    struct channel *channel = models__channel(models, (struct bytes){learned->name.data, len});
+/* The row of that model, made where there is none, as the newest; NULL: there is no such
+ * connection. */
+static struct learned *learned_touch(struct models *models, struct bytes name) {
+    const char *slash = memchr(name.data, '/', name.len);
+    size_t len = slash != NULL ? (size_t)(slash - name.data) : 0;
+    struct channel *channel = models__channel(models, (struct bytes){name.data, len});
     if (slash == NULL || channel == NULL) {
-        return;
+        return NULL;
     }
-    struct bytes model = {slash + 1, learned->name.len - len - 1};
+    struct bytes model = {slash + 1, name.len - len - 1};
     if (channel->learned == NULL) {
         channel->learned = mem_new_array(MODEL_LEARNED_MAX, sizeof *channel->learned);
     }
-    for (size_t i = channel->learned_count; i > 0; i--) {
-        if (compare(channel->learned[i - 1].model, model) == 0) {
-            learned_remove(channel, i - 1);
+    size_t at = 0;
+    while (at < channel->learned_count && compare(channel->learned[at].model, model) != 0) {
+        at++;
+    }
+    struct learned row = {.window = 0};
+    if (at < channel->learned_count) {
+        row = channel->learned[at];
+    } else {
+        row.model = mem_copy(model.data, model.len);
+        if (channel->learned_count == MODEL_LEARNED_MAX) {
+            at = 0;
+            mem_free(channel->learned[at].model);
         }
     }
-    if (channel->learned_count == MODEL_LEARNED_MAX) {
-        learned_remove(channel, 0);
+    if (at < channel->learned_count) {
+        channel->learned_count--;
+        memmove(&channel->learned[at], &channel->learned[at + 1],
+                (channel->learned_count - at) * sizeof *channel->learned);
     }
-    channel->learned[channel->learned_count++] =
-        (struct learned){.model = mem_copy(model.data, model.len),
-                         .window = learned->window,
-                         .until_ms = learned->until_ms};
+    channel->learned[channel->learned_count] = row;
+    return &channel->learned[channel->learned_count++];
+}
+
+void models_learn(struct models *models, const struct model_learned *learned) {
+    struct learned *row = learned_touch(models, learned->name);
+    if (row != NULL) {
+        row->window = learned->window;
+        row->until_ms = learned->until_ms;
+    }
+}
+
+void models_accept(struct models *models, const struct model_learned *accepted) {
+    struct learned *row = learned_touch(models, accepted->name);
+    bool over = row != NULL && row->accepted_until_ms <= world_wall_ms(models->world);
+    if (row != NULL && (over || accepted->window == 0 || accepted->window >= row->accepted)) {
+        row->accepted = accepted->window;
+        row->accepted_until_ms = accepted->until_ms;
+    }
+}
+
+void models_forget(struct models *models, struct bytes connection) {
+    struct channel *channel = models__channel(models, connection);
+    if (channel != NULL) {
+        channel__forget_learned(channel);
+    }
 }
 
 /* --- Opening and closing ---------------------------------------------------------------------- */

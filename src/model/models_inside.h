@@ -41,10 +41,11 @@ struct listed {
     int64_t window;
 };
 
-/* A window that its provider has shown to be smaller than was said. */
+/* What calls of a model have shown of its window. */
 struct learned {
-    char *model; /* Owned; without its connection. */
-    int64_t window, until_ms;
+    char *model;                         /* Owned; without its connection. */
+    int64_t window, until_ms;            /* Window after a refusal; 0: none was. */
+    int64_t accepted, accepted_until_ms; /* Tokens of the longest prompt that was taken. */
 };
 
 struct channel {
@@ -58,7 +59,7 @@ struct channel {
     char quota_detail[320];
     struct listed *listed; /* Owned. */
     size_t listed_count;
-    struct learned *learned; /* Owned; the oldest first. */
+    struct learned *learned; /* Owned; the one that was not used for longest first. */
     size_t learned_count;
     int64_t listed_ms;       /* When; 0: never. */
     struct listing *listing; /* Under way; NULL: none. */

@@ -41,6 +41,28 @@ int64_t fold_window_refused(int64_t prompt_tokens) {
     return window_tokens >= LEARNED_TOKENS ? window_tokens : 0;
 }
 
+/* An estimate of one prompt may be twice too low, compared with that of another. */
+bool fold_refusal_is_doubtful(const struct fold_refusal *refusal) {
+    return refusal->accepted / 2 > refusal->prompt;
+}
+
+/* A learned window holds for a day, so a wrong refusal must not make a model useless for that long:
+ * tools and instructions always fit (a prompt gets at least two fifths of a window, fold_marks). */
+int64_t fold_window_learned(const struct fold_refusal *refusal) {
+    int64_t window = fold_window_refused(refusal->prompt);
+    int64_t least = refusal->fixed * 5 / 2 + LEARNED_TOKENS;
+    if (window > 0 && window < least) {
+        window = least;
+    }
+    return window < refusal->window ? window : 0;
+}
+
+/* Folds keep prompts well below the window, so a window that was raised by a little would never be
+ * seen to be too small. */
+int64_t fold_window_raised(int64_t prompt_tokens) {
+    return prompt_tokens * 2;
+}
+
 /* A summary of more than half of what it replaces is not worth its call. */
 static int64_t summary_of(const struct fold_marks *marks, const struct fold_sizes *sizes) {
     return smaller(marks->summary_max, sizes->foldable / 2);

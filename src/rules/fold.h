@@ -32,9 +32,23 @@ struct fold_window {
 };
 struct fold_marks fold_marks(const struct fold_window *window);
 
-/* Window to assume after a provider refused a prompt of that many tokens as too long; 0: the prompt
- * is so short that its length cannot have been the reason. */
+/* Window to assume for the next try after a provider refused a prompt of that many tokens as too
+ * long; 0: the prompt is so short that its length cannot have been the reason. */
 int64_t fold_window_refused(int64_t prompt_tokens);
+
+/* All in tokens. */
+struct fold_refusal {
+    int64_t prompt;   /* Length of the prompt that was refused as too long. */
+    int64_t fixed;    /* Length of its tools and instructions. */
+    int64_t accepted; /* Longest prompt that the model took lately; 0: unknown. */
+    int64_t window;   /* Window of the model, as it was known. */
+};
+/* Whether the length cannot have been the reason, because much longer prompts were taken. */
+MUST_CHECK bool fold_refusal_is_doubtful(const struct fold_refusal *refusal);
+/* Window to remember after a refusal that was believed; 0: nothing is remembered. */
+int64_t fold_window_learned(const struct fold_refusal *refusal);
+/* Window to remember after a model took a prompt that is longer than its learned window. */
+int64_t fold_window_raised(int64_t prompt_tokens);
 
 /* --- What is folded --------------------------------------------------------------------------- */
 

@@ -203,13 +203,18 @@ test("an edit, a rollback and a fork of what was folded within a turn", async (t
 
 const SMALL = 6000; // Tokens that it takes.
 
-/** A provider that refuses what is longer than that, and notes what it was asked. */
+/** A provider that refuses prompts of more than `limit` tokens, and the next `refuseNext` prompts
+ *  whatever their length; it counts what it refused. */
 class Small extends Provider {
   refused = 0;
+  refuseNext = 0;
+  limit = SMALL;
   models = [{ id: "m" }];
 
   answer(request, body, answer) {
-    if (request.method === "POST" && Buffer.byteLength(body) / 4 > SMALL) {
+    const asks = request.method === "POST";
+    if (asks && (this.refuseNext > 0 || Buffer.byteLength(body) / 4 > this.limit)) {
+      this.refuseNext = Math.max(0, this.refuseNext - 1);
       this.refused++;
       answer.writeHead(400, { "content-type": "application/json" });
       answer.end(JSON.stringify({ error: { code: "context_length_exceeded", message: "long" } }));
@@ -219,11 +224,98 @@ class Small extends Provider {
   }
 }
 
-test("a window that is smaller than was said is learned, and kept over a restart", async (t) => {
+const SAID = 32768; // Tokens, as its connection says.
+
+async function openSmall(t, limit) {
   const provider = await new Small().start(t);
+  provider.limit = limit;
   const turns = await Turns.open(t);
-  const body = { name: "small", kind: "openai", base_url: provider.url, window: 32768 };
+  const body = { name: "small", kind: "openai", base_url: provider.url, window: SAID };
   assert.equal((await turns.ask("POST", "/providers", body)).status, 201);
+  return { provider, turns };
+}
+
+async function shownWindow(turns) {
+  const { items } = await turns.get("/models");
+  const { window, window_from } = items.find(({ id }) => id === "small/m");
+  return [window, window_from];
+}
+
+test("a refusal far below a length that was taken is not believed", async (t) => {
+  const { provider, turns } = await openSmall(t, Infinity);
+  const long = await turns.listen({ model: "small/m" });
+  assert.equal((await turns.turn(long, words(60_000))).end.state, "succeeded");
+  const listener = await turns.listen({ model: "small/m" });
+  provider.refuseNext = 1;
+  assert.equal((await turns.turn(listener, words(8000))).end.state, "succeeded");
+  assert.equal(provider.refused, 1);
+  assert.equal(summaries(listener).length, 0);
+  assert.deepEqual(await shownWindow(turns), [SAID, "connection"]);
+  provider.refuseNext = 2;
+  const { end } = await turns.turn(listener, words(800));
+  assert.deepEqual([end.state, end.cause, provider.refused], ["failed", "context_overflow", 3]);
+  assert.match(end.note, /took a prompt of about \d+ tokens/);
+  assert.deepEqual(await shownWindow(turns), [SAID, "connection"]);
+  assert.equal((await turns.turn(listener, words(800))).end.state, "succeeded");
+  assert.equal(provider.refused, 3, "the next message is asked once");
+  // It was refused twice, so a smaller window is believed from now on.
+  provider.limit = 2800;
+  for (let i = 0; i < 3; i++) {
+    assert.equal((await turns.turn(listener, words(4000))).end.state, "succeeded");
+  }
+  const [window, from] = await shownWindow(turns);
+  assert.equal(from, "learned");
+  assert.ok(window < 2 * provider.limit, `${window}`);
+});
+
+test("a learned window has room for the instructions", async (t) => {
+  const { provider, turns } = await openSmall(t, Infinity);
+  const instructions = words(24_000); // 6,000 tokens.
+  const listener = await turns.listen({ model: "small/m", instructions });
+  for (let i = 0; i < 4; i++) await turns.turn(listener, words(4000));
+  provider.refuseNext = 1;
+  assert.equal((await turns.turn(listener, words(4000))).end.state, "succeeded");
+  const [window, from] = await shownWindow(turns);
+  assert.equal(from, "learned");
+  assert.ok(window > 12_000 && window < SAID, `${window}`);
+});
+
+test("a longer prompt that is taken raises a learned window; a person forgets it", async (t) => {
+  const { provider, turns } = await openSmall(t, SMALL);
+  const listener = await turns.listen({ model: "small/m" });
+  const learn = async () => {
+    const refused = provider.refused;
+    for (let i = 0; provider.refused === refused; i++) {
+      assert.ok(i < 20, "it refuses sooner");
+      assert.equal((await turns.turn(listener, words(4000))).end.state, "succeeded");
+    }
+  };
+  await learn();
+  assert.equal((await shownWindow(turns))[1], "learned");
+  const shown = await turns.daemon.cli(["models"]);
+  assert.match(shown.stdout, /small\/m +\d+ learned/);
+  provider.limit = Infinity;
+  const long = await turns.listen({ model: "small/m" });
+  assert.equal((await turns.turn(long, words(40_000))).end.state, "succeeded");
+  const [raised] = await shownWindow(turns);
+  assert.ok(raised > 10_000, `${raised}`);
+  long.close();
+  listener.close();
+  await turns.daemon.kill();
+  await turns.daemon.start();
+  assert.deepEqual(await shownWindow(turns), [raised, "learned"]);
+  const forgot = await turns.daemon.cli(["provider", "forget", "small"]);
+  assert.equal(forgot.code, 0, forgot.stderr);
+  assert.deepEqual(await shownWindow(turns), [SAID, "connection"]);
+  await turns.daemon.kill();
+  await turns.daemon.start();
+  assert.deepEqual(await shownWindow(turns), [SAID, "connection"]);
+  const none = await turns.ask("DELETE", "/providers/nobody/windows");
+  assert.deepEqual([none.status, none.json.code], [404, "not_found"]);
+});
+
+test("a window that is smaller than was said is learned, and kept over a restart", async (t) => {
+  const { provider, turns } = await openSmall(t, SMALL);
   const listener = await turns.listen({ model: "small/m" });
   for (let i = 0; provider.refused === 0; i++) {
     assert.ok(i < 20, "it refuses sooner");
@@ -231,10 +323,9 @@ test("a window that is smaller than was said is learned, and kept over a restart
     assert.deepEqual([end.state, textOf(message)], ["succeeded", "ok"]);
   }
   assert.equal(summaries(listener).length, 1);
-  const { items } = await turns.get("/models");
-  const learned = items.find((one) => one.id === "small/m" || one.id === "m");
-  assert.equal(learned.window_from, "learned");
-  assert.ok(learned.window < SMALL, `${learned.window}`);
+  const [window, from] = await shownWindow(turns);
+  assert.equal(from, "learned");
+  assert.ok(window < SMALL, `${window}`);
   for (let i = 0; i < 4; i++) {
     assert.equal((await turns.turn(listener, words(4000))).end.state, "succeeded");
   }

@@ -119,6 +119,24 @@ static void a_refused_prompt_tells_a_smaller_window_unless_it_is_short(void **st
     assert_int_equal(fold_window_refused(0), 0);
 }
 
+static void a_refusal_is_judged_by_what_was_taken_before(void **state) {
+    (void)state;
+    struct fold_refusal refusal = {.prompt = 8000, .window = 32768};
+    assert_false(fold_refusal_is_doubtful(&refusal));
+    assert_int_equal(fold_window_learned(&refusal), 6000);
+    refusal.accepted = 16000;
+    assert_false(fold_refusal_is_doubtful(&refusal));
+    refusal.accepted = 16002;
+    assert_true(fold_refusal_is_doubtful(&refusal));
+    refusal.fixed = 4000; /* The instructions have to fit. */
+    assert_int_equal(fold_window_learned(&refusal), 11024);
+    refusal.fixed = 20000; /* Nothing smaller than what is known would do. */
+    assert_int_equal(fold_window_learned(&refusal), 0);
+    refusal = (struct fold_refusal){.prompt = 1000, .window = 32768};
+    assert_int_equal(fold_window_learned(&refusal), 0);
+    assert_int_equal(fold_window_raised(8000), 16000);
+}
+
 static void an_excerpt_is_the_beginning_and_the_end_in_whole_characters(void **state) {
     (void)state;
     static const char words[] = "äöüäöüäöüäöüäöüäöüäöüäöüäöüäöü";
@@ -154,6 +172,7 @@ int main(void) {
         cmocka_unit_test(whoever_asks_for_it_has_everything_folded),
         cmocka_unit_test(a_fold_that_saves_little_is_not_made),
         cmocka_unit_test(a_refused_prompt_tells_a_smaller_window_unless_it_is_short),
+        cmocka_unit_test(a_refusal_is_judged_by_what_was_taken_before),
         cmocka_unit_test(an_excerpt_is_the_beginning_and_the_end_in_whole_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

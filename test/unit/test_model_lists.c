@@ -313,11 +313,47 @@ static void files_that_are_named_are_read_when_it_opens(void **state) {
 
 #define WITH_KIT(test) cmocka_unit_test_setup_teardown(test, open_kit, close_kit)
 
+static int64_t accepted(struct kit *kit, const char *name) {
+    struct model_info info;
+    assert_true(models_info(kit->models, kit_bytes(name), &info));
+    return info.accepted;
+}
+
+static void take_prompt(struct kit *kit, const char *name, int64_t tokens) {
+    const struct model_learned length = {
+        .name = kit_bytes(name), .window = tokens, .until_ms = kit_wall_ms(kit) + 1000};
+    models_accept(kit->models, &length);
+}
+
+static void the_longest_prompt_that_a_model_took_is_kept_for_a_time(void **state) {
+    struct kit *kit = *state;
+    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI, .window = 100});
+    assert_int_equal(accepted(kit, "test/a"), 0);
+    take_prompt(kit, "test/a", 50);
+    take_prompt(kit, "test/a", 40);
+    learn(kit, "test/a", 30, 1000);
+    assert_int_equal(accepted(kit, "test/a"), 50);
+    assert_int_equal(accepted(kit, "test/b"), 0);
+    kit->clock_ms += 1000;
+    assert_int_equal(accepted(kit, "test/a"), 0);
+    take_prompt(kit, "test/a", 40);
+    assert_int_equal(accepted(kit, "test/a"), 40);
+    take_prompt(kit, "test/a", 0);
+    assert_int_equal(accepted(kit, "test/a"), 0);
+    learn(kit, "test/a", 30, 1000);
+    models_forget(kit->models, BYTES("test"));
+    models_forget(kit->models, BYTES("none"));
+    struct model_info info;
+    assert_true(models_info(kit->models, BYTES("test/a"), &info));
+    assert_int_equal(info.facts.window, 100);
+}
+
 int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
         WITH_KIT(a_list_tells_models_with_their_windows),
         WITH_KIT(a_learned_window_counts_while_it_is_the_smaller_one),
+        WITH_KIT(the_longest_prompt_that_a_model_took_is_kept_for_a_time),
         WITH_KIT(a_provider_that_lists_nothing_is_not_asked_all_the_time),
         WITH_KIT(a_list_under_way_ends_when_all_is_closed),
         WITH_KIT(a_test_asks_a_model_that_can_answer),
