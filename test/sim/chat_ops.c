@@ -18,6 +18,16 @@ struct errand *errand_new(struct sim *sim, const char *name, struct known_sessio
     return errand;
 }
 
+void errand_change(struct errand *errand) {
+    errand->changes = true;
+    errand->session->changes++;
+    errand->session->chosen[0] = '\0';
+}
+
+bool errand_decides(const struct errand *errand) {
+    return errand->session->changes == 0;
+}
+
 struct session_key errand_key(const struct errand *errand) {
     return (struct session_key){.owner = BYTES(KNOWN_OWNER),
                                 .session = known_bytes(errand->session->id)};
@@ -44,6 +54,9 @@ static void errand_done(struct err result, void *ctx) {
         return;
     }
     sim_trace(errand->sim, "%s of op %u: %s", errand->name, errand->op, err_name(result.code));
+    if (errand->changes) {
+        errand->session->changes--;
+    }
     if (errand->done != NULL) {
         errand->done(errand, result);
     }

@@ -29,7 +29,8 @@ struct errand {
     void (*done)(struct errand *errand, struct err result); /* May be NULL. Not while `more`. */
     /* Between two links of a chain, since a store function may run twice. May be NULL. */
     void (*advance)(struct errand *errand);
-    bool more; /* `run` asks for another commit. */
+    bool more;    /* `run` asks for another commit. */
+    bool changes; /* It was counted in session->changes. */
     struct why why;
     struct known_session *session;
     struct known_message *message;
@@ -45,6 +46,7 @@ struct errand {
         struct turn_clear clear;
         struct turn_resend resend;
         struct turn_again again;
+        struct message_edit edit;
         struct turn_compact compact;
         struct approval_answer answer;
         struct budget_set budget;
@@ -58,13 +60,19 @@ struct errand {
 /* session NULL: of none. */
 struct errand *errand_new(struct sim *sim, const char *name, struct known_session *session);
 void errand_send(struct errand *errand);
+/* What is shown of the session may be another history from here on, until an answer comes. */
+void errand_change(struct errand *errand);
+/* That answer says for certain which history it is: none that was asked meanwhile is under way. */
+bool errand_decides(const struct errand *errand);
 struct session_key errand_key(const struct errand *errand);
 struct run_bounds errand_bounds(const struct errand *errand);
 
 /* Refusals that an API may answer at any time; others of an operation break an invariant. */
 bool errand_refused(const struct errand *errand, struct err result);
 
-/* ops_turns.c: one more message to the session; NULL: the model is full. */
+/* ops_turns.c: words of a person, with the mark of the operation. */
+void turns_words(struct sim *sim, struct text *text);
+/* One more message to the session; NULL: the model is full. */
 struct known_message *turns_probe(struct sim *sim, struct known_session *session);
 /* ops_asked.c: answers one of the open questions; false: there is none. */
 bool asked_answer(struct sim *sim, uint64_t which);

@@ -82,10 +82,10 @@ struct stored {
 
 static void stored_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     struct stored *stored = ctx;
-    const char *text = stored->message->text;
+    const char *edited = stored->message->edited;
     stored->count++;
-    if (row->text[1].len != strlen(text) ||
-        memcmp(row->text[1].data, text, row->text[1].len) != 0) {
+    if (strcmp(row->text[1].data, stored->message->text) != 0 &&
+        (edited == NULL || strcmp(row->text[1].data, edited) != 0)) {
         sim_fail(sim, "the message %s of op %u is not what was sent", stored->message->id,
                  stored->message->op);
     }
@@ -103,6 +103,16 @@ static void message_check(struct sim *sim, const struct known_message *message) 
     if (stored.count != 1) {
         sim_fail(sim, "the message %s of op %u was acknowledged, and is stored %u times",
                  message->id, message->op, stored.count);
+    }
+}
+
+static void answer_check(struct sim *sim, const struct known_answer *answer) {
+    if (answer->loose || answer->session->state != SESSION_THERE) {
+        return;
+    }
+    if (rows_number(sim, "SELECT count(*) FROM messages WHERE message = $1 AND status <> 'removed'",
+                    TEXTS(answer->id), 1) != 1) {
+        sim_fail(sim, "the answer %s is gone, since another one was asked for", answer->id);
     }
 }
 
@@ -126,6 +136,9 @@ static void acknowledged_check(struct sim *sim) {
     }
     for (size_t i = 0; i < known->message_count; i++) {
         message_check(sim, &known->messages[i]);
+    }
+    for (size_t i = 0; i < known->answer_count; i++) {
+        answer_check(sim, &known->answers[i]);
     }
 }
 

@@ -1,6 +1,7 @@
 /* known.c: the tables of the model. */
 #include "known.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { NEWEST = 2 };
@@ -68,14 +69,84 @@ void known_loosen(struct sim *sim, const struct known_session *session) {
             known.messages[i].state = MESSAGE_LOOSE;
         }
     }
+    for (size_t i = 0; i < known.answer_count; i++) {
+        known.answers[i].loose = known.answers[i].loose || known.answers[i].session == session;
+    }
+}
+
+void known_add_answer(struct sim *sim, struct known_session *session, const char *id) {
+    (void)sim;
+    if (known.answer_count < KNOWN_ANSWERS_MAX) {
+        struct known_answer *answer = &known.answers[known.answer_count++];
+        /* An operation that is under way may yet take it away. */
+        *answer = (struct known_answer){.session = session, .loose = session->changes > 0};
+        (void)snprintf(answer->id, sizeof answer->id, "%s", id); /* It fits. */
+    }
+}
+
+struct known_message *known_find_message(struct sim *sim, const char *id) {
+    (void)sim;
+    for (size_t i = 0; i < known.message_count; i++) {
+        if (strcmp(known.messages[i].id, id) == 0) {
+            return &known.messages[i];
+        }
+    }
+    return NULL;
+}
+
+void known_remove(struct known_message *message, unsigned op) {
+    if (message->removal == REMOVAL_NONE && message->id[0] != '\0') {
+        message->removal = REMOVAL_ASKED;
+        message->removal_op = op;
+    }
+}
+
+void known_removed(struct sim *sim, unsigned op, bool done) {
+    (void)sim;
+    for (size_t i = 0; i < known.message_count; i++) {
+        struct known_message *message = &known.messages[i];
+        if (message->removal == REMOVAL_ASKED && message->removal_op == op) {
+            message->removal = done ? REMOVAL_ACKNOWLEDGED : REMOVAL_NONE;
+        }
+    }
+}
+
+/* Two of them at once: which one is stored last is not known here, so that neither is looked at. */
+void known_edit(struct known_message *message, const char *text) {
+    message->state = message->edited != NULL ? MESSAGE_LOOSE : message->state;
+    sim_free(message->edited);
+    message->edited = sim_copy(text);
+}
+
+void known_edited(struct known_message *message, bool done) {
+    char **old = done ? &message->text : &message->edited;
+    sim_free(*old);
+    if (done) {
+        message->text = message->edited;
+    }
+    message->edited = NULL;
 }
 
 static void known_begin(struct sim *sim) {
     (void)sim;
     for (size_t i = 0; i < known.message_count; i++) {
         sim_free(known.messages[i].text);
+        sim_free(known.messages[i].edited);
     }
     memset(&known, 0, sizeof known);
 }
 
-const struct sim_part part_known = {.name = "known", .begin = known_begin};
+/* Who waited for an answer gets none. */
+static void known_crashed(struct sim *sim) {
+    (void)sim;
+    for (size_t i = 0; i < known.session_count; i++) {
+        known.sessions[i].changes = 0;
+    }
+    for (size_t i = 0; i < known.message_count; i++) {
+        struct known_message *message = &known.messages[i];
+        message->removal = message->removal == REMOVAL_ASKED ? REMOVAL_NONE : message->removal;
+    }
+}
+
+const struct sim_part part_known = {
+    .name = "known", .begin = known_begin, .crashed = known_crashed};

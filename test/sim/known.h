@@ -17,29 +17,49 @@
 
 #define KNOWN_OWNER "local"
 
-enum { KNOWN_SESSIONS_MAX = 256, KNOWN_MESSAGES_MAX = 1024, KNOWN_BUDGETS_MAX = 16 };
+enum {
+    KNOWN_SESSIONS_MAX = 256,
+    KNOWN_MESSAGES_MAX = 1024,
+    KNOWN_ANSWERS_MAX = 256,
+    KNOWN_BUDGETS_MAX = 16
+};
 
 enum known_session_state { SESSION_ASKED, SESSION_THERE, SESSION_LEAVING, SESSION_GONE };
 struct known_session {
     char id[ID_SIZE];
     unsigned op; /* Number of the operation that asked for it. */
     enum known_session_state state;
+    unsigned changes;     /* Number of operations on its history that have no answer yet. */
+    char chosen[ID_SIZE]; /* Answer that was chosen last, and is shown for certain; "": unknown. */
 };
 
 enum known_message_state { MESSAGE_ASKED, MESSAGE_STORED, MESSAGE_LOOSE };
+/* Whether a client took it out of the history, for good. */
+enum known_removal { REMOVAL_NONE, REMOVAL_ASKED, REMOVAL_ACKNOWLEDGED };
 struct known_message {
     struct known_session *session;
     char id[ID_SIZE], run[ID_SIZE];
-    char *text; /* Owned. */
+    char *text;   /* Owned. */
+    char *edited; /* Owned: the text that it may have instead; NULL: none was asked for. */
     unsigned op;
     enum known_message_state state;
-    bool probe; /* Sent after everything was healed: must be answered. */
+    enum known_removal removal;
+    unsigned removal_op; /* That asked for it. */
+    bool probe;          /* Sent after everything was healed: must be answered. */
+};
+
+/* An answer that a client has seen, and another one was asked for beside it: it stays. */
+struct known_answer {
+    struct known_session *session;
+    char id[ID_SIZE];
+    bool loose;
 };
 
 struct known {
     struct known_session sessions[KNOWN_SESSIONS_MAX];
     struct known_message messages[KNOWN_MESSAGES_MAX];
-    size_t session_count, message_count;
+    struct known_answer answers[KNOWN_ANSWERS_MAX];
+    size_t session_count, message_count, answer_count;
     char budgets[KNOWN_BUDGETS_MAX][ID_SIZE + 16]; /* Scopes that were set once. */
     size_t budget_count;
 };
@@ -51,8 +71,18 @@ struct known_message *known_add_message(struct sim *sim, struct known_session *s
                                         const char *text);
 /* One of those that are there (or are asked for), by choice; NULL: there is none. */
 struct known_session *known_pick(struct sim *sim, const char *purpose);
+/* Beyond its table it is forgotten. */
+void known_add_answer(struct sim *sim, struct known_session *session, const char *id);
 /* All messages of the session may go from here on. */
 void known_loosen(struct sim *sim, const struct known_session *session);
+/* The message of that id; NULL: it is none that was acknowledged. */
+struct known_message *known_find_message(struct sim *sim, const char *id);
+/* The message is taken out of the history by this operation, and what came of it. */
+void known_remove(struct known_message *message, unsigned op);
+void known_removed(struct sim *sim, unsigned op, bool done);
+/* Another text is asked for, and what came of it. */
+void known_edit(struct known_message *message, const char *text);
+void known_edited(struct known_message *message, bool done);
 
 /* An id for what this operation makes: the same whichever other operations there are. */
 struct id known_id(struct sim *sim, const char *prefix, const char *purpose);

@@ -16,6 +16,9 @@ extern const struct sim_part part_known;          /* known.c: the model of conve
 extern const struct sim_part part_asked;          /* ops_asked.c: answers, budgets, connections. */
 extern const struct sim_part part_sessions;       /* ops_sessions.c */
 extern const struct sim_part part_turns;          /* ops_turns.c */
+extern const struct sim_part part_late;           /* late.c */
+extern const struct sim_part part_branches;       /* ops_branches.c */
+extern const struct sim_part part_prompts;        /* check_prompts.c */
 extern const struct sim_part part_check_sessions; /* check_sessions.c */
 extern const struct sim_part part_budgets;        /* check_budgets.c */
 extern const struct sim_part part_served;         /* served.c */

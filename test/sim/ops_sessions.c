@@ -171,6 +171,7 @@ static void clear_advance(struct errand *errand) {
 }
 
 static void clear_done(struct errand *errand, struct err result) {
+    known_removed(errand->sim, errand->op, !err_failed(result));
     if (!err_failed(result)) {
         struct errand *after = errand_new(errand->sim, "purge messages", errand->session);
         after->next.cleared = errand->next.cleared;
@@ -185,7 +186,14 @@ static void session_clear(struct sim *sim) {
         return;
     }
     known_loosen(sim, session);
+    for (size_t i = 0; i < known_of(sim)->message_count; i++) {
+        struct known_message *message = &known_of(sim)->messages[i];
+        if (message->session == session) {
+            known_remove(message, sim_operation(sim));
+        }
+    }
     struct errand *errand = errand_new(sim, "clear", session);
+    errand_change(errand);
     errand->what.clear.bounds = errand_bounds(errand);
     errand->run = clear_run;
     errand->advance = clear_advance;

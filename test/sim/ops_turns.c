@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "asks.h"
 #include "base/memory.h"
 #include "chat_ops.h"
 
@@ -11,7 +12,7 @@ enum { LONG_BYTES = 24 << 10, SHORT_BYTES = 60 };
 
 /* --- Said ------------------------------------------------------------------------------------- */
 
-static void words_write(struct sim *sim, struct text *text) {
+void turns_words(struct sim *sim, struct text *text) {
     static const char *const fillers[] = {"please go on with the task ", "\xf0\x9f\x90\x91 baa ",
                                           "a \"quote\" and a \\ ", "line\nbreak ", "\x02 "};
     uint64_t pick = sim_choose(sim, "length", 12);
@@ -66,6 +67,9 @@ static void say(struct sim *sim, struct known_message *message, enum turn_policy
                                              .bounds = errand_bounds(errand)};
     errand->run = say_run;
     errand->done = say_done;
+    if (policy == TURN_ROLLBACK) {
+        errand_change(errand);
+    }
     errand_send(errand);
 }
 
@@ -103,7 +107,7 @@ static void message_say(struct sim *sim) {
     }
     struct text text;
     text_init(&text, (size_t)LONG_BYTES * 2);
-    words_write(sim, &text);
+    turns_words(sim, &text);
     struct known_message *message = known_add_message(sim, session, text.data);
     text_done(&text);
     enum turn_policy policy = policies[sim_choose(sim, "policy", COUNT_OF(policies))];
@@ -143,6 +147,12 @@ static struct err unqueue_run(struct tx *tx, struct errand *errand) {
     return tx_message_unqueue(tx, &key, &bounds, &row);
 }
 
+static void unqueue_done(struct errand *errand, struct err result) {
+    if (!err_failed(result)) {
+        errand->message->removal = REMOVAL_ACKNOWLEDGED;
+    }
+}
+
 static void message_unqueue(struct sim *sim) {
     struct known_message *message = message_pick(sim);
     if (message == NULL || message->id[0] == '\0') {
@@ -152,6 +162,7 @@ static void message_unqueue(struct sim *sim) {
     struct errand *errand = errand_new(sim, "unqueue", message->session);
     errand->message = message;
     errand->run = unqueue_run;
+    errand->done = unqueue_done;
     errand_send(errand);
 }
 
@@ -160,6 +171,9 @@ static struct err resend_run(struct tx *tx, struct errand *errand) {
     what->key = (struct message_key){.owner = BYTES(KNOWN_OWNER),
                                      .message = known_bytes(errand->message->id)};
     what->model_default = known_bytes(errand->model.name);
+    if (errand->text.len > 0) {
+        what->text = (struct bytes){errand->text.data, errand->text.len};
+    }
     errand->next.resent = (struct turn_resent){0};
     struct err err = tx_turn_resend(tx, what, &errand->next.resent, &errand->why);
     errand->more = !err_failed(err) && errand->next.resent.more;
@@ -174,12 +188,38 @@ static struct err resend_abandon_run(struct tx *tx, struct errand *errand) {
     return tx_session_fork_abandon(tx, &errand->what.resend.fork);
 }
 
+/* What stood behind it when it was asked for is shown no more, and it stands there again. */
 static void resend_done(struct errand *errand, struct err result) {
+    struct known_message *message = errand->message;
+    known_removed(errand->sim, errand->op, !err_failed(result));
+    if (message->edited != NULL) {
+        known_edited(message, !err_failed(result));
+    }
+    if (!err_failed(result) && errand_decides(errand) && message->removal == REMOVAL_NONE) {
+        message->state = MESSAGE_STORED;
+    }
     if (err_failed(result)) {
         struct errand *after = errand_new(errand->sim, "abandon resend", errand->session);
         after->what.resend = errand->what.resend;
         after->run = resend_abandon_run;
         errand_send(after);
+    }
+}
+
+static void removal_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    struct known_message *message = known_find_message(sim, row->text[0].data);
+    (void)ctx;
+    if (message != NULL) {
+        known_remove(message, sim_operation(sim));
+    }
+}
+
+/* Another text, too, in half of all cases. */
+static void resend_edit(struct sim *sim, struct errand *errand) {
+    if (sim_chance(sim, "edits", 50)) {
+        text_init(&errand->text, TURN_TEXT_MAX);
+        turns_words(sim, &errand->text);
+        known_edit(errand->message, errand->text.data);
     }
 }
 
@@ -191,6 +231,11 @@ static void message_resend(struct sim *sim) {
     known_loosen(sim, message->session);
     struct errand *errand = errand_new(sim, "resend", message->session);
     errand->message = message;
+    errand_change(errand);
+    ask_each(sim,
+             "SELECT m.message FROM messages m JOIN messages q ON q.session = m.session"
+             " WHERE q.message = $1 AND m.id > q.id AND m.role = 'user'",
+             TEXTS(message->id), removal_take, NULL);
     errand->what.resend = (struct turn_resend){.run = known_id(sim, "run", "again"),
                                                .answer = known_id(sim, "msg", "again"),
                                                .bounds = errand_bounds(errand)};
@@ -198,6 +243,7 @@ static void message_resend(struct sim *sim) {
     for (size_t i = 0; i < sizeof errand->what.resend.fork.seed; i++) {
         errand->what.resend.fork.seed[i] = (uint8_t)sim_choose(sim, "fork's ids", 256);
     }
+    resend_edit(sim, errand);
     errand->run = resend_run;
     errand->advance = resend_advance;
     errand->done = resend_done;

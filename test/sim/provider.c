@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "prompts.h"
 #include "sim.h"
 
 enum { SLOW_GAP_MS = 3000, EVENT_TOO_LARGE = 9 << 20 };
@@ -204,6 +205,7 @@ void provider_answer(struct servers *servers, const struct server_request *reque
     if (!prompt_read(servers, wire, request->body, &exchange.prompt)) {
         json_release(&exchange.prompt.json);
     }
+    prompts_check(sim_current(), &exchange.prompt);
     ask(&exchange);
     sim_trace(sim_current(), "%s is asked (%llu): %zu bytes, %zu tools; answers %d",
               exchange.prompt.model, (unsigned long long)key, request->body.len,

@@ -88,12 +88,11 @@ static struct err snapshot_run(struct tx *tx, struct errand *errand) {
 
 /* --- Messages --------------------------------------------------------------------------------- */
 
-static struct err messages_run(struct tx *tx, struct errand *errand) {
+static struct err messages_write(struct tx *tx, struct errand *errand) {
     const struct session_key key = errand_key(errand);
     struct session_row session;
     struct message_rows rows = {0};
     bool found = false;
-    text_clear(&errand->text);
     struct err err = tx_session_find(tx, &key, &found, &session);
     if (err_failed(err) || !found) {
         return err_failed(err) ? err : absent(errand);
@@ -107,6 +106,11 @@ static struct err messages_run(struct tx *tx, struct errand *errand) {
     }
     text_add_char(&errand->text, ']');
     return err;
+}
+
+static struct err messages_run(struct tx *tx, struct errand *errand) {
+    text_clear(&errand->text);
+    return messages_write(tx, errand);
 }
 
 static bool listed(const json_t *list, const char *id) {
@@ -140,16 +144,89 @@ static void messages_done(struct errand *errand, struct err result) {
 
 /* --- Export ----------------------------------------------------------------------------------- */
 
-static struct err export_run(struct tx *tx, struct errand *errand) {
+static struct err export_write(struct tx *tx, struct errand *errand) {
     struct session_export what = {.key = errand_key(errand), .format = SESSION_EXPORT_JSON};
     struct session_export_place next = {0};
     struct err err = ERR_OK;
-    text_clear(&errand->text);
     while (!err_failed(err) && !what.place.done) { /* In one transaction: pages of one moment. */
         err = tx_session_export(tx, &what, &errand->text, &next);
         what.place = next;
     }
     return err;
+}
+
+static struct err export_run(struct tx *tx, struct errand *errand) {
+    text_clear(&errand->text);
+    return export_write(tx, errand);
+}
+
+/* --- They agree ------------------------------------------------------------------------------- */
+
+/* All three of one moment, as one list. */
+static struct err agree_run(struct tx *tx, struct errand *errand) {
+    const struct snapshot_of of = {.owner = BYTES(KNOWN_OWNER),
+                                   .id = known_bytes(errand->session->id)};
+    bool found = false;
+    text_clear(&errand->text);
+    text_add_char(&errand->text, '[');
+    struct err err = messages_write(tx, errand);
+    text_add_char(&errand->text, ',');
+    err = err_failed(err) ? err : export_write(tx, errand);
+    text_add_char(&errand->text, ',');
+    err = err_failed(err) ? err : session_snapshot.write(tx, &of, &found, &errand->text);
+    text_add_char(&errand->text, ']');
+    return err_failed(err) || found ? err : absent(errand);
+}
+
+static const json_t *message_find(const json_t *list, const char *id) {
+    size_t i;
+    json_t *message;
+    json_array_foreach(list, i, message) {
+        const char *own = json_string_value(json_object_get(message, "id"));
+        if (own != NULL && strcmp(own, id) == 0) {
+            return message;
+        }
+    }
+    return NULL;
+}
+
+/* Messages that `some` has are in `all`, and are the same there. */
+static void messages_agree(struct errand *errand, const json_t *some, const json_t *all,
+                           const char *where) {
+    static const char *const members[] = {"role", "status", "active", "variant", "reply_to"};
+    size_t i;
+    json_t *message;
+    json_array_foreach(some, i, message) {
+        const char *id = json_string_value(json_object_get(message, "id"));
+        const json_t *other = id == NULL ? NULL : message_find(all, id);
+        if (other == NULL) {
+            sim_fail(errand->sim, "the message %s of %s is not in its %s",
+                     id == NULL ? "without an id" : id, errand->session->id, where);
+        }
+        for (size_t j = 0; j < COUNT_OF(members); j++) {
+            if (!json_equal(json_object_get(message, members[j]),
+                            json_object_get(other, members[j]))) {
+                sim_fail(errand->sim, "%s of the message %s is another one in the %s of %s",
+                         members[j], id, where, errand->session->id);
+            }
+        }
+    }
+}
+
+static void agree_done(struct errand *errand, struct err result) {
+    json_done(errand, result);
+    if (err_failed(result)) {
+        return;
+    }
+    AUTO(json_release) json_t *json = parse(errand, &errand->text);
+    const json_t *list = json_array_get(json, 0);
+    const json_t *exported = json_object_get(json_array_get(json, 1), "messages");
+    const json_t *snapshot = json_object_get(json_array_get(json, 2), "messages");
+    messages_agree(errand, list, exported, "export");
+    messages_agree(errand, snapshot, exported, "export");
+    if (json_array_size(list) < PAGE) {
+        messages_agree(errand, exported, list, "list");
+    }
 }
 
 /* --- All of a session ------------------------------------------------------------------------- */
@@ -162,7 +239,7 @@ static void served_read(struct sim *sim, struct known_session *session) {
     } faces[] = {
         {"show", show_run, json_done},         {"list", list_run, json_done},
         {"snapshot", snapshot_run, json_done}, {"messages", messages_run, messages_done},
-        {"export", export_run, json_done},
+        {"export", export_run, json_done},     {"agreement", agree_run, agree_done},
     };
     for (size_t i = 0; i < COUNT_OF(faces); i++) {
         struct errand *errand = errand_new(sim, faces[i].name, session);
