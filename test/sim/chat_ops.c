@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "main/work.h"
 
-enum { TEXT_BYTES_MAX = 32 << 20 };
+enum { TEXT_BYTES_MAX = 32 << 20, ANSWER_BYTES_MAX = 4096 };
 
 struct errand *errand_new(struct sim *sim, const char *name, struct known_session *session) {
     struct errand *errand = mem_new(sizeof *errand);
@@ -14,6 +14,7 @@ struct errand *errand_new(struct sim *sim, const char *name, struct known_sessio
     *errand =
         (struct errand){.sim = sim, .op = sim_operation(sim), .name = name, .session = session};
     text_init(&errand->text, TEXT_BYTES_MAX);
+    text_init(&errand->answer, ANSWER_BYTES_MAX);
     connections_default_model(api.connections, &errand->model);
     return errand;
 }
@@ -37,11 +38,31 @@ struct run_bounds errand_bounds(const struct errand *errand) {
     return dispatch_bounds(work_turns_api(sim_life(errand->sim)->work).dispatch);
 }
 
+/* As api/once.c. */
+static struct err errand_run_once(struct tx *tx, struct errand *errand) {
+    struct idempotency_answer kept = {.status = 201};
+    struct err err = tx_idempotency_find(tx, &errand->once, &errand->replayed, &kept);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (errand->replayed) {
+        text_add(&errand->answer, kept.body.data, kept.body.len);
+        return ERR_OK;
+    }
+    err = errand->run(tx, errand);
+    if (err_failed(err) || errand->more) {
+        return err;
+    }
+    kept.body = (struct bytes){errand->answer.data, errand->answer.len};
+    return tx_idempotency_keep(tx, &errand->once, &kept);
+}
+
 static struct err errand_run(struct tx *tx, void *ctx) {
     struct errand *errand = ctx;
-    errand->more = false;
+    errand->more = errand->replayed = false;
     errand->why.text[0] = '\0';
-    return errand->run(tx, errand);
+    text_clear(&errand->answer);
+    return errand->once.key.len > 0 ? errand_run_once(tx, errand) : errand->run(tx, errand);
 }
 
 static void errand_done(struct err result, void *ctx) {
@@ -61,6 +82,7 @@ static void errand_done(struct err result, void *ctx) {
         errand->done(errand, result);
     }
     text_done(&errand->text);
+    text_done(&errand->answer);
     mem_free(errand);
 }
 

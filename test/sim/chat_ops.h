@@ -14,6 +14,7 @@
 #include "dispatch/connections.h"
 #include "engine/approvals.h"
 #include "engine/budget.h"
+#include "engine/idempotency.h"
 #include "engine/turns.h"
 #include "known.h"
 #include "store/store.h"
@@ -37,6 +38,10 @@ struct errand {
     char id[ID_SIZE], run_id[ID_SIZE];
     struct default_model model;
     struct text text; /* What is served, or what is sent. */
+    /* A request with an Idempotency-Key: `run` writes the answer, or an older one is read. */
+    struct idempotency once;
+    struct text answer;
+    bool replayed;
     union {
         struct session_new make;
         struct session_change change;
@@ -48,6 +53,7 @@ struct errand {
         struct turn_again again;
         struct message_edit edit;
         struct turn_compact compact;
+        struct run_new job;
         struct approval_answer answer;
         struct budget_set budget;
     } what;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "notices.h"
 #include "provider.h"
 
 enum { LINK_SLOW_MS = 400, WEATHER_MAX = 30 };
@@ -158,6 +159,7 @@ void servers_answer(struct servers *servers, const struct server_request *reques
     if (host_ends(request->host, "model.test")) {
         provider_answer(servers, request, key, reply);
     } else if (host_ends(request->host, "hook.test")) {
+        notices_arrive(sim_current(), request);
         hook_answer(servers, key, reply);
     } else {
         page_answer(servers, key, reply);
