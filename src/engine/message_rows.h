@@ -23,6 +23,10 @@ enum { MESSAGE_LIVE_MAX = MESSAGE_QUEUE_MAX + 2 };
     " FROM messages m LEFT JOIN runs r ON r.id = m.run"                                            \
     " LEFT JOIN messages a ON a.id = m.reply_to"
 
+/* States of parts that are open (part_state_open), as the index parts_open has them: SQLite uses a
+ * partial index only where a query repeats its condition. */
+#define PARTS_OPEN_STATES "('ready', 'asking', 'reviewing', 'running', 'pending')"
+
 /* By SQL that selects MESSAGE_COLUMNS. */
 MUST_CHECK struct err messages__one(struct tx *tx, const struct run_ask *ask, bool *ret_found,
                                     struct message_row *ret_row);

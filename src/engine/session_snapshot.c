@@ -265,8 +265,7 @@ static struct err tools_add(struct tx *tx, int64_t session, struct text *text) {
         " COALESCE(r.run, '') FROM parts p CROSS JOIN messages m"
         " LEFT JOIN runs r ON r.id = p.run"
         " WHERE m.id = p.message AND m.session = $1 AND m.status <> 'removed'"
-        " AND p.state IN ('ready', 'asking', 'reviewing', 'running', 'pending')"
-        " ORDER BY m.id, p.number LIMIT $2";
+        " AND p.state IN " PARTS_OPEN_STATES " ORDER BY m.id, p.number LIMIT $2";
     const struct arg args[] = {arg_int(session), arg_int(TOOLS_MAX)};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);

@@ -105,9 +105,8 @@ static struct err read_card(struct tx *tx, const struct rows *rows, struct card 
 }
 
 struct err cards__open(struct tx *tx, int64_t message, struct cards *ret_cards) {
-    static const char sql[] =
-        "SELECT " CARD_COLUMNS CARD_TABLES " WHERE p.message = $1 AND p.kind = 'tool'"
-        " AND p.state IN ('ready', 'asking', 'reviewing', 'running') ORDER BY p.number LIMIT $2";
+    static const char sql[] = "SELECT " CARD_COLUMNS CARD_TABLES
+                              " WHERE p.message = $1 AND " CARDS_OPEN " ORDER BY p.number LIMIT $2";
     const struct arg args[] = {arg_int(message), arg_int(TURN_CARDS_MAX)};
     struct cards cards = {.at = arena_try(tx_arena(tx), TURN_CARDS_MAX * sizeof *cards.at)};
     if (cards.at == NULL) {

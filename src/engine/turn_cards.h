@@ -41,7 +41,10 @@ struct cards {
     size_t count;
 };
 
-/* Those that are open: ready, asking, reviewing, running. In the order of their numbers. */
+/* Condition of cards that are open, by the index parts_open: a pending one is not. */
+#define CARDS_OPEN "p.kind = 'tool' AND p.state IN " PARTS_OPEN_STATES " AND p.state <> 'pending'"
+
+/* Cards that are open: ready, asking, reviewing, running. In the order of their numbers. */
 MUST_CHECK struct err cards__open(struct tx *tx, int64_t message, struct cards *ret_cards);
 MUST_CHECK struct err cards__find(struct tx *tx, int64_t message, int64_t number, bool *ret_found,
                                   struct card *ret_card);

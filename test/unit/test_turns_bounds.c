@@ -2,6 +2,8 @@
 #include "budgets_kit.h"
 #include "turns_kit.h"
 
+#include "engine/turn_cards.h"
+
 /* --- Crashes ------------------------------------------------------------------------------- */
 
 /* However often the daemon dies in the middle of a call, the model did not repeat itself. */
@@ -23,6 +25,42 @@ static void crashes_are_not_taken_for_repetitions(void **state) {
 }
 
 /* --- What is too much ------------------------------------------------------------------------- */
+
+/* SQLite's own plan: of an answer with hundreds of calls only the open ones are read. */
+static struct err plan_tx(struct tx *tx, void *ctx) {
+    struct turns_ask *ask = ctx;
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, ask->sql, NULL, 0, &rows);
+    if (!err_failed(err) && rows != NULL) {
+        runs_copy_text(rows_text(rows, 3), ask->text, sizeof ask->text);
+    }
+    return err;
+}
+
+static void open_calls_are_found_by_the_index_of_open_states(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_ask index = turns_text(kit, "SELECT sql FROM sqlite_master"
+                                             " WHERE name = 'parts_open'");
+    for (unsigned i = 0; i < PART_STATE_COUNT; i++) {
+        char quoted[40];
+        (void)snprintf(quoted, sizeof quoted, "'%s'", part_state_name((enum part_state)i));
+        bool open = part_state_open((enum part_state)i);
+        assert_int_equal(strstr(index.text, quoted) != NULL, open);
+        assert_int_equal(strstr(PARTS_OPEN_STATES, quoted) != NULL, open);
+    }
+    struct turns_ask plans[] = {
+        {.sql = "EXPLAIN QUERY PLAN SELECT p.data FROM parts p LEFT JOIN runs r ON r.id = p.run"
+                " AND p.run <> 0 WHERE p.message = 1 AND " CARDS_OPEN " ORDER BY p.number LIMIT 9"},
+        {.sql = "EXPLAIN QUERY PLAN SELECT p.name FROM parts p CROSS JOIN messages m"
+                " WHERE m.id = p.message AND m.session = 1 AND p.state IN " PARTS_OPEN_STATES},
+    };
+    for (size_t i = 0; i < COUNT_OF(plans); i++) {
+        assert_int_equal(runs_do(kit->runs, plan_tx, &plans[i]), ERR_NONE);
+        if (strstr(plans[i].text, "INDEX parts_open") == NULL) {
+            fail_msg("%s", plans[i].text);
+        }
+    }
+}
 
 static void more_calls_than_run_at_once_begin_as_others_end(void **state) {
     struct turns_kit *kit = *state;
@@ -274,6 +312,7 @@ int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
         turn_test(crashes_are_not_taken_for_repetitions),
+        turn_test(open_calls_are_found_by_the_index_of_open_states),
         turn_test(more_calls_than_run_at_once_begin_as_others_end),
         turn_test(arguments_that_no_card_can_hold_are_refused),
         turn_test(a_turn_whose_message_is_full_says_what_is_left_and_ends),

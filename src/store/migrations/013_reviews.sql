@@ -2,5 +2,5 @@
 -- One dialect for both databases, but for the three words that driver.h explains.
 
 DROP INDEX parts_open;
-CREATE INDEX parts_open ON parts (message)
+CREATE INDEX parts_open ON parts (message, number)
     WHERE state IN ('ready', 'asking', 'reviewing', 'running', 'pending');
