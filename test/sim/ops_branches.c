@@ -162,13 +162,23 @@ static struct err choose_run(struct tx *tx, struct errand *errand) {
     return err;
 }
 
+/* What answers a notice gives way when that is tried again (engine/turn_followup.c). */
+static bool answers_person(struct sim *sim, const char *answer) {
+    return rows_number(sim,
+                       "SELECT count(*) FROM messages a JOIN messages q ON q.id = a.reply_to"
+                       " WHERE a.message = $1 AND q.role = 'user'",
+                       TEXTS(answer), 0) > 0;
+}
+
 static void choose_done(struct errand *errand, struct err result) {
-    if (!err_failed(result)) {
+    bool certain = !err_failed(result) && answers_person(errand->sim, errand->id);
+    if (certain) {
         known_add_answer(errand->sim, errand->session, errand->id);
         if (errand_decides(errand)) {
             memcpy(errand->session->chosen, errand->id, sizeof errand->id);
         }
-    } else if (!errand_refused(errand, result)) {
+    }
+    if (err_failed(result) && !errand_refused(errand, result)) {
         sim_fail(errand->sim, "a choice was refused: %s: %s", err_name(result.code),
                  errand->why.text);
     }
