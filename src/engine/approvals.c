@@ -33,7 +33,7 @@ static bool is(struct bytes text, const char *word) {
 
 /* --- Rows ------------------------------------------------------------------------------------- */
 
-static struct err borrow(const struct rows *rows, struct approval_row *ret_row) {
+static void borrow(const struct rows *rows, struct approval_row *ret_row) {
     struct approval_row row = {.id = rows_int(rows, 0),
                                .approval = rows_text(rows, 1),
                                .owner = rows_text(rows, 2),
@@ -54,17 +54,16 @@ static struct err borrow(const struct rows *rows, struct approval_row *ret_row) 
     while (state < APPROVAL_STATE_COUNT && !is(rows_text(rows, 4), state_names[state])) {
         state++;
     }
-    if (state == APPROVAL_STATE_COUNT) {
-        return err_make(ERR_STORE_CORRUPT, "approvals: a word of a row");
-    }
-    row.state = (enum approval_state)state;
+    bool known = state < APPROVAL_STATE_COUNT;
+    enum approval_state unknown = row.answered_ms == 0 ? APPROVAL_OPEN : APPROVAL_CANCELLED;
+    row.state = known ? (enum approval_state)state : unknown;
     *ret_row = row;
-    return ERR_OK;
 }
 
 static struct err read_row(struct tx *tx, const struct rows *rows, struct approval_row *ret_row) {
     struct approval_row row;
-    struct err err = borrow(rows, &row);
+    struct err err = ERR_OK;
+    borrow(rows, &row);
     struct bytes *const texts[] = {&row.approval, &row.owner,   &row.tool,      &row.kind,
                                    &row.digest,   &row.answer,  &row.by,        &row.session,
                                    &row.run,      &row.message, &row.arguments, &row.about};
@@ -120,9 +119,7 @@ struct err tx_approval_each(struct tx *tx, const struct approval_page *page,
         struct approval_row approval;
         err = rows_next(rows, &row);
         if (!err_failed(err) && row) {
-            err = borrow(rows, &approval);
-        }
-        if (!err_failed(err) && row) {
+            borrow(rows, &approval);
             err = each(ctx, &approval);
         }
     }

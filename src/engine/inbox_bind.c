@@ -37,9 +37,7 @@ static struct err read_page(struct tx *tx, const struct question *question, stru
     while (!err_failed(err) && more && page.count < question->limit) {
         err = rows_next(rows, &more);
         if (!err_failed(err) && more) {
-            err = inbox__read(tx, rows, &page.rows[page.count]);
-            page.count += !err_failed(err);
-            err = err.code == ERR_STORE_CORRUPT ? ERR_OK : err; /* It stays as it is. */
+            err = inbox__read(tx, rows, &page.rows[page.count++]);
         }
     }
     if (!err_failed(err)) {

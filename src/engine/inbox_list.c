@@ -76,7 +76,7 @@ static bool can_be_sent(enum receiver_kind kind, const struct inbox_row *row) {
 
 struct err tx_inbox_set_aside(struct tx *tx, int64_t id) {
     static const char sql[] = "UPDATE inbox SET state = 'held', turn = '',"
-                              " cause = 'the notice is damaged in the database'"
+                              " cause = '" INBOX_DAMAGED "'"
                               " WHERE id = $1 AND settled_ms IS NULL";
     const struct arg args[] = {arg_int(id)};
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* it may be settled */);
@@ -99,12 +99,7 @@ struct err tx_inbox_due(struct tx *tx, const struct inbox_receiver *receiver,
         err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
         assert(err_failed(err) || rows != NULL); /* This transaction has just seen it. */
         err = err_failed(err) ? err : inbox__read(tx, rows, &due.row);
-        due.damaged = err.code == ERR_STORE_CORRUPT ||
-                      (!err_failed(err) && !can_be_sent(receiver->kind, &due.row));
-    }
-    if (due.damaged) {
-        due.row = (struct inbox_row){.id = first.id};
-        err = ERR_OK;
+        due.damaged = !err_failed(err) && !can_be_sent(receiver->kind, &due.row);
     }
     if (!err_failed(err)) {
         *ret_due = due;
@@ -135,10 +130,8 @@ struct err tx_inbox_each(struct tx *tx, const struct inbox_page *page,
         if (err_failed(err) || !more) {
             return err;
         }
-        err = inbox__borrow(rows, INBOX_LIGHT, &row);
-        if (!err_failed(err)) {
-            err = each(ctx, &row);
-        }
+        inbox__borrow(rows, INBOX_LIGHT, &row);
+        err = each(ctx, &row);
     }
 }
 

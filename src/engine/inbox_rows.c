@@ -45,7 +45,7 @@ bool receiver_kind_find(struct bytes name, enum receiver_kind *ret_kind) {
     return false;
 }
 
-struct err inbox__borrow(const struct rows *rows, enum inbox_form form, struct inbox_row *ret_row) {
+void inbox__borrow(const struct rows *rows, enum inbox_form form, struct inbox_row *ret_row) {
     struct inbox_row row = {
         .id = rows_int(rows, COL_ID),
         .delivery = rows_text(rows, COL_DELIVERY),
@@ -62,20 +62,18 @@ struct err inbox__borrow(const struct rows *rows, enum inbox_form form, struct i
     if (form == INBOX_WHOLE) {
         row.payload = rows_text(rows, COL_PAYLOAD);
     }
-    if (!receiver_kind_find(rows_text(rows, COL_RECEIVER), &row.kind) ||
-        !inbox_state_find(rows_text(rows, COL_STATE), &row.state)) {
-        return err_make(ERR_STORE_CORRUPT, "inbox: a word of a row");
+    bool known = receiver_kind_find(rows_text(rows, COL_RECEIVER), &row.kind);
+    row.kind = known ? row.kind : RECEIVER_WEBHOOK;
+    if (!inbox_state_find(rows_text(rows, COL_STATE), &row.state) || !known) {
+        row.state = row.settled_ms == 0 ? INBOX_HELD : INBOX_GONE;
+        row.cause = BYTES(INBOX_DAMAGED);
     }
     *ret_row = row;
-    return ERR_OK;
 }
 
 struct err inbox__read(struct tx *tx, const struct rows *rows, struct inbox_row *ret_row) {
     struct inbox_row row;
-    struct err err = inbox__borrow(rows, INBOX_WHOLE, &row);
-    if (err_failed(err)) {
-        return err;
-    }
+    inbox__borrow(rows, INBOX_WHOLE, &row);
     if (row.payload.len > INBOX_PAYLOAD_MAX) { /* Damaged, and told as such. */
         row.payload.len = 0;
     }

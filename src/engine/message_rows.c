@@ -49,9 +49,10 @@ static struct err read_row(struct tx *tx, const struct rows *rows, struct messag
         .metadata = rows_text(rows, COL_METADATA),
     };
     bool known = message_role_find(rows_text(rows, COL_ROLE), &row.role);
-    known = message_status_find(rows_text(rows, COL_STATUS), &row.status) && known;
-    if (!known) {
-        return err_make(ERR_STORE_CORRUPT, "messages: a word of a row");
+    row.role = known ? row.role : ROLE_NOTICE;
+    if (!message_status_find(rows_text(rows, COL_STATUS), &row.status) || !known) {
+        row.status = MESSAGE_FAILED;
+        row.cause = BYTES("damaged");
     }
     struct bytes *const texts[] = {&row.message, &row.run_name, &row.reply_name,    &row.client_id,
                                    &row.cause,   &row.error,    &row.client_digest, &row.metadata};

@@ -41,9 +41,10 @@ static struct err read_part(struct tx *tx, const struct rows *rows, struct messa
         .cause = rows_text(rows, COL_CAUSE),
     };
     bool known = part_kind_find(rows_text(rows, COL_KIND), &read.kind);
-    known = part_state_find(rows_text(rows, COL_STATE), &read.state) && known;
-    if (!known) {
-        return err_make(ERR_STORE_CORRUPT, "parts: a word of a row");
+    read.kind = known ? read.kind : PART_NOTICE;
+    if (!part_state_find(rows_text(rows, COL_STATE), &read.state) || !known) {
+        read.state = read.kind == PART_TOOL ? PART_STATE_FAILED : PART_STATE_NONE;
+        read.cause = BYTES("damaged");
     }
     struct bytes *const texts[] = {&read.name, &read.call, &read.run_name,
                                    &read.data, &read.text, &read.cause};

@@ -15,10 +15,8 @@ static struct err each_row(struct rows *rows, enum run_form form,
         if (err_failed(err) || !more) {
             return err;
         }
-        err = runs__borrow(rows, form, &row);
-        if (!err_failed(err)) {
-            err = each(ctx, &row);
-        }
+        runs__borrow_shown(rows, form, &row);
+        err = each(ctx, &row);
         if (err_failed(err)) {
             return err;
         }

@@ -70,7 +70,8 @@ static bool too_long(const struct run_row *row) {
     return row->run.len >= ID_SIZE || row->owner.len > UINT8_MAX || sum > ROW_BYTES_MAX;
 }
 
-struct err runs__borrow(const struct rows *rows, enum run_form form, struct run_row *ret_row) {
+/* All but its words. */
+static struct run_row borrow_row(const struct rows *rows, enum run_form form) {
     struct run_row row = {
         .id = rows_int(rows, COL_ID),
         .run = rows_text(rows, COL_RUN),
@@ -107,6 +108,11 @@ struct err runs__borrow(const struct rows *rows, enum run_form form, struct run_
         row.result = rows_text(rows, COL_RESULT);
         row.spec = rows_text(rows, COL_SPEC);
     }
+    return row;
+}
+
+struct err runs__borrow(const struct rows *rows, enum run_form form, struct run_row *ret_row) {
+    struct run_row row = borrow_row(rows, form);
     struct err err = read_names(rows, &row);
     if (!err_failed(err) && too_long(&row)) {
         err = err_make(ERR_STORE_CORRUPT, "runs: a text of a row");
@@ -115,6 +121,35 @@ struct err runs__borrow(const struct rows *rows, enum run_form form, struct run_
         *ret_row = row;
     }
     return err;
+}
+
+static void show_damaged(const struct rows *rows, struct run_row *row) {
+    const struct bytes none = {"", 0};
+    enum run_state live = rows_text(rows, COL_GATE).len > 0 ? RUN_QUEUED : RUN_RUNNING;
+    if (!run_kind_find(rows_text(rows, COL_KIND), &row->kind)) {
+        row->kind = KIND_JOB;
+    }
+    if (!run_state_find(rows_text(rows, COL_STATE), &row->state)) {
+        row->state = row->ended_ms != 0 ? RUN_FAILED : live;
+    }
+    if (!run_gate_find(rows_text(rows, COL_GATE), &row->gate)) {
+        row->gate = row->state == RUN_QUEUED ? GATE_SLOT : GATE_NONE;
+    }
+    row->cause = CAUSE_HISTORY_UNREADABLE;
+    row->stop = CAUSE_NONE;
+    if (too_long(row)) {
+        row->run.len = row->run.len < ID_SIZE ? row->run.len : ID_SIZE - 1;
+        row->key = row->label = row->command = row->host = row->spec = row->result = none;
+        row->budget = row->parent_run = none;
+    }
+    row->note = BYTES("its row in the database is damaged");
+}
+
+void runs__borrow_shown(const struct rows *rows, enum run_form form, struct run_row *ret_row) {
+    if (err_failed(runs__borrow(rows, form, ret_row))) {
+        *ret_row = borrow_row(rows, form);
+        show_damaged(rows, ret_row);
+    }
 }
 
 struct err runs__read(struct tx *tx, const struct rows *rows, enum run_form form,

@@ -33,6 +33,8 @@ enum { RUN_COLUMN_ID, RUN_COLUMN_RUN };
 /* Borrows the texts from the row under the cursor. */
 MUST_CHECK struct err runs__borrow(const struct rows *rows, enum run_form form,
                                    struct run_row *ret_row);
+/* The same for a list: a damaged row is shown as such, and nothing is decided by it. */
+void runs__borrow_shown(const struct rows *rows, enum run_form form, struct run_row *ret_row);
 /* Copies them. */
 MUST_CHECK struct err runs__read(struct tx *tx, const struct rows *rows, enum run_form form,
                                  struct run_row *ret_row);

@@ -55,10 +55,8 @@ struct err tx_session_each(struct tx *tx, const struct session_page *page, sessi
         if (err_failed(err) || !more) {
             break;
         }
-        err = sessions__borrow(rows, SESSION_LIGHT, &row);
-        if (!err_failed(err)) {
-            err = each(ctx, &row);
-        }
+        sessions__borrow(rows, SESSION_LIGHT, &row);
+        err = each(ctx, &row);
     }
     return err;
 }

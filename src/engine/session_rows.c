@@ -54,8 +54,8 @@ static struct session_usage usage_of(const struct rows *rows) {
     };
 }
 
-struct err sessions__borrow(const struct rows *rows, enum session_form form,
-                            struct session_row *ret_row) {
+void sessions__borrow(const struct rows *rows, enum session_form form,
+                      struct session_row *ret_row) {
     struct session_row row = {
         .id = rows_int(rows, COL_ID),
         .session = rows_text(rows, COL_SESSION),
@@ -84,13 +84,15 @@ struct err sessions__borrow(const struct rows *rows, enum session_form form,
         row.settings = rows_text(rows, COL_SETTINGS);
         row.instructions = rows_text(rows, COL_INSTRUCTIONS);
     }
-    bool known = session_state_find(rows_text(rows, COL_STATE), &row.state);
-    known = title_by_find(rows_text(rows, COL_TITLE_BY), &row.title_by) && known;
-    if (!known) {
-        return err_make(ERR_STORE_CORRUPT, "sessions: a word of a row");
+    /* Nothing is decided by these words: the next turn writes the state anew, and a title of whom
+     * nobody knows may be replaced. */
+    if (!session_state_find(rows_text(rows, COL_STATE), &row.state)) {
+        row.state = SESSION_IDLE;
+    }
+    if (!title_by_find(rows_text(rows, COL_TITLE_BY), &row.title_by)) {
+        row.title_by = TITLE_NONE;
     }
     *ret_row = row;
-    return ERR_OK;
 }
 
 struct err sessions__keep(struct tx *tx, struct bytes *const texts[], size_t count) {
@@ -108,16 +110,13 @@ struct err sessions__keep(struct tx *tx, struct bytes *const texts[], size_t cou
 struct err sessions__read(struct tx *tx, const struct rows *rows, enum session_form form,
                           struct session_row *ret_row) {
     struct session_row row;
-    struct err err = sessions__borrow(rows, form, &row);
-    if (err_failed(err)) {
-        return err;
-    }
+    sessions__borrow(rows, form, &row);
     struct bytes *const texts[] = {
         &row.session,     &row.owner,    &row.project,  &row.parent_name,
         &row.title,       &row.model,    &row.agent,    &row.root,
         &row.forked_from, &row.metadata, &row.settings, &row.instructions,
     };
-    err = sessions__keep(tx, texts, COUNT_OF(texts));
+    struct err err = sessions__keep(tx, texts, COUNT_OF(texts));
     if (!err_failed(err)) {
         *ret_row = row;
     }

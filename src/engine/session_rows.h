@@ -23,8 +23,7 @@ enum { SESSION_COLUMNS_LIGHT_COUNT = 29 };
 #define SESSION_FROM " FROM sessions s LEFT JOIN sessions p ON p.id = s.parent"
 
 /* Borrows the texts from the row under the cursor. */
-MUST_CHECK struct err sessions__borrow(const struct rows *rows, enum session_form form,
-                                       struct session_row *ret_row);
+void sessions__borrow(const struct rows *rows, enum session_form form, struct session_row *ret_row);
 /* Copies them. */
 MUST_CHECK struct err sessions__read(struct tx *tx, const struct rows *rows, enum session_form form,
                                      struct session_row *ret_row);

@@ -35,8 +35,9 @@ struct err tx_workflow_census(struct tx *tx, int64_t workflow, struct workflow_c
         }
         struct workflow_ended ended = {.cached = rows_int(rows, 1) != 0};
         if (!run_state_find(rows_text(rows, 0), &ended.state) || !run_state_final(ended.state) ||
-            !run_cause_find(rows_text(rows, 5), &ended.cause)) {
-            return err_make(ERR_STORE_CORRUPT, "workflows: a step's state");
+            !run_cause_find(rows_text(rows, 5), &ended.cause)) { /* A damaged row. */
+            ended.state = RUN_FAILED;
+            ended.cause = CAUSE_HISTORY_UNREADABLE;
         }
         workflow_count(&census, &ended);
         census.output_tokens += rows_int(rows, 2);

@@ -39,7 +39,7 @@ static struct bytes member(const json_t *json, const char *name) {
 static struct err add_spec(struct bytes spec, struct text *text) {
     AUTO(json_release) json_t *json = NULL;
     struct err err = json_parse_wrapped(spec, &json, NULL);
-    if (err_failed(err)) {
+    if (err_failed(err) && err.code != ERR_BAD_JSON) { /* Of a damaged spec the members are "". */
         return err;
     }
     struct bytes prompt = member(json, "prompt");

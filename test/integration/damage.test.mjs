@@ -146,6 +146,77 @@ test("runs with words that nobody knows end, and others get their key and slot",
   assert.match(turns.daemon.log, /the row of a run is damaged: it is asked to end/);
 });
 
+test("lists show rows with words that nobody knows, and all the others", async (t) => {
+  const turns = await Turns.open(t);
+  const ok = async (method, target, body) => {
+    const answer = await turns.ask(method, target, body);
+    assert.equal(answer.status < 300, true, `${target}: ${answer.text}`);
+    return answer.json;
+  };
+  const listener = await turns.listen({ root: turns.root });
+  const of = listener.session;
+  await turns.turn(listener, script(call("list_files", {}), say("listed")));
+  await turns.turn(listener, say("and again"));
+  const ask = script(call("run_command", { command: "true", args: [] }), say("ran"));
+  await turns.send(of, ask);
+  const { id: approval } = await listener.until("approval_asked");
+  await ok("POST", `/approvals/${approval}`, { decision: "deny" });
+  await listener.until("turn_finished");
+  listener.close();
+  const jobs = [];
+  for (let i = 0; i < 3; i++) {
+    jobs.push((await ok("POST", "/jobs", { argv: ["true"] })).id);
+    await ended(turns, jobs[i]);
+  }
+  for (const label of ["one", "two"]) {
+    await ok("POST", "/tokens", { owner: "bob", scopes: ["read"], label });
+  }
+  const owed = (id, state) =>
+    `INSERT INTO inbox (delivery, owner, run, receiver, address, state, cause, failures, made_ms,
+     not_before_ms, payload) VALUES ('${id}', 'local', '${jobs[0]}', 'webhook', 'http://[::1]:9/',
+     '${state}', '', 0, 1, 0, '{}')`;
+  const nth = (n) => `(SELECT id FROM messages ORDER BY id LIMIT 1 OFFSET ${n})`;
+  await change(
+    turns,
+    owed("dlv_0", "held"),
+    owed("dlv_1", "nonesuch"),
+    owed("dlv_2", "held"),
+    "UPDATE inbox SET receiver = 'nonesuch' WHERE delivery = 'dlv_2'",
+    "UPDATE sessions SET state = 'nonesuch', title_by = 'nonesuch'",
+    `UPDATE messages SET status = 'nonesuch' WHERE id = ${nth(1)}`,
+    `UPDATE messages SET role = 'nonesuch' WHERE id = ${nth(2)}`,
+    "UPDATE parts SET state = 'nonesuch' WHERE kind = 'tool'",
+    "UPDATE parts SET kind = 'nonesuch' WHERE id = (SELECT min(id) FROM parts)",
+    "UPDATE approvals SET state = 'nonesuch'",
+    `UPDATE runs SET state = 'nonesuch', cause = 'nonesuch' WHERE run = '${jobs[1]}'`,
+    `UPDATE runs SET kind = 'nonesuch' WHERE run = '${jobs[2]}'`,
+    "UPDATE tokens SET hash = 'zz' WHERE label = 'one'",
+  );
+  const items = async (list) => (await ok("GET", `/${list}`)).items;
+  const runs = await items("runs");
+  for (const id of jobs) assert.ok(runs.some((row) => row.id === id), id);
+  const shown = runs.find(({ id }) => id === jobs[1]);
+  assert.deepEqual([shown.state, shown.cause], ["failed", "history_unreadable"]);
+  assert.match(shown.note, /damaged/);
+  assert.deepEqual((await items("sessions")).map(({ id }) => id), [of]);
+  const inbox = await items("inbox");
+  assert.deepEqual(inbox.map(({ id }) => id), ["dlv_2", "dlv_1", "dlv_0"]);
+  assert.deepEqual(inbox.map(({ state }) => state), ["held", "held", "held"]);
+  for (const row of inbox.slice(0, 2)) assert.match(row.cause, /damaged/);
+  assert.equal((await items("approvals?all=1")).length, 1);
+  const messages = await items(`sessions/${of}/messages?order=oldest`);
+  assert.equal(messages.length, 6);
+  assert.deepEqual(messages.slice(1, 3).map(({ cause }) => cause), ["damaged", "damaged"]);
+  assert.deepEqual((await items("tokens")).map(({ label }) => label), ["two"]);
+  assert.equal((await ok("GET", `/sessions/${of}/export?format=json`)).messages.length, 6);
+  const stream = `/streams/session:${of}/events?after=0&limit=1000&snapshot=1`;
+  assert.ok((await ok("GET", stream)).snapshot);
+  const again = await new Listener(turns, of).open();
+  const { end, message } = await turns.turn(again, say("goes on"));
+  assert.deepEqual([end.state, textOf(message)], ["succeeded", "goes on"]);
+  again.close();
+});
+
 test("a workflow whose spec is damaged fails with a cause", async (t) => {
   const flows = await Workflows.open(t);
   const run = await flows.start({ script: whole('return await agent("tokens: 4000 at 20/s");') });
