@@ -273,8 +273,8 @@ static const struct command *command_of(struct sim *sim, const struct run_row *r
     return command;
 }
 
-/* What is wrong with the end that a row tells; NULL: nothing. One that ended badly by itself may
- * have been stopped while it waited for its next attempt. */
+/* What is wrong with the end that a row tells; NULL: nothing. One that ended badly may have been
+ * stopped while it waited for its next attempt, or refused that by a budget. */
 static const char *told_fault(const struct run_row *row, const struct command *command) {
     bool itself = command->end == EXIT_EXITED && command->why == EXIT_ITSELF;
     if (row->state == RUN_SUCCEEDED && !ended_well(command)) {

@@ -12,6 +12,7 @@
 
 #include "prompts.h"
 #include "sim.h"
+#include "workflows.h"
 
 enum { SLOW_GAP_MS = 3000, EVENT_TOO_LARGE = 9 << 20 };
 
@@ -207,6 +208,7 @@ void provider_answer(struct servers *servers, const struct server_request *reque
     }
     prompts_check(sim_current(), &exchange.prompt);
     ask(&exchange);
+    workflows_requested(sim_current(), (int64_t)(key >> 16), request->body);
     sim_trace(sim_current(), "%s is asked (%llu): %zu bytes, %zu tools; answers %d",
               exchange.prompt.model, (unsigned long long)key, request->body.len,
               exchange.prompt.tool_count, reply->status);

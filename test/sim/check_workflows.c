@@ -1,0 +1,565 @@
+/* check_workflows.c: the model of workflows, and the part of them.
+ *
+ *   always   a script hears of outcomes that are stored, in the order of done_no, live and in every
+ *            replay, with the sum that is stored up to each as budget.spent()
+ *            a step that has ended is not asked again, whatever crashed meanwhile
+ *            where the script was told that its total is spent, nobody is asked who had not begun
+ *            no step outlives its workflow
+ *   end      of each run: its program, played once more over its journal, returns or throws what
+ *            the run has stored; no unchanged program diverges
+ *            three equal calls have three answers: none counts twice
+ *            a resume asks nothing again that the run before it had answered
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "asks.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "known.h"
+#include "ops.h"
+#include "provider.h"
+#include "workflows.h"
+
+enum { ORDER_MAX = 64 << 20 };
+
+struct workflows *workflows_of(struct sim *sim) {
+    static struct workflows all;
+    (void)sim; /* There is one. */
+    return &all;
+}
+
+struct workflow *workflows_last(struct sim *sim, int64_t family) {
+    struct workflows *all = workflows_of(sim);
+    for (size_t i = all->count; i > 0; i--) {
+        struct workflow *workflow = &all->list[i - 1];
+        if (workflow->family == family && workflow->told != TOLD_REFUSED) {
+            return workflow;
+        }
+    }
+    return NULL;
+}
+
+static struct workflow *workflow_find(struct sim *sim, struct bytes run) {
+    struct workflows *all = workflows_of(sim);
+    for (size_t i = 0; i < all->count; i++) {
+        const char *name = all->list[i].run;
+        if (strlen(name) == run.len && memcmp(name, run.data, run.len) == 0) {
+            return &all->list[i];
+        }
+    }
+    return NULL;
+}
+
+/* --- What scripts ask for --------------------------------------------------------------------- */
+
+static struct workflow_key *key_of(struct workflow *workflow, const struct player_call *call) {
+    for (size_t i = 0; i < workflow->key_count; i++) {
+        if (strcmp(workflow->keys[i].key, call->key) == 0) {
+            return &workflow->keys[i];
+        }
+    }
+    assert(workflow->key_count < WORKFLOW_KEYS_MAX);
+    struct workflow_key *key = &workflow->keys[workflow->key_count++];
+    (void)snprintf(key->key, sizeof key->key, "%s", call->key);
+    key->prompt = sim_copy(call->prompt);
+    return key;
+}
+
+void workflows_called(struct sim *sim, int64_t family, const struct player_call *call) {
+    struct workflow *workflow = workflows_last(sim, family);
+    if (workflow == NULL) {
+        sim_fail(sim, "a script of family %lld runs that nobody asked for", (long long)family);
+    }
+    struct workflow_key *key = key_of(workflow, call);
+    if (call->occurrence > key->occurrences) {
+        key->occurrences = call->occurrence;
+    }
+}
+
+/* --- What they are told ----------------------------------------------------------------------- */
+
+struct telling {
+    struct workflow *workflow;
+    const struct player_call *call;
+    int64_t number;
+    const json_t *outcome;
+    bool found;
+};
+
+/* What the script must see of a step that ended so. */
+static const char *outcome_of(const char *state, const char *cause) {
+    static const char *const throwing[] = {"schema_mismatch", "bad_schema", "agent_type_unknown",
+                                           "budget", "total_spent"};
+    if (strcmp(state, "succeeded") == 0 || strcmp(state, "degraded") == 0) {
+        return "value";
+    }
+    for (size_t i = 0; i < COUNT_OF(throwing); i++) {
+        if (strcmp(cause, throwing[i]) == 0) {
+            return "throw";
+        }
+    }
+    return "null";
+}
+
+static bool is_stored_value(struct bytes stored, const json_t *value) {
+    AUTO(json_release) json_t *json = NULL;
+    return !err_failed(json_parse_wrapped(stored, &json, NULL)) && json_equal(json, value);
+}
+
+/* Columns: key, occurrence, state, cause, result, sum of output tokens up to it. */
+static void told_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    struct telling *telling = ctx;
+    const json_t *outcome = telling->outcome;
+    const char *told = json_string_value(json_object_get(outcome, "o"));
+    const char *run = telling->workflow->run;
+    telling->found = true;
+    if (strcmp(row->text[0].data, telling->call->key) != 0 ||
+        row->number[1] != telling->call->occurrence) {
+        sim_fail(sim, "outcome %lld of %s is of another call than the one that is stored there",
+                 (long long)telling->number, run);
+    }
+    const char *expected = outcome_of(row->text[2].data, row->text[3].data);
+    if (told == NULL || strcmp(told, expected) != 0) {
+        sim_fail(sim, "outcome %lld of %s is told as a %s, and stored as %s (%s)",
+                 (long long)telling->number, run, told, row->text[2].data, row->text[3].data);
+    }
+    if (strcmp(expected, "value") == 0 &&
+        !is_stored_value(row->text[4], json_object_get(outcome, "v"))) {
+        sim_fail(sim, "outcome %lld of %s has another value than the one that is stored",
+                 (long long)telling->number, run);
+    }
+    int64_t spent = json_integer_value(json_object_get(outcome, "spent"));
+    if (spent != row->number[5] && ask_wanted("spent")) {
+        sim_fail(sim, "%s was told with outcome %lld that %lld tokens are spent, and %lld are", run,
+                 (long long)telling->number, (long long)spent, (long long)row->number[5]);
+    }
+}
+
+void workflows_settled(struct sim *sim, int64_t family, const struct player_call *call,
+                       int64_t number, const json_t *outcome) {
+    struct workflow *workflow = workflows_last(sim, family);
+    struct telling telling = {
+        .workflow = workflow, .call = call, .number = number, .outcome = outcome};
+    if (workflow == NULL || sim_life(sim)->db == NULL || !sim_life(sim)->ready) {
+        return;
+    }
+    const struct ask_number as = ask_number(number);
+    ask_each(sim,
+             "SELECT a.step_key, a.occurrence, a.state, a.cause, a.result,"
+             " (SELECT sum(b.output_tokens) FROM runs b WHERE b.parent = a.parent"
+             " AND b.step_key <> '' AND b.done_no BETWEEN 1 AND a.done_no)"
+             " FROM runs a JOIN runs w ON w.id = a.parent"
+             " WHERE w.run = $1 AND a.step_key <> '' AND a.done_no = CAST($2 AS INTEGER)",
+             TEXTS(workflow->run, as.text), told_take, &telling);
+    bool gone = workflow->deleting || workflow->final; /* Its rows may be removed. */
+    if (!telling.found && !gone) {
+        sim_fail(sim, "%s is told outcome %lld, which is not stored", workflow->run,
+                 (long long)number);
+    }
+    workflow->spent = json_integer_value(json_object_get(outcome, "spent"));
+}
+
+/* --- What providers are asked ----------------------------------------------------------------- */
+
+/* The whole prompt stands in the body, and its text ends there. */
+static bool asks_for(struct bytes body, const char *prompt) {
+    size_t len = strlen(prompt);
+    const char *at = body.data, *end = body.data + body.len;
+    while ((at = memmem(at, (size_t)(end - at), prompt, len)) != NULL) {
+        at += len;
+        if (at < end && (*at == '"' || *at == '\\')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of agents that are one call of a model: the session of one with tools may go on, for the sake of
+ * a job that it began. */
+static bool is_over(struct sim *sim, const struct workflow *workflow,
+                    const struct workflow_key *key) {
+    int64_t ended = rows_number(sim,
+                                "SELECT count(*) FROM runs a JOIN runs w ON w.id = a.parent"
+                                " WHERE w.run = $1 AND a.step_key = $2 AND a.done_no > 0"
+                                " AND a.state <> 'cancelled' AND a.spec NOT LIKE '{\"turn\"%'",
+                                TEXTS(workflow->run, key->key), 0);
+    return ended >= key->occurrences;
+}
+
+static bool has_begun(struct sim *sim, const struct workflow *workflow,
+                      const struct workflow_key *key) {
+    return key->requests > 0 ||
+           rows_number(sim,
+                       "SELECT count(*) FROM runs a JOIN runs w ON w.id = a.parent"
+                       " WHERE w.run = $1 AND a.step_key = $2 AND a.done_no = 0"
+                       " AND a.state = 'running'",
+                       TEXTS(workflow->run, key->key), 0) > 0;
+}
+
+void workflows_requested(struct sim *sim, int64_t marker, struct bytes body) {
+    struct workflow *workflow = workflows_last(sim, marker);
+    bool found = false, open = false, begun = false;
+    if (workflow == NULL || workflow->final || !sim_life(sim)->ready) {
+        return;
+    }
+    for (size_t i = 0; i < workflow->key_count; i++) {
+        struct workflow_key *key = &workflow->keys[i];
+        if (asks_for(body, key->prompt)) {
+            found = true;
+            open = open || !is_over(sim, workflow, key);
+            begun = begun || has_begun(sim, workflow, key);
+            key->requests++;
+        }
+    }
+    if (found && !open) {
+        sim_fail(sim, "a step of %s that has ended is asked again", workflow->run);
+    }
+    if (found && !begun && workflow->total >= 0 && workflow->spent >= workflow->total) {
+        sim_fail(sim, "a step of %s begins, and %lld of %lld tokens are spent", workflow->run,
+                 (long long)workflow->spent, (long long)workflow->total);
+    }
+}
+
+/* --- The program over the journal ------------------------------------------------------------- */
+
+struct replay {
+    struct workflow *workflow;
+    struct text order;
+    int64_t spent, last;
+    size_t count;
+};
+
+/* Columns: key, occurrence, state, cause, result, note, output tokens, number. */
+static void history_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    struct replay *replay = ctx;
+    struct text *text = &replay->order;
+    const char *outcome = outcome_of(row->text[2].data, row->text[3].data);
+    if (row->number[7] != ++replay->last) {
+        sim_fail(sim, "after outcome %lld of %s comes %lld", (long long)replay->last - 1,
+                 replay->workflow->run, (long long)row->number[7]);
+    }
+    replay->spent += row->number[6];
+    text_addf(text, "%s{\"k\":\"%s\",\"n\":%lld,\"o\":\"%s\",\"spent\":%lld",
+              replay->count++ > 0 ? "," : "", row->text[0].data, (long long)row->number[1], outcome,
+              (long long)replay->spent);
+    if (strcmp(outcome, "value") == 0) {
+        text_add_str(text, ",\"v\":");
+        text_add(text, row->text[4].data, row->text[4].len);
+        text_add_str(text, strcmp(row->text[3].data, "truncated") == 0 ? ",\"cut\":true" : "");
+    } else if (strcmp(outcome, "throw") == 0) {
+        enum run_cause cause = CAUSE_NONE;
+        bool known = run_cause_find(row->text[3], &cause);
+        bool noted = row->text[5].len > 0 && cause != CAUSE_BUDGET;
+        const char *about = known ? run_cause_about(cause) : "";
+        text_add_str(text, ",\"name\":\"Error\",\"message\":");
+        text_add_json(text, noted ? row->text[5].data : about,
+                      noted ? row->text[5].len : strlen(about));
+    }
+    text_add_char(text, '}');
+}
+
+static void order_write(struct sim *sim, struct replay *replay) {
+    const struct program program = program_make(replay->workflow->program);
+    AUTO(text_done) struct text script;
+    text_init(&script, ORDER_MAX);
+    program_print(&program, &script);
+    text_add_str(&replay->order, "[{\"t\":\"start\",\"script\":");
+    text_add_json(&replay->order, script.data, script.len);
+    text_addf(&replay->order,
+              ",\"args\":{\"op\":%lld},\"total\":", (long long)replay->workflow->family);
+    text_addf(&replay->order, replay->workflow->total < 0 ? "null" : "%lld",
+              (long long)replay->workflow->total);
+    text_add_str(&replay->order, ",\"spent\":0,\"limits\":{},\"history\":[");
+    ask_each(sim,
+             "SELECT a.step_key, a.occurrence, a.state, a.cause, a.result, a.note,"
+             " a.output_tokens, a.done_no FROM runs a JOIN runs w ON w.id = a.parent"
+             " WHERE w.run = $1 AND a.step_key <> '' AND a.done_no > 0 ORDER BY a.done_no",
+             TEXTS(replay->workflow->run), history_take, replay);
+    text_add_str(&replay->order, "]}]");
+}
+
+/* The last message of all frames; NULL: there was none. Owned by the caller. */
+static json_t *last_said(struct player *player) {
+    json_t *last = NULL;
+    AUTO(text_done) struct text frame;
+    text_init(&frame, ORDER_MAX);
+    while (player_say(player, &frame)) {
+        AUTO(json_release) json_t *messages = NULL;
+        struct err err = json_parse_wrapped((struct bytes){frame.data, frame.len}, &messages, NULL);
+        assert(!err_failed(err));
+        json_decref(last);
+        last = json_incref(json_array_get(messages, json_array_size(messages) - 1));
+        text_clear(&frame);
+    }
+    return last;
+}
+
+/* What its row says of the end. */
+struct ending {
+    struct workflow *workflow;
+    char state[32], cause[48];
+    json_t *result; /* Owned; NULL: none. */
+    bool found;
+};
+
+static void ending_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    struct ending *ending = ctx;
+    (void)sim;
+    ending->found = true;
+    (void)snprintf(ending->state, sizeof ending->state, "%s", row->text[0].data);
+    (void)snprintf(ending->cause, sizeof ending->cause, "%s", row->text[1].data);
+    if (err_failed(json_parse_wrapped(row->text[2], &ending->result, NULL))) {
+        ending->result = NULL; /* There is none. */
+    }
+}
+
+static bool is_among(const char *word, const char *const *list) {
+    while (*list != NULL && strcmp(*list, word) != 0) {
+        list++;
+    }
+    return *list != NULL;
+}
+
+static void returned_check(struct sim *sim, const struct ending *ending, const json_t *end) {
+    json_t *value = json_object_get(end, "result");
+    if (!json_is_true(json_object_get(end, "ok")) ||
+        !json_equal(value, json_object_get(ending->result, "result"))) {
+        sim_fail(sim, "%s is %s (%s) with another result than its program has: %.300s",
+                 ending->workflow->run, ending->state, ending->cause,
+                 json_dumps(end, JSON_ENCODE_ANY | JSON_COMPACT));
+    }
+}
+
+static void threw_check(struct sim *sim, const struct ending *ending, const json_t *end) {
+    const json_t *error = json_object_get(ending->result, "error");
+    const char *stored = json_string_value(json_object_get(error, "message"));
+    const char *said = json_string_value(json_object_get(end, "message"));
+    const char *code = json_string_value(json_object_get(end, "code"));
+    if (said == NULL || stored == NULL || strcmp(said, stored) != 0 ||
+        strcmp(code, "script_error") != 0) {
+        sim_fail(sim, "%s threw '%s', and its program throws '%s'", ending->workflow->run,
+                 stored == NULL ? "" : stored, said == NULL ? "" : said);
+    }
+}
+
+/* `end`: of the program over the journal; or what it waits for. */
+static void ending_check(struct sim *sim, const struct ending *ending, const json_t *end) {
+    static const char *const returned[] = {"completed", "agents_failed", "truncated", NULL};
+    static const char *const cut[] = {"stopped",    "deadline", "worker_crashed", "script_stuck",
+                                      "not_stored", "budget",   "parent_ended",   NULL};
+    const char *type = json_string_value(json_object_get(end, "t"));
+    const char *code = json_string_value(json_object_get(end, "code"));
+    bool ended = type != NULL && strcmp(type, "end") == 0;
+    if (code != NULL && strcmp(code, "replay_diverged") == 0) {
+        sim_fail(sim, "the journal of %s (%s, %s) is not what its program does: %s",
+                 ending->workflow->run, ending->state, ending->cause,
+                 json_string_value(json_object_get(end, "message")));
+    }
+    if (is_among(ending->cause, returned) || strcmp(ending->cause, "script_error") == 0) {
+        if (!ended) {
+            sim_fail(sim, "%s is %s (%s), and by its journal its program has not ended",
+                     ending->workflow->run, ending->state, ending->cause);
+        }
+        if (is_among(ending->cause, returned)) {
+            returned_check(sim, ending, end);
+        } else {
+            threw_check(sim, ending, end);
+        }
+    } else if (!is_among(ending->cause, cut)) {
+        sim_fail(sim, "%s is %s, of which nobody gave it a cause: %s", ending->workflow->run,
+                 ending->state, ending->cause);
+    }
+}
+
+static void replay_check(struct sim *sim, struct workflow *workflow) {
+    struct ending ending = {.workflow = workflow};
+    struct replay replay = {.workflow = workflow};
+    ask_each(sim, "SELECT state, cause, result FROM runs WHERE run = $1", TEXTS(workflow->run),
+             ending_take, &ending);
+    if (ending.found) {
+        struct player *player = player_new(NULL);
+        text_init(&replay.order, ORDER_MAX);
+        order_write(sim, &replay);
+        (void)player_take(player, (struct bytes){replay.order.data, replay.order.len});
+        AUTO(json_release) json_t *end = last_said(player);
+        if (end == NULL) {
+            sim_fail(sim, "the journal of %s cannot be played", workflow->run);
+        }
+        ending_check(sim, &ending, end);
+        sim_trace(sim, "workflow %u ended: %s (%s), %lld outcomes, %lld tokens", workflow->op,
+                  ending.state, ending.cause, (long long)replay.last, (long long)replay.spent);
+        player_free(player);
+        text_done(&replay.order);
+    }
+    json_decref(ending.result);
+}
+
+/* --- The rows of its steps -------------------------------------------------------------------- */
+
+/* Columns: run, occurrence, result, cause, spec. */
+static void answer_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    const struct workflow *workflow = ctx;
+    unsigned long long key = 0;
+    AUTO(json_release) json_t *json = NULL;
+    const bool whole = !err_failed(json_parse_wrapped(row->text[2], &json, NULL));
+    const char *words = json_string_value(json);
+    if (!whole || words == NULL || sscanf(words, "said#%llu.", &key) != 1) {
+        return;
+    }
+    /* What an agent with tools reads may name other operations. */
+    bool talks = memmem(row->text[4].data, row->text[4].len, "\"turn\":", 7) != NULL;
+    if (!talks && (int64_t)(key >> 16) != workflow->family) {
+        sim_fail(sim, "the step %s has the answer to what another workflow asked",
+                 row->text[0].data);
+    }
+    char begin[48];
+    (void)snprintf(begin, sizeof begin, "\"said#%llu.%%", key);
+    int64_t count = rows_number(sim,
+                                "SELECT count(*) FROM runs WHERE kind = 'agent' AND cached = 0"
+                                " AND result LIKE $1",
+                                TEXTS(begin), 0);
+    if (count > 1) {
+        sim_fail(sim, "%lld steps have the one answer said#%llu", (long long)count, key);
+    }
+    AUTO(text_done) struct text said;
+    text_init(&said, 1 << 20);
+    utterance_words(servers_in_use(), key, &said);
+    if (strcmp(row->text[3].data, "completed") == 0 && strcmp(words, said.data) != 0) {
+        sim_fail(sim, "the answer of %s is not what was said", row->text[0].data);
+    }
+}
+
+/* Columns: run, cause, tokens before it. */
+static void total_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    const struct workflow *workflow = ctx;
+    if (row->number[1] < workflow->total) {
+        sim_fail(sim, "%s is refused since its total is spent, at %lld of %lld tokens",
+                 row->text[0].data, (long long)row->number[1], (long long)workflow->total);
+    }
+}
+
+/* Columns: run of the step, run of the one before. */
+static void again_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    const struct workflow *workflow = ctx;
+    if (!workflow->from->deleting) {
+        sim_fail(sim, "%s asks again what %s had answered, which %s resumes", row->text[0].data,
+                 row->text[1].data, workflow->run);
+    }
+}
+
+static void steps_check(struct sim *sim, struct workflow *workflow) {
+    ask_each(sim,
+             "SELECT a.run, a.occurrence, a.result, a.cause, a.spec FROM runs a"
+             " JOIN runs w ON w.id = a.parent WHERE w.run = $1 AND a.step_key <> ''"
+             " AND a.done_no > 0 AND a.cached = 0 AND a.state IN ('succeeded', 'degraded')",
+             TEXTS(workflow->run), answer_take, workflow);
+    ask_each(sim,
+             "SELECT a.run, (SELECT coalesce(sum(b.output_tokens), 0) FROM runs b"
+             " WHERE b.parent = a.parent AND b.step_key <> '' AND b.done_no BETWEEN 1 AND"
+             " a.done_no - 1) FROM runs a JOIN runs w ON w.id = a.parent"
+             " WHERE w.run = $1 AND a.step_key <> '' AND a.cause = 'total_spent'",
+             TEXTS(workflow->run), total_take, workflow);
+    if (workflow->from != NULL) {
+        ask_each(sim,
+                 "SELECT a.run, o.run FROM runs w JOIN runs a ON a.parent = w.id"
+                 " JOIN runs v ON v.run = $2 JOIN runs o ON o.parent = v.id"
+                 " AND o.step_key = a.step_key AND o.occurrence = a.occurrence"
+                 " WHERE w.run = $1 AND a.step_key <> '' AND a.cached = 0 AND a.done_no > 0"
+                 " AND o.done_no > 0 AND o.state IN ('succeeded', 'degraded')"
+                 " AND o.cause <> 'truncated'",
+                 TEXTS(workflow->run, workflow->from->run), again_take, workflow);
+    }
+}
+
+/* --- The part --------------------------------------------------------------------------------- */
+
+static void outlived_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    (void)ctx;
+    sim_fail(sim, "the agent %s is %s, and its workflow %s has ended", row->text[0].data,
+             row->text[1].data, row->text[2].data);
+}
+
+static void workflow_check(struct sim *sim, struct workflow *workflow) {
+    struct row_state row;
+    if (workflow->run[0] == '\0' || !row_state_read(sim, workflow->run, &row)) {
+        return;
+    }
+    if (!row.found) {
+        bool may_be = workflow->told != TOLD_ACCEPTED || workflow->deleting || workflow->final;
+        if (!may_be) {
+            sim_fail(sim, "%s was accepted, and is not stored", workflow->run);
+        }
+        return;
+    }
+    if (workflow->told == TOLD_DELETED || workflow->told == TOLD_REFUSED) {
+        sim_fail(sim, "%s was %s, and is stored", workflow->run,
+                 workflow->told == TOLD_DELETED ? "deleted" : "refused");
+    }
+    if (workflow->final && workflow->state != row.state) {
+        sim_fail(sim, "%s was %s, and is %s", workflow->run, run_state_name(workflow->state),
+                 run_state_name(row.state));
+    }
+    workflow->state = row.state;
+    workflow->final = run_state_final(row.state);
+    if (workflow->final && !workflow->judged) {
+        workflow->judged = true;
+        replay_check(sim, workflow);
+        steps_check(sim, workflow);
+    }
+}
+
+static void workflows_check(struct sim *sim) {
+    struct workflows *all = workflows_of(sim);
+    for (size_t i = 0; i < all->count; i++) {
+        if (!all->list[i].judged) {
+            workflow_check(sim, &all->list[i]);
+        }
+    }
+    ask_each(sim,
+             "SELECT a.run, a.state, w.run FROM runs a JOIN runs w ON w.id = a.parent"
+             " WHERE a.kind = 'agent' AND a.ended_ms IS NULL AND w.kind = 'workflow'"
+             " AND w.ended_ms IS NOT NULL",
+             NULL, outlived_take, NULL);
+}
+
+static void workflows_begin(struct sim *sim) {
+    *workflows_of(sim) = (struct workflows){.count = 0};
+}
+
+static void workflows_crashed(struct sim *sim) {
+    struct workflows *all = workflows_of(sim);
+    for (size_t i = 0; i < all->count; i++) {
+        struct workflow *workflow = &all->list[i];
+        workflow->told = workflow->told == TOLD_ASKED ? TOLD_UNKNOWN : workflow->told;
+    }
+}
+
+static void workflows_noted(struct sim *sim, const struct run_row *row) {
+    struct workflow *workflow = workflow_find(sim, row->run);
+    if (workflow != NULL && workflow->final && workflow->state != row->state) {
+        sim_fail(sim, "%s ends as %s, and has ended as %s", workflow->run,
+                 run_state_name(row->state), run_state_name(workflow->state));
+    }
+    if (workflow != NULL && run_state_final(row->state)) {
+        workflow->final = true;
+        workflow->state = row->state;
+    }
+}
+
+static bool workflows_rest(struct sim *sim, bool must) {
+    (void)must;
+    return !workflows_unpause(sim);
+}
+
+const struct sim_part part_workflows = {
+    .name = "workflows",
+    .ops = workflows_ops,
+    .begin = workflows_begin,
+    .opened = workflows_check,
+    .crashed = workflows_crashed,
+    .noted = workflows_noted,
+    .look = workflows_check,
+    .rest = workflows_rest,
+    .end = workflows_check,
+};

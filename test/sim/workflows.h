@@ -1,0 +1,72 @@
+/* workflows.h: the model of workflows: what was asked for and acknowledged, and what the workers
+ * that play them saw.
+ *
+ *   run   ASKED ──acknowledged──> ACCEPTED ──delete acknowledged──> DELETED
+ *           │ └──refused──> REFUSED
+ *           └──the life ends before an answer──> UNKNOWN
+ *
+ * Family     runs that resume each other, with the same args: args.op is the number of the
+ *            operation that submitted the first, and stands in each prompt. At most one of a
+ *            family lives.
+ */
+#ifndef DROVER_TEST_SIM_WORKFLOWS_H
+#define DROVER_TEST_SIM_WORKFLOWS_H
+
+#include "base/json.h"
+#include "jobs.h"
+#include "player.h"
+#include "program.h"
+#include "rules/run.h"
+#include "sim.h"
+
+enum { WORKFLOWS_MAX = 128, WORKFLOW_KEYS_MAX = 96, WORKFLOW_HASH_SIZE = 65 };
+
+/* Calls of one key that the script of a run made. */
+struct workflow_key {
+    char key[WORKFLOW_HASH_SIZE];
+    char *prompt;        /* Owned, by sim_new. */
+    int64_t occurrences; /* Highest one. */
+    unsigned requests;   /* That providers got. */
+};
+
+struct workflow {
+    unsigned op;
+    int64_t family;
+    struct program_id program;
+    char run[ID_SIZE];     /* "": not known yet. */
+    int64_t total;         /* -1: none. */
+    struct workflow *from; /* That it resumes; NULL: none. */
+    enum told told;
+    bool stopped, deleting;
+    bool paused;
+    /* As last seen in the rows. */
+    bool final;
+    bool judged; /* Its end was looked at. */
+    enum run_state state;
+    /* What the script of it asked for. */
+    struct workflow_key keys[WORKFLOW_KEYS_MAX];
+    size_t key_count;
+    int64_t spent; /* As its script was told last. */
+};
+struct workflows {
+    struct workflow list[WORKFLOWS_MAX];
+    size_t count;
+};
+struct workflows *workflows_of(struct sim *sim);
+/* The last one of the family: who lives, if any does; NULL: there is none. */
+struct workflow *workflows_last(struct sim *sim, int64_t family);
+
+/* ops_workflows.c */
+extern const struct sim_op workflows_ops[];
+/* Lets go on what is paused; false: nothing is. */
+bool workflows_unpause(struct sim *sim);
+
+/* check_workflows.c: told by the stand-in of workers (script.c). */
+void workflows_called(struct sim *sim, int64_t family, const struct player_call *call);
+/* An outcome reaches the script: it must be stored under that number. */
+void workflows_settled(struct sim *sim, int64_t family, const struct player_call *call,
+                       int64_t number, const json_t *outcome);
+/* A provider is asked: `body` is the request's. */
+void workflows_requested(struct sim *sim, int64_t marker, struct bytes body);
+
+#endif
