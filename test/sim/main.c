@@ -1,5 +1,6 @@
 /* main.c: sim [--seed S | --seeds N [--from S]] [--operations N] [--ops LIST] [--trace] [--twice]
  *     [--first]
+ * sim --print-program N: the script of the workflow program with that number.
  *
  * Each seed runs in a process of its own, forked from one that has made the migrated database: an
  * assert of the code, a crash or an endless loop is a failure of that seed. A failing seed is run
@@ -21,6 +22,7 @@
 
 #include "base/json.h"
 #include "base/number.h"
+#include "program.h"
 #include "shrink.h"
 
 enum { OPERATIONS_DEFAULT = 60, SECONDS_MAX = 60, FAILURES_MAX = 5 };
@@ -216,7 +218,8 @@ static bool number_read(const char *text, uint64_t *ret_number) {
 
 static int usage(void) {
     (void)fprintf(stderr, "usage: sim [--seed S] [--seeds N] [--from S] [--operations N]"
-                          " [--ops LIST] [--trace] [--twice] [--first]\n");
+                          " [--ops LIST] [--trace] [--twice] [--first]\n"
+                          "       sim --print-program N\n");
     return 2;
 }
 
@@ -251,10 +254,22 @@ static bool arguments_read(char **argv, struct arguments *arguments) {
     return true;
 }
 
+static int program_show(uint64_t number) {
+    const struct program program = program_make((struct program_id){.number = number});
+    AUTO(text_done) struct text script;
+    text_init(&script, 1 << 20);
+    program_print(&program, &script);
+    (void)fputs(script.data, stdout);
+    return 0;
+}
+
 int main(int argc, char **argv) {
     struct arguments arguments = {
         .program = argv[0], .from = 1, .count = 1, .operations = OPERATIONS_DEFAULT};
-    (void)argc;
+    uint64_t number = 0;
+    if (argc == 3 && strcmp(argv[1], "--print-program") == 0 && number_read(argv[2], &number)) {
+        return program_show(number);
+    }
     if (!arguments_read(argv, &arguments)) {
         return usage();
     }
