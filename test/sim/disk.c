@@ -15,6 +15,7 @@
 
 #include "disk.h"
 #include "store/store.h"
+#include "warm.h"
 
 struct disk *disk(void) {
     static struct disk all;
@@ -115,7 +116,9 @@ static void files_read(enum vfs_cut cut, uint64_t choice) {
         if (!vfs_file_after(file, cut, &choice, &data, &len)) {
             continue;
         }
-        struct disk_file *into = disk_file_add(file->name);
+        struct disk_file *into = disk_file_find(file->name);
+        into = into == NULL ? disk_file_add(file->name) : into;
+        into->lost = false;
         disk_cache_size(into, len);
         memcpy(into->cache, data, len);
         struct vfs_file *kept = vfs_files_add(&after, file->name);
@@ -133,7 +136,23 @@ static void files_forget(void) {
     }
 }
 
-void disk_template(const char *folder) {
+/* What SQLite does when it closes reaches nothing. */
+static void connections_close(void) {
+    disk()->dead = true;
+    warm_close();
+    disk()->dead = false;
+    assert(disk()->open == NULL);
+}
+
+/* Who opens a file anew takes care of its name anew. */
+static void handles_reopen(void) {
+    for (struct handle *handle = disk()->open; handle != NULL; handle = handle->next) {
+        handle->sync_folder = handle->creates;
+    }
+}
+
+/* Makes the connections that `store_open` opens, and ends them in order. */
+static void store_visit(const char *folder) {
     struct store *store = NULL;
     struct why why = {.text = ""};
     const struct store_options options = {
@@ -146,24 +165,26 @@ void disk_template(const char *folder) {
     assert(!err_failed(err));
     store_close(store);
     disk()->connections_count = 0;
+}
+
+/* The second time nothing is migrated, and the connections stay for the seeds. */
+void disk_template(const char *folder) {
+    store_visit(folder);
+    warm_keep(true);
+    store_visit(folder);
+    warm_keep(false);
+    handles_reopen();
     for (struct vfs_file *file = disk()->model.first; file != NULL; file = file->next) {
         vfs_file_sync(file);
     }
-    disk()->template = disk()->model;
-    disk()->model.first = NULL;
-    files_forget();
 }
 
 void disk_begin(struct sim *sim) {
-    struct disk *self = disk();
-    self->sim = sim;
-    memory_leave();
-    vfs_files_copy(&self->template, &self->model);
-    files_read(VFS_KEEP_ALL, 0);
-    memory_return();
+    disk()->sim = sim; /* The process was forked from the one that has the template. */
 }
 
 void disk_end(void) {
+    connections_close();
     files_forget();
     memory_leave();
     vfs_files_done(&disk()->model);
@@ -181,34 +202,43 @@ void disk_closed(void) {
     self->connections_count = 0;
 }
 
-static void connection_drop(sqlite3 *db) {
-    for (sqlite3_stmt *stmt = sqlite3_next_stmt(db, NULL); stmt != NULL;
-         stmt = sqlite3_next_stmt(db, NULL)) {
-        (void)sqlite3_finalize(stmt); /* Repeats the error of its last step. */
+/* The machine loses power: what is in the caches is gone. */
+static void files_cut(uint64_t choice) {
+    static const enum vfs_cut cuts[] = {VFS_LOSE_ALL, VFS_KEEP_ALL, VFS_LOSE_SOME, VFS_TEAR};
+    struct disk *self = disk();
+    for (size_t i = 0; i < FILES_MAX; i++) {
+        self->files[i].lost = self->files[i].name[0] != '\0';
+        self->files[i].len = 0;
     }
-    int rc = sqlite3_close(db);
-    assert(rc == SQLITE_OK);
+    memory_leave();
+    files_read(cuts[choice % COUNT_OF(cuts)], choice);
+    memory_return();
+    for (size_t i = 0; i < FILES_MAX; i++) {
+        if (self->files[i].lost) {
+            connections_close(); /* They would go on in a file without a name. */
+            disk_file_clear(&self->files[i]);
+        }
+    }
 }
 
 void disk_crash(enum sim_death death, uint64_t choice) {
-    static const enum vfs_cut cuts[] = {VFS_LOSE_ALL, VFS_KEEP_ALL, VFS_LOSE_SOME, VFS_TEAR};
     struct disk *self = disk();
-    self->dead = true; /* What SQLite does when it closes reaches nothing. */
-    for (size_t i = 0; i < self->connections_count; i++) {
-        connection_drop(self->connections[i]);
-    }
+    self->dead = true; /* What SQLite does when it is interrupted reaches nothing. */
+    bool parked = warm_park();
+    assert(parked || self->open == NULL);
     self->connections_count = 0;
-    assert(self->open == NULL);
     self->dead = false;
     self->planned = false;
     self->full = false;
     for (size_t i = 0; i < FILES_MAX; i++) {
-        disk_shm_drop(&self->files[i]);
+        if (parked) {
+            disk_shm_clear(&self->files[i]);
+        } else {
+            disk_shm_drop(&self->files[i]);
+        }
     }
+    handles_reopen();
     if (death == SIM_POWER_CUT) {
-        files_forget();
-        memory_leave();
-        files_read(cuts[choice % COUNT_OF(cuts)], choice);
-        memory_return();
+        files_cut(choice);
     }
 }

@@ -13,16 +13,20 @@ struct disk_file {
     char name[NAME_SIZE]; /* "": no such file. */
     char *cache;          /* Owned. */
     size_t len, size;
-    void *regions[SHM_REGIONS]; /* Owned: the index of the log, while a daemon lives. */
+    void *regions[SHM_REGIONS]; /* Owned: the index of the log, while a daemon lives, */
+    size_t region_size;         /* each so large. */
     unsigned shared[SHM_SLOTS]; /* Locks of the index: how many share a slot, */
     bool exclusive[SHM_SLOTS];  /* or that one has it alone. */
+    bool lost;                  /* A power cut took its name; only while one happens. */
 };
 
 struct handle {
     sqlite3_file base;
     struct handle *next; /* Among all that are open. */
     struct disk_file *file;
-    bool temporary, sync_folder;
+    bool temporary;
+    bool creates;               /* Opened by somebody who makes the file where there is none: */
+    bool sync_folder;           /* its first sync makes the name durable. */
     int level;                  /* Of the file's lock. */
     unsigned shared, exclusive; /* Slots of the index that it has, as bits. */
 };
@@ -31,7 +35,7 @@ struct disk {
     sqlite3_vfs vfs;
     struct sim *sim; /* NULL: the template is being made. */
     struct disk_file files[FILES_MAX];
-    struct vfs_files model, template; /* Owned. */
+    struct vfs_files model; /* Owned. */
     struct handle *open;
     sqlite3 *connections[CONNECTIONS_MAX]; /* Of the life. */
     size_t connections_count;
@@ -47,11 +51,14 @@ struct disk *disk(void);
 enum disk_call { DISK_WRITE, DISK_SYNC };
 int disk_verdict(enum disk_call call);
 
-/* disk_vfs.c */
+/* disk_vfs.c. NULL: no such file. */
+struct disk_file *disk_file_find(const char *name);
 struct disk_file *disk_file_add(const char *name);
 void disk_file_clear(struct disk_file *file);
 void disk_cache_size(struct disk_file *file, size_t len);
 void disk_shm_drop(struct disk_file *file);
+/* As a drop, for those who have it mapped: it is empty, and nobody has a lock. */
+void disk_shm_clear(struct disk_file *file);
 void disk_vfs_fill(sqlite3_vfs *vfs);
 
 #endif

@@ -12,7 +12,7 @@ static const char *name_of(const char *path) {
     return slash == NULL ? path : slash + 1;
 }
 
-static struct disk_file *file_find(const char *name) {
+struct disk_file *disk_file_find(const char *name) {
     for (size_t i = 0; i < FILES_MAX; i++) {
         if (strcmp(disk()->files[i].name, name) == 0) {
             return &disk()->files[i];
@@ -22,7 +22,7 @@ static struct disk_file *file_find(const char *name) {
 }
 
 struct disk_file *disk_file_add(const char *name) {
-    struct disk_file *file = file_find("");
+    struct disk_file *file = disk_file_find("");
     assert(file != NULL && strlen(name) < NAME_SIZE);
     (void)snprintf(file->name, sizeof file->name, "%s", name); /* It fits. */
     file->len = 0;
@@ -204,6 +204,7 @@ static int file_shm_map(sqlite3_file *base, int region, int size, int extend,
     assert(region < SHM_REGIONS);
     if (file->regions[region] == NULL && extend != 0) {
         file->regions[region] = sim_new((size_t)size);
+        file->region_size = (size_t)size;
     }
     *ret_memory = file->regions[region];
     return SQLITE_OK;
@@ -237,13 +238,20 @@ static void file_shm_barrier(sqlite3_file *base) {
     (void)base; /* There is one thread. */
 }
 
+void disk_shm_clear(struct disk_file *file) {
+    for (size_t i = 0; i < SHM_REGIONS && file->regions[i] != NULL; i++) {
+        memset(file->regions[i], 0, file->region_size);
+    }
+    memset(file->shared, 0, sizeof file->shared);
+    memset(file->exclusive, 0, sizeof file->exclusive);
+}
+
 void disk_shm_drop(struct disk_file *file) {
+    disk_shm_clear(file);
     for (size_t i = 0; i < SHM_REGIONS; i++) {
         sim_free(file->regions[i]);
         file->regions[i] = NULL;
     }
-    memset(file->shared, 0, sizeof file->shared);
-    memset(file->exclusive, 0, sizeof file->exclusive);
 }
 
 static int file_shm_unmap(sqlite3_file *base, int remove) {
@@ -294,7 +302,7 @@ static int fs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, int f
     if (path == NULL) {
         handle->file = sim_new(sizeof *handle->file);
     } else {
-        handle->file = file_find(name_of(path));
+        handle->file = disk_file_find(name_of(path));
         if (handle->file == NULL && (flags & SQLITE_OPEN_CREATE) == 0) {
             return SQLITE_CANTOPEN;
         }
@@ -304,8 +312,9 @@ static int fs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, int f
             (void)vfs_files_add(&disk()->model, handle->file->name);
             memory_return();
         }
-        handle->sync_folder = (flags & SQLITE_OPEN_CREATE) != 0 &&
-                              (flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL)) != 0;
+        handle->creates = (flags & SQLITE_OPEN_CREATE) != 0 &&
+                          (flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL)) != 0;
+        handle->sync_folder = handle->creates;
     }
     base->pMethods = &methods;
     handle->next = disk()->open;
@@ -317,7 +326,7 @@ static int fs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, int f
 }
 
 static int fs_delete(sqlite3_vfs *vfs, const char *path, int sync_folder) {
-    struct disk_file *file = file_find(name_of(path));
+    struct disk_file *file = disk_file_find(name_of(path));
     (void)vfs;
     if (disk()->dead) {
         return SQLITE_IOERR_DELETE;
@@ -335,7 +344,7 @@ static int fs_delete(sqlite3_vfs *vfs, const char *path, int sync_folder) {
 static int fs_access(sqlite3_vfs *vfs, const char *path, int flags, int *ret_answer) {
     (void)vfs;
     (void)flags;
-    *ret_answer = file_find(name_of(path)) != NULL;
+    *ret_answer = disk_file_find(name_of(path)) != NULL;
     return SQLITE_OK;
 }
 

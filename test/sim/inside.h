@@ -61,7 +61,7 @@ void world_begin(struct sim *sim);
 void disk_install(void); /* Once in a process. */
 void disk_template(
     const char *folder);          /* Makes the migrated database that each seed begins with. */
-void disk_begin(struct sim *sim); /* A seed: a copy of the template. */
+void disk_begin(struct sim *sim); /* A seed, which begins with the template. */
 void disk_end(void);
 void disk_crash(enum sim_death death, uint64_t choice); /* What is left; all handles are closed. */
 struct sqlite3 *disk_reader(void);                      /* The connection that was opened last. */

@@ -24,6 +24,7 @@
 #include "base/number.h"
 #include "program.h"
 #include "shrink.h"
+#include "warm.h"
 
 enum { OPERATIONS_DEFAULT = 60, SECONDS_MAX = 60, FAILURES_MAX = 5 };
 
@@ -105,6 +106,7 @@ struct seed_result seed_run(const struct sim_options *options) {
     struct sim_options own = *options;
     own.folder = folder;
     (void)shared_hash();
+    warm_learn();
     pid_t pid = fork();
     assert(pid >= 0);
     if (pid == 0) {
