@@ -241,6 +241,18 @@ static struct err reserve_answer(struct tx *tx, struct session_row *session,
     return err;
 }
 
+/* A budget that is used up ends a run as it is submitted, when its end finds no turn to close. */
+static struct err insert_turn(struct tx *tx, const struct turn_row *row,
+                              const struct run_row *run) {
+    struct run_freed freed = {.kinds = 0};
+    struct err err = turns__insert(tx, row);
+    if (err_failed(err) || !run_state_final(run->state)) {
+        return err;
+    }
+    err = turns__ended(tx, run, &freed);
+    return err_failed(err) ? err : runs__admit_later(tx, &freed);
+}
+
 struct err turns__make(struct tx *tx, struct session_row *session,
                        const struct turn_message *message, enum turn_trigger trigger,
                        struct run_row *ret_run, struct why *why) {
@@ -269,7 +281,7 @@ struct err turns__make(struct tx *tx, struct session_row *session,
         err = reserve_answer(tx, session, message, &place, &row.answer);
     }
     if (!err_failed(err)) {
-        err = turns__insert(tx, &row);
+        err = insert_turn(tx, &row, ret_run);
     }
     bool waits = ret_run->state == RUN_QUEUED;
     return err_failed(err) || !waits ? err : messages__tell_queue(tx, session);
@@ -295,7 +307,7 @@ struct err turns__make_again(struct tx *tx, struct session_row *session,
                                 .question = variant->question,
                                 .variant = variant->number};
     err = reserve_answer(tx, session, message, &place, &row.answer);
-    return err_failed(err) ? err : turns__insert(tx, &row);
+    return err_failed(err) ? err : insert_turn(tx, &row, ret_run);
 }
 
 struct err turns__make_compact(struct tx *tx, struct session_row *session,
@@ -312,7 +324,7 @@ struct err turns__make_compact(struct tx *tx, struct session_row *session,
     row.run = ret_run->id;
     const struct place place = {.role = ROLE_SYSTEM, .run = row.run};
     err = reserve_answer(tx, session, message, &place, &row.answer);
-    return err_failed(err) ? err : turns__insert(tx, &row);
+    return err_failed(err) ? err : insert_turn(tx, &row, ret_run);
 }
 
 /* --- A turn that runs ------------------------------------------------------------------------- */

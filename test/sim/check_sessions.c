@@ -127,6 +127,12 @@ static void session_check(struct sim *sim, const struct known_session *session) 
     if (session->state == SESSION_GONE && count != 0) {
         sim_fail(sim, "the session %s was deleted, and is there again", session->id);
     }
+    int64_t grows =
+        rows_number(sim, "SELECT count(*) FROM streams WHERE name = 'session:' || $1 AND ended = 0",
+                    TEXTS(session->id), 0);
+    if (session->state == SESSION_GONE && grows != 0) {
+        sim_fail(sim, "the session %s was deleted, and its stream grows again", session->id);
+    }
 }
 
 static void acknowledged_check(struct sim *sim) {
@@ -255,6 +261,13 @@ static void unended_take(struct sim *sim, const struct ask_row *row, void *ctx) 
              row->text[3].data, row->text[4].data, row->text[6].data, row->text[7].data);
 }
 
+/* Columns: message, session, status, the run that it waits for. */
+static void unheard_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    (void)ctx;
+    sim_fail(sim, "the message %s of %s is %s for ever (its run: %s)", row->text[0].data,
+             row->text[1].data, row->text[2].data, row->text[3].data);
+}
+
 struct probe_answer {
     const struct known_message *message;
     bool found;
@@ -301,6 +314,12 @@ static void ended_check(struct sim *sim) {
              " FROM runs r LEFT JOIN turns t ON t.run = r.id LEFT JOIN sessions s"
              " ON s.id = t.session WHERE r.ended_ms IS NULL AND r.kind IN ('turn', 'title')",
              NULL, unended_take, NULL);
+    ask_each(sim,
+             "SELECT m.message, s.session, m.status, coalesce(r.run || ', ' || r.state || ', ' ||"
+             " r.cause, 'none') FROM messages m JOIN sessions s ON s.id = m.session"
+             " LEFT JOIN runs r ON r.id = m.run WHERE s.hidden = 0 AND m.status IN ('queued', "
+             "'steering')",
+             NULL, unheard_take, NULL);
     struct known *known = known_of(sim);
     for (size_t i = 0; i < known->message_count; i++) {
         probe_check(sim, &known->messages[i]);

@@ -308,6 +308,21 @@ static void a_call_of_another_life_whose_turn_cannot_be_read_pays_its_reserve(vo
     assert_int_equal(tokens_spent(kit), reserved);
 }
 
+/* The budget ends the run as it is submitted, before the turn has a row. */
+static void a_message_under_a_spent_budget_does_not_stay_queued(void **state) {
+    struct turns_kit *kit = *state;
+    (void)budgets_wall(kit->runs, "project:default", 0);
+    struct turns_say say = turns_say(kit, "hello", TURN_ENQUEUE);
+    turns_assert_state(kit, say.run, RUN_FAILED, CAUSE_BUDGET);
+    assert_string_equal(turns_text(kit, "SELECT status FROM messages WHERE role = 'user'").text,
+                        "interrupted");
+    assert_string_equal(
+        turns_text(kit, "SELECT status FROM messages WHERE role = 'assistant'").text, "removed");
+    budgets_remove(kit->runs, "project:default");
+    say = turns_say(kit, "again", TURN_ENQUEUE);
+    assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_CALL);
+}
+
 int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
@@ -325,6 +340,7 @@ int main(void) {
         turn_test(a_wait_for_a_person_is_no_time_of_the_turn),
         turn_test(a_turn_whose_answer_cannot_be_stored_pays_for_it),
         turn_test(a_call_of_another_life_whose_turn_cannot_be_read_pays_its_reserve),
+        turn_test(a_message_under_a_spent_budget_does_not_stay_queued),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
