@@ -15,6 +15,7 @@
 
 #include "asks.h"
 #include "known.h"
+#include "memories.h"
 #include "ops.h"
 #include "prompts.h"
 
@@ -28,6 +29,8 @@ struct sight {
     char number[24]; /* Of the session. */
     char session[ID_SIZE];
     unsigned sessions; /* Number of those that it may be of. */
+    int64_t run;       /* Number of the turn's run. */
+    const char *tail;  /* What follows the question; NULL: nothing. */
 };
 
 static uint64_t checked; /* Prompts of this seed. */
@@ -54,6 +57,10 @@ static void words_take(struct sight *sight, bool of_user, const char *text) {
     }
     if (of_user && strncmp(text, "[drover: what was said", 22) == 0) {
         sight->summary = true;
+    } else if (of_user && strstr(text, "<context>\nToday is ") != NULL) {
+        sight->tail = strstr(text, "<context>\nToday is ");
+        sight->asked_count += sight->asked_count < WORDS_MAX &&
+                              mark_read(text, "op#", sight->asked[sight->asked_count]);
     } else if (of_user && sight->asked_count < WORDS_MAX) {
         sight->asked_count += mark_read(text, "op#", sight->asked[sight->asked_count]);
     } else if (!of_user && sight->said_count < WORDS_MAX) {
@@ -88,6 +95,7 @@ static void session_take(struct sim *sim, const struct ask_row *row, void *ctx) 
     sight->sessions++;
     (void)snprintf(sight->number, sizeof sight->number, "%s", row->text[0].data);
     (void)snprintf(sight->session, sizeof sight->session, "%s", row->text[1].data);
+    sight->run = row->number[2];
 }
 
 /* Two forks that run at once hold the same messages: then nobody knows whose it is. */
@@ -96,7 +104,7 @@ static bool session_find(struct sim *sim, struct sight *sight) {
         return false;
     }
     ask_each(sim,
-             "SELECT DISTINCT s.id, s.session FROM runs r JOIN turns t ON t.run = r.id"
+             "SELECT DISTINCT s.id, s.session, r.id FROM runs r JOIN turns t ON t.run = r.id"
              " JOIN sessions s ON s.id = t.session JOIN messages m ON m.session = s.id"
              " JOIN parts p ON p.message = m.id WHERE r.kind = 'turn' AND r.ended_ms IS NULL"
              " AND r.state <> 'queued' AND m.status <> 'removed' AND m.role = 'user'"
@@ -247,6 +255,22 @@ static void messages_check(struct sim *sim, const struct sight *sight) {
     }
 }
 
+/* A turn of a notice asks by that. */
+static void tail_check(struct sim *sim, const struct sight *sight) {
+    const char *mark = sight->asked[sight->asked_count - 1];
+    struct ask_number run = ask_number(sight->run);
+    int64_t asks = rows_number(sim,
+                               "SELECT count(*) FROM turns t JOIN parts p ON p.message = t.question"
+                               " WHERE t.run = $1 AND substr(p.text, 1, length($2)) = $2",
+                               TEXTS(run.text, mark), 0);
+    if (asks > 0) {
+        const struct memories_shown shown = {.session = sight->number,
+                                             .run = sight->run,
+                                             .words = sight->tail == NULL ? "" : sight->tail};
+        memories_check(sim, &shown);
+    }
+}
+
 void prompts_check(struct sim *sim, const struct prompt *prompt) {
     static struct sight sight; /* Large; one thread. */
     sight = (struct sight){.asked_count = 0};
@@ -257,6 +281,7 @@ void prompts_check(struct sim *sim, const struct prompt *prompt) {
     checked++;
     branches_check(sim, &sight);
     messages_check(sim, &sight);
+    tail_check(sim, &sight);
 }
 
 static void prompts_begin(struct sim *sim) {
