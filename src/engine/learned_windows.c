@@ -27,15 +27,11 @@ struct err tx_window_each(struct tx *tx,
     const struct arg args[] = {arg_int(tx_now_ms(tx)), arg_int(LEARNED_WINDOWS_MAX)};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    bool row = !err_failed(err);
-    while (!err_failed(err) && row) {
-        err = rows_next(rows, &row);
-        if (!err_failed(err) && row) {
-            const struct learned_window window = {.model = rows_text(rows, 0),
-                                                  .window = rows_int(rows, 1),
-                                                  .until_ms = rows_int(rows, 2)};
-            err = each(ctx, &window);
-        }
+    while (rows_more(rows, &err)) {
+        const struct learned_window window = {.model = rows_text(rows, 0),
+                                              .window = rows_int(rows, 1),
+                                              .until_ms = rows_int(rows, 2)};
+        err = each(ctx, &window);
     }
     return err;
 }

@@ -114,13 +114,9 @@ struct err cards__open(struct tx *tx, int64_t message, struct cards *ret_cards) 
     }
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    bool row = !err_failed(err);
-    while (!err_failed(err) && row) {
-        err = rows_next(rows, &row);
-        if (!err_failed(err) && row) {
-            err = read_card(tx, rows, &cards.at[cards.count]);
-            cards.count++;
-        }
+    while (rows_more(rows, &err)) {
+        err = read_card(tx, rows, &cards.at[cards.count]);
+        cards.count++;
     }
     if (!err_failed(err)) {
         *ret_cards = cards;
@@ -279,10 +275,8 @@ struct err cards__digest(struct tx *tx, int64_t message, struct sha256_hex *ret_
     sha256_start(&sha);
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    bool row = !err_failed(err);
-    while (!err_failed(err) && row) {
-        err = rows_next(rows, &row);
-        for (int i = 0; !err_failed(err) && row && i < 4; i++) {
+    while (rows_more(rows, &err)) {
+        for (int i = 0; i < 4; i++) {
             struct bytes text = rows_text(rows, i);
             uint64_t len = text.len;
             sha256_add(&sha, &len, sizeof len);

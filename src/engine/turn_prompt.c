@@ -365,12 +365,8 @@ static struct err find_noticed(struct tx *tx, int64_t session, int64_t first,
     const struct arg args[] = {arg_int(session), arg_int(first)};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    bool row = !err_failed(err);
-    while (!err_failed(err) && row) {
-        err = rows_next(rows, &row);
-        if (!err_failed(err) && row) {
-            err = add_noticed(tx, rows_text(rows, 0), reader);
-        }
+    while (rows_more(rows, &err)) {
+        err = add_noticed(tx, rows_text(rows, 0), reader);
     }
     return err;
 }
@@ -398,12 +394,8 @@ static struct err tell_messages(struct tx *tx, int64_t session, const struct che
     }
     AUTO(rows_release) struct rows *rows = NULL;
     err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    bool row = !err_failed(err);
-    while (!err_failed(err) && row) {
-        err = rows_next(rows, &row);
-        if (!err_failed(err) && row) {
-            err = read_row(reader, rows);
-        }
+    while (rows_more(rows, &err)) {
+        err = read_row(reader, rows);
     }
     return err_failed(err) ? err : flush(reader);
 }

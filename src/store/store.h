@@ -122,6 +122,15 @@ MUST_CHECK struct err tx_query(
 MUST_CHECK struct err tx_first(struct tx *tx, const char *sql, const struct arg *args, size_t count,
                                struct rows **ret_rows);
 MUST_CHECK struct err rows_next(struct rows *rows, bool *ret_row);
+/* Head of a loop over all rows: steps to the next one, unless an error came before or comes with
+ * it. `rows` may be NULL after an error. */
+static inline bool rows_more(struct rows *rows, struct err *io_err) {
+    bool row = false;
+    if (!err_failed(*io_err)) {
+        *io_err = rows_next(rows, &row);
+    }
+    return row && !err_failed(*io_err);
+}
 bool rows_null(const struct rows *rows, int column);
 int64_t rows_int(const struct rows *rows, int column);
 struct bytes rows_text(const struct rows *rows, int column); /* Until the next rows_next. */
