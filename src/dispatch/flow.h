@@ -120,7 +120,7 @@ struct past {
     struct table_node node;
     char name[FLOW_NAME];
     struct id run;
-    int64_t attempt, done_no, started_ms;
+    int64_t attempt, done_no, started_ms, steady_ms, epoch;
     enum run_state state;
     bool stop;
     bool parked;      /* A budget let it go while its run was paused: nobody was asked. */
@@ -345,6 +345,7 @@ void flow__load_free(struct flow *flow);
 /* flow_past.c */
 struct past *past__new(const struct step_row *row);
 void past__free(struct past *past);
+int64_t past__passed_ms(const struct flow *flow, const struct past *past); /* Since it began. */
 void flow__forget_open(struct flow *flow);
 void flow__forget_past(struct flow *flow); /* What may be taken over, too. */
 void flow__note_past(struct flow *flow, const struct run_row *row);

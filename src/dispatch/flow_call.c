@@ -183,9 +183,7 @@ static void take_up(struct call *call, struct past *past) {
     struct flow *flow = call->flow;
     call->run = past->run;
     call->attempt = past->attempt;
-    /* Only the wall clock knows how long ago that was. */
-    int64_t passed_ms = flows__now_ms(flow->flows) - past->started_ms;
-    call->began_ms = flows__mono_ms(flow->flows) - (passed_ms > 0 ? passed_ms : 0);
+    call->began_ms = flows__mono_ms(flow->flows) - past__passed_ms(flow, past);
     call->stop = past->stop;
     call->parked = past->parked;
     call->turn = past->turn;

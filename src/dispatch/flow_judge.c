@@ -84,7 +84,7 @@ static void was_read(struct pool_job *job) {
 
 static bool may_ask(const struct flow_judge *judge) {
     return judge->asked < FLOW_JUDGE_MAX && !judge->flows->stopping &&
-           flows__now_ms(judge->flows) < judge->until_ms;
+           flows__mono_ms(judge->flows) < judge->until_ms;
 }
 
 /* What is known is put down on the way, also behind the last one that may be asked about. */
@@ -133,7 +133,7 @@ static void begin(struct loop_task *task) {
 static struct flow_judge *judge_new(struct flows *flows, struct flow_judge_done done) {
     struct flow_judge *judge = mem_new(sizeof *judge);
     judge->flows = flows;
-    judge->until_ms = flows__now_ms(flows) + FLOW_JUDGE_MS;
+    judge->until_ms = flows__mono_ms(flows) + FLOW_JUDGE_MS;
     judge->done = done;
     judge->task.run = begin;
     loop_soon(flows->options.loop, &judge->task);

@@ -31,12 +31,24 @@ struct past *past__new(const struct step_row *row) {
     past->done_no = row->done_no;
     past->state = row->state;
     past->started_ms = row->started_ms;
+    past->steady_ms = row->steady_ms;
+    past->epoch = row->epoch;
     past->stop = row->stop != CAUSE_NONE;
     past->parked = row->cause == CAUSE_PAUSED;
     if (row->spec.len > 0) {
         read_spec(row->spec, past);
     }
     return past;
+}
+
+/* Of an earlier life only the wall clock tells: within the bounds of what is charged for that. */
+int64_t past__passed_ms(const struct flow *flow, const struct past *past) {
+    const struct store *store = flow->flows->options.store;
+    int64_t passed_ms = past->epoch == store_epoch(store)
+                            ? store_steady_ms(store) - past->steady_ms
+                            : flows__now_ms(flow->flows) - past->started_ms;
+    passed_ms = passed_ms > 0 ? passed_ms : 0;
+    return passed_ms < RUN_UNSEEN_MAX_MS ? passed_ms : RUN_UNSEEN_MAX_MS;
 }
 
 void past__free(struct past *past) {
@@ -98,4 +110,6 @@ void flow__note_past(struct flow *flow, const struct run_row *row) {
     }
     seeking.found->attempt = row->attempt;
     seeking.found->started_ms = row->started_ms;
+    seeking.found->steady_ms = row->steady_ms;
+    seeking.found->epoch = row->epoch;
 }

@@ -51,6 +51,7 @@ struct err runs__start(struct tx *tx, const struct run_bounds *bounds, struct ru
     row->exit_code = -1;
     row->not_before_ms = 0;
     row->started_ms = tx_now_ms(tx);
+    row->steady_ms = tx_steady_ms(tx);
     row->host = bounds->host;
     row->note = none;
     row->result = none;

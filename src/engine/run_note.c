@@ -16,7 +16,7 @@
 
 #include "base/memory.h"
 
-enum { NUMBERS = 16, WORDS = 8, TEXTS = 6 };
+enum { NUMBERS = 17, WORDS = 8, TEXTS = 6 };
 struct head {
     int64_t numbers[NUMBERS];
     uint8_t words[WORDS];
@@ -33,7 +33,7 @@ static void fill_head(const struct run_row *row, struct head *head) {
         .numbers = {row->id, row->parent, row->stop_grace_ms, row->attempt, row->voids,
                     row->failures, row->reboots, row->epoch, row->priority, row->key_max,
                     row->exit_code, row->made_ms, row->not_before_ms, row->started_ms,
-                    row->ended_ms, row->once ? 1 : 0},
+                    row->ended_ms, row->once ? 1 : 0, row->steady_ms},
         .words = {(uint8_t)row->kind, (uint8_t)row->state, (uint8_t)row->gate, (uint8_t)row->cause,
                   (uint8_t)row->stop},
     };
@@ -90,6 +90,7 @@ static struct run_row row_of(const struct head *head) {
                             .started_ms = numbers[13],
                             .ended_ms = numbers[14],
                             .once = numbers[15] != 0,
+                            .steady_ms = numbers[16],
                             .kind = (enum run_kind)head->words[0],
                             .state = (enum run_state)head->words[1],
                             .gate = (enum run_gate)head->words[2],

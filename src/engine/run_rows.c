@@ -30,6 +30,7 @@ enum column {
     COL_MADE,
     COL_NOT_BEFORE,
     COL_STARTED,
+    COL_STEADY,
     COL_ENDED,
     COL_KEY,
     COL_LABEL,
@@ -90,6 +91,7 @@ static struct run_row borrow_row(const struct rows *rows, enum run_form form) {
         .made_ms = rows_int(rows, COL_MADE),
         .not_before_ms = rows_int(rows, COL_NOT_BEFORE),
         .started_ms = rows_int(rows, COL_STARTED),
+        .steady_ms = rows_int(rows, COL_STEADY),
         .ended_ms = rows_null(rows, COL_ENDED) ? 0 : rows_int(rows, COL_ENDED),
         .key = rows_text(rows, COL_KEY),
         .label = rows_text(rows, COL_LABEL),
@@ -221,7 +223,7 @@ struct err runs__insert(struct tx *tx, const struct run_row *row) {
     static const char sql[] =
         "INSERT INTO runs (" RUN_STORED ")"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, '', '', 0, $8, 0, 0, 0, $9, $10, $11, -1, $12, $13,"
-        " 0, $14, NULL, $15, $16, $17, $18, '', $19, 0, 0, 0, 0, 0, 0, 0, '', $20)";
+        " 0, $14, $15, NULL, $16, $17, $18, $19, '', $20, 0, 0, 0, 0, 0, 0, 0, '', $21)";
     const struct arg args[] = {
         arg_int(row->id),
         arg_text(row->run),
@@ -237,6 +239,7 @@ struct err runs__insert(struct tx *tx, const struct run_row *row) {
         arg_int(row->once ? 1 : 0),
         arg_int(row->made_ms),
         arg_int(row->started_ms),
+        arg_int(row->steady_ms),
         arg_text(row->key),
         arg_text(row->label),
         arg_text(row->command),
@@ -253,7 +256,7 @@ struct err runs__write(struct tx *tx, enum run_state from, const struct run_row 
         "UPDATE runs SET state = $2, gate = $3, cause = $4, stop = $5, stop_grace_ms = $6,"
         " attempt = $7, voids = $8, failures = $9, reboots = $10, epoch = $11, exit_code = $12,"
         " not_before_ms = $13, started_ms = $14, ended_ms = $15, host = $16, note = $17,"
-        " result = $18 WHERE id = $1";
+        " result = $18, steady_ms = $19 WHERE id = $1";
     assert(from == row->state ? !run_state_final(from) : run_edge_legal(from, row->state));
     assert((row->state == RUN_QUEUED) == (row->gate != GATE_NONE));
     assert(run_state_final(row->state) == (row->ended_ms != 0));
@@ -276,6 +279,7 @@ struct err runs__write(struct tx *tx, enum run_state from, const struct run_row 
         arg_text(row->host),
         arg_text(row->note),
         arg_text(row->result),
+        arg_int(row->steady_ms),
     };
     struct err err = tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
     return err_failed(err) ? err : runs__tell(tx, row);

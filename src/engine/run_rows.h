@@ -21,7 +21,8 @@ enum {
 #define RUN_STORED_LIGHT                                                                           \
     "id, run, owner, kind, parent, state, gate, cause, stop, stop_grace_ms, attempt, voids,"       \
     " failures, reboots, epoch, priority, key_max, exit_code, once, made_ms, not_before_ms,"       \
-    " started_ms, ended_ms, run_key, label, command, host, note, budget, lane, charged,"           \
+    " started_ms, steady_ms, ended_ms, run_key, label, command, host, note, budget, lane, "        \
+    "charged,"                                                                                     \
     " output_tokens_held, tokens_held, cost_micros_held, agents_held, wall_ms_held"
 #define RUN_COLUMNS_LIGHT                                                                          \
     RUN_STORED_LIGHT ", COALESCE((SELECT p.run FROM runs p WHERE p.id = runs.parent), '')"
@@ -118,6 +119,20 @@ MUST_CHECK struct err runs__slots_free(struct tx *tx, enum run_kind kind,
 MUST_CHECK struct err runs__input_open(struct tx *tx, int64_t id, int64_t from);
 /* It has ended: what was kept goes. */
 MUST_CHECK struct err runs__input_close(struct tx *tx, const struct run_row *row);
+
+/* --- Time (run_time.c) ------------------------------------------------------------------------ */
+
+/* Since the attempt began, to be shown. */
+int64_t runs__took_ms(const struct tx *tx, const struct run_row *row);
+/* What is charged of that, and what a turn has waited for a person, as long as it is in `state`. */
+struct run_time {
+    int64_t took_ms, waited_ms;
+};
+MUST_CHECK struct err runs__time(struct tx *tx, const struct run_row *row, enum run_state state,
+                                 struct run_time *ret_time);
+/* The attempt is this daemon's from here on: epoch, and time that is measured. One that is so
+ * already is left as it is. */
+MUST_CHECK struct err runs__adopt(struct tx *tx, struct run_row *row);
 
 /* --- Ends ------------------------------------------------------------------------------------- */
 

@@ -21,11 +21,6 @@ static struct err settle_owed(struct tx *tx, const struct run_row *turn) {
     return tx_inbox_settle_turn(tx, &end);
 }
 
-static int64_t by_row_ms(const struct tx *tx, const struct run_row *row) {
-    int64_t took_ms = tx_now_ms(tx) - row->started_ms;
-    return took_ms > 0 ? took_ms : 0;
-}
-
 /* Tokens and cost that a row still holds at its end are those of a call that was out, and whose
  * usage nobody will report: they count as used. */
 static struct amounts used_by_row(const struct run_row *row) {
@@ -39,19 +34,15 @@ static struct amounts used_by_row(const struct run_row *row) {
  * its waits for a person. */
 static struct err settle_budgets(struct tx *tx, const struct run_end *end, struct run_row *row,
                                  struct run_freed *freed) {
-    struct run_took took = {.wall_ms = by_row_ms(tx, row),
-                            .began = true,
+    struct run_took took = {.began = true,
                             .completed = row->state == RUN_SUCCEEDED || row->state == RUN_DEGRADED,
                             .used = used_by_row(row)};
-    int64_t waited_ms = 0;
+    struct run_time time = {.took_ms = 0};
     if (end->from == RUN_QUEUED) {
         return runs__budget_leave(tx, row, freed);
     }
-    struct err err = ERR_OK;
-    if (row->kind == KIND_TURN && row->charged) {
-        err = turns__waited_ms(tx, row->id, end->from, &waited_ms);
-    }
-    took.wall_ms = took.wall_ms > waited_ms ? took.wall_ms - waited_ms : 0;
+    struct err err = row->charged ? runs__time(tx, row, end->from, &time) : ERR_OK;
+    took.wall_ms = time.took_ms;
     return err_failed(err) ? err : runs__budget_settle(tx, &took, row, freed);
 }
 
@@ -197,15 +188,17 @@ static struct err apply(struct tx *tx, const struct run_settle *settle, struct r
     return err_failed(err) ? err : runs__ask_children(tx, row, freed);
 }
 
-static struct run_took took_of(const struct tx *tx, const struct run_settle *settle,
-                               const struct run_row *row) {
+static struct err find_took(struct tx *tx, const struct run_settle *settle,
+                            const struct run_row *row, struct run_took *ret_took) {
     enum attempt_end end = settle->end.end;
     const struct run_usage *usage = &settle->usage;
-    int64_t took_ms = usage->known && usage->wall_ms > 0 ? usage->wall_ms : 0;
-    return (struct run_took){.wall_ms = usage->known ? took_ms : by_row_ms(tx, row),
-                             .began = end != ATTEMPT_VOID && end != ATTEMPT_NOT_STARTED,
-                             .completed = end == ATTEMPT_EXITED && settle->end.code == 0 &&
-                                          settle->end.why == ATTEMPT_ITSELF};
+    struct run_time time = {.took_ms = usage->wall_ms > 0 ? usage->wall_ms : 0};
+    struct err err = usage->known ? ERR_OK : runs__time(tx, row, row->state, &time);
+    *ret_took = (struct run_took){.wall_ms = time.took_ms,
+                                  .began = end != ATTEMPT_VOID && end != ATTEMPT_NOT_STARTED,
+                                  .completed = end == ATTEMPT_EXITED && settle->end.code == 0 &&
+                                               settle->end.why == ATTEMPT_ITSELF};
+    return err;
 }
 
 struct err tx_run_settle(struct tx *tx, const struct run_settle *settle, bool *ret_late,
@@ -220,8 +213,11 @@ struct err tx_run_settle(struct tx *tx, const struct run_settle *settle, bool *r
     }
     bool late = !found || !lives(&row) || row.attempt != settle->attempt;
     struct run_freed freed = {.kinds = 0};
+    struct run_took took;
     if (!late) {
-        const struct run_took took = took_of(tx, settle, &row);
+        err = find_took(tx, settle, &row, &took);
+    }
+    if (!err_failed(err) && !late) {
         err = runs__budget_settle(tx, &took, &row, &freed);
     }
     if (!err_failed(err) && !late) {
@@ -249,9 +245,8 @@ struct err tx_run_adopted(struct tx *tx, const struct run_key *key, int64_t atte
         return err;
     }
     bool late = !found || !lives(&row) || row.attempt != attempt;
-    if (!late && row.epoch != tx_epoch(tx)) {
-        const struct arg args[] = {arg_int(row.id), arg_int(tx_epoch(tx))};
-        err = tx_exec(tx, "UPDATE runs SET epoch = $2 WHERE id = $1", args, COUNT_OF(args), NULL);
+    if (!late) {
+        err = runs__adopt(tx, &row);
     }
     if (!err_failed(err)) {
         *ret_late = late;

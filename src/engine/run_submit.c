@@ -96,6 +96,7 @@ static void begin(struct tx *tx, const struct run_new *what, struct run_row *row
     row->epoch = tx_epoch(tx);
     row->host = what->bounds.host;
     row->started_ms = tx_now_ms(tx);
+    row->steady_ms = tx_steady_ms(tx);
 }
 
 static struct err ask_gates(struct tx *tx, const struct run_new *what, struct run_row *row,

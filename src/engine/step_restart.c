@@ -66,8 +66,7 @@ enum { EPOCH_NONE = 0 };
  * an earlier life of the daemon is in nobody's hands: what it held is charged, and the next attempt
  * is in nobody's hands either, until tx_step_again or tx_step_talk. */
 static struct err charge_attempt(struct tx *tx, struct run_row *row, struct run_freed *freed) {
-    int64_t wall_ms = tx_now_ms(tx) - row->started_ms;
-    struct run_took took = {.wall_ms = wall_ms > 0 ? wall_ms : 0, .began = true};
+    struct run_took took = {.wall_ms = runs__took_ms(tx, row), .began = true};
     if (row->epoch == EPOCH_NONE) {
         return ERR_OK;
     }
@@ -126,6 +125,7 @@ static struct err begin_anew(struct tx *tx, const struct run_bounds *bounds, str
     }
     row->attempt++;
     row->started_ms = tx_now_ms(tx);
+    row->steady_ms = tx_steady_ms(tx);
     if (!err_failed(err)) {
         err = runs__write(tx, RUN_RUNNING, row);
     }
@@ -155,12 +155,6 @@ struct err tx_step_restart(struct tx *tx, const struct run_key *key,
 
 /* --- Cut off by a crash ----------------------------------------------------------------------- */
 
-static struct err write_epoch(struct tx *tx, const struct run_row *row) {
-    const struct arg args[] = {arg_int(row->id), arg_int(tx_epoch(tx))};
-    return tx_exec(tx, "UPDATE runs SET epoch = $2 WHERE id = $1", args, COUNT_OF(args),
-                   NULL /* one row, always */);
-}
-
 struct err tx_step_again(struct tx *tx, struct bytes run, const struct run_bounds *bounds,
                          bool *ret_late) {
     const struct run_key key = {.run = run};
@@ -177,7 +171,7 @@ struct err tx_step_again(struct tx *tx, struct bytes run, const struct run_bound
         err = charge(tx, &took, &row, &freed);
     }
     if (!err_failed(err)) {
-        err = write_epoch(tx, &row);
+        err = runs__adopt(tx, &row);
     }
     return err_failed(err) ? err : runs__admit_freed(tx, &freed, bounds);
 }

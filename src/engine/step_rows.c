@@ -21,7 +21,9 @@ static struct err read_step(const struct rows *rows, struct step_row *ret_row) {
                            .label = rows_text(rows, 11),
                            .attempt = rows_int(rows, 12),
                            .started_ms = rows_int(rows, 13),
-                           .spec = rows_text(rows, 15)};
+                           .steady_ms = rows_int(rows, 15),
+                           .epoch = rows_int(rows, 16),
+                           .spec = rows_text(rows, 17)};
     row.is_ref = row.run.len == 0;
     bool known = run_state_find(rows_text(rows, 4), &row.state) &&
                  run_cause_find(rows_text(rows, 5), &row.cause) &&
@@ -32,16 +34,17 @@ static struct err read_step(const struct rows *rows, struct step_row *ret_row) {
 
 #define STEP_COLUMNS_OF(result)                                                                    \
     "run, step_key, occurrence, done_no, state, cause, " result ", note, output_tokens,"           \
-    " '' AS script, '' AS file, label, attempt, started_ms, stop, "
+    " '' AS script, '' AS file, label, attempt, started_ms, stop, steady_ms, epoch, "
 #define STEP_COLUMNS STEP_COLUMNS_OF("result")
 #define STEP_HISTORY_OF(result)                                                                    \
-    "SELECT " STEP_COLUMNS_OF(result) "'' AS spec FROM runs WHERE parent = $1"                     \
-                                      " AND step_key <> '' AND done_no > $2"                       \
-                                      " UNION ALL SELECT '', step_key, occurrence, done_no, "      \
-                                      "'succeeded', 'completed', '', note,"                        \
-                                      " 0, script, file, '', 0, 0, '', '' FROM workflow_refs "     \
-                                      "WHERE run = $1 AND done_no > $2"                            \
-                                      " ORDER BY done_no LIMIT $3"
+    "SELECT " STEP_COLUMNS_OF(                                                                     \
+        result) "'' AS spec FROM runs WHERE parent = $1"                                           \
+                " AND step_key <> '' AND done_no > $2"                                             \
+                " UNION ALL SELECT '', step_key, occurrence, done_no, "                            \
+                "'succeeded', 'completed', '', note,"                                              \
+                " 0, script, file, '', 0, 0, '', 0, 0, '' FROM workflow_refs "                     \
+                "WHERE run = $1 AND done_no > $2"                                                  \
+                " ORDER BY done_no LIMIT $3"
 
 struct walk {
     struct err (*each)(void *ctx, const struct step_row *row);
@@ -114,7 +117,8 @@ struct err tx_step_successes(struct tx *tx, int64_t workflow,
                              struct err (*each)(void *ctx, const struct step_row *row), void *ctx) {
     static const char sql[] =
         "SELECT run, step_key, occurrence, done_no, state, cause, '', '', 0, '', '', label,"
-        " attempt, started_ms, stop, '' FROM runs WHERE parent = $1 AND step_key <> ''"
+        " attempt, started_ms, stop, steady_ms, epoch, '' FROM runs WHERE parent = $1 AND step_key "
+        "<> ''"
         " AND done_no > 0 AND state IN ('succeeded', 'degraded') AND cause <> 'truncated'"
         " ORDER BY done_no LIMIT 1000";
     struct walk walk = {.each = each, .ctx = ctx};

@@ -127,7 +127,9 @@ struct err tx_step_talked(struct tx *tx, struct bytes turn, struct step_talked *
         err = look_at_own(tx, row.parent, &talked.cause);
     }
     if (!err_failed(err) && found) {
-        err = turns__waited_ms(tx, row.id, row.state, &talked.waited_ms);
+        struct run_time time;
+        err = runs__time(tx, &row, row.state, &time);
+        talked.waited_ms = time.waited_ms;
     }
     if (!err_failed(err) && talked.ended && found) {
         err = read_usage(tx, of_turn.session, &talked);

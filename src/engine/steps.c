@@ -64,6 +64,7 @@ static struct run_row row_of(const struct tx *tx, const struct step_new *step,
                             .exit_code = -1,
                             .made_ms = tx_now_ms(tx),
                             .started_ms = tx_now_ms(tx),
+                            .steady_ms = tx_steady_ms(tx),
                             .key = none,
                             .command = none,
                             .label = step->label,
@@ -85,7 +86,7 @@ static struct err insert(struct tx *tx, const struct run_row *row, const struct 
     static const char sql[] =
         "INSERT INTO runs (" RUN_STORED ", step_key, occurrence)"
         " VALUES ($1, $2, $3, 'agent', $4, $5, $6, '', '', 0, $7, 0, 0, 0, $8, 0, 0, -1, 0, $9, 0,"
-        " $10, NULL, '', $11, '', $12, '', $13, 0, 0, 0, 0, 0, 0, 0, '', $14, $15, $16)";
+        " $10, $17, NULL, '', $11, '', $12, '', $13, 0, 0, 0, 0, 0, 0, 0, '', $14, $15, $16)";
     const struct arg args[] = {
         arg_int(row->id),
         arg_text(row->run),
@@ -103,6 +104,7 @@ static struct err insert(struct tx *tx, const struct run_row *row, const struct 
         arg_text(row->spec),
         arg_text(mark->key),
         arg_int(mark->occurrence),
+        arg_int(row->steady_ms),
     };
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
 }
@@ -113,6 +115,7 @@ static void queue(struct run_row *row) {
     row->attempt = 0;
     row->epoch = 0;
     row->started_ms = 0;
+    row->steady_ms = 0;
     row->host = none;
 }
 
@@ -123,8 +126,8 @@ static struct err insert_ended(struct tx *tx, const struct run_row *row, const s
         "INSERT INTO runs (" RUN_STORED ", step_key, occurrence, output_tokens, tokens,"
         " cost_micros, done_no)"
         " VALUES ($1, $2, $3, 'agent', $4, $5, '', $6, '', 0, $7, 0, 0, 0, $8, 0, 0, -1, 0, $9, 0,"
-        " $10, $11, '', $12, '', $13, $14, $15, 0, 0, 0, 0, 0, 0, 0, $16, $17, $18, $19, $20, $21,"
-        " $22, " WORKFLOW_NEXT_DONE("$4") ")";
+        " $10, $23, $11, '', $12, '', $13, $14, $15, 0, 0, 0, 0, 0, 0, 0, $16, $17, $18, $19, $20,"
+        " $21, $22, " WORKFLOW_NEXT_DONE("$4") ")";
     const struct bytes note = {end->note.data, utf8_cut(end->note, RUN_NOTE_TEXT_MAX)};
     const struct arg args[] = {
         arg_int(row->id),
@@ -149,6 +152,7 @@ static struct err insert_ended(struct tx *tx, const struct run_row *row, const s
         arg_int(end->usage.output),
         arg_int(usage_total(&end->usage)),
         arg_int(end->cost.known ? end->cost.micros : 0),
+        arg_int(row->steady_ms),
     };
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
 }
@@ -248,11 +252,6 @@ static struct err write_spec(struct tx *tx, const struct step_end *end) {
     return end->spec.len == 0 ? ERR_OK
                               : tx_exec(tx, "UPDATE runs SET spec = $2 WHERE run = $1", args,
                                         COUNT_OF(args), NULL /* one row, always */);
-}
-
-static int64_t took_ms(const struct tx *tx, int64_t began_ms) {
-    int64_t ms = tx_now_ms(tx) - began_ms;
-    return began_ms == 0 || ms < 0 ? 0 : ms;
 }
 
 /* What it held goes back before the row ends: who has ended holds nothing. */
@@ -405,7 +404,7 @@ struct err steps__ended(struct tx *tx, const struct run_row *row) {
         .cause = row->cause,
         .output_tokens = output_tokens,
         .cost_micros = -1,
-        .took_ms = took_ms(tx, row->started_ms)};
+        .took_ms = runs__took_ms(tx, row)};
     return steps__event_finished(tx, &told);
 }
 

@@ -154,8 +154,9 @@ struct step_row {
     /* Of an answer of workflow(): */
     bool is_ref;
     struct bytes script, file;
-    int64_t output_tokens, attempt, started_ms;
-    struct bytes spec; /* By tx_step_open. */
+    int64_t output_tokens, attempt;
+    int64_t started_ms, steady_ms, epoch; /* As of struct run_row. */
+    struct bytes spec;                    /* By tx_step_open. */
 };
 /* Steps that were settled behind `after`, in their order: at most `limit`, and of results about
  * `bytes_max`. *ret_last: the number of the last one, `after` where there was none; *ret_whole:

@@ -110,9 +110,7 @@ static struct err settle_cards(struct tx *tx, struct turn *turn) {
 
 /* Of another daemon's epoch: what was in its hands is in nobody's. */
 static struct err take_over(struct tx *tx, const struct turn_key *key, struct turn *turn) {
-    const struct run_key of_run = {.run = key->run};
-    bool late = false;
-    struct err err = tx_run_adopted(tx, &of_run, key->attempt, &late);
+    struct err err = runs__adopt(tx, &turn->run);
     if (!err_failed(err)) {
         err = settle_call(tx, turn, &key->bounds);
     }

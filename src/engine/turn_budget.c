@@ -75,19 +75,16 @@ struct amounts turns__amounts(const struct usage *usage, const struct usage_cost
 
 /* --- Wall time -------------------------------------------------------------------------------- */
 
-struct err turns__wait(struct tx *tx, const struct turn *turn, enum turn_wait wait) {
-    static const char sql[] = "UPDATE turns SET waited_ms = waited_ms + $2 WHERE run = $1";
-    int64_t now_ms = tx_now_ms(tx);
-    const struct arg args[] = {arg_int(turn->run.id),
-                               arg_int(wait == TURN_WAIT_BEGINS ? -now_ms : now_ms)};
-    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
+struct err turns__write_waited(struct tx *tx, int64_t run, int64_t waited_ms) {
+    const struct arg args[] = {arg_int(run), arg_int(waited_ms)};
+    return tx_exec(tx, "UPDATE turns SET waited_ms = $2 WHERE run = $1", args, COUNT_OF(args),
+                   NULL /* one row, always */);
 }
 
-struct err turns__waited_ms(struct tx *tx, int64_t run, enum run_state from, int64_t *ret_ms) {
-    const struct arg args[] = {arg_int(run)};
-    const struct run_ask ask = {
-        .sql = "SELECT waited_ms FROM turns WHERE run = $1", .args = args, .count = COUNT_OF(args)};
-    struct err err = runs__int(tx, &ask, ret_ms);
-    *ret_ms += from == RUN_WAITING ? tx_now_ms(tx) : 0;
-    return err;
+struct err turns__wait(struct tx *tx, const struct turn *turn, enum turn_wait wait) {
+    enum run_state before = wait == TURN_WAIT_BEGINS ? RUN_RUNNING : RUN_WAITING;
+    struct run_time time;
+    struct err err = runs__time(tx, &turn->run, before, &time);
+    int64_t mark_ms = wait == TURN_WAIT_BEGINS ? tx_steady_ms(tx) : 0;
+    return err_failed(err) ? err : turns__write_waited(tx, turn->run.id, time.waited_ms - mark_ms);
 }

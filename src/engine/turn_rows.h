@@ -212,9 +212,8 @@ MUST_CHECK struct err turns__budget_charge(struct tx *tx, struct turn *turn,
  * the turn's own. */
 enum turn_wait { TURN_WAIT_BEGINS, TURN_WAIT_ENDS };
 MUST_CHECK struct err turns__wait(struct tx *tx, const struct turn *turn, enum turn_wait wait);
-/* All of them, of a turn that ends; `from`: the state in which it was. */
-MUST_CHECK struct err turns__waited_ms(struct tx *tx, int64_t run, enum run_state from,
-                                       int64_t *ret_ms);
+/* As run_time.c has it. */
+MUST_CHECK struct err turns__write_waited(struct tx *tx, int64_t run, int64_t waited_ms);
 struct amounts turns__amounts(const struct usage *usage, const struct usage_cost *cost);
 
 /* --- Limits of tools (turn_limits.c) ---------------------------------------------------------- */

@@ -110,8 +110,7 @@ static void add_census(const struct workflow_census *census, int64_t took_ms, st
 static struct err write_members(struct tx *tx, const struct run_row *row,
                                 const struct workflow_census *census, struct bytes error,
                                 struct text *text, size_t *ret_notice) {
-    int64_t took_ms = row->started_ms == 0 ? 0 : tx_now_ms(tx) - row->started_ms;
-    add_census(census, took_ms, text);
+    add_census(census, runs__took_ms(tx, row), text);
     *ret_notice = text->len;
     struct err err = add_failures(tx, row->id, census, text);
     *ret_notice = text->len < INBOX_MEMBERS_MAX ? text->len : *ret_notice;

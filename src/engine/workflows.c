@@ -229,10 +229,7 @@ struct err tx_workflow_adopt(struct tx *tx, struct bytes run, int64_t crashes, b
     if (err_failed(err) || *ret_late) {
         return err;
     }
-    const struct arg args[] = {arg_int(row.id), arg_int(tx_epoch(tx))};
-    if (row.epoch != tx_epoch(tx)) {
-        err = tx_exec(tx, "UPDATE runs SET epoch = $2 WHERE id = $1", args, COUNT_OF(args), NULL);
-    }
+    err = runs__adopt(tx, &row);
     const struct arg counts[] = {arg_int(row.id), arg_int(crashes)};
     return err_failed(err) ? err
                            : tx_exec(tx, "UPDATE workflows SET crashes = $2 WHERE run = $1", counts,

@@ -43,6 +43,10 @@ enum run_state {
         RUN_STATE_COUNT
 };
 
+/* Time that one attempt is charged for lives of the daemon that are over, at most: of them only the
+ * wall clock tells, and it may have been set by years. */
+#define RUN_UNSEEN_MAX_MS (INT64_C(30) * 86400 * 1000)
+
 enum { RUN_NOTE_TEXT_MAX = 500 }; /* Bytes of the sentence about a failure. */
 
 /* Why a run is in its state: a code that scripts may test, and a sentence for people. */
@@ -165,10 +169,11 @@ struct run_row {
     int64_t key_max;
     int64_t exit_code; /* Of the attempt that its state tells of; -1: none. */
     int64_t made_ms, not_before_ms, ended_ms;
-    int64_t started_ms;      /* When the attempt began; 0: never. */
-    bool once;               /* At most once: never again when nobody knows whether it ran. */
-    struct bytes key;        /* "" : none. */
-    struct bytes command;    /* What runs, cut short; "" where there is a label. */
+    int64_t started_ms;   /* When the attempt began; 0: never. */
+    int64_t steady_ms;    /* The same by a clock that nobody sets: what durations are taken by. */
+    bool once;            /* At most once: never again when nobody knows whether it ran. */
+    struct bytes key;     /* "" : none. */
+    struct bytes command; /* What runs, cut short; "" where there is a label. */
     struct bytes parent_run; /* run_…; "": none, or it was removed. Not in notes. */
     struct bytes label, host, spec, result, note; /* spec, result: JSON. note: a sentence, or "". */
     struct bytes budget;    /* Where it stands in the tree of budgets: engine/budget.h. */

@@ -284,7 +284,7 @@ struct err group_run(struct group_writer *writer, struct group_source source, st
                                 .guarded =
                                     writer->guarded > 0 || writer->conn->driver->changes == NULL};
     writer->guarded -= writer->guarded > 0;
-    writer->tx.now_ms = world_wall_ms(writer->world);
+    tx_set_time(&writer->tx, world_wall_ms(writer->world), progress.began_ns);
     struct err err = ERR_OK;
     switch (run_together(&progress, &err)) {
     case TOGETHER_DONE:

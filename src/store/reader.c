@@ -19,7 +19,7 @@ static bool run_once(struct reader *reader, struct call *call) {
     if (err_failed(call->result)) {
         return false;
     }
-    reader->tx.now_ms = world_wall_ms(reader->world);
+    tx_set_time(&reader->tx, world_wall_ms(reader->world), world_mono_ns(reader->world));
     call->result = tx_run(&reader->tx, call->fn, call->ctx);
     bool lost = err_failed(reader->tx.err) && driver->transaction_lost(reader->conn);
     driver->rollback(reader->conn);

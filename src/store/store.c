@@ -35,6 +35,7 @@ struct store {
     struct threads *threads; /* Owned; NULL: inline. */
     bool writer_ready, closing;
     int64_t epoch;
+    int64_t steady_base_ms; /* tx_steady_ms less the monotonic clock. */
 
     struct calls writes, reads; /* Inline: what is queued. */
     uint64_t reads_run;
@@ -64,6 +65,9 @@ static struct err open_writer(struct store *store, const struct store_options *o
         return err;
     }
     group_writer_init(&store->writer, store->writer_conn, options->world, store->epoch);
+    store->steady_base_ms =
+        world_wall_ms(options->world) - (int64_t)(world_mono_ns(options->world) / 1000000);
+    store->writer.tx.steady_base_ms = store->steady_base_ms;
     store->writer_ready = true;
     return ERR_OK;
 }
@@ -76,6 +80,7 @@ static struct err open_readers(struct store *store, size_t count, struct why *wh
             return err;
         }
         reader_init(&store->readers[i], *conn, store->world, store->epoch);
+        store->readers[i].tx.steady_base_ms = store->steady_base_ms;
         store->readers_count++;
     }
     return ERR_OK;
@@ -291,6 +296,10 @@ bool store_turn(struct store *store) {
 }
 
 /* --- Figures ---------------------------------------------------------------------------------- */
+
+int64_t store_steady_ms(const struct store *store) {
+    return store->steady_base_ms + (int64_t)(world_mono_ns(store->world) / 1000000);
+}
 
 int64_t store_epoch(const struct store *store) {
     return store->epoch;

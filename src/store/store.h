@@ -76,6 +76,7 @@ void store_read(struct store *store, store_fn fn, store_done done, void *ctx);
 bool store_turn(struct store *store); /* INLINE: runs one group; false when nothing was queued. */
 
 int64_t store_epoch(const struct store *store);
+int64_t store_steady_ms(const struct store *store); /* The clock of tx_steady_ms; any thread. */
 
 /* From any thread: false while the database's server does not answer, as far as was last tried. A
  * full disk does not count: reads are answered. */
@@ -142,6 +143,10 @@ MUST_CHECK struct err tx_note(struct tx *tx, unsigned kind, struct bytes note);
 /* Ends with the function: what `done` needs lives in memory of the caller's. */
 struct arena *tx_arena(struct tx *tx);
 int64_t tx_now_ms(const struct tx *tx); /* Wall clock, the same for a whole group. */
+/* The same moment by a clock that nobody sets: the wall clock when the store was opened, and what
+ * the monotonic one has counted since. What lies between two of these is a duration as long as the
+ * daemon lives; between those of two daemons it is what the wall clock says. */
+int64_t tx_steady_ms(const struct tx *tx);
 int64_t tx_epoch(const struct tx *tx);
 
 /* --- Whole databases -------------------------------------------------------------------------- */

@@ -15,6 +15,11 @@ void tx_done(struct tx *tx) {
     arena_done(&tx->arena);
 }
 
+void tx_set_time(struct tx *tx, int64_t wall_ms, uint64_t mono_ns) {
+    tx->now_ms = wall_ms;
+    tx->steady_ms = tx->steady_base_ms + (int64_t)(mono_ns / 1000000);
+}
+
 struct err tx_run(struct tx *tx, store_fn fn, void *ctx) {
     tx->err = ERR_OK;
     if (tx->arena.size > ARENA_BYTES_KEPT) {
@@ -119,6 +124,10 @@ struct arena *tx_arena(struct tx *tx) {
 
 int64_t tx_now_ms(const struct tx *tx) {
     return tx->now_ms;
+}
+
+int64_t tx_steady_ms(const struct tx *tx) {
+    return tx->steady_ms;
 }
 
 int64_t tx_epoch(const struct tx *tx) {

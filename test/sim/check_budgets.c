@@ -1,12 +1,15 @@
 /* check_budgets.c: spending is admitted, and what was spent is charged.
  *
  *   always  what a budget has spent never falls
+ *           a turn that began and ended in one life is charged the time that it ran and did not
+ *           wait for a person, whatever the wall clock was set to
  *   end     a budget was charged at least what the calls under it took, by their own reports
  *           no call that said something is free, however it ended
  *           what the next call reserves was learned from calls that ended well: it never falls
  *           below the smallest prompt that any provider was sent
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "asks.h"
 #include "ops.h"
@@ -21,9 +24,104 @@ struct ledger {
     int64_t last_run; /* Highest id of a run then: who began later is charged here. */
     int64_t made_ms;
     bool seen;
+    bool opened; /* Its sums are those of before a crash. */
 };
 
 static struct ledger ledgers[BUDGETS_MAX];
+
+/* --- The time of turns ------------------------------------------------------------------------ */
+
+/* Commits that tell of a change come a little before or after it is heard of. */
+enum { TURNS_MAX = 256, ENDED_MAX = 32, CLOSE_MS = 1000 };
+
+struct turn_time {
+    int64_t run; /* id; 0: free. */
+    int64_t ran_ms;
+    uint64_t since_ns; /* 0: it does not run. */
+};
+
+static struct turn_time turns[TURNS_MAX];
+
+/* What ended with the latest commits, and how long it ran. */
+struct ended_turn {
+    int64_t run, ran_ms;
+};
+static struct ended_turn ended[ENDED_MAX];
+static size_t ended_count;
+static bool others_ended; /* Something else may have been charged, too. */
+
+static struct turn_time *turn_find(int64_t run) {
+    for (size_t i = 0; i < TURNS_MAX; i++) {
+        if (turns[i].run == run) {
+            return &turns[i];
+        }
+    }
+    return NULL;
+}
+
+static void turn_noted(struct sim *sim, const struct run_row *row, struct turn_time *turn) {
+    uint64_t now_ns = sim_now_ns(sim);
+    turn->ran_ms += turn->since_ns == 0 ? 0 : (int64_t)((now_ns - turn->since_ns) / 1000000);
+    bool person = row->state == RUN_WAITING && row->not_before_ms == 0;
+    turn->since_ns = person ? 0 : now_ns;
+    if (!run_state_final(row->state)) {
+        return;
+    }
+    others_ended = others_ended || ended_count == ENDED_MAX;
+    if (ended_count < ENDED_MAX) {
+        ended[ended_count++] = (struct ended_turn){.run = row->id, .ran_ms = turn->ran_ms};
+    }
+    turn->run = 0;
+}
+
+static void budgets_noted(struct sim *sim, const struct run_row *row) {
+    struct turn_time *turn = row->kind == KIND_TURN ? turn_find(row->id) : NULL;
+    int64_t ago_ms = sim_wall_ms(sim) - row->started_ms;
+    bool begins = turn == NULL && row->kind == KIND_TURN && row->state == RUN_RUNNING &&
+                  ago_ms >= 0 && ago_ms < CLOSE_MS;
+    if (begins && (turn = turn_find(0)) != NULL) {
+        *turn = (struct turn_time){.run = row->id};
+    }
+    if (turn != NULL) {
+        turn_noted(sim, row, turn);
+    } else if (row->kind != KIND_TURN || run_state_final(row->state)) {
+        others_ended = true;
+    }
+}
+
+/* Whether the run stands under that budget, both by their ids. */
+static bool stands_under(struct sim *sim, int64_t run, int64_t budget) {
+    struct ask_number of_run = ask_number(run), of_budget = ask_number(budget);
+    static const char sql[] = "SELECT count(*) FROM runs r, budgets b WHERE r.id = $1 AND b.id = $2"
+                              " AND substr(r.budget, 1, length(b.path)) = b.path";
+    return rows_number(sim, sql, TEXTS(of_run.text, of_budget.text), 0) > 0;
+}
+
+/* The ends of a workflow's agents are told to nobody who does not ask. */
+static bool agents_are_about(struct sim *sim) {
+    struct ask_number since = ask_number(sim_wall_ms(sim) - CLOSE_MS);
+    static const char sql[] = "SELECT count(*) FROM runs WHERE kind = 'agent'"
+                              " AND (ended_ms IS NULL OR ended_ms >= $1)";
+    return rows_number(sim, sql, TEXTS(since.text), 0) > 0;
+}
+
+/* A run that began when there was no budget yet is not charged. */
+static void check_wall(struct sim *sim, const struct ask_row *row, int64_t charged_ms) {
+    int64_t least_ms = 0, most_ms = 0, id = row->number[0];
+    for (size_t i = 0; i < ended_count; i++) {
+        if (stands_under(sim, ended[i].run, id)) {
+            least_ms += ended[i].run > ledgers[id].last_run ? ended[i].ran_ms : 0;
+            most_ms += ended[i].ran_ms;
+        }
+    }
+    bool wrong = charged_ms < least_ms - CLOSE_MS || charged_ms > most_ms + CLOSE_MS;
+    if (wrong && !agents_are_about(sim) && ask_wanted("wall")) {
+        sim_fail(sim, "turns under the budget %s ran %lld to %lld ms, and %lld were charged",
+                 row->text[1].data, (long long)least_ms, (long long)most_ms, (long long)charged_ms);
+    }
+}
+
+/* --- After each commit ------------------------------------------------------------------------ */
 
 /* Columns: id, path, what was spent of each amount. */
 static void spent_take(struct sim *sim, const struct ask_row *row, void *ctx) {
@@ -43,8 +141,14 @@ static void spent_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     if (!ledger->seen) {
         ledger->seen = true;
         ledger->made_ms = row->number[7];
+        ledger->opened = true;
         ledger->last_run = rows_number(sim, "SELECT coalesce(max(id), 0) FROM runs", NULL, 0);
     }
+    bool exact = !ledger->opened && !others_ended && ended_count > 0;
+    if (exact) {
+        check_wall(sim, row, row->number[2 + AMOUNT_WALL] - ledger->spent[AMOUNT_WALL]);
+    }
+    ledger->opened = false;
     for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
         int64_t spent = row->number[2 + i];
         if (spent < ledger->spent[i]) {
@@ -61,6 +165,8 @@ static void budgets_look(struct sim *sim) {
              "SELECT id, scope, output_tokens_spent, tokens_spent, cost_micros_spent,"
              " agents_spent, wall_ms_spent, made_ms FROM budgets",
              NULL, spent_take, NULL);
+    ended_count = 0;
+    others_ended = false;
 }
 
 /* --- The end ---------------------------------------------------------------------------------- */
@@ -129,8 +235,16 @@ static bool budgets_rest(struct sim *sim, bool must) {
     return true;
 }
 
+/* Over a crash the wall clock is all there is: who ran then is left alone. */
+static void forget_turns(void) {
+    memset(turns, 0, sizeof turns);
+    ended_count = 0;
+    others_ended = false;
+}
+
 static void budgets_begin(struct sim *sim) {
     (void)sim;
+    forget_turns();
     for (size_t i = 0; i < BUDGETS_MAX; i++) {
         ledgers[i] = (struct ledger){.seen = false};
     }
@@ -138,9 +252,11 @@ static void budgets_begin(struct sim *sim) {
 
 static void budgets_opened(struct sim *sim) {
     (void)sim;
+    forget_turns();
     /* Nothing acknowledged may be lost, so what was spent does not fall over a crash either; but a
      * commit that nobody heard of may be undone. */
     for (size_t i = 0; i < BUDGETS_MAX; i++) {
+        ledgers[i].opened = true;
         for (unsigned j = 0; j < AMOUNT_COUNT; j++) {
             ledgers[i].spent[j] = 0;
         }
@@ -151,5 +267,6 @@ const struct sim_part part_budgets = {.name = "budgets",
                                       .begin = budgets_begin,
                                       .opened = budgets_opened,
                                       .look = budgets_look,
+                                      .noted = budgets_noted,
                                       .heal = budgets_check, /* Later they are all removed. */
                                       .rest = budgets_rest};

@@ -31,6 +31,8 @@ struct kit {
     char folder[64], url[512]; /* The URL is used where a server runs beside the test. */
     struct world world;
     int64_t clock_ms; /* 0: the real clock. */
+    int64_t set_ms;   /* What somebody has set the wall clock forward by, beside `clock_ms`. */
+    int64_t counted_to_ms, counted_ms; /* Of runs_mono_ns (runs_kit.h). */
     struct loop *loop;
     struct store *store;
     struct hub *hub;
@@ -46,7 +48,7 @@ static inline void kit_check(struct err err) {
 
 static inline int64_t kit_wall_ms(void *ctx) {
     const struct kit *kit = ctx;
-    return kit->clock_ms != 0 ? kit->clock_ms : world_wall_ms(world_real());
+    return kit->clock_ms != 0 ? kit->clock_ms + kit->set_ms : world_wall_ms(world_real());
 }
 
 static inline uint64_t kit_mono_ns(void *ctx) {

@@ -71,6 +71,15 @@ static inline void runs_open(struct runs_kit *runs, const char *where) {
     }
 }
 
+/* Time passes as `clock_ms` grows; where it goes back somebody has set the wall clock. */
+static inline uint64_t runs_mono_ns(void *ctx) {
+    struct kit *kit = ctx;
+    int64_t passed_ms = kit->counted_to_ms == 0 ? 0 : kit->clock_ms - kit->counted_to_ms;
+    kit->counted_ms += passed_ms > 0 ? passed_ms : 0;
+    kit->counted_to_ms = kit->clock_ms;
+    return (uint64_t)kit->counted_ms * 1000000;
+}
+
 static inline int runs_begin_in(void **state, const char *parent) {
     struct runs_kit *runs = mem_new(sizeof *runs);
     struct kit *kit = &runs->kit;
@@ -79,7 +88,7 @@ static inline int runs_begin_in(void **state, const char *parent) {
     kit->world = *world_real();
     kit->world.ctx = kit;
     kit->world.wall_ms = kit_wall_ms;
-    kit->world.mono_ns = kit_mono_ns;
+    kit->world.mono_ns = runs_mono_ns;
     kit->world.random = kit_random;
     kit->clock_ms = 1000000000000;
     runs->bounds = (struct run_bounds){.slots = 100, .host = BYTES("here")};

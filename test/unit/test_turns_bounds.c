@@ -248,6 +248,106 @@ static void a_wait_for_a_person_is_no_time_of_the_turn(void **state) {
     assert_in_range(budgets_spent(kit->runs, "project:default"), spent, spent + 100000);
 }
 
+/* By how much somebody sets the wall clock while a turn works for 3 s, waits for a person, and
+ * works for 4 s more. */
+struct clock_steps {
+    int64_t before_ms, waiting_ms, after_ms;
+};
+
+static int64_t charge_of(struct turns_kit *kit, struct clock_steps set) {
+    struct kit *clock = &kit->runs->kit;
+    int64_t spent = budgets_spent(kit->runs, "project:default");
+    struct turns_say say = turns_say(kit, "go", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    clock->clock_ms += 3000;
+    clock->set_ms += set.before_ms;
+    const struct turn_item item = turns_call("a", "write_file", TURN_ASK, false);
+    assert_int_equal(turns_answer_calls(kit, say.run, &item, 1), TURN_NEXT_PARK);
+    clock->clock_ms += 1000000;
+    clock->set_ms += set.waiting_ms;
+    struct turns_ask id =
+        turns_text(kit, "SELECT approval FROM approvals ORDER BY id DESC LIMIT 1");
+    struct approval_answer answer = {.key = {.owner = BYTES("ann"), .approval = kit_bytes(id.text)},
+                                     .verb = APPROVAL_ALLOW,
+                                     .text = BYTES(""),
+                                     .by = BYTES("bob")};
+    assert_int_equal(runs_do(kit->runs, turns_approve_tx, &answer), ERR_NONE);
+    clock->clock_ms += 4000;
+    clock->set_ms += set.after_ms;
+    assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_START);
+    (void)turns_card(kit, say.run, kit->plan.cards[0].part, CARD_DONE);
+    assert_int_equal(turns_answer(kit, say.run, "done"), TURN_NEXT_END);
+    return budgets_spent(kit->runs, "project:default") - spent;
+}
+
+static void a_wall_clock_that_is_set_in_the_middle_of_a_turn_charges_nothing(void **state) {
+    struct turns_kit *kit = *state;
+    enum { DAY_MS = 86400 * 1000 };
+    const struct clock_steps steps[] = {{0, 0, 0},       {DAY_MS, 0, 0},  {-DAY_MS, 0, 0},
+                                        {0, DAY_MS, 0},  {0, -DAY_MS, 0}, {0, 0, DAY_MS},
+                                        {0, 0, -DAY_MS}, {-5, DAY_MS, 7}};
+    (void)budgets_wall(kit->runs, "project:default", 3600000);
+    for (size_t i = 0; i < COUNT_OF(steps); i++) {
+        int64_t charged = charge_of(kit, steps[i]);
+        assert_int_equal(charged, 7000);
+    }
+}
+
+/* Over a restart the wall clock is all there is. What it says of the time before is at most what
+ * one attempt may be charged unseen, and never less than nothing; what comes after is measured. */
+static void a_wall_clock_that_is_set_between_two_daemons_is_bounded(void **state) {
+    struct turns_kit *kit = *state;
+    struct kit *clock = &kit->runs->kit;
+    const struct {
+        int64_t set_ms, charged_ms;
+    } rows[] = {{0, 5000},
+                {-INT64_C(86400) * 1000, 4000},
+                {INT64_C(100) * 365 * 86400 * 1000, RUN_UNSEEN_MAX_MS + 4000}};
+    (void)budgets_wall(kit->runs, "project:default", INT64_MAX / 4);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        int64_t spent = budgets_spent(kit->runs, "project:default");
+        struct turns_say say = turns_say(kit, "go", TURN_ENQUEUE);
+        (void)turns_plan(kit, say.run);
+        clock->clock_ms += 1000;
+        clock->set_ms += rows[i].set_ms;
+        runs_restart(kit->runs);
+        assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_CALL);
+        clock->clock_ms += 4000;
+        clock->set_ms += 86400000; /* Nothing to whom the daemon lives. */
+        (void)turns_answer(kit, say.run, "done");
+        assert_int_equal(budgets_spent(kit->runs, "project:default") - spent, rows[i].charged_ms);
+        clock->set_ms = 0;
+        runs_restart(kit->runs);
+    }
+}
+
+/* While it waits for a person none of its time passes: nothing need be known of the life before. */
+static void a_turn_that_waits_over_a_restart_is_charged_its_work(void **state) {
+    struct turns_kit *kit = *state;
+    struct kit *clock = &kit->runs->kit;
+    const int64_t sets_ms[] = {0, -INT64_C(86400) * 1000, INT64_C(100) * 365 * 86400 * 1000};
+    (void)budgets_wall(kit->runs, "project:default", INT64_MAX / 4);
+    for (size_t i = 0; i < COUNT_OF(sets_ms); i++) {
+        int64_t spent = budgets_spent(kit->runs, "project:default");
+        struct turns_say say = turns_say(kit, "go", TURN_ENQUEUE);
+        (void)turns_plan(kit, say.run);
+        clock->clock_ms += 1000;
+        const struct turn_item item = turns_call("a", "write_file", TURN_ASK, false);
+        assert_int_equal(turns_answer_calls(kit, say.run, &item, 1), TURN_NEXT_PARK);
+        clock->clock_ms += 2000;
+        clock->set_ms += sets_ms[i];
+        runs_restart(kit->runs);
+        clock->clock_ms += 2000;
+        struct turns_say next = turns_say(kit, "instead", TURN_INTERRUPT);
+        assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_END);
+        assert_int_equal(budgets_spent(kit->runs, "project:default") - spent, 1000);
+        (void)turns_plan(kit, next.run);
+        (void)turns_answer(kit, next.run, "well");
+        clock->set_ms = 0;
+        runs_restart(kit->runs);
+    }
+}
+
 struct failing {
     struct turn_failure failure;
     struct turn_plan plan;
@@ -338,6 +438,9 @@ int main(void) {
         turn_test(nobody_is_asked_for_a_deleted_session),
         turn_test(a_run_that_was_removed_leaves_nothing_for_the_next_of_its_number),
         turn_test(a_wait_for_a_person_is_no_time_of_the_turn),
+        turn_test(a_wall_clock_that_is_set_in_the_middle_of_a_turn_charges_nothing),
+        turn_test(a_wall_clock_that_is_set_between_two_daemons_is_bounded),
+        turn_test(a_turn_that_waits_over_a_restart_is_charged_its_work),
         turn_test(a_turn_whose_answer_cannot_be_stored_pays_for_it),
         turn_test(a_call_of_another_life_whose_turn_cannot_be_read_pays_its_reserve),
         turn_test(a_message_under_a_spent_budget_does_not_stay_queued),
