@@ -205,6 +205,8 @@ static struct err end_agent(struct tx *tx, const struct workflow_end *workflow, 
     const struct step_took *took = find_took(workflow, row.run);
     if (took != NULL && row.state == RUN_RUNNING) {
         err = steps__cut_off(tx, took, workflow->project, &row, freed);
+    } else if (row.cause == CAUSE_PAUSED) { /* A budget let it go, and nobody was asked. */
+        err = runs__budget_leave(tx, &row, freed);
     }
     if (err_failed(err)) {
         return err;

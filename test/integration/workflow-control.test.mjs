@@ -206,6 +206,22 @@ test("whom a budget lets go while its run is paused is asked when that goes on",
   assert.deepEqual(end.result, ["held a 0", "held b 0"]);
 });
 
+test("an agent that nobody asked costs nothing when its paused run ends", async (t) => {
+  const scene = await Scene.open(t);
+  const body = 'const first = agent("held a");\nagent("held b");\nreturn await first;';
+  const run = await scene.start(body, { concurrency: 2, budget: { output_tokens: 1000 } });
+  await scene.asked("held a");
+  const gates = async () => (await scene.flows.agents(run)).map(({ gate }) => gate);
+  await until("one waits for the budget", async () => (await gates()).includes("budget"));
+  await scene.well(run, "pause");
+  scene.provider.free("held a");
+  const { end } = await scene.flows.outcome(run);
+  assert.equal(end.result, "held a 0");
+  assert.equal(scene.provider.count("held b"), 0);
+  const { spent, reserved } = await scene.flows.get(`/budgets/run:${run}`);
+  assert.deepEqual([spent.output_tokens, spent.agents, reserved.output_tokens], [10, 1, 0]);
+});
+
 test("a shell pauses a run, sees it, and lets it go on", async (t) => {
   const scene = await Scene.open(t);
   const run = await scene.start(TWO);
