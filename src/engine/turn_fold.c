@@ -123,6 +123,12 @@ static bool is_behind(const struct prompt_place *place, const struct prompt_plac
            (place->message == from->message && from->step != 0 && place->step > from->step);
 }
 
+/* A place without a step is a whole message. Of the running answer that would cover the steps to
+ * come: what joined before its first one is folded with that. */
+static bool covers_what_comes(const struct folding *folding) {
+    return folding->unit.message == folding->answer && folding->unit.step == 0;
+}
+
 /* The unit that was read is folded, if it may be; else it leaves the transcript, and nothing behind
  * it is folded. Those of earlier rounds were. At least one is folded in each round: its pieces were
  * cut to fit. */
@@ -132,7 +138,8 @@ static void close_unit(struct folding *folding) {
     const struct fold_at at = {.passed = (int64_t)folding->passed,
                                .len = (int64_t)folding->unit_bytes};
     bool earlier = !is_behind(&folding->unit, &fold->from);
-    bool wanted = earlier || fold_takes(&folding->limits, &folding->folded.sizes, &at);
+    bool wanted = earlier || (!covers_what_comes(folding) &&
+                              fold_takes(&folding->limits, &folding->folded.sizes, &at));
     bool fits = earlier || folding->units == 0 || text->len <= fold->most_bytes;
     if (!wanted || !fits) {
         folding->full = true;

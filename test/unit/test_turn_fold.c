@@ -229,6 +229,25 @@ static void a_later_fold_takes_the_question_that_stayed(void **state) {
     text_done(&round.transcript);
 }
 
+/* It stands in the answer, before its first step: a place that covers it covers what is to come. */
+static void what_joined_before_the_first_call_is_not_folded_alone(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "read it", TURN_ENQUEUE);
+    char words[6 * LONG] = "";
+    memset(words, 'x', sizeof words - 1);
+    assert_int_equal(turns_say(kit, words, TURN_STEER).decision, TURN_DECIDE_JOIN);
+    assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_CALL);
+    struct round round = fold(kit, say.run, sizeof words + 100, 100000);
+    assert_int_equal(round.folded.place.message, 0);
+    assert_memory_equal(round.transcript.data, "[{\"request\":\"read it\"}]", 24);
+    text_done(&round.transcript);
+    work(kit, say.run, "a");
+    round = fold(kit, say.run, sizeof words + LONG, 100000);
+    assert_int_equal(round.folded.place.message, NUMBER(kit, "SELECT max(answer) FROM turns"));
+    assert_int_equal(round.folded.place.step, 1); /* It goes with the step that follows it. */
+    text_done(&round.transcript);
+}
+
 static void a_fold_that_failed_is_charged_and_changes_nothing(void **state) {
     struct turns_kit *kit = *state;
     for (int i = 0; i < 5; i++) {
@@ -288,6 +307,7 @@ int main(void) {
         CASE(a_fold_that_comes_too_late_is_counted_all_the_same),
         CASE(steps_of_the_running_turn_are_folded_and_its_question_stays),
         CASE(a_later_fold_takes_the_question_that_stayed),
+        CASE(what_joined_before_the_first_call_is_not_folded_alone),
         CASE(a_fold_that_failed_is_charged_and_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
