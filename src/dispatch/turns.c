@@ -56,6 +56,11 @@ static struct err fail_tx(struct tx *tx, void *ctx) {
     return tx_turn_fail(tx, &errand->failure, &errand->plan);
 }
 
+static struct err give_up_tx(struct tx *tx, void *ctx) {
+    struct talk_errand *errand = ctx;
+    return tx_turn_give_up(tx, &errand->failure, &errand->plan);
+}
+
 static void failed_done(struct talk_errand *errand) {
     struct talk *talk = errand->talk;
     struct turn_plan plan = errand->plan;
@@ -135,9 +140,13 @@ static void answered(struct err err, void *ctx) {
         effect_failed(&errand->effect, err);
         turns->stats.store_retries++;
         bool over = errand->tries >= TALK_WRITE_TRIES_MAX && !effect_error_passes(err);
-        if (errand->fn != fail_tx && (over || effect_error_stays(err))) {
+        bool ends = errand->fn == fail_tx || errand->fn == give_up_tx;
+        if (!ends && (over || effect_error_stays(err))) {
             errand_fail(errand, "a step of the turn could not be stored", err);
         } else if (errand->fn == fail_tx && effect_is_hopeless(errand->tries + 1, err)) {
+            errand->fn = give_up_tx;
+            errand->tries = 0;
+        } else if (errand->fn == give_up_tx && effect_is_hopeless(errand->tries + 1, err)) {
             abandon(errand, err);
             return;
         }

@@ -142,6 +142,7 @@ struct run_end {
     enum run_state from;
     struct bytes output;  /* For notices; */
     struct bytes members; /* and of a workflow its census: as of struct inbox_notice. */
+    bool alone;           /* The rows of its kind are closed by the caller. */
 };
 MUST_CHECK struct err runs__end(struct tx *tx, const struct run_end *end, struct run_row *row,
                                 struct run_freed *freed);

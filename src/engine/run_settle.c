@@ -41,7 +41,7 @@ static struct err settle_budgets(struct tx *tx, const struct run_end *end, struc
     if (end->from == RUN_QUEUED) {
         return runs__budget_leave(tx, row, freed);
     }
-    struct err err = row->charged ? runs__time(tx, row, end->from, &time) : ERR_OK;
+    struct err err = row->charged && !end->alone ? runs__time(tx, row, end->from, &time) : ERR_OK;
     took.wall_ms = time.took_ms;
     return err_failed(err) ? err : runs__budget_settle(tx, &took, row, freed);
 }
@@ -90,7 +90,7 @@ struct err runs__end(struct tx *tx, const struct run_end *end, struct run_row *r
     if (!err_failed(err)) {
         err = runs__event_finished(tx, row);
     }
-    if (!err_failed(err)) {
+    if (!err_failed(err) && !end->alone) {
         err = end_kind(tx, row, freed);
     }
     if (!err_failed(err)) {
@@ -101,7 +101,7 @@ struct err runs__end(struct tx *tx, const struct run_end *end, struct run_row *r
     }
     struct inbox_notice notice = {
         .run = row, .output = end->output, .members = end->members, .exit_code = row->exit_code};
-    if (row->kind == KIND_TURN) {
+    if (row->kind == KIND_TURN && !end->alone) {
         err = end_turn(tx, row, &notice.output);
     }
     return err_failed(err) || row->cause == CAUSE_CALLED_OFF ? err : tx_inbox_notify(tx, &notice);

@@ -223,6 +223,10 @@ struct turn_failure {
 };
 MUST_CHECK struct err tx_turn_fail(struct tx *tx, const struct turn_failure *failure,
                                    struct turn_plan *plan);
+/* The same where that is refused for good, too: the run ends alone, and what belongs to it is
+ * closed without a look at what it says. */
+MUST_CHECK struct err tx_turn_give_up(struct tx *tx, const struct turn_failure *failure,
+                                      struct turn_plan *plan);
 
 /* --- What came of a call ---------------------------------------------------------------------- */
 

@@ -217,6 +217,32 @@ test("lists show rows with words that nobody knows, and all the others", async (
   again.close();
 });
 
+test("a turn whose end cannot be stored ends alone, and its session goes on", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen({ root: turns.root });
+  const ask = script(call("run_command", { command: "true", args: [] }), say("ran"));
+  const { run } = await turns.send(listener.session, ask);
+  await listener.until("approval_asked");
+  listener.close();
+  // Every event of the turn names its message, so that none of them can be stored.
+  const server = Boolean(process.env.DROVER_DATABASE);
+  const long = server ? "repeat('x', 300000)" : "replace(hex(zeroblob(150000)), '00', 'xx')";
+  await change(
+    turns,
+    ...(server ? ["ALTER TABLE messages DROP CONSTRAINT messages_message_key"] : []),
+    `UPDATE messages SET message = message || ${long} WHERE role = 'assistant'`,
+  );
+  const stopped = await turns.ask("POST", `/runs/${run}/stop`, { grace_ms: 1 });
+  assert.ok(stopped.status < 300, stopped.text);
+  const again = await new Listener(turns, listener.session).open();
+  const end = await again.ended(run);
+  assert.deepEqual([end.state, end.cause], ["failed", "history_unreadable"]);
+  const next = await turns.turn(again, say("goes on"));
+  assert.deepEqual([next.end.state, textOf(next.message)], ["succeeded", "goes on"]);
+  assert.deepEqual((await turns.get("/approvals")).items, []);
+  again.close();
+});
+
 test("a workflow whose spec is damaged fails with a cause", async (t) => {
   const flows = await Workflows.open(t);
   const run = await flows.start({ script: whole('return await agent("tokens: 4000 at 20/s");') });
