@@ -48,7 +48,7 @@ void page_init(struct page *page, struct exchange *exchange, int64_t limit) {
 
 int64_t page_begin(struct page *page) {
     op_restart(&page->op);
-    page->rows = 0;
+    page->rows = page->shown = page->left_out = 0;
     page->last_len = 0;
     page->full = false;
     text_add_str(&page->op.answer, "{\"items\":[");
@@ -61,15 +61,31 @@ static void keep_cursor(struct page *page, struct bytes cursor) {
     page->last_len = cursor.len;
 }
 
+static void row_close(struct page *page) {
+    struct text *answer = &page->op.answer;
+    if (page->shown > 0 && text_failed(answer) && !answer->no_memory) {
+        text_cut(answer, page->mark);
+        page->shown--;
+        page->left_out++;
+    }
+}
+
 /* The first row is always taken: a page without any would never lead to the next. */
 bool page_add(struct page *page, struct bytes cursor) {
+    row_close(page);
     if (page->rows == page->limit || (page->rows > 0 && page->op.answer.len > PAGE_BYTES)) {
         page->full = true;
     }
     if (page->full) {
         return false;
     }
-    if (page->rows++ > 0) {
+    page->rows++;
+    if (cursor.len > sizeof page->last) { /* A name that no drover gave. */
+        page->left_out++;
+        return false;
+    }
+    page->mark = page->op.answer.len;
+    if (page->shown++ > 0) {
         text_add_char(&page->op.answer, ',');
     }
     keep_cursor(page, cursor);
@@ -90,6 +106,7 @@ bool page_add_number(struct page *page, int64_t cursor) {
 
 void page_end(struct page *page, int64_t total) {
     struct text *text = &page->op.answer;
+    row_close(page);
     text_add_str(text, "],\"next\":");
     if (page->full) {
         text_add_json(text, page->last, page->last_len);
@@ -99,6 +116,10 @@ void page_end(struct page *page, int64_t total) {
     if (total != PAGE_NO_TOTAL) {
         text_add_str(text, ",\"total\":");
         text_add_int(text, total);
+    }
+    if (page->left_out > 0) {
+        text_add_str(text, ",\"left_out\":");
+        text_add_int(text, page->left_out);
     }
     text_add_char(text, '}');
 }

@@ -2,8 +2,10 @@
  *
  * Promise    a page holds at most `limit` rows, and ends earlier, after a whole row, when its bytes
  *            pass PAGE_BYTES; `next` then tells where to go on. It is null exactly when nothing is
- *            left: one row more than may be shown is read to know that.
- * Answer     {"items":[…],"next":"CURSOR"|null,"total":N}; `total` only where it was asked for.
+ *            left: one row more than may be shown is read to know that. A row that is longer than
+ *            any answer is left out, and counted: the others are served.
+ * Answer     {"items":[…],"next":"CURSOR"|null,"total":N,"left_out":N}; `total` only where it was
+ *            asked for, `left_out` only where a row was left out.
  * Ownership  struct page is embedded first in the list's own object, which op_done can end. What
  *            page_read hands out is borrowed from the exchange.
  * Threads    page_read, page_init: the loop. The rest: inside the list's store function.
@@ -47,7 +49,8 @@ enum { PAGE_AFTER, PAGE_LIMIT, PAGE_OWNER, PAGE_OWN };
 /* The JSON Schema of an answer whose rows have the schema `item`. */
 #define PAGE_SCHEMA_OPEN(item)                                                                     \
     "{\"type\":\"object\",\"required\":[\"items\",\"next\"],\"properties\":{\"items\":{\"type\":"  \
-    "\"array\",\"items\":" item "},\"next\":{\"type\":[\"string\",\"null\"]}"
+    "\"array\",\"items\":" item "},\"next\":{\"type\":[\"string\",\"null\"]},\"left_out\":{"       \
+    "\"type\":\"integer\"}"
 #define PAGE_SCHEMA(item) PAGE_SCHEMA_OPEN(item) "}}"
 #define PAGE_SCHEMA_TOTAL(item) PAGE_SCHEMA_OPEN(item) ",\"total\":{\"type\":\"integer\"}}}"
 
@@ -72,7 +75,10 @@ struct page {
     struct op op;
     int64_t limit;
     /* While the function runs. */
-    int64_t rows;
+    int64_t rows;     /* Number of those that the page has come past, */
+    int64_t shown;    /* of these that its answer holds, */
+    int64_t left_out; /* and of those that are too long for it. */
+    size_t mark;      /* Length of the answer before its last row. */
     size_t last_len;
     bool full; /* A row was left out: read no further. */
     char last[PAGE_CURSOR_MAX];

@@ -46,9 +46,6 @@ static_assert((int)STREAM_NAME_MAX <= (int)PAGE_CURSOR_MAX,
 
 static struct err list_row(void *ctx, const struct stream_row *row) {
     struct list_op *list = ctx;
-    if (row->name.len > STREAM_NAME_MAX) {
-        return err_make(ERR_STORE_CORRUPT, "streams: name");
-    }
     if (page_add(&list->page, row->name)) {
         row_write(row, ROW_LIGHT, &list->page.op.answer);
     }

@@ -182,6 +182,13 @@ void text_add_json(struct text *text, const char *bytes, size_t len) {
     text_add_char(text, '"');
 }
 
+void text_cut(struct text *text, size_t len) {
+    assert(len <= text->len);
+    text->len = len;
+    text->failed = text->no_memory;
+    text_terminate(text);
+}
+
 bool text_failed(const struct text *text) {
     return text->failed;
 }

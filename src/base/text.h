@@ -33,6 +33,8 @@ void text_addf(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
 void text_add_json(struct text *text, const char *bytes, size_t len);
 /* A part of such a string, without its quotes. */
 void text_add_json_piece(struct text *text, struct bytes piece);
+/* Back to an earlier length, also of a builder that has failed at its bound. */
+void text_cut(struct text *text, size_t len);
 MUST_CHECK bool text_failed(const struct text *text);
 /* Reason why a text, or a copy of it, does not exist: ERR_TEXT_TOO_LONG where the builder reached
  * its bound, which no other try changes, else ERR_OUT_OF_MEMORY. Never ERR_OK. */

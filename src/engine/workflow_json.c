@@ -98,6 +98,12 @@ struct err tx_step_each(struct tx *tx, const struct step_list *list,
         }
         text_clear(&text);
         err = add_step(rows, list->whole, &text);
+        if (!err_failed(err) && text_failed(&text) && !text.no_memory) { /* A damaged row. */
+            text_clear(&text);
+            add_text(&text, "{\"id\":", rows_text(rows, 1));
+            add_text(&text, ",\"state\":", rows_text(rows, 4));
+            text_add_str(&text, ",\"cause\":\"history_unreadable\"}");
+        }
         if (!err_failed(err) && text_failed(&text)) {
             err = text_error(&text, "steps: list");
         }

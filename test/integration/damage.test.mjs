@@ -243,6 +243,37 @@ test("a turn whose end cannot be stored ends alone, and its session goes on", as
   again.close();
 });
 
+test("a row that is longer than any answer is left out of its list, and counted", async (t) => {
+  const turns = await Turns.open(t);
+  const made = [];
+  for (let i = 0; i < 4; i++) made.push((await turns.listen()).session);
+  for (const title of ["one", "two", "three"]) {
+    const body = { topic: "herd", title, content: "dogs" };
+    assert.equal((await turns.ask("POST", "/memory", body)).status, 201);
+  }
+  const long = process.env.DROVER_DATABASE
+    ? "repeat('x', 9000000)"
+    : "replace(hex(zeroblob(4500000)), '00', 'xx')";
+  await change(
+    turns,
+    `UPDATE sessions SET title = ${long} WHERE session IN ('${made[1]}', '${made[3]}')`,
+    `UPDATE memory SET content = ${long} WHERE title = 'two'`,
+  );
+  const shown = [];
+  let left_out = 0;
+  for (let after = ""; after !== null; ) {
+    const page = await turns.get(`/sessions?limit=1${after}`);
+    shown.push(...page.items.map(({ id }) => id));
+    left_out += page.left_out ?? 0;
+    after = page.next === null ? null : `&after=${page.next}`;
+  }
+  assert.deepEqual([shown, left_out], [[made[2], made[0]], 2]);
+  const all = await turns.get("/sessions");
+  assert.deepEqual([all.items.length, all.left_out], [2, 2]);
+  const memory = await turns.get("/memory");
+  assert.deepEqual([memory.items.length, memory.left_out], [2, 1]);
+});
+
 test("a workflow whose spec is damaged fails with a cause", async (t) => {
   const flows = await Workflows.open(t);
   const run = await flows.start({ script: whole('return await agent("tokens: 4000 at 20/s");') });

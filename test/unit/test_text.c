@@ -183,6 +183,20 @@ static void a_text_beyond_its_bound_is_no_want_of_memory(void **state) {
     assert_int_equal(text_error(&text, "test").code, ERR_OUT_OF_MEMORY);
 }
 
+static void a_text_can_go_back_to_where_it_was_before_it_failed(void **state) {
+    (void)state;
+    AUTO(text_done) struct text text;
+    text_init(&text, 8);
+    text_add_str(&text, "kept");
+    text_add_str(&text, ",12");
+    text_add_str(&text, "34");
+    assert_true(text_failed(&text));
+    text_cut(&text, 4);
+    assert_false(text_failed(&text));
+    text_add_str(&text, ",5");
+    assert_string_equal(text.data, "kept,5");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_are_joined_and_always_terminated),
@@ -197,6 +211,7 @@ int main(void) {
         cmocka_unit_test(an_empty_text_can_be_taken),
         cmocka_unit_test(without_memory_the_builder_fails_and_keeps_what_it_had),
         cmocka_unit_test(a_text_beyond_its_bound_is_no_want_of_memory),
+        cmocka_unit_test(a_text_can_go_back_to_where_it_was_before_it_failed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
