@@ -8,11 +8,11 @@
  *            calls: one thread at a time for each connection, and not always the same one.
  * Failure    outputs are untouched. Errors are mapped to the codes of base/err.h by the driver:
  *            ERR_DISK_FULL, ERR_READ_ONLY, ERR_STORE_IO, ERR_STORE_CORRUPT, ERR_STORE_DOWN,
- *            ERR_BUSY (another transaction was in the way), ERR_INTERRUPTED (a statement was
- *            cancelled), ERR_OVERLOADED (the server lacks memory or another resource),
- *            ERR_OUT_OF_MEMORY, ERR_TEXT_TOO_LONG, ERR_CONFLICT (a constraint), ERR_STORE_LOST
- *            (somebody else owns the database now, or nobody can tell what happened: the daemon
- *            must exit), else ERR_INTERNAL (our SQL is wrong).
+ *            ERR_BUSY (another transaction was in the way, or a statement was cancelled),
+ *            ERR_OVERLOADED (the server lacks memory or another resource), ERR_OUT_OF_MEMORY,
+ *            ERR_TEXT_TOO_LONG, ERR_CONFLICT (a constraint), ERR_STORE_LOST (somebody else owns the
+ *            database now, or nobody can tell what happened: the daemon must exit), else
+ *            ERR_INTERNAL (our SQL is wrong).
  */
 #ifndef DROVER_STORE_DRIVER_H
 #define DROVER_STORE_DRIVER_H

@@ -9,7 +9,7 @@ static const struct {
     enum err_code code;
 } meanings[] = {
     {"08", ERR_STORE_DOWN},       /* Connection exceptions. */
-    {"57014", ERR_INTERRUPTED},   /* Somebody cancelled the statement, or a timeout did. */
+    {"57014", ERR_BUSY},          /* Somebody cancelled the statement, or a timeout did. */
     {"57", ERR_STORE_DOWN},       /* The server stops, crashed or is starting. */
     {"25P03", ERR_STORE_DOWN},    /* Idle in transaction timeout: the backend is gone. */
     {"53100", ERR_DISK_FULL},     /* Disk full on the server. */
