@@ -35,8 +35,9 @@ MUST_CHECK struct err json_parse(const char *bytes, size_t len, unsigned depth_m
  * that reaches json_parse's limits, and members of ours around it. */
 MUST_CHECK struct err json_parse_wrapped(struct bytes bytes, json_t **ret_json, struct why *why);
 
-/* One whole JSON value in UTF-8, nested at most 4 * JSON_DEPTH_MAX deep: safe to stand within other
- * JSON. Costs one walk and no memory; keys are not compared, and no number is too large. */
+/* Whether the bytes are a whole JSON value in UTF-8, nested at most 4 * JSON_DEPTH_MAX deep: safe
+ * to stand within other JSON. Costs one walk and no memory; keys are not compared, and no number is
+ * too large. */
 MUST_CHECK bool json_is_valid(struct bytes json);
 /* Appends stored JSON: its own bytes if json_is_valid, else null. A row may be damaged, and one bad
  * value must not make the whole answer unreadable. */

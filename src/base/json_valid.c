@@ -151,8 +151,8 @@ static bool walk_scalar(struct walk *walk) {
     }
 }
 
-/* Closes what ends behind a value, and steps over the comma to the next one. *ret_more false: the
- * outermost value has ended. */
+/* Closes the arrays and objects that end with a value, and steps over the comma to the next value.
+ * *ret_more false: the outermost value has ended. */
 static bool walk_on(struct walk *walk, bool *ret_more) {
     walk_blanks(walk);
     while (walk->depth > 0 && walk_take(walk, in_object(walk) ? '}' : ']')) {

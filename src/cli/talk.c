@@ -220,7 +220,7 @@ int64_t talk_int(const json_t *object, const char *key) {
 void talk_warn_held(struct talk *talk) {
     AUTO(json_release) json_t *version = NULL;
     const struct client_request request = {.method = "GET", .target = "/api/v1/version"};
-    struct why ignored; /* Whoever may not ask is not stopped by that. */
+    struct why ignored; /* A client that may not ask goes on without the answer. */
     struct err err = talk_ask(talk, &request, NULL /* parsed is enough */, &version, &ignored);
     if (!err_failed(err) && json_is_true(json_object_get(version, "held"))) {
         (void)fflush(stdout); /* A failure shows again at the end. */

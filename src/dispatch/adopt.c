@@ -30,7 +30,7 @@ static void judge(struct flight *flight, struct err err, bool late) {
     if (err_failed(err)) {
         dispatch->stats.store_retries++;
         if (effect_is_hopeless(++flight->tries, err)) {
-            dispatch__failed(dispatch, "a row could not be told that its command goes on",
+            dispatch__failed(dispatch, "the row of a command that goes on could not be written",
                              flight__run(flight), err);
             effects_abandon(dispatch->options.effects, &flight->effect, "adopt a command", err);
             return;

@@ -41,7 +41,7 @@ struct connections_options {
     struct discover_from from;
     void *ctx;
     void (*failed)(void *ctx, const char *name, const struct why *why);
-    /* The connection is used, and something of it is not as it should be. NULL: nobody is told. */
+    /* The connection is used, and something of it is not as it should be. May be NULL. */
     void (*warned)(void *ctx, const char *name, const struct why *why);
 };
 MUST_CHECK struct err connections_open(const struct connections_options *options,

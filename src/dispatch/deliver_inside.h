@@ -40,7 +40,7 @@ struct parcel {
     struct receiver *receiver;
     bool found, late;
     int64_t damaged; /* Id of a row that cannot be delivered; 0: none. */
-    bool slow;       /* Its slot is one of those for the slow. */
+    bool slow;       /* The slot is one of those for slow receivers. */
     char delivery[ID_SIZE];
     int64_t failures, wait_ms;
     uint32_t random; /* Of how long the next wait is. */
@@ -60,8 +60,8 @@ struct receiver {
     struct receiver *next; /* In the queue. */
     enum receiver_state state;
     bool touched; /* A note came while it was busy. */
-    bool slow;    /* It let us wait, the last time. */
-    bool late;    /* It does now. */
+    bool slow;    /* The last delivery took long. */
+    bool late;    /* The present one does. */
     struct deliver_retry retry;
     struct timer timer;        /* WAITING, SENDING, or SETTLING while the store cannot. */
     char waited[ID_SIZE];      /* The row whose time the timer counts, and */

@@ -46,7 +46,7 @@ static void settle_done(struct err err, void *ctx) {
     }
     if (err_failed(err)) {
         uint64_t wait_ms = deliver__retry_ms(deliver, &receiver->retry, err);
-        if (wait_ms >= DELIVER_HOPELESS_MS) { /* Its slot is for others until then. */
+        if (wait_ms >= DELIVER_HOPELESS_MS) { /* The slot is for others until then. */
             deliver__wait(receiver, wait_ms);
         } else {
             timer_start(deliver->options.loop, &receiver->timer, wait_ms, settle_again);

@@ -7,7 +7,7 @@ struct effects {
     const struct world *world;   /* Borrowed. */
     struct effect *first, *last; /* Borrowed. */
     uint64_t listed;
-    struct effects_stats history; /* What was abandoned. */
+    struct effects_stats history; /* Of abandoned effects. */
 };
 
 struct effects *effects_new(const struct world *world) {

@@ -51,7 +51,7 @@ MUST_CHECK bool effect_error_passes(struct err err);
 MUST_CHECK bool effect_error_stays(struct err err);
 /* True: after so many failed tries, the owner gives up. */
 MUST_CHECK bool effect_is_hopeless(unsigned tries, struct err err);
-/* The effect is not tried again, and its run could not be told; effect_done is included. */
+/* The effect is not tried again, and its run could not be ended; effect_done is included. */
 void effects_abandon(struct effects *effects, struct effect *effect, const char *what,
                      struct err err);
 

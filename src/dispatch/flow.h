@@ -174,7 +174,7 @@ struct call {
     bool hushed;           /* and whether it is just now. */
     struct missed *missed; /* Owned: what was said before, where a schema was missed. */
     struct text misfit;
-    bool truncated;          /* Its last answer was cut off at its longest length; */
+    bool truncated;          /* The last answer was cut off at its longest length; */
     int64_t output_max;      /* and tokens that the next one may have; 0: the model's own limit. */
     struct finding *finding; /* Owned: of workflow(), until it is stored. */
     /* What came of it: */
@@ -311,7 +311,7 @@ struct flow *flows__find(const struct flows *flows, int64_t id);
 void flow__maybe_free(struct flow *flow); /* When it has ended and nothing of it is away. */
 void flows__maybe_stopped(struct flows *flows);
 int64_t flows__now_ms(const struct flows *flows);
-int64_t flows__mono_ms(const struct flows *flows); /* What durations are measured by. */
+int64_t flows__mono_ms(const struct flows *flows); /* Clock of durations. */
 struct id flows__new_id(const struct flows *flows);
 
 /* flow_held.c */

@@ -52,7 +52,7 @@ bool call__may_nothing(const struct call *call) {
     return nothing;
 }
 
-/* What is stored is at least what the script was told is spent. */
+/* The stored sum is never below the one that the script was given. */
 bool flow__total_is_spent(const struct flow *flow) {
     return flow->total >= 0 && flow->stored >= flow->total;
 }

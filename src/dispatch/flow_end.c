@@ -24,8 +24,8 @@ static void end_done(struct flow_errand *errand) {
     flow__maybe_free(flow);
 }
 
-/* What the agent of a call that is one call of a model has used goes with the end of its run; those
- * with tools have turns, which tell it themselves. */
+/* Usage of an agent that is one call of a model is charged with the end of its run; an agent with
+ * tools has a turn, which charges its own usage. */
 static void cancel(void *ctx, struct table_node *node) {
     struct flow_errand *errand = ctx;
     struct call *call = CONTAINER_OF(node, struct call, node);

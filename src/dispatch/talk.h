@@ -204,10 +204,10 @@ MUST_CHECK bool talk__is_refused_once(const struct talk *talk);
 /* Whether it is asked once more as it is, because longer prompts were taken. */
 MUST_CHECK bool talk__doubts_refusal(const struct talk *talk);
 void talk__ask_again(struct talk *talk);
-/* What a call of the model has shown of its window is kept; *ret_learned: to be stored, too. */
+/* Keeps the length of a prompt that was taken, or refused twice; *ret_learned: window to store. */
 void talk__note_length(struct talk *talk, struct learned_window *ret_learned);
 void talk__fold_refused(struct talk *talk);  /* Nothing of that call is with the store. */
-bool talk__is_over(const struct talk *talk); /* Its turn has ended, or the daemon stops. */
+bool talk__is_over(const struct talk *talk); /* The turn has ended, or the daemon stops. */
 /* false: nobody knows the model. */
 MUST_CHECK bool fit__find_marks(const struct talk *talk, struct fold_marks *ret_marks);
 void fit__go_without(struct talk *talk); /* No fold helps: the call is made, or fails. */

@@ -133,7 +133,7 @@ static void refused(struct delta_source *source) {
     }
 }
 
-/* What it said before is void: the call is made once more. */
+/* Text that came before the refusal is void: the call is made once more. */
 static void flush_refused(struct talk *talk) {
     if (talk->heard > 0) {
         deltas_withdraw(&talk->deltas, BYTES("\"cause\":\"context_overflow\""));
@@ -205,7 +205,7 @@ static void on_tool_piece(void *ctx, unsigned index, struct bytes piece) {
     meter(ctx, piece.len);
 }
 
-/* It is stored, so that the model and its user see what came of it, and never performed. */
+/* A call that was cut off is stored, so that the model and its user see it, and never performed. */
 static void on_tool_cut(void *ctx, const struct model_tool_call *call) {
     struct talk *talk = ctx;
     const struct said_call said = {

@@ -10,7 +10,7 @@
  * the sums of all. A crash leaves nothing.
  *
  * A turn that somebody began for this alone (plan NEXT_COMPACT) has no prompt: it keeps no message
- * as it is, and its rows are told of every end.
+ * as it is, and each of its ends is written into its rows.
  *
  * Where no summary comes about, the prompt goes as it is while it is within its window: the
  * provider may still take it. Beyond that, excerpts take the place of the summary: a session whose
@@ -141,8 +141,8 @@ static void stored(struct talk_errand *errand) {
     turn_plan_done(&plan);
 }
 
-/* What it tells of lives in talk->compact until it is stored. */
-static void tell(struct talk *talk, enum run_cause failure, const char *sentence) {
+/* Texts of the report live in talk->compact until the report is stored. */
+static void fold_report(struct talk *talk, enum run_cause failure, const char *sentence) {
     const struct talk_compact *compact = talk->compact;
     struct talk_errand *errand = talk__errand(talk, store_tx, stored);
     errand->compacted = (struct turn_compacted){.key = errand->key,
@@ -185,7 +185,7 @@ static void give_up(struct talk *talk, const char *why, struct err err) {
         leave(talk);
     } else if (alone || counts) {
         bool nothing = alone && why == NULL && !talk->stop;
-        tell(talk, nothing ? CAUSE_NONE : failure, sentence);
+        fold_report(talk, nothing ? CAUSE_NONE : failure, sentence);
     } else {
         leave(talk);
         fit__go_without(talk);
@@ -203,7 +203,7 @@ static bool helps(const struct talk_compact *compact) {
 /* All rounds together are what must be shorter: a round may have been about a short message. */
 static void settle(struct talk_compact *compact) {
     if (helps(compact)) {
-        tell(compact->talk, CAUSE_NONE, "");
+        fold_report(compact->talk, CAUSE_NONE, "");
     } else {
         give_up(compact->talk, "a summary is not shorter than what it is of",
                 err_make(ERR_CONFLICT, "turns: compaction"));
@@ -229,7 +229,7 @@ static void take_excerpt(struct talk_compact *compact) {
     take_answer(compact);
 }
 
-/* What earlier rounds have made is kept. */
+/* Summaries of earlier rounds are kept. */
 static void fail_round(struct talk_compact *compact, const char *why) {
     struct talk *talk = compact->talk;
     const struct err err = err_make(ERR_UNREACHABLE, "turns: compaction");
@@ -289,7 +289,7 @@ static void on_late(struct timer *timer) {
 }
 
 void compact__cancel(struct talk *talk) {
-    if (compact__is_out(talk->compact)) { /* What is with the reader or the store ends by itself. */
+    if (compact__is_out(talk->compact)) { /* A read or a write that is under way ends by itself. */
         cancel_asking(talk->compact);
         give_up(talk, NULL, ERR_OK);
     }
@@ -297,7 +297,7 @@ void compact__cancel(struct talk *talk) {
 
 /* --- Asking ----------------------------------------------------------------------------------- */
 
-/* What is longer than it was told to be is cut. */
+/* A summary that is longer than it was asked to be is cut. */
 static void on_text(void *ctx, struct bytes piece) {
     struct talk_compact *compact = ctx;
     size_t room = compact->reading.summary_max - compact->answer.len;

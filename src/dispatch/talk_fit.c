@@ -26,7 +26,7 @@ static int64_t smaller(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-/* What somebody set holds, unless a provider has shown that it takes less. */
+/* A window that somebody set holds, unless a provider has shown that it takes less. */
 static struct fold_window find_window(const struct talk *talk, const struct model_info *info) {
     bool learned = info->window_from == WINDOW_LEARNED;
     struct fold_window window = {.tokens = info->facts.window,
@@ -82,7 +82,7 @@ static void send_call(struct talk *talk) {
     }
 }
 
-/* Who was refused that length would be refused it again. */
+/* A prompt that was refused, and was not shortened since, would be refused again. */
 void fit__go_without(struct talk *talk) {
     if (talk->refused && talk->folds == 0 && !talk->stop) {
         const struct model_result result = talk->refused_result;

@@ -65,7 +65,7 @@ static void decide(struct said_item *item, const struct tool_call *call,
         break;
     case PERMISSION_DENY:
         refuse(item, CARD_RULE, BYTES(denied));
-        return; /* What else is wrong with it is not said: a rule is no place to look from. */
+        return; /* Nothing else about the call is said: a denied call must not explore files. */
     }
     if (look->refusal.len > 0) {
         refuse(item, look->cause, (struct bytes){look->refusal.data, look->refusal.len});

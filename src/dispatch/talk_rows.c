@@ -27,8 +27,8 @@ static struct err tell_too_large(struct tool_result *result) {
         return err_make(ERR_OUT_OF_MEMORY, "turns: result");
     }
     text_clear(&result->content);
-    failure_result_write(CARD_TOO_LARGE, "It was done, but the result is too long to be told.",
-                         result);
+    failure_result_write(CARD_TOO_LARGE,
+                         "The call succeeded, but its result is too long to be shown.", result);
     return ERR_OK;
 }
 

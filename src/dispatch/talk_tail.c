@@ -41,7 +41,7 @@ void talk__tail_begin(struct talk *talk) {
     struct tm parts;
     time_t now = (time_t)(world_wall_ms(loop_world(talk->turns->options.loop)) / 1000);
     if (talk->tail.len > 0) {
-        return; /* It stays as it is for the turn. */
+        return; /* The tail stays as it is for the turn. */
     }
     text_done(&talk->facts);
     text_init(&talk->facts, TAIL_MAX);

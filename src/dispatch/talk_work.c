@@ -122,8 +122,8 @@ void work__fail(struct talk_work *work, enum card_cause cause, const char *words
 
 /* --- In the pool ------------------------------------------------------------------------------ */
 
-/* What was allowed was this change to this file: whoever said yes has seen no other. Each judged
- * call says in what state its file was (talk_judge.c). Fails closed: where that cannot be read any
+/* A permission holds for this change to this file: nobody has seen another one. Each judged call
+ * says in what state its file was (talk_judge.c). Fails closed: where that cannot be read any
  * more, nobody knows what was allowed. */
 static bool still_so(const struct talk_work *work, const struct tool_look *look) {
     AUTO(json_release) json_t *about = NULL;

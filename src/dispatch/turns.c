@@ -118,9 +118,9 @@ static void abandon(struct talk_errand *errand, struct err err) {
     talk__begin(talk);
 }
 
-/* What was said and done is in our hands until it is stored. An outage is waited for. What the
- * store refuses again and again it will always refuse: then the turn ends with a cause, in place of
- * what was to be stored, and its session takes the next message. */
+/* Answers and results are only in memory until they are stored, so an outage of the store is waited
+ * for. An error that comes again and again will always come: then the turn ends with a cause, in
+ * place of what was to be stored, and its session takes the next message. */
 static void answered(struct err err, void *ctx) {
     struct talk_errand *errand = ctx;
     struct talk *talk = errand->talk;

@@ -69,7 +69,7 @@ static struct err find_first(struct tx *tx, const struct inbox_receiver *receive
     return err;
 }
 
-/* What a session is told of goes into a message, which says that its notice is damaged. */
+/* The notice of a session becomes a message, which can say that it is damaged. */
 static bool can_be_sent(enum receiver_kind kind, const struct inbox_row *row) {
     return row->delivery.len < ID_SIZE && (kind == RECEIVER_SESSION || row->payload.len > 0);
 }
@@ -171,7 +171,7 @@ static struct err next_place(struct tx *tx, struct place *io_place, bool *ret_fo
     return err;
 }
 
-/* The walk goes on from what a row says, whether that can be told or not. */
+/* The cursor follows each row, also a damaged one that cannot be delivered. */
 struct err tx_inbox_recover(struct tx *tx, const struct inbox_cursor *after, int64_t limit,
                             struct inbox_cursor *ret_next, int64_t *ret_damaged) {
     struct inbox_receiver at = {.owner = {"", 0}, .address = {"", 0}};

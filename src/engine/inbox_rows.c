@@ -74,7 +74,7 @@ void inbox__borrow(const struct rows *rows, enum inbox_form form, struct inbox_r
 struct err inbox__read(struct tx *tx, const struct rows *rows, struct inbox_row *ret_row) {
     struct inbox_row row;
     inbox__borrow(rows, INBOX_WHOLE, &row);
-    if (row.payload.len > INBOX_PAYLOAD_MAX) { /* Damaged, and told as such. */
+    if (row.payload.len > INBOX_PAYLOAD_MAX) { /* Damaged: shown as empty. */
         row.payload.len = 0;
     }
     struct bytes *const texts[] = {&row.delivery, &row.owner, &row.run,    &row.address,

@@ -31,7 +31,7 @@ MUST_CHECK struct err inbox__forget_orphan(struct tx *tx, const struct inbox_row
 /* After a failure, its next state and time. */
 void inbox__fail(struct tx *tx, const struct inbox_waits *waits, uint32_t random,
                  struct inbox_row *row);
-/* Nobody is told of a receiver that has no note, since its row is damaged. */
+/* A receiver whose row is too damaged for a note leaves none. */
 MUST_CHECK struct err inbox__tell(struct tx *tx, const struct inbox_receiver *receiver);
 
 /* Position of a walk over all receivers. False: longer than any receiver that drover stores. */

@@ -34,7 +34,7 @@ MUST_CHECK struct err runs__budget_apply(struct tx *tx, enum budget_verdict verd
 struct run_took {
     int64_t wall_ms;
     bool began;          /* false: nothing of it ran, and nothing is charged. */
-    bool completed;      /* What it took says something about the next attempt. */
+    bool completed;      /* The attempt's usage says something about the next one. */
     struct amounts used; /* Beside these: tokens and cost of an agent's one call. */
 };
 MUST_CHECK struct err runs__budget_settle(struct tx *tx, const struct run_took *took,

@@ -74,6 +74,6 @@ struct err runs__first(struct tx *tx, const struct run_ask *ask, bool *ret_found
             return err;
         }
     }
-    *ret_found = false; /* Who is behind so many goes with the next end, or the next start. */
+    *ret_found = false; /* Runs after so many damaged ones are admitted at the next end or start. */
     return ERR_OK;
 }

@@ -62,9 +62,9 @@ static struct run_took unknown_took(const struct run_row *row) {
 /* Epoch of an attempt that nobody has performed: of the ones before it, all is charged. */
 enum { EPOCH_NONE = 0 };
 
-/* Who performs it counts the tokens of all attempts together, and brings them with the end. One of
- * an earlier life of the daemon is in nobody's hands: what it held is charged, and the next attempt
- * is in nobody's hands either, until tx_step_again or tx_step_talk. */
+/* The dispatcher counts the tokens of all attempts together, and brings them with the end. An
+ * attempt of an earlier life of the daemon has no dispatcher: its reserve is charged, and the next
+ * attempt has none either, until tx_step_again or tx_step_talk. */
 static struct err charge_attempt(struct tx *tx, struct run_row *row, struct run_freed *freed) {
     struct run_took took = {.wall_ms = runs__took_ms(tx, row), .began = true};
     if (row->epoch == EPOCH_NONE) {

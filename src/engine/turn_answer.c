@@ -157,7 +157,7 @@ static void count_mistakes(struct turn_row *row, enum card_mark mark) {
 
 struct err turns__close_card(struct tx *tx, struct turn *turn, const struct card *card,
                              struct bytes result) {
-    /* What was denied did not run, and is in the trace. */
+    /* A denied call did not run, and is in the trace. */
     struct err err = card->state == PART_STATE_DENIED ? turns__span_card(tx, turn, card) : ERR_OK;
     if (!err_failed(err)) {
         err = cards__write(tx, turn->row.answer, card, result);

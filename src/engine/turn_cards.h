@@ -48,18 +48,18 @@ struct cards {
 MUST_CHECK struct err cards__open(struct tx *tx, int64_t message, struct cards *ret_cards);
 MUST_CHECK struct err cards__find(struct tx *tx, int64_t message, int64_t number, bool *ret_found,
                                   struct card *ret_card);
-/* Behind the parts that are there: *io_card gets its number. */
+/* Adds a card after the parts that are there: *io_card gets its number. */
 MUST_CHECK struct err cards__insert(struct tx *tx, int64_t message, struct card *io_card);
 /* The result of a long tool's card while its run goes on; and whether a result is that of the run's
  * end. */
 void cards__write_started(struct bytes operation, struct text *text);
 MUST_CHECK bool cards__is_outcome(struct bytes result, struct bytes operation);
-/* Its end: the state follows from the cause. Not written yet. */
+/* Ends a card: the state follows from the cause. Writes nothing. */
 static inline void cards__end(struct card *card, enum card_cause cause) {
     card->cause = cause;
     card->state = card_cause_state(cause);
 }
-/* Its state and cause, and with a result that too; `result` data NULL: as it is. */
+/* Writes state and cause of a card, and its result; `result` data NULL: the result stays. */
 MUST_CHECK struct err cards__write(struct tx *tx, int64_t message, const struct card *card,
                                    struct bytes result);
 /* Of the calls that were made last, and what came of them: whether it is the same again. */

@@ -119,7 +119,7 @@ static struct err free_steering(struct tx *tx, const struct turn *turn) {
     return err;
 }
 
-/* It never began: its message is taken out of the queue. What a person said stays to be read; a
+/* Ends a turn that never began: its message leaves the queue. A person's message stays readable; a
  * notice that was taken back comes again, with the next follow-up. */
 static struct err take_out(struct tx *tx, const struct turn *turn, struct message_row *question) {
     bool again = turn->run.cause == CAUSE_ROLLED_BACK;

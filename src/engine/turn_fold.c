@@ -46,8 +46,8 @@ static size_t size_of(const struct prompt_part *part) {
                                          : part->text.len + part->name.len;
 }
 
-/* A message that was accepted behind the running answer is not folded before that has ended: what
- * covers it would cover the steps to come. */
+/* A message that was accepted after the running answer is not folded before that has ended: a
+ * summary that covers it would cover the steps to come. */
 static bool is_foldable(const struct folding *folding, const struct prompt_part *part) {
     return part->message == 0 ||
            (part->message != folding->question && part->message <= folding->answer);
@@ -82,8 +82,8 @@ static bool find_limits(struct folding *folding) {
 
 /* --- What it says ----------------------------------------------------------------------------- */
 
-/* Half of what is left for the transcript, so that many long pieces are all told in part. A summary
- * was cut already. */
+/* Half of the room that is left in the transcript, so that each of many long pieces is there in
+ * part. A summary was cut already. */
 static size_t piece_max(const struct folding *folding, bool summary) {
     size_t most = folding->fold->most_bytes, len = folding->transcript->len;
     size_t left = len < most ? (most - len) / 2 : 0;
@@ -129,7 +129,7 @@ static bool covers_what_comes(const struct folding *folding) {
     return folding->unit.message == folding->answer && folding->unit.step == 0;
 }
 
-/* The unit that was read is folded, if it may be; else it leaves the transcript, and nothing behind
+/* The unit that was read is folded, if it may be; else it leaves the transcript, and nothing after
  * it is folded. Those of earlier rounds were. At least one is folded in each round: its pieces were
  * cut to fit. */
 static void close_unit(struct folding *folding) {
@@ -183,8 +183,8 @@ static struct err choose(void *ctx, const struct prompt_part *part) {
     }
     folding->unit_bytes += size_of(part);
     bool before = part->message == 0 || part->message == folding->former;
-    bool told = before ? fold->from.message != 0 : !is_behind(&folding->unit, &fold->from);
-    return told ? ERR_OK : write_part(folding, part);
+    bool covered = before ? fold->from.message != 0 : !is_behind(&folding->unit, &fold->from);
+    return covered ? ERR_OK : write_part(folding, part);
 }
 
 /* --- A round ---------------------------------------------------------------------------------- */
@@ -220,7 +220,7 @@ static void begin_transcript(struct folding *folding) {
     folding->unit_at = folding->transcript->len;
 }
 
-/* What was asked for stands at the end: it is not summarised, it says what matters. */
+/* The request stands at the end: it is not summarised, and says what matters in the summary. */
 static void end_transcript(struct folding *folding) {
     const struct text *request = &folding->request;
     if (request->len > 0) {
@@ -229,14 +229,14 @@ static void end_transcript(struct folding *folding) {
     text_add_char(folding->transcript, ']');
 }
 
-/* The question is left out where the summary reaches behind it. */
+/* The question is left out where the summary covers messages after it. */
 static void end_round(struct folding *folding) {
     struct prompt_place *place = &folding->folded.place;
     if (!folding->full && folding->unit.message != 0) {
         close_unit(folding);
     }
-    bool behind = folding->question != 0 && place->message > folding->question;
-    place->question = behind ? folding->question : 0;
+    bool covered = folding->question != 0 && place->message > folding->question;
+    place->question = covered ? folding->question : 0;
     end_transcript(folding);
 }
 
@@ -335,7 +335,7 @@ static struct err add_checkpoint(struct tx *tx, struct turn *turn,
     return err_failed(err) || alone ? err : turns__note_before(tx, turn, compacted);
 }
 
-/* What was used counts, whatever came of it. */
+/* Usage is counted, also where the fold failed. */
 static struct err store(struct tx *tx, struct turn *turn, const struct turn_compacted *compacted) {
     bool called = compacted->calls > 0;
     struct err err = called ? turns__span_compaction(tx, turn, compacted) : ERR_OK;

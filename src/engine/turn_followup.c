@@ -23,9 +23,9 @@ static const char opening[] =
     "[drover: what you started in the background has ended. Continue the task with this; don't "
     "repeat finished work. If the task is complete, give the final result.]";
 
-/* What the agent is told, and what its messages keep of it: the notice {"runs": [ID, …]}, by which
- * prompts show each result once (turn_prompt.c); the answer {"follow_up": [{"run", "state",
- * "result"}]}. */
+/* The text for the agent, and the metadata of its messages: of the notice {"runs": [ID, …]}, by
+ * which prompts show each result once (turn_prompt.c); of the answer {"follow_up": [{"run",
+ * "state", "result"}]}. */
 struct notices {
     struct text text, runs, kept; /* Owned. */
 };
@@ -104,9 +104,9 @@ static struct err begin(struct tx *tx, struct session_row *session,
     return turns__make(tx, session, &message, TRIGGER_NOTICE, ret_run, &unused);
 }
 
-/* Earlier turns that were told of what is told again now, and failed: their messages leave, so that
- * a provider that is away for an hour leaves one message and not one for each try. Their runs keep
- * what went wrong. */
+/* Messages of earlier turns that got the same notices, and failed, are removed, so that a provider
+ * that is away for an hour leaves one message and not one for each try. Their runs keep what went
+ * wrong. */
 static struct err remove_failed(struct tx *tx, const struct session_row *session) {
     static const char sql[] =
         "SELECT " MESSAGE_COLUMNS MESSAGE_FROM " WHERE m.session = $1 AND ("

@@ -5,7 +5,7 @@
  *                           then what joined or was noted before the next step
  *
  * The active checkpoint's summary stands in place of the messages that it covers, which are not
- * even read: what a turn costs does not grow with the history behind it. One that was made within
+ * even read: what a turn costs does not grow with the history before it. One that was made within
  * a turn covers the first steps of its answer: the question follows the summary, and then what is
  * left of the answer.
  *
@@ -51,9 +51,9 @@ struct reader {
     int64_t message, step;      /* The group that is open. */
     int64_t asked;              /* id of the running turn's question; 0: it has none. */
     int64_t question, answered; /* As prompt_part.answered of that message. */
-    bool opened;                /* Its first part was told. */
+    bool opened;                /* The first part was handed on. */
     struct noticed *noticed;
-    struct result *first, **end; /* Results of its calls: told when it ends. */
+    struct result *first, **end; /* Results of its calls, handed on at its end. */
 };
 
 enum column {
@@ -104,7 +104,7 @@ static struct err copy(struct reader *reader, struct bytes *text) {
     return ERR_OK;
 }
 
-/* What the card shows: its result, or that its run was started, where a notice has the result. */
+/* A card shows its result, or that its run was started, where a notice has the result. */
 static struct err show_result(const struct reader *reader, struct prompt_part *part,
                               struct text *room) {
     for (const struct noticed *at = reader->noticed; at != NULL; at = at->next) {
@@ -333,7 +333,7 @@ static struct err tell_checkpoint(struct tx *tx, int64_t session, struct reader 
 
 /* --- Notices that are shown ------------------------------------------------------------------- */
 
-/* What the message of a notice keeps (turn_followup.c). Damaged metadata names no run. */
+/* Runs in the metadata of a notice (turn_followup.c). Damaged metadata names no run. */
 static struct err add_noticed(struct tx *tx, struct bytes metadata, struct reader *reader) {
     AUTO(json_release) json_t *json = NULL;
     struct err err = json_parse_wrapped(metadata, &json, NULL /* ours */);

@@ -244,7 +244,7 @@ struct turn_call {
     enum turn_verdict verdict;
     enum card_cause cause; /* REFUSE: failed, or denied by a rule; never CARD_DONE. */
     enum turn_asks asks;   /* ASK */
-    bool repeatable;       /* Its begin may be repeated after a crash. */
+    bool repeatable;       /* The call may be repeated after a crash. */
 };
 
 enum turn_item_kind { TURN_ITEM_TEXT, TURN_ITEM_THINKING, TURN_ITEM_CALL };
@@ -269,9 +269,9 @@ struct turn_answer {
     int64_t window;                   /* Tokens that the model takes. */
     int64_t prompt[USAGE_PART_COUNT]; /* Bytes of what it was asked. */
     struct bytes misfit; /* It makes no call and does not fit the schema: how. "": it does. */
-    bool truncated;      /* Its longest length cut it off, in its words or in a call; */
-    int64_t output_more; /* and tokens that the next one may have. */
-    bool stopped;        /* It was cancelled by us: what came until then is kept. */
+    bool truncated; /* The answer was cut off at its longest length, in its words or in a call; */
+    int64_t output_more;           /* and tokens that the next one may have. */
+    bool stopped;                  /* It was cancelled by us: what came until then is kept. */
     struct learned_window learned; /* Window to remember of its model; window 0: none. */
 };
 MUST_CHECK struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer,
@@ -384,7 +384,7 @@ struct prompt_place {
     int64_t question; /* id of the running turn's question before it, which stays; 0: none. */
 };
 
-/* One round: what the next transcript holds. A history that is longer than what a model reads at
+/* A round: the content of the next transcript. A history that is longer than what a model reads at
  * once takes several rounds; each begins with the summary of those before it. */
 struct prompt_fold {
     struct fold_marks marks;
@@ -415,7 +415,7 @@ struct turn_compacted {
     struct prompt_folded folded;
     enum turn_fold_method method;
     struct bytes summary;
-    struct id note;       /* Used if it is needed; the message tells what came of it. */
+    struct id note;       /* Of the message that reports the fold; used if there is one. */
     int64_t calls, tries; /* Of models, in all rounds. */
     struct usage usage;   /* Of all of them. */
     struct usage_cost cost;

@@ -252,7 +252,7 @@ void answer_stop(struct answer *answer, enum model_stop stop) {
     answer->stop = stop;
 }
 
-/* One without a name was not begun for anybody. */
+/* A call without a name was never announced. */
 static void cut_call(struct answer *answer, struct answer_call *call) {
     call->over = true;
     if (call->told && answer->watch->tool_cut != NULL) {

@@ -176,8 +176,8 @@ static bool shown(const struct model_part *part) {
 struct messages {
     struct text *body;
     const struct model_part *open; /* The block that still lacks its brace; NULL: none yet. */
-    bool user;                     /* It is in a message of a user. */
-    bool marked;                   /* It has the mark of the cache. */
+    bool user;                     /* The block is in a message of a user. */
+    bool marked;                   /* The block has the mark of the cache. */
 };
 
 static void add_block(struct messages *messages, const struct model_part *part, bool of_user) {
@@ -211,7 +211,8 @@ static void add_message(struct messages *messages, const struct model_message *m
     }
 }
 
-/* What a user said last before the question: up to there the turn before it was read alike. */
+/* Last message of a user before the question: up to there the prompt of the turn before was the
+ * same. */
 static const struct model_message *find_asked_before(const struct model_request *request) {
     const struct model_message *found = NULL;
     for (const struct model_message *at = request->first; at != NULL && at != request->question;

@@ -93,7 +93,7 @@ enum model_window_from {
     WINDOW_PROVIDER,
     WINDOW_PRICES,
     WINDOW_DEFAULT,
-    WINDOW_LEARNED /* It refused a prompt that all the others allow. */
+    WINDOW_LEARNED /* The provider refused a prompt that all the others allow. */
 };
 struct model_info {
     struct model_facts facts; /* window is never 0; -1 or unknown elsewhere as price.h has it. */
@@ -175,8 +175,8 @@ enum model_priority { MODEL_FOREGROUND, MODEL_BACKGROUND };
 struct asking;
 struct asking *model_ask(struct models *models, struct model_request *request,
                          enum model_priority priority, const struct model_watch *watch, void *ctx);
-/* What a call has used until now, for who is about to cancel it: reported by the provider, else
- * estimated from the bytes that went out and came back. Not from inside `done`, which tells it. */
+/* Usage of a call until now, to be read before it is cancelled: reported by the provider, else
+ * estimated from the bytes that went out and came back. Not from inside `done`, which has it. */
 struct model_spent {
     struct usage usage; /* Of all tries together. */
     struct usage_cost cost;

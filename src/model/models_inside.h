@@ -41,7 +41,7 @@ struct listed {
     int64_t window;
 };
 
-/* What calls of a model have shown of its window. */
+/* Window of a model, as its calls have shown it. */
 struct learned {
     char *model;                         /* Owned; without its connection. */
     int64_t window, until_ms;            /* Window after a refusal; 0: none was. */

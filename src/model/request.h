@@ -90,7 +90,7 @@ struct model_request {
     size_t message_count;
     struct model_tool *tools; /* Sorted by name. */
     size_t tool_count;
-    /* What the model is to answer: its end has the tail. NULL: not known yet. */
+    /* Message that the model is to answer: the tail follows it. NULL: not known yet. */
     struct model_message *question;
     struct bytes tail;   /* After the question, and no part of it; empty: none. */
     struct bytes schema; /* The answer's, JSON text; empty: free text. */
@@ -130,11 +130,11 @@ size_t model_request_mend(struct model_request *request);
 /* The last message is what the model is to answer. */
 void model_request_mark_question(struct model_request *request);
 
-/* What changes from turn to turn (the date, say). It goes to the end of the question, else of the
- * last message of a user, else it is one: never to a tool's result, which it would break, and never
- * behind one, where it would begin a turn of its own. So the prompts of a turn begin alike as far
- * as they go, and those of the next turn up to the question. After the last message; the scripted
- * model passes it over. */
+/* Text that changes from turn to turn (the date, say). The text goes to the end of the question,
+ * else of the last message of a user, else into a message of its own: never into a tool's result,
+ * which it would break, and never after one, where it would begin a turn of its own. So the prompts
+ * of a turn begin alike as far as they go, and those of the next turn up to the question. After the
+ * last message; the scripted model passes it over. */
 void model_request_set_tail(struct model_request *request, struct bytes text);
 
 /* The bytes of the prompt's texts, an image as so much: what an estimate of tokens counts. */

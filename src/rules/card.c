@@ -39,7 +39,7 @@ enum card_mark card_cause_mark(enum card_cause cause) {
     return causes[cause].mark;
 }
 
-/* What is not here is the machine's: an I/O error. */
+/* An error that is not here is one of the machine: an I/O error. */
 static const enum card_cause of_errors[ERR_CODES] = {
     [ERR_BAD_JSON] = CARD_BAD_ARGUMENTS,      [ERR_BAD_FIELD] = CARD_BAD_ARGUMENTS,
     [ERR_UNKNOWN_FIELD] = CARD_BAD_ARGUMENTS, [ERR_MISSING_FIELD] = CARD_BAD_ARGUMENTS,

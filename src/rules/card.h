@@ -43,7 +43,7 @@
     X(REVIEW, "review", DENIED, NEITHER)                                                           \
     X(STOPPED, "stopped", CANCELLED, NEITHER)                                                      \
     X(TURN_ENDED, "turn_ended", CANCELLED, NEITHER)                                                \
-    X(FORKED, "forked", CANCELLED, NEITHER) /* It goes on in the other session only. */            \
+    X(FORKED, "forked", CANCELLED, NEITHER) /* The call goes on in the other session only. */      \
     X(DAEMON_RESTARTED, "daemon_restarted", OUTCOME_UNKNOWN, NEITHER)                              \
     X(RUN_LOST, "run_lost", OUTCOME_UNKNOWN, NEITHER)
 

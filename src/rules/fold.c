@@ -20,7 +20,7 @@ static int64_t not_negative(int64_t a) {
     return a > 0 ? a : 0;
 }
 
-/* What is kept for the answer is what the model may write, but never half of the window: a model
+/* Room for the answer is what the model may write, but at most half of the window: a model
  * with a small window could not be asked anything else. */
 struct fold_marks fold_marks(const struct fold_window *window) {
     int64_t output = window->output_tokens > 0 ? window->output_tokens : OUTPUT_TOKENS;

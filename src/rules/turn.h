@@ -78,10 +78,10 @@ struct turn_facts {
     bool answered;       /* The last call of the model came with an answer and no tool call. */
     bool last;           /* That was the call that was told to be the last. */
     bool steered;        /* Messages wait to join. */
-    bool owes_object;    /* Its answer has a schema. */
+    bool owes_object;    /* The answer has a schema. */
     int64_t truncated;  /* Answers in a row that their longest length cut off, the last included. */
-    bool full;          /* Its message holds one more answer of a model, and its end. */
-    bool tools_used_up; /* It has made as many calls of tools as it may. */
+    bool full;          /* The message has room for one more answer of a model, and its end. */
+    bool tools_used_up; /* No more calls of tools may be made. */
     int64_t calls, calls_max;
     bool wrote; /* A step wrote files, and nothing was checked since. */
     enum turn_check check;

@@ -145,7 +145,7 @@ static bool is_still(const struct change *change) {
     return change->exists && content_unchanged(&change->old.about, &now);
 }
 
-/* The change has happened, so it is told as one. Until the folder is on disk, a power cut may bring
+/* The change has happened, so it is reported. Until the folder is on disk, a power cut may bring
  * the old file back: whole, but old. */
 static void sync_folder(struct change *change) {
     if (fsync(change->parent.fd) < 0) {

@@ -7,7 +7,7 @@
  * Promise    after a crash the file holds the old or the new bytes, whole. Its mode is kept. What
  *            somebody else changed since it was read is not overwritten, as far as that can be seen
  *            just before the rename. A read-only file is not replaced. An error means that nothing
- *            was changed; what was changed and is not known to be on disk is told in the result.
+ *            was changed; the result says where a change is not known to be on disk.
  * Ownership  change_done.
  * Threads    any; blocks on the disk.
  */
