@@ -3,12 +3,15 @@
 
 #include <string.h>
 
+#include "base/hash.h"
+#include "base/id.h"
 #include "engine/approvals.h"
 #include "engine/budget.h"
 #include "engine/ids.h"
 #include "engine/inbox_rows.h"
 #include "engine/spans.h"
 #include "engine/turn_rows.h"
+#include "engine/workflow_rows.h"
 #include "journal/journal.h"
 #include "rules/card.h"
 #include "rules/inbox.h"
@@ -119,6 +122,19 @@ static bool span_state_known(struct bytes word) {
     return run_state_known(word) || part_state_known(word);
 }
 
+/* The hash of what a workflow asked; the mark of an agent's turn; "" for all other runs. */
+static bool step_key_known(struct bytes word) {
+    struct sha256 hash;
+    return word.len == 0 || is(word, STEP_TURN_KEY) ||
+           hex_parse(word, hash.bytes, sizeof hash.bytes);
+}
+
+/* A message, or the session as a whole. */
+static bool fork_known(struct bytes word) {
+    return word.len == 0 || id_valid(word.data, word.len, "msg") ||
+           id_valid(word.data, word.len, "ses");
+}
+
 /* --- Tables ----------------------------------------------------------------------------------- */
 
 static const struct damage_table tables[] = {
@@ -133,7 +149,7 @@ static const struct damage_table tables[] = {
                     {"owner", DAMAGE_TEXT},
                     {"kind", DAMAGE_WORD, .known = approval_kind_known},
                     {"tool", DAMAGE_TEXT},
-                    {"digest", DAMAGE_HASH},
+                    {"digest", DAMAGE_HASH, .may_be_empty = true},
                     {"arguments", DAMAGE_JSON},
                     {"about", DAMAGE_JSON, .may_be_empty = true},
                     {"state", DAMAGE_WORD, .known = approval_state_known},
@@ -319,7 +335,7 @@ static const struct damage_table tables[] = {
                     {"command", DAMAGE_TEXT},
                     {"host", DAMAGE_TEXT},
                     {"note", DAMAGE_TEXT},
-                    {"step_key", DAMAGE_HASH, .may_be_empty = true},
+                    {"step_key", DAMAGE_WORD, .known = step_key_known},
                     {"result", DAMAGE_JSON, .may_be_empty = true},
                     {"spec", DAMAGE_JSON, .may_be_empty = true}},
     },
@@ -356,7 +372,7 @@ static const struct damage_table tables[] = {
                     {"model", DAMAGE_TEXT},
                     {"agent", DAMAGE_TEXT},
                     {"root", DAMAGE_TEXT},
-                    {"forked_from", DAMAGE_ID, .may_be_empty = true, .prefix = "msg"},
+                    {"forked_from", DAMAGE_WORD, .known = fork_known},
                     {"metadata", DAMAGE_JSON},
                     {"settings", DAMAGE_JSON, .may_be_empty = true},
                     {"instructions", DAMAGE_TEXT}},

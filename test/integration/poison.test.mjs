@@ -12,7 +12,7 @@ import path from "node:path";
 import { Daemon } from "./lib.mjs";
 import { sql } from "./sql.mjs";
 import { call, Listener, say, script, textOf, Turns } from "./turns.mjs";
-import { META, Workflows } from "./workflows.mjs";
+import { META, whole, Workflows } from "./workflows.mjs";
 
 const postgres = Boolean(process.env.DROVER_DATABASE);
 /** Bytes that are no UTF-8, and others in every row, since some columns are unique. A server of
@@ -213,6 +213,9 @@ test("rows that are not damaged are not reported", async () => {
   copyDatabase(folder, turns.daemon.data);
   await turns.daemon.start();
   await well();
+  await ok("POST", `/sessions/${made.old}/fork`, {});
+  const { end } = await flows.run({ script: whole('return await agent("tokens: 3");') });
+  assert.equal(end.state, "succeeded");
   const rows = (await doctor()).filter(({ check }) => check === "row");
   assert.deepEqual(rows, []);
 });
