@@ -192,7 +192,7 @@ static void usage_make(struct servers *servers, uint64_t key, const struct promp
 }
 
 /* A text cut within a character would be no stream at all: a provider cuts between them. */
-static void text_cut(struct text *text, size_t len) {
+static void utterance_cut(struct text *text, size_t len) {
     while (len > 0 && len < text->len && ((uint8_t)text->data[len] & 0xc0U) == 0x80U) {
         len--;
     }
@@ -223,13 +223,13 @@ static void length_apply(struct servers *servers, uint64_t key, const struct pro
     said->stop = SPOKE_LENGTH;
     if (said->call_count > 0) {
         struct text *arguments = &said->calls[said->call_count - 1].arguments;
-        text_cut(arguments, arguments->len == 0 ? 0 : (size_t)(pick >> 8) % arguments->len);
+        utterance_cut(arguments, arguments->len == 0 ? 0 : (size_t)(pick >> 8) % arguments->len);
         said->last_call_cut = true;
         cut_remember(servers, key, said->calls[said->call_count - 1].id);
         return;
     }
     size_t cut = most < said->text.len ? most : 1 + (size_t)(pick >> 8) % (said->text.len + 1);
-    text_cut(&said->text, cut);
+    utterance_cut(&said->text, cut);
     cut_remember(servers, key, "");
 }
 
