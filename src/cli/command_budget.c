@@ -156,7 +156,7 @@ static struct err rm_run(struct invocation *invocation) {
 const struct command command_budget_rm = {
     .group = "budget",
     .name = "rm",
-    .summary = "Remove a budget; who waits for it may begin.",
+    .summary = "Remove a budget. Runs that were waiting for it become eligible.",
     .operands = "SCOPE",
     .operands_min = 1,
     .operands_max = 1,

@@ -1,5 +1,5 @@
-/* command_doctor.c: drover doctor. Each check is one row: what was looked at, whether it is well,
- * and what to do where it is not. Only a `fail` makes the exit code other than 0. */
+/* command_doctor.c: drover doctor. Each check is one row: its subject, its verdict, and what to do
+ * where something is wrong. Only a `fail` makes the exit code other than 0. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -274,7 +274,7 @@ static void check_daemon(struct doctor *doctor) {
     }
 }
 
-/* Lives, but makes no progress: `detail` of the answer says why. */
+/* A daemon may live and make no progress: `detail` of the answer says why. */
 static void check_progress(struct doctor *doctor) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *answer = NULL;
@@ -309,7 +309,7 @@ static void check_sandbox(struct doctor *doctor) {
     row_print(doctor, none ? VERDICT_WARN : VERDICT_OK, "sandbox", why.text);
 }
 
-/* Seen from where the doctor stands: a service stands elsewhere, and says so in its log. */
+/* Judged for this process: a service has other rights, and its log says whether. */
 static void check_cgroups(struct doctor *doctor) {
     struct why why;
     bool usable = cgroups_probe(&why);
@@ -347,7 +347,7 @@ static struct err doctor_run(struct invocation *invocation) {
 
 const struct command command_doctor = {
     .name = "doctor",
-    .summary = "Look whether everything is well, and say what to do.",
+    .summary = "Check the daemon, its database and this system, and say what to do.",
     .flags = doctor_flags,
     .talks = true,
     .run = doctor_run,

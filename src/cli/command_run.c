@@ -173,7 +173,7 @@ static const char attach_about[] =
 
 const struct command command_attach = {
     .name = "attach",
-    .summary = "Look on at a run until it has ended.",
+    .summary = "Follow a run until it ends.",
     .operands = "ID",
     .operands_min = 1,
     .operands_max = 1,
@@ -186,7 +186,7 @@ const struct command command_attach = {
 const struct command command_job_attach = {
     .group = "job",
     .name = "attach",
-    .summary = "Look on at a job until it has ended.",
+    .summary = "Follow a job until it ends.",
     .operands = "ID",
     .operands_min = 1,
     .operands_max = 1,

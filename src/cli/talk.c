@@ -224,8 +224,8 @@ void talk_warn_held(struct talk *talk) {
     struct err err = talk_ask(talk, &request, NULL /* parsed is enough */, &version, &ignored);
     if (!err_failed(err) && json_is_true(json_object_get(version, "held"))) {
         (void)fflush(stdout); /* A failure shows again at the end. */
-        fputs("[the daemon holds: nothing begins, and what is shown as running is as the database "
-              "says, until 'drover release']\n",
+        fputs("[the daemon holds: nothing starts before 'drover release', which first shows what "
+              "would]\n",
               stderr);
     }
 }

@@ -24,7 +24,11 @@ static void judge(struct invocation *invocation, const struct turn_outcome *outc
         return;
     }
     invocation->exit_code = 1;
-    if (!invocation->json) {
+    if (!invocation->json && strcmp(outcome->cause, "truncated") == 0) {
+        fputs("drover: the answer is incomplete: it was cut off at its longest length "
+              "(truncated)\n",
+              stderr);
+    } else if (!invocation->json) {
         fprintf(stderr, "drover: the turn %s%s (%s)%s%s\n",
                 strcmp(outcome->state, "cancelled") == 0 ? "was " : "",
                 strcmp(outcome->state, "degraded") == 0 ? "ended early" : outcome->state,
@@ -36,10 +40,11 @@ static void tell_left(const struct turn_look *look) {
     struct invocation *invocation = look->invocation;
     why_set(&invocation->why, "left; %s goes on", look->run);
     if (!invocation->json) {
-        fprintf(stderr,
-                "\ndrover: left; the turn goes on. 'drover attach %s' looks on again, 'drover stop "
-                "%s' ends it.\n",
-                look->run, look->run);
+        fprintf(
+            stderr,
+            "\ndrover: left; the turn goes on. 'drover attach %s' follows it again, 'drover stop "
+            "%s' ends it.\n",
+            look->run, look->run);
         invocation->told = true;
     }
 }
@@ -47,8 +52,8 @@ static void tell_left(const struct turn_look *look) {
 /* Its session's events were pruned; its messages are kept. */
 static struct err tell_gone(const struct turn_look *look) {
     why_set(&look->invocation->why,
-            "what %s did is told no more; 'drover session show -m %s' has what was said", look->run,
-            look->session);
+            "the events of %s are no longer kept; 'drover session show -m %s' shows its messages",
+            look->run, look->session);
     return err_make(ERR_NOT_FOUND, "turn: its events are gone");
 }
 

@@ -97,7 +97,7 @@ static void add_started(const struct workflow_told *told, struct text *text) {
 /* What there is to wait for stands in the row, and changes. */
 static void add_queued(const struct workflow_told *told, struct text *text) {
     (void)told; /* It is known which. */
-    text_add_str(text, "workflow queued: it begins when others have ended");
+    text_add_str(text, "workflow queued: it waits for a slot");
 }
 
 static void add_phase(const struct workflow_told *told, struct text *text) {

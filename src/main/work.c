@@ -100,7 +100,7 @@ static void recovered(void *ctx) {
     struct work *work = ctx;
     struct dispatch_stats stats;
     dispatch_get_stats(work->dispatch, &stats);
-    log_event(work->options.serve->log, LOG_INFO, "the runs of before were walked",
+    log_event(work->options.serve->log, LOG_INFO, "recovery finished",
               LOG_FIELDS(log_int("in_flight", (int64_t)stats.live)));
 }
 

@@ -106,7 +106,7 @@ test("Ctrl-C leaves a turn, says how to come back, and attach does", async (t) =
   const [{ id }] = await live(daemon, "running");
   asking.child.kill("SIGINT");
   assert.equal(await asking.ended, 11);
-  assert.match(asking.err, new RegExp(`'drover attach ${id}' looks on again`));
+  assert.match(asking.err, new RegExp(`'drover attach ${id}' follows it again`));
   const back = await daemon.cli(["attach", id]);
   assert.deepEqual([back.code, back.stdout], [0, "after all\n"]);
 });

@@ -115,7 +115,7 @@ test("a job runs, outlives the daemon and is stopped as it is written", {
   assert.equal(http.code, 0, http.stderr);
   assert.match(http.stdout, /^\{"id":"run_[^"]+","kind":"job","state":"running"/);
   assert.match(http.stdout, /event: done\ndata: \{"state":"failed",.*"exit_code":3/);
-  assert.match(http.stdout, /"code":"conflict"/);
+  assert.match(http.stdout, /"code":"conflict"\}\s*\{"id":"run_[^"]+",[^\n]*"state":"failed"/);
 
   const taken = await type(daemon, webhook, {
     port: await keptPort(),

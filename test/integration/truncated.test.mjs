@@ -119,5 +119,5 @@ test("ask says so, and exits with 1", async (t) => {
   const text = script(say("half a sen"), "stop: length");
   const { code, stdout, stderr } = await turns.daemon.cli(["ask", "-m", "scripted/demo", text]);
   assert.deepEqual([code, stdout.trim()], [1, "half a sen"], stderr);
-  assert.match(stderr, /ended early \(truncated\)/);
+  assert.match(stderr, /is incomplete: it was cut off at its longest length \(truncated\)/);
 });
