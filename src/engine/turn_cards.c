@@ -81,9 +81,11 @@ static struct err read_card(struct tx *tx, const struct rows *rows, struct card 
                         .step = rows_int(rows, 1),
                         .child = rows_int(rows, 5),
                         .child_run = {"", 0}};
-    if (!part_state_find(rows_text(rows, 2), &card.state) ||
-        !card_cause_find(rows_text(rows, 14), &card.cause)) {
-        return err_make(ERR_STORE_CORRUPT, "cards: a word of a row");
+    if (!part_state_find(rows_text(rows, 2), &card.state)) { /* Damaged: not called again. */
+        card.state = PART_STATE_FAILED;
+    }
+    if (!card_cause_find(rows_text(rows, 14), &card.cause)) {
+        card.cause = part_state_open(card.state) ? CARD_DONE : CARD_IO_ERROR;
     }
     if (!rows_null(rows, 7)) {
         read_child(rows, &card);

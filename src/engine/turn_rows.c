@@ -79,8 +79,8 @@ static struct err read_row(struct tx *tx, const struct rows *rows, struct turn_r
     row.number = rows_int(rows, 26);
     row.truncated = rows_int(rows, 27);
     row.output_max = rows_int(rows, 28);
-    if (!trigger_find(rows_text(rows, 2), &row.trigger)) {
-        return err_make(ERR_STORE_CORRUPT, "turns: a word of a row");
+    if (!trigger_find(rows_text(rows, 2), &row.trigger)) { /* Damaged: as most turns. */
+        row.trigger = TRIGGER_MESSAGE;
     }
     struct err err = copy_text(tx, &row.model);
     if (!err_failed(err)) {

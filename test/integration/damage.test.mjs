@@ -274,6 +274,26 @@ test("a row that is longer than any answer is left out of its list, and counted"
   assert.deepEqual([memory.items.length, memory.left_out], [2, 1]);
 });
 
+test("a turn goes on over words of its rows that nobody knows", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen({ root: turns.root });
+  const ask = script(call("run_command", { command: "true", args: [] }), say("ran"));
+  const { run } = await turns.send(listener.session, ask);
+  const { id } = await listener.until("approval_asked");
+  listener.close();
+  await change(
+    turns,
+    "UPDATE turns SET began_by = 'nonesuch'",
+    "UPDATE parts SET cause = 'nonesuch' WHERE kind = 'tool'",
+  );
+  const again = await new Listener(turns, listener.session).open();
+  assert.equal((await turns.approve(id)).status, 200);
+  const end = await again.ended(run);
+  assert.deepEqual([end.state, textOf(await turns.answer(listener.session, run))],
+    ["succeeded", "ran"]);
+  again.close();
+});
+
 test("a workflow whose spec is damaged fails with a cause", async (t) => {
   const flows = await Workflows.open(t);
   const run = await flows.start({ script: whole('return await agent("tokens: 4000 at 20/s");') });
