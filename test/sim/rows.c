@@ -7,7 +7,7 @@
 
 #include "inside.h"
 
-enum { STATEMENTS_MAX = 64 };
+enum { STATEMENTS_MAX = 128 };
 
 struct kept {
     const char *sql; /* A literal. */
