@@ -116,6 +116,7 @@ enum {
     "\"key\":{\"type\":[\"string\",\"null\"]},\"key_max\":{\"type\":\"integer\"},"                 \
     "\"priority\":{\"type\":\"integer\"},\"once\":{\"type\":\"boolean\"},"                         \
     "\"made_ms\":{\"type\":\"integer\"},\"not_before_ms\":{\"type\":[\"integer\",\"null\"]},"      \
+    "\"resume_at_ms\":{\"type\":[\"integer\",\"null\"]},"                                          \
     "\"started_ms\":{\"type\":[\"integer\",\"null\"]},"                                            \
     "\"ended_ms\":{\"type\":[\"integer\",\"null\"]},\"stream\":{\"type\":\"string\"}"
 #define RUN_LIGHT_SCHEMA                                                                           \

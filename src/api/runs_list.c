@@ -26,6 +26,7 @@ static struct err list_run(struct tx *tx, void *ctx) {
     struct list_op *list = ctx;
     struct run_page what = list->what;
     what.limit = page_begin(&list->page);
+    what.hold = list->hold;
     list->epoch = tx_epoch(tx);
     struct err err = tx_run_each(tx, &what, list_row, list);
     page_end(&list->page, PAGE_NO_TOTAL);

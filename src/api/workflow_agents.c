@@ -158,14 +158,15 @@ static const char plan_answer[] =
     "{\"type\":\"object\",\"required\":[\"valid\"],\"properties\":{"
     "\"valid\":{\"type\":\"boolean\"},\"error\":" MAYBE_TEXT ",\"name\":" TEXT_SCHEMA
     ",\"unknown\":{\"type\":\"array\",\"items\":" TEXT_SCHEMA "}}}";
-static const char agents_answer[] = PAGE_SCHEMA(
-    "{\"type\":\"object\",\"required\":[\"id\",\"state\",\"cached\"],\"properties\":{"
-    "\"id\":" TEXT_SCHEMA ",\"label\":" MAYBE_TEXT ",\"phase\":" MAYBE_TEXT ",\"model\":" MAYBE_TEXT
-    ",\"prompt\":" MAYBE_TEXT ",\"state\":" TEXT_SCHEMA ",\"gate\":" MAYBE_TEXT
-    ",\"cause\":" MAYBE_TEXT ",\"note\":" MAYBE_TEXT ",\"cached\":{\"type\":\"boolean\"},"
-    "\"done_no\":" INT_SCHEMA ",\"output_tokens\":" INT_SCHEMA ",\"tokens\":" INT_SCHEMA
-    ",\"cost_micros\":" INT_SCHEMA ",\"started_ms\":" MAYBE_INT ",\"ended_ms\":" MAYBE_INT
-    ",\"result\":{}}}");
+static const char agents_answer[] =
+    PAGE_SCHEMA("{\"type\":\"object\",\"required\":[\"id\",\"state\",\"cached\"],\"properties\":{"
+                "\"id\":" TEXT_SCHEMA ",\"label\":" MAYBE_TEXT ",\"phase\":" MAYBE_TEXT
+                ",\"model\":" MAYBE_TEXT ",\"prompt\":" MAYBE_TEXT ",\"state\":" TEXT_SCHEMA
+                ",\"gate\":" MAYBE_TEXT ",\"resume_at_ms\":" MAYBE_INT ",\"cause\":" MAYBE_TEXT
+                ",\"note\":" MAYBE_TEXT ",\"cached\":{\"type\":\"boolean\"},"
+                "\"done_no\":" INT_SCHEMA ",\"output_tokens\":" INT_SCHEMA ",\"tokens\":" INT_SCHEMA
+                ",\"cost_micros\":" INT_SCHEMA ",\"started_ms\":" MAYBE_INT
+                ",\"ended_ms\":" MAYBE_INT ",\"result\":{}}}");
 
 static const struct query_param skip_query[] = {
     [RUN_OWNER] = OP_OWNER_PARAM("Another owner's run"),

@@ -76,7 +76,10 @@ struct run_words run_words(const json_t *run) {
     } else if (strcmp(cause, "signal") == 0 && signal > 0) {
         (void)snprintf(detail, sizeof detail, " %lld", (long long)signal); /* 64 bits fit. */
     }
-    if ((is_state(run, "queued") || is_state(run, "waiting")) && gate[0] != '\0') {
+    if (is_state(run, "waiting") && talk_int(run, "resume_at_ms") > 0) {
+        (void)snprintf(words.text, sizeof words.text, "waiting (until %s)",
+                       talk_clock(talk_int(run, "resume_at_ms")).text);
+    } else if ((is_state(run, "queued") || is_state(run, "waiting")) && gate[0] != '\0') {
         (void)snprintf(words.text, sizeof words.text, "%.30s (waits: %.40s)", state_of(run), gate);
     } else if (cause[0] != '\0' && strcmp(cause, "completed") != 0 && !is_state(run, cause)) {
         (void)snprintf(words.text, sizeof words.text, "%.30s (%.40s%s)", state_of(run), cause,
@@ -367,6 +370,10 @@ void run_view_whole(const struct run_view *view, const json_t *run, struct text 
     line_add(text, "parent", talk_text(run, "parent"));
     state_add(view, run, text);
     line_add(text, "note", talk_text(run, "note"));
+    if (is_state(run, "waiting")) {
+        line_add(text, "waits for", talk_text(run, "gate"));
+    }
+    when_add(text, run_has_ended(run) ? "retry at" : "until", talk_int(run, "resume_at_ms"));
     if (json_is_integer(code)) {
         key_add(text, "exit code");
         text_addf(text, "%lld\n", (long long)json_integer_value(code));

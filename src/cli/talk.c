@@ -208,6 +208,15 @@ struct talk_time talk_time(int64_t ms) {
     return when;
 }
 
+struct talk_time talk_clock(int64_t ms) {
+    struct talk_time when = talk_time(ms);
+    const char *space = strchr(when.text, ' ');
+    if (space != NULL) {
+        memmove(when.text, space + 1, strlen(space + 1) + 1);
+    }
+    return when;
+}
+
 const char *talk_text(const json_t *object, const char *key) {
     const char *text = json_string_value(json_object_get(object, key));
     return text != NULL ? text : "";

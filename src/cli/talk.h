@@ -68,6 +68,8 @@ struct talk_time {
     char text[24];
 };
 struct talk_time talk_time(int64_t ms);
+/* The same without its date. */
+struct talk_time talk_clock(int64_t ms);
 /* Members of an object; "" and 0 where they are not what was expected. */
 const char *talk_text(const json_t *object, const char *key);
 int64_t talk_int(const json_t *object, const char *key);

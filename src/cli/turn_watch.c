@@ -129,6 +129,26 @@ static void on_reviewed(struct watching *watching, const json_t *data) {
               text_failed(&words) ? "review" : words.data, talk_text(data, "reason"));
 }
 
+/* Whoever reads the end alone would see nothing for a while: that is said beside it. A wait for a
+ * person is told by what is asked. */
+static void on_waiting(struct watching *watching, const json_t *data) {
+    AUTO(text_done) struct text words = {0};
+    if (strcmp(talk_text(data, "gate"), "provider") != 0) {
+        return;
+    }
+    text_init(&words, 512);
+    text_addf(&words, "waiting for provider %s until %s", talk_text(data, "provider"),
+              talk_clock(talk_int(data, "resume_at_ms")).text);
+    if (text_failed(&words)) {
+        return;
+    }
+    utf8_make_plain(words.data, words.len);
+    show_line(watching, COLOUR_YELLOW, "…", words.data, talk_text(data, "cause"));
+    if (watching->watch->show == TURN_SHOW_FINAL) {
+        fprintf(stderr, "drover: %s\n", words.data);
+    }
+}
+
 static void on_usage(struct watching *watching, const json_t *data) {
     if (json_is_true(json_object_get(data, "so_far"))) {
         return; /* The call's end tells it again, and better. */
@@ -180,6 +200,7 @@ static const struct {
     {"tool_started", on_tool_started},
     {"tool_finished", on_tool_finished},
     {"tool_reviewed", on_reviewed},
+    {"turn_waiting", on_waiting},
     {"usage", on_usage},
     {"approval_asked", on_asked},
     {"question_asked", on_asked},

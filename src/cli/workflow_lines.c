@@ -120,6 +120,17 @@ static void add_agent_restarted(const struct workflow_told *told, struct text *t
     agent_add(told, text);
 }
 
+static void add_agent_retrying(const struct workflow_told *told, struct text *text) {
+    const json_t *data = told->event->data;
+    text_add_str(text, "agent waits for its provider: ");
+    agent_add(told, text);
+    text_addf(text, " until %s", talk_clock(talk_int(data, "resume_at_ms")).text);
+    if (talk_text(data, "cause")[0] != '\0') {
+        text_add_str(text, ", ");
+        words_add(text, talk_text(data, "cause"));
+    }
+}
+
 static void add_agent_finished(const struct workflow_told *told, struct text *text) {
     const struct workflow_agent *agent = told->agent;
     const char *note = talk_text(told->event->data, "note");
@@ -182,6 +193,7 @@ void workflow_lines_add(const struct workflow_told *told, struct text *text) {
         {"log", false, add_log},
         {"agent_started", true, add_agent_started},
         {"agent_restarted", true, add_agent_restarted},
+        {"agent_retrying", true, add_agent_retrying},
         {"agent_finished", true, add_agent_finished},
         {"run_stopping", false, add_stopping},
         {"workflow_paused", false, add_paused},

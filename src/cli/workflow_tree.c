@@ -288,6 +288,11 @@ static const struct workflow_agent *on_agent_restarted(struct workflow_tree *tre
     return agent;
 }
 
+static const struct workflow_agent *on_agent_retrying(struct workflow_tree *tree,
+                                                      const struct workflow_event *event) {
+    return agent_of(tree, event->data, "run"); /* It is at work all the same. */
+}
+
 static const struct workflow_agent *on_agent_finished(struct workflow_tree *tree,
                                                       const struct workflow_event *event) {
     struct workflow_agent *agent = agent_of(tree, event->data, "run");
@@ -335,6 +340,7 @@ const struct workflow_agent *workflow_tree_hear(struct workflow_tree *tree,
         {"agent_restarted", on_agent_restarted}, {"run_queued", on_queued},
         {"run_started", on_run_started},         {"workflow_paused", on_paused},
         {"workflow_resumed", on_resumed},        {"workflow_finished", on_finished},
+        {"agent_retrying", on_agent_retrying},
     };
     for (size_t i = 0; i < COUNT_OF(handlers); i++) {
         if (strlen(handlers[i].type) == event->type.len &&

@@ -124,14 +124,33 @@ static struct err tell_meter(struct tx *tx, const struct delta_place *place,
     return tx_turn_meter(tx, &what);
 }
 
+static struct err tell_provider(struct tx *tx, const struct delta_place *place,
+                                const struct record *record) {
+    struct provider_wait wait;
+    assert(record->text.len == sizeof wait);
+    memcpy(&wait, record->text.data, sizeof wait);
+    return tx_turn_provider(tx, place->run, place->step, &wait);
+}
+
+static struct err write_record(struct tx *tx, const struct delta_place *place,
+                               const struct record *record) {
+    switch (record->channel) {
+    case DELTA_METER:
+        return tell_meter(tx, place, record);
+    case DELTA_PROVIDER:
+        return tell_provider(tx, place, record);
+    default:
+        return append(tx, place, record);
+    }
+}
+
 static struct err write_tx(struct tx *tx, void *ctx) {
     const struct delta_write *write = ctx;
     bool gone = false; /* Cleared or deleted while the text was on its way: it is dropped. */
     struct err err = tx_message_gone(tx, write->place.message, &gone);
     for (size_t at = 0; at < write->len && !gone && !err_failed(err);) {
         struct record record = record_at(write->records + at);
-        err = record.channel == DELTA_METER ? tell_meter(tx, &write->place, &record)
-                                            : append(tx, &write->place, &record);
+        err = write_record(tx, &write->place, &record);
         at += HEAD + record.text.len;
     }
     return err;
@@ -418,12 +437,36 @@ void deltas_meter(struct delta_source *source, const struct delta_meter *meter) 
     }
 }
 
+void deltas_provider(struct delta_source *source, const struct provider_wait *wait) {
+    if (!source->deltas->stopping) {
+        add_record(source, DELTA_PROVIDER, (struct bytes){(const char *)wait, sizeof *wait});
+        source->deltas->stats.events++;
+        source_collect(source);
+    }
+}
+
+/* What nobody has seen need not be taken back; what the run's row says is no text, and stays. */
+static void source_forget_unseen(struct delta_source *source) {
+    struct text *text = &source->text;
+    size_t kept = 0;
+    for (size_t at = 0; at < text->len;) {
+        struct record record = record_at(text->data + at);
+        size_t len = HEAD + record.text.len;
+        if (record.channel == DELTA_PROVIDER) {
+            memmove(text->data + kept, text->data + at, len);
+            kept += len;
+        }
+        at += len;
+    }
+    text->len = kept;
+}
+
 void deltas_withdraw(struct delta_source *source, struct bytes members) {
     struct deltas *deltas = source->deltas;
     if (deltas->stopping) {
         return;
     }
-    text_clear(&source->text); /* What nobody has seen need not be taken back. */
+    source_forget_unseen(source);
     add_record(source, DELTA_WITHDRAWN, members);
     source_collect(source);
 }

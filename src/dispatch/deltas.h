@@ -24,6 +24,7 @@
 #include "base/id.h"
 #include "base/text.h"
 #include "dispatch/effects.h"
+#include "engine/runs.h"
 #include "loop/loop.h"
 #include "rules/usage.h"
 #include "store/store.h"
@@ -34,7 +35,14 @@ enum {
     DELTAS_EVENT_MAX = 32 << 10, /* Bytes of text in one event. */
 };
 
-enum delta_channel { DELTA_TEXT, DELTA_THINKING, DELTA_WITHDRAWN, DELTA_METER, DELTA_CHANNELS };
+enum delta_channel {
+    DELTA_TEXT,
+    DELTA_THINKING,
+    DELTA_WITHDRAWN,
+    DELTA_METER,
+    DELTA_PROVIDER,
+    DELTA_CHANNELS
+};
 
 /* Where the pieces of one step of a turn belong. Borrowed until deltas_drop. */
 struct delta_place {
@@ -80,6 +88,8 @@ struct delta_meter {
     int64_t window;
 };
 void deltas_meter(struct delta_source *source, const struct delta_meter *meter);
+/* The call waits for its provider, or is made again, told in its place among the pieces. */
+void deltas_provider(struct delta_source *source, const struct provider_wait *wait);
 /* `flushed` comes when all that was added is durable: at once, inside the call, if it is. */
 void deltas_flush(struct delta_source *source, void (*flushed)(struct delta_source *source));
 /* Forgets what waits. Zeroed or dropped: fine. */

@@ -107,6 +107,7 @@ struct flow_errand {
     struct run_new new_job;
     struct step_job job;
     struct workflow_ref ref;
+    struct provider_wait wait;
     struct workflow_end whole;
     struct step_took *took;      /* Owned: of `whole`. */
     struct workflow_line *lines; /* Owned. */
@@ -121,6 +122,7 @@ struct past {
     char name[FLOW_NAME];
     struct id run;
     int64_t attempt, done_no, started_ms, steady_ms, epoch;
+    int64_t resume_at_ms; /* Its call waited for its provider; 0: it did not. */
     enum run_state state;
     bool stop;
     bool parked;      /* A budget let it go while its run was paused: nobody was asked. */
@@ -168,6 +170,9 @@ struct call {
     struct asking *asking;
     struct text said;
     struct timer timer, deadline;
+    struct provider_wait wait; /* For its provider; resume_at_ms 0: it does not wait. */
+    int64_t told_resume_ms;    /* The same as the row has it, or will have. */
+    bool telling_wait;         /* A write of it is on its way. */
     struct pool_job job;
     unsigned tries, restarts;
     unsigned silences;     /* With tools: how often it was begun anew since its model was silent, */
@@ -179,10 +184,11 @@ struct call {
     struct finding *finding; /* Owned: of workflow(), until it is stored. */
     /* What came of it: */
     enum run_cause cause;
-    struct text result; /* JSON; empty: none. */
-    bool behind;        /* It is in the store, and read there when it is to be told; */
-    bool in_words;      /* and then `result` is all that is said of it. */
-    char *note;         /* Owned; NULL: none. */
+    int64_t resume_at_ms; /* Of a failure: when asking may help; 0: nobody knows. */
+    struct text result;   /* JSON; empty: none. */
+    bool behind;          /* It is in the store, and read there when it is to be told; */
+    bool in_words;        /* and then `result` is all that is said of it. */
+    char *note;           /* Owned; NULL: none. */
     struct usage usage;
     struct usage_cost cost;
     int64_t calls, calls_priced; /* Of its model. */
@@ -424,6 +430,10 @@ void flow__release(struct flow *flow); /* What was kept while it had no worker. 
 
 /* flow_ask.c */
 void call__ask(struct call *call);
+/* flow_wait.c: the row follows what the call does. */
+void call__wait(struct call *call, const struct provider_wait *wait);
+void call__wait_over(struct call *call);
+void call__store_wait(struct call *call);
 void call__cancel(struct call *call); /* What is with a model; no more is heard of it. */
 void call__asked_free(struct call *call);
 /* From the pool. false: nobody waits for what was found there, and it may be gone. */

@@ -342,9 +342,16 @@ static void on_discarded(void *ctx) {
 static void on_retrying(void *ctx, const struct model_failure *failure, uint64_t wait_ms) {
     struct call *call = ctx;
     const struct flows_options *options = &call->flow->flows->options;
-    (void)failure; /* The last one is told. */
+    const struct provider_wait wait = {.resume_at_ms =
+                                           flows__now_ms(call->flow->flows) + (int64_t)wait_ms,
+                                       .cause = talk__cause(failure->cause)};
     timer_start(options->loop, &call->timer, (uint64_t)options->limits.stuck_ms + wait_ms,
                 on_silence);
+    call__wait(call, &wait);
+}
+
+static void on_resumed(void *ctx) {
+    call__wait_over(ctx);
 }
 
 static void on_done(void *ctx, const struct model_result *result) {
@@ -356,6 +363,7 @@ static void on_done(void *ctx, const struct model_result *result) {
         take_length(call, result);
         look_at_answer(call);
     } else {
+        call->resume_at_ms = result->failure.resume_at_ms;
         call__fail(call, talk__cause(result->failure.cause), result->failure.detail);
     }
 }
@@ -365,6 +373,7 @@ static const struct model_watch watch = {
     .thinking = on_thinking,
     .discarded = on_discarded,
     .retrying = on_retrying,
+    .resumed = on_resumed,
     .done = on_done,
 };
 
@@ -387,11 +396,28 @@ void call__watch_deadline(struct call *call) {
 
 /* --- Asked ------------------------------------------------------------------------------------ */
 
+static void rested(struct timer *timer) {
+    call__ask(CONTAINER_OF(timer, struct call, timer));
+}
+
+/* The daemon ended while the call waited for its provider: the rest of that wait comes first. */
+static bool rests(struct call *call) {
+    const struct flows *flows = call->flow->flows;
+    const struct run_row row = {.not_before_ms = call->wait.resume_at_ms};
+    int64_t wait_ms = row.not_before_ms == 0 ? 0 : run_provider_wait_ms(&row, flows__now_ms(flows));
+    if (wait_ms > 0) {
+        timer_start(flows->options.loop, &call->timer, (uint64_t)wait_ms, rested);
+        call__watch_deadline(call);
+    }
+    return wait_ms > 0;
+}
+
 void call__ask(struct call *call) {
     const struct flows_options *options = &call->flow->flows->options;
     call->state = CALL_ASKING;
     text_clear(&call->said);
     call->cause = CAUSE_NONE;
+    call->resume_at_ms = 0;
     if (call->stop) {
         call__fail(call, CAUSE_STOPPED, "somebody skipped it");
         return;
@@ -400,6 +426,10 @@ void call__ask(struct call *call) {
         call__look_late(call);
         return;
     }
+    if (rests(call)) {
+        return;
+    }
+    call__wait_over(call);
     call->calls++;
     call->asking = model_ask(options->models, request_of(call), MODEL_BACKGROUND, &watch, call);
     watch_silence(call);

@@ -33,6 +33,7 @@ struct past *past__new(const struct step_row *row) {
     past->started_ms = row->started_ms;
     past->steady_ms = row->steady_ms;
     past->epoch = row->epoch;
+    past->resume_at_ms = row->resume_at_ms;
     past->stop = row->stop != CAUSE_NONE;
     past->parked = row->cause == CAUSE_PAUSED;
     if (row->spec.len > 0) {
@@ -112,4 +113,5 @@ void flow__note_past(struct flow *flow, const struct run_row *row) {
     seeking.found->started_ms = row->started_ms;
     seeking.found->steady_ms = row->steady_ms;
     seeking.found->epoch = row->epoch;
+    seeking.found->resume_at_ms = run_waits_for_provider(row) ? row->not_before_ms : 0;
 }

@@ -171,6 +171,7 @@ static void store_end(struct call *call) {
         .cause = call->cause,
         .result = {call->result.data == NULL ? "" : call->result.data, call->result.len},
         .note = note_of(call),
+        .resume_at_ms = call->resume_at_ms,
         .label = call__name(call->message, "label"),
         .phase = call__name(call->message, "phase"),
         .usage = call->usage,

@@ -221,6 +221,7 @@ static void ended(struct call *call, const struct flow_errand *errand) {
     const char *bytes = errand->bytes.data == NULL ? "" : errand->bytes.data;
     bool good = talked->state == RUN_SUCCEEDED || talked->state == RUN_DEGRADED;
     call->cause = talked->cause;
+    call->resume_at_ms = talked->resume_at_ms;
     call->usage = talked->usage;
     call->cost = talked->cost;
     const struct bytes note = {bytes + talked->said.len, talked->note.len};
@@ -259,6 +260,12 @@ static void set_waiting(struct call *call, bool waits) {
 
 static void look(struct call *call);
 
+/* Its turn waits for its provider, and so does the agent, which keeps its place and its clock. */
+static void tell_wait(struct call *call, int64_t resume_at_ms) {
+    const struct provider_wait wait = {.resume_at_ms = resume_at_ms};
+    call__wait(call, &wait);
+}
+
 /* One of an earlier life goes on: what it waited until now is stored with its turn. */
 static void take_wait(struct call *call, const struct step_talked *talked) {
     if (call->noted) {
@@ -267,7 +274,8 @@ static void take_wait(struct call *call, const struct step_talked *talked) {
     }
     call->waited_ms = talked->waited_ms;
     call->waits_since_ms = 0;
-    set_waiting(call, talked->state == RUN_WAITING);
+    set_waiting(call, talked->state == RUN_WAITING && talked->resume_at_ms == 0);
+    tell_wait(call, talked->resume_at_ms);
 }
 
 static void looked(struct flow_errand *errand) {
@@ -313,11 +321,15 @@ void flows__turn_note(struct flows *flows, const struct run_row *row) {
     if (call == NULL || call->flow->freed || call->state != CALL_TALKING) {
         return; /* Nobody waits for it, or not any more. */
     }
-    bool waits = row->state == RUN_WAITING;
+    bool asks_provider = run_waits_for_provider(row);
+    bool waits = row->state == RUN_WAITING && !asks_provider;
     call->noted = true;
     if (run_state_final(row->state)) {
         look(call);
-    } else if (waits != (call->waits_since_ms != 0)) {
+        return;
+    }
+    if (waits != (call->waits_since_ms != 0)) {
         set_waiting(call, waits);
     }
+    tell_wait(call, asks_provider ? row->not_before_ms : 0);
 }

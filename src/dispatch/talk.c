@@ -7,9 +7,13 @@
 
 #define TO(state) (1U << TALK_##state)
 static const unsigned edges[TALK_STATES] = {
-    [TALK_PLANNING] = TO(PREPARING) | TO(WORKING),  [TALK_PREPARING] = TO(CALLING) | TO(PLANNING),
-    [TALK_CALLING] = TO(JUDGING) | TO(FLUSHING),    [TALK_JUDGING] = TO(FLUSHING),
-    [TALK_FLUSHING] = TO(PLANNING) | TO(PREPARING), [TALK_WORKING] = TO(PREPARING) | TO(WORKING),
+    [TALK_PLANNING] = TO(PREPARING) | TO(WORKING) | TO(RESTING),
+    [TALK_PREPARING] = TO(CALLING) | TO(PLANNING),
+    [TALK_CALLING] = TO(JUDGING) | TO(FLUSHING),
+    [TALK_JUDGING] = TO(FLUSHING),
+    [TALK_FLUSHING] = TO(PLANNING) | TO(PREPARING),
+    [TALK_WORKING] = TO(PREPARING) | TO(WORKING),
+    [TALK_RESTING] = TO(PLANNING),
 };
 #undef TO
 
@@ -141,9 +145,32 @@ void talk__begin(struct talk *talk) {
     talk__send(talk__errand(talk, begin_tx, begun));
 }
 
+static void rested(struct timer *timer) {
+    struct talk *talk = CONTAINER_OF(timer, struct talk, timer);
+    talk__enter(talk, TALK_PLANNING);
+    talk__begin(talk);
+}
+
+void talk__resume(struct talk *talk, const struct run_row *row) {
+    struct loop *loop = talk->turns->options.loop;
+    int64_t wait_ms = run_provider_wait_ms(row, world_wall_ms(loop_world(loop)));
+    bool rests = run_waits_for_provider(row) && !talk->stop && wait_ms > 0;
+    if (!rests) {
+        talk__begin(talk);
+        return;
+    }
+    talk__enter(talk, TALK_RESTING);
+    timer_start(loop, &talk->timer, (uint64_t)wait_ms, rested);
+}
+
 /* The rows know already; what is in our hands is what must stop. */
 void talk__stop(struct talk *talk) {
     talk->stop = true;
+    if (talk->state == TALK_RESTING) {
+        timer_stop(talk->turns->options.loop, &talk->timer);
+        rested(&talk->timer);
+        return;
+    }
     talk__cancel_works(talk);
     compact__cancel(talk);
     talk__cancel_call(talk);
@@ -170,6 +197,8 @@ static void rest(struct talk *talk) {
 }
 
 void talk__perform(struct talk *talk, struct turn_plan *plan) {
+    deltas_drop(&talk->deltas); /* Its place is borrowed from the plan. */
+    talk->waits = false;        /* What stored this plan has ended the wait. */
     turn_plan_done(&talk->plan);
     talk->plan = *plan;
     turn_plan_init(plan);

@@ -8,6 +8,9 @@
  *      └─┼──────────────────────────────────────┘
  *        └─ nothing to do (parked), ended, late ──> gone
  *
+ * A turn whose call waited for its provider when the daemon ended begins in RESTING, for what is
+ * left of that wait, and goes to PLANNING then, or when it is asked to end.
+ *
  * A call that its provider refuses as too long goes once from FLUSHING back to PREPARING.
  *
  * PLANNING is a function of the store: it commits what came last and says what is next. While tools
@@ -42,6 +45,7 @@ enum talk_state {
     TALK_JUDGING,
     TALK_FLUSHING,
     TALK_WORKING,
+    TALK_RESTING,
     TALK_STATES
 };
 
@@ -102,7 +106,7 @@ struct talk {
     struct model_result refused_result; /* Of that try. */
     struct text facts;                  /* Owned: the tail of its prompts, without what rows say. */
     struct text tail; /* Owned: all of it, made for the first prompt; a reader thread writes it. */
-    struct timer timer;    /* PREPARING: the rows could not be read. */
+    struct timer timer;    /* PREPARING: the rows could not be read. RESTING: the wait. */
     unsigned read_tries;   /* PREPARING: number of tries that failed. */
     struct effect reading; /* PREPARING */
     struct pool_job job;
@@ -110,6 +114,7 @@ struct talk {
     struct err err;
     struct asking *asking; /* The models'; CALLING. */
     struct delta_source deltas;
+    bool waits; /* `deltas` has a wait for the provider, and not its end. */
     char maker[16];
     struct said said;
     struct model_sizes sizes; /* Of what it was asked. */
@@ -183,6 +188,8 @@ struct bytes talk__run(const struct talk *talk);
 struct talk *talk__new(struct turns *turns, const struct run_row *row);
 void talk__enter(struct talk *talk, enum talk_state state);
 void talk__begin(struct talk *talk);
+/* The same, after what is left of a wait for its provider that its row tells of. */
+void talk__resume(struct talk *talk, const struct run_row *row);
 void talk__stop(struct talk *talk);
 void talk__free(struct talk *talk);
 void talk__maybe_free(struct talk *talk);
@@ -223,6 +230,10 @@ void talk__call(struct talk *talk);
 void talk__refuse(struct talk *talk, const struct model_result *result);
 void talk__cancel_call(struct talk *talk);
 enum run_cause talk__cause(enum model_cause cause);
+/* A call of this turn, its own or of a summary, waits before its next try; the wait is over, if
+ * there is one. */
+void talk__tell_wait(struct talk *talk, const struct model_failure *failure, uint64_t wait_ms);
+void talk__tell_resumed(struct talk *talk);
 void talk__flush(struct talk *talk); /* What it said becomes durable, and then its end. */
 /* talk_judge.c: in the pool. */
 void talk__judge(struct talk *talk);

@@ -106,6 +106,7 @@ static void flushed(struct delta_source *source) {
         .tries = (int64_t)talk->result.tries + (int64_t)talk->refused_result.tries,
         .failure = cause_of(talk),
         .sentence = {failure->detail, strlen(failure->detail)},
+        .resume_at_ms = failure->resume_at_ms,
         .window = talk__window(talk),
         .prompt = {[USAGE_TOOLS] = (int64_t)sizes->tools,
                    [USAGE_INSTRUCTIONS] = (int64_t)sizes->instructions,
@@ -240,6 +241,11 @@ static void on_retrying(void *ctx, const struct model_failure *failure, uint64_t
     if (!text_failed(&members)) {
         deltas_withdraw(&talk->deltas, (struct bytes){members.data, members.len});
     }
+    talk__tell_wait(talk, failure, wait_ms);
+}
+
+static void on_resumed(void *ctx) {
+    talk__tell_resumed(ctx);
 }
 
 static const struct model_watch watch = {
@@ -251,25 +257,50 @@ static const struct model_watch watch = {
     .tool_cut = on_tool_cut,
     .discarded = on_discarded,
     .retrying = on_retrying,
+    .resumed = on_resumed,
     .done = on_done,
 };
 
 /* --- Asking ----------------------------------------------------------------------------------- */
 
-static struct model_request *begin_call(struct talk *talk) {
-    struct turns *turns = talk->turns;
+/* A summary that was made for this call has told of its waits here already. */
+static void open_deltas(struct talk *talk) {
     const struct turn_plan *plan = &talk->plan;
     const struct delta_place place = {.owner = plan->owner,
                                       .stream = plan->stream,
                                       .run = talk__run(talk),
                                       .message = plan->message,
                                       .step = plan->step};
+    if (talk->deltas.deltas == NULL) {
+        deltas_begin(talk->turns->deltas, &talk->deltas, &place);
+    }
+}
+
+void talk__tell_wait(struct talk *talk, const struct model_failure *failure, uint64_t wait_ms) {
+    const struct world *world = loop_world(talk->turns->options.loop);
+    const struct provider_wait wait = {.resume_at_ms = world_wall_ms(world) + (int64_t)wait_ms,
+                                       .cause = causes[failure->cause]};
+    open_deltas(talk);
+    deltas_provider(&talk->deltas, &wait);
+    talk->waits = true;
+}
+
+void talk__tell_resumed(struct talk *talk) {
+    const struct provider_wait none = {.resume_at_ms = 0};
+    if (talk->waits && talk->deltas.deltas != NULL) {
+        deltas_provider(&talk->deltas, &none);
+        talk->waits = false;
+    }
+}
+
+static struct model_request *begin_call(struct talk *talk) {
     talk__enter(talk, TALK_CALLING);
     said_clear(&talk->said);
     text_clear(&talk->misfit);
     talk->interrupted = false;
     talk->result = (struct model_result){0};
-    deltas_begin(turns->deltas, &talk->deltas, &place);
+    open_deltas(talk);
+    talk__tell_resumed(talk);
     struct model_request *request = talk->request;
     talk->request = NULL;
     talk->sizes = model_request_sizes(request);

@@ -178,7 +178,8 @@ static bool wants_us(const struct turns *turns, const struct run_row *row) {
     if (turns->options.hold == RUN_HELD) {
         return false;
     }
-    return row->state == RUN_RUNNING || (row->state == RUN_WAITING && row->stop != CAUSE_NONE);
+    return row->state == RUN_RUNNING || run_waits_for_provider(row) ||
+           (row->state == RUN_WAITING && row->stop != CAUSE_NONE);
 }
 
 void turns_run_note(struct turns *turns, struct bytes note) {
@@ -199,7 +200,7 @@ void turns_run_note(struct turns *turns, struct bytes note) {
             talk__begin(talk);
         }
     } else if (wants_us(turns, &row)) {
-        talk__begin(talk__new(turns, &row));
+        talk__resume(talk__new(turns, &row), &row);
     }
 }
 

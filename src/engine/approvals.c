@@ -339,7 +339,7 @@ static struct err move_card(struct tx *tx, struct turn *turn, struct card *card,
 static struct err go_on(struct tx *tx, struct turn *turn) {
     enum run_state from = turn->run.state;
     struct err err = turns__write(tx, &turn->row);
-    if (err_failed(err) || from == RUN_RUNNING) {
+    if (err_failed(err) || from == RUN_RUNNING || run_waits_for_provider(&turn->run)) {
         return err_failed(err) ? err : runs__tell(tx, &turn->run);
     }
     turn->run.state = RUN_RUNNING;

@@ -46,9 +46,14 @@ static void add_optional(struct text *text, const char *before, struct bytes val
     }
 }
 
-static void add_state(const struct run_row *row, struct text *text) {
+void run_write_wait(const struct run_row *row, struct text *text) {
     add_word(text, ",\"state\":", run_state_name(row->state));
-    add_word(text, ",\"gate\":", run_gate_name(row->gate));
+    add_word(text, ",\"gate\":", run_gate_name(run_gate_shown(row)));
+    add_moment(text, ",\"resume_at_ms\":", run_resume_at_ms(row));
+}
+
+static void add_state(const struct run_row *row, struct text *text) {
+    run_write_wait(row, text);
     add_word(text, ",\"cause\":", run_cause_name(row->cause));
     const char *about = run_cause_about(row->cause);
     add_optional(text, ",\"about\":", (struct bytes){about, strlen(about)});

@@ -23,14 +23,18 @@ static struct err each_row(struct rows *rows, enum run_form form,
     }
 }
 
+/* The state that run_shown gives a row: $6 is the epoch of a daemon that holds, else 0. */
+#define STATE_SHOWN                                                                                \
+    "CASE WHEN state = 'running' AND epoch <> $6 AND $6 <> 0 THEN 'waiting' ELSE state END"
+
 /* The second walks over those that have not ended alone, which are few among many: `||` keeps both
  * databases from the index by owner, where all the others stand, too. */
 static const char every_sql[] =
     "SELECT " RUN_COLUMNS_LIGHT " FROM runs WHERE owner = $1 AND id < $2"
-    " AND ($3 = '' OR kind = $3) AND ($4 = '' OR state = $4) ORDER BY id DESC LIMIT $5";
+    " AND ($3 = '' OR kind = $3) AND ($4 = '' OR " STATE_SHOWN " = $4) ORDER BY id DESC LIMIT $5";
 static const char live_sql[] =
     "SELECT " RUN_COLUMNS_LIGHT " FROM runs WHERE owner || '' = $1 AND id < $2"
-    " AND ($3 = '' OR kind = $3) AND ($4 = '' OR state = $4) AND ended_ms IS NULL"
+    " AND ($3 = '' OR kind = $3) AND ($4 = '' OR " STATE_SHOWN " = $4) AND ended_ms IS NULL"
     " ORDER BY id DESC LIMIT $5";
 
 struct err tx_run_each(struct tx *tx, const struct run_page *page,
@@ -42,6 +46,7 @@ struct err tx_run_each(struct tx *tx, const struct run_page *page,
         runs__name(page->by_kind ? run_kind_name(page->kind) : ""),
         runs__name(page->by_state ? run_state_name(page->state) : ""),
         arg_int(page->limit),
+        arg_int(page->hold == RUN_HELD ? tx_epoch(tx) : 0),
     };
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_query(tx, live ? live_sql : every_sql, args, COUNT_OF(args), &rows);

@@ -46,6 +46,9 @@ MUST_CHECK struct err runs__get(struct tx *tx, const struct run_key *key, struct
 MUST_CHECK struct err runs__insert(struct tx *tx, const struct run_row *row);
 MUST_CHECK struct err runs__write(struct tx *tx, enum run_state from, const struct run_row *row);
 MUST_CHECK struct err runs__tell(struct tx *tx, const struct run_row *row);
+/* The call of its model waits for its next try, which is made (provider_wait.c). */
+MUST_CHECK struct err runs__provider_wait(struct tx *tx, int64_t resume_at_ms, struct run_row *row);
+MUST_CHECK struct err runs__provider_ask(struct tx *tx, struct run_row *row);
 
 /* One integer by SQL; `missing` where there is no row. */
 struct run_ask {

@@ -67,7 +67,8 @@ struct run_page {
     bool live;              /* Only those that have not ended. */
     bool by_kind, by_state; /* Whether the next ones count. */
     enum run_kind kind;
-    enum run_state state;
+    enum run_state state; /* As run_shown has it. */
+    enum run_hold hold;
 };
 /* Newest first, without spec and result. */
 MUST_CHECK struct err tx_run_each(struct tx *tx, const struct run_page *page,
@@ -99,6 +100,12 @@ struct run_settle {
 /* *ret_late: the row has moved on; nothing was changed. */
 MUST_CHECK struct err tx_run_settle(struct tx *tx, const struct run_settle *settle, bool *ret_late,
                                     struct run_row *ret_row);
+
+/* Wait of a model's call before its next try. */
+struct provider_wait {
+    int64_t resume_at_ms; /* Wall clock; 0: the wait is over, and the call is made. */
+    enum run_cause cause; /* Why the last try failed; CAUSE_NONE: nobody knows. */
+};
 
 /* This daemon holds the attempt now. *ret_late as above. */
 MUST_CHECK struct err tx_run_adopted(struct tx *tx, const struct run_key *key, int64_t attempt,
@@ -191,5 +198,7 @@ MUST_CHECK bool run_note_read(struct bytes note, struct run_row *ret_row);
 enum run_form { RUN_LIGHT, RUN_WHOLE };
 struct text;
 void run_write_json(const struct run_row *row, enum run_form form, struct text *text);
+/* Members, after others: ,"state":…,"gate":…,"resume_at_ms":… */
+void run_write_wait(const struct run_row *row, struct text *text);
 
 #endif

@@ -43,6 +43,7 @@ static void add_id(struct text *text, const char *before, struct bytes id) {
 struct ongoing {
     struct bytes run;      /* "": no turn runs. */
     int64_t number;        /* Of the turn. */
+    struct run_row row;    /* The same. */
     int64_t message, step; /* step 0: no call is out. */
     struct turn_said said;
 };
@@ -66,6 +67,10 @@ static struct err ongoing_find(struct tx *tx, const struct session_row *session,
     ongoing->message = running->id;
     struct err err = turns__find(tx, running->run, &found, &turn);
     if (err_failed(err) || !found) {
+        return err;
+    }
+    err = runs__find_id(tx, running->run, &found, &ongoing->row);
+    if (err_failed(err)) {
         return err;
     }
     ongoing->number = turn.number;
@@ -236,7 +241,9 @@ static struct err turn_add(struct tx *tx, const struct ongoing *ongoing, struct 
     text_add_str(text, ",\"turn\":");
     if (ongoing->run.len > 0) {
         add_id(text, "{\"run\":", ongoing->run);
-        text_addf(text, ",\"number\":%lld}", (long long)ongoing->number);
+        text_addf(text, ",\"number\":%lld", (long long)ongoing->number);
+        run_write_wait(&ongoing->row, text);
+        text_add_char(text, '}');
     } else {
         text_add_str(text, "null");
     }

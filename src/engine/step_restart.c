@@ -123,11 +123,14 @@ static struct err begin_anew(struct tx *tx, const struct run_bounds *bounds, str
     if (!err_failed(err)) {
         err = forget_turn(tx, row, &freed);
     }
+    const enum run_state from = row->state;
     row->attempt++;
     row->started_ms = tx_now_ms(tx);
     row->steady_ms = tx_steady_ms(tx);
+    row->state = RUN_RUNNING; /* A wait for its provider is over. */
+    row->not_before_ms = 0;
     if (!err_failed(err)) {
-        err = runs__write(tx, RUN_RUNNING, row);
+        err = runs__write(tx, from, row);
     }
     if (!err_failed(err)) {
         err = steps__event_restarted(tx, row);
@@ -144,7 +147,7 @@ struct err tx_step_restart(struct tx *tx, const struct run_key *key,
     if (!err_failed(err)) {
         err = refuse(&row, why);
     }
-    if (!err_failed(err) && row.state == RUN_RUNNING) {
+    if (!err_failed(err) && row.state != RUN_QUEUED) {
         err = begin_anew(tx, bounds, &row);
     }
     if (!err_failed(err)) {
@@ -162,7 +165,7 @@ struct err tx_step_again(struct tx *tx, struct bytes run, const struct run_bound
     struct run_row row;
     bool found = false;
     struct err err = tx_run_find(tx, &key, &found, &row);
-    *ret_late = !found || row.state != RUN_RUNNING;
+    *ret_late = !found || (row.state != RUN_RUNNING && !run_waits_for_provider(&row));
     if (err_failed(err) || *ret_late || !row.charged) {
         return err;
     }

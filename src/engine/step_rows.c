@@ -23,18 +23,20 @@ static struct err read_step(const struct rows *rows, struct step_row *ret_row) {
                            .started_ms = rows_int(rows, 13),
                            .steady_ms = rows_int(rows, 15),
                            .epoch = rows_int(rows, 16),
-                           .spec = rows_text(rows, 17)};
+                           .spec = rows_text(rows, 18)};
     row.is_ref = row.run.len == 0;
     bool known = run_state_find(rows_text(rows, 4), &row.state) &&
                  run_cause_find(rows_text(rows, 5), &row.cause) &&
                  run_cause_find(rows_text(rows, 14), &row.stop);
+    row.resume_at_ms = row.state == RUN_WAITING ? rows_int(rows, 17) : 0;
     *ret_row = row;
     return known ? ERR_OK : err_make(ERR_STORE_CORRUPT, "steps: a word of a row");
 }
 
 #define STEP_COLUMNS_OF(result)                                                                    \
     "run, step_key, occurrence, done_no, state, cause, " result ", note, output_tokens,"           \
-    " '' AS script, '' AS file, label, attempt, started_ms, stop, steady_ms, epoch, "
+    " '' AS script, '' AS file, label, attempt, started_ms, stop, steady_ms, epoch,"               \
+    " not_before_ms, "
 #define STEP_COLUMNS STEP_COLUMNS_OF("result")
 #define STEP_HISTORY_OF(result)                                                                    \
     "SELECT " STEP_COLUMNS_OF(                                                                     \
@@ -42,7 +44,7 @@ static struct err read_step(const struct rows *rows, struct step_row *ret_row) {
                 " AND step_key <> '' AND done_no > $2"                                             \
                 " UNION ALL SELECT '', step_key, occurrence, done_no, "                            \
                 "'succeeded', 'completed', '', note,"                                              \
-                " 0, script, file, '', 0, 0, '', 0, 0, '' FROM workflow_refs "                     \
+                " 0, script, file, '', 0, 0, '', 0, 0, 0, '' FROM workflow_refs "                  \
                 "WHERE run = $1 AND done_no > $2"                                                  \
                 " ORDER BY done_no LIMIT $3"
 
@@ -117,7 +119,8 @@ struct err tx_step_successes(struct tx *tx, int64_t workflow,
                              struct err (*each)(void *ctx, const struct step_row *row), void *ctx) {
     static const char sql[] =
         "SELECT run, step_key, occurrence, done_no, state, cause, '', '', 0, '', '', label,"
-        " attempt, started_ms, stop, steady_ms, epoch, '' FROM runs WHERE parent = $1 AND step_key "
+        " attempt, started_ms, stop, steady_ms, epoch, 0, '' FROM runs WHERE parent = $1 AND "
+        "step_key "
         "<> ''"
         " AND done_no > 0 AND state IN ('succeeded', 'degraded') AND cause <> 'truncated'"
         " ORDER BY done_no LIMIT 1000";

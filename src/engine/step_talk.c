@@ -118,6 +118,7 @@ struct err tx_step_talked(struct tx *tx, struct bytes turn, struct step_talked *
     }
     talked.ended = run_state_final(row.state);
     talked.state = row.state;
+    talked.resume_at_ms = run_resume_at_ms(&row);
     talked.cause = row.cause;
     talked.note = row.note;
     if (talked.ended) {

@@ -125,8 +125,9 @@ static struct err insert_ended(struct tx *tx, const struct run_row *row, const s
     static const char sql[] =
         "INSERT INTO runs (" RUN_STORED ", step_key, occurrence, output_tokens, tokens,"
         " cost_micros, done_no)"
-        " VALUES ($1, $2, $3, 'agent', $4, $5, '', $6, '', 0, $7, 0, 0, 0, $8, 0, 0, -1, 0, $9, 0,"
-        " $10, $23, $11, '', $12, '', $13, $14, $15, 0, 0, 0, 0, 0, 0, 0, $16, $17, $18, $19, $20,"
+        " VALUES ($1, $2, $3, 'agent', $4, $5, '', $6, '', 0, $7, 0, 0, 0, $8, 0, 0, -1, 0, $9,"
+        " $24, $10, $23, $11, '', $12, '', $13, $14, $15, 0, 0, 0, 0, 0, 0, 0, $16, $17, $18, $19, "
+        "$20,"
         " $21, $22, " WORKFLOW_NEXT_DONE("$4") ")";
     const struct bytes note = {end->note.data, utf8_cut(end->note, RUN_NOTE_TEXT_MAX)};
     const struct arg args[] = {
@@ -153,6 +154,7 @@ static struct err insert_ended(struct tx *tx, const struct run_row *row, const s
         arg_int(usage_total(&end->usage)),
         arg_int(end->cost.known ? end->cost.micros : 0),
         arg_int(row->steady_ms),
+        arg_int(end->resume_at_ms),
     };
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
 }
@@ -224,7 +226,7 @@ static struct err write_end(struct tx *tx, const struct step_end *end, enum run_
                             bool *ret_late) {
     static const char sql[] =
         "UPDATE runs SET state = $2, gate = '', cause = $3, note = $4, result = $5, ended_ms = $6,"
-        " output_tokens = output_tokens + $7, tokens = tokens + $8,"
+        " not_before_ms = $12, output_tokens = output_tokens + $7, tokens = tokens + $8,"
         " cost_micros = cost_micros + $9, done_no = " WORKFLOW_NEXT_DONE(
             "$10") " WHERE run = $1 AND attempt = $11 AND ended_ms IS NULL";
     const struct bytes note = {end->note.data, utf8_cut(end->note, RUN_NOTE_TEXT_MAX)};
@@ -240,6 +242,7 @@ static struct err write_end(struct tx *tx, const struct step_end *end, enum run_
         arg_int(end->cost.known ? end->cost.micros : 0),
         arg_int(end->place.id),
         arg_int(end->attempt),
+        arg_int(end->resume_at_ms),
     };
     int64_t changed = 0;
     struct err err = tx_exec(tx, sql, args, COUNT_OF(args), &changed);

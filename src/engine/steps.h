@@ -77,6 +77,7 @@ struct step_end {
     enum run_cause cause;
     struct bytes result; /* JSON; "": none. */
     struct bytes note;
+    int64_t resume_at_ms; /* Of a failure: when asking may help; 0: nobody knows. */
     struct bytes label, phase;
     struct usage usage;
     struct usage_cost cost;
@@ -99,6 +100,7 @@ struct step_talked {
     bool found, ended;
     enum run_state state;
     enum run_cause cause;
+    int64_t resume_at_ms;    /* As run_resume_at_ms: of its wait, or of its end. */
     struct bytes said, note; /* In the arena. */
     int64_t waited_ms;       /* For a person, in all, up to now. */
     struct usage usage;
@@ -119,6 +121,11 @@ MUST_CHECK struct err tx_step_cached(struct tx *tx, const struct step_cached *ca
  * asks again. A restart that came first has charged it. */
 MUST_CHECK struct err tx_step_again(struct tx *tx, struct bytes run,
                                     const struct run_bounds *bounds, bool *ret_late);
+
+/* The call of its model waits before its next try, or is made again: the run's state and an event
+ * of its workflow, `agent_retrying` or `agent_resumed`. Nothing, if its attempt has ended. */
+MUST_CHECK struct err tx_step_provider(struct tx *tx, struct bytes run, int64_t attempt,
+                                       const struct provider_wait *wait);
 
 /* Somebody has an agent that has not ended asked anew: what it did is thrown away, and its attempt
  * is the next one. ERR_NOT_FOUND; ERR_CONFLICT: it is no agent of a workflow; ERR_STEP_ENDED: it
@@ -156,6 +163,7 @@ struct step_row {
     struct bytes script, file;
     int64_t output_tokens, attempt;
     int64_t started_ms, steady_ms, epoch; /* As of struct run_row. */
+    int64_t resume_at_ms;                 /* Its call waits for its provider; 0: it does not. */
     struct bytes spec;                    /* By tx_step_open. */
 };
 /* Steps that were settled behind `after`, in their order: at most `limit`, and of results about

@@ -416,6 +416,7 @@ struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer, struc
     }
     if (failure != CAUSE_NONE && turn.run.stop == CAUSE_NONE) {
         plan->next = TURN_NEXT_END;
+        turn.resume_at_ms = answer->resume_at_ms;
         return turns__end(tx, &turn, failure, sentence, &answer->key.bounds);
     }
     if (misfit.len > 0 && turn.run.stop == CAUSE_NONE) {

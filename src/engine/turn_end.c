@@ -19,12 +19,17 @@ enum { UNDONE_MAX = 256 << 10 };
 
 struct err turns__end(struct tx *tx, struct turn *turn, enum run_cause cause, struct bytes sentence,
                       const struct run_bounds *bounds) {
-    const struct run_end end = {.from = turn->run.state, .output = {"", 0}};
     struct run_freed freed = {.kinds = 0};
+    bool waits = run_waits_for_provider(&turn->run);
+    struct err err = waits ? runs__provider_ask(tx, &turn->run) : ERR_OK;
+    const struct run_end end = {.from = turn->run.state, .output = {"", 0}};
     turn->run.state = turn_end_state(cause);
     turn->run.cause = cause;
+    turn->run.not_before_ms = turn->resume_at_ms;
     turn->run.note = (struct bytes){sentence.data, utf8_cut(sentence, RUN_NOTE_TEXT_MAX)};
-    struct err err = turns__write(tx, &turn->row);
+    if (!err_failed(err)) {
+        err = turns__write(tx, &turn->row);
+    }
     if (!err_failed(err)) {
         err = runs__end(tx, &end, &turn->run, &freed);
     }

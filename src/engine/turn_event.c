@@ -239,6 +239,30 @@ struct err turns__event_waiting(struct tx *tx, const struct turn *turn) {
     return end_event(tx, turn, BYTES("turn_waiting"), &data);
 }
 
+/* Name of the connection that its model is asked through. */
+static struct bytes provider_of(struct bytes model) {
+    const char *slash = memchr(model.data, '/', model.len);
+    return slash == NULL ? model : (struct bytes){model.data, (size_t)(slash - model.data)};
+}
+
+struct err turns__event_provider_waiting(struct tx *tx, const struct turn *turn,
+                                         const struct provider_wait *wait) {
+    AUTO(text_done) struct text data;
+    begin(turn, &data);
+    add_word(&data, ",\"gate\":", run_gate_name(GATE_PROVIDER));
+    add(&data, ",\"provider\":", provider_of(turn->row.model));
+    add_word(&data, ",\"cause\":", run_cause_name(wait->cause));
+    add_number(&data, ",\"resume_at_ms\":", wait->resume_at_ms);
+    return end_event(tx, turn, BYTES("turn_waiting"), &data);
+}
+
+struct err turns__event_resumed(struct tx *tx, const struct turn *turn) {
+    AUTO(text_done) struct text data;
+    begin(turn, &data);
+    add_word(&data, ",\"gate\":", run_gate_name(GATE_PROVIDER));
+    return end_event(tx, turn, BYTES("turn_resumed"), &data);
+}
+
 struct err turns__event_finished(struct tx *tx, const struct turn *turn) {
     AUTO(text_done) struct text data;
     const struct run_row *run = &turn->run;

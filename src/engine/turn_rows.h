@@ -66,8 +66,9 @@ struct turn {
     struct turn_row row;
     struct session_row session;
     struct message_row answer;
-    bool cut_off;       /* Its call was cut off by a crash just now, and is asked again. */
-    int64_t tools_left; /* Calls of tools that it may still make; -1: any number. */
+    bool cut_off;         /* Its call was cut off by a crash just now, and is asked again. */
+    int64_t tools_left;   /* Calls of tools that it may still make; -1: any number. */
+    int64_t resume_at_ms; /* Of its failure: when asking may help; 0: nobody knows. */
 };
 
 /* A turn with its message and the place of its answer; not steered, not refused (turn_submit.c). */
@@ -214,6 +215,8 @@ enum turn_wait { TURN_WAIT_BEGINS, TURN_WAIT_ENDS };
 MUST_CHECK struct err turns__wait(struct tx *tx, const struct turn *turn, enum turn_wait wait);
 /* As run_time.c has it. */
 MUST_CHECK struct err turns__write_waited(struct tx *tx, int64_t run, int64_t waited_ms);
+/* A wait for its provider is over, if it is in one. */
+MUST_CHECK struct err turns__provider_ask(struct tx *tx, struct turn *turn);
 struct amounts turns__amounts(const struct usage *usage, const struct usage_cost *cost);
 
 /* --- Limits of tools (turn_limits.c) ---------------------------------------------------------- */
@@ -283,6 +286,9 @@ struct title_end;
 MUST_CHECK struct err titles__event_usage(struct tx *tx, const struct session_row *session,
                                           const struct run_row *run, const struct title_end *end);
 MUST_CHECK struct err turns__event_waiting(struct tx *tx, const struct turn *turn);
+MUST_CHECK struct err turns__event_provider_waiting(struct tx *tx, const struct turn *turn,
+                                                    const struct provider_wait *wait);
+MUST_CHECK struct err turns__event_resumed(struct tx *tx, const struct turn *turn);
 MUST_CHECK struct err turns__event_finished(struct tx *tx, const struct turn *turn);
 /* {"fresh", …, "cost_micros"} */
 void turns__write_usage(const struct usage *usage, const struct usage_cost *cost,

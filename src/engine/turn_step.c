@@ -477,7 +477,10 @@ struct err turns__advance(struct tx *tx, struct turn *turn, const struct run_bou
                           struct turn_plan *plan) {
     struct bytes why = {"", 0};
     struct step step = {.cards = {.count = 0}};
-    struct err err = find_facts(tx, turn, &step);
+    struct err err = turns__provider_ask(tx, turn);
+    if (!err_failed(err)) {
+        err = find_facts(tx, turn, &step);
+    }
     if (!err_failed(err)) {
         err = plan_turn(turn, plan);
     }

@@ -265,7 +265,8 @@ struct turn_answer {
     struct usage_cost cost;
     int64_t tries;
     enum run_cause failure;           /* CAUSE_NONE: it succeeded. */
-    struct bytes sentence;            /* About the failure. */
+    struct bytes sentence;            /* About the failure, */
+    int64_t resume_at_ms;             /* and when asking may help; 0: nobody knows. */
     int64_t window;                   /* Tokens that the model takes. */
     int64_t prompt[USAGE_PART_COUNT]; /* Bytes of what it was asked. */
     struct bytes misfit; /* It makes no call and does not fit the schema: how. "": it does. */
@@ -289,6 +290,11 @@ struct turn_meter {
     int64_t window; /* Tokens that the model takes. */
 };
 MUST_CHECK struct err tx_turn_meter(struct tx *tx, const struct turn_meter *meter);
+
+/* The call that is out waits before its next try, or is made again: the run's state, its gate and
+ * an event, `turn_waiting` or `turn_resumed`. Nothing, if it is out no more. */
+MUST_CHECK struct err tx_turn_provider(struct tx *tx, struct bytes run, int64_t step,
+                                       const struct provider_wait *wait);
 
 /* --- What came of a tool ---------------------------------------------------------------------- */
 

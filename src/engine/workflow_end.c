@@ -203,7 +203,7 @@ static struct err end_agent(struct tx *tx, const struct workflow_end *workflow, 
         return err;
     }
     const struct step_took *took = find_took(workflow, row.run);
-    if (took != NULL && row.state == RUN_RUNNING) {
+    if (took != NULL && (row.state == RUN_RUNNING || run_waits_for_provider(&row))) {
         err = steps__cut_off(tx, took, workflow->project, &row, freed);
     } else if (row.cause == CAUSE_PAUSED) { /* A budget let it go, and nobody was asked. */
         err = runs__budget_leave(tx, &row, freed);
@@ -214,6 +214,7 @@ static struct err end_agent(struct tx *tx, const struct workflow_end *workflow, 
     const struct run_end end = {.from = row.state, .output = none};
     row.cause = row.stop == CAUSE_NONE ? CAUSE_PARENT_ENDED : row.stop;
     row.state = RUN_CANCELLED;
+    row.not_before_ms = 0;
     err = runs__end(tx, &end, &row, freed);
     return err_failed(err) ? err : runs__ask_children(tx, &row, freed);
 }

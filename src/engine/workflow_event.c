@@ -139,6 +139,28 @@ struct err steps__event_restarted(struct tx *tx, const struct run_row *row) {
     return workflows__event(tx, &place, "agent_restarted", &data, WORKFLOW_GOES_ON);
 }
 
+struct err steps__event_provider(struct tx *tx, const struct run_row *row,
+                                 const struct provider_wait *wait) {
+    AUTO(text_done) struct text data;
+    const struct workflow_place place = {
+        .id = row->parent, .owner = row->owner, .run = row->parent_run};
+    bool waits = wait->resume_at_ms != 0;
+    if (row->parent_run.len == 0) {
+        return ERR_OK; /* Its workflow was removed, and its stream is no more. */
+    }
+    text_init(&data, WORKFLOW_EVENT_MAX);
+    add_text(&data, "{\"run\":", row->run);
+    add_optional(&data, ",\"label\":", row->label);
+    text_addf(&data, ",\"gate\":\"%s\"", run_gate_name(GATE_PROVIDER));
+    if (waits) {
+        text_addf(&data, ",\"cause\":\"%s\"", run_cause_name(wait->cause));
+        add_number(&data, ",\"resume_at_ms\":", wait->resume_at_ms);
+    }
+    text_add_char(&data, '}');
+    return workflows__event(tx, &place, waits ? "agent_retrying" : "agent_resumed", &data,
+                            WORKFLOW_GOES_ON);
+}
+
 struct above {
     struct workflow_place place;
     struct bytes run, label;

@@ -54,14 +54,27 @@ static struct err add_spec(struct bytes spec, struct text *text) {
     return ERR_OK;
 }
 
+static struct err add_state(const struct rows *rows, struct text *text) {
+    struct run_row row = {.not_before_ms = rows_int(rows, 16)};
+    bool known = run_state_find(rows_text(rows, 4), &row.state) &&
+                 run_gate_find(rows_text(rows, 5), &row.gate) &&
+                 run_cause_find(rows_text(rows, 6), &row.cause);
+    const char *gate = run_gate_name(run_gate_shown(&row));
+    add_text(text, ",\"state\":", rows_text(rows, 4));
+    add_text(text, ",\"gate\":", (struct bytes){gate, strlen(gate)});
+    add_moment(text, ",\"resume_at_ms\":", run_resume_at_ms(&row));
+    add_text(text, ",\"cause\":", rows_text(rows, 6));
+    return known ? ERR_OK : err_make(ERR_STORE_CORRUPT, "steps: a word of a row");
+}
+
 /* The columns of tx_step_list. */
 static struct err add_step(const struct rows *rows, bool whole, struct text *text) {
     add_text(text, "{\"id\":", rows_text(rows, 1));
     add_text(text, ",\"label\":", rows_text(rows, 2));
     struct err err = add_spec(rows_text(rows, 3), text);
-    add_text(text, ",\"state\":", rows_text(rows, 4));
-    add_text(text, ",\"gate\":", rows_text(rows, 5));
-    add_text(text, ",\"cause\":", rows_text(rows, 6));
+    if (!err_failed(err)) {
+        err = add_state(rows, text);
+    }
     add_text(text, ",\"note\":", rows_text(rows, 7));
     text_add_str(text, rows_int(rows, 8) != 0 ? ",\"cached\":true" : ",\"cached\":false");
     add_number(text, ",\"done_no\":", rows_int(rows, 9));
@@ -83,7 +96,7 @@ struct err tx_step_each(struct tx *tx, const struct step_list *list,
                         struct err (*each)(void *ctx, int64_t id, struct bytes json), void *ctx) {
     static const char sql[] =
         "SELECT id, run, label, spec, state, gate, cause, note, cached, done_no, output_tokens,"
-        " tokens, cost_micros, started_ms, ended_ms, result FROM runs"
+        " tokens, cost_micros, started_ms, ended_ms, result, not_before_ms FROM runs"
         " WHERE parent = $1 AND step_key <> '' AND kind = 'agent' AND id > $2 ORDER BY id LIMIT $3";
     const struct arg args[] = {arg_int(list->workflow), arg_int(list->after), arg_int(list->limit)};
     AUTO(rows_release) struct rows *rows = NULL;

@@ -35,6 +35,9 @@ MUST_CHECK struct err steps__event_started(struct tx *tx, const struct step_new 
 /* The same, by its row: a budget has let it go. */
 MUST_CHECK struct err steps__event_admitted(struct tx *tx, const struct run_row *row);
 MUST_CHECK struct err steps__event_restarted(struct tx *tx, const struct run_row *row);
+/* A wait for its provider begins, or is over. */
+MUST_CHECK struct err steps__event_provider(struct tx *tx, const struct run_row *row,
+                                            const struct provider_wait *wait);
 /* Somebody is asked by what an agent with tools does, or has answered: so who looks on needs to ask
  * nobody whether. Nothing where `turn` is below no step, or its workflow has ended. */
 struct step_asks {

@@ -188,7 +188,14 @@ static void go_on(struct asking *asking) {
 }
 
 static void wait_over(struct timer *timer) {
-    go_on(CONTAINER_OF(timer, struct asking, wait));
+    struct asking *asking = CONTAINER_OF(timer, struct asking, wait);
+    asking__enter(asking);
+    if (asking->watch.resumed != NULL) {
+        asking->watch.resumed(asking->ctx);
+    }
+    if (asking__leave(asking)) {
+        go_on(asking);
+    }
 }
 
 static void first_try(struct loop_task *task) {

@@ -2,7 +2,7 @@
  *
  *   model_ask ──> queued ──a slot──> trying ──> done
  *                   ^                  │ broken, and worth another try: discarded, retrying
- *                   └───── waiting <───┘
+ *                   └───── waiting <───┘ (its end: resumed)
  *   model_cancel, anywhere before `done`: gone at once, nothing is told any more
  *
  * Promise    `done` is called exactly once, unless the call was cancelled; every callback comes
@@ -165,6 +165,7 @@ struct model_watch {
     void (*tool_cut)(void *ctx, const struct model_tool_call *call);
     void (*discarded)(void *ctx); /* All that was told of the answer so far is void. */
     void (*retrying)(void *ctx, const struct model_failure *failure, uint64_t wait_ms);
+    void (*resumed)(void *ctx); /* That wait is over: the next try begins, or `done` follows. */
     void (*done)(void *ctx, const struct model_result *result);
 };
 

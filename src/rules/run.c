@@ -17,7 +17,8 @@ static const struct cause_words cause_words[RUN_CAUSE_COUNT] = {
     RUN_CAUSES(X)
 #undef X
 };
-static const char *const gate_names[RUN_GATE_COUNT] = {"", "key", "budget", "slot", "time", "hold"};
+static const char *const gate_names[RUN_GATE_COUNT] = {"",     "key",  "budget",  "slot",
+                                                       "time", "hold", "provider"};
 static const char *const kind_names[RUN_KIND_COUNT] = {"job",      "turn", "agent",
                                                        "workflow", "flow", "title"};
 
@@ -136,14 +137,40 @@ enum run_gate run_admit(const struct run_admission *admission) {
     return admission->slots_free > 0 ? GATE_NONE : GATE_SLOT;
 }
 
-/* A wake-up is due also while the daemon holds: it leads to a gate that is shut, or to the end of
- * a run that was asked to stop. */
+bool run_waits_for_provider(const struct run_row *row) {
+    return row->state == RUN_WAITING && row->not_before_ms != 0;
+}
+
+enum run_gate run_gate_shown(const struct run_row *row) {
+    return run_waits_for_provider(row) ? GATE_PROVIDER : row->gate;
+}
+
+int64_t run_provider_wait_ms(const struct run_row *row, int64_t now_ms) {
+    int64_t rest_ms = row->not_before_ms - now_ms;
+    return rest_ms < 0                          ? 0
+           : rest_ms > RUN_PROVIDER_WAIT_MAX_MS ? RUN_PROVIDER_WAIT_MAX_MS
+                                                : rest_ms;
+}
+
+int64_t run_resume_at_ms(const struct run_row *row) {
+    bool refused = row->state == RUN_FAILED &&
+                   (row->cause == CAUSE_QUOTA || row->cause == CAUSE_RATE_LIMITED ||
+                    row->cause == CAUSE_PROVIDER_ERROR);
+    bool queued = row->state == RUN_QUEUED && row->gate == GATE_TIME;
+    return refused || queued || run_waits_for_provider(row) ? row->not_before_ms : 0;
+}
+
 void run_shown(struct run_row *io_row, int64_t epoch, enum run_hold hold) {
-    if (hold == RUN_HELD && io_row->state == RUN_RUNNING && io_row->epoch != epoch) {
+    bool works = io_row->state == RUN_RUNNING || run_waits_for_provider(io_row);
+    if (hold == RUN_HELD && works && io_row->epoch != epoch) {
         io_row->state = RUN_WAITING;
         io_row->gate = GATE_HOLD;
+        io_row->not_before_ms = 0;
     }
 }
+
+/* A wake-up is due also while the daemon holds: it leads to a gate that is shut, or to the end of
+ * a run that was asked to stop. */
 
 struct run_effects run_effects(const struct run_row *row, int64_t epoch, enum run_hold hold) {
     bool lives = row->state == RUN_RUNNING || row->state == RUN_WAITING;

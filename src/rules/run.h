@@ -12,6 +12,12 @@
  *   BUDGET what is left of a budget is reserved by others (rules/budget.h);
  *   TIME   it may not begin before `not_before_ms` (the wait before a retry).
  *   HOLD   the daemon holds (run_shown): shown, and never stored.
+ * Why a run is `waiting`:
+ *   a turn waits for a person, and a workflow is paused: both give back what they can;
+ *   PROVIDER  a call of a model waits before its next try, until `not_before_ms`
+ *          (run_waits_for_provider). The run keeps its key, its slot and its clock, since the wait
+ *          is a part of the call. The gate is shown, and never stored: the stored gate of a run
+ *          that has begun is NONE, and what counts slots and keys counts by that.
  * At the gates of SLOT and BUDGET `not_before_ms` is set of one who shall go on with what a commit
  * that handed out places has left to do.
  * A run that is past its key's gate counts for the key, also while it waits for a slot. So keys are
@@ -124,7 +130,16 @@ enum run_cause {
         RUN_CAUSE_COUNT
 };
 
-enum run_gate { GATE_NONE, GATE_KEY, GATE_BUDGET, GATE_SLOT, GATE_TIME, GATE_HOLD, RUN_GATE_COUNT };
+enum run_gate {
+    GATE_NONE,
+    GATE_KEY,
+    GATE_BUDGET,
+    GATE_SLOT,
+    GATE_TIME,
+    GATE_HOLD,
+    GATE_PROVIDER,
+    RUN_GATE_COUNT
+};
 enum run_kind {
     KIND_JOB,
     KIND_TURN,
@@ -252,6 +267,17 @@ struct run_effects {
 };
 /* `held`: nothing begins; what lives is still followed. */
 enum run_hold { RUN_FREE, RUN_HELD };
+/* True: a call of its model waits before its next try; else `waiting` means for a person. */
+MUST_CHECK bool run_waits_for_provider(const struct run_row *row);
+/* Rest of that wait, for a daemon that did not see it begin: by the clock that is set by people, so
+ * at most the longest wait there is. */
+enum { RUN_PROVIDER_WAIT_MAX_MS = 90 * 1000 };
+int64_t run_provider_wait_ms(const struct run_row *row, int64_t now_ms);
+/* The gate as clients see it: PROVIDER, or that of the row. */
+enum run_gate run_gate_shown(const struct run_row *row);
+/* When a run that waits, or a call that its provider refused for a time, may go on; 0: no time. */
+int64_t run_resume_at_ms(const struct run_row *row);
+
 /* The row as clients see it. A run that an earlier daemon began, and that nobody follows while this
  * one holds, does not run: it waits for the release. */
 void run_shown(struct run_row *io_row, int64_t epoch, enum run_hold hold);

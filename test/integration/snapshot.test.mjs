@@ -27,7 +27,8 @@ test("a snapshot has the turn, what it asks, what waits, and what may be spent",
   assert.deepEqual(queue, { queue: [waiting.message] });
 
   const open = await look(turns, session);
-  assert.deepEqual([open.turn, open.queue], [{ run, number: 2 }, [waiting.message]]);
+  const turn = { run, number: 2, state: "waiting", gate: null, resume_at_ms: null };
+  assert.deepEqual([open.turn, open.queue], [turn, [waiting.message]]);
   const [asks, question] = open.approvals;
   assert.deepEqual([asks.tool, asks.kind, asks.arguments], ["write_file", "leave", null]);
   assert.deepEqual([question.tool, question.arguments], ["ask_user", { question: "Why?" }]);

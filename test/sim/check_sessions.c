@@ -73,6 +73,23 @@ static void writers_look(struct sim *sim) {
              NULL, writers_take, NULL);
 }
 
+/* --- Waits for providers ---------------------------------------------------------------------- */
+
+static void waits_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    (void)ctx;
+    sim_fail(sim, "the turn %.*s waits for its provider, and no call of it is out",
+             (int)row->text[0].len, row->text[0].data);
+}
+
+/* A turn that goes on without its provider waits for it no more. */
+static void waits_look(struct sim *sim) {
+    ask_each(sim,
+             "SELECT r.run FROM runs r JOIN turns t ON t.run = r.id"
+             " WHERE r.kind = 'turn' AND r.state = 'waiting' AND r.not_before_ms <> 0"
+             " AND t.call = 0",
+             NULL, waits_take, NULL);
+}
+
 /* --- What was acknowledged -------------------------------------------------------------------- */
 
 struct stored {
@@ -381,6 +398,7 @@ static void sessions_heal(struct sim *sim) {
 static void sessions_look(struct sim *sim) {
     ids_look(sim);
     writers_look(sim);
+    waits_look(sim);
 }
 
 static void sessions_check(struct sim *sim) {

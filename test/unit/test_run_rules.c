@@ -102,6 +102,49 @@ static void effects_follow_from_state_and_epoch_alone(void **state) {
     }
 }
 
+static void a_wait_for_a_provider_is_shown_and_a_wait_for_a_person_is_none(void **state) {
+    (void)state;
+    struct run_row row = {.state = RUN_WAITING, .not_before_ms = 5000, .epoch = 7};
+    assert_true(run_waits_for_provider(&row));
+    assert_int_equal(run_gate_shown(&row), GATE_PROVIDER);
+    assert_int_equal(run_resume_at_ms(&row), 5000);
+    assert_int_equal(run_provider_wait_ms(&row, 3000), 2000);
+    assert_int_equal(run_provider_wait_ms(&row, 5001), 0);
+    assert_int_equal(run_provider_wait_ms(&row, -1000000000), RUN_PROVIDER_WAIT_MAX_MS);
+    row.not_before_ms = 0;
+    assert_false(run_waits_for_provider(&row));
+    assert_int_equal(run_gate_shown(&row), GATE_NONE);
+    assert_int_equal(run_resume_at_ms(&row), 0);
+    row = (struct run_row){.state = RUN_QUEUED, .gate = GATE_TIME, .not_before_ms = 9};
+    assert_false(run_waits_for_provider(&row));
+    assert_int_equal(run_resume_at_ms(&row), 9);
+    row = (struct run_row){.state = RUN_FAILED, .cause = CAUSE_QUOTA, .not_before_ms = 9};
+    assert_int_equal(run_resume_at_ms(&row), 9);
+    row = (struct run_row){.state = RUN_CANCELLED, .cause = CAUSE_STOPPED, .not_before_ms = 9};
+    assert_int_equal(run_resume_at_ms(&row), 0);
+}
+
+/* What nobody goes on with while the daemon holds waits for its release, whatever it waited for. */
+static void what_an_older_epoch_began_is_shown_at_the_gate_of_the_hold(void **state) {
+    (void)state;
+    const struct run_row begun[] = {{.state = RUN_RUNNING, .epoch = 7},
+                                    {.state = RUN_WAITING, .epoch = 7, .not_before_ms = 5}};
+    for (size_t i = 0; i < COUNT_OF(begun); i++) {
+        struct run_row row = begun[i];
+        run_shown(&row, 7, RUN_HELD);
+        assert_int_equal(row.state, begun[i].state);
+        run_shown(&row, 8, RUN_FREE);
+        assert_int_equal(row.state, begun[i].state);
+        run_shown(&row, 8, RUN_HELD);
+        assert_int_equal(row.state, RUN_WAITING);
+        assert_int_equal(run_gate_shown(&row), GATE_HOLD);
+        assert_int_equal(run_resume_at_ms(&row), 0);
+    }
+    struct run_row asks = {.state = RUN_WAITING, .epoch = 7};
+    run_shown(&asks, 8, RUN_HELD);
+    assert_int_equal(asks.gate, GATE_NONE); /* A person can answer meanwhile. */
+}
+
 /* --- Judging ---------------------------------------------------------------------------------- */
 
 struct outcome {
@@ -323,6 +366,8 @@ int main(void) {
         cmocka_unit_test(edges_are_those_of_the_drawing),
         cmocka_unit_test(gates_are_asked_in_order),
         cmocka_unit_test(effects_follow_from_state_and_epoch_alone),
+        cmocka_unit_test(a_wait_for_a_provider_is_shown_and_a_wait_for_a_person_is_none),
+        cmocka_unit_test(what_an_older_epoch_began_is_shown_at_the_gate_of_the_hold),
         cmocka_unit_test(every_combination_is_judged_as_promised),
         cmocka_unit_test(five_void_starts_in_a_row_are_a_failure),
         cmocka_unit_test(what_ran_ends_the_row_of_void_starts),

@@ -201,6 +201,26 @@ static inline enum turn_next turns_card(struct turns_kit *kit, const char *run, 
     return kit->plan.next;
 }
 
+/* The call that is out waits until then, or is made again (0). */
+struct turns_provider {
+    const char *run;
+    int64_t step;
+    struct provider_wait wait;
+};
+
+static inline struct err turns_provider_tx(struct tx *tx, void *ctx) {
+    const struct turns_provider *what = ctx;
+    return tx_turn_provider(tx, kit_bytes(what->run), what->step, &what->wait);
+}
+
+static inline void turns_provider(struct turns_kit *kit, const char *run, int64_t resume_at_ms) {
+    struct turns_provider what = {
+        .run = run,
+        .step = kit->plan.step,
+        .wait = {.resume_at_ms = resume_at_ms, .cause = CAUSE_RATE_LIMITED}};
+    assert_int_equal(runs_do(kit->runs, turns_provider_tx, &what), ERR_NONE);
+}
+
 /* --- Looking on ------------------------------------------------------------------------------- */
 
 /* The prompt: "user: hello|assistant: hi|call: x {…}|result: done|". */
