@@ -23,7 +23,8 @@ struct live {
     int64_t running;  /* id of the run that has begun; 0: none. */
     int64_t first;    /* Of the oldest that has not ended. */
     int64_t compacts; /* Of one that only makes it shorter, and was not asked to end. */
-    int64_t notice; /* Of a follow-up that waits before its first call, and was not asked to end. */
+    int64_t notice;   /* Of a follow-up that waits before the first try of its first call that its
+                     * provider takes, and was not asked to end. */
     int64_t count;
 };
 
@@ -42,9 +43,11 @@ static struct err find_key(struct tx *tx, const struct session_row *session,
  * ran, to have them in the order of ids. */
 static struct err look(struct tx *tx, const struct session_row *session, struct live *ret_live) {
     static const char sql[] =
-        "SELECT r.id, r.state, r.stop, CASE t.began_by WHEN 'compact' THEN 1 ELSE 0 END,"
-        " CASE WHEN t.began_by = 'notice' AND t.calls = 0 AND (r.state = 'queued' OR r.lane <> 0)"
-        " THEN 1 ELSE 0 END"
+        "SELECT r.id, CASE r.state WHEN 'queued' THEN 0 ELSE 1 END, r.stop,"
+        " CASE t.began_by WHEN 'compact' THEN 1 ELSE 0 END,"
+        " CASE WHEN t.began_by <> 'notice' THEN 0"
+        " WHEN t.calls = 0 AND (r.state = 'queued' OR r.lane <> 0) THEN 1"
+        " WHEN t.calls = 1 AND r.state = 'waiting' AND r.not_before_ms <> 0 THEN 1 ELSE 0 END"
         " FROM runs r JOIN turns t ON t.run = r.id WHERE r.owner = $1 AND r.run_key = $2"
         " AND r.ended_ms IS NULL AND r.run_key <> '' LIMIT $3";
     struct bytes key = {"", 0};
@@ -59,20 +62,20 @@ static struct err look(struct tx *tx, const struct session_row *session, struct 
         if (err_failed(err) || !row) {
             break;
         }
-        struct bytes state = rows_text(rows, 1);
         int64_t id = rows_int(rows, 0);
         live.first = live.first == 0 || id < live.first ? id : live.first;
         live.count++;
         bool quiet = rows_int(rows, 3) != 0, asked = rows_text(rows, 2).len > 0;
         live.compacts = quiet && !asked ? id : live.compacts;
-        live.notice = rows_int(rows, 4) != 0 && !asked ? id : live.notice;
-        if (state.len != 6 || memcmp(state.data, "queued", 6) != 0) {
+        bool gives_way = rows_int(rows, 4) != 0;
+        live.notice = gives_way && !asked ? id : live.notice;
+        live.session.busy = live.session.busy || !gives_way;
+        if (rows_int(rows, 1) != 0) {
             live.running = id;
             live.session.asked = asked;
             live.session.quiet = quiet;
         }
     }
-    live.session.busy = live.count > 0;
     live.session.begun = live.running != 0;
     if (!err_failed(err)) {
         *ret_live = live;
@@ -388,7 +391,8 @@ struct err turns__compacting(struct tx *tx, const struct session_row *session, b
 
 /* A follow-up that waits has seen nothing of its notices: they are pending again, due at once, and
  * the end of the turn that goes before them offers them. Of the queued follow-up nothing is left
- * but its run. One that has begun, and waits for a budget, ends as any other that was asked to. */
+ * but its run. One that has begun, and waits for a budget or for its provider, ends as any other
+ * that was asked to. */
 static struct err unbind_notice(struct tx *tx, const struct session_row *session,
                                 const struct turn_message *message, struct live *live) {
     const struct run_ask_stop stop = {.cause = CAUSE_ROLLED_BACK, .grace_ms = RUN_STOP_GRACE_MS};

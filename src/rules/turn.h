@@ -37,7 +37,8 @@ MUST_CHECK bool turn_policy_find(struct bytes name, enum turn_policy *ret_policy
 
 /* What the session has when the message comes. */
 struct turn_session {
-    bool busy;  /* A turn of it has not ended: it runs, waits for somebody, or is queued. */
+    bool busy;  /* A turn of it has not ended, and does not give way to the message: it runs, waits
+                 * for somebody, or is queued. */
     bool begun; /* One of them has begun, */
     bool asked; /* and was asked to end already. */
     bool quiet; /* That one takes no messages: it was not begun by one (compaction). */

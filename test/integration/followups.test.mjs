@@ -7,8 +7,9 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
+import { Faulty } from "./faulty.mjs";
 import { Provider } from "./providers.mjs";
-import { call, Listener, say, script, Turns } from "./turns.mjs";
+import { call, Listener, say, script, textOf, Turns } from "./turns.mjs";
 import { Wires } from "./wires.mjs";
 
 const ALL = { settings: { permissions: [{ permission: "allow" }] } };
@@ -254,6 +255,27 @@ test("a person's message goes before a follow-up whose first call waits", async 
   const end = await listener.until("turn_finished");
   assert.equal((await owedFor(turns, job))[0].failures, 0);
   await continuedOnce(turns, started, end.run, 1);
+});
+
+test("a person's message goes before a follow-up that waits for its provider", async (t) => {
+  const turns = await Turns.open(t);
+  const provider = await new Faulty("openai").start(t);
+  const body = { name: "p", kind: "openai", base_url: provider.url, key: "k" };
+  assert.equal((await turns.ask("POST", "/providers", body)).status, 201);
+  const refused = { status: 503, headers: { "retry-after": "50" }, body: "" };
+  provider.plays.set("small", [refused, { answer: { text: "hello" } }, { answer: { text: "ok" } }]);
+  const started = await startJob(turns, "p/small");
+  const { listener, job } = started;
+  letGo(turns);
+  const waiting = await listener.until("turn_waiting");
+  const { run } = await turns.send(listener.session, "you first", { policy: "reject" });
+  const { state, cause } = await listener.ended(waiting.run);
+  assert.deepEqual([state, cause], ["cancelled", "rolled_back"]);
+  assert.equal((await listener.ended(run)).state, "succeeded");
+  assert.equal(textOf(await turns.answer(listener.session, run)), "hello");
+  const end = await listener.until("turn_finished");
+  assert.equal((await owedFor(turns, job))[0].failures, 0);
+  await continuedOnce(turns, started, end.run);
 });
 
 test("what an empty budget holds is told when the budget is raised", async (t) => {

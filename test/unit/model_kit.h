@@ -44,7 +44,8 @@ struct ask {
     unsigned dones;
     struct model_result result;
     struct model_failure retried; /* The last cause of a retry. */
-    bool cancel_at_text, cancel_at_call;
+    bool cancel_at_text, cancel_at_call, cancel_at_resumed;
+    unsigned resumed; /* Ends of waits. */
 };
 
 bool __real_retry_again(const struct retry_try *attempt, uint64_t *ret_wait_ms);
@@ -231,6 +232,14 @@ static inline void ask_retrying(void *ctx, const struct model_failure *failure, 
     text_addf(&ask->told, "R(%s)", model_cause_name(failure->cause));
 }
 
+static inline void ask_resumed(void *ctx) {
+    struct ask *ask = ctx;
+    ask->resumed++;
+    if (ask->cancel_at_resumed) {
+        model_cancel(ask->asking);
+    }
+}
+
 static inline void ask_done(void *ctx, const struct model_result *result) {
     struct ask *ask = ctx;
     ask->dones++;
@@ -247,6 +256,7 @@ static const struct model_watch ask_watch = {.text = ask_text,
                                              .tool_cut = ask_tool_cut,
                                              .discarded = ask_discarded,
                                              .retrying = ask_retrying,
+                                             .resumed = ask_resumed,
                                              .done = ask_done};
 
 static inline struct bytes kit_bytes(const char *text) {
@@ -261,8 +271,10 @@ static inline struct model_request *kit_request(const char *model, const char *w
 }
 
 static inline void ask_begin_with(struct ask *ask, struct kit *kit, struct model_request *request) {
-    *ask = (struct ask){
-        .kit = kit, .cancel_at_text = ask->cancel_at_text, .cancel_at_call = ask->cancel_at_call};
+    *ask = (struct ask){.kit = kit,
+                        .cancel_at_text = ask->cancel_at_text,
+                        .cancel_at_call = ask->cancel_at_call,
+                        .cancel_at_resumed = ask->cancel_at_resumed};
     text_init(&ask->told, 8 << 20);
     text_init(&ask->said, 8 << 20);
     text_add_str(&ask->told, "");

@@ -380,6 +380,30 @@ static void a_cancel_frees_its_slot_wherever_the_call_is(void **state) {
     assert_int_equal(stats.running + stats.waiting, 0);
 }
 
+#define BUSY "HTTP/1.1 503 Busy\r\nretry-after-ms: 1\r\ncontent-length: 0\r\n\r\n"
+
+static void the_end_of_a_wait_is_told_and_a_cancel_there_asks_nobody(void **state) {
+    struct kit *kit = *state;
+    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI});
+    kit->answers[0] = kit->answers[2] = BUSY;
+    kit->answer = GOOD;
+    struct ask ask = {.kit = kit};
+    ask_begin(&ask, kit, "test/m", "hi");
+    ask_finish(&ask);
+    ask_cause(&ask, MODEL_NONE);
+    assert_int_equal(ask.resumed, 1);
+    ask_end(&ask);
+    struct ask gone = {.kit = kit, .cancel_at_resumed = true};
+    ask_begin(&gone, kit, "test/m", "hi");
+    while (gone.resumed == 0) {
+        server_turn(kit->loop);
+    }
+    settle(kit);
+    assert_int_equal(gone.dones, 0);
+    assert_int_equal(kit->server.requests, 3);
+    ask_end(&gone);
+}
+
 static void a_changed_connection_is_used_from_the_next_try(void **state) {
     struct kit *kit = *state;
     kit->answer = GOOD;
@@ -416,6 +440,7 @@ int main(void) {
         WITH_KIT(a_connection_that_is_removed_ends_what_waits_for_it),
         WITH_KIT(a_call_beyond_those_that_may_wait_fails),
         WITH_KIT(a_cancel_frees_its_slot_wherever_the_call_is),
+        WITH_KIT(the_end_of_a_wait_is_told_and_a_cancel_there_asks_nobody),
         WITH_KIT(a_changed_connection_is_used_from_the_next_try),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
