@@ -197,6 +197,27 @@ test("an agent of a workflow that waits for its provider is shown as waiting", a
   assert.equal(provider.asked.get("n").length, 1);
 });
 
+test("an agent is asked anew in its wait, and skipped in the next one", async (t) => {
+  const flows = await Workflows.open(t);
+  const provider = await connect(t, flows);
+  provider.plays.set("m", [later(), later()]);
+  const run = await flows.start({ model: "slow/m", script: whole(`
+    return await agent("one", { label: "one", tools: [] });`) });
+  const waits = ({ type }) => type === "agent_retrying";
+  const first = (await flows.until(run, waits)).find(waits);
+  const agent = first.data.run;
+  assert.equal((await flows.ask("POST", `/runs/${agent}/restart`, {})).status, 200);
+  const second = (await flows.until(run, waits, first.seq)).find(waits);
+  const shown = await flows.get(`/runs/${agent}`);
+  assert.deepEqual([shown.state, shown.attempts, shown.resume_at_ms],
+    ["waiting", 2, second.data.resume_at_ms]);
+  assert.equal((await flows.ask("POST", `/runs/${agent}/skip`, {})).status, 200);
+  const { end } = await flows.outcome(run);
+  assert.equal(end.result, null);
+  assert.equal((await flows.get(`/runs/${agent}`)).state, "cancelled");
+  assert.equal(provider.asked.get("m").length, 2);
+});
+
 test("an agent with tools waits with its turn", async (t) => {
   const flows = await Workflows.open(t);
   const provider = await connect(t, flows);

@@ -276,6 +276,38 @@ static void text_that_is_refused_for_good_is_given_up(void **state) {
     assert_int_equal(bench->failures, 2);
 }
 
+/* --- Waits for a provider --------------------------------------------------------------------- */
+
+static void waits_are_stored_in_their_place_also_where_text_is_taken_back(void **state) {
+    static const char last_event[] =
+        "SELECT type FROM events WHERE type NOT LIKE 'message%' ORDER BY seq DESC LIMIT 1";
+    struct bench *bench = *state;
+    struct turns_kit *kit = bench->kit;
+    struct speaker *speaker = &bench->speakers[0];
+    const struct provider_wait first = {.resume_at_ms = 77000, .cause = CAUSE_RATE_LIMITED};
+    const struct provider_wait second = {.resume_at_ms = 88000, .cause = CAUSE_PROVIDER_ERROR};
+    const struct provider_wait none = {.resume_at_ms = 0};
+    assert_int_equal(turns_plan(kit, speaker->say.run), TURN_NEXT_CALL);
+    assert_int_equal(kit->plan.step, speaker->place.step);
+    deltas_provider(&speaker->source, &first);
+    deltas_provider(&speaker->source, &none);
+    speak(speaker, "never seen");
+    deltas_withdraw(&speaker->source, BYTES(""));
+    deltas_provider(&speaker->source, &second);
+    deltas_flush(&speaker->source, on_flushed);
+    kit_store(&kit->runs->kit);
+    assert_true(speaker->flushed);
+    assert_int_equal(events_of(bench, speaker), 0);
+    assert_string_equal(turns_text(kit, last_event).text, "turn_waiting");
+    assert_string_equal(turns_text(kit, "SELECT '' || count(*) FROM events WHERE type IN"
+                                        " ('turn_waiting', 'turn_resumed')")
+                            .text,
+                        "3");
+    struct runs_row row = runs_get(kit->runs, speaker->say.run);
+    assert_int_equal(row.row.state, RUN_WAITING);
+    assert_int_equal(row.row.not_before_ms, 88000);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_bench, close_bench)
     const struct CMUnitTest tests[] = {
@@ -283,6 +315,7 @@ int main(void) {
         TEST(the_text_of_a_deleted_session_is_dropped_and_stops_no_other),
         TEST(a_write_that_fails_delays_its_own_turn_alone),
         TEST(text_that_is_refused_for_good_is_given_up),
+        TEST(waits_are_stored_in_their_place_also_where_text_is_taken_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
