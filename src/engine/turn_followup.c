@@ -151,15 +151,33 @@ static struct err follow_up(struct tx *tx, struct session_row *session,
     return begin(tx, session, followup, &notices, &run);
 }
 
+/* The latest turn in the session of a workflow's agent is its step's, unless a person has written
+ * there since. Nobody reads what the model would say after it, and no budget of the workflow would
+ * pay for that. */
+static struct err look_whether_listens(struct tx *tx, int64_t session, bool *ret_listens) {
+    static const char sql[] = "SELECT count(*) FROM (SELECT r.step_key AS word FROM turns t"
+                              " JOIN runs r ON r.id = t.run WHERE t.session = $1"
+                              " ORDER BY t.run DESC LIMIT 1) latest WHERE word <> ''";
+    const struct arg args[] = {arg_int(session)};
+    const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
+    int64_t of_step = 0;
+    struct err err = runs__int(tx, &ask, &of_step);
+    *ret_listens = of_step == 0;
+    return err;
+}
+
 struct err tx_turn_follow_up(struct tx *tx, const struct turn_followup *followup,
                              enum turn_followed *ret_followed) {
     const struct inbox_receiver receiver = {.owner = followup->session.owner,
                                             .address = followup->session.session,
                                             .kind = RECEIVER_SESSION};
     struct session_row session;
-    bool found = false, busy = false, more = false;
+    bool found = false, busy = false, more = false, listens = false;
     struct err err = sessions__find(tx, &followup->session, &found, &session);
-    if (!err_failed(err) && !found) {
+    if (!err_failed(err) && found) {
+        err = look_whether_listens(tx, session.id, &listens);
+    }
+    if (!err_failed(err) && !listens) {
         err = tx_inbox_receiver_gone(tx, &receiver, &more);
         *ret_followed = more ? FOLLOW_UP_MORE : FOLLOW_UP_IDLE;
         return err;

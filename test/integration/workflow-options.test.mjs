@@ -164,6 +164,26 @@ test("an agent is not stuck while its tools work, however long they do", async (
   assert.deepEqual(events.filter(({ type }) => type === "agent_restarted"), []);
 });
 
+test("a job that an agent left behind ends, and asks nobody", async (t) => {
+  const flows = await Workflows.open(t);
+  const waits = (name) => `while [ ! -e ${name} ]; do sleep 0.02; done`;
+  const shell = (tool, line) => call(tool, { command: "sh", args: ["-c", line] });
+  const first = script(shell("run_job", waits("go")), say("it runs"));
+  const second = script(shell("run_command", `touch go; ${waits("stop")}`), say("done"));
+  const body = `return [await ${ask(first)}, await ${ask(second)}]`;
+  const run = await flows.start({ script: whole(body), settings: ALLOWED });
+  let owed = [];
+  await until("the job's notice is settled", async () => {
+    owed = (await flows.get("/inbox?all=1")).items.map(({ state }) => state);
+    return owed.length > 0 && owed.every((state) => /gone|acknowledged/.test(state));
+  });
+  writeFileSync(path.join(flows.root, "stop"), "");
+  assert.deepEqual((await flows.outcome(run)).end.result, ["it runs", "done"]);
+  assert.deepEqual(owed, ["gone"]);
+  const turns = (await flows.get("/runs?kind=turn")).items;
+  assert.equal(turns.length, 2, "one for each agent");
+});
+
 // --- Types of agents -----------------------------------------------------------------------------
 
 const ALL_TOOLS = ["edit_file", "list_files", "read_file", "run_command", "run_job", "write_file"];
