@@ -9,6 +9,7 @@
  *            the run has stored; no unchanged program diverges
  *            three equal calls have three answers: none counts twice
  *            a resume asks nothing again that the run before it had answered
+ *            the budget of a run was charged at least what its journal says that its steps took
  */
 #include <stdio.h>
 #include <string.h>
@@ -175,14 +176,14 @@ static bool asks_for(struct bytes body, const char *prompt) {
     return false;
 }
 
-/* Of agents that are one call of a model: the session of one with tools may go on, for the sake of
- * a job that it began. */
+/* The turn of an agent whose time is over may ask once more before it hears of that. */
 static bool is_over(struct sim *sim, const struct workflow *workflow,
                     const struct workflow_key *key) {
     int64_t ended = rows_number(sim,
                                 "SELECT count(*) FROM runs a JOIN runs w ON w.id = a.parent"
                                 " WHERE w.run = $1 AND a.step_key = $2 AND a.done_no > 0"
-                                " AND a.state <> 'cancelled' AND a.spec NOT LIKE '{\"turn\"%'",
+                                " AND (a.state IN ('succeeded', 'degraded')"
+                                " OR (a.state <> 'cancelled' AND a.spec NOT LIKE '{\"turn\"%'))",
                                 TEXTS(workflow->run, key->key), 0);
     return ended >= key->occurrences;
 }
@@ -448,7 +449,21 @@ static void again_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     }
 }
 
+/* Columns: output tokens that its own budget was charged, and that its journal tells. */
+static void charged_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    const struct workflow *workflow = ctx;
+    if (row->number[0] < row->number[1] && ask_wanted("workflow charged")) {
+        sim_fail(sim, "steps of %s took %lld output tokens, and its budget was charged %lld",
+                 workflow->run, (long long)row->number[1], (long long)row->number[0]);
+    }
+}
+
 static void steps_check(struct sim *sim, struct workflow *workflow) {
+    ask_each(sim,
+             "SELECT b.output_tokens_spent, (SELECT coalesce(sum(a.output_tokens), 0) FROM runs a"
+             " WHERE a.parent = w.id AND a.step_key <> '' AND a.cached = 0)"
+             " FROM runs w JOIN budgets b ON b.run = w.id WHERE w.run = $1",
+             TEXTS(workflow->run), charged_take, workflow);
     ask_each(sim,
              "SELECT a.run, a.occurrence, a.result, a.cause, a.spec FROM runs a"
              " JOIN runs w ON w.id = a.parent WHERE w.run = $1 AND a.step_key <> ''"
