@@ -76,8 +76,11 @@ struct run_bounds errand_bounds(const struct errand *errand);
 /* Refusals that an API may answer at any time; others of an operation break an invariant. */
 bool errand_refused(const struct errand *errand, struct err result);
 
-/* ops_turns.c: words of a person, with the mark of the operation. */
-void turns_words(struct sim *sim, struct text *text);
+/* ops_turns.c: words of a person, with the mark of that operation. */
+void turns_words(struct sim *sim, unsigned op, struct text *text);
+/* A new message of the operation; NULL: the model is full. */
+struct known_message *turns_new(struct sim *sim, struct known_session *session);
+void turns_say(struct sim *sim, struct known_message *message, enum turn_policy policy);
 /* One more message to the session; NULL: the model is full. */
 struct known_message *turns_probe(struct sim *sim, struct known_session *session);
 /* ops_asked.c: answers one of the open questions; false: there is none. */

@@ -14,10 +14,12 @@
 #include <string.h>
 
 #include "asks.h"
+#include "images.h"
 #include "known.h"
 #include "memories.h"
 #include "ops.h"
 #include "prompts.h"
+#include "schemas.h"
 
 enum { WORDS_MAX = 512, MARK_MAX = 32 };
 
@@ -30,7 +32,8 @@ struct sight {
     char session[ID_SIZE];
     unsigned sessions; /* Number of those that it may be of. */
     int64_t run;       /* Number of the turn's run. */
-    const char *tail;  /* What follows the question; NULL: nothing. */
+    const struct prompt *prompt;
+    const char *tail; /* What follows the question; NULL: nothing. */
 };
 
 static uint64_t checked; /* Prompts of this seed. */
@@ -107,7 +110,8 @@ static bool session_find(struct sim *sim, struct sight *sight) {
              "SELECT DISTINCT s.id, s.session, r.id FROM runs r JOIN turns t ON t.run = r.id"
              " JOIN sessions s ON s.id = t.session JOIN messages m ON m.session = s.id"
              " JOIN parts p ON p.message = m.id WHERE r.kind = 'turn' AND r.ended_ms IS NULL"
-             " AND r.state <> 'queued' AND m.status <> 'removed' AND m.role = 'user'"
+             " AND r.state <> 'queued' AND m.status <> 'removed'"
+             " AND m.role = 'user'"
              " AND substr(p.text, 1, length($1)) = $1",
              TEXTS(sight->asked[sight->asked_count - 1]), session_take, sight);
     return sight->sessions == 1;
@@ -268,12 +272,14 @@ static void tail_check(struct sim *sim, const struct sight *sight) {
                                              .run = sight->run,
                                              .words = sight->tail == NULL ? "" : sight->tail};
         memories_check(sim, &shown);
+        schemas_requested(sim, sight->session, mark, sight->prompt->schema != NULL);
+        images_requested(sim, sight->session, mark, sight->prompt->json);
     }
 }
 
 void prompts_check(struct sim *sim, const struct prompt *prompt) {
     static struct sight sight; /* Large; one thread. */
-    sight = (struct sight){.asked_count = 0};
+    sight = (struct sight){.prompt = prompt};
     sight_read(prompt, &sight);
     if (!session_find(sim, &sight) || !ask_wanted("prompts")) {
         return;

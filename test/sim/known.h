@@ -39,7 +39,10 @@ enum known_removal { REMOVAL_NONE, REMOVAL_ASKED, REMOVAL_ACKNOWLEDGED };
 struct known_message {
     struct known_session *session;
     char id[ID_SIZE], run[ID_SIZE];
-    char *text;   /* Owned. */
+    char *text;               /* Owned. */
+    const char *schema;       /* Of its answer, a literal; NULL: words. */
+    bool unsent;              /* It waits for its image: nobody sends it. */
+    char attachment[ID_SIZE]; /* An image that goes with it; "": none. */
     char *edited; /* Owned: the text that it may have instead; NULL: none was asked for. */
     unsigned op;
     enum known_message_state state;

@@ -7,7 +7,8 @@ const struct sim_part *const sim_parts[] = {
     &part_processes, &part_control,        &part_servers,  &part_known,    &part_asked,
     &part_sessions,  &part_turns,          &part_late,     &part_branches, &part_prompts,
     &part_workflows, &part_check_sessions, &part_budgets,  &part_served,   &part_jobs,
-    &part_streams,   &part_once,           &part_settings, &part_memory,   &part_inbox,
+    &part_streams,   &part_once,           &part_settings, &part_memory,   &part_schemas,
+    &part_images,    &part_inbox,
 };
 const size_t sim_parts_count = COUNT_OF(sim_parts);
 

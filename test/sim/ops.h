@@ -21,6 +21,8 @@ extern const struct sim_part part_branches;       /* ops_branches.c */
 extern const struct sim_part part_once;           /* ops_once.c */
 extern const struct sim_part part_settings;       /* ops_settings.c */
 extern const struct sim_part part_memory;         /* ops_memory.c */
+extern const struct sim_part part_schemas;        /* ops_schemas.c */
+extern const struct sim_part part_images;         /* ops_images.c */
 extern const struct sim_part part_inbox;          /* ops_inbox.c */
 extern const struct sim_part part_prompts;        /* check_prompts.c */
 extern const struct sim_part part_check_sessions; /* check_sessions.c */

@@ -51,7 +51,7 @@ static void message_edit_late(struct sim *sim, unsigned op) {
     struct errand *errand = errand_new(sim, "edit", message->session);
     errand->op = op;
     errand->message = message;
-    turns_words(sim, &errand->text);
+    turns_words(sim, op, &errand->text);
     known_edit(message, errand->text.data);
     errand->run = edit_run;
     errand->done = edit_done;

@@ -5,6 +5,7 @@
 
 #include "asks.h"
 #include "chat_ops.h"
+#include "dispatch/blobs.h"
 
 /* --- Made ------------------------------------------------------------------------------------- */
 
@@ -100,9 +101,16 @@ static struct err purge_run(struct tx *tx, struct errand *errand) {
     return tx_session_purge(tx, &errand->more);
 }
 
+static void purge_done(struct errand *errand, struct err result) {
+    if (!err_failed(result)) {
+        blobs_sweep(sim_life(errand->sim)->blobs);
+    }
+}
+
 static void purge(struct sim *sim) {
     struct errand *errand = errand_new(sim, "purge", NULL);
     errand->run = purge_run;
+    errand->done = purge_done;
     errand_send(errand);
 }
 

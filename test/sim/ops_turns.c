@@ -7,18 +7,19 @@
 #include "asks.h"
 #include "base/memory.h"
 #include "chat_ops.h"
+#include "late.h"
 
 enum { LONG_BYTES = 24 << 10, SHORT_BYTES = 60 };
 
 /* --- Said ------------------------------------------------------------------------------------- */
 
-void turns_words(struct sim *sim, struct text *text) {
+void turns_words(struct sim *sim, unsigned op, struct text *text) {
     static const char *const fillers[] = {"please go on with the task ", "\xf0\x9f\x90\x91 baa ",
                                           "a \"quote\" and a \\ ", "line\nbreak ", "\x02 "};
     uint64_t pick = sim_choose(sim, "length", 12);
     size_t most = pick == 0 ? LONG_BYTES : pick < 3 ? LONG_BYTES / 8 : SHORT_BYTES;
     size_t len = (size_t)sim_choose(sim, "words", most);
-    text_addf(text, "op#%u. ", sim_operation(sim));
+    text_addf(text, "op#%u. ", op);
     while (text->len < len) {
         text_add_str(text, fillers[sim_choose(sim, "filler", COUNT_OF(fillers))]);
     }
@@ -30,6 +31,13 @@ static struct err say_run(struct tx *tx, struct errand *errand) {
     errand->what.say.text = known_bytes(errand->message->text);
     errand->what.say.client = known_bytes(errand->id);
     errand->what.say.model_default = known_bytes(errand->model.name);
+    if (errand->message->schema != NULL) {
+        errand->what.say.schema = known_bytes(errand->message->schema);
+    }
+    if (errand->message->attachment[0] != '\0') {
+        errand->what.say.attachments[0] = known_bytes(errand->message->attachment);
+        errand->what.say.attachment_count = 1;
+    }
     struct err err = tx_turn_submit(tx, &errand->what.say, &accepted, &errand->why);
     if (!err_failed(err)) {
         (void)snprintf(errand->run_id, sizeof errand->run_id, "%.*s", (int)accepted.run.run.len,
@@ -56,14 +64,15 @@ static void say_done(struct errand *errand, struct err result) {
     }
 }
 
-static void say(struct sim *sim, struct known_message *message, enum turn_policy policy) {
+void turns_say(struct sim *sim, struct known_message *message, enum turn_policy policy) {
     struct errand *errand = errand_new(sim, "say", message->session);
     errand->message = message;
     (void)snprintf(errand->id, sizeof errand->id, "client-%u", message->op);
+    /* It may come when another operation has begun, which has ids of its own. */
     errand->what.say = (struct turn_message){.policy = policy,
-                                             .run = known_id(sim, "run", "turn"),
-                                             .message = known_id(sim, "msg", "question"),
-                                             .answer = known_id(sim, "msg", "answer"),
+                                             .run = late_id(sim, message->op, "run", "turn"),
+                                             .message = late_id(sim, message->op, "msg", "asks"),
+                                             .answer = late_id(sim, message->op, "msg", "answers"),
                                              .bounds = errand_bounds(errand)};
     errand->run = say_run;
     errand->done = say_done;
@@ -97,6 +106,15 @@ struct known_message *turns_probe(struct sim *sim, struct known_session *session
     return message;
 }
 
+struct known_message *turns_new(struct sim *sim, struct known_session *session) {
+    struct text text;
+    text_init(&text, (size_t)LONG_BYTES * 2);
+    turns_words(sim, sim_operation(sim), &text);
+    struct known_message *message = known_add_message(sim, session, text.data);
+    text_done(&text);
+    return message;
+}
+
 static void message_say(struct sim *sim) {
     static const enum turn_policy policies[] = {TURN_ENQUEUE,   TURN_ENQUEUE,  TURN_ENQUEUE,
                                                 TURN_INTERRUPT, TURN_ROLLBACK, TURN_STEER,
@@ -105,18 +123,14 @@ static void message_say(struct sim *sim) {
     if (session == NULL) {
         return;
     }
-    struct text text;
-    text_init(&text, (size_t)LONG_BYTES * 2);
-    turns_words(sim, &text);
-    struct known_message *message = known_add_message(sim, session, text.data);
-    text_done(&text);
+    struct known_message *message = turns_new(sim, session);
     enum turn_policy policy = policies[sim_choose(sim, "policy", COUNT_OF(policies))];
     if (policy == TURN_ROLLBACK) {
         known_loosen(sim, session);
     }
     if (message != NULL) {
         message->state = MESSAGE_ASKED; /* Its own rollback does not touch it. */
-        say(sim, message, policy);
+        turns_say(sim, message, policy);
     }
 }
 
@@ -126,14 +140,15 @@ static struct known_message *message_pick(struct sim *sim) {
         known->message_count == 0
             ? NULL
             : &known->messages[sim_choose(sim, "message", known->message_count)];
-    return found != NULL && found->session->state <= SESSION_THERE ? found : NULL;
+    bool fits = found != NULL && !found->unsent && found->session->state <= SESSION_THERE;
+    return fits ? found : NULL;
 }
 
 /* A client that got no answer sends again, with its id. */
 static void message_repeat(struct sim *sim) {
     struct known_message *message = message_pick(sim);
     if (message != NULL && !message->probe) {
-        say(sim, message, TURN_ENQUEUE);
+        turns_say(sim, message, TURN_ENQUEUE);
     }
 }
 
@@ -218,7 +233,7 @@ static void removal_take(struct sim *sim, const struct ask_row *row, void *ctx) 
 static void resend_edit(struct sim *sim, struct errand *errand) {
     if (sim_chance(sim, "edits", 50)) {
         text_init(&errand->text, TURN_TEXT_MAX);
-        turns_words(sim, &errand->text);
+        turns_words(sim, sim_operation(sim), &errand->text);
         known_edit(errand->message, errand->text.data);
     }
 }

@@ -160,12 +160,19 @@ static void ask(struct exchange *exchange) {
     static const struct status_fault bad = {
         400, "",
         "{\"error\":{\"message\":\"messages: invalid\",\"type\":\"invalid_request_error\"}}"};
+    static const struct status_fault no_schema = {
+        400, "",
+        "{\"error\":{\"message\":\"this model takes no schema for its answer\","
+        "\"type\":\"invalid_request_error\"}}"};
     exchange->servers->stats.models++;
     if (exchange->prompt.json == NULL) {
         status_reply(exchange, &bad);
     } else if (overflows(exchange)) {
         exchange->servers->stats.overflows++;
         status_reply(exchange, &overflow);
+    } else if (exchange->prompt.schema != NULL &&
+               servers_fault(exchange->servers, exchange->key, "no schema", /* percent */ 5)) {
+        status_reply(exchange, &no_schema);
     } else if (servers_fault(exchange->servers, exchange->key, "status",
                              exchange->servers->weather / 2)) {
         status_reply(exchange,
