@@ -190,7 +190,9 @@ void images_requested(struct sim *sim, const char *session, const char *mark, co
     for (size_t i = 0; i < image_count; i++) {
         const struct image *image = &images[i];
         const struct known_message *message = image->message;
-        bool asks = message->attachment[0] != '\0' && strcmp(message->session->id, session) == 0 &&
+        /* A probe has the mark of the last operation. */
+        bool asks = message->attachment[0] != '\0' && message->op < sim_operation(sim) &&
+                    strcmp(message->session->id, session) == 0 &&
                     strncmp(message->text, mark, strlen(mark)) == 0;
         if (asks && !is_touched(image->hash) && !shows(body, image->digits)) {
             sim_fail(sim, "a prompt does not show the image of op %u, nor why", message->op);
