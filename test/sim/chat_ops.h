@@ -83,9 +83,9 @@ struct known_message *turns_new(struct sim *sim, struct known_session *session);
 void turns_say(struct sim *sim, struct known_message *message, enum turn_policy policy);
 /* One more message to the session; NULL: the model is full. */
 struct known_message *turns_probe(struct sim *sim, struct known_session *session);
-/* ops_asked.c: answers one of the open questions; false: there is none. */
+/* ops_approvals.c: answers one of the open questions; false: there is none. */
 bool asked_answer(struct sim *sim, uint64_t which);
-/* Whether there was any budget that somebody had set. */
+/* ops_asked.c: whether there was any budget that somebody had set. */
 bool budgets_remove_all(struct sim *sim);
 
 #endif

@@ -2,7 +2,7 @@
  *
  *   words     every answer and message in a prompt is one of the session's, in its order
  *   branches  of the answers to a message at most one is shown, and it is the one that was chosen
- *   removed   what a client took out of the history is shown no more
+ *   removed   what a client took out of the history, or undid, is shown no more
  *   kept      what was acknowledged and answered is shown, unless a summary stands for it
  *
  * A turn's prompt is known by its words: messages begin with "op#N. " (ops_turns.c), what the model
@@ -110,7 +110,7 @@ static bool session_find(struct sim *sim, struct sight *sight) {
              "SELECT DISTINCT s.id, s.session, r.id FROM runs r JOIN turns t ON t.run = r.id"
              " JOIN sessions s ON s.id = t.session JOIN messages m ON m.session = s.id"
              " JOIN parts p ON p.message = m.id WHERE r.kind = 'turn' AND r.ended_ms IS NULL"
-             " AND r.state <> 'queued' AND m.status <> 'removed'"
+             " AND r.state <> 'queued' AND m.status NOT IN ('removed', 'rolled_back')"
              " AND m.role = 'user'"
              " AND substr(p.text, 1, length($1)) = $1",
              TEXTS(sight->asked[sight->asked_count - 1]), session_take, sight);
@@ -175,12 +175,14 @@ static const char *chosen_of(struct sim *sim, const char *session) {
 }
 
 static void branches_check(struct sim *sim, const struct sight *sight) {
+    struct ask_number run = ask_number(sight->run);
     struct branches branches = {.sight = sight, .chosen = chosen_of(sim, sight->session)};
     ask_each(sim,
              "SELECT m.reply_to, m.message, p.text FROM messages m JOIN parts p ON p.message = m.id"
              " WHERE m.session = $1 AND m.role = 'assistant' AND m.status <> 'removed'"
+             " AND (m.status <> 'rolled_back' OR m.run = $2)" /* It may be ending. */
              " AND p.kind = 'text' AND substr(p.text, 1, 5) = 'said#' ORDER BY m.reply_to, m.id",
-             TEXTS(sight->number), branch_take, &branches);
+             TEXTS(sight->number, run.text), branch_take, &branches);
     for (size_t i = 0; i < sight->said_count; i++) {
         if (!branches.held[i]) {
             sim_fail(sim, "a prompt of %s shows %s, which it does not hold", sight->session,
@@ -212,12 +214,13 @@ static void order_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     }
 }
 
+/* What was undone with its turn is no message of it any more. */
 static void order_check(struct sim *sim, const struct sight *sight) {
     struct order order = {.sight = sight};
     ask_each(sim,
              "SELECT p.text FROM messages m JOIN parts p ON p.message = m.id WHERE m.session = $1"
              " AND p.kind IN ('text', 'steer') AND substr(p.text, 1, 3) = 'op#'"
-             " AND m.status <> 'removed' ORDER BY m.id, p.number",
+             " AND m.status NOT IN ('removed', 'rolled_back') ORDER BY m.id, p.number",
              TEXTS(sight->number), order_take, &order);
     if (order.at < sight->asked_count) {
         sim_fail(sim, "a prompt of %s shows the message %s where the session has another one",

@@ -30,6 +30,7 @@ struct known_session {
     unsigned op; /* Number of the operation that asked for it. */
     enum known_session_state state;
     unsigned changes;     /* Number of operations on its history that have no answer yet. */
+    bool ruled;           /* Nothing may write file1.txt in it. */
     char chosen[ID_SIZE]; /* Answer that was chosen last, and is shown for certain; "": unknown. */
 };
 

@@ -23,6 +23,7 @@ extern const struct sim_part part_settings;       /* ops_settings.c */
 extern const struct sim_part part_memory;         /* ops_memory.c */
 extern const struct sim_part part_schemas;        /* ops_schemas.c */
 extern const struct sim_part part_images;         /* ops_images.c */
+extern const struct sim_part part_approvals;      /* ops_approvals.c */
 extern const struct sim_part part_inbox;          /* ops_inbox.c */
 extern const struct sim_part part_prompts;        /* check_prompts.c */
 extern const struct sim_part part_check_sessions; /* check_sessions.c */

@@ -1,5 +1,5 @@
-/* ops_asked.c: a person answers what turns ask, and sets budgets; and the connections to the
- * simulated providers, which somebody set in the first life. */
+/* ops_asked.c: a person sets budgets; and the connections to the simulated providers, which
+ * somebody set in the first life. */
 #include <stdio.h>
 #include <string.h>
 
@@ -9,75 +9,6 @@
 #include "chat_ops.h"
 #include "main/work.h"
 #include "provider.h"
-
-/* --- Approvals and questions ------------------------------------------------------------------ */
-
-struct question {
-    char id[ID_SIZE];
-    bool answer;
-    size_t skip; /* Number of open ones that stand before it. */
-    bool found;
-};
-
-static void question_take(struct sim *sim, const struct ask_row *row, void *ctx) {
-    struct question *question = ctx;
-    (void)sim;
-    if (question->found || question->skip > 0) {
-        question->skip -= question->skip > 0;
-        return;
-    }
-    question->found = true;
-    question->answer = strcmp(row->text[1].data, "answer") == 0;
-    (void)snprintf(question->id, sizeof question->id, "%s", row->text[0].data);
-}
-
-static struct err answer_run(struct tx *tx, struct errand *errand) {
-    struct approval_row row;
-    struct approval_answer *answer = &errand->what.answer;
-    answer->key =
-        (struct approval_key){.owner = BYTES(KNOWN_OWNER), .approval = known_bytes(errand->id)};
-    return tx_approval_answer(tx, answer, &row, &errand->why);
-}
-
-static void answer_done(struct errand *errand, struct err result) {
-    if (err_failed(result) && !errand_refused(errand, result)) {
-        sim_fail(errand->sim, "an answer was refused: %s: %s", err_name(result.code),
-                 errand->why.text);
-    }
-}
-
-bool asked_answer(struct sim *sim, uint64_t which) {
-    int64_t open = rows_number(sim, "SELECT count(*) FROM approvals WHERE answered_ms IS NULL",
-                               NULL, /* otherwise */ 0);
-    if (open == 0) {
-        return false;
-    }
-    struct question question = {.skip = (size_t)(which % (uint64_t)open)};
-    ask_each(sim, "SELECT approval, kind FROM approvals WHERE answered_ms IS NULL ORDER BY id",
-             NULL, question_take, &question);
-    struct errand *errand = errand_new(sim, "answer", NULL);
-    memcpy(errand->id, question.id, sizeof errand->id);
-    struct approval_answer *answer = &errand->what.answer;
-    answer->by = BYTES(KNOWN_OWNER);
-    if (question.answer) {
-        answer->verb = APPROVAL_ANSWER;
-        answer->text = BYTES("{\"answer\":\"this\"}");
-    } else if (sim_chance(sim, "allow", 70)) {
-        answer->verb = APPROVAL_ALLOW;
-        answer->text = BYTES("");
-    } else {
-        answer->verb = APPROVAL_DENY;
-        answer->text = sim_chance(sim, "reason", 50) ? BYTES("not \"now\"") : BYTES("");
-    }
-    errand->run = answer_run;
-    errand->done = answer_done;
-    errand_send(errand);
-    return true;
-}
-
-static void approval_answer(struct sim *sim) {
-    (void)asked_answer(sim, sim_choose(sim, "which", 1000));
-}
 
 /* --- Budgets ---------------------------------------------------------------------------------- */
 
@@ -202,7 +133,6 @@ static void connections_opened(struct sim *sim) {
 }
 
 static const struct sim_op ops_asked[] = {
-    {"approval_answer", 14, approval_answer},
     {"budget_set", 3, budget_set},
     {"budget_remove", 2, budget_remove},
     {NULL, 0, NULL},

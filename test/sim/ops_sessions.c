@@ -15,6 +15,12 @@ static const char *const models[] = {
     "anthropic/think",       "no-such-provider/x",
 };
 
+/* Whatever else matches: a deny is final (check of ops_approvals.c). */
+#define SETTINGS_OF_RULES                                                                          \
+    "{\"permissions\":[{\"tool\":\"write_file\",\"subject\":\"file1.txt\",\"permission\":"         \
+    "\"deny\"},"                                                                                   \
+    "{\"permission\":\"allow\"},{\"tool\":\"edit_file\",\"permission\":\"ask\"}]}"
+
 static const char *const settings[] = {
     "{\"permissions\":[{\"permission\":\"allow\"}]}",
     "{\"permissions\":[{\"permission\":\"allow\"}]}",
@@ -23,6 +29,7 @@ static const char *const settings[] = {
     "{\"edits\":\"allow\"}",
     "{\"permissions\":[{\"tool\":\"write_file\",\"permission\":\"deny\"}]}",
     "{\"permissions\":[{\"tool\":\"*\",\"permission\":\"review\"}]}",
+    SETTINGS_OF_RULES,
     "{\"permissions\":[{\"permission\":\"allow\"}],\"check\":[\"work\",\"check\"]}",
 };
 
@@ -48,6 +55,8 @@ static void session_create(struct sim *sim) {
     struct errand *errand = errand_new(sim, "create", session);
     const char *model = models[sim_choose(sim, "model", COUNT_OF(models))];
     const char *root = sim_chance(sim, "rooted", 75) ? sim_project_dir(sim) : "";
+    const char *chosen = settings[sim_choose(sim, "settings", COUNT_OF(settings))];
+    session->ruled = strcmp(chosen, SETTINGS_OF_RULES) == 0;
     errand->what.make = (struct session_new){
         .session = id,
         .owner = BYTES(KNOWN_OWNER),
@@ -56,7 +65,7 @@ static void session_create(struct sim *sim) {
         .model = known_bytes(model),
         .root = known_bytes(root),
         .title = sim_chance(sim, "titled", 30) ? BYTES("A title") : (struct bytes){NULL, 0},
-        .settings = known_bytes(settings[sim_choose(sim, "settings", COUNT_OF(settings))])};
+        .settings = known_bytes(chosen)};
     errand->run = create_run;
     errand->done = create_done;
     errand_send(errand);
@@ -82,6 +91,7 @@ static void session_change(struct sim *sim) {
         change->model = known_bytes(models[sim_choose(sim, "model", COUNT_OF(models))]);
         break;
     case 1:
+        session->ruled = false;
         change->settings = known_bytes(settings[sim_choose(sim, "settings", COUNT_OF(settings))]);
         break;
     case 2:
