@@ -17,6 +17,14 @@ class Mutants(unittest.TestCase):
                                         capture_output=True, text=True, check=False)
                 self.assertEqual(result.returncode, 0, result.stderr)
 
+    def test_each_patch_says_what_it_breaks_and_why_no_seed_catches_it(self):
+        for patch in sorted(glob.glob(os.path.join(ROOT, "test/sim/mutants/*.patch"))):
+            with self.subTest(os.path.basename(patch)), open(patch, encoding="utf-8") as file:
+                head = file.read().split("\ndiff --git")[0].split("\n")
+                self.assertRegex(head[0], r"^[a-z]")
+                if any(line.startswith("test: ") for line in head):
+                    self.assertRegex(head[1], r"^\(.*\)$")
+
 
 if __name__ == "__main__":
     unittest.main()
