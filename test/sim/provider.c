@@ -211,7 +211,9 @@ void provider_answer(struct servers *servers, const struct server_request *reque
                                                                : WIRE_ANTHROPIC;
     struct exchange exchange = {.servers = servers, .key = key, .reply = reply};
     if (!prompt_read(servers, wire, request->body, &exchange.prompt)) {
-        json_release(&exchange.prompt.json);
+        prompt_done(&exchange.prompt); /* What was read borrows from it. */
+        exchange.prompt =
+            (struct prompt){.wire = wire, .model = "", .input_bytes = exchange.prompt.input_bytes};
     }
     prompts_check(sim_current(), &exchange.prompt);
     ask(&exchange);
