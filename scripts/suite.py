@@ -48,8 +48,8 @@ SLOW_US = 2000
 FILE_S = 300
 # What kills at random does it for a shorter time then.
 SHORT = {"DROVER_KILL_SECONDS": "10"}
-# Seeds of the simulator: those that are the same in each run, and those that nobody has run before.
-SEEDS_FIXED, SEEDS_FRESH, SEEDS_SANITIZED = 300, 100, 40
+# Seeds of the simulator: from 1 on; from --seed on; and after these under the sanitizers.
+SEEDS_FIXED, SEEDS_MORE, SEEDS_SANITIZED = 300, 100, 40
 
 
 # --- The stages ----------------------------------------------------------------------------------
@@ -193,8 +193,7 @@ def node_tests(name, word, binary, *, every, rooms="*", turn=0, brisk=False, env
 
 def simulator(kind, folder, count, first):
     """Seeds of the simulator. None of these stages runs again: a seed does the same each time, so
-    that a failure is one, also of a seed that nobody has run before. The report has the command
-    that replays it."""
+    that a failure is one. The report has the command that replays it."""
     program = f"{folder}/test/sim/sim"
     stage = Stage(f"simulator, {kind} seeds",
                   [program, "--seeds", str(count), "--from", str(first)], count_exit)
@@ -203,11 +202,6 @@ def simulator(kind, folder, count, first):
     options = f"external_symbolizer_path={symbols}:halt_on_error=1:print_stacktrace=1"
     stage.env = {"ASAN_OPTIONS": f"{options}:detect_leaks=0", "UBSAN_OPTIONS": options}
     return stage
-
-
-def fresh_seeds():
-    """The first of this run: no other run has had it."""
-    return int(time.time()) % 10**9 * 1000
 
 
 def valgrind_program(stage):
@@ -258,9 +252,9 @@ def all_stages(every_kill, turn, seed):
         meson_tests("unit of threads, TSan", "build/tsan", tests=threads),
         node_tests("integration, valgrind", "valgrind", "build/drover-valgrind", **taken,
                    before=valgrind_program),
-        simulator("sanitized", "build/san", SEEDS_SANITIZED, seed + SEEDS_FRESH),
+        simulator("sanitized", "build/san", SEEDS_SANITIZED, seed + SEEDS_MORE),
         simulator("fixed", "build/release", SEEDS_FIXED, 1),
-        simulator("fresh", "build/release", SEEDS_FRESH, seed),
+        simulator("further", "build/release", SEEDS_MORE, seed),
         Stage("lint", [sys.executable, "scripts/lint"], count_lint),
         Stage("scripts and lint refuse what they must",
               [sys.executable, "-m", "unittest", "discover", "-s", "test/scripts"], count_python,
@@ -389,6 +383,8 @@ def run_tests(stages):
 def main():
     parser = argparse.ArgumentParser(prog="scripts/test")
     parser.add_argument("--all", action="store_true", help="take every kill point")
+    parser.add_argument("--seed", type=int, default=SEEDS_FIXED + 1,
+                        help="the first of the simulator's further seeds: others than last time")
     parser.add_argument("--turn", type=int, choices=range(shares.TURNS), default=shares.turn(ROOT),
                         help="the share of this turn (shares.py), not the commit's")
     parser.add_argument("--list", action="store_true", help="name the stages")
@@ -398,8 +394,7 @@ def main():
         factor, words = host.measure_scale(tempfile.gettempdir())
         os.environ["DROVER_TEST_SCALE"] = str(factor)
         print(words, flush=True)
-    seed = fresh_seeds()
-    builds, tests = all_stages(options.all, options.turn, seed)
+    builds, tests = all_stages(options.all, options.turn, options.seed)
     if options.list:
         print("\n".join(stage.name for stage in builds + tests))
         return 0
@@ -418,7 +413,7 @@ def main():
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, give_up)
     print(f"turn {options.turn} of {shares.TURNS}" if not options.all else "all", flush=True)
-    print(f"fresh seeds of the simulator: from {seed}", flush=True)
+    print(f"further seeds of the simulator: from {options.seed}", flush=True)
     for stage in builds:
         total.add(perform(stage)[0])
     if total.failed:

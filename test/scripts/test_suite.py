@@ -175,13 +175,13 @@ class Seeds(unittest.TestCase):
         _, tests = suite.all_stages(False, 0, seed)
         return {stage.name: stage for stage in tests if stage.name.startswith("simulator")}
 
-    def test_seeds_of_the_simulator_are_fixed_fresh_and_sanitized(self):
+    def test_seeds_of_the_simulator_are_fixed_further_and_sanitized(self):
         stages = self.stages(5000)
         self.assertEqual(
             {name: stage.command for name, stage in stages.items()},
             {"simulator, fixed seeds":
                  ["build/release/test/sim/sim", "--seeds", "300", "--from", "1"],
-             "simulator, fresh seeds":
+             "simulator, further seeds":
                  ["build/release/test/sim/sim", "--seeds", "100", "--from", "5000"],
              "simulator, sanitized seeds":
                  ["build/san/test/sim/sim", "--seeds", "40", "--from", "5100"]})
@@ -190,15 +190,15 @@ class Seeds(unittest.TestCase):
         for stage in self.stages(5000).values():
             self.assertEqual(again.failed_files(stage, counts.Counts(failed=1), "FAILED seed"), [])
 
-    def test_the_number_of_a_fresh_seed_is_printed(self):
+    def test_the_number_of_a_further_seed_is_printed(self):
         with contextlib.redirect_stdout(io.StringIO()) as said, \
                 tempfile.TemporaryDirectory() as logs, \
                 unittest.mock.patch.object(suite, "LOGS", logs), \
-                unittest.mock.patch.object(suite, "fresh_seeds", return_value=77000), \
                 unittest.mock.patch.object(suite, "perform") as perform, \
                 unittest.mock.patch.object(host, "measure_scale", return_value=(1, "scale")), \
                 unittest.mock.patch.dict(os.environ), \
-                unittest.mock.patch.object(sys, "argv", ["scripts/test", "simulator, fresh"]):
+                unittest.mock.patch.object(sys, "argv", [
+                    "scripts/test", "--seed", "77000", "simulator, further"]):
             perform.return_value = (counts.Counts(passed=1), [])
             suite.main()
         self.assertIn("77000", said.getvalue())
