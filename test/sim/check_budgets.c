@@ -77,8 +77,9 @@ static void turn_noted(struct sim *sim, const struct run_row *row, struct turn_t
 static void budgets_noted(struct sim *sim, const struct run_row *row) {
     struct turn_time *turn = row->kind == KIND_TURN ? turn_find(row->id) : NULL;
     int64_t ago_ms = sim_wall_ms(sim) - row->started_ms;
-    bool begins = turn == NULL && row->kind == KIND_TURN && row->state == RUN_RUNNING &&
-                  ago_ms >= 0 && ago_ms < CLOSE_MS;
+    bool here = ago_ms >= 0 && sim_life_age_ms(sim) > (uint64_t)ago_ms; /* Begun in this life. */
+    bool begins = turn == NULL && row->kind == KIND_TURN && row->state == RUN_RUNNING && here &&
+                  ago_ms < CLOSE_MS;
     if (begins && (turn = turn_find(0)) != NULL) {
         *turn = (struct turn_time){.run = row->id};
     }
