@@ -264,7 +264,7 @@ static const struct damage_table tables[] = {
     {
         .name = "messages",
         .page = "SELECT id, message, role, status, client_id, client_digest, cause, error, "
-                "metadata FROM messages WHERE (id) > ($1) ORDER BY id LIMIT $2",
+                "metadata, answer_schema FROM messages WHERE (id) > ($1) ORDER BY id LIMIT $2",
         .last = "SELECT COALESCE(max(id), 0) FROM messages",
         .newest = 20000,
         .keys = {"id"},
@@ -276,7 +276,8 @@ static const struct damage_table tables[] = {
                     {.name = "client_digest", .kind = DAMAGE_HASH, .may_be_empty = true},
                     {.name = "cause", .kind = DAMAGE_TEXT},
                     {.name = "error", .kind = DAMAGE_TEXT},
-                    {.name = "metadata", .kind = DAMAGE_JSON}},
+                    {.name = "metadata", .kind = DAMAGE_JSON},
+                    {.name = "answer_schema", .kind = DAMAGE_JSON, .may_be_empty = true}},
     },
     {
         .name = "parts",
@@ -426,15 +427,14 @@ static const struct damage_table tables[] = {
     },
     {
         .name = "turns",
-        .page = "SELECT run, began_by, model, last, answer_schema FROM turns WHERE (run) > ($1) "
+        .page = "SELECT run, began_by, model, last FROM turns WHERE (run) > ($1) "
                 "ORDER BY run LIMIT $2",
         .last = "SELECT COALESCE(max(run), 0) FROM turns",
         .newest = 20000,
         .keys = {"run"},
         .columns = {{.name = "began_by", .kind = DAMAGE_WORD, .known = turns__trigger_known},
                     {.name = "model", .kind = DAMAGE_TEXT},
-                    {.name = "last", .kind = DAMAGE_TEXT},
-                    {.name = "answer_schema", .kind = DAMAGE_JSON, .may_be_empty = true}},
+                    {.name = "last", .kind = DAMAGE_TEXT}},
     },
     {
         .name = "usage_totals",

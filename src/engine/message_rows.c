@@ -208,6 +208,19 @@ struct err messages__insert_quiet(struct tx *tx, const struct message_insert *wh
     return err;
 }
 
+struct err messages__write_schema(struct tx *tx, int64_t id, struct bytes schema) {
+    const struct arg args[] = {arg_int(id), arg_text(schema)};
+    return tx_exec(tx, "UPDATE messages SET answer_schema = $2 WHERE id = $1", args, COUNT_OF(args),
+                   NULL /* one row, always */);
+}
+
+struct err messages__copy_schema(struct tx *tx, int64_t from, int64_t to) {
+    static const char sql[] = "UPDATE messages SET answer_schema = (SELECT answer_schema"
+                              " FROM messages WHERE id = $1) WHERE id = $2";
+    const struct arg args[] = {arg_int(from), arg_int(to)};
+    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
+}
+
 struct err messages__insert(struct tx *tx, const struct message_insert *what) {
     struct err err = messages__insert_quiet(tx, what);
     if (!err_failed(err)) {

@@ -110,17 +110,12 @@ static struct err begin(struct tx *tx, const struct turn_again *again, struct se
         .bounds = again->bounds};
     struct message_part part = {.number = 0};
     struct turn_variant variant = {.number = 0};
-    struct turn_row before;
     bool found = false;
     assert(question->message.len < sizeof message.message.text); /* Ids are ours. */
     memcpy(message.message.text, question->message.data, question->message.len);
     struct err err = parts__next(tx, question->id, 0, &found, &part);
     if (!err_failed(err) && found) {
         message.text = part.text;
-        err = turns__find(tx, answer->run, &found, &before);
-    }
-    if (!err_failed(err) && found) {
-        message.schema = before.schema;
     }
     if (!err_failed(err)) {
         err = next_variant(tx, answer, &variant);

@@ -195,27 +195,6 @@ static struct err fork_on(struct tx *tx, const struct turn_resend *what,
 }
 
 /* What the answer must be like is asked for again, too. */
-static struct err find_schema(struct tx *tx, const struct message_row *question,
-                              struct bytes *ret_schema) {
-    const struct arg args[] = {arg_int(question->session), arg_int(question->id)};
-    const struct run_ask ask = {.sql = "SELECT run FROM turns WHERE session = $1 AND question = $2"
-                                       " ORDER BY run DESC LIMIT 1",
-                                .args = args,
-                                .count = COUNT_OF(args)};
-    struct turn_row before;
-    int64_t run = 0;
-    bool found = false;
-    *ret_schema = (struct bytes){"", 0};
-    struct err err = runs__int(tx, &ask, &run);
-    if (!err_failed(err) && run != 0) {
-        err = turns__find(tx, run, &found, &before);
-    }
-    if (!err_failed(err) && found) {
-        *ret_schema = before.schema;
-    }
-    return err;
-}
-
 static struct err find_text(struct tx *tx, const struct turn_resend *what,
                             const struct message_row *question, struct bytes *ret_text) {
     struct message_part part = {.text = {"", 0}};
@@ -243,8 +222,7 @@ static struct err begin(struct tx *tx, const struct turn_resend *what, struct se
         .bounds = what->bounds};
     assert(question->message.len < sizeof message.message.text); /* Ids are ours. */
     memcpy(message.message.text, question->message.data, question->message.len);
-    struct err err = find_schema(tx, question, &message.schema);
-    return err_failed(err) ? err : turns__make_again(tx, session, &message, &first, ret_run);
+    return turns__make_again(tx, session, &message, &first, ret_run);
 }
 
 static struct err cut(struct tx *tx, const struct turn_resent *resent, struct session_row *session,

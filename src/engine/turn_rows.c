@@ -8,7 +8,8 @@
 #define TURN_COLUMNS                                                                               \
     "run, session, began_by, question, answer, calls, calls_max, step, call, from_seq, mistakes,"  \
     " repeats, answered, last_call, model, last, begun, mistakes_told, wrote, check_run,"          \
-    " failed_checks, granted_output, granted_tokens, granted_cost, answer_schema, misfits,"        \
+    " failed_checks, granted_output, granted_tokens, granted_cost,"                                \
+    " COALESCE((SELECT answer_schema FROM messages m WHERE m.id = question), ''), misfits,"        \
     " number, truncated, output_max"
 
 static const char *const trigger_names[TURN_TRIGGER_COUNT] = {
@@ -141,11 +142,11 @@ struct err turns__insert(struct tx *tx, const struct turn_row *row) {
         " last_call, last, mistakes_told, wrote, check_run, failed_checks, granted_output,"
         " granted_tokens, granted_cost, misfits, truncated, output_max, session, began_by, "
         "question, calls_max, model,"
-        " answer, answer_schema, number)"
+        " answer, number)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
-        " $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28,"
+        " $18, $19, $20, $21, $22, $23, $24, $25, $26, $27,"
         " (SELECT COALESCE(max(number), 0) + 1 FROM turns WHERE session = $22))";
-    struct arg args[CHANGING + 7];
+    struct arg args[CHANGING + 6];
     fill(row, args);
     const char *trigger = trigger_names[row->trigger];
     args[CHANGING] = arg_int(row->session);
@@ -154,7 +155,6 @@ struct err turns__insert(struct tx *tx, const struct turn_row *row) {
     args[CHANGING + 3] = arg_int(row->calls_max);
     args[CHANGING + 4] = arg_text(row->model);
     args[CHANGING + 5] = arg_int(row->answer);
-    args[CHANGING + 6] = row->schema.len > 0 ? arg_text(row->schema) : arg_text(BYTES(""));
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
 }
 

@@ -48,7 +48,7 @@ struct turn_row {
     int64_t check_run; /* id of the run that checks what was written; 0: none. */
     int64_t failed_checks;
     struct amounts granted; /* To the call that is out, by the budgets above it. */
-    struct bytes schema;    /* Of its answer: JSON; "": it is words. */
+    struct bytes schema;    /* Of its answer: JSON; "": it is words. Read with its question. */
     int64_t misfits;        /* Answers that did not fit it. */
     int64_t truncated;      /* Answers in a row that their longest length cut off. */
     int64_t output_max;     /* Tokens of an answer, since one was cut off; 0: the model's own. */

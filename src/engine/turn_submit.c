@@ -266,7 +266,6 @@ struct err turns__make(struct tx *tx, struct session_row *session,
     struct turn_row row = {.trigger = trigger,
                            .session = session->id,
                            .model = model_of(message, session),
-                           .schema = message->schema,
                            .calls_max = fewer ? message->calls_max : calls_max,
                            .last = {"", 0}};
     struct err err = submit_run(tx, session, message, ret_run);
@@ -278,6 +277,9 @@ struct err turns__make(struct tx *tx, struct session_row *session,
         .role = notice ? ROLE_NOTICE : ROLE_USER, .status = MESSAGE_QUEUED, .run = row.run};
     err = insert_question(tx, session, message, &what, &question, why);
     row.question = question.id;
+    if (!err_failed(err) && message->schema.len > 0) {
+        err = messages__write_schema(tx, question.id, message->schema);
+    }
     if (!err_failed(err)) {
         const struct place place = {
             .role = ROLE_ASSISTANT, .run = row.run, .question = question.id};
@@ -297,7 +299,6 @@ struct err turns__make_again(struct tx *tx, struct session_row *session,
                            .session = session->id,
                            .question = variant->question,
                            .model = model_of(message, session),
-                           .schema = message->schema,
                            .calls_max = TURN_CALLS_MAX,
                            .last = {"", 0}};
     struct err err = submit_run(tx, session, message, ret_run);

@@ -30,7 +30,7 @@ const TABLES = {
   idempotency: { text: ["route", "idem_key"], json: ["answer"] },
   inbox: { text: ["cause"], json: ["payload"] },
   memory: { text: ["project", "topic", "title", "content", "words"], json: ["tags"] },
-  messages: { text: ["client_id", "cause", "error"], json: ["metadata"] },
+  messages: { text: ["client_id", "cause", "error"], json: ["metadata", "answer_schema"] },
   parts: { text: ["name", "call", "text"], json: ["data"] },
   providers: { text: ["base_url"], json: ["headers", "models"] },
   run_input: { text: ["bytes"] },
@@ -45,7 +45,7 @@ const TABLES = {
   spans: { text: ["name", "error"], json: ["input", "output"] },
   streams: { text: ["name"], where: "name IN ('plain', 'another')" },
   tokens: { text: ["label"] },
-  turns: { text: ["model", "last"], json: ["answer_schema"] },
+  turns: { text: ["model", "last"] },
   usage_totals: { text: ["model", "project", "agent"] },
   workflow_refs: { text: ["file", "note"] },
 };

@@ -6,7 +6,7 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
-import { call, say, script, textOf, Turns } from "./turns.mjs";
+import { call, Listener, say, script, textOf, Turns } from "./turns.mjs";
 import { Wires, kinds } from "./wires.mjs";
 
 const SCHEMA = {
@@ -71,6 +71,21 @@ test("tools come first, a crash keeps the schema, and so does another variant", 
   const open = await turns.get("/approvals");
   await turns.ask("POST", `/approvals/${open.items[0].id}`, { answer: "three" });
   assert.equal((await listener.ended(again.json.run)).calls, 3);
+});
+
+test("another answer in a fork, whose runs are others', keeps the schema", async (t) => {
+  const turns = await Turns.open(t);
+  const { session } = await turns.listen();
+  const text = script(say("Three sheep."), "step:", say(FITS));
+  assert.equal((await ask(turns, session, text)).state, "succeeded");
+  const fork = await turns.ask("POST", `/sessions/${session}/fork`, {});
+  const copy = await new Listener(turns, fork.json.id).open();
+  const answer = (await turns.messages(fork.json.id)).findLast((one) => one.role === "assistant");
+  const again = await turns.ask("POST", `/messages/${answer.id}/regenerate`);
+  assert.equal((await copy.ended(again.json.run)).state, "succeeded");
+  const active = (await turns.messages(fork.json.id)).findLast((one) => one.role === "assistant");
+  assert.equal(active.run, again.json.run);
+  assert.match(textOf(active), /\{"sheep":3\}$/);
 });
 
 for (const kind of kinds) {

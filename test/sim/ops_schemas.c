@@ -103,13 +103,6 @@ static void schemas_check(struct sim *sim) {
 
 /* --- Requests --------------------------------------------------------------------------------- */
 
-/* The schema is kept with the turn of the first answer: retention takes both, and another answer is
- * then asked for in words. */
-static bool schema_gone(struct sim *sim, const struct known_message *message) {
-    return message->schema != NULL && rows_number(sim, "SELECT count(*) FROM runs WHERE run = $1",
-                                                  TEXTS(message->run), 0) == 0;
-}
-
 void schemas_requested(struct sim *sim, const char *session, const char *mark, bool told) {
     const struct known *known = known_of(sim);
     for (size_t i = known->message_count; i-- > 0;) { /* Probes are the last ones. */
@@ -119,8 +112,7 @@ void schemas_requested(struct sim *sim, const char *session, const char *mark, b
         if (asks && message->probe) {
             return; /* A probe has the mark of the last operation. */
         }
-        if (asks && message->edited == NULL && told != (message->schema != NULL) &&
-            !schema_gone(sim, message)) {
+        if (asks && message->edited == NULL && told != (message->schema != NULL)) {
             sim_fail(sim, "the message of op %u has %s schema, and its model is told %s",
                      message->op, told ? "no" : "a", told ? "one" : "none");
         }
