@@ -11,7 +11,7 @@ import { call, say, script, textOf, Turns } from "./turns.mjs";
 
 const HANGS = script(say("begun"), "delay: 600s");
 /** So much, without a pause, that some of it always is on its way. */
-const FLOOD = "tokens: 1000000";
+const FLOOD = "tokens: 1000000\ndelay: 600s"; // Ends only when it is asked to.
 const NOBODY = "msg_00000000000000000000000000";
 
 const resend = (turns, message, body) => turns.ask("POST", `/messages/${message}/resend`, body);

@@ -117,7 +117,12 @@ test("over an upgrade a run goes on with its engine, and a new one has the new",
 
 const damages = {
   "is gone": ({ file }) => rmSync(file),
-  "is damaged": ({ file }) => writeFileSync(file, readFileSync(file).fill(0, 4096, 4100)),
+  // A file of its own: the old one may still run for a moment, and nobody can write to it.
+  "is damaged": ({ file }) => {
+    const bytes = readFileSync(file).fill(0, 4096, 4100);
+    rmSync(file);
+    writeFileSync(file, bytes, { mode: 0o700 });
+  },
 };
 for (const [what, damage] of Object.entries(damages)) {
   test(`a run whose engine ${what} ends so, and is resumed with the present one`, async (t) => {
