@@ -129,8 +129,8 @@ static void on_reviewed(struct watching *watching, const json_t *data) {
               text_failed(&words) ? "review" : words.data, talk_text(data, "reason"));
 }
 
-/* Whoever reads the end alone would see nothing for a while: that is said beside it. A wait for a
- * person is told by what is asked. */
+/* Prints a line about a wait for the provider, since the output would otherwise stand still without
+ * a reason. A wait for a person needs none: the question itself is printed. */
 static void on_waiting(struct watching *watching, const json_t *data) {
     AUTO(text_done) struct text words = {0};
     if (strcmp(talk_text(data, "gate"), "provider") != 0) {

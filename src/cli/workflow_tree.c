@@ -290,7 +290,8 @@ static const struct workflow_agent *on_agent_restarted(struct workflow_tree *tre
 
 static const struct workflow_agent *on_agent_retrying(struct workflow_tree *tree,
                                                       const struct workflow_event *event) {
-    return agent_of(tree, event->data, "run"); /* It is at work all the same. */
+    return agent_of(tree, event->data,
+                    "run"); /* An agent that waits for its provider is listed as running. */
 }
 
 static const struct workflow_agent *on_agent_finished(struct workflow_tree *tree,

@@ -218,34 +218,37 @@ static struct err set_aside_tx(struct tx *tx, void *ctx) {
     return tx_inbox_set_aside(tx, parcel->damaged);
 }
 
-static void set_aside_done(struct err err, void *ctx) {
-    const struct parcel *parcel = ctx;
+/* false: the store refused, and the receiver waits for its next try; or the daemon is stopping. */
+static bool parcel_answered(struct parcel *parcel, struct err err) {
     struct receiver *receiver = parcel->receiver;
     struct deliver *deliver = receiver->deliver;
     if (!deliver__answered(deliver)) {
-        return;
+        return false;
     }
     if (err_failed(err)) {
         deliver__wait(receiver, deliver__retry_ms(deliver, &receiver->retry, err));
-        return;
+        return false;
     }
     deliver__retry_done(&receiver->retry);
-    deliver__damaged(deliver, "a notice is damaged: it is held");
-    deliver__queue(receiver);
+    return true;
+}
+
+static void set_aside_done(struct err err, void *ctx) {
+    struct parcel *parcel = ctx;
+    struct receiver *receiver = parcel->receiver;
+    if (parcel_answered(parcel, err)) {
+        deliver__damaged(receiver->deliver, "a notice is damaged: it is held");
+        deliver__queue(receiver);
+    }
 }
 
 static void asked(struct err err, void *ctx) {
-    const struct parcel *parcel = ctx;
+    struct parcel *parcel = ctx;
     struct receiver *receiver = parcel->receiver;
     struct deliver *deliver = receiver->deliver;
-    if (!deliver__answered(deliver)) {
+    if (!parcel_answered(parcel, err)) {
         return;
     }
-    if (err_failed(err)) {
-        deliver__wait(receiver, deliver__retry_ms(deliver, &receiver->retry, err));
-        return;
-    }
-    deliver__retry_done(&receiver->retry);
     if (parcel->damaged != 0) {
         deliver__write(deliver, set_aside_tx, set_aside_done, receiver->parcel);
     } else if (parcel->found) {

@@ -445,7 +445,7 @@ void deltas_provider(struct delta_source *source, const struct provider_wait *wa
     }
 }
 
-/* What nobody has seen need not be taken back; what the run's row says is no text, and stays. */
+/* Drops text that was not sent, which needs no event. Changes of the run's row are kept. */
 static void source_forget_unseen(struct delta_source *source) {
     struct text *text = &source->text;
     size_t kept = 0;

@@ -122,7 +122,7 @@ struct past {
     char name[FLOW_NAME];
     struct id run;
     int64_t attempt, done_no, started_ms, steady_ms, epoch;
-    int64_t resume_at_ms; /* Its call waited for its provider; 0: it did not. */
+    int64_t resume_at_ms; /* End of the wait for its provider that a restart cut; 0: none. */
     enum run_state state;
     bool stop;
     bool parked;      /* A budget let it go while its run was paused: nobody was asked. */
@@ -171,8 +171,8 @@ struct call {
     struct text said;
     struct timer timer, deadline;
     struct provider_wait wait; /* For its provider; resume_at_ms 0: it does not wait. */
-    int64_t told_resume_ms;    /* The same as the row has it, or will have. */
-    bool telling_wait;         /* A write of it is on its way. */
+    int64_t told_resume_ms;    /* The same in the row, once a write under way has ended. */
+    bool telling_wait;         /* That write is under way. */
     struct pool_job job;
     unsigned tries, restarts;
     unsigned silences;     /* With tools: how often it was begun anew since its model was silent, */
@@ -186,8 +186,8 @@ struct call {
     enum run_cause cause;
     int64_t resume_at_ms; /* Of a failure: when asking may help; 0: nobody knows. */
     struct text result;   /* JSON; empty: none. */
-    bool behind;          /* It is in the store, and read there when it is to be told; */
-    bool in_words;        /* and then `result` is all that is said of it. */
+    bool behind;          /* The result is only in the store, and read when it is delivered; */
+    bool in_words;        /* `result` is the whole of it. */
     char *note;           /* Owned; NULL: none. */
     struct usage usage;
     struct usage_cost cost;

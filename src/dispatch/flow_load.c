@@ -431,7 +431,7 @@ static void loaded(struct flow *flow) {
 static void load_failed(struct flow *flow, struct err err) {
     struct flows *flows = flow->flows;
     flow__load_free(flow);
-    if (err.code == ERR_BAD_JSON || err.code == ERR_STORE_CORRUPT) { /* It stays so. */
+    if (err.code == ERR_BAD_JSON || err.code == ERR_STORE_CORRUPT) { /* No retry cures damage. */
         flow__end(flow, CAUSE_HISTORY_UNREADABLE, "its spec, or what it did, is damaged");
         return;
     }

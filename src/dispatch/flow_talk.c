@@ -260,7 +260,8 @@ static void set_waiting(struct call *call, bool waits) {
 
 static void look(struct call *call);
 
-/* Its turn waits for its provider, and so does the agent, which keeps its place and its clock. */
+/* The agent's turn waits for its provider. The agent is shown as waiting, too, and keeps its slot
+ * and its deadline. */
 static void tell_wait(struct call *call, int64_t resume_at_ms) {
     const struct provider_wait wait = {.resume_at_ms = resume_at_ms};
     call__wait(call, &wait);

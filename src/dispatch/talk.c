@@ -197,8 +197,8 @@ static void rest(struct talk *talk) {
 }
 
 void talk__perform(struct talk *talk, struct turn_plan *plan) {
-    deltas_drop(&talk->deltas); /* Its place is borrowed from the plan. */
-    talk->waits = false;        /* What stored this plan has ended the wait. */
+    deltas_drop(&talk->deltas); /* They borrow the names of the plan. */
+    talk->waits = false;        /* The commit of this plan ended the wait. */
     turn_plan_done(&talk->plan);
     talk->plan = *plan;
     turn_plan_init(plan);

@@ -9,8 +9,8 @@
  *   - TOPIC: TITLE: CONTENT
  *   </context>
  *
- * It is made once for the prompts of a turn, so that they begin alike, whatever the turn changes
- * (the branch, the memories). It is stored nowhere, and no prompt of a later turn has it. */
+ * The tail is made once for the prompts of a turn, so that they begin alike, whatever the turn
+ * changes (the branch, the memories). It is not stored, and no prompt of a later turn has it. */
 #include <string.h>
 #include <strings.h>
 #include <time.h>

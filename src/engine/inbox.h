@@ -59,7 +59,7 @@ struct inbox_receiver {
 /* The row of a receiver that is due first, and how long it still waits. `waits`: of webhooks. */
 struct inbox_due {
     bool found;
-    bool damaged; /* It cannot be delivered: tx_inbox_set_aside. */
+    bool damaged; /* The row cannot be delivered: tx_inbox_set_aside. */
     int64_t wait_ms;
     struct inbox_row row;
 };

@@ -56,7 +56,7 @@ MUST_CHECK struct err messages__write_status(struct tx *tx, enum message_status 
 /* Its texts become this one; images stay. */
 MUST_CHECK struct err messages__write_text(struct tx *tx, const struct message_row *row,
                                            struct bytes text);
-/* What each answer to it must be: a JSON Schema. Read with the turns that answer (turn_rows.c). */
+/* JSON Schema of the answers to a message. Read with the turns that answer it (turn_rows.c). */
 MUST_CHECK struct err messages__write_schema(struct tx *tx, int64_t id, struct bytes schema);
 MUST_CHECK struct err messages__copy_schema(struct tx *tx, int64_t from, int64_t to);
 /* message_removed, and the status. */

@@ -127,7 +127,7 @@ MUST_CHECK struct err runs__input_close(struct tx *tx, const struct run_row *row
 
 /* Since the attempt began, to be shown. */
 int64_t runs__took_ms(const struct tx *tx, const struct run_row *row);
-/* What is charged of that, and what a turn has waited for a person, as long as it is in `state`. */
+/* Time that is charged, and time that a turn waited for a person: of a run that is in `state`. */
 struct run_time {
     int64_t took_ms, waited_ms;
 };

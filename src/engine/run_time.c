@@ -56,7 +56,8 @@ struct err runs__time(struct tx *tx, const struct run_row *row, enum run_state s
     return err;
 }
 
-/* One that waits is adopted when it goes on, or ends. */
+/* Counts the run by this daemon's clock from here on. A run that waits is adopted when it goes on,
+ * or ends. */
 struct err runs__adopt(struct tx *tx, struct run_row *row) {
     struct run_time time;
     if (row->epoch == tx_epoch(tx)) {

@@ -163,7 +163,7 @@ struct step_row {
     struct bytes script, file;
     int64_t output_tokens, attempt;
     int64_t started_ms, steady_ms, epoch; /* As of struct run_row. */
-    int64_t resume_at_ms;                 /* Its call waits for its provider; 0: it does not. */
+    int64_t resume_at_ms;                 /* End of its wait for the provider; 0: none. */
     struct bytes spec;                    /* By tx_step_open. */
 };
 /* Steps that were settled behind `after`, in their order: at most `limit`, and of results about

@@ -66,7 +66,7 @@ struct turn {
     struct turn_row row;
     struct session_row session;
     struct message_row answer;
-    bool cut_off;         /* Its call was cut off by a crash just now, and is asked again. */
+    bool cut_off;         /* A crash cut its call off; the call is repeated. */
     int64_t tools_left;   /* Calls of tools that it may still make; -1: any number. */
     int64_t resume_at_ms; /* Of its failure: when asking may help; 0: nobody knows. */
 };

@@ -272,7 +272,7 @@ struct turn_answer {
     struct bytes misfit; /* It makes no call and does not fit the schema: how. "": it does. */
     bool truncated; /* The answer was cut off at its longest length, in its words or in a call; */
     int64_t output_more;           /* and tokens that the next one may have. */
-    bool stopped;                  /* It was cancelled by us: what came until then is kept. */
+    bool stopped;                  /* The daemon cancelled the call: the text so far is kept. */
     struct learned_window learned; /* Window to remember of its model; window 0: none. */
 };
 MUST_CHECK struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer,

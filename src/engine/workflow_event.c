@@ -146,7 +146,7 @@ struct err steps__event_provider(struct tx *tx, const struct run_row *row,
         .id = row->parent, .owner = row->owner, .run = row->parent_run};
     bool waits = wait->resume_at_ms != 0;
     if (row->parent_run.len == 0) {
-        return ERR_OK; /* Its workflow was removed, and its stream is no more. */
+        return ERR_OK; /* The workflow was removed with its stream. */
     }
     text_init(&data, WORKFLOW_EVENT_MAX);
     add_text(&data, "{\"run\":", row->run);

@@ -188,7 +188,7 @@ struct run_row {
     int64_t steady_ms;    /* The same by a clock that nobody sets: what durations are taken by. */
     bool once;            /* At most once: never again when nobody knows whether it ran. */
     struct bytes key;     /* "" : none. */
-    struct bytes command; /* What runs, cut short; "" where there is a label. */
+    struct bytes command; /* Command line, cut short; "" where there is a label. */
     struct bytes parent_run; /* run_…; "": none, or it was removed. Not in notes. */
     struct bytes label, host, spec, result, note; /* spec, result: JSON. note: a sentence, or "". */
     struct bytes budget;    /* Where it stands in the tree of budgets: engine/budget.h. */

@@ -21,12 +21,12 @@ struct tx {
     struct notes *notes; /* Borrowed from the group; NULL while reading. */
     struct err err;      /* The first SQL error of the function. */
     int64_t now_ms, steady_ms, epoch;
-    int64_t steady_base_ms; /* What the monotonic clock lacks to `steady_ms`: given by the store. */
+    int64_t steady_base_ms; /* Added to the monotonic clock to give `steady_ms`. */
     unsigned rows_open;
 };
 
 void tx_init(struct tx *tx, struct conn *conn, int64_t epoch);
-/* What functions find the time to be from here on. */
+/* Sets the time that functions see from here on. */
 void tx_set_time(struct tx *tx, int64_t wall_ms, uint64_t mono_ns);
 void tx_done(struct tx *tx);
 

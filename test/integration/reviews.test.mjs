@@ -178,6 +178,10 @@ test("a review that a crash meets is asked again, and the call runs once", async
 test("a stop ends a review with its turn, and its cost is known", async (t) => {
   const { turns, listener } = await open(t);
   const run = await reviewing(turns, listener, "stuck");
+  await until("the reviewer is asked", async () => { // A call that was never out costs nothing.
+    const { text } = await turns.daemon.request("GET", "/metrics", {});
+    return Number(/^drover_model_calls_total (\d+)$/m.exec(text)[1]) >= 2;
+  });
   const snapshot = await turns.get(`/sessions/${listener.session}`);
   assert.equal(snapshot.state, "running");
   assert.equal((await turns.ask("POST", `/sessions/${listener.session}/stop`)).status, 200);
