@@ -7,6 +7,7 @@ at one commit in four, and what needs several threads is under their sanitizer a
 --all takes everything.
 """
 import subprocess
+import time
 import zlib
 
 # Long ones: which compiler's sanitizers take them, and at which turn. Chance would not share out
@@ -40,6 +41,19 @@ def turn(root):
     log = subprocess.run(["git", "rev-list", "--count", "HEAD"], cwd=root, check=False,
                          capture_output=True, text=True)
     return int(log.stdout) % TURNS if log.returncode == 0 else 0
+
+
+def fresh_seed(root, above):
+    """Where the fresh seeds of the simulator begin. A commit has its own, by what is in it, so
+    that its run can be repeated; files that are not committed have others at each run."""
+    def git(*words):
+        return subprocess.run(["git", "-C", root, *words], check=False, capture_output=True,
+                              text=True)
+
+    tree = git("rev-parse", "HEAD^{tree}")
+    committed = tree.returncode == 0 and git("status", "--porcelain").stdout == ""
+    number = int(tree.stdout[:12], 16) if committed else time.time_ns()
+    return above + number % 10**9 * 1000
 
 
 def word_of(name, this_turn):

@@ -48,8 +48,8 @@ SLOW_US = 2000
 FILE_S = 300
 # What kills at random does it for a shorter time then.
 SHORT = {"DROVER_KILL_SECONDS": "10"}
-# Seeds of the simulator: from 1 on; from --seed on; and after these under the sanitizers.
-SEEDS_FIXED, SEEDS_MORE, SEEDS_SANITIZED = 300, 100, 40
+# Seeds of the simulator: from 1 on; fresh ones, from --seed on; then some under the sanitizers.
+SEEDS_FIXED, SEEDS_FRESH, SEEDS_SANITIZED = 300, 100, 40
 
 
 # --- The stages ----------------------------------------------------------------------------------
@@ -252,9 +252,9 @@ def all_stages(every_kill, turn, seed):
         meson_tests("unit of threads, TSan", "build/tsan", tests=threads),
         node_tests("integration, valgrind", "valgrind", "build/drover-valgrind", **taken,
                    before=valgrind_program),
-        simulator("sanitized", "build/san", SEEDS_SANITIZED, seed + SEEDS_MORE),
+        simulator("sanitized", "build/san", SEEDS_SANITIZED, seed + SEEDS_FRESH),
         simulator("fixed", "build/release", SEEDS_FIXED, 1),
-        simulator("further", "build/release", SEEDS_MORE, seed),
+        simulator("fresh", "build/release", SEEDS_FRESH, seed),
         Stage("lint", [sys.executable, "scripts/lint"], count_lint),
         Stage("scripts and lint refuse what they must",
               [sys.executable, "-m", "unittest", "discover", "-s", "test/scripts"], count_python,
@@ -383,8 +383,8 @@ def run_tests(stages):
 def main():
     parser = argparse.ArgumentParser(prog="scripts/test")
     parser.add_argument("--all", action="store_true", help="take every kill point")
-    parser.add_argument("--seed", type=int, default=SEEDS_FIXED + 1,
-                        help="the first of the simulator's further seeds: others than last time")
+    parser.add_argument("--seed", type=int, default=shares.fresh_seed(ROOT, SEEDS_FIXED + 1),
+                        help="the first of the simulator's fresh seeds, not the commit's")
     parser.add_argument("--turn", type=int, choices=range(shares.TURNS), default=shares.turn(ROOT),
                         help="the share of this turn (shares.py), not the commit's")
     parser.add_argument("--list", action="store_true", help="name the stages")
@@ -413,7 +413,7 @@ def main():
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, give_up)
     print(f"turn {options.turn} of {shares.TURNS}" if not options.all else "all", flush=True)
-    print(f"further seeds of the simulator: from {options.seed}", flush=True)
+    print(f"fresh seeds of the simulator: from {options.seed}", flush=True)
     for stage in builds:
         total.add(perform(stage)[0])
     if total.failed:

@@ -3,6 +3,7 @@ import contextlib
 import io
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -175,13 +176,13 @@ class Seeds(unittest.TestCase):
         _, tests = suite.all_stages(False, 0, seed)
         return {stage.name: stage for stage in tests if stage.name.startswith("simulator")}
 
-    def test_seeds_of_the_simulator_are_fixed_further_and_sanitized(self):
+    def test_seeds_of_the_simulator_are_fixed_fresh_and_sanitized(self):
         stages = self.stages(5000)
         self.assertEqual(
             {name: stage.command for name, stage in stages.items()},
             {"simulator, fixed seeds":
                  ["build/release/test/sim/sim", "--seeds", "300", "--from", "1"],
-             "simulator, further seeds":
+             "simulator, fresh seeds":
                  ["build/release/test/sim/sim", "--seeds", "100", "--from", "5000"],
              "simulator, sanitized seeds":
                  ["build/san/test/sim/sim", "--seeds", "40", "--from", "5100"]})
@@ -190,7 +191,7 @@ class Seeds(unittest.TestCase):
         for stage in self.stages(5000).values():
             self.assertEqual(again.failed_files(stage, counts.Counts(failed=1), "FAILED seed"), [])
 
-    def test_the_number_of_a_further_seed_is_printed(self):
+    def test_the_number_of_a_fresh_seed_is_printed(self):
         with contextlib.redirect_stdout(io.StringIO()) as said, \
                 tempfile.TemporaryDirectory() as logs, \
                 unittest.mock.patch.object(suite, "LOGS", logs), \
@@ -198,10 +199,47 @@ class Seeds(unittest.TestCase):
                 unittest.mock.patch.object(host, "measure_scale", return_value=(1, "scale")), \
                 unittest.mock.patch.dict(os.environ), \
                 unittest.mock.patch.object(sys, "argv", [
-                    "scripts/test", "--seed", "77000", "simulator, further"]):
+                    "scripts/test", "--seed", "77000", "simulator, fresh"]):
             perform.return_value = (counts.Counts(passed=1), [])
             suite.main()
         self.assertIn("77000", said.getvalue())
+
+
+class FreshSeeds(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = folder.name
+        self.git("init", "--quiet")
+        self.commit("one")
+
+    def git(self, *words):
+        subprocess.run(["git", "-C", self.root, "-c", "user.name=a", "-c", "user.email=a@b",
+                        *words], check=True, capture_output=True)
+
+    def write(self, text):
+        with open(os.path.join(self.root, "file"), "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def commit(self, text):
+        self.write(text)
+        self.git("add", "file")
+        self.git("commit", "--quiet", "-m", text)
+
+    def test_a_commit_has_the_same_ones_at_each_run(self):
+        self.assertEqual(shares.fresh_seed(self.root, 301), shares.fresh_seed(self.root, 301))
+
+    def test_another_commit_has_others(self):
+        before = shares.fresh_seed(self.root, 301)
+        self.commit("two")
+        self.assertNotEqual(shares.fresh_seed(self.root, 301), before)
+
+    def test_files_that_are_not_committed_have_others_at_each_run(self):
+        self.write("changed")
+        self.assertNotEqual(shares.fresh_seed(self.root, 301), shares.fresh_seed(self.root, 301))
+
+    def test_they_are_no_fixed_ones(self):
+        self.assertGreaterEqual(shares.fresh_seed(self.root, 301), 301)
 
 
 class WhatPassedIsLeftOut(unittest.TestCase):
