@@ -71,22 +71,41 @@ static struct err next_variant(struct tx *tx, const struct message_row *answer,
     return err;
 }
 
-static struct err check(struct tx *tx, const struct message_row *answer,
-                        struct message_row *ret_question, struct why *why) {
-    bool found = false, last = false;
+/* The message that was answered. The rollback of one answer takes that message out of the prompt,
+ * while the other answers keep their status: each of them would stand there without it, and some
+ * providers refuse a prompt that begins with an answer. *ret_found false: there is none. */
+static struct err find_question(struct tx *tx, const struct message_row *answer, bool *ret_found,
+                                struct message_row *ret_question, struct why *why) {
+    bool found = false;
     struct message_row question = {.role = ROLE_NOTICE};
     struct err err = ERR_OK;
     if (answer->role == ROLE_ASSISTANT && answer->reply_to != 0) {
         err = messages__find_id(tx, answer->reply_to, &found, &question);
     }
+    if (err_failed(err)) {
+        return err;
+    }
+    if (found && question.status == MESSAGE_ROLLED_BACK) {
+        why_set(why, "the message that this answers was rolled back");
+        return err_make(ERR_CONFLICT, "turns: question");
+    }
+    *ret_found = found && message_shown(question.status);
+    *ret_question = question;
+    return ERR_OK;
+}
+
+static struct err check(struct tx *tx, const struct message_row *answer,
+                        struct message_row *ret_question, struct why *why) {
+    bool found = false, last = false;
+    struct message_row question;
+    struct err err = find_question(tx, answer, &found, &question, why);
     if (!err_failed(err)) {
         err = is_last(tx, answer, &last);
     }
     if (err_failed(err)) {
         return err;
     }
-    bool fits = found && question.role == ROLE_USER && message_shown(question.status) &&
-                answer->status != MESSAGE_ROLLED_BACK;
+    bool fits = found && question.role == ROLE_USER && answer->status != MESSAGE_ROLLED_BACK;
     if (!fits || !last) {
         why_set(why, fits ? "something was said behind this answer; only the last one is asked for"
                             " again"
@@ -147,10 +166,16 @@ struct err tx_turn_again(struct tx *tx, const struct turn_again *again, struct r
 
 /* --- An older one ----------------------------------------------------------------------------- */
 
-static struct err check_choice(const struct message_row *answer, struct why *why) {
+static struct err check_choice(struct tx *tx, const struct message_row *answer, struct why *why) {
+    bool found = false;
     bool ended = answer->status == MESSAGE_COMPLETED || answer->status == MESSAGE_INTERRUPTED ||
                  answer->status == MESSAGE_FAILED;
-    if (answer->role != ROLE_ASSISTANT || answer->reply_to == 0 || !ended) {
+    struct message_row question;
+    struct err err = find_question(tx, answer, &found, &question, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (!found || !ended) {
         why_set(why, "the message is no answer that could be chosen");
         return err_make(ERR_CONFLICT, "turns: choose");
     }
@@ -170,7 +195,7 @@ struct err tx_turn_choose(struct tx *tx, const struct message_key *key, struct m
         err = turns__idle(tx, &session, why);
     }
     if (!err_failed(err)) {
-        err = check_choice(&answer, why);
+        err = check_choice(tx, &answer, why);
     }
     *ret_row = answer;
     if (err_failed(err) || answer.active) {

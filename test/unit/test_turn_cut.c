@@ -291,17 +291,21 @@ static struct err again_tx(struct tx *tx, void *ctx) {
     return err;
 }
 
+static enum err_code ask_again(struct turns_kit *kit, const char *answer, struct resend *again) {
+    *again = (struct resend){.what = {.key = {.owner = BYTES("ann"), .message = kit_bytes(answer)},
+                                      .run = turns_id(kit->runs, "run"),
+                                      .answer = turns_id(kit->runs, "msg"),
+                                      .bounds = kit->runs->bounds}};
+    return runs_do(kit->runs, again_tx, again);
+}
+
 static void an_older_answer_that_is_chosen_is_the_one_in_prompts(void **kept) {
     struct turns_kit *kit = *kept;
     struct turns_say one = talk(kit, "one", "first");
     const struct turns_ask first =
         turns_text(kit, "SELECT message FROM messages WHERE role = 'assistant'");
-    struct resend again = {
-        .what = {.key = {.owner = BYTES("ann"), .message = kit_bytes(first.text)},
-                 .run = turns_id(kit->runs, "run"),
-                 .answer = turns_id(kit->runs, "msg"),
-                 .bounds = kit->runs->bounds}};
-    assert_int_equal(runs_do(kit->runs, again_tx, &again), ERR_NONE);
+    struct resend again;
+    assert_int_equal(ask_again(kit, first.text, &again), ERR_NONE);
     assert_int_equal(choose(kit, first.text), ERR_TURN_IN_PROGRESS);
     (void)turns_plan(kit, again.run);
     (void)turns_answer(kit, again.run, "better");
@@ -313,6 +317,45 @@ static void an_older_answer_that_is_chosen_is_the_one_in_prompts(void **kept) {
     struct turns_say next = turns_say(kit, "two", TURN_ENQUEUE);
     (void)turns_plan(kit, next.run);
     assert_string_equal(turns_prompt(kit, next.run).text, "/user one|/assistant first|/user two|");
+}
+
+static void an_answer_to_what_was_rolled_back_is_neither_chosen_nor_asked_for_again(void **kept) {
+    struct turns_kit *kit = *kept;
+    (void)talk(kit, "one", "first");
+    const struct turns_ask first =
+        turns_text(kit, "SELECT message FROM messages WHERE role = 'assistant'");
+    struct resend again;
+    assert_int_equal(ask_again(kit, first.text, &again), ERR_NONE);
+    (void)turns_plan(kit, again.run);
+    struct turns_say two = turns_say(kit, "two", TURN_ROLLBACK);
+    (void)turns_answer(kit, again.run, "too late");
+    (void)turns_plan(kit, two.run);
+    assert_string_equal(turns_prompt(kit, two.run).text, "/user two|");
+    assert_int_equal(turns_answer(kit, two.run, "second"), TURN_NEXT_END);
+    assert_int_equal(choose(kit, first.text), ERR_CONFLICT);
+    assert_int_equal(ask_again(kit, first.text, &again), ERR_CONFLICT);
+    struct turns_say three = turns_say(kit, "three", TURN_ENQUEUE);
+    (void)turns_plan(kit, three.run);
+    assert_string_equal(turns_prompt(kit, three.run).text,
+                        "/user two|/assistant second|/user three|");
+}
+
+/* No message behind the rollback: the earlier answer is the last one. */
+static void an_answer_to_what_was_rolled_back_stays_out_of_an_empty_prompt(void **kept) {
+    struct turns_kit *kit = *kept;
+    (void)talk(kit, "one", "first");
+    const struct turns_ask first =
+        turns_text(kit, "SELECT message FROM messages WHERE role = 'assistant'");
+    struct resend again;
+    assert_int_equal(ask_again(kit, first.text, &again), ERR_NONE);
+    (void)turns_plan(kit, again.run);
+    struct turns_say two = turns_say(kit, "two", TURN_ROLLBACK);
+    struct run_stop stop = {
+        .key = {.run = kit_bytes(two.run)}, .cause = CAUSE_STOPPED, .bounds = kit->runs->bounds};
+    assert_int_equal(runs_do(kit->runs, stop_tx, &stop), ERR_NONE);
+    (void)turns_answer(kit, again.run, "too late");
+    assert_int_equal(ask_again(kit, first.text, &again), ERR_CONFLICT);
+    assert_int_equal(choose(kit, first.text), ERR_CONFLICT);
 }
 
 #define cut_test(test) cmocka_unit_test_setup_teardown(test, turns_begin, turns_end)
@@ -331,6 +374,8 @@ int main(void) {
         cut_test(only_a_user_s_message_is_said_again_and_only_in_quiet),
         cut_test(a_summary_of_what_was_changed_or_removed_is_void),
         cut_test(an_older_answer_that_is_chosen_is_the_one_in_prompts),
+        cut_test(an_answer_to_what_was_rolled_back_is_neither_chosen_nor_asked_for_again),
+        cut_test(an_answer_to_what_was_rolled_back_stays_out_of_an_empty_prompt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
