@@ -47,6 +47,7 @@ static void batch_run(struct pool_job *job) {
 
 static void cleared(struct flight *flight) {
     struct errand *errand = flight->errand;
+    bool closed = errand->found.found == SPOOL_CLOSED;
     bool left = err_failed(errand->err) || errand->tree.left > 0;
     if (left && flight->tries < TREE_TRIES) {
         decide__pause(flight); /* The folder says the same again, and so it is tried again. */
@@ -66,14 +67,14 @@ static void cleared(struct flight *flight) {
             errand->note, sizeof errand->note,
             "its holder, which keeps its time, stood still: it was ended without"); /* Short. */
     }
-    if (errand->absent && !left) {
+    if (closed && !left) {
         (void)snprintf(
             errand->note, sizeof errand->note,
             "the database was restored or copied, and what this run left is gone: it may "
             "have run to its end"); /* Short. */
     }
     settle__begin(flight,
-                  (struct attempt){.end = errand->absent ? ATTEMPT_HOST_GONE : ATTEMPT_GONE,
+                  (struct attempt){.end = closed ? ATTEMPT_HOST_GONE : ATTEMPT_GONE,
                                    .why = flight->overdue ? ATTEMPT_TIMED_OUT : ATTEMPT_ITSELF});
 }
 

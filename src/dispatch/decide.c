@@ -16,22 +16,13 @@ enum {
 
 /* --- In the pool ------------------------------------------------------------------------------ */
 
-/* No `void` is made then: the next look, after a crash, must not find one. */
-static bool is_absent(const struct errand *errand) {
-    int64_t changed_s = 0;
-    struct err err = spool_changed_s(errand->dispatch->options.spool, errand->name, &changed_s);
-    return err.code == ERR_NOT_FOUND;
-}
-
+/* A doubted row may be older than its folder, which was removed since: that is no `void`. A holder
+ * that an earlier daemon of this place started may still be on its way, and could begin after a
+ * mere look: so the name is closed. */
 static void look(struct errand *errand) {
-    errand->absent = errand->doubted && is_absent(errand);
-    if (errand->absent) {
-        errand->found = (struct spool_state){.found = SPOOL_STRANGE};
-        errand->err = ERR_OK;
-        return;
-    }
-    errand->err = spool_decide(errand->dispatch->options.spool, errand->name, SPOOL_DECIDE,
-                               errand->epoch, &errand->found);
+    errand->err =
+        spool_decide(errand->dispatch->options.spool, errand->name,
+                     errand->doubted ? SPOOL_CLOSE : SPOOL_DECIDE, errand->epoch, &errand->found);
 }
 
 static void decide_run(struct pool_job *job) {
@@ -124,11 +115,12 @@ static void judge(struct flight *flight) {
         settle__exit(flight, &errand->found.exit);
         break;
     case SPOOL_GONE:
+    case SPOOL_CLOSED:
         clear(flight);
         break;
     case SPOOL_VOID:
     case SPOOL_STRANGE:
-    case SPOOL_NONE: /* Not with SPOOL_DECIDE. */
+    case SPOOL_NONE: /* Only with SPOOL_LOOK. */
         judge_unclaimed(flight);
         break;
     }

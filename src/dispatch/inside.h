@@ -65,7 +65,7 @@ struct errand {
     char name[PROTOCOL_NAME_MAX];
     bool away;    /* In the pool or in the store: it must stay. */
     bool foreign; /* The row is of another host: its folder is not ours to judge. */
-    bool doubted; /* The row is of another history: no folder says nothing. */
+    bool doubted; /* The row is of another history: it may have run where there is no folder. */
     char *spec;   /* Owned; NULL once it was read. */
     size_t spec_len;
     struct err err;
@@ -82,7 +82,6 @@ struct errand {
     struct tree_end tree;
     int64_t cpu_us; /* Of that tree, as far as somebody knows; 0: nobody. */
     bool kill;      /* The holder is to be killed, should it live. */
-    bool absent;    /* Doubted, and there is no folder. */
 
     struct attempt end;
     bool ended; /* `exit` is filled. */

@@ -19,9 +19,11 @@
  *                  One line:
  *                      go PID STARTTIME BOOT_ID NONCE    the holder: the command may run now
  *                      void EPOCH                        a daemon: it never will
+ *                      closed EPOCH                      a daemon: it will not any more, and
+ *                                                        nobody knows whether it did
  *                  PID and STARTTIME (field 22 of /proc/PID/stat) are the holder's, for signals.
  *                  A holder that ends without a claim of its own ends with exit code 0 (it found
- *                  one, or `void`), or with the errno of what kept it from claiming.
+ *                  one, `void` or `closed`), or with the errno of what kept it from claiming.
  *   out.head err.head pty.head, then out.OFFSET …   the output by logical offset, the first bytes
  *                  in `head`, the rest in segments named by their first offset (20 digits).
  *                  Made at the first byte. The oldest segments go; what is missing between head and

@@ -300,16 +300,16 @@ static struct err empty_folder(int folder_fd) {
 
 /* A holder that was slow to begin may still come and look for a decision. Where it found neither a
  * claim nor a folder, it would run a command that was voided, and of a run that is gone. */
-static bool is_fresh_void(int folder_fd) {
-    char claim[sizeof "void"] = "";
+static bool is_fresh_refusal(int folder_fd) {
+    char claim[sizeof "closed"] = "";
     struct stat about;
     AUTO(fd_release) int fd = open_file(folder_fd, "claim");
     if (fd < 0 || fstat(fd, &about) < 0 || !S_ISREG(about.st_mode)) {
         return false;
     }
     ssize_t got = read(fd, claim, sizeof claim - 1);
-    return got == sizeof claim - 1 && strcmp(claim, "void") == 0 &&
-           about.st_mtime > world_wall_ms(world_real()) / 1000 - SPOOL_VOID_KEPT_S;
+    bool refusal = got >= 4 && (memcmp(claim, "void", 4) == 0 || strcmp(claim, "closed") == 0);
+    return refusal && about.st_mtime > world_wall_ms(world_real()) / 1000 - SPOOL_VOID_KEPT_S;
 }
 
 struct err spool_remove(const struct spool *spool, const char *name) {
@@ -330,7 +330,7 @@ struct err spool_remove(const struct spool *spool, const char *name) {
         return err_make(ERR_BUSY, "spool: its holder lives");
     }
     err = empty_folder(folder);
-    if (!err_failed(err) && is_fresh_void(folder)) {
+    if (!err_failed(err) && is_fresh_refusal(folder)) {
         return ERR_OK;
     }
     if (!err_failed(err)) {

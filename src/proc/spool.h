@@ -39,10 +39,11 @@ struct spool_exit {
 MUST_CHECK bool spool_exit_parse(struct bytes json, const char *name, struct spool_exit *ret_exit);
 
 enum spool_found {
-    SPOOL_VOID,  /* Nothing ran and nothing will under this name. */
-    SPOOL_ALIVE, /* The claim says go and the lock is held: follow its socket. */
-    SPOOL_ENDED, /* `exit` is filled. */
-    SPOOL_GONE,  /* It ran, nobody holds the lock, and there is no result. End its tree. */
+    SPOOL_VOID,   /* Nothing ran and nothing will under this name. */
+    SPOOL_CLOSED, /* Nothing will begin under this name; whether something ran is not known. */
+    SPOOL_ALIVE,  /* The claim says go and the lock is held: follow its socket. */
+    SPOOL_ENDED,  /* `exit` is filled. */
+    SPOOL_GONE,   /* It ran, nobody holds the lock, and there is no result. End its tree. */
     /* Something else has the folder's name (a file, a link, a folder of somebody else). Nothing is
      * known, and nothing more can begin under that name. */
     SPOOL_STRANGE,
@@ -51,6 +52,7 @@ enum spool_found {
 enum spool_wish {
     SPOOL_LOOK,   /* Changes nothing. */
     SPOOL_DECIDE, /* Where nobody has decided, links `void` (making the folder if need be). */
+    SPOOL_CLOSE,  /* The same with `closed`: the folder may have been here, and was removed. */
 };
 struct spool_state {
     enum spool_found found;
@@ -101,7 +103,7 @@ MUST_CHECK struct err spool_changed_s(const struct spool *spool, const char *nam
 /* --- Cleaning --------------------------------------------------------------------------------- */
 
 /* Removes the folder and all in it. Absent is fine. Never of a holder that lives (ERR_BUSY). What
- * was decided goes with it: only for attempts whose end is known. A `void` that is younger than
+ * was decided goes with it: only for attempts whose end is known. A `void` or `closed` younger than
  * SPOOL_VOID_KEPT_S stays as a folder with nothing else in it, since a holder may still be on its
  * way to it; a later removal takes it. */
 enum { SPOOL_VOID_KEPT_S = 24 * 60 * 60 };

@@ -2,11 +2,13 @@
  *
  *   claim    lock    exit.json
  *   void                          VOID
+ *   closed                        CLOSED
  *   go       held                 ALIVE
  *   go       free    whole        ENDED
  *   go       free    otherwise    GONE
  *   no folder, but something else of its name: STRANGE
- *   none                          NONE; or we link `void`, and look again if somebody was faster
+ *   none                          NONE; or we link `void` or `closed`, and look again: somebody may
+ *                                 have been faster
  *
  * The order of the looks matters. A holder takes the lock before it claims and lets go of it after
  * exit.json is in place; so the claim is read first, then the lock is tried, then the result is
@@ -42,7 +44,7 @@ enum {
 
 /* --- Reading the claim ------------------------------------------------------------------------ */
 
-enum claim { CLAIM_NONE, CLAIM_VOID, CLAIM_GO };
+enum claim { CLAIM_NONE, CLAIM_VOID, CLAIM_CLOSED, CLAIM_GO };
 
 static size_t split_words(struct bytes line, struct bytes *words, size_t words_max) {
     size_t count = 0, at = 0;
@@ -144,6 +146,10 @@ static struct err read_claim(int folder_fd, struct spool_state *state, enum clai
         *ret_claim = CLAIM_VOID;
         return ERR_OK;
     }
+    if (count > 0 && word_is(words[0], "closed")) {
+        *ret_claim = CLAIM_CLOSED;
+        return ERR_OK;
+    }
     *ret_claim = CLAIM_GO;
     return read_go(words, count > 0 && word_is(words[0], "go") ? count : 0, state);
 }
@@ -170,7 +176,9 @@ static struct err look(int folder_fd, const char *name, struct spool_state *stat
         return err;
     }
     if (claim != CLAIM_GO) {
-        state->found = claim == CLAIM_VOID ? SPOOL_VOID : SPOOL_NONE;
+        state->found = claim == CLAIM_VOID     ? SPOOL_VOID
+                       : claim == CLAIM_CLOSED ? SPOOL_CLOSED
+                                               : SPOOL_NONE;
         return ERR_OK;
     }
     bool held = false;
@@ -187,9 +195,16 @@ static struct err look(int folder_fd, const char *name, struct spool_state *stat
 
 /* --- Deciding --------------------------------------------------------------------------------- */
 
-static struct err write_void(int fd, int64_t epoch) {
+/* A claim of ours: no holder may begin any more. */
+struct refusal {
+    enum spool_wish wish; /* DECIDE or CLOSE. */
+    int64_t epoch;
+};
+
+static struct err write_refusal(int fd, const struct refusal *refusal) {
     char line[48];
-    int len = snprintf(line, sizeof line, "void %lld\n", (long long)epoch);
+    int len = snprintf(line, sizeof line, "%s %lld\n",
+                       refusal->wish == SPOOL_CLOSE ? "closed" : "void", (long long)refusal->epoch);
     assert(len > 0 && (size_t)len < sizeof line);
     ssize_t put = write(fd, line, (size_t)len);
     if (put < 0) {
@@ -204,7 +219,7 @@ static struct err write_void(int fd, int64_t epoch) {
 /* Synced before it is linked: after a power cut a claim without its bytes would pass for a holder's
  * (see above), and what never ran for something that nobody knows the outcome of. Somebody who was
  * faster is no error. */
-static struct err link_void(int folder_fd, int64_t epoch) {
+static struct err link_refusal(int folder_fd, const struct refusal *refusal) {
     char temporary[TEMPORARY_SIZE];
     uint64_t random = 0;
     world_random(world_real(), &random, sizeof random);
@@ -214,7 +229,7 @@ static struct err link_void(int folder_fd, int64_t epoch) {
     if (fd < 0) {
         return err_from_errno(errno, "spool: make a claim");
     }
-    struct err err = write_void(fd, epoch);
+    struct err err = write_refusal(fd, refusal);
     if (!err_failed(err) && linkat(folder_fd, temporary, folder_fd, "claim", 0 /* flags */) < 0 &&
         errno != EEXIST) {
         err = err_from_errno(errno, "spool: link a claim");
@@ -233,7 +248,8 @@ static struct err make_folder(const struct spool *spool, const char *name) {
     return fsync(spool_fd(spool)) < 0 ? err_from_errno(errno, "spool: sync the spool") : ERR_OK;
 }
 
-static struct err decide(const struct spool *spool, const char *name, int64_t epoch) {
+static struct err decide(const struct spool *spool, const char *name,
+                         const struct refusal *refusal) {
     struct err err = make_folder(spool, name);
     if (err_failed(err)) {
         return err;
@@ -244,7 +260,7 @@ static struct err decide(const struct spool *spool, const char *name, int64_t ep
         /* Removed, or replaced, in between: the next look sees it. */
         return err.code == ERR_CONFLICT ? ERR_OK : err;
     }
-    return link_void(folder, epoch);
+    return link_refusal(folder, refusal);
 }
 
 static struct err look_by_name(const struct spool *spool, const char *name,
@@ -271,7 +287,7 @@ struct err spool_decide(const struct spool *spool, const char *name, enum spool_
             *ret_state = state;
             return ERR_OK;
         }
-        err = decide(spool, name, epoch);
+        err = decide(spool, name, &(struct refusal){.wish = wish, .epoch = epoch});
         if (err_failed(err)) {
             return err;
         }

@@ -69,8 +69,8 @@ static void look_at_exit(const struct spool_exit *exit) {
 }
 
 static void look_at_state(const struct spool_state *state) {
-    require(state->found == SPOOL_VOID || state->found == SPOOL_ENDED ||
-            state->found == SPOOL_GONE);
+    require(state->found == SPOOL_VOID || state->found == SPOOL_CLOSED ||
+            state->found == SPOOL_ENDED || state->found == SPOOL_GONE);
     if (state->found == SPOOL_ENDED) {
         look_at_exit(&state->exit);
     }

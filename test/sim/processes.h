@@ -21,7 +21,7 @@
 #include "rules/run.h"
 #include "sim.h"
 
-enum claim { CLAIM_NONE, CLAIM_VOID, CLAIM_GO };
+enum claim { CLAIM_NONE, CLAIM_VOID, CLAIM_CLOSED, CLAIM_GO };
 
 struct folder {
     struct folder *next;

@@ -49,8 +49,8 @@ static void look(struct sim *sim, const struct folder *folder, struct spool_stat
         state->found = SPOOL_NONE;
         return;
     }
-    if (folder->claim == CLAIM_VOID) {
-        state->found = SPOOL_VOID;
+    if (folder->claim != CLAIM_GO) {
+        state->found = folder->claim == CLAIM_VOID ? SPOOL_VOID : SPOOL_CLOSED;
         return;
     }
     unsigned boot = processes_of(sim)->boot;
@@ -76,12 +76,12 @@ struct err spool_decide(const struct spool *spool, const char *name, enum spool_
     }
     struct spool_state state = {.found = SPOOL_NONE};
     look(sim, folder_find(processes, name), &state);
-    if (state.found == SPOOL_NONE && wish == SPOOL_DECIDE) {
+    if (state.found == SPOOL_NONE && wish != SPOOL_LOOK) {
         struct folder *folder = folder_make(sim, name);
-        folder->claim = CLAIM_VOID;
+        folder->claim = wish == SPOOL_CLOSE ? CLAIM_CLOSED : CLAIM_VOID;
         folder->synced = true;
-        state.found = SPOOL_VOID;
-        sim_trace(sim, "the daemon decides %s: void", name);
+        state.found = wish == SPOOL_CLOSE ? SPOOL_CLOSED : SPOOL_VOID;
+        sim_trace(sim, "the daemon decides %s: %s", name, wish == SPOOL_CLOSE ? "closed" : "void");
     }
     *ret_state = state;
     return ERR_OK;
@@ -157,7 +157,7 @@ struct err spool_remove(const struct spool *spool, const char *name) {
     if (folder->locked) {
         return err_make(ERR_BUSY, "spool: remove a folder");
     }
-    if (folder->claim == CLAIM_VOID &&
+    if ((folder->claim == CLAIM_VOID || folder->claim == CLAIM_CLOSED) &&
         folder->changed_s > sim_wall_ms(sim) / 1000 - SPOOL_VOID_KEPT_S) {
         return ERR_OK; /* A holder may still be on its way. */
     }

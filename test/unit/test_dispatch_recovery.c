@@ -226,6 +226,32 @@ static void a_row_of_another_host_is_given_up_without_a_look_at_its_folder(void 
     assert_false(file_exists(place_path(&kit->place, kit_name(&run, 1), "claim")));
 }
 
+/* A holder of the daemon before may still be on its way: after the end of the run is stored, its
+ * command must not begin. Found by the simulator. */
+static void a_row_of_another_history_without_a_folder_ends_and_never_begins(void **state) {
+    struct kit *kit = *state;
+    struct id run = leave_row(kit, &(struct kit_job){.spec = counted(kit)});
+    kit_down(kit);
+    kit_open(kit);
+    dispatch_doubt(kit->dispatch, INT64_MAX);
+    kit_recover(kit);
+    kit_assert_ended(kit_end(kit, &run), RUN_LOST, CAUSE_HOST_GONE);
+    struct spool_state found;
+    assert_false(
+        err_failed(spool_decide(kit->place.spool, kit_name(&run, 1), SPOOL_LOOK, 0, &found)));
+    assert_int_equal(found.found, SPOOL_CLOSED);
+}
+
+/* The daemon before it died between that decision and the commit of the end. */
+static void a_claim_that_says_closed_is_believed_without_a_doubt(void **state) {
+    struct kit *kit = *state;
+    struct id run = leave_row(kit, &(struct kit_job){.spec = counted(kit), .once = true});
+    put_text(place_path(&kit->place, kit_name(&run, 1), "claim"), "closed 1\n");
+    restart(kit);
+    kit_assert_ended(kit_end(kit, &run), RUN_LOST, CAUSE_OUTCOME_UNKNOWN);
+    assert_int_equal(times_run(kit), 0);
+}
+
 /* A first boot: the machine's id is not written yet when the first commands begin. */
 static void a_row_of_a_machine_that_had_no_id_yet_is_ours(void **state) {
     struct kit *kit = *state;
@@ -460,6 +486,8 @@ int main(void) {
         CASE(a_restart_of_the_machine_begins_the_next_attempt),
         CASE(a_pid_that_was_recycled_is_never_signalled),
         CASE(a_row_of_another_host_is_given_up_without_a_look_at_its_folder),
+        CASE(a_row_of_another_history_without_a_folder_ends_and_never_begins),
+        CASE(a_claim_that_says_closed_is_believed_without_a_doubt),
         CASE(a_row_of_a_machine_that_had_no_id_yet_is_ours),
         CASE(a_live_command_survives_the_daemon_and_is_settled_by_the_next),
         CASE(a_command_that_ended_while_no_daemon_was_there_is_settled),

@@ -99,6 +99,24 @@ static void an_undecided_attempt_is_made_void_once_and_for_all(void **state) {
     assert_int_equal(decide(place, SPOOL_DECIDE).found, SPOOL_VOID);
 }
 
+static void an_undecided_attempt_is_closed_once_and_for_all(void **state) {
+    struct place *place = *state;
+    char claim[64];
+    assert_int_equal(decide(place, SPOOL_CLOSE).found, SPOOL_CLOSED);
+    read_text(place_path(place, NAME, "claim"), claim, sizeof claim);
+    assert_string_equal(claim, "closed 7\n");
+    assert_int_equal(decide(place, SPOOL_DECIDE).found, SPOOL_CLOSED);
+    /* A holder that is late finds it for a day. */
+    assert_int_equal(spool_remove(place->spool, NAME).code, ERR_NONE);
+    assert_int_equal(decide(place, SPOOL_LOOK).found, SPOOL_CLOSED);
+}
+
+static void closing_believes_what_was_decided(void **state) {
+    struct place *place = *state;
+    assert_int_equal(decide(place, SPOOL_DECIDE).found, SPOOL_VOID);
+    assert_int_equal(decide(place, SPOOL_CLOSE).found, SPOOL_VOID);
+}
+
 static void deciding_leaves_no_temporary_file(void **state) {
     struct place *place = *state;
     assert_int_equal(decide(place, SPOOL_DECIDE).found, SPOOL_VOID);
@@ -489,6 +507,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         PLACED(looking_changes_nothing),
         PLACED(an_undecided_attempt_is_made_void_once_and_for_all),
+        PLACED(an_undecided_attempt_is_closed_once_and_for_all),
+        PLACED(closing_believes_what_was_decided),
         PLACED(deciding_leaves_no_temporary_file),
         PLACED(a_holder_between_its_lock_and_its_claim_loses_and_nobody_waits),
         PLACED(a_claim_that_comes_between_two_looks_is_believed),
