@@ -47,10 +47,9 @@ static void file_write(const struct writer *writer, const char *tool) {
 
 static void command_write(const struct writer *writer) {
     static const char *const commands[] = {"work", "fail", "sleep", "flood", "no-such-program"};
-    text_addf(writer->text, "\"command\":\"%s\",\"args\":[\"op#%llu.\",\"%u\"]",
+    text_addf(writer->text, "\"command\":\"%s\",\"args\":[\"op#%u.\",\"%u\"]",
               commands[number(writer, "command", COUNT_OF(commands))],
-              (unsigned long long)(writer->key >> 16) % SERVER_MARKERS_MAX,
-              number(writer, "argument", 50));
+              servers_call_marker(writer->servers, writer->key), number(writer, "argument", 50));
     if (number(writer, "timeout?", 4) == 0) {
         text_addf(writer->text, ",\"timeout_ms\":%u", 1 + number(writer, "timeout", 5000));
     }
@@ -80,7 +79,7 @@ static const struct {
 };
 
 static void other_write(const struct writer *writer, const char *tool) {
-    unsigned long long marker = (writer->key >> 16) % SERVER_MARKERS_MAX;
+    unsigned marker = servers_call_marker(writer->servers, writer->key);
     for (size_t i = 0; i < COUNT_OF(plain); i++) {
         if (strcmp(plain[i].tool, tool) == 0) {
             text_add_str(writer->text, plain[i].members);
@@ -88,9 +87,9 @@ static void other_write(const struct writer *writer, const char *tool) {
         }
     }
     if (strcmp(tool, "spawn_subagent") == 0) {
-        text_addf(writer->text, "\"input\":\"A task of op#%llu.\"", marker);
+        text_addf(writer->text, "\"input\":\"A task of op#%u.\"", marker);
     } else if (strcmp(tool, "web_fetch") == 0) {
-        text_addf(writer->text, "\"url\":\"https://page.test/op#%llu.\"", marker);
+        text_addf(writer->text, "\"url\":\"https://page.test/op#%u.\"", marker);
     } else {
         text_add_str(writer->text, "\"real\":0.30000000000000004,\"nul\":\"a\\u0000b\"");
     }

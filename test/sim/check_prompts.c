@@ -144,6 +144,10 @@ static void branch_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     struct branches *branches = ctx;
     const struct sight *sight = branches->sight;
     const char *answer = row->text[1].data, *text = row->text[2].data;
+    char mark[MARK_MAX];
+    if (!mark_read(text, "said#", mark)) {
+        return; /* Stopped within its mark. */
+    }
     bool shown = shows(sight->said, sight->said_count, text);
     bool is_chosen = strcmp(answer, branches->chosen) == 0;
     branches->chosen_is_there = branches->chosen_is_there || is_chosen;

@@ -41,8 +41,10 @@ struct known_message *known_add_message(struct sim *sim, struct known_session *s
         return NULL;
     }
     struct known_message *message = &known.messages[known.message_count++];
-    *message = (struct known_message){
-        .session = session, .text = sim_copy(text), .op = sim_operation(sim)};
+    *message = (struct known_message){.session = session,
+                                      .text = sim_copy(text),
+                                      .op = sim_operation(sim),
+                                      .marker = sim_operation(sim)};
     return message;
 }
 

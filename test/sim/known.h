@@ -44,8 +44,8 @@ struct known_message {
     const char *schema;       /* Of its answer, a literal; NULL: words. */
     bool unsent;              /* It waits for its image: nobody sends it. */
     char attachment[ID_SIZE]; /* An image that goes with it; "": none. */
-    char *edited; /* Owned: the text that it may have instead; NULL: none was asked for. */
-    unsigned op;
+    char *edited;        /* Owned: the text that it may have instead; NULL: none was asked for. */
+    unsigned op, marker; /* marker: its text begins with "op#MARKER. ". */
     enum known_message_state state;
     enum known_removal removal;
     unsigned removal_op; /* That asked for it. */

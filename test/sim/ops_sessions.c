@@ -7,6 +7,8 @@
 #include "chat_ops.h"
 #include "dispatch/blobs.h"
 
+enum { LONG_FILE_LINES = 100, LONG_FILE_LINE = 480 };
+
 /* --- Made ------------------------------------------------------------------------------------- */
 
 static const char *const models[] = {
@@ -273,4 +275,18 @@ const struct sim_op ops_sessions[] = {
     {"session_fork", 3, session_fork},      {NULL, 0, NULL},
 };
 
-const struct sim_part part_sessions = {.name = "sessions", .ops = ops_sessions};
+/* A file that fills a short window when a call of a tool reads it or finds its lines. */
+static void sessions_begin(struct sim *sim) {
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/file4.txt", sim_project_dir(sim)); /* It fits. */
+    FILE *file = fopen(path, "we");
+    assert(file != NULL);
+    for (unsigned i = 0; i < LONG_FILE_LINES; i++) {
+        (void)fprintf(file, "line %u %0*u\n", i, LONG_FILE_LINE, i);
+    }
+    int rc = fclose(file);
+    assert(rc == 0);
+}
+
+const struct sim_part part_sessions = {
+    .name = "sessions", .ops = ops_sessions, .begin = sessions_begin};

@@ -8,8 +8,9 @@
 #include "base/memory.h"
 #include "chat_ops.h"
 #include "late.h"
+#include "servers.h"
 
-enum { LONG_BYTES = 24 << 10, SHORT_BYTES = 60 };
+enum { LONG_BYTES = 24 << 10, SHORT_BYTES = 60, BURST_MIN = 4, BURST_MAX = 11 };
 
 /* --- Said ------------------------------------------------------------------------------------- */
 
@@ -67,12 +68,13 @@ static void say_done(struct errand *errand, struct err result) {
 void turns_say(struct sim *sim, struct known_message *message, enum turn_policy policy) {
     struct errand *errand = errand_new(sim, "say", message->session);
     errand->message = message;
-    (void)snprintf(errand->id, sizeof errand->id, "client-%u", message->op);
-    /* It may come when another operation has begun, which has ids of its own. */
+    (void)snprintf(errand->id, sizeof errand->id, "client-%u", message->marker);
+    /* Sent when another operation may have begun, which has ids of its own. */
+    const unsigned marker = message->marker;
     errand->what.say = (struct turn_message){.policy = policy,
-                                             .run = late_id(sim, message->op, "run", "turn"),
-                                             .message = late_id(sim, message->op, "msg", "asks"),
-                                             .answer = late_id(sim, message->op, "msg", "answers"),
+                                             .run = late_id(sim, marker, "run", "turn"),
+                                             .message = late_id(sim, marker, "msg", "asks"),
+                                             .answer = late_id(sim, marker, "msg", "answers"),
                                              .bounds = errand_bounds(errand)};
     errand->run = say_run;
     errand->done = say_done;
@@ -85,10 +87,12 @@ void turns_say(struct sim *sim, struct known_message *message, enum turn_policy 
 struct known_message *turns_probe(struct sim *sim, struct known_session *session) {
     struct text text;
     text_init(&text, LONG_BYTES);
-    text_addf(&text, "op#%u. Are you there, %s?", sim_operation(sim), session->id);
+    unsigned marker = servers_part_marker(sim_operation(sim), SERVER_PARTS_MAX);
+    text_addf(&text, "op#%u. Are you there, %s?", marker, session->id);
     struct known_message *message = known_add_message(sim, session, text.data);
     text_done(&text);
     if (message != NULL) {
+        message->marker = marker;
         message->probe = true;
         /* Ids of an operation are one a purpose: a probe's are of its session. */
         struct errand *errand = errand_new(sim, "probe", session);
@@ -131,6 +135,28 @@ static void message_say(struct sim *sim) {
     if (message != NULL) {
         message->state = MESSAGE_ASKED; /* Its own rollback does not touch it. */
         turns_say(sim, message, policy);
+    }
+}
+
+/* Several messages at once: a long conversation, whose turns run one after the other. */
+static void message_burst(struct sim *sim) {
+    struct known_session *session = known_pick(sim, "session");
+    uint64_t count = BURST_MIN + sim_choose(sim, "burst", BURST_MAX - BURST_MIN + 1);
+    for (unsigned part = 1; session != NULL && part <= count; part++) {
+        unsigned marker = servers_part_marker(sim_operation(sim), part);
+        size_t len = (size_t)sim_choose(sim, "burst's words", LONG_BYTES / 8);
+        struct text text;
+        text_init(&text, LONG_BYTES);
+        text_addf(&text, "op#%u. Part %u ", marker, part);
+        while (text.len < len) {
+            text_add_str(&text, "of what there is to do. ");
+        }
+        struct known_message *message = known_add_message(sim, session, text.data);
+        text_done(&text);
+        if (message != NULL) {
+            message->marker = marker;
+            turns_say(sim, message, TURN_ENQUEUE);
+        }
     }
 }
 
@@ -325,13 +351,10 @@ static void turn_compact(struct sim *sim) {
 }
 
 static const struct sim_op ops_turns[] = {
-    {"message_say", 50, message_say},
-    {"message_repeat", 4, message_repeat},
-    {"message_unqueue", 2, message_unqueue},
-    {"message_resend", 2, message_resend},
-    {"turn_stop", 5, turn_stop},
-    {"turn_compact", 3, turn_compact},
-    {NULL, 0, NULL},
+    {"message_say", 50, message_say},      {"message_burst", 4, message_burst},
+    {"message_repeat", 4, message_repeat}, {"message_unqueue", 2, message_unqueue},
+    {"message_resend", 2, message_resend}, {"turn_stop", 5, turn_stop},
+    {"turn_compact", 3, turn_compact},     {NULL, 0, NULL},
 };
 
 const struct sim_part part_turns = {.name = "turns", .ops = ops_turns};

@@ -182,15 +182,21 @@ static void ask(struct exchange *exchange) {
     }
 }
 
-static void list(struct servers *servers, struct server_reply *reply) {
+int64_t provider_window(const char *model) {
+    static const char shortest[] = "responses";
+    return strncmp(model, shortest, sizeof shortest - 1) == 0 ? PROVIDER_WINDOW_SHORT
+                                                              : PROVIDER_WINDOW;
+}
+
+static void list(struct servers *servers, int64_t window, struct server_reply *reply) {
     static const char *const names[] = {"plain", "small-window", "think", "think-small"};
     servers->stats.lists++;
     reply->status = 200;
     text_add_str(&reply->head, "Content-Type: application/json\r\n");
     text_add_str(&reply->body, "{\"data\":[");
     for (size_t i = 0; i < COUNT_OF(names); i++) {
-        text_addf(&reply->body, "%s{\"id\":\"%s\",\"context_length\":%d}", i > 0 ? "," : "",
-                  names[i], PROVIDER_WINDOW);
+        text_addf(&reply->body, "%s{\"id\":\"%s\",\"context_length\":%lld}", i > 0 ? "," : "",
+                  names[i], (long long)window);
     }
     text_add_str(&reply->body, "]}");
 }
@@ -203,7 +209,8 @@ static bool begins(struct bytes bytes, const char *with) {
 void provider_answer(struct servers *servers, const struct server_request *request, uint64_t key,
                      struct server_reply *reply) {
     if (begins(request->method, "GET")) {
-        list(servers, reply);
+        list(servers, provider_window(begins(request->host, "responses") ? "responses" : ""),
+             reply);
         return;
     }
     enum wire_kind wire = begins(request->host, "openai")      ? WIRE_OPENAI

@@ -25,8 +25,9 @@ enum {
     PROMPT_TOOLS_MAX = 64,
     UTTERANCE_CALLS_MAX = 160,
     UTTERANCE_TYPICAL_CALLS = 3,
-    PROVIDER_WINDOW = 16000,     /* Tokens that the models list as their window, */
-    PROVIDER_WINDOW_TRUE = 9000, /* and what the ones named small-… really take. */
+    PROVIDER_WINDOW = 16000,      /* Tokens; the window that models list, */
+    PROVIDER_WINDOW_SHORT = 9000, /* the one that models of responses.model.test list, */
+    PROVIDER_WINDOW_TRUE = 9000,  /* and the real one of models named small-…. */
     BYTES_PER_TOKEN = 4,
 };
 
@@ -84,6 +85,10 @@ void wires_write(enum wire_kind wire, uint64_t key, const struct utterance *utte
 /* An error inside of a stream, after what `body` has. */
 void wires_write_error(enum wire_kind wire, const char *type, const char *message,
                        struct text *body);
+
+/* Window, in tokens, that the models of a connection list; `model` begins with its name, as in
+ * "responses/plain". */
+int64_t provider_window(const char *model);
 
 void provider_answer(struct servers *servers, const struct server_request *request, uint64_t key,
                      struct server_reply *reply);

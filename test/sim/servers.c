@@ -70,6 +70,17 @@ uint64_t servers_marker(struct bytes bytes) {
     return found % SERVER_MARKERS_MAX;
 }
 
+unsigned servers_part_marker(unsigned operation, unsigned part) {
+    assert(operation < SERVER_OPERATIONS_MAX && part <= SERVER_PARTS_MAX);
+    return part * SERVER_OPERATIONS_MAX + operation;
+}
+
+unsigned servers_call_marker(const struct servers *servers, uint64_t key) {
+    const unsigned first = SERVER_OPERATIONS_MAX * (SERVER_PARTS_MAX + 1);
+    return first +
+           (unsigned)(servers_choose(servers, key, "marker") % (SERVER_MARKERS_MAX - first));
+}
+
 void servers_complain(struct servers *servers, const char *format, ...) {
     if (servers->complaint[0] != '\0') {
         return;

@@ -5,8 +5,9 @@
  * Promise    the reply to a request depends on the seed, on the marker of the operation that the
  *            request carries (below), and on how many requests carried that marker before: never on
  *            what other operations asked. A replay with fewer operations answers the others alike.
- * Marker     generated texts hold "op#N." where N is the number of their operation. The last one in
- *            the body names the request; a body without one is marker 0.
+ * Marker     generated texts hold "op#N." where N is the marker of what made them: an operation's is
+ *            its number; each part of a burst of messages has one, and each call of a tool. The last
+ *            one in the body names the request; a body without one is marker 0.
  * Ownership  embedded in the simulation, outside of the daemon's memory: survives its crashes.
  * Threads    one.
  */
@@ -17,7 +18,12 @@
 #include "base/text.h"
 #include "loop/fetch.h"
 
-enum { SERVER_MARKERS_MAX = 4096, SERVER_CUTS_MAX = 1024 };
+enum {
+    SERVER_OPERATIONS_MAX = 1024, /* Operations of a seed, */
+    SERVER_PARTS_MAX = 15,        /* and parts that one of them sends. */
+    SERVER_MARKERS_MAX = 65536,
+    SERVER_CUTS_MAX = 1024
+};
 
 /* An answer that was sent with the word that its longest length ended it. */
 struct server_cut {
@@ -79,8 +85,13 @@ uint64_t servers_choose(const struct servers *servers, uint64_t key, const char 
 bool servers_fault(const struct servers *servers, uint64_t key, const char *purpose,
                    unsigned percent);
 
-/* Number of the operation that the bytes name last; 0: none. */
+/* The marker that the bytes name last; 0: none. */
 uint64_t servers_marker(struct bytes bytes);
+/* Marker of a part of what an operation sends: 0, the operation's own, to SERVER_PARTS_MAX. */
+unsigned servers_part_marker(unsigned operation, unsigned part);
+/* Marker of a call of a tool, by the key of the call: never an operation's. Two calls of a seed may
+ * have the same one, which is rare and breaks nothing but the promise above. */
+unsigned servers_call_marker(const struct servers *servers, uint64_t key);
 
 void server_reply_init(struct server_reply *reply);
 void server_reply_done(struct server_reply *reply);

@@ -70,10 +70,22 @@ static void schema_answer(struct servers *servers, uint64_t key, const struct pr
 static const char *const odd_names[] = {"fly",     "",         "read file", "\xf0\x9f\x90\x91",
                                         "a\"b\\c", "mcp__x__y"};
 
+/* A tool whose results fill a window (ops_sessions.c) is called more often than the others. */
+static const char *tool_pick(const struct prompt *prompt, uint64_t pick) {
+    static const char longest[] = "search_files";
+    bool wanted = (pick >> 40) % 6 == 0;
+    for (size_t i = 0; i < prompt->tool_count && wanted; i++) {
+        if (strcmp(prompt->tools[i], longest) == 0) {
+            return longest;
+        }
+    }
+    return prompt->tools[pick % prompt->tool_count];
+}
+
 static void call_make(struct servers *servers, uint64_t key, const struct prompt *prompt,
                       struct utterance_call *call) {
     uint64_t pick = choose(servers, key, "call");
-    call->name = prompt->tools[pick % prompt->tool_count];
+    call->name = tool_pick(prompt, pick);
     if (prompt->forced != NULL) {
         call->name = prompt->forced;
     } else if ((pick >> 8) % 24 == 0) {
