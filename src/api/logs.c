@@ -111,7 +111,7 @@ struct err log_look(struct tx *tx, struct log_target *target, struct why *why) {
     bool found = false;
     struct run_row row = {0};
     text_clear(&target->spec);
-    struct err err = tx_run_find(tx, &key, &found, &row);
+    struct err err = tx_run_find_shown(tx, &key, &found, &row);
     if (err_failed(err)) {
         return err;
     }

@@ -112,7 +112,7 @@ static struct err show_run(struct tx *tx, void *ctx) {
     op_restart(&show->op);
     bool found = false;
     struct run_row row = {0};
-    struct err err = tx_run_find(tx, &show->key, &found, &row);
+    struct err err = tx_run_find_shown(tx, &show->key, &found, &row);
     if (!err_failed(err) && (!found || (show->what == SHOW_JOB && row.kind != KIND_JOB))) {
         return runs__absent(&show->op.why);
     }

@@ -76,7 +76,7 @@ static struct err of_run(struct tx *tx, void *ctx) {
         .attempt = spans->from[1], .step = spans->from[2], .limit = page_begin(&spans->page)};
     bool found = false;
     struct run_row row = {.id = 0};
-    struct err err = tx_run_find(tx, &spans->run, &found, &row);
+    struct err err = tx_run_find_shown(tx, &spans->run, &found, &row);
     if (!err_failed(err) && !found) {
         return runs__absent(&spans->page.op.why);
     }

@@ -28,7 +28,7 @@ static struct err agents_run(struct tx *tx, void *ctx) {
     struct run_row row = {0};
     bool found = false;
     list.limit = page_begin(&agents->page);
-    struct err err = tx_run_find(tx, &agents->key, &found, &row);
+    struct err err = tx_run_find_shown(tx, &agents->key, &found, &row);
     if (err_failed(err)) {
         return err;
     }

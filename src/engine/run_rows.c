@@ -154,13 +154,7 @@ void runs__borrow_shown(const struct rows *rows, enum run_form form, struct run_
     }
 }
 
-struct err runs__read(struct tx *tx, const struct rows *rows, enum run_form form,
-                      struct run_row *ret_row) {
-    struct run_row row;
-    struct err err = runs__borrow(rows, form, &row);
-    if (err_failed(err)) {
-        return err;
-    }
+static struct err row_copy(struct tx *tx, struct run_row row, struct run_row *ret_row) {
     struct bytes *const texts[] = {&row.run,     &row.owner, &row.key,       &row.label,
                                    &row.command, &row.host,  &row.budget,    &row.note,
                                    &row.result,  &row.spec,  &row.parent_run};
@@ -174,6 +168,13 @@ struct err runs__read(struct tx *tx, const struct rows *rows, enum run_form form
     }
     *ret_row = row;
     return ERR_OK;
+}
+
+struct err runs__read(struct tx *tx, const struct rows *rows, enum run_form form,
+                      struct run_row *ret_row) {
+    struct run_row row;
+    struct err err = runs__borrow(rows, form, &row);
+    return err_failed(err) ? err : row_copy(tx, row, ret_row);
 }
 
 struct err runs__find_id(struct tx *tx, int64_t id, bool *ret_found, struct run_row *ret_row) {
@@ -190,22 +191,47 @@ struct err runs__find_id(struct tx *tx, int64_t id, bool *ret_found, struct run_
     return err;
 }
 
-struct err tx_run_find(struct tx *tx, const struct run_key *key, bool *ret_found,
-                       struct run_row *ret_row) {
+/* Outputs are set also where nothing was found; *ret_rows is the caller's. */
+static struct err row_find(struct tx *tx, const struct run_key *key, bool *ret_found,
+                           struct rows **ret_rows) {
     static const char sql[] = "SELECT " RUN_COLUMNS " FROM runs WHERE run = $1";
     const struct arg args[] = {arg_text(key->run)};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), ret_rows);
     if (err_failed(err)) {
         return err;
     }
-    bool found = rows != NULL;
-    if (found && key->owner.data != NULL) {
-        struct bytes owner = rows_text(rows, COL_OWNER);
-        found = owner.len == key->owner.len && memcmp(owner.data, key->owner.data, owner.len) == 0;
+    *ret_found = *ret_rows != NULL;
+    if (*ret_found && key->owner.data != NULL) {
+        struct bytes owner = rows_text(*ret_rows, COL_OWNER);
+        *ret_found =
+            owner.len == key->owner.len && memcmp(owner.data, key->owner.data, owner.len) == 0;
     }
-    if (found) {
+    return ERR_OK;
+}
+
+struct err tx_run_find(struct tx *tx, const struct run_key *key, bool *ret_found,
+                       struct run_row *ret_row) {
+    bool found = false;
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = row_find(tx, key, &found, &rows);
+    if (!err_failed(err) && found) {
         err = runs__read(tx, rows, RUN_WHOLE, ret_row);
+    }
+    if (!err_failed(err)) {
+        *ret_found = found;
+    }
+    return err;
+}
+
+struct err tx_run_find_shown(struct tx *tx, const struct run_key *key, bool *ret_found,
+                             struct run_row *ret_row) {
+    bool found = false;
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = row_find(tx, key, &found, &rows);
+    if (!err_failed(err) && found) {
+        struct run_row row;
+        runs__borrow_shown(rows, RUN_WHOLE, &row);
+        err = row_copy(tx, row, ret_row);
     }
     if (!err_failed(err)) {
         *ret_found = found;

@@ -59,6 +59,10 @@ struct run_key {
 };
 MUST_CHECK struct err tx_run_find(struct tx *tx, const struct run_key *key, bool *ret_found,
                                   struct run_row *ret_row);
+/* The same for clients: a damaged row is shown as lists show it, and nothing is decided by it.
+ * tx_run_find fails with ERR_STORE_CORRUPT. */
+MUST_CHECK struct err tx_run_find_shown(struct tx *tx, const struct run_key *key, bool *ret_found,
+                                        struct run_row *ret_row);
 
 struct run_page {
     struct bytes owner;

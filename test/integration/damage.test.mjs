@@ -217,6 +217,90 @@ test("lists show rows with words that nobody knows, and all the others", async (
   again.close();
 });
 
+/** Every object of the lists, and what it is shown with alone. */
+async function* shownAlone(turns) {
+  const of = {
+    runs: ["/spans", "/agents"],
+    jobs: ["/logs"],
+    sessions: ["/spans", "/usage", "/roots", "/messages", "/export?format=json"],
+    approvals: [],
+    inbox: [],
+    memory: [],
+    budgets: [],
+    providers: [],
+  };
+  for (const [list, parts] of Object.entries(of)) {
+    const { items } = await turns.get(`/${list}${/approvals|inbox/.test(list) ? "?all=1" : ""}`);
+    assert.ok(items.length > 0, list);
+    for (const item of items) {
+      const name = { budgets: "scope", providers: "name" }[list] ?? "id";
+      const target = `/${list}/${encodeURIComponent(item[name])}`;
+      yield { list, item, target, parts: parts.map((part) => `${target}${part}`) };
+    }
+  }
+}
+
+test("what a list shows as damaged is shown alone, too", async (t) => {
+  const flows = await Workflows.open(t);
+  const turns = new Turns();
+  Object.assign(turns, { daemon: flows.daemon, root: flows.root, headers: {} });
+  const listener = await turns.listen({ root: turns.root });
+  await turns.turn(listener, script(call("list_files", {}), say("listed")));
+  const command = { command: "true", args: [] };
+  const asks = await turns.send(listener.session, script(call("run_command", command), say("ran")));
+  await turns.approve((await listener.until("approval_asked")).id);
+  await listener.ended(asks.run);
+  listener.close();
+  const words = ["state", "kind", "gate", "cause", "stop", "spec"];
+  const jobs = [];
+  const notify = [{ webhook: "http://127.0.0.1:9/" }];
+  for (const label of words) {
+    const answer = await turns.ask("POST", "/jobs", { argv: ["true"], label, notify });
+    assert.equal(answer.status, 201, answer.text);
+    jobs.push(answer.json.id);
+  }
+  for (const run of jobs) await ended(turns, run);
+  const { run: flow } = await flows.run({ script: whole('return await agent("tokens: 3");') });
+  const base_url = "http://127.0.0.1:9/v1";
+  for (const [method, target, body] of [
+    ["POST", "/providers", { name: "far", kind: "openai", base_url }],
+    ["POST", "/memory", { topic: "herd", title: "dogs", content: "three", tags: ["a"] }],
+    ["PATCH", "/budgets/project:one", { agents: 3 }],
+  ]) {
+    const answer = await turns.ask(method, target, body);
+    assert.ok(answer.status < 300, answer.text);
+  }
+  const damage = (table, columns) =>
+    `UPDATE ${table} SET ${columns.map((column) => `${column} = '{"a": ['`).join(", ")}`;
+  await change(
+    turns,
+    ...words.map((word, i) => `${damage("runs", [word])} WHERE run = '${jobs[i]}'`),
+    `${damage("runs", ["state"])} WHERE run IN ('${flow}', '${asks.run}')`,
+    damage("approvals", ["state", "kind", "arguments", "about"]),
+    damage("inbox", ["receiver", "state", "payload"]),
+    damage("memory", ["tags"]),
+    damage("messages", ["role", "status", "cause", "metadata", "answer_schema"]),
+    damage("parts", ["kind", "state", "cause", "data"]),
+    damage("providers", ["kind", "headers", "models"]),
+    damage("sessions", ["state", "title_by", "metadata", "settings"]),
+    damage("spans", ["kind", "state", "cause", "input", "output"]),
+    damage("turns", ["model", "last", "began_by"]),
+  );
+  const unreadable = new Set();
+  for await (const { list, item, target, parts } of shownAlone(turns)) {
+    const one = await turns.get(target);
+    const { id, state, cause, note } = item;
+    if (list === "runs") assert.deepEqual([one.state, one.cause, one.note], [state, cause, note]);
+    if (list === "runs" && cause === "history_unreadable") unreadable.add(id);
+    for (const part of parts) assert.equal((await turns.ask("GET", part)).status, 200, part);
+    if (list !== "sessions") continue;
+    for (const message of (await turns.get(`${target}/messages`)).items) {
+      assert.equal((await turns.get(`/messages/${message.id}`)).cause, message.cause);
+    }
+  }
+  for (const run of [...jobs.slice(0, -1), flow, asks.run]) assert.ok(unreadable.has(run), run);
+});
+
 test("a turn whose end cannot be stored ends alone, and its session goes on", async (t) => {
   const turns = await Turns.open(t);
   const listener = await turns.listen({ root: turns.root });
