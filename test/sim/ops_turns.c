@@ -264,6 +264,8 @@ static void resend_edit(struct sim *sim, struct errand *errand) {
     }
 }
 
+/* A message that joined an answer is a part of it: where the answer stands before the message that
+ * is said again, the words stay with the answer, wherever the list has the message itself. */
 static void message_resend(struct sim *sim) {
     struct known_message *message = message_pick(sim);
     if (message == NULL || message->id[0] == '\0') {
@@ -275,7 +277,10 @@ static void message_resend(struct sim *sim) {
     errand_change(errand);
     ask_each(sim,
              "SELECT m.message FROM messages m JOIN messages q ON q.session = m.session"
-             " WHERE q.message = $1 AND m.id > q.id AND m.role = 'user'",
+             " WHERE q.message = $1 AND m.id > q.id AND m.role = 'user'"
+             " AND NOT (m.status IN ('steering', 'joined') AND EXISTS (SELECT 1 FROM messages a"
+             "  WHERE a.session = m.session AND a.run = m.run AND a.role = 'assistant'"
+             "  AND a.id < q.id))",
              TEXTS(message->id), removal_take, NULL);
     errand->what.resend = (struct turn_resend){.run = known_id(sim, "run", "again"),
                                                .answer = known_id(sim, "msg", "again"),

@@ -225,6 +225,24 @@ static void what_has_nothing_behind_it_is_said_again_without_a_fork(void **kept)
                         "/user one|/assistant first|/user two|");
 }
 
+/* The message "hurry" is listed behind "two", which waited when it came. */
+static void what_joined_an_earlier_answer_stays_in_it(void **kept) {
+    struct turns_kit *kit = *kept;
+    struct turns_say one = turns_say(kit, "one", TURN_ENQUEUE);
+    (void)turns_plan(kit, one.run);
+    struct turns_say two = turns_say(kit, "two", TURN_ENQUEUE);
+    assert_int_equal(turns_say(kit, "hurry", TURN_STEER).decision, TURN_DECIDE_JOIN);
+    assert_int_equal(turns_answer(kit, one.run, "well"), TURN_NEXT_CALL);
+    assert_int_equal(turns_answer(kit, one.run, "first"), TURN_NEXT_END);
+    (void)turns_plan(kit, two.run);
+    assert_int_equal(turns_answer(kit, two.run, "second"), TURN_NEXT_END);
+    struct resend resend;
+    assert_int_equal(try_resend(kit, two.message, BYTES("deux"), &resend), ERR_NONE);
+    (void)turns_plan(kit, resend.run);
+    assert_string_equal(turns_prompt(kit, resend.run).text,
+                        "/user one|/assistant well|/user hurry|/assistant first|/user deux|");
+}
+
 static void only_a_user_s_message_is_said_again_and_only_in_quiet(void **kept) {
     struct turns_kit *kit = *kept;
     struct turns_say one = talk(kit, "one", "first");
@@ -371,6 +389,7 @@ int main(void) {
         cut_test(a_turn_that_was_stopped_before_a_clear_is_cleared_all_the_same),
         cut_test(what_is_said_again_is_answered_anew_and_the_rest_is_in_a_fork),
         cut_test(what_has_nothing_behind_it_is_said_again_without_a_fork),
+        cut_test(what_joined_an_earlier_answer_stays_in_it),
         cut_test(only_a_user_s_message_is_said_again_and_only_in_quiet),
         cut_test(a_summary_of_what_was_changed_or_removed_is_void),
         cut_test(an_older_answer_that_is_chosen_is_the_one_in_prompts),
