@@ -473,6 +473,14 @@ static struct err ask_budget(struct tx *tx, struct turn *turn, const struct run_
     return err;
 }
 
+/* Answers that do not fit their schema end the turn where they are stored, with their faults
+ * (turn_answer.c). Here it is two calls that were cut off, and no answer was held against it. */
+static struct bytes end_sentence(enum run_cause cause) {
+    static const char cut[] = "Two answers in a row were cut off at their longest length, within a "
+                              "call of a tool: none came that fits the schema.";
+    return cause == CAUSE_SCHEMA_MISMATCH ? BYTES(cut) : BYTES("");
+}
+
 struct err turns__advance(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
                           struct turn_plan *plan) {
     struct bytes why = {"", 0};
@@ -500,6 +508,7 @@ struct err turns__advance(struct tx *tx, struct turn *turn, const struct run_bou
         err = turns__write(tx, &turn->row);
     }
     if (!err_failed(err) && next.next == TURN_NEXT_END) {
+        why = why.len > 0 ? why : end_sentence(next.cause);
         err = turns__end(tx, turn, next.cause, why, bounds);
     }
     return err;

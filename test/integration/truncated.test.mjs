@@ -82,6 +82,19 @@ for (const kind of kinds) {
     assert.equal((await turns.turn(listener, "and now?")).end.state, "succeeded");
   });
 
+  test(`${kind}: such calls end a turn that owes an object, which says why`, async (t) => {
+    const { turns, provider, listener } = await open(t, kind);
+    const schema = { type: "object", properties: { n: { type: "integer" } }, required: ["n"] };
+    provider.answers.push(half(), half({ id: "c2" }));
+    const { run, message } = await turns.send(listener.session, "count", { schema });
+    assert.deepEqual(ended(await listener.ended(run)), ["failed", "schema_mismatch"]);
+    assert.equal(provider.bodies.length, 2);
+    const { items } = await turns.get(`/sessions/${listener.session}/messages`);
+    const answer = items.find((one) => one.reply_to === message);
+    assert.match(answer.error, /^Two answers in a row were cut off at their longest length/);
+    assert.equal((await turns.turn(listener, "and now?")).end.state, "succeeded");
+  });
+
   test(`${kind}: half an object is asked for again, with a larger limit`, async (t) => {
     const { turns, provider, listener } = await open(t, kind);
     const schema = { type: "object", properties: { n: { type: "integer" } }, required: ["n"] };
