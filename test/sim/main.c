@@ -1,5 +1,5 @@
 /* main.c: sim [--seed S | --seeds N [--from S]] [--operations N] [--ops LIST] [--trace] [--twice]
- *     [--first]
+ *     [--first] [--here]
  * sim --print-program N: the script of the workflow program with that number.
  *
  * Each seed runs in a process of its own, forked from one that has made the migrated database: an
@@ -223,7 +223,7 @@ static bool number_read(const char *text, uint64_t *ret_number) {
 
 static int usage(void) {
     (void)fprintf(stderr, "usage: sim [--seed S] [--seeds N] [--from S] [--operations N]"
-                          " [--ops LIST] [--trace] [--twice] [--first]\n"
+                          " [--ops LIST] [--trace] [--twice] [--first] [--here]\n"
                           "       sim --print-program N\n");
     return 2;
 }
