@@ -1,5 +1,5 @@
 /* main.c: sim [--seed S | --seeds N [--from S]] [--operations N] [--ops LIST] [--trace] [--twice]
- *     [--first] [--here]
+ *     [--first] [--here] [--hashes]
  * sim --print-program N: the script of the workflow program with that number.
  *
  * Each seed runs in a process of its own, forked from one that has made the migrated database: an
@@ -35,6 +35,7 @@ struct arguments {
     unsigned operations;
     bool trace, twice, here;
     bool first;      /* Ends with the first failure, and does not shrink it. */
+    bool hashes;     /* Prints the hash of each trace. */
     const char *ops; /* NULL: all. */
 };
 
@@ -174,6 +175,16 @@ static void ops_only(const char *list, struct sim_options *options) {
     }
 }
 
+/* What must be the same before and after a change that makes only the simulator faster. */
+static void hash_show(const struct arguments *arguments, uint64_t seed,
+                      const struct seed_result *result) {
+    if (arguments->hashes) {
+        (void)printf(
+            "seed %" PRIu64 ": hash %016" PRIx64 ", %" PRIu64 " steps, %" PRIu64 " lives%s\n", seed,
+            result->hash, result->steps, result->lives, result->failed ? ", failed" : "");
+    }
+}
+
 static int run_all(const struct arguments *arguments) {
     double began = seconds();
     const uint64_t most = arguments->first ? 1 : FAILURES_MAX;
@@ -199,6 +210,7 @@ static int run_all(const struct arguments *arguments) {
         }
         steps += result.steps;
         lives += result.lives;
+        hash_show(arguments, options.seed, &result);
         if (result.failed) {
             failures++;
             if (!arguments->first && arguments->ops == NULL && !arguments->trace) {
@@ -223,23 +235,36 @@ static bool number_read(const char *text, uint64_t *ret_number) {
 
 static int usage(void) {
     (void)fprintf(stderr, "usage: sim [--seed S] [--seeds N] [--from S] [--operations N]"
-                          " [--ops LIST] [--trace] [--twice] [--first] [--here]\n"
+                          " [--ops LIST] [--trace] [--twice] [--first] [--here] [--hashes]\n"
                           "       sim --print-program N\n");
     return 2;
+}
+
+static bool flag_read(const char *name, struct arguments *arguments) {
+    const struct {
+        const char *name;
+        bool *flag;
+    } flags[] = {{"--trace", &arguments->trace},
+                 {"--twice", &arguments->twice},
+                 {"--first", &arguments->first},
+                 {"--hashes", &arguments->hashes},
+                 {"--here", &arguments->here}};
+    for (size_t i = 0; i < COUNT_OF(flags); i++) {
+        if (strcmp(name, flags[i].name) == 0) {
+            *flags[i].flag = true;
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool arguments_read(char **argv, struct arguments *arguments) {
     for (char **at = argv + 1; *at != NULL; at++) {
         uint64_t number = 0;
-        if (strcmp(*at, "--trace") == 0) {
-            arguments->trace = true;
-        } else if (strcmp(*at, "--twice") == 0) {
-            arguments->twice = true;
-        } else if (strcmp(*at, "--first") == 0) {
-            arguments->first = true;
-        } else if (strcmp(*at, "--here") == 0) {
-            arguments->here = true;
-        } else if (strcmp(*at, "--ops") == 0 && at[1] != NULL) {
+        if (flag_read(*at, arguments)) {
+            continue;
+        }
+        if (strcmp(*at, "--ops") == 0 && at[1] != NULL) {
             arguments->ops = *++at;
         } else if (at[1] == NULL || !number_read(at[1], &number)) {
             return false;
