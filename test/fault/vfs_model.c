@@ -126,9 +126,8 @@ void vfs_files_sync_folder(struct vfs_files *files) {
 
 static struct vfs_change *add_change(struct vfs_file *file, size_t at, size_t len,
                                      const void *data) {
-    struct vfs_change *added = mem_new(sizeof *added + len);
-    added->at = at;
-    added->len = len;
+    struct vfs_change *added = mem_grow(NULL /* a new one, not zeroed */, sizeof *added + len);
+    *added = (struct vfs_change){.at = at, .len = len};
     if (len > 0) {
         memcpy(added->data, data, len);
     }
@@ -178,11 +177,15 @@ struct bytes_owned {
     size_t len, size; /* size: of the block of memory. */
 };
 
-static void resize(struct bytes_owned *bytes, size_t len) {
+static void reserve(struct bytes_owned *bytes, size_t len) {
     if (len >= bytes->size) {
         bytes->size = len + len / 2 + 1;
         bytes->data = mem_grow(bytes->data, bytes->size);
     }
+}
+
+static void resize(struct bytes_owned *bytes, size_t len) {
+    reserve(bytes, len);
     if (len > bytes->len) {
         memset(bytes->data + bytes->len, 0, len - bytes->len);
     }
@@ -190,10 +193,12 @@ static void resize(struct bytes_owned *bytes, size_t len) {
 }
 
 static void put(struct bytes_owned *bytes, size_t at, const char *data, size_t len) {
-    if (at + len > bytes->len) {
-        resize(bytes, at + len);
+    reserve(bytes, at + len);
+    if (at > bytes->len) { /* Only the gap is zeroed: most writes lengthen the log. */
+        resize(bytes, at);
     }
     memcpy(bytes->data + at, data, len);
+    bytes->len = at + len > bytes->len ? at + len : bytes->len;
 }
 
 static uint64_t draw(uint64_t *seed) {

@@ -208,11 +208,6 @@ static struct pace *pace(void) {
     return &all;
 }
 
-static void begin(struct sim *sim) {
-    *jobs_of(sim) = (struct jobs){.count = 0};
-    *pace() = (struct pace){0};
-}
-
 static void opened(struct sim *sim) {
     if (sim_healed(sim)) {
         jobs_release(sim);
@@ -272,7 +267,6 @@ static void end(struct sim *sim) {
 const struct sim_part part_jobs = {
     .name = "jobs",
     .ops = jobs_ops,
-    .begin = begin,
     .opened = opened,
     .crashed = crashed,
     .noted = noted,

@@ -364,11 +364,6 @@ static void check_note(struct sim *sim, const struct note *note) {
 
 /* --- The part --------------------------------------------------------------------------------- */
 
-static void begin(struct sim *sim) {
-    (void)sim;
-    *streams_of() = (struct streams){.count = 0};
-}
-
 static void opened(struct sim *sim) {
     struct streams *streams = streams_of();
     for (size_t i = 0; i < streams->count; i++) {
@@ -432,7 +427,6 @@ static const struct sim_op ops[] = {
 const struct sim_part part_streams = {
     .name = "streams",
     .ops = ops,
-    .begin = begin,
     .opened = opened,
     .stopping = stopping,
     .crashed = crashed,

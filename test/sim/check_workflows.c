@@ -538,10 +538,6 @@ static void workflows_check(struct sim *sim) {
              NULL, outlived_take, NULL);
 }
 
-static void workflows_begin(struct sim *sim) {
-    *workflows_of(sim) = (struct workflows){.count = 0};
-}
-
 static void workflows_crashed(struct sim *sim) {
     struct workflows *all = workflows_of(sim);
     for (size_t i = 0; i < all->count; i++) {
@@ -570,7 +566,6 @@ static bool workflows_rest(struct sim *sim, bool must) {
 const struct sim_part part_workflows = {
     .name = "workflows",
     .ops = workflows_ops,
-    .begin = workflows_begin,
     .opened = workflows_check,
     .crashed = workflows_crashed,
     .noted = workflows_noted,

@@ -1,9 +1,9 @@
 /* disk.c: SQLite's files in memory, behind a VFS that loses power.
  *
- * Each file has two sides: `cache`, what a running machine reads, and the model of test/fault,
- * which knows what was synced and what was written since. A killed daemon leaves both as they are.
- * A power cut leaves what was synced, and of the rest nothing, everything or a part, by choice;
- * that is the cache from then on.
+ * Each file has two sides: what a running machine reads, and what was synced and written since
+ * (disk_file.c). A killed daemon leaves both as they are. A power cut leaves what was synced, and
+ * of the rest nothing, everything or a part, by choice of the model of test/fault; that is what the
+ * machine reads from then on.
  *
  * A plan makes a sync or a write the last thing that the daemon does: from there on the disk is
  * `dead`, every call fails and changes nothing, until the step is over and the life crashes. So the
@@ -107,7 +107,7 @@ void disk_install(void) {
 
 /* --- Seeds and crashes ------------------------------------------------------------------------ */
 
-/* The cache is what the model's disk holds. */
+/* The files are what the model's disk holds. */
 static void files_read(enum vfs_cut cut, uint64_t choice) {
     struct vfs_files after = {NULL};
     for (struct vfs_file *file = disk()->model.first; file != NULL; file = file->next) {
@@ -119,11 +119,8 @@ static void files_read(enum vfs_cut cut, uint64_t choice) {
         struct disk_file *into = disk_file_find(file->name);
         into = into == NULL ? disk_file_add(file->name) : into;
         into->lost = false;
-        disk_cache_size(into, len);
-        memcpy(into->cache, data, len);
-        struct vfs_file *kept = vfs_files_add(&after, file->name);
-        vfs_file_set_durable(kept, data, len);
-        kept->named = true;
+        disk_file_set(into, data, len);
+        vfs_files_add(&after, file->name)->named = true;
         mem_free(data);
     }
     vfs_files_done(&disk()->model);
@@ -170,12 +167,13 @@ static void store_visit(const char *folder) {
 /* The second time nothing is migrated, and the connections stay for the seeds. */
 void disk_template(const char *folder) {
     store_visit(folder);
+    vfs_files_sync_folder(&disk()->model);
     warm_keep(true);
     store_visit(folder);
     warm_keep(false);
     handles_reopen();
     for (struct vfs_file *file = disk()->model.first; file != NULL; file = file->next) {
-        vfs_file_sync(file);
+        disk_file_sync(disk_file_find(file->name), file);
     }
 }
 
@@ -208,7 +206,7 @@ static void files_cut(uint64_t choice) {
     struct disk *self = disk();
     for (size_t i = 0; i < FILES_MAX; i++) {
         self->files[i].lost = self->files[i].name[0] != '\0';
-        self->files[i].len = 0;
+        disk_file_part(&self->files[i], vfs_files_find(&self->model, self->files[i].name));
     }
     memory_leave();
     files_read(cuts[choice % COUNT_OF(cuts)], choice);

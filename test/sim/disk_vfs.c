@@ -12,42 +12,6 @@ static const char *name_of(const char *path) {
     return slash == NULL ? path : slash + 1;
 }
 
-struct disk_file *disk_file_find(const char *name) {
-    for (size_t i = 0; i < FILES_MAX; i++) {
-        if (strcmp(disk()->files[i].name, name) == 0) {
-            return &disk()->files[i];
-        }
-    }
-    return NULL;
-}
-
-struct disk_file *disk_file_add(const char *name) {
-    struct disk_file *file = disk_file_find("");
-    assert(file != NULL && strlen(name) < NAME_SIZE);
-    (void)snprintf(file->name, sizeof file->name, "%s", name); /* It fits. */
-    file->len = 0;
-    return file;
-}
-
-void disk_file_clear(struct disk_file *file) {
-    sim_free(file->cache);
-    for (size_t i = 0; i < SHM_REGIONS; i++) {
-        sim_free(file->regions[i]);
-    }
-    *file = (struct disk_file){.len = 0};
-}
-
-void disk_cache_size(struct disk_file *file, size_t len) {
-    if (len > file->size) {
-        file->size = len + len / 2;
-        file->cache = sim_grow(file->cache, file->size);
-    }
-    if (len > file->len) {
-        memset(file->cache + file->len, 0, len - file->len);
-    }
-    file->len = len;
-}
-
 static struct handle *of(sqlite3_file *base) {
     return CONTAINER_OF(base, struct handle, base);
 }
@@ -75,11 +39,7 @@ static int file_read(sqlite3_file *base, void *data, int len, sqlite3_int64 at) 
     if (disk()->dead) {
         return SQLITE_IOERR_READ;
     }
-    size_t have = (size_t)at >= file->len ? 0 : file->len - (size_t)at;
-    size_t copied = have < (size_t)len ? have : (size_t)len;
-    if (copied > 0) {
-        memcpy(data, file->cache + at, copied);
-    }
+    size_t copied = disk_file_read(file, data, (size_t)len, (size_t)at);
     if (copied == (size_t)len) {
         return SQLITE_OK;
     }
@@ -93,15 +53,7 @@ static int file_write(sqlite3_file *base, const void *data, int len, sqlite3_int
     if (rc != SQLITE_OK) {
         return rc;
     }
-    size_t end = (size_t)at + (size_t)len;
-    disk_cache_size(handle->file, end > handle->file->len ? end : handle->file->len);
-    memcpy(handle->file->cache + at, data, (size_t)len);
-    struct vfs_file *model = model_of(handle);
-    if (model != NULL) {
-        memory_leave();
-        vfs_file_write(model, data, (size_t)len, (size_t)at);
-        memory_return();
-    }
+    disk_file_write(handle->file, model_of(handle), data, (size_t)len, (size_t)at);
     return SQLITE_OK;
 }
 
@@ -110,13 +62,7 @@ static int file_truncate(sqlite3_file *base, sqlite3_int64 len) {
     if (disk()->dead) {
         return SQLITE_IOERR_TRUNCATE;
     }
-    disk_cache_size(handle->file, (size_t)len);
-    struct vfs_file *model = model_of(handle);
-    if (model != NULL) {
-        memory_leave();
-        vfs_file_truncate(model, (size_t)len);
-        memory_return();
-    }
+    disk_file_truncate(handle->file, model_of(handle), (size_t)len);
     return SQLITE_OK;
 }
 
@@ -129,10 +75,10 @@ static int file_sync(sqlite3_file *base, int flags) {
     }
     disk()->syncs++;
     struct vfs_file *model = model_of(handle);
-    memory_leave();
     if (model != NULL) {
-        vfs_file_sync(model);
+        disk_file_sync(handle->file, model);
     }
+    memory_leave();
     if (model != NULL && handle->sync_folder) {
         vfs_files_sync_folder(&disk()->model);
         handle->sync_folder = false;
@@ -309,7 +255,8 @@ static int fs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, int f
         if (handle->file == NULL) {
             handle->file = disk_file_add(name_of(path));
             memory_leave();
-            (void)vfs_files_add(&disk()->model, handle->file->name);
+            const struct vfs_file *model = vfs_files_add(&disk()->model, handle->file->name);
+            handle->file->apart = model->len > 0;
             memory_return();
         }
         handle->creates = (flags & SQLITE_OPEN_CREATE) != 0 &&
@@ -334,6 +281,7 @@ static int fs_delete(sqlite3_vfs *vfs, const char *path, int sync_folder) {
     if (file == NULL) {
         return SQLITE_IOERR_DELETE_NOENT;
     }
+    disk_file_part(file, vfs_files_find(&disk()->model, file->name));
     memory_leave();
     vfs_files_remove(&disk()->model, file->name, sync_folder != 0);
     memory_return();

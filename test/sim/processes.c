@@ -354,7 +354,9 @@ static void command_free(struct sim *sim, struct command *command) {
 }
 
 static void begin(struct sim *sim) {
-    *processes_of(sim) = (struct processes){.next_pid = 1000, .boot = 1};
+    struct processes *processes = processes_of(sim);
+    processes->next_pid = 1000;
+    processes->boot = 1;
 }
 
 /* Sockets to a daemon that is gone are closed; what it had said before still arrives. */
