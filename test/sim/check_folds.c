@@ -7,9 +7,9 @@
  *         a summary that a client asked for is shorter than the conversation
  *         an answer that succeeded has no error
  *
- * Long conversations come from message_burst (ops_turns.c), long results of tools from a file of the
- * project (ops_sessions.c). Sizes of prompts are not visible in rows, so each bound is computed here
- * from the parts of messages, in bytes, and leaves room for what it does not know.
+ * Long conversations come from message_burst (ops_turns.c), long results of tools from a file of
+ * the project (ops_sessions.c). Sizes of prompts are not visible in rows, so each bound is computed
+ * here from the parts of messages, in bytes, and leaves room for what it does not know.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,8 +139,8 @@ static void folds_look(struct sim *sim) {
 /* --- The end ---------------------------------------------------------------------------------- */
 
 /* Columns: answer, bytes of what its turn was asked, images of that, bytes of tools and
- * instructions, the error, which states the room in the window. Some windows that operations set are
- * nearly full with what no summary shortens. */
+ * instructions, the error, which states the room in the window. Some windows that operations set
+ * are nearly full with what no summary shortens. */
 static void too_long_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     static const char sign[] = "window leaves ";
     (void)ctx;

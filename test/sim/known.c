@@ -138,7 +138,7 @@ static void known_begin(struct sim *sim) {
     memset(&known, 0, sizeof known);
 }
 
-/* Who waited for an answer gets none. */
+/* Requests that were under way get no answer. */
 static void known_crashed(struct sim *sim) {
     (void)sim;
     for (size_t i = 0; i < known.session_count; i++) {

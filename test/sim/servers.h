@@ -5,9 +5,9 @@
  * Promise    the reply to a request depends on the seed, on the marker of the operation that the
  *            request carries (below), and on how many requests carried that marker before: never on
  *            what other operations asked. A replay with fewer operations answers the others alike.
- * Marker     generated texts hold "op#N." where N is the marker of what made them: an operation's is
- *            its number; each part of a burst of messages has one, and each call of a tool. The last
- *            one in the body names the request; a body without one is marker 0.
+ * Marker     generated texts hold "op#N." where N is the marker of what made them: an operation's
+ *            is its number; each part of a burst of messages has one, and each call of a tool. The
+ *            last one in the body names the request; a body without one is marker 0.
  * Ownership  embedded in the simulation, outside of the daemon's memory: survives its crashes.
  * Threads    one.
  */
