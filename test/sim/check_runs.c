@@ -230,6 +230,10 @@ static void noted(struct sim *sim, const struct run_row *row) {
     char run[ID_SIZE];
     (void)snprintf(run, sizeof run, "%.*s", (int)row->run.len, row->run.data);
     struct job *job = job_find(jobs_of(sim), run);
+    if (job != NULL && row->failures > job->retries) {
+        sim_fail(sim, "%s is retried for the %lld. time, and may be retried %lld times", run,
+                 (long long)row->failures, (long long)job->retries);
+    }
     if (job == NULL || !run_state_final(row->state)) {
         return;
     }

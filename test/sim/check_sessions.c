@@ -6,6 +6,8 @@
  *             was cut; one that its length cut off is not called complete; a call that was cut off
  *             is not performed
  *   cards     denied means that a rule, a person or a review said no
+ *   undone    what was rolled back is called so, or was removed
+ *   asked     nobody is asked on behalf of a turn that has ended
  *   rest      every turn has ended, or waits for a named cause; a session whose turn failed answers
  *             the next message
  */
@@ -88,6 +90,21 @@ static void waits_look(struct sim *sim) {
              " WHERE r.kind = 'turn' AND r.state = 'waiting' AND r.not_before_ms <> 0"
              " AND t.call = 0",
              NULL, waits_take, NULL);
+}
+
+/* --- Questions -------------------------------------------------------------------------------- */
+
+static void asked_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    (void)ctx;
+    sim_fail(sim, "the turn %.*s has ended, and its question %.*s is open", (int)row->text[1].len,
+             row->text[1].data, (int)row->text[0].len, row->text[0].data);
+}
+
+static void asked_look(struct sim *sim) {
+    ask_each(sim,
+             "SELECT a.approval, r.run FROM approvals a JOIN runs r ON r.id = a.run"
+             " WHERE a.answered_ms IS NULL AND r.ended_ms IS NOT NULL",
+             NULL, asked_take, NULL);
 }
 
 /* --- What was acknowledged -------------------------------------------------------------------- */
@@ -233,15 +250,21 @@ static void answers_check(struct sim *sim) {
              NULL, answer_take, NULL);
 }
 
-/* Columns: message, tool, state, call, whether somebody denied it, settings. */
+/* What the model would have asked for is not known: the card says so, whatever stands in it. */
+static void card_check_cut(struct sim *sim, const struct ask_row *row) {
+    const char *state = row->text[2].data, *cause = row->text[7].data;
+    bool says_so = strcmp(state, "failed") == 0 && strcmp(cause, "truncated") == 0;
+    if (!says_so && cut_find(0, row->text[3].data) != NULL && ask_wanted("cut_call")) {
+        sim_fail(sim, "the call %s of %s was cut off by its length, and is %s (%s)",
+                 row->text[3].data, row->text[1].data, state, cause);
+    }
+}
+
+/* Columns: message, tool, state, call, whether somebody denied it, settings, words, cause. */
 static void card_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     (void)ctx;
     const char *state = row->text[2].data;
-    if (strcmp(state, "succeeded") == 0 && cut_find(0, row->text[3].data) != NULL &&
-        ask_wanted("cut_call")) {
-        sim_fail(sim, "the call %s of %s was cut off by its length, and was performed",
-                 row->text[3].data, row->text[1].data);
-    }
+    card_check_cut(sim, row);
     bool rules =
         strstr(row->text[5].data, "deny") != NULL || strstr(row->text[5].data, "review") != NULL;
     /* Settings are those of now: what a review or a rule of before said stands in its words. */
@@ -261,11 +284,27 @@ static void cards_check(struct sim *sim) {
     ask_each(sim,
              "SELECT m.message, p.name, p.state, p.call,"
              " (SELECT count(*) FROM approvals a WHERE a.message = m.id AND a.part = p.number"
-             "  AND a.state = 'denied'), s.settings, substr(p.text, 1, 200)"
+             "  AND a.state = 'denied'), s.settings, substr(p.text, 1, 200), p.cause"
              " FROM parts p JOIN messages m ON m.id = p.message JOIN sessions s ON s.id = m.session"
              " JOIN runs r ON r.id = m.run" /* Else retention took what was asked, too. */
              " WHERE p.kind = 'tool' AND p.state IN ('succeeded', 'failed', 'denied')",
              NULL, card_take, NULL);
+}
+
+/* --- Undone ----------------------------------------------------------------------------------- */
+
+static void undone_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    (void)ctx;
+    sim_fail(sim, "the turn %s was rolled back, and its message %s is %s", row->text[0].data,
+             row->text[1].data, row->text[2].data);
+}
+
+static void undone_check(struct sim *sim) {
+    ask_each(sim,
+             "SELECT r.run, m.message, m.status FROM runs r JOIN turns t ON t.run = r.id"
+             " JOIN messages m ON m.id IN (t.question, t.answer) WHERE r.ended_ms IS NOT NULL"
+             " AND r.cause = 'rolled_back' AND m.status NOT IN ('rolled_back', 'removed')",
+             NULL, undone_take, NULL);
 }
 
 /* --- The end ---------------------------------------------------------------------------------- */
@@ -283,6 +322,13 @@ static void unheard_take(struct sim *sim, const struct ask_row *row, void *ctx) 
     (void)ctx;
     sim_fail(sim, "the message %s of %s is %s for ever (its run: %s)", row->text[0].data,
              row->text[1].data, row->text[2].data, row->text[3].data);
+}
+
+/* Columns: session, state. */
+static void busy_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    (void)ctx;
+    sim_fail(sim, "the session %s is %s, and none of its turns runs", row->text[0].data,
+             row->text[1].data);
 }
 
 struct probe_answer {
@@ -337,6 +383,8 @@ static void ended_check(struct sim *sim) {
              " LEFT JOIN runs r ON r.id = m.run WHERE s.hidden = 0 AND m.status IN ('queued', "
              "'steering')",
              NULL, unheard_take, NULL);
+    ask_each(sim, "SELECT session, state FROM sessions WHERE hidden = 0 AND state <> 'idle'", NULL,
+             busy_take, NULL);
     struct known *known = known_of(sim);
     for (size_t i = 0; i < known->message_count; i++) {
         probe_check(sim, &known->messages[i]);
@@ -399,12 +447,14 @@ static void sessions_look(struct sim *sim) {
     ids_look(sim);
     writers_look(sim);
     waits_look(sim);
+    asked_look(sim);
 }
 
 static void sessions_check(struct sim *sim) {
     acknowledged_check(sim);
     answers_check(sim);
     cards_check(sim);
+    undone_check(sim);
 }
 
 const struct sim_part part_check_sessions = {.name = "check_sessions",

@@ -414,11 +414,18 @@ static void moved(struct sim *sim) {
     folders_lose(sim, LOSS_ALL);
 }
 
-/* Somebody lets go of the holders that were stopped by a signal. */
+static bool is_asked_to_end(struct sim *sim, const struct command *command) {
+    struct row_state row;
+    return row_state_read(sim, command->run, &row) && row.found && row.asked &&
+           row.attempt == (int64_t)command->attempt;
+}
+
+/* Somebody lets go of the holders that were stopped by a signal; but not of those whose runs are
+ * to end: the daemon is in charge of these. */
 static void heal(struct sim *sim) {
     for (struct command *command = processes_of(sim)->commands; command != NULL;
          command = command->next) {
-        if (command->frozen) {
+        if (command->frozen && !is_asked_to_end(sim, command)) {
             command->frozen = false;
             command->listens_ns = sim_now_ns(sim); /* It finds all that was sent meanwhile. */
             if (command->to_holder != NULL) {

@@ -130,6 +130,21 @@ static void a_result_in_the_folder_is_settled_as_it_stands(void **state) {
     assert_int_equal(times_run(kit), 0);
 }
 
+static void more_runs_than_one_page_are_recovered(void **state) {
+    struct kit *kit = *state;
+    enum { RUNS = 60 }; /* PAGE of recover.c is 50. */
+    struct id runs[RUNS];
+    for (size_t i = 0; i < RUNS; i++) {
+        runs[i] = leave_row(kit, &(struct kit_job){.spec = counted(kit), .once = true});
+        put_dead_claim(kit, &runs[i]);
+        put_result(kit, &runs[i], "\"end\":\"exited\",\"code\":9");
+    }
+    restart(kit);
+    for (size_t i = 0; i < RUNS; i++) {
+        kit_assert_ended(kit_end(kit, &runs[i]), RUN_FAILED, CAUSE_EXIT_CODE);
+    }
+}
+
 static void a_result_that_is_torn_counts_as_missing(void **state) {
     struct kit *kit = *state;
     struct id run = leave_row(kit, &(struct kit_job){.spec = counted(kit)});
@@ -479,6 +494,7 @@ int main(void) {
         CASE(a_claim_that_says_void_is_believed),
         CASE(a_stop_that_an_older_daemon_took_is_kept_and_nothing_begins),
         CASE(a_result_in_the_folder_is_settled_as_it_stands),
+        CASE(more_runs_than_one_page_are_recovered),
         CASE(a_result_that_is_torn_counts_as_missing),
         CASE(a_dead_holder_without_a_result_is_lost_and_not_begun_again),
         CASE(a_dead_holder_of_once_leaves_the_outcome_unknown),
