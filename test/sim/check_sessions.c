@@ -103,6 +103,7 @@ static void asked_take(struct sim *sim, const struct ask_row *row, void *ctx) {
 static void asked_look(struct sim *sim) {
     ask_each(sim,
              "SELECT a.approval, r.run FROM approvals a JOIN runs r ON r.id = a.run"
+             " JOIN sessions s ON s.id = a.session AND s.hidden = 0" /* Else nobody sees it. */
              " WHERE a.answered_ms IS NULL AND r.ended_ms IS NOT NULL",
              NULL, asked_take, NULL);
 }
