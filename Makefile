@@ -21,7 +21,7 @@ sim:
 
 # Breaks the code on purpose: each patch of test/sim/mutants must be caught.
 mutants:
-	./scripts/mutants
+	./scripts/mutants -j 2
 
 # FLAKES="--times 5 test/integration/turns.test.mjs" for some of the files.
 flakes:

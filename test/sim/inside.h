@@ -16,6 +16,7 @@ struct sim_options {
     uint64_t seed;
     unsigned ops;                  /* Number of operations. */
     bool without[SIM_OPS_MAX + 1]; /* Those that are left out, by number. */
+    unsigned seconds;              /* CPU time that the seed may take. */
     bool trace;
     int report;         /* A descriptor for the failure; -1: stderr only. */
     const char *folder; /* For real files; empty. */

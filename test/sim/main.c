@@ -1,5 +1,5 @@
 /* main.c: sim [--seed S | --seeds N [--from S]] [--operations N] [--ops LIST] [--trace] [--twice]
- *     [--first] [--here] [--hashes]
+ *     [--first] [--here] [--hashes] [--seconds N]
  * sim --print-program N: the script of the workflow program with that number.
  *
  * Each seed runs in a process of its own, forked from one that has made the migrated database: an
@@ -27,12 +27,13 @@
 #include "shrink.h"
 #include "warm.h"
 
-enum { OPERATIONS_DEFAULT = 60, SECONDS_MAX = 60, FAILURES_MAX = 5 };
+enum { OPERATIONS_DEFAULT = 60, SECONDS_DEFAULT = 60, FAILURES_MAX = 5 };
 
 struct arguments {
     const char *program;
     uint64_t from, count;
     unsigned operations;
+    unsigned seconds; /* CPU time that a seed may take. */
     bool trace, twice, here;
     bool first;      /* Ends with the first failure, and does not shrink it. */
     bool hashes;     /* Prints the hash of each trace. */
@@ -90,9 +91,12 @@ static _Noreturn void seed_child(const struct sim_options *options, int error_fd
     if (error_fd >= 0) {
         (void)dup2(error_fd, STDERR_FILENO);
     }
-    /* Of CPU, which a busy machine gives slowly. SIGPROF ends it; nothing here waits. */
-    const struct itimerval most = {.it_value.tv_sec = SECONDS_MAX};
-    (void)setitimer(ITIMER_PROF, &most, NULL /* there is none */);
+    /* Limit of CPU time, which a busy machine gives slowly; SIGPROF ends the seed. Nothing here
+     * waits, but broken code might: SIGALRM ends that. */
+    const struct itimerval computing = {.it_value.tv_sec = (time_t)options->seconds};
+    const struct itimerval waiting = {.it_value.tv_sec = (time_t)options->seconds * 20};
+    (void)setitimer(ITIMER_PROF, &computing, NULL /* there is none */);
+    (void)setitimer(ITIMER_REAL, &waiting, NULL /* there is none */);
     struct sim *sim = sim_new(sizeof *sim);
     sim->options = *options;
     seed_in_this_process(sim);
@@ -192,6 +196,7 @@ static int run_all(const struct arguments *arguments) {
     for (uint64_t i = 0; i < arguments->count && failures < most; i++) {
         struct sim_options options = {.seed = arguments->from + i,
                                       .ops = arguments->operations,
+                                      .seconds = arguments->seconds,
                                       .trace = arguments->trace,
                                       .report = -1};
         if (arguments->ops != NULL) {
@@ -277,6 +282,9 @@ static bool arguments_read(char **argv, struct arguments *arguments) {
         } else if (strcmp(*at, "--operations") == 0 && number <= SIM_OPS_MAX) {
             arguments->operations = (unsigned)number;
             at++;
+        } else if (strcmp(*at, "--seconds") == 0 && number >= 1 && number <= 3600) {
+            arguments->seconds = (unsigned)number;
+            at++;
         } else {
             return false;
         }
@@ -294,8 +302,11 @@ static int program_show(uint64_t number) {
 }
 
 int main(int argc, char **argv) {
-    struct arguments arguments = {
-        .program = argv[0], .from = 1, .count = 1, .operations = OPERATIONS_DEFAULT};
+    struct arguments arguments = {.program = argv[0],
+                                  .from = 1,
+                                  .count = 1,
+                                  .operations = OPERATIONS_DEFAULT,
+                                  .seconds = SECONDS_DEFAULT};
     uint64_t number = 0;
     if (argc == 3 && strcmp(argv[1], "--print-program") == 0 && number_read(argv[2], &number)) {
         return program_show(number);
