@@ -40,6 +40,17 @@ async function live(daemon, state, count = 1) {
   }
 }
 
+/** Returns when a command follows a stream. A turn runs before `ask` has read its id, and a signal
+ *  would end `ask` without a word of it. */
+async function followed(daemon) {
+  const following = /^drover_http_sse_streams [1-9]/m;
+  for (let text = ""; !following.test(text); ) {
+    const answer = await daemon.request("GET", "/metrics", { local: true });
+    assert.equal(answer.status, 200);
+    text = answer.text;
+  }
+}
+
 async function asked(daemon, ...args) {
   const { code, stdout, stderr } = await daemon.cli(["ask", "--json", ...args]);
   assert.equal(code, 0, stderr);
@@ -100,10 +111,13 @@ test("a turn is stopped, and whoever waits for it is told", {
   assert.match(looking.err, /^drover: the turn was cancelled \(stopped\)$/m);
 });
 
-test("Ctrl-C leaves a turn, says how to come back, and attach does", async (t) => {
+test("Ctrl-C leaves a turn, says how to come back, and attach does", {
+  timeout: scaled(60_000),
+}, async (t) => {
   const daemon = await start(t);
   const asking = beside(t, daemon, ["ask", `delay: ${scaled(1000)}ms\nsay: after all`]);
   const [{ id }] = await live(daemon, "running");
+  await followed(daemon);
   asking.child.kill("SIGINT");
   assert.equal(await asking.ended, 11);
   assert.match(asking.err, new RegExp(`'drover attach ${id}' follows it again`));
