@@ -2,11 +2,19 @@
 
 A test that passes alone on an idle machine may still rely on a clock. Here each file runs TIMES
 times beside two loops that compute and a writer that syncs. The files, their runners and their
-limits are those of scripts/test (suite.py); the scale is measured beside the noise. Several files
-run at once, each in a lane with records of its own; one file never runs beside itself.
+limits are those of scripts/test (suite.py); the scale is measured beside the noise.
+
+Several lanes run files at once, each lane with results of its own. A lane takes the next file that
+has not begun; when none is left, it takes runs of a file of Node that has most runs to go, so that
+the last files run beside themselves and every lane is busy to the end. All runs of a C test are one
+call of meson, because meson takes longer to start than most of these tests.
+
+The record is a text file with a line for each file: verdict, runs that passed, runs, seconds of CPU
+and of time a run, the digest of the file, its name. With --continue the files that passed before
+are left out, unless their text (or program) changed, and the cheapest ones run first.
 """
 import argparse
-import collections
+import hashlib
 import os
 import re
 import signal
@@ -19,11 +27,11 @@ import time
 import decoy
 import host
 import suite
-from runner import LOGS, give_up, lock, slug
+from runner import LOGS, ROOT, give_up, lock, slug
 
 TIMES = 20
-# Most files wait more than they compute.
-LANES = 3
+# A file computes for a fifth of its time or less: this many keep two cores busy beside the noise.
+LANES = 8
 BUSY = "while True: pass"
 # Syncs 64 kB again and again, in a file that does not grow.
 WRITER = """
@@ -53,40 +61,157 @@ class Noise:
 class Tried:
     """How the runs of one file went."""
 
-    def __init__(self, file):
+    def __init__(self, make, file, times):
+        self.make = make  # Takes the number of a lane, gives the stage for it.
         self.file = file
+        self.left = times  # Runs that no lane has taken.
+        self.running = 0  # Lanes that run the file.
         self.failed = []  # [(number of the run, path of its output)]
         self.seconds = []  # Of each run.
+        self.cpu_s = 0
+
+    def keep(self, stage, output):
+        """Writes the output of the last run, which failed."""
+        folder = os.path.join(LOGS, "flakes")
+        os.makedirs(folder, exist_ok=True)
+        number = len(self.seconds)
+        path = os.path.join(folder, f"{slug(stage.name)}-{slug(self.file)}.{number}.log")
+        with open(path, "w", encoding="utf-8") as log:
+            log.write(output + "\n" + stage.log)
+        self.failed.append((number, path))
 
     def print(self):
         times = len(self.seconds)
         word = f"FAILED {len(self.failed)} of {times}" if self.failed else f"ok {times} of {times}"
         print(f"{word}  {self.file}  ({sum(self.seconds) / times:.1f} s a run,"
-              f" {max(self.seconds):.1f} s the longest)", flush=True)
+              f" {max(self.seconds):.1f} s the longest, {self.cpu_s / times:.1f} s of CPU)",
+              flush=True)
         for number, path in self.failed:
             print(f"       run {number}: {path}", flush=True)
 
 
-def try_file(stage, file, times):
-    """Runs one file so many times. Gives its Tried."""
-    folder = os.path.join(LOGS, "flakes")
-    os.makedirs(folder, exist_ok=True)
-    tried = Tried(file)
-    for number in range(1, times + 1):
-        start = time.monotonic()
-        counts, output, _ = stage.execute([file])
-        tried.seconds.append(time.monotonic() - start)
-        if counts.failed:
-            path = os.path.join(folder, f"{slug(stage.name)}-{slug(file)}.{number}.log")
-            with open(path, "w", encoding="utf-8") as log:
-                log.write(output + "\n" + stage.log)
-            tried.failed.append((number, path))
-    return tried
+def run_part(stage, tried, times):
+    """Runs the file of `tried` so many times, or until it fails. Gives the number of runs."""
+    stage.timeout_s *= times
+    if times > 1:
+        stage.command = stage.command + ["--repeat", str(times)]
+    counts, output, cpu_s = stage.execute([tried.file])
+    failed = [result.counts.failed > 0 for result in stage.results]
+    # The runner itself may fail after a file that did not.
+    failed[-1] = failed[-1] or (counts.failed > 0 and not any(failed))
+    with lock:
+        tried.cpu_s += cpu_s
+        for result, has_failed in zip(stage.results, failed):
+            tried.seconds.append(result.seconds)
+            if has_failed:
+                tried.keep(stage, result.output if times > 1 else output)
+    return len(stage.results)
+
+
+def take_part(waiting):
+    """The next (Tried, number of runs) for a lane, or None. Call with the lock held."""
+    fresh = [tried for tried in waiting if tried.left > 0 and not tried.running]
+    shared = [tried for tried in waiting if tried.left > 0 and tried.file.endswith(".mjs")]
+    if not fresh and not shared:
+        return None
+    tried = fresh[0] if fresh else max(shared, key=lambda one: one.left)
+    times = 1 if tried.file.endswith(".mjs") else tried.left
+    tried.left -= times
+    tried.running += 1
+    return tried, times
+
+
+def try_all(stages, times, lanes=1, on_tried=Tried.print):
+    """Gives how many files ran, and how many of them failed at least once."""
+    waiting = [Tried(make, file, times) for make, files in stages for file in files]
+    everyone = list(waiting)
+
+    def work(lane):
+        while True:
+            with lock:
+                part = take_part(waiting)
+            if part is None:
+                return
+            tried, taken = part
+            done = run_part(tried.make(lane), tried, taken)
+            with lock:
+                tried.running -= 1
+                tried.left += taken - done
+                if not tried.left and not tried.running:
+                    waiting.remove(tried)
+                    on_tried(tried)
+
+    workers = [threading.Thread(target=work, args=(lane,)) for lane in range(1, lanes + 1)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return len(everyone), sum(bool(tried.failed) for tried in everyone)
+
+
+class Record:
+    """What each file came to when it was run last, in a text file that outlives this program."""
+
+    def __init__(self, path):
+        self.path = path
+        self.last = {}  # {file: (verdict, times, cpu_s of a run, digest)}
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as lines:
+                for line in lines:
+                    verdict, _, times, cpu_s, _, digest, file = line.split()
+                    self.last[file] = (verdict, int(times), float(cpu_s), digest)
+
+    def has_passed(self, file, times, digest):
+        verdict, before, _, digest_before = self.last.get(file, ("", 0, 0, ""))
+        return verdict == "ok" and before >= times and digest_before == digest
+
+    def cpu_s(self, file):
+        return self.last[file][2] if file in self.last else 0
+
+    def note(self, tried, digest):
+        times = len(tried.seconds)
+        verdict, passed = "FAILED" if tried.failed else "ok", times - len(tried.failed)
+        os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        with open(self.path, "a", encoding="utf-8") as lines:
+            lines.write(f"{verdict:6} {passed:3} {times:3} {tried.cpu_s / times:8.2f}"
+                        f" {sum(tried.seconds) / times:8.2f} {digest} {tried.file}\n")
+
+
+def digests_of(files, build):
+    """{file: digest} of the text of a test file of Node, or of the program of a C test."""
+    commands = {test["name"]: test["cmd"] for test in suite.tests_of(build)}
+    digests = {}
+    for file in files:
+        digest = hashlib.sha256()
+        # A word is a path of the source tree, of the build directory, or none.
+        words = [os.path.join(build, word) for word in commands.get(file, [])] or [file]
+        for path in [os.path.join(ROOT, word) for word in words]:
+            if os.path.isfile(path):
+                with open(path, "rb") as content:
+                    digest.update(content.read())
+        digests[file] = digest.hexdigest()[:12]
+    return digests
+
+
+def run_stages(stages, options):
+    """Runs what the record does not already show, and adds it. Gives the counts of try_all."""
+    name = "record-postgres.txt" if options.postgres else "record.txt"
+    record = Record(os.path.join(LOGS, "flakes", name))
+    digests = digests_of([file for _, files in stages for file in files], options.build)
+    if options.resume:
+        stages = [(make, sorted((file for file in files if not record.has_passed(
+            file, options.times, digests[file])), key=record.cpu_s)) for make, files in stages]
+
+    def on_tried(tried):
+        tried.print()
+        record.note(tried, digests[tried.file])
+
+    return try_all(stages, options.times, options.lanes, on_tried)
 
 
 def stages_of(options):
-    """[(stage of a lane, files)] of what is to run: files of Node on one database, and tests of
-    meson. A stage is made for each lane, since it records how its files ended."""
+    """[(stage of a lane, files)] of what is to run: tests of meson, and files of Node on one
+    database. A stage is made for each lane, since it records how its files ended."""
     program = "build/drover" if options.build == "build/release" else f"{options.build}/drover"
     share = {"every": False, "turn": 0}  # Its files are not asked for.
     released = set(suite.opted_in("release", "*", True, 0))
@@ -108,35 +233,12 @@ def stages_of(options):
                                              env=env)
 
     return [
+        (lambda lane: suite.meson_tests(f"flakes {lane}", options.build, tests=lambda _: tests,
+                                        processes=1),
+         [name for name in wanted if name in tests]),
         (on_nodes("SQLite", "release"), [file for file in node if file not in server]),
         (on_nodes("PostgreSQL", "postgres"), server),
-        (lambda lane: suite.meson_tests(f"flakes {lane}", options.build, tests=lambda _: tests),
-         [name for name in wanted if name in tests]),
     ]
-
-
-def try_all(stages, times, lanes=1):
-    """Gives how many files ran, and how many of them failed at least once."""
-    waiting = collections.deque((make, file) for make, files in stages for file in files)
-    done = []
-
-    def work(lane):
-        while waiting:
-            try:
-                make, file = waiting.popleft()
-            except IndexError:  # Another lane took the last one.
-                return
-            tried = try_file(make(lane), file, times)
-            with lock:
-                done.append(tried)
-                tried.print()
-
-    workers = [threading.Thread(target=work, args=(lane,)) for lane in range(1, lanes + 1)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    return len(done), sum(bool(tried.failed) for tried in done)
 
 
 def share_of(text):
@@ -154,6 +256,8 @@ def main():
     parser.add_argument("--lanes", type=int, default=LANES, help="files that run at once")
     parser.add_argument("--share", type=share_of, default=(1, 1), metavar="I/N",
                         help="only the I-th of N shares of the files")
+    parser.add_argument("--continue", dest="resume", action="store_true",
+                        help="only files that have not passed, by the record in build/log/flakes")
     parser.add_argument("--build", default="build/release", help="a build directory, as it is")
     parser.add_argument("file", nargs="*", help="a test file of Node, or the name of a C test")
     options = parser.parse_args()
@@ -170,7 +274,7 @@ def main():
         scale, words = host.measure_scale(tempfile.gettempdir())
         print(words, flush=True)
         os.environ.update(provider.env, DROVER_TEST_SCALE=str(scale))
-        ran, failed = try_all(stages_of(options), options.times, options.lanes)
+        ran, failed = run_stages(stages_of(options), options)
     print(f"{ran} files, {failed} failed")
     return 1 if failed else 0
 
