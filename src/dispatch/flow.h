@@ -502,8 +502,17 @@ void call__store_script(struct call *call);
 void call__forget_script(struct call *call);
 
 /* flow_end.c */
-/* The errand stores the end of the whole run. */
-MUST_CHECK bool flow__is_end(const struct flow_errand *errand);
+/* What of the end of the whole run an errand stores; each form but the first two because the one
+ * before was refused for good. */
+enum flow_end_form {
+    FLOW_END_NONE, /* It stores something else. */
+    FLOW_END_WHOLE,
+    FLOW_END_BARE,  /* The cause alone, and its agents. */
+    FLOW_END_ALONE, /* The run fails, and its agents are closed unseen: tx_run_give_up. */
+};
+enum flow_end_form flow__end_form(const struct flow_errand *errand);
+/* Sends an end in the next form; it is not ALONE yet. */
+void flow__end_less(struct flow_errand *errand, struct err err);
 void flow__end(struct flow *flow, enum run_cause cause, const char *note);
 /* `result`: what it returned, as text; NULL: it is to be written here. */
 void flow__end_with(struct flow *flow, const json_t *end, const struct text *result);

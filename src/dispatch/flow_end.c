@@ -13,8 +13,37 @@ static struct err end_tx(struct tx *tx, void *ctx) {
     return tx_workflow_end(tx, &errand->whole, &errand->late);
 }
 
-bool flow__is_end(const struct flow_errand *errand) {
-    return errand->fn == end_tx;
+static struct err close_tx(struct tx *tx, void *ctx) {
+    struct flow_errand *errand = ctx;
+    const struct run_give_up what = {.run = errand->whole.run,
+                                     .attempt = errand->whole.attempt,
+                                     .sentence = errand->whole.note,
+                                     .exit_code = -1,
+                                     .bounds = errand->whole.bounds};
+    return tx_run_give_up(tx, &what, &errand->late);
+}
+
+enum flow_end_form flow__end_form(const struct flow_errand *errand) {
+    return errand->fn == close_tx                    ? FLOW_END_ALONE
+           : errand->fn != end_tx                    ? FLOW_END_NONE
+           : errand->whole.cause == CAUSE_NOT_STORED ? FLOW_END_BARE
+                                                     : FLOW_END_WHOLE;
+}
+
+void flow__end_less(struct flow_errand *errand, struct err err) {
+    if (flow__end_form(errand) == FLOW_END_WHOLE) {
+        errand->whole.cause = CAUSE_NOT_STORED;
+        errand->whole.note = BYTES("its end could not be stored with its result");
+    } else {
+        errand->fn = close_tx;
+        text_clear(&errand->bytes);
+        text_addf(&errand->bytes, "its end could not be stored: %s (%s)", err_title(err.code),
+                  err_name(err.code));
+        errand->whole.note = (struct bytes){errand->bytes.data, errand->bytes.len};
+    }
+    errand->whole.result = errand->whole.error = BYTES("");
+    errand->tries = 0;
+    flow__send(errand);
 }
 
 static void end_done(struct flow_errand *errand) {

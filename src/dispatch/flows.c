@@ -153,25 +153,23 @@ static void refuse_step(struct flow_errand *errand, struct err err) {
 }
 
 /* No try goes better, and the run ends with the cause. Where its end is refused as well it is
- * stored once more with nothing but the cause; after that the row is left to the next start. */
+ * stored with nothing but the cause, then without a look at its agents; after that the row is left
+ * to the next start. */
 static void give_up(struct flow_errand *errand, struct err err) {
     struct flow *flow = errand->flow;
     struct flows *flows = flow->flows;
     char note[REFUSAL_MAX];
     (void)snprintf(note, sizeof note, "a step of it could not be stored or read: %s (%s)",
                    err_title(err.code), err_name(err.code));
-    if (!flow__is_end(errand)) {
+    enum flow_end_form form = flow__end_form(errand);
+    if (form == FLOW_END_NONE) {
         flows__failed(flows, "a step of a workflow could not be stored or read: it ends",
                       flow__run(flow), err);
         flow->paging = flow->paging == errand ? NULL : flow->paging;
         flow__errand_free(errand);
         flow__end(flow, CAUSE_NOT_STORED, note);
-    } else if (errand->whole.cause != CAUSE_NOT_STORED) {
-        errand->whole.cause = CAUSE_NOT_STORED;
-        errand->whole.result = errand->whole.error = BYTES("");
-        errand->whole.note = BYTES("its end could not be stored with its result");
-        errand->tries = 0;
-        flow__send(errand);
+    } else if (form != FLOW_END_ALONE) {
+        flow__end_less(errand, err);
     } else {
         flows__failed(flows,
                       "the end of a workflow could not be stored: the next start tries again",

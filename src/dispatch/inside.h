@@ -58,6 +58,13 @@ enum flight_state {
 
 /* What a state needs while it lasts. Of the flight's owner: a job in the pool touches nothing else.
  */
+/* What of an end is stored; each form but the first where the one before was refused for good. */
+enum settle_form {
+    SETTLE_WHOLE,
+    SETTLE_BARE,  /* Without result and output. */
+    SETTLE_ALONE, /* The run fails, and no row of its attempt is ended as it was (tx_run_give_up). */
+};
+
 struct errand {
     struct pool_job job;
     struct flight *flight; /* Borrowed: it waits for us. */
@@ -89,7 +96,7 @@ struct errand {
     int64_t disk; /* What its folder takes. */
     struct text result, output;
     struct run_settle settle;
-    bool bare; /* Settled without result and output: with them it was refused. */
+    enum settle_form form;
     bool late;
 };
 

@@ -3,8 +3,9 @@
  * What came of a command stands in its folder, so a daemon that dies here loses nothing; and a
  * store that cannot take it now (a full disk) is asked again, each second, later every ten, for as
  * long as it takes: there is no other truth to fall back to. Where the store refuses this one end
- * alone, the end is stored without result and output; if that is refused, too, the run is left to
- * the next start. */
+ * alone, the end is stored without result and output; if that is refused, too, the run fails alone
+ * (tx_run_give_up), so that it keeps no key, slot or waiter for ever; and only if the store refuses
+ * even that, the run is left to the next start. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,16 @@ static void settle_write(struct flight *flight);
 static struct err settle_tx(struct tx *tx, void *ctx) {
     struct errand *errand = ctx;
     struct run_row row;
+    if (errand->form == SETTLE_ALONE) {
+        const struct run_settle *settle = &errand->settle;
+        const struct run_give_up what = {
+            .run = settle->run,
+            .attempt = settle->attempt,
+            .sentence = settle->note,
+            .exit_code = settle->end.end == ATTEMPT_EXITED ? settle->end.code : -1,
+            .bounds = settle->bounds};
+        return tx_run_give_up(tx, &what, &errand->late);
+    }
     return tx_run_settle(tx, &errand->settle, &errand->late, &row);
 }
 
@@ -28,25 +39,32 @@ static void on_timer(struct timer *timer) {
 }
 
 /* True: another try was begun, with less to store. */
-static bool settle_bare(struct flight *flight, struct err err) {
+static bool settle_less(struct flight *flight, struct err err) {
+    static const char *const lost[] = {[SETTLE_WHOLE] = "result and output", [SETTLE_BARE] = "end"};
     struct errand *errand = flight->errand;
-    if (errand->bare) {
+    if (errand->form == SETTLE_ALONE) {
         return false;
     }
-    errand->bare = true;
     text_clear(&errand->result);
     text_clear(&errand->output);
-    (void)snprintf(errand->note, sizeof errand->note,
-                   "its result and output could not be stored: %s", err_name(err.code));
+    (void)snprintf(errand->note, sizeof errand->note, "its %s could not be stored: %s",
+                   lost[errand->form], err_name(err.code)); /* Short. */
+    errand->form = errand->form == SETTLE_WHOLE ? SETTLE_BARE : SETTLE_ALONE;
     flight->tries = 0;
     settle_write(flight);
     return true;
 }
 
+/* A constraint that refuses this form of the end refuses it again: the next is tried at once. */
+static bool form_is_refused(const struct flight *flight, struct err err) {
+    return effect_is_hopeless(flight->tries + 1, err) ||
+           (err.code == ERR_CONFLICT && flight->errand->form != SETTLE_ALONE);
+}
+
 static void settle_failed(struct flight *flight, struct err err) {
     struct dispatch *dispatch = flight->dispatch;
-    if (effect_is_hopeless(flight->tries + 1, err)) {
-        if (!settle_bare(flight, err)) {
+    if (form_is_refused(flight, err)) {
+        if (!settle_less(flight, err)) {
             static const char what[] = "store the end of a command";
             dispatch__failed(dispatch,
                              "the end of a command could not be stored: the next start"

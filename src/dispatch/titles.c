@@ -37,6 +37,7 @@ struct naming {
     struct text sentence;
     struct title_end end;
     unsigned tries;
+    bool alone; /* The end was refused: the run fails alone. */
 };
 
 static void naming_free(struct naming *naming) {
@@ -77,13 +78,26 @@ static void store_again(struct timer *timer) {
 
 static struct err end_tx(struct tx *tx, void *ctx) {
     struct naming *naming = ctx;
+    if (naming->alone) {
+        const struct run_give_up what = {.run = naming->key.run,
+                                         .attempt = naming->key.attempt,
+                                         .sentence = BYTES("its end could not be stored"),
+                                         .exit_code = -1,
+                                         .bounds = naming->end.bounds};
+        return tx_run_give_up(tx, &what, &naming->late);
+    }
     return tx_title_end(tx, &naming->end, &naming->late);
 }
 
 static void stored(struct err err, void *ctx) {
     struct naming *naming = ctx;
     naming->away = false;
-    if (err_failed(err)) {
+    if (err_failed(err) && naming->tries + 1 >= TITLE_TRIES && !naming->alone &&
+        !naming->titles->stopping) {
+        naming->alone = true;
+        naming->tries = 1; /* Of the end as it was, the first failure was told. */
+        store(naming);
+    } else if (err_failed(err)) {
         again(naming, "a title could not be stored; it is tried again", err, store_again);
     } else {
         naming_free(naming);

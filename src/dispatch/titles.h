@@ -5,8 +5,9 @@
  *
  * Promise    a run of kind `title` that runs is in the hands of exactly one daemon, once, until its
  *            end is stored; nothing of it is stored before, so a daemon that comes back asks again.
- * Bounds     one call of a model each, behind all calls of turns; TITLE_MS for it; an end that the
- *            store refuses TITLE_TRIES times is left to the next start.
+ * Bounds     one call of a model each, behind all calls of turns; TITLE_MS for it; where
+ *            the store refuses its end TITLE_TRIES times, the run fails alone; where it refuses
+ *            that as often, the run is left to the next start.
  * Ownership  what the options point to is borrowed for life.
  * Threads    the loop.
  */

@@ -9,7 +9,7 @@
 #include "base/utf8.h"
 #include "engine/inbox_rows.h"
 
-enum { ARGV_JSON_MAX = 4000 };
+enum { ARGV_JSON_MAX = 4000, LABEL_MAX = 1000 };
 
 static void add_text(struct text *text, const char *before, struct bytes value) {
     text_add_str(text, before);
@@ -48,7 +48,9 @@ static void add_argv(struct text *text, const json_t *argv) {
 /* What it is, in the words of whoever made it: the label, else the command. */
 static void add_what(struct text *text, const struct run_row *run) {
     if (run->label.len > 0) {
-        add_text(text, ",\"label\":", run->label);
+        /* One of a damaged row has any length, and must not keep the run from its end. */
+        struct bytes label = {run->label.data, utf8_cut(run->label, LABEL_MAX)};
+        add_text(text, ",\"label\":", label);
         return;
     }
     AUTO(json_release) json_t *spec = NULL;

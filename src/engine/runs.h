@@ -111,6 +111,17 @@ struct provider_wait {
     enum run_cause cause; /* Why the last try failed; CAUSE_NONE: nobody knows. */
 };
 
+/* The end of an attempt of a job, title or workflow where the store refuses it for good: the run
+ * fails alone, cause not_stored, and whoever waits for it is notified. *ret_late as above. */
+struct run_give_up {
+    struct bytes run;
+    int64_t attempt;
+    struct bytes sentence; /* What could not be stored, and why. */
+    int64_t exit_code;     /* -1: none. */
+    struct run_bounds bounds;
+};
+MUST_CHECK struct err tx_run_give_up(struct tx *tx, const struct run_give_up *what, bool *ret_late);
+
 /* This daemon holds the attempt now. *ret_late as above. */
 MUST_CHECK struct err tx_run_adopted(struct tx *tx, const struct run_key *key, int64_t attempt,
                                      bool *ret_late);

@@ -14,6 +14,8 @@
 #include "engine/run_budget.h"
 #include "engine/workflow_rows.h"
 
+enum { FAILURE_WORDS_MAX = 1000 }; /* Above the longest label and note that are stored. */
+
 static const struct bytes none = {"", 0};
 
 /* --- The census ------------------------------------------------------------------------------- */
@@ -52,12 +54,13 @@ struct err tx_workflow_census(struct tx *tx, int64_t workflow, struct workflow_c
 
 /* --- What came of it -------------------------------------------------------------------------- */
 
+/* A damaged row may have a text of any length, and must not keep the workflow from its end. */
 static void add_failure(const struct rows *rows, struct text *text) {
     static const char *const before[] = {"{\"run\":", ",\"label\":", ",\"cause\":", ",\"note\":"};
     for (int i = 0; i < (int)COUNT_OF(before); i++) {
         struct bytes value = rows_text(rows, i);
         text_add_str(text, before[i]);
-        text_add_json(text, value.data, value.len);
+        text_add_json(text, value.data, utf8_cut(value, FAILURE_WORDS_MAX));
     }
     text_add_char(text, '}');
 }
@@ -219,14 +222,62 @@ static struct err end_agent(struct tx *tx, const struct workflow_end *workflow, 
     return err_failed(err) ? err : runs__ask_children(tx, &row, freed);
 }
 
+/* Agents whose rows cannot be read. */
+static struct err close_unread(struct tx *tx, int64_t workflow) {
+    static const char sql[] =
+        "UPDATE runs SET state = 'cancelled', gate = '', cause = 'parent_ended', not_before_ms = 0,"
+        " ended_ms = $2 WHERE parent = $1 AND step_key <> '' AND ended_ms IS NULL";
+    const struct arg args[] = {arg_int(workflow), arg_int(tx_now_ms(tx))};
+    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* any number */);
+}
+
 static struct err end_agents(struct tx *tx, const struct workflow_end *end, int64_t workflow,
                              struct run_freed *freed) {
     struct ids ids = {.count = 0};
     struct err err = find_open(tx, workflow, &ids);
+    bool unread = false;
     for (size_t i = 0; i < ids.count && !err_failed(err); i++) {
         err = end_agent(tx, end, ids.at[i], freed);
+        unread = unread || err.code == ERR_STORE_CORRUPT;
+        err = err.code == ERR_STORE_CORRUPT ? ERR_OK : err;
     }
-    return err;
+    return err_failed(err) || !unread ? err : close_unread(tx, workflow);
+}
+
+/* --- Its end refused -------------------------------------------------------------------------- */
+
+static struct err close_agent(struct tx *tx, int64_t id, struct run_freed *freed) {
+    struct run_row row;
+    bool found = false;
+    struct err err = runs__find_id(tx, id, &found, &row);
+    if (err_failed(err) || !found) {
+        return err.code == ERR_STORE_CORRUPT ? ERR_OK : err; /* close_unread comes to it. */
+    }
+    const struct run_end end = {.from = row.state, .output = none, .members = none, .alone = true};
+    row.cause = row.stop == CAUSE_NONE ? CAUSE_PARENT_ENDED : row.stop;
+    row.state = RUN_CANCELLED;
+    row.not_before_ms = 0;
+    err = runs__end(tx, &end, &row, freed);
+    return err_failed(err) ? err : runs__ask_children(tx, &row, freed);
+}
+
+struct err workflows__close(struct tx *tx, const struct run_row *workflow,
+                            struct run_freed *freed) {
+    struct ids ids = {.count = 0};
+    struct err err = find_open(tx, workflow->id, &ids);
+    for (size_t i = 0; i < ids.count && !err_failed(err); i++) {
+        err = close_agent(tx, ids.at[i], freed);
+    }
+    return err_failed(err) ? err : close_unread(tx, workflow->id);
+}
+
+struct err workflows__tell_closed(struct tx *tx, const struct run_row *workflow) {
+    const struct workflow_census census = {0};
+    AUTO(text_done) struct text members;
+    text_init(&members, WORKFLOW_EVENT_MAX);
+    add_census(&census, runs__took_ms(tx, workflow), &members);
+    text_add_str(&members, ",\"failures\":[],\"error\":null");
+    return tell_finished(tx, workflow, (struct bytes){members.data, members.len}, none);
 }
 
 /* --- Its end ---------------------------------------------------------------------------------- */

@@ -30,6 +30,12 @@ MUST_CHECK struct err workflows__event(struct tx *tx, const struct workflow_plac
                                        const char *type, const struct text *data,
                                        enum workflow_last last);
 
+/* Of a workflow whose end is refused (run_give_up.c): its agents are ended without events, and
+ * those whose rows cannot be read without a look at them; its last event says no more than why. */
+MUST_CHECK struct err workflows__close(struct tx *tx, const struct run_row *workflow,
+                                       struct run_freed *freed);
+MUST_CHECK struct err workflows__tell_closed(struct tx *tx, const struct run_row *workflow);
+
 /* Of a step that begins in the same transaction. */
 MUST_CHECK struct err steps__event_started(struct tx *tx, const struct step_new *step);
 /* The same, by its row: a budget has let it go. */

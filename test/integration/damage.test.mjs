@@ -388,3 +388,92 @@ test("a workflow whose spec is damaged fails with a cause", async (t) => {
   const { end } = await flows.outcome(run);
   assert.deepEqual([end.state, end.cause], ["failed", "history_unreadable"]);
 });
+
+/** Runs that owe somebody a notice. */
+const owing = async (turns) => (await turns.get("/inbox")).items.map(({ run }) => run);
+const NOTIFY = [{ webhook: "http://127.0.0.1:9/" }];
+
+test("a job whose end is refused ends alone, its key is free and a notice is owed", async (t) => {
+  const turns = await Turns.open(t);
+  const submit = async (command, more) => {
+    const answer = await turns.ask("POST", "/jobs", { argv: ["sh", "-c", command], ...more });
+    assert.equal(answer.status, 201, answer.text);
+    return answer.json.id;
+  };
+  assert.equal((await ended(turns, await submit("exit 7"))).exit_code, 7);
+  await change(turns, "CREATE UNIQUE INDEX once ON spans (exit_code) WHERE exit_code = 7");
+  const refused = await submit("exit 7", { key: "k", notify: NOTIFY });
+  const next = await submit("exit 0", { key: "k" });
+  const end = await ended(turns, refused);
+  assert.deepEqual([end.state, end.cause, end.exit_code], ["failed", "not_stored", 7]);
+  assert.match(end.note, /could not be stored/);
+  assert.equal((await ended(turns, next)).state, "succeeded");
+  assert.deepEqual(await owing(turns), [refused]);
+  const [span] = (await turns.get(`/runs/${refused}/spans`)).items;
+  assert.deepEqual([span.state, span.cause], ["failed", "not_stored"]);
+});
+
+test("a job with a damaged label ends, and its notice has the beginning of that", async (t) => {
+  const turns = await Turns.open(t);
+  const body = { argv: ["sleep", "600"], label: "herd", notify: NOTIFY, key: "k" };
+  const submitted = await turns.ask("POST", "/jobs", body);
+  assert.equal(submitted.status, 201, submitted.text);
+  const run = submitted.json.id;
+  const long = process.env.DROVER_DATABASE
+    ? "repeat('x', 300000)"
+    : "replace(hex(zeroblob(150000)), '00', 'xx')";
+  await change(turns, `UPDATE runs SET label = ${long} WHERE run = '${run}'`);
+  const stop = await turns.ask("POST", `/runs/${run}/stop`, { grace_ms: 1 });
+  assert.ok(stop.status < 300, stop.text);
+  assert.equal((await ended(turns, run)).state, "cancelled");
+  const [notice] = (await turns.get("/inbox")).items;
+  assert.match((await turns.get(`/inbox/${notice.id}`)).payload.label, /^x{1000}$/);
+});
+
+test("a workflow whose end cannot be stored ends alone, with its agents", async (t) => {
+  const flows = await Workflows.open(t);
+  const script = whole('return await agent("tokens: 4000 at 20/s", { label: "long" });');
+  const begin = async (more) => {
+    const run = await flows.start({ script, ...more });
+    await flows.until(run, ({ type }) => type === "agent_started");
+    return run;
+  };
+  const first = await begin();
+  assert.ok((await flows.ask("POST", `/runs/${first}/stop`, {})).status < 300);
+  await flows.outcome(first);
+  // The end of any other agent that is stopped is refused.
+  await flows.daemon.stop();
+  const refusal = "WHERE kind = 'agent' AND state = 'cancelled' AND done_no > 0";
+  sql(flows.daemon, `CREATE UNIQUE INDEX once ON runs (state) ${refusal}`);
+  await flows.daemon.start();
+  const run = await begin({ notify: NOTIFY });
+  assert.ok((await flows.ask("POST", `/runs/${run}/stop`, {})).status < 300);
+  const events = await flows.until(run, ({ type }) => type === "workflow_finished");
+  const end = events.at(-1).data;
+  assert.deepEqual([end.state, end.cause], ["failed", "not_stored"]);
+  assert.match(end.note, /could not be stored/);
+  const live = (await flows.get("/runs?live=1")).items.map(({ id }) => id);
+  assert.deepEqual(live, []);
+  assert.deepEqual(await owing(flows), [run]);
+  const { end: next } = await flows.run({ script: whole("return 1;") });
+  assert.equal(next.state, "succeeded");
+});
+
+test("a workflow ends with its own result beside an agent whose words are damaged", async (t) => {
+  const flows = await Workflows.open(t);
+  const body = `const bad = await agent("fail: auth", { label: "bad" });
+    return [bad, await agent("tokens: 4000 at 20/s", { label: "long" })];`;
+  const run = await flows.start({ script: whole(body) });
+  await flows.until(run, ({ type, data }) => type === "agent_started" && data.label === "long");
+  await flows.daemon.kill();
+  const long = process.env.DROVER_DATABASE
+    ? "repeat('x', 300000)"
+    : "replace(hex(zeroblob(150000)), '00', 'xx')";
+  const bad = `kind = 'agent' AND label = 'bad' AND state = 'failed'`;
+  sql(flows.daemon, `UPDATE runs SET label = ${long}, note = ${long} WHERE ${bad}`);
+  await flows.daemon.start();
+  assert.ok((await flows.ask("POST", `/runs/${run}/stop`, {})).status < 300);
+  const { end } = await flows.outcome(run);
+  assert.deepEqual([end.state, end.cause], ["cancelled", "stopped"]);
+  assert.equal(end.failures.length, 1);
+});

@@ -20,8 +20,9 @@ static unsigned settles_to_fail;
 
 struct err __real_tx_run_settle(struct tx *tx, const struct run_settle *settle, bool *ret_late,
                                 struct run_row *ret_row);
-/* Which ends the store refuses for good, each by itself: those with a result, or all. */
-static enum { REFUSE_NONE, REFUSE_WHOLE, REFUSE_ALL } refused;
+/* Which ends the store refuses for good, each by itself: those with a result, all that say how the
+ * command ended, or even that of the run alone. */
+static enum { REFUSE_NONE, REFUSE_WHOLE, REFUSE_SETTLED, REFUSE_ALL } refused;
 static unsigned refusals;
 
 /* Nobody waits for the clock where an end is refused for good. */
@@ -39,11 +40,21 @@ struct err __wrap_tx_run_settle(struct tx *tx, const struct run_settle *settle, 
         settles_to_fail--;
         return err_make(ERR_DISK_FULL, "test: settle");
     }
-    if (refused == REFUSE_ALL || (refused == REFUSE_WHOLE && settle->result.len > 0)) {
+    if (refused >= REFUSE_SETTLED || (refused == REFUSE_WHOLE && settle->result.len > 0)) {
         refusals++;
         return err_make(ERR_CONFLICT, "test: settle");
     }
     return __real_tx_run_settle(tx, settle, ret_late, ret_row);
+}
+
+struct err __real_tx_run_give_up(struct tx *tx, const struct run_give_up *what, bool *ret_late);
+struct err __wrap_tx_run_give_up(struct tx *tx, const struct run_give_up *what, bool *ret_late);
+struct err __wrap_tx_run_give_up(struct tx *tx, const struct run_give_up *what, bool *ret_late) {
+    if (refused == REFUSE_ALL) {
+        refusals++;
+        return err_make(ERR_CONFLICT, "test: give up");
+    }
+    return __real_tx_run_give_up(tx, what, ret_late);
 }
 
 /* Of the next starts, how many the system refuses. */
@@ -287,14 +298,26 @@ static void an_end_that_is_refused_for_good_is_stored_without_its_result(void **
     assert_ended(row, RUN_FAILED, CAUSE_EXIT_CODE);
     assert_true(has(row->note, "could not be stored: conflict"));
     assert_int_equal(row->result.len, 0);
-    assert_int_equal(refusals, EFFECT_TRIES_MAX);
+    assert_int_equal(refusals, 1);
+}
+
+static void an_end_that_is_refused_even_so_is_that_of_the_run_alone(void **state) {
+    struct kit *kit = *state;
+    refused = REFUSE_SETTLED;
+    struct id run = kit_shell(kit, "exit 4");
+    const struct run_row *row = kit_end(kit, &run);
+    assert_ended(row, RUN_FAILED, CAUSE_NOT_STORED);
+    assert_true(has(row->note, "its end could not be stored: conflict"));
+    assert_int_equal(row->exit_code, 4);
+    assert_int_equal(kit_number(kit, "SELECT count(*) FROM spans WHERE ended_ms IS NULL"), 0);
+    assert_int_equal(refusals, 2);
 }
 
 static void an_end_that_cannot_be_stored_at_all_is_given_up_and_stops_no_other(void **state) {
     struct kit *kit = *state;
     refused = REFUSE_ALL;
     struct id run = kit_shell(kit, "exit 4");
-    while (refusals < 2 * EFFECT_TRIES_MAX) {
+    while (refusals < 2 + EFFECT_TRIES_MAX) {
         (void)uv_run(loop_uv(kit->loop), UV_RUN_ONCE);
     }
     while (kit_stats(kit).live > 0) {
@@ -304,7 +327,7 @@ static void an_end_that_cannot_be_stored_at_all_is_given_up_and_stops_no_other(v
     refused = REFUSE_NONE;
     struct id other = kit_shell(kit, "true");
     assert_ended(kit_end(kit, &other), RUN_SUCCEEDED, CAUSE_COMPLETED);
-    assert_int_equal(refusals, 2 * EFFECT_TRIES_MAX);
+    assert_int_equal(refusals, 2 + EFFECT_TRIES_MAX);
 }
 
 static void a_result_that_comes_late_changes_nothing_and_is_counted(void **state) {
@@ -484,6 +507,7 @@ int main(void) {
         CASE(starts_that_are_void_for_ever_end_as_not_started),
         CASE(a_result_that_the_store_cannot_take_is_offered_until_it_can),
         CASE(an_end_that_is_refused_for_good_is_stored_without_its_result),
+        CASE(an_end_that_is_refused_even_so_is_that_of_the_run_alone),
         CASE(an_end_that_cannot_be_stored_at_all_is_given_up_and_stops_no_other),
         CASE(a_result_that_comes_late_changes_nothing_and_is_counted),
         CASE(a_full_key_lets_one_go_after_the_other),

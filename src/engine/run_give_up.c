@@ -1,0 +1,60 @@
+/* run_give_up.c: the last resort for a job, a title or a workflow whose end cannot be stored.
+ *
+ * The end of a run reads and writes rows of others: spans, agents, budgets, what it names. If one
+ * of them is refused for good, the run would hold its key and its slot until the next start, and
+ * those that wait for it would wait as long. So after the last try of that end the run fails
+ * alone, and what belongs to it is closed by statements that read no text. Its event, the card or
+ * session that waits for it and its notices are written as always. turn_give_up.c is the same for
+ * turns, which have more to close.
+ */
+#include "engine/run_rows.h"
+
+#include "base/utf8.h"
+#include "engine/workflow_rows.h"
+
+/* Its folder is still counted on the disk: nobody knows its size. */
+static struct err close_spans(struct tx *tx, int64_t run) {
+    static const char sql[] = "UPDATE spans SET state = 'failed', cause = 'not_stored',"
+                              " ended_ms = $2 WHERE run = $1 AND ended_ms IS NULL";
+    const struct arg args[] = {arg_int(run), arg_int(tx_now_ms(tx))};
+    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* any number */);
+}
+
+static struct err end_alone(struct tx *tx, const struct run_give_up *what, struct run_row *row,
+                            struct run_freed *freed) {
+    const struct run_end end = {
+        .from = row->state, .output = what->sentence, .members = {"", 0}, .alone = true};
+    row->state = RUN_FAILED;
+    row->cause = CAUSE_NOT_STORED;
+    row->note = (struct bytes){what->sentence.data, utf8_cut(what->sentence, RUN_NOTE_TEXT_MAX)};
+    row->exit_code = what->exit_code;
+    struct err err = close_spans(tx, row->id);
+    if (!err_failed(err) && row->kind == KIND_WORKFLOW) {
+        err = workflows__close(tx, row, freed);
+    }
+    if (!err_failed(err)) {
+        err = runs__end(tx, &end, row, freed);
+    }
+    if (!err_failed(err) && row->kind == KIND_WORKFLOW) {
+        err = workflows__tell_closed(tx, row);
+    }
+    return err_failed(err) ? err : runs__ask_children(tx, row, freed);
+}
+
+struct err tx_run_give_up(struct tx *tx, const struct run_give_up *what, bool *ret_late) {
+    const struct run_key key = {.run = what->run};
+    struct run_freed freed = {.kinds = 0};
+    bool found = false;
+    struct run_row row;
+    struct err err = tx_run_find(tx, &key, &found, &row);
+    if (err_failed(err)) {
+        return err;
+    }
+    *ret_late = !found || row.attempt != what->attempt ||
+                (row.state != RUN_RUNNING && row.state != RUN_WAITING);
+    if (*ret_late) {
+        return ERR_OK;
+    }
+    err = end_alone(tx, what, &row, &freed);
+    return err_failed(err) ? err : runs__admit_freed(tx, &freed, &what->bounds);
+}
