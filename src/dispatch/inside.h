@@ -62,7 +62,7 @@ enum flight_state {
 enum settle_form {
     SETTLE_WHOLE,
     SETTLE_BARE,  /* Without result and output. */
-    SETTLE_ALONE, /* The run fails, and no row of its attempt is ended as it was (tx_run_give_up). */
+    SETTLE_ALONE, /* The run fails, and no row of its attempt ends as it was: tx_run_give_up. */
 };
 
 struct errand {
