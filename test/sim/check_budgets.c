@@ -38,6 +38,7 @@ struct turn_time {
     int64_t run; /* id; 0: free. */
     int64_t ran_ms;
     uint64_t since_ns; /* 0: it does not run. */
+    bool older;        /* Begun in an earlier life: what it is charged is not known here. */
 };
 
 static struct turn_time turns[TURNS_MAX];
@@ -76,14 +77,11 @@ static void turn_noted(struct sim *sim, const struct run_row *row, struct turn_t
 
 static void budgets_noted(struct sim *sim, const struct run_row *row) {
     struct turn_time *turn = row->kind == KIND_TURN ? turn_find(row->id) : NULL;
-    int64_t ago_ms = sim_wall_ms(sim) - row->started_ms;
-    bool here = ago_ms >= 0 && sim_life_age_ms(sim) > (uint64_t)ago_ms; /* Begun in this life. */
-    bool begins = turn == NULL && row->kind == KIND_TURN && row->state == RUN_RUNNING && here &&
-                  ago_ms < CLOSE_MS;
+    bool begins = turn == NULL && row->kind == KIND_TURN && row->state == RUN_RUNNING;
     if (begins && (turn = turn_find(0)) != NULL) {
         *turn = (struct turn_time){.run = row->id};
     }
-    if (turn != NULL) {
+    if (turn != NULL && !turn->older) {
         turn_noted(sim, row, turn);
     } else if (row->kind != KIND_TURN || run_state_final(row->state)) {
         others_ended = true;
@@ -98,12 +96,17 @@ static bool stands_under(struct sim *sim, int64_t run, int64_t budget) {
     return rows_number(sim, sql, TEXTS(of_run.text, of_budget.text), 0) > 0;
 }
 
-/* The ends of a workflow's agents are told to nobody who does not ask. */
-static bool agents_are_about(struct sim *sim) {
-    struct ask_number since = ask_number(sim_wall_ms(sim) - CLOSE_MS);
-    static const char sql[] = "SELECT count(*) FROM runs WHERE kind = 'agent'"
-                              " AND (ended_ms IS NULL OR ended_ms >= $1)";
-    return rows_number(sim, sql, TEXTS(since.text), 0) > 0;
+/* The ends of a workflow's agents are told to nobody who does not ask. One that has a turn leaves
+ * the charge to it; one that ended later than now did so before the clock was set back. */
+static bool agents_are_about(struct sim *sim, int64_t budget) {
+    struct ask_number of_budget = ask_number(budget), now = ask_number(sim_wall_ms(sim)),
+                      close = ask_number(CLOSE_MS);
+    static const char sql[] =
+        "SELECT count(*) FROM runs r, budgets b WHERE r.kind = 'agent' AND b.id = $1"
+        " AND substr(r.budget, 1, length(b.path)) = b.path"
+        " AND (r.charged <> 0 OR (abs(r.ended_ms - $2) <= CAST($3 AS INTEGER)"
+        " AND NOT EXISTS (SELECT 1 FROM runs t WHERE t.parent = r.id AND t.kind = 'turn')))";
+    return rows_number(sim, sql, TEXTS(of_budget.text, now.text, close.text), 0) > 0;
 }
 
 /* A run that began when there was no budget yet is not charged. */
@@ -116,7 +119,7 @@ static void check_wall(struct sim *sim, const struct ask_row *row, int64_t charg
         }
     }
     bool wrong = charged_ms < least_ms - CLOSE_MS || charged_ms > most_ms + CLOSE_MS;
-    if (wrong && !agents_are_about(sim) && ask_wanted("wall")) {
+    if (wrong && !agents_are_about(sim, id) && ask_wanted("wall")) {
         sim_fail(sim, "turns under the budget %s ran %lld to %lld ms, and %lld were charged",
                  row->text[1].data, (long long)least_ms, (long long)most_ms, (long long)charged_ms);
     }
@@ -251,9 +254,20 @@ static void budgets_begin(struct sim *sim) {
     }
 }
 
-static void budgets_opened(struct sim *sim) {
+/* Column: id. */
+static void older_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    struct turn_time *turn = turn_find(0);
     (void)sim;
+    (void)ctx;
+    if (turn != NULL) {
+        *turn = (struct turn_time){.run = row->number[0], .older = true};
+    }
+}
+
+static void budgets_opened(struct sim *sim) {
     forget_turns();
+    ask_each(sim, "SELECT id FROM runs WHERE kind = 'turn' AND started_ms > 0 AND ended_ms IS NULL",
+             NULL, older_take, NULL);
     /* Nothing acknowledged may be lost, so what was spent does not fall over a crash either; but a
      * commit that nobody heard of may be undone. */
     for (size_t i = 0; i < BUDGETS_MAX; i++) {

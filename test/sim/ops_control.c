@@ -1,6 +1,9 @@
 /* ops_control.c: what happens to the machine and to the daemon. */
 #include "inside.h"
 #include "ops.h"
+#include "rules/run.h"
+
+enum { CLOCK_SCALES = 3, CLOCK_STEPS = 60, CLOCK_PAUSE_MS = 3000 };
 
 static void op_kill(struct sim *sim) {
     sim_die(sim, SIM_KILLED);
@@ -48,12 +51,43 @@ static void op_sync_fails(struct sim *sim) {
 }
 
 /* The wall clock is set: back or forward, by up to a day. */
-static void op_clock(struct sim *sim) {
-    static const int64_t most_ms[] = {5000, 3600000, 86400000};
-    int64_t most = most_ms[sim_choose(sim, "scale", COUNT_OF(most_ms))];
+static void clock_set(struct sim *sim, unsigned scales) {
+    static const int64_t most_ms[CLOCK_SCALES] = {5000, 3600000, 86400000};
+    int64_t most = most_ms[sim_choose(sim, "scale", scales)];
     int64_t step = (int64_t)sim_choose(sim, "step", (uint64_t)(2 * most)) - most;
     sim->wall_offset_ms += step;
     sim_trace(sim, "the clock is set by %lld ms", (long long)step);
+}
+
+/* A clock that does not come to rest: it is set again while turns run, by up to an hour. Between
+ * operations few turns run, so that a clock that is set there alone is seldom met by one. */
+struct restless {
+    struct sim_event event;
+    unsigned steps; /* Still to come. */
+};
+
+static struct restless *restless(void) {
+    static struct restless all;
+    return &all;
+}
+
+static void clock_again(struct sim *sim, struct sim_event *event) {
+    (void)event;
+    clock_set(sim, CLOCK_SCALES - 1);
+}
+
+static void control_noted(struct sim *sim, const struct run_row *row) {
+    struct restless *clock = restless();
+    bool begins = row->kind == KIND_TURN && row->state == RUN_RUNNING;
+    if (begins && clock->steps > 0 && !clock->event.planned && !sim_healed(sim)) {
+        clock->steps--;
+        sim_plan(sim, &clock->event, sim_choose(sim, "clock", CLOCK_PAUSE_MS), clock_again);
+    }
+}
+
+static void op_clock(struct sim *sim) {
+    clock_set(sim, CLOCK_SCALES);
+    restless()->steps = (unsigned)sim_choose(sim, "restless", CLOCK_STEPS);
 }
 
 /* Time passes in which nobody asks anything. */
@@ -66,6 +100,7 @@ static void op_wait(struct sim *sim) {
 static void begin(struct sim *sim) {
     (void)sim;
     *space_event() = (struct sim_event){.planned = false};
+    *restless() = (struct restless){.steps = 0};
 }
 
 static const struct sim_op ops[] = {
@@ -82,4 +117,5 @@ static const struct sim_op ops[] = {
     {.name = NULL},
 };
 
-const struct sim_part part_control = {.name = "control", .ops = ops, .begin = begin};
+const struct sim_part part_control = {
+    .name = "control", .ops = ops, .begin = begin, .noted = control_noted};
