@@ -3,6 +3,7 @@
  *
  *   same key, same body      the same answer, and one effect
  *   same key, another body   refused, once the first was acknowledged
+ *   a key that was forgotten either is a new request, with an effect of its own
  *
  * The bodies are jobs, and answers that are asked for again.
  */
@@ -33,7 +34,9 @@ struct request {
     char message[ID_SIZE];         /* AGAIN */
     char key[24], label[24];
     char answer[2][ANSWER_MAX]; /* By body, as acknowledged; "": none was. */
-    int64_t first_ms;           /* By the wall clock, when one was. */
+    int64_t low_ms;             /* Lowest wall clock since the key was first sent, or renewed. */
+    int64_t runs_before;        /* That the key had begun before it was forgotten. */
+    bool lapsed;                /* Since then it was old enough to be forgotten. */
 };
 
 static struct request requests[REQUESTS_MAX];
@@ -71,16 +74,35 @@ static struct err again_run(struct tx *tx, struct errand *errand) {
     return err;
 }
 
-/* A key is forgotten after a day, by a clock that operations set. */
-static bool is_kept(struct sim *sim, const struct request *request) {
-    int64_t age_ms = sim_wall_ms(sim) - request->first_ms;
-    return age_ms > -KEPT_MS && age_ms < KEPT_MS;
+/* A key is forgotten after a day, by a clock that operations set, also back: it was taken at
+ * `low_ms` or later. */
+static bool is_kept(struct sim *sim, struct request *request) {
+    int64_t now_ms = sim_wall_ms(sim);
+    request->low_ms = now_ms < request->low_ms ? now_ms : request->low_ms;
+    request->lapsed = request->lapsed || now_ms - request->low_ms >= KEPT_MS;
+    return !request->lapsed;
+}
+
+static int64_t runs_of(struct sim *sim, const struct request *request) {
+    return rows_number(sim, "SELECT count(*) FROM runs WHERE label = $1", TEXTS(request->label), 0);
+}
+
+/* An answer to a key that was forgotten: whichever body it is for, it is the first one. */
+static void request_renew(struct sim *sim, struct request *request) {
+    int64_t runs = runs_of(sim, request);
+    request->answer[0][0] = request->answer[1][0] = '\0';
+    request->runs_before = runs > 0 ? runs - 1 : 0;
+    request->low_ms = sim_wall_ms(sim);
+    request->lapsed = false;
 }
 
 static void acknowledged(struct sim *sim, struct request *request, unsigned body,
                          const struct errand *errand) {
     const char *answer = errand->answer.data;
     char *before = request->answer[body];
+    if (!is_kept(sim, request) && strcmp(before, answer) != 0) {
+        request_renew(sim, request);
+    }
     if (request->answer[1 - body][0] != '\0' && is_kept(sim, request)) {
         sim_fail(sim, "the key %s was taken for two requests: %s and %s", request->key,
                  request->answer[1 - body], answer);
@@ -88,9 +110,6 @@ static void acknowledged(struct sim *sim, struct request *request, unsigned body
     if (before[0] != '\0' && strcmp(before, answer) != 0 && is_kept(sim, request)) {
         sim_fail(sim, "the same request under the key %s was answered %s and %s", request->key,
                  before, answer);
-    }
-    if (before[0] == '\0') {
-        request->first_ms = sim_wall_ms(sim);
     }
     (void)snprintf(before, ANSWER_MAX, "%s", answer); /* It fits. */
 }
@@ -145,7 +164,9 @@ static void keyed_send(struct sim *sim, unsigned op) {
     struct request *request = request_find(op);
     bool other = sim_chance(sim, "another body", OTHER_BODIES);
     const char *body = other ? "1" : "0"; /* What is not part of its effect, but of its digest. */
-    request->sends++;
+    if (request->sends++ == 0) {
+        request->low_ms = sim_wall_ms(sim);
+    }
     struct errand *errand = errand_new(sim, "keyed request", request->session);
     const struct idempotency_request digest = {
         .method = BYTES("POST"), .target = known_bytes(request->label), .body = known_bytes(body)};
@@ -209,12 +230,12 @@ static void keyed_request(struct sim *sim) {
 
 static void once_look(struct sim *sim) {
     for (size_t i = 0; i < request_count; i++) {
-        const struct request *request = &requests[i];
-        bool kept = request->first_ms == 0 || is_kept(sim, request);
-        int64_t count = rows_number(sim, "SELECT count(*) FROM runs WHERE label = $1",
-                                    TEXTS(request->label), 0);
-        if (count > 1 && kept) {
-            sim_fail(sim, "the key %s began %lld runs", request->key, (long long)count);
+        struct request *request = &requests[i];
+        bool kept = request->sends > 0 && is_kept(sim, request);
+        int64_t count = runs_of(sim, request);
+        if (kept && count > 1 + request->runs_before) {
+            sim_fail(sim, "the key %s began %lld runs", request->key,
+                     (long long)(count - request->runs_before));
         }
     }
 }
