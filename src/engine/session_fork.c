@@ -87,6 +87,8 @@ static struct err copy_message(struct tx *tx, const struct session_fork *fork,
     struct err err = ERR_OK;
     if (row->reply_to != 0) {
         err = find_copy(tx, fork, row->reply_to, &copy.reply_to);
+        /* An answer to what is not copied (rolled back) stays to be read, and is in no prompt. */
+        copy.active = copy.active && copy.reply_to != 0;
     }
     const struct message_insert insert = {.session = into, .row = &copy};
     if (!err_failed(err)) {

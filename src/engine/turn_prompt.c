@@ -371,13 +371,17 @@ static struct err find_noticed(struct tx *tx, int64_t session, int64_t first,
     return err;
 }
 
-/* The first bound is where the index is entered: messages before it are not read at all. */
+/* An answer is shown with what it answers, or not at all: some providers refuse a prompt that
+ * begins with an answer. A follow-up that failed has its notice rolled back, and is no part of the
+ * history. The first bound is where the index is entered: messages before it are not read at all.
+ */
 static struct err tell_messages(struct tx *tx, int64_t session, const struct checkpoint *checkpoint,
                                 struct reader *reader) {
     static const char sql[] =
         "SELECT m.id, m.role, p.number, p.step, p.kind, p.state, p.name, p.call, p.data, p.text"
-        " FROM messages m JOIN parts p ON p.message = m.id"
-        " WHERE m.session = $1 AND m.id >= $2 AND m.active = 1"
+        " FROM messages m LEFT JOIN messages q ON q.id = m.reply_to JOIN parts p"
+        " ON p.message = m.id WHERE m.session = $1 AND m.id >= $2 AND m.active = 1"
+        " AND COALESCE(q.status, '') <> 'rolled_back'"
         " AND (m.id > $3 OR m.id = $4 OR (m.id = $3 AND p.step > $5))"
         " AND m.status IN ('completed', 'interrupted', 'failed', 'running')"
         " AND m.role <> 'system' AND NOT (m.role = 'user' AND m.status = 'interrupted')"
