@@ -188,21 +188,27 @@ static struct err close_begun(struct tx *tx, struct turn *turn, struct run_freed
     return err_failed(err) ? err : titles__wish(tx, turn, freed);
 }
 
-/* What the session is owed waited while it was busy. A notice whose turn failed is told again by
- * the next one: this telling leaves the prompt. */
+/* Its notice is told again by the next follow-up: this telling leaves the prompt, and so does what
+ * was said to it (turn_prompt.c). A summary that was made within the turn covers a part of that. */
+static struct err undo_follow_up(struct tx *tx, const struct turn *turn) {
+    struct message_row notice;
+    bool found = false;
+    struct err err = messages__find_id(tx, turn->row.question, &found, &notice);
+    if (err_failed(err) || !found || notice.status != MESSAGE_COMPLETED) {
+        return err;
+    }
+    const struct checkpoint_void from = {.session = turn->session.id, .message = notice.id};
+    err = messages__write_status(tx, MESSAGE_ROLLED_BACK, &notice);
+    return err_failed(err) ? err : tx_checkpoint_void_from(tx, &from);
+}
+
+/* What the session is owed waited while it was busy. */
 static struct err offer(struct tx *tx, const struct turn *turn) {
     const struct inbox_receiver receiver = {
         .owner = turn->session.owner, .address = turn->session.session, .kind = RECEIVER_SESSION};
-    struct message_row notice;
-    bool found = false;
     struct err err = tx_inbox_offer(tx, &receiver);
     bool failed = turn->run.state == RUN_FAILED && turn->row.trigger == TRIGGER_NOTICE;
-    if (!err_failed(err) && failed) {
-        err = messages__find_id(tx, turn->row.question, &found, &notice);
-    }
-    return err_failed(err) || !found || notice.status != MESSAGE_COMPLETED
-               ? err
-               : messages__write_status(tx, MESSAGE_ROLLED_BACK, &notice);
+    return err_failed(err) || !failed ? err : undo_follow_up(tx, turn);
 }
 
 struct err turns__ended(struct tx *tx, const struct run_row *run, struct run_freed *freed) {

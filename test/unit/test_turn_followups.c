@@ -1,4 +1,5 @@
 /* test_turn_followups.c: what ended in the background wakes its session. */
+#include "engine/checkpoints.h"
 #include "turns_kit.h"
 
 struct following {
@@ -85,26 +86,59 @@ static void a_follow_up_that_fails_is_tried_again_and_told_once_in_the_prompt(vo
     assert_null(strstr(told + 1, "[drover: what you started"));
 }
 
-/* A follow-up that did something, and failed: its notice comes again with the next one. */
-static void fail_follow_up(struct turns_kit *kit) {
+/* A follow-up that has done something. */
+static struct following follow_up_act(struct turns_kit *kit) {
     owe(kit);
-    struct following first = follow_up(kit);
-    (void)turns_plan(kit, first.what.run.text);
+    struct following following = follow_up(kit);
+    const char *run = following.what.run.text;
+    (void)turns_plan(kit, run);
     const struct turn_item item = turns_call("a", "read_file", TURN_ALLOW, true);
-    assert_int_equal(turns_answer_calls(kit, first.what.run.text, &item, 1), TURN_NEXT_START);
-    (void)turns_card(kit, first.what.run.text, kit->plan.cards[0].part, CARD_DONE);
-    struct turn_answer answer = turns_answering(kit, first.what.run.text, NULL, 0);
+    assert_int_equal(turns_answer_calls(kit, run, &item, 1), TURN_NEXT_START);
+    (void)turns_card(kit, run, kit->plan.cards[0].part, CARD_DONE);
+    return following;
+}
+
+/* Its notice comes again with the next one. */
+static void follow_up_fail(struct turns_kit *kit, const struct following *following) {
+    const char *run = following->what.run.text;
+    struct turn_answer answer = turns_answering(kit, run, NULL, 0);
     answer.failure = CAUSE_PROVIDER_ERROR;
     (void)turns_answer_with(kit, &answer);
-    turns_assert_state(kit, first.what.run.text, RUN_FAILED, CAUSE_PROVIDER_ERROR);
+    turns_assert_state(kit, run, RUN_FAILED, CAUSE_PROVIDER_ERROR);
 }
 
 static void what_a_failed_follow_up_said_leaves_the_prompt_with_its_notice(void **state) {
     struct turns_kit *kit = *state;
-    fail_follow_up(kit);
+    const struct following following = follow_up_act(kit);
+    follow_up_fail(kit, &following);
     struct turns_say say = turns_say(kit, "hello", TURN_ENQUEUE);
     (void)turns_plan(kit, say.run);
     assert_string_equal(turns_prompt(kit, say.run).text, "/user hello|");
+}
+
+static struct err cover_tx(struct tx *tx, void *ctx) {
+    return tx_checkpoint_add(tx, ctx);
+}
+
+static void a_summary_of_a_failed_follow_up_s_own_steps_is_void(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say one = turns_say(kit, "one", TURN_ENQUEUE);
+    (void)turns_plan(kit, one.run);
+    (void)turns_answer(kit, one.run, "first");
+    const struct following following = follow_up_act(kit);
+    struct checkpoint within = {
+        .session = 1,
+        .message = runs_count(kit->runs, "SELECT max(id) FROM messages"),
+        .step = 1,
+        .question = runs_count(kit->runs, "SELECT max(id) FROM messages WHERE role = 'notice'"),
+        .made_by = CHECKPOINT_AUTO,
+        .method = BYTES("summary"),
+        .summary = BYTES("they counted")};
+    assert_int_equal(runs_do(kit->runs, cover_tx, &within), ERR_NONE);
+    follow_up_fail(kit, &following);
+    struct turns_say say = turns_say(kit, "hello", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    assert_string_equal(turns_prompt(kit, say.run).text, "/user one|/assistant first|/user hello|");
 }
 
 struct fork {
@@ -125,7 +159,8 @@ static struct err fork_tx(struct tx *tx, void *ctx) {
 
 static void what_a_failed_follow_up_said_is_in_no_prompt_of_a_fork(void **state) {
     struct turns_kit *kit = *state;
-    fail_follow_up(kit);
+    const struct following following = follow_up_act(kit);
+    follow_up_fail(kit, &following);
     struct fork fork = {.what = {.key = {.owner = BYTES("ann"), .session = kit_bytes(kit->session)},
                                  .session = turns_id(kit->runs, "ses")}};
     assert_int_equal(runs_do(kit->runs, fork_tx, &fork), ERR_NONE);
@@ -190,6 +225,7 @@ int main(void) {
         follow_up_test(a_busy_session_is_told_when_its_turn_has_ended),
         follow_up_test(a_follow_up_that_fails_is_tried_again_and_told_once_in_the_prompt),
         follow_up_test(what_a_failed_follow_up_said_leaves_the_prompt_with_its_notice),
+        follow_up_test(a_summary_of_a_failed_follow_up_s_own_steps_is_void),
         follow_up_test(what_a_failed_follow_up_said_is_in_no_prompt_of_a_fork),
         follow_up_test(a_message_goes_before_a_queued_follow_up_that_is_told_again),
         follow_up_test(a_session_that_is_no_more_is_owed_nothing),
