@@ -5,10 +5,12 @@
  *            a step that has ended is not asked again, whatever crashed meanwhile
  *            where the script was told that its total is spent, nobody is asked who had not begun
  *            no step outlives its workflow
+ *            what workflow() found is stored before the script hears of it (children.c)
  *   end      of each run: its program, played once more over its journal, returns or throws what
  *            the run has stored; no unchanged program diverges
  *            three equal calls have three answers: none counts twice
- *            a resume asks nothing again that the run before it had answered
+ *            a resume asks nothing again that the run before it had answered, and nothing at all
+ *            where that run had all answers and neither its script nor a child was edited
  *            the budget of a run was charged at least what its journal says that its steps took
  */
 #include <stdio.h>
@@ -17,6 +19,7 @@
 #include "asks.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "children.h"
 #include "known.h"
 #include "ops.h"
 #include "provider.h"
@@ -71,6 +74,9 @@ void workflows_called(struct sim *sim, int64_t family, const struct player_call 
     struct workflow *workflow = workflows_last(sim, family);
     if (workflow == NULL) {
         sim_fail(sim, "a script of family %lld runs that nobody asked for", (long long)family);
+    }
+    if (call->prompt == NULL) { /* Of workflow(): no provider is asked for it. */
+        return;
     }
     struct workflow_key *key = key_of(workflow, call);
     if (call->occurrence > key->occurrences) {
@@ -145,6 +151,11 @@ void workflows_settled(struct sim *sim, int64_t family, const struct player_call
     if (workflow == NULL || sim_life(sim)->db == NULL || !sim_life(sim)->ready) {
         return;
     }
+    workflow->spent = json_integer_value(json_object_get(outcome, "spent"));
+    if (call->prompt == NULL) {
+        children_settled(sim, workflow, call, number, outcome);
+        return;
+    }
     const struct ask_number as = ask_number(number);
     ask_each(sim,
              "SELECT a.step_key, a.occurrence, a.state, a.cause, a.result,"
@@ -158,7 +169,6 @@ void workflows_settled(struct sim *sim, int64_t family, const struct player_call
         sim_fail(sim, "%s is told outcome %lld, which is not stored", workflow->run,
                  (long long)number);
     }
-    workflow->spent = json_integer_value(json_object_get(outcome, "spent"));
 }
 
 /* --- What providers are asked ----------------------------------------------------------------- */
@@ -235,7 +245,11 @@ struct replay {
 static void history_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     struct replay *replay = ctx;
     struct text *text = &replay->order;
-    const char *outcome = outcome_of(row->text[2].data, row->text[3].data);
+    const char *state = row->text[2].data;
+    const bool is_script = strcmp(state, "script") == 0;
+    const char *outcome = is_script                       ? state
+                          : strcmp(state, "refused") == 0 ? "throw"
+                                                          : outcome_of(state, row->text[3].data);
     if (row->number[7] != ++replay->last) {
         sim_fail(sim, "after outcome %lld of %s comes %lld", (long long)replay->last - 1,
                  replay->workflow->run, (long long)row->number[7]);
@@ -257,6 +271,10 @@ static void history_take(struct sim *sim, const struct ask_row *row, void *ctx) 
         text_add_json(text, noted ? row->text[5].data : about,
                       noted ? row->text[5].len : strlen(about));
     }
+    if (is_script) {
+        text_add_str(text, ",\"script\":");
+        text_add_json(text, row->text[4].data, row->text[4].len);
+    }
     text_add_char(text, '}');
 }
 
@@ -275,7 +293,12 @@ static void order_write(struct sim *sim, struct replay *replay) {
     ask_each(sim,
              "SELECT a.step_key, a.occurrence, a.state, a.cause, a.result, a.note,"
              " a.output_tokens, a.done_no FROM runs a JOIN runs w ON w.id = a.parent"
-             " WHERE w.run = $1 AND a.step_key <> '' AND a.done_no > 0 ORDER BY a.done_no",
+             " WHERE w.run = $1 AND a.step_key <> '' AND a.done_no > 0"
+             " UNION ALL SELECT r.step_key, r.occurrence,"
+             " CASE r.script WHEN '' THEN 'refused' ELSE 'script' END, '',"
+             " coalesce(s.source, ''), r.note, 0, r.done_no FROM workflow_refs r"
+             " JOIN runs w ON w.id = r.run LEFT JOIN scripts s ON s.hash = r.script"
+             " WHERE w.run = $1 ORDER BY 8",
              TEXTS(replay->workflow->run), history_take, replay);
     text_add_str(&replay->order, "]}]");
 }
@@ -449,6 +472,34 @@ static void again_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     }
 }
 
+/* Column: run of the step. */
+static void anew_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    const struct workflow *workflow = ctx;
+    if (!workflow->from->deleting) {
+        sim_fail(sim, "%s is asked anew, and %s, which %s resumes, did all that its script does",
+                 row->text[0].data, workflow->from->run, workflow->run);
+    }
+}
+
+/* In the order of before each call of the script is one of before. */
+static void anew_check(struct sim *sim, struct workflow *workflow) {
+    const struct workflow *from = workflow->from;
+    if (from->program.change != workflow->program.change || from->total >= 0 ||
+        workflow->total >= 0) {
+        return;
+    }
+    ask_each(sim,
+             "SELECT a.run FROM runs w JOIN runs a ON a.parent = w.id JOIN runs v ON v.run = $2"
+             " WHERE w.run = $1 AND a.step_key <> '' AND a.cached = 0"
+             " AND v.state = 'succeeded' AND v.cause = 'completed' AND NOT EXISTS"
+             " (SELECT 1 FROM runs o WHERE o.parent = v.id AND o.step_key <> ''"
+             " AND o.state <> 'succeeded') AND NOT EXISTS"
+             " (SELECT 1 FROM workflow_refs r WHERE r.run = v.id AND NOT EXISTS"
+             " (SELECT 1 FROM workflow_refs q WHERE q.run = w.id AND q.step_key = r.step_key"
+             " AND q.occurrence = r.occurrence AND q.script = r.script))",
+             TEXTS(workflow->run, from->run), anew_take, workflow);
+}
+
 /* Columns: output tokens that its own budget was charged, and that its journal tells. */
 static void charged_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     const struct workflow *workflow = ctx;
@@ -476,6 +527,7 @@ static void steps_check(struct sim *sim, struct workflow *workflow) {
              " WHERE w.run = $1 AND a.step_key <> '' AND a.cause = 'total_spent'",
              TEXTS(workflow->run), total_take, workflow);
     if (workflow->from != NULL) {
+        anew_check(sim, workflow);
         ask_each(sim,
                  "SELECT a.run, o.run FROM runs w JOIN runs a ON a.parent = w.id"
                  " JOIN runs v ON v.run = $2 JOIN runs o ON o.parent = v.id"
@@ -558,6 +610,11 @@ static void workflows_noted(struct sim *sim, const struct run_row *row) {
     }
 }
 
+static void workflows_opened(struct sim *sim) {
+    workflows_check(sim);
+    children_check(sim);
+}
+
 static bool workflows_rest(struct sim *sim, bool must) {
     (void)must;
     return !workflows_unpause(sim);
@@ -566,10 +623,11 @@ static bool workflows_rest(struct sim *sim, bool must) {
 const struct sim_part part_workflows = {
     .name = "workflows",
     .ops = workflows_ops,
-    .opened = workflows_check,
+    .begin = children_begin,
+    .opened = workflows_opened,
     .crashed = workflows_crashed,
     .noted = workflows_noted,
     .look = workflows_check,
     .rest = workflows_rest,
-    .end = workflows_check,
+    .end = workflows_opened,
 };

@@ -6,11 +6,13 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "children.h"
 #include "dispatch/flow_start.h"
 #include "engine/runs.h"
 #include "engine/steps.h"
 #include "engine/workflows.h"
 #include "known.h"
+#include "late.h"
 #include "main/work.h"
 #include "workflows.h"
 
@@ -179,12 +181,21 @@ static struct workflow *workflow_new(struct sim *sim) {
     struct workflow *workflow = &all->list[all->count++];
     *workflow = (struct workflow){
         .op = sim_operation(sim), .family = (int64_t)sim_operation(sim), .total = -1};
+    children_submitted(workflow);
     return workflow;
+}
+
+/* Before a run asks for them, and while others have asked. */
+static void children_age(struct sim *sim) {
+    if (sim_chance(sim, "child?", 40)) {
+        children_edit(sim);
+    }
 }
 
 static void op_submit(struct sim *sim) {
     static const char *const models[] = {"openai/plain", "openai/think", "responses/plain",
                                          "anthropic/plain", "anthropic/small-window"};
+    children_age(sim);
     struct workflow *workflow = workflow_new(sim);
     AUTO(text_done) struct text spec;
     text_init(&spec, SPEC_MAX);
@@ -197,6 +208,7 @@ static void op_submit(struct sim *sim) {
     text_addf(&spec, ",\"args\":{\"op\":%lld},\"model\":\"%s\"", (long long)workflow->family,
               models[sim_choose(sim, "model", COUNT_OF(models))]);
     if (sim_chance(sim, "root", 40)) { /* Agents have tools there. */
+        workflow->rooted = true;
         text_addf(&spec, ",\"root\":\"%s\"", sim_project_dir(sim));
     }
     limits_add(sim, workflow, &spec);
@@ -211,7 +223,8 @@ static bool is_resumable(const struct workflow *workflow) {
            workflows_last(sim_current(), workflow->family) == workflow;
 }
 
-static void op_resume(struct sim *sim) {
+static void resume_late(struct sim *sim, unsigned op) {
+    children_age(sim);
     struct workflow *from = workflow_pick(sim, is_resumable);
     struct workflow *workflow = from == NULL ? NULL : workflow_new(sim);
     AUTO(text_done) struct text spec;
@@ -219,9 +232,11 @@ static void op_resume(struct sim *sim) {
     if (workflow == NULL) {
         return;
     }
+    workflow->op = op;
     workflow->family = from->family;
     workflow->program = from->program;
     workflow->from = from;
+    workflow->rooted = from->rooted;
     text_addf(&spec, "{\"resumeFromRunId\":\"%s\"", from->run);
     if (sim_chance(sim, "changed", 50)) {
         workflow->program.change = 1 + (unsigned)sim_choose(sim, "change", CHANGES);
@@ -231,6 +246,11 @@ static void op_resume(struct sim *sim) {
     limits_add(sim, workflow, &spec);
     text_add_char(&spec, '}');
     submit(sim, workflow, &spec);
+}
+
+/* Few workflows have ended while the operations of a seed come. */
+static void op_resume(struct sim *sim) {
+    late_plan(sim, resume_late);
 }
 
 /* --- Stopped, skipped, paused, restarted ------------------------------------------------------ */

@@ -79,13 +79,14 @@ static void tell_cut(struct player *player, const struct open_call *call) {
 
 /* --- Calls ------------------------------------------------------------------------------------ */
 
-static const char *key_of(struct player *player, const char *options, const struct text *prompt) {
+/* Of lines: kind, path, options, and the prompt if there is one. */
+static const char *key_of(struct player *player, const char *const lines[4]) {
     struct sha256_stream hash;
     sha256_start(&hash);
-    sha256_add(&hash, "agent\n\n", 7);
-    sha256_add(&hash, options, strlen(options));
-    sha256_add(&hash, "\n", 1);
-    sha256_add(&hash, prompt->data, prompt->len);
+    for (size_t i = 0; i < 4 && lines[i] != NULL; i++) {
+        sha256_add(&hash, "\n", i > 0);
+        sha256_add(&hash, lines[i], strlen(lines[i]));
+    }
     const struct sha256 digest = sha256_finish(&hash);
     const struct sha256_hex hex = sha256_hex(&digest);
     return player__copy(player, hex.text, strlen(hex.text));
@@ -109,9 +110,25 @@ static struct recorded *recorded_find(const struct player *player, const struct 
     return NULL;
 }
 
+/* `call` has all but its numbers. Whether the daemon must be asked. */
+static bool call_note(struct player *player, struct open_call *call) {
+    call->call.id = ++player->made;
+    call->call.occurrence = occurrence_of(player, call->call.key);
+    struct recorded *recorded = recorded_find(player, &call->call);
+    call->next = player->open;
+    player->open = call;
+    if (player->watch.called != NULL) {
+        player->watch.called(player->watch.ctx, &call->call, recorded != NULL);
+    }
+    if (recorded != NULL) {
+        recorded->call = call;
+    }
+    return recorded == NULL;
+}
+
 static void call_say(struct player *player, const struct open_call *call,
-                     const struct program_options *options) {
-    const char *phase = options->phase != NULL ? options->phase : player->title;
+                     const struct program_options *options, const char *title) {
+    const char *phase = options->phase != NULL ? options->phase : title;
     speech_open(&player->speech);
     text_addf(&player->speech.out, "{\"t\":\"call\",\"id\":%lld", (long long)call->call.id);
     speech_member(&player->speech, ",\"k\":", call->call.key);
@@ -143,7 +160,8 @@ static const char *call_refused(struct player *player) {
     return player__copy(player, words, strlen(words));
 }
 
-struct promise *player__agent(struct player *player, const struct node *node, const json_t *x) {
+struct promise *player__agent(struct player *player, const struct scope *scope,
+                              const struct node *node, const json_t *x) {
     const struct program_options options = program_options(node);
     struct promise *promise = promise__new(player);
     AUTO(text_done) struct text prompt;
@@ -158,26 +176,67 @@ struct promise *player__agent(struct player *player, const struct node *node, co
     if (node->looks) {
         text_addf(&suffix, " of %s", player__shape(player, x));
     }
-    program_prompt(node, player->op, suffix.data == NULL ? "" : suffix.data, &prompt);
+    program_prompt(node, scope->op, suffix.data == NULL ? "" : suffix.data, &prompt);
     player->agents++;
     struct open_call *call = player__alloc(player, sizeof *call);
-    const char *key = key_of(player, options.canonical, &prompt);
+    const char *const lines[] = {"agent", scope->path, options.canonical, prompt.data};
     *call = (struct open_call){.promise = promise,
                                .label = options.label,
-                               .call = {.id = ++player->made,
-                                        .occurrence = occurrence_of(player, key),
-                                        .key = key,
+                               .call = {.key = key_of(player, lines),
                                         .prompt = player__copy(player, prompt.data, prompt.len)}};
-    struct recorded *recorded = recorded_find(player, &call->call);
-    call->next = player->open;
-    player->open = call;
-    if (player->watch.called != NULL) {
-        player->watch.called(player->watch.ctx, &call->call, recorded != NULL);
+    if (call_note(player, call)) {
+        call_say(player, call, &options, scope->title);
     }
-    if (recorded != NULL) {
-        recorded->call = call;
-    } else {
-        call_say(player, call, &options);
+    return promise;
+}
+
+/* args in canonical form, and the name. */
+static void workflow_members(const struct program_call *what, const struct open_call *call,
+                             struct text *text) {
+    if (what->has_args) {
+        text_addf(text, "\"args\":{\"op\":%lld", (long long)call->op);
+        if (call->x != NULL) {
+            text_add_str(text, ",\"x\":");
+            stringified_add_value(text, call->x);
+        }
+        text_add_str(text, "},");
+    }
+    text_add_str(text, what->by_path ? "\"path\":" : "\"name\":");
+    stringified_add(text, what->name, strlen(what->name));
+}
+
+struct promise *player__workflow(struct player *player, const struct scope *scope,
+                                 const struct node *node, const json_t *x) {
+    const struct program_call what = program_call(node);
+    struct promise *promise = promise__new(player);
+    if (scope->path[0] != '\0') {
+        promise__reject(player, promise,
+                        "workflow() is one level deep: a nested workflow cannot start another");
+        return promise;
+    }
+    struct open_call *call = player__alloc(player, sizeof *call);
+    *call = (struct open_call){.promise = promise,
+                               .op = scope->op,
+                               .call = {.name = player__copy(player, what.name, strlen(what.name)),
+                                        .has_args = what.has_args}};
+    if (node->looks && what.has_args) {
+        call->x = player__keep(player, json_string(player__shape(player, x)));
+    }
+    AUTO(text_done) struct text members;
+    AUTO(text_done) struct text object;
+    text_init(&members, 1 << 10);
+    text_init(&object, 1 << 10);
+    workflow_members(&what, call, &members);
+    text_addf(&object, "{%s}", members.data);
+    const char *const lines[] = {"workflow", scope->path, object.data, NULL};
+    call->call.key = key_of(player, lines);
+    if (call_note(player, call)) {
+        speech_open(&player->speech);
+        text_addf(&player->speech.out, "{\"t\":\"workflow\",\"id\":%lld", (long long)call->call.id);
+        speech_member(&player->speech, ",\"k\":", call->call.key);
+        text_addf(&player->speech.out, ",\"n\":%lld,%s", (long long)call->call.occurrence,
+                  members.data);
+        speech_close(&player->speech);
     }
     return promise;
 }
@@ -220,9 +279,25 @@ static void body_ends(struct player *player) {
 
 /* --- Outcomes, one by one --------------------------------------------------------------------- */
 
+/* false: it is no program. */
+static bool child_begin(struct player *player, const struct open_call *call, const json_t *answer) {
+    const json_t *script = json_object_get(answer, "script");
+    const struct bytes text = {json_string_value(script), json_string_length(script)};
+    struct program_id id;
+    if (text.data == NULL || !program_find(text, &id)) {
+        return false;
+    }
+    struct scope *scope = player__alloc(player, sizeof *scope);
+    *scope = (struct scope){
+        .program = program_make(id), .path = call->call.name, .op = call->op, .x = call->x};
+    player__begin_child(player, scope, call->promise);
+    return true;
+}
+
 static void settle(struct player *player, struct open_call *call, const json_t *answer) {
     const json_t *spent = json_object_get(answer, "spent");
     const char *kind = json_string_value(json_object_get(answer, "o"));
+    call->settled = true;
     player->settled++;
     player->spent = json_is_integer(spent) ? json_integer_value(spent) : player->spent;
     if (player->watch.settled != NULL) {
@@ -239,7 +314,8 @@ static void settle(struct player *player, struct open_call *call, const json_t *
     } else if (kind != NULL && strcmp(kind, "throw") == 0) {
         promise__reject(player, call->promise,
                         json_string_value(json_object_get(answer, "message")));
-    } else {
+    } else if (kind == NULL || strcmp(kind, "script") != 0 || call->call.name == NULL ||
+               !child_begin(player, call, answer)) {
         player->state = PLAYER_NONSENSE;
     }
 }
@@ -261,7 +337,7 @@ static void settle_taken(struct player *player) {
     const char *type = json_string_value(json_object_get(answer, "t"));
     int64_t id = json_integer_value(json_object_get(answer, "id"));
     struct open_call *call = player->open;
-    while (call != NULL && (call->call.id != id || call->promise->state != PROMISE_PENDING)) {
+    while (call != NULL && (call->call.id != id || call->settled)) {
         call = call->next;
     }
     if (type == NULL || strcmp(type, "settle") != 0 || call == NULL) {
@@ -326,8 +402,10 @@ static void start(struct player *player, const json_t *order) {
         player->state = PLAYER_NONSENSE;
         return;
     }
-    player->program = program_make(id);
-    player->op = number_of(json_object_get(order, "args"), "op", 0);
+    player->scope = player__alloc(player, sizeof *player->scope);
+    *player->scope = (struct scope){.program = program_make(id),
+                                    .path = "",
+                                    .op = number_of(json_object_get(order, "args"), "op", 0)};
     player->total = number_of(order, "total", -1);
     player->spent = number_of(order, "spent", 0);
     player->agents_max = number_of(limits, "agents", 1000);
@@ -335,7 +413,7 @@ static void start(struct player *player, const json_t *order) {
     player->line_bytes = number_of(limits, "line_bytes", 4096);
     history_take(player, json_object_get(order, "history"));
     player->state = PLAYER_WAITING;
-    player->body = player__begin(player);
+    player->body = player__begin(player, player->scope);
 }
 
 enum player_state player_take(struct player *player, struct bytes frame) {
@@ -396,7 +474,7 @@ void player_free(struct player *player) {
 }
 
 int64_t player_op(const struct player *player) {
-    return player->op;
+    return player->scope == NULL ? 0 : player->scope->op;
 }
 
 int64_t player_spent(const struct player *player) {

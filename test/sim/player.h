@@ -20,10 +20,13 @@
 
 enum player_state { PLAYER_STARTING, PLAYER_WAITING, PLAYER_ENDED, PLAYER_NONSENSE };
 
-/* One call of agent(), as the script made it. */
+/* One call of agent() or workflow(), as the script made it. */
 struct player_call {
     int64_t id, occurrence;
-    const char *key, *prompt;
+    const char *key;
+    const char *prompt; /* NULL: of workflow(). */
+    const char *name;   /* Of workflow(): the child, or its path. NULL: of agent(). */
+    bool has_args;      /* Of workflow(). */
 };
 struct player_watch {
     /* The script made a call; `recorded`: the history has its answer. May be NULL. */

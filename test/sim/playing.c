@@ -82,9 +82,13 @@ static size_t utf16_units(const json_t *string) {
 }
 
 const char *player__shape(struct player *player, const json_t *x) {
+    static const char refusal[] = "caught: workflow: ";
     char words[64];
     if (json_is_null(x)) {
         return "nothing";
+    }
+    if (json_is_string(x) && strncmp(json_string_value(x), refusal, sizeof refusal - 1) == 0) {
+        return "refused";
     }
     if (json_is_string(x)) {
         (void)snprintf(words, sizeof words, "text %zu", utf16_units(x) % 4);
@@ -130,16 +134,18 @@ static json_t *words_new(struct player *player, const char *word, int64_t number
 
 static void async_run(struct player *player, struct async *async);
 
-static struct async *async_new(struct player *player, enum async_kind kind) {
+static struct async *async_new(struct player *player, enum async_kind kind, struct scope *scope) {
     struct async *async = player__alloc(player, sizeof *async);
     async->kind = kind;
+    async->scope = scope;
     async->promise = promise__new(player);
     return async;
 }
 
-static struct promise *node_call(struct player *player, unsigned index, json_t *x) {
-    struct async *async = async_new(player, ASYNC_NODE);
-    async->node = &player->program.nodes[index];
+static struct promise *node_call(struct player *player, struct scope *scope, unsigned index,
+                                 json_t *x) {
+    struct async *async = async_new(player, ASYNC_NODE, scope);
+    async->node = &scope->program.nodes[index];
     async->x = x;
     async_run(player, async);
     return async->promise;
@@ -154,10 +160,12 @@ static bool was_rejected(struct player *player, struct async *async) {
     return false;
 }
 
-static struct promise *gather_call(struct player *player, const struct node *node, json_t *x) {
+static struct promise *gather_call(struct player *player, struct scope *scope,
+                                   const struct node *node, json_t *x) {
     struct gather *gather = player__alloc(player, sizeof *gather);
     size_t count = node->kind == NODE_PARALLEL ? node->part_count : PROGRAM_ITEMS;
-    *gather = (struct gather){.node = node,
+    *gather = (struct gather){.scope = scope,
+                              .node = node,
                               .x = x,
                               .left = count,
                               .results = player__keep(player, json_array()),
@@ -167,7 +175,7 @@ static struct promise *gather_call(struct player *player, const struct node *nod
         assert(rc == 0);
     }
     for (unsigned i = 0; i < count; i++) {
-        struct async *one = async_new(player, ASYNC_ONE);
+        struct async *one = async_new(player, ASYNC_ONE, scope);
         one->gather = gather;
         one->index = i;
         async_run(player, one);
@@ -178,11 +186,12 @@ static struct promise *gather_call(struct player *player, const struct node *nod
 static void one_run(struct player *player, struct async *one) {
     struct gather *gather = one->gather;
     if (one->at == 0 && gather->node->kind == NODE_PARALLEL) {
-        await(player, one, node_call(player, gather->node->parts[one->index], gather->x), 1);
+        await(player, one,
+              node_call(player, gather->scope, gather->node->parts[one->index], gather->x), 1);
         return;
     }
     if (one->at == 0) {
-        struct async *stages = async_new(player, ASYNC_STAGES);
+        struct async *stages = async_new(player, ASYNC_STAGES, one->scope);
         stages->gather = gather;
         stages->x = words_new(player, "item", one->index % 2);
         async_run(player, stages);
@@ -209,7 +218,8 @@ static void stages_run(struct player *player, struct async *stages) {
         returns(player, stages, value);
     } else {
         unsigned stage = stages->at;
-        await(player, stages, node_call(player, node->parts[stage], value), stage + 1);
+        await(player, stages, node_call(player, stages->scope, node->parts[stage], value),
+              stage + 1);
     }
 }
 
@@ -227,7 +237,7 @@ static void list_run(struct player *player, struct async *async, unsigned count)
         return;
     }
     unsigned part = node->parts[node->kind == NODE_REPEAT ? 0 : async->at];
-    await(player, async, node_call(player, part, async->x), async->at + 1);
+    await(player, async, node_call(player, async->scope, part, async->x), async->at + 1);
 }
 
 static void chain_run(struct player *player, struct async *async) {
@@ -236,17 +246,18 @@ static void chain_run(struct player *player, struct async *async) {
         returns(player, async, value);
         return;
     }
-    await(player, async, node_call(player, async->node->parts[async->at], value), async->at + 1);
+    unsigned part = async->node->parts[async->at];
+    await(player, async, node_call(player, async->scope, part, value), async->at + 1);
 }
 
 static void branch_run(struct player *player, struct async *async) {
     const struct node *node = async->node;
     if (async->at == 0) {
-        await(player, async, node_call(player, node->parts[0], async->x), 1);
+        await(player, async, node_call(player, async->scope, node->parts[0], async->x), 1);
     } else if (async->at == 1) {
         json_t *v = async->awaited->value;
         unsigned part = node->parts[question(player, node->test, v) ? 1 : 2];
-        await(player, async, node_call(player, part, v), 2);
+        await(player, async, node_call(player, async->scope, part, v), 2);
     } else {
         returns(player, async, async->awaited->value);
     }
@@ -256,7 +267,7 @@ static void catch_run(struct player *player, struct async *async) {
     AUTO(text_done) struct text words;
     text_init(&words, 64 << 10);
     if (async->at == 0) {
-        await(player, async, node_call(player, async->node->parts[0], async->x), 1);
+        await(player, async, node_call(player, async->scope, async->node->parts[0], async->x), 1);
     } else if (async->awaited->state == PROMISE_FULFILLED) {
         returns(player, async, async->awaited->value);
     } else {
@@ -287,13 +298,13 @@ static void around_run(struct player *player, struct async *async) {
     if (async->at == 0) {
         if (node->kind == NODE_PHASE) {
             (void)snprintf(words, sizeof words, "part %u", node->number);
-            player->title = player__copy(player, words, strlen(words));
+            async->scope->title = player__copy(player, words, strlen(words));
             player__line(player, "{\"t\":\"phase\",\"title\":", words);
         } else if (node->kind == NODE_POOR && is_poor(player, node)) {
             returns(player, async, words_new(player, "poor", player->spent));
             return;
         }
-        await(player, async, node_call(player, node->parts[0], async->x), 1);
+        await(player, async, node_call(player, async->scope, node->parts[0], async->x), 1);
         return;
     }
     if (node->kind == NODE_LOG) {
@@ -303,9 +314,20 @@ static void around_run(struct player *player, struct async *async) {
     returns(player, async, async->awaited->value);
 }
 
-static void agent_run(struct player *player, struct async *async) {
+static void asking_run(struct player *player, struct async *async) {
     if (async->at == 0) {
-        await(player, async, player__agent(player, async->node, async->x), 1);
+        struct promise *asked = async->node->kind == NODE_WORKFLOW
+                                    ? player__workflow(player, async->scope, async->node, async->x)
+                                    : player__agent(player, async->scope, async->node, async->x);
+        await(player, async, asked, 1);
+    } else {
+        returns(player, async, async->awaited->value);
+    }
+}
+
+static void gathering_run(struct player *player, struct async *async) {
+    if (async->at == 0) {
+        await(player, async, gather_call(player, async->scope, async->node, async->x), 1);
     } else {
         returns(player, async, async->awaited->value);
     }
@@ -319,7 +341,8 @@ static void node_run(struct player *player, struct async *async) {
     }
     switch (node->kind) {
     case NODE_AGENT:
-        agent_run(player, async);
+    case NODE_WORKFLOW:
+        asking_run(player, async);
         return;
     case NODE_CONST:
         returns(player, async, words_new(player, "text", node->number));
@@ -335,11 +358,7 @@ static void node_run(struct player *player, struct async *async) {
         return;
     case NODE_PARALLEL:
     case NODE_PIPELINE:
-        if (async->at == 0) {
-            await(player, async, gather_call(player, node, async->x), 1);
-        } else {
-            returns(player, async, async->awaited->value);
-        }
+        gathering_run(player, async);
         return;
     case NODE_BRANCH:
         branch_run(player, async);
@@ -360,7 +379,7 @@ static void node_run(struct player *player, struct async *async) {
         around_run(player, async);
         return;
     case NODE_LEAVE:
-        (void)node_call(player, node->parts[0], async->x);
+        (void)node_call(player, async->scope, node->parts[0], async->x);
         returns(player, async, words_new(player, "left", node->number));
         return;
     case NODE_KINDS:
@@ -371,27 +390,64 @@ static void node_run(struct player *player, struct async *async) {
 
 static void body_run(struct player *player, struct async *async) {
     if (async->at == 0) {
-        json_t *x = string_new(player, "begin");
-        await(player, async, node_call(player, player->program.count - 1, x), 1);
+        struct scope *scope = async->scope;
+        json_t *x = scope->x != NULL ? scope->x : string_new(player, "begin");
+        await(player, async, node_call(player, scope, scope->program.count - 1, x), 1);
     } else if (!was_rejected(player, async)) {
         returns(player, async, async->awaited->value);
     }
 }
 
+static struct promise *body_call(struct player *player, struct scope *scope) {
+    struct async *body = async_new(player, ASYNC_BODY, scope);
+    async_run(player, body);
+    return body->promise;
+}
+
+/* The text of the file has run at once, and what it returns is the main function. */
+static void module_run(struct player *player, struct async *module) {
+    if (module->at == 0) {
+        struct promise *loaded = promise__new(player);
+        promise__fulfil(player, loaded, json_null());
+        await(player, module, loaded, 1);
+    } else if (module->at == 1) {
+        await(player, module, body_call(player, module->scope), 2);
+    } else if (!was_rejected(player, module)) {
+        returns(player, module, module->awaited->value);
+    }
+}
+
+static void child_run(struct player *player, struct async *child) {
+    if (child->at == 0) {
+        await(player, child, player__begin(player, child->scope), 1);
+    } else if (child->awaited->state == PROMISE_REJECTED) {
+        promise__reject(player, child->outcome, child->awaited->message);
+    } else {
+        promise__fulfil(player, child->outcome, child->awaited->value);
+    }
+}
+
 static void async_run(struct player *player, struct async *async) {
     static void (*const run[])(struct player *, struct async *) = {
-        [ASYNC_NODE] = node_run,
-        [ASYNC_BODY] = body_run,
-        [ASYNC_ONE] = one_run,
-        [ASYNC_STAGES] = stages_run,
+        [ASYNC_NODE] = node_run,   [ASYNC_BODY] = body_run, [ASYNC_MODULE] = module_run,
+        [ASYNC_CHILD] = child_run, [ASYNC_ONE] = one_run,   [ASYNC_STAGES] = stages_run,
     };
     run[async->kind](player, async);
 }
 
-struct promise *player__begin(struct player *player) {
-    struct async *body = async_new(player, ASYNC_BODY);
-    async_run(player, body);
-    return body->promise;
+struct promise *player__begin(struct player *player, struct scope *scope) {
+    if (!program_has_main(&scope->program)) {
+        return body_call(player, scope);
+    }
+    struct async *module = async_new(player, ASYNC_MODULE, scope);
+    async_run(player, module);
+    return module->promise;
+}
+
+void player__begin_child(struct player *player, struct scope *scope, struct promise *outcome) {
+    struct async *child = async_new(player, ASYNC_CHILD, scope);
+    child->outcome = outcome;
+    async_run(player, child);
 }
 
 bool player__job(struct player *player) {

@@ -14,10 +14,27 @@ struct promise {
     struct async **last;
 };
 
-enum async_kind { ASYNC_NODE, ASYNC_BODY, ASYNC_ONE, ASYNC_STAGES };
+enum async_kind {
+    ASYNC_NODE,
+    ASYNC_BODY,   /* A script, or the main function of one. */
+    ASYNC_MODULE, /* What calls the main function, once the module is there. */
+    ASYNC_CHILD,  /* What hands the end of a child to the call of workflow(). */
+    ASYNC_ONE,
+    ASYNC_STAGES
+};
+
+/* A script under way: the run's own, or a child within. */
+struct scope {
+    struct program program;
+    const char *path;  /* "": the run's own; else as workflow() named it. */
+    int64_t op;        /* args.op; 0: none. */
+    json_t *x;         /* What its last node is called with. */
+    const char *title; /* Of phase(); NULL: none. */
+};
 
 /* Calls of parallel() and pipeline(). */
 struct gather {
+    struct scope *scope;
     const struct node *node;
     json_t *x, *results;
     size_t left;
@@ -27,10 +44,12 @@ struct gather {
 struct async {
     enum async_kind kind;
     unsigned at; /* Where it goes on. */
+    struct scope *scope;
     const struct node *node;
     json_t *x, *all;
     unsigned index;
-    struct gather *gather; /* ONE, STAGES. */
+    struct gather *gather;   /* ONE, STAGES. */
+    struct promise *outcome; /* CHILD: of the call of workflow(). */
     struct promise *promise;
     struct promise *awaited;
     struct async *next; /* In a line. */
@@ -41,6 +60,9 @@ struct open_call {
     struct promise *promise;
     const char *label;
     struct player_call call;
+    json_t *x;    /* Of workflow(): args.x; NULL: none. */
+    int64_t op;   /* Of workflow(): args.op. */
+    bool settled; /* A child may still be under way. */
 };
 
 /* An answer of the history, and who asked for it. */
@@ -58,7 +80,7 @@ struct block {
 struct player {
     struct player_watch watch;
     enum player_state state;
-    struct program program;
+    struct scope *scope;  /* Owned, as are all: the run's own. */
     struct block *blocks; /* Owned: all memory below. */
     json_t *kept;         /* Owned: an array of all values. */
     struct async *jobs, **jobs_end;
@@ -68,9 +90,8 @@ struct player {
     size_t history_count, repeated;
     json_t *inbox; /* Borrowed from kept; NULL: none. */
     size_t taken;
-    int64_t op, total, spent, agents_max, lines_max, line_bytes;
+    int64_t total, spent, agents_max, lines_max, line_bytes;
     int64_t made, agents, settled, lines;
-    const char *title; /* Of phase(); NULL: none. */
     struct speech speech;
 };
 
@@ -80,14 +101,19 @@ char *player__copy(struct player *player, const char *text, size_t len);
 json_t *player__keep(struct player *player, json_t *value); /* Takes over a reference. */
 void player__line(struct player *player, const char *head, const char *words);
 void player__log(struct player *player, const char *words);
-struct promise *player__agent(struct player *player, const struct node *node, const json_t *x);
+struct promise *player__agent(struct player *player, const struct scope *scope,
+                              const struct node *node, const json_t *x);
+struct promise *player__workflow(struct player *player, const struct scope *scope,
+                                 const struct node *node, const json_t *x);
 
 /* playing.c */
 struct promise *promise__new(struct player *player);
 void promise__fulfil(struct player *player, struct promise *promise, json_t *value);
 void promise__reject(struct player *player, struct promise *promise, const char *message);
 const char *player__shape(struct player *player, const json_t *x);
-struct promise *player__begin(struct player *player); /* The body of the script. */
-bool player__job(struct player *player);              /* false: there is none. */
+struct promise *player__begin(struct player *player, struct scope *scope); /* The whole script. */
+/* A child; its end settles `outcome`. */
+void player__begin_child(struct player *player, struct scope *scope, struct promise *outcome);
+bool player__job(struct player *player); /* false: there is none. */
 
 #endif

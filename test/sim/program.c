@@ -66,7 +66,13 @@ static unsigned part_choose(uint64_t number, unsigned index, unsigned part) {
                          : (unsigned)((pick >> 8) % index);
 }
 
-static struct node node_make(uint64_t number, unsigned index) {
+/* Within a child the call throws at once: that is worth fewer nodes. */
+static bool is_nested(const struct program_id *id, unsigned index) {
+    return choose(id->number, index, "workflow") % (id->child > 0 ? 5 : 2) == 0;
+}
+
+static struct node node_make(const struct program_id *id, unsigned index) {
+    const uint64_t number = id->number;
     uint64_t pick = choose(number, index, "node");
     struct node node = {.kind = kind_choose(number, index),
                         .number = (unsigned)(pick % 5),
@@ -75,6 +81,9 @@ static struct node node_make(uint64_t number, unsigned index) {
                         .count = 2 + (unsigned)(pick >> 24) % 2,
                         .is_long = (pick >> 32) % 24 == 0,
                         .looks = (pick >> 40) % 2 == 0};
+    if (node.kind == NODE_AGENT && is_nested(id, index)) {
+        node.kind = NODE_WORKFLOW;
+    }
     node.part_count = parts_wanted(node.kind, pick >> 48);
     for (unsigned i = 0; i < node.part_count; i++) {
         node.parts[i] = part_choose(number, index, i);
@@ -83,20 +92,22 @@ static struct node node_make(uint64_t number, unsigned index) {
     return node;
 }
 
+enum { CALLS_MAX = 24, CHILD_CALLS_MAX = 3, CHILD_NODES_MAX = 6 };
+
 /* Calls that one call of the node makes at most: a program stays small. */
 static unsigned cost_of(const struct program *program, const struct node *node,
                         const unsigned *costs) {
-    unsigned cost = node->kind == NODE_AGENT;
+    unsigned cost = node->kind == NODE_AGENT || node->kind == NODE_WORKFLOW;
+    if (node->kind == NODE_WORKFLOW && program->id.child == 0) {
+        cost += CHILD_CALLS_MAX;
+    }
     for (unsigned i = 0; i < node->part_count; i++) {
         cost += costs[node->parts[i]];
     }
-    (void)program;
     return node->kind == NODE_REPEAT     ? cost * node->count
            : node->kind == NODE_PIPELINE ? cost * PROGRAM_ITEMS
                                          : cost;
 }
-
-enum { CALLS_MAX = 24 };
 
 static void change_apply(struct program *program) {
     unsigned change = program->id.change;
@@ -105,7 +116,9 @@ static void change_apply(struct program *program) {
     }
     struct node *node =
         &program->nodes[choose(program->id.number, change, "change") % program->count];
-    if (node->kind == NODE_AGENT || node->part_count == 0) {
+    if (node->kind == NODE_WORKFLOW) {
+        node->number = (node->number + change) % (PROGRAM_CHILDREN + 1); /* Another child. */
+    } else if (node->kind == NODE_AGENT || node->part_count == 0) {
         node->number += 100 * change; /* Another prompt, another text. */
     } else {
         node->parts[0] = 0; /* Part of the tree is gone. */
@@ -115,11 +128,13 @@ static void change_apply(struct program *program) {
 struct program program_make(struct program_id id) {
     struct program program = {.id = id};
     unsigned costs[PROGRAM_NODES_MAX];
-    unsigned wanted = 5 + (unsigned)(choose(id.number, 0, "size") % (PROGRAM_NODES_MAX - 5));
+    const bool child = id.child > 0;
+    unsigned least = child ? 3 : 5, most = child ? CHILD_NODES_MAX : PROGRAM_NODES_MAX;
+    unsigned wanted = least + (unsigned)(choose(id.number, 0, "size") % (most - least));
     while (program.count < wanted) {
-        struct node node = node_make(id.number, program.count);
+        struct node node = node_make(&id, program.count);
         unsigned cost = cost_of(&program, &node, costs);
-        if (cost > CALLS_MAX) {
+        if (cost > (child ? CHILD_CALLS_MAX : CALLS_MAX)) {
             node = (struct node){.kind = NODE_AGENT, .number = program.count, .options = 1};
             cost = 1;
         }
@@ -154,6 +169,16 @@ struct program_options program_options(const struct node *node) {
     return all[node->options % COUNT_OF(all)];
 }
 
+struct program_call program_call(const struct node *node) {
+    const unsigned child = 1 + node->number % (PROGRAM_CHILDREN + 1);
+    struct program_call call = {.by_path = node->test == 0};
+    /* Only of a child that asks for args the daemon refuses a call without. */
+    call.has_args = child != PROGRAM_CHILD_HOME || node->count != 2;
+    (void)snprintf(call.name, sizeof call.name,
+                   call.by_path ? ".drover/workflows/child-%u.js" : "child-%u", child);
+    return call;
+}
+
 void program_prompt(const struct node *node, int64_t op, const char *suffix, struct text *text) {
     text_addf(text, "op#%lld. step %u", (long long)op, node->number);
     for (unsigned i = 0; node->is_long && i < PROGRAM_LONG; i++) {
@@ -164,9 +189,10 @@ void program_prompt(const struct node *node, int64_t op, const char *suffix, str
 
 /* --- Printed ---------------------------------------------------------------------------------- */
 
+/* What a refusal of workflow() says has paths of the machine in it: it must not change prompts. */
 static const char head[] =
-    "export const meta = { name: \"generated\", description: \"a program of the simulator\" };\n"
     "const shape = (x) => x === null ? \"nothing\""
+    " : typeof x === \"string\" && x.startsWith(\"caught: workflow: \") ? \"refused\""
     " : typeof x === \"string\" ? \"text \" + x.length % 4"
     " : Array.isArray(x) ? \"list \" + x.length"
     " : typeof x === \"object\" ? \"object \" + Object.keys(x).length : String(x);\n";
@@ -200,6 +226,18 @@ static void agent_print(const struct node *node, struct text *text) {
         text_add_str(text, " + \" of \" + shape(x)");
     }
     options_print(node, text);
+    text_add_str(text, ");\n");
+}
+
+static void workflow_print(const struct node *node, struct text *text) {
+    const struct program_call call = program_call(node);
+    text_addf(text,
+              call.by_path ? "  return await workflow({scriptPath: \"%s\"}"
+                           : "  return await workflow(\"%s\"",
+              call.name);
+    if (call.has_args) {
+        text_addf(text, ", {%sop: args.op}", node->looks ? "x: shape(x), " : "");
+    }
     text_add_str(text, ");\n");
 }
 
@@ -303,6 +341,9 @@ static void node_print(const struct node *node, struct text *text) {
         text_addf(text, "  const v = await n%u(x);\n  log(\"saw \" + shape(v));\n  return v;\n",
                   part);
         return;
+    case NODE_WORKFLOW:
+        workflow_print(node, text);
+        return;
     case NODE_LEAVE:
         text_addf(text, "  n%u(x);\n  return \"left %u\";\n", part, node->number);
         return;
@@ -312,16 +353,41 @@ static void node_print(const struct node *node, struct text *text) {
     assert(false);
 }
 
+bool program_has_main(const struct program *program) {
+    return program->id.child > 0 && program->id.child % 2 == 0;
+}
+
+static void meta_print(const struct program *program, struct text *text) {
+    text_add_str(text, "export const meta = { name: \"");
+    if (program->id.child > 0) {
+        text_addf(text, "child-%u", program->id.child);
+    } else {
+        text_add_str(text, "generated");
+    }
+    text_add_str(text, "\", description: \"a program of the simulator\"");
+    if (program->id.child == PROGRAM_CHILD_HOME) {
+        text_add_str(text, ", args: { type: \"object\", required: [\"op\"] }");
+    }
+    text_add_str(text, " };\n");
+}
+
 void program_print(const struct program *program, struct text *text) {
+    const struct program_id id = program->id;
+    meta_print(program, text);
     text_add_str(text, head);
     for (unsigned i = 0; i < program->count; i++) {
         text_addf(text, "const n%u = async (x) => {\n", i);
         node_print(&program->nodes[i], text);
         text_add_str(text, "};\n");
     }
-    text_addf(text, "const program = \"program#%llu.%u.\";\n",
-              (unsigned long long)program->id.number, program->id.change);
-    text_addf(text, "return await n%u(\"begin\");\n", program->count - 1);
+    text_addf(text, "const program = \"program#%llu.%u.%u.\";\n", (unsigned long long)id.number,
+              id.change, id.child);
+    text_addf(text,
+              program_has_main(program)
+                  ? "export default async function main(args) {\n"
+                    "return await n%u(typeof args.x === \"string\" ? args.x : \"begin\");\n}\n"
+                  : "return await n%u(typeof args.x === \"string\" ? args.x : \"begin\");\n",
+              program->count - 1);
 }
 
 bool program_find(struct bytes script, struct program_id *ret_id) {
@@ -340,5 +406,9 @@ bool program_find(struct bytes script, struct program_id *ret_id) {
         return false;
     }
     ret_id->change = (unsigned)strtoul(end + 1, &end, 10);
+    if (*end != '.') {
+        return false;
+    }
+    ret_id->child = (unsigned)strtoul(end + 1, &end, 10);
     return *end == '.';
 }

@@ -118,8 +118,8 @@ void sim_die(struct sim *sim, enum sim_death death);
 /* Set by an operation for the end of a seed: nothing fails any more, and all must come to rest. */
 bool sim_healed(const struct sim *sim);
 
-/* The folder of the project that sessions and workflows work in; below data_dir's parent. It is
- * empty at the begin of a seed. */
+/* The folder of the project that sessions and workflows work in; below data_dir's parent. At the
+ * begin of a seed it has the scripts of children.h, and nothing else. */
 const char *sim_project_dir(const struct sim *sim);
 
 /* --- Parts ------------------------------------------------------------------------------------ */

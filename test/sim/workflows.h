@@ -19,7 +19,12 @@
 #include "rules/run.h"
 #include "sim.h"
 
-enum { WORKFLOWS_MAX = 128, WORKFLOW_KEYS_MAX = 96, WORKFLOW_HASH_SIZE = 65 };
+enum {
+    WORKFLOWS_MAX = 128,
+    WORKFLOW_KEYS_MAX = 96,
+    WORKFLOW_CHILDREN_MAX = 32,
+    WORKFLOW_HASH_SIZE = 65
+};
 
 /* Calls of one key that the script of a run made. */
 struct workflow_key {
@@ -27,6 +32,12 @@ struct workflow_key {
     char *prompt;        /* Owned, by sim_new. */
     int64_t occurrences; /* Highest one. */
     unsigned requests;   /* That providers got. */
+};
+
+/* A script that workflow() found for it. */
+struct child_found {
+    int64_t number; /* Of the outcome. */
+    unsigned child, version;
 };
 
 struct workflow {
@@ -39,6 +50,10 @@ struct workflow {
     enum told told;
     bool stopped, deleting;
     bool paused;
+    bool rooted;                         /* It has a project. */
+    unsigned versions[PROGRAM_CHILDREN]; /* Of the children's files, when it was submitted. */
+    struct child_found found[WORKFLOW_CHILDREN_MAX];
+    size_t found_count;
     /* As last seen in the rows. */
     bool final;
     bool judged; /* Its end was looked at. */

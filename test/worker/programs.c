@@ -1,8 +1,11 @@
 /* programs.c: the worker and the simulator's stand-in for it (test/sim/player.h) send the same.
  *
  * Generated programs are played by both against the same outcomes, which are hashes of what was
- * called. Each frame must be the same, byte by byte; only of a failed end the place and the stack
- * are left out, since the stand-in has no lines. */
+ * called. Calls of workflow() find programs, too, and run them. Each frame must be the same, byte
+ * by byte; only of a failed end the place and the stack are left out, since the stand-in has no
+ * lines.
+ *
+ *     programs [ALONE]      the worker's program; without it, the one beside this one */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -123,6 +126,8 @@ struct made_call {
     int64_t id, occurrence;
     char *key; /* Owned. */
     bool schema, settled;
+    unsigned child; /* Of workflow(): its number; 0: of agent(). */
+    bool has_args;  /* Of workflow(). */
 };
 
 /* What was settled, as a history has it. */
@@ -134,6 +139,7 @@ struct play {
     size_t history_count;
     int64_t spent;
     bool ended;
+    size_t children, children_refused; /* Calls of workflow() that were settled. */
 };
 
 static uint64_t choose(const struct play *play, const char *purpose, uint64_t index) {
@@ -159,8 +165,45 @@ static const char *const values[] = {
     "7",
 };
 
+static void script_write(const struct program_id id, struct text *order) {
+    const struct program program = program_make(id);
+    AUTO(text_done) struct text script;
+    AUTO(script_prepared_done) struct script_prepared prepared = {.meta = NULL};
+    struct script_fault fault = {.line = 0};
+    text_init(&script, ORDER_MAX);
+    program_print(&program, &script);
+    const struct script_source source = {.text = {script.data, script.len}, .file = BYTES("p.js")};
+    struct err err = script_prepare(&source, &prepared, &fault);
+    if (err_failed(err)) {
+        fail_msg("program %llu:%u: %s", (unsigned long long)id.number, fault.line, fault.message);
+    }
+    text_add_str(order, "\"script\":");
+    text_add_json(order, prepared.text, prepared.len);
+    text_addf(order, ",\"form\":\"%s\",\"file\":\"p.js\"", script_form_name(prepared.form));
+}
+
+/* Children are others in each program, and always the same ones within it. */
+static void child_add(struct play *play, const struct made_call *call, struct text *text) {
+    uint64_t pick = choose(play, call->key, (uint64_t)call->occurrence);
+    if (!call->has_args || call->child > PROGRAM_CHILDREN || pick % 5 == 0) {
+        text_addf(text,
+                  "\"o\":\"throw\",\"name\":\"Error\",\"message\":\"workflow: none \\\"%u\\\"\"",
+                  call->child);
+        play->children_refused++;
+    } else {
+        text_add_str(text, "\"o\":\"script\",");
+        script_write((struct program_id){.number = play->number, .child = call->child}, text);
+        play->children++;
+    }
+    text_addf(text, ",\"spent\":%lld", (long long)play->spent);
+}
+
 static void outcome_add(struct play *play, const struct made_call *call, struct text *text) {
     uint64_t pick = choose(play, call->key, (uint64_t)call->occurrence);
+    if (call->child > 0) {
+        child_add(play, call, text);
+        return;
+    }
     play->spent += (int64_t)(pick >> 16) % 30;
     if (pick % 8 == 0) {
         text_add_str(text, "\"o\":\"null\"");
@@ -223,17 +266,29 @@ static void play_done(struct play *play) {
 
 /* --- Frames ----------------------------------------------------------------------------------- */
 
+/* "child-2", ".drover/workflows/child-2.js"; 0: it is no call of workflow(). */
+static unsigned child_of(const json_t *message) {
+    const char *name = json_string_value(json_object_get(message, "name"));
+    const char *path = json_string_value(json_object_get(message, "path"));
+    const char *named = name != NULL ? name : path;
+    const char *number = named == NULL ? NULL : strrchr(named, '-');
+    return number == NULL ? 0 : (unsigned)strtoul(number + 1, NULL /* no end is wanted */, 10);
+}
+
 static void message_take(struct play *play, const json_t *message) {
     const char *type = json_string_value(json_object_get(message, "t"));
     const char *key = json_string_value(json_object_get(message, "k"));
     assert_non_null(type);
     play->ended = play->ended || strcmp(type, "end") == 0;
-    if (strcmp(type, "call") == 0) {
+    const bool nested = strcmp(type, "workflow") == 0;
+    if (nested || strcmp(type, "call") == 0) {
         assert_true(play->call_count < CALLS_MAX);
         play->calls[play->call_count++] = (struct made_call){
             .id = json_integer_value(json_object_get(message, "id")),
             .occurrence = json_integer_value(json_object_get(message, "n")),
             .key = mem_copy(key, strlen(key)),
+            .child = nested ? child_of(message) : 0,
+            .has_args = json_object_get(message, "args") != NULL,
             .schema = json_object_get(json_object_get(message, "opts"), "schema") != NULL};
     }
 }
@@ -304,23 +359,10 @@ static void exchange(struct play *play, const struct worker_process *worker, str
 static void start_write(const struct play *play, const struct play *before, size_t replayed,
                         struct text *order) {
     const struct program_id id = {.number = play->number, .change = play->number % 4 == 0};
-    const struct program program = program_make(id);
-    AUTO(text_done) struct text script;
-    AUTO(script_prepared_done) struct script_prepared prepared = {.meta = NULL};
-    struct script_fault fault = {.line = 0};
-    text_init(&script, ORDER_MAX);
-    program_print(&program, &script);
-    const struct script_source source = {.text = {script.data, script.len}, .file = BYTES("p.js")};
-    struct err err = script_prepare(&source, &prepared, &fault);
-    if (err_failed(err)) {
-        fail_msg("program %llu:%u: %s", (unsigned long long)play->number, fault.line,
-                 fault.message);
-    }
     uint64_t pick = choose(play, "limits", 0);
-    text_add_str(order, "[{\"t\":\"start\",\"script\":");
-    text_add_json(order, prepared.text, prepared.len);
-    text_addf(order, ",\"form\":\"body\",\"file\":\"p.js\",\"args\":{\"op\":%llu}",
-              (unsigned long long)play->number % 60);
+    text_add_str(order, "[{\"t\":\"start\",");
+    script_write(id, order);
+    text_addf(order, ",\"args\":{\"op\":%llu}", (unsigned long long)play->number % 60);
     text_addf(order, pick % 2 == 0 ? ",\"total\":null" : ",\"total\":%u",
               (unsigned)(pick >> 8) % 150);
     text_addf(order,
@@ -353,14 +395,17 @@ static void play_whole(struct play *play, const struct play *before, size_t repl
 
 static void stand_in_sends_what_a_worker_sends(void **state) {
     (void)state;
-    size_t outcomes = 0;
+    size_t outcomes = 0, children = 0, refused = 0;
     for (uint64_t number = 1; number <= PROGRAMS; number++) {
         struct play live = {.number = number};
         play_whole(&live, NULL, 0);
         outcomes += live.history_count;
+        children += live.children;
+        refused += live.children_refused;
         play_done(&live);
     }
     assert_true(outcomes > PROGRAMS); /* They do something. */
+    assert_true(children > PROGRAMS / 4 && refused > 0);
 }
 
 static void stand_in_replays_as_a_worker_does(void **state) {
@@ -393,8 +438,11 @@ static void stand_in_diverges_where_a_worker_does(void **state) {
 }
 
 int main(int argc, char **argv) {
-    assert_int_equal(argc, 2);
-    *program_path() = argv[1];
+    AUTO(text_done) struct text beside;
+    text_init(&beside, 4096);
+    text_add(&beside, argv[0], (size_t)(strrchr(argv[0], '/') - argv[0]));
+    text_add_str(&beside, "/alone");
+    *program_path() = argc > 1 ? argv[1] : beside.data;
     json_setup();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stand_in_sends_what_a_worker_sends),
