@@ -62,17 +62,29 @@ void yard_reopen(struct yard *yard) {
     open_holders(yard);
 }
 
+static void patience_start(struct yard *yard) {
+    uv_update_time(loop_uv(yard->loop));
+    timer_start(yard->loop, &yard->patience, (uint64_t)scaled_ms(PATIENCE_MS), give_up);
+}
+
 void yard_turn(struct yard *yard) {
+    patience_start(yard);
     (void)uv_run(loop_uv(yard->loop), UV_RUN_ONCE);
+    timer_stop(yard->loop, &yard->patience);
 }
 
 void yard_run_until(struct yard *yard, const bool *flag) {
-    uv_update_time(loop_uv(yard->loop));
-    timer_start(yard->loop, &yard->patience, (uint64_t)scaled_ms(PATIENCE_MS), give_up);
+    patience_start(yard);
     while (!*flag) {
-        yard_turn(yard);
+        (void)uv_run(loop_uv(yard->loop), UV_RUN_ONCE);
     }
     timer_stop(yard->loop, &yard->patience);
+}
+
+void yard_run_until_reaped(struct yard *yard, pid_t pid) {
+    while (kill(pid, 0) == 0) {
+        yard_turn(yard);
+    }
 }
 
 /* --- Hearing ---------------------------------------------------------------------------------- */

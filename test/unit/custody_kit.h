@@ -19,6 +19,7 @@ int yard_open(void **state);
 int yard_close(void **state);
 void yard_reopen(struct yard *yard); /* As if the daemon had died: live links are closed. */
 void yard_run_until(struct yard *yard, const bool *flag);
+void yard_run_until_reaped(struct yard *yard, pid_t pid); /* A process that has ended. */
 void yard_turn(struct yard *yard); /* One turn of the loop; waits for an event. */
 
 /* What was heard of one command. */
