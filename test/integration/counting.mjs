@@ -49,6 +49,12 @@ export class Counting extends Provider {
     return this.prompts.filter(fits).length;
   }
 
+  /** Returns when that was asked so often. What comes before it may take as long as it takes; a
+   *  prompt that never comes is ended by the limit of the file. */
+  async untilAsked(prompt, count) {
+    while (this.count(prompt) < count) await once(this.server, "asked");
+  }
+
   answer(request, body, answer) {
     if (request.method === "GET") {
       super.answer(request, body, answer);
@@ -58,7 +64,10 @@ export class Counting extends Provider {
     const prompt = promptOf(asked);
     const before = this.count(prompt);
     const again = asked.messages.some((one) => one.role === "assistant");
-    if (!again) this.prompts.push(prompt);
+    if (!again) {
+      this.prompts.push(prompt);
+      this.server.emit("asked");
+    }
     void this.speak(answer, this.say(prompt, before));
   }
 

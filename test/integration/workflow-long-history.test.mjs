@@ -7,7 +7,6 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { Counting } from "./counting.mjs";
-import { until } from "./providers.mjs";
 import { logs, whole, Workflows } from "./workflows.mjs";
 
 const PART = 500_000;
@@ -67,8 +66,7 @@ function memory(daemon, which) {
   return Number(new RegExp(`^${which}:\\s+(\\d+) kB`, "m").exec(status)[1]) / 1024;
 }
 
-const atGate = (provider, count) =>
-  until("it is at its gate", () => provider.count("held at the gate") >= count);
+const atGate = (provider, count) => provider.untilAsked("held at the gate", count);
 
 /** What the run is to come to, by what its lines said while it was first told. */
 function check({ end, events }, parts) {
@@ -114,10 +112,10 @@ test("a run that came to much outlives its daemon, which asks nothing again", as
   });
   const gate = "held at the gate, too";
   provider.opened = new Promise((go) => (provider.open_gate = go));
-  await until("it is at its gate", () => provider.count(gate) === 1);
+  await provider.untilAsked(gate, 1);
   await flows.daemon.kill();
   await flows.daemon.start();
-  await until("it is there again", () => provider.count(gate) === 2);
+  await provider.untilAsked(gate, 2);
   provider.open_gate();
   const { end } = await flows.outcome(again);
   assert.equal(end.state, "succeeded", JSON.stringify(end).slice(0, 400));

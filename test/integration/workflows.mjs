@@ -146,9 +146,10 @@ export class Workflows {
   async until(run, fits, after = 0) {
     const events = [];
     const target = `/streams/run:${run}/events?limit=1000&wait=20`;
-    for (const stopAt = Date.now() + PATIENCE_MS; ; ) {
+    for (let stopAt = Date.now() + PATIENCE_MS; ; ) {
       const page = await this.get(`${target}&after=${events.at(-1)?.seq ?? after}`);
       events.push(...page.events);
+      if (page.events.length > 0) stopAt = Date.now() + PATIENCE_MS; // A slow run does not hang.
       if (page.events.some(fits)) return events;
       assert.ok(Date.now() < stopAt, `waited too long: ${shorten(events.slice(-5))}`);
     }
