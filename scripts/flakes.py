@@ -32,6 +32,7 @@ from runner import LOGS, ROOT, give_up, lock, slug
 TIMES = 20
 # A file computes for a fifth of its time or less: this many keep two cores busy beside the noise.
 LANES = 8
+JOIN_S = 0.5
 BUSY = "while True: pass"
 # Syncs 64 kB again and again, in a file that does not grow.
 WRITER = """
@@ -145,7 +146,10 @@ def try_all(stages, times, lanes=1, on_tried=Tried.print):
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join()
+        # Handlers of signals run in this thread, and a wait without a limit may never call them:
+        # the kernel gives a signal to any thread.
+        while worker.is_alive():
+            worker.join(JOIN_S)
     return len(everyone), sum(bool(tried.failed) for tried in everyone)
 
 
