@@ -432,6 +432,7 @@ static const struct damage_table tables[] = {
         .last = "SELECT COALESCE(max(run), 0) FROM turns",
         .newest = 20000,
         .keys = {"run"},
+        .keep = IDS_KEEP_TURN("1 = 1"),
         .columns = {{.name = "began_by", .kind = DAMAGE_WORD, .known = turns__trigger_known},
                     {.name = "model", .kind = DAMAGE_TEXT},
                     {.name = "last", .kind = DAMAGE_TEXT}},

@@ -34,6 +34,14 @@
     "UPDATE ids SET last = (SELECT max(id) FROM " table ") WHERE name = '" table                   \
     "' AND last < (SELECT max(id) FROM " table ")"
 
+/* Statement: keeps the highest number of a turn of each session whose newest turn it is; the turns
+ * of a session count from 1, and the number of a deleted one is not given again (turn_rows.c). The
+ * condition on turns names those that are deleted: "run = $1". */
+#define IDS_KEEP_TURN(which)                                                                       \
+    "UPDATE sessions SET turn_last = (SELECT max(number) FROM turns WHERE session = sessions.id)"  \
+    " WHERE id IN (SELECT session FROM turns WHERE " which ")"                                     \
+    " AND turn_last < (SELECT max(number) FROM turns WHERE session = sessions.id)"
+
 enum ids_table { IDS_RUNS, IDS_MESSAGES, IDS_SESSIONS, IDS_BUDGETS, IDS_ATTACHMENTS };
 
 /* Before rows of that table are deleted, in the same transaction. */

@@ -37,6 +37,7 @@ static struct err remove_stream(struct tx *tx, const struct run_row *row) {
 static struct err forget(struct tx *tx, int64_t id) {
     static const char *const steps[] = {
         "DELETE FROM runs WHERE id = $1",
+        IDS_KEEP_TURN("run = $1"),
         "DELETE FROM turns WHERE run = $1",
         "DELETE FROM approvals WHERE run = $1",
     };

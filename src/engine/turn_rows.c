@@ -145,7 +145,8 @@ struct err turns__insert(struct tx *tx, const struct turn_row *row) {
         " answer, number)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
         " $18, $19, $20, $21, $22, $23, $24, $25, $26, $27,"
-        " (SELECT COALESCE(max(number), 0) + 1 FROM turns WHERE session = $22))";
+        " (SELECT max(last) + 1 FROM (SELECT COALESCE(max(number), 0) AS last FROM turns"
+        " WHERE session = $22 UNION ALL SELECT turn_last FROM sessions WHERE id = $22) given))";
     struct arg args[CHANGING + 6];
     fill(row, args);
     const char *trigger = trigger_names[row->trigger];

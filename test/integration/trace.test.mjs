@@ -7,7 +7,7 @@ import { test } from "node:test";
 
 import { Daemon, scratch } from "./lib.mjs";
 import { openSse } from "./sse.mjs";
-import { call, say, script, Turns } from "./turns.mjs";
+import { call, Listener, say, script, Turns } from "./turns.mjs";
 
 async function daemonFor(t) {
   const data = path.join(scratch(t), "d");
@@ -38,6 +38,32 @@ async function ran(daemon, body) {
 
 const spans = (daemon, id, query = "") =>
   daemon.request("GET", `/api/v1/runs/${id}/spans${query}`);
+
+test("the number of a turn that was removed is not given to the next one", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen();
+  const begun = async (text) => {
+    const { run } = await turns.turn(listener, say(text));
+    const { data } = listener.heard.events.findLast(({ type }) => type === "turn_started");
+    return { run, number: data.number };
+  };
+  const first = await begun("one");
+  const second = await begun("two");
+  for (const { run } of [second, first]) {
+    assert.equal((await turns.ask("DELETE", `/runs/${run}`)).status, 200);
+  }
+  const third = await begun("three");
+  assert.deepEqual([first, second, third].map(({ number }) => number), [1, 2, 3]);
+  assert.equal((await turns.ask("DELETE", `/runs/${third.run}`)).status, 200);
+  await turns.daemon.stop();
+  await turns.daemon.start();
+  const again = await new Listener(turns, listener.session).open();
+  const { run } = await turns.turn(again, say("four"));
+  const { items } = await turns.get(`/sessions/${listener.session}/spans?turn=4`);
+  assert.deepEqual(items.map((span) => span.run), [run]);
+  again.close();
+  listener.close();
+});
 
 test("each attempt of a job is a step, with what it used and how it ended", async (t) => {
   const daemon = await daemonFor(t);
