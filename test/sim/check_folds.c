@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "asks.h"
+#include "known.h"
 #include "ops.h"
 #include "provider.h"
 #include "rules/usage.h"
@@ -139,14 +140,18 @@ static void folds_look(struct sim *sim) {
 /* --- The end ---------------------------------------------------------------------------------- */
 
 /* Columns: answer, bytes of what its turn was asked, images of that, bytes of tools and
- * instructions, the error, which states the room in the window. Some windows that operations set
- * are nearly full with what no summary shortens. */
+ * instructions, the error, which states the room in the window, the question. Some windows that
+ * operations set are nearly full with what no summary shortens. A failed answer stays beside a
+ * question that was edited since, to a shorter one perhaps. */
 static void too_long_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     static const char sign[] = "window leaves ";
     (void)ctx;
     const char *error = row->text[4].data, *room = strstr(error, sign);
     int64_t window = room == NULL ? 0 : strtoll(room + strlen(sign), NULL, 10) * BYTES_PER_TOKEN;
-    int64_t fixed = row->number[1] + row->number[2] * USAGE_IMAGE_BYTES + row->number[3];
+    const struct known_message *question = known_find_message(sim, row->text[5].data);
+    int64_t replaced = question == NULL ? 0 : (int64_t)question->replaced;
+    int64_t asked = row->number[1] + replaced + row->number[2] * USAGE_IMAGE_BYTES;
+    int64_t fixed = asked + row->number[3];
     if (row->number[3] > 0 && fixed < window / 4 * 3 && ask_wanted("too_long")) {
         sim_fail(sim, "a prompt was refused as too long, with %lld bytes that must stay, in %s: %s",
                  (long long)fixed, row->text[0].data, error);
@@ -183,7 +188,8 @@ static bool folds_rest(struct sim *sim, bool must) {
     ask_each(sim,
              "SELECT a.message," ASKED_SUM "p.bytes" ASKED_PARTS ASKED_SUM
              "p.kind = 'image'" ASKED_PARTS FIXED_BYTES_OF "a.session), 0),"
-             " a.error FROM messages a WHERE a.error LIKE 'The prompt has about%'"
+             " a.error, (SELECT q.message FROM messages q WHERE q.id = a.reply_to)"
+             " FROM messages a WHERE a.error LIKE 'The prompt has about%'"
              " AND a.status <> 'removed'", /* Its question is gone. */
              NULL, too_long_take, NULL);
     ask_each(sim,

@@ -122,8 +122,10 @@ void known_edit(struct known_message *message, const char *text) {
 
 void known_edited(struct known_message *message, bool done) {
     char **old = done ? &message->text : &message->edited;
+    size_t len = strlen(message->text);
     sim_free(*old);
     if (done) {
+        message->replaced = len > message->replaced ? len : message->replaced;
         message->text = message->edited;
     }
     message->edited = NULL;

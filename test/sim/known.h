@@ -45,6 +45,7 @@ struct known_message {
     bool unsent;              /* It waits for its image: nobody sends it. */
     char attachment[ID_SIZE]; /* An image that goes with it; "": none. */
     char *edited;        /* Owned: the text that it may have instead; NULL: none was asked for. */
+    size_t replaced;     /* Bytes of the longest text that an edit replaced. */
     unsigned op, marker; /* marker: its text begins with "op#MARKER. ". */
     enum known_message_state state;
     enum known_removal removal;
