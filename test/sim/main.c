@@ -147,13 +147,16 @@ static double seconds(void) {
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+static void failure_show(uint64_t seed, const struct seed_result *result) {
+    (void)printf("FAILED seed %" PRIu64 "%s%s\n%s", seed, result->signal != 0 ? " by signal: " : "",
+                 result->signal != 0 ? strsignal(result->signal) : "", result->text);
+}
+
 static void report(const char *program, const struct sim_options *options,
                    const struct seed_result *result) {
     struct sim_options least = *options;
     struct seed_result last = shrink(&least, result);
-    (void)printf("FAILED seed %" PRIu64 "%s%s\n%s", options->seed,
-                 last.signal != 0 ? " by signal: " : "",
-                 last.signal != 0 ? strsignal(last.signal) : "", last.text);
+    failure_show(options->seed, &last);
     (void)printf("replay: %s --seed %" PRIu64 " --operations %u --ops ", program, least.seed,
                  least.ops);
     shrink_print(&least);
@@ -221,7 +224,7 @@ static int run_all(const struct arguments *arguments) {
             if (!arguments->first && arguments->ops == NULL && !arguments->trace) {
                 report(arguments->program, &options, &result);
             } else {
-                (void)printf("FAILED seed %" PRIu64 "\n%s", options.seed, result.text);
+                failure_show(options.seed, &result);
             }
         }
     }
@@ -240,7 +243,8 @@ static bool number_read(const char *text, uint64_t *ret_number) {
 
 static int usage(void) {
     (void)fprintf(stderr, "usage: sim [--seed S] [--seeds N] [--from S] [--operations N]"
-                          " [--ops LIST] [--trace] [--twice] [--first] [--here] [--hashes]\n"
+                          " [--ops LIST] [--trace] [--twice] [--first] [--here] [--hashes]"
+                          " [--seconds N]\n"
                           "       sim --print-program N\n");
     return 2;
 }
