@@ -215,10 +215,12 @@ bool answer_call_piece(struct answer *answer, int64_t key, struct bytes piece) {
     return answer_goes_on(answer);
 }
 
+/* Half of a number is JSON as well: only an object shows its end. */
 static bool is_whole(const struct text *arguments) {
     AUTO(json_release) json_t *json = NULL;
-    return !err_failed(json_parse(arguments->data, arguments->len, JSON_DEPTH_MAX, &json,
-                                  /* why */ NULL));
+    struct err err = json_parse(arguments->data, arguments->len, JSON_DEPTH_MAX, &json,
+                                /* why */ NULL);
+    return !err_failed(err) && json_is_object(json);
 }
 
 static bool call_over(struct answer *answer, struct answer_call *call) {

@@ -230,6 +230,16 @@ static void a_call_that_the_longest_length_cut_off_is_not_done(void **state) {
     ask_end(&ask);
 }
 
+/* The text is "12" whole, and the half of it is JSON as well; arguments are objects. */
+static void a_call_whose_half_is_json_but_no_object_was_cut_off(void **state) {
+    struct kit *kit = *state;
+    serve_stream(kit, &model_streams[0]);
+    kit->answer = KIT_STREAM CALL("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\","
+                                  "\"arguments\":\"1\"}}")
+        CHUNK("{\"index\":0,\"delta\":{},\"finish_reason\":\"length\"}", "") "data: [DONE]\n\n";
+    ask_expect(kit, "test/m", "hi", "<0 a f>a0(1)<0! 1>", MODEL_NONE);
+}
+
 static void a_refusal_keeps_its_words_and_is_not_asked_again(void **state) {
     struct kit *kit = *state;
     serve_stream(kit, &model_streams[0]);
@@ -326,6 +336,7 @@ int main(void) {
         WITH_KIT(what_nobody_counted_is_estimated_and_tries_add_up),
         WITH_KIT(what_came_behind_a_report_counts_when_the_answer_breaks_off),
         WITH_KIT(a_call_that_the_longest_length_cut_off_is_not_done),
+        WITH_KIT(a_call_whose_half_is_json_but_no_object_was_cut_off),
         WITH_KIT(a_refusal_keeps_its_words_and_is_not_asked_again),
         WITH_KIT(an_empty_answer_is_a_failure),
         WITH_KIT(calls_without_numbers_or_ids_are_told_apart),
