@@ -171,8 +171,8 @@ struct call {
     struct text said;
     struct timer timer, deadline;
     struct provider_wait wait; /* For its provider; resume_at_ms 0: it does not wait. */
-    int64_t told_resume_ms;    /* The same in the row, once a write under way has ended. */
-    bool telling_wait;         /* That write is under way. */
+    int64_t stored_resume_ms;  /* The same in the row, once the write under way has ended. */
+    bool storing_wait;         /* That write is under way. */
     struct pool_job job;
     unsigned tries, restarts;
     unsigned silences;     /* With tools: how often it was begun anew since its model was silent, */
@@ -502,10 +502,10 @@ void call__store_script(struct call *call);
 void call__forget_script(struct call *call);
 
 /* flow_end.c */
-/* What of the end of the whole run an errand stores; each form but the first two because the one
- * before was refused for good. */
+/* Form in which an errand stores the end of the whole run. Each form stores less than the one above
+ * it, which the database refused for good. */
 enum flow_end_form {
-    FLOW_END_NONE, /* It stores something else. */
+    FLOW_END_NONE, /* The errand stores no end. */
     FLOW_END_WHOLE,
     FLOW_END_BARE,  /* The cause alone, and its agents. */
     FLOW_END_ALONE, /* The run fails, and its agents are closed unseen: tx_run_give_up. */

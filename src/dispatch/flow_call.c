@@ -187,7 +187,7 @@ static void take_up(struct call *call, struct past *past) {
     call->stop = past->stop;
     call->parked = past->parked;
     call->turn = past->turn;
-    call->wait.resume_at_ms = call->told_resume_ms = past->resume_at_ms;
+    call->wait.resume_at_ms = call->stored_resume_ms = past->resume_at_ms;
     call->written = true;
     call->state = past->state == RUN_QUEUED ? CALL_HELD : CALL_WAITING;
     call__take_place(call, past->worktree);

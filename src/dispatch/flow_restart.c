@@ -55,7 +55,7 @@ static void forget(struct call *call) {
     call->tries = call->restarts = 0;
     call->waited_ms = call->waits_since_ms = 0;
     call->wait = (struct provider_wait){.resume_at_ms = 0}; /* The restart has ended it. */
-    call->told_resume_ms = 0;
+    call->stored_resume_ms = 0;
     call->silences = call->hushed ? call->silences : 0;
     call->again = call->hushed = false;
 }

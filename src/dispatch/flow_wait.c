@@ -16,12 +16,12 @@ static struct err wait_tx(struct tx *tx, void *ctx) {
 static void wait_stored(struct flow_errand *errand) {
     struct call *call = errand->call;
     flow__errand_free(errand);
-    call->telling_wait = false;
+    call->storing_wait = false;
     call__store_wait(call);
 }
 
 void call__store_wait(struct call *call) {
-    if (call->telling_wait || call->told_resume_ms == call->wait.resume_at_ms) {
+    if (call->storing_wait || call->stored_resume_ms == call->wait.resume_at_ms) {
         return;
     }
     struct flow_errand *errand = flow__errand(call->flow, wait_tx, wait_stored);
@@ -29,8 +29,8 @@ void call__store_wait(struct call *call) {
     errand->begin.run = call->run; /* The call may be gone before it is written. */
     errand->end.attempt = call->attempt;
     errand->wait = call->wait;
-    call->telling_wait = true;
-    call->told_resume_ms = call->wait.resume_at_ms;
+    call->storing_wait = true;
+    call->stored_resume_ms = call->wait.resume_at_ms;
     flow__send(errand);
 }
 

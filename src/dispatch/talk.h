@@ -188,7 +188,7 @@ struct bytes talk__run(const struct talk *talk);
 struct talk *talk__new(struct turns *turns, const struct run_row *row);
 void talk__enter(struct talk *talk, enum talk_state state);
 void talk__begin(struct talk *talk);
-/* The same, after what is left of a wait for its provider that its row tells of. */
+/* Begins the turn after the rest of the wait for its provider that its row has. */
 void talk__resume(struct talk *talk, const struct run_row *row);
 void talk__stop(struct talk *talk);
 void talk__free(struct talk *talk);
@@ -230,10 +230,10 @@ void talk__call(struct talk *talk);
 void talk__refuse(struct talk *talk, const struct model_result *result);
 void talk__cancel_call(struct talk *talk);
 enum run_cause talk__cause(enum model_cause cause);
-/* A call of this turn, its own or of a summary, waits before its next try; the wait is over, if
- * there is one. */
-void talk__tell_wait(struct talk *talk, const struct model_failure *failure, uint64_t wait_ms);
-void talk__tell_resumed(struct talk *talk);
+/* Stores and sends that a call of this turn, its own or of a summary, waits before its next try, or
+ * that this wait has ended, if there is one. */
+void talk__report_wait(struct talk *talk, const struct model_failure *failure, uint64_t wait_ms);
+void talk__report_resumed(struct talk *talk);
 void talk__flush(struct talk *talk); /* What it said becomes durable, and then its end. */
 /* talk_judge.c: in the pool. */
 void talk__judge(struct talk *talk);

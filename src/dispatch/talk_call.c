@@ -241,11 +241,11 @@ static void on_retrying(void *ctx, const struct model_failure *failure, uint64_t
     if (!text_failed(&members)) {
         deltas_withdraw(&talk->deltas, (struct bytes){members.data, members.len});
     }
-    talk__tell_wait(talk, failure, wait_ms);
+    talk__report_wait(talk, failure, wait_ms);
 }
 
 static void on_resumed(void *ctx) {
-    talk__tell_resumed(ctx);
+    talk__report_resumed(ctx);
 }
 
 static const struct model_watch watch = {
@@ -263,7 +263,7 @@ static const struct model_watch watch = {
 
 /* --- Asking ----------------------------------------------------------------------------------- */
 
-/* A summary that was made for this call has told of its waits here already. */
+/* The deltas are open already where the call of a summary had to wait. */
 static void open_deltas(struct talk *talk) {
     const struct turn_plan *plan = &talk->plan;
     const struct delta_place place = {.owner = plan->owner,
@@ -276,7 +276,7 @@ static void open_deltas(struct talk *talk) {
     }
 }
 
-void talk__tell_wait(struct talk *talk, const struct model_failure *failure, uint64_t wait_ms) {
+void talk__report_wait(struct talk *talk, const struct model_failure *failure, uint64_t wait_ms) {
     const struct world *world = loop_world(talk->turns->options.loop);
     const struct provider_wait wait = {.resume_at_ms = world_wall_ms(world) + (int64_t)wait_ms,
                                        .cause = causes[failure->cause]};
@@ -285,7 +285,7 @@ void talk__tell_wait(struct talk *talk, const struct model_failure *failure, uin
     talk->waits = true;
 }
 
-void talk__tell_resumed(struct talk *talk) {
+void talk__report_resumed(struct talk *talk) {
     const struct provider_wait none = {.resume_at_ms = 0};
     if (talk->waits && talk->deltas.deltas != NULL) {
         deltas_provider(&talk->deltas, &none);
@@ -300,7 +300,7 @@ static struct model_request *begin_call(struct talk *talk) {
     talk->interrupted = false;
     talk->result = (struct model_result){0};
     open_deltas(talk);
-    talk__tell_resumed(talk);
+    talk__report_resumed(talk);
     struct model_request *request = talk->request;
     talk->request = NULL;
     talk->sizes = model_request_sizes(request);

@@ -259,7 +259,7 @@ static void on_done(void *ctx, const struct model_result *result) {
     compact->calls++;
     compact->tries += (int64_t)result->tries;
     timer_stop(loop_of(compact), &compact->timer);
-    talk__tell_resumed(compact->talk);
+    talk__report_resumed(compact->talk);
     if (talk__is_over(compact->talk)) {
         leave(compact->talk);
     } else if (result->failure.cause != MODEL_NONE || compact->answer.len == 0) {
@@ -275,7 +275,7 @@ static void cancel_asking(struct talk_compact *compact) {
     model_cancel(compact->asking);
     compact->asking = NULL;
     timer_stop(loop_of(compact), &compact->timer);
-    talk__tell_resumed(compact->talk);
+    talk__report_resumed(compact->talk);
     if (spent.tries > 0) { /* Else its provider was not asked. */
         add_cost(compact, &spent.cost);
         usage_add(&compact->usage, &spent.usage);
@@ -313,12 +313,12 @@ static void on_discarded(void *ctx) {
 
 static void on_retrying(void *ctx, const struct model_failure *failure, uint64_t wait_ms) {
     struct talk_compact *compact = ctx;
-    talk__tell_wait(compact->talk, failure, wait_ms);
+    talk__report_wait(compact->talk, failure, wait_ms);
 }
 
 static void on_resumed(void *ctx) {
     struct talk_compact *compact = ctx;
-    talk__tell_resumed(compact->talk);
+    talk__report_resumed(compact->talk);
 }
 
 static const struct model_watch watch = {.text = on_text,

@@ -5,7 +5,7 @@
  *
  * Promise    a run of kind `title` that runs is in the hands of exactly one daemon, once, until its
  *            end is stored; nothing of it is stored before, so a daemon that comes back asks again.
- * Bounds     one call of a model each, behind all calls of turns; TITLE_MS for it; where
+ * Bounds     one call of a model each, after all calls of turns; TITLE_MS for it; where
  *            the store refuses its end TITLE_TRIES times, the run fails alone; where it refuses
  *            that as often, the run is left to the next start.
  * Ownership  what the options point to is borrowed for life.

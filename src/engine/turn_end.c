@@ -188,8 +188,8 @@ static struct err close_begun(struct tx *tx, struct turn *turn, struct run_freed
     return err_failed(err) ? err : titles__wish(tx, turn, freed);
 }
 
-/* Its notice is told again by the next follow-up: this telling leaves the prompt, and so does what
- * was said to it (turn_prompt.c). A summary that was made within the turn covers a part of that. */
+/* The next follow-up delivers the notice again, so this message of it leaves the prompt with the
+ * answer to it (turn_prompt.c). A summary that was made within the turn covers a part of that. */
 static struct err undo_follow_up(struct tx *tx, const struct turn *turn) {
     struct message_row notice;
     bool found = false;

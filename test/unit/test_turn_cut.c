@@ -337,15 +337,23 @@ static void an_older_answer_that_is_chosen_is_the_one_in_prompts(void **kept) {
     assert_string_equal(turns_prompt(kit, next.run).text, "/user one|/assistant first|/user two|");
 }
 
-static void an_answer_to_what_was_rolled_back_is_neither_chosen_nor_asked_for_again(void **kept) {
-    struct turns_kit *kit = *kept;
+/* The first answer to a message whose second answer the message "two" rolls back. */
+static struct turns_ask roll_back_another_answer(struct turns_kit *kit, struct resend *ret_again,
+                                                 struct turns_say *ret_two) {
     (void)talk(kit, "one", "first");
     const struct turns_ask first =
         turns_text(kit, "SELECT message FROM messages WHERE role = 'assistant'");
+    assert_int_equal(ask_again(kit, first.text, ret_again), ERR_NONE);
+    (void)turns_plan(kit, ret_again->run);
+    *ret_two = turns_say(kit, "two", TURN_ROLLBACK);
+    return first;
+}
+
+static void an_answer_to_what_was_rolled_back_is_neither_chosen_nor_asked_for_again(void **kept) {
+    struct turns_kit *kit = *kept;
     struct resend again;
-    assert_int_equal(ask_again(kit, first.text, &again), ERR_NONE);
-    (void)turns_plan(kit, again.run);
-    struct turns_say two = turns_say(kit, "two", TURN_ROLLBACK);
+    struct turns_say two;
+    const struct turns_ask first = roll_back_another_answer(kit, &again, &two);
     (void)turns_answer(kit, again.run, "too late");
     (void)turns_plan(kit, two.run);
     assert_string_equal(turns_prompt(kit, two.run).text, "/user two|");
@@ -358,16 +366,12 @@ static void an_answer_to_what_was_rolled_back_is_neither_chosen_nor_asked_for_ag
                         "/user two|/assistant second|/user three|");
 }
 
-/* No message behind the rollback: the earlier answer is the last one. */
+/* No message follows the rollback: the earlier answer is the last one. */
 static void an_answer_to_what_was_rolled_back_stays_out_of_an_empty_prompt(void **kept) {
     struct turns_kit *kit = *kept;
-    (void)talk(kit, "one", "first");
-    const struct turns_ask first =
-        turns_text(kit, "SELECT message FROM messages WHERE role = 'assistant'");
     struct resend again;
-    assert_int_equal(ask_again(kit, first.text, &again), ERR_NONE);
-    (void)turns_plan(kit, again.run);
-    struct turns_say two = turns_say(kit, "two", TURN_ROLLBACK);
+    struct turns_say two;
+    const struct turns_ask first = roll_back_another_answer(kit, &again, &two);
     struct run_stop stop = {
         .key = {.run = kit_bytes(two.run)}, .cause = CAUSE_STOPPED, .bounds = kit->runs->bounds};
     assert_int_equal(runs_do(kit->runs, stop_tx, &stop), ERR_NONE);
