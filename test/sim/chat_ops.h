@@ -19,6 +19,21 @@
 #include "known.h"
 #include "store/store.h"
 
+/* check_policies.c: the turn of a session that has begun and not ended. */
+enum policy_turn { POLICY_TURN_ANSWERS, POLICY_TURN_COMPACTS, POLICY_TURN_FOLLOWS_UP };
+struct policy_case {
+    char running[ID_SIZE]; /* Run of that turn; "": the session has none. */
+    enum policy_turn turn;
+    bool asked;                  /* The turn was asked to end. */
+    enum turn_decision decision; /* On the message that came. */
+    bool repeated;               /* The message had come before, and was decided on then. */
+};
+MUST_CHECK struct err policies_find(struct tx *tx, struct bytes session,
+                                    struct policy_case *ret_case);
+/* The decision on a message was acknowledged. */
+void policies_decided(struct sim *sim, struct known_message *message, enum turn_policy policy,
+                      const struct policy_case *found);
+
 enum errand_way { ERRAND_WRITE, ERRAND_READ };
 
 struct errand {
@@ -36,6 +51,8 @@ struct errand {
     struct known_session *session;
     struct known_message *message;
     char id[ID_SIZE], run_id[ID_SIZE];
+    /* Of a message: the turn that ran when the message came, and the decision. */
+    struct policy_case policy;
     struct default_model model;
     struct text text; /* What is served, or what is sent. */
     /* A request with an Idempotency-Key: `run` writes the answer, or an older one is read. */

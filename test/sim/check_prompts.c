@@ -239,18 +239,48 @@ static bool answered(struct sim *sim, const struct known_message *message) {
                        TEXTS(message->id), 0) > 0;
 }
 
+static unsigned count_shown(const struct sight *sight, const char *text) {
+    char mark[MARK_MAX] = "";
+    unsigned count = 0;
+    for (size_t i = 0; mark_read(text, "op#", mark) && i < sight->asked_count; i++) {
+        count += strcmp(sight->asked[i], mark) == 0;
+    }
+    return count;
+}
+
+/* A message with `steer` has no answer of its own. Prompts show it from the call on with which it
+ * joined; one that came too late to join is shown in the turns that follow. */
+static bool joined(struct sim *sim, const struct sight *sight,
+                   const struct known_message *message) {
+    struct ask_number run = ask_number(sight->run);
+    return message->decision == TURN_DECIDE_JOIN &&
+           rows_number(sim,
+                       "SELECT count(*) FROM messages m WHERE m.message = $1"
+                       " AND (m.status = 'completed' OR (m.status = 'joined' AND m.run = $2))",
+                       TEXTS(message->id, run.text), 0) > 0;
+}
+
 static void message_look(struct sim *sim, const struct sight *sight,
                          const struct known_message *message) {
-    bool shown =
-        shows(sight->asked, sight->asked_count, message->text) ||
-        (message->edited != NULL && shows(sight->asked, sight->asked_count, message->edited));
+    unsigned count = count_shown(sight, message->text);
+    bool shown = count > 0 || (message->edited != NULL && count_shown(sight, message->edited) > 0);
+    if (count > 1) {
+        sim_fail(sim, "a prompt of %s shows the message %s of op %u %u times", sight->session,
+                 message->id, message->op, count);
+    }
     if (shown && message->removal == REMOVAL_ACKNOWLEDGED && message->edited == NULL) {
         sim_fail(sim, "a prompt of %s shows the message %s of op %u, which was removed",
                  sight->session, message->id, message->op);
     }
-    if (!shown && message->state == MESSAGE_STORED && !message->probe && !sight->summary &&
-        answered(sim, message)) {
+    if (shown || message->state != MESSAGE_STORED || message->probe || sight->summary) {
+        return;
+    }
+    if (answered(sim, message)) {
         sim_fail(sim, "a prompt of %s does not show the message %s of op %u, which was answered",
+                 sight->session, message->id, message->op);
+    }
+    if (joined(sim, sight, message)) {
+        sim_fail(sim, "a prompt of %s does not show the message %s of op %u, which joined",
                  sight->session, message->id, message->op);
     }
 }

@@ -13,6 +13,7 @@
 
 #include "base/base.h"
 #include "base/id.h"
+#include "rules/turn.h"
 #include "sim.h"
 
 #define KNOWN_OWNER "local"
@@ -49,8 +50,11 @@ struct known_message {
     unsigned op, marker; /* marker: its text begins with "op#MARKER. ". */
     enum known_message_state state;
     enum known_removal removal;
-    unsigned removal_op; /* That asked for it. */
-    bool probe;          /* Sent after everything was healed: must be answered. */
+    unsigned removal_op;         /* That asked for it. */
+    bool probe;                  /* Sent after everything was healed: must be answered. */
+    enum turn_decision decision; /* Acknowledged by the daemon. */
+    char running[ID_SIZE];       /* Run of the turn that the decision is about; "": none. */
+    int64_t step; /* First step of that turn with which the message must join; 0: unknown yet. */
 };
 
 /* An answer that a client has seen, and another one was asked for beside it: it stays. */
@@ -82,10 +86,10 @@ void known_add_answer(struct sim *sim, struct known_session *session, const char
 void known_loosen(struct sim *sim, const struct known_session *session);
 /* The message of that id; NULL: it is none that was acknowledged. */
 struct known_message *known_find_message(struct sim *sim, const char *id);
-/* The message is taken out of the history by this operation, and what came of it. */
+/* This operation asked to take the message out of the history; known_removed: its outcome. */
 void known_remove(struct known_message *message, unsigned op);
 void known_removed(struct sim *sim, unsigned op, bool done);
-/* Another text is asked for, and what came of it. */
+/* Another text is asked for; known_edited: the outcome. */
 void known_edit(struct known_message *message, const char *text);
 void known_edited(struct known_message *message, bool done);
 

@@ -1,6 +1,5 @@
-/* ops_turns.c: what is said in sessions, and what becomes of it: messages with every policy, sent
- * again under their client's id, edited, taken back, asked again; turns stopped; histories
- * compacted. */
+/* ops_turns.c: messages with every policy, alone and in bursts, sent again under their client's id,
+ * edited, taken back, asked again; turns that are stopped; histories that are compacted. */
 #include <stdio.h>
 #include <string.h>
 
@@ -12,7 +11,7 @@
 
 enum { LONG_BYTES = 24 << 10, SHORT_BYTES = 60, BURST_MIN = 4, BURST_MAX = 11 };
 
-/* --- Said ------------------------------------------------------------------------------------- */
+/* --- Messages --------------------------------------------------------------------------------- */
 
 void turns_words(struct sim *sim, unsigned op, struct text *text) {
     static const char *const fillers[] = {"please go on with the task ", "\xf0\x9f\x90\x91 baa ",
@@ -39,8 +38,13 @@ static struct err say_run(struct tx *tx, struct errand *errand) {
         errand->what.say.attachments[0] = known_bytes(errand->message->attachment);
         errand->what.say.attachment_count = 1;
     }
-    struct err err = tx_turn_submit(tx, &errand->what.say, &accepted, &errand->why);
+    struct err err = policies_find(tx, errand->what.say.session.session, &errand->policy);
     if (!err_failed(err)) {
+        err = tx_turn_submit(tx, &errand->what.say, &accepted, &errand->why);
+    }
+    if (!err_failed(err)) {
+        errand->policy.decision = accepted.decision;
+        errand->policy.repeated = accepted.repeated;
         (void)snprintf(errand->run_id, sizeof errand->run_id, "%.*s", (int)accepted.run.run.len,
                        accepted.run.run.data);
         text_clear(&errand->text);
@@ -59,6 +63,7 @@ static void say_done(struct errand *errand, struct err result) {
         (void)snprintf(message->id, sizeof message->id, "%s", errand->text.data);
         (void)snprintf(message->run, sizeof message->run, "%s", errand->run_id);
         message->state = message->state == MESSAGE_LOOSE ? MESSAGE_LOOSE : MESSAGE_STORED;
+        policies_decided(errand->sim, message, errand->what.say.policy, &errand->policy);
     } else if (!errand_refused(errand, result)) {
         sim_fail(errand->sim, "a message was refused: %s: %s", err_name(result.code),
                  errand->why.text);
@@ -178,7 +183,7 @@ static void message_repeat(struct sim *sim) {
     }
 }
 
-/* --- Taken back, and said again --------------------------------------------------------------- */
+/* --- Taken back, sent again ------------------------------------------------------------------- */
 
 static struct err unqueue_run(struct tx *tx, struct errand *errand) {
     struct message_row row;
@@ -229,7 +234,7 @@ static struct err resend_abandon_run(struct tx *tx, struct errand *errand) {
     return tx_session_fork_abandon(tx, &errand->what.resend.fork);
 }
 
-/* What stood behind it when it was asked for is shown no more, and it stands there again. */
+/* Messages that followed it when the resend was asked for are shown no more; it is shown again. */
 static void resend_done(struct errand *errand, struct err result) {
     struct known_message *message = errand->message;
     known_removed(errand->sim, errand->op, !err_failed(result));
