@@ -4,7 +4,7 @@
  *         a summary leaves at most half of the window in use, so that several turns follow before
  *         the next one, unless a single unit is larger
  *   rest  a prompt is refused as too long only where its question may be the reason
- *         a summary that a client asked for is shorter than the conversation
+ *         no summary is given up because it is not shorter than what it stands for
  *         an answer that succeeded has no error
  *
  * Long conversations come from message_burst (ops_turns.c), long results of tools from a file of
@@ -158,15 +158,16 @@ static void too_long_take(struct sim *sim, const struct ask_row *row, void *ctx)
     }
 }
 
-/* Columns: answer, its error. */
+/* Columns: run, error of the fold. */
 static void not_shorter_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     (void)ctx;
     if (ask_wanted("shorter")) {
-        sim_fail(sim, "a summary that was asked for is not shorter, in %s: %s", row->text[0].data,
-                 row->text[1].data);
+        sim_fail(sim, "a summary is given up, since it is not shorter, in %s: %s",
+                 row->text[0].data, row->text[1].data);
     }
 }
 
+/* Columns: answer, its error. */
 static void error_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     (void)ctx;
     if (ask_wanted("error")) {
@@ -193,8 +194,8 @@ static bool folds_rest(struct sim *sim, bool must) {
              " AND a.status <> 'removed'", /* Its question is gone. */
              NULL, too_long_take, NULL);
     ask_each(sim,
-             "SELECT message, error FROM messages"
-             " WHERE cause = 'compaction_failed' AND error LIKE '%is not shorter%'",
+             "SELECT r.run, x.error FROM spans x JOIN runs r ON r.id = x.run"
+             " WHERE x.kind = 'compaction' AND x.error LIKE '%is not shorter%'",
              NULL, not_shorter_take, NULL);
     ask_each(sim, "SELECT message, error FROM messages WHERE cause = 'completed' AND error <> ''",
              NULL, error_take, NULL);

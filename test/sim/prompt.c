@@ -228,7 +228,9 @@ static void messages_read(struct prompt_reader *reader) {
 
 bool prompt_read(struct servers *servers, enum wire_kind wire, struct bytes body,
                  struct prompt *ret_prompt) {
+    static const char summarise[] = "You summarise the beginning of a conversation";
     *ret_prompt = (struct prompt){.wire = wire, .model = "", .input_bytes = body.len};
+    ret_prompt->summary = memmem(body.data, body.len, summarise, sizeof summarise - 1) != NULL;
     struct prompt_reader reader = {.servers = servers, .prompt = ret_prompt, .fine = true};
     struct why why = {""};
     if (err_failed(json_parse(body.data, body.len, BODY_DEPTH_MAX, &ret_prompt->json, &why))) {

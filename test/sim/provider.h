@@ -41,6 +41,7 @@ struct prompt {
     bool tools_refused;   /* tool_choice: none. */
     const char *forced;   /* The tool that has to be called; NULL: none. */
     const json_t *schema; /* Of the answer; NULL: words. */
+    bool summary;         /* A summary of a conversation is asked for (dispatch/talk_compact.c). */
     int64_t output_max;   /* Tokens; 0: not said. */
     size_t input_bytes;
     size_t results; /* Number of tool results since the last message of a person. */

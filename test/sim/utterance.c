@@ -12,7 +12,13 @@
 #include "base/memory.h"
 #include "provider.h"
 
-enum { ROUNDS_MAX = 6, WORDS_MAX = 64 << 10, ARGUMENTS_BYTES_MAX = 2 << 20, ID_BITS = 48 };
+enum {
+    ROUNDS_MAX = 6,
+    WORDS_MAX = 64 << 10,
+    SUMMARY_BYTES_MAX = 6 << 10,
+    ARGUMENTS_BYTES_MAX = 2 << 20,
+    ID_BITS = 48
+};
 
 static uint64_t choose(const struct servers *servers, uint64_t key, const char *purpose) {
     return servers_choose(servers, key, purpose);
@@ -60,6 +66,14 @@ void utterance_words(const struct servers *servers, uint64_t key, struct text *t
         text_add_str(text, scraps[pick % COUNT_OF(scraps)]);
     }
     text_add_str(text, "over.");
+}
+
+/* A summary may be longer than the last of the messages that it covers, and than what was asked. */
+static void summary_lengthen(const struct servers *servers, uint64_t key, struct text *text) {
+    size_t len = (size_t)choose(servers, key, "summary's length") % SUMMARY_BYTES_MAX;
+    while (text->len < len) {
+        text_add_str(text, " The herd was counted, and one sheep was missing.");
+    }
 }
 
 /* --- Calls ------------------------------------------------------------------------------------ */
@@ -273,6 +287,9 @@ void utterance_make(struct servers *servers, uint64_t key, const struct prompt *
         schema_answer(servers, key, prompt, &ret_utterance->text);
     } else if (!calls || choose(servers, key, "words?") % 3 == 0) {
         utterance_words(servers, key, &ret_utterance->text);
+    }
+    if (prompt->summary) {
+        summary_lengthen(servers, key, &ret_utterance->text);
     }
     if (calls) {
         calls_make(servers, key, prompt, ret_utterance);
