@@ -3,7 +3,8 @@
  * First everything is stopped (SIGSTOP), until a look finds nobody new; only then killed. Killing
  * at once would be as deadly and would lose somebody: when a parent dies, its child is given to
  * another one, and a child without our mark is known by its parent alone. A fork bomb is frozen by
- * the same rounds, since what stands still does not fork.
+ * the same rounds, since what stands still does not fork. What carries a mark is stopped as soon as
+ * it is seen: on a busy machine a look takes longer than a process that starts another and ends.
  *
  * Between looks we wait for one of the killed to end, by its pidfd, and never for long.
  */
@@ -65,6 +66,7 @@ struct ending {
     struct tree_table table;
     uint64_t until_ns;
     struct tree_end *ends; /* Borrowed: one for each mark. */
+    unsigned frozen;       /* By the last look. */
     int waiting_for;       /* Owned: a pidfd of one that was killed, or -1. */
 };
 
@@ -77,29 +79,32 @@ static uint64_t now_ns(void) {
     return world_mono_ns(world_real());
 }
 
-static unsigned freeze_new(struct ending *ending) {
-    unsigned frozen = 0;
+static void freeze_one(struct tree_process *row, void *context) {
+    struct ending *ending = context;
+    AUTO(fd_release) int pidfd = pidfd_of(row);
+    row->frozen = true; /* Also what can't be: it is not tried again. */
+    ending->frozen += pidfd >= 0 && send_through(pidfd, SIGSTOP) == 0;
+}
+
+/* Those that the look knows by their parents alone; the others stand still since it saw them. */
+static void freeze_others(struct ending *ending) {
     for (size_t i = 0; i < ending->table.count; i++) {
         struct tree_process *row = &ending->table.rows[i];
-        if (row->mark == TREE_NOBODYS || row->frozen) {
-            continue;
-        }
-        AUTO(fd_release) int pidfd = pidfd_of(row);
-        row->frozen = true; /* Also what can't be: it is not tried again. */
-        if (pidfd >= 0 && send_through(pidfd, SIGSTOP) == 0) {
-            frozen++;
+        if (row->mark != TREE_NOBODYS && !row->frozen) {
+            freeze_one(row, ending);
         }
     }
-    return frozen;
 }
 
 static struct err freeze_all(struct ending *ending) {
     for (unsigned i = 0; i < FREEZE_ROUNDS_MAX && now_ns() < ending->until_ns; i++) {
+        ending->frozen = 0;
         struct err err = tree_table_look(&ending->table);
         if (err_failed(err)) {
             return err;
         }
-        if (freeze_new(ending) == 0) {
+        freeze_others(ending);
+        if (ending->frozen == 0) {
             return ERR_OK;
         }
     }
@@ -166,6 +171,8 @@ struct err tree_end(const struct tree_mark *marks, size_t count, unsigned wait_m
     struct ending ending = {
         .until_ns = now_ns() + wait_ms * NS_PER_MS, .ends = ends, .waiting_for = -1};
     tree_table_init(&ending.table, marks, count);
+    ending.table.on_marked = freeze_one;
+    ending.table.context = &ending;
     struct err err = freeze_all(&ending);
     if (!err_failed(err)) {
         err = kill_until_quiet(&ending);

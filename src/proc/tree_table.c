@@ -259,6 +259,9 @@ static bool describe(struct tree_table *table, int pid, struct tree_process *ret
         !(process_stat(pid, &after) && after.start_time == before.start_time)) {
         ret_row->mark = TREE_NOBODYS;
     }
+    if (ret_row->mark != TREE_NOBODYS && table->on_marked != NULL) {
+        table->on_marked(ret_row, table->context);
+    }
     return true;
 }
 

@@ -39,6 +39,10 @@ struct tree_table {
     struct tree_variable *marks; /* Owned. */
     size_t marks_count;
     char *page; /* Owned; for reading environments. */
+    /* Each time that a look reads a mark, before it goes on to other processes: what ends as soon
+     * as it has started the next is gone by the end of a look. NULL: nobody wants to know. */
+    void (*on_marked)(struct tree_process *row, void *context);
+    void *context;
 };
 
 void tree_table_init(struct tree_table *table, const struct tree_mark *marks, size_t count);
