@@ -134,6 +134,12 @@ static inline struct err runs_call_tx(struct tx *tx, void *ctx) {
     return err_failed(err) || !call->spoil ? err : err_make(ERR_INTERRUPTED, "spoilt");
 }
 
+/* For what only prepares a test: the function runs once, and counts. */
+static inline struct err runs_once(struct runs_kit *runs, store_fn fn, void *ctx) {
+    struct runs_call call = {.fn = fn, .ctx = ctx};
+    return kit_write(&runs->kit, runs_call_tx, &call.call);
+}
+
 static inline enum err_code runs_do(struct runs_kit *runs, store_fn fn, void *ctx) {
     struct runs_call call = {.fn = fn, .ctx = ctx, .spoil = true};
     size_t before = runs->count;

@@ -97,26 +97,59 @@ static void what_has_not_begun_ends_at_once_and_hands_on_its_key(void **state) {
 
 /* --- Trees ------------------------------------------------------------------------------------ */
 
-enum { CHILDREN = 300, GRANDCHILDREN = 150 };
+/* More than one page, and children and grandchildren in one of them. */
+enum { CHILDREN = 210, GRANDCHILDREN = 30 };
 
-/* A root, 300 children, and 150 of the first child; so many of all of them run. */
+struct brood {
+    const char *parent, *key;
+    int count;
+};
+
+struct brood_add {
+    struct runs_kit *runs;
+    const struct brood *brood;
+};
+
+static struct run_new new_below(struct runs_kit *runs, const char *parent, const char *key) {
+    struct run_new what = runs_new(runs);
+    what.parent = kit_bytes(parent);
+    what.key = kit_bytes(key);
+    what.key_max = key[0] == '\0' ? 0 : 1;
+    return what;
+}
+
+static struct err brood_add_tx(struct tx *tx, void *ctx) {
+    struct brood_add *add = ctx;
+    struct err err = ERR_OK;
+    for (int i = 0; i < add->brood->count && !err_failed(err); i++) {
+        struct run_new what = new_below(add->runs, add->brood->parent, add->brood->key);
+        struct run_row row;
+        err = tx_run_submit(tx, &what, &row);
+    }
+    return err;
+}
+
+/* One transaction: these runs are only the ground of a test, and a server takes long for each. */
+static void add_all(struct runs_kit *runs, const struct brood *brood) {
+    struct brood_add add = {runs, brood};
+    kit_check(runs_once(runs, brood_add_tx, &add));
+}
+
+/* A root, its children, and those of the first child; so many of all of them run. */
 static struct runs_row make_tree(struct runs_kit *runs, int64_t slots) {
     runs->bounds.slots = slots;
     struct runs_row root = runs_add(runs);
     struct runs_row first = runs_add_child(runs, root.run);
-    for (int i = 1; i < CHILDREN; i++) {
-        (void)runs_add_child(runs, root.run);
-    }
-    for (int i = 0; i < GRANDCHILDREN; i++) {
-        (void)runs_add_child(runs, first.run);
-    }
+    add_all(runs, &(struct brood){root.run, "", CHILDREN - 1});
+    add_all(runs, &(struct brood){first.run, "", GRANDCHILDREN});
     return root;
 }
 
 static void a_large_tree_is_stopped_in_pages_deepest_first(void **state) {
     struct runs_kit *runs = *state;
-    enum { RUNNING = 120 };
+    enum { RUNNING = 120, MORE = RUN_STOP_PAGE };
     struct runs_row root = make_tree(runs, RUNNING);
+    add_all(runs, &(struct brood){root.run, "", MORE});
     struct runs_row other = runs_add(runs);
     struct stop stop = stop_of(runs, root.run);
     unsigned calls = 0;
@@ -129,7 +162,7 @@ static void a_large_tree_is_stopped_in_pages_deepest_first(void **state) {
                                       " AND stop <> ''"),
                      RUNNING);
     assert_int_equal(runs_count(runs, "SELECT count(*) FROM runs WHERE state = 'cancelled'"),
-                     1 + CHILDREN + GRANDCHILDREN - RUNNING);
+                     1 + CHILDREN + MORE + GRANDCHILDREN - RUNNING);
     assert_int_equal(runs_get(runs, other.run).row.state, RUN_QUEUED);
     assert_int_equal(runs_get(runs, other.run).row.stop, CAUSE_NONE);
 }
@@ -167,15 +200,17 @@ static struct err turn_tx(struct tx *tx, void *ctx) {
 
 static bool dispatch(struct runs_kit *runs) {
     struct turn turn;
-    assert_int_equal(runs_do(runs, turn_tx, &turn), ERR_NONE);
+    kit_check(runs_once(runs, turn_tx, &turn));
     if (turn.wake[0] != '\0') {
-        runs_wake(runs, turn.wake);
+        struct runs_wake wake = {.key = {.run = kit_bytes(turn.wake)}, .bounds = runs->bounds};
+        kit_check(runs_once(runs, runs_wake_tx, &wake));
     }
     if (turn.stop[0] != '\0') {
-        struct run_settle what = runs_exit(runs, turn.stop, 0);
-        what.attempt = turn.attempt;
-        what.end.why = ATTEMPT_STOPPED;
-        assert_false(runs_settle(runs, &what).late);
+        struct runs_settle settle = {.what = runs_exit(runs, turn.stop, 0)};
+        settle.what.attempt = turn.attempt;
+        settle.what.end.why = ATTEMPT_STOPPED;
+        kit_check(runs_once(runs, runs_settle_tx, &settle));
+        assert_false(settle.late);
     }
     return turn.wake[0] != '\0' || turn.stop[0] != '\0';
 }
@@ -240,10 +275,7 @@ static void a_stop_of_a_run_that_waits_reaches_those_that_run_below(void **state
 /* --- What was freed --------------------------------------------------------------------------- */
 
 static struct runs_row add_below(struct runs_kit *runs, const char *parent, const char *key) {
-    struct run_new what = runs_new(runs);
-    what.parent = kit_bytes(parent);
-    what.key = kit_bytes(key);
-    what.key_max = key[0] == '\0' ? 0 : 1;
+    struct run_new what = new_below(runs, parent, key);
     return runs_submit(runs, &what);
 }
 
@@ -326,10 +358,7 @@ static unsigned stop_all(struct runs_kit *runs, const char *run, unsigned *ret_m
     *ret_most = 0;
     do {
         questions = 0;
-        assert_int_equal(kit_write(&runs->kit, runs_call_tx,
-                                   &(struct runs_call){.fn = stop_tx, .ctx = &stop}.call)
-                             .code,
-                         ERR_NONE);
+        kit_check(runs_once(runs, stop_tx, &stop));
         *ret_most = questions > *ret_most ? questions : *ret_most;
         pages++;
     } while (stop.more);
@@ -341,9 +370,7 @@ static void a_page_costs_what_it_asks_however_large_the_tree_is(void **state) {
     enum { COUNT = 600, EACH = 8 };
     runs->bounds.slots = COUNT + 1; /* All of them run: those that were asked are still there. */
     struct runs_row root = runs_add(runs);
-    for (int i = 0; i < COUNT; i++) {
-        (void)add_below(runs, root.run, "");
-    }
+    add_all(runs, &(struct brood){root.run, "", COUNT});
     unsigned most = 0;
     assert_int_equal(stop_all(runs, root.run, &most), COUNT / RUN_STOP_PAGE + 1);
     assert_in_range(most, RUN_STOP_PAGE, RUN_STOP_PAGE * EACH);
@@ -355,9 +382,7 @@ static void keys_are_handed_on_once_for_all_that_a_page_ends(void **state) {
     enum { COUNT = 150, EACH = 7 };
     runs->bounds.slots = 1;
     struct runs_row root = runs_add(runs);
-    for (int i = 0; i < COUNT; i++) {
-        (void)add_below(runs, root.run, "k");
-    }
+    add_all(runs, &(struct brood){root.run, "k", COUNT});
     unsigned most = 0;
     assert_int_equal(stop_all(runs, root.run, &most), 1);
     assert_in_range(most, COUNT, COUNT * EACH); /* Handed on for each it was twice as much. */
