@@ -135,6 +135,34 @@ static inline struct messages_row messages_add(struct runs_kit *runs, int64_t se
     return messages_put(runs, &add);
 }
 
+struct messages_many {
+    struct runs_kit *runs;
+    int64_t session;
+    int count;
+};
+
+static inline struct err messages_many_tx(struct tx *tx, void *ctx) {
+    const struct messages_many *many = ctx;
+    struct err err = ERR_OK;
+    for (int i = 0; i < many->count && !err_failed(err); i++) {
+        struct messages_add add = {
+            .session = many->session,
+            .message = sessions_id(many->runs, "msg"),
+            .row = {.role = ROLE_USER, .status = MESSAGE_COMPLETED, .active = true},
+            .parts = {{.kind = PART_TEXT, .text = BYTES("x")}},
+            .count = 1};
+        err = messages_add_tx(tx, &add);
+    }
+    return err;
+}
+
+/* Adds messages "x" of a user, in one transaction: a server takes long for each. */
+static inline void messages_add_many(struct runs_kit *runs, int64_t session, int count) {
+    struct messages_many many = {runs, session, count};
+    runs->kit.clock_ms++;
+    kit_check(runs_once(runs, messages_many_tx, &many));
+}
+
 /* --- What clients see ------------------------------------------------------------------------- */
 
 struct messages_json {

@@ -67,9 +67,7 @@ static void a_deleted_session_is_gone_at_once_and_its_rows_go_page_by_page(void 
     struct runs_kit *runs = *state;
     struct sessions_row row = sessions_add(runs, "one");
     struct sessions_row other = sessions_add(runs, "other");
-    for (int i = 0; i < 2 * SESSION_PURGE_PAGE + 10; i++) {
-        (void)messages_add(runs, row.row.id, ROLE_USER, "x");
-    }
+    messages_add_many(runs, row.row.id, 2 * SESSION_PURGE_PAGE + 10);
     struct messages_row kept = messages_add(runs, other.row.id, ROLE_USER, "kept");
     assert_int_equal(removal_do(runs, row.session), 1);
     assert_false(sessions_find(runs, "ann", row.session, NULL));
@@ -326,9 +324,7 @@ static void a_large_fork_is_seen_only_when_it_is_whole(void **state) {
     struct runs_kit *runs = *state;
     struct sessions_row row = sessions_add(runs, "one");
     enum { MANY = SESSION_FORK_PAGE + 100 };
-    for (int i = 0; i < MANY; i++) {
-        (void)messages_add(runs, row.row.id, ROLE_USER, "x");
-    }
+    messages_add_many(runs, row.row.id, MANY);
     struct forking forking = forking_new(runs, row.session, "");
     assert_int_equal(runs_do(runs, forking_tx, &forking), ERR_NONE);
     assert_true(forking.more);
@@ -426,9 +422,7 @@ static void a_change_while_it_is_forked_leaves_the_summary_behind(void **state) 
     struct runs_kit *runs = *state;
     struct sessions_row row = sessions_add(runs, "one");
     struct messages_row first = messages_add(runs, row.row.id, ROLE_USER, "x");
-    for (int i = 0; i < SESSION_FORK_PAGE; i++) {
-        (void)messages_add(runs, row.row.id, ROLE_USER, "x");
-    }
+    messages_add_many(runs, row.row.id, SESSION_FORK_PAGE);
     cover(runs, row.row.id, first.id, "as it was");
     struct forking forking = forking_new(runs, row.session, "");
     assert_int_equal(runs_do(runs, forking_tx, &forking), ERR_NONE);
@@ -444,9 +438,7 @@ static void a_change_while_it_is_forked_leaves_the_summary_behind(void **state) 
 static void what_a_crash_leaves_of_a_fork_is_cleared_away(void **state) {
     struct runs_kit *runs = *state;
     struct sessions_row row = sessions_add(runs, "one");
-    for (int i = 0; i < SESSION_FORK_PAGE; i++) {
-        (void)messages_add(runs, row.row.id, ROLE_USER, "x");
-    }
+    messages_add_many(runs, row.row.id, SESSION_FORK_PAGE);
     struct forking forking = forking_new(runs, row.session, "");
     assert_int_equal(runs_do(runs, forking_tx, &forking), ERR_NONE);
     assert_true(forking.more);
@@ -465,9 +457,7 @@ static struct err abandon_tx(struct tx *tx, void *ctx) {
 static void a_fork_whose_source_goes_is_given_up(void **state) {
     struct runs_kit *runs = *state;
     struct sessions_row row = sessions_add(runs, "one");
-    for (int i = 0; i < SESSION_FORK_PAGE; i++) {
-        (void)messages_add(runs, row.row.id, ROLE_USER, "x");
-    }
+    messages_add_many(runs, row.row.id, SESSION_FORK_PAGE);
     struct forking forking = forking_new(runs, row.session, "");
     assert_int_equal(runs_do(runs, forking_tx, &forking), ERR_NONE);
     forking.what = forking.next;
