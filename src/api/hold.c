@@ -79,7 +79,9 @@ static void forecast_done(struct err result, void *ctx) {
 
 static struct err add_row(void *ctx, const struct run_row *row) {
     struct hold_op *hold = ctx;
-    add_run(&hold->op.answer, hold->rows++, row);
+    struct run_row shown = *row;
+    run_shown(&shown, row->epoch, hold->held ? RUN_HELD : RUN_FREE);
+    add_run(&hold->op.answer, hold->rows++, &shown);
     return ERR_OK;
 }
 

@@ -46,6 +46,7 @@ static struct err show_light(struct tx *tx, struct stop_op *stop) {
     if (!found) {
         return runs__absent(&stop->op.why);
     }
+    run_shown(&row, tx_epoch(tx), run_bounds_hold(&stop->stop.bounds));
     run_write_json(&row, RUN_LIGHT, &stop->op.answer);
     return op_written(&stop->op);
 }
@@ -65,6 +66,7 @@ static struct err stop_run(struct tx *tx, void *ctx) {
     if (err_failed(err)) {
         return err;
     }
+    run_shown(&row, tx_epoch(tx), run_bounds_hold(&stop->stop.bounds));
     run_write_json(&row, RUN_LIGHT, &stop->op.answer);
     return op_written(&stop->op);
 }

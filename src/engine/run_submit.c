@@ -145,6 +145,17 @@ static struct err admit(struct tx *tx, const struct run_new *what, struct run_ro
     return ERR_OK;
 }
 
+enum run_hold run_bounds_hold(const struct run_bounds *bounds) {
+    return bounds->slots == 0 ? RUN_HELD : RUN_FREE;
+}
+
+static struct err event_queued(struct tx *tx, const struct run_new *what,
+                               const struct run_row *row) {
+    struct run_row shown = *row;
+    run_shown(&shown, tx_epoch(tx), run_bounds_hold(&what->bounds));
+    return runs__event_queued(tx, &shown);
+}
+
 /* What stands beside its row. */
 static struct err add_rest(struct tx *tx, const struct run_new *what, enum budget_verdict verdict,
                            struct run_row *row) {
@@ -153,7 +164,7 @@ static struct err add_rest(struct tx *tx, const struct run_new *what, enum budge
         err = runs__span_start(tx, row);
     }
     if (!err_failed(err)) {
-        err = row->state == RUN_QUEUED ? runs__event_queued(tx, row) : runs__event_started(tx, row);
+        err = row->state == RUN_QUEUED ? event_queued(tx, what, row) : runs__event_started(tx, row);
     }
     if (err_failed(err) || verdict == BUDGET_ADMITTED) {
         return err_failed(err) || !row->charged ? err : budget__write_run(tx, row);

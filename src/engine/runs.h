@@ -32,6 +32,8 @@ struct run_bounds {
     struct bytes host; /* This machine and directory; written at each start. */
 };
 
+enum run_hold run_bounds_hold(const struct run_bounds *bounds);
+
 struct run_new {
     struct id run;
     struct bytes owner, parent, key, label, spec; /* parent: run_… or "". */

@@ -167,6 +167,10 @@ void run_shown(struct run_row *io_row, int64_t epoch, enum run_hold hold) {
         io_row->gate = GATE_HOLD;
         io_row->not_before_ms = 0;
     }
+    /* A daemon that holds has no slots, so the hold is what such a run waits for. */
+    if (hold == RUN_HELD && io_row->state == RUN_QUEUED && io_row->gate == GATE_SLOT) {
+        io_row->gate = GATE_HOLD;
+    }
 }
 
 /* A wake-up is due also while the daemon holds: it leads to a gate that is shut, or to the end of

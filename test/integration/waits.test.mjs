@@ -235,6 +235,27 @@ test("an agent with tools waits with its turn", async (t) => {
   assert.deepEqual((await flows.get("/runs?state=waiting")).items, []);
 });
 
+test("a run that a held daemon takes in waits for the hold, and says so", async (t) => {
+  const turns = await Turns.open(t, { args: ["--insecure-loopback", "--hold"] });
+  const made = await turns.ask("POST", "/jobs", { argv: ["true"] });
+  assert.equal(made.status, 201, made.text);
+  const { id } = made.json;
+  const { events } = await turns.get(`/streams/run:${id}/events?after=0`);
+  const queued = events.find(({ type }) => type === "run_queued");
+  assert.deepEqual(queued.data, { gate: "hold" });
+  const shown = [
+    made.json,
+    await turns.get(`/jobs/${id}`),
+    ...(await turns.get("/runs?state=queued")).items,
+    ...(await turns.get("/system/hold")).would_start.runs,
+  ];
+  const words = shown.map((one) => [one.id, one.state, one.gate]);
+  assert.deepEqual(words, [1, 2, 3, 4].map(() => [id, "queued", "hold"]));
+  assert.equal((await turns.ask("POST", "/system/release", {})).status, 200);
+  assert.ok((await turns.get(`/streams/run:${id}/events?after=${events.at(-1).seq}&wait=20`)).events
+    .some(({ type }) => type === "run_started"));
+});
+
 test("a daemon that holds finds what it shows as waiting by that state", async (t) => {
   const { turns, listener } = await open(t, [later(), later()]);
   const job = await turns.ask("POST", "/jobs", { argv: ["sleep", "1000"] });

@@ -145,6 +145,19 @@ static void what_an_older_epoch_began_is_shown_at_the_gate_of_the_hold(void **st
     assert_int_equal(asks.gate, GATE_NONE); /* A person can answer meanwhile. */
 }
 
+/* The other gates name what keeps a run also after the release. */
+static void a_queued_run_that_lacks_a_slot_is_shown_at_the_gate_of_the_hold(void **state) {
+    (void)state;
+    for (enum run_gate gate = GATE_KEY; gate < GATE_HOLD; gate++) {
+        struct run_row row = {.state = RUN_QUEUED, .gate = gate};
+        run_shown(&row, 8, RUN_FREE);
+        assert_int_equal(row.gate, gate);
+        run_shown(&row, 8, RUN_HELD);
+        assert_int_equal(row.state, RUN_QUEUED);
+        assert_int_equal(run_gate_shown(&row), gate == GATE_SLOT ? GATE_HOLD : gate);
+    }
+}
+
 /* --- Judging ---------------------------------------------------------------------------------- */
 
 struct outcome {
@@ -368,6 +381,7 @@ int main(void) {
         cmocka_unit_test(effects_follow_from_state_and_epoch_alone),
         cmocka_unit_test(a_wait_for_a_provider_is_shown_and_a_wait_for_a_person_is_none),
         cmocka_unit_test(what_an_older_epoch_began_is_shown_at_the_gate_of_the_hold),
+        cmocka_unit_test(a_queued_run_that_lacks_a_slot_is_shown_at_the_gate_of_the_hold),
         cmocka_unit_test(every_combination_is_judged_as_promised),
         cmocka_unit_test(five_void_starts_in_a_row_are_a_failure),
         cmocka_unit_test(what_ran_ends_the_row_of_void_starts),
