@@ -24,7 +24,7 @@ struct stop_op {
 static struct err tell_state(struct tx *tx, const struct run_key *key, struct why *why) {
     bool found = false;
     struct run_row row = {0};
-    struct err err = tx_run_find(tx, key, &found, &row);
+    struct err err = tx_run_find_shown(tx, key, &found, &row);
     if (err_failed(err)) {
         return err;
     }
@@ -39,7 +39,7 @@ static struct err tell_state(struct tx *tx, const struct run_key *key, struct wh
 static struct err show_light(struct tx *tx, struct stop_op *stop) {
     bool found = false;
     struct run_row row = {0};
-    struct err err = tx_run_find(tx, &stop->stop.key, &found, &row);
+    struct err err = tx_run_find_shown(tx, &stop->stop.key, &found, &row);
     if (err_failed(err)) {
         return err;
     }
@@ -125,7 +125,7 @@ void runs__stop(struct exchange *exchange, void *ctx) {
 static struct err tell_kept(struct tx *tx, const struct run_key *key, struct why *why) {
     bool found = false;
     struct run_row row = {0};
-    struct err err = tx_run_find(tx, key, &found, &row);
+    struct err err = tx_run_find_shown(tx, key, &found, &row);
     if (err_failed(err) || !found || !run_state_final(row.state)) {
         return err_failed(err) ? err : tell_state(tx, key, why);
     }

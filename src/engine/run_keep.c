@@ -17,6 +17,16 @@
 #include "journal/journal.h"
 #include "rules/retain.h"
 
+/* The kind of a damaged row may be a guess. What a workflow leaves is found by ids, so looking for
+ * it in vain costs a few questions. */
+static bool may_be_workflow(const struct run_row *row) {
+    return row->kind == KIND_WORKFLOW || row->cause == CAUSE_HISTORY_UNREADABLE;
+}
+
+static bool may_have_budget(const struct run_row *row) {
+    return row->budget.len > 0 || row->cause == CAUSE_HISTORY_UNREADABLE;
+}
+
 static struct err remove_stream(struct tx *tx, const struct run_row *row) {
     char name[STREAM_NAME_MAX];
     static const char prefix[] = "run:";
@@ -63,11 +73,11 @@ static struct err remove_row(struct tx *tx, const struct run_row *row,
     removal.whole = removal.spans.count < SPAN_REMOVE_MAX;
     if (!err_failed(err) && removal.whole) {
         err = remove_stream(tx, row);
-        if (!err_failed(err) && row->budget.len > 0) {
+        if (!err_failed(err) && may_have_budget(row)) {
             err = budget__remove_run(tx, row->id);
         }
     }
-    if (!err_failed(err) && removal.whole && row->kind == KIND_WORKFLOW) {
+    if (!err_failed(err) && removal.whole && may_be_workflow(row)) {
         err = workflows__forget(tx, row->id);
     }
     if (!err_failed(err) && removal.whole) {
@@ -151,7 +161,7 @@ static struct err remove_run(struct tx *tx, const struct run_row *row,
                              struct removal *ret_removal) {
     struct removal removal = {.whole = true};
     struct err err = ERR_OK;
-    if (row->kind == KIND_WORKFLOW) {
+    if (may_be_workflow(row)) {
         err = remove_talks(tx, row->id, &removal);
     }
     if (!err_failed(err) && removal.whole) {
@@ -178,7 +188,7 @@ static struct err must_stay(struct tx *tx, const struct run_row *row, bool *ret_
     if (!err_failed(err) && !*ret_stays) {
         err = ask(tx, journal, row->id, ret_stays);
     }
-    if (!err_failed(err) && !*ret_stays && row->kind == KIND_WORKFLOW) {
+    if (!err_failed(err) && !*ret_stays && may_be_workflow(row)) {
         err = ask(tx, below, row->id, ret_stays);
     }
     return err;
@@ -192,6 +202,9 @@ struct err tx_run_remove(struct tx *tx, const struct run_key *key, bool *ret_mor
     struct removal removal = {.whole = false};
     struct run_row row;
     struct err err = tx_run_find(tx, key, &found, &row);
+    if (err.code == ERR_STORE_CORRUPT) {
+        return err_make(ERR_CONFLICT, "runs: it is damaged, and has not ended");
+    }
     if (err_failed(err)) {
         return err;
     }

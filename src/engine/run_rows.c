@@ -131,10 +131,11 @@ static void show_damaged(const struct rows *rows, struct run_row *row) {
     if (!run_kind_find(rows_text(rows, COL_KIND), &row->kind)) {
         row->kind = KIND_JOB;
     }
-    if (!run_state_find(rows_text(rows, COL_STATE), &row->state)) {
+    bool state_known = run_state_find(rows_text(rows, COL_STATE), &row->state);
+    if (!state_known || run_state_final(row->state) != (row->ended_ms != 0)) {
         row->state = row->ended_ms != 0 ? RUN_FAILED : live;
     }
-    if (!run_gate_find(rows_text(rows, COL_GATE), &row->gate)) {
+    if (!run_gate_find(rows_text(rows, COL_GATE), &row->gate) || row->ended_ms != 0) {
         row->gate = row->state == RUN_QUEUED ? GATE_SLOT : GATE_NONE;
     }
     row->cause = CAUSE_HISTORY_UNREADABLE;
@@ -177,13 +178,25 @@ struct err runs__read(struct tx *tx, const struct rows *rows, enum run_form form
     return err_failed(err) ? err : row_copy(tx, row, ret_row);
 }
 
+/* Of an ended run all is decided, so a damaged row of one is read as lists show it: everything
+ * that asks whether the run has ended, or removes it, works as for any other. */
+static struct err found_read(struct tx *tx, const struct rows *rows, struct run_row *ret_row) {
+    struct run_row row;
+    struct err err = runs__borrow(rows, RUN_WHOLE, &row);
+    if (err.code == ERR_STORE_CORRUPT) {
+        runs__borrow_shown(rows, RUN_WHOLE, &row);
+        err = row.ended_ms != 0 ? ERR_OK : err;
+    }
+    return err_failed(err) ? err : row_copy(tx, row, ret_row);
+}
+
 struct err runs__find_id(struct tx *tx, int64_t id, bool *ret_found, struct run_row *ret_row) {
     static const char sql[] = "SELECT " RUN_COLUMNS " FROM runs WHERE id = $1";
     const struct arg args[] = {arg_int(id)};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
     if (!err_failed(err) && rows != NULL) {
-        err = runs__read(tx, rows, RUN_WHOLE, ret_row);
+        err = found_read(tx, rows, ret_row);
     }
     if (!err_failed(err)) {
         *ret_found = rows != NULL;
@@ -215,7 +228,7 @@ struct err tx_run_find(struct tx *tx, const struct run_key *key, bool *ret_found
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = row_find(tx, key, &found, &rows);
     if (!err_failed(err) && found) {
-        err = runs__read(tx, rows, RUN_WHOLE, ret_row);
+        err = found_read(tx, rows, ret_row);
     }
     if (!err_failed(err)) {
         *ret_found = found;

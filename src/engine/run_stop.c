@@ -257,11 +257,27 @@ static struct err stop_root(struct tx *tx, const struct run_stop *stop, bool mor
     return runs__ask_children(tx, row, freed); /* Its own parent may have ended. */
 }
 
+/* A live row that became damaged under this daemon is asked to end as at a start. */
+static struct err stop_damaged(struct tx *tx, const struct run_stop *stop,
+                               struct run_row *ret_row) {
+    bool found = false;
+    struct run_row row;
+    struct err err = tx_run_find_shown(tx, &stop->key, &found, &row);
+    if (!err_failed(err)) {
+        err = runs__end_damaged(tx, row.id);
+    }
+    return err_failed(err) ? err : tx_run_find_shown(tx, &stop->key, &found, ret_row);
+}
+
 struct err tx_run_stop(struct tx *tx, const struct run_stop *stop, bool *ret_more,
                        struct run_row *ret_row) {
     bool found = false, more = false;
     struct run_row row;
     struct err err = tx_run_find(tx, &stop->key, &found, &row);
+    if (err.code == ERR_STORE_CORRUPT) {
+        *ret_more = false;
+        return stop_damaged(tx, stop, ret_row);
+    }
     if (err_failed(err)) {
         return err;
     }

@@ -62,7 +62,8 @@ struct run_key {
 MUST_CHECK struct err tx_run_find(struct tx *tx, const struct run_key *key, bool *ret_found,
                                   struct run_row *ret_row);
 /* The same for clients: a damaged row is shown as lists show it, and nothing is decided by it.
- * tx_run_find fails with ERR_STORE_CORRUPT. */
+ * tx_run_find fails with ERR_STORE_CORRUPT where the run has not ended; an ended one is as shown:
+ * its state is final and its cause history_unreadable. */
 MUST_CHECK struct err tx_run_find_shown(struct tx *tx, const struct run_key *key, bool *ret_found,
                                         struct run_row *ret_row);
 

@@ -70,10 +70,47 @@ static void a_damaged_child_keeps_no_stop_from_the_others(void **state) {
     assert_int_equal(runs_get(runs, damaged.run).row.stop, CAUSE_HISTORY_UNREADABLE);
 }
 
+static const char kind_sql[] = "UPDATE runs SET kind = 'no such word' WHERE id = $1";
+
+static struct err stop_tx(struct tx *tx, void *ctx) {
+    const struct run_stop stop = {
+        .key = {.run = kit_bytes(ctx)}, .cause = CAUSE_STOPPED, .grace_ms = 1};
+    bool more = false;
+    struct run_row row;
+    return tx_run_stop(tx, &stop, &more, &row);
+}
+
+static struct err remove_tx(struct tx *tx, void *ctx) {
+    const struct run_key key = {.run = kit_bytes(ctx)};
+    bool more = false;
+    struct run_row row;
+    return tx_run_remove(tx, &key, &more, &row);
+}
+
+/* The damage came while the daemon runs, so no start has looked at it. */
+static void a_live_run_whose_row_is_damaged_can_be_stopped_and_then_removed(void **state) {
+    struct runs_kit *runs = *state;
+    static const char *const damages[] = {cause_sql, kind_sql};
+    for (size_t i = 0; i < COUNT_OF(damages); i++) {
+        struct runs_row job = runs_add(runs);
+        const struct damage damage = {.sql = damages[i], .id = job.row.id};
+        assert_int_equal(runs_do(runs, damage_by_tx, (void *)&damage), ERR_NONE);
+        assert_int_equal(runs_do(runs, remove_tx, job.run), ERR_CONFLICT);
+        assert_int_equal(runs_do(runs, stop_tx, job.run), ERR_NONE);
+        if (!run_state_final(runs_get(runs, job.run).row.state)) {
+            assert_int_equal(runs_get(runs, job.run).row.stop, CAUSE_HISTORY_UNREADABLE);
+            (void)runs_finish(runs, job.run);
+        }
+        assert_int_equal(runs_do(runs, stop_tx, job.run), ERR_CONFLICT);
+        assert_int_equal(runs_do(runs, remove_tx, job.run), ERR_NONE);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         RUNS_TEST(a_damaged_row_keeps_nobody_from_its_slot_or_key),
         RUNS_TEST(a_damaged_child_keeps_no_stop_from_the_others),
+        RUNS_TEST(a_live_run_whose_row_is_damaged_can_be_stopped_and_then_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

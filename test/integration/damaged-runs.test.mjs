@@ -1,0 +1,65 @@
+// damaged-runs.test.mjs: runs whose own rows are damaged. Each is stopped, ended and removed as any
+// other, and whoever waits for its end hears of it.
+//
+// runs-with: release, san, postgres
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { sql } from "./sql.mjs";
+import { Turns } from "./turns.mjs";
+import { whole, Workflows } from "./workflows.mjs";
+
+/** Down, changed, and up again. */
+async function change(turns, ...statements) {
+  await turns.daemon.stop();
+  sql(turns.daemon, ...statements);
+  await turns.daemon.start();
+}
+
+/** The end of a job, by its own stream. */
+async function ended(turns, run) {
+  for (let after = 0; ; ) {
+    const page = await turns.get(`/streams/run:${run}/events?after=${after}&wait=20`);
+    const end = page.events.find(({ type }) => type === "run_finished");
+    if (end) return end.data;
+    assert.ok(page.events.length > 0, `${run} has not ended`);
+    after = page.events.at(-1).seq;
+  }
+}
+
+test("an ended run with a damaged row is refused a stop, and deleted, as any other", async (t) => {
+  const flows = await Workflows.open(t);
+  const turns = new Turns();
+  Object.assign(turns, { daemon: flows.daemon, root: flows.root, headers: {} });
+  const words = ["state", "kind", "gate", "cause", "stop", "spec", "label", "note", "result"];
+  const jobs = [];
+  for (const label of ["healthy", ...words]) {
+    const made = await turns.ask("POST", "/jobs", { argv: ["true"], label, budget: { agents: 3 } });
+    assert.equal(made.status, 201, made.text);
+    jobs.push(made.json.id);
+  }
+  for (const run of jobs) await ended(turns, run);
+  const { run: flow } = await flows.run({ script: whole('return await agent("tokens: 3");') });
+  const long = process.env.DROVER_DATABASE
+    ? "repeat('x', 300000)"
+    : "replace(hex(zeroblob(150000)), '00', 'xx')";
+  const bad = (word) => (["label", "note", "result"].includes(word) ? long : `'{"a": ['`);
+  await change(
+    turns,
+    ...words.map((word, i) =>
+      `UPDATE runs SET ${word} = ${bad(word)} WHERE run = '${jobs[i + 1]}'`),
+    `UPDATE runs SET kind = 'nonesuch' WHERE run = '${flow}'`,
+  );
+  for (const run of [...jobs, flow]) {
+    const stop = await turns.ask("POST", `/runs/${run}/stop`, {});
+    assert.deepEqual([stop.status, stop.json.code], [409, "conflict"], stop.text);
+    assert.match(stop.json.detail, /has ended/);
+    const gone = await turns.ask("DELETE", `/runs/${run}`);
+    assert.deepEqual([gone.status, gone.json.id], [200, run], gone.text);
+    assert.equal((await turns.ask("GET", `/runs/${run}`)).status, 404);
+  }
+  assert.deepEqual((await turns.get("/runs")).items, []);
+  await turns.daemon.stop();
+  const doctor = await turns.daemon.cli(["doctor", "--json"]);
+  assert.doesNotMatch(doctor.stdout, /"check":"row"/);
+});
