@@ -6,11 +6,13 @@
  *
  *   damaged ──words that are known, stop = history_unreadable──> queued at gate TIME, due now;
  *      │                                                         or running, if it had begun
- *      └──its kind or a text is damaged──> failed, in this commit
+ *      └──its id or owner is damaged──> failed, in this commit
  *
- * The first way is that of every other run that is stopped: its process is found and ended, who
- * waits for it is notified, what it holds goes to others. The second notifies nobody, since the row
- * does not say whom. Mending the words with a guess of what they were was rejected: a run might be
+ * The first way is that of every other run that is stopped: its process is found and ended, its
+ * followers and receivers are notified, what it holds goes to others. So texts that are too long
+ * are cut first, and an unknown kind is found from the rows beside it: neither begins anything,
+ * since the row asks for its end alone. The second way notifies nobody: the row does not say whose
+ * stream it is. Mending the words with a guess of what they were was rejected: a run might be
  * started twice.
  */
 #include "engine/run_rows.h"
@@ -21,6 +23,25 @@ static struct err end_at_once(struct tx *tx, int64_t id) {
         " not_before_ms = 0, ended_ms = $2, note = 'its row in the database is damaged'"
         " WHERE id = $1";
     const struct arg args[] = {arg_int(id), arg_int(tx_now_ms(tx))};
+    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
+}
+
+/* Texts within their limits stay as they are. Notices are named in the spec, so it is kept whole or
+ * not at all. */
+static struct err mend(struct tx *tx, int64_t id) {
+    static const char sql[] =
+        "UPDATE runs SET kind = CASE"
+        " WHEN kind IN ('job', 'turn', 'agent', 'workflow', 'flow', 'title') THEN kind"
+        " WHEN EXISTS (SELECT 1 FROM turns t WHERE t.run = runs.id) THEN 'turn'"
+        " WHEN EXISTS (SELECT 1 FROM workflows w WHERE w.run = runs.id) THEN 'workflow'"
+        " WHEN step_key <> '' THEN 'agent' ELSE 'job' END,"
+        " run_key = substr(run_key, 1, 1000), label = substr(label, 1, 1000),"
+        " note = substr(note, 1, 1000), command = substr(command, 1, 1000),"
+        " host = substr(host, 1, 1000),"
+        " budget = CASE WHEN length(budget) > 1000 THEN '' ELSE budget END,"
+        " result = CASE WHEN length(result) > $2 THEN '' ELSE result END,"
+        " spec = CASE WHEN length(spec) > $2 THEN '' ELSE spec END WHERE id = $1";
+    const struct arg args[] = {arg_int(id), arg_int(RUN_SPEC_MAX)};
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
 }
 
@@ -37,6 +58,10 @@ struct err runs__end_damaged(struct tx *tx, int64_t id) {
     struct err err = tx_exec(tx, sql, args, COUNT_OF(args), NULL /* none: it has ended */);
     if (!err_failed(err)) {
         err = runs__find_id(tx, id, &found, &row);
+    }
+    if (err.code == ERR_STORE_CORRUPT) {
+        err = mend(tx, id);
+        err = err_failed(err) ? err : runs__find_id(tx, id, &found, &row);
     }
     if (err.code == ERR_STORE_CORRUPT) {
         return end_at_once(tx, id);

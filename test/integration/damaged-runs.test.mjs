@@ -27,6 +27,36 @@ async function ended(turns, run) {
   }
 }
 
+test("a live run with a damaged kind or too long a text ends, and is heard to end", async (t) => {
+  const turns = await Turns.open(t);
+  const notify = [{ webhook: "http://127.0.0.1:9/" }];
+  const submit = async (argv, more) => {
+    const made = await turns.ask("POST", "/jobs", { argv, notify, ...more });
+    assert.equal(made.status, 201, made.text);
+    return made.json.id;
+  };
+  const long = process.env.DROVER_DATABASE
+    ? "repeat('x', 13000000)"
+    : "replace(hex(zeroblob(6500000)), '00', 'xx')";
+  const damages = ["kind = 'nonesuch'", `label = ${long}`];
+  const runs = [];
+  for (const [i, damage] of damages.entries()) {
+    const key = `k${i}`;
+    runs.push([await submit(["sleep", "600"], { key }), damage]);
+    runs.push([await submit(["true"], { key }), damage]);
+  }
+  await change(
+    turns,
+    ...runs.map(([run, damage]) => `UPDATE runs SET ${damage} WHERE run = '${run}'`),
+  );
+  for (const [run, damage] of runs) {
+    const end = await ended(turns, run);
+    assert.deepEqual([end.state, end.cause], ["failed", "history_unreadable"], damage);
+  }
+  const owed = (await turns.get("/inbox")).items.map(({ run }) => run).sort();
+  assert.deepEqual(owed, runs.map(([run]) => run).sort());
+});
+
 test("an ended run with a damaged row is refused a stop, and deleted, as any other", async (t) => {
   const flows = await Workflows.open(t);
   const turns = new Turns();
