@@ -384,7 +384,8 @@ void compact__begin(struct talk *talk, const struct fold_marks *marks) {
     size_t prompt = is_alone(talk) ? 0 : model_request_text_size(talk->request);
     compact->talk = talk;
     compact->key = (struct turn_key){.run = talk__run(talk), .attempt = talk->attempt};
-    compact->must = talk->refused || (int64_t)prompt > marks->hard_max;
+    compact->must = talk->refused || (int64_t)prompt > marks->hard_max ||
+                    (talk->request != NULL && model_request_failed(talk->request));
     compact->method =
         talk->fold_failures < TALK_FOLD_FAILURES_MAX ? TURN_FOLD_SUMMARY : TURN_FOLD_EXCERPT;
     compact->fold = (struct prompt_fold){

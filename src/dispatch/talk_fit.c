@@ -15,6 +15,8 @@
 #include "dispatch/talk.h"
 
 enum { FOLDS_MAX = 2 /* For one call. */ };
+static_assert(FOLD_MESSAGES_MAX < (int)REQUEST_MESSAGES_MAX,
+              "a prompt is folded before it is refused");
 
 bool talk__is_over(const struct talk *talk) {
     return talk->ended || talk->turns->stopping;
@@ -104,9 +106,10 @@ void talk__fit(struct talk *talk) {
     }
     int64_t prompt = (int64_t)model_request_text_size(talk->request);
     bool refused = talk->refused && talk->folds == 0;
-    bool tired =
-        talk->fold_failures >= TALK_FOLD_FAILURES_MAX && !refused && prompt <= marks.hard_max;
-    if (prompt <= marks.prompt_max && !refused) {
+    bool many = talk->request->message_count > FOLD_MESSAGES_MAX;
+    bool must = refused || prompt > marks.hard_max || model_request_failed(talk->request);
+    bool tired = talk->fold_failures >= TALK_FOLD_FAILURES_MAX && !must;
+    if (prompt <= marks.prompt_max && !refused && !many) {
         talk__call(talk);
     } else if (talk->too_long || tired || talk->folds >= FOLDS_MAX) {
         fit__go_without(talk);

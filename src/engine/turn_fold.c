@@ -31,9 +31,10 @@ struct folding {
     struct fold_limits limits;
     struct prompt_place unit; /* That is being read; message 0: none yet. */
     size_t unit_bytes;
-    size_t unit_at; /* Where it begins in the transcript. */
-    size_t units;   /* That this round folds. */
-    size_t passed;  /* Bytes of the units before it. */
+    size_t unit_at;                  /* Where it begins in the transcript. */
+    size_t units;                    /* That this round folds. */
+    size_t passed;                   /* Bytes of the units before it, */
+    int64_t messages, unit_messages; /* and number of their messages; of the unit. */
     bool full;
     struct prompt_folded folded;
     struct text *transcript;
@@ -63,6 +64,7 @@ static struct err weigh(void *ctx, const struct prompt_part *part) {
     struct folding *folding = ctx;
     if (is_foldable(folding, part)) {
         folding->folded.sizes.foldable += (int64_t)size_of(part);
+        folding->folded.sizes.messages += part->opens;
     } else if (part->message == folding->question && folding->request.len == 0) {
         text_add(&folding->request, part->text.data, utf8_cut(part->text, FOLD_REQUEST_MAX));
     }
@@ -136,6 +138,7 @@ static void close_unit(struct folding *folding) {
     const struct prompt_fold *fold = folding->fold;
     struct text *text = folding->transcript;
     const struct fold_at at = {.passed = (int64_t)folding->passed,
+                               .messages = folding->messages,
                                .len = (int64_t)folding->unit_bytes};
     bool earlier = !is_behind(&folding->unit, &fold->from);
     bool wanted = earlier || (!covers_what_comes(folding) &&
@@ -150,9 +153,11 @@ static void close_unit(struct folding *folding) {
     }
     folding->units += !earlier;
     folding->passed += folding->unit_bytes;
+    folding->messages += folding->unit_messages;
     folding->folded.bytes = folding->passed;
     folding->folded.place = folding->unit;
     folding->unit_bytes = 0;
+    folding->unit_messages = 0;
     folding->unit_at = text->len;
 }
 
@@ -182,6 +187,7 @@ static struct err choose(void *ctx, const struct prompt_part *part) {
         return ERR_OK;
     }
     folding->unit_bytes += size_of(part);
+    folding->unit_messages += part->opens;
     bool before = part->message == 0 || part->message == folding->former;
     bool covered = before ? fold->from.message != 0 : !is_behind(&folding->unit, &fold->from);
     return covered ? ERR_OK : write_part(folding, part);

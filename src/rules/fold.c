@@ -73,6 +73,7 @@ struct fold_limits fold_limits(const struct fold_marks *marks, const struct fold
     int64_t beside = sizes->prompt - sizes->foldable + summary;
     return (struct fold_limits){
         .leave = smaller(not_negative(marks->prompt_max / 2 - beside), marks->keep_max),
+        .messages = sizes->messages > FOLD_MESSAGES_MAX ? FOLD_MESSAGES_MAX / 2 : INT64_MAX,
         .room = not_negative(marks->prompt_max - beside),
         .summary = summary,
     };
@@ -86,6 +87,9 @@ struct fold_limits fold_limits_all(const struct fold_marks *marks, const struct 
  * worth a call, and nothing else is. */
 bool fold_is_worth(const struct fold_marks *marks, const struct fold_sizes *sizes) {
     int64_t fixed = sizes->prompt - sizes->foldable;
+    if (sizes->messages > FOLD_MESSAGES_MAX) {
+        return sizes->foldable > FOLD_LEAST;
+    }
     if (sizes->prompt > marks->hard_max) {
         return sizes->foldable > FOLD_LEAST && fixed < marks->hard_max;
     }
@@ -98,7 +102,8 @@ bool fold_takes(const struct fold_limits *limits, const struct fold_sizes *sizes
                 const struct fold_at *at) {
     int64_t left = sizes->foldable - at->passed;
     bool newest = left <= at->len;
-    return left > limits->leave && !(newest && left <= limits->room);
+    bool wanted = left > limits->leave || sizes->messages - at->messages > limits->messages;
+    return wanted && !(newest && left <= limits->room);
 }
 
 void fold_excerpt(struct bytes transcript, size_t max, struct text *text) {

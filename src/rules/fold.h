@@ -52,15 +52,22 @@ int64_t fold_window_raised(int64_t prompt_tokens);
 
 /* --- What is folded --------------------------------------------------------------------------- */
 
-enum { FOLD_LEAST = 400 /* Nobody is asked to summarise less. */ };
+enum {
+    FOLD_LEAST = 400, /* Nobody is asked to summarise less. */
+    /* A prompt of more messages is folded, however short they are: a request holds only so many
+     * (REQUEST_MESSAGES_MAX, which talk_fit.c compares). */
+    FOLD_MESSAGES_MAX = 16000,
+};
 struct fold_sizes {
     int64_t prompt;   /* Of the whole prompt. */
     int64_t foldable; /* Of its units. */
+    int64_t messages; /* Number of messages in its units. */
 };
 struct fold_limits {
-    int64_t leave;   /* Units are folded until no more than this is left, */
-    int64_t room;    /* but the newest unit stays if it is no longer than this. */
-    int64_t summary; /* Longest summary that is worth making. */
+    int64_t leave;    /* Units are folded until no more than this is left, */
+    int64_t messages; /* in no more messages than this, */
+    int64_t room;     /* but the newest unit stays if it is no longer than `room`. */
+    int64_t summary;  /* Longest summary that is worth making. */
 };
 struct fold_limits fold_limits(const struct fold_marks *marks, const struct fold_sizes *sizes);
 /* Everything is folded: somebody asked for it. */
@@ -68,9 +75,10 @@ struct fold_limits fold_limits_all(const struct fold_marks *marks, const struct 
 /* Whether a fold would shorten the prompt by enough to be worth a call. */
 MUST_CHECK bool fold_is_worth(const struct fold_marks *marks, const struct fold_sizes *sizes);
 
-/* Whether the next unit, `len` long, is folded; `passed` bytes of units stand before it. */
+/* Whether the next unit, `len` long, is folded; `passed` bytes of units, in `messages` messages,
+ * stand before it. */
 struct fold_at {
-    int64_t passed, len;
+    int64_t passed, messages, len;
 };
 MUST_CHECK bool fold_takes(const struct fold_limits *limits, const struct fold_sizes *sizes,
                            const struct fold_at *at);

@@ -9,6 +9,7 @@ import path from "node:path";
 import { test } from "node:test";
 
 import { Provider } from "./providers.mjs";
+import { sql } from "./sql.mjs";
 import { call, Listener, say, script, textOf, toolsOf, Turns } from "./turns.mjs";
 
 const SUMMARIES = '[{"user":'; // A transcript begins like this.
@@ -29,6 +30,24 @@ async function open(t, window, steps = [say("SUMMARY: much was done")]) {
 async function setWindow(turns, window) {
   const answer = await turns.ask("PATCH", "/settings", { window });
   assert.equal(answer.status, 200, answer.text);
+}
+
+/** Statements that add so many short messages, of both sides, to the end of that session. */
+function manyMessages(session, count) {
+  const n = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${count})`;
+  const role = "CASE WHEN i % 2 = 1 THEN 'user' ELSE 'assistant' END";
+  return [
+    "CREATE TABLE many AS SELECT max(id) AS last FROM messages",
+    `${n} INSERT INTO messages (id, message, session, role, status, run, reply_to, variant, active,
+     made_ms, changed_ms, client_id, client_digest, cause, error, metadata)
+     SELECT last + i, 'msg_' || substr('${"0".repeat(26)}', length(CAST(i AS TEXT)) + 1) || i,
+     s.id, ${role}, 'completed', 0, 0, 1, 1, 1, 1, '', '', '', '', '{}'
+     FROM n, many, sessions s WHERE s.session = '${session}'`,
+    `INSERT INTO parts (message, number, step, kind, state, name, call, run, bytes, data_bytes,
+     data, text, cause) SELECT m.id, 1, 0, 'text', '', '', '', 0, 2, 0, '', 'ok', ''
+     FROM messages m, many WHERE m.id > last`,
+    "DROP TABLE many",
+  ];
 }
 
 const events = (listener, type) => listener.heard.events.filter((event) => event.type === type);
@@ -139,6 +158,21 @@ test("one summary is told of a history that took many rounds, with the sums of a
   const { items } = await turns.get("/usage?by=category");
   const calls = items.find((row) => row.category === "compaction").usage.calls;
   assert.ok(calls >= 3, `${calls} rounds`);
+});
+
+test("20,000 short messages become a summary before no request has room for them", async (t) => {
+  const turns = await open(t, 900_000);
+  const listener = await turns.listen();
+  await turns.turn(listener, say("first"));
+  await turns.daemon.stop();
+  sql(turns.daemon, ...manyMessages(listener.session, 20_100));
+  await turns.daemon.start();
+  await listener.open();
+  const { end } = await turns.turn(listener, say("well"));
+  assert.deepEqual([end.state, end.note], ["succeeded", ""]);
+  assert.equal(summaries(listener).length, 1);
+  assert.equal((await turns.turn(listener, say("and again"))).end.state, "succeeded");
+  assert.equal(summaries(listener).length, 1);
 });
 
 test("what is kept shrinks to what a long history leaves room for", async (t) => {

@@ -112,6 +112,24 @@ static void a_fold_that_saves_little_is_not_made(void **state) {
     assert_false(fold_is_worth(&marks, &sizes)); /* It makes none. */
 }
 
+static void a_prompt_of_too_many_messages_is_folded_however_short_they_are(void **state) {
+    (void)state;
+    struct fold_marks marks = marks_of(1000000, 0);
+    struct fold_sizes sizes = {
+        .prompt = 30000, .foldable = 30000, .messages = FOLD_MESSAGES_MAX + 1};
+    struct fold_limits limits = fold_limits(&marks, &sizes);
+    struct fold_at at = {.len = 2};
+    assert_true(fold_is_worth(&marks, &sizes));
+    assert_true(fold_takes(&limits, &sizes, &at));
+    at.messages = sizes.messages - FOLD_MESSAGES_MAX / 2;
+    assert_false(fold_takes(&limits, &sizes, &at)); /* Half of them stays. */
+    sizes.messages--;
+    limits = fold_limits(&marks, &sizes);
+    at.messages = 0;
+    assert_false(fold_is_worth(&marks, &sizes));
+    assert_false(fold_takes(&limits, &sizes, &at));
+}
+
 static void a_refused_prompt_tells_a_smaller_window_unless_it_is_short(void **state) {
     (void)state;
     assert_int_equal(fold_window_refused(8000), 6000);
@@ -171,6 +189,7 @@ int main(void) {
         cmocka_unit_test(the_newest_unit_stays_while_the_prompt_has_room_for_it),
         cmocka_unit_test(whoever_asks_for_it_has_everything_folded),
         cmocka_unit_test(a_fold_that_saves_little_is_not_made),
+        cmocka_unit_test(a_prompt_of_too_many_messages_is_folded_however_short_they_are),
         cmocka_unit_test(a_refused_prompt_tells_a_smaller_window_unless_it_is_short),
         cmocka_unit_test(a_refusal_is_judged_by_what_was_taken_before),
         cmocka_unit_test(an_excerpt_is_the_beginning_and_the_end_in_whole_characters),
