@@ -388,6 +388,13 @@ static struct err look_on(struct watching *watching, const char *name) {
         .ctx = watching,
     };
     struct err err = follow_run(&options, &watch->invocation->why);
+    /* The stream of a session ends with the session: no event can follow, not even of the turn's
+     * end. */
+    if (!err_failed(err) && !watching->enough) {
+        why_set(&watch->invocation->why, "the session %s was deleted while its turn ran",
+                watch->session);
+        return err_make(ERR_NOT_FOUND, "turn: its session is gone");
+    }
     if (!err_failed(err) && watching->asked != NULL) {
         err = settle_asked(watching);
         json_release(&watching->asked);

@@ -6,7 +6,7 @@
  *            restart of the daemon only delays.
  * Ownership  turn_outcome is the caller's: turn_outcome_done.
  * Threads    one.
- * Failure    ERR_INTERRUPTED: Ctrl-C. The turn goes on.
+ * Failure    ERR_INTERRUPTED: Ctrl-C. The turn goes on. ERR_NOT_FOUND: the session was deleted.
  */
 #ifndef DROVER_CLI_TURN_WATCH_H
 #define DROVER_CLI_TURN_WATCH_H

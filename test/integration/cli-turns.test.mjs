@@ -40,10 +40,10 @@ async function live(daemon, state, count = 1) {
   }
 }
 
-/** Returns when a command follows a stream. A turn runs before `ask` has read its id, and a signal
- *  would end `ask` without a word of it. */
-async function followed(daemon) {
-  const following = /^drover_http_sse_streams [1-9]/m;
+/** Returns when `count` commands follow streams. A turn runs before `ask` has read its id, and a
+ *  signal would end `ask` without a word of it. */
+async function followed(daemon, count = 1) {
+  const following = new RegExp(`^drover_http_sse_streams ${count}$`, "m");
   for (let text = ""; !following.test(text); ) {
     const answer = await daemon.request("GET", "/metrics", { local: true });
     assert.equal(answer.status, 200);
@@ -123,6 +123,22 @@ test("Ctrl-C leaves a turn, says how to come back, and attach does", {
   assert.match(asking.err, new RegExp(`'drover attach ${id}' follows it again`));
   const back = await daemon.cli(["attach", id]);
   assert.deepEqual([back.code, back.stdout], [0, "after all\n"]);
+});
+
+test("commands that follow a turn end when its session is deleted, and say so", {
+  timeout: scaled(60_000),
+}, async (t) => {
+  const daemon = await start(t);
+  const { session } = await asked(daemon, "say: hello");
+  const asking = beside(t, daemon, ["ask", "-s", session, "say: begun\ndelay: 600s"]);
+  const [{ id }] = await live(daemon, "running");
+  const looking = beside(t, daemon, ["attach", id]);
+  await followed(daemon, 2);
+  assert.equal((await daemon.cli(["session", "rm", session])).code, 0);
+  for (const follower of [asking, looking]) {
+    assert.equal(await follower.ended, 3);
+    assert.match(follower.err, new RegExp(`session ${session} was deleted while its turn ran`));
+  }
 });
 
 test("what waits for leave is listed, and answered from another place", async (t) => {
