@@ -92,6 +92,7 @@ struct err run_wait(struct talk *talk, const struct run_wait *wait, json_t **ret
         return ERR_OK;
     }
     if (!err_failed(err)) {
+        talk_warn_held(talk);
         err = stream_wait(talk, wait, before, why);
     }
     return err_failed(err) ? err : run_get(talk, wait->id, wait->retry_ms, ret_run, why);

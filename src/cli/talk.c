@@ -229,9 +229,13 @@ int64_t talk_int(const json_t *object, const char *key) {
 void talk_warn_held(struct talk *talk) {
     AUTO(json_release) json_t *version = NULL;
     const struct client_request request = {.method = "GET", .target = "/api/v1/version"};
+    if (talk->warned_held) {
+        return;
+    }
     struct why ignored; /* A client that may not ask goes on without the answer. */
     struct err err = talk_ask(talk, &request, NULL /* parsed is enough */, &version, &ignored);
     if (!err_failed(err) && json_is_true(json_object_get(version, "held"))) {
+        talk->warned_held = true;
         (void)fflush(stdout); /* A failure shows again at the end. */
         fputs("[the daemon holds: nothing starts before 'drover release', which first shows what "
               "would]\n",

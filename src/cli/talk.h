@@ -18,6 +18,7 @@ struct talk {
     struct client *client; /* Owned. */
     char *data;            /* Owned: the default data directory. */
     int interrupt_fd;      /* Owned. */
+    bool warned_held;      /* Once is enough, however many waits a command consists of. */
     const struct world *world;
 };
 
@@ -73,7 +74,8 @@ struct talk_time talk_clock(int64_t ms);
 /* Members of an object; "" and 0 where they are not what was expected. */
 const char *talk_text(const json_t *object, const char *key);
 int64_t talk_int(const json_t *object, const char *key);
-/* Says on stderr where the daemon holds: what is waited for does not begin. */
+/* Says on stderr, once, that the daemon holds, where it does: what is waited for does not begin.
+ * run_wait and turn_watch do so; a command that waits by other means calls it first. */
 void talk_warn_held(struct talk *talk);
 /* Prints the value as one line of JSON. */
 void talk_print(const json_t *value);

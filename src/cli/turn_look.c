@@ -98,9 +98,6 @@ struct err turn_look_run(struct invocation *invocation, struct talk *talk, const
         return err;
     }
     bool ended = run_has_ended(run);
-    if (!ended) {
-        talk_warn_held(talk);
-    }
     const struct turn_look look = {.invocation = invocation,
                                    .talk = talk,
                                    .lines = &lines,

@@ -413,6 +413,9 @@ struct err turn_watch(const struct turn_watch *watch, struct turn_outcome *ret_o
     text_init(&ret_outcome->text, TEXT_MAX);
     (void)snprintf(name, sizeof name, "session:%s", watch->session); /* Ids are short. */
     struct err err = ERR_OK;
+    if (watch->until == 0) {
+        talk_warn_held(watch->talk);
+    }
     while (!err_failed(err) && ret_outcome->state == NULL &&
            (watch->until == 0 || ret_outcome->seq < watch->until)) {
         err = look_on(&watching, name);

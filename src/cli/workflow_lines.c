@@ -94,10 +94,10 @@ static void add_started(const struct workflow_told *told, struct text *text) {
     add_limits(told->event->data, text);
 }
 
-/* What there is to wait for stands in the row, and changes. */
+/* The gate stands in the row, and changes. */
 static void add_queued(const struct workflow_told *told, struct text *text) {
     (void)told; /* It is known which. */
-    text_add_str(text, "workflow queued: it waits for a slot");
+    text_add_str(text, "workflow queued");
 }
 
 static void add_phase(const struct workflow_told *told, struct text *text) {

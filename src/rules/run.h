@@ -8,7 +8,8 @@
  *           failed (its deadline, or a budget)
  *
  * Why a queued run does not run stands in `gate`:
- *   KEY    its concurrency key is full; SLOT: every slot of the daemon is taken, or it holds;
+ *   KEY    its concurrency key is full;
+ *   SLOT   every slot of the daemon is taken, as they all are while it holds: shown as HOLD then;
  *   BUDGET what is left of a budget is reserved by others (rules/budget.h);
  *   TIME   it may not begin before `not_before_ms` (the wait before a retry).
  *   HOLD   the daemon holds (run_shown): shown, and never stored. The stored gate is SLOT.
@@ -279,8 +280,7 @@ enum run_gate run_gate_shown(const struct run_row *row);
 int64_t run_resume_at_ms(const struct run_row *row);
 
 /* The row as clients see it. A run that an earlier daemon began, and that nobody follows while this
- * one holds, does not run: it waits for the release. So does a queued run that lacks only a slot.
- */
+ * one holds, does not run: it waits for the release. So does a queued run that lacks only a slot. */
 void run_shown(struct run_row *io_row, int64_t epoch, enum run_hold hold);
 
 struct run_effects run_effects(const struct run_row *row, int64_t epoch, enum run_hold hold);

@@ -223,7 +223,7 @@ test("a daemon that holds says what would start, and starts it when it is releas
   const id = await jobs.shell("echo free");
   const job = await jobs.show(id);
   assert.equal(job.state, "queued");
-  assert.equal(job.gate, "slot");
+  assert.equal(job.gate, "hold");
   const hold = await jobs.request("GET", "/api/v1/system/hold");
   assert.equal(hold.json.held, true);
   assert.equal(hold.json.would_start.queued, 1);

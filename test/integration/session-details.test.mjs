@@ -58,6 +58,41 @@ test("ask, run and ps say that the daemon holds, and ask goes on after the relea
   assert.doesNotMatch((await daemon.cli(["ps"])).stderr, /holds/);
 });
 
+/** Returns when `count` commands follow streams. */
+async function followed(daemon, count) {
+  const following = new RegExp(`^drover_http_sse_streams ${count}$`, "m");
+  while (!following.test((await daemon.request("GET", "/metrics", { local: true })).text));
+}
+
+test("every command that waits says that the daemon holds, and what waits shows it", async (t) => {
+  const turns = await Turns.open(t);
+  const { daemon } = turns;
+  const busy = await turns.listen();
+  const { run } = await turns.send(busy.session, script(say("begun"), "delay: 600s"));
+  await busy.until("delta");
+  await daemon.kill();
+  daemon.args.push("--hold");
+  await daemon.start();
+  const [idle, other] = [await turns.session(), await turns.session()];
+  const job = await turns.ask("POST", "/jobs", { argv: ["true"] });
+  const commands = [
+    [["stop", run]],
+    [["chat", "--session", idle], { input: `${say("hello")}\n` }],
+    [["session", "compact", other]],
+    [["job", "wait", job.json.id]],
+  ].map(([words, options]) => daemon.cli(words, options));
+  await followed(daemon, commands.length);
+  const { items } = await turns.get("/runs?live=1");
+  assert.deepEqual(items.map((one) => one.gate), ["hold", "hold", "hold", "hold"]);
+  const queued = items.filter((one) => one.state === "queued").length;
+  assert.deepEqual([queued, items.at(-1).state], [3, "waiting"]);
+  assert.equal((await turns.ask("POST", "/system/release")).status, 200);
+  for (const { code, stderr } of await Promise.all(commands)) {
+    assert.equal(code, 0, stderr);
+    assert.equal(stderr.match(/the daemon holds/g)?.length, 1, stderr);
+  }
+});
+
 const ALL = { settings: { permissions: [{ permission: "allow" }] } };
 const toolOf = (message) => message.parts.find((part) => part.kind === "tool");
 
