@@ -162,7 +162,8 @@ struct call {
     json_t *message;        /* Owned: what the script asked for; NULL: it is DONE. */
     size_t bytes;           /* Of it, as long as it counts in the flow's `asked`. */
     char *model;            /* Owned. */
-    struct past *cached;    /* Borrowed from the flow; NULL: not to be had. */
+    struct past *cached;    /* Borrowed from the flow: same call of the run that is resumed; an
+                             * agent takes its result, workflow() its place. NULL: none. */
     struct amounts limits;  /* Of its own budget; AMOUNT_MAX: none. */
     struct agent_type type; /* Owned; not named: all is empty. */
     enum run_cause refusal; /* What the pool found wrong with it. */
@@ -426,7 +427,10 @@ void flow__deliver(struct flow *flow);
 void flow__stored(struct call *call);  /* What came of it is in the store. */
 void call__line_up(struct call *call); /* Among what is to be told. */
 void call__store(struct call *call); /* Now, or when it can be: once, however often it is asked. */
-void flow__release(struct flow *flow); /* What was kept while it had no worker. */
+void call__begin_nested(struct call *call, struct past *old); /* old: as `cached`. */
+void call__found(struct call *call);     /* Search for the script of workflow() has ended. */
+void call__leave_old(struct call *call); /* `cached` is settled, or is not to be had. */
+void flow__release(struct flow *flow);   /* What was kept while it had no worker. */
 
 /* flow_ask.c */
 void call__ask(struct call *call);
@@ -497,7 +501,7 @@ void call__forget_place(struct call *call);
 void flows__job_note(struct flows *flows, const struct run_row *row);
 
 /* flow_nested.c */
-void call__find_script(struct call *call);
+void call__find_script(struct call *call); /* call__found follows, from the pool. */
 void call__store_script(struct call *call);
 void call__forget_script(struct call *call);
 

@@ -278,7 +278,7 @@ void flow__asked(struct flow *flow, json_t *message, bool nested) {
     call->nested = nested;
     call->message = message;
     if (nested) {
-        call__find_script(call);
+        call__begin_nested(call, find_past(&flow->old, call));
     } else {
         begin_life(call);
     }

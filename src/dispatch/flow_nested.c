@@ -1,7 +1,12 @@
 /* flow_nested.c: workflow(): which script it names, found in the pool, and kept with the run.
  *
  * What it came to is stored like an agent's outcome, so a run goes on with the same script however
- * the file is edited. It is no agent: it takes no place, and nobody is told of it. */
+ * the file is edited. It is no agent: it takes no place, and nobody is told of it.
+ *
+ * A run that resumes another reads the file anew: the outcome of that run's call is not taken over,
+ * only its place in the order (flow_settle.c). There the search begins when the call is the next
+ * one, not when the script asks, so that no more than a few scripts wait in memory: a run may name
+ * WORKFLOW_NESTED_MAX of them, of WORKFLOW_SCRIPT_MAX bytes each. */
 #include <stdio.h>
 #include <string.h>
 
@@ -110,6 +115,7 @@ static void ref_done(struct flow_errand *errand) {
     struct call *call = errand->call;
     flow__errand_free(errand);
     call->storing = false;
+    call__leave_old(call);
     flow__stored(call);
 }
 
@@ -162,9 +168,8 @@ static void conclude(struct finding *finding) {
     text_done(&call->result);
     call->result = finding->members;
     text_init(&finding->members, 0);
-    call->state = CALL_STORING;
-    call__store(call);
     call->flow->seeks = false;
+    call__found(call);
     find_next(call->flow);
 }
 

@@ -3,7 +3,13 @@
  * The order of the commits is the order in which the script hears of them, now and in every replay.
  * A run that may take over results of another one settles these first, in their old order, each
  * when the script is quiet; what its own agents came to meanwhile is kept until no such call is
- * left. So neither the order of before nor a failed sibling costs a finished step. */
+ * left. So neither the order of before nor a failed sibling costs a finished step.
+ *
+ * A call of workflow() has a place in that order, too, although its script is found anew: else two
+ * branches, one of which waits for that call, would ask for equal prompts in another order, and get
+ * each other's results. The place counts also where workflow() threw, then or now. A call that the
+ * other run did not make is kept like an agent's outcome. The search for either script begins when
+ * the call is the next one, and nothing else is settled until that search has ended. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -203,6 +209,14 @@ static void keep(struct call *call) {
     call__count_out(call); /* What it waits for may stand in a frame that was not read yet. */
 }
 
+static void keep_first(struct call *call) {
+    struct flow *flow = call->flow;
+    call->kept = true;
+    call->next = flow->kept;
+    flow->kept_end = flow->kept == NULL ? &call->next : flow->kept_end;
+    flow->kept = call;
+}
+
 /* Not before its row is written: it is asked again then. And not while a history is read, which
  * would have it or not: flow__release goes on. */
 void call__store(struct call *call) {
@@ -211,6 +225,8 @@ void call__store(struct call *call) {
     }
     if (call->flow->state != FLOW_LIVE) {
         keep(call);
+    } else if (call->nested && call->finding == NULL) {
+        call__find_script(call);
     } else if (call->nested) {
         call__store_script(call);
     } else {
@@ -264,6 +280,11 @@ void flow__release(struct flow *flow) {
 
 /* --- Taken over ------------------------------------------------------------------------------- */
 
+void call__leave_old(struct call *call) {
+    call->flow->taking -= call->cached != NULL;
+    call->cached = NULL;
+}
+
 static struct err cached_tx(struct tx *tx, void *ctx) {
     struct flow_errand *errand = ctx;
     struct bytes value;
@@ -281,8 +302,7 @@ static void cached_done(struct flow_errand *errand) {
     struct call *call = errand->call;
     struct flow *flow = errand->flow;
     bool late = errand->late;
-    flow->taking--;
-    call->cached = NULL;
+    call__leave_old(call);
     text_clear(&call->result);
     text_add(&call->result, errand->bytes.data, late ? 0 : errand->bytes.len);
     flow__errand_free(errand);
@@ -322,15 +342,48 @@ void flow__settle_quiet(struct flow *flow) {
         flow__deliver(flow);
         return;
     }
-    if (flow->storing > 0) {
+    if (flow->storing > 0 || flow->seeks) {
         return; /* One at a time. */
     }
     if (flow->taking > 0) {
         table_each(&flow->calls, look, &lowest);
     }
-    if (lowest.call != NULL) {
+    if (lowest.call != NULL && lowest.call->nested) {
+        lowest.call->state = CALL_STORING;
+        call__store(lowest.call);
+    } else if (lowest.call != NULL) {
         take_over(lowest.call);
     } else if (flow->kept != NULL) {
         call__store(next_kept(flow));
     }
+}
+
+/* --- workflow() ------------------------------------------------------------------------------- */
+
+void call__begin_nested(struct call *call, struct past *old) {
+    struct flow *flow = call->flow;
+    call->cached = old;
+    flow->taking += old != NULL;
+    call->state = old != NULL ? CALL_TAKEN : CALL_STORING;
+    if (old == NULL && flow->resumes) {
+        keep(call); /* The script, which asks just now, will be quiet: then the line moves. */
+    } else if (old == NULL) {
+        call__find_script(call);
+    }
+}
+
+/* In a run that resumes another, the call was the next one when its search began. Somebody may have
+ * skipped an agent meanwhile, and the script, which heard of that, asked for a call with a lower
+ * place. So the order is judged once more. */
+void call__found(struct call *call) {
+    struct flow *flow = call->flow;
+    call->state = call->cached != NULL ? CALL_TAKEN : CALL_STORING;
+    if (!flow->resumes) {
+        call__store(call);
+        return;
+    }
+    if (call->cached == NULL) {
+        keep_first(call);
+    }
+    flow__settle_quiet(flow);
 }

@@ -99,7 +99,8 @@ struct err tx_step_history(struct tx *tx, const struct step_page *page,
 /* --- Not settled, or taken over --------------------------------------------------------------- */
 
 static struct err walk_all(struct tx *tx, const char *sql, int64_t workflow, struct walk *walk) {
-    const struct arg args[] = {arg_int(workflow)};
+    const struct arg args[] = {arg_int(workflow),
+                               arg_int(WORKFLOW_AGENTS_MAX + WORKFLOW_NESTED_MAX)};
     AUTO(rows_release) struct rows *rows = NULL;
     walk->bytes_max = SIZE_MAX;
     struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
@@ -110,11 +111,12 @@ struct err tx_step_open(struct tx *tx, int64_t workflow,
                         struct err (*each)(void *ctx, const struct step_row *row), void *ctx) {
     static const char sql[] =
         "SELECT " STEP_COLUMNS "spec FROM runs WHERE parent = $1 AND step_key <> '' AND done_no = 0"
-        " ORDER BY id LIMIT 1000";
+        " ORDER BY id LIMIT $2";
     struct walk walk = {.each = each, .ctx = ctx};
     return walk_all(tx, sql, workflow, &walk);
 }
 
+/* Calls of workflow() that threw are included: the place in the order counts, not the outcome. */
 struct err tx_step_successes(struct tx *tx, int64_t workflow,
                              struct err (*each)(void *ctx, const struct step_row *row), void *ctx) {
     static const char sql[] =
@@ -123,7 +125,9 @@ struct err tx_step_successes(struct tx *tx, int64_t workflow,
         "step_key "
         "<> ''"
         " AND done_no > 0 AND state IN ('succeeded', 'degraded') AND cause <> 'truncated'"
-        " ORDER BY done_no LIMIT 1000";
+        " UNION ALL SELECT '', step_key, occurrence, done_no, 'succeeded', 'completed', '', '', 0,"
+        " '', '', '', 0, 0, '', 0, 0, 0, '' FROM workflow_refs WHERE run = $1"
+        " ORDER BY done_no LIMIT $2";
     struct walk walk = {.each = each, .ctx = ctx};
     return walk_all(tx, sql, workflow, &walk);
 }

@@ -181,7 +181,8 @@ MUST_CHECK struct err tx_step_history(struct tx *tx, const struct step_page *pag
 MUST_CHECK struct err tx_step_open(struct tx *tx, int64_t workflow,
                                    struct err (*each)(void *ctx, const struct step_row *row),
                                    void *ctx);
-/* Keys of what succeeded, for a run that takes it over: no results, in their order. */
+/* Keys of agents that succeeded and of answers of workflow(), for a run that takes them over: in
+ * their order, without results and without scripts. */
 MUST_CHECK struct err tx_step_successes(struct tx *tx, int64_t workflow,
                                         struct err (*each)(void *ctx, const struct step_row *row),
                                         void *ctx);

@@ -16,7 +16,8 @@ export class Counting extends Provider {
    *  schema. */
   prompts = [];
 
-  /** `say` gives {text, tokens, status, ms} for a prompt and how often it was asked before. */
+  /** `say` gives {text, tokens, status, ms}, or a promise of it, for a prompt and how often it was
+   *  asked before. */
   constructor(say = (prompt) => ({ text: `heard ${prompt}` })) {
     super();
     this.say = say;
@@ -68,7 +69,9 @@ export class Counting extends Provider {
       this.prompts.push(prompt);
       this.server.emit("asked");
     }
-    void this.speak(answer, this.say(prompt, before));
+    const said = this.say(prompt, before);
+    if (said instanceof Promise) void said.then((given) => this.speak(answer, given));
+    else void this.speak(answer, said);
   }
 
   async speak(answer, { text = "", tokens = 1, status = 200, ms = 0 }) {

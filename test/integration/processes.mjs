@@ -49,6 +49,14 @@ export function kill(pid, signal = "SIGKILL") {
   }
 }
 
+const below = (pid) =>
+  read(`/proc/${pid}/task/${pid}/children`).trim().split(" ").filter(Boolean).map(Number);
+const isOurs = (pid) => read(`/proc/${pid}/comm`).startsWith("drover");
+
+/** The processes that workers of a daemon are forked from, and these workers. */
+export const zygotesOf = ({ child }) => below(child.pid).filter((pid) => !isOurs(pid));
+export const workersOf = (daemon) => zygotesOf(daemon).flatMap(below);
+
 /** Kills what is left of the jobs of those data directories; whether nobody was. */
 export function killLeft(...directories) {
   const left = processesOf(...directories);

@@ -2,19 +2,14 @@
 //
 // runs-with: release, san
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
+import { workersOf, zygotesOf } from "./processes.mjs";
 import { scaled } from "./scale.mjs";
 import { Turns } from "./turns.mjs";
 import { whole, Workflows } from "./workflows.mjs";
 
 const META = 'export const meta = {name: "faults", description: "x"};\n';
-
-const below = (pid) =>
-  readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean);
-const named = (pid) => readFileSync(`/proc/${pid}/comm`, "utf8").trim();
-const zygotes = ({ child }) => below(child.pid).filter((pid) => !named(pid).startsWith("drover"));
 
 class Flows {
   static async open(t, options) {
@@ -68,13 +63,13 @@ class Flows {
 
   /** Kills every worker: children of the process that they are forked from. */
   killWorkers() {
-    const workers = zygotes(this.daemon).flatMap(below);
-    for (const pid of workers) process.kill(Number(pid), "SIGKILL");
+    const workers = workersOf(this.daemon);
+    for (const pid of workers) process.kill(pid, "SIGKILL");
     return workers.length;
   }
 
   killZygote() {
-    for (const pid of zygotes(this.daemon)) process.kill(Number(pid), "SIGKILL");
+    for (const pid of zygotesOf(this.daemon)) process.kill(pid, "SIGKILL");
   }
 }
 
