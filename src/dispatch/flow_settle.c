@@ -3,7 +3,8 @@
  * The order of the commits is the order in which the script hears of them, now and in every replay.
  * A run that may take over results of another one settles these first, in their old order, each
  * when the script is quiet; what its own agents came to meanwhile is kept until no such call is
- * left. So neither the order of before nor a failed sibling costs a finished step.
+ * left, and then settled one by one. So neither the order of before nor a failed sibling costs a
+ * finished step.
  *
  * A call of workflow() has a place in that order, too, although its script is found anew: else two
  * branches, one of which waits for that call, would ask for equal prompts in another order, and get
@@ -247,20 +248,24 @@ static void look(void *ctx, struct table_node *node) {
     }
 }
 
+/* Outcomes of a run that resumes another go one by one: what the script asks for when it hears one
+ * may be cached, and comes before the next. */
+static bool must_wait(const struct flow *flow) {
+    return flow->resumes && (flow->taking > 0 || !flow->quiet || flow->kept != NULL ||
+                             flow->storing > 0 || flow->done != NULL);
+}
+
 void call__ended(struct call *call) {
-    struct flow *flow = call->flow;
     if (call__leave_place(call)) {
         return;
     }
-    bool in_line = flow->resumes &&
-                   (flow->taking > 0 || !flow->quiet || flow->kept != NULL || flow->behind > 0);
     call->state = CALL_STORING;
-    if (!in_line) {
+    if (!must_wait(call->flow)) {
         call__store(call);
         return;
     }
     keep(call);
-    flow__settle_quiet(flow);
+    flow__settle_quiet(call->flow);
 }
 
 static struct call *next_kept(struct flow *flow) {

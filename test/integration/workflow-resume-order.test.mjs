@@ -175,6 +175,24 @@ return [await known, (await Promise.all(more)).sort()]`;
   });
 });
 
+// --- What is new ---------------------------------------------------------------------------------
+
+describe("a resumed run delivers what is new", { concurrency: 2 }, () => {
+  it("one by one, each with all that was known to follow from it", async () => {
+    const { word, run, resume, same, asked } = scene();
+    const nobody = (n) => `await agent('${word} nobody ${n}', { capabilities: ['x'] });`;
+    const body = only(
+      [0, 1],
+      `${nobody(0)} ${chain(word, `await ${same}`)}`,
+      `${nobody(1)} return await ${same};`,
+    );
+    const first = await run(body, apart);
+    assert.deepEqual(first.end.result, ["1", "2"]);
+    const second = await resume(first, body, together); // Both are null, and again at once.
+    assert.deepEqual([second.end.result, asked()], [first.end.result, MANY + 2]);
+  });
+});
+
 // --- Crashes -------------------------------------------------------------------------------------
 
 /** A run of many branches is resumed, and disturbed behind each of three outcomes. */
