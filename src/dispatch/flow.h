@@ -89,7 +89,7 @@ struct flow_errand {
     struct flow_errand *beginning; /* Of `first`: it writes the row that this one ends. */
     bool begins;                   /* It writes the row of its call. */
     bool ends;                     /* It ends that row. */
-    bool away, lazy, late;
+    bool away, lazy, late, budgeted;
     bool in_crowd; /* It waits for company. */
     bool orphan;   /* Its call is gone: what came of it changes nothing any more. */
     bool reads;    /* It changes nothing. */
@@ -99,8 +99,8 @@ struct flow_errand {
     struct bytes run;
     struct step_talk talk;
     struct step_talked talked;
+    struct usage used; /* By a step that has ended. */
     enum step_begun begun;
-    bool budgeted;
     struct step_new begin;
     struct step_end end;
     struct step_cached cached;

@@ -147,7 +147,7 @@ static struct err end_tx(struct tx *tx, void *ctx) {
     errand->end.written = beginning != NULL && beginning->begun == STEP_BEGUN;
     errand->end.untold =
         errand->end.written && beginning->begin.end_tells ? &beginning->begin : NULL;
-    return tx_step_end(tx, &errand->end, &errand->late);
+    return tx_step_end(tx, &errand->end, &errand->late, &errand->used);
 }
 
 /* Late: its row is not there yet, and it is asked again when it is; or it was ended by others in
@@ -155,6 +155,7 @@ static struct err end_tx(struct tx *tx, void *ctx) {
 static void end_done(struct flow_errand *errand) {
     struct call *call = errand->call;
     bool late = errand->late, restarted = late && call->again;
+    call->usage = late ? call->usage : errand->used;
     flow__errand_free(errand);
     call->storing = false;
     if (restarted) {
@@ -171,6 +172,7 @@ static void store_end(struct call *call) {
     struct flow_errand *errand = flow__errand(flow, end_tx, end_done);
     const bool talked = call->talks || call->turn.text[0] != '\0';
     errand->call = call;
+    errand->used = call->usage; /* Where the store has no better number. */
     errand->end = (struct step_end){
         .place = flow__place(flow),
         .run = {call->run.text, strlen(call->run.text)},

@@ -222,8 +222,6 @@ static void ended(struct call *call, const struct flow_errand *errand) {
     bool good = talked->state == RUN_SUCCEEDED || talked->state == RUN_DEGRADED;
     call->cause = talked->cause;
     call->resume_at_ms = talked->resume_at_ms;
-    call->usage = talked->usage;
-    call->cost = talked->cost;
     const struct bytes note = {bytes + talked->said.len, talked->note.len};
     if (call->cause == CAUSE_SCHEMA_MISMATCH) {
         call__note_misfit(call, note);

@@ -68,25 +68,80 @@ struct err steps__begin_talk(struct tx *tx, const struct step_new *step) {
     return err_failed(err) ? err : mark_turn(tx, &talk->turn);
 }
 
-/* --- What it came to -------------------------------------------------------------------------- */
+/* --- What it used ----------------------------------------------------------------------------- */
 
-static struct err read_usage(struct tx *tx, int64_t id, struct step_talked *talked) {
-    struct session_row session;
+/* Sums of the sessions of all its turns: each restart made another one. */
+static struct err sum_sessions(struct tx *tx, struct bytes step, struct step_used *ret_used) {
+    static const char sql[] =
+        "SELECT CAST(COALESCE(sum(s.fresh), 0) AS BIGINT),"
+        " CAST(COALESCE(sum(s.cache_read), 0) AS BIGINT),"
+        " CAST(COALESCE(sum(s.cache_write), 0) AS BIGINT),"
+        " CAST(COALESCE(sum(s.output), 0) AS BIGINT),"
+        " CAST(COALESCE(sum(s.reasoning), 0) AS BIGINT),"
+        " CAST(COALESCE(sum(s.cost_micros), 0) AS BIGINT),"
+        " CAST(COALESCE(sum(s.cost_unknown), 0) AS BIGINT)"
+        " FROM runs r JOIN turns t ON t.run = r.id JOIN sessions s ON s.id = t.session"
+        " WHERE r.parent = (SELECT id FROM runs WHERE run = $1) AND r.step_key = $2";
+    const struct arg args[] = {arg_text(step), arg_text(BYTES(STEP_TURN_KEY))};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    if (!err_failed(err)) {
+        assert(rows != NULL); /* Sums always come as one row. */
+        ret_used->usage = (struct usage){.fresh = rows_int(rows, 0),
+                                         .cache_read = rows_int(rows, 1),
+                                         .cache_write = rows_int(rows, 2),
+                                         .output = rows_int(rows, 3),
+                                         .reasoning = rows_int(rows, 4)};
+        ret_used->cost =
+            (struct usage_cost){.known = rows_int(rows, 6) == 0, .micros = rows_int(rows, 5)};
+    }
+    return err;
+}
+
+static struct err find_calling(struct tx *tx, struct bytes step, int64_t *ret_turn) {
+    static const char sql[] = "SELECT r.id FROM runs r JOIN turns t ON t.run = r.id"
+                              " WHERE r.parent = (SELECT id FROM runs WHERE run = $1)"
+                              " AND r.step_key = $2 AND r.ended_ms IS NULL AND t.call <> 0"
+                              " ORDER BY r.id DESC LIMIT 1";
+    const struct arg args[] = {arg_text(step), arg_text(BYTES(STEP_TURN_KEY))};
+    const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
+    return runs__int(tx, &ask, ret_turn);
+}
+
+/* A step that was skipped, or whose time is over, ends before its turn does: the call that is out
+ * then counts by the text that its stream has. */
+static struct err add_call(struct tx *tx, int64_t run, struct step_used *io_used) {
+    AUTO(turns__said_done) struct turn_said said = {.text = {0}};
+    struct turn turn = {.run = {.id = run}};
     bool found = false;
-    struct err err = sessions__find_id(tx, id, &found, &session);
+    struct err err = turns__load_rest(tx, &turn, &found);
     if (err_failed(err) || !found) {
         return err;
     }
-    const struct session_usage *sums = &session.usage;
-    talked->usage = (struct usage){.fresh = sums->fresh,
-                                   .cache_read = sums->cache_read,
-                                   .cache_write = sums->cache_write,
-                                   .output = sums->output,
-                                   .reasoning = sums->reasoning};
-    talked->cost =
-        (struct usage_cost){.known = sums->cost_unknown == 0, .micros = sums->cost_micros};
-    return ERR_OK;
+    err = turns__hear(tx, &turn.session, &turn.row, &said);
+    const struct usage call =
+        usage_estimate(/* input_bytes */ 0, said.text.len + said.thinking.len);
+    usage_add(&io_used->usage, &call);
+    return err;
 }
+
+struct err steps__talk_used(struct tx *tx, struct bytes step, struct step_used *ret_used) {
+    struct step_used used = {.cost = {.known = true}};
+    int64_t turn = 0;
+    struct err err = sum_sessions(tx, step, &used);
+    if (!err_failed(err)) {
+        err = find_calling(tx, step, &turn);
+    }
+    if (!err_failed(err) && turn != 0) {
+        err = add_call(tx, turn, &used);
+    }
+    if (!err_failed(err)) {
+        *ret_used = used;
+    }
+    return err;
+}
+
+/* --- What it came to -------------------------------------------------------------------------- */
 
 /* A budget has ended it: its own, or one above. What its time is worth is no question here. */
 static struct err look_at_own(struct tx *tx, int64_t step, enum run_cause *io_cause) {
@@ -131,9 +186,6 @@ struct err tx_step_talked(struct tx *tx, struct bytes turn, struct step_talked *
         struct run_time time;
         err = runs__time(tx, &row, row.state, &time);
         talked.waited_ms = time.waited_ms;
-    }
-    if (!err_failed(err) && talked.ended && found) {
-        err = read_usage(tx, of_turn.session, &talked);
     }
     *ret_talked = talked;
     return err;

@@ -302,7 +302,7 @@ static struct err end_turn(struct tx *tx, const struct step_end *end, struct run
     return err_failed(err) || !found ? err : runs__ask_children(tx, &row, freed);
 }
 
-struct err tx_step_end(struct tx *tx, const struct step_end *end, bool *ret_late) {
+static struct err end_step(struct tx *tx, const struct step_end *end, bool *ret_late) {
     enum run_state state = workflow_step_state(end->cause);
     struct run_freed freed = {.kinds = 0};
     struct err err = end->budgeted ? settle(tx, end, &freed) : ERR_OK;
@@ -338,6 +338,20 @@ struct err tx_step_end(struct tx *tx, const struct step_end *end, bool *ret_late
     return err_failed(err) || (!end->budgeted && !end->talks)
                ? err
                : runs__admit_freed(tx, &freed, &end->bounds);
+}
+
+/* What an agent with tools used is known to its turns alone, also where it was skipped: tokens of
+ * an agent that ended early would else be missing in `budget.spent()`. */
+struct err tx_step_end(struct tx *tx, const struct step_end *end, bool *ret_late,
+                       struct usage *ret_used) {
+    struct step_end whole = *end;
+    struct step_used used = {.usage = end->usage, .cost = end->cost};
+    struct err err = end->talks ? steps__talk_used(tx, end->run, &used) : ERR_OK;
+    whole.usage = used.usage;
+    whole.cost = used.cost;
+    *ret_late = false;
+    *ret_used = used.usage;
+    return err_failed(err) ? err : end_step(tx, &whole, ret_late);
 }
 
 static struct err add_tokens(struct tx *tx, int64_t id, const struct step_took *took) {

@@ -79,7 +79,7 @@ struct step_end {
     struct bytes note;
     int64_t resume_at_ms; /* Of a failure: when asking may help; 0: nobody knows. */
     struct bytes label, phase;
-    struct usage usage;
+    struct usage usage; /* This and the cost: not of a step that talks, which is asked itself. */
     struct usage_cost cost;
     struct bytes model, project;
     int64_t calls, calls_unpriced; /* Of the model; a turn counts its own. */
@@ -92,8 +92,9 @@ struct step_end {
     struct bytes spec;             /* What its row says from here on; no data: what it did. */
     struct run_bounds bounds;
 };
-/* *ret_late: it has ended. */
-MUST_CHECK struct err tx_step_end(struct tx *tx, const struct step_end *end, bool *ret_late);
+/* *ret_late: the step has ended. Else *ret_used: usage that its row counts from here on. */
+MUST_CHECK struct err tx_step_end(struct tx *tx, const struct step_end *end, bool *ret_late,
+                                  struct usage *ret_used);
 
 /* What the turn of a step has come to. */
 struct step_talked {
@@ -103,8 +104,6 @@ struct step_talked {
     int64_t resume_at_ms;    /* As run_resume_at_ms: of its wait, or of its end. */
     struct bytes said, note; /* In the arena. */
     int64_t waited_ms;       /* For a person, in all, up to now. */
-    struct usage usage;
-    struct usage_cost cost;
 };
 MUST_CHECK struct err tx_step_talked(struct tx *tx, struct bytes turn,
                                      struct step_talked *ret_talked);

@@ -124,3 +124,37 @@ test("a default budget that is none is refused at the start", async (t) => {
   assert.equal(code, 2);
   assert.match(stderr, /workflow-default-budget: 'cats' is no limit of a budget/);
 });
+
+// An agent with tools has a turn, which is told to end with it, and ends later.
+const CUT_OFF = `const long = await agent("tokens: 4000 at 400/s", { label: "long" });
+const spent = budget.spent();
+const next = await agent("echo: next", { label: "next" }).catch((error) => error.message);
+return [long, spent, next];`;
+
+for (const [how, cut] of [
+  ["skipped", (flows, agent) => flows.ask("POST", `/runs/${agent}/skip`)],
+  ["out of time", () => undefined],
+]) {
+  test(`what an agent with tools said before it was ${how} is spent`, async (t) => {
+    const flows = await Workflows.open(t);
+    const limits = how === "skipped" ? {} : { agent_timeout_ms: scaled(1500) };
+    const run = await flows.start({ script: whole(CUT_OFF), total: 20, ...limits });
+    const begun = ({ type }) => type === "agent_started";
+    const agent = (await flows.until(run, begun)).find(begun).data.run;
+    const { items } = await flows.get("/runs?live=1");
+    const { stream } = items.find(({ kind, parent }) => kind === "turn" && parent === agent);
+    const words = async () => (await flows.get(`/streams/${stream}/events?limit=1000`)).events
+      .filter(({ type }) => type === "delta").map(({ data }) => data.text).join("");
+    if (how === "skipped") {
+      await until("it has said more than the total", async () => (await words()).length > 200);
+    }
+    await cut(flows, agent);
+    const { end } = await flows.outcome(run);
+    const [long, spent, next] = end.result;
+    assert.equal(long, null);
+    assert.ok(spent >= 20, `${spent} tokens are spent`);
+    assert.match(next, /budget exhausted/);
+    const [record] = (await flows.agents(run)).filter(({ label }) => label === "long");
+    assert.equal(record.output_tokens, spent);
+  });
+}

@@ -81,6 +81,7 @@ struct step {
     struct step_end end;
     enum step_begun begun;
     bool budgeted, late;
+    struct usage used;
 };
 
 static struct err begin_tx(struct tx *tx, void *ctx) {
@@ -90,7 +91,7 @@ static struct err begin_tx(struct tx *tx, void *ctx) {
 
 static struct err end_tx(struct tx *tx, void *ctx) {
     struct step *step = ctx;
-    return tx_step_end(tx, &step->end, &step->late);
+    return tx_step_end(tx, &step->end, &step->late, &step->used);
 }
 
 /* `run` is filled: the step's name lives there. */
