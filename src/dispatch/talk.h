@@ -114,8 +114,8 @@ struct talk {
     struct err err;
     struct asking *asking; /* The models'; CALLING. */
     struct delta_source deltas;
-    bool waits; /* `deltas` has a wait for the provider, and not its end. */
-    char maker[16];
+    bool waits;        /* `deltas` has a wait for the provider, and not its end. */
+    const char *maker; /* Static: kind of the provider that the call goes to; "": unknown. */
     struct said said;
     struct model_sizes sizes; /* Of what it was asked. */
     size_t heard;             /* Bytes that it has said so far. */

@@ -301,6 +301,9 @@ static struct model_request *begin_call(struct talk *talk) {
     talk->result = (struct model_result){0};
     open_deltas(talk);
     talk__report_resumed(talk);
+    struct model_info info;
+    bool known = models_info(talk->turns->options.models, talk->plan.model, &info);
+    talk->maker = known ? model_kind_name(info.kind) : "";
     struct model_request *request = talk->request;
     talk->request = NULL;
     talk->sizes = model_request_sizes(request);

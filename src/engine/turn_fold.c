@@ -42,9 +42,8 @@ struct folding {
 };
 
 static size_t size_of(const struct prompt_part *part) {
-    return part->kind == PROMPT_THINKING ? 0
-           : part->kind == PROMPT_IMAGE  ? USAGE_IMAGE_BYTES
-                                         : part->text.len + part->name.len;
+    return part->kind == PROMPT_IMAGE ? USAGE_IMAGE_BYTES
+                                      : part->text.len + part->name.len + part->signature.len;
 }
 
 /* A message that was accepted after the running answer is not folded before that has ended: a

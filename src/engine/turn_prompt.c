@@ -14,6 +14,9 @@
  * provider's cache. Where the notice is not shown (not sent yet, or its turn was undone), the card
  * has the result.
  *
+ * What was thought is shown while its turn runs: providers refuse the next step without it, and
+ * ignore or refuse it later, another model above all.
+ *
  * Providers refuse a call without its result and a result without its call. Both are one card here,
  * so neither can come alone; a card without a name was refused before it began, and is left out. */
 #include "engine/turn_cards.h"
@@ -50,6 +53,7 @@ struct reader {
     void *ctx;
     int64_t message, step;      /* The group that is open. */
     int64_t asked;              /* id of the running turn's question; 0: it has none. */
+    int64_t answer;             /* id of its answer. */
     int64_t question, answered; /* As prompt_part.answered of that message. */
     bool opened;                /* The first part was handed on. */
     struct noticed *noticed;
@@ -181,6 +185,9 @@ static struct err read_data(struct reader *reader, struct bytes data, const char
 
 static struct err read_thinking(struct reader *reader, const struct rows *rows) {
     struct prompt_part part = {.role = PROMPT_ASSISTANT, .kind = PROMPT_THINKING};
+    if (reader->message != reader->answer) {
+        return ERR_OK;
+    }
     struct err err = read_data(reader, rows_text(rows, COL_DATA), "signature", &part.signature);
     if (!err_failed(err)) {
         err = read_data(reader, rows_text(rows, COL_DATA), "maker", &part.maker);
@@ -274,15 +281,16 @@ static struct err read_row(struct reader *reader, const struct rows *rows) {
 /* --- From the checkpoint on ------------------------------------------------------------------- */
 
 static struct err find_session(struct tx *tx, struct bytes run, int64_t *ret_session,
-                               int64_t *ret_question) {
-    static const char sql[] = "SELECT t.session, t.question FROM turns t"
+                               struct reader *reader) {
+    static const char sql[] = "SELECT t.session, t.question, t.answer FROM turns t"
                               " JOIN runs r ON r.id = t.run WHERE r.run = $1";
     const struct arg args[] = {arg_text(run)};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
     if (!err_failed(err)) {
         *ret_session = rows == NULL ? 0 : rows_int(rows, 0);
-        *ret_question = rows == NULL ? 0 : rows_int(rows, 1);
+        reader->asked = rows == NULL ? 0 : rows_int(rows, 1);
+        reader->answer = rows == NULL ? 0 : rows_int(rows, 2);
     }
     return err;
 }
@@ -411,7 +419,7 @@ struct err tx_prompt_each(struct tx *tx, const struct turn_key *key,
     struct checkpoint checkpoint;
     int64_t session = 0;
     reader.end = &reader.first;
-    struct err err = find_session(tx, key->run, &session, &reader.asked);
+    struct err err = find_session(tx, key->run, &session, &reader);
     if (err_failed(err)) {
         return err;
     }

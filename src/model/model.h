@@ -98,7 +98,8 @@ enum model_window_from {
 struct model_info {
     struct model_facts facts; /* window is never 0; -1 or unknown elsewhere as price.h has it. */
     enum model_window_from window_from;
-    int64_t accepted; /* Tokens of the longest prompt that it took lately; 0: unknown. */
+    int64_t accepted;     /* Tokens of the longest prompt that it took lately; 0: unknown. */
+    enum model_kind kind; /* Of its connection. */
 };
 /* What is known now, without asking anybody; false: there is no such connection. */
 MUST_CHECK bool models_info(const struct models *models, struct bytes name,

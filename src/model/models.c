@@ -155,7 +155,9 @@ struct model_info models__info(const struct models *models, const struct channel
                                struct bytes model) {
     struct bytes provider = {channel->name, strlen(channel->name)};
     struct model_info info = {.facts = prices_find(models->prices, provider, model),
-                              .window_from = WINDOW_PRICES};
+                              .window_from = WINDOW_PRICES,
+                              .kind = channel->route != NULL ? channel->route->connection->kind
+                                                             : MODEL_KIND_SCRIPTED};
     int64_t set = channel->route != NULL ? channel->route->connection->window : 0;
     int64_t told = listed_window(channel, model);
     if (set > 0) {

@@ -7,6 +7,9 @@
  * {name, arguments}}], id and name first, arguments in pieces, all keyed by index. The last chunk
  * with a choice has finish_reason; one without choices may follow with usage; then "[DONE]", which
  * some leave out. Without finish_reason and without [DONE] the stream was cut.
+ *
+ * Servers that say reasoning_content want it back, and others refuse a request that has it. So the
+ * signature of thinking is the name of that member, or nothing.
  */
 #include "model/wire.h"
 
@@ -59,7 +62,11 @@ static bool read_call(struct stream *stream, const json_t *call) {
 
 static bool read_delta(struct stream *stream, const json_t *delta) {
     struct answer *answer = &stream->answer;
-    struct bytes thinking = wire_bytes(delta, "reasoning_content");
+    struct bytes thinking = wire_bytes(delta, WIRE_REASONING);
+    if (thinking.len > 0 && answer->signature.len == 0 &&
+        !answer_signature(answer, BYTES(WIRE_REASONING))) {
+        return false;
+    }
     thinking = thinking.len > 0 ? thinking : wire_bytes(delta, "reasoning");
     if (!answer_thinking(answer, thinking) || !answer_text(answer, wire_bytes(delta, "content"))) {
         return false;

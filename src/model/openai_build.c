@@ -113,11 +113,13 @@ static void build_calls(const struct model_message *message, struct text *body) 
     text_add_char(body, ']');
 }
 
-/* DeepSeek wants its reasoning back with the calls that came of it. */
+/* DeepSeek wants its reasoning back with the calls that came of it, and others refuse a member that
+ * they don't know: it goes to those who said it (openai.c). */
 static void build_reasoning(const struct model_message *message, struct text *body) {
     for (const struct model_part *part = message->first; part != NULL; part = part->next) {
-        if (part->kind == MODEL_PART_THINKING && build_shown(part, MODEL_KIND_OPENAI)) {
-            text_add_str(body, ",\"reasoning_content\":");
+        if (part->kind == MODEL_PART_THINKING && build_shown(part, MODEL_KIND_OPENAI) &&
+            wire_is(part->signature, WIRE_REASONING)) {
+            text_add_str(body, ",\"" WIRE_REASONING "\":");
             build_bytes(body, part->text);
             return;
         }

@@ -210,8 +210,9 @@ struct model_sizes model_request_sizes(const struct model_request *request) {
     }
     for (const struct model_message *at = request->first; at != NULL; at = at->next) {
         for (const struct model_part *part = at->first; part != NULL; part = part->next) {
-            sizes.history += part->kind == MODEL_PART_IMAGE ? USAGE_IMAGE_BYTES
-                                                            : part->text.len + part->name.len;
+            sizes.history += part->kind == MODEL_PART_IMAGE
+                                 ? USAGE_IMAGE_BYTES
+                                 : part->text.len + part->name.len + part->signature.len;
         }
     }
     return sizes;

@@ -21,6 +21,8 @@
 /* The answer to a schema, where the provider knows answers only as text: a tool of ours, whose
  * arguments are told as the answer's text. */
 #define WIRE_ANSWER_TOOL "structured_answer"
+/* Member with what a model thought, of most servers that speak chat completions. */
+#define WIRE_REASONING "reasoning_content"
 
 struct wire_order {
     const struct model_request *request; /* Borrowed. */

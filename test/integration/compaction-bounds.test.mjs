@@ -15,12 +15,12 @@ import { call, Listener, say, script, textOf, toolsOf, Turns } from "./turns.mjs
 const SUMMARIES = '[{"user":'; // A transcript begins like this.
 
 /** A daemon whose prompts may have that many tokens, and whose scripted model answers each
- *  transcript with `steps`. */
-async function open(t, window, steps = [say("SUMMARY: much was done")]) {
+ *  transcript with `steps`, and other prompts as `more` says. */
+async function open(t, window, steps = [say("SUMMARY: much was done")], more = []) {
   const folder = mkdtempSync(path.join(tmpdir(), "drv-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const file = path.join(folder, "script.json");
-  const turns = [{ when: SUMMARIES, steps: [steps] }];
+  const turns = [{ when: SUMMARIES, steps: [steps] }, ...more];
   writeFileSync(file, JSON.stringify({ models: { demo: { turns } } }));
   const opened = await Turns.open(t, { env: { DROVER_SCRIPT: file } });
   await setWindow(opened, window);
@@ -173,6 +173,20 @@ test("20,000 short messages become a summary before no request has room for them
   assert.equal(summaries(listener).length, 1);
   assert.equal((await turns.turn(listener, say("and again"))).end.state, "succeeded");
   assert.equal(summaries(listener).length, 1);
+});
+
+test("what is thought in a turn is folded with its steps", async (t) => {
+  const window = 16384, count = 12;
+  const ponder = Array.from({ length: count }, (_, i) =>
+    [`think: ${i}: ${words(8000)}`, call("read_file", { path: "file", line: i + 1 })]);
+  const more = [{ when: "ponder", steps: [...ponder, [say("thought")]] }];
+  const turns = await open(t, window, undefined, more);
+  const listener = await turns.listen({ root: turns.root });
+  writeFileSync(path.join(turns.root, "file"), "short\n".repeat(count));
+  const { end } = await turns.turn(listener, "ponder");
+  assert.deepEqual([end.state, end.calls, end.note], ["succeeded", count + 1, ""]);
+  assert.ok(summaries(listener).length > 0);
+  assert.equal((await turns.turn(listener, say("well"))).end.state, "succeeded");
 });
 
 test("what is kept shrinks to what a long history leaves room for", async (t) => {

@@ -7,7 +7,7 @@ import path from "node:path";
 import { test } from "node:test";
 
 import { Turns } from "./turns.mjs";
-import { Wires, kinds } from "./wires.mjs";
+import { THOUGHTS, Wires, kinds } from "./wires.mjs";
 
 const CONTEXT = /(\\n\\n|,\{"type":"(?:input_)?text","text":")<context>\\n(.*?)<\/context>/;
 const MARK = ',"cache_control":{"type":"ephemeral"}';
@@ -63,6 +63,27 @@ for (const kind of kinds) {
       assert.match(tail, new RegExp(`\n- herd: sheep ${turn}: It was number${turn}\\.\n`));
       assert.ok(without.includes("Be kind to sheep."));
     }
+  });
+}
+
+for (const kind of kinds) {
+  test(`${kind}: what was thought is given back while its turn runs, and no longer`, async (t) => {
+    const turns = await Turns.open(t);
+    const provider = await new Wires(kind).start(t);
+    const model = await provider.connect(turns);
+    const listener = await turns.listen({ model, root: turns.root });
+    const look = { id: "c1", name: "list_files", args: {} };
+    const again = { ...look, id: "c2" };
+    provider.answers.push({ thought: "let me see", text: "so", call: look });
+    provider.answers.push({ thought: "hm", call: again }, { text: "seen" });
+    assert.equal((await turns.turn(listener, "look")).end.state, "succeeded");
+    assert.equal((await turns.turn(listener, "and now?")).end.state, "succeeded");
+    const thoughts = ["let me see", "hm"].map(THOUGHTS[kind]);
+    const counts = provider.bodies.map((body) => body.split(thoughts[0]).length - 1);
+    assert.deepEqual(counts, kind === "responses" ? [0, 1, 2, 0] : [0, 1, 1, 0]);
+    assert.ok(provider.bodies[2].includes(thoughts[1]));
+    for (const body of provider.bodies) JSON.parse(body);
+    listener.close();
   });
 }
 

@@ -11,15 +11,24 @@ const all = (frames) => frames.map(({ bytes }) => bytes).join("");
 /** The text of a call's arguments: `raw` as it stands, else `args` as JSON. */
 const argsOf = ({ args, raw = JSON.stringify(args) }) => raw;
 
-/** An answer is {text}, {call: {id, name, args | raw}} or both; with `cut` its longest length ends
+/** An answer is {text}, {call: {id, name, args | raw}} or both, behind {thought}; with `cut` its longest length ends
  *  it, and with `declined` its provider's filter does, as each provider says so. It comes in frames
  *  {mark, bytes}: text and arguments in two pieces, with the mark "text" or "call" on the first. */
 const inHalves = (mark, text, frame) =>
   halves(text).map((half, i) => ({ mark: i === 0 ? mark : "", bytes: frame(half) }));
 const plain = (...list) => list.map((bytes) => ({ mark: "", bytes }));
 
-function openai({ text, call, cut, declined }) {
+/** Thinking as that kind says it, and as the next request of the turn has to give it back. */
+const signed = { type: "reasoning", id: "rs", summary: [], encrypted_content: "c2ln" };
+export const THOUGHTS = {
+  openai: (thought) => `"reasoning_content":"${thought}"`,
+  responses: () => JSON.stringify(signed),
+  anthropic: (thought) => JSON.stringify({ type: "thinking", thinking: thought, signature: "c2ln" }),
+};
+
+function openai({ thought, text, call, cut, declined }) {
   const frames = [];
+  if (thought) frames.push(...plain(chunk({ reasoning_content: thought })));
   if (text) frames.push(...inHalves("text", text, (content) => chunk({ content })));
   if (call) {
     const { name } = call;
@@ -32,8 +41,13 @@ function openai({ text, call, cut, declined }) {
   return [...frames, ...plain(chunk({}, reason), "data: [DONE]\n\n")];
 }
 
-function responses({ text, call, cut, declined }) {
+function responses({ thought, text, call, cut, declined }) {
   const frames = [], status = cut || declined ? "incomplete" : "completed";
+  if (thought) {
+    const type = "response.reasoning_summary_text.delta";
+    const end = { type: "response.output_item.done", output_index: 0, item: signed };
+    frames.push(...plain(event({ type, output_index: 0, delta: thought }), event(end)));
+  }
   const say = (delta) => event({ type: "response.output_text.delta", output_index: 0, delta });
   if (text) frames.push(...inHalves("text", text, say));
   if (call) {
@@ -55,7 +69,7 @@ function responses({ text, call, cut, declined }) {
   return [...frames, ...plain(event({ type: `response.${status}`, response }))];
 }
 
-function anthropic({ text, call, cut, declined }) {
+function anthropic({ thought, text, call, cut, declined }) {
   const usage = { input_tokens: 1, output_tokens: 1 };
   const message = { id: "m", role: "assistant", content: [], usage };
   const frames = plain(event({ type: "message_start", message }));
@@ -65,6 +79,16 @@ function anthropic({ text, call, cut, declined }) {
     frames.push(...inHalves(mark, said, (piece) => event(delta(piece))));
     frames.push(...plain(event({ type: "content_block_stop", index })));
   };
+  if (thought) {
+    const delta = (data) => event({ type: "content_block_delta", index: 0, delta: data });
+    const content_block = { type: "thinking", thinking: "", signature: "" };
+    frames.push(...plain(
+      event({ type: "content_block_start", index: 0, content_block }),
+      delta({ type: "thinking_delta", thinking: thought }),
+      delta({ type: "signature_delta", signature: "c2ln" }),
+      event({ type: "content_block_stop", index: 0 }),
+    ));
+  }
   if (text) {
     const frame = (piece) => ({ type: "text_delta", text: piece });
     block(0, { type: "text", text: "" }, "text", text, frame);

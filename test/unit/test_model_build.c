@@ -85,7 +85,7 @@ static struct model_request *conversation(enum model_kind maker, const char *sig
 
 static void chat_completions_are_written_as_they_are_read(void **state) {
     body_is(
-        &wire_openai, conversation(MODEL_KIND_OPENAI, ""),
+        &wire_openai, conversation(MODEL_KIND_OPENAI, "reasoning_content"),
         "{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"tools\":["
         "{\"type\":\"function\",\"function\":{\"name\":\"read\",\"description\":\"R\","
         "\"parameters\":{\"a\":1,\"type\":\"object\"}}},"
@@ -151,15 +151,20 @@ static void thinking_is_shown_to_the_kind_that_made_it_alone(void **state) {
     static const struct wire *const wires[] = {&wire_openai, &wire_responses, &wire_anthropic};
     static const enum model_kind kinds[] = {MODEL_KIND_OPENAI, MODEL_KIND_RESPONSES,
                                             MODEL_KIND_ANTHROPIC};
+    static const char *const signatures[] = {"reasoning_content", "[\"signed-hm\"]", "signed-hm"};
     for (size_t wire = 0; wire < COUNT_OF(wires); wire++) {
         for (size_t maker = 0; maker < COUNT_OF(kinds); maker++) {
-            struct model_request *request = conversation(kinds[maker], "[\"signed-hm\"]");
+            struct model_request *request = conversation(kinds[maker], signatures[maker]);
             AUTO(mem_release) char *body = built(wires[wire], request, "http://h/v1");
             bool shown = strstr(body, "signed-hm") != NULL || strstr(body, "\"hm\"") != NULL;
             assert_int_equal(shown, wire == maker);
             model_request_free(request);
         }
     }
+    struct model_request *unnamed = conversation(MODEL_KIND_OPENAI, "");
+    AUTO(mem_release) char *without = built(&wire_openai, unnamed, "http://h/v1");
+    assert_null(strstr(without, "\"hm\"")); /* It did not come as reasoning_content. */
+    model_request_free(unnamed);
     struct model_request *request = conversation(MODEL_KIND_ANTHROPIC, "redacted ZGF0");
     AUTO(mem_release) char *body = built(&wire_anthropic, request, "http://h");
     assert_non_null(strstr(body, "{\"type\":\"redacted_thinking\",\"data\":\"ZGF0\"}"));
