@@ -140,15 +140,6 @@ static void what_an_older_epoch_began_is_shown_at_the_gate_of_the_hold(void **st
         assert_int_equal(run_gate_shown(&row), GATE_HOLD);
         assert_int_equal(run_resume_at_ms(&row), 0);
     }
-    struct run_row next = {.state = RUN_QUEUED, .gate = GATE_SLOT};
-    run_shown(&next, 8, RUN_FREE);
-    assert_int_equal(next.gate, GATE_SLOT);
-    run_shown(&next, 8, RUN_HELD); /* A new daemon, too, where every slot is free. */
-    assert_int_equal(next.state, RUN_QUEUED);
-    assert_int_equal(next.gate, GATE_HOLD);
-    struct run_row behind = {.state = RUN_QUEUED, .gate = GATE_KEY};
-    run_shown(&behind, 8, RUN_HELD);
-    assert_int_equal(behind.gate, GATE_KEY);
     struct run_row asks = {.state = RUN_WAITING, .epoch = 7};
     run_shown(&asks, 8, RUN_HELD);
     assert_int_equal(asks.gate, GATE_NONE); /* A person can answer meanwhile. */
