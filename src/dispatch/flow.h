@@ -430,7 +430,9 @@ void call__store(struct call *call); /* Now, or when it can be: once, however of
 void call__begin_nested(struct call *call, struct past *old); /* old: as `cached`. */
 void call__found(struct call *call);     /* Search for the script of workflow() has ended. */
 void call__leave_old(struct call *call); /* `cached` is settled, or is not to be had. */
-void flow__release(struct flow *flow);   /* What was kept while it had no worker. */
+/* Cached results, or others that are under way, come before what has no old place. */
+MUST_CHECK bool flow__must_wait(const struct flow *flow);
+void flow__release(struct flow *flow); /* What was kept while it had no worker. */
 
 /* flow_ask.c */
 void call__ask(struct call *call);

@@ -1,15 +1,25 @@
-/* flow_pause.c: a workflow that is paused begins no agent.
+/* flow_pause.c: which agent begins next. A workflow that is paused begins none.
  *
  * Its script goes on and hears what those at work come to; what it asks for then waits in line. So
  * nothing is held back that has to be remembered: that it is paused stands in its row, and whoever
  * takes it up reads it there. */
 #include "dispatch/flow.h"
 
-/* One that has begun is at work, also when it is asked anew behind a restart of the daemon; not one
- * that a budget let go while the run was paused. */
+/* A call that has begun is at work, also when it is asked anew after a restart of the daemon; not a
+ * call that a budget let go while the run was paused.
+ *
+ * A budget that is used up ends a call in the commit that begins it. Where the run resumes another,
+ * that end must not come before the cached results, so the call does not begin before them. */
+static bool may_begin(const struct call *call) {
+    const struct flow *flow = call->flow;
+    const bool held = flow->paused && (!call->written || call->parked);
+    const bool early = !call->written && call__is_budgeted(call) && flow__must_wait(flow);
+    return !held && !early;
+}
+
 struct call *flow__next(const struct flow *flow) {
     struct call *call = flow->waiting;
-    while (flow->paused && call != NULL && (!call->written || call->parked)) {
+    while (call != NULL && !may_begin(call)) {
         call = call->next;
     }
     return call;

@@ -161,7 +161,8 @@ static void end_done(struct flow_errand *errand) {
     if (restarted) {
         struct flow *flow = call->flow;
         call__ask_anew(call);
-        flow__settle_quiet(flow); /* Another one may have waited for this. */
+        flow__settle_quiet(flow); /* Others may have waited for this. */
+        flow__pump(flow);
     } else if (!late || !call->unwritten) {
         flow__stored(call);
     }
@@ -252,7 +253,7 @@ static void look(void *ctx, struct table_node *node) {
 
 /* Outcomes of a run that resumes another go one by one: what the script asks for when it hears one
  * may be cached, and comes before the next. */
-static bool must_wait(const struct flow *flow) {
+bool flow__must_wait(const struct flow *flow) {
     return flow->resumes && (flow->taking > 0 || !flow->quiet || flow->kept != NULL ||
                              flow->storing > 0 || flow->done != NULL);
 }
@@ -262,7 +263,7 @@ void call__ended(struct call *call) {
         return;
     }
     call->state = CALL_STORING;
-    if (!must_wait(call->flow)) {
+    if (!flow__must_wait(call->flow)) {
         call__store(call);
         return;
     }

@@ -193,6 +193,27 @@ describe("a resumed run delivers what is new", { concurrency: 2 }, () => {
   });
 });
 
+// --- Budgets -------------------------------------------------------------------------------------
+
+describe("a resumed run whose budget is used up", () => {
+  it("refuses what is new after all that is known", async () => {
+    const { word, run, resume, same, asked } = scene();
+    const body = only(
+      [0, 1],
+      chain(word, `await ${same}`),
+      `
+const refusal = await agent('${word} item ' + args, { tools: [] }).catch((error) => error.message);
+return [refusal, await ${same}];`,
+    );
+    const first = await run(body, apart);
+    assert.deepEqual(first.end.result, ["1", ["1", "2"]]);
+    const second = await resume(first, body, { ...together, budget: { agents: 0 } });
+    const [known, [message, fresh]] = second.end.result;
+    assert.match(message, /budget is used up/);
+    assert.deepEqual([known, fresh, asked()], ["1", "2", MANY + 3]);
+  });
+});
+
 // --- Crashes -------------------------------------------------------------------------------------
 
 /** A run of many branches is resumed, and disturbed behind each of three outcomes. */
