@@ -11,19 +11,21 @@ const all = (frames) => frames.map(({ bytes }) => bytes).join("");
 /** The text of a call's arguments: `raw` as it stands, else `args` as JSON. */
 const argsOf = ({ args, raw = JSON.stringify(args) }) => raw;
 
-/** An answer is {text}, {call: {id, name, args | raw}} or both, behind {thought}; with `cut` its longest length ends
- *  it, and with `declined` its provider's filter does, as each provider says so. It comes in frames
- *  {mark, bytes}: text and arguments in two pieces, with the mark "text" or "call" on the first. */
+/** An answer is {text}, {call: {id, name, args | raw}} or both, after {thought}; with `cut` its
+ *  longest length ends it, and with `declined` its provider's filter does, as each provider says
+ *  so. It comes in frames {mark, bytes}: text and arguments in two pieces, with the mark "text" or
+ *  "call" on the first. */
 const inHalves = (mark, text, frame) =>
   halves(text).map((half, i) => ({ mark: i === 0 ? mark : "", bytes: frame(half) }));
 const plain = (...list) => list.map((bytes) => ({ mark: "", bytes }));
 
 /** Thinking as that kind says it, and as the next request of the turn has to give it back. */
-const signed = { type: "reasoning", id: "rs", summary: [], encrypted_content: "c2ln" };
+const signature = "c2ln";
+const signed = { type: "reasoning", id: "rs", summary: [], encrypted_content: signature };
 export const THOUGHTS = {
   openai: (thought) => `"reasoning_content":"${thought}"`,
   responses: () => JSON.stringify(signed),
-  anthropic: (thought) => JSON.stringify({ type: "thinking", thinking: thought, signature: "c2ln" }),
+  anthropic: (thought) => JSON.stringify({ type: "thinking", thinking: thought, signature }),
 };
 
 function openai({ thought, text, call, cut, declined }) {
@@ -85,7 +87,7 @@ function anthropic({ thought, text, call, cut, declined }) {
     frames.push(...plain(
       event({ type: "content_block_start", index: 0, content_block }),
       delta({ type: "thinking_delta", thinking: thought }),
-      delta({ type: "signature_delta", signature: "c2ln" }),
+      delta({ type: "signature_delta", signature }),
       event({ type: "content_block_stop", index: 0 }),
     ));
   }

@@ -31,8 +31,8 @@
               "\"completion_tokens_details\":{\"reasoning_tokens\":10}}")
 #define OPENAI_STREAM OPENAI_UNTIL_FINISH OPENAI_FINISH OPENAI_USAGE "data: [DONE]\n\n"
 #define OPENAI_TOLD                                                                                \
-    "k(let me see)s(reasoning_content)t(H\xc3\xa4)t(llo)<0 call_a read>a0({\"path\": )a0(\"x\"})<1 call_b list>"    \
-    "a1({})<0/ call_a read {\"path\": \"x\"}><1/ call_b list {}>"
+    "k(let me see)s(reasoning_content)t(H\xc3\xa4)t(llo)<0 call_a read>a0({\"path\": )"            \
+    "a0(\"x\"})<1 call_b list>a1({})<0/ call_a read {\"path\": \"x\"}><1/ call_b list {}>"
 
 #define EVENT(name, data) "event: " name "\ndata: {\"type\":\"" name "\"" data "}\n\n"
 #define BLOCK_DELTA(index, delta)                                                                  \
