@@ -22,16 +22,20 @@ struct hold_op {
     struct text again;       /* Owned. Rows that begin once more, at most ROWS_SHOWN; */
     int64_t shown;           /* so many. */
     /* While the function runs. */
+    int64_t epoch; /* Of this daemon. */
     int64_t rows;
     struct run_forecast page;
     struct text more; /* Owned; of the page. */
 };
 
-static void add_run(struct text *text, int64_t before, const struct run_row *row) {
+static void add_run(struct hold_op *hold, struct text *text, int64_t before,
+                    const struct run_row *row) {
     if (before > 0) {
         text_add_char(text, ',');
     }
-    run_write_json(row, RUN_LIGHT, text);
+    struct run_row shown = *row;
+    run_shown(&shown, hold->epoch, hold->held ? RUN_HELD : RUN_FREE);
+    run_write_json(&shown, RUN_LIGHT, text);
 }
 
 /* --- Begun elsewhere -------------------------------------------------------------------------- */
@@ -41,7 +45,7 @@ static struct err add_again(void *ctx, const struct run_row *row) {
     bool own = row->owner.len == hold->owner.len &&
                memcmp(row->owner.data, hold->owner.data, row->owner.len) == 0;
     if (own && hold->shown + hold->rows < ROWS_SHOWN) {
-        add_run(&hold->more, hold->shown + hold->rows, row);
+        add_run(hold, &hold->more, hold->shown + hold->rows, row);
         hold->rows++;
     }
     return ERR_OK;
@@ -50,6 +54,7 @@ static struct err add_again(void *ctx, const struct run_row *row) {
 static struct err forecast_run(struct tx *tx, void *ctx) {
     struct hold_op *hold = ctx;
     hold->rows = 0;
+    hold->epoch = tx_epoch(tx);
     text_clear(&hold->more);
     const struct run_forecast_page page = {
         .host = hold->host, .after = hold->sum.last, .limit = PAGE};
@@ -79,9 +84,7 @@ static void forecast_done(struct err result, void *ctx) {
 
 static struct err add_row(void *ctx, const struct run_row *row) {
     struct hold_op *hold = ctx;
-    struct run_row shown = *row;
-    run_shown(&shown, row->epoch, hold->held ? RUN_HELD : RUN_FREE);
-    add_run(&hold->op.answer, hold->rows++, &shown);
+    add_run(hold, &hold->op.answer, hold->rows++, row);
     return ERR_OK;
 }
 
@@ -108,6 +111,7 @@ static struct err hold_run(struct tx *tx, void *ctx) {
     struct hold_op *hold = ctx;
     op_restart(&hold->op);
     hold->rows = 0;
+    hold->epoch = tx_epoch(tx);
     struct text *text = &hold->op.answer;
     text_addf(text, "{\"held\":%s,\"restored\":%s,\"would_start\":{",
               hold->held && !hold->release ? "true" : "false", hold->restored ? "true" : "false");

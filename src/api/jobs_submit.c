@@ -67,8 +67,7 @@ static struct err submit_work(struct tx *tx, struct submit_op *submit) {
     if (err_failed(err)) {
         return err;
     }
-    run_shown(&row, tx_epoch(tx), run_bounds_hold(&submit->run.bounds));
-    run_write_json(&row, RUN_LIGHT, &submit->op.answer);
+    run_write_shown(tx, &row, &submit->run.bounds, &submit->op.answer);
     return op_written(&submit->op);
 }
 

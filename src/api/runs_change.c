@@ -24,7 +24,7 @@ struct stop_op {
 static struct err tell_state(struct tx *tx, const struct run_key *key, struct why *why) {
     bool found = false;
     struct run_row row = {0};
-    struct err err = tx_run_find_shown(tx, key, &found, &row);
+    struct err err = tx_run_find(tx, key, &found, &row);
     if (err_failed(err)) {
         return err;
     }
@@ -39,15 +39,14 @@ static struct err tell_state(struct tx *tx, const struct run_key *key, struct wh
 static struct err show_light(struct tx *tx, struct stop_op *stop) {
     bool found = false;
     struct run_row row = {0};
-    struct err err = tx_run_find_shown(tx, &stop->stop.key, &found, &row);
+    struct err err = tx_run_find(tx, &stop->stop.key, &found, &row);
     if (err_failed(err)) {
         return err;
     }
     if (!found) {
         return runs__absent(&stop->op.why);
     }
-    run_shown(&row, tx_epoch(tx), run_bounds_hold(&stop->stop.bounds));
-    run_write_json(&row, RUN_LIGHT, &stop->op.answer);
+    run_write_shown(tx, &row, &stop->stop.bounds, &stop->op.answer);
     return op_written(&stop->op);
 }
 
@@ -66,8 +65,7 @@ static struct err stop_run(struct tx *tx, void *ctx) {
     if (err_failed(err)) {
         return err;
     }
-    run_shown(&row, tx_epoch(tx), run_bounds_hold(&stop->stop.bounds));
-    run_write_json(&row, RUN_LIGHT, &stop->op.answer);
+    run_write_shown(tx, &row, &stop->stop.bounds, &stop->op.answer);
     return op_written(&stop->op);
 }
 
@@ -125,7 +123,7 @@ void runs__stop(struct exchange *exchange, void *ctx) {
 static struct err tell_kept(struct tx *tx, const struct run_key *key, struct why *why) {
     bool found = false;
     struct run_row row = {0};
-    struct err err = tx_run_find_shown(tx, key, &found, &row);
+    struct err err = tx_run_find(tx, key, &found, &row);
     if (err_failed(err) || !found || !run_state_final(row.state)) {
         return err_failed(err) ? err : tell_state(tx, key, why);
     }

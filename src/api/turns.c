@@ -68,7 +68,7 @@ static struct err stop_run(struct tx *tx, void *ctx) {
     if (err_failed(err)) {
         return err;
     }
-    run_write_json(&row, RUN_LIGHT, &stop->op.answer);
+    run_write_shown(tx, &row, &stop->bounds, &stop->op.answer);
     memcpy(stop->run, row.run.data, row.run.len);
     return op_written(&stop->op);
 }

@@ -25,7 +25,7 @@ static struct err compact_run(struct tx *tx, void *ctx) {
     if (err_failed(err)) {
         return err;
     }
-    run_write_json(&run, RUN_LIGHT, &compact->op.answer);
+    run_write_shown(tx, &run, &compact->what.bounds, &compact->op.answer);
     return op_written(&compact->op);
 }
 

@@ -12,6 +12,7 @@ struct agents_op {
     struct run_key key; /* Borrowed from the exchange. */
     int64_t after;
     bool whole;
+    enum run_hold hold; /* When the request came. */
 };
 
 static struct err each_agent(void *ctx, int64_t id, struct bytes json) {
@@ -24,7 +25,7 @@ static struct err each_agent(void *ctx, int64_t id, struct bytes json) {
 
 static struct err agents_run(struct tx *tx, void *ctx) {
     struct agents_op *agents = ctx;
-    struct step_list list = {.after = agents->after, .whole = agents->whole};
+    struct step_list list = {.after = agents->after, .whole = agents->whole, .hold = agents->hold};
     struct run_row row = {0};
     bool found = false;
     list.limit = page_begin(&agents->page);
@@ -56,6 +57,7 @@ void workflow_runs__agents(struct exchange *exchange, void *ctx) {
     agents->key = key;
     agents->after = ask.from;
     agents->whole = exchange_query_int(exchange, WORKFLOW_AGENTS_WHOLE) != 0;
+    agents->hold = dispatch_held(api->dispatch);
     store_read(api->store, agents_run, op_done, agents);
 }
 
@@ -99,7 +101,7 @@ static struct err skip_run(struct tx *tx, void *ctx) {
     if (err_failed(err)) {
         return err;
     }
-    run_write_json(&row, RUN_LIGHT, &skip->op.answer);
+    run_write_shown(tx, &row, &skip->stop.bounds, &skip->op.answer);
     return op_written(&skip->op);
 }
 

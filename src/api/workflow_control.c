@@ -23,6 +23,7 @@ struct pause_op {
     struct op op;
     struct run_key key; /* Borrowed from the exchange. */
     enum workflow_pause what;
+    struct run_bounds bounds;
 };
 
 static struct err pause_run(struct tx *tx, void *ctx) {
@@ -36,7 +37,7 @@ static struct err pause_run(struct tx *tx, void *ctx) {
     if (err_failed(err)) {
         return err;
     }
-    run_write_json(&row, RUN_LIGHT, &pause->op.answer);
+    run_write_shown(tx, &row, &pause->bounds, &pause->op.answer);
     return op_written(&pause->op);
 }
 
@@ -50,6 +51,7 @@ static void change(struct exchange *exchange, const struct workflow_runs_api *ap
     op_init(&pause->op, exchange, 200);
     pause->key = key;
     pause->what = what;
+    pause->bounds = dispatch_bounds(api->dispatch);
     store_write(api->store, pause_run, op_done, pause);
 }
 
@@ -80,7 +82,7 @@ static struct err restart_run(struct tx *tx, void *ctx) {
     if (err_failed(err)) {
         return err;
     }
-    run_write_json(&row, RUN_LIGHT, &restart->op.answer);
+    run_write_shown(tx, &row, &restart->bounds, &restart->op.answer);
     return op_written(&restart->op);
 }
 

@@ -120,3 +120,10 @@ void run_write_json(const struct run_row *row, enum run_form form, struct text *
     }
     text_add_char(text, '}');
 }
+
+void run_write_shown(const struct tx *tx, const struct run_row *row,
+                     const struct run_bounds *bounds, struct text *text) {
+    struct run_row shown = *row;
+    run_shown(&shown, tx_epoch(tx), run_bounds_hold(bounds));
+    run_write_json(&shown, RUN_LIGHT, text);
+}

@@ -216,6 +216,9 @@ MUST_CHECK bool run_note_read(struct bytes note, struct run_row *ret_row);
 enum run_form { RUN_LIGHT, RUN_WHOLE };
 struct text;
 void run_write_json(const struct run_row *row, enum run_form form, struct text *text);
+/* Light, and as run_shown has it: the answer of a request that changed the run. */
+void run_write_shown(const struct tx *tx, const struct run_row *row,
+                     const struct run_bounds *bounds, struct text *text);
 /* Members, after others: ,"state":…,"gate":…,"resume_at_ms":… */
 void run_write_wait(const struct run_row *row, struct text *text);
 

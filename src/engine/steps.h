@@ -190,6 +190,7 @@ MUST_CHECK struct err tx_step_successes(struct tx *tx, int64_t workflow,
 struct step_list {
     int64_t workflow, after, limit; /* after: 0: from the first. */
     bool whole;                     /* With results. */
+    enum run_hold hold;             /* States are as run_shown has them. */
 };
 MUST_CHECK struct err tx_step_each(struct tx *tx, const struct step_list *list,
                                    struct err (*each)(void *ctx, int64_t id, struct bytes json),

@@ -54,26 +54,32 @@ static struct err add_spec(struct bytes spec, struct text *text) {
     return ERR_OK;
 }
 
-static struct err add_state(const struct rows *rows, struct text *text) {
-    struct run_row row = {.not_before_ms = rows_int(rows, 16)};
+static struct err add_state(const struct rows *rows, int64_t epoch, enum run_hold hold,
+                            struct text *text) {
+    struct run_row row = {.not_before_ms = rows_int(rows, 16), .epoch = rows_int(rows, 17)};
     bool known = run_state_find(rows_text(rows, 4), &row.state) &&
                  run_gate_find(rows_text(rows, 5), &row.gate) &&
                  run_cause_find(rows_text(rows, 6), &row.cause);
-    const char *gate = run_gate_name(run_gate_shown(&row));
-    add_text(text, ",\"state\":", rows_text(rows, 4));
+    if (!known) {
+        return err_make(ERR_STORE_CORRUPT, "steps: a word of a row");
+    }
+    run_shown(&row, epoch, hold);
+    const char *state = run_state_name(row.state), *gate = run_gate_name(run_gate_shown(&row));
+    add_text(text, ",\"state\":", (struct bytes){state, strlen(state)});
     add_text(text, ",\"gate\":", (struct bytes){gate, strlen(gate)});
     add_moment(text, ",\"resume_at_ms\":", run_resume_at_ms(&row));
     add_text(text, ",\"cause\":", rows_text(rows, 6));
-    return known ? ERR_OK : err_make(ERR_STORE_CORRUPT, "steps: a word of a row");
+    return ERR_OK;
 }
 
 /* The columns of tx_step_list. */
-static struct err add_step(const struct rows *rows, bool whole, struct text *text) {
+static struct err add_step(const struct rows *rows, const struct step_list *list, int64_t epoch,
+                           struct text *text) {
     add_text(text, "{\"id\":", rows_text(rows, 1));
     add_text(text, ",\"label\":", rows_text(rows, 2));
     struct err err = add_spec(rows_text(rows, 3), text);
     if (!err_failed(err)) {
-        err = add_state(rows, text);
+        err = add_state(rows, epoch, list->hold, text);
     }
     add_text(text, ",\"note\":", rows_text(rows, 7));
     text_add_str(text, rows_int(rows, 8) != 0 ? ",\"cached\":true" : ",\"cached\":false");
@@ -84,7 +90,7 @@ static struct err add_step(const struct rows *rows, bool whole, struct text *tex
     add_moment(text, ",\"started_ms\":", rows_int(rows, 13));
     add_moment(text, ",\"ended_ms\":", rows_null(rows, 14) ? 0 : rows_int(rows, 14));
     struct bytes result = rows_text(rows, 15);
-    if (whole) {
+    if (list->whole) {
         text_add_str(text, ",\"result\":");
         json_add_stored(text, result);
     }
@@ -96,7 +102,7 @@ struct err tx_step_each(struct tx *tx, const struct step_list *list,
                         struct err (*each)(void *ctx, int64_t id, struct bytes json), void *ctx) {
     static const char sql[] =
         "SELECT id, run, label, spec, state, gate, cause, note, cached, done_no, output_tokens,"
-        " tokens, cost_micros, started_ms, ended_ms, result, not_before_ms FROM runs"
+        " tokens, cost_micros, started_ms, ended_ms, result, not_before_ms, epoch FROM runs"
         " WHERE parent = $1 AND step_key <> '' AND kind = 'agent' AND id > $2 ORDER BY id LIMIT $3";
     const struct arg args[] = {arg_int(list->workflow), arg_int(list->after), arg_int(list->limit)};
     AUTO(rows_release) struct rows *rows = NULL;
@@ -110,7 +116,7 @@ struct err tx_step_each(struct tx *tx, const struct step_list *list,
             break;
         }
         text_clear(&text);
-        err = add_step(rows, list->whole, &text);
+        err = add_step(rows, list, tx_epoch(tx), &text);
         if (!err_failed(err) && text_failed(&text) && !text.no_memory) { /* A damaged row. */
             text_clear(&text);
             add_text(&text, "{\"id\":", rows_text(rows, 1));

@@ -70,11 +70,20 @@ test("every command that waits says that the daemon holds, and what waits shows 
   const busy = await turns.listen();
   const { run } = await turns.send(busy.session, script(say("begun"), "delay: 600s"));
   await busy.until("delta");
+  const source = 'export const meta = {name: "w", description: "d"}\nawait agent("delay: 600s")';
+  const launched = await turns.ask("POST", "/workflows", { root: turns.root, script: source });
+  const agents = async () => (await turns.get(`/runs/${launched.json.runId}/agents`)).items;
+  while ((await agents())[0]?.state !== "running");
   await daemon.kill();
   daemon.args.push("--hold");
   await daemon.start();
   const [idle, other] = [await turns.session(), await turns.session()];
   const job = await turns.ask("POST", "/jobs", { argv: ["true"] });
+  assert.deepEqual([job.json.state, job.json.gate], ["queued", "hold"]);
+  const [agent] = await agents();
+  assert.deepEqual([agent.state, agent.gate], ["waiting", "hold"]);
+  const { would_start: next } = await turns.get("/system/hold");
+  assert.deepEqual(next.runs.map((one) => [one.id, one.gate]), [[job.json.id, "hold"]]);
   const commands = [
     [["stop", run]],
     [["chat", "--session", idle], { input: `${say("hello")}\n` }],
@@ -83,9 +92,8 @@ test("every command that waits says that the daemon holds, and what waits shows 
   ].map(([words, options]) => daemon.cli(words, options));
   await followed(daemon, commands.length);
   const { items } = await turns.get("/runs?live=1");
-  assert.deepEqual(items.map((one) => one.gate), ["hold", "hold", "hold", "hold"]);
-  const queued = items.filter((one) => one.state === "queued").length;
-  assert.deepEqual([queued, items.at(-1).state], [3, "waiting"]);
+  const shown = (state) => items.filter((one) => one.state === state && one.gate === "hold").length;
+  assert.deepEqual([items.length, shown("queued"), shown("waiting")], [7, 3, 4]);
   assert.equal((await turns.ask("POST", "/system/release")).status, 200);
   for (const { code, stderr } of await Promise.all(commands)) {
     assert.equal(code, 0, stderr);
