@@ -244,6 +244,38 @@ static void look(struct naming *naming) {
     store_read(naming->titles->options.store, read_tx, read_done, naming);
 }
 
+/* --- Of an earlier life ----------------------------------------------------------------------- */
+
+static void adopt(struct naming *naming);
+
+static void adopt_again(struct timer *timer) {
+    adopt(CONTAINER_OF(timer, struct naming, timer));
+}
+
+static struct err adopt_tx(struct tx *tx, void *ctx) {
+    struct naming *naming = ctx;
+    return tx_title_adopt(tx, &naming->key, &naming->titles->options.bounds, &naming->late);
+}
+
+static void adopted(struct err err, void *ctx) {
+    struct naming *naming = ctx;
+    naming->away = false;
+    if (err_failed(err)) {
+        again(naming, "a title could not be taken over; it is tried again", err, adopt_again);
+    } else if (naming->titles->stopping || naming->late) {
+        naming_free(naming);
+    } else {
+        look(naming);
+    }
+}
+
+static void adopt(struct naming *naming) {
+    naming->away = true;
+    store_write(naming->titles->options.store, adopt_tx, adopted, naming);
+}
+
+/* --- The begin -------------------------------------------------------------------------------- */
+
 static void begin(struct titles *titles, const struct run_row *row) {
     struct naming *naming = mem_new(sizeof *naming);
     assert(row->run.len < sizeof naming->name);
@@ -255,7 +287,11 @@ static void begin(struct titles *titles, const struct run_row *row) {
     text_init(&naming->said, SAID_MAX);
     text_init(&naming->sentence, RUN_RESULT_MAX);
     table_add(&titles->runs, &naming->node);
-    look(naming);
+    if (row->epoch == store_epoch(titles->options.store)) {
+        look(naming);
+    } else {
+        adopt(naming);
+    }
 }
 
 /* --- Notes ------------------------------------------------------------------------------------ */

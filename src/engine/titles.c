@@ -248,6 +248,22 @@ struct err tx_title_find(struct tx *tx, const struct title_key *key, struct titl
     return err;
 }
 
+/* --- Cut off by a crash ----------------------------------------------------------------------- */
+
+struct err tx_title_adopt(struct tx *tx, const struct title_key *key,
+                          const struct run_bounds *bounds, bool *ret_late) {
+    struct run_row run;
+    struct err err = find_run(tx, key, ret_late, &run);
+    if (err_failed(err) || *ret_late || run.epoch == tx_epoch(tx)) {
+        return err;
+    }
+    /* Nothing is granted back: the reserve stays for the call that follows. */
+    const struct budget_spend spend = {
+        .what = BYTES("title"), .granted = amounts_none(), .spent = run.reserve};
+    err = tx_budget_spend(tx, &spend, bounds, &run);
+    return err_failed(err) ? err : runs__adopt(tx, &run);
+}
+
 /* --- It ends ---------------------------------------------------------------------------------- */
 
 /* Told when it is over: a crash leaves nothing of it. */

@@ -31,6 +31,10 @@ struct title_ask {
     bool wanted; /* false: the session is gone, or has a title; the run is to be ended. */
     struct bytes model, question, answer;
 };
+/* A run that an earlier life had begun: its call is nobody's and costs its reserve, and the call
+ * that follows has as much. Then the run is this life's. *ret_late: as title_ask.late. */
+MUST_CHECK struct err tx_title_adopt(struct tx *tx, const struct title_key *key,
+                                     const struct run_bounds *bounds, bool *ret_late);
 MUST_CHECK struct err tx_title_find(struct tx *tx, const struct title_key *key,
                                     struct title_ask *ret_ask);
 

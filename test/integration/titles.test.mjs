@@ -146,6 +146,26 @@ test("a daemon that dies asks again when it comes back", async (t) => {
   assert.equal((await show()).title, "Mending");
 });
 
+test("a call that a crash cut off costs what was reserved for it", async (t) => {
+  const { turns, provider, listener, show } = await open(t);
+  const limit = { tokens: 1_000_000 };
+  assert.equal((await turns.ask("PATCH", "/budgets/project:default", limit)).status, 200);
+  await turns.turn(listener, WORDS);
+  await provider.nextNaming();
+  const { reserved } = await turns.get("/budgets/project:default");
+  assert.ok(reserved.tokens > 0);
+  await turns.daemon.kill();
+  await turns.daemon.start();
+  await listener.open();
+  provider.name(await provider.nextNaming(), "Mending");
+  await renamed(listener);
+  const { usage } = await show();
+  const reported = usage.fresh + usage.cache_read + usage.cache_write + usage.output;
+  const budget = await turns.get("/budgets/project:default");
+  assert.equal(budget.spent.tokens, reported + reserved.tokens);
+  assert.equal(budget.reserved.tokens, 0);
+});
+
 test("a session that is deleted meanwhile leaves nothing", async (t) => {
   const { turns, provider, listener, runs } = await open(t);
   await turns.turn(listener, WORDS);
