@@ -11,8 +11,11 @@ enum { TEXT_BYTES_MAX = 32 << 20, ANSWER_BYTES_MAX = 4096 };
 struct errand *errand_new(struct sim *sim, const char *name, struct known_session *session) {
     struct errand *errand = mem_new(sizeof *errand);
     const struct turns_api api = work_turns_api(sim_life(sim)->work);
-    *errand =
-        (struct errand){.sim = sim, .op = sim_operation(sim), .name = name, .session = session};
+    *errand = (struct errand){.sim = sim,
+                              .op = sim_operation(sim),
+                              .begun_ns = sim_now_ns(sim),
+                              .name = name,
+                              .session = session};
     text_init(&errand->text, TEXT_BYTES_MAX);
     text_init(&errand->answer, ANSWER_BYTES_MAX);
     connections_default_model(api.connections, &errand->model);

@@ -39,6 +39,7 @@ enum errand_way { ERRAND_WRITE, ERRAND_READ };
 struct errand {
     struct sim *sim;
     unsigned op;
+    uint64_t begun_ns;
     const char *name;
     enum errand_way way;
     struct err (*run)(struct tx *tx, struct errand *errand);

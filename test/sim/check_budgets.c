@@ -1,9 +1,14 @@
 /* check_budgets.c: spending is admitted, and what was spent is charged.
  *
  *   always  what a budget has spent never falls
+ *           a run that has ended holds no reserve, and a turn without a call holds no tokens
+ *           where a commit adds to what is reserved, and charges nothing, the sum of what is spent
+ *           and reserved is within the limit
  *           a turn that began and ended in one life is charged the time that it ran and did not
  *           wait for a person, whatever the wall clock was set to
- *   end     a budget was charged at least what the calls under it took, by their own reports
+ *   end     a budget was charged at least what the calls under it took, by their own reports, or
+ *           what was reserved for a call that a crash cut off; those of turns, of titles, and of
+ *           agents that are one call
  *           no call that said something is free, however it ended
  *           what the next call reserves was learned from calls that ended well: it never falls
  *           below the smallest prompt that any provider was sent
@@ -21,6 +26,7 @@ enum { BUDGETS_MAX = 512 };
 /* A budget, since it was first seen. */
 struct ledger {
     int64_t spent[AMOUNT_COUNT];
+    int64_t limits[AMOUNT_COUNT], held[AMOUNT_COUNT]; /* By the latest commit. */
     int64_t last_run; /* Highest id of a run then: who began later is charged here. */
     int64_t made_ms;
     bool seen;
@@ -164,7 +170,73 @@ static void spent_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     }
 }
 
+/* --- Reserves --------------------------------------------------------------------------------- */
+
+/* Columns: run, state, sum of its reserves. */
+static void ended_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    (void)ctx;
+    if (ask_wanted("reserves")) {
+        sim_fail(sim, "%s is %s, and holds a reserve of %lld", row->text[0].data, row->text[1].data,
+                 (long long)row->number[2]);
+    }
+}
+
+/* Columns: id, number of the amount, limit, spent, reserved. */
+static void held_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    int64_t id = row->number[0], limit = row->number[2], spent = row->number[3];
+    enum amount amount = (enum amount)row->number[1];
+    (void)ctx;
+    if (id < 0 || id >= BUDGETS_MAX) {
+        return;
+    }
+    struct ledger *ledger = &ledgers[id];
+    bool same = ledger->seen && !ledger->opened && ledger->limits[amount] == limit &&
+                ledger->spent[amount] == spent;
+    if (same && row->number[4] > ledger->held[amount] && limit >= 0 &&
+        spent + row->number[4] > limit && ask_wanted("reserves")) {
+        sim_fail(sim,
+                 "of the budget %lld, %lld %s are spent and %lld reserved, and its limit is %lld",
+                 (long long)id, (long long)spent, amount_name(amount), (long long)row->number[4],
+                 (long long)limit);
+    }
+    ledger->limits[amount] = limit;
+    ledger->held[amount] = row->number[4];
+}
+
+/* A literal for each amount: what all that is in flight under a budget holds. */
+#define HELD_SQL(number, name)                                                                     \
+    "SELECT b.id, " number ", coalesce(b." name "_max, -1), b." name "_spent,"                     \
+    " (SELECT coalesce(sum(r." name "_held), 0) FROM runs r WHERE r.charged = 1"                   \
+    "  AND r.ended_ms IS NULL AND (b.owner = '' OR r.owner = b.owner)"                             \
+    "  AND substr(r.budget, 1, length(b.path)) = b.path) FROM budgets b"
+
+/* Before spent_take, which forgets what was spent before this commit. */
+static void reserves_look(struct sim *sim) {
+    static const char *const held[AMOUNT_COUNT] = {
+        [AMOUNT_OUTPUT_TOKENS] = HELD_SQL("0", "output_tokens"),
+        [AMOUNT_TOKENS] = HELD_SQL("1", "tokens"),
+        [AMOUNT_COST] = HELD_SQL("2", "cost_micros"),
+        [AMOUNT_AGENTS] = HELD_SQL("3", "agents"),
+        [AMOUNT_WALL] = HELD_SQL("4", "wall_ms"),
+    };
+    for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
+        ask_each(sim, held[i], NULL, held_take, NULL);
+    }
+    ask_each(sim,
+             "SELECT run, state, output_tokens_held + tokens_held + cost_micros_held + agents_held"
+             " + wall_ms_held FROM runs WHERE ended_ms IS NOT NULL AND (charged <> 0"
+             " OR output_tokens_held + tokens_held + cost_micros_held + agents_held"
+             " + wall_ms_held <> 0)",
+             NULL, ended_take, NULL);
+    ask_each(sim,
+             "SELECT r.run, 'without a call', r.output_tokens_held + r.tokens_held"
+             " + r.cost_micros_held FROM runs r JOIN turns t ON t.run = r.id WHERE t.call = 0"
+             " AND r.output_tokens_held + r.tokens_held + r.cost_micros_held <> 0",
+             NULL, ended_take, NULL);
+}
+
 static void budgets_look(struct sim *sim) {
+    reserves_look(sim);
     ask_each(sim,
              "SELECT id, scope, output_tokens_spent, tokens_spent, cost_micros_spent,"
              " agents_spent, wall_ms_spent, made_ms FROM budgets",
@@ -183,13 +255,21 @@ static void charged_take(struct sim *sim, const struct ask_row *row, void *ctx) 
         return;
     }
     struct ask_number from = ask_number(ledgers[id].last_run), budget = ask_number(id);
+    /* A reserve is written where any budget limits tokens: so this one was charged it, too. */
     static const char reported[] =
-        "SELECT coalesce(sum(coalesce(s.fresh, 0) + coalesce(s.cache_read, 0) +"
-        " coalesce(s.cache_write, 0) + coalesce(s.output_tokens, 0)), 0)"
-        " FROM spans s JOIN runs r ON r.id = s.run"
-        " WHERE s.kind = 'model' AND s.ended_ms IS NOT NULL AND r.kind = 'turn' AND r.id > $1"
+        "SELECT coalesce(sum(CASE WHEN s.state = 'lost' THEN coalesce(s.reserve_tokens, 0)"
+        " ELSE coalesce(s.fresh, 0) + coalesce(s.cache_read, 0) +"
+        " coalesce(s.cache_write, 0) + coalesce(s.output_tokens, 0) END), 0)"
+        " FROM spans s JOIN runs r ON r.id = s.run WHERE s.kind = 'model'"
+        " AND s.ended_ms IS NOT NULL AND r.kind IN ('turn', 'title') AND r.id > $1"
         " AND (SELECT substr(r.budget, 1, length(b.path)) = b.path FROM budgets b WHERE b.id = $2)";
-    int64_t took = rows_number(sim, reported, TEXTS(from.text, budget.text), 0);
+    static const char of_agents[] =
+        "SELECT coalesce(sum(r.tokens), 0) FROM runs r WHERE r.kind = 'agent' AND r.id > $1"
+        " AND r.ended_ms IS NOT NULL AND r.cached = 0"
+        " AND NOT EXISTS (SELECT 1 FROM runs t WHERE t.parent = r.id AND t.kind = 'turn')"
+        " AND (SELECT substr(r.budget, 1, length(b.path)) = b.path FROM budgets b WHERE b.id = $2)";
+    int64_t took = rows_number(sim, reported, TEXTS(from.text, budget.text), 0) +
+                   rows_number(sim, of_agents, TEXTS(from.text, budget.text), 0);
     if (took > row->number[3] && ask_wanted("charged")) {
         sim_fail(sim, "calls under the budget %.*s took %lld tokens, and %lld were charged",
                  (int)row->text[1].len, row->text[1].data, (long long)took,

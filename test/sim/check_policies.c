@@ -5,14 +5,12 @@
  *   steer     a message joins with the next call of the turn that runs, or stays a message of its
  *             own where that turn was stopped, failed or reached a limit; a prompt shows it once
  *             (check_prompts.c)
- *   stopped   a turn that was stopped or interrupted keeps the text that followers have
  *   interrupt ends the turn that runs as `interrupted`
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "asks.h"
-#include "base/json.h"
 #include "chat_ops.h"
 #include "ops.h"
 
@@ -138,57 +136,6 @@ static void turn_look(struct sim *sim, struct known_message *message) {
     message->running[0] = '\0'; /* Each message is looked at once. */
 }
 
-/* --- Text of a turn that was stopped ---------------------------------------------------------- */
-
-/* Column: data of an event. */
-static void piece_take(struct sim *sim, const struct ask_row *row, void *ctx) {
-    int64_t *bytes = ctx;
-    AUTO(json_release) json_t *data = NULL;
-    (void)sim;
-    if (!err_failed(json_parse_wrapped(row->text[0], &data, /* why */ NULL))) {
-        *bytes += (int64_t)json_string_length(json_object_get(data, "text"));
-    }
-}
-
-static void text_check(struct sim *sim, const char *run) {
-    int64_t heard = 0;
-    /* Text of the last call, after what its provider has withdrawn. */
-    ask_each(
-        sim,
-        "SELECT e.data FROM runs r JOIN turns t ON t.run = r.id"
-        " JOIN sessions s ON s.id = t.session JOIN streams x ON x.name = 'session:' || s.session"
-        " JOIN events e ON e.stream = x.id"
-        " WHERE r.run = $1 AND e.type = 'delta' AND instr(e.data, $1) > 0"
-        " AND e.seq > coalesce((SELECT max(f.seq) FROM events f WHERE f.stream = x.id"
-        "  AND f.type IN ('output_started', 'output_discarded') AND instr(f.data, $1) > 0), 0)",
-        TEXTS(run), piece_take, &heard);
-    int64_t kept = rows_number(sim,
-                               "SELECT coalesce(sum(p.bytes), 0) FROM runs r"
-                               " JOIN turns t ON t.run = r.id JOIN parts p ON p.message = t.answer"
-                               " WHERE r.run = $1 AND p.kind = 'text'",
-                               TEXTS(run), 0);
-    bool cleared = rows_number(sim,
-                               "SELECT count(*) FROM runs r JOIN turns t ON t.run = r.id"
-                               " JOIN messages m ON m.id = t.answer"
-                               " WHERE r.run = $1 AND m.status = 'interrupted'",
-                               TEXTS(run), 0) == 0;
-    sim_trace(sim, "the stopped turn %s had said %lld bytes, and keeps %lld", run, (long long)heard,
-              (long long)kept);
-    if (!cleared && kept < heard && ask_wanted("stopped_text")) {
-        sim_fail(sim, "a turn that was stopped keeps %lld of %lld bytes that it had said, %s",
-                 (long long)kept, (long long)heard, run);
-    }
-}
-
-static void policies_noted(struct sim *sim, const struct run_row *row) {
-    bool stopped = row->cause == CAUSE_STOPPED || row->cause == CAUSE_INTERRUPTED;
-    if (row->kind == KIND_TURN && run_state_final(row->state) && stopped) {
-        char run[ID_SIZE];
-        (void)snprintf(run, sizeof run, "%.*s", (int)row->run.len, row->run.data); /* It fits. */
-        text_check(sim, run);
-    }
-}
-
 static void policies_look(struct sim *sim) {
     struct known *known = known_of(sim);
     steering_look(sim);
@@ -197,5 +144,4 @@ static void policies_look(struct sim *sim) {
     }
 }
 
-const struct sim_part part_policies = {
-    .name = "policies", .look = policies_look, .noted = policies_noted};
+const struct sim_part part_policies = {.name = "policies", .look = policies_look};

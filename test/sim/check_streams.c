@@ -5,7 +5,8 @@
  *   - a number is the same event for ever: whoever reads the rows later finds what was handed out;
  *   - an event is handed out only when it is stored;
  *   - the stream of the operations here has what was acknowledged, once, in the order of the
- *     acknowledgements. */
+ *     acknowledgements;
+ *   - the rows of every stream, followed or not, are those from its floor to its head. */
 #include <stdio.h>
 #include <string.h>
 
@@ -362,10 +363,27 @@ static void check_note(struct sim *sim, const struct note *note) {
     }
 }
 
+static void check_whole(struct sim *sim) {
+    struct sqlite3_stmt *rows =
+        rows_open(sim,
+                  "SELECT s.name, s.floor, s.head, count(e.seq), coalesce(min(e.seq), s.floor + 1)"
+                  " FROM streams s LEFT JOIN events e ON e.stream = s.id GROUP BY s.id",
+                  NULL);
+    while (rows != NULL && rows_step(sim, rows)) {
+        int64_t floor = row_int(rows, 1), head = row_int(rows, 2), count = row_int(rows, 3);
+        if (count != head - floor || row_int(rows, 4) != floor + 1) {
+            sim_fail(sim, "%s has %lld events from %lld on, its floor is %lld and its head %lld",
+                     row_text(rows, 0), (long long)count, (long long)row_int(rows, 4),
+                     (long long)floor, (long long)head);
+        }
+    }
+}
+
 /* --- The part --------------------------------------------------------------------------------- */
 
 static void opened(struct sim *sim) {
     struct streams *streams = streams_of();
+    check_whole(sim);
     for (size_t i = 0; i < streams->count; i++) {
         line_open(sim, &streams->list[i]);
     }
@@ -408,6 +426,7 @@ static bool rest(struct sim *sim, bool must) {
 
 static void end(struct sim *sim) {
     struct streams *streams = streams_of();
+    check_whole(sim);
     for (size_t i = 0; i < streams->notes_count; i++) {
         check_note(sim, &streams->notes[i]);
     }

@@ -35,6 +35,12 @@ struct known_session *known_add_session(struct sim *sim, const struct id *id) {
     return session;
 }
 
+void known_session_is(struct sim *sim, struct known_session *session,
+                      enum known_session_state state) {
+    session->state = state;
+    session->since_ns = sim_now_ns(sim);
+}
+
 struct known_message *known_add_message(struct sim *sim, struct known_session *session,
                                         const char *text) {
     if (known.message_count == KNOWN_MESSAGES_MAX) {

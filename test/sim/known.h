@@ -30,6 +30,8 @@ struct known_session {
     char id[ID_SIZE];
     unsigned op; /* Number of the operation that asked for it. */
     enum known_session_state state;
+    uint64_t since_ns;    /* When that state was acknowledged. */
+    bool archives;        /* A client asked to put it away, or to bring it back. */
     unsigned changes;     /* Number of operations on its history that have no answer yet. */
     bool ruled;           /* Nothing may write file1.txt in it. */
     char chosen[ID_SIZE]; /* Answer that was chosen last, and is shown for certain; "": unknown. */
@@ -78,6 +80,9 @@ struct known *known_of(struct sim *sim);
 struct known_session *known_add_session(struct sim *sim, const struct id *id);
 struct known_message *known_add_message(struct sim *sim, struct known_session *session,
                                         const char *text);
+/* An answer came: THERE, or GONE. */
+void known_session_is(struct sim *sim, struct known_session *session,
+                      enum known_session_state state);
 /* One of those that are there (or are asked for), by choice; NULL: there is none. */
 struct known_session *known_pick(struct sim *sim, const char *purpose);
 /* Beyond its table it is forgotten. */

@@ -30,6 +30,7 @@ extern const struct sim_part part_check_sessions; /* check_sessions.c */
 extern const struct sim_part part_budgets;        /* check_budgets.c */
 extern const struct sim_part part_folds;          /* check_folds.c */
 extern const struct sim_part part_policies;       /* check_policies.c */
+extern const struct sim_part part_texts;          /* check_texts.c */
 extern const struct sim_part part_served;         /* served.c */
 extern const struct sim_part part_workflows;      /* ops_workflows.c, check_workflows.c */
 

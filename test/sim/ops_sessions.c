@@ -42,7 +42,7 @@ static struct err create_run(struct tx *tx, struct errand *errand) {
 
 static void create_done(struct errand *errand, struct err result) {
     if (!err_failed(result)) {
-        errand->session->state = SESSION_THERE;
+        known_session_is(errand->sim, errand->session, SESSION_THERE);
     } else if (!errand_refused(errand, result)) {
         sim_fail(errand->sim, "a session could not be made: %s", err_name(result.code));
     }
@@ -100,6 +100,7 @@ static void session_change(struct sim *sim) {
         change->title = BYTES("Another \"title\"\n");
         break;
     default:
+        session->archives = true;
         change->archive = sim_chance(sim, "archive", 50) ? SESSION_ARCHIVE : SESSION_UNARCHIVE;
         break;
     }
@@ -133,7 +134,7 @@ static struct err delete_run(struct tx *tx, struct errand *errand) {
 
 static void delete_done(struct errand *errand, struct err result) {
     if (!err_failed(result)) {
-        errand->session->state = SESSION_GONE;
+        known_session_is(errand->sim, errand->session, SESSION_GONE);
         purge(errand->sim);
     }
 }
@@ -238,10 +239,10 @@ static struct err abandon_run(struct tx *tx, struct errand *errand) {
 
 static void fork_done(struct errand *errand, struct err result) {
     if (!err_failed(result)) {
-        errand->session->state = SESSION_THERE;
+        known_session_is(errand->sim, errand->session, SESSION_THERE);
     } else {
         struct errand *after = errand_new(errand->sim, "abandon fork", errand->session);
-        errand->session->state = SESSION_GONE;
+        known_session_is(errand->sim, errand->session, SESSION_GONE);
         after->what.fork = errand->what.fork;
         after->run = abandon_run;
         errand_send(after);

@@ -58,6 +58,18 @@ static struct err show_run(struct tx *tx, struct errand *errand) {
     return err_failed(err) || found ? err : absent(errand);
 }
 
+static void show_done(struct errand *errand, struct err result) {
+    json_done(errand, result);
+    if (err_failed(result)) {
+        return;
+    }
+    AUTO(json_release) json_t *json = parse(errand, &errand->text);
+    const char *id = json_string_value(json_object_get(json, "id"));
+    if (id == NULL || strcmp(id, errand->session->id) != 0) {
+        sim_fail(errand->sim, "%s is shown as %s", errand->session->id, id == NULL ? "none" : id);
+    }
+}
+
 static struct err list_row(void *ctx, const struct session_row *row) {
     struct errand *errand = ctx;
     text_add_str(&errand->text, errand->text.len > 1 ? "," : "");
@@ -73,6 +85,41 @@ static struct err list_run(struct tx *tx, struct errand *errand) {
     struct err err = tx_session_each(tx, &page, list_row, errand);
     text_add_char(&errand->text, ']');
     return err;
+}
+
+static const json_t *row_find(const json_t *list, const char *id) {
+    size_t i;
+    json_t *row;
+    json_array_foreach(list, i, row) {
+        const char *own = json_string_value(json_object_get(row, "id"));
+        if (own != NULL && strcmp(own, id) == 0) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
+/* A list that is no full page has every session that is there, and none that is gone. One that a
+ * client put away is in another list. */
+static void list_done(struct errand *errand, struct err result) {
+    json_done(errand, result);
+    if (err_failed(result)) {
+        return;
+    }
+    AUTO(json_release) json_t *list = parse(errand, &errand->text);
+    const struct known *known = known_of(errand->sim);
+    for (size_t i = 0; i < known->session_count && json_array_size(list) < PAGE; i++) {
+        const struct known_session *session = &known->sessions[i];
+        bool is_listed = row_find(list, session->id) != NULL;
+        bool certain = session->since_ns != 0 && session->since_ns < errand->begun_ns;
+        if (certain && session->state == SESSION_THERE && !is_listed && !session->archives) {
+            sim_fail(errand->sim, "the session %s of op %u is missing in the list", session->id,
+                     session->op);
+        }
+        if (certain && session->state == SESSION_GONE && is_listed) {
+            sim_fail(errand->sim, "the session %s was deleted, and is listed", session->id);
+        }
+    }
 }
 
 /* --- Snapshot --------------------------------------------------------------------------------- */
@@ -113,14 +160,21 @@ static struct err messages_run(struct tx *tx, struct errand *errand) {
     return messages_write(tx, errand);
 }
 
-static bool listed(const json_t *list, const char *id) {
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const char *at = json_string_value(json_object_get(json_array_get(list, i), "id"));
-        if (at != NULL && strcmp(at, id) == 0) {
-            return true;
+/* The text that a client sent, where the list has all of it. */
+static void text_check(struct errand *errand, const struct known_message *message,
+                       const json_t *served) {
+    size_t i;
+    json_t *part;
+    json_array_foreach(json_object_get(served, "parts"), i, part) {
+        const char *kind = json_string_value(json_object_get(part, "kind"));
+        const char *text = json_string_value(json_object_get(part, "text"));
+        bool cut = json_is_true(json_object_get(part, "cut"));
+        if (kind != NULL && text != NULL && strcmp(kind, "text") == 0 && !cut &&
+            message->edited == NULL && strcmp(text, message->text) != 0) {
+            sim_fail(errand->sim, "the message %s of op %u is served with another text",
+                     message->id, message->op);
         }
     }
-    return false;
 }
 
 /* A short history is listed whole: all that was acknowledged is in it. */
@@ -135,9 +189,13 @@ static void messages_done(struct errand *errand, struct err result) {
         const struct known_message *message = &known->messages[i];
         bool certain = message->state == MESSAGE_STORED && message->op < errand->op &&
                        message->session == errand->session && !message->probe;
-        if (certain && errand->session->state == SESSION_THERE && !listed(list, message->id)) {
+        const json_t *served = row_find(list, message->id);
+        if (certain && errand->session->state == SESSION_THERE && served == NULL) {
             sim_fail(errand->sim, "the message %s of op %u is missing in the list of %s",
                      message->id, message->op, errand->session->id);
+        }
+        if (certain) {
+            text_check(errand, message, served);
         }
     }
 }
@@ -178,18 +236,6 @@ static struct err agree_run(struct tx *tx, struct errand *errand) {
     return err_failed(err) || found ? err : absent(errand);
 }
 
-static const json_t *message_find(const json_t *list, const char *id) {
-    size_t i;
-    json_t *message;
-    json_array_foreach(list, i, message) {
-        const char *own = json_string_value(json_object_get(message, "id"));
-        if (own != NULL && strcmp(own, id) == 0) {
-            return message;
-        }
-    }
-    return NULL;
-}
-
 /* Messages that `some` has are in `all`, and are the same there. */
 static void messages_agree(struct errand *errand, const json_t *some, const json_t *all,
                            const char *where) {
@@ -198,7 +244,7 @@ static void messages_agree(struct errand *errand, const json_t *some, const json
     json_t *message;
     json_array_foreach(some, i, message) {
         const char *id = json_string_value(json_object_get(message, "id"));
-        const json_t *other = id == NULL ? NULL : message_find(all, id);
+        const json_t *other = id == NULL ? NULL : row_find(all, id);
         if (other == NULL) {
             sim_fail(errand->sim, "the message %s of %s is not in its %s",
                      id == NULL ? "without an id" : id, errand->session->id, where);
@@ -237,7 +283,7 @@ static void served_read(struct sim *sim, struct known_session *session) {
         struct err (*run)(struct tx *tx, struct errand *errand);
         void (*done)(struct errand *errand, struct err result);
     } faces[] = {
-        {"show", show_run, json_done},         {"list", list_run, json_done},
+        {"show", show_run, show_done},         {"list", list_run, list_done},
         {"snapshot", snapshot_run, json_done}, {"messages", messages_run, messages_done},
         {"export", export_run, json_done},     {"agreement", agree_run, agree_done},
     };
