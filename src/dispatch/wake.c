@@ -2,13 +2,25 @@
  *
  * A wait is measured by the monotonic clock while the daemon lives. After a start it is what the
  * row's wall clock says is left, and never more than the longest wait that the rules give: a clock
- * that was set back must not keep a run for years. One that is to end waits for nothing. */
+ * that was set back must not keep a run for years. One that is to end waits for nothing.
+ *
+ *   waiting ──due──> begins ──> gone
+ *      ^                ├──an error that passes──> waiting (a pause)
+ *      │                └──refused for good──> gives up ──> gone: the run failed
+ *      └── its row asks for another wait
+ *
+ * A run that the store refuses to begin fails with a cause, as one whose end is refused; only if
+ * that is refused, too, is it left to the next start. Where a wake-up hands out places for others
+ * (rules/run.h), no run is at fault: it is tried for as long as the daemon lives, and shown. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "dispatch/inside.h"
 
 enum { WAIT_MAX_MS = RETRY_BACKOFF_MAX_MS + RETRY_BACKOFF_MAX_MS / 2 };
+
+enum wake_step { WAKE_BEGIN, WAKE_GIVE_UP };
 
 struct waker {
     struct table_node node;
@@ -18,8 +30,11 @@ struct waker {
     struct run_bounds bounds;
     unsigned tries;
     struct effect effect;
-    bool away;  /* In the store. */
-    bool again; /* Its row asked for another wait meanwhile. */
+    enum wake_step step;
+    enum run_gate gate; /* Of the row when it was last heard of. */
+    char sentence[100]; /* Why it was given up. */
+    bool away;          /* In the store. */
+    bool again;         /* Its row asked for another wait meanwhile. */
     uint64_t wait_ms;
 };
 
@@ -34,10 +49,40 @@ static void waker_free(struct waker *waker) {
 static struct err wake_tx(struct tx *tx, void *ctx) {
     const struct waker *waker = ctx;
     struct run_key key = {.run = {waker->run.text, strlen(waker->run.text)}};
+    if (waker->step == WAKE_GIVE_UP) {
+        const struct run_give_up what = {.run = key.run,
+                                         .sentence = {waker->sentence, strlen(waker->sentence)},
+                                         .exit_code = -1,
+                                         .bounds = waker->bounds};
+        bool late = false;
+        return tx_run_give_up_wait(tx, &what, &late);
+    }
     return tx_run_wake(tx, &key, &waker->bounds);
 }
 
 static void on_timer(struct timer *timer);
+
+/* A constraint that refuses the begin refuses it again. */
+static bool begin_is_refused(const struct waker *waker, struct err err) {
+    bool refused = err.code == ERR_CONFLICT && waker->step == WAKE_BEGIN;
+    return waker->gate == GATE_TIME && (refused || effect_is_hopeless(waker->tries + 1, err));
+}
+
+static void begin_refused(struct waker *waker, struct err err) {
+    struct dispatch *dispatch = waker->dispatch;
+    if (waker->step == WAKE_BEGIN) {
+        (void)snprintf(waker->sentence, sizeof waker->sentence, "its begin could not be stored: %s",
+                       err_name(err.code)); /* Short. */
+        waker->step = WAKE_GIVE_UP;
+        waker->tries = 0;
+        on_timer(&waker->timer);
+        return;
+    }
+    dispatch__failed(dispatch, "a run whose time has come could neither be begun nor ended",
+                     waker->node.name, err);
+    effects_abandon(dispatch->options.effects, &waker->effect, "begin a run in time", err);
+    waker_free(waker);
+}
 
 static void wake_done(struct err err, void *ctx) {
     struct waker *waker = ctx;
@@ -48,11 +93,8 @@ static void wake_done(struct err err, void *ctx) {
         waker_free(waker);
         return;
     }
-    if (err_failed(err) && effect_is_hopeless(waker->tries + 1, err)) {
-        dispatch__failed(dispatch, "a run whose time has come could not be begun", waker->node.name,
-                         err);
-        effects_abandon(dispatch->options.effects, &waker->effect, "begin a run in time", err);
-        waker_free(waker);
+    if (err_failed(err) && begin_is_refused(waker, err)) {
+        begin_refused(waker, err);
         return;
     }
     if (err_failed(err)) {
@@ -64,6 +106,7 @@ static void wake_done(struct err err, void *ctx) {
     }
     if (!err_failed(err)) {
         effect_done(&waker->effect);
+        waker->step = WAKE_BEGIN;
     }
     waker->again = false;
     timer_start(dispatch->options.loop, &waker->timer, waker->wait_ms, on_timer);
@@ -104,6 +147,7 @@ void wake__note(struct dispatch *dispatch, const struct run_row *row, bool wante
         waker = waker_new(dispatch, row->run);
     }
     waker->wait_ms = (uint64_t)left_ms;
+    waker->gate = row->gate;
     waker->tries = 0;
     waker->again = waker->away;
     if (!waker->away) {

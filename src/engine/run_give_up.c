@@ -10,6 +10,7 @@
 #include "engine/run_rows.h"
 
 #include "base/utf8.h"
+#include "engine/turn_rows.h"
 #include "engine/workflow_rows.h"
 
 /* Its folder is still counted on the disk: nobody knows its size. */
@@ -57,4 +58,26 @@ struct err tx_run_give_up(struct tx *tx, const struct run_give_up *what, bool *r
     }
     err = end_alone(tx, what, &row, &freed);
     return err_failed(err) ? err : runs__admit_freed(tx, &freed, &what->bounds);
+}
+
+/* --- A run that cannot begin ------------------------------------------------------------------ */
+
+/* What it frees is handed out by other transactions, since one that began together with it may be
+ * what was refused. */
+struct err tx_run_give_up_wait(struct tx *tx, const struct run_give_up *what, bool *ret_late) {
+    const struct run_key key = {.run = what->run};
+    struct run_freed freed = {.kinds = 0};
+    bool found = false;
+    struct turn turn = {.run = {.id = 0}};
+    struct err err = tx_run_find(tx, &key, &found, &turn.run);
+    if (err_failed(err)) {
+        return err;
+    }
+    *ret_late = !found || turn.run.state != RUN_QUEUED || turn.run.gate != GATE_TIME;
+    if (*ret_late) {
+        return ERR_OK;
+    }
+    err = turn.run.kind == KIND_TURN ? turns__end_alone(tx, what->sentence, &turn, &freed)
+                                     : end_alone(tx, what, &turn.run, &freed);
+    return err_failed(err) ? err : runs__admit_later(tx, &freed);
 }

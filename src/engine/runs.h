@@ -125,6 +125,11 @@ struct run_give_up {
 };
 MUST_CHECK struct err tx_run_give_up(struct tx *tx, const struct run_give_up *what, bool *ret_late);
 
+/* The same for a run at the gate TIME whose begin the store refuses for good; a turn fails with
+ * history_unreadable. `attempt` counts for nothing. *ret_late: it waits no more. */
+MUST_CHECK struct err tx_run_give_up_wait(struct tx *tx, const struct run_give_up *what,
+                                          bool *ret_late);
+
 /* This daemon holds the attempt now. *ret_late as above. */
 MUST_CHECK struct err tx_run_adopted(struct tx *tx, const struct run_key *key, int64_t attempt,
                                      bool *ret_late);

@@ -36,8 +36,9 @@ static struct err close_rows(struct tx *tx, const struct run_row *run) {
         {"UPDATE inbox SET state = 'held', turn = '', cause = 'history_unreadable'"
          " WHERE settled_ms IS NULL AND turn <> '' AND turn = (SELECT run FROM runs WHERE id = $1)",
          1},
-        {"UPDATE sessions SET state = 'idle', changed_ms = $2"
-         " WHERE id = (SELECT session FROM turns WHERE run = $1)",
+        {"UPDATE sessions SET state = 'idle', changed_ms = $2" /* Others run while it is queued. */
+         " WHERE id = (SELECT session FROM turns WHERE run = $1)"
+         " AND EXISTS (SELECT 1 FROM runs WHERE runs.id = $1 AND runs.state <> 'queued')",
          2},
     };
     const struct arg args[] = {arg_int(run->id), arg_int(tx_now_ms(tx)), arg_text(run->note)};
@@ -58,6 +59,27 @@ static struct err tell_end(struct tx *tx, const struct turn *turn) {
     return err_failed(err) ? err : sessions__release_events(tx, &told.session);
 }
 
+struct err turns__end_alone(struct tx *tx, struct bytes sentence, struct turn *turn,
+                            struct run_freed *freed) {
+    const struct run_end end = {
+        .from = turn->run.state, .output = BYTES(""), .members = BYTES(""), .alone = true};
+    bool whole = false;
+    turn->run.state = RUN_FAILED;
+    turn->run.cause = CAUSE_HISTORY_UNREADABLE;
+    turn->run.note = sentence;
+    struct err err = close_rows(tx, &turn->run);
+    if (!err_failed(err)) {
+        err = runs__end(tx, &end, &turn->run, freed);
+    }
+    if (!err_failed(err)) {
+        err = runs__ask_children(tx, &turn->run, freed);
+    }
+    if (!err_failed(err)) {
+        err = turns__load_rest(tx, turn, &whole);
+    }
+    return err_failed(err) || !whole ? err : tell_end(tx, turn);
+}
+
 static struct err find_turn(struct tx *tx, const struct turn_key *key, bool *ret_found,
                             struct turn *ret_turn) {
     const struct run_key of_run = {.run = key->run};
@@ -74,7 +96,7 @@ static struct err find_turn(struct tx *tx, const struct turn_key *key, bool *ret
 
 struct err tx_turn_give_up(struct tx *tx, const struct turn_failure *failure,
                            struct turn_plan *plan) {
-    bool found = false, whole = false;
+    bool found = false;
     struct turn turn;
     turns__plan_begin(plan);
     plan->next = TURN_NEXT_END;
@@ -84,23 +106,6 @@ struct err tx_turn_give_up(struct tx *tx, const struct turn_failure *failure,
         return err;
     }
     struct run_freed freed = {.kinds = 0};
-    const struct run_end end = {
-        .from = turn.run.state, .output = BYTES(""), .members = BYTES(""), .alone = true};
-    turn.run.state = RUN_FAILED;
-    turn.run.cause = CAUSE_HISTORY_UNREADABLE;
-    turn.run.note = failure->sentence;
-    err = close_rows(tx, &turn.run);
-    if (!err_failed(err)) {
-        err = runs__end(tx, &end, &turn.run, &freed);
-    }
-    if (!err_failed(err)) {
-        err = runs__ask_children(tx, &turn.run, &freed);
-    }
-    if (!err_failed(err)) {
-        err = turns__load_rest(tx, &turn, &whole);
-    }
-    if (!err_failed(err) && whole) {
-        err = tell_end(tx, &turn);
-    }
+    err = turns__end_alone(tx, failure->sentence, &turn, &freed);
     return err_failed(err) ? err : runs__admit_freed(tx, &freed, &failure->key.bounds);
 }

@@ -122,6 +122,10 @@ MUST_CHECK bool turns__is_cleared(const struct turn *turn);
 /* turn->run is there: its turn, session and answer. *ret_found false: the session was deleted. */
 MUST_CHECK struct err turns__load_rest(struct tx *tx, struct turn *turn, bool *ret_found);
 
+/* The end that reads no text, with its event. Nothing is admitted. (turn_give_up.c) */
+MUST_CHECK struct err turns__end_alone(struct tx *tx, struct bytes sentence, struct turn *turn,
+                                       struct run_freed *freed);
+
 /* The text of its last step, in the arena. (turn_reply.c) */
 MUST_CHECK struct err turns__said(struct tx *tx, int64_t run, struct bytes *ret_text);
 

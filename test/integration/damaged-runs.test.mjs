@@ -57,6 +57,37 @@ test("a live run with a damaged kind or too long a text ends, and is heard to en
   assert.deepEqual(owed, runs.map(([run]) => run).sort());
 });
 
+test("a run that the database refuses to begin fails with a cause, alone", async (t) => {
+  const turns = await Turns.open(t);
+  const submit = async (argv, more) => {
+    const made = await turns.ask("POST", "/jobs", { argv, ...more });
+    assert.equal(made.status, 201, made.text);
+    return made.json.id;
+  };
+  const notify = [{ webhook: "http://127.0.0.1:9/" }];
+  const retry = { max: 3, backoff: 60000 };
+  await submit(["sleep", "600"], { label: "twice" });
+  const refused = await submit(["false"], { label: "twice", key: "k", retry, notify });
+  for (let after = 0, type = ""; type !== "run_retrying"; ) {
+    const page = await turns.get(`/streams/run:${refused}/events?after=${after}&wait=20`);
+    after = page.events.at(-1).seq;
+    type = page.events.at(-1).type;
+  }
+  const next = await submit(["true"], { key: "k" });
+  assert.equal((await ended(turns, next)).state, "succeeded");
+  await change(
+    turns,
+    `UPDATE runs SET not_before_ms = 1 WHERE run = '${refused}'`,
+    "CREATE UNIQUE INDEX once ON runs (label) WHERE label = 'twice' AND gate <> 'time'"
+      + " AND ended_ms IS NULL",
+  );
+  const end = await ended(turns, refused);
+  assert.deepEqual([end.state, end.cause], ["failed", "not_stored"]);
+  assert.match(end.note, /could not be stored/);
+  assert.deepEqual((await turns.get("/inbox")).items.map(({ run }) => run), [refused]);
+  assert.equal((await ended(turns, await submit(["true"], { key: "k" }))).state, "succeeded");
+});
+
 test("an ended run with a damaged row is refused a stop, and deleted, as any other", async (t) => {
   const flows = await Workflows.open(t);
   const turns = new Turns();
