@@ -117,11 +117,35 @@ static struct err take_over(struct tx *tx, const struct turn_key *key, struct tu
     return err_failed(err) ? err : settle_cards(tx, turn);
 }
 
+/* Its message was taken out of the queue after the run began: no answer is shown to a message that
+ * is not there, so the turn ends as one that never began. */
+static struct err end_unasked(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
+                              bool *ret_ended) {
+    const struct bytes none = {"", 0};
+    struct message_row question;
+    bool found = false;
+    struct err err = messages__find_id(tx, turn->row.question, &found, &question);
+    if (err_failed(err) || !found || question.status != MESSAGE_REMOVED) {
+        return err;
+    }
+    *ret_ended = true;
+    enum run_cause stop = turn->run.stop;
+    return turns__end(tx, turn, stop == CAUSE_NONE ? CAUSE_STOPPED : stop, none, bounds);
+}
+
 struct err tx_turn_begin(struct tx *tx, const struct turn_key *key, struct turn_plan *plan) {
+    bool ended = false;
     struct turn turn;
     turns__plan_begin(plan);
     struct err err = turns__load(tx, key, &plan->late, &turn);
     if (err_failed(err) || plan->late) {
+        return err;
+    }
+    if (!turn.row.begun) {
+        err = end_unasked(tx, &turn, &key->bounds, &ended);
+    }
+    if (err_failed(err) || ended) {
+        plan->next = TURN_NEXT_END;
         return err;
     }
     if (!turn.row.begun) {

@@ -326,6 +326,25 @@ static void rollback_leaves_a_message_removed_that_was_taken_out_of_the_queue(vo
     assert_string_equal(turns_prompt(kit, two.run).text, "/user two|");
 }
 
+/* Between the begin of its run and that of its turn. */
+static void a_message_that_left_the_queue_gets_no_answer(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say one = turns_say(kit, "one", TURN_ENQUEUE);
+    struct turns_say two = turns_say(kit, "two", TURN_ENQUEUE);
+    struct unqueue unqueue = {.key = {.owner = BYTES("ann"), .message = kit_bytes(one.message)},
+                              .bounds = kit->runs->bounds};
+    assert_int_equal(runs_do(kit->runs, unqueue_tx, &unqueue), ERR_NONE);
+    assert_int_equal(turns_plan(kit, one.run), TURN_NEXT_END);
+    turns_assert_state(kit, one.run, RUN_CANCELLED, CAUSE_STOPPED);
+    assert_int_equal(runs_count(kit->runs, "SELECT count(*) FROM messages WHERE status = 'removed'"
+                                           " AND run = (SELECT min(run) FROM turns)"),
+                     2);
+    assert_int_equal(
+        runs_count(kit->runs, "SELECT count(*) FROM events WHERE type = 'turn_started'"), 0);
+    (void)turns_plan(kit, two.run);
+    assert_string_equal(turns_prompt(kit, two.run).text, "/user two|");
+}
+
 static void the_same_client_id_says_it_once(void **state) {
     struct turns_kit *kit = *state;
     struct turns_say one = turns_saying(kit, "hello");
@@ -367,6 +386,7 @@ int main(void) {
         turn_test(a_message_that_steers_joins_before_the_next_call),
         turn_test(rollback_takes_the_old_turn_out_of_the_prompt),
         turn_test(rollback_leaves_a_message_removed_that_was_taken_out_of_the_queue),
+        turn_test(a_message_that_left_the_queue_gets_no_answer),
         turn_test(the_same_client_id_says_it_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
