@@ -44,10 +44,10 @@ struct talk_compact {
     struct talk *talk; /* Borrowed: it owns us. */
     struct turn_key key;
     struct prompt_fold fold;
-    struct prompt_folded reading; /* The round that is under way, */
-    struct prompt_folded folded;  /* and the last that has a summary. */
+    struct prompt_folded reading; /* Round that is under way. */
+    struct prompt_folded folded;  /* Last round that has a summary; zeroed: none yet. */
     enum turn_fold_method method;
-    bool must; /* The prompt cannot go as it is. */
+    bool must; /* The prompt cannot be sent without a fold. */
     unsigned rounds;
     struct text transcript;
     struct text answer;  /* Of the round. */

@@ -122,7 +122,7 @@ struct reading {
 
 /* --- Images ----------------------------------------------------------------------------------- */
 
-/* As what it stands for: `why` it is not shown. */
+/* Replaces an image by a sentence that says why it is not shown. */
 static void hide_image(struct reading *reading, struct model_part *part, const char *why) {
     char words[160];
     int len = snprintf(words, sizeof words, "[drover: an image is not shown here, since %s]", why);
@@ -130,7 +130,7 @@ static void hide_image(struct reading *reading, struct model_part *part, const c
                               (struct bytes){words, (size_t)len});
 }
 
-/* Its bytes are read when all are known: the newest come first. */
+/* The bytes of images are read when all images are known: the newest get the room first. */
 static void add_image(struct reading *reading, const struct prompt_part *part) {
     struct model_request *request = reading->talk->request;
     const struct model_part image = {
@@ -326,7 +326,8 @@ static void system_done(struct pool_job *job) {
     }
 }
 
-/* One that is too small costs summaries; one that is too large, failed calls. Once is enough. */
+/* A window that was guessed too small costs summaries, one that was guessed too large failed calls.
+ * The daemon warns once. */
 static void tell_of_window(struct talk *talk, const struct model_info *info) {
     static const char words[] = "the window of the model is not known: 32768 tokens are taken; say "
                                 "it in the connection's models or in the prices file";

@@ -29,16 +29,16 @@ struct folding {
     int64_t question, answer; /* ids of the running turn's; question 0: it has none. */
     int64_t former;           /* id of the question that the active summary leaves out; 0: none. */
     struct fold_limits limits;
-    struct prompt_place unit; /* That is being read; message 0: none yet. */
+    struct prompt_place unit; /* Unit that is being read; message 0: none yet. */
     size_t unit_bytes;
-    size_t unit_at;                  /* Where it begins in the transcript. */
-    size_t units;                    /* That this round folds. */
-    size_t passed;                   /* Bytes of the units before it, */
-    int64_t messages, unit_messages; /* and number of their messages; of the unit. */
+    size_t unit_at;                  /* Offset of that unit in the transcript. */
+    size_t units;                    /* Number of units that this round folds. */
+    size_t passed;                   /* Bytes of the units before that one. */
+    int64_t messages, unit_messages; /* The same in messages; messages of the unit. */
     bool full;
     struct prompt_folded folded;
     struct text *transcript;
-    struct text request; /* Owned: what the running turn was asked. */
+    struct text request; /* Owned: question of the running turn, cut. */
 };
 
 static size_t size_of(const struct prompt_part *part) {
@@ -119,7 +119,7 @@ static struct err write_part(struct folding *folding, const struct prompt_part *
 
 /* --- Which ------------------------------------------------------------------------------------ */
 
-static bool is_behind(const struct prompt_place *place, const struct prompt_place *from) {
+static bool is_after(const struct prompt_place *place, const struct prompt_place *from) {
     return place->message > from->message ||
            (place->message == from->message && from->step != 0 && place->step > from->step);
 }
@@ -130,16 +130,16 @@ static bool covers_what_comes(const struct folding *folding) {
     return folding->unit.message == folding->answer && folding->unit.step == 0;
 }
 
-/* The unit that was read is folded, if it may be; else it leaves the transcript, and nothing after
- * it is folded. Those of earlier rounds were. At least one is folded in each round: its pieces were
- * cut to fit. */
+/* The unit that was read is folded, if it may be; otherwise its text is taken out of the
+ * transcript, and no later unit is folded. Units of earlier rounds are folded already. Each round
+ * folds at least one unit, whose pieces were cut to fit. */
 static void close_unit(struct folding *folding) {
     const struct prompt_fold *fold = folding->fold;
     struct text *text = folding->transcript;
     const struct fold_at at = {.passed = (int64_t)folding->passed,
                                .messages = folding->messages,
                                .len = (int64_t)folding->unit_bytes};
-    bool earlier = !is_behind(&folding->unit, &fold->from);
+    bool earlier = !is_after(&folding->unit, &fold->from);
     bool wanted = earlier || (!covers_what_comes(folding) &&
                               fold_takes(&folding->limits, &folding->folded.sizes, &at));
     bool fits = earlier || folding->units == 0 || text->len <= fold->most_bytes;
@@ -188,7 +188,7 @@ static struct err choose(void *ctx, const struct prompt_part *part) {
     folding->unit_bytes += size_of(part);
     folding->unit_messages += part->opens;
     bool before = part->message == 0 || part->message == folding->former;
-    bool covered = before ? fold->from.message != 0 : !is_behind(&folding->unit, &fold->from);
+    bool covered = before ? fold->from.message != 0 : !is_after(&folding->unit, &fold->from);
     return covered ? ERR_OK : write_part(folding, part);
 }
 
