@@ -167,7 +167,9 @@ static void session_show(const struct invocation *invocation, const json_t *row)
 static void part_print(const json_t *part) {
     const char *kind = talk_text(part, "kind"), *text = talk_text(part, "text");
     if (strcmp(kind, "tool") == 0) {
-        printf("[%s %s]\n", talk_text(part, "name"), talk_text(part, "state"));
+        const char *cause = talk_text(part, "cause");
+        printf("[%s %s%s%s%s]\n", talk_text(part, "name"), talk_text(part, "state"),
+               cause[0] != '\0' ? " (" : "", cause, cause[0] != '\0' ? ")" : "");
     } else if (strcmp(kind, "image") == 0) {
         printf("[%s]\n", talk_text(part, "name"));
     } else if (strcmp(kind, "thinking") != 0 && text[0] != '\0') {

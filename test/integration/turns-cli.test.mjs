@@ -224,6 +224,8 @@ test("approve --deny --reason and --answer", async (t) => {
   await listener.ended(run);
   const { parts } = await turns.answer(listener.session, run);
   assert.match(parts[0].text, /not now/);
+  const shown = await turns.daemon.cli(["session", "show", "-m", listener.session]);
+  assert.match(shown.stdout, /^\[write_file denied \(person\)\]$/m);
   assert.match(parts[1].text, /because/);
 });
 
