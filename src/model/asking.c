@@ -176,11 +176,12 @@ static bool route_fits(const struct asking *asking) {
 }
 
 static void go_on(struct asking *asking) {
+    int64_t resume_at_ms = 0;
     if (!route_fits(asking)) {
         asking__fail(asking, MODEL_CONNECTION_CHANGED, "%s",
                      model_cause_text(MODEL_CONNECTION_CHANGED));
-    } else if (channel__is_broken(asking->channel, now_ms(asking))) {
-        asking->failure.resume_at_ms = asking->channel->quota_until_ms;
+    } else if (channel__is_broken(asking->channel, asking->models->world, &resume_at_ms)) {
+        asking->failure.resume_at_ms = resume_at_ms;
         asking__fail(asking, MODEL_QUOTA, "%s", asking->channel->quota_detail);
     } else {
         try_now(asking);
@@ -275,7 +276,7 @@ void asking__try_over(struct asking *asking) {
         asking->failure.resume_at_ms = now_ms(asking) + (int64_t)asking->hint.after_ms;
     }
     if (asking->failure.cause == MODEL_QUOTA) {
-        channel__trip(asking->channel, &asking->failure, now_ms(asking));
+        channel__trip(asking->channel, &asking->failure, asking->models->world);
     }
     const struct retry_try attempt = {.failure = &asking->failure,
                                       .hint = asking->hint,

@@ -5,6 +5,8 @@
 #include "base/memory.h"
 #include "model/models_inside.h"
 
+enum { CLOCKS_APART_MS = 1000 }; /* More than that: the wall clock was set. */
+
 static uint64_t slots(const struct channel *channel) {
     const struct model_connection *connection = channel->route->connection;
     if (connection->max_concurrent > 0) {
@@ -67,16 +69,31 @@ void channel__release(struct channel *channel) {
     channel__run(channel);
 }
 
-bool channel__is_broken(struct channel *channel, int64_t now_ms) {
-    return channel->quota_until_ms > now_ms;
+/* Open as long as both clocks say so: the wall clock may be set back by years, and the other one
+ * stands still while the machine sleeps. */
+bool channel__is_broken(const struct channel *channel, const struct world *world,
+                        int64_t *ret_resume_at_ms) {
+    int64_t now_ms = world_wall_ms(world);
+    uint64_t now_ns = world_mono_ns(world);
+    if (channel->quota_until_ms <= now_ms || channel->quota_until_ns <= now_ns) {
+        return false;
+    }
+    int64_t rest_ms = (int64_t)((channel->quota_until_ns - now_ns) / 1000000);
+    bool set_back = channel->quota_until_ms - now_ms > rest_ms + CLOCKS_APART_MS;
+    *ret_resume_at_ms = set_back ? now_ms + rest_ms : channel->quota_until_ms;
+    return true;
 }
 
-void channel__trip(struct channel *channel, struct model_failure *failure, int64_t now_ms) {
+void channel__trip(struct channel *channel, struct model_failure *failure,
+                   const struct world *world) {
+    int64_t now_ms = world_wall_ms(world);
     channel->quota_trips++;
     if (failure->resume_at_ms <= now_ms) {
         failure->resume_at_ms = now_ms + (int64_t)retry_quota_pause_ms(channel->quota_trips);
     }
     channel->quota_until_ms = failure->resume_at_ms;
+    channel->quota_until_ns =
+        world_mono_ns(world) + (uint64_t)(failure->resume_at_ms - now_ms) * 1000000;
     (void)snprintf(channel->quota_detail, sizeof channel->quota_detail, "%s", failure->detail);
 }
 

@@ -54,8 +54,9 @@ struct channel {
     struct route *route; /* NULL: removed; it goes when nothing runs any more. */
     struct asking *queue[MODEL_PRIORITIES], *queue_end[MODEL_PRIORITIES];
     uint64_t running;
-    int64_t quota_until_ms; /* The breaker: 0: closed. */
-    unsigned quota_trips;   /* In a row. */
+    int64_t quota_until_ms;  /* The breaker: 0: closed. Wall clock; and the same */
+    uint64_t quota_until_ns; /* by the clock that nobody sets. */
+    unsigned quota_trips;    /* In a row. */
     char quota_detail[320];
     struct listed *listed; /* Owned. */
     size_t listed_count;
@@ -144,8 +145,11 @@ void channel__enqueue(struct channel *channel, struct asking *asking);
 void channel__dequeue(struct channel *channel, struct asking *asking);
 void channel__run(struct channel *channel); /* Gives free slots away. */
 void channel__release(struct channel *channel);
-bool channel__is_broken(struct channel *channel, int64_t now_ms);
-void channel__trip(struct channel *channel, struct model_failure *failure, int64_t now_ms);
+/* *ret_resume_at_ms: when it takes requests again. */
+bool channel__is_broken(const struct channel *channel, const struct world *world,
+                        int64_t *ret_resume_at_ms);
+void channel__trip(struct channel *channel, struct model_failure *failure,
+                   const struct world *world);
 void channel__forget_list(struct channel *channel);
 void channel__forget_learned(struct channel *channel);
 void channel__free(struct channel *channel);

@@ -20,6 +20,7 @@ enum kit_end { KIT_KEEP, KIT_CLOSE, KIT_RESET };
 struct kit {
     struct world world;
     int64_t clock_ms;
+    uint64_t ahead_ns; /* Of the real monotonic clock. */
     struct loop *loop;
     struct fetch *client;
     struct models *models;
@@ -65,7 +66,7 @@ static inline int64_t kit_wall_ms(void *ctx) {
 }
 
 static inline uint64_t kit_mono_ns(void *ctx) {
-    return world_mono_ns(world_real());
+    return world_mono_ns(world_real()) + ((struct kit *)ctx)->ahead_ns;
 }
 
 static inline void kit_random(void *ctx, void *bytes, size_t len) {

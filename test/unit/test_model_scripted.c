@@ -134,6 +134,23 @@ static void a_quota_trips_the_breaker_until_its_time(void **state) {
     ask_expect(kit, "scripted/demo", "say: again", "t(again)", MODEL_NONE);
 }
 
+static void a_quota_ends_in_time_also_where_the_clock_was_set_back(void **state) {
+    struct kit *kit = *state;
+    struct ask ask = {.kit = kit};
+    ask_begin(&ask, kit, "scripted/demo", "fail: quota x1 after 90s\nsay: ok");
+    ask_finish(&ask);
+    ask_cause(&ask, MODEL_QUOTA);
+    ask_end(&ask);
+    kit->clock_ms -= INT64_C(365) * 86400 * 1000;
+    ask_begin(&ask, kit, "scripted/demo", "say: never");
+    ask_finish(&ask);
+    ask_cause(&ask, MODEL_QUOTA);
+    assert_in_range(ask.result.failure.resume_at_ms, kit->clock_ms, kit->clock_ms + 90000);
+    ask_end(&ask);
+    kit->ahead_ns += UINT64_C(90) * 1000000000;
+    ask_expect(kit, "scripted/demo", "say: again", "t(again)", MODEL_NONE);
+}
+
 static void tokens_and_usage_are_what_the_script_says(void **state) {
     struct kit *kit = *state;
     struct ask ask = {.kit = kit};
@@ -238,6 +255,7 @@ int main(void) {
         WITH_KIT(faults_are_retried_like_those_of_a_provider),
         WITH_KIT(a_wait_that_the_provider_names_is_honoured_up_to_a_bound),
         WITH_KIT(a_quota_trips_the_breaker_until_its_time),
+        WITH_KIT(a_quota_ends_in_time_also_where_the_clock_was_set_back),
         WITH_KIT(tokens_and_usage_are_what_the_script_says),
         WITH_KIT(a_line_that_is_not_valid_fails_with_a_sentence),
         WITH_KIT(a_schema_without_a_script_gets_the_smallest_value),
