@@ -280,8 +280,7 @@ enum run_gate run_gate_shown(const struct run_row *row);
 int64_t run_resume_at_ms(const struct run_row *row);
 
 /* The row as clients see it. A run that an earlier daemon began, and that nobody follows while this
- * one holds, does not run: it waits for the release. So does a queued run that lacks only a slot.
- */
+ * one holds, does not run: it waits for the release, as does a queued one that lacks a slot. */
 void run_shown(struct run_row *io_row, int64_t epoch, enum run_hold hold);
 
 struct run_effects run_effects(const struct run_row *row, int64_t epoch, enum run_hold hold);
