@@ -7,7 +7,9 @@
  * FLOW_HELD_MS.
  *
  * A function that fails takes back the others with it. They are asked again, each by itself, and
- * each hears its own error then. */
+ * each hears its own error then. The end of a step may stand in the store before such a second try
+ * of its row, and finds no row: it must not be taken for the end of a step that others have ended,
+ * so the call is `unwritten` from the failure on. */
 #include "dispatch/flow.h"
 
 #define FLOW_EFFECT "store or read a step of a workflow"
@@ -21,6 +23,18 @@ static struct err perform(struct tx *tx, void *ctx) {
         err = at->fn(tx, at);
     }
     return err_failed(err) ? err : errand->fn(tx, errand);
+}
+
+/* What an orphan borrows went with its call, so an orphan is not sent again. */
+static void send_apart(struct flow_errand *errand, struct err err) {
+    if (errand->orphan) {
+        flow__answered(errand, err);
+        return;
+    }
+    if (errand->begins) {
+        errand->call->unwritten = true; /* Its end, which waits in the store, finds no row. */
+    }
+    flow__push(errand);
 }
 
 /* Those that went with it come first. */
@@ -41,13 +55,13 @@ static void answered(struct err err, void *ctx) {
         next = first->behind;
         first->behind = NULL;
         if (apart) {
-            flow__push(first);
+            send_apart(first, err);
         } else {
             flow__answered(first, err);
         }
     }
     if (apart) {
-        flow__push(errand);
+        send_apart(errand, err);
     } else {
         flow__answered(errand, err);
     }

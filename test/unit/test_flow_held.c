@@ -1,0 +1,127 @@
+/* What becomes of an agent whose row goes to the store together with the work of another one. */
+#include "journal_kit.h"
+
+#include "dispatch/flow.h"
+
+struct held {
+    struct kit *kit;
+    struct flows flows;
+    struct flow flow;
+    unsigned failures; /* Of the row, still to come. */
+    bool other_done;
+};
+
+static int open_held(void **state) {
+    struct held *held = mem_new(sizeof *held);
+    struct flow *flow = &held->flow;
+    held->kit = kit_new(STORE_INLINE, NULL /* usual sizes */);
+    held->flows.options.loop = held->kit->loop;
+    held->flows.options.store = held->kit->store;
+    flow->flows = &held->flows;
+    flow->state = FLOW_LIVE;
+    flow->node.name = BYTES("run_flow");
+    flow->owner = mem_copy("ann", 3);
+    flow->waiting_end = &flow->waiting;
+    flow->kept_end = &flow->kept;
+    flow->done_end = &flow->done;
+    flow->seeking_end = &flow->seeking;
+    table_init(&flow->calls);
+    *state = held;
+    return 0;
+}
+
+static void drain(struct held *held) {
+    bool more = true;
+    while (more) {
+        more = store_turn(held->kit->store);
+    }
+}
+
+static int close_held(void **state) {
+    struct held *held = *state;
+    struct flow *flow = &held->flow;
+    drain(held);
+    flow__drop_held(flow);
+    while (flow->errands != NULL) {
+        flow__errand_free(flow->errands);
+    }
+    table_done(&flow->calls);
+    mem_free(flow->owner);
+    kit_free(held->kit);
+    mem_free(held);
+    return 0;
+}
+
+static struct held *held_of(const struct flow_errand *errand) {
+    return CONTAINER_OF(errand->flow, struct held, flow);
+}
+
+static struct err row_tx(struct tx *tx, void *ctx) {
+    struct held *held = held_of(ctx);
+    (void)tx;
+    if (held->failures == 0) {
+        return ERR_OK;
+    }
+    held->failures--;
+    return err_make(ERR_DISK_FULL, "test: the row");
+}
+
+static struct err other_tx(struct tx *tx, void *ctx) {
+    (void)tx;
+    (void)ctx; /* It always goes well. */
+    return ERR_OK;
+}
+
+static void row_done(struct flow_errand *errand) {
+    flow__errand_free(errand);
+}
+
+static void other_done(struct flow_errand *errand) {
+    held_of(errand)->other_done = true;
+    flow__errand_free(errand);
+}
+
+static struct call *call_that_said_something(struct flow *flow) {
+    struct call *call = call__new(flow, "c0ffee", 1);
+    call->run = (struct id){"run_agent"};
+    call->model = mem_copy("m", 1);
+    call->cause = CAUSE_COMPLETED;
+    call->state = CALL_STORING;
+    text_add_str(&call->result, "\"words\"");
+    return call;
+}
+
+/* The row of an agent is held, and the end of another one takes it along; the agent's own end
+ * stands behind both in the store. They fail, and the store performs that end before it sees the
+ * row again. */
+static void the_end_of_an_agent_waits_for_its_row_that_failed_with_another_end(void **state) {
+    struct held *held = *state;
+    struct flow *flow = &held->flow;
+    struct call *call = call_that_said_something(flow);
+    struct flow_errand *row = flow__errand(flow, row_tx, row_done);
+    row->call = call;
+    row->begins = row->lazy = true;
+    held->failures = 1;
+    flow__send(row);
+    flow__send(flow__errand(flow, other_tx, other_done));
+    call__store(call);
+    (void)store_turn(held->kit->store); /* Both were queued. */
+    assert_int_equal(held->failures, 0);
+    assert_false(call->storing); /* Its end was answered: no row. */
+    assert_int_equal(call->state, CALL_STORING);
+    assert_true(call->unwritten); /* The row's answer stores the end again. */
+    assert_null(flow->done);
+    assert_string_equal(call->result.data, "\"words\"");
+    drain(held);
+    assert_true(held->other_done);
+    call__free(call);
+}
+
+#define HELD_TEST(test) cmocka_unit_test_setup_teardown(test, open_held, close_held)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        HELD_TEST(the_end_of_an_agent_waits_for_its_row_that_failed_with_another_end),
+    };
+    return cmocka_run_group_tests_name("flow_held", tests, NULL /* no group fixture */, NULL);
+}
