@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "inside.h"
 #include "jobs.h"
 #include "ops.h"
 #include "processes.h"
@@ -72,13 +73,16 @@ static void check_attempts(struct sim *sim, const struct job *job, const struct 
     }
 }
 
-/* Who was told that a run will end sees it end. */
+/* Who was told that a run will end sees it end. A full disk keeps the end from being stored; from
+ * then on it is tried again within RETRY_MAX_MS of dispatch/inside.h, so that the patience begins
+ * with the last write that was refused. */
 static void check_stopped(struct sim *sim, const struct job *job, const struct row_state *row) {
     if (!job->stopped || run_state_final(row->state) || sim_life_age_ms(sim) < STOP_PATIENCE_MS) {
         return;
     }
-    uint64_t held_ns = jobs_of(sim)->held_ns;
+    const uint64_t held_ns = jobs_of(sim)->held_ns, full_ns = disk_full_ns();
     uint64_t from_ns = job->stopped_ns > held_ns ? job->stopped_ns : held_ns;
+    from_ns = from_ns > full_ns ? from_ns : full_ns;
     int64_t since_ms = (int64_t)((sim_now_ns(sim) - from_ns) / 1000000);
     if (since_ms > job->grace_ms + STOP_PATIENCE_MS) {
         sim_fail(sim, "%s was asked to stop %lld ms ago, and is %s", job->run.text,

@@ -40,6 +40,10 @@ uint64_t disk_syncs(void) {
     return disk()->syncs;
 }
 
+uint64_t disk_full_ns(void) {
+    return disk()->full_ns;
+}
+
 static bool counts_syncs(enum disk_plan plan) {
     return plan == DISK_PLAN_POWER || plan == DISK_PLAN_SYNC_FAILS;
 }
@@ -54,6 +58,7 @@ static int plan_come_true(struct disk *self) {
         return SQLITE_IOERR;
     case DISK_PLAN_FULL:
         self->full = true;
+        self->full_ns = sim_now_ns(self->sim);
         errno = ENOSPC;
         return SQLITE_FULL;
     case DISK_PLAN_SYNC_FAILS:
@@ -75,6 +80,7 @@ int disk_verdict(enum disk_call call) {
         return plan_come_true(self);
     }
     if (self->full && !sync) {
+        self->full_ns = sim_now_ns(self->sim);
         errno = ENOSPC;
         return SQLITE_FULL;
     }

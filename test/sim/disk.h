@@ -47,6 +47,7 @@ struct disk {
     enum disk_plan plan;
     unsigned left; /* Calls until the plan comes true. */
     uint64_t syncs;
+    uint64_t full_ns; /* Time of the last write that was refused for lack of space; 0: none. */
 };
 
 struct disk *disk(void);

@@ -72,6 +72,7 @@ enum disk_plan { DISK_PLAN_KILL, DISK_PLAN_POWER, DISK_PLAN_FULL, DISK_PLAN_SYNC
 void disk_plan(enum disk_plan plan, unsigned after);
 void disk_heal(void);
 uint64_t disk_syncs(void);
+uint64_t disk_full_ns(void); /* Time of the last write that found no space; 0: none did. */
 
 /* loop.c */
 enum loop_kind { LOOP_MESSAGE, LOOP_TASK, LOOP_TIMER, LOOP_WORK, LOOP_WORK_DONE, LOOP_KINDS };
