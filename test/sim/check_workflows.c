@@ -198,13 +198,16 @@ static bool is_over(struct sim *sim, const struct workflow *workflow,
     return ended >= key->occurrences;
 }
 
+/* An agent whose first try did not reach its provider has begun: it waits for its second try, and
+ * no request was counted. An agent that waits for a budget is queued, and has not begun. */
 static bool has_begun(struct sim *sim, const struct workflow *workflow,
                       const struct workflow_key *key) {
     return key->requests > 0 ||
            rows_number(sim,
                        "SELECT count(*) FROM runs a JOIN runs w ON w.id = a.parent"
                        " WHERE w.run = $1 AND a.step_key = $2 AND a.done_no = 0"
-                       " AND a.state = 'running'",
+                       " AND (a.state = 'running' OR"
+                       " (a.state = 'waiting' AND a.not_before_ms <> 0))",
                        TEXTS(workflow->run, key->key), 0) > 0;
 }
 
