@@ -263,8 +263,10 @@ static void charged_take(struct sim *sim, const struct ask_row *row, void *ctx) 
         " FROM spans s JOIN runs r ON r.id = s.run WHERE s.kind = 'model'"
         " AND s.ended_ms IS NOT NULL AND r.kind IN ('turn', 'title') AND r.id > $1"
         " AND (SELECT substr(r.budget, 1, length(b.path)) = b.path FROM budgets b WHERE b.id = $2)";
+    /* An agent may be asked before the budget is there, and be written after: it is charged to
+     * none. Only workflows that are newer than the budget have no such agent. */
     static const char of_agents[] =
-        "SELECT coalesce(sum(r.tokens), 0) FROM runs r WHERE r.kind = 'agent' AND r.id > $1"
+        "SELECT coalesce(sum(r.tokens), 0) FROM runs r WHERE r.kind = 'agent' AND r.parent > $1"
         " AND r.ended_ms IS NOT NULL AND r.cached = 0"
         " AND NOT EXISTS (SELECT 1 FROM runs t WHERE t.parent = r.id AND t.kind = 'turn')"
         " AND (SELECT substr(r.budget, 1, length(b.path)) = b.path FROM budgets b WHERE b.id = $2)";
