@@ -88,6 +88,7 @@ void sessions__create(struct exchange *exchange, void *ctx) {
 struct show_op {
     struct op op;
     struct session_key key; /* Borrowed from the exchange. */
+    enum run_hold hold;     /* When the request came. */
 };
 
 static struct err show_run(struct tx *tx, void *ctx) {
@@ -98,6 +99,9 @@ static struct err show_run(struct tx *tx, void *ctx) {
     struct err err = tx_session_find(tx, &show->key, &found, &row);
     if (!err_failed(err) && !found) {
         return one_absent(&sessions__kind, &show->op.why);
+    }
+    if (!err_failed(err)) {
+        err = tx_session_shown(tx, show->hold, &row);
     }
     if (!err_failed(err)) {
         session_write_json(&row, SESSION_WHOLE, &show->op.answer);
@@ -114,6 +118,7 @@ void sessions__show(struct exchange *exchange, void *ctx) {
     struct show_op *show = mem_new(sizeof *show);
     op_init(&show->op, exchange, 200);
     show->key = key;
+    show->hold = dispatch_held(api->dispatch);
     store_read(api->store, show_run, op_done, show);
 }
 
@@ -121,6 +126,7 @@ void sessions__show(struct exchange *exchange, void *ctx) {
 
 struct change_op {
     struct op op;
+    enum run_hold hold;         /* When the request came. */
     struct session_change what; /* Its texts stand in `fields`, and in the exchange. */
     struct session_fields fields;
 };
@@ -143,6 +149,9 @@ static struct err change_run(struct tx *tx, void *ctx) {
                 "the session was changed meanwhile: it has version %lld now, not %lld; read it "
                 "again",
                 (long long)row.version, (long long)change->what.version);
+    }
+    if (!err_failed(err)) {
+        err = tx_session_shown(tx, change->hold, &row);
     }
     if (err_failed(err)) {
         return err;
@@ -211,6 +220,7 @@ void sessions__change(struct exchange *exchange, void *ctx) {
     op_init(&change->op, exchange, 200);
     session_fields_init(&change->fields);
     change->what.key = key;
+    change->hold = dispatch_held(api->dispatch);
     struct err err = change_read(change);
     if (err_failed(err)) {
         op_answer(&change->op, err);

@@ -157,5 +157,6 @@ void sessions__export(struct exchange *exchange, void *ctx) {
     memcpy(export->session, key.session.data, key.session.len);
     export->what.key = (struct session_key){.owner = {export->owner, key.owner.len},
                                             .session = {export->session, key.session.len}};
+    export->what.hold = dispatch_held(api->dispatch);
     page_read_next(export);
 }

@@ -122,6 +122,7 @@ void sessions__list(struct exchange *exchange, void *ctx) {
         return;
     }
     list->what.owner = ask.owner;
+    list->what.hold = dispatch_held(api->dispatch);
     bool start = ask.after.len == 0;
     if (!start && !cursor_parse(ask.after, &list->what.after)) {
         op_done(err_make(ERR_BAD_CURSOR, "sessions: after"), list);

@@ -25,6 +25,7 @@ struct read_op {
     struct bytes owner, name; /* Borrowed from the exchange. */
     int64_t after, limit;     /* The cursor; < 0 until the head is known. */
     uint64_t until_ns;        /* The wait is over then; 0: there is none. */
+    bool held;                /* The daemon held when this read was asked for. */
     bool snapshot, follow;    /* follow: a stream that does not exist yet is fine. */
     bool waiting, no_wait;
     struct hub_subscriber follower; /* While it waits. */
@@ -81,7 +82,8 @@ static struct err events_write(struct tx *tx, struct read_op *read,
 /* *ret_after: behind which event the page goes on. */
 static struct err snapshot_add(struct tx *tx, struct read_op *read,
                                const struct stream_state *state, int64_t *ret_after) {
-    const struct snapshot_ask ask = {.owner = read->owner, .name = read->name, .state = *state};
+    const struct snapshot_ask ask = {
+        .owner = read->owner, .name = read->name, .state = *state, .held = read->held};
     AUTO(text_done) struct text snapshot;
     text_init(&snapshot, SNAPSHOT_MAX);
     struct err err = tx_snapshot(tx, hub_snapshots(read->streams->hub), &ask, &snapshot, ret_after);
@@ -236,6 +238,7 @@ static void events_done(struct err result, void *ctx) {
 }
 
 static void read_begin(struct read_op *read) {
+    read->held = snapshots_held(hub_snapshots(read->streams->hub));
     store_read(read->streams->store, events_run, events_done, read);
 }
 

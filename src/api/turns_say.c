@@ -59,8 +59,11 @@ static void write_head(const struct turn_accepted *accepted, struct text *text) 
 }
 
 /* `said` data NULL: it has not ended. */
-static void write_answer(struct say_op *say, const struct run_row *run, struct bytes said) {
+static void write_answer(const struct tx *tx, struct say_op *say, const struct run_row *row,
+                         struct bytes said) {
     struct text *text = &say->op.answer;
+    struct run_row shown = *row, *run = &shown;
+    run_shown(run, tx_epoch(tx), run_bounds_hold(&say->message.bounds));
     text_add(text, say->head.data, say->head.len);
     add(text, ",\"state\":", bytes_of(run_state_name(run->state)));
     if (run->cause == CAUSE_NONE) {
@@ -93,7 +96,7 @@ static struct err say_run(struct tx *tx, void *ctx) {
     if (text_failed(&say->head)) {
         return text_error(&say->head, "turns: answer");
     }
-    write_answer(say, &accepted.run, (struct bytes){NULL, 0});
+    write_answer(tx, say, &accepted.run, (struct bytes){NULL, 0});
     memcpy(say->run, accepted.run.run.data, accepted.run.run.len);
     return op_written(&say->op);
 }
@@ -128,7 +131,7 @@ static struct err look_run(struct tx *tx, void *ctx) {
     }
     say->seq = reply.seq;
     say->ended = run_state_final(reply.run.state);
-    write_answer(say, &reply.run, reply.text);
+    write_answer(tx, say, &reply.run, reply.text);
     return op_written(&say->op);
 }
 

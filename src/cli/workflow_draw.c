@@ -337,6 +337,7 @@ struct look {
 static struct look agent_look(const struct workflow_agent *agent) {
     static const struct look looks[WORKFLOW_MARKS] = {
         [WORKFLOW_QUEUED] = {"○", "queued", COLOUR_GREY},
+        [WORKFLOW_HELD] = {"‖", "held", COLOUR_YELLOW},
         [WORKFLOW_WORKS] = {"●", "", COLOUR_BLUE},
         [WORKFLOW_DONE] = {"✓", "", COLOUR_GREEN},
         [WORKFLOW_CACHED] = {"↷", "cached", COLOUR_GREEN},

@@ -61,8 +61,9 @@ void workflow_tree_done(struct workflow_tree *tree) {
 
 const char *workflow_mark_word(enum workflow_mark mark) {
     static const char *const words[WORKFLOW_MARKS] = {
-        [WORKFLOW_QUEUED] = "queued", [WORKFLOW_WORKS] = "at work", [WORKFLOW_DONE] = "succeeded",
-        [WORKFLOW_CACHED] = "cached", [WORKFLOW_FAILED] = "failed", [WORKFLOW_SKIPPED] = "skipped",
+        [WORKFLOW_QUEUED] = "queued",   [WORKFLOW_HELD] = "held",     [WORKFLOW_WORKS] = "at work",
+        [WORKFLOW_DONE] = "succeeded",  [WORKFLOW_CACHED] = "cached", [WORKFLOW_FAILED] = "failed",
+        [WORKFLOW_SKIPPED] = "skipped",
     };
     return words[mark];
 }
@@ -160,6 +161,9 @@ static enum workflow_mark mark_of(const json_t *data) {
     const char *state = talk_text(data, "state");
     if (json_is_true(json_object_get(data, "cached"))) {
         return WORKFLOW_CACHED;
+    }
+    if (strcmp(state, "waiting") == 0 && strcmp(talk_text(data, "gate"), "hold") == 0) {
+        return WORKFLOW_HELD;
     }
     for (size_t i = 0; i < COUNT_OF(marks); i++) {
         if (strcmp(marks[i].state, state) == 0) {

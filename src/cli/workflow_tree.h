@@ -14,6 +14,7 @@
 
 enum workflow_mark {
     WORKFLOW_QUEUED,
+    WORKFLOW_HELD, /* An earlier daemon began it, and this one holds. */
     WORKFLOW_WORKS,
     WORKFLOW_DONE,
     WORKFLOW_CACHED, /* An earlier run's result. */

@@ -1,6 +1,7 @@
 /* workflow_watch.c: follows the run's stream; what the stream does not tell is asked in between,
  * over a connection of its own: since when an agent works that began before we came, and what those
- * ask for that wait for an answer. Nothing is asked by the clock: an event says that it is time. */
+ * ask for that wait for an answer. Nothing is asked by the clock, unless the daemon holds: an event
+ * says that it is time. */
 #include "cli/workflow_watch.h"
 
 #include <stdio.h>
@@ -180,7 +181,9 @@ static void agents_ask(struct watching *watching) {
     struct why ignored;
     struct workflow_ask ask = {.run = watching->watch->run, .tree = &watching->tree};
     struct err err = workflow_agents_ask(&watching->side, &ask, &ignored);
-    watching->stale = watching->stale && client_may_pass(err);
+    /* No event tells of the release by which held agents go on. */
+    const bool held = watching->tree.marks[WORKFLOW_HELD] > 0;
+    watching->stale = watching->stale && (held || client_may_pass(err));
 }
 
 static bool is_time(const struct watching *watching, uint64_t since_ms) {

@@ -173,6 +173,9 @@ struct err tx_session_export(struct tx *tx, const struct session_export *what, s
     if (!err_failed(err) && !found) {
         err = err_make(ERR_NOT_FOUND, "sessions: export");
     }
+    if (!err_failed(err)) {
+        err = tx_session_shown(tx, what->hold, &session);
+    }
     if (!err_failed(err) && !export.place.begun) {
         begin(&export, &session);
     }

@@ -28,6 +28,7 @@ struct session_export_place {
 struct session_export {
     struct session_key key;
     enum session_export_format format;
+    enum run_hold hold; /* The session's state is as tx_session_shown has it. */
     struct session_export_place place;
 };
 /* Adds the next page to `text`. */

@@ -56,7 +56,10 @@ struct err tx_session_each(struct tx *tx, const struct session_page *page, sessi
             break;
         }
         sessions__borrow(rows, SESSION_LIGHT, &row);
-        err = each(ctx, &row);
+        err = tx_session_shown(tx, page->hold, &row);
+        if (!err_failed(err)) {
+            err = each(ctx, &row);
+        }
     }
     return err;
 }

@@ -173,6 +173,30 @@ struct err sessions__find_hidden(struct tx *tx, struct bytes session, int64_t hi
     return err_failed(err) ? err : take(tx, rows, anybody, ret_found, ret_row);
 }
 
+/* Of a session's turns one at most has begun and not ended: gate "". A session that is idle, or
+ * that waits, is so in a daemon that holds, too. */
+struct err tx_session_shown(struct tx *tx, enum run_hold hold, struct session_row *io_row) {
+    static const char sql[] = "SELECT state, epoch FROM runs WHERE owner = $1 AND run_key = $2"
+                              " AND run_key <> '' AND gate = '' AND ended_ms IS NULL LIMIT 1";
+    bool works = io_row->state == SESSION_RUNNING || io_row->state == SESSION_COMPACTING;
+    if (hold == RUN_FREE || !works) {
+        return ERR_OK;
+    }
+    char stream[SESSION_STREAM_MAX];
+    const struct arg args[] = {arg_text(io_row->owner), arg_text(sessions__stream(io_row, stream))};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    if (err_failed(err) || rows == NULL) {
+        return err;
+    }
+    struct run_row turn = {.epoch = rows_int(rows, 1)};
+    if (run_state_find(rows_text(rows, 0), &turn.state)) { /* Else the row is damaged. */
+        run_shown(&turn, tx_epoch(tx), hold);
+        io_row->state = turn.gate == GATE_HOLD ? SESSION_WAITING : io_row->state;
+    }
+    return ERR_OK;
+}
+
 /* --- Writing ---------------------------------------------------------------------------------- */
 
 static struct err next_id(struct tx *tx, int64_t *ret_id) {

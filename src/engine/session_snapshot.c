@@ -41,9 +41,10 @@ static void add_id(struct text *text, const char *before, struct bytes id) {
 
 /* What the model's call says now is no part of the message yet. */
 struct ongoing {
-    struct bytes run;      /* "": no turn runs. */
-    int64_t number;        /* Of the turn. */
-    struct run_row row;    /* The same. */
+    struct bytes run; /* "": no turn runs. */
+    int64_t number;   /* Of the turn. */
+    enum run_hold hold;
+    struct run_row row;    /* The same turn, as run_shown has it. */
     int64_t message, step; /* step 0: no call is out. */
     struct turn_said said;
 };
@@ -52,6 +53,7 @@ static void ongoing_done(struct ongoing *ongoing) {
     turns__said_done(&ongoing->said);
 }
 
+/* ongoing->hold is set by the caller. */
 static struct err ongoing_find(struct tx *tx, const struct session_row *session,
                                const struct message_rows *live, struct ongoing *ongoing) {
     const struct message_row *running = NULL;
@@ -73,6 +75,7 @@ static struct err ongoing_find(struct tx *tx, const struct session_row *session,
     if (err_failed(err)) {
         return err;
     }
+    run_shown(&ongoing->row, tx_epoch(tx), ongoing->hold);
     ongoing->number = turn.number;
     if (turn.call == 0) {
         return ERR_OK;
@@ -233,7 +236,9 @@ static void queue_add(const struct message_rows *live, struct text *text) {
 static struct err turn_add(struct tx *tx, const struct ongoing *ongoing, struct text *text) {
     const char *streaming = NULL;
     struct err err = ERR_OK;
-    if (ongoing->said.text.len > 0 || ongoing->said.thinking.len > 0) {
+    if (ongoing->row.gate == GATE_HOLD) {
+        streaming = NULL; /* Nothing of it grows before the release. */
+    } else if (ongoing->said.text.len > 0 || ongoing->said.thinking.len > 0) {
         streaming = part_kind_name(ongoing->said.text.len > 0 ? PART_TEXT : PART_THINKING);
     } else if (ongoing->message != 0) {
         err = find_streaming(tx, ongoing, &streaming);
@@ -328,8 +333,9 @@ static struct err approvals_add(struct tx *tx, const struct session_row *session
 /* --- All of it -------------------------------------------------------------------------------- */
 
 /* Instructions and settings may be long, and are asked for by whoever shows them. */
-static struct err write_found(struct tx *tx, const struct session_row *session, struct text *text) {
-    AUTO(ongoing_done) struct ongoing ongoing = {.message = 0};
+static struct err write_found(struct tx *tx, const struct session_row *session, enum run_hold hold,
+                              struct text *text) {
+    AUTO(ongoing_done) struct ongoing ongoing = {.hold = hold};
     struct message_rows live;
     struct err err = messages__live(tx, session->id, &live);
     if (!err_failed(err)) {
@@ -366,11 +372,15 @@ static struct err write_found(struct tx *tx, const struct session_row *session, 
 static struct err write_state(struct tx *tx, const struct snapshot_of *of, bool *ret_found,
                               struct text *text) {
     const struct session_key key = {.owner = of->owner, .session = of->id};
+    const enum run_hold hold = of->held ? RUN_HELD : RUN_FREE;
     bool found = false;
     struct session_row session;
     struct err err = sessions__find(tx, &key, &found, &session);
     if (!err_failed(err) && found) {
-        err = write_found(tx, &session, text);
+        err = tx_session_shown(tx, hold, &session);
+    }
+    if (!err_failed(err) && found) {
+        err = write_found(tx, &session, hold, text);
     }
     if (!err_failed(err)) {
         *ret_found = found;

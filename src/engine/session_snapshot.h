@@ -1,7 +1,7 @@
 /* session_snapshot.h: the state of session:ID, for a client that just came.
  *
  *   {"session": {…},                  as a list of sessions shows it
- *    "turn": "run_…" | null,          the one that is going on
+ *    "turn": {"run", "number", "state", "gate", "resume_at_ms"} | null   that is going on
  *    "streaming": "text" | "thinking" | "tool" | null
  *    "messages": […], "next": "…",    the newest, at most 50, newest first, the running one as far
  *                                     as it got; `next` as in their list

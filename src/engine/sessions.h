@@ -59,6 +59,10 @@ MUST_CHECK struct err tx_session_create(struct tx *tx, const struct session_new 
                                         struct session_row *ret_row);
 MUST_CHECK struct err tx_session_find(struct tx *tx, const struct session_key *key, bool *ret_found,
                                       struct session_row *ret_row);
+/* The row as clients see it: a session whose turn waits for the end of a hold (run_shown) is
+ * WAITING. Nothing is decided by such a row. */
+MUST_CHECK struct err tx_session_shown(struct tx *tx, enum run_hold hold,
+                                       struct session_row *io_row);
 
 /* --- Lists ------------------------------------------------------------------------------------ */
 
@@ -73,6 +77,7 @@ struct session_page {
     bool archived;        /* Those that are, or those that are not. */
     struct session_cursor after;
     int64_t limit;
+    enum run_hold hold; /* States are as tx_session_shown has them. */
 };
 /* Rows without instructions and settings. ERR_NOT_FOUND: no such parent. */
 typedef struct err (*session_fn)(void *ctx, const struct session_row *row);

@@ -36,6 +36,7 @@ struct hub_page {
     struct hub *hub;           /* Borrowed. */
     struct hub_stream *stream; /* One reference, until done. */
     struct hub_page_wish wish;
+    bool held; /* The daemon held when the page was asked for. */
     enum page_state state;
     unsigned refs, tries;   /* Subscribers hold one reference each, and so does the store. */
     bool joined;            /* By a subscriber that came after the read was asked for. */
@@ -75,8 +76,10 @@ static struct err add_event(void *ctx, const struct event *event) {
 
 static struct err add_snapshot(struct tx *tx, struct hub_page *page,
                                const struct stream_state *state) {
-    const struct snapshot_ask ask = {
-        .owner = page->stream->owner, .name = page->stream->name, .state = *state};
+    const struct snapshot_ask ask = {.owner = page->stream->owner,
+                                     .name = page->stream->name,
+                                     .state = *state,
+                                     .held = page->held};
     AUTO(text_done) struct text text;
     text_init(&text, SNAPSHOT_MAX);
     int64_t seq = 0;
@@ -268,6 +271,7 @@ static struct hub_page *make(struct hub *hub, struct hub_stream *stream,
     page->hub = hub;
     page->stream = stream_ref(hub, stream->owner, stream->name);
     page->wish = *wish;
+    page->held = snapshots_held(&hub->snapshots);
     page->refs = 1;
     links_init(&page->waiting);
     link_add_last(&stream->pages, &page->in_stream);

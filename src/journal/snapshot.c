@@ -13,11 +13,16 @@ static const struct snapshot_kind *kind_of(const struct snapshot_kinds *kinds, s
     return NULL;
 }
 
+bool snapshots_held(const struct snapshot_kinds *kinds) {
+    return kinds->held != NULL && kinds->held(kinds->ctx);
+}
+
 static struct err write_state(struct tx *tx, const struct snapshot_kind *kind,
                               const struct snapshot_ask *ask, bool *ret_found, struct text *text) {
     const struct snapshot_of of = {
         .owner = ask->owner,
-        .id = {ask->name.data + kind->prefix.len, ask->name.len - kind->prefix.len}};
+        .id = {ask->name.data + kind->prefix.len, ask->name.len - kind->prefix.len},
+        .held = ask->held};
     struct err err = kind->write(tx, &of, ret_found, text);
     if (!err_failed(err) && *ret_found && text_failed(text)) {
         return text_error(text, "journal: snapshot");

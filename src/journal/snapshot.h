@@ -26,6 +26,7 @@ enum { SNAPSHOT_MAX = EVENT_DATA_MAX }; /* Bytes of compact JSON: a frame like a
 struct snapshot_of {
     struct bytes owner; /* Of the stream. */
     struct bytes id;    /* Its name behind the prefix. */
+    bool held;          /* The daemon held when the snapshot was asked for. */
 };
 struct snapshot_kind {
     struct bytes prefix; /* "session:" */
@@ -37,6 +38,10 @@ struct snapshot_kind {
 struct snapshot_kinds {
     const struct snapshot_kind *const *kinds;
     size_t count;
+    /* Called on the loop before a snapshot is read: whether the daemon holds. NULL: it never does.
+     * A writer cannot ask for itself, since it runs on a reader thread. */
+    bool (*held)(void *ctx);
+    void *ctx;
 };
 
 /* `state` was read in this transaction. `text` is cleared first. *ret_seq: behind which event the
@@ -44,7 +49,9 @@ struct snapshot_kinds {
 struct snapshot_ask {
     struct bytes owner, name;
     struct stream_state state;
+    bool held; /* As snapshots_held said when the snapshot was asked for. */
 };
+bool snapshots_held(const struct snapshot_kinds *kinds); /* On the loop. */
 MUST_CHECK struct err tx_snapshot(struct tx *tx, const struct snapshot_kinds *kinds,
                                   const struct snapshot_ask *ask, struct text *text,
                                   int64_t *ret_seq);

@@ -404,6 +404,12 @@ static struct err store_begin(struct daemon *daemon) {
     return err_failed(err) ? err : work_open(&of_work, &daemon->work, &daemon->why);
 }
 
+static bool is_held(void *ctx) {
+    const struct daemon *daemon = ctx;
+    const struct dispatch *dispatch = daemon->runs_api.dispatch;
+    return dispatch != NULL && dispatch_held(dispatch) == RUN_HELD;
+}
+
 static struct err rooms_open(struct daemon *daemon) {
     struct loop_options with = {
         .world = daemon->options->world, .slow = turn_slow, .slow_ctx = daemon};
@@ -412,8 +418,9 @@ static struct err rooms_open(struct daemon *daemon) {
         return err;
     }
     static const struct snapshot_kind *const states[] = {&session_snapshot};
-    struct hub_options hub_with = {.loop = daemon->loop,
-                                   .snapshots = {.kinds = states, .count = COUNT_OF(states)}};
+    struct hub_options hub_with = {
+        .loop = daemon->loop,
+        .snapshots = {.kinds = states, .count = COUNT_OF(states), .held = is_held, .ctx = daemon}};
     err = hub_open(&hub_with, &daemon->hub);
     if (!err_failed(err)) {
         err = store_begin(daemon);

@@ -7,7 +7,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Faulty } from "./faulty.mjs";
-import { Listener, textOf, Turns } from "./turns.mjs";
+import { openSse } from "./sse.mjs";
+import { Listener, script, textOf, Turns } from "./turns.mjs";
 import { Workflows, whole } from "./workflows.mjs";
 
 const kind = "openai";
@@ -279,4 +280,68 @@ test("a daemon that holds finds what it shows as waiting by that state", async (
     assert.ok(waiting.includes(run));
   }
   await turns.ask("POST", `/jobs/${job.json.id}/stop`, {});
+});
+
+/** The first snapshot that a follower gets over SSE. */
+async function snapshotOf(turns, session) {
+  const target = `/api/v1/streams/session:${session}/events?snapshot=1`;
+  const sse = await openSse(turns.daemon, target, turns.headers);
+  for (let frame; (frame = await sse.next()); ) {
+    if (frame.event !== "snapshot") continue;
+    sse.close();
+    return JSON.parse(frame.data);
+  }
+  return assert.fail("no snapshot came");
+}
+
+test("a session whose turn waits for a release is shown as waiting everywhere", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen({ title: "long ago" });
+  const { session } = listener;
+  const body = { text: script("say: not yet", "delay: 100s"), client_id: "one" };
+  const { run } = (await turns.post(session, body)).json;
+  await listener.until("delta");
+  listener.close();
+  await turns.daemon.kill();
+  turns.daemon.args.push("--hold");
+  await turns.daemon.start();
+
+  const polled = await turns.get(`/streams/session:${session}/events?snapshot=1&limit=1`);
+  const followed = await snapshotOf(turns, session);
+  for (const { turn, streaming, ...snapshot } of [polled.snapshot, followed]) {
+    assert.deepEqual([snapshot.session.state, streaming], ["waiting", null]);
+    assert.deepEqual(turn, { run, number: 1, state: "waiting", gate: "hold", resume_at_ms: null });
+  }
+  const only = (page) => page.items.find(({ id }) => id === session);
+  const shown = [
+    await turns.get(`/sessions/${session}`),
+    only(await turns.get("/sessions")),
+    only(await turns.get("/sessions?q=long")),
+    (await turns.get(`/sessions/${session}/export`)).session,
+    (await turns.ask("PATCH", `/sessions/${session}`, { title: "held" })).json,
+    (await turns.post(session, body)).json,
+  ];
+  assert.deepEqual(shown.map(({ state }) => state), shown.map(() => "waiting"));
+  assert.match((await turns.daemon.cli(["session", "ls"])).stdout, /waiting/);
+
+  assert.equal((await turns.ask("POST", "/system/release", {})).status, 200);
+  while ((await turns.get(`/runs/${run}`)).state !== "running");
+  assert.equal((await turns.get(`/sessions/${session}`)).state, "running");
+  const { snapshot } = await turns.get(`/streams/session:${session}/events?snapshot=1&limit=1`);
+  assert.deepEqual([snapshot.session.state, snapshot.turn.state], ["running", "running"]);
+});
+
+test("agents of a workflow that waits for a release are not shown at work", async (t) => {
+  const flows = await Workflows.open(t);
+  const run = await flows.start({ script: whole(`
+    return await parallel(["one", "two"].map((label) =>
+      () => agent("delay: 100s", { label, tools: [] })));`) });
+  let begun = 0;
+  await flows.until(run, ({ type }) => type === "agent_started" && ++begun === 2);
+  await flows.daemon.kill();
+  flows.daemon.args.push("--hold");
+  await flows.daemon.start();
+  const { stdout } = await flows.daemon.cli(["show", run]);
+  assert.match(stdout, /2 agents: 2 held/);
+  assert.doesNotMatch(stdout, /at work|running/);
 });
