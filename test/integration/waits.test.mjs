@@ -269,6 +269,8 @@ test("a daemon that holds finds what it shows as waiting by that state", async (
   await turns.daemon.start();
   const turn = await turns.get(`/runs/${run}`);
   assert.deepEqual([turn.state, turn.gate, turn.resume_at_ms], ["waiting", "hold", null]);
+  // The job's holder lives. Once it is followed the job runs, and no event tells of that.
+  while ((await turns.get(`/runs/${job.json.id}`)).state !== "running");
   for (const query of ["", "&live=1"]) {
     for (const state of ["waiting", "running"]) {
       const { items } = await turns.get(`/runs?state=${state}${query}`);
