@@ -4,7 +4,8 @@ A file that failed runs once more, alone, when everything else has ended. A file
 flaky: reported by name, with both outputs kept in build/log/again, and counted as passed. More than
 FLAKY_MAX of them fail the run, because a run that needs many second tries proves little. What a
 sanitizer reported is a fault of the product and never flaky: no file of a stage with a report runs
-again, since nobody can say which of them caused it.
+again, since nobody can say which of them caused it. So is a crash: a failed file whose output has
+the words of one has failed, and does not run again.
 """
 import dataclasses
 import glob
@@ -27,6 +28,15 @@ UNKNOWN_CALL = re.compile(
 )
 
 
+# A crash of ours, in the words of the C library about an assert that does not hold, of lib.mjs
+# about a daemon, or of cmocka about a test.
+CRASH = re.compile(
+    r"^.*(?:\.[ch]:\d+: \w+: Assertion `.*' failed|drover serve was ended by SIG[A-Z]+"
+    r"|Test failed with exception: ).*$",
+    re.MULTILINE,
+)
+
+
 def findings(prefix):
     """The reports whose path begins with this, as [(path, text)]; empty ones are left out."""
     found = []
@@ -43,6 +53,12 @@ class Failed:
     """A file that failed in its first run, or a whole stage without files."""
     stage: object
     first: FileResult
+
+    @property
+    def crash(self):
+        """The line of its first output that tells of a crash, or nothing."""
+        found = CRASH.search(self.first.output)
+        return found.group().strip() if found else ""
 
     @property
     def title(self):
@@ -83,6 +99,10 @@ def run_again(failed, print_line):
     flaky = 0
     for one in failed:
         first = one.keep(one.first, "first")
+        if one.crash:
+            print_line(f"FAILED {one.title}, by a crash: {first}: {one.crash}")
+            print_log(one.first.log, print_line)
+            continue
         second = second_result(one)
         path = one.keep(second, "second")
         subtract(change, one.first.counts)

@@ -291,7 +291,8 @@ def report(stage, counts, seconds, cpu_s=0, failed=()):
         print(f"{word:6} {stage.name:40} {counts.passed:5} ok{skipped}  {seconds:5.0f} s "
               f"({cpu_s:.0f} s of CPU)")
         for one in failed:
-            print(f"       failed, and runs again at the end: {one.first.name}")
+            what = "failed by a crash" if one.crash else "failed, and runs again at the end"
+            print(f"       {what}: {one.first.name}")
         if counts.failed and not failed:
             again.print_log(stage.log, print)
         sys.stdout.flush()

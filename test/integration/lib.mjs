@@ -43,6 +43,8 @@ function privateDatabase() {
 
 /** The daemons of this file, from the first on. */
 const daemons = [];
+/** Signals by which a program ends itself; no test sends them. */
+const CRASHES = ["SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP"];
 
 /** Jobs outlive their daemon and its folder by design. Without this they would outlive the tests,
  *  too: those that failed, and those that were interrupted. */
@@ -90,6 +92,7 @@ export class Daemon {
       this.child.once("exit", (code, signal) => resolve({ code, signal })),
     );
     this.closed = new Promise((resolve) => this.child.once("close", resolve)); // The log is whole.
+    this.child.once("close", (code, signal) => this.tellCrash(signal));
     this.log = "";
     this.child.stderr.on("data", (chunk) => (this.log += chunk));
   }
@@ -111,6 +114,17 @@ export class Daemon {
     this.url = match[1];
     this.port = this.url.startsWith("http") ? Number(new URL(this.url).port) : undefined;
     return this;
+  }
+
+  /** scripts/again.py looks for these words: a file whose daemon crashed is never flaky. */
+  tellCrash(signal) {
+    const asserted = this.log.split("\n").filter((line) => line.includes(": Assertion `"));
+    if (CRASHES.includes(signal)) {
+      const end = this.log.split("\n").slice(-20).join("\n");
+      process.stderr.write(`drover serve was ended by ${signal}\n${end}\n`);
+    } else if (asserted.length > 0) { // Of a holder or a worker.
+      process.stderr.write(`${asserted.join("\n")}\n`);
+    }
   }
 
   /** Waits for the end, when the log is whole, and notes turns of the loop that took long. The

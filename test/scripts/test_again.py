@@ -27,6 +27,12 @@ test("always passes", () => {});
 test("decides", () => { if (%s) throw new Error("as it was told"); });
 """
 PASSES, FAILS, FLAKY = "false", "true", "!again"
+# What a daemon of drover's may leave in the output of the file that it failed.
+CRASHES = (
+    "drover: ../../src/engine/turn_end.c:88: turn_close: Assertion `row->call == 0' failed.",
+    "drover serve was ended by SIGABRT",
+    "[  ERROR   ] --- Test failed with exception: Segmentation fault(11)",
+)
 
 # A runner that writes records as meson does: a test whose name begins with f fails, one that
 # begins with l fails in its first run, and one that begins with m leaves no record.
@@ -157,6 +163,26 @@ class ToySuite(unittest.TestCase):
         self.assertEqual(total, (1, 2))  # The file, and the report.
         self.assertEqual(stage.files_run, stage.files)
         self.assertFalse(any(line.startswith("flaky") for line in lines))
+
+    def test_a_crash_of_drover_is_never_flaky(self):
+        for crash in CRASHES:
+            with self.subTest(crash):
+                stage = self.node(good=PASSES, shy=f'!again && (console.error("{crash}"), true)')
+                total, lines = self.run_tests(stage)
+                self.assertEqual(total, (3, 1))
+                self.assertEqual(stage.files_run, stage.files)
+                said = [line for line in lines if line.startswith("FAILED")]
+                self.assertEqual(len(said), 1)
+                self.assertIn(crash, said[0])
+                self.assertFalse(any(line.startswith("flaky") for line in lines))
+                for file in stage.files:
+                    os.remove(file + ".ran")
+
+    def test_beside_a_crash_other_files_run_again(self):
+        stage = self.node(shy=FLAKY, worse=f'!again && (console.error("{CRASHES[1]}"), true)')
+        total, lines = self.run_tests(stage)
+        self.assertEqual((total, stage.files_run), ((3, 1), stage.files[:1]))
+        self.assertTrue(any(line.startswith("flaky: ") and "shy" in line for line in lines))
 
     def test_a_report_of_another_stage_changes_nothing_here(self):
         with open(os.path.join(self.folder, "sanitizer-toy-meson-2.7"), "w") as report:
