@@ -20,6 +20,7 @@ struct err run_get(struct talk *talk, const char *id, int64_t retry_ms, json_t *
 struct watcher {
     const char *id;
     int64_t past_attempt;
+    int64_t seq; /* Of the last event, or of a snapshot. */
     bool enough;
 };
 
@@ -27,13 +28,15 @@ static bool is_type(const struct follow_event *event, const char *type) {
     return event->type.len == strlen(type) && memcmp(event->type.data, type, event->type.len) == 0;
 }
 
-/* A turn has no stream of its own, nor has an agent of a workflow: theirs tells of many. */
+/* A turn has no stream of its own, nor has an agent of a workflow: theirs tells of many. Instead of
+ * events that were pruned a snapshot comes: the end may have been among them. */
 static void event_look(void *ctx, const struct follow_event *event) {
     struct watcher *watcher = ctx;
     bool one_of_many = is_type(event, "turn_finished") || is_type(event, "agent_finished");
     bool started = watcher->past_attempt > 0 && is_type(event, "run_started");
+    watcher->seq = event->seq;
     if (is_type(event, "run_finished") || is_type(event, "workflow_finished") ||
-        is_type(event, "deleted")) {
+        is_type(event, "deleted") || is_type(event, "snapshot")) {
         watcher->enough = true;
     }
     if (!one_of_many && !started) {
@@ -56,8 +59,9 @@ static bool is_enough(const struct run_wait *wait, const json_t *run) {
     return later || run_has_ended(run);
 }
 
+/* *io_seq: where it begins, and where it ended. *ret_over: the stream has ended. */
 static struct err stream_wait(struct talk *talk, const struct run_wait *wait, const json_t *run,
-                              struct why *why) {
+                              int64_t *io_seq, bool *ret_over, struct why *why) {
     AUTO(text_done) struct text name = {0};
     text_init(&name, 8 << 10);
     const char *stream = talk_text(run, "stream");
@@ -66,34 +70,47 @@ static struct err stream_wait(struct talk *talk, const struct run_wait *wait, co
     if (text_failed(&name)) {
         return err_make(ERR_OUT_OF_MEMORY, "run: stream");
     }
-    struct watcher watcher = {.id = wait->id, .past_attempt = wait->past_attempt};
+    struct watcher watcher = {.id = wait->id, .past_attempt = wait->past_attempt, .seq = *io_seq};
     struct follow_options options = {
         .client = talk->client,
         .talk = &talk->options,
         .world = talk->world,
         .name = name.data,
         .via = FOLLOW_SSE,
+        .after = *io_seq,
         .retry_ms = wait->retry_ms,
         .enough = &watcher.enough,
         .event = event_look,
         .trouble = talk_trouble,
         .ctx = &watcher,
     };
-    return follow_run(&options, why);
+    struct err err = follow_run(&options, why);
+    *io_seq = watcher.seq;
+    *ret_over = !watcher.enough;
+    return err;
 }
 
+/* Each look is followed by a wait behind what the one before has seen. A stream that is over has
+ * nothing more to wait for. */
 struct err run_wait(struct talk *talk, const struct run_wait *wait, json_t **ret_run,
                     struct why *why) {
-    AUTO(json_release) json_t *before = NULL;
-    struct err err = run_get(talk, wait->id, wait->retry_ms, &before, why);
-    if (!err_failed(err) && is_enough(wait, before)) {
-        *ret_run = before;
-        before = NULL;
-        return ERR_OK;
-    }
-    if (!err_failed(err)) {
+    int64_t seq = 0;
+    bool over = false;
+    for (;;) {
+        AUTO(json_release) json_t *run = NULL;
+        struct err err = run_get(talk, wait->id, wait->retry_ms, &run, why);
+        if (err_failed(err)) {
+            return err;
+        }
+        if (over || is_enough(wait, run)) {
+            *ret_run = run;
+            run = NULL;
+            return ERR_OK;
+        }
         talk_warn_held(talk);
-        err = stream_wait(talk, wait, before, why);
+        err = stream_wait(talk, wait, run, &seq, &over, why);
+        if (err_failed(err)) {
+            return err;
+        }
     }
-    return err_failed(err) ? err : run_get(talk, wait->id, wait->retry_ms, ret_run, why);
 }

@@ -11,6 +11,8 @@
 #include "base/utf8.h"
 #include "cli/follow.h"
 #include "cli/run_ask.h"
+#include "cli/run_view.h"
+#include "cli/turn_stored.h"
 
 enum { TEXT_MAX = 64 << 20, LINE_SHOWN = 160 };
 
@@ -20,6 +22,9 @@ struct watching {
     struct paint paint;
     struct text step; /* What this step has said. */
     bool enough;      /* The turn has ended, something is asked, or all was seen. */
+    bool behind;      /* Events were pruned before they came: the run must be read. */
+    bool missed;      /* That was so at least once: `step` is not all of it, */
+    bool unseen;      /* and the end of the turn was among what was missed. */
     json_t *asked;    /* Owned: what somebody must answer before it goes on. */
     bool in_line;     /* Something stands in the last line. */
     bool thinking;    /* What stands there is thinking. */
@@ -178,6 +183,7 @@ static char *copy(const char *text) {
     return mem_copy(text, strlen(text));
 }
 
+/* `data`: the event of its end, or the run. */
 static void on_finished(struct watching *watching, const json_t *data) {
     struct turn_outcome *outcome = watching->outcome;
     end_line(watching);
@@ -207,9 +213,32 @@ static const struct {
     {"turn_finished", on_finished},
 };
 
+/* A snapshot comes instead of events that are gone: the turn's end may have been among them, and so
+ * may a question, of which the snapshot has those that are open. */
+static void on_snapshot(struct watching *watching, const json_t *data) {
+    size_t at = 0;
+    json_t *asked = NULL;
+    json_array_foreach(json_object_get(data, "approvals"), at, asked) {
+        if (strcmp(talk_text(asked, "run"), watching->watch->run) == 0) {
+            on_asked(watching, asked);
+        }
+    }
+    watching->behind = watching->missed = watching->enough = true;
+}
+
+static bool is_type(const struct follow_event *event, const char *type) {
+    return event->type.len == strlen(type) && memcmp(event->type.data, type, event->type.len) == 0;
+}
+
 static void hear(struct watching *watching, const struct follow_event *event) {
     AUTO(json_release) json_t *data = NULL;
     struct why ignored;
+    if (is_type(event, "snapshot")) {
+        struct err err = json_parse_wrapped(event->data, &data, &ignored);
+        (void)err; /* Without it no question is known; the run is read all the same. */
+        on_snapshot(watching, data);
+        return;
+    }
     if (err_failed(json_parse_wrapped(event->data, &data, &ignored))) {
         return;
     }
@@ -217,8 +246,7 @@ static void hear(struct watching *watching, const struct follow_event *event) {
         return; /* Of another turn. */
     }
     for (size_t i = 0; i < COUNT_OF(handlers); i++) {
-        if (strlen(handlers[i].type) == event->type.len &&
-            memcmp(handlers[i].type, event->type.data, event->type.len) == 0) {
+        if (is_type(event, handlers[i].type)) {
             handlers[i].run(watching, data);
         }
     }
@@ -252,8 +280,10 @@ static struct err send_answer(struct talk *talk, const char *id, json_t *body, s
     return err.code == ERR_CONFLICT ? ERR_OK : err; /* Somebody else was first. */
 }
 
-/* Who looks on from the beginning hears of what was answered long ago, too. */
-static struct err still_waits(struct talk *talk, const char *id, bool *ret_waits, struct why *why) {
+/* Who looks on from the beginning hears of what was answered long ago, too. *ret_waits: the whole
+ * question, since a snapshot may leave its arguments out; it stays NULL where nobody waits. */
+static struct err still_waits(struct talk *talk, const char *id, json_t **ret_waits,
+                              struct why *why) {
     AUTO(json_release) json_t *row = NULL;
     AUTO(text_done) struct text target = {0};
     if (!talk_target(&target, "/api/v1/approvals/", id, "")) {
@@ -261,14 +291,11 @@ static struct err still_waits(struct talk *talk, const char *id, bool *ret_waits
     }
     struct client_request request = {.method = "GET", .target = target.data};
     struct err err = talk_ask_until(talk, &request, RUN_RETRY_MS, &row, why);
-    if (err.code == ERR_NOT_FOUND) {
-        *ret_waits = false;
-        return ERR_OK;
+    if (!err_failed(err) && strcmp(talk_text(row, "state"), "open") == 0) {
+        *ret_waits = row;
+        row = NULL;
     }
-    if (!err_failed(err)) {
-        *ret_waits = strcmp(talk_text(row, "state"), "open") == 0;
-    }
-    return err;
+    return err.code == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
 static void put_str(const char *text) {
@@ -328,8 +355,8 @@ static void show_question(const json_t *asked) {
     put_str(diff);
 }
 
-static struct err read_answer(struct watching *watching, json_t **ret_body) {
-    bool question = strcmp(talk_text(watching->asked, "kind"), "answer") == 0;
+static struct err read_answer(struct watching *watching, const json_t *asked, json_t **ret_body) {
+    bool question = strcmp(talk_text(asked, "kind"), "answer") == 0;
     struct bytes line = {0};
     fputs(question ? "> " : "[y]es, or no and why: ", stdout);
     (void)fflush(stdout); /* As above. */
@@ -353,11 +380,10 @@ static struct err read_answer(struct watching *watching, json_t **ret_body) {
 
 static struct err settle_asked(struct watching *watching) {
     const struct turn_watch *watch = watching->watch;
-    AUTO(json_release) json_t *body = NULL;
+    AUTO(json_release) json_t *body = NULL, *waits = NULL;
     const char *id = talk_text(watching->asked, "id");
-    bool waits = false;
     struct err err = still_waits(watch->talk, id, &waits, &watch->invocation->why);
-    if (err_failed(err) || !waits) {
+    if (err_failed(err) || waits == NULL) {
         return err;
     }
     end_line(watching);
@@ -365,12 +391,44 @@ static struct err settle_asked(struct watching *watching) {
         fprintf(stderr, "drover: it waits for an answer: drover approve %s\n", id);
         return ERR_OK;
     }
-    show_question(watching->asked);
-    err = read_answer(watching, &body);
+    show_question(waits);
+    err = read_answer(watching, waits, &body);
     return err_failed(err) ? err : send_answer(watch->talk, id, body, &watch->invocation->why);
 }
 
 /* --- Looking on ------------------------------------------------------------------------------- */
+
+/* After a snapshot. */
+static struct err catch_up(struct watching *watching) {
+    const struct turn_watch *watch = watching->watch;
+    AUTO(json_release) json_t *run = NULL;
+    struct err err = run_get(watch->talk, watch->run, RUN_RETRY_MS, &run, &watch->invocation->why);
+    watching->behind = watching->enough = false;
+    if (err_failed(err)) {
+        return err;
+    }
+    show_line(watching, COLOUR_YELLOW, "…", "a part of what it said is no longer kept", "");
+    if (run_has_ended(run)) {
+        json_release(&watching->asked);
+        watching->unseen = true;
+        on_finished(watching, run);
+    }
+    return ERR_OK;
+}
+
+/* What was missed of an answer is in its message. On a terminal the text of a turn that goes on was
+ * printed as it came, and is not printed again. */
+static struct err outcome_complete(struct watching *watching) {
+    const struct turn_watch *watch = watching->watch;
+    struct turn_outcome *outcome = watching->outcome;
+    const struct turn_stored turn = {.session = watch->session, .run = watch->run};
+    struct err err = turn_stored_read(watch->talk, &turn, &outcome->text, &outcome->usage,
+                                      &watch->invocation->why);
+    if (!err_failed(err) && watching->unseen && outcome->text.len > 0) {
+        show_text(watching, outcome->text.data, false);
+    }
+    return err;
+}
 
 static struct err look_on(struct watching *watching, const char *name) {
     const struct turn_watch *watch = watching->watch;
@@ -394,6 +452,9 @@ static struct err look_on(struct watching *watching, const char *name) {
         why_set(&watch->invocation->why, "the session %s was deleted while its turn ran",
                 watch->session);
         return err_make(ERR_NOT_FOUND, "turn: its session is gone");
+    }
+    if (!err_failed(err) && watching->behind) {
+        err = catch_up(watching);
     }
     if (!err_failed(err) && watching->asked != NULL) {
         err = settle_asked(watching);
@@ -419,6 +480,9 @@ struct err turn_watch(const struct turn_watch *watch, struct turn_outcome *ret_o
     while (!err_failed(err) && ret_outcome->state == NULL &&
            (watch->until == 0 || ret_outcome->seq < watch->until)) {
         err = look_on(&watching, name);
+    }
+    if (!err_failed(err) && ret_outcome->state != NULL && watching.missed) {
+        err = outcome_complete(&watching);
     }
     end_line(&watching);
     text_done(&watching.step);

@@ -42,7 +42,9 @@ struct watching {
     bool changed; /* Since the last picture. */
     bool stale;   /* Something began while we were not there: its times are not known. */
     bool asks;    /* Somebody waits, or waits no more: it is not known what for. */
+    bool behind;  /* Events were pruned before they came: the run must be read. */
     bool enough;
+    int64_t seq; /* Of the last event, or of a snapshot. */
     struct client_tick tick;
     struct workflow_questions questions; /* Owned: its `parents`. */
     struct talk side;                    /* Owned: its client. */
@@ -222,10 +224,10 @@ static bool is_type(const struct follow_event *event, const char *type) {
     return event->type.len == strlen(type) && memcmp(event->type.data, type, event->type.len) == 0;
 }
 
-/* The last one is printed when the result is whole; a snapshot is no event. */
+/* The last one is printed when the result is whole. */
 static void event_print(const struct follow_event *event, const json_t *data) {
     AUTO(json_release) json_t *line = json_object();
-    if (is_type(event, "workflow_finished") || is_type(event, "snapshot")) {
+    if (is_type(event, "workflow_finished")) {
         return;
     }
     (void)json_object_set_new(line, "event", json_stringn(event->type.data, event->type.len));
@@ -266,6 +268,11 @@ static void on_event(void *ctx, const struct follow_event *event) {
     AUTO(json_release) json_t *data = NULL;
     AUTO(text_done) struct text line = {0};
     struct why ignored;
+    watching->seq = event->seq;
+    if (is_type(event, "snapshot")) { /* The end of the run may be among what is gone. */
+        watching->behind = watching->enough = true;
+        return;
+    }
     if (err_failed(json_parse_wrapped(event->data, &data, &ignored))) {
         return;
     }
@@ -322,6 +329,22 @@ static void on_back(void *ctx) {
 
 /* --- The whole of it -------------------------------------------------------------------------- */
 
+/* After a snapshot: the rows tell what the events would have told. */
+static struct err catch_up(struct watching *watching) {
+    const struct workflow_watch *watch = watching->watch;
+    AUTO(json_release) json_t *run = NULL;
+    struct err err =
+        run_get(watch->talk, watch->run, watch->retry_ms, &run, &watch->invocation->why);
+    if (err_failed(err)) {
+        return err;
+    }
+    workflow_tree_run(&watching->tree, run);
+    watching->behind = false;
+    watching->enough = run_has_ended(run);
+    watching->stale = watching->asks = watching->changed = true;
+    return ERR_OK;
+}
+
 static struct err events_follow(struct watching *watching) {
     const struct workflow_watch *watch = watching->watch;
     char name[128];
@@ -342,6 +365,13 @@ static struct err events_follow(struct watching *watching) {
         .ctx = watching,
     };
     struct err err = follow_run(&options, &watch->invocation->why);
+    while (!err_failed(err) && watching->behind) {
+        err = catch_up(watching);
+        options.after = watching->seq;
+        if (!err_failed(err) && !watching->enough) {
+            err = follow_run(&options, &watch->invocation->why);
+        }
+    }
     watch->talk->options.tick = NULL;
     watching->note = NULL;
     return err.code == ERR_NOT_FOUND ? ERR_OK : err; /* It was pruned: the run's row tells. */

@@ -8,6 +8,8 @@ import { test } from "node:test";
 
 import { bin, Daemon, plainEnv, scratch } from "./lib.mjs";
 import { scaled } from "./scale.mjs";
+import { sql } from "./sql.mjs";
+import { call, say, script } from "./turns.mjs";
 
 async function start(t) {
   const daemon = await new Daemon({ data: scratch(t) }).start();
@@ -141,12 +143,86 @@ test("commands that follow a turn end when its session is deleted, and say so", 
   }
 });
 
+const untilEnded = async (daemon, run) => {
+  for (let end = null; end === null; ) {
+    end = JSON.parse((await daemon.cli(["show", "--json", run])).stdout).ended_ms;
+  }
+};
+
+/** Removes what a stream told so far, as retention does in time. The daemon is down. */
+function pruneAll(daemon, name) {
+  const stream = `(SELECT id FROM streams WHERE name = '${name}')`;
+  sql(daemon, `DELETE FROM events WHERE stream = ${stream}`,
+    `UPDATE streams SET floor = head WHERE name = '${name}'`);
+}
+
+test("commands that follow a turn learn of an end whose event was pruned meanwhile", {
+  timeout: scaled(60_000),
+}, async (t) => {
+  const daemon = await start(t);
+  const root = scratch(t);
+  const words = script(call("write_file", { path: "b", content: "x" }), say("written"));
+  const asking = beside(t, daemon, ["ask", "--root", root, words]);
+  const [{ id: run, stream }] = await live(daemon, "waiting");
+  const following = ["attach", "attach --json", "job wait"].map((command) =>
+    beside(t, daemon, [...command.split(" "), run]));
+  await followed(daemon, 4);
+  const all = [asking, ...following];
+  for (const { child } of all) child.kill("SIGSTOP");
+  await daemon.kill();
+  await daemon.start();
+  const [approval] = rows((await daemon.cli(["approve", "--json"])).stdout);
+  assert.equal((await daemon.cli(["approve", approval.id])).code, 0);
+  await untilEnded(daemon, run);
+  await daemon.kill();
+  pruneAll(daemon, stream);
+  await daemon.start();
+  for (const { child } of all) child.kill("SIGCONT");
+  for (const one of all) assert.equal(await one.ended, 0, one.err);
+  assert.deepEqual(all.map(({ out }) => out).slice(0, 2), ["written\n", "written\n"]);
+  const { state, text, usage } = JSON.parse(following[1].out);
+  const target = `/api/v1/sessions/${stream.slice("session:".length)}/messages`;
+  const [answer] = (await daemon.request("GET", target, { local: true })).json.items;
+  const { calls, cost_unknown: _unknown, ...sums } = answer.usage;
+  assert.deepEqual([state, text, usage, calls], ["succeeded", "written", sums, 2]);
+});
+
+test("who follows a turn is asked what it asked in events that were pruned", {
+  timeout: scaled(60_000),
+}, async (t) => {
+  const daemon = await start(t);
+  const { session } = await asked(daemon, "say: hello");
+  const asking = beside(t, daemon, ["ask", "-s", session, "delay: 100s"]);
+  const [{ id: first, stream }] = await live(daemon, "running");
+  const words = script(call("ask_user", { question: "Which herd?" }), say("that one"));
+  const waiting = beside(t, daemon, ["ask", "-s", session, words]);
+  await followed(daemon, 2);
+  waiting.child.kill("SIGSTOP");
+  await daemon.kill(); // What it is sent from here on, it does not get.
+  await daemon.start();
+  await daemon.cli(["stop", first]);
+  assert.equal(await asking.ended, 1);
+  const [{ id: run }] = await live(daemon, "waiting");
+  await daemon.kill();
+  pruneAll(daemon, stream);
+  await daemon.start();
+  waiting.child.kill("SIGCONT");
+  const [approval] = rows((await daemon.cli(["approve", "--json"])).stdout);
+  assert.equal(approval.run, run);
+  while (!waiting.err.includes(`drover approve ${approval.id}`)) {
+    await once(waiting.child.stderr, "data");
+  }
+  await daemon.cli(["approve", approval.id, "--answer", "all"]);
+  assert.equal(await waiting.ended, 0, waiting.err);
+  assert.equal(waiting.out, "that one\n");
+});
+
 test("what waits for leave is listed, and answered from another place", async (t) => {
   const daemon = await start(t);
   const root = scratch(t);
-  const call = 'call: write_file {"path":"b.txt","content":"x"}\nsay: written';
+  const words = script(call("write_file", { path: "b.txt", content: "x" }), say("written"));
   assert.match((await daemon.cli(["approve"])).stderr, /^Nothing waits for an answer\.$/m);
-  const asking = beside(t, daemon, ["ask", "--root", root, call]);
+  const asking = beside(t, daemon, ["ask", "--root", root, words]);
   const [{ id: run }] = await live(daemon, "waiting");
   const list = (await daemon.cli(["approve"])).stdout;
   assert.match(list, /^ID +SESSION +TOOL +WHAT\napr_\S+ +ses_\S+ +write_file +\{.*b\.txt/);
