@@ -263,8 +263,9 @@ static const struct damage_table tables[] = {
     },
     {
         .name = "messages",
-        .page = "SELECT id, message, role, status, client_id, client_digest, cause, error, "
-                "metadata, answer_schema FROM messages WHERE (id) > ($1) ORDER BY id LIMIT $2",
+        .page =
+            "SELECT id, message, role, status, client_id, client_digest, cause, error, "
+            "metadata, answer_schema, model FROM messages WHERE (id) > ($1) ORDER BY id LIMIT $2",
         .last = "SELECT COALESCE(max(id), 0) FROM messages",
         .newest = 20000,
         .keys = {"id"},
@@ -277,7 +278,8 @@ static const struct damage_table tables[] = {
                     {.name = "cause", .kind = DAMAGE_TEXT},
                     {.name = "error", .kind = DAMAGE_TEXT},
                     {.name = "metadata", .kind = DAMAGE_JSON},
-                    {.name = "answer_schema", .kind = DAMAGE_JSON, .may_be_empty = true}},
+                    {.name = "answer_schema", .kind = DAMAGE_JSON, .may_be_empty = true},
+                    {.name = "model", .kind = DAMAGE_TEXT}},
     },
     {
         .name = "parts",

@@ -103,9 +103,9 @@ static struct err read_usage(struct tx *tx, int64_t run, struct session_usage *r
     return err;
 }
 
-static struct err add_model(struct tx *tx, int64_t run, struct text *text) {
-    static const char sql[] = "SELECT model FROM turns WHERE run = $1";
-    const struct arg args[] = {arg_int(run)};
+static struct err add_model(struct tx *tx, int64_t message, struct text *text) {
+    static const char sql[] = "SELECT " MESSAGE_MODEL " FROM messages m WHERE m.id = $1";
+    const struct arg args[] = {arg_int(message)};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
     if (!err_failed(err)) {
@@ -121,7 +121,7 @@ struct err tx_message_write_open(struct tx *tx, const struct message_row *row, s
         return ERR_OK;
     }
     struct session_usage usage = {.calls = 0};
-    struct err err = add_model(tx, row->run, text);
+    struct err err = add_model(tx, row->id, text);
     if (!err_failed(err)) {
         err = read_usage(tx, row->run, &usage);
     }

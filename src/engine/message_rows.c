@@ -214,6 +214,21 @@ struct err messages__write_schema(struct tx *tx, int64_t id, struct bytes schema
                    NULL /* one row, always */);
 }
 
+struct err messages__copy_model(struct tx *tx, int64_t from, int64_t to) {
+    static const char sql[] = "UPDATE messages SET model = (SELECT " MESSAGE_MODEL
+                              " FROM messages m WHERE m.id = $1) WHERE id = $2";
+    const struct arg args[] = {arg_int(from), arg_int(to)};
+    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
+}
+
+struct err messages__keep_model(struct tx *tx, int64_t run) {
+    static const char sql[] =
+        "UPDATE messages SET model = COALESCE((SELECT model FROM turns WHERE run = $1), model)"
+        " WHERE run = $1 AND run <> 0 AND role = 'assistant'";
+    const struct arg args[] = {arg_int(run)};
+    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* it may be no turn */);
+}
+
 struct err messages__copy_schema(struct tx *tx, int64_t from, int64_t to) {
     static const char sql[] = "UPDATE messages SET answer_schema = (SELECT answer_schema"
                               " FROM messages WHERE id = $1) WHERE id = $2";

@@ -59,6 +59,13 @@ MUST_CHECK struct err messages__write_text(struct tx *tx, const struct message_r
 /* JSON Schema of the answers to a message. Read with the turns that answer it (turn_rows.c). */
 MUST_CHECK struct err messages__write_schema(struct tx *tx, int64_t id, struct bytes schema);
 MUST_CHECK struct err messages__copy_schema(struct tx *tx, int64_t from, int64_t to);
+/* Name of the model that wrote the message `m`. While its turn is stored, the turn has the name. */
+#define MESSAGE_MODEL                                                                              \
+    "COALESCE(NULLIF((SELECT t.model FROM turns t WHERE t.run = m.run), ''), m.model)"
+/* `to` is a copy, which has no turn. */
+MUST_CHECK struct err messages__copy_model(struct tx *tx, int64_t from, int64_t to);
+/* The turn's row is about to be removed: its answer takes the name over. */
+MUST_CHECK struct err messages__keep_model(struct tx *tx, int64_t run);
 /* message_removed, and the status. */
 MUST_CHECK struct err messages__remove(struct tx *tx, const struct session_row *session,
                                        struct message_row *row);

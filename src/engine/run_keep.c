@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "engine/ids.h"
 #include "engine/inbox_rows.h"
+#include "engine/message_rows.h"
 #include "engine/spans.h"
 #include "engine/workflow_rows.h"
 #include "journal/journal.h"
@@ -53,6 +54,9 @@ static struct err forget(struct tx *tx, int64_t id) {
     };
     const struct arg args[] = {arg_int(id)};
     struct err err = ids__keep(tx, IDS_RUNS);
+    if (!err_failed(err)) {
+        err = messages__keep_model(tx, id);
+    }
     for (size_t i = 0; i < COUNT_OF(steps) && !err_failed(err); i++) {
         err = tx_exec(tx, steps[i], args, COUNT_OF(args), NULL);
     }

@@ -97,6 +97,9 @@ static struct err copy_message(struct tx *tx, const struct session_fork *fork,
     if (!err_failed(err)) {
         err = messages__copy_schema(tx, row->id, copy.id);
     }
+    if (!err_failed(err) && row->role == ROLE_ASSISTANT) {
+        err = messages__copy_model(tx, row->id, copy.id);
+    }
     return err_failed(err) ? err : copy_parts(tx, row->id, copy.id);
 }
 

@@ -66,3 +66,19 @@ test("events of long ago go, those of a turn that runs stay", {
   t.diagnostic(`the database is ${ratio.toFixed(2)} times its messages`);
   assert.ok(ratio <= 3, `${ratio}`);
 });
+
+test("an answer says which model wrote it when its turn is removed, and in a fork", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen({ model: "scripted/one" });
+  const { session } = listener;
+  const { run } = await turns.turn(listener, "say: hello", { model: "scripted/two" });
+  const modelsOf = async (id) => (await turns.messages(id))
+    .filter(({ role }) => role === "assistant").map(({ model }) => model);
+  const fork = async (id) => (await turns.ask("POST", `/sessions/${id}/fork`, {})).json.id;
+  assert.deepEqual(await modelsOf(session), ["scripted/two"]);
+  const early = await fork(session);
+  assert.equal((await turns.ask("DELETE", `/runs/${run}`)).status, 200);
+  for (const id of [session, early, await fork(session), await fork(early)]) {
+    assert.deepEqual(await modelsOf(id), ["scripted/two"]);
+  }
+});
