@@ -488,9 +488,14 @@ struct err tx_step_cached(struct tx *tx, const struct step_cached *cached, bool 
 
 /* --- Asked of budgets ------------------------------------------------------------------------- */
 
+/* A budget may be removed while it holds a reserve for an agent, or lets it wait. */
 struct err tx_step_budgeted(struct tx *tx, const struct run_row *workflow, bool *ret_budgeted) {
-    static const char sql[] = "SELECT count(*) FROM budgets WHERE owner = '' AND path = ''";
-    const struct run_ask ask = {.sql = sql};
+    static const char sql[] =
+        "SELECT (SELECT count(*) FROM budgets WHERE owner = '' AND path = '')"
+        " + (SELECT count(*) FROM runs WHERE parent = $1 AND step_key <> '' AND done_no = 0"
+        " AND (charged = 1 OR state = 'queued'))";
+    const struct arg args[] = {arg_int(workflow->id)};
+    const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
     int64_t count = 0;
     struct err err = runs__int(tx, &ask, &count);
     *ret_budgeted = count > 0 || workflow->budget.len > 0;

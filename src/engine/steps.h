@@ -145,7 +145,8 @@ struct step_job {
 MUST_CHECK struct err tx_step_job(struct tx *tx, const struct run_new *job,
                                   struct step_job *ret_job);
 
-/* Whether budgets stand above what the workflow does. */
+/* Whether budgets stand above what the workflow does, or did when an agent that has not ended was
+ * admitted or made to wait: its end settles what it holds. */
 MUST_CHECK struct err tx_step_budgeted(struct tx *tx, const struct run_row *workflow,
                                        bool *ret_budgeted);
 

@@ -345,6 +345,50 @@ static void an_agent_that_is_asked_again_after_its_restart_is_charged_once(void 
     assert_true(runs_count(runs, "SELECT wall_ms_spent FROM budgets") > once);
 }
 
+static struct err unlimit_tx(struct tx *tx, void *ctx) {
+    struct runs_kit *runs = ctx;
+    const struct budget_key global = {.scope = BYTES("global")};
+    struct budget_row row;
+    return tx_budget_remove(tx, &global, &runs->bounds, &row);
+}
+
+struct standing {
+    struct run_row workflow;
+    bool budgeted;
+};
+
+static struct err budgeted_tx(struct tx *tx, void *ctx) {
+    struct standing *standing = ctx;
+    return tx_step_budgeted(tx, &standing->workflow, &standing->budgeted);
+}
+
+static int64_t count_holders(struct runs_kit *runs) {
+    return runs_count(runs, "SELECT count(*) FROM runs WHERE charged <> 0 OR wall_ms_held <> 0");
+}
+
+/* The next daemon knows of budgets only what the store says. */
+static void an_agent_gives_back_its_reserve_also_when_its_budget_was_removed(void **state) {
+    struct runs_kit *runs = *state;
+    struct runs_row workflow = add_workflow(runs);
+    struct standing standing = {.workflow = {.id = workflow.row.id}};
+    do_once(runs, limit_tx, runs);
+    struct step step = step_of(runs, &workflow, 1);
+    step.begin.asks = true;
+    do_once(runs, begin_tx, &step);
+    do_once(runs, unlimit_tx, runs);
+    runs_restart(runs);
+    do_once(runs, budgeted_tx, &standing);
+    assert_true(standing.budgeted);
+    step.end.run = kit_bytes(step.begin.run.text);
+    step.end.budgeted = standing.budgeted;
+    assert_int_equal(count_holders(runs), 1);
+    do_once(runs, end_tx, &step);
+    assert_false(step.late);
+    assert_int_equal(count_holders(runs), 0);
+    do_once(runs, budgeted_tx, &standing);
+    assert_false(standing.budgeted);
+}
+
 struct taking {
     struct step_cached cached;
     struct bytes value;
@@ -412,6 +456,8 @@ int main(void) {
             runs_end),
         cmocka_unit_test_setup_teardown(
             an_agent_that_is_asked_again_after_its_restart_is_charged_once, runs_begin, runs_end),
+        cmocka_unit_test_setup_teardown(
+            an_agent_gives_back_its_reserve_also_when_its_budget_was_removed, runs_begin, runs_end),
         cmocka_unit_test_setup_teardown(a_question_that_failed_says_nothing_of_the_workflow,
                                         runs_begin, runs_end),
         cmocka_unit_test_setup_teardown(where_the_workflow_has_ended_nothing_is_written, runs_begin,
