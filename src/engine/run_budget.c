@@ -152,6 +152,21 @@ struct err runs__budget_apply(struct tx *tx, enum budget_verdict verdict, struct
     return err;
 }
 
+struct err runs__budget_more(struct tx *tx, const struct run_row *row, struct amounts *ret_want,
+                             struct amounts *ret_grant) {
+    struct budget_ask ask = ask_of(row);
+    struct budget__judgement judgement = {.want = amounts_none()};
+    ask.first.of[AMOUNT_WALL] = 0;
+    ask.first.of[AMOUNT_AGENTS] = 0;
+    struct err err = budget__judge(tx, row, &ask, &judgement);
+    if (!err_failed(err)) {
+        bool admitted = judgement.verdict == BUDGET_ADMITTED;
+        *ret_want = judgement.want;
+        *ret_grant = admitted ? judgement.grant : amounts_none();
+    }
+    return err;
+}
+
 /* --- Settling --------------------------------------------------------------------------------- */
 
 struct err runs__budget_settle(struct tx *tx, const struct run_took *took, struct run_row *row,

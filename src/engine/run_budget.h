@@ -40,6 +40,11 @@ struct run_took {
 MUST_CHECK struct err runs__budget_settle(struct tx *tx, const struct run_took *took,
                                           struct run_row *row, struct run_freed *freed);
 
+/* Tokens and cost of one more attempt: *ret_want as such attempts took them of late; *ret_grant the
+ * part of it that budgets admit now, beside all that is held. Nothing is written. */
+MUST_CHECK struct err runs__budget_more(struct tx *tx, const struct run_row *row,
+                                        struct amounts *ret_want, struct amounts *ret_grant);
+
 /* A run that leaves its gate for another reason: gives back what it holds, and hands over what it
  * was to go on with. Cheap where there is nothing of this. */
 MUST_CHECK struct err runs__budget_leave(struct tx *tx, struct run_row *row,

@@ -39,42 +39,63 @@ static struct err refuse(const struct run_row *row, struct why *why) {
 
 /* --- What it did ------------------------------------------------------------------------------ */
 
-/* Settles what an attempt used, and holds as much for the next one. */
-static struct err charge(struct tx *tx, const struct run_took *took, struct run_row *row,
-                         struct run_freed *freed) {
-    const struct amounts held = row->reserve;
-    if (!row->charged) {
-        return ERR_OK;
-    }
+/* Settles what an attempt used, and holds `next` from here on. */
+static struct err charge(struct tx *tx, const struct run_took *took, const struct amounts *next,
+                         struct run_row *row, struct run_freed *freed) {
     struct err err = runs__budget_settle(tx, took, row, freed);
     row->charged = true;
-    row->reserve = held;
+    row->reserve = *next;
     return err_failed(err) ? err : budget__write_run(tx, row);
-}
-
-/* Nobody knows what it took: what was reserved for it. */
-static struct run_took unknown_took(const struct run_row *row) {
-    struct run_took took = {
-        .wall_ms = row->reserve.of[AMOUNT_WALL], .began = true, .used = row->reserve};
-    return took;
 }
 
 /* Epoch of an attempt that nobody has performed: of the ones before it, all is charged. */
 enum { EPOCH_NONE = 0 };
 
-/* The dispatcher counts the tokens of all attempts together, and brings them with the end. An
- * attempt of an earlier life of the daemon has no dispatcher: its reserve is charged, and the next
- * attempt has none either, until tx_step_again or tx_step_talk. */
+/* Usage of attempts that a crash cut off is unknown: all that is held for them is charged, and what
+ * one attempt takes is held for the next one. */
+static struct err charge_cut_off(struct tx *tx, struct run_row *row, struct run_freed *freed) {
+    const struct run_took took = {
+        .wall_ms = row->reserve.of[AMOUNT_WALL], .began = true, .used = row->reserve};
+    struct amounts want, grant, next = row->reserve;
+    if (!row->charged) {
+        return ERR_OK;
+    }
+    struct err err = runs__budget_more(tx, row, &want, &grant);
+    for (unsigned i = 0; i < AMOUNT_COUNT && !err_failed(err); i++) {
+        bool alone = i == AMOUNT_WALL || i == AMOUNT_AGENTS; /* Held once, however many attempts. */
+        next.of[i] = alone || next.of[i] < want.of[i] ? next.of[i] : want.of[i];
+    }
+    return err_failed(err) ? err : charge(tx, &took, &next, row, freed);
+}
+
+/* The dispatcher counts the tokens of all attempts together, and brings them with the end. Until
+ * then the reserve of each attempt stays beside that of the next one, so that a crash charges all
+ * of them. To charge the reserve here would charge more than was used where no crash follows. */
+static struct err charge_time(struct tx *tx, struct run_row *row, struct run_freed *freed) {
+    const struct run_took took = {.wall_ms = runs__took_ms(tx, row), .began = true};
+    struct amounts want, grant, next = row->reserve;
+    if (!row->charged) {
+        return ERR_OK;
+    }
+    struct err err = runs__budget_more(tx, row, &want, &grant);
+    if (err_failed(err)) {
+        return err;
+    }
+    amounts_add(&next, &grant);
+    return charge(tx, &took, &next, row, freed);
+}
+
+/* An attempt of an earlier life of the daemon has no dispatcher, and neither has the next one,
+ * until tx_step_again or tx_step_talk. */
 static struct err charge_attempt(struct tx *tx, struct run_row *row, struct run_freed *freed) {
-    struct run_took took = {.wall_ms = runs__took_ms(tx, row), .began = true};
     if (row->epoch == EPOCH_NONE) {
         return ERR_OK;
     }
-    if (row->epoch != tx_epoch(tx)) {
-        took = unknown_took(row);
-        row->epoch = EPOCH_NONE;
+    if (row->epoch == tx_epoch(tx)) {
+        return charge_time(tx, row, freed);
     }
-    return charge(tx, &took, row, freed);
+    row->epoch = EPOCH_NONE;
+    return charge_cut_off(tx, row, freed);
 }
 
 static struct err call_off(struct tx *tx, struct bytes turn, struct run_freed *freed) {
@@ -170,8 +191,7 @@ struct err tx_step_again(struct tx *tx, struct bytes run, const struct run_bound
         return err;
     }
     if (row.epoch != EPOCH_NONE) { /* Also of this life, whose worker has crashed. */
-        const struct run_took took = unknown_took(&row);
-        err = charge(tx, &took, &row, &freed);
+        err = charge_cut_off(tx, &row, &freed);
     }
     if (!err_failed(err)) {
         err = runs__adopt(tx, &row);

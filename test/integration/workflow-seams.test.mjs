@@ -142,3 +142,27 @@ test("an agent that is skipped, restarted or loses its run pays for what it used
   assert.equal(await spent(stops), stopped.tokens);
   assert.equal((await flows.get(`/budgets/run:${stops}`)).reserved.tokens, 0);
 });
+
+test("a crash after a restart charges both calls that were out", async (t) => {
+  const provider = await new Held((prompt) => ({ prompt, text: prompt, tokens: 7 })).start(t);
+  const flows = await Workflows.open(t);
+  const model = await flows.connect(provider);
+  const run = await flows.start({
+    script: whole(`return await agent("held long")`), model, root: undefined,
+    budget: { tokens: 100000 },
+  });
+  const budget = () => flows.get(`/budgets/run:${run}`);
+  const asked = (times) => until("it is asked", () => provider.count("held long") >= times);
+  await asked(1);
+  const one = (await budget()).reserved.tokens;
+  const [agent] = await flows.agents(run);
+  assert.equal((await flows.ask("POST", `/runs/${agent.id}/restart`, {})).status, 200);
+  await asked(2);
+  await flows.daemon.kill();
+  await flows.daemon.start();
+  await asked(3);
+  const { spent, reserved } = await budget();
+  assert.deepEqual([spent.tokens, reserved.tokens], [2 * one, one]);
+  assert.equal((await flows.ask("POST", `/runs/${run}/stop`, {})).status, 200);
+  await flows.outcome(run);
+});

@@ -256,6 +256,8 @@ static struct err limit_tx(struct tx *tx, void *ctx) {
     struct runs_kit *runs = ctx;
     struct budget_set set = {.key = {.scope = BYTES("global")}, .bounds = runs->bounds};
     struct budget_row row;
+    set.limits.named[AMOUNT_TOKENS] = true;
+    set.limits.limits.of[AMOUNT_TOKENS] = 20000;
     set.limits.named[AMOUNT_WALL] = true;
     set.limits.limits.of[AMOUNT_WALL] = 1000000;
     return tx_budget_set(tx, &set, &row);
@@ -343,6 +345,56 @@ static void an_agent_that_is_asked_again_after_its_restart_is_charged_once(void 
     assert_int_equal(runs_count(runs, "SELECT wall_ms_spent FROM budgets"), once);
     do_once(runs, again_tx, &anew); /* The worker crashed: its call is in nobody's hands. */
     assert_true(runs_count(runs, "SELECT wall_ms_spent FROM budgets") > once);
+}
+
+static int64_t tokens_spent(struct runs_kit *runs) {
+    return runs_count(runs, "SELECT tokens_spent FROM budgets");
+}
+
+static int64_t tokens_held(struct runs_kit *runs) {
+    return runs_count(runs, "SELECT tokens_held FROM runs WHERE step_key <> ''");
+}
+
+/* What an attempt took is known when its agent ends; until then a crash may come. */
+static void a_crash_after_a_restart_charges_both_attempts(void **state) {
+    struct runs_kit *runs = *state;
+    struct step step;
+    (void)reserve_once(runs, &step);
+    struct anew anew = {.key = {.owner = BYTES("ann"), .run = kit_bytes(step.begin.run.text)},
+                        .bounds = runs->bounds};
+    const int64_t one = tokens_held(runs);
+    assert_int_equal(one, 8000);
+    do_once(runs, restart_tx, &anew);
+    assert_int_equal(tokens_spent(runs), 0);
+    assert_int_equal(tokens_held(runs), 2 * one);
+    do_once(runs, restart_tx, &anew);
+    assert_int_equal(tokens_held(runs), 20000); /* Of the third what the limit has left. */
+    runs_restart(runs);
+    do_once(runs, again_tx, &anew);
+    assert_false(anew.late);
+    assert_int_equal(tokens_spent(runs), 20000);
+    assert_int_equal(tokens_held(runs), one);
+}
+
+static void an_agent_that_was_restarted_is_charged_what_it_used(void **state) {
+    struct runs_kit *runs = *state;
+    struct runs_row workflow = add_workflow(runs);
+    do_once(runs, limit_tx, runs);
+    struct step step = step_of(runs, &workflow, 1);
+    step.begin.asks = true;
+    do_once(runs, begin_tx, &step);
+    struct anew anew = {.key = {.owner = BYTES("ann"), .run = kit_bytes(step.begin.run.text)},
+                        .bounds = runs->bounds};
+    do_once(runs, restart_tx, &anew);
+    step.end.run = kit_bytes(step.begin.run.text);
+    step.end.attempt = 2;
+    step.end.budgeted = true;
+    step.end.calls = 2;
+    step.end.usage = (struct usage){.fresh = 300, .output = 40};
+    do_once(runs, end_tx, &step);
+    assert_false(step.late);
+    assert_int_equal(tokens_spent(runs), 340);
+    assert_int_equal(tokens_held(runs), 0);
 }
 
 static struct err unlimit_tx(struct tx *tx, void *ctx) {
@@ -454,6 +506,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(
             a_restart_of_an_agent_that_was_asked_again_charges_no_second_reserve, runs_begin,
             runs_end),
+        cmocka_unit_test_setup_teardown(a_crash_after_a_restart_charges_both_attempts, runs_begin,
+                                        runs_end),
+        cmocka_unit_test_setup_teardown(an_agent_that_was_restarted_is_charged_what_it_used,
+                                        runs_begin, runs_end),
         cmocka_unit_test_setup_teardown(
             an_agent_that_is_asked_again_after_its_restart_is_charged_once, runs_begin, runs_end),
         cmocka_unit_test_setup_teardown(
