@@ -148,10 +148,12 @@ struct talk_errand {
     struct turn_child child;
     struct turn_check_start check_start;
     struct turn_check_end check_end;
+    struct turn_review_begin review_begin;
+    struct turn_review_begun review_begun;
     struct turn_review_end review_end;
     struct turn_compacted compacted;
     struct turn_failure failure; /* Of a turn that is ended, since this was refused for good. */
-    struct why sentence;         /* That of `failure`. */
+    struct why sentence;         /* That of `failure`; or why a review is refused. */
     struct talk_work *work;      /* Borrowed: it waits for us. */
 };
 

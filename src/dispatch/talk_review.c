@@ -1,12 +1,16 @@
 /* talk_review.c: a model looks at a call of another one, before it may begin.
  *
- *   reviewing ──reader──> what the user said last, the end of the conversation
+ *   reviewing ──budgets─> tx_turn_review_begin: admitted | it waits | all is spent
+ *             ──reader──> what the user said last, the end of the conversation
  *             ──model───> an answer | a failure | no time left ──> tx_turn_review_end
  *
- * Nothing of it is stored on the way: after a crash the card is still `reviewing`, and is looked at
- * again. What the reviewing model is shown is one JSON object, and only the user's own words in it
- * are said to speak for the user: the call, and what the conversation quotes, were written by those
- * who are judged here. */
+ * Only its reserve is stored on the way: after a crash the card is still `reviewing`, and is looked
+ * at again. A review that waits for a budget is in nobody's hands: a note of its turn says when the
+ * budget may be asked again, and the plan that follows names the review.
+ *
+ * What the reviewing model is shown is one JSON object, and only the user's own words in it are
+ * said to speak for the user: the call, and what the conversation quotes, were written by those who
+ * are judged here. */
 #include <string.h>
 
 #include "base/json.h"
@@ -95,6 +99,7 @@ static void settle(struct talk_review *review) {
     errand->review_end = review->end;
     errand->review_end.key = errand->key;
     errand->review_end.part = work->part;
+    errand->review_end.model = (struct bytes){review->model, strlen(review->model)};
     errand->review_end.reason =
         (struct bytes){reason->data == NULL ? "" : reason->data, reason->len};
     talk__send(errand);
@@ -304,9 +309,61 @@ static void read_done(struct err err, void *ctx) {
     }
 }
 
+static void review_read(struct talk_review *review) {
+    struct turns *turns = review->work->talk->turns;
+    turns->busy++;
+    review->work->away = true;
+    store_read(turns->options.store, read_tx, read_done, review);
+}
+
+/* --- The begin -------------------------------------------------------------------------------- */
+
+/* The arena is gone when the answer is here. */
+static struct err begin_tx(struct tx *tx, void *ctx) {
+    struct talk_errand *errand = ctx;
+    struct turn_review_begun *begun = &errand->review_begun;
+    struct err err = tx_turn_review_begin(tx, &errand->review_begin, begun);
+    if (!err_failed(err)) {
+        why_set(&errand->sentence, "%.*s", (int)begun->why.len, begun->why.data);
+        begun->why = (struct bytes){"", 0};
+    }
+    return err;
+}
+
+static void begun(struct talk_errand *errand) {
+    struct talk *talk = errand->talk;
+    struct talk_work *work = errand->work;
+    struct talk_review *review = work->review;
+    const struct turn_review_begun answer = errand->review_begun;
+    const struct why why = errand->sentence;
+    if (answer.late || talk->ended) {
+        errand->plan.late = true;
+        work__stored(errand);
+        return;
+    }
+    errand__free(errand);
+    review->end.granted = answer.granted;
+    switch (answer.verdict) {
+    case BUDGET_ADMITTED:
+        review_read(review);
+        break;
+    case BUDGET_WAITS:
+        work__free(work);
+        break;
+    case BUDGET_SPENT:
+        leave_open(review, CAUSE_BUDGET, why.text);
+        settle(review);
+        break;
+    }
+    if (talk->again) { /* A note came meanwhile. */
+        talk__begin(talk);
+    }
+}
+
 void review__begin(struct talk_work *work) {
     struct talk *talk = work->talk;
     struct talk_review *review = mem_new(sizeof *review);
+    struct talk_errand *errand = talk__errand(talk, begin_tx, begun);
     struct bytes model = talk->plan.reviewer;
     work->review = review;
     review->work = work;
@@ -316,7 +373,8 @@ void review__begin(struct talk_work *work) {
     text_init(&review->transcript, 4 * (size_t)TRANSCRIPT_MAX);
     text_init(&review->said, SAID_MAX);
     text_init(&review->reason, TURN_REASON_MAX + 1);
-    talk->turns->busy++;
-    work->away = true;
-    store_read(talk->turns->options.store, read_tx, read_done, review);
+    errand->work = work;
+    errand->review_begin = (struct turn_review_begin){
+        .key = errand->key, .part = work->part, .model = {review->model, strlen(review->model)}};
+    talk__send(errand);
 }

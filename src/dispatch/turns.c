@@ -91,8 +91,10 @@ static void errand_fail(struct talk_errand *errand, const char *what, struct err
     errand->fn = fail_tx;
     errand->done = failed_done;
     errand->tries = 0;
-    errand->failure = (struct turn_failure){
-        .key = errand->key, .sentence = {errand->sentence.text, strlen(errand->sentence.text)}};
+    errand->failure =
+        (struct turn_failure){.key = errand->key,
+                              .sentence = {errand->sentence.text, strlen(errand->sentence.text)},
+                              .granted = review->granted};
     failure_add(&errand->failure, &answer->usage, &answer->cost, answer->tries);
     failure_add(&errand->failure, &compacted->usage, &compacted->cost, compacted->tries);
     failure_add(&errand->failure, &review->usage, &review->cost, review->tries);

@@ -66,8 +66,9 @@ static struct err open_answer(struct tx *tx, struct turn *turn) {
 /* A call that a crash cut off is asked again, and what was said of it is void; unless somebody has
  * asked the turn to end: then it is kept. */
 static struct err settle_call(struct tx *tx, struct turn *turn, const struct run_bounds *bounds) {
-    if (turn->row.call == 0) {
-        return ERR_OK;
+    if (turn->row.call == 0) { /* What is held then is the reserve of reviews that were out. */
+        bool out = amounts_any(&turn->row.granted);
+        return out ? turns__budget_spend(tx, turn, bounds, NULL /* as below */) : ERR_OK;
     }
     bool compacts = turns__compacts(&turn->row); /* Nothing was told of it yet. */
     struct err err = compacts ? ERR_OK : turns__span_cut_off(tx, turn);
@@ -455,12 +456,15 @@ struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer, struc
 /* Usage of a call that is not out any more: of a review, say. */
 static struct err charge_used(struct tx *tx, struct turn *turn, const struct turn_failure *failure,
                               const struct turn_answer *used) {
-    const struct amounts took = turns__amounts(&failure->usage, &failure->cost);
-    if (failure->tries == 0) {
-        return ERR_OK;
-    }
-    struct err err = add_usage(tx, turn, used);
-    return err_failed(err) ? err : turns__budget_charge(tx, turn, &failure->key.bounds, &took);
+    const struct turn_review_end review = {.key = failure->key,
+                                           .model = turn->row.model,
+                                           .granted = failure->granted,
+                                           .usage = failure->usage,
+                                           .cost = failure->cost,
+                                           .failure = CAUSE_HISTORY_UNREADABLE,
+                                           .asked = failure->tries > 0};
+    struct err err = failure->tries > 0 ? add_usage(tx, turn, used) : ERR_OK;
+    return err_failed(err) ? err : turns__budget_end_review(tx, turn, &review);
 }
 
 /* The text of the call that is out is lost, and its usage is charged nevertheless: what its answer

@@ -2,33 +2,44 @@
  *
  * A call is admitted before its row says that it is out: what such a call took lately is held
  * back, at most what is left, and given back with its end. So what is spent beyond a limit is at
- * most what the calls that were out took more than they were granted. */
+ * most what the calls that were out took more than they were granted. Reviews are such calls, too:
+ * several are out at once, and only while the turn's own is not, so the row has their sum. */
 #include "engine/budget.h"
 #include "engine/turn_cards.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/utf8.h"
 
 /* Where no call of that model has been seen. A cost that nobody knows is charged as nothing. */
 enum { FIRST_OUTPUT = 1000, FIRST_TOKENS = 8000, FIRST_COST = 10000 };
 
-static struct bytes what_of(const struct turn *turn, char name[BUDGET_WHAT_MAX]) {
-    static const char prefix[] = "model:";
-    size_t room = BUDGET_WHAT_MAX - (sizeof prefix - 1) - 1;
-    int len = snprintf(name, BUDGET_WHAT_MAX, "%s%.*s", prefix,
-                       (int)utf8_cut(turn->row.model, room), turn->row.model.data);
+/* A review has another prompt than the conversation, and so a mean of its own. */
+static struct bytes what_named(const char *prefix, struct bytes model, char name[BUDGET_WHAT_MAX]) {
+    size_t room = BUDGET_WHAT_MAX - strlen(prefix) - 1;
+    int len =
+        snprintf(name, BUDGET_WHAT_MAX, "%s%.*s", prefix, (int)utf8_cut(model, room), model.data);
     return (struct bytes){name, (size_t)len};
+}
+
+static struct bytes what_of(const struct turn *turn, char name[BUDGET_WHAT_MAX]) {
+    return what_named("model:", turn->row.model, name);
+}
+
+static struct amounts first_call(void) {
+    struct amounts first = amounts_none();
+    first.of[AMOUNT_OUTPUT_TOKENS] = FIRST_OUTPUT;
+    first.of[AMOUNT_TOKENS] = FIRST_TOKENS;
+    first.of[AMOUNT_COST] = FIRST_COST;
+    return first;
 }
 
 struct err turns__budget_ask(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
                              enum budget_verdict *ret_verdict, struct bytes *ret_why) {
     char name[BUDGET_WHAT_MAX];
     struct budget_answer answer;
-    struct budget_ask ask = {.what = what_of(turn, name), .first = amounts_none()};
-    ask.first.of[AMOUNT_OUTPUT_TOKENS] = FIRST_OUTPUT;
-    ask.first.of[AMOUNT_TOKENS] = FIRST_TOKENS;
-    ask.first.of[AMOUNT_COST] = FIRST_COST;
+    const struct budget_ask ask = {.what = what_of(turn, name), .first = first_call()};
     struct err err = tx_budget_reserve(tx, &ask, bounds, &turn->run, &answer);
     if (!err_failed(err)) {
         turn->row.granted = answer.granted;
@@ -61,8 +72,42 @@ struct err turns__budget_return(struct tx *tx, struct turn *turn, const struct r
 struct err turns__budget_charge(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
                                 const struct amounts *took) {
     const struct budget_spend spend = {
-        .what = BYTES("review"), .granted = amounts_none(), .spent = *took};
+        .what = BYTES("summary"), .granted = amounts_none(), .spent = *took};
     return tx_budget_spend(tx, &spend, bounds, &turn->run);
+}
+
+/* --- Reviews ---------------------------------------------------------------------------------- */
+
+static const char review_prefix[] = "review:";
+
+struct err turns__budget_ask_review(struct tx *tx, struct turn *turn,
+                                    const struct turn_review_begin *begin,
+                                    struct turn_review_begun *begun) {
+    char name[BUDGET_WHAT_MAX];
+    struct budget_answer answer;
+    const struct budget_ask ask = {.what = what_named(review_prefix, begin->model, name),
+                                   .first = first_call()};
+    struct err err = tx_budget_reserve(tx, &ask, &begin->key.bounds, &turn->run, &answer);
+    if (!err_failed(err)) {
+        amounts_add(&turn->row.granted, &answer.granted);
+        begun->granted = answer.granted;
+        begun->verdict = answer.verdict;
+        begun->why = answer.why;
+    }
+    return err;
+}
+
+/* A review that no model was asked for costs nothing; only an answer tells of the next one. */
+struct err turns__budget_end_review(struct tx *tx, struct turn *turn,
+                                    const struct turn_review_end *end) {
+    char name[BUDGET_WHAT_MAX];
+    const struct budget_spend spend = {.what = what_named(review_prefix, end->model, name),
+                                       .granted = end->granted,
+                                       .spent = end->asked ? turns__amounts(&end->usage, &end->cost)
+                                                           : amounts_none(),
+                                       .learn = end->asked && end->failure == CAUSE_NONE};
+    amounts_subtract(&turn->row.granted, &end->granted);
+    return tx_budget_spend(tx, &spend, &end->key.bounds, &turn->run);
 }
 
 struct amounts turns__amounts(const struct usage *usage, const struct usage_cost *cost) {

@@ -3,7 +3,12 @@
  *   reviewing ──allows──> ready      ──denies──> denied      ──asks──> asking
  *
  * The card's state says that it is to be looked at: after a crash the next daemon has it looked at
- * again. The end is fenced by that state, so only the first one counts. */
+ * again. The end is fenced by that state, so only the first one counts.
+ *
+ * Before the model is asked, the budgets above the turn hold back what such a call takes, in a
+ * commit of its own: the plan that names the reviews does not know which of them are out already.
+ * What is held is charged where nobody reports what was used: after a crash, or when the turn ends
+ * before its review. */
 #include "engine/turn_cards.h"
 
 #include <string.h>
@@ -11,6 +16,41 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "engine/usage_totals.h"
+
+/* --- The begin -------------------------------------------------------------------------------- */
+
+/* A turn that is asked to end begins no review, and needs no reserve: its end is on its way. */
+static struct err admit(struct tx *tx, struct turn *turn, const struct card *card,
+                        const struct turn_review_begin *begin, struct turn_review_begun *begun) {
+    struct err err = turns__budget_ask_review(tx, turn, begin, begun);
+    if (!err_failed(err)) {
+        err = turns__write(tx, &turn->row);
+    }
+    bool goes = !err_failed(err) && begun->verdict == BUDGET_ADMITTED;
+    return goes ? turns__span_review(tx, turn, card, begin->model) : err;
+}
+
+struct err tx_turn_review_begin(struct tx *tx, const struct turn_review_begin *begin,
+                                struct turn_review_begun *ret_begun) {
+    struct turn turn;
+    struct card card;
+    bool found = false;
+    struct turn_review_begun begun = {.verdict = BUDGET_ADMITTED, .why = {"", 0}};
+    struct err err = turns__load(tx, &begin->key, &begun.late, &turn);
+    if (!err_failed(err) && !begun.late) {
+        err = cards__find(tx, turn.row.answer, begin->part, &found, &card);
+        begun.late = !found || card.state != PART_STATE_REVIEWING;
+    }
+    if (!err_failed(err) && !begun.late && turn.run.stop == CAUSE_NONE) {
+        err = admit(tx, &turn, &card, begin, &begun);
+    }
+    if (!err_failed(err)) {
+        *ret_begun = begun;
+    }
+    return err;
+}
+
+/* --- The end ---------------------------------------------------------------------------------- */
 
 /* Whoever is asked now sees why nobody else would say. */
 static struct err add_reason(struct tx *tx, const struct turn_review_end *end, struct card *card) {
@@ -71,11 +111,7 @@ static struct err add_usage(struct tx *tx, struct turn *turn, const struct card 
     if (!end->asked) {
         return ERR_OK;
     }
-    const struct amounts took = turns__amounts(usage, &end->cost);
-    struct err err = turns__budget_charge(tx, turn, &end->key.bounds, &took);
-    if (!err_failed(err)) {
-        err = sessions__add_usage(tx, &sums, &turn->session);
-    }
+    struct err err = sessions__add_usage(tx, &sums, &turn->session);
     struct usage_add add = {.session = &turn->session, .category = USAGE_REVIEW, .usage = sums};
     if (!err_failed(err)) {
         err = turns__span_review_model(tx, turn, card, &add.model);
@@ -89,6 +125,9 @@ static struct err add_usage(struct tx *tx, struct turn *turn, const struct card 
 static struct err settle(struct tx *tx, struct turn *turn, struct card *card,
                          const struct turn_review_end *end) {
     struct err err = turns__span_review_end(tx, turn, card, end);
+    if (!err_failed(err)) {
+        err = turns__budget_end_review(tx, turn, end);
+    }
     if (!err_failed(err)) {
         err = add_usage(tx, turn, card, end);
     }

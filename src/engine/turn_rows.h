@@ -47,7 +47,8 @@ struct turn_row {
     int64_t mistakes, mistakes_told, repeats;
     int64_t check_run; /* id of the run that checks what was written; 0: none. */
     int64_t failed_checks;
-    struct amounts granted; /* To the call that is out, by the budgets above it. */
+    struct amounts granted; /* By the budgets above it, to the call that is out, or, while none is,
+                             * to all reviews that are out. */
     struct bytes schema;    /* Of its answer: JSON; "": it is words. Read with its question. */
     int64_t misfits;        /* Answers that did not fit it. */
     int64_t truncated;      /* Answers in a row that their longest length cut off. */
@@ -209,10 +210,16 @@ MUST_CHECK struct err turns__budget_spend(struct tx *tx, struct turn *turn,
 MUST_CHECK struct err turns__budget_return(struct tx *tx, struct turn *turn,
                                            const struct run_bounds *bounds,
                                            const struct amounts *took);
-/* What was spent beside the turn's own calls, and held back by nobody: a review. */
+/* What was spent beside the turn's own calls, and held back by nobody: a summary. */
 MUST_CHECK struct err turns__budget_charge(struct tx *tx, struct turn *turn,
                                            const struct run_bounds *bounds,
                                            const struct amounts *took);
+/* The same for a review, which other reviews of the turn may be out beside. */
+MUST_CHECK struct err turns__budget_ask_review(struct tx *tx, struct turn *turn,
+                                               const struct turn_review_begin *begin,
+                                               struct turn_review_begun *begun);
+MUST_CHECK struct err turns__budget_end_review(struct tx *tx, struct turn *turn,
+                                               const struct turn_review_end *end);
 /* A wait for a person begins or ends now, beside the change of the run's state: it is no time of
  * the turn's own. */
 enum turn_wait { TURN_WAIT_BEGINS, TURN_WAIT_ENDS };

@@ -337,21 +337,19 @@ static struct err plan_reviewer(struct tx *tx, const struct turn *turn, struct t
 }
 
 /* A look at a call changes nothing: they go side by side, whatever waits before them. Each plan
- * names them again; who performs it knows which are on their way. */
-static struct err start_reviews(struct tx *tx, const struct turn *turn,
-                                const struct turn_facts *facts, const struct cards *cards,
-                                struct turn_plan *plan) {
+ * names them again; who performs it knows which are on their way, and has budgets asked for each
+ * (tx_turn_review_begin). */
+static struct err plan_reviews(struct tx *tx, const struct turn *turn,
+                               const struct turn_facts *facts, const struct cards *cards,
+                               struct turn_plan *plan) {
     struct err err = facts->reviewing > 0 ? plan_reviewer(tx, turn, plan) : ERR_OK;
     for (size_t i = 0; i < cards->count && !err_failed(err); i++) {
         const struct card *card = &cards->at[i];
         if (card->state != PART_STATE_REVIEWING || !has_room(card, facts, plan)) {
             continue;
         }
-        err = turns__span_review(tx, turn, card, plan->reviewer);
-        if (!err_failed(err)) {
-            err = plan_card(card, plan);
-            plan->cards[plan->card_count - 1].review = true;
-        }
+        err = plan_card(card, plan);
+        plan->cards[plan->card_count - 1].review = true;
     }
     return err;
 }
@@ -362,7 +360,7 @@ static struct err start_reviews(struct tx *tx, const struct turn *turn,
  * yes may hold back others that are ready: then the turn waits for somebody. */
 static struct err start_cards(struct tx *tx, struct turn *turn, const struct turn_facts *facts,
                               const struct cards *cards, struct turn_plan *plan) {
-    struct err err = start_reviews(tx, turn, facts, cards, plan);
+    struct err err = plan_reviews(tx, turn, facts, cards, plan);
     for (size_t i = 0; i < cards->count && !err_failed(err); i++) {
         struct card *card = &cards->at[i];
         bool first = i == 0;

@@ -27,6 +27,7 @@
 #include "engine/messages.h"
 #include "engine/runs.h"
 #include "engine/sessions.h"
+#include "rules/budget.h"
 #include "rules/card.h"
 #include "rules/fold.h"
 #include "rules/turn.h"
@@ -219,7 +220,8 @@ struct turn_failure {
     struct bytes sentence; /* For the user: what could not be read, and why. */
     struct usage usage;    /* Of calls of models that were made, and are not stored yet, */
     struct usage_cost cost;
-    int64_t tries; /* and number of requests. */
+    int64_t tries;          /* and number of requests. */
+    struct amounts granted; /* To a review among them: is given back. */
 };
 MUST_CHECK struct err tx_turn_fail(struct tx *tx, const struct turn_failure *failure,
                                    struct turn_plan *plan);
@@ -322,9 +324,27 @@ MUST_CHECK struct err tx_turn_child(struct tx *tx, const struct turn_child *chil
 
 /* --- Reviews (turn_review.c) ------------------------------------------------------------------ */
 
+/* Before the reviewing model is asked: budgets hold back what such a call takes. */
+struct turn_review_begin {
+    struct turn_key key;
+    int64_t part;
+    struct bytes model; /* "provider/model": the one that is asked. */
+};
+struct turn_review_begun {
+    bool late; /* Nobody wants the review any more; else: */
+    enum budget_verdict verdict;
+    struct amounts granted; /* ADMITTED: for turn_review_end. */
+    struct bytes why;       /* SPENT: a sentence, in the arena. */
+};
+/* WAITS: the turn is told when the review may be begun again; a plan names it then. */
+MUST_CHECK struct err tx_turn_review_begin(struct tx *tx, const struct turn_review_begin *begin,
+                                           struct turn_review_begun *ret_begun);
+
 struct turn_review_end {
     struct turn_key key;
     int64_t part;
+    struct bytes model;     /* As it began. */
+    struct amounts granted; /* Is given back. */
     enum turn_review review;
     struct bytes reason; /* "" */
     struct usage usage;

@@ -207,3 +207,41 @@ test("a review cannot give what only a person gives", async (t) => {
   await turns.approve(asked.id, { decision: "deny" });
   await listener.ended(run);
 });
+
+test("no review is asked under a used-up budget: a person decides", async (t) => {
+  const { turns, listener } = await open(t);
+  const limit = { tokens: 1000 };
+  assert.equal((await turns.ask("PATCH", "/budgets/project:default", limit)).status, 200);
+  const text = script(write("fine"), "usage: fresh=1500 output=100", "step:", say("never"));
+  const { run } = await turns.send(listener.session, text);
+  const asked = await listener.until("approval_asked", (data) => data.run === run);
+  assert.match(asked.about.review, /project:default is used up: of tokens 1000, 1600 are/);
+  const { items } = await turns.get(`/runs/${run}/spans`);
+  assert.deepEqual(items.filter((span) => span.kind === "review"), []);
+  assert.equal((await turns.approve(asked.id)).status, 200);
+  const end = await listener.ended(run);
+  assert.deepEqual([end.state, end.cause], ["failed", "budget"]);
+  assert.ok(wrote(turns, "fine"));
+});
+
+test("a review that a crash cuts off is charged what was reserved for it", async (t) => {
+  const { turns, listener } = await open(t);
+  const budget = () => turns.get("/budgets/project:default");
+  const limit = { tokens: 100_000 };
+  assert.equal((await turns.ask("PATCH", "/budgets/project:default", limit)).status, 200);
+  const run = await reviewing(turns, listener, "stuck");
+  await until("the review is out", async () => (await turns.get(`/runs/${run}/spans`)).items
+    .some((span) => span.kind === "review"));
+  const before = await budget();
+  assert.ok(before.reserved.tokens > 0, "a review holds a reserve");
+  await turns.daemon.kill();
+  await turns.daemon.start();
+  await listener.open();
+  await until("it is charged", async () => (await budget()).spent.tokens > before.spent.tokens);
+  const { spent } = await budget();
+  assert.equal(spent.tokens, before.spent.tokens + before.reserved.tokens);
+  await until("it is asked again", async () => (await budget()).reserved.tokens > 0);
+  assert.equal((await turns.ask("POST", `/sessions/${listener.session}/stop`)).status, 200);
+  await listener.ended(run);
+  assert.equal((await budget()).reserved.tokens, 0);
+});

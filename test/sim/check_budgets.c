@@ -1,14 +1,15 @@
 /* check_budgets.c: spending is admitted, and what was spent is charged.
  *
  *   always  what a budget has spent never falls
- *           a run that has ended holds no reserve, and a turn without a call holds no tokens
+ *           a run that has ended holds no reserve, and a turn without a call and without a review
+ *           that is due holds no tokens
  *           where a commit adds to what is reserved, and charges nothing, the sum of what is spent
  *           and reserved is within the limit
  *           a turn that began and ended in one life is charged the time that it ran and did not
  *           wait for a person, whatever the wall clock was set to
  *   end     a budget was charged at least what the calls under it took, by their own reports, or
- *           what was reserved for a call that a crash cut off; those of turns, of titles, and of
- *           agents that are one call
+ *           what was reserved for a call that a crash cut off; those of turns, of titles, of
+ *           reviews, and of agents that are one call
  *           no call that said something is free, however it ended
  *           what the next call reserves was learned from calls that ended well: it never falls
  *           below the smallest prompt that any provider was sent
@@ -231,6 +232,8 @@ static void reserves_look(struct sim *sim) {
     ask_each(sim,
              "SELECT r.run, 'without a call', r.output_tokens_held + r.tokens_held"
              " + r.cost_micros_held FROM runs r JOIN turns t ON t.run = r.id WHERE t.call = 0"
+             " AND NOT EXISTS (SELECT 1 FROM parts p WHERE p.message = t.answer"
+             " AND p.state = 'reviewing')"
              " AND r.output_tokens_held + r.tokens_held + r.cost_micros_held <> 0",
              NULL, ended_take, NULL);
 }
@@ -260,7 +263,8 @@ static void charged_take(struct sim *sim, const struct ask_row *row, void *ctx) 
         "SELECT coalesce(sum(CASE WHEN s.state = 'lost' THEN coalesce(s.reserve_tokens, 0)"
         " ELSE coalesce(s.fresh, 0) + coalesce(s.cache_read, 0) +"
         " coalesce(s.cache_write, 0) + coalesce(s.output_tokens, 0) END), 0)"
-        " FROM spans s JOIN runs r ON r.id = s.run WHERE s.kind = 'model'"
+        " FROM spans s JOIN runs r ON r.id = s.run"
+        " WHERE s.kind IN ('model', 'review')"
         " AND s.ended_ms IS NOT NULL AND r.kind IN ('turn', 'title') AND r.id > $1"
         " AND (SELECT substr(r.budget, 1, length(b.path)) = b.path FROM budgets b WHERE b.id = $2)";
     /* An agent may be asked before the budget is there, and be written after: it is charged to
@@ -311,7 +315,9 @@ static void budgets_check(struct sim *sim) {
              " AND s.state <> 'lost'"
              " AND coalesce(s.output_tokens, 0) = 0",
              NULL, free_take, NULL);
-    ask_each(sim, "SELECT what, tokens FROM budget_means WHERE what LIKE 'model:%' AND count > 0",
+    ask_each(sim,
+             "SELECT what, tokens FROM budget_means WHERE count > 0"
+             " AND (what LIKE 'model:%' OR what LIKE 'review:%')",
              NULL, mean_take, NULL);
 }
 
