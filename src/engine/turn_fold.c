@@ -28,6 +28,7 @@ struct folding {
     const struct prompt_fold *fold;
     int64_t question, answer; /* ids of the running turn's; question 0: it has none. */
     int64_t former;           /* id of the question that the active summary leaves out; 0: none. */
+    int64_t covered;          /* id of the last message that the active summary covers; 0: none. */
     struct fold_limits limits;
     struct prompt_place unit; /* Unit that is being read; message 0: none yet. */
     size_t unit_bytes;
@@ -213,6 +214,7 @@ static struct err find_own(struct tx *tx, struct bytes run, struct folding *fold
         err = tx_checkpoint_find(tx, session, &found, &active);
     }
     folding->former = active.question == folding->question ? 0 : active.question;
+    folding->covered = found ? active.message : 0;
     return err;
 }
 
@@ -234,9 +236,19 @@ static void end_transcript(struct folding *folding) {
     text_add_char(folding->transcript, ']');
 }
 
+/* Where the active summary covers all of the answer to the question that it leaves out, no unit
+ * follows that question. It is a unit then, at the place that is covered already: else a long one
+ * would stay in each prompt until another message comes between it and the question of a turn. */
+static void enter_former(struct folding *folding) {
+    if (folding->unit.message == 0 && folding->former != 0) {
+        folding->unit = (struct prompt_place){.message = folding->covered};
+    }
+}
+
 /* The question is left out where the summary covers messages after it. */
 static void end_round(struct folding *folding) {
     struct prompt_place *place = &folding->folded.place;
+    enter_former(folding);
     if (!folding->full && folding->unit.message != 0) {
         close_unit(folding);
     }

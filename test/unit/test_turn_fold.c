@@ -229,6 +229,39 @@ static void a_later_fold_takes_the_question_that_stayed(void **state) {
     text_done(&round.transcript);
 }
 
+/* All of its answer was summarised, and its last call was refused. */
+static void a_question_that_stayed_alone_is_folded_too(void **state) {
+    struct turns_kit *kit = *state;
+    char question[4 * LONG] = "";
+    memset(question, 'q', sizeof question - 1);
+    struct turns_say say = turns_say(kit, question, TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    work(kit, say.run, "a");
+    struct round round = fold(kit, say.run, 0, 100000);
+    store(kit, &round,
+          (struct turn_compacted){
+              .folded = round.folded, .summary = BYTES("it was read"), .sentence = BYTES("")});
+    text_done(&round.transcript);
+    struct turn_answer refused = turns_answering(kit, say.run, /* items */ NULL, 0);
+    refused.failure = CAUSE_COMPACTION_FAILED;
+    assert_int_equal(turns_answer_with(kit, &refused), TURN_NEXT_END);
+    say = turns_say(kit, "and now?", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    struct turns_prompt prompt = turns_prompt(kit, say.run);
+    assert_non_null(strstr(prompt.text, "it was read|/user qqq"));
+    round = fold(kit, say.run, sizeof question + 100, 100000);
+    assert_int_not_equal(round.folded.place.message, 0);
+    assert_int_equal(round.folded.place.question, 0);
+    assert_non_null(strstr(round.transcript.data, "it was read\"},{\"user\":\"qqq"));
+    store(kit, &round,
+          (struct turn_compacted){
+              .folded = round.folded, .summary = BYTES("all of it"), .sentence = BYTES("")});
+    prompt = turns_prompt(kit, say.run);
+    assert_non_null(strstr(prompt.text, "all of it|/user and now?|"));
+    assert_null(strstr(prompt.text, "qqq"));
+    text_done(&round.transcript);
+}
+
 /* It stands in the answer, before its first step: a place that covers it covers what is to come. */
 static void what_joined_before_the_first_call_is_not_folded_alone(void **state) {
     struct turns_kit *kit = *state;
@@ -307,6 +340,7 @@ int main(void) {
         CASE(a_fold_that_comes_too_late_is_counted_all_the_same),
         CASE(steps_of_the_running_turn_are_folded_and_its_question_stays),
         CASE(a_later_fold_takes_the_question_that_stayed),
+        CASE(a_question_that_stayed_alone_is_folded_too),
         CASE(what_joined_before_the_first_call_is_not_folded_alone),
         CASE(a_fold_that_failed_is_charged_and_changes_nothing),
     };
