@@ -8,7 +8,10 @@ struct held {
     struct flows flows;
     struct flow flow;
     unsigned failures; /* Of the row, still to come. */
-    bool other_done;
+    bool row_done, other_done;
+    /* Of the agent, when its row was written. */
+    enum call_state state;
+    bool unwritten, told, kept;
 };
 
 static int open_held(void **state) {
@@ -72,7 +75,16 @@ static struct err other_tx(struct tx *tx, void *ctx) {
     return ERR_OK;
 }
 
+/* The agent's own end was answered before: there was no row. A check that failed here would leave
+ * the store in the middle of its answers. */
 static void row_done(struct flow_errand *errand) {
+    struct held *held = held_of(errand);
+    const struct call *call = errand->call;
+    held->row_done = true;
+    held->state = call->state;
+    held->unwritten = call->unwritten;
+    held->told = held->flow.done != NULL;
+    held->kept = call->result.len > 0;
     flow__errand_free(errand);
 }
 
@@ -105,14 +117,12 @@ static void the_end_of_an_agent_waits_for_its_row_that_failed_with_another_end(v
     flow__send(row);
     flow__send(flow__errand(flow, other_tx, other_done));
     call__store(call);
-    (void)store_turn(held->kit->store); /* Both were queued. */
-    assert_int_equal(held->failures, 0);
-    assert_false(call->storing); /* Its end was answered: no row. */
-    assert_int_equal(call->state, CALL_STORING);
-    assert_true(call->unwritten); /* The row's answer stores the end again. */
-    assert_null(flow->done);
-    assert_string_equal(call->result.data, "\"words\"");
     drain(held);
+    assert_true(held->row_done);
+    assert_int_equal(held->state, CALL_STORING);
+    assert_true(held->unwritten); /* The answer to the row stores the end again. */
+    assert_false(held->told);
+    assert_true(held->kept);
     assert_true(held->other_done);
     call__free(call);
 }
