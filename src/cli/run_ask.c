@@ -28,8 +28,8 @@ static bool is_type(const struct follow_event *event, const char *type) {
     return event->type.len == strlen(type) && memcmp(event->type.data, type, event->type.len) == 0;
 }
 
-/* A turn has no stream of its own, nor has an agent of a workflow: theirs tells of many. Instead of
- * events that were pruned a snapshot comes: the end may have been among them. */
+/* Turns and agents of a workflow share a stream with others of their kind. A snapshot stands for
+ * events that were pruned, and the end may be one of these. */
 static void event_look(void *ctx, const struct follow_event *event) {
     struct watcher *watcher = ctx;
     bool one_of_many = is_type(event, "turn_finished") || is_type(event, "agent_finished");
@@ -90,8 +90,8 @@ static struct err stream_wait(struct talk *talk, const struct run_wait *wait, co
     return err;
 }
 
-/* Each look is followed by a wait behind what the one before has seen. A stream that is over has
- * nothing more to wait for. */
+/* The run is read, then its stream is followed from the last event that was seen. A stream that has
+ * ended brings no further event. */
 struct err run_wait(struct talk *talk, const struct run_wait *wait, json_t **ret_run,
                     struct why *why) {
     int64_t seq = 0;

@@ -22,9 +22,9 @@ struct watching {
     struct paint paint;
     struct text step; /* What this step has said. */
     bool enough;      /* The turn has ended, something is asked, or all was seen. */
-    bool behind;      /* Events were pruned before they came: the run must be read. */
-    bool missed;      /* That was so at least once: `step` is not all of it, */
-    bool unseen;      /* and the end of the turn was among what was missed. */
+    bool pruned;      /* Events were pruned before they came: the run must be read. */
+    bool missed;      /* Events were pruned at least once: `step` has not all that was said. */
+    bool unseen;      /* The end of the turn was among the pruned events. */
     json_t *asked;    /* Owned: what somebody must answer before it goes on. */
     bool in_line;     /* Something stands in the last line. */
     bool thinking;    /* What stands there is thinking. */
@@ -223,7 +223,7 @@ static void on_snapshot(struct watching *watching, const json_t *data) {
             on_asked(watching, asked);
         }
     }
-    watching->behind = watching->missed = watching->enough = true;
+    watching->pruned = watching->missed = watching->enough = true;
 }
 
 static bool is_type(const struct follow_event *event, const char *type) {
@@ -280,8 +280,9 @@ static struct err send_answer(struct talk *talk, const char *id, json_t *body, s
     return err.code == ERR_CONFLICT ? ERR_OK : err; /* Somebody else was first. */
 }
 
-/* Who looks on from the beginning hears of what was answered long ago, too. *ret_waits: the whole
- * question, since a snapshot may leave its arguments out; it stays NULL where nobody waits. */
+/* A stream that is read from its beginning also shows questions that were answered since.
+ * *ret_waits: the whole question, since a snapshot may leave its arguments out; it stays NULL where
+ * nobody waits. */
 static struct err still_waits(struct talk *talk, const char *id, json_t **ret_waits,
                               struct why *why) {
     AUTO(json_release) json_t *row = NULL;
@@ -403,7 +404,7 @@ static struct err catch_up(struct watching *watching) {
     const struct turn_watch *watch = watching->watch;
     AUTO(json_release) json_t *run = NULL;
     struct err err = run_get(watch->talk, watch->run, RUN_RETRY_MS, &run, &watch->invocation->why);
-    watching->behind = watching->enough = false;
+    watching->pruned = watching->enough = false;
     if (err_failed(err)) {
         return err;
     }
@@ -453,7 +454,7 @@ static struct err look_on(struct watching *watching, const char *name) {
                 watch->session);
         return err_make(ERR_NOT_FOUND, "turn: its session is gone");
     }
-    if (!err_failed(err) && watching->behind) {
+    if (!err_failed(err) && watching->pruned) {
         err = catch_up(watching);
     }
     if (!err_failed(err) && watching->asked != NULL) {

@@ -42,7 +42,7 @@ struct watching {
     bool changed; /* Since the last picture. */
     bool stale;   /* Something began while we were not there: its times are not known. */
     bool asks;    /* Somebody waits, or waits no more: it is not known what for. */
-    bool behind;  /* Events were pruned before they came: the run must be read. */
+    bool pruned;  /* Events were pruned before they came: the run must be read. */
     bool enough;
     int64_t seq; /* Of the last event, or of a snapshot. */
     struct client_tick tick;
@@ -270,7 +270,7 @@ static void on_event(void *ctx, const struct follow_event *event) {
     struct why ignored;
     watching->seq = event->seq;
     if (is_type(event, "snapshot")) { /* The end of the run may be among what is gone. */
-        watching->behind = watching->enough = true;
+        watching->pruned = watching->enough = true;
         return;
     }
     if (err_failed(json_parse_wrapped(event->data, &data, &ignored))) {
@@ -329,7 +329,7 @@ static void on_back(void *ctx) {
 
 /* --- The whole of it -------------------------------------------------------------------------- */
 
-/* After a snapshot: the rows tell what the events would have told. */
+/* A snapshot came in place of pruned events: the rows say what these would have said. */
 static struct err catch_up(struct watching *watching) {
     const struct workflow_watch *watch = watching->watch;
     AUTO(json_release) json_t *run = NULL;
@@ -339,7 +339,7 @@ static struct err catch_up(struct watching *watching) {
         return err;
     }
     workflow_tree_run(&watching->tree, run);
-    watching->behind = false;
+    watching->pruned = false;
     watching->enough = run_has_ended(run);
     watching->stale = watching->asks = watching->changed = true;
     return ERR_OK;
@@ -365,7 +365,7 @@ static struct err events_follow(struct watching *watching) {
         .ctx = watching,
     };
     struct err err = follow_run(&options, &watch->invocation->why);
-    while (!err_failed(err) && watching->behind) {
+    while (!err_failed(err) && watching->pruned) {
         err = catch_up(watching);
         options.after = watching->seq;
         if (!err_failed(err) && !watching->enough) {

@@ -1,7 +1,7 @@
 /* flow_nested.c: workflow(): which script it names, found in the pool, and kept with the run.
  *
  * What it came to is stored like an agent's outcome, so a run goes on with the same script however
- * the file is edited. It is no agent: it takes no place, and nobody is told of it.
+ * the file is edited. The call is no agent: it takes no place, and has no event.
  *
  * A run that resumes another reads the file anew: the outcome of that run's call is not taken over,
  * only its place in the order (flow_settle.c). There the search begins when the call is the next

@@ -251,8 +251,8 @@ static void look(void *ctx, struct table_node *node) {
     }
 }
 
-/* Outcomes of a run that resumes another go one by one: what the script asks for when it hears one
- * may be cached, and comes before the next. */
+/* A run that resumes another delivers its outcomes one by one: what the script asks for after one
+ * of them may be cached, and is then delivered before the next. */
 bool flow__must_wait(const struct flow *flow) {
     return flow->resumes && (flow->taking > 0 || !flow->quiet || flow->kept != NULL ||
                              flow->storing > 0 || flow->done != NULL);

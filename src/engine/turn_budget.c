@@ -97,7 +97,7 @@ struct err turns__budget_ask_review(struct tx *tx, struct turn *turn,
     return err;
 }
 
-/* A review that no model was asked for costs nothing; only an answer tells of the next one. */
+/* A review that no model was asked for is free; only an answer says what the next may cost. */
 struct err turns__budget_end_review(struct tx *tx, struct turn *turn,
                                     const struct turn_review_end *end) {
     char name[BUDGET_WHAT_MAX];

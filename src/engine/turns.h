@@ -336,7 +336,7 @@ struct turn_review_begun {
     struct amounts granted; /* ADMITTED: for turn_review_end. */
     struct bytes why;       /* SPENT: a sentence, in the arena. */
 };
-/* WAITS: the turn is told when the review may be begun again; a plan names it then. */
+/* WAITS: the turn is woken when there may be room, and its plan names the review again. */
 MUST_CHECK struct err tx_turn_review_begin(struct tx *tx, const struct turn_review_begin *begin,
                                            struct turn_review_begun *ret_begun);
 

@@ -8,29 +8,11 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 
-import { sql } from "./sql.mjs";
+import { change, sql } from "./sql.mjs";
 import { call, Listener, say, script, textOf, toolsOf, Turns } from "./turns.mjs";
 import { whole, Workflows } from "./workflows.mjs";
 
 const LONG = "All work and no play makes a long line. ".repeat(250); // 10,000 bytes.
-
-/** Down, changed, and up again. */
-async function change(turns, ...statements) {
-  await turns.daemon.stop();
-  sql(turns.daemon, ...statements);
-  await turns.daemon.start();
-}
-
-/** The end of a job, by its own stream. */
-async function ended(turns, run) {
-  for (let after = 0; ; ) {
-    const page = await turns.get(`/streams/run:${run}/events?after=${after}&wait=20`);
-    const end = page.events.find(({ type }) => type === "run_finished");
-    if (end) return end.data;
-    assert.ok(page.events.length > 0, `${run} has not ended`);
-    after = page.events.at(-1).seq;
-  }
-}
 
 test("a turn whose history cannot be read fails, and the next message works", async (t) => {
   const folder = mkdtempSync(path.join(tmpdir(), "drv-"));
@@ -116,10 +98,10 @@ test("a job whose spec is damaged ends with a cause, and frees its key", async (
   const stop = await turns.ask("POST", `/runs/${first}/stop`, { grace_ms: 1 });
   assert.ok(stop.status < 300, stop.text);
   for (const run of [damaged, notifies]) {
-    const end = await ended(turns, run);
+    const end = await turns.jobEnd(run);
     assert.deepEqual([end.state, end.cause], ["failed", "not_started"]);
   }
-  assert.equal((await ended(turns, last)).state, "succeeded");
+  assert.equal((await turns.jobEnd(last)).state, "succeeded");
 });
 
 test("runs with words that nobody knows end, and others get their key and slot", async (t) => {
@@ -139,10 +121,10 @@ test("runs with words that nobody knows end, and others get their key and slot",
     `UPDATE runs SET state = 'nonesuch' WHERE run = '${slotless}'`,
   );
   for (const run of [running, slots, queued, slotless]) {
-    const end = await ended(turns, run);
+    const end = await turns.jobEnd(run);
     assert.deepEqual([end.state, end.cause], ["failed", "history_unreadable"]);
   }
-  for (const run of [next, last]) assert.equal((await ended(turns, run)).state, "succeeded");
+  for (const run of [next, last]) assert.equal((await turns.jobEnd(run)).state, "succeeded");
   assert.match(turns.daemon.log, /the row of a run is damaged: it is asked to end/);
 });
 
@@ -166,7 +148,7 @@ test("lists show rows with words that nobody knows, and all the others", async (
   const jobs = [];
   for (let i = 0; i < 3; i++) {
     jobs.push((await ok("POST", "/jobs", { argv: ["true"] })).id);
-    await ended(turns, jobs[i]);
+    await turns.jobEnd(jobs[i]);
   }
   for (const label of ["one", "two"]) {
     await ok("POST", "/tokens", { owner: "bob", scopes: ["read"], label });
@@ -259,7 +241,7 @@ test("what a list shows as damaged is shown alone, too", async (t) => {
     assert.equal(answer.status, 201, answer.text);
     jobs.push(answer.json.id);
   }
-  for (const run of jobs) await ended(turns, run);
+  for (const run of jobs) await turns.jobEnd(run);
   const { run: flow } = await flows.run({ script: whole('return await agent("tokens: 3");') });
   const base_url = "http://127.0.0.1:9/v1";
   for (const [method, target, body] of [
@@ -400,14 +382,14 @@ test("a job whose end is refused ends alone, its key is free and a notice is owe
     assert.equal(answer.status, 201, answer.text);
     return answer.json.id;
   };
-  assert.equal((await ended(turns, await submit("exit 7"))).exit_code, 7);
+  assert.equal((await turns.jobEnd(await submit("exit 7"))).exit_code, 7);
   await change(turns, "CREATE UNIQUE INDEX once ON spans (exit_code) WHERE exit_code = 7");
   const refused = await submit("exit 7", { key: "k", notify: NOTIFY });
   const next = await submit("exit 0", { key: "k" });
-  const end = await ended(turns, refused);
+  const end = await turns.jobEnd(refused);
   assert.deepEqual([end.state, end.cause, end.exit_code], ["failed", "not_stored", 7]);
   assert.match(end.note, /could not be stored/);
-  assert.equal((await ended(turns, next)).state, "succeeded");
+  assert.equal((await turns.jobEnd(next)).state, "succeeded");
   assert.deepEqual(await owing(turns), [refused]);
   const [span] = (await turns.get(`/runs/${refused}/spans`)).items;
   assert.deepEqual([span.state, span.cause], ["failed", "not_stored"]);
@@ -425,7 +407,7 @@ test("a job with a damaged label ends, and its notice has the beginning of that"
   await change(turns, `UPDATE runs SET label = ${long} WHERE run = '${run}'`);
   const stop = await turns.ask("POST", `/runs/${run}/stop`, { grace_ms: 1 });
   assert.ok(stop.status < 300, stop.text);
-  assert.equal((await ended(turns, run)).state, "cancelled");
+  assert.equal((await turns.jobEnd(run)).state, "cancelled");
   const [notice] = (await turns.get("/inbox")).items;
   assert.match((await turns.get(`/inbox/${notice.id}`)).payload.label, /^x{1000}$/);
 });

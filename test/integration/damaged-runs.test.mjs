@@ -5,27 +5,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { sql } from "./sql.mjs";
+import { change } from "./sql.mjs";
 import { Turns } from "./turns.mjs";
 import { whole, Workflows } from "./workflows.mjs";
-
-/** Down, changed, and up again. */
-async function change(turns, ...statements) {
-  await turns.daemon.stop();
-  sql(turns.daemon, ...statements);
-  await turns.daemon.start();
-}
-
-/** The end of a job, by its own stream. */
-async function ended(turns, run) {
-  for (let after = 0; ; ) {
-    const page = await turns.get(`/streams/run:${run}/events?after=${after}&wait=20`);
-    const end = page.events.find(({ type }) => type === "run_finished");
-    if (end) return end.data;
-    assert.ok(page.events.length > 0, `${run} has not ended`);
-    after = page.events.at(-1).seq;
-  }
-}
 
 test("a live run with a damaged kind or too long a text ends, and is heard to end", async (t) => {
   const turns = await Turns.open(t);
@@ -50,7 +32,7 @@ test("a live run with a damaged kind or too long a text ends, and is heard to en
     ...runs.map(([run, damage]) => `UPDATE runs SET ${damage} WHERE run = '${run}'`),
   );
   for (const [run, damage] of runs) {
-    const end = await ended(turns, run);
+    const end = await turns.jobEnd(run);
     assert.deepEqual([end.state, end.cause], ["failed", "history_unreadable"], damage);
   }
   const owed = (await turns.get("/inbox")).items.map(({ run }) => run).sort();
@@ -74,18 +56,18 @@ test("a run that the database refuses to begin fails with a cause, alone", async
     type = page.events.at(-1).type;
   }
   const next = await submit(["true"], { key: "k" });
-  assert.equal((await ended(turns, next)).state, "succeeded");
+  assert.equal((await turns.jobEnd(next)).state, "succeeded");
   await change(
     turns,
     `UPDATE runs SET not_before_ms = 1 WHERE run = '${refused}'`,
     "CREATE UNIQUE INDEX once ON runs (label) WHERE label = 'twice' AND gate <> 'time'"
       + " AND ended_ms IS NULL",
   );
-  const end = await ended(turns, refused);
+  const end = await turns.jobEnd(refused);
   assert.deepEqual([end.state, end.cause], ["failed", "not_stored"]);
   assert.match(end.note, /could not be stored/);
   assert.deepEqual((await turns.get("/inbox")).items.map(({ run }) => run), [refused]);
-  assert.equal((await ended(turns, await submit(["true"], { key: "k" }))).state, "succeeded");
+  assert.equal((await turns.jobEnd(await submit(["true"], { key: "k" }))).state, "succeeded");
 });
 
 test("an ended run with a damaged row is refused a stop, and deleted, as any other", async (t) => {
@@ -99,7 +81,7 @@ test("an ended run with a damaged row is refused a stop, and deleted, as any oth
     assert.equal(made.status, 201, made.text);
     jobs.push(made.json.id);
   }
-  for (const run of jobs) await ended(turns, run);
+  for (const run of jobs) await turns.jobEnd(run);
   const { run: flow } = await flows.run({ script: whole('return await agent("tokens: 3");') });
   const long = process.env.DROVER_DATABASE
     ? "repeat('x', 300000)"

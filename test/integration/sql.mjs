@@ -21,3 +21,10 @@ export function sql(daemon, ...statements) {
     execFileSync("python3", ["-c", program, path.join(daemon.data, "drover.db")], { input });
   }
 }
+
+/** Stops the daemon, runs each statement, and starts it again. */
+export async function change({ daemon }, ...statements) {
+  await daemon.stop();
+  sql(daemon, ...statements);
+  await daemon.start();
+}

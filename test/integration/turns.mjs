@@ -133,6 +133,17 @@ export class Turns {
     return answer.json;
   }
 
+  /** The end of a job, by its own stream. */
+  async jobEnd(run) {
+    for (let after = 0; ; ) {
+      const page = await this.get(`/streams/run:${run}/events?after=${after}&wait=20`);
+      const end = page.events.find(({ type }) => type === "run_finished");
+      if (end) return end.data;
+      assert.ok(page.events.length > 0, `${run} has not ended`);
+      after = page.events.at(-1).seq;
+    }
+  }
+
   /** One that a model would name has a title: providers here are asked what tests say, no more. */
   async session(body = {}) {
     const { model = "scripted/demo", title = model.startsWith("scripted/") ? "" : "A talk" } = body;
