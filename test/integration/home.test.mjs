@@ -183,6 +183,7 @@ test("what was queued at a backup and ran after it is settled, or can be dropped
   }
   for (const job of [dropped, twice]) {
     assert.equal((await daemon.request("DELETE", `/api/v1/runs/${job.id}`)).status, 200);
+    rmSync(path.join(daemon.data, "spool", `${job.id}.1`), { recursive: true, force: true });
   }
   await restored(daemon, file);
   const { restored: told, would_start: would } = (
