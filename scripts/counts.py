@@ -77,7 +77,7 @@ def count_one_node_file(record):
         numbers(r"^# (?:skipped|todo) (\d+)", text),
     )
     if counts.failed == 0 and (record["result"] != "OK" or counts == Counts()):
-        counts.failed = 1  # It ended before its last test, or has none.
+        counts.failed = 1  # It ended before its last test, or has none; or a daemon of it crashed.
     return counts
 
 

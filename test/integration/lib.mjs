@@ -116,9 +116,11 @@ export class Daemon {
     return this;
   }
 
-  /** scripts/again.py looks for these words: a file whose daemon crashed is never flaky. */
+  /** A file whose daemon crashed has failed, also when its tests passed; scripts/again.py looks for
+   *  these words, and never calls it flaky. */
   tellCrash(signal) {
     const asserted = this.log.split("\n").filter((line) => line.includes(": Assertion `"));
+    if (CRASHES.includes(signal) || asserted.length > 0) process.exitCode = 1;
     if (CRASHES.includes(signal)) {
       const end = this.log.split("\n").slice(-20).join("\n");
       process.stderr.write(`drover serve was ended by ${signal}\n${end}\n`);

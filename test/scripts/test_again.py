@@ -211,6 +211,28 @@ class Files(unittest.TestCase):
         self.assertEqual((code, record["result"]), (1, "TIMEOUT"))
         self.assertIn("ended: the file took over 0.5 s", record["stdout"])
 
+    def test_a_file_whose_daemon_crashed_has_failed_though_its_tests_passed(self):
+        with tempfile.TemporaryDirectory() as folder:
+            program, file, records = [os.path.join(folder, name) for name in ("d", "f.mjs", "r")]
+            with open(program, "w", encoding="utf-8") as daemon:
+                daemon.write("#!/bin/sh\necho drover ready at unix\nkill -ABRT $$\n")
+            os.chmod(program, 0o755)
+            with open(file, "w", encoding="utf-8") as source:
+                source.write(f"""import {{ test }} from "node:test";
+                    import {{ Daemon }} from "{os.path.abspath("test/integration/lib.mjs")}";
+                    test("starts", async () => {{
+                      const daemon = new Daemon({{ data: "{folder}", program: "{program}" }});
+                      await daemon.start();
+                      await daemon.ended();
+                    }});""")
+            command = [sys.executable, "scripts/files.py", records, "60", file]
+            _, code = runner.run(command, {}, 60)
+            with open(records, encoding="utf-8") as lines:
+                record = json.loads(lines.read())
+        self.assertIn("# pass 1", record["stdout"])
+        self.assertIn("drover serve was ended by SIGABRT", record["stdout"])
+        self.assertEqual((code, counts.count_one_node_file(record).failed), (1, 1))
+
 
 if __name__ == "__main__":
     unittest.main()
