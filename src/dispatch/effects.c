@@ -2,6 +2,7 @@
 #include "dispatch/effects.h"
 
 #include "base/memory.h"
+#include "store/store.h"
 
 struct effects {
     const struct world *world;   /* Borrowed. */
@@ -49,27 +50,8 @@ void effect_done(struct effect *effect) {
     *effect = (struct effect){.effects = NULL};
 }
 
-/* The state of the disk, of the server or of the machine, which every other row meets, too. Want of
- * memory is none of them: the arena of a transaction is bounded, and a row that fills it alone will
- * fill it again, while a process without memory ends anyway. */
 bool effect_error_passes(struct err err) {
-    switch (err.code) {
-    case ERR_BUSY:
-    case ERR_OVERLOADED:
-    case ERR_TOO_MANY:
-    case ERR_CLOSING:
-    case ERR_INTERRUPTED:
-    case ERR_DISK_FULL:
-    case ERR_READ_ONLY:
-    case ERR_NO_PERMISSION:
-    case ERR_CONFIG: /* PostgreSQL: user, password or privilege. */
-    case ERR_STORE_IO:
-    case ERR_STORE_LOST:
-    case ERR_STORE_DOWN:
-        return true;
-    default:
-        return false;
-    }
+    return store_error_passes(err);
 }
 
 bool effect_error_stays(struct err err) {

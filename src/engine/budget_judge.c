@@ -48,12 +48,13 @@ static struct err find_want(struct tx *tx, const struct budget__places *places,
 
 /* --- Who is before it ------------------------------------------------------------------------- */
 
-static struct err anybody_before(struct tx *tx, const struct run_row *row, int64_t lane,
-                                 bool *ret_before) {
+static struct err anybody_before(struct tx *tx, const struct run_row *row, int64_t past,
+                                 int64_t lane, bool *ret_before) {
     static const char sql[] =
         "SELECT 1 FROM runs WHERE lane = $1 AND lane <> 0 AND ended_ms IS NULL"
-        " AND (priority > $2 OR (priority = $2 AND id < $3)) LIMIT 1";
-    const struct arg args[] = {arg_int(lane), arg_int(row->priority), arg_int(row->id)};
+        " AND (priority > $2 OR (priority = $2 AND id < $3)) AND id <> $4 LIMIT 1";
+    const struct arg args[] = {arg_int(lane), arg_int(row->priority), arg_int(row->id),
+                               arg_int(past)};
     const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
     int64_t before = 0;
     struct err err = runs__int(tx, &ask, &before);
@@ -64,7 +65,7 @@ static struct err anybody_before(struct tx *tx, const struct run_row *row, int64
 }
 
 /* First in, first out: what is free belongs to who stands in the lane of that limit. */
-static struct err ask_lanes(struct tx *tx, const struct run_row *row,
+static struct err ask_lanes(struct tx *tx, const struct run_row *row, int64_t past,
                             struct budget__judgement *judgement) {
     const struct budget__places *places = &judgement->places;
     for (size_t n = 0; n < places->count; n++) {
@@ -74,7 +75,7 @@ static struct err ask_lanes(struct tx *tx, const struct run_row *row,
                 continue;
             }
             int64_t lane = budget__lane(places->rows[n].id, (enum amount)i);
-            struct err err = anybody_before(tx, row, lane, &before);
+            struct err err = anybody_before(tx, row, past, lane, &before);
             if (err_failed(err)) {
                 return err;
             }
@@ -175,7 +176,7 @@ struct err budget__judge(struct tx *tx, const struct run_row *row, const struct 
         judge(ret_judgement);
     }
     if (!err_failed(err) && ret_judgement->verdict == BUDGET_ADMITTED) {
-        err = ask_lanes(tx, row, ret_judgement);
+        err = ask_lanes(tx, row, ask->past, ret_judgement);
     }
     unlimited_drop(places, &ret_judgement->grant);
     return err;

@@ -12,10 +12,13 @@
 
 enum { CHAIN_MAX = 64 }; /* Holders that may all be one line of ancestors. */
 
-static struct err first_in(struct tx *tx, int64_t lane, bool *ret_found, struct run_row *ret_row) {
+/* `skip`: the run that is stuck in the lane (runs__try); 0: none. */
+static struct err first_in(struct tx *tx, int64_t lane, int64_t skip, bool *ret_found,
+                           struct run_row *ret_row) {
     static const char sql[] = "SELECT " RUN_COLUMNS " FROM runs WHERE lane = $1 AND lane <> 0"
-                              " AND ended_ms IS NULL ORDER BY priority DESC, id LIMIT 1";
-    const struct arg args[] = {arg_int(lane)};
+                              " AND ended_ms IS NULL AND id <> $2"
+                              " ORDER BY priority DESC, id LIMIT 1";
+    const struct arg args[] = {arg_int(lane), arg_int(skip)};
     const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
     return runs__first(tx, &ask, ret_found, ret_row);
 }
@@ -41,14 +44,29 @@ static struct err let_go(struct tx *tx, struct run_row *row) {
     return err_failed(err) ? err : runs__tell(tx, row);
 }
 
-struct err budget__park(struct tx *tx, int64_t lane) {
-    bool found = false;
-    struct run_row row;
-    struct err err = first_in(tx, lane, &found, &row);
-    if (err_failed(err) || !found) {
-        return err;
+static struct err park_part(struct tx *tx, void *ctx) {
+    struct run_row *row = ctx;
+    return row->state == RUN_QUEUED ? budget__park_run(tx, row->id) : let_go(tx, row);
+}
+
+struct err budget__park(struct tx *tx, int64_t lane, struct run_freed *freed) {
+    int64_t stuck = 0;
+    enum run_part_end end = RUN_PART_PASSED;
+    for (int i = 0; i < RUN_ADMIT_MAX && end == RUN_PART_PASSED; i++) {
+        bool found = false;
+        struct run_row row;
+        struct err err = first_in(tx, lane, stuck, &found, &row);
+        if (err_failed(err) || !found) {
+            return err;
+        }
+        const struct run_part part = {
+            .fn = park_part, .ctx = &row, .id = row.id, .io_stuck = &stuck};
+        err = runs__try(tx, &part, freed, &end);
+        if (err_failed(err)) {
+            return err;
+        }
     }
-    return row.state == RUN_QUEUED ? budget__park_run(tx, row.id) : let_go(tx, &row);
+    return ERR_OK;
 }
 
 /* --- The trap --------------------------------------------------------------------------------- */
@@ -113,14 +131,16 @@ static struct err is_chain(struct tx *tx, const struct hold *hold, bool *ret_cha
     return err;
 }
 
-static struct err next_below(struct tx *tx, int64_t holder, int64_t lane, int64_t *ret_id) {
+static struct err next_below(struct tx *tx, const struct hold *hold, int64_t lane, int64_t skip,
+                             int64_t *ret_id) {
     static const char sql[] =
         "WITH RECURSIVE below (id) AS ("
         "SELECT id FROM runs WHERE parent = $1 AND parent <> 0 AND ended_ms IS NULL"
         " UNION ALL SELECT r.id FROM runs r JOIN below b ON r.parent = b.id"
         " WHERE r.parent <> 0 AND r.ended_ms IS NULL)"
-        " SELECT min(r.id) FROM below b JOIN runs r ON r.id = b.id WHERE r.lane = $2";
-    const struct arg args[] = {arg_int(holder), arg_int(lane)};
+        " SELECT min(r.id) FROM below b JOIN runs r ON r.id = b.id WHERE r.lane = $2"
+        " AND r.id <> $3";
+    const struct arg args[] = {arg_int(hold->youngest), arg_int(lane), arg_int(skip)};
     const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
     return runs__int(tx, &ask, ret_id);
 }
@@ -129,6 +149,20 @@ static struct err leave_or_end(struct tx *tx, enum budget_verdict verdict, struc
     bool goes = false;
     row->not_before_ms = 0; /* Whoever opens the lane goes on with it. */
     return runs__budget_apply(tx, verdict, row, &goes);
+}
+
+static struct err spring_part(struct tx *tx, void *ctx) {
+    struct run_row *row = ctx;
+    enum budget_verdict verdict = BUDGET_ADMITTED;
+    if (row->state != RUN_QUEUED) {
+        return let_go(tx, row);
+    }
+    struct err err = runs__budget_judge(tx, row, &verdict);
+    if (err_failed(err)) {
+        return err;
+    }
+    assert(verdict == BUDGET_SPENT);
+    return leave_or_end(tx, verdict, row);
 }
 
 /* The lane stays shut. If all that is left is held by one line of ancestors, those below them would
@@ -142,12 +176,12 @@ static struct err spring(struct tx *tx, const struct budget_row *node, int64_t l
     if (!err_failed(err) && hold.count > 0 && hold.count <= CHAIN_MAX) {
         err = is_chain(tx, &hold, &chain);
     }
-    int64_t id = 0;
+    int64_t id = 0, stuck = 0;
     while (!err_failed(err) && chain) {
         bool found = false;
         struct run_row row;
-        enum budget_verdict verdict = BUDGET_ADMITTED;
-        err = next_below(tx, hold.youngest, lane, &id);
+        enum run_part_end end = RUN_PART_DONE;
+        err = next_below(tx, &hold, lane, stuck, &id);
         if (!err_failed(err) && id != 0) {
             err = runs__find_id(tx, id, &found, &row);
         }
@@ -155,18 +189,12 @@ static struct err spring(struct tx *tx, const struct budget_row *node, int64_t l
             return err;
         }
         if (opening->left == 0) {
-            return budget__park(tx, lane);
+            return budget__park(tx, lane, opening->freed);
         }
         opening->left--;
-        if (row.state != RUN_QUEUED) {
-            err = let_go(tx, &row);
-            continue;
-        }
-        err = runs__budget_judge(tx, &row, &verdict);
-        if (!err_failed(err)) {
-            assert(verdict == BUDGET_SPENT);
-            err = leave_or_end(tx, verdict, &row);
-        }
+        const struct run_part part = {.fn = spring_part, .ctx = &row, .id = id, .io_stuck = &stuck};
+        err = runs__try(tx, &part, opening->freed, &end);
+        chain = end != RUN_PART_WAITS;
     }
     return err;
 }
@@ -181,20 +209,30 @@ static struct err let_in(struct tx *tx, struct run_row *row, struct budget__open
     return err_failed(err) ? err : runs__write(tx, RUN_QUEUED, row);
 }
 
-/* *ret_shut: it still waits here, and so does everybody behind it. */
-static struct err open_one(struct tx *tx, int64_t lane, struct run_row *row,
-                           struct budget__opening *opening, bool *ret_shut) {
+/* First run in a lane. */
+struct entrant {
+    struct run_row row;
+    int64_t lane;
+    int64_t past;                    /* The run before it that is stuck; 0: none. */
+    struct budget__opening *opening; /* Borrowed. */
+    bool begun;                      /* It is not queued any more. */
+    bool later;                      /* The commit has its fill: the run goes on in another one. */
+    bool shut;                       /* It still waits, and so does everybody after it. */
+};
+
+static struct err open_one(struct tx *tx, struct entrant *entrant) {
+    struct run_row *row = &entrant->row;
     enum budget_verdict verdict = BUDGET_ADMITTED;
     int64_t was_parked = row->not_before_ms;
-    struct err err = runs__budget_judge(tx, row, &verdict);
+    struct err err = runs__budget_judge_past(tx, entrant->past, row, &verdict);
     if (err_failed(err)) {
         return err;
     }
-    *ret_shut = verdict == BUDGET_WAITS && row->lane == lane;
+    entrant->shut = verdict == BUDGET_WAITS && row->lane == entrant->lane;
     if (verdict == BUDGET_ADMITTED) {
-        return let_in(tx, row, opening);
+        return let_in(tx, row, entrant->opening);
     }
-    return *ret_shut && was_parked == 0 ? ERR_OK : leave_or_end(tx, verdict, row);
+    return entrant->shut && was_parked == 0 ? ERR_OK : leave_or_end(tx, verdict, row);
 }
 
 static struct err find_node(struct tx *tx, int64_t lane, bool *ret_found,
@@ -231,37 +269,50 @@ static struct err find_limit(struct tx *tx, int64_t lane, bool *ret_limited) {
     return err;
 }
 
+static void count_entrant(struct entrant *entrant) {
+    struct budget__opening *opening = entrant->opening;
+    entrant->begun = entrant->row.state != RUN_QUEUED;
+    entrant->later = !entrant->begun && (opening->left == 0 || opening->bytes > RUN_BYTES_TURN);
+    if (!entrant->begun && !entrant->later) {
+        opening->left--;
+        opening->bytes += runs__bytes(&entrant->row);
+    }
+}
+
+static struct err open_part(struct tx *tx, void *ctx) {
+    struct entrant *entrant = ctx;
+    if (entrant->begun) {
+        return let_go(tx, &entrant->row);
+    }
+    return entrant->later ? budget__park_run(tx, entrant->row.id) : open_one(tx, entrant);
+}
+
 struct err budget__open_lane(struct tx *tx, int64_t lane, struct budget__opening *opening) {
     bool shut = false, limited = true;
+    int64_t stuck = 0;
     struct err limit = find_limit(tx, lane, &limited);
     if (err_failed(limit)) {
         return limit;
     }
     while (!shut) {
         bool found = false;
-        struct run_row row;
-        struct err err = first_in(tx, lane, &found, &row);
+        struct entrant entrant = {.lane = lane, .past = stuck, .opening = opening};
+        enum run_part_end end = RUN_PART_DONE;
+        struct err err = first_in(tx, lane, stuck, &found, &entrant.row);
         if (err_failed(err) || !found) {
             return err;
         }
-        if (row.state != RUN_QUEUED) {
-            err = let_go(tx, &row);
-            /* Where the limit is gone, who asks again does not find this lane any more: nobody
-             * would go on with it. So all who have begun are let go at once. */
-            if (err_failed(err) || limited) {
-                return err;
-            }
-            continue;
-        }
-        if (opening->left == 0 || opening->bytes > RUN_BYTES_TURN) {
-            return budget__park_run(tx, row.id);
-        }
-        opening->left--;
-        opening->bytes += row.spec.len;
-        err = open_one(tx, lane, &row, opening, &shut);
-        if (err_failed(err)) {
+        count_entrant(&entrant);
+        const struct run_part part = {
+            .fn = open_part, .ctx = &entrant, .id = entrant.row.id, .io_stuck = &stuck};
+        err = runs__try(tx, &part, opening->freed, &end);
+        /* Where the limit is gone, who asks again does not find this lane any more: nobody would go
+         * on with it. So all who have begun are let go at once. */
+        bool over = end == RUN_PART_DONE && (entrant.later || (entrant.begun && limited));
+        if (err_failed(err) || over || end == RUN_PART_WAITS) {
             return err;
         }
+        shut = end == RUN_PART_DONE && entrant.shut;
     }
     return stay_shut(tx, lane, opening);
 }

@@ -91,9 +91,10 @@ static inline int64_t budget__lane(int64_t budget, enum amount amount) {
 
 enum { BUDGET_ADMIT_MAX = 16 }; /* Runs that one commit lets in, or refuses, besides its own. */
 struct budget__opening {
-    int64_t left;   /* BUDGET_ADMIT_MAX at first. */
-    size_t bytes;   /* Of specs that were read. */
-    unsigned kinds; /* Of runs that wait for a slot now: 1 << enum run_kind. */
+    int64_t left;            /* BUDGET_ADMIT_MAX at first. */
+    size_t bytes;            /* Of specs that were read. */
+    unsigned kinds;          /* Of runs that wait for a slot now: 1 << enum run_kind. */
+    struct run_freed *freed; /* Borrowed: what runs leave that are refused. */
 };
 /* Lets in who fits, from the front, refuses who never will, and leaves the rest of a long lane to
  * another transaction. */
@@ -103,8 +104,9 @@ MUST_CHECK struct err budget__open_lane(struct tx *tx, int64_t lane,
 MUST_CHECK struct err budget__free(struct tx *tx, const struct budget__places *places,
                                    struct run_freed *freed);
 MUST_CHECK struct err budget__free_lane(struct tx *tx, int64_t lane, struct run_freed *freed);
-/* Who is first in the lane, or this run, goes on in a transaction of its own. */
-MUST_CHECK struct err budget__park(struct tx *tx, int64_t lane);
+/* Who is first in the lane, or this run, goes on in a transaction of its own. `freed`: what runs
+ * leave that are refused. */
+MUST_CHECK struct err budget__park(struct tx *tx, int64_t lane, struct run_freed *freed);
 MUST_CHECK struct err budget__park_run(struct tx *tx, int64_t id);
 
 #endif

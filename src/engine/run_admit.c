@@ -5,6 +5,12 @@
  * same commit, so somebody waits only while the place is taken. It does so last of all, and for all
  * that it freed at once: keys first, of each key that somebody left, then budgets, then the slots
  * of each kind of which somebody left or came through a key or a budget.
+ *
+ * Each run in a line is tried as a part of that commit (runs__try). If the store refuses the part,
+ * the commit goes on without it: the refused run fails with a cause, and what it held is handed on
+ * at the end of the same commit. So the row of a run that waits cannot refuse the end of another.
+ * A rerun of the end without the admission was rejected: the line would stand still behind the
+ * refused run.
  */
 #include "engine/run_budget.h"
 #include "engine/run_rows.h"
@@ -64,12 +70,14 @@ struct err runs__start(struct tx *tx, const struct run_bounds *bounds, struct ru
 
 /* --- Keys ------------------------------------------------------------------------------------- */
 
-static struct err key_next(struct tx *tx, const struct run_lane *lane, bool *ret_found,
-                           struct run_row *ret_row) {
+/* `skip`: the run that is stuck in the line (runs__try); 0: none. */
+static struct err key_next(struct tx *tx, const struct run_lane *lane, int64_t skip,
+                           bool *ret_found, struct run_row *ret_row) {
     static const char sql[] =
         "SELECT " RUN_COLUMNS " FROM runs WHERE owner = $1 AND run_key = $2 AND gate = 'key'"
-        " AND ended_ms IS NULL AND run_key <> '' ORDER BY priority DESC, id LIMIT 1";
-    const struct arg args[] = {arg_text(lane->owner), arg_text(lane->key)};
+        " AND ended_ms IS NULL AND run_key <> '' AND id <> $3"
+        " ORDER BY priority DESC, id LIMIT 1";
+    const struct arg args[] = {arg_text(lane->owner), arg_text(lane->key), arg_int(skip)};
     const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
     return runs__first(tx, &ask, ret_found, ret_row);
 }
@@ -85,49 +93,67 @@ static struct err key_taken(struct tx *tx, const struct run_row *row, int64_t *r
     return runs__int(tx, &ask, ret_taken);
 }
 
-static struct err pass_key(struct tx *tx, struct run_row *row, bool *ret_passed,
-                           unsigned *io_kinds) {
+/* First run in a line, and whether it goes on. */
+struct candidate {
+    const struct run_bounds *bounds; /* Borrowed; of slots. */
+    struct run_row row;
+    bool passes;
+};
+
+static struct err pass_key(struct tx *tx, void *ctx) {
+    struct candidate *candidate = ctx;
+    struct run_row *row = &candidate->row;
     struct run_admission admission = {.key_max = row->key_max};
     struct err err = key_taken(tx, row, &admission.key_taken);
     if (err_failed(err)) {
         return err;
     }
-    bool passes = run_admit(&admission) != GATE_KEY;
-    if (passes) {
-        row->gate = GATE_SLOT;
-        *io_kinds |= 1U << row->kind;
-        err = runs__write(tx, RUN_QUEUED, row);
+    candidate->passes = run_admit(&admission) != GATE_KEY;
+    if (!candidate->passes) {
+        return ERR_OK;
     }
-    *ret_passed = passes;
-    return err;
+    row->gate = GATE_SLOT;
+    return runs__write(tx, RUN_QUEUED, row);
 }
 
 /* Whoever is first in line and does not fit holds back the rest, also those that would fit because
  * they named a larger number: first in, first out. That several pass at once is rare (only where
  * runs of one key name different numbers), so it is bounded: those left go when these end. */
-static struct err admit_key(struct tx *tx, const struct run_lane *lane, unsigned *io_kinds) {
-    bool passed = true;
-    for (int i = 0; i < RUN_ADMIT_MAX && passed; i++) {
-        struct run_row row;
-        struct err err = key_next(tx, lane, &passed, &row);
-        if (!err_failed(err) && passed) {
-            err = pass_key(tx, &row, &passed, io_kinds);
+static struct err admit_key(struct tx *tx, const struct run_lane *lane, unsigned *io_kinds,
+                            struct run_freed *freed) {
+    int64_t stuck = 0;
+    size_t bytes = 0;
+    bool goes_on = true;
+    for (int i = 0; i < RUN_ADMIT_MAX && bytes <= RUN_BYTES_TURN && goes_on; i++) {
+        struct candidate candidate = {.passes = false};
+        enum run_part_end end = RUN_PART_DONE;
+        struct err err = key_next(tx, lane, stuck, &goes_on, &candidate.row);
+        if (err_failed(err) || !goes_on) {
+            return err;
         }
+        bytes += runs__bytes(&candidate.row);
+        enum run_kind kind = candidate.row.kind;
+        const struct run_part part = {
+            .fn = pass_key, .ctx = &candidate, .id = candidate.row.id, .io_stuck = &stuck};
+        err = runs__try(tx, &part, freed, &end);
         if (err_failed(err)) {
             return err;
         }
+        bool passes = end == RUN_PART_DONE && candidate.passes;
+        *io_kinds |= passes ? 1U << kind : 0;
+        goes_on = passes || end == RUN_PART_PASSED;
     }
     return ERR_OK;
 }
 
 /* --- Slots ------------------------------------------------------------------------------------ */
 
-static struct err slot_next(struct tx *tx, enum run_kind kind, bool *ret_found,
+static struct err slot_next(struct tx *tx, enum run_kind kind, int64_t skip, bool *ret_found,
                             struct run_row *ret_row) {
     static const char sql[] =
         "SELECT " RUN_COLUMNS " FROM runs WHERE kind = $1 AND gate = 'slot' AND ended_ms IS NULL"
-        " ORDER BY priority DESC, id LIMIT 1";
-    const struct arg args[] = {runs__name(run_kind_name(kind))};
+        " AND id <> $2 ORDER BY priority DESC, id LIMIT 1";
+    const struct arg args[] = {runs__name(run_kind_name(kind)), arg_int(skip)};
     const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
     return runs__first(tx, &ask, ret_found, ret_row);
 }
@@ -160,52 +186,62 @@ struct err runs__slots_free(struct tx *tx, enum run_kind kind, const struct run_
     return err;
 }
 
-static struct err pass_budgets(struct tx *tx, struct run_row *row, bool *ret_goes) {
+static struct err pass_slot(struct tx *tx, void *ctx) {
+    struct candidate *candidate = ctx;
     enum budget_verdict verdict = BUDGET_ADMITTED;
-    struct err err = runs__budget_judge(tx, row, &verdict);
-    return err_failed(err) ? err : runs__budget_apply(tx, verdict, row, ret_goes);
+    struct err err = runs__budget_judge(tx, &candidate->row, &verdict);
+    if (!err_failed(err)) {
+        err = runs__budget_apply(tx, verdict, &candidate->row, &candidate->passes);
+    }
+    return err_failed(err) || !candidate->passes
+               ? err
+               : runs__start(tx, candidate->bounds, &candidate->row);
 }
 
-/* One goes, if there is one and room for it, or leaves the line for a budget. *io_free: INT64_MIN
- * as long as nobody has counted: nothing is counted when nobody waits. */
-static struct err admit_slot(struct tx *tx, enum run_kind kind, const struct run_bounds *bounds,
-                             int64_t *io_free, size_t *ret_bytes) {
+/* Slots of one kind, while they are handed out. */
+struct slots {
+    enum run_kind kind;
+    int64_t free;  /* INT64_MIN as long as nobody has counted: not where nobody waits. */
+    int64_t stuck; /* Run that is stuck in the line (runs__try); 0: none. */
+    size_t bytes;  /* Of the rows that were read. */
+};
+
+/* One goes, if there is one and room for it, or leaves the line for a budget. */
+static struct err admit_slot(struct tx *tx, const struct run_bounds *bounds, struct slots *slots,
+                             struct run_freed *freed) {
     bool found = false;
-    struct run_row row;
-    struct err err = slot_next(tx, kind, &found, &row);
-    if (!err_failed(err) && found && *io_free == INT64_MIN) {
-        err = runs__slots_free(tx, kind, bounds, io_free);
+    struct candidate candidate = {.bounds = bounds};
+    enum run_part_end end = RUN_PART_DONE;
+    struct err err = slot_next(tx, slots->kind, slots->stuck, &found, &candidate.row);
+    if (!err_failed(err) && found && slots->free == INT64_MIN) {
+        err = runs__slots_free(tx, slots->kind, bounds, &slots->free);
     }
-    const struct run_admission admission = {.slots_free = found ? *io_free : 0};
+    const struct run_admission admission = {.slots_free = found ? slots->free : 0};
     if (err_failed(err) || run_admit(&admission) != GATE_NONE) {
-        *io_free = 0;
+        slots->free = 0;
         return err;
     }
-    *ret_bytes = row.spec.len;
-    bool goes = false;
-    err = pass_budgets(tx, &row, &goes);
-    if (err_failed(err) || !goes) {
-        return err;
-    }
-    --*io_free;
-    return runs__start(tx, bounds, &row);
+    slots->bytes += runs__bytes(&candidate.row);
+    const struct run_part part = {
+        .fn = pass_slot, .ctx = &candidate, .id = candidate.row.id, .io_stuck = &slots->stuck};
+    err = runs__try(tx, &part, freed, &end);
+    slots->free -= end == RUN_PART_DONE && candidate.passes;
+    slots->free = end == RUN_PART_WAITS ? 0 : slots->free;
+    return err;
 }
 
 struct err runs__admit_slots(struct tx *tx, enum run_kind kind, const struct run_bounds *bounds,
-                             int64_t limit, bool *ret_more) {
-    int64_t free_slots = INT64_MIN;
-    size_t bytes = 0;
-    for (int64_t i = 0; i < limit && bytes <= RUN_BYTES_TURN; i++) {
-        size_t more = 0;
-        struct err err = admit_slot(tx, kind, bounds, &free_slots, &more);
+                             int64_t limit, struct run_freed *freed, bool *ret_more) {
+    struct slots slots = {.kind = kind, .free = INT64_MIN};
+    for (int64_t i = 0; i < limit && slots.bytes <= RUN_BYTES_TURN; i++) {
+        struct err err = admit_slot(tx, bounds, &slots, freed);
         if (err_failed(err)) {
             return err;
         }
-        if (free_slots == 0) {
+        if (slots.free == 0) {
             *ret_more = false;
             return ERR_OK;
         }
-        bytes += more;
     }
     *ret_more = true;
     return ERR_OK;
@@ -252,12 +288,33 @@ struct err runs__free(struct tx *tx, const struct run_row *row, struct run_freed
     return row->key.len == 0 ? ERR_OK : add_lane(tx, &lane, freed);
 }
 
+/* Keys at once, the rest in transactions of its own. A run that is refused meanwhile leaves places,
+ * too, so a key that was handed on may be freed again. RUN_REFUSED_MAX is the limit of that. */
+static struct err admit_rest(struct tx *tx, struct run_freed *rest) {
+    struct err err = ERR_OK;
+    while (!err_failed(err) && (rest->count > 0 || rest->budget_count > 0 || rest->kinds != 0)) {
+        if (rest->count > 0) {
+            const struct run_lane lane = rest->lanes[--rest->count];
+            err = admit_key(tx, &lane, &rest->kinds, rest);
+        } else if (rest->budget_count > 0) {
+            err = budget__park(tx, rest->budgets[--rest->budget_count], rest);
+        } else {
+            unsigned kind = (unsigned)__builtin_ctz(rest->kinds);
+            rest->kinds &= ~(1U << kind);
+            err = runs__park_slot(tx, (enum run_kind)kind, rest);
+        }
+    }
+    return err;
+}
+
 struct err runs__admit_freed(struct tx *tx, const struct run_freed *freed,
                              const struct run_bounds *bounds) {
-    struct budget__opening opening = {.left = BUDGET_ADMIT_MAX, .kinds = freed->kinds};
+    struct run_freed rest = {.kinds = 0};
+    struct budget__opening opening = {
+        .left = BUDGET_ADMIT_MAX, .kinds = freed->kinds, .freed = &rest};
     struct err err = ERR_OK;
     for (size_t i = 0; i < freed->count && !err_failed(err); i++) {
-        err = admit_key(tx, &freed->lanes[i], &opening.kinds);
+        err = admit_key(tx, &freed->lanes[i], &opening.kinds, &rest);
     }
     for (size_t i = 0; i < freed->budget_count && !err_failed(err); i++) {
         err = budget__open_lane(tx, freed->budgets[i], &opening);
@@ -265,45 +322,68 @@ struct err runs__admit_freed(struct tx *tx, const struct run_freed *freed,
     for (unsigned kind = 0; kind < RUN_KIND_COUNT && !err_failed(err); kind++) {
         bool more = false;
         if ((opening.kinds & 1U << kind) != 0) {
-            err = runs__admit_slots(tx, (enum run_kind)kind, bounds, RUN_ADMIT_MAX, &more);
+            err = runs__admit_slots(tx, (enum run_kind)kind, bounds, RUN_ADMIT_MAX, &rest, &more);
         }
         /* One commit has its bound, and those whom it looked at may all have left the line for a
          * budget: so who is next goes on by himself. */
         if (!err_failed(err) && more) {
-            err = runs__park_slot(tx, (enum run_kind)kind);
+            err = runs__park_slot(tx, (enum run_kind)kind, &rest);
         }
     }
-    return err;
+    return err_failed(err) ? err : admit_rest(tx, &rest);
 }
 
 struct err runs__admit_later(struct tx *tx, const struct run_freed *freed) {
-    unsigned kinds = freed->kinds;
+    struct run_freed rest = {.kinds = freed->kinds};
     struct err err = ERR_OK;
     for (size_t i = 0; i < freed->count && !err_failed(err); i++) {
-        err = admit_key(tx, &freed->lanes[i], &kinds);
+        err = add_lane(tx, &freed->lanes[i], &rest);
     }
     for (size_t i = 0; i < freed->budget_count && !err_failed(err); i++) {
-        err = budget__park(tx, freed->budgets[i]);
+        err = budget__free_lane(tx, freed->budgets[i], &rest);
     }
-    for (unsigned kind = 0; kind < RUN_KIND_COUNT && !err_failed(err); kind++) {
-        err = (kinds & 1U << kind) == 0 ? ERR_OK : runs__park_slot(tx, (enum run_kind)kind);
-    }
-    return err;
+    return err_failed(err) ? err : admit_rest(tx, &rest);
 }
 
 struct err tx_run_admit_all(struct tx *tx, const struct run_bounds *bounds, int64_t limit,
                             bool *ret_more) {
+    struct run_freed rest = {.kinds = 0};
     bool any = false;
     for (unsigned kind = 0; kind < RUN_KIND_COUNT; kind++) {
         bool more = false;
-        struct err err = runs__admit_slots(tx, (enum run_kind)kind, bounds, limit, &more);
+        struct err err = runs__admit_slots(tx, (enum run_kind)kind, bounds, limit, &rest, &more);
         if (err_failed(err)) {
             return err;
         }
         any = any || more;
     }
     *ret_more = any;
-    return ERR_OK;
+    return admit_rest(tx, &rest);
+}
+
+/* --- Wake-ups --------------------------------------------------------------------------------- */
+
+struct unparking {
+    struct run_row row;
+    struct run_freed *freed; /* Borrowed. */
+};
+
+static struct err unpark_part(struct tx *tx, void *ctx) {
+    struct unparking *unparking = ctx;
+    return runs__unpark(tx, &unparking->row, unparking->freed);
+}
+
+/* The wake-up is for the whole line: it is handed on also where the row of the run is refused. */
+static struct err unpark(struct tx *tx, const struct run_row *row,
+                         const struct run_bounds *bounds) {
+    struct run_freed freed = {.kinds = 0};
+    struct unparking unparking = {.row = *row, .freed = &freed};
+    int64_t stuck = 0;
+    const struct run_part part = {
+        .fn = unpark_part, .ctx = &unparking, .id = row->id, .io_stuck = &stuck};
+    enum run_part_end end = RUN_PART_DONE;
+    struct err err = runs__try(tx, &part, &freed, &end);
+    return err_failed(err) ? err : runs__admit_freed(tx, &freed, bounds);
 }
 
 struct err tx_run_wake(struct tx *tx, const struct run_key *key, const struct run_bounds *bounds) {
@@ -313,11 +393,10 @@ struct err tx_run_wake(struct tx *tx, const struct run_key *key, const struct ru
     if (err_failed(err) || !found || row.state != RUN_QUEUED || row.not_before_ms == 0) {
         return err; /* It has moved on by itself. */
     }
-    struct run_freed freed = {.kinds = 0};
     if (row.gate != GATE_TIME) {
-        err = runs__unpark(tx, &row, &freed);
-        return err_failed(err) ? err : runs__admit_freed(tx, &freed, bounds);
+        return unpark(tx, &row, bounds);
     }
+    struct run_freed freed = {.kinds = 0};
     if (row.stop != CAUSE_NONE) {
         err = runs__end_queued(tx, &row, &freed);
         if (!err_failed(err)) {

@@ -104,7 +104,13 @@ static struct err judge_again(struct tx *tx, const struct run_row *row,
 
 struct err runs__budget_judge(struct tx *tx, struct run_row *row,
                               enum budget_verdict *ret_verdict) {
-    const struct budget_ask ask = ask_of(row);
+    return runs__budget_judge_past(tx, /* past */ 0, row, ret_verdict);
+}
+
+struct err runs__budget_judge_past(struct tx *tx, int64_t past, struct run_row *row,
+                                   enum budget_verdict *ret_verdict) {
+    struct budget_ask ask = ask_of(row);
+    ask.past = past;
     struct budget__judgement judgement;
     struct bytes why = {"", 0};
     struct err err =
@@ -226,14 +232,32 @@ struct err runs__budget_leave(struct tx *tx, struct run_row *row, struct run_fre
     return err_failed(err) || !holds ? err : give_back(tx, row, freed);
 }
 
-struct err runs__park_slot(struct tx *tx, enum run_kind kind) {
-    static const char sql[] = "SELECT id FROM runs WHERE kind = $1 AND gate = 'slot'"
-                              " AND ended_ms IS NULL ORDER BY priority DESC, id LIMIT 1";
-    const struct arg args[] = {runs__name(run_kind_name(kind))};
-    const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
-    int64_t id = 0;
-    struct err err = runs__int(tx, &ask, &id);
-    return err_failed(err) || id == 0 ? err : budget__park_run(tx, id);
+static struct err park_part(struct tx *tx, void *ctx) {
+    const int64_t *id = ctx;
+    return budget__park_run(tx, *id);
+}
+
+struct err runs__park_slot(struct tx *tx, enum run_kind kind, struct run_freed *freed) {
+    static const char sql[] =
+        "SELECT id FROM runs WHERE kind = $1 AND gate = 'slot'"
+        " AND ended_ms IS NULL AND id <> $2 ORDER BY priority DESC, id LIMIT 1";
+    int64_t stuck = 0;
+    enum run_part_end end = RUN_PART_PASSED;
+    for (int i = 0; i < RUN_ADMIT_MAX && end == RUN_PART_PASSED; i++) {
+        const struct arg args[] = {runs__name(run_kind_name(kind)), arg_int(stuck)};
+        const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
+        int64_t id = 0;
+        struct err err = runs__int(tx, &ask, &id);
+        if (err_failed(err) || id == 0) {
+            return err;
+        }
+        const struct run_part part = {.fn = park_part, .ctx = &id, .id = id, .io_stuck = &stuck};
+        err = runs__try(tx, &part, freed, &end);
+        if (err_failed(err)) {
+            return err;
+        }
+    }
+    return ERR_OK;
 }
 
 struct err runs__unpark(struct tx *tx, struct run_row *row, struct run_freed *freed) {

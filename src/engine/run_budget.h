@@ -25,6 +25,9 @@ MUST_CHECK struct err runs__budget_own(struct tx *tx, const struct amounts *limi
  * SPENT: it is asked to stop for its budget. Nothing is written: see runs__budget_apply. */
 MUST_CHECK struct err runs__budget_judge(struct tx *tx, struct run_row *row,
                                          enum budget_verdict *ret_verdict);
+/* The same of a run in a lane. `past`: the run before it that is stuck (runs__try); 0: none. */
+MUST_CHECK struct err runs__budget_judge_past(struct tx *tx, int64_t past, struct run_row *row,
+                                              enum budget_verdict *ret_verdict);
 /* Writes what runs__budget_judge said of a run that is queued in the database; one that was refused
  * ends. *ret_goes: it may begin. */
 MUST_CHECK struct err runs__budget_apply(struct tx *tx, enum budget_verdict verdict,
@@ -50,8 +53,9 @@ MUST_CHECK struct err runs__budget_more(struct tx *tx, const struct run_row *row
 MUST_CHECK struct err runs__budget_leave(struct tx *tx, struct run_row *row,
                                          struct run_freed *freed);
 
-/* At the gate of SLOT: the first in line goes on in a transaction of its own, */
-MUST_CHECK struct err runs__park_slot(struct tx *tx, enum run_kind kind);
+/* At the gate of SLOT: the first in line goes on in a transaction of its own (`freed`:
+ * what runs leave that are refused), */
+MUST_CHECK struct err runs__park_slot(struct tx *tx, enum run_kind kind, struct run_freed *freed);
 /* and so this one does now, or one at the gate of BUDGET. */
 MUST_CHECK struct err runs__unpark(struct tx *tx, struct run_row *row, struct run_freed *freed);
 

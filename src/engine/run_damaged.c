@@ -69,34 +69,58 @@ struct err runs__end_damaged(struct tx *tx, int64_t id) {
     return err_failed(err) || !found ? err : runs__tell(tx, &row);
 }
 
+/* A commit that hands places on may read a row in several lines, and others beside it, so a length
+ * that fits an arena once is too long here. Prompts of agents may be that long. */
+enum { LINE_BYTES_MAX = 4 << 20 };
+
+/* Row of a line that cannot be read; id 0: none. */
+struct damaged_row {
+    int64_t id;
+    bool too_long; /* Its texts are to be cut before anybody reads it. */
+};
+
 static struct err first_row(struct tx *tx, const struct run_ask *ask, bool *ret_found,
-                            struct run_row *ret_row, int64_t *ret_damaged) {
+                            struct run_row *ret_row, struct damaged_row *ret_damaged) {
     AUTO(rows_release) struct rows *rows = NULL;
+    struct run_row row;
     struct err err = tx_first(tx, ask->sql, ask->args, ask->count, &rows);
     *ret_found = !err_failed(err) && rows != NULL;
-    *ret_damaged = 0;
+    *ret_damaged = (struct damaged_row){.id = 0};
     if (*ret_found) {
-        err = runs__read(tx, rows, RUN_WHOLE, ret_row);
+        err = runs__borrow(rows, RUN_WHOLE, &row);
     }
-    if (err.code == ERR_STORE_CORRUPT) {
-        *ret_damaged = rows_int(rows, RUN_COLUMN_ID);
-        err = ERR_OK;
+    bool too_long = *ret_found && !err_failed(err) && row.kind != KIND_AGENT &&
+                    runs__bytes(&row) > LINE_BYTES_MAX;
+    if (err.code == ERR_STORE_CORRUPT || too_long) {
+        *ret_damaged =
+            (struct damaged_row){.id = rows_int(rows, RUN_COLUMN_ID), .too_long = too_long};
+        return ERR_OK;
     }
-    return err;
+    return err_failed(err) || !*ret_found ? err : runs__read(tx, rows, RUN_WHOLE, ret_row);
+}
+
+static struct err end_damaged_part(struct tx *tx, void *ctx) {
+    const struct damaged_row *damaged = ctx;
+    struct err err = damaged->too_long ? mend(tx, damaged->id) : ERR_OK;
+    return err_failed(err) ? err : runs__end_damaged(tx, damaged->id);
 }
 
 /* A damaged row leaves the line that it stood in, so the next look finds another. */
 struct err runs__first(struct tx *tx, const struct run_ask *ask, bool *ret_found,
                        struct run_row *ret_row) {
     for (int i = 0; i < RUN_ADMIT_MAX; i++) {
-        int64_t damaged = 0;
+        struct damaged_row damaged;
+        struct err refused = ERR_OK;
         struct err err = first_row(tx, ask, ret_found, ret_row, &damaged);
-        if (err_failed(err) || damaged == 0) {
+        if (err_failed(err) || damaged.id == 0) {
             return err;
         }
-        err = runs__end_damaged(tx, damaged);
+        err = tx_try(tx, end_damaged_part, &damaged, &refused);
         if (err_failed(err)) {
             return err;
+        }
+        if (err_failed(refused)) {
+            break; /* Its line waits; the run that ends here has its end nevertheless. */
         }
     }
     *ret_found = false; /* Runs after so many damaged ones are admitted at the next end or start. */

@@ -9,6 +9,9 @@
  */
 #include "engine/run_rows.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "base/utf8.h"
 #include "engine/turn_rows.h"
 #include "engine/workflow_rows.h"
@@ -42,6 +45,13 @@ static struct err end_alone(struct tx *tx, const struct run_give_up *what, struc
     return err_failed(err) ? err : runs__ask_children(tx, row, freed);
 }
 
+/* Of a turn, `turn` holds the run alone so far. */
+static struct err end_any(struct tx *tx, const struct run_give_up *what, struct turn *turn,
+                          struct run_freed *freed) {
+    return turn->run.kind == KIND_TURN ? turns__end_alone(tx, what->sentence, turn, freed)
+                                       : end_alone(tx, what, &turn->run, freed);
+}
+
 struct err tx_run_give_up(struct tx *tx, const struct run_give_up *what, bool *ret_late) {
     const struct run_key key = {.run = what->run};
     struct run_freed freed = {.kinds = 0};
@@ -58,6 +68,64 @@ struct err tx_run_give_up(struct tx *tx, const struct run_give_up *what, bool *r
     }
     err = end_alone(tx, what, &row, &freed);
     return err_failed(err) ? err : runs__admit_freed(tx, &freed, &what->bounds);
+}
+
+/* --- A run that is refused in the commit of another ------------------------------------------- */
+
+struct refusal {
+    int64_t id;
+    struct bytes sentence;
+    struct run_freed *freed; /* Borrowed. */
+};
+
+/* A run that has begun may go on, so only one that is queued is ended. */
+static struct err end_refused(struct tx *tx, void *ctx) {
+    const struct refusal *refusal = ctx;
+    const struct run_give_up what = {.sentence = refusal->sentence, .exit_code = -1};
+    bool found = false;
+    struct turn turn = {.run = {.id = 0}};
+    struct err err = runs__find_id(tx, refusal->id, &found, &turn.run);
+    if (!err_failed(err) && (!found || turn.run.state != RUN_QUEUED)) {
+        err = err_make(ERR_CONFLICT, "runs: refused");
+    }
+    return err_failed(err) ? err : end_any(tx, &what, &turn, refusal->freed);
+}
+
+/* *ret_ended: the run has failed. */
+static struct err fail_refused(struct tx *tx, int64_t id, struct err why, struct run_freed *freed,
+                               bool *ret_ended) {
+    char sentence[100];
+    (void)snprintf(sentence, sizeof sentence, "its begin could not be stored: %s",
+                   err_name(why.code)); /* Short. */
+    struct refusal refusal = {.id = id, .sentence = {sentence, strlen(sentence)}, .freed = freed};
+    struct err refused = ERR_OK;
+    const struct run_freed before = *freed;
+    struct err err = tx_try(tx, end_refused, &refusal, &refused);
+    *ret_ended = !err_failed(err) && !err_failed(refused);
+    if (!*ret_ended) {
+        *freed = before; /* A run that has not failed leaves nothing: its line was just read. */
+    }
+    return err;
+}
+
+struct err runs__try(struct tx *tx, const struct run_part *part, struct run_freed *freed,
+                     enum run_part_end *ret_end) {
+    struct err refused = ERR_OK;
+    bool ended = false;
+    *ret_end = RUN_PART_DONE;
+    struct err err = tx_try(tx, part->fn, part->ctx, &refused);
+    if (err_failed(err) || !err_failed(refused)) {
+        return err;
+    }
+    if (freed->refused < RUN_REFUSED_MAX) {
+        freed->refused++;
+        err = fail_refused(tx, part->id, refused, freed, &ended);
+    }
+    *ret_end = ended || *part->io_stuck == 0 ? RUN_PART_PASSED : RUN_PART_WAITS;
+    if (!ended) {
+        *part->io_stuck = part->id;
+    }
+    return err;
 }
 
 /* --- A run that cannot begin ------------------------------------------------------------------ */
@@ -77,7 +145,6 @@ struct err tx_run_give_up_wait(struct tx *tx, const struct run_give_up *what, bo
     if (*ret_late) {
         return ERR_OK;
     }
-    err = turn.run.kind == KIND_TURN ? turns__end_alone(tx, what->sentence, &turn, &freed)
-                                     : end_alone(tx, what, &turn.run, &freed);
+    err = end_any(tx, what, &turn, &freed);
     return err_failed(err) ? err : runs__admit_later(tx, &freed);
 }

@@ -59,8 +59,7 @@ static struct err read_names(const struct rows *rows, struct run_row *row) {
     return known ? ERR_OK : err_make(ERR_STORE_CORRUPT, "runs: a word of a row");
 }
 
-/* Longer than any that is stored; what reads a row relies on that. */
-static bool too_long(const struct run_row *row) {
+size_t runs__bytes(const struct run_row *row) {
     const size_t lengths[] = {row->owner.len,   row->key.len,   row->label.len, row->note.len,
                               row->command.len, row->host.len,  row->spec.len,  row->parent_run.len,
                               row->budget.len,  row->result.len};
@@ -68,7 +67,13 @@ static bool too_long(const struct run_row *row) {
     for (size_t i = 0; i < COUNT_OF(lengths); i++) {
         sum += lengths[i];
     }
-    return row->run.len >= ID_SIZE || row->owner.len > UINT8_MAX || sum > ROW_BYTES_MAX;
+    return sum;
+}
+
+/* Longer than any that is stored; what reads a row relies on that. */
+static bool too_long(const struct run_row *row) {
+    return row->run.len >= ID_SIZE || row->owner.len > UINT8_MAX ||
+           runs__bytes(row) > ROW_BYTES_MAX;
 }
 
 /* All but its words. */

@@ -13,6 +13,7 @@
 enum {
     RUN_BYTES_TURN = 2 << 20, /* Of specs that one transaction handles, and a little more. */
     RUN_ADMIT_MAX = 64,       /* Runs that one transaction admits besides its own. */
+    RUN_REFUSED_MAX = 500,    /* Runs that one transaction ends because they are refused. */
 };
 
 /* The columns in the order of runs__read; `spec` and `result` come last, for lists without them.
@@ -31,6 +32,7 @@ enum {
 /* The first two of them: of a row that cannot be read as a whole. */
 enum { RUN_COLUMN_ID, RUN_COLUMN_RUN };
 
+size_t runs__bytes(const struct run_row *row); /* Of its texts. */
 /* Borrows the texts from the row under the cursor. */
 MUST_CHECK struct err runs__borrow(const struct rows *rows, enum run_form form,
                                    struct run_row *ret_row);
@@ -98,6 +100,7 @@ struct run_freed {
     unsigned kinds;   /* 1U << enum run_kind: their slots. */
     int64_t *budgets; /* As `lanes`: limits of budgets, each once. See budget_rows.h. */
     size_t budget_count, budget_size;
+    unsigned refused; /* Runs that were refused while it was handed on (runs__try). */
 };
 /* The row, as it stands now, is about to leave its place at a gate, or behind them all. */
 MUST_CHECK struct err runs__free(struct tx *tx, const struct run_row *row, struct run_freed *freed);
@@ -106,10 +109,30 @@ MUST_CHECK struct err runs__admit_freed(struct tx *tx, const struct run_freed *f
 /* The same bit by bit: keys now, the rest in transactions of their own. For who frees something in
  * the midst of handing on. */
 MUST_CHECK struct err runs__admit_later(struct tx *tx, const struct run_freed *freed);
-/* Into free slots, at most `limit`. *ret_more: some may be left. */
+/* Into free slots, at most `limit`. *ret_more: some may be left. What runs leave that are refused
+ * is added to `freed`. */
 MUST_CHECK struct err runs__admit_slots(struct tx *tx, enum run_kind kind,
                                         const struct run_bounds *bounds, int64_t limit,
-                                        bool *ret_more);
+                                        struct run_freed *freed, bool *ret_more);
+/* Performs `fn` for the run `id`, the first in its line, as a part (tx_try) of the transaction that
+ * hands a place on. If the store refuses the part, that run alone fails, with not_stored (a turn:
+ * history_unreadable), and what it leaves is added to `freed`. A run whose failure is refused, too,
+ * is stuck: the line is read past the first such run and waits at the second one. (run_give_up.c)
+ */
+struct run_part {
+    store_fn fn;
+    void *ctx;
+    int64_t id;
+    int64_t *io_stuck; /* The line's run that is stuck; 0: none. */
+};
+enum run_part_end {
+    RUN_PART_DONE,
+    RUN_PART_PASSED, /* Refused: the next run in the line is to be tried. */
+    RUN_PART_WAITS,  /* Refused: a second run is stuck. */
+};
+MUST_CHECK struct err runs__try(struct tx *tx, const struct run_part *part, struct run_freed *freed,
+                                enum run_part_end *ret_end);
+
 /* How many of this kind there may be at once; INT64_MAX: any number. */
 int64_t runs__slots(enum run_kind kind, const struct run_bounds *bounds);
 /* Slots that are free for a run of this kind now. */

@@ -49,6 +49,8 @@ enum commit_outcome {
     COMMIT_UNKNOWN, /* Nobody can tell: nobody is answered, the daemon exits. */
 };
 
+enum { SAVEPOINTS_MAX = 2 };
+
 enum checkpoint_kind {
     CHECKPOINT_PASSIVE, /* Disturbs nobody; on CONN_CHECKPOINT. */
     CHECKPOINT_RESTART, /* The next commit begins the log anew; on CONN_WRITER, between groups. */
@@ -104,7 +106,9 @@ struct driver {
     /* Writer: BEGIN IMMEDIATE, or BEGIN and the fence `UPDATE nodes SET batch …`; reader: one
      * snapshot. A connection found dead is made again here. On failure no transaction is open. */
     struct err (*begin)(struct conn *conn);
-    struct err (*savepoint)(struct conn *conn); /* One level, always the same name. */
+    /* At most SAVEPOINTS_MAX are open at once, one inside the other; the next two calls are for the
+     * innermost. */
+    struct err (*savepoint)(struct conn *conn);
     struct err (*release)(struct conn *conn);
     struct err (*rollback_to)(struct conn *conn); /* And releases it. */
     /* A connection lost in COMMIT is settled here: reconnect, lock, look at `batch`.

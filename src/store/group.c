@@ -53,9 +53,18 @@ static struct err run(struct group_writer *writer, struct group *group, struct c
     return err;
 }
 
-/* A function's refusal leaves the transaction as it was; only a failed statement can end it. */
-static bool transaction_gone(struct group_writer *writer) {
-    return err_failed(writer->tx.err) && writer->conn->driver->transaction_lost(writer->conn);
+/* Whether a part of the function (tx_try) may be what failed. */
+static bool wants_care(const struct group_writer *writer, const struct call *call) {
+    return writer->tx.tried && !writer->tx.careful && err_failed(call->result) &&
+           !store_error_passes(call->result);
+}
+
+/* A function's refusal leaves the transaction as it was; only a failed statement can end it. The
+ * failure of a function that has parts gives the transaction up, so that each function runs again
+ * alone, and this one with a savepoint for each part. */
+static bool transaction_gone(struct group_writer *writer, const struct call *call) {
+    bool lost = err_failed(writer->tx.err) && writer->conn->driver->transaction_lost(writer->conn);
+    return lost || wants_care(writer, call);
 }
 
 /* The transaction is open and holds work of others: this function gets a savepoint. Answers whether
@@ -76,7 +85,7 @@ static bool run_guarded(struct progress *progress, struct call *call) {
         notes_cut(&progress->group->notes, mark);
         return false;
     }
-    return !transaction_gone(writer) && !err_failed(driver->rollback_to(writer->conn));
+    return !transaction_gone(writer, call) && !err_failed(driver->rollback_to(writer->conn));
 }
 
 /* What one function has left in the transaction, which others share. */
@@ -93,7 +102,7 @@ static enum left run_bare(struct progress *progress, struct call *call) {
         progress->kept++;
         return LEFT_ALL;
     }
-    if (transaction_gone(writer)) {
+    if (transaction_gone(writer, call)) {
         return LEFT_NO_TRANSACTION;
     }
     return err_failed(writer->tx.err) || driver->changes(writer->conn) != before ? LEFT_DIRT
@@ -108,7 +117,7 @@ static bool run_first(struct progress *progress, struct call *call) {
         progress->kept++;
         return true;
     }
-    if (transaction_gone(writer)) {
+    if (transaction_gone(writer, call)) {
         return false;
     }
     writer->conn->driver->rollback(writer->conn);
@@ -247,6 +256,19 @@ static struct err run_alone(struct group_writer *writer, struct group *group, st
     return ERR_OK;
 }
 
+/* Again, in a transaction in which each part has a savepoint. */
+static struct err run_careful(struct group_writer *writer, struct group *group, struct call *call) {
+    struct err err = writer->conn->driver->begin(writer->conn);
+    if (err_failed(err)) {
+        call->result = err;
+        return err.code == ERR_STORE_LOST ? err : ERR_OK;
+    }
+    writer->tx.careful = true;
+    err = run_alone(writer, group, call);
+    writer->tx.careful = false;
+    return err;
+}
+
 static struct err run_each_alone(struct group_writer *writer, struct group *group) {
     writer->conn->driver->rollback(writer->conn);
     notes_cut(&group->notes, 0);
@@ -258,6 +280,9 @@ static struct err run_each_alone(struct group_writer *writer, struct group *grou
         }
         if (!err_failed(err)) {
             err = run_alone(writer, group, call);
+        }
+        if (!err_failed(err) && wants_care(writer, call)) {
+            err = run_careful(writer, group, call);
         }
         if (err_failed(err)) {
             return err;

@@ -10,6 +10,8 @@
  *                            \                    |                                  |
  *                             \                   v  the transaction ended by itself v
  *                              `----------->  each alone: BEGIN function COMMIT | ROLLBACK
+ *                                                                                    | has parts
+ *                                             BEGIN [SAVEPOINT part …]* COMMIT  <----'
  *
  * The first function of a transaction needs no savepoint: with nothing before it, its error may
  * take the whole transaction back. So a group of one pays for none.
@@ -17,6 +19,10 @@
  * Nor do the others, where the driver can tell whether a function that failed has changed anything
  * (driver.h: `changes`): most refuse before they write. One that wrote first takes the group back,
  * which then begins anew with savepoints, as the next GROUP_GUARDED groups do.
+ *
+ * A function that has parts (tx_try) and failed is run again alone, with a savepoint for each part,
+ * so that a part that fails takes only itself back. Savepoints from the first run on were rejected:
+ * the end of each run that others wait for has parts, and next to none of them fails.
  */
 #ifndef DROVER_STORE_GROUP_H
 #define DROVER_STORE_GROUP_H

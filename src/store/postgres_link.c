@@ -14,12 +14,15 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "store/driver.h"
 #include "store/postgres_connect.h"
 #include "store/postgres_error.h"
 #include "store/postgres_prepared.h"
 
 enum {
-    QUEUE_MAX = 6,
+    /* After one round, all savepoints may end by ROLLBACK TO and RELEASE, and as many begin. At the
+     * start there are BEGIN, the fence and the savepoints: no more. */
+    QUEUE_MAX = 3 * SAVEPOINTS_MAX,
     /* Messages whose answers wait in the pipe, where they must find room: about 100 bytes each. */
     SENT_MAX = 64,
     SENT_BY_RUN_MAX = 2 * (QUEUE_MAX + 1), /* Each statement may bring its Parse. */

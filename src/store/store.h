@@ -138,6 +138,22 @@ struct bytes rows_text(const struct rows *rows, int column); /* Until the next r
 void rows_close(struct rows *rows);
 void rows_release(struct rows **rows);
 
+/* Runs `fn` as a part of this function that may fail alone: *ret_refused is the part's error then,
+ * and nothing of the part happened. The part closes the cursors that it opens. Parts nest two deep;
+ * the error of a deeper part is that of the part around it.
+ *
+ * An error that is not the part's own fails the whole function, as that of any other statement
+ * does: one that passes (store_error_passes), and want of memory, since all parts share one arena.
+ *
+ * At first a part has no savepoint and *ret_refused is ERR_OK: an error of the part, which may show
+ * after the function only, fails the whole function, and the store runs that again, alone and with
+ * savepoints. So parts cost nothing as long as none fails. */
+MUST_CHECK struct err tx_try(struct tx *tx, store_fn fn, void *ctx, struct err *ret_refused);
+/* Errors by the state of the disk, of the server or of the machine, which every other row meets,
+ * too: another try may go better. Want of memory is none of them: the arena of a transaction is
+ * bounded, so what fills it alone fills it again at each try, and a process without memory ends. */
+MUST_CHECK bool store_error_passes(struct err err);
+
 /* Copies the bytes; dropped with the function's savepoint. */
 MUST_CHECK struct err tx_note(struct tx *tx, unsigned kind, struct bytes note);
 /* Ends with the function: what `done` needs lives in memory of the caller's. */

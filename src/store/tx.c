@@ -22,6 +22,7 @@ void tx_set_time(struct tx *tx, int64_t wall_ms, uint64_t mono_ns) {
 
 struct err tx_run(struct tx *tx, store_fn fn, void *ctx) {
     tx->err = ERR_OK;
+    tx->tried = false;
     if (tx->arena.size > ARENA_BYTES_KEPT) {
         arena_done(&tx->arena);
     }
@@ -40,10 +41,78 @@ static struct err keep(struct tx *tx, struct err err) {
 
 struct err tx_exec(struct tx *tx, const char *sql, const struct arg *args, size_t count,
                    int64_t *ret_changed) {
+    int64_t changed = 0;
     if (err_failed(tx->err)) {
         return tx->err;
     }
-    return keep(tx, tx->conn->driver->exec(tx->conn, sql, args, count, ret_changed));
+    /* A driver that answers later would let a later part fail for this one. */
+    int64_t *wanted = ret_changed == NULL && tx->careful ? &changed : ret_changed;
+    return keep(tx, tx->conn->driver->exec(tx->conn, sql, args, count, wanted));
+}
+
+bool store_error_passes(struct err err) {
+    switch (err.code) {
+    case ERR_BUSY:
+    case ERR_OVERLOADED:
+    case ERR_TOO_MANY:
+    case ERR_CLOSING:
+    case ERR_INTERRUPTED:
+    case ERR_DISK_FULL:
+    case ERR_READ_ONLY:
+    case ERR_NO_PERMISSION:
+    case ERR_CONFIG: /* PostgreSQL: user, password or privilege. */
+    case ERR_STORE_IO:
+    case ERR_STORE_LOST:
+    case ERR_STORE_DOWN:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Whether the error takes back the part alone. Want of memory does not: the arena is that of the
+ * whole function, and the part that found it full need not be the one that filled it. */
+static bool part_may_fail(struct tx *tx, struct err err) {
+    return !store_error_passes(err) && err.code != ERR_OUT_OF_MEMORY &&
+           !(err_failed(tx->err) && tx->conn->driver->transaction_lost(tx->conn));
+}
+
+static struct err run_part(struct tx *tx, store_fn fn, void *ctx) {
+    const struct driver *driver = tx->conn->driver;
+    struct err err = keep(tx, driver->savepoint(tx->conn));
+    if (!err_failed(err)) {
+        err = fn(tx, ctx);
+        err = err_failed(tx->err) ? tx->err : err;
+    }
+    return err_failed(err) ? err : keep(tx, driver->release(tx->conn));
+}
+
+struct err tx_try(struct tx *tx, store_fn fn, void *ctx, struct err *ret_refused) {
+    *ret_refused = ERR_OK;
+    if (err_failed(tx->err)) {
+        return tx->err;
+    }
+    tx->tried = true;
+    if (!tx->careful || tx->parts == SAVEPOINTS_MAX) {
+        return fn(tx, ctx);
+    }
+    unsigned rows_open = tx->rows_open;
+    size_t mark = notes_mark(tx->notes);
+    tx->parts++;
+    struct err err = run_part(tx, fn, ctx);
+    tx->parts--;
+    assert(tx->rows_open == rows_open);
+    if (!err_failed(err) || !part_may_fail(tx, err)) {
+        return err_failed(err) ? keep(tx, err) : ERR_OK;
+    }
+    struct err undone = tx->conn->driver->rollback_to(tx->conn);
+    if (err_failed(undone)) {
+        return keep(tx, undone);
+    }
+    notes_cut(tx->notes, mark);
+    tx->err = ERR_OK;
+    *ret_refused = err;
+    return ERR_OK;
 }
 
 struct err tx_query(struct tx *tx, const char *sql, const struct arg *args, size_t count,

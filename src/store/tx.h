@@ -23,6 +23,9 @@ struct tx {
     int64_t now_ms, steady_ms, epoch;
     int64_t steady_base_ms; /* Added to the monotonic clock to give `steady_ms`. */
     unsigned rows_open;
+    bool tried;     /* The function has called tx_try. */
+    bool careful;   /* Parts have savepoints, and each statement is answered before the next. */
+    unsigned parts; /* Savepoints of parts that are open. */
 };
 
 void tx_init(struct tx *tx, struct conn *conn, int64_t epoch);

@@ -70,6 +70,31 @@ test("a run that the database refuses to begin fails with a cause, alone", async
   assert.equal((await turns.jobEnd(await submit(["true"], { key: "k" }))).state, "succeeded");
 });
 
+test("a run that the database refuses to begin keeps no other from its end", async (t) => {
+  const turns = await Turns.open(t);
+  const submit = async (argv, more) => {
+    const made = await turns.ask("POST", "/jobs", { argv, ...more });
+    assert.equal(made.status, 201, made.text);
+    return made.json.id;
+  };
+  const notify = [{ webhook: "http://127.0.0.1:9/" }];
+  await submit(["sleep", "600"], { label: "twice" });
+  const first = await submit(["sleep", "600"], { key: "k" });
+  const refused = await submit(["true"], { key: "k", label: "twice", notify });
+  const next = await submit(["true"], { key: "k" });
+  await change(
+    turns,
+    "CREATE UNIQUE INDEX once ON runs (label) WHERE label = 'twice' AND gate = ''"
+      + " AND ended_ms IS NULL",
+  );
+  assert.equal((await turns.ask("POST", `/runs/${first}/stop`, {})).status, 200);
+  assert.equal((await turns.jobEnd(first)).state, "cancelled");
+  const end = await turns.jobEnd(refused);
+  assert.deepEqual([end.state, end.cause], ["failed", "not_stored"]);
+  assert.equal((await turns.jobEnd(next)).state, "succeeded");
+  assert.deepEqual((await turns.get("/inbox")).items.map(({ run }) => run), [refused]);
+});
+
 test("an ended run with a damaged row is refused a stop, and deleted, as any other", async (t) => {
   const flows = await Workflows.open(t);
   const turns = new Turns();

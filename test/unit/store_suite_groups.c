@@ -82,6 +82,174 @@ static void a_function_cannot_succeed_after_an_sql_error(void **state) {
     assert_int_equal(suite_streams(suite), 0);
 }
 
+/* --- Parts ------------------------------------------------------------------------------------ */
+
+/* One function with its parts. A server may report the failure of a part after the function only,
+ * so what tx_try answered is looked at when all is over: it is that of the last run. */
+struct parts {
+    struct suite_call call;
+    struct err refused[8];
+};
+
+static struct parts *parts_of(void *ctx) {
+    struct suite_call *call = ctx;
+    return CONTAINER_OF(call, struct parts, call);
+}
+
+static struct err insert_part(struct tx *tx, void *ctx) {
+    return suite_insert_name(tx, ctx);
+}
+
+static struct err insert_part_twice(struct tx *tx, void *ctx) {
+    struct err err = suite_insert_name(tx, ctx);
+    return err_failed(err) ? err : suite_insert_name(tx, ctx);
+}
+
+static struct err insert_part_and_refuse(struct tx *tx, void *ctx) {
+    struct err err = suite_insert_name(tx, ctx);
+    return err_failed(err) ? err : err_make(ERR_NOT_FOUND, "test: refused");
+}
+
+static struct err refuse_part(struct tx *tx, void *ctx) {
+    (void)tx;
+    (void)ctx;
+    return err_make(ERR_NOT_FOUND, "test: refused");
+}
+
+static struct err do_nothing_part(struct tx *tx, void *ctx) {
+    (void)tx;
+    (void)ctx;
+    return ERR_OK;
+}
+
+/* One after the other, as parts; `refused` has room for as many. */
+struct part_step {
+    store_fn fn;
+    const char *name;
+};
+
+static struct err run_parts(struct tx *tx, const struct part_step *steps, size_t count,
+                            struct err *refused) {
+    struct err err = ERR_OK;
+    for (size_t i = 0; i < count && !err_failed(err); i++) {
+        err = tx_try(tx, steps[i].fn, (void *)steps[i].name, &refused[i]);
+    }
+    return err;
+}
+
+static struct err insert_in_parts(struct tx *tx, void *ctx) {
+    static const struct part_step steps[] = {
+        {insert_part_twice, "by the index"},
+        {insert_part, "kept"},
+        {insert_part_and_refuse, "by itself"},
+        {refuse_part, ""},
+        {do_nothing_part, ""},
+        {insert_part_twice, "again"},
+        {insert_part, "after"},
+    };
+    struct err err = suite_insert_name(tx, "before");
+    return err_failed(err) ? err : run_parts(tx, steps, COUNT_OF(steps), parts_of(ctx)->refused);
+}
+
+static void expect_refused(const struct parts *parts, const enum err_code *codes, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(parts->refused[i].code, codes[i]);
+    }
+}
+
+static void expect_streams(struct suite *suite, const char *const *names, size_t count) {
+    assert_int_equal(suite_streams(suite), count);
+    for (size_t i = 0; i < count; i++) {
+        assert_true(suite_has(suite, names[i]));
+    }
+}
+
+static void a_part_that_fails_is_taken_back_alone(void **state) {
+    static const enum err_code codes[] = {ERR_CONFLICT, ERR_NONE,     ERR_NOT_FOUND, ERR_NOT_FOUND,
+                                          ERR_NONE,     ERR_CONFLICT, ERR_NONE};
+    static const char *const there[] = {"neighbour", "before", "kept", "after", "last"};
+    struct suite *suite = *state;
+    suite_open(suite, STORE_INLINE);
+    struct parts parts = {.call = {.fn = insert_in_parts}};
+    struct suite_call first = {.fn = suite_insert, .input = "neighbour"};
+    struct suite_call last = {.fn = suite_insert, .input = "last"};
+    suite_write(suite, &first);
+    suite_write(suite, &parts.call);
+    suite_write(suite, &last);
+    suite_wait(suite);
+    assert_int_equal(first.err.code, ERR_NONE);
+    assert_int_equal(parts.call.err.code, ERR_NONE);
+    assert_int_equal(last.err.code, ERR_NONE);
+    expect_refused(&parts, codes, COUNT_OF(codes));
+    expect_streams(suite, there, COUNT_OF(there));
+}
+
+/* Two parts that end by failures, with no statement in between. */
+static struct err failing_nest(struct tx *tx, void *ctx) {
+    struct err refused;
+    struct err err = suite_insert_name(tx, ctx);
+    if (!err_failed(err)) {
+        err = tx_try(tx, insert_part_and_refuse, (void *)"inner", &refused);
+    }
+    return err_failed(err) ? err : err_make(ERR_NOT_FOUND, "test: refused");
+}
+
+static struct err deeper_nest(struct tx *tx, void *ctx) {
+    struct err refused;
+    struct err err = tx_try(tx, insert_part_twice, ctx, &refused);
+    return err_failed(err) ? err : suite_insert_name(tx, "behind the deepest");
+}
+
+static struct err keeping_nest(struct tx *tx, void *ctx) {
+    struct err refused;
+    struct err err = tx_try(tx, insert_part, ctx, &refused);
+    if (!err_failed(err)) {
+        err = tx_try(tx, insert_part_twice, (void *)"taken back", &refused);
+    }
+    return err_failed(err) ? err : tx_try(tx, deeper_nest, (void *)"the deepest", &refused);
+}
+
+static struct err insert_in_nested_parts(struct tx *tx, void *ctx) {
+    static const struct part_step steps[] = {{keeping_nest, "kept"},
+                                             {failing_nest, "failed"},
+                                             {keeping_nest, "kept after"},
+                                             {failing_nest, "failed again"}};
+    return run_parts(tx, steps, COUNT_OF(steps), parts_of(ctx)->refused);
+}
+
+static void parts_nest_and_the_deepest_fails_with_the_one_around_it(void **state) {
+    static const enum err_code codes[] = {ERR_NONE, ERR_NOT_FOUND, ERR_NONE, ERR_NOT_FOUND};
+    static const char *const there[] = {"kept", "kept after"};
+    struct suite *suite = *state;
+    suite_open(suite, STORE_INLINE);
+    struct parts parts = {.call = {.fn = insert_in_nested_parts}};
+    suite_write(suite, &parts.call);
+    suite_wait(suite);
+    assert_int_equal(parts.call.err.code, ERR_NONE);
+    expect_refused(&parts, codes, COUNT_OF(codes));
+    expect_streams(suite, there, COUNT_OF(there));
+}
+
+static struct err insert_in_sound_parts(struct tx *tx, void *ctx) {
+    static const struct part_step steps[] = {{insert_part, "one"}, {insert_part, "two"}};
+    return run_parts(tx, steps, COUNT_OF(steps), parts_of(ctx)->refused);
+}
+
+static void a_function_whose_parts_succeed_runs_once(void **state) {
+    struct suite *suite = *state;
+    suite_open(suite, STORE_INLINE);
+    struct parts parts = {.call = {.fn = insert_in_sound_parts}};
+    suite_write(suite, &parts.call);
+    suite_wait(suite);
+    assert_int_equal(parts.call.err.code, ERR_NONE);
+    struct store_stats stats = stats_of(suite);
+    assert_int_equal(stats.functions, 1);
+    assert_int_equal(stats.reruns, 0);
+    assert_int_equal(suite_streams(suite), 2);
+}
+
+/* --- Errors elsewhere ------------------------------------------------------------------------- */
+
 static struct err leave_inside_a_cursor(struct tx *tx, void *ctx) {
     struct suite_call *call = ctx;
     struct err err = suite_insert_name(tx, call->input);
@@ -275,6 +443,9 @@ static void closing_finishes_what_is_queued(void **state) {
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(an_error_takes_back_its_own_function_only),
     cmocka_unit_test(a_function_cannot_succeed_after_an_sql_error),
+    cmocka_unit_test(a_part_that_fails_is_taken_back_alone),
+    cmocka_unit_test(parts_nest_and_the_deepest_fails_with_the_one_around_it),
+    cmocka_unit_test(a_function_whose_parts_succeed_runs_once),
     cmocka_unit_test(an_error_inside_a_cursor_is_taken_back_too),
     cmocka_unit_test(notes_come_in_order_before_any_answer),
     cmocka_unit_test(a_kind_without_notes_is_not_flushed),

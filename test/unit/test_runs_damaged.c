@@ -58,6 +58,97 @@ static void a_damaged_row_keeps_nobody_from_its_slot_or_key(void **state) {
     pass_over(runs, "UPDATE runs SET kind = 'no such word' WHERE id = $1", BY_KEY);
 }
 
+/* --- Runs that the store refuses to begin ----------------------------------------------------- */
+
+static struct err stop_tx(struct tx *tx, void *ctx) {
+    const struct run_stop stop = {
+        .key = {.run = kit_bytes(ctx)}, .cause = CAUSE_STOPPED, .grace_ms = 1};
+    bool more = false;
+    struct run_row row;
+    return tx_run_stop(tx, &stop, &more, &row);
+}
+
+struct refusal {
+    const char *sql;
+    bool ends; /* Its end is stored. */
+};
+
+static struct err label_by_tx(struct tx *tx, void *ctx) {
+    const int64_t *id = ctx;
+    const struct arg args[] = {arg_int(*id)};
+    return tx_exec(tx, "UPDATE runs SET label = 'refused' WHERE id = $1", args, COUNT_OF(args),
+                   NULL /* one row */);
+}
+
+static struct err plain_tx(struct tx *tx, void *ctx) {
+    return tx_exec(tx, ctx, NULL /* no arguments */, 0, NULL);
+}
+
+static void wake_where_parked(struct runs_kit *runs, const char *run) {
+    struct run_row heard;
+    if (runs_heard(runs, run, &heard) && heard.not_before_ms != 0) {
+        runs_wake(runs, run);
+    }
+}
+
+/* Of three runs the first ends, the second is refused, and the third is next. */
+static void refuse(struct runs_kit *runs, const struct refusal *refusal, enum line line) {
+    static const char drop_sql[] = "DROP TRIGGER refuse";
+    struct runs_row rows[3];
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        rows[i] =
+            line == BY_KEY ? runs_add_key(runs, (struct runs_place){.key_max = 1}) : runs_add(runs);
+    }
+    assert_int_equal(runs_do(runs, label_by_tx, &rows[1].row.id), ERR_NONE);
+    assert_false(err_failed(runs_once(runs, plain_tx, (void *)refusal->sql)));
+    assert_int_equal(runs_finish(runs, rows[0].run).row.state, RUN_SUCCEEDED);
+    wake_where_parked(runs, rows[2].run);
+    assert_int_equal(runs_get(runs, rows[2].run).row.state, RUN_RUNNING);
+    struct runs_row refused = runs_get(runs, rows[1].run);
+    assert_int_equal(refused.row.state, refusal->ends ? RUN_FAILED : RUN_QUEUED);
+    assert_int_equal(refused.row.cause, refusal->ends ? CAUSE_NOT_STORED : CAUSE_NONE);
+    assert_int_equal(strstr(runs_events(runs, rows[1].run).text, "run_finished") != NULL,
+                     refusal->ends);
+    assert_int_equal(runs_finish(runs, rows[2].run).row.state, RUN_SUCCEEDED);
+    assert_false(err_failed(runs_once(runs, plain_tx, (void *)drop_sql)));
+    if (!refusal->ends) {
+        assert_int_equal(runs_do(runs, stop_tx, rows[1].run), ERR_NONE);
+    }
+    assert_int_equal(runs_count(runs, "SELECT count(*) FROM runs WHERE ended_ms IS NULL"), 0);
+}
+
+static void a_run_that_is_refused_keeps_nobody_from_an_end_or_a_place(void **state) {
+    struct runs_kit *runs = *state;
+    static const struct refusal refusals[] = {
+        {"CREATE TRIGGER refuse BEFORE UPDATE ON runs WHEN new.label = 'refused'"
+         " AND new.state = 'running' BEGIN SELECT RAISE(ABORT, 'no'); END",
+         true},
+        {"CREATE TRIGGER refuse BEFORE UPDATE ON runs WHEN new.label = 'refused'"
+         " AND new.gate = 'slot' AND new.ended_ms IS NULL BEGIN SELECT RAISE(ABORT, 'no'); END",
+         true},
+        {"CREATE TRIGGER refuse BEFORE UPDATE ON runs WHEN new.label = 'refused'"
+         " BEGIN SELECT RAISE(ABORT, 'no'); END",
+         false},
+    };
+    for (size_t i = 0; i < COUNT_OF(refusals); i++) {
+        runs->bounds.slots = 100;
+        refuse(runs, &refusals[i], BY_KEY);
+        runs->bounds.slots = 1;
+        if (i != 1) { /* It stands at that gate already. */
+            refuse(runs, &refusals[i], BY_SLOT);
+        }
+    }
+}
+
+/* Below the limit of one row, so it is read twice: at its key, and for its slot. */
+static void a_queued_row_that_is_very_long_keeps_nobody_from_an_end(void **state) {
+    struct runs_kit *runs = *state;
+    pass_over(runs,
+              "UPDATE runs SET label = replace(hex(zeroblob(5500000)), '00', 'xx')"
+              " WHERE id = $1",
+              BY_KEY);
+}
+
 static void a_damaged_child_keeps_no_stop_from_the_others(void **state) {
     struct runs_kit *runs = *state;
     struct runs_row parent = runs_add(runs);
@@ -71,14 +162,6 @@ static void a_damaged_child_keeps_no_stop_from_the_others(void **state) {
 }
 
 static const char kind_sql[] = "UPDATE runs SET kind = 'no such word' WHERE id = $1";
-
-static struct err stop_tx(struct tx *tx, void *ctx) {
-    const struct run_stop stop = {
-        .key = {.run = kit_bytes(ctx)}, .cause = CAUSE_STOPPED, .grace_ms = 1};
-    bool more = false;
-    struct run_row row;
-    return tx_run_stop(tx, &stop, &more, &row);
-}
 
 static struct err remove_tx(struct tx *tx, void *ctx) {
     const struct run_key key = {.run = kit_bytes(ctx)};
@@ -109,6 +192,8 @@ static void a_live_run_whose_row_is_damaged_can_be_stopped_and_then_removed(void
 int main(void) {
     const struct CMUnitTest tests[] = {
         RUNS_TEST(a_damaged_row_keeps_nobody_from_its_slot_or_key),
+        RUNS_TEST(a_run_that_is_refused_keeps_nobody_from_an_end_or_a_place),
+        RUNS_TEST(a_queued_row_that_is_very_long_keeps_nobody_from_an_end),
         RUNS_TEST(a_damaged_child_keeps_no_stop_from_the_others),
         RUNS_TEST(a_live_run_whose_row_is_damaged_can_be_stopped_and_then_removed),
     };
