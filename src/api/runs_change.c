@@ -1,11 +1,10 @@
 /* runs_change.c: what a client may do to a run that is there: stop it, remove it. */
-#include <stdio.h>
-#include <string.h>
 
 #include "api/op.h"
 #include "api/runs.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "dispatch/run_folders.h"
 #include "engine/job_spec.h"
 
 /* --- Stop ------------------------------------------------------------------------------------- */
@@ -178,15 +177,10 @@ static struct err remove_run(struct tx *tx, void *ctx) {
 
 static void folders_remove(struct loop_work *work) {
     struct remove_op *remove = CONTAINER_OF(work, struct remove_op, work);
-    for (int64_t attempt = 1; attempt <= remove->attempts; attempt++) {
-        char name[PROTOCOL_NAME_MAX];
-        int len = snprintf(name, sizeof name, "%.*s.%lld", (int)remove->key.run.len,
-                           remove->key.run.data, (long long)attempt);
-        assert(len > 0 && (size_t)len < sizeof name);
-        struct err err = spool_remove(remove->api->spool, name);
-        (void)
-            err; /* What stays is cleared away with other litter; the next ones go all the same. */
-    }
+    const struct run_folders folders = {
+        .run = remove->key.run, .first = 1, .last = remove->attempts};
+    struct err err = run_folders_remove(remove->api->spool, &folders);
+    (void)err; /* What stays is cleared away with other litter. */
 }
 
 static void folders_removed(struct loop_work *work) {

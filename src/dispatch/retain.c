@@ -14,13 +14,12 @@
  * the first round of each day looks for it; but only for what nobody has touched for a day, so that
  * a daemon that was started with the wrong database by mistake does not take away what belongs to
  * the right one. While the daemon holds, everything stays: somebody wants to look first. */
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/number.h"
 #include "dispatch/inside.h"
+#include "dispatch/run_folders.h"
 #include "engine/inbox.h"
 
 enum {
@@ -79,14 +78,10 @@ static void tidy_on(struct tidy *tidy);
 
 static void removal_run(struct pool_job *job) {
     struct removal *removal = CONTAINER_OF(job, struct removal, job);
-    for (int64_t attempt = removal->span.first; attempt <= removal->span.last; attempt++) {
-        char name[PROTOCOL_NAME_MAX];
-        (void)snprintf(name, sizeof name, "%s.%" PRId64, removal->span.run.text, attempt);
-        struct err err = spool_remove(removal->dispatch->options.spool, name);
-        if (err_failed(err)) {
-            removal->err = err;
-        }
-    }
+    const struct span *span = &removal->span;
+    const struct run_folders folders = {
+        .run = {span->run.text, strlen(span->run.text)}, .first = span->first, .last = span->last};
+    removal->err = run_folders_remove(removal->dispatch->options.spool, &folders);
 }
 
 static void removal_done(struct pool_job *job) {
@@ -122,8 +117,8 @@ static void remove_span(struct tidy *tidy, const struct span *span) {
 static struct err on_gone(void *ctx, const struct run_row *row) {
     struct tidy *tidy = ctx;
     struct span *span = &tidy->gone[tidy->count];
-    if (row->attempt == 0 || row->run.len >= sizeof span->run.text) {
-        return ERR_OK; /* It never began. */
+    if (row->attempt <= 0 || !id_valid(row->run.data, row->run.len, "run")) {
+        return ERR_OK; /* It never began; or its row is damaged, and its folders are litter. */
     }
     assert(tidy->count < PAGE);
     *span = (struct span){.first = 1, .last = row->attempt};
@@ -273,7 +268,7 @@ static struct err check_tx(struct tx *tx, void *ctx) {
         assert(ours);
         struct run_row row;
         struct run_key key = {.run = {span->run.text, strlen(span->run.text)}};
-        struct err err = tx_run_find(tx, &key, &found, &row);
+        struct err err = tx_run_find_shown(tx, &key, &found, &row); /* Also a damaged one. */
         if (err_failed(err)) {
             return err;
         }

@@ -23,6 +23,7 @@ enum {
     JOB_NOTIFY_MAX = 8,
     JOB_URL_MAX = 2048,
     JOB_PRIORITY_MAX = 1000, /* And -1000. */
+    JOB_RETRY_MAX = 100,
     JOB_LOG_DEFAULT = 64 << 20,
     JOB_GRACE_MS = 5000,
 };

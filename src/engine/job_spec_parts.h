@@ -11,7 +11,6 @@ enum {
     JOB_WORD_MAX = 131071, /* Bytes of one argument or variable: what Linux takes. */
     JOB_OUTPUT_MIN = 4096,
     JOB_TERMINAL_MAX = 1000, /* Rows, columns. */
-    JOB_RETRY_MAX = 100,
 };
 #define JOB_MEMORY_MIN (INT64_C(1) << 20)
 #define JOB_MEMORY_MAX (INT64_C(1) << 50)

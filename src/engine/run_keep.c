@@ -118,6 +118,9 @@ static struct err remove_session(struct tx *tx, int64_t id, bool *ret_whole) {
     struct session_row session;
     bool found = false, more = false, person = false;
     struct err err = id == 0 ? ERR_OK : sessions__find_id(tx, id, &found, &session);
+    if (err.code == ERR_STORE_CORRUPT) { /* Its row stays, and `drover doctor` names it. */
+        err = ERR_OK;
+    }
     if (!err_failed(err) && found) {
         err = look_for_person(tx, &session, &person);
     }
@@ -184,18 +187,20 @@ static struct err ask(struct tx *tx, const char *sql, int64_t id, bool *ret_yes)
     return err;
 }
 
+static struct err lives_below(struct tx *tx, const struct run_row *row, bool *ret_lives) {
+    static const char sql[] = "SELECT 1 FROM runs WHERE id = $1 AND " WORKFLOW_LIVES_BELOW;
+    *ret_lives = false;
+    return may_be_workflow(row) ? ask(tx, sql, row->id, ret_lives) : ERR_OK;
+}
+
 /* Whether it is of a workflow's journal, or something below it lives. */
 static struct err must_stay(struct tx *tx, const struct run_row *row, bool *ret_stays) {
     static const char journal[] = "SELECT 1 FROM runs WHERE id = $1 AND step_key <> ''";
-    static const char below[] = "SELECT 1 FROM runs WHERE id = $1 AND " WORKFLOW_LIVES_BELOW;
     struct err err = runs__has_children(tx, row->id, ret_stays);
     if (!err_failed(err) && !*ret_stays) {
         err = ask(tx, journal, row->id, ret_stays);
     }
-    if (!err_failed(err) && !*ret_stays && may_be_workflow(row)) {
-        err = ask(tx, below, row->id, ret_stays);
-    }
-    return err;
+    return err_failed(err) || *ret_stays ? err : lives_below(tx, row, ret_stays);
 }
 
 /* --- One of a client's ------------------------------------------------------------------------ */
@@ -232,13 +237,13 @@ struct err tx_run_remove(struct tx *tx, const struct run_key *key, bool *ret_mor
 
 /* --- Retention -------------------------------------------------------------------------------- */
 
-enum { DAMAGED_MAX = 1000 }; /* Rows that one call passes over. */
-
 struct old {
     struct run_row *rows; /* In the transaction's arena, the oldest first. */
     size_t count;
 };
 
+/* Damaged rows are removed in their order, as any other. They have ended: by the column, which the
+ * query asks for. */
 static struct err find_oldest(struct tx *tx, size_t limit, struct old *ret_old) {
     static const char sql[] =
         "SELECT " RUN_COLUMNS_LIGHT " FROM runs WHERE ended_ms IS NOT NULL"
@@ -252,16 +257,15 @@ static struct err find_oldest(struct tx *tx, size_t limit, struct old *ret_old) 
     if (old.rows == NULL) {
         return err_make(ERR_OUT_OF_MEMORY, "runs: prune");
     }
-    const struct arg args[] = {arg_int((int64_t)limit + DAMAGED_MAX)};
+    const struct arg args[] = {arg_int((int64_t)limit)};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
     bool row = !err_failed(err);
     while (!err_failed(err) && row && old.count < limit) {
         err = rows_next(rows, &row);
         if (!err_failed(err) && row) {
-            err = runs__read(tx, rows, RUN_LIGHT, &old.rows[old.count]);
+            err = runs__read_shown(tx, rows, RUN_LIGHT, &old.rows[old.count]);
             old.count += !err_failed(err);
-            err = err.code == ERR_STORE_CORRUPT ? ERR_OK : err;
         }
     }
     if (!err_failed(err)) {
@@ -352,7 +356,13 @@ struct err tx_run_prune(struct tx *tx, const struct run_prune *prune,
     while (!err_failed(err) && at < old.count && spans < SPAN_REMOVE_MAX &&
            !is_kept(&excess, &old.rows[at])) {
         struct removal removal = {.whole = false};
-        err = remove_run(tx, &old.rows[at], &removal);
+        bool stays = false; /* The query judges by the kind, which may be damaged. */
+        err = lives_below(tx, &old.rows[at], &stays);
+        if (stays) {
+            at++;
+            continue;
+        }
+        err = err_failed(err) ? err : remove_run(tx, &old.rows[at], &removal);
         if (!err_failed(err) && removal.whole) {
             err = gone(ctx, &old.rows[at]);
         }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/id.h"
 #include "base/memory.h"
 
 enum { ROW_BYTES_MAX = 12 << 20 }; /* Below the arena of a transaction. */
@@ -121,6 +122,10 @@ static struct run_row borrow_row(const struct rows *rows, enum run_form form) {
 struct err runs__borrow(const struct rows *rows, enum run_form form, struct run_row *ret_row) {
     struct run_row row = borrow_row(rows, form);
     struct err err = read_names(rows, &row);
+    if (!err_failed(err) && !id_valid(row.run.data, row.run.len, "run")) {
+        err =
+            err_make(ERR_STORE_CORRUPT, "runs: the id of a row"); /* Folders are named after it. */
+    }
     if (!err_failed(err) && too_long(&row)) {
         err = err_make(ERR_STORE_CORRUPT, "runs: a text of a row");
     }
@@ -181,6 +186,13 @@ struct err runs__read(struct tx *tx, const struct rows *rows, enum run_form form
     struct run_row row;
     struct err err = runs__borrow(rows, form, &row);
     return err_failed(err) ? err : row_copy(tx, row, ret_row);
+}
+
+struct err runs__read_shown(struct tx *tx, const struct rows *rows, enum run_form form,
+                            struct run_row *ret_row) {
+    struct run_row row;
+    runs__borrow_shown(rows, form, &row);
+    return row_copy(tx, row, ret_row);
 }
 
 /* Of an ended run all is decided, so a damaged row of one is read as lists show it: everything
@@ -247,9 +259,7 @@ struct err tx_run_find_shown(struct tx *tx, const struct run_key *key, bool *ret
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = row_find(tx, key, &found, &rows);
     if (!err_failed(err) && found) {
-        struct run_row row;
-        runs__borrow_shown(rows, RUN_WHOLE, &row);
-        err = row_copy(tx, row, ret_row);
+        err = runs__read_shown(tx, rows, RUN_WHOLE, ret_row);
     }
     if (!err_failed(err)) {
         *ret_found = found;

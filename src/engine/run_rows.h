@@ -41,6 +41,8 @@ void runs__borrow_shown(const struct rows *rows, enum run_form form, struct run_
 /* Copies them. */
 MUST_CHECK struct err runs__read(struct tx *tx, const struct rows *rows, enum run_form form,
                                  struct run_row *ret_row);
+MUST_CHECK struct err runs__read_shown(struct tx *tx, const struct rows *rows, enum run_form form,
+                                       struct run_row *ret_row);
 MUST_CHECK struct err runs__find_id(struct tx *tx, int64_t id, bool *ret_found,
                                     struct run_row *ret_row);
 /* One that has to be there: ERR_NOT_FOUND. */

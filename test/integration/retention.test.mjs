@@ -11,6 +11,7 @@ import { test } from "node:test";
 
 import { Daemon, run, scratch } from "./lib.mjs";
 import { scaled } from "./scale.mjs";
+import { change } from "./sql.mjs";
 
 async function hookFor(t) {
   const server = http.createServer((request, response) => {
@@ -77,6 +78,26 @@ test("job rm takes what was told of the job, too", async (t) => {
   const answer = await run(["job", "rm", gone, "--data", daemon.data]);
   assert.equal(answer.code, 0, answer.stderr);
   assert.deepEqual((await told(daemon)).map((row) => row.run), [kept]);
+});
+
+test("retention takes damaged rows, and believes neither their ids nor their numbers", {
+  timeout: scaled(50_000),
+}, async (t) => {
+  const daemon = await daemonFor(t, ["--keep-runs", "2"]);
+  const webhook = await hookFor(t);
+  const ended = async () => (await get(daemon, "/runs?live=1")).items.length === 0;
+  const old = [await job(daemon, webhook), await job(daemon, webhook)];
+  await until(ended);
+  await change(
+    { daemon },
+    `UPDATE runs SET kind = 'nonesuch', attempt = 9000000000000000000 WHERE run = '${old[0]}'`,
+    `UPDATE runs SET run = '../${old[1].slice(3)}' WHERE run = '${old[1]}'`,
+  );
+  for (let i = 0; i < 20; i++) await job(daemon, webhook);
+  await until(ended);
+  await until(async () => (await runs(daemon)).length === 2);
+  assert.deepEqual((await runs(daemon)).map(({ state }) => state), ["succeeded", "succeeded"]);
+  await until(() => !existsSync(path.join(daemon.data, "spool", `${old[0]}.1`)));
 });
 
 test("a folder that cannot be removed keeps no other from going", async (t) => {

@@ -55,6 +55,67 @@ static void folders_without_a_row_go_when_nobody_touched_them_for_a_day(void **s
     assert_true(file_exists(known));
 }
 
+static void damage(struct kit *kit, const char *set, const struct id *run) {
+    char sql[256];
+    (void)snprintf(sql, sizeof sql, "UPDATE runs SET %s WHERE run = '%s' RETURNING 1", set,
+                   run->text);
+    assert_int_equal(kit_number(kit, sql), 1);
+}
+
+/* Of a damaged row its folder is known, and the folders beside it are judged by their own rows. */
+static void a_damaged_row_keeps_no_litter_and_loses_no_folder(void **state) {
+    struct kit *kit = *state;
+    static const char litter_name[] = "run_00000000000000000000000000.1";
+    struct id run = kit_shell(kit, "sleep 600");
+    kit_until_state(kit, &run, RUN_RUNNING);
+    char litter[256], known[256];
+    (void)snprintf(known, sizeof known, "%s/spool/%s", kit->place.dir, kit_name(&run, 1));
+    kit_until_file(kit, known);
+    damage(kit, "cause = 'no such word'", &run);
+    put_text(place_path(&kit->place, litter_name, "out.head"), "x");
+    (void)snprintf(litter, sizeof litter, "%s/spool/%s", kit->place.dir, litter_name);
+    struct timespec times[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+    assert_int_equal(utimensat(AT_FDCWD, litter, times, 0), 0);
+    assert_int_equal(utimensat(AT_FDCWD, known, times, 0), 0);
+    retain__now(kit->dispatch);
+    kit_until(kit, is_gone, litter);
+    assert_true(file_exists(known));
+    damage(kit, "cause = ''", &run);
+    kit_stop(kit, &run);
+    (void)kit_end(kit, &run);
+}
+
+static bool has_one_run(struct kit *kit, void *ctx) {
+    (void)ctx;
+    return kit_number(kit, "SELECT count(*) FROM runs") == 1;
+}
+
+/* The row of the first says that it began more often than any run can, that of the second has the
+ * name of a folder elsewhere. */
+static void damaged_rows_go_and_no_number_or_name_in_them_is_believed(void **state) {
+    struct kit *kit = *state;
+    kit_down(kit);
+    kit->keep = (struct run_keep){.count = 1};
+    kit_up(kit);
+    struct id runs[3];
+    for (size_t i = 0; i < COUNT_OF(runs); i++) {
+        runs[i] = kit_shell(kit, "true");
+        (void)kit_end(kit, &runs[i]);
+    }
+    char first[256];
+    (void)snprintf(first, sizeof first, "%s/spool/%s", kit->place.dir, kit_name(&runs[0], 1));
+    damage(kit, "attempt = 9000000000000000000", &runs[0]);
+    damage(kit, "run = '../x'", &runs[1]);
+    retain__now(kit->dispatch);
+    kit_until(kit, has_one_run, NULL);
+    kit_until(kit, is_gone, first);
+    assert_int_equal(kit->failures, 0);
+    struct id next = kit_shell(kit, "true"); /* The pool is free for others. */
+    (void)kit_end(kit, &next);
+    retain__now(kit->dispatch);
+    kit_until(kit, has_one_run, NULL);
+}
+
 static void litter_is_looked_for_once_a_day(void **state) {
     (void)state;
     const uint64_t day_ns = UINT64_C(24) * 60 * 60 * 1000000000, start_ns = 5;
@@ -142,6 +203,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(old_runs_go_and_their_folders_with_them),
         CASE(folders_without_a_row_go_when_nobody_touched_them_for_a_day),
+        CASE(a_damaged_row_keeps_no_litter_and_loses_no_folder),
+        CASE(damaged_rows_go_and_no_number_or_name_in_them_is_believed),
         CASE(a_daemon_that_holds_takes_nothing_away),
         CASE(the_oldest_go_by_themselves_when_much_is_kept),
         cmocka_unit_test(litter_is_looked_for_once_a_day),

@@ -46,6 +46,7 @@ static void a_damaged_row_keeps_nobody_from_its_slot_or_key(void **state) {
         "UPDATE runs SET state = 'no such word' WHERE id = $1",
         "UPDATE runs SET stop = 'no such word' WHERE id = $1",
         "UPDATE runs SET run = run || '0123456789012345678901234567890123456789' WHERE id = $1",
+        "UPDATE runs SET run = '../' || substr(run, 4) WHERE id = $1",
     };
     runs->bounds.slots = 1;
     for (size_t i = 0; i < COUNT_OF(damages); i++) {
@@ -189,6 +190,53 @@ static void a_live_run_whose_row_is_damaged_can_be_stopped_and_then_removed(void
     }
 }
 
+struct prune {
+    struct run_prune what;
+    size_t gone;
+    bool more;
+};
+
+static struct err count_gone(void *ctx, const struct run_row *row) {
+    struct prune *prune = ctx;
+    assert_true(row->id > 0);
+    prune->gone++;
+    return ERR_OK;
+}
+
+static struct err prune_tx(struct tx *tx, void *ctx) {
+    struct prune *prune = ctx;
+    prune->gone = 0;
+    return tx_run_prune(tx, &prune->what, count_gone, prune, &prune->more);
+}
+
+static void retention_removes_damaged_rows_in_their_order(void **state) {
+    struct runs_kit *runs = *state;
+    static const char *const damages[] = {
+        cause_sql,
+        kind_sql,
+        "UPDATE runs SET state = 'no such word' WHERE id = $1",
+        "UPDATE runs SET run = '../x' WHERE id = $1",
+        "UPDATE runs SET owner = '0123456789' || hex(zeroblob(150)) WHERE id = $1",
+        "UPDATE runs SET ended_ms = 0, gate = 'no such word' WHERE id = $1",
+        "UPDATE runs SET attempt = 9000000000000000000 WHERE id = $1",
+    };
+    for (size_t i = 0; i < COUNT_OF(damages); i++) {
+        struct runs_row job = runs_add(runs);
+        runs->kit.clock_ms += 1000;
+        (void)runs_finish(runs, job.run);
+        const struct damage damage = {.sql = damages[i], .id = job.row.id};
+        assert_int_equal(runs_do(runs, damage_by_tx, (void *)&damage), ERR_NONE);
+    }
+    runs->kit.clock_ms += 1000;
+    struct runs_row newest = runs_add(runs);
+    (void)runs_finish(runs, newest.run);
+    struct prune prune = {.what = {.keep = {.count = 1}, .limit = 100}};
+    assert_int_equal(runs_do(runs, prune_tx, &prune), ERR_NONE);
+    assert_int_equal(prune.gone, COUNT_OF(damages));
+    assert_int_equal(runs_count(runs, "SELECT count(*) FROM runs"), 1);
+    assert_int_equal(runs_get(runs, newest.run).row.state, RUN_SUCCEEDED);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         RUNS_TEST(a_damaged_row_keeps_nobody_from_its_slot_or_key),
@@ -196,6 +244,7 @@ int main(void) {
         RUNS_TEST(a_queued_row_that_is_very_long_keeps_nobody_from_an_end),
         RUNS_TEST(a_damaged_child_keeps_no_stop_from_the_others),
         RUNS_TEST(a_live_run_whose_row_is_damaged_can_be_stopped_and_then_removed),
+        RUNS_TEST(retention_removes_damaged_rows_in_their_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
