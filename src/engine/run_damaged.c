@@ -19,23 +19,46 @@
 
 static struct err end_at_once(struct tx *tx, int64_t id) {
     static const char sql[] =
-        "UPDATE runs SET state = 'failed', gate = '', cause = 'history_unreadable', stop = '',"
-        " not_before_ms = 0, ended_ms = $2, note = 'its row in the database is damaged'"
-        " WHERE id = $1";
-    const struct arg args[] = {arg_int(id), arg_int(tx_now_ms(tx))};
+        "UPDATE runs SET state = $3, gate = $4, cause = $5, stop = $6, not_before_ms = 0,"
+        " ended_ms = $2, note = 'its row in the database is damaged' WHERE id = $1";
+    const struct arg args[] = {arg_int(id),
+                               arg_int(tx_now_ms(tx)),
+                               runs__name(run_state_name(RUN_FAILED)),
+                               runs__name(run_gate_name(GATE_NONE)),
+                               runs__name(run_cause_name(CAUSE_HISTORY_UNREADABLE)),
+                               runs__name(run_cause_name(CAUSE_NONE))};
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
+}
+
+/* The rows beside a run say of which kind it is. */
+static struct err guess_kind(struct tx *tx, int64_t id) {
+    static const char sql[] = "UPDATE runs SET kind = CASE"
+                              " WHEN EXISTS (SELECT 1 FROM turns t WHERE t.run = runs.id) THEN $2"
+                              " WHEN EXISTS (SELECT 1 FROM workflows w WHERE w.run = runs.id)"
+                              " THEN $3 WHEN step_key <> '' THEN $4 ELSE $5 END WHERE id = $1";
+    const struct arg args[] = {
+        arg_int(id), runs__name(run_kind_name(KIND_TURN)), runs__name(run_kind_name(KIND_WORKFLOW)),
+        runs__name(run_kind_name(KIND_AGENT)), runs__name(run_kind_name(KIND_JOB))};
+    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
+}
+
+static struct err find_kind_known(struct tx *tx, int64_t id, bool *ret_known) {
+    static const char sql[] = "SELECT kind FROM runs WHERE id = $1";
+    const struct arg args[] = {arg_int(id)};
+    enum run_kind kind;
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    if (!err_failed(err)) {
+        *ret_known = rows == NULL || run_kind_find(rows_text(rows, 0), &kind);
+    }
+    return err;
 }
 
 /* Texts within their limits stay as they are. Notices are named in the spec, so it is kept whole or
  * not at all. */
-static struct err mend(struct tx *tx, int64_t id) {
+static struct err mend_texts(struct tx *tx, int64_t id) {
     static const char sql[] =
-        "UPDATE runs SET kind = CASE"
-        " WHEN kind IN ('job', 'turn', 'agent', 'workflow', 'flow', 'title') THEN kind"
-        " WHEN EXISTS (SELECT 1 FROM turns t WHERE t.run = runs.id) THEN 'turn'"
-        " WHEN EXISTS (SELECT 1 FROM workflows w WHERE w.run = runs.id) THEN 'workflow'"
-        " WHEN step_key <> '' THEN 'agent' ELSE 'job' END,"
-        " run_key = substr(run_key, 1, 1000), label = substr(label, 1, 1000),"
+        "UPDATE runs SET run_key = substr(run_key, 1, 1000), label = substr(label, 1, 1000),"
         " note = substr(note, 1, 1000), command = substr(command, 1, 1000),"
         " host = substr(host, 1, 1000),"
         " budget = CASE WHEN length(budget) > 1000 THEN '' ELSE budget END,"
@@ -45,14 +68,31 @@ static struct err mend(struct tx *tx, int64_t id) {
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
 }
 
+static struct err mend(struct tx *tx, int64_t id) {
+    bool known = false; /* A list of kinds in SQL would forget the next one. */
+    struct err err = find_kind_known(tx, id, &known);
+    if (!err_failed(err) && !known) {
+        err = guess_kind(tx, id);
+    }
+    return err_failed(err) ? err : mend_texts(tx, id);
+}
+
 struct err runs__end_damaged(struct tx *tx, int64_t id) {
     static const char sql[] =
-        "UPDATE runs SET state = CASE WHEN gate <> '' THEN 'queued'"
-        " WHEN state = 'waiting' THEN 'waiting' ELSE 'running' END,"
-        " gate = CASE WHEN gate <> '' THEN 'time' ELSE '' END, cause = '', lane = 0,"
-        " stop = 'history_unreadable', stop_grace_ms = $2, not_before_ms = $3"
+        "UPDATE runs SET state = CASE WHEN gate <> $9 THEN $4 WHEN state = $5 THEN state"
+        " ELSE $6 END, gate = CASE WHEN gate <> $9 THEN $7 ELSE gate END, cause = $10, lane = 0,"
+        " stop = $8, stop_grace_ms = $2, not_before_ms = $3"
         " WHERE id = $1 AND ended_ms IS NULL";
-    const struct arg args[] = {arg_int(id), arg_int(RUN_STOP_GRACE_MS), arg_int(tx_now_ms(tx))};
+    const struct arg args[] = {arg_int(id),
+                               arg_int(RUN_STOP_GRACE_MS),
+                               arg_int(tx_now_ms(tx)),
+                               runs__name(run_state_name(RUN_QUEUED)),
+                               runs__name(run_state_name(RUN_WAITING)),
+                               runs__name(run_state_name(RUN_RUNNING)),
+                               runs__name(run_gate_name(GATE_TIME)),
+                               runs__name(run_cause_name(CAUSE_HISTORY_UNREADABLE)),
+                               runs__name(run_gate_name(GATE_NONE)),
+                               runs__name(run_cause_name(CAUSE_NONE))};
     bool found = false;
     struct run_row row;
     struct err err = tx_exec(tx, sql, args, COUNT_OF(args), NULL /* none: it has ended */);

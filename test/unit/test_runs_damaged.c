@@ -190,6 +190,42 @@ static void a_live_run_whose_row_is_damaged_can_be_stopped_and_then_removed(void
     }
 }
 
+struct kinded {
+    int64_t id;
+    const char *kind;
+    int64_t kept; /* Rows of this id and kind. */
+};
+
+static struct err set_kind_tx(struct tx *tx, void *ctx) {
+    const struct kinded *kinded = ctx;
+    const struct arg args[] = {arg_int(kinded->id), arg_text(kit_bytes(kinded->kind))};
+    return tx_exec(tx, "UPDATE runs SET kind = $2, label = hex(zeroblob(6500000)) WHERE id = $1",
+                   args, COUNT_OF(args), NULL /* one row */);
+}
+
+static struct err count_kind_tx(struct tx *tx, void *ctx) {
+    struct kinded *kinded = ctx;
+    const struct arg args[] = {arg_int(kinded->id), arg_text(kit_bytes(kinded->kind))};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, "SELECT count(*) FROM runs WHERE id = $1 AND kind = $2", args,
+                              COUNT_OF(args), &rows);
+    kinded->kept = err_failed(err) ? -1 : rows_int(rows, 0);
+    return err;
+}
+
+static void a_row_whose_text_is_damaged_keeps_its_kind_whichever_it_is(void **state) {
+    struct runs_kit *runs = *state;
+    for (unsigned kind = 0; kind < RUN_KIND_COUNT; kind++) {
+        struct runs_row job = runs_add(runs);
+        struct kinded kinded = {.id = job.row.id, .kind = run_kind_name((enum run_kind)kind)};
+        assert_int_equal(runs_do(runs, set_kind_tx, &kinded), ERR_NONE);
+        assert_int_equal(runs_do(runs, stop_tx, job.run), ERR_NONE);
+        assert_int_equal(runs_get(runs, job.run).row.stop, CAUSE_HISTORY_UNREADABLE);
+        assert_int_equal(runs_do(runs, count_kind_tx, &kinded), ERR_NONE);
+        assert_int_equal(kinded.kept, 1);
+    }
+}
+
 struct prune {
     struct run_prune what;
     size_t gone;
@@ -244,6 +280,7 @@ int main(void) {
         RUNS_TEST(a_queued_row_that_is_very_long_keeps_nobody_from_an_end),
         RUNS_TEST(a_damaged_child_keeps_no_stop_from_the_others),
         RUNS_TEST(a_live_run_whose_row_is_damaged_can_be_stopped_and_then_removed),
+        RUNS_TEST(a_row_whose_text_is_damaged_keeps_its_kind_whichever_it_is),
         RUNS_TEST(retention_removes_damaged_rows_in_their_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
