@@ -111,6 +111,7 @@ static void add_system(const struct call *call, struct model_request *request) {
     text_init(&text, SYSTEM_MAX);
     call__write_instructions(call, &text);
     model_request_set_system(request, (struct bytes){text.data, text.len});
+    request->failed = request->failed || text_failed(&text);
 }
 
 static struct model_request *request_of(const struct call *call) {

@@ -19,7 +19,11 @@
 #include "dispatch/toolplace.h"
 #include "tool/context_files.h"
 
+/* More than the sum of what the API and the readers of files take: only a damaged row is longer. */
 enum { SYSTEM_MAX = 512 << 10 };
+static const char too_long[] =
+    "the instructions of the session, with the files of its project, are longer than 512 kB; set "
+    "shorter instructions";
 
 const char talk_instructions[] =
     "You are a careful assistant. Do what the user asks, with the tools you have, and say plainly "
@@ -97,7 +101,8 @@ static void system_run(struct pool_job *job) {
     if (talk->plan.root.len > 0) {
         add_project(talk, &text);
     }
-    if (!text_failed(&text)) {
+    talk->err = text_failed(&text) ? text_error(&text, "turns: system text") : ERR_OK;
+    if (!err_failed(talk->err)) {
         model_request_set_system(talk->request, (struct bytes){text.data, text.len});
     }
     add_tools(talk, talk->request);
@@ -321,6 +326,8 @@ static void system_done(struct pool_job *job) {
     talk->away = false;
     if (talk->ended || talk->turns->stopping) {
         talk__maybe_free(talk);
+    } else if (err_failed(talk->err) && !talk->stop) {
+        talk__fail(talk, too_long, talk->err); /* A model without instructions may do anything. */
     } else {
         read_messages(talk);
     }

@@ -6,7 +6,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
-import { Turns } from "./turns.mjs";
+import { change } from "./sql.mjs";
+import { Listener, say, textOf, Turns } from "./turns.mjs";
 import { THOUGHTS, Wires, kinds } from "./wires.mjs";
 
 const CONTEXT = /(\\n\\n|,\{"type":"(?:input_)?text","text":")<context>\\n(.*?)<\/context>/;
@@ -130,4 +131,22 @@ test("folders that were granted are named at the end", async (t) => {
   const { tail } = parts(provider.bodies[0]);
   assert.match(tail, /\nBeside the project, these folders may be used by their absolute paths:\n/);
   assert.ok(tail.includes(`\n- ${granted.json.path} (read)\n`), tail);
+});
+
+// The API takes far shorter instructions, so this is a damaged row.
+test("instructions too long for a prompt end the turn with a cause", async (t) => {
+  const turns = await Turns.open(t);
+  const session = await turns.session({ instructions: "Be kind to sheep." });
+  const long = process.env.DROVER_DATABASE
+    ? "repeat('x', 600000)"
+    : "hex(zeroblob(300000))";
+  await change(turns, `UPDATE sessions SET instructions = ${long} WHERE session = '${session}'`);
+  const listener = await new Listener(turns, session).open();
+  const { end, message } = await turns.turn(listener, say("hello"));
+  assert.deepEqual([end.state, end.cause], ["failed", "history_unreadable"]);
+  assert.match(message.error, /^the instructions of the session, .* are longer than 512 kB/);
+  assert.equal(textOf(message), "");
+  const mended = await turns.ask("PATCH", `/sessions/${session}`, { instructions: "Be brief." });
+  assert.equal(mended.status, 200, mended.text);
+  assert.equal((await turns.turn(listener, say("again"))).end.state, "succeeded");
 });
