@@ -291,7 +291,7 @@ static struct err flag_short(struct args *args, const char *word, struct words *
 static struct err operand_take(struct args *args, const char *word, struct why *why) {
     const struct command *command = args->command;
     if (command == NULL) {
-        why_set(why, "'%s' stands behind a flag; the command comes first", word);
+        why_set(why, "'%s' stands after a flag; the command comes first", word);
         return err_make(ERR_USAGE, "arguments: command");
     }
     if (args->operand_count >= command->operands_max) {

@@ -12,7 +12,7 @@ static const struct flag tail_flags[] = {
     {.name = "after",
      .kind = FLAG_INT,
      .value = "SEQ",
-     .about = "Begin behind this event.",
+     .about = "Begin after this event.",
      .min = 0,
      .max = INT64_MAX,
      .absent = "0"},
@@ -105,7 +105,7 @@ const struct command command_stream_tail = {
     .operands_max = 1,
     .flags = tail_flags,
     .talks = true,
-    .about = "After a disconnect it goes on behind the last event it printed. It ends where\n"
+    .about = "After a disconnect it resumes after the last event it printed. It ends where\n"
              "the stream does (that of a run), or by Ctrl-C.\n",
     .run = tail_run,
 };

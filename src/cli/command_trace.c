@@ -226,7 +226,7 @@ const struct command command_trace = {
     .operands_max = 1,
     .flags = trace_flags,
     .talks = true,
-    .about = "STEP is the attempt and the step in it, of a session behind the turn's number. "
+    .about = "STEP is the attempt and the step in it, of a session after the turn's number. "
              "TOKENS are fresh input, + input from or into a\n"
              "cache (c), / output. What nobody knows is '-'; what was estimated has a '~'.\n",
     .run = trace_run,

@@ -7,38 +7,25 @@ import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 
-import { Counting } from "./counting.mjs";
+import { ByWord } from "./by-word.mjs";
 import { kill, workersOf } from "./processes.mjs";
-import { META, whole, Workflows } from "./workflows.mjs";
+import { META, whole } from "./workflows.mjs";
 
 const MANY = 12;
 
 let flows;
 let model;
-const ends = [];
-const suite = { after: (end) => ends.push(end) };
+const byWord = new ByWord();
+before(async () => ({ flows, model } = await byWord.open()));
+after(() => byWord.close());
+
 const backwards = (count) => Array.from({ length: count }, (_, i) => count - 1 - i);
-/** By the word that a prompt begins with: what its test has the provider say. */
-const says = new Map();
-const provider = new Counting((prompt, times) => says.get(prompt.split(" ")[0])(prompt, times));
-
-before(async () => {
-  await provider.start(suite);
-  flows = await Workflows.open(suite);
-  model = await flows.connect(provider);
-});
-after(async () => {
-  for (const end of ends.reverse()) await end();
-});
-
-let words = 0;
 
 /** A test's own word: all of its prompts begin with it, and its nested workflows are named so. Each
  *  prompt is answered by how often it was asked, so that no two answers to equal prompts are equal;
  *  `patience` may keep an answer back. */
 function scene(patience = () => undefined) {
-  const word = `w${words++}`;
-  says.set(word, async (prompt, times) => {
+  const word = byWord.word(async (prompt, times) => {
     await patience(prompt, times);
     return { text: `${times + 1}` };
   });
@@ -48,7 +35,7 @@ function scene(patience = () => undefined) {
     word,
     run,
     same: `agent('${word} same')`,
-    asked: () => provider.prompts.filter((prompt) => prompt.startsWith(`${word} `)).length,
+    asked: () => byWord.asked(word).length,
     resume: (outcome, body, more = {}) => run(body, { resumeFromRunId: outcome.run, ...more }),
     /** The file of a nested workflow of that name. */
     child: (name, body) =>

@@ -5,39 +5,24 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 
-import { Counting } from "./counting.mjs";
+import { ByWord } from "./by-word.mjs";
 import { until } from "./providers.mjs";
-import { logs, META, told, whole, Workflows } from "./workflows.mjs";
+import { logs, META, told, whole } from "./workflows.mjs";
 
 const ITEMS = 40;
 const NONE = { succeeded: 0, cached: 0, failed: 0, skipped: 0 };
 
 let flows;
 let model;
-const ends = [];
-const suite = { after: (end) => ends.push(end) };
-/** By the word that a prompt begins with, each test has what the provider says. */
-const says = new Map();
-const provider = new Counting((prompt, times) => {
-  return says.get(prompt.split(" ")[0])?.(prompt, times) ?? { text: `heard ${prompt}` };
-});
+const byWord = new ByWord();
+before(async () => ({ flows, model } = await byWord.open()));
+after(() => byWord.close());
 
-before(async () => {
-  await provider.start(suite);
-  flows = await Workflows.open(suite);
-  model = await flows.connect(provider);
-});
-after(async () => {
-  for (const end of ends.reverse()) await end();
-});
-
-let words = 0;
 /** A test's own word, with which all of its prompts begin, and what was asked with it. */
 function wordOf(say) {
-  const word = `w${words++}`;
-  if (say) says.set(word, say);
+  const word = byWord.word(say);
   let seen = 0;
-  const mine = () => provider.prompts.filter((prompt) => prompt.startsWith(`${word} `));
+  const mine = () => byWord.asked(word);
   return { word, asked: () => mine().slice(seen), forget: () => (seen = mine().length) };
 }
 
@@ -227,7 +212,7 @@ await Promise.all(both);
 return first`);
     const first = await run(script);
     assert.equal(first.end.result, `${word} fast`);
-    says.set(word, (prompt) => ({ text: prompt, ms: prompt.endsWith("slow") ? 1 : 500 }));
+    byWord.say(word, (prompt) => ({ text: prompt, ms: prompt.endsWith("slow") ? 1 : 500 }));
     forget();
     const second = await resume(first, script);
     assert.deepEqual([second.end.result, asked()], [`${word} fast`, []]);
