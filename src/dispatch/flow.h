@@ -90,6 +90,7 @@ struct flow_errand {
     bool begins;                   /* It writes the row of its call. */
     bool ends;                     /* It ends that row. */
     bool away, lazy, late, budgeted;
+    struct step_again asks_again;
     bool in_crowd; /* It waits for company. */
     bool orphan;   /* Its call is gone: what came of it changes nothing any more. */
     bool reads;    /* It changes nothing. */

@@ -365,23 +365,25 @@ static struct err again_tx(struct tx *tx, void *ctx) {
     struct flow_errand *errand = ctx;
     const struct run_bounds bounds = flow__bounds(errand->flow);
     const struct bytes run = {errand->call->run.text, strlen(errand->call->run.text)};
-    return tx_step_again(tx, run, &bounds, &errand->late);
+    return tx_step_again(tx, run, &bounds, &errand->asks_again);
 }
 
 static void again_done(struct flow_errand *errand) {
     struct call *call = errand->call;
-    bool late = errand->late;
+    const struct step_again again = errand->asks_again;
     flow__errand_free(errand);
-    if (!late && call->state == CALL_BEGUN) {
+    if (again.late || call->state != CALL_BEGUN) {
+        return;
+    }
+    if (again.over) {
+        call__fail(call, CAUSE_CUT_OFF, RUN_CUT_OFF_WORDS);
+    } else {
         call__ask(call);
     }
 }
 
+/* Its row counts how often it was asked, also where it has no budget. */
 static void go_on(struct call *call) {
-    if (!call__is_budgeted(call)) {
-        call__ask(call);
-        return;
-    }
     struct flow_errand *errand = flow__errand(call->flow, again_tx, again_done);
     errand->call = call;
     flow__send(errand);

@@ -30,6 +30,7 @@ struct naming {
     struct title_key key;
     struct model_request *request; /* Owned; until it is asked. */
     bool late, wanted, stop;
+    struct title_adopted adopted;
     bool away; /* In the store. */
     struct asking *asking;
     struct timer timer;
@@ -254,7 +255,7 @@ static void adopt_again(struct timer *timer) {
 
 static struct err adopt_tx(struct tx *tx, void *ctx) {
     struct naming *naming = ctx;
-    return tx_title_adopt(tx, &naming->key, &naming->titles->options.bounds, &naming->late);
+    return tx_title_adopt(tx, &naming->key, &naming->titles->options.bounds, &naming->adopted);
 }
 
 static void adopted(struct err err, void *ctx) {
@@ -262,8 +263,10 @@ static void adopted(struct err err, void *ctx) {
     naming->away = false;
     if (err_failed(err)) {
         again(naming, "a title could not be taken over; it is tried again", err, adopt_again);
-    } else if (naming->titles->stopping || naming->late) {
+    } else if (naming->titles->stopping || naming->adopted.late) {
         naming_free(naming);
+    } else if (naming->adopted.over) {
+        end_with(naming, CAUSE_CUT_OFF, RUN_CUT_OFF_WORDS);
     } else {
         look(naming);
     }

@@ -162,6 +162,15 @@ MUST_CHECK struct err runs__time(struct tx *tx, const struct run_row *row, enum 
  * already is left as it is. */
 MUST_CHECK struct err runs__adopt(struct tx *tx, struct run_row *row);
 
+/* --- Steps that an end of the daemon cut off (run_cut_off.c) ---------------------------------- */
+
+/* Counts the end of the daemon of `epoch`, which had the run. *ret_over: the step must not be begun
+ * again, and the caller ends the run, cause cut_off. */
+MUST_CHECK struct err runs__cut_off(struct tx *tx, int64_t epoch, struct run_row *row,
+                                    bool *ret_over);
+/* Sets the count to 0. */
+MUST_CHECK struct err runs__step_finished(struct tx *tx, struct run_row *row);
+
 /* --- Ends ------------------------------------------------------------------------------------- */
 
 /* Writes the final state that `row` has already, and all that it owes: event, inbox. Nobody below

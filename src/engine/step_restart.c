@@ -150,6 +150,7 @@ static struct err begin_anew(struct tx *tx, const struct run_bounds *bounds, str
     row->steady_ms = tx_steady_ms(tx);
     row->state = RUN_RUNNING; /* A wait for its provider is over. */
     row->not_before_ms = 0;
+    row->reboots = 0; /* Ends of the daemon count for one attempt. */
     if (!err_failed(err)) {
         err = runs__write(tx, from, row);
     }
@@ -179,15 +180,25 @@ struct err tx_step_restart(struct tx *tx, const struct run_key *key,
 
 /* --- Cut off by a crash ----------------------------------------------------------------------- */
 
+/* A call that waited for its provider was not out. */
+static bool was_cut_off(const struct tx *tx, const struct run_row *row) {
+    return row->state == RUN_RUNNING && row->epoch != EPOCH_NONE && row->epoch != tx_epoch(tx);
+}
+
 struct err tx_step_again(struct tx *tx, struct bytes run, const struct run_bounds *bounds,
-                         bool *ret_late) {
+                         struct step_again *ret_again) {
     const struct run_key key = {.run = run};
     struct run_freed freed = {.kinds = 0};
     struct run_row row;
     bool found = false;
+    struct step_again again = {.over = false};
     struct err err = tx_run_find(tx, &key, &found, &row);
-    *ret_late = !found || (row.state != RUN_RUNNING && !run_waits_for_provider(&row));
-    if (err_failed(err) || *ret_late || !row.charged) {
+    again.late = !found || (row.state != RUN_RUNNING && !run_waits_for_provider(&row));
+    if (!err_failed(err) && !again.late && was_cut_off(tx, &row)) {
+        err = runs__cut_off(tx, row.epoch, &row, &again.over);
+    }
+    *ret_again = again;
+    if (err_failed(err) || again.late) {
         return err;
     }
     if (row.epoch != EPOCH_NONE) { /* Also of this life, whose worker has crashed. */

@@ -118,8 +118,12 @@ MUST_CHECK struct err tx_step_cached(struct tx *tx, const struct step_cached *ca
 
 /* A step whose call was cut off with the daemon, or with its worker, is charged what it held, and
  * asks again. A restart that came first has charged it. */
+struct step_again {
+    bool late; /* The step has ended. */
+    bool over; /* The call is not made again: the step is to be ended, cause cut_off. */
+};
 MUST_CHECK struct err tx_step_again(struct tx *tx, struct bytes run,
-                                    const struct run_bounds *bounds, bool *ret_late);
+                                    const struct run_bounds *bounds, struct step_again *ret_again);
 
 /* The call of its model waits before its next try, or is made again: the run's state and an event
  * of its workflow, `agent_retrying` or `agent_resumed`. Nothing, if its attempt has ended. */

@@ -251,16 +251,21 @@ struct err tx_title_find(struct tx *tx, const struct title_key *key, struct titl
 /* --- Cut off by a crash ----------------------------------------------------------------------- */
 
 struct err tx_title_adopt(struct tx *tx, const struct title_key *key,
-                          const struct run_bounds *bounds, bool *ret_late) {
+                          const struct run_bounds *bounds, struct title_adopted *ret_adopted) {
     struct run_row run;
-    struct err err = find_run(tx, key, ret_late, &run);
-    if (err_failed(err) || *ret_late || run.epoch == tx_epoch(tx)) {
+    struct title_adopted adopted = {.over = false};
+    struct err err = find_run(tx, key, &adopted.late, &run);
+    *ret_adopted = adopted;
+    if (err_failed(err) || adopted.late || run.epoch == tx_epoch(tx)) {
         return err;
     }
     /* Nothing is granted back: the reserve stays for the call that follows. */
     const struct budget_spend spend = {
         .what = BYTES("title"), .granted = amounts_none(), .spent = run.reserve};
     err = tx_budget_spend(tx, &spend, bounds, &run);
+    if (!err_failed(err)) {
+        err = runs__cut_off(tx, run.epoch, &run, &ret_adopted->over);
+    }
     return err_failed(err) ? err : runs__adopt(tx, &run);
 }
 

@@ -32,9 +32,14 @@ struct title_ask {
     struct bytes model, question, answer;
 };
 /* A run that an earlier life had begun: its call is nobody's and costs its reserve, and the call
- * that follows has as much. Then the run is this life's. *ret_late: as title_ask.late. */
+ * that follows has as much. Then the run is this life's. */
+struct title_adopted {
+    bool late; /* As title_ask.late. */
+    bool over; /* The call is not made again: the run is to be ended, cause cut_off. */
+};
 MUST_CHECK struct err tx_title_adopt(struct tx *tx, const struct title_key *key,
-                                     const struct run_bounds *bounds, bool *ret_late);
+                                     const struct run_bounds *bounds,
+                                     struct title_adopted *ret_adopted);
 MUST_CHECK struct err tx_title_find(struct tx *tx, const struct title_key *key,
                                     struct title_ask *ret_ask);
 

@@ -154,6 +154,9 @@ struct err tx_turn_review_end(struct tx *tx, const struct turn_review_end *end,
         return err;
     }
     err = settle(tx, &turn, &card, end);
+    if (!err_failed(err)) {
+        err = runs__step_finished(tx, &turn.run);
+    }
     return err_failed(err) ? err : turns__advance(tx, &turn, &end->key.bounds, plan);
 }
 

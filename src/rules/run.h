@@ -56,6 +56,13 @@ enum run_state {
 
 enum { RUN_NOTE_TEXT_MAX = 500 }; /* Bytes of the sentence about a failure. */
 
+/* Number of ends of the daemon in a row, orderly stops aside, after which a step is not begun
+ * again. */
+enum { RUN_CUT_OFF_MAX = 10 };
+#define RUN_CUT_OFF_WORDS                                                                          \
+    "The daemon ended 10 times in a row during the same step, which may be the cause: it is not "  \
+    "begun again."
+
 /* Why a run is in its state: a code that scripts may test, and a sentence for people. */
 #define RUN_CAUSES(X)                                                                              \
     X(NONE, "", "")                                                                                \
@@ -122,7 +129,8 @@ enum { RUN_NOTE_TEXT_MAX = 500 }; /* Bytes of the sentence about a failure. */
     X(REPLAY_DIVERGED, "replay_diverged", "Its script did not do again what it had done")          \
     X(WORKER_CRASHED, "worker_crashed", "The process of its script ended again and again")         \
     X(ENGINE_GONE, "engine_gone", "The build of the engine that it began with is gone")            \
-    X(NOT_STORED, "not_stored", "A step of it could not be stored or read")
+    X(NOT_STORED, "not_stored", "A step of it could not be stored or read")                        \
+    X(CUT_OFF, "cut_off", "The daemon ended again and again during the same step of it")
 
 enum run_cause {
 #define X(cause, name, about) CAUSE_##cause,
@@ -179,7 +187,9 @@ struct run_row {
     int64_t attempt;  /* Starts from nothing so far; 0: never begun. */
     int64_t voids;    /* Starts in a row of which nothing came. */
     int64_t failures; /* Attempts that count for `retry`. */
-    int64_t reboots;  /* Attempts that a restart of the machine ended. */
+    /* Number of attempts that a restart of the machine ended. Of a run without a process: number of
+     * ends of the daemon in a row that cut its step off (run_cut_off.c). */
+    int64_t reboots;
     int64_t epoch;    /* Of the daemon that began or adopted the attempt. */
     int64_t priority; /* Larger is sooner; FIFO within one. */
     int64_t key_max;

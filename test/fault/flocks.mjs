@@ -9,6 +9,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Counting } from "../integration/counting.mjs";
 import { scaled } from "../integration/scale.mjs";
 import { logs, phases, Workflows } from "../integration/workflows.mjs";
+import { until } from "./custody.mjs";
 
 export const AGENTS = 60;
 const META = "export const meta = { name: 'flock', description: 'is killed' };";
@@ -221,6 +222,17 @@ export class Flocks {
       await pause(2);
     }
     return false;
+  }
+
+  /** Returns when each agent that is open now has finished. */
+  async openFinished(run) {
+    const of = (events, kind) =>
+      events.filter(({ type }) => type === kind).map(({ data }) => data.run);
+    const begun = of(await this.events(run), "agent_started");
+    await until("the agents that were open have finished", async () => {
+      const finished = new Set(of(await this.events(run), "agent_finished"));
+      return begun.every((one) => finished.has(one));
+    });
   }
 
   /** No agent that a life found finished was asked for in it. */

@@ -154,6 +154,10 @@ if (!postgres) {
 
 // --- At random times -----------------------------------------------------------------------------
 
+/** An agent whose call 10 kills in a row cut off fails: one life in this many lasts until all
+ *  agents that it found open have finished. */
+const LIVES_IN_A_ROW = 8;
+
 /** Kills the daemon whenever the provider was asked up to `calls` times more; {flocks, events,
  *  kills}. */
 async function killOften(flocks, run, { kills, calls, random }) {
@@ -162,6 +166,7 @@ async function killOften(flocks, run, { kills, calls, random }) {
     await pause(random.below(8));
     await flocks.killAndRevive();
     killed++;
+    if (killed % LIVES_IN_A_ROW === 0) await flocks.openFinished(run);
   }
   const events = await flocks.ended(run);
   return { events, killed };

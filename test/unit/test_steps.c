@@ -286,12 +286,12 @@ static void a_step_took_what_its_performer_measured(void **state) {
 struct anew {
     struct run_key key;
     struct run_bounds bounds;
-    bool late;
+    struct step_again again;
 };
 
 static struct err again_tx(struct tx *tx, void *ctx) {
     struct anew *anew = ctx;
-    return tx_step_again(tx, anew->key.run, &anew->bounds, &anew->late);
+    return tx_step_again(tx, anew->key.run, &anew->bounds, &anew->again);
 }
 
 static struct err restart_tx(struct tx *tx, void *ctx) {
@@ -323,7 +323,7 @@ static void a_restart_of_an_agent_that_was_asked_again_charges_no_second_reserve
                         .bounds = runs->bounds};
     runs_restart(runs);
     do_once(runs, again_tx, &anew);
-    assert_false(anew.late);
+    assert_false(anew.again.late);
     assert_int_equal(runs_count(runs, "SELECT wall_ms_spent FROM budgets"), once);
     do_once(runs, restart_tx, &anew); /* It is in this daemon's hands, and took no time. */
     assert_int_equal(runs_count(runs, "SELECT wall_ms_spent FROM budgets"), once);
@@ -341,7 +341,7 @@ static void an_agent_that_is_asked_again_after_its_restart_is_charged_once(void 
     do_once(runs, restart_tx, &anew);
     runs_restart(runs);
     do_once(runs, again_tx, &anew);
-    assert_false(anew.late);
+    assert_false(anew.again.late);
     assert_int_equal(runs_count(runs, "SELECT wall_ms_spent FROM budgets"), once);
     do_once(runs, again_tx, &anew); /* The worker crashed: its call is in nobody's hands. */
     assert_true(runs_count(runs, "SELECT wall_ms_spent FROM budgets") > once);
@@ -371,7 +371,7 @@ static void a_crash_after_a_restart_charges_both_attempts(void **state) {
     assert_int_equal(tokens_held(runs), 20000); /* Of the third what the limit has left. */
     runs_restart(runs);
     do_once(runs, again_tx, &anew);
-    assert_false(anew.late);
+    assert_false(anew.again.late);
     assert_int_equal(tokens_spent(runs), 20000);
     assert_int_equal(tokens_held(runs), one);
 }

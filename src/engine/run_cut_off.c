@@ -1,0 +1,46 @@
+/* run_cut_off.c: limit of the ends of the daemon that cut off the same step of a run.
+ *
+ * A step is a call of a model, or a tool that may be repeated. The next daemon begins a step again
+ * that was under way. A step that itself ends the daemon (its answer takes too much memory, say)
+ * would be begun, and charged, at each start, and each start would end by it. So the ends in a row
+ * are counted in `reboots` of the run's row, and its owner ends the run at RUN_CUT_OFF_MAX. A step
+ * that finishes sets the count to 0.
+ *
+ * An orderly stop is no work of the step, and is not counted: a daemon that is asked to stop writes
+ * its epoch into the row of the node. Any other end (a crash, a kill, a lost database, another
+ * daemon that takes over) is counted, because none of them can be told from a crash. */
+#include "engine/run_rows.h"
+
+static_assert(RUN_CUT_OFF_MAX == 10, "RUN_CUT_OFF_WORDS has the number");
+
+struct err tx_run_note_stop(struct tx *tx) {
+    const struct arg args[] = {arg_int(tx_epoch(tx))};
+    return tx_exec(tx, "UPDATE nodes SET stopped_epoch = $1", args, COUNT_OF(args),
+                   NULL /* there is one row */);
+}
+
+static struct err write_count(struct tx *tx, int64_t count, struct run_row *row) {
+    const struct arg args[] = {arg_int(row->id), arg_int(count)};
+    row->reboots = count;
+    return tx_exec(tx, "UPDATE runs SET reboots = $2 WHERE id = $1", args, COUNT_OF(args),
+                   NULL /* one row, always */);
+}
+
+struct err runs__cut_off(struct tx *tx, int64_t epoch, struct run_row *row, bool *ret_over) {
+    const struct run_ask ask = {.sql = "SELECT stopped_epoch FROM nodes"};
+    int64_t stopped = 0;
+    assert(epoch != tx_epoch(tx));
+    assert(row->kind != KIND_JOB); /* The count is another one. */
+    struct err err = runs__int(tx, &ask, &stopped);
+    if (!err_failed(err) && stopped != epoch) {
+        err = write_count(tx, row->reboots + 1, row);
+    }
+    if (!err_failed(err)) {
+        *ret_over = row->reboots >= RUN_CUT_OFF_MAX;
+    }
+    return err;
+}
+
+struct err runs__step_finished(struct tx *tx, struct run_row *row) {
+    return row->reboots == 0 ? ERR_OK : write_count(tx, 0, row);
+}
