@@ -90,8 +90,19 @@ void talk__free(struct talk *talk) {
 }
 
 void talk__maybe_free(struct talk *talk) {
-    if ((talk->ended || talk->turns->stopping) && !is_away(talk)) {
+    if (talk__is_over(talk) && !is_away(talk)) {
         talk__free(talk);
+    }
+}
+
+void talk__drop(struct talk *talk) {
+    assert(talk__is_over(talk));
+    talk__cancel_call(talk);
+    talk__cancel_works(talk);
+    if (compact__is_out(talk->compact)) {
+        compact__cancel(talk); /* Frees the talk, too, where nothing of it is away. */
+    } else {
+        talk__maybe_free(talk);
     }
 }
 
@@ -131,10 +142,7 @@ static void begun(struct talk_errand *errand) {
  * elsewhere (a child ended, somebody answered). */
 void talk__begin(struct talk *talk) {
     if (talk->ended) {
-        compact__cancel(talk);
-        talk__cancel_call(talk);
-        talk__cancel_works(talk);
-        talk__maybe_free(talk);
+        talk__drop(talk);
         return;
     }
     if (talk->errands != NULL || (talk->state != TALK_PLANNING && talk->state != TALK_WORKING)) {
@@ -163,8 +171,10 @@ void talk__resume(struct talk *talk, const struct run_row *row) {
     timer_start(loop, &talk->timer, (uint64_t)wait_ms, rested);
 }
 
-/* The rows know already; what is in our hands is what must stop. */
+/* The rows know already; what is in our hands is what must stop. The talk stays, since the end of
+ * its turn is stored by it. */
 void talk__stop(struct talk *talk) {
+    assert(!talk__is_over(talk));
     talk->stop = true;
     if (talk->state == TALK_RESTING) {
         timer_stop(talk->turns->options.loop, &talk->timer);
@@ -180,10 +190,7 @@ void talk__stop(struct talk *talk) {
 
 static void leave(struct talk *talk) {
     talk->ended = true;
-    compact__cancel(talk);
-    talk__cancel_call(talk);
-    talk__cancel_works(talk);
-    talk__maybe_free(talk);
+    talk__drop(talk);
 }
 
 /* Nothing is to be done until somebody answers; a note will say so. One that came while the plan

@@ -192,9 +192,14 @@ void talk__enter(struct talk *talk, enum talk_state state);
 void talk__begin(struct talk *talk);
 /* Begins the turn after the rest of the wait for its provider that its row has. */
 void talk__resume(struct talk *talk, const struct run_row *row);
+/* Not of a talk that is over: its turn has an end to store yet. */
 void talk__stop(struct talk *talk);
 void talk__free(struct talk *talk);
+/* Both may free the talk: the caller does not touch it afterwards. The first frees a talk that is
+ * over, and does nothing else. */
 void talk__maybe_free(struct talk *talk);
+/* Cancels what is out of a talk that is over, and frees the talk when nothing of it is away. */
+void talk__drop(struct talk *talk);
 /* Performs what a transaction planned; takes the plan's arena over. */
 void talk__perform(struct talk *talk, struct turn_plan *plan);
 

@@ -168,6 +168,7 @@ void review__cancel(struct talk_review *review) {
     if (talk->ended || talk->turns->stopping) { /* Whoever frees the talk frees it. */
         model_cancel(review->asking);
         review->asking = NULL;
+        timer_stop(loop_of(review), &review->timer);
         return;
     }
     give_up(review, CAUSE_STOPPED, "It was stopped.");

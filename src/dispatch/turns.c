@@ -117,7 +117,7 @@ static void abandon(struct talk_errand *errand, struct err err) {
     effects_abandon(talk->turns->options.effects, &errand->effect, "store the end of a turn", err);
     errand__free(errand);
     talk->ended = true;
-    talk__begin(talk);
+    talk__drop(talk);
 }
 
 /* Answers and results are only in memory until they are stored, so an outage of the store is waited
@@ -194,11 +194,15 @@ void turns_run_note(struct turns *turns, struct bytes note) {
     struct talk *talk = find(turns, row.run);
     if (talk != NULL) {
         talk->ended = talk->ended || run_state_final(row.state);
+        if (talk->ended) {
+            talk__drop(talk); /* It may be gone. */
+            return;
+        }
         talk->again = true;
         if (row.stop != CAUSE_NONE) {
             talk__stop(talk);
         }
-        if (talk->state == TALK_WORKING || talk->ended) {
+        if (talk->state == TALK_WORKING) {
             talk__begin(talk);
         }
     } else if (wants_us(turns, &row)) {
@@ -249,14 +253,7 @@ void turns__maybe_stopped(struct turns *turns) {
 
 static void stop_one(void *ctx, struct table_node *node) {
     (void)ctx; /* The talk knows its turns. */
-    struct talk *talk = CONTAINER_OF(node, struct talk, node);
-    if (compact__is_out(talk->compact)) { /* Nothing else of it is out then; this may free it. */
-        compact__cancel(talk);
-        return;
-    }
-    talk__cancel_call(talk);
-    talk__cancel_works(talk);
-    talk__maybe_free(talk);
+    talk__drop(CONTAINER_OF(node, struct talk, node));
 }
 
 static struct err note_stop_tx(struct tx *tx, void *ctx) {

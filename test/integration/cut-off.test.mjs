@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { Held } from "./held.mjs";
 import { until } from "./providers.mjs";
 import { Turns } from "./turns.mjs";
-import { Wires } from "./wires.mjs";
+import { Silent } from "./wires.mjs";
 import { whole, Workflows } from "./workflows.mjs";
 
 const LIVES = 10;
@@ -19,21 +19,6 @@ async function endOften(daemon, asked, { lives = LIVES, how = () => daemon.kill(
     await until(`asked in life ${life}`, () => asked() >= life);
     await how();
     await daemon.start();
-  }
-}
-
-/** Never answers a prompt with these words; others at once. */
-class Silent extends Wires {
-  unanswered = 0; // Number of calls.
-
-  constructor(words) {
-    super("openai");
-    this.words = words;
-  }
-
-  answer(request, body, answer) {
-    if (body.includes(this.words)) this.unanswered++;
-    else super.answer(request, body, answer);
   }
 }
 

@@ -5,8 +5,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { change } from "./sql.mjs";
+import { until } from "./providers.mjs";
+import { change, sql } from "./sql.mjs";
 import { Turns } from "./turns.mjs";
+import { Silent } from "./wires.mjs";
 import { whole, Workflows } from "./workflows.mjs";
 
 test("a live run with a damaged kind or too long a text ends, and is heard to end", async (t) => {
@@ -130,4 +132,20 @@ test("an ended run with a damaged row is refused a stop, and deleted, as any oth
   await turns.daemon.stop();
   const doctor = await turns.daemon.cli(["doctor", "--json"]);
   assert.doesNotMatch(doctor.stdout, /"check":"row"/);
+});
+
+test("a turn whose row says queued ends by a stop, also while its summary is out", async (t) => {
+  const turns = await Turns.open(t);
+  const provider = await new Silent("You summarise the beginning").start(t);
+  const listener = await turns.listen({ model: await provider.connect(turns) });
+  await turns.turn(listener, "All work and no play makes a long line. ".repeat(250));
+  await turns.turn(listener, "short");
+  const { json } = await turns.ask("POST", `/sessions/${listener.session}/compact`);
+  await until("its summary is out", () => provider.unanswered === 1);
+  sql(turns.daemon, `UPDATE runs SET state = 'queued', gate = 'key' WHERE run = '${json.id}'`);
+  const stop = await turns.ask("POST", `/runs/${json.id}/stop`, {});
+  assert.equal(stop.status, 200, stop.text);
+  assert.equal((await turns.get(`/runs/${json.id}`)).state, "cancelled");
+  assert.equal((await turns.turn(listener, "goes on")).end.state, "succeeded");
+  assert.equal((await turns.daemon.stop()).code, 0);
 });

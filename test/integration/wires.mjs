@@ -143,3 +143,18 @@ export class Wires extends Provider {
     return "test/small";
   }
 }
+
+/** Never answers a prompt with these words; others at once. */
+export class Silent extends Wires {
+  unanswered = 0; // Number of calls.
+
+  constructor(words) {
+    super("openai");
+    this.words = words;
+  }
+
+  answer(request, body, answer) {
+    if (body.includes(this.words)) this.unanswered++;
+    else super.answer(request, body, answer);
+  }
+}
