@@ -256,32 +256,11 @@ static void stop_one(void *ctx, struct table_node *node) {
     talk__drop(CONTAINER_OF(node, struct talk, node));
 }
 
-static struct err note_stop_tx(struct tx *tx, void *ctx) {
-    (void)ctx;
-    return tx_run_note_stop(tx);
-}
-
-/* Without the mark the next daemon counts an end that cuts steps off: that is no harm. */
-static void stop_noted(struct err err, void *ctx) {
-    struct turns *turns = ctx;
-    (void)err;
-    turns->busy--;
-}
-
-/* A daemon that holds has begun nothing: the mark of the one before it stays. */
-static void note_stop(struct turns *turns) {
-    if (turns->options.hold == RUN_FREE) {
-        turns->busy++;
-        store_write(turns->options.store, note_stop_tx, stop_noted, turns);
-    }
-}
-
 void turns_stop(struct turns *turns, void (*stopped)(void *ctx), void *ctx) {
     assert(!turns->stopping);
     turns->stopping = true;
     turns->stopped = stopped;
     turns->stopped_ctx = ctx;
-    note_stop(turns);
     deltas_stop(turns->deltas);
     pool_cancel(&turns->pool);
     table_each(&turns->talks, stop_one, NULL);

@@ -109,10 +109,36 @@ static void part_stopped(void *ctx) {
     }
 }
 
+static bool is_at_work(const struct chats *chats) {
+    struct turns_stats turns;
+    struct models_stats models; /* Turns, titles and agents ask them. */
+    turns_get_stats(chats->turns, &turns);
+    models_get_stats(connections_models(chats->options.connections), &models);
+    return turns.live > 0 || models.running > 0 || models.waiting > 0;
+}
+
+static struct err note_stop_tx(struct tx *tx, void *ctx) {
+    (void)ctx;
+    return tx_run_note_stop(tx);
+}
+
+static void stop_noted(struct err err, void *ctx) {
+    (void)err; /* Without the mark the next daemon counts an end: that is no harm. */
+    (void)ctx;
+}
+
+/* A daemon that leaves nothing under way stops without a write, which could fail. */
+static void note_stop(struct chats *chats) {
+    if (is_at_work(chats)) {
+        store_write(chats->options.store, note_stop_tx, stop_noted, NULL);
+    }
+}
+
 void chats_stop(struct chats *chats, void (*stopped)(void *ctx), void *ctx) {
     chats->stopped = stopped;
     chats->ctx = ctx;
     chats->stopping = 2;
+    note_stop(chats);
     titles_stop(chats->titles);
     turns_stop(chats->turns, part_stopped, chats);
     herds_stop(chats->herds, part_stopped, chats);
