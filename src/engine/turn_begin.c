@@ -98,17 +98,21 @@ static struct err settle_card(struct tx *tx, struct turn *turn, struct card *car
     return turns__close_card(tx, turn, card, words(unknown_words));
 }
 
-static struct err settle_cards(struct tx *tx, struct turn *turn, bool *ret_repeats) {
+/* Steps that were under way, and are begun again. */
+struct repeats {
+    bool call, tool, review;
+};
+
+static struct err settle_cards(struct tx *tx, struct turn *turn, struct repeats *io_repeats) {
     struct cards cards = {.count = 0};
-    bool repeats = false;
     struct err err = cards__open(tx, turn->row.answer, &cards);
     for (size_t i = 0; i < cards.count && !err_failed(err); i++) {
         bool reviewed = cards.at[i].state == PART_STATE_REVIEWING;
         bool ran = cards.at[i].state == PART_STATE_RUNNING;
         err = settle_card(tx, turn, &cards.at[i]);
-        repeats = repeats || reviewed || (ran && cards.at[i].state == PART_STATE_READY);
+        io_repeats->review = io_repeats->review || reviewed;
+        io_repeats->tool = io_repeats->tool || (ran && cards.at[i].state == PART_STATE_READY);
     }
-    *ret_repeats = repeats;
     return err;
 }
 
@@ -116,8 +120,12 @@ static struct err settle_cards(struct tx *tx, struct turn *turn, bool *ret_repea
  * be begun again. */
 static struct err take_over(struct tx *tx, const struct turn_key *key, struct turn *turn,
                             bool *ret_over) {
-    bool repeats = false, over = false;
+    bool over = false;
+    struct repeats repeats = {.call = false};
     const int64_t epoch = turn->run.epoch;
+    /* A step that waits is not under way: the end of the daemon is no work of it. */
+    const bool for_provider = run_waits_for_provider(&turn->run);
+    const bool for_budget = turn->run.lane != 0 && !amounts_any(&turn->row.granted);
     struct err err = runs__adopt(tx, &turn->run);
     if (!err_failed(err)) {
         err = settle_call(tx, turn, &key->bounds);
@@ -125,7 +133,9 @@ static struct err take_over(struct tx *tx, const struct turn_key *key, struct tu
     if (!err_failed(err)) {
         err = settle_cards(tx, turn, &repeats);
     }
-    if (!err_failed(err) && (repeats || turn->cut_off)) {
+    repeats.call = turn->cut_off && !for_provider;
+    repeats.review = repeats.review && !for_budget;
+    if (!err_failed(err) && (repeats.call || repeats.tool || repeats.review)) {
         err = runs__cut_off(tx, epoch, &turn->run, &over);
     }
     *ret_over = over && turn->run.stop == CAUSE_NONE; /* A stop ends the turn, too. */

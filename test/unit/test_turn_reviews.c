@@ -254,6 +254,28 @@ static void a_review_waits_for_what_another_one_holds(void **state) {
     assert_int_equal(admit(kit, &say, second).begun.verdict, BUDGET_ADMITTED);
 }
 
+/* The call of another session holds all that is left. */
+static void a_review_that_waits_for_a_budget_outlives_any_number_of_crashes(void **state) {
+    struct turns_kit *kit = *state;
+    limit(kit, ANSWER + 5);
+    struct turns_say say = begin(kit);
+    int64_t part = kit->plan.cards[0].part;
+    struct turns_create other = {.what = {.session = turns_id(kit->runs, "ses"),
+                                          .owner = BYTES("ann"),
+                                          .parent = BYTES("")}};
+    assert_int_equal(runs_do(kit->runs, turns_create_tx, &other), ERR_NONE);
+    memcpy(kit->session, other.session, sizeof kit->session);
+    struct turns_say holder = turns_say(kit, "hello", TURN_ENQUEUE);
+    assert_int_equal(turns_plan(kit, holder.run), TURN_NEXT_CALL);
+    for (int i = 0; i < 12; i++) {
+        assert_int_equal(admit(kit, &say, part).begun.verdict, BUDGET_WAITS);
+        runs_restart(kit->runs);
+        assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_START);
+        assert_true(kit->plan.cards[0].review);
+    }
+    turns_assert_state(kit, say.run, RUN_RUNNING, CAUSE_NONE);
+}
+
 #define REVIEWS_TEST(name) cmocka_unit_test_setup_teardown(name, turns_begin, turns_end)
 
 int main(void) {
@@ -270,6 +292,7 @@ int main(void) {
         REVIEWS_TEST(a_review_that_its_turn_left_behind_is_charged_its_reserve),
         REVIEWS_TEST(no_review_is_asked_when_all_is_spent),
         REVIEWS_TEST(a_review_waits_for_what_another_one_holds),
+        REVIEWS_TEST(a_review_that_waits_for_a_budget_outlives_any_number_of_crashes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

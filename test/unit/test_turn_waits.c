@@ -57,6 +57,19 @@ static void a_crash_in_the_wait_for_a_provider_asks_again_and_stops_no_clock(voi
     assert_string_equal(turns_text(kit, "SELECT '' || waited_ms FROM turns").text, "0");
 }
 
+/* Its call is not out, so the end of the daemon is no work of it. */
+static void a_wait_for_the_provider_outlives_any_number_of_crashes(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "hello", TURN_ENQUEUE);
+    assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_CALL);
+    for (int i = 0; i < 12; i++) {
+        turns_provider(kit, say.run, 77000);
+        runs_restart(kit->runs);
+        assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_CALL);
+    }
+    turns_assert_state(kit, say.run, RUN_RUNNING, CAUSE_NONE);
+}
+
 #define turn_test(test) cmocka_unit_test_setup_teardown(test, turns_begin, turns_end)
 
 int main(void) {
@@ -65,6 +78,7 @@ int main(void) {
         turn_test(a_wait_for_the_provider_is_the_runs_state_until_the_next_try),
         turn_test(an_answer_ends_the_wait_for_its_provider),
         turn_test(a_crash_in_the_wait_for_a_provider_asks_again_and_stops_no_clock),
+        turn_test(a_wait_for_the_provider_outlives_any_number_of_crashes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
