@@ -252,12 +252,16 @@ static struct err find_oldest(struct tx *tx, size_t limit, struct old *ret_old) 
         " AND c.ended_ms IS NULL AND c.stop = '')"
         " AND NOT EXISTS (SELECT 1 FROM runs c WHERE c.parent = runs.id AND c.parent <> 0"
         " AND c.ended_ms IS NULL AND c.stop <> '')"
-        " AND (kind <> 'workflow' OR NOT " WORKFLOW_LIVES_BELOW ") ORDER BY ended_ms, id LIMIT $1";
+        " AND (kind IN ($2, $3, $4) OR NOT " WORKFLOW_LIVES_BELOW
+        ") ORDER BY ended_ms, id LIMIT $1";
     struct old old = {.rows = arena_try(tx_arena(tx), limit * sizeof *old.rows)};
     if (old.rows == NULL) {
         return err_make(ERR_OUT_OF_MEMORY, "runs: prune");
     }
-    const struct arg args[] = {arg_int((int64_t)limit)};
+    /* A word that is no kind may have been the workflow's. */
+    const struct arg args[] = {arg_int((int64_t)limit), runs__name(run_kind_name(KIND_JOB)),
+                               runs__name(run_kind_name(KIND_TURN)),
+                               runs__name(run_kind_name(KIND_TITLE))};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
     bool row = !err_failed(err);
@@ -347,8 +351,8 @@ struct err tx_run_prune(struct tx *tx, const struct run_prune *prune,
     struct excess excess = {.count = 0};
     struct old old = {.count = 0};
     int64_t spans = 0;
-    size_t at = 0;
-    bool part = false; /* Of one, only some has gone. */
+    size_t at = 0, whole = 0; /* Rows that were looked at, and removed. */
+    bool part = false;        /* Of one, only some has gone. */
     struct err err = find_excess(tx, prune, &excess);
     if (!err_failed(err)) {
         err = find_oldest(tx, (size_t)prune->limit, &old);
@@ -370,13 +374,15 @@ struct err tx_run_prune(struct tx *tx, const struct run_prune *prune,
         excess.bytes -= removal.spans.disk;
         spans += removal.spans.count;
         at += removal.whole;
+        whole += removal.whole;
         if (!removal.whole) {
             part = true;
             break;
         }
     }
     if (!err_failed(err)) {
-        *ret_more = part || at == (size_t)prune->limit || spans >= SPAN_REMOVE_MAX;
+        /* A page with rows that stay is not read again at once: it would be the same for ever. */
+        *ret_more = part || whole == (size_t)prune->limit || spans >= SPAN_REMOVE_MAX;
     }
     return err;
 }

@@ -226,6 +226,17 @@ static void a_row_whose_text_is_damaged_keeps_its_kind_whichever_it_is(void **st
     }
 }
 
+struct parent {
+    int64_t id, parent;
+};
+
+static struct err parent_tx(struct tx *tx, void *ctx) {
+    const struct parent *row = ctx;
+    const struct arg args[] = {arg_int(row->id), arg_int(row->parent)};
+    return tx_exec(tx, "UPDATE runs SET parent = $2 WHERE id = $1", args, COUNT_OF(args),
+                   NULL /* one row */);
+}
+
 struct prune {
     struct run_prune what;
     size_t gone;
@@ -273,6 +284,39 @@ static void retention_removes_damaged_rows_in_their_order(void **state) {
     assert_int_equal(runs_get(runs, newest.run).row.state, RUN_SUCCEEDED);
 }
 
+static void below(struct runs_kit *runs, int64_t id, int64_t parent) {
+    struct damage set = {.sql = "UPDATE runs SET step_key = 'k' WHERE id = $1", .id = id};
+    assert_int_equal(runs_do(runs, damage_by_tx, &set), ERR_NONE);
+    assert_int_equal(runs_do(runs, parent_tx, &(struct parent){id, parent}), ERR_NONE);
+}
+
+/* The turn of an agent of it lives. */
+static void a_damaged_workflow_that_stays_keeps_no_other_from_its_removal(void **state) {
+    struct runs_kit *runs = *state;
+    static const char *const damages[] = {
+        kind_sql,
+        "UPDATE runs SET kind = 'workflow' WHERE id = $1",
+    };
+    for (size_t i = 0; i < COUNT_OF(damages); i++) {
+        struct runs_row workflow = runs_add(runs), agent = runs_add(runs), turn = runs_add(runs);
+        (void)runs_finish(runs, agent.run);
+        (void)runs_finish(runs, workflow.run);
+        below(runs, agent.row.id, workflow.row.id);
+        below(runs, turn.row.id, agent.row.id);
+        const struct damage damage = {.sql = damages[i], .id = workflow.row.id};
+        assert_int_equal(runs_do(runs, damage_by_tx, (void *)&damage), ERR_NONE);
+        runs->kit.clock_ms += 1000;
+        struct runs_row old = runs_add(runs);
+        (void)runs_finish(runs, old.run);
+        runs->kit.clock_ms += 1000;
+        struct prune prune = {.what = {.keep = {.count = 1 + (int64_t)i}, .limit = 1}};
+        assert_int_equal(runs_do(runs, prune_tx, &prune), ERR_NONE);
+        assert_int_equal(prune.gone, 1);
+        assert_int_equal(runs_do(runs, prune_tx, &prune), ERR_NONE);
+        assert_false(prune.more);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         RUNS_TEST(a_damaged_row_keeps_nobody_from_its_slot_or_key),
@@ -282,6 +326,7 @@ int main(void) {
         RUNS_TEST(a_live_run_whose_row_is_damaged_can_be_stopped_and_then_removed),
         RUNS_TEST(a_row_whose_text_is_damaged_keeps_its_kind_whichever_it_is),
         RUNS_TEST(retention_removes_damaged_rows_in_their_order),
+        RUNS_TEST(a_damaged_workflow_that_stays_keeps_no_other_from_its_removal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
