@@ -6,17 +6,22 @@
  * are counted in `reboots` of the run's row, and its owner ends the run at RUN_CUT_OFF_MAX. A step
  * that finishes sets the count to 0.
  *
+ * A step that waits, for its provider or for a budget, is not under way, and not counted.
+ *
  * An orderly stop is no work of the step, and is not counted: a daemon that is asked to stop writes
- * its epoch into the row of the node. Any other end (a crash, a kill, a lost database, another
- * daemon that takes over) is counted, because none of them can be told from a crash. */
+ * its epoch into the row of the node. The row has the first and the last epoch of such stops in a
+ * row, because a daemon may be stopped before it takes a run over: a turn that waits for its
+ * provider is taken over when the wait ends. Any other end (a crash, a kill, a lost database,
+ * another daemon that takes over) is counted, because none of them can be told from a crash. */
 #include "engine/run_rows.h"
 
 static_assert(RUN_CUT_OFF_MAX == 10, "RUN_CUT_OFF_WORDS has the number");
 
 struct err tx_run_note_stop(struct tx *tx) {
-    const struct arg args[] = {arg_int(tx_epoch(tx))};
-    return tx_exec(tx, "UPDATE nodes SET stopped_epoch = $1", args, COUNT_OF(args),
-                   NULL /* there is one row */);
+    static const char sql[] = "UPDATE nodes SET stopped_since = CASE WHEN stopped_epoch = $2"
+                              " THEN stopped_since ELSE $1 END, stopped_epoch = $1";
+    const struct arg args[] = {arg_int(tx_epoch(tx)), arg_int(tx_epoch(tx) - 1)};
+    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* there is one row */);
 }
 
 static struct err write_count(struct tx *tx, int64_t count, struct run_row *row) {
@@ -27,12 +32,15 @@ static struct err write_count(struct tx *tx, int64_t count, struct run_row *row)
 }
 
 struct err runs__cut_off(struct tx *tx, int64_t epoch, struct run_row *row, bool *ret_over) {
-    const struct run_ask ask = {.sql = "SELECT stopped_epoch FROM nodes"};
+    static const char sql[] =
+        "SELECT count(*) FROM nodes WHERE stopped_since <= $1 AND stopped_epoch >= $1";
+    const struct arg args[] = {arg_int(epoch)};
+    const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
     int64_t stopped = 0;
     assert(epoch != tx_epoch(tx));
     assert(row->kind != KIND_JOB); /* The count is another one. */
     struct err err = runs__int(tx, &ask, &stopped);
-    if (!err_failed(err) && stopped != epoch) {
+    if (!err_failed(err) && stopped == 0) {
         err = write_count(tx, row->reboots + 1, row);
     }
     if (!err_failed(err)) {

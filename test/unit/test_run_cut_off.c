@@ -57,6 +57,32 @@ static void an_orderly_stop_is_not_counted(void **state) {
     assert_over(kit, say.run);
 }
 
+static void note_stop(struct turns_kit *kit) {
+    assert_int_equal(runs_do(kit->runs, note_stop_tx, NULL), ERR_NONE);
+}
+
+/* Daemons that end between, before they take the turn over, change nothing. */
+static void stops_in_a_row_are_not_counted(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "hello", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    for (int i = 0; i < 12; i++) {
+        note_stop(kit);
+        runs_restart(kit->runs);
+        note_stop(kit);
+        cut_off(kit, say.run, TURN_NEXT_CALL, 1);
+        note_stop(kit);
+        runs_restart(kit->runs); /* This one crashes. */
+        cut_off(kit, say.run, TURN_NEXT_CALL, 1);
+    }
+    for (int i = 0; i < 9; i++) {
+        runs_restart(kit->runs);
+        note_stop(kit); /* The daemon that had the turn crashed all the same. */
+        cut_off(kit, say.run, TURN_NEXT_CALL, 1);
+    }
+    assert_over(kit, say.run);
+}
+
 static void a_tool_that_ten_crashes_cut_off_ends_its_turn(void **state) {
     struct turns_kit *kit = *state;
     struct turns_say say = turns_say(kit, "go", TURN_ENQUEUE);
@@ -100,6 +126,7 @@ int main(void) {
         CUT_OFF_TEST(a_call_that_ten_crashes_cut_off_ends_its_turn),
         CUT_OFF_TEST(a_step_that_finishes_sets_the_count_to_zero),
         CUT_OFF_TEST(an_orderly_stop_is_not_counted),
+        CUT_OFF_TEST(stops_in_a_row_are_not_counted),
         CUT_OFF_TEST(a_tool_that_ten_crashes_cut_off_ends_its_turn),
         CUT_OFF_TEST(a_review_that_ten_crashes_cut_off_ends_its_turn),
         CUT_OFF_TEST(a_turn_that_waits_for_a_person_outlives_any_number_of_crashes),
