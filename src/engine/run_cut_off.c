@@ -21,7 +21,10 @@ struct err tx_run_note_stop(struct tx *tx) {
     static const char sql[] = "UPDATE nodes SET stopped_since = CASE WHEN stopped_epoch = $2"
                               " THEN stopped_since ELSE $1 END, stopped_epoch = $1";
     const struct arg args[] = {arg_int(tx_epoch(tx)), arg_int(tx_epoch(tx) - 1)};
-    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* there is one row */);
+    /* A server that is silent must not get the commit: nobody would know its outcome, and the
+     * stop would end as the loss of the database does. So the answer is asked for before. */
+    int64_t changed = 0;
+    return tx_exec(tx, sql, args, COUNT_OF(args), &changed);
 }
 
 static struct err write_count(struct tx *tx, int64_t count, struct run_row *row) {

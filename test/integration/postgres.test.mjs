@@ -10,10 +10,12 @@ import { test } from "node:test";
 
 import { Daemon, scratch } from "./lib.mjs";
 import { keptPort } from "./ports.mjs";
+import { until } from "./providers.mjs";
 import { scaled } from "./scale.mjs";
 import { sql as change } from "./sql.mjs";
 import { openSse } from "./sse.mjs";
 import { say, textOf, Turns } from "./turns.mjs";
+import { Silent } from "./wires.mjs";
 
 const skip = process.env.DROVER_DATABASE ? false : "needs DROVER_DATABASE";
 
@@ -264,3 +266,20 @@ test("SIGTERM ends a daemon whose server has gone silent", { skip }, async (t) =
   const next = await daemonOn(t, url).start();
   assert.equal((await next.append("s", { type: "t" })).json.seq, 2); // Nobody was told of more.
 });
+
+/* Its last write, the mark of its orderly stop, is no commit of which nobody knows the outcome. */
+for (const [goes, how] of [["silent", "mute"], ["away", "down"]]) {
+  test(`SIGTERM ends a daemon with a turn whose server has gone ${goes}`, { skip }, async (t) => {
+    const relay = await new Relay(t).up(await keptPort());
+    const env = { DROVER_DATABASE: relay.url, DROVER_DRAIN: "1" };
+    const turns = await Turns.open(t, { env });
+    const provider = await new Silent("for ever").start(t);
+    const { session } = await turns.listen({ model: await provider.connect(turns) });
+    await turns.send(session, "think for ever");
+    await until("its call is out", () => provider.unanswered === 1);
+    relay[how]();
+    const watchdog = setTimeout(() => turns.daemon.child.kill("SIGKILL"), scaled(40_000));
+    assert.deepEqual(await turns.daemon.stop(), { code: 0, signal: null }, turns.daemon.log);
+    clearTimeout(watchdog);
+  });
+}
