@@ -243,6 +243,9 @@ static void rooms_close(struct sim *sim) {
     life->db = NULL;
     store_close(life->store);
     life->store = NULL;
+    if (life->dead) {
+        return; /* Its last write ended the daemon, which closes nothing more. */
+    }
     work_close(life->work);
     blobs_close(life->blobs);
     hub_close(life->hub);
@@ -250,7 +253,7 @@ static void rooms_close(struct sim *sim) {
     loop_close(life->loop);
     mem_free(sim->rooms);
     sim->rooms = NULL;
-    if (!life->dead && memory_count() > 0) {
+    if (memory_count() > 0) {
         sim_fail(sim, "a daemon that stopped in order keeps %zu blocks of memory", memory_count());
     }
     disk_closed();
