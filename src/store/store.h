@@ -139,15 +139,18 @@ void rows_close(struct rows *rows);
 void rows_release(struct rows **rows);
 
 /* Runs `fn` as a part of this function that may fail alone: *ret_refused is the part's error then,
- * and nothing of the part happened. The part closes the cursors that it opens. Parts nest two deep;
- * the error of a deeper part is that of the part around it.
+ * and nothing of the part happened. The part closes the cursors that it opens.
  *
- * An error that is not the part's own fails the whole function, as that of any other statement
- * does: one that passes (store_error_passes), and want of memory, since all parts share one arena.
+ * Parts cost nothing as long as none fails: a function runs without savepoints at first. An error
+ * of a part, which may show after the function only, then fails the whole function, whatever that
+ * returns, and *ret_refused is ERR_OK. The store rolls back and runs the function again, alone and
+ * with a savepoint for each part: only this second run sees a part refused.
  *
- * At first a part has no savepoint and *ret_refused is ERR_OK: an error of the part, which may show
- * after the function only, fails the whole function, and the store runs that again, alone and with
- * savepoints. So parts cost nothing as long as none fails. */
+ * Savepoints are two deep. The error of a deeper part fails the part around it. An error that is
+ * not the part's own fails the whole function, as that of any other statement does: one that passes
+ * (store_error_passes), and want of memory, since all parts share one arena.
+ *
+ * Memory is not rolled back: what a refused part wrote into `ctx` stays. */
 MUST_CHECK struct err tx_try(struct tx *tx, store_fn fn, void *ctx, struct err *ret_refused);
 /* Errors by the state of the disk, of the server or of the machine, which every other row meets,
  * too: another try may go better. Want of memory is none of them: the arena of a transaction is

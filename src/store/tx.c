@@ -94,7 +94,8 @@ struct err tx_try(struct tx *tx, store_fn fn, void *ctx, struct err *ret_refused
     }
     tx->tried = true;
     if (!tx->careful || tx->parts == SAVEPOINTS_MAX) {
-        return fn(tx, ctx);
+        /* Nothing takes this part back alone, so a caller that expects its error must not go on. */
+        return keep(tx, fn(tx, ctx));
     }
     unsigned rows_open = tx->rows_open;
     size_t mark = notes_mark(tx->notes);

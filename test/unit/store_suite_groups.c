@@ -230,6 +230,52 @@ static void parts_nest_and_the_deepest_fails_with_the_one_around_it(void **state
     expect_streams(suite, there, COUNT_OF(there));
 }
 
+/* The caller takes the error of the part for one that it expects. */
+static struct err ignore_a_part(struct tx *tx, void *ctx) {
+    struct parts *parts = parts_of(ctx);
+    struct err err = tx_try(tx, insert_part_and_refuse, (void *)"half", &parts->refused[0]);
+    (void)err; /* Expected. */
+    err = suite_insert_name(tx, "after");
+    return err_failed(parts->refused[0]) ? err : ERR_OK;
+}
+
+static struct err ignore_a_third_part(struct tx *tx, void *ctx) {
+    struct err refused;
+    struct err err = tx_try(tx, insert_part_and_refuse, ctx, &refused);
+    (void)err; /* Expected. */
+    return ERR_OK;
+}
+
+static struct err nest_a_third_part(struct tx *tx, void *ctx) {
+    struct err refused;
+    struct err err = tx_try(tx, ignore_a_third_part, ctx, &refused);
+    return err_failed(err) ? err : refused;
+}
+
+static struct err insert_three_deep(struct tx *tx, void *ctx) {
+    static const struct part_step steps[] = {{nest_a_third_part, "half"}, {insert_part, "after"}};
+    return run_parts(tx, steps, COUNT_OF(steps), parts_of(ctx)->refused);
+}
+
+static void leaves_nothing_of_a_part(struct suite *suite, store_fn fn) {
+    static const char *const there[] = {"after"};
+    suite_open(suite, STORE_INLINE);
+    struct parts parts = {.call = {.fn = fn}};
+    suite_write(suite, &parts.call);
+    suite_wait(suite);
+    assert_int_equal(parts.call.err.code, ERR_NONE);
+    assert_int_equal(parts.refused[0].code, ERR_NOT_FOUND);
+    expect_streams(suite, there, COUNT_OF(there));
+}
+
+static void a_part_whose_error_is_ignored_leaves_nothing(void **state) {
+    leaves_nothing_of_a_part(*state, ignore_a_part);
+}
+
+static void a_third_part_whose_error_is_ignored_leaves_nothing(void **state) {
+    leaves_nothing_of_a_part(*state, insert_three_deep);
+}
+
 static struct err insert_in_sound_parts(struct tx *tx, void *ctx) {
     static const struct part_step steps[] = {{insert_part, "one"}, {insert_part, "two"}};
     return run_parts(tx, steps, COUNT_OF(steps), parts_of(ctx)->refused);
@@ -445,6 +491,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_function_cannot_succeed_after_an_sql_error),
     cmocka_unit_test(a_part_that_fails_is_taken_back_alone),
     cmocka_unit_test(parts_nest_and_the_deepest_fails_with_the_one_around_it),
+    cmocka_unit_test(a_part_whose_error_is_ignored_leaves_nothing),
+    cmocka_unit_test(a_third_part_whose_error_is_ignored_leaves_nothing),
     cmocka_unit_test(a_function_whose_parts_succeed_runs_once),
     cmocka_unit_test(an_error_inside_a_cursor_is_taken_back_too),
     cmocka_unit_test(notes_come_in_order_before_any_answer),
