@@ -126,17 +126,18 @@ static struct err first_row(struct tx *tx, const struct run_ask *ask, bool *ret_
     struct err err = tx_first(tx, ask->sql, ask->args, ask->count, &rows);
     *ret_found = !err_failed(err) && rows != NULL;
     *ret_damaged = (struct damaged_row){.id = 0};
-    if (*ret_found) {
-        err = runs__borrow(rows, RUN_WHOLE, &row);
+    if (!*ret_found) {
+        return err; /* Also where the database cannot read the row: nobody knows whose it is. */
     }
-    bool too_long = *ret_found && !err_failed(err) && row.kind != KIND_AGENT &&
-                    runs__bytes(&row) > LINE_BYTES_MAX;
+    err = runs__borrow(rows, RUN_WHOLE, &row);
+    bool too_long =
+        !err_failed(err) && row.kind != KIND_AGENT && runs__bytes(&row) > LINE_BYTES_MAX;
     if (err.code == ERR_STORE_CORRUPT || too_long) {
         *ret_damaged =
             (struct damaged_row){.id = rows_int(rows, RUN_COLUMN_ID), .too_long = too_long};
         return ERR_OK;
     }
-    return err_failed(err) || !*ret_found ? err : runs__read(tx, rows, RUN_WHOLE, ret_row);
+    return err_failed(err) ? err : runs__read(tx, rows, RUN_WHOLE, ret_row);
 }
 
 static struct err end_damaged_part(struct tx *tx, void *ctx) {

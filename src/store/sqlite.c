@@ -167,6 +167,7 @@ static struct err plain(struct conn *conn, const char *sql) {
 }
 
 static struct err begin(struct conn *conn) {
+    of(conn)->met_damage = false;
     return plain(conn, conn->role == CONN_WRITER ? "BEGIN IMMEDIATE" : "BEGIN");
 }
 
@@ -183,8 +184,14 @@ static struct err rollback_to(struct conn *conn) {
     return err_failed(err) ? err : release(conn);
 }
 
-static bool transaction_lost(struct conn *conn) {
+static bool transaction_ended(struct conn *conn) {
     return sqlite3_get_autocommit(of(conn)->db) != 0;
+}
+
+/* SQLite commits no transaction that has met a damaged page, not even after ROLLBACK TO, and after
+ * a COMMIT that failed for that reason nobody could tell what happened. */
+static bool transaction_lost(struct conn *conn) {
+    return transaction_ended(conn) || of(conn)->met_damage;
 }
 
 static int64_t changes(struct conn *conn) {
@@ -192,13 +199,13 @@ static int64_t changes(struct conn *conn) {
 }
 
 static void rollback(struct conn *conn) {
-    if (transaction_lost(conn)) {
+    if (transaction_ended(conn)) {
         return;
     }
     /* It may fail, when an error has ended the transaction in between; then there is none left,
      * which is all that is wanted. */
     (void)plain(conn, rollback_sql);
-    assert(transaction_lost(conn));
+    assert(transaction_ended(conn));
 }
 
 /* Somebody removed or replaced the file under us: what was committed lies where nobody will look

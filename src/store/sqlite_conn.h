@@ -22,6 +22,7 @@ struct sqlite_conn {
                                             failed. */
     size_t prepared_size;
     int64_t log_bytes, page_bytes;
+    bool met_damage; /* SQLite has reported a damaged page since the last BEGIN. */
 };
 
 /* How long one waits for a lock of another process: a backup, or a user's own shell. */

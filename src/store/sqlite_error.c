@@ -58,6 +58,7 @@ static bool has_errno(int rc) {
 
 struct err sqlite_error(struct sqlite_conn *conn, int rc, const char *step) {
     int os = has_errno(rc) ? sqlite3_system_errno(conn->db) : 0;
+    conn->met_damage = conn->met_damage || (rc & 0xff) == SQLITE_CORRUPT;
     return (struct err){.code = code_of(rc, os), .os = os, .step = step};
 }
 
