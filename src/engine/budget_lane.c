@@ -25,11 +25,13 @@ static struct err first_in(struct tx *tx, int64_t lane, int64_t skip, bool *ret_
 
 /* --- Parking ---------------------------------------------------------------------------------- */
 
+/* A run that is parked already is written, too: its wake-up may have been used up, if the store
+ * refused the run then (runs__try), and would refuse this write as well. */
 struct err budget__park_run(struct tx *tx, int64_t id) {
     bool found = false;
     struct run_row row;
     struct err err = runs__find_id(tx, id, &found, &row);
-    if (err_failed(err) || !found || row.not_before_ms != 0) {
+    if (err_failed(err) || !found) {
         return err;
     }
     row.not_before_ms = tx_now_ms(tx);

@@ -113,6 +113,7 @@ static struct err pass_key(struct tx *tx, void *ctx) {
         return ERR_OK;
     }
     row->gate = GATE_SLOT;
+    row->not_before_ms = 0;
     return runs__write(tx, RUN_QUEUED, row);
 }
 

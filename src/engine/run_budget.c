@@ -79,12 +79,15 @@ static void admitted(const struct budget__judgement *judgement, struct run_row *
     row->lane = 0;
 }
 
-static void waits(const struct budget__judgement *judgement, struct bytes why,
+/* Where no run holds any of the amount, no end will open the lane: the runs before this one are
+ * stuck (runs__try), and it is parked. */
+static void waits(const struct budget__judgement *judgement, struct bytes why, int64_t now_ms,
                   struct run_row *row) {
     const struct budget_hit *hit = &judgement->hit;
+    bool held = judgement->places.nodes[hit->node].reserved.of[hit->amount] > 0;
     row->gate = GATE_BUDGET;
     row->lane = budget__lane(judgement->places.rows[hit->node].id, hit->amount);
-    row->not_before_ms = 0;
+    row->not_before_ms = held ? 0 : now_ms;
     row->note = why;
 }
 
@@ -122,7 +125,7 @@ struct err runs__budget_judge_past(struct tx *tx, int64_t past, struct run_row *
         return err;
     }
     if (judgement.verdict == BUDGET_WAITS) {
-        waits(&judgement, why, row);
+        waits(&judgement, why, tx_now_ms(tx), row);
     } else if (judgement.verdict == BUDGET_SPENT) {
         refused(why, row);
     } else if (!row->charged) {
@@ -202,12 +205,15 @@ struct err runs__budget_settle(struct tx *tx, const struct run_took *took, struc
 /* --- Leaving, parking ------------------------------------------------------------------------- */
 
 static bool parked(const struct run_row *row) {
-    return row->not_before_ms != 0 && (row->gate == GATE_BUDGET || row->gate == GATE_SLOT);
+    return row->not_before_ms != 0 && row->gate != GATE_NONE && row->gate != GATE_TIME;
 }
 
 static struct err hand_over(struct tx *tx, const struct run_row *row, struct run_freed *freed) {
     if (row->gate == GATE_BUDGET) {
         return budget__free_lane(tx, row->lane, freed);
+    }
+    if (row->gate == GATE_KEY) {
+        return runs__free(tx, row, freed);
     }
     freed->kinds |= 1U << row->kind;
     return ERR_OK;

@@ -56,7 +56,7 @@ MUST_CHECK struct err runs__budget_leave(struct tx *tx, struct run_row *row,
 /* At the gate of SLOT: the first in line goes on in a transaction of its own (`freed`:
  * what runs leave that are refused), */
 MUST_CHECK struct err runs__park_slot(struct tx *tx, enum run_kind kind, struct run_freed *freed);
-/* and so this one does now, or one at the gate of BUDGET. */
+/* and so this one does now, or one at the gate of KEY or BUDGET. */
 MUST_CHECK struct err runs__unpark(struct tx *tx, struct run_row *row, struct run_freed *freed);
 
 #endif

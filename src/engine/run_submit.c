@@ -3,6 +3,9 @@
  * This is the hottest transaction of all: without a parent, a key and a budget it is one query, one
  * row, one event. The query looks for somebody who waits for a slot before it counts who has one,
  * so that behind a long queue, and that is where most runs are submitted, nothing is counted.
+ *
+ * A line is read when a run ends that holds a place of it. Where none does, the runs that wait are
+ * stuck (runs__try), so a run that joins them is parked: a transaction of its own reads the line.
  */
 #include "engine/ids.h"
 #include "engine/run_budget.h"
@@ -15,6 +18,7 @@
 struct facts {
     int64_t next_id, slots_taken;
     bool budget; /* There is a global one. */
+    bool unread; /* Runs wait for a slot, and none runs whose end would read their line. */
 };
 
 /* Somebody who waits stands for all slots ($1). */
@@ -27,7 +31,10 @@ static struct err ask_facts(struct tx *tx, const struct run_new *what, struct fa
                 " AND ended_ms IS NULL) END,"
                 " CASE WHEN EXISTS (SELECT 1 FROM budgets WHERE owner = '' AND path = '') THEN 1 "
                 "ELSE 0 "
-                "END";
+                "END,"
+                " CASE WHEN EXISTS (SELECT 1 FROM runs WHERE kind = $2 AND gate = 'slot'"
+                " AND ended_ms IS NULL) AND NOT EXISTS (SELECT 1 FROM runs WHERE kind = $2"
+                " AND gate = '' AND ended_ms IS NULL) THEN 1 ELSE 0 END";
     const struct arg args[] = {arg_int(runs__slots(what->kind, &what->bounds)),
                                runs__name(run_kind_name(what->kind))};
     AUTO(rows_release) struct rows *rows = NULL;
@@ -38,22 +45,36 @@ static struct err ask_facts(struct tx *tx, const struct run_new *what, struct fa
     assert(rows != NULL); /* Scalars always come as one row. */
     *ret_facts = (struct facts){.next_id = rows_int(rows, 0),
                                 .slots_taken = rows_int(rows, 1),
-                                .budget = rows_int(rows, 2) != 0};
+                                .budget = rows_int(rows, 2) != 0,
+                                .unread = rows_int(rows, 3) != 0};
     return ERR_OK;
 }
 
+struct key_facts {
+    int64_t taken;
+    bool unread; /* As of facts, for the key. */
+};
+
 /* Whoever waits for the key, and is not behind us, means that it is full for us, too. */
-static struct err ask_key(struct tx *tx, const struct run_new *what, int64_t *ret_taken) {
+static struct err ask_key(struct tx *tx, const struct run_new *what, struct key_facts *ret_facts) {
     static const char sql[] =
         "SELECT CASE WHEN EXISTS (SELECT 1 FROM runs WHERE owner = $1 AND run_key = $2"
         " AND gate = 'key' AND priority >= $4 AND ended_ms IS NULL AND run_key <> '') THEN $3"
         " ELSE (SELECT count(*) FROM (SELECT 1 FROM runs WHERE owner = $1 AND run_key = $2"
         " AND gate IN ('', 'slot', 'budget') AND ended_ms IS NULL AND run_key <> '' LIMIT $3) "
-        "taken) END";
+        "taken) END, CASE WHEN EXISTS (SELECT 1 FROM runs WHERE owner = $1 AND run_key = $2"
+        " AND gate IN ('', 'slot', 'budget') AND ended_ms IS NULL AND run_key <> '') THEN 0"
+        " ELSE 1 END";
     const struct arg args[] = {arg_text(what->owner), arg_text(what->key), arg_int(what->key_max),
                                arg_int(what->priority)};
-    const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
-    return runs__int(tx, &ask, ret_taken);
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    if (err_failed(err)) {
+        return err;
+    }
+    assert(rows != NULL); /* As above. */
+    *ret_facts = (struct key_facts){.taken = rows_int(rows, 0), .unread = rows_int(rows, 1) != 0};
+    return ERR_OK;
 }
 
 static struct err find_parent(struct tx *tx, const struct run_new *what, struct run_row *row) {
@@ -99,9 +120,17 @@ static void begin(struct tx *tx, const struct run_new *what, struct run_row *row
     row->steady_ms = tx_steady_ms(tx);
 }
 
+/* What admission has found. */
+struct admitted {
+    enum budget_verdict verdict;
+    bool budget; /* There is a global one. */
+    bool unread; /* The run joins a line that no end of another run will read. */
+};
+
 static struct err ask_gates(struct tx *tx, const struct run_new *what, struct run_row *row,
-                            bool *ret_budget) {
+                            struct admitted *admitted) {
     struct facts facts = {0};
+    struct key_facts key = {0};
     struct run_admission admission = {.key_max = row->key_max};
     if (row->not_before_ms != 0) {
         admission.not_before_ms = row->not_before_ms;
@@ -109,35 +138,36 @@ static struct err ask_gates(struct tx *tx, const struct run_new *what, struct ru
     }
     struct err err = ask_facts(tx, what, &facts);
     if (!err_failed(err) && admission.key_max > 0) {
-        err = ask_key(tx, what, &admission.key_taken);
+        err = ask_key(tx, what, &key);
     }
     if (err_failed(err)) {
         return err;
     }
+    admission.key_taken = key.taken;
     int64_t slots = runs__slots(row->kind, &what->bounds);
     admission.slots_free = slots == INT64_MAX ? 1 : slots - facts.slots_taken;
     row->id = facts.next_id;
     row->gate = run_admit(&admission);
-    *ret_budget = facts.budget;
+    admitted->budget = facts.budget;
+    admitted->unread = (row->gate == GATE_KEY && key.unread) ||
+                       (row->gate == GATE_SLOT && facts.unread && slots > 0);
     return ERR_OK;
 }
 
 /* Budgets are asked last, and only of who could begin now. */
 static struct err admit(struct tx *tx, const struct run_new *what, struct run_row *row,
-                        enum budget_verdict *ret_verdict) {
-    bool global = false;
-    *ret_verdict = BUDGET_ADMITTED;
-    struct err err = ask_gates(tx, what, row, &global);
+                        struct admitted *admitted) {
+    struct err err = ask_gates(tx, what, row, admitted);
     if (!err_failed(err)) {
         err = find_budget(tx, what, row);
     }
-    if (!err_failed(err) && row->gate == GATE_NONE && (global || row->budget.len > 0)) {
-        err = runs__budget_judge(tx, row, ret_verdict);
+    if (!err_failed(err) && row->gate == GATE_NONE && (admitted->budget || row->budget.len > 0)) {
+        err = runs__budget_judge(tx, row, &admitted->verdict);
     }
     if (err_failed(err)) {
         return err;
     }
-    if (*ret_verdict != BUDGET_ADMITTED) {
+    if (admitted->verdict != BUDGET_ADMITTED) {
         row->gate = GATE_BUDGET;
     } else if (row->gate == GATE_NONE) {
         begin(tx, what, row);
@@ -201,16 +231,19 @@ struct err tx_run_submit(struct tx *tx, const struct run_new *what, struct run_r
     if (row.run.data == NULL) {
         return err_make(ERR_OUT_OF_MEMORY, "runs: id");
     }
-    enum budget_verdict verdict = BUDGET_ADMITTED;
+    struct admitted admitted = {.verdict = BUDGET_ADMITTED};
     struct err err = what->parent.len > 0 ? find_parent(tx, what, &row) : ERR_OK;
     if (!err_failed(err)) {
-        err = admit(tx, what, &row, &verdict);
+        err = admit(tx, what, &row, &admitted);
     }
     if (!err_failed(err)) {
         err = runs__insert(tx, &row);
     }
     if (!err_failed(err)) {
-        err = add_rest(tx, what, verdict, &row);
+        err = add_rest(tx, what, admitted.verdict, &row);
+    }
+    if (!err_failed(err) && admitted.unread) {
+        err = budget__park_run(tx, row.id);
     }
     if (!err_failed(err)) {
         *ret_row = row;

@@ -61,6 +61,22 @@ static void a_lane_is_read_past_a_run_whose_failure_is_refused_too(void **state)
     assert_int_equal(budgets_state(runs, refused.run), RUN_RUNNING); /* At the next end. */
 }
 
+static void a_run_submitted_after_one_that_is_stuck_is_let_in(void **state) {
+    struct runs_kit *runs = *state;
+    (void)budgets_wall(runs, "global", FIRST);
+    struct runs_row first = runs_add(runs), stuck = add_refused(runs, "");
+    refuse(runs, any_sql);
+    (void)budgets_finish(runs, first.run, 1);
+    struct runs_row next = runs_add(runs);
+    assert_int_equal(budgets_state(runs, next.run), RUN_QUEUED);
+    struct run_row heard;
+    assert_true(runs_heard(runs, next.run, &heard));
+    assert_true(heard.not_before_ms != 0);
+    runs_wake(runs, next.run);
+    assert_int_equal(budgets_state(runs, stuck.run), RUN_QUEUED);
+    assert_int_equal(budgets_state(runs, next.run), RUN_RUNNING);
+}
+
 /* The run at which one commit has its fill wakes the rest of the lane. */
 static void a_long_lane_goes_on_where_the_run_that_was_to_wake_it_is_refused(void **state) {
     struct runs_kit *runs = *state;
@@ -76,6 +92,30 @@ static void a_long_lane_goes_on_where_the_run_that_was_to_wake_it_is_refused(voi
     assert_int_equal(runs_count(runs, "SELECT count(*) FROM runs WHERE state = 'running'"),
                      CROWD - 1);
     assert_int_equal(runs_count(runs, "SELECT count(*) FROM runs WHERE cause = 'not_stored'"), 1);
+}
+
+/* A run that was parked, and of which nothing can be stored since, is first in the lane. The run
+ * that the lane lets in is refused when it begins, so its reserve goes to the next. */
+static void a_parked_run_that_is_refused_keeps_no_wake_up_from_its_lane(void **state) {
+    struct runs_kit *runs = *state;
+    struct run_new what = runs_new(runs);
+    (void)budgets_wall(runs, "global", FIRST);
+    struct runs_row first = runs_add(runs);
+    what.label = BYTES("begins");
+    struct runs_row begins = runs_submit(runs, &what), refused = add_refused(runs, "");
+    struct runs_row last = runs_add(runs);
+    refuse(runs, "UPDATE runs SET not_before_ms = 1 WHERE label = 'refused'");
+    refuse(runs, any_sql);
+    refuse(runs, "CREATE TRIGGER begin BEFORE UPDATE ON runs WHEN new.label = 'begins'"
+                 " AND new.state = 'running' BEGIN SELECT RAISE(ABORT, 'no'); END");
+    (void)budgets_finish(runs, first.run, FIRST / 2);
+    struct run_row heard;
+    assert_true(runs_heard(runs, last.run, &heard));
+    assert_true(heard.not_before_ms != 0);
+    runs_wake(runs, last.run);
+    assert_int_equal(budgets_state(runs, begins.run), RUN_FAILED);
+    assert_int_equal(budgets_state(runs, refused.run), RUN_QUEUED);
+    assert_int_equal(budgets_state(runs, last.run), RUN_RUNNING);
 }
 
 /* A child in the lane waits for its own parent, and no budget can end the child. */
@@ -97,7 +137,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         RUNS_TEST(a_run_that_is_refused_keeps_nobody_from_a_budget),
         RUNS_TEST(a_lane_is_read_past_a_run_whose_failure_is_refused_too),
+        RUNS_TEST(a_run_submitted_after_one_that_is_stuck_is_let_in),
         RUNS_TEST(a_long_lane_goes_on_where_the_run_that_was_to_wake_it_is_refused),
+        RUNS_TEST(a_parked_run_that_is_refused_keeps_no_wake_up_from_its_lane),
         RUNS_TEST(a_child_that_is_refused_keeps_no_other_from_its_refusal_by_the_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
