@@ -277,7 +277,7 @@ struct err runs__insert(struct tx *tx, const struct run_row *row) {
     static const char sql[] =
         "INSERT INTO runs (" RUN_STORED ")"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, '', '', 0, $8, 0, 0, 0, $9, $10, $11, -1, $12, $13,"
-        " 0, $14, $15, NULL, $16, $17, $18, $19, '', $20, 0, 0, 0, 0, 0, 0, 0, '', $21)";
+        " $22, $14, $15, NULL, $16, $17, $18, $19, '', $20, 0, 0, 0, 0, 0, 0, 0, '', $21)";
     const struct arg args[] = {
         arg_int(row->id),
         arg_text(row->run),
@@ -300,6 +300,7 @@ struct err runs__insert(struct tx *tx, const struct run_row *row) {
         arg_text(row->host),
         arg_text(row->budget),
         arg_text(row->spec),
+        arg_int(row->not_before_ms),
     };
     struct err err = tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
     return err_failed(err) ? err : runs__tell(tx, row);

@@ -227,6 +227,17 @@ static void a_retry_waits_and_is_woken(void **state) {
     assert_int_equal(runs_get(runs, row.run).row.attempt, 2);
 }
 
+static void a_run_that_is_submitted_for_later_is_woken(void **state) {
+    struct runs_kit *runs = *state;
+    struct run_new what = runs_new(runs);
+    what.not_before_ms = runs->kit.clock_ms + 1000;
+    struct runs_row row = runs_submit(runs, &what);
+    assert_int_equal(row.row.gate, GATE_TIME);
+    assert_int_equal(runs_get(runs, row.run).row.not_before_ms, what.not_before_ms);
+    runs_wake(runs, row.run);
+    assert_int_equal(runs_get(runs, row.run).row.state, RUN_RUNNING);
+}
+
 static void who_is_woken_goes_through_its_other_gates(void **state) {
     struct runs_kit *runs = *state;
     struct runs_row row = runs_add_key(runs, (struct runs_place){.key_max = 1});
@@ -303,6 +314,7 @@ int main(void) {
         RUNS_TEST(late_results_change_nothing_and_say_so),
         RUNS_TEST(a_sentence_that_is_too_long_is_cut_between_characters),
         RUNS_TEST(a_retry_waits_and_is_woken),
+        RUNS_TEST(a_run_that_is_submitted_for_later_is_woken),
         RUNS_TEST(who_is_woken_goes_through_its_other_gates),
         RUNS_TEST(a_void_start_begins_again_at_once_and_keeps_its_key),
         RUNS_TEST(a_retry_at_once_lets_the_more_urgent_go_first),
