@@ -247,6 +247,13 @@ bool answer_call_done(struct answer *answer, int64_t key) {
     return call != NULL ? call_over(answer, call) : answer_goes_on(answer);
 }
 
+void answer_call_cut(struct answer *answer, int64_t key) {
+    struct answer_call *call = find(answer, key);
+    if (call != NULL) {
+        call->cut = true;
+    }
+}
+
 /* --- The end ---------------------------------------------------------------------------------- */
 
 void answer_stop(struct answer *answer, enum model_stop stop) {
@@ -254,22 +261,31 @@ void answer_stop(struct answer *answer, enum model_stop stop) {
     answer->stop = stop;
 }
 
-/* A call without a name was never announced. */
+/* A call without a name was never announced. Whatever reason the provider gives for its end, an
+ * answer with half a call has come to its longest length. */
 static void cut_call(struct answer *answer, struct answer_call *call) {
     call->over = true;
+    answer->stop = MODEL_STOP_LENGTH;
     if (call->told && answer->watch->tool_cut != NULL) {
         struct model_tool_call cut = shown(answer, call);
         answer->watch->tool_cut(answer->ctx, &cut);
     }
 }
 
-/* Where the length ended it, the last call may be half of one, which nobody must run. */
+/* Where the length ended it, the last call may be half of one, which nobody must run. Where the
+ * provider does not say which call it cut, an object is whole, even if more would have followed. */
+static bool is_cut(const struct answer *answer, const struct answer_call *call) {
+    if (call->over) {
+        return false;
+    }
+    return call->cut || (answer->stop == MODEL_STOP_LENGTH &&
+                         (call->arguments.len == 0 || !is_whole(&call->arguments)));
+}
+
 static void end_calls(struct answer *answer) {
     for (size_t i = 0; i < answer->call_count && answer_goes_on(answer); i++) {
         struct answer_call *call = &answer->calls[i];
-        bool cut = answer->stop == MODEL_STOP_LENGTH && !call->over &&
-                   (call->arguments.len == 0 || !is_whole(&call->arguments));
-        if (cut) {
+        if (is_cut(answer, call)) {
             cut_call(answer, call);
         } else if (!call_over(answer, call)) {
             return;

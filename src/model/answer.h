@@ -31,6 +31,7 @@ struct answer_call {
     char *id, *name; /* Owned; name NULL: not said yet. */
     struct text arguments;
     bool told, over;
+    bool cut; /* The provider says so, whatever its arguments look like. */
 };
 
 struct answer {
@@ -65,6 +66,8 @@ bool answer_thinking_done(struct answer *answer); /* Not thinking, no signature:
 bool answer_call(struct answer *answer, int64_t key, struct bytes id, struct bytes name);
 bool answer_call_piece(struct answer *answer, int64_t key, struct bytes piece);
 bool answer_call_done(struct answer *answer, int64_t key);
+/* The provider's word that the call is half of one: answer_end tells it as cut off. */
+void answer_call_cut(struct answer *answer, int64_t key);
 bool answer_call_known(const struct answer *answer, int64_t key);
 
 void answer_stop(struct answer *answer, enum model_stop stop);

@@ -66,13 +66,15 @@ static void keep_reasoning(struct answer *answer, const json_t *item) {
 static void end_item(struct stream *stream, const json_t *data) {
     struct answer *answer = &stream->answer;
     const json_t *item = json_object_get(data, "item");
-    struct bytes type = wire_bytes(item, "type");
+    struct bytes type = wire_bytes(item, "type"), status = wire_bytes(item, "status");
     int64_t key = wire_number(data, "output_index");
     if (wire_is(type, "reasoning")) {
         keep_reasoning(answer, item);
         (void)answer_thinking_done(answer); /* The next event asks. */
-    } else if (wire_is(type, "function_call") && wire_is(wire_bytes(item, "status"), "completed")) {
+    } else if (wire_is(type, "function_call") && wire_is(status, "completed")) {
         (void)answer_call_done(answer, key);
+    } else if (wire_is(type, "function_call") && wire_is(status, "incomplete")) {
+        answer_call_cut(answer, key);
     }
 }
 

@@ -74,6 +74,14 @@
 
 #define ITEM(event, index, item)                                                                   \
     EVENT("response.output_item." event, ",\"output_index\":" index ",\"item\":{" item "}")
+/* A call whose arguments are an object. */
+#define RESPONSES_CALL(index, id, name, status)                                                    \
+    ITEM("added", index,                                                                           \
+         "\"type\":\"function_call\",\"call_id\":\"" id "\",\"name\":\"" name "\"")                \
+    EVENT("response.function_call_arguments.delta",                                                \
+          ",\"output_index\":" index ",\"delta\":\"{}\"")                                          \
+    ITEM("done", index,                                                                            \
+         "\"type\":\"function_call\",\"call_id\":\"" id "\",\"status\":\"" status "\"")
 #define RESPONSES_UNTIL_END                                                                        \
     EVENT("response.created", ",\"response\":{\"id\":\"resp_1\",\"status\":\"in_progress\"}")      \
     EVENT("response.in_progress", ",\"response\":{\"id\":\"resp_1\",\"error\":null}")              \

@@ -240,6 +240,33 @@ static void a_call_whose_half_is_json_but_no_object_was_cut_off(void **state) {
     ask_expect(kit, "test/m", "hi", "<0 a f>a0(1)<0! 1>", MODEL_NONE);
 }
 
+/* More would have followed the object: only the provider knows. */
+static void a_call_that_is_called_incomplete_was_cut_off_whatever_came(void **state) {
+    static const char *const ends[] = {
+        EVENT("response.incomplete",
+              ",\"response\":{\"incomplete_details\":{\"reason\":\"max_output_tokens\"}}"),
+        EVENT("response.completed", ",\"response\":{}"),
+    };
+    struct kit *kit = *state;
+    for (size_t i = 0; i < COUNT_OF(ends); i++) {
+        AUTO(text_done) struct text answer;
+        text_init(&answer, 4096);
+        text_add_str(&answer, KIT_STREAM RESPONSES_CALL("0", "a", "f", "completed")
+                                  RESPONSES_CALL("1", "b", "g", "incomplete"));
+        text_add_str(&answer, ends[i]);
+        kit_renew(kit);
+        serve_stream(kit, &model_streams[1]);
+        kit->answer = answer.data;
+        struct ask ask = {.kit = kit};
+        ask_begin(&ask, kit, "test/m", "hi");
+        ask_finish(&ask);
+        ask_cause(&ask, MODEL_NONE);
+        assert_string_equal(ask.told.data, "<0 a f>a0({})<0/ a f {}><1 b g>a1({})<1! {}>");
+        assert_int_equal(ask.result.stop, MODEL_STOP_LENGTH);
+        ask_end(&ask);
+    }
+}
+
 static void a_refusal_keeps_its_words_and_is_not_asked_again(void **state) {
     struct kit *kit = *state;
     serve_stream(kit, &model_streams[0]);
@@ -337,6 +364,7 @@ int main(void) {
         WITH_KIT(what_came_behind_a_report_counts_when_the_answer_breaks_off),
         WITH_KIT(a_call_that_the_longest_length_cut_off_is_not_done),
         WITH_KIT(a_call_whose_half_is_json_but_no_object_was_cut_off),
+        WITH_KIT(a_call_that_is_called_incomplete_was_cut_off_whatever_came),
         WITH_KIT(a_refusal_keeps_its_words_and_is_not_asked_again),
         WITH_KIT(an_empty_answer_is_a_failure),
         WITH_KIT(calls_without_numbers_or_ids_are_told_apart),
