@@ -236,6 +236,18 @@ static void cut_remember(struct servers *servers, uint64_t key, const char *call
     }
 }
 
+/* Responses name the call that was cut. The other kinds give no more than the reason of the whole
+ * answer: where an object came, and the cut was in the garbage behind it, nobody can know. */
+static bool cut_is_told(enum wire_kind wire, const struct text *arguments) {
+    AUTO(json_release) json_t *json = NULL;
+    if (wire == WIRE_RESPONSES || arguments->len == 0) {
+        return true;
+    }
+    struct err err = json_parse(arguments->data, arguments->len, JSON_DEPTH_MAX, &json,
+                                /* why */ NULL);
+    return err_failed(err) || !json_is_object(json);
+}
+
 /* The longest length: set by the request, or by the model's whim. */
 static void length_apply(struct servers *servers, uint64_t key, const struct prompt *prompt,
                          struct utterance *said) {
@@ -251,7 +263,8 @@ static void length_apply(struct servers *servers, uint64_t key, const struct pro
         struct text *arguments = &said->calls[said->call_count - 1].arguments;
         utterance_cut(arguments, arguments->len == 0 ? 0 : (size_t)(pick >> 8) % arguments->len);
         said->last_call_cut = true;
-        cut_remember(servers, key, said->calls[said->call_count - 1].id);
+        bool told = cut_is_told(prompt->wire, arguments);
+        cut_remember(servers, key, told ? said->calls[said->call_count - 1].id : "");
         return;
     }
     size_t cut = most < said->text.len ? most : 1 + (size_t)(pick >> 8) % (said->text.len + 1);
