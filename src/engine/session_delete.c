@@ -4,6 +4,8 @@
  *    ^
  *    └── fork's last commit ── the epoch of the daemon that makes it; of another one: as -1
  *
+ * The rows of turns that have not ended stay meanwhile, and no session goes before its turns.
+ *
  * All of it stands in the row, so a crash anywhere leaves nothing that the next round doesn't find.
  */
 #include <stdio.h>
@@ -160,6 +162,8 @@ struct err tx_session_delete(struct tx *tx, const struct session_delete *what, b
 
 /* --- Removal ---------------------------------------------------------------------------------- */
 
+#define LIVES "SELECT 1 FROM runs r WHERE r.id = t.run AND r.ended_ms IS NULL"
+
 static struct err remove_some(struct tx *tx, const char *sql, int64_t session, bool *ret_some) {
     const struct arg args[] = {arg_int(session), arg_int(SESSION_PURGE_PAGE)};
     int64_t changed = 0;
@@ -170,7 +174,9 @@ static struct err remove_some(struct tx *tx, const char *sql, int64_t session, b
     return err;
 }
 
-/* Parts first: they are found by their messages. An attachment goes with its last use. */
+/* Parts first: they are found by their messages. A turn's row goes after the end of the turn, which
+ * reads there how long a person was waited for, and whose place is free now. An attachment goes
+ * with its last use. */
 static struct err remove_page(struct tx *tx, int64_t session, bool *ret_some) {
     static const char *const steps[] = {
         "DELETE FROM parts WHERE id IN (SELECT p.id FROM messages m"
@@ -179,7 +185,8 @@ static struct err remove_page(struct tx *tx, int64_t session, bool *ret_some) {
         " (SELECT id FROM messages WHERE session = $1 ORDER BY id DESC LIMIT $2)",
         "DELETE FROM approvals WHERE id IN (SELECT a.id FROM turns t"
         " JOIN approvals a ON a.run = t.run WHERE t.session = $1 LIMIT $2)",
-        "DELETE FROM turns WHERE run IN (SELECT run FROM turns WHERE session = $1 LIMIT $2)",
+        "DELETE FROM turns WHERE run IN (SELECT t.run FROM turns t WHERE t.session = $1"
+        " AND NOT EXISTS (" LIVES ") LIMIT $2)",
         "DELETE FROM checkpoints WHERE id IN"
         " (SELECT id FROM checkpoints WHERE session = $1 LIMIT $2)",
         "DELETE FROM session_roots WHERE path IN (SELECT path FROM session_roots"
@@ -220,12 +227,21 @@ static struct err remove_stream(struct tx *tx, const struct session_row *row) {
     return err_failed(err) || more ? err : remove_row(tx, row);
 }
 
+static struct err remove_rest(struct tx *tx, const struct session_row *row, int64_t hidden) {
+    if (hidden == HIDDEN_EMPTY) {
+        return remove_stream(tx, row);
+    }
+    /* Of a fork nobody has heard: it has no stream. */
+    return hidden > 0 ? remove_row(tx, row) : sessions__set_hidden(tx, row, HIDDEN_EMPTY);
+}
+
 /* The first that has something left to remove now. */
 static struct err find_hidden(struct tx *tx, bool *ret_found, int64_t *ret_hidden,
                               struct session_row *ret_row) {
     static const char sql[] =
         "SELECT " SESSION_COLUMNS_LIGHT ", s.hidden" SESSION_FROM
-        " WHERE s.hidden <> 0 AND s.hidden <> $1 AND (s.hidden <> $2 OR s.changed_ms <= $3)"
+        " WHERE s.hidden <> 0 AND s.hidden <> $1 AND (s.hidden <> $2 OR s.changed_ms <= $3"
+        " AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.session = s.id AND EXISTS (" LIVES ")))"
         " ORDER BY s.id LIMIT 1";
     const struct arg args[] = {arg_int(tx_epoch(tx)), arg_int(HIDDEN_EMPTY),
                                arg_int(tx_now_ms(tx) - SESSION_STREAM_KEPT_MS)};
@@ -246,13 +262,11 @@ struct err tx_session_purge(struct tx *tx, bool *ret_more) {
     int64_t hidden = 0;
     struct session_row row;
     struct err err = find_hidden(tx, &found, &hidden, &row);
-    if (!err_failed(err) && found && hidden == HIDDEN_EMPTY) {
-        err = remove_stream(tx, &row);
-    } else if (!err_failed(err) && found) {
+    if (!err_failed(err) && found) {
         err = remove_page(tx, row.id, &some);
-        if (!err_failed(err) && !some) { /* Of a fork nobody has heard: it has no stream. */
-            err = hidden > 0 ? remove_row(tx, &row) : sessions__set_hidden(tx, &row, HIDDEN_EMPTY);
-        }
+    }
+    if (!err_failed(err) && found && !some) {
+        err = remove_rest(tx, &row, hidden);
     }
     if (!err_failed(err)) {
         *ret_more = found;

@@ -187,7 +187,7 @@ struct err turns__load_rest(struct tx *tx, struct turn *turn, bool *ret_found) {
 }
 
 /* Its session was deleted: there is nowhere to put what it says, and whoever brings that ends it.
- * Of its own rows some, or all, may be gone, too. */
+ * Of its messages some, or all, may be gone, too. */
 static struct err end_without_session(struct tx *tx, struct turn *turn,
                                       const struct run_bounds *bounds) {
     enum run_cause cause = turn->run.stop == CAUSE_NONE ? CAUSE_STOPPED : turn->run.stop;

@@ -1,4 +1,4 @@
-/* test_turns_bounds.c: turns that are too much, that crashes meet, and whose session goes away. */
+/* test_turns_bounds.c: turns that are too much, that crashes meet, and what is charged for them. */
 #include "budgets_kit.h"
 #include "turns_kit.h"
 
@@ -174,55 +174,6 @@ static void a_command_that_meets_a_stop_does_not_begin_and_the_turn_ends(void **
 }
 
 /* --- What goes away --------------------------------------------------------------------------- */
-
-static struct err hide_tx(struct tx *tx, void *ctx) {
-    struct turns_kit *kit = ctx;
-    const struct session_delete what = {
-        .key = {.owner = BYTES("ann"), .session = kit_bytes(kit->session)},
-        .bounds = kit->runs->bounds};
-    bool more = false;
-    return tx_session_delete(tx, &what, &more);
-}
-
-static void a_turn_of_a_deleted_session_ends_with_what_comes_next(void **state) {
-    struct turns_kit *kit = *state;
-    struct turns_say say = turns_say(kit, "go", TURN_ENQUEUE);
-    (void)turns_plan(kit, say.run);
-    assert_int_equal(runs_do(kit->runs, hide_tx, kit), ERR_NONE);
-    struct turn_answer answer = turns_answering(kit, say.run, NULL, 0);
-    answer.stopped = true;
-    (void)turns_answer_with(kit, &answer);
-    assert_true(kit->plan.late);
-    turns_assert_state(kit, say.run, RUN_CANCELLED, CAUSE_STOPPED);
-}
-
-static struct err purge_tx(struct tx *tx, void *ctx) {
-    return tx_session_purge(tx, ctx);
-}
-
-static void a_turn_ends_even_when_all_its_rows_are_gone(void **state) {
-    struct turns_kit *kit = *state;
-    struct turns_say say = turns_say(kit, "go", TURN_ENQUEUE);
-    (void)turns_plan(kit, say.run);
-    struct turn_answer answer = turns_answering(kit, say.run, NULL, 0);
-    assert_int_equal(runs_do(kit->runs, hide_tx, kit), ERR_NONE);
-    bool more = true;
-    while (more) {
-        assert_int_equal(runs_do(kit->runs, purge_tx, &more), ERR_NONE);
-    }
-    (void)turns_answer_with(kit, &answer);
-    assert_true(kit->plan.late);
-    turns_assert_state(kit, say.run, RUN_CANCELLED, CAUSE_STOPPED);
-}
-
-static void nobody_is_asked_for_a_deleted_session(void **state) {
-    struct turns_kit *kit = *state;
-    struct turns_say say = turns_asked(kit);
-    assert_int_equal(runs_do(kit->runs, hide_tx, kit), ERR_NONE);
-    assert_int_equal(turns_approve(kit, APPROVAL_ALLOW, ""), ERR_NOT_FOUND);
-    (void)turns_plan(kit, say.run);
-    turns_assert_state(kit, say.run, RUN_CANCELLED, CAUSE_STOPPED);
-}
 
 static struct err remove_run_tx(struct tx *tx, void *ctx) {
     const struct run_key key = {.run = kit_bytes(ctx)};
@@ -448,9 +399,6 @@ int main(void) {
         turn_test(a_turn_whose_message_is_full_says_what_is_left_and_ends),
         turn_test(rows_hold_no_nul),
         turn_test(a_command_that_meets_a_stop_does_not_begin_and_the_turn_ends),
-        turn_test(a_turn_of_a_deleted_session_ends_with_what_comes_next),
-        turn_test(a_turn_ends_even_when_all_its_rows_are_gone),
-        turn_test(nobody_is_asked_for_a_deleted_session),
         turn_test(a_run_that_was_removed_leaves_nothing_for_the_next_of_its_number),
         turn_test(a_wait_for_a_person_is_no_time_of_the_turn),
         turn_test(a_wall_clock_that_is_set_in_the_middle_of_a_turn_charges_nothing),
