@@ -90,7 +90,10 @@ static void undo(pid_t pid) {
     (void)waitpid(pid, /* status */ NULL, 0);
 }
 
-static void bear(struct zygote *zygote, const struct script_birth *birth, int socket) {
+/* `socket` is taken over. Nobody but the worker has it any more when its birth is told: its end is
+ * the worker's end, even if this process stands still from then on. */
+static void bear(struct zygote *zygote, const struct script_birth *birth, int socket_taken) {
+    AUTO(fd_release) int socket = socket_taken;
     if (zygote->child_count == CHILDREN_MAX) {
         tell_unborn(birth, EAGAIN);
         return;
@@ -103,6 +106,7 @@ static void bear(struct zygote *zygote, const struct script_birth *birth, int so
         tell_unborn(birth, errno);
         return;
     }
+    fd_release(&socket);
     const struct script_note note = {birth->id, SCRIPT_NOTE_BORN, (int32_t)pid};
     AUTO(fd_release) int pidfd = (int)syscall(SYS_pidfd_open, pid, 0U);
     if (pidfd < 0 || !tell(note, pidfd)) {
@@ -126,7 +130,7 @@ static bool take_birth(struct zygote *zygote) {
     if ((size_t)got < sizeof birth.id || socket < 0) {
         tell_unborn(&birth, EPROTO);
     } else {
-        bear(zygote, &birth, socket);
+        bear(zygote, &birth, fd_take(&socket));
     }
     return true;
 }
