@@ -41,13 +41,16 @@ test("a live run with a damaged kind or too long a text ends, and is heard to en
   assert.deepEqual(owed, runs.map(([run]) => run).sort());
 });
 
+/** The id of a job that was accepted. */
+async function submitted(turns, job) {
+  const made = await turns.ask("POST", "/jobs", job);
+  assert.equal(made.status, 201, made.text);
+  return made.json.id;
+}
+
 test("a run that the database refuses to begin fails with a cause, alone", async (t) => {
   const turns = await Turns.open(t);
-  const submit = async (argv, more) => {
-    const made = await turns.ask("POST", "/jobs", { argv, ...more });
-    assert.equal(made.status, 201, made.text);
-    return made.json.id;
-  };
+  const submit = (argv, more) => submitted(turns, { argv, ...more });
   const notify = [{ webhook: "http://127.0.0.1:9/" }];
   const retry = { max: 3, backoff: 60000 };
   await submit(["sleep", "600"], { label: "twice" });
@@ -74,11 +77,7 @@ test("a run that the database refuses to begin fails with a cause, alone", async
 
 test("a run that the database refuses to begin keeps no other from its end", async (t) => {
   const turns = await Turns.open(t);
-  const submit = async (argv, more) => {
-    const made = await turns.ask("POST", "/jobs", { argv, ...more });
-    assert.equal(made.status, 201, made.text);
-    return made.json.id;
-  };
+  const submit = (argv, more) => submitted(turns, { argv, ...more });
   const notify = [{ webhook: "http://127.0.0.1:9/" }];
   await submit(["sleep", "600"], { label: "twice" });
   const first = await submit(["sleep", "600"], { key: "k" });
