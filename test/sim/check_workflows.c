@@ -503,7 +503,8 @@ static void anew_check(struct sim *sim, struct workflow *workflow) {
              TEXTS(workflow->run, from->run), anew_take, workflow);
 }
 
-/* Columns: output tokens that its own budget was charged, and that its journal tells. */
+/* Columns: output tokens that its own budget was charged, and that its journal tells. An agent that
+ * is stopped ends before its turn does, which is charged at its own end: see check_budgets.c. */
 static void charged_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     const struct workflow *workflow = ctx;
     if (row->number[0] < row->number[1] && ask_wanted("workflow charged")) {
@@ -515,7 +516,8 @@ static void charged_take(struct sim *sim, const struct ask_row *row, void *ctx) 
 static void steps_check(struct sim *sim, struct workflow *workflow) {
     ask_each(sim,
              "SELECT b.output_tokens_spent, (SELECT coalesce(sum(a.output_tokens), 0) FROM runs a"
-             " WHERE a.parent = w.id AND a.step_key <> '' AND a.cached = 0)"
+             " WHERE a.parent = w.id AND a.step_key <> '' AND a.cached = 0 AND NOT EXISTS"
+             " (SELECT 1 FROM runs t WHERE t.parent = a.id AND t.ended_ms IS NULL))"
              " FROM runs w JOIN budgets b ON b.run = w.id WHERE w.run = $1",
              TEXTS(workflow->run), charged_take, workflow);
     ask_each(sim,

@@ -109,6 +109,21 @@ static unsigned cost_of(const struct program *program, const struct node *node,
                                          : cost;
 }
 
+static unsigned calls_max(const struct program *program) {
+    return program->id.child > 0 ? CHILD_CALLS_MAX : CALLS_MAX;
+}
+
+static bool too_many_calls(const struct program *program) {
+    unsigned costs[PROGRAM_NODES_MAX];
+    for (unsigned i = 0; i < program->count; i++) {
+        costs[i] = cost_of(program, &program->nodes[i], costs);
+        if (costs[i] > calls_max(program)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void change_apply(struct program *program) {
     unsigned change = program->id.change;
     if (change == 0) {
@@ -123,6 +138,9 @@ static void change_apply(struct program *program) {
     } else {
         node->parts[0] = 0; /* Part of the tree is gone. */
     }
+    if (too_many_calls(program)) {
+        *node = (struct node){.kind = NODE_AGENT, .number = 100 * change, .options = 1};
+    }
 }
 
 struct program program_make(struct program_id id) {
@@ -134,7 +152,7 @@ struct program program_make(struct program_id id) {
     while (program.count < wanted) {
         struct node node = node_make(&id, program.count);
         unsigned cost = cost_of(&program, &node, costs);
-        if (cost > (child ? CHILD_CALLS_MAX : CALLS_MAX)) {
+        if (cost > calls_max(&program)) {
             node = (struct node){.kind = NODE_AGENT, .number = program.count, .options = 1};
             cost = 1;
         }
