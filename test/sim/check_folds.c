@@ -82,14 +82,19 @@ static void left_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     }
 }
 
-/* Summaries that running turns made since the last look. $1: the last id that was checked. */
+/* Summaries that running turns made since the last look. $1: the last id that was checked. A fork
+ * takes a copy of a summary along, but not the earlier ones that are part of it, so the copy says
+ * nothing about its own session. */
 #define NEW_SUMMARIES                                                                              \
     " FROM checkpoints c"                                                                          \
     " JOIN sessions s ON s.id = c.session"                                                         \
     " JOIN turns t ON t.session = c.session"                                                       \
     " JOIN runs r ON r.id = t.run"                                                                 \
     " WHERE c.id > $1 AND c.made_by = 'auto' AND c.void = 0"                                       \
-    " AND r.ended_ms IS NULL AND r.state = 'running'"
+    " AND r.ended_ms IS NULL AND r.state = 'running'"                                              \
+    " AND NOT EXISTS (SELECT 1 FROM checkpoints o WHERE s.forked_from <> ''"                       \
+    "  AND o.id < c.id AND o.session <> c.session AND o.made_ms = c.made_ms"                       \
+    "  AND o.tokens_before = c.tokens_before AND o.summary = c.summary)"
 
 /* Parts that a prompt of turn t shows whole. Parts that a prompt may shorten are left out, so the
  * sum is a lower bound. */
