@@ -37,6 +37,7 @@ struct folding {
     size_t passed;                   /* Bytes of the units before that one. */
     int64_t messages, unit_messages; /* The same in messages; messages of the unit. */
     bool full;
+    struct fold_sizes joined; /* Of what joined the running answer before its first step. */
     struct prompt_folded folded;
     struct text *transcript;
     struct text request; /* Owned: question of the running turn, cut. */
@@ -60,11 +61,32 @@ static struct err check_text(const struct text *text) {
 
 /* --- How much --------------------------------------------------------------------------------- */
 
+static void sizes_add(struct fold_sizes *sizes, const struct fold_sizes *more) {
+    sizes->foldable += more->foldable;
+    sizes->messages += more->messages;
+}
+
+/* What joined the running answer before its first step is folded with that step (close_unit). While
+ * there is none it is a fixed part of the prompt: counted as foldable it would have a model asked
+ * for a summary of the few units before it, which would not be shorter than these. */
+static void weigh_foldable(struct folding *folding, const struct prompt_part *part) {
+    const struct fold_sizes own = {.foldable = (int64_t)size_of(part), .messages = part->opens};
+    bool answer = part->message != 0 && part->message == folding->answer;
+    if (answer && part->step == 0) {
+        sizes_add(&folding->joined, &own);
+        return;
+    }
+    if (answer) {
+        sizes_add(&folding->folded.sizes, &folding->joined);
+        folding->joined = (struct fold_sizes){.foldable = 0};
+    }
+    sizes_add(&folding->folded.sizes, &own);
+}
+
 static struct err weigh(void *ctx, const struct prompt_part *part) {
     struct folding *folding = ctx;
     if (is_foldable(folding, part)) {
-        folding->folded.sizes.foldable += (int64_t)size_of(part);
-        folding->folded.sizes.messages += part->opens;
+        weigh_foldable(folding, part);
     } else if (part->message == folding->question && folding->request.len == 0) {
         text_add(&folding->request, part->text.data, utf8_cut(part->text, FOLD_REQUEST_MAX));
     }
@@ -245,6 +267,16 @@ static void enter_former(struct folding *folding) {
     }
 }
 
+/* The limits were computed from all units. The last round folds what is folded at all, which may be
+ * less: of many short messages the first half, say. */
+static void limit_summary(struct folding *folding) {
+    struct prompt_folded *folded = &folding->folded;
+    size_t half = folded->bytes / 2;
+    if (!folded->more && folded->summary_max > half) {
+        folded->summary_max = half;
+    }
+}
+
 /* The question is left out where the summary covers messages after it. */
 static void end_round(struct folding *folding) {
     struct prompt_place *place = &folding->folded.place;
@@ -254,6 +286,7 @@ static void end_round(struct folding *folding) {
     }
     bool covered = folding->question != 0 && place->message > folding->question;
     place->question = covered ? folding->question : 0;
+    limit_summary(folding);
     end_transcript(folding);
 }
 

@@ -272,12 +272,49 @@ static void what_joined_before_the_first_call_is_not_folded_alone(void **state) 
     assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_CALL);
     struct round round = fold(kit, say.run, sizeof words + 100, 100000);
     assert_int_equal(round.folded.place.message, 0);
-    assert_memory_equal(round.transcript.data, "[{\"request\":\"read it\"}]", 24);
+    assert_int_equal(round.folded.sizes.foldable, 0);
     text_done(&round.transcript);
     work(kit, say.run, "a");
     round = fold(kit, say.run, sizeof words + LONG, 100000);
     assert_int_equal(round.folded.place.message, NUMBER(kit, "SELECT max(answer) FROM turns"));
     assert_int_equal(round.folded.place.step, 1); /* It goes with the step that follows it. */
+    text_done(&round.transcript);
+}
+
+/* Nothing but the greeting could be folded, and no summary of that is shorter. */
+static void what_joined_before_the_first_call_has_nobody_summarise_a_greeting(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "hi", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    (void)turns_answer(kit, say.run, "hi");
+    say = turns_say(kit, "read it", TURN_ENQUEUE);
+    char words[6 * LONG] = "";
+    memset(words, 'x', sizeof words - 1);
+    assert_int_equal(turns_say(kit, words, TURN_STEER).decision, TURN_DECIDE_JOIN);
+    assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_CALL);
+    struct round round = fold(kit, say.run, sizeof words + 100, 100000);
+    assert_int_equal(round.folded.place.message, 0);
+    text_done(&round.transcript);
+    work(kit, say.run, "a");
+    round = fold(kit, say.run, sizeof words + LONG, 100000);
+    assert_int_equal(round.folded.place.step, 1);
+    assert_int_equal(round.folded.bytes, round.folded.sizes.foldable);
+    text_done(&round.transcript);
+}
+
+static void a_summary_has_at_most_half_of_what_it_replaces(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "hello, are you there?", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    (void)turns_answer(kit, say.run, "I am");
+    (void)talk(kit, "question");
+    say = turns_say(kit, "and now?", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    struct round round = fold(kit, say.run, 4000, 100000); /* The long answer may stay. */
+    assert_int_equal(round.folded.bytes, strlen("hello, are you there?"
+                                                "I am"
+                                                "question"));
+    assert_in_range(round.folded.summary_max, 1, round.folded.bytes / 2);
     text_done(&round.transcript);
 }
 
@@ -342,6 +379,8 @@ int main(void) {
         CASE(a_later_fold_takes_the_question_that_stayed),
         CASE(a_question_that_stayed_alone_is_folded_too),
         CASE(what_joined_before_the_first_call_is_not_folded_alone),
+        CASE(what_joined_before_the_first_call_has_nobody_summarise_a_greeting),
+        CASE(a_summary_has_at_most_half_of_what_it_replaces),
         CASE(a_fold_that_failed_is_charged_and_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
