@@ -15,23 +15,33 @@ async function start(t, options = {}) {
   return daemon;
 }
 
-/** A command that stays; lines() waits for that many lines of its output. */
+/** A command that stays. lines() waits for that many lines of its output, endsWith() for its end
+ *  with that exit code; both fail with its stderr when it ends otherwise. */
 function stay(t, daemon, args, env = {}) {
   const child = spawn(bin, args, { env: { ...plainEnv, DROVER_DATA: daemon.data, ...env } });
   t.after(() => child.kill("SIGKILL"));
   const got = [];
   const waiting = [];
-  createInterface({ input: child.stdout }).on("line", (line) => {
+  const reader = createInterface({ input: child.stdout }).on("line", (line) => {
     got.push(line);
     for (const wait of waiting) if (got.length >= wait.count) wait.resolve(got);
   });
   child.errors = "";
   child.stderr.on("data", (chunk) => (child.errors += chunk));
-  child.lines = (count) =>
-    got.length >= count
-      ? Promise.resolve(got)
-      : new Promise((resolve) => waiting.push({ count, resolve }));
-  child.ended = once(child, "exit").then(([code, signal]) => ({ code, signal }));
+  child.ended = Promise.all([once(child, "close"), once(reader, "close")]).then(
+    ([[code, signal]]) => ({ code, signal }),
+  );
+  const story = (end) => `'${args.join(" ")}' ended: ${JSON.stringify(end)}\n${child.errors}`;
+  child.lines = async (count) => {
+    const enough = new Promise((resolve) => waiting.push({ count, resolve }));
+    const end = got.length >= count ? undefined : await Promise.race([enough, child.ended]);
+    assert.ok(got.length >= count, `${got.length} of ${count} lines; ${story(end)}`);
+    return got;
+  };
+  child.endsWith = async (code) => {
+    const end = await child.ended;
+    assert.deepEqual(end, { code, signal: null }, story(end));
+  };
   return child;
 }
 
@@ -220,7 +230,7 @@ for (const via of ["sse", "ws", "poll"]) {
     ]);
     assert.match(tail.errors, /trying again/);
     tail.kill("SIGINT");
-    assert.deepEqual(await tail.ended, { code: 11, signal: null });
+    await tail.endsWith(11);
   });
 
   test(`tail over ${via} ends after --count, or with --no-retry`, async (t) => {
@@ -228,7 +238,7 @@ for (const via of ["sse", "ws", "poll"]) {
     const counting = stay(t, daemon, ["stream", "tail", "s", "--via", via, "--count", "2"]);
     const stopping = stay(t, daemon, ["stream", "tail", "s", "--via", via, "--no-retry"]);
     for (const type of ["a", "b", "c"]) await daemon.cli(["stream", "append", "s", "-t", type]);
-    assert.deepEqual(await counting.ended, { code: 0, signal: null });
+    await counting.endsWith(0);
     assert.deepEqual(await counting.lines(2), ["1  a  null", "2  b  null"]);
     await stopping.lines(3);
     await daemon.kill();
@@ -250,13 +260,13 @@ test("--lines acknowledges each line once across crashes, and three readers agre
     await daemon.kill();
     await daemon.start();
   }
-  assert.deepEqual(await writer.ended, { code: 0, signal: null });
+  await writer.endsWith(0);
   assert.deepEqual(
     await writer.lines(count),
     Array.from({ length: count }, (_, i) => String(i + 1)),
   );
   for (const tail of tails) {
-    assert.deepEqual(await tail.ended, { code: 0, signal: null });
+    await tail.endsWith(0);
     assert.deepEqual(
       (await tail.lines(count)).map((line) => JSON.parse(line).data.i),
       Array.from({ length: count }, (_, i) => i + 1),
@@ -294,7 +304,7 @@ test("Ctrl-C ends a tail that never has to wait", async (t) => {
   const tail = stay(t, { data: "" }, ["stream", "tail", "s", "-f", "--url", url]);
   await tail.lines(5000);
   tail.kill("SIGINT");
-  assert.deepEqual(await tail.ended, { code: 11, signal: null });
+  await tail.endsWith(11);
 });
 
 test("whatever answers, a client ends with an error and never hangs or crashes", async (t) => {
