@@ -31,8 +31,9 @@ struct client {
     const struct client_options *options; /* Borrowed. */
     bool tcp;
     struct client_address address;
-    int fd;      /* Owned; -1: not connected. */
-    bool reused; /* The connection has carried an answer before. */
+    int fd;             /* Owned; -1: not connected. */
+    bool reused;        /* The connection has carried an answer before. */
+    bool was_connected; /* At least one connection was made. */
 
     llhttp_t parser;
     llhttp_settings_t settings;
@@ -135,7 +136,7 @@ static struct err feed(struct client *client, size_t len, struct why *why) {
     }
     if (code != HPE_OK) {
         why_set(why, "the daemon's answer is not HTTP: %s", llhttp_errno_name(code));
-        return err_make(ERR_IO, "client: answer");
+        return err_make(ERR_INTERNAL, "client: answer");
     }
     return ERR_OK;
 }
@@ -234,6 +235,7 @@ static struct err request_send(struct client *client, const struct client_reques
         if (err_failed(err)) {
             return err;
         }
+        client->was_connected = true;
     }
     return client_socket_send(client->options, client->fd, (struct bytes){text.data, text.len},
                               why);
@@ -283,8 +285,10 @@ static struct err problem_read(const struct client *client, struct why *why) {
         json_parse_wrapped((struct bytes){client->body.data, client->body.len}, &json, &ignored);
     const char *code = err_failed(err) ? NULL : json_string_value(json_object_get(json, "code"));
     if (code == NULL) {
+        /* A proxy before the daemon answers with these while the daemon restarts. */
+        bool proxy = client->status >= 502 && client->status <= 504;
         why_set(why, "the daemon answered with status %d", client->status);
-        return err_make(ERR_INTERNAL, "client: answer");
+        return err_make(proxy ? ERR_IO : ERR_INTERNAL, "client: answer");
     }
     if (client->status == 401 && client->options->token == NULL) {
         why_set(why, "the daemon wants a token in DROVER_TOKEN; 'drover token create', run beside "
@@ -424,6 +428,10 @@ struct err client_read_now(struct client *client, struct bytes *ret_piece,
     *ret_more = client->body.len == 0 && client->message_done ? CLIENT_OVER : CLIENT_MORE;
     client->handed_out = client->body.len > 0;
     return ERR_OK;
+}
+
+bool client_was_connected(const struct client *client) {
+    return client->was_connected;
 }
 
 int client_fd(const struct client *client) {

@@ -5,8 +5,9 @@
  *            that the daemon named, with its detail in *why.
  * Ownership  the caller owns the client; the options are borrowed for its life.
  * Threads    one.
- * Failure    ERR_UNREACHABLE: nobody listens there. ERR_IO: the connection broke; whether the
- *            request was carried out is not known. The next request connects again.
+ * Failure    ERR_UNREACHABLE: nobody listens there. ERR_IO: the connection broke, or a proxy lost
+ *            the daemon; whether the request was carried out is not known. The next request
+ *            connects again. ERR_INTERNAL: the answer is not HTTP, which no repeat cures.
  */
 #ifndef DROVER_CLI_CLIENT_H
 #define DROVER_CLI_CLIENT_H
@@ -65,6 +66,8 @@ MUST_CHECK struct err client_ask(struct client *client, const struct client_requ
 enum client_more { CLIENT_MORE, CLIENT_OVER };
 MUST_CHECK struct err client_read_now(struct client *client, struct bytes *ret_piece,
                                       enum client_more *ret_more, struct why *why);
+/* A connection was made at least once: a daemon is, or was, at that address. */
+bool client_was_connected(const struct client *client);
 int client_fd(const struct client *client); /* -1: not connected. Borrowed, for poll(2). */
 /* A header "Drover-…" of the last answer, its name in lower case; NULL: it was not there. */
 const char *client_header(const struct client *client, const char *name);

@@ -92,30 +92,39 @@ static struct err cursor_settle(struct follow *follow) {
         follow->cursor = 0;
         err = ERR_OK;
     }
+    if (!err_failed(err)) {
+        follow__alive(follow);
+    }
     return err;
+}
+
+/* The time since the last success, or since the begin, decides. A daemon that was killed before its
+ * first answer was whole is retried like any other outage; a daemon that never listened is not. */
+static bool may_retry(const struct follow *follow, struct err err, uint64_t quiet_ns) {
+    const struct follow_options *options = follow->options;
+    bool absent = err.code == ERR_UNREACHABLE && !client_was_connected(options->client);
+    return client_may_pass(err) && !absent && options->retry_ms != 0 &&
+           quiet_ns <= (uint64_t)options->retry_ms * UINT64_C(1000000);
 }
 
 struct err follow_run(const struct follow_options *options, struct why *why) {
     struct follow follow = {.options = options, .why = why, .cursor = options->after};
     int64_t pause_ms = PAUSE_FIRST_MS;
-    uint64_t alive_ns = 0;
-    struct err err = cursor_settle(&follow);
-    if (err_failed(err)) {
-        return err;
-    }
+    uint64_t alive_ns = world_mono_ns(options->world);
     for (;;) {
         follow.alive = false;
         why->text[0] = '\0';
-        err = connected_run(&follow);
+        struct err err = cursor_settle(&follow);
+        if (!err_failed(err)) {
+            err = connected_run(&follow);
+        }
         client_hang_up(options->client);
         uint64_t now_ns = world_mono_ns(options->world);
         if (follow.alive) {
             alive_ns = now_ns;
             pause_ms = PAUSE_FIRST_MS;
         }
-        bool tired = options->retry_ms == 0 || alive_ns == 0 ||
-                     now_ns - alive_ns > (uint64_t)options->retry_ms * UINT64_C(1000000);
-        if (follow.ended || !client_may_pass(err) || tired) {
+        if (follow.ended || !may_retry(&follow, err, now_ns - alive_ns)) {
             return follow.ended ? ERR_OK : err;
         }
         if (pause_ms == PAUSE_FIRST_MS) { /* Once for each outage. */

@@ -11,7 +11,7 @@
  * Ownership  everything in the options is borrowed during the call.
  * Threads    one.
  * Failure    what will not go away by trying again (a cursor ahead of the stream, a refused token)
- *            ends it at once.
+ *            ends it at once. So does a first connect where nobody listens: no daemon was started.
  */
 #ifndef DROVER_CLI_FOLLOW_H
 #define DROVER_CLI_FOLLOW_H

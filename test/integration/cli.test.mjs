@@ -1,48 +1,17 @@
 // cli.test.mjs: the commands, as a user or a script types them.
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFile } from "node:child_process";
 import { createServer } from "node:net";
 import path from "node:path";
-import { createInterface } from "node:readline";
 import { test } from "node:test";
 
 import { bin, Daemon, plainEnv, run, scratch } from "./lib.mjs";
+import { stay } from "./stay.mjs";
 
 async function start(t, options = {}) {
   const daemon = await new Daemon({ data: scratch(t), ...options }).start();
   t.after(() => daemon.kill());
   return daemon;
-}
-
-/** A command that stays. lines() waits for that many lines of its output, endsWith() for its end
- *  with that exit code; both fail with its stderr when it ends otherwise. */
-function stay(t, daemon, args, env = {}) {
-  const child = spawn(bin, args, { env: { ...plainEnv, DROVER_DATA: daemon.data, ...env } });
-  t.after(() => child.kill("SIGKILL"));
-  const got = [];
-  const waiting = [];
-  const reader = createInterface({ input: child.stdout }).on("line", (line) => {
-    got.push(line);
-    for (const wait of waiting) if (got.length >= wait.count) wait.resolve(got);
-  });
-  child.errors = "";
-  child.stderr.on("data", (chunk) => (child.errors += chunk));
-  child.ended = Promise.all([once(child, "close"), once(reader, "close")]).then(
-    ([[code, signal]]) => ({ code, signal }),
-  );
-  const story = (end) => `'${args.join(" ")}' ended: ${JSON.stringify(end)}\n${child.errors}`;
-  child.lines = async (count) => {
-    const enough = new Promise((resolve) => waiting.push({ count, resolve }));
-    const end = got.length >= count ? undefined : await Promise.race([enough, child.ended]);
-    assert.ok(got.length >= count, `${got.length} of ${count} lines; ${story(end)}`);
-    return got;
-  };
-  child.endsWith = async (code) => {
-    const end = await child.ended;
-    assert.deepEqual(end, { code, signal: null }, story(end));
-  };
-  return child;
 }
 
 test("append, ls, show and tail agree, for people and as JSON", async (t) => {
