@@ -503,8 +503,7 @@ static void anew_check(struct sim *sim, struct workflow *workflow) {
              TEXTS(workflow->run, from->run), anew_take, workflow);
 }
 
-/* Columns: output tokens that its own budget was charged, and that its journal tells. An agent that
- * is stopped ends before its turn does, which is charged at its own end: see check_budgets.c. */
+/* Columns: output tokens that its budget was charged, and those of steps whose turns have ended. */
 static void charged_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     const struct workflow *workflow = ctx;
     if (row->number[0] < row->number[1] && ask_wanted("workflow charged")) {
@@ -516,8 +515,8 @@ static void charged_take(struct sim *sim, const struct ask_row *row, void *ctx) 
 static void steps_check(struct sim *sim, struct workflow *workflow) {
     ask_each(sim,
              "SELECT b.output_tokens_spent, (SELECT coalesce(sum(a.output_tokens), 0) FROM runs a"
-             " WHERE a.parent = w.id AND a.step_key <> '' AND a.cached = 0 AND NOT EXISTS"
-             " (SELECT 1 FROM runs t WHERE t.parent = a.id AND t.ended_ms IS NULL))"
+             " WHERE a.parent = w.id AND a.step_key <> '' AND a.cached = 0 AND a.id NOT IN"
+             " (SELECT parent FROM runs WHERE ended_ms IS NULL))"
              " FROM runs w JOIN budgets b ON b.run = w.id WHERE w.run = $1",
              TEXTS(workflow->run), charged_take, workflow);
     ask_each(sim,
@@ -597,9 +596,8 @@ static void workflows_check(struct sim *sim) {
 
 static void workflows_crashed(struct sim *sim) {
     struct workflows *all = workflows_of(sim);
-    for (size_t i = 0; i < all->count; i++) {
-        struct workflow *workflow = &all->list[i];
-        workflow->told = workflow->told == TOLD_ASKED ? TOLD_UNKNOWN : workflow->told;
+    for (struct workflow *one = all->list; one < all->list + all->count; one++) {
+        one->told = one->told == TOLD_ASKED ? TOLD_UNKNOWN : one->told;
     }
 }
 
