@@ -284,11 +284,16 @@ static struct err problem_read(const struct client *client, struct why *why) {
     struct err err =
         json_parse_wrapped((struct bytes){client->body.data, client->body.len}, &json, &ignored);
     const char *code = err_failed(err) ? NULL : json_string_value(json_object_get(json, "code"));
-    if (code == NULL) {
+    bool ours = code != NULL && (client_error_code(code) != ERR_INTERNAL ||
+                                 strcmp(code, err_name(ERR_INTERNAL)) == 0);
+    if (client->status >= 502 && client->status <= 504 && !ours) {
         /* A proxy before the daemon answers with these while the daemon restarts. */
-        bool proxy = client->status >= 502 && client->status <= 504;
+        why_set(why, "a proxy answered with status %d", client->status);
+        return err_make(ERR_IO, "client: answer");
+    }
+    if (code == NULL) {
         why_set(why, "the daemon answered with status %d", client->status);
-        return err_make(proxy ? ERR_IO : ERR_INTERNAL, "client: answer");
+        return err_make(ERR_INTERNAL, "client: answer");
     }
     if (client->status == 401 && client->options->token == NULL) {
         why_set(why, "the daemon wants a token in DROVER_TOKEN; 'drover token create', run beside "

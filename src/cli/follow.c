@@ -90,6 +90,7 @@ static struct err cursor_settle(struct follow *follow) {
     struct err err = follow__head(follow, &follow->cursor);
     if (err.code == ERR_NOT_FOUND) {
         follow->cursor = 0;
+        follow->why->text[0] = '\0';
         err = ERR_OK;
     }
     if (!err_failed(err)) {

@@ -108,6 +108,7 @@ static struct err message_read(struct follow *follow, struct bytes message) {
         why_set(follow->why, "the daemon ended the stream");
         return err_make(ERR_CLOSING, "follow: closing");
     }
+    follow__alive(follow);
     if (json_object_get(json, "done") != NULL) {
         follow->ended = true;
         return ERR_OK;
@@ -118,7 +119,6 @@ static struct err message_read(struct follow *follow, struct bytes message) {
 static void on_message(wslay_event_context_ptr ctx,
                        const struct wslay_event_on_msg_recv_arg *message, void *user) {
     struct ws *ws = user;
-    follow__alive(ws->follow);
     if (message->opcode == WSLAY_TEXT_FRAME && !err_failed(ws->err) && !ws->follow->ended) {
         ws->err = message_read(ws->follow,
                                (struct bytes){(const char *)message->msg, message->msg_length});
@@ -177,7 +177,6 @@ struct err follow__ws(struct follow *follow) {
     if (err_failed(err)) {
         return err;
     }
-    follow__alive(follow);
     AUTO(mem_release) struct ws *ws = mem_new(sizeof *ws);
     ws->follow = follow;
     static const struct wslay_event_callbacks callbacks = {.recv_callback = on_receive,

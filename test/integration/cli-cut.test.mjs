@@ -85,6 +85,7 @@ for (const via of ["sse", "ws", "poll"]) {
       "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 2\r\n\r\nno",
       "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n",
       "HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 2\r\n\r\nno",
+      'HTTP/1.1 503 No\r\nContent-Length: 29\r\n\r\n{"code":"ServiceUnavailable"}',
     ];
     const server = await cuttingServer(
       t,
@@ -97,6 +98,23 @@ for (const via of ["sse", "ws", "poll"]) {
     await tail.endsWith(0);
     assert.deepEqual(await tail.lines(2), both);
     assert.equal(server.requests.length, answers.length + 1);
+  });
+
+  test(`tail over ${via} is not retried for ever where each answer is a refusal`, async (t) => {
+    const refusal = '{"code":"store_down","detail":"no disk"}';
+    const http = `HTTP/1.1 503 No\r\nContent-Length: ${refusal.length}\r\n\r\n${refusal}`;
+    const frame = `{"error":${refusal}}`;
+    const refuse = (whole) => {
+      if (via !== "ws") return http;
+      const head = whole.subarray(0, whole.indexOf("\r\n\r\n") + 4);
+      return Buffer.concat([head, Buffer.from([0x81, frame.length]), Buffer.from(frame)]);
+    };
+    const server = await cuttingServer(t, via, refuse, () => {});
+    const words = ["stream", "tail", "s", "--via", via, "--retry-for", "1", "--url", server.url];
+    const tail = stay(t, { data: "" }, [...words, "-f"]);
+    await tail.endsWith(7);
+    assert.match(tail.errors, /no disk/);
+    assert.ok(server.requests.length > 1);
   });
 
   test(`tail over ${via} ends at once where no HTTP is spoken`, async (t) => {
