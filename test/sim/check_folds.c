@@ -19,6 +19,7 @@
 #include "known.h"
 #include "ops.h"
 #include "provider.h"
+#include "rules/fold.h"
 #include "rules/usage.h"
 
 enum {
@@ -48,6 +49,10 @@ static void stated_size_take(struct sim *sim, const struct ask_row *row, void *c
     if (stated < covered && ask_wanted("sums")) {
         sim_fail(sim, "a summary states the size of %lld tokens and covers %lld bytes, in %s",
                  (long long)row->number[2], (long long)covered, row->text[1].data);
+    }
+    if (stated <= FOLD_LEAST / 2 && ask_wanted("few")) {
+        sim_fail(sim, "a model summarised %lld tokens, in %s", (long long)row->number[2],
+                 row->text[1].data);
     }
 }
 

@@ -139,7 +139,7 @@ static void change_apply(struct program *program) {
         node->parts[0] = 0; /* Part of the tree is gone. */
     }
     if (too_many_calls(program)) {
-        *node = (struct node){.kind = NODE_AGENT, .number = 100 * change, .options = 1};
+        *node = (struct node){.kind = NODE_CONST, .number = 100 * change};
     }
 }
 
