@@ -152,7 +152,8 @@ static void folds_look(struct sim *sim) {
 /* Columns: answer, bytes of what its turn was asked, images of that, bytes of tools and
  * instructions, the error, which states the room in the window, the question. Some windows that
  * operations set are nearly full with what no summary shortens. A failed answer stays beside a
- * question that was edited since, to a shorter one perhaps. */
+ * question that was edited since, to a shorter one perhaps; of a copy in a fork that is not known,
+ * so the copies are left out. */
 static void too_long_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     static const char sign[] = "window leaves ";
     (void)ctx;
@@ -201,7 +202,10 @@ static bool folds_rest(struct sim *sim, bool must) {
              "p.kind = 'image'" ASKED_PARTS FIXED_BYTES_OF "a.session), 0),"
              " a.error, (SELECT q.message FROM messages q WHERE q.id = a.reply_to)"
              " FROM messages a WHERE a.error LIKE 'The prompt has about%'"
-             " AND a.status <> 'removed'", /* Its question is gone. */
+             " AND a.status <> 'removed'" /* Its question is gone. */
+             " AND NOT EXISTS (SELECT 1 FROM sessions s JOIN messages o ON o.id < a.id"
+             "  AND o.session <> s.id AND o.error = a.error"
+             "  WHERE s.id = a.session AND s.forked_from <> '')",
              NULL, too_long_take, NULL);
     ask_each(sim,
              "SELECT r.run, x.error FROM spans x JOIN runs r ON r.id = x.run"
