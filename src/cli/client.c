@@ -284,9 +284,9 @@ static struct err problem_read(const struct client *client, struct why *why) {
     struct err err =
         json_parse_wrapped((struct bytes){client->body.data, client->body.len}, &json, &ignored);
     const char *code = err_failed(err) ? NULL : json_string_value(json_object_get(json, "code"));
-    bool ours = code != NULL && (client_error_code(code) != ERR_INTERNAL ||
-                                 strcmp(code, err_name(ERR_INTERNAL)) == 0);
-    if (client->status >= 502 && client->status <= 504 && !ours) {
+    bool from_daemon = code != NULL && (client_error_code(code) != ERR_INTERNAL ||
+                                        strcmp(code, err_name(ERR_INTERNAL)) == 0);
+    if (client->status >= 502 && client->status <= 504 && !from_daemon) {
         /* A proxy before the daemon answers with these while the daemon restarts. */
         why_set(why, "a proxy answered with status %d", client->status);
         return err_make(ERR_IO, "client: answer");

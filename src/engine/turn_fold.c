@@ -37,7 +37,8 @@ struct folding {
     size_t passed;                   /* Bytes of the units before that one. */
     int64_t messages, unit_messages; /* The same in messages; messages of the unit. */
     bool full;
-    struct fold_sizes joined; /* Of what joined the running answer before its first step. */
+    struct fold_sizes
+        joined; /* Of messages that joined the running answer before its first step. */
     struct prompt_folded folded;
     struct text *transcript;
     struct text request; /* Owned: question of the running turn, cut. */
@@ -66,9 +67,9 @@ static void sizes_add(struct fold_sizes *sizes, const struct fold_sizes *more) {
     sizes->messages += more->messages;
 }
 
-/* What joined the running answer before its first step is folded with that step (close_unit). While
- * there is none it is a fixed part of the prompt: counted as foldable it would have a model asked
- * for a summary of the few units before it, which would not be shorter than these. */
+/* Messages that joined the running answer before its first step are folded with that step
+ * (close_unit). Until then they are a fixed part of the prompt: counted as foldable, they would have
+ * a model asked for a summary of the few units before them, which is no shorter than these. */
 static void weigh_foldable(struct folding *folding, const struct prompt_part *part) {
     const struct fold_sizes own = {.foldable = (int64_t)size_of(part), .messages = part->opens};
     bool answer = part->message != 0 && part->message == folding->answer;
