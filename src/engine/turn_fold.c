@@ -68,8 +68,8 @@ static void sizes_add(struct fold_sizes *sizes, const struct fold_sizes *more) {
 }
 
 /* Messages that joined the running answer before its first step are folded with that step
- * (close_unit). Until then they are a fixed part of the prompt: counted as foldable, they would have
- * a model asked for a summary of the few units before them, which is no shorter than these. */
+ * (close_unit). Until then they are a fixed part of the prompt: counted as foldable, they would
+ * have a model asked for a summary of the few units before them, which is no shorter than these. */
 static void weigh_foldable(struct folding *folding, const struct prompt_part *part) {
     const struct fold_sizes own = {.foldable = (int64_t)size_of(part), .messages = part->opens};
     bool answer = part->message != 0 && part->message == folding->answer;

@@ -90,8 +90,8 @@ static void undo(pid_t pid) {
     (void)waitpid(pid, /* status */ NULL, 0);
 }
 
-/* `socket` is taken over. Only the worker still holds it when the birth is reported: the socket then
- * closes exactly when the worker ends, even if the zygote is stopped meanwhile. */
+/* `socket` is taken over. Only the worker still holds it when the birth is reported: the socket
+ * then closes exactly when the worker ends, even if the zygote is stopped meanwhile. */
 static void bear(struct zygote *zygote, const struct script_birth *birth, int socket_taken) {
     AUTO(fd_release) int socket = socket_taken;
     if (zygote->child_count == CHILDREN_MAX) {
