@@ -22,7 +22,7 @@ bool run_is_foreign(const struct run_row *row, struct bytes host) {
 }
 
 /* What cannot be read leaves the default, as with the dispatcher: no further attempt. */
-static struct retry_policy policy_of(const struct run_row *row) {
+struct retry_policy runs__retry_policy(const struct run_row *row) {
     static const char word[] = "\"retry\"";
     struct job_spec spec = {.argv = NULL};
     AUTO(json_release) json_t *json = NULL;
@@ -35,7 +35,7 @@ static struct retry_policy policy_of(const struct run_row *row) {
 }
 
 static bool begins_again(const struct run_row *row) {
-    const struct retry_policy policy = policy_of(row);
+    const struct retry_policy policy = runs__retry_policy(row);
     const struct attempt gone = {.end = ATTEMPT_HOST_GONE};
     return run_judge(row, &policy, &gone, 0 /* how long it waits is not asked */).state ==
            RUN_QUEUED;

@@ -69,6 +69,9 @@ MUST_CHECK struct err runs__first(struct tx *tx, const struct run_ask *ask, bool
 /* Asks a run to end whose row cannot be read: run_damaged.c. No cursor may be open. */
 MUST_CHECK struct err runs__end_damaged(struct tx *tx, int64_t id);
 
+/* Retry policy that the row's spec asks for; of a spec that cannot be read: no further attempt. */
+struct retry_policy runs__retry_policy(const struct run_row *row);
+
 /* Names as values of columns. */
 struct arg runs__name(const char *name);
 
