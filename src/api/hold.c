@@ -155,7 +155,9 @@ static struct hold_op *hold_new(struct exchange *exchange, struct runs_api *api)
     hold->owner = owner;
     hold->held = dispatch_held(api->dispatch) == RUN_HELD;
     hold->restored = hold->held && dispatch_is_restored(api->dispatch);
-    hold->host = dispatch_bounds(api->dispatch).host;
+    const struct run_bounds bounds = dispatch_bounds(api->dispatch);
+    /* A release gives up nothing of a host that looks after it. */
+    hold->host = bounds.hosts == RUN_HOST_ONE ? bounds.host : (struct bytes){"", 0};
     text_init(&hold->again, OP_ANSWER_MAX / 2);
     text_init(&hold->more, OP_ANSWER_MAX / 2);
     return hold;

@@ -15,8 +15,9 @@
 struct input_op {
     struct op op;
     struct loop_work work;
-    struct err err;         /* Of the preparation. */
-    struct runs_api *api;   /* Borrowed. */
+    struct err err;       /* Of the preparation. */
+    struct runs_api *api; /* Borrowed. */
+    struct run_bounds bounds;
     struct run_input input; /* Its texts are borrowed from the exchange and from `bytes`. */
     struct idempotency idempotency;
     bool replayed;
@@ -30,9 +31,24 @@ static void input_free(struct input_op *input) {
 
 /* --- The transaction -------------------------------------------------------------------------- */
 
+/* Input is sent by the daemon that follows the process. */
+static struct err check_here(struct tx *tx, struct input_op *input) {
+    bool found = false;
+    struct run_row row = {0};
+    struct err err = tx_run_find_shown(tx, &input->input.key, &found, &row);
+    if (err_failed(err) || !found || !run_is_away(&row, &input->bounds)) {
+        return err;
+    }
+    return tx_run_check_here(tx, &row, &input->bounds, &input->op.why);
+}
+
 static struct err input_work(struct tx *tx, struct input_op *input) {
     struct run_input_place place = {0};
-    struct err err = tx_run_input(tx, &input->input, &place, &input->op.why);
+    struct err err = input->bounds.hosts == RUN_HOSTS_SHARED ? check_here(tx, input) : ERR_OK;
+    if (err_failed(err)) {
+        return err;
+    }
+    err = tx_run_input(tx, &input->input, &place, &input->op.why);
     if (err.code == ERR_NOT_FOUND) {
         return runs__absent(&input->op.why);
     }
@@ -179,6 +195,7 @@ static void prepared(struct input_op *input) {
         input_free(input);
         return;
     }
+    input->bounds = dispatch_bounds(input->api->dispatch);
     input->input.accepted = dispatch_input_accepted(input->api->dispatch, input->input.key.run);
     store_write(input->api->store, input_run, input_done, input);
 }

@@ -12,6 +12,7 @@ struct resize_op {
     struct runs_api *api;
     struct run_key key; /* Borrowed from the exchange. */
     int64_t rows, columns;
+    struct run_bounds bounds;
 };
 
 /* Only whose job it is, is asked of the store. */
@@ -24,7 +25,7 @@ static struct err resize_run(struct tx *tx, void *ctx) {
     if (!err_failed(err) && (!found || row.kind != KIND_JOB)) {
         return runs__absent(&resize->op.why);
     }
-    return err;
+    return err_failed(err) ? err : tx_run_check_here(tx, &row, &resize->bounds, &resize->op.why);
 }
 
 static void resize_done(struct err result, void *ctx) {
@@ -74,6 +75,7 @@ void jobs__resize(struct exchange *exchange, void *ctx) {
     op_init(&resize->op, exchange, 200);
     resize->api = api;
     resize->key = key;
+    resize->bounds = dispatch_bounds(api->dispatch);
     resize->rows = rows;
     resize->columns = columns;
     store_read(api->store, resize_run, resize_done, resize);

@@ -49,12 +49,14 @@ bool log_spot_parse(struct bytes id, struct log_spot *ret_spot) {
     return true;
 }
 
-bool log_target_read(struct exchange *exchange, struct log_target *ret_target) {
+bool log_target_read(struct exchange *exchange, const struct runs_api *api,
+                     struct log_target *ret_target) {
     struct run_key key;
     if (!runs__key(exchange, LOGS_OWNER, &key)) {
         return false;
     }
-    struct log_target target = {.exit_code = LOG_NO_EXIT_CODE};
+    struct log_target target = {.exit_code = LOG_NO_EXIT_CODE,
+                                .bounds = dispatch_bounds(api->dispatch)};
     if (exchange_query_given(exchange, LOGS_STREAM)) {
         struct why why;
         struct err err = stream_read(exchange_query_text(exchange, LOGS_STREAM), &target, &why);
@@ -122,7 +124,12 @@ struct err log_look(struct tx *tx, struct log_target *target, struct why *why) {
         why_set(why, "attempt: there have been %lld so far", (long long)row.attempt);
         return err_make(ERR_NOT_FOUND, "logs: attempt");
     }
-    err = spot_of_one(target, row.attempt, why);
+    if (target->attempt == LOG_ATTEMPT_LATEST || target->attempt == row.attempt) {
+        err = tx_run_check_here(tx, &row, &target->bounds, why);
+    }
+    if (!err_failed(err)) {
+        err = spot_of_one(target, row.attempt, why);
+    }
     if (err_failed(err)) {
         return err;
     }

@@ -32,6 +32,7 @@ struct log_target {
     int64_t offset; /* As asked; negative: from the end. */
     bool has_stream;
     enum log_stream stream;
+    struct run_bounds bounds; /* Of the daemon that was asked. */
 
     /* Found by log_look. */
     int64_t latest; /* 0: none has begun. */
@@ -43,10 +44,12 @@ struct log_target {
 };
 
 /* From the request; the answer was given when it is false. */
-MUST_CHECK bool log_target_read(struct exchange *exchange, struct log_target *ret_target);
+MUST_CHECK bool log_target_read(struct exchange *exchange, const struct runs_api *api,
+                                struct log_target *ret_target);
 void log_target_done(struct log_target *target);
 /* May run more than once, as any store function. ERR_NOT_FOUND: no such job, or attempt.
- * ERR_BAD_CURSOR: there are several attempts, and nobody said of which the offset is. */
+ * ERR_HOST_AWAY: the latest attempt is on another host. ERR_BAD_CURSOR: there are several attempts,
+ * and nobody said of which the offset is. */
 MUST_CHECK struct err log_look(struct tx *tx, struct log_target *target, struct why *why);
 /* The latest attempt, where the client named none; the first, where none has begun. */
 void log_target_resolve(struct log_target *target);

@@ -58,7 +58,7 @@ static struct err offset_read(const struct exchange *exchange, enum log_way way,
 void jobs__logs(struct exchange *exchange, void *ctx) {
     struct runs_api *api = ctx;
     struct log_target target;
-    if (!log_target_read(exchange, &target)) {
+    if (!log_target_read(exchange, api, &target)) {
         return;
     }
     struct why why = {.text = ""};
@@ -177,7 +177,7 @@ void jobs__search(struct exchange *exchange, void *ctx) {
         op_refuse(exchange, err, &why);
         return;
     }
-    if (!log_target_read(exchange, &target)) {
+    if (!log_target_read(exchange, api, &target)) {
         return;
     }
     struct search_op *search = mem_new(sizeof *search);

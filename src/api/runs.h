@@ -111,7 +111,8 @@ enum {
     "\"gate\":{\"type\":[\"string\",\"null\"]},\"cause\":{\"type\":[\"string\",\"null\"]},"        \
     "\"about\":{\"type\":[\"string\",\"null\"]},\"note\":{\"type\":[\"string\",\"null\"]},"        \
     "\"exit_code\":{\"type\":[\"integer\",\"null\"]},\"stop\":{\"type\":[\"string\",\"null\"]},"   \
-    "\"attempts\":{\"type\":\"integer\"},\"label\":{\"type\":[\"string\",\"null\"]},"              \
+    "\"attempts\":{\"type\":\"integer\"},\"host_away\":{\"type\":\"boolean\"},"                    \
+    "\"host\":{\"type\":\"string\"},\"label\":{\"type\":[\"string\",\"null\"]},"                   \
     "\"command\":{\"type\":\"string\"},"                                                           \
     "\"key\":{\"type\":[\"string\",\"null\"]},\"key_max\":{\"type\":\"integer\"},"                 \
     "\"priority\":{\"type\":\"integer\"},\"once\":{\"type\":\"boolean\"},"                         \

@@ -9,6 +9,7 @@ struct list_op {
     struct page page;
     struct run_page what; /* Its owner is borrowed from the exchange. */
     enum run_hold hold;   /* When the request came. */
+    struct run_bounds bounds;
     int64_t epoch;
 };
 
@@ -17,6 +18,7 @@ static struct err list_row(void *ctx, const struct run_row *row) {
     if (page_add_number(&list->page, row->id)) {
         struct run_row shown = *row;
         run_shown(&shown, list->epoch, list->hold);
+        run_away_mark(&shown, &list->bounds);
         run_write_json(&shown, RUN_LIGHT, &list->page.op.answer);
     }
     return ERR_OK;
@@ -79,6 +81,7 @@ static void list(struct exchange *exchange, const struct runs_api *api, struct r
     page_init(&list->page, exchange, ask.limit);
     list->what = what;
     list->hold = dispatch_held(api->dispatch);
+    list->bounds = dispatch_bounds(api->dispatch);
     store_read(api->store, list_run, op_done, list);
 }
 
@@ -105,6 +108,7 @@ struct show_op {
     struct run_key key; /* Borrowed from the exchange. */
     enum show_what what;
     enum run_hold hold; /* When the request came. */
+    struct run_bounds bounds;
 };
 
 static struct err show_run(struct tx *tx, void *ctx) {
@@ -118,6 +122,7 @@ static struct err show_run(struct tx *tx, void *ctx) {
     }
     if (!err_failed(err)) {
         run_shown(&row, tx_epoch(tx), show->hold);
+        run_away_mark(&row, &show->bounds);
         run_write_json(&row, RUN_WHOLE, &show->op.answer);
     }
     return err;
@@ -133,6 +138,7 @@ static void show(struct exchange *exchange, const struct runs_api *api, enum sho
     op->key = key;
     op->what = what;
     op->hold = dispatch_held(api->dispatch);
+    op->bounds = dispatch_bounds(api->dispatch);
     store_read(api->store, show_run, op_done, op);
 }
 

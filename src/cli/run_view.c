@@ -76,7 +76,10 @@ struct run_words run_words(const json_t *run) {
     } else if (strcmp(cause, "signal") == 0 && signal > 0) {
         (void)snprintf(detail, sizeof detail, " %lld", (long long)signal); /* 64 bits fit. */
     }
-    if (is_state(run, "waiting") && talk_int(run, "resume_at_ms") > 0) {
+    if (json_is_true(json_object_get(run, "host_away"))) {
+        (void)snprintf(words.text, sizeof words.text, "%.30s (host away%s)", state_of(run),
+                       talk_text(run, "stop")[0] != '\0' ? ", asked to stop" : "");
+    } else if (is_state(run, "waiting") && talk_int(run, "resume_at_ms") > 0) {
         (void)snprintf(words.text, sizeof words.text, "waiting (until %s)",
                        talk_clock(talk_int(run, "resume_at_ms")).text);
     } else if ((is_state(run, "queued") || is_state(run, "waiting")) && gate[0] != '\0') {
@@ -370,6 +373,7 @@ void run_view_whole(const struct run_view *view, const json_t *run, struct text 
     line_add(text, "parent", talk_text(run, "parent"));
     state_add(view, run, text);
     line_add(text, "note", talk_text(run, "note"));
+    line_add(text, "host", talk_text(run, "host"));
     if (is_state(run, "waiting")) {
         line_add(text, "waits for", talk_text(run, "gate"));
     }

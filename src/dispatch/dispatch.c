@@ -57,9 +57,11 @@ static bool is_foreign(const struct dispatch *dispatch, const struct run_row *ro
     return run_is_foreign(row, dispatch->options.bounds.host);
 }
 
-/* Whoever holds a copy first wants to see it as it was. A release walks it again. */
+/* The process of an attempt that is away belongs to its own host, and a stop reaches that host by
+ * the row. Whoever holds a copy first wants to see it as it was. A release walks it again. */
 static bool looks_on(const struct dispatch *dispatch, const struct run_row *row) {
-    return dispatch->options.hold == RUN_HELD && is_foreign(dispatch, row);
+    return run_is_away(row, &dispatch->options.bounds) ||
+           (dispatch->options.hold == RUN_HELD && is_foreign(dispatch, row));
 }
 
 static void adopt(struct dispatch *dispatch, const struct run_row *row) {
@@ -156,6 +158,7 @@ void dispatch_stop(struct dispatch *dispatch, void (*stopped)(void *ctx), void *
     loop_task_cancel(dispatch->options.loop, &dispatch->start_task);
     pool_cancel(&dispatch->pool);
     recover__stop(dispatch);
+    reports__stop(dispatch);
     retain__stop(dispatch);
     wake__stop(dispatch);
     table_each(&dispatch->flights, stop_one, NULL);

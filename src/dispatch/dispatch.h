@@ -118,6 +118,7 @@ struct dispatch_stats {
     uint64_t started, adopted, settled, late, void_starts, trees_ended, store_retries;
     uint64_t ended[RUN_STATE_COUNT]; /* Runs of every kind, by how they ended. */
     uint64_t refused;                /* Runs that failed since a budget was used up. */
+    uint64_t reports, reports_late;  /* Ends that other hosts reported; those that came too late. */
     uint64_t live, queued_starts, disk_full, watches; /* Now. */
 };
 void dispatch_get_stats(const struct dispatch *dispatch, struct dispatch_stats *ret_stats);

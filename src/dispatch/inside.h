@@ -33,6 +33,7 @@
 #include "dispatch/effects.h"
 #include "dispatch/pool.h"
 #include "dispatch/table.h"
+#include "engine/host_reports.h"
 #include "proc/tree.h"
 
 enum {
@@ -156,6 +157,17 @@ struct walk { /* recover.c */
     void *ctx;
 };
 
+/* host_reports.c */
+struct reports {
+    struct timer timer;
+    bool running;
+    unsigned tries; /* In a row that failed. */
+    struct effect effect;
+    bool any; /* The store function's, as the next two. */
+    struct host_reports_take take;
+    struct host_reports_taken taken;
+};
+
 struct feed; /* input.c */
 struct tidy; /* retain.c */
 
@@ -170,6 +182,7 @@ struct dispatch {
     struct loop_task start_task, stop_task;
     struct dispatch_watch *parked; /* Of attempts that the first walk may still bring. */
     struct walk walk;
+    struct reports reports;
     struct tidy *tidy;   /* Owned. */
     char **environment;  /* Owned: what commands inherit of ours; ends with NULL. */
     size_t busy;         /* Answers of the store that are awaited. */
@@ -262,6 +275,10 @@ void wake__stop(struct dispatch *dispatch);
 /* watch.c */
 void watch__grown(struct flight *flight, enum log_stream stream);
 void watch__all(struct dispatch *dispatch, struct dispatch_watch **list);
+
+/* host_reports.c: where hosts share the database, from now on. Again: nothing. */
+void reports__start(struct dispatch *dispatch);
+void reports__stop(struct dispatch *dispatch);
 
 /* recover.c */
 void recover__stop(struct dispatch *dispatch);

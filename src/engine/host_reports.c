@@ -327,6 +327,15 @@ static struct err find_page(struct tx *tx, int64_t limit, struct reports *ret_re
     return err;
 }
 
+struct err tx_host_reports_any(struct tx *tx, bool *ret_any) {
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, "SELECT 1 FROM host_reports LIMIT 1", NULL /* none */, 0, &rows);
+    if (!err_failed(err)) {
+        *ret_any = rows != NULL;
+    }
+    return err;
+}
+
 struct err tx_host_reports_take(struct tx *tx, const struct host_reports_take *take,
                                 struct host_reports_taken *ret_taken) {
     assert(take->limit > 0);

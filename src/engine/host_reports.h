@@ -37,6 +37,8 @@ enum {
 MUST_CHECK struct err tx_host_report_put(struct tx *tx, struct bytes place,
                                          const struct run_settle *settle);
 
+MUST_CHECK struct err tx_host_reports_any(struct tx *tx, bool *ret_any);
+
 struct host_reports_take {
     int64_t limit; /* At most HOST_REPORTS_PAGE. */
     uint32_t random;

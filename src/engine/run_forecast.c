@@ -7,19 +7,8 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "engine/home.h"
 #include "engine/job_spec.h"
 #include "engine/run_rows.h"
-
-/* The place of a row may know less than ours: a machine gets its id after its first commands. */
-bool run_is_foreign(const struct run_row *row, struct bytes host) {
-    const struct home_places places = {.stored = row->host, .ours = host};
-    if (row->host.len == 0 || host.len == 0) {
-        return false;
-    }
-    bool equal = row->host.len == host.len && memcmp(row->host.data, host.data, host.len) == 0;
-    return !equal && !home_same(&places);
-}
 
 /* What cannot be read leaves the default, as with the dispatcher: no further attempt. */
 struct retry_policy runs__retry_policy(const struct run_row *row) {

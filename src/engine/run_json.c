@@ -66,6 +66,10 @@ static void add_state(const struct run_row *row, struct text *text) {
     }
     add_word(text, ",\"stop\":", run_cause_name(row->stop));
     add_number(text, ",\"attempts\":", row->attempt);
+    if (row->away) {
+        text_add_str(text, ",\"host_away\":true");
+        add_text(text, ",\"host\":", row->host);
+    }
 }
 
 static void add_asked(const struct run_row *row, struct text *text) {
@@ -125,5 +129,6 @@ void run_write_shown(const struct tx *tx, const struct run_row *row,
                      const struct run_bounds *bounds, struct text *text) {
     struct run_row shown = *row;
     run_shown(&shown, tx_epoch(tx), run_bounds_hold(bounds));
+    run_away_mark(&shown, bounds);
     run_write_json(&shown, RUN_LIGHT, text);
 }

@@ -25,11 +25,19 @@ enum {
     RUN_STOP_GRACE_MS = 5000, /* For those below a run that has ended. */
 };
 
+/* What a live job of another host (home.h) means. */
+enum run_hosts {
+    RUN_HOST_ONE,     /* The database was restored or copied: its process is gone. */
+    RUN_HOSTS_SHARED, /* A database server: that host looks after its process, and reports the end
+                       * (host_reports.h). Nobody else ends the run, but for a person. */
+};
+
 /* What the daemon allows at this moment; the caller knows. */
 struct run_bounds {
     int64_t slots;     /* Jobs at once; 0 while the daemon holds: nothing begins. */
     int64_t workflows; /* At once; 0: any number. */
     struct bytes host; /* This machine and directory; written at each start. */
+    enum run_hosts hosts;
 };
 
 enum run_hold run_bounds_hold(const struct run_bounds *bounds);
@@ -189,6 +197,15 @@ MUST_CHECK struct err tx_run_prune(struct tx *tx, const struct run_prune *prune,
 
 /* Whether it was begun elsewhere: in another directory, or on another machine (home.h). */
 MUST_CHECK bool run_is_foreign(const struct run_row *row, struct bytes host);
+/* Whether its process, or what that has left, is on another host of the same database; of these, */
+MUST_CHECK bool run_is_elsewhere(const struct run_row *row, const struct run_bounds *bounds);
+/* whether it is a job that has not ended. */
+MUST_CHECK bool run_is_away(const struct run_row *row, const struct run_bounds *bounds);
+void run_away_mark(struct run_row *io_row, const struct run_bounds *bounds); /* To be shown. */
+/* Sentence for what cannot be done from here, ERR_HOST_AWAY; of a run that is not elsewhere:
+ * ERR_OK. Names the host (hosts.h). */
+MUST_CHECK struct err tx_run_check_here(struct tx *tx, const struct run_row *row,
+                                        const struct run_bounds *bounds, struct why *why);
 
 /* Of the jobs that run, those that a release gives up because they were begun elsewhere, and of
  * these, through `again`, those that begin once more. A page, in the order of ids. */

@@ -17,6 +17,7 @@
 #include "main/delivery_metrics.h"
 #include "main/herds.h"
 #include "main/hidden.h"
+#include "main/hosts.h"
 #include "main/place.h"
 #include "main/providers.h"
 #include "main/sandbox_lack.h"
@@ -151,7 +152,8 @@ static struct err settings_read(struct work *work, struct why *why) {
 static struct run_bounds bounds_of(const struct work *work) {
     return (struct run_bounds){.slots = work->options.serve->jobs_max,
                                .workflows = work->options.serve->workflows_max,
-                               .host = {work->host.text, strlen(work->host.text)}};
+                               .host = {work->host.text, strlen(work->host.text)},
+                               .hosts = has_home(work) ? RUN_HOST_ONE : RUN_HOSTS_SHARED};
 }
 
 static void dispatch_begin(struct work *work) {
@@ -514,4 +516,5 @@ void work_metrics(struct work *work, struct text *text) {
     processes_write(work, text);
     delivery_metrics(work->deliver, work->options.serve->world, text);
     chats_metrics(work->chats, text);
+    hosts_metrics(work->dispatch, text);
 }

@@ -198,6 +198,7 @@ struct run_row {
     int64_t started_ms;   /* When the attempt began; 0: never. */
     int64_t steady_ms;    /* The same by a clock that nobody sets: what durations are taken by. */
     bool once;            /* At most once: never again when nobody knows whether it ran. */
+    bool away;            /* Its process is on another host. Shown, never stored: run_away_mark. */
     struct bytes key;     /* "" : none. */
     struct bytes command; /* Command line, cut short; "" where there is a label. */
     struct bytes parent_run; /* run_…; "": none, or it was removed. Not in notes. */

@@ -1,0 +1,87 @@
+/* hosts.c: see the header. */
+#include "engine/hosts.h"
+
+#include <string.h>
+
+#include "engine/run_rows.h"
+
+#define HOST_COLUMNS                                                                               \
+    "id, place, name, role, version, made_ms, seen_ms, (SELECT count(*) FROM runs"                 \
+    " WHERE runs.host = hosts.place AND kind = 'job' AND gate = '' AND ended_ms IS NULL)"
+
+static const char *const role_names[] = {[HOST_STANDBY] = "standby", [HOST_LEADER] = "leader"};
+
+struct err tx_host_seen(struct tx *tx, const struct host_row *host) {
+    static const char put[] = "INSERT INTO hosts (place, name, role, version, made_ms, seen_ms)"
+                              " VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT (place) DO UPDATE SET"
+                              " name = $2, role = $3, version = $4, seen_ms = $5";
+    static const char others[] = "UPDATE hosts SET role = 'standby' WHERE place <> $1"
+                                 " AND role = 'leader'";
+    const char *role = role_names[host->role];
+    const struct arg args[] = {arg_text(host->place), arg_text(host->name),
+                               arg_text((struct bytes){role, strlen(role)}),
+                               arg_text(host->version), arg_int(tx_now_ms(tx))};
+    struct err err = tx_exec(tx, put, args, COUNT_OF(args), NULL /* one row */);
+    if (!err_failed(err) && host->role == HOST_LEADER) {
+        err = tx_exec(tx, others, args, 1, NULL /* 0 or 1 */);
+    }
+    return err;
+}
+
+static void host_borrow(const struct rows *rows, struct host_row *ret_host) {
+    struct bytes role = rows_text(rows, 3);
+    bool leads = role.len == strlen(role_names[HOST_LEADER]) &&
+                 memcmp(role.data, role_names[HOST_LEADER], role.len) == 0;
+    *ret_host = (struct host_row){.id = rows_int(rows, 0),
+                                  .place = rows_text(rows, 1),
+                                  .name = rows_text(rows, 2),
+                                  .role = leads ? HOST_LEADER : HOST_STANDBY,
+                                  .version = rows_text(rows, 4),
+                                  .made_ms = rows_int(rows, 5),
+                                  .seen_ms = rows_int(rows, 6),
+                                  .runs = rows_int(rows, 7)};
+}
+
+struct err tx_host_find(struct tx *tx, struct bytes word, bool *ret_found,
+                        struct host_row *ret_host) {
+    static const char sql[] = "SELECT " HOST_COLUMNS " FROM hosts WHERE place = $1 OR name = $1"
+                              " ORDER BY CASE WHEN place = $1 THEN 0 ELSE 1 END, id LIMIT 1";
+    const struct arg args[] = {arg_text(word)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    if (err_failed(err) || rows == NULL) {
+        *ret_found = false;
+        return err;
+    }
+    struct host_row host;
+    host_borrow(rows, &host);
+    struct bytes *const texts[] = {&host.place, &host.name, &host.version};
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        const char *copy = arena_try_copy(tx_arena(tx), texts[i]->data, texts[i]->len);
+        if (copy == NULL) {
+            return err_make(ERR_OUT_OF_MEMORY, "hosts: find");
+        }
+        texts[i]->data = copy;
+    }
+    *ret_found = true;
+    *ret_host = host;
+    return ERR_OK;
+}
+
+struct err tx_host_each(struct tx *tx, const struct host_page *page,
+                        struct err (*each)(void *ctx, const struct host_row *host), void *ctx) {
+    static const char sql[] = "SELECT " HOST_COLUMNS " FROM hosts WHERE id > $1 ORDER BY id"
+                              " LIMIT $2";
+    const struct arg args[] = {arg_int(page->after), arg_int(page->limit)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
+    while (rows_more(rows, &err)) {
+        struct host_row host;
+        host_borrow(rows, &host);
+        err = each(ctx, &host);
+        if (err_failed(err)) {
+            return err;
+        }
+    }
+    return err;
+}

@@ -1,0 +1,54 @@
+/* run_host.c: whether a run's process is on this host, and what that means for clients. */
+#include <string.h>
+
+#include "engine/home.h"
+#include "engine/hosts.h"
+#include "engine/run_rows.h"
+
+/* The place of a row may know less than ours: a machine gets its id after its first commands. */
+bool run_is_foreign(const struct run_row *row, struct bytes host) {
+    const struct home_places places = {.stored = row->host, .ours = host};
+    if (row->host.len == 0 || host.len == 0) {
+        return false;
+    }
+    bool equal = row->host.len == host.len && memcmp(row->host.data, host.data, host.len) == 0;
+    return !equal && !home_same(&places);
+}
+
+bool run_is_elsewhere(const struct run_row *row, const struct run_bounds *bounds) {
+    return bounds->hosts == RUN_HOSTS_SHARED && row->kind == KIND_JOB &&
+           run_is_foreign(row, bounds->host);
+}
+
+bool run_is_away(const struct run_row *row, const struct run_bounds *bounds) {
+    return (row->state == RUN_RUNNING || row->state == RUN_WAITING) &&
+           run_is_elsewhere(row, bounds);
+}
+
+void run_away_mark(struct run_row *io_row, const struct run_bounds *bounds) {
+    io_row->away = run_is_away(io_row, bounds);
+}
+
+struct err tx_run_check_here(struct tx *tx, const struct run_row *row,
+                             const struct run_bounds *bounds, struct why *why) {
+    if (!run_is_elsewhere(row, bounds)) {
+        return ERR_OK;
+    }
+    struct host_row host = {.name = row->host};
+    bool found = false;
+    struct err err = tx_host_find(tx, row->host, &found, &host);
+    if (err_failed(err)) {
+        return err;
+    }
+    const struct bytes name = found ? host.name : row->host;
+    if (run_state_final(row->state)) {
+        why_set(why, "the job ran on host %.*s, which keeps its output: read it there",
+                (int)name.len, name.data);
+    } else {
+        why_set(why,
+                "the job runs on host %.*s, which is not the leader: wait until its daemon leads"
+                " again, stop the job, or if the host is gone: drover job abandon %.*s",
+                (int)name.len, name.data, (int)row->run.len, row->run.data);
+    }
+    return err_make(ERR_HOST_AWAY, "runs: host");
+}

@@ -1,0 +1,161 @@
+// hosts.test.mjs: a daemon that leads a database whose jobs run on another host.
+//
+// runs-with: postgres
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import path from "node:path";
+import { test } from "node:test";
+
+import { Daemon, scratch } from "./lib.mjs";
+import { openSse } from "./sse.mjs";
+
+const skip = process.env.DROVER_DATABASE ? false : "needs DROVER_DATABASE";
+
+function schemaUrl() {
+  const url = new URL(process.env.DROVER_DATABASE);
+  url.searchParams.set("options", `-csearch_path=t${randomBytes(6).toString("hex")}`);
+  return url.toString().replaceAll("+", "%20");
+}
+
+function sql(url, text) {
+  return execFileSync("psql", ["-qAtX", "-d", url, "-c", text], { encoding: "utf8" }).trim();
+}
+
+/** Two data directories on one schema: `here` starts the jobs, `there` leads afterwards. */
+class Hosts {
+  constructor(t, more = []) {
+    this.folder = scratch(t);
+    this.url = schemaUrl();
+    const env = { DROVER_DATABASE: this.url };
+    const args = ["--insecure-loopback", ...more];
+    const daemons = ["here", "there"].map((name) => {
+      const daemon = new Daemon({ data: path.join(this.folder, name), args, env });
+      t.after(() => daemon.kill());
+      return daemon;
+    });
+    [this.here, this.there] = daemons;
+  }
+
+  /** The other host leads; its predecessor is gone without a word. */
+  async moved() {
+    await this.here.kill();
+    await this.there.start();
+    return this.there;
+  }
+}
+
+async function submit(daemon, body) {
+  const answer = await daemon.request("POST", "/api/v1/jobs", { body });
+  assert.equal(answer.status, 201, answer.text);
+  return answer.json.id;
+}
+
+async function show(daemon, id) {
+  const answer = await daemon.request("GET", `/api/v1/jobs/${id}`);
+  assert.equal(answer.status, 200, answer.text);
+  return answer.json;
+}
+
+/** Follows the run's stream until an event of that type; the run as it stands then. */
+async function event(daemon, id, type) {
+  const stream = await openSse(daemon, `/api/v1/streams/run:${id}/events`);
+  for (let frame; (frame = await stream.next()); ) {
+    if (frame.event !== type) continue;
+    stream.close();
+    return show(daemon, id);
+  }
+  return assert.fail(`no ${type}`);
+}
+
+const ended = (daemon, id) => event(daemon, id, "run_finished");
+
+/** What the daemon of `here` puts into the table when it stands by and sees the job's end. */
+function report(hosts, id, code) {
+  const text = JSON.stringify({ end: "exited", why: "itself", code, result: { exit_code: code } });
+  sql(hosts.url, "INSERT INTO host_reports (place, run, attempt, made_ms, report)" +
+    ` SELECT host, run, attempt, 1, '${text}' FROM runs WHERE run = '${id}'`);
+}
+
+test("a job of another host goes on: it keeps its key, and is no second copy", { skip },
+  async (t) => {
+    const hosts = new Hosts(t);
+    await hosts.here.start();
+    const line = "echo ran >> ran; exec sleep 1000";
+    const body = { shell: line, cwd: hosts.folder, key: "k", key_max: 1,
+      retry: { max: 3, on: ["lost"], backoff: 1 } };
+    const id = await submit(hosts.here, body);
+    const there = await hosts.moved();
+    const away = await show(there, id);
+    assert.deepEqual([away.state, away.host_away, away.attempts], ["running", true, 1]);
+    const next = await submit(there, { argv: ["true"], key: "k", key_max: 1 });
+    assert.equal((await show(there, next)).gate, "key");
+    const listed = (await there.request("GET", "/api/v1/jobs?live=1")).json.items;
+    assert.equal(listed.find((job) => job.id === id).host_away, true);
+    assert.equal(listed.find((job) => job.id === next).host_away, undefined);
+    assert.match((await there.cli(["ps"])).stdout, /running \(host away\)/);
+    assert.match((await there.cli(["show", id])).stdout, /^host +\S*\/\d+$/m);
+
+    // Its own host leads again: the job is found alive, and does as it is told.
+    await there.stop();
+    await hosts.here.start();
+    const back = await show(hosts.here, id);
+    assert.deepEqual([back.state, back.host_away, back.attempts], ["running", undefined, 1]);
+    const stop = await hosts.here.request("POST", `/api/v1/runs/${id}/stop`);
+    assert.equal(stop.status, 200, stop.text);
+    assert.equal((await ended(hosts.here, id)).state, "cancelled");
+    assert.equal((await ended(hosts.here, next)).state, "succeeded");
+  });
+
+test("what a job of another host cannot be asked is refused by a code that says where it is",
+  { skip }, async (t) => {
+    const hosts = new Hosts(t);
+    await hosts.here.start();
+    const id = await submit(hosts.here, { argv: ["cat"], pty: true });
+    const there = await hosts.moved();
+    const at = `/api/v1/jobs/${id}`;
+    const refused = [
+      await there.request("POST", `${at}/input`, { body: { text: "x" } }),
+      await there.request("POST", `${at}/resize`, { body: { rows: 10, columns: 10 } }),
+      await there.request("GET", `${at}/logs`),
+      await there.request("GET", `${at}/logs`, { headers: { accept: "text/event-stream" } }),
+      await there.request("GET", `${at}/logs/search?pattern=x`),
+    ];
+    for (const { status, json, text } of refused) {
+      assert.deepEqual([status, json?.code], [409, "host_away"], text);
+      assert.match(json.detail, /runs on host/);
+      assert.match(json.detail, /drover job abandon run_/);
+    }
+    const stop = await there.request("POST", `/api/v1/runs/${id}/stop`);
+    assert.equal(stop.status, 200, stop.text);
+    const asked = await show(there, id);
+    assert.deepEqual([asked.state, asked.stop, asked.host_away], ["running", "stopped", true]);
+    assert.match((await there.cli(["ps"])).stdout, /host away, asked to stop/);
+
+    await there.stop();
+    await hosts.here.start();
+    assert.equal((await ended(hosts.here, id)).state, "cancelled");
+  });
+
+test("the end that another host reports is stored once, and frees what the job held", { skip },
+  async (t) => {
+    const hosts = new Hosts(t);
+    await hosts.here.start();
+    const key = { key: "k", key_max: 1 };
+    const id = await submit(hosts.here, { argv: ["sleep", "1000"], ...key });
+    const there = await hosts.moved();
+    const next = await submit(there, { argv: ["true"], ...key });
+    report(hosts, id, 3);
+    const end = await ended(there, id);
+    assert.deepEqual([end.state, end.exit_code, end.result.exit_code], ["failed", 3, 3]);
+    assert.equal((await ended(there, next)).state, "succeeded");
+    report(hosts, id, 0);
+    const late = async () => (await there.request("GET", "/metrics")).text;
+    while (!/^drover_host_reports_late_total 1$/m.test(await late()));
+    assert.match(await late(), /^drover_host_reports_total 1$/m);
+    assert.equal((await show(there, id)).exit_code, 3);
+    assert.equal(sql(hosts.url, "SELECT count(*) FROM host_reports"), "0");
+    const logs = await there.request("GET", `/api/v1/jobs/${id}/logs`);
+    assert.deepEqual([logs.status, logs.json?.code], [409, "host_away"], logs.text);
+    assert.match(logs.json.detail, /keeps its output/);
+  });
