@@ -36,6 +36,8 @@ AT_HOME = {
     "src/script/worker/vm.c": "clock_gettime",  # How much a script has computed.
     "src/http/server.c": "signal",  # SIGPIPE, which libuv does not keep away.
     "src/main.c": "exit signal",
+    "src/main/standby.c": "_exit",  # Nothing was promised yet.
+    "src/main/restart.c": "unsetenv",  # Before there is a second thread.
     "src/main/daemon.c": "_exit",  # A commit of unknown outcome, or a second signal.
 }
 CONSTRUCTS = [

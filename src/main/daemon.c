@@ -1,12 +1,10 @@
 /* daemon.c: what is opened in one order is closed in the other. */
 #include "main/daemon.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "api/memory.h"
@@ -16,7 +14,6 @@
 #include "api/tokens.h"
 #include "api/usage.h"
 #include "api/workflows.h"
-#include "base/fd.h"
 #include "base/memory.h"
 #include "engine/chores.h"
 #include "engine/inbox.h"
@@ -25,6 +22,8 @@
 #include "engine/token.h"
 #include "journal/pruner.h"
 #include "loop/loop_uv.h"
+#include "main/restart.h"
+#include "main/standby.h"
 #include "main/store_metrics.h"
 #include "main/tokens_load.h"
 #include "main/work.h"
@@ -58,58 +57,35 @@ struct daemon {
 
     uv_signal_t signals[2];
     bool stopping, signals_open;
-    uint64_t files; /* The soft limit of descriptors before it was raised. */
-    int standby_fd; /* Owned: tells of a signal while it stands by; -1: it doesn't. */
+    uint64_t files;       /* The soft limit of descriptors before it was raised. */
+    unsigned restarts;    /* In a row, before this one: see restart.h. */
+    uint64_t led_from_ns; /* When the store was there. */
     struct err failure;
     struct why why;
 };
 
 /* --- Callbacks from the rooms below ----------------------------------------------------------- */
 
+/* Nobody may be answered any more, so nothing is closed in order. One that is about to end, or that
+ * can't tell what happened, ends: only who knows that another one serves goes on beside it. */
 static void store_lost(void *ctx, struct err err) {
     struct daemon *daemon = ctx;
+    if (!daemon->stopping && store_is_replaced(daemon->store)) {
+        log_event(daemon->options->log, LOG_WARN,
+                  "replaced: another daemon has taken over this database; this one starts again as"
+                  " a standby",
+                  LOG_FIELDS(log_err(err)));
+        uint64_t led_ns = world_mono_ns(daemon->options->world) - daemon->led_from_ns;
+        const struct restart restart = {.count = daemon->restarts,
+                                        .led_ms = led_ns / (1000 * 1000),
+                                        .files_soft = daemon->files};
+        err = restart_as_standby(&restart);
+    }
     log_event(daemon->options->log, LOG_ERROR,
               "the daemon ends: its database was removed or taken over by another one, or the"
               " outcome of a commit is unknown; start it again",
               LOG_FIELDS(log_err(err)));
-    /* Nobody may be answered any more, so nothing is closed in order. */
     _exit(err_exit_code(ERR_STORE_LOST));
-}
-
-static void signals_add(sigset_t *set) {
-    (void)sigemptyset(set); /* None of these can fail. */
-    (void)sigaddset(set, SIGTERM);
-    (void)sigaddset(set, SIGINT);
-}
-
-/* The loop does not run yet, so that its handlers of signals would wait for the other daemon's end.
- * Without the descriptor, a signal ends the process as it did until now. */
-static void store_waiting(void *ctx) {
-    struct daemon *daemon = ctx;
-    sigset_t set;
-    signals_add(&set);
-    daemon->standby_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (daemon->standby_fd >= 0) {
-        (void)pthread_sigmask(SIG_BLOCK, &set, NULL /* standby_end undoes it */);
-    }
-    log_event(daemon->options->log, LOG_INFO, "standing by: another daemon holds this database",
-              NULL);
-}
-
-static bool store_give_up(void *ctx) {
-    const struct daemon *daemon = ctx;
-    struct pollfd signals = {.fd = daemon->standby_fd, .events = POLLIN};
-    return poll(&signals, 1, 0 /* only a look */) > 0;
-}
-
-/* Once the loop has its handlers: a signal that came in between is theirs. */
-static void standby_end(struct daemon *daemon) {
-    sigset_t set;
-    signals_add(&set);
-    if (daemon->standby_fd >= 0) {
-        fd_release(&daemon->standby_fd);
-        (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL /* not asked */);
-    }
 }
 
 static void turn_slow(void *ctx, uint64_t cpu_ns) {
@@ -384,17 +360,25 @@ static struct err store_begin(struct daemon *daemon) {
         .loop = daemon->loop,
         .world = options->world,
         .standby = options->database != NULL,
-        .waiting = store_waiting,
-        .give_up = store_give_up,
         .lost = store_lost,
         .ctx = daemon,
         .notes[JOURNAL_NOTE] = {.deliver = hub_deliver, .flush = hub_flush, .ctx = daemon->hub},
         .notes[RUN_NOTE] = {.deliver = run_note, .ctx = daemon},
         .notes[INBOX_NOTE] = {.deliver = inbox_note, .ctx = daemon}};
-    struct err err = store_open(&with, &daemon->store, &daemon->why);
+    const struct standby_options of_standby = {.serve = options, .store = &with};
+    bool waited = false;
+    struct err err = options->database != NULL
+                         ? standby_open_store(&of_standby, &daemon->store, &waited, &daemon->why)
+                         : store_open(&with, &daemon->store, &daemon->why);
+    if (err.code == ERR_INTERRUPTED) {
+        log_event(options->log, LOG_INFO,
+                  waited ? "stopped while standing by" : "stopped while starting",
+                  NULL /* no fields */);
+    }
     if (err_failed(err)) {
         return err;
     }
+    daemon->led_from_ns = world_mono_ns(options->world);
     hub_attach(daemon->hub, daemon->store);
     struct work_options of_work = {
         .serve = options, .loop = daemon->loop, .store = daemon->store, .files = daemon->files};
@@ -480,25 +464,23 @@ static void rooms_close(struct daemon *daemon) {
     loop_close(daemon->loop);
     token_table_free(daemon->tokens);
     datadir_release(daemon->claim);
-    fd_release(&daemon->standby_fd);
 }
 
 struct err daemon_run(const struct serve_options *options, struct why *why) {
     struct daemon *daemon = mem_new(sizeof *daemon);
     daemon->options = options;
-    daemon->standby_fd = -1;
+    daemon->restarts = restart_count_take();
     write_signals_ignore();
     daemon->files = descriptors_raise();
     struct err err = rooms_open(daemon);
     if (!err_failed(err)) {
         signals_open(daemon);
-        standby_end(daemon);
+        standby_signals_release();
         tokens_load(daemon->store, daemon->tokens, tokens_loaded, daemon);
         loop_run(daemon->loop);
         err = daemon->failure;
     }
-    if (err.code == ERR_INTERRUPTED && daemon->standby_fd >= 0) {
-        log_event(options->log, LOG_INFO, "stopped while standing by", NULL /* no fields */);
+    if (err.code == ERR_INTERRUPTED) { /* As it was asked to. */
         err = ERR_OK;
     }
     rooms_close(daemon);

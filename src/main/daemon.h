@@ -1,7 +1,8 @@
 /* daemon.h: the daemon put together: loop, hub, store, HTTP, API, and the end of it all.
  *
- *   opened ──> loading (tokens) ──> serving ──> draining ──> stopped
- *                  └── error ──────────────────────────────────┘
+ *   [standing by ──>] opened ──> loading (tokens) ──> serving ──> draining ──> stopped
+ *         ^                            └── error ──────────────────────────────────┘
+ *         └── replaced by another daemon (PostgreSQL): the process begins again (restart.h)
  *
  * Promise    `ready` is called once it serves. A first signal drains: answers in flight are
  *            finished, streams end with a frame to resume from; a second one ends at once. A store

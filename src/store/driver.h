@@ -87,6 +87,8 @@ struct driver {
     void (*closing)(struct database *database);
     /* Did the server answer when it was last needed? NULL: there is none. */
     bool (*reachable)(const struct database *database);
+    /* After ERR_STORE_LOST: another daemon serves the database. NULL: nobody else can. */
+    bool (*replaced)(const struct conn *writer);
     /* CONN_WRITER comes first, and alone, and is the one that may stand by for a lock. */
     struct err (*connect)(struct database *database, enum conn_role role, struct conn **ret_conn,
                           struct why *why);

@@ -79,6 +79,10 @@ static bool database_reachable(const struct database *base) {
     return !atomic_load(&database->patience.unreachable);
 }
 
+static bool replaced(const struct conn *writer) {
+    return CONTAINER_OF(writer, const struct pg_session, base)->replaced;
+}
+
 /* --- At start --------------------------------------------------------------------------------- */
 
 static struct err run_script(struct conn *base, const char *script, struct why *why) {
@@ -283,7 +287,8 @@ static enum commit_outcome settle(struct pg_session *session, struct err *ret_er
             err = postgres__reconnect(session, until_ns); /* It went down again, or is full. */
         }
     }
-    if (!read || !is_ours(session, &place)) {
+    session->replaced = session->replaced || (read && !is_ours(session, &place));
+    if (!read || session->replaced) {
         *ret_err = err_make(ERR_STORE_LOST, "postgres: commit");
         return COMMIT_UNKNOWN;
     }
@@ -353,6 +358,7 @@ const struct driver driver_postgres = {
     .close = database_close,
     .closing = database_closing,
     .reachable = database_reachable,
+    .replaced = replaced,
     .connect = postgres__connect,
     .disconnect = postgres__disconnect,
     .schema_version = postgres__schema_version,

@@ -179,6 +179,7 @@ static struct err renew(struct pg_session *session) {
     err = pg_schema_try_lock(link, session->database->oid, &locked);
     if (!err_failed(err)) {
         err = check_place(session, link);
+        session->replaced = session->replaced || err.code == ERR_STORE_LOST;
     }
     if (!err_failed(err)) {
         err = locked ? pg_backend_get(link, &backend)

@@ -50,7 +50,7 @@ static struct err open_writer(struct store *store, const struct store_options *o
                                   .standby = options->standby,
                                   .waiting = options->waiting,
                                   .give_up = options->give_up,
-                                  .ctx = options->ctx};
+                                  .ctx = options->waits};
     struct err err = store->driver->open(&with, &store->database, why);
     if (!err_failed(err)) {
         err = store->driver->connect(store->database, CONN_WRITER, &store->writer_conn, why);
@@ -303,6 +303,10 @@ int64_t store_steady_ms(const struct store *store) {
 
 int64_t store_epoch(const struct store *store) {
     return store->epoch;
+}
+
+bool store_is_replaced(const struct store *store) {
+    return store->driver->replaced != NULL && store->driver->replaced(store->writer_conn);
 }
 
 bool store_reachable(const struct store *store) {

@@ -51,6 +51,7 @@ struct store_options {
     bool standby;               /* PostgreSQL: wait for the schema's lock instead of ERR_BUSY. */
     void (*waiting)(void *ctx); /* Called once when standing by; may be NULL. */
     bool (*give_up)(void *ctx); /* Asked while standing by; true: ERR_INTERRUPTED. May be NULL. */
+    void *waits;                /* Of the two above; they are called by the thread that opens. */
     void (*lost)(void *ctx, struct err err); /* On the loop. See Failure. */
     void *ctx;
     struct store_note_kind notes[STORE_NOTE_KINDS_MAX];
@@ -76,6 +77,9 @@ void store_read(struct store *store, store_fn fn, store_done done, void *ctx);
 bool store_turn(struct store *store); /* INLINE: runs one group; false when nothing was queued. */
 
 int64_t store_epoch(const struct store *store);
+/* After `lost`: another daemon serves this database now, as its rows say. False: the schema was
+ * dropped, or nobody can tell what happened. */
+MUST_CHECK bool store_is_replaced(const struct store *store);
 int64_t store_steady_ms(const struct store *store); /* The clock of tx_steady_ms; any thread. */
 
 /* From any thread: false while the database's server does not answer, as far as was last tried. A

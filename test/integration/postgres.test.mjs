@@ -2,12 +2,11 @@
 //
 // runs-with: postgres
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import net from "node:net";
 import { test } from "node:test";
 
+import { Host, lockOfSchema, replace, schemaUrl, sql } from "./hosts.mjs";
 import { Daemon, scratch } from "./lib.mjs";
 import { keptPort } from "./ports.mjs";
 import { until } from "./providers.mjs";
@@ -19,40 +18,8 @@ import { Silent } from "./wires.mjs";
 
 const skip = process.env.DROVER_DATABASE ? false : "needs DROVER_DATABASE";
 
-function schemaUrl() {
-  const url = new URL(process.env.DROVER_DATABASE);
-  url.searchParams.set("options", `-csearch_path=t${randomBytes(6).toString("hex")}`);
-  return url.toString().replaceAll("+", "%20");
-}
-
-function sql(url, text) {
-  return execFileSync("psql", ["-qAtX", "-d", url, "-c", text], { encoding: "utf8" }).trim();
-}
-
-/* Other tests use the same server: only the lock of the URL's schema. */
-const lockOfSchema =
-  "FROM pg_locks WHERE locktype = 'advisory' AND granted" +
-  " AND objid = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())";
-
-function daemonOn(t, url) {
-  const args = ["--insecure-loopback"];
-  const daemon = new Daemon({ data: scratch(t), args, env: { DROVER_DATABASE: url } });
-  t.after(() => daemon.kill());
-  return daemon;
-}
-
-/** Resolves when the log says it; the daemon's end before that is a failure. */
-function says(daemon, what) {
-  const said = new Promise((resolve) => {
-    const look = () => what.test(daemon.log) && resolve();
-    daemon.child.stderr.on("data", look);
-    look();
-  });
-  const ended = daemon.exited.then((end) => {
-    throw new Error(`ended early: ${JSON.stringify(end)}\n${daemon.log}`);
-  });
-  return Promise.race([said, ended]);
-}
+const daemonOn = (t, url) => new Host(t, url);
+const says = (daemon, what) => daemon.says(what);
 
 for (const signal of ["SIGTERM", "SIGINT"]) {
   test(`${signal} ends a daemon that stands by, in order`, { skip }, async (t) => {
@@ -84,26 +51,36 @@ test("a daemon that took over after it stood by stops as any other", { skip }, a
   assert.deepEqual(await second.stop(), { code: 0, signal: null });
 });
 
-test("an idle daemon that was replaced finds out by itself and ends", { skip }, async (t) => {
+test("an idle daemon that was replaced finds out, and stands by", { skip }, async (t) => {
   const url = schemaUrl();
-  const first = await daemonOn(t, url).start();
+  const first = await new Host(t, url).start();
+  const { pid } = first.child;
   assert.equal((await first.append("s", { type: "t" })).status, 201);
   const follower = await openSse(first, "/api/v1/streams/s/events");
   assert.equal((await follower.next()).id, "1");
-  const second = daemonOn(t, url);
-  const started = second.start();
-  await says(second, /standing by/);
-  // What an administrator or a failing network does to the session that has the lock.
-  assert.equal(sql(url, `SELECT count(pg_terminate_backend(pid)) ${lockOfSchema}`), "1");
-  // Whoever got the lock serves; nobody writes, and still the other one does not stay.
-  const served = await Promise.race([started.then(() => "second"), first.exited]);
-  if (served === "second") {
-    assert.deepEqual(await first.exited, { code: 8, signal: null });
-    assert.match(first.log, /taken over/);
-    assert.equal(await follower.next(), undefined);
-    assert.equal((await second.append("s", { type: "t" })).json.seq, 2);
-  }
-  assert.equal(served, "second");
+  const second = await new Host(t, url).standsBy();
+  await replace(url, first, second);
+  await first.says(/standing by/); // Nobody writes, and still it does not stay.
+  assert.match(first.log, /replaced/);
+  assert.equal(await follower.next(), undefined);
+  assert.equal((await second.append("s", { type: "t" })).json.seq, 2);
+  assert.deepEqual([first.running, first.child.pid], [true, pid]);
+  // It leads again when the other one ends, and has forgotten what it knew.
+  assert.equal((await second.stop()).code, 0);
+  await first.leads(2);
+  assert.equal((await first.append("s", { type: "t" })).json.seq, 3);
+  assert.deepEqual(await first.stop(), { code: 0, signal: null });
+});
+
+test("a daemon that is replaced over and over ends with exit code 8", { skip }, async (t) => {
+  const url = schemaUrl();
+  const env = { DROVER_RESTARTS: "5" }; // So often, and it never led for a minute.
+  const first = await new Host(t, url, { env }).start();
+  const second = await new Host(t, url).standsBy();
+  await replace(url, first, second);
+  assert.deepEqual(await first.exited, { code: 8, signal: null });
+  assert.match(first.log, /too many in a row/);
+  assert.doesNotMatch(first.log, /DROVER_RESTARTS/);
 });
 
 test("an idle daemon outlives the end of its session, if unopposed", { skip }, async (t) => {

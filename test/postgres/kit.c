@@ -47,7 +47,8 @@ struct err kit_try_open(const char *url, struct kit_store *kit, struct why *why)
                                     .world = world_real(),
                                     .waiting = count_wait,
                                     .lost = note_lost,
-                                    .ctx = kit};
+                                    .ctx = kit,
+                                    .waits = kit};
     return store_open(&options, &kit->store, why);
 }
 

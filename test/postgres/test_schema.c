@@ -74,7 +74,7 @@ static void *stand_by(void *ctx) {
                                     .standby = true,
                                     .waiting = tell_waiting,
                                     .lost = ignore_lost,
-                                    .ctx = standby};
+                                    .waits = standby};
     standby->err = store_open(&options, &standby->kit.store, NULL);
     return NULL;
 }

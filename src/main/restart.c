@@ -1,0 +1,104 @@
+/* restart.c: see restart.h. */
+#include "main/restart.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/memory.h"
+#include "base/number.h"
+
+#define COUNT_NAME "DROVER_RESTARTS"
+
+enum {
+    ARGUMENTS_SIZE_MAX = 2 << 20, /* Of all of them; the system's own bound by default. */
+    ARGUMENTS_MAX = 1024,
+    VARIABLE_SIZE = sizeof COUNT_NAME + 16,
+};
+
+unsigned restart_count_take(void) {
+    const char *text = getenv(COUNT_NAME);
+    int64_t count = 0;
+    const struct number_bounds bounds = {0, RESTARTS_MAX};
+    if (text != NULL && !number_parse((struct bytes){text, strlen(text)}, bounds, &count)) {
+        count = 0; /* Somebody else's. */
+    }
+    (void)unsetenv(COUNT_NAME); /* The name is valid. */
+    return (unsigned)count;
+}
+
+/* Whole, so that a read that is cut short is no shorter list of arguments. */
+static struct err arguments_read(char *buffer, size_t size, size_t *ret_len) {
+    AUTO(fd_release) int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+    size_t len = 0;
+    ssize_t got = fd < 0 ? -1 : 1;
+    while (got > 0 && len < size) {
+        got = read(fd, buffer + len, size - len);
+        len += got > 0 ? (size_t)got : 0;
+    }
+    if (got != 0 || len == 0 || buffer[len - 1] != '\0') {
+        return err_from_errno(got < 0 ? errno : E2BIG, "restart: arguments");
+    }
+    *ret_len = len;
+    return ERR_OK;
+}
+
+static struct err arguments_split(char *buffer, size_t len, char **argv, size_t size) {
+    size_t count = 0;
+    for (char *at = buffer; at < buffer + len; at += strlen(at) + 1) {
+        if (count + 1 == size) {
+            return err_from_errno(E2BIG, "restart: arguments");
+        }
+        argv[count++] = at;
+    }
+    argv[count] = NULL;
+    return ERR_OK;
+}
+
+/* The limits and signals of the first start: commands are told the one, and a blocked signal would
+ * stay blocked. */
+static void process_restore(const struct restart *restart) {
+    struct rlimit limit;
+    if (restart->files_soft > 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = restart->files_soft;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* At worst commands may open more. */
+    }
+    sigset_t none;
+    (void)sigemptyset(&none); /* Neither can fail. */
+    (void)pthread_sigmask(SIG_SETMASK, &none, NULL /* not asked */);
+}
+
+struct err restart_as_standby(const struct restart *restart) {
+    unsigned count = restart->led_ms >= RESTART_LED_MS ? 1 : restart->count + 1;
+    if (count > RESTARTS_MAX) {
+        return err_make(ERR_OVERLOADED, "restart: too many in a row");
+    }
+    AUTO(mem_release) char *arguments = mem_new(ARGUMENTS_SIZE_MAX);
+    AUTO(mem_release) char **argv = mem_new_array(ARGUMENTS_MAX, sizeof *argv);
+    size_t len = 0, variables = 0;
+    struct err err = arguments_read(arguments, ARGUMENTS_SIZE_MAX, &len);
+    if (!err_failed(err)) {
+        err = arguments_split(arguments, len, argv, ARGUMENTS_MAX);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    while (environ[variables] != NULL) {
+        variables++;
+    }
+    char counted[VARIABLE_SIZE];
+    (void)snprintf(counted, sizeof counted, COUNT_NAME "=%u", count); /* Fits. */
+    AUTO(mem_release) char **env = mem_new_array(variables + 2, sizeof *env);
+    memcpy(env, environ, variables * sizeof *env);
+    env[variables] = counted;
+    process_restore(restart);
+    (void)execve("/proc/self/exe", argv, env); /* It returns only if it failed. */
+    return err_from_errno(errno, "restart: execute");
+}

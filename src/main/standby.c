@@ -1,0 +1,141 @@
+/* standby.c: see standby.h. */
+#include "main/standby.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "loop/loop_uv.h"
+#include "store/opening.h"
+
+/* Time that an opening which was cancelled has to end: a connection that is just being made can't
+ * be cut short, and nothing of it is worth waiting for. */
+enum { CANCEL_MS = 2000 };
+
+struct standby {
+    struct standby_options options;
+    struct loop *loop;             /* Owned. */
+    struct store_opening *opening; /* Borrowed until `opened`, NULL after. */
+    uv_signal_t signals[2];
+    struct timer patience;
+    bool waited, stopping;
+    struct err err;
+    struct store *store; /* The caller's at the end. */
+    struct why why;
+};
+
+static const int signal_numbers[] = {SIGTERM, SIGINT};
+
+static void signals_mask(int how) {
+    sigset_t set;
+    (void)sigemptyset(&set); /* None of these can fail. */
+    for (size_t i = 0; i < COUNT_OF(signal_numbers); i++) {
+        (void)sigaddset(&set, signal_numbers[i]);
+    }
+    (void)pthread_sigmask(how, &set, NULL /* not asked */);
+}
+
+void standby_signals_release(void) {
+    signals_mask(SIG_UNBLOCK);
+}
+
+/* --- The end ---------------------------------------------------------------------------------- */
+
+/* A signal that comes between two loops waits for the second one. */
+static void standby_end(struct standby *standby) {
+    signals_mask(SIG_BLOCK);
+    for (size_t i = 0; i < COUNT_OF(standby->signals); i++) {
+        uv_close((uv_handle_t *)&standby->signals[i], NULL /* nothing to release */);
+    }
+    loop_stop(standby->loop);
+}
+
+static void cancel_expired(struct timer *timer) {
+    const struct standby *standby = CONTAINER_OF(timer, struct standby, patience);
+    log_event(standby->options.serve->log, LOG_INFO,
+              "stopped while a connection to the database was being made", NULL /* no fields */);
+    _exit(0); /* Nothing was promised to anybody yet. */
+}
+
+static void signal_came(uv_signal_t *handle, int signum) {
+    struct standby *standby = handle->data;
+    (void)signum; /* Both ask for the same. */
+    if (standby->stopping) {
+        _exit(err_exit_code(ERR_INTERRUPTED));
+    }
+    standby->stopping = true;
+    if (standby->opening != NULL) {
+        store_opening_cancel(standby->opening);
+        timer_start(standby->loop, &standby->patience, CANCEL_MS, cancel_expired);
+    }
+}
+
+/* --- The opening ------------------------------------------------------------------------------ */
+
+static void store_waiting(void *ctx) {
+    struct standby *standby = ctx;
+    standby->waited = true;
+    log_event(standby->options.serve->log, LOG_INFO,
+              "standing by: another daemon holds this database", NULL /* no fields */);
+}
+
+static void store_opened(void *ctx, struct err err, struct store *store, const struct why *why) {
+    struct standby *standby = ctx;
+    standby->opening = NULL;
+    standby->err = err;
+    standby->store = store;
+    standby->why = *why;
+    timer_stop(standby->loop, &standby->patience);
+    standby_end(standby);
+}
+
+/* --- Beginning -------------------------------------------------------------------------------- */
+
+static void signals_begin(struct standby *standby) {
+    for (size_t i = 0; i < COUNT_OF(standby->signals); i++) {
+        int rc = uv_signal_init(loop_uv(standby->loop), &standby->signals[i]);
+        assert(rc == 0);
+        standby->signals[i].data = standby;
+        rc = uv_signal_start(&standby->signals[i], signal_came, signal_numbers[i]);
+        assert(rc == 0);
+    }
+}
+
+static struct err standby_run(struct standby *standby) {
+    const struct loop_options of_loop = {.world = standby->options.serve->world};
+    struct err err = loop_open(&of_loop, &standby->loop);
+    if (err_failed(err)) {
+        return err;
+    }
+    const struct store_opening_options of_opening = {.loop = standby->loop,
+                                                     .store = standby->options.store,
+                                                     .waiting = store_waiting,
+                                                     .opened = store_opened,
+                                                     .ctx = standby};
+    err = store_opening_start(&of_opening, &standby->opening);
+    if (!err_failed(err)) {
+        signals_begin(standby);
+        loop_run(standby->loop);
+        err = standby->err;
+    }
+    return err;
+}
+
+struct err standby_open_store(const struct standby_options *options, struct store **ret_store,
+                              bool *ret_waited, struct why *why) {
+    struct standby standby = {.options = *options};
+    struct err err = standby_run(&standby);
+    loop_close(standby.loop);
+    *ret_waited = standby.waited;
+    *why = standby.why;
+    if (!err_failed(err) && standby.stopping) { /* The lock came together with the signal. */
+        store_close(standby.store);
+        err = err_make(ERR_INTERRUPTED, "standby: signal");
+    }
+    if (err_failed(err)) {
+        standby_signals_release();
+        return err;
+    }
+    *ret_store = standby.store;
+    return ERR_OK;
+}

@@ -1,0 +1,33 @@
+/* standby.h: the time before a daemon leads: its store is opened, and another daemon may hold it.
+ *
+ *   opening ──the lock is ours──────────────────────────────> store
+ *      └──another daemon has it──> standing by ──> its end ─────┘
+ *      └──SIGTERM, SIGINT──> ERR_INTERRUPTED
+ *
+ * Promise    a loop of its own runs meanwhile, so that signals are obeyed, and what a host has to
+ *            do in every role is done (guest.h). When the call returns, nothing of that is left:
+ *            the daemon that leads begins as after any start.
+ * Signals    a second one ends the process at once. After a success both are blocked, until the
+ *            caller has handlers of its own and calls standby_signals_release.
+ * Threads    the main thread; blocks until there is a store, or an error.
+ * Failure    as store_open. ERR_INTERRUPTED: a signal asked for the end; `ret_waited` tells whether
+ *            another daemon was waited for.
+ */
+#ifndef DROVER_MAIN_STANDBY_H
+#define DROVER_MAIN_STANDBY_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "cli/serve_options.h"
+#include "store/store.h"
+
+struct standby_options {
+    const struct serve_options *serve; /* Borrowed for the call, as is the next. */
+    const struct store_options *store; /* For the loop of the daemon, not for that of the wait. */
+};
+MUST_CHECK struct err standby_open_store(const struct standby_options *options,
+                                         struct store **ret_store, bool *ret_waited,
+                                         struct why *why);
+void standby_signals_release(void); /* Never blocked is allowed. */
+
+#endif
