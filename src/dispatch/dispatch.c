@@ -66,9 +66,14 @@ static bool looks_on(const struct dispatch *dispatch, const struct run_row *row)
 
 static void adopt(struct dispatch *dispatch, const struct run_row *row) {
     struct flight *flight = flight__new(dispatch, row);
-    flight->errand->foreign = is_foreign(dispatch, row);
-    flight->errand->doubted = row->epoch < dispatch->doubt_below;
-    flight->ours = row->epoch == store_epoch(dispatch->options.store);
+    if (dispatch->options.guest) {
+        flight->walked = guest__walk(dispatch);
+        flight->ours = true; /* Nothing is written to its row. */
+    } else {
+        flight->errand->foreign = is_foreign(dispatch, row);
+        flight->errand->doubted = row->epoch < dispatch->doubt_below;
+        flight->ours = row->epoch == store_epoch(dispatch->options.store);
+    }
     decide__begin(flight);
 }
 
@@ -102,6 +107,11 @@ void dispatch_run_note(struct dispatch *dispatch, struct bytes note) {
     if (dispatch->stopping) {
         return;
     }
+    if (dispatch->options.guest) {
+        perform(dispatch, &row,
+                (struct run_effects){.adopt = true, .stop = row.stop != CAUSE_NONE});
+        return;
+    }
     if (run_state_final(row.state)) {
         retain__ended(dispatch);
     }
@@ -132,7 +142,11 @@ struct dispatch *dispatch_open(const struct dispatch_options *options) {
     dispatch->start_task.run = start__task;
     dispatch->stop_task.run = on_stopped;
     dispatch->environment = order__environment(options->environment);
-    retain__start(dispatch);
+    if (options->guest) {
+        guest__start(dispatch);
+    } else {
+        retain__start(dispatch);
+    }
     return dispatch;
 }
 
@@ -160,6 +174,7 @@ void dispatch_stop(struct dispatch *dispatch, void (*stopped)(void *ctx), void *
     recover__stop(dispatch);
     reports__stop(dispatch);
     retain__stop(dispatch);
+    guest__stop(dispatch);
     wake__stop(dispatch);
     table_each(&dispatch->flights, stop_one, NULL);
     dispatch__maybe_stopped(dispatch);

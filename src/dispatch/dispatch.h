@@ -52,6 +52,9 @@ struct dispatch_options {
                                      * commands. NULL: empty. Only read by dispatch_open. */
     uint64_t files; /* Soft limit of descriptors for commands; 0: as the daemon's. */
     enum run_hold hold;
+    /* Of a standby, whose store is a guest's (store.h): follows and stops the commands of `bounds`'
+     * host, and reports their ends (guest.c). It begins, wakes and removes nothing. */
+    bool guest;
     struct run_keep keep; /* Ended runs and their spool. */
     void *ctx;
     void (*released)(void *ctx); /* The hold is over. May be NULL. */

@@ -20,6 +20,7 @@ static bool edge_legal(enum flight_state from, enum flight_state to) {
         [FLIGHT_PAUSING] = TO(DECIDING),
         [FLIGHT_CLEARING] = TO(PAUSING) | TO(READING) | TO(SETTLING),
         [FLIGHT_READING] = TO(SETTLING),
+        [FLIGHT_SETTLING] = TO(REPORTED),
     };
     return (edges[from] & (1U << to)) != 0;
 }

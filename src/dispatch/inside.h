@@ -18,7 +18,7 @@
  *      READING (output for a notice) <──────────────┴────────────┘
  *        │
  *        v
- *      SETTLING ──> gone
+ *      SETTLING ──> gone; of a guest: REPORTED ──> gone (guest.c)
  *
  * It keeps only what its end needs; what a state needs beside is its errand, which the flight owns
  * and a job in the pool or a function of the store may use in between.
@@ -54,6 +54,7 @@ enum flight_state {
     FLIGHT_CLEARING,
     FLIGHT_READING,
     FLIGHT_SETTLING,
+    FLIGHT_REPORTED, /* A guest's: its end waits for the leader. */
     FLIGHT_STATES
 };
 
@@ -126,6 +127,7 @@ struct flight {
     struct effect effect; /* Of the state that tries again. */
     unsigned breaks;      /* Links in a row that broke as soon as they were there. */
     uint64_t followed_ns;
+    uint64_t walked; /* A guest's: number of the last walk that had it. */
     struct retry_policy retry;
     int64_t sizes[LOG_STREAMS];
     struct holder *holder;          /* Owned; FOLLOWING. */
@@ -168,8 +170,9 @@ struct reports {
     struct host_reports_taken taken;
 };
 
-struct feed; /* input.c */
-struct tidy; /* retain.c */
+struct feed;  /* input.c */
+struct guest; /* guest.c */
+struct tidy;  /* retain.c */
 
 struct dispatch {
     struct dispatch_options options;
@@ -183,7 +186,8 @@ struct dispatch {
     struct dispatch_watch *parked; /* Of attempts that the first walk may still bring. */
     struct walk walk;
     struct reports reports;
-    struct tidy *tidy;   /* Owned. */
+    struct tidy *tidy;   /* Owned; NULL: a guest's. */
+    struct guest *guest; /* Owned; NULL: it leads. */
     char **environment;  /* Owned: what commands inherit of ours; ends with NULL. */
     size_t busy;         /* Answers of the store that are awaited. */
     int64_t doubt_below; /* Epochs. */
@@ -279,6 +283,11 @@ void watch__all(struct dispatch *dispatch, struct dispatch_watch **list);
 /* host_reports.c: where hosts share the database, from now on. Again: nothing. */
 void reports__start(struct dispatch *dispatch);
 void reports__stop(struct dispatch *dispatch);
+
+/* guest.c */
+void guest__start(struct dispatch *dispatch);
+uint64_t guest__walk(const struct dispatch *dispatch); /* Number of the walk that goes on. */
+void guest__stop(struct dispatch *dispatch);
 
 /* recover.c */
 void recover__stop(struct dispatch *dispatch);

@@ -12,11 +12,18 @@
 
 #include "base/memory.h"
 #include "dispatch/inside.h"
+#include "engine/host_reports.h"
 #include "engine/job_spec.h"
 
 static void settle_write(struct flight *flight);
 
 /* --- In the store ----------------------------------------------------------------------------- */
+
+/* Whose run it is, judges it: a guest says what came of the command, in whatever form. */
+static struct err report_tx(struct tx *tx, void *ctx) {
+    struct errand *errand = ctx;
+    return tx_host_report_put(tx, errand->settle.bounds.host, &errand->settle);
+}
 
 static struct err settle_tx(struct tx *tx, void *ctx) {
     struct errand *errand = ctx;
@@ -85,6 +92,15 @@ static void settle_failed(struct flight *flight, struct err err) {
     timer_start(dispatch->options.loop, &flight->timer, dispatch__wait_ms(flight->tries), on_timer);
 }
 
+/* Until its row says that the leader has stored it, it is not to be looked at again. */
+static void reported(struct flight *flight) {
+    effect_done(&flight->effect);
+    timer_stop(flight->dispatch->options.loop, &flight->deadline);
+    flight__errand_drop(flight);
+    flight->dispatch->stats.settled++;
+    flight__enter(flight, FLIGHT_REPORTED);
+}
+
 static void settle_done(struct err err, void *ctx) {
     struct errand *errand = ctx;
     struct flight *flight = errand->flight;
@@ -95,6 +111,10 @@ static void settle_done(struct err err, void *ctx) {
     }
     if (err_failed(err) && err.code != ERR_NOT_FOUND) {
         settle_failed(flight, err);
+        return;
+    }
+    if (dispatch->options.guest) {
+        reported(flight);
         return;
     }
     if (err_failed(err) || errand->late) {
@@ -126,7 +146,7 @@ static void settle_write(struct flight *flight) {
         .bounds = dispatch_bounds(dispatch),
     };
     errand->away = true;
-    dispatch__write(dispatch, settle_tx, settle_done, errand);
+    dispatch__write(dispatch, dispatch->options.guest ? report_tx : settle_tx, settle_done, errand);
 }
 
 static void settle(struct flight *flight) {

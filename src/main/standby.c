@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "loop/loop_uv.h"
+#include "main/guest.h"
 #include "store/opening.h"
 
 /* Time that an opening which was cancelled has to end: a connection that is just being made can't
@@ -16,6 +17,7 @@ struct standby {
     struct standby_options options;
     struct loop *loop;             /* Owned. */
     struct store_opening *opening; /* Borrowed until `opened`, NULL after. */
+    struct guest_rooms *guest;     /* Owned; NULL: nobody is waited for. */
     uv_signal_t signals[2];
     struct timer patience;
     bool waited, stopping;
@@ -50,6 +52,13 @@ static void standby_end(struct standby *standby) {
     loop_stop(standby->loop);
 }
 
+static void guest_gone(void *ctx) {
+    struct standby *standby = ctx;
+    guest_close(standby->guest);
+    standby->guest = NULL;
+    standby_end(standby);
+}
+
 static void cancel_expired(struct timer *timer) {
     const struct standby *standby = CONTAINER_OF(timer, struct standby, patience);
     log_event(standby->options.serve->log, LOG_INFO,
@@ -77,6 +86,12 @@ static void store_waiting(void *ctx) {
     standby->waited = true;
     log_event(standby->options.serve->log, LOG_INFO,
               "standing by: another daemon holds this database", NULL /* no fields */);
+    struct err err = guest_open(standby->options.serve, standby->loop, &standby->guest);
+    if (err_failed(err)) {
+        log_event(standby->options.serve->log, LOG_ERROR,
+                  "the processes of this host are not looked after while standing by",
+                  LOG_FIELDS(log_err(err)));
+    }
 }
 
 static void store_opened(void *ctx, struct err err, struct store *store, const struct why *why) {
@@ -86,7 +101,11 @@ static void store_opened(void *ctx, struct err err, struct store *store, const s
     standby->store = store;
     standby->why = *why;
     timer_stop(standby->loop, &standby->patience);
-    standby_end(standby);
+    if (standby->guest == NULL) {
+        standby_end(standby);
+    } else {
+        guest_stop(standby->guest, guest_gone, standby);
+    }
 }
 
 /* --- Beginning -------------------------------------------------------------------------------- */

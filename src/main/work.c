@@ -18,7 +18,7 @@
 #include "main/herds.h"
 #include "main/hidden.h"
 #include "main/hosts.h"
-#include "main/place.h"
+#include "main/processes.h"
 #include "main/providers.h"
 #include "main/sandbox_lack.h"
 #include "tool/tool.h"
@@ -28,12 +28,9 @@ enum { CENSUS_MS = 1000 };
 
 struct work {
     struct work_options options;
-    char *data_dir; /* Owned, as are all pointers below. Absolute. */
-    char *secret;
+    struct processes processes;
+    char *secret; /* Owned, as are all pointers below. */
     struct address_list *allow, *fetch_allow;
-    struct spool *spool;
-    struct holders *holders;
-    struct cgroups *cgroups; /* NULL: commands get none. */
     struct effects *effects;
     struct dispatch *dispatch;
     struct fetch *client;
@@ -41,7 +38,6 @@ struct work {
     struct providers *providers;
     struct chats *chats;
     struct toolbox *toolbox;
-    struct place_name host;
     struct hidden hidden;
     struct home_found home;
     void (*known)(void *ctx, struct err err);
@@ -74,7 +70,8 @@ static bool has_home(const struct work *work) {
 
 static struct err home_take(struct tx *tx, void *ctx) {
     const struct work *work = ctx;
-    return tx_home_take(tx, (struct bytes){work->host.text, strlen(work->host.text)});
+    return tx_home_take(
+        tx, (struct bytes){work->processes.host.text, strlen(work->processes.host.text)});
 }
 
 static void home_taken(struct err err, void *ctx) {
@@ -107,29 +104,14 @@ static void recovered(void *ctx) {
 
 /* --- Opening ---------------------------------------------------------------------------------- */
 
-static void open_cgroups(struct work *work) {
-    struct why why = {.text = ""};
+static struct err processes_begin(struct work *work) {
     const struct serve_options *serve = work->options.serve;
-    enum cgroups_use use = serve->no_cgroups ? CGROUPS_OFF : CGROUPS_AUTO;
-    work->cgroups = cgroups_open(serve->world, work->data_dir, use, &why);
-    if (cgroups_path(work->cgroups) == NULL) {
+    struct err err = processes_open(serve, work->options.loop, &work->processes);
+    if (!err_failed(err) && cgroups_path(work->processes.cgroups) == NULL) {
         log_event(serve->log, LOG_INFO, "commands get no cgroups of their own",
-                  LOG_FIELDS(log_text("why", why.text)));
+                  LOG_FIELDS(log_text("why", work->processes.no_cgroups.text)));
     }
-}
-
-static struct err processes_open(struct work *work) {
-    struct err err = place_find(work->options.serve, &work->data_dir, &work->host);
-    if (!err_failed(err)) {
-        err = spool_open(work->data_dir, &work->spool);
-    }
-    if (err_failed(err)) {
-        return err;
-    }
-    open_cgroups(work);
-    struct holders_options with = {
-        .loop = work->options.loop, .spool = work->spool, .data_dir = work->data_dir};
-    return holders_open(&with, &work->holders);
+    return err;
 }
 
 static struct err settings_read(struct work *work, struct why *why) {
@@ -142,7 +124,7 @@ static struct err settings_read(struct work *work, struct why *why) {
         err = address_list_parse(serve->fetch_allow, &work->fetch_allow, why);
     }
     return err_failed(err) ? err
-                           : deliver_secret_load(serve->world, work->data_dir,
+                           : deliver_secret_load(serve->world, work->processes.data_dir,
                                                  serve->webhook_secret, &work->secret, why);
 }
 
@@ -150,10 +132,11 @@ static struct err settings_read(struct work *work, struct why *why) {
 
 /* What every room allows that may let a run begin, in whatever commit. */
 static struct run_bounds bounds_of(const struct work *work) {
-    return (struct run_bounds){.slots = work->options.serve->jobs_max,
-                               .workflows = work->options.serve->workflows_max,
-                               .host = {work->host.text, strlen(work->host.text)},
-                               .hosts = has_home(work) ? RUN_HOST_ONE : RUN_HOSTS_SHARED};
+    return (struct run_bounds){
+        .slots = work->options.serve->jobs_max,
+        .workflows = work->options.serve->workflows_max,
+        .host = {work->processes.host.text, strlen(work->processes.host.text)},
+        .hosts = has_home(work) ? RUN_HOST_ONE : RUN_HOSTS_SHARED};
 }
 
 static void dispatch_begin(struct work *work) {
@@ -161,10 +144,10 @@ static void dispatch_begin(struct work *work) {
     struct dispatch_options with = {.loop = work->options.loop,
                                     .store = work->options.store,
                                     .effects = work->effects,
-                                    .spool = work->spool,
-                                    .holders = work->holders,
-                                    .data_dir = work->data_dir,
-                                    .cgroups = work->cgroups,
+                                    .spool = work->processes.spool,
+                                    .holders = work->processes.holders,
+                                    .data_dir = work->processes.data_dir,
+                                    .cgroups = work->processes.cgroups,
                                     .hide = (const char *const *)work->hidden.paths,
                                     .sandbox_lack = sandbox_lack(work->options.serve),
                                     .bounds = bounds_of(work),
@@ -206,7 +189,7 @@ struct err work_open(const struct work_options *options, struct work **ret_work,
     struct work *work = mem_new(sizeof *work);
     work->options = *options;
     work->effects = effects_new(options->serve->world);
-    struct err err = processes_open(work);
+    struct err err = processes_begin(work);
     work->toolbox = toolbox_new();
     if (!err_failed(err) && work->toolbox == NULL) {
         err = err_make(ERR_OUT_OF_MEMORY, "work: tools");
@@ -218,15 +201,14 @@ struct err work_open(const struct work_options *options, struct work **ret_work,
         const struct providers_options of_models = {.serve = options->serve,
                                                     .loop = options->loop,
                                                     .store = options->store,
-                                                    .data_dir = work->data_dir};
+                                                    .data_dir = work->processes.data_dir};
         err = providers_open(&of_models, &work->providers, why);
     }
     if (err_failed(err)) {
-        holders_close(work->holders);
         work_close(work);
         return err;
     }
-    hidden_find(&work->hidden, options->serve, work->data_dir);
+    hidden_find(&work->hidden, options->serve, work->processes.data_dir);
     dispatch_begin(work);
     deliver_begin(work);
     const struct chats_options with = {.serve = options->serve,
@@ -237,14 +219,13 @@ struct err work_open(const struct work_options *options, struct work **ret_work,
                                        .allow = work->fetch_allow,
                                        .connections = providers_connections(work->providers),
                                        .toolbox = work->toolbox,
-                                       .spool = work->spool,
+                                       .spool = work->processes.spool,
                                        .sandbox = sandbox_lack(work->options.serve) == NULL,
-                                       .data_dir = work->data_dir,
+                                       .data_dir = work->processes.data_dir,
                                        .bounds = bounds_of(work)};
     err = chats_open(&with, &work->chats);
     if (err_failed(err)) {
-        why_set(why, "%s/libexec cannot be written", work->data_dir);
-        holders_close(work->holders);
+        why_set(why, "%s/libexec cannot be written", work->processes.data_dir);
         work_close(work);
         return err;
     }
@@ -268,8 +249,8 @@ static void client_gone(void *ctx) {
 static void room_stopped(void *ctx) {
     struct work *work = ctx;
     if (--work->stopping == 0) {
-        holders_close(work->holders);
-        work->holders = NULL;
+        holders_close(work->processes.holders);
+        work->processes.holders = NULL;
         fetch_close(work->client, client_gone, work);
     }
 }
@@ -294,8 +275,7 @@ void work_close(struct work *work) {
     deliver_close(work->deliver);
     dispatch_close(work->dispatch);
     effects_free(work->effects);
-    cgroups_free(work->cgroups);
-    spool_close(work->spool);
+    processes_done(&work->processes);
     address_list_free(work->allow);
     address_list_free(work->fetch_allow);
     if (work->secret != NULL) {
@@ -303,7 +283,6 @@ void work_close(struct work *work) {
     }
     mem_free(work->secret);
     hidden_done(&work->hidden);
-    mem_free(work->data_dir);
     mem_free(work);
 }
 
@@ -313,7 +292,7 @@ struct runs_api work_api(struct work *work) {
     return (struct runs_api){.loop = work->options.loop,
                              .store = work->options.store,
                              .dispatch = work->dispatch,
-                             .spool = work->spool};
+                             .spool = work->processes.spool};
 }
 
 struct turns_api work_turns_api(struct work *work) {
@@ -386,7 +365,9 @@ void work_inbox_note(struct work *work, struct bytes note) {
 
 static struct err home_find(struct tx *tx, void *ctx) {
     struct work *work = ctx;
-    return tx_home_find(tx, (struct bytes){work->host.text, strlen(work->host.text)}, &work->home);
+    return tx_home_find(
+        tx, (struct bytes){work->processes.host.text, strlen(work->processes.host.text)},
+        &work->home);
 }
 
 static void providers_known(void *ctx, struct err err) {
@@ -471,8 +452,8 @@ static void processes_write(const struct work *work, struct text *text) {
     struct holders_stats holders = {0};
     struct effects_stats effects;
     effects_get_stats(work->effects, &effects);
-    if (work->holders != NULL) {
-        holders_get_stats(work->holders, &holders);
+    if (work->processes.holders != NULL) {
+        holders_get_stats(work->processes.holders, &holders);
     }
     const struct metric metrics[] = {
         {"jobs_started_total", METRIC_COUNTER, "Commands begun.", jobs.started},
@@ -507,7 +488,7 @@ static void processes_write(const struct work *work, struct text *text) {
 }
 
 const char *work_data_dir(const struct work *work) {
-    return work->data_dir;
+    return work->processes.data_dir;
 }
 
 void work_metrics(struct work *work, struct text *text) {

@@ -60,6 +60,7 @@ enum checkpoint_kind {
 struct driver_options {
     const char *where; /* Borrowed during `open` only, like all of this. */
     const struct world *world;
+    bool guest; /* As in store_options: no lock, no fence, connections when they are needed. */
     bool standby;
     void (*waiting)(void *ctx); /* May be NULL; called once, when `connect` has to stand by. */
     bool (*give_up)(void *ctx); /* May be NULL; asked while it stands by: ERR_INTERRUPTED. */

@@ -26,6 +26,9 @@ static const char sql_fence[] =
     "WITH fence AS (UPDATE nodes SET batch = $1 WHERE epoch = $2 AND batch = $3 RETURNING 1) "
     "SELECT 1 / count(*) FROM fence";
 
+/* A guest reads and writes rows only as our own version knows them. */
+static const char sql_schema[] = "SELECT 1 / count(*) FROM schema WHERE version = $1";
+
 static const char sql_savepoint[] = "SAVEPOINT f";
 static const char sql_release[] = "RELEASE SAVEPOINT f";
 static const char sql_rollback_to[] = "ROLLBACK TO SAVEPOINT f";
@@ -62,6 +65,7 @@ static struct err database_open(const struct driver_options *options,
     }
     database->url = mem_copy(options->where, strlen(options->where));
     pg_patience_init(&database->patience, options->world);
+    database->guest = options->guest;
     database->standby = options->standby;
     database->waiting = options->waiting;
     database->give_up = options->give_up;
@@ -191,6 +195,17 @@ static struct err become_sure(struct pg_session *session) {
 
 /* --- BEGIN and savepoints --------------------------------------------------------------------- */
 
+static void begin_unfenced(struct pg_session *session) {
+    bool writes = session->base.role == CONN_WRITER;
+    pg_link_queue(session->link, (struct pg_step){.sql = writes ? sql_begin : sql_begin_reader});
+    if (session->database->guest) {
+        pg_link_queue(session->link, (struct pg_step){.sql = sql_schema,
+                                                      .args = {arg_int(store__schema_known())},
+                                                      .count = 1,
+                                                      .schema = true});
+    }
+}
+
 /* Nothing is sent yet; a connection found dead by the first statement breaks the transaction, and
  * the core comes back here. One that is dead already is found here: a function that only writes
  * sends its COMMIT in the first round, and its outcome would have to be looked up from a server
@@ -214,8 +229,8 @@ static struct err begin(struct conn *base) {
             return err;
         }
     }
-    if (base->role != CONN_WRITER) {
-        pg_link_queue(session->link, (struct pg_step){.sql = sql_begin_reader});
+    if (base->role != CONN_WRITER || session->database->guest) {
+        begin_unfenced(session);
         return ERR_OK;
     }
     struct err err = session->unsure ? become_sure(session) : ERR_OK;
@@ -303,10 +318,10 @@ static enum commit_outcome settle(struct pg_session *session, struct err *ret_er
 /* The connection was lost in COMMIT. Of an empty transaction nobody is told anything that could be
  * wrong, so a server that stays away must not end the daemon for it. */
 static enum commit_outcome look_up(struct pg_session *session, struct err *ret_err) {
-    if (session->asked) {
+    if (session->asked && !session->database->guest) {
         return settle(session, ret_err);
     }
-    session->unsure = true;
+    session->unsure = true; /* A guest has no `batch`. */
     *ret_err = err_make(ERR_STORE_DOWN, "postgres: commit");
     return COMMIT_NOT;
 }

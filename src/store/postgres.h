@@ -23,6 +23,7 @@ struct pg_database {
     struct libpq pq;
     char *url; /* Owned. */
     struct pg_patience patience;
+    bool guest;
     bool standby;
     void (*waiting)(void *ctx);
     bool (*give_up)(void *ctx);
@@ -55,8 +56,8 @@ static inline struct pg_session *pg_session_of(struct conn *conn) {
 MUST_CHECK struct err postgres__connect(struct database *database, enum conn_role role,
                                         struct conn **ret_conn, struct why *why);
 void postgres__disconnect(struct conn *conn);
-/* A new session in place of a lost one, with the writer's lock. It is tried at least
- * once while the store is not closing, and again until the deadline is over. */
+/* A new session in place of a lost one, or of none yet (a guest's), with the writer's lock. It is
+ * tried at least once while the store is not closing, and again until the deadline is over. */
 MUST_CHECK struct err postgres__reconnect(struct pg_session *session, uint64_t until_ns);
 
 /* postgres_rows.c */

@@ -33,7 +33,7 @@ enum {
 /* One message that will be answered. */
 struct sent {
     struct pg_prepared *prepares; /* Borrowed; NULL: this executes. */
-    bool fence;
+    bool fence, schema;
     bool closes; /* Belongs to the statement that closes the round, not to a queued step. */
 };
 
@@ -294,7 +294,7 @@ static bool send_one(struct pg_link *link, const char *sql, const struct arg *ar
 static bool send_queue(struct pg_link *link) {
     for (size_t i = 0; i < link->queued; i++) {
         const struct pg_step *step = &link->queue[i];
-        struct sent what = {.fence = step->fence};
+        struct sent what = {.fence = step->fence, .schema = step->schema};
         if (!send_one(link, step->sql, step->args, step->count, what)) {
             return false;
         }
@@ -318,6 +318,9 @@ static struct err judge(struct pg_link *link, const struct sent *sent, PGresult 
     }
     struct err err =
         reported(link, result, sent->prepares != NULL ? "postgres: prepare" : "postgres: run");
+    if (sent->schema && err.code != ERR_STORE_DOWN) {
+        return err_make(ERR_BUSY, "postgres: the schema is of another version");
+    }
     bool fell = sent->fence && strcmp(link->sqlstate, "22012") == 0;
     return fell ? err_make(ERR_STORE_LOST, "postgres: fence") : err;
 }

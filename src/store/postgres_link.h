@@ -44,7 +44,8 @@ struct pg_step {
     const char *sql;
     struct arg args[PG_STEP_ARGS_MAX]; /* Numbers only: they outlive the call. */
     size_t count;
-    bool fence; /* Divides by zero where somebody replaced us: ERR_STORE_LOST. */
+    bool fence;  /* Divides by zero where somebody replaced us: ERR_STORE_LOST. */
+    bool schema; /* Fails where the schema is not of our version: ERR_BUSY. */
 };
 
 /* Goes out with the next round, in front of its statement, in the order of the calls. */

@@ -47,7 +47,8 @@ static struct err make_link(struct pg_database *database, enum pg_enter how,
         pg_link_close(link);
         return err;
     }
-    if (database->oid == 0) { /* At start only: later, several threads come here. */
+    /* At start only: later, several threads come here, as those of a guest always do. */
+    if (database->oid == 0 && !database->guest) {
         database->oid = oid;
     }
     *ret_link = link;
@@ -117,6 +118,10 @@ struct err postgres__connect(struct database *database, enum conn_role role, str
         session->database->patience.give_up = session->database->give_up;
         session->database->patience.ctx = session->database->ctx;
     }
+    if (session->database->guest) {
+        *ret_conn = &session->base; /* The first BEGIN connects. */
+        return ERR_OK;
+    }
     struct err err = make_link(session->database, how, &session->link, why);
     if (!err_failed(err) && role == CONN_WRITER) {
         err = lock(session, why);
@@ -168,7 +173,7 @@ static struct err renew(struct pg_session *session) {
     if (err_failed(err)) {
         return err.code == ERR_STORE_LOST ? err : err_make(ERR_STORE_DOWN, err.step);
     }
-    if (session->base.role != CONN_WRITER) {
+    if (session->base.role != CONN_WRITER || session->database->guest) {
         pg_link_set_silence(link, session->database->patience.reply_ms);
         session->link = link;
         return ERR_OK;

@@ -47,6 +47,7 @@ static struct err open_writer(struct store *store, const struct store_options *o
                               struct why *why) {
     struct driver_options with = {.where = options->where,
                                   .world = options->world,
+                                  .guest = options->guest,
                                   .standby = options->standby,
                                   .waiting = options->waiting,
                                   .give_up = options->give_up,
@@ -55,10 +56,10 @@ static struct err open_writer(struct store *store, const struct store_options *o
     if (!err_failed(err)) {
         err = store->driver->connect(store->database, CONN_WRITER, &store->writer_conn, why);
     }
-    if (!err_failed(err)) {
+    if (!err_failed(err) && !options->guest) {
         err = store__migrate(store->writer_conn, why);
     }
-    if (!err_failed(err)) {
+    if (!err_failed(err) && !options->guest) {
         err = store->driver->raise_epoch(store->writer_conn, &store->epoch);
     }
     if (err_failed(err)) {
@@ -159,6 +160,7 @@ struct err store_open(const struct store_options *options, struct store **ret_st
     assert(options->world != NULL);
     assert((options->executor == STORE_THREAD) == (options->loop != NULL));
     assert(options->readers <= READERS_MAX);
+    assert(!options->guest || driver_for(options->where) == &driver_postgres);
     struct store *store = mem_new(sizeof *store);
     store->driver = driver_for(options->where);
     store->world = options->world;

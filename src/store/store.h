@@ -45,9 +45,14 @@ struct store_note_kind {
 struct store_options {
     const char *where; /* A data directory, or a postgres:// URL. */
     enum store_executor executor;
-    struct loop *loop;          /* THREAD: borrowed for life. INLINE: NULL. */
-    const struct world *world;  /* Borrowed for life. */
-    unsigned readers;           /* Reader threads; 0: the default. */
+    struct loop *loop;         /* THREAD: borrowed for life. INLINE: NULL. */
+    const struct world *world; /* Borrowed for life. */
+    unsigned readers;          /* Reader threads; 0: the default. */
+    /* PostgreSQL: a store beside that of the daemon that leads. It takes no lock, migrates nothing,
+     * has no epoch, and opens without a word to the server. While the server is away, or the schema
+     * is not of our version, functions fail with an error that passes. Every write must do no harm
+     * when it is done twice: a lost answer to COMMIT counts as a commit that did not happen. */
+    bool guest;
     bool standby;               /* PostgreSQL: wait for the schema's lock instead of ERR_BUSY. */
     void (*waiting)(void *ctx); /* Called once when standing by; may be NULL. */
     bool (*give_up)(void *ctx); /* Asked while standing by; true: ERR_INTERRUPTED. May be NULL. */

@@ -1,6 +1,6 @@
 // hosts.mjs: daemons that share a schema, each with a data directory of its own.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 
 import { Daemon, scratch } from "./lib.mjs";
@@ -94,5 +94,46 @@ export class Host extends Daemon {
     this.spawn();
     await this.says(/standing by/);
     return this;
+  }
+}
+
+/** Leads by hand: has the lock, and does with the rows what a test asks for. Whoever leads now goes
+ *  on as a standby. */
+export class Lead {
+  constructor(t, url) {
+    this.url = url;
+    this.psql = spawn("psql", ["-qAtX", "-d", url], { stdio: ["pipe", "pipe", "ignore"] });
+    this.ended = new Promise((resolve) => this.psql.once("exit", resolve));
+    t.after(() => this.psql.kill());
+  }
+
+  #ask(text) {
+    return new Promise((resolve) => {
+      let out = "";
+      const hear = (chunk) => {
+        out += chunk;
+        if (!out.endsWith("done\n")) return;
+        this.psql.stdout.off("data", hear);
+        resolve();
+      };
+      this.psql.stdout.on("data", hear);
+      this.psql.stdin.write(`${text};\n\\echo done\n`);
+    });
+  }
+
+  async takeFrom(host) {
+    const count = host.log.split("\n").filter((line) => /standing by/.test(line)).length;
+    host.child.kill("SIGSTOP");
+    cutLeader(this.url);
+    const key = "(1685221238::bigint << 32) | current_schema()::regnamespace::oid::bigint";
+    await this.#ask(`SELECT pg_advisory_lock(${key})`);
+    await this.#ask("UPDATE nodes SET epoch = epoch + 1");
+    host.child.kill("SIGCONT");
+    await host.says(/standing by/, count + 1);
+  }
+
+  async end() {
+    this.psql.stdin.end();
+    await this.ended;
   }
 }

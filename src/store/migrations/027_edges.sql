@@ -24,3 +24,7 @@ CREATE TABLE host_reports (
     report TEXT NOT NULL,
     UNIQUE (run, attempt, place)
 ) @strict@;
+
+-- Attempts of one host that have not ended: its own daemon looks for them each second while another
+-- one leads.
+CREATE INDEX runs_host ON runs (host, id) WHERE ended_ms IS NULL AND host <> '';

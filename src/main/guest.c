@@ -1,0 +1,99 @@
+/* guest.c: see guest.h. */
+#include "main/guest.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "dispatch/dispatch.h"
+#include "dispatch/effects.h"
+#include "engine/runs.h"
+#include "main/processes.h"
+#include "store/store.h"
+
+struct guest_rooms {
+    const struct serve_options *serve;
+    struct loop *loop;
+    struct processes processes;
+    struct store *store; /* Owned, as is all below. */
+    struct effects *effects;
+    struct dispatch *dispatch;
+    void (*stopped)(void *ctx);
+    void *stopped_ctx;
+};
+
+static void run_note(void *ctx, struct bytes note) {
+    struct guest_rooms *guest = ctx;
+    dispatch_run_note(guest->dispatch, note);
+}
+
+/* A guest is never replaced, and writes nothing that could be half done. */
+static void store_lost(void *ctx, struct err err) {
+    struct guest_rooms *guest = ctx;
+    log_event(guest->serve->log, LOG_ERROR, "the database can't be read while standing by",
+              LOG_FIELDS(log_err(err)));
+}
+
+static void dispatch_failed(void *ctx, const char *what, struct bytes run, struct err err) {
+    struct guest_rooms *guest = ctx;
+    log_event(guest->serve->log, LOG_WARN, what, LOG_FIELDS(log_bytes("run", run), log_err(err)));
+}
+
+static struct err store_begin(struct guest_rooms *guest) {
+    const struct store_options with = {.where = guest->serve->database,
+                                       .executor = STORE_THREAD,
+                                       .loop = guest->loop,
+                                       .world = guest->serve->world,
+                                       .readers = 1,
+                                       .guest = true,
+                                       .lost = store_lost,
+                                       .ctx = guest,
+                                       .notes[RUN_NOTE] = {.deliver = run_note, .ctx = guest}};
+    return store_open(&with, &guest->store, NULL /* it says nothing to the server */);
+}
+
+struct err guest_open(const struct serve_options *serve, struct loop *loop,
+                      struct guest_rooms **ret_guest) {
+    struct guest_rooms *guest = mem_new(sizeof *guest);
+    guest->serve = serve;
+    guest->loop = loop;
+    struct err err = processes_open(serve, loop, &guest->processes);
+    if (!err_failed(err)) {
+        err = store_begin(guest);
+    }
+    if (err_failed(err)) {
+        guest_close(guest);
+        return err;
+    }
+    const struct processes *processes = &guest->processes;
+    guest->effects = effects_new(serve->world);
+    const struct dispatch_options with = {
+        .loop = loop,
+        .store = guest->store,
+        .effects = guest->effects,
+        .spool = processes->spool,
+        .holders = processes->holders,
+        .data_dir = processes->data_dir,
+        .cgroups = processes->cgroups,
+        .guest = true,
+        .bounds = {.host = {processes->host.text, strlen(processes->host.text)}},
+        .ctx = guest,
+        .failed = dispatch_failed};
+    guest->dispatch = dispatch_open(&with);
+    *ret_guest = guest;
+    return ERR_OK;
+}
+
+void guest_stop(struct guest_rooms *guest, void (*stopped)(void *ctx), void *ctx) {
+    dispatch_stop(guest->dispatch, stopped, ctx);
+}
+
+void guest_close(struct guest_rooms *guest) {
+    if (guest == NULL) {
+        return;
+    }
+    store_close(guest->store);
+    dispatch_close(guest->dispatch);
+    effects_free(guest->effects);
+    processes_done(&guest->processes);
+    mem_free(guest);
+}

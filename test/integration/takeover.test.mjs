@@ -1,0 +1,83 @@
+// takeover.test.mjs: the commands of a host whose daemon does not lead.
+//
+// runs-with: postgres
+import assert from "node:assert/strict";
+import { existsSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+
+import { Host, Lead, schemaUrl, sql } from "./hosts.mjs";
+import { scratch } from "./lib.mjs";
+import { processesOf } from "./processes.mjs";
+import { until } from "./providers.mjs";
+
+const skip = process.env.DROVER_DATABASE ? false : "needs DROVER_DATABASE";
+
+async function job(host, body) {
+  const answer = await host.request("POST", "/api/v1/jobs", { body });
+  assert.equal(answer.status, 201, answer.text);
+  return answer.json.id;
+}
+
+const shown = async (host, id) => (await host.request("GET", `/api/v1/runs/${id}`)).json;
+const lives = (host, id) => processesOf(host.data).some(({ run }) => run?.startsWith(`${id}.`));
+
+/** A line that goes on until a file is there, and says when it has begun. */
+function gated(t, more = "") {
+  const folder = scratch(t);
+  const began = path.join(folder, "began");
+  const gate = path.join(folder, "gate");
+  return {
+    shell: `echo x >> ${began}; while [ ! -e ${gate} ]; do sleep 0.05; done; ${more}`,
+    began: () => until("it began", () => existsSync(began)),
+    open: () => writeFileSync(gate, ""),
+  };
+}
+
+test("a standby looks after the commands of its host by the leader's rows", { skip }, async (t) => {
+  const url = schemaUrl();
+  const host = await new Host(t, url).start();
+  const lines = Object.fromEntries(
+    ["ends", "stopped", "abandoned", "unknown", "goes"].map((name) => [name, gated(t, "exit 3")]),
+  );
+  const ids = {};
+  for (const [name, line] of Object.entries(lines)) {
+    ids[name] = await job(host, { shell: line.shell });
+    await line.began();
+  }
+  const lead = new Lead(t, url);
+  await lead.takeFrom(host);
+  const reported = (name) =>
+    sql(url, `SELECT report FROM host_reports WHERE run = '${ids[name]}' AND attempt = 1`);
+
+  // An end is reported, once.
+  lines.ends.open();
+  await until("the end is reported", () => reported("ends") !== "");
+  const report = JSON.parse(reported("ends"));
+  assert.deepEqual([report.end, report.code], ["exited", 3]);
+
+  // What the leader asks to stop is stopped.
+  const stop = "stop = 'stopped', stop_grace_ms = 100";
+  sql(url, `UPDATE runs SET ${stop} WHERE run = '${ids.stopped}'`);
+  await until("it was stopped", () => !lives(host, ids.stopped));
+  await until("the stop is reported", () => reported("stopped") !== "");
+
+  // What the leader has given up is ended; where it says nothing, nobody is.
+  sql(url, `UPDATE runs SET state = 'lost', ended_ms = 1 WHERE run = '${ids.abandoned}'`);
+  sql(url, `DELETE FROM runs WHERE run = '${ids.unknown}'`);
+  await until("it was ended", () => !lives(host, ids.abandoned));
+  assert.ok(lives(host, ids.unknown));
+  assert.ok(lives(host, ids.goes));
+
+  // And when it leads again, it finds what it has.
+  await lead.end();
+  await host.leads(2);
+  await until("its end is stored", async () => (await shown(host, ids.ends)).state === "failed");
+  assert.equal((await shown(host, ids.ends)).result.exit_code, 3);
+  const goes = async () => (await shown(host, ids.goes)).state;
+  assert.equal(await goes(), "running");
+  lines.goes.open();
+  await until("it ended", async () => (await goes()) === "failed");
+  lines.unknown.open();
+  assert.equal((await host.stop()).code, 0);
+});
