@@ -10,9 +10,12 @@
  *   GET    /api/v1/jobs                    list jobs
  *   GET    /api/v1/jobs/{id}               one of them
  *   POST   /api/v1/jobs/{id}/input         send it input
+ *   POST   /api/v1/jobs/{id}/abandon       give it up: its host is gone
  *   POST   /api/v1/jobs/{id}/resize        tell its terminal a new size
  *   GET    /api/v1/jobs/{id}/logs          a range of its output, or follow it (SSE)
  *   GET    /api/v1/jobs/{id}/logs/search   lines of its output that match a pattern
+ *   GET    /api/v1/hosts                   the hosts that share the database
+ *   DELETE /api/v1/hosts?host=             give up one that is gone, with its jobs
  *   GET    /api/v1/inbox                   what is owed to whoever waits for a result
  *   GET    /api/v1/inbox/{id}              one delivery
  *   POST   /api/v1/inbox/{id}/retry        try it now
@@ -54,6 +57,7 @@ struct route_table runs_table(struct runs_api *api);
 struct route_table jobs_table(struct runs_api *api);
 struct route_table inbox_table(struct runs_api *api);
 struct route_table budgets_table(struct runs_api *api);
+struct route_table hosts_table(struct runs_api *api);
 struct route_table hold_table(struct runs_api *api);
 
 /* --- Shared inside api/ ---------------------------------------------------------------------- */
@@ -75,6 +79,7 @@ void jobs__submit(struct exchange *exchange, void *ctx);
 void jobs__list(struct exchange *exchange, void *ctx);
 void jobs__show(struct exchange *exchange, void *ctx);
 void jobs__input(struct exchange *exchange, void *ctx);
+void jobs__abandon(struct exchange *exchange, void *ctx);
 void jobs__resize(struct exchange *exchange, void *ctx);
 void jobs__logs(struct exchange *exchange, void *ctx);
 void jobs__search(struct exchange *exchange, void *ctx);

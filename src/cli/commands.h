@@ -7,7 +7,7 @@
 
 extern const struct command command_serve;
 extern const struct command command_job_run, command_job_ls, command_job_logs, command_job_search,
-    command_job_attach, command_job_wait, command_job_stop, command_job_rm;
+    command_job_attach, command_job_wait, command_job_stop, command_job_abandon, command_job_rm;
 extern const struct command command_run, command_pause, command_resume, command_restart;
 extern const struct command command_ps, command_show, command_trace, command_attach, command_stop;
 extern const struct command command_inbox_ls, command_inbox_show, command_inbox_retry,
@@ -23,6 +23,7 @@ extern const struct command command_root_ls, command_root_add, command_root_rm;
 extern const struct command command_ask, command_chat, command_approve;
 extern const struct command command_budget_ls, command_budget_show, command_budget_set,
     command_budget_rm;
+extern const struct command command_host_ls, command_host_rm;
 extern const struct command command_release;
 extern const struct command command_stream_append, command_stream_tail, command_stream_ls,
     command_stream_show, command_stream_prune, command_stream_keep;

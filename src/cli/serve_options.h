@@ -28,6 +28,7 @@ struct serve_options {
     bool hold;                  /* Nothing begins and nothing is sent until it is released. */
     bool no_cgroups;            /* Jobs get none, also where they could. */
     int64_t jobs_max;           /* At once. */
+    int64_t host_timeout_ms;    /* Of another host without a sign of life; 0: none. */
     int64_t keep_runs;          /* Runs that have ended; 0: any number. */
     int64_t keep_days;          /* How long they stay; 0: for ever. */
     int64_t keep_bytes;         /* What they may take on the disk; 0: any size. */

@@ -173,6 +173,7 @@ void dispatch_stop(struct dispatch *dispatch, void (*stopped)(void *ctx), void *
     pool_cancel(&dispatch->pool);
     recover__stop(dispatch);
     reports__stop(dispatch);
+    host_watch__stop(dispatch);
     retain__stop(dispatch);
     guest__stop(dispatch);
     wake__stop(dispatch);
@@ -190,6 +191,7 @@ void dispatch_close(struct dispatch *dispatch) {
     retain__stop(dispatch);
     table_done(&dispatch->flights);
     table_done(&dispatch->wakers);
+    host_watch__free(dispatch);
     order__environment_free(dispatch->environment);
     mem_free(dispatch);
 }

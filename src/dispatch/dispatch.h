@@ -55,7 +55,10 @@ struct dispatch_options {
     /* Of a standby, whose store is a guest's (store.h): follows and stops the commands of `bounds`'
      * host, and reports their ends (guest.c). It begins, wakes and removes nothing. */
     bool guest;
-    struct run_keep keep; /* Ended runs and their spool. */
+    struct run_keep keep;  /* Ended runs and their spool. */
+    const char *host_name; /* For people: HOSTNAME:DATA. Where hosts share the database, as are */
+    const char *version;
+    int64_t host_timeout_ms; /* Without a sign of life, its jobs are given up; 0: never. */
     void *ctx;
     void (*released)(void *ctx); /* The hold is over. May be NULL. */
     /* Somebody should know: a folder that could not be removed, … `run` may be empty. */
@@ -85,6 +88,9 @@ MUST_CHECK bool dispatch_is_restored(const struct dispatch *dispatch);
 /* Before it, too. Where an epoch below that began an attempt and there is no folder, nobody knows
  * whether it ran: its end may be one that this database has not seen. */
 void dispatch_doubt(struct dispatch *dispatch, int64_t below_epoch);
+/* Time without a sign of life of another host, as this daemon has seen it; -1: not known. */
+int64_t dispatch_host_quiet_ms(const struct dispatch *dispatch, struct bytes place);
+
 /* Ends the hold: everything that waits may begin. Not held: nothing changes. */
 void dispatch_release(struct dispatch *dispatch);
 
@@ -121,6 +127,7 @@ struct dispatch_stats {
     uint64_t started, adopted, settled, late, void_starts, trees_ended, store_retries;
     uint64_t ended[RUN_STATE_COUNT]; /* Runs of every kind, by how they ended. */
     uint64_t refused;                /* Runs that failed since a budget was used up. */
+    uint64_t hosts, away;            /* Other hosts; jobs of theirs that have not ended. Now. */
     uint64_t reports, reports_late;  /* Ends that other hosts reported; those that came too late. */
     uint64_t live, queued_starts, disk_full, watches; /* Now. */
 };

@@ -196,6 +196,7 @@ void guest__start(struct dispatch *dispatch) {
     struct guest *guest = mem_new(sizeof *guest);
     guest->dispatch = dispatch;
     dispatch->guest = guest;
+    host_watch__start(dispatch);
     timer_start(dispatch->options.loop, &guest->timer, 0, on_timer);
 }
 

@@ -170,9 +170,10 @@ struct reports {
     struct host_reports_taken taken;
 };
 
-struct feed;  /* input.c */
-struct guest; /* guest.c */
-struct tidy;  /* retain.c */
+struct feed;       /* input.c */
+struct guest;      /* guest.c */
+struct host_watch; /* host_watch.c */
+struct tidy;       /* retain.c */
 
 struct dispatch {
     struct dispatch_options options;
@@ -186,11 +187,12 @@ struct dispatch {
     struct dispatch_watch *parked; /* Of attempts that the first walk may still bring. */
     struct walk walk;
     struct reports reports;
-    struct tidy *tidy;   /* Owned; NULL: a guest's. */
-    struct guest *guest; /* Owned; NULL: it leads. */
-    char **environment;  /* Owned: what commands inherit of ours; ends with NULL. */
-    size_t busy;         /* Answers of the store that are awaited. */
-    int64_t doubt_below; /* Epochs. */
+    struct host_watch *host_watch; /* Owned; NULL: hosts do not share the database. */
+    struct tidy *tidy;             /* Owned; NULL: a guest's. */
+    struct guest *guest;           /* Owned; NULL: it leads. */
+    char **environment;            /* Owned: what commands inherit of ours; ends with NULL. */
+    size_t busy;                   /* Answers of the store that are awaited. */
+    int64_t doubt_below;           /* Epochs. */
     bool recovered, stopping;
     bool restored; /* Or copied: it held because of that. */
     bool told;     /* That it has stopped. */
@@ -288,6 +290,11 @@ void reports__stop(struct dispatch *dispatch);
 void guest__start(struct dispatch *dispatch);
 uint64_t guest__walk(const struct dispatch *dispatch); /* Number of the walk that goes on. */
 void guest__stop(struct dispatch *dispatch);
+
+/* host_watch.c: the same. */
+void host_watch__start(struct dispatch *dispatch);
+void host_watch__stop(struct dispatch *dispatch);
+void host_watch__free(struct dispatch *dispatch);
 
 /* recover.c */
 void recover__stop(struct dispatch *dispatch);

@@ -15,17 +15,11 @@ struct err tx_host_seen(struct tx *tx, const struct host_row *host) {
     static const char put[] = "INSERT INTO hosts (place, name, role, version, made_ms, seen_ms)"
                               " VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT (place) DO UPDATE SET"
                               " name = $2, role = $3, version = $4, seen_ms = $5";
-    static const char others[] = "UPDATE hosts SET role = 'standby' WHERE place <> $1"
-                                 " AND role = 'leader'";
     const char *role = role_names[host->role];
     const struct arg args[] = {arg_text(host->place), arg_text(host->name),
                                arg_text((struct bytes){role, strlen(role)}),
                                arg_text(host->version), arg_int(tx_now_ms(tx))};
-    struct err err = tx_exec(tx, put, args, COUNT_OF(args), NULL /* one row */);
-    if (!err_failed(err) && host->role == HOST_LEADER) {
-        err = tx_exec(tx, others, args, 1, NULL /* 0 or 1 */);
-    }
-    return err;
+    return tx_exec(tx, put, args, COUNT_OF(args), NULL /* one row */);
 }
 
 static void host_borrow(const struct rows *rows, struct host_row *ret_host) {

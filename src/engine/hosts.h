@@ -2,8 +2,9 @@
  *
  * Why        a daemon looks after the processes of its own data directory in every role, so a run
  *            belongs to a host, whoever leads. A host that says nothing any more is seen here.
- * Promise    each daemon writes its own row at its start and each HOST_SEEN_MS. There is one
- *            leader: its row makes the others standbys.
+ * Promise    each daemon writes its own row, and no other, at its start and each HOST_SEEN_MS: a
+ *            standby that hangs in a transaction holds up no writer but its own. So the row of a
+ *            leader that is gone may say "leader" still; whoever answers requests leads.
  * Threads    inside a store function.
  * Failure    as store.h.
  */
@@ -43,5 +44,36 @@ struct host_page {
 MUST_CHECK struct err tx_host_each(struct tx *tx, const struct host_page *page,
                                    struct err (*each)(void *ctx, const struct host_row *host),
                                    void *ctx);
+
+/* --- Hosts that are gone (run_abandon.c) ------------------------------------------------------ */
+
+/* A person's word that the host of one job is gone. ERR_NOT_FOUND: no such job of this owner;
+ * ERR_RUN_ENDED; ERR_NOT_AWAY: its host is this one. `why` says more. */
+struct run_abandon {
+    struct run_key key;
+    uint32_t random;
+    struct run_bounds bounds;
+};
+MUST_CHECK struct err tx_run_abandon(struct tx *tx, const struct run_abandon *what,
+                                     struct run_row *ret_row, struct why *why);
+
+/* The same of all jobs of a host, a page in the order of ids. */
+enum { HOST_ABANDON_PAGE = 16 };
+struct host_abandon {
+    struct bytes place;
+    int64_t after; /* `last` of the page before; 0: from the first. */
+    int64_t limit; /* At most HOST_ABANDON_PAGE. */
+    uint32_t random;
+    struct run_bounds bounds;
+};
+struct host_abandoned {
+    int64_t ended;
+    int64_t refused; /* Runs whose end the store refuses in every form: they stay. */
+    int64_t last;    /* 0: that was all. */
+};
+MUST_CHECK struct err tx_host_abandon(struct tx *tx, const struct host_abandon *what,
+                                      struct host_abandoned *ret_abandoned);
+/* Forgets the host; its next sign of life makes it known again. */
+MUST_CHECK struct err tx_host_remove(struct tx *tx, struct bytes place);
 
 #endif

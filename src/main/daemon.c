@@ -236,6 +236,7 @@ static struct err http_begin(struct daemon *daemon) {
                                    providers_table(providers),
                                    settings_table(providers),
                                    budgets_table(&daemon->runs_api),
+                                   hosts_table(&daemon->runs_api),
                                    system_table(&daemon->system_api)};
     struct http_options with = {.loop = daemon->loop,
                                 .hub = daemon->hub,

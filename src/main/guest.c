@@ -76,6 +76,8 @@ struct err guest_open(const struct serve_options *serve, struct loop *loop,
         .cgroups = processes->cgroups,
         .guest = true,
         .bounds = {.host = {processes->host.text, strlen(processes->host.text)}},
+        .host_name = processes->host_name,
+        .version = DROVER_VERSION,
         .ctx = guest,
         .failed = dispatch_failed};
     guest->dispatch = dispatch_open(&with);

@@ -8,6 +8,8 @@
 #include "base/text.h"
 #include "dispatch/dispatch.h"
 
+/* HOSTNAME:DATA, for people; owned by the caller. */
+char *hosts_name(const char *data_dir);
 /* In the words of /metrics. */
 void hosts_metrics(const struct dispatch *dispatch, struct text *text);
 

@@ -2,6 +2,7 @@
 #include "main/processes.h"
 
 #include "base/memory.h"
+#include "main/hosts.h"
 
 static void cgroups_begin(const struct serve_options *serve, struct processes *processes) {
     struct why why = {.text = ""};
@@ -21,6 +22,7 @@ struct err processes_open(const struct serve_options *serve, struct loop *loop,
     if (err_failed(err)) {
         return err;
     }
+    processes->host_name = hosts_name(processes->data_dir);
     cgroups_begin(serve, processes);
     const struct holders_options with = {
         .loop = loop, .spool = processes->spool, .data_dir = processes->data_dir};
@@ -31,6 +33,7 @@ void processes_done(struct processes *processes) {
     holders_close(processes->holders);
     cgroups_free(processes->cgroups);
     spool_close(processes->spool);
+    mem_free(processes->host_name);
     mem_free(processes->data_dir);
     *processes = (struct processes){.data_dir = NULL};
 }

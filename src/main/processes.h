@@ -21,6 +21,7 @@
 struct processes {
     char *data_dir; /* Owned, as are all pointers below. Absolute, without links. */
     struct place_name host;
+    char *host_name; /* For people. */
     struct spool *spool;
     struct holders *holders;
     struct cgroups *cgroups;

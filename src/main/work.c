@@ -157,6 +157,9 @@ static void dispatch_begin(struct work *work) {
                                     .keep = {.count = serve->keep_runs,
                                              .age_ms = serve->keep_days * DAY_MS,
                                              .bytes = serve->keep_bytes},
+                                    .host_name = work->processes.host_name,
+                                    .version = DROVER_VERSION,
+                                    .host_timeout_ms = serve->host_timeout_ms,
                                     .ctx = work,
                                     .released = released,
                                     .failed = dispatch_failed};

@@ -77,7 +77,7 @@ enum { RUN_CUT_OFF_MAX = 10 };
     X(HOLDER_KILLED, "holder_killed", "The process that held the command was killed")              \
     X(MACHINE_RESTARTED, "machine_restarted", "The machine was restarted under the command")       \
     X(HOST_GONE, "host_gone",                                                                      \
-      "It ran on another machine, in another directory or before a restore")                       \
+      "Its host was taken for gone, or it ran in another directory or before a restore")           \
     X(OUTCOME_UNKNOWN, "outcome_unknown", "It may or may not have run to its end")                 \
     X(BUDGET, "budget", "A budget is used up")                                                     \
     X(INTERRUPTED, "interrupted", "Another message took its place")                                \

@@ -159,3 +159,69 @@ test("the end that another host reports is stored once, and frees what the job h
     assert.deepEqual([logs.status, logs.json?.code], [409, "host_away"], logs.text);
     assert.match(logs.json.detail, /keeps its output/);
   });
+
+test("a job is abandoned by a person: lost, unknown with once, again where it says so", { skip },
+  async (t) => {
+    const hosts = new Hosts(t);
+    await hosts.here.start();
+    const argv = ["sleep", "1000"];
+    const plain = await submit(hosts.here, { argv, key: "k", key_max: 1 });
+    const once = await submit(hosts.here, { argv, once: true });
+    const again = await submit(hosts.here, { argv, retry: { max: 1, on: ["lost"], backoff: 1 } });
+    const asked = await submit(hosts.here, { argv });
+    const there = await hosts.moved();
+    const next = await submit(there, { argv: ["true"], key: "k", key_max: 1 });
+    const abandon = (id) => there.request("POST", `/api/v1/jobs/${id}/abandon`);
+    await there.request("POST", `/api/v1/runs/${asked}/stop`);
+    const said = await there.cli(["job", "abandon", plain]);
+    assert.equal(said.code, 0, said.stderr);
+    assert.match(said.stdout, /lost \(host_gone\)/);
+    assert.equal((await ended(there, next)).state, "succeeded");
+    const ends = [];
+    for (const id of [once, again, asked]) {
+      const { status, json, text } = await abandon(id);
+      assert.equal(status, 200, text);
+      ends.push([json.state, json.cause]);
+    }
+    assert.deepEqual([ends[0], ends[2]], [["lost", "outcome_unknown"], ["cancelled", "stopped"]]);
+    assert.match((await show(there, plain)).note, /taken for gone/);
+    // The second attempt runs here, and nobody abandons that.
+    while ((await show(there, again)).attempts !== 2);
+    const mine = await abandon(again);
+    assert.deepEqual([mine.status, mine.json.code], [409, "not_away"], mine.text);
+    const gone = await abandon(plain);
+    assert.deepEqual([gone.status, gone.json.code], [409, "run_ended"], gone.text);
+    assert.equal((await abandon("run_00000000000000000000000000")).status, 404);
+    assert.equal((await there.request("POST", `/api/v1/runs/${again}/stop`)).status, 200);
+    assert.equal((await ended(there, again)).state, "cancelled");
+    report(hosts, plain, 0);
+    while (sql(hosts.url, "SELECT count(*) FROM host_reports") !== "0");
+    assert.equal((await show(there, plain)).state, "lost");
+  });
+
+test("hosts are listed; one that is removed loses all of its jobs", { skip }, async (t) => {
+  const hosts = new Hosts(t);
+  await hosts.here.start();
+  const ids = [];
+  for (let i = 0; i < 40; i++) ids.push(await submit(hosts.here, { argv: ["sleep", "1000"] }));
+  const there = await hosts.moved();
+  const list = async () => (await there.request("GET", "/api/v1/hosts")).json.items;
+  while ((await list()).length !== 2);
+  const [old, own] = await list();
+  assert.deepEqual([old.role, old.here, old.runs], ["standby", false, 40]);
+  assert.deepEqual([own.role, own.here, own.runs], ["leader", true, 0]);
+  assert.match(old.name, new RegExp(`:${hosts.folder}/here$`));
+  assert.match((await there.cli(["host", "ls"])).stdout, /standby +40 /);
+  while (!/^drover_runs_away 40$/m.test((await there.request("GET", "/metrics")).text));
+
+  const early = await there.cli(["host", "rm", old.place]);
+  assert.equal(early.code, 5, early.stdout);
+  assert.match(early.stderr, /without a sign of life.*--force/s);
+  const self = await there.cli(["host", "rm", own.place, "--force"]);
+  assert.equal(self.code, 5, self.stdout);
+  assert.equal((await there.cli(["host", "rm", "nobody"])).code, 3);
+  const removed = await there.cli(["host", "rm", old.name, "--force"]);
+  assert.match(removed.stdout, /given up: 40$/m, removed.stderr);
+  for (const id of ids) assert.equal((await show(there, id)).state, "lost");
+  assert.deepEqual((await list()).map((host) => host.here), [true]);
+});

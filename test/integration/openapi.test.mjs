@@ -26,7 +26,7 @@ after(async () => {
 });
 
 /** Parameters for which any word does not do. */
-const valuesOfOurs = /^(owner|through|root)|'(state|kind|pattern|stream|encoding|path)'/;
+const valuesOfOurs = /^(owner|through|root)|'(state|kind|pattern|stream|encoding|path|host)'/;
 const fillIn = (target) => target.replaceAll("{id}", "some-id");
 const operations = () =>
   Object.entries(document.paths).flatMap(([target, item]) =>
@@ -114,6 +114,7 @@ test("what must be given is marked so, has no default, and is missed by name", a
   assert.deepEqual(
     needed.map(({ method, target, name }) => `${method} ${target} ${name}`).sort(),
     [
+      "delete /api/v1/hosts host",
       "delete /api/v1/sessions/{id}/roots path",
       "delete /api/v1/streams/{id}/events through",
       "get /api/v1/jobs/{id}/logs/search pattern",

@@ -93,17 +93,21 @@ void kit_open(struct kit *kit) {
     struct holders_options of_holders = {
         .loop = kit->loop, .spool = kit->place.spool, .data_dir = kit->place.dir};
     check(holders_open(&of_holders, &kit->holders));
-    struct dispatch_options options = {.loop = kit->loop,
-                                       .store = kit->store,
-                                       .spool = kit->place.spool,
-                                       .holders = kit->holders,
-                                       .data_dir = kit->place.dir,
-                                       .bounds = {.slots = kit->slots, .host = kit->host},
-                                       .environment = (const char *const *)environ,
-                                       .hold = kit->hold,
-                                       .keep = kit->keep,
-                                       .ctx = kit,
-                                       .failed = on_failed};
+    struct dispatch_options options = {
+        .loop = kit->loop,
+        .store = kit->store,
+        .spool = kit->place.spool,
+        .holders = kit->holders,
+        .data_dir = kit->place.dir,
+        .bounds = {.slots = kit->slots, .host = kit->host, .hosts = kit->hosts},
+        .host_name = "kit",
+        .version = "0",
+        .host_timeout_ms = kit->host_timeout_ms,
+        .environment = (const char *const *)environ,
+        .hold = kit->hold,
+        .keep = kit->keep,
+        .ctx = kit,
+        .failed = on_failed};
     kit->dispatch = dispatch_open(&options);
 }
 

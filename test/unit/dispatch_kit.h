@@ -19,6 +19,8 @@ struct kit {
     struct holders *holders;
     struct dispatch *dispatch;
     struct bytes host; /* Of the daemons that come. */
+    enum run_hosts hosts;
+    int64_t host_timeout_ms;
     int64_t slots;
     enum run_hold hold;
     bool deaf, recovered, stopped, releases;
