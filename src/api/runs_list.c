@@ -10,6 +10,7 @@ struct list_op {
     struct run_page what; /* Its owner is borrowed from the exchange. */
     enum run_hold hold;   /* When the request came. */
     struct run_bounds bounds;
+    struct tx *tx; /* While the function runs. */
     int64_t epoch;
 };
 
@@ -18,7 +19,10 @@ static struct err list_row(void *ctx, const struct run_row *row) {
     if (page_add_number(&list->page, row->id)) {
         struct run_row shown = *row;
         run_shown(&shown, list->epoch, list->hold);
-        run_away_mark(&shown, &list->bounds);
+        struct err err = tx_run_away_mark(list->tx, &list->bounds, &shown);
+        if (err_failed(err)) {
+            return err;
+        }
         run_write_json(&shown, RUN_LIGHT, &list->page.op.answer);
     }
     return ERR_OK;
@@ -30,6 +34,7 @@ static struct err list_run(struct tx *tx, void *ctx) {
     what.limit = page_begin(&list->page);
     what.hold = list->hold;
     list->epoch = tx_epoch(tx);
+    list->tx = tx;
     struct err err = tx_run_each(tx, &what, list_row, list);
     page_end(&list->page, PAGE_NO_TOTAL);
     return err;
@@ -122,7 +127,9 @@ static struct err show_run(struct tx *tx, void *ctx) {
     }
     if (!err_failed(err)) {
         run_shown(&row, tx_epoch(tx), show->hold);
-        run_away_mark(&row, &show->bounds);
+        err = tx_run_away_mark(tx, &show->bounds, &row);
+    }
+    if (!err_failed(err)) {
         run_write_json(&row, RUN_WHOLE, &show->op.answer);
     }
     return err;

@@ -82,7 +82,7 @@ struct run_words run_words(const json_t *run) {
     } else if (is_state(run, "waiting") && talk_int(run, "resume_at_ms") > 0) {
         (void)snprintf(words.text, sizeof words.text, "waiting (until %s)",
                        talk_clock(talk_int(run, "resume_at_ms")).text);
-    } else if ((is_state(run, "queued") || is_state(run, "waiting")) && gate[0] != '\0') {
+    } else if (!run_has_ended(run) && gate[0] != '\0') {
         (void)snprintf(words.text, sizeof words.text, "%.30s (waits: %.40s)", state_of(run), gate);
     } else if (cause[0] != '\0' && strcmp(cause, "completed") != 0 && !is_state(run, cause)) {
         (void)snprintf(words.text, sizeof words.text, "%.30s (%.40s%s)", state_of(run), cause,
@@ -374,7 +374,7 @@ void run_view_whole(const struct run_view *view, const json_t *run, struct text 
     state_add(view, run, text);
     line_add(text, "note", talk_text(run, "note"));
     line_add(text, "host", talk_text(run, "host"));
-    if (is_state(run, "waiting")) {
+    if (is_state(run, "waiting") || is_state(run, "running")) {
         line_add(text, "waits for", talk_text(run, "gate"));
     }
     when_add(text, run_has_ended(run) ? "retry at" : "until", talk_int(run, "resume_at_ms"));

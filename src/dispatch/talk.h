@@ -71,6 +71,7 @@ struct talk_work {
     struct text spec;         /* Owned: of a child that begins. */
     struct rows_fresh *fresh; /* Owned: TOOL_ROWS. */
     char *child;              /* Owned: run_… of one that has ended; "": none. */
+    char *child_host;         /* Owned. */
     int64_t child_attempt, child_exit, child_ms;
     enum run_state child_state;
     enum run_cause child_cause;

@@ -7,7 +7,7 @@
 #include "dispatch/talk.h"
 #include "tool/requests.h"
 
-enum { OUTPUT_BYTES = 4 * COMMAND_OUTPUT_MAX, SPEC_OUTPUT_MAX = 16 << 20 };
+enum { OUTPUT_BYTES = 4 * COMMAND_OUTPUT_MAX, SPEC_OUTPUT_MAX = 16 << 20, NAME_SHOWN_MAX = 200 };
 
 /* --- The begin -------------------------------------------------------------------------------- */
 
@@ -88,8 +88,35 @@ void child__begin(struct talk_work *work) {
 
 /* --- The end ---------------------------------------------------------------------------------- */
 
+/* The output of a command is in the spool of its host. Nothing would look as if it had printed
+ * nothing. */
+static bool is_elsewhere(const struct talk_work *work) {
+    const struct run_row row = {.kind = KIND_JOB,
+                                .host = {work->child_host, strlen(work->child_host)}};
+    return run_is_elsewhere(&row, &work->talk->turns->options.bounds);
+}
+
+static struct child_output elsewhere(const struct talk_work *work, enum log_stream stream) {
+    AUTO(text_done) struct text text;
+    text_init(&text, 2 * NAME_SHOWN_MAX);
+    if (stream == LOG_OUT) {
+        text_add_str(&text, "drover: the command ran on another host, which keeps its output: ");
+        text_add_str(&text, work->child_host);
+    }
+    struct child_output output = {.bytes = NULL};
+    if (!text_failed(&text) && text.len > 0) {
+        output.read.len = text.len;
+        output.bytes = text_take(&text, NULL /* known */);
+    }
+    output.read.size = (int64_t)output.read.len + 1; /* Something is missing. */
+    return output;
+}
+
 static struct child_output read_stream(const struct talk_work *work, struct log_place place,
                                        size_t size) {
+    if (is_elsewhere(work)) {
+        return elsewhere(work, place.stream);
+    }
     char name[PROTOCOL_NAME_MAX];
     struct child_output output = {.bytes = mem_new(size)};
     int len = snprintf(name, sizeof name, "%s.%lld", work->child, (long long)work->child_attempt);

@@ -32,6 +32,7 @@ static struct talk_work *work_new(struct talk *talk, const struct turn_card *car
     work->settings = copy(talk->plan.settings);
     work->roots = copy(talk->plan.roots);
     work->child = copy(card->child);
+    work->child_host = copy(card->child_host);
     work->child_attempt = card->child_attempt;
     work->child_exit = card->child_exit;
     work->child_ms = card->child_ms;
@@ -61,6 +62,7 @@ void work__free(struct talk_work *work) {
     mem_free(work->settings);
     mem_free(work->roots);
     mem_free(work->child);
+    mem_free(work->child_host);
     text_done(&work->spec);
     rows__free(work->fresh);
     mem_free(work);

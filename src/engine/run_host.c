@@ -29,6 +29,34 @@ void run_away_mark(struct run_row *io_row, const struct run_bounds *bounds) {
     io_row->away = run_is_away(io_row, bounds);
 }
 
+static struct err has_child_away(struct tx *tx, const struct run_bounds *bounds, int64_t parent,
+                                 bool *ret_has) {
+    static const char sql[] = "SELECT DISTINCT host FROM runs WHERE parent = $1 AND parent <> 0"
+                              " AND ended_ms IS NULL AND gate = '' AND kind = 'job'";
+    const struct arg args[] = {arg_int(parent)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
+    *ret_has = false;
+    while (rows_more(rows, &err) && !*ret_has) {
+        const struct run_row child = {.kind = KIND_JOB, .host = rows_text(rows, 0)};
+        *ret_has = run_is_elsewhere(&child, bounds);
+    }
+    return err;
+}
+
+struct err tx_run_away_mark(struct tx *tx, const struct run_bounds *bounds,
+                            struct run_row *io_row) {
+    bool asks = io_row->kind == KIND_TURN || io_row->kind == KIND_AGENT;
+    bool away = false;
+    run_away_mark(io_row, bounds);
+    if (bounds->hosts != RUN_HOSTS_SHARED || !asks || io_row->state != RUN_RUNNING) {
+        return ERR_OK;
+    }
+    struct err err = has_child_away(tx, bounds, io_row->id, &away);
+    io_row->gate = away ? GATE_HOST : io_row->gate;
+    return err;
+}
+
 struct err tx_run_check_here(struct tx *tx, const struct run_row *row,
                              const struct run_bounds *bounds, struct why *why) {
     if (!run_is_elsewhere(row, bounds)) {

@@ -63,7 +63,7 @@ static struct err read_data(struct tx *tx, struct bytes data, struct card *card)
 
 #define CARD_COLUMNS                                                                               \
     "p.number, p.step, p.state, p.name, p.call, p.run, p.data, r.run, r.attempt, r.ended_ms,"      \
-    " r.exit_code, r.started_ms, r.state, r.cause, p.cause"
+    " r.exit_code, r.started_ms, r.state, r.cause, p.cause, r.host"
 #define CARD_TABLES " FROM parts p LEFT JOIN runs r ON r.id = p.run AND p.run <> 0"
 
 static void read_child(const struct rows *rows, struct card *card) {
@@ -80,7 +80,8 @@ static struct err read_card(struct tx *tx, const struct rows *rows, struct card 
     struct card card = {.number = rows_int(rows, 0),
                         .step = rows_int(rows, 1),
                         .child = rows_int(rows, 5),
-                        .child_run = {"", 0}};
+                        .child_run = {"", 0},
+                        .child_host = {"", 0}};
     if (!part_state_find(rows_text(rows, 2), &card.state)) { /* Damaged: not called again. */
         card.state = PART_STATE_FAILED;
     }
@@ -96,6 +97,9 @@ static struct err read_card(struct tx *tx, const struct rows *rows, struct card 
     }
     if (!err_failed(err) && !rows_null(rows, 7)) {
         err = keep(tx, rows_text(rows, 7), &card.child_run);
+    }
+    if (!err_failed(err) && !rows_null(rows, 7)) {
+        err = keep(tx, rows_text(rows, 15), &card.child_host);
     }
     if (!err_failed(err)) {
         err = read_data(tx, rows_text(rows, 6), &card);

@@ -31,6 +31,7 @@ struct card {
     bool repeatable;
     int64_t child; /* id of its run; 0: none. */
     struct bytes child_run;
+    struct bytes child_host; /* Where its latest attempt ran; "": nowhere yet. */
     int64_t child_attempt, child_exit, child_ms;
     enum run_state child_state;
     enum run_cause child_cause;

@@ -92,6 +92,9 @@ static struct err plan_card(const struct card *card, struct turn_plan *plan) {
     planned->child_cause = card->child_cause;
     struct err err = plan_text(plan, card->tool, &planned->tool);
     if (!err_failed(err)) {
+        err = plan_text(plan, card->child_host, &planned->child_host);
+    }
+    if (!err_failed(err)) {
         err = plan_text(plan, card->arguments, &planned->arguments);
     }
     if (!err_failed(err)) {
@@ -389,6 +392,7 @@ static struct err plan_check(const struct turn *turn, const struct run_row *run,
     if (ended) {
         card.tool = run->label;
         card.child_run = run->run;
+        card.child_host = run->host;
         card.child_attempt = run->attempt;
         card.child_exit = run->exit_code;
         card.child_state = run->state;

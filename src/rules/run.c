@@ -17,8 +17,8 @@ static const struct cause_words cause_words[RUN_CAUSE_COUNT] = {
     RUN_CAUSES(X)
 #undef X
 };
-static const char *const gate_names[RUN_GATE_COUNT] = {"",     "key",  "budget",  "slot",
-                                                       "time", "hold", "provider"};
+static const char *const gate_names[RUN_GATE_COUNT] = {"",     "key",  "budget",   "slot",
+                                                       "time", "hold", "provider", "host"};
 static const char *const kind_names[RUN_KIND_COUNT] = {"job",      "turn", "agent",
                                                        "workflow", "flow", "title"};
 

@@ -19,6 +19,7 @@
  *          (run_waits_for_provider). The run keeps its key, its slot and its clock, since the wait
  *          is a part of the call. The gate is shown, and never stored: the stored gate of a run
  *          that has begun is NONE, and what counts slots and keys counts by that.
+ *   HOST   of a turn or agent that runs: a command of it is on another host. Shown, never stored.
  * At the gates of SLOT and BUDGET `not_before_ms` is set of one who shall go on with what a commit
  * that handed out places has left to do.
  * A run that is past its key's gate counts for the key, also while it waits for a slot. So keys are
@@ -147,6 +148,7 @@ enum run_gate {
     GATE_TIME,
     GATE_HOLD,
     GATE_PROVIDER,
+    GATE_HOST,
     RUN_GATE_COUNT
 };
 enum run_kind {

@@ -9,6 +9,7 @@ import { test } from "node:test";
 
 import { Daemon, scratch } from "./lib.mjs";
 import { openSse } from "./sse.mjs";
+import { call, say, script } from "./turns.mjs";
 
 const skip = process.env.DROVER_DATABASE ? false : "needs DROVER_DATABASE";
 
@@ -225,3 +226,35 @@ test("hosts are listed; one that is removed loses all of its jobs", { skip }, as
   for (const id of ids) assert.equal((await show(there, id)).state, "lost");
   assert.deepEqual((await list()).map((host) => host.here), [true]);
 });
+
+test("a turn whose command is on another host waits for it, and is told where its output is",
+  { skip }, async (t) => {
+    const hosts = new Hosts(t);
+    await hosts.here.start();
+    const permissions = [{ tool: "*", permission: "allow" }];
+    const session = { root: hosts.folder, settings: { permissions } };
+    const made = await hosts.here.request("POST", "/api/v1/sessions", { body: session });
+    assert.equal(made.status, 201, made.text);
+    const text = script(call("run_command", { command: "sh", args: ["-c", "sleep 1000"] }),
+      say("done"));
+    const sent = await hosts.here.request("POST", `/api/v1/sessions/${made.json.id}/messages`, {
+      body: { text, model: "scripted/demo" } });
+    assert.ok(sent.status < 300, sent.text);
+    const turn = sent.json.run ?? sent.json.id;
+    const jobs = async (daemon) => (await daemon.request("GET", "/api/v1/jobs?live=1")).json.items;
+    while ((await jobs(hosts.here)).length === 0);
+    const there = await hosts.moved();
+    const [child] = await jobs(there);
+    assert.equal(child.host_away, true);
+    const shown = await there.request("GET", `/api/v1/runs/${turn}`);
+    assert.deepEqual([shown.json.state, shown.json.gate], ["running", "host"], shown.text);
+    assert.match((await there.cli(["ps"])).stdout, /running \(waits: host\)/);
+    report(hosts, child.id, 0);
+    const at = `/api/v1/sessions/${made.json.id}/messages`;
+    const answer = async () => (await there.request("GET", at)).json.items
+      .find((one) => one.role === "assistant");
+    while ((await answer()).status === "running");
+    const card = (await answer()).parts.find((part) => part.kind === "tool");
+    assert.match(JSON.stringify(card), /ran on another host, which keeps its output/);
+    assert.equal((await there.request("GET", `/api/v1/runs/${turn}`)).json.state, "succeeded");
+  });
