@@ -167,6 +167,7 @@ static void work_gone(void *ctx) {
 
 /* Last, since draining still answers requests. Processes go on; the next daemon adopts them. */
 static void stop_work(struct daemon *daemon) {
+    pulse_stop(&daemon->pulse); /* A daemon that drains still leads. */
     blobs_stop(daemon->blobs);
     work_stop(daemon->work, work_gone, daemon);
 }
@@ -187,7 +188,6 @@ static void stop_begin(struct daemon *daemon) {
     }
     daemon->stopping = true;
     chores_stop(&daemon->chores);
-    pulse_stop(&daemon->pulse);
     pruner_stop(daemon->pruner);
     daemon->pruner = NULL;
     if (daemon->http != NULL) {

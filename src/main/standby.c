@@ -94,6 +94,13 @@ static void store_waiting(void *ctx) {
     }
 }
 
+static void leader_ousted(void *ctx) {
+    const struct standby *standby = ctx;
+    log_event(standby->options.serve->log, LOG_WARN,
+              "the daemon that leads stood still for 15 s: its session with the database was ended",
+              NULL /* no fields */);
+}
+
 static void store_opened(void *ctx, struct err err, struct store *store, const struct why *why) {
     struct standby *standby = ctx;
     standby->opening = NULL;
@@ -129,6 +136,7 @@ static struct err standby_run(struct standby *standby) {
     const struct store_opening_options of_opening = {.loop = standby->loop,
                                                      .store = standby->options.store,
                                                      .waiting = store_waiting,
+                                                     .ousted = leader_ousted,
                                                      .opened = store_opened,
                                                      .ctx = standby};
     err = store_opening_start(&of_opening, &standby->opening);

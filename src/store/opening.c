@@ -12,7 +12,8 @@ struct store_opening {
     struct store_options store_options;
     pthread_t thread;
     atomic_bool cancelled;
-    struct loop_msg waiting, opened;
+    atomic_bool ousts; /* `ousted` is posted. */
+    struct loop_msg waiting, ousted, opened;
     /* Of the thread, until it posts `opened`. */
     struct err err;
     struct why why;
@@ -24,6 +25,13 @@ struct store_opening {
 static void thread_waits(void *ctx) {
     struct store_opening *opening = ctx;
     loop_post(opening->options.loop, &opening->waiting);
+}
+
+static void thread_ousts(void *ctx) {
+    struct store_opening *opening = ctx;
+    if (!atomic_exchange(&opening->ousts, true)) {
+        loop_post(opening->options.loop, &opening->ousted);
+    }
 }
 
 static bool thread_gives_up(void *ctx) {
@@ -47,6 +55,12 @@ static void waiting_run(struct loop_msg *msg) {
     }
 }
 
+static void ousted_run(struct loop_msg *msg) {
+    struct store_opening *opening = CONTAINER_OF(msg, struct store_opening, ousted);
+    atomic_store(&opening->ousts, false);
+    opening->options.ousted(opening->options.ctx);
+}
+
 static void opened_run(struct loop_msg *msg) {
     struct store_opening *opening = CONTAINER_OF(msg, struct store_opening, opened);
     int rc = pthread_join(opening->thread, NULL /* no result */);
@@ -61,9 +75,11 @@ struct err store_opening_start(const struct store_opening_options *options,
     opening->options = *options;
     opening->store_options = *options->store;
     opening->store_options.waiting = thread_waits;
+    opening->store_options.ousted = thread_ousts;
     opening->store_options.give_up = thread_gives_up;
     opening->store_options.waits = opening;
     opening->waiting.run = waiting_run;
+    opening->ousted.run = ousted_run;
     opening->opened.run = opened_run;
     struct err err = store__thread_start(&opening->thread, "store-opening", thread_main, opening);
     if (err_failed(err)) {

@@ -26,8 +26,9 @@ struct pg_database {
     bool guest;
     bool standby;
     void (*waiting)(void *ctx);
+    void (*ousted)(void *ctx);
     bool (*give_up)(void *ctx);
-    void *ctx;   /* Borrowed, for these two. */
+    void *ctx;   /* Borrowed, for these three. */
     int64_t oid; /* Of the schema; the same for all connections. 0: none has entered it yet. */
 };
 

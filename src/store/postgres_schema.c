@@ -169,13 +169,13 @@ struct err pg_schema_enter(struct pg_link *link, enum pg_enter how, int64_t *ret
 /* --- The lock --------------------------------------------------------------------------------- */
 
 /* Advisory locks of one database share one space of 64-bit keys: "drov" sets ours apart. */
-static struct arg lock_key(int64_t oid) {
+struct arg pg_schema_lock_key(int64_t oid) {
     return arg_int((INT64_C(0x64726f76) << 32) | oid);
 }
 
 struct err pg_schema_try_lock(struct pg_link *link, int64_t oid, bool *ret_locked) {
     static const char sql[] = "SELECT pg_try_advisory_lock($1)";
-    struct arg key = lock_key(oid);
+    struct arg key = pg_schema_lock_key(oid);
     PGresult *result = NULL;
     struct err err = pg_link_run(link, sql, &key, /* count */ 1, &result);
     if (!err_failed(err)) {
@@ -199,7 +199,7 @@ void pg_schema_explain_lock(struct pg_link *link, int64_t oid, struct why *why) 
         "AND l.objsubid = 1 AND l.classid = ($1 >> 32)::oid AND l.objid = ($1 & 4294967295)::oid "
         "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())";
     const struct libpq *pq = pg_link_libpq(link);
-    struct arg key = lock_key(oid);
+    struct arg key = pg_schema_lock_key(oid);
     PGresult *result = NULL;
     struct err err = pg_link_run(link, sql, &key, /* count */ 1, &result);
     if (!err_failed(err) && pq->PQntuples(result) == 1) {

@@ -21,6 +21,7 @@ enum pg_enter { PG_ENTER_FIND, PG_ENTER_MAKE };
 MUST_CHECK struct err pg_schema_enter(struct pg_link *link, enum pg_enter how, int64_t *ret_oid,
                                       struct why *why);
 
+struct arg pg_schema_lock_key(int64_t oid);
 /* Held until the session ends. */
 MUST_CHECK struct err pg_schema_try_lock(struct pg_link *link, int64_t oid, bool *ret_locked);
 void pg_schema_unlock(struct pg_link *link);

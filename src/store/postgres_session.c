@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "store/postgres.h"
+#include "store/postgres_vigil.h"
 
 enum {
     STANDBY_TICK_MS = 200, /* A blocking wait would hold back the server's vacuum. */
@@ -90,6 +91,18 @@ static struct err try_lock(struct pg_session *session, bool waited, bool *ret_lo
     return err.code == ERR_STORE_DOWN && waited ? ERR_OK : err;
 }
 
+/* A look that failed says nothing: the next try for the lock finds out what is wrong. */
+static void keep_vigil(struct pg_session *session, struct pg_vigil *vigil) {
+    const struct pg_database *database = session->database;
+    bool ended = false;
+    if (!pg_link_alive(session->link) ||
+        err_failed(pg_vigil_look(vigil, session->link, database->oid, &ended))) {
+        pg_vigil_reset(vigil);
+    } else if (ended && database->ousted != NULL) {
+        database->ousted(database->ctx);
+    }
+}
+
 static struct err lock(struct pg_session *session, struct why *why) {
     bool locked = false, told = false;
     struct err err = try_lock(session, told, &locked, why);
@@ -97,8 +110,12 @@ static struct err lock(struct pg_session *session, struct why *why) {
         wait_ms(session->link, GOING_TICK_MS);
         err = try_lock(session, told, &locked, why);
     }
-    while (!err_failed(err) && !locked) {
+    struct pg_vigil vigil = {.looks = 0};
+    for (unsigned ticks = 1; !err_failed(err) && !locked; ticks++) {
         err = refuse_or_wait(session, &told, why);
+        if (!err_failed(err) && ticks % (PG_VIGIL_EVERY_MS / STANDBY_TICK_MS) == 0) {
+            keep_vigil(session, &vigil);
+        }
         if (!err_failed(err)) {
             err = try_lock(session, told, &locked, why);
         }

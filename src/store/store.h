@@ -55,8 +55,9 @@ struct store_options {
     bool guest;
     bool standby;               /* PostgreSQL: wait for the schema's lock instead of ERR_BUSY. */
     void (*waiting)(void *ctx); /* Called once when standing by; may be NULL. */
+    void (*ousted)(void *ctx);  /* The leader stood still: its session was ended. May be NULL. */
     bool (*give_up)(void *ctx); /* Asked while standing by; true: ERR_INTERRUPTED. May be NULL. */
-    void *waits;                /* Of the two above; they are called by the thread that opens. */
+    void *waits;                /* Of the three above; they are called by the thread that opens. */
     void (*lost)(void *ctx, struct err err); /* On the loop. See Failure. */
     void *ctx;
     struct store_note_kind notes[STORE_NOTE_KINDS_MAX];

@@ -104,7 +104,10 @@ export class Lead {
     this.url = url;
     this.psql = spawn("psql", ["-qAtX", "-d", url], { stdio: ["pipe", "pipe", "ignore"] });
     this.ended = new Promise((resolve) => this.psql.once("exit", resolve));
-    t.after(() => this.psql.kill());
+    t.after(() => {
+      clearInterval(this.pulse);
+      this.psql.kill();
+    });
   }
 
   #ask(text) {
@@ -128,11 +131,14 @@ export class Lead {
     const key = "(1685221238::bigint << 32) | current_schema()::regnamespace::oid::bigint";
     await this.#ask(`SELECT pg_advisory_lock(${key})`);
     await this.#ask("UPDATE nodes SET epoch = epoch + 1");
+    // One that leads gives signs of life, or it is ousted.
+    this.pulse = setInterval(() => this.#ask("UPDATE nodes SET batch = batch + 1"), 1000);
     host.child.kill("SIGCONT");
     await host.says(/standing by/, count + 1);
   }
 
   async end() {
+    clearInterval(this.pulse);
     this.psql.stdin.end();
     await this.ended;
   }

@@ -81,3 +81,21 @@ test("a standby looks after the commands of its host by the leader's rows", { sk
   lines.unknown.open();
   assert.equal((await host.stop()).code, 0);
 });
+
+test("a daemon that stands still is replaced, and stands by later", { skip }, async (t) => {
+  const url = schemaUrl();
+  const first = await new Host(t, url).start();
+  const line = gated(t, "exit 3");
+  const id = await job(first, { shell: line.shell });
+  await line.began();
+  const second = await new Host(t, url).standsBy();
+  first.child.kill("SIGSTOP");
+  await second.leads();
+  assert.match(second.log, /stood still/);
+  assert.equal((await shown(second, id)).host_away, true);
+  first.child.kill("SIGCONT");
+  await first.says(/standing by/);
+  line.open();
+  await until("the end is stored", async () => (await shown(second, id)).state === "failed");
+  assert.deepEqual([first.running, (await shown(second, id)).result.exit_code], [true, 3]);
+});

@@ -92,7 +92,7 @@ struct opened {
     struct kit_store *first; /* Closed when the opening waits; NULL: it is cancelled then. */
     struct store *store;
     struct err err;
-    unsigned waits, opens;
+    unsigned waits, ousts, opens;
 };
 
 static void on_waiting(void *ctx) {
@@ -103,6 +103,10 @@ static void on_waiting(void *ctx) {
     } else {
         store_opening_cancel(opened->opening);
     }
+}
+
+static void on_ousted(void *ctx) {
+    ((struct opened *)ctx)->ousts++;
 }
 
 static void on_opened(void *ctx, struct err err, struct store *store, const struct why *why) {
@@ -122,6 +126,7 @@ static void run_opening(const char *url, struct opened *opened) {
     const struct store_opening_options options = {.loop = opened->loop,
                                                   .store = &of_store,
                                                   .waiting = on_waiting,
+                                                  .ousted = on_ousted,
                                                   .opened = on_opened,
                                                   .ctx = opened};
     assert_int_equal(store_opening_start(&options, &opened->opening).code, ERR_NONE);
