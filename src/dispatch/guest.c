@@ -8,7 +8,7 @@
  * attempt that is new comes through the door of every other note, and its flight is the same but
  * for its end, which is put into host_reports (settle.c) and waits as REPORTED until the leader has
  * stored it. A flight that no page of a whole walk had is looked up by its run: where the rows say
- * that it ended, or went to another attempt or host, it was abandoned, and its tree is ended. Where
+ * that it ended, or went on to another attempt, it was abandoned, and its tree is ended. Where
  * they say nothing, it goes on: they may be those of the wrong database.
  *
  * An error of the store ends the walk, and proves nothing; the next one begins anew. */
@@ -78,7 +78,7 @@ static bool answered(struct guest *guest, struct err err) {
 
 static struct err moved_tx(struct tx *tx, void *ctx) {
     struct guest *guest = ctx;
-    return tx_run_here_moved(tx, place_of(guest), guest->asked, guest->asked_count, guest->moved);
+    return tx_run_here_moved(tx, guest->asked, guest->asked_count, guest->moved);
 }
 
 static void moved_done(struct err err, void *ctx) {
@@ -115,6 +115,7 @@ static void judge_unseen(void *ctx, struct table_node *node) {
 }
 
 static void walk_end(struct guest *guest) {
+    strays__look(guest->dispatch);
     guest->asked_count = 0;
     table_each(&guest->dispatch->flights, judge_unseen, guest);
     if (guest->asked_count == 0) {

@@ -193,7 +193,7 @@ struct dispatch {
     char **environment;            /* Owned: what commands inherit of ours; ends with NULL. */
     size_t busy;                   /* Answers of the store that are awaited. */
     int64_t doubt_below;           /* Epochs. */
-    bool recovered, stopping;
+    bool recovered, stopping, strays_looked;
     bool restored; /* Or copied: it held because of that. */
     bool told;     /* That it has stopped. */
     void (*stopped)(void *ctx);
@@ -285,6 +285,9 @@ void watch__all(struct dispatch *dispatch, struct dispatch_watch **list);
 /* host_reports.c: where hosts share the database, from now on. Again: nothing. */
 void reports__start(struct dispatch *dispatch);
 void reports__stop(struct dispatch *dispatch);
+
+/* strays.c: once the flights are known; a second call does nothing. */
+void strays__look(struct dispatch *dispatch);
 
 /* guest.c */
 void guest__start(struct dispatch *dispatch);

@@ -49,6 +49,7 @@ static void finish(struct dispatch *dispatch) {
         return;
     }
     dispatch->recovered = true;
+    strays__look(dispatch);
     watch__all(dispatch, &dispatch->parked);
     if (walk->done != NULL) {
         walk->done(walk->ctx);

@@ -56,10 +56,14 @@ static struct err run_here_find(struct tx *tx, const struct run_here *here,
     return err;
 }
 
+static bool run_here_lives(const struct run_row *row, const struct run_here *here) {
+    bool lives = row->state == RUN_RUNNING || row->state == RUN_WAITING;
+    return lives && row->attempt == here->attempt;
+}
+
 static bool run_here_is(const struct run_row *row, const struct run_here *here,
                         struct bytes place) {
-    bool lives = row->state == RUN_RUNNING || row->state == RUN_WAITING;
-    return lives && row->attempt == here->attempt && row->host.len == place.len &&
+    return run_here_lives(row, here) && row->host.len == place.len &&
            memcmp(row->host.data, place.data, place.len) == 0;
 }
 
@@ -81,13 +85,13 @@ struct err tx_run_here_tell(struct tx *tx, struct bytes place, const struct run_
     return err;
 }
 
-struct err tx_run_here_moved(struct tx *tx, struct bytes place, const struct run_here *runs,
-                             size_t count, bool *ret_moved) {
+struct err tx_run_here_moved(struct tx *tx, const struct run_here *runs, size_t count,
+                             bool *ret_moved) {
     struct err err = ERR_OK;
     for (size_t i = 0; i < count && !err_failed(err); i++) {
         struct run_row row;
         err = run_here_find(tx, &runs[i], &row);
-        ret_moved[i] = !err_failed(err) && row.id != 0 && !run_here_is(&row, &runs[i], place);
+        ret_moved[i] = !err_failed(err) && row.id != 0 && !run_here_lives(&row, &runs[i]);
     }
     return err;
 }

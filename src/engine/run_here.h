@@ -37,10 +37,9 @@ MUST_CHECK struct err tx_run_here(struct tx *tx, struct bytes place, int64_t aft
 MUST_CHECK struct err tx_run_here_tell(struct tx *tx, struct bytes place,
                                        const struct run_here *runs, size_t count);
 
-/* Whether rows say that an attempt does not belong to `place` any more: its run has ended, is at
- * another attempt or on another host. A run that is unknown, or cannot be read, has not moved:
- * nobody has said so. */
-MUST_CHECK struct err tx_run_here_moved(struct tx *tx, struct bytes place,
-                                        const struct run_here *runs, size_t count, bool *ret_moved);
+/* Whether rows say that an attempt is over: its run has ended, or is queued or running for another
+ * one. A run that is unknown, or cannot be read, has not moved: nobody has said so. */
+MUST_CHECK struct err tx_run_here_moved(struct tx *tx, const struct run_here *runs, size_t count,
+                                        bool *ret_moved);
 
 #endif

@@ -99,3 +99,22 @@ test("a daemon that stands still is replaced, and stands by later", { skip }, as
   await until("the end is stored", async () => (await shown(second, id)).state === "failed");
   assert.deepEqual([first.running, (await shown(second, id)).result.exit_code], [true, 3]);
 });
+
+for (const role of ["standby", "leader"]) {
+  const what = `what was given up while its host was away is ended by its next ${role}`;
+  test(what, { skip }, async (t) => {
+    const url = schemaUrl();
+    const host = await new Host(t, url).start();
+    const lines = [gated(t), gated(t)];
+    const [abandoned, unknown] = await Promise.all(lines.map(({ shell }) => job(host, { shell })));
+    for (const line of lines) await line.began();
+    await host.kill();
+    const other = role === "standby" ? await new Host(t, url).start() : undefined;
+    sql(url, `UPDATE runs SET state = 'lost', ended_ms = 1 WHERE run = '${abandoned}'`);
+    sql(url, `DELETE FROM runs WHERE run = '${unknown}'`);
+    await (other ? host.standsBy() : host.start());
+    await until("it was ended", () => !lives(host, abandoned));
+    assert.ok(lives(host, unknown));
+    for (const line of lines) line.open();
+  });
+}
