@@ -14,6 +14,9 @@ enum {
     RETRY_MAX_MS = 500,
 };
 
+/* A guest that stands still in a transaction must hold up nobody: the leader may want its row. */
+static const char guest_settings[] = "SET idle_in_transaction_session_timeout = 10000";
+
 /* Until the time is over, or the server has something to say: that it stops, for one. A signal cuts
  * it short, and then we only ask sooner. */
 static void wait_ms(const struct pg_link *link, int ms) {
@@ -43,6 +46,9 @@ static struct err make_link(struct pg_database *database, enum pg_enter how,
     if (!err_failed(err) && database->oid != 0 && oid != database->oid) {
         why_set(why, "the schema was dropped and made again while it was in use");
         err = err_make(ERR_STORE_LOST, "postgres: schema");
+    }
+    if (!err_failed(err) && database->guest) {
+        err = pg_link_script(link, guest_settings);
     }
     if (err_failed(err)) {
         pg_link_close(link);
