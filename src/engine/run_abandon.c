@@ -13,8 +13,12 @@ enum { NOTE_MAX = 200 };
 
 static struct err abandon(struct tx *tx, const struct run_abandon *what, const struct run_row *row,
                           struct run_row *ret_row) {
-    char note[NOTE_MAX];
-    int len = snprintf(note, sizeof note, "its host %.*s was taken for gone",
+    /* In the arena: *ret_row points to it. */
+    char *note = arena_try(tx_arena(tx), NOTE_MAX);
+    if (note == NULL) {
+        return err_make(ERR_OUT_OF_MEMORY, "runs: abandon");
+    }
+    int len = snprintf(note, NOTE_MAX, "its host %.*s was taken for gone",
                        (int)(row->host.len < NOTE_MAX / 2 ? row->host.len : NOTE_MAX / 2),
                        row->host.data);
     const struct run_settle settle = {
