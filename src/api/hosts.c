@@ -102,6 +102,9 @@ static struct err find_run(struct tx *tx, void *ctx) {
     bool found = false;
     struct host_row host;
     struct err err = tx_host_find(tx, remove->word, &found, &host);
+    if (err.code == ERR_CONFLICT) {
+        why_set(&remove->op.why, "several hosts have that name: say the place of one of them");
+    }
     if (!err_failed(err) && !found) {
         why_set(&remove->op.why, "there is no such host; drover host ls lists them");
         return err_make(ERR_NOT_FOUND, "hosts: find");

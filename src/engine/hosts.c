@@ -36,20 +36,8 @@ static void host_borrow(const struct rows *rows, struct host_row *ret_host) {
                                   .runs = rows_int(rows, 7)};
 }
 
-struct err tx_host_find(struct tx *tx, struct bytes word, bool *ret_found,
-                        struct host_row *ret_host) {
-    static const char sql[] = "SELECT " HOST_COLUMNS " FROM hosts WHERE place = $1 OR name = $1"
-                              " ORDER BY CASE WHEN place = $1 THEN 0 ELSE 1 END, id LIMIT 1";
-    const struct arg args[] = {arg_text(word)};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
-    if (err_failed(err) || rows == NULL) {
-        *ret_found = false;
-        return err;
-    }
-    struct host_row host;
-    host_borrow(rows, &host);
-    struct bytes *const texts[] = {&host.place, &host.name, &host.version};
+static struct err host_copy(struct tx *tx, struct host_row *io_host) {
+    struct bytes *const texts[] = {&io_host->place, &io_host->name, &io_host->version};
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         const char *copy = arena_try_copy(tx_arena(tx), texts[i]->data, texts[i]->len);
         if (copy == NULL) {
@@ -57,9 +45,34 @@ struct err tx_host_find(struct tx *tx, struct bytes word, bool *ret_found,
         }
         texts[i]->data = copy;
     }
-    *ret_found = true;
-    *ret_host = host;
     return ERR_OK;
+}
+
+static bool same(struct bytes a, struct bytes b) {
+    return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
+}
+
+struct err tx_host_find(struct tx *tx, struct bytes word, bool *ret_found,
+                        struct host_row *ret_host) {
+    static const char sql[] = "SELECT " HOST_COLUMNS " FROM hosts WHERE place = $1 OR name = $1"
+                              " ORDER BY CASE WHEN place = $1 THEN 0 ELSE 1 END, id LIMIT 2";
+    const struct arg args[] = {arg_text(word)};
+    struct host_row host = {.id = 0};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    bool found = !err_failed(err) && rows != NULL;
+    if (found) {
+        host_borrow(rows, &host);
+        err = host_copy(tx, &host);
+    }
+    if (found && !err_failed(err) && !same(host.place, word) && rows_more(rows, &err)) {
+        err = err_make(ERR_CONFLICT, "hosts: name");
+    }
+    if (!err_failed(err)) {
+        *ret_found = found;
+        *ret_host = host;
+    }
+    return err;
 }
 
 struct err tx_host_each(struct tx *tx, const struct host_page *page,

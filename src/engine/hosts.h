@@ -34,7 +34,7 @@ struct host_row {
 
 /* A sign of life: place, name, version and role of `host` count. */
 MUST_CHECK struct err tx_host_seen(struct tx *tx, const struct host_row *host);
-/* By place or name. Texts live in the transaction's arena. */
+/* By place or name. Texts live in the transaction's arena. ERR_CONFLICT: several have that name. */
 MUST_CHECK struct err tx_host_find(struct tx *tx, struct bytes word, bool *ret_found,
                                    struct host_row *ret_host);
 /* In the order of ids above `after`. */

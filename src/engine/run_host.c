@@ -62,7 +62,7 @@ struct err tx_run_check_here(struct tx *tx, const struct run_row *row,
     if (!run_is_elsewhere(row, bounds)) {
         return ERR_OK;
     }
-    struct host_row host = {.name = row->host};
+    struct host_row host;
     bool found = false;
     struct err err = tx_host_find(tx, row->host, &found, &host);
     if (err_failed(err)) {

@@ -2,26 +2,15 @@
 //
 // runs-with: postgres
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { test } from "node:test";
 
+import { schemaUrl, sql } from "./hosts.mjs";
 import { Daemon, scratch } from "./lib.mjs";
 import { openSse } from "./sse.mjs";
 import { call, say, script } from "./turns.mjs";
 
 const skip = process.env.DROVER_DATABASE ? false : "needs DROVER_DATABASE";
-
-function schemaUrl() {
-  const url = new URL(process.env.DROVER_DATABASE);
-  url.searchParams.set("options", `-csearch_path=t${randomBytes(6).toString("hex")}`);
-  return url.toString().replaceAll("+", "%20");
-}
-
-function sql(url, text) {
-  return execFileSync("psql", ["-qAtX", "-d", url, "-c", text], { encoding: "utf8" }).trim();
-}
 
 /** Two data directories on one schema: `here` starts the jobs, `there` leads afterwards. */
 class Hosts {

@@ -1,0 +1,195 @@
+/* Hosts that share a database, and jobs of one that is gone. */
+#include "runs_kit.h"
+
+#include "engine/hosts.h"
+
+#define OLD "machine/1"
+
+/* The jobs of these tests began at OLD. */
+static int begin(void **state) {
+    int result = runs_begin(state);
+    struct runs_kit *runs = *state;
+    runs->bounds.host = BYTES(OLD);
+    runs->bounds.hosts = RUN_HOSTS_SHARED;
+    return result;
+}
+
+#define HOSTS_TEST(name) cmocka_unit_test_setup_teardown(name, begin, runs_end)
+
+static struct run_bounds leader(const struct runs_kit *runs) {
+    struct run_bounds bounds = runs->bounds;
+    bounds.host = BYTES("machine/2");
+    return bounds;
+}
+
+static struct err seen_tx(struct tx *tx, void *ctx) {
+    return tx_host_seen(tx, ctx);
+}
+
+static void sign(struct runs_kit *runs, const char *place, const char *name) {
+    struct host_row host = {.place = kit_bytes(place), .name = kit_bytes(name)};
+    host.version = BYTES("1");
+    assert_int_equal(runs_do(runs, seen_tx, &host), ERR_NONE);
+}
+
+struct find {
+    const char *word;
+    bool found;
+    int64_t runs, made_ms, seen_ms;
+    char place[64];
+};
+
+static struct err find_tx(struct tx *tx, void *ctx) {
+    struct find *find = ctx;
+    struct host_row host;
+    struct err err = tx_host_find(tx, kit_bytes(find->word), &find->found, &host);
+    if (!err_failed(err) && find->found) {
+        find->runs = host.runs;
+        find->made_ms = host.made_ms;
+        find->seen_ms = host.seen_ms;
+        runs_copy_text(host.place, find->place, sizeof find->place);
+    }
+    return err;
+}
+
+static enum err_code find_host(struct runs_kit *runs, struct find *find) {
+    return runs_do(runs, find_tx, find);
+}
+
+/* --- Rows ------------------------------------------------------------------------------------- */
+
+static void a_sign_of_life_makes_a_host_known_and_moves_its_time(void **state) {
+    struct runs_kit *runs = *state;
+    sign(runs, OLD, "a:/d");
+    int64_t first_ms = runs->kit.clock_ms;
+    runs->kit.clock_ms += 5000;
+    sign(runs, OLD, "b:/d");
+    (void)runs_add(runs);
+    struct find find = {.word = OLD};
+    assert_int_equal(find_host(runs, &find), ERR_NONE);
+    assert_true(find.found);
+    assert_int_equal(find.made_ms, first_ms);
+    assert_int_equal(find.seen_ms, first_ms + 5000);
+    assert_int_equal(find.runs, 1);
+    find.word = "a:/d"; /* Its name of before. */
+    assert_int_equal(find_host(runs, &find), ERR_NONE);
+    assert_false(find.found);
+}
+
+static void a_name_that_several_hosts_have_names_none(void **state) {
+    struct runs_kit *runs = *state;
+    sign(runs, "machine/1", "box:/d");
+    sign(runs, "machine/2", "box:/d");
+    struct find find = {.word = "box:/d"};
+    assert_int_equal(find_host(runs, &find), ERR_CONFLICT);
+    find.word = "machine/2";
+    assert_int_equal(find_host(runs, &find), ERR_NONE);
+    assert_string_equal(find.place, "machine/2");
+}
+
+/* --- Jobs of a host that is gone -------------------------------------------------------------- */
+
+struct abandon {
+    struct host_abandon what;
+    struct host_abandoned done;
+};
+
+static struct err abandon_tx(struct tx *tx, void *ctx) {
+    struct abandon *abandon = ctx;
+    return tx_host_abandon(tx, &abandon->what, &abandon->done);
+}
+
+static void abandon_page(struct runs_kit *runs, struct abandon *abandon) {
+    abandon->what.place = BYTES(OLD);
+    abandon->what.bounds = leader(runs);
+    assert_int_equal(runs_do(runs, abandon_tx, abandon), ERR_NONE);
+}
+
+static struct err execute_tx(struct tx *tx, void *ctx) {
+    const char *const *sql = ctx;
+    return tx_exec(tx, *sql, NULL, 0, NULL);
+}
+
+static void execute(struct runs_kit *runs, const char *sql) {
+    assert_int_equal(runs_do(runs, execute_tx, &sql), ERR_NONE);
+}
+
+static void all_jobs_of_a_host_are_given_up_in_pages(void **state) {
+    struct runs_kit *runs = *state;
+    struct runs_row rows[5];
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        rows[i] = runs_add(runs);
+    }
+    struct run_new what = runs_new(runs);
+    what.bounds = leader(runs);
+    struct runs_row here = runs_submit(runs, &what);
+    struct abandon abandon = {.what = {.limit = 2}};
+    for (int64_t left = 5; left > 0; left -= 2) {
+        abandon_page(runs, &abandon);
+        assert_int_equal(abandon.done.ended, left < 2 ? left : 2);
+        assert_int_equal(abandon.done.refused, 0);
+        assert_int_equal(abandon.done.last != 0, left > 2);
+        abandon.what.after = abandon.done.last;
+    }
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct runs_row row = runs_get(runs, rows[i].run);
+        assert_int_equal(row.row.state, RUN_LOST);
+        assert_int_equal(row.row.cause, CAUSE_HOST_GONE);
+    }
+    assert_int_equal(runs_get(runs, here.run).row.state, RUN_RUNNING);
+}
+
+static void a_job_whose_row_is_damaged_keeps_no_other_from_its_end(void **state) {
+    struct runs_kit *runs = *state;
+    struct runs_row bad = runs_add(runs), good = runs_add(runs);
+    execute(runs, "UPDATE runs SET cause = 'melted' WHERE id ="
+                  " (SELECT min(id) FROM runs)");
+    struct abandon abandon = {.what = {.limit = HOST_ABANDON_PAGE}};
+    abandon_page(runs, &abandon);
+    assert_int_equal(abandon.done.refused, 1);
+    assert_int_equal(abandon.done.ended, 1);
+    assert_int_equal(abandon.done.last, 0);
+    assert_int_equal(runs_get(runs, good.run).row.state, RUN_LOST);
+    assert_string_not_equal(bad.run, good.run);
+}
+
+struct one {
+    struct run_abandon what;
+    struct why why;
+};
+
+static struct err one_tx(struct tx *tx, void *ctx) {
+    struct one *one = ctx;
+    struct run_row row;
+    return tx_run_abandon(tx, &one->what, &row, &one->why);
+}
+
+static void only_a_job_that_is_away_is_abandoned(void **state) {
+    struct runs_kit *runs = *state;
+    struct runs_row run = runs_add(runs);
+    struct one one = {.what = {.key = {.owner = BYTES("ann"), .run = kit_bytes(run.run)}}};
+    one.what.bounds = runs->bounds;
+    assert_int_equal(runs_do(runs, one_tx, &one), ERR_NOT_AWAY);
+    one.what.bounds = leader(runs);
+    one.what.key.owner = BYTES("eve");
+    assert_int_equal(runs_do(runs, one_tx, &one), ERR_NOT_FOUND);
+    one.what.key.owner = BYTES("ann");
+    one.what.bounds.hosts = RUN_HOST_ONE; /* A copy of a database: its own rules hold. */
+    assert_int_equal(runs_do(runs, one_tx, &one), ERR_NOT_AWAY);
+    one.what.bounds = leader(runs);
+    assert_int_equal(runs_do(runs, one_tx, &one), ERR_NONE);
+    assert_int_equal(runs_do(runs, one_tx, &one), ERR_RUN_ENDED);
+    assert_int_equal(runs_get(runs, run.run).row.state, RUN_LOST);
+}
+
+int main(void) {
+    json_setup();
+    const struct CMUnitTest tests[] = {
+        HOSTS_TEST(a_sign_of_life_makes_a_host_known_and_moves_its_time),
+        HOSTS_TEST(a_name_that_several_hosts_have_names_none),
+        HOSTS_TEST(all_jobs_of_a_host_are_given_up_in_pages),
+        HOSTS_TEST(a_job_whose_row_is_damaged_keeps_no_other_from_its_end),
+        HOSTS_TEST(only_a_job_that_is_away_is_abandoned),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
