@@ -147,6 +147,17 @@ static bool database_exists(const struct doctor *doctor) {
     return doctor->data_exists && access(path, F_OK) == 0;
 }
 
+static const char *sums_tell(const struct doctor *doctor, bool sums) {
+    if (doctor->database != NULL) {
+        return sums ? "data_checksums is on"
+                    : "data_checksums is off: a byte that a disk changes "
+                      "is not noticed ('pg_checksums --enable')";
+    }
+    return sums ? "each page has the checksum that it was written with"
+                : "pages have no checksums, since an older drover made the file: a byte that a disk"
+                  " changes is not noticed";
+}
+
 static void check_database(struct doctor *doctor) {
     if (!database_exists(doctor)) {
         row_print(doctor, VERDICT_WARN, "database", "there is none yet; 'drover serve' makes it");
@@ -170,9 +181,14 @@ static void check_database(struct doctor *doctor) {
         row_print(doctor, VERDICT_OK, "schema", why.text);
     }
     if (check.integrity_ok) {
-        row_print(doctor, VERDICT_OK, "integrity", check.detail[0] != '\0' ? check.detail : "ok");
+        why_set(&why, "%s; %s", check.detail[0] != '\0' ? check.detail : "ok",
+                sums_tell(doctor, check.sums));
+        row_print(doctor, VERDICT_OK, "integrity", why.text);
     } else {
-        why_set(&why, "%s; restore a backup", check.detail);
+        why_set(&why,
+                "%s; stop the daemon, move drover.db, drover.db-wal and drover.db-shm away, and"
+                " run 'drover restore FILE' with a backup",
+                check.detail);
         fail(doctor, "integrity", err_make(ERR_STORE_CORRUPT, "doctor: integrity"), &why);
     }
 }
@@ -190,7 +206,9 @@ static void damage_print(struct doctor *doctor, const json_t *damage) {
     if (doctor->database != NULL) {
         text_add_str(&text, "psql: ");
     } else {
-        text_addf(&text, "sqlite3 %s/" DATADIR_DATABASE ": ", doctor->data);
+        /* Else it would copy the log into the file, without the checksums of pages. */
+        text_addf(&text, "sqlite3 -cmd '.dbconfig no_ckpt_on_close on' %s/" DATADIR_DATABASE ": ",
+                  doctor->data);
     }
     text_add_str(&text, talk_text(damage, "remove"));
     if (!text_failed(&text)) {

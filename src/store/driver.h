@@ -91,6 +91,8 @@ struct driver {
     bool (*reachable)(const struct database *database);
     /* After ERR_STORE_LOST: another daemon serves the database. NULL: nobody else can. */
     bool (*replaced)(const struct conn *writer);
+    /* From any thread: number of damaged pages that were read. NULL: the server knows. */
+    uint32_t (*damaged)(const struct database *database);
     /* CONN_WRITER comes first, and alone, and is the one that may stand by for a lock. */
     struct err (*connect)(struct database *database, enum conn_role role, struct conn **ret_conn,
                           struct why *why);

@@ -122,6 +122,11 @@ static struct err check_tables(struct pg_link *link, struct store_check *check) 
     for (int i = 0; !err_failed(err) && check->integrity_ok && i < pq->PQntuples(result); i++) {
         err = check_table(link, pq->PQgetvalue(result, i, 0), check);
     }
+    int64_t sums = 0;
+    if (!err_failed(err)) {
+        err = read_int(link, "SELECT CAST(current_setting('data_checksums') = 'on' AS int)", &sums);
+        check->sums = sums != 0;
+    }
     if (!err_failed(err) && check->integrity_ok) {
         int version = pg_link_version(link);
         (void)snprintf(check->detail, sizeof check->detail,

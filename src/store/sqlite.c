@@ -8,12 +8,14 @@
 #include "base/memory.h"
 #include "store/datadir.h"
 #include "store/driver.h"
+#include "store/page_sums.h"
 #include "store/sqlite_conn.h"
 
 struct sqlite_database {
     struct database database;
     struct datadir *dir; /* Owned: the claim. */
     char *path;          /* Owned: of the file. */
+    struct page_damage damage;
 };
 
 static struct sqlite_conn *of(struct conn *conn) {
@@ -33,6 +35,7 @@ static void close_database(struct database *database) {
     }
     struct sqlite_database *self = CONTAINER_OF(database, struct sqlite_database, database);
     datadir_release(self->dir);
+    page_damage_done(&self->damage);
     mem_free(self->path);
     mem_free(self);
 }
@@ -86,6 +89,7 @@ static struct err open_database(const struct driver_options *options,
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     struct sqlite_database *self = mem_new(sizeof *self);
     self->database.driver = &driver_sqlite;
+    page_damage_init(&self->damage);
     self->path = datadir_path(options->where, DATADIR_DATABASE);
     struct err err = check_length(self->path, why);
     if (!err_failed(err)) {
@@ -115,7 +119,8 @@ static struct err connect_to(struct database *database, enum conn_role role, str
                              struct why *why) {
     struct sqlite_database *self = CONTAINER_OF(database, struct sqlite_database, database);
     struct sqlite_conn *conn = NULL;
-    struct err err = sqlite_conn_open(self->path, role, SQLITE_ACCESS_LIVE, &conn, why);
+    struct err err =
+        sqlite_conn_open(self->path, role, SQLITE_ACCESS_LIVE, &self->damage, &conn, why);
     if (!err_failed(err)) {
         err = prepare_rollback(&conn->conn);
     }
@@ -129,6 +134,10 @@ static struct err connect_to(struct database *database, enum conn_role role, str
 
 static void disconnect(struct conn *conn) {
     sqlite_conn_close(conn == NULL ? NULL : of(conn));
+}
+
+static uint32_t damaged(const struct database *database) {
+    return page_damage_count(&CONTAINER_OF(database, struct sqlite_database, database)->damage);
 }
 
 /* --- Start ------------------------------------------------------------------------------------ */
@@ -308,6 +317,7 @@ const struct driver driver_sqlite = {
     .close = close_database,
     .connect = connect_to,
     .disconnect = disconnect,
+    .damaged = damaged,
     .schema_version = sqlite_schema_version,
     .run = run,
     .raise_epoch = raise_epoch,

@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "base/memory.h"
 #include "store/datadir.h"
+#include "store/page_sums.h"
 #include "store/sqlite_conn.h"
 
 enum { HOME_SCHEMA = 2 }; /* The first that has nodes.home. */
@@ -132,15 +133,18 @@ static int copy_pages(sqlite3 *from, sqlite3 *to) {
 static struct err copy(const char *from, const char *to, struct why *why) {
     AUTO(sqlite_conn_release) struct sqlite_conn *source = NULL;
     AUTO(sqlite_conn_release) struct sqlite_conn *target = NULL;
-    struct err err = sqlite_conn_open(from, CONN_READER, SQLITE_ACCESS_LOOK, &source, why);
+    struct err err = sqlite_conn_open(from, CONN_READER, SQLITE_ACCESS_LOOK, NULL /* not counted */,
+                                      &source, why);
     if (!err_failed(err)) {
-        err = sqlite_conn_open(to, CONN_READER, SQLITE_ACCESS_LOOK, &target, why);
+        err = sqlite_conn_open(to, CONN_READER, SQLITE_ACCESS_LOOK, NULL /* not counted */, &target,
+                               why);
     }
     if (err_failed(err)) {
         return err;
     }
     int rc = sqlite3_exec(target->db, "PRAGMA synchronous=OFF", NULL /* no rows */, NULL, NULL);
     if (rc == SQLITE_OK) {
+        page_sums_like(target->db, source->db);
         rc = copy_pages(source->db, target->db);
     }
     if (rc == SQLITE_OK) {
@@ -214,8 +218,10 @@ static struct err check_numbers(struct sqlite_conn *conn, struct store_check *ch
 static struct err check_file(const char *path, struct store_check *ret_check, struct why *why) {
     AUTO(sqlite_conn_release) struct sqlite_conn *conn = NULL;
     struct store_check check = {.integrity_ok = false};
-    struct err err = sqlite_conn_open(path, CONN_READER, SQLITE_ACCESS_LOOK, &conn, why);
+    struct err err =
+        sqlite_conn_open(path, CONN_READER, SQLITE_ACCESS_LOOK, NULL /* not counted */, &conn, why);
     if (!err_failed(err)) {
+        check.sums = page_sums_on(conn->db);
         err = check_integrity(conn, &check);
     }
     if (!err_failed(err) && check.integrity_ok) {
@@ -276,7 +282,8 @@ static struct err must_be_absent(const char *path, struct why *why) {
  * knows no home knows no commands either. */
 static struct err mark(const char *path, struct why *why) {
     AUTO(sqlite_conn_release) struct sqlite_conn *conn = NULL;
-    struct err err = sqlite_conn_open(path, CONN_READER, SQLITE_ACCESS_LOOK, &conn, why);
+    struct err err =
+        sqlite_conn_open(path, CONN_READER, SQLITE_ACCESS_LOOK, NULL /* not counted */, &conn, why);
     int64_t schema = 0;
     if (!err_failed(err)) {
         err = sqlite_schema_version(&conn->conn, &schema);

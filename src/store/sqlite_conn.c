@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "store/page_sums.h"
 
 enum { SYNCHRONOUS_FULL = 2 };
 
@@ -23,11 +24,16 @@ static const char pragmas[] = "PRAGMA synchronous=FULL;"
                               "PRAGMA mmap_size=0;"
                               "PRAGMA trusted_schema=OFF;";
 
+/* For a new database, whatever a distribution has compiled in. */
+static const char page_size[] = "PRAGMA page_size=4096";
+
 static const char *role_pragmas(enum conn_role role) {
     switch (role) {
     case CONN_WRITER:
-        /* A log that one long reader let grow is cut when it begins anew. */
-        return "PRAGMA cache_size=-1024; PRAGMA journal_size_limit=67108864;";
+        /* A log that one long reader let grow is cut when it begins anew. What is deleted is
+         * overwritten, and each page that is freed is written (page_sums.h). */
+        return "PRAGMA cache_size=-1024; PRAGMA journal_size_limit=67108864;"
+               "PRAGMA secure_delete=ON;";
     case CONN_READER:
         return "PRAGMA cache_size=-512; PRAGMA query_only=ON;";
     case CONN_CHECKPOINT:
@@ -91,7 +97,11 @@ static int set_up_live(struct sqlite_conn *conn) {
     if (sqlite3_db_readonly(conn->db, "main") == 1) {
         return SQLITE_READONLY; /* SQLite falls back to reading; we would rather say so. */
     }
-    int rc = conn->conn.role == CONN_WRITER ? set_wal(conn->db) : SQLITE_OK;
+    page_sums_reserve(conn->db);
+    int rc = conn->conn.role == CONN_WRITER ? exec_text(conn->db, page_size) : SQLITE_OK;
+    if (rc == SQLITE_OK && conn->conn.role == CONN_WRITER) {
+        rc = set_wal(conn->db);
+    }
     if (rc == SQLITE_OK) {
         rc = exec_text(conn->db, pragmas);
     }
@@ -129,13 +139,16 @@ static int open_flags(enum sqlite_access access) {
 }
 
 struct err sqlite_conn_open(const char *path, enum conn_role role, enum sqlite_access access,
-                            struct sqlite_conn **ret_conn, struct why *why) {
+                            struct page_damage *damage, struct sqlite_conn **ret_conn,
+                            struct why *why) {
     AUTO(sqlite_conn_release) struct sqlite_conn *conn = mem_new(sizeof *conn);
     conn->conn.driver = &driver_sqlite;
     conn->conn.role = role;
     statements_init(&conn->statements);
-    int rc = sqlite3_open_v2(path, &conn->db, open_flags(access), NULL /* the default VFS */);
+    const char *vfs = page_sums_vfs();
+    int rc = vfs == NULL ? SQLITE_NOMEM : sqlite3_open_v2(path, &conn->db, open_flags(access), vfs);
     if (rc == SQLITE_OK) {
+        page_sums_watch(conn->db, damage);
         set_up_database(conn->db);
         rc = access == SQLITE_ACCESS_LIVE ? set_up_live(conn) : SQLITE_OK;
     }

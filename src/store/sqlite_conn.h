@@ -12,6 +12,7 @@
 #include "store/driver.h"
 #include "store/statements.h"
 
+struct page_damage;
 struct sqlite_statement;
 
 struct sqlite_conn {
@@ -31,10 +32,10 @@ enum { SQLITE_BUSY_MS = 5000 };
 enum sqlite_access { SQLITE_ACCESS_LIVE, SQLITE_ACCESS_LOOK };
 
 /* LIVE makes the file where there is none, and puts it into WAL mode with synchronous=FULL, both
- * read back. LOOK opens what is there and changes no setting of the file. */
+ * read back. LOOK opens what is there and changes no setting of the file. `damage` may be NULL. */
 MUST_CHECK struct err sqlite_conn_open(const char *path, enum conn_role role,
-                                       enum sqlite_access access, struct sqlite_conn **ret_conn,
-                                       struct why *why);
+                                       enum sqlite_access access, struct page_damage *damage,
+                                       struct sqlite_conn **ret_conn, struct why *why);
 void sqlite_conn_close(struct sqlite_conn *conn);
 void sqlite_conn_release(struct sqlite_conn **conn); /* For AUTO. */
 

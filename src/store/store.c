@@ -316,6 +316,10 @@ bool store_reachable(const struct store *store) {
     return store->driver->reachable == NULL || store->driver->reachable(store->database);
 }
 
+uint32_t store_damaged(const struct store *store) {
+    return store->driver->damaged == NULL ? 0 : store->driver->damaged(store->database);
+}
+
 static uint64_t figure(const atomic_uint_fast64_t *counter) {
     return atomic_load_explicit(counter, memory_order_relaxed);
 }

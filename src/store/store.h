@@ -92,6 +92,10 @@ int64_t store_steady_ms(const struct store *store); /* The clock of tx_steady_ms
  * full disk does not count: reads are answered. */
 bool store_reachable(const struct store *store);
 
+/* From any thread: number of damaged pages of the database that were read since the store was
+ * opened, up to 1,000. */
+uint32_t store_damaged(const struct store *store);
+
 /* Figures for /metrics; all monotonic but the last two: `queued`, the functions that are not yet
  * answered, and `log_bytes`, the length of the write-ahead log after the last commit. On the loop.
  */
@@ -188,6 +192,7 @@ MUST_CHECK struct err store_restore(const char *from, const char *where, struct 
 struct store_check {
     int64_t schema, schema_known, epoch;
     bool integrity_ok;
+    bool sums; /* Pages have checksums. */
     char detail[256];
 };
 MUST_CHECK struct err store_check(const char *where, struct store_check *ret_check,

@@ -387,6 +387,8 @@ struct vfs *vfs_install(void) {
 void vfs_remove(struct vfs *vfs) {
     int rc = sqlite3_vfs_unregister(&vfs->vfs);
     assert(rc == SQLITE_OK);
+    rc = sqlite3_vfs_register(vfs->real, 1 /* not the one that is next in the list */);
+    assert(rc == SQLITE_OK);
     vfs_watch(vfs, NULL);
     rc = pthread_mutex_destroy(&vfs->lock);
     assert(rc == 0);

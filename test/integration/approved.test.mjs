@@ -10,10 +10,10 @@ import { test } from "node:test";
 
 import { call, say, script, toolsOf, Turns } from "./turns.mjs";
 
-/** Changes rows behind the daemon's back, while it is down. */
+/** Changes rows behind the daemon's back, while it is down; leaves the log behind (sql.mjs). */
 function alter(turns, sql) {
-  const python = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]);" +
-    " print(db.execute(sys.argv[2]).rowcount); db.commit()";
+  const python = "import os, sqlite3, sys; db = sqlite3.connect(sys.argv[1]);" +
+    " print(db.execute(sys.argv[2]).rowcount, flush=True); db.commit(); os._exit(0)";
   const file = path.join(turns.daemon.data, "drover.db");
   return Number(execFileSync("python3", ["-c", python, file, sql]));
 }

@@ -1,0 +1,400 @@
+/* page_sums.c: see page_sums.h. Each file is opened through the default VFS; only reads and writes
+ * of whole pages of a database file are looked at, all else is passed on.
+ *
+ * Whether a file has checksums is known from its header, which SQLite reads when it opens the file.
+ * A damaged byte there must not switch the checksums off: where the header denies them, but the
+ * first page with the usual header has the right checksum, SQLite is given the usual header, and
+ * the page is refused as damaged when it is read as a whole.
+ */
+#include "store/page_sums.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+
+enum {
+    HEADER_PAGE_SIZE = 16, /* Two bytes, big endian. */
+    HEADER_RESERVED = 20,
+    HEADER_BYTES = 100,
+    SUMMED_BYTES = PAGE_BYTES - PAGE_SUM_BYTES,
+};
+/* File controls of ours; those below 100 are SQLite's. */
+enum { CONTROL_WATCH = 7301, CONTROL_SET, CONTROL_GET };
+
+struct page_file {
+    sqlite3_file base;
+    sqlite3_file *real;         /* Owned: sqlite3_malloc. */
+    struct page_damage *damage; /* Borrowed; may be NULL. */
+    bool database;              /* Not a log, a journal or a temporary file. */
+    bool sums;
+};
+
+/* --- The checksum ----------------------------------------------------------------------------- */
+
+static uint64_t rotate(uint64_t word, unsigned by) {
+    return word << by | word >> (64 - by);
+}
+
+static uint64_t word_at(const uint8_t *bytes) {
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    return le64toh(word);
+}
+
+/* Four lanes, so that four multiplications are on their way at once. Each step can be undone, so a
+ * change of one word always changes the result. */
+uint64_t page_sum(const uint8_t *page, uint32_t number) {
+    static const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15), mixer = UINT64_C(0xd6e8feb86659fd93);
+    enum { LANES = 4, WORD = 8 };
+    uint64_t lanes[LANES] = {number + odd, odd * 3, odd * 5, odd * 7};
+    size_t at = 0;
+    for (; at + (size_t)LANES * WORD <= SUMMED_BYTES; at += (size_t)LANES * WORD) {
+        for (size_t i = 0; i < LANES; i++) {
+            lanes[i] = rotate((lanes[i] ^ word_at(page + at + i * WORD)) * odd, 29);
+        }
+    }
+    for (size_t i = 0; at < SUMMED_BYTES; at += WORD, i++) {
+        lanes[i] = rotate((lanes[i] ^ word_at(page + at)) * odd, 29);
+    }
+    uint64_t sum = SUMMED_BYTES;
+    for (size_t i = 0; i < LANES; i++) {
+        sum = rotate((sum ^ lanes[i]) * mixer, 32);
+        sum ^= sum >> 31;
+    }
+    return sum;
+}
+
+static bool page_sum_fits(const uint8_t *page, uint32_t number) {
+    return word_at(page + SUMMED_BYTES) == page_sum(page, number);
+}
+
+/* --- Damage ----------------------------------------------------------------------------------- */
+
+void page_damage_init(struct page_damage *damage) {
+    int rc = pthread_mutex_init(&damage->lock, NULL /* no attributes */);
+    assert(rc == 0);
+    atomic_init(&damage->count, 0);
+}
+
+void page_damage_done(struct page_damage *damage) {
+    int rc = pthread_mutex_destroy(&damage->lock);
+    assert(rc == 0);
+}
+
+uint32_t page_damage_count(const struct page_damage *damage) {
+    return (uint32_t)atomic_load_explicit(&damage->count, memory_order_relaxed);
+}
+
+static void page_damage_add(struct page_damage *damage, uint32_t number) {
+    int rc = pthread_mutex_lock(&damage->lock);
+    assert(rc == 0);
+    uint32_t count = page_damage_count(damage), at = 0;
+    while (at < count && damage->numbers[at] != number) {
+        at++;
+    }
+    if (at == count && count < PAGE_DAMAGE_MAX) {
+        damage->numbers[count] = number;
+        atomic_store_explicit(&damage->count, count + 1, memory_order_relaxed);
+    }
+    rc = pthread_mutex_unlock(&damage->lock);
+    assert(rc == 0);
+}
+
+/* --- Reads and writes ------------------------------------------------------------------------- */
+
+static struct page_file *of(sqlite3_file *file) {
+    return CONTAINER_OF(file, struct page_file, base);
+}
+
+static bool header_has_sums(const uint8_t *header) {
+    return header[HEADER_PAGE_SIZE] == PAGE_BYTES >> 8 && header[HEADER_PAGE_SIZE + 1] == 0 &&
+           header[HEADER_RESERVED] == PAGE_SUM_BYTES;
+}
+
+static void header_set_sums(uint8_t *header) {
+    header[HEADER_PAGE_SIZE] = PAGE_BYTES >> 8;
+    header[HEADER_PAGE_SIZE + 1] = 0;
+    header[HEADER_RESERVED] = PAGE_SUM_BYTES;
+}
+
+static void header_look(struct page_file *file, uint8_t *header) {
+    uint8_t page[PAGE_BYTES];
+    file->sums = header_has_sums(header);
+    if (!file->sums && file->real->pMethods->xRead(file->real, page, PAGE_BYTES, 0) == SQLITE_OK) {
+        header_set_sums(page);
+        file->sums = page_sum_fits(page, 1);
+        if (file->sums) {
+            header_set_sums(header);
+        }
+    }
+}
+
+static bool is_page(const struct page_file *file, int len, sqlite3_int64 at) {
+    return file->database && len == PAGE_BYTES && at % PAGE_BYTES == 0;
+}
+
+static int file_read(sqlite3_file *base, void *data, int len, sqlite3_int64 at) {
+    struct page_file *file = of(base);
+    int rc = file->real->pMethods->xRead(file->real, data, len, at);
+    bool page = is_page(file, len, at);
+    if (file->database && at == 0 && len >= HEADER_BYTES && !page && rc == SQLITE_OK) {
+        header_look(file, data);
+    }
+    if (!page || rc != SQLITE_OK) {
+        return rc;
+    }
+    file->sums = file->sums || (at == 0 && header_has_sums(data));
+    uint32_t number = (uint32_t)(at / PAGE_BYTES + 1);
+    if (!file->sums || page_sum_fits(data, number)) {
+        return SQLITE_OK;
+    }
+    if (file->damage != NULL) {
+        page_damage_add(file->damage, number);
+    }
+    errno = 0; /* Not an error of the system. */
+    return SQLITE_CORRUPT;
+}
+
+static int file_write(sqlite3_file *base, const void *data, int len, sqlite3_int64 at) {
+    struct page_file *file = of(base);
+    bool page = is_page(file, len, at);
+    if (page && at == 0) {
+        file->sums = header_has_sums(data);
+    }
+    if (!page || !file->sums) {
+        return file->real->pMethods->xWrite(file->real, data, len, at);
+    }
+    uint8_t copy[PAGE_BYTES]; /* What SQLite has is not ours to change. */
+    memcpy(copy, data, SUMMED_BYTES);
+    uint64_t sum = htole64(page_sum(copy, (uint32_t)(at / PAGE_BYTES + 1)));
+    memcpy(copy + SUMMED_BYTES, &sum, sizeof sum);
+    return file->real->pMethods->xWrite(file->real, copy, len, at);
+}
+
+static int file_control(sqlite3_file *base, int what, void *arg) {
+    struct page_file *file = of(base);
+    switch (what) {
+    case CONTROL_WATCH:
+        file->damage = arg;
+        return SQLITE_OK;
+    case CONTROL_SET:
+        file->sums = *(const bool *)arg;
+        return SQLITE_OK;
+    case CONTROL_GET:
+        *(bool *)arg = file->sums;
+        return SQLITE_OK;
+    default:
+        return file->real->pMethods->xFileControl(file->real, what, arg);
+    }
+}
+
+/* --- Passed on -------------------------------------------------------------------------------- */
+
+static int file_close(sqlite3_file *base) {
+    struct page_file *file = of(base);
+    int rc = file->real->pMethods->xClose(file->real);
+    sqlite3_free(file->real);
+    return rc;
+}
+
+static int file_truncate(sqlite3_file *base, sqlite3_int64 len) {
+    struct page_file *file = of(base);
+    return file->real->pMethods->xTruncate(file->real, len);
+}
+
+static int file_sync(sqlite3_file *base, int flags) {
+    struct page_file *file = of(base);
+    return file->real->pMethods->xSync(file->real, flags);
+}
+
+static int file_size(sqlite3_file *base, sqlite3_int64 *ret_size) {
+    struct page_file *file = of(base);
+    return file->real->pMethods->xFileSize(file->real, ret_size);
+}
+
+static int file_lock(sqlite3_file *base, int level) {
+    struct page_file *file = of(base);
+    return file->real->pMethods->xLock(file->real, level);
+}
+
+static int file_unlock(sqlite3_file *base, int level) {
+    struct page_file *file = of(base);
+    return file->real->pMethods->xUnlock(file->real, level);
+}
+
+static int file_check_lock(sqlite3_file *base, int *ret_locked) {
+    struct page_file *file = of(base);
+    return file->real->pMethods->xCheckReservedLock(file->real, ret_locked);
+}
+
+static int file_sector_size(sqlite3_file *base) {
+    struct page_file *file = of(base);
+    return file->real->pMethods->xSectorSize(file->real);
+}
+
+static int file_characteristics(sqlite3_file *base) {
+    struct page_file *file = of(base);
+    return file->real->pMethods->xDeviceCharacteristics(file->real);
+}
+
+static int file_shm_map(sqlite3_file *base, int region, int size, int extend,
+                        void volatile **ret_memory) {
+    struct page_file *file = of(base);
+    return file->real->pMethods->xShmMap(file->real, region, size, extend, ret_memory);
+}
+
+static int file_shm_lock(sqlite3_file *base, int at, int count, int flags) {
+    struct page_file *file = of(base);
+    return file->real->pMethods->xShmLock(file->real, at, count, flags);
+}
+
+static void file_shm_barrier(sqlite3_file *base) {
+    struct page_file *file = of(base);
+    file->real->pMethods->xShmBarrier(file->real);
+}
+
+static int file_shm_unmap(sqlite3_file *base, int remove) {
+    struct page_file *file = of(base);
+    return file->real->pMethods->xShmUnmap(file->real, remove);
+}
+
+/* Version 2: shared memory, but no mapped reads, which would pass the checksums by. */
+static const sqlite3_io_methods methods = {
+    .iVersion = 2,
+    .xClose = file_close,
+    .xRead = file_read,
+    .xWrite = file_write,
+    .xTruncate = file_truncate,
+    .xSync = file_sync,
+    .xFileSize = file_size,
+    .xLock = file_lock,
+    .xUnlock = file_unlock,
+    .xCheckReservedLock = file_check_lock,
+    .xFileControl = file_control,
+    .xSectorSize = file_sector_size,
+    .xDeviceCharacteristics = file_characteristics,
+    .xShmMap = file_shm_map,
+    .xShmLock = file_shm_lock,
+    .xShmBarrier = file_shm_barrier,
+    .xShmUnmap = file_shm_unmap,
+};
+
+/* --- The VFS ---------------------------------------------------------------------------------- */
+
+static sqlite3_vfs page_vfs; /* Below. */
+
+/* Where the default is taken out of SQLite's list, the next one in it is the default: ours. */
+static sqlite3_vfs *real(void) {
+    sqlite3_vfs *found = sqlite3_vfs_find(NULL /* the default */);
+    return found == &page_vfs ? found->pNext : found;
+}
+
+static int vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, int flags,
+                    int *ret_flags) {
+    struct page_file *file = of(base);
+    (void)vfs;
+    *file = (struct page_file){.database = (flags & SQLITE_OPEN_MAIN_DB) != 0};
+    file->real = sqlite3_malloc(real()->szOsFile);
+    if (file->real == NULL) {
+        return SQLITE_NOMEM;
+    }
+    memset(file->real, 0, (size_t)real()->szOsFile);
+    int rc = real()->xOpen(real(), path, file->real, flags, ret_flags);
+    if (rc == SQLITE_OK) {
+        base->pMethods = &methods;
+        return SQLITE_OK;
+    }
+    if (file->real->pMethods != NULL) {
+        (void)file->real->pMethods->xClose(file->real); /* The open has failed already. */
+    }
+    sqlite3_free(file->real);
+    return rc;
+}
+
+static int vfs_delete(sqlite3_vfs *vfs, const char *path, int sync_folder) {
+    (void)vfs;
+    return real()->xDelete(real(), path, sync_folder);
+}
+
+static int vfs_access(sqlite3_vfs *vfs, const char *path, int flags, int *ret_answer) {
+    (void)vfs;
+    return real()->xAccess(real(), path, flags, ret_answer);
+}
+
+static int vfs_full_path(sqlite3_vfs *vfs, const char *path, int size, char *ret_path) {
+    (void)vfs;
+    return real()->xFullPathname(real(), path, size, ret_path);
+}
+
+static int vfs_random(sqlite3_vfs *vfs, int size, char *ret_bytes) {
+    (void)vfs;
+    return real()->xRandomness(real(), size, ret_bytes);
+}
+
+static int vfs_sleep(sqlite3_vfs *vfs, int us) {
+    (void)vfs;
+    return real()->xSleep(real(), us);
+}
+
+static int vfs_time(sqlite3_vfs *vfs, sqlite3_int64 *ret_time) {
+    (void)vfs;
+    return real()->xCurrentTimeInt64(real(), ret_time);
+}
+
+static int vfs_last_error(sqlite3_vfs *vfs, int size, char *ret_text) {
+    (void)vfs;
+    return real()->xGetLastError(real(), size, ret_text);
+}
+
+/* SQLite keeps the struct in a list of its own for the life of the process. */
+static sqlite3_vfs page_vfs = {
+    .iVersion = 2,
+    .szOsFile = sizeof(struct page_file),
+    .zName = "drover-pages",
+    .xOpen = vfs_open,
+    .xDelete = vfs_delete,
+    .xAccess = vfs_access,
+    .xFullPathname = vfs_full_path,
+    .xRandomness = vfs_random,
+    .xSleep = vfs_sleep,
+    .xGetLastError = vfs_last_error,
+    .xCurrentTimeInt64 = vfs_time,
+};
+
+const char *page_sums_vfs(void) {
+    if (sqlite3_vfs_find(page_vfs.zName) == NULL) {
+        const sqlite3_vfs *under = real();
+        page_vfs.mxPathname = under == NULL ? 0 : under->mxPathname;
+        if (under == NULL ||
+            sqlite3_vfs_register(&page_vfs, 0 /* not the default */) != SQLITE_OK) {
+            return NULL;
+        }
+    }
+    return page_vfs.zName;
+}
+
+/* --- Connections ------------------------------------------------------------------------------ */
+
+static void control(sqlite3 *db, int what, void *arg) {
+    (void)sqlite3_file_control(db, "main", what, arg); /* No file has none of these. */
+}
+
+void page_sums_reserve(sqlite3 *db) {
+    int bytes = PAGE_SUM_BYTES;
+    control(db, SQLITE_FCNTL_RESERVE_BYTES, &bytes);
+}
+
+void page_sums_watch(sqlite3 *db, struct page_damage *damage) {
+    control(db, CONTROL_WATCH, damage);
+}
+
+bool page_sums_on(sqlite3 *db) {
+    bool on = false;
+    control(db, CONTROL_GET, &on);
+    return on;
+}
+
+void page_sums_like(sqlite3 *db, sqlite3 *from) {
+    bool on = page_sums_on(from);
+    control(db, CONTROL_SET, &on);
+}

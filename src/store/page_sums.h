@@ -1,0 +1,52 @@
+/* page_sums.h: checksums of the pages of an SQLite database, checked by a VFS of ours.
+ *
+ * Format     The last 8 bytes of a page of 4,096 are reserved (byte 20 of the file's header is 8)
+ *            and hold a checksum of the 4,088 before them and of the page's number, little endian.
+ *            The checksum is written when a page is written into the database file: by a
+ *            checkpoint, or in a copy. A page in the log has SQLite's checksum of its frame, and
+ *            whatever stood in the reserved bytes before. A page of zeros is damaged like any
+ *            other: secure_delete writes each page that is freed.
+ * Promise    a page that is read from the database file is what was written there, or the read
+ *            fails with SQLITE_CORRUPT and the page is counted. A database that was made before
+ *            drover had checksums is read and written as it is.
+ * Others     a program that opens the database with SQLite's own VFS must not checkpoint it, since
+ *            that leaves the old checksums (docs/running.md).
+ * Ownership  struct page_damage is embedded; it outlives each connection that counts in it.
+ * Threads    any; a connection is used by one at a time.
+ */
+#ifndef DROVER_STORE_PAGE_SUMS_H
+#define DROVER_STORE_PAGE_SUMS_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+#include "base/base.h"
+
+enum { PAGE_BYTES = 4096, PAGE_SUM_BYTES = 8, PAGE_DAMAGE_MAX = 1000 };
+
+/* Damaged pages that were read since the start, each counted once. */
+struct page_damage {
+    pthread_mutex_t lock; /* Guards the numbers. */
+    uint32_t numbers[PAGE_DAMAGE_MAX];
+    atomic_uint_fast32_t count; /* At most PAGE_DAMAGE_MAX. */
+};
+void page_damage_init(struct page_damage *damage);
+void page_damage_done(struct page_damage *damage);
+uint32_t page_damage_count(const struct page_damage *damage);
+
+/* Name of the VFS for sqlite3_open_v2. It stands before the VFS that is the default at the time of
+ * an open. NULL: there is no memory to begin with. */
+const char *page_sums_vfs(void);
+
+/* A database that `db` makes from nothing has checksums. */
+void page_sums_reserve(sqlite3 *db);
+/* Damage that `db` meets is counted here from now on. NULL: nowhere. */
+void page_sums_watch(sqlite3 *db, struct page_damage *damage);
+bool page_sums_on(sqlite3 *db);
+/* For a new file that gets the pages of `from` in any order. */
+void page_sums_like(sqlite3 *db, sqlite3 *from);
+
+uint64_t page_sum(const uint8_t *page, uint32_t number);
+
+#endif

@@ -1,0 +1,217 @@
+/* Pages of the database file that were changed behind SQLite's back. */
+#include <setjmp.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "base/memory.h"
+#include "store/page_sums.h"
+#include "store_places.h"
+#include "store_suite.h"
+
+enum { ROWS = 200 };
+
+struct pages {
+    struct place place;
+    struct suite suite;
+    char path[256]; /* Of the database file. */
+};
+
+static int set_up(void **state) {
+    struct pages *pages = mem_new(sizeof *pages);
+    pages->suite.where = place_make(&pages->place);
+    (void)place_file(&pages->place, "drover.db", pages->path);
+    *state = pages;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct pages *pages = *state;
+    suite_close(&pages->suite);
+    place_remove(&pages->place);
+    mem_free(pages);
+    return 0;
+}
+
+static struct err insert_rows(struct tx *tx, void *ctx) {
+    struct err err = ERR_OK;
+    char data[900]; /* Some rows need overflow pages together with others, most do not. */
+    memset(data, 'x', sizeof data);
+    for (int64_t i = 1; i <= ROWS && !err_failed(err); i++) {
+        struct arg args[] = {arg_int(i), arg_text((struct bytes){data, sizeof data})};
+        err = tx_exec(tx,
+                      "INSERT INTO events (stream, seq, at_ms, type, data)"
+                      " VALUES (1, $1, 0, 'note', $2)",
+                      args, COUNT_OF(args), NULL);
+    }
+    (void)ctx;
+    return err;
+}
+
+static struct err delete_rows(struct tx *tx, void *ctx) {
+    (void)ctx;
+    return tx_exec(tx, "DELETE FROM events WHERE seq > 20", NULL, 0, NULL);
+}
+
+/* number: rows that are not what was stored. */
+static struct err read_rows(struct tx *tx, void *ctx) {
+    struct suite_call *call = ctx;
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_query(tx, "SELECT type, data FROM events", NULL, 0, &rows);
+    call->number = 0;
+    while (rows_more(rows, &err)) {
+        struct bytes type = rows_text(rows, 0), data = rows_text(rows, 1);
+        bool same = type.len == 4 && memcmp(type.data, "note", 4) == 0 && data.len == 900;
+        for (size_t i = 0; same && i < data.len; i++) {
+            same = data.data[i] == 'x';
+        }
+        call->number += same ? 0 : 1;
+    }
+    return err;
+}
+
+static void fill(struct pages *pages) {
+    suite_open(&pages->suite, STORE_INLINE);
+    assert_int_equal(suite_do(&pages->suite, insert_rows, NULL).code, ERR_NONE);
+    suite_close(&pages->suite); /* The log is copied into the file. */
+}
+
+static long file_pages(const char *path) {
+    struct stat found;
+    assert_int_equal(stat(path, &found), 0);
+    assert_int_equal(found.st_size % PAGE_BYTES, 0);
+    return found.st_size / PAGE_BYTES;
+}
+
+static void page_get(const char *path, long number, uint8_t *page) {
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, (number - 1) * PAGE_BYTES, SEEK_SET), 0);
+    assert_int_equal(fread(page, 1, PAGE_BYTES, file), PAGE_BYTES);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void page_put(const char *path, long number, const uint8_t *page) {
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, (number - 1) * PAGE_BYTES, SEEK_SET), 0);
+    assert_int_equal(fwrite(page, 1, PAGE_BYTES, file), PAGE_BYTES);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void every_page_has_its_checksum(const char *path) {
+    uint8_t page[PAGE_BYTES];
+    for (long number = 1; number <= file_pages(path); number++) {
+        uint64_t stored;
+        page_get(path, number, page);
+        memcpy(&stored, page + PAGE_BYTES - PAGE_SUM_BYTES, sizeof stored);
+        assert_true(stored == page_sum(page, (uint32_t)number));
+    }
+}
+
+static void pages_have_checksums_also_when_they_were_freed(void **state) {
+    struct pages *pages = *state;
+    fill(pages);
+    every_page_has_its_checksum(pages->path);
+    suite_open(&pages->suite, STORE_INLINE);
+    assert_int_equal(suite_do(&pages->suite, delete_rows, NULL).code, ERR_NONE);
+    suite_close(&pages->suite);
+    every_page_has_its_checksum(pages->path);
+    char copy[256];
+    struct why why = {""};
+    (void)place_file(&pages->place, "copy", copy);
+    assert_int_equal(store_backup(pages->place.path, copy, &why).code, ERR_NONE);
+    every_page_has_its_checksum(copy);
+}
+
+/* Each flip alone; the distance and the size of a page have no divisor, so all places are met. */
+static void a_flipped_byte_is_an_error_and_never_an_answer(void **state) {
+    struct pages *pages = *state;
+    fill(pages);
+    long bytes = file_pages(pages->path) * PAGE_BYTES, refused = 0, counted = 0;
+    for (long at = 7; at < bytes; at += 971) {
+        uint8_t page[PAGE_BYTES];
+        page_get(pages->path, at / PAGE_BYTES + 1, page);
+        page[at % PAGE_BYTES] ^= 0x11;
+        page_put(pages->path, at / PAGE_BYTES + 1, page);
+        struct store_check check = {.integrity_ok = false};
+        struct err err = store_check(pages->place.path, &check, NULL);
+        refused += err_failed(err) || !check.integrity_ok;
+        counted++;
+        page[at % PAGE_BYTES] ^= 0x11;
+        page_put(pages->path, at / PAGE_BYTES + 1, page);
+    }
+    assert_true(counted > 200);
+    assert_int_equal(refused, counted);
+}
+
+static void damaged_rows_are_refused_and_counted(void **state) {
+    struct pages *pages = *state;
+    fill(pages);
+    long last = file_pages(pages->path);
+    uint8_t page[PAGE_BYTES];
+    for (long number = last - 5; number <= last; number++) { /* Rows: they were stored last. */
+        page_get(pages->path, number, page);
+        page[1000] ^= 1;
+        page_put(pages->path, number, page);
+    }
+    suite_open(&pages->suite, STORE_INLINE);
+    assert_int_equal(store_damaged(pages->suite.store), 0);
+    int64_t wrong = -1;
+    for (int i = 0; i < 2; i++) { /* One page is counted once. */
+        assert_int_equal(suite_ask(&pages->suite, read_rows, NULL, &wrong).code, ERR_STORE_CORRUPT);
+        assert_int_equal(store_damaged(pages->suite.store), 1);
+    }
+    assert_int_equal(suite_do(&pages->suite, suite_insert, "goes on").code, ERR_NONE);
+}
+
+static void a_page_in_the_place_of_another_is_damaged(void **state) {
+    struct pages *pages = *state;
+    fill(pages);
+    long last = file_pages(pages->path);
+    uint8_t page[PAGE_BYTES];
+    page_get(pages->path, last - 1, page);
+    page_put(pages->path, last, page);
+    struct store_check check = {.integrity_ok = true};
+    assert_int_equal(store_check(pages->place.path, &check, NULL).code, ERR_NONE);
+    assert_false(check.integrity_ok);
+}
+
+/* As drover made them before: no byte is reserved, and all of a page is data. */
+static void a_database_without_checksums_is_read_and_written(void **state) {
+    struct pages *pages = *state;
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(pages->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "PRAGMA journal_mode=WAL; CREATE TABLE other (x);"
+                                  "DROP TABLE other;",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    fill(pages);
+    struct store_check check = {.sums = true};
+    assert_int_equal(store_check(pages->place.path, &check, NULL).code, ERR_NONE);
+    assert_true(check.integrity_ok);
+    assert_false(check.sums);
+    int64_t wrong = -1;
+    suite_open(&pages->suite, STORE_INLINE);
+    assert_int_equal(suite_ask(&pages->suite, read_rows, NULL, &wrong).code, ERR_NONE);
+    assert_int_equal(wrong, 0);
+}
+
+#define PAGES(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        PAGES(pages_have_checksums_also_when_they_were_freed),
+        PAGES(a_flipped_byte_is_an_error_and_never_an_answer),
+        PAGES(damaged_rows_are_refused_and_counted),
+        PAGES(a_page_in_the_place_of_another_is_damaged),
+        PAGES(a_database_without_checksums_is_read_and_written),
+    };
+    return cmocka_run_group_tests_name("page sums", tests, NULL /* no group fixture */, NULL);
+}
