@@ -117,11 +117,13 @@ static struct err hold_run(struct tx *tx, void *ctx) {
               hold->held && !hold->release ? "true" : "false", hold->restored ? "true" : "false");
     struct err err = add_counts(tx, hold);
     text_add_str(text, ",\"runs\":[");
-    const struct run_page page = {
-        .owner = hold->owner, .limit = ROWS_SHOWN, .by_state = true, .state = RUN_QUEUED};
-    if (!err_failed(err)) {
-        err = tx_run_each(tx, &page, add_row, hold);
-    }
+    struct run_page page = {.owner = hold->owner, .limit = ROWS_SHOWN, .states = 1U << RUN_QUEUED};
+    int64_t next = 0;
+    do {
+        page.before = next;
+        page.limit = ROWS_SHOWN - hold->rows;
+        err = err_failed(err) ? err : tx_run_each(tx, &page, add_row, hold, &next);
+    } while (!err_failed(err) && next != 0 && hold->rows < ROWS_SHOWN);
     text_add_str(text, "]}}");
     return err;
 }

@@ -2,16 +2,7 @@
 #include "api/runs.h"
 
 static const struct query_param list_query[] = {
-    [PAGE_AFTER] = PAGE_NUMBER_PARAM,
-    [PAGE_LIMIT] = PAGE_LIMIT_PARAM,
-    [PAGE_OWNER] = OP_OWNER_PARAM("Another owner's jobs"),
-    [RUNS_LIST_STATE] = {.name = "state",
-                         .about = "Only those in this state.",
-                         .kind = QUERY_TEXT,
-                         .max = 20},
-    [RUNS_LIST_LIVE] = {.name = "live",
-                        .about = "Only those that have not ended.",
-                        .kind = QUERY_FLAG},
+    RUNS_LIST_QUERY("Another owner's jobs"),
     {.name = NULL},
 };
 
@@ -111,7 +102,7 @@ static const char submit_body[] =
 
 static const char light_answer[] = RUN_LIGHT_SCHEMA;
 static const char whole_answer[] = RUN_WHOLE_SCHEMA;
-static const char list_answer[] = PAGE_SCHEMA(RUN_LIGHT_SCHEMA);
+static const char list_answer[] = PAGE_SCHEMA_TOTAL(RUN_LIGHT_SCHEMA);
 
 static const char input_body[] =
     "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"text\":" TEXT_SCHEMA

@@ -108,7 +108,7 @@ static void write_all(struct loop_work *work) {
     if (op->count > 0) {
         qsort(op->models, op->count, sizeof *op->models, by_id);
     }
-    for (size_t i = 0; i < op->count && !op->page.full; i++) {
+    for (size_t i = 0; i < op->count && !op->page.now.full; i++) {
         const char *id = op->models[i].id;
         bool again = i > 0 && strcmp(op->models[i - 1].id, id) == 0;
         if (!again && is_after(id, op->after) && page_add(&op->page, bytes_of(id))) {

@@ -4,8 +4,13 @@
  *            pass PAGE_BYTES; `next` then tells where to go on. It is null exactly when nothing is
  *            left: one row more than may be shown is read to know that. A row that is longer than
  *            any answer is left out, and counted: the others are served.
- * Answer     {"items":[…],"next":"CURSOR"|null,"total":N,"left_out":N}; `total` only where it was
- *            asked for, `left_out` only where a row was left out.
+ * Answer     {"items":[…],"next":"CURSOR"|null,"total":N,"more":true,"left_out":N}; `total` only
+ *            where it was asked for, `more` where there are more than that, `left_out` only where a
+ *            row was left out.
+ * Slices     a list that may have to look at many rows does so in slices: its function runs in
+ *            several transactions, and page_pause says where the next one goes on. Between them
+ *            other reads have their turn. A page ends after PAGE_SLICES_MAX of them at the latest,
+ *            with a `next`, however few rows were found.
  * Ownership  struct page is embedded first in the list's own object, which op_done can end. What
  *            page_read hands out is borrowed from the exchange.
  * Threads    page_read, page_init: the loop. The rest: inside the list's store function.
@@ -17,6 +22,7 @@
 #include "base/base.h"
 #include "base/limits.h"
 #include "http/http.h"
+#include "store/store.h"
 
 enum {
     PAGE_LIMIT_DEFAULT = LIMIT_PAGE_DEFAULT,
@@ -24,6 +30,8 @@ enum {
     PAGE_BYTES = 1 << 20,
     PAGE_CURSOR_MAX = 328, /* Bytes. */
     PAGE_NO_TOTAL = -1,
+    PAGE_TOTAL_MAX = 10000, /* Counted so far; what is more is not counted. */
+    PAGE_SLICES_MAX = 200,
 };
 
 /* --- What the client asks for ----------------------------------------------------------------- */
@@ -44,7 +52,7 @@ enum { PAGE_AFTER, PAGE_LIMIT, PAGE_OWNER, PAGE_OWN };
         .max = PAGE_LIMIT_MAX, .absent = PAGE_LIMIT_DEFAULT                                        \
     }
 #define PAGE_TOTAL_PARAM                                                                           \
-    { .name = "total", .about = "Count all rows too.", .kind = QUERY_FLAG }
+    { .name = "total", .about = "Count the rows of all pages, to 10,000.", .kind = QUERY_FLAG }
 
 /* The JSON Schema of an answer whose rows have the schema `item`. */
 #define PAGE_SCHEMA_OPEN(item)                                                                     \
@@ -52,7 +60,10 @@ enum { PAGE_AFTER, PAGE_LIMIT, PAGE_OWNER, PAGE_OWN };
     "\"array\",\"items\":" item "},\"next\":{\"type\":[\"string\",\"null\"]},\"left_out\":{"       \
     "\"type\":\"integer\"}"
 #define PAGE_SCHEMA(item) PAGE_SCHEMA_OPEN(item) "}}"
-#define PAGE_SCHEMA_TOTAL(item) PAGE_SCHEMA_OPEN(item) ",\"total\":{\"type\":\"integer\"}}}"
+#define PAGE_SCHEMA_TOTAL(item)                                                                    \
+    PAGE_SCHEMA_OPEN(item)                                                                         \
+    ",\"total\":{\"type\":\"integer\"},"                                                           \
+    "\"more\":{\"type\":\"boolean\"}}}"
 
 enum page_of { PAGE_OF_OWNER, PAGE_OF_ALL };
 struct page_form {
@@ -71,28 +82,48 @@ MUST_CHECK bool page_read(struct exchange *exchange, const struct page_form *for
 
 /* --- The page --------------------------------------------------------------------------------- */
 
-struct page {
-    struct op op;
-    int64_t limit;
-    /* While the function runs. */
+struct page_at {
     int64_t rows;     /* Number of those that the page has come past, */
     int64_t shown;    /* of these that its answer holds, */
     int64_t left_out; /* and of those that are too long for it. */
-    size_t mark;      /* Length of the answer before its last row. */
+    int64_t counted;  /* Rows of all pages, so far. */
+    int64_t from;     /* Where the slice goes on; 0: in the first one, or the first that counts. */
+    size_t len;       /* Of the answer, where the slice ended. */
+    size_t mark;      /* The same before the last row. */
     size_t last_len;
-    bool full; /* A row was left out: read no further. */
+    bool full;     /* A row was left out: read no further. */
+    bool listed;   /* Its rows are whole: what follows counts. */
+    bool cut;      /* Slices did not suffice for all rows. */
+    bool paused;   /* The function is to run again, */
+    int64_t slice; /* for this slice, from 0. */
     char last[PAGE_CURSOR_MAX];
 };
 
+struct page {
+    struct op op;
+    int64_t limit;
+    struct store *store;         /* Borrowed; NULL: the list has no slices. */
+    store_fn fn;                 /* Of its slices. */
+    struct page_at now;          /* While the function runs. */
+    struct page_at slice_before; /* As the slice before has left it. */
+};
+
 void page_init(struct page *page, struct exchange *exchange, int64_t limit);
-/* First thing in the function. How many rows to read: one more than are shown. */
+/* Reads by slices: `fn` gets the page, or what the page is the first member of. */
+void page_read_slices(struct page *page, struct store *store, store_fn fn);
+/* First thing in the function. How many rows to read: one more than are shown yet. */
 int64_t page_begin(struct page *page);
+/* Ends the slice: the next one goes on at `from`. False: the page has had its slices, and ends. */
+MUST_CHECK bool page_pause(struct page *page, int64_t from);
+/* The rows are whole; what follows counts all, from the start. */
+void page_listed(struct page *page);
 /* For each row that was read, with its cursor. True: write it to page->op.answer. */
 MUST_CHECK bool page_add(struct page *page, struct bytes cursor);
 MUST_CHECK bool page_add_number(struct page *page, int64_t cursor);
 /* The next page goes on behind `cursor`, whatever was shown of what stands before it. */
 void page_stop(struct page *page, struct bytes cursor);
-/* Last thing. `total` PAGE_NO_TOTAL: nobody asked. */
+/* Last thing. `total` PAGE_NO_TOTAL: nobody asked. Above PAGE_TOTAL_MAX, or where slices did not
+ * suffice, `more` is said with it. */
 void page_end(struct page *page, int64_t total);
 
 #endif

@@ -21,16 +21,7 @@ bool runs__key(struct exchange *exchange, unsigned owner_at, struct run_key *ret
 /* --- The table -------------------------------------------------------------------------------- */
 
 static const struct query_param list_query[] = {
-    [PAGE_AFTER] = PAGE_NUMBER_PARAM,
-    [PAGE_LIMIT] = PAGE_LIMIT_PARAM,
-    [PAGE_OWNER] = OP_OWNER_PARAM("Another owner's runs"),
-    [RUNS_LIST_STATE] = {.name = "state",
-                         .about = "Only those in this state.",
-                         .kind = QUERY_TEXT,
-                         .max = 20},
-    [RUNS_LIST_LIVE] = {.name = "live",
-                        .about = "Only those that have not ended.",
-                        .kind = QUERY_FLAG},
+    RUNS_LIST_QUERY("Another owner's runs"),
     [RUNS_LIST_KIND] = {.name = "kind",
                         .about = "Only those of this kind.",
                         .kind = QUERY_TEXT,
@@ -80,7 +71,7 @@ static const struct query_param session_spans_query[] = {
     "\"exit_code\":" MAYBE_INT ",\"cpu_us\":" MAYBE_INT ",\"memory_kb\":" MAYBE_INT                \
     ",\"disk_bytes\":{\"type\":\"integer\"},\"input\":" MAYBE_TEXT ",\"output\":" MAYBE_TEXT "}}"
 
-static const char list_answer[] = PAGE_SCHEMA(RUN_LIGHT_SCHEMA);
+static const char list_answer[] = PAGE_SCHEMA_TOTAL(RUN_LIGHT_SCHEMA);
 static const char spans_answer[] = PAGE_SCHEMA(SPAN_SCHEMA);
 
 static const char light_answer[] = RUN_LIGHT_SCHEMA;

@@ -85,7 +85,55 @@ void jobs__logs(struct exchange *exchange, void *ctx);
 void jobs__search(struct exchange *exchange, void *ctx);
 
 /* Positions in the query tables, which stand beside the routes. */
-enum { RUNS_LIST_STATE = PAGE_OWN, RUNS_LIST_LIVE, RUNS_LIST_KIND }; /* KIND: of runs only. */
+enum {
+    RUNS_LIST_STATE = PAGE_OWN,
+    RUNS_LIST_LIVE,
+    RUNS_LIST_PROJECT,
+    RUNS_LIST_SESSION,
+    RUNS_LIST_PARENT,
+    RUNS_LIST_ROOT,
+    RUNS_LIST_SINCE,
+    RUNS_LIST_Q,
+    RUNS_LIST_TOTAL,
+    RUNS_LIST_KIND, /* Of runs only. */
+};
+/* The rows of both tables but KIND. */
+#define RUNS_LIST_QUERY(whose)                                                                     \
+    [PAGE_AFTER] = PAGE_NUMBER_PARAM, [PAGE_LIMIT] = PAGE_LIMIT_PARAM,                             \
+    [PAGE_OWNER] = OP_OWNER_PARAM(whose),                                                          \
+    [RUNS_LIST_STATE] = {.name = "state",                                                          \
+                         .about = "Only those in this state, or in one of several (a,b).",         \
+                         .kind = QUERY_TEXT,                                                       \
+                         .max = 100},                                                              \
+    [RUNS_LIST_LIVE] = {.name = "live",                                                            \
+                        .about = "Only those that have not ended.",                                \
+                        .kind = QUERY_FLAG},                                                       \
+    [RUNS_LIST_PROJECT] = {.name = "project",                                                      \
+                           .about = "Only those of this project.",                                 \
+                           .kind = QUERY_TEXT,                                                     \
+                           .max = 256},                                                            \
+    [RUNS_LIST_SESSION] = {.name = "session",                                                      \
+                           .about = "Only those of this session: its turns, and all below them.",  \
+                           .kind = QUERY_TEXT,                                                     \
+                           .max = ID_SIZE},                                                        \
+    [RUNS_LIST_PARENT] = {.name = "parent",                                                        \
+                          .about = "Only those that this run has started.",                        \
+                          .kind = QUERY_TEXT,                                                      \
+                          .max = ID_SIZE},                                                         \
+    [RUNS_LIST_ROOT] = {.name = "root",                                                            \
+                        .about = "Only those below this run, which stands at the top.",            \
+                        .kind = QUERY_TEXT,                                                        \
+                        .max = ID_SIZE},                                                           \
+    [RUNS_LIST_SINCE] = {.name = "since",                                                          \
+                         .about = "Only those submitted at this time or later; milliseconds.",     \
+                         .kind = QUERY_INT,                                                        \
+                         .min = 0,                                                                 \
+                         .max = INT64_C(1) << 53},                                                 \
+    [RUNS_LIST_Q] = {.name = "q",                                                                  \
+                     .about = "Only those whose label, command or id contains this text.",         \
+                     .kind = QUERY_TEXT,                                                           \
+                     .max = RUN_SEARCH_MAX},                                                       \
+    [RUNS_LIST_TOTAL] = PAGE_TOTAL_PARAM
 enum { RUN_OWNER };
 enum { LOGS_OWNER, LOGS_STREAM, LOGS_ATTEMPT, LOGS_OFFSET, LOGS_AFTER, LOGS_LIMIT, LOGS_ENCODING };
 enum { SEARCH_PATTERN = LOGS_OFFSET, SEARCH_LIMIT, SEARCH_CONTEXT };

@@ -1,4 +1,7 @@
 /* runs_list.c: which runs there are, and one of them. Jobs are the runs of one kind. */
+#include <stdio.h>
+#include <string.h>
+
 #include "api/page.h"
 #include "api/runs.h"
 #include "base/memory.h"
@@ -7,18 +10,18 @@
 
 struct list_op {
     struct page page;
-    struct run_page what; /* Its owner is borrowed from the exchange. */
-    enum run_hold hold;   /* When the request came. */
-    struct run_bounds bounds;
-    struct tx *tx; /* While the function runs. */
+    struct run_page what;     /* Its texts are borrowed from the exchange. */
+    struct run_bounds bounds; /* When the request came. */
+    struct tx *tx;            /* While the function runs. */
     int64_t epoch;
+    bool total;
 };
 
 static struct err list_row(void *ctx, const struct run_row *row) {
     struct list_op *list = ctx;
     if (page_add_number(&list->page, row->id)) {
         struct run_row shown = *row;
-        run_shown(&shown, list->epoch, list->hold);
+        run_shown(&shown, list->epoch, list->what.hold);
         struct err err = tx_run_away_mark(list->tx, &list->bounds, &shown);
         if (err_failed(err)) {
             return err;
@@ -28,28 +31,86 @@ static struct err list_row(void *ctx, const struct run_row *row) {
     return ERR_OK;
 }
 
-static struct err list_run(struct tx *tx, void *ctx) {
-    struct list_op *list = ctx;
+/* *ret_next: where a page that is not whole goes on. */
+static struct err list_rows(struct tx *tx, struct list_op *list, int64_t limit, int64_t *ret_next) {
     struct run_page what = list->what;
-    what.limit = page_begin(&list->page);
-    what.hold = list->hold;
-    list->epoch = tx_epoch(tx);
-    list->tx = tx;
-    struct err err = tx_run_each(tx, &what, list_row, list);
-    page_end(&list->page, PAGE_NO_TOTAL);
+    what.limit = limit;
+    what.before = list->page.now.from > 0 ? list->page.now.from : what.before;
+    struct err err = tx_run_each(tx, &what, list_row, list, ret_next);
+    *ret_next = list->page.now.full ? 0 : *ret_next;
     return err;
 }
 
-static struct err state_read(const struct exchange *exchange, struct run_page *page,
-                             struct why *why) {
+static struct err list_count(struct tx *tx, struct list_op *list, int64_t *ret_next) {
+    struct run_page what = list->what;
+    struct page_at *now = &list->page.now;
+    what.limit = PAGE_TOTAL_MAX + 1;
+    what.before = now->from;
+    struct err err = tx_run_count(tx, &what, &now->counted, ret_next);
+    *ret_next = now->counted > PAGE_TOTAL_MAX ? 0 : *ret_next;
+    return err;
+}
+
+static void row_after(struct page *page, int64_t before) {
+    char digits[24];
+    int len = snprintf(digits, sizeof digits, "%lld", (long long)before);
+    page_stop(page, (struct bytes){digits, (size_t)len});
+}
+
+static struct err list_run(struct tx *tx, void *ctx) {
+    struct list_op *list = ctx;
+    struct page *page = &list->page;
+    int64_t limit = page_begin(page), next = 0;
+    struct err err = ERR_OK;
+    list->epoch = tx_epoch(tx);
+    list->tx = tx;
+    if (!page->now.listed) {
+        err = list_rows(tx, list, limit, &next);
+        if (!err_failed(err) && next != 0 && page_pause(page, next)) {
+            return ERR_OK;
+        }
+        if (next != 0) {
+            row_after(page, next);
+        }
+        page_listed(page);
+        next = 0;
+    }
+    if (!err_failed(err) && list->total) {
+        err = list_count(tx, list, &next);
+        if (!err_failed(err) && next != 0 && page_pause(page, next)) {
+            return ERR_OK;
+        }
+    }
+    if (err.code == ERR_NOT_FOUND) {
+        why_set(&page->op.why, "parent, root: there is no run with that id");
+    }
+    page_end(page, list->total ? page->now.counted : PAGE_NO_TOTAL);
+    return err;
+}
+
+static struct err state_unknown(struct why *why) {
+    why_set(why, "query parameter 'state' must be one of queued, running, waiting, succeeded, "
+                 "degraded, failed, cancelled, timed_out, lost, or several of them: a,b");
+    return err_make(ERR_BAD_QUERY, "runs: state");
+}
+
+static struct err states_read(const struct exchange *exchange, struct run_page *page,
+                              struct why *why) {
     if (!exchange_query_given(exchange, RUNS_LIST_STATE)) {
         return ERR_OK;
     }
-    page->by_state = true;
-    if (!run_state_find(exchange_query_text(exchange, RUNS_LIST_STATE), &page->state)) {
-        why_set(why, "query parameter 'state' must be one of queued, running, waiting, succeeded, "
-                     "degraded, failed, cancelled, timed_out, lost");
-        return err_make(ERR_BAD_QUERY, "runs: state");
+    struct bytes left = exchange_query_text(exchange, RUNS_LIST_STATE);
+    bool more = true;
+    while (more) {
+        const char *comma = left.len == 0 ? NULL : memchr(left.data, ',', left.len);
+        struct bytes name = {left.data, comma == NULL ? left.len : (size_t)(comma - left.data)};
+        enum run_state state;
+        if (!run_state_find(name, &state)) {
+            return state_unknown(why);
+        }
+        page->states |= 1U << state;
+        more = comma != NULL;
+        left = more ? (struct bytes){comma + 1, left.len - name.len - 1} : left;
     }
     return ERR_OK;
 }
@@ -67,6 +128,31 @@ static struct err kind_read(const struct exchange *exchange, struct run_page *pa
     return ERR_OK;
 }
 
+static struct err filters_read(const struct exchange *exchange, struct run_page *what,
+                               struct why *why) {
+    const struct {
+        unsigned at;
+        struct bytes *text;
+        const char *name;
+    } texts[] = {{RUNS_LIST_PROJECT, &what->project, "project"},
+                 {RUNS_LIST_SESSION, &what->session, "session"},
+                 {RUNS_LIST_PARENT, &what->parent, "parent"},
+                 {RUNS_LIST_ROOT, &what->root, "root"},
+                 {RUNS_LIST_Q, &what->q, "q"}};
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        *texts[i].text = exchange_query_given(exchange, texts[i].at)
+                             ? exchange_query_text(exchange, texts[i].at)
+                             : BYTES("");
+        if (memchr(texts[i].text->data, '\0', texts[i].text->len) != NULL) {
+            why_set(why, "query parameter '%s' must not hold a NUL", texts[i].name);
+            return err_make(ERR_BAD_QUERY, "runs: filter");
+        }
+    }
+    what->since_ms = exchange_query_int(exchange, RUNS_LIST_SINCE);
+    what->live = exchange_query_int(exchange, RUNS_LIST_LIVE) != 0;
+    return states_read(exchange, what, why);
+}
+
 static void list(struct exchange *exchange, const struct runs_api *api, struct run_page what) {
     static const struct page_form form = {.of = PAGE_OF_OWNER};
     struct page_ask ask;
@@ -74,20 +160,20 @@ static void list(struct exchange *exchange, const struct runs_api *api, struct r
         return;
     }
     struct why why = {.text = ""};
-    struct err err = state_read(exchange, &what, &why);
+    struct err err = filters_read(exchange, &what, &why);
     if (err_failed(err)) {
         op_refuse(exchange, err, &why);
         return;
     }
     what.owner = ask.owner;
     what.before = ask.from;
-    what.live = exchange_query_int(exchange, RUNS_LIST_LIVE) != 0;
+    what.hold = dispatch_held(api->dispatch);
     struct list_op *list = mem_new(sizeof *list);
     page_init(&list->page, exchange, ask.limit);
     list->what = what;
-    list->hold = dispatch_held(api->dispatch);
     list->bounds = dispatch_bounds(api->dispatch);
-    store_read(api->store, list_run, op_done, list);
+    list->total = exchange_query_int(exchange, RUNS_LIST_TOTAL) != 0;
+    page_read_slices(&list->page, api->store, list_run);
 }
 
 void runs__list(struct exchange *exchange, void *ctx) {

@@ -1,57 +1,10 @@
-/* run_list.c: walking over runs: lists, recovery, the census. */
+/* run_list.c: walking over runs: recovery, the census. Lists: run_page.c. */
 #include <string.h>
 
 #include "base/memory.h"
 #include "engine/run_rows.h"
 
 #include "engine/spans.h"
-
-static struct err each_row(struct rows *rows, enum run_form form,
-                           struct err (*each)(void *ctx, const struct run_row *row), void *ctx) {
-    for (;;) {
-        bool more = false;
-        struct run_row row;
-        struct err err = rows_next(rows, &more);
-        if (err_failed(err) || !more) {
-            return err;
-        }
-        runs__borrow_shown(rows, form, &row);
-        err = each(ctx, &row);
-        if (err_failed(err)) {
-            return err;
-        }
-    }
-}
-
-/* The state that run_shown gives a row: $6 is the epoch of a daemon that holds, else 0. */
-#define STATE_SHOWN                                                                                \
-    "CASE WHEN state = 'running' AND epoch <> $6 AND $6 <> 0 THEN 'waiting' ELSE state END"
-
-/* The second walks over those that have not ended alone, which are few among many: `||` keeps both
- * databases from the index by owner, where all the others stand, too. */
-static const char every_sql[] =
-    "SELECT " RUN_COLUMNS_LIGHT " FROM runs WHERE owner = $1 AND id < $2"
-    " AND ($3 = '' OR kind = $3) AND ($4 = '' OR " STATE_SHOWN " = $4) ORDER BY id DESC LIMIT $5";
-static const char live_sql[] =
-    "SELECT " RUN_COLUMNS_LIGHT " FROM runs WHERE owner || '' = $1 AND id < $2"
-    " AND ($3 = '' OR kind = $3) AND ($4 = '' OR " STATE_SHOWN " = $4) AND ended_ms IS NULL"
-    " ORDER BY id DESC LIMIT $5";
-
-struct err tx_run_each(struct tx *tx, const struct run_page *page,
-                       struct err (*each)(void *ctx, const struct run_row *row), void *ctx) {
-    bool live = page->live || (page->by_state && !run_state_final(page->state));
-    const struct arg args[] = {
-        arg_text(page->owner),
-        arg_int(page->before > 0 ? page->before : INT64_MAX),
-        runs__name(page->by_kind ? run_kind_name(page->kind) : ""),
-        runs__name(page->by_state ? run_state_name(page->state) : ""),
-        arg_int(page->limit),
-        arg_int(page->hold == RUN_HELD ? tx_epoch(tx) : 0),
-    };
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(tx, live ? live_sql : every_sql, args, COUNT_OF(args), &rows);
-    return err_failed(err) ? err : each_row(rows, RUN_LIGHT, each, ctx);
-}
 
 /* --- Recovery --------------------------------------------------------------------------------- */
 

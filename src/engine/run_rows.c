@@ -273,11 +273,31 @@ struct err runs__get(struct tx *tx, const struct run_key *key, struct run_row *r
     return err_failed(err) || found ? err : err_make(ERR_NOT_FOUND, "runs: get");
 }
 
+struct run_place runs__place(struct bytes budget_path) {
+    const struct bytes project = BYTES("project:"), session = BYTES("session:");
+    struct run_place place = {.project = BYTES(""), .session = BYTES("")};
+    struct bytes left = budget_path;
+    const char *slash = left.len == 0 ? NULL : memchr(left.data, '/', left.len);
+    while (slash != NULL) {
+        struct bytes part = {left.data, (size_t)(slash - left.data)};
+        if (part.len > project.len && memcmp(part.data, project.data, project.len) == 0) {
+            place.project = (struct bytes){part.data + project.len, part.len - project.len};
+        } else if (part.len > session.len && memcmp(part.data, session.data, session.len) == 0) {
+            place.session = (struct bytes){part.data + session.len, part.len - session.len};
+        }
+        left = (struct bytes){slash + 1, left.len - part.len - 1};
+        slash = memchr(left.data, '/', left.len);
+    }
+    return place;
+}
+
 struct err runs__insert(struct tx *tx, const struct run_row *row) {
     static const char sql[] =
-        "INSERT INTO runs (" RUN_STORED ")"
+        "INSERT INTO runs (" RUN_STORED ", project, session, root)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, '', '', 0, $8, 0, 0, 0, $9, $10, $11, -1, $12, $13,"
-        " $22, $14, $15, NULL, $16, $17, $18, $19, '', $20, 0, 0, 0, 0, 0, 0, 0, '', $21)";
+        " $22, $14, $15, NULL, $16, $17, $18, $19, '', $20, 0, 0, 0, 0, 0, 0, 0, '', $21,"
+        " $23, $24, " RUN_ROOT_OF("$5") ")";
+    const struct run_place place = runs__place(row->budget);
     const struct arg args[] = {
         arg_int(row->id),
         arg_text(row->run),
@@ -301,6 +321,8 @@ struct err runs__insert(struct tx *tx, const struct run_row *row) {
         arg_text(row->budget),
         arg_text(row->spec),
         arg_int(row->not_before_ms),
+        arg_text(place.project),
+        arg_text(place.session),
     };
     struct err err = tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
     return err_failed(err) ? err : runs__tell(tx, row);

@@ -32,6 +32,16 @@ enum {
 /* The first two of them: of a row that cannot be read as a whole. */
 enum { RUN_COLUMN_ID, RUN_COLUMN_RUN };
 
+/* For lists: the project and the innermost session of a path of budgets; "" where it has none. */
+struct run_place {
+    struct bytes project, session; /* Borrowed from the path. */
+};
+struct run_place runs__place(struct bytes budget_path);
+/* Id of the run at the top of the tree of a new one, by the argument with its parent's id. */
+#define RUN_ROOT_OF(parent)                                                                        \
+    "COALESCE((SELECT CASE WHEN p.root = 0 THEN p.id ELSE p.root END FROM runs p WHERE p.id "      \
+    "= " parent "), 0)"
+
 size_t runs__bytes(const struct run_row *row); /* Of its texts. */
 /* Borrows the texts from the row under the cursor. */
 MUST_CHECK struct err runs__borrow(const struct rows *rows, enum run_form form,

@@ -20,6 +20,8 @@ enum {
     RUN_SPEC_MAX = 1 << 20,
     RUN_RESULT_MAX = 8 << 10,
     RUN_COMMAND_MAX = 200,
+    RUN_SLICE_ROWS = 1000,    /* Rows of a list that one transaction looks at. */
+    RUN_SEARCH_MAX = 200,     /* Bytes of a text that is looked for. */
     RUN_PRUNE_MAX = 200,      /* Runs that one transaction removes. */
     RUN_STOP_PAGE = 200,      /* Runs of a subtree that one transaction asks to stop. */
     RUN_STOP_GRACE_MS = 5000, /* For those below a run that has ended. */
@@ -79,16 +81,27 @@ struct run_page {
     struct bytes owner;
     int64_t before; /* id; 0: from the newest. */
     int64_t limit;
-    bool live;              /* Only those that have not ended. */
-    bool by_kind, by_state; /* Whether the next ones count. */
+    /* Filters; each that is given must fit. */
+    bool live;    /* Only those that have not ended. */
+    bool by_kind; /* Whether `kind` counts. */
     enum run_kind kind;
-    enum run_state state; /* As run_shown has it. */
+    unsigned states;               /* Bits by enum run_state, as run_shown has it; 0: any. */
+    struct bytes project, session; /* No bytes: any. */
+    struct bytes parent, root;     /* run_…; no bytes: any. */
+    struct bytes q;                /* In label, command or id; at most RUN_SEARCH_MAX. */
+    int64_t since_ms;              /* Submitted then or later; 0: any. */
     enum run_hold hold;
 };
-/* Newest first, without spec and result. */
+/* Newest first, without spec and result. The rows that one call looks at are bounded: *ret_next is
+ * the id below which the rest of the list stands, to go on with as `before`; 0: there is no rest,
+ * or `each` got `limit` rows. ERR_NOT_FOUND: there is no such parent or root. */
 MUST_CHECK struct err tx_run_each(struct tx *tx, const struct run_page *page,
                                   struct err (*each)(void *ctx, const struct run_row *row),
-                                  void *ctx);
+                                  void *ctx, int64_t *ret_next);
+/* Adds the number of the runs that fit, by slices as above; at most `limit` where one index has all
+ * that is asked. */
+MUST_CHECK struct err tx_run_count(struct tx *tx, const struct run_page *page, int64_t *io_count,
+                                   int64_t *ret_next);
 
 /* What the attempt's processes used, for its span. Where its end was not seen, their time on the
  * processors may be known nevertheless (> 0). */

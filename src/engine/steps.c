@@ -84,9 +84,11 @@ struct mark {
 /* Without a note: who asked for it has it in hand. */
 static struct err insert(struct tx *tx, const struct run_row *row, const struct mark *mark) {
     static const char sql[] =
-        "INSERT INTO runs (" RUN_STORED ", step_key, occurrence)"
+        "INSERT INTO runs (" RUN_STORED ", step_key, occurrence, project, session, root)"
         " VALUES ($1, $2, $3, 'agent', $4, $5, $6, '', '', 0, $7, 0, 0, 0, $8, 0, 0, -1, 0, $9, 0,"
-        " $10, $17, NULL, '', $11, '', $12, '', $13, 0, 0, 0, 0, 0, 0, 0, '', $14, $15, $16)";
+        " $10, $17, NULL, '', $11, '', $12, '', $13, 0, 0, 0, 0, 0, 0, 0, '', $14, $15, $16,"
+        " $18, $19, " RUN_ROOT_OF("$4") ")";
+    const struct run_place place = runs__place(row->budget);
     const struct arg args[] = {
         arg_int(row->id),
         arg_text(row->run),
@@ -105,6 +107,8 @@ static struct err insert(struct tx *tx, const struct run_row *row, const struct 
         arg_text(mark->key),
         arg_int(mark->occurrence),
         arg_int(row->steady_ms),
+        arg_text(place.project),
+        arg_text(place.session),
     };
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
 }
@@ -124,11 +128,12 @@ static struct err insert_ended(struct tx *tx, const struct run_row *row, const s
                                const struct step_end *end) {
     static const char sql[] =
         "INSERT INTO runs (" RUN_STORED ", step_key, occurrence, output_tokens, tokens,"
-        " cost_micros, done_no)"
+        " cost_micros, done_no, project, session, root)"
         " VALUES ($1, $2, $3, 'agent', $4, $5, '', $6, '', 0, $7, 0, 0, 0, $8, 0, 0, -1, 0, $9,"
         " $24, $10, $23, $11, '', $12, '', $13, $14, $15, 0, 0, 0, 0, 0, 0, 0, $16, $17, $18, $19, "
         "$20,"
-        " $21, $22, " WORKFLOW_NEXT_DONE("$4") ")";
+        " $21, $22, " WORKFLOW_NEXT_DONE("$4") ", $25, $26, " RUN_ROOT_OF("$4") ")";
+    const struct run_place place = runs__place(row->budget);
     const struct bytes note = {end->note.data, utf8_cut(end->note, RUN_NOTE_TEXT_MAX)};
     const struct arg args[] = {
         arg_int(row->id),
@@ -155,6 +160,8 @@ static struct err insert_ended(struct tx *tx, const struct run_row *row, const s
         arg_int(end->cost.known ? end->cost.micros : 0),
         arg_int(row->steady_ms),
         arg_int(end->resume_at_ms),
+        arg_text(place.project),
+        arg_text(place.session),
     };
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
 }

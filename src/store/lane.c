@@ -16,6 +16,10 @@ void lane_done(struct lane *lane) {
          call = calls_pop(&lane->calls)) {
         mem_free(call);
     }
+    for (struct call *call = calls_pop(&lane->slices); call != NULL;
+         call = calls_pop(&lane->slices)) {
+        mem_free(call);
+    }
     uv_cond_destroy(&lane->wake);
     uv_mutex_destroy(&lane->lock);
 }
@@ -25,6 +29,16 @@ void lane_push(struct lane *lane, struct call *call) {
     /* The first lazy one wakes the sleeper too, which then sleeps on with a time limit. */
     bool wake = lane->sleepers > 0 && (!call->lazy || lane->calls.first == NULL);
     calls_push(&lane->calls, call);
+    uv_mutex_unlock(&lane->lock);
+    if (wake) {
+        uv_cond_signal(&lane->wake);
+    }
+}
+
+void lane_push_slice(struct lane *lane, struct call *call) {
+    uv_mutex_lock(&lane->lock);
+    bool wake = lane->sleepers > 0;
+    calls_push(&lane->slices, call);
     uv_mutex_unlock(&lane->lock);
     if (wake) {
         uv_cond_signal(&lane->wake);
@@ -51,12 +65,20 @@ static void sleep_for(struct lane *lane, uint64_t wait_ns) {
     lane->sleepers--;
 }
 
+/* With the lock held. */
+static struct call *take_one(struct lane *lane) {
+    bool slice = lane->slices.first != NULL &&
+                 (lane->calls.first == NULL || lane->in_a_row >= LANE_IN_A_ROW);
+    lane->in_a_row = slice || lane->slices.first == NULL ? 0 : lane->in_a_row + 1;
+    return calls_pop(slice ? &lane->slices : &lane->calls);
+}
+
 bool lane_wait_one(struct lane *lane, struct call **ret_call) {
     uv_mutex_lock(&lane->lock);
-    while (lane->calls.first == NULL && !lane->ending) {
+    while (lane->calls.first == NULL && lane->slices.first == NULL && !lane->ending) {
         sleep_until_woken(lane);
     }
-    struct call *call = calls_pop(&lane->calls);
+    struct call *call = take_one(lane);
     uv_mutex_unlock(&lane->lock);
     if (call == NULL) {
         return false;

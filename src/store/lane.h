@@ -1,6 +1,7 @@
 /* lane.h: a queue from the loop to a thread that sleeps while it is empty.
  *
- * Promise    first in, first out. Whoever pushes pays for a wake-up only when somebody sleeps.
+ * Promise    first in, first out; slices are a queue of their own, which never starves. Whoever
+ *            pushes pays for a wake-up only when somebody sleeps.
  * Ownership  embedded: init/done; it owns the calls in it.
  * Threads    any.
  */
@@ -13,16 +14,22 @@
 #include "loop/world.h"
 #include "store/call.h"
 
+enum { LANE_IN_A_ROW = 8 };
+
 struct lane {
     uv_mutex_t lock; /* Guards what follows. */
     uv_cond_t wake;
     struct calls calls;
+    struct calls slices; /* Rest of long reads: after `calls`. */
+    unsigned in_a_row;   /* Calls taken since the last slice while one was waiting. */
     unsigned sleepers;
     bool ending;
 };
 void lane_init(struct lane *lane);
 void lane_done(struct lane *lane);
 void lane_push(struct lane *lane, struct call *call);
+/* Of lane_wait_one: waits until no other call does, but for LANE_IN_A_ROW of them at most. */
+void lane_push_slice(struct lane *lane, struct call *call);
 void lane_end(struct lane *lane); /* Those who wait get what is left, then false. */
 
 /* Waits for one call. False: the lane has ended and is empty. */

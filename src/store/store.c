@@ -242,20 +242,31 @@ void store_write_lazy(struct store *store, store_fn fn, store_done done, void *c
     queue_write(store, call);
 }
 
-void store_read(struct store *store, store_fn fn, store_done done, void *ctx) {
-    struct call *call = call_make(store, fn, done, ctx);
+enum read_kind { READ_WHOLE, READ_SLICE };
+
+static void queue_read(struct store *store, enum read_kind kind, struct call *call) {
     if (store->closing) {
         refuse(store, call, ERR_CLOSING);
     } else if (store->delivery.reads >= QUEUE_MAX) {
         refuse(store, call, ERR_OVERLOADED);
     } else {
         store->delivery.reads++;
-        if (store->threads != NULL) {
-            threads_read(store->threads, call);
-        } else {
+        if (store->threads == NULL) {
             calls_push(&store->reads, call);
+        } else if (kind == READ_SLICE) {
+            threads_read_slice(store->threads, call);
+        } else {
+            threads_read(store->threads, call);
         }
     }
+}
+
+void store_read(struct store *store, store_fn fn, store_done done, void *ctx) {
+    queue_read(store, READ_WHOLE, call_make(store, fn, done, ctx));
+}
+
+void store_read_slice(struct store *store, store_fn fn, store_done done, void *ctx) {
+    queue_read(store, READ_SLICE, call_make(store, fn, done, ctx));
 }
 
 /* --- Inline ----------------------------------------------------------------------------------- */

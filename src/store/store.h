@@ -79,6 +79,9 @@ void store_close(struct store *store);
 void store_write(struct store *store, store_fn fn, store_done done, void *ctx);
 void store_write_lazy(struct store *store, store_fn fn, store_done done, void *ctx);
 void store_read(struct store *store, store_fn fn, store_done done, void *ctx);
+/* The rest of a read that was cut into slices: runs after all reads that are queued, whichever came
+ * first, so that a long list delays a short read by one slice at most. */
+void store_read_slice(struct store *store, store_fn fn, store_done done, void *ctx);
 
 bool store_turn(struct store *store); /* INLINE: runs one group; false when nothing was queued. */
 

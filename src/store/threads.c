@@ -162,6 +162,10 @@ void threads_read(struct threads *threads, struct call *call) {
     lane_push(&threads->reads, call);
 }
 
+void threads_read_slice(struct threads *threads, struct call *call) {
+    lane_push_slice(&threads->reads, call);
+}
+
 uint64_t threads_reads(const struct threads *threads) {
     return atomic_load_explicit(&threads->reads_run, memory_order_relaxed);
 }

@@ -37,6 +37,7 @@ MUST_CHECK struct err threads_start(const struct threads_options *options,
 void threads_stop(struct threads *threads); /* NULL is allowed. */
 void threads_write(struct threads *threads, struct call *call);
 void threads_read(struct threads *threads, struct call *call);
+void threads_read_slice(struct threads *threads, struct call *call);
 uint64_t threads_reads(const struct threads *threads); /* How many were run. Any thread. */
 
 /* A thread with every signal blocked: they belong to the loop's thread. */

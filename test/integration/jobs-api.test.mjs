@@ -101,8 +101,16 @@ test("lists page without gap or repeat, newest first, and can be filtered", asyn
   assert.ok(failed.json.items.length > 0);
   assert.ok(failed.json.items.every((run) => run.state === "failed" && run.kind === "job"));
   assert.deepEqual((await jobs.request("GET", "/api/v1/runs?kind=workflow")).json.items, []);
+  const some = await jobs.request("GET", "/api/v1/jobs?state=failed,succeeded&total=1&limit=1");
+  const both = (await jobs.request("GET", "/api/v1/jobs?limit=200")).json.items;
+  const ended = both.filter((run) => ["failed", "succeeded"].includes(run.state));
+  assert.equal(some.json.total, ended.length);
+  assert.equal(some.json.more, undefined);
   for (const [query, code] of [
     ["state=broken", "bad_query"],
+    ["state=failed,", "bad_query"],
+    ["parent=run_00000000000000000000000000", "not_found"],
+    ["since=-1", "bad_query"],
     ["kind=thing", "bad_query"],
     ["after=x", "bad_cursor"],
     ["limit=0", "bad_query"],
@@ -110,6 +118,27 @@ test("lists page without gap or repeat, newest first, and can be filtered", asyn
     const answer = await jobs.request("GET", `/api/v1/runs?${query}`);
     assert.equal(answer.json.code, code, query);
   }
+});
+
+test("lists are narrowed by project, root, parent, time and text", async () => {
+  const id = await jobs.start({ argv: ["true"], label: "Sift 100%_", project: "sifted" });
+  const other = await jobs.start({ argv: ["true"], label: "sift 100x1", project: "other" });
+  const { made_ms } = await jobs.ended(id);
+  await jobs.ended(other);
+  const ids = async (query) => {
+    const page = await jobs.request("GET", `/api/v1/jobs?total=1&${query}`);
+    assert.equal(page.status, 200, query);
+    assert.equal(page.json.total, page.json.items.length, query);
+    return page.json.items.map((run) => run.id);
+  };
+  assert.deepEqual(await ids("project=sifted"), [id]);
+  assert.deepEqual(await ids("project=sifted&state=failed"), []);
+  assert.deepEqual(await ids("q=SIFT%20100%25_"), [id]);
+  assert.deepEqual(await ids(`since=${made_ms}&project=sifted`), [id]);
+  assert.deepEqual(await ids(`since=${made_ms + 3600000}`), []);
+  assert.deepEqual(await ids(`parent=${id}`), []);
+  assert.deepEqual(await ids(`root=${id}&live=1`), []);
+  assert.deepEqual(await ids("session=ses_nobody"), []);
 });
 
 test("only live runs are listed where that is asked", async () => {

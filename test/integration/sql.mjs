@@ -2,8 +2,8 @@
 import { execFileSync } from "node:child_process";
 import path from "node:path";
 
-/** Ends without closing, so that the log stays: Python's SQLite would copy it into the database file
- * without the checksums of pages. */
+/** Ends without closing, so that the log stays: Python's SQLite would copy it into the database
+ * file without the checksums of pages. */
 const program = [
   "import json, os, sqlite3, sys",
   "base = sqlite3.connect(sys.argv[1])",

@@ -118,7 +118,9 @@ static struct err read_tx(struct tx *tx, void *ctx) {
         const struct run_page page = {.owner = kit_bytes(owners[i]), .limit = SIM_RUNS};
         const struct inbox_page inbox = {
             .owner = kit_bytes(owners[i]), .limit = COUNT_OF(sim->owed), .all = true};
-        err = tx_run_each(tx, &page, read_run, sim);
+        int64_t next = 0;
+        err = tx_run_each(tx, &page, read_run, sim, &next);
+        assert_int_equal(next, 0);
         if (!err_failed(err)) {
             err = tx_inbox_each(tx, &inbox, read_owed, sim);
         }

@@ -203,6 +203,7 @@ static void a_note_that_was_cut_is_not_read(void **state) {
 struct list {
     struct run_page page;
     int64_t ids[16];
+    int64_t next;
     size_t count;
 };
 
@@ -217,7 +218,7 @@ static struct err list_each(void *ctx, const struct run_row *row) {
 static struct err list_tx(struct tx *tx, void *ctx) {
     struct list *list = ctx;
     list->count = 0;
-    return tx_run_each(tx, &list->page, list_each, list);
+    return tx_run_each(tx, &list->page, list_each, list, &list->next);
 }
 
 static size_t list_go(struct runs_kit *runs, struct list *list) {
@@ -245,10 +246,10 @@ static void lists_go_from_the_newest_and_can_be_narrowed(void **state) {
     assert_int_equal(all.ids[0], rows[0].row.id);
     struct list live = {.page = {.live = true}};
     assert_int_equal(list_go(runs, &live), 3);
-    struct list done = {.page = {.by_state = true, .state = RUN_SUCCEEDED}};
+    struct list done = {.page = {.states = 1U << RUN_SUCCEEDED}};
     assert_int_equal(list_go(runs, &done), 1);
     assert_int_equal(done.ids[0], rows[1].row.id);
-    struct list running = {.page = {.by_state = true, .state = RUN_RUNNING}};
+    struct list running = {.page = {.states = 1U << RUN_RUNNING}};
     assert_int_equal(list_go(runs, &running), 3);
     struct list turns = {.page = {.by_kind = true, .kind = KIND_TURN}};
     assert_int_equal(list_go(runs, &turns), 0);

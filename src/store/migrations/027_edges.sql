@@ -28,3 +28,33 @@ CREATE TABLE host_reports (
 -- Attempts of one host that have not ended: its own daemon looks for them each second while another
 -- one leads.
 CREATE INDEX runs_host ON runs (host, id) WHERE ended_ms IS NULL AND host <> '';
+
+-- Lists of runs. project, session: of the turn or the job at the top; '': none. root: id of the run
+-- at the top of the tree; 0: the run is the top. All three are those of the submit.
+ALTER TABLE runs ADD COLUMN project TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN session TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN root @int@ NOT NULL DEFAULT 0;
+UPDATE runs SET root = COALESCE((WITH RECURSIVE above (id, parent) AS
+    (SELECT p.id, p.parent FROM runs p WHERE p.id = runs.parent UNION ALL
+    SELECT p.id, p.parent FROM above JOIN runs p ON p.id = above.parent)
+    SELECT min(id) FROM above), parent) WHERE parent <> 0;
+UPDATE runs SET
+    session = (SELECT s.session FROM turns t JOIN sessions s ON s.id = t.session
+    WHERE t.run = runs.id),
+    project = (SELECT s.project FROM turns t JOIN sessions s ON s.id = t.session
+    WHERE t.run = runs.id)
+    WHERE id IN (SELECT t.run FROM turns t JOIN sessions s ON s.id = t.session);
+UPDATE runs SET project = substr(budget, 9, length(budget) - 9)
+    WHERE root = 0 AND session = '' AND budget LIKE 'project:%/' AND budget NOT LIKE '%/%/';
+UPDATE runs SET
+    session = (SELECT r.session FROM runs r WHERE r.id = runs.root),
+    project = (SELECT r.project FROM runs r WHERE r.id = runs.root)
+    WHERE session = '' AND root IN (SELECT id FROM runs);
+-- Each filter has an index whose last order is that of the list. Filters beside the first one are
+-- compared row by row, in slices (engine/run_page.c); the trailing columns save looks at rows.
+CREATE INDEX runs_kind ON runs (owner, kind, id);
+CREATE INDEX runs_final ON runs (owner, state, id, kind) WHERE ended_ms IS NOT NULL;
+CREATE INDEX runs_project ON runs (owner, project, id, kind) WHERE project <> '';
+CREATE INDEX runs_session ON runs (owner, session, id, kind) WHERE session <> '';
+CREATE INDEX runs_children ON runs (parent, id, kind) WHERE parent <> 0;
+CREATE INDEX runs_root ON runs (root, id, kind) WHERE root <> 0;

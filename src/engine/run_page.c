@@ -1,0 +1,322 @@
+/* run_page.c: lists of runs, by any filters together.
+ *
+ * One filter, the one that is expected to leave the fewest rows, has an index in the order of the
+ * list and leads; the others are compared with each row that it leaves. Where others are given, the
+ * rows that one transaction looks at are bounded: a statement on the index alone finds the id at
+ * which the slice ends, the second reads what fits between, and the caller goes on below that id in
+ * another transaction. So whatever the filters are, no list holds a reader for long.
+ */
+#include <string.h>
+
+#include "base/memory.h"
+#include "engine/run_rows.h"
+
+/* The state that run_shown gives a row: $8 is the epoch of a daemon that holds, else 0. */
+#define STATE_SHOWN                                                                                \
+    "CASE WHEN state = 'running' AND epoch <> $8 AND $8 <> 0 THEN 'waiting' ELSE state END"
+
+/* What is compared with each row; an argument that is empty or 0 compares nothing. `||` keeps both
+ * databases from the index by owner. Each argument is met first where its type can be seen. */
+#define COMPARED                                                                                   \
+    " AND id >= $5 AND owner || '' = $1 AND (kind = $6 OR $6 = '')"                                \
+    " AND ($7 = '' OR $7 LIKE '%,' || (" STATE_SHOWN ") || ',%')"                                  \
+    " AND ($9 = 0 OR ended_ms IS NULL) AND (project = $10 OR $10 = '')"                            \
+    " AND (session = $11 OR $11 = '') AND (parent = $12 OR $12 = 0)"                               \
+    " AND (root = $13 OR $13 = 0) AND made_ms >= $14"                                              \
+    " AND ($15 = '' OR lower(label) LIKE $15 ESCAPE '!' OR lower(command) LIKE $15 ESCAPE '!'"     \
+    " OR run LIKE $15 ESCAPE '!')"
+
+struct lead {
+    /* $1 owner, $2 ids below, $3 rows at most, $4 the filter that leads: answers the lowest id and
+     * the number of these rows. */
+    const char *bounds;
+    const char *rows;  /* $1 to $15. */
+    const char *count; /* The same without a limit: $3 counts for nothing. */
+};
+
+#define LEAD(where)                                                                                \
+    {                                                                                              \
+        .bounds = "SELECT COALESCE(min(id), 0), count(*) FROM (SELECT id FROM runs WHERE " where   \
+                  " AND id < $2 ORDER BY id DESC LIMIT $3) slice",                                 \
+        .rows = "SELECT " RUN_COLUMNS_LIGHT " FROM runs WHERE " where " AND id < $2" COMPARED      \
+                " ORDER BY id DESC LIMIT $3",                                                      \
+        .count = "SELECT count(*) FROM runs WHERE " where " AND id < $2 AND $3 > 0" COMPARED       \
+    }
+
+enum { BY_OWNER, BY_KIND, BY_END, BY_LIFE, BY_PROJECT, BY_SESSION, BY_PARENT, BY_ROOT, LEADS };
+
+static const struct lead leads[LEADS] = {
+    [BY_OWNER] = LEAD("owner = $1 AND $4 = ''"),
+    [BY_KIND] = LEAD("owner = $1 AND kind = $4"),
+    [BY_END] = LEAD("owner = $1 AND state = $4 AND ended_ms IS NOT NULL"),
+    [BY_LIFE] = LEAD("$1 <> '' AND $4 = '' AND ended_ms IS NULL"),
+    [BY_PROJECT] = LEAD("owner = $1 AND project = $4 AND project <> ''"),
+    [BY_SESSION] = LEAD("owner = $1 AND session = $4 AND session <> ''"),
+    [BY_PARENT] = LEAD("$1 <> '' AND parent = $4 AND parent <> 0"),
+    [BY_ROOT] = LEAD("$1 <> '' AND root = $4 AND root <> 0"),
+};
+
+enum { STATES_MAX = RUN_STATE_COUNT * 12 + 2, PATTERN_MAX = 2 * RUN_SEARCH_MAX + 2 };
+
+struct list {
+    struct tx *tx;
+    const struct run_page *page;
+    const struct lead *lead;
+    struct arg key; /* Of the filter that leads. */
+    bool compares;  /* Others are given. */
+    int64_t parent, root;
+    char states[STATES_MAX], pattern[PATTERN_MAX];
+    size_t states_len, pattern_len;
+};
+
+/* --- What leads ------------------------------------------------------------------------------- */
+
+static unsigned live_states(void) {
+    unsigned live = 0;
+    for (unsigned i = 0; i < RUN_STATE_COUNT; i++) {
+        live |= run_state_final((enum run_state)i) ? 0 : 1U << i;
+    }
+    return live;
+}
+
+/* Of a single state that ends runs. */
+static bool single_end(const struct run_page *page, enum run_state *ret_state) {
+    for (unsigned i = 0; i < RUN_STATE_COUNT; i++) {
+        if (page->states == 1U << i && run_state_final((enum run_state)i)) {
+            *ret_state = (enum run_state)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static unsigned filters_given(const struct run_page *page) {
+    return (page->by_kind ? 1U : 0) + (page->states != 0 ? 1U : 0) + (page->live ? 1U : 0) +
+           (page->project.len > 0 ? 1U : 0) + (page->session.len > 0 ? 1U : 0) +
+           (page->parent.len > 0 ? 1U : 0) + (page->root.len > 0 ? 1U : 0) +
+           (page->since_ms > 0 ? 1U : 0) + (page->q.len > 0 ? 1U : 0);
+}
+
+/* Most runs succeed, so that state leads only where nothing else is given. */
+static void choose(struct list *list) {
+    const struct run_page *page = list->page;
+    enum run_state state = RUN_SUCCEEDED;
+    bool ended = single_end(page, &state), few = ended && state != RUN_SUCCEEDED;
+    bool lives = page->live || (page->states != 0 && (page->states & ~live_states()) == 0);
+    unsigned by = BY_OWNER;
+    list->key = arg_text(BYTES(""));
+    if (list->parent != 0) {
+        by = BY_PARENT;
+        list->key = arg_int(list->parent);
+    } else if (list->root != 0) {
+        by = BY_ROOT;
+        list->key = arg_int(list->root);
+    } else if (page->session.len > 0) {
+        by = BY_SESSION;
+        list->key = arg_text(page->session);
+    } else if (lives) {
+        by = BY_LIFE;
+    } else if (few || (ended && filters_given(page) == 1)) {
+        by = BY_END;
+        list->key = runs__name(run_state_name(state));
+    } else if (page->project.len > 0) {
+        by = BY_PROJECT;
+        list->key = arg_text(page->project);
+    } else if (page->by_kind) {
+        by = BY_KIND;
+        list->key = runs__name(run_kind_name(page->kind));
+    }
+    list->lead = &leads[by];
+    list->compares = by == BY_LIFE || filters_given(page) > (by == BY_OWNER ? 0U : 1U);
+}
+
+/* --- Arguments -------------------------------------------------------------------------------- */
+
+static void write_states(struct list *list) {
+    size_t len = 0;
+    for (unsigned i = 0; i < RUN_STATE_COUNT; i++) {
+        if ((list->page->states & 1U << i) != 0) {
+            const char *name = run_state_name((enum run_state)i);
+            size_t size = strlen(name);
+            assert(len + size + 2 <= sizeof list->states);
+            list->states[len++] = ',';
+            memcpy(list->states + len, name, size);
+            len += size;
+        }
+    }
+    if (len > 0) {
+        list->states[len++] = ',';
+    }
+    list->states_len = len;
+}
+
+/* %text%, with what LIKE would read as a wildcard escaped. */
+static void write_pattern(struct list *list) {
+    struct bytes text = list->page->q;
+    char *at = list->pattern;
+    assert(text.len <= RUN_SEARCH_MAX);
+    if (text.len > 0) {
+        *at++ = '%';
+        for (size_t i = 0; i < text.len; i++) {
+            char c = text.data[i];
+            c = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+            if (c == '%' || c == '_' || c == '!') {
+                *at++ = '!';
+            }
+            *at++ = c;
+        }
+        *at++ = '%';
+    }
+    list->pattern_len = (size_t)(at - list->pattern);
+}
+
+static struct err find_id(struct list *list, struct bytes run, int64_t *ret_id) {
+    const struct run_key key = {.owner = list->page->owner, .run = run};
+    bool found = run.len == 0;
+    struct run_row row = {.id = 0};
+    struct err err = found ? ERR_OK : tx_run_find_shown(list->tx, &key, &found, &row);
+    if (!err_failed(err) && !found) {
+        err = err_make(ERR_NOT_FOUND, "runs: parent or root of a list");
+    }
+    if (!err_failed(err)) {
+        *ret_id = row.id;
+    }
+    return err;
+}
+
+static struct err list_init(struct list *list, struct tx *tx, const struct run_page *page) {
+    list->tx = tx;
+    list->page = page;
+    struct err err = find_id(list, page->parent, &list->parent);
+    if (!err_failed(err)) {
+        err = find_id(list, page->root, &list->root);
+    }
+    write_states(list);
+    write_pattern(list);
+    choose(list);
+    return err;
+}
+
+enum { COMPARED_ARGS = 15 };
+
+static void compared_args(const struct list *list, int64_t from, struct arg args[COMPARED_ARGS]) {
+    const struct run_page *page = list->page;
+    const struct arg all[COMPARED_ARGS] = {
+        arg_text(page->owner),
+        arg_int(page->before > 0 ? page->before : INT64_MAX),
+        arg_int(page->limit),
+        list->key,
+        arg_int(from),
+        runs__name(page->by_kind ? run_kind_name(page->kind) : ""),
+        arg_text((struct bytes){list->states, list->states_len}),
+        arg_int(page->hold == RUN_HELD ? tx_epoch(list->tx) : 0),
+        arg_int(page->live ? 1 : 0),
+        arg_text(page->project),
+        arg_text(page->session),
+        arg_int(list->parent),
+        arg_int(list->root),
+        arg_int(page->since_ms),
+        arg_text((struct bytes){list->pattern, list->pattern_len}),
+    };
+    memcpy(args, all, sizeof all);
+}
+
+/* --- A slice ---------------------------------------------------------------------------------- */
+
+struct slice {
+    int64_t from;  /* Lowest id that is looked at. */
+    int64_t count; /* Rows on the index from there. */
+    bool last;     /* Nothing is left below. */
+};
+
+/* Ids rise with time, so a slice whose end is older than the filter asks for is the last one. */
+static struct err older(const struct list *list, int64_t id, bool *ret_older) {
+    const struct arg args[] = {arg_int(id)};
+    const struct run_ask ask = {
+        .sql = "SELECT made_ms FROM runs WHERE id = $1", .args = args, .count = COUNT_OF(args)};
+    int64_t made_ms = 0;
+    struct err err = runs__int(list->tx, &ask, &made_ms);
+    if (!err_failed(err)) {
+        *ret_older = made_ms < list->page->since_ms;
+    }
+    return err;
+}
+
+static struct err find_slice(const struct list *list, int64_t limit, struct slice *ret_slice) {
+    const struct run_page *page = list->page;
+    const struct arg args[] = {arg_text(page->owner),
+                               arg_int(page->before > 0 ? page->before : INT64_MAX), arg_int(limit),
+                               list->key};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(list->tx, list->lead->bounds, args, COUNT_OF(args), &rows);
+    if (err_failed(err) || rows == NULL) {
+        return err;
+    }
+    struct slice slice = {.from = rows_int(rows, 0), .count = rows_int(rows, 1)};
+    slice.last = slice.count < limit;
+    if (!slice.last && page->since_ms > 0) {
+        err = older(list, slice.from, &slice.last);
+    }
+    if (!err_failed(err)) {
+        *ret_slice = slice;
+    }
+    return err;
+}
+
+static struct err read_rows(const struct list *list, const struct slice *slice,
+                            struct err (*each)(void *ctx, const struct run_row *row), void *ctx,
+                            int64_t *ret_count) {
+    struct arg args[COMPARED_ARGS];
+    compared_args(list, slice->from, args);
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_query(list->tx, list->lead->rows, args, COUNT_OF(args), &rows);
+    int64_t count = 0;
+    while (rows_more(rows, &err)) {
+        struct run_row row;
+        runs__borrow_shown(rows, RUN_LIGHT, &row);
+        count++;
+        err = each(ctx, &row);
+    }
+    *ret_count = count;
+    return err;
+}
+
+struct err tx_run_each(struct tx *tx, const struct run_page *page,
+                       struct err (*each)(void *ctx, const struct run_row *row), void *ctx,
+                       int64_t *ret_next) {
+    struct list list = {.parent = 0};
+    struct slice slice = {.from = 0, .last = true};
+    int64_t count = 0;
+    struct err err = list_init(&list, tx, page);
+    if (!err_failed(err) && list.compares) {
+        err = find_slice(&list, RUN_SLICE_ROWS, &slice);
+    }
+    if (!err_failed(err)) {
+        err = read_rows(&list, &slice, each, ctx, &count);
+    }
+    if (!err_failed(err)) {
+        *ret_next = slice.last || count >= page->limit ? 0 : slice.from;
+    }
+    return err;
+}
+
+struct err tx_run_count(struct tx *tx, const struct run_page *page, int64_t *io_count,
+                        int64_t *ret_next) {
+    struct list list = {.parent = 0};
+    struct slice slice = {.from = 0, .last = true};
+    struct err err = list_init(&list, tx, page);
+    if (!err_failed(err)) {
+        err = find_slice(&list, list.compares ? RUN_SLICE_ROWS : page->limit, &slice);
+    }
+    if (!err_failed(err) && list.compares) {
+        struct arg args[COMPARED_ARGS];
+        compared_args(&list, slice.from, args);
+        const struct run_ask ask = {.sql = list.lead->count, .args = args, .count = COUNT_OF(args)};
+        err = runs__int(tx, &ask, &slice.count);
+    }
+    if (!err_failed(err)) {
+        *io_count += slice.count;
+        *ret_next = slice.last ? 0 : slice.from;
+    }
+    return err;
+}
