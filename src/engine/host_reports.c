@@ -298,11 +298,13 @@ struct reports {
     bool more;
 };
 
-/* A page is at most RUN_BYTES_TURN long, but for its last report. */
+/* A page is at most RUN_BYTES_TURN long, but for its last report. A text that is longer than any
+ * report is none: it would fill the arena that the others of its page need. */
 static struct err find_page(struct tx *tx, int64_t limit, struct reports *ret_reports) {
-    static const char sql[] = "SELECT id, place, run, attempt, report FROM host_reports"
-                              " ORDER BY id LIMIT $1";
-    const struct arg args[] = {arg_int(limit + 1)};
+    static const char sql[] = "SELECT id, place, run, attempt,"
+                              " CASE WHEN length(report) <= $2 THEN report ELSE '' END"
+                              " FROM host_reports ORDER BY id LIMIT $1";
+    const struct arg args[] = {arg_int(limit + 1), arg_int(HOST_REPORT_MAX)};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
     size_t bytes = 0;

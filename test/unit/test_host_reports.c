@@ -274,6 +274,28 @@ static void a_result_that_is_too_long_is_left_out(void **state) {
     assert_string_equal(row.result, "");
 }
 
+static struct err replace_tx(struct tx *tx, void *ctx) {
+    const struct bytes *report = ctx;
+    const struct arg args[] = {arg_text(*report)};
+    return tx_exec(tx, "UPDATE host_reports SET report = $1", args, COUNT_OF(args), NULL);
+}
+
+/* No writer of ours makes it: it would fill the memory that the page's other reports need. */
+static void a_report_that_is_longer_than_any_is_not_read(void **state) {
+    struct runs_kit *runs = *state;
+    struct runs_row run = runs_add(runs);
+    struct run_settle end = runs_exit(runs, run.run, 0);
+    report(runs, &end);
+    static char text[HOST_REPORT_MAX + 100];
+    memset(text, ' ', sizeof text);
+    static const char sound[] = "{\"end\":\"exited\",\"why\":\"itself\"}";
+    memcpy(text, sound, sizeof sound - 1);
+    struct bytes long_report = {text, sizeof text};
+    assert_int_equal(runs_do(runs, replace_tx, &long_report), ERR_NONE);
+    assert_int_equal(take_all(runs).refused, 1);
+    assert_int_equal(runs_get(runs, run.run).row.cause, CAUSE_NOT_STORED);
+}
+
 static void a_report_beyond_its_bound_is_refused_to_its_writer(void **state) {
     struct runs_kit *runs = *state;
     struct runs_row run = runs_add(runs);
@@ -310,6 +332,7 @@ int main(void) {
         REPORT_TEST(a_page_takes_the_oldest_and_says_that_more_are_left),
         REPORT_TEST(a_report_that_cannot_be_read_fails_its_run_alone),
         REPORT_TEST(a_result_that_is_too_long_is_left_out),
+        REPORT_TEST(a_report_that_is_longer_than_any_is_not_read),
         REPORT_TEST(a_report_beyond_its_bound_is_refused_to_its_writer),
         REPORT_TEST(members_that_a_later_version_adds_are_ignored),
     };
