@@ -321,7 +321,7 @@ static const struct flag serve_flags[] = {
     {.name = NULL},
 };
 
-enum { NAMES_MAX = 16, BUDGET_MAX = 4096 };
+enum { NAMES_MAX = 16, BUDGET_MAX = 4096, HOST_TIMEOUT_MIN_S = 30 };
 
 /* "a,b,c" as a list that ends with NULL. The text is cut in place. */
 static struct err names_split(char *text, const char *what, const char *names[NAMES_MAX + 1],
@@ -412,6 +412,18 @@ static struct err budget_take(const struct args *args, struct text *budget, stru
     return ERR_OK;
 }
 
+static struct err host_timeout_check(const struct args *args, struct why *why) {
+    int64_t seconds = args_int(args, "host-timeout", 0);
+    if (seconds == 0 || seconds >= HOST_TIMEOUT_MIN_S) {
+        return ERR_OK;
+    }
+    why_set(why,
+            "host-timeout: at least %d seconds, or 0 for none: a host gives a sign of life every"
+            " 10 seconds, and one that lives must not lose its jobs",
+            HOST_TIMEOUT_MIN_S);
+    return err_make(ERR_CONFIG, "serve: host timeout");
+}
+
 static struct err serve_with(struct invocation *invocation, const char *const *hosts,
                              const char *const *origins) {
     const struct args *args = &invocation->args;
@@ -469,6 +481,9 @@ static struct err serve_with(struct invocation *invocation, const char *const *h
     if (!err_failed(err)) {
         err = budget_take(args, &budget, &invocation->why);
         options.workflow_budget = budget.data;
+    }
+    if (!err_failed(err)) {
+        err = host_timeout_check(args, &invocation->why);
     }
     return err_failed(err) ? err : invocation->serve(&options, &invocation->why);
 }

@@ -204,6 +204,10 @@ struct run_bounds dispatch_bounds(const struct dispatch *dispatch) {
     return bounds;
 }
 
+struct bytes dispatch_host(const struct dispatch *dispatch) {
+    return dispatch->options.bounds.host;
+}
+
 enum run_hold dispatch_held(const struct dispatch *dispatch) {
     return dispatch->options.hold;
 }

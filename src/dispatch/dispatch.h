@@ -81,6 +81,8 @@ void dispatch_run_note(struct dispatch *dispatch, struct bytes note);
 
 /* For whoever submits or stops: what is allowed now. */
 struct run_bounds dispatch_bounds(const struct dispatch *dispatch);
+/* Its place (engine/home.h). Any thread. */
+struct bytes dispatch_host(const struct dispatch *dispatch);
 enum run_hold dispatch_held(const struct dispatch *dispatch);
 /* Since the database was restored or copied. Before dispatch_recover. */
 void dispatch_hold(struct dispatch *dispatch);
@@ -88,7 +90,7 @@ MUST_CHECK bool dispatch_is_restored(const struct dispatch *dispatch);
 /* Before it, too. Where an epoch below that began an attempt and there is no folder, nobody knows
  * whether it ran: its end may be one that this database has not seen. */
 void dispatch_doubt(struct dispatch *dispatch, int64_t below_epoch);
-/* Time without a sign of life of another host, as this daemon has seen it; -1: not known. */
+/* Time without a sign of life of another host, counted in looks at the database; -1: not known. */
 int64_t dispatch_host_quiet_ms(const struct dispatch *dispatch, struct bytes place);
 
 /* Ends the hold: everything that waits may begin. Not held: nothing changes. */

@@ -4,8 +4,10 @@
  *                                  │ a host said nothing for its time, and has jobs
  *                                  └──> ABANDONING (a page of its jobs) ──> … ──> WAITING
  *
- * A sign of life is a change of `seen_ms`, timed by this daemon's monotonic clock from when it
- * first looked: the clocks of machines differ, and a host must not be taken for gone by that. */
+ * A sign of life is a change of `seen_ms`. Silence is counted in looks that reached the server, not
+ * in time: the clocks of machines differ, and while the server is away, or this daemon stands
+ * still, no host can give a sign that it would see. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -20,7 +22,7 @@ enum {
 struct seen {
     char place[PLACE_MAX];
     int64_t seen_ms, runs;
-    uint64_t changed_ns; /* When it was seen to change. */
+    int64_t looks; /* In a row that saw no change. */
 };
 
 struct seen_list {
@@ -41,10 +43,6 @@ static void sign(struct timer *timer);
 
 static void wait(struct host_watch *watch) {
     timer_start(watch->dispatch->options.loop, &watch->timer, HOST_SEEN_MS, sign);
-}
-
-static uint64_t now_ns(const struct host_watch *watch) {
-    return world_mono_ns(loop_world(watch->dispatch->options.loop));
 }
 
 static struct bytes bytes_of(const char *text) {
@@ -95,7 +93,7 @@ static void merge(struct host_watch *watch) {
         struct seen *seen = &watch->fresh.at[i];
         const struct seen *before = seen_find(&watch->known, bytes_of(seen->place));
         bool same = before != NULL && before->seen_ms == seen->seen_ms;
-        seen->changed_ns = same ? before->changed_ns : now_ns(watch);
+        seen->looks = same ? before->looks + 1 : 0;
         away += (uint64_t)seen->runs;
     }
     watch->known = watch->fresh;
@@ -134,8 +132,17 @@ static void abandon_done(struct err err, void *ctx) {
     abandon_next(watch);
 }
 
-static int64_t quiet_ms(const struct host_watch *watch, const struct seen *seen) {
-    return (int64_t)((now_ns(watch) - seen->changed_ns) / 1000000);
+static int64_t quiet_ms(const struct seen *seen) {
+    return seen->looks * HOST_SEEN_MS;
+}
+
+static void tell_silence(struct dispatch *dispatch, const struct seen *seen) {
+    char words[PLACE_MAX + 100];
+    (void)snprintf(words, sizeof words,
+                   "host %s gave no sign of life for --host-timeout: its jobs are lost",
+                   seen->place); /* It fits. */
+    dispatch__failed(dispatch, words, (struct bytes){"", 0},
+                     err_make(ERR_HOST_AWAY, "hosts: timeout"));
 }
 
 static void abandon_next(struct host_watch *watch) {
@@ -144,10 +151,8 @@ static void abandon_next(struct host_watch *watch) {
     bool may = timeout_ms > 0 && !dispatch->options.guest;
     for (; may && watch->abandoning < watch->known.count; watch->abandoning++) {
         const struct seen *seen = &watch->known.at[watch->abandoning];
-        if (seen->runs > 0 && quiet_ms(watch, seen) >= timeout_ms) {
-            dispatch__failed(dispatch,
-                             "a host gave no sign of life for --host-timeout: its jobs are lost",
-                             bytes_of(seen->place), err_make(ERR_HOST_AWAY, "hosts: timeout"));
+        if (seen->runs > 0 && quiet_ms(seen) >= timeout_ms) {
+            tell_silence(dispatch, seen);
             watch->what = (struct host_abandon){.place = bytes_of(seen->place),
                                                 .limit = HOST_ABANDON_PAGE,
                                                 .random = dispatch__random(dispatch),
@@ -204,5 +209,5 @@ void host_watch__free(struct dispatch *dispatch) {
 int64_t dispatch_host_quiet_ms(const struct dispatch *dispatch, struct bytes place) {
     const struct host_watch *watch = dispatch->host_watch;
     const struct seen *seen = watch == NULL ? NULL : seen_find(&watch->known, place);
-    return seen == NULL ? -1 : quiet_ms(watch, seen);
+    return seen == NULL ? -1 : quiet_ms(seen);
 }

@@ -7,7 +7,8 @@
 
 #define HOST_COLUMNS                                                                               \
     "id, place, name, role, version, made_ms, seen_ms, (SELECT count(*) FROM runs"                 \
-    " WHERE runs.host = hosts.place AND kind = 'job' AND gate = '' AND ended_ms IS NULL)"
+    " WHERE runs.host = hosts.place AND runs.host <> '' AND kind = 'job' AND gate = ''"            \
+    " AND ended_ms IS NULL)"
 
 static const char *const role_names[] = {[HOST_STANDBY] = "standby", [HOST_LEADER] = "leader"};
 

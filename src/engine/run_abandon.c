@@ -98,7 +98,8 @@ static struct err part_run(struct tx *tx, void *ctx) {
 static struct err find_page(struct tx *tx, const struct host_abandon *what, int64_t *ids,
                             int64_t *ret_count) {
     static const char sql[] = "SELECT id FROM runs WHERE ended_ms IS NULL AND gate = ''"
-                              " AND kind = 'job' AND host = $1 AND id > $2 ORDER BY id LIMIT $3";
+                              " AND kind = 'job' AND host = $1 AND host <> '' AND id > $2"
+                              " ORDER BY id LIMIT $3";
     const struct arg args[] = {arg_text(what->place), arg_int(what->after), arg_int(what->limit)};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);

@@ -44,8 +44,9 @@ struct ongoing {
     struct bytes run; /* "": no turn runs. */
     int64_t number;   /* Of the turn. */
     enum run_hold hold;
-    struct run_row row;    /* The same turn, as run_shown has it. */
-    int64_t message, step; /* step 0: no call is out. */
+    struct run_bounds bounds; /* Host and hosts count. */
+    struct run_row row;       /* The same turn, as run_shown has it. */
+    int64_t message, step;    /* step 0: no call is out. */
     struct turn_said said;
 };
 
@@ -76,9 +77,10 @@ static struct err ongoing_find(struct tx *tx, const struct session_row *session,
         return err;
     }
     run_shown(&ongoing->row, tx_epoch(tx), ongoing->hold);
+    err = tx_run_away_mark(tx, &ongoing->bounds, &ongoing->row);
     ongoing->number = turn.number;
-    if (turn.call == 0) {
-        return ERR_OK;
+    if (err_failed(err) || turn.call == 0) {
+        return err;
     }
     ongoing->step = turn.call;
     return turns__hear(tx, session, &turn, &ongoing->said);
@@ -333,9 +335,13 @@ static struct err approvals_add(struct tx *tx, const struct session_row *session
 /* --- All of it -------------------------------------------------------------------------------- */
 
 /* Instructions and settings may be long, and are asked for by whoever shows them. */
-static struct err write_found(struct tx *tx, const struct session_row *session, enum run_hold hold,
-                              struct text *text) {
-    AUTO(ongoing_done) struct ongoing ongoing = {.hold = hold};
+static struct err write_found(struct tx *tx, const struct session_row *session,
+                              const struct snapshot_of *of, struct text *text) {
+    AUTO(ongoing_done)
+    struct ongoing ongoing = {
+        .hold = of->held ? RUN_HELD : RUN_FREE,
+        .bounds = {.host = of->place,
+                   .hosts = of->place.len > 0 ? RUN_HOSTS_SHARED : RUN_HOST_ONE}};
     struct message_rows live;
     struct err err = messages__live(tx, session->id, &live);
     if (!err_failed(err)) {
@@ -380,7 +386,7 @@ static struct err write_state(struct tx *tx, const struct snapshot_of *of, bool 
         err = tx_session_shown(tx, hold, &session);
     }
     if (!err_failed(err) && found) {
-        err = write_found(tx, &session, hold, text);
+        err = write_found(tx, &session, of, text);
     }
     if (!err_failed(err)) {
         *ret_found = found;

@@ -17,11 +17,13 @@ bool snapshots_held(const struct snapshot_kinds *kinds) {
     return kinds->held != NULL && kinds->held(kinds->ctx);
 }
 
-static struct err write_state(struct tx *tx, const struct snapshot_kind *kind,
-                              const struct snapshot_ask *ask, bool *ret_found, struct text *text) {
+static struct err write_state(struct tx *tx, const struct snapshot_kinds *kinds,
+                              const struct snapshot_kind *kind, const struct snapshot_ask *ask,
+                              bool *ret_found, struct text *text) {
     const struct snapshot_of of = {
         .owner = ask->owner,
         .id = {ask->name.data + kind->prefix.len, ask->name.len - kind->prefix.len},
+        .place = kinds->place == NULL ? (struct bytes){"", 0} : kinds->place(kinds->ctx),
         .held = ask->held};
     struct err err = kind->write(tx, &of, ret_found, text);
     if (!err_failed(err) && *ret_found && text_failed(text)) {
@@ -37,7 +39,7 @@ struct err tx_snapshot(struct tx *tx, const struct snapshot_kinds *kinds,
     struct err err = ERR_OK;
     text_clear(text);
     if (kind != NULL) {
-        err = write_state(tx, kind, ask, &found, text);
+        err = write_state(tx, kinds, kind, ask, &found, text);
     }
     if (!err_failed(err) && !found) {
         text_clear(text);

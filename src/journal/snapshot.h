@@ -26,6 +26,7 @@ enum { SNAPSHOT_MAX = EVENT_DATA_MAX }; /* Bytes of compact JSON: a frame like a
 struct snapshot_of {
     struct bytes owner; /* Of the stream. */
     struct bytes id;    /* Its name behind the prefix. */
+    struct bytes place; /* As snapshot_kinds says. */
     bool held;          /* The daemon held when the snapshot was asked for. */
 };
 struct snapshot_kind {
@@ -41,6 +42,9 @@ struct snapshot_kinds {
     /* Called on the loop before a snapshot is read: whether the daemon holds. NULL: it never does.
      * A writer cannot ask for itself, since it runs on a reader thread. */
     bool (*held)(void *ctx);
+    /* Place of the daemon among others that share the database; no bytes: it is alone. Constant
+     * from the first snapshot on, since it is asked for on reader threads. NULL: alone. */
+    struct bytes (*place)(void *ctx);
     void *ctx;
 };
 

@@ -395,6 +395,12 @@ static bool is_held(void *ctx) {
     return dispatch != NULL && dispatch_held(dispatch) == RUN_HELD;
 }
 
+static struct bytes shared_place(void *ctx) {
+    const struct daemon *daemon = ctx;
+    bool shared = daemon->options->database != NULL && daemon->runs_api.dispatch != NULL;
+    return shared ? dispatch_host(daemon->runs_api.dispatch) : (struct bytes){"", 0};
+}
+
 static struct err rooms_open(struct daemon *daemon) {
     struct loop_options with = {
         .world = daemon->options->world, .slow = turn_slow, .slow_ctx = daemon};
@@ -403,9 +409,12 @@ static struct err rooms_open(struct daemon *daemon) {
         return err;
     }
     static const struct snapshot_kind *const states[] = {&session_snapshot};
-    struct hub_options hub_with = {
-        .loop = daemon->loop,
-        .snapshots = {.kinds = states, .count = COUNT_OF(states), .held = is_held, .ctx = daemon}};
+    struct hub_options hub_with = {.loop = daemon->loop,
+                                   .snapshots = {.kinds = states,
+                                                 .count = COUNT_OF(states),
+                                                 .held = is_held,
+                                                 .place = shared_place,
+                                                 .ctx = daemon}};
     err = hub_open(&hub_with, &daemon->hub);
     if (!err_failed(err)) {
         err = store_begin(daemon);

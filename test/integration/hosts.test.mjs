@@ -6,7 +6,7 @@ import path from "node:path";
 import { test } from "node:test";
 
 import { schemaUrl, sql } from "./hosts.mjs";
-import { Daemon, scratch } from "./lib.mjs";
+import { Daemon, run, scratch } from "./lib.mjs";
 import { openSse } from "./sse.mjs";
 import { call, say, script } from "./turns.mjs";
 
@@ -238,6 +238,9 @@ test("a turn whose command is on another host waits for it, and is told where it
     const shown = await there.request("GET", `/api/v1/runs/${turn}`);
     assert.deepEqual([shown.json.state, shown.json.gate], ["running", "host"], shown.text);
     assert.match((await there.cli(["ps"])).stdout, /running \(waits: host\)/);
+    const stream = `/api/v1/streams/session:${made.json.id}/events?snapshot=1&after=0&limit=1`;
+    const { snapshot } = (await there.request("GET", stream)).json;
+    assert.deepEqual([snapshot.turn.state, snapshot.turn.gate], ["running", "host"]);
     report(hosts, child.id, 0);
     const at = `/api/v1/sessions/${made.json.id}/messages`;
     const answer = async () => (await there.request("GET", at)).json.items
@@ -247,3 +250,10 @@ test("a turn whose command is on another host waits for it, and is told where it
     assert.match(JSON.stringify(card), /ran on another host, which keeps its output/);
     assert.equal((await there.request("GET", `/api/v1/runs/${turn}`)).json.state, "succeeded");
   });
+
+test("a time in which no living host could give a sign of life is refused", async (t) => {
+  const words = ["serve", "--data", scratch(t), "--listen", "127.0.0.1:0", "--host-timeout", "29"];
+  const answer = await run(words);
+  assert.equal(answer.code, 2, answer.stderr);
+  assert.match(answer.stderr, /host-timeout: at least 30 seconds/);
+});

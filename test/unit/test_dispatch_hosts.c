@@ -109,6 +109,23 @@ static bool is_seen(struct kit *kit, void *ctx) {
     return dispatch_host_quiet_ms(kit->dispatch, BYTES("here")) >= 0;
 }
 
+static bool is_quiet(struct kit *kit, void *ctx) {
+    (void)ctx;
+    return dispatch_host_quiet_ms(kit->dispatch, BYTES("here")) > 0;
+}
+
+/* A server that was away for an hour makes no host an hour older. */
+static void silence_is_counted_in_looks_and_not_in_time(void **state) {
+    struct kit *kit = *state;
+    hurried = true;
+    (void)begin_away(kit);
+    kit_recover(kit);
+    kit_until(kit, is_quiet, NULL); /* After some milliseconds. */
+    int64_t quiet_ms = dispatch_host_quiet_ms(kit->dispatch, BYTES("here"));
+    assert_true(quiet_ms >= HOST_SEEN_MS);
+    assert_int_equal(quiet_ms % HOST_SEEN_MS, 0);
+}
+
 static void a_host_without_a_timeout_keeps_its_jobs_however_silent(void **state) {
     struct kit *kit = *state;
     hurried = true;
@@ -143,6 +160,7 @@ int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
         CASE(a_job_of_another_host_is_left_to_it_until_it_reports),
+        CASE(silence_is_counted_in_looks_and_not_in_time),
         CASE(a_host_without_a_timeout_keeps_its_jobs_however_silent),
         CASE(a_host_that_is_silent_beyond_the_timeout_loses_its_jobs),
     };
