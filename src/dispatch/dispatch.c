@@ -108,6 +108,10 @@ void dispatch_run_note(struct dispatch *dispatch, struct bytes note) {
         return;
     }
     if (dispatch->options.guest) {
+        bool lives = row.state == RUN_RUNNING || row.state == RUN_WAITING;
+        if (!lives) {
+            return; /* It ended while it was read. */
+        }
         perform(dispatch, &row,
                 (struct run_effects){.adopt = true, .stop = row.stop != CAUSE_NONE});
         return;

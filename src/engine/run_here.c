@@ -91,7 +91,8 @@ struct err tx_run_here_moved(struct tx *tx, const struct run_here *runs, size_t 
     for (size_t i = 0; i < count && !err_failed(err); i++) {
         struct run_row row;
         err = run_here_find(tx, &runs[i], &row);
-        ret_moved[i] = !err_failed(err) && row.id != 0 && !run_here_lives(&row, &runs[i]);
+        ret_moved[i] = !err_failed(err) && row.id != 0 && runs[i].attempt <= row.attempt &&
+                       !run_here_lives(&row, &runs[i]);
     }
     return err;
 }

@@ -38,7 +38,8 @@ MUST_CHECK struct err tx_run_here_tell(struct tx *tx, struct bytes place,
                                        const struct run_here *runs, size_t count);
 
 /* Whether rows say that an attempt is over: its run has ended, or is queued or running for another
- * one. A run that is unknown, or cannot be read, has not moved: nobody has said so. */
+ * one. A run that is unknown, or cannot be read, has not moved: nobody has said so; nor has an
+ * attempt that its row does not know yet, which may be older, by a restore. */
 MUST_CHECK struct err tx_run_here_moved(struct tx *tx, const struct run_here *runs, size_t count,
                                         bool *ret_moved);
 

@@ -290,9 +290,6 @@ static void serving_begin(struct daemon *daemon) {
     work_begin(daemon->work);
     blobs_sweep(daemon->blobs); /* What a crash left. */
     chores_start(&daemon->chores, daemon->loop, daemon->store);
-    if (daemon->options->database != NULL) { /* A data directory has us alone, by its lock. */
-        pulse_start(&daemon->pulse, daemon->loop, daemon->store);
-    }
     struct pruner_options pruning = {
         .loop = daemon->loop, .store = daemon->store, .failed = prune_failed, .ctx = daemon};
     daemon->pruner = pruner_start(&pruning);
@@ -486,6 +483,9 @@ struct err daemon_run(const struct serve_options *options, struct why *why) {
     if (!err_failed(err)) {
         signals_open(daemon);
         standby_signals_release();
+        if (options->database != NULL) { /* A data directory has us alone, by its lock. */
+            pulse_start(&daemon->pulse, daemon->loop, daemon->store);
+        }
         tokens_load(daemon->store, daemon->tokens, tokens_loaded, daemon);
         loop_run(daemon->loop);
         err = daemon->failure;

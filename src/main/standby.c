@@ -5,8 +5,10 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "loop/loop_uv.h"
 #include "main/guest.h"
+#include "store/datadir.h"
 #include "store/opening.h"
 
 /* Time that an opening which was cancelled has to end: a connection that is just being made can't
@@ -81,9 +83,16 @@ static void signal_came(uv_signal_t *handle, int signum) {
 
 /* --- The opening ------------------------------------------------------------------------------ */
 
+/* What a life before this one left: nobody listens there, and a client should hear that at once. */
+static void socket_remove(const struct standby *standby) {
+    AUTO(mem_release) char *socket = datadir_path(standby->options.serve->data, "drover.sock");
+    (void)unlink(socket); /* Mostly there is none. */
+}
+
 static void store_waiting(void *ctx) {
     struct standby *standby = ctx;
     standby->waited = true;
+    socket_remove(standby);
     log_event(standby->options.serve->log, LOG_INFO,
               "standing by: another daemon holds this database", NULL /* no fields */);
     struct err err = guest_open(standby->options.serve, standby->loop, &standby->guest);

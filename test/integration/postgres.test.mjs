@@ -62,6 +62,7 @@ test("an idle daemon that was replaced finds out, and stands by", { skip }, asyn
   await replace(url, first, second);
   await first.says(/standing by/); // Nobody writes, and still it does not stay.
   assert.match(first.log, /replaced/);
+  assert.ok(!existsSync(first.socket));
   assert.equal(await follower.next(), undefined);
   assert.equal((await second.append("s", { type: "t" })).json.seq, 2);
   assert.deepEqual([first.running, first.child.pid], [true, pid]);

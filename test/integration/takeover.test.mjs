@@ -8,7 +8,7 @@ import { test } from "node:test";
 
 import { Host, Lead, schemaUrl, sql } from "./hosts.mjs";
 import { scratch } from "./lib.mjs";
-import { processesOf } from "./processes.mjs";
+import { processesOf, read } from "./processes.mjs";
 import { until } from "./providers.mjs";
 
 const skip = process.env.DROVER_DATABASE ? false : "needs DROVER_DATABASE";
@@ -21,6 +21,12 @@ async function job(host, body) {
 
 const shown = async (host, id) => (await host.request("GET", `/api/v1/runs/${id}`)).json;
 const lives = (host, id) => processesOf(host.data).some(({ run }) => run?.startsWith(`${id}.`));
+
+/** The states of its children. */
+function childrenOf({ child }) {
+  const pids = read(`/proc/${child.pid}/task/${child.pid}/children`).trim().split(" ");
+  return pids.filter(Boolean).map((pid) => read(`/proc/${pid}/stat`).split(") ")[1]?.[0]);
+}
 
 /** A line that goes on until a file is there, and says when it has begun. */
 function gated(t, more = "") {
@@ -95,6 +101,8 @@ test("a daemon that stands still is replaced, and stands by later", { skip }, as
   assert.equal((await shown(second, id)).host_away, true);
   first.child.kill("SIGCONT");
   await first.says(/standing by/);
+  // Those that died with what it was before are collected.
+  await until("no child of it is dead", () => childrenOf(first).every((state) => state !== "Z"));
   line.open();
   await until("the end is stored", async () => (await shown(second, id)).state === "failed");
   assert.deepEqual([first.running, (await shown(second, id)).result.exit_code], [true, 3]);

@@ -100,6 +100,7 @@ void kit_open(struct kit *kit) {
         .holders = kit->holders,
         .data_dir = kit->place.dir,
         .bounds = {.slots = kit->slots, .host = kit->host, .hosts = kit->hosts},
+        .guest = kit->guest,
         .host_name = "kit",
         .version = "0",
         .host_timeout_ms = kit->host_timeout_ms,

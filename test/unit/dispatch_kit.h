@@ -20,6 +20,7 @@ struct kit {
     struct dispatch *dispatch;
     struct bytes host; /* Of the daemons that come. */
     enum run_hosts hosts;
+    bool guest; /* It does not lead: kit_open alone. */
     int64_t host_timeout_ms;
     int64_t slots;
     enum run_hold hold;

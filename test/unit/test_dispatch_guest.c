@@ -1,0 +1,227 @@
+/* The dispatcher of a host whose daemon does not lead: it reads rows, and writes reports only. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/json.h"
+#include "dispatch_kit.h"
+
+#include "engine/host_reports.h"
+#include "engine/run_here.h"
+
+#define REPORTS "SELECT count(*) FROM host_reports"
+
+/* How often the store still refuses a report, one with texts, and a page; and how often it was
+ * asked. Its threads count. */
+static struct {
+    atomic_uint puts_refused, texts_refused, pages_refused, puts, pages;
+    atomic_bool bare; /* The last report came without its result. */
+} seen;
+
+/* Seconds between two walks, or two tries of a report, are long. */
+void __real_timer_start(struct loop *loop, struct timer *timer, uint64_t after_ms,
+                        void (*fire)(struct timer *timer));
+void __wrap_timer_start(struct loop *loop, struct timer *timer, uint64_t after_ms,
+                        void (*fire)(struct timer *timer));
+void __wrap_timer_start(struct loop *loop, struct timer *timer, uint64_t after_ms,
+                        void (*fire)(struct timer *timer)) {
+    __real_timer_start(loop, timer, after_ms >= 1000 && after_ms <= 4000 ? 5 : after_ms, fire);
+}
+
+struct err __real_tx_host_report_put(struct tx *tx, struct bytes place,
+                                     const struct run_settle *settle);
+struct err __wrap_tx_host_report_put(struct tx *tx, struct bytes place,
+                                     const struct run_settle *settle);
+struct err __wrap_tx_host_report_put(struct tx *tx, struct bytes place,
+                                     const struct run_settle *settle) {
+    seen.puts++;
+    seen.bare = settle->result.len == 0;
+    if (seen.puts_refused > 0) {
+        seen.puts_refused--;
+        return err_make(ERR_DISK_FULL, "test: report");
+    }
+    if (seen.texts_refused > 0 && settle->result.len > 0) {
+        seen.texts_refused--;
+        return err_make(ERR_TEXT_TOO_LONG, "test: report");
+    }
+    return __real_tx_host_report_put(tx, place, settle);
+}
+
+struct err __real_tx_run_here(struct tx *tx, struct bytes place, int64_t after,
+                              struct run_here_page *ret_page);
+struct err __wrap_tx_run_here(struct tx *tx, struct bytes place, int64_t after,
+                              struct run_here_page *ret_page);
+struct err __wrap_tx_run_here(struct tx *tx, struct bytes place, int64_t after,
+                              struct run_here_page *ret_page) {
+    seen.pages++;
+    if (seen.pages_refused > 0) {
+        seen.pages_refused--;
+        return err_make(ERR_BUSY, "test: page");
+    }
+    return __real_tx_run_here(tx, place, after, ret_page);
+}
+
+/* Three walks more have begun, so that two of them were whole. */
+static void let_it_walk(struct kit *kit) {
+    for (unsigned pages = seen.pages; seen.pages < pages + 3;) {
+        (void)kit_number(kit, REPORTS);
+    }
+}
+
+/* A command that goes on until its file is there, and its daemon, which does not lead any more. */
+static struct id begin_away(struct kit *kit) {
+    char line[512];
+    (void)snprintf(line, sizeof line,
+                   "cd '%s'; touch began; while [ ! -e gate ]; do sleep 0.01; done; exit 3",
+                   kit->place.dir);
+    struct id run = kit_shell(kit, line);
+    kit_until_file(kit, kit_path(kit, "began"));
+    kit_down(kit);
+    kit->guest = true;
+    kit_open(kit);
+    return run;
+}
+
+static void open_gate(struct kit *kit) {
+    FILE *gate = fopen(kit_path(kit, "gate"), "w");
+    assert_non_null(gate);
+    assert_int_equal(fclose(gate), 0);
+}
+
+static bool is_reported(struct kit *kit, void *ctx) {
+    (void)ctx;
+    return kit_number(kit, REPORTS) == 1;
+}
+
+static bool is_empty(struct kit *kit, void *ctx) {
+    (void)ctx;
+    return kit_stats(kit).live == 0;
+}
+
+static bool is_found(struct kit *kit, void *ctx) {
+    (void)ctx;
+    struct holders_stats stats;
+    holders_get_stats(kit->holders, &stats);
+    return stats.live == 1;
+}
+
+static void an_end_is_reported_and_waits_for_the_leader(void **state) {
+    struct kit *kit = *state;
+    struct id run = begin_away(kit);
+    kit_until(kit, is_found, NULL);
+    open_gate(kit);
+    kit_until(kit, is_reported, NULL);
+    let_it_walk(kit); /* It is seen again, and not taken for a new one. */
+    assert_int_equal(seen.puts, 1);
+    assert_int_equal(kit_stats(kit).live, 1);
+    assert_int_equal(kit_row(kit, &run)->state, RUN_RUNNING);
+    kit_down(kit);
+    kit->guest = false;
+    kit_up(kit);
+    const struct run_row *row = kit_end(kit, &run);
+    kit_assert_ended(row, RUN_FAILED, CAUSE_EXIT_CODE);
+    assert_int_equal(row->exit_code, 3);
+    assert_int_equal(row->attempt, 1);
+}
+
+static void what_the_store_cannot_take_now_is_reported_later(void **state) {
+    struct kit *kit = *state;
+    seen.puts_refused = 3;
+    begin_away(kit);
+    open_gate(kit);
+    kit_until(kit, is_reported, NULL);
+    assert_int_equal(seen.puts, 4);
+    assert_false(seen.bare);
+}
+
+static void a_report_that_is_too_long_goes_without_its_texts(void **state) {
+    struct kit *kit = *state;
+    seen.texts_refused = 1;
+    begin_away(kit);
+    open_gate(kit);
+    kit_until(kit, is_reported, NULL);
+    assert_int_equal(seen.puts, 2);
+    assert_true(seen.bare);
+}
+
+static void a_walk_that_fails_proves_nothing(void **state) {
+    struct kit *kit = *state;
+    struct id run = begin_away(kit);
+    kit_until(kit, is_found, NULL);
+    seen.pages_refused = 2;
+    let_it_walk(kit);
+    assert_int_equal(kit_stats(kit).live, 1);
+    assert_int_equal(kit_number(kit, REPORTS), 0);
+    open_gate(kit);
+    kit_until(kit, is_reported, NULL);
+    assert_int_equal(kit_row(kit, &run)->state, RUN_RUNNING);
+}
+
+static void a_run_that_nobody_knows_goes_on(void **state) {
+    struct kit *kit = *state;
+    begin_away(kit);
+    kit_until(kit, is_found, NULL);
+    (void)kit_number(kit, "DELETE FROM runs RETURNING 1");
+    let_it_walk(kit);
+    assert_int_equal(kit_stats(kit).live, 1);
+    assert_int_equal(kit_number(kit, REPORTS), 0);
+    open_gate(kit); /* So that nothing stays behind the test. */
+    kit_until(kit, is_reported, NULL);
+    kit_until(kit, is_empty, NULL);
+}
+
+static void what_was_given_up_is_ended(void **state) {
+    struct kit *kit = *state;
+    begin_away(kit);
+    kit_until(kit, is_found, NULL);
+    (void)kit_number(kit, "UPDATE runs SET state = 'lost', ended_ms = 1 RETURNING 1");
+    kit_until(kit, is_empty, NULL); /* Its gate was never opened. */
+    assert_int_equal(kit_number(kit, REPORTS), 1);
+}
+
+static void a_start_of_which_nothing_came_is_reported_as_such(void **state) {
+    struct kit *kit = *state;
+    kit->deaf = true; /* It was admitted, and its daemon was replaced before it began. */
+    kit_shell(kit, "exit 0");
+    kit_down(kit);
+    kit->deaf = false;
+    kit->guest = true;
+    kit_open(kit);
+    kit_until(kit, is_reported, NULL);
+    assert_int_equal(kit_number(kit, REPORTS " WHERE report LIKE '%\"void\"%'"), 1);
+}
+
+static void what_the_leader_has_stored_is_forgotten(void **state) {
+    struct kit *kit = *state;
+    begin_away(kit);
+    open_gate(kit);
+    kit_until(kit, is_reported, NULL);
+    (void)kit_number(kit, "UPDATE runs SET state = 'failed', ended_ms = 1 RETURNING 1");
+    kit_until(kit, is_empty, NULL);
+}
+
+static int setup(void **state) {
+    seen.puts_refused = seen.texts_refused = seen.pages_refused = seen.puts = seen.pages = 0;
+    return kit_setup(state);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, kit_teardown)
+
+int main(void) {
+    json_setup();
+    const struct CMUnitTest tests[] = {
+        CASE(an_end_is_reported_and_waits_for_the_leader),
+        CASE(what_the_store_cannot_take_now_is_reported_later),
+        CASE(a_report_that_is_too_long_goes_without_its_texts),
+        CASE(a_walk_that_fails_proves_nothing),
+        CASE(a_run_that_nobody_knows_goes_on),
+        CASE(what_was_given_up_is_ended),
+        CASE(a_start_of_which_nothing_came_is_reported_as_such),
+        CASE(what_the_leader_has_stored_is_forgotten),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
