@@ -2,7 +2,7 @@
  *
  * A client sends text messages, one JSON object each:
  *   {"subscribe":"name","after":N,"snapshot":true}   after and snapshot may be left out:
- *                                                    only new events, no snapshot
+ *                                                    only new events (as by -1), no snapshot
  *   {"unsubscribe":"name"}
  * and gets, beside the hub's event frames {"stream","seq","at_ms","type","data"}:
  *   {"subscribed":"name"}, {"unsubscribed":"name"}

@@ -48,7 +48,7 @@ static struct err read_wish(struct bytes message, json_t **ret_json, struct wish
          .text = &wish->unsubscribe},
         {.name = "after",
          .kind = JSON_KIND_INT,
-         .min = 0,
+         .min = -1,
          .max = INT64_MAX,
          .number = &wish->after},
         {.name = "snapshot", .kind = JSON_KIND_BOOL, .flag = &wish->snapshot},

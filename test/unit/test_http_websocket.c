@@ -123,6 +123,18 @@ static void one_socket_follows_many_streams(void **state) {
     kit_stop(kit);
 }
 
+static void minus_one_asks_for_new_events_only(void **state) {
+    struct kit *kit = kit_start(&plain);
+    kit_append(kit, "a", "1");
+    int fd = open_socket(kit);
+    say_text(fd, "{\"subscribe\":\"a\",\"after\":-1}");
+    expect_text(fd, "{\"subscribed\":\"a\"}");
+    kit_append(kit, "a", "2");
+    expect_text(fd, "\"stream\":\"a\",\"seq\":2,");
+    close(fd);
+    kit_stop(kit);
+}
+
 static void what_a_client_says_wrong_is_answered_and_the_socket_stays(void **state) {
     static const struct {
         const char *said, *code;
@@ -134,7 +146,7 @@ static void what_a_client_says_wrong_is_answered_and_the_socket_stays(void **sta
         {"{\"subscribe\":\"a\",\"colour\":1}", "unknown_field"},
         {"{\"subscribe\":7}", "bad_field"},
         {"{\"subscribe\":\"\"}", "bad_field"},
-        {"{\"subscribe\":\"a\",\"after\":-1}", "bad_field"},
+        {"{\"subscribe\":\"a\",\"after\":-2}", "bad_field"},
         {"{\"subscribe\":\"a\",\"after\":\"1\"}", "bad_field"},
         {"{\"unsubscribe\":\"a\"}", "not_found"},
         {"{\"subscribe\":\"a\",\"after\":9}", "cursor_ahead"},
@@ -329,6 +341,7 @@ int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_socket_follows_many_streams),
+        cmocka_unit_test(minus_one_asks_for_new_events_only),
         cmocka_unit_test(what_a_client_says_wrong_is_answered_and_the_socket_stays),
         cmocka_unit_test(frames_that_break_the_protocol_end_with_its_code),
         cmocka_unit_test(fragments_are_one_message),
