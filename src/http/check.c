@@ -26,7 +26,9 @@ static struct err check_host(const struct exchange *exchange, struct why *why) {
     }
     if (request_known(&exchange->request, HEADER_ORIGIN, &origin) &&
         !origin_allowed(rules, origin, value)) {
-        return refuse(ERR_BAD_ORIGIN, why, "the Origin header names another site");
+        return refuse(ERR_BAD_ORIGIN, why,
+                      "the Origin header names another site, or is https, which the daemon does not"
+                      " serve itself: list it in --allow-origin if it is yours");
     }
     return ERR_OK;
 }

@@ -4,6 +4,8 @@
 
 #include "base/number.h"
 
+enum { HTTP_PORT = 80 }; /* Where none is named. */
+
 static char lower(char c) {
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
@@ -81,7 +83,7 @@ bool host_allowed(const struct host_rules *rules, struct host host) {
     if (rules->any) {
         return true;
     }
-    int port = host.port < 0 ? 80 : host.port;
+    int port = host.port < 0 ? HTTP_PORT : host.port;
     bool ours = is_loopback(host.name) ||
                 (rules->address != NULL && bytes_equal_nocase(bytes_of(rules->address), host.name));
     if (ours && port == rules->port) {
@@ -110,19 +112,14 @@ bool origin_allowed(const struct host_rules *rules, struct bytes origin, struct 
             return true;
         }
     }
+    /* A page over https is never ours, since the daemon has no TLS: whatever serves https under the
+     * name in Host may be another program. The origin of a proxy in front has to be listed. */
     struct host from, to;
-    int port = 80;
-    if (!cut_scheme(&origin, BYTES("http://"))) {
-        port = 443;
-        if (!cut_scheme(&origin, BYTES("https://"))) {
-            return false;
-        }
-    }
-    if (!host_parse(origin, &from) || !host_parse(host, &to)) {
+    if (!cut_scheme(&origin, BYTES("http://")) || !host_parse(origin, &from) ||
+        !host_parse(host, &to)) {
         return false;
     }
-    /* A page over https came through a proxy that ends TLS: Host then often lacks the port. */
-    int from_port = from.port < 0 ? port : from.port;
-    int to_port = to.port < 0 ? port : to.port;
+    int from_port = from.port < 0 ? HTTP_PORT : from.port;
+    int to_port = to.port < 0 ? HTTP_PORT : to.port;
     return from_port == to_port && bytes_equal_nocase(from.name, to.name);
 }

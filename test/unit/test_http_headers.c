@@ -81,12 +81,14 @@ static void an_origin_is_the_same_host_or_listed(void **state) {
     struct bytes host = BYTES("localhost:7");
     assert_true(origin_allowed(&rules, BYTES("http://localhost:7"), host));
     assert_true(origin_allowed(&rules, BYTES("https://ui.example"), host));
-    assert_true(origin_allowed(&rules, BYTES("https://t"), BYTES("t")));
-    assert_true(origin_allowed(&rules, BYTES("https://t"), BYTES("t:443")));
+    assert_true(origin_allowed(&rules, BYTES("http://t"), BYTES("t:80")));
+    assert_false(origin_allowed(&rules, BYTES("https://t"), BYTES("t")));
+    assert_false(origin_allowed(&rules, BYTES("https://t"), BYTES("t:443")));
     static const char *const no[] = {"null",
                                      "",
                                      "http://localhost",
                                      "http://localhost:8",
+                                     "https://localhost:7",
                                      "http://127.0.0.1:7",
                                      "file://localhost:7",
                                      "localhost:7",
