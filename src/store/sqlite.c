@@ -58,13 +58,24 @@ static struct err check_length(const char *path, struct why *why) {
     return err_make(ERR_USAGE, "store: path");
 }
 
-/* A link may lead to a file that is not there yet, which SQLite would make readable for all. */
+/* A symbolic link may lead to a file that is not there yet, which SQLite would make readable for
+ * all. The claim and the log (WAL) belong to a name: a second hard link, in another data directory,
+ * would let a second daemon write the same file beside the first. */
 static struct err check_found(const char *path, struct why *why) {
     struct stat found;
-    if (lstat(path, &found) == 0 && S_ISREG(found.st_mode)) {
+    bool plain = lstat(path, &found) == 0 && S_ISREG(found.st_mode);
+    if (plain && found.st_nlink <= 1) {
         return ERR_OK;
     }
-    why_set(why, "%s is not a plain file. Link the data directory instead.", path);
+    if (!plain) {
+        why_set(why, "%s is not a plain file. Link the data directory instead.", path);
+    } else {
+        why_set(why,
+                "%s has %ju names (hard links): under another name it would have another lock and"
+                " another log, which destroys it. Remove the other names; 'drover backup' makes a"
+                " copy.",
+                path, (uintmax_t)found.st_nlink);
+    }
     return err_make(ERR_CONFIG, "store: database");
 }
 

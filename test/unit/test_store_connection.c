@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -118,12 +119,30 @@ static void a_sync_that_fails_while_the_log_is_turned_on_is_told(void **state) {
     }
 }
 
+/* Another data directory has another lock and another log. */
+static void a_database_with_two_names_is_opened_by_neither(void **state) {
+    struct fixture *fixture = *state;
+    struct why why = {""};
+    assert_int_equal(try_to_open(fixture, &why).code, ERR_NONE);
+    struct place other;
+    char first[256], second[256];
+    (void)place_make(&other);
+    (void)place_file(&fixture->place, "drover.db", first);
+    (void)place_file(&other, "drover.db", second);
+    assert_int_equal(link(first, second), 0);
+    assert_int_equal(try_to_open(fixture, &why).code, ERR_CONFIG);
+    assert_non_null(strstr(why.text, "has 2 names"));
+    place_remove(&other);
+    assert_int_equal(try_to_open(fixture, &why).code, ERR_NONE);
+}
+
 #define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_FIXTURE(a_long_text_is_never_mistaken_for_an_empty_one),
         WITH_FIXTURE(a_sync_that_fails_while_the_log_is_turned_on_is_told),
+        WITH_FIXTURE(a_database_with_two_names_is_opened_by_neither),
     };
     return cmocka_run_group_tests_name("store connection", tests, NULL /* no group fixture */,
                                        NULL);
