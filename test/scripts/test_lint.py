@@ -309,8 +309,13 @@ class Docs(LintTest):
 
     def test_a_route_that_no_page_names_is_refused(self):
         route = '{.method = "GET",\n .path = "/x"},\n'
-        self.refused(docs.check_api_page, {"src/api/x.c": route}, "x.c:1: docs/api.md lacks GET /x")
-        self.accepted(docs.check_api_page, {"src/api/x.c": route, "docs/api.md": "`GET /x`\n"})
+        lacks = "x.c:1: the table of docs/api.md lacks GET /x"
+        self.refused(docs.check_api_page, {"src/api/x.c": route}, lacks)
+        for page in ("`GET /x`\n", "| `GET /x/{id}` | read | one |\n"):
+            self.refused(docs.check_api_page, {"src/api/x.c": route, "docs/api.md": page}, lacks)
+        for row in ("`GET /x`", "`GET /x?through=N`", "`GET /y`, `GET /x`"):
+            page = f"| {row} | read | list |\n"
+            self.accepted(docs.check_api_page, {"src/api/x.c": route, "docs/api.md": page})
 
     def test_a_link_to_nowhere_is_refused(self):
         self.refused(docs.check_links, {"a.md": "[b](b.md)\n"}, "no such file: b.md")
