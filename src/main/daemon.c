@@ -22,6 +22,7 @@
 #include "engine/token.h"
 #include "journal/pruner.h"
 #include "loop/loop_uv.h"
+#include "main/request_log.h"
 #include "main/restart.h"
 #include "main/standby.h"
 #include "main/store_metrics.h"
@@ -60,6 +61,7 @@ struct daemon {
     uint64_t files;       /* The soft limit of descriptors before it was raised. */
     unsigned restarts;    /* In a row, before this one: see restart.h. */
     uint64_t led_from_ns; /* When the store was there. */
+    struct request_log request_log;
     struct err failure;
     struct why why;
 };
@@ -133,10 +135,7 @@ static void token_revoked(void *ctx, const char *id) {
 static void answer_failed(void *ctx, const struct exchange *exchange, struct err err,
                           const struct why *why) {
     struct daemon *daemon = ctx;
-    log_event(daemon->options->log, LOG_ERROR, "a request failed",
-              LOG_FIELDS(log_bytes("method", exchange_method(exchange)),
-                         log_bytes("target", exchange_target(exchange)),
-                         log_text("detail", why != NULL ? why->text : NULL), log_err(err)));
+    request_log_failed(&daemon->request_log, exchange, err, why);
 }
 
 static struct err ready(void *ctx, struct why *why) {
@@ -476,6 +475,7 @@ static void rooms_close(struct daemon *daemon) {
 struct err daemon_run(const struct serve_options *options, struct why *why) {
     struct daemon *daemon = mem_new(sizeof *daemon);
     daemon->options = options;
+    daemon->request_log = (struct request_log){.log = options->log, .world = options->world};
     daemon->restarts = restart_count_take();
     write_signals_ignore();
     daemon->files = descriptors_raise();

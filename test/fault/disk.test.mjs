@@ -83,6 +83,7 @@ async function appendUntilFull(daemon, ledger) {
       continue;
     }
     ledger.refused.add(name);
+    ledger.failures++;
     assert.equal(status, 507, JSON.stringify(json));
     assert.equal(headers["content-type"], "application/problem+json");
     assert.equal(json.code, "disk_full");
@@ -103,6 +104,7 @@ async function isRefused(daemon, ledger) {
   const name = `${ledger.names++}`;
   const body = { type: "note", data: { name, pad: "x".repeat(100_000) } };
   const { json } = await daemon.append(STREAM, body);
+  ledger.failures++;
   assert.equal(json.code, "disk_full");
 }
 
@@ -113,8 +115,22 @@ async function appendOne(daemon, ledger) {
   ledger.acked.set(name, json.seq);
 }
 
+/** A full disk has at most one line a second in the log; the lines count no failure twice. */
+function checkLog(daemon, ledger) {
+  const lines = daemon.log
+    .split("\n")
+    .filter((line) => line.includes('"a request failed"') && line.includes('"disk_full"'))
+    .map((line) => JSON.parse(line));
+  const told = lines.reduce((sum, line) => sum + 1 + line.omitted, 0);
+  assert.ok(lines.length > 0 && told <= ledger.failures, `${told} of ${ledger.failures} failures`);
+  const at = lines.map((line) => Date.parse(line.at));
+  for (let i = 1; i < at.length; i++) {
+    assert.ok(at[i] - at[i - 1] >= 990, `${lines[i - 1].at} and ${lines[i].at}`);
+  }
+}
+
 async function tryFullDisk(t, { daemon, fill, what }) {
-  const ledger = { names: 0, acked: new Map(), refused: new Set() };
+  const ledger = { names: 0, failures: 0, acked: new Map(), refused: new Set() };
   t.after(() => daemon.kill());
   await daemon.start();
   await appendOne(daemon, ledger);
@@ -134,6 +150,7 @@ async function tryFullDisk(t, { daemon, fill, what }) {
   await reader.until(ledger.acked.size);
   assert.equal(reader.connected, 1, "no follower lost its connection");
   await checkStored(daemon, ledger);
+  checkLog(daemon, ledger);
   await daemon.kill();
   await daemon.start();
   await checkStored(daemon, ledger);

@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/log_pace.h"
 #include "base/utf8.h"
 
 enum { OUTPUT_SIZE = 4 * LIMIT_LOG_LINE_MAX };
@@ -245,6 +246,23 @@ static void levels_are_read_by_name(void **state) {
     assert_string_equal(log_level_name(LOG_INFO), "info");
 }
 
+static void a_condition_that_meets_many_has_a_line_a_second(void **state) {
+    (void)state;
+    static const uint64_t second_ns = 1000 * 1000 * 1000;
+    struct log_pace pace = {.next_ns = 0};
+    uint64_t omitted = 7;
+    assert_true(log_pace_take(&pace, 5, &omitted));
+    assert_int_equal(omitted, 0);
+    for (uint64_t i = 0; i < 100; i++) {
+        assert_false(log_pace_take(&pace, 5 + i, &omitted));
+    }
+    assert_false(log_pace_take(&pace, 4 + second_ns, &omitted));
+    assert_true(log_pace_take(&pace, 5 + second_ns, &omitted));
+    assert_int_equal(omitted, 101);
+    assert_true(log_pace_take(&pace, 5 + 3 * second_ns, &omitted));
+    assert_int_equal(omitted, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, capture_start, capture_stop)
 
 int main(void) {
@@ -262,6 +280,7 @@ int main(void) {
         TEST(a_clock_before_1970_is_no_reason_to_fail),
         TEST(a_log_without_a_descriptor_drops_everything),
         TEST(levels_are_read_by_name),
+        TEST(a_condition_that_meets_many_has_a_line_a_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
