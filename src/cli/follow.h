@@ -8,6 +8,8 @@
  *            and not believed. After a disconnect the stream is resumed behind the last event.
  *            Pauses between tries grow to 2 s; without any success for `retry_ms` it ends.
  *            It ends where the stream ends.
+ *            Success is a byte behind the head of the answer (the daemon sends a comment at once):
+ *            a peer that closes behind each head is retried with growing pauses, and not for ever.
  * Ownership  everything in the options is borrowed during the call.
  * Threads    one.
  * Failure    what will not go away by trying again (a cursor ahead of the stream, a refused token)

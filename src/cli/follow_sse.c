@@ -61,6 +61,5 @@ struct err follow__sse(struct follow *follow) {
     sse_reader_init(&reader);
     reader.frame = frame_take;
     reader.ctx = follow;
-    follow__alive(follow);
-    return frames_read(follow, &reader);
+    return frames_read(follow, &reader); /* A head alone is no success: see follow.h. */
 }

@@ -1,7 +1,7 @@
 /* Bytes of a stream, inside chunks for HTTP/1.1 and bare for HTTP/1.0:
  *
  *     frame = ["id: " seq LF] ["event: " type LF] "data: " json LF LF
- *     heartbeat = ":" LF LF
+ *     comment = ":" LF LF                the heartbeat, and the begin of an idle stream
  *
  * The last frame has no id: `done` where the stream itself has ended, else `closing`, with the
  * cursor to resume from.
@@ -22,6 +22,8 @@ enum {
     FRAME_SIZE = 192,
     HALF_CLOSED_MS = 1000, /* Until we ask again whether somebody reads. */
 };
+
+static const struct bytes comment = {":\n\n", 3};
 
 static_assert(WRITE_PIECES_MAX + 2 <= OUTLET_PIECES_MAX, "a chunk has a head and a tail");
 
@@ -169,7 +171,7 @@ static void pump_again(struct loop_task *task) {
 static void beat(struct timer *timer) {
     struct sse *sse = CONTAINER_OF(timer, struct sse, heartbeat);
     if (!sse->wrote && !sse->over && !outlet_waits(&sse->outlet)) {
-        (void)write_bytes(sse, BYTES(":\n\n")); /* If it must wait, so does the next. */
+        (void)write_bytes(sse, comment); /* If it must wait, so does the next. */
     }
     sse->wrote = false;
     timer_start(sse->server->loop, timer, sse->server->limits.heartbeat_ms, beat);
@@ -188,8 +190,14 @@ static void start(struct outlet *outlet) {
         head);
     struct outlet_piece piece = {.bytes = {head, len}};
     timer_start(sse->server->loop, &sse->heartbeat, sse->server->limits.heartbeat_ms, beat);
-    if (outlet_write(outlet, &piece, 1)) {
-        pump(sse);
+    if (!outlet_write(outlet, &piece, 1)) {
+        return; /* `writable` goes on. */
+    }
+    pump(sse);
+    /* An idle stream begins with a comment: a client takes a head alone for no success, since a
+     * peer that closes behind each head would be asked again without end. */
+    if (!sse->wrote && !sse->over && !outlet_waits(outlet)) {
+        (void)write_bytes(sse, comment); /* If it must wait, so do the events. */
     }
 }
 

@@ -117,6 +117,19 @@ for (const via of ["sse", "ws", "poll"]) {
     assert.ok(server.requests.length > 1);
   });
 
+  test(`tail over ${via} is not retried for ever where only heads come`, async (t) => {
+    const server = await cuttingServer(
+      t,
+      via,
+      (whole) => whole.subarray(0, whole.indexOf("\r\n\r\n") + 4),
+      closes.end,
+    );
+    const words = ["stream", "tail", "s", "--via", via, "--retry-for", "1", "--url", server.url];
+    const tail = stay(t, { data: "" }, [...words, "-f"]);
+    await tail.endsWith(1);
+    assert.ok(server.requests.length > 1);
+  });
+
   test(`tail over ${via} ends at once where no HTTP is spoken`, async (t) => {
     const ssh = () => "SSH-2.0-OpenSSH_9.6\r\n";
     const server = await cuttingServer(t, via, ssh, closes.end);

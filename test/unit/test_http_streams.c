@@ -149,6 +149,15 @@ static void a_silent_stream_has_a_heartbeat(void **state) {
     kit_stop(kit);
 }
 
+static void an_idle_stream_begins_with_a_comment(void **state) {
+    struct kit *kit = kit_start(&plain);
+    int fd = follow(kit, "/s/x");
+    AUTO(mem_release) char *answer = kit_receive_until(fd, "\r\n\r\n3\r\n:\n\n\r\n", NULL);
+    assert_int_equal(kit_status(answer), 200);
+    close(fd);
+    kit_stop(kit);
+}
+
 static void a_drain_ends_a_stream_with_its_cursor(void **state) {
     struct kit *kit = kit_start(&plain);
     kit_append(kit, "x", "1");
@@ -215,6 +224,7 @@ int main(void) {
         cmocka_unit_test(a_client_that_shut_its_side_is_served_on),
         cmocka_unit_test(a_client_that_is_gone_after_it_shut_its_side_is_found_out),
         cmocka_unit_test(a_silent_stream_has_a_heartbeat),
+        cmocka_unit_test(an_idle_stream_begins_with_a_comment),
         cmocka_unit_test(a_drain_ends_a_stream_with_its_cursor),
         cmocka_unit_test(a_follower_that_goes_away_is_forgotten),
         cmocka_unit_test(a_slow_follower_misses_nothing),
