@@ -20,7 +20,7 @@
 #include "base/fd.h"
 #include "base/number.h"
 
-enum { CONNECT_MS = 10 * 1000, SEND_MS = 30 * 1000 };
+enum { CONNECT_MS = 10 * 1000, CONNECT_STEP_MS = 10, SEND_MS = 30 * 1000 };
 
 static void address_info_release(struct addrinfo **info) {
     if (*info != NULL) {
@@ -102,7 +102,7 @@ static struct err connect_finish(const struct client_options *options, int fd, i
     if (result == 0) {
         return ERR_OK;
     }
-    if (errno != EINPROGRESS && errno != EAGAIN) {
+    if (errno != EINPROGRESS) {
         return err_make(ERR_UNREACHABLE, "client: connect");
     }
     struct err err = wait_for(options, fd, POLLOUT, CONNECT_MS);
@@ -117,6 +117,27 @@ static struct err connect_finish(const struct client_options *options, int fd, i
     return ERR_OK;
 }
 
+/* EAGAIN of a Unix socket is no connect under way: the queue of the listener is full, and nothing
+ * reports when it has room. */
+static struct err connect_queue(const struct client_options *options, int fd,
+                                const struct sockaddr_un *address, struct why *why) {
+    for (unsigned waited_ms = 0;; waited_ms += CONNECT_STEP_MS) {
+        int result = connect(fd, (const struct sockaddr *)address, sizeof *address);
+        if (result == 0 || errno != EAGAIN) {
+            return connect_finish(options, fd, result);
+        }
+        if (waited_ms >= CONNECT_MS) {
+            why_set(why, "the daemon of %s accepts no connection for %d s; is it stopped?",
+                    options->data, CONNECT_MS / 1000);
+            return err_make(ERR_OVERLOADED, "client: connect");
+        }
+        struct err err = wait_for(options, -1, 0, CONNECT_STEP_MS);
+        if (err.os != ETIMEDOUT) {
+            return err;
+        }
+    }
+}
+
 static struct err connect_unix(const struct client_options *options, int *ret_fd, struct why *why) {
     AUTO(fd_release) int directory = open(options->data, O_PATH | O_DIRECTORY | O_CLOEXEC);
     AUTO(fd_release) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -128,8 +149,7 @@ static struct err connect_unix(const struct client_options *options, int *ret_fd
                    directory); /* A number is short. */
     struct err err = directory < 0 ? err_make(ERR_UNREACHABLE, "client: data directory") : ERR_OK;
     if (!err_failed(err)) {
-        int result = connect(fd, (struct sockaddr *)&address, sizeof address);
-        err = connect_finish(options, fd, result);
+        err = connect_queue(options, fd, &address, why);
     }
     if (err_failed(err)) {
         if (err.code == ERR_UNREACHABLE) {
