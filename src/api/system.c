@@ -18,6 +18,8 @@ static void version(struct exchange *exchange, void *ctx) {
     text_add_json(&op.answer, identity->owner, strlen(identity->owner));
     text_add_str(&op.answer,
                  dispatch_held(info->dispatch) == RUN_HELD ? ",\"held\":true" : ",\"held\":false");
+    text_addf(&op.answer, ",\"jobs_max\":%lld,\"connections_max\":%u", (long long)info->jobs_max,
+              info->connections_max);
     text_add_str(&op.answer, ",\"scopes\":[");
     const char *comma = "";
     for (unsigned i = 0; i < TOKEN_SCOPES; i++) {
@@ -34,7 +36,7 @@ static const char version_answer[] =
     "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},"
     "\"version\":{\"type\":\"string\"},\"database\":{\"enum\":[\"sqlite\",\"postgres\"]},"
     "\"epoch\":{\"type\":\"integer\"},\"held\":{\"type\":\"boolean\"},\"owner\":{\"type\":"
-    "\"string\"},"
+    "\"string\"},\"jobs_max\":{\"type\":\"integer\"},\"connections_max\":{\"type\":\"integer\"},"
     "\"scopes\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}}}";
 
 static const struct route routes[] = {

@@ -6,6 +6,7 @@
  * alone, the end is stored without result and output; if that is refused, too, the run fails alone
  * (tx_run_give_up), so that it keeps no key, slot or waiter for ever; and only if the store refuses
  * even that, the run is left to the next start. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -233,13 +234,25 @@ static bool has_output(enum attempt_end end) {
            end == ATTEMPT_REBOOTED;
 }
 
+/* The daemon, its nursery and a holder say so by the errno of the step that failed. Whether the
+ * limit of the process or that of the system was reached, a descriptor comes free when another
+ * command ends. */
+static bool lacks_descriptors(const struct errand *errand, enum attempt_end end) {
+    const struct spool_exit *exit = &errand->exit;
+    bool unbegun = end == ATTEMPT_VOID || end == ATTEMPT_NOT_STARTED;
+    return unbegun && exit->end == EXIT_NOT_STARTED && (exit->os == EMFILE || exit->os == ENFILE);
+}
+
 void settle__begin(struct flight *flight, struct attempt end) {
     struct dispatch *dispatch = flight->dispatch;
     struct errand *errand = flight__errand(flight);
+    if (lacks_descriptors(errand, end.end)) {
+        end = (struct attempt){.end = ATTEMPT_NO_DESCRIPTORS};
+    }
     errand->end = end;
     errand->disk = disk_of(flight);
     write_result(errand, &errand->result);
-    dispatch->stats.void_starts += end.end == ATTEMPT_VOID;
+    dispatch->stats.void_starts += end.end == ATTEMPT_VOID || end.end == ATTEMPT_NO_DESCRIPTORS;
     if (!flight->notify || !has_output(end.end)) {
         settle(flight);
         return;

@@ -6,7 +6,9 @@
  *
  * A start that fails (no program, no descriptor, no memory) is not our decision alone: the holder
  * may be there already. So it is decided through the spool like every other doubt, and where that
- * says void, the rules know how often and how soon to try again. */
+ * says void, the rules know how often and how soon to try again. A start for which no descriptor
+ * was free is told apart by its errno (settle.c), since the run is not at fault. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -70,6 +72,9 @@ static void refuse(struct flight *flight, struct err err) {
         (void)snprintf(errand->note, sizeof errand->note, "The holder could not be started: %s%s%s",
                        err.step, err.os != 0 ? ": " : "",
                        err.os != 0 ? strerrordesc_np(err.os) : ""); /* Cut at worst. */
+    }
+    if (err.os == EMFILE || err.os == ENFILE) {
+        errand->exit = (struct spool_exit){.end = EXIT_NOT_STARTED, .os = err.os, .step = "holder"};
     }
     dispatch__failed(flight->dispatch, "a command could not be started", flight__run(flight), err);
     decide__begin(flight);

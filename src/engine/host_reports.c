@@ -20,6 +20,7 @@ static const char *const end_names[] = {
     [ATTEMPT_GONE] = "gone",
     [ATTEMPT_REBOOTED] = "rebooted",
     [ATTEMPT_HOST_GONE] = "host_gone",
+    [ATTEMPT_NO_DESCRIPTORS] = "no_descriptors",
 };
 static const char *const why_names[] = {
     [ATTEMPT_ITSELF] = "itself",

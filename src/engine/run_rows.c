@@ -43,6 +43,7 @@ enum column {
     COL_CHARGED,
     COL_HELD,
     COL_PARENT_RUN = COL_HELD + AMOUNT_COUNT,
+    COL_UNBEGUN,
     COL_RESULT,
     COL_SPEC,
 };
@@ -108,6 +109,7 @@ static struct run_row borrow_row(const struct rows *rows, enum run_form form) {
         .lane = rows_int(rows, COL_LANE),
         .charged = rows_int(rows, COL_CHARGED) != 0,
         .parent_run = rows_text(rows, COL_PARENT_RUN),
+        .unbegun = rows_int(rows, COL_UNBEGUN),
     };
     for (int i = 0; i < AMOUNT_COUNT; i++) {
         row.reserve.of[i] = rows_int(rows, COL_HELD + i);
@@ -333,7 +335,7 @@ struct err runs__write(struct tx *tx, enum run_state from, const struct run_row 
         "UPDATE runs SET state = $2, gate = $3, cause = $4, stop = $5, stop_grace_ms = $6,"
         " attempt = $7, voids = $8, failures = $9, reboots = $10, epoch = $11, exit_code = $12,"
         " not_before_ms = $13, started_ms = $14, ended_ms = $15, host = $16, note = $17,"
-        " result = $18, steady_ms = $19 WHERE id = $1";
+        " result = $18, steady_ms = $19, unbegun = $20 WHERE id = $1";
     assert(from == row->state ? !run_state_final(from) : run_edge_legal(from, row->state));
     assert((row->state == RUN_QUEUED) == (row->gate != GATE_NONE));
     assert(run_state_final(row->state) == (row->ended_ms != 0));
@@ -357,6 +359,7 @@ struct err runs__write(struct tx *tx, enum run_state from, const struct run_row 
         arg_text(row->note),
         arg_text(row->result),
         arg_int(row->steady_ms),
+        arg_int(row->unbegun),
     };
     struct err err = tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
     return err_failed(err) ? err : runs__tell(tx, row);

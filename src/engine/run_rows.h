@@ -17,8 +17,8 @@ enum {
 };
 
 /* The columns in the order of runs__read; `spec` and `result` come last, for lists without them.
- * Behind the light ones that are stored stands the id of the run above, "" where that was
- * removed. */
+ * Behind the light ones that are stored stand the id of the run above, "" where that was removed,
+ * and the number of attempts without a command, which is 0 at first. */
 #define RUN_STORED_LIGHT                                                                           \
     "id, run, owner, kind, parent, state, gate, cause, stop, stop_grace_ms, attempt, voids,"       \
     " failures, reboots, epoch, priority, key_max, exit_code, once, made_ms, not_before_ms,"       \
@@ -26,7 +26,8 @@ enum {
     "charged,"                                                                                     \
     " output_tokens_held, tokens_held, cost_micros_held, agents_held, wall_ms_held"
 #define RUN_COLUMNS_LIGHT                                                                          \
-    RUN_STORED_LIGHT ", COALESCE((SELECT p.run FROM runs p WHERE p.id = runs.parent), '')"
+    RUN_STORED_LIGHT ", COALESCE((SELECT p.run FROM runs p WHERE p.id = runs.parent), ''), "       \
+                     "unbegun"
 #define RUN_STORED RUN_STORED_LIGHT ", result, spec"
 #define RUN_COLUMNS RUN_COLUMNS_LIGHT ", result, spec"
 /* The first two of them: of a row that cannot be read as a whole. */

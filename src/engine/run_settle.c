@@ -176,6 +176,7 @@ static struct err apply(struct tx *tx, const struct run_settle *settle, struct r
     row->voids = verdict.voids;
     row->failures = verdict.failures;
     row->reboots = verdict.reboots;
+    row->unbegun = verdict.unbegun;
     row->exit_code = settle->end.end == ATTEMPT_EXITED ? settle->end.code : -1;
     row->result = settle->result;
     row->note = (struct bytes){settle->note.data, utf8_cut(settle->note, RUN_NOTE_TEXT_MAX)};
@@ -198,7 +199,8 @@ static struct err find_took(struct tx *tx, const struct run_settle *settle,
     struct run_time time = {.took_ms = usage->wall_ms > 0 ? usage->wall_ms : 0};
     struct err err = usage->known ? ERR_OK : runs__time(tx, row, row->state, &time);
     *ret_took = (struct run_took){.wall_ms = time.took_ms,
-                                  .began = end != ATTEMPT_VOID && end != ATTEMPT_NOT_STARTED,
+                                  .began = end != ATTEMPT_VOID && end != ATTEMPT_NOT_STARTED &&
+                                           end != ATTEMPT_NO_DESCRIPTORS,
                                   .completed = end == ATTEMPT_EXITED && settle->end.code == 0 &&
                                                settle->end.why == ATTEMPT_ITSELF};
     return err;

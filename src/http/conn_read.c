@@ -6,6 +6,7 @@
 enum {
     TURN_REQUESTS_MAX = 64, /* Of one connection, before the others are looked at again. */
     LINGER_BYTES_MAX = 4 << 20,
+    AHEAD_GUESS = 64 << 10, /* Bytes of an answer that is being made. */
 };
 
 void conn_read_stop(struct conn *conn) {
@@ -24,6 +25,8 @@ static void queue(struct conn *conn, struct exchange *exchange) {
     }
     conn->last = exchange;
     conn->reading = exchange;
+    exchange->ahead = conn->in_flight > 0;
+    conn->server->ahead_count += exchange->ahead;
     conn->in_flight++;
     conn->turn_requests++;
 }
@@ -36,15 +39,23 @@ static bool is_behind_pool(const struct conn *conn) {
                             (last->state == EXCHANGE_HANDLING && last->holds_next));
 }
 
-/* One request at a time is always possible. More of them share a bound for the whole server: each
- * takes some kilobytes, and there may be very many connections. A client that does not take its
- * answers gets no more of them. */
+/* Bytes of answers that wait for their clients, and a guess at those that are being made for
+ * requests behind others. Without the guess a client could ask for many pages in one write, before
+ * the first of them is there to be counted. */
+static size_t bytes_ahead(const struct http_server *server) {
+    return server->answer_bytes + server->ahead_count * AHEAD_GUESS;
+}
+
+/* One request at a time is always possible. More of them share bounds for the whole server: each
+ * takes some kilobytes, its answer may be a page, and there may be very many connections. A client
+ * that does not take its answers gets no more of them. */
 bool conn_has_room(const struct conn *conn) {
     const struct http_limits *limits = &conn->server->limits;
     size_t shared_max = (size_t)limits->connections_max * 2;
     return conn->in_flight < limits->pipeline_max && conn->writing == NULL && !conn->upgrading &&
            !is_behind_pool(conn) &&
-           (conn->in_flight == 0 || conn->server->exchange_count < shared_max);
+           (conn->in_flight == 0 || (conn->server->exchange_count < shared_max &&
+                                     bytes_ahead(conn->server) < limits->ahead_bytes_max));
 }
 
 static bool may_begin(const struct conn *conn) {

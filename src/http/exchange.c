@@ -117,8 +117,14 @@ static void free_answer(struct exchange *exchange) {
     }
 }
 
+static void ahead_end(struct exchange *exchange) {
+    exchange->server->ahead_count -= exchange->ahead;
+    exchange->ahead = false;
+}
+
 void exchange_free(struct exchange *exchange) {
     struct http_server *server = exchange->server;
+    ahead_end(exchange);
     free_sent(exchange);
     free_answer(exchange);
     request_done(&exchange->request);
@@ -252,6 +258,7 @@ static void finish(struct exchange *exchange, int status) {
     exchange_go(exchange, EXCHANGE_ANSWERED);
     exchange->server->stats.answers[status / 100]++;
     exchange->server->answer_bytes += exchange->body_len;
+    ahead_end(exchange);
     free_sent(exchange);
     if (exchange->conn == NULL) {
         exchange_free(exchange);

@@ -55,6 +55,7 @@ struct exchange {
     bool continue_due; /* "100 Continue" is owed. */
     bool revoked;      /* Its token was, after the check. */
     bool holds_next;   /* While it is with its handler, the next request does not begin. */
+    bool ahead; /* Begun behind another one, and not answered: see http_server.ahead_count. */
     uint16_t extra_len;
     int status;
     const struct route *route; /* NULL until it is known. */
@@ -210,6 +211,7 @@ struct http_server {
     struct exchange *spare; /* Owned. */
     unsigned spare_count, listeners_open;
     size_t exchange_count;      /* Not the spare ones. */
+    size_t ahead_count;         /* Exchanges that were begun behind others and aren't answered. */
     size_t remains_count;       /* What is being freed in the pool. */
     size_t body_bytes;          /* Of all exchanges and remains, and what held connections keep. */
     atomic_size_t values_bytes; /* Of their parsed bodies, as an upper bound. The pool adds. */

@@ -16,7 +16,7 @@
 enum {
     BACKLOG = 4096,
     TURN_ACCEPTS_MAX = 32, /* Some 10 us each. */
-    OVER_LIMIT_TOLD = 64,  /* This many connections above the limit still hear why. */
+    REFUSED_MAX = 64,
 };
 
 /* --- Accepting -------------------------------------------------------------------------------- */
@@ -69,12 +69,18 @@ static bool count_address(struct conn *conn) {
     return conn->address != NULL;
 }
 
+unsigned http_refused_max(unsigned connections_max) {
+    unsigned part = connections_max / 4 + 1;
+    return part < REFUSED_MAX ? part : REFUSED_MAX;
+}
+
 static void admit(struct conn *conn) {
     struct http_server *server = conn->server;
     struct why why;
     if (server->stats.connections > server->limits.connections_max) {
         server->stats.refused++;
-        if (server->stats.connections > server->limits.connections_max + OVER_LIMIT_TOLD) {
+        if (server->stats.connections >
+            server->limits.connections_max + http_refused_max(server->limits.connections_max)) {
             conn_close(conn);
             return;
         }

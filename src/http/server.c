@@ -32,6 +32,7 @@ static void fill_limits(struct http_server *server, const struct http_limits *gi
         .bodies_bytes_max = or_size(given->bodies_bytes_max, 256 << 20),
         .values_bytes_max = or_size(given->values_bytes_max, 256 << 20),
         .answers_bytes_max = or_size(given->answers_bytes_max, 128 << 20),
+        .ahead_bytes_max = or_size(given->ahead_bytes_max, 32 << 20),
         .head_ms = or_default(given->head_ms, 10000),
         .body_ms = or_default(given->body_ms, 10000),
         .idle_ms = or_default(given->idle_ms, 60000),

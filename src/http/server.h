@@ -32,12 +32,15 @@ struct http_limits {
                                * behind requests that are in flight. */
     size_t values_bytes_max; /* 256 MB of what bodies are as JSON values: up to 80 times as much. */
     size_t answers_bytes_max; /* 128 MB of answers that wait for their clients; small ones pass. */
-    unsigned head_ms;         /* 10 s from its first byte until a head is complete. */
-    unsigned body_ms;         /* Each 10 s of a body must bring 4 kB or its end. */
-    unsigned idle_ms;         /* 60 s between requests. */
-    unsigned write_ms;        /* 30 s without the client taking a byte. */
-    unsigned linger_ms;       /* 2 s for the client to read a last answer. */
-    unsigned heartbeat_ms;    /* 15 s: SSE comments; WebSocket pings, pong within the next one. */
+    /* 32 MB of the same, from which on a connection is not read while it has a request in flight. A
+     * request that was begun behind another one counts as 64 kB until it is answered. */
+    size_t ahead_bytes_max;
+    unsigned head_ms;           /* 10 s from its first byte until a head is complete. */
+    unsigned body_ms;           /* Each 10 s of a body must bring 4 kB or its end. */
+    unsigned idle_ms;           /* 60 s between requests. */
+    unsigned write_ms;          /* 30 s without the client taking a byte. */
+    unsigned linger_ms;         /* 2 s for the client to read a last answer. */
+    unsigned heartbeat_ms;      /* 15 s: SSE comments; WebSocket pings, pong within the next one. */
     unsigned subscriptions_max; /* 1,000 streams on one WebSocket. */
 };
 
@@ -69,6 +72,9 @@ struct http_options {
     void (*failed)(void *ctx, const struct exchange *exchange, struct err err,
                    const struct why *why);
 };
+
+/* Number of connections above `connections_max` that are still told why they are refused. */
+unsigned http_refused_max(unsigned connections_max);
 
 MUST_CHECK struct err http_open(const struct http_options *options, struct http_server **ret_server,
                                 struct why *why);

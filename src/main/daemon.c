@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "api/memory.h"
@@ -22,6 +21,7 @@
 #include "engine/token.h"
 #include "journal/pruner.h"
 #include "loop/loop_uv.h"
+#include "main/descriptors.h"
 #include "main/request_log.h"
 #include "main/restart.h"
 #include "main/standby.h"
@@ -33,7 +33,8 @@
 enum { SOCKET_PATH_MAX = 4096 };
 
 struct daemon {
-    const struct serve_options *options; /* Borrowed, like all in it. */
+    const struct serve_options *options; /* Borrowed, like all in it; `fitted` from the start on. */
+    struct serve_options fitted;         /* With the numbers that the limit of open files allows. */
     struct datadir *claim;               /* Owned; NULL: the SQLite store has its own. */
     struct loop *loop;                   /* Owned, as are all pointers below. */
     struct hub *hub;
@@ -318,21 +319,6 @@ static void tokens_loaded(void *ctx, struct err result) {
 
 /* --- The beginning, before the loop ----------------------------------------------------------- */
 
-/* Each client is a descriptor; the soft limit is often 1,024. Gives what it was before: commands
- * get that one, since some close every descriptor up to it. */
-static uint64_t descriptors_raise(void) {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) {
-        return 0;
-    }
-    uint64_t before = limit.rlim_cur;
-    if (limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit); /* Fewer clients then; the server counts them. */
-    }
-    return before;
-}
-
 /* A client that left, or a file that may grow no further, is an error of write, not our end. */
 static void write_signals_ignore(void) {
     static const int numbers[] = {SIGPIPE, SIGXFSZ};
@@ -444,7 +430,9 @@ static struct err rooms_open(struct daemon *daemon) {
         (struct system_info){.store = daemon->store,
                              .dispatch = daemon->runs_api.dispatch,
                              .version = DROVER_VERSION,
-                             .database = daemon->options->database != NULL ? "postgres" : "sqlite"};
+                             .database = daemon->options->database != NULL ? "postgres" : "sqlite",
+                             .jobs_max = daemon->options->jobs_max,
+                             .connections_max = daemon->options->limits.connections_max};
     return ERR_OK;
 }
 
@@ -478,8 +466,11 @@ struct err daemon_run(const struct serve_options *options, struct why *why) {
     daemon->request_log = (struct request_log){.log = options->log, .world = options->world};
     daemon->restarts = restart_count_take();
     write_signals_ignore();
-    daemon->files = descriptors_raise();
-    struct err err = rooms_open(daemon);
+    struct err err = descriptors_share(options, &daemon->fitted, &daemon->files, &daemon->why);
+    if (!err_failed(err)) {
+        daemon->options = &daemon->fitted;
+        err = rooms_open(daemon);
+    }
     if (!err_failed(err)) {
         signals_open(daemon);
         standby_signals_release();

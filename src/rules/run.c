@@ -141,8 +141,14 @@ bool run_waits_for_provider(const struct run_row *row) {
     return row->state == RUN_WAITING && row->not_before_ms != 0;
 }
 
+static bool waits_for_descriptors(const struct run_row *row) {
+    return row->state == RUN_QUEUED && row->gate == GATE_TIME && row->cause == CAUSE_NO_DESCRIPTORS;
+}
+
 enum run_gate run_gate_shown(const struct run_row *row) {
-    return run_waits_for_provider(row) ? GATE_PROVIDER : row->gate;
+    return run_waits_for_provider(row)  ? GATE_PROVIDER
+           : waits_for_descriptors(row) ? GATE_SLOT
+                                        : row->gate;
 }
 
 int64_t run_provider_wait_ms(const struct run_row *row, int64_t now_ms) {

@@ -20,6 +20,9 @@
  *          is a part of the call. The gate is shown, and never stored: the stored gate of a run
  *          that has begun is NONE, and what counts slots and keys counts by that.
  *   HOST   of a turn or agent that runs: a command of it is on another host. Shown, never stored.
+ * A start for which no file descriptor was free (EMFILE, ENFILE) waits for a time, and is shown at
+ * the gate of SLOT: the stored gate is TIME, with the cause NO_DESCRIPTORS. So the run keeps
+ * neither a slot nor its key meanwhile, and the next admission does not pick it again at once.
  * At the gates of SLOT and BUDGET `not_before_ms` is set of one who shall go on with what a commit
  * that handed out places has left to do.
  * A run that is past its key's gate counts for the key, also while it waits for a slot. So keys are
@@ -71,6 +74,7 @@ enum { RUN_CUT_OFF_MAX = 10 };
     X(EXIT_CODE, "exit_code", "The command ended with an exit code other than 0")                  \
     X(SIGNAL, "signal", "The command was ended by a signal")                                       \
     X(NOT_STARTED, "not_started", "The command could not be started")                              \
+    X(NO_DESCRIPTORS, "no_descriptors", "No file descriptor was free to start the command")        \
     X(PROCESSES, "too_many_processes", "The command passed its limit of processes")                \
     X(STOPPED, "stopped", "Somebody stopped it")                                                   \
     X(PARENT_ENDED, "parent_ended", "The run that it belongs to has ended")                        \
@@ -189,6 +193,7 @@ struct run_row {
     int64_t attempt;  /* Starts from nothing so far; 0: never begun. */
     int64_t voids;    /* Starts in a row of which nothing came. */
     int64_t failures; /* Attempts that count for `retry`. */
+    int64_t unbegun;  /* Number of attempts that ended before their command began. */
     /* Number of attempts that a restart of the machine ended. Of a run without a process: number of
      * ends of the daemon in a row that cut its step off (run_cut_off.c). */
     int64_t reboots;
@@ -227,12 +232,13 @@ enum run_gate run_admit(const struct run_admission *admission);
 enum attempt_end {
     ATTEMPT_EXITED, /* code */
     ATTEMPT_SIGNALED,
-    ATTEMPT_NOT_STARTED, /* The command: no such program, no such folder. */
-    ATTEMPT_VOID,        /* Nothing ran: the holder never came to it. */
-    ATTEMPT_GONE,        /* The holder was killed; what the command did, nobody knows. Timed out:
+    ATTEMPT_NOT_STARTED,    /* The command: no such program, no such folder. */
+    ATTEMPT_VOID,           /* Nothing ran: the holder never came to it. */
+    ATTEMPT_GONE,           /* The holder was killed; what the command did, nobody knows. Timed out:
                           * it was killed by us, since it did not keep the time of its command. */
-    ATTEMPT_REBOOTED,    /* The same, since the machine was restarted. */
-    ATTEMPT_HOST_GONE,   /* It is of another machine or directory. */
+    ATTEMPT_REBOOTED,       /* The same, since the machine was restarted. */
+    ATTEMPT_HOST_GONE,      /* It is of another machine or directory. */
+    ATTEMPT_NO_DESCRIPTORS, /* Nothing ran: a step of the start failed with EMFILE or ENFILE. */
 };
 enum attempt_why { ATTEMPT_ITSELF, ATTEMPT_STOPPED, ATTEMPT_TIMED_OUT, ATTEMPT_PROCESSES };
 struct attempt {
@@ -250,7 +256,10 @@ struct retry_policy {
 enum {
     RETRY_BACKOFF_MS = 1000,
     RETRY_BACKOFF_MAX_MS = 5 * 60 * 1000,
-    RUN_VOIDS_MAX = 5,   /* Starts in a row of which nothing came. */
+    RUN_VOIDS_MAX = 5, /* Starts in a row of which nothing came. */
+    /* Attempts that may end before the command began. Waits for descriptors are 5 s at most, so
+     * that is more than an hour. */
+    RUN_UNBEGUN_MAX = 1000,
     RUN_REBOOTS_MAX = 3, /* Attempts that restarts of the machine may cost. */
 };
 
@@ -259,7 +268,7 @@ struct run_verdict {
     enum run_state attempt; /* What the attempt came to: final, also where it is tried again. */
     enum run_cause cause;   /* Of the attempt; of the run where the state is final. */
     int64_t wait_ms;
-    int64_t voids, failures, reboots; /* The row's new counts. */
+    int64_t voids, failures, reboots, unbegun; /* The row's new counts. */
 };
 /* `random` spreads waits: 0 … UINT32_MAX is up to half of the wait more. A run that was asked to
  * stop ends, whatever its policy. */
@@ -287,7 +296,8 @@ MUST_CHECK bool run_waits_for_provider(const struct run_row *row);
  * at most the longest wait there is. */
 enum { RUN_PROVIDER_WAIT_MAX_MS = 90 * 1000 };
 int64_t run_provider_wait_ms(const struct run_row *row, int64_t now_ms);
-/* The gate as clients see it: PROVIDER, or that of the row. */
+/* The gate as clients see it: PROVIDER, SLOT of a start that found no descriptor, or that of the
+ * row. */
 enum run_gate run_gate_shown(const struct run_row *row);
 /* When a run that waits, or a call that its provider refused for a time, may go on; 0: no time. */
 int64_t run_resume_at_ms(const struct run_row *row);

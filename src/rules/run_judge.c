@@ -6,7 +6,11 @@
  */
 #include "rules/run.h"
 
-enum { VOID_WAIT_MS = 100 }; /* The second wait after a void start; the first is none. */
+enum {
+    VOID_WAIT_MS = 100, /* The second wait after a void start; the first is none. */
+    DESCRIPTORS_WAIT_MS = 100,
+    DESCRIPTORS_WAIT_MAX_MS = 5000,
+};
 
 static int64_t spread(int64_t wait_ms, uint32_t random) {
     return wait_ms + (int64_t)((double)wait_ms / 2 * random / UINT32_MAX);
@@ -28,7 +32,8 @@ static struct run_verdict verdict_of(const struct run_row *row, enum run_state s
                                 .cause = cause,
                                 .voids = 0,
                                 .failures = row->failures,
-                                .reboots = row->reboots};
+                                .reboots = row->reboots,
+                                .unbegun = row->unbegun};
 }
 
 struct run_verdict run_judge_stopped(const struct run_row *row) {
@@ -53,6 +58,24 @@ static struct run_verdict judge_void(const struct run_row *row, uint32_t random)
             row->voids > 0 ? spread(doubled(VOID_WAIT_MS, row->voids - 1), random) : 0;
     }
     verdict.voids = row->voids + 1;
+    verdict.unbegun++;
+    return verdict;
+}
+
+/* Descriptors come free when others end, so the run waits for them as for a slot. Starts of other
+ * reasons of which nothing came are counted by themselves. */
+static struct run_verdict judge_descriptors(const struct run_row *row, uint32_t random) {
+    struct run_verdict verdict = verdict_of(row, RUN_FAILED, CAUSE_NO_DESCRIPTORS);
+    if (row->stop != CAUSE_NONE) {
+        verdict = run_judge_stopped(row);
+    } else if (row->unbegun + 1 < RUN_UNBEGUN_MAX) {
+        int64_t wait_ms = doubled(DESCRIPTORS_WAIT_MS, row->unbegun);
+        wait_ms = wait_ms < DESCRIPTORS_WAIT_MAX_MS ? wait_ms : DESCRIPTORS_WAIT_MAX_MS;
+        verdict.state = RUN_QUEUED;
+        verdict.wait_ms = spread(wait_ms, random);
+    }
+    verdict.voids = row->voids;
+    verdict.unbegun++;
     return verdict;
 }
 
@@ -130,9 +153,13 @@ struct run_verdict run_judge(const struct run_row *row, const struct retry_polic
     if (attempt->end == ATTEMPT_VOID) {
         return judge_void(row, random);
     }
+    if (attempt->end == ATTEMPT_NO_DESCRIPTORS) {
+        return judge_descriptors(row, random);
+    }
     bool unseen = attempt->end == ATTEMPT_GONE || attempt->end == ATTEMPT_REBOOTED ||
                   attempt->end == ATTEMPT_HOST_GONE;
     struct run_verdict verdict = unseen ? judge_unseen(row, attempt) : judge_seen(row, attempt);
+    verdict.unbegun += attempt->end == ATTEMPT_NOT_STARTED;
     maybe_again(row, policy, random, &verdict);
     return verdict;
 }

@@ -307,6 +307,9 @@ static const char *end_fault(const struct run_row *row, const struct command *co
     if (row->cause == CAUSE_NOT_STARTED && row->voids < RUN_VOIDS_MAX) {
         return "it was not tried often enough";
     }
+    if (row->cause == CAUSE_NO_DESCRIPTORS && row->unbegun < RUN_UNBEGUN_MAX) {
+        return "it was not tried often enough";
+    }
     if (row->state == RUN_TIMED_OUT && command != NULL && command->timeout_ms == 0) {
         return "it has no time limit";
     }

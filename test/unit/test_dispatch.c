@@ -59,6 +59,7 @@ struct err __wrap_tx_run_give_up(struct tx *tx, const struct run_give_up *what, 
 
 /* Of the next starts, how many the system refuses. */
 static unsigned starts_to_fail;
+static int starts_errno;
 
 struct err __real_holder_start(struct holders *holders, int order_fd,
                                const struct holder_news *news, void *ctx,
@@ -72,7 +73,7 @@ struct err __wrap_holder_start(struct holders *holders, int order_fd,
     if (starts_to_fail > 0) {
         starts_to_fail--;
         (void)close(order_fd); /* It takes it in any case. */
-        return err_from_errno(EAGAIN, "test: start");
+        return err_from_errno(starts_errno, "test: start");
     }
     return __real_holder_start(holders, order_fd, news, ctx, ret_holder);
 }
@@ -279,6 +280,23 @@ static void starts_that_are_void_for_ever_end_as_not_started(void **state) {
     assert_true(has(row->note, "Resource temporarily unavailable"));
 }
 
+static void a_start_without_a_free_descriptor_waits_and_is_not_counted_as_void(void **state) {
+    struct kit *kit = *state;
+    static const int errnos[] = {EMFILE, ENFILE};
+    for (size_t i = 0; i < COUNT_OF(errnos); i++) {
+        starts_to_fail = 2;
+        starts_errno = errnos[i];
+        struct id run =
+            kit_submit(kit, &(struct kit_job){.spec = "{\"argv\":[\"true\"]}", .once = true});
+        const struct run_row *row = kit_end(kit, &run);
+        assert_ended(row, RUN_SUCCEEDED, CAUSE_COMPLETED);
+        assert_int_equal(row->attempt, 3);
+        assert_int_equal(row->unbegun, 2);
+    }
+    assert_int_equal(kit_number(kit, "SELECT count(*) FROM spans WHERE cause = 'no_descriptors'"),
+                     4);
+}
+
 static void a_result_that_the_store_cannot_take_is_offered_until_it_can(void **state) {
     struct kit *kit = *state;
     settles_to_fail = 2;
@@ -478,6 +496,7 @@ static void a_follower_is_woken_by_output_and_by_the_end(void **state) {
 static int setup(void **state) {
     settles_to_fail = 0;
     starts_to_fail = 0;
+    starts_errno = EAGAIN;
     refused = REFUSE_NONE;
     refusals = 0;
     (void)setenv("SECRET_OF_THE_DAEMON", "hidden", 1);
@@ -505,6 +524,7 @@ int main(void) {
         CASE(a_failure_is_tried_again_after_its_wait),
         CASE(a_start_that_the_system_refuses_is_void_and_tried_again),
         CASE(starts_that_are_void_for_ever_end_as_not_started),
+        CASE(a_start_without_a_free_descriptor_waits_and_is_not_counted_as_void),
         CASE(a_result_that_the_store_cannot_take_is_offered_until_it_can),
         CASE(an_end_that_is_refused_for_good_is_stored_without_its_result),
         CASE(an_end_that_is_refused_even_so_is_that_of_the_run_alone),

@@ -336,6 +336,31 @@ static void whoever_is_refused_and_sends_on_gets_the_answers_before_that(void **
     kit_stop(kit);
 }
 
+/* --- Answers ahead ---------------------------------------------------------------------------- */
+
+static void requests_behind_others_share_a_bound_of_all_connections(void **state) {
+    struct kit_options options = plain;
+    options.limits.ahead_bytes_max = 128 << 10; /* Two requests that are being answered. */
+    struct kit *kit = kit_start(&options);
+    int one = kit_connect(kit), two = kit_connect(kit);
+    kit_send_text(one, WAIT WAIT WAIT WAIT);
+    wait_for(kit, &kit->wait_count, 3); /* One is always possible, and two behind it. */
+    kit_send_text(two, WAIT WAIT);
+    wait_for(kit, &kit->wait_count, 4);
+    release(kit);
+    wait_for(kit, &kit->wait_count, 2); /* Those that were held begin when others were answered. */
+    release(kit);
+    kit_send_text(one, PING);
+    kit_send_text(two, PING);
+    AUTO(mem_release) char *of_one = kit_receive_until(one, "pong", NULL);
+    AUTO(mem_release) char *of_two = kit_receive_until(two, "pong", NULL);
+    assert_int_equal(count(of_one, "released"), 4);
+    assert_int_equal(count(of_two, "released"), 2);
+    close(one);
+    close(two);
+    kit_stop(kit);
+}
+
 int main(void) {
     json_setup();
     (void)setenv("UV_THREADPOOL_SIZE", "1", 1);
@@ -348,6 +373,7 @@ int main(void) {
         cmocka_unit_test(bodies_that_are_no_json_give_back_what_they_took),
         cmocka_unit_test(commas_inside_a_text_are_no_values),
         cmocka_unit_test(an_answer_that_waits_keeps_nothing_of_its_request),
+        cmocka_unit_test(requests_behind_others_share_a_bound_of_all_connections),
         cmocka_unit_test(whoever_is_refused_and_sends_on_gets_the_answers_before_that),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

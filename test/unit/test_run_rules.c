@@ -196,6 +196,10 @@ static const struct outcome plain[][4] = {
                            {RUN_LOST, CAUSE_HOST_GONE},
                            {RUN_LOST, CAUSE_HOST_GONE},
                            {RUN_LOST, CAUSE_HOST_GONE}},
+    [ATTEMPT_NO_DESCRIPTORS] = {{RUN_QUEUED, CAUSE_NO_DESCRIPTORS},
+                                {RUN_QUEUED, CAUSE_NO_DESCRIPTORS},
+                                {RUN_QUEUED, CAUSE_NO_DESCRIPTORS},
+                                {RUN_QUEUED, CAUSE_NO_DESCRIPTORS}},
 };
 
 /* The state that a stop for this reason leads to. */
@@ -230,7 +234,7 @@ static bool tried_again(const struct situation *it, enum run_state state) {
 static bool ended_by_stop(const struct situation *it) {
     enum attempt_end end = it->attempt.end;
     return it->attempt.why == ATTEMPT_STOPPED || end == ATTEMPT_VOID ||
-           end == ATTEMPT_NOT_STARTED || unseen(end);
+           end == ATTEMPT_NOT_STARTED || end == ATTEMPT_NO_DESCRIPTORS || unseen(end);
 }
 
 /* Written from the promise, one sentence of it each. */
@@ -263,7 +267,8 @@ static void judge_one(const struct situation *it, unsigned *count) {
     }
     assert_true(run_edge_legal(it->row.state, verdict.state));
     assert_true(it->row.stop == CAUSE_NONE || run_state_final(verdict.state));
-    if (it->row.once && it->attempt.end != ATTEMPT_VOID) {
+    bool void_start = it->attempt.end == ATTEMPT_VOID || it->attempt.end == ATTEMPT_NO_DESCRIPTORS;
+    if (it->row.once && !void_start) {
         assert_true(run_state_final(verdict.state)); /* It may have run: never again. */
     }
     ++*count;
@@ -285,7 +290,7 @@ static void judge_stops(struct situation it, unsigned *count) {
 static void every_combination_is_judged_as_promised(void **state) {
     (void)state;
     unsigned count = 0;
-    for (int end = ATTEMPT_EXITED; end <= ATTEMPT_HOST_GONE; end++) {
+    for (int end = ATTEMPT_EXITED; end <= ATTEMPT_NO_DESCRIPTORS; end++) {
         for (int why = ATTEMPT_ITSELF; why <= ATTEMPT_PROCESSES; why++) {
             for (int bits = 0; bits < 8; bits++) {
                 struct situation it = {.row = {.state = (bits & 4) != 0 ? RUN_WAITING : RUN_RUNNING,
@@ -321,6 +326,32 @@ static void five_void_starts_in_a_row_are_a_failure(void **state) {
     struct run_verdict verdict = judge(&row, ATTEMPT_VOID, 0);
     assert_int_equal(verdict.state, RUN_FAILED);
     assert_int_equal(verdict.cause, CAUSE_NOT_STARTED);
+}
+
+static void a_start_without_a_descriptor_is_tried_again_a_thousand_times(void **state) {
+    (void)state;
+    static const int64_t waits[] = {100, 200, 400, 800, 1600, 3200, 5000, 5000};
+    struct run_row row = {.state = RUN_RUNNING, .once = true, .voids = 4};
+    for (int64_t i = 0; i < RUN_UNBEGUN_MAX - 1; i++) {
+        struct run_verdict verdict = judge(&row, ATTEMPT_NO_DESCRIPTORS, 0);
+        assert_int_equal(verdict.state, RUN_QUEUED);
+        assert_int_equal(verdict.wait_ms, i < (int64_t)COUNT_OF(waits) ? waits[i] : 5000);
+        assert_int_equal(verdict.voids, 4); /* Void starts of other reasons are counted alone. */
+        row.unbegun = verdict.unbegun;
+    }
+    struct run_verdict verdict = judge(&row, ATTEMPT_NO_DESCRIPTORS, 0);
+    assert_int_equal(verdict.state, RUN_FAILED);
+    assert_int_equal(verdict.cause, CAUSE_NO_DESCRIPTORS);
+}
+
+static void a_run_that_waits_for_a_descriptor_is_shown_at_the_gate_of_slots(void **state) {
+    (void)state;
+    struct run_row row = {
+        .state = RUN_QUEUED, .gate = GATE_TIME, .cause = CAUSE_NO_DESCRIPTORS, .not_before_ms = 5};
+    assert_int_equal(run_gate_shown(&row), GATE_SLOT);
+    assert_int_equal(run_resume_at_ms(&row), 5);
+    row.cause = CAUSE_EXIT_CODE;
+    assert_int_equal(run_gate_shown(&row), GATE_TIME);
 }
 
 static void what_ran_ends_the_row_of_void_starts(void **state) {
@@ -384,6 +415,8 @@ int main(void) {
         cmocka_unit_test(a_queued_run_that_lacks_a_slot_is_shown_at_the_gate_of_the_hold),
         cmocka_unit_test(every_combination_is_judged_as_promised),
         cmocka_unit_test(five_void_starts_in_a_row_are_a_failure),
+        cmocka_unit_test(a_start_without_a_descriptor_is_tried_again_a_thousand_times),
+        cmocka_unit_test(a_run_that_waits_for_a_descriptor_is_shown_at_the_gate_of_slots),
         cmocka_unit_test(what_ran_ends_the_row_of_void_starts),
         cmocka_unit_test(a_machine_may_restart_three_times),
         cmocka_unit_test(retries_wait_twice_as_long_each_time_up_to_a_bound),

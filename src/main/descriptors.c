@@ -1,0 +1,106 @@
+/* descriptors.c: see the header.
+ *
+ *    limit = kept back + 2 * jobs + connections + those that are refused with an answer
+ *
+ * Kept back are 40 descriptors at least (an idle daemon has 24: database, loop, sockets; threads
+ * that read the spool have three each), and a quarter of the limit up to 256 (calls of models,
+ * processes of scripts). Of a limit that is too low, commands get up to half, and more where
+ * connections want less. */
+#include "main/descriptors.h"
+
+#include <inttypes.h>
+#include <sys/resource.h>
+
+#include "base/text.h"
+#include "http/server.h"
+
+enum {
+    KEPT_MIN = 40,
+    KEPT_MAX = 256,
+    EACH_JOB = 2, /* Its link, and its order while it starts. */
+};
+static_assert(DESCRIPTORS_MIN >= KEPT_MIN + EACH_JOB + 2, "one command, one connection, a refusal");
+
+static uint64_t kept_back(uint64_t limit) {
+    uint64_t part = limit / 4;
+    return part < KEPT_MIN ? KEPT_MIN : part < KEPT_MAX ? part : KEPT_MAX;
+}
+
+static uint64_t connections_cost(unsigned connections) {
+    return (uint64_t)connections + http_refused_max(connections);
+}
+
+/* The most connections that `room` holds with their refusals. */
+static unsigned connections_in(uint64_t room, unsigned wanted) {
+    unsigned low = 1, high = wanted;
+    while (low < high) {
+        unsigned middle = low + (high - low + 1) / 2;
+        if (connections_cost(middle) <= room) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    return low;
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+struct err descriptors_fit(uint64_t limit, const struct descriptor_shares *wanted,
+                           struct descriptor_shares *ret_fitted, struct why *why) {
+    if (limit < DESCRIPTORS_MIN) {
+        why_set(why,
+                "the limit of open files is %" PRIu64 ", and drover needs at least %d: raise it"
+                " with ulimit -n, or LimitNOFILE= of the service",
+                limit, DESCRIPTORS_MIN);
+        return err_make(ERR_CONFIG, "descriptors: fit");
+    }
+    uint64_t room = limit - kept_back(limit);
+    uint64_t half = room / 2, others = smaller(connections_cost(wanted->connections), room);
+    uint64_t for_jobs = room - others > half ? room - others : half;
+    uint64_t jobs = smaller((uint64_t)wanted->jobs, for_jobs / EACH_JOB);
+    *ret_fitted = (struct descriptor_shares){
+        .jobs = (int64_t)jobs,
+        .connections = connections_in(room - jobs * EACH_JOB, wanted->connections)};
+    return ERR_OK;
+}
+
+static uint64_t limit_raise(uint64_t *ret_before) {
+    struct rlimit limit;
+    *ret_before = 0;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) {
+        return UINT64_MAX;
+    }
+    *ret_before = limit.rlim_cur;
+    if (limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : *ret_before;
+    }
+    return limit.rlim_cur;
+}
+
+struct err descriptors_share(const struct serve_options *asked, struct serve_options *ret_fitted,
+                             uint64_t *ret_before, struct why *why) {
+    const struct descriptor_shares wanted = {.jobs = asked->jobs_max,
+                                             .connections = asked->limits.connections_max};
+    struct descriptor_shares fitted;
+    uint64_t limit = limit_raise(ret_before);
+    struct err err = descriptors_fit(limit, &wanted, &fitted, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    *ret_fitted = *asked;
+    ret_fitted->jobs_max = fitted.jobs;
+    ret_fitted->limits.connections_max = fitted.connections;
+    if (fitted.jobs < wanted.jobs || fitted.connections < wanted.connections) {
+        log_event(asked->log, LOG_WARN,
+                  "the hard limit of open files is too low for max-jobs and max-connections, which"
+                  " are smaller until it is raised (ulimit -Hn, LimitNOFILE=)",
+                  LOG_FIELDS(log_int("open_files", (int64_t)limit),
+                             log_int("max_jobs", fitted.jobs),
+                             log_int("max_connections", fitted.connections)));
+    }
+    return ERR_OK;
+}
