@@ -164,7 +164,8 @@ enum {
     "\"gate\":{\"type\":[\"string\",\"null\"]},\"cause\":{\"type\":[\"string\",\"null\"]},"        \
     "\"about\":{\"type\":[\"string\",\"null\"]},\"note\":{\"type\":[\"string\",\"null\"]},"        \
     "\"exit_code\":{\"type\":[\"integer\",\"null\"]},\"stop\":{\"type\":[\"string\",\"null\"]},"   \
-    "\"attempts\":{\"type\":\"integer\"},\"host_away\":{\"type\":\"boolean\"},"                    \
+    "\"attempt\":{\"type\":\"integer\"},\"attempts\":{\"type\":\"integer\"},"                      \
+    "\"host_away\":{\"type\":\"boolean\"},"                                                        \
     "\"host\":{\"type\":\"string\"},\"label\":{\"type\":[\"string\",\"null\"]},"                   \
     "\"command\":{\"type\":\"string\"},"                                                           \
     "\"key\":{\"type\":[\"string\",\"null\"]},\"key_max\":{\"type\":\"integer\"},"                 \

@@ -124,7 +124,7 @@ static struct err streams_print(struct logs *logs) {
 
 static struct err choose(struct logs *logs, const json_t *run) {
     const struct args *args = &logs->invocation->args;
-    int64_t begun = talk_int(run, "attempts");
+    int64_t begun = talk_int(run, "attempt");
     logs->options.attempt = args_int(args, "attempt", begun > 0 ? begun : 1);
     const char *name = args_text(args, "stream");
     enum job_stream only = JOB_OUT;
@@ -160,7 +160,7 @@ static struct err attempt_next(struct logs *logs, bool *ret_more) {
     struct run_wait wait = {
         .id = options->run, .past_attempt = options->attempt, .retry_ms = options->retry_ms};
     struct err err = run_wait(logs->talk, &wait, &run, &logs->invocation->why);
-    *ret_more = !err_failed(err) && talk_int(run, "attempts") > options->attempt;
+    *ret_more = !err_failed(err) && talk_int(run, "attempt") > options->attempt;
     if (!*ret_more) {
         return err;
     }

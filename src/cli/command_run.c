@@ -135,7 +135,7 @@ static struct err run_attach(struct invocation *invocation, struct talk *talk, c
                 "%s is of kind %s; only workflows, jobs and turns can be looked on at", id, kind);
         return err_make(ERR_CONFLICT, "run: kind");
     }
-    int64_t attempt = talk_int(run, "attempts");
+    int64_t attempt = talk_int(run, "attempt");
     struct job_watch watch = {
         .invocation = invocation,
         .talk = talk,

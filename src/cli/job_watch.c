@@ -213,7 +213,7 @@ static struct err attempts_watch(struct watching *watching) {
         if (err_failed(err)) {
             return err;
         }
-        int64_t newest = talk_int(run, "attempts");
+        int64_t newest = talk_int(run, "attempt");
         if (run_has_ended(run) && newest <= attempt) {
             raw_terminal_end(&watching->terminal);
             end_tell(watch->invocation, run);

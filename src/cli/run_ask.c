@@ -55,7 +55,7 @@ static void event_look(void *ctx, const struct follow_event *event) {
 }
 
 static bool is_enough(const struct run_wait *wait, const json_t *run) {
-    bool later = wait->past_attempt > 0 && talk_int(run, "attempts") > wait->past_attempt;
+    bool later = wait->past_attempt > 0 && talk_int(run, "attempt") > wait->past_attempt;
     return later || run_has_ended(run);
 }
 

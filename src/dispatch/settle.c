@@ -127,6 +127,12 @@ static void settle_done(struct err err, void *ctx) {
     flight__free(flight);
 }
 
+/* Both times are 0 where an older holder has not written them. */
+static int64_t wall_ms(const struct spool_exit *exit) {
+    bool measured = exit->ended_ms > 0 && exit->ended_ms >= exit->started_ms;
+    return measured ? exit->ended_ms - exit->started_ms : -1;
+}
+
 static void settle_write(struct flight *flight) {
     struct dispatch *dispatch = flight->dispatch;
     struct errand *errand = flight->errand;
@@ -141,7 +147,7 @@ static void settle_write(struct flight *flight) {
         .usage = {.known = errand->ended,
                   .cpu_us = errand->ended ? errand->exit.cpu_us : errand->cpu_us,
                   .memory_kb = errand->exit.memory_kb,
-                  .wall_ms = errand->exit.ended_ms - errand->exit.started_ms},
+                  .wall_ms = wall_ms(&errand->exit)},
         .disk = errand->disk,
         .random = dispatch__random(dispatch),
         .bounds = dispatch_bounds(dispatch),

@@ -97,7 +97,7 @@ struct err runs__event_finished(struct tx *tx, const struct run_row *row) {
     } else {
         text_add_str(&data, "null");
     }
-    add_number(&data, ",\"attempts\":", row->attempt);
+    add_number(&data, ",\"attempts\":", run_attempts(row));
     text_add_str(&data, ",\"note\":");
     text_add_json(&data, row->note.data, row->note.len);
     text_add_char(&data, '}');

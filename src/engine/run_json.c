@@ -65,7 +65,8 @@ static void add_state(const struct run_row *row, struct text *text) {
         text_add_str(text, "null");
     }
     add_word(text, ",\"stop\":", run_cause_name(row->stop));
-    add_number(text, ",\"attempts\":", row->attempt);
+    add_number(text, ",\"attempt\":", row->attempt);
+    add_number(text, ",\"attempts\":", run_attempts(row));
     if (row->away) {
         text_add_str(text, ",\"host_away\":true");
         add_text(text, ",\"host\":", row->host);

@@ -191,9 +191,10 @@ MUST_CHECK struct err runs__step_finished(struct tx *tx, struct run_row *row);
  * is asked to end. */
 struct run_end {
     enum run_state from;
-    struct bytes output;  /* For notices; */
-    struct bytes members; /* and of a workflow its census: as of struct inbox_notice. */
-    bool alone;           /* The rows of its kind are closed by the caller. */
+    struct bytes output;           /* For notices; */
+    struct bytes members;          /* and of a workflow its census: as of struct inbox_notice. */
+    bool alone;                    /* The rows of its kind are closed by the caller. */
+    const struct run_usage *usage; /* Of a command that was seen to its end; NULL: none was. */
 };
 MUST_CHECK struct err runs__end(struct tx *tx, const struct run_end *end, struct run_row *row,
                                 struct run_freed *freed);

@@ -72,6 +72,18 @@ static struct err end_kind(struct tx *tx, const struct run_row *row, struct run_
     }
 }
 
+/* The holder has measured the time of its command, and the daemon may have noticed the end days
+ * later. Of any other run the end is the time of this commit, unless the wall clock was set back
+ * meanwhile: no run ends before its start. */
+static int64_t end_ms(const struct tx *tx, const struct run_usage *usage,
+                      const struct run_row *row) {
+    if (usage != NULL && usage->known && usage->wall_ms >= 0) {
+        return row->started_ms + usage->wall_ms;
+    }
+    int64_t now_ms = tx_now_ms(tx);
+    return now_ms >= row->started_ms ? now_ms : row->started_ms + runs__took_ms(tx, row);
+}
+
 struct err runs__end(struct tx *tx, const struct run_end *end, struct run_row *row,
                      struct run_freed *freed) {
     assert(run_state_final(row->state));
@@ -80,7 +92,7 @@ struct err runs__end(struct tx *tx, const struct run_end *end, struct run_row *r
         err = settle_budgets(tx, end, row, freed);
     }
     row->gate = GATE_NONE;
-    row->ended_ms = tx_now_ms(tx);
+    row->ended_ms = end_ms(tx, end->usage, row);
     if (!err_failed(err)) {
         err = runs__write(tx, end->from, row);
     }
@@ -163,6 +175,7 @@ static struct err end_span(struct tx *tx, const struct run_settle *settle,
         .cpu_us = usage->known || usage->cpu_us > 0 ? usage->cpu_us : SPAN_UNKNOWN,
         .memory_kb = usage->known ? usage->memory_kb : SPAN_UNKNOWN,
         .disk = settle->disk,
+        .ended_ms = end_ms(tx, usage, row),
     };
     return tx_span_end(tx, &end, NULL /* never late */);
 }
@@ -187,7 +200,7 @@ static struct err apply(struct tx *tx, const struct run_settle *settle, struct r
     if (row->state == RUN_QUEUED) {
         return again(tx, from, verdict.wait_ms, row, freed);
     }
-    const struct run_end end = {.from = from, .output = settle->output};
+    const struct run_end end = {.from = from, .output = settle->output, .usage = &settle->usage};
     err = runs__end(tx, &end, row, freed);
     return err_failed(err) ? err : runs__ask_children(tx, row, freed);
 }
@@ -197,7 +210,8 @@ static struct err find_took(struct tx *tx, const struct run_settle *settle,
     enum attempt_end end = settle->end.end;
     const struct run_usage *usage = &settle->usage;
     struct run_time time = {.took_ms = usage->wall_ms > 0 ? usage->wall_ms : 0};
-    struct err err = usage->known ? ERR_OK : runs__time(tx, row, row->state, &time);
+    bool measured = usage->known && usage->wall_ms >= 0;
+    struct err err = measured ? ERR_OK : runs__time(tx, row, row->state, &time);
     *ret_took = (struct run_took){.wall_ms = time.took_ms,
                                   .began = end != ATTEMPT_VOID && end != ATTEMPT_NOT_STARTED &&
                                            end != ATTEMPT_NO_DESCRIPTORS,

@@ -107,7 +107,8 @@ MUST_CHECK struct err tx_run_count(struct tx *tx, const struct run_page *page, i
  * processors may be known nevertheless (> 0). */
 struct run_usage {
     bool known;
-    int64_t cpu_us, memory_kb, wall_ms;
+    int64_t cpu_us, memory_kb;
+    int64_t wall_ms; /* By the monotonic clock; -1: the holder is older than that measurement. */
 };
 
 /* The end of an attempt, judged by run_judge: the run ends, or is queued again;

@@ -100,7 +100,7 @@ struct err tx_span_end(struct tx *tx, const struct span_end *end, bool *ret_late
         arg_int(end->key.step),
         arg_text(end->state),
         arg_text(end->cause),
-        arg_int(tx_now_ms(tx)),
+        arg_int(end->ended_ms > 0 ? end->ended_ms : tx_now_ms(tx)),
         maybe(end->tokens.fresh),
         maybe(end->tokens.cache_read),
         maybe(end->tokens.cache_write),

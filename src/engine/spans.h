@@ -83,6 +83,7 @@ struct span_end {
     int64_t exit_code; /* These three of a process; SPAN_UNKNOWN. */
     int64_t cpu_us, memory_kb;
     int64_t disk;          /* Bytes that its folder takes; 0: none. */
+    int64_t ended_ms;      /* 0: the time of the commit. */
     const int64_t *prompt; /* Bytes of its parts (rules/usage.h); NULL: not measured. */
 };
 /* *ret_late: no such step runs; nothing was changed. NULL: the caller has fenced it already. */

@@ -151,6 +151,10 @@ enum run_gate run_gate_shown(const struct run_row *row) {
                                         : row->gate;
 }
 
+int64_t run_attempts(const struct run_row *row) {
+    return row->attempt > row->unbegun ? row->attempt - row->unbegun : 0;
+}
+
 int64_t run_provider_wait_ms(const struct run_row *row, int64_t now_ms) {
     int64_t rest_ms = row->not_before_ms - now_ms;
     return rest_ms < 0                          ? 0

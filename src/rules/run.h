@@ -299,6 +299,8 @@ int64_t run_provider_wait_ms(const struct run_row *row, int64_t now_ms);
 /* The gate as clients see it: PROVIDER, SLOT of a start that found no descriptor, or that of the
  * row. */
 enum run_gate run_gate_shown(const struct run_row *row);
+/* Number of attempts whose command began, or may have. The one that runs is counted. */
+int64_t run_attempts(const struct run_row *row);
 /* When a run that waits, or a call that its provider refused for a time, may go on; 0: no time. */
 int64_t run_resume_at_ms(const struct run_row *row);
 

@@ -65,9 +65,9 @@ class Witness {
     const what = `${this.name}: ${JSON.stringify(run)}, ran ${JSON.stringify(this.ran())}`;
     const claimed = this.custody.attempts(this.id);
     assert.ok(this.ran().length <= 1, `at most once: ${what}`);
-    assert.deepEqual(claimed, [run.attempts], `only the last one was claimed: ${what}`);
+    assert.deepEqual(claimed, [run.attempt], `only the last one was claimed: ${what}`);
     if (run.state === "succeeded") {
-      assert.deepEqual(this.ran(), [String(run.attempts)], what);
+      assert.deepEqual(this.ran(), [String(run.attempt)], what);
       assert.equal(await this.custody.text(this.id), "hello\n", what);
     } else {
       assert.equal(run.state, "lost", what);
@@ -141,7 +141,7 @@ async function killDaemon(custody, { fault, once, recovery }) {
   await job.handIn();
   const run = await job.check();
   await custody.daemon.kill();
-  const word = run.state === "lost" ? "lost" : run.attempts > 1 ? "again" : "first";
+  const word = run.state === "lost" ? "lost" : run.attempt > 1 ? "again" : "first";
   return hit ? word : "missed";
 }
 
@@ -211,7 +211,7 @@ async function killHolder(custody, { n, how, once }) {
   const run = await job.check();
   planted.clear();
   if (!planted.hit()) return "missed";
-  return run.state === "lost" ? "lost" : run.attempts > 1 ? "again" : "first";
+  return run.state === "lost" ? "lost" : run.attempt > 1 ? "again" : "first";
 }
 
 const SIDE_BY_SIDE = 3;
@@ -246,7 +246,7 @@ test("a holder that comes to its claim late finds what the next daemon decided",
     const run = await job.check();
     assert.equal(run.state, "succeeded", "nobody was killed but the daemon");
     await custody.daemon.kill();
-    return run.attempts > 1 ? "again" : planted.hit() ? "first" : "missed";
+    return run.attempt > 1 ? "again" : planted.hit() ? "first" : "missed";
   };
   // Each waits most of its time, so some go side by side.
   const strands = await Promise.all(

@@ -185,7 +185,7 @@ async function checkJob(custody, job, started, notices) {
   const run = await custody.show(job.id);
   checkState(job, run);
   await checkEvents(custody, job);
-  assert.deepEqual(started, [run.attempts], `job ${job.number} ran once, in its last attempt`);
+  assert.deepEqual(started, [run.attempt], `job ${job.number} ran once, in its last attempt`);
   assert.equal(await custody.text(job.id), expected(job), `the output of job ${job.number}`);
   assert.equal(await custody.text(job.id, "err"), expected(job, 10));
   checkNotices(job, notices, run);

@@ -175,6 +175,56 @@ static void the_end_of_an_attempt_is_the_end_of_a_run(void **state) {
         "\"exit_code\":3,\"attempts\":1,\"note\":\"it said \\\"no\\\"\"};");
 }
 
+static void a_job_ends_when_its_command_did_whatever_the_clock_says(void **state) {
+    struct runs_kit *runs = *state;
+    static const int64_t steps_ms[] = {500, 3600 * 1000, -INT64_C(259194000)};
+    for (size_t i = 0; i < COUNT_OF(steps_ms); i++) {
+        struct runs_row row = runs_add(runs);
+        runs->kit.clock_ms += steps_ms[i]; /* The daemon was away, or somebody set the clock. */
+        struct run_settle what = runs_exit(runs, row.run, 0);
+        what.usage = (struct run_usage){.known = true, .wall_ms = 250};
+        (void)runs_settle(runs, &what);
+        struct runs_row read = runs_get(runs, row.run);
+        assert_int_equal(read.row.ended_ms - read.row.started_ms, 250);
+    }
+    assert_int_equal(
+        runs_count(runs, "SELECT count(*) FROM spans WHERE ended_ms - started_ms = 250"), 3);
+}
+
+static void an_end_without_a_measured_time_is_that_of_its_commit_but_not_before_its_start(
+    void **state) {
+    struct runs_kit *runs = *state;
+    static const int64_t steps_ms[] = {1500, -INT64_C(259194000)};
+    for (size_t i = 0; i < COUNT_OF(steps_ms); i++) {
+        struct runs_row row = runs_add(runs);
+        runs->kit.clock_ms += steps_ms[i];
+        struct run_settle what = runs_exit(runs, row.run, 0);
+        what.usage = (struct run_usage){.known = true, .wall_ms = -1}; /* Of an older holder. */
+        (void)runs_settle(runs, &what);
+        struct runs_row read = runs_get(runs, row.run);
+        int64_t took_ms = read.row.ended_ms - read.row.started_ms;
+        assert_true(steps_ms[i] > 0 ? took_ms == steps_ms[i] : took_ms >= 0);
+    }
+}
+
+static void attempts_whose_command_did_not_begin_are_not_counted(void **state) {
+    struct runs_kit *runs = *state;
+    struct runs_row row = runs_add(runs);
+    struct run_settle what = runs_exit(runs, row.run, 3);
+    what.end = (struct attempt){.end = ATTEMPT_VOID};
+    struct runs_settle settle = runs_settle(runs, &what); /* Begun again at once. */
+    assert_int_equal(settle.row.row.attempt, 2);
+    assert_int_equal(run_attempts(&settle.row.row), 1);
+    what = runs_exit(runs, row.run, 3);
+    what.attempt = 2;
+    what.end = (struct attempt){.end = ATTEMPT_NOT_STARTED};
+    settle = runs_settle(runs, &what);
+    assert_int_equal(settle.row.row.state, RUN_FAILED);
+    assert_int_equal(settle.row.row.attempt, 2);
+    assert_int_equal(run_attempts(&settle.row.row), 0);
+    assert_non_null(strstr(runs_events(runs, row.run).text, "\"attempts\":0"));
+}
+
 static void late_results_change_nothing_and_say_so(void **state) {
     struct runs_kit *runs = *state;
     struct runs_row row = runs_add(runs);
@@ -311,6 +361,9 @@ int main(void) {
         RUNS_TEST(who_waits_for_a_slot_has_its_key_already),
         RUNS_TEST(who_is_first_in_line_holds_back_who_would_fit),
         RUNS_TEST(the_end_of_an_attempt_is_the_end_of_a_run),
+        RUNS_TEST(a_job_ends_when_its_command_did_whatever_the_clock_says),
+        RUNS_TEST(an_end_without_a_measured_time_is_that_of_its_commit_but_not_before_its_start),
+        RUNS_TEST(attempts_whose_command_did_not_begin_are_not_counted),
         RUNS_TEST(late_results_change_nothing_and_say_so),
         RUNS_TEST(a_sentence_that_is_too_long_is_cut_between_characters),
         RUNS_TEST(a_retry_waits_and_is_woken),
