@@ -114,7 +114,6 @@ export class Jobs {
     const pieces = [];
     const frames = [];
     for (let frame; (frame = await stream.next()); ) {
-      if (frame.comment !== undefined) continue;
       const data = JSON.parse(frame.data);
       frames.push({ ...frame, data });
       if (frame.event !== "output") continue;

@@ -2,7 +2,7 @@
 import http from "node:http";
 
 /** Opens a stream; resolves with {status, headers, next, close}. next() gives the next frame
- * {id, event, data, comment}, or undefined at the end. */
+ * {id, event, data}, or undefined at the end. */
 export function openSse(daemon, target, headers = {}) {
   return new Promise((resolve, reject) => {
     const request = http.get(
@@ -26,7 +26,8 @@ export function openSse(daemon, target, headers = {}) {
         answer.on("data", (chunk) => {
           text += chunk;
           for (let end; (end = text.indexOf("\n\n")) >= 0; text = text.slice(end + 2)) {
-            frames.push(frame(text.slice(0, end)));
+            const fields = frame(text.slice(0, end));
+            if (fields !== undefined) frames.push(fields);
           }
           settle();
         });
@@ -53,12 +54,12 @@ export function openSse(daemon, target, headers = {}) {
   });
 }
 
+/** Undefined: comments alone, which are no frame. */
 function frame(text) {
-  const fields = {};
-  for (const line of text.split("\n")) {
-    if (line.startsWith(":")) fields.comment = line.slice(1).trim();
-    else if (line !== "")
-      fields[line.slice(0, line.indexOf(":"))] = line.slice(line.indexOf(":") + 2);
-  }
-  return fields;
+  const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith(":"));
+  if (lines.length === 0) return undefined;
+  const at = (line) => line.indexOf(":");
+  return Object.fromEntries(
+    lines.map((line) => [line.slice(0, at(line)), line.slice(at(line) + 2)]),
+  );
 }
