@@ -87,6 +87,8 @@
     X(STORE_IO, "store_io", 500, 7, "The database could not read or write; nothing was changed")   \
     X(STORE_LOST, "store_lost", 500, 8, "The outcome of a commit is unknown; restart the daemon")  \
     X(STORE_CORRUPT, "store_corrupt", 500, 7, "The database is damaged")                           \
+    X(STORE_INCOMPLETE, "store_incomplete", 500, 7,                                                \
+      "The database lacks commits that were acknowledged")                                         \
     X(STORE_DOWN, "store_down", 503, 7, "The database server cannot be reached")                   \
     X(STALLED, "stalled", 503, 1, "Work of the daemon makes no progress")                          \
     X(NEWER_SCHEMA, "newer_schema", 500, 10, "The database was written by a newer drover")         \

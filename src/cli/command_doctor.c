@@ -180,6 +180,15 @@ static void check_database(struct doctor *doctor) {
                 (long long)check.schema_known, (long long)check.epoch, check.epoch == 1 ? "" : "s");
         row_print(doctor, VERDICT_OK, "schema", why.text);
     }
+    if (check.missing > 0) {
+        why_set(
+            &why,
+            "%lld acknowledged commits, at least, are missing: drover.db-wal was damaged, cut or"
+            " removed, or an older drover.db was put in its place; restore a newer backup, or"
+            " accept the loss with 'drover release'",
+            (long long)check.missing);
+        fail(doctor, "commits", err_make(ERR_STORE_INCOMPLETE, "doctor: commits"), &why);
+    }
     if (check.integrity_ok) {
         why_set(&why, "%s; %s", check.detail[0] != '\0' ? check.detail : "ok",
                 sums_tell(doctor, check.sums));

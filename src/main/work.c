@@ -385,11 +385,27 @@ static void home_found(struct err err, void *ctx) {
     }
     if (!err_failed(err) && has_home(work) && work->home.home == HOME_OTHER) {
         dispatch_hold(work->dispatch);
+static void hold_log(const struct work *work) {
+    int64_t missing = store_missing(work->options.store);
+    if (missing == 0) {
+        log_event(
+            work->options.serve->log, LOG_WARN,
+            "this database was restored or copied, or lacks commits: nothing begins until drover"
+            " release",
+            NULL /* no fields */);
+        return;
+    }
+    log_event(work->options.serve->log, LOG_ERROR,
+              "the database lacks the newest commits: its log was damaged, cut or removed, or an"
+              " older copy was put in its place; restore a newer backup, or accept the loss with"
+              " drover release: nothing begins before",
+              LOG_FIELDS(log_int("commits_missing", missing),
+                         log_err(err_make(ERR_STORE_INCOMPLETE, "store: mark"))));
+}
+
         chats_hold(work->chats);
         deliver_hold(work->deliver);
-        log_event(work->options.serve->log, LOG_WARN,
-                  "this database was restored or copied: nothing begins until drover release",
-                  NULL /* no fields */);
+        hold_log(work);
     }
     if (err_failed(err)) {
         work->known(work->known_ctx, err);

@@ -1,6 +1,9 @@
 /* checkpoint.c: see checkpoint.h. */
 #include "store/checkpoint.h"
 
+#include <errno.h>
+#include <time.h>
+
 #include "store/threads.h"
 
 static void lock(struct checkpoint *checkpoint) {
@@ -15,6 +18,10 @@ static void unlock(struct checkpoint *checkpoint) {
 
 static struct err perform(struct checkpoint *checkpoint, struct conn *conn,
                           enum checkpoint_kind kind) {
+    if (conn->driver->keep != NULL) {
+        atomic_store(&checkpoint->marked, false);
+        conn->driver->keep(conn);
+    }
     struct err err = conn->driver->checkpoint(conn, kind);
     if (!err_failed(err)) {
         atomic_fetch_add_explicit(&checkpoint->done, 1, memory_order_relaxed);
@@ -22,12 +29,29 @@ static struct err perform(struct checkpoint *checkpoint, struct conn *conn,
     return err;
 }
 
+/* With the lock held, which is released while it waits. True: there was a commit, a second ago. */
+static bool wait_for_mark(struct checkpoint *checkpoint) {
+    if (!atomic_load(&checkpoint->marked)) {
+        (void)pthread_cond_wait(&checkpoint->wake, &checkpoint->lock); /* Cannot fail. */
+        return false;
+    }
+    uint64_t now_ns = world_mono_ns(checkpoint->world);
+    const struct timespec until = {.tv_sec = (time_t)(now_ns / 1000000000) + CHECKPOINT_MARK_S,
+                                   .tv_nsec = (long)(now_ns % 1000000000)};
+    return pthread_cond_timedwait(&checkpoint->wake, &checkpoint->lock, &until) == ETIMEDOUT;
+}
+
 static void *thread_main(void *arg) {
     struct checkpoint *checkpoint = arg;
     lock(checkpoint);
     while (!checkpoint->ending) {
         if (!checkpoint->wanted) {
-            (void)pthread_cond_wait(&checkpoint->wake, &checkpoint->lock); /* Cannot fail. */
+            if (wait_for_mark(checkpoint)) {
+                atomic_store(&checkpoint->marked, false);
+                unlock(checkpoint);
+                checkpoint->own->driver->keep(checkpoint->own);
+                lock(checkpoint);
+            }
             continue;
         }
         checkpoint->wanted = false;
@@ -57,8 +81,14 @@ struct err checkpoint_start(struct checkpoint *checkpoint, struct conn *writer, 
     }
     int rc = pthread_mutex_init(&checkpoint->lock, NULL /* no attributes */);
     assert(rc == 0);
-    rc = pthread_cond_init(&checkpoint->wake, NULL /* no attributes: nobody waits for a time */);
+    pthread_condattr_t attributes;
+    rc = pthread_condattr_init(&attributes);
     assert(rc == 0);
+    rc = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    assert(rc == 0);
+    rc = pthread_cond_init(&checkpoint->wake, &attributes);
+    assert(rc == 0);
+    (void)pthread_condattr_destroy(&attributes); /* Cannot fail. */
     rc = pthread_cond_init(&checkpoint->idle, NULL /* no attributes */);
     assert(rc == 0);
     struct err err = store__thread_start(&checkpoint->thread, "store-log", thread_main, checkpoint);
@@ -92,6 +122,15 @@ static void ask(struct checkpoint *checkpoint) {
     unlock(checkpoint);
 }
 
+static void mark_note(struct checkpoint *checkpoint) {
+    bool asks = checkpoint->own != NULL && checkpoint->own->driver->keep != NULL;
+    if (asks && !atomic_exchange(&checkpoint->marked, true)) {
+        lock(checkpoint);
+        (void)pthread_cond_signal(&checkpoint->wake); /* Cannot fail. */
+        unlock(checkpoint);
+    }
+}
+
 /* A second checkpoint is refused while one goes on, however slowly; ours waits for nobody. */
 static void quiet_thread(struct checkpoint *checkpoint) {
     if (checkpoint->own == NULL) {
@@ -121,6 +160,7 @@ void checkpoint_tend(struct checkpoint *checkpoint) {
     if (checkpoint->writer->driver->log_bytes == NULL) {
         return;
     }
+    mark_note(checkpoint);
     int64_t bytes = checkpoint->writer->driver->log_bytes(checkpoint->writer);
     atomic_store_explicit(&checkpoint->log_bytes, bytes, memory_order_relaxed);
     if (bytes >= checkpoint->wait_at) {

@@ -10,6 +10,8 @@
  *            groups, and waits for who is in the way; what is queued waits with it, since a disk
  *            that is full of log serves nobody. It waits CHECKPOINT_WAITS times as long as the
  *            driver does, then lets one group pass and begins again.
+ *            The same thread makes the mark of the last commit durable (commit_mark.h), each second
+ *            in which there was one, and before each checkpoint.
  * Ownership  embedded: start/stop; the connections are borrowed.
  * Threads    checkpoint_tend: the writer's. start, stop: the one that opened the store.
  * Failure    a checkpoint that fails is tried again when the log has grown: nothing is lost by it,
@@ -26,6 +28,7 @@
 #include "store/driver.h"
 
 enum {
+    CHECKPOINT_MARK_S = 1,
     CHECKPOINT_EVERY = 8 << 20,
     CHECKPOINT_RESTART_BYTES = 16 << 20,
     CHECKPOINT_WAIT_BYTES = 64 << 20,
@@ -33,12 +36,14 @@ enum {
 };
 
 struct checkpoint {
-    struct conn *writer; /* Borrowed. */
-    struct conn *own;    /* Borrowed; NULL: no thread, the writer's connection does it all. */
-    int64_t next_at;     /* Writer's thread: how long the log may grow before the next one, */
-    int64_t wait_at;     /* and before it does that one itself. */
+    const struct world *world; /* Borrowed; filled by the caller where the driver has `keep`. */
+    struct conn *writer;       /* Borrowed. */
+    struct conn *own;          /* Borrowed; NULL: no thread, the writer's connection does it all. */
+    int64_t next_at;           /* Writer's thread: how long the log may grow before the next one, */
+    int64_t wait_at;           /* and before it does that one itself. */
     atomic_int_fast64_t log_bytes;
     atomic_bool restart;
+    atomic_bool marked; /* There was a commit since the mark was made durable. */
     atomic_uint_fast64_t done;
 
     pthread_t thread;

@@ -17,6 +17,7 @@
 
 #define DATADIR_DATABASE "drover.db"
 #define DATADIR_LOCK "drover.lock"
+#define DATADIR_MARK "drover.mark"
 
 struct datadir;
 

@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "base/memory.h"
+#include "store/commit_mark.h"
 #include "store/datadir.h"
 #include "store/driver.h"
 #include "store/page_sums.h"
@@ -16,6 +17,7 @@ struct sqlite_database {
     struct datadir *dir; /* Owned: the claim. */
     char *path;          /* Owned: of the file. */
     struct page_damage damage;
+    struct commit_mark *mark; /* Owned. */
 };
 
 static struct sqlite_conn *of(struct conn *conn) {
@@ -34,6 +36,7 @@ static void close_database(struct database *database) {
         return;
     }
     struct sqlite_database *self = CONTAINER_OF(database, struct sqlite_database, database);
+    commit_mark_close(self->mark);
     datadir_release(self->dir);
     page_damage_done(&self->damage);
     mem_free(self->path);
@@ -109,6 +112,9 @@ static struct err open_database(const struct driver_options *options,
     if (!err_failed(err)) {
         err = make_file(self->path, why);
     }
+    if (!err_failed(err)) {
+        err = commit_mark_open(options->where, &self->mark, why);
+    }
     if (err_failed(err)) {
         close_database(&self->database);
         return err;
@@ -133,6 +139,7 @@ static struct err connect_to(struct database *database, enum conn_role role, str
     struct err err =
         sqlite_conn_open(self->path, role, SQLITE_ACCESS_LIVE, &self->damage, &conn, why);
     if (!err_failed(err)) {
+        conn->mark = self->mark;
         err = prepare_rollback(&conn->conn);
     }
     if (err_failed(err)) {
@@ -188,6 +195,7 @@ static struct err plain(struct conn *conn, const char *sql) {
 
 static struct err begin(struct conn *conn) {
     of(conn)->met_damage = false;
+    of(conn)->changes_at_begin = sqlite3_total_changes64(of(conn)->db);
     return plain(conn, conn->role == CONN_WRITER ? "BEGIN IMMEDIATE" : "BEGIN");
 }
 
@@ -236,13 +244,37 @@ static bool file_moved(struct conn *conn) {
     return rc == SQLITE_OK && moved != 0; /* A file system that cannot tell is trusted. */
 }
 
+/* A group that changed nothing is no commit: nothing of it would be missing. */
+static struct err batch_raise(struct sqlite_conn *writer, int64_t *io_batch) {
+    if (sqlite3_total_changes64(writer->db) == writer->changes_at_begin) {
+        return ERR_OK;
+    }
+    const struct arg args[] = {arg_int(*io_batch + 1)};
+    struct err err = sqlite_exec(&writer->conn, "UPDATE nodes SET batch = $1", args, COUNT_OF(args),
+                                 NULL /* there is one row */);
+    *io_batch += err_failed(err) ? 0 : 1;
+    return err;
+}
+
 static enum commit_outcome commit(struct conn *conn, struct err *ret_err) {
+    bool writer = conn->role == CONN_WRITER;
+    int64_t batch = of(conn)->batch;
+    struct err err = writer ? batch_raise(of(conn), &batch) : ERR_OK;
+    if (err_failed(err)) {
+        rollback(conn);
+        *ret_err = err;
+        return COMMIT_NOT;
+    }
     errno = 0;
-    struct err err = plain(conn, "COMMIT");
+    err = plain(conn, "COMMIT");
     int os = errno;
-    if (!err_failed(err) && conn->role == CONN_WRITER && file_moved(conn)) {
+    if (!err_failed(err) && writer && file_moved(conn)) {
         *ret_err = err_make(ERR_STORE_LOST, "store: the database file was removed or replaced");
         return COMMIT_UNKNOWN;
+    }
+    if (!err_failed(err) && writer && batch != of(conn)->batch) {
+        of(conn)->batch = batch;
+        commit_mark_set(of(conn)->mark, batch);
     }
     if (!err_failed(err)) {
         return COMMIT_DONE;
@@ -270,12 +302,37 @@ static struct err reserve_index(struct sqlite_conn *conn) {
     return rc == SQLITE_OK ? ERR_OK : sqlite_error(conn, rc, "store: index of the log");
 }
 
+/* Commits that the mark knows and the database does not. The word is no place, so the daemon holds
+ * until somebody releases it (engine/home.h); meanwhile `doctor` finds the number in it. */
+static struct err missing_note(struct sqlite_conn *writer) {
+    int64_t marked = commit_mark_get(writer->mark), batch = 0;
+    struct err err = sqlite_conn_int(writer, "SELECT batch FROM nodes", 0, &batch);
+    if (err_failed(err)) {
+        return err;
+    }
+    writer->batch = batch > marked ? batch : marked;
+    writer->missing = writer->batch - batch;
+    if (writer->missing == 0) {
+        return ERR_OK;
+    }
+    const struct arg args[] = {arg_int(writer->missing)};
+    return sqlite_exec(&writer->conn, "UPDATE nodes SET home = 'missing ' || CAST($1 AS TEXT)",
+                       args, COUNT_OF(args), NULL /* there is one row */);
+}
+
+static int64_t missing(const struct conn *writer) {
+    return CONTAINER_OF(writer, struct sqlite_conn, conn)->missing;
+}
+
 static struct err raise_epoch(struct conn *conn, int64_t *ret_epoch) {
     struct err err = begin(conn);
     if (err_failed(err)) {
         return err;
     }
     err = reserve_index(of(conn));
+    if (!err_failed(err)) {
+        err = missing_note(of(conn));
+    }
     if (!err_failed(err)) {
         err = plain(conn, "UPDATE nodes SET epoch = epoch + 1");
     }
@@ -302,6 +359,10 @@ static struct err raise_epoch(struct conn *conn, int64_t *ret_epoch) {
 
 static int64_t log_bytes(struct conn *writer) {
     return of(writer)->log_bytes;
+}
+
+static void keep(struct conn *conn) {
+    commit_mark_sync(of(conn)->mark);
 }
 
 static struct err checkpoint(struct conn *conn, enum checkpoint_kind kind) {
@@ -333,6 +394,7 @@ const struct driver driver_sqlite = {
     .run = run,
     .raise_epoch = raise_epoch,
     .begin = begin,
+    .missing = missing,
     .savepoint = savepoint,
     .release = release,
     .rollback_to = rollback_to,
@@ -349,6 +411,7 @@ const struct driver driver_sqlite = {
     .rows_close = sqlite_rows_close,
     .log_bytes = log_bytes,
     .checkpoint = checkpoint,
+    .keep = keep,
     .backup = sqlite_backup,
     .restore = sqlite_restore,
     .check = sqlite_check,

@@ -16,6 +16,7 @@
 
 #include "base/fd.h"
 #include "base/memory.h"
+#include "store/commit_mark.h"
 #include "store/datadir.h"
 #include "store/page_sums.h"
 #include "store/sqlite_conn.h"
@@ -206,16 +207,30 @@ static struct err check_integrity(struct sqlite_conn *conn, struct store_check *
 }
 
 /* Only what this binary knows has a row that it can find. */
-static struct err check_numbers(struct sqlite_conn *conn, struct store_check *check) {
+static struct err check_numbers(struct sqlite_conn *conn, int64_t marked,
+                                struct store_check *check) {
     check->schema_known = store__schema_known();
     struct err err = sqlite_schema_version(&conn->conn, &check->schema);
     if (!err_failed(err) && check->schema > 0) {
         err = sqlite_conn_int(conn, "SELECT epoch FROM nodes", 0, &check->epoch);
     }
+    if (!err_failed(err) && check->schema >= HOME_SCHEMA) {
+        err = sqlite_conn_int(conn,
+                              "SELECT CAST(substr(home, 9) AS INTEGER) FROM nodes"
+                              " WHERE home LIKE 'missing %'",
+                              0, &check->missing);
+    }
+    int64_t batch = marked;
+    if (!err_failed(err) && check->schema > 0) {
+        err = sqlite_conn_int(conn, "SELECT batch FROM nodes", 0, &batch);
+    }
+    check->missing += batch < marked ? marked - batch : 0;
     return err;
 }
 
-static struct err check_file(const char *path, struct store_check *ret_check, struct why *why) {
+/* marked: what the database has to hold; 0: nobody knows. */
+static struct err check_file(const char *path, int64_t marked, struct store_check *ret_check,
+                             struct why *why) {
     AUTO(sqlite_conn_release) struct sqlite_conn *conn = NULL;
     struct store_check check = {.integrity_ok = false};
     struct err err =
@@ -225,7 +240,7 @@ static struct err check_file(const char *path, struct store_check *ret_check, st
         err = check_integrity(conn, &check);
     }
     if (!err_failed(err) && check.integrity_ok) {
-        err = check_numbers(conn, &check);
+        err = check_numbers(conn, marked, &check);
     }
     if (err_failed(err)) {
         why_set(why, "%s cannot be read: %s.", path, err_title(err.code));
@@ -237,15 +252,17 @@ static struct err check_file(const char *path, struct store_check *ret_check, st
 
 struct err sqlite_check(const char *where, struct store_check *ret_check, struct why *why) {
     AUTO(mem_release) char *path = datadir_path(where, DATADIR_DATABASE);
+    int64_t marked = commit_mark_look(where); /* Before the row, which a daemon may raise. */
     struct err err = must_be_there(path, why);
-    return err_failed(err) ? err : check_file(path, ret_check, why);
+    return err_failed(err) ? err : check_file(path, marked, ret_check, why);
 }
 
 /* --- Putting back ----------------------------------------------------------------------------- */
 
 static struct err must_be_ours(const char *path, const char *from, struct why *why) {
     struct store_check check;
-    struct err err = check_file(path, &check, NULL /* `from` is what the user knows */);
+    struct err err =
+        check_file(path, 0 /* another history */, &check, NULL /* `from` is what the user knows */);
     if (err_failed(err) || !check.integrity_ok) {
         why_set(why, "%s is damaged or not a database.", from);
         return err_failed(err) ? err : err_make(ERR_STORE_CORRUPT, "restore: check");
@@ -331,7 +348,13 @@ struct err sqlite_restore(const char *from, const char *where, struct why *why) 
         return err;
     }
     AUTO(mem_release) char *to = datadir_path(where, DATADIR_DATABASE);
-    err = restore_into(from, to, why);
+    err = must_be_absent(to, why);
+    if (!err_failed(err)) {
+        err = commit_mark_remove(where); /* It is of the database that was here. */
+    }
+    if (!err_failed(err)) {
+        err = restore_into(from, to, why);
+    }
     datadir_release(dir);
     return err;
 }

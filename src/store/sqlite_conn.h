@@ -12,6 +12,7 @@
 #include "store/driver.h"
 #include "store/statements.h"
 
+struct commit_mark;
 struct page_damage;
 struct sqlite_statement;
 
@@ -23,7 +24,11 @@ struct sqlite_conn {
                                             failed. */
     size_t prepared_size;
     int64_t log_bytes, page_bytes;
-    bool met_damage; /* SQLite has reported a damaged page since the last BEGIN. */
+    struct commit_mark *mark; /* Borrowed; NULL: not of a live database. */
+    int64_t batch;            /* Writer: number of the last commit, */
+    int64_t missing;          /* of commits that the start did not find, */
+    int64_t changes_at_begin; /* and of changed rows before the transaction. */
+    bool met_damage;          /* SQLite has reported a damaged page since the last BEGIN. */
 };
 
 /* How long one waits for a lock of another process: a backup, or a user's own shell. */

@@ -104,6 +104,7 @@ static struct err start_threads(struct store *store, struct why *why) {
                                    .readers = store->readers,
                                    .readers_count = store->readers_count,
                                    .delivery = &store->delivery,
+    store->checkpoint.world = store->world;
                                    .checkpoint = &store->checkpoint,
                                    .world = store->world};
     return threads_start(&with, &store->threads);
@@ -337,6 +338,10 @@ static uint64_t figure(const atomic_uint_fast64_t *counter) {
 
 void store_get_stats(struct store *store, struct store_stats *ret_stats) {
     const struct group_counters *counters = &store->writer.counters;
+int64_t store_missing(const struct store *store) {
+    return store->driver->missing == NULL ? 0 : store->driver->missing(store->writer_conn);
+}
+
     *ret_stats = (struct store_stats){
         .groups = figure(&counters->groups),
         .functions = figure(&counters->functions),

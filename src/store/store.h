@@ -97,6 +97,11 @@ bool store_reachable(const struct store *store);
 
 /* From any thread: number of damaged pages of the database that were read since the store was
  * opened, up to 1,000. */
+/* From any thread: number of commits, at least, that were acknowledged and were not there when the
+ * store was opened: its log was damaged, cut or removed. The daemon has to hold: nodes.home is no
+ * place then (engine/home.h). */
+int64_t store_missing(const struct store *store);
+
 uint32_t store_damaged(const struct store *store);
 
 /* Figures for /metrics; all monotonic but the last two: `queued`, the functions that are not yet
@@ -195,7 +200,8 @@ MUST_CHECK struct err store_restore(const char *from, const char *where, struct 
 struct store_check {
     int64_t schema, schema_known, epoch;
     bool integrity_ok;
-    bool sums; /* Pages have checksums. */
+    bool sums;       /* Pages have checksums. */
+    int64_t missing; /* Number of commits that are missing, and that no release has accepted. */
     char detail[256];
 };
 MUST_CHECK struct err store_check(const char *where, struct store_check *ret_check,

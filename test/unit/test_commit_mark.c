@@ -1,0 +1,230 @@
+/* The number of the last commit outside the database: what a start without its log finds. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../fault/vfs.h"
+#include "base/memory.h"
+#include "store/commit_mark.h"
+#include "store_places.h"
+#include "store_suite.h"
+
+enum { CUTS_MAX = 64 };
+
+struct cut {
+    struct vfs_image *image; /* Owned. */
+    int64_t marked;
+};
+
+struct marks {
+    struct vfs *vfs;
+    struct place place, other;
+    struct suite suite, second;
+    struct cut cuts[CUTS_MAX];
+    size_t cuts_count;
+};
+
+static int set_up(void **state) {
+    struct marks *marks = mem_new(sizeof *marks);
+    marks->vfs = vfs_install();
+    marks->suite.where = place_make(&marks->place);
+    marks->second.where = place_make(&marks->other);
+    *state = marks;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct marks *marks = *state;
+    suite_close(&marks->suite);
+    suite_close(&marks->second);
+    for (size_t i = 0; i < marks->cuts_count; i++) {
+        vfs_image_free(marks->cuts[i].image);
+    }
+    vfs_remove(marks->vfs);
+    place_remove(&marks->place);
+    place_remove(&marks->other);
+    mem_free(marks);
+    return 0;
+}
+
+static void copy_file(const struct marks *marks, const char *name) {
+    char from[256], to[256], bytes[4096];
+    FILE *in = fopen(place_file(&marks->place, name, from), "rb");
+    FILE *out = fopen(place_file(&marks->other, name, to), "wb");
+    assert_non_null(in);
+    assert_non_null(out);
+    for (size_t len = fread(bytes, 1, sizeof bytes, in); len > 0;
+         len = fread(bytes, 1, sizeof bytes, in)) {
+        assert_int_equal(fwrite(bytes, 1, len, out), len);
+    }
+    assert_int_equal(fclose(in), 0);
+    assert_int_equal(fclose(out), 0);
+}
+
+/* number: 1 where the daemon has to hold. */
+static struct err read_home(struct tx *tx, void *ctx) {
+    struct suite_call *call = ctx;
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, "SELECT home FROM nodes", NULL, 0, &rows);
+    call->number = 0;
+    if (!err_failed(err) && rows != NULL) {
+        struct bytes home = rows_text(rows, 0);
+        call->number = home.len > 8 && memcmp(home.data, "missing ", 8) == 0;
+    }
+    return err;
+}
+
+static bool holds(struct suite *suite) {
+    int64_t number = -1;
+    assert_int_equal(suite_ask(suite, read_home, NULL, &number).code, ERR_NONE);
+    return number == 1;
+}
+
+static void make_rows(struct marks *marks, int count) {
+    for (int i = 0; i < count; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "row-%d", i);
+        assert_int_equal(suite_do(&marks->suite, suite_insert, name).code, ERR_NONE);
+    }
+}
+
+static void a_number_is_found_again_and_a_damaged_one_is_none(void **state) {
+    struct marks *marks = *state;
+    struct commit_mark *mark = NULL;
+    struct why why = {""};
+    const char *folder = marks->place.path;
+    assert_int_equal(commit_mark_look(folder), 0);
+    assert_int_equal(commit_mark_open(folder, &mark, &why).code, ERR_NONE);
+    assert_int_equal(commit_mark_get(mark), 0);
+    commit_mark_set(mark, 123456789012);
+    commit_mark_sync(mark);
+    commit_mark_close(mark);
+    assert_int_equal(commit_mark_look(folder), 123456789012);
+    assert_int_equal(commit_mark_open(folder, &mark, &why).code, ERR_NONE);
+    assert_int_equal(commit_mark_get(mark), 123456789012);
+    commit_mark_close(mark);
+    char path[256];
+    struct stat found;
+    assert_int_equal(stat(place_file(&marks->place, "drover.mark", path), &found), 0);
+    assert_true(found.st_blocks * 512 >= 4096); /* No hole, which a full disk could not fill. */
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, "x", 1, 2), 1);
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(commit_mark_look(folder), 0);
+    assert_int_equal(commit_mark_remove(folder).code, ERR_NONE);
+    assert_int_equal(commit_mark_remove(folder).code, ERR_NONE);
+    assert_int_equal(stat(path, &found), -1);
+}
+
+static void a_start_without_the_log_says_how_much_is_missing(void **state) {
+    struct marks *marks = *state;
+    suite_open(&marks->suite, STORE_INLINE);
+    assert_int_equal(store_missing(marks->suite.store), 0);
+    make_rows(marks, 5);
+    copy_file(marks, "drover.db"); /* All rows are in the log. */
+    copy_file(marks, "drover.mark");
+    struct store_check check = {.missing = 0};
+    suite_open(&marks->second, STORE_INLINE);
+    assert_true(store_missing(marks->second.store) >= 5);
+    assert_true(holds(&marks->second));
+    suite_close(&marks->second);
+    assert_int_equal(store_check(marks->other.path, &check, NULL).code, ERR_NONE);
+    assert_true(check.missing >= 5);
+    suite_open(&marks->second, STORE_INLINE); /* Said once, and held until a release. */
+    assert_int_equal(store_missing(marks->second.store), 0);
+    assert_true(holds(&marks->second));
+}
+
+static void a_start_with_the_log_misses_nothing(void **state) {
+    struct marks *marks = *state;
+    suite_open(&marks->suite, STORE_INLINE);
+    make_rows(marks, 5);
+    copy_file(marks, "drover.db");
+    copy_file(marks, "drover.db-wal");
+    copy_file(marks, "drover.mark");
+    struct store_check check = {.missing = 1};
+    suite_open(&marks->second, STORE_INLINE);
+    assert_int_equal(store_missing(marks->second.store), 0);
+    assert_false(holds(&marks->second));
+    assert_int_equal(suite_streams(&marks->second), 5);
+    suite_close(&marks->second);
+    assert_int_equal(store_check(marks->other.path, &check, NULL).code, ERR_NONE);
+    assert_int_equal(check.missing, 0);
+}
+
+static void a_restored_database_misses_nothing(void **state) {
+    struct marks *marks = *state;
+    char copy[256], path[256];
+    struct why why = {""};
+    suite_open(&marks->suite, STORE_INLINE);
+    make_rows(marks, 2);
+    (void)place_file(&marks->other, "copy", copy);
+    assert_int_equal(store_backup(marks->place.path, copy, &why).code, ERR_NONE);
+    assert_int_equal(suite_do(&marks->suite, suite_insert, "later").code, ERR_NONE);
+    suite_close(&marks->suite);
+    assert_int_equal(unlink(place_file(&marks->place, "drover.db", path)), 0);
+    assert_int_equal(store_restore(copy, marks->place.path, &why).code, ERR_NONE);
+    suite_open(&marks->suite, STORE_INLINE);
+    assert_int_equal(store_missing(marks->suite.store), 0);
+    assert_int_equal(suite_streams(&marks->suite), 2);
+}
+
+/* --- Power cuts ------------------------------------------------------------------------------- */
+
+static void cut_here(void *ctx, const char *name) {
+    struct marks *marks = ctx;
+    (void)name;
+    if (marks->cuts_count < CUTS_MAX) {
+        struct cut *cut = &marks->cuts[marks->cuts_count++];
+        cut->image = vfs_capture(marks->vfs);
+        cut->marked = commit_mark_look(marks->place.path);
+    }
+}
+
+/* The mark is there at once, as if the system had just written its page; of the database only what
+ * was synced is. */
+static void a_power_cut_is_no_loss_of_commits(void **state) {
+    struct marks *marks = *state;
+    suite_open(&marks->suite, STORE_INLINE);
+    suite_close(&marks->suite);
+    vfs_watch(marks->vfs, marks->place.path);
+    vfs_at_sync(marks->vfs, cut_here, marks);
+    suite_open(&marks->suite, STORE_INLINE);
+    make_rows(marks, 20);
+    suite_close(&marks->suite);
+    vfs_at_sync(marks->vfs, NULL, NULL);
+    vfs_watch(marks->vfs, NULL);
+    assert_true(marks->cuts_count > 20);
+    for (size_t i = 0; i < marks->cuts_count; i++) {
+        struct place place;
+        struct suite after = {.where = place_make(&place)};
+        vfs_image_write(marks->cuts[i].image, place.path, VFS_LOSE_ALL, 0);
+        struct commit_mark *mark = NULL;
+        assert_int_equal(commit_mark_open(place.path, &mark, NULL).code, ERR_NONE);
+        commit_mark_set(mark, marks->cuts[i].marked);
+        commit_mark_close(mark);
+        suite_open(&after, STORE_INLINE);
+        assert_int_equal(store_missing(after.store), 0);
+        suite_close(&after);
+        place_remove(&place);
+    }
+}
+
+#define MARKS(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        MARKS(a_number_is_found_again_and_a_damaged_one_is_none),
+        MARKS(a_start_without_the_log_says_how_much_is_missing),
+        MARKS(a_start_with_the_log_misses_nothing),
+        MARKS(a_restored_database_misses_nothing),
+        MARKS(a_power_cut_is_no_loss_of_commits),
+    };
+    return cmocka_run_group_tests_name("commit mark", tests, NULL /* no group fixture */, NULL);
+}
