@@ -316,8 +316,23 @@ static void check_progress(struct doctor *doctor) {
     }
     if (err_failed(err)) {
         fail(doctor, "progress", err, &why);
-    } else {
-        row_print(doctor, VERDICT_OK, "progress", "every run goes on, or waits for something");
+        return;
+    }
+    row_print(doctor, VERDICT_OK, "progress", "every run goes on, or waits for something");
+    if (talk_int(answer, "damaged") > 0) {
+        why_set(
+            &why,
+            "%lld damaged pages were read since the start: what needs them fails; stop the daemon"
+            " and restore a backup",
+            (long long)talk_int(answer, "damaged"));
+        fail(doctor, "pages", err_make(ERR_STORE_CORRUPT, "doctor: pages"), &why);
+    }
+    if (talk_int(answer, "unknown_folders") > 0) {
+        why_set(&why,
+                "%lld folders of the spool belong to runs that the database does not know: it has"
+                " lost them; copy what is of use out of them: they are removed after a day",
+                (long long)talk_int(answer, "unknown_folders"));
+        fail(doctor, "spool", err_make(ERR_STORE_INCOMPLETE, "doctor: spool"), &why);
     }
 }
 

@@ -31,7 +31,11 @@ static void readyz(struct exchange *exchange, void *ctx) {
     }
     AUTO(text_done) struct text text;
     text_init(&text, SMALL_MAX);
-    text_add_str(&text, "{\"status\":\"ready\"}");
+    text_add_str(&text, "{\"status\":\"ready\"");
+    if (options->status != NULL) {
+        options->status(options->ctx, &text);
+    }
+    text_add_char(&text, '}');
     exchange_reply(exchange, 200, "application/json", &text);
 }
 
@@ -54,6 +58,11 @@ static void openapi(struct exchange *exchange, void *ctx) {
     "{\"type\":\"object\",\"required\":[\"status\"],\"properties\":{"                              \
     "\"status\":{\"type\":\"string\"},\"version\":{\"type\":\"string\"}}}"
 
+#define READY_SCHEMA                                                                               \
+    "{\"type\":\"object\",\"required\":[\"status\"],\"properties\":{"                              \
+    "\"status\":{\"type\":\"string\"},\"damaged\":{\"type\":\"integer\"},"                         \
+    "\"missing\":{\"type\":\"integer\"},\"unknown_folders\":{\"type\":\"integer\"}}}"
+
 const struct route builtin_routes[] = {
     {.method = "GET",
      .path = "/healthz",
@@ -65,7 +74,7 @@ const struct route builtin_routes[] = {
      .path = "/readyz",
      .summary = "Says whether the daemon takes work: 503 without its database, in shutdown or when "
                 "work is stuck",
-     .answer_schema = STATUS_SCHEMA,
+     .answer_schema = READY_SCHEMA,
      .answer_status = 200,
      .handle = readyz},
     {.method = "GET",

@@ -67,6 +67,8 @@ struct http_options {
     bool (*check)(void *ctx, struct bytes token, struct identity *ret_identity);
     /* /readyz: an error is the answer, with `why` as detail. NULL: ready while not draining. */
     struct err (*ready)(void *ctx, struct why *why);
+    void (*status)(void *ctx,
+                   struct text *text); /* /readyz: appends members, each after a comma. */
     void (*metrics)(void *ctx, struct text *text); /* Appends Prometheus lines. */
     /* Called once for each answer with a 5xx code that is no client's doing, to be logged. */
     void (*failed)(void *ctx, const struct exchange *exchange, struct err err,

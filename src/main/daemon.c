@@ -21,6 +21,7 @@
 #include "engine/token.h"
 #include "journal/pruner.h"
 #include "loop/loop_uv.h"
+#include "main/damage_notice.h"
 #include "main/descriptors.h"
 #include "main/request_log.h"
 #include "main/restart.h"
@@ -45,6 +46,7 @@ struct daemon {
     struct pruner *pruner;
     struct chores chores;
     struct pulse pulse;
+    struct damage_notice damage;
 
     struct streams streams_api;
     struct tokens tokens_api;
@@ -89,6 +91,11 @@ static void store_lost(void *ctx, struct err err) {
               " outcome of a commit is unknown; start it again",
               LOG_FIELDS(log_err(err)));
     _exit(err_exit_code(ERR_STORE_LOST));
+}
+
+static void store_damage_met(void *ctx) {
+    struct daemon *daemon = ctx;
+    damage_notice_look(&daemon->damage);
 }
 
 static void turn_slow(void *ctx, uint64_t cpu_ns) {
@@ -146,6 +153,14 @@ static struct err ready(void *ctx, struct why *why) {
         return err_make(ERR_STORE_DOWN, "daemon: ready");
     }
     return work_ready(daemon->work, why);
+}
+
+/* Nothing of this makes the daemon less ready: it serves what is whole. */
+static void status_write(void *ctx, struct text *text) {
+    const struct daemon *daemon = ctx;
+    text_addf(text, ",\"damaged\":%u,\"missing\":%lld,\"unknown_folders\":%lld",
+              (unsigned)store_damaged(daemon->store), (long long)store_missing(daemon->store),
+              (long long)work_unknown_folders(daemon->work));
 }
 
 static void metrics_write(void *ctx, struct text *text) {
@@ -249,6 +264,7 @@ static struct err http_begin(struct daemon *daemon) {
                                 .insecure_loopback = options->insecure_loopback,
                                 .ctx = daemon,
                                 .ready = ready,
+                                .status = status_write,
                                 .check = token_check,
                                 .metrics = metrics_write,
                                 .failed = answer_failed};
@@ -344,6 +360,7 @@ static struct err store_begin(struct daemon *daemon) {
         .world = options->world,
         .standby = options->database != NULL,
         .lost = store_lost,
+        .damaged = store_damage_met,
         .ctx = daemon,
         .notes[JOURNAL_NOTE] = {.deliver = hub_deliver, .flush = hub_flush, .ctx = daemon->hub},
         .notes[RUN_NOTE] = {.deliver = run_note, .ctx = daemon},
@@ -362,6 +379,7 @@ static struct err store_begin(struct daemon *daemon) {
         return err;
     }
     daemon->led_from_ns = world_mono_ns(options->world);
+    daemon->damage = (struct damage_notice){.store = daemon->store, .log = daemon->options->log};
     hub_attach(daemon->hub, daemon->store);
     struct work_options of_work = {
         .serve = options, .loop = daemon->loop, .store = daemon->store, .files = daemon->files};

@@ -22,6 +22,11 @@ void store_metrics(struct store *store, const struct token_table *tokens, struct
          "Times the write-ahead log was copied into the database.", stats.checkpoints},
         {"store_wal_bytes", METRIC_GAUGE, "Length of the write-ahead log; 0 with PostgreSQL.",
          stats.log_bytes},
+        {"store_damaged_pages", METRIC_GAUGE, "Damaged pages of the database that were read.",
+         store_damaged(store)},
+        {"store_missing_commits", METRIC_GAUGE,
+         "Acknowledged commits, at least, that were missing at the start.",
+         (uint64_t)store_missing(store)},
         {"tokens", METRIC_GAUGE, "Live tokens.", token_table_count(tokens)},
     };
     metrics_add(text, metrics, COUNT_OF(metrics));

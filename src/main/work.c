@@ -21,6 +21,7 @@
 #include "main/processes.h"
 #include "main/providers.h"
 #include "main/sandbox_lack.h"
+#include "main/spool_look.h"
 #include "tool/tool.h"
 
 enum { CENSUS_MS = 1000 };
@@ -48,6 +49,7 @@ struct work {
     struct run_census census, census_read;
     struct timer census_timer;
     bool census_due, census_away;
+    struct spool_look spool_look;
 };
 
 /* --- Told from below -------------------------------------------------------------------------- */
@@ -272,6 +274,7 @@ void work_close(struct work *work) {
     if (work == NULL) {
         return;
     }
+    spool_look_done(&work->spool_look);
     chats_close(work->chats);
     toolbox_free(work->toolbox);
     providers_close(work->providers);
@@ -315,6 +318,10 @@ struct workflow_runs_api work_workflows_api(struct work *work) {
 
 struct err work_ready(const struct work *work, struct why *why) {
     return effects_stuck(work->effects, why) ? err_make(ERR_STALLED, "work: ready") : ERR_OK;
+}
+
+int64_t work_unknown_folders(const struct work *work) {
+    return work->spool_look.count;
 }
 
 struct providers_api *work_providers_api(struct work *work) {
@@ -378,13 +385,6 @@ static void providers_known(void *ctx, struct err err) {
     work->known(work->known_ctx, err);
 }
 
-static void home_found(struct err err, void *ctx) {
-    struct work *work = ctx;
-    if (!err_failed(err) && has_home(work)) {
-        dispatch_doubt(work->dispatch, work->home.since_epoch);
-    }
-    if (!err_failed(err) && has_home(work) && work->home.home == HOME_OTHER) {
-        dispatch_hold(work->dispatch);
 static void hold_log(const struct work *work) {
     int64_t missing = store_missing(work->options.store);
     if (missing == 0) {
@@ -403,6 +403,13 @@ static void hold_log(const struct work *work) {
                          log_err(err_make(ERR_STORE_INCOMPLETE, "store: mark"))));
 }
 
+static void home_found(struct err err, void *ctx) {
+    struct work *work = ctx;
+    if (!err_failed(err) && has_home(work)) {
+        dispatch_doubt(work->dispatch, work->home.since_epoch);
+    }
+    if (!err_failed(err) && has_home(work) && work->home.home == HOME_OTHER) {
+        dispatch_hold(work->dispatch);
         chats_hold(work->chats);
         deliver_hold(work->deliver);
         hold_log(work);
@@ -425,6 +432,11 @@ void work_begin(struct work *work) {
     deliver_recover(work->deliver);
     census_stale(work);
     damage_look(work->options.store, work->options.serve->log);
+    work->spool_look = (struct spool_look){.loop = work->options.loop,
+                                           .store = work->options.store,
+                                           .log = work->options.serve->log,
+                                           .spool = work->processes.spool};
+    spool_look_start(&work->spool_look);
 }
 
 static uint64_t seconds_since(const struct work *work, int64_t from_ms) {

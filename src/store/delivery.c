@@ -29,6 +29,7 @@ void delivery_init(struct delivery *delivery, const struct store_options *option
     *delivery = (struct delivery){.loop = options->loop,
                                   .world = options->world,
                                   .lost = options->lost,
+                                  .damaged = options->damaged,
                                   .ctx = options->ctx,
                                   .lost_err = ERR_OK};
     for (size_t i = 0; i < STORE_NOTE_KINDS_MAX; i++) {
@@ -196,6 +197,9 @@ static void answer(struct delivery *delivery, struct call *call) {
     void *ctx = call->ctx;
     struct err result = call->result;
     call_pool_give(&delivery->pool, call);
+    if (result.code == ERR_STORE_CORRUPT && delivery->damaged != NULL) {
+        delivery->damaged(delivery->ctx);
+    }
     if (done != NULL) {
         done(result, ctx);
     }

@@ -28,6 +28,7 @@ struct delivery {
     const struct world *world; /* Borrowed. Its clock ends a message's share of the loop. */
     struct store_note_kind notes[STORE_NOTE_KINDS_MAX];
     void (*lost)(void *ctx, struct err err);
+    void (*damaged)(void *ctx);
     void *ctx;
 
     struct call_pool pool;

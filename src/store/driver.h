@@ -77,6 +77,7 @@ struct driver_words {
 
 struct driver {
     const char *name;
+    const char *cure; /* What to do about a database that is too damaged to be opened. */
     struct driver_words words;
     bool (*serves)(const char *where);
 
@@ -108,11 +109,11 @@ struct driver {
      * its fence (epoch, batch) it remembers by itself. */
     struct err (*raise_epoch)(struct conn *conn, int64_t *ret_epoch);
 
-    /* --- Transactions. --- */
     /* After raise_epoch, from any thread: number of commits that were acknowledged, and are not in
      * the database. NULL: the server's log is its own affair. */
     int64_t (*missing)(const struct conn *writer);
 
+    /* --- Transactions. --- */
     /* Writer: BEGIN IMMEDIATE, or BEGIN and the fence `UPDATE nodes SET batch …`; reader: one
      * snapshot. A connection found dead is made again here. On failure no transaction is open. */
     struct err (*begin)(struct conn *conn);
@@ -147,10 +148,10 @@ struct driver {
     /* --- The log; all NULL where the server looks after it by itself. --- */
     int64_t (*log_bytes)(struct conn *writer); /* After a commit, on the writer's thread. */
     struct err (*checkpoint)(struct conn *conn, enum checkpoint_kind kind);
-
     /* The mark of the last commit becomes durable. On CONN_CHECKPOINT: each second in which there
      * was a commit, and before each checkpoint. */
     void (*keep)(struct conn *conn);
+
     /* --- Whole databases, with no store open in this process. See store.h. --- */
     struct err (*backup)(const char *where, const char *to, struct why *why);
     struct err (*restore)(const char *from, const char *where, struct why *why);

@@ -383,6 +383,7 @@ static struct err checkpoint(struct conn *conn, enum checkpoint_kind kind) {
 
 const struct driver driver_sqlite = {
     .name = "sqlite",
+    .cure = SQLITE_CURE,
     .words = {.id = "INTEGER PRIMARY KEY", .integer = "INTEGER", .strict = "STRICT"},
     .serves = serves,
     .open = open_database,
@@ -393,8 +394,8 @@ const struct driver driver_sqlite = {
     .schema_version = sqlite_schema_version,
     .run = run,
     .raise_epoch = raise_epoch,
-    .begin = begin,
     .missing = missing,
+    .begin = begin,
     .savepoint = savepoint,
     .release = release,
     .rollback_to = rollback_to,
@@ -410,8 +411,8 @@ const struct driver driver_sqlite = {
     .rows_text = sqlite_rows_text,
     .rows_close = sqlite_rows_close,
     .log_bytes = log_bytes,
-    .checkpoint = checkpoint,
     .keep = keep,
+    .checkpoint = checkpoint,
     .backup = sqlite_backup,
     .restore = sqlite_restore,
     .check = sqlite_check,

@@ -31,6 +31,10 @@ struct sqlite_conn {
     bool met_damage;          /* SQLite has reported a damaged page since the last BEGIN. */
 };
 
+#define SQLITE_CURE                                                                                \
+    "Restore a backup: move drover.db, drover.db-wal and drover.db-shm out of the directory, then" \
+    " run 'drover restore FILE'."
+
 /* How long one waits for a lock of another process: a backup, or a user's own shell. */
 enum { SQLITE_BUSY_MS = 5000 };
 

@@ -67,8 +67,7 @@ struct err sqlite_open_error(sqlite3 *db, int rc, const char *path, struct why *
     enum err_code code = code_of(rc, os);
     switch (code) {
     case ERR_STORE_CORRUPT:
-        why_set(why, "%s is damaged or not a database: %s. Restore a backup.", path,
-                sqlite3_errstr(rc));
+        why_set(why, "%s is damaged or not a database: %s. " SQLITE_CURE, path, sqlite3_errstr(rc));
         break;
     case ERR_READ_ONLY:
         why_set(why, "%s cannot be written: its file system or the file itself is read-only.",

@@ -43,6 +43,19 @@ struct store {
 
 /* --- Opening ---------------------------------------------------------------------------------- */
 
+/* Reads the schema and writes the row of the node: without them nothing can be served. */
+static struct err bring_up(struct store *store, struct why *why) {
+    struct err err = store__migrate(store->writer_conn, why);
+    if (!err_failed(err)) {
+        err = store->driver->raise_epoch(store->writer_conn, &store->epoch);
+    }
+    if (err.code == ERR_STORE_CORRUPT) {
+        why_set(why, "The database is damaged in its schema or in the row of this node. %s",
+                store->driver->cure);
+    }
+    return err;
+}
+
 static struct err open_writer(struct store *store, const struct store_options *options,
                               struct why *why) {
     struct driver_options with = {.where = options->where,
@@ -58,10 +71,7 @@ static struct err open_writer(struct store *store, const struct store_options *o
         err = store->driver->connect(store->database, CONN_WRITER, &store->writer_conn, why);
     }
     if (!err_failed(err) && !options->guest) {
-        err = store__migrate(store->writer_conn, why);
-    }
-    if (!err_failed(err) && !options->guest) {
-        err = store->driver->raise_epoch(store->writer_conn, &store->epoch);
+        err = bring_up(store, why);
     }
     if (err_failed(err)) {
         return err;
@@ -94,6 +104,7 @@ static struct err start_threads(struct store *store, struct why *why) {
         err =
             store->driver->connect(store->database, CONN_CHECKPOINT, &store->checkpoint_conn, why);
     }
+    store->checkpoint.world = store->world;
     if (!err_failed(err)) {
         err = checkpoint_start(&store->checkpoint, store->writer_conn, store->checkpoint_conn);
     }
@@ -104,7 +115,6 @@ static struct err start_threads(struct store *store, struct why *why) {
                                    .readers = store->readers,
                                    .readers_count = store->readers_count,
                                    .delivery = &store->delivery,
-    store->checkpoint.world = store->world;
                                    .checkpoint = &store->checkpoint,
                                    .world = store->world};
     return threads_start(&with, &store->threads);
@@ -328,6 +338,10 @@ bool store_reachable(const struct store *store) {
     return store->driver->reachable == NULL || store->driver->reachable(store->database);
 }
 
+int64_t store_missing(const struct store *store) {
+    return store->driver->missing == NULL ? 0 : store->driver->missing(store->writer_conn);
+}
+
 uint32_t store_damaged(const struct store *store) {
     return store->driver->damaged == NULL ? 0 : store->driver->damaged(store->database);
 }
@@ -338,10 +352,6 @@ static uint64_t figure(const atomic_uint_fast64_t *counter) {
 
 void store_get_stats(struct store *store, struct store_stats *ret_stats) {
     const struct group_counters *counters = &store->writer.counters;
-int64_t store_missing(const struct store *store) {
-    return store->driver->missing == NULL ? 0 : store->driver->missing(store->writer_conn);
-}
-
     *ret_stats = (struct store_stats){
         .groups = figure(&counters->groups),
         .functions = figure(&counters->functions),

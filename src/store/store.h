@@ -59,6 +59,8 @@ struct store_options {
     bool (*give_up)(void *ctx); /* Asked while standing by; true: ERR_INTERRUPTED. May be NULL. */
     void *waits;                /* Of the three above; they are called by the thread that opens. */
     void (*lost)(void *ctx, struct err err); /* On the loop. See Failure. */
+    /* On the loop, before `done` of a function that failed with ERR_STORE_CORRUPT. May be NULL. */
+    void (*damaged)(void *ctx);
     void *ctx;
     struct store_note_kind notes[STORE_NOTE_KINDS_MAX];
 };
@@ -95,13 +97,13 @@ int64_t store_steady_ms(const struct store *store); /* The clock of tx_steady_ms
  * full disk does not count: reads are answered. */
 bool store_reachable(const struct store *store);
 
-/* From any thread: number of damaged pages of the database that were read since the store was
- * opened, up to 1,000. */
 /* From any thread: number of commits, at least, that were acknowledged and were not there when the
  * store was opened: its log was damaged, cut or removed. The daemon has to hold: nodes.home is no
  * place then (engine/home.h). */
 int64_t store_missing(const struct store *store);
 
+/* From any thread: number of damaged pages of the database that were read since the store was
+ * opened, up to 1,000. */
 uint32_t store_damaged(const struct store *store);
 
 /* Figures for /metrics; all monotonic but the last two: `queued`, the functions that are not yet

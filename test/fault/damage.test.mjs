@@ -1,0 +1,270 @@
+// Damage to the files of a daemon that was killed: bytes of the database and of its log are
+// flipped, the log is cut or removed, folders of the spool go. Whatever happened, an answer is JSON
+// and holds what was stored, or is an error; and where something is gone, the daemon and `drover
+// doctor` say so.
+//
+// runs-with: release
+//
+// DROVER_DAMAGES  how many (20; with DROVER_TEST_ALL: 200)
+// DROVER_SEED     repeats a run's damage
+import assert from "node:assert/strict";
+import { randomInt } from "node:crypto";
+import { cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from
+  "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+
+import { Daemon, Random, scratch } from "../integration/lib.mjs";
+
+const damages = Number(process.env.DROVER_DAMAGES ?? (process.env.DROVER_TEST_ALL ? 200 : 20));
+const seed = Number(process.env.DROVER_SEED ?? randomInt(1, 2 ** 31));
+const args = ["--insecure-loopback"];
+const STREAMS = 8;
+const PAGE = 4096;
+const STOPPED = "a flip in the database of a daemon that was stopped";
+const LOSSES = ["damaged", "missing", "unknown_folders"];
+
+/** Two directories, and what is stored in them: of a daemon that was stopped, all of whose rows are
+ *  in the database file, and of one that was killed, with its newest rows in the log only. */
+class Original {
+  constructor(folder) {
+    this.folder = folder;
+    this.events = new Map();
+    this.jobs = [];
+  }
+
+  copy(data) {
+    cpSync(this.folder, data, { recursive: true, filter: (file) => !file.endsWith("sock") });
+  }
+
+  async append(daemon, random, count) {
+    for (let i = 0; i < count; i++) {
+      const stream = `damage-${random.below(STREAMS)}`;
+      const known = this.events.get(stream) ?? [];
+      const data = { n: known.length, text: "x".repeat(random.below(6000)) };
+      const { status, json } = await daemon.append(stream, { type: "note", data });
+      assert.deepEqual([status, json?.seq], [201, known.length + 1]);
+      this.events.set(stream, [...known, data]);
+    }
+  }
+
+  async jobsRun(daemon, count) {
+    for (let i = 0; i < count; i++) {
+      const body = { argv: ["echo", "a"] };
+      const answer = await daemon.request("POST", "/api/v1/jobs", { body });
+      assert.equal(answer.status, 201, answer.text);
+      const target = `/api/v1/streams/run:${answer.json.id}/events?wait=30`;
+      let events = [];
+      while (!events.some(({ type }) => type === "run_finished")) {
+        const after = events.at(-1)?.seq ?? 0;
+        const page = await daemon.request("GET", `${target}&after=${after}`);
+        events = [...events, ...page.json.events];
+      }
+      this.jobs.push(answer.json.id);
+    }
+  }
+
+  async make(random) {
+    const daemon = await new Daemon({ data: this.folder, args }).start();
+    await this.append(daemon, random, 150);
+    await this.jobsRun(daemon, 2);
+    await daemon.stop();
+    this.stopped = new Original(`${this.folder}-stopped`);
+    this.copy(this.stopped.folder);
+    this.stopped.events = new Map(this.events);
+    this.stopped.jobs = [...this.jobs];
+    await daemon.start();
+    await this.append(daemon, random, 60);
+    await this.jobsRun(daemon, 2);
+    await daemon.kill();
+    return this;
+  }
+}
+
+const flip = (file, random) => {
+  const bytes = readFileSync(file);
+  const at = random.below(bytes.length);
+  bytes[at] ^= 1 + random.below(255);
+  writeFileSync(file, bytes);
+  return `byte ${at} of ${path.basename(file)}`;
+};
+
+/** Each gives words for what it did. */
+const kinds = {
+  "a flip in the database": (data, random) => flip(path.join(data, "drover.db"), random),
+  // No page of the log hides the one that is damaged.
+  [STOPPED]: (data, random) => flip(path.join(data, "drover.db"), random),
+  "a flip in the log": (data, random) => flip(path.join(data, "drover.db-wal"), random),
+  "a log that is cut": (data, random) => {
+    const file = path.join(data, "drover.db-wal");
+    const size = random.below(readFileSync(file).length);
+    truncateSync(file, size);
+    return `${size} bytes are left`;
+  },
+  "a log that is removed": (data) => {
+    rmSync(path.join(data, "drover.db-wal"));
+    return "";
+  },
+  "a folder of the spool that is removed": (data, random) => {
+    const names = readdirSync(path.join(data, "spool"));
+    const name = names[random.below(names.length)];
+    rmSync(path.join(data, "spool", name), { recursive: true });
+    return name;
+  },
+};
+
+/** What is read is what was stored, or an error of the database. Gives whether all is there. */
+async function streamsAreRight(daemon, original, cutAway) {
+  let whole = true;
+  for (const [stream, stored] of original.events) {
+    const target = `/api/v1/streams/${stream}/events?after=0&limit=1000`;
+    const answer = await daemon.request("GET", target);
+    assert.doesNotThrow(() => JSON.parse(answer.text), answer.text);
+    if (answer.status === 200) {
+      const { events } = answer.json;
+      assert.deepEqual(events.map(({ seq }) => seq), events.map((_, i) => i + 1), stream);
+      for (const { seq, data } of events) assert.deepEqual(data, stored[seq - 1], stream);
+      whole &&= events.length === stored.length;
+    } else {
+      assert.ok(answer.status === 404 || answer.json.code === "store_corrupt", answer.text);
+      whole = false;
+    }
+  }
+  for (const run of original.jobs) {
+    const answer = await daemon.request("GET", `/api/v1/runs/${run}`);
+    assert.doesNotThrow(() => JSON.parse(answer.text), answer.text);
+    if (answer.status === 200) {
+      assert.ok(cutAway || answer.json.state === "succeeded", answer.text);
+      whole &&= answer.json.state === "succeeded";
+    } else {
+      assert.ok(answer.status === 404 || answer.json.code === "store_corrupt", answer.text);
+      whole = false;
+    }
+  }
+  return whole;
+}
+
+/** True where the daemon serves; false where it refused to, with what to do. */
+async function begins(daemon, words) {
+  try {
+    await daemon.start();
+    return true;
+  } catch {
+    const { code } = await daemon.ended();
+    assert.equal(code, 7, `${words}\n${daemon.log}`);
+    assert.match(daemon.log, /drover restore|store_corrupt/, words);
+    return false;
+  }
+}
+
+test(`${damages} damages of the files (seed ${seed})`, async (t) => {
+  const folder = scratch(t);
+  const random = new Random(seed);
+  const original = await new Original(path.join(folder, "original")).make(random);
+  const names = Object.keys(kinds);
+  let said = 0;
+  for (let i = 0; i < damages; i++) {
+    const kind = names[i % names.length];
+    const data = path.join(folder, `damaged-${i}`);
+    const from = kind === STOPPED ? original.stopped : original;
+    from.copy(data);
+    const words = `${i}: ${kind}: ${kinds[kind](data, random)}`;
+    const daemon = new Daemon({ data, args });
+    if (await begins(daemon, words)) {
+      const cut = /log/.test(kind);
+      let whole;
+      try {
+        whole = await streamsAreRight(daemon, from, cut);
+      } catch (error) {
+        error.message = `${words}: ${error.message}`;
+        throw error;
+      }
+      const status = await daemon.request("GET", "/readyz");
+      assert.equal(status.status, 200, `${words}: ${status.text}`);
+      const doctor = await daemon.cli(["doctor"]);
+      if (!whole) {
+        assert.ok(LOSSES.some((loss) => status.json[loss] > 0), `${words}: ${status.text}`);
+        assert.notEqual(doctor.code, 0, `${words}\n${doctor.stdout}`);
+      }
+      said += doctor.code !== 0;
+      await daemon.stop();
+    } else {
+      said++;
+    }
+    rmSync(data, { recursive: true });
+  }
+  assert.ok(said >= damages / 3, `${said} of ${damages} were said`);
+});
+
+/** Changes a byte in each page for which `wanted` says so. */
+function flipPages(data, wanted) {
+  const file = path.join(data, "drover.db");
+  const bytes = readFileSync(file);
+  for (let page = 0; page * PAGE < bytes.length; page++) {
+    const at = page * PAGE;
+    if (wanted(bytes.subarray(at, at + PAGE), page)) bytes[at + 2000] ^= 1;
+  }
+  writeFileSync(file, bytes);
+}
+
+test("a damaged schema refuses the start, and says how to restore", async (t) => {
+  const folder = scratch(t);
+  const original = await new Original(path.join(folder, "original")).make(new Random(1));
+  const { folder: data } = original.stopped;
+  flipPages(data, (_, page) => page === 0);
+  const daemon = new Daemon({ data, args });
+  assert.equal(await begins(daemon, "page 1"), false);
+  assert.match(daemon.log, /store_corrupt|damaged/);
+  assert.match(daemon.log, /drover restore FILE/);
+});
+
+test("damaged pages are told by the log, an event, /readyz and /metrics", async (t) => {
+  const folder = scratch(t);
+  const original = await new Original(path.join(folder, "original")).make(new Random(2));
+  const { folder: data, events } = original.stopped;
+  let left = 10; // The first ones: the newest rows share their pages with those that come.
+  const isText = (bytes) => bytes.subarray(1500, 2500).every((byte) => byte === 0x78);
+  flipPages(data, (bytes) => isText(bytes) && left-- > 0);
+  const daemon = await new Daemon({ data, args }).start();
+  const codes = new Set();
+  for (const stream of events.keys()) {
+    const target = `/api/v1/streams/${stream}/events?after=0&limit=1000`;
+    codes.add((await daemon.request("GET", target)).json.code);
+  }
+  assert.ok(codes.has("store_corrupt"), [...codes].join());
+  const { json } = await daemon.request("GET", "/api/v1/streams/system/events?after=0&wait=30");
+  assert.equal(json.events[0].type, "database_damaged");
+  assert.ok(json.events[0].data.pages > 0);
+  const status = await daemon.request("GET", "/readyz");
+  assert.equal(status.status, 200);
+  assert.ok(status.json.damaged > 0);
+  assert.match((await daemon.request("GET", "/metrics")).text, /store_damaged_pages [1-9]/);
+  assert.match(daemon.log, /a page of the database is damaged/);
+  const doctor = await daemon.cli(["doctor"]);
+  assert.equal(doctor.code, 7);
+  assert.match(doctor.stdout, /^fail +integrity .*drover restore FILE/m);
+  await daemon.stop();
+});
+
+test("a removed log is told with its runs, and held until a release", async (t) => {
+  const folder = scratch(t);
+  const original = await new Original(path.join(folder, "original")).make(new Random(3));
+  const data = original.folder;
+  rmSync(path.join(data, "drover.db-wal"));
+  const daemon = await new Daemon({ data, args }).start();
+  let status;
+  do status = (await daemon.request("GET", "/readyz")).json;
+  while (status.unknown_folders === 0);
+  assert.ok(status.missing >= 60, `${status.missing}`);
+  assert.equal(status.unknown_folders, 2);
+  assert.match(daemon.log, /store_incomplete/);
+  assert.match(daemon.log, /folders of runs that the database does not know/);
+  assert.equal((await daemon.request("GET", "/api/v1/system/hold")).json.held, true);
+  assert.match((await daemon.cli(["doctor"])).stdout, /^fail +commits .*drover release/m);
+  assert.equal((await daemon.request("POST", "/api/v1/system/release")).status, 200);
+  await daemon.stop();
+  await daemon.start();
+  assert.equal((await daemon.request("GET", "/api/v1/system/hold")).json.held, false);
+  assert.doesNotMatch((await daemon.cli(["doctor"])).stdout, /^fail +commits/m);
+  await daemon.stop();
+});
