@@ -174,10 +174,11 @@ static void a_queued_row_that_is_very_long_keeps_nobody_from_an_end(void **state
               BY_KEY);
 }
 
-enum { PAGE_SIZE = 4096, PAGE_NEXT = 4 }; /* A page of a long text begins with the next's number. */
+/* A page of a long text begins with the number of the next one, and ends with its checksum. */
+enum { PAGE_SIZE = 4096, PAGE_NEXT = 4, PAGE_SUM = 8 };
 
 static bool is_text_page(const unsigned char *page) {
-    for (size_t i = PAGE_NEXT; i < PAGE_SIZE; i++) {
+    for (size_t i = PAGE_NEXT; i < PAGE_SIZE - PAGE_SUM; i++) {
         if (page[i] != 'x') {
             return false;
         }
