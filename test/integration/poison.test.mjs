@@ -143,8 +143,9 @@ async function well() {
  *  before have left of it. */
 function copyDatabase(from, to) {
   if (postgres) return;
-  for (const end of ["", "-wal", "-shm"]) {
-    const file = `drover.db${end}`;
+  // With the mark of the last commit: an older database beside a newer mark has lost commits.
+  for (const end of ["db", "db-wal", "db-shm", "mark"]) {
+    const file = `drover.${end}`;
     rmSync(path.join(to, file), { force: true });
     if (existsSync(path.join(from, file))) copyFileSync(path.join(from, file), path.join(to, file));
   }

@@ -255,8 +255,8 @@ static void an_append_writes_two_rows_and_three_pages_beside_the_count_of_commit
         off_t bytes = log_bytes(*state);
         kit_append(*state, "a", 1);
         assert_int_equal(rows_written(*state), rows + 2 + 1);
-        /* The leaf of streams, that of events, and that of the events' index; and, once for a group,
-         * the row of the node. */
+        /* The leaf of streams, that of events, and that of the events' index; and, once for a
+         * group, the row of the node. */
         assert_int_equal(log_bytes(*state), bytes + (3 + 1) * FRAME);
     }
     off_t bytes = log_bytes(*state);
