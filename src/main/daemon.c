@@ -20,12 +20,12 @@
 #include "engine/session_snapshot.h"
 #include "engine/token.h"
 #include "journal/pruner.h"
-#include "loop/loop_uv.h"
 #include "main/damage_notice.h"
 #include "main/descriptors.h"
 #include "main/request_log.h"
 #include "main/restart.h"
 #include "main/standby.h"
+#include "main/stop_signals.h"
 #include "main/store_metrics.h"
 #include "main/tokens_load.h"
 #include "main/work.h"
@@ -59,8 +59,8 @@ struct daemon {
     struct turns_api turns_api;
     struct workflow_runs_api workflows_api;
 
-    uv_signal_t signals[2];
-    bool stopping, signals_open;
+    struct stop_signals signals;
+    bool stopping;
     uint64_t files;       /* The soft limit of descriptors before it was raised. */
     unsigned restarts;    /* In a row, before this one: see restart.h. */
     uint64_t led_from_ns; /* When the store was there. */
@@ -173,10 +173,7 @@ static void metrics_write(void *ctx, struct text *text) {
 
 static void work_gone(void *ctx) {
     struct daemon *daemon = ctx;
-    for (size_t i = 0; daemon->signals_open && i < COUNT_OF(daemon->signals); i++) {
-        uv_close((uv_handle_t *)&daemon->signals[i], NULL /* nothing to release */);
-    }
-    daemon->signals_open = false;
+    stop_signals_close(&daemon->signals);
     loop_stop(daemon->loop);
 }
 
@@ -217,13 +214,13 @@ static void stop_with(struct daemon *daemon, struct err err) {
     stop_begin(daemon);
 }
 
-static void signal_came(uv_signal_t *handle, int signum) {
-    struct daemon *daemon = handle->data;
+static void signal_came(void *ctx, int number) {
+    struct daemon *daemon = ctx;
     if (daemon->stopping) {
         /* What was acknowledged is on disk; the rest was promised to nobody. */
         _exit(err_exit_code(ERR_INTERRUPTED));
     }
-    log_event(daemon->options->log, LOG_INFO, "stopping", LOG_FIELDS(log_int("signal", signum)));
+    log_event(daemon->options->log, LOG_INFO, "stopping", LOG_FIELDS(log_int("signal", number)));
     stop_begin(daemon);
 }
 
@@ -352,6 +349,8 @@ static struct err store_begin(struct daemon *daemon) {
         if (err_failed(err)) {
             return err;
         }
+        /* Before the wait of a standby, so that there is no time without handlers. */
+        stop_signals_open(&daemon->signals, daemon->loop, signal_came, daemon);
     }
     struct store_options with = {
         .where = options->database != NULL ? options->database : options->data,
@@ -454,18 +453,6 @@ static struct err rooms_open(struct daemon *daemon) {
     return ERR_OK;
 }
 
-static void signals_open(struct daemon *daemon) {
-    static const int numbers[] = {SIGTERM, SIGINT};
-    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
-        int rc = uv_signal_init(loop_uv(daemon->loop), &daemon->signals[i]);
-        assert(rc == 0);
-        daemon->signals[i].data = daemon;
-        rc = uv_signal_start(&daemon->signals[i], signal_came, numbers[i]);
-        assert(rc == 0);
-    }
-    daemon->signals_open = true;
-}
-
 static void rooms_close(struct daemon *daemon) {
     if (daemon->store != NULL) {
         store_close(daemon->store);
@@ -473,6 +460,7 @@ static void rooms_close(struct daemon *daemon) {
     work_close(daemon->work);
     blobs_close(daemon->blobs);
     hub_close(daemon->hub);
+    stop_signals_close(&daemon->signals);
     loop_close(daemon->loop);
     token_table_free(daemon->tokens);
     datadir_release(daemon->claim);
@@ -490,9 +478,9 @@ struct err daemon_run(const struct serve_options *options, struct why *why) {
         err = rooms_open(daemon);
     }
     if (!err_failed(err)) {
-        signals_open(daemon);
-        standby_signals_release();
-        if (options->database != NULL) { /* A data directory has us alone, by its lock. */
+        if (options->database == NULL) { /* Its lock leaves no doubt about who leads. */
+            stop_signals_open(&daemon->signals, daemon->loop, signal_came, daemon);
+        } else {
             pulse_start(&daemon->pulse, daemon->loop, daemon->store);
         }
         tokens_load(daemon->store, daemon->tokens, tokens_loaded, daemon);

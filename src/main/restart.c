@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -29,6 +30,9 @@ unsigned restart_count_take(void) {
     const struct number_bounds bounds = {0, RESTARTS_MAX};
     if (text != NULL && !number_parse((struct bytes){text, strlen(text)}, bounds, &count)) {
         count = 0; /* Somebody else's. */
+    }
+    if (count > 0) { /* The kernel calls a process "exe" that was executed by its link. */
+        (void)prctl(PR_SET_NAME, program_invocation_short_name); /* For humans only. */
     }
     (void)unsetenv(COUNT_NAME); /* The name is valid. */
     return (unsigned)count;

@@ -1,56 +1,38 @@
 /* standby.c: see standby.h. */
 #include "main/standby.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "loop/loop_uv.h"
 #include "main/guest.h"
+#include "main/stop_signals.h"
 #include "store/datadir.h"
 #include "store/opening.h"
 
 /* Time that an opening which was cancelled has to end: a connection that is just being made can't
  * be cut short, and nothing of it is worth waiting for. */
-enum { CANCEL_MS = 2000 };
+enum {
+    CANCEL_MS = 2000,
+    GUEST_RETRY_MS = 5 * 1000, /* After an error: no free descriptor, a full disk. */
+};
 
 struct standby {
     struct standby_options options;
     struct loop *loop;             /* Owned. */
     struct store_opening *opening; /* Borrowed until `opened`, NULL after. */
     struct guest_rooms *guest;     /* Owned; NULL: nobody is waited for. */
-    uv_signal_t signals[2];
-    struct timer patience;
+    struct stop_signals signals;
+    struct timer patience, guest_retry;
     bool waited, stopping;
     struct err err;
     struct store *store; /* The caller's at the end. */
     struct why why;
 };
 
-static const int signal_numbers[] = {SIGTERM, SIGINT};
-
-static void signals_mask(int how) {
-    sigset_t set;
-    (void)sigemptyset(&set); /* None of these can fail. */
-    for (size_t i = 0; i < COUNT_OF(signal_numbers); i++) {
-        (void)sigaddset(&set, signal_numbers[i]);
-    }
-    (void)pthread_sigmask(how, &set, NULL /* not asked */);
-}
-
-void standby_signals_release(void) {
-    signals_mask(SIG_UNBLOCK);
-}
-
 /* --- The end ---------------------------------------------------------------------------------- */
 
-/* A signal that comes between two loops waits for the second one. */
 static void standby_end(struct standby *standby) {
-    signals_mask(SIG_BLOCK);
-    for (size_t i = 0; i < COUNT_OF(standby->signals); i++) {
-        uv_close((uv_handle_t *)&standby->signals[i], NULL /* nothing to release */);
-    }
+    stop_signals_close(&standby->signals);
     loop_stop(standby->loop);
 }
 
@@ -68,9 +50,9 @@ static void cancel_expired(struct timer *timer) {
     _exit(0); /* Nothing was promised to anybody yet. */
 }
 
-static void signal_came(uv_signal_t *handle, int signum) {
-    struct standby *standby = handle->data;
-    (void)signum; /* Both ask for the same. */
+static void signal_came(void *ctx, int number) {
+    struct standby *standby = ctx;
+    (void)number; /* Both ask for the same. */
     if (standby->stopping) {
         _exit(err_exit_code(ERR_INTERRUPTED));
     }
@@ -89,25 +71,45 @@ static void socket_remove(const struct standby *standby) {
     (void)unlink(socket); /* Mostly there is none. */
 }
 
+static void guest_begin(struct standby *standby);
+
+static void guest_retry_due(struct timer *timer) {
+    guest_begin(CONTAINER_OF(timer, struct standby, guest_retry));
+}
+
+static void guest_begin(struct standby *standby) {
+    struct err err = guest_open(standby->options.serve, standby->loop, &standby->guest);
+    if (err_failed(err)) {
+        log_event(standby->options.serve->log, LOG_ERROR,
+                  "the processes of this host are not looked after while standing by; trying again"
+                  " in 5 s",
+                  LOG_FIELDS(log_err(err)));
+        timer_start(standby->loop, &standby->guest_retry, GUEST_RETRY_MS, guest_retry_due);
+    }
+}
+
 static void store_waiting(void *ctx) {
     struct standby *standby = ctx;
     standby->waited = true;
     socket_remove(standby);
     log_event(standby->options.serve->log, LOG_INFO,
               "standing by: another daemon holds this database", NULL /* no fields */);
-    struct err err = guest_open(standby->options.serve, standby->loop, &standby->guest);
-    if (err_failed(err)) {
-        log_event(standby->options.serve->log, LOG_ERROR,
-                  "the processes of this host are not looked after while standing by",
-                  LOG_FIELDS(log_err(err)));
-    }
+    guest_begin(standby);
 }
 
-static void leader_ousted(void *ctx) {
+static void leader_stalled(void *ctx, bool ended) {
     const struct standby *standby = ctx;
-    log_event(standby->options.serve->log, LOG_WARN,
-              "the daemon that leads stood still for 15 s: its session with the database was ended",
-              NULL /* no fields */);
+    if (ended) {
+        log_event(standby->options.serve->log, LOG_WARN,
+                  "the daemon that leads stood still for 15 s: its session with the database was"
+                  " ended",
+                  NULL /* no fields */);
+    } else {
+        log_event(standby->options.serve->log, LOG_ERROR,
+                  "the daemon that leads stands still, and this daemon's role may not end its"
+                  " session: let both use one role, or GRANT pg_signal_backend",
+                  NULL /* no fields */);
+    }
 }
 
 static void store_opened(void *ctx, struct err err, struct store *store, const struct why *why) {
@@ -117,6 +119,7 @@ static void store_opened(void *ctx, struct err err, struct store *store, const s
     standby->store = store;
     standby->why = *why;
     timer_stop(standby->loop, &standby->patience);
+    timer_stop(standby->loop, &standby->guest_retry);
     if (standby->guest == NULL) {
         standby_end(standby);
     } else {
@@ -125,16 +128,6 @@ static void store_opened(void *ctx, struct err err, struct store *store, const s
 }
 
 /* --- Beginning -------------------------------------------------------------------------------- */
-
-static void signals_begin(struct standby *standby) {
-    for (size_t i = 0; i < COUNT_OF(standby->signals); i++) {
-        int rc = uv_signal_init(loop_uv(standby->loop), &standby->signals[i]);
-        assert(rc == 0);
-        standby->signals[i].data = standby;
-        rc = uv_signal_start(&standby->signals[i], signal_came, signal_numbers[i]);
-        assert(rc == 0);
-    }
-}
 
 static struct err standby_run(struct standby *standby) {
     const struct loop_options of_loop = {.world = standby->options.serve->world};
@@ -145,12 +138,12 @@ static struct err standby_run(struct standby *standby) {
     const struct store_opening_options of_opening = {.loop = standby->loop,
                                                      .store = standby->options.store,
                                                      .waiting = store_waiting,
-                                                     .ousted = leader_ousted,
+                                                     .stalled = leader_stalled,
                                                      .opened = store_opened,
                                                      .ctx = standby};
     err = store_opening_start(&of_opening, &standby->opening);
     if (!err_failed(err)) {
-        signals_begin(standby);
+        stop_signals_open(&standby->signals, standby->loop, signal_came, standby);
         loop_run(standby->loop);
         err = standby->err;
     }
@@ -168,10 +161,8 @@ struct err standby_open_store(const struct standby_options *options, struct stor
         store_close(standby.store);
         err = err_make(ERR_INTERRUPTED, "standby: signal");
     }
-    if (err_failed(err)) {
-        standby_signals_release();
-        return err;
+    if (!err_failed(err)) {
+        *ret_store = standby.store;
     }
-    *ret_store = standby.store;
-    return ERR_OK;
+    return err;
 }

@@ -7,8 +7,8 @@
  * Promise    a loop of its own runs meanwhile, so that signals are obeyed, and what a host has to
  *            do in every role is done (guest.h). When the call returns, nothing of that is left:
  *            the daemon that leads begins as after any start.
- * Signals    a second one ends the process at once. After a success both are blocked, until the
- *            caller has handlers of its own and calls standby_signals_release.
+ * Signals    a second SIGTERM or SIGINT ends the process at once. The caller handles both already,
+ *            on a loop that it runs later: one that comes after the wait is obeyed there.
  * Threads    the main thread; blocks until there is a store, or an error.
  * Failure    as store_open. ERR_INTERRUPTED: a signal asked for the end; `ret_waited` tells whether
  *            another daemon was waited for.
@@ -28,6 +28,5 @@ struct standby_options {
 MUST_CHECK struct err standby_open_store(const struct standby_options *options,
                                          struct store **ret_store, bool *ret_waited,
                                          struct why *why);
-void standby_signals_release(void); /* Never blocked is allowed. */
 
 #endif

@@ -63,7 +63,8 @@ struct driver_options {
     bool guest; /* As in store_options: no lock, no fence, connections when they are needed. */
     bool standby;
     void (*waiting)(void *ctx); /* May be NULL; called once, when `connect` has to stand by. */
-    void (*ousted)(void *ctx);  /* May be NULL; the one that it stood by for was ended. */
+    /* The leader stood still: its session was ended, or may not be. May be NULL. */
+    void (*stalled)(void *ctx, bool ended);
     bool (*give_up)(void *ctx); /* May be NULL; asked while it stands by: ERR_INTERRUPTED. */
     void *ctx;
 };

@@ -7,13 +7,15 @@
 #include "base/memory.h"
 #include "store/threads.h"
 
+enum stall { STALL_NONE, STALL_ENDED, STALL_REFUSED };
+
 struct store_opening {
     struct store_opening_options options;
     struct store_options store_options;
     pthread_t thread;
     atomic_bool cancelled;
-    atomic_bool ousts; /* `ousted` is posted. */
-    struct loop_msg waiting, ousted, opened;
+    atomic_int stall; /* Of enum stall; `stalled` is posted unless STALL_NONE. */
+    struct loop_msg waiting, stalled, opened;
     /* Of the thread, until it posts `opened`. */
     struct err err;
     struct why why;
@@ -27,10 +29,11 @@ static void thread_waits(void *ctx) {
     loop_post(opening->options.loop, &opening->waiting);
 }
 
-static void thread_ousts(void *ctx) {
+static void thread_stalled(void *ctx, bool ended) {
     struct store_opening *opening = ctx;
-    if (!atomic_exchange(&opening->ousts, true)) {
-        loop_post(opening->options.loop, &opening->ousted);
+    enum stall stall = ended ? STALL_ENDED : STALL_REFUSED;
+    if (atomic_exchange(&opening->stall, stall) == STALL_NONE) {
+        loop_post(opening->options.loop, &opening->stalled);
     }
 }
 
@@ -55,10 +58,10 @@ static void waiting_run(struct loop_msg *msg) {
     }
 }
 
-static void ousted_run(struct loop_msg *msg) {
-    struct store_opening *opening = CONTAINER_OF(msg, struct store_opening, ousted);
-    atomic_store(&opening->ousts, false);
-    opening->options.ousted(opening->options.ctx);
+static void stalled_run(struct loop_msg *msg) {
+    struct store_opening *opening = CONTAINER_OF(msg, struct store_opening, stalled);
+    int stall = atomic_exchange(&opening->stall, STALL_NONE);
+    opening->options.stalled(opening->options.ctx, /* ended */ stall == STALL_ENDED);
 }
 
 static void opened_run(struct loop_msg *msg) {
@@ -75,11 +78,11 @@ struct err store_opening_start(const struct store_opening_options *options,
     opening->options = *options;
     opening->store_options = *options->store;
     opening->store_options.waiting = thread_waits;
-    opening->store_options.ousted = thread_ousts;
+    opening->store_options.stalled = thread_stalled;
     opening->store_options.give_up = thread_gives_up;
     opening->store_options.waits = opening;
     opening->waiting.run = waiting_run;
-    opening->ousted.run = ousted_run;
+    opening->stalled.run = stalled_run;
     opening->opened.run = opened_run;
     struct err err = store__thread_start(&opening->thread, "store-opening", thread_main, opening);
     if (err_failed(err)) {

@@ -4,9 +4,9 @@
  *                          └── store_opening_cancel ──> opened (ERR_INTERRUPTED)
  *
  * Why        a standby waits for its turn for days, and looks after processes meanwhile.
- * Promise    `waiting` comes at most once, `opened` exactly once and last; `ousted` where the
- *            daemon that was waited for stood still, and its session was ended. None of them comes
- *            inside a call. A cancelled opening ends within a second, unless a connection to the
+ * Promise    `waiting` comes at most once, `opened` exactly once and last; `stalled` where the
+ *            leader stood still, and says whether its session was ended. None of them comes inside
+ *            a call. A cancelled opening ends within a second, unless a connection to the
  *            server is just being made: that may take as long as pg_connect_check allows.
  * Ownership  the opening frees itself after `opened`. The store is the caller's. What the options
  *            of the store point to is borrowed until `opened`, or as store.h says.
@@ -24,9 +24,9 @@
 struct store_opening;
 struct store_opening_options {
     struct loop *loop;                 /* Of the callbacks; borrowed until `opened`. */
-    const struct store_options *store; /* Copied. Its waiting, ousted and give_up are ours. */
+    const struct store_options *store; /* Copied. Its waiting, stalled and give_up are ours. */
     void (*waiting)(void *ctx);
-    void (*ousted)(void *ctx);
+    void (*stalled)(void *ctx, bool ended);
     void (*opened)(void *ctx, struct err err, struct store *store, const struct why *why);
     void *ctx;
 };

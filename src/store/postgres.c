@@ -68,7 +68,7 @@ static struct err database_open(const struct driver_options *options,
     database->guest = options->guest;
     database->standby = options->standby;
     database->waiting = options->waiting;
-    database->ousted = options->ousted;
+    database->stalled = options->stalled;
     database->give_up = options->give_up;
     database->ctx = options->ctx;
     *ret_database = &database->base;

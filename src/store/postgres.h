@@ -26,7 +26,7 @@ struct pg_database {
     bool guest;
     bool standby;
     void (*waiting)(void *ctx);
-    void (*ousted)(void *ctx);
+    void (*stalled)(void *ctx, bool ended);
     bool (*give_up)(void *ctx);
     void *ctx;   /* Borrowed, for these three. */
     int64_t oid; /* Of the schema; the same for all connections. 0: none has entered it yet. */

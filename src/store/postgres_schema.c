@@ -231,13 +231,11 @@ struct err pg_backend_get(struct pg_link *link, struct pg_backend *ret_backend) 
     return ERR_OK;
 }
 
-void pg_backend_end(struct pg_link *link, struct pg_backend backend) {
+struct err pg_backend_end(struct pg_link *link, struct pg_backend backend) {
     static const char sql[] =
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 "
         "AND (extract(epoch FROM backend_start) * 1000000)::bigint = $2";
     struct arg args[] = {arg_int(backend.pid), arg_int(backend.start_us)};
-    if (backend.pid != 0) {
-        struct err err = pg_link_run(link, sql, args, COUNT_OF(args), /* ret_result */ NULL);
-        (void)err; /* It may have gone by itself; if not, the lock stays taken: try again. */
-    }
+    return backend.pid == 0 ? ERR_OK
+                            : pg_link_run(link, sql, args, COUNT_OF(args), NULL /* no rows */);
 }

@@ -34,8 +34,9 @@ struct pg_backend {
     int64_t start_us;
 };
 MUST_CHECK struct err pg_backend_get(struct pg_link *link, struct pg_backend *ret_backend);
-/* Ends a session of ours that we can no longer reach, so that its lock and its rows are free. */
-void pg_backend_end(struct pg_link *link, struct pg_backend backend);
+/* Ends a session, so that its lock and its rows are free. Success where there is none any more. An
+ * error where the role may not end it: that takes the same role, or pg_signal_backend. */
+MUST_CHECK struct err pg_backend_end(struct pg_link *link, struct pg_backend backend);
 
 /* One number of the first row; false when there is no row or the value is NULL. */
 MUST_CHECK bool pg_result_int(const struct libpq *pq, const PGresult *result, int column,

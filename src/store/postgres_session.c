@@ -100,12 +100,12 @@ static struct err try_lock(struct pg_session *session, bool waited, bool *ret_lo
 /* A look that failed says nothing: the next try for the lock finds out what is wrong. */
 static void keep_vigil(struct pg_session *session, struct pg_vigil *vigil) {
     const struct pg_database *database = session->database;
-    bool ended = false;
+    enum pg_vigil_seen seen = PG_VIGIL_ALIVE;
     if (!pg_link_alive(session->link) ||
-        err_failed(pg_vigil_look(vigil, session->link, database->oid, &ended))) {
+        err_failed(pg_vigil_look(vigil, session->link, database->oid, &seen))) {
         pg_vigil_reset(vigil);
-    } else if (ended && database->ousted != NULL) {
-        database->ousted(database->ctx);
+    } else if (seen != PG_VIGIL_ALIVE && database->stalled != NULL) {
+        database->stalled(database->ctx, /* ended */ seen == PG_VIGIL_ENDED);
     }
 }
 
@@ -203,7 +203,8 @@ static struct err renew(struct pg_session *session) {
     }
     bool locked = false;
     struct pg_backend backend = {.pid = 0};
-    pg_backend_end(link, session->backend);
+    err = pg_backend_end(link, session->backend);
+    (void)err; /* The lock stays taken, then: the next try is another chance. */
     err = pg_schema_try_lock(link, session->database->oid, &locked);
     if (!err_failed(err)) {
         err = check_place(session, link);

@@ -44,11 +44,11 @@ static bool is_same(const struct pg_vigil *vigil, const struct seen *seen) {
 }
 
 struct err pg_vigil_look(struct pg_vigil *vigil, struct pg_link *link, int64_t oid,
-                         bool *ret_ended) {
+                         enum pg_vigil_seen *ret_seen) {
     bool found = false;
     struct seen seen;
     struct err err = look(link, oid, &found, &seen);
-    *ret_ended = false;
+    *ret_seen = PG_VIGIL_ALIVE;
     if (err_failed(err) || !found || seen.idle == 0) {
         pg_vigil_reset(vigil);
         return err;
@@ -60,9 +60,9 @@ struct err pg_vigil_look(struct pg_vigil *vigil, struct pg_link *link, int64_t o
     }
     vigil->looks++;
     if (vigil->looks > PG_VIGIL_LOOKS) {
-        pg_backend_end(link, vigil->backend);
+        err = pg_backend_end(link, vigil->backend);
+        *ret_seen = err_failed(err) ? PG_VIGIL_REFUSED : PG_VIGIL_ENDED;
         pg_vigil_reset(vigil);
-        *ret_ended = true;
     }
     return ERR_OK;
 }

@@ -28,8 +28,12 @@ struct pg_vigil {
 };
 /* Another connection, or nothing was seen for a while: what was seen before counts no more. */
 void pg_vigil_reset(struct pg_vigil *vigil);
-/* *ret_ended: the session was ended, and the lock may be free. */
+enum pg_vigil_seen {
+    PG_VIGIL_ALIVE,   /* Or not seen for long enough. */
+    PG_VIGIL_ENDED,   /* The session was ended, and the lock may be free. */
+    PG_VIGIL_REFUSED, /* The role may not end the session. */
+};
 MUST_CHECK struct err pg_vigil_look(struct pg_vigil *vigil, struct pg_link *link, int64_t oid,
-                                    bool *ret_ended);
+                                    enum pg_vigil_seen *ret_seen);
 
 #endif

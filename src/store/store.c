@@ -63,7 +63,7 @@ static struct err open_writer(struct store *store, const struct store_options *o
                                   .guest = options->guest,
                                   .standby = options->standby,
                                   .waiting = options->waiting,
-                                  .ousted = options->ousted,
+                                  .stalled = options->stalled,
                                   .give_up = options->give_up,
                                   .ctx = options->waits};
     struct err err = store->driver->open(&with, &store->database, why);

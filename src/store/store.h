@@ -55,7 +55,8 @@ struct store_options {
     bool guest;
     bool standby;               /* PostgreSQL: wait for the schema's lock instead of ERR_BUSY. */
     void (*waiting)(void *ctx); /* Called once when standing by; may be NULL. */
-    void (*ousted)(void *ctx);  /* The leader stood still: its session was ended. May be NULL. */
+    /* The leader stood still: its session was ended, or may not be by this role. May be NULL. */
+    void (*stalled)(void *ctx, bool ended);
     bool (*give_up)(void *ctx); /* Asked while standing by; true: ERR_INTERRUPTED. May be NULL. */
     void *waits;                /* Of the three above; they are called by the thread that opens. */
     void (*lost)(void *ctx, struct err err); /* On the loop. See Failure. */

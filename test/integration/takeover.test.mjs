@@ -2,7 +2,7 @@
 //
 // runs-with: postgres
 import assert from "node:assert/strict";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
@@ -88,6 +88,26 @@ test("a standby looks after the commands of its host by the leader's rows", { sk
   assert.equal((await host.stop()).code, 0);
 });
 
+test("a standby that can't look after its commands tries again", { skip }, async (t) => {
+  const url = schemaUrl();
+  const host = await new Host(t, url).start();
+  const line = gated(t);
+  const id = await job(host, { shell: line.shell });
+  await line.began();
+  await host.kill();
+  await new Host(t, url).start();
+  const spool = path.join(host.data, "spool");
+  renameSync(spool, `${spool}.away`);
+  writeFileSync(spool, "");
+  await host.standsBy();
+  await host.says(/not looked after/);
+  rmSync(spool);
+  renameSync(`${spool}.away`, spool);
+  sql(url, `UPDATE runs SET stop = 'stopped', stop_grace_ms = 100 WHERE run = '${id}'`);
+  await until("it was stopped", () => !lives(host, id));
+  assert.equal((await host.stop()).code, 0);
+});
+
 test("a daemon that stands still is replaced, and stands by later", { skip }, async (t) => {
   const url = schemaUrl();
   const first = await new Host(t, url).start();
@@ -101,6 +121,7 @@ test("a daemon that stands still is replaced, and stands by later", { skip }, as
   assert.equal((await shown(second, id)).host_away, true);
   first.child.kill("SIGCONT");
   await first.says(/standing by/);
+  assert.equal(read(`/proc/${first.child.pid}/comm`).trim(), "drover");
   // Those that died with what it was before are collected.
   await until("no child of it is dead", () => childrenOf(first).every((state) => state !== "Z"));
   line.open();

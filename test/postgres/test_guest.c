@@ -92,7 +92,7 @@ struct opened {
     struct kit_store *first; /* Closed when the opening waits; NULL: it is cancelled then. */
     struct store *store;
     struct err err;
-    unsigned waits, ousts, opens;
+    unsigned waits, stalls, opens;
 };
 
 static void on_waiting(void *ctx) {
@@ -105,8 +105,9 @@ static void on_waiting(void *ctx) {
     }
 }
 
-static void on_ousted(void *ctx) {
-    ((struct opened *)ctx)->ousts++;
+static void on_stalled(void *ctx, bool ended) {
+    assert_true(ended);
+    ((struct opened *)ctx)->stalls++;
 }
 
 static void on_opened(void *ctx, struct err err, struct store *store, const struct why *why) {
@@ -126,7 +127,7 @@ static void run_opening(const char *url, struct opened *opened) {
     const struct store_opening_options options = {.loop = opened->loop,
                                                   .store = &of_store,
                                                   .waiting = on_waiting,
-                                                  .ousted = on_ousted,
+                                                  .stalled = on_stalled,
                                                   .opened = on_opened,
                                                   .ctx = opened};
     assert_int_equal(store_opening_start(&options, &opened->opening).code, ERR_NONE);
