@@ -110,7 +110,8 @@ static void look(struct timer *timer) {
 void reports__start(struct dispatch *dispatch) {
     struct reports *reports = &dispatch->reports;
     bool shared = dispatch->options.bounds.hosts == RUN_HOSTS_SHARED;
-    if (shared && !reports->running && !dispatch->stopping) {
+    bool held = dispatch->options.hold == RUN_HELD; /* The release recovers again. */
+    if (shared && !held && !reports->running && !dispatch->stopping) {
         reports->running = true;
         look(&reports->timer);
     }

@@ -148,7 +148,7 @@ static void tell_silence(struct dispatch *dispatch, const struct seen *seen) {
 static void abandon_next(struct host_watch *watch) {
     struct dispatch *dispatch = watch->dispatch;
     int64_t timeout_ms = dispatch->options.host_timeout_ms;
-    bool may = timeout_ms > 0 && !dispatch->options.guest;
+    bool may = timeout_ms > 0 && !dispatch->options.guest && dispatch->options.hold == RUN_FREE;
     for (; may && watch->abandoning < watch->known.count; watch->abandoning++) {
         const struct seen *seen = &watch->known.at[watch->abandoning];
         if (seen->runs > 0 && quiet_ms(seen) >= timeout_ms) {

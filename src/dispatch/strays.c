@@ -144,7 +144,9 @@ static void strays_check(struct strays *strays) {
 
 void strays__look(struct dispatch *dispatch) {
     bool shared = dispatch->options.guest || dispatch->options.bounds.hosts == RUN_HOSTS_SHARED;
-    if (!shared || dispatch->strays_looked) {
+    bool held =
+        dispatch->options.hold == RUN_HELD; /* Rows of a copy may be older than the spool. */
+    if (!shared || held || dispatch->strays_looked) {
         return;
     }
     dispatch->strays_looked = true;

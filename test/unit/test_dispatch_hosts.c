@@ -149,6 +149,39 @@ static void a_host_that_is_silent_beyond_the_timeout_loses_its_jobs(void **state
     kit_assert_ended(kit_end(kit, &run), RUN_LOST, CAUSE_HOST_GONE);
 }
 
+static bool is_quiet_for_long(struct kit *kit, void *ctx) {
+    (void)ctx;
+    return dispatch_host_quiet_ms(kit->dispatch, BYTES("here")) > 5 * HOST_SEEN_MS;
+}
+
+static void a_hold_keeps_the_jobs_of_a_silent_host_until_the_release(void **state) {
+    struct kit *kit = *state;
+    hurried = true;
+    kit->host_timeout_ms = 5;
+    kit->hold = RUN_HELD;
+    struct id run = begin_away(kit);
+    kit_recover(kit);
+    kit_until(kit, is_quiet_for_long, NULL);
+    assert_int_equal(kit_row(kit, &run)->state, RUN_RUNNING);
+    dispatch_release(kit->dispatch);
+    kit_assert_ended(kit_end(kit, &run), RUN_LOST, CAUSE_HOST_GONE);
+}
+
+static void a_hold_keeps_reports_until_the_release(void **state) {
+    struct kit *kit = *state;
+    hurried = true;
+    kit->hold = RUN_HELD;
+    struct id run = begin_away(kit);
+    perform(kit, report_tx, &run);
+    kit_recover(kit);
+    kit_until(kit, is_quiet_for_long, NULL);
+    struct dispatch_stats stats;
+    dispatch_get_stats(kit->dispatch, &stats);
+    assert_int_equal(stats.reports, 0);
+    dispatch_release(kit->dispatch);
+    kit_assert_ended(kit_end(kit, &run), RUN_SUCCEEDED, CAUSE_COMPLETED);
+}
+
 static int setup(void **state) {
     hurried = false;
     return kit_setup(state);
@@ -163,6 +196,8 @@ int main(void) {
         CASE(silence_is_counted_in_looks_and_not_in_time),
         CASE(a_host_without_a_timeout_keeps_its_jobs_however_silent),
         CASE(a_host_that_is_silent_beyond_the_timeout_loses_its_jobs),
+        CASE(a_hold_keeps_the_jobs_of_a_silent_host_until_the_release),
+        CASE(a_hold_keeps_reports_until_the_release),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
