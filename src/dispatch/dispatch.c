@@ -68,7 +68,7 @@ static void adopt(struct dispatch *dispatch, const struct run_row *row) {
     struct flight *flight = flight__new(dispatch, row);
     if (dispatch->options.guest) {
         flight->walked = guest__walk(dispatch);
-        flight->ours = true; /* Nothing is written to its row. */
+        flight->ours = true; /* A guest writes no row. */
     } else {
         flight->errand->foreign = is_foreign(dispatch, row);
         flight->errand->doubted = row->epoch < dispatch->doubt_below;
@@ -110,7 +110,7 @@ void dispatch_run_note(struct dispatch *dispatch, struct bytes note) {
     if (dispatch->options.guest) {
         bool lives = row.state == RUN_RUNNING || row.state == RUN_WAITING;
         if (!lives) {
-            return; /* It ended while it was read. */
+            return; /* The run ended during the read. */
         }
         perform(dispatch, &row,
                 (struct run_effects){.adopt = true, .stop = row.stop != CAUSE_NONE});

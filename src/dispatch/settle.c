@@ -20,7 +20,7 @@ static void settle_write(struct flight *flight);
 
 /* --- In the store ----------------------------------------------------------------------------- */
 
-/* Whose run it is, judges it: a guest says what came of the command, in whatever form. */
+/* The leader judges a run: a guest reports how the command ended. */
 static struct err report_tx(struct tx *tx, void *ctx) {
     struct errand *errand = ctx;
     return tx_host_report_put(tx, errand->settle.bounds.host, &errand->settle);

@@ -30,7 +30,7 @@ static struct err step_run(struct tx *tx, void *ctx) {
     return steps[chores->step](tx, &chores->more);
 }
 
-/* An error ends the round; the next one begins anew. */
+/* An error ends the round; the next one starts from the beginning. */
 static void step_done(struct err result, void *ctx) {
     struct chores *chores = ctx;
     if (chores->stopped) {

@@ -27,7 +27,7 @@ enum {
     RUN_STOP_GRACE_MS = 5000, /* For those below a run that has ended. */
 };
 
-/* What a live job of another host (home.h) means. */
+/* Meaning of a live job of another host (home.h). */
 enum run_hosts {
     RUN_HOST_ONE,     /* The database was restored or copied: its process is gone. */
     RUN_HOSTS_SHARED, /* A database server: that host looks after its process, and reports the end
@@ -216,7 +216,7 @@ MUST_CHECK bool run_is_elsewhere(const struct run_row *row, const struct run_bou
 /* whether it is a job that has not ended. */
 MUST_CHECK bool run_is_away(const struct run_row *row, const struct run_bounds *bounds);
 void run_away_mark(struct run_row *io_row, const struct run_bounds *bounds); /* To be shown. */
-/* The same, and the gate HOST of a turn or agent whose command is away. */
+/* Marks a row to be shown, with the gate HOST of a turn or agent that has a command away. */
 MUST_CHECK struct err tx_run_away_mark(struct tx *tx, const struct run_bounds *bounds,
                                        struct run_row *io_row);
 /* Sentence for what cannot be done from here, ERR_HOST_AWAY; of a run that is not elsewhere:

@@ -45,7 +45,7 @@ struct ongoing {
     int64_t number;   /* Of the turn. */
     enum run_hold hold;
     struct run_bounds bounds; /* Host and hosts count. */
-    struct run_row row;       /* The same turn, as run_shown has it. */
+    struct run_row row;       /* Row of the turn, as run_shown has it. */
     int64_t message, step;    /* step 0: no call is out. */
     struct turn_said said;
 };

@@ -174,7 +174,7 @@ struct turn_card {
     struct bytes about;           /* As it was found out before it was asked for. */
     bool review;                  /* A model looks at it; it does not begin. */
     struct bytes child;           /* run_… of the child that has ended; "": it begins. */
-    struct bytes child_host;      /* Its host (home.h). */
+    struct bytes child_host;      /* Host of the child (home.h). */
     int64_t child_attempt, child_exit, child_ms;
     enum run_state child_state;
     enum run_cause child_cause;

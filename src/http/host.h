@@ -28,7 +28,7 @@ struct host_rules {
 };
 MUST_CHECK bool host_allowed(const struct host_rules *rules, struct host host);
 
-/* The same host and port as in Host, over http (the daemon has no TLS), or one of those listed. */
+/* True: host and port are those of the Host header, over http, or the origin is listed. */
 MUST_CHECK bool origin_allowed(const struct host_rules *rules, struct bytes origin,
                                struct bytes host);
 

@@ -224,7 +224,7 @@ struct err http_open(const struct http_options *options, struct http_server **re
     return ERR_OK;
 }
 
-/* A walk that is under way begins anew: whom it has passed may hold this token. */
+/* Restarts a walk that is under way: a connection that it has passed may hold this token. */
 void http_revoke(struct http_server *server, const char *token) {
     assert(token[0] != '\0');
     assert(strlen(token) < ID_SIZE);

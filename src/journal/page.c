@@ -98,7 +98,7 @@ static struct err add_snapshot(struct tx *tx, struct hub_page *page,
     return add_frame(page, &frame);
 }
 
-/* May run more than once: everything that it fills begins anew. */
+/* May run more than once: whatever it fills is filled again from its beginning. */
 static void begin(struct hub_page *page) {
     hub_buffer_unref(page->buffer);
     page->buffer = NULL;

@@ -5,7 +5,7 @@
  *            never more than one function in the store's queue.
  * Ownership  the caller owns it.
  * Threads    the loop. `rounded` and `failed` may not stop the pruner.
- * Failure    a round that met an error ends; the next one begins anew. `failed` tells.
+ * Failure    an error ends the round; the next one starts from the beginning. `failed` tells.
  */
 #ifndef DROVER_JOURNAL_PRUNER_H
 #define DROVER_JOURNAL_PRUNER_H

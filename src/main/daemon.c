@@ -155,7 +155,7 @@ static struct err ready(void *ctx, struct why *why) {
     return work_ready(daemon->work, why);
 }
 
-/* Nothing of this makes the daemon less ready: it serves what is whole. */
+/* Damage does not make the daemon unready: it serves the rows that are whole. */
 static void status_write(void *ctx, struct text *text) {
     const struct daemon *daemon = ctx;
     text_addf(text, ",\"damaged\":%u,\"missing\":%lld,\"unknown_folders\":%lld",

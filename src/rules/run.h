@@ -205,7 +205,7 @@ struct run_row {
     int64_t started_ms;   /* When the attempt began; 0: never. */
     int64_t steady_ms;    /* The same by a clock that nobody sets: what durations are taken by. */
     bool once;            /* At most once: never again when nobody knows whether it ran. */
-    bool away;            /* Its process is on another host. Shown, never stored: run_away_mark. */
+    bool away;            /* The process is on another host. Shown, never stored: run_away_mark. */
     struct bytes key;     /* "" : none. */
     struct bytes command; /* Command line, cut short; "" where there is a label. */
     struct bytes parent_run; /* run_…; "": none, or it was removed. Not in notes. */
@@ -233,12 +233,12 @@ enum attempt_end {
     ATTEMPT_EXITED, /* code */
     ATTEMPT_SIGNALED,
     ATTEMPT_NOT_STARTED,    /* The command: no such program, no such folder. */
-    ATTEMPT_VOID,           /* Nothing ran: the holder never came to it. */
+    ATTEMPT_VOID,           /* No command began: the holder did not come so far. */
     ATTEMPT_GONE,           /* The holder was killed; what the command did, nobody knows. Timed out:
                           * it was killed by us, since it did not keep the time of its command. */
-    ATTEMPT_REBOOTED,       /* The same, since the machine was restarted. */
-    ATTEMPT_HOST_GONE,      /* It is of another machine or directory. */
-    ATTEMPT_NO_DESCRIPTORS, /* Nothing ran: a step of the start failed with EMFILE or ENFILE. */
+    ATTEMPT_REBOOTED,       /* As GONE, since the machine was restarted. */
+    ATTEMPT_HOST_GONE,      /* The attempt is of another machine or directory. */
+    ATTEMPT_NO_DESCRIPTORS, /* No command began: a step of the start failed with EMFILE, ENFILE. */
 };
 enum attempt_why { ATTEMPT_ITSELF, ATTEMPT_STOPPED, ATTEMPT_TIMED_OUT, ATTEMPT_PROCESSES };
 struct attempt {
