@@ -1,5 +1,6 @@
 /* The dispatcher of a host whose daemon does not lead: it reads rows, and writes reports only. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -76,7 +77,8 @@ static void let_it_walk(struct kit *kit) {
 static struct id begin_away(struct kit *kit) {
     char line[512];
     (void)snprintf(line, sizeof line,
-                   "cd '%s'; touch began; while [ ! -e gate ]; do sleep 0.01; done; exit 3",
+                   "cd '%s'; echo $$ > began.new; mv began.new began; while [ ! -e gate ]; do "
+                   "sleep 0.01; done; exit 3",
                    kit->place.dir);
     struct id run = kit_shell(kit, line);
     kit_until_file(kit, kit_path(kit, "began"));
@@ -204,6 +206,37 @@ static void what_the_leader_has_stored_is_forgotten(void **state) {
     kit_until(kit, is_empty, NULL);
 }
 
+static bool is_gone(struct kit *kit, void *ctx) {
+    (void)kit;
+    return kill(*(const pid_t *)ctx, 0) < 0;
+}
+
+/* The rows of a copy may be older than what lives here. */
+static void under_a_hold_nothing_that_was_given_up_is_ended(void **state) {
+    enum { READS = 500 };
+    struct kit *kit = *state;
+    begin_away(kit);
+    pid_t pid = 0;
+    FILE *began = fopen(kit_path(kit, "began"), "r");
+    assert_non_null(began);
+    assert_int_equal(fscanf(began, "%d", &pid), 1);
+    assert_int_equal(fclose(began), 0);
+    kit_down(kit);
+    kit->guest = false;
+    kit->hosts = RUN_HOSTS_SHARED;
+    kit->hold = RUN_HELD;
+    kit_open(kit);
+    (void)kit_number(kit, "UPDATE runs SET state = 'lost', ended_ms = 1 RETURNING 1");
+    kit_recover(kit);
+    for (unsigned i = 0; i < READS; i++) {
+        (void)kit_number(kit, REPORTS);
+        assert_int_equal(kit_stats(kit).live, 0);
+    }
+    assert_false(is_gone(kit, &pid));
+    dispatch_release(kit->dispatch);
+    kit_until(kit, is_gone, &pid);
+}
+
 static int setup(void **state) {
     seen.puts_refused = seen.texts_refused = seen.pages_refused = seen.puts = seen.pages = 0;
     return kit_setup(state);
@@ -222,6 +255,7 @@ int main(void) {
         CASE(what_was_given_up_is_ended),
         CASE(a_start_of_which_nothing_came_is_reported_as_such),
         CASE(what_the_leader_has_stored_is_forgotten),
+        CASE(under_a_hold_nothing_that_was_given_up_is_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
