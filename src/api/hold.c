@@ -5,6 +5,7 @@
 #include "api/op.h"
 #include "api/runs.h"
 #include "base/memory.h"
+#include "dispatch/failed_starts.h"
 #include "engine/inbox.h"
 
 enum { HOLD_OWNER };
@@ -113,8 +114,10 @@ static struct err hold_run(struct tx *tx, void *ctx) {
     hold->rows = 0;
     hold->epoch = tx_epoch(tx);
     struct text *text = &hold->op.answer;
-    text_addf(text, "{\"held\":%s,\"restored\":%s,\"would_start\":{",
+    text_addf(text, "{\"held\":%s,\"restored\":%s,",
               hold->held && !hold->release ? "true" : "false", hold->restored ? "true" : "false");
+    failed_starts_write(hold->api->starts, text);
+    text_add_str(text, ",\"would_start\":{");
     struct err err = add_counts(tx, hold);
     text_add_str(text, ",\"runs\":[");
     struct run_page page = {.owner = hold->owner, .limit = ROWS_SHOWN, .states = 1U << RUN_QUEUED};
@@ -202,6 +205,8 @@ static const struct query_param hold_query[] = {
 static const char hold_answer[] =
     "{\"type\":\"object\",\"required\":[\"held\",\"would_start\"],\"properties\":{"
     "\"held\":{\"type\":\"boolean\"},\"restored\":{\"type\":\"boolean\"},"
+    "\"failed_starts\":{\"type\":\"integer\"},"
+    "\"last_runs\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
     "\"would_start\":{\"type\":\"object\",\"properties\":{"
     "\"queued\":{\"type\":\"integer\"},\"running\":{\"type\":\"integer\"},"
     "\"deliveries\":{\"type\":\"integer\"},\"lost\":{\"type\":\"integer\"},"

@@ -49,6 +49,7 @@ struct runs_api {
     struct store *store;
     struct hub *hub;
     struct dispatch *dispatch;
+    const struct failed_starts *starts; /* NULL: none are counted. */
     struct spool *spool;
     unsigned searches; /* Of logs, in the pool now; begins as 0. */
 };

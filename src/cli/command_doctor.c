@@ -301,6 +301,21 @@ static void check_daemon(struct doctor *doctor) {
     }
 }
 
+/* Crashes of the daemon, soon after its start, in a row. */
+static void check_starts(struct doctor *doctor, const json_t *ready) {
+    const json_t *runs = json_object_get(ready, "last_runs");
+    int64_t deaths = talk_int(ready, "failed_starts");
+    struct why why = {.text = ""};
+    if (deaths > 0) {
+        why_set(&why,
+                "the daemon crashed soon after its last start, %lld in a row%s%s: look into its"
+                " log, and end a hold with drover release",
+                (long long)deaths, json_array_size(runs) == 0 ? "" : ", at last at ",
+                json_array_size(runs) == 0 ? "" : json_string_value(json_array_get(runs, 0)));
+        row_print(doctor, VERDICT_WARN, "starts", why.text);
+    }
+}
+
 /* A daemon may live and make no progress: `detail` of the answer says why. */
 static void check_progress(struct doctor *doctor) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
@@ -319,6 +334,7 @@ static void check_progress(struct doctor *doctor) {
         return;
     }
     row_print(doctor, VERDICT_OK, "progress", "every run goes on, or waits for something");
+    check_starts(doctor, answer);
     if (talk_int(answer, "damaged") > 0) {
         why_set(
             &why,

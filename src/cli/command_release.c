@@ -79,6 +79,24 @@ static void doubt_print(const json_t *hold) {
     }
 }
 
+static void crashes_print(const json_t *hold) {
+    int64_t deaths = talk_int(hold, "failed_starts");
+    if (deaths == 0) {
+        return;
+    }
+    const json_t *runs = json_object_get(hold, "last_runs");
+    printf("The daemon crashed soon after its last start%s (%lld in a row)%s\n", plural(deaths),
+           (long long)deaths, json_array_size(runs) == 0 ? "." : "; it was then at:");
+    size_t i = 0;
+    const json_t *run = NULL;
+    json_array_foreach(runs, i, run) {
+        printf("  %s\n", json_string_value(run));
+    }
+    if (json_array_size(runs) > 0) {
+        puts("'drover show RUN' shows one, 'drover stop RUN' drops it before the release.");
+    }
+}
+
 /* On a terminal somebody is asked; where nobody can answer, --yes must have been said. */
 static struct err confirm(struct invocation *invocation, struct talk *talk, bool *ret_yes) {
     if (args_on(&invocation->args, "yes")) {
@@ -117,6 +135,7 @@ static struct err held_run(struct invocation *invocation, struct talk *talk, con
     if (!invocation->json) {
         waiting_print(invocation, json_object_get(hold, "would_start"));
         doubt_print(hold);
+        crashes_print(hold);
     }
     struct err err = confirm(invocation, talk, &yes);
     if (err_failed(err)) {
@@ -160,8 +179,8 @@ const struct command command_release = {
     .flags = release_flags,
     .talks = true,
     .about =
-        "A daemon holds after 'serve --hold', and when its database was restored or copied: it\n"
-        "serves and begins nothing. Without --yes this asks on a terminal, and only shows\n"
-        "elsewhere.\n",
+        "A daemon holds after 'serve --hold', when its database was restored or copied, and after\n"
+        "three crashes in a row within a minute of a start: it serves and begins nothing. Without\n"
+        "--yes this asks on a terminal, and only shows elsewhere.\n",
     .run = release_run,
 };

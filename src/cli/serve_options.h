@@ -26,6 +26,7 @@ struct serve_options {
     struct http_limits limits;
     const char *const *allowed_hosts, *const *allowed_origins; /* NULL: none. */
     bool hold;                  /* Nothing begins and nothing is sent until it is released. */
+    uint32_t starts_max;        /* Failed starts in a row that make it hold; 0: none do. */
     bool no_cgroups;            /* Jobs get none, also where they could. */
     int64_t jobs_max;           /* At once. */
     int64_t host_timeout_ms;    /* Of another host without a sign of life; 0: none. */

@@ -27,6 +27,7 @@ static void look(struct errand *errand) {
 
 static void decide_run(struct pool_job *job) {
     struct errand *errand = CONTAINER_OF(job, struct errand, job);
+    errand__at(errand);
     if (errand->spec != NULL) {
         order__read(errand);
     }

@@ -5,8 +5,9 @@
 #include "store/store.h"
 
 struct effects {
-    const struct world *world;   /* Borrowed. */
-    struct effect *first, *last; /* Borrowed. */
+    const struct world *world;    /* Borrowed. */
+    struct failed_starts *starts; /* Borrowed; NULL: none. */
+    struct effect *first, *last;  /* Borrowed. */
     uint64_t listed;
     struct effects_stats history; /* Of abandoned effects. */
 };
@@ -20,6 +21,16 @@ struct effects *effects_new(const struct world *world) {
 /* The daemon ends in the middle of what it does: entries that are left are never looked at. */
 void effects_free(struct effects *effects) {
     mem_free(effects);
+}
+
+void effects_set_starts(struct effects *effects, struct failed_starts *starts) {
+    effects->starts = starts;
+}
+
+void effects_at(struct effects *effects, struct bytes run) {
+    if (effects != NULL) {
+        failed_starts_at(effects->starts, run);
+    }
 }
 
 void effect_begin(struct effects *effects, struct effect *effect, const char *what) {

@@ -21,6 +21,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "dispatch/failed_starts.h"
 #include "loop/world.h"
 
 enum { EFFECTS_STUCK_MS = 60000, EFFECT_TRIES_MAX = 8 };
@@ -38,6 +39,11 @@ struct effect {
 struct effects *effects_new(const struct world *world);
 /* After whoever uses it. NULL is allowed. */
 void effects_free(struct effects *effects);
+
+/* Register of the runs at hand, for a start after a crash. Borrowed until effects_free. */
+void effects_set_starts(struct effects *effects, struct failed_starts *starts);
+/* A step of that run begins in this thread; any thread. `effects` NULL: nothing. */
+void effects_at(struct effects *effects, struct bytes run);
 
 /* `what` says what is done, as in "store the end of a command". Listed already: it stays, with the
  * time of its first try. `effects` NULL: a dispatcher without a register; nothing. */

@@ -74,6 +74,11 @@ struct errand *flight__errand(struct flight *flight) {
     return flight->errand;
 }
 
+void errand__at(const struct errand *errand) {
+    struct bytes run = {errand->name, strcspn(errand->name, ".")};
+    effects_at(errand->dispatch->options.effects, run);
+}
+
 void flight__errand_drop(struct flight *flight) {
     struct errand *errand = flight->errand;
     if (errand == NULL) {

@@ -381,6 +381,7 @@ static void hear_short(struct flow *flow, struct bytes frame) {
 
 void flow__heard(void *ctx, struct bytes frame) {
     struct flow *flow = ctx;
+    effects_at(flow->flows->options.effects, flow__run(flow));
     flow__computed(flow);
     if (!hears(flow)) {
         return;

@@ -74,6 +74,7 @@ void flow__push(struct flow_errand *errand) {
         effect_begin(flows->options.effects, &at->effect, FLOW_EFFECT);
     }
     errand->away = true;
+    effects_at(flows->options.effects, flow__run(errand->flow));
     effect_begin(flows->options.effects, &errand->effect, FLOW_EFFECT);
     flows->busy++;
     errand->in_crowd = !errand->reads && flows__expects_company(flows);

@@ -177,6 +177,7 @@ static struct err read_beginning(struct tx *tx, struct flow_load *load) {
     load->behind_count = 0;
     load->first = true;
     load->fault.cause = CAUSE_NONE;
+    effects_at(load->flow->flows->options.effects, flow__run(load->flow));
     struct err err = tx_workflow_find(tx, flow__run(load->flow), &load->found, &load->row);
     if (err_failed(err) || !load->found) {
         return err;

@@ -220,7 +220,8 @@ struct flight *flight__new(struct dispatch *dispatch, const struct run_row *row)
 void flight__enter(struct flight *flight, enum flight_state state);
 struct errand *flight__errand(struct flight *flight); /* Made where there is none. */
 void flight__errand_drop(struct flight *flight);
-void flight__learn(struct flight *flight); /* What its errand read in the spec. */
+void errand__at(const struct errand *errand); /* A step of its run begins in this thread. */
+void flight__learn(struct flight *flight);    /* What its errand read in the spec. */
 /* Of an errand that came back: false, and the flight is gone, when the daemon stops. */
 MUST_CHECK bool flight__back(struct errand *errand);
 struct bytes flight__run(const struct flight *flight);

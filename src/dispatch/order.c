@@ -322,6 +322,7 @@ static struct err check_sandbox(const struct dispatch *dispatch, struct why *why
 }
 
 void order__make(struct errand *errand) {
+    errand__at(errand);
     AUTO(json_release) json_t *json = NULL;
     struct job_spec spec = {0};
     struct why why = {.text = ""};

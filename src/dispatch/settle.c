@@ -29,6 +29,7 @@ static struct err report_tx(struct tx *tx, void *ctx) {
 static struct err settle_tx(struct tx *tx, void *ctx) {
     struct errand *errand = ctx;
     struct run_row row;
+    errand__at(errand);
     if (errand->form == SETTLE_ALONE) {
         const struct run_settle *settle = &errand->settle;
         const struct run_give_up what = {
@@ -168,6 +169,7 @@ static void settle(struct flight *flight) {
 
 static void read_run(struct pool_job *job) {
     struct errand *errand = CONTAINER_OF(job, struct errand, job);
+    errand__at(errand);
     notice__read(errand->dispatch->options.spool, errand, &errand->output);
 }
 

@@ -157,12 +157,14 @@ static void answered(struct err err, void *ctx) {
         return;
     }
     effect_done(&errand->effect);
+    effects_at(turns->options.effects, talk__run(talk));
     errand->done(errand);
 }
 
 void talk__send(struct talk_errand *errand) {
     struct turns *turns = errand->talk->turns;
     errand->away = true;
+    effects_at(turns->options.effects, talk__run(errand->talk));
     effect_begin(turns->options.effects, &errand->effect, "store a step of a turn");
     turns->busy++;
     store_write(turns->options.store, errand->fn, answered, errand);

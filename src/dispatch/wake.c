@@ -49,6 +49,7 @@ static void waker_free(struct waker *waker) {
 static struct err wake_tx(struct tx *tx, void *ctx) {
     const struct waker *waker = ctx;
     struct run_key key = {.run = {waker->run.text, strlen(waker->run.text)}};
+    effects_at(waker->dispatch->options.effects, key.run);
     if (waker->step == WAKE_GIVE_UP) {
         const struct run_give_up what = {.run = key.run,
                                          .sentence = {waker->sentence, strlen(waker->sentence)},

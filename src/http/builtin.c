@@ -60,7 +60,9 @@ static void openapi(struct exchange *exchange, void *ctx) {
 
 #define READY_SCHEMA                                                                               \
     "{\"type\":\"object\",\"required\":[\"status\"],\"properties\":{"                              \
-    "\"status\":{\"type\":\"string\"},\"damaged\":{\"type\":\"integer\"},"                         \
+    "\"status\":{\"type\":\"string\"},\"failed_starts\":{\"type\":\"integer\"},"                   \
+    "\"last_runs\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"                          \
+    "\"damaged\":{\"type\":\"integer\"},"                                                          \
     "\"missing\":{\"type\":\"integer\"},\"unknown_folders\":{\"type\":\"integer\"}}}"
 
 const struct route builtin_routes[] = {

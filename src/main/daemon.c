@@ -14,6 +14,7 @@
 #include "api/usage.h"
 #include "api/workflows.h"
 #include "base/memory.h"
+#include "dispatch/failed_starts.h"
 #include "engine/chores.h"
 #include "engine/inbox.h"
 #include "engine/pulse.h"
@@ -22,6 +23,7 @@
 #include "journal/pruner.h"
 #include "main/damage_notice.h"
 #include "main/descriptors.h"
+#include "main/failed_start_notice.h"
 #include "main/request_log.h"
 #include "main/restart.h"
 #include "main/standby.h"
@@ -47,6 +49,9 @@ struct daemon {
     struct chores chores;
     struct pulse pulse;
     struct damage_notice damage;
+    struct failed_starts *starts; /* Owned; NULL: its file could not be opened. */
+    struct failed_start_notice starts_notice;
+    struct timer lasted; /* Until this life counts as a good one. */
 
     struct streams streams_api;
     struct tokens tokens_api;
@@ -75,6 +80,7 @@ struct daemon {
  * can't tell what happened, ends: only who knows that another one serves goes on beside it. */
 static void store_lost(void *ctx, struct err err) {
     struct daemon *daemon = ctx;
+    failed_starts_good(daemon->starts, LIFE_ENDS); /* No run is at fault. */
     if (!daemon->stopping && store_is_replaced(daemon->store)) {
         log_event(daemon->options->log, LOG_WARN,
                   "replaced: another daemon has taken over this database; this one starts again as"
@@ -158,6 +164,8 @@ static struct err ready(void *ctx, struct why *why) {
 /* Damage does not make the daemon unready: it serves the rows that are whole. */
 static void status_write(void *ctx, struct text *text) {
     const struct daemon *daemon = ctx;
+    text_add_char(text, ',');
+    failed_starts_write(daemon->starts, text);
     text_addf(text, ",\"damaged\":%u,\"missing\":%lld,\"unknown_folders\":%lld",
               (unsigned)store_damaged(daemon->store), (long long)store_missing(daemon->store),
               (long long)work_unknown_folders(daemon->work));
@@ -199,6 +207,8 @@ static void stop_begin(struct daemon *daemon) {
         return;
     }
     daemon->stopping = true;
+    timer_stop(daemon->loop, &daemon->lasted);
+    failed_starts_good(daemon->starts, LIFE_ENDS);
     chores_stop(&daemon->chores);
     pruner_stop(daemon->pruner);
     daemon->pruner = NULL;
@@ -301,6 +311,7 @@ static void serving_begin(struct daemon *daemon) {
         return;
     }
     work_begin(daemon->work);
+    failed_start_notice_send(&daemon->starts_notice);
     blobs_sweep(daemon->blobs); /* What a crash left. */
     chores_start(&daemon->chores, daemon->loop, daemon->store);
     struct pruner_options pruning = {
@@ -342,6 +353,27 @@ static void write_signals_ignore(void) {
     }
 }
 
+static void life_lasted(struct timer *timer) {
+    struct daemon *daemon = CONTAINER_OF(timer, struct daemon, lasted);
+    failed_starts_good(daemon->starts, LIFE_LASTED);
+}
+
+/* A life counts from when it leads: a standby is at no run. */
+static void life_begin(struct daemon *daemon) {
+    struct log *log = daemon->options->log;
+    struct err err =
+        failed_starts_open(daemon->options->data, daemon->options->starts_max, &daemon->starts);
+    if (err_failed(err)) {
+        log_event(log, LOG_WARN, "a crash of this daemon will not be counted as a failed start",
+                  LOG_FIELDS(log_err(err)));
+        return;
+    }
+    daemon->fitted.hold = daemon->fitted.hold || failed_starts_hold(daemon->starts);
+    daemon->starts_notice =
+        (struct failed_start_notice){.store = daemon->store, .log = log, .starts = daemon->starts};
+    timer_start(daemon->loop, &daemon->lasted, FAILED_START_MS, life_lasted);
+}
+
 static struct err store_begin(struct daemon *daemon) {
     const struct serve_options *options = daemon->options;
     if (options->database != NULL) {
@@ -380,8 +412,12 @@ static struct err store_begin(struct daemon *daemon) {
     daemon->led_from_ns = world_mono_ns(options->world);
     daemon->damage = (struct damage_notice){.store = daemon->store, .log = daemon->options->log};
     hub_attach(daemon->hub, daemon->store);
-    struct work_options of_work = {
-        .serve = options, .loop = daemon->loop, .store = daemon->store, .files = daemon->files};
+    life_begin(daemon);
+    struct work_options of_work = {.serve = options,
+                                   .loop = daemon->loop,
+                                   .store = daemon->store,
+                                   .files = daemon->files,
+                                   .starts = daemon->starts};
     const struct blobs_options of_blobs = {
         .loop = daemon->loop, .store = daemon->store, .data = options->data};
     err = blobs_open(&of_blobs, &daemon->blobs);
@@ -463,6 +499,8 @@ static void rooms_close(struct daemon *daemon) {
     stop_signals_close(&daemon->signals);
     loop_close(daemon->loop);
     token_table_free(daemon->tokens);
+    failed_start_notice_done(&daemon->starts_notice);
+    failed_starts_close(daemon->starts);
     datadir_release(daemon->claim);
 }
 

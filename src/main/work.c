@@ -92,6 +92,7 @@ static void released(void *ctx) {
     }
     log_event(work->options.serve->log, LOG_INFO, "released: what waited may begin",
               NULL /* no fields */);
+    failed_starts_accept(work->options.starts);
     chats_release(work->chats);
     deliver_release(work->deliver);
 }
@@ -194,6 +195,7 @@ struct err work_open(const struct work_options *options, struct work **ret_work,
     struct work *work = mem_new(sizeof *work);
     work->options = *options;
     work->effects = effects_new(options->serve->world);
+    effects_set_starts(work->effects, options->starts);
     struct err err = processes_begin(work);
     work->toolbox = toolbox_new();
     if (!err_failed(err) && work->toolbox == NULL) {
@@ -298,6 +300,7 @@ struct runs_api work_api(struct work *work) {
     return (struct runs_api){.loop = work->options.loop,
                              .store = work->options.store,
                              .dispatch = work->dispatch,
+                             .starts = work->options.starts,
                              .spool = work->processes.spool};
 }
 
@@ -362,6 +365,10 @@ static void census_stale(struct work *work) {
 /* --- Notes ------------------------------------------------------------------------------------ */
 
 void work_run_note(struct work *work, struct bytes note) {
+    struct run_row row;
+    if (run_note_read(note, &row)) {
+        effects_at(work->effects, row.run);
+    }
     dispatch_run_note(work->dispatch, note);
     chats_run_note(work->chats, note);
     census_stale(work);

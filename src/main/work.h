@@ -27,6 +27,7 @@ struct work_options {
     const struct serve_options *serve;
     struct loop *loop;
     struct store *store;
+    struct failed_starts *starts; /* Borrowed; NULL: none are counted. */
     uint64_t files; /* Soft limit of descriptors, as it was before the daemon raised its own. */
 };
 MUST_CHECK struct err work_open(const struct work_options *options, struct work **ret_work,

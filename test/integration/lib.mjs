@@ -71,7 +71,8 @@ export class Daemon {
     this.data = data;
     this.args = ["serve", "--data", data, "--listen", listen, ...args];
     // With a model named, no start looks for servers of models on this machine.
-    const ours = { DROVER_MODEL: "scripted/demo" };
+    // Tests that kill a daemon again and again want no hold; those about it set another number.
+    const ours = { DROVER_MODEL: "scripted/demo", DROVER_HOLD_AFTER: "0" };
     if (database) ours.DROVER_DATABASE = database;
     this.env = { ...plainEnv, ...ours, ...env };
     this.socket = path.join(data, "drover.sock");
