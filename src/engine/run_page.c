@@ -56,6 +56,8 @@ static const struct lead leads[LEADS] = {
     [BY_ROOT] = LEAD("$1 <> '' AND root = $4 AND root <> 0"),
 };
 
+/* Entries of an index that one look at a time costs at most: about a millisecond. */
+enum { SINCE_MAX = 10000 };
 enum { STATES_MAX = RUN_STATE_COUNT * 12 + 2, PATTERN_MAX = 2 * RUN_SEARCH_MAX + 2 };
 
 struct list {
@@ -229,15 +231,18 @@ struct slice {
     bool last;     /* Nothing is left below. */
 };
 
-/* Ids rise with time, so a slice whose end is older than the filter asks for is the last one. */
-static struct err older(const struct list *list, int64_t id, bool *ret_older) {
-    const struct arg args[] = {arg_int(id)};
-    const struct run_ask ask = {
-        .sql = "SELECT made_ms FROM runs WHERE id = $1", .args = args, .count = COUNT_OF(args)};
-    int64_t made_ms = 0;
-    struct err err = runs__int(list->tx, &ask, &made_ms);
-    if (!err_failed(err)) {
-        *ret_older = made_ms < list->page->since_ms;
+/* Lowest id of the runs since a time. Ids follow the order of submits and `made_ms` the clock, that
+ * may be set back, so only the runs themselves answer it; of more than SINCE_MAX: 0. */
+static struct err find_since(const struct list *list, int64_t *ret_oldest) {
+    static const char sql[] =
+        "SELECT COALESCE(min(id), $4), count(*) FROM (SELECT id FROM runs"
+        " WHERE owner = $1 AND made_ms >= $2 ORDER BY made_ms DESC LIMIT $3) slice";
+    const struct arg args[] = {arg_text(list->page->owner), arg_int(list->page->since_ms),
+                               arg_int(SINCE_MAX + 1), arg_int(INT64_MAX)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(list->tx, sql, args, COUNT_OF(args), &rows);
+    if (!err_failed(err) && rows != NULL) {
+        *ret_oldest = rows_int(rows, 1) > SINCE_MAX ? 0 : rows_int(rows, 0);
     }
     return err;
 }
@@ -254,8 +259,10 @@ static struct err find_slice(const struct list *list, int64_t limit, struct slic
     }
     struct slice slice = {.from = rows_int(rows, 0), .count = rows_int(rows, 1)};
     slice.last = slice.count < limit;
+    int64_t oldest = 0;
     if (!slice.last && page->since_ms > 0) {
-        err = older(list, slice.from, &slice.last);
+        err = find_since(list, &oldest);
+        slice.last = slice.from <= oldest;
     }
     if (!err_failed(err)) {
         *ret_slice = slice;

@@ -138,6 +138,8 @@ static int plans_forget(void **state) {
 /* --- Rows ------------------------------------------------------------------------------------- */
 
 enum { ROWS = 2 * RUN_SLICE_ROWS + 300, ENDED = 60, PAGE = 200 };
+/* Rows that were made while the clock was an hour back; the first slice of a list ends in them. */
+enum { BACK_FROM = 700, BACK_TO = 1290, BACK_MS = 3600 * 1000, SINCE_ROW = 500 };
 
 /* What was asked for when a run was submitted, and what came of it. */
 struct made {
@@ -181,6 +183,7 @@ static void seed_row(struct seed *seed, size_t at) {
         row->session = parent->session;
     }
     seed->runs->kit.clock_ms += 10;
+    seed->runs->kit.clock_ms += at == BACK_FROM ? -BACK_MS : at == BACK_TO ? BACK_MS : 0;
     struct runs_submit submit = {.what = runs_new(seed->runs)};
     submit.what.owner = at % 7 == 6 ? BYTES("eve") : BYTES("ann");
     submit.what.kind = row->kind;
@@ -269,6 +272,7 @@ struct list {
     struct run_page page;
     int64_t ids[ROWS], next, counted;
     size_t count, got; /* `got`: of the last slice. */
+    unsigned slices;   /* Of the rows, without the count. */
 };
 
 static struct err list_each(void *ctx, const struct run_row *row) {
@@ -292,9 +296,11 @@ static struct err count_tx(struct tx *tx, void *ctx) {
 
 static void list_all(struct runs_kit *runs, struct list *list) {
     list->count = 0;
+    list->slices = 0;
     list->page.before = 0;
     list->page.limit = PAGE;
     do {
+        list->slices++;
         kit_check(runs_once(runs, list_tx, list));
         assert_true(list->got <= PAGE);
         list->page.before = list->got == PAGE ? list->ids[list->count - 1] : list->next;
@@ -318,7 +324,7 @@ static struct run_page page_of(const struct seed *seed, unsigned set) {
     page.session = (set & BY_SESSION) != 0 ? BYTES("ses_b") : BYTES("");
     page.parent = (set & BY_PARENT) != 0 ? kit_bytes(seed->rows[3].run) : BYTES("");
     page.root = (set & BY_ROOT) != 0 ? kit_bytes(seed->rows[2].run) : BYTES("");
-    page.since_ms = (set & BY_SINCE) != 0 ? seed->rows[ROWS / 2].made_ms : 0;
+    page.since_ms = (set & BY_SINCE) != 0 ? seed->rows[SINCE_ROW].made_ms : 0;
     page.q = (set & BY_TEXT) != 0 ? BYTES("100%_B") : BYTES("");
     return page;
 }
@@ -364,6 +370,10 @@ static void any_filters_together_list_and_count_what_fits_without_a_scan(void **
     for (unsigned set = 0; set < SETS; set++) {
         list_check(&seed, list, set);
     }
+    list->page = (struct run_page){.owner = BYTES("ann"), .since_ms = seed.rows[ROWS - 50].made_ms};
+    list_all(seed.runs, list);
+    assert_in_range(list->count, 1, 50);
+    assert_int_equal(list->slices, 1); /* What is older is not looked at. */
     mem_free(list);
     mem_free(seed.rows);
     assert_int_equal(leads_seen, on_sqlite() ? 0xff : 0);

@@ -58,6 +58,7 @@ CREATE INDEX runs_project ON runs (owner, project, id, kind) WHERE project <> ''
 CREATE INDEX runs_session ON runs (owner, session, id, kind) WHERE session <> '';
 CREATE INDEX runs_children ON runs (parent, id, kind) WHERE parent <> 0;
 CREATE INDEX runs_root ON runs (root, id, kind) WHERE root <> 0;
+CREATE INDEX runs_made ON runs (owner, made_ms, id);
 
 -- Number of attempts of a run that ended before their command began.
 ALTER TABLE runs ADD COLUMN unbegun @int@ NOT NULL DEFAULT 0;
