@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/op.h"
+#include "api/page.h"
 #include "api/runs.h"
 #include "base/memory.h"
 #include "dispatch/failed_starts.h"
@@ -22,9 +23,14 @@ struct hold_op {
     struct run_forecast sum; /* So far; last: where the walk stands. */
     struct text again;       /* Owned. Rows that begin once more, at most ROWS_SHOWN; */
     int64_t shown;           /* so many. */
+    struct run_census runs;
+    struct inbox_census inbox;
+    struct text queued; /* Owned. Rows that are queued, at most ROWS_SHOWN. */
+    int64_t queued_shown, queued_before, slices;
     /* While the function runs. */
     int64_t epoch; /* Of this daemon. */
     int64_t rows;
+    int64_t next;
     struct run_forecast page;
     struct text more; /* Owned; of the page. */
 };
@@ -62,7 +68,8 @@ static struct err forecast_run(struct tx *tx, void *ctx) {
     return tx_run_forecast(tx, &page, add_again, hold, &hold->page);
 }
 
-static struct err hold_run(struct tx *tx, void *ctx);
+static struct err count_run(struct tx *tx, void *ctx);
+static void count_done(struct err result, void *ctx);
 static void hold_done(struct err result, void *ctx);
 
 static void forecast_done(struct err result, void *ctx) {
@@ -77,65 +84,90 @@ static void forecast_done(struct err result, void *ctx) {
     hold->sum.again += hold->page.again;
     hold->sum.last = hold->page.last;
     bool more = hold->page.last != 0;
-    store_read(hold->api->store, more ? forecast_run : hold_run, more ? forecast_done : hold_done,
-               hold);
+    store_read_slice(hold->api->store, more ? forecast_run : count_run,
+                     more ? forecast_done : count_done, hold);
 }
 
-/* --- All of it -------------------------------------------------------------------------------- */
+/* --- Counts and rows -------------------------------------------------------------------------- */
 
-static struct err add_row(void *ctx, const struct run_row *row) {
+static struct err count_run(struct tx *tx, void *ctx) {
     struct hold_op *hold = ctx;
-    add_run(hold, &hold->op.answer, hold->rows++, row);
+    struct err err = tx_run_census(tx, &hold->runs);
+    return err_failed(err) ? err : tx_inbox_census(tx, &hold->inbox);
+}
+
+static struct err add_queued(void *ctx, const struct run_row *row) {
+    struct hold_op *hold = ctx;
+    add_run(hold, &hold->more, hold->queued_shown + hold->rows++, row);
     return ERR_OK;
 }
 
-static struct err add_counts(struct tx *tx, struct hold_op *hold) {
-    struct run_census runs = {.oldest_queued_ms = 0};
-    struct inbox_census inbox = {.pending = 0};
-    struct err err = tx_run_census(tx, &runs);
-    if (!err_failed(err)) {
-        err = tx_inbox_census(tx, &inbox);
-    }
-    int64_t live = runs.states[RUN_RUNNING] + runs.states[RUN_WAITING] - hold->sum.lost;
-    text_addf(&hold->op.answer, "\"queued\":%lld,\"running\":%lld,\"deliveries\":%lld",
-              (long long)runs.states[RUN_QUEUED], (long long)(live > 0 ? live : 0),
-              (long long)(inbox.pending + inbox.stalled));
-    text_addf(&hold->op.answer, ",\"lost\":%lld,\"again\":%lld,\"again_runs\":[",
-              (long long)hold->sum.lost, (long long)hold->sum.again);
-    text_add(&hold->op.answer, hold->again.data, hold->again.len);
-    text_add_char(&hold->op.answer, ']');
-    return err;
-}
-
-/* One read, so that counts and rows agree; what began elsewhere does not move before a release. */
-static struct err hold_run(struct tx *tx, void *ctx) {
+/* A slice of the list: other owners may have many runs between those that are shown. */
+static struct err queued_run(struct tx *tx, void *ctx) {
     struct hold_op *hold = ctx;
-    op_restart(&hold->op);
     hold->rows = 0;
     hold->epoch = tx_epoch(tx);
+    text_clear(&hold->more);
+    const struct run_page page = {.owner = hold->owner,
+                                  .before = hold->queued_before,
+                                  .limit = ROWS_SHOWN - hold->queued_shown,
+                                  .states = 1U << RUN_QUEUED};
+    return tx_run_each(tx, &page, add_queued, hold, &hold->next);
+}
+
+static void queued_done(struct err result, void *ctx) {
+    struct hold_op *hold = ctx;
+    if (err_failed(result)) {
+        hold_done(result, hold);
+        return;
+    }
+    text_add(&hold->queued, hold->more.data, hold->more.len);
+    hold->queued_shown += hold->rows;
+    hold->queued_before = hold->next;
+    if (hold->next == 0 || hold->queued_shown == ROWS_SHOWN || ++hold->slices == PAGE_SLICES_MAX) {
+        hold_done(ERR_OK, hold);
+        return;
+    }
+    store_read_slice(hold->api->store, queued_run, queued_done, hold);
+}
+
+static void count_done(struct err result, void *ctx) {
+    struct hold_op *hold = ctx;
+    if (err_failed(result)) {
+        hold_done(result, hold);
+        return;
+    }
+    store_read_slice(hold->api->store, queued_run, queued_done, hold);
+}
+
+/* --- The answer ------------------------------------------------------------------------------- */
+
+static void answer_write(struct hold_op *hold) {
     struct text *text = &hold->op.answer;
+    const struct run_census *runs = &hold->runs;
+    int64_t live = runs->states[RUN_RUNNING] + runs->states[RUN_WAITING] - hold->sum.lost;
     text_addf(text, "{\"held\":%s,\"restored\":%s,",
               hold->held && !hold->release ? "true" : "false", hold->restored ? "true" : "false");
     failed_starts_write(hold->api->starts, text);
-    text_add_str(text, ",\"would_start\":{");
-    struct err err = add_counts(tx, hold);
-    text_add_str(text, ",\"runs\":[");
-    struct run_page page = {.owner = hold->owner, .limit = ROWS_SHOWN, .states = 1U << RUN_QUEUED};
-    int64_t next = 0;
-    do {
-        page.before = next;
-        page.limit = ROWS_SHOWN - hold->rows;
-        err = err_failed(err) ? err : tx_run_each(tx, &page, add_row, hold, &next);
-    } while (!err_failed(err) && next != 0 && hold->rows < ROWS_SHOWN);
+    text_addf(text, ",\"would_start\":{\"queued\":%lld,\"running\":%lld,\"deliveries\":%lld",
+              (long long)runs->states[RUN_QUEUED], (long long)(live > 0 ? live : 0),
+              (long long)(hold->inbox.pending + hold->inbox.stalled));
+    text_addf(text, ",\"lost\":%lld,\"again\":%lld,\"again_runs\":[", (long long)hold->sum.lost,
+              (long long)hold->sum.again);
+    text_add(text, hold->again.data, hold->again.len);
+    text_add_str(text, "],\"runs\":[");
+    text_add(text, hold->queued.data, hold->queued.len);
     text_add_str(text, "]}}");
-    return err;
 }
 
 static void hold_done(struct err result, void *ctx) {
     struct hold_op *hold = ctx;
-    bool failed = text_failed(&hold->again) || text_failed(&hold->more);
-    if (!err_failed(result) && failed) {
-        result = text_error(text_failed(&hold->again) ? &hold->again : &hold->more, "hold: runs");
+    const struct text *const texts[] = {&hold->again, &hold->more, &hold->queued};
+    for (size_t i = 0; i < COUNT_OF(texts) && !err_failed(result); i++) {
+        result = text_failed(texts[i]) ? text_error(texts[i], "hold: runs") : ERR_OK;
+    }
+    if (!err_failed(result)) {
+        answer_write(hold);
     }
     if (!err_failed(result) && hold->release) {
         dispatch_release(hold->api->dispatch);
@@ -143,6 +175,7 @@ static void hold_done(struct err result, void *ctx) {
     op_answer(&hold->op, result);
     text_done(&hold->again);
     text_done(&hold->more);
+    text_done(&hold->queued);
     mem_free(hold);
 }
 
@@ -165,13 +198,14 @@ static struct hold_op *hold_new(struct exchange *exchange, struct runs_api *api)
     hold->host = bounds.hosts == RUN_HOST_ONE ? bounds.host : (struct bytes){"", 0};
     text_init(&hold->again, OP_ANSWER_MAX / 2);
     text_init(&hold->more, OP_ANSWER_MAX / 2);
+    text_init(&hold->queued, OP_ANSWER_MAX / 2);
     return hold;
 }
 
 /* What runs elsewhere is looked for first. Where nothing is held, none of it is left. */
 static void hold_begin(struct hold_op *hold) {
-    store_read(hold->api->store, hold->held ? forecast_run : hold_run,
-               hold->held ? forecast_done : hold_done, hold);
+    store_read(hold->api->store, hold->held ? forecast_run : count_run,
+               hold->held ? forecast_done : count_done, hold);
 }
 
 static void show(struct exchange *exchange, void *ctx) {

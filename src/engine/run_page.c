@@ -56,17 +56,18 @@ static const struct lead leads[LEADS] = {
     [BY_ROOT] = LEAD("$1 <> '' AND root = $4 AND root <> 0"),
 };
 
-/* Entries of an index that one look at a time costs at most: about a millisecond. */
-enum { SINCE_MAX = 10000 };
+/* Entries of an index that the look for the oldest costs a transaction at most. */
+enum { SINCE_MAX = 5000 };
 enum { STATES_MAX = RUN_STATE_COUNT * 12 + 2, PATTERN_MAX = 2 * RUN_SEARCH_MAX + 2 };
 
 struct list {
     struct tx *tx;
-    const struct run_page *page;
+    const struct run_page *page; /* Borrowed; `before` and `limit` change from part to part. */
     const struct lead *lead;
     struct arg key; /* Of the filter that leads. */
     bool compares;  /* Others are given. */
     int64_t parent, root;
+    int64_t oldest; /* No run that fits has a lower id. */
     char states[STATES_MAX], pattern[PATTERN_MAX];
     size_t states_len, pattern_len;
 };
@@ -186,12 +187,31 @@ static struct err find_id(struct list *list, struct bytes run, int64_t *ret_id) 
     return err;
 }
 
+/* Lowest id of the runs since a time. Ids follow the order of submits and `made_ms` the clock, that
+ * may be set back, so only the runs themselves answer it; of more than SINCE_MAX: 0. */
+static struct err find_since(const struct list *list, int64_t *ret_oldest) {
+    static const char sql[] =
+        "SELECT COALESCE(min(id), $4), count(*) FROM (SELECT id FROM runs"
+        " WHERE owner = $1 AND made_ms >= $2 ORDER BY made_ms DESC LIMIT $3) slice";
+    const struct arg args[] = {arg_text(list->page->owner), arg_int(list->page->since_ms),
+                               arg_int(SINCE_MAX + 1), arg_int(INT64_MAX)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(list->tx, sql, args, COUNT_OF(args), &rows);
+    if (!err_failed(err) && rows != NULL) {
+        *ret_oldest = rows_int(rows, 1) > SINCE_MAX ? 0 : rows_int(rows, 0);
+    }
+    return err;
+}
+
 static struct err list_init(struct list *list, struct tx *tx, const struct run_page *page) {
     list->tx = tx;
     list->page = page;
     struct err err = find_id(list, page->parent, &list->parent);
     if (!err_failed(err)) {
         err = find_id(list, page->root, &list->root);
+    }
+    if (!err_failed(err) && page->since_ms > 0) {
+        err = find_since(list, &list->oldest);
     }
     write_states(list);
     write_pattern(list);
@@ -223,29 +243,13 @@ static void compared_args(const struct list *list, int64_t from, struct arg args
     memcpy(args, all, sizeof all);
 }
 
-/* --- A slice ---------------------------------------------------------------------------------- */
+/* --- A part of a slice ------------------------------------------------------------------------ */
 
 struct slice {
     int64_t from;  /* Lowest id that is looked at. */
     int64_t count; /* Rows on the index from there. */
     bool last;     /* Nothing is left below. */
 };
-
-/* Lowest id of the runs since a time. Ids follow the order of submits and `made_ms` the clock, that
- * may be set back, so only the runs themselves answer it; of more than SINCE_MAX: 0. */
-static struct err find_since(const struct list *list, int64_t *ret_oldest) {
-    static const char sql[] =
-        "SELECT COALESCE(min(id), $4), count(*) FROM (SELECT id FROM runs"
-        " WHERE owner = $1 AND made_ms >= $2 ORDER BY made_ms DESC LIMIT $3) slice";
-    const struct arg args[] = {arg_text(list->page->owner), arg_int(list->page->since_ms),
-                               arg_int(SINCE_MAX + 1), arg_int(INT64_MAX)};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(list->tx, sql, args, COUNT_OF(args), &rows);
-    if (!err_failed(err) && rows != NULL) {
-        *ret_oldest = rows_int(rows, 1) > SINCE_MAX ? 0 : rows_int(rows, 0);
-    }
-    return err;
-}
 
 static struct err find_slice(const struct list *list, int64_t limit, struct slice *ret_slice) {
     const struct run_page *page = list->page;
@@ -259,15 +263,9 @@ static struct err find_slice(const struct list *list, int64_t limit, struct slic
     }
     struct slice slice = {.from = rows_int(rows, 0), .count = rows_int(rows, 1)};
     slice.last = slice.count < limit;
-    int64_t oldest = 0;
-    if (!slice.last && page->since_ms > 0) {
-        err = find_since(list, &oldest);
-        slice.last = slice.from <= oldest;
-    }
-    if (!err_failed(err)) {
-        *ret_slice = slice;
-    }
-    return err;
+    slice.last = slice.last || slice.from <= list->oldest;
+    *ret_slice = slice;
+    return ERR_OK;
 }
 
 static struct err read_rows(const struct list *list, const struct slice *slice,
@@ -288,42 +286,76 @@ static struct err read_rows(const struct list *list, const struct slice *slice,
     return err;
 }
 
+/* --- All of them ------------------------------------------------------------------------------ */
+
+/* A part of a slice: few enough rows that a file whose pages are not in memory answers in time. */
+enum { PART_ROWS = 50 };
+
+/* Whether the transaction may go on with the next part. */
+static bool slice_more(const struct list *list, const struct slice *part, int64_t looked) {
+    return !part->last && looked < RUN_SLICE_ROWS && !tx_slice_over(list->tx);
+}
+
+/* With no filter beside the one that leads, an index finds each row: all of them are one part. */
+static struct err find_part(struct list *list, int64_t limit, struct slice *ret_part) {
+    *ret_part = (struct slice){.from = 0, .last = true};
+    return list->compares ? find_slice(list, limit, ret_part) : ERR_OK;
+}
+
 struct err tx_run_each(struct tx *tx, const struct run_page *page,
                        struct err (*each)(void *ctx, const struct run_row *row), void *ctx,
                        int64_t *ret_next) {
     struct list list = {.parent = 0};
-    struct slice slice = {.from = 0, .last = true};
-    int64_t count = 0;
-    struct err err = list_init(&list, tx, page);
-    if (!err_failed(err) && list.compares) {
-        err = find_slice(&list, RUN_SLICE_ROWS, &slice);
+    struct run_page rest = *page;
+    struct slice part = {.last = true};
+    int64_t count = 0, looked = 0;
+    struct err err = list_init(&list, tx, &rest);
+    bool more = !err_failed(err);
+    while (more) {
+        err = find_part(&list, PART_ROWS, &part);
+        if (!err_failed(err)) {
+            err = read_rows(&list, &part, each, ctx, &count);
+        }
+        looked += part.count;
+        rest.before = part.from;
+        rest.limit -= count;
+        more = !err_failed(err) && rest.limit > 0 && slice_more(&list, &part, looked);
     }
     if (!err_failed(err)) {
-        err = read_rows(&list, &slice, each, ctx, &count);
-    }
-    if (!err_failed(err)) {
-        *ret_next = slice.last || count >= page->limit ? 0 : slice.from;
+        *ret_next = part.last || rest.limit == 0 ? 0 : part.from;
     }
     return err;
+}
+
+static struct err count_part(struct list *list, struct slice *part, int64_t *ret_count) {
+    struct arg args[COMPARED_ARGS];
+    compared_args(list, part->from, args);
+    const struct run_ask ask = {.sql = list->lead->count, .args = args, .count = COUNT_OF(args)};
+    return runs__int(list->tx, &ask, ret_count);
 }
 
 struct err tx_run_count(struct tx *tx, const struct run_page *page, int64_t *io_count,
                         int64_t *ret_next) {
     struct list list = {.parent = 0};
-    struct slice slice = {.from = 0, .last = true};
-    struct err err = list_init(&list, tx, page);
-    if (!err_failed(err)) {
-        err = find_slice(&list, list.compares ? RUN_SLICE_ROWS : page->limit, &slice);
+    struct run_page rest = *page;
+    struct slice part = {.last = true};
+    int64_t counted = 0, looked = 0;
+    struct err err = list_init(&list, tx, &rest);
+    bool more = !err_failed(err);
+    while (more) {
+        int64_t count = 0;
+        err = find_slice(&list, list.compares ? PART_ROWS : page->limit, &part);
+        if (!err_failed(err) && list.compares) {
+            err = count_part(&list, &part, &count);
+        }
+        counted += list.compares ? count : part.count;
+        looked += part.count;
+        rest.before = part.from;
+        more = !err_failed(err) && slice_more(&list, &part, looked);
     }
-    if (!err_failed(err) && list.compares) {
-        struct arg args[COMPARED_ARGS];
-        compared_args(&list, slice.from, args);
-        const struct run_ask ask = {.sql = list.lead->count, .args = args, .count = COUNT_OF(args)};
-        err = runs__int(tx, &ask, &slice.count);
-    }
     if (!err_failed(err)) {
-        *io_count += slice.count;
-        *ret_next = slice.last ? 0 : slice.from;
+        *io_count += counted;
+        *ret_next = part.last ? 0 : part.from;
     }
     return err;
 }

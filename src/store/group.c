@@ -16,7 +16,7 @@ void group_writer_init(struct group_writer *writer, struct conn *conn, const str
                        int64_t epoch) {
     writer->conn = conn;
     writer->world = world;
-    tx_init(&writer->tx, conn, epoch);
+    tx_init(&writer->tx, conn, world, epoch);
     writer->guarded = 0;
     writer->counters = (struct group_counters){0};
 }

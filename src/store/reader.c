@@ -5,7 +5,7 @@ void reader_init(struct reader *reader, struct conn *conn, const struct world *w
                  int64_t epoch) {
     reader->conn = conn;
     reader->world = world;
-    tx_init(&reader->tx, conn, epoch);
+    tx_init(&reader->tx, conn, world, epoch);
 }
 
 void reader_done(struct reader *reader) {

@@ -84,6 +84,7 @@ void store_write_lazy(struct store *store, store_fn fn, store_done done, void *c
 void store_read(struct store *store, store_fn fn, store_done done, void *ctx);
 /* The rest of a read that was cut into slices: runs after all reads that are queued, whichever came
  * first, so that a long list delays a short read by one slice at most. */
+enum { STORE_SLICE_NS = 3 * 1000 * 1000 };
 void store_read_slice(struct store *store, store_fn fn, store_done done, void *ctx);
 
 bool store_turn(struct store *store); /* INLINE: runs one group; false when nothing was queued. */
@@ -191,6 +192,9 @@ int64_t tx_now_ms(const struct tx *tx); /* Wall clock, the same for a whole grou
  * the monotonic one has counted since. What lies between two of these is a duration as long as the
  * daemon lives; between those of two daemons it is what the wall clock says. */
 int64_t tx_steady_ms(const struct tx *tx);
+/* Whether the function has run for STORE_SLICE_NS: a long read ends its slice then, since a short
+ * one may be waiting for this reader. */
+bool tx_slice_over(const struct tx *tx);
 int64_t tx_epoch(const struct tx *tx);
 
 /* --- Whole databases -------------------------------------------------------------------------- */

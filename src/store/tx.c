@@ -6,8 +6,8 @@ enum {
     ARENA_BYTES_KEPT = 256 << 10, /* An arena that grew larger is given back after its function. */
 };
 
-void tx_init(struct tx *tx, struct conn *conn, int64_t epoch) {
-    *tx = (struct tx){.conn = conn, .epoch = epoch};
+void tx_init(struct tx *tx, struct conn *conn, const struct world *world, int64_t epoch) {
+    *tx = (struct tx){.conn = conn, .world = world, .epoch = epoch};
     arena_init(&tx->arena, ARENA_BYTES_MAX);
 }
 
@@ -16,6 +16,7 @@ void tx_done(struct tx *tx) {
 }
 
 void tx_set_time(struct tx *tx, int64_t wall_ms, uint64_t mono_ns) {
+    tx->began_ns = mono_ns;
     tx->now_ms = wall_ms;
     tx->steady_ms = tx->steady_base_ms + (int64_t)(mono_ns / 1000000);
 }
@@ -198,6 +199,10 @@ int64_t tx_now_ms(const struct tx *tx) {
 
 int64_t tx_steady_ms(const struct tx *tx) {
     return tx->steady_ms;
+}
+
+bool tx_slice_over(const struct tx *tx) {
+    return world_mono_ns(tx->world) - tx->began_ns >= STORE_SLICE_NS;
 }
 
 int64_t tx_epoch(const struct tx *tx) {

@@ -11,15 +11,18 @@
 
 #include "base/base.h"
 #include "base/memory.h"
+#include "loop/world.h"
 #include "store/driver.h"
 #include "store/notes.h"
 #include "store/store.h"
 
 struct tx {
-    struct conn *conn;   /* Borrowed for life. */
-    struct arena arena;  /* Emptied before each function. */
-    struct notes *notes; /* Borrowed from the group; NULL while reading. */
-    struct err err;      /* The first SQL error of the function. */
+    struct conn *conn;         /* Borrowed for life. */
+    struct arena arena;        /* Emptied before each function. */
+    struct notes *notes;       /* Borrowed from the group; NULL while reading. */
+    struct err err;            /* The first SQL error of the function. */
+    const struct world *world; /* Borrowed for life. */
+    uint64_t began_ns;         /* By the monotonic clock. */
     int64_t now_ms, steady_ms, epoch;
     int64_t steady_base_ms; /* Added to the monotonic clock to give `steady_ms`. */
     unsigned rows_open;
@@ -28,7 +31,7 @@ struct tx {
     unsigned parts; /* Savepoints of parts that are open. */
 };
 
-void tx_init(struct tx *tx, struct conn *conn, int64_t epoch);
+void tx_init(struct tx *tx, struct conn *conn, const struct world *world, int64_t epoch);
 /* Sets the time that functions see from here on. */
 void tx_set_time(struct tx *tx, int64_t wall_ms, uint64_t mono_ns);
 void tx_done(struct tx *tx);

@@ -379,6 +379,31 @@ static void any_filters_together_list_and_count_what_fits_without_a_scan(void **
     assert_int_equal(leads_seen, on_sqlite() ? 0xff : 0);
 }
 
+/* Each look at the clock takes a millisecond. */
+static uint64_t slow_mono_ns(void *ctx) {
+    struct kit *kit = ctx;
+    kit->counted_ms++;
+    return (uint64_t)kit->counted_ms * 1000000;
+}
+
+static void a_slice_ends_by_its_time_too(void **state) {
+    struct seed seed;
+    seed_make(&seed, *state);
+    struct list *list = mem_new(sizeof *list);
+    list->page = page_of(&seed, BY_KIND | BY_TEXT);
+    list_all(seed.runs, list);
+    size_t count = list->count;
+    unsigned slices = list->slices;
+    assert_in_range(slices, 1, ROWS / RUN_SLICE_ROWS + 1);
+    seed.runs->kit.world.mono_ns = slow_mono_ns;
+    list_all(seed.runs, list);
+    assert_in_range(list->slices, slices + 3, SIZE_MAX);
+    assert_int_equal(list->count, count);
+    assert_int_equal(list->counted, count);
+    mem_free(list);
+    mem_free(seed.rows);
+}
+
 static void a_list_below_a_run_of_somebody_else_is_refused(void **state) {
     struct runs_kit *runs = *state;
     struct runs_row row = runs_add(runs);
@@ -411,6 +436,7 @@ static void a_path_of_budgets_says_project_and_innermost_session(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         RUNS_TEST(any_filters_together_list_and_count_what_fits_without_a_scan),
+        RUNS_TEST(a_slice_ends_by_its_time_too),
         RUNS_TEST(a_list_below_a_run_of_somebody_else_is_refused),
         cmocka_unit_test(a_path_of_budgets_says_project_and_innermost_session),
     };
