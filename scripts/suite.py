@@ -38,6 +38,7 @@ THREADED = re.compile(
 # What tests in other languages run of the release build.
 PROGRAMS = ["drover", "test/fault/drover-faulty", "test/fault/holder-faulty",
             "test/fault/custody-worker", "test/worker/alone", "test/unit/session-seed",
+            "test/unit/sql_plans.so",
             "test/sim/sim"]
 # Stages of tests at once; the first ones listed begin first, so that the long ones don't end last.
 LANES = 4

@@ -9,7 +9,16 @@
 #include "engine/approvals.h"
 
 enum { ONE_OWNER };
-enum { LIST_ALL = PAGE_OWN };
+enum {
+    LIST_ALL = PAGE_OWN,
+    LIST_SESSION,
+    LIST_RUN,
+    LIST_TOOL,
+    LIST_KIND,
+    LIST_STATE,
+    LIST_SINCE,
+    LIST_Q,
+};
 
 static const struct one_kind of_approval = {.prefix = "apr",
                                             .absent = "there is no approval with that id"};
@@ -18,23 +27,55 @@ static const struct one_kind of_approval = {.prefix = "apr",
 
 struct list_op {
     struct page page;
-    struct approval_page what; /* Its owner is borrowed from the exchange. */
+    struct approval_page what; /* Its owner is borrowed from the exchange, as the words are. */
+    struct bytes session, run, tool, kind, states, q;
+    int64_t since_ms;
 };
+
+static struct bytes state_of(const struct approval_row *row) {
+    const char *name = approval_state_name(row->state);
+    return (struct bytes){name, strlen(name)};
+}
+
+static bool fits(const struct list_op *list, const struct approval_row *row) {
+    return page_names(list->session, row->session) && page_names(list->run, row->run) &&
+           page_names(list->tool, row->tool) && page_names(list->kind, row->kind) &&
+           page_names(list->states, state_of(row)) && row->asked_ms >= list->since_ms &&
+           (page_holds(row->tool, list->q) || page_holds(row->arguments, list->q));
+}
 
 static struct err list_row(void *ctx, const struct approval_row *row) {
     struct list_op *list = ctx;
-    if (page_add_number(&list->page, row->id)) {
+    if (!fits(list, row)) {
+        page_pass_number(&list->page, row->id);
+    } else if (page_add_number(&list->page, row->id)) {
         approval_write_json(row, &list->page.op.answer);
     }
     return ERR_OK;
 }
 
-static struct err list_run(struct tx *tx, void *ctx) {
-    struct list_op *list = ctx;
-    list->what.limit = page_begin(&list->page);
-    struct err err = tx_approval_each(tx, &list->what, list_row, list);
-    page_end(&list->page, PAGE_NO_TOTAL);
-    return err;
+static struct err list_rows(struct tx *tx, struct page *page, const struct page_part *part) {
+    struct list_op *list = CONTAINER_OF(page, struct list_op, page);
+    list->what.before = part->from;
+    list->what.limit = part->limit;
+    return tx_approval_each(tx, &list->what, list_row, list);
+}
+
+static struct err filters_read(const struct exchange *exchange, struct list_op *list,
+                               struct why *why) {
+    list->session = page_word(exchange, LIST_SESSION);
+    list->run = page_word(exchange, LIST_RUN);
+    list->tool = page_word(exchange, LIST_TOOL);
+    list->kind = page_word(exchange, LIST_KIND);
+    list->states = page_word(exchange, LIST_STATE);
+    list->q = page_word(exchange, LIST_Q);
+    list->since_ms = exchange_query_int(exchange, LIST_SINCE);
+    /* A state of those that were answered asks for them. */
+    list->what.all = exchange_query_int(exchange, LIST_ALL) != 0 || list->states.len > 0;
+    struct err err = page_words_check(list->kind, "kind", "leave,answer", why);
+    return err_failed(err) ? err
+                           : page_words_check(list->states, "state",
+                                              "open,allowed,denied,answered,cancelled", why);
 }
 
 static void list(struct exchange *exchange, void *ctx) {
@@ -46,9 +87,13 @@ static void list(struct exchange *exchange, void *ctx) {
     }
     struct list_op *op = mem_new(sizeof *op);
     page_init(&op->page, exchange, ask.limit);
-    op->what = (struct approval_page){
-        .owner = ask.owner, .before = ask.from, .all = exchange_query_int(exchange, LIST_ALL) != 0};
-    store_read(api->store, list_run, op_done, op);
+    op->what = (struct approval_page){.owner = ask.owner};
+    struct err err = filters_read(exchange, op, &op->page.op.why);
+    if (err_failed(err)) {
+        op_done(err, op);
+        return;
+    }
+    page_list(&op->page, api->store, &ask, list_rows);
 }
 
 /* --- One -------------------------------------------------------------------------------------- */
@@ -182,12 +227,19 @@ static void answer(struct exchange *exchange, void *ctx) {
 
 static const struct query_param list_query[] = {
     [PAGE_AFTER] = PAGE_NUMBER_PARAM,
-    [PAGE_LIMIT] = PAGE_LIMIT_PARAM,
+    PAGE_PARAMS,
     [PAGE_OWNER] = {.name = "owner",
                     .about = "Another owner's approvals (scope admin).",
                     .kind = QUERY_TEXT,
                     .max = 64},
     [LIST_ALL] = {.name = "all", .about = "Those that were answered, too.", .kind = QUERY_FLAG},
+    [LIST_SESSION] = PAGE_WORD_PARAM("session", "Only those of this session."),
+    [LIST_RUN] = PAGE_WORD_PARAM("run", "Only those of this turn."),
+    [LIST_TOOL] = PAGE_WORD_PARAM("tool", "Only those of this tool, or of several (a,b)."),
+    [LIST_KIND] = PAGE_WORD_PARAM("kind", "Only those that want leave, or an answer."),
+    [LIST_STATE] = PAGE_STATE_PARAM,
+    [LIST_SINCE] = PAGE_SINCE_PARAM("asked"),
+    [LIST_Q] = PAGE_Q_PARAM("tool or arguments"),
     {.name = NULL},
 };
 static const struct query_param one_query[] = {

@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "engine/budget.h"
 
-enum { LIST_RUNS = PAGE_OWN };
+enum { LIST_RUNS = PAGE_OWN, LIST_Q, LIST_SINCE };
 enum { ONE_OWNER };
 
 static struct err absent(struct why *why) {
@@ -21,24 +21,30 @@ static struct err absent(struct why *why) {
 
 struct list_op {
     struct page page;
-    struct budget_page what; /* Its owner is borrowed from the exchange. */
+    struct budget_page what; /* Its owner is borrowed from the exchange, as `q` is. */
+    struct bytes q;
+    bool runs; /* Those of single runs, too. */
+    int64_t since_ms;
 };
 
 static struct err list_row(void *ctx, const struct budget_row *row) {
     struct list_op *list = ctx;
-    if (page_add_number(&list->page, row->id)) {
+    bool fits = page_holds(row->scope, list->q) && row->made_ms >= list->since_ms &&
+                (row->run == 0 || list->runs);
+    if (!fits) {
+        page_pass_number(&list->page, row->id);
+    } else if (page_add_number(&list->page, row->id)) {
         budget_write_json(row, &list->page.op.answer);
     }
     return ERR_OK;
 }
 
-static struct err list_run(struct tx *tx, void *ctx) {
-    struct list_op *list = ctx;
+static struct err list_rows(struct tx *tx, struct page *page, const struct page_part *part) {
+    struct list_op *list = CONTAINER_OF(page, struct list_op, page);
     struct budget_page what = list->what;
-    what.limit = page_begin(&list->page);
-    struct err err = tx_budget_each(tx, &what, list_row, list);
-    page_end(&list->page, PAGE_NO_TOTAL);
-    return err;
+    what.before = part->from;
+    what.limit = part->limit;
+    return tx_budget_each(tx, &what, list_row, list);
 }
 
 static void list(struct exchange *exchange, void *ctx) {
@@ -50,10 +56,11 @@ static void list(struct exchange *exchange, void *ctx) {
     }
     struct list_op *list = mem_new(sizeof *list);
     page_init(&list->page, exchange, ask.limit);
-    list->what = (struct budget_page){.owner = ask.owner,
-                                      .before = ask.from,
-                                      .runs = exchange_query_int(exchange, LIST_RUNS) != 0};
-    store_read(api->store, list_run, op_done, list);
+    list->what = (struct budget_page){.owner = ask.owner};
+    list->runs = exchange_query_int(exchange, LIST_RUNS) != 0;
+    list->q = page_word(exchange, LIST_Q);
+    list->since_ms = exchange_query_int(exchange, LIST_SINCE);
+    page_list(&list->page, api->store, &ask, list_rows);
 }
 
 /* --- One budget ------------------------------------------------------------------------------- */
@@ -186,9 +193,11 @@ static void drop(struct exchange *exchange, void *ctx) {
 
 static const struct query_param list_query[] = {
     [PAGE_AFTER] = PAGE_NUMBER_PARAM,
-    [PAGE_LIMIT] = PAGE_LIMIT_PARAM,
+    PAGE_PARAMS,
     [PAGE_OWNER] = OP_OWNER_PARAM("Another owner's budgets"),
     [LIST_RUNS] = {.name = "runs", .about = "Those of single runs, too.", .kind = QUERY_FLAG},
+    [LIST_Q] = PAGE_Q_PARAM("name"),
+    [LIST_SINCE] = PAGE_SINCE_PARAM("made"),
     {.name = NULL},
 };
 

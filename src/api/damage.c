@@ -62,7 +62,8 @@ static struct err look(struct tx *tx, void *ctx) {
     text_add_str(&op->op.answer, "{\"items\":[");
     struct err err = ERR_OK;
     while (!err_failed(err) && sum.more && sum.rows + DAMAGE_PAGE <= ROWS_MAX &&
-           sum.bytes < DAMAGE_PAGE_BYTES && sum.found < DAMAGE_PAGE_FOUND) {
+           sum.bytes < DAMAGE_PAGE_BYTES && sum.found < DAMAGE_PAGE_FOUND &&
+           (sum.rows == 0 || !tx_slice_over(tx))) {
         struct damage_page page;
         err = tx_damage_page(tx, DAMAGE_ALL, &cursor, add_item, op, &page);
         if (!err_failed(err)) {

@@ -11,6 +11,7 @@
 #include "engine/hosts.h"
 #include "loop/loop.h"
 
+enum { LIST_Q = PAGE_OWNER, LIST_STATE, LIST_SINCE };
 enum { REMOVE_HOST, REMOVE_FORCE };
 enum { HOST_QUIET_MS = 30 * 1000 }; /* Three signs of life that did not come. */
 
@@ -24,7 +25,8 @@ static uint32_t random_of(const struct runs_api *api) {
 
 struct list_op {
     struct page page;
-    struct host_page what;
+    struct bytes q, roles; /* Borrowed from the exchange. */
+    int64_t since_ms;
     struct run_bounds bounds;
 };
 
@@ -34,6 +36,13 @@ static bool is_ours(const struct run_bounds *bounds, struct bytes place) {
 
 static struct err list_row(void *ctx, const struct host_row *host) {
     struct list_op *list = ctx;
+    const char *role = is_ours(&list->bounds, host->place) ? "leader" : "standby";
+    bool named = page_holds(host->name, list->q) || page_holds(host->place, list->q);
+    if (!named || !page_names(list->roles, (struct bytes){role, strlen(role)}) ||
+        host->seen_ms < list->since_ms) {
+        page_pass_number(&list->page, host->id);
+        return ERR_OK;
+    }
     if (!page_add_number(&list->page, host->id)) {
         return ERR_OK;
     }
@@ -42,8 +51,7 @@ static struct err list_row(void *ctx, const struct host_row *host) {
     text_add_json(text, host->place.data, host->place.len);
     text_add_str(text, ",\"name\":");
     text_add_json(text, host->name.data, host->name.len);
-    text_addf(text, ",\"role\":\"%s\",\"version\":",
-              is_ours(&list->bounds, host->place) ? "leader" : "standby");
+    text_addf(text, ",\"role\":\"%s\",\"version\":", role);
     text_add_json(text, host->version.data, host->version.len);
     text_addf(text, ",\"here\":%s", is_ours(&list->bounds, host->place) ? "true" : "false");
     text_addf(text, ",\"runs\":%lld,\"made_ms\":%lld,\"seen_ms\":%lld}", (long long)host->runs,
@@ -51,13 +59,9 @@ static struct err list_row(void *ctx, const struct host_row *host) {
     return ERR_OK;
 }
 
-static struct err list_run(struct tx *tx, void *ctx) {
-    struct list_op *list = ctx;
-    struct host_page what = list->what;
-    what.limit = page_begin(&list->page);
-    struct err err = tx_host_each(tx, &what, list_row, list);
-    page_end(&list->page, PAGE_NO_TOTAL);
-    return err;
+static struct err list_rows(struct tx *tx, struct page *page, const struct page_part *part) {
+    const struct host_page what = {.after = part->from, .limit = part->limit};
+    return tx_host_each(tx, &what, list_row, CONTAINER_OF(page, struct list_op, page));
 }
 
 static void list(struct exchange *exchange, void *ctx) {
@@ -69,9 +73,16 @@ static void list(struct exchange *exchange, void *ctx) {
     }
     struct list_op *list = mem_new(sizeof *list);
     page_init(&list->page, exchange, ask.limit);
-    list->what = (struct host_page){.after = ask.from};
     list->bounds = dispatch_bounds(api->dispatch);
-    store_read(api->store, list_run, op_done, list);
+    list->q = page_word(exchange, LIST_Q);
+    list->roles = page_word(exchange, LIST_STATE);
+    list->since_ms = exchange_query_int(exchange, LIST_SINCE);
+    struct err err = page_words_check(list->roles, "role", "leader,standby", &list->page.op.why);
+    if (err_failed(err)) {
+        op_done(err, list);
+        return;
+    }
+    page_list(&list->page, api->store, &ask, list_rows);
 }
 
 /* --- Remove ----------------------------------------------------------------------------------- */
@@ -235,7 +246,10 @@ void jobs__abandon(struct exchange *exchange, void *ctx) {
 
 static const struct query_param list_query[] = {
     [PAGE_AFTER] = PAGE_NUMBER_PARAM,
-    [PAGE_LIMIT] = PAGE_LIMIT_PARAM,
+    PAGE_PARAMS,
+    [LIST_Q] = PAGE_Q_PARAM("name or place"),
+    [LIST_STATE] = PAGE_WORD_PARAM("role", "Only the leader, or the standbys."),
+    [LIST_SINCE] = PAGE_SINCE_PARAM("seen"),
     {.name = NULL},
 };
 

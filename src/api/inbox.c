@@ -1,11 +1,14 @@
 /* inbox.c: what is owed to whoever waits for a result, and what a person may do about it. */
 #include "engine/inbox.h"
+
+#include <string.h>
+
 #include "api/one.h"
 #include "api/page.h"
 #include "api/runs.h"
 #include "base/memory.h"
 
-enum { LIST_ALL = PAGE_OWN };
+enum { LIST_ALL = PAGE_OWN, LIST_STATE, LIST_RUN, LIST_SINCE, LIST_Q };
 enum { ONE_OWNER };
 
 static const struct one_kind delivery = {.prefix = "dlv",
@@ -15,24 +18,34 @@ static const struct one_kind delivery = {.prefix = "dlv",
 
 struct list_op {
     struct page page;
-    struct inbox_page what; /* Its owner is borrowed from the exchange. */
+    struct inbox_page what; /* Its owner is borrowed from the exchange, as the words are. */
+    struct bytes states, run, q;
+    int64_t since_ms;
 };
+
+static bool fits(const struct list_op *list, const struct inbox_row *row) {
+    const char *state = inbox_state_name(row->state);
+    return page_names(list->states, (struct bytes){state, strlen(state)}) &&
+           page_names(list->run, row->run) && row->made_ms >= list->since_ms &&
+           (page_holds(row->address, list->q) || page_holds(row->cause, list->q));
+}
 
 static struct err list_row(void *ctx, const struct inbox_row *row) {
     struct list_op *list = ctx;
-    if (page_add_number(&list->page, row->id)) {
+    if (!fits(list, row)) {
+        page_pass_number(&list->page, row->id);
+    } else if (page_add_number(&list->page, row->id)) {
         inbox_write_json(row, INBOX_LIGHT, &list->page.op.answer);
     }
     return ERR_OK;
 }
 
-static struct err list_run(struct tx *tx, void *ctx) {
-    struct list_op *list = ctx;
+static struct err list_rows(struct tx *tx, struct page *page, const struct page_part *part) {
+    struct list_op *list = CONTAINER_OF(page, struct list_op, page);
     struct inbox_page what = list->what;
-    what.limit = page_begin(&list->page);
-    struct err err = tx_inbox_each(tx, &what, list_row, list);
-    page_end(&list->page, PAGE_NO_TOTAL);
-    return err;
+    what.before = part->from;
+    what.limit = part->limit;
+    return tx_inbox_each(tx, &what, list_row, list);
 }
 
 static void list(struct exchange *exchange, void *ctx) {
@@ -44,9 +57,22 @@ static void list(struct exchange *exchange, void *ctx) {
     }
     struct list_op *list = mem_new(sizeof *list);
     page_init(&list->page, exchange, ask.limit);
-    list->what = (struct inbox_page){
-        .owner = ask.owner, .before = ask.from, .all = exchange_query_int(exchange, LIST_ALL) != 0};
-    store_read(api->store, list_run, op_done, list);
+    list->states = page_word(exchange, LIST_STATE);
+    list->run = page_word(exchange, LIST_RUN);
+    list->q = page_word(exchange, LIST_Q);
+    list->since_ms = exchange_query_int(exchange, LIST_SINCE);
+    /* A state of those that are settled asks for them. */
+    list->what = (struct inbox_page){.owner = ask.owner,
+                                     .all = exchange_query_int(exchange, LIST_ALL) != 0 ||
+                                            list->states.len > 0};
+    struct err err = page_words_check(list->states, "state",
+                                      "pending,stalled,bound,held,acknowledged,gone,dropped",
+                                      &list->page.op.why);
+    if (err_failed(err)) {
+        op_done(err, list);
+        return;
+    }
+    page_list(&list->page, api->store, &ask, list_rows);
 }
 
 /* --- One delivery ----------------------------------------------------------------------------- */
@@ -131,9 +157,13 @@ static void drop(struct exchange *exchange, void *ctx) {
 
 static const struct query_param list_query[] = {
     [PAGE_AFTER] = PAGE_NUMBER_PARAM,
-    [PAGE_LIMIT] = PAGE_LIMIT_PARAM,
+    PAGE_PARAMS,
     [PAGE_OWNER] = OP_OWNER_PARAM("Another owner's deliveries"),
     [LIST_ALL] = {.name = "all", .about = "Those that are settled, too.", .kind = QUERY_FLAG},
+    [LIST_STATE] = PAGE_STATE_PARAM,
+    [LIST_RUN] = PAGE_WORD_PARAM("run", "Only those of this run."),
+    [LIST_SINCE] = PAGE_SINCE_PARAM("made"),
+    [LIST_Q] = PAGE_Q_PARAM("address or last failure"),
     {.name = NULL},
 };
 

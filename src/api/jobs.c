@@ -102,7 +102,7 @@ static const char submit_body[] =
 
 static const char light_answer[] = RUN_LIGHT_SCHEMA;
 static const char whole_answer[] = RUN_WHOLE_SCHEMA;
-static const char list_answer[] = PAGE_SCHEMA_TOTAL(RUN_LIGHT_SCHEMA);
+static const char list_answer[] = PAGE_SCHEMA(RUN_LIGHT_SCHEMA);
 
 static const char input_body[] =
     "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"text\":" TEXT_SCHEMA

@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "engine/memory.h"
 
-enum { LIST_PROJECT = PAGE_OWN, LIST_TOPIC, LIST_QUERY };
+enum { LIST_PROJECT = PAGE_OWN, LIST_TOPIC, LIST_SINCE, LIST_QUERY };
 enum { ONE_OWNER };
 
 static const struct one_kind kind = {.prefix = "mem", .absent = "there is no memory with that id"};
@@ -20,7 +20,8 @@ struct list_op {
     struct page page;
     struct memory_scope scope; /* Borrowed from the exchange, as the query is. */
     struct bytes query;
-    int64_t before;
+    int64_t since_ms;
+    bool total; /* Of a search. */
 };
 
 static void scope_read(const struct exchange *exchange, struct bytes owner,
@@ -35,7 +36,7 @@ static void scope_read(const struct exchange *exchange, struct bytes owner,
     }
 }
 
-static struct list_op *list_new(struct exchange *exchange) {
+static struct list_op *list_new(struct exchange *exchange, struct page_ask *ret_ask) {
     static const struct page_form form = {.of = PAGE_OF_OWNER};
     struct page_ask ask;
     if (!page_read(exchange, &form, &ask)) {
@@ -44,49 +45,52 @@ static struct list_op *list_new(struct exchange *exchange) {
     struct list_op *list = mem_new(sizeof *list);
     page_init(&list->page, exchange, ask.limit);
     scope_read(exchange, ask.owner, &list->scope);
-    list->before = ask.from;
+    *ret_ask = ask;
     return list;
 }
 
 static struct err list_row(void *ctx, const struct memory *memory) {
     struct list_op *list = ctx;
-    if (page_add_number(&list->page, memory->key)) {
+    if (memory->changed_ms < list->since_ms) {
+        page_pass_number(&list->page, memory->key);
+    } else if (page_add_number(&list->page, memory->key)) {
         memory_write_json(memory, &list->page.op.answer);
     }
     return ERR_OK;
 }
 
-static struct err list_run(struct tx *tx, void *ctx) {
-    struct list_op *list = ctx;
-    struct memory_page page = {.scope = list->scope, .before = list->before};
-    page.limit = page_begin(&list->page);
-    struct err err = tx_memory_list(tx, &page, list_row, list);
-    page_end(&list->page, PAGE_NO_TOTAL);
-    return err;
+static struct err list_rows(struct tx *tx, struct page *page, const struct page_part *part) {
+    struct list_op *list = CONTAINER_OF(page, struct list_op, page);
+    const struct memory_page what = {
+        .scope = list->scope, .before = part->from, .limit = part->limit};
+    return tx_memory_list(tx, &what, list_row, list);
 }
 
-/* The best come first: there is no page behind them. */
+/* The best come first: there is no page after them, and they are all that is counted. */
 static struct err search_run(struct tx *tx, void *ctx) {
     struct list_op *list = ctx;
     struct memory_question question = {.scope = list->scope, .query = list->query};
     int64_t limit = page_begin(&list->page) - 1;
     question.limit = limit < MEMORY_RECALLED_MAX ? limit : MEMORY_RECALLED_MAX;
     struct err err = tx_memory_recall(tx, &question, list_row, list);
-    page_end(&list->page, PAGE_NO_TOTAL);
+    page_end(&list->page, list->total ? list->page.now.rows : PAGE_NO_TOTAL);
     return err;
 }
 
 static void list(struct exchange *exchange, void *ctx) {
     const struct memories *memories = ctx;
-    struct list_op *list = list_new(exchange);
+    struct page_ask ask;
+    struct list_op *list = list_new(exchange, &ask);
     if (list == NULL) {
         return;
     }
+    list->total = ask.total;
+    list->since_ms = exchange_query_int(exchange, LIST_SINCE);
     if (exchange_query_given(exchange, LIST_QUERY)) {
         list->query = exchange_query_text(exchange, LIST_QUERY);
         store_read(memories->store, search_run, op_done, list);
     } else {
-        store_read(memories->store, list_run, op_done, list);
+        page_list(&list->page, memories->store, &ask, list_rows);
     }
 }
 
@@ -98,20 +102,19 @@ static struct err day_row(void *ctx, const struct memory_day *day) {
     return ERR_OK;
 }
 
-static struct err days_run(struct tx *tx, void *ctx) {
-    struct list_op *list = ctx;
-    struct memory_days days = {.scope = list->scope, .before = list->before};
-    days.limit = page_begin(&list->page);
-    struct err err = tx_memory_days(tx, &days, day_row, list);
-    page_end(&list->page, PAGE_NO_TOTAL);
-    return err;
+static struct err days_rows(struct tx *tx, struct page *page, const struct page_part *part) {
+    struct list_op *list = CONTAINER_OF(page, struct list_op, page);
+    const struct memory_days what = {
+        .scope = list->scope, .before = part->from, .limit = part->limit};
+    return tx_memory_days(tx, &what, day_row, list);
 }
 
 static void days(struct exchange *exchange, void *ctx) {
     const struct memories *memories = ctx;
-    struct list_op *list = list_new(exchange);
+    struct page_ask ask;
+    struct list_op *list = list_new(exchange, &ask);
     if (list != NULL) {
-        store_read(memories->store, days_run, op_done, list);
+        page_list(&list->page, memories->store, &ask, days_rows);
     }
 }
 
@@ -292,7 +295,7 @@ static void keep(struct exchange *exchange, void *ctx) {
         .max = 64                                                                                  \
     }
 #define SCOPE_PARAMS                                                                               \
-    [PAGE_AFTER] = PAGE_NUMBER_PARAM, [PAGE_LIMIT] = PAGE_LIMIT_PARAM, [PAGE_OWNER] = OWNER_PARAM, \
+    [PAGE_AFTER] = PAGE_NUMBER_PARAM, PAGE_PARAMS, [PAGE_OWNER] = OWNER_PARAM,                     \
     [LIST_PROJECT] = {.name = "project",                                                           \
                       .about = "Of this project, and those about everything; \"\": only these.",   \
                       .kind = QUERY_TEXT,                                                          \
@@ -302,6 +305,7 @@ static void keep(struct exchange *exchange, void *ctx) {
 
 static const struct query_param list_query[] = {
     SCOPE_PARAMS,
+    [LIST_SINCE] = PAGE_SINCE_PARAM("kept or changed"),
     [LIST_QUERY] = {.name = "q",
                     .about = "Words to look for: the best 20 at most come first.",
                     .kind = QUERY_TEXT,

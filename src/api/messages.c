@@ -13,25 +13,36 @@ struct list_op {
     struct page page;
     struct session_key key;   /* Borrowed from the exchange. */
     struct message_page what; /* Without the session. */
+    struct bytes states, roles;
+    int64_t since_ms;
 };
+
+static bool fits(const struct list_op *list, const struct message_row *row) {
+    const char *status = message_status_name(row->status), *role = message_role_name(row->role);
+    return page_names(list->states, (struct bytes){status, strlen(status)}) &&
+           page_names(list->roles, (struct bytes){role, strlen(role)}) &&
+           row->made_ms >= list->since_ms;
+}
 
 static struct err list_rows(struct tx *tx, struct list_op *list,
                             const struct message_rows *messages) {
     struct err err = ERR_OK;
     for (size_t i = 0; i < messages->count && !err_failed(err); i++) {
-        if (!page_add_number(&list->page, messages->rows[i].id)) {
-            break;
+        const struct message_row *row = &messages->rows[i];
+        if (!fits(list, row)) {
+            page_pass_number(&list->page, row->id);
+        } else if (page_add_number(&list->page, row->id)) {
+            err = tx_message_write_json(tx, row, MESSAGE_BYTES_LIST, &list->page.op.answer);
         }
-        err = tx_message_write_json(tx, &messages->rows[i], MESSAGE_BYTES_LIST,
-                                    &list->page.op.answer);
     }
     return err;
 }
 
-static struct err list_run(struct tx *tx, void *ctx) {
-    struct list_op *list = ctx;
+static struct err list_part(struct tx *tx, struct page *page, const struct page_part *part) {
+    struct list_op *list = CONTAINER_OF(page, struct list_op, page);
     struct message_page what = list->what;
-    what.limit = page_begin(&list->page);
+    what.after = part->from;
+    what.limit = part->limit;
     bool found = false;
     struct session_row session;
     struct message_rows messages;
@@ -46,7 +57,6 @@ static struct err list_run(struct tx *tx, void *ctx) {
     if (!err_failed(err)) {
         err = list_rows(tx, list, &messages);
     }
-    page_end(&list->page, PAGE_NO_TOTAL);
     return err;
 }
 
@@ -76,13 +86,25 @@ void sessions__messages(struct exchange *exchange, void *ctx) {
     struct list_op *list = mem_new(sizeof *list);
     page_init(&list->page, exchange, ask.limit);
     list->key = key;
-    list->what.after = ask.from;
-    struct err err = order_read(exchange, &list->what.order, &list->page.op.why);
+    list->states = page_word(exchange, MESSAGES_STATE);
+    list->roles = page_word(exchange, MESSAGES_ROLE);
+    list->since_ms = exchange_query_int(exchange, MESSAGES_SINCE);
+    struct why *why = &list->page.op.why;
+    struct err err = order_read(exchange, &list->what.order, why);
+    if (!err_failed(err)) {
+        err = page_words_check(list->roles, "role", "user,assistant,system,notice", why);
+    }
+    if (!err_failed(err)) {
+        err = page_words_check(list->states, "status",
+                               "queued,running,completed,interrupted,failed,rolled_back,steering,"
+                               "joined",
+                               why);
+    }
     if (err_failed(err)) {
         op_done(err, list);
         return;
     }
-    store_read(api->store, list_run, op_done, list);
+    page_list(&list->page, api->store, &ask, list_part);
 }
 
 /* --- One message ------------------------------------------------------------------------------ */

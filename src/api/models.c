@@ -22,8 +22,9 @@ struct listed_model {
 struct models_op {
     struct page page;
     struct loop_work work;
-    struct loop *loop;  /* Borrowed. */
-    struct bytes after; /* Borrowed from the exchange. */
+    struct loop *loop;     /* Borrowed. */
+    struct bytes after, q; /* Borrowed from the exchange. */
+    bool total;
     struct listed_model *models;
     size_t count, room;
 };
@@ -108,14 +109,19 @@ static void write_all(struct loop_work *work) {
     if (op->count > 0) {
         qsort(op->models, op->count, sizeof *op->models, by_id);
     }
-    for (size_t i = 0; i < op->count && !op->page.now.full; i++) {
+    int64_t counted = 0;
+    for (size_t i = 0; i < op->count; i++) {
         const char *id = op->models[i].id;
         bool again = i > 0 && strcmp(op->models[i - 1].id, id) == 0;
-        if (!again && is_after(id, op->after) && page_add(&op->page, bytes_of(id))) {
+        if (again || !page_holds(bytes_of(id), op->q)) {
+            continue;
+        }
+        counted++;
+        if (is_after(id, op->after) && page_add(&op->page, bytes_of(id))) {
             write_model(&op->page.op.answer, &op->models[i]);
         }
     }
-    page_end(&op->page, PAGE_NO_TOTAL);
+    page_end(&op->page, op->total ? counted : PAGE_NO_TOTAL);
 }
 
 static void written(struct loop_work *work) {
@@ -152,5 +158,7 @@ void providers__models(struct exchange *exchange, void *ctx) {
     page_init(&op->page, exchange, ask.limit);
     op->loop = api->loop;
     op->after = ask.after;
+    op->total = ask.total;
+    op->q = page_word(exchange, PROVIDERS_Q);
     models_list(connections_models(api->connections), take_model, all_taken, op);
 }

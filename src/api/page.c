@@ -24,7 +24,9 @@ static struct err cursor_read(const struct exchange *exchange, const struct page
 
 bool page_read(struct exchange *exchange, const struct page_form *form, struct page_ask *ret_ask) {
     struct why why = {.text = ""};
-    struct page_ask ask = {.after = BYTES(""), .limit = exchange_query_int(exchange, PAGE_LIMIT)};
+    struct page_ask ask = {.after = BYTES(""),
+                           .limit = exchange_query_int(exchange, PAGE_LIMIT),
+                           .total = exchange_query_int(exchange, PAGE_TOTAL) != 0};
     struct err err = ERR_OK;
     if (form->of == PAGE_OF_OWNER) {
         err = op_owner(exchange, PAGE_OWNER, &ask.owner, &why);
@@ -39,6 +41,73 @@ bool page_read(struct exchange *exchange, const struct page_form *form, struct p
     *ret_ask = ask;
     return true;
 }
+
+/* --- Filters ---------------------------------------------------------------------------------- */
+
+struct bytes page_word(const struct exchange *exchange, unsigned position) {
+    return exchange_query_given(exchange, position) ? exchange_query_text(exchange, position)
+                                                    : BYTES("");
+}
+
+static char fold(char c) {
+    return (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+}
+
+bool page_holds(struct bytes text, struct bytes q) {
+    for (size_t at = 0; at + q.len <= text.len; at++) {
+        size_t same = 0;
+        while (same < q.len && fold(text.data[at + same]) == fold(q.data[same])) {
+            same++;
+        }
+        if (same == q.len) {
+            return true;
+        }
+    }
+    return q.len == 0;
+}
+
+/* Takes the first word off. False: there is none. */
+static bool word_next(struct bytes *words, struct bytes *ret_word) {
+    if (words->data == NULL) {
+        return false;
+    }
+    const char *comma = words->len == 0 ? NULL : memchr(words->data, ',', words->len);
+    size_t len = comma == NULL ? words->len : (size_t)(comma - words->data);
+    *ret_word = (struct bytes){words->data, len};
+    *words =
+        comma == NULL ? (struct bytes){NULL, 0} : (struct bytes){comma + 1, words->len - len - 1};
+    return true;
+}
+
+bool page_names(struct bytes words, struct bytes word) {
+    struct bytes one;
+    if (words.len == 0) {
+        return true;
+    }
+    while (word_next(&words, &one)) {
+        if (one.len == word.len && memcmp(one.data, word.data, one.len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct err page_words_check(struct bytes words, const char *name, const char *known,
+                            struct why *why) {
+    const struct bytes all = {known, strlen(known)};
+    bool given = words.len > 0;
+    struct bytes word;
+    while (given && word_next(&words, &word)) {
+        if (!page_names(all, word)) {
+            why_set(why, "query parameter '%s' must be one of %s, or several of them: a,b", name,
+                    known);
+            return err_make(ERR_BAD_QUERY, "page: words");
+        }
+    }
+    return ERR_OK;
+}
+
+/* --- Slices ----------------------------------------------------------------------------------- */
 
 void page_init(struct page *page, struct exchange *exchange, int64_t limit) {
     assert(limit >= 1 && limit <= PAGE_LIMIT_MAX);
@@ -75,26 +144,6 @@ int64_t page_begin(struct page *page) {
     return page->limit + 1 - page->now.rows;
 }
 
-bool page_pause(struct page *page, int64_t from) {
-    assert(page->store != NULL);
-    page->now.paused = page->now.slice + 1 < PAGE_SLICES_MAX;
-    page->now.cut = !page->now.paused;
-    page->now.from = from;
-    page->now.len = page->op.answer.len;
-    return page->now.paused;
-}
-
-void page_listed(struct page *page) {
-    page->now.listed = true;
-    page->now.from = 0;
-}
-
-static void keep_cursor(struct page *page, struct bytes cursor) {
-    assert(cursor.len <= sizeof page->now.last);
-    memcpy(page->now.last, cursor.data, cursor.len);
-    page->now.last_len = cursor.len;
-}
-
 static void row_close(struct page *page) {
     struct text *answer = &page->op.answer;
     if (page->now.shown > 0 && text_failed(answer) && !answer->no_memory) {
@@ -104,8 +153,126 @@ static void row_close(struct page *page) {
     }
 }
 
+bool page_pause(struct page *page, int64_t from) {
+    assert(page->store != NULL);
+    row_close(page);
+    page->now.paused = page->now.slice + 1 < PAGE_SLICES_MAX;
+    page->now.cut = !page->now.paused;
+    page->now.from = from;
+    page->now.len = page->op.answer.len;
+    return page->now.paused;
+}
+
+void page_listed(struct page *page) {
+    row_close(page);
+    page->now.listed = true;
+    page->now.from = 0;
+    page->now.at_len = 0;
+    page->now.at_number = 0;
+}
+
+/* --- Rows after a cursor ---------------------------------------------------------------------- */
+
+static void keep_at(struct page *page, struct bytes cursor) {
+    if (cursor.len <= sizeof page->now.at) { /* Else a name that no drover gave. */
+        memcpy(page->now.at, cursor.data, cursor.len);
+        page->now.at_len = cursor.len;
+    }
+    page->now.seen++;
+}
+
+void page_pass(struct page *page, struct bytes cursor) {
+    keep_at(page, cursor);
+}
+
+void page_looked(struct page *page, struct bytes cursor) {
+    keep_at(page, cursor);
+    page->now.behind = true;
+}
+
+/* Answers whether rows may be left. */
+static struct err read_part(struct tx *tx, struct page *page, int64_t limit, bool *ret_more) {
+    char after[PAGE_CURSOR_MAX];
+    struct page_at *now = &page->now;
+    memcpy(after, now->at, now->at_len);
+    const struct page_part part = {.after = {after, now->at_len},
+                                   .from = now->at_number,
+                                   .limit = limit < PAGE_PART_ROWS ? limit : PAGE_PART_ROWS};
+    now->seen = 0;
+    now->behind = false;
+    struct err err = page->rows(tx, page, &part);
+    *ret_more = now->behind || now->seen >= part.limit;
+    return err;
+}
+
+/* *ret_more: the slice ended before its list, or its count. */
+static struct err read_parts(struct tx *tx, struct page *page, bool *ret_more) {
+    const struct page_at *now = &page->now;
+    struct err err = ERR_OK;
+    bool more = true, enough = false;
+    do {
+        /* Where filters leave rows out, the first part is not enough, nor are its few rows. */
+        bool first = !now->listed && now->at_len == page->ask.after.len && now->rows == 0;
+        err = read_part(tx, page, first ? page->limit + 1 : PAGE_PART_ROWS, &more);
+        enough = now->listed ? now->counted > PAGE_TOTAL_MAX : now->full;
+    } while (!err_failed(err) && more && !enough && !tx_slice_over(tx));
+    *ret_more = more && !enough;
+    return err;
+}
+
+static struct err list_slice(struct tx *tx, void *ctx) {
+    struct page *page = ctx;
+    struct err err = ERR_OK;
+    bool more = false;
+    (void)page_begin(page);
+    if (page->now.slice == 0) {
+        page->now.at_len = page->ask.after.len;
+        memcpy(page->now.at, page->ask.after.data, page->ask.after.len);
+        page->now.at_number = page->ask.from;
+    }
+    if (!page->now.listed) {
+        err = read_parts(tx, page, &more);
+        if (!err_failed(err) && more && page_pause(page, 0)) {
+            return ERR_OK;
+        }
+        if (more) {
+            page_stop(page, (struct bytes){page->now.at, page->now.at_len});
+        }
+        page_listed(page);
+    }
+    if (!err_failed(err) && page->ask.total && !page->now.cut) {
+        err = read_parts(tx, page, &more);
+        if (!err_failed(err) && more && page_pause(page, 0)) {
+            return ERR_OK;
+        }
+    }
+    page_end(page, page->ask.total ? page->now.counted : PAGE_NO_TOTAL);
+    return err;
+}
+
+void page_list(struct page *page, struct store *store, const struct page_ask *ask,
+               page_rows_fn rows) {
+    assert(ask->after.len <= PAGE_CURSOR_MAX);
+    page->ask = *ask;
+    page->rows = rows;
+    page_read_slices(page, store, list_slice);
+}
+
+/* --- Its rows --------------------------------------------------------------------------------- */
+
+static void keep_cursor(struct page *page, struct bytes cursor) {
+    assert(cursor.len <= sizeof page->now.last);
+    memcpy(page->now.last, cursor.data, cursor.len);
+    page->now.last_len = cursor.len;
+}
+
 /* The first row is always taken: a page without any would never lead to the next. */
 bool page_add(struct page *page, struct bytes cursor) {
+    keep_at(page, cursor);
+    if (page->now.listed) {
+        page->now.counted++;
+        return false;
+    }
     row_close(page);
     if (page->now.rows == page->limit || (page->now.rows > 0 && page->op.answer.len > PAGE_BYTES)) {
         page->now.full = true;
@@ -131,11 +298,22 @@ void page_stop(struct page *page, struct bytes cursor) {
     page->now.full = true;
 }
 
+static struct bytes digits_of(int64_t cursor, char digits[24]) {
+    int len = snprintf(digits, 24, "%lld", (long long)cursor);
+    assert(len > 0 && len < 24);
+    return (struct bytes){digits, (size_t)len};
+}
+
 bool page_add_number(struct page *page, int64_t cursor) {
     char digits[24];
-    int len = snprintf(digits, sizeof digits, "%lld", (long long)cursor);
-    assert(len > 0 && (size_t)len < sizeof digits);
-    return page_add(page, (struct bytes){digits, (size_t)len});
+    page->now.at_number = cursor;
+    return page_add(page, digits_of(cursor, digits));
+}
+
+void page_pass_number(struct page *page, int64_t cursor) {
+    char digits[24];
+    page->now.at_number = cursor;
+    page_pass(page, digits_of(cursor, digits));
 }
 
 void page_end(struct page *page, int64_t total) {

@@ -1,16 +1,16 @@
 /* page.h: one page of a list, for every resource that has lists.
  *
  * Promise    a page holds at most `limit` rows, and ends earlier, after a whole row, when its bytes
- *            pass PAGE_BYTES; `next` then tells where to go on. It is null exactly when nothing is
+ *            pass PAGE_BYTES; `next` then tells where to go on. It is null only when nothing is
  *            left: one row more than may be shown is read to know that. A row that is longer than
  *            any answer is left out, and counted: the others are served.
  * Answer     {"items":[…],"next":"CURSOR"|null,"total":N,"more":true,"left_out":N}; `total` only
  *            where it was asked for, `more` where there are more than that, `left_out` only where a
  *            row was left out.
- * Slices     a list that may have to look at many rows does so in slices: its function runs in
- *            several transactions, and page_pause says where the next one goes on. Between them
- *            other reads have their turn. A page ends after PAGE_SLICES_MAX of them at the latest,
- *            with a `next`, however few rows were found.
+ * Slices     a list is read in slices, in a transaction each; between them other reads have their
+ *            turn. page_list does that for any list whose rows follow a cursor; a list with a
+ *            count of its own pauses itself (page_read_slices). A page ends after PAGE_SLICES_MAX
+ *            of them at the latest, with a `next`, however few rows were found.
  * Ownership  struct page is embedded first in the list's own object, which op_done can end. What
  *            page_read hands out is borrowed from the exchange.
  * Threads    page_read, page_init: the loop. The rest: inside the list's store function.
@@ -32,13 +32,14 @@ enum {
     PAGE_NO_TOTAL = -1,
     PAGE_TOTAL_MAX = 10000, /* Counted so far; what is more is not counted. */
     PAGE_SLICES_MAX = 200,
+    PAGE_PART_ROWS = 128, /* Rows of one statement. */
 };
 
 /* --- What the client asks for ----------------------------------------------------------------- */
 
 /* The first positions of a list's query table. What a resource adds begins at PAGE_OWN; where a
  * list is not of one owner, at PAGE_OWNER. */
-enum { PAGE_AFTER, PAGE_LIMIT, PAGE_OWNER, PAGE_OWN };
+enum { PAGE_AFTER, PAGE_LIMIT, PAGE_TOTAL, PAGE_OWNER, PAGE_OWN };
 
 #define PAGE_AFTER_PARAM(bytes_max)                                                                \
     {                                                                                              \
@@ -46,24 +47,35 @@ enum { PAGE_AFTER, PAGE_LIMIT, PAGE_OWNER, PAGE_OWN };
         .max = (bytes_max)                                                                         \
     }
 #define PAGE_NUMBER_PARAM PAGE_AFTER_PARAM(20) /* A cursor that is a number. */
-#define PAGE_LIMIT_PARAM                                                                           \
+#define PAGE_PARAMS                                                                                \
+    [PAGE_LIMIT] = {.name = "limit",                                                               \
+                    .about = "Rows on a page.",                                                    \
+                    .kind = QUERY_INT,                                                             \
+                    .min = 1,                                                                      \
+                    .max = PAGE_LIMIT_MAX,                                                         \
+                    .absent = PAGE_LIMIT_DEFAULT},                                                 \
+    [PAGE_TOTAL] = {                                                                               \
+        .name = "total", .about = "Count the rows of all pages, to 10,000.", .kind = QUERY_FLAG}
+
+/* Filters. Each row that was read is compared, in slices. */
+enum { PAGE_WORD_MAX = 200 };
+#define PAGE_WORD_PARAM(name_, about_)                                                             \
+    { .name = (name_), .about = (about_), .kind = QUERY_TEXT, .max = PAGE_WORD_MAX }
+#define PAGE_Q_PARAM(whose) PAGE_WORD_PARAM("q", "Only those whose " whose " contains this text.")
+#define PAGE_STATE_PARAM                                                                           \
+    PAGE_WORD_PARAM("state", "Only those in this state, or in one of several (a,b).")
+#define PAGE_RUN_STATES "queued,running,waiting,succeeded,degraded,failed,cancelled,timed_out,lost"
+#define PAGE_SINCE_PARAM(event)                                                                    \
     {                                                                                              \
-        .name = "limit", .about = "Rows on a page.", .kind = QUERY_INT, .min = 1,                  \
-        .max = PAGE_LIMIT_MAX, .absent = PAGE_LIMIT_DEFAULT                                        \
+        .name = "since", .about = "Only those " event " at this time or later; milliseconds.",     \
+        .kind = QUERY_INT, .min = 0, .max = INT64_C(1) << 53                                       \
     }
-#define PAGE_TOTAL_PARAM                                                                           \
-    { .name = "total", .about = "Count the rows of all pages, to 10,000.", .kind = QUERY_FLAG }
 
 /* The JSON Schema of an answer whose rows have the schema `item`. */
-#define PAGE_SCHEMA_OPEN(item)                                                                     \
+#define PAGE_SCHEMA(item)                                                                          \
     "{\"type\":\"object\",\"required\":[\"items\",\"next\"],\"properties\":{\"items\":{\"type\":"  \
     "\"array\",\"items\":" item "},\"next\":{\"type\":[\"string\",\"null\"]},\"left_out\":{"       \
-    "\"type\":\"integer\"}"
-#define PAGE_SCHEMA(item) PAGE_SCHEMA_OPEN(item) "}}"
-#define PAGE_SCHEMA_TOTAL(item)                                                                    \
-    PAGE_SCHEMA_OPEN(item)                                                                         \
-    ",\"total\":{\"type\":\"integer\"},"                                                           \
-    "\"more\":{\"type\":\"boolean\"}}}"
+    "\"type\":\"integer\"},\"total\":{\"type\":\"integer\"},\"more\":{\"type\":\"boolean\"}}}"
 
 enum page_of { PAGE_OF_OWNER, PAGE_OF_ALL };
 struct page_form {
@@ -75,10 +87,21 @@ struct page_ask {
     struct bytes after; /* A cursor of the form; no bytes: from the start. */
     int64_t from;       /* The same as a number; 0: from the start. */
     int64_t limit;
+    bool total; /* The rows of all pages are to be counted. */
 };
 /* The answer was given when it is false. */
 MUST_CHECK bool page_read(struct exchange *exchange, const struct page_form *form,
                           struct page_ask *ret_ask);
+
+/* Text of a filter; "" where it is absent. */
+struct bytes page_word(const struct exchange *exchange, unsigned position);
+/* Whether `text` contains `q`, whatever the case of ASCII letters. */
+bool page_holds(struct bytes text, struct bytes q);
+/* Whether `words` (a,b) has the word, or is empty. */
+bool page_names(struct bytes words, struct bytes word);
+/* Refuses words that are none of `known`, which is a list with commas, too. */
+MUST_CHECK struct err page_words_check(struct bytes words, const char *name, const char *known,
+                                       struct why *why);
 
 /* --- The page --------------------------------------------------------------------------------- */
 
@@ -91,24 +114,46 @@ struct page_at {
     size_t len;       /* Of the answer, where the slice ended. */
     size_t mark;      /* The same before the last row. */
     size_t last_len;
+    /* Of page_list: where its next part begins, "" and 0 at the start, */
+    size_t at_len;
+    int64_t at_number;
+    int64_t seen;  /* and the rows that were read for it, fitting or not. */
+    bool behind;   /* The part ended early: more rows may follow. */
     bool full;     /* A row was left out: read no further. */
     bool listed;   /* Its rows are whole: what follows counts. */
     bool cut;      /* Slices did not suffice for all rows. */
     bool paused;   /* The function is to run again, */
     int64_t slice; /* for this slice, from 0. */
     char last[PAGE_CURSOR_MAX];
+    char at[PAGE_CURSOR_MAX];
 };
+
+/* Where a part of a list begins, and how long it may be. */
+struct page_part {
+    struct bytes after; /* A cursor; no bytes: from the start. */
+    int64_t from;       /* The same as a number; 0: from the start. */
+    int64_t limit;
+};
+struct page;
+/* Reads the rows after `part->after`, `limit` at most, and gives each to page_add, or to page_pass
+ * where a filter leaves it out. */
+typedef struct err (*page_rows_fn)(struct tx *tx, struct page *page, const struct page_part *part);
 
 struct page {
     struct op op;
     int64_t limit;
     struct store *store;         /* Borrowed; NULL: the list has no slices. */
     store_fn fn;                 /* Of its slices. */
+    page_rows_fn rows;           /* Of page_list. */
+    struct page_ask ask;         /* The same. */
     struct page_at now;          /* While the function runs. */
     struct page_at slice_before; /* As the slice before has left it. */
 };
 
 void page_init(struct page *page, struct exchange *exchange, int64_t limit);
+/* Reads the list in slices, counts it where that was asked for, and answers. */
+void page_list(struct page *page, struct store *store, const struct page_ask *ask,
+               page_rows_fn rows);
 /* Reads by slices: `fn` gets the page, or what the page is the first member of. */
 void page_read_slices(struct page *page, struct store *store, store_fn fn);
 /* First thing in the function. How many rows to read: one more than are shown yet. */
@@ -120,6 +165,11 @@ void page_listed(struct page *page);
 /* For each row that was read, with its cursor. True: write it to page->op.answer. */
 MUST_CHECK bool page_add(struct page *page, struct bytes cursor);
 MUST_CHECK bool page_add_number(struct page *page, int64_t cursor);
+/* For a row that no filter admits. */
+void page_pass(struct page *page, struct bytes cursor);
+void page_pass_number(struct page *page, int64_t cursor);
+/* For a part that ends before its limit: the next one begins after `cursor`. */
+void page_looked(struct page *page, struct bytes cursor);
 /* The next page goes on behind `cursor`, whatever was shown of what stands before it. */
 void page_stop(struct page *page, struct bytes cursor);
 /* Last thing. `total` PAGE_NO_TOTAL: nobody asked. Above PAGE_TOTAL_MAX, or where slices did not

@@ -114,7 +114,9 @@ static void founds_done(struct founds *founds) {
 struct list_op {
     struct page page;
     struct providers_api *api; /* Borrowed. */
-    struct bytes after;        /* Borrowed from the exchange. */
+    struct bytes after, q;     /* Borrowed from the exchange. */
+    bool total;
+    int64_t count; /* Of all pages. */
     struct founds founds;
     size_t found_at; /* While the function runs: the next that was found. */
 };
@@ -122,6 +124,14 @@ struct list_op {
 static int order(struct bytes a, struct bytes b) {
     int cmp = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
     return cmp != 0 ? cmp : (a.len > b.len) - (a.len < b.len);
+}
+
+static bool list_add(struct list_op *list, struct bytes name) {
+    if (!page_holds(name, list->q)) {
+        return false;
+    }
+    list->count++;
+    return order(name, list->after) > 0 && page_add(&list->page, name);
 }
 
 /* Those whose names come before `until` (NULL: all that are left). */
@@ -135,7 +145,7 @@ static void list_founds(struct list_op *list, const struct bytes *until) {
         }
         list->found_at++;
         /* Of equal names, the row is meant. */
-        if (place < 0 && order(name, list->after) > 0 && page_add(&list->page, name)) {
+        if (place < 0 && list_add(list, name)) {
             text_add(&list->page.op.answer, found->json.data, found->json.len);
         }
     }
@@ -144,7 +154,7 @@ static void list_founds(struct list_op *list, const struct bytes *until) {
 static struct err list_row(void *ctx, const struct provider *provider) {
     struct list_op *list = ctx;
     list_founds(list, &provider->name);
-    if (page_add(&list->page, provider->name)) {
+    if (list_add(list, provider->name)) {
         providers__write(list->api->connections, provider, NULL /* set */, &list->page.op.answer);
     }
     return ERR_OK;
@@ -152,11 +162,12 @@ static struct err list_row(void *ctx, const struct provider *provider) {
 
 static struct err list_run(struct tx *tx, void *ctx) {
     struct list_op *list = ctx;
-    int64_t limit = page_begin(&list->page);
+    (void)page_begin(&list->page); /* They are few: all are read, and counted. */
     list->found_at = 0;
-    struct err err = tx_provider_each(tx, list->after, limit, list_row, list);
+    list->count = 0;
+    struct err err = tx_provider_each(tx, BYTES(""), PROVIDERS_MAX, list_row, list);
     list_founds(list, NULL /* all */);
-    page_end(&list->page, PAGE_NO_TOTAL);
+    page_end(&list->page, list->total ? list->count : PAGE_NO_TOTAL);
     return err;
 }
 
@@ -192,6 +203,8 @@ static void providers_list(struct exchange *exchange, void *ctx) {
     page_init(&list->page, exchange, ask.limit);
     list->api = api;
     list->after = ask.after;
+    list->total = ask.total;
+    list->q = page_word(exchange, PROVIDERS_Q);
     list->founds.connections = api->connections;
     models_connection_each(connections_models(api->connections), take_found, &list->founds);
     store_read(api->store, list_run, list_done, list);
@@ -272,12 +285,14 @@ static void providers_show(struct exchange *exchange, void *ctx) {
 
 static const struct query_param list_query[] = {
     [PAGE_AFTER] = PAGE_AFTER_PARAM(CONNECTION_NAME_MAX),
-    [PAGE_LIMIT] = PAGE_LIMIT_PARAM,
+    PAGE_PARAMS,
+    [PROVIDERS_Q] = PAGE_Q_PARAM("name"),
     {.name = NULL},
 };
 static const struct query_param models_query[] = {
     [PAGE_AFTER] = PAGE_AFTER_PARAM(SETTINGS_MODEL_MAX),
-    [PAGE_LIMIT] = PAGE_LIMIT_PARAM,
+    PAGE_PARAMS,
+    [PROVIDERS_Q] = PAGE_Q_PARAM("id"),
     {.name = NULL},
 };
 

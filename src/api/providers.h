@@ -21,6 +21,7 @@
 #define DROVER_API_PROVIDERS_H
 
 #include "api/op.h"
+#include "api/page.h"
 #include "base/base.h"
 #include "dispatch/connections.h"
 #include "http/http.h"
@@ -60,6 +61,7 @@ void providers__write(const struct connections *connections, const struct provid
                       const char *origin, struct text *text);
 
 /* What a body says of a connection. Borrowed from the exchange, but for the JSON texts. */
+enum { PROVIDERS_Q = PAGE_OWNER }; /* Position in the query tables of providers and models. */
 enum body_value { VALUE_ABSENT, VALUE_NULL, VALUE_GIVEN };
 struct provider_body {
     const char *name, *kind, *base_url; /* NULL: absent. */

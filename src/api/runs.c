@@ -34,17 +34,30 @@ static const struct query_param one_query[] = {
     {.name = NULL},
 };
 
+#define SPANS_FILTERS                                                                              \
+    [RUNS_SPANS_STATE] = PAGE_STATE_PARAM,                                                         \
+    [RUNS_SPANS_KIND] = PAGE_WORD_PARAM("kind", "Only those of this kind, or of several (a,b)."),  \
+    [RUNS_SPANS_Q] = PAGE_Q_PARAM("name or error"),                                                \
+    [RUNS_SPANS_SINCE] = PAGE_SINCE_PARAM("started"),                                              \
+    [RUNS_SPANS_MIN] = {.name = "min_ms",                                                          \
+                        .about = "Only those that ended and took as long, or longer.",             \
+                        .kind = QUERY_INT,                                                         \
+                        .min = 0,                                                                  \
+                        .max = INT64_C(1) << 53}
+
 static const struct query_param spans_query[] = {
     [PAGE_AFTER] = PAGE_AFTER_PARAM(40),
-    [PAGE_LIMIT] = PAGE_LIMIT_PARAM,
+    PAGE_PARAMS,
     [PAGE_OWNER] = OP_OWNER_PARAM("Another owner's run"),
+    SPANS_FILTERS,
     {.name = NULL},
 };
 
 static const struct query_param session_spans_query[] = {
     [PAGE_AFTER] = PAGE_AFTER_PARAM(60),
-    [PAGE_LIMIT] = PAGE_LIMIT_PARAM,
+    PAGE_PARAMS,
     [PAGE_OWNER] = OP_OWNER_PARAM("Another owner's session"),
+    SPANS_FILTERS,
     [RUNS_SPANS_TURN] = {.name = "turn",
                          .about = "The number of a turn; absent: all of them.",
                          .kind = QUERY_INT,
@@ -71,7 +84,7 @@ static const struct query_param session_spans_query[] = {
     "\"exit_code\":" MAYBE_INT ",\"cpu_us\":" MAYBE_INT ",\"memory_kb\":" MAYBE_INT                \
     ",\"disk_bytes\":{\"type\":\"integer\"},\"input\":" MAYBE_TEXT ",\"output\":" MAYBE_TEXT "}}"
 
-static const char list_answer[] = PAGE_SCHEMA_TOTAL(RUN_LIGHT_SCHEMA);
+static const char list_answer[] = PAGE_SCHEMA(RUN_LIGHT_SCHEMA);
 static const char spans_answer[] = PAGE_SCHEMA(SPAN_SCHEMA);
 
 static const char light_answer[] = RUN_LIGHT_SCHEMA;

@@ -72,7 +72,14 @@ struct err runs__absent(struct why *why);
 void runs__list(struct exchange *exchange, void *ctx);
 void runs__show(struct exchange *exchange, void *ctx);
 void runs__spans(struct exchange *exchange, void *ctx);
-enum { RUNS_SPANS_TURN = PAGE_OWN };
+enum {
+    RUNS_SPANS_STATE = PAGE_OWN,
+    RUNS_SPANS_KIND,
+    RUNS_SPANS_Q,
+    RUNS_SPANS_SINCE,
+    RUNS_SPANS_MIN,
+    RUNS_SPANS_TURN, /* Of a session only. */
+};
 void runs__session_spans(struct exchange *exchange, void *ctx);
 void runs__stop(struct exchange *exchange, void *ctx);
 void runs__remove(struct exchange *exchange, void *ctx);
@@ -95,13 +102,11 @@ enum {
     RUNS_LIST_ROOT,
     RUNS_LIST_SINCE,
     RUNS_LIST_Q,
-    RUNS_LIST_TOTAL,
     RUNS_LIST_KIND, /* Of runs only. */
 };
 /* The rows of both tables but KIND. */
 #define RUNS_LIST_QUERY(whose)                                                                     \
-    [PAGE_AFTER] = PAGE_NUMBER_PARAM, [PAGE_LIMIT] = PAGE_LIMIT_PARAM,                             \
-    [PAGE_OWNER] = OP_OWNER_PARAM(whose),                                                          \
+    [PAGE_AFTER] = PAGE_NUMBER_PARAM, PAGE_PARAMS, [PAGE_OWNER] = OP_OWNER_PARAM(whose),           \
     [RUNS_LIST_STATE] = {.name = "state",                                                          \
                          .about = "Only those in this state, or in one of several (a,b).",         \
                          .kind = QUERY_TEXT,                                                       \
@@ -133,8 +138,7 @@ enum {
     [RUNS_LIST_Q] = {.name = "q",                                                                  \
                      .about = "Only those whose label, command or id contains this text.",         \
                      .kind = QUERY_TEXT,                                                           \
-                     .max = RUN_SEARCH_MAX},                                                       \
-    [RUNS_LIST_TOTAL] = PAGE_TOTAL_PARAM
+                     .max = RUN_SEARCH_MAX}
 enum { RUN_OWNER };
 enum { LOGS_OWNER, LOGS_STREAM, LOGS_ATTEMPT, LOGS_OFFSET, LOGS_AFTER, LOGS_LIMIT, LOGS_ENCODING };
 enum { SEARCH_PATTERN = LOGS_OFFSET, SEARCH_LIMIT, SEARCH_CONTEXT };

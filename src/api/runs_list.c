@@ -88,31 +88,14 @@ static struct err list_run(struct tx *tx, void *ctx) {
     return err;
 }
 
-static struct err state_unknown(struct why *why) {
-    why_set(why, "query parameter 'state' must be one of queued, running, waiting, succeeded, "
-                 "degraded, failed, cancelled, timed_out, lost, or several of them: a,b");
-    return err_make(ERR_BAD_QUERY, "runs: state");
-}
-
 static struct err states_read(const struct exchange *exchange, struct run_page *page,
                               struct why *why) {
-    if (!exchange_query_given(exchange, RUNS_LIST_STATE)) {
-        return ERR_OK;
+    struct bytes words = page_word(exchange, RUNS_LIST_STATE);
+    for (unsigned i = 0; i < RUN_STATE_COUNT && words.len > 0; i++) {
+        const char *name = run_state_name((enum run_state)i);
+        page->states |= page_names(words, (struct bytes){name, strlen(name)}) ? 1U << i : 0;
     }
-    struct bytes left = exchange_query_text(exchange, RUNS_LIST_STATE);
-    bool more = true;
-    while (more) {
-        const char *comma = left.len == 0 ? NULL : memchr(left.data, ',', left.len);
-        struct bytes name = {left.data, comma == NULL ? left.len : (size_t)(comma - left.data)};
-        enum run_state state;
-        if (!run_state_find(name, &state)) {
-            return state_unknown(why);
-        }
-        page->states |= 1U << state;
-        more = comma != NULL;
-        left = more ? (struct bytes){comma + 1, left.len - name.len - 1} : left;
-    }
-    return ERR_OK;
+    return page_words_check(words, "state", PAGE_RUN_STATES, why);
 }
 
 static struct err kind_read(const struct exchange *exchange, struct run_page *page,
@@ -172,7 +155,7 @@ static void list(struct exchange *exchange, const struct runs_api *api, struct r
     page_init(&list->page, exchange, ask.limit);
     list->what = what;
     list->bounds = dispatch_bounds(api->dispatch);
-    list->total = exchange_query_int(exchange, RUNS_LIST_TOTAL) != 0;
+    list->total = ask.total;
     page_read_slices(&list->page, api->store, list_run);
 }
 

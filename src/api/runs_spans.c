@@ -19,8 +19,9 @@ struct spans_op {
     /* One of the two; their ids are found by the function, their names borrowed. */
     struct run_key run;
     struct session_key session;
-    int64_t turn;                   /* Of the session; 0: all of them. */
-    int64_t from[CURSOR_PARTS_MAX]; /* Turn (0 for a run), attempt, step. */
+    int64_t turn; /* Of the session; 0: all of them. */
+    struct bytes states, kinds, q;
+    int64_t since_ms, min_ms;
 };
 
 /* --- Cursors ---------------------------------------------------------------------------------- */
@@ -57,12 +58,23 @@ static int cursor_write(const struct span_row *row, char *cursor) {
                           row->attempt, row->step);
 }
 
+/* One that runs has lasted since its start, for nobody knows how long: no minimum admits it. */
+static bool fits(const struct spans_op *spans, const struct span_row *row) {
+    int64_t lasted_ms = row->ended_ms == 0 ? -1 : row->ended_ms - row->started_ms;
+    return page_names(spans->states, row->state) && page_names(spans->kinds, row->kind) &&
+           row->started_ms >= spans->since_ms &&
+           (spans->min_ms == 0 || lasted_ms >= spans->min_ms) &&
+           (page_holds(row->name, spans->q) || page_holds(row->error, spans->q));
+}
+
 static struct err each_span(void *ctx, const struct span_row *row) {
     struct spans_op *spans = ctx;
     char cursor[CURSOR_SIZE];
     int len = cursor_write(row, cursor);
     assert(len > 0 && (size_t)len < sizeof cursor);
-    if (page_add(&spans->page, (struct bytes){cursor, (size_t)len})) {
+    if (!fits(spans, row)) {
+        page_pass(&spans->page, (struct bytes){cursor, (size_t)len});
+    } else if (page_add(&spans->page, (struct bytes){cursor, (size_t)len})) {
         span_write_json(row, &spans->page.op.answer);
     }
     return ERR_OK;
@@ -70,10 +82,21 @@ static struct err each_span(void *ctx, const struct span_row *row) {
 
 /* --- Of a run --------------------------------------------------------------------------------- */
 
-static struct err of_run(struct tx *tx, void *ctx) {
-    struct spans_op *spans = ctx;
-    struct span_page what = {
-        .attempt = spans->from[1], .step = spans->from[2], .limit = page_begin(&spans->page)};
+/* Turn (0 for a run), attempt, step. */
+static void part_read(const struct page_part *part, size_t parts, int64_t from[CURSOR_PARTS_MAX]) {
+    const int64_t start[CURSOR_PARTS_MAX] = {0, 0, -1};
+    memcpy(from, start, sizeof start);
+    if (part->after.len > 0) {
+        bool valid = cursor_read(part->after, parts, from + CURSOR_PARTS_MAX - parts);
+        assert(valid); /* The form has seen to it. */
+    }
+}
+
+static struct err of_run(struct tx *tx, struct page *page, const struct page_part *part) {
+    struct spans_op *spans = CONTAINER_OF(page, struct spans_op, page);
+    int64_t from[CURSOR_PARTS_MAX];
+    part_read(part, 2, from);
+    struct span_page what = {.attempt = from[1], .step = from[2], .limit = part->limit};
     bool found = false;
     struct run_row row = {.id = 0};
     struct err err = tx_run_find_shown(tx, &spans->run, &found, &row);
@@ -84,19 +107,33 @@ static struct err of_run(struct tx *tx, void *ctx) {
     if (!err_failed(err)) {
         err = tx_span_each(tx, &what, each_span, spans);
     }
-    page_end(&spans->page, PAGE_NO_TOTAL);
     return err;
 }
 
-static struct spans_op *spans_new(struct exchange *exchange, const struct page_ask *ask,
-                                  size_t parts) {
+static void spans_list(struct spans_op *spans, const struct page_ask *ask,
+                       const struct runs_api *api, page_rows_fn rows) {
+    const struct exchange *exchange = spans->page.op.exchange;
+    spans->states = page_word(exchange, RUNS_SPANS_STATE);
+    spans->kinds = page_word(exchange, RUNS_SPANS_KIND);
+    spans->q = page_word(exchange, RUNS_SPANS_Q);
+    spans->since_ms = exchange_query_int(exchange, RUNS_SPANS_SINCE);
+    spans->min_ms = exchange_query_int(exchange, RUNS_SPANS_MIN);
+    struct why *why = &spans->page.op.why;
+    struct err err = page_words_check(
+        spans->states, "state", "running,succeeded,degraded,failed,cancelled,timed_out,lost", why);
+    if (!err_failed(err)) {
+        err = page_words_check(spans->kinds, "kind", "process,model,tool,review,compaction", why);
+    }
+    if (err_failed(err)) {
+        op_done(err, spans);
+        return;
+    }
+    page_list(&spans->page, api->store, ask, rows);
+}
+
+static struct spans_op *spans_new(struct exchange *exchange, const struct page_ask *ask) {
     struct spans_op *spans = mem_new(sizeof *spans);
     page_init(&spans->page, exchange, ask->limit);
-    spans->from[CURSOR_PARTS_MAX - 1] = -1;
-    if (ask->after.len > 0) {
-        bool valid = cursor_read(ask->after, parts, spans->from + CURSOR_PARTS_MAX - parts);
-        assert(valid); /* The form has seen to it. */
-    }
     return spans;
 }
 
@@ -106,9 +143,9 @@ void runs__spans(struct exchange *exchange, void *ctx) {
     struct run_key key;
     struct page_ask ask;
     if (runs__key(exchange, PAGE_OWNER, &key) && page_read(exchange, &form, &ask)) {
-        struct spans_op *spans = spans_new(exchange, &ask, 2);
+        struct spans_op *spans = spans_new(exchange, &ask);
         spans->run = key;
-        store_read(api->store, of_run, op_done, spans);
+        spans_list(spans, &ask, api, of_run);
     }
 }
 
@@ -117,14 +154,16 @@ void runs__spans(struct exchange *exchange, void *ctx) {
 static const struct one_kind session_kind = {.prefix = "ses",
                                              .absent = "there is no session with that id"};
 
-static struct err of_session(struct tx *tx, void *ctx) {
-    struct spans_op *spans = ctx;
+static struct err of_session(struct tx *tx, struct page *page, const struct page_part *part) {
+    struct spans_op *spans = CONTAINER_OF(page, struct spans_op, page);
+    int64_t from[CURSOR_PARTS_MAX];
+    part_read(part, CURSOR_PARTS_MAX, from);
     struct span_session_page what = {.turn_min = spans->turn > 0 ? spans->turn : 1,
                                      .turn_max = spans->turn > 0 ? spans->turn : INT64_MAX,
-                                     .turn = spans->from[0],
-                                     .attempt = spans->from[1],
-                                     .step = spans->from[2],
-                                     .limit = page_begin(&spans->page)};
+                                     .turn = from[0],
+                                     .attempt = from[1],
+                                     .step = from[2],
+                                     .limit = part->limit};
     bool found = false;
     struct session_row row = {.id = 0};
     struct err err = tx_session_find(tx, &spans->session, &found, &row);
@@ -135,7 +174,6 @@ static struct err of_session(struct tx *tx, void *ctx) {
     if (!err_failed(err)) {
         err = tx_span_of_session(tx, &what, each_span, spans);
     }
-    page_end(&spans->page, PAGE_NO_TOTAL);
     return err;
 }
 
@@ -145,9 +183,9 @@ void runs__session_spans(struct exchange *exchange, void *ctx) {
     struct one_key key;
     struct page_ask ask;
     if (one_read(exchange, &session_kind, PAGE_OWNER, &key) && page_read(exchange, &form, &ask)) {
-        struct spans_op *spans = spans_new(exchange, &ask, CURSOR_PARTS_MAX);
+        struct spans_op *spans = spans_new(exchange, &ask);
         spans->session = (struct session_key){.owner = key.owner, .session = key.id};
         spans->turn = exchange_query_int(exchange, RUNS_SPANS_TURN);
-        store_read(api->store, of_session, op_done, spans);
+        spans_list(spans, &ask, api, of_session);
     }
 }

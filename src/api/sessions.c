@@ -26,7 +26,7 @@ struct id sessions__new_id(const struct sessions_api *api, const char *prefix) {
 
 static const struct query_param list_query[] = {
     [PAGE_AFTER] = PAGE_AFTER_PARAM(44),
-    [PAGE_LIMIT] = PAGE_LIMIT_PARAM,
+    PAGE_PARAMS,
     [PAGE_OWNER] = OP_OWNER_PARAM("Another owner's sessions"),
     [SESSIONS_Q] = {.name = "q",
                     .about = "Only those whose title or messages hold this text; a page may then "
@@ -44,6 +44,8 @@ static const struct query_param list_query[] = {
                          .about = "The sessions of this session's subagents.",
                          .kind = QUERY_TEXT,
                          .max = ID_SIZE},
+    [SESSIONS_STATE] = PAGE_STATE_PARAM,
+    [SESSIONS_SINCE] = PAGE_SINCE_PARAM("changed"),
     {.name = NULL},
 };
 
@@ -72,12 +74,15 @@ static const struct query_param export_query[] = {
 
 static const struct query_param messages_query[] = {
     [PAGE_AFTER] = PAGE_NUMBER_PARAM,
-    [PAGE_LIMIT] = PAGE_LIMIT_PARAM,
+    PAGE_PARAMS,
     [PAGE_OWNER] = OP_OWNER_PARAM("Another owner's session"),
     [MESSAGES_ORDER] = {.name = "order",
                         .about = "newest (first) or oldest; absent: newest.",
                         .kind = QUERY_TEXT,
                         .max = 6},
+    [MESSAGES_STATE] = PAGE_WORD_PARAM("status", "Only those of this status, or of several (a,b)."),
+    [MESSAGES_ROLE] = PAGE_WORD_PARAM("role", "Only those of this role."),
+    [MESSAGES_SINCE] = PAGE_SINCE_PARAM("made"),
     {.name = NULL},
 };
 

@@ -100,8 +100,15 @@ void messages__unqueue(struct exchange *exchange, void *ctx);
 void messages__part(struct exchange *exchange, void *ctx);
 
 /* Positions in the query tables, which stand beside the routes. */
-enum { SESSIONS_Q = PAGE_OWN, SESSIONS_ARCHIVED, SESSIONS_PROJECT, SESSIONS_PARENT };
-enum { MESSAGES_ORDER = PAGE_OWN };
+enum {
+    SESSIONS_Q = PAGE_OWN,
+    SESSIONS_ARCHIVED,
+    SESSIONS_PROJECT,
+    SESSIONS_PARENT,
+    SESSIONS_STATE,
+    SESSIONS_SINCE,
+};
+enum { MESSAGES_ORDER = PAGE_OWN, MESSAGES_STATE, MESSAGES_ROLE, MESSAGES_SINCE };
 enum { SESSION_OWNER, SESSION_FORMAT, SESSION_STOP_JOBS = SESSION_FORMAT };
 enum { MESSAGE_OWNER, PART_OFFSET, PART_LIMIT };
 

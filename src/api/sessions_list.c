@@ -9,7 +9,7 @@
 struct list_op {
     struct page page;
     struct session_page what; /* Borrowed from the exchange, as `q` is. */
-    struct bytes q;
+    struct bytes q, states;
 };
 
 /* --- Cursors: MS.ID --------------------------------------------------------------------------- */
@@ -42,15 +42,22 @@ static struct bytes cursor_write(const struct session_cursor *cursor, char ret_t
 
 /* --- In the store ----------------------------------------------------------------------------- */
 
-static bool add(struct list_op *list, const struct session_row *row) {
-    char text[CURSOR_SIZE];
+static struct bytes cursor_of(const struct session_row *row, char ret_text[CURSOR_SIZE]) {
     const struct session_cursor cursor = {.changed_ms = row->changed_ms, .id = row->id};
-    return page_add(&list->page, cursor_write(&cursor, text));
+    return cursor_write(&cursor, ret_text);
+}
+
+static bool fits(const struct list_op *list, const struct session_row *row) {
+    const char *state = session_state_name(row->state);
+    return page_names(list->states, (struct bytes){state, strlen(state)});
 }
 
 static struct err list_row(void *ctx, const struct session_row *row) {
     struct list_op *list = ctx;
-    if (add(list, row)) {
+    char text[CURSOR_SIZE];
+    if (!fits(list, row)) {
+        page_pass(&list->page, cursor_of(row, text));
+    } else if (page_add(&list->page, cursor_of(row, text))) {
         session_write_json(row, SESSION_LIGHT, &list->page.op.answer);
     }
     return ERR_OK;
@@ -59,33 +66,36 @@ static struct err list_row(void *ctx, const struct session_row *row) {
 static enum session_found found_row(void *ctx, const struct session_row *row,
                                     const struct session_hit *hit) {
     struct list_op *list = ctx;
-    if (!add(list, row)) {
-        return SESSION_FOUND_ENOUGH;
+    char text[CURSOR_SIZE];
+    if (!fits(list, row)) {
+        page_pass(&list->page, cursor_of(row, text));
+    } else if (page_add(&list->page, cursor_of(row, text))) {
+        session_write_found(row, hit, &list->page.op.answer);
     }
-    session_write_found(row, hit, &list->page.op.answer);
-    return SESSION_FOUND_TAKEN;
+    return list->page.now.full ? SESSION_FOUND_ENOUGH : SESSION_FOUND_TAKEN;
 }
 
-static struct err search(struct tx *tx, struct list_op *list) {
+static struct err search(struct tx *tx, struct list_op *list, const struct session_page *what) {
     struct session_cursor after = {0, 0};
     char text[CURSOR_SIZE];
-    struct err err = tx_session_search(tx, &list->what, list->q, found_row, list, &after);
+    struct err err = tx_session_search(tx, what, list->q, found_row, list, &after);
     if (!err_failed(err) && after.id != 0) {
-        page_stop(&list->page, cursor_write(&after, text));
+        page_looked(&list->page, cursor_write(&after, text));
     }
     return err;
 }
 
-static struct err list_run(struct tx *tx, void *ctx) {
-    struct list_op *list = ctx;
+static struct err list_rows(struct tx *tx, struct page *page, const struct page_part *part) {
+    struct list_op *list = CONTAINER_OF(page, struct list_op, page);
     struct session_page what = list->what;
-    what.limit = page_begin(&list->page);
+    what.limit = part->limit;
+    bool valid = part->after.len == 0 || cursor_parse(part->after, &what.after);
+    assert(valid); /* The form has seen to it. */
     struct err err =
-        list->q.len > 0 ? search(tx, list) : tx_session_each(tx, &what, list_row, list);
+        list->q.len > 0 ? search(tx, list, &what) : tx_session_each(tx, &what, list_row, list);
     if (err.code == ERR_NOT_FOUND) {
-        why_set(&list->page.op.why, "parent: there is no session with that id");
+        why_set(&page->op.why, "parent: there is no session with that id");
     }
-    page_end(&list->page, PAGE_NO_TOTAL);
     return err;
 }
 
@@ -93,18 +103,16 @@ static struct err list_run(struct tx *tx, void *ctx) {
 
 static struct err filters_read(const struct exchange *exchange, struct list_op *list) {
     list->what.archived = exchange_query_int(exchange, SESSIONS_ARCHIVED) != 0;
-    list->what.project = list->what.parent = list->q = BYTES("");
-    if (exchange_query_given(exchange, SESSIONS_Q)) {
-        list->q = exchange_query_text(exchange, SESSIONS_Q);
+    list->what.project = page_word(exchange, SESSIONS_PROJECT);
+    list->what.parent = page_word(exchange, SESSIONS_PARENT);
+    list->q = page_word(exchange, SESSIONS_Q);
+    list->states = page_word(exchange, SESSIONS_STATE);
+    list->what.since_ms = exchange_query_int(exchange, SESSIONS_SINCE);
+    if (memchr(list->q.data, '\0', list->q.len) != NULL) {
+        return err_make(ERR_BAD_QUERY, "sessions: q");
     }
-    if (exchange_query_given(exchange, SESSIONS_PROJECT)) {
-        list->what.project = exchange_query_text(exchange, SESSIONS_PROJECT);
-    }
-    if (exchange_query_given(exchange, SESSIONS_PARENT)) {
-        list->what.parent = exchange_query_text(exchange, SESSIONS_PARENT);
-    }
-    return memchr(list->q.data, '\0', list->q.len) == NULL ? ERR_OK
-                                                           : err_make(ERR_BAD_QUERY, "sessions: q");
+    return page_words_check(list->states, "state", "idle,running,waiting,compacting",
+                            &list->page.op.why);
 }
 
 void sessions__list(struct exchange *exchange, void *ctx) {
@@ -123,10 +131,5 @@ void sessions__list(struct exchange *exchange, void *ctx) {
     }
     list->what.owner = ask.owner;
     list->what.hold = dispatch_held(api->dispatch);
-    bool start = ask.after.len == 0;
-    if (!start && !cursor_parse(ask.after, &list->what.after)) {
-        op_done(err_make(ERR_BAD_CURSOR, "sessions: after"), list);
-        return;
-    }
-    store_read(api->store, list_run, op_done, list);
+    page_list(&list->page, api->store, &ask, list_rows);
 }

@@ -58,9 +58,10 @@ static const struct query_param read_query[] = {
 
 static const struct query_param list_query[] = {
     [PAGE_AFTER] = PAGE_AFTER_PARAM(STREAM_NAME_MAX),
-    [PAGE_LIMIT] = PAGE_LIMIT_PARAM,
+    PAGE_PARAMS,
     [PAGE_OWNER] = OP_OWNER_PARAM("Another owner's streams"),
-    [LIST_TOTAL] = PAGE_TOTAL_PARAM,
+    [LIST_Q] = PAGE_Q_PARAM("name"),
+    [LIST_SINCE] = PAGE_SINCE_PARAM("made"),
     {.name = NULL},
 };
 
@@ -103,7 +104,7 @@ static const char read_answer[] =
     ",\"made_ms\":" INT_SCHEMA
 
 static const char list_answer[] =
-    PAGE_SCHEMA_TOTAL("{\"type\":\"object\",\"properties\":{" ROW_PROPERTIES "}}");
+    PAGE_SCHEMA("{\"type\":\"object\",\"properties\":{" ROW_PROPERTIES "}}");
 
 static const char show_answer[] = "{\"type\":\"object\",\"properties\":{" ROW_PROPERTIES
                                   ",\"keep_events\":" INT_SCHEMA ",\"keep_ms\":" INT_SCHEMA "}}";

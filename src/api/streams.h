@@ -47,7 +47,7 @@ void streams__keep(struct exchange *exchange, void *ctx);
 
 /* Positions in the query tables, which stand beside the routes. */
 enum { READ_AFTER, READ_LIMIT, READ_WAIT, READ_SNAPSHOT, READ_OWNER };
-enum { LIST_TOTAL = PAGE_OWN };
+enum { LIST_Q = PAGE_OWN, LIST_SINCE };
 enum { SHOW_OWNER };
 enum { PRUNE_THROUGH };
 

@@ -37,8 +37,8 @@ static void row_write(const struct stream_row *row, enum row_form form, struct t
 
 struct list_op {
     struct page page;
-    struct stream_page what; /* Borrowed from the exchange. */
-    bool total;
+    struct bytes owner, q; /* Borrowed from the exchange. */
+    int64_t since_ms;
 };
 
 static_assert((int)STREAM_NAME_MAX <= (int)PAGE_CURSOR_MAX,
@@ -46,23 +46,19 @@ static_assert((int)STREAM_NAME_MAX <= (int)PAGE_CURSOR_MAX,
 
 static struct err list_row(void *ctx, const struct stream_row *row) {
     struct list_op *list = ctx;
-    if (page_add(&list->page, row->name)) {
+    if (!page_holds(row->name, list->q) || row->made_ms < list->since_ms) {
+        page_pass(&list->page, row->name);
+    } else if (page_add(&list->page, row->name)) {
         row_write(row, ROW_LIGHT, &list->page.op.answer);
     }
     return ERR_OK;
 }
 
-static struct err list_run(struct tx *tx, void *ctx) {
-    struct list_op *list = ctx;
-    struct stream_page what = list->what;
-    what.limit = page_begin(&list->page);
-    int64_t total = PAGE_NO_TOTAL;
-    struct err err = tx_stream_each(tx, &what, list_row, list);
-    if (!err_failed(err) && list->total) {
-        err = tx_stream_count(tx, what.owner, &total);
-    }
-    page_end(&list->page, total);
-    return err;
+static struct err list_rows(struct tx *tx, struct page *page, const struct page_part *part) {
+    struct list_op *list = CONTAINER_OF(page, struct list_op, page);
+    const struct stream_page what = {
+        .owner = list->owner, .after = part->after, .limit = part->limit};
+    return tx_stream_each(tx, &what, list_row, list);
 }
 
 void streams__list(struct exchange *exchange, void *ctx) {
@@ -74,9 +70,10 @@ void streams__list(struct exchange *exchange, void *ctx) {
     }
     struct list_op *list = mem_new(sizeof *list);
     page_init(&list->page, exchange, ask.limit);
-    list->what = (struct stream_page){.owner = ask.owner, .after = ask.after};
-    list->total = exchange_query_int(exchange, LIST_TOTAL) != 0;
-    store_read(streams->store, list_run, op_done, list);
+    list->owner = ask.owner;
+    list->q = page_word(exchange, LIST_Q);
+    list->since_ms = exchange_query_int(exchange, LIST_SINCE);
+    page_list(&list->page, streams->store, &ask, list_rows);
 }
 
 /* --- One stream ------------------------------------------------------------------------------- */

@@ -158,32 +158,30 @@ static void tokens_make(struct exchange *exchange, void *ctx) {
 
 /* --- List ------------------------------------------------------------------------------------- */
 
-enum { LIST_TOTAL = PAGE_OWNER }; /* They are listed whosoever they are. */
+enum { LIST_Q = PAGE_OWNER, LIST_SINCE }; /* They are listed whosoever they are. */
 
 struct list_op {
     struct page page;
-    struct bytes after; /* Borrowed from the exchange. */
-    bool total;
+    struct bytes q; /* Borrowed from the exchange. */
+    int64_t since_ms;
 };
 
 static struct err list_row(void *ctx, const struct token *token) {
     struct list_op *list = ctx;
-    if (page_add(&list->page, (struct bytes){token->id.text, strlen(token->id.text)})) {
+    const struct bytes id = {token->id.text, strlen(token->id.text)};
+    bool named = page_holds(token->label, list->q) || page_holds(token->owner, list->q);
+    if (!named || token->made_ms < list->since_ms) {
+        page_pass(&list->page, id);
+    } else if (page_add(&list->page, id)) {
         token_write_json(token, &list->page.op.answer);
         text_add_char(&list->page.op.answer, '}');
     }
     return ERR_OK;
 }
 
-static struct err list_run(struct tx *tx, void *ctx) {
-    struct list_op *list = ctx;
-    int64_t limit = page_begin(&list->page), total = PAGE_NO_TOTAL;
-    struct err err = tx_token_each(tx, list->after, limit, list_row, list);
-    if (!err_failed(err) && list->total) {
-        err = tx_token_count(tx, &total);
-    }
-    page_end(&list->page, total);
-    return err;
+static struct err list_rows(struct tx *tx, struct page *page, const struct page_part *part) {
+    struct list_op *list = CONTAINER_OF(page, struct list_op, page);
+    return tx_token_each(tx, part->after, part->limit, list_row, list);
 }
 
 static bool token_id_valid(struct bytes id) {
@@ -199,9 +197,9 @@ static void tokens_list(struct exchange *exchange, void *ctx) {
     }
     struct list_op *list = mem_new(sizeof *list);
     page_init(&list->page, exchange, ask.limit);
-    list->after = ask.after;
-    list->total = exchange_query_int(exchange, LIST_TOTAL) != 0;
-    store_read(tokens->store, list_run, op_done, list);
+    list->q = page_word(exchange, LIST_Q);
+    list->since_ms = exchange_query_int(exchange, LIST_SINCE);
+    page_list(&list->page, tokens->store, &ask, list_rows);
 }
 
 /* --- Revoke ----------------------------------------------------------------------------------- */
@@ -257,8 +255,9 @@ static void tokens_revoke(struct exchange *exchange, void *ctx) {
 
 static const struct query_param list_query[] = {
     [PAGE_AFTER] = PAGE_AFTER_PARAM(ID_SIZE),
-    [PAGE_LIMIT] = PAGE_LIMIT_PARAM,
-    [LIST_TOTAL] = PAGE_TOTAL_PARAM,
+    PAGE_PARAMS,
+    [LIST_Q] = PAGE_Q_PARAM("label or owner"),
+    [LIST_SINCE] = PAGE_SINCE_PARAM("made"),
     {.name = NULL},
 };
 
@@ -279,7 +278,7 @@ static const char make_answer[] =
     "{\"type\":\"object\",\"properties\":{" TOKEN_PROPERTIES ",\"token\":{\"type\":\"string\"}}}";
 
 static const char list_answer[] =
-    PAGE_SCHEMA_TOTAL("{\"type\":\"object\",\"properties\":{" TOKEN_PROPERTIES "}}");
+    PAGE_SCHEMA("{\"type\":\"object\",\"properties\":{" TOKEN_PROPERTIES "}}");
 
 static const char revoke_answer[] =
     "{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\"},"

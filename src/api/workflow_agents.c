@@ -10,25 +10,27 @@
 struct agents_op {
     struct page page;
     struct run_key key; /* Borrowed from the exchange. */
-    int64_t after;
     bool whole;
-    enum run_hold hold; /* When the request came. */
+    struct bytes states, q; /* Borrowed from the exchange. */
+    enum run_hold hold;     /* When the request came. */
 };
 
-static struct err each_agent(void *ctx, int64_t id, struct bytes json) {
+static struct err each_agent(void *ctx, const struct step_shown *step) {
     struct agents_op *agents = ctx;
-    if (page_add_number(&agents->page, id)) {
-        text_add(&agents->page.op.answer, json.data, json.len);
+    if (!page_names(agents->states, step->state) || !page_holds(step->label, agents->q)) {
+        page_pass_number(&agents->page, step->id);
+    } else if (page_add_number(&agents->page, step->id)) {
+        text_add(&agents->page.op.answer, step->json.data, step->json.len);
     }
     return ERR_OK;
 }
 
-static struct err agents_run(struct tx *tx, void *ctx) {
-    struct agents_op *agents = ctx;
-    struct step_list list = {.after = agents->after, .whole = agents->whole, .hold = agents->hold};
+static struct err agents_rows(struct tx *tx, struct page *page, const struct page_part *part) {
+    struct agents_op *agents = CONTAINER_OF(page, struct agents_op, page);
+    struct step_list list = {
+        .after = part->from, .limit = part->limit, .whole = agents->whole, .hold = agents->hold};
     struct run_row row = {0};
     bool found = false;
-    list.limit = page_begin(&agents->page);
     struct err err = tx_run_find_shown(tx, &agents->key, &found, &row);
     if (err_failed(err)) {
         return err;
@@ -37,11 +39,7 @@ static struct err agents_run(struct tx *tx, void *ctx) {
         return runs__absent(&agents->page.op.why);
     }
     list.workflow = row.id;
-    err = tx_step_each(tx, &list, each_agent, agents);
-    if (!err_failed(err)) {
-        page_end(&agents->page, PAGE_NO_TOTAL);
-    }
-    return err;
+    return tx_step_each(tx, &list, each_agent, agents);
 }
 
 void workflow_runs__agents(struct exchange *exchange, void *ctx) {
@@ -55,10 +53,17 @@ void workflow_runs__agents(struct exchange *exchange, void *ctx) {
     struct agents_op *agents = mem_new(sizeof *agents);
     page_init(&agents->page, exchange, ask.limit);
     agents->key = key;
-    agents->after = ask.from;
     agents->whole = exchange_query_int(exchange, WORKFLOW_AGENTS_WHOLE) != 0;
     agents->hold = dispatch_held(api->dispatch);
-    store_read(api->store, agents_run, op_done, agents);
+    agents->q = page_word(exchange, WORKFLOW_AGENTS_Q);
+    agents->states = page_word(exchange, WORKFLOW_AGENTS_STATE);
+    struct err err =
+        page_words_check(agents->states, "state", PAGE_RUN_STATES, &agents->page.op.why);
+    if (err_failed(err)) {
+        op_done(err, agents);
+        return;
+    }
+    page_list(&agents->page, api->store, &ask, agents_rows);
 }
 
 /* --- One is skipped --------------------------------------------------------------------------- */
@@ -122,11 +127,13 @@ void workflow_runs__skip(struct exchange *exchange, void *ctx) {
 
 static const struct query_param agents_query[] = {
     [PAGE_AFTER] = PAGE_NUMBER_PARAM,
-    [PAGE_LIMIT] = PAGE_LIMIT_PARAM,
+    PAGE_PARAMS,
     [PAGE_OWNER] = OP_OWNER_PARAM("Another owner's run"),
     [WORKFLOW_AGENTS_WHOLE] = {.name = "whole",
                                .about = "With what each came to.",
                                .kind = QUERY_FLAG},
+    [WORKFLOW_AGENTS_STATE] = PAGE_STATE_PARAM,
+    [WORKFLOW_AGENTS_Q] = PAGE_Q_PARAM("label"),
     {.name = NULL},
 };
 

@@ -49,6 +49,6 @@ void workflow_runs__restart(struct exchange *exchange, void *ctx);
 void workflow_runs__pause(struct exchange *exchange, void *ctx);
 void workflow_runs__resume(struct exchange *exchange, void *ctx);
 void workflow_runs__agents(struct exchange *exchange, void *ctx);
-enum { WORKFLOW_AGENTS_WHOLE = PAGE_OWN };
+enum { WORKFLOW_AGENTS_WHOLE = PAGE_OWN, WORKFLOW_AGENTS_STATE, WORKFLOW_AGENTS_Q };
 
 #endif

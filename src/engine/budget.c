@@ -144,12 +144,14 @@ struct page_rows {
 /* All of the page before what is asked of each: one cursor at a time. */
 static struct err read_page(struct tx *tx, const struct budget_page *page,
                             struct page_rows *ret_rows) {
+    /* Both halves come in the order of the index, so neither is sorted. */
     static const char sql[] =
-        "SELECT " BUDGET_COLUMNS " FROM budgets WHERE owner IN ('', $1) AND id < $2"
-        " AND (run = 0 OR $3 = 1) ORDER BY id DESC LIMIT $4";
+        "SELECT " BUDGET_COLUMNS " FROM budgets WHERE owner = '' AND id < $2 UNION ALL"
+        " SELECT " BUDGET_COLUMNS " FROM budgets WHERE owner = $1 AND owner <> '' AND id < $2"
+        " ORDER BY id DESC LIMIT $3";
     const struct arg args[] = {arg_text(page->owner),
                                arg_int(page->before > 0 ? page->before : INT64_MAX),
-                               arg_int(page->runs ? 1 : 0), arg_int(page->limit)};
+                               arg_int(page->limit)};
     struct page_rows found = {.at =
                                   arena_try(tx_arena(tx), (size_t)page->limit * sizeof *found.at)};
     if (found.at == NULL) {

@@ -63,7 +63,6 @@ struct budget_page {
     struct bytes owner; /* His, and global. */
     int64_t before;     /* id; 0: from the newest. */
     int64_t limit;
-    bool runs; /* Those of single runs, too. */
 };
 MUST_CHECK struct err tx_budget_each(struct tx *tx, const struct budget_page *page,
                                      struct err (*each)(void *ctx, const struct budget_row *row),

@@ -255,7 +255,7 @@ struct err tx_inbox_unhold(struct tx *tx, const struct inbox_receiver *session, 
 }
 
 struct err tx_inbox_unhold_all(struct tx *tx, struct bytes owner) {
-    static const char sql[] = "SELECT " INBOX_COLUMNS " FROM inbox WHERE state = 'held'"
+    static const char sql[] = "SELECT " INBOX_COLUMNS " FROM inbox WHERE id > 0 AND state = 'held'"
                               " AND settled_ms IS NULL AND ($1 = 1 OR owner = $2) ORDER BY id"
                               " LIMIT $3";
     const struct arg args[] = {arg_int(owner.data == NULL ? 1 : 0),

@@ -3,15 +3,16 @@
 
 #include <string.h>
 
-#define PAGE_WHERE                                                                                 \
-    " WHERE s.owner = $1 AND s.parent = $2 AND ($3 = '' OR s.project = $3)"                        \
-    " AND (s.changed_ms < $4 OR (s.changed_ms = $4 AND s.id < $5)) AND s.hidden = 0"
-#define PAGE_ORDER " ORDER BY s.changed_ms DESC, s.id DESC LIMIT $6"
+/* Each statement has an index in the order of the list. */
+#define PAGE_SQL(project, archived)                                                                \
+    "SELECT " SESSION_COLUMNS_LIGHT SESSION_FROM                                                   \
+    " WHERE s.owner = $1 AND s.parent = $2 AND " project " AND s.changed_ms >= $6"                 \
+    " AND (s.changed_ms, s.id) < ($4, $5) AND s.hidden = 0 AND s.archived_ms " archived            \
+    " ORDER BY s.changed_ms DESC, s.id DESC LIMIT $7"
 
-static const char open_sql[] =
-    "SELECT " SESSION_COLUMNS_LIGHT SESSION_FROM PAGE_WHERE " AND s.archived_ms IS NULL" PAGE_ORDER;
-static const char archived_sql[] = "SELECT " SESSION_COLUMNS_LIGHT SESSION_FROM PAGE_WHERE
-                                   " AND s.archived_ms IS NOT NULL" PAGE_ORDER;
+static const char *const page_sql[2][2] = {
+    {PAGE_SQL("$3 = ''", "IS NULL"), PAGE_SQL("$3 = ''", "IS NOT NULL")},
+    {PAGE_SQL("s.project = $3", "IS NULL"), PAGE_SQL("s.project = $3", "IS NOT NULL")}};
 
 static struct err find_parent(struct tx *tx, const struct session_page *page, int64_t *ret_parent) {
     const struct session_key key = {.owner = page->owner, .session = page->parent};
@@ -44,10 +45,12 @@ struct err tx_session_each(struct tx *tx, const struct session_page *page, sessi
         arg_text(page->project),
         arg_int(start ? INT64_MAX : page->after.changed_ms),
         arg_int(start ? INT64_MAX : page->after.id),
+        arg_int(page->since_ms),
         arg_int(page->limit),
     };
+    const char *sql = page_sql[page->project.len > 0 ? 1 : 0][page->archived ? 1 : 0];
     AUTO(rows_release) struct rows *rows = NULL;
-    err = tx_query(tx, page->archived ? archived_sql : open_sql, args, COUNT_OF(args), &rows);
+    err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
     bool more = true;
     while (!err_failed(err)) {
         struct session_row row;

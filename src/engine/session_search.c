@@ -200,8 +200,8 @@ static struct err walk_row(struct walk *walk, const struct session_row *row) {
     }
     search->sessions++;
     walk->after = (struct session_cursor){.changed_ms = row->changed_ms, .id = row->id};
-    walk->ended =
-        search->sessions >= SESSION_SEARCH_SESSIONS || search->bytes >= SESSION_SEARCH_BYTES;
+    walk->ended = search->sessions >= SESSION_SEARCH_SESSIONS ||
+                  search->bytes >= SESSION_SEARCH_BYTES || tx_slice_over(search->tx);
     return ERR_OK;
 }
 

@@ -75,6 +75,7 @@ struct session_page {
     struct bytes parent;  /* ses_…: its subagents; "": those that are nobody's. */
     struct bytes project; /* "": of every one. */
     bool archived;        /* Those that are, or those that are not. */
+    int64_t since_ms;     /* Changed then or later; 0: any. */
     struct session_cursor after;
     int64_t limit;
     enum run_hold hold; /* States are as tx_session_shown has them. */
@@ -87,7 +88,8 @@ MUST_CHECK struct err tx_session_each(struct tx *tx, const struct session_page *
 /* Those whose title, or the text of one of their messages, holds `text`; upper and lower case are
  * the same for a-z. Work is bounded: a call looks at SESSION_SEARCH_SESSIONS sessions and
  * SESSION_SEARCH_BYTES of texts (of one session at most the newest so many, of one text the first
- * 256 kB), then tells in *ret_after where to go on; both 0: that was all. `each` answers
+ * 256 kB), begins no further one when its slice is over, and tells in *ret_after where to go on;
+ * both 0: that was all. `each` answers
  * SESSION_FOUND_ENOUGH to end earlier, before that row. */
 enum session_found { SESSION_FOUND_TAKEN, SESSION_FOUND_ENOUGH };
 struct session_hit {

@@ -197,8 +197,12 @@ struct step_list {
     bool whole;                     /* With results. */
     enum run_hold hold;             /* States are as run_shown has them. */
 };
+struct step_shown {
+    int64_t id;
+    struct bytes label, state, json;
+};
 MUST_CHECK struct err tx_step_each(struct tx *tx, const struct step_list *list,
-                                   struct err (*each)(void *ctx, int64_t id, struct bytes json),
+                                   struct err (*each)(void *ctx, const struct step_shown *step),
                                    void *ctx);
 
 #endif

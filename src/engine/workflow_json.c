@@ -55,7 +55,7 @@ static struct err add_spec(struct bytes spec, struct text *text) {
 }
 
 static struct err add_state(const struct rows *rows, int64_t epoch, enum run_hold hold,
-                            struct text *text) {
+                            struct text *text, struct bytes *ret_state) {
     struct run_row row = {.not_before_ms = rows_int(rows, 16), .epoch = rows_int(rows, 17)};
     bool known = run_state_find(rows_text(rows, 4), &row.state) &&
                  run_gate_find(rows_text(rows, 5), &row.gate) &&
@@ -65,7 +65,8 @@ static struct err add_state(const struct rows *rows, int64_t epoch, enum run_hol
     }
     run_shown(&row, epoch, hold);
     const char *state = run_state_name(row.state), *gate = run_gate_name(run_gate_shown(&row));
-    add_text(text, ",\"state\":", (struct bytes){state, strlen(state)});
+    *ret_state = (struct bytes){state, strlen(state)};
+    add_text(text, ",\"state\":", *ret_state);
     add_text(text, ",\"gate\":", (struct bytes){gate, strlen(gate)});
     add_moment(text, ",\"resume_at_ms\":", run_resume_at_ms(&row));
     add_text(text, ",\"cause\":", rows_text(rows, 6));
@@ -74,12 +75,12 @@ static struct err add_state(const struct rows *rows, int64_t epoch, enum run_hol
 
 /* The columns of tx_step_list. */
 static struct err add_step(const struct rows *rows, const struct step_list *list, int64_t epoch,
-                           struct text *text) {
+                           struct text *text, struct bytes *ret_state) {
     add_text(text, "{\"id\":", rows_text(rows, 1));
     add_text(text, ",\"label\":", rows_text(rows, 2));
     struct err err = add_spec(rows_text(rows, 3), text);
     if (!err_failed(err)) {
-        err = add_state(rows, epoch, list->hold, text);
+        err = add_state(rows, epoch, list->hold, text, ret_state);
     }
     add_text(text, ",\"note\":", rows_text(rows, 7));
     text_add_str(text, rows_int(rows, 8) != 0 ? ",\"cached\":true" : ",\"cached\":false");
@@ -99,11 +100,12 @@ static struct err add_step(const struct rows *rows, const struct step_list *list
 }
 
 struct err tx_step_each(struct tx *tx, const struct step_list *list,
-                        struct err (*each)(void *ctx, int64_t id, struct bytes json), void *ctx) {
+                        struct err (*each)(void *ctx, const struct step_shown *step), void *ctx) {
     static const char sql[] =
         "SELECT id, run, label, spec, state, gate, cause, note, cached, done_no, output_tokens,"
         " tokens, cost_micros, started_ms, ended_ms, result, not_before_ms, epoch FROM runs"
-        " WHERE parent = $1 AND step_key <> '' AND kind = 'agent' AND id > $2 ORDER BY id LIMIT $3";
+        " WHERE parent = $1 AND parent <> 0 AND step_key || '' <> '' AND kind = 'agent' AND id > $2"
+        " ORDER BY id LIMIT $3"; /* `||` keeps the database from the index by step, and a sort. */
     const struct arg args[] = {arg_int(list->workflow), arg_int(list->after), arg_int(list->limit)};
     AUTO(rows_release) struct rows *rows = NULL;
     AUTO(text_done) struct text text;
@@ -116,7 +118,8 @@ struct err tx_step_each(struct tx *tx, const struct step_list *list,
             break;
         }
         text_clear(&text);
-        err = add_step(rows, list, tx_epoch(tx), &text);
+        struct step_shown shown = {.state = rows_text(rows, 4)};
+        err = add_step(rows, list, tx_epoch(tx), &text, &shown.state);
         if (!err_failed(err) && text_failed(&text) && !text.no_memory) { /* A damaged row. */
             text_clear(&text);
             add_text(&text, "{\"id\":", rows_text(rows, 1));
@@ -127,7 +130,10 @@ struct err tx_step_each(struct tx *tx, const struct step_list *list,
             err = text_error(&text, "steps: list");
         }
         if (!err_failed(err)) {
-            err = each(ctx, rows_int(rows, 0), (struct bytes){text.data, text.len});
+            shown.id = rows_int(rows, 0);
+            shown.label = rows_text(rows, 2);
+            shown.json = (struct bytes){text.data, text.len};
+            err = each(ctx, &shown);
         }
     }
     return err;

@@ -32,17 +32,6 @@ struct err tx_stream_each(struct tx *tx, const struct stream_page *page, stream_
     return err;
 }
 
-struct err tx_stream_count(struct tx *tx, struct bytes owner, int64_t *ret_count) {
-    struct arg args[] = {arg_text(owner)};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err =
-        tx_first(tx, "SELECT count(*) FROM streams WHERE owner = $1", args, COUNT_OF(args), &rows);
-    if (!err_failed(err)) {
-        *ret_count = rows != NULL ? rows_int(rows, 0) : 0;
-    }
-    return err;
-}
-
 struct err tx_stream_show(struct tx *tx, const struct stream_key *key, bool *ret_found,
                           stream_row_fn show, void *ctx) {
     static const char sql[] = "SELECT name, head, floor, made_ms, COALESCE(keep_events, 0),"

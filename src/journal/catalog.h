@@ -22,7 +22,6 @@ struct stream_page {
 };
 MUST_CHECK struct err tx_stream_each(struct tx *tx, const struct stream_page *page,
                                      stream_row_fn each, void *ctx);
-MUST_CHECK struct err tx_stream_count(struct tx *tx, struct bytes owner, int64_t *ret_count);
 
 struct stream_key {
     struct bytes owner, name;

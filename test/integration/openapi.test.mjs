@@ -26,7 +26,8 @@ after(async () => {
 });
 
 /** Parameters for which any word does not do. */
-const valuesOfOurs = /^(owner|through|root)|'(state|kind|pattern|stream|encoding|path|host)'/;
+const valuesOfOurs =
+  /^(owner|through|root)|'(state|status|role|kind|pattern|stream|encoding|path|host)'/;
 const fillIn = (target) => target.replaceAll("{id}", "some-id");
 const operations = () =>
   Object.entries(document.paths).flatMap(([target, item]) =>

@@ -60,5 +60,15 @@ CREATE INDEX runs_children ON runs (parent, id, kind) WHERE parent <> 0;
 CREATE INDEX runs_root ON runs (root, id, kind) WHERE root <> 0;
 CREATE INDEX runs_made ON runs (owner, made_ms, id);
 
+-- Lists of sessions of a project.
+CREATE INDEX sessions_project ON sessions (owner, project, parent, changed_ms, id)
+    WHERE archived_ms IS NULL;
+CREATE INDEX sessions_put_away ON sessions (owner, project, parent, changed_ms, id)
+    WHERE archived_ms IS NOT NULL;
+
+-- The list of budgets, and deliveries that a change of a connection lets go on.
+CREATE INDEX budgets_owner ON budgets (owner, id);
+CREATE INDEX inbox_held ON inbox (id) WHERE state = 'held' AND settled_ms IS NULL;
+
 -- Number of attempts of a run that ended before their command began.
 ALTER TABLE runs ADD COLUMN unbegun @int@ NOT NULL DEFAULT 0;
