@@ -1,5 +1,5 @@
 /* page_sums.c: see page_sums.h. Each file is opened through the default VFS; only reads and writes
- * of whole pages of a database file are looked at, all else is passed on.
+ * of pages of a database file are looked at, all else is passed on.
  *
  * Whether a file has checksums is known from its header, which SQLite reads when it opens the file.
  * A damaged byte there must not switch the checksums off: where the header denies them, but the
@@ -20,6 +20,8 @@ enum {
 };
 /* File controls of ours; those below 100 are SQLite's. */
 enum { CONTROL_WATCH = 7301, CONTROL_SET, CONTROL_GET };
+/* SQLITE_IOCAP_SUBPAGE_READ, which headers before 3.48 do not have; the library may be newer. */
+enum { CAN_READ_PARTS = 0x8000 };
 
 struct page_file {
     sqlite3_file base;
@@ -133,19 +135,17 @@ static bool is_page(const struct page_file *file, int len, sqlite3_int64 at) {
     return file->database && len == PAGE_BYTES && at % PAGE_BYTES == 0;
 }
 
-static int file_read(sqlite3_file *base, void *data, int len, sqlite3_int64 at) {
-    struct page_file *file = of(base);
-    int rc = file->real->pMethods->xRead(file->real, data, len, at);
-    bool page = is_page(file, len, at);
-    if (file->database && at == 0 && len >= HEADER_BYTES && !page && rc == SQLITE_OK) {
-        header_look(file, data);
-    }
-    if (!page || rc != SQLITE_OK) {
+/* A page that the file is too short for is damage, too: SQLite would take it for zeros, which are
+ * content in a row that fills several pages. */
+static int page_read(struct page_file *file, uint8_t *page, uint32_t number) {
+    sqlite3_int64 at = (sqlite3_int64)(number - 1) * PAGE_BYTES;
+    int rc = file->real->pMethods->xRead(file->real, page, PAGE_BYTES, at);
+    bool cut = rc == SQLITE_IOERR_SHORT_READ && file->sums;
+    if (rc != SQLITE_OK && !cut) {
         return rc;
     }
-    file->sums = file->sums || (at == 0 && header_has_sums(data));
-    uint32_t number = (uint32_t)(at / PAGE_BYTES + 1);
-    if (!file->sums || page_sum_fits(data, number)) {
+    file->sums = file->sums || (number == 1 && header_has_sums(page));
+    if (!file->sums || (!cut && page_sum_fits(page, number))) {
         return SQLITE_OK;
     }
     if (file->damage != NULL) {
@@ -153,6 +153,33 @@ static int file_read(sqlite3_file *base, void *data, int len, sqlite3_int64 at) 
     }
     errno = 0; /* Not an error of the system. */
     return SQLITE_CORRUPT;
+}
+
+/* Part of a page: SQLite reads overflow pages so since 3.45. The checksum needs all of the page. */
+static int part_read(struct page_file *file, void *data, int len, sqlite3_int64 at) {
+    uint8_t page[PAGE_BYTES];
+    int rc = page_read(file, page, (uint32_t)(at / PAGE_BYTES + 1));
+    if (rc == SQLITE_OK) {
+        memcpy(data, page + at % PAGE_BYTES, (size_t)len);
+    }
+    return rc;
+}
+
+/* The beginning of the header is read by itself while the file may be written by others. */
+static int file_read(sqlite3_file *base, void *data, int len, sqlite3_int64 at) {
+    struct page_file *file = of(base);
+    if (is_page(file, len, at)) {
+        return page_read(file, data, (uint32_t)(at / PAGE_BYTES + 1));
+    }
+    bool header = at < HEADER_BYTES;
+    if (file->database && file->sums && !header && at % PAGE_BYTES + len <= PAGE_BYTES) {
+        return part_read(file, data, len, at);
+    }
+    int rc = file->real->pMethods->xRead(file->real, data, len, at);
+    if (file->database && at == 0 && len >= HEADER_BYTES && rc == SQLITE_OK) {
+        header_look(file, data);
+    }
+    return rc;
 }
 
 static int file_write(sqlite3_file *base, const void *data, int len, sqlite3_int64 at) {
@@ -234,7 +261,7 @@ static int file_sector_size(sqlite3_file *base) {
 
 static int file_characteristics(sqlite3_file *base) {
     struct page_file *file = of(base);
-    return file->real->pMethods->xDeviceCharacteristics(file->real);
+    return file->real->pMethods->xDeviceCharacteristics(file->real) & ~CAN_READ_PARTS;
 }
 
 static int file_shm_map(sqlite3_file *base, int region, int size, int extend,

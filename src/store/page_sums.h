@@ -6,9 +6,12 @@
  *            checkpoint, or in a copy. A page in the log has SQLite's checksum of its frame, and
  *            whatever stood in the reserved bytes before. A page of zeros is damaged like any
  *            other: secure_delete writes each page that is freed.
- * Promise    a page that is read from the database file is what was written there, or the read
- *            fails with SQLITE_CORRUPT and the page is counted. A database that was made before
- *            drover had checksums is read and written as it is.
+ * Promise    a page that is read from the database file, or a part of it, is what was written
+ *            there, or the read fails with SQLITE_CORRUPT and the page is counted. A page beyond
+ *            the end of a file that was cut is damaged, too. The header is the exception: SQLite
+ *            reads its 100 bytes unchecked when it opens the file, and all of page 1 before it uses
+ *            more. A database that was made before drover had checksums is read and written as it
+ *            is.
  * Others     a program that opens the database with SQLite's own VFS must not checkpoint it, since
  *            that leaves the old checksums (docs/running.md).
  * Ownership  struct page_damage is embedded; it outlives each connection that counts in it.

@@ -94,6 +94,12 @@ const kinds = {
   "a flip in the database": (data, random) => flip(path.join(data, "drover.db"), random),
   // No page of the log hides the one that is damaged.
   [STOPPED]: (data, random) => flip(path.join(data, "drover.db"), random),
+  "drover.db cut": (data, random) => {
+    const file = path.join(data, "drover.db");
+    const size = random.below(readFileSync(file).length);
+    truncateSync(file, size);
+    return `${size} bytes are left`;
+  },
   "a flip in the log": (data, random) => flip(path.join(data, "drover.db-wal"), random),
   "a log that is cut": (data, random) => {
     const file = path.join(data, "drover.db-wal");

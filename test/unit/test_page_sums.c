@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -181,6 +182,72 @@ static void a_page_in_the_place_of_another_is_damaged(void **state) {
     assert_false(check.integrity_ok);
 }
 
+static struct err insert_long(struct tx *tx, void *ctx) {
+    static char data[60000];
+    memset(data, 'x', sizeof data);
+    struct arg args[] = {arg_text((struct bytes){data, sizeof data})};
+    (void)ctx;
+    return tx_exec(tx,
+                   "INSERT INTO events (stream, seq, at_ms, type, data)"
+                   " VALUES (2, 1, 0, 'note', $1)",
+                   args, COUNT_OF(args), NULL);
+}
+
+static struct err read_long(struct tx *tx, void *ctx) {
+    struct suite_call *call = ctx;
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_query(tx, "SELECT data FROM events WHERE stream = 2", NULL, 0, &rows);
+    while (rows_more(rows, &err)) {
+        call->number = (int64_t)rows_text(rows, 0).len;
+    }
+    return err;
+}
+
+/* SQLite since 3.45 reads overflow pages so: the bytes of content, and fewer of the last page. */
+static void a_part_of_a_damaged_page_is_refused(void **state) {
+    struct pages *pages = *state;
+    fill(pages);
+    long last = file_pages(pages->path);
+    uint8_t page[PAGE_BYTES], part[PAGE_BYTES];
+    page_get(pages->path, last, page);
+    page[PAGE_BYTES - 100] ^= 1; /* Outside the second part. */
+    page_put(pages->path, last, page);
+    page_get(pages->path, last - 1, page);
+    struct page_damage damage;
+    page_damage_init(&damage);
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open_v2(pages->path, &db, SQLITE_OPEN_READWRITE, page_sums_vfs()),
+                     SQLITE_OK);
+    page_sums_watch(db, &damage);
+    assert_int_equal(sqlite3_exec(db, "SELECT count(*) FROM nodes", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_file *file = NULL;
+    assert_int_equal(sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file), SQLITE_OK);
+    for (int len = PAGE_BYTES - PAGE_SUM_BYTES; len > 0; len -= 3000) {
+        sqlite3_int64 at = (last - 2) * PAGE_BYTES + 4;
+        assert_int_equal(file->pMethods->xRead(file, part, len - 4, at), SQLITE_OK);
+        assert_memory_equal(part, page + 4, (size_t)(len - 4));
+        assert_int_equal(file->pMethods->xRead(file, part, len, (last - 1) * PAGE_BYTES),
+                         SQLITE_CORRUPT);
+    }
+    assert_int_equal(page_damage_count(&damage), 1);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    page_damage_done(&damage);
+}
+
+/* Under a daemon, and with a log: its size of the database is what SQLite believes. */
+static void rows_of_a_file_that_was_cut_are_refused_and_counted(void **state) {
+    struct pages *pages = *state;
+    fill(pages);
+    suite_open(&pages->suite, STORE_INLINE);
+    assert_int_equal(suite_do(&pages->suite, insert_long, NULL).code, ERR_NONE);
+    suite_close(&pages->suite);
+    suite_open(&pages->suite, STORE_INLINE); /* The log has the number of this start. */
+    assert_int_equal(truncate(pages->path, (file_pages(pages->path) - 3) * PAGE_BYTES), 0);
+    int64_t len = 0;
+    assert_int_equal(suite_ask(&pages->suite, read_long, NULL, &len).code, ERR_STORE_CORRUPT);
+    assert_int_equal(store_damaged(pages->suite.store), 1);
+}
+
 /* As drover made them before: no byte is reserved, and all of a page is data. */
 static void a_database_without_checksums_is_read_and_written(void **state) {
     struct pages *pages = *state;
@@ -211,6 +278,8 @@ int main(void) {
         PAGES(a_flipped_byte_is_an_error_and_never_an_answer),
         PAGES(damaged_rows_are_refused_and_counted),
         PAGES(a_page_in_the_place_of_another_is_damaged),
+        PAGES(a_part_of_a_damaged_page_is_refused),
+        PAGES(rows_of_a_file_that_was_cut_are_refused_and_counted),
         PAGES(a_database_without_checksums_is_read_and_written),
     };
     return cmocka_run_group_tests_name("page sums", tests, NULL /* no group fixture */, NULL);
