@@ -23,7 +23,8 @@ struct submit_op {
     struct run_new run;   /* Its texts are borrowed from the exchange and from `spec`. */
     struct idempotency idempotency;
     bool replayed;
-    struct text spec; /* Owned: compact JSON. */
+    struct bytes about; /* Id of the run that was made. */
+    struct text spec;   /* Owned: compact JSON. */
     struct amounts budget;
     char command[RUN_COMMAND_MAX + 8];
 };
@@ -68,6 +69,7 @@ static struct err submit_work(struct tx *tx, struct submit_op *submit) {
         return err;
     }
     run_write_shown(tx, &row, &submit->run.bounds, &submit->op.answer);
+    submit->about = row.run;
     return op_written(&submit->op);
 }
 
@@ -89,6 +91,7 @@ static struct err submit_once(struct tx *tx, struct submit_op *submit) {
     }
     kept.status = submit->op.status;
     kept.body = (struct bytes){submit->op.answer.data, submit->op.answer.len};
+    kept.about = submit->about;
     return tx_idempotency_keep(tx, &submit->idempotency, &kept);
 }
 
@@ -103,6 +106,10 @@ static void submit_done(struct err result, void *ctx) {
     struct submit_op *submit = ctx;
     if (result.code == ERR_IDEMPOTENCY_MISMATCH) {
         why_set(&submit->op.why, "Idempotency-Key: another request was sent with this key");
+    }
+    if (result.code == ERR_GONE) {
+        why_set(&submit->op.why,
+                "Idempotency-Key: the run that the first request with this key made was deleted");
     }
     if (!err_failed(result) && submit->replayed) {
         exchange_add_header(submit->op.exchange, "Idempotent-Replay", "true");

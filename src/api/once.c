@@ -48,18 +48,23 @@ static struct err run_kept(struct tx *tx, struct once *once, struct op *op, stor
     }
     kept.status = op->status;
     kept.body = (struct bytes){op->answer.data, op->answer.len};
+    kept.about = once->about;
     return tx_idempotency_keep(tx, &once->idempotency, &kept);
 }
 
 struct err once_run(struct tx *tx, struct once *once, struct op *op, store_fn work, void *ctx) {
     op_restart(op);
     once->replayed = once->more = false;
+    once->about = BYTES("");
     return once->idempotency.key.len > 0 ? run_kept(tx, once, op, work, ctx) : work(tx, ctx);
 }
 
 void once_tell(const struct once *once, struct op *op, struct err result) {
     if (result.code == ERR_IDEMPOTENCY_MISMATCH) {
         why_set(&op->why, "Idempotency-Key: another request was sent with this key");
+    }
+    if (result.code == ERR_GONE) {
+        why_set(&op->why, "Idempotency-Key: what the first request with this key made was deleted");
     }
     if (!err_failed(result) && once->replayed) {
         exchange_add_header(op->exchange, "Idempotent-Replay", "true");

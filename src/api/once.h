@@ -15,6 +15,7 @@
 struct once {
     struct idempotency idempotency; /* No key: every request is a new one. */
     bool replayed;
+    struct bytes about; /* Set by `work`: the session or run that the answer shows. */
     bool more; /* Set by `work`: another transaction goes on, and the answer is not there yet. */
 };
 

@@ -36,6 +36,7 @@
 #include "api/page.h"
 #include "base/base.h"
 #include "dispatch/dispatch.h"
+#include "engine/chores.h"
 #include "engine/runs.h"
 #include "http/http.h"
 #include "http/server.h"
@@ -51,6 +52,7 @@ struct runs_api {
     struct dispatch *dispatch;
     const struct failed_starts *starts; /* NULL: none are counted. */
     struct spool *spool;
+    struct chores *chores;
     unsigned searches; /* Of logs, in the pool now; begins as 0. */
 };
 

@@ -180,13 +180,22 @@ static void folders_remove(struct loop_work *work) {
     const struct run_folders folders = {
         .run = remove->key.run, .first = 1, .last = remove->attempts};
     struct err err = run_folders_remove(remove->api->spool, &folders);
-    (void)err; /* What stays is cleared away with other litter. */
+    (void)err; /* It is listed, and tried again. */
+}
+
+/* What else went with the run, as the sessions of a workflow's agents, is looked for later. */
+static void remove_end(struct remove_op *remove, struct err result) {
+    struct runs_api *api = remove->api;
+    op_answer(&remove->op, result);
+    mem_free(remove);
+    if (!err_failed(result)) {
+        chores_purge(api->chores);
+        dispatch_tidy(api->dispatch);
+    }
 }
 
 static void folders_removed(struct loop_work *work) {
-    struct remove_op *remove = CONTAINER_OF(work, struct remove_op, work);
-    op_answer(&remove->op, ERR_OK);
-    mem_free(remove);
+    remove_end(CONTAINER_OF(work, struct remove_op, work), ERR_OK);
 }
 
 static void remove_done(struct err result, void *ctx) {
@@ -201,8 +210,7 @@ static void remove_done(struct err result, void *ctx) {
         loop_work(remove->api->loop, &remove->work);
         return;
     }
-    op_answer(&remove->op, result);
-    mem_free(remove);
+    remove_end(remove, result);
 }
 
 void runs__remove(struct exchange *exchange, void *ctx) {

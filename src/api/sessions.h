@@ -29,6 +29,7 @@
 #include "base/base.h"
 #include "dispatch/blobs.h"
 #include "dispatch/dispatch.h"
+#include "engine/chores.h"
 #include "engine/messages.h"
 #include "engine/sessions.h"
 #include "http/http.h"
@@ -43,6 +44,7 @@ struct sessions_api {
     struct store *store;
     struct dispatch *dispatch;
     struct blobs *blobs;
+    struct chores *chores;
     const char *data_dir;  /* Never granted. */
     size_t attachment_max; /* Bytes. */
     struct route attachment_routes[ATTACHMENT_ROUTES];
@@ -62,8 +64,6 @@ MUST_CHECK bool sessions__key(struct exchange *exchange, unsigned owner_at,
                               struct session_key *ret_key);
 
 struct id sessions__new_id(const struct sessions_api *api, const char *prefix);
-/* Removes, behind the answer, what deleted sessions left. */
-void sessions__purge(const struct sessions_api *api);
 /* It is shown on terminals and in lists, and must not drive them: no control characters. */
 MUST_CHECK bool sessions__line_valid(struct bytes text);
 

@@ -31,6 +31,7 @@ static struct err create_work(struct tx *tx, void *ctx) {
         return err;
     }
     session_write_json(&row, SESSION_WHOLE, &create->op.answer);
+    create->once.about = row.session;
     return op_written(&create->op);
 }
 
@@ -232,39 +233,6 @@ void sessions__change(struct exchange *exchange, void *ctx) {
 
 /* --- Remove ----------------------------------------------------------------------------------- */
 
-/* After the answer: what is out of sight is removed page by page. What a crash leaves is found by
- * the next round of chores. */
-struct purge {
-    struct store *store; /* Borrowed, as the next one. */
-    struct blobs *blobs;
-    bool more;
-};
-
-static struct err purge_run(struct tx *tx, void *ctx) {
-    struct purge *purge = ctx;
-    purge->more = false;
-    return tx_session_purge(tx, &purge->more);
-}
-
-static void purge_done(struct err result, void *ctx) {
-    struct purge *purge = ctx;
-    if (!err_failed(result) && purge->more) {
-        store_write(purge->store, purge_run, purge_done, purge);
-        return;
-    }
-    if (!err_failed(result)) {
-        blobs_sweep(purge->blobs);
-    }
-    mem_free(purge);
-}
-
-void sessions__purge(const struct sessions_api *api) {
-    struct purge *purge = mem_new(sizeof *purge);
-    purge->store = api->store;
-    purge->blobs = api->blobs;
-    store_write(api->store, purge_run, purge_done, purge);
-}
-
 /* A chain: subagents' sessions, and turns with much below them, take a commit of their own. A crash
  * in between has removed some of these; the client sends it again. */
 struct remove_op {
@@ -301,8 +269,8 @@ static void remove_done(struct err result, void *ctx) {
     }
     op_answer(&remove->op, result);
     mem_free(remove);
-    if (!err_failed(result)) {
-        sessions__purge(api);
+    if (!err_failed(result)) { /* After the answer: it is out of sight. */
+        chores_purge(api->chores);
     }
 }
 

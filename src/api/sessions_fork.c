@@ -40,11 +40,11 @@ static struct err abandon_run(struct tx *tx, void *ctx) {
 /* What cannot be cleared away now is, at the next start. */
 static void abandoned(struct err result, void *ctx) {
     struct fork_op *fork = ctx;
-    const struct sessions_api *api = fork->api;
+    struct chores *chores = fork->api->chores;
     op_answer(&fork->op, fork->err);
     mem_free(fork);
     if (!err_failed(result)) {
-        sessions__purge(api);
+        chores_purge(chores);
     }
 }
 

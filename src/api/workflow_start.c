@@ -39,6 +39,7 @@ static struct err start_tx(struct tx *tx, void *ctx) {
         return err;
     }
     flow_start_tell(&op->start, &row, &op->op.answer);
+    op->once.about = row.run;
     return op_written(&op->op);
 }
 

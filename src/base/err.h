@@ -64,6 +64,8 @@
     X(INPUT_CLOSED, "input_closed", 409, 5, "The job takes no input, or no more")                  \
     X(INPUT_FULL, "input_full", 409, 5, "The job was sent all the input that is kept for one")     \
     X(BUDGET_TOO_DEEP, "budget_too_deep", 409, 5, "Too many budgets stand above the run")          \
+    X(GONE, "gone", 410, 3, "What is asked for was deleted")                                       \
+    X(OUTPUT_GONE, "output_gone", 410, 3, "The output of the run is gone")                         \
     X(LENGTH_REQUIRED, "length_required", 411, 2, "The request needs a length")                    \
     X(BODY_TOO_LARGE, "body_too_large", 413, 2, "The body is larger than allowed")                 \
     X(URL_TOO_LONG, "url_too_long", 414, 2, "The URL is longer than allowed")                      \

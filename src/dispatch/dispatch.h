@@ -79,6 +79,9 @@ void dispatch_close(struct dispatch *dispatch);
 /* What store_options.notes[RUN_NOTE] must reach. */
 void dispatch_run_note(struct dispatch *dispatch, struct bytes note);
 
+/* Runs were removed: their folders, which the database lists, are looked for within a second. */
+void dispatch_tidy(struct dispatch *dispatch);
+
 /* For whoever submits or stops: what is allowed now. */
 struct run_bounds dispatch_bounds(const struct dispatch *dispatch);
 /* Its place (engine/home.h). Any thread. */

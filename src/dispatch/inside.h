@@ -304,7 +304,6 @@ void host_watch__free(struct dispatch *dispatch);
 void recover__stop(struct dispatch *dispatch);
 /* retain.c */
 void retain__start(struct dispatch *dispatch);
-void retain__now(struct dispatch *dispatch); /* A round soon. */
 /* So many bytes more are kept since an attempt has ended: when that is much, a round comes soon. */
 void retain__grew(struct dispatch *dispatch, int64_t bytes);
 void retain__ended(struct dispatch *dispatch); /* The same of one run more that has ended. */

@@ -1,25 +1,31 @@
 /* retain.c: takes away runs that ended long ago, and the folders that nobody needs any more.
  *
- *            timer            page                       folders gone
- *   ASLEEP ─────────> PRUNING ────> REMOVING ──────────────────────────> PRUNING …
+ *            timer            page
+ *   ASLEEP ─────────> PRUNING ────> PRUNING …
  *     ^                  │ no more, or an error
+ *     │                  v
+ *     │               folders of removed runs: FINDING ──> REMOVING ──> ACKNOWLEDGING ──> FINDING …
+ *     │                  │ no more, or an error
  *     │                  v
  *     │               what was told (the inbox), page by page
  *     │                  │ no more, or an error; once a day: ↓
  *     │                  └──────────> LISTING ──> CHECKING (a few names) ──> REMOVING ──> …
  *     └── nothing left ──────────────────────────────┘
  *
- * Rows go first: a folder without a row is litter, a row without its folder a broken promise. A
- * daemon that dies in between leaves such litter, as does a folder that could not be removed, and
- * the first round of each day looks for it; but only for what nobody has touched for a day, so that
- * a daemon that was started with the wrong database by mistake does not take away what belongs to
- * the right one. While the daemon holds, everything stays: somebody wants to look first. */
+ * Rows go first: a folder without a row is litter, a row without its folder a broken promise. The
+ * commit that removes a row lists its folders (engine/folder_removals.h), so a crash in between, or
+ * a folder that could not be removed, leaves them to the next round.
+ * The first round of each day looks for litter that no list names; but only for what nobody has
+ * touched for a day, so that a daemon that was started with the wrong database by mistake does not
+ * take away what belongs to the right one. While the daemon holds, everything stays: somebody wants
+ * to look first. */
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/number.h"
 #include "dispatch/inside.h"
 #include "dispatch/run_folders.h"
+#include "engine/folder_removals.h"
 #include "engine/inbox.h"
 
 enum {
@@ -47,7 +53,9 @@ struct tidy {
     bool away;          /* In the store or in the pool. */
     uint64_t looked_ns; /* For folders without a row; 0: not yet. */
     bool told;          /* The inbox has been looked through, in this round; */
-    bool swept;         /* scripts have. */
+    bool swept;         /* scripts have; */
+    bool cleared;       /* folders of removed runs have been looked for, */
+    bool clearing;      /* or those of `listed` are being removed. */
     size_t removals;    /* Of this round, in the pool. */
     int64_t grown;      /* Bytes that are kept more than at the last round, */
     int64_t ended;      /* and runs. */
@@ -59,6 +67,7 @@ struct tidy {
     size_t count;
     struct span gone[PAGE];
     struct run_prune prune;
+    struct folder_removals listed;
     struct text names; /* Of folders, each terminated; */
     size_t at;         /* those before it were checked. */
     struct err err;
@@ -71,9 +80,11 @@ struct removal {
     struct dispatch *dispatch;
     struct tidy *tidy;
     struct span span;
+    struct folder_removal *listed; /* Borrowed from the page; NULL: it is litter. */
     struct err err;
 };
 
+static void folders_acknowledge(struct tidy *tidy);
 static void tidy_on(struct tidy *tidy);
 
 static void removal_run(struct pool_job *job) {
@@ -92,20 +103,28 @@ static void removal_done(struct pool_job *job) {
         dispatch__failed(dispatch, "the folder of a run could not be removed",
                          (struct bytes){removal->span.run.text, strlen(removal->span.run.text)},
                          removal->err);
+        if (removal->listed != NULL) {
+            removal->listed->attempts = 0; /* It stays listed. */
+        }
     }
     mem_free(removal);
     dispatch__maybe_stopped(dispatch);
     if (--tidy->removals == 0) {
         tidy->away = false;
-        tidy_on(tidy);
+        if (tidy->clearing) {
+            folders_acknowledge(tidy);
+        } else {
+            tidy_on(tidy);
+        }
     }
 }
 
-static void remove_span(struct tidy *tidy, const struct span *span) {
+static void remove_span(struct tidy *tidy, const struct span *span, struct folder_removal *listed) {
     struct removal *removal = mem_new(sizeof *removal);
     removal->dispatch = tidy->dispatch;
     removal->tidy = tidy;
     removal->span = *span;
+    removal->listed = listed;
     removal->job = (struct pool_job){.kind = POOL_TIDY, .run = removal_run, .done = removal_done};
     tidy->removals++;
     tidy->away = true;
@@ -114,24 +133,10 @@ static void remove_span(struct tidy *tidy, const struct span *span) {
 
 /* --- Rows ------------------------------------------------------------------------------------- */
 
-static struct err on_gone(void *ctx, const struct run_row *row) {
-    struct tidy *tidy = ctx;
-    struct span *span = &tidy->gone[tidy->count];
-    if (row->attempt <= 0 || !id_valid(row->run.data, row->run.len, "run")) {
-        return ERR_OK; /* It never began; or its row is damaged, and its folders are litter. */
-    }
-    assert(tidy->count < PAGE);
-    *span = (struct span){.first = 1, .last = row->attempt};
-    memcpy(span->run.text, row->run.data, row->run.len);
-    tidy->count++;
-    return ERR_OK;
-}
-
 static struct err prune_tx(struct tx *tx, void *ctx) {
     struct tidy *tidy = ctx;
-    tidy->count = 0;
     tidy->more = false;
-    return tx_run_prune(tx, &tidy->prune, on_gone, tidy, &tidy->more);
+    return tx_run_prune(tx, &tidy->prune, &tidy->more);
 }
 
 static void prune_done(struct err err, void *ctx);
@@ -173,15 +178,63 @@ static void prune_done(struct err err, void *ctx) {
     }
     if (err_failed(err)) {
         tidy->more = false;
-        tidy->count = 0;
     } else {
         tidy->pruned_ns = tidy->asked_ns;
     }
-    for (size_t i = 0; i < tidy->count; i++) {
-        remove_span(tidy, &tidy->gone[i]);
+    tidy_on(tidy);
+}
+
+/* --- Folders of removed runs ------------------------------------------------------------------ */
+
+static struct err folders_tx(struct tx *tx, void *ctx) {
+    struct tidy *tidy = ctx;
+    return tx_folder_removals_find(tx, &tidy->listed);
+}
+
+/* The leader's own list and that of its host: it was a standby before. */
+static void folders_next(struct tidy *tidy) {
+    const struct bytes place = tidy->dispatch->options.bounds.host;
+    tidy->cleared = tidy->listed.place.len > 0 || place.len == 0;
+    tidy->listed.place = tidy->cleared ? BYTES("") : place;
+    tidy->listed.after = (struct id){.text = ""};
+}
+
+static void folders_found(struct err err, void *ctx) {
+    struct tidy *tidy = ctx;
+    if (!goes_on(tidy, err, "the folders of removed runs could not be looked up")) {
+        return;
     }
-    if (tidy->count == 0) {
+    if (err_failed(err) || tidy->listed.count == 0) {
+        folders_next(tidy);
         tidy_on(tidy);
+        return;
+    }
+    tidy->clearing = true;
+    for (size_t i = 0; i < tidy->listed.count; i++) {
+        struct folder_removal *listed = &tidy->listed.page[i];
+        const struct span span = {.run = listed->run, .first = 1, .last = listed->attempts};
+        remove_span(tidy, &span, listed);
+    }
+    tidy->listed.after = tidy->listed.page[tidy->listed.count - 1].run;
+}
+
+static struct err acknowledge_tx(struct tx *tx, void *ctx) {
+    struct tidy *tidy = ctx;
+    return tx_folder_removals_done(tx, &tidy->listed);
+}
+
+static void acknowledge_done(struct err err, void *ctx) {
+    struct tidy *tidy = ctx;
+    tidy->clearing = false;
+    if (goes_on(tidy, err, "removed folders stay listed")) {
+        tidy_on(tidy);
+    }
+}
+
+static void folders_acknowledge(struct tidy *tidy) {
+    if (!stopped(tidy)) {
+        tidy->away = true;
+        dispatch__write(tidy->dispatch, acknowledge_tx, acknowledge_done, tidy);
     }
 }
 
@@ -289,7 +342,7 @@ static void check_done(struct err err, void *ctx) {
         tidy->at += strlen(tidy->names.data + tidy->at) + 1;
     }
     for (size_t i = 0; !err_failed(err) && i < tidy->count; i++) {
-        remove_span(tidy, &tidy->gone[i]);
+        remove_span(tidy, &tidy->gone[i], NULL /* in no list */);
     }
     if (err_failed(err) || tidy->count == 0) {
         tidy_on(tidy);
@@ -301,7 +354,7 @@ static void check_done(struct err err, void *ctx) {
 static void on_timer(struct timer *timer) {
     struct tidy *tidy = CONTAINER_OF(timer, struct tidy, timer);
     tidy->more = true;
-    tidy->soon = tidy->told = tidy->swept = false;
+    tidy->soon = tidy->told = tidy->swept = tidy->cleared = false;
     tidy->grown = tidy->ended = 0;
     tidy_on(tidy);
 }
@@ -339,6 +392,8 @@ static void tidy_on(struct tidy *tidy) {
     tidy->away = true;
     if (tidy->more && (keep->count > 0 || keep->age_ms > 0 || keep->bytes > 0)) {
         prune(tidy);
+    } else if (!tidy->cleared) {
+        dispatch__read(dispatch, folders_tx, folders_found, tidy);
     } else if (!tidy->told) {
         dispatch__write(dispatch, told_tx, told_done, tidy);
     } else if (retain__look_due(tidy->looked_ns,
@@ -364,13 +419,6 @@ void retain__start(struct dispatch *dispatch) {
     timer_start(dispatch->options.loop, &tidy->timer, FIRST_MS, on_timer);
 }
 
-void retain__now(struct dispatch *dispatch) {
-    struct tidy *tidy = dispatch->tidy;
-    if (!tidy->away) {
-        timer_start(dispatch->options.loop, &tidy->timer, 0, on_timer);
-    }
-}
-
 /* Not at once: a round now and then does for many ends. */
 static void come_soon(struct tidy *tidy) {
     if (tidy->soon) {
@@ -379,6 +427,12 @@ static void come_soon(struct tidy *tidy) {
     tidy->soon = true;
     if (!tidy->away) {
         timer_start(tidy->dispatch->options.loop, &tidy->timer, SOON_MS, on_timer);
+    }
+}
+
+void dispatch_tidy(struct dispatch *dispatch) {
+    if (dispatch->tidy != NULL) {
+        come_soon(dispatch->tidy);
     }
 }
 

@@ -1,12 +1,14 @@
 /* retain_scripts.c: removes from DIR/scripts what no run has any more.
  *
- *   list (pool) ──> which are of a run? (store, page by page) ──> remove (pool) ──> done
+ *   removals (store) ──> list (pool) ──> which are of a run? (store, page by page)
+ *                  ──> remove (pool) ──> removals are done (store) ──> end
  *
  * A script that came as text is put there to be edited (flow_start.c), under the beginning of its
  * hash. It goes with the last run that has its text. One that somebody has edited is his: its text
  * is not what its name says any more, and it stays. So does one that was touched within a day: the
  * run that it was put there for may not be stored yet, and who was told where a fault is in it may
- * still look. */
+ * still look. But where the database lists a text as removed with its last run, only a touch after
+ * that counts. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -37,7 +39,8 @@ struct name {
 struct script_sweep {
     struct dispatch *dispatch;
     struct pool_job job;
-    int64_t before_s;   /* What was touched since stays. */
+    int64_t before_s; /* What was touched since stays, but for: */
+    struct script_removals removed;
     struct name *names; /* Owned. */
     size_t count, asked;
     void (*done)(void *ctx);
@@ -46,10 +49,21 @@ struct script_sweep {
 
 /* --- Files ------------------------------------------------------------------------------------ */
 
+/* A touch counts from this time on. */
+static int64_t touch_s(const struct script_sweep *sweep, const char *file) {
+    for (size_t i = 0; i < sweep->removed.count; i++) {
+        const struct script_removal *removal = &sweep->removed.page[i];
+        if (memcmp(removal->hash, file, NAME_HEX) == 0) {
+            return removal->made_ms / 1000 + 1;
+        }
+    }
+    return sweep->before_s;
+}
+
 static bool is_old(const struct script_sweep *sweep, int folder, const char *file) {
     struct stat about;
     return fstatat(folder, file, &about, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(about.st_mode) &&
-           about.st_mtime < sweep->before_s;
+           about.st_mtime < touch_s(sweep, file);
 }
 
 static void write_file(const struct name *name, char file[NAME_HEX + sizeof ".js"]) {
@@ -135,10 +149,31 @@ static void finish(struct script_sweep *sweep) {
     done(ctx);
 }
 
+static struct err forget_tx(struct tx *tx, void *ctx) {
+    const struct script_sweep *sweep = ctx;
+    return tx_script_removals_done(tx, &sweep->removed);
+}
+
+static void forgotten(struct err err, void *ctx) {
+    struct script_sweep *sweep = ctx;
+    (void)err; /* They stay listed for the next round. */
+    dispatch__answered(sweep->dispatch);
+    finish(sweep);
+}
+
+/* Nothing of what was listed is left. */
+static void finish_removals(struct script_sweep *sweep) {
+    if (sweep->removed.count == 0 || sweep->dispatch->stopping) {
+        finish(sweep);
+    } else {
+        dispatch__write(sweep->dispatch, forget_tx, forgotten, sweep);
+    }
+}
+
 static void removed(struct pool_job *job) {
     struct script_sweep *sweep = CONTAINER_OF(job, struct script_sweep, job);
     struct dispatch *dispatch = sweep->dispatch;
-    finish(sweep);
+    finish_removals(sweep);
     dispatch__maybe_stopped(dispatch);
 }
 
@@ -173,11 +208,28 @@ static void listed(struct pool_job *job) {
     struct script_sweep *sweep = CONTAINER_OF(job, struct script_sweep, job);
     struct dispatch *dispatch = sweep->dispatch;
     if (sweep->count == 0 || dispatch->stopping) {
-        finish(sweep);
+        finish_removals(sweep);
         dispatch__maybe_stopped(dispatch);
     } else {
         dispatch__read(dispatch, ask_tx, asked, sweep);
     }
+}
+
+static struct err find_tx(struct tx *tx, void *ctx) {
+    struct script_sweep *sweep = ctx;
+    return tx_script_removals_find(tx, &sweep->removed);
+}
+
+static void found(struct err err, void *ctx) {
+    struct script_sweep *sweep = ctx;
+    struct dispatch *dispatch = sweep->dispatch;
+    dispatch__answered(dispatch);
+    if (err_failed(err) || dispatch->stopping) {
+        finish(sweep); /* The next round tries again. */
+        return;
+    }
+    sweep->job = (struct pool_job){.kind = POOL_TIDY, .run = list_run, .done = listed};
+    pool_add(&dispatch->pool, &sweep->job);
 }
 
 void retain__sweep_scripts(struct dispatch *dispatch, void (*done)(void *ctx), void *ctx) {
@@ -187,6 +239,5 @@ void retain__sweep_scripts(struct dispatch *dispatch, void (*done)(void *ctx), v
     sweep->before_s = world_wall_ms(world) / 1000 - UNTOUCHED_S;
     sweep->done = done;
     sweep->ctx = ctx;
-    sweep->job = (struct pool_job){.kind = POOL_TIDY, .run = list_run, .done = listed};
-    pool_add(&dispatch->pool, &sweep->job);
+    dispatch__read(dispatch, find_tx, found, sweep);
 }

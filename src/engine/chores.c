@@ -6,7 +6,7 @@
 #include "engine/chores.h"
 
 #include "engine/idempotency.h"
-#include "engine/sessions.h"
+#include "engine/token.h"
 
 enum {
     ROWS_MAX = 500,
@@ -18,9 +18,12 @@ static struct err answers_remove(struct tx *tx, bool *ret_more) {
     return tx_idempotency_prune(tx, tx_now_ms(tx) - IDEMPOTENCY_KEPT_MS, ROWS_MAX, ret_more);
 }
 
+static struct err tokens_remove(struct tx *tx, bool *ret_more) {
+    return tx_token_prune(tx, tx_now_ms(tx) - TOKEN_REVOKED_KEPT_MS, ROWS_MAX, ret_more);
+}
+
 /* In the order in which a round goes through them. */
-static struct err (*const steps[])(struct tx *tx, bool *ret_more) = {answers_remove,
-                                                                     tx_session_purge};
+static struct err (*const steps[])(struct tx *tx, bool *ret_more) = {answers_remove, tokens_remove};
 
 static void round_begin(struct timer *timer);
 
@@ -40,26 +43,97 @@ static void step_done(struct err result, void *ctx) {
         chores->step++;
     }
     if (!err_failed(result) && chores->step < COUNT_OF(steps)) {
-        store_write(chores->store, step_run, step_done, chores);
+        store_write(chores->on.store, step_run, step_done, chores);
     } else {
-        timer_start(chores->loop, &chores->timer, HOUR_MS, round_begin);
+        timer_start(chores->on.loop, &chores->timer, HOUR_MS, round_begin);
     }
 }
 
 static void round_begin(struct timer *timer) {
     struct chores *chores = CONTAINER_OF(timer, struct chores, timer);
     chores->step = 0;
-    store_write(chores->store, step_run, step_done, chores);
+    store_write(chores->on.store, step_run, step_done, chores);
 }
 
-void chores_start(struct chores *chores, struct loop *loop, struct store *store) {
-    *chores = (struct chores){.loop = loop, .store = store};
-    timer_start(loop, &chores->timer, MINUTE_MS, round_begin);
+/* --- Deleted sessions ------------------------------------------------------------------------- */
+
+static void purge_begin(struct chores *chores);
+
+static void purge_wake(struct timer *timer) {
+    purge_begin(CONTAINER_OF(timer, struct chores, purge_timer));
+}
+
+/* A function that is run again must find what it found the first time. */
+static struct err purge_run(struct tx *tx, void *ctx) {
+    struct chores *chores = ctx;
+    return tx_session_purge(tx, &chores->purge);
+}
+
+static void purge_sleep(struct chores *chores, uint64_t ms) {
+    chores->purging = CHORES_ASLEEP;
+    timer_start(chores->on.loop, &chores->purge_timer, ms, purge_wake);
+}
+
+static void purge_end(struct chores *chores, struct err result) {
+    bool again = chores->purging == CHORES_AGAIN;
+    uint64_t wait_ms = HOUR_MS;
+    if (chores->purge.removed && chores->on.purged != NULL) {
+        chores->on.purged(chores->on.ctx);
+    }
+    if (!err_failed(result) && chores->purge.waits) {
+        wait_ms = chores->soon > 0 ? CHORES_PURGE_AGAIN_MS : CHORES_PURGE_LATER_MS;
+        chores->soon -= chores->soon > 0;
+    }
+    if (again && !err_failed(result)) {
+        purge_begin(chores);
+    } else {
+        purge_sleep(chores, wait_ms);
+    }
+}
+
+static void purge_done(struct err result, void *ctx) {
+    struct chores *chores = ctx;
+    if (chores->stopped) {
+        return;
+    }
+    if (!err_failed(result) && chores->purge.more) {
+        store_write(chores->on.store, purge_run, purge_done, chores);
+    } else {
+        purge_end(chores, result);
+    }
+}
+
+static void purge_begin(struct chores *chores) {
+    chores->purging = CHORES_RUNNING;
+    chores->purge = (struct session_purge){.after = 0};
+    store_write(chores->on.store, purge_run, purge_done, chores);
+}
+
+void chores_purge(struct chores *chores) {
+    if (chores->on.loop == NULL || chores->stopped) {
+        return;
+    }
+    chores->soon = CHORES_PURGE_SOON;
+    if (chores->purging == CHORES_ASLEEP) {
+        timer_stop(chores->on.loop, &chores->purge_timer);
+        purge_begin(chores);
+    } else {
+        chores->purging = CHORES_AGAIN;
+    }
+}
+
+/* --- All of it -------------------------------------------------------------------------------- */
+
+void chores_start(struct chores *chores, const struct chores_options *options) {
+    *chores = (struct chores){.on = *options, .soon = CHORES_PURGE_SOON};
+    timer_start(chores->on.loop, &chores->timer, MINUTE_MS, round_begin);
+    purge_sleep(chores, CHORES_PURGE_AGAIN_MS);
 }
 
 void chores_stop(struct chores *chores) {
-    if (chores->loop != NULL && !chores->stopped) {
+    if (chores->on.loop != NULL && !chores->stopped) {
         chores->stopped = true;
-        timer_stop(chores->loop, &chores->timer);
+        timer_stop(chores->on.loop, &chores->timer);
+        timer_stop(chores->on.loop, &chores->purge_timer);
     }
 }

@@ -60,6 +60,9 @@ struct err tx_idempotency_find(struct tx *tx, const struct idempotency *idempote
         return err_make(ERR_IDEMPOTENCY_MISMATCH, "idempotency: digest");
     }
     struct bytes answer = rows_text(rows, 2);
+    if (answer.len == 0) {
+        return err_make(ERR_GONE, "idempotency: answer");
+    }
     char *copy = arena_try_copy(tx_arena(tx), answer.data, answer.len);
     if (copy == NULL) {
         return err_make(ERR_OUT_OF_MEMORY, "idempotency: answer");
@@ -73,15 +76,28 @@ struct err tx_idempotency_find(struct tx *tx, const struct idempotency *idempote
 struct err tx_idempotency_keep(struct tx *tx, const struct idempotency *idempotency,
                                const struct idempotency_answer *answer) {
     static const char sql[] =
-        "INSERT INTO idempotency (owner, route, idem_key, digest, status, answer, made_ms)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        "INSERT INTO idempotency (owner, route, idem_key, digest, status, answer, made_ms,"
+        " about) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    struct bytes about = answer->about.data == NULL ? BYTES("") : answer->about;
     struct arg args[] = {
         arg_text(idempotency->owner), arg_text(idempotency->route),
         arg_text(idempotency->key),   arg_text((struct bytes){idempotency->digest.text, 64}),
         arg_int(answer->status),      arg_text(answer->body),
-        arg_int(tx_now_ms(tx)),
+        arg_int(tx_now_ms(tx)),       arg_text(about),
     };
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
+}
+
+struct err tx_idempotency_forget(struct tx *tx, struct bytes about, bool *ret_some) {
+    static const char sql[] = "UPDATE idempotency SET answer = '', about = '' WHERE about = $1"
+                              " AND about <> ''";
+    struct arg args[] = {arg_text(about)};
+    int64_t changed = 0;
+    struct err err = tx_exec(tx, sql, args, COUNT_OF(args), &changed);
+    if (!err_failed(err)) {
+        *ret_some = changed > 0;
+    }
+    return err;
 }
 
 struct err tx_idempotency_prune(struct tx *tx, int64_t before_ms, int64_t count_max,

@@ -38,14 +38,18 @@ struct sha256_hex idempotency_digest(const struct idempotency_request *request);
 
 struct idempotency_answer {
     int status;
-    struct bytes body; /* From the transaction's arena. */
+    struct bytes body;  /* From the transaction's arena. */
+    struct bytes about; /* Id of the session or run that the body shows; no data: of none. */
 };
 
-/* ERR_IDEMPOTENCY_MISMATCH: the key was used for another request. */
+/* ERR_IDEMPOTENCY_MISMATCH: the key was used for another request. ERR_GONE: what the answer showed
+ * was deleted. */
 MUST_CHECK struct err tx_idempotency_find(struct tx *tx, const struct idempotency *idempotency,
                                           bool *ret_found, struct idempotency_answer *ret_answer);
 MUST_CHECK struct err tx_idempotency_keep(struct tx *tx, const struct idempotency *idempotency,
                                           const struct idempotency_answer *answer);
+/* Empties the answers about a session or run that is deleted; their keys stay used. */
+MUST_CHECK struct err tx_idempotency_forget(struct tx *tx, struct bytes about, bool *ret_some);
 /* Removes at most `count_max` rows made before `before_ms`. *ret_more: call again. */
 MUST_CHECK struct err tx_idempotency_prune(struct tx *tx, int64_t before_ms, int64_t count_max,
                                            bool *ret_more);

@@ -5,6 +5,8 @@
  * their sessions, but for those that somebody goes on with. It stays while such a turn still stops.
  */
 #include "engine/budget_rows.h"
+#include "engine/folder_removals.h"
+#include "engine/idempotency.h"
 #include "engine/run_rows.h"
 
 #include <string.h>
@@ -70,25 +72,38 @@ struct removal {
     struct span_removed spans;
 };
 
+static struct err remove_budget(struct tx *tx, const struct run_row *row) {
+    return may_have_budget(row) ? budget__remove_run(tx, row->id) : ERR_OK;
+}
+
+static struct err remove_workflow(struct tx *tx, const struct run_row *row) {
+    return may_be_workflow(row) ? workflows__forget(tx, row->id) : ERR_OK;
+}
+
+static struct err remove_notices(struct tx *tx, const struct run_row *row) {
+    return inbox__forget(tx, row->run);
+}
+
+static struct err remove_answers(struct tx *tx, const struct run_row *row) {
+    bool some = false;
+    return tx_idempotency_forget(tx, row->run, &some);
+}
+
+static struct err remove_itself(struct tx *tx, const struct run_row *row) {
+    return forget(tx, row->id);
+}
+
 static struct err remove_row(struct tx *tx, const struct run_row *row,
                              struct removal *ret_removal) {
+    static struct err (*const steps[])(struct tx * tx, const struct run_row *row) = {
+        remove_stream,  remove_budget,         remove_workflow, remove_notices,
+        remove_answers, tx_folder_removal_add, remove_itself,
+    };
     struct removal removal = {.whole = false};
     struct err err = tx_span_remove(tx, row->id, &removal.spans);
     removal.whole = removal.spans.count < SPAN_REMOVE_MAX;
-    if (!err_failed(err) && removal.whole) {
-        err = remove_stream(tx, row);
-        if (!err_failed(err) && may_have_budget(row)) {
-            err = budget__remove_run(tx, row->id);
-        }
-    }
-    if (!err_failed(err) && removal.whole && may_be_workflow(row)) {
-        err = workflows__forget(tx, row->id);
-    }
-    if (!err_failed(err) && removal.whole) {
-        err = inbox__forget(tx, row->run);
-    }
-    if (!err_failed(err) && removal.whole) {
-        err = forget(tx, row->id);
+    for (size_t i = 0; i < COUNT_OF(steps) && !err_failed(err) && removal.whole; i++) {
+        err = steps[i](tx, row);
     }
     if (!err_failed(err)) {
         *ret_removal = removal;
@@ -229,9 +244,55 @@ struct err tx_run_remove(struct tx *tx, const struct run_key *key, bool *ret_mor
     }
     err = remove_run(tx, &row, &removal);
     if (!err_failed(err)) {
+        tx_scrub(tx);
         *ret_more = !removal.whole;
         *ret_row = row;
     }
+    return err;
+}
+
+/* --- Those of a deleted session --------------------------------------------------------------- */
+
+enum { PURGE_RUNS = 16 };
+
+/* A run that ended in the future ended before the clock was set back. */
+static struct err find_purged(struct tx *tx, const struct run_purge *purge,
+                              struct run_row rows[PURGE_RUNS], size_t *ret_count) {
+    static const char sql[] =
+        "SELECT " RUN_COLUMNS_LIGHT " FROM runs WHERE owner = $1 AND session = $2"
+        " AND session <> '' AND ended_ms IS NOT NULL AND (ended_ms <= $3 OR ended_ms > $4)"
+        " AND step_key = '' AND NOT EXISTS (SELECT 1 FROM runs c WHERE c.parent = runs.id"
+        " AND c.parent <> 0 AND c.ended_ms IS NULL)"
+        " AND NOT " WORKFLOW_LIVES_BELOW " ORDER BY id DESC LIMIT $5";
+    const struct arg args[] = {arg_text(purge->owner), arg_text(purge->session),
+                               arg_int(purge->before_ms), arg_int(tx_now_ms(tx)),
+                               arg_int(PURGE_RUNS)};
+    AUTO(rows_release) struct rows *found = NULL;
+    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &found);
+    bool row = !err_failed(err);
+    size_t count = 0;
+    while (!err_failed(err) && row && count < PURGE_RUNS) {
+        err = rows_next(found, &row);
+        if (!err_failed(err) && row) {
+            err = runs__read_shown(tx, found, RUN_LIGHT, &rows[count]);
+            count += !err_failed(err);
+        }
+    }
+    *ret_count = count;
+    return err;
+}
+
+struct err runs__purge(struct tx *tx, const struct run_purge *purge, bool *ret_some) {
+    struct run_row rows[PURGE_RUNS];
+    size_t count = 0;
+    int64_t spans = 0;
+    struct err err = find_purged(tx, purge, rows, &count);
+    for (size_t i = 0; i < count && !err_failed(err) && spans < SPAN_REMOVE_MAX; i++) {
+        struct removal removal = {.whole = false};
+        err = remove_run(tx, &rows[i], &removal);
+        spans += removal.spans.count;
+    }
+    *ret_some = count > 0;
     return err;
 }
 
@@ -344,9 +405,7 @@ static bool is_kept(const struct excess *excess, const struct run_row *row) {
 }
 
 /* A transaction ends after a page of spans, too, whoever they belong to. */
-struct err tx_run_prune(struct tx *tx, const struct run_prune *prune,
-                        struct err (*gone)(void *ctx, const struct run_row *row), void *ctx,
-                        bool *ret_more) {
+struct err tx_run_prune(struct tx *tx, const struct run_prune *prune, bool *ret_more) {
     assert(prune->limit > 0 && prune->limit <= RUN_PRUNE_MAX);
     struct excess excess = {.count = 0};
     struct old old = {.count = 0};
@@ -367,9 +426,6 @@ struct err tx_run_prune(struct tx *tx, const struct run_prune *prune,
             continue;
         }
         err = err_failed(err) ? err : remove_run(tx, &old.rows[at], &removal);
-        if (!err_failed(err) && removal.whole) {
-            err = gone(ctx, &old.rows[at]);
-        }
         excess.count -= removal.whole;
         excess.bytes -= removal.spans.disk;
         spans += removal.spans.count;

@@ -298,7 +298,8 @@ struct err runs__insert(struct tx *tx, const struct run_row *row) {
         "INSERT INTO runs (" RUN_STORED ", project, session, root)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, '', '', 0, $8, 0, 0, 0, $9, $10, $11, -1, $12, $13,"
         " $22, $14, $15, NULL, $16, $17, $18, $19, '', $20, 0, 0, 0, 0, 0, 0, 0, '', $21,"
-        " $23, $24, " RUN_ROOT_OF("$5") ")";
+        " $23, COALESCE(NULLIF($24, ''), (SELECT p.session FROM runs p WHERE p.id = $5), ''),"
+        " " RUN_ROOT_OF("$5") ")";
     const struct run_place place = runs__place(row->budget);
     const struct arg args[] = {
         arg_int(row->id),
@@ -328,6 +329,12 @@ struct err runs__insert(struct tx *tx, const struct run_row *row) {
     };
     struct err err = tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
     return err_failed(err) ? err : runs__tell(tx, row);
+}
+
+struct err runs__set_session(struct tx *tx, int64_t id, struct bytes session) {
+    const struct arg args[] = {arg_int(id), arg_text(session)};
+    return tx_exec(tx, "UPDATE runs SET session = $2 WHERE id = $1", args, COUNT_OF(args),
+                   NULL /* one row, always */);
 }
 
 struct err runs__write(struct tx *tx, enum run_state from, const struct run_row *row) {

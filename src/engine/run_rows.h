@@ -59,6 +59,9 @@ MUST_CHECK struct err runs__find_id(struct tx *tx, int64_t id, bool *ret_found,
 /* One that has to be there: ERR_NOT_FOUND. */
 MUST_CHECK struct err runs__get(struct tx *tx, const struct run_key *key, struct run_row *ret_row);
 MUST_CHECK struct err runs__insert(struct tx *tx, const struct run_row *row);
+/* A run whose turn does not pay for it is of the turn's session nevertheless: it is listed with it,
+ * and goes with it. */
+MUST_CHECK struct err runs__set_session(struct tx *tx, int64_t id, struct bytes session);
 MUST_CHECK struct err runs__write(struct tx *tx, enum run_state from, const struct run_row *row);
 MUST_CHECK struct err runs__tell(struct tx *tx, const struct run_row *row);
 /* The call of its model waits for its next try, which is made (provider_wait.c). */
@@ -79,6 +82,14 @@ MUST_CHECK struct err runs__first(struct tx *tx, const struct run_ask *ask, bool
                                   struct run_row *ret_row);
 /* Asks a run to end whose row cannot be read: run_damaged.c. No cursor may be open. */
 MUST_CHECK struct err runs__end_damaged(struct tx *tx, int64_t id);
+
+/* Removes a page of the ended runs of a session that is deleted, those that ended after `before_ms`
+ * excepted, as tx_run_remove does. *ret_some: call again. */
+struct run_purge {
+    struct bytes owner, session;
+    int64_t before_ms;
+};
+MUST_CHECK struct err runs__purge(struct tx *tx, const struct run_purge *purge, bool *ret_some);
 
 /* Retry policy that the row's spec asks for; of a spec that cannot be read: no further attempt. */
 struct retry_policy runs__retry_policy(const struct run_row *row);

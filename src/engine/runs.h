@@ -193,8 +193,7 @@ MUST_CHECK struct err tx_run_recover(struct tx *tx, int64_t after, int64_t limit
 
 /* Removes ended runs with their streams and spans: one of a client's, or the oldest beyond what is
  * kept. *ret_more: call again; of a run with very many spans a page goes at a time, and the run
- * with the last. The runs whose spool folders are to be removed come through `gone`, which must
- * only copy. */
+ * with the last. Their spool folders are listed (folder_removals.h). */
 struct run_keep {
     int64_t count, age_ms, bytes; /* 0: no such bound. bytes: of their folders on the disk. */
 };
@@ -205,9 +204,7 @@ struct run_prune {
     int64_t limit;
     int64_t lived_ms; /* By this daemon since the last call that succeeded: see rules/retain.h. */
 };
-MUST_CHECK struct err tx_run_prune(struct tx *tx, const struct run_prune *prune,
-                                   struct err (*gone)(void *ctx, const struct run_row *row),
-                                   void *ctx, bool *ret_more);
+MUST_CHECK struct err tx_run_prune(struct tx *tx, const struct run_prune *prune, bool *ret_more);
 
 /* Whether it was begun elsewhere: in another directory, or on another machine (home.h). */
 MUST_CHECK bool run_is_foreign(const struct run_row *row, struct bytes host);

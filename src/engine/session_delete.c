@@ -1,22 +1,29 @@
-/* session_delete.c: a session is taken from sight, and its rows are removed page by page.
+/* session_delete.c: a session is taken from sight, and all that it holds is removed page by page.
  *
- * hidden 0 ──delete──> -1 (rows are being removed) ──> -2 (only its stream is left) ──> no row
+ * hidden 0 ──delete──> -1 (rows are being removed) ──> -2 (its stream says `deleted`) ──> no row
  *    ^
  *    └── fork's last commit ── the epoch of the daemon that makes it; of another one: as -1
  *
- * The rows of turns that have not ended stay meanwhile, and no session goes before its turns.
+ * The commit of the delete empties the session's own texts. What is found by the session goes next:
+ * messages, notices, stored answers, its runs with their traces, streams and folders, its title in
+ * the events of the project. What was used stays in the sums, without the session's name.
  *
- * All of it stands in the row, so a crash anywhere leaves nothing that the next round doesn't find.
+ * A run that has not ended stays until it has, and RUNS_KEPT_MS longer, so that whoever follows it
+ * hears of its end; no session goes before its runs. All of it stands in the rows, so a crash
+ * anywhere leaves nothing that the next round doesn't find.
  */
 #include <stdio.h>
 
 #include "engine/budget.h"
+#include "engine/idempotency.h"
 #include "engine/ids.h"
 #include "engine/inbox_bind.h"
+#include "engine/inbox_rows.h"
 #include "engine/message_rows.h"
+#include "engine/usage_totals.h"
 #include "journal/journal.h"
 
-enum { HIDDEN_DELETED = -1, HIDDEN_EMPTY = -2, JOBS_PAGE = 64 };
+enum { HIDDEN_DELETED = -1, HIDDEN_EMPTY = -2, JOBS_PAGE = 64, RUNS_KEPT_MS = 10 * 1000 };
 
 /* --- Out of sight ----------------------------------------------------------------------------- */
 
@@ -146,6 +153,9 @@ struct err tx_session_delete(struct tx *tx, const struct session_delete *what, b
         err = let_go(tx, &row, what, &more);
     }
     if (!err_failed(err) && !more) {
+        err = sessions__empty(tx, &row);
+    }
+    if (!err_failed(err) && !more) {
         err = sessions__set_hidden(tx, &row, HIDDEN_DELETED);
     }
     if (!err_failed(err) && !more) {
@@ -177,7 +187,7 @@ static struct err remove_some(struct tx *tx, const char *sql, int64_t session, b
 /* Parts first: they are found by their messages. A turn's row goes after the end of the turn, which
  * reads there how long a person was waited for, and whose place is free now. An attachment goes
  * with its last use. */
-static struct err remove_page(struct tx *tx, int64_t session, bool *ret_some) {
+static struct err remove_rows(struct tx *tx, const struct session_row *row, bool *ret_some) {
     static const char *const steps[] = {
         "DELETE FROM parts WHERE id IN (SELECT p.id FROM messages m"
         " JOIN parts p ON p.message = m.id WHERE m.session = $1 LIMIT $2)",
@@ -203,7 +213,68 @@ static struct err remove_page(struct tx *tx, int64_t session, bool *ret_some) {
     }
     bool some = false;
     for (size_t i = 0; i < COUNT_OF(steps) && !err_failed(err) && !some; i++) {
-        err = remove_some(tx, steps[i], session, &some);
+        err = remove_some(tx, steps[i], row->id, &some);
+    }
+    if (!err_failed(err)) {
+        *ret_some = some;
+    }
+    return err;
+}
+
+/* The newest first: what is below a run is newer than the run. Those of a workflow go with it. */
+static struct err remove_runs(struct tx *tx, const struct session_row *row, bool *ret_some) {
+    const struct run_purge purge = {
+        .owner = row->owner, .session = row->session, .before_ms = tx_now_ms(tx) - RUNS_KEPT_MS};
+    return runs__purge(tx, &purge, ret_some);
+}
+
+static struct err remove_notices(struct tx *tx, const struct session_row *row, bool *ret_some) {
+    static const char sql[] =
+        "DELETE FROM inbox WHERE id IN (SELECT id FROM inbox WHERE owner = $1 AND address = $2"
+        " AND receiver = 'session' AND settled_ms IS NOT NULL LIMIT $3)";
+    const struct arg args[] = {arg_text(row->owner), arg_text(row->session),
+                               arg_int(SESSION_PURGE_PAGE)};
+    int64_t changed = 0;
+    struct err err = tx_exec(tx, sql, args, COUNT_OF(args), &changed);
+    *ret_some = changed > 0;
+    return err;
+}
+
+static struct err remove_usage(struct tx *tx, const struct session_row *row, bool *ret_some) {
+    return tx_usage_forget(tx, row, SESSION_PURGE_PAGE, ret_some);
+}
+
+/* The answers of one session are few: the one that made it, and those to a client's tries. */
+static struct err remove_answers(struct tx *tx, const struct session_row *row, bool *ret_some) {
+    return tx_idempotency_forget(tx, row->session, ret_some);
+}
+
+static struct err remove_titles(struct tx *tx, const struct session_row *row, bool *ret_some) {
+    return sessions__untell_project(tx, row, SESSION_PURGE_PAGE * 5, ret_some);
+}
+
+static struct err remove_events(struct tx *tx, const struct session_row *row, bool *ret_some) {
+    char name[SESSION_STREAM_MAX];
+    struct stream_state state = {.stream = 0};
+    bool found = false, more = false;
+    struct err err = tx_stream_find(tx, row->owner, sessions__stream(row, name), &found, &state);
+    *ret_some = found && state.floor < state.head - 1;
+    return err_failed(err) || !*ret_some
+               ? err
+               : tx_prune(tx, state.stream, state.head - 1, JOURNAL_PRUNE_MAX, &more);
+}
+
+/* A page of the first kind that there is something of. */
+static struct err remove_page(struct tx *tx, const struct session_row *row, bool *ret_some) {
+    static struct err (*const steps[])(struct tx * tx, const struct session_row *row,
+                                       bool *ret_some) = {
+        remove_rows,   remove_runs,    remove_notices, remove_usage,
+        remove_titles, remove_answers, remove_events,
+    };
+    struct err err = ERR_OK;
+    bool some = false;
+    for (size_t i = 0; i < COUNT_OF(steps) && !err_failed(err) && !some; i++) {
+        err = steps[i](tx, row, &some);
     }
     if (!err_failed(err)) {
         *ret_some = some;
@@ -227,24 +298,43 @@ static struct err remove_stream(struct tx *tx, const struct session_row *row) {
     return err_failed(err) || more ? err : remove_row(tx, row);
 }
 
-static struct err remove_rest(struct tx *tx, const struct session_row *row, int64_t hidden) {
+static struct err has_runs(struct tx *tx, const struct session_row *row, bool *ret_runs) {
+    static const char sql[] = "SELECT 1 FROM runs WHERE owner = $1 AND session = $2"
+                              " AND session <> '' LIMIT 1";
+    const struct arg args[] = {arg_text(row->owner), arg_text(row->session)};
+    const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
+    int64_t found = 0;
+    struct err err = runs__int(tx, &ask, &found);
+    if (!err_failed(err)) {
+        *ret_runs = found != 0;
+    }
+    return err;
+}
+
+/* Nothing is left that could go now. */
+static struct err remove_rest(struct tx *tx, const struct session_row *row, int64_t hidden,
+                              bool *ret_waits) {
+    bool runs = false;
     if (hidden == HIDDEN_EMPTY) {
         return remove_stream(tx, row);
+    }
+    struct err err = has_runs(tx, row, &runs);
+    if (err_failed(err) || runs) {
+        *ret_waits = runs;
+        return err;
     }
     /* Of a fork nobody has heard: it has no stream. */
     return hidden > 0 ? remove_row(tx, row) : sessions__set_hidden(tx, row, HIDDEN_EMPTY);
 }
 
-/* The first that has something left to remove now. */
-static struct err find_hidden(struct tx *tx, bool *ret_found, int64_t *ret_hidden,
+/* The first after `after` that may have something left to remove now. */
+static struct err find_hidden(struct tx *tx, int64_t after, bool *ret_found, int64_t *ret_hidden,
                               struct session_row *ret_row) {
-    static const char sql[] =
-        "SELECT " SESSION_COLUMNS_LIGHT ", s.hidden" SESSION_FROM
-        " WHERE s.hidden <> 0 AND s.hidden <> $1 AND (s.hidden <> $2 OR s.changed_ms <= $3"
-        " AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.session = s.id AND EXISTS (" LIVES ")))"
-        " ORDER BY s.id LIMIT 1";
+    static const char sql[] = "SELECT " SESSION_COLUMNS_LIGHT ", s.hidden" SESSION_FROM
+                              " WHERE s.hidden <> 0 AND s.hidden <> $1 AND s.id > $4"
+                              " AND (s.hidden <> $2 OR s.changed_ms <= $3) ORDER BY s.id LIMIT 1";
     const struct arg args[] = {arg_int(tx_epoch(tx)), arg_int(HIDDEN_EMPTY),
-                               arg_int(tx_now_ms(tx) - SESSION_STREAM_KEPT_MS)};
+                               arg_int(tx_now_ms(tx) - SESSION_STREAM_KEPT_MS), arg_int(after)};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
     if (!err_failed(err) && rows != NULL) {
@@ -257,19 +347,25 @@ static struct err find_hidden(struct tx *tx, bool *ret_found, int64_t *ret_hidde
     return err;
 }
 
-struct err tx_session_purge(struct tx *tx, bool *ret_more) {
-    bool found = false, some = false;
+struct err tx_session_purge(struct tx *tx, struct session_purge *purge) {
+    bool found = false, some = false, waits = false;
     int64_t hidden = 0;
     struct session_row row;
-    struct err err = find_hidden(tx, &found, &hidden, &row);
+    struct err err = find_hidden(tx, purge->after, &found, &hidden, &row);
     if (!err_failed(err) && found) {
-        err = remove_page(tx, row.id, &some);
+        err = remove_page(tx, &row, &some);
     }
     if (!err_failed(err) && found && !some) {
-        err = remove_rest(tx, &row, hidden);
+        err = remove_rest(tx, &row, hidden, &waits);
+    }
+    if (!err_failed(err) && found) {
+        tx_scrub(tx);
     }
     if (!err_failed(err)) {
-        *ret_more = found;
+        purge->after = waits ? row.id : purge->after;
+        purge->more = found;
+        purge->removed = purge->removed || (found && !waits);
+        purge->waits = purge->waits || waits;
     }
     return err;
 }

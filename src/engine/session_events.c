@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "engine/run_rows.h"
 #include "journal/journal.h"
 
 enum {
@@ -11,6 +12,10 @@ enum {
     PROJECT_EVENTS_KEPT = 10000,
     CUTS_MAX =
         8, /* Of what is too much, when a turn ends; the pruner's next round cuts the rest. */
+};
+
+struct stream_range {
+    int64_t after, through; /* Numbers of events. */
 };
 
 static struct err append(struct tx *tx, const struct session_row *row, struct append append) {
@@ -70,6 +75,63 @@ struct err sessions__tell_project(struct tx *tx, const struct session_row *row, 
                   (struct append){.stream = join("project:", row->project, name, sizeof name),
                                   .type = type,
                                   .data = {data.data, data.len}});
+}
+
+static struct err purged_seq(struct tx *tx, const struct session_row *row, int64_t *ret_seq) {
+    const struct arg args[] = {arg_int(row->id)};
+    const struct run_ask ask = {.sql = "SELECT purged_seq FROM sessions WHERE id = $1",
+                                .args = args,
+                                .count = COUNT_OF(args)};
+    return runs__int(tx, &ask, ret_seq);
+}
+
+/* Numbers and times of the events stay: only the data of those that name the session changes. */
+static struct err untell(struct tx *tx, const struct session_row *row, int64_t stream,
+                         struct stream_range range) {
+    static const char sql[] = "UPDATE events SET data = $4 WHERE stream = $1 AND seq > $2"
+                              " AND seq <= $3 AND substr(data, 1, $6) = $5";
+    AUTO(text_done) struct text data;
+    text_init(&data, DATA_MAX);
+    add_text(&data, "{\"session\":", row->session);
+    size_t beginning = data.len;
+    text_add_str(&data, ",\"title\":\"\",\"deleted\":true}");
+    if (text_failed(&data)) {
+        return text_error(&data, "sessions: event");
+    }
+    const struct arg args[] = {arg_int(stream),
+                               arg_int(range.after),
+                               arg_int(range.through),
+                               arg_text((struct bytes){data.data, data.len}),
+                               arg_text((struct bytes){data.data, beginning}),
+                               arg_int((int64_t)beginning)};
+    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* any number */);
+}
+
+struct err sessions__untell_project(struct tx *tx, const struct session_row *row, int64_t limit,
+                                    bool *ret_some) {
+    static const char sql[] = "UPDATE sessions SET purged_seq = $2 WHERE id = $1";
+    char name[STREAM_NAME_MAX];
+    struct stream_state state = {.stream = 0};
+    bool found = false;
+    int64_t purged = 0;
+    if (!session_project_valid(row->project)) {
+        *ret_some = false;
+        return ERR_OK;
+    }
+    struct err err = tx_stream_find(
+        tx, row->owner, join("project:", row->project, name, sizeof name), &found, &state);
+    if (!err_failed(err)) {
+        err = purged_seq(tx, row, &purged);
+    }
+    struct stream_range range = {.after = purged > state.floor ? purged : state.floor};
+    range.through = state.head < range.after + limit ? state.head : range.after + limit;
+    *ret_some = found && range.after < range.through;
+    if (err_failed(err) || !*ret_some) {
+        return err;
+    }
+    const struct arg args[] = {arg_int(row->id), arg_int(range.through)};
+    err = untell(tx, row, state.stream, range);
+    return err_failed(err) ? err : tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row */);
 }
 
 /* Both streams are there: something was told on each. */

@@ -246,6 +246,16 @@ struct err sessions__set_hidden(struct tx *tx, const struct session_row *row, in
                    COUNT_OF(args), NULL /* one row, always */);
 }
 
+struct err sessions__empty(struct tx *tx, struct session_row *row) {
+    static const char sql[] =
+        "UPDATE sessions SET title = '', title_by = '', model = '', agent = '', root = '',"
+        " metadata = '{}', settings = '{}', instructions = '' WHERE id = $1";
+    const struct arg args[] = {arg_int(row->id)};
+    row->title = row->model = row->agent = row->root = row->instructions = BYTES("");
+    row->metadata = row->settings = BYTES("{}");
+    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
+}
+
 struct err sessions__write(struct tx *tx, struct session_row *row) {
     static const char sql[] =
         "UPDATE sessions SET version = $2, archived_ms = $3, changed_ms = $4, title = $5,"

@@ -47,6 +47,8 @@ MUST_CHECK struct err sessions__write(struct tx *tx, struct session_row *row);
 /* Writes state and changed_ms, and tells the project, if it is another. */
 MUST_CHECK struct err sessions__set_state(struct tx *tx, enum session_state state,
                                           struct session_row *row);
+/* Texts of a session that is deleted: they are "" or {} from here on, in the row, too. */
+MUST_CHECK struct err sessions__empty(struct tx *tx, struct session_row *row);
 /* changed_ms becomes now: something was said in it. */
 MUST_CHECK struct err sessions__touch(struct tx *tx, struct session_row *row);
 /* Of one call. */
@@ -73,6 +75,10 @@ struct bytes sessions__stream(const struct session_row *row, char ret_name[SESSI
 /* On project:NAME: {"session","title","state","archived","changed_ms","parent"}. */
 MUST_CHECK struct err sessions__tell_project(struct tx *tx, const struct session_row *row,
                                              struct bytes type);
+/* Takes the session's title out of a page of the project's events, which become {"session","title":
+ * "","deleted":true}. *ret_some: call again. */
+MUST_CHECK struct err sessions__untell_project(struct tx *tx, const struct session_row *row,
+                                               int64_t limit, bool *ret_some);
 /* How much of what was told of a session is kept for whoever comes back to it: messages hold the
  * whole, and a snapshot begins anew. */
 enum { SESSION_EVENTS_KEPT_MS = 10 * 60 * 1000, SESSION_EVENTS_KEPT = 1000 };

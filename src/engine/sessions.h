@@ -131,10 +131,17 @@ struct session_delete {
 MUST_CHECK struct err tx_session_delete(struct tx *tx, const struct session_delete *what,
                                         bool *ret_more);
 
-/* Removes a page of what deleted sessions, and forks that a crash cut short, left. The stream goes
- * last, SESSION_STREAM_KEPT_MS later, so that whoever was away for a moment hears of the end.
- * *ret_more: call again. */
-MUST_CHECK struct err tx_session_purge(struct tx *tx, bool *ret_more);
+/* Removes a page of what deleted sessions, and forks that a crash cut short, left: their runs and
+ * the folders of these, too. The stream, with its last event alone, goes SESSION_STREAM_KEPT_MS
+ * later, so that whoever was away for a moment hears of the end. Zeroed before the first call of a
+ * round. */
+struct session_purge {
+    int64_t after; /* Id of the last session whose runs are waited for. */
+    bool more;     /* Call again. */
+    bool removed;  /* Something was removed in this round. */
+    bool waits;    /* A run of a deleted session has not ended, or only just: come again soon. */
+};
+MUST_CHECK struct err tx_session_purge(struct tx *tx, struct session_purge *purge);
 
 /* A session of its own with copies of all messages up to `message`, that one included; "": of all.
  * It is in sight from the last commit of the chain on. Removed, rolled back and queued messages,

@@ -131,6 +131,19 @@ struct err tx_token_each(struct tx *tx, struct bytes after, int64_t limit,
     return ERR_OK;
 }
 
+struct err tx_token_prune(struct tx *tx, int64_t before_ms, int64_t count_max, bool *ret_more) {
+    static const char sql[] = "DELETE FROM tokens WHERE id IN (SELECT id FROM tokens"
+                              " WHERE revoked_ms IS NOT NULL AND revoked_ms < $1"
+                              " ORDER BY revoked_ms LIMIT $2)";
+    struct arg args[] = {arg_int(before_ms), arg_int(count_max)};
+    int64_t changed = 0;
+    struct err err = tx_exec(tx, sql, args, COUNT_OF(args), &changed);
+    if (!err_failed(err)) {
+        *ret_more = changed >= count_max;
+    }
+    return err;
+}
+
 struct err tx_token_count(struct tx *tx, int64_t *ret_count) {
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_first(tx, "SELECT count(*) FROM tokens WHERE revoked_ms IS NULL",

@@ -24,6 +24,7 @@ enum {
     TOKEN_LABEL_MAX = 200,
     TOKEN_SECRET_LEN = 68, /* "drv_" and 64 digits. */
     TOKEN_COUNT_MAX = 10000,
+    TOKEN_REVOKED_KEPT_MS = 24 * 60 * 60 * 1000,
 };
 
 struct token {
@@ -62,12 +63,15 @@ MUST_CHECK bool token_table_find(const struct token_table *table, struct bytes s
 
 /* --- In a store function ---------------------------------------------------------------------- */
 MUST_CHECK struct err tx_token_add(struct tx *tx, const struct token *token);
-/* The row stays, for whoever asks later who had access. *ret_found false: no such live token. */
+/* The row stays for TOKEN_REVOKED_KEPT_MS. *ret_found false: no such live token. */
 MUST_CHECK struct err tx_token_revoke(struct tx *tx, struct bytes id, bool *ret_found);
 /* The live ones in the order of ids, those after `after` (empty: from the start). */
 MUST_CHECK struct err tx_token_each(struct tx *tx, struct bytes after, int64_t limit,
                                     struct err (*each)(void *ctx, const struct token *token),
                                     void *ctx);
+/* Removes at most `count_max` that were revoked before `before_ms`. *ret_more: call again. */
+MUST_CHECK struct err tx_token_prune(struct tx *tx, int64_t before_ms, int64_t count_max,
+                                     bool *ret_more);
 MUST_CHECK struct err tx_token_count(struct tx *tx, int64_t *ret_count);
 
 #endif

@@ -72,6 +72,9 @@ static struct err start(struct tx *tx, struct turn *turn, struct card *card,
     what.project = turn->session.project;
     what.parent = child->is_long ? (struct bytes){"", 0} : turn->run.run;
     struct err err = tx_run_submit(tx, &what, &row);
+    if (!err_failed(err) && child->is_long) {
+        err = runs__set_session(tx, row.id, turn->session.session);
+    }
     if (err_failed(err)) {
         return err;
     }

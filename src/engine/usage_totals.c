@@ -30,20 +30,22 @@ bool usage_sort_find(struct bytes name, enum usage_sort *ret_sort) {
     return false;
 }
 
+#define ADD_TO_ROW                                                                                 \
+    " ON CONFLICT (owner, day, session, model, category, project) DO UPDATE SET"                   \
+    " calls = usage_totals.calls + EXCLUDED.calls,"                                                \
+    " fresh = usage_totals.fresh + EXCLUDED.fresh,"                                                \
+    " cache_read = usage_totals.cache_read + EXCLUDED.cache_read,"                                 \
+    " cache_write = usage_totals.cache_write + EXCLUDED.cache_write,"                              \
+    " output = usage_totals.output + EXCLUDED.output,"                                             \
+    " reasoning = usage_totals.reasoning + EXCLUDED.reasoning,"                                    \
+    " cost_micros = usage_totals.cost_micros + EXCLUDED.cost_micros,"                              \
+    " cost_unknown = usage_totals.cost_unknown + EXCLUDED.cost_unknown"
+
 struct err tx_usage_add(struct tx *tx, const struct usage_add *add) {
     static const char sql[] =
         "INSERT INTO usage_totals (owner, day, session, model, category, project, agent, calls,"
         " fresh, cache_read, cache_write, output, reasoning, cost_micros, cost_unknown)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
-        " ON CONFLICT (owner, day, session, model, category, project) DO UPDATE SET"
-        " calls = usage_totals.calls + EXCLUDED.calls,"
-        " fresh = usage_totals.fresh + EXCLUDED.fresh,"
-        " cache_read = usage_totals.cache_read + EXCLUDED.cache_read,"
-        " cache_write = usage_totals.cache_write + EXCLUDED.cache_write,"
-        " output = usage_totals.output + EXCLUDED.output,"
-        " reasoning = usage_totals.reasoning + EXCLUDED.reasoning,"
-        " cost_micros = usage_totals.cost_micros + EXCLUDED.cost_micros,"
-        " cost_unknown = usage_totals.cost_unknown + EXCLUDED.cost_unknown";
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)" ADD_TO_ROW;
     const struct session_row nobody = {
         .owner = add->owner, .session = {"", 0}, .project = add->project, .agent = {"", 0}};
     const struct session_row *session = add->session == NULL ? &nobody : add->session;
@@ -67,6 +69,26 @@ struct err tx_usage_add(struct tx *tx, const struct usage_add *add) {
         arg_int(usage->cost_unknown),
     };
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
+}
+
+struct err tx_usage_forget(struct tx *tx, const struct session_row *session, int64_t limit,
+                           bool *ret_some) {
+    static const char add[] =
+        "INSERT INTO usage_totals (owner, day, session, model, category, project, agent, calls,"
+        " fresh, cache_read, cache_write, output, reasoning, cost_micros, cost_unknown)"
+        " SELECT owner, day, '', model, category, project, '', calls, fresh, cache_read,"
+        " cache_write, output, reasoning, cost_micros, cost_unknown FROM usage_totals"
+        " WHERE owner = $1 AND session = $2 ORDER BY id LIMIT $3" ADD_TO_ROW;
+    static const char remove[] = "DELETE FROM usage_totals WHERE id IN (SELECT id FROM usage_totals"
+                                 " WHERE owner = $1 AND session = $2 ORDER BY id LIMIT $3)";
+    const struct arg args[] = {arg_text(session->owner), arg_text(session->session),
+                               arg_int(limit)};
+    int64_t changed = 0;
+    struct err err = tx_exec(tx, add, args, COUNT_OF(args), &changed);
+    *ret_some = changed > 0;
+    return err_failed(err) || changed == 0
+               ? err
+               : tx_exec(tx, remove, args, COUNT_OF(args), NULL /* as many */);
 }
 
 /* --- Added up --------------------------------------------------------------------------------- */

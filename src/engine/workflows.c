@@ -279,14 +279,51 @@ struct err workflows__talks(struct tx *tx, int64_t workflow,
     return err;
 }
 
+struct err tx_script_removals_find(struct tx *tx, struct script_removals *ret_removals) {
+    static const char sql[] = "SELECT hash, made_ms FROM script_removals ORDER BY hash LIMIT $1";
+    const struct arg args[] = {arg_int(SCRIPT_REMOVALS_PAGE)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
+    bool found = !err_failed(err);
+    ret_removals->count = 0;
+    while (!err_failed(err) && found && ret_removals->count < SCRIPT_REMOVALS_PAGE) {
+        err = rows_next(rows, &found);
+        if (!err_failed(err) && found) {
+            struct script_removal *removal = &ret_removals->page[ret_removals->count++];
+            struct bytes hash = rows_text(rows, 0);
+            size_t len = hash.len < sizeof removal->hash ? hash.len : sizeof removal->hash - 1;
+            *removal = (struct script_removal){.made_ms = rows_int(rows, 1)};
+            memcpy(removal->hash, hash.data, len);
+        }
+    }
+    return err;
+}
+
+struct err tx_script_removals_done(struct tx *tx, const struct script_removals *removals) {
+    static const char sql[] = "DELETE FROM script_removals WHERE hash = $1 AND made_ms = $2";
+    struct err err = ERR_OK;
+    for (size_t i = 0; i < removals->count && !err_failed(err); i++) {
+        const struct script_removal *removal = &removals->page[i];
+        const struct arg args[] = {arg_text((struct bytes){removal->hash, strlen(removal->hash)}),
+                                   arg_int(removal->made_ms)};
+        err = tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, or it was listed again */);
+    }
+    return err;
+}
+
 /* The scripts that nobody else has go first: behind that nobody knows which they were. */
 struct err workflows__forget(struct tx *tx, int64_t run) {
+#define ITS_SCRIPTS                                                                                \
+    " FROM scripts WHERE hash IN (SELECT script FROM workflows WHERE run = $1"                     \
+    " UNION SELECT script FROM workflow_refs WHERE run = $1)"                                      \
+    " AND NOT EXISTS (SELECT 1 FROM workflows w WHERE w.script = scripts.hash AND w.run <> $1)"    \
+    " AND NOT EXISTS (SELECT 1 FROM workflow_refs r WHERE r.script = scripts.hash"                 \
+    " AND r.run <> $1)"
+    static const char list[] = "INSERT INTO script_removals (hash, made_ms)"
+                               " SELECT hash, $2" ITS_SCRIPTS
+                               " ON CONFLICT (hash) DO UPDATE SET made_ms = EXCLUDED.made_ms";
     static const char *const steps[] = {
-        "DELETE FROM scripts WHERE hash IN (SELECT script FROM workflows WHERE run = $1"
-        " UNION SELECT script FROM workflow_refs WHERE run = $1)"
-        " AND NOT EXISTS (SELECT 1 FROM workflows w WHERE w.script = scripts.hash AND w.run <> $1)"
-        " AND NOT EXISTS (SELECT 1 FROM workflow_refs r WHERE r.script = scripts.hash"
-        " AND r.run <> $1)",
+        "DELETE" ITS_SCRIPTS,
         "DELETE FROM budget_means WHERE budget IN (SELECT b.id FROM runs s JOIN budgets b"
         " ON b.run = s.id AND b.run <> 0 WHERE s.parent = $1 AND s.step_key <> '')",
         "DELETE FROM budgets WHERE run <> 0 AND run IN (SELECT id FROM runs WHERE parent = $1"
@@ -296,9 +333,13 @@ struct err workflows__forget(struct tx *tx, int64_t run) {
         "DELETE FROM workflows WHERE run = $1",
     };
     const struct arg args[] = {arg_int(run)};
+    const struct arg listed[] = {arg_int(run), arg_int(tx_now_ms(tx))};
     struct err err = ids__keep(tx, IDS_RUNS);
     if (!err_failed(err)) {
         err = ids__keep(tx, IDS_BUDGETS);
+    }
+    if (!err_failed(err)) {
+        err = tx_exec(tx, list, listed, COUNT_OF(listed), NULL /* any number */);
     }
     for (size_t i = 0; i < COUNT_OF(steps) && !err_failed(err); i++) {
         err = tx_exec(tx, steps[i], args, COUNT_OF(args), NULL);

@@ -66,6 +66,20 @@ MUST_CHECK struct err tx_script_find(struct tx *tx, struct bytes hash, bool *ret
                                      struct bytes *ret_source);
 /* Whether a run has a script whose hash begins so. */
 MUST_CHECK struct err tx_script_kept(struct tx *tx, struct bytes begin, bool *ret_kept);
+/* Scripts whose texts went with their last run; their copies in files go, too. At most
+ * SCRIPT_REMOVALS_PAGE. */
+enum { SCRIPT_REMOVALS_PAGE = 64 };
+struct script_removal {
+    char hash[65];
+    int64_t made_ms; /* When the text went. */
+};
+struct script_removals {
+    struct script_removal page[SCRIPT_REMOVALS_PAGE];
+    size_t count;
+};
+MUST_CHECK struct err tx_script_removals_find(struct tx *tx, struct script_removals *ret_removals);
+MUST_CHECK struct err tx_script_removals_done(struct tx *tx,
+                                              const struct script_removals *removals);
 /* This daemon has it now, and its worker has crashed so often. *ret_late: it has ended. */
 MUST_CHECK struct err tx_workflow_adopt(struct tx *tx, struct bytes run, int64_t crashes,
                                         bool *ret_late);

@@ -15,13 +15,13 @@
 #include "api/workflows.h"
 #include "base/memory.h"
 #include "dispatch/failed_starts.h"
-#include "engine/chores.h"
 #include "engine/inbox.h"
 #include "engine/pulse.h"
 #include "engine/session_snapshot.h"
 #include "engine/token.h"
 #include "journal/pruner.h"
 #include "main/damage_notice.h"
+#include "main/deletion.h"
 #include "main/descriptors.h"
 #include "main/failed_start_notice.h"
 #include "main/request_log.h"
@@ -46,7 +46,7 @@ struct daemon {
     struct work *work;
     struct http_server *http;
     struct pruner *pruner;
-    struct chores chores;
+    struct deletion deletion;
     struct pulse pulse;
     struct damage_notice damage;
     struct failed_starts *starts; /* Owned; NULL: its file could not be opened. */
@@ -209,7 +209,7 @@ static void stop_begin(struct daemon *daemon) {
     daemon->stopping = true;
     timer_stop(daemon->loop, &daemon->lasted);
     failed_starts_good(daemon->starts, LIFE_ENDS);
-    chores_stop(&daemon->chores);
+    deletion_stop(&daemon->deletion);
     pruner_stop(daemon->pruner);
     daemon->pruner = NULL;
     if (daemon->http != NULL) {
@@ -312,8 +312,7 @@ static void serving_begin(struct daemon *daemon) {
     }
     work_begin(daemon->work);
     failed_start_notice_send(&daemon->starts_notice);
-    blobs_sweep(daemon->blobs); /* What a crash left. */
-    chores_start(&daemon->chores, daemon->loop, daemon->store);
+    deletion_start(&daemon->deletion, daemon->loop, daemon->store);
     struct pruner_options pruning = {
         .loop = daemon->loop, .store = daemon->store, .failed = prune_failed, .ctx = daemon};
     daemon->pruner = pruner_start(&pruning);
@@ -416,6 +415,8 @@ static struct err store_begin(struct daemon *daemon) {
     struct work_options of_work = {.serve = options,
                                    .loop = daemon->loop,
                                    .store = daemon->store,
+                                   .hub = daemon->hub,
+                                   .chores = &daemon->deletion.chores,
                                    .files = daemon->files,
                                    .starts = daemon->starts};
     const struct blobs_options of_blobs = {
@@ -461,15 +462,15 @@ static struct err rooms_open(struct daemon *daemon) {
     daemon->streams_api =
         (struct streams){.loop = daemon->loop, .store = daemon->store, .hub = daemon->hub};
     daemon->runs_api = work_api(daemon->work);
-    daemon->runs_api.hub = daemon->hub;
+    deletion_init(&daemon->deletion, daemon->blobs, daemon->runs_api.dispatch);
     daemon->turns_api = work_turns_api(daemon->work);
-    daemon->turns_api.hub = daemon->hub;
     daemon->workflows_api = work_workflows_api(daemon->work);
     daemon->sessions_api =
         (struct sessions_api){.loop = daemon->loop,
                               .store = daemon->store,
                               .dispatch = daemon->runs_api.dispatch,
                               .blobs = daemon->blobs,
+                              .chores = &daemon->deletion.chores,
                               .data_dir = work_data_dir(daemon->work),
                               .attachment_max = (size_t)daemon->options->attachment_max};
     daemon->tokens_api = (struct tokens){.loop = daemon->loop,

@@ -300,6 +300,8 @@ struct runs_api work_api(struct work *work) {
     return (struct runs_api){.loop = work->options.loop,
                              .store = work->options.store,
                              .dispatch = work->dispatch,
+                             .hub = work->options.hub,
+                             .chores = work->options.chores,
                              .starts = work->options.starts,
                              .spool = work->processes.spool};
 }
@@ -307,6 +309,7 @@ struct runs_api work_api(struct work *work) {
 struct turns_api work_turns_api(struct work *work) {
     return (struct turns_api){.loop = work->options.loop,
                               .store = work->options.store,
+                              .hub = work->options.hub,
                               .dispatch = work->dispatch,
                               .connections = providers_connections(work->providers)};
 }

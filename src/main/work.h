@@ -27,6 +27,8 @@ struct work_options {
     const struct serve_options *serve;
     struct loop *loop;
     struct store *store;
+    struct hub *hub; /* For the API, as are the chores. */
+    struct chores *chores;
     struct failed_starts *starts; /* Borrowed; NULL: none are counted. */
     uint64_t files; /* Soft limit of descriptors, as it was before the daemon raised its own. */
 };

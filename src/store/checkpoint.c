@@ -1,9 +1,9 @@
 /* checkpoint.c: see checkpoint.h. */
 #include "store/checkpoint.h"
 
-#include <errno.h>
 #include <time.h>
 
+#include "store/store.h"
 #include "store/threads.h"
 
 static void lock(struct checkpoint *checkpoint) {
@@ -29,43 +29,84 @@ static struct err perform(struct checkpoint *checkpoint, struct conn *conn,
     return err;
 }
 
-/* With the lock held, which is released while it waits. True: there was a commit, a second ago. */
-static bool wait_for_mark(struct checkpoint *checkpoint) {
-    if (!atomic_load(&checkpoint->marked)) {
+/* With the lock held, which is released while it waits: for the first of what is due, or for
+ * whoever wants something. */
+static void wait_for_work(struct checkpoint *checkpoint) {
+    uint64_t mark = checkpoint->mark_at_ns, scrub = checkpoint->scrub_at_ns;
+    uint64_t at_ns = mark == 0 || (scrub != 0 && scrub < mark) ? scrub : mark;
+    if (at_ns == 0) {
         (void)pthread_cond_wait(&checkpoint->wake, &checkpoint->lock); /* Cannot fail. */
-        return false;
+        return;
     }
-    uint64_t now_ns = world_mono_ns(checkpoint->world);
-    const struct timespec until = {.tv_sec = (time_t)(now_ns / 1000000000) + CHECKPOINT_MARK_S,
-                                   .tv_nsec = (long)(now_ns % 1000000000)};
-    return pthread_cond_timedwait(&checkpoint->wake, &checkpoint->lock, &until) == ETIMEDOUT;
+    const struct timespec until = {.tv_sec = (time_t)(at_ns / 1000000000),
+                                   .tv_nsec = (long)(at_ns % 1000000000)};
+    /* Whether it was woken or its time is over, the caller looks at the clock. */
+    (void)pthread_cond_timedwait(&checkpoint->wake, &checkpoint->lock, &until);
+}
+
+static bool is_due(const struct checkpoint *checkpoint, uint64_t at_ns) {
+    return at_ns != 0 && world_mono_ns(checkpoint->world) >= at_ns;
+}
+
+static uint64_t in_seconds(const struct checkpoint *checkpoint, unsigned seconds) {
+    return world_mono_ns(checkpoint->world) + (uint64_t)seconds * 1000000000;
+}
+
+/* The next four with the lock held, which is released meanwhile. */
+static void mark_keep(struct checkpoint *checkpoint) {
+    checkpoint->mark_at_ns = 0;
+    atomic_store(&checkpoint->marked, false);
+    unlock(checkpoint);
+    checkpoint->own->driver->keep(checkpoint->own);
+    lock(checkpoint);
+}
+
+static struct err log_copy(struct checkpoint *checkpoint, enum checkpoint_kind kind) {
+    checkpoint->running = true;
+    unlock(checkpoint);
+    struct err err = perform(checkpoint, checkpoint->own, kind);
+    lock(checkpoint);
+    checkpoint->running = false;
+    (void)pthread_cond_signal(&checkpoint->idle); /* Cannot fail. */
+    return err;
+}
+
+/* Most is copied while everybody goes on; what is left takes no time. */
+static void log_scrub(struct checkpoint *checkpoint) {
+    checkpoint->scrub_at_ns = 0;
+    struct err err = log_copy(checkpoint, CHECKPOINT_PASSIVE);
+    if (!err_failed(err)) {
+        err = log_copy(checkpoint, CHECKPOINT_EMPTY);
+    }
+    if (err_failed(err)) {
+        checkpoint->scrub_at_ns = in_seconds(checkpoint, CHECKPOINT_SCRUB_TRY_S);
+        atomic_store(&checkpoint->empty, true);
+    }
+}
+
+static void log_shorten(struct checkpoint *checkpoint) {
+    checkpoint->wanted = false;
+    (void)log_copy(checkpoint, CHECKPOINT_PASSIVE); /* See Failure. */
+    if (atomic_load(&checkpoint->log_bytes) >= CHECKPOINT_RESTART_BYTES) {
+        /* What was asked meanwhile is dropped: the next PASSIVE would hold the lock that the
+         * writer needs now. */
+        checkpoint->wanted = false;
+        atomic_store(&checkpoint->restart, true);
+    }
 }
 
 static void *thread_main(void *arg) {
     struct checkpoint *checkpoint = arg;
     lock(checkpoint);
     while (!checkpoint->ending) {
-        if (!checkpoint->wanted) {
-            if (wait_for_mark(checkpoint)) {
-                atomic_store(&checkpoint->marked, false);
-                unlock(checkpoint);
-                checkpoint->own->driver->keep(checkpoint->own);
-                lock(checkpoint);
-            }
-            continue;
-        }
-        checkpoint->wanted = false;
-        checkpoint->running = true;
-        unlock(checkpoint);
-        (void)perform(checkpoint, checkpoint->own, CHECKPOINT_PASSIVE); /* See Failure. */
-        lock(checkpoint);
-        checkpoint->running = false;
-        (void)pthread_cond_signal(&checkpoint->idle); /* Cannot fail. */
-        if (atomic_load(&checkpoint->log_bytes) >= CHECKPOINT_RESTART_BYTES) {
-            /* What was asked meanwhile is dropped: the next PASSIVE would hold the lock that the
-             * writer needs now. */
-            checkpoint->wanted = false;
-            atomic_store(&checkpoint->restart, true);
+        if (checkpoint->wanted) {
+            log_shorten(checkpoint);
+        } else if (is_due(checkpoint, checkpoint->mark_at_ns)) {
+            mark_keep(checkpoint);
+        } else if (is_due(checkpoint, checkpoint->scrub_at_ns)) {
+            log_scrub(checkpoint);
+        } else {
+            wait_for_work(checkpoint);
         }
     }
     unlock(checkpoint);
@@ -89,6 +130,9 @@ struct err checkpoint_start(struct checkpoint *checkpoint, struct conn *writer, 
     rc = pthread_cond_init(&checkpoint->wake, &attributes);
     assert(rc == 0);
     (void)pthread_condattr_destroy(&attributes); /* Cannot fail. */
+    if (own->driver->keep != NULL) { /* A crash may have come before a scrub that was wanted. */
+        checkpoint->scrub_at_ns = in_seconds(checkpoint, STORE_SCRUB_S);
+    }
     rc = pthread_cond_init(&checkpoint->idle, NULL /* no attributes */);
     assert(rc == 0);
     struct err err = store__thread_start(&checkpoint->thread, "store-log", thread_main, checkpoint);
@@ -126,6 +170,7 @@ static void mark_note(struct checkpoint *checkpoint) {
     bool asks = checkpoint->own != NULL && checkpoint->own->driver->keep != NULL;
     if (asks && !atomic_exchange(&checkpoint->marked, true)) {
         lock(checkpoint);
+        checkpoint->mark_at_ns = in_seconds(checkpoint, CHECKPOINT_MARK_S);
         (void)pthread_cond_signal(&checkpoint->wake); /* Cannot fail. */
         unlock(checkpoint);
     }
@@ -156,6 +201,29 @@ static void bring_down(struct checkpoint *checkpoint, int64_t bytes) {
     checkpoint->wait_at = refused ? bytes + CHECKPOINT_EVERY : CHECKPOINT_WAIT_BYTES;
 }
 
+void checkpoint_scrub(struct checkpoint *checkpoint) {
+    if (checkpoint->own == NULL) {
+        atomic_store(&checkpoint->empty, true);
+        return;
+    }
+    lock(checkpoint);
+    if (checkpoint->scrub_at_ns == 0) {
+        checkpoint->scrub_at_ns = in_seconds(checkpoint, STORE_SCRUB_S);
+        (void)pthread_cond_signal(&checkpoint->wake); /* Cannot fail. */
+    }
+    unlock(checkpoint);
+}
+
+/* Between two groups: only a reader can be in the way now, or the thread itself. */
+static void empty_log(struct checkpoint *checkpoint) {
+    struct err err = perform(checkpoint, checkpoint->writer, CHECKPOINT_EMPTY);
+    if (checkpoint->own != NULL && !err_failed(err)) {
+        lock(checkpoint);
+        checkpoint->scrub_at_ns = 0;
+        unlock(checkpoint);
+    }
+}
+
 void checkpoint_tend(struct checkpoint *checkpoint) {
     if (checkpoint->writer->driver->log_bytes == NULL) {
         return;
@@ -166,6 +234,9 @@ void checkpoint_tend(struct checkpoint *checkpoint) {
     if (bytes >= checkpoint->wait_at) {
         bring_down(checkpoint, bytes);
         return;
+    }
+    if (atomic_exchange(&checkpoint->empty, false)) {
+        empty_log(checkpoint);
     }
     if (atomic_load_explicit(&checkpoint->restart, memory_order_relaxed)) {
         /* Asked once: a reader may stand in the way, and then the next PASSIVE asks again. */

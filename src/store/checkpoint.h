@@ -10,10 +10,14 @@
  *            groups, and waits for who is in the way; what is queued waits with it, since a disk
  *            that is full of log serves nobody. It waits CHECKPOINT_WAITS times as long as the
  *            driver does, then lets one group pass and begins again.
+ *            A scrub empties the log, so that nothing that was deleted stays in it: the thread
+ *            tries, and asks the writer where that one is in the way, each CHECKPOINT_SCRUB_TRY_S
+ *            until it is done.
  *            The same thread makes the mark of the last commit durable (commit_mark.h), each second
  *            in which there was one, and before each checkpoint.
  * Ownership  embedded: start/stop; the connections are borrowed.
- * Threads    checkpoint_tend: the writer's. start, stop: the one that opened the store.
+ * Threads    checkpoint_tend, checkpoint_scrub: the writer's. start, stop: the one that opened
+ *            the store.
  * Failure    a checkpoint that fails is tried again when the log has grown: nothing is lost by it,
  *            the log holds everything.
  */
@@ -29,6 +33,7 @@
 
 enum {
     CHECKPOINT_MARK_S = 1,
+    CHECKPOINT_SCRUB_TRY_S = 1,
     CHECKPOINT_EVERY = 8 << 20,
     CHECKPOINT_RESTART_BYTES = 16 << 20,
     CHECKPOINT_WAIT_BYTES = 64 << 20,
@@ -42,19 +47,22 @@ struct checkpoint {
     int64_t next_at;           /* Writer's thread: how long the log may grow before the next one, */
     int64_t wait_at;           /* and before it does that one itself. */
     atomic_int_fast64_t log_bytes;
-    atomic_bool restart;
-    atomic_bool marked; /* There was a commit since the mark was made durable. */
+    atomic_bool restart, empty; /* What the thread asks the writer to do. */
+    atomic_bool marked;         /* There was a commit since the mark was made durable. */
     atomic_uint_fast64_t done;
 
     pthread_t thread;
     pthread_mutex_t lock; /* Guards what follows. */
     pthread_cond_t wake, idle;
     bool wanted, running, ending;
+    uint64_t mark_at_ns, scrub_at_ns; /* When the next is due; 0: none is wanted. */
 };
 
 MUST_CHECK struct err checkpoint_start(struct checkpoint *checkpoint, struct conn *writer,
                                        struct conn *own);
 void checkpoint_stop(struct checkpoint *checkpoint); /* Never started (zeroed) is allowed. */
 void checkpoint_tend(struct checkpoint *checkpoint); /* After each group. */
+/* Before checkpoint_tend: what was deleted goes from the log, STORE_SCRUB_S later. */
+void checkpoint_scrub(struct checkpoint *checkpoint);
 
 #endif

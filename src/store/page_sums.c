@@ -8,6 +8,8 @@
  */
 #include "store/page_sums.h"
 
+#include "store/page_gap.h"
+
 #include <endian.h>
 #include <errno.h>
 #include <string.h>
@@ -29,6 +31,7 @@ struct page_file {
     struct page_damage *damage; /* Borrowed; may be NULL. */
     bool database;              /* Not a log, a journal or a temporary file. */
     bool sums;
+    bool gaps; /* Gaps are cleared (page_gap.h). */
 };
 
 /* --- The checksum ----------------------------------------------------------------------------- */
@@ -121,6 +124,7 @@ static void header_set_sums(uint8_t *header) {
 
 static void header_look(struct page_file *file, uint8_t *header) {
     uint8_t page[PAGE_BYTES];
+    file->gaps = page_gap_possible(header);
     file->sums = header_has_sums(header);
     if (!file->sums && file->real->pMethods->xRead(file->real, page, PAGE_BYTES, 0) == SQLITE_OK) {
         header_set_sums(page);
@@ -187,12 +191,18 @@ static int file_write(sqlite3_file *base, const void *data, int len, sqlite3_int
     bool page = is_page(file, len, at);
     if (page && at == 0) {
         file->sums = header_has_sums(data);
+        file->gaps = page_gap_possible(data);
     }
     if (!page || !file->sums) {
         return file->real->pMethods->xWrite(file->real, data, len, at);
     }
     uint8_t copy[PAGE_BYTES]; /* What SQLite has is not ours to change. */
     memcpy(copy, data, SUMMED_BYTES);
+    sqlite3_int64 size = 0;
+    int rc = file->gaps ? file->real->pMethods->xFileSize(file->real, &size) : SQLITE_ERROR;
+    if (rc == SQLITE_OK && size / PAGE_BYTES < PAGE_GAP_PAGES_MAX) {
+        page_gap_clear(copy, (uint32_t)(at / PAGE_BYTES + 1), SUMMED_BYTES);
+    }
     uint64_t sum = htole64(page_sum(copy, (uint32_t)(at / PAGE_BYTES + 1)));
     memcpy(copy + SUMMED_BYTES, &sum, sizeof sum);
     return file->real->pMethods->xWrite(file->real, copy, len, at);

@@ -18,6 +18,9 @@ struct sqlite_database {
     char *path;          /* Owned: of the file. */
     struct page_damage damage;
     struct commit_mark *mark; /* Owned. */
+    /* The log was emptied, or is about to be. Pages in the writer's cache may hold, in their gaps
+     * (page_gap.h), what was deleted meanwhile, and would bring it back into the log. */
+    atomic_bool stale;
 };
 
 static struct sqlite_conn *of(struct conn *conn) {
@@ -140,6 +143,7 @@ static struct err connect_to(struct database *database, enum conn_role role, str
         sqlite_conn_open(self->path, role, SQLITE_ACCESS_LIVE, &self->damage, &conn, why);
     if (!err_failed(err)) {
         conn->mark = self->mark;
+        conn->stale = &self->stale;
         err = prepare_rollback(&conn->conn);
     }
     if (err_failed(err)) {
@@ -196,7 +200,15 @@ static struct err plain(struct conn *conn, const char *sql) {
 static struct err begin(struct conn *conn) {
     of(conn)->met_damage = false;
     of(conn)->changes_at_begin = sqlite3_total_changes64(of(conn)->db);
-    return plain(conn, conn->role == CONN_WRITER ? "BEGIN IMMEDIATE" : "BEGIN");
+    if (conn->role != CONN_WRITER) {
+        return plain(conn, "BEGIN");
+    }
+    struct err err = plain(conn, "BEGIN IMMEDIATE");
+    /* Nobody empties the log from here on: what was done before is seen. */
+    if (!err_failed(err) && of(conn)->stale != NULL && atomic_exchange(of(conn)->stale, false)) {
+        (void)sqlite3_db_release_memory(of(conn)->db); /* Pages that are not in use. */
+    }
+    return err;
 }
 
 static struct err savepoint(struct conn *conn) {
@@ -367,15 +379,22 @@ static void keep(struct conn *conn) {
 
 static struct err checkpoint(struct conn *conn, enum checkpoint_kind kind) {
     struct sqlite_conn *self = of(conn);
-    bool restart = kind == CHECKPOINT_RESTART;
-    int mode = kind == CHECKPOINT_PASSIVE ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART;
-    if (restart) {
+    static const int modes[] = {[CHECKPOINT_PASSIVE] = SQLITE_CHECKPOINT_PASSIVE,
+                                [CHECKPOINT_RESTART] = SQLITE_CHECKPOINT_RESTART,
+                                [CHECKPOINT_EMPTY] = SQLITE_CHECKPOINT_TRUNCATE,
+                                [CHECKPOINT_WAIT] = SQLITE_CHECKPOINT_RESTART};
+    if (kind == CHECKPOINT_EMPTY && self->stale != NULL) {
+        atomic_store(self->stale, true);
+    }
+    bool hurries = kind == CHECKPOINT_RESTART || kind == CHECKPOINT_EMPTY;
+    if (hurries) {
         /* Between two groups nobody waits for a reader: if one is in the way, another time. */
         (void)sqlite3_busy_timeout(self->db, 0);
     }
-    int rc = sqlite3_wal_checkpoint_v2(self->db, "main", mode, NULL /* sizes not wanted */, NULL);
+    int rc =
+        sqlite3_wal_checkpoint_v2(self->db, "main", modes[kind], NULL /* sizes not wanted */, NULL);
     struct err err = rc == SQLITE_OK ? ERR_OK : sqlite_error(self, rc, "store: checkpoint");
-    if (restart) {
+    if (hurries) {
         (void)sqlite3_busy_timeout(self->db, SQLITE_BUSY_MS);
     }
     return err;

@@ -7,6 +7,7 @@
 #define DROVER_STORE_SQLITE_CONN_H
 
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 #include "base/base.h"
 #include "store/driver.h"
@@ -28,6 +29,7 @@ struct sqlite_conn {
     int64_t batch;            /* Writer: number of the last commit, */
     int64_t missing;          /* of commits that the start did not find, */
     int64_t changes_at_begin; /* and of changed rows before the transaction. */
+    atomic_bool *stale;       /* Borrowed, as of the database; NULL: not of a live one. */
     bool met_damage;          /* SQLite has reported a damaged page since the last BEGIN. */
 };
 

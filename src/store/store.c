@@ -296,6 +296,9 @@ static void turn_writes(struct store *store) {
         return;
     }
     delivery_group_finished(&store->delivery, group);
+    if (tx_scrub_take(&store->writer.tx)) {
+        checkpoint_scrub(&store->checkpoint);
+    }
     checkpoint_tend(&store->checkpoint);
 }
 

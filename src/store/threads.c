@@ -72,6 +72,9 @@ static void *writer_main(void *arg) {
             break;
         }
         delivery_group_finished(threads->on.delivery, group);
+        if (tx_scrub_take(&threads->on.writer->tx)) {
+            checkpoint_scrub(threads->on.checkpoint);
+        }
         checkpoint_tend(threads->on.checkpoint);
     }
     return NULL;

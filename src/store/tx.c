@@ -189,6 +189,16 @@ struct err tx_note(struct tx *tx, unsigned kind, struct bytes note) {
     return keep(tx, notes_add(tx->notes, kind, note));
 }
 
+void tx_scrub(struct tx *tx) {
+    tx->scrubs = true;
+}
+
+bool tx_scrub_take(struct tx *tx) {
+    bool scrubs = tx->scrubs;
+    tx->scrubs = false;
+    return scrubs;
+}
+
 struct arena *tx_arena(struct tx *tx) {
     return &tx->arena;
 }

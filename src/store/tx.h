@@ -26,6 +26,7 @@ struct tx {
     int64_t now_ms, steady_ms, epoch;
     int64_t steady_base_ms; /* Added to the monotonic clock to give `steady_ms`. */
     unsigned rows_open;
+    bool scrubs;    /* A function has called tx_scrub since this was last taken. */
     bool tried;     /* The function has called tx_try. */
     bool careful;   /* Parts have savepoints, and each statement is answered before the next. */
     unsigned parts; /* Savepoints of parts that are open. */
@@ -35,6 +36,9 @@ void tx_init(struct tx *tx, struct conn *conn, const struct world *world, int64_
 /* Sets the time that functions see from here on. */
 void tx_set_time(struct tx *tx, int64_t wall_ms, uint64_t mono_ns);
 void tx_done(struct tx *tx);
+
+/* Whether a function of the group asked for it. One that was taken back costs a needless scrub. */
+bool tx_scrub_take(struct tx *tx);
 
 /* Runs one function, and answers its error or the first SQL error, whatever it returned. */
 MUST_CHECK struct err tx_run(struct tx *tx, store_fn fn, void *ctx);

@@ -12,13 +12,13 @@
 #include "base/memory.h"
 #include "cli/serve_options.h"
 #include "dispatch/blobs.h"
-#include "engine/chores.h"
 #include "engine/inbox.h"
 #include "engine/runs.h"
 #include "engine/session_snapshot.h"
 #include "inside.h"
 #include "journal/hub.h"
 #include "journal/pruner.h"
+#include "main/deletion.h"
 #include "main/place.h"
 #include "main/sandbox_lack.h"
 #include "main/work.h"
@@ -29,7 +29,7 @@ struct rooms {
     struct sim *sim;
     struct serve_options serve;
     struct log log;
-    struct chores chores;
+    struct deletion deletion;
     struct pruner *pruner;
     bool stopping, gone;
 };
@@ -95,8 +95,8 @@ static void home_known(void *ctx, struct err result) {
         return;
     }
     work_begin(life->work);
-    blobs_sweep(life->blobs);
-    chores_start(&rooms->chores, life->loop, life->store);
+    deletion_init(&rooms->deletion, life->blobs, work_api(life->work).dispatch);
+    deletion_start(&rooms->deletion, life->loop, life->store);
     const struct pruner_options pruning = {
         .loop = life->loop, .store = life->store, .failed = prune_failed, .ctx = rooms};
     rooms->pruner = pruner_start(&pruning);
@@ -225,7 +225,7 @@ void life_stop(struct sim *sim) {
     }
     life->ready = false;
     rooms->stopping = true;
-    chores_stop(&rooms->chores);
+    deletion_stop(&rooms->deletion);
     pruner_stop(rooms->pruner);
     blobs_stop(life->blobs);
     work_stop(life->work, work_gone, rooms);

@@ -111,7 +111,10 @@ static void session_change(struct sim *sim) {
 /* --- Deleted ---------------------------------------------------------------------------------- */
 
 static struct err purge_run(struct tx *tx, struct errand *errand) {
-    return tx_session_purge(tx, &errand->more);
+    struct session_purge purge = {.after = 0};
+    struct err err = tx_session_purge(tx, &purge);
+    errand->more = purge.more && !purge.waits;
+    return err;
 }
 
 static void purge_done(struct errand *errand, struct err result) {

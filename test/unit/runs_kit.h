@@ -380,6 +380,25 @@ static inline int64_t runs_count(struct runs_kit *runs, const char *sql) {
     return kit_count(&runs->kit, sql);
 }
 
+/* One call of retention. */
+struct runs_prune {
+    struct run_prune what;
+    int64_t gone; /* Number of runs that it removed. */
+    bool more;
+};
+
+static inline struct err runs_prune_tx(struct tx *tx, void *ctx) {
+    struct runs_prune *prune = ctx;
+    return tx_run_prune(tx, &prune->what, &prune->more);
+}
+
+static inline void runs_prune(struct runs_kit *runs, struct runs_prune *prune) {
+    static const char count[] = "SELECT count(*) FROM runs";
+    int64_t before = runs_count(runs, count);
+    assert_int_equal(runs_do(runs, runs_prune_tx, prune), ERR_NONE);
+    prune->gone = before - runs_count(runs, count);
+}
+
 #define RUNS_TEST(name) cmocka_unit_test_setup_teardown(name, runs_begin, runs_end)
 
 #endif

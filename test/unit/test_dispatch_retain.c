@@ -26,7 +26,7 @@ static void old_runs_go_and_their_folders_with_them(void **state) {
     char folder[256];
     (void)snprintf(folder, sizeof folder, "%s/spool/%s", kit->place.dir, kit_name(&first, 1));
     assert_true(file_exists(folder));
-    retain__now(kit->dispatch);
+    dispatch_tidy(kit->dispatch);
     kit_until(kit, is_gone, folder);
     assert_int_equal(kit_number(kit, "SELECT count(*) FROM runs"), 1);
     (void)snprintf(folder, sizeof folder, "%s/spool/%s", kit->place.dir, kit_name(&second, 1));
@@ -49,7 +49,7 @@ static void folders_without_a_row_go_when_nobody_touched_them_for_a_day(void **s
     struct timespec times[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
     assert_int_equal(utimensat(AT_FDCWD, old, times, 0), 0);
     assert_int_equal(utimensat(AT_FDCWD, known, times, 0), 0);
-    retain__now(kit->dispatch);
+    dispatch_tidy(kit->dispatch);
     kit_until(kit, is_gone, old);
     assert_true(file_exists(fresh));
     assert_true(file_exists(known));
@@ -77,7 +77,7 @@ static void a_damaged_row_keeps_no_litter_and_loses_no_folder(void **state) {
     struct timespec times[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
     assert_int_equal(utimensat(AT_FDCWD, litter, times, 0), 0);
     assert_int_equal(utimensat(AT_FDCWD, known, times, 0), 0);
-    retain__now(kit->dispatch);
+    dispatch_tidy(kit->dispatch);
     kit_until(kit, is_gone, litter);
     assert_true(file_exists(known));
     damage(kit, "cause = ''", &run);
@@ -106,13 +106,13 @@ static void damaged_rows_go_and_no_number_or_name_in_them_is_believed(void **sta
     (void)snprintf(first, sizeof first, "%s/spool/%s", kit->place.dir, kit_name(&runs[0], 1));
     damage(kit, "attempt = 9000000000000000000", &runs[0]);
     damage(kit, "run = '../x'", &runs[1]);
-    retain__now(kit->dispatch);
+    dispatch_tidy(kit->dispatch);
     kit_until(kit, has_one_run, NULL);
     kit_until(kit, is_gone, first);
     assert_int_equal(kit->failures, 0);
     struct id next = kit_shell(kit, "true"); /* The pool is free for others. */
     (void)kit_end(kit, &next);
-    retain__now(kit->dispatch);
+    dispatch_tidy(kit->dispatch);
     kit_until(kit, has_one_run, NULL);
 }
 
@@ -135,7 +135,7 @@ static void a_daemon_that_holds_takes_nothing_away(void **state) {
     kit->keep = (struct run_keep){.count = 1};
     kit->hold = RUN_HELD;
     kit_up(kit);
-    retain__now(kit->dispatch);
+    dispatch_tidy(kit->dispatch);
     struct id third = kit_shell(kit, "true");
     assert_int_equal(kit_row(kit, &third)->state, RUN_QUEUED);
     assert_int_equal(kit_number(kit, "SELECT count(*) FROM runs"), 3);
@@ -154,7 +154,7 @@ static void the_oldest_go_by_themselves_when_much_is_kept(void **state) {
     kit_down(kit);
     kit->keep = (struct run_keep){.bytes = 200 << 10};
     kit_up(kit);
-    retain__now(kit->dispatch);
+    dispatch_tidy(kit->dispatch);
     struct id first = kit_shell(kit, "head -c 100000 /dev/zero");
     (void)kit_end(kit, &first);
     struct id second = kit_shell(kit, "head -c 100000 /dev/zero");

@@ -37,7 +37,10 @@ static struct err removal_tx(struct tx *tx, void *ctx) {
 
 static struct err purge_tx(struct tx *tx, void *ctx) {
     bool *more = ctx;
-    return tx_session_purge(tx, more);
+    struct session_purge purge = {.after = 0};
+    struct err err = tx_session_purge(tx, &purge);
+    *more = purge.more && !purge.waits;
+    return err;
 }
 
 /* Uses of an attachment go in a later transaction than its row. */

@@ -30,29 +30,9 @@ static void the_clock_follows_the_wall_but_a_day_for_each_hour(void **state) {
 
 /* --- Runs ------------------------------------------------------------------------------------- */
 
-struct prune {
-    struct run_prune what;
-    unsigned gone;
-    int64_t ids[16];
-    bool more;
-};
-
-static struct err prune_gone(void *ctx, const struct run_row *row) {
-    struct prune *prune = ctx;
-    assert_true(prune->gone < COUNT_OF(prune->ids));
-    prune->ids[prune->gone++] = row->id;
-    return ERR_OK;
-}
-
-static struct err prune_tx(struct tx *tx, void *ctx) {
-    struct prune *prune = ctx;
-    prune->gone = 0;
-    return tx_run_prune(tx, &prune->what, prune_gone, prune, &prune->more);
-}
-
-static struct prune prune(struct runs_kit *runs, struct run_prune what) {
-    struct prune prune = {.what = what};
-    assert_int_equal(runs_do(runs, prune_tx, &prune), ERR_NONE);
+static struct runs_prune prune(struct runs_kit *runs, struct run_prune what) {
+    struct runs_prune prune = {.what = what};
+    runs_prune(runs, &prune);
     return prune;
 }
 
@@ -76,10 +56,9 @@ static void the_oldest_go_until_the_rest_is_small_enough(void **state) {
     assert_int_equal(kept_bytes(runs), 1000);
     const struct run_prune at_bound = {.keep = {.bytes = 1000}, .limit = 10};
     assert_int_equal(prune(runs, at_bound).gone, 0);
-    struct prune gone = prune(runs, (struct run_prune){.keep = {.bytes = 400}, .limit = 10});
+    struct runs_prune gone = prune(runs, (struct run_prune){.keep = {.bytes = 400}, .limit = 10});
     assert_int_equal(gone.gone, 2);
-    assert_int_equal(gone.ids[0], rows[0].row.id);
-    assert_int_equal(gone.ids[1], rows[1].row.id);
+    assert_int_equal(runs_count(runs, "SELECT min(id) FROM runs"), rows[2].row.id);
     assert_int_equal(kept_bytes(runs), 200);
     (void)prune(runs, (struct run_prune){.keep = {.count = 1}, .limit = 10});
     assert_int_equal(kept_bytes(runs), 200); /* The last one is the newest. */
@@ -133,7 +112,7 @@ static void a_clock_that_jumps_a_year_takes_only_the_oldest(void **state) {
     runs->kit.clock_ms += YEAR_MS;
     assert_int_equal(prune(runs, what).gone, 0); /* Nor after a restart. */
     what.lived_ms = HOUR_MS;
-    unsigned gone = 0;
+    int64_t gone = 0;
     for (int hour = 0; hour < 8; hour++) {
         runs->kit.clock_ms += HOUR_MS;
         gone += prune(runs, what).gone;

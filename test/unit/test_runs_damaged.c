@@ -321,25 +321,6 @@ static struct err parent_tx(struct tx *tx, void *ctx) {
                    NULL /* one row */);
 }
 
-struct prune {
-    struct run_prune what;
-    size_t gone;
-    bool more;
-};
-
-static struct err count_gone(void *ctx, const struct run_row *row) {
-    struct prune *prune = ctx;
-    assert_true(row->id > 0);
-    prune->gone++;
-    return ERR_OK;
-}
-
-static struct err prune_tx(struct tx *tx, void *ctx) {
-    struct prune *prune = ctx;
-    prune->gone = 0;
-    return tx_run_prune(tx, &prune->what, count_gone, prune, &prune->more);
-}
-
 static void retention_removes_damaged_rows_in_their_order(void **state) {
     struct runs_kit *runs = *state;
     static const char *const damages[] = {
@@ -361,8 +342,8 @@ static void retention_removes_damaged_rows_in_their_order(void **state) {
     runs->kit.clock_ms += 1000;
     struct runs_row newest = runs_add(runs);
     (void)runs_finish(runs, newest.run);
-    struct prune prune = {.what = {.keep = {.count = 1}, .limit = 100}};
-    assert_int_equal(runs_do(runs, prune_tx, &prune), ERR_NONE);
+    struct runs_prune prune = {.what = {.keep = {.count = 1}, .limit = 100}};
+    runs_prune(runs, &prune);
     assert_int_equal(prune.gone, COUNT_OF(damages));
     assert_int_equal(runs_count(runs, "SELECT count(*) FROM runs"), 1);
     assert_int_equal(runs_get(runs, newest.run).row.state, RUN_SUCCEEDED);
@@ -393,10 +374,10 @@ static void a_damaged_workflow_that_stays_keeps_no_other_from_its_removal(void *
         struct runs_row old = runs_add(runs);
         (void)runs_finish(runs, old.run);
         runs->kit.clock_ms += 1000;
-        struct prune prune = {.what = {.keep = {.count = 1 + (int64_t)i}, .limit = 1}};
-        assert_int_equal(runs_do(runs, prune_tx, &prune), ERR_NONE);
+        struct runs_prune prune = {.what = {.keep = {.count = 1 + (int64_t)i}, .limit = 1}};
+        runs_prune(runs, &prune);
         assert_int_equal(prune.gone, 1);
-        assert_int_equal(runs_do(runs, prune_tx, &prune), ERR_NONE);
+        runs_prune(runs, &prune);
         assert_false(prune.more);
     }
 }

@@ -312,26 +312,6 @@ static void no_run_gets_the_id_of_one_that_is_gone(void **state) {
     assert_int_equal(runs_count(runs, "SELECT count(*) FROM runs"), 0);
 }
 
-struct prune {
-    struct run_prune what;
-    bool more;
-    size_t gone;
-    int64_t first;
-};
-
-static struct err prune_gone(void *ctx, const struct run_row *row) {
-    struct prune *prune = ctx;
-    prune->first = prune->gone == 0 ? row->id : prune->first;
-    prune->gone++;
-    return ERR_OK;
-}
-
-static struct err prune_tx(struct tx *tx, void *ctx) {
-    struct prune *prune = ctx;
-    prune->gone = 0;
-    return tx_run_prune(tx, &prune->what, prune_gone, prune, &prune->more);
-}
-
 static void retention_is_by_count_and_by_age_the_oldest_end_first(void **state) {
     struct runs_kit *runs = *state;
     struct runs_row rows[6];
@@ -342,20 +322,20 @@ static void retention_is_by_count_and_by_age_the_oldest_end_first(void **state) 
         runs->kit.clock_ms += 1000;
         (void)runs_finish(runs, rows[i].run);
     }
-    struct prune prune = {.what = {.keep = {.count = 3}, .limit = 1}};
-    assert_int_equal(runs_do(runs, prune_tx, &prune), ERR_NONE);
+    struct runs_prune prune = {.what = {.keep = {.count = 3}, .limit = 1}};
+    runs_prune(runs, &prune);
     assert_int_equal(prune.gone, 1);
-    assert_int_equal(prune.first, rows[4].row.id);
+    assert_int_equal(runs_count(runs, "SELECT count(*) FROM runs WHERE id = 5"), 0);
     assert_true(prune.more);
     prune.what.limit = 10;
-    assert_int_equal(runs_do(runs, prune_tx, &prune), ERR_NONE);
+    runs_prune(runs, &prune);
     assert_int_equal(prune.gone, 1);
     assert_false(prune.more);
     prune.what.keep = (struct run_keep){.age_ms = 1500}; /* One ended 2 s ago. */
-    assert_int_equal(runs_do(runs, prune_tx, &prune), ERR_NONE);
+    runs_prune(runs, &prune);
     assert_int_equal(prune.gone, 1);
     prune.what.keep = (struct run_keep){.count = 0};
-    assert_int_equal(runs_do(runs, prune_tx, &prune), ERR_NONE);
+    runs_prune(runs, &prune);
     assert_int_equal(prune.gone, 0);
     assert_int_equal(runs_count(runs, "SELECT count(*) FROM runs"), 3);
     assert_int_equal(runs_count(runs, "SELECT count(*) FROM streams"), 3);

@@ -44,17 +44,12 @@ static int removal_do(struct runs_kit *runs, const char *session) {
     return links;
 }
 
-struct purge {
-    bool more;
-};
-
 static struct err purge_tx(struct tx *tx, void *ctx) {
-    struct purge *purge = ctx;
-    return tx_session_purge(tx, &purge->more);
+    return tx_session_purge(tx, ctx);
 }
 
 static int purge_all(struct runs_kit *runs) {
-    struct purge purge;
+    struct session_purge purge = {.after = 0};
     int pages = 0;
     do {
         assert_int_equal(runs_do(runs, purge_tx, &purge), ERR_NONE);

@@ -335,24 +335,6 @@ static void a_run_with_very_many_steps_goes_a_page_at_a_time_and_last(void **sta
     assert_int_equal(runs_count(runs, "SELECT count(*) FROM spans"), 1);
 }
 
-struct prune {
-    struct run_prune what;
-    unsigned gone;
-    bool more;
-};
-
-static struct err prune_gone(void *ctx, const struct run_row *row) {
-    struct prune *prune = ctx;
-    prune->gone++;
-    return ERR_OK;
-}
-
-static struct err prune_tx(struct tx *tx, void *ctx) {
-    struct prune *prune = ctx;
-    prune->gone = 0;
-    return tx_run_prune(tx, &prune->what, prune_gone, prune, &prune->more);
-}
-
 static void retention_takes_a_page_of_steps_at_a_time(void **state) {
     struct runs_kit *runs = *state;
     struct runs_row rows[3];
@@ -362,11 +344,11 @@ static void retention_takes_a_page_of_steps_at_a_time(void **state) {
         runs->kit.clock_ms += 1000;
     }
     add_steps(runs, rows[0].row.id, SPAN_REMOVE_MAX + 10);
-    struct prune prune = {.what = {.keep = {.count = 1}, .limit = 10}};
-    assert_int_equal(runs_do(runs, prune_tx, &prune), ERR_NONE);
+    struct runs_prune prune = {.what = {.keep = {.count = 1}, .limit = 10}};
+    runs_prune(runs, &prune);
     assert_int_equal(prune.gone, 0); /* Its folder stays as long as its row. */
     assert_true(prune.more);
-    assert_int_equal(runs_do(runs, prune_tx, &prune), ERR_NONE);
+    runs_prune(runs, &prune);
     assert_int_equal(prune.gone, 2);
     assert_false(prune.more);
     assert_int_equal(runs_count(runs, "SELECT count(*) FROM spans"), 1);

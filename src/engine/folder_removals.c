@@ -1,0 +1,55 @@
+/* folder_removals.c: see the header. */
+#include "engine/folder_removals.h"
+
+#include <string.h>
+
+struct err tx_folder_removal_add(struct tx *tx, const struct run_row *row) {
+    static const char leader[] = "INSERT INTO folder_removals (run, place, attempts)"
+                                 " VALUES ($1, '', $2) ON CONFLICT (place, run) DO NOTHING";
+    static const char hosts[] = "INSERT INTO folder_removals (run, place, attempts)"
+                                " SELECT $1, place, $2 FROM hosts WHERE place <> ''"
+                                " ON CONFLICT (place, run) DO NOTHING";
+    if (row->attempt <= 0 || !id_valid(row->run.data, row->run.len, "run")) {
+        return ERR_OK;
+    }
+    const struct arg args[] = {arg_text(row->run), arg_int(row->attempt)};
+    struct err err = tx_exec(tx, leader, args, COUNT_OF(args), NULL /* one row */);
+    return err_failed(err) ? err : tx_exec(tx, hosts, args, COUNT_OF(args), NULL /* any number */);
+}
+
+struct err tx_folder_removals_find(struct tx *tx, struct folder_removals *removals) {
+    static const char sql[] = "SELECT run, attempts FROM folder_removals"
+                              " WHERE place = $1 AND run > $2 ORDER BY run LIMIT $3";
+    const struct arg args[] = {
+        arg_text(removals->place),
+        arg_text((struct bytes){removals->after.text, strlen(removals->after.text)}),
+        arg_int(FOLDER_REMOVALS_PAGE)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
+    bool found = !err_failed(err);
+    removals->count = 0;
+    while (!err_failed(err) && found && removals->count < FOLDER_REMOVALS_PAGE) {
+        err = rows_next(rows, &found);
+        struct bytes run = found && !err_failed(err) ? rows_text(rows, 0) : BYTES("");
+        if (id_valid(run.data, run.len, "run")) {
+            struct folder_removal *removal = &removals->page[removals->count++];
+            *removal = (struct folder_removal){.attempts = rows_int(rows, 1)};
+            memcpy(removal->run.text, run.data, run.len);
+        }
+    }
+    return err;
+}
+
+struct err tx_folder_removals_done(struct tx *tx, const struct folder_removals *removals) {
+    static const char sql[] = "DELETE FROM folder_removals WHERE place = $1 AND run = $2";
+    struct err err = ERR_OK;
+    for (size_t i = 0; i < removals->count && !err_failed(err); i++) {
+        const struct folder_removal *removal = &removals->page[i];
+        const struct arg args[] = {
+            arg_text(removals->place),
+            arg_text((struct bytes){removal->run.text, strlen(removal->run.text)})};
+        err = removal->attempts == 0 ? ERR_OK
+                                     : tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row */);
+    }
+    return err;
+}

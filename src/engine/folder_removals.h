@@ -1,0 +1,40 @@
+/* folder_removals.h: spool folders of runs that were removed, listed until they are gone.
+ *
+ * Promise    the commit that removes a run lists its folders, once for each host that is known, so
+ *            a crash between the commit and the disk leaves nothing behind. A host asks for its
+ *            own; what is listed for nobody is the leader's.
+ * Bounds     a page at a time. The list of a host goes with the host (run_abandon.c).
+ * Threads    inside a store function. Failure: as store.h.
+ */
+#ifndef DROVER_ENGINE_FOLDER_REMOVALS_H
+#define DROVER_ENGINE_FOLDER_REMOVALS_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "rules/run.h"
+#include "store/store.h"
+
+enum { FOLDER_REMOVALS_PAGE = 100 };
+
+struct folder_removal {
+    struct id run;
+    int64_t attempts; /* Folders of attempts 1 to this one. */
+};
+
+/* A run that never began, or whose row is damaged, has no folders that could be named. */
+MUST_CHECK struct err tx_folder_removal_add(struct tx *tx, const struct run_row *row);
+
+/* Runs after `after` in the order of their ids; at most FOLDER_REMOVALS_PAGE. */
+struct folder_removals {
+    struct bytes place; /* Borrowed: engine/home.h; "": what is the leader's. */
+    struct id after;
+    struct folder_removal page[FOLDER_REMOVALS_PAGE];
+    size_t count;
+};
+MUST_CHECK struct err tx_folder_removals_find(struct tx *tx, struct folder_removals *removals);
+/* The folders of the page are gone, but for those whose `attempts` the caller has set to 0. */
+MUST_CHECK struct err tx_folder_removals_done(struct tx *tx,
+                                              const struct folder_removals *removals);
+
+#endif

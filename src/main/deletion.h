@@ -1,0 +1,26 @@
+/* deletion.h: what deleted sessions and runs leave, in rows (engine/chores.h) and in files.
+ *
+ * Promise    files are looked for as soon as their rows are gone: images (dispatch/blobs.h), and
+ *            spool folders and scripts (dispatch_tidy).
+ * Ownership  embedded; blobs, dispatcher and store live until the store has ended.
+ * Threads    the loop.
+ */
+#ifndef DROVER_MAIN_DELETION_H
+#define DROVER_MAIN_DELETION_H
+
+#include "base/base.h"
+#include "dispatch/blobs.h"
+#include "dispatch/dispatch.h"
+#include "engine/chores.h"
+
+struct deletion {
+    struct chores chores;
+    struct blobs *blobs; /* Borrowed, as is the next. */
+    struct dispatch *dispatch;
+};
+
+void deletion_init(struct deletion *deletion, struct blobs *blobs, struct dispatch *dispatch);
+void deletion_start(struct deletion *deletion, struct loop *loop, struct store *store);
+void deletion_stop(struct deletion *deletion); /* Zeroed is fine. */
+
+#endif

@@ -1,0 +1,165 @@
+// deletion.test.mjs: a session that was deleted leaves nothing in the files of the data directory.
+//
+// runs-with: release, san
+import assert from "node:assert/strict";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+
+import { scaled } from "./scale.mjs";
+import { call, Listener, say, script, Turns } from "./turns.mjs";
+
+const MARK = "Quokka7Marker";
+const png = Buffer.concat([Buffer.from("89504e470d0a1a0a", "hex"), Buffer.from(MARK)]);
+
+/** Files below a folder that hold the marker, or have it in their name, and what stands there. */
+function holding(folder) {
+  const found = [];
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const file = path.join(folder, entry.name);
+    if (entry.name.includes(MARK)) found.push(file);
+    if (entry.isDirectory()) {
+      found.push(...holding(file));
+    } else if (entry.isFile()) {
+      let bytes = Buffer.alloc(0);
+      try {
+        bytes = readFileSync(file);
+      } catch (error) { // It was removed meanwhile.
+        assert.equal(error.code, "ENOENT");
+      }
+      for (let at = bytes.indexOf(MARK); at >= 0; at = bytes.indexOf(MARK, at + 1)) {
+        const around = bytes.subarray(Math.max(at - 120, 0), at + 40).toString("latin1");
+        found.push(`${file} at ${at}: ${around.replace(/[^ -~]+/g, ".")}`);
+      }
+    }
+  }
+  return found;
+}
+
+const inDatabase = (list) => list.filter((one) => one.includes("drover.db"));
+
+/** The promise is a minute; what is left then is the failure's text. */
+async function becomesClean(turns) {
+  const until = Date.now() + scaled(60_000);
+  while (holding(turns.daemon.data).length > 0 && Date.now() < until) await pause(500);
+  assert.deepEqual(holding(turns.daemon.data), []);
+}
+
+async function ended(turns, run) {
+  for (let after = 0; ; ) {
+    const page = await turns.get(`/streams/run:${run}/events?after=${after}&wait=20`);
+    if (page.events.some((event) => event.type.endsWith("_finished"))) return;
+    assert.ok(page.events.length > 0, `${run} has not ended`);
+    after = page.events.at(-1).seq;
+  }
+}
+
+/** A session with the marker in each field that takes a text. */
+async function marked(turns) {
+  const root = path.join(turns.folder, MARK);
+  mkdirSync(root, { recursive: true });
+  const body = {
+    title: `title ${MARK}`, model: "scripted/demo", agent: MARK, root,
+    instructions: `instructions ${MARK}`, metadata: { of: MARK },
+    settings: { permissions: [{ permission: "allow" }] },
+  };
+  const make = () => turns.daemon.request("POST", "/api/v1/sessions", {
+    headers: { "idempotency-key": "once" }, body,
+  });
+  const answer = await make();
+  assert.equal(answer.status, 201, answer.text);
+  const listener = await new Listener(turns, answer.json.id).open();
+  return { listener, make };
+}
+
+const sums = (turns) => turns.get("/usage?by=day").then(({ items, total }) => [items, total]);
+
+test("no file holds what a deleted session, its jobs and its workflows held", {
+  timeout: scaled(120_000),
+}, async (t) => {
+  const turns = await Turns.open(t);
+  const { listener, make } = await marked(turns);
+  const { session } = listener;
+  const target = `/api/v1/sessions/${session}`;
+  const sent = await fetch(`${turns.daemon.url}${target}/attachments`, {
+    method: "POST", body: png, headers: { "content-type": "image/png" },
+  });
+  assert.equal(sent.status, 201);
+  const { id: attachment } = await sent.json();
+
+  // Messages, their ids and metadata; tools, their arguments and results; a question that is open.
+  await turns.turn(listener, script(
+    `think: thought ${MARK}`,
+    call("write_file", { path: `${MARK}.txt`, content: `written ${MARK}` }),
+    call("run_command", { command: "sh", args: ["-c", `echo out ${MARK}; echo err ${MARK} >&2`] }),
+    "step:", say(`answer ${MARK}`)),
+  { client_id: MARK, attachments: [attachment] });
+  const flow = `export const meta = {name: "sums", description: "${MARK}"};
+phase("${MARK}"); log("${MARK}");
+const one = await agent("say: agent ${MARK}", {label: "${MARK}"});
+const two = await agent(${JSON.stringify(script(call("run_command",
+    { command: "echo", args: [MARK] }), say(`tools ${MARK}`)))}, {label: "two"});
+return {one, two, of: args.of};`;
+  const work = script(
+    call("run_job", { command: "sh", args: ["-c", `echo job ${MARK}`], label: MARK }),
+    call("spawn_subagent", { input: `say: below ${MARK}`, label: MARK }),
+    call("run_workflow", { script: flow, args: { of: MARK } }),
+    "step:", say(`they run ${MARK}`));
+  const { message } = await turns.turn(listener, work);
+  for (const { run } of message.parts.filter((part) => part.run)) await ended(turns, run);
+  const hangs = script(call("run_job", { command: "sh", args: ["-c", `echo ${MARK}; sleep 600`] }),
+    "step:", say("it runs"));
+  await turns.turn(listener, hangs);
+  await turns.send(session, script(call("ask_user", { question: `which ${MARK}?` }), say("well")));
+  await listener.until("question_asked");
+  await turns.ask("PATCH", `/sessions/${session}`, { title: `another ${MARK}` });
+
+  const before = await sums(turns);
+  assert.ok(inDatabase(holding(turns.daemon.data)).length > 20);
+  const gone = await turns.ask("DELETE", `/sessions/${session}?stop_jobs=1`);
+  assert.equal(gone.status, 200, gone.text);
+  await becomesClean(turns);
+  assert.deepEqual(await sums(turns), before);
+  const { items } = await turns.get("/runs");
+  assert.deepEqual(items, []);
+
+  // What was made under a key is not made again, and not shown.
+  const again = await make();
+  assert.deepEqual([again.status, again.json.code], [410, "gone"]);
+});
+
+test("pages that were rebuilt among others' rows keep nothing", {
+  timeout: scaled(240_000),
+}, async (t) => {
+  const turns = await Turns.open(t);
+  const listeners = [];
+  for (let n = 0; n < 16; n++) listeners.push(await turns.listen({ title: `one of ${n}` }));
+  for (let round = 0; round < 6; round++) {
+    for (const [n, listener] of listeners.entries()) {
+      const word = n % 2 === 0 ? MARK : "Wombat";
+      const text = Array(20 + ((n * 7 + round * 31) % 90)).fill(`${word} ${n}`).join(" ");
+      await turns.turn(listener, script(say(text), call("list_files", { path: "." }),
+        "step:", say(text)));
+      await turns.ask("PATCH", `/sessions/${listener.session}`, { instructions: text });
+    }
+  }
+  for (const [n, { session }] of listeners.entries()) {
+    if (n % 2 === 0) assert.equal((await turns.ask("DELETE", `/sessions/${session}`)).status, 200);
+  }
+  await becomesClean(turns);
+  assert.equal((await turns.get("/sessions")).items.length, 8);
+});
+
+test("a kill behind the delete changes nothing", { timeout: scaled(240_000) }, async (t) => {
+  const turns = await Turns.open(t);
+  const { listener } = await marked(turns);
+  await turns.turn(listener, script(
+    call("run_command", { command: "echo", args: [MARK] }), "step:", say(`answer ${MARK}`)));
+  assert.equal((await turns.ask("DELETE", `/sessions/${listener.session}`)).status, 200);
+  for (let n = 0; n < 3; n++) {
+    await turns.daemon.kill();
+    await turns.daemon.start();
+  }
+  await becomesClean(turns);
+});
