@@ -118,7 +118,7 @@ void damage_list(struct exchange *exchange, void *ctx) {
     op_init(&op->op, exchange, 200);
     op->info = ctx;
     op->cursor = cursor;
-    store_read(op->info->store, look, op_done, op);
+    store_read_slice(op->info->store, look, op_done, op);
 }
 
 const struct query_param damage_query[] = {

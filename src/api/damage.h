@@ -1,5 +1,6 @@
-/* damage.h: rows that are damaged, for whoever keeps the daemon: GET /api/v1/damage. Its route
- * stands in the table of system.c.
+/* damage.h: damage, for whoever keeps the daemon: rows that cannot be right (GET /api/v1/damage),
+ * and folders of attempts that no row knows (GET /api/v1/damage/folders). The routes stand in the
+ * table of system.c.
  *
  * Ownership  `info` is a struct system_info, borrowed for the life of the server.
  * Threads    the loop.
@@ -12,5 +13,9 @@
 extern const struct query_param damage_query[];
 extern const char damage_answer[]; /* Schema. */
 void damage_list(struct exchange *exchange, void *info);
+
+extern const struct query_param damage_folders_query[];
+extern const char damage_folders_answer[]; /* Schema. */
+void damage_folders_list(struct exchange *exchange, void *info);
 
 #endif

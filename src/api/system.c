@@ -55,6 +55,14 @@ static const struct route routes[] = {
      .answer_schema = damage_answer,
      .answer_status = 200,
      .handle = damage_list},
+    {.method = "GET",
+     .path = "/api/v1/damage/folders",
+     .summary = "Compare folders of the spool with the database",
+     .scope = SCOPE_ADMIN,
+     .query = damage_folders_query,
+     .answer_schema = damage_folders_answer,
+     .answer_status = 200,
+     .handle = damage_folders_list},
 };
 
 struct route_table system_table(struct system_info *info) {

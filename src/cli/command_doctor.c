@@ -13,6 +13,7 @@
 #include "base/utf8.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/doctor.h"
 #include "cli/talk.h"
 #include "loop/loop_uv.h"
 #include "proc/cgroups.h"
@@ -21,17 +22,7 @@
 #include "store/library.h"
 #include "store/store.h"
 
-enum { ROW_TEXT_MAX = 1 << 20 }; /* Bytes of what a check has to say. */
-
-enum verdict { VERDICT_OK, VERDICT_WARN, VERDICT_FAIL };
-
-struct doctor {
-    struct invocation *invocation;
-    const char *data, *database; /* database NULL: SQLite in `data`. */
-    bool failed, data_exists, database_exists;
-    enum err_code failure; /* Of the first check that failed. */
-    unsigned rows;
-};
+enum { DAMAGE_SHOWN_MAX = 20 };
 
 static const struct flag doctor_flags[] = {
     {.name = "database",
@@ -39,11 +30,13 @@ static const struct flag doctor_flags[] = {
      .value = "URL",
      .about = "postgres://…; without it, SQLite in the data directory.",
      .env = "DROVER_DATABASE"},
+    {.name = "deep",
+     .kind = FLAG_SWITCH,
+     .about = "Read everything: all pages of the file, all folders of the spool."},
     {.name = NULL},
 };
 
-static void row_print(struct doctor *doctor, enum verdict verdict, const char *what,
-                      const char *text) {
+void doctor_row(struct doctor *doctor, enum verdict verdict, const char *what, const char *text) {
     static const char *const names[] = {"ok", "warn", "fail"};
     static const char *const colours[] = {"\033[32m", "\033[33m", "\033[31m"};
     if (verdict == VERDICT_FAIL) {
@@ -51,7 +44,7 @@ static void row_print(struct doctor *doctor, enum verdict verdict, const char *w
     }
     if (doctor->invocation->json) {
         AUTO(text_done) struct text line = {0};
-        text_init(&line, 2 * ROW_TEXT_MAX);
+        text_init(&line, 2 * DOCTOR_TEXT_MAX);
         text_addf(&line, "{\"check\":\"%s\",\"verdict\":\"%s\",\"detail\":", what, names[verdict]);
         text_add_json(&line, text, strlen(text));
         text_add_str(&line, "}\n");
@@ -65,11 +58,11 @@ static void row_print(struct doctor *doctor, enum verdict verdict, const char *w
            colour ? "\033[0m" : "", what, text);
 }
 
-static void fail(struct doctor *doctor, const char *what, struct err err, const struct why *why) {
+void doctor_fail(struct doctor *doctor, const char *what, struct err err, const struct why *why) {
     if (!doctor->failed) {
         doctor->failure = err.code;
     }
-    row_print(doctor, VERDICT_FAIL, what, why->text[0] != '\0' ? why->text : err_title(err.code));
+    doctor_row(doctor, VERDICT_FAIL, what, why->text[0] != '\0' ? why->text : err_title(err.code));
 }
 
 /* --- The checks ------------------------------------------------------------------------------- */
@@ -82,17 +75,17 @@ static void check_permissions(struct doctor *doctor, const struct stat *info) {
                 "everybody may write into it (mode %03o), so 'drover serve' refuses it;"
                 " 'chmod 700 %s'",
                 mode, doctor->data);
-        fail(doctor, "permissions", err_make(ERR_CONFIG, "doctor: permissions"), &why);
+        doctor_fail(doctor, "permissions", err_make(ERR_CONFIG, "doctor: permissions"), &why);
     } else if (info->st_uid != geteuid()) {
         why_set(&why, "it belongs to another user (number %lu), who can change all that is in it",
                 (unsigned long)info->st_uid);
-        row_print(doctor, VERDICT_WARN, "permissions", why.text);
+        doctor_row(doctor, VERDICT_WARN, "permissions", why.text);
     } else if ((mode & 077) != 0) {
         why_set(&why, "others may %s (mode %03o); 'chmod 700 %s' keeps them out",
                 (mode & S_IWGRP) != 0 ? "write into it" : "enter", mode, doctor->data);
-        row_print(doctor, VERDICT_WARN, "permissions", why.text);
+        doctor_row(doctor, VERDICT_WARN, "permissions", why.text);
     } else {
-        row_print(doctor, VERDICT_OK, "permissions", "only the owner may enter");
+        doctor_row(doctor, VERDICT_OK, "permissions", "only the owner may enter");
     }
 }
 
@@ -103,18 +96,18 @@ static void check_data(struct doctor *doctor) {
         bool absent = errno == ENOENT;
         why_set(&why, "%s: %s", doctor->data,
                 absent ? "does not exist yet; 'drover serve' makes it" : strerror(errno));
-        row_print(doctor, absent ? VERDICT_WARN : VERDICT_FAIL, "data", why.text);
+        doctor_row(doctor, absent ? VERDICT_WARN : VERDICT_FAIL, "data", why.text);
         return;
     }
     doctor->data_exists = S_ISDIR(info.st_mode);
     if (!doctor->data_exists) {
         why_set(&why, "%s is not a directory", doctor->data);
-        fail(doctor, "data", err_make(ERR_CONFIG, "doctor: data"), &why);
+        doctor_fail(doctor, "data", err_make(ERR_CONFIG, "doctor: data"), &why);
     } else if (access(doctor->data, R_OK | W_OK | X_OK) < 0) {
         why_set(&why, "%s: %s", doctor->data, strerror(errno));
-        fail(doctor, "data", err_make(ERR_READ_ONLY, "doctor: data"), &why);
+        doctor_fail(doctor, "data", err_make(ERR_READ_ONLY, "doctor: data"), &why);
     } else {
-        row_print(doctor, VERDICT_OK, "data", doctor->data);
+        doctor_row(doctor, VERDICT_OK, "data", doctor->data);
     }
     if (doctor->data_exists) {
         check_permissions(doctor, &info);
@@ -133,13 +126,13 @@ static void check_space(struct doctor *doctor) {
                                             : VERDICT_OK;
     why_set(&why, "%llu MB free%s", (unsigned long long)free_mb,
             verdict == VERDICT_OK ? "" : "; make room on this disk");
-    row_print(doctor, verdict, "space", why.text);
+    doctor_row(doctor, verdict, "space", why.text);
     if (verdict == VERDICT_FAIL && doctor->failure == ERR_NONE) {
         doctor->failure = ERR_DISK_FULL;
     }
 }
 
-static bool database_exists(const struct doctor *doctor) {
+bool doctor_database_exists(const struct doctor *doctor) {
     if (doctor->database != NULL) {
         return true;
     }
@@ -159,8 +152,8 @@ static const char *sums_tell(const struct doctor *doctor, bool sums) {
 }
 
 static void check_database(struct doctor *doctor) {
-    if (!database_exists(doctor)) {
-        row_print(doctor, VERDICT_WARN, "database", "there is none yet; 'drover serve' makes it");
+    if (!doctor_database_exists(doctor)) {
+        doctor_row(doctor, VERDICT_WARN, "database", "there is none yet; 'drover serve' makes it");
         return;
     }
     struct store_check check = {0};
@@ -168,17 +161,17 @@ static void check_database(struct doctor *doctor) {
     const char *where = doctor->database != NULL ? doctor->database : doctor->data;
     struct err err = store_check(where, &check, &why);
     if (err_failed(err)) {
-        fail(doctor, "database", err, &why);
+        doctor_fail(doctor, "database", err, &why);
         return;
     }
     if (check.schema > check.schema_known) {
         why_set(&why, "schema %lld is newer than this drover knows (%lld); install a newer one",
                 (long long)check.schema, (long long)check.schema_known);
-        fail(doctor, "schema", err_make(ERR_NEWER_SCHEMA, "doctor: schema"), &why);
+        doctor_fail(doctor, "schema", err_make(ERR_NEWER_SCHEMA, "doctor: schema"), &why);
     } else if (check.schema_known > 0) { /* Else nothing of it could be read. */
         why_set(&why, "version %lld of %lld, started %lld time%s", (long long)check.schema,
                 (long long)check.schema_known, (long long)check.epoch, check.epoch == 1 ? "" : "s");
-        row_print(doctor, VERDICT_OK, "schema", why.text);
+        doctor_row(doctor, VERDICT_OK, "schema", why.text);
     }
     if (check.missing > 0) {
         why_set(
@@ -187,28 +180,30 @@ static void check_database(struct doctor *doctor) {
             " removed, or an older drover.db was put in its place; restore a newer backup, or"
             " accept the loss with 'drover release'",
             (long long)check.missing);
-        fail(doctor, "commits", err_make(ERR_STORE_INCOMPLETE, "doctor: commits"), &why);
+        doctor_fail(doctor, "commits", err_make(ERR_STORE_INCOMPLETE, "doctor: commits"), &why);
     }
+    AUTO(text_done) struct text text; /* The detail is longer than a struct why. */
+    text_init(&text, DOCTOR_TEXT_MAX);
     if (check.integrity_ok) {
-        why_set(&why, "%s; %s", check.detail[0] != '\0' ? check.detail : "ok",
-                sums_tell(doctor, check.sums));
-        row_print(doctor, VERDICT_OK, "integrity", why.text);
-    } else {
-        why_set(&why,
-                "%s; stop the daemon, move drover.db, drover.db-wal and drover.db-shm away, and"
-                " run 'drover restore FILE' with a backup",
-                check.detail);
-        fail(doctor, "integrity", err_make(ERR_STORE_CORRUPT, "doctor: integrity"), &why);
+        text_addf(&text, "%s; %s", check.detail[0] != '\0' ? check.detail : "ok",
+                  sums_tell(doctor, check.sums));
+        doctor_row(doctor, VERDICT_OK, "integrity", text.data);
+        return;
     }
+    text_addf(&text,
+              "%s; stop the daemon, move drover.db, drover.db-wal and drover.db-shm away, and run"
+              " 'drover restore FILE' with a backup",
+              check.detail);
+    utf8_make_plain(text.data, text.len); /* Names in a damaged schema may hold anything. */
+    doctor->failure = doctor->failed ? doctor->failure : ERR_STORE_CORRUPT;
+    doctor_row(doctor, VERDICT_FAIL, "integrity", text.data);
 }
 
 /* --- Damaged rows ----------------------------------------------------------------------------- */
 
-enum { DAMAGE_SHOWN_MAX = 20, DAMAGE_LOOK_MS = 60000, DAMAGE_TARGET_MAX = 16 << 10 };
-
 static void damage_print(struct doctor *doctor, const json_t *damage) {
     AUTO(text_done) struct text text;
-    text_init(&text, ROW_TEXT_MAX);
+    text_init(&text, DOCTOR_TEXT_MAX);
     text_addf(&text, "table %s, row %s: %s %s; to remove the row, stop the daemon and run this in ",
               talk_text(damage, "table"), talk_text(damage, "row"), talk_text(damage, "column"),
               talk_text(damage, "what"));
@@ -223,7 +218,7 @@ static void damage_print(struct doctor *doctor, const json_t *damage) {
     if (!text_failed(&text)) {
         utf8_make_plain(text.data, text.len); /* A key may hold anything. */
         doctor->failure = doctor->failed ? doctor->failure : ERR_STORE_CORRUPT;
-        row_print(doctor, VERDICT_FAIL, "row", text.data);
+        doctor_row(doctor, VERDICT_FAIL, "row", text.data);
     }
 }
 
@@ -232,11 +227,11 @@ static struct err damage_page(struct doctor *doctor, struct talk *talk, char **i
                               size_t *io_found, struct why *why) {
     AUTO(text_done) struct text target;
     AUTO(json_release) json_t *answer = NULL;
-    text_init(&target, DAMAGE_TARGET_MAX);
+    text_init(&target, DOCTOR_TARGET_MAX);
     text_addf(&target, "/api/v1/damage%s%s",
               *io_cursor == NULL ? "" : "?after=", *io_cursor == NULL ? "" : *io_cursor);
     struct client_request request = {
-        .method = "GET", .target = target.data, .timeout_ms = DAMAGE_LOOK_MS};
+        .method = "GET", .target = target.data, .timeout_ms = DOCTOR_LOOK_MS};
     struct err err = talk_ask(talk, &request, NULL /* parsed is enough */, &answer, why);
     if (err_failed(err)) {
         return err;
@@ -262,12 +257,12 @@ static void check_rows(struct doctor *doctor, struct talk *talk) {
         err = damage_page(doctor, talk, &cursor, &found, &why);
     } while (!err_failed(err) && cursor != NULL);
     if (err_failed(err)) {
-        row_print(doctor, VERDICT_WARN, "rows", why.text);
+        doctor_row(doctor, VERDICT_WARN, "rows", why.text);
     } else if (found == 0) {
-        row_print(doctor, VERDICT_OK, "rows", "all text and JSON can be read");
+        doctor_row(doctor, VERDICT_OK, "rows", "all text and JSON can be read");
     } else if (found > DAMAGE_SHOWN_MAX) {
         why_set(&why, "%zu columns are damaged; the first %d are shown", found, DAMAGE_SHOWN_MAX);
-        row_print(doctor, VERDICT_WARN, "rows", why.text);
+        doctor_row(doctor, VERDICT_WARN, "rows", why.text);
     }
 }
 
@@ -284,20 +279,27 @@ static void check_daemon(struct doctor *doctor) {
         err = talk_ask(&talk, &request, NULL /* parsed is enough */, &answer, &why);
     }
     if (err.code == ERR_UNREACHABLE) {
-        row_print(doctor, VERDICT_WARN, "daemon", "not running; rows are not searched for damage");
+        doctor_row(doctor, VERDICT_WARN, "daemon",
+                   doctor->deep
+                       ? "not running; rows are not searched for damage, nor folders of the"
+                         " spool compared with them"
+                       : "not running; rows are not searched for damage");
         return;
     }
     if (err_failed(err)) {
-        fail(doctor, "daemon", err, &why);
+        doctor_fail(doctor, "daemon", err, &why);
         return;
     }
     const char *version = talk_text(answer, "version");
     bool same = strcmp(version, DROVER_VERSION) == 0;
     why_set(&why, "running, version %s, %s%s", version, talk_text(answer, "database"),
             same ? "" : "; this program is another version: restart the daemon");
-    row_print(doctor, same ? VERDICT_OK : VERDICT_WARN, "daemon", why.text);
+    doctor_row(doctor, same ? VERDICT_OK : VERDICT_WARN, "daemon", why.text);
     if (same) {
         check_rows(doctor, &talk);
+    }
+    if (same && doctor->deep) {
+        doctor_check_folders(doctor, &talk);
     }
 }
 
@@ -312,7 +314,7 @@ static void check_starts(struct doctor *doctor, const json_t *ready) {
                 " log, and end a hold with drover release",
                 (long long)deaths, json_array_size(runs) == 0 ? "" : ", at last at ",
                 json_array_size(runs) == 0 ? "" : json_string_value(json_array_get(runs, 0)));
-        row_print(doctor, VERDICT_WARN, "starts", why.text);
+        doctor_row(doctor, VERDICT_WARN, "starts", why.text);
     }
 }
 
@@ -330,10 +332,10 @@ static void check_progress(struct doctor *doctor) {
         return; /* check_daemon has said so. */
     }
     if (err_failed(err)) {
-        fail(doctor, "progress", err, &why);
+        doctor_fail(doctor, "progress", err, &why);
         return;
     }
-    row_print(doctor, VERDICT_OK, "progress", "every run goes on, or waits for something");
+    doctor_row(doctor, VERDICT_OK, "progress", "every run goes on, or waits for something");
     check_starts(doctor, answer);
     if (talk_int(answer, "damaged") > 0) {
         why_set(
@@ -341,14 +343,14 @@ static void check_progress(struct doctor *doctor) {
             "%lld damaged pages were read since the start: what needs them fails; stop the daemon"
             " and restore a backup",
             (long long)talk_int(answer, "damaged"));
-        fail(doctor, "pages", err_make(ERR_STORE_CORRUPT, "doctor: pages"), &why);
+        doctor_fail(doctor, "pages", err_make(ERR_STORE_CORRUPT, "doctor: pages"), &why);
     }
     if (talk_int(answer, "unknown_folders") > 0) {
         why_set(&why,
                 "%lld folders of the spool belong to runs that the database does not know: it has"
                 " lost them; copy what is of use out of them: they are removed after a day",
                 (long long)talk_int(answer, "unknown_folders"));
-        fail(doctor, "spool", err_make(ERR_STORE_INCOMPLETE, "doctor: spool"), &why);
+        doctor_fail(doctor, "spool", err_make(ERR_STORE_INCOMPLETE, "doctor: spool"), &why);
     }
 }
 
@@ -356,7 +358,7 @@ static void check_libraries(struct doctor *doctor) {
     struct why why;
     why_set(&why, "drover %s, libuv %s, SQLite %s, jansson %s, wslay %s", DROVER_VERSION,
             uv_version_string(), store_library_version(), jansson_version_str(), WSLAY_VERSION);
-    row_print(doctor, VERDICT_OK, "versions", why.text);
+    doctor_row(doctor, VERDICT_OK, "versions", why.text);
 }
 
 static void check_sandbox(struct doctor *doctor) {
@@ -364,14 +366,14 @@ static void check_sandbox(struct doctor *doctor) {
     struct why why;
     sandbox_probe_tell(&probe, &why);
     bool none = sandbox_probe_lack(&probe) != NULL;
-    row_print(doctor, none ? VERDICT_WARN : VERDICT_OK, "sandbox", why.text);
+    doctor_row(doctor, none ? VERDICT_WARN : VERDICT_OK, "sandbox", why.text);
 }
 
 /* Judged for this process: a service has other rights, and its log says whether. */
 static void check_cgroups(struct doctor *doctor) {
     struct why why;
     bool usable = cgroups_probe(&why);
-    row_print(doctor, usable ? VERDICT_OK : VERDICT_WARN, "cgroups", why.text);
+    doctor_row(doctor, usable ? VERDICT_OK : VERDICT_WARN, "cgroups", why.text);
 }
 
 /* --- The command ------------------------------------------------------------------------------ */
@@ -380,7 +382,8 @@ static struct err doctor_run(struct invocation *invocation) {
     AUTO(mem_release) char *owned = NULL;
     struct doctor doctor = {.invocation = invocation,
                             .data = args_directory(&invocation->args),
-                            .database = args_text(&invocation->args, "database")};
+                            .database = args_text(&invocation->args, "database"),
+                            .deep = args_on(&invocation->args, "deep")};
     if (doctor.data == NULL) {
         owned = config_data_default(&invocation->env);
         doctor.data = owned;
@@ -393,6 +396,9 @@ static struct err doctor_run(struct invocation *invocation) {
     check_data(&doctor);
     check_space(&doctor);
     check_database(&doctor);
+    if (doctor.deep) {
+        doctor_check_pages(&doctor);
+    }
     check_daemon(&doctor);
     check_progress(&doctor);
     check_sandbox(&doctor);
@@ -408,5 +414,8 @@ const struct command command_doctor = {
     .summary = "Check the daemon, its database and this system, and say what to do.",
     .flags = doctor_flags,
     .talks = true,
+    .about = "--deep also reads each page of the database file, free ones too, and compares all "
+             "folders\n"
+             "of the spool with their runs. It changes nothing, and may run beside the daemon.\n",
     .run = doctor_run,
 };

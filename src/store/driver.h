@@ -158,6 +158,8 @@ struct driver {
     struct err (*backup)(const char *where, const char *to, struct why *why);
     struct err (*restore)(const char *from, const char *where, struct why *why);
     struct err (*check)(const char *where, struct store_check *ret_check, struct why *why);
+    /* NULL: the server's files are its own affair. */
+    struct err (*check_pages)(const char *where, struct store_pages *ret_pages, struct why *why);
 };
 
 extern const struct driver driver_sqlite;

@@ -69,7 +69,7 @@ uint64_t page_sum(const uint8_t *page, uint32_t number) {
     return sum;
 }
 
-static bool page_sum_fits(const uint8_t *page, uint32_t number) {
+bool page_sum_fits(const uint8_t *page, uint32_t number) {
     return word_at(page + SUMMED_BYTES) == page_sum(page, number);
 }
 
@@ -122,13 +122,19 @@ static void header_set_sums(uint8_t *header) {
     header[HEADER_RESERVED] = PAGE_SUM_BYTES;
 }
 
+bool page_first_has_sums(const uint8_t *page) {
+    uint8_t copy[PAGE_BYTES];
+    memcpy(copy, page, sizeof copy);
+    header_set_sums(copy);
+    return header_has_sums(page) || page_sum_fits(copy, 1);
+}
+
 static void header_look(struct page_file *file, uint8_t *header) {
     uint8_t page[PAGE_BYTES];
     file->gaps = page_gap_possible(header);
     file->sums = header_has_sums(header);
     if (!file->sums && file->real->pMethods->xRead(file->real, page, PAGE_BYTES, 0) == SQLITE_OK) {
-        header_set_sums(page);
-        file->sums = page_sum_fits(page, 1);
+        file->sums = page_first_has_sums(page);
         if (file->sums) {
             header_set_sums(header);
         }

@@ -51,5 +51,8 @@ bool page_sums_on(sqlite3 *db);
 void page_sums_like(sqlite3 *db, sqlite3 *from);
 
 uint64_t page_sum(const uint8_t *page, uint32_t number);
+bool page_sum_fits(const uint8_t *page, uint32_t number);
+/* Of page 1: also where the byte of its header that says so is damaged. */
+bool page_first_has_sums(const uint8_t *page);
 
 #endif

@@ -435,4 +435,5 @@ const struct driver driver_sqlite = {
     .backup = sqlite_backup,
     .restore = sqlite_restore,
     .check = sqlite_check,
+    .check_pages = sqlite_check_pages,
 };

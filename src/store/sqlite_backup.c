@@ -18,6 +18,7 @@
 #include "base/memory.h"
 #include "store/commit_mark.h"
 #include "store/datadir.h"
+#include "store/page_scan.h"
 #include "store/page_sums.h"
 #include "store/sqlite_conn.h"
 
@@ -186,20 +187,29 @@ struct err sqlite_backup(const char *where, const char *to, struct why *why) {
 
 /* --- Looking ---------------------------------------------------------------------------------- */
 
+/* Cut where the detail is full. */
+static void detail_add(struct store_check *check, const char *said) {
+    size_t len = strlen(check->detail);
+    (void)snprintf(check->detail + len, sizeof check->detail - len, "%s%s", len == 0 ? "" : "; ",
+                   said);
+}
+
 static struct err check_integrity(struct sqlite_conn *conn, struct store_check *check) {
     sqlite3_stmt *stmt = NULL;
-    int rc = sqlite3_prepare_v2(conn->db, "PRAGMA integrity_check(1)", -1, &stmt, NULL /* one */);
+    int rc = sqlite3_prepare_v2(conn->db, "PRAGMA integrity_check(20)", -1, &stmt, NULL /* one */);
     if (rc == SQLITE_OK) {
         rc = sqlite3_step(stmt);
     }
     struct err err = ERR_OK;
-    if (rc == SQLITE_ROW) {
+    for (; rc == SQLITE_ROW; rc = sqlite3_step(stmt)) {
         const char *said = (const char *)sqlite3_column_text(stmt, 0);
         check->integrity_ok = said != NULL && strcmp(said, "ok") == 0;
-        (void)snprintf(check->detail, sizeof check->detail, "%s", said == NULL ? "" : said);
-    } else if ((rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB) {
-        (void)snprintf(check->detail, sizeof check->detail, "%s", sqlite3_errstr(rc));
-    } else {
+        detail_add(check, said == NULL ? "" : said);
+    }
+    if ((rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB) {
+        check->integrity_ok = false;
+        detail_add(check, sqlite3_errstr(rc));
+    } else if (rc != SQLITE_DONE) {
         err = sqlite_error(conn, rc, "store: integrity");
     }
     (void)sqlite3_finalize(stmt); /* Repeats the error of the step. */
@@ -255,6 +265,17 @@ struct err sqlite_check(const char *where, struct store_check *ret_check, struct
     int64_t marked = commit_mark_look(where); /* Before the row, which a daemon may raise. */
     struct err err = must_be_there(path, why);
     return err_failed(err) ? err : check_file(path, marked, ret_check, why);
+}
+
+struct err sqlite_check_pages(const char *where, struct store_pages *ret_pages, struct why *why) {
+    AUTO(mem_release) char *path = datadir_path(where, DATADIR_DATABASE);
+    struct err err = must_be_there(path, why);
+    if (!err_failed(err)) {
+        err = page_scan(path, ret_pages);
+        why_set(err_failed(err) ? why : NULL, "%s cannot be read: %s.", path,
+                strerrordesc_np(err.os));
+    }
+    return err;
 }
 
 /* --- Putting back ----------------------------------------------------------------------------- */

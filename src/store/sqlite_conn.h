@@ -77,6 +77,8 @@ MUST_CHECK struct err sqlite_backup(const char *where, const char *to, struct wh
 MUST_CHECK struct err sqlite_restore(const char *from, const char *where, struct why *why);
 MUST_CHECK struct err sqlite_check(const char *where, struct store_check *ret_check,
                                    struct why *why);
+MUST_CHECK struct err sqlite_check_pages(const char *where, struct store_pages *ret_pages,
+                                         struct why *why);
 MUST_CHECK struct err sqlite_schema_version(struct conn *conn, int64_t *ret_version);
 
 #endif

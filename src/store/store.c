@@ -381,3 +381,12 @@ struct err store_restore(const char *from, const char *where, struct why *why) {
 struct err store_check(const char *where, struct store_check *ret_check, struct why *why) {
     return driver_for(where)->check(where, ret_check, why);
 }
+
+struct err store_check_pages(const char *where, struct store_pages *ret_pages, struct why *why) {
+    const struct driver *driver = driver_for(where);
+    if (driver->check_pages != NULL) {
+        return driver->check_pages(where, ret_pages, why);
+    }
+    *ret_pages = (struct store_pages){.pages = 0};
+    return ERR_OK;
+}

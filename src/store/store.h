@@ -209,14 +209,28 @@ MUST_CHECK struct err store_backup(const char *where, const char *to, struct why
 /* Puts a backup in place of an absent database. Blocks. */
 MUST_CHECK struct err store_restore(const char *from, const char *where, struct why *why);
 
+enum { STORE_DETAIL_SIZE = 2048 };
 struct store_check {
     int64_t schema, schema_known, epoch;
     bool integrity_ok;
     bool sums;       /* Pages have checksums. */
     int64_t missing; /* Number of commits that are missing, and that no release has accepted. */
-    char detail[256];
+    char detail[STORE_DETAIL_SIZE]; /* What was found, the first few of it. */
 };
 MUST_CHECK struct err store_check(const char *where, struct store_check *ret_check,
                                   struct why *why);
+
+/* All pages of the file, also those that no row needs; `pages` is 0 where there is nothing to read
+ * or to compare: PostgreSQL, or a file without checksums. This process has no store open. Blocks,
+ * for as long as the disk needs to read the file. */
+enum { STORE_PAGES_SHOWN = 20 };
+struct store_pages {
+    bool sums;
+    int64_t pages, damaged;
+    int64_t free;                        /* Number of pages without content. */
+    uint32_t numbers[STORE_PAGES_SHOWN]; /* Of the first damaged pages. */
+};
+MUST_CHECK struct err store_check_pages(const char *where, struct store_pages *ret_pages,
+                                        struct why *why);
 
 #endif

@@ -254,6 +254,51 @@ test("damaged pages are told by the log, an event, /readyz and /metrics", async 
   await daemon.stop();
 });
 
+test("doctor --deep reads free pages, and compares the spool with the rows", async (t) => {
+  const folder = scratch(t);
+  const original = await new Original(path.join(folder, "original")).make(new Random(4));
+  const { folder: data, events, jobs } = original.stopped;
+  const daemon = await new Daemon({ data, args }).start();
+  for (const [stream, stored] of events) {
+    const target = `/api/v1/streams/${stream}/events?through=${stored.length}`;
+    const answer = await daemon.request("DELETE", target);
+    assert.equal(answer.status, 200, answer.text);
+  }
+  const deep = async () => {
+    const { code, stdout } = await daemon.cli(["doctor", "--deep", "--json"]);
+    return { code, rows: stdout.trim().split("\n").map((line) => JSON.parse(line)) };
+  };
+  const of = (rows, check) => rows.filter((row) => row.check === check);
+  const well = await deep();
+  assert.equal(well.code, 0, JSON.stringify(well.rows));
+  assert.equal(of(well.rows, "file")[0].verdict, "ok");
+  assert.match(of(well.rows, "folders")[0].detail, /all 2 folders/);
+
+  await daemon.stop();
+  let left = 1;
+  const isFree = (bytes) => bytes.subarray(0, 4088).every((byte) => byte === 0) && left-- > 0;
+  flipPages(data, isFree);
+  assert.ok(left < 0, "no page is free");
+  const spool = path.join(data, "spool");
+  const copy = (name) => cpSync(path.join(spool, `${jobs[0]}.1`), path.join(spool, name),
+    { recursive: true, filter: (file) => !file.endsWith("sock") });
+  copy(`${jobs[0]}.2`);
+  copy(`${jobs[0].slice(0, -1)}${jobs[0].endsWith("0") ? 1 : 0}.1`);
+  await daemon.start();
+  assert.equal((await daemon.cli(["doctor"])).code, 7); // For the folder, found at the start.
+  const { code, rows } = await deep();
+  assert.equal(code, 7);
+  assert.equal(of(rows, "integrity")[0].verdict, "ok"); // No row needs the page.
+  assert.match(of(rows, "file")[0].detail, /^1 of \d+ pages .* restore a backup$/);
+  const details = of(rows, "folder").map(({ detail }) => detail);
+  assert.equal(details.length, 2, JSON.stringify(rows));
+  assert.ok(details.some((detail) => detail.includes(`${jobs[0]}.2: `) && /attempt/.test(detail)));
+  await daemon.stop();
+  const down = await deep();
+  assert.equal(of(down.rows, "file")[0].verdict, "fail");
+  assert.match(of(down.rows, "daemon")[0].detail, /nor folders/);
+});
+
 test("a removed log is told with its runs, and held until a release", async (t) => {
   const folder = scratch(t);
   const original = await new Original(path.join(folder, "original")).make(new Random(3));

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
+#include "store/page_scan.h"
 #include "store/page_sums.h"
 #include "store_places.h"
 #include "store_suite.h"
@@ -112,6 +113,51 @@ static void every_page_has_its_checksum(const char *path) {
         memcpy(&stored, page + PAGE_BYTES - PAGE_SUM_BYTES, sizeof stored);
         assert_true(stored == page_sum(page, (uint32_t)number));
     }
+}
+
+static void a_scan_finds_a_changed_page_that_is_free(void **state) {
+    struct pages *pages = *state;
+    uint8_t page[PAGE_BYTES];
+    struct store_pages found = {.pages = 0};
+    long last = 0;
+    fill(pages);
+    suite_open(&pages->suite, STORE_INLINE);
+    assert_int_equal(suite_do(&pages->suite, delete_rows, NULL).code, ERR_NONE);
+    suite_close(&pages->suite);
+    assert_int_equal(page_scan(pages->path, &found).code, ERR_NONE);
+    assert_true(found.sums);
+    assert_int_equal(found.pages, file_pages(pages->path));
+    assert_true(found.free > 10);
+    assert_int_equal(found.damaged, 0);
+    last = file_pages(pages->path); /* The rows that went were the newest. */
+    page_get(pages->path, last, page);
+    page[4000] ^= 1;
+    page_put(pages->path, last, page);
+    page_get(pages->path, 2, page);
+    page[20] ^= 1;
+    page_put(pages->path, 2, page);
+    assert_int_equal(page_scan(pages->path, &found).code, ERR_NONE);
+    assert_int_equal(found.damaged, 2);
+    assert_int_equal(found.numbers[0], 2);
+    assert_int_equal(found.numbers[1], last);
+    assert_int_equal(truncate(pages->path, (last - 1) * PAGE_BYTES + 100), 0);
+    assert_int_equal(page_scan(pages->path, &found).code, ERR_NONE);
+    assert_int_equal(found.pages, last);
+    assert_int_equal(found.damaged, 2);
+    assert_int_equal(page_scan("/nonexistent/drover.db", &found).code, ERR_NOT_FOUND);
+}
+
+static void a_scan_sees_checksums_although_the_header_denies_them(void **state) {
+    struct pages *pages = *state;
+    uint8_t page[PAGE_BYTES];
+    struct store_pages found = {.pages = 0};
+    fill(pages);
+    page_get(pages->path, 1, page);
+    page[20] ^= 1;
+    page_put(pages->path, 1, page);
+    assert_int_equal(page_scan(pages->path, &found).code, ERR_NONE);
+    assert_true(found.sums);
+    assert_int_equal(found.damaged, 1);
 }
 
 static void pages_have_checksums_also_when_they_were_freed(void **state) {
@@ -274,6 +320,8 @@ static void a_database_without_checksums_is_read_and_written(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        PAGES(a_scan_finds_a_changed_page_that_is_free),
+        PAGES(a_scan_sees_checksums_although_the_header_denies_them),
         PAGES(pages_have_checksums_also_when_they_were_freed),
         PAGES(a_flipped_byte_is_an_error_and_never_an_answer),
         PAGES(damaged_rows_are_refused_and_counted),

@@ -1,0 +1,124 @@
+/* page_scan.c: see page_scan.h. */
+#include "store/page_scan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/memory.h"
+#include "store/page_sums.h"
+
+enum {
+    PASSES = 3,
+    CHUNK_PAGES = 256,
+    HEADER_FREE_PAGES = 36, /* Four bytes, big endian. */
+};
+
+struct page_list {
+    uint32_t *numbers; /* Owned. */
+    size_t count, size;
+};
+
+static void page_list_add(struct page_list *list, uint32_t number) {
+    if (list->count == list->size) {
+        list->size = list->size == 0 ? 64 : list->size * 2;
+        list->numbers = mem_grow(list->numbers, list->size * sizeof *list->numbers);
+    }
+    list->numbers[list->count++] = number;
+}
+
+/* Bytes that are missing at the end of a file that was cut are read as zeros. */
+static struct err pages_read(int fd, uint32_t number, uint8_t *pages, size_t size) {
+    off_t at = (off_t)(number - 1) * PAGE_BYTES;
+    size_t len = 0;
+    for (ssize_t got = 1; got > 0 && len < size; len += (size_t)got) {
+        got = pread(fd, pages + len, size - len, at + (off_t)len);
+        if (got < 0) {
+            return err_from_errno(errno, "scan: read");
+        }
+    }
+    memset(pages + len, 0, size - len);
+    return ERR_OK;
+}
+
+static struct err first_pass(int fd, uint32_t count, uint8_t *chunk, struct page_list *damaged) {
+    for (uint32_t number = 1; number <= count; number += CHUNK_PAGES) {
+        uint32_t left = count - number + 1, pages = left < CHUNK_PAGES ? left : CHUNK_PAGES;
+        struct err err = pages_read(fd, number, chunk, (size_t)pages * PAGE_BYTES);
+        if (err_failed(err)) {
+            return err;
+        }
+        for (uint32_t i = 0; i < pages; i++) {
+            if (!page_sum_fits(chunk + (size_t)i * PAGE_BYTES, number + i)) {
+                page_list_add(damaged, number + i);
+            }
+        }
+    }
+    return ERR_OK;
+}
+
+static struct err next_pass(int fd, uint8_t *page, struct page_list *damaged) {
+    size_t kept = 0;
+    for (size_t i = 0; i < damaged->count; i++) {
+        struct err err = pages_read(fd, damaged->numbers[i], page, PAGE_BYTES);
+        if (err_failed(err)) {
+            return err;
+        }
+        if (!page_sum_fits(page, damaged->numbers[i])) {
+            damaged->numbers[kept++] = damaged->numbers[i];
+        }
+    }
+    damaged->count = kept;
+    return ERR_OK;
+}
+
+static int64_t number_at(const uint8_t *bytes) {
+    return (int64_t)bytes[0] << 24 | bytes[1] << 16 | bytes[2] << 8 | bytes[3];
+}
+
+static struct err file_scan(int fd, uint8_t *chunk, struct page_list *damaged,
+                            struct store_pages *pages) {
+    struct stat found;
+    if (fstat(fd, &found) < 0) {
+        return err_from_errno(errno, "scan: look");
+    }
+    int64_t count = (found.st_size + PAGE_BYTES - 1) / PAGE_BYTES;
+    struct err err = pages_read(fd, 1, chunk, PAGE_BYTES);
+    if (err_failed(err)) {
+        return err;
+    }
+    pages->free = number_at(chunk + HEADER_FREE_PAGES);
+    pages->sums = page_first_has_sums(chunk);
+    if (!pages->sums || count > UINT32_MAX - CHUNK_PAGES) {
+        return ERR_OK;
+    }
+    pages->pages = count;
+    err = first_pass(fd, (uint32_t)count, chunk, damaged);
+    for (int pass = 1; pass < PASSES && !err_failed(err); pass++) {
+        err = next_pass(fd, chunk, damaged);
+    }
+    return err;
+}
+
+struct err page_scan(const char *path, struct store_pages *ret_pages) {
+    AUTO(fd_release) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return err_from_errno(errno, "scan: open");
+    }
+    AUTO(mem_release) uint8_t *chunk = mem_new((size_t)CHUNK_PAGES * PAGE_BYTES);
+    struct page_list damaged = {.numbers = NULL};
+    struct store_pages pages = {.sums = false};
+    struct err err = file_scan(fd, chunk, &damaged, &pages);
+    pages.damaged = (int64_t)damaged.count;
+    for (size_t i = 0; i < damaged.count && i < STORE_PAGES_SHOWN; i++) {
+        pages.numbers[i] = damaged.numbers[i];
+    }
+    mem_free(damaged.numbers);
+    if (!err_failed(err)) {
+        *ret_pages = pages;
+    }
+    return err;
+}
