@@ -345,6 +345,14 @@ static void check_progress(struct doctor *doctor) {
             (long long)talk_int(answer, "damaged"));
         doctor_fail(doctor, "pages", err_make(ERR_STORE_CORRUPT, "doctor: pages"), &why);
     }
+    if (talk_int(answer, "mark_errors") > 0) {
+        why_set(&why,
+                "drover.mark could not be written %lld times since the start: commits that are lost"
+                " now may not be missed at the next start; look for a full or failing disk, and"
+                " restart the daemon where the file was removed",
+                (long long)talk_int(answer, "mark_errors"));
+        doctor_row(doctor, VERDICT_WARN, "mark", why.text);
+    }
     if (talk_int(answer, "unknown_folders") > 0) {
         why_set(&why,
                 "%lld folders of the spool belong to runs that the database does not know: it has"

@@ -63,7 +63,8 @@ static void openapi(struct exchange *exchange, void *ctx) {
     "\"status\":{\"type\":\"string\"},\"failed_starts\":{\"type\":\"integer\"},"                   \
     "\"last_runs\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"                          \
     "\"damaged\":{\"type\":\"integer\"},"                                                          \
-    "\"missing\":{\"type\":\"integer\"},\"unknown_folders\":{\"type\":\"integer\"}}}"
+    "\"missing\":{\"type\":\"integer\"},\"unknown_folders\":{\"type\":\"integer\"},"               \
+    "\"mark_errors\":{\"type\":\"integer\"}}}"
 
 const struct route builtin_routes[] = {
     {.method = "GET",

@@ -166,9 +166,8 @@ static void status_write(void *ctx, struct text *text) {
     const struct daemon *daemon = ctx;
     text_add_char(text, ',');
     failed_starts_write(daemon->starts, text);
-    text_addf(text, ",\"damaged\":%u,\"missing\":%lld,\"unknown_folders\":%lld",
-              (unsigned)store_damaged(daemon->store), (long long)store_missing(daemon->store),
-              (long long)work_unknown_folders(daemon->work));
+    store_status(daemon->store, text);
+    text_addf(text, ",\"unknown_folders\":%lld", (long long)work_unknown_folders(daemon->work));
 }
 
 static void metrics_write(void *ctx, struct text *text) {

@@ -27,7 +27,16 @@ void store_metrics(struct store *store, const struct token_table *tokens, struct
         {"store_missing_commits", METRIC_GAUGE,
          "Acknowledged commits, at least, that were missing at the start.",
          (uint64_t)store_missing(store)},
+        {"store_mark_errors_total", METRIC_COUNTER,
+         "Times the mark of the last commit (drover.mark) could not be written.",
+         store_mark_errors(store)},
         {"tokens", METRIC_GAUGE, "Live tokens.", token_table_count(tokens)},
     };
     metrics_add(text, metrics, COUNT_OF(metrics));
+}
+
+void store_status(const struct store *store, struct text *text) {
+    text_addf(text, ",\"damaged\":%u,\"missing\":%lld,\"mark_errors\":%llu",
+              (unsigned)store_damaged(store), (long long)store_missing(store),
+              (unsigned long long)store_mark_errors(store));
 }

@@ -1,4 +1,4 @@
-/* store_metrics.h: what the store says of itself, for /metrics.
+/* store_metrics.h: what the store says of itself, for /metrics and /readyz.
  *
  * Threads    the loop.
  */
@@ -10,5 +10,7 @@
 #include "store/store.h"
 
 void store_metrics(struct store *store, const struct token_table *tokens, struct text *text);
+/* Fields of a JSON object, each after a comma. */
+void store_status(const struct store *store, struct text *text);
 
 #endif

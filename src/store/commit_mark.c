@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,7 +16,8 @@ enum { MARK_BYTES = 4096, NUMBER_BITS = 48 };
 #define NUMBER_MASK ((UINT64_C(1) << NUMBER_BITS) - 1)
 
 struct commit_mark {
-    _Atomic uint64_t *word; /* Owned: the mapping of the file. */
+    int fd; /* Owned. */
+    atomic_uint_fast64_t errors;
 };
 
 static uint64_t word_of(int64_t number) {
@@ -31,7 +31,8 @@ static int64_t number_of(uint64_t word) {
     return word_of(number) == word ? number : 0;
 }
 
-/* A file that is shorter or has holes would be extended by a store into its memory. */
+/* All blocks are there from the start, so that a write later needs none where the file system
+ * overwrites in place. */
 static struct err file_fill(int fd, const char *path) {
     struct stat found;
     if (fstat(fd, &found) < 0) {
@@ -49,34 +50,17 @@ static struct err file_fill(int fd, const char *path) {
     return datadir_sync_folder_of(path);
 }
 
-static struct err file_map(const char *path, _Atomic uint64_t **ret_word) {
-    AUTO(fd_release)
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) {
-        return err_from_errno(errno, "mark: open");
-    }
-    struct err err = file_fill(fd, path);
-    if (err_failed(err)) {
-        return err;
-    }
-    void *memory = mmap(NULL, MARK_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (memory == MAP_FAILED) {
-        return err_from_errno(errno, "mark: map");
-    }
-    *ret_word = memory;
-    return ERR_OK;
-}
-
 struct err commit_mark_open(const char *folder, struct commit_mark **ret_mark, struct why *why) {
     AUTO(mem_release) char *path = datadir_path(folder, DATADIR_MARK);
-    _Atomic uint64_t *word = NULL;
-    struct err err = file_map(path, &word);
+    AUTO(fd_release)
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    struct err err = fd < 0 ? err_from_errno(errno, "mark: open") : file_fill(fd, path);
     if (err_failed(err)) {
         why_set(why, "%s cannot be opened: %s.", path, strerrordesc_np(err.os));
         return err;
     }
     struct commit_mark *mark = mem_new(sizeof *mark);
-    mark->word = word;
+    mark->fd = fd_take(&fd);
     *ret_mark = mark;
     return ERR_OK;
 }
@@ -85,31 +69,48 @@ void commit_mark_close(struct commit_mark *mark) {
     if (mark == NULL) {
         return;
     }
-    int rc = munmap((void *)mark->word, MARK_BYTES);
-    assert(rc == 0);
+    fd_release(&mark->fd);
     mem_free(mark);
 }
 
+static void error_count(struct commit_mark *mark) {
+    atomic_fetch_add_explicit(&mark->errors, 1, memory_order_relaxed);
+}
+
+uint64_t commit_mark_errors(const struct commit_mark *mark) {
+    return atomic_load_explicit(&mark->errors, memory_order_relaxed);
+}
+
+static bool word_read(int fd, uint64_t *ret_word) {
+    return pread(fd, ret_word, sizeof *ret_word, 0) == (ssize_t)sizeof *ret_word;
+}
+
 int64_t commit_mark_get(const struct commit_mark *mark) {
-    return number_of(atomic_load_explicit(mark->word, memory_order_acquire));
+    uint64_t word = 0;
+    return word_read(mark->fd, &word) ? number_of(word) : 0;
 }
 
 void commit_mark_set(struct commit_mark *mark, int64_t number) {
-    atomic_store_explicit(mark->word, word_of(number), memory_order_release);
+    uint64_t word = word_of(number);
+    if (pwrite(mark->fd, &word, sizeof word, 0) != (ssize_t)sizeof word) {
+        error_count(mark);
+    }
 }
 
-void commit_mark_sync(const struct commit_mark *mark) {
-    /* Where the disk refuses it, the system writes the page later, and the database meets the same
-     * disk. */
-    (void)msync((void *)mark->word, MARK_BYTES, MS_SYNC);
+/* A file that was removed takes the mark, and no start would find it. */
+void commit_mark_sync(struct commit_mark *mark) {
+    struct stat found;
+    bool there = fstat(mark->fd, &found) == 0 && found.st_nlink > 0;
+    if (!there || fdatasync(mark->fd) < 0) {
+        error_count(mark);
+    }
 }
 
 int64_t commit_mark_look(const char *folder) {
     AUTO(mem_release) char *path = datadir_path(folder, DATADIR_MARK);
     AUTO(fd_release) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     uint64_t word = 0;
-    bool whole = fd >= 0 && pread(fd, &word, sizeof word, 0) == (ssize_t)sizeof word;
-    return whole ? number_of(word) : 0;
+    return fd >= 0 && word_read(fd, &word) ? number_of(word) : 0;
 }
 
 struct err commit_mark_remove(const char *folder) {

@@ -96,6 +96,9 @@ struct driver {
     bool (*replaced)(const struct conn *writer);
     /* From any thread: number of damaged pages that were read. NULL: the server knows. */
     uint32_t (*damaged)(const struct database *database);
+    /* From any thread: number of times that the mark of the last commit could not be kept. NULL:
+     * there is none. */
+    uint64_t (*keep_errors)(const struct database *database);
     /* CONN_WRITER comes first, and alone, and is the one that may stand by for a lock. */
     struct err (*connect)(struct database *database, enum conn_role role, struct conn **ret_conn,
                           struct why *why);

@@ -158,6 +158,10 @@ static void disconnect(struct conn *conn) {
     sqlite_conn_close(conn == NULL ? NULL : of(conn));
 }
 
+static uint64_t keep_errors(const struct database *database) {
+    return commit_mark_errors(CONTAINER_OF(database, struct sqlite_database, database)->mark);
+}
+
 static uint32_t damaged(const struct database *database) {
     return page_damage_count(&CONTAINER_OF(database, struct sqlite_database, database)->damage);
 }
@@ -410,6 +414,7 @@ const struct driver driver_sqlite = {
     .connect = connect_to,
     .disconnect = disconnect,
     .damaged = damaged,
+    .keep_errors = keep_errors,
     .schema_version = sqlite_schema_version,
     .run = run,
     .raise_epoch = raise_epoch,

@@ -345,6 +345,10 @@ int64_t store_missing(const struct store *store) {
     return store->driver->missing == NULL ? 0 : store->driver->missing(store->writer_conn);
 }
 
+uint64_t store_mark_errors(const struct store *store) {
+    return store->driver->keep_errors == NULL ? 0 : store->driver->keep_errors(store->database);
+}
+
 uint32_t store_damaged(const struct store *store) {
     return store->driver->damaged == NULL ? 0 : store->driver->damaged(store->database);
 }

@@ -108,6 +108,11 @@ int64_t store_missing(const struct store *store);
  * opened, up to 1,000. */
 uint32_t store_damaged(const struct store *store);
 
+/* From any thread: number of times since the store was opened that the number of the last commit
+ * could not be written, or made durable, outside the database. Nothing else fails by it, but what
+ * is lost now may not be missed at the next start. */
+uint64_t store_mark_errors(const struct store *store);
+
 /* Figures for /metrics; all monotonic but the last two: `queued`, the functions that are not yet
  * answered, and `log_bytes`, the length of the write-ahead log after the last commit. On the loop.
  */

@@ -7,14 +7,18 @@
  *     bench_store sums   --folder DIR --ms 3000 [--batch 64]   checksums of pages, while appending
  *     bench_store reads  --folder DIR --ms 3000                the same, while reading cold pages
  *     bench_store mark   --folder DIR --ms 3000 [--batch 64]   nodes.batch and the mark outside
+ *     bench_store pwrite --folder DIR --ms 3000 [--batch 64]   the mark written, and mapped instead
  *     bench_store delete --folder DIR --ms 3000 [--batch 64]   secure_delete, with events pruned
  */
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "journal/journal.h"
 #include "measure.h"
@@ -31,18 +35,17 @@ enum {
     FILLED = 98304, /* Events that are read: some 40 MB, and a reader's cache has 0.5. */
 };
 
-enum guard { GUARD_SUMS, GUARD_READS, GUARD_MARK, GUARD_DELETE };
+enum guard { GUARD_SUMS, GUARD_READS, GUARD_MARK, GUARD_PWRITE, GUARD_DELETE };
 
 static const char *const guard_names[] = {
-    [GUARD_SUMS] = "sums",
-    [GUARD_READS] = "reads",
-    [GUARD_MARK] = "mark",
-    [GUARD_DELETE] = "delete",
+    [GUARD_SUMS] = "sums",     [GUARD_READS] = "reads",   [GUARD_MARK] = "mark",
+    [GUARD_PWRITE] = "pwrite", [GUARD_DELETE] = "delete",
 };
 
 /* --- What is left out ------------------------------------------------------------------------- */
 
 static bool without_mark, without_delete;
+static uint64_t volatile *mapped; /* Not NULL: the mark is stored here, in a file. */
 
 struct err __real_sqlite_exec(struct conn *conn, const char *sql, const struct arg *args,
                               size_t count, int64_t *ret_changed);
@@ -63,7 +66,9 @@ struct err __wrap_sqlite_exec(struct conn *conn, const char *sql, const struct a
 }
 
 void __wrap_commit_mark_set(struct commit_mark *mark, int64_t number) {
-    if (!without_mark) {
+    if (mapped != NULL) {
+        *mapped = (uint64_t)number;
+    } else if (!without_mark) {
         __real_commit_mark_set(mark, number);
     }
 }
@@ -86,6 +91,7 @@ struct side {
     bool guarded;
     enum guard guard;
     int64_t batch, groups, answered;
+    uint64_t volatile *map; /* PWRITE, without: owned, until the process ends. */
     uint64_t seed;
     /* Of the round that was last. */
     double wall_us, cpu_us; /* For each group or read. */
@@ -114,6 +120,23 @@ static void plain_file_make(const char *folder) {
     (void)sqlite3_close(db);
 }
 
+static uint64_t volatile *mark_map(const char *folder) {
+    enum { MARK_BYTES = 4096 };
+    char path[600];
+    static const char zeros[MARK_BYTES];
+    (void)snprintf(path, sizeof path, "%s/mapped", folder);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || write(fd, zeros, MARK_BYTES) != MARK_BYTES || fsync(fd) < 0) {
+        die(path);
+    }
+    void *memory = mmap(NULL, MARK_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (memory == MAP_FAILED) {
+        die("mmap");
+    }
+    (void)close(fd);
+    return memory;
+}
+
 static void side_open(struct side *side, const char *folder) {
     bool plain = !side->guarded && (side->guard == GUARD_SUMS || side->guard == GUARD_READS);
     (void)snprintf(side->folder, sizeof side->folder, "%s/%s-%s", folder, guard_names[side->guard],
@@ -123,6 +146,9 @@ static void side_open(struct side *side, const char *folder) {
     }
     if (plain) {
         plain_file_make(side->folder);
+    }
+    if (!side->guarded && side->guard == GUARD_PWRITE) {
+        side->map = mark_map(side->folder);
     }
     without_delete = !side->guarded && side->guard == GUARD_DELETE;
     const struct store_options options = {.where = side->folder,
@@ -236,6 +262,7 @@ static uint64_t own_cpu_ns(void) {
 
 static void round_do(struct side *side) {
     without_mark = !side->guarded && side->guard == GUARD_MARK;
+    mapped = side->map;
     uint64_t began_ns = now_ns(), began_cpu_ns = own_cpu_ns();
     uint64_t until_ns = began_ns + (uint64_t)ROUND_MS * 1000000U, end_ns = began_ns;
     double count = 0;
@@ -250,6 +277,7 @@ static void round_do(struct side *side) {
     side->wall_us = (double)(end_ns - began_ns) / 1000.0 / count;
     side->cpu_us = (double)(own_cpu_ns() - began_cpu_ns) / 1000.0 / count;
     without_mark = false;
+    mapped = NULL;
 }
 
 /* The log of a new database grows until it wraps; streams have what is kept of them. */

@@ -1,4 +1,5 @@
 /* The number of the last commit outside the database: what a start without its log finds. */
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -51,6 +52,30 @@ static int tear_down(void **state) {
     place_remove(&marks->other);
     mem_free(marks);
     return 0;
+}
+
+/* --- A disk that fails ------------------------------------------------------------------------ */
+
+static bool disk_fails;
+
+ssize_t __real_pwrite64(int fd, const void *bytes, size_t len, off_t at);
+ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t len, off_t at);
+ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t len, off_t at) {
+    if (disk_fails) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return __real_pwrite64(fd, bytes, len, at);
+}
+
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+int __wrap_fdatasync(int fd) {
+    if (disk_fails) {
+        errno = EIO;
+        return -1;
+    }
+    return __real_fdatasync(fd);
 }
 
 static void copy_file(const struct marks *marks, const char *name) {
@@ -120,6 +145,51 @@ static void a_number_is_found_again_and_a_damaged_one_is_none(void **state) {
     assert_int_equal(commit_mark_remove(folder).code, ERR_NONE);
     assert_int_equal(commit_mark_remove(folder).code, ERR_NONE);
     assert_int_equal(stat(path, &found), -1);
+}
+
+static void a_mark_that_cannot_be_written_is_counted_and_fails_nothing(void **state) {
+    struct marks *marks = *state;
+    struct commit_mark *mark = NULL;
+    const char *folder = marks->place.path;
+    assert_int_equal(commit_mark_open(folder, &mark, NULL).code, ERR_NONE);
+    commit_mark_set(mark, 7);
+    assert_int_equal(commit_mark_errors(mark), 0);
+    disk_fails = true;
+    commit_mark_set(mark, 8);
+    commit_mark_sync(mark);
+    disk_fails = false;
+    assert_int_equal(commit_mark_errors(mark), 2);
+    assert_int_equal(commit_mark_get(mark), 7);
+    commit_mark_set(mark, 9);
+    commit_mark_sync(mark);
+    assert_int_equal(commit_mark_get(mark), 9);
+    assert_int_equal(commit_mark_remove(folder).code, ERR_NONE);
+    commit_mark_sync(mark); /* No start would find it. */
+    assert_int_equal(commit_mark_errors(mark), 3);
+    commit_mark_close(mark);
+
+    suite_open(&marks->suite, STORE_INLINE);
+    disk_fails = true;
+    assert_int_equal(suite_do(&marks->suite, suite_insert, "stored").code, ERR_NONE);
+    disk_fails = false;
+    assert_int_equal(store_mark_errors(marks->suite.store), 1);
+    assert_true(suite_has(&marks->suite, "stored"));
+}
+
+/* With a mapping this was a SIGBUS. */
+static void a_file_that_is_cut_while_it_is_open_gets_its_mark_again(void **state) {
+    struct marks *marks = *state;
+    char path[256];
+    suite_open(&marks->suite, STORE_INLINE);
+    make_rows(marks, 1);
+    assert_int_equal(truncate(place_file(&marks->place, "drover.mark", path), 0), 0);
+    assert_int_equal(commit_mark_look(marks->place.path), 0);
+    assert_int_equal(suite_do(&marks->suite, suite_insert, "later").code, ERR_NONE);
+    assert_true(commit_mark_look(marks->place.path) > 1);
+    suite_close(&marks->suite);
+    suite_open(&marks->suite, STORE_INLINE);
+    assert_int_equal(store_missing(marks->suite.store), 0);
+    assert_int_equal(suite_streams(&marks->suite), 2);
 }
 
 static void a_start_without_the_log_says_how_much_is_missing(void **state) {
@@ -221,6 +291,8 @@ static void a_power_cut_is_no_loss_of_commits(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         MARKS(a_number_is_found_again_and_a_damaged_one_is_none),
+        MARKS(a_mark_that_cannot_be_written_is_counted_and_fails_nothing),
+        MARKS(a_file_that_is_cut_while_it_is_open_gets_its_mark_again),
         MARKS(a_start_without_the_log_says_how_much_is_missing),
         MARKS(a_start_with_the_log_misses_nothing),
         MARKS(a_restored_database_misses_nothing),
