@@ -64,7 +64,7 @@ static void openapi(struct exchange *exchange, void *ctx) {
     "\"last_runs\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"                          \
     "\"damaged\":{\"type\":\"integer\"},"                                                          \
     "\"missing\":{\"type\":\"integer\"},\"unknown_folders\":{\"type\":\"integer\"},"               \
-    "\"mark_errors\":{\"type\":\"integer\"}}}"
+    "\"missing_at_ms\":{\"type\":\"integer\"},\"mark_errors\":{\"type\":\"integer\"}}}"
 
 const struct route builtin_routes[] = {
     {.method = "GET",

@@ -25,7 +25,7 @@ void store_metrics(struct store *store, const struct token_table *tokens, struct
         {"store_damaged_pages", METRIC_GAUGE, "Damaged pages of the database that were read.",
          store_damaged(store)},
         {"store_missing_commits", METRIC_GAUGE,
-         "Acknowledged commits, at least, that were missing at the start.",
+         "Acknowledged commits, at least, that a start found missing, until a release.",
          (uint64_t)store_missing(store)},
         {"store_mark_errors_total", METRIC_COUNTER,
          "Times the mark of the last commit (drover.mark) could not be written.",
@@ -36,7 +36,7 @@ void store_metrics(struct store *store, const struct token_table *tokens, struct
 }
 
 void store_status(const struct store *store, struct text *text) {
-    text_addf(text, ",\"damaged\":%u,\"missing\":%lld,\"mark_errors\":%llu",
+    text_addf(text, ",\"damaged\":%u,\"missing\":%lld,\"missing_at_ms\":%lld,\"mark_errors\":%llu",
               (unsigned)store_damaged(store), (long long)store_missing(store),
-              (unsigned long long)store_mark_errors(store));
+              (long long)store_missing_at_ms(store), (unsigned long long)store_mark_errors(store));
 }

@@ -78,7 +78,9 @@ static struct err home_take(struct tx *tx, void *ctx) {
 
 static void home_taken(struct err err, void *ctx) {
     struct work *work = ctx;
-    if (err_failed(err)) {
+    if (!err_failed(err)) {
+        store_missing_accept(work->options.store); /* A loss was noted in the same column. */
+    } else {
         log_event(work->options.serve->log, LOG_WARN,
                   "the release could not be noted: the next start will hold again",
                   LOG_FIELDS(log_err(err)));
@@ -396,20 +398,18 @@ static void providers_known(void *ctx, struct err err) {
 }
 
 static void hold_log(const struct work *work) {
-    int64_t missing = store_missing(work->options.store);
-    if (missing == 0) {
-        log_event(
-            work->options.serve->log, LOG_WARN,
-            "this database was restored or copied, or lacks commits: nothing begins until drover"
-            " release",
-            NULL /* no fields */);
+    const struct store *store = work->options.store;
+    if (store_missing(store) == 0) {
+        log_event(work->options.serve->log, LOG_WARN,
+                  "this database was restored or copied: all waits for drover release", NULL);
         return;
     }
     log_event(work->options.serve->log, LOG_ERROR,
               "the database lacks the newest commits: its log was damaged, cut or removed, or an"
               " older copy was put in its place; restore a newer backup, or accept the loss with"
               " drover release: nothing begins before",
-              LOG_FIELDS(log_int("commits_missing", missing),
+              LOG_FIELDS(log_int("commits_missing", store_missing(store)),
+                         log_int("found_at_ms", store_missing_at_ms(store)),
                          log_err(err_make(ERR_STORE_INCOMPLETE, "store: mark"))));
 }
 

@@ -115,8 +115,10 @@ struct driver {
     struct err (*raise_epoch)(struct conn *conn, int64_t *ret_epoch);
 
     /* After raise_epoch, from any thread: number of commits that were acknowledged, and are not in
-     * the database. NULL: the server's log is its own affair. */
-    int64_t (*missing)(const struct conn *writer);
+     * the database, and the wall clock when a start first found so. NULL: the server's log is its
+     * own affair. */
+    int64_t (*missing)(const struct conn *writer, int64_t *ret_at_ms);
+    void (*missing_accept)(struct conn *writer); /* From any thread; see store.h. */
 
     /* --- Transactions. --- */
     /* Writer: BEGIN IMMEDIATE, or BEGIN and the fence `UPDATE nodes SET batch …`; reader: one

@@ -16,6 +16,7 @@ struct sqlite_database {
     struct database database;
     struct datadir *dir; /* Owned: the claim. */
     char *path;          /* Owned: of the file. */
+    int64_t opened_ms;   /* Wall clock. */
     struct page_damage damage;
     struct commit_mark *mark; /* Owned. */
     /* The log was emptied, or is about to be. Pages in the writer's cache may hold, in their gaps
@@ -107,6 +108,7 @@ static struct err open_database(const struct driver_options *options,
     struct sqlite_database *self = mem_new(sizeof *self);
     self->database.driver = &driver_sqlite;
     page_damage_init(&self->damage);
+    self->opened_ms = world_wall_ms(options->world);
     self->path = datadir_path(options->where, DATADIR_DATABASE);
     struct err err = check_length(self->path, why);
     if (!err_failed(err)) {
@@ -144,6 +146,7 @@ static struct err connect_to(struct database *database, enum conn_role role, str
     if (!err_failed(err)) {
         conn->mark = self->mark;
         conn->stale = &self->stale;
+        conn->opened_ms = self->opened_ms;
         err = prepare_rollback(&conn->conn);
     }
     if (err_failed(err)) {
@@ -318,26 +321,53 @@ static struct err reserve_index(struct sqlite_conn *conn) {
     return rc == SQLITE_OK ? ERR_OK : sqlite_error(conn, rc, "store: index of the log");
 }
 
-/* Commits that the mark knows and the database does not. The word is no place, so the daemon holds
- * until somebody releases it (engine/home.h); meanwhile `doctor` finds the number in it. */
+/* Of earlier starts, whose losses nobody has accepted by a release. */
+static struct err missing_read(struct sqlite_conn *writer, int64_t *ret_count, int64_t *ret_at_ms) {
+    int64_t at_ms = 0;
+    struct err err = sqlite_conn_int(writer, SQLITE_MISSING_AT, 0, &at_ms);
+    if (!err_failed(err)) {
+        err = sqlite_conn_int(writer, SQLITE_MISSING_COUNT, 0, ret_count);
+    }
+    if (!err_failed(err)) {
+        *ret_at_ms = at_ms;
+    }
+    return err;
+}
+
+/* Commits that the mark knows and the database does not. After this start's own commits the mark
+ * tells of no loss any more, so it is kept in nodes.home: "missing COUNT FIRST_MS". The word is no
+ * place, so each daemon holds until somebody releases it (engine/home.h). */
 static struct err missing_note(struct sqlite_conn *writer) {
-    int64_t marked = commit_mark_get(writer->mark), batch = 0;
+    int64_t marked = commit_mark_get(writer->mark), batch = 0, before = 0;
     struct err err = sqlite_conn_int(writer, "SELECT batch FROM nodes", 0, &batch);
+    if (!err_failed(err)) {
+        err = missing_read(writer, &before, &writer->missing_at_ms);
+    }
     if (err_failed(err)) {
         return err;
     }
     writer->batch = batch > marked ? batch : marked;
-    writer->missing = writer->batch - batch;
-    if (writer->missing == 0) {
+    int64_t found = writer->batch - batch;
+    writer->missing_at_ms = before > 0 ? writer->missing_at_ms : writer->opened_ms;
+    atomic_store(&writer->missing, before + found);
+    if (found == 0) {
         return ERR_OK;
     }
-    const struct arg args[] = {arg_int(writer->missing)};
-    return sqlite_exec(&writer->conn, "UPDATE nodes SET home = 'missing ' || CAST($1 AS TEXT)",
+    const struct arg args[] = {arg_int(before + found), arg_int(writer->missing_at_ms)};
+    return sqlite_exec(&writer->conn,
+                       "UPDATE nodes SET home = 'missing ' || CAST($1 AS TEXT) || ' ' ||"
+                       " CAST($2 AS TEXT)",
                        args, COUNT_OF(args), NULL /* there is one row */);
 }
 
-static int64_t missing(const struct conn *writer) {
-    return CONTAINER_OF(writer, struct sqlite_conn, conn)->missing;
+static int64_t missing(const struct conn *writer, int64_t *ret_at_ms) {
+    const struct sqlite_conn *self = CONTAINER_OF(writer, struct sqlite_conn, conn);
+    *ret_at_ms = self->missing_at_ms;
+    return atomic_load(&self->missing);
+}
+
+static void missing_accept(struct conn *writer) {
+    atomic_store(&of(writer)->missing, 0);
 }
 
 static struct err raise_epoch(struct conn *conn, int64_t *ret_epoch) {
@@ -419,6 +449,7 @@ const struct driver driver_sqlite = {
     .run = run,
     .raise_epoch = raise_epoch,
     .missing = missing,
+    .missing_accept = missing_accept,
     .begin = begin,
     .savepoint = savepoint,
     .release = release,

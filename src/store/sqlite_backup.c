@@ -225,10 +225,10 @@ static struct err check_numbers(struct sqlite_conn *conn, int64_t marked,
         err = sqlite_conn_int(conn, "SELECT epoch FROM nodes", 0, &check->epoch);
     }
     if (!err_failed(err) && check->schema >= HOME_SCHEMA) {
-        err = sqlite_conn_int(conn,
-                              "SELECT CAST(substr(home, 9) AS INTEGER) FROM nodes"
-                              " WHERE home LIKE 'missing %'",
-                              0, &check->missing);
+        err = sqlite_conn_int(conn, SQLITE_MISSING_COUNT, 0, &check->missing);
+    }
+    if (!err_failed(err) && check->schema >= HOME_SCHEMA) {
+        err = sqlite_conn_int(conn, SQLITE_MISSING_AT, 0, &check->missing_at_ms);
     }
     int64_t batch = marked;
     if (!err_failed(err) && check->schema > 0) {

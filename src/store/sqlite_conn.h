@@ -27,15 +27,25 @@ struct sqlite_conn {
     int64_t log_bytes, page_bytes;
     struct commit_mark *mark; /* Borrowed; NULL: not of a live database. */
     int64_t batch;            /* Writer: number of the last commit, */
-    int64_t missing;          /* of commits that the start did not find, */
     int64_t changes_at_begin; /* and of changed rows before the transaction. */
     atomic_bool *stale;       /* Borrowed, as of the database; NULL: not of a live one. */
-    bool met_damage;          /* SQLite has reported a damaged page since the last BEGIN. */
+    int64_t opened_ms;        /* Wall clock, when the database was opened. */
+    /* Number of commits that a start did not find and nobody has accepted, and when that was. */
+    atomic_int_fast64_t missing;
+    int64_t missing_at_ms;
+    bool met_damage; /* SQLite has reported a damaged page since the last BEGIN. */
 };
 
 #define SQLITE_CURE                                                                                \
     "Restore a backup: move drover.db, drover.db-wal and drover.db-shm out of the directory, then" \
     " run 'drover restore FILE'."
+
+/* What nodes.home tells of lost commits: "missing COUNT FIRST_MS"; no row: nothing. */
+#define SQLITE_MISSING_COUNT                                                                       \
+    "SELECT CAST(substr(home, 9) AS INTEGER) FROM nodes WHERE home LIKE 'missing %'"
+#define SQLITE_MISSING_AT                                                                          \
+    "SELECT CAST(substr(home, 9 + instr(substr(home, 9), ' ')) AS INTEGER) FROM nodes"             \
+    " WHERE home LIKE 'missing % %'"
 
 /* How long one waits for a lock of another process: a backup, or a user's own shell. */
 enum { SQLITE_BUSY_MS = 5000 };

@@ -342,7 +342,21 @@ bool store_reachable(const struct store *store) {
 }
 
 int64_t store_missing(const struct store *store) {
-    return store->driver->missing == NULL ? 0 : store->driver->missing(store->writer_conn);
+    int64_t at_ms = 0;
+    return store->driver->missing == NULL ? 0 : store->driver->missing(store->writer_conn, &at_ms);
+}
+
+int64_t store_missing_at_ms(const struct store *store) {
+    int64_t at_ms = 0;
+    bool some =
+        store->driver->missing != NULL && store->driver->missing(store->writer_conn, &at_ms) > 0;
+    return some ? at_ms : 0;
+}
+
+void store_missing_accept(struct store *store) {
+    if (store->driver->missing_accept != NULL) {
+        store->driver->missing_accept(store->writer_conn);
+    }
 }
 
 uint64_t store_mark_errors(const struct store *store) {

@@ -99,10 +99,13 @@ int64_t store_steady_ms(const struct store *store); /* The clock of tx_steady_ms
  * full disk does not count: reads are answered. */
 bool store_reachable(const struct store *store);
 
-/* From any thread: number of commits, at least, that were acknowledged and were not there when the
- * store was opened: its log was damaged, cut or removed. The daemon has to hold: nodes.home is no
- * place then (engine/home.h). */
+/* From any thread: number of commits, at least, that were acknowledged and were not there when this
+ * store, or one before it, was opened: the log was damaged, cut or removed. The daemon has to hold:
+ * nodes.home is no place then (engine/home.h), and the number is told again at each start until the
+ * place is written there. `at_ms`: wall clock of the start that first found so; 0: none did. */
 int64_t store_missing(const struct store *store);
+int64_t store_missing_at_ms(const struct store *store);
+void store_missing_accept(struct store *store); /* nodes.home was written: none is told any more. */
 
 /* From any thread: number of damaged pages of the database that were read since the store was
  * opened, up to 1,000. */
@@ -220,6 +223,7 @@ struct store_check {
     bool integrity_ok;
     bool sums;       /* Pages have checksums. */
     int64_t missing; /* Number of commits that are missing, and that no release has accepted. */
+    int64_t missing_at_ms;          /* When a start first found so; 0: none did yet. */
     char detail[STORE_DETAIL_SIZE]; /* What was found, the first few of it. */
 };
 MUST_CHECK struct err store_check(const char *where, struct store_check *ret_check,

@@ -315,7 +315,18 @@ test("a removed log is told with its runs, and held until a release", async (t) 
   assert.match(daemon.log, /store_incomplete/);
   assert.equal((await daemon.request("GET", "/api/v1/system/hold")).json.held, true);
   assert.match((await daemon.cli(["doctor"])).stdout, /^fail +commits .*drover release/m);
+
+  await daemon.stop();
+  await daemon.start(); // Told again, since nobody has accepted it.
+  let again;
+  do again = (await daemon.request("GET", "/readyz")).json;
+  while (!/store_incomplete/.test(daemon.log));
+  assert.equal(again.missing, status.missing);
+  assert.equal(again.missing_at_ms, status.missing_at_ms);
+  assert.match((await daemon.cli(["doctor"])).stdout, /^fail +commits .*found 20.*drover release/m);
   assert.equal((await daemon.request("POST", "/api/v1/system/release")).status, 200);
+  do status = (await daemon.request("GET", "/readyz")).json;
+  while (status.missing !== 0); // The release is noted beside its answer.
   await daemon.stop();
   await daemon.start();
   assert.equal((await daemon.request("GET", "/api/v1/system/hold")).json.held, false);

@@ -206,9 +206,72 @@ static void a_start_without_the_log_says_how_much_is_missing(void **state) {
     suite_close(&marks->second);
     assert_int_equal(store_check(marks->other.path, &check, NULL).code, ERR_NONE);
     assert_true(check.missing >= 5);
-    suite_open(&marks->second, STORE_INLINE); /* Said once, and held until a release. */
-    assert_int_equal(store_missing(marks->second.store), 0);
+}
+
+static struct err release(struct tx *tx, void *ctx) {
+    (void)ctx;
+    return tx_exec(tx, "UPDATE nodes SET home = 'machine/1'", NULL, 0, NULL);
+}
+
+static int64_t at(void *ctx) {
+    return *(const int64_t *)ctx;
+}
+
+/* Opens the copy at a time of its own. */
+static void open_at(struct marks *marks, int64_t *wall_ms) {
+    struct world world = *world_real();
+    world.wall_ms = at;
+    world.ctx = wall_ms;
+    struct store_options options = {
+        .where = marks->other.path, .executor = STORE_INLINE, .world = &world};
+    struct store *store = NULL;
+    assert_int_equal(store_open(&options, &store, NULL).code, ERR_NONE);
+    store_close(store);
+}
+
+static void a_loss_is_told_by_each_start_until_it_is_accepted(void **state) {
+    struct marks *marks = *state;
+    struct store_check check = {.missing = 0};
+    int64_t wall_ms = 1700000000123;
+    char path[256];
+    suite_open(&marks->suite, STORE_INLINE);
+    make_rows(marks, 5);
+    copy_file(marks, "drover.db");
+    copy_file(marks, "drover.mark");
+    open_at(marks, &wall_ms);
+    wall_ms += 5000;
+    suite_open(&marks->second, STORE_INLINE);
+    int64_t missing = store_missing(marks->second.store);
+    assert_true(missing >= 5);
+    assert_int_equal(store_missing_at_ms(marks->second.store), 1700000000123);
+    assert_int_equal(suite_do(&marks->second, suite_insert, "first").code, ERR_NONE);
+    suite_close(&marks->second);
+
+    /* A second loss is added to the first, and the time is that of the first. */
+    (void)place_file(&marks->other, "before", path);
+    struct why why = {""};
+    assert_int_equal(store_backup(marks->other.path, path, &why).code, ERR_NONE);
+    suite_open(&marks->second, STORE_INLINE);
+    assert_int_equal(suite_do(&marks->second, suite_insert, "second").code, ERR_NONE);
+    suite_close(&marks->second);
+    char database[256];
+    assert_int_equal(rename(path, place_file(&marks->other, "drover.db", database)), 0);
+    suite_open(&marks->second, STORE_INLINE);
+    assert_true(store_missing(marks->second.store) >= missing + 2); /* A start, and a row. */
+    assert_int_equal(store_missing_at_ms(marks->second.store), 1700000000123);
     assert_true(holds(&marks->second));
+    assert_int_equal(store_check(marks->other.path, &check, NULL).code, ERR_NONE);
+    assert_int_equal(check.missing, store_missing(marks->second.store));
+    assert_int_equal(check.missing_at_ms, 1700000000123);
+
+    assert_int_equal(suite_do(&marks->second, release, NULL).code, ERR_NONE);
+    store_missing_accept(marks->second.store);
+    assert_int_equal(store_missing(marks->second.store), 0);
+    assert_int_equal(store_missing_at_ms(marks->second.store), 0);
+    suite_close(&marks->second);
+    suite_open(&marks->second, STORE_INLINE);
+    assert_int_equal(store_missing(marks->second.store), 0);
+    assert_false(holds(&marks->second));
 }
 
 static void a_start_with_the_log_misses_nothing(void **state) {
@@ -294,6 +357,7 @@ int main(void) {
         MARKS(a_mark_that_cannot_be_written_is_counted_and_fails_nothing),
         MARKS(a_file_that_is_cut_while_it_is_open_gets_its_mark_again),
         MARKS(a_start_without_the_log_says_how_much_is_missing),
+        MARKS(a_loss_is_told_by_each_start_until_it_is_accepted),
         MARKS(a_start_with_the_log_misses_nothing),
         MARKS(a_restored_database_misses_nothing),
         MARKS(a_power_cut_is_no_loss_of_commits),
