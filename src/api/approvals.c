@@ -27,8 +27,8 @@ static const struct one_kind of_approval = {.prefix = "apr",
 
 struct list_op {
     struct page page;
-    struct approval_page what; /* Its owner is borrowed from the exchange, as the words are. */
-    struct bytes session, run, tool, kind, states, q;
+    struct approval_page what; /* Filters of the engine. Texts are borrowed from the exchange. */
+    struct bytes session, run, tool, kind, states, q; /* Filters of this file; the same. */
     int64_t since_ms;
 };
 
@@ -70,7 +70,7 @@ static struct err filters_read(const struct exchange *exchange, struct list_op *
     list->states = page_word(exchange, LIST_STATE);
     list->q = page_word(exchange, LIST_Q);
     list->since_ms = exchange_query_int(exchange, LIST_SINCE);
-    /* A state of those that were answered asks for them. */
+    /* Without `all` only open approvals are read, so a filter by state reads all of them. */
     list->what.all = exchange_query_int(exchange, LIST_ALL) != 0 || list->states.len > 0;
     struct err err = page_words_check(list->kind, "kind", "leave,answer", why);
     return err_failed(err) ? err

@@ -21,9 +21,9 @@ static struct err absent(struct why *why) {
 
 struct list_op {
     struct page page;
-    struct budget_page what; /* Its owner is borrowed from the exchange, as `q` is. */
-    struct bytes q;
-    bool runs; /* Those of single runs, too. */
+    struct budget_page what; /* Filters of the engine. Texts are borrowed from the exchange. */
+    struct bytes q;          /* Part of the scope; borrowed from the exchange. */
+    bool runs;               /* Whether budgets of single runs are listed, too. */
     int64_t since_ms;
 };
 

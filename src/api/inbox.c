@@ -18,8 +18,8 @@ static const struct one_kind delivery = {.prefix = "dlv",
 
 struct list_op {
     struct page page;
-    struct inbox_page what; /* Its owner is borrowed from the exchange, as the words are. */
-    struct bytes states, run, q;
+    struct inbox_page what;      /* Filters of the engine. Texts are borrowed from the exchange. */
+    struct bytes states, run, q; /* Filters of this file; the same. */
     int64_t since_ms;
 };
 
@@ -61,7 +61,7 @@ static void list(struct exchange *exchange, void *ctx) {
     list->run = page_word(exchange, LIST_RUN);
     list->q = page_word(exchange, LIST_Q);
     list->since_ms = exchange_query_int(exchange, LIST_SINCE);
-    /* A state of those that are settled asks for them. */
+    /* Without `all` only unsettled notices are read, so a filter by state reads all of them. */
     list->what = (struct inbox_page){.owner = ask.owner,
                                      .all = exchange_query_int(exchange, LIST_ALL) != 0 ||
                                             list->states.len > 0};

@@ -1,4 +1,17 @@
-/* page.c: one page of a list. */
+/* page.c: one page of a list.
+ *
+ *              a row more than the limit,
+ *              or than the bytes                page_listed
+ *   LISTING ─────────────────────────▶ FULL ──────────────────▶ COUNTING
+ *    │  │ └───────────────── page_listed ───────────────────────▲  │  │
+ *    │  │                                                          │  │
+ *    │  └── page_pause, no slice left ──▶ CUT ◀── the same ────────┘  │
+ *    │                                     │                          │
+ *    └───────────── page_end ──────────────┴────────▶ ENDED ◀─────────┘
+ *
+ * A slice that ends with a state before ENDED is followed by another one, which begins in the same
+ * state. The store may run a slice twice: page_begin restores the progress of the slice before.
+ */
 #include "api/page.h"
 
 #include <stdio.h>
@@ -107,6 +120,25 @@ struct err page_words_check(struct bytes words, const char *name, const char *kn
     return ERR_OK;
 }
 
+/* --- States ----------------------------------------------------------------------------------- */
+
+enum page_event { EVENT_FULL, EVENT_LISTED, EVENT_SPENT, EVENT_END, EVENTS };
+
+/* PAGE_STATES: no such edge. */
+static const enum page_state edges[PAGE_STATES][EVENTS] = {
+    [PAGE_LISTING] = {PAGE_FULL, PAGE_COUNTING, PAGE_CUT, PAGE_ENDED},
+    [PAGE_FULL] = {PAGE_FULL, PAGE_COUNTING, PAGE_STATES, PAGE_ENDED},
+    [PAGE_COUNTING] = {PAGE_STATES, PAGE_STATES, PAGE_CUT, PAGE_ENDED},
+    [PAGE_CUT] = {PAGE_STATES, PAGE_CUT, PAGE_STATES, PAGE_ENDED},
+    [PAGE_ENDED] = {PAGE_STATES, PAGE_STATES, PAGE_STATES, PAGE_STATES},
+};
+
+static void page_event(struct page *page, enum page_event event) {
+    enum page_state next = edges[page->now.state][event];
+    assert(next != PAGE_STATES);
+    page->now.state = next;
+}
+
 /* --- Slices ----------------------------------------------------------------------------------- */
 
 void page_init(struct page *page, struct exchange *exchange, int64_t limit) {
@@ -117,12 +149,11 @@ void page_init(struct page *page, struct exchange *exchange, int64_t limit) {
 
 static void slice_done(struct err result, void *ctx) {
     struct page *page = ctx;
-    if (err_failed(result) || !page->now.paused) {
+    if (err_failed(result) || page->now.state == PAGE_ENDED) {
         op_done(result, page);
         return;
     }
     page->slice_before = page->now;
-    page->slice_before.paused = false;
     page->slice_before.slice++;
     store_read_slice(page->store, page->fn, slice_done, page);
 }
@@ -156,19 +187,21 @@ static void row_close(struct page *page) {
 bool page_pause(struct page *page, int64_t from) {
     assert(page->store != NULL);
     row_close(page);
-    page->now.paused = page->now.slice + 1 < PAGE_SLICES_MAX;
-    page->now.cut = !page->now.paused;
     page->now.from = from;
     page->now.len = page->op.answer.len;
-    return page->now.paused;
+    if (page->now.slice + 1 == PAGE_SLICES_MAX) {
+        page_event(page, EVENT_SPENT);
+    }
+    return page->now.state != PAGE_CUT;
 }
 
-void page_listed(struct page *page) {
+bool page_listed(struct page *page) {
     row_close(page);
-    page->now.listed = true;
+    page_event(page, EVENT_LISTED);
     page->now.from = 0;
     page->now.at_len = 0;
     page->now.at_number = 0;
+    return page->now.state == PAGE_COUNTING;
 }
 
 /* --- Rows after a cursor ---------------------------------------------------------------------- */
@@ -178,7 +211,7 @@ static void keep_at(struct page *page, struct bytes cursor) {
         memcpy(page->now.at, cursor.data, cursor.len);
         page->now.at_len = cursor.len;
     }
-    page->now.seen++;
+    page->now.part_left -= page->now.part_left > 0 ? 1 : 0;
 }
 
 void page_pass(struct page *page, struct bytes cursor) {
@@ -187,7 +220,7 @@ void page_pass(struct page *page, struct bytes cursor) {
 
 void page_looked(struct page *page, struct bytes cursor) {
     keep_at(page, cursor);
-    page->now.behind = true;
+    page->now.part_left = 0;
 }
 
 /* Answers whether rows may be left. */
@@ -198,10 +231,9 @@ static struct err read_part(struct tx *tx, struct page *page, int64_t limit, boo
     const struct page_part part = {.after = {after, now->at_len},
                                    .from = now->at_number,
                                    .limit = limit < PAGE_PART_ROWS ? limit : PAGE_PART_ROWS};
-    now->seen = 0;
-    now->behind = false;
+    now->part_left = part.limit;
     struct err err = page->rows(tx, page, &part);
-    *ret_more = now->behind || now->seen >= part.limit;
+    *ret_more = now->part_left == 0;
     return err;
 }
 
@@ -212,12 +244,19 @@ static struct err read_parts(struct tx *tx, struct page *page, bool *ret_more) {
     bool more = true, enough = false;
     do {
         /* Where filters leave rows out, the first part is not enough, nor are its few rows. */
-        bool first = !now->listed && now->at_len == page->ask.after.len && now->rows == 0;
+        bool first =
+            now->state == PAGE_LISTING && now->at_len == page->ask.after.len && now->rows == 0;
         err = read_part(tx, page, first ? page->limit + 1 : PAGE_PART_ROWS, &more);
-        enough = now->listed ? now->counted > PAGE_TOTAL_MAX : now->full;
+        enough = now->state == PAGE_FULL || now->counted > PAGE_TOTAL_MAX;
     } while (!err_failed(err) && more && !enough && !tx_slice_over(tx));
     *ret_more = more && !enough;
     return err;
+}
+
+static void begin_at(struct page *page, const struct page_ask *ask) {
+    page->now.at_len = ask->after.len;
+    memcpy(page->now.at, ask->after.data, ask->after.len);
+    page->now.at_number = ask->from;
 }
 
 static struct err list_slice(struct tx *tx, void *ctx) {
@@ -226,21 +265,20 @@ static struct err list_slice(struct tx *tx, void *ctx) {
     bool more = false;
     (void)page_begin(page);
     if (page->now.slice == 0) {
-        page->now.at_len = page->ask.after.len;
-        memcpy(page->now.at, page->ask.after.data, page->ask.after.len);
-        page->now.at_number = page->ask.from;
+        begin_at(page, &page->ask);
     }
-    if (!page->now.listed) {
+    bool counting = page->now.state == PAGE_COUNTING;
+    if (!counting) {
         err = read_parts(tx, page, &more);
         if (!err_failed(err) && more && page_pause(page, 0)) {
             return ERR_OK;
         }
-        if (more) {
+        if (page->now.state == PAGE_CUT) {
             page_stop(page, (struct bytes){page->now.at, page->now.at_len});
         }
-        page_listed(page);
+        counting = page->ask.total && page_listed(page);
     }
-    if (!err_failed(err) && page->ask.total && !page->now.cut) {
+    if (!err_failed(err) && counting) {
         err = read_parts(tx, page, &more);
         if (!err_failed(err) && more && page_pause(page, 0)) {
             return ERR_OK;
@@ -269,15 +307,16 @@ static void keep_cursor(struct page *page, struct bytes cursor) {
 /* The first row is always taken: a page without any would never lead to the next. */
 bool page_add(struct page *page, struct bytes cursor) {
     keep_at(page, cursor);
-    if (page->now.listed) {
+    if (page->now.state == PAGE_COUNTING) {
         page->now.counted++;
         return false;
     }
     row_close(page);
     if (page->now.rows == page->limit || (page->now.rows > 0 && page->op.answer.len > PAGE_BYTES)) {
-        page->now.full = true;
+        page_event(page, EVENT_FULL);
+        page->now.next_len = page->now.last_len;
     }
-    if (page->now.full) {
+    if (page->now.state == PAGE_FULL) {
         return false;
     }
     page->now.rows++;
@@ -294,8 +333,9 @@ bool page_add(struct page *page, struct bytes cursor) {
 }
 
 void page_stop(struct page *page, struct bytes cursor) {
+    assert(page->now.state == PAGE_CUT);
     keep_cursor(page, cursor);
-    page->now.full = true;
+    page->now.next_len = page->now.last_len;
 }
 
 static struct bytes digits_of(int64_t cursor, char digits[24]) {
@@ -318,17 +358,19 @@ void page_pass_number(struct page *page, int64_t cursor) {
 
 void page_end(struct page *page, int64_t total) {
     struct text *text = &page->op.answer;
+    bool cut = page->now.state == PAGE_CUT;
     row_close(page);
+    page_event(page, EVENT_END);
     text_add_str(text, "],\"next\":");
-    if (page->now.full) {
-        text_add_json(text, page->now.last, page->now.last_len);
+    if (page->now.next_len > 0) {
+        text_add_json(text, page->now.last, page->now.next_len);
     } else {
         text_add_str(text, "null");
     }
     if (total != PAGE_NO_TOTAL) {
         text_add_str(text, ",\"total\":");
         text_add_int(text, total > PAGE_TOTAL_MAX ? PAGE_TOTAL_MAX : total);
-        text_add_str(text, total > PAGE_TOTAL_MAX || page->now.cut ? ",\"more\":true" : "");
+        text_add_str(text, total > PAGE_TOTAL_MAX || cut ? ",\"more\":true" : "");
     }
     if (page->now.left_out > 0) {
         text_add_str(text, ",\"left_out\":");

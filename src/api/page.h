@@ -105,25 +105,33 @@ MUST_CHECK struct err page_words_check(struct bytes words, const char *name, con
 
 /* --- The page --------------------------------------------------------------------------------- */
 
+/* State of a page. page.c draws the edges. */
+enum page_state {
+    PAGE_LISTING,  /* Rows are written to the answer. */
+    PAGE_FULL,     /* All rows of the answer are written, and more follow. */
+    PAGE_COUNTING, /* The rows of all pages are counted, from the start. */
+    PAGE_CUT,      /* The slices were used up before the last row was read. */
+    PAGE_ENDED,    /* The answer is whole. */
+    PAGE_STATES
+};
+
+/* Progress of a page, copied from slice to slice. */
 struct page_at {
-    int64_t rows;     /* Number of those that the page has come past, */
+    enum page_state state;
+    int64_t rows;     /* Number of rows that the page has come past, */
     int64_t shown;    /* of these that its answer holds, */
     int64_t left_out; /* and of those that are too long for it. */
     int64_t counted;  /* Rows of all pages, so far. */
     int64_t from;     /* Where the slice goes on; 0: in the first one, or the first that counts. */
-    size_t len;       /* Of the answer, where the slice ended. */
-    size_t mark;      /* The same before the last row. */
-    size_t last_len;
-    /* Of page_list: where its next part begins, "" and 0 at the start, */
+    int64_t slice;    /* Number of the slice, from 0. */
+    size_t len;       /* Length of the answer, where the slice ended. */
+    size_t mark;      /* Length of the answer before the last row. */
+    size_t last_len;  /* Length of `last`. */
+    size_t next_len;  /* The same, where `next` is that cursor; 0: no page follows. */
+    /* Progress of page_list: where its next part begins, "" and 0 at the start, */
     size_t at_len;
     int64_t at_number;
-    int64_t seen;  /* and the rows that were read for it, fitting or not. */
-    bool behind;   /* The part ended early: more rows may follow. */
-    bool full;     /* A row was left out: read no further. */
-    bool listed;   /* Its rows are whole: what follows counts. */
-    bool cut;      /* Slices did not suffice for all rows. */
-    bool paused;   /* The function is to run again, */
-    int64_t slice; /* for this slice, from 0. */
+    int64_t part_left; /* and the rows that its part may still read; 0: more may follow it. */
     char last[PAGE_CURSOR_MAX];
     char at[PAGE_CURSOR_MAX];
 };
@@ -143,11 +151,11 @@ struct page {
     struct op op;
     int64_t limit;
     struct store *store;         /* Borrowed; NULL: the list has no slices. */
-    store_fn fn;                 /* Of its slices. */
-    page_rows_fn rows;           /* Of page_list. */
-    struct page_ask ask;         /* The same. */
-    struct page_at now;          /* While the function runs. */
-    struct page_at slice_before; /* As the slice before has left it. */
+    store_fn fn;                 /* Function of each slice. */
+    page_rows_fn rows;           /* Reader of page_list. */
+    struct page_ask ask;         /* Request of page_list. */
+    struct page_at now;          /* Progress, while the function runs. */
+    struct page_at slice_before; /* Progress at the end of the slice before. */
 };
 
 void page_init(struct page *page, struct exchange *exchange, int64_t limit);
@@ -158,10 +166,11 @@ void page_list(struct page *page, struct store *store, const struct page_ask *as
 void page_read_slices(struct page *page, struct store *store, store_fn fn);
 /* First thing in the function. How many rows to read: one more than are shown yet. */
 int64_t page_begin(struct page *page);
-/* Ends the slice: the next one goes on at `from`. False: the page has had its slices, and ends. */
+/* Ends the slice: the next one goes on at `from`. False: the slices are used up (PAGE_CUT). */
 MUST_CHECK bool page_pause(struct page *page, int64_t from);
-/* The rows are whole; what follows counts all, from the start. */
-void page_listed(struct page *page);
+/* Ends the rows of the answer. True: all rows are to be counted now, from the start. False: the
+ * slices were used up, and page_end is next. */
+MUST_CHECK bool page_listed(struct page *page);
 /* For each row that was read, with its cursor. True: write it to page->op.answer. */
 MUST_CHECK bool page_add(struct page *page, struct bytes cursor);
 MUST_CHECK bool page_add_number(struct page *page, int64_t cursor);
@@ -170,10 +179,10 @@ void page_pass(struct page *page, struct bytes cursor);
 void page_pass_number(struct page *page, int64_t cursor);
 /* For a part that ends before its limit: the next one begins after `cursor`. */
 void page_looked(struct page *page, struct bytes cursor);
-/* The next page goes on behind `cursor`, whatever was shown of what stands before it. */
+/* Of a page whose slices were used up: the next page begins after `cursor`. */
 void page_stop(struct page *page, struct bytes cursor);
-/* Last thing. `total` PAGE_NO_TOTAL: nobody asked. Above PAGE_TOTAL_MAX, or where slices did not
- * suffice, `more` is said with it. */
+/* Last thing. `total` PAGE_NO_TOTAL: nobody asked. Above PAGE_TOTAL_MAX, or where the slices were
+ * used up, `more` is said with it. */
 void page_end(struct page *page, int64_t total);
 
 #endif

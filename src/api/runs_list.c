@@ -10,9 +10,9 @@
 
 struct list_op {
     struct page page;
-    struct run_page what;     /* Its texts are borrowed from the exchange. */
-    struct run_bounds bounds; /* When the request came. */
-    struct tx *tx;            /* While the function runs. */
+    struct run_page what;     /* Filters; texts are borrowed from the exchange. */
+    struct run_bounds bounds; /* Bounds at the time of the request. */
+    struct tx *tx;            /* Borrowed while the function runs. */
     int64_t epoch;
     bool total;
 };
@@ -37,7 +37,7 @@ static struct err list_rows(struct tx *tx, struct list_op *list, int64_t limit, 
     what.limit = limit;
     what.before = list->page.now.from > 0 ? list->page.now.from : what.before;
     struct err err = tx_run_each(tx, &what, list_row, list, ret_next);
-    *ret_next = list->page.now.full ? 0 : *ret_next;
+    *ret_next = list->page.now.state == PAGE_FULL ? 0 : *ret_next;
     return err;
 }
 
@@ -64,18 +64,18 @@ static struct err list_run(struct tx *tx, void *ctx) {
     struct err err = ERR_OK;
     list->epoch = tx_epoch(tx);
     list->tx = tx;
-    if (!page->now.listed) {
+    bool counting = page->now.state == PAGE_COUNTING;
+    if (!counting) {
         err = list_rows(tx, list, limit, &next);
         if (!err_failed(err) && next != 0 && page_pause(page, next)) {
             return ERR_OK;
         }
-        if (next != 0) {
+        if (page->now.state == PAGE_CUT) {
             row_after(page, next);
         }
-        page_listed(page);
-        next = 0;
+        counting = list->total && page_listed(page);
     }
-    if (!err_failed(err) && list->total) {
+    if (!err_failed(err) && counting) {
         err = list_count(tx, list, &next);
         if (!err_failed(err) && next != 0 && page_pause(page, next)) {
             return ERR_OK;

@@ -8,8 +8,8 @@
 
 struct list_op {
     struct page page;
-    struct session_page what; /* Borrowed from the exchange, as `q` is. */
-    struct bytes q, states;
+    struct session_page what; /* Filters of the engine. Texts are borrowed from the exchange. */
+    struct bytes q, states;   /* Filters of this file; borrowed from the exchange. */
 };
 
 /* --- Cursors: MS.ID --------------------------------------------------------------------------- */
@@ -72,7 +72,7 @@ static enum session_found found_row(void *ctx, const struct session_row *row,
     } else if (page_add(&list->page, cursor_of(row, text))) {
         session_write_found(row, hit, &list->page.op.answer);
     }
-    return list->page.now.full ? SESSION_FOUND_ENOUGH : SESSION_FOUND_TAKEN;
+    return list->page.now.state == PAGE_FULL ? SESSION_FOUND_ENOUGH : SESSION_FOUND_TAKEN;
 }
 
 static struct err search(struct tx *tx, struct list_op *list, const struct session_page *what) {

@@ -11,12 +11,38 @@
 #include "base/memory.h"
 #include "engine/run_rows.h"
 
-/* The state that run_shown gives a row: $8 is the epoch of a daemon that holds, else 0. */
+/* Arguments of the statements below, in the order of their numbers: FILTER_KEY is $4. A filter that
+ * is empty or 0 compares nothing. */
+enum {
+    FILTER_OWNER,
+    FILTER_BELOW, /* Ids below. */
+    FILTER_LIMIT, /* Rows at most. */
+    FILTER_KEY,   /* Value of the filter that leads. */
+    FILTER_FROM,  /* Lowest id. */
+    FILTER_KIND,
+    FILTER_STATES,
+    FILTER_HELD_EPOCH, /* Epoch of a daemon that holds, else 0. */
+    FILTER_LIVE,
+    FILTER_PROJECT,
+    FILTER_SESSION,
+    FILTER_PARENT,
+    FILTER_ROOT,
+    FILTER_SINCE,
+    FILTER_PATTERN,
+    FILTERS
+};
+enum { FILTERS_BOUNDS = FILTER_KEY + 1 }; /* Number of those that the bounds of a slice need. */
+
+struct filters {
+    struct arg args[FILTERS]; /* Texts are borrowed from the page and the list. */
+};
+
+/* State of a row as run_shown has it. */
 #define STATE_SHOWN                                                                                \
     "CASE WHEN state = 'running' AND epoch <> $8 AND $8 <> 0 THEN 'waiting' ELSE state END"
 
-/* What is compared with each row; an argument that is empty or 0 compares nothing. `||` keeps both
- * databases from the index by owner. Each argument is met first where its type can be seen. */
+/* Comparisons with each row. `||` keeps both databases from the index by owner. Each argument is
+ * met first where its type can be seen. */
 #define COMPARED                                                                                   \
     " AND id >= $5 AND owner || '' = $1 AND (kind = $6 OR $6 = '')"                                \
     " AND ($7 = '' OR $7 LIKE '%,' || (" STATE_SHOWN ") || ',%')"                                  \
@@ -27,11 +53,9 @@
     " OR run LIKE $15 ESCAPE '!')"
 
 struct lead {
-    /* $1 owner, $2 ids below, $3 rows at most, $4 the filter that leads: answers the lowest id and
-     * the number of these rows. */
-    const char *bounds;
-    const char *rows;  /* $1 to $15. */
-    const char *count; /* The same without a limit: $3 counts for nothing. */
+    const char *bounds; /* Takes FILTERS_BOUNDS arguments: lowest id and number of the rows. */
+    const char *rows;   /* Takes all. */
+    const char *count;  /* The same without a limit: $3 counts for nothing. */
 };
 
 #define LEAD(where)                                                                                \
@@ -62,12 +86,12 @@ enum { STATES_MAX = RUN_STATE_COUNT * 12 + 2, PATTERN_MAX = 2 * RUN_SEARCH_MAX +
 
 struct list {
     struct tx *tx;
-    const struct run_page *page; /* Borrowed; `before` and `limit` change from part to part. */
+    const struct run_page *page; /* Borrowed. */
     const struct lead *lead;
-    struct arg key; /* Of the filter that leads. */
-    bool compares;  /* Others are given. */
+    struct filters filters; /* FILTER_BELOW, _LIMIT and _FROM change from part to part. */
+    bool compares;          /* Whether filters are given beside the one that leads. */
     int64_t parent, root;
-    int64_t oldest; /* No run that fits has a lower id. */
+    int64_t oldest; /* Lowest id that a run which fits may have. */
     char states[STATES_MAX], pattern[PATTERN_MAX];
     size_t states_len, pattern_len;
 };
@@ -107,27 +131,28 @@ static void choose(struct list *list) {
     bool ended = single_end(page, &state), few = ended && state != RUN_SUCCEEDED;
     bool lives = page->live || (page->states != 0 && (page->states & ~live_states()) == 0);
     unsigned by = BY_OWNER;
-    list->key = arg_text(BYTES(""));
+    struct arg *key = &list->filters.args[FILTER_KEY];
+    *key = arg_text(BYTES(""));
     if (list->parent != 0) {
         by = BY_PARENT;
-        list->key = arg_int(list->parent);
+        *key = arg_int(list->parent);
     } else if (list->root != 0) {
         by = BY_ROOT;
-        list->key = arg_int(list->root);
+        *key = arg_int(list->root);
     } else if (page->session.len > 0) {
         by = BY_SESSION;
-        list->key = arg_text(page->session);
+        *key = arg_text(page->session);
     } else if (lives) {
         by = BY_LIFE;
     } else if (few || (ended && filters_given(page) == 1)) {
         by = BY_END;
-        list->key = runs__name(run_state_name(state));
+        *key = runs__name(run_state_name(state));
     } else if (page->project.len > 0) {
         by = BY_PROJECT;
-        list->key = arg_text(page->project);
+        *key = arg_text(page->project);
     } else if (page->by_kind) {
         by = BY_KIND;
-        list->key = runs__name(run_kind_name(page->kind));
+        *key = runs__name(run_kind_name(page->kind));
     }
     list->lead = &leads[by];
     list->compares = by == BY_LIFE || filters_given(page) > (by == BY_OWNER ? 0U : 1U);
@@ -203,6 +228,28 @@ static struct err find_since(const struct list *list, int64_t *ret_oldest) {
     return err;
 }
 
+static struct filters filters_of(const struct list *list) {
+    const struct run_page *page = list->page;
+    return (struct filters){
+        .args = {
+            [FILTER_OWNER] = arg_text(page->owner),
+            [FILTER_BELOW] = arg_int(page->before > 0 ? page->before : INT64_MAX),
+            [FILTER_LIMIT] = arg_int(page->limit),
+            [FILTER_KEY] = arg_text(BYTES("")),
+            [FILTER_FROM] = arg_int(0),
+            [FILTER_KIND] = runs__name(page->by_kind ? run_kind_name(page->kind) : ""),
+            [FILTER_STATES] = arg_text((struct bytes){list->states, list->states_len}),
+            [FILTER_HELD_EPOCH] = arg_int(page->hold == RUN_HELD ? tx_epoch(list->tx) : 0),
+            [FILTER_LIVE] = arg_int(page->live ? 1 : 0),
+            [FILTER_PROJECT] = arg_text(page->project),
+            [FILTER_SESSION] = arg_text(page->session),
+            [FILTER_PARENT] = arg_int(list->parent),
+            [FILTER_ROOT] = arg_int(list->root),
+            [FILTER_SINCE] = arg_int(page->since_ms),
+            [FILTER_PATTERN] = arg_text((struct bytes){list->pattern, list->pattern_len}),
+        }};
+}
+
 static struct err list_init(struct list *list, struct tx *tx, const struct run_page *page) {
     list->tx = tx;
     list->page = page;
@@ -215,49 +262,24 @@ static struct err list_init(struct list *list, struct tx *tx, const struct run_p
     }
     write_states(list);
     write_pattern(list);
+    list->filters = filters_of(list);
     choose(list);
     return err;
-}
-
-enum { COMPARED_ARGS = 15 };
-
-static void compared_args(const struct list *list, int64_t from, struct arg args[COMPARED_ARGS]) {
-    const struct run_page *page = list->page;
-    const struct arg all[COMPARED_ARGS] = {
-        arg_text(page->owner),
-        arg_int(page->before > 0 ? page->before : INT64_MAX),
-        arg_int(page->limit),
-        list->key,
-        arg_int(from),
-        runs__name(page->by_kind ? run_kind_name(page->kind) : ""),
-        arg_text((struct bytes){list->states, list->states_len}),
-        arg_int(page->hold == RUN_HELD ? tx_epoch(list->tx) : 0),
-        arg_int(page->live ? 1 : 0),
-        arg_text(page->project),
-        arg_text(page->session),
-        arg_int(list->parent),
-        arg_int(list->root),
-        arg_int(page->since_ms),
-        arg_text((struct bytes){list->pattern, list->pattern_len}),
-    };
-    memcpy(args, all, sizeof all);
 }
 
 /* --- A part of a slice ------------------------------------------------------------------------ */
 
 struct slice {
     int64_t from;  /* Lowest id that is looked at. */
-    int64_t count; /* Rows on the index from there. */
-    bool last;     /* Nothing is left below. */
+    int64_t count; /* Number of rows on the index from there. */
+    bool last;     /* Whether nothing is left below. */
 };
 
-static struct err find_slice(const struct list *list, int64_t limit, struct slice *ret_slice) {
-    const struct run_page *page = list->page;
-    const struct arg args[] = {arg_text(page->owner),
-                               arg_int(page->before > 0 ? page->before : INT64_MAX), arg_int(limit),
-                               list->key};
+static struct err find_slice(struct list *list, int64_t limit, struct slice *ret_slice) {
     AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(list->tx, list->lead->bounds, args, COUNT_OF(args), &rows);
+    list->filters.args[FILTER_LIMIT] = arg_int(limit);
+    struct err err =
+        tx_first(list->tx, list->lead->bounds, list->filters.args, FILTERS_BOUNDS, &rows);
     if (err_failed(err) || rows == NULL) {
         return err;
     }
@@ -268,13 +290,12 @@ static struct err find_slice(const struct list *list, int64_t limit, struct slic
     return ERR_OK;
 }
 
-static struct err read_rows(const struct list *list, const struct slice *slice,
+static struct err read_rows(struct list *list, int64_t limit,
                             struct err (*each)(void *ctx, const struct run_row *row), void *ctx,
                             int64_t *ret_count) {
-    struct arg args[COMPARED_ARGS];
-    compared_args(list, slice->from, args);
     AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(list->tx, list->lead->rows, args, COUNT_OF(args), &rows);
+    list->filters.args[FILTER_LIMIT] = arg_int(limit);
+    struct err err = tx_query(list->tx, list->lead->rows, list->filters.args, FILTERS, &rows);
     int64_t count = 0;
     while (rows_more(rows, &err)) {
         struct run_row row;
@@ -306,51 +327,50 @@ struct err tx_run_each(struct tx *tx, const struct run_page *page,
                        struct err (*each)(void *ctx, const struct run_row *row), void *ctx,
                        int64_t *ret_next) {
     struct list list = {.parent = 0};
-    struct run_page rest = *page;
     struct slice part = {.last = true};
-    int64_t count = 0, looked = 0;
-    struct err err = list_init(&list, tx, &rest);
+    int64_t left = page->limit, count = 0, looked = 0;
+    struct err err = list_init(&list, tx, page);
     bool more = !err_failed(err);
     while (more) {
         err = find_part(&list, PART_ROWS, &part);
+        list.filters.args[FILTER_FROM] = arg_int(part.from);
         if (!err_failed(err)) {
-            err = read_rows(&list, &part, each, ctx, &count);
+            err = read_rows(&list, left, each, ctx, &count);
         }
+        list.filters.args[FILTER_BELOW] = arg_int(part.from);
         looked += part.count;
-        rest.before = part.from;
-        rest.limit -= count;
-        more = !err_failed(err) && rest.limit > 0 && slice_more(&list, &part, looked);
+        left -= count;
+        more = !err_failed(err) && left > 0 && slice_more(&list, &part, looked);
     }
     if (!err_failed(err)) {
-        *ret_next = part.last || rest.limit == 0 ? 0 : part.from;
+        *ret_next = part.last || left == 0 ? 0 : part.from;
     }
     return err;
 }
 
-static struct err count_part(struct list *list, struct slice *part, int64_t *ret_count) {
-    struct arg args[COMPARED_ARGS];
-    compared_args(list, part->from, args);
-    const struct run_ask ask = {.sql = list->lead->count, .args = args, .count = COUNT_OF(args)};
+static struct err count_part(struct list *list, int64_t *ret_count) {
+    const struct run_ask ask = {
+        .sql = list->lead->count, .args = list->filters.args, .count = FILTERS};
     return runs__int(list->tx, &ask, ret_count);
 }
 
 struct err tx_run_count(struct tx *tx, const struct run_page *page, int64_t *io_count,
                         int64_t *ret_next) {
     struct list list = {.parent = 0};
-    struct run_page rest = *page;
     struct slice part = {.last = true};
     int64_t counted = 0, looked = 0;
-    struct err err = list_init(&list, tx, &rest);
+    struct err err = list_init(&list, tx, page);
     bool more = !err_failed(err);
     while (more) {
         int64_t count = 0;
         err = find_slice(&list, list.compares ? PART_ROWS : page->limit, &part);
+        list.filters.args[FILTER_FROM] = arg_int(part.from);
         if (!err_failed(err) && list.compares) {
-            err = count_part(&list, &part, &count);
+            err = count_part(&list, &count);
         }
+        list.filters.args[FILTER_BELOW] = arg_int(part.from);
         counted += list.compares ? count : part.count;
         looked += part.count;
-        rest.before = part.from;
         more = !err_failed(err) && slice_more(&list, &part, looked);
     }
     if (!err_failed(err)) {

@@ -115,6 +115,12 @@ test("every list counts all rows of its pages where that is asked", async () => 
   }
 });
 
+test("a search counts what it finds, however few of it a page shows", async () => {
+  for (const at of [1, 2, 3]) await ask("POST", "/sessions", { title: `Counted ${at}` });
+  const page = await get("/sessions?q=counted&limit=1&total=1");
+  assert.deepEqual([page.items.length, page.total, page.more], [1, 3, undefined]);
+});
+
 /** Tables whose rows are few by a bound of their own. */
 const small = ["nodes", "settings", "learned_windows"];
 /** Statements that sort what other bounds keep few: budgets on a path, parts of a run that are not
