@@ -8,7 +8,7 @@
 #include "api/op.h"
 #include "base/memory.h"
 #include "engine/sessions.h"
-#include "engine/usage_totals.h"
+#include "engine/usage_walk.h"
 
 enum { QUERY_OWNER, QUERY_BY, QUERY_DAYS, QUERY_PROJECT };
 
@@ -19,8 +19,10 @@ static const struct one_kind of_session = {.prefix = "ses",
 
 struct usage_op {
     struct op op;
-    struct usage_ask ask; /* Its texts are borrowed from the exchange. */
-    bool any;             /* A row was written. */
+    struct usages *usages;   /* Borrowed. */
+    struct usage_ask ask;    /* Texts are borrowed from the exchange. */
+    struct usage_walk *walk; /* Owned. */
+    bool any;                /* Whether a row was written. */
 };
 
 /* --- The answer ------------------------------------------------------------------------------- */
@@ -47,7 +49,7 @@ static void add_usage(struct text *text, const struct session_usage *usage) {
     }
 }
 
-static struct err write_row(void *ctx, const struct usage_total *total) {
+static void write_row(void *ctx, const struct usage_total *total) {
     struct usage_op *op = ctx;
     struct text *text = &op->op.answer;
     text_addf(text, "%s{\"%s\":", op->any ? "," : "", usage_sort_name(op->ask.by));
@@ -59,7 +61,6 @@ static struct err write_row(void *ctx, const struct usage_total *total) {
     }
     text_add_char(text, ',');
     add_usage(text, &total->usage);
-    return ERR_OK;
 }
 
 static struct err find_session(struct tx *tx, struct usage_op *op) {
@@ -70,23 +71,40 @@ static struct err find_session(struct tx *tx, struct usage_op *op) {
     return err_failed(err) || found ? err : one_absent(&of_session, &op->op.why);
 }
 
+static void write_answer(struct usage_op *op) {
+    const struct session_usage sum = usage_walk_sum(op->walk);
+    struct text *text = &op->op.answer;
+    op->any = false;
+    text_add_str(text, "{\"items\":[");
+    usage_walk_each(op->walk, write_row, op);
+    text_add_str(text, "],\"total\":{");
+    add_usage(text, &sum);
+    text_add_char(text, '}');
+}
+
 static struct err show_run(struct tx *tx, void *ctx) {
     struct usage_op *op = ctx;
-    struct session_usage sum = {.calls = 0};
     op_restart(&op->op);
-    op->any = false;
     struct err err = find_session(tx, op);
-    text_add_str(&op->op.answer, "{\"items\":[");
     if (!err_failed(err)) {
-        err = tx_usage_each(tx, &op->ask, write_row, op);
+        err = tx_usage_slice(tx, op->walk);
     }
-    if (!err_failed(err)) {
-        err = tx_usage_sum(tx, &op->ask, &sum);
+    if (err_failed(err) || !usage_walk_ended(op->walk)) {
+        return err;
     }
-    text_add_str(&op->op.answer, "],\"total\":{");
-    add_usage(&op->op.answer, &sum);
-    text_add_char(&op->op.answer, '}');
-    return err_failed(err) ? err : op_written(&op->op);
+    write_answer(op);
+    return op_written(&op->op);
+}
+
+static void show_done(struct err result, void *ctx) {
+    struct usage_op *op = ctx;
+    if (!err_failed(result) && !usage_walk_ended(op->walk)) {
+        usage_walk_accept(op->walk);
+        store_read_slice(op->usages->store, show_run, show_done, op);
+        return;
+    }
+    usage_walk_free(op->walk);
+    op_done(result, op);
 }
 
 /* --- The request ------------------------------------------------------------------------------ */
@@ -120,8 +138,10 @@ static void begin(struct exchange *exchange, struct usages *usages, struct bytes
     }
     struct usage_op *op = mem_new(sizeof *op);
     op_init(&op->op, exchange, 200);
+    op->usages = usages;
     op->ask = ask;
-    store_read(usages->store, show_run, op_done, op);
+    op->walk = usage_walk_new(&ask);
+    store_read(usages->store, show_run, show_done, op);
 }
 
 static void show(struct exchange *exchange, void *ctx) {

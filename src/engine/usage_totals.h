@@ -1,4 +1,5 @@
-/* usage_totals.h: what models took, added up by day, so that it outlives runs and sessions.
+/* usage_totals.h: what models took, added up by day, so that it outlives runs and sessions. Sums of
+ * these rows: usage_walk.h.
  *
  * Promise    a call is counted in the commit that stores its answer: once, or not at all.
  * Bounds     a row for each day, session, model, category and project; an answer has
@@ -65,19 +66,12 @@ struct usage_ask {
     enum usage_sort by;
     int64_t from_day; /* 0: from the beginning. */
 };
-/* Days from the newest, the others from those with most calls. `each` only copies. `day` counts
- * where that is asked for, else `key`. */
+/* A sum; `day` counts where that is asked for, else `key`. */
 struct usage_total {
     struct bytes key;
     int64_t day;
     struct session_usage usage;
 };
-MUST_CHECK struct err tx_usage_each(struct tx *tx, const struct usage_ask *ask,
-                                    struct err (*each)(void *ctx, const struct usage_total *total),
-                                    void *ctx);
-/* Of all that is asked for, whatever the bound on rows leaves out. */
-MUST_CHECK struct err tx_usage_sum(struct tx *tx, const struct usage_ask *ask,
-                                   struct session_usage *ret_usage);
 
 /* Of what was read, the part that a cache had, in thousandths; -1: nothing was read. */
 int64_t usage_cache_permille(const struct session_usage *usage);
