@@ -86,6 +86,21 @@ static bool choice_fits(const char *choices, const char *text) {
     return false;
 }
 
+/* Each word of a list: a,b. */
+static bool choices_fit(const struct flag *flag, const char *text) {
+    char word[64];
+    bool fits = true;
+    while (flag->kind == FLAG_LIST && strchr(text, ',') != NULL && fits) {
+        size_t len = (size_t)(strchr(text, ',') - text);
+        fits = len < sizeof word;
+        memcpy(word, text, fits ? len : 0);
+        word[fits ? len : 0] = '\0';
+        fits = fits && choice_fits(flag->choices, word);
+        text += len + 1;
+    }
+    return fits && choice_fits(flag->choices, text);
+}
+
 static struct err number_read(const struct flag *flag, const char *text, struct flag_value *value,
                               const char *where, struct why *why) {
     static const char *const forms[] = {
@@ -122,7 +137,7 @@ static struct err value_read(const struct flag *flag, const char *text, struct f
             return err_make(ERR_USAGE, "arguments: switch");
         }
         value->number = on;
-    } else if (flag->choices != NULL && !choice_fits(flag->choices, text)) {
+    } else if (flag->choices != NULL && !choices_fit(flag, text)) {
         why_set(why, "%s: '%s' is none of %s", where, text, flag->choices);
         return err_make(ERR_USAGE, "arguments: choice");
     }

@@ -24,7 +24,7 @@ struct flag {
     enum flag_kind kind;
     const char *value;   /* What stands for the value in help: "DIR". */
     const char *about;   /* One line. */
-    const char *choices; /* TEXT: "sse|ws|poll"; NULL: free. */
+    const char *choices; /* TEXT, or each word of a LIST: "sse|ws|poll"; NULL: free. */
     int64_t min, max;    /* INT, DURATION (in ms), SIZE (in bytes). */
     /* A setting can also come from the environment and from the configuration file (there its key
      * is the name with "_" for "-"). */

@@ -6,6 +6,7 @@
 #include "cli/budget_words.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/listing.h"
 #include "cli/talk.h"
 
 static const char *const amounts[] = {"wall_ms", "agents", "cost_micros", "tokens",
@@ -58,28 +59,19 @@ static void row_show(const struct invocation *invocation, const json_t *row) {
 
 static const struct flag ls_flags[] = {
     {.name = "all", .letter = 'a', .kind = FLAG_SWITCH, .about = "Also those of single runs."},
+    LISTING_SEARCH("name"),
+    LISTING_SINCE("made"),
+    LISTING_FLAGS(NULL),
     {.name = NULL},
 };
 
-struct ls {
-    const struct invocation *invocation;
-    bool headed; /* The first line of the table was printed: only when there is an answer. */
-};
-
-static void head_print(struct ls *ls) {
-    if (!ls->headed && !ls->invocation->json) {
-        printf("%-34s  %7s  %s\n", "BUDGET", "WAITING", "SPENT OF LIMIT");
-    }
-    ls->headed = true;
+static void head_print(void *ctx) {
+    (void)ctx;
+    printf("%-34s  %7s  %s\n", "BUDGET", "WAITING", "SPENT OF LIMIT");
 }
 
 static void row_print(void *ctx, const json_t *row) {
-    struct ls *ls = ctx;
-    head_print(ls);
-    if (ls->invocation->json) {
-        talk_print(row);
-        return;
-    }
+    (void)ctx;
     printf("%-34s  %7lld", talk_text(row, "scope"), (long long)talk_int(row, "waiting"));
     const char *before = "  ";
     for (size_t i = 0; i < COUNT_OF(amounts); i++) {
@@ -95,19 +87,12 @@ static void row_print(void *ctx, const json_t *row) {
 }
 
 static struct err ls_run(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    struct err err = talk_open(&talk, invocation);
-    if (err_failed(err)) {
-        return err;
-    }
-    struct ls ls = {.invocation = invocation};
     bool all = args_on(&invocation->args, "all");
-    err = talk_list(&talk, all ? "/api/v1/budgets?runs=1" : "/api/v1/budgets", row_print, &ls,
-                    &invocation->why);
-    if (!err_failed(err)) {
-        head_print(&ls);
-    }
-    return err;
+    const struct listing listing = {.invocation = invocation,
+                                    .path = all ? "/api/v1/budgets?runs=1" : "/api/v1/budgets",
+                                    .head = head_print,
+                                    .row = row_print};
+    return listing_run(&listing);
 }
 
 const struct command command_budget_ls = {

@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/listing.h"
 #include "cli/run_view.h"
 #include "cli/talk.h"
 
@@ -27,48 +28,41 @@ static struct err one_ask(struct invocation *invocation, const struct order *ord
 
 /* --- List ------------------------------------------------------------------------------------- */
 
-struct ls {
-    const struct invocation *invocation;
-    bool headed; /* The first line of the table was printed: only when there is an answer. */
+static const struct flag ls_flags[] = {
+    {.name = "role",
+     .kind = FLAG_TEXT,
+     .value = "ROLE",
+     .choices = "leader|standby",
+     .about = "Only the leader, or the standbys."},
+    LISTING_SEARCH("name or place"),
+    LISTING_SINCE("seen"),
+    LISTING_FLAGS(NULL),
+    {.name = NULL},
 };
 
-static void head_print(struct ls *ls) {
-    if (!ls->headed && !ls->invocation->json) {
-        printf("%-44s  %-7s  %5s  %-20s  %s\n", "PLACE", "ROLE", "JOBS", "SEEN", "NAME");
-    }
-    ls->headed = true;
+static void head_print(void *ctx) {
+    (void)ctx;
+    printf("%-44s  %-7s  %5s  %-20s  %s\n", "PLACE", "ROLE", "JOBS", "SEEN", "NAME");
 }
 
 static void row_print(void *ctx, const json_t *row) {
-    struct ls *ls = ctx;
-    head_print(ls);
-    if (ls->invocation->json) {
-        talk_print(row);
-        return;
-    }
+    (void)ctx;
     printf("%-44s  %-7s  %5lld  %-20s  %s\n", talk_text(row, "place"), talk_text(row, "role"),
            (long long)talk_int(row, "runs"), talk_time(talk_int(row, "seen_ms")).text,
            talk_text(row, "name"));
 }
 
 static struct err ls_run(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    struct err err = talk_open(&talk, invocation);
-    if (err_failed(err)) {
-        return err;
-    }
-    struct ls ls = {.invocation = invocation};
-    err = talk_list(&talk, "/api/v1/hosts", row_print, &ls, &invocation->why);
-    if (!err_failed(err)) {
-        head_print(&ls);
-    }
-    return err;
+    const struct listing listing = {
+        .invocation = invocation, .path = "/api/v1/hosts", .head = head_print, .row = row_print};
+    return listing_run(&listing);
 }
 
 const struct command command_host_ls = {
     .group = "host",
     .name = "ls",
     .summary = "List the hosts that share the PostgreSQL database.",
+    .flags = ls_flags,
     .talks = true,
     .about = "A host is a data directory on a machine. Its daemon looks after the jobs that began\n"
              "there, whether it leads or stands by.\n",

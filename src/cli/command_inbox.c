@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/listing.h"
 #include "cli/talk.h"
 
 static struct err one_ask(struct invocation *invocation, const char *method, const char *rest,
@@ -24,29 +25,22 @@ static struct err one_ask(struct invocation *invocation, const char *method, con
 
 static const struct flag ls_flags[] = {
     {.name = "all", .letter = 'a', .kind = FLAG_SWITCH, .about = "Also what is settled."},
+    LISTING_STATE("pending|stalled|bound|held|acknowledged|gone|dropped"),
+    LISTING_WORD("run", "RUN", "Only those of this run."),
+    LISTING_SEARCH("address or last failure"),
+    LISTING_SINCE("made"),
+    LISTING_FLAGS(NULL),
     {.name = NULL},
 };
 
-struct ls {
-    const struct invocation *invocation;
-    bool headed; /* The first line of the table was printed: only when there is an answer. */
-};
-
-static void head_print(struct ls *ls) {
-    if (!ls->headed && !ls->invocation->json) {
-        printf("%-30s  %-30s  %-12s  %4s  %-20s  %s\n", "DELIVERY", "RUN", "STATE", "FAIL", "NEXT",
-               "TO");
-    }
-    ls->headed = true;
+static void head_print(void *ctx) {
+    (void)ctx;
+    printf("%-30s  %-30s  %-12s  %4s  %-20s  %s\n", "DELIVERY", "RUN", "STATE", "FAIL", "NEXT",
+           "TO");
 }
 
 static void row_print(void *ctx, const json_t *row) {
-    struct ls *ls = ctx;
-    head_print(ls);
-    if (ls->invocation->json) {
-        talk_print(row);
-        return;
-    }
+    (void)ctx;
     int64_t next_ms = talk_int(row, "next_ms");
     printf("%-30s  %-30s  %-12s  %4lld  %-20s  %s\n", talk_text(row, "id"), talk_text(row, "run"),
            talk_text(row, "state"), (long long)talk_int(row, "failures"),
@@ -54,19 +48,12 @@ static void row_print(void *ctx, const json_t *row) {
 }
 
 static struct err ls_run(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    struct err err = talk_open(&talk, invocation);
-    if (err_failed(err)) {
-        return err;
-    }
-    struct ls ls = {.invocation = invocation};
     bool all = args_on(&invocation->args, "all");
-    err = talk_list(&talk, all ? "/api/v1/inbox?all=1" : "/api/v1/inbox", row_print, &ls,
-                    &invocation->why);
-    if (!err_failed(err)) {
-        head_print(&ls);
-    }
-    return err;
+    const struct listing listing = {.invocation = invocation,
+                                    .path = all ? "/api/v1/inbox?all=1" : "/api/v1/inbox",
+                                    .head = head_print,
+                                    .row = row_print};
+    return listing_run(&listing);
 }
 
 const struct command command_inbox_ls = {

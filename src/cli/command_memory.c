@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/listing.h"
 #include "cli/talk.h"
 
 static struct err one_ask(struct invocation *invocation, const char *method, json_t **ret_row) {
@@ -28,63 +29,39 @@ static const struct flag ls_flags[] = {
      .value = "NAME",
      .about = "Of this project, and those about everything."},
     {.name = "topic", .letter = 't', .kind = FLAG_TEXT, .value = "NAME", .about = "Of this topic."},
+    LISTING_SINCE("kept or changed"),
+    LISTING_FLAGS(NULL),
     {.name = NULL},
 };
 
-struct ls {
-    const struct invocation *invocation;
-    bool headed; /* The first line of the table was printed: only when there is an answer. */
-};
-
-static void head_print(struct ls *ls) {
-    if (!ls->headed && !ls->invocation->json) {
-        printf("%-30s  %-10s  %-12s  %-16s  %s\n", "MEMORY", "DAY", "PROJECT", "TOPIC", "TITLE");
-    }
-    ls->headed = true;
+static void head_print(void *ctx) {
+    (void)ctx;
+    printf("%-30s  %-10s  %-12s  %-16s  %s\n", "MEMORY", "DAY", "PROJECT", "TOPIC", "TITLE");
 }
 
 static void row_print(void *ctx, const json_t *row) {
-    struct ls *ls = ctx;
-    head_print(ls);
-    if (ls->invocation->json) {
-        talk_print(row);
-        return;
-    }
+    (void)ctx;
     const char *project = talk_text(row, "project");
     printf("%-30s  %-10s  %-12s  %-16s  %s\n", talk_text(row, "id"), talk_text(row, "day"),
            project[0] == '\0' ? "-" : project, talk_text(row, "topic"), talk_text(row, "title"));
 }
 
-static void add_param(struct text *path, const char *name, const char *value) {
-    if (value != NULL) {
-        text_addf(path, "%c%s=", strchr(path->data, '?') == NULL ? '?' : '&', name);
-        client_add_escaped(path, value);
-    }
-}
-
 static struct err ls_run(struct invocation *invocation) {
     const struct args *args = &invocation->args;
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(text_done) struct text path;
     text_init(&path, 8 << 10);
     text_add_str(&path, "/api/v1/memory");
-    add_param(&path, "project", args_text(args, "project"));
-    add_param(&path, "topic", args_text(args, "topic"));
-    add_param(&path, "q", args->operand_count > 0 ? args->operands[0] : NULL);
+    if (args->operand_count > 0) {
+        text_add_str(&path, "?q=");
+        client_add_escaped(&path, args->operands[0]);
+    }
     if (text_failed(&path)) {
         why_set(&invocation->why, "the words to look for are too long");
         return err_make(ERR_USAGE, "memory: query");
     }
-    struct err err = talk_open(&talk, invocation);
-    if (err_failed(err)) {
-        return err;
-    }
-    struct ls ls = {.invocation = invocation};
-    err = talk_list(&talk, path.data, row_print, &ls, &invocation->why);
-    if (!err_failed(err)) {
-        head_print(&ls);
-    }
-    return err;
+    const struct listing listing = {
+        .invocation = invocation, .path = path.data, .head = head_print, .row = row_print};
+    return listing_run(&listing);
 }
 
 const struct command command_memory_ls = {

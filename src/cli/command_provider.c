@@ -4,49 +4,25 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/listing.h"
 #include "cli/secret.h"
 #include "cli/talk.h"
 
 /* --- List ------------------------------------------------------------------------------------- */
 
-struct ls {
-    const struct invocation *invocation;
-    void (*head)(void);
-    bool headed; /* The first line of the table was printed: only when there is an answer. */
+static const struct flag ls_flags[] = {
+    LISTING_SEARCH("name"),
+    LISTING_FLAGS(NULL),
+    {.name = NULL},
 };
 
-static void ls_head(struct ls *ls) {
-    if (!ls->headed && !ls->invocation->json) {
-        ls->head();
-    }
-    ls->headed = true;
-}
-
-static struct err ls_run(struct invocation *invocation, const char *target, void (*head)(void),
-                         void (*row)(void *ctx, const json_t *item)) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    struct ls ls = {.invocation = invocation, .head = head};
-    struct err err = talk_open(&talk, invocation);
-    if (!err_failed(err)) {
-        err = talk_list(&talk, target, row, &ls, &invocation->why);
-    }
-    if (!err_failed(err)) {
-        ls_head(&ls);
-    }
-    return err;
-}
-
-static void providers_head(void) {
+static void providers_head(void *ctx) {
+    (void)ctx;
     printf("%-20s  %-10s  %-4s  %5s  %-18s  %s\n", "NAME", "KIND", "KEY", "CALLS", "FROM", "URL");
 }
 
 static void provider_print(void *ctx, const json_t *item) {
-    struct ls *ls = ctx;
-    ls_head(ls);
-    if (ls->invocation->json) {
-        talk_print(item);
-        return;
-    }
+    (void)ctx;
     char calls[24] = "-";
     if (talk_int(item, "max_concurrent") > 0) {
         (void)snprintf(calls, sizeof calls, "%lld",
@@ -59,20 +35,26 @@ static void provider_print(void *ctx, const json_t *item) {
 }
 
 static struct err provider_ls_run(struct invocation *invocation) {
-    return ls_run(invocation, "/api/v1/providers", providers_head, provider_print);
+    const struct listing listing = {.invocation = invocation,
+                                    .path = "/api/v1/providers",
+                                    .head = providers_head,
+                                    .row = provider_print};
+    return listing_run(&listing);
 }
 
 const struct command command_provider_ls = {
     .group = "provider",
     .name = "ls",
     .summary = "List the connections to providers of models, set and found.",
+    .flags = ls_flags,
     .talks = true,
     .run = provider_ls_run,
 };
 
 /* --- Models ----------------------------------------------------------------------------------- */
 
-static void models_head(void) {
+static void models_head(void *ctx) {
+    (void)ctx;
     printf("%-48s  %9s %-7s  %9s  %-6s  %-5s  %s\n", "MODEL", "WINDOW", "", "OUTPUT", "IMAGES",
            "TOOLS", "$ PER MILLION IN/OUT");
 }
@@ -107,12 +89,7 @@ static struct amount tokens(const json_t *item, const char *key) {
 }
 
 static void model_print(void *ctx, const json_t *item) {
-    struct ls *ls = ctx;
-    ls_head(ls);
-    if (ls->invocation->json) {
-        talk_print(item);
-        return;
-    }
+    (void)ctx;
     const json_t *prices = json_object_get(item, "price");
     bool learned = strcmp(talk_text(item, "window_from"), "learned") == 0;
     printf("%-48s  %9s %-7s  %9s  %-6s  %-5s  %s/%s\n", talk_text(item, "id"),
@@ -121,13 +98,24 @@ static void model_print(void *ctx, const json_t *item) {
            dollars(prices, "output").text);
 }
 
+static const struct flag models_flags[] = {
+    LISTING_SEARCH("id"),
+    LISTING_FLAGS(NULL),
+    {.name = NULL},
+};
+
 static struct err models_run(struct invocation *invocation) {
-    return ls_run(invocation, "/api/v1/models", models_head, model_print);
+    const struct listing listing = {.invocation = invocation,
+                                    .path = "/api/v1/models",
+                                    .head = models_head,
+                                    .row = model_print};
+    return listing_run(&listing);
 }
 
 const struct command command_models = {
     .name = "models",
     .summary = "List the models that can be asked, with windows and prices.",
+    .flags = models_flags,
     .talks = true,
     .about =
         "'?': neither the provider nor the price file says it (docs/models.md). 'learned': the\n"

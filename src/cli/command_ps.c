@@ -4,16 +4,10 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/listing.h"
 #include "cli/ps_watch.h"
 #include "cli/run_view.h"
 #include "cli/talk.h"
-
-struct ls {
-    const struct invocation *invocation;
-    struct run_view view;
-    bool headed; /* The first line of the table was printed: only when there is an answer. */
-    int64_t rows;
-};
 
 static struct run_view view_of(const struct invocation *invocation) {
     struct terminal_size size = {0};
@@ -23,53 +17,48 @@ static struct run_view view_of(const struct invocation *invocation) {
     return view;
 }
 
-static void head_print(struct ls *ls) {
-    if (!ls->headed && !ls->invocation->json) {
-        AUTO(text_done) struct text text = {0};
-        text_init(&text, 1024);
-        run_view_head(&ls->view, &text);
-        fputs(text.data != NULL ? text.data : "", stdout);
-    }
-    ls->headed = true;
+static void head_print(void *ctx) {
+    AUTO(text_done) struct text text = {0};
+    text_init(&text, 1024);
+    run_view_head(ctx, &text);
+    fputs(text.data != NULL ? text.data : "", stdout);
 }
 
 static void row_print(void *ctx, const json_t *run) {
-    struct ls *ls = ctx;
-    head_print(ls);
-    ls->rows++;
-    if (ls->invocation->json) {
-        talk_print(run);
-        return;
-    }
     AUTO(text_done) struct text text = {0};
     text_init(&text, 1 << 20);
-    run_view_row(&ls->view, run, &text);
+    run_view_row(ctx, run, &text);
     fputs(text.data != NULL ? text.data : "", stdout);
 }
 
 static struct err list_print(struct talk *talk, struct invocation *invocation, const char *path,
                              int64_t most) {
-    struct ls ls = {.invocation = invocation, .view = view_of(invocation)};
-    struct talk_rows rows = {.path = path, .most = most, .each = row_print, .ctx = &ls};
+    struct run_view view = view_of(invocation);
+    const struct listing listing = {.invocation = invocation,
+                                    .path = path,
+                                    .most = most,
+                                    .head = head_print,
+                                    .row = row_print,
+                                    .ctx = &view};
     talk_warn_held(talk);
-    struct err err = talk_rows(talk, &rows, &invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
-    head_print(&ls);
-    if (most > 0 && ls.rows == most && !invocation->json && isatty(STDERR_FILENO) == 1) {
-        (void)fflush(stdout); /* A failure shows again at the end. */
-        fprintf(stderr, "The newest %lld; --limit shows more.\n", (long long)most);
-    }
-    return ERR_OK;
+    return listing_print(talk, &listing);
 }
 
 /* --- Every kind ------------------------------------------------------------------------------- */
 
-enum { SHOWN = 50, SHOWN_MAX = 1000000 };
+enum { SHOWN = 50 };
+#define RUN_FILTERS                                                                                \
+    LISTING_STATE(LISTING_RUN_STATES), LISTING_WORD("project", "NAME", "Only of this project."),   \
+        LISTING_WORD("session", "SESSION", "Only those of this session."),                         \
+        LISTING_WORD("parent", "RUN", "Only children of this run."),                               \
+        LISTING_WORD("root", "RUN", "Only those of this run's tree."),                             \
+        LISTING_SEARCH("label, command or id"), LISTING_SINCE("submitted")
 
 static const struct flag ps_flags[] = {
-    {.name = "all", .letter = 'a', .kind = FLAG_SWITCH, .about = "Also those that have ended."},
+    {.name = "all",
+     .letter = 'a',
+     .kind = FLAG_SWITCH,
+     .about = "Also those that have ended; so does --state."},
     {.name = "kind",
      .kind = FLAG_TEXT,
      .value = "KIND",
@@ -79,16 +68,42 @@ static const struct flag ps_flags[] = {
      .letter = 'w',
      .kind = FLAG_SWITCH,
      .about = "Stay: draw it anew each second; in a pipe, add what changes."},
-    {.name = "limit",
-     .letter = 'n',
-     .kind = FLAG_INT,
-     .value = "N",
-     .about = "With --all: the newest so many.",
-     .min = 1,
-     .max = SHOWN_MAX,
-     .absent = "50"},
+    RUN_FILTERS,
+    LISTING_FLAGS(NULL),
     {.name = NULL},
 };
+
+/* What a watch can't follow: a run that comes to fit only after it was listed. */
+static struct err watch_check(struct invocation *invocation) {
+    static const char *const others[] = {"state", "since", "total"};
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        if (args_given(&invocation->args, others[i])) {
+            why_set(&invocation->why, "--watch does not go with --%s", others[i]);
+            return err_make(ERR_USAGE, "ps: watch");
+        }
+    }
+    return ERR_OK;
+}
+
+static struct err watch_run(struct talk *talk, struct invocation *invocation) {
+    AUTO(text_done) struct text path = {0};
+    struct err err = watch_check(invocation);
+    if (!err_failed(err)) {
+        err = listing_path(invocation, "/api/v1/runs", &path);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    struct ps_watch watch = {.invocation = invocation,
+                             .talk = talk,
+                             .path = path.data,
+                             .all = args_on(&invocation->args, "all"),
+                             .draw = !invocation->json && isatty(STDOUT_FILENO) == 1,
+                             .view = view_of(invocation)};
+    err = ps_watch(&watch);
+    invocation->told = err.code == ERR_INTERRUPTED; /* The user knows. */
+    return err;
+}
 
 static struct err ps_run(struct invocation *invocation) {
     const struct args *args = &invocation->args;
@@ -98,20 +113,11 @@ static struct err ps_run(struct invocation *invocation) {
         return err;
     }
     if (args_on(args, "watch")) {
-        struct ps_watch watch = {.invocation = invocation,
-                                 .talk = &talk,
-                                 .kind = args_text(args, "kind"),
-                                 .all = args_on(args, "all"),
-                                 .draw = !invocation->json && isatty(STDOUT_FILENO) == 1,
-                                 .view = view_of(invocation)};
-        err = ps_watch(&watch);
-        invocation->told = err.code == ERR_INTERRUPTED; /* The user knows. */
-        return err;
+        return watch_run(&talk, invocation);
     }
-    AUTO(text_done) struct text path = {0};
-    bool all = args_on(args, "all");
-    ps_path(&path, args_text(args, "kind"), !all);
-    return list_print(&talk, invocation, path.data, all ? args_int(args, "limit", SHOWN) : 0);
+    bool all = args_on(args, "all") || args_given(args, "state");
+    return list_print(&talk, invocation, all ? "/api/v1/runs" : "/api/v1/runs?live=1",
+                      all ? SHOWN : 0);
 }
 
 const struct command command_ps = {
@@ -119,6 +125,8 @@ const struct command command_ps = {
     .summary = "List the runs that live, of every kind.",
     .flags = ps_flags,
     .talks = true,
+    .about =
+        "Without --limit, all runs that live are listed; with --all or --state, the newest 50.\n",
     .run = ps_run,
 };
 
@@ -126,36 +134,18 @@ const struct command command_ps = {
 
 static const struct flag ls_flags[] = {
     {.name = "live", .kind = FLAG_SWITCH, .about = "Only those that have not ended."},
-    {.name = "state",
-     .kind = FLAG_TEXT,
-     .value = "STATE",
-     .choices = "queued|running|waiting|succeeded|degraded|failed|cancelled|timed_out|lost",
-     .about = "Only in this state."},
-    {.name = "limit",
-     .letter = 'n',
-     .kind = FLAG_INT,
-     .value = "N",
-     .about = "The newest so many.",
-     .min = 1,
-     .max = SHOWN_MAX,
-     .absent = "50"},
+    RUN_FILTERS,
+    LISTING_FLAGS("50"),
     {.name = NULL},
 };
 
 static struct err ls_run(struct invocation *invocation) {
-    const struct args *args = &invocation->args;
-    const char *state = args_text(args, "state");
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(text_done) struct text path = {0};
-    text_init(&path, 1024);
-    text_addf(&path, "/api/v1/jobs?live=%d", args_on(args, "live"));
-    if (state != NULL) {
-        text_addf(&path, "&state=%s", state);
-    }
     struct err err = talk_open(&talk, invocation);
-    return err_failed(err)
-               ? err
-               : list_print(&talk, invocation, path.data, args_int(args, "limit", SHOWN));
+    bool live = args_on(&invocation->args, "live");
+    return err_failed(err) ? err
+                           : list_print(&talk, invocation,
+                                        live ? "/api/v1/jobs?live=1" : "/api/v1/jobs", SHOWN);
 }
 
 const struct command command_job_ls = {

@@ -4,35 +4,18 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/listing.h"
 #include "cli/session_ask.h"
-
-enum { SHOWN_MAX = 1000000 };
 
 /* --- List and search -------------------------------------------------------------------------- */
 
-struct ls {
-    const struct invocation *invocation;
-    int64_t most, shown;
-    bool headed; /* The first line of the table was printed: only when there is an answer. */
-    bool enough;
-};
-
-static void head_print(struct ls *ls) {
-    if (!ls->headed && !ls->invocation->json) {
-        printf("%-30s  %-10s  %-20s  %s\n", "SESSION", "STATE", "CHANGED", "TITLE");
-    }
-    ls->headed = true;
+static void head_print(void *ctx) {
+    (void)ctx;
+    printf("%-30s  %-10s  %-20s  %s\n", "SESSION", "STATE", "CHANGED", "TITLE");
 }
 
 static void row_print(void *ctx, const json_t *row) {
-    struct ls *ls = ctx;
-    head_print(ls);
-    ls->shown++;
-    ls->enough = ls->most > 0 && ls->shown >= ls->most;
-    if (ls->invocation->json) {
-        talk_print(row);
-        return;
-    }
+    (void)ctx;
     const char *title = talk_text(row, "title");
     printf("%-30s  %-10s  %-20s  %s\n", talk_text(row, "id"), talk_text(row, "state"),
            talk_time(talk_int(row, "changed_ms")).text, title[0] != '\0' ? title : "-");
@@ -44,58 +27,28 @@ static void row_print(void *ctx, const json_t *row) {
     }
 }
 
-static struct err list_print(struct invocation *invocation, const char *q) {
-    const struct args *args = &invocation->args;
-    const char *project = args_text(args, "project");
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(text_done) struct text path = {0};
-    text_init(&path, 4096);
-    text_addf(&path, "/api/v1/sessions?archived=%d", args_on(args, "archived"));
-    if (project != NULL) {
-        text_add_str(&path, "&project=");
-        client_add_escaped(&path, project);
-    }
-    if (q != NULL) {
-        text_add_str(&path, "&q=");
-        client_add_escaped(&path, q);
-    }
-    if (text_failed(&path)) {
-        why_set(&invocation->why, "the text to look for is too long");
-        return err_make(ERR_USAGE, "session: path");
-    }
-    struct err err = talk_open(&talk, invocation);
-    if (err_failed(err)) {
-        return err;
-    }
-    struct ls ls = {.invocation = invocation, .most = args_int(args, "limit", 0)};
-    const struct talk_rows rows = {
-        .path = path.data, .most = ls.most, .enough = &ls.enough, .each = row_print, .ctx = &ls};
-    err = talk_rows(&talk, &rows, &invocation->why);
-    if (!err_failed(err)) {
-        head_print(&ls);
-    }
-    return err;
-}
+#define LS_FLAGS                                                                                   \
+    {.name = "archived",                                                                           \
+     .letter = 'a',                                                                                \
+     .kind = FLAG_SWITCH,                                                                          \
+     .about = "Those that are archived instead of those that are not."},                           \
+        LISTING_STATE("idle|running|waiting|compacting"),                                          \
+        LISTING_WORD("project", "NAME", "Only of this project."),                                  \
+        LISTING_WORD("parent", "SESSION", "Only subagents of this session."),                      \
+        LISTING_SINCE("changed"), LISTING_FLAGS(NULL)
 
 static const struct flag ls_flags[] = {
-    {.name = "archived",
-     .letter = 'a',
-     .kind = FLAG_SWITCH,
-     .about = "Those that are archived instead of those that are not."},
-    {.name = "project", .kind = FLAG_TEXT, .value = "NAME", .about = "Only of this project."},
-    {.name = "limit",
-     .letter = 'n',
-     .kind = FLAG_INT,
-     .value = "N",
-     .about = "The first so many.",
-     .min = 1,
-     .max = SHOWN_MAX,
-     .absent = "50"},
-    {.name = NULL},
-};
+    LS_FLAGS, LISTING_SEARCH("title or messages"), {.name = NULL}};
+static const struct flag search_flags[] = {LS_FLAGS, {.name = NULL}};
 
 static struct err ls_run(struct invocation *invocation) {
-    return list_print(invocation, NULL /* whatever stands in them */);
+    bool archived = args_on(&invocation->args, "archived");
+    const struct listing listing = {.invocation = invocation,
+                                    .path = archived ? "/api/v1/sessions?archived=1"
+                                                     : "/api/v1/sessions",
+                                    .head = head_print,
+                                    .row = row_print};
+    return listing_run(&listing);
 }
 
 const struct command command_session_ls = {
@@ -108,7 +61,17 @@ const struct command command_session_ls = {
 };
 
 static struct err search_run(struct invocation *invocation) {
-    return list_print(invocation, invocation->args.operands[0]);
+    AUTO(text_done) struct text path = {0};
+    text_init(&path, 4096);
+    text_addf(&path, "/api/v1/sessions?archived=%d&q=", args_on(&invocation->args, "archived"));
+    client_add_escaped(&path, invocation->args.operands[0]);
+    if (text_failed(&path)) {
+        why_set(&invocation->why, "the text to look for is too long");
+        return err_make(ERR_USAGE, "session: path");
+    }
+    const struct listing listing = {
+        .invocation = invocation, .path = path.data, .head = head_print, .row = row_print};
+    return listing_run(&listing);
 }
 
 const struct command command_session_search = {
@@ -118,7 +81,7 @@ const struct command command_session_search = {
     .operands = "TEXT",
     .operands_min = 1,
     .operands_max = 1,
-    .flags = ls_flags,
+    .flags = search_flags,
     .talks = true,
     .run = search_run,
 };

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/listing.h"
 #include "cli/talk.h"
 
 static struct err target_make(struct text *target, const char *name, const char *rest) {
@@ -56,48 +57,36 @@ static struct err ask_and_print(struct invocation *invocation,
 
 /* --- List ------------------------------------------------------------------------------------- */
 
-struct ls {
-    const struct invocation *invocation;
-    bool headed; /* The first line of the table was printed: only when there is an answer. */
+static const struct flag ls_flags[] = {
+    LISTING_SEARCH("name"),
+    LISTING_SINCE("made"),
+    LISTING_FLAGS(NULL),
+    {.name = NULL},
 };
 
-static void head_print(struct ls *ls) {
-    if (!ls->headed && !ls->invocation->json) {
-        printf("%12s %12s  %-20s  %s\n", "HEAD", "FLOOR", "MADE", "STREAM");
-    }
-    ls->headed = true;
+static void head_print(void *ctx) {
+    (void)ctx;
+    printf("%12s %12s  %-20s  %s\n", "HEAD", "FLOOR", "MADE", "STREAM");
 }
 
 static void row_print(void *ctx, const json_t *item) {
-    struct ls *ls = ctx;
-    head_print(ls);
-    if (ls->invocation->json) {
-        talk_print(item);
-        return;
-    }
+    (void)ctx;
     printf("%12lld %12lld  %s  %s\n", (long long)talk_int(item, "head"),
            (long long)talk_int(item, "floor"), talk_time(talk_int(item, "made_ms")).text,
            talk_text(item, "stream"));
 }
 
 static struct err ls_run(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    struct err err = talk_open(&talk, invocation);
-    if (err_failed(err)) {
-        return err;
-    }
-    struct ls ls = {.invocation = invocation};
-    err = talk_list(&talk, "/api/v1/streams", row_print, &ls, &invocation->why);
-    if (!err_failed(err)) {
-        head_print(&ls);
-    }
-    return err;
+    const struct listing listing = {
+        .invocation = invocation, .path = "/api/v1/streams", .head = head_print, .row = row_print};
+    return listing_run(&listing);
 }
 
 const struct command command_stream_ls = {
     .group = "stream",
     .name = "ls",
     .summary = "List your streams.",
+    .flags = ls_flags,
     .talks = true,
     .run = ls_run,
 };

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/listing.h"
 #include "cli/talk.h"
 #include "engine/token.h"
 
@@ -107,26 +108,21 @@ const struct command command_token_create = {
 
 enum { SCOPES_WIDTH = 22 }; /* All four. */
 
-struct ls {
-    const struct invocation *invocation;
-    bool headed; /* The first line of the table was printed: only when there is an answer. */
+static const struct flag ls_flags[] = {
+    LISTING_SEARCH("label or owner"),
+    LISTING_SINCE("made"),
+    LISTING_FLAGS(NULL),
+    {.name = NULL},
 };
 
-static void head_print(struct ls *ls) {
-    if (!ls->headed && !ls->invocation->json) {
-        printf("%-30s  %-16s  %-20s  %-*s  %s\n", "TOKEN", "OWNER", "MADE", SCOPES_WIDTH, "SCOPE",
-               "LABEL");
-    }
-    ls->headed = true;
+static void head_print(void *ctx) {
+    (void)ctx;
+    printf("%-30s  %-16s  %-20s  %-*s  %s\n", "TOKEN", "OWNER", "MADE", SCOPES_WIDTH, "SCOPE",
+           "LABEL");
 }
 
 static void token_print(void *ctx, const json_t *item) {
-    struct ls *ls = ctx;
-    head_print(ls);
-    if (ls->invocation->json) {
-        talk_print(item);
-        return;
-    }
+    (void)ctx;
     printf("%-30s  %-16s  %-20s  ", talk_text(item, "id"), talk_text(item, "owner"),
            talk_time(talk_int(item, "made_ms")).text);
     size_t at = 0;
@@ -144,23 +140,16 @@ static void token_print(void *ctx, const json_t *item) {
 }
 
 static struct err ls_run(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    struct err err = talk_open(&talk, invocation);
-    if (err_failed(err)) {
-        return err;
-    }
-    struct ls ls = {.invocation = invocation};
-    err = talk_list(&talk, "/api/v1/tokens", token_print, &ls, &invocation->why);
-    if (!err_failed(err)) {
-        head_print(&ls);
-    }
-    return err;
+    const struct listing listing = {
+        .invocation = invocation, .path = "/api/v1/tokens", .head = head_print, .row = token_print};
+    return listing_run(&listing);
 }
 
 const struct command command_token_ls = {
     .group = "token",
     .name = "ls",
     .summary = "List the live tokens, without their secrets.",
+    .flags = ls_flags,
     .talks = true,
     .run = ls_run,
 };

@@ -27,16 +27,9 @@ struct look {
     bool first, reached;         /* reached: the marker. */
 };
 
-void ps_path(struct text *path, const char *kind, bool live) {
-    text_init(path, 1024);
-    text_add_str(path, "/api/v1/runs");
-    if (kind != NULL) {
-        text_add_str(path, "?kind=");
-        client_add_escaped(path, kind);
-    }
-    if (live) {
-        text_add_str(path, kind != NULL ? "&live=1" : "?live=1");
-    }
+static void live_path(const struct ps_watch *watch, struct text *path) {
+    text_init(path, 16 << 10);
+    text_addf(path, "%s%clive=1", watch->path, strchr(watch->path, '?') == NULL ? '?' : '&');
 }
 
 /* --- Lines ------------------------------------------------------------------------------------ */
@@ -154,10 +147,9 @@ static struct err gone_look(struct look *look) {
 
 static struct err look_lists(struct look *look) {
     struct ps_watch *watch = look->watch;
-    AUTO(text_done) struct text newest = {0}, live = {0};
-    ps_path(&newest, watch->kind, false);
-    ps_path(&live, watch->kind, true);
-    struct talk_rows rows = {.path = newest.data,
+    AUTO(text_done) struct text live = {0};
+    live_path(watch, &live);
+    struct talk_rows rows = {.path = watch->path,
                              .enough = &look->reached,
                              .each = newest_each,
                              .ctx = look,
@@ -233,10 +225,10 @@ static struct err draw_once(struct ps_watch *watch) {
     struct picture picture = {.view = &watch->view,
                               .left = size.rows > ROWS_MIN ? size.rows - 3 : ROWS_MIN};
     watch->view.columns = size.columns;
-    ps_path(&path, watch->kind, !watch->all);
+    live_path(watch, &path);
     text_init(&picture.text, 4 << 20);
     run_view_head(&watch->view, &picture.text);
-    struct talk_rows rows = {.path = path.data,
+    struct talk_rows rows = {.path = watch->all ? watch->path : path.data,
                              .each = picture_each,
                              .ctx = &picture,
                              .most = watch->all ? picture.left : 0};

@@ -16,14 +16,11 @@
 struct ps_watch {
     struct invocation *invocation;
     struct talk *talk;
-    const char *kind; /* NULL: every kind. */
+    const char *path; /* "/api/v1/runs" with the filters that were given; borrowed. */
     bool all;         /* On a terminal: also those that have ended. */
-    bool draw;        /* It is a terminal. */
+    bool draw;        /* Whether the output is a terminal. */
     struct run_view view;
 };
 MUST_CHECK struct err ps_watch(struct ps_watch *watch);
-
-/* "/api/v1/runs" with what is asked for. */
-void ps_path(struct text *path, const char *kind, bool live);
 
 #endif

@@ -157,6 +157,8 @@ static struct err page_ask(struct talk *talk, const struct talk_rows *rows, cons
     if (after != NULL) {
         text_add_str(&target, "&after=");
         client_add_escaped(&target, after);
+    } else if (rows->total) {
+        text_add_str(&target, "&total=1");
     }
     if (text_failed(&target)) {
         return err_make(ERR_OUT_OF_MEMORY, "talk: list");
@@ -171,6 +173,7 @@ static bool has_enough(const struct talk_rows *rows, int64_t seen) {
 
 struct err talk_rows(struct talk *talk, const struct talk_rows *rows, struct why *why) {
     AUTO(json_release) json_t *page = NULL;
+    struct talk_end end = {.shown = 0};
     int64_t seen = 0;
     do {
         AUTO(json_release) json_t *next = NULL;
@@ -181,6 +184,10 @@ struct err talk_rows(struct talk *talk, const struct talk_rows *rows, struct why
             return err;
         }
         const json_t *items = json_object_get(next, "items");
+        if (page == NULL) {
+            end.total = talk_int(next, "total");
+            end.total_more = json_is_true(json_object_get(next, "more"));
+        }
         for (size_t at = 0; at < json_array_size(items) && !has_enough(rows, seen); at++) {
             rows->each(rows->ctx, json_array_get(items, at));
             seen++;
@@ -188,7 +195,12 @@ struct err talk_rows(struct talk *talk, const struct talk_rows *rows, struct why
         json_t *old = page;
         page = next;
         next = old;
-    } while (!has_enough(rows, seen) && json_is_string(json_object_get(page, "next")));
+        end.more = json_is_string(json_object_get(page, "next"));
+    } while (!has_enough(rows, seen) && end.more);
+    end.shown = seen;
+    if (rows->end != NULL) {
+        *rows->end = end;
+    }
     return ERR_OK;
 }
 

@@ -51,12 +51,20 @@ MUST_CHECK bool talk_target(struct text *target, const char *base, const char *i
 
 /* The rows of a list, page by page, until `most` of them (0: all) or until `enough`. `path` may
  * have a query; `each` gets one item. */
+struct talk_end {
+    int64_t shown;
+    bool more; /* Whether rows follow those that `each` got. */
+    int64_t total;
+    bool total_more; /* Whether there are more than `total`, which is counted to a bound. */
+};
 struct talk_rows {
     const char *path;
     int64_t most;
+    bool total;         /* Whether all rows are to be counted. */
     const bool *enough; /* `each` sets it; NULL: it never does. */
     void (*each)(void *ctx, const json_t *item);
     void *ctx;
+    struct talk_end *end; /* Filled on success; may be NULL. */
 };
 MUST_CHECK struct err talk_rows(struct talk *talk, const struct talk_rows *rows, struct why *why);
 /* All of them. */
