@@ -16,11 +16,12 @@ struct asker {
     size_t at; /* Which of the connections. */
     size_t len;
     uint64_t asked_ns;
-    char in[ANSWER_MAX];
+    char *in; /* Owned by ask_all. */
 };
 
 struct asking {
     const struct ask *ask;
+    size_t answer_max;
     int epoll_fd;
     size_t open; /* Connections that still have a question. */
 };
@@ -62,7 +63,7 @@ static void take_answer(struct asking *asking, struct asker *asker, size_t len, 
 }
 
 static void on_readable(struct asking *asking, struct asker *asker) {
-    ssize_t got = recv(asker->fd, asker->in + asker->len, ANSWER_MAX - 1 - asker->len, 0);
+    ssize_t got = recv(asker->fd, asker->in + asker->len, asking->answer_max - 1 - asker->len, 0);
     if (got < 0 && errno == EAGAIN) {
         return;
     }
@@ -79,10 +80,14 @@ static void on_readable(struct asking *asking, struct asker *asker) {
 
 void ask_all(const struct ask *ask) {
     AUTO(mem_release) struct asker *askers = mem_new_array(ask->connections, sizeof *askers);
-    struct asking asking = {
-        .ask = ask, .epoll_fd = epoll_create1(EPOLL_CLOEXEC), .open = ask->connections};
+    struct asking asking = {.ask = ask,
+                            .answer_max = ask->answer_max > 0 ? ask->answer_max : ANSWER_MAX,
+                            .epoll_fd = epoll_create1(EPOLL_CLOEXEC),
+                            .open = ask->connections};
+    AUTO(mem_release) char *in = mem_new_array(ask->connections, asking.answer_max);
     for (size_t i = 0; i < ask->connections; i++) {
         askers[i].at = i;
+        askers[i].in = in + i * asking.answer_max;
         askers[i].fd = target_connect(ask->target);
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = &askers[i]};
         if (epoll_ctl(asking.epoll_fd, EPOLL_CTL_ADD, askers[i].fd, &event) < 0) {

@@ -24,6 +24,7 @@ struct answer {
 struct ask {
     const struct target *target;
     size_t connections;
+    size_t answer_max; /* Bytes of an answer; 0: 16 kB. */
     void *ctx;
     /* The next question of connection `at`; false: it has no more, for ever. */
     bool (*next)(void *ctx, size_t at, struct question *ret_question);

@@ -17,6 +17,8 @@
  *     bench_load holding --url URL --count 500       begins workflows that wait
  *     bench_load brood  --pid PID                    the processes of their scripts
  *     bench_load first  --url URL --name PROVIDER/MODEL --ms 3000   how soon a model is asked
+ *     bench_load lists  --url URL --connections 4 --ms 3000   clients that list everything
+ *     bench_load short  --url URL --name PATH --rate 200 --ms 3000     short reads
  *     bench_load survive 200 COMMAND ARGUMENT...   a daemon killed with workflows, and
  *     bench_load replay 1000 COMMAND ARGUMENT...   with one of so many steps
  *     bench_load await  --url URL --name METRIC --count N --ms 60000
@@ -59,7 +61,8 @@ static const struct verb verbs[] = {
     {"await", load_await}, {"herd", load_herd},     {"gone", load_gone},
     {"end", load_end},     {"turns", load_turns},   {"model", load_model},
     {"turn", load_turn},   {"flows", load_flows},   {"holding", load_holding},
-    {"brood", load_brood}, {"first", load_first},
+    {"brood", load_brood}, {"first", load_first},   {"lists", load_lists},
+    {"short", load_short},
 };
 
 static void run_verb(const char *name, const struct load *load) {

@@ -30,6 +30,8 @@ void load_turn(const struct load *load);    /* One turn after the other. */
 void load_flows(const struct load *load);   /* Workflows of ten steps, closed loop. */
 void load_holding(const struct load *load); /* Workflows that wait. */
 void load_first(const struct load *load);   /* From the request for one to its first model call. */
+void load_lists(const struct load *load);   /* Clients that list everything. */
+void load_short(const struct load *load);   /* GET `name`, paced. */
 void load_rest(const struct load *load);    /* Nobody at all. */
 
 /* Runs `command` again and again: time from fork to the first answer. */
