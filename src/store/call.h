@@ -19,6 +19,7 @@ struct call {
     struct err result;
     uint64_t queued_ns; /* Of a lazy one. */
     bool lazy;
+    bool slice; /* Whether it is the rest of a long read. */
 };
 
 struct calls {

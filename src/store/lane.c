@@ -24,7 +24,12 @@ void lane_done(struct lane *lane) {
     uv_mutex_destroy(&lane->lock);
 }
 
+void lane_bound_slices(struct lane *lane, unsigned slices_max) {
+    lane->slices_max = slices_max;
+}
+
 void lane_push(struct lane *lane, struct call *call) {
+    call->slice = false;
     uv_mutex_lock(&lane->lock);
     /* The first lazy one wakes the sleeper too, which then sleeps on with a time limit. */
     bool wake = lane->sleepers > 0 && (!call->lazy || lane->calls.first == NULL);
@@ -36,9 +41,21 @@ void lane_push(struct lane *lane, struct call *call) {
 }
 
 void lane_push_slice(struct lane *lane, struct call *call) {
+    call->slice = true;
     uv_mutex_lock(&lane->lock);
     bool wake = lane->sleepers > 0;
     calls_push(&lane->slices, call);
+    uv_mutex_unlock(&lane->lock);
+    if (wake) {
+        uv_cond_signal(&lane->wake);
+    }
+}
+
+void lane_slice_ended(struct lane *lane) {
+    uv_mutex_lock(&lane->lock);
+    assert(lane->slices_now > 0);
+    lane->slices_now--;
+    bool wake = lane->sleepers > 0 && lane->slices.first != NULL;
     uv_mutex_unlock(&lane->lock);
     if (wake) {
         uv_cond_signal(&lane->wake);
@@ -65,17 +82,24 @@ static void sleep_for(struct lane *lane, uint64_t wait_ns) {
     lane->sleepers--;
 }
 
+/* With the lock held. A lane that ends gives out what is left. */
+static bool slice_waits(const struct lane *lane) {
+    return lane->slices.first != NULL &&
+           (lane->slices_max == 0 || lane->slices_now < lane->slices_max || lane->ending);
+}
+
 /* With the lock held. */
 static struct call *take_one(struct lane *lane) {
-    bool slice = lane->slices.first != NULL &&
-                 (lane->calls.first == NULL || lane->in_a_row >= LANE_IN_A_ROW);
+    bool slice =
+        slice_waits(lane) && (lane->calls.first == NULL || lane->in_a_row >= LANE_IN_A_ROW);
     lane->in_a_row = slice || lane->slices.first == NULL ? 0 : lane->in_a_row + 1;
+    lane->slices_now += slice ? 1 : 0;
     return calls_pop(slice ? &lane->slices : &lane->calls);
 }
 
 bool lane_wait_one(struct lane *lane, struct call **ret_call) {
     uv_mutex_lock(&lane->lock);
-    while (lane->calls.first == NULL && lane->slices.first == NULL && !lane->ending) {
+    while (lane->calls.first == NULL && !slice_waits(lane) && !lane->ending) {
         sleep_until_woken(lane);
     }
     struct call *call = take_one(lane);

@@ -1,7 +1,8 @@
 /* lane.h: a queue from the loop to a thread that sleeps while it is empty.
  *
- * Promise    first in, first out; slices are a queue of their own, which never starves. Whoever
- *            pushes pays for a wake-up only when somebody sleeps.
+ * Promise    first in, first out; slices are a queue of their own, which never starves. Where their
+ *            number is bounded, the threads beyond it are left to other calls. Whoever pushes pays
+ *            for a wake-up only when somebody sleeps.
  * Ownership  embedded: init/done; it owns the calls in it.
  * Threads    any.
  */
@@ -22,6 +23,8 @@ struct lane {
     struct calls calls;
     struct calls slices; /* Rest of long reads: after `calls`. */
     unsigned in_a_row;   /* Calls taken since the last slice while one was waiting. */
+    unsigned slices_now; /* Slices that were taken and have not ended. */
+    unsigned slices_max; /* Bound of that; 0: none. */
     unsigned sleepers;
     bool ending;
 };
@@ -30,6 +33,10 @@ void lane_done(struct lane *lane);
 void lane_push(struct lane *lane, struct call *call);
 /* Of lane_wait_one: waits until no other call does, but for LANE_IN_A_ROW of them at most. */
 void lane_push_slice(struct lane *lane, struct call *call);
+/* At most so many slices at once. Before the first call. */
+void lane_bound_slices(struct lane *lane, unsigned slices_max);
+/* After a slice that was taken from the lane. */
+void lane_slice_ended(struct lane *lane);
 void lane_end(struct lane *lane); /* Those who wait get what is left, then false. */
 
 /* Waits for one call. False: the lane has ended and is empty. */

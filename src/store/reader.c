@@ -20,6 +20,7 @@ static bool run_once(struct reader *reader, struct call *call) {
         return false;
     }
     tx_set_time(&reader->tx, world_wall_ms(reader->world), world_mono_ns(reader->world));
+    tx_set_slice(&reader->tx, call->slice ? STORE_SLICE_NS : STORE_FIRST_SLICE_NS);
     call->result = tx_run(&reader->tx, call->fn, call->ctx);
     bool lost = err_failed(reader->tx.err) && driver->transaction_lost(reader->conn);
     driver->rollback(reader->conn);

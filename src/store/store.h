@@ -83,8 +83,9 @@ void store_write(struct store *store, store_fn fn, store_done done, void *ctx);
 void store_write_lazy(struct store *store, store_fn fn, store_done done, void *ctx);
 void store_read(struct store *store, store_fn fn, store_done done, void *ctx);
 /* The rest of a read that was cut into slices: runs after all reads that are queued, whichever came
- * first, so that a long list delays a short read by one slice at most. */
-enum { STORE_SLICE_NS = 3 * 1000 * 1000 };
+ * first, and never on the last reader that is free. So what a long list delays a short read by is
+ * the first slices of lists, which are short therefore. */
+enum { STORE_SLICE_NS = 3 * 1000 * 1000, STORE_FIRST_SLICE_NS = 1000 * 1000 };
 void store_read_slice(struct store *store, store_fn fn, store_done done, void *ctx);
 
 bool store_turn(struct store *store); /* INLINE: runs one group; false when nothing was queued. */
@@ -205,8 +206,8 @@ int64_t tx_steady_ms(const struct tx *tx);
  * does the same once. A server's log is its own affair. */
 enum { STORE_SCRUB_S = 5 };
 void tx_scrub(struct tx *tx);
-/* Whether the function has run for STORE_SLICE_NS: a long read ends its slice then, since a short
- * one may be waiting for this reader. */
+/* Whether the function has run for STORE_SLICE_NS, or in the first slice STORE_FIRST_SLICE_NS: a
+ * long read ends its slice then, since a short one may be waiting for this reader. */
 bool tx_slice_over(const struct tx *tx);
 int64_t tx_epoch(const struct tx *tx);
 

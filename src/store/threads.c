@@ -87,7 +87,11 @@ static void *reader_main(void *arg) {
     struct threads *threads = self->threads;
     struct call *call = NULL;
     while (lane_wait_one(&threads->reads, &call)) {
+        bool slice = call->slice;
         reader_run(self->reader, call);
+        if (slice) {
+            lane_slice_ended(&threads->reads);
+        }
         atomic_fetch_add_explicit(&threads->reads_run, 1, memory_order_relaxed);
         delivery_read_finished(threads->on.delivery, call);
     }
@@ -116,6 +120,9 @@ struct err threads_start(const struct threads_options *options, struct threads *
     threads->readers = mem_new_array(options->readers_count, sizeof *threads->readers);
     lane_init(&threads->writes);
     lane_init(&threads->reads);
+    /* One reader is left to short reads, however many long ones there are. */
+    lane_bound_slices(&threads->reads,
+                      options->readers_count > 1 ? (unsigned)options->readers_count - 1 : 0);
     struct err err = store__thread_start(&threads->writer, "store-writer", writer_main, threads);
     threads->writer_started = !err_failed(err);
     if (!err_failed(err)) {

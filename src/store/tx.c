@@ -7,12 +7,16 @@ enum {
 };
 
 void tx_init(struct tx *tx, struct conn *conn, const struct world *world, int64_t epoch) {
-    *tx = (struct tx){.conn = conn, .world = world, .epoch = epoch};
+    *tx = (struct tx){.conn = conn, .world = world, .epoch = epoch, .slice_ns = STORE_SLICE_NS};
     arena_init(&tx->arena, ARENA_BYTES_MAX);
 }
 
 void tx_done(struct tx *tx) {
     arena_done(&tx->arena);
+}
+
+void tx_set_slice(struct tx *tx, uint64_t slice_ns) {
+    tx->slice_ns = slice_ns;
 }
 
 void tx_set_time(struct tx *tx, int64_t wall_ms, uint64_t mono_ns) {
@@ -212,7 +216,7 @@ int64_t tx_steady_ms(const struct tx *tx) {
 }
 
 bool tx_slice_over(const struct tx *tx) {
-    return world_mono_ns(tx->world) - tx->began_ns >= STORE_SLICE_NS;
+    return world_mono_ns(tx->world) - tx->began_ns >= tx->slice_ns;
 }
 
 int64_t tx_epoch(const struct tx *tx) {

@@ -23,6 +23,7 @@ struct tx {
     struct err err;            /* The first SQL error of the function. */
     const struct world *world; /* Borrowed for life. */
     uint64_t began_ns;         /* By the monotonic clock. */
+    uint64_t slice_ns;         /* Time after which tx_slice_over says so. */
     int64_t now_ms, steady_ms, epoch;
     int64_t steady_base_ms; /* Added to the monotonic clock to give `steady_ms`. */
     unsigned rows_open;
@@ -35,6 +36,7 @@ struct tx {
 void tx_init(struct tx *tx, struct conn *conn, const struct world *world, int64_t epoch);
 /* Sets the time that functions see from here on. */
 void tx_set_time(struct tx *tx, int64_t wall_ms, uint64_t mono_ns);
+void tx_set_slice(struct tx *tx, uint64_t slice_ns);
 void tx_done(struct tx *tx);
 
 /* Whether a function of the group asked for it. One that was taken back costs a needless scrub. */

@@ -56,6 +56,27 @@ static void slices_go_on_while_short_reads_never_end(void **state) {
     lane_done(&lane);
 }
 
+static void a_thread_is_left_for_short_reads_while_slices_run(void **state) {
+    (void)state;
+    struct lane lane;
+    char kinds[16];
+    lane_init(&lane);
+    lane_bound_slices(&lane, 1);
+    push(&lane, "sssa");
+    take(&lane, 2, kinds);
+    assert_string_equal(kinds, "as");
+    push(&lane, "aaaaaaaaaa"); /* The second slice waits, however many calls are taken. */
+    take(&lane, 10, kinds);
+    assert_string_equal(kinds, "aaaaaaaaaa");
+    lane_slice_ended(&lane);
+    take(&lane, 1, kinds);
+    assert_string_equal(kinds, "s");
+    lane_end(&lane); /* Then all are given out. */
+    take(&lane, 1, kinds);
+    assert_string_equal(kinds, "s");
+    lane_done(&lane);
+}
+
 static void what_waits_is_still_given_out_when_the_lane_ends(void **state) {
     (void)state;
     struct lane lane;
@@ -75,6 +96,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_short_read_goes_before_slices_that_came_earlier),
         cmocka_unit_test(slices_go_on_while_short_reads_never_end),
+        cmocka_unit_test(a_thread_is_left_for_short_reads_while_slices_run),
         cmocka_unit_test(what_waits_is_still_given_out_when_the_lane_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
