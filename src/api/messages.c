@@ -13,7 +13,7 @@ struct list_op {
     struct page page;
     struct session_key key;   /* Borrowed from the exchange. */
     struct message_page what; /* Without the session. */
-    struct bytes states, roles;
+    struct bytes states, roles, q;
     int64_t since_ms;
 };
 
@@ -24,15 +24,32 @@ static bool fits(const struct list_op *list, const struct message_row *row) {
            row->made_ms >= list->since_ms;
 }
 
+static struct err list_row(struct tx *tx, struct list_op *list, const struct message_row *row) {
+    struct text *text = &list->page.op.answer;
+    struct bytes around = BYTES("");
+    bool found = fits(list, row);
+    struct err err = ERR_OK;
+    if (found && list->q.len > 0) {
+        err = tx_message_search(tx, row->id, list->q, &found, &around);
+    }
+    if (!found) {
+        page_pass_number(&list->page, row->id);
+    } else if (!err_failed(err) && page_add_number(&list->page, row->id)) {
+        err = list->q.len > 0 ? tx_message_write_found(tx, row, MESSAGE_BYTES_LIST, around, text)
+                              : tx_message_write_json(tx, row, MESSAGE_BYTES_LIST, text);
+    }
+    return err;
+}
+
+/* Texts may be long, so that a search ends its part by the time of the slice, too. */
 static struct err list_rows(struct tx *tx, struct list_op *list,
                             const struct message_rows *messages) {
     struct err err = ERR_OK;
     for (size_t i = 0; i < messages->count && !err_failed(err); i++) {
-        const struct message_row *row = &messages->rows[i];
-        if (!fits(list, row)) {
-            page_pass_number(&list->page, row->id);
-        } else if (page_add_number(&list->page, row->id)) {
-            err = tx_message_write_json(tx, row, MESSAGE_BYTES_LIST, &list->page.op.answer);
+        err = list_row(tx, list, &messages->rows[i]);
+        if (list->q.len > 0 && tx_slice_over(tx)) {
+            page_looked_number(&list->page, messages->rows[i].id);
+            break;
         }
     }
     return err;
@@ -88,9 +105,13 @@ void sessions__messages(struct exchange *exchange, void *ctx) {
     list->key = key;
     list->states = page_word(exchange, MESSAGES_STATE);
     list->roles = page_word(exchange, MESSAGES_ROLE);
+    list->q = page_word(exchange, MESSAGES_Q);
     list->since_ms = exchange_query_int(exchange, MESSAGES_SINCE);
     struct why *why = &list->page.op.why;
     struct err err = order_read(exchange, &list->what.order, why);
+    if (memchr(list->q.data, '\0', list->q.len) != NULL) {
+        err = err_make(ERR_BAD_QUERY, "messages: q");
+    }
     if (!err_failed(err)) {
         err = page_words_check(list->roles, "role", "user,assistant,system,notice", why);
     }

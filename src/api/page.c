@@ -356,6 +356,12 @@ void page_pass_number(struct page *page, int64_t cursor) {
     page_pass(page, digits_of(cursor, digits));
 }
 
+void page_looked_number(struct page *page, int64_t cursor) {
+    char digits[24];
+    page->now.at_number = cursor;
+    page_looked(page, digits_of(cursor, digits));
+}
+
 void page_end(struct page *page, int64_t total) {
     struct text *text = &page->op.answer;
     bool cut = page->now.state == PAGE_CUT;

@@ -179,6 +179,7 @@ void page_pass(struct page *page, struct bytes cursor);
 void page_pass_number(struct page *page, int64_t cursor);
 /* For a part that ends before its limit: the next one begins after `cursor`. */
 void page_looked(struct page *page, struct bytes cursor);
+void page_looked_number(struct page *page, int64_t cursor);
 /* Of a page whose slices were used up: the next page begins after `cursor`. */
 void page_stop(struct page *page, struct bytes cursor);
 /* Last thing. `total` PAGE_NO_TOTAL: nobody asked. Above PAGE_TOTAL_MAX, or where the slices were

@@ -83,6 +83,7 @@ static const struct query_param messages_query[] = {
     [MESSAGES_STATE] = PAGE_WORD_PARAM("status", "Only those of this status, or of several (a,b)."),
     [MESSAGES_ROLE] = PAGE_WORD_PARAM("role", "Only those of this role."),
     [MESSAGES_SINCE] = PAGE_SINCE_PARAM("made"),
+    [MESSAGES_Q] = PAGE_Q_PARAM("text"),
     {.name = NULL},
 };
 

@@ -151,6 +151,13 @@ static void message_print(void *ctx, const json_t *message) {
     printf("\n%s  %s%s%s\n", talk_text(message, "id"), talk_text(message, "role"),
            strcmp(status, "completed") == 0 ? "" : ", ",
            strcmp(status, "completed") == 0 ? "" : status);
+    const json_t *match = json_object_get(message, "match");
+    if (match != NULL) {
+        AUTO(text_done) struct text line = {0};
+        session_line(&line, talk_text(match, "text"));
+        printf("    %s\n", line.data != NULL ? line.data : "");
+        return;
+    }
     size_t at = 0;
     const json_t *part = NULL;
     json_array_foreach(json_object_get(message, "parts"), at, part) {
@@ -160,6 +167,7 @@ static void message_print(void *ctx, const json_t *message) {
 
 static const struct flag show_flags[] = {
     {.name = "messages", .letter = 'm', .kind = FLAG_SWITCH, .about = "And all its messages."},
+    LISTING_WORD("search", "TEXT", "And the messages that hold this text, with the place."),
     {.name = NULL},
 };
 
@@ -173,12 +181,21 @@ static struct err show_run(struct invocation *invocation) {
         return err;
     }
     session_show(invocation, row);
-    if (!args_on(&invocation->args, "messages")) {
+    const char *text = args_text(&invocation->args, "search");
+    if (!args_on(&invocation->args, "messages") && text == NULL) {
         return ERR_OK;
     }
     bool fits = talk_target(&path, "/api/v1/sessions/", invocation->args.operands[0],
                             "/messages?order=oldest");
     assert(fits); /* A longer one was asked for before. */
+    if (text != NULL) {
+        text_add_str(&path, "&q=");
+        client_add_escaped(&path, text);
+    }
+    if (text_failed(&path)) {
+        why_set(&invocation->why, "the text to look for is too long");
+        return err_make(ERR_USAGE, "session: search");
+    }
     return talk_list(&talk, path.data, message_print, invocation, &invocation->why);
 }
 

@@ -137,8 +137,9 @@ void message_write_head(const struct message_row *row, struct text *text) {
     text_add_str(text, ",\"parts\":[],\"cut\":true}");
 }
 
-struct err tx_message_write_json(struct tx *tx, const struct message_row *row, size_t budget,
-                                 struct text *text) {
+/* Without the brace that closes it. */
+static struct err write_message(struct tx *tx, const struct message_row *row, size_t budget,
+                                struct text *text) {
     struct message_parts parts;
     struct err err = parts__read(tx, row->id, budget, &parts);
     if (err_failed(err)) {
@@ -150,6 +151,22 @@ struct err tx_message_write_json(struct tx *tx, const struct message_row *row, s
         text_add_str(text, i == 0 ? "" : ",");
         part_write_json(&parts.parts[i], text);
     }
-    text_add_str(text, "]}");
+    text_add_char(text, ']');
+    return err;
+}
+
+struct err tx_message_write_json(struct tx *tx, const struct message_row *row, size_t budget,
+                                 struct text *text) {
+    struct err err = write_message(tx, row, budget, text);
+    text_add_char(text, '}');
+    return err;
+}
+
+struct err tx_message_write_found(struct tx *tx, const struct message_row *row, size_t budget,
+                                  struct bytes around, struct text *text) {
+    struct err err = write_message(tx, row, budget, text);
+    text_add_str(text, ",\"match\":{\"text\":");
+    text_add_json(text, around.data, around.len);
+    text_add_str(text, "}}");
     return err;
 }

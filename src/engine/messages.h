@@ -85,9 +85,17 @@ struct part_text {
 MUST_CHECK struct err tx_part_text(struct tx *tx, const struct part_range *range, bool *ret_found,
                                    struct part_text *ret_text);
 
+/* Whether a text of the message holds `text`, as tx_session_search looks for it: in the first
+ * 256 kB of each. *ret_around, in the arena: what stands around the first place, else untouched. */
+MUST_CHECK struct err tx_message_search(struct tx *tx, int64_t message, struct bytes text,
+                                        bool *ret_found, struct bytes *ret_around);
+
 /* A message with its parts, as clients see it; at most `budget` bytes of their texts and data. */
 MUST_CHECK struct err tx_message_write_json(struct tx *tx, const struct message_row *row,
                                             size_t budget, struct text *text);
+/* The same with `match`: {"text": around}. */
+MUST_CHECK struct err tx_message_write_found(struct tx *tx, const struct message_row *row,
+                                             size_t budget, struct bytes around, struct text *text);
 /* The same where even the list of its parts is too long: "parts":[],"cut":true. */
 void message_write_head(const struct message_row *row, struct text *text);
 

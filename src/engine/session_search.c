@@ -1,4 +1,4 @@
-/* session_search.c: sessions by what stands in their titles and messages.
+/* session_search.c: sessions, and messages of one, by what stands in them.
  *
  * There is no index of words: the two databases have none in common, and a list of words of one's
  * own would have to be kept in step with every change of a text. What is here looks at the texts,
@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "engine/messages.h"
 #include "engine/session_rows.h"
 
 enum {
@@ -153,6 +154,46 @@ static struct err look_at(struct search *search, const struct session_row *row,
     }
     *ret_hit = hit;
     *ret_whole = !more || hit.text.len > 0;
+    return err;
+}
+
+/* --- One message ------------------------------------------------------------------------------ */
+
+struct err tx_message_search(struct tx *tx, int64_t message, struct bytes text, bool *ret_found,
+                             struct bytes *ret_around) {
+    static const char sql[] =
+        "SELECT substr(text, 1, 262144) FROM parts WHERE message = $1 AND kind = 'text'"
+        " AND lower(substr(text, 1, 262144)) LIKE $2 ESCAPE '!' ORDER BY number";
+    static_assert(TEXT_HEAD == 262144, "what sql looks at");
+    struct search *search = arena_try(tx_arena(tx), sizeof *search);
+    if (search == NULL) {
+        return err_make(ERR_OUT_OF_MEMORY, "messages: search");
+    }
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = search_init(search, tx, text);
+    const struct arg args[] = {arg_int(message),
+                               arg_text((struct bytes){search->pattern, search->pattern_len})};
+    if (!err_failed(err)) {
+        err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
+    }
+    bool found = false;
+    size_t at = 0;
+    while (!found && rows_more(rows, &err)) {
+        /* A database may fold more letters than a-z: such a text is not found. */
+        found = find_in(rows_text(rows, 0), search->text, &at);
+    }
+    struct bytes around = BYTES("");
+    if (!err_failed(err) && found) {
+        struct bytes *const kept[] = {&around};
+        around = snippet(rows_text(rows, 0), at, search->text.len);
+        err = sessions__keep(tx, kept, COUNT_OF(kept));
+    }
+    if (!err_failed(err) && found) {
+        *ret_around = around;
+    }
+    if (!err_failed(err)) {
+        *ret_found = found;
+    }
     return err;
 }
 

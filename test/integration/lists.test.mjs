@@ -121,6 +121,41 @@ test("a search counts what it finds, however few of it a page shows", async () =
   assert.deepEqual([page.items.length, page.total, page.more], [1, 3, undefined]);
 });
 
+test("a text is found in one session, however much is to be looked at before it", async () => {
+  const { id } = await ask("POST", "/sessions", { title: "Long" });
+  await ask("POST", `/sessions/${id}/messages`, { text: "say: the Needle% lies here" });
+  while ((await get("/runs?live=1")).items.length > 0);
+  await daemon.stop();
+  const one = `FROM messages m JOIN sessions s ON s.id = m.session WHERE s.session = '${id}'`;
+  sql(
+    daemon,
+    "INSERT INTO messages (id, message, session, role, status, run, reply_to, variant, active," +
+      " made_ms, changed_ms, client_id, client_digest, cause, error, metadata)" +
+      " WITH RECURSIVE n (at) AS (SELECT 1 UNION ALL SELECT at + 1 FROM n WHERE at < 1000)," +
+      ` first (id, session) AS (SELECT max(m.id), max(m.session) ${one})` +
+      " SELECT first.id + at, 'msg_long' || at, first.session, 'user', 'completed', 0, 0, 0, 1," +
+      " 1, 1, '', '', '', '', '{}' FROM n, first",
+    "INSERT INTO parts (message, number, step, kind, state, cause, name, call, run, bytes," +
+      " data_bytes, data, text) SELECT id, 1, 0, 'text', 'done', '', '', '', 0, 20000, 0, ''," +
+      " replace('1111111111', '1', replace('1111111111', '1', 'a needle is not here ')) ||" +
+      " message" +
+      " FROM messages WHERE message LIKE 'msg_long%'",
+  );
+  await daemon.start();
+  const target = `/sessions/${id}/messages?q=NEEDLE%25`;
+  const { items, next, total } = await get(`${target}&limit=1&total=1&order=newest`);
+  assert.deepEqual([items.length, next === null, total], [1, false, 2]);
+  assert.match(items[0].match.text, /the Needle% lies here/);
+  const rest = await get(`${target}&limit=1&after=${next}`);
+  assert.deepEqual([rest.items[0].role, rest.next], ["user", null]);
+  assert.deepEqual((await get(`${target}&role=system`)).items, []);
+  const nul = await daemon.request("GET", `/api/v1/sessions/${id}/messages?q=a%00`);
+  assert.equal(nul.json.code, "bad_query");
+  assert.equal((await get(`/sessions/${id}/messages?q=msg_long77`)).items.length, 11);
+  const shown = await daemon.cli(["session", "show", "--search", "needle%", id]);
+  assert.match(shown.stdout, /\n {4}.*the Needle% lies here\n/);
+});
+
 /** Tables whose rows are few by a bound of their own. */
 const small = ["nodes", "settings", "learned_windows"];
 /** Statements that sort what other bounds keep few: budgets on a path, parts of a run that are not
