@@ -25,29 +25,54 @@ function limitedDaemon(t, files, args = []) {
   return { daemon, folder };
 }
 
-async function submit(daemon, body) {
-  const answer = await daemon.request("POST", "/api/v1/jobs", { body });
-  assert.equal(answer.status, 201, answer.text);
-  return answer.json.id;
-}
-
 const show = async (daemon, id) => (await daemon.request("GET", `/api/v1/runs/${id}`)).json;
 
-/** A client that connects, asks once and stays: "served", or "refused" where it was sent away. */
-function client(daemon) {
-  return new Promise((resolve) => {
-    const socket = net.connect(daemon.port, "127.0.0.1");
-    let text = "";
-    const host = `127.0.0.1:${daemon.port}`;
-    socket.on("connect", () => socket.write(`GET /healthz HTTP/1.1\r\nHost: ${host}\r\n\r\n`));
+/** A client that connects, asks once and stays. `end` is what it got: "served", "refused" with a
+ *  503, or "closed" without an answer. `told` is "ended" once a followed stream had its last event,
+ *  and "closed" where the connection ended before. */
+function client(daemon, target) {
+  const socket = net.connect(daemon.port, "127.0.0.1");
+  const accept = target.includes("/streams/") ? "Accept: text/event-stream\r\n" : "";
+  const head = `GET ${target} HTTP/1.1\r\nHost: 127.0.0.1:${daemon.port}\r\n${accept}\r\n`;
+  let text = "";
+  const end = new Promise((resolve, reject) => {
+    socket.on("connect", () => socket.write(head));
     socket.on("data", (chunk) => {
       text += chunk;
-      if (/^HTTP\/1.1 \d+/.test(text)) {
-        resolve({ socket, end: text.startsWith("HTTP/1.1 200") ? "served" : "refused" });
-      }
+      if (!text.includes("\r\n\r\n")) return;
+      if (text.startsWith("HTTP/1.1 200 ")) resolve("served");
+      else if (text.startsWith("HTTP/1.1 503 ")) resolve("refused");
+      else reject(new Error(text));
     });
-    socket.on("error", () => resolve({ socket, end: "refused" }));
-    socket.on("close", () => resolve({ socket, end: "refused" }));
+    socket.on("close", () => resolve("closed"));
+  });
+  const told = new Promise((resolve) => {
+    socket.on("data", () => text.includes("event: run_finished") && resolve("ended"));
+    socket.on("error", () => undefined); // "close" follows.
+    socket.on("close", () => resolve("closed"));
+  });
+  return { socket, end, told };
+}
+
+/** A third of the clients follow their job, a third list jobs, and a third ask for the health. */
+const target = (i, id) =>
+  [`/api/v1/streams/run:${id}/events`, "/api/v1/jobs?limit=50", "/healthz"][i % 3];
+
+/** Sends requests over one connection that stays open. */
+function kept(t, daemon) {
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  t.after(() => agent.destroy());
+  return (body) => new Promise((resolve, reject) => {
+    const headers = { "content-type": "application/json" };
+    const where = { host: "127.0.0.1", port: daemon.port, path: "/api/v1/jobs" };
+    const options = { ...where, method: "POST", headers, agent };
+    const request = http.request(options, (answer) => {
+      let text = "";
+      answer.on("data", (chunk) => (text += chunk));
+      answer.on("end", () => resolve({ status: answer.statusCode, text }));
+    });
+    request.on("error", reject);
+    request.end(JSON.stringify(body));
   });
 }
 
@@ -71,21 +96,29 @@ for (const [files, count] of cases) {
 
     const go = path.join(folder, "go");
     const done = (i) => path.join(folder, `done-${i}`);
+    const post = kept(t, daemon);
     const ids = [];
+    const clients = [];
     for (let i = 0; i < count; i++) {
       const shell = `while [ ! -e ${go} ]; do sleep 0.1; done; : > ${done(i)}; exit ${i % 3}`;
-      ids.push(await submit(daemon, { shell }));
+      const answer = await post({ shell });
+      assert.equal(answer.status, 201, answer.text);
+      ids.push(JSON.parse(answer.text).id);
+      clients.push(client(daemon, target(i, ids[i])));
     }
-    const clients = await Promise.all(ids.map(() => client(daemon)));
-    const served = clients.filter(({ end }) => end === "served").length;
+    const ends = await Promise.all(clients.map(({ end }) => end)); // Nobody is left without one.
+    const served = ends.filter((end) => end === "served").length;
     assert.ok(served > 0 && served <= max_connections, `${served} of ${max_connections}`);
+    assert.ok(ends.includes("refused"), ends.join());
     writeFileSync(go, "");
     await until(() => ids.every((_, i) => existsSync(done(i))));
+    const followers = clients.filter((_, i) => i % 3 === 0 && ends[i] === "served");
+    for (const { told } of followers) assert.equal(await told, "ended");
     for (const { socket } of clients) socket.destroy();
 
     const metrics = () => daemon.request("GET", "/metrics", { local: true });
     const text = () => metrics().then((answer) => answer.text, () => "");
-    while (!/^drover_http_connections [01]$/m.test(await text()));
+    while (!/^drover_http_connections [0-2]$/m.test(await text())); // This one, and that of post.
     for (let i = 0; i < count; i++) {
       let run = await show(daemon, ids[i]);
       while (run.ended_ms === null) run = await show(daemon, ids[i]);
@@ -95,26 +128,14 @@ for (const [files, count] of cases) {
         JSON.stringify(run),
       );
     }
+    assert.equal((await daemon.request("GET", "/readyz")).status, 200);
   });
 }
 
 test("a start that finds no descriptor waits, and is tried again", async (t) => {
   const { daemon } = limitedDaemon(t, 512);
   await daemon.start();
-  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
-  t.after(() => agent.destroy());
-  const post = (body) => new Promise((resolve, reject) => {
-    const headers = { "content-type": "application/json" };
-    const where = { host: "127.0.0.1", port: daemon.port, path: "/api/v1/jobs" };
-    const options = { ...where, method: "POST", headers, agent };
-    const request = http.request(options, (answer) => {
-      let text = "";
-      answer.on("data", (chunk) => (text += chunk));
-      answer.on("end", () => resolve({ status: answer.statusCode, text }));
-    });
-    request.on("error", reject);
-    request.end(JSON.stringify(body));
-  });
+  const post = kept(t, daemon);
   const first = await post({ shell: "true" }); // Now connection, nursery and its spare are there.
   assert.equal(first.status, 201, first.text);
   const folder = path.join(daemon.data, "spool", `${JSON.parse(first.text).id}.1`);
