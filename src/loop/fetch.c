@@ -12,13 +12,12 @@ enum { BEGIN_AT_ONCE = 16 };
 
 /* --- The ring of those that wait -------------------------------------------------------------- */
 
-static void ring_add(struct fetch *client, struct fetch_request *request) {
-    struct fetch_request *ring = &client->waiting;
-    request->prev = ring->prev;
-    request->next = ring;
-    ring->prev->next = request;
-    ring->prev = request;
-    client->waiting_count++;
+static void ring_add_after(struct fetch_request *before, struct fetch_request *request) {
+    request->prev = before;
+    request->next = before->next;
+    before->next->prev = request;
+    before->next = request;
+    request->client->waiting_count++;
 }
 
 static void ring_remove(struct fetch_request *request) {
@@ -160,6 +159,46 @@ void fetch__phase(struct fetch_request *request, uint64_t after_ms, enum fetch_f
 
 /* --- Beginning -------------------------------------------------------------------------------- */
 
+/* The resolver's threads, TLS and libcurl itself need descriptors too, and don't say by what errno
+ * they fail. */
+static bool has_starved(struct fetch_request *request, enum fetch_fault fault) {
+    struct shortage *shortage = request->client->shortage;
+    static const char what[] = "send a request";
+    if (shortage == NULL || request->asked || fault == FETCH_NONE) {
+        return false;
+    }
+    if (request->starved) {
+        shortage_report(shortage, what,
+                        err_from_errno(request->starved_os, "client: open a socket"));
+        return true;
+    }
+    bool unknown = fault == FETCH_RESOLVE || fault == FETCH_CONNECT || fault == FETCH_TLS ||
+                   fault == FETCH_FAILED;
+    return unknown && shortage_suspect(shortage, what);
+}
+
+bool fetch__wait_again(struct fetch_request *request, enum fetch_fault fault) {
+    struct fetch *client = request->client;
+    const uint64_t now_ns = world_mono_ns(loop_world(client->loop));
+    const uint64_t max_ns = (uint64_t)FETCH_SHORTAGE_MAX_MS * 1000 * 1000;
+    if (!has_starved(request, fault)) {
+        return false;
+    }
+    request->starved = false;
+    request->starved_ns = request->starved_ns == 0 ? now_ns : request->starved_ns;
+    if (now_ns - request->starved_ns > max_ns) {
+        return false;
+    }
+    timer_stop(client->loop, &request->phase);
+    fetch__transfer_free(request);
+    client->running_count--;
+    request->stage = STAGE_WAITING;
+    request->error[0] = request->detail[0] = request->refused[0] = '\0';
+    ring_add_after(&client->waiting, request);
+    fetch__begin_waiting(client);
+    return true;
+}
+
 static void begin(struct fetch_request *request) {
     struct fetch *client = request->client;
     ring_remove(request);
@@ -167,13 +206,22 @@ static void begin(struct fetch_request *request) {
     client->running_count++;
     fetch__phase(request, request->call.limits.connect_ms, FETCH_CONNECT_TIMEOUT);
     enum fetch_fault fault = fetch__transfer_begin(request);
-    if (fault != FETCH_NONE) {
+    if (fault != FETCH_NONE && !fetch__wait_again(request, fault)) {
         fetch__end(request, fault, request->detail);
     }
 }
 
+static void load_if_cold(struct fetch *client) {
+    if (client->engine == ENGINE_COLD && client->waiting_count > 0 &&
+        !shortage_lasts(client->shortage)) {
+        fetch__load(client);
+    }
+}
+
 static void begin_more(struct loop_task *task) {
-    fetch__begin_waiting(CONTAINER_OF(task, struct fetch, more));
+    struct fetch *client = CONTAINER_OF(task, struct fetch, more);
+    load_if_cold(client);
+    fetch__begin_waiting(client);
 }
 
 /* One that ends as it begins would call this again from within; the loop here has it anyway. Each
@@ -185,7 +233,7 @@ void fetch__begin_waiting(struct fetch *client) {
     client->beginning = true;
     unsigned begun = 0;
     while (client->engine == ENGINE_WARM && client->waiting_count > 0 &&
-           client->running_count < client->running_max) {
+           client->running_count < client->running_max && !shortage_lasts(client->shortage)) {
         if (begun++ == BEGIN_AT_ONCE) {
             loop_soon(client->loop, &client->more);
             break;
@@ -193,6 +241,9 @@ void fetch__begin_waiting(struct fetch *client) {
         begin(client->waiting.next);
     }
     client->beginning = false;
+    if (client->waiting_count > 0 && shortage_lasts(client->shortage)) {
+        shortage_await(client->shortage, &client->waiter, &client->more);
+    }
 }
 
 void fetch__load_failed(struct fetch *client) {
@@ -231,14 +282,12 @@ struct err fetch_start(struct fetch *client, const struct fetch_call *call,
     copy_headers(request);
     client->live++;
     client->started++;
-    ring_add(client, request);
+    ring_add_after(client->waiting.prev, request);
     if (call->limits.total_ms > 0) {
         timer_start(client->loop, &request->total, call->limits.total_ms, total_over);
     }
     *ret_request = request;
-    if (client->engine == ENGINE_COLD) {
-        fetch__load(client);
-    }
+    load_if_cold(client);
     fetch__begin_waiting(client);
     return ERR_OK;
 }
@@ -284,6 +333,7 @@ void fetch_open(const struct fetch_options *options, struct fetch **ret_client) 
     struct fetch *client = mem_new(sizeof *client);
     client->loop = options->loop;
     client->ca_file = options->ca_file;
+    client->shortage = options->shortage;
     client->running_max = options->running_max != 0 ? options->running_max : FETCH_RUNNING_MAX;
     client->waiting.prev = client->waiting.next = &client->waiting;
     client->more.run = begin_more;

@@ -11,6 +11,8 @@
  *            been allowed more. No redirect is followed: whoever wants that reads `location` and
  *            asks again, and is judged again. No proxy, cookies, netrc or name in the URL, whatever
  *            the environment says; only http and https.
+ * Shortage   a request for which no descriptor was free is put back, first of those that wait, and
+ *            none begins until the pause is over (shortage.h). Its total time goes on.
  * Bounds     running_max at once, FETCH_WAITING_MAX more wait; pieces that nobody takes are kept up
  *            to FETCH_HELD_MAX, then the server has to wait.
  * Ownership  the client is the caller's. What fetch_call points to is borrowed until `done` or the
@@ -24,6 +26,7 @@
 #include "base/err.h"
 #include "loop/address.h"
 #include "loop/loop.h"
+#include "loop/shortage.h"
 
 enum {
     FETCH_RUNNING_MAX = 64, /* The default of running_max. */
@@ -31,6 +34,8 @@ enum {
     FETCH_HEADERS_MAX = 64,
     FETCH_HEAD_MAX = 64 << 10, /* Bytes of an answer's header. */
     FETCH_HELD_MAX = 64 << 10,
+    /* Time from the first start that found no descriptor to the last one that is tried. */
+    FETCH_SHORTAGE_MAX_MS = 3600 * 1000,
 };
 
 /* What went wrong, and how a sentence about it begins. */
@@ -104,6 +109,8 @@ struct fetch_options {
     struct loop *loop;
     const char *ca_file; /* PEM; NULL: the system's. Borrowed for life. */
     size_t running_max;  /* 0: FETCH_RUNNING_MAX. Each has a connection of its own. */
+    /* Borrowed for life; NULL: a request without a descriptor fails. */
+    struct shortage *shortage;
 };
 
 struct fetch;

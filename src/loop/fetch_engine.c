@@ -21,6 +21,9 @@ static void take_ended(struct fetch *client) {
         struct fetch_request *request = NULL;
         (void)client->curl.curl_easy_getinfo(easy, CURLINFO_PRIVATE, &request); /* Cannot fail. */
         enum fetch_fault fault = fetch__transfer_judge(request, code);
+        if (fetch__wait_again(request, fault)) {
+            continue;
+        }
         const char *detail = request->error;
         if (fault == FETCH_NONE) {
             detail = "";
@@ -166,9 +169,11 @@ static void load_done(struct loop_work *work) {
         curl_library_close(&client->curl, &client->trust);
     }
     client->engine = err_failed(client->load_err) ? ENGINE_COLD : ENGINE_WARM;
+    bool short_of = client->engine == ENGINE_COLD && !client->closing &&
+                    shortage_suspect(client->shortage, "load the HTTP library");
     if (client->closing) {
         fetch__unload(client);
-    } else if (client->engine == ENGINE_WARM) {
+    } else if (client->engine == ENGINE_WARM || short_of) {
         fetch__begin_waiting(client);
     } else {
         fetch__load_failed(client); /* The next request tries again. */
@@ -207,5 +212,6 @@ void fetch__unload(struct fetch *client) {
     timer_stop(client->loop, &client->timer);
     loop_task_cancel(client->loop, &client->soon);
     loop_task_cancel(client->loop, &client->more);
+    shortage_leave(&client->waiter);
     unload_when_quiet(client);
 }

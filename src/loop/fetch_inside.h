@@ -35,6 +35,9 @@ struct fetch_request {
     struct text held; /* Pieces that were not handed over yet. */
     size_t received;
     bool asked;            /* Connected; the request goes out. */
+    bool starved;          /* Its socket found no free descriptor, */
+    int starved_os;        /* by this errno, and */
+    uint64_t starved_ns;   /* since then; 0: it never did. */
     bool held_back;        /* libcurl waits for us to take what is held. */
     bool paused;           /* By the caller. */
     bool *gone;            /* Set by a cancel while a callback of this request runs. */
@@ -67,7 +70,9 @@ struct fetch {
     size_t waiting_count, running_count, live;
     uint64_t started, failed;
     bool beginning, closing;
-    struct loop_task more; /* Begins what waits, when there was too much for one turn. */
+    struct loop_task more;         /* Begins what waits, when there was too much for one turn, or */
+    struct shortage *shortage;     /* after a shortage (borrowed; may be NULL), */
+    struct shortage_waiter waiter; /* for whose end this waits. */
     void (*closed)(void *ctx);
     void *closed_ctx;
 };
@@ -76,6 +81,8 @@ struct fetch {
 void fetch__end(struct fetch_request *request, enum fetch_fault fault, const char *detail);
 void fetch__begin_waiting(struct fetch *client);
 void fetch__load_failed(struct fetch *client);
+/* For a request that was not sent. True: no descriptor was free, and it waits again. */
+MUST_CHECK bool fetch__wait_again(struct fetch_request *request, enum fetch_fault fault);
 void fetch__phase(struct fetch_request *request, uint64_t after_ms, enum fetch_fault fault);
 
 /* fetch_transfer.c: FETCH_NONE: it is on its way; else `request->detail` may say more. */

@@ -1,5 +1,6 @@
 /* fetch_transfer.c: one request as libcurl sees it. The callbacks here run inside libcurl. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -29,7 +30,12 @@ static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_so
         !may_connect(request, &address)) {
         return CURL_SOCKET_BAD;
     }
-    return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+    int fd = socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+    if (fd < 0 && shortage_is(err_from_errno(errno, "client: socket"))) {
+        request->starved = true;
+        request->starved_os = errno;
+    }
+    return fd;
 }
 
 /* Also of a connection that is used again, which was opened with another list, maybe. */
@@ -210,6 +216,7 @@ static enum fetch_fault read_host(struct fetch_request *request) {
         code = curl->curl_url_get(url, CURLUPART_HOST, &host, 0);
     }
     if (code == CURLUE_OK) {
+        mem_free(request->host); /* Of a start that was put back. */
         request->host = mem_copy(host, strlen(host));
     }
     curl->curl_free(host);
