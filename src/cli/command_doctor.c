@@ -319,6 +319,32 @@ static void check_starts(struct doctor *doctor, const json_t *ready) {
     }
 }
 
+/* Of a daemon that runs, which may lack what it needs to begin anything. */
+static void check_descriptors(struct doctor *doctor, const json_t *ready) {
+    const json_t *descriptors = json_object_get(ready, "descriptors");
+    if (descriptors == NULL) {
+        return; /* An older daemon. */
+    }
+    const int64_t since_ms = talk_int(descriptors, "waiting_since_ms");
+    struct why why = {.text = ""}, used = {.text = "an unknown number"};
+    if (json_is_integer(json_object_get(descriptors, "used"))) {
+        why_set(&used, "%lld", (long long)talk_int(descriptors, "used"));
+    }
+    if (since_ms > 0) {
+        int64_t for_ms = world_wall_ms(world_real()) - since_ms;
+        why_set(&why,
+                "nothing begins since %lld s: no file descriptor is free, %s of %lld in use; raise"
+                " the limit of the service (LimitNOFILE=, ulimit -Hn) or of the system"
+                " (fs.file-max)",
+                (long long)(for_ms > 0 ? for_ms / 1000 : 0), used.text,
+                (long long)talk_int(descriptors, "limit"));
+    } else {
+        why_set(&why, "%s of %lld file descriptors in use", used.text,
+                (long long)talk_int(descriptors, "limit"));
+    }
+    row_print(doctor, since_ms > 0 ? VERDICT_WARN : VERDICT_OK, "descriptors", why.text);
+}
+
 /* A daemon may live and make no progress: `detail` of the answer says why. */
 static void check_progress(struct doctor *doctor) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
@@ -338,6 +364,7 @@ static void check_progress(struct doctor *doctor) {
     }
     doctor_row(doctor, VERDICT_OK, "progress", "every run goes on, or waits for something");
     check_starts(doctor, answer);
+    check_descriptors(doctor, answer);
     if (talk_int(answer, "damaged") > 0) {
         why_set(
             &why,

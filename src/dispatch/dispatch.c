@@ -141,7 +141,7 @@ struct dispatch *dispatch_open(const struct dispatch_options *options) {
     dispatch->options = *options;
     table_init(&dispatch->flights);
     table_init(&dispatch->wakers);
-    pool_init(&dispatch->pool, options->loop);
+    pool_init(&dispatch->pool, options->loop, options->shortage);
     dispatch->starts_end = &dispatch->starts;
     dispatch->start_task.run = start__task;
     dispatch->stop_task.run = on_stopped;

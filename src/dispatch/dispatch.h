@@ -38,7 +38,8 @@ struct dispatch;
 struct dispatch_options {
     struct loop *loop;
     struct store *store;
-    struct effects *effects; /* Borrowed; NULL: none. */
+    struct effects *effects;   /* Borrowed; NULL: none. */
+    struct shortage *shortage; /* Borrowed; NULL: none, and starts are tried one by one. */
     struct spool *spool;
     struct holders *holders;
     const char *data_dir;          /* Absolute: commands are told. */

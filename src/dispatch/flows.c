@@ -475,7 +475,7 @@ struct flows *flows_open(const struct flows_options *options) {
     table_init(&flows->turns);
     table_init(&flows->builds);
     table_init(&flows->checked);
-    pool_init(&flows->pool, options->loop);
+    pool_init(&flows->pool, options->loop, options->shortage);
     return flows;
 }
 

@@ -38,7 +38,8 @@ MUST_CHECK bool flows__is_for_good(struct err err);
 struct flows_options {
     struct loop *loop;
     struct store *store;
-    struct effects *effects; /* Borrowed; NULL: none. */
+    struct effects *effects;   /* Borrowed; NULL: none. */
+    struct shortage *shortage; /* Borrowed; NULL: none. */
     struct models *models;
     const struct connections *connections;
     struct scripts *scripts;      /* Of the present build of the engine, */

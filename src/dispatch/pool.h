@@ -3,6 +3,9 @@
  * Promise    jobs of a kind begin in the order they came; at most DISPATCH_POOL_MAX run at once, of
  *            those that may take seconds (ending a tree) at most POOL_SLOW_MAX, so that the others
  *            of the daemon who use libuv's pool never wait behind them.
+ * Shortage   a job begins only where descriptors are free. One that finds none goes back to the
+ *            head of its queue, and none begins until the pause is over (loop/shortage.h): a file
+ *            that cannot be opened would be told as one that is not there, or as a failed tool.
  * Ownership  a job is embedded in the caller's object and lives until its `done`.
  * Threads    the loop; `run` is in the pool and sees nothing but what is the job's own.
  */
@@ -11,6 +14,7 @@
 
 #include "base/base.h"
 #include "loop/loop.h"
+#include "loop/shortage.h"
 
 /* In the order in which they are served. */
 enum pool_kind { POOL_QUICK, POOL_SLOW, POOL_TIDY, POOL_KINDS };
@@ -22,6 +26,7 @@ struct pool_job {
     struct pool_job *next;
     struct pool *pool;
     enum pool_kind kind;
+    bool waits, starved; /* Private: it asks for descriptors first, and found none. */
     void (*run)(struct pool_job *job);
     void (*done)(struct pool_job *job);
 };
@@ -31,8 +36,13 @@ struct pool {
     struct pool_job *first[POOL_KINDS], *last[POOL_KINDS];
     unsigned running[POOL_KINDS];
     size_t count; /* Waiting or running. */
+    bool cancelled;
+    struct shortage *shortage; /* Borrowed. */
+    struct shortage_waiter waiter;
+    struct loop_task again;
 };
-void pool_init(struct pool *pool, struct loop *loop);
+/* `shortage` NULL: jobs begin whether or not descriptors are free. */
+void pool_init(struct pool *pool, struct loop *loop, struct shortage *shortage);
 void pool_add(struct pool *pool, struct pool_job *job);
 /* Takes back what has not begun: `done` comes soon, without `run`. */
 void pool_cancel(struct pool *pool);

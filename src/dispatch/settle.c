@@ -256,6 +256,10 @@ void settle__begin(struct flight *flight, struct attempt end) {
     struct errand *errand = flight__errand(flight);
     if (lacks_descriptors(errand, end.end)) {
         end = (struct attempt){.end = ATTEMPT_NO_DESCRIPTORS};
+        if (errand->exit.os == ENFILE) { /* EMFILE may be the limit of a holder alone. */
+            shortage_report(dispatch->options.shortage, "start a command",
+                            err_from_errno(ENFILE, "holder: start"));
+        }
     }
     errand->end = end;
     errand->disk = disk_of(flight);

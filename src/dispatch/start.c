@@ -7,7 +7,8 @@
  * A start that fails (no program, no descriptor, no memory) is not our decision alone: the holder
  * may be there already. So it is decided through the spool like every other doubt, and where that
  * says void, the rules know how often and how soon to try again. A start for which no descriptor
- * was free is told apart by its errno (settle.c), since the run is not at fault. */
+ * was free is told apart by its errno (settle.c), since the run is not at fault; it begins a pause,
+ * in which further starts are given back without a try (loop/shortage.h). */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,15 +69,20 @@ static void order_in_pool(struct flight *flight) {
 
 static void refuse(struct flight *flight, struct err err) {
     struct errand *errand = flight->errand;
+    struct shortage *shortage = flight->dispatch->options.shortage;
     if (errand->note[0] == '\0') {
         (void)snprintf(errand->note, sizeof errand->note, "The holder could not be started: %s%s%s",
                        err.step, err.os != 0 ? ": " : "",
                        err.os != 0 ? strerrordesc_np(err.os) : ""); /* Cut at worst. */
     }
-    if (err.os == EMFILE || err.os == ENFILE) {
+    if (shortage_is(err)) {
         errand->exit = (struct spool_exit){.end = EXIT_NOT_STARTED, .os = err.os, .step = "holder"};
+        shortage_report(shortage, "start a command", err);
     }
-    dispatch__failed(flight->dispatch, "a command could not be started", flight__run(flight), err);
+    if (shortage == NULL || !shortage_is(err)) { /* A shortage is told once for all starts. */
+        dispatch__failed(flight->dispatch, "a command could not be started", flight__run(flight),
+                         err);
+    }
     decide__begin(flight);
 }
 
@@ -90,6 +96,9 @@ static void begin(struct flight *flight) {
         return;
     }
     struct err err = errand->err;
+    if (!err_failed(err) && shortage_lasts(dispatch->options.shortage)) {
+        err = err_from_errno(EMFILE, "holder: wait for a descriptor");
+    }
     if (!err_failed(err)) {
         err = holder_start(dispatch->options.holders, fd_take(&errand->order), flight__news(),
                            flight, &flight->holder);

@@ -228,7 +228,7 @@ struct turns *turns_open(const struct turns_options *options) {
     turns->options = *options;
     turns->stop_task.run = on_stopped;
     table_init(&turns->talks);
-    pool_init(&turns->pool, options->loop);
+    pool_init(&turns->pool, options->loop, options->shortage);
     const struct deltas_options of_deltas = {.loop = options->loop,
                                              .store = options->store,
                                              .effects = options->effects,

@@ -28,7 +28,8 @@ struct turns;
 struct turns_options {
     struct loop *loop;
     struct store *store;
-    struct effects *effects; /* Borrowed; NULL: none. */
+    struct effects *effects;   /* Borrowed; NULL: none. */
+    struct shortage *shortage; /* Borrowed; NULL: none. */
     struct models *models;
     const struct connections *connections; /* The settings that hold for sessions without own. */
     struct flows *flows;                   /* For run_workflow. */

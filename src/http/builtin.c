@@ -64,7 +64,10 @@ static void openapi(struct exchange *exchange, void *ctx) {
     "\"last_runs\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"                          \
     "\"damaged\":{\"type\":\"integer\"},"                                                          \
     "\"missing\":{\"type\":\"integer\"},\"unknown_folders\":{\"type\":\"integer\"},"               \
-    "\"missing_at_ms\":{\"type\":\"integer\"},\"mark_errors\":{\"type\":\"integer\"}}}"
+    "\"missing_at_ms\":{\"type\":\"integer\"},\"mark_errors\":{\"type\":\"integer\"},"             \
+    "\"descriptors\":{\"type\":\"object\",\"properties\":{"                                        \
+    "\"used\":{\"type\":[\"integer\",\"null\"]},\"limit\":{\"type\":[\"integer\",\"null\"]},"      \
+    "\"waiting_since_ms\":{\"type\":[\"integer\",\"null\"]}}}}}"
 
 const struct route builtin_routes[] = {
     {.method = "GET",

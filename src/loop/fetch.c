@@ -179,16 +179,10 @@ static bool has_starved(struct fetch_request *request, enum fetch_fault fault) {
 
 bool fetch__wait_again(struct fetch_request *request, enum fetch_fault fault) {
     struct fetch *client = request->client;
-    const uint64_t now_ns = world_mono_ns(loop_world(client->loop));
-    const uint64_t max_ns = (uint64_t)FETCH_SHORTAGE_MAX_MS * 1000 * 1000;
-    if (!has_starved(request, fault)) {
+    if (!has_starved(request, fault) || !shortage_lasts(client->shortage)) {
         return false;
     }
     request->starved = false;
-    request->starved_ns = request->starved_ns == 0 ? now_ns : request->starved_ns;
-    if (now_ns - request->starved_ns > max_ns) {
-        return false;
-    }
     timer_stop(client->loop, &request->phase);
     fetch__transfer_free(request);
     client->running_count--;

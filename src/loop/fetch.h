@@ -34,8 +34,6 @@ enum {
     FETCH_HEADERS_MAX = 64,
     FETCH_HEAD_MAX = 64 << 10, /* Bytes of an answer's header. */
     FETCH_HELD_MAX = 64 << 10,
-    /* Time from the first start that found no descriptor to the last one that is tried. */
-    FETCH_SHORTAGE_MAX_MS = 3600 * 1000,
 };
 
 /* What went wrong, and how a sentence about it begins. */

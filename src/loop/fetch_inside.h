@@ -36,8 +36,7 @@ struct fetch_request {
     size_t received;
     bool asked;            /* Connected; the request goes out. */
     bool starved;          /* Its socket found no free descriptor, */
-    int starved_os;        /* by this errno, and */
-    uint64_t starved_ns;   /* since then; 0: it never did. */
+    int starved_os;        /* by this errno. */
     bool held_back;        /* libcurl waits for us to take what is held. */
     bool paused;           /* By the caller. */
     bool *gone;            /* Set by a cancel while a callback of this request runs. */

@@ -12,7 +12,7 @@
 #include "base/fd.h"
 #include "base/memory.h"
 
-enum { ROOM = 6 }; /* A start's socket pair, order and process, and a folder with a file in it. */
+enum { ROOM = 3 }; /* A start takes as many at once, and so does a thread that reads the spool. */
 
 enum shortage_state { SHORTAGE_CLEAR, SHORTAGE_PAUSED, SHORTAGE_TRIED };
 
@@ -107,9 +107,9 @@ void shortage_report(struct shortage *shortage, const char *what, struct err err
         return; /* It was on its way before the pause. */
     }
     bool first = shortage->state == SHORTAGE_CLEAR;
+    shortage->since_ns = first ? now_ns(shortage) : shortage->since_ns;
     pause_begin(shortage);
     if (first) {
-        shortage->since_ns = now_ns(shortage);
         shortage->stats.since_ms = world_wall_ms(loop_world(shortage->options.loop));
         shortage->stats.begun++;
         if (shortage->options.began != NULL) {
@@ -127,7 +127,12 @@ bool shortage_suspect(struct shortage *shortage, const char *what) {
 }
 
 bool shortage_lasts(const struct shortage *shortage) {
-    return shortage != NULL && shortage->state == SHORTAGE_PAUSED;
+    return shortage != NULL && shortage->state == SHORTAGE_PAUSED && !shortage_is_endless(shortage);
+}
+
+bool shortage_is_endless(const struct shortage *shortage) {
+    const uint64_t max_ns = (uint64_t)SHORTAGE_PATIENCE_MS * 1000 * 1000;
+    return shortage->state != SHORTAGE_CLEAR && now_ns(shortage) - shortage->since_ns > max_ns;
 }
 
 /* --- Waiters ---------------------------------------------------------------------------------- */

@@ -10,7 +10,8 @@
  *
  * Promise    `began` once for each way from CLEAR, `ended` once for each way back. A waiter's task
  *            is queued once at the end of the pause.
- * Limits     waits between probes double from 100 ms to 5 s.
+ * Limits     waits between probes double from 100 ms to 5 s. A shortage holds up starts for an hour
+ *            at most.
  * Ownership  the caller's; waiters are embedded in their owners, zeroed at first.
  * Threads    the loop; shortage_room: any.
  */
@@ -21,7 +22,13 @@
 #include "base/err.h"
 #include "loop/loop.h"
 
-enum { SHORTAGE_FIRST_MS = 100, SHORTAGE_MAX_MS = 5000, SHORTAGE_CALM_MS = 1000 };
+enum {
+    SHORTAGE_FIRST_MS = 100,
+    SHORTAGE_MAX_MS = 5000,
+    SHORTAGE_CALM_MS = 1000,
+    /* Time of a shortage after which starts are tried again, and fail by themselves. */
+    SHORTAGE_PATIENCE_MS = 3600 * 1000,
+};
 
 struct shortage;
 struct shortage_options {
@@ -41,12 +48,14 @@ MUST_CHECK bool shortage_is(struct err err);
 /* True: the descriptors of one start can be opened now. */
 MUST_CHECK bool shortage_room(void);
 
-/* A start failed for lack of a descriptor. This and the three below: a NULL shortage never lasts. */
+/* A start failed for lack of a descriptor. A NULL shortage never lasts. */
 void shortage_report(struct shortage *shortage, const char *what, struct err err);
 /* For a failure whose errno is not known: true, and reported, where the probe finds no room. */
 MUST_CHECK bool shortage_suspect(struct shortage *shortage, const char *what);
 /* True: nothing begins now. */
 MUST_CHECK bool shortage_lasts(const struct shortage *shortage);
+/* True: for over SHORTAGE_PATIENCE_MS. Then shortage_lasts is false. */
+MUST_CHECK bool shortage_is_endless(const struct shortage *shortage);
 
 struct shortage_waiter {
     struct shortage_waiter *prev, *next; /* Private, as is all of it. */

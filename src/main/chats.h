@@ -26,7 +26,8 @@ struct chats_options {
     const struct serve_options *serve;
     struct loop *loop;
     struct store *store;
-    struct effects *effects; /* The work's. */
+    struct effects *effects;   /* The work's, */
+    struct shortage *shortage; /* and this one. */
     struct fetch *client;
     const struct address_list *allow; /* What web_fetch may reach beside public addresses. */
     struct connections *connections;

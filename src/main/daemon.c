@@ -167,7 +167,8 @@ static void status_write(void *ctx, struct text *text) {
     text_add_char(text, ',');
     failed_starts_write(daemon->starts, text);
     store_status(daemon->store, text);
-    text_addf(text, ",\"unknown_folders\":%lld", (long long)work_unknown_folders(daemon->work));
+    text_add_char(text, ',');
+    work_status_write(daemon->work, text);
 }
 
 static void metrics_write(void *ctx, struct text *text) {

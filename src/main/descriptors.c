@@ -10,8 +10,9 @@
 
 #include <inttypes.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
-#include "base/text.h"
+#include "http/metrics.h"
 #include "http/server.h"
 
 enum {
@@ -103,4 +104,69 @@ struct err descriptors_share(const struct serve_options *asked, struct serve_opt
                              log_int("max_connections", fitted.connections)));
     }
     return ERR_OK;
+}
+
+/* --- Shown ------------------------------------------------------------------------------------ */
+
+struct usage {
+    int64_t used; /* -1: not known. */
+    int64_t limit;
+};
+
+/* The size of the folder is the number of descriptors since Linux 6.2, and 0 before. Reading the
+ * folder needs a descriptor, and time. */
+static struct usage usage_get(void) {
+    struct usage usage = {.used = -1};
+    struct stat info;
+    struct rlimit limit;
+    if (stat("/proc/self/fd", &info) == 0 && info.st_size > 0) {
+        usage.used = info.st_size;
+    }
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT64_MAX) {
+        usage.limit = (int64_t)limit.rlim_cur;
+    }
+    return usage;
+}
+
+static void member_write(struct text *text, const char *name, int64_t value, bool known) {
+    text_addf(text, "\"%s\":", name);
+    if (known) {
+        text_addf(text, "%" PRId64, value);
+    } else {
+        text_add_str(text, "null");
+    }
+}
+
+void descriptors_write(const struct shortage *shortage, struct text *text) {
+    const struct usage usage = usage_get();
+    struct shortage_stats stats;
+    shortage_get_stats(shortage, &stats);
+    text_add_str(text, "\"descriptors\":{");
+    member_write(text, "used", usage.used, usage.used >= 0);
+    text_add_char(text, ',');
+    member_write(text, "limit", usage.limit, usage.limit > 0);
+    text_add_char(text, ',');
+    member_write(text, "waiting_since_ms", stats.since_ms, stats.lasts);
+    text_add_char(text, '}');
+}
+
+void descriptors_metrics(const struct shortage *shortage, struct text *text) {
+    const struct usage usage = usage_get();
+    struct shortage_stats stats;
+    shortage_get_stats(shortage, &stats);
+    const struct metric metrics[] = {
+        {"descriptor_shortage", METRIC_GAUGE,
+         "Whether starts wait for a free file descriptor: 1 or 0.", stats.lasts},
+        {"descriptor_shortages_total", METRIC_COUNTER,
+         "Times at which no file descriptor was free, and starts waited.", stats.begun},
+        {"descriptor_failed_starts_total", METRIC_COUNTER,
+         "Starts that found no file descriptor, and are tried again.", stats.reports},
+        {"descriptor_shortage_seconds_total", METRIC_COUNTER,
+         "Time of the shortages that are over.", stats.waited_ms / 1000},
+        {"descriptors_limit", METRIC_GAUGE, "File descriptors that the daemon may have.",
+         (uint64_t)usage.limit},
+        {"descriptors_used", METRIC_GAUGE, "File descriptors that it has; none: not known.",
+         (uint64_t)usage.used},
+    };
+    metrics_add(text, metrics, COUNT_OF(metrics) - (usage.used < 0));
 }

@@ -15,7 +15,9 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "base/text.h"
 #include "cli/serve_options.h"
+#include "loop/shortage.h"
 
 enum { DESCRIPTORS_MIN = 48 };
 
@@ -33,5 +35,9 @@ MUST_CHECK struct err descriptors_fit(uint64_t limit, const struct descriptor_sh
 MUST_CHECK struct err descriptors_share(const struct serve_options *asked,
                                         struct serve_options *ret_fitted, uint64_t *ret_before,
                                         struct why *why);
+
+/* Member of /readyz: "descriptors":{"used":…,"limit":…,"waiting_since_ms":…}. */
+void descriptors_write(const struct shortage *shortage, struct text *text);
+void descriptors_metrics(const struct shortage *shortage, struct text *text);
 
 #endif

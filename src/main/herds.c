@@ -87,6 +87,7 @@ static void flows_begin(struct herds *herds) {
     const struct flows_options with = {.loop = options->loop,
                                        .store = options->store,
                                        .effects = options->effects,
+                                       .shortage = options->shortage,
                                        .models = connections_models(options->connections),
                                        .connections = options->connections,
                                        .scripts = herds->scripts,

@@ -25,7 +25,8 @@ struct herds_options {
     const struct serve_options *serve;
     struct loop *loop;
     struct store *store;
-    struct effects *effects; /* The work's. */
+    struct effects *effects;   /* The work's, */
+    struct shortage *shortage; /* and this one. */
     struct connections *connections;
     const char *data_dir; /* Absolute. */
     const struct spool *spool;

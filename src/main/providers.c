@@ -71,7 +71,8 @@ struct err providers_open(const struct providers_options *options, struct provid
     struct providers *providers = mem_new(sizeof *providers);
     const struct serve_options *serve = options->serve;
     providers->options = *options;
-    const struct fetch_options of_client = {.loop = options->loop, .running_max = STREAMS_MAX};
+    const struct fetch_options of_client = {
+        .loop = options->loop, .running_max = STREAMS_MAX, .shortage = options->shortage};
     fetch_open(&of_client, &providers->client);
     const struct models_options of_models = {
         .loop = options->loop,

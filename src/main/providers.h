@@ -21,6 +21,7 @@ struct providers_options {
     const struct serve_options *serve;
     struct loop *loop;
     struct store *store;
+    struct shortage *shortage;
     const char *data_dir; /* Absolute. */
 };
 MUST_CHECK struct err providers_open(const struct providers_options *options,

@@ -15,9 +15,11 @@
 #include "main/chats.h"
 #include "main/damage_look.h"
 #include "main/delivery_metrics.h"
+#include "main/descriptors.h"
 #include "main/herds.h"
 #include "main/hidden.h"
 #include "main/hosts.h"
+#include "main/job_metrics.h"
 #include "main/processes.h"
 #include "main/providers.h"
 #include "main/sandbox_lack.h"
@@ -33,6 +35,7 @@ struct work {
     char *secret; /* Owned, as are all pointers below. */
     struct address_list *allow, *fetch_allow;
     struct effects *effects;
+    struct shortage *shortage;
     struct dispatch *dispatch;
     struct fetch *client;
     struct deliver *deliver;
@@ -63,6 +66,21 @@ static void dispatch_failed(void *ctx, const char *what, struct bytes run, struc
 static void deliver_failed(void *ctx, const char *what, struct err err) {
     struct work *work = ctx;
     log_event(work->options.serve->log, LOG_WARN, what, LOG_FIELDS(log_err(err)));
+}
+
+/* Each start that waits says nothing of its own, and neither does one that failed for it. */
+static void shortage_began(void *ctx, const char *what, struct err err) {
+    struct work *work = ctx;
+    log_event(work->options.serve->log, LOG_WARN,
+              "no file descriptor is free: starts wait until there are some; raise the limit of"
+              " the service (LimitNOFILE=, ulimit -Hn) or of the system (fs.file-max)",
+              LOG_FIELDS(log_text("at", what), log_err(err)));
+}
+
+static void shortage_ended(void *ctx, uint64_t lasted_ms) {
+    struct work *work = ctx;
+    log_event(work->options.serve->log, LOG_INFO, "file descriptors are free again: starts go on",
+              LOG_FIELDS(log_int("waited_ms", (int64_t)lasted_ms)));
 }
 
 /* With a database server, lock and epoch decide whose it is, wherever the daemon runs. */
@@ -149,6 +167,7 @@ static void dispatch_begin(struct work *work) {
     struct dispatch_options with = {.loop = work->options.loop,
                                     .store = work->options.store,
                                     .effects = work->effects,
+                                    .shortage = work->shortage,
                                     .spool = work->processes.spool,
                                     .holders = work->processes.holders,
                                     .data_dir = work->processes.data_dir,
@@ -173,7 +192,8 @@ static void dispatch_begin(struct work *work) {
 
 static void deliver_begin(struct work *work) {
     const struct serve_options *serve = work->options.serve;
-    fetch_open(&(struct fetch_options){.loop = work->options.loop}, &work->client);
+    const struct fetch_options of_client = {.loop = work->options.loop, .shortage = work->shortage};
+    fetch_open(&of_client, &work->client);
     struct deliver_options with = {.loop = work->options.loop,
                                    .store = work->options.store,
                                    .effects = work->effects,
@@ -198,6 +218,8 @@ struct err work_open(const struct work_options *options, struct work **ret_work,
     work->options = *options;
     work->effects = effects_new(options->serve->world);
     effects_set_starts(work->effects, options->starts);
+    work->shortage = shortage_new(&(struct shortage_options){
+        .loop = options->loop, .began = shortage_began, .ended = shortage_ended, .ctx = work});
     struct err err = processes_begin(work);
     work->toolbox = toolbox_new();
     if (!err_failed(err) && work->toolbox == NULL) {
@@ -210,6 +232,7 @@ struct err work_open(const struct work_options *options, struct work **ret_work,
         const struct providers_options of_models = {.serve = options->serve,
                                                     .loop = options->loop,
                                                     .store = options->store,
+                                                    .shortage = work->shortage,
                                                     .data_dir = work->processes.data_dir};
         err = providers_open(&of_models, &work->providers, why);
     }
@@ -224,6 +247,7 @@ struct err work_open(const struct work_options *options, struct work **ret_work,
                                        .loop = options->loop,
                                        .store = options->store,
                                        .effects = work->effects,
+                                       .shortage = work->shortage,
                                        .client = work->client,
                                        .allow = work->fetch_allow,
                                        .connections = providers_connections(work->providers),
@@ -284,6 +308,7 @@ void work_close(struct work *work) {
     providers_close(work->providers);
     deliver_close(work->deliver);
     dispatch_close(work->dispatch);
+    shortage_free(work->shortage);
     effects_free(work->effects);
     processes_done(&work->processes);
     address_list_free(work->allow);
@@ -328,8 +353,9 @@ struct err work_ready(const struct work *work, struct why *why) {
     return effects_stuck(work->effects, why) ? err_make(ERR_STALLED, "work: ready") : ERR_OK;
 }
 
-int64_t work_unknown_folders(const struct work *work) {
-    return work->spool_look.count;
+void work_status_write(const struct work *work, struct text *text) {
+    text_addf(text, "\"unknown_folders\":%lld,", (long long)work->spool_look.count);
+    descriptors_write(work->shortage, text);
 }
 
 struct providers_api *work_providers_api(struct work *work) {
@@ -473,69 +499,14 @@ static void census_write(struct work *work, struct text *text) {
     metrics_add(text, metrics, COUNT_OF(metrics));
 }
 
-static void ended_write(const struct work *work, struct text *text) {
-    struct dispatch_stats stats;
-    dispatch_get_stats(work->dispatch, &stats);
-    text_add_str(text, "# HELP drover_runs_ended_total Runs that have ended, by how.\n"
-                       "# TYPE drover_runs_ended_total counter\n");
-    for (unsigned state = 0; state < RUN_STATE_COUNT; state++) {
-        if (run_state_final((enum run_state)state)) {
-            text_addf(text, "drover_runs_ended_total{state=\"%s\"} %llu\n",
-                      run_state_name((enum run_state)state),
-                      (unsigned long long)stats.ended[state]);
-        }
-    }
-}
-
-static void processes_write(const struct work *work, struct text *text) {
-    struct dispatch_stats jobs;
-    dispatch_get_stats(work->dispatch, &jobs);
-    struct holders_stats holders = {0};
-    struct effects_stats effects;
-    effects_get_stats(work->effects, &effects);
-    if (work->processes.holders != NULL) {
-        holders_get_stats(work->processes.holders, &holders);
-    }
-    const struct metric metrics[] = {
-        {"jobs_started_total", METRIC_COUNTER, "Commands begun.", jobs.started},
-        {"jobs_adopted_total", METRIC_COUNTER, "Commands of a daemon before, found alive.",
-         jobs.adopted},
-        {"jobs_settled_total", METRIC_COUNTER, "Ends of commands that were stored.", jobs.settled},
-        {"jobs_late_results_total", METRIC_COUNTER, "Ends that came too late and changed nothing.",
-         jobs.late},
-        {"jobs_void_starts_total", METRIC_COUNTER, "Starts of which nothing came.",
-         jobs.void_starts},
-        {"jobs_trees_ended_total", METRIC_COUNTER, "Trees of dead holders that were ended.",
-         jobs.trees_ended},
-        {"runs_refused_by_budget_total", METRIC_COUNTER,
-         "Runs that failed since a budget was used up.", jobs.refused},
-        {"jobs_store_retries_total", METRIC_COUNTER, "Writes that the store had to be asked again.",
-         jobs.store_retries},
-        {"effects_open", METRIC_GAUGE, "Steps of runs that are being stored, or tried again.",
-         effects.listed},
-        {"effects_stuck", METRIC_GAUGE, "Of them, those without progress for a minute.",
-         effects.stuck},
-        {"effects_abandoned_total", METRIC_COUNTER,
-         "Steps that were given up, and are left to the next start.", effects.abandoned},
-        {"jobs_in_flight", METRIC_GAUGE, "Attempts in the hands of this daemon.", jobs.live},
-        {"jobs_starting", METRIC_GAUGE, "Commands that are about to be begun.", jobs.queued_starts},
-        {"jobs_disk_full", METRIC_GAUGE, "Commands whose output finds no space.", jobs.disk_full},
-        {"jobs_log_followers", METRIC_GAUGE, "Followers of logs that wait for more.", jobs.watches},
-        {"holders", METRIC_GAUGE, "Holders that this daemon is connected to.", holders.live},
-        {"processes_reaped_total", METRIC_COUNTER, "Orphans that ended and were collected.",
-         holders.reaped},
-    };
-    metrics_add(text, metrics, COUNT_OF(metrics));
-}
-
 const char *work_data_dir(const struct work *work) {
     return work->processes.data_dir;
 }
 
 void work_metrics(struct work *work, struct text *text) {
     census_write(work, text);
-    ended_write(work, text);
-    processes_write(work, text);
+    job_metrics(work->dispatch, work->processes.holders, work->effects, text);
+    descriptors_metrics(work->shortage, text);
     delivery_metrics(work->deliver, work->options.serve->world, text);
     chats_metrics(work->chats, text);
     hosts_metrics(work->dispatch, text);

@@ -45,8 +45,9 @@ void work_close(struct work *work);
 /* ERR_STALLED: work without a named wait makes no progress; `why` says which. */
 MUST_CHECK struct err work_ready(const struct work *work, struct why *why);
 
-/* Number of folders in the spool whose runs the database does not know, as seen at the start. */
-int64_t work_unknown_folders(const struct work *work);
+/* Members of /readyz: number of folders in the spool whose runs the database does not know, as seen
+ * at the start, and the use of descriptors. */
+void work_status_write(const struct work *work, struct text *text);
 
 /* What the store's notes must reach. */
 void work_run_note(struct work *work, struct bytes note);

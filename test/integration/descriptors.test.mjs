@@ -10,8 +10,11 @@ import net from "node:net";
 import path from "node:path";
 import { test } from "node:test";
 
+import { Counting } from "./counting.mjs";
 import { Daemon, bin, scratch } from "./lib.mjs";
 import { openSse } from "./sse.mjs";
+import { call, script } from "./turns.mjs";
+import { Workflows } from "./workflows.mjs";
 
 /** A daemon whose soft and hard limit of open files are `files`. */
 function limitedDaemon(t, files, args = []) {
@@ -58,23 +61,37 @@ function client(daemon, target) {
 const target = (i, id) =>
   [`/api/v1/streams/run:${id}/events`, "/api/v1/jobs?limit=50", "/healthz"][i % 3];
 
-/** Sends requests over one connection that stays open. */
+/** Sends requests over one connection that stays open: `ask(method, path, body)`. */
 function kept(t, daemon) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   t.after(() => agent.destroy());
-  return (body) => new Promise((resolve, reject) => {
+  return (method, path, body) => new Promise((resolve, reject) => {
     const headers = { "content-type": "application/json" };
-    const where = { host: "127.0.0.1", port: daemon.port, path: "/api/v1/jobs" };
-    const options = { ...where, method: "POST", headers, agent };
+    const options = { host: "127.0.0.1", port: daemon.port, path, method, headers, agent };
     const request = http.request(options, (answer) => {
       let text = "";
       answer.on("data", (chunk) => (text += chunk));
       answer.on("end", () => resolve({ status: answer.statusCode, text }));
     });
     request.on("error", reject);
-    request.end(JSON.stringify(body));
+    request.end(body === undefined ? "" : JSON.stringify(body));
   });
 }
+
+async function submit(ask, body) {
+  const answer = await ask("POST", "/api/v1/jobs", body);
+  assert.equal(answer.status, 201, answer.text);
+  return JSON.parse(answer.text).id;
+}
+
+/** The limit of open files of a daemon that runs. With 3, nothing more can be opened. */
+function limitSet(daemon, files) {
+  execFileSync("prlimit", ["--pid", String(daemon.child.pid), `--nofile=${files}:512`]);
+}
+
+const SHORT = "no file descriptor is free";
+const AGAIN = "file descriptors are free again";
+const times = (daemon, words) => daemon.log.split(words).length - 1;
 
 async function until(holds) {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -96,14 +113,12 @@ for (const [files, count] of cases) {
 
     const go = path.join(folder, "go");
     const done = (i) => path.join(folder, `done-${i}`);
-    const post = kept(t, daemon);
+    const ask = kept(t, daemon);
     const ids = [];
     const clients = [];
     for (let i = 0; i < count; i++) {
       const shell = `while [ ! -e ${go} ]; do sleep 0.1; done; : > ${done(i)}; exit ${i % 3}`;
-      const answer = await post({ shell });
-      assert.equal(answer.status, 201, answer.text);
-      ids.push(JSON.parse(answer.text).id);
+      ids.push(await submit(ask, { shell }));
       clients.push(client(daemon, target(i, ids[i])));
     }
     const ends = await Promise.all(clients.map(({ end }) => end)); // Nobody is left without one.
@@ -118,7 +133,7 @@ for (const [files, count] of cases) {
 
     const metrics = () => daemon.request("GET", "/metrics", { local: true });
     const text = () => metrics().then((answer) => answer.text, () => "");
-    while (!/^drover_http_connections [0-2]$/m.test(await text())); // This one, and that of post.
+    while (!/^drover_http_connections [0-2]$/m.test(await text())); // This one, and that of ask.
     for (let i = 0; i < count; i++) {
       let run = await show(daemon, ids[i]);
       while (run.ended_ms === null) run = await show(daemon, ids[i]);
@@ -135,19 +150,15 @@ for (const [files, count] of cases) {
 test("a start that finds no descriptor waits, and is tried again", async (t) => {
   const { daemon } = limitedDaemon(t, 512);
   await daemon.start();
-  const post = kept(t, daemon);
-  const first = await post({ shell: "true" }); // Now connection, nursery and its spare are there.
-  assert.equal(first.status, 201, first.text);
-  const folder = path.join(daemon.data, "spool", `${JSON.parse(first.text).id}.1`);
+  const ask = kept(t, daemon);
+  const first = await submit(ask, { shell: "true" }); // Now nursery and its spare are there, too.
+  const folder = path.join(daemon.data, "spool", `${first}.1`);
   await until(() => existsSync(path.join(folder, "exit.json")));
 
-  // The lowest free number is the limit: nothing more can be opened.
-  const pid = String(daemon.child.pid);
-  const limit = (files) => execFileSync("prlimit", ["--pid", pid, `--nofile=${files}:512`]);
-  limit(3);
-  const id = JSON.parse((await post({ shell: "exit 7", once: true })).text).id;
-  await until(() => daemon.log.includes("a command could not be started"));
-  limit(512);
+  limitSet(daemon, 3);
+  const id = await submit(ask, { shell: "exit 7", once: true });
+  await until(() => daemon.log.includes(SHORT));
+  limitSet(daemon, 512);
   const stream = await openSse(daemon, `/api/v1/streams/run:${id}/events`);
   const seen = [];
   for (let frame; (frame = await stream.next()); ) {
@@ -161,6 +172,86 @@ test("a start that finds no descriptor waits, and is tried again", async (t) => 
   const retried = retrying.map(([, event]) => event.data ?? event);
   assert.ok(retried.length > 0, JSON.stringify(seen));
   assert.ok(retried.every((data) => data.cause === "no_descriptors"), JSON.stringify(retried));
+});
+
+test("models, tools, scripts and webhooks wait for a descriptor, and go on", async (t) => {
+  const provider = await new Counting().start(t);
+  const flows = await Workflows.open(t, { args: ["--webhook-allow", "127.0.0.1"] });
+  const { daemon } = flows;
+  const model = await flows.connect(provider);
+  const told = [];
+  const receiver = http.createServer((request, answer) => {
+    request.resume().on("end", () => {
+      told.push(request.headers);
+      answer.writeHead(204, { connection: "close" }).end();
+    });
+  });
+  await new Promise((resolve) => receiver.listen(0, "127.0.0.1", resolve));
+  t.after(() => receiver.close().closeAllConnections());
+  const webhook = `http://127.0.0.1:${receiver.address().port}/`;
+  flows.write("a.txt", "words of a file\n");
+
+  const ask = kept(t, daemon);
+  const session = async (body) => {
+    const answer = await ask("POST", "/api/v1/sessions", { root: flows.root, title: "A", ...body });
+    assert.equal(answer.status, 201, answer.text);
+    return JSON.parse(answer.text).id;
+  };
+  const say = async (id, text) => {
+    const answer = await ask("POST", `/api/v1/sessions/${id}/messages`, { text });
+    assert.equal(answer.status, 201, answer.text);
+    return JSON.parse(answer.text).run;
+  };
+  const asks = await session({ model });
+  const reads = await session({ model: "scripted/demo" });
+  const go = path.join(flows.folder, "go");
+  const job = await submit(ask, {
+    shell: `echo words; while [ ! -e ${go} ]; do sleep 0.1; done`, notify: [{ webhook }],
+  });
+  await until(() => existsSync(path.join(daemon.data, "spool", `${job}.1`, "claim")));
+
+  const launch = kept(t, daemon); // Its answer comes when the script was read.
+  await launch("GET", "/healthz");
+
+  limitSet(daemon, 3);
+  const runs = [await say(asks, "a question")];
+  runs.push(await say(reads, script(call("read_file", { path: "a.txt" }), "step:", "say: done")));
+  const meta = "export const meta = { name: 'short', description: 'd' };\n";
+  const started = launch("POST", "/api/v1/workflows", {
+    root: flows.root, script: `${meta}return await agent('short');`, model,
+  });
+  writeFileSync(go, "");
+  await until(() => daemon.log.includes(SHORT));
+  const ready = JSON.parse((await ask("GET", "/readyz")).text);
+  assert.ok(ready.descriptors.waiting_since_ms > 0, JSON.stringify(ready));
+  assert.equal(ready.descriptors.limit, 3);
+  const { text } = await ask("GET", "/metrics");
+  assert.match(text, /^drover_descriptor_shortage 1$/m);
+  assert.match(text, /^drover_descriptor_shortages_total 1$/m);
+  const logs = await ask("GET", `/api/v1/jobs/${job}/logs`);
+  assert.equal(logs.status, 503, logs.text);
+  for (const run of runs) {
+    const row = JSON.parse((await ask("GET", `/api/v1/runs/${run}`)).text);
+    assert.equal(row.ended_ms, null, JSON.stringify(row));
+  }
+  assert.deepEqual([provider.asked.length, told.length], [0, 0]);
+
+  limitSet(daemon, 512);
+  const answer = await started;
+  assert.equal(answer.status, 201, answer.text);
+  runs.push(JSON.parse(answer.text).runId);
+  for (const run of [...runs, job]) {
+    let row = await show(daemon, run);
+    while (row.ended_ms === null) row = await show(daemon, run);
+    assert.deepEqual([row.state, row.cause], ["succeeded", "completed"], JSON.stringify(row));
+  }
+  const spans = await flows.get(`/runs/${runs[1]}/spans`);
+  const tools = spans.items.filter(({ kind }) => kind === "tool");
+  assert.deepEqual(tools.map(({ state }) => state), ["succeeded"]);
+  await until(() => told.length > 0);
+  await until(() => daemon.log.includes(AGAIN));
+  assert.equal(told.length, 1);
+  assert.deepEqual([times(daemon, SHORT), times(daemon, AGAIN)], [1, 1], daemon.log);
 });
 
 test("a limit that is too low for anything is refused at the start, with what to do", async (t) => {
