@@ -4,14 +4,14 @@
 // runs-with: release
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import net from "node:net";
 import path from "node:path";
 import { test } from "node:test";
 
 import { Counting } from "./counting.mjs";
-import { Daemon, bin, scratch } from "./lib.mjs";
+import { Daemon, bin, plainEnv, run as cli, scratch } from "./lib.mjs";
 import { openSse } from "./sse.mjs";
 import { call, script } from "./turns.mjs";
 import { Workflows } from "./workflows.mjs";
@@ -87,6 +87,14 @@ async function submit(ask, body) {
 /** The limit of open files of a daemon that runs. With 3, nothing more can be opened. */
 function limitSet(daemon, files) {
   execFileSync("prlimit", ["--pid", String(daemon.child.pid), `--nofile=${files}:512`]);
+}
+
+/** A limit that leaves two free: fewer than a start needs, and enough for a client. */
+function limitTight(daemon) {
+  const open = new Set(readdirSync(`/proc/${daemon.child.pid}/fd`).map(Number));
+  let limit = 0;
+  for (let free = 0; free < 2; limit++) free += !open.has(limit);
+  limitSet(daemon, limit);
 }
 
 const SHORT = "no file descriptor is free";
@@ -228,6 +236,14 @@ test("models, tools, scripts and webhooks wait for a descriptor, and go on", asy
   const { text } = await ask("GET", "/metrics");
   assert.match(text, /^drover_descriptor_shortage 1$/m);
   assert.match(text, /^drover_descriptor_shortages_total 1$/m);
+  limitTight(daemon);
+  const env = { ...plainEnv, DROVER_DATA: daemon.data };
+  const doctor = await cli(["doctor", "--json"], { env });
+  const rows = doctor.stdout.trim().split("\n").map((line) => JSON.parse(line));
+  const row = rows.find(({ check }) => check === "descriptors");
+  assert.equal(row?.verdict, "warn", doctor.stdout);
+  assert.match(row.detail, /^nothing begins since \d+ s: no file descriptor is free, \d+ of \d+ /);
+  limitSet(daemon, 3);
   const logs = await ask("GET", `/api/v1/jobs/${job}/logs`);
   assert.equal(logs.status, 503, logs.text);
   for (const run of runs) {
