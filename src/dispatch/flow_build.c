@@ -136,6 +136,7 @@ static void open_scripts(struct build *build) {
     const struct scripts_options with = {.loop = options->loop,
                                          .program = build->path,
                                          .failed = options->script_failed,
+                                         .shortage = options->shortage,
                                          .ctx = options->ctx};
     build->scripts = scripts_open(&with);
 }

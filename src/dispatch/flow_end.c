@@ -1,4 +1,5 @@
 /* flow_end.c: how a workflow ends: its script said so, its worker died, somebody stopped it. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -237,6 +238,10 @@ void flow__end_with(struct flow *flow, const json_t *end, const struct text *wri
 /* What was stored is in the history from here on, and nothing more is stored until it was read. */
 static void rebuild(struct timer *timer) {
     struct flow *flow = CONTAINER_OF(timer, struct flow, rebuild);
+    if (shortage_lasts(flow->flows->options.shortage)) {
+        timer_start(flow->flows->options.loop, timer, SHORTAGE_CALM_MS, rebuild);
+        return;
+    }
     flow->awaits_store = flow->storing > 0;
     if (!flow->awaits_store) {
         flow__load(flow);
@@ -264,7 +269,11 @@ void flow__reread(struct flow *flow) {
 
 /* No fault of its script: the process that it was forked from died, or there could be none. Better
  * times are waited for, as with the store. */
-static void start_again(struct flow *flow) {
+static void start_again(struct flow *flow, const struct script_end *end) {
+    struct shortage *shortage = flow->flows->options.shortage;
+    if (end->number == ENFILE || (end->number == EMFILE && !shortage_room())) {
+        shortage_report(shortage, "start a script", err_from_errno(end->number, "script: start"));
+    }
     uint64_t wait_ms = (uint64_t)FLOW_CRASH_MS << (flow->lost < 6 ? flow->lost : 6);
     flow->lost++;
     flow__doubt_build(flow);
@@ -283,7 +292,7 @@ void flow__crashed(struct flow *flow, const struct script_end *end) {
         return;
     }
     if (end->kind == SCRIPT_LOST || end->kind == SCRIPT_NOT_STARTED) {
-        start_again(flow);
+        start_again(flow, end);
         return;
     }
     flow->crashes++;

@@ -54,8 +54,11 @@ static struct err scripts_begin(struct herds *herds) {
     if (err_failed(err)) {
         return err;
     }
-    const struct scripts_options with = {
-        .loop = herds->options.loop, .program = path, .failed = script_failed, .ctx = herds};
+    const struct scripts_options with = {.loop = herds->options.loop,
+                                         .program = path,
+                                         .failed = script_failed,
+                                         .ctx = herds,
+                                         .shortage = herds->options.shortage};
     herds->engine = sha256_hex(&hash);
     herds->scripts = scripts_open(&with);
     return ERR_OK;

@@ -95,14 +95,16 @@ struct scripts {
     struct slot *slots; /* Owned. */
     uint32_t slot_count, slot_size, slot_free;
 
-    struct zygote *zygote; /* Owned; NULL: none. */
-    struct loop_task kick; /* Starts what waits. */
-    struct timer pause;    /* After failures in a row. */
-    bool pausing, wanted;  /* wanted: also without a worker. */
-    unsigned failures;     /* Zygotes in a row that bore nobody. */
-    unsigned births;       /* That were asked for and not answered. */
-    unsigned awaited;      /* Workers whose end the zygote must tell. */
-    struct timer patience; /* While one of these two is not 0. */
+    struct zygote *zygote;         /* Owned; NULL: none. */
+    struct loop_task kick;         /* Starts what waits. */
+    struct shortage *shortage;     /* Borrowed; NULL: none. */
+    struct shortage_waiter waiter; /* For its end, to kick. */
+    struct timer pause;            /* After failures in a row. */
+    bool pausing, wanted;          /* wanted: also without a worker. */
+    unsigned failures;             /* Zygotes in a row that bore nobody. */
+    unsigned births;               /* That were asked for and not answered. */
+    unsigned awaited;              /* Workers whose end the zygote must tell. */
+    struct timer patience;         /* While one of these two is not 0. */
     bool patient;
 
     struct script_worker *busy; /* First of a list. */

@@ -28,6 +28,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "loop/loop.h"
+#include "loop/shortage.h"
 
 /* --- Where workers come from ------------------------------------------------------------------ */
 
@@ -39,6 +40,8 @@ struct scripts_options {
     /* A zygote ended, or could not be started, for a reason of its own. May be NULL. */
     void (*failed)(void *ctx, struct err err);
     void *ctx; /* Borrowed. */
+    /* Borrowed for life; no zygote starts while it lasts. NULL: one without a descriptor fails. */
+    struct shortage *shortage;
 };
 MUST_CHECK struct scripts *scripts_open(const struct scripts_options *options);
 /* Kills and forgets all workers, silently, and the zygote. NULL is allowed. The loop must turn

@@ -221,8 +221,17 @@ static void ensure_zygote(struct scripts *scripts) {
     if (scripts->zygote != NULL || scripts->pausing || !needed) {
         return;
     }
-    struct err err =
-        zygote_start(scripts->loop, scripts->program, &news, scripts, &scripts->zygote);
+    struct err err = ERR_OK;
+    if (!shortage_lasts(scripts->shortage)) {
+        err = zygote_start(scripts->loop, scripts->program, &news, scripts, &scripts->zygote);
+    }
+    if (shortage_is(err)) {
+        shortage_report(scripts->shortage, "start the process of scripts", err);
+    }
+    if (shortage_lasts(scripts->shortage)) {
+        shortage_await(scripts->shortage, &scripts->waiter, &scripts->kick);
+        return;
+    }
     if (err_failed(err)) {
         fail(scripts, err);
         return;
@@ -277,6 +286,7 @@ struct scripts *scripts_open(const struct scripts_options *options) {
     scripts->buffer = mem_new(SCRIPTS_BUFFER_SIZE);
     scripts->waiting_end = &scripts->waiting;
     scripts->slot_free = NO_SLOT;
+    scripts->shortage = options->shortage;
     scripts->kick.run = on_kick;
     return scripts;
 }
@@ -305,6 +315,7 @@ void scripts_close(struct scripts *scripts) {
     }
     zygote_close(scripts->zygote);
     loop_task_cancel(scripts->loop, &scripts->kick);
+    shortage_leave(&scripts->waiter);
     timer_stop(scripts->loop, &scripts->pause);
     timer_stop(scripts->loop, &scripts->patience);
     timer_stop(scripts->loop, &scripts->cpu);

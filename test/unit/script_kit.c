@@ -33,7 +33,7 @@ static void on_failed(void *ctx, struct err err) {
 }
 
 struct scripts *pen_scripts(struct pen *pen, const char *program) {
-    const struct scripts_options options = {pen->loop, program, on_failed, pen};
+    const struct scripts_options options = {pen->loop, program, on_failed, pen, pen->shortage};
     return scripts_open(&options);
 }
 
@@ -42,6 +42,7 @@ int pen_open(void **state) {
     const struct loop_options options = {.world = world_real()};
     assert_false(err_failed(loop_open(&options, &pen->loop)));
     assert_false(err_failed(reap_open(pen->loop, on_reaped, pen, &pen->reap)));
+    pen->shortage = shortage_new(&(struct shortage_options){.loop = pen->loop});
     pen->scripts = pen_scripts(pen, getenv("DROVER_SCRIPT_TOY"));
     *state = pen;
     return 0;
@@ -50,6 +51,7 @@ int pen_open(void **state) {
 int pen_close(void **state) {
     struct pen *pen = *state;
     scripts_close(pen->scripts);
+    shortage_free(pen->shortage);
     reap_close(pen->reap);
     loop_close(pen->loop);
     while (waitpid(-1, NULL, 0) > 0) { /* All end with their zygote: this would hang else. */

@@ -14,6 +14,7 @@
 struct pen {
     struct loop *loop;
     struct reap *reap;
+    struct shortage *shortage;
     struct scripts *scripts; /* NULL when a test has closed it. */
     struct timer patience;
     unsigned failures; /* Of zygotes, as told. */

@@ -275,6 +275,26 @@ static void nobody_outlives_a_daemon_that_is_killed(void **state) {
     (void)close(pipe_fds[1]);
 }
 
+static void one_that_finds_no_descriptor_waits_and_is_no_failure(void **state) {
+    struct pen *pen = *state;
+    struct rlimit before, none;
+    struct scripts_stats stats = {.zygotes = 0};
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 3;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    scripts_warm(pen->scripts);
+    while (!shortage_lasts(pen->shortage)) {
+        pen_turn(pen);
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    while (stats.zygotes == 0) {
+        pen_turn(pen);
+        scripts_get_stats(pen->scripts, &stats);
+    }
+    assert_int_equal(pen->failures, 0);
+}
+
 #define PEN(test) cmocka_unit_test_setup_teardown(test, pen_open, pen_close)
 
 int main(void) {
@@ -289,6 +309,7 @@ int main(void) {
         PEN(a_program_that_is_none_of_ours_is_given_up_in_time),
         PEN(without_descriptors_it_is_told_and_not_started),
         PEN(without_a_descriptor_for_its_process_it_does_not_live),
+        PEN(one_that_finds_no_descriptor_waits_and_is_no_failure),
         PEN(two_hundred_live_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
