@@ -160,6 +160,19 @@ static void page_done(struct err result, void *ctx) {
 }
 
 /* A host that was not looked at yet may live as well as one that was seen. */
+static struct err check_quiet(const struct dispatch *dispatch, struct bytes place, const char *lost,
+                              struct why *why) {
+    int64_t quiet_ms = dispatch_host_quiet_ms(dispatch, place);
+    if (quiet_ms >= HOST_QUIET_MS) {
+        return ERR_OK;
+    }
+    why_set(why,
+            "the host has been watched without a sign of life for %lld s, and %d s are"
+            " needed: wait, or force it (--force), which makes %s",
+            (long long)(quiet_ms < 0 ? 0 : quiet_ms / 1000), HOST_QUIET_MS / 1000, lost);
+    return err_make(ERR_HOST_ALIVE, "hosts: alive");
+}
+
 static struct err check_gone(struct remove_op *remove) {
     const struct dispatch *dispatch = remove->api->dispatch;
     const struct run_bounds bounds = dispatch_bounds(dispatch);
@@ -168,15 +181,8 @@ static struct err check_gone(struct remove_op *remove) {
         why_set(&remove->op.why, "this is the leader's own host: stop its jobs instead");
         return err_make(ERR_CONFLICT, "hosts: own");
     }
-    int64_t quiet_ms = dispatch_host_quiet_ms(dispatch, place);
-    if (!remove->force && quiet_ms < HOST_QUIET_MS) {
-        why_set(&remove->op.why,
-                "the host has been watched without a sign of life for %lld s, and %d s are"
-                " needed: wait, or force it (--force), which makes jobs lost that may live",
-                (long long)(quiet_ms < 0 ? 0 : quiet_ms / 1000), HOST_QUIET_MS / 1000);
-        return err_make(ERR_HOST_ALIVE, "hosts: alive");
-    }
-    return ERR_OK;
+    return remove->force ? ERR_OK
+                         : check_quiet(dispatch, place, "jobs lost that may live", &remove->op.why);
 }
 
 static void find_done(struct err result, void *ctx) {
@@ -211,8 +217,18 @@ static void host_remove(struct exchange *exchange, void *ctx) {
 
 struct abandon_op {
     struct op op;
-    struct run_abandon what; /* Its key is borrowed from the exchange. */
+    const struct runs_api *api;
+    struct run_abandon what; /* Its key is borrowed from the exchange, its host from `host`. */
+    struct text host;        /* Owned. */
+    bool force;
 };
+
+static void abandon_end(struct err err, void *ctx) {
+    struct abandon_op *abandon = ctx;
+    op_answer(&abandon->op, err);
+    text_done(&abandon->host);
+    mem_free(abandon);
+}
 
 static struct err abandon_run(struct tx *tx, void *ctx) {
     struct abandon_op *abandon = ctx;
@@ -229,6 +245,37 @@ static struct err abandon_run(struct tx *tx, void *ctx) {
     return op_written(&abandon->op);
 }
 
+static struct err abandon_find(struct tx *tx, void *ctx) {
+    struct abandon_op *abandon = ctx;
+    op_restart(&abandon->op);
+    text_clear(&abandon->host);
+    struct run_row row = {0};
+    struct err err = tx_run_abandon_find(tx, &abandon->what, &row, &abandon->op.why);
+    if (err.code == ERR_NOT_FOUND) {
+        return runs__absent(&abandon->op.why);
+    }
+    if (!err_failed(err)) {
+        text_add(&abandon->host, row.host.data, row.host.len);
+        err = text_failed(&abandon->host) ? err_make(ERR_OUT_OF_MEMORY, "hosts: abandon") : ERR_OK;
+    }
+    return err;
+}
+
+static void abandon_found(struct err err, void *ctx) {
+    struct abandon_op *abandon = ctx;
+    abandon->what.host = (struct bytes){abandon->host.data, abandon->host.len};
+    if (!err_failed(err) && !abandon->force) {
+        err = check_quiet(abandon->api->dispatch, abandon->what.host, "a job lost that may live",
+                          &abandon->op.why);
+    }
+    if (err_failed(err)) {
+        abandon_end(err, abandon);
+        return;
+    }
+    abandon->what.bounds = dispatch_bounds(abandon->api->dispatch);
+    store_write(abandon->api->store, abandon_run, abandon_end, abandon);
+}
+
 void jobs__abandon(struct exchange *exchange, void *ctx) {
     const struct runs_api *api = ctx;
     struct run_key key;
@@ -237,9 +284,12 @@ void jobs__abandon(struct exchange *exchange, void *ctx) {
     }
     struct abandon_op *abandon = mem_new(sizeof *abandon);
     op_init(&abandon->op, exchange, 200);
+    text_init(&abandon->host, OP_ANSWER_MAX / 4);
+    abandon->api = api;
+    abandon->force = exchange_query_int(exchange, ABANDON_FORCE) != 0;
     abandon->what = (struct run_abandon){
         .key = key, .random = random_of(api), .bounds = dispatch_bounds(api->dispatch)};
-    store_write(api->store, abandon_run, op_done, abandon);
+    store_read(api->store, abandon_find, abandon_found, abandon);
 }
 
 /* --- The table -------------------------------------------------------------------------------- */

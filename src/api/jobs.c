@@ -21,6 +21,14 @@ static const struct query_param list_query[] = {
 
 static const struct query_param one_query[] = {[RUN_OWNER] = OWNER_PARAM, {.name = NULL}};
 
+static const struct query_param abandon_query[] = {
+    [RUN_OWNER] = OWNER_PARAM,
+    [ABANDON_FORCE] = {.name = "force",
+                       .about = "Also where its host gave a sign of life just now.",
+                       .kind = QUERY_FLAG},
+    {.name = NULL},
+};
+
 static const struct query_param logs_query[] = {
     [LOGS_OWNER] = OWNER_PARAM,
     [LOGS_STREAM] = STREAM_PARAM,
@@ -172,7 +180,7 @@ static const struct route routes[] = {
      .path = "/api/v1/jobs/{id}/abandon",
      .summary = "Give up a job whose host is gone: it is lost",
      .scope = SCOPE_RUN,
-     .query = one_query,
+     .query = abandon_query,
      .answer_schema = light_answer,
      .answer_status = 200,
      .handle = jobs__abandon},

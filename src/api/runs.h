@@ -142,6 +142,8 @@ enum {
                      .kind = QUERY_TEXT,                                                           \
                      .max = RUN_SEARCH_MAX}
 enum { RUN_OWNER };
+/* And of jobs__abandon. */
+enum { ABANDON_FORCE = RUN_OWNER + 1 };
 enum { LOGS_OWNER, LOGS_STREAM, LOGS_ATTEMPT, LOGS_OFFSET, LOGS_AFTER, LOGS_LIMIT, LOGS_ENCODING };
 enum { SEARCH_PATTERN = LOGS_OFFSET, SEARCH_LIMIT, SEARCH_CONTEXT };
 

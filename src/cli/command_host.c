@@ -112,9 +112,20 @@ const struct command command_host_rm = {
 
 /* --- One job ---------------------------------------------------------------------------------- */
 
+static const struct flag abandon_flags[] = {
+    {.name = "force",
+     .letter = 'f',
+     .kind = FLAG_SWITCH,
+     .about = "Also where its host gave a sign of life just now."},
+    {.name = NULL},
+};
+
 static struct err abandon_run(struct invocation *invocation) {
     AUTO(json_release) json_t *row = NULL;
-    const struct order order = {.method = "POST", .base = "/api/v1/jobs/", .rest = "/abandon"};
+    const struct order order = {.method = "POST",
+                                .base = "/api/v1/jobs/",
+                                .rest = args_on(&invocation->args, "force") ? "/abandon?force=1"
+                                                                            : "/abandon"};
     struct err err = one_ask(invocation, &order, &row);
     if (!err_failed(err) && invocation->json) {
         talk_print(row);
@@ -131,8 +142,11 @@ const struct command command_job_abandon = {
     .operands = "ID",
     .operands_min = 1,
     .operands_max = 1,
+    .flags = abandon_flags,
     .talks = true,
     .about = "Only jobs that are shown with \"host away\" (PostgreSQL). One that was begun with\n"
-             "--once gets the cause outcome_unknown; one that retries on lost begins again.\n",
+             "--once gets the cause outcome_unknown; one that retries on lost begins again: a\n"
+             "second copy where the host lives after all. Without --force a job is given up only\n"
+             "when its host gave no sign of life for 30 seconds.\n",
     .run = abandon_run,
 };

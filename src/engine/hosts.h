@@ -48,12 +48,17 @@ MUST_CHECK struct err tx_host_each(struct tx *tx, const struct host_page *page,
 /* --- Hosts that are gone (run_abandon.c) ------------------------------------------------------ */
 
 /* A person's word that the host of one job is gone. ERR_NOT_FOUND: no such job of this owner;
- * ERR_RUN_ENDED; ERR_NOT_AWAY: its host is this one. `why` says more. */
+ * ERR_RUN_ENDED; ERR_NOT_AWAY: its host is this one. `why` says more. The first call only looks:
+ * the caller judges whether that host may be taken for gone, and names it in `host`. ERR_CONFLICT:
+ * the job has moved to another host since. */
 struct run_abandon {
     struct run_key key;
+    struct bytes host; /* Of tx_run_abandon: what the row must say. */
     uint32_t random;
     struct run_bounds bounds;
 };
+MUST_CHECK struct err tx_run_abandon_find(struct tx *tx, const struct run_abandon *what,
+                                          struct run_row *ret_row, struct why *why);
 MUST_CHECK struct err tx_run_abandon(struct tx *tx, const struct run_abandon *what,
                                      struct run_row *ret_row, struct why *why);
 

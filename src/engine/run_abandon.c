@@ -38,8 +38,8 @@ static struct err abandon(struct tx *tx, const struct run_abandon *what, const s
     return err;
 }
 
-struct err tx_run_abandon(struct tx *tx, const struct run_abandon *what, struct run_row *ret_row,
-                          struct why *why) {
+struct err tx_run_abandon_find(struct tx *tx, const struct run_abandon *what,
+                               struct run_row *ret_row, struct why *why) {
     bool found = false;
     struct run_row row = {.id = 0};
     struct err err = tx_run_find(tx, &what->key, &found, &row);
@@ -57,6 +57,22 @@ struct err tx_run_abandon(struct tx *tx, const struct run_abandon *what, struct 
         why_set(why, "the run is %s here, on the leader's host: stop it instead",
                 run_state_name(row.state));
         return err_make(ERR_NOT_AWAY, "runs: abandon");
+    }
+    *ret_row = row;
+    return ERR_OK;
+}
+
+struct err tx_run_abandon(struct tx *tx, const struct run_abandon *what, struct run_row *ret_row,
+                          struct why *why) {
+    struct run_row row;
+    struct err err = tx_run_abandon_find(tx, what, &row, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (row.host.len != what->host.len ||
+        memcmp(row.host.data, what->host.data, row.host.len) != 0) {
+        why_set(why, "the job has moved to another host meanwhile: look again");
+        return err_make(ERR_CONFLICT, "runs: abandon");
     }
     return abandon(tx, what, &row, ret_row);
 }

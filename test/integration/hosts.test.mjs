@@ -161,9 +161,16 @@ test("a job is abandoned by a person: lost, unknown with once, again where it sa
     const asked = await submit(hosts.here, { argv });
     const there = await hosts.moved();
     const next = await submit(there, { argv: ["true"], key: "k", key_max: 1 });
-    const abandon = (id) => there.request("POST", `/api/v1/jobs/${id}/abandon`);
+    const abandon = (id) => there.request("POST", `/api/v1/jobs/${id}/abandon?force=1`);
     await there.request("POST", `/api/v1/runs/${asked}/stop`);
-    const said = await there.cli(["job", "abandon", plain]);
+    // The host gave a sign of life a moment ago.
+    const early = await there.request("POST", `/api/v1/jobs/${plain}/abandon`);
+    assert.deepEqual([early.status, early.json.code], [409, "host_alive"], early.text);
+    const refused = await there.cli(["job", "abandon", plain]);
+    assert.equal(refused.code, 5, refused.stdout);
+    assert.match(refused.stderr, /without a sign of life.*wait, or force it \(--force\)/s);
+    assert.equal((await show(there, plain)).state, "running");
+    const said = await there.cli(["job", "abandon", plain, "--force"]);
     assert.equal(said.code, 0, said.stderr);
     assert.match(said.stdout, /lost \(host_gone\)/);
     assert.equal((await ended(there, next)).state, "succeeded");

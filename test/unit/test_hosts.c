@@ -177,6 +177,9 @@ static void only_a_job_that_is_away_is_abandoned(void **state) {
     one.what.bounds.hosts = RUN_HOST_ONE; /* A copy of a database: its own rules hold. */
     assert_int_equal(runs_do(runs, one_tx, &one), ERR_NOT_AWAY);
     one.what.bounds = leader(runs);
+    one.what.host = BYTES("machine/3"); /* Another host was judged. */
+    assert_int_equal(runs_do(runs, one_tx, &one), ERR_CONFLICT);
+    one.what.host = BYTES(OLD);
     assert_int_equal(runs_do(runs, one_tx, &one), ERR_NONE);
     assert_int_equal(runs_do(runs, one_tx, &one), ERR_RUN_ENDED);
     assert_int_equal(runs_get(runs, run.run).row.state, RUN_LOST);
