@@ -42,12 +42,12 @@ static const struct flag ls_flags[] = {
 
 static void head_print(void *ctx) {
     (void)ctx;
-    printf("%-44s  %-7s  %5s  %-20s  %s\n", "PLACE", "ROLE", "JOBS", "SEEN", "NAME");
+    printf("%-60s  %-7s  %5s  %-20s  %s\n", "PLACE", "ROLE", "JOBS", "SEEN", "NAME");
 }
 
 static void row_print(void *ctx, const json_t *row) {
     (void)ctx;
-    printf("%-44s  %-7s  %5lld  %-20s  %s\n", talk_text(row, "place"), talk_text(row, "role"),
+    printf("%-60s  %-7s  %5lld  %-20s  %s\n", talk_text(row, "place"), talk_text(row, "role"),
            (long long)talk_int(row, "runs"), talk_time(talk_int(row, "seen_ms")).text,
            talk_text(row, "name"));
 }

@@ -34,6 +34,8 @@ struct host_watch {
     struct dispatch *dispatch;
     struct timer timer;
     struct seen_list known, fresh; /* `fresh` is the store function's. */
+    bool renames;                  /* This look: it leads, and is not held. */
+    bool renamed;                  /* Jobs of the hosts in `known`, and ours: tx_host_rename. */
     size_t abandoning;             /* Of `known`: the one whose jobs are looked at. */
     struct host_abandon what;
     struct host_abandoned abandoned;
@@ -64,6 +66,30 @@ static struct err note_host(void *ctx, const struct host_row *host) {
     return ERR_OK;
 }
 
+static const struct seen *seen_find(const struct seen_list *list, struct bytes place) {
+    for (size_t i = 0; i < list->count; i++) {
+        const struct seen *seen = &list->at[i];
+        if (strlen(seen->place) == place.len && memcmp(seen->place, place.data, place.len) == 0) {
+            return seen;
+        }
+    }
+    return NULL;
+}
+
+/* Once for each host that is new here, and by the leader, whose rows they are. */
+static struct err rename_new(struct tx *tx, const struct host_watch *watch) {
+    const struct dispatch_options *options = &watch->dispatch->options;
+    bool may = watch->renames;
+    struct err err = may && !watch->renamed ? tx_host_rename(tx, options->bounds.host) : ERR_OK;
+    for (size_t i = 0; may && !err_failed(err) && i < watch->fresh.count; i++) {
+        struct bytes place = bytes_of(watch->fresh.at[i].place);
+        if (!watch->renamed || seen_find(&watch->known, place) == NULL) {
+            err = tx_host_rename(tx, place);
+        }
+    }
+    return err;
+}
+
 static struct err sign_tx(struct tx *tx, void *ctx) {
     struct host_watch *watch = ctx;
     const struct dispatch_options *options = &watch->dispatch->options;
@@ -74,17 +100,10 @@ static struct err sign_tx(struct tx *tx, void *ctx) {
     const struct host_page page = {.limit = HOSTS_MAX + 1};
     watch->fresh.count = 0;
     struct err err = tx_host_seen(tx, &ours);
-    return err_failed(err) ? err : tx_host_each(tx, &page, note_host, watch);
-}
-
-static const struct seen *seen_find(const struct seen_list *list, struct bytes place) {
-    for (size_t i = 0; i < list->count; i++) {
-        const struct seen *seen = &list->at[i];
-        if (strlen(seen->place) == place.len && memcmp(seen->place, place.data, place.len) == 0) {
-            return seen;
-        }
+    if (!err_failed(err)) {
+        err = tx_host_each(tx, &page, note_host, watch);
     }
-    return NULL;
+    return err_failed(err) ? err : rename_new(tx, watch);
 }
 
 static void merge(struct host_watch *watch) {
@@ -175,12 +194,15 @@ static void sign_done(struct err err, void *ctx) {
         return;
     }
     merge(watch);
+    watch->renamed = watch->renames;
     watch->abandoning = 0;
     abandon_next(watch);
 }
 
 static void sign(struct timer *timer) {
     struct host_watch *watch = CONTAINER_OF(timer, struct host_watch, timer);
+    const struct dispatch_options *options = &watch->dispatch->options;
+    watch->renames = !options->guest && options->hold == RUN_FREE;
     dispatch__write(watch->dispatch, sign_tx, sign_done, watch);
 }
 

@@ -8,7 +8,7 @@ static bool same(struct bytes a, struct bytes b) {
 }
 
 struct place {
-    struct bytes machine, folder;
+    struct bytes machine, folder, id;
 };
 
 /* What /etc/machine-id says between the first boot and the moment at which it is written. */
@@ -16,37 +16,61 @@ static bool machine_known(struct bytes machine) {
     return machine.len > 0 && !same(machine, BYTES("uninitialized"));
 }
 
-/* False: a word that names no place. */
-static bool place_read(struct bytes text, struct place *ret_place) {
-    const char *slash = text.len == 0 ? NULL : memchr(text.data, '/', text.len);
+/* The part of `io_rest` before its first slash, which is taken off with it. False: no slash, and
+ * the part is all of it. */
+static bool part_take(struct bytes *io_rest, struct bytes *ret_part) {
+    const char *slash = io_rest->len == 0 ? NULL : memchr(io_rest->data, '/', io_rest->len);
     if (slash == NULL) {
+        *ret_part = *io_rest;
+        *io_rest = (struct bytes){"", 0};
         return false;
     }
-    size_t machine_len = (size_t)(slash - text.data);
-    *ret_place = (struct place){.machine = {text.data, machine_len},
-                                .folder = {slash + 1, text.len - machine_len - 1}};
+    size_t len = (size_t)(slash - io_rest->data);
+    *ret_part = (struct bytes){io_rest->data, len};
+    *io_rest = (struct bytes){slash + 1, io_rest->len - len - 1};
     return true;
+}
+
+/* False: a word that names no place. */
+static bool place_read(struct bytes text, struct place *ret_place) {
+    struct bytes rest = text;
+    if (!part_take(&rest, &ret_place->machine)) {
+        return false;
+    }
+    (void)part_take(&rest, &ret_place->folder); /* Without an id it is the last part. */
+    ret_place->id = rest;
+    return true;
+}
+
+struct bytes home_without_id(struct bytes place) {
+    struct place parts;
+    if (!place_read(place, &parts) || parts.id.len == 0) {
+        return (struct bytes){"", 0};
+    }
+    return (struct bytes){place.data, place.len - parts.id.len - 1};
 }
 
 static bool machine_same(struct bytes a, struct bytes b) {
     return !machine_known(a) || !machine_known(b) || same(a, b);
 }
 
-static bool folder_same(struct bytes a, struct bytes b) {
+static bool part_same(struct bytes a, struct bytes b) {
     return a.len == 0 || b.len == 0 || same(a, b);
 }
 
 bool home_same(const struct home_places *places) {
     struct place stored, ours;
     return place_read(places->stored, &stored) && place_read(places->ours, &ours) &&
-           machine_same(stored.machine, ours.machine) && folder_same(stored.folder, ours.folder);
+           machine_same(stored.machine, ours.machine) && part_same(stored.folder, ours.folder) &&
+           part_same(stored.id, ours.id);
 }
 
 /* The same place, of which we know more now: a later copy is to be told from it. */
 static bool learned(const struct home_places *places) {
     struct place stored, ours;
     return place_read(places->stored, &stored) && place_read(places->ours, &ours) &&
-           !machine_known(stored.machine) && machine_known(ours.machine);
+           ((!machine_known(stored.machine) && machine_known(ours.machine)) ||
+            (stored.id.len == 0 && ours.id.len > 0));
 }
 
 /* The same place, if by more words. */

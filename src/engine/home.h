@@ -3,11 +3,13 @@
  * Why        A copy or an old backup says "running" of what runs elsewhere, and owes notices that
  *            were delivered long ago. Nothing of that may begin by itself: a daemon that finds
  *            itself with such a database holds, and says so, until somebody releases it.
- * How        the place is "MACHINE/FOLDER": the machine's id and the data directory's inode. A part
- *            that the system does not have is empty, and not compared; nor is the machine of a
- *            system that has not been given its id yet (first boot: "uninitialized"). The id is
- *            taken up once there is one. `restore` writes a word that is no place, so what was
- *            restored into its own folder is not at home either.
+ * How        the place is "MACHINE/FOLDER/ID": the machine's id, the data directory's inode, and a
+ *            random id that lies in it, since machines of one image have one machine id, and inodes
+ *            of small file systems are equal. A part that the system does not have is empty, and
+ *            not compared; nor is the machine of a system that has not been given its id yet (first
+ *            boot: "uninitialized"), nor the id of a place that older versions wrote, without its
+ *            slash. What was missing is taken up once it is there. `restore` writes a word that is
+ *            no place, so what was restored into its own folder is not at home either.
  * Threads    inside a store function; home_same: any.
  */
 #ifndef DROVER_ENGINE_HOME_H
@@ -34,5 +36,7 @@ struct home_places {
     struct bytes stored, ours;
 };
 MUST_CHECK bool home_same(const struct home_places *places);
+/* The place as older versions wrote it: without the id. Empty: it has none. Borrowed. */
+MUST_CHECK struct bytes home_without_id(struct bytes place);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "engine/home.h"
 #include "engine/run_rows.h"
 
 #define HOST_COLUMNS                                                                               \
@@ -21,6 +22,33 @@ struct err tx_host_seen(struct tx *tx, const struct host_row *host) {
                                arg_text((struct bytes){role, strlen(role)}),
                                arg_text(host->version), arg_int(tx_now_ms(tx))};
     return tx_exec(tx, put, args, COUNT_OF(args), NULL /* one row */);
+}
+
+static struct err is_alone(struct tx *tx, struct bytes older, bool *ret_alone) {
+    static const char sql[] = "SELECT count(*) FROM hosts WHERE substr(place, 1, length($1) + 1) ="
+                              " $1 || '/'";
+    const struct arg args[] = {arg_text(older)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    if (!err_failed(err)) {
+        *ret_alone = rows_int(rows, 0) <= 1;
+    }
+    return err;
+}
+
+struct err tx_host_rename(struct tx *tx, struct bytes place) {
+    static const char rename[] = "UPDATE runs SET host = $1 WHERE host = $2 AND host <> ''"
+                                 " AND ended_ms IS NULL AND kind = 'job'"
+                                 " AND state IN ('running', 'waiting')";
+    struct bytes older = home_without_id(place);
+    const struct arg args[] = {arg_text(place), arg_text(older)};
+    bool alone = false;
+    struct err err = older.len == 0 ? ERR_OK : is_alone(tx, older, &alone);
+    if (err_failed(err) || !alone) {
+        return err;
+    }
+    err = tx_exec(tx, rename, args, COUNT_OF(args), NULL /* mostly none */);
+    return err_failed(err) ? err : tx_host_remove(tx, older);
 }
 
 static void host_borrow(const struct rows *rows, struct host_row *ret_host) {

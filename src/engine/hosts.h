@@ -34,6 +34,10 @@ struct host_row {
 
 /* A sign of life: place, name, version and role of `host` count. */
 MUST_CHECK struct err tx_host_seen(struct tx *tx, const struct host_row *host);
+/* Jobs that a daemon of an older version began at `place`, whose name of then had no id (home.h),
+ * are called by its name of now, and the older row of the host goes. Of machines that share their
+ * older name nobody knows whose jobs those are: the jobs stay as they are. */
+MUST_CHECK struct err tx_host_rename(struct tx *tx, struct bytes place);
 /* By place or name. Texts live in the transaction's arena. ERR_CONFLICT: several have that name. */
 MUST_CHECK struct err tx_host_find(struct tx *tx, struct bytes word, bool *ret_found,
                                    struct host_row *ret_host);

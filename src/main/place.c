@@ -1,4 +1,4 @@
-/* place.c: the data directory's true path, and its name. */
+/* place.c: see place.h. */
 #include "main/place.h"
 
 #include <errno.h>
@@ -10,11 +10,19 @@
 #include <sys/stat.h>
 
 #include "base/memory.h"
+#include "engine/home.h"
+#include "store/datadir.h"
 
-enum { MACHINE_ID_MAX = 64 };
+enum {
+    MACHINE_ID_MAX = 64,
+    ID_BYTES = 8,
+    ID_LEN = 2 * ID_BYTES,
+    FILE_SIZE_MAX = sizeof((struct place_name *)0)->text,
+};
 
-static struct err name_find(const struct serve_options *serve, const char *path,
-                            struct place_name *ret_name) {
+/* The place without the id. */
+static struct err place_short(const struct serve_options *serve, const char *path,
+                              struct place_name *ret_name) {
     const struct world *world = serve->world;
     AUTO(mem_release) char *machine = NULL;
     size_t len = 0;
@@ -30,14 +38,77 @@ static struct err name_find(const struct serve_options *serve, const char *path,
     return ERR_OK;
 }
 
+/* --- The id ----------------------------------------------------------------------------------- */
+
+struct host_id {
+    char text[ID_LEN + 1];
+};
+
+static void host_id_make(const struct world *world, struct host_id *ret_id) {
+    unsigned char bytes[ID_BYTES];
+    world_random(world, bytes, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        (void)snprintf(ret_id->text + 2 * i, 3, "%02x", bytes[i]);
+    }
+}
+
+/* False: the file says nothing, or something of another place. `line` loses its end. */
+static bool host_id_read(char *line, const struct place_name *here, struct host_id *ret_id) {
+    line[strcspn(line, "\n")] = '\0';
+    char *slash = strrchr(line, '/');
+    if (slash == NULL || strlen(slash + 1) != ID_LEN ||
+        strspn(slash + 1, "0123456789abcdef") != ID_LEN) {
+        return false;
+    }
+    const struct home_places places = {.stored = {line, (size_t)(slash - line)},
+                                       .ours = {here->text, strlen(here->text)}};
+    memcpy(ret_id->text, slash + 1, sizeof ret_id->text);
+    return home_same(&places);
+}
+
+/* *io_name gets its last part. The file is written again also where the machine has got its id. */
+static struct err host_id_add(const struct world *world, const char *path,
+                              struct place_name *io_name) {
+    AUTO(mem_release) char *file = datadir_path(path, DATADIR_HOST_ID);
+    AUTO(mem_release) char *line = NULL;
+    size_t len = 0;
+    struct err err = world->file_read(world->ctx, file, FILE_SIZE_MAX, &line, &len);
+    bool none = err_failed(err) && (err.os == ENOENT || err.os == EFBIG);
+    if (err_failed(err) && !none) {
+        return err;
+    }
+    struct place_name whole;
+    struct host_id id;
+    AUTO(mem_release) char *before = none ? NULL : mem_copy(line, len);
+    if (none || !host_id_read(line, io_name, &id)) {
+        host_id_make(world, &id);
+    }
+    int size = snprintf(whole.text, sizeof whole.text, "%s/%s\n", io_name->text, id.text);
+    assert(size > 0 && (size_t)size < sizeof whole.text);
+    bool same = before != NULL && strcmp(before, whole.text) == 0;
+    err = same ? ERR_OK
+               : world->file_replace(world->ctx, file, (struct bytes){whole.text, (size_t)size},
+                                     0600 /* the owner's */);
+    if (!err_failed(err)) {
+        whole.text[size - 1] = '\0';
+        *io_name = whole;
+    }
+    return err;
+}
+
 struct err place_find(const struct serve_options *serve, char **ret_data_dir,
                       struct place_name *ret_name) {
     char path[PATH_MAX];
     if (realpath(serve->data, path) == NULL) {
         return err_from_errno(errno, "place: find the data directory");
     }
-    struct err err = name_find(serve, path, ret_name);
+    struct place_name name;
+    struct err err = place_short(serve, path, &name);
     if (!err_failed(err)) {
+        err = host_id_add(serve->world, path, &name);
+    }
+    if (!err_failed(err)) {
+        *ret_name = name;
         *ret_data_dir = mem_copy(path, strlen(path));
     }
     return err;

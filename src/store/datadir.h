@@ -18,6 +18,7 @@
 #define DATADIR_DATABASE "drover.db"
 #define DATADIR_LOCK "drover.lock"
 #define DATADIR_MARK "drover.mark"
+#define DATADIR_HOST_ID "host-id"
 
 struct datadir;
 

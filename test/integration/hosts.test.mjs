@@ -84,7 +84,7 @@ test("a job of another host goes on: it keeps its key, and is no second copy", {
     assert.equal(listed.find((job) => job.id === id).host_away, true);
     assert.equal(listed.find((job) => job.id === next).host_away, undefined);
     assert.match((await there.cli(["ps"])).stdout, /running \(host away\)/);
-    assert.match((await there.cli(["show", id])).stdout, /^host +\S*\/\d+$/m);
+    assert.match((await there.cli(["show", id])).stdout, /^host +\S*\/\d+\/[0-9a-f]{16}$/m);
 
     // Its own host leads again: the job is found alive, and does as it is told.
     await there.stop();

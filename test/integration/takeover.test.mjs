@@ -2,12 +2,13 @@
 //
 // runs-with: postgres
 import assert from "node:assert/strict";
-import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
 import { Host, Lead, schemaUrl, sql } from "./hosts.mjs";
-import { scratch } from "./lib.mjs";
+import { bin, scratch } from "./lib.mjs";
 import { processesOf, read } from "./processes.mjs";
 import { until } from "./providers.mjs";
 
@@ -147,3 +148,60 @@ for (const role of ["standby", "leader"]) {
     for (const line of lines) line.open();
   });
 }
+
+/** A program that starts drover on a volume of its own, whose inodes are those of each other one;
+ *  nothing where that is forbidden. */
+function onVolume(t) {
+  const flags = process.getuid() === 0 ? "-m" : "-rm";
+  const mount = 'mount -t tmpfs -o mode=0700 tmpfs "$0"';
+  try {
+    execFileSync("unshare", [flags, "sh", "-c", mount, scratch(t)], { stdio: "ignore" });
+  } catch {
+    return undefined;
+  }
+  const program = path.join(scratch(t), "drover");
+  const line = `for word; do [ "$last" = --data ] && data=$word; last=$word; done`;
+  const start = `exec unshare ${flags} sh -c '${mount}; exec ${bin} "$@"' "$data" "$@"`;
+  writeFileSync(program, `#!/bin/sh\n${line}\n${start}\n`);
+  chmodSync(program, 0o755);
+  return program;
+}
+
+test("two machines of one image are two hosts", { skip }, async (t) => {
+  const program = onVolume(t);
+  if (!program) return t.skip("no mount namespaces here");
+  const url = schemaUrl();
+  const first = await new Host(t, url, { program }).start();
+  const line = gated(t, "exit 3");
+  const id = await job(first, { shell: line.shell });
+  await line.began();
+  const second = await new Host(t, url, { program }).standsBy();
+  const signs = () => sql(url, "SELECT count(*) FROM hosts");
+  await until("both are known", () => signs() === "2");
+  const names = sql(url, "SELECT count(DISTINCT regexp_replace(place, '/[^/]*$', '')) FROM hosts");
+  assert.equal(names, "1", "machine and inode are the same");
+  await first.kill();
+  await second.leads();
+  const away = await shown(second, id);
+  assert.deepEqual([away.state, away.host_away], ["running", true]);
+  line.open();
+});
+
+test("jobs that an older version began are looked after by the host of then", { skip },
+  async (t) => {
+    const url = schemaUrl();
+    const host = await new Host(t, url).start();
+    const line = gated(t, "exit 3");
+    const id = await job(host, { shell: line.shell });
+    await line.began();
+    await host.kill();
+    sql(url, "UPDATE runs SET host = regexp_replace(host, '/[^/]*$', '');" +
+      " UPDATE hosts SET place = regexp_replace(place, '/[^/]*$', '')");
+    const other = await new Host(t, url).start();
+    assert.equal((await shown(other, id)).host_away, true);
+    await host.standsBy();
+    line.open();
+    await until("the end is stored", async () => (await shown(other, id)).state === "failed");
+    assert.equal((await shown(other, id)).result.exit_code, 3);
+    assert.equal(sql(url, "SELECT count(*) FROM hosts WHERE place !~ '/.*/'"), "0");
+  });

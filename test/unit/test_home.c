@@ -30,6 +30,27 @@ static void a_machine_that_has_no_id_yet_is_not_compared(void **state) {
     assert_false(alike("uninitialized/12", "abc/13"));
 }
 
+static void an_id_tells_machines_of_one_image_from_each_other(void **state) {
+    (void)state;
+    assert_true(alike("abc/12/0f", "abc/12/0f"));
+    assert_false(alike("abc/12/0f", "abc/12/0e"));
+    assert_false(alike("abc/12/0f", "abc/13/0f"));
+    assert_false(alike("abc/12/0f", "abd/12/0f"));
+    assert_true(alike("abc/12", "abc/12/0f")); /* Of an older version. */
+    assert_true(alike("abc/12/0f", "abc/12"));
+    assert_false(alike("abc/13", "abc/12/0f"));
+    assert_true(alike("uninitialized/12/0f", "abc/12/0f"));
+}
+
+static void the_older_name_of_a_place_has_no_id(void **state) {
+    (void)state;
+    struct bytes older = home_without_id(BYTES("abc/12/0f"));
+    assert_int_equal(older.len, strlen("abc/12"));
+    assert_memory_equal(older.data, "abc/12", older.len);
+    assert_int_equal(home_without_id(BYTES("abc/12")).len, 0);
+    assert_int_equal(home_without_id(BYTES("restored")).len, 0);
+}
+
 static void a_word_is_no_place(void **state) {
     (void)state;
     assert_false(alike("restored", "abc/12"));
@@ -84,6 +105,14 @@ static void an_id_that_comes_late_is_taken_up_and_then_tells_copies(void **state
     }
 }
 
+static void the_id_of_a_directory_is_taken_up_by_an_older_database(void **state) {
+    struct runs_kit *runs = *state;
+    assert_int_equal(found(runs, "abc/12"), HOME_OURS);
+    assert_int_equal(found(runs, "abc/12/0f"), HOME_OURS);
+    assert_int_equal(found(runs, "abc/12/0e"), HOME_OTHER);
+    assert_int_equal(found(runs, "abc/12/0f"), HOME_OURS);
+}
+
 static int64_t since_epoch(struct runs_kit *runs, const char *place) {
     struct home_call call = {.place = place};
     assert_int_equal(kit_write(&runs->kit, find, &call.call).code, ERR_NONE);
@@ -110,7 +139,11 @@ int main(void) {
         cmocka_unit_test(a_place_is_the_machine_and_the_folder),
         cmocka_unit_test(what_a_system_does_not_have_is_not_compared),
         cmocka_unit_test(a_machine_that_has_no_id_yet_is_not_compared),
+        cmocka_unit_test(an_id_tells_machines_of_one_image_from_each_other),
+        cmocka_unit_test(the_older_name_of_a_place_has_no_id),
         cmocka_unit_test(a_word_is_no_place),
+        cmocka_unit_test_setup_teardown(the_id_of_a_directory_is_taken_up_by_an_older_database,
+                                        runs_begin, runs_end),
         cmocka_unit_test_setup_teardown(an_id_that_comes_late_is_taken_up_and_then_tells_copies,
                                         runs_begin, runs_end),
         cmocka_unit_test_setup_teardown(a_new_database_is_at_home_and_elsewhere_only_once_released,

@@ -185,6 +185,44 @@ static void only_a_job_that_is_away_is_abandoned(void **state) {
     assert_int_equal(runs_get(runs, run.run).row.state, RUN_LOST);
 }
 
+/* --- Names of older versions ------------------------------------------------------------------ */
+
+static struct err rename_tx(struct tx *tx, void *ctx) {
+    return tx_host_rename(tx, kit_bytes(ctx));
+}
+
+static void assert_jobs(struct runs_kit *runs, const char *place, int64_t count) {
+    struct find find = {.word = place};
+    assert_int_equal(find_host(runs, &find), ERR_NONE);
+    assert_true(find.found);
+    assert_int_equal(find.runs, count);
+}
+
+static void jobs_of_an_older_version_are_called_by_the_new_name_of_their_host(void **state) {
+    struct runs_kit *runs = *state;
+    (void)runs_add(runs);
+    sign(runs, OLD, "a:/d");
+    sign(runs, OLD "/0f", "a:/d");
+    assert_int_equal(runs_do(runs, rename_tx, "machine/11/0f"), ERR_NONE);
+    assert_int_equal(runs_do(runs, rename_tx, OLD), ERR_NONE);
+    assert_jobs(runs, OLD, 1);
+    assert_int_equal(runs_do(runs, rename_tx, OLD "/0f"), ERR_NONE);
+    assert_jobs(runs, OLD "/0f", 1);
+    struct find find = {.word = OLD};
+    assert_int_equal(find_host(runs, &find), ERR_NONE);
+    assert_false(find.found);
+}
+
+static void of_two_hosts_with_one_older_name_neither_gets_the_jobs(void **state) {
+    struct runs_kit *runs = *state;
+    (void)runs_add(runs);
+    sign(runs, OLD, "a:/d");
+    sign(runs, OLD "/0e", "a:/d");
+    sign(runs, OLD "/0f", "b:/d");
+    assert_int_equal(runs_do(runs, rename_tx, OLD "/0f"), ERR_NONE);
+    assert_jobs(runs, OLD, 1);
+}
+
 int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
@@ -193,6 +231,8 @@ int main(void) {
         HOSTS_TEST(all_jobs_of_a_host_are_given_up_in_pages),
         HOSTS_TEST(a_job_whose_row_is_damaged_keeps_no_other_from_its_end),
         HOSTS_TEST(only_a_job_that_is_away_is_abandoned),
+        HOSTS_TEST(jobs_of_an_older_version_are_called_by_the_new_name_of_their_host),
+        HOSTS_TEST(of_two_hosts_with_one_older_name_neither_gets_the_jobs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
