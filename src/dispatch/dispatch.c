@@ -180,6 +180,7 @@ void dispatch_stop(struct dispatch *dispatch, void (*stopped)(void *ctx), void *
     host_watch__stop(dispatch);
     retain__stop(dispatch);
     guest__stop(dispatch);
+    strays__stop(dispatch);
     wake__stop(dispatch);
     table_each(&dispatch->flights, stop_one, NULL);
     dispatch__maybe_stopped(dispatch);

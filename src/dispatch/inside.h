@@ -172,6 +172,7 @@ struct reports {
 
 struct feed;       /* input.c */
 struct guest;      /* guest.c */
+struct strays;     /* strays.c */
 struct host_watch; /* host_watch.c */
 struct tidy;       /* retain.c */
 
@@ -190,6 +191,7 @@ struct dispatch {
     struct host_watch *host_watch; /* Owned; NULL: hosts do not share the database. */
     struct tidy *tidy;             /* Owned; NULL: a guest's. */
     struct guest *guest;           /* Owned; NULL: it leads. */
+    struct strays *strays;         /* Owned; NULL: no look is going on. */
     char **environment;            /* Owned: what commands inherit of ours; ends with NULL. */
     size_t busy;                   /* Answers of the store that are awaited. */
     int64_t doubt_below;           /* Epochs. */
@@ -289,6 +291,7 @@ void reports__stop(struct dispatch *dispatch);
 
 /* strays.c: once the flights are known; a second call does nothing. */
 void strays__look(struct dispatch *dispatch);
+void strays__stop(struct dispatch *dispatch);
 
 /* guest.c */
 void guest__start(struct dispatch *dispatch);

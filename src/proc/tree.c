@@ -183,6 +183,22 @@ struct err tree_end(const struct tree_mark *marks, size_t count, unsigned wait_m
     return err;
 }
 
+struct err tree_find(const struct tree_mark *marks, size_t count, bool *ret_lives) {
+    AUTO(tree_table_done) struct tree_table table;
+    tree_table_init(&table, marks, count);
+    struct err err = tree_table_look(&table);
+    if (err_failed(err)) {
+        return err;
+    }
+    memset(ret_lives, 0, count * sizeof *ret_lives);
+    for (size_t i = 0; i < table.count; i++) {
+        if (table.rows[i].mark != TREE_NOBODYS) {
+            ret_lives[table.rows[i].mark] = true;
+        }
+    }
+    return ERR_OK;
+}
+
 struct err tree_count(const struct tree_mark *mark, unsigned *ret_count) {
     AUTO(tree_table_done) struct tree_table table;
     tree_table_init(&table, mark, 1);

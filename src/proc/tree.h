@@ -28,6 +28,8 @@ enum { TREE_MARKS_MAX = 64 };
 /* An end for each mark. */
 MUST_CHECK struct err tree_end(const struct tree_mark *marks, size_t count, unsigned wait_ms,
                                struct tree_end *ret_ends);
+/* Which of the trees have a process that lives, by one look; any number of marks. */
+MUST_CHECK struct err tree_find(const struct tree_mark *marks, size_t count, bool *ret_lives);
 /* How many live. */
 MUST_CHECK struct err tree_count(const struct tree_mark *mark, unsigned *ret_count);
 

@@ -16,10 +16,10 @@
 
 #define REPORTS "SELECT count(*) FROM host_reports"
 
-/* How often the store still refuses a report, one with texts, and a page; and how often it was
- * asked. Its threads count. */
+/* How often the store still refuses a report, one with texts, a page, and a question; and how often
+ * it was asked. Its threads count. */
 static struct {
-    atomic_uint puts_refused, texts_refused, pages_refused, puts, pages;
+    atomic_uint puts_refused, texts_refused, pages_refused, moved_refused, puts, pages;
     atomic_bool bare; /* The last report came without its result. */
 } seen;
 
@@ -66,6 +66,19 @@ struct err __wrap_tx_run_here(struct tx *tx, struct bytes place, int64_t after,
     return __real_tx_run_here(tx, place, after, ret_page);
 }
 
+struct err __real_tx_run_here_moved(struct tx *tx, const struct run_here *runs, size_t count,
+                                    bool *ret_moved);
+struct err __wrap_tx_run_here_moved(struct tx *tx, const struct run_here *runs, size_t count,
+                                    bool *ret_moved);
+struct err __wrap_tx_run_here_moved(struct tx *tx, const struct run_here *runs, size_t count,
+                                    bool *ret_moved) {
+    if (seen.moved_refused > 0) {
+        seen.moved_refused--;
+        return err_make(ERR_BUSY, "test: moved");
+    }
+    return __real_tx_run_here_moved(tx, runs, count, ret_moved);
+}
+
 /* Three walks more have begun, so that two of them were whole. */
 static void let_it_walk(struct kit *kit) {
     for (unsigned pages = seen.pages; seen.pages < pages + 3;) {
@@ -73,13 +86,15 @@ static void let_it_walk(struct kit *kit) {
     }
 }
 
-/* A command that goes on until its file is there, and its daemon, which does not lead any more. */
+/* A command that goes on until its file is there, and its daemon, which does not lead any more.
+ * What goes on is a child, since the command itself dies with its holder. */
 static struct id begin_away(struct kit *kit) {
     char line[512];
-    (void)snprintf(line, sizeof line,
-                   "cd '%s'; echo $$ > began.new; mv began.new began; while [ ! -e gate ]; do "
-                   "sleep 0.01; done; exit 3",
-                   kit->place.dir);
+    (void)snprintf(
+        line, sizeof line,
+        "cd '%s'; sh -c 'echo $$ > began.new; mv began.new began; while [ ! -e gate ]; do "
+        "sleep 0.01; done; exit 3' & wait $!",
+        kit->place.dir);
     struct id run = kit_shell(kit, line);
     kit_until_file(kit, kit_path(kit, "began"));
     kit_down(kit);
@@ -206,9 +221,11 @@ static void what_the_leader_has_stored_is_forgotten(void **state) {
     kit_until(kit, is_empty, NULL);
 }
 
+enum left { LEFT_HOLDER, LEFT_TREE };
+
 static bool is_gone(struct kit *kit, void *ctx) {
     (void)kit;
-    return kill(*(const pid_t *)ctx, 0) < 0;
+    return !process_lives(*(const pid_t *)ctx);
 }
 
 /* The rows of a copy may be older than what lives here. */
@@ -237,8 +254,73 @@ static void under_a_hold_nothing_that_was_given_up_is_ended(void **state) {
     kit_until(kit, is_gone, &pid);
 }
 
+static enum spool_found found_of(struct kit *kit, const struct id *run, int *ret_pid) {
+    struct spool_state state;
+    struct err err = spool_decide(kit->place.spool, kit_name(run, 1), SPOOL_LOOK, 0, &state);
+    assert_int_equal(err.code, ERR_NONE);
+    *ret_pid = state.pid;
+    return state.found;
+}
+
+static void holder_kill(struct kit *kit, const struct id *run) {
+    int pid = 0;
+    assert_int_equal(found_of(kit, run, &pid), SPOOL_ALIVE);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    while (found_of(kit, run, &pid) == SPOOL_ALIVE)
+        ; /* Its lock goes with it. */
+}
+
+/* A command whose daemon went, whose rows were changed by `sql` while none was here, and the daemon
+ * that stands by then. Its process. */
+static pid_t begin_changed(struct kit *kit, const char *sql, enum left left) {
+    struct id run = begin_away(kit);
+    pid_t pid = read_pid(kit_path(kit, "began"));
+    kit_down(kit);
+    if (left == LEFT_TREE) {
+        holder_kill(kit, &run);
+    }
+    kit->guest = false;
+    kit->hold = RUN_HELD;
+    kit_open(kit);
+    (void)kit_number(kit, sql);
+    kit_down(kit);
+    kit->hold = RUN_FREE;
+    kit->guest = true;
+    assert_true(process_lives(pid));
+    kit_open(kit);
+    return pid;
+}
+
+#define GIVEN_UP "UPDATE runs SET state = 'lost', ended_ms = 1 RETURNING 1"
+
+static void what_was_given_up_meanwhile_is_ended_though_the_store_fails_first(void **state) {
+    struct kit *kit = *state;
+    seen.moved_refused = 3;
+    pid_t pid = begin_changed(kit, GIVEN_UP, LEFT_HOLDER);
+    kit_until(kit, is_gone, &pid);
+    assert_int_equal(seen.moved_refused, 0);
+    kit_until(kit, is_empty, NULL);
+}
+
+static void what_a_dead_holder_left_of_a_run_that_was_given_up_is_ended(void **state) {
+    struct kit *kit = *state;
+    pid_t pid = begin_changed(kit, GIVEN_UP, LEFT_TREE);
+    kit_until(kit, is_gone, &pid);
+    kit_until(kit, is_empty, NULL);
+}
+
+static void what_a_dead_holder_left_of_a_run_that_nobody_knows_goes_on(void **state) {
+    struct kit *kit = *state;
+    pid_t pid = begin_changed(kit, "DELETE FROM runs RETURNING 1", LEFT_TREE);
+    let_it_walk(kit);
+    assert_true(process_lives(pid));
+    open_gate(kit);
+    kit_until(kit, is_gone, &pid);
+}
+
 static int setup(void **state) {
-    seen.puts_refused = seen.texts_refused = seen.pages_refused = seen.puts = seen.pages = 0;
+    seen.puts_refused = seen.texts_refused = seen.pages_refused = seen.moved_refused = 0;
+    seen.puts = seen.pages = 0;
     return kit_setup(state);
 }
 
@@ -256,6 +338,9 @@ int main(void) {
         CASE(a_start_of_which_nothing_came_is_reported_as_such),
         CASE(what_the_leader_has_stored_is_forgotten),
         CASE(under_a_hold_nothing_that_was_given_up_is_ended),
+        CASE(what_was_given_up_meanwhile_is_ended_though_the_store_fails_first),
+        CASE(what_a_dead_holder_left_of_a_run_that_was_given_up_is_ended),
+        CASE(what_a_dead_holder_left_of_a_run_that_nobody_knows_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -112,6 +112,23 @@ static void a_marked_process_is_found_and_ended(void **state) {
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
+static void of_many_trees_those_that_live_are_found(void **state) {
+    enum { COUNT = 200 }; /* More than can be ended at once. */
+    pid_t pid = start_sleeper(MARKED);
+    struct tree_mark marks[COUNT];
+    bool lives[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        marks[i] = (struct tree_mark){i == COUNT - 1 ? "run_a.1" : "run_b.1", nonce()};
+    }
+    assert_int_equal(tree_find(marks, COUNT, lives).code, ERR_NONE);
+    for (size_t i = 0; i < COUNT; i++) {
+        assert_int_equal(lives[i], i == COUNT - 1);
+    }
+    end_process(pid);
+    assert_int_equal(tree_find(marks, COUNT, lives).code, ERR_NONE);
+    assert_false(lives[COUNT - 1]);
+}
+
 static void processes_of_other_runs_are_not_touched(void **state) {
     static const char *const others[] = {
         "DROVER_RUN=run_a.10.#",       "DROVER_RUN=run_b.1.#",
@@ -302,6 +319,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         PLACED(a_tree_that_is_not_there_is_ended_at_once),
         PLACED(a_marked_process_is_found_and_ended),
+        PLACED(of_many_trees_those_that_live_are_found),
         PLACED(processes_of_other_runs_are_not_touched),
         PLACED(a_grandchild_in_a_session_of_its_own_is_ended),
         PLACED(a_descendant_that_cleared_its_environment_is_ended),
