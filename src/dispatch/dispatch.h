@@ -135,6 +135,7 @@ struct dispatch_stats {
     uint64_t refused;                /* Runs that failed since a budget was used up. */
     uint64_t hosts, away;            /* Other hosts; jobs of theirs that have not ended. Now. */
     uint64_t reports, reports_late;  /* Ends that other hosts reported; those that came too late. */
+    uint64_t reports_again;          /* Of a guest: ends that it reported another time. */
     uint64_t live, queued_starts, disk_full, watches; /* Now. */
 };
 void dispatch_get_stats(const struct dispatch *dispatch, struct dispatch_stats *ret_stats);

@@ -21,6 +21,7 @@ static bool edge_legal(enum flight_state from, enum flight_state to) {
         [FLIGHT_CLEARING] = TO(PAUSING) | TO(READING) | TO(SETTLING),
         [FLIGHT_READING] = TO(SETTLING),
         [FLIGHT_SETTLING] = TO(REPORTED),
+        [FLIGHT_REPORTED] = TO(DECIDING),
     };
     return (edges[from] & (1U << to)) != 0;
 }

@@ -11,6 +11,11 @@
  * that it ended, or went on to another attempt, it was abandoned, and its tree is ended. Where
  * they say nothing, it goes on: they may be those of the wrong database.
  *
+ * A report that the leader takes away is stored in the same commit, so that the next walk does not
+ * have the attempt. Where walks go on having it, the report was lost (a restored database, a server
+ * that was replaced by an older copy): the folder is asked again, and the end reported again, after
+ * AGAIN_WALKS, twice as many, and so on. The leader drops the second report of one end.
+ *
  * An error of the store ends the walk, and proves nothing; the next one begins anew. */
 #include <string.h>
 
@@ -18,7 +23,11 @@
 #include "dispatch/inside.h"
 #include "engine/run_here.h"
 
-enum { EVERY_MS = 1000 };
+enum {
+    EVERY_MS = 1000,
+    AGAIN_WALKS = 15,
+    AGAIN_MAX = 10, /* Of one end: the last comes after some four hours. */
+};
 
 struct guest {
     struct dispatch *dispatch;
@@ -160,6 +169,23 @@ static struct err page_tx(struct tx *tx, void *ctx) {
     return tx_run_here(tx, place_of(guest), guest->after, &guest->page);
 }
 
+static void report_again(struct guest *guest, struct flight *flight) {
+    struct dispatch *dispatch = guest->dispatch;
+    if (flight->reports == 1) {
+        dispatch__failed(dispatch,
+                         "the end of a command was reported, and its row does not have it: it is"
+                         " reported again",
+                         flight__run(flight), err_make(ERR_HOST_AWAY, "guest: report"));
+    }
+    dispatch->stats.reports_again++;
+    decide__begin(flight);
+}
+
+static bool report_is_lost(const struct guest *guest, const struct flight *flight) {
+    return flight->state == FLIGHT_REPORTED && flight->reports <= AGAIN_MAX &&
+           guest->number - flight->reported >= (uint64_t)AGAIN_WALKS << (flight->reports - 1);
+}
+
 static void page_done(struct err err, void *ctx) {
     struct guest *guest = ctx;
     if (!answered(guest, err)) {
@@ -175,6 +201,9 @@ static void page_done(struct err err, void *ctx) {
             flight->walked = guest->number;
             if (here->stop) {
                 flight__stop(flight, grace_of(here));
+            }
+            if (report_is_lost(guest, flight)) {
+                report_again(guest, flight);
             }
         }
     }

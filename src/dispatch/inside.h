@@ -18,7 +18,8 @@
  *      READING (output for a notice) <──────────────┴────────────┘
  *        │
  *        v
- *      SETTLING ──> gone; of a guest: REPORTED ──> gone (guest.c)
+ *      SETTLING ──> gone; of a guest: REPORTED ──> gone, or DECIDING where the report was lost
+ *                                                  (guest.c)
  *
  * It keeps only what its end needs; what a state needs beside is its errand, which the flight owns
  * and a job in the pool or a function of the store may use in between.
@@ -127,7 +128,9 @@ struct flight {
     struct effect effect; /* Of the state that tries again. */
     unsigned breaks;      /* Links in a row that broke as soon as they were there. */
     uint64_t followed_ns;
-    uint64_t walked; /* A guest's: number of the last walk that had it. */
+    uint64_t walked;   /* A guest's: number of the last walk that had it, */
+    uint64_t reported; /* and of the walk in which its end was reported, */
+    unsigned reports;  /* for the n-th time. */
     struct retry_policy retry;
     int64_t sizes[LOG_STREAMS];
     struct holder *holder;          /* Owned; FOLLOWING. */

@@ -99,7 +99,9 @@ static void reported(struct flight *flight) {
     effect_done(&flight->effect);
     timer_stop(flight->dispatch->options.loop, &flight->deadline);
     flight__errand_drop(flight);
-    flight->dispatch->stats.settled++;
+    flight->dispatch->stats.settled += flight->reports == 0;
+    flight->reported = guest__walk(flight->dispatch);
+    flight->reports++;
     flight__enter(flight, FLIGHT_REPORTED);
 }
 

@@ -145,6 +145,28 @@ static void an_end_is_reported_and_waits_for_the_leader(void **state) {
     assert_int_equal(row->attempt, 1);
 }
 
+static void a_report_that_was_lost_is_put_again(void **state) {
+    struct kit *kit = *state;
+    struct id run = begin_away(kit);
+    open_gate(kit);
+    kit_until(kit, is_reported, NULL);
+    (void)kit_number(kit, "DELETE FROM host_reports RETURNING 1");
+    kit_until(kit, is_reported, NULL);
+    assert_int_equal(kit_stats(kit).reports_again, 1);
+    assert_int_equal(kit_number(kit, REPORTS " WHERE report LIKE '%\"code\":3,%'"), 1);
+    /* A report that only waits is not doubled, and the leader stores its end once. */
+    while (kit_stats(kit).reports_again < 2) {
+        let_it_walk(kit);
+    }
+    kit_until(kit, is_reported, NULL);
+    kit_down(kit);
+    kit->guest = false;
+    kit_up(kit);
+    const struct run_row *row = kit_end(kit, &run);
+    kit_assert_ended(row, RUN_FAILED, CAUSE_EXIT_CODE);
+    assert_int_equal(row->attempt, 1);
+}
+
 static void what_the_store_cannot_take_now_is_reported_later(void **state) {
     struct kit *kit = *state;
     seen.puts_refused = 3;
@@ -330,6 +352,7 @@ int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
         CASE(an_end_is_reported_and_waits_for_the_leader),
+        CASE(a_report_that_was_lost_is_put_again),
         CASE(what_the_store_cannot_take_now_is_reported_later),
         CASE(a_report_that_is_too_long_goes_without_its_texts),
         CASE(a_walk_that_fails_proves_nothing),
