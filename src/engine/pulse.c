@@ -3,14 +3,14 @@
 
 static void look(struct timer *timer);
 
-static uint64_t groups_of(struct pulse *pulse) {
+static uint64_t commits_of(struct pulse *pulse) {
     struct store_stats stats;
     store_get_stats(pulse->store, &stats);
-    return stats.groups;
+    return stats.commits;
 }
 
 static void arm(struct pulse *pulse) {
-    pulse->groups = groups_of(pulse);
+    pulse->commits = commits_of(pulse);
     timer_start(pulse->loop, &pulse->timer, PULSE_MS, look);
 }
 
@@ -30,7 +30,7 @@ static void written(struct err result, void *ctx) {
 
 static void look(struct timer *timer) {
     struct pulse *pulse = CONTAINER_OF(timer, struct pulse, timer);
-    if (groups_of(pulse) != pulse->groups) {
+    if (commits_of(pulse) != pulse->commits) {
         arm(pulse);
         return;
     }

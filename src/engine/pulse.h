@@ -3,7 +3,8 @@
  * Another daemon takes over when our session with the server ends, and we see that only when we
  * write. Without writes, whoever follows a stream here would wait beside the new daemon for ever.
  *
- * Promise    every PULSE_MS without a group, one that asks nothing of its own is run: the store
+ * Promise    every PULSE_MS without a commit, a group that asks nothing of its own is run (groups
+ *            whose functions were all refused commit nothing, and are no sign of life): the store
  *            tells `lost` when we were replaced. A server that is away or silent is not that: the
  *            group counts as one that did not happen, whatever became of its COMMIT, and the next
  *            pulse tries again; store_reachable says meanwhile how it stands.
@@ -23,7 +24,7 @@ struct pulse {
     struct loop *loop;   /* Borrowed. */
     struct store *store; /* Borrowed. */
     struct timer timer;
-    uint64_t groups; /* How many there were when we last looked. */
+    uint64_t commits; /* How many there were when we last looked. */
     bool stopped;
 };
 

@@ -222,6 +222,7 @@ static enum together run_together(struct progress *progress, struct err *ret_err
     }
     switch (writer->conn->driver->commit(writer->conn, ret_err)) {
     case COMMIT_DONE:
+        count(&writer->counters.commits);
         return TOGETHER_DONE;
     case COMMIT_NOT:
         return TOGETHER_GONE;
@@ -245,6 +246,7 @@ static struct err run_alone(struct group_writer *writer, struct group *group, st
     struct err err = ERR_OK;
     switch (driver->commit(writer->conn, &err)) {
     case COMMIT_DONE:
+        count(&writer->counters.commits);
         break;
     case COMMIT_NOT:
         call->result = err;

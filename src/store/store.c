@@ -378,6 +378,7 @@ void store_get_stats(struct store *store, struct store_stats *ret_stats) {
         .functions = figure(&counters->functions),
         .reruns = figure(&counters->reruns),
         .errors = figure(&counters->errors),
+        .commits = figure(&counters->commits),
         .checkpoints = figure(&store->checkpoint.done),
         .reads = store->threads != NULL ? threads_reads(store->threads) : store->reads_run,
         .queued = store->delivery.writes + store->delivery.reads,

@@ -122,6 +122,7 @@ uint64_t store_mark_errors(const struct store *store);
  */
 struct store_stats {
     uint64_t groups, functions, reruns, errors, checkpoints, reads;
+    uint64_t commits; /* Of groups, and of functions that ran alone. */
     uint64_t queued, log_bytes;
 };
 void store_get_stats(struct store *store, struct store_stats *ret_stats);
