@@ -346,11 +346,12 @@ struct err tx_host_reports_take(struct tx *tx, const struct host_reports_take *t
     struct reports reports;
     struct host_reports_taken taken = {.why = ERR_OK};
     struct err err = find_page(tx, take->limit, &reports);
-    for (size_t i = 0; !err_failed(err) && i < reports.count; i++) {
-        err = take_one(tx, take, &reports.at[i], &taken);
+    size_t done = 0;
+    while (!err_failed(err) && done < reports.count && (done == 0 || !runs__page_full(tx))) {
+        err = take_one(tx, take, &reports.at[done++], &taken);
     }
     if (!err_failed(err)) {
-        taken.more = reports.more;
+        taken.more = reports.more || done < reports.count;
         *ret_taken = taken;
     }
     return err;

@@ -53,7 +53,8 @@ struct host_reports_taken {
     struct id first; /* and its run. */
     bool more;
 };
-/* Stores the ends of the oldest reports and removes these. */
+/* Stores the ends of the oldest reports and removes these; fewer than `limit` where the rows of
+ * their runs are large. */
 MUST_CHECK struct err tx_host_reports_take(struct tx *tx, const struct host_reports_take *take,
                                            struct host_reports_taken *ret_taken);
 

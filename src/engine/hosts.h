@@ -66,7 +66,8 @@ MUST_CHECK struct err tx_run_abandon_find(struct tx *tx, const struct run_abando
 MUST_CHECK struct err tx_run_abandon(struct tx *tx, const struct run_abandon *what,
                                      struct run_row *ret_row, struct why *why);
 
-/* The same of all jobs of a host, a page in the order of ids. */
+/* The same of all jobs of a host, a page in the order of ids; a shorter one where their rows are
+ * large. */
 enum { HOST_ABANDON_PAGE = 16 };
 struct host_abandon {
     struct bytes place;

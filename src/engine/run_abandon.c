@@ -136,8 +136,9 @@ struct err tx_host_abandon(struct tx *tx, const struct host_abandon *what,
     int64_t ids[HOST_ABANDON_PAGE], count = 0;
     struct host_abandoned abandoned = {.last = 0};
     struct err err = find_page(tx, what, ids, &count);
-    for (int64_t i = 0; !err_failed(err) && i < count; i++) {
-        struct part part = {.what = what, .id = ids[i], .refused = ERR_OK};
+    int64_t done = 0;
+    while (!err_failed(err) && done < count && (done == 0 || !runs__page_full(tx))) {
+        struct part part = {.what = what, .id = ids[done++], .refused = ERR_OK};
         err = tx_try(tx, part_run, &part, &part.refused);
         if (!err_failed(err) && err_failed(part.refused)) {
             struct err refused = ERR_OK;
@@ -149,7 +150,8 @@ struct err tx_host_abandon(struct tx *tx, const struct host_abandon *what,
         abandoned.ended += !err_failed(part.refused);
     }
     if (!err_failed(err)) {
-        abandoned.last = count == what->limit ? ids[count - 1] : 0;
+        bool all = done == count && count < what->limit;
+        abandoned.last = all ? 0 : ids[done - 1];
         *ret_abandoned = abandoned;
     }
     return err;

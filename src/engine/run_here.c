@@ -42,13 +42,14 @@ static struct bytes run_here_id(const struct run_here *here) {
     return (struct bytes){here->run.text, strlen(here->run.text)};
 }
 
-/* Not found: `ret_row` has no id. */
-static struct err run_here_find(struct tx *tx, const struct run_here *here,
+/* Not found, or not readable: `ret_row` has no id. */
+static struct err run_here_find(struct tx *tx, const struct run_here *here, enum run_form form,
                                 struct run_row *ret_row) {
     const struct run_key key = {.run = run_here_id(here)};
     bool found = false;
     *ret_row = (struct run_row){.id = 0};
-    struct err err = tx_run_find(tx, &key, &found, ret_row);
+    struct err err = form == RUN_WHOLE ? tx_run_find(tx, &key, &found, ret_row)
+                                       : runs__find_light(tx, key.run, &found, ret_row);
     if (err.code == ERR_STORE_CORRUPT || (!err_failed(err) && !found)) {
         *ret_row = (struct run_row){.id = 0};
         return ERR_OK;
@@ -70,12 +71,11 @@ static bool run_here_is(const struct run_row *row, const struct run_here *here,
 struct err tx_run_here_tell(struct tx *tx, struct bytes place, const struct run_here *runs,
                             size_t count) {
     struct err err = ERR_OK;
-    size_t bytes = 0;
-    for (size_t i = 0; i < count && i < RUN_HERE_TELL_MAX && bytes <= RUN_BYTES_TURN; i++) {
+    for (size_t i = 0; i < count && i < RUN_HERE_TELL_MAX && (i == 0 || !runs__page_full(tx));
+         i++) {
         struct run_row row;
-        err = run_here_find(tx, &runs[i], &row);
+        err = run_here_find(tx, &runs[i], RUN_WHOLE, &row);
         if (!err_failed(err) && row.id != 0 && run_here_is(&row, &runs[i], place)) {
-            bytes += row.spec.len;
             err = runs__tell(tx, &row);
         }
         if (err_failed(err)) {
@@ -90,7 +90,7 @@ struct err tx_run_here_moved(struct tx *tx, const struct run_here *runs, size_t 
     struct err err = ERR_OK;
     for (size_t i = 0; i < count && !err_failed(err); i++) {
         struct run_row row;
-        err = run_here_find(tx, &runs[i], &row);
+        err = run_here_find(tx, &runs[i], RUN_LIGHT, &row);
         ret_moved[i] = !err_failed(err) && row.id != 0 && runs[i].attempt <= row.attempt &&
                        !run_here_lives(&row, &runs[i]);
     }

@@ -167,6 +167,10 @@ void runs__borrow_shown(const struct rows *rows, enum run_form form, struct run_
     }
 }
 
+bool runs__page_full(struct tx *tx) {
+    return tx_arena(tx)->used > RUN_ARENA_TURN;
+}
+
 static struct err row_copy(struct tx *tx, struct run_row row, struct run_row *ret_row) {
     struct bytes *const texts[] = {&row.run,     &row.owner, &row.key,       &row.label,
                                    &row.command, &row.host,  &row.budget,    &row.note,
@@ -199,11 +203,12 @@ struct err runs__read_shown(struct tx *tx, const struct rows *rows, enum run_for
 
 /* Of an ended run all is decided, so a damaged row of one is read as lists show it: everything
  * that asks whether the run has ended, or removes it, works as for any other. */
-static struct err found_read(struct tx *tx, const struct rows *rows, struct run_row *ret_row) {
+static struct err found_read(struct tx *tx, const struct rows *rows, enum run_form form,
+                             struct run_row *ret_row) {
     struct run_row row;
-    struct err err = runs__borrow(rows, RUN_WHOLE, &row);
+    struct err err = runs__borrow(rows, form, &row);
     if (err.code == ERR_STORE_CORRUPT) {
-        runs__borrow_shown(rows, RUN_WHOLE, &row);
+        runs__borrow_shown(rows, form, &row);
         err = row.ended_ms != 0 ? ERR_OK : err;
     }
     return err_failed(err) ? err : row_copy(tx, row, ret_row);
@@ -215,7 +220,7 @@ struct err runs__find_id(struct tx *tx, int64_t id, bool *ret_found, struct run_
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
     if (!err_failed(err) && rows != NULL) {
-        err = found_read(tx, rows, ret_row);
+        err = found_read(tx, rows, RUN_WHOLE, ret_row);
     }
     if (!err_failed(err)) {
         *ret_found = rows != NULL;
@@ -247,10 +252,25 @@ struct err tx_run_find(struct tx *tx, const struct run_key *key, bool *ret_found
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = row_find(tx, key, &found, &rows);
     if (!err_failed(err) && found) {
-        err = found_read(tx, rows, ret_row);
+        err = found_read(tx, rows, RUN_WHOLE, ret_row);
     }
     if (!err_failed(err)) {
         *ret_found = found;
+    }
+    return err;
+}
+
+struct err runs__find_light(struct tx *tx, struct bytes run, bool *ret_found,
+                            struct run_row *ret_row) {
+    static const char sql[] = "SELECT " RUN_COLUMNS_LIGHT " FROM runs WHERE run = $1";
+    const struct arg args[] = {arg_text(run)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    if (!err_failed(err) && rows != NULL) {
+        err = found_read(tx, rows, RUN_LIGHT, ret_row);
+    }
+    if (!err_failed(err)) {
+        *ret_found = rows != NULL;
     }
     return err;
 }

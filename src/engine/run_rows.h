@@ -12,8 +12,11 @@
 
 enum {
     RUN_BYTES_TURN = 2 << 20, /* Of specs that one transaction handles, and a little more. */
-    RUN_ADMIT_MAX = 64,       /* Runs that one transaction admits besides its own. */
-    RUN_REFUSED_MAX = 500,    /* Runs that one transaction ends because they are refused. */
+    /* Of the transaction's arena, after which a page takes no further run. The end of one run may
+     * take as much again, twice: its row, what it frees, and other forms of its end. */
+    RUN_ARENA_TURN = 4 << 20,
+    RUN_ADMIT_MAX = 64,    /* Runs that one transaction admits besides its own. */
+    RUN_REFUSED_MAX = 500, /* Runs that one transaction ends because they are refused. */
 };
 
 /* The columns in the order of runs__read; `spec` and `result` come last, for lists without them.
@@ -44,6 +47,8 @@ struct run_place runs__place(struct bytes budget_path);
     "= " parent "), 0)"
 
 size_t runs__bytes(const struct run_row *row); /* Of its texts. */
+/* Whether a page of this transaction has used so much memory that it ends here. */
+bool runs__page_full(struct tx *tx);
 /* Borrows the texts from the row under the cursor. */
 MUST_CHECK struct err runs__borrow(const struct rows *rows, enum run_form form,
                                    struct run_row *ret_row);
@@ -56,6 +61,9 @@ MUST_CHECK struct err runs__read_shown(struct tx *tx, const struct rows *rows, e
                                        struct run_row *ret_row);
 MUST_CHECK struct err runs__find_id(struct tx *tx, int64_t id, bool *ret_found,
                                     struct run_row *ret_row);
+/* Without spec and result. */
+MUST_CHECK struct err runs__find_light(struct tx *tx, struct bytes run, bool *ret_found,
+                                       struct run_row *ret_row);
 /* One that has to be there: ERR_NOT_FOUND. */
 MUST_CHECK struct err runs__get(struct tx *tx, const struct run_key *key, struct run_row *ret_row);
 MUST_CHECK struct err runs__insert(struct tx *tx, const struct run_row *row);

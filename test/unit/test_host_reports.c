@@ -226,6 +226,32 @@ static void a_page_takes_the_oldest_and_says_that_more_are_left(void **state) {
 
 /* --- Reports that cannot be used -------------------------------------------------------------- */
 
+static void reports_of_large_jobs_are_taken_in_shorter_pages(void **state) {
+    struct runs_kit *runs = *state;
+    static char spec[RUN_SPEC_MAX + 1];
+    memset(spec, 'x', RUN_SPEC_MAX);
+    static const char head[] = "{\"argv\":[\"true\"],\"stdin\":\"";
+    memcpy(spec, head, sizeof head - 1);
+    memcpy(spec + RUN_SPEC_MAX - 2, "\"}", 2);
+    for (size_t i = 0; i < HOST_REPORTS_PAGE; i++) {
+        struct run_new what = runs_new(runs);
+        what.spec = kit_bytes(spec);
+        struct runs_row run = runs_submit(runs, &what);
+        struct run_settle end = runs_exit(runs, run.run, 0);
+        report(runs, &end);
+    }
+    int64_t settled = 0, left = HOST_REPORTS_PAGE;
+    while (left > 0) {
+        struct host_reports_taken taken = take_all(runs);
+        assert_true(taken.settled > 0);
+        settled += taken.settled;
+        left -= taken.settled;
+        assert_int_equal(taken.more, left > 0);
+    }
+    assert_int_equal(settled, HOST_REPORTS_PAGE);
+    assert_int_equal(reports_left(runs), 0);
+}
+
 static void a_report_that_cannot_be_read_fails_its_run_alone(void **state) {
     struct runs_kit *runs = *state;
     static const char *const spoils[] = {
@@ -330,6 +356,7 @@ int main(void) {
         REPORT_TEST(the_second_report_of_an_attempt_changes_nothing),
         REPORT_TEST(a_report_about_nothing_that_runs_there_is_late),
         REPORT_TEST(a_page_takes_the_oldest_and_says_that_more_are_left),
+        REPORT_TEST(reports_of_large_jobs_are_taken_in_shorter_pages),
         REPORT_TEST(a_report_that_cannot_be_read_fails_its_run_alone),
         REPORT_TEST(a_result_that_is_too_long_is_left_out),
         REPORT_TEST(a_report_that_is_longer_than_any_is_not_read),

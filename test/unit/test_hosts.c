@@ -2,6 +2,7 @@
 #include "runs_kit.h"
 
 #include "engine/hosts.h"
+#include "engine/run_here.h"
 
 #define OLD "machine/1"
 
@@ -153,6 +154,69 @@ static void a_job_whose_row_is_damaged_keeps_no_other_from_its_end(void **state)
     assert_string_not_equal(bad.run, good.run);
 }
 
+/* --- Jobs with large specs -------------------------------------------------------------------- */
+
+enum { LARGE = 40 }; /* A page of questions, and more than a transaction has memory for. */
+
+/* Jobs whose specs are as large as specs may be. */
+static void add_large(struct runs_kit *runs, struct runs_row *ret_rows) {
+    static char spec[RUN_SPEC_MAX + 1];
+    memset(spec, 'x', RUN_SPEC_MAX);
+    static const char head[] = "{\"argv\":[\"true\"],\"stdin\":\"";
+    memcpy(spec, head, sizeof head - 1);
+    memcpy(spec + RUN_SPEC_MAX - 2, "\"}", 2);
+    for (size_t i = 0; i < LARGE; i++) {
+        struct run_new what = runs_new(runs);
+        what.spec = kit_bytes(spec);
+        ret_rows[i] = runs_submit(runs, &what);
+    }
+}
+
+static void jobs_of_a_host_are_given_up_however_large_they_are(void **state) {
+    struct runs_kit *runs = *state;
+    struct runs_row rows[LARGE];
+    add_large(runs, rows);
+    struct abandon abandon = {.what = {.limit = HOST_ABANDON_PAGE}};
+    int64_t ended = 0;
+    do {
+        abandon_page(runs, &abandon);
+        ended += abandon.done.ended;
+        assert_int_equal(abandon.done.refused, 0);
+        assert_true(abandon.done.ended > 0 || abandon.done.last == 0);
+        abandon.what.after = abandon.done.last;
+    } while (abandon.done.last != 0);
+    assert_int_equal(ended, LARGE);
+}
+
+struct here {
+    struct run_here runs[LARGE];
+    bool moved[LARGE];
+};
+
+static struct err moved_tx(struct tx *tx, void *ctx) {
+    struct here *here = ctx;
+    return tx_run_here_moved(tx, here->runs, LARGE, here->moved);
+}
+
+static struct err tell_tx(struct tx *tx, void *ctx) {
+    struct here *here = ctx;
+    return tx_run_here_tell(tx, BYTES("machine/3"), here->runs, LARGE);
+}
+
+static void questions_of_a_standby_are_answered_however_large_the_jobs_are(void **state) {
+    struct runs_kit *runs = *state;
+    struct runs_row rows[LARGE];
+    struct here here;
+    add_large(runs, rows);
+    for (size_t i = 0; i < LARGE; i++) {
+        here.runs[i] = (struct run_here){.attempt = 1};
+        runs_copy_text(kit_bytes(rows[i].run), here.runs[i].run.text, sizeof here.runs[i].run.text);
+    }
+    assert_int_equal(runs_do(runs, moved_tx, &here), ERR_NONE);
+    assert_false(here.moved[LARGE - 1]);
+    assert_int_equal(runs_do(runs, tell_tx, &here), ERR_NONE); /* None of them is there. */
+}
+
 struct one {
     struct run_abandon what;
     struct why why;
@@ -230,6 +294,8 @@ int main(void) {
         HOSTS_TEST(a_name_that_several_hosts_have_names_none),
         HOSTS_TEST(all_jobs_of_a_host_are_given_up_in_pages),
         HOSTS_TEST(a_job_whose_row_is_damaged_keeps_no_other_from_its_end),
+        HOSTS_TEST(jobs_of_a_host_are_given_up_however_large_they_are),
+        HOSTS_TEST(questions_of_a_standby_are_answered_however_large_the_jobs_are),
         HOSTS_TEST(only_a_job_that_is_away_is_abandoned),
         HOSTS_TEST(jobs_of_an_older_version_are_called_by_the_new_name_of_their_host),
         HOSTS_TEST(of_two_hosts_with_one_older_name_neither_gets_the_jobs),
