@@ -124,9 +124,10 @@ struct err log_look(struct tx *tx, struct log_target *target, struct why *why) {
         why_set(why, "attempt: there have been %lld so far", (long long)row.attempt);
         return err_make(ERR_NOT_FOUND, "logs: attempt");
     }
-    if (target->attempt == LOG_ATTEMPT_LATEST || target->attempt == row.attempt) {
-        err = tx_run_check_here(tx, &row, &target->bounds, why);
-    }
+    const struct run_output output = {
+        .row = &row,
+        .attempt = target->attempt == LOG_ATTEMPT_LATEST ? row.attempt : target->attempt};
+    err = tx_run_check_output(tx, &output, &target->bounds, why);
     if (!err_failed(err)) {
         err = spot_of_one(target, row.attempt, why);
     }

@@ -48,8 +48,8 @@ MUST_CHECK bool log_target_read(struct exchange *exchange, const struct runs_api
                                 struct log_target *ret_target);
 void log_target_done(struct log_target *target);
 /* May run more than once, as any store function. ERR_NOT_FOUND: no such job, or attempt.
- * ERR_HOST_AWAY: the latest attempt is on another host. ERR_BAD_CURSOR: there are several attempts,
- * and nobody said of which the offset is. */
+ * ERR_HOST_AWAY, ERR_HOST_GONE: the attempt was on another host. ERR_BAD_CURSOR: there are several
+ * attempts, and nobody said of which the offset is. */
 MUST_CHECK struct err log_look(struct tx *tx, struct log_target *target, struct why *why);
 /* The latest attempt, where the client named none; the first, where none has begun. */
 void log_target_resolve(struct log_target *target);

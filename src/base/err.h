@@ -60,6 +60,7 @@
     X(TURN_IN_PROGRESS, "turn_in_progress", 409, 5, "A turn of the session is going on")           \
     X(HOST_AWAY, "host_away", 409, 5, "The process is on another host")                            \
     X(HOST_ALIVE, "host_alive", 409, 5, "The host gave a sign of life just now")                   \
+    X(HOST_GONE, "host_gone", 410, 5, "The host was removed, and what it kept with it")            \
     X(NOT_AWAY, "not_away", 409, 5, "The run is on the leader's own host")                         \
     X(INPUT_CLOSED, "input_closed", 409, 5, "The job takes no input, or no more")                  \
     X(INPUT_FULL, "input_full", 409, 5, "The job was sent all the input that is kept for one")     \

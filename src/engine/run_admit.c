@@ -20,14 +20,17 @@
 #include "base/memory.h"
 #include "engine/spans.h"
 
-struct err runs__span_start(struct tx *tx, const struct run_row *row) {
+struct err runs__span_start(struct tx *tx, const struct run_bounds *bounds,
+                            const struct run_row *row) {
+    bool shared = bounds->hosts == RUN_HOSTS_SHARED;
     if (row->kind != KIND_JOB) {
         return ERR_OK;
     }
     const struct span_start start = {.key = {.run = row->id, .attempt = row->attempt},
                                      .kind = SPAN_PROCESS,
                                      .name = row->label.len > 0 ? row->label : row->command,
-                                     .reserve = {SPAN_UNKNOWN, SPAN_UNKNOWN}};
+                                     .reserve = {SPAN_UNKNOWN, SPAN_UNKNOWN},
+                                     .host = shared ? row->host : (struct bytes){"", 0}};
     return tx_span_start(tx, &start);
 }
 
@@ -63,7 +66,7 @@ struct err runs__start(struct tx *tx, const struct run_bounds *bounds, struct ru
     row->result = none;
     err = runs__write(tx, RUN_QUEUED, row);
     if (!err_failed(err)) {
-        err = runs__span_start(tx, row);
+        err = runs__span_start(tx, bounds, row);
     }
     return err_failed(err) ? err : runs__event_started(tx, row);
 }

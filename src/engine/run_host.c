@@ -4,6 +4,7 @@
 #include "engine/home.h"
 #include "engine/hosts.h"
 #include "engine/run_rows.h"
+#include "engine/spans.h"
 
 /* The place of a row may know less than ours: a machine gets its id after its first commands. */
 bool run_is_foreign(const struct run_row *row, struct bytes host) {
@@ -79,4 +80,48 @@ struct err tx_run_check_here(struct tx *tx, const struct run_row *row,
                 (int)name.len, name.data, (int)row->run.len, row->run.data);
     }
     return err_make(ERR_HOST_AWAY, "runs: host");
+}
+
+/* An attempt of a version before its span named the host is that of its row, or unknown. */
+static struct err find_output_host(struct tx *tx, const struct run_output *output,
+                                   struct bytes *ret_host) {
+    const struct run_row *row = output->row;
+    struct bytes host;
+    struct err err = tx_span_host(tx, row->id, output->attempt, &host);
+    if (!err_failed(err)) {
+        bool latest = output->attempt >= row->attempt;
+        *ret_host = host.len == 0 && latest ? row->host : host;
+    }
+    return err;
+}
+
+struct err tx_run_check_output(struct tx *tx, const struct run_output *output,
+                               const struct run_bounds *bounds, struct why *why) {
+    const struct run_row *row = output->row;
+    bool latest = output->attempt >= row->attempt;
+    if (latest && (row->state == RUN_RUNNING || row->state == RUN_WAITING)) {
+        return tx_run_check_here(tx, row, bounds, why);
+    }
+    if (output->attempt == 0) { /* None has begun. */
+        return ERR_OK;
+    }
+    struct run_row ended = {.kind = row->kind, .host = {"", 0}};
+    struct host_row host;
+    bool found = false;
+    struct err err = find_output_host(tx, output, &ended.host);
+    if (err_failed(err) || !run_is_elsewhere(&ended, bounds)) {
+        return err;
+    }
+    err = tx_host_find(tx, ended.host, &found, &host);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (!found) {
+        why_set(why, "attempt %lld ran on host %.*s, which was removed, and its output with it",
+                (long long)output->attempt, (int)ended.host.len, ended.host.data);
+        return err_make(ERR_HOST_GONE, "runs: output");
+    }
+    why_set(why, "attempt %lld ran on host %.*s, which keeps its output: read it there",
+            (long long)output->attempt, (int)host.name.len, host.name.data);
+    return err_make(ERR_HOST_AWAY, "runs: output");
 }

@@ -117,7 +117,8 @@ MUST_CHECK struct err runs__event_finished(struct tx *tx, const struct run_row *
 /* --- Admission -------------------------------------------------------------------------------- */
 
 /* The process of the attempt that has begun: its span. Of a run without one: nothing. */
-MUST_CHECK struct err runs__span_start(struct tx *tx, const struct run_row *row);
+MUST_CHECK struct err runs__span_start(struct tx *tx, const struct run_bounds *bounds,
+                                       const struct run_row *row);
 
 struct run_lane { /* Who shares a key; empty: the run has none. */
     struct bytes owner, key;

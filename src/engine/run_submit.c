@@ -191,7 +191,7 @@ static struct err add_rest(struct tx *tx, const struct run_new *what, enum budge
                            struct run_row *row) {
     struct err err = what->input_open ? runs__input_open(tx, row->id, what->input_from) : ERR_OK;
     if (!err_failed(err) && row->state == RUN_RUNNING) {
-        err = runs__span_start(tx, row);
+        err = runs__span_start(tx, &what->bounds, row);
     }
     if (!err_failed(err)) {
         err = row->state == RUN_QUEUED ? event_queued(tx, what, row) : runs__event_started(tx, row);

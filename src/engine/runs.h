@@ -221,6 +221,15 @@ MUST_CHECK struct err tx_run_away_mark(struct tx *tx, const struct run_bounds *b
 MUST_CHECK struct err tx_run_check_here(struct tx *tx, const struct run_row *row,
                                         const struct run_bounds *bounds, struct why *why);
 
+/* The same for the output of an attempt, which stays on the host on which it ran; ERR_HOST_GONE:
+ * that host was removed. */
+struct run_output {
+    const struct run_row *row; /* Borrowed. */
+    int64_t attempt;
+};
+MUST_CHECK struct err tx_run_check_output(struct tx *tx, const struct run_output *output,
+                                          const struct run_bounds *bounds, struct why *why);
+
 /* Of the jobs that run, those that a release gives up because they were begun elsewhere, and of
  * these, through `again`, those that begin once more. A page, in the order of ids. */
 struct run_forecast_page {

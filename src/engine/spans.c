@@ -55,8 +55,8 @@ static struct err quote(struct tx *tx, struct bytes text, struct arg *ret_arg) {
 struct err tx_span_start(struct tx *tx, const struct span_start *start) {
     static const char sql[] =
         "INSERT INTO spans (run, attempt, step, kind, name, state, cause, started_ms,"
-        " reserve_tokens, reserve_cost, estimated, tries, disk, error, input, output)"
-        " VALUES ($1, $2, $3, $4, $5, 'running', '', $6, $7, $8, 0, 1, 0, '', $9, '')";
+        " reserve_tokens, reserve_cost, estimated, tries, disk, error, input, output, host)"
+        " VALUES ($1, $2, $3, $4, $5, 'running', '', $6, $7, $8, 0, 1, 0, '', $9, '', $10)";
     struct arg input;
     struct err err = quote(tx, start->input, &input);
     if (err_failed(err)) {
@@ -72,6 +72,7 @@ struct err tx_span_start(struct tx *tx, const struct span_start *start) {
         maybe(start->reserve.tokens),
         maybe(start->reserve.cost),
         input,
+        arg_text(start->host.data == NULL ? BYTES("") : start->host),
     };
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
 }
@@ -259,6 +260,23 @@ struct err tx_span_of_session(struct tx *tx, const struct span_session_page *pag
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
     return err_failed(err) ? err : each_of(rows, true, &what);
+}
+
+struct err tx_span_host(struct tx *tx, int64_t run, int64_t attempt, struct bytes *ret_host) {
+    static const char sql[] = "SELECT host FROM spans WHERE run = $1 AND attempt = $2 AND step = 0";
+    const struct arg args[] = {arg_int(run), arg_int(attempt)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    struct bytes host = {"", 0};
+    if (!err_failed(err) && rows != NULL && rows_text(rows, 0).len > 0) {
+        host = rows_text(rows, 0);
+        host.data = arena_try_copy(tx_arena(tx), host.data, host.len);
+        err = host.data == NULL ? err_make(ERR_OUT_OF_MEMORY, "spans: host") : ERR_OK;
+    }
+    if (!err_failed(err)) {
+        *ret_host = host;
+    }
+    return err;
 }
 
 /* --- The disk, and removing ------------------------------------------------------------------- */

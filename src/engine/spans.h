@@ -66,6 +66,7 @@ struct span_start {
     struct bytes name;  /* A program, a model, a tool: without NUL. */
     struct bytes input; /* Valid UTF-8; NUL is fine here. */
     struct span_reserve reserve;
+    struct bytes host; /* Of a process, where hosts share the database; no data: not said. */
 };
 /* ERR_CONFLICT: that step has begun already. */
 MUST_CHECK struct err tx_span_start(struct tx *tx, const struct span_start *start);
@@ -88,6 +89,10 @@ struct span_end {
 };
 /* *ret_late: no such step runs; nothing was changed. NULL: the caller has fenced it already. */
 MUST_CHECK struct err tx_span_end(struct tx *tx, const struct span_end *end, bool *ret_late);
+
+/* Where the process of an attempt ran; "": nobody has said so. Lives in the transaction's arena. */
+MUST_CHECK struct err tx_span_host(struct tx *tx, int64_t run, int64_t attempt,
+                                   struct bytes *ret_host);
 
 struct span_row {
     int64_t attempt, step;

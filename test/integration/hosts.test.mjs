@@ -191,6 +191,22 @@ test("a job is abandoned by a person: lost, unknown with once, again where it sa
     assert.equal((await abandon("run_00000000000000000000000000")).status, 404);
     assert.equal((await there.request("POST", `/api/v1/runs/${again}/stop`)).status, 200);
     assert.equal((await ended(there, again)).state, "cancelled");
+    // The output of the first is where it ran, that of the second is here.
+    const logs = (more) => there.request("GET", `/api/v1/jobs/${again}/logs${more}`);
+    assert.equal((await logs("")).status, 200);
+    assert.equal((await logs("?attempt=2")).status, 200);
+    const first = await logs("?attempt=1");
+    assert.deepEqual([first.status, first.json?.code], [409, "host_away"], first.text);
+    assert.match(first.json.detail, /attempt 1 ran on host .*\/here, which keeps its output/);
+    const searched = await logs("/search?attempt=1&pattern=x");
+    assert.deepEqual([searched.status, searched.json?.code], [409, "host_away"], searched.text);
+    const place = sql(hosts.url, `SELECT host FROM runs WHERE run = '${plain}'`);
+    assert.equal((await there.cli(["host", "rm", place, "--force"])).code, 0);
+    for (const answer of [await logs("?attempt=1"), await there.request("GET",
+      `/api/v1/jobs/${plain}/logs`)]) {
+      assert.deepEqual([answer.status, answer.json?.code], [410, "host_gone"], answer.text);
+      assert.match(answer.json.detail, /attempt 1 ran on host .*, which was removed/);
+    }
     report(hosts, plain, 0);
     while (sql(hosts.url, "SELECT count(*) FROM host_reports") !== "0");
     assert.equal((await show(there, plain)).state, "lost");
