@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hosts.h"
 #include "inside.h"
 #include "jobs.h"
 #include "ops.h"
@@ -83,7 +84,16 @@ static void check_stopped(struct sim *sim, const struct job *job, const struct r
     const uint64_t held_ns = jobs_of(sim)->held_ns, full_ns = disk_full_ns();
     uint64_t from_ns = job->stopped_ns > held_ns ? job->stopped_ns : held_ns;
     from_ns = from_ns > full_ns ? from_ns : full_ns;
-    int64_t since_ms = (int64_t)((sim_now_ns(sim) - from_ns) / 1000000);
+    from_ns = from_ns > sim->still_ns ? from_ns : sim->still_ns;
+    if (hosts_several(sim) && row->host[0] != '\0') {
+        const uint64_t up_ns = hosts_up_since_ns(sim, row->host);
+        if (up_ns == UINT64_MAX) {
+            return; /* Its host obeys when it is back. */
+        }
+        from_ns = from_ns > up_ns ? from_ns : up_ns;
+    }
+    uint64_t now_ns = sim_now_ns(sim);
+    int64_t since_ms = now_ns > from_ns ? (int64_t)((now_ns - from_ns) / 1000000) : 0;
     if (since_ms > job->grace_ms + STOP_PATIENCE_MS) {
         sim_fail(sim, "%s was asked to stop %lld ms ago, and is %s", job->run.text,
                  (long long)since_ms, run_state_name(row->state));

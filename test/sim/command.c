@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hosts.h"
 #include "inside.h"
 #include "ops.h"
 #include "processes.h"
@@ -57,7 +58,7 @@ void command_events_stop(struct sim *sim, struct command *command) {
 
 static void unlock(struct sim *sim, struct sim_event *event) {
     struct command *command = CONTAINER_OF(event, struct command, unlock_event);
-    struct folder *folder = folder_find(processes_of(sim), command->name);
+    struct folder *folder = folder_of(sim, command);
     if (folder != NULL) {
         folder->locked = false;
     }
@@ -66,7 +67,7 @@ static void unlock(struct sim *sim, struct sim_event *event) {
 
 /* The holder has drained its pipes and ended the tree; exit.json is in its place. */
 static void end_write(struct sim *sim, struct command *command, enum exit_end end, int code) {
-    struct folder *folder = folder_find(processes_of(sim), command->name);
+    struct folder *folder = folder_of(sim, command);
     command_events_stop(sim, command);
     command->lives = false;
     command->state = COMMAND_DRAINING;
@@ -160,7 +161,7 @@ static enum log_stream stream_of(const struct command *command, unsigned piece) 
 }
 
 static void grow(struct sim *sim, struct command *command, enum log_stream stream, int64_t len) {
-    struct folder *folder = folder_find(processes_of(sim), command->name);
+    struct folder *folder = folder_of(sim, command);
     if (folder != NULL && len > 0) {
         folder->sizes[stream] += len;
         folder->changed_s = sim_wall_ms(sim) / 1000;
@@ -233,12 +234,13 @@ void command_thaw(struct sim *sim, struct command *command) {
 static void check_begin(struct sim *sim, const struct command *command) {
     for (const struct command *other = processes_of(sim)->commands; other != NULL;
          other = other->next) {
-        if (other != command && other->lives && strcmp(other->run, command->run) == 0) {
+        if (other != command && other->lives && strcmp(other->run, command->run) == 0 &&
+            !hosts_gave_up(other->run, other->attempt)) {
             sim_fail(sim, "%s begins while %s lives", command->name, other->name);
         }
     }
     struct row_state row;
-    if (!row_state_read(sim, command->run, &row)) {
+    if (hosts_gave_up(command->run, command->attempt) || !row_state_read(sim, command->run, &row)) {
         return;
     }
     if (!row.found || row.attempt != (int64_t)command->attempt ||

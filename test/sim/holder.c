@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "hosts.h"
 #include "inside.h"
 #include "processes.h"
 
@@ -175,7 +176,7 @@ struct err holder_start(struct holders *holders, int order_fd, const struct hold
                         void *ctx, struct holder **ret_holder) {
     struct sim *sim = sim_current();
     struct order *order = order_take(order_fd);
-    if (sim_life(sim)->dead || (!sim_healed(sim) && sim_chance(sim, "start EMFILE", 4))) {
+    if (sim_acting_is_dead(sim) || (!sim_healed(sim) && sim_chance(sim, "start EMFILE", 4))) {
         order_free(order);
         return err_from_errno(EMFILE, "holder: make a link");
     }
@@ -191,8 +192,9 @@ struct err holder_start(struct holders *holders, int order_fd, const struct hold
 struct err holder_adopt(struct holders *holders, const char *name, const struct holder_news *news,
                         void *ctx, struct holder **ret_holder) {
     struct sim *sim = sim_current();
-    struct command *command = command_find(processes_of(sim), name);
-    bool listens = command != NULL && !sim_life(sim)->dead &&
+    struct command *command =
+        command_find(processes_of(sim), (struct folder_key){sim->acting, name});
+    bool listens = command != NULL && !sim_acting_is_dead(sim) &&
                    (command->state == COMMAND_RUNNING || command->state == COMMAND_DRAINING);
     if (!listens || (!sim_healed(sim) && sim_chance(sim, "adopt", 5))) {
         return err_make(listens ? ERR_BUSY : ERR_NOT_FOUND, "holder: connect");
@@ -215,7 +217,7 @@ struct err holder_adopt(struct holders *holders, const char *name, const struct 
 
 static void tell(struct holder *holder, enum order_word kind, int64_t number, struct bytes bytes) {
     struct sim *sim = sim_current();
-    if (!sim_life(sim)->dead) {
+    if (!sim_acting_is_dead(sim)) {
         command_told(sim, holder->command, kind, number, bytes);
     }
 }
@@ -292,7 +294,7 @@ static void hear_accepted(struct command *command, int64_t size) {
 }
 
 static void hear_status(struct sim *sim, struct command *command) {
-    const struct folder *folder = folder_find(processes_of(sim), command->name);
+    const struct folder *folder = folder_of(sim, command);
     for (enum log_stream stream = 0; folder != NULL && stream < LOG_STREAMS; stream++) {
         hear_grown(command, stream, folder->sizes[stream]);
     }
@@ -300,7 +302,7 @@ static void hear_status(struct sim *sim, struct command *command) {
 }
 
 static void hear_exited(struct sim *sim, struct command *command) {
-    const struct folder *folder = folder_find(processes_of(sim), command->name);
+    const struct folder *folder = folder_of(sim, command);
     bool whole = folder != NULL && folder->ended;
     finish(command->link, whole ? HOLDER_EXITED : HOLDER_LOST, whole ? &folder->exit : NULL);
 }
@@ -357,7 +359,9 @@ static void mail(struct sim *sim, struct sim_event *event) {
         sim_plan(sim, event, sim_choose(sim, "mail", 2), mail);
     }
     if (command->link != NULL) {
+        unsigned acted = hosts_enter(sim, command->host);
         hear(sim, command, word);
+        (void)hosts_enter(sim, acted);
     }
     sim_free(word);
 }

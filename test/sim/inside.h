@@ -15,6 +15,7 @@ enum { SIM_OPS_MAX = 512 };
 struct sim_options {
     uint64_t seed;
     unsigned ops;                  /* Number of operations. */
+    unsigned hosts;                /* That share the database; at least 1. */
     bool without[SIM_OPS_MAX + 1]; /* Those that are left out, by number. */
     unsigned seconds;              /* CPU time that the seed may take. */
     bool trace;
@@ -41,16 +42,21 @@ struct sim {
 
     struct rooms *rooms; /* life.c; the life's. */
     enum sim_death death;
-    bool committed;   /* A group of the store was committed in this step. */
-    unsigned machine; /* On which the daemon runs; from 1. */
-    int first_fd;     /* From here on descriptors are the daemon's. */
+    bool committed;    /* A group of the store was committed in this step. */
+    unsigned machine;  /* On which the daemon runs; from 1. */
+    unsigned leader;   /* Host of the life; from 0. */
+    unsigned acting;   /* Host whose daemon runs in this moment. */
+    uint64_t still_ns; /* Until then the leader stands still. */
+    uint64_t news_ns;  /* When something happened last that was no poll. */
+    int first_fd;      /* From here on descriptors are the daemon's. */
     char project[64];
 };
 
 /* sim.c */
 void sim_use(struct sim *sim);
 
-/* memory.c */
+/* memory.c: of the daemon that acts, each host's its own. */
+void memory_use(unsigned host);
 void memory_begin(void);   /* A life begins: all is its from here on. */
 void memory_end(void);     /* Frees all of it. */
 size_t memory_count(void); /* Blocks of the life. */
@@ -79,6 +85,9 @@ enum loop_kind { LOOP_MESSAGE, LOOP_TASK, LOOP_TIMER, LOOP_WORK, LOOP_WORK_DONE,
 bool loop_ready(const struct loop *loop, enum loop_kind kind);
 void loop_step(struct loop *loop, enum loop_kind kind);
 uint64_t loop_next_ns(const struct loop *loop); /* When the next timer is due; UINT64_MAX: never. */
+
+/* loop.c: timers that were stretched are due as they were asked for. */
+void loop_hurry(struct loop *loop);
 
 /* rows.c: the statements of a life are gone. */
 void rows_forget(void);

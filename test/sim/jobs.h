@@ -52,6 +52,8 @@ struct job *job_find(struct jobs *jobs, const char *run); /* NULL. */
 
 /* ops_jobs.c */
 extern const struct sim_op jobs_ops[];
+void jobs_submit(struct sim *sim);
+void jobs_stop(struct sim *sim); /* One of them. */
 void jobs_release(struct sim *sim);
 bool jobs_held(struct sim *sim); /* Somebody looks at a copy first: nothing begins or is ended. */
 

@@ -15,6 +15,7 @@
 #include "engine/inbox.h"
 #include "engine/runs.h"
 #include "engine/session_snapshot.h"
+#include "hosts.h"
 #include "inside.h"
 #include "journal/hub.h"
 #include "journal/pruner.h"
@@ -39,7 +40,7 @@ struct rooms {
 struct err place_find(const struct serve_options *serve, char **ret_data_dir,
                       struct place_name *ret_name) {
     struct sim *sim = serve->world->ctx;
-    (void)snprintf(ret_name->text, sizeof ret_name->text, "machine/%u", sim->machine);
+    hosts_place(sim, ret_name->text, sizeof ret_name->text);
     *ret_data_dir = mem_copy(serve->data, strlen(serve->data));
     return ERR_OK;
 }
@@ -62,6 +63,12 @@ static void run_note(void *ctx, struct bytes note) {
     struct run_row row;
     bool ours = run_note_read(note, &row);
     assert(ours);
+    if (guest_store_noted() >= 0) {
+        unsigned host = (unsigned)guest_store_noted(), acted = hosts_enter(rooms->sim, host);
+        guest_store_deliver(host, note);
+        (void)hosts_enter(rooms->sim, acted);
+        return;
+    }
     for (size_t i = 0; i < sim_parts_count; i++) {
         if (sim_parts[i]->noted != NULL) {
             sim_parts[i]->noted(rooms->sim, &row);
@@ -113,10 +120,9 @@ static void home_known(void *ctx, struct err result) {
 /* --- Opening ---------------------------------------------------------------------------------- */
 
 /* What a seed has instead of flags; the same for all lives of it. */
-static void serve_options_fill(struct rooms *rooms) {
-    struct sim *sim = rooms->sim;
+void life_options(struct sim *sim, struct serve_options *serve) {
     uint64_t seed = sim->options.seed;
-    rooms->serve = (struct serve_options){
+    *serve = (struct serve_options){
         .data = sim->life.data_dir,
         .hold = !sim->healed && sim_hash(seed, sim->life.number, "hold", 0) % 20 == 0,
         .no_cgroups = true,
@@ -139,8 +145,11 @@ static void serve_options_fill(struct rooms *rooms) {
         .script_memory = 64 << 20,
         .workers_max = (int64_t)(1 + sim_hash(seed, 0, "workers_max", 0) % 4),
         .world = &sim->world,
-        .log = &rooms->log,
     };
+    if (hosts_several(sim)) {
+        serve->database = "postgres://sim"; /* Told from a file by its being there. */
+        serve->host_timeout_ms = sim_hash(seed, 0, "host_timeout", 0) % 4 == 0 ? 60000 : 0;
+    }
 }
 
 static struct err store_begin(struct rooms *rooms, struct why *why) {
@@ -188,11 +197,13 @@ void life_open(struct sim *sim) {
     struct life *life = &sim->life;
     memory_begin();
     life->number++;
+    hosts_leads(sim);
     struct rooms *rooms = mem_new(sizeof *rooms);
     rooms->sim = sim;
     sim->rooms = rooms;
     log_init(&rooms->log, sim->options.trace ? STDERR_FILENO : -1, LOG_WARN, log_clock, sim);
-    serve_options_fill(rooms);
+    life_options(sim, &rooms->serve);
+    rooms->serve.log = &rooms->log;
     struct why why = {.text = ""};
     struct err err = rooms_open(rooms, &why);
     if (life->dead) {

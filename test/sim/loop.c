@@ -8,12 +8,27 @@
 #include "loop/loop.h"
 
 #include "base/memory.h"
+#include "hosts.h"
 #include "inside.h"
 #include "loop/loop_uv.h"
 
 struct work_entry {
     struct work_entry *next;
     struct loop_work *work; /* Borrowed. */
+};
+
+/* Timers of polls, each second or each sign of life. */
+enum {
+    STRETCHED_MAX = 8,
+    POLL_MS = 1000,
+    SIGN_MS = 10000,
+    CALM_MS = 15000,       /* Nothing has happened for so long, */
+    STRETCH_MS_MAX = 60000 /* and then a poll waits for at most this. */
+};
+
+struct stretched {
+    struct timer *timer; /* Borrowed; NULL: none. */
+    uint64_t after_ms;   /* As asked for. */
 };
 
 struct loop {
@@ -24,6 +39,7 @@ struct loop {
     struct timer **timers;  /* Owned; in no order. */
     size_t timers_count, timers_size;
     uint64_t timers_order;
+    struct stretched stretched[STRETCHED_MAX];
     struct work_entry *works, *worked; /* Owned: not run yet; run, and not told. */
 };
 
@@ -143,6 +159,39 @@ void timer_stop(struct loop *loop, struct timer *timer) {
     loop->timers[at] = loop->timers[--loop->timers_count];
     loop->timers[at]->slot = at + 1;
     timer->slot = 0;
+    for (size_t i = 0; i < STRETCHED_MAX; i++) {
+        loop->stretched[i].timer =
+            loop->stretched[i].timer == timer ? NULL : loop->stretched[i].timer;
+    }
+}
+
+/* The longer nothing has happened, the longer a poll waits: half as long. */
+static uint64_t stretch(struct loop *loop, struct timer *timer, uint64_t after_ms) {
+    const struct sim *sim = loop->sim;
+    uint64_t calm_ms = (sim->now_ns - sim->news_ns) / 1000000;
+    if (!hosts_several(sim) || calm_ms < CALM_MS || (after_ms != POLL_MS && after_ms != SIGN_MS)) {
+        return after_ms;
+    }
+    for (size_t i = 0; i < STRETCHED_MAX; i++) {
+        if (loop->stretched[i].timer == NULL) {
+            loop->stretched[i] = (struct stretched){timer, after_ms};
+            uint64_t longer_ms = calm_ms / 2 < STRETCH_MS_MAX ? calm_ms / 2 : STRETCH_MS_MAX;
+            return longer_ms > after_ms ? longer_ms : after_ms;
+        }
+    }
+    return after_ms;
+}
+
+void loop_hurry(struct loop *loop) {
+    for (size_t i = 0; i < STRETCHED_MAX; i++) {
+        struct stretched *stretched = &loop->stretched[i];
+        if (stretched->timer != NULL) {
+            uint64_t due_ms = now_ms(loop) + stretched->after_ms;
+            struct timer *timer = stretched->timer;
+            timer->due_ms = due_ms < timer->due_ms ? due_ms : timer->due_ms;
+            stretched->timer = NULL;
+        }
+    }
 }
 
 void timer_start(struct loop *loop, struct timer *timer, uint64_t after_ms,
@@ -153,6 +202,7 @@ void timer_start(struct loop *loop, struct timer *timer, uint64_t after_ms,
         loop->timers = mem_grow(loop->timers, loop->timers_size * sizeof(struct timer *));
     }
     uint64_t from_ms = now_ms(loop);
+    after_ms = stretch(loop, timer, after_ms);
     timer->due_ms = after_ms > UINT64_MAX - from_ms ? UINT64_MAX : from_ms + after_ms;
     timer->order = ++loop->timers_order;
     timer->fire = fire;

@@ -1,5 +1,5 @@
 /* main.c: sim [--seed S | --seeds N [--from S]] [--operations N] [--ops LIST] [--trace] [--twice]
- *     [--first] [--here] [--hashes] [--seconds N]
+ *     [--first] [--here] [--hashes] [--seconds N] [--hosts N]
  * sim --print-program N: the script of the workflow program with that number.
  *
  * Each seed runs in a process of its own, forked from one that has made the migrated database: an
@@ -34,6 +34,7 @@ struct arguments {
     uint64_t from, count;
     unsigned operations;
     unsigned seconds; /* CPU time that a seed may take. */
+    unsigned hosts;
     bool trace, twice, here;
     bool first;      /* Ends with the first failure, and does not shrink it. */
     bool hashes;     /* Prints the hash of each trace. */
@@ -157,8 +158,11 @@ static void report(const char *program, const struct sim_options *options,
     struct sim_options least = *options;
     struct seed_result last = shrink(&least, result);
     failure_show(options->seed, &last);
-    (void)printf("replay: %s --seed %" PRIu64 " --operations %u --ops ", program, least.seed,
-                 least.ops);
+    (void)printf("replay: %s --seed %" PRIu64 " --operations %u ", program, least.seed, least.ops);
+    if (least.hosts > 1) {
+        (void)printf("--hosts %u ", least.hosts);
+    }
+    (void)printf("--ops ");
     shrink_print(&least);
     (void)printf(" --trace\n");
     (void)fflush(stdout);
@@ -199,6 +203,7 @@ static int run_all(const struct arguments *arguments) {
     for (uint64_t i = 0; i < arguments->count && failures < most; i++) {
         struct sim_options options = {.seed = arguments->from + i,
                                       .ops = arguments->operations,
+                                      .hosts = arguments->hosts,
                                       .seconds = arguments->seconds,
                                       .trace = arguments->trace,
                                       .report = -1};
@@ -244,7 +249,7 @@ static bool number_read(const char *text, uint64_t *ret_number) {
 static int usage(void) {
     (void)fprintf(stderr, "usage: sim [--seed S] [--seeds N] [--from S] [--operations N]"
                           " [--ops LIST] [--trace] [--twice] [--first] [--here] [--hashes]"
-                          " [--seconds N]\n"
+                          " [--seconds N] [--hosts N]\n"
                           "       sim --print-program N\n");
     return 2;
 }
@@ -267,29 +272,46 @@ static bool flag_read(const char *name, struct arguments *arguments) {
     return false;
 }
 
+/* --seed and --from are the same, but for their meaning to a person. */
+static bool number_set(const char *name, uint64_t number, struct arguments *arguments) {
+    const struct {
+        const char *name;
+        uint64_t least, most;
+        uint64_t *large;
+        unsigned *small;
+    } numbers[] = {{"--seed", 0, UINT64_MAX, &arguments->from, NULL},
+                   {"--from", 0, UINT64_MAX, &arguments->from, NULL},
+                   {"--seeds", 0, UINT64_MAX, &arguments->count, NULL},
+                   {"--operations", 0, SIM_OPS_MAX, NULL, &arguments->operations},
+                   {"--hosts", 1, SIM_HOSTS_MAX, NULL, &arguments->hosts},
+                   {"--seconds", 1, 3600, NULL, &arguments->seconds}};
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        if (strcmp(name, numbers[i].name) != 0) {
+            continue;
+        }
+        if (numbers[i].large != NULL) {
+            *numbers[i].large = number;
+        } else {
+            *numbers[i].small = (unsigned)number;
+        }
+        return number >= numbers[i].least && number <= numbers[i].most;
+    }
+    return false;
+}
+
 static bool arguments_read(char **argv, struct arguments *arguments) {
     for (char **at = argv + 1; *at != NULL; at++) {
         uint64_t number = 0;
         if (flag_read(*at, arguments)) {
             continue;
         }
-        if (strcmp(*at, "--ops") == 0 && at[1] != NULL) {
-            arguments->ops = *++at;
-        } else if (at[1] == NULL || !number_read(at[1], &number)) {
+        if (at[1] == NULL) {
             return false;
-        } else if (strcmp(*at, "--seed") == 0 || strcmp(*at, "--from") == 0) {
-            arguments->from = number;
-            at++;
-        } else if (strcmp(*at, "--seeds") == 0) {
-            arguments->count = number;
-            at++;
-        } else if (strcmp(*at, "--operations") == 0 && number <= SIM_OPS_MAX) {
-            arguments->operations = (unsigned)number;
-            at++;
-        } else if (strcmp(*at, "--seconds") == 0 && number >= 1 && number <= 3600) {
-            arguments->seconds = (unsigned)number;
-            at++;
-        } else {
+        }
+        const char *name = *at++;
+        if (strcmp(name, "--ops") == 0) {
+            arguments->ops = *at;
+        } else if (!number_read(*at, &number) || !number_set(name, number, arguments)) {
             return false;
         }
     }
@@ -310,6 +332,7 @@ int main(int argc, char **argv) {
                                   .from = 1,
                                   .count = 1,
                                   .operations = OPERATIONS_DEFAULT,
+                                  .hosts = 1,
                                   .seconds = SECONDS_DEFAULT};
     uint64_t number = 0;
     if (argc == 3 && strcmp(argv[1], "--print-program") == 0 && number_read(argv[2], &number)) {
@@ -332,6 +355,7 @@ int main(int argc, char **argv) {
         struct sim *sim = sim_new(sizeof *sim);
         sim->options = (struct sim_options){.seed = arguments.from,
                                             .ops = arguments.operations,
+                                            .hosts = arguments.hosts,
                                             .trace = arguments.trace,
                                             .folder = folder};
         if (arguments.ops != NULL) {

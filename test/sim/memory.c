@@ -1,7 +1,8 @@
 /* memory.c: the allocator behind base/memory.h, with an end for all at once.
  *
- * While a life runs, each block hangs in a list; a crash frees the list. Who stands outside of the
- * daemon (the disk, the processes, the model) leaves the life for as long as it allocates.
+ * While a life runs, each block hangs in a list of its host; a crash frees the list. Who stands
+ * outside of the daemon (the disk, the processes, the model) leaves the life for as long as it
+ * allocates.
  */
 #include "base/memory.h"
 
@@ -10,32 +11,44 @@
 
 #include "inside.h"
 
+struct memory;
+
 struct block {
     struct block *prev, *next; /* NULL: of nobody. */
     size_t size;
-    size_t pad; /* Keeps the alignment of what follows. */
+    struct memory *owner; /* Keeps the alignment of what follows, too. */
 };
 
 struct memory {
     struct block blocks; /* Head of a ring. */
-    unsigned left;       /* Depth of memory_leave. */
     bool living;
     size_t count;
 };
 
-static struct memory *memory(void) {
-    static struct memory all;
+struct memories {
+    struct memory of[SIM_HOSTS_MAX]; /* Of the daemon of each host. */
+    unsigned acting;                 /* Host whose daemon runs now. */
+    unsigned left;                   /* Depth of memory_leave. */
+};
+
+static struct memories *memories(void) {
+    static struct memories all;
     return &all;
+}
+
+static struct memory *memory(void) {
+    return &memories()->of[memories()->acting];
 }
 
 static void block_link(struct block *block) {
     struct memory *all = memory();
-    if (!all->living || all->left > 0) {
+    if (!all->living || memories()->left > 0) {
         block->prev = block->next = NULL;
         return;
     }
     block->prev = all->blocks.prev;
     block->next = &all->blocks;
+    block->owner = all;
     all->blocks.prev->next = block;
     all->blocks.prev = block;
     all->count++;
@@ -45,8 +58,13 @@ static void block_unlink(struct block *block) {
     if (block->next != NULL) {
         block->prev->next = block->next;
         block->next->prev = block->prev;
-        memory()->count--;
+        block->owner->count--;
     }
+}
+
+void memory_use(unsigned host) {
+    assert(host < SIM_HOSTS_MAX);
+    memories()->acting = host;
 }
 
 void memory_begin(void) {
@@ -59,7 +77,7 @@ void memory_begin(void) {
 
 void memory_end(void) {
     struct memory *all = memory();
-    assert(all->living && all->left == 0);
+    assert(all->living && memories()->left == 0);
     while (all->blocks.next != &all->blocks) {
         struct block *block = all->blocks.next;
         block_unlink(block);
@@ -73,12 +91,12 @@ size_t memory_count(void) {
 }
 
 void memory_leave(void) {
-    memory()->left++;
+    memories()->left++;
 }
 
 void memory_return(void) {
-    assert(memory()->left > 0);
-    memory()->left--;
+    assert(memories()->left > 0);
+    memories()->left--;
 }
 
 /* --- base/memory.h ---------------------------------------------------------------------------- */

@@ -3,13 +3,15 @@
 
 #include <string.h>
 
+#include "inside.h"
+
 const struct sim_part *const sim_parts[] = {
     &part_processes, &part_control,        &part_servers,  &part_known,    &part_asked,
     &part_sessions,  &part_turns,          &part_late,     &part_branches, &part_prompts,
     &part_workflows, &part_check_sessions, &part_budgets,  &part_served,   &part_jobs,
     &part_streams,   &part_once,           &part_settings, &part_memory,   &part_schemas,
     &part_images,    &part_approvals,      &part_folds,    &part_policies, &part_inbox,
-    &part_texts,
+    &part_texts,     &part_hosts,
 };
 const size_t sim_parts_count = COUNT_OF(sim_parts);
 
@@ -28,9 +30,13 @@ static const struct sim_op *op_at(uint64_t drawn, uint64_t *ret_sum) {
     return NULL;
 }
 
-const struct sim_op *ops_pick(uint64_t seed, unsigned number) {
-    uint64_t sum = 0;
+const struct sim_op *ops_pick(const struct sim_options *options, unsigned number) {
+    uint64_t sum = 0, hosts = 0;
     (void)op_at(UINT64_MAX, &sum);
-    assert(sum > 0);
-    return op_at(sim_hash(seed, number, "operation", 0) % sum, &sum);
+    const struct sim_op *last = part_hosts.ops; /* Of the last part of the table. */
+    for (; options->hosts <= 1 && last->name != NULL; last++) {
+        hosts += last->weight;
+    }
+    assert(sum > hosts);
+    return op_at(sim_hash(options->seed, number, "operation", 0) % (sum - hosts), &sum);
 }

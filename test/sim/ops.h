@@ -6,6 +6,8 @@
 
 #include "sim.h"
 
+struct sim_options;
+
 extern const struct sim_part part_processes; /* processes.c: commands and their holders. */
 extern const struct sim_part part_control;   /* ops_control.c: crashes, clock, full disks. */
 extern const struct sim_part part_jobs;      /* ops_jobs.c, check_runs.c, check_inbox.c */
@@ -32,12 +34,14 @@ extern const struct sim_part part_folds;          /* check_folds.c */
 extern const struct sim_part part_policies;       /* check_policies.c */
 extern const struct sim_part part_texts;          /* check_texts.c */
 extern const struct sim_part part_served;         /* served.c */
+extern const struct sim_part part_hosts;          /* ops_hosts.c: only where there are several. */
 extern const struct sim_part part_workflows;      /* ops_workflows.c, check_workflows.c */
 
 extern const struct sim_part *const sim_parts[];
 extern const size_t sim_parts_count;
 
-/* Kind of the n-th operation (from 1), by the weights of all tables. */
-const struct sim_op *ops_pick(uint64_t seed, unsigned number);
+/* Kind of the n-th operation (from 1), by the weights of all tables; those of hosts only
+ * where there are several. */
+const struct sim_op *ops_pick(const struct sim_options *options, unsigned number);
 
 #endif

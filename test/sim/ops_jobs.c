@@ -10,6 +10,7 @@
 #include "engine/job_spec.h"
 #include "engine/run_input.h"
 #include "engine/runs.h"
+#include "hosts.h"
 #include "jobs.h"
 #include "loop/loop.h"
 #include "main/work.h"
@@ -163,7 +164,7 @@ static void stream_follow(struct sim *sim, const struct job *job) {
     }
 }
 
-static void op_submit(struct sim *sim) {
+void jobs_submit(struct sim *sim) {
     struct jobs *jobs = jobs_of(sim);
     if (jobs->count == JOBS_MAX) {
         return;
@@ -225,7 +226,7 @@ static void stop_done(struct err err, void *ctx) {
     mem_free(stop);
 }
 
-static void op_stop(struct sim *sim) {
+void jobs_stop(struct sim *sim) {
     struct job *job = job_pick(sim);
     if (job == NULL) {
         return;
@@ -252,9 +253,20 @@ struct input {
     char bytes[INPUT_MAX];
 };
 
+/* As check_here in api/jobs_input.c. */
+static struct err check_here(struct tx *tx, struct input *input) {
+    const struct run_bounds bounds = dispatch_bounds(dispatch_of(input->sim));
+    bool found = false;
+    struct run_row row = {0};
+    struct err err = tx_run_find_shown(tx, &input->input.key, &found, &row);
+    bool away = !err_failed(err) && found && run_is_away(&row, &bounds);
+    return away ? tx_run_check_here(tx, &row, &bounds, &input->why) : err;
+}
+
 static struct err input_tx(struct tx *tx, void *ctx) {
     struct input *input = ctx;
-    return tx_run_input(tx, &input->input, &input->place, &input->why);
+    struct err err = hosts_several(input->sim) ? check_here(tx, input) : ERR_OK;
+    return err_failed(err) ? err : tx_run_input(tx, &input->input, &input->place, &input->why);
 }
 
 static void input_done(struct err err, void *ctx) {
@@ -389,6 +401,7 @@ static void op_release(struct sim *sim) {
 }
 
 const struct sim_op jobs_ops[] = {
-    {"submit a job", 24, op_submit}, {"stop a job", 6, op_stop}, {"input for a job", 8, op_input},
-    {"delete a job", 4, op_delete},  {"release", 2, op_release}, {.name = NULL},
+    {"submit a job", 24, jobs_submit}, {"stop a job", 6, jobs_stop},
+    {"input for a job", 8, op_input},  {"delete a job", 4, op_delete},
+    {"release", 2, op_release},        {.name = NULL},
 };

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hosts.h"
 #include "inside.h"
 #include "jobs.h"
 #include "ops.h"
@@ -26,21 +27,26 @@ struct processes *processes_of(struct sim *sim) {
 
 /* --- Finding ---------------------------------------------------------------------------------- */
 
-struct folder *folder_find(struct processes *processes, const char *name) {
+struct folder *folder_find(struct processes *processes, struct folder_key key) {
     struct folder *folder = processes->folders;
-    while (folder != NULL && strcmp(folder->name, name) != 0) {
+    while (folder != NULL && (folder->host != key.host || strcmp(folder->name, key.name) != 0)) {
         folder = folder->next;
     }
     return folder;
 }
 
-struct folder *folder_make(struct sim *sim, const char *name) {
+struct folder *folder_of(struct sim *sim, const struct command *command) {
+    return folder_find(processes_of(sim), (struct folder_key){command->host, command->name});
+}
+
+struct folder *folder_make(struct sim *sim, struct folder_key key) {
     struct processes *processes = processes_of(sim);
-    struct folder *folder = folder_find(processes, name);
+    struct folder *folder = folder_find(processes, key);
     if (folder == NULL) {
         folder = sim_new(sizeof *folder);
-        assert(strlen(name) < sizeof folder->name);
-        (void)snprintf(folder->name, sizeof folder->name, "%s", name);
+        assert(strlen(key.name) < sizeof folder->name);
+        (void)snprintf(folder->name, sizeof folder->name, "%s", key.name);
+        folder->host = key.host;
         folder->next = processes->folders;
         processes->folders = folder;
     }
@@ -48,9 +54,9 @@ struct folder *folder_make(struct sim *sim, const char *name) {
     return folder;
 }
 
-struct command *command_find(struct processes *processes, const char *name) {
+struct command *command_find(const struct processes *processes, struct folder_key key) {
     struct command *command = processes->commands;
-    while (command != NULL && strcmp(command->name, name) != 0) {
+    while (command != NULL && (command->host != key.host || strcmp(command->name, key.name) != 0)) {
         command = command->next;
     }
     return command;
@@ -91,7 +97,7 @@ static void claim(struct sim *sim, struct sim_event *event) {
         holder_hears(sim, command, WORD_FAILED, fate < 2 ? ENOSPC : EMFILE, LOG_OUT);
         return;
     }
-    struct folder *folder = folder_make(sim, command->name);
+    struct folder *folder = folder_make(sim, (struct folder_key){command->host, command->name});
     if (folder->claim != CLAIM_NONE || folder->locked) {
         command->state = COMMAND_ENDED;
         sim_trace(sim, "holder %s finds a claim", command->name);
@@ -103,7 +109,7 @@ static void claim(struct sim *sim, struct sim_event *event) {
     folder->synced = (command->flags & ORDER_ONCE) != 0;
     folder->pid = command->pid;
     folder->start_time = command->start_time;
-    folder->boot = processes_of(sim)->boot;
+    folder->boot = processes_of(sim)->boots[command->host];
     (void)snprintf(folder->nonce, sizeof folder->nonce, "%s", command->nonce);
     command_begin(sim, command);
 }
@@ -126,6 +132,7 @@ struct command *command_born(struct sim *sim, struct order *order) {
     struct processes *processes = processes_of(sim);
     struct command *command = sim_new(sizeof *command);
     name_read(command, order->name);
+    command->host = sim->acting;
     (void)snprintf(command->nonce, sizeof command->nonce, "%s", order->nonce);
     command->line = order->line;
     command->cwd = order->cwd;
@@ -229,7 +236,7 @@ void command_kill_holder(struct sim *sim, struct command *command) {
     if (!holder_lives(command)) {
         return;
     }
-    struct folder *folder = folder_find(processes_of(sim), command->name);
+    struct folder *folder = folder_of(sim, command);
     command_events_stop(sim, command);
     sim_plan_stop(sim, &command->unlock_event);
     if (folder != NULL && command->state != COMMAND_BORN) {
@@ -252,6 +259,7 @@ int64_t processes_input(struct sim *sim, const char *run, int64_t attempt, uint6
          command = command->next) {
         if (strcmp(command->run, run) == 0 && (int64_t)command->attempt == attempt) {
             bool takes = command->state == COMMAND_RUNNING && !command->frozen &&
+                         command->host == sim->leader && /* Input is sent by whoever leads. */
                          (sim_now_ns(sim) - command->listens_ns) / 1000000 >= since_ms;
             return takes ? command->input_len : -1;
         }
@@ -317,7 +325,11 @@ static const char *end_fault(const struct run_row *row, const struct command *co
 }
 
 void processes_check_end(struct sim *sim, const struct run_row *row) {
-    const char *fault = end_fault(row, command_of(sim, row));
+    const struct command *command = command_of(sim, row);
+    if (command != NULL && hosts_gave_up(command->run, command->attempt)) {
+        return; /* Nobody asks what it came to. */
+    }
+    const char *fault = end_fault(row, command);
     if (fault != NULL) {
         sim_fail(sim, "%.*s is %s (%s) in attempt %lld, but %s", (int)row->run.len, row->run.data,
                  run_state_name(row->state), run_cause_name(row->cause), (long long)row->attempt,
@@ -333,7 +345,12 @@ static void look(struct sim *sim) {
     }
     for (const struct command *command = processes_of(sim)->commands; command != NULL;
          command = command->next) {
+        const struct host *host = host_of(command->host);
         uint64_t lived_ms = (now_ns - command->began_ns) / 1000000;
+        uint64_t up_ms = (now_ns - host->up_ns) / 1000000;
+        if (hosts_several(sim) && (host->state == HOST_OFF || up_ms < PATIENCE_MS)) {
+            continue; /* Nobody looks after it now. */
+        }
         if (command->lives && command->timeout_ms > 0 &&
             lived_ms > command->timeout_ms + PATIENCE_MS) {
             sim_fail(sim, "%s lives for %llu ms, and may for %llu", command->name,
@@ -359,62 +376,14 @@ static void command_free(struct sim *sim, struct command *command) {
 static void begin(struct sim *sim) {
     struct processes *processes = processes_of(sim);
     processes->next_pid = 1000;
-    processes->boot = 1;
+    for (unsigned host = 0; host < SIM_HOSTS_MAX; host++) {
+        processes->boots[host] = 1;
+    }
 }
 
-/* Sockets to a daemon that is gone are closed; what it had said before still arrives. */
 static void crashed(struct sim *sim) {
     orders_forget();
-    for (struct command *command = processes_of(sim)->commands; command != NULL;
-         command = command->next) {
-        command->link = NULL;
-        sim_plan_stop(sim, &command->mail_event);
-        words_free(&command->to_daemon, &command->to_daemon_end);
-    }
-}
-
-static void all_end(struct sim *sim) {
-    struct processes *processes = processes_of(sim);
-    processes->boot++;
-    for (struct command *command = processes->commands; command != NULL; command = command->next) {
-        command_events_stop(sim, command);
-        sim_plan_stop(sim, &command->unlock_event);
-        command->lives = command->frozen = false;
-        command->state = command->state == COMMAND_ENDED ? COMMAND_ENDED : COMMAND_GONE;
-    }
-}
-
-enum loss { LOSS_UNSYNCED, LOSS_ALL };
-
-/* Of what was not synced, a folder may be lost, or its end. */
-static void folders_lose(struct sim *sim, enum loss loss) {
-    struct processes *processes = processes_of(sim);
-    for (struct folder **at = &processes->folders; *at != NULL;) {
-        struct folder *folder = *at;
-        struct command *command = command_find(processes, folder->name);
-        uint64_t fate = loss == LOSS_ALL ? 0 : folder->synced ? 3 : sim_choose(sim, "folder", 4);
-        folder->locked = false;
-        if (command != NULL && fate < 2) {
-            command->told = false;
-        }
-        folder->ended = folder->ended && fate != 1;
-        if (fate == 0) {
-            *at = folder->next;
-            sim_free(folder);
-        } else {
-            at = &folder->next;
-        }
-    }
-}
-
-static void rebooted(struct sim *sim) {
-    all_end(sim);
-    folders_lose(sim, LOSS_UNSYNCED);
-}
-
-static void moved(struct sim *sim) {
-    all_end(sim);
-    folders_lose(sim, LOSS_ALL);
+    processes_let_go(sim);
 }
 
 static bool is_asked_to_end(struct sim *sim, const struct command *command) {
@@ -477,8 +446,8 @@ const struct sim_part part_processes = {
     .name = "processes",
     .begin = begin,
     .crashed = crashed,
-    .rebooted = rebooted,
-    .moved = moved,
+    .rebooted = processes_reboot,
+    .moved = processes_move,
     .look = look,
     .heal = heal,
     .rest = rest,

@@ -26,6 +26,7 @@ enum claim { CLAIM_NONE, CLAIM_VOID, CLAIM_CLOSED, CLAIM_GO };
 struct folder {
     struct folder *next;
     char name[PROTOCOL_NAME_MAX]; /* RUN.ATTEMPT */
+    unsigned host;                /* In whose spool it is. */
     enum claim claim;
     bool synced; /* Claim and folder, by a holder with ORDER_ONCE, or by whoever linked `void`. */
     bool locked; /* A holder lives that has it. */
@@ -56,6 +57,7 @@ struct command {
     char name[PROTOCOL_NAME_MAX], nonce[40];
     char run[ID_SIZE];
     unsigned attempt;
+    unsigned host; /* On which it runs. */
     enum command_state state;
     uint64_t key; /* Of what it does. */
     char *line;   /* Owned: the arguments with blanks between. */
@@ -86,15 +88,21 @@ struct command {
 struct processes {
     struct folder *folders;
     struct command *commands;
-    unsigned boot; /* Restarts of the machine so far. */
+    unsigned boots[SIM_HOSTS_MAX]; /* Restarts of each machine so far. */
     int next_pid;
     unsigned begun; /* Commands, in all. */
 };
 struct processes *processes_of(struct sim *sim);
 
-struct folder *folder_find(struct processes *processes, const char *name); /* NULL. */
-struct folder *folder_make(struct sim *sim, const char *name);
-struct command *command_find(struct processes *processes, const char *name); /* NULL. */
+/* Where: a host, and a name in its spool. */
+struct folder_key {
+    unsigned host;
+    const char *name;
+};
+struct folder *folder_find(struct processes *processes, struct folder_key key); /* NULL. */
+struct folder *folder_make(struct sim *sim, struct folder_key key);
+struct folder *folder_of(struct sim *sim, const struct command *command);               /* NULL. */
+struct command *command_find(const struct processes *processes, struct folder_key key); /* NULL. */
 
 /* A holder was asked for by the daemon: it lives from now on, and claims soon. Takes over what
  * `order` owns. */
@@ -131,6 +139,11 @@ enum holder_word {
 void holder_hears(struct sim *sim, struct command *command, enum holder_word kind, int64_t number,
                   enum log_stream stream);
 void words_free(struct word **list, struct word ***end);
+
+/* Of the host that acts: its daemon is gone; the machine was restarted; it is another one. */
+void processes_let_go(struct sim *sim);
+void processes_reboot(struct sim *sim);
+void processes_move(struct sim *sim);
 
 /* An order on its way from holder_order_make to holder_start, by its descriptor, which is none of
  * the system's. */

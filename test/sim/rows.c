@@ -2,6 +2,7 @@
 #include "rows.h"
 
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,7 +107,7 @@ static struct bytes bytes_of(const char *text) {
 bool row_state_read(struct sim *sim, const char *run, struct row_state *ret_row) {
     sqlite3_stmt *rows = rows_open(sim,
                                    "SELECT id, state, cause, gate, attempt, once, stop,"
-                                   " not_before_ms, epoch FROM runs WHERE run = $1",
+                                   " not_before_ms, epoch, host FROM runs WHERE run = $1",
                                    TEXTS(run));
     *ret_row = (struct row_state){.found = false};
     if (rows == NULL) {
@@ -125,6 +126,7 @@ bool row_state_read(struct sim *sim, const char *run, struct row_state *ret_row)
     ret_row->asked = row_text(rows, 6)[0] != '\0';
     ret_row->not_before_ms = row_int(rows, 7);
     ret_row->epoch = row_int(rows, 8);
+    (void)snprintf(ret_row->host, sizeof ret_row->host, "%s", row_text(rows, 9));
     (void)sqlite3_reset(rows); /* It went well. */
     if (!known) {
         sim_fail(sim, "the row of %s has a state that nobody knows", run);

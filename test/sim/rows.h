@@ -27,6 +27,7 @@ struct row_state {
     enum run_gate gate;
     int64_t attempt, id, not_before_ms, epoch;
     bool once, asked; /* asked: to end. */
+    char host[32];    /* Place of its attempt; "": none. */
 };
 /* false: nobody serves, so nobody knows. */
 bool row_state_read(struct sim *sim, const char *run, struct row_state *ret_row);

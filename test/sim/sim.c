@@ -68,7 +68,8 @@ struct life *sim_life(struct sim *sim) {
 }
 
 uint64_t sim_life_age_ms(const struct sim *sim) {
-    return sim->life.ready ? (sim->now_ns - sim->life.ready_ns) / 1000000 : 0;
+    uint64_t from_ns = sim->life.ready_ns > sim->still_ns ? sim->life.ready_ns : sim->still_ns;
+    return sim->life.ready && sim->now_ns > from_ns ? (sim->now_ns - from_ns) / 1000000 : 0;
 }
 
 const char *sim_project_dir(const struct sim *sim) {

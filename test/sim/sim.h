@@ -28,6 +28,8 @@
 struct sim;
 struct run_row;
 
+enum { SIM_HOSTS_MAX = 3 };
+
 /* --- Choices ---------------------------------------------------------------------------------- */
 
 /* Pure: the same for the same arguments in every process. */
@@ -107,13 +109,16 @@ struct life {
     struct sqlite3 *db;
     const char *data_dir; /* Where tools, blobs and catalogs have real files: a private folder. */
 };
-struct life *sim_life(struct sim *sim);          /* Never NULL; `ready` false: nobody serves. */
-uint64_t sim_life_age_ms(const struct sim *sim); /* Since it serves; 0: it does not. */
+struct life *sim_life(struct sim *sim); /* Never NULL; `ready` false: nobody serves. */
+/* Since it serves, without standing still; 0: it does not. */
+uint64_t sim_life_age_ms(const struct sim *sim);
 
 /* The daemon dies at the end of this step: kill -9, or the whole machine; or what it had stored is
  * taken to another machine, where nothing of its processes and their folders is. */
 enum sim_death { SIM_KILLED, SIM_POWER_CUT, SIM_MOVED };
 void sim_die(struct sim *sim, enum sim_death death);
+/* It is the leader that acts, and it is dead: what it does reaches nothing. */
+bool sim_acting_is_dead(const struct sim *sim);
 
 /* Set by an operation for the end of a seed: nothing fails any more, and all must come to rest. */
 bool sim_healed(const struct sim *sim);

@@ -11,12 +11,14 @@
 
 struct spool {
     char *path; /* Owned. */
+    unsigned host;
 };
 
 struct err spool_open(const char *data_dir, struct spool **ret_spool) {
     struct spool *spool = mem_new(sizeof *spool);
     size_t size = strlen(data_dir) + sizeof "/spool";
     spool->path = mem_new(size);
+    spool->host = sim_current()->acting;
     (void)snprintf(spool->path, size, "%s/spool", data_dir);
     *ret_spool = spool;
     return ERR_OK;
@@ -53,7 +55,7 @@ static void look(struct sim *sim, const struct folder *folder, struct spool_stat
         state->found = folder->claim == CLAIM_VOID ? SPOOL_VOID : SPOOL_CLOSED;
         return;
     }
-    unsigned boot = processes_of(sim)->boot;
+    unsigned boot = processes_of(sim)->boots[folder->host];
     state->pid = folder->pid;
     state->start_time = folder->start_time;
     (void)snprintf(state->boot_id, sizeof state->boot_id, "boot-%u", folder->boot);
@@ -69,15 +71,15 @@ struct err spool_decide(const struct spool *spool, const char *name, enum spool_
                         int64_t epoch, struct spool_state *ret_state) {
     struct sim *sim = sim_current();
     struct processes *processes = processes_of(sim);
-    (void)spool;
+    const struct folder_key key = {spool->host, name};
     (void)epoch;
-    if (sim_life(sim)->dead || fails(sim)) {
+    if (sim_acting_is_dead(sim) || fails(sim)) {
         return err_from_errno(EIO, "spool: open a folder");
     }
     struct spool_state state = {.found = SPOOL_NONE};
-    look(sim, folder_find(processes, name), &state);
+    look(sim, folder_find(processes, key), &state);
     if (state.found == SPOOL_NONE && wish != SPOOL_LOOK) {
-        struct folder *folder = folder_make(sim, name);
+        struct folder *folder = folder_make(sim, key);
         folder->claim = wish == SPOOL_CLOSE ? CLAIM_CLOSED : CLAIM_VOID;
         folder->synced = true;
         state.found = wish == SPOOL_CLOSE ? SPOOL_CLOSED : SPOOL_VOID;
@@ -102,8 +104,8 @@ static char byte_at(int64_t offset) {
 
 struct err spool_log_read(const struct spool *spool, const struct log_place *place, char *buffer,
                           size_t size, struct log_read *ret_read) {
-    const struct folder *folder = folder_find(processes_of(sim_current()), place->name);
-    (void)spool;
+    const struct folder_key key = {spool->host, place->name};
+    const struct folder *folder = folder_find(processes_of(sim_current()), key);
     int64_t end = folder == NULL ? place->offset : folder->sizes[place->stream];
     int64_t rest = end > place->offset ? end - place->offset : 0;
     size_t len = (uint64_t)rest < size ? (size_t)rest : size;
@@ -123,16 +125,16 @@ int64_t spool_disk_of(const struct spool_exit *exit, int64_t log_max) {
 }
 
 int64_t spool_disk(const struct spool *spool, const char *name) {
-    const struct folder *folder = folder_find(processes_of(sim_current()), name);
-    (void)spool;
+    const struct folder_key key = {spool->host, name};
+    const struct folder *folder = folder_find(processes_of(sim_current()), key);
     return folder == NULL
                ? 0
                : 16384 + folder->sizes[LOG_OUT] + folder->sizes[LOG_ERR] + folder->sizes[LOG_PTY];
 }
 
 struct err spool_changed_s(const struct spool *spool, const char *name, int64_t *ret_changed_s) {
-    const struct folder *folder = folder_find(processes_of(sim_current()), name);
-    (void)spool;
+    const struct folder_key key = {spool->host, name};
+    const struct folder *folder = folder_find(processes_of(sim_current()), key);
     if (folder == NULL) {
         return err_make(ERR_NOT_FOUND, "spool: look at a folder");
     }
@@ -143,11 +145,10 @@ struct err spool_changed_s(const struct spool *spool, const char *name, int64_t 
 struct err spool_remove(const struct spool *spool, const char *name) {
     struct sim *sim = sim_current();
     struct folder **at = &processes_of(sim)->folders;
-    (void)spool;
-    if (sim_life(sim)->dead || fails(sim)) {
+    if (sim_acting_is_dead(sim) || fails(sim)) {
         return err_from_errno(EIO, "spool: remove a folder");
     }
-    while (*at != NULL && strcmp((*at)->name, name) != 0) {
+    while (*at != NULL && ((*at)->host != spool->host || strcmp((*at)->name, name) != 0)) {
         at = &(*at)->next;
     }
     struct folder *folder = *at;
@@ -168,11 +169,10 @@ struct err spool_remove(const struct spool *spool, const char *name) {
 
 struct err spool_each(const struct spool *spool, struct err (*each)(void *ctx, const char *name),
                       void *ctx) {
-    (void)spool;
     const struct folder *folder = processes_of(sim_current())->folders;
     struct err err = ERR_OK;
     for (; folder != NULL && !err_failed(err); folder = folder->next) {
-        err = each(ctx, folder->name);
+        err = folder->host == spool->host ? each(ctx, folder->name) : ERR_OK;
     }
     return err;
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "hosts.h"
 #include "inside.h"
 #include "loop/loop.h"
 #include "ops.h"
@@ -16,6 +17,7 @@ enum {
     READY_STORE = LOOP_KINDS,
     READY_EVENT,
     READY_OP,
+    READY_HOST, /* A daemon that does not lead. */
     READY_KINDS,
     STEPS_MAX = 400000,
     STEP_NS = 30 * 1000,
@@ -24,13 +26,13 @@ enum {
 static const uint64_t REST_NS = UINT64_C(12) * 3600 * 1000 * 1000 * 1000;
 
 static const unsigned weights[READY_KINDS] = {
-    [LOOP_MESSAGE] = 8,   [LOOP_TASK] = 8,   [LOOP_TIMER] = 4,  [LOOP_WORK] = 4,
-    [LOOP_WORK_DONE] = 4, [READY_STORE] = 6, [READY_EVENT] = 4, [READY_OP] = 1,
+    [LOOP_MESSAGE] = 8, [LOOP_TASK] = 8,   [LOOP_TIMER] = 4, [LOOP_WORK] = 4,  [LOOP_WORK_DONE] = 4,
+    [READY_STORE] = 6,  [READY_EVENT] = 4, [READY_OP] = 1,   [READY_HOST] = 6,
 };
 
 static uint64_t store_queued(const struct sim *sim) {
     struct store_stats stats;
-    if (sim->life.store == NULL) {
+    if (sim->life.store == NULL || sim->now_ns < sim->still_ns) {
         return 0;
     }
     store_get_stats(sim->life.store, &stats);
@@ -38,7 +40,8 @@ static uint64_t store_queued(const struct sim *sim) {
 }
 
 static bool op_left(const struct sim *sim) {
-    return sim->life.ready && sim->operation < sim->options.ops && sim->now_ns >= sim->patience_ns;
+    return sim->life.ready && sim->now_ns >= sim->still_ns && sim->operation < sim->options.ops &&
+           sim->now_ns >= sim->patience_ns;
 }
 
 static bool is_ready(const struct sim *sim, unsigned kind) {
@@ -49,8 +52,10 @@ static bool is_ready(const struct sim *sim, unsigned kind) {
         return sim->events != NULL && sim->events->due_ns <= sim->now_ns;
     case READY_OP:
         return op_left(sim);
+    case READY_HOST:
+        return hosts_ready(sim);
     default:
-        return loop_ready(sim->life.loop, (enum loop_kind)kind);
+        return sim->now_ns >= sim->still_ns && loop_ready(sim->life.loop, (enum loop_kind)kind);
     }
 }
 
@@ -88,6 +93,7 @@ static void store_step(struct sim *sim) {
 static void event_step(struct sim *sim) {
     struct sim_event *event = sim->events;
     sim_plan_stop(sim, event);
+    hosts_news(sim);
     event->run(sim, event);
 }
 
@@ -96,10 +102,11 @@ static void op_step(struct sim *sim) {
         sim->operation++;
     } while (sim->operation <= sim->options.ops && sim->options.without[sim->operation]);
     sim->since = 0;
+    hosts_news(sim);
     if (sim->operation > sim->options.ops) {
         return;
     }
-    const struct sim_op *op = ops_pick(sim->options.seed, sim->operation);
+    const struct sim_op *op = ops_pick(&sim->options, sim->operation);
     sim_trace(sim, "operation %u: %s", sim->operation, op->name);
     op->run(sim);
 }
@@ -114,6 +121,9 @@ static void perform(struct sim *sim, unsigned kind) {
         break;
     case READY_OP:
         op_step(sim);
+        break;
+    case READY_HOST:
+        hosts_step(sim);
         break;
     default:
         loop_step(sim->life.loop, (enum loop_kind)kind);
@@ -135,7 +145,9 @@ static void parts_step(struct sim *sim) {
 
 static void bury(struct sim *sim) {
     while (sim->life.dead) {
+        enum sim_death death = sim->death;
         life_crash(sim);
+        hosts_succeed(sim, death);
         sim->draws = 0;
         sim->steps++;
         sim->since++;
@@ -166,8 +178,11 @@ static bool step(struct sim *sim) {
 
 static uint64_t next_ns(const struct sim *sim) {
     uint64_t timer_ns = loop_next_ns(sim->life.loop);
+    timer_ns = timer_ns < sim->still_ns ? sim->still_ns : timer_ns;
     uint64_t event_ns = sim->events == NULL ? UINT64_MAX : sim->events->due_ns;
-    return timer_ns < event_ns ? timer_ns : event_ns;
+    uint64_t first_ns = timer_ns < event_ns ? timer_ns : event_ns;
+    uint64_t host_ns = hosts_next_ns(sim);
+    return first_ns < host_ns ? first_ns : host_ns;
 }
 
 /* Nothing is ready: the clock jumps, or an operation comes. */
@@ -229,6 +244,7 @@ static void come_to_rest(struct sim *sim) {
 void steps_run(struct sim *sim) {
     sim_use(sim);
     world_begin(sim);
+    hosts_begin(sim);
     disk_begin(sim);
     for (size_t i = 0; i < sim_parts_count; i++) {
         if (sim_parts[i]->begin != NULL) {

@@ -10,7 +10,7 @@
 #include "processes.h"
 
 static bool is_marked(const struct command *command, const struct tree_mark *mark) {
-    return strcmp(command->name, mark->name) == 0 &&
+    return command->host == sim_current()->acting && strcmp(command->name, mark->name) == 0 &&
            (mark->nonce[0] == '\0' || strcmp(command->nonce, mark->nonce) == 0);
 }
 
@@ -35,7 +35,7 @@ struct err tree_end(const struct tree_mark *marks, size_t count, unsigned wait_m
                     struct tree_end *ret_ends) {
     struct sim *sim = sim_current();
     (void)wait_ms;
-    if (!sim_life(sim)->dead) {
+    if (!sim_acting_is_dead(sim)) {
         for (size_t i = 0; i < count; i++) {
             ret_ends[i] = (struct tree_end){.killed = 0};
             end_one(sim, &marks[i], &ret_ends[i]);
@@ -56,7 +56,7 @@ struct err tree_count(const struct tree_mark *mark, unsigned *ret_count) {
 
 static struct command *holder_of(int pid) {
     struct command *command = processes_of(sim_current())->commands;
-    while (command != NULL && command->pid != pid) {
+    while (command != NULL && (command->host != sim_current()->acting || command->pid != pid)) {
         command = command->next;
     }
     return command;
@@ -74,7 +74,8 @@ bool process_start_time(int pid, uint64_t *ret_start_time) {
 void process_kill(int pid, uint64_t start_time, unsigned wait_ms) {
     struct command *command = holder_of(pid);
     (void)wait_ms;
-    if (command != NULL && command->start_time == start_time && !sim_life(sim_current())->dead) {
+    if (command != NULL && command->start_time == start_time &&
+        !sim_acting_is_dead(sim_current())) {
         command_kill_holder(sim_current(), command);
     }
 }
