@@ -71,7 +71,7 @@ static void end_write(struct sim *sim, struct command *command, enum exit_end en
     command_events_stop(sim, command);
     command->lives = false;
     command->state = COMMAND_DRAINING;
-    command->told = folder != NULL;
+    command->told = command->was_told = folder != NULL;
     command->end = end;
     command->code = code;
     if (folder != NULL) { /* Else somebody took it away: what is written reaches nobody. */

@@ -268,7 +268,7 @@ int64_t processes_input(struct sim *sim, const char *run, int64_t attempt, uint6
 }
 
 static bool ended_well(const struct command *command) {
-    return command->told && command->end == EXIT_EXITED && command->code == 0;
+    return command->was_told && command->end == EXIT_EXITED && command->code == 0;
 }
 
 static const struct command *command_of(struct sim *sim, const struct run_row *row) {
@@ -304,8 +304,14 @@ static const char *told_fault(const struct run_row *row, const struct command *c
     return NULL;
 }
 
+/* A host that does not lead may have reported the end before its folder was lost. */
+static bool tells(const struct run_row *row, const struct command *command) {
+    bool reported = row->state == RUN_SUCCEEDED && hosts_several(sim_current());
+    return command->told || (reported && command->was_told);
+}
+
 static const char *end_fault(const struct run_row *row, const struct command *command) {
-    bool told = command != NULL && command->told;
+    bool told = command != NULL && tells(row, command);
     if (told) {
         return told_fault(row, command);
     }
@@ -337,6 +343,12 @@ void processes_check_end(struct sim *sim, const struct run_row *row) {
     }
 }
 
+/* What outlived its holder, and whose host was given up, is ended by nobody: strays.c looks for
+ * holders that live. */
+static bool is_unseen_stray(const struct command *command) {
+    return command->state == COMMAND_GONE && hosts_gave_up(command->run, command->attempt);
+}
+
 /* Its holder keeps the time of a command, and the daemon after it. */
 static void look(struct sim *sim) {
     uint64_t now_ns = sim_now_ns(sim);
@@ -348,6 +360,9 @@ static void look(struct sim *sim) {
         const struct host *host = host_of(command->host);
         uint64_t lived_ms = (now_ns - command->began_ns) / 1000000;
         uint64_t up_ms = (now_ns - host->up_ns) / 1000000;
+        if (is_unseen_stray(command)) {
+            continue;
+        }
         if (hosts_several(sim) && (host->state == HOST_OFF || up_ms < PATIENCE_MS)) {
             continue; /* Nobody looks after it now. */
         }
@@ -412,7 +427,7 @@ static bool rest(struct sim *sim, bool must) {
     for (const struct command *command = processes_of(sim)->commands; command != NULL;
          command = command->next) {
         struct row_state row;
-        bool alive = holder_lives(command) || command->lives;
+        bool alive = (holder_lives(command) || command->lives) && !is_unseen_stray(command);
         if (!alive || !row_state_read(sim, command->run, &row)) {
             continue;
         }

@@ -73,6 +73,7 @@ struct command {
     int64_t started_ms;
     uint64_t began_ns, listens_ns; /* listens: since when its holder reads what it is sent. */
     bool told;                     /* exit.json was written, and nothing took it away: */
+    bool was_told;                 /* A host may have reported it before that: */
     enum exit_end end;
     int code;    /* of EXIT_EXITED. */
     char *input; /* Owned: what the holder has of it. */
