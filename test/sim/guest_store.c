@@ -197,9 +197,14 @@ bool guest_store_waits(const struct sim *sim, unsigned host) {
     return guest != NULL && guest->calls != NULL && leader_serves(sim);
 }
 
+/* What it allocates may be the guest's (a text that grows) or the leader's (an arena): it outlives
+ * both. */
 static struct err call_run(struct tx *tx, void *ctx) {
     struct guest_call *call = ctx;
-    return call->fn(tx, call->ctx);
+    memory_leave();
+    struct err err = call->fn(tx, call->ctx);
+    memory_return();
+    return err;
 }
 
 static void call_done(struct err result, void *ctx) {

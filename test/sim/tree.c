@@ -54,6 +54,19 @@ struct err tree_count(const struct tree_mark *mark, unsigned *ret_count) {
     return ERR_OK;
 }
 
+struct err tree_find(const struct tree_mark *marks, size_t count, bool *ret_lives);
+struct err tree_find(const struct tree_mark *marks, size_t count, bool *ret_lives) {
+    for (size_t i = 0; i < count; i++) {
+        unsigned lives = 0;
+        struct err err = tree_count(&marks[i], &lives);
+        if (err_failed(err)) {
+            return err;
+        }
+        ret_lives[i] = lives > 0;
+    }
+    return ERR_OK;
+}
+
 static struct command *holder_of(int pid) {
     struct command *command = processes_of(sim_current())->commands;
     while (command != NULL && (command->host != sim_current()->acting || command->pid != pid)) {
