@@ -49,8 +49,9 @@ SLOW_US = 2000
 FILE_S = 300
 # What kills at random does it for a shorter time then.
 SHORT = {"DROVER_KILL_SECONDS": "10"}
-# Seeds of the simulator: from 1 on; fresh ones, from --seed on; then some under the sanitizers.
-SEEDS_FIXED, SEEDS_FRESH, SEEDS_SANITIZED = 300, 100, 40
+# Seeds of the simulator: from 1 on; fresh ones, from --seed on; then some under the sanitizers; and
+# from 1 on with two hosts, and with three.
+SEEDS_FIXED, SEEDS_FRESH, SEEDS_SANITIZED, SEEDS_HOSTS = 300, 100, 40, 60
 
 
 # --- The stages ----------------------------------------------------------------------------------
@@ -192,12 +193,13 @@ def node_tests(name, word, binary, *, every, rooms="*", turn=0, brisk=False, env
     return stage if stage.files else None
 
 
-def simulator(kind, folder, count, first):
+def simulator(kind, folder, count, first, hosts=1):
     """Seeds of the simulator. None of these stages runs again: a seed does the same each time, so
     that a failure is one. The report has the command that replays it."""
     program = f"{folder}/test/sim/sim"
     stage = Stage(f"simulator, {kind} seeds",
-                  [program, "--seeds", str(count), "--from", str(first)], count_exit)
+                  [program, "--seeds", str(count), "--from", str(first),
+                   *(["--hosts", str(hosts)] if hosts > 1 else [])], count_exit)
     # To stderr, which the simulator reports with the seed; it clears the environment of the rest.
     symbols = shutil.which("llvm-symbolizer") or ""
     options = f"external_symbolizer_path={symbols}:halt_on_error=1:print_stacktrace=1"
@@ -256,6 +258,8 @@ def all_stages(every_kill, turn, seed):
         simulator("sanitized", "build/san", SEEDS_SANITIZED, seed + SEEDS_FRESH),
         simulator("fixed", "build/release", SEEDS_FIXED, 1),
         simulator("fresh", "build/release", SEEDS_FRESH, seed),
+        simulator("fixed two-host", "build/release", SEEDS_HOSTS, 1, hosts=2),
+        simulator("fixed three-host", "build/release", SEEDS_HOSTS, 1, hosts=3),
         Stage("lint", [sys.executable, "scripts/lint"], count_lint),
         Stage("scripts and lint refuse what they must",
               [sys.executable, "-m", "unittest", "discover", "-s", "test/scripts"], count_python,

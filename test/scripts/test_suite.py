@@ -176,7 +176,7 @@ class Seeds(unittest.TestCase):
         _, tests = suite.all_stages(False, 0, seed)
         return {stage.name: stage for stage in tests if stage.name.startswith("simulator")}
 
-    def test_seeds_of_the_simulator_are_fixed_fresh_and_sanitized(self):
+    def test_seeds_of_the_simulator_are_fixed_fresh_sanitized_and_of_several_hosts(self):
         stages = self.stages(5000)
         self.assertEqual(
             {name: stage.command for name, stage in stages.items()},
@@ -184,6 +184,10 @@ class Seeds(unittest.TestCase):
                  ["build/release/test/sim/sim", "--seeds", "300", "--from", "1"],
              "simulator, fresh seeds":
                  ["build/release/test/sim/sim", "--seeds", "100", "--from", "5000"],
+             "simulator, fixed two-host seeds":
+                 ["build/release/test/sim/sim", "--seeds", "60", "--from", "1", "--hosts", "2"],
+             "simulator, fixed three-host seeds":
+                 ["build/release/test/sim/sim", "--seeds", "60", "--from", "1", "--hosts", "3"],
              "simulator, sanitized seeds":
                  ["build/san/test/sim/sim", "--seeds", "40", "--from", "5100"]})
 
