@@ -10,7 +10,7 @@
 #include "rows.h"
 #include "streams.h"
 
-enum { LOOK_EVERY = 4, STOP_PATIENCE_MS = 25000, INPUT_PATIENCE_MS = 15000 };
+enum { LOOK_EVERY = 4, STOP_PATIENCE_MS = 25000, INPUT_PATIENCE_MS = 15000, KEYS = 2 };
 
 struct jobs *jobs_of(struct sim *sim) {
     static struct jobs all;
@@ -162,6 +162,25 @@ void runs_check_input(struct sim *sim, const char *run, int64_t offset, struct b
 
 /* --- All rows --------------------------------------------------------------------------------- */
 
+/* As check_counts, by what runs, whatever the rows say. Whose host was given up holds no key. */
+static void check_keys(struct sim *sim) {
+    unsigned running[KEYS] = {0};
+    for (const struct command *command = processes_of(sim)->commands; command != NULL;
+         command = command->next) {
+        const struct job *job =
+            command->state == COMMAND_RUNNING ? job_find(jobs_of(sim), command->run) : NULL;
+        if (job == NULL || job->key[0] == '\0' || hosts_gave_up(command->run, command->attempt)) {
+            continue;
+        }
+        unsigned key = (unsigned)(job->key[1] - '0');
+        assert(key < KEYS);
+        if (++running[key] > job->key_max) {
+            sim_fail(sim, "%u commands run with key %s, and %lld may", running[key], job->key,
+                     (long long)job->key_max);
+        }
+    }
+}
+
 /* No more past the gate of a key than the key allows; no more that run than there are slots. */
 static void check_counts(struct sim *sim) {
     struct sqlite3_stmt *rows = rows_open(
@@ -195,6 +214,7 @@ void runs_check(struct sim *sim, bool all) {
         }
     }
     check_counts(sim);
+    check_keys(sim);
 }
 
 bool runs_rest(struct sim *sim, bool must) {

@@ -30,6 +30,7 @@ enum {
 struct given_up {
     char run[ID_SIZE];
     int64_t attempt;
+    uint64_t over_ns; /* When the rows were first seen to say so; 0: they do not yet. */
 };
 
 struct hosts_model {
@@ -54,6 +55,22 @@ bool hosts_gave_up(const char *run, int64_t attempt) {
         }
     }
     return false;
+}
+
+uint64_t hosts_over_since_ns(struct sim *sim, const char *run, int64_t attempt) {
+    for (size_t i = 0; i < model()->count; i++) {
+        struct given_up *one = &model()->list[i];
+        if (one->attempt != attempt || strcmp(one->run, run) != 0) {
+            continue;
+        }
+        struct row_state row;
+        if (one->over_ns == 0 && row_state_read(sim, run, &row) && row.found &&
+            (run_state_final(row.state) || row.state == RUN_QUEUED || row.attempt > attempt)) {
+            one->over_ns = sim->now_ns;
+        }
+        return one->over_ns;
+    }
+    return 0;
 }
 
 static void give_up(const char *run, int64_t attempt) {

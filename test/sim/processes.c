@@ -343,10 +343,26 @@ void processes_check_end(struct sim *sim, const struct run_row *row) {
     }
 }
 
-/* What outlived its holder, and whose host was given up, is ended by nobody: strays.c looks for
- * holders that live. */
-static bool is_unseen_stray(const struct command *command) {
-    return command->state == COMMAND_GONE && hosts_gave_up(command->run, command->attempt);
+/* Its host was given up, and its row is gone since: for its own daemon it may be of a database that
+ * was taken for another one, and is left alone (run_here.c). */
+static bool is_forgotten(const struct command *command, const struct row_state *row) {
+    return !row->found && hosts_gave_up(command->run, command->attempt);
+}
+
+/* Its host has been there for long enough to see that nobody waits for it. */
+static void check_given_up(struct sim *sim, const struct command *command) {
+    if (!hosts_several(sim) || !command->lives) {
+        return;
+    }
+    struct row_state row;
+    if (!row_state_read(sim, command->run, &row) || is_forgotten(command, &row)) {
+        return;
+    }
+    uint64_t over_ns = hosts_over_since_ns(sim, command->run, command->attempt);
+    uint64_t since_ns = over_ns > command->began_ns ? over_ns : command->began_ns;
+    if (over_ns > 0 && (sim_now_ns(sim) - since_ns) / 1000000 > PATIENCE_MS) {
+        sim_fail(sim, "%s lives, and was given up", command->name);
+    }
 }
 
 /* Its holder keeps the time of a command, and the daemon after it. */
@@ -360,12 +376,10 @@ static void look(struct sim *sim) {
         const struct host *host = host_of(command->host);
         uint64_t lived_ms = (now_ns - command->began_ns) / 1000000;
         uint64_t up_ms = (now_ns - host->up_ns) / 1000000;
-        if (is_unseen_stray(command)) {
-            continue;
-        }
         if (hosts_several(sim) && (host->state == HOST_OFF || up_ms < PATIENCE_MS)) {
             continue; /* Nobody looks after it now. */
         }
+        check_given_up(sim, command);
         if (command->lives && command->timeout_ms > 0 &&
             lived_ms > command->timeout_ms + PATIENCE_MS) {
             sim_fail(sim, "%s lives for %llu ms, and may for %llu", command->name,
@@ -427,8 +441,8 @@ static bool rest(struct sim *sim, bool must) {
     for (const struct command *command = processes_of(sim)->commands; command != NULL;
          command = command->next) {
         struct row_state row;
-        bool alive = (holder_lives(command) || command->lives) && !is_unseen_stray(command);
-        if (!alive || !row_state_read(sim, command->run, &row)) {
+        bool alive = holder_lives(command) || command->lives;
+        if (!alive || !row_state_read(sim, command->run, &row) || is_forgotten(command, &row)) {
             continue;
         }
         bool final =
