@@ -342,7 +342,7 @@ static void check_descriptors(struct doctor *doctor, const json_t *ready) {
         why_set(&why, "%s of %lld file descriptors in use", used.text,
                 (long long)talk_int(descriptors, "limit"));
     }
-    row_print(doctor, since_ms > 0 ? VERDICT_WARN : VERDICT_OK, "descriptors", why.text);
+    doctor_row(doctor, since_ms > 0 ? VERDICT_WARN : VERDICT_OK, "descriptors", why.text);
 }
 
 /* A daemon may live and make no progress: `detail` of the answer says why. */
