@@ -8,19 +8,18 @@
 /* --- Deep: pages ------------------------------------------------------------------------------ */
 
 static void pages_fail(struct doctor *doctor, const struct store_pages *pages) {
-    struct why why;
-    AUTO(text_done) struct text numbers;
-    text_init(&numbers, DOCTOR_TEXT_MAX);
+    AUTO(text_done) struct text text;
+    text_init(&text, DOCTOR_TEXT_MAX);
+    text_addf(&text, "%lld of %lld pages of the file are not what was written (",
+              (long long)pages->damaged, (long long)pages->pages);
     for (int64_t i = 0; i < pages->damaged && i < STORE_PAGES_SHOWN; i++) {
-        text_addf(&numbers, "%s%lu", i == 0 ? "" : ", ", (unsigned long)pages->numbers[i]);
+        text_addf(&text, "%s%lu", i == 0 ? "" : ", ", (unsigned long)pages->numbers[i]);
     }
-    why_set(&why,
-            "%lld of %lld pages of the file are not what was written (%s%s); stop the daemon and"
-            " restore a backup",
-            (long long)pages->damaged, (long long)pages->pages,
-            text_failed(&numbers) ? "" : numbers.data,
-            pages->damaged > STORE_PAGES_SHOWN ? ", …" : "");
-    doctor_fail(doctor, "file", err_make(ERR_STORE_CORRUPT, "doctor: pages"), &why);
+    text_add_str(&text, pages->damaged > STORE_PAGES_SHOWN ? ", …)" : ")");
+    text_add_str(&text, "; stop the daemon and restore a backup; if another program wrote the file,"
+                        " 'drover restore --rewrite-sums'");
+    doctor->failure = doctor->failed ? doctor->failure : ERR_STORE_CORRUPT;
+    doctor_row(doctor, VERDICT_FAIL, "file", text.data);
 }
 
 /* What the file holds, also on pages that no row needs. */

@@ -165,6 +165,7 @@ struct driver {
     struct err (*check)(const char *where, struct store_check *ret_check, struct why *why);
     /* NULL: the server's files are its own affair. */
     struct err (*check_pages)(const char *where, struct store_pages *ret_pages, struct why *why);
+    struct err (*rewrite_sums)(const char *where, struct store_pages *ret_pages, struct why *why);
 };
 
 extern const struct driver driver_sqlite;

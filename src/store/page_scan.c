@@ -15,6 +15,11 @@ enum {
     PASSES = 3,
     CHUNK_PAGES = 256,
     HEADER_FREE_PAGES = 36, /* Four bytes, big endian. */
+    /* Pages that are read again; of more than these, a page or two that are being written do not
+     * matter. */
+    AGAIN_MAX = 1000,
+    /* Here are the bytes that SQLite locks: it never writes the page. */
+    LOCK_PAGE = 0x40000000 / PAGE_BYTES + 1,
 };
 
 struct page_list {
@@ -52,7 +57,8 @@ static struct err first_pass(int fd, uint32_t count, uint8_t *chunk, struct page
             return err;
         }
         for (uint32_t i = 0; i < pages; i++) {
-            if (!page_sum_fits(chunk + (size_t)i * PAGE_BYTES, number + i)) {
+            bool whole = page_sum_fits(chunk + (size_t)i * PAGE_BYTES, number + i);
+            if (!whole && number + i != LOCK_PAGE) {
                 page_list_add(damaged, number + i);
             }
         }
@@ -97,14 +103,35 @@ static struct err file_scan(int fd, uint8_t *chunk, struct page_list *damaged,
     }
     pages->pages = count;
     err = first_pass(fd, (uint32_t)count, chunk, damaged);
-    for (int pass = 1; pass < PASSES && !err_failed(err); pass++) {
+    for (int pass = 1; pass < PASSES && damaged->count <= AGAIN_MAX && !err_failed(err); pass++) {
         err = next_pass(fd, chunk, damaged);
     }
     return err;
 }
 
-struct err page_scan(const char *path, struct store_pages *ret_pages) {
-    AUTO(fd_release) int fd = open(path, O_RDONLY | O_CLOEXEC);
+static struct err sums_write(int fd, const struct page_list *wrong) {
+    uint8_t page[PAGE_BYTES];
+    for (size_t i = 0; i < wrong->count; i++) {
+        struct err err = pages_read(fd, wrong->numbers[i], page, PAGE_BYTES);
+        if (err_failed(err)) {
+            return err;
+        }
+        page_sum_put(page, wrong->numbers[i]);
+        size_t at = PAGE_BYTES - PAGE_SUM_BYTES;
+        off_t offset = (off_t)(wrong->numbers[i] - 1) * PAGE_BYTES + (off_t)at;
+        ssize_t written = pwrite(fd, page + at, PAGE_SUM_BYTES, offset);
+        if (written != PAGE_SUM_BYTES) {
+            return err_from_errno(written < 0 ? errno : ENOSPC, "sums: write");
+        }
+    }
+    return fsync(fd) < 0 ? err_from_errno(errno, "sums: sync") : ERR_OK;
+}
+
+enum work { WORK_LOOK, WORK_REWRITE };
+
+static struct err file_work(const char *path, enum work work, struct store_pages *ret_pages) {
+    int flags = work == WORK_LOOK ? O_RDONLY : O_RDWR | O_NOFOLLOW;
+    AUTO(fd_release) int fd = open(path, flags | O_CLOEXEC);
     if (fd < 0) {
         return err_from_errno(errno, "scan: open");
     }
@@ -112,6 +139,9 @@ struct err page_scan(const char *path, struct store_pages *ret_pages) {
     struct page_list damaged = {.numbers = NULL};
     struct store_pages pages = {.sums = false};
     struct err err = file_scan(fd, chunk, &damaged, &pages);
+    if (!err_failed(err) && work == WORK_REWRITE) {
+        err = sums_write(fd, &damaged);
+    }
     pages.damaged = (int64_t)damaged.count;
     for (size_t i = 0; i < damaged.count && i < STORE_PAGES_SHOWN; i++) {
         pages.numbers[i] = damaged.numbers[i];
@@ -121,4 +151,12 @@ struct err page_scan(const char *path, struct store_pages *ret_pages) {
         *ret_pages = pages;
     }
     return err;
+}
+
+struct err page_scan(const char *path, struct store_pages *ret_pages) {
+    return file_work(path, WORK_LOOK, ret_pages);
+}
+
+struct err page_scan_rewrite(const char *path, struct store_pages *ret_pages) {
+    return file_work(path, WORK_REWRITE, ret_pages);
 }

@@ -73,6 +73,11 @@ bool page_sum_fits(const uint8_t *page, uint32_t number) {
     return word_at(page + SUMMED_BYTES) == page_sum(page, number);
 }
 
+void page_sum_put(uint8_t *page, uint32_t number) {
+    uint64_t sum = htole64(page_sum(page, number));
+    memcpy(page + SUMMED_BYTES, &sum, sizeof sum);
+}
+
 /* --- Damage ----------------------------------------------------------------------------------- */
 
 void page_damage_init(struct page_damage *damage) {
@@ -209,8 +214,7 @@ static int file_write(sqlite3_file *base, const void *data, int len, sqlite3_int
     if (rc == SQLITE_OK && size / PAGE_BYTES < PAGE_GAP_PAGES_MAX) {
         page_gap_clear(copy, (uint32_t)(at / PAGE_BYTES + 1), SUMMED_BYTES);
     }
-    uint64_t sum = htole64(page_sum(copy, (uint32_t)(at / PAGE_BYTES + 1)));
-    memcpy(copy + SUMMED_BYTES, &sum, sizeof sum);
+    page_sum_put(copy, (uint32_t)(at / PAGE_BYTES + 1));
     return file->real->pMethods->xWrite(file->real, copy, len, at);
 }
 

@@ -52,6 +52,7 @@ void page_sums_like(sqlite3 *db, sqlite3 *from);
 
 uint64_t page_sum(const uint8_t *page, uint32_t number);
 bool page_sum_fits(const uint8_t *page, uint32_t number);
+void page_sum_put(uint8_t *page, uint32_t number); /* Into its last bytes. */
 /* Of page 1: also where the byte of its header that says so is damaged. */
 bool page_first_has_sums(const uint8_t *page);
 

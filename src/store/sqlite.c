@@ -472,4 +472,5 @@ const struct driver driver_sqlite = {
     .restore = sqlite_restore,
     .check = sqlite_check,
     .check_pages = sqlite_check_pages,
+    .rewrite_sums = sqlite_rewrite_sums,
 };

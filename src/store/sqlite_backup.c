@@ -160,7 +160,7 @@ static bool is_there(const char *path) {
     return stat(path, &found) == 0;
 }
 
-static struct err must_be_there(const char *path, struct why *why) {
+struct err sqlite_must_be_there(const char *path, struct why *why) {
     if (is_there(path)) {
         return ERR_OK;
     }
@@ -170,7 +170,7 @@ static struct err must_be_there(const char *path, struct why *why) {
 
 struct err sqlite_backup(const char *where, const char *to, struct why *why) {
     AUTO(mem_release) char *from = datadir_path(where, DATADIR_DATABASE);
-    struct err err = must_be_there(from, why);
+    struct err err = sqlite_must_be_there(from, why);
     if (err_failed(err)) {
         return err;
     }
@@ -263,13 +263,13 @@ static struct err check_file(const char *path, int64_t marked, struct store_chec
 struct err sqlite_check(const char *where, struct store_check *ret_check, struct why *why) {
     AUTO(mem_release) char *path = datadir_path(where, DATADIR_DATABASE);
     int64_t marked = commit_mark_look(where); /* Before the row, which a daemon may raise. */
-    struct err err = must_be_there(path, why);
+    struct err err = sqlite_must_be_there(path, why);
     return err_failed(err) ? err : check_file(path, marked, ret_check, why);
 }
 
 struct err sqlite_check_pages(const char *where, struct store_pages *ret_pages, struct why *why) {
     AUTO(mem_release) char *path = datadir_path(where, DATADIR_DATABASE);
-    struct err err = must_be_there(path, why);
+    struct err err = sqlite_must_be_there(path, why);
     if (!err_failed(err)) {
         err = page_scan(path, ret_pages);
         why_set(err_failed(err) ? why : NULL, "%s cannot be read: %s.", path,
@@ -359,7 +359,7 @@ static struct err restore_into(const char *from, const char *to, struct why *why
 }
 
 struct err sqlite_restore(const char *from, const char *where, struct why *why) {
-    struct err err = must_be_there(from, why);
+    struct err err = sqlite_must_be_there(from, why);
     if (err_failed(err)) {
         return err;
     }

@@ -38,7 +38,8 @@ struct sqlite_conn {
 
 #define SQLITE_CURE                                                                                \
     "Restore a backup: move drover.db, drover.db-wal and drover.db-shm out of the directory, then" \
-    " run 'drover restore FILE'."
+    " run 'drover restore FILE'. If another program wrote drover.db, run"                          \
+    " 'drover restore --rewrite-sums'."
 
 /* What nodes.home tells of lost commits: "missing COUNT FIRST_MS"; no row: nothing. */
 #define SQLITE_MISSING_COUNT                                                                       \
@@ -89,6 +90,10 @@ MUST_CHECK struct err sqlite_check(const char *where, struct store_check *ret_ch
                                    struct why *why);
 MUST_CHECK struct err sqlite_check_pages(const char *where, struct store_pages *ret_pages,
                                          struct why *why);
+MUST_CHECK struct err sqlite_must_be_there(const char *path, struct why *why); /* A database. */
+/* sqlite_sums.c */
+MUST_CHECK struct err sqlite_rewrite_sums(const char *where, struct store_pages *ret_pages,
+                                          struct why *why);
 MUST_CHECK struct err sqlite_schema_version(struct conn *conn, int64_t *ret_version);
 
 #endif

@@ -409,3 +409,12 @@ struct err store_check_pages(const char *where, struct store_pages *ret_pages, s
     *ret_pages = (struct store_pages){.pages = 0};
     return ERR_OK;
 }
+
+struct err store_rewrite_sums(const char *where, struct store_pages *ret_pages, struct why *why) {
+    const struct driver *driver = driver_for(where);
+    if (driver->rewrite_sums == NULL) {
+        why_set(why, "PostgreSQL has checksums of its own: pg_checksums.");
+        return err_make(ERR_CONFLICT, "sums: driver");
+    }
+    return driver->rewrite_sums(where, ret_pages, why);
+}

@@ -243,5 +243,10 @@ struct store_pages {
 };
 MUST_CHECK struct err store_check_pages(const char *where, struct store_pages *ret_pages,
                                         struct why *why);
+/* Gives each page the checksum of what it holds now, after SQLite's own check has found nothing:
+ * for a file that another program wrote. `damaged`: pages that had another one. ERR_BUSY: a daemon
+ * has the directory. ERR_CONFLICT: the database has no checksums. Blocks. */
+MUST_CHECK struct err store_rewrite_sums(const char *where, struct store_pages *ret_pages,
+                                         struct why *why);
 
 #endif

@@ -289,7 +289,7 @@ test("doctor --deep reads free pages, and compares the spool with the rows", asy
   const { code, rows } = await deep();
   assert.equal(code, 7);
   assert.equal(of(rows, "integrity")[0].verdict, "ok"); // No row needs the page.
-  assert.match(of(rows, "file")[0].detail, /^1 of \d+ pages .* restore a backup$/);
+  assert.match(of(rows, "file")[0].detail, /^1 of \d+ pages .* restore a backup; /);
   const details = of(rows, "folder").map(({ detail }) => detail);
   assert.equal(details.length, 2, JSON.stringify(rows));
   assert.ok(details.some((detail) => detail.includes(`${jobs[0]}.2: `) && /attempt/.test(detail)));
@@ -297,6 +297,33 @@ test("doctor --deep reads free pages, and compares the spool with the rows", asy
   const down = await deep();
   assert.equal(of(down.rows, "file")[0].verdict, "fail");
   assert.match(of(down.rows, "daemon")[0].detail, /nor folders/);
+});
+
+test("checksums are rewritten after another program, not beside a daemon", async (t) => {
+  const folder = scratch(t);
+  const original = await new Original(path.join(folder, "original")).make(new Random(5));
+  const { folder: data } = original.stopped;
+  const file = path.join(data, "drover.db");
+  const bytes = readFileSync(file);
+  for (let end = PAGE; end <= bytes.length; end += PAGE) bytes.fill(0, end - 8, end); // VACUUM.
+  writeFileSync(file, bytes);
+  const daemon = new Daemon({ data, args });
+  assert.equal(await begins(daemon, "no checksums"), false);
+  assert.match(daemon.log, /drover restore --rewrite-sums/);
+  const rewrite = () => daemon.cli(["restore", "--rewrite-sums", "--data", data, "--json"]);
+  const { code, stdout } = await rewrite();
+  const pages = bytes.length / PAGE;
+  assert.deepEqual([code, JSON.parse(stdout)], [0, { rewritten: pages, pages }]);
+  await daemon.start();
+  assert.ok(await streamsAreRight(daemon, original.stopped));
+  const well = await daemon.cli(["doctor", "--deep"]);
+  assert.equal(well.code, 0, well.stdout);
+  const refused = await rewrite();
+  assert.notEqual(refused.code, 0);
+  assert.match(refused.stderr, /another|already|runs|holds/);
+  const usage = await daemon.cli(["restore", "FILE", "--rewrite-sums"]);
+  assert.equal(usage.code, 2, usage.stderr);
+  await daemon.stop();
 });
 
 test("a removed log is told with its runs, and held until a release", async (t) => {

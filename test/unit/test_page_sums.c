@@ -76,6 +76,14 @@ static struct err read_rows(struct tx *tx, void *ctx) {
     return err;
 }
 
+static struct err count_rows(struct tx *tx, void *ctx) {
+    struct suite_call *call = ctx;
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, "SELECT count(*) FROM events", NULL, 0, &rows);
+    call->number = err_failed(err) ? -1 : rows_int(rows, 0);
+    return err;
+}
+
 static void fill(struct pages *pages) {
     suite_open(&pages->suite, STORE_INLINE);
     assert_int_equal(suite_do(&pages->suite, insert_rows, NULL).code, ERR_NONE);
@@ -147,6 +155,19 @@ static void a_scan_finds_a_changed_page_that_is_free(void **state) {
     assert_int_equal(page_scan("/nonexistent/drover.db", &found).code, ERR_NOT_FOUND);
 }
 
+/* SQLite locks bytes of this page, and never writes it. */
+static void the_page_of_the_locks_is_no_damage(void **state) {
+    enum { LOCK_PAGE = 262145 };
+    struct pages *pages = *state;
+    struct store_pages found = {.pages = 0};
+    fill(pages);
+    long whole = file_pages(pages->path);
+    assert_int_equal(truncate(pages->path, (off_t)(LOCK_PAGE + 1) * PAGE_BYTES), 0); /* A hole. */
+    assert_int_equal(page_scan(pages->path, &found).code, ERR_NONE);
+    assert_int_equal(found.pages, LOCK_PAGE + 1);
+    assert_int_equal(found.damaged, found.pages - whole - 1);
+}
+
 static void a_scan_sees_checksums_although_the_header_denies_them(void **state) {
     struct pages *pages = *state;
     uint8_t page[PAGE_BYTES];
@@ -158,6 +179,100 @@ static void a_scan_sees_checksums_although_the_header_denies_them(void **state) 
     assert_int_equal(page_scan(pages->path, &found).code, ERR_NONE);
     assert_true(found.sums);
     assert_int_equal(found.damaged, 1);
+}
+
+/* --- Written by another program --------------------------------------------------------------- */
+
+/* As the sqlite3 shell does it: with SQLite's own VFS, and a checkpoint when it closes. */
+static void another_program_runs(const char *path, const char *sql) {
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void rows_are_there_again(struct pages *pages) {
+    int64_t wrong = -1;
+    suite_open(&pages->suite, STORE_INLINE);
+    assert_int_equal(suite_ask(&pages->suite, read_rows, NULL, &wrong).code, ERR_NONE);
+    assert_int_equal(wrong, 0);
+    suite_close(&pages->suite);
+    every_page_has_its_checksum(pages->path);
+}
+
+static void a_file_that_another_program_wrote_gets_its_checksums_again(void **state) {
+    static const char *const writes[] = {
+        "DELETE FROM events WHERE seq > 100", "VACUUM",
+        "PRAGMA journal_mode=DELETE; DELETE FROM events WHERE seq > 90; VACUUM"};
+    struct pages *pages = *state;
+    struct store_pages found = {.pages = 0};
+    struct why why = {""};
+    fill(pages);
+    for (size_t i = 0; i < COUNT_OF(writes); i++) {
+        another_program_runs(pages->path, writes[i]);
+        assert_int_equal(page_scan(pages->path, &found).code, ERR_NONE);
+        assert_true(found.damaged > 0);
+        int64_t damaged = found.damaged;
+        assert_int_equal(store_rewrite_sums(pages->place.path, &found, &why).code, ERR_NONE);
+        assert_int_equal(found.damaged, damaged);
+        assert_int_equal(found.pages, file_pages(pages->path));
+        every_page_has_its_checksum(pages->path);
+        assert_int_equal(store_rewrite_sums(pages->place.path, &found, &why).code, ERR_NONE);
+        assert_int_equal(found.damaged, 0);
+        rows_are_there_again(pages);
+    }
+}
+
+/* Left by a program that was killed, with pages in the log that nobody has checkpointed. */
+static void a_log_of_another_program_is_taken_along(void **state) {
+    struct pages *pages = *state;
+    struct store_pages found = {.pages = 0};
+    struct why why = {""};
+    sqlite3 *db = NULL;
+    fill(pages);
+    assert_int_equal(sqlite3_open(pages->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "DELETE FROM events WHERE seq > 100", NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    assert_int_equal(store_rewrite_sums(pages->place.path, &found, &why).code, ERR_NONE);
+    assert_true(found.damaged > 0);
+    rows_are_there_again(pages);
+    int64_t count = 0;
+    suite_open(&pages->suite, STORE_INLINE);
+    assert_int_equal(suite_ask(&pages->suite, count_rows, NULL, &count).code, ERR_NONE);
+    assert_int_equal(count, 100);
+}
+
+static void checksums_of_a_database_with_faults_stay(void **state) {
+    struct pages *pages = *state;
+    struct store_pages found = {.pages = -1};
+    struct why why = {""};
+    uint8_t page[PAGE_BYTES], after[PAGE_BYTES];
+    fill(pages);
+    assert_int_equal(file_pages(pages->path) > 20, true);
+    page_get(pages->path, 2, page);
+    memset(page, 0x5a, 2000);
+    page_put(pages->path, 2, page);
+    assert_int_equal(store_rewrite_sums(pages->place.path, &found, &why).code, ERR_STORE_CORRUPT);
+    assert_non_null(strstr(why.text, "nothing was written"));
+    assert_int_equal(found.pages, -1);
+    page_get(pages->path, 2, after);
+    assert_memory_equal(page, after, PAGE_BYTES);
+}
+
+static void checksums_are_not_rewritten_under_a_daemon_nor_where_there_are_none(void **state) {
+    struct pages *pages = *state;
+    struct store_pages found = {.pages = 0};
+    struct why why = {""};
+    assert_int_equal(store_rewrite_sums(pages->place.path, &found, &why).code, ERR_NOT_FOUND);
+    fill(pages);
+    suite_open(&pages->suite, STORE_INLINE);
+    assert_int_equal(store_rewrite_sums(pages->place.path, &found, &why).code, ERR_BUSY);
+    suite_close(&pages->suite);
+    assert_int_equal(unlink(pages->path), 0);
+    another_program_runs(pages->path, "CREATE TABLE t (x)");
+    assert_int_equal(store_rewrite_sums(pages->place.path, &found, &why).code, ERR_CONFLICT);
 }
 
 static void pages_have_checksums_also_when_they_were_freed(void **state) {
@@ -321,7 +436,12 @@ static void a_database_without_checksums_is_read_and_written(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         PAGES(a_scan_finds_a_changed_page_that_is_free),
+        PAGES(the_page_of_the_locks_is_no_damage),
         PAGES(a_scan_sees_checksums_although_the_header_denies_them),
+        PAGES(a_file_that_another_program_wrote_gets_its_checksums_again),
+        PAGES(a_log_of_another_program_is_taken_along),
+        PAGES(checksums_of_a_database_with_faults_stay),
+        PAGES(checksums_are_not_rewritten_under_a_daemon_nor_where_there_are_none),
         PAGES(pages_have_checksums_also_when_they_were_freed),
         PAGES(a_flipped_byte_is_an_error_and_never_an_answer),
         PAGES(damaged_rows_are_refused_and_counted),
