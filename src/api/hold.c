@@ -17,8 +17,9 @@ struct hold_op {
     struct runs_api *api;
     struct bytes owner; /* Of the runs that are shown; borrowed from the exchange. */
     bool release;
-    bool held;     /* When the request came; */
-    bool restored; /* and why. */
+    bool held;                      /* When the request came; */
+    bool restored;                  /* and why. */
+    int64_t missing, missing_at_ms; /* Commits that a start did not find. */
     struct bytes host;
     struct run_forecast sum; /* So far; last: where the walk stands. */
     struct text again;       /* Owned. Rows that begin once more, at most ROWS_SHOWN; */
@@ -149,6 +150,8 @@ static void answer_write(struct hold_op *hold) {
     text_addf(text, "{\"held\":%s,\"restored\":%s,",
               hold->held && !hold->release ? "true" : "false", hold->restored ? "true" : "false");
     failed_starts_write(hold->api->starts, text);
+    text_addf(text, ",\"missing\":%lld,\"missing_at_ms\":%lld", (long long)hold->missing,
+              (long long)hold->missing_at_ms);
     text_addf(text, ",\"would_start\":{\"queued\":%lld,\"running\":%lld,\"deliveries\":%lld",
               (long long)runs->states[RUN_QUEUED], (long long)(live > 0 ? live : 0),
               (long long)(hold->inbox.pending + hold->inbox.stalled));
@@ -193,6 +196,8 @@ static struct hold_op *hold_new(struct exchange *exchange, struct runs_api *api)
     hold->owner = owner;
     hold->held = dispatch_held(api->dispatch) == RUN_HELD;
     hold->restored = hold->held && dispatch_is_restored(api->dispatch);
+    hold->missing = store_missing(api->store);
+    hold->missing_at_ms = store_missing_at_ms(api->store);
     const struct run_bounds bounds = dispatch_bounds(api->dispatch);
     /* A release gives up nothing of a host that looks after it. */
     hold->host = bounds.hosts == RUN_HOST_ONE ? bounds.host : (struct bytes){"", 0};
@@ -240,6 +245,7 @@ static const char hold_answer[] =
     "{\"type\":\"object\",\"required\":[\"held\",\"would_start\"],\"properties\":{"
     "\"held\":{\"type\":\"boolean\"},\"restored\":{\"type\":\"boolean\"},"
     "\"failed_starts\":{\"type\":\"integer\"},"
+    "\"missing\":{\"type\":\"integer\"},\"missing_at_ms\":{\"type\":\"integer\"},"
     "\"last_runs\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
     "\"would_start\":{\"type\":\"object\",\"properties\":{"
     "\"queued\":{\"type\":\"integer\"},\"running\":{\"type\":\"integer\"},"

@@ -79,6 +79,17 @@ static void doubt_print(const json_t *hold) {
     }
 }
 
+static void missing_print(const json_t *hold) {
+    int64_t missing = talk_int(hold, "missing");
+    if (missing > 0) {
+        printf("The database lacks %lld acknowledged commit%s, at least (found %s): its log was"
+               " damaged, cut or\nremoved, or an older copy put in its place. A release accepts"
+               " that; to restore a newer backup,\nstop the daemon instead.\n",
+               (long long)missing, plural(missing),
+               talk_time(talk_int(hold, "missing_at_ms")).text);
+    }
+}
+
 static void crashes_print(const json_t *hold) {
     int64_t deaths = talk_int(hold, "failed_starts");
     if (deaths == 0) {
@@ -135,6 +146,7 @@ static struct err held_run(struct invocation *invocation, struct talk *talk, con
     if (!invocation->json) {
         waiting_print(invocation, json_object_get(hold, "would_start"));
         doubt_print(hold);
+        missing_print(hold);
         crashes_print(hold);
     }
     struct err err = confirm(invocation, talk, &yes);
@@ -179,8 +191,9 @@ const struct command command_release = {
     .flags = release_flags,
     .talks = true,
     .about =
-        "A daemon holds after 'serve --hold', when its database was restored or copied, and after\n"
-        "three crashes in a row within a minute of a start: it serves and begins nothing. Without\n"
-        "--yes this asks on a terminal, and only shows elsewhere.\n",
+        "A daemon holds after 'serve --hold', when its database was restored or copied or lacks\n"
+        "commits, and after three crashes in a row within a minute of a start: it serves and "
+        "begins\n"
+        "nothing. Without --yes this asks on a terminal, and only shows elsewhere.\n",
     .run = release_run,
 };

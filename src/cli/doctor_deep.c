@@ -116,7 +116,7 @@ static void folders_tell(struct folders *folders, struct err err, const struct w
                 folders->unknown > FOLDERS_SHOWN_MAX ? "the first 20 are shown" : "see above");
         doctor_row(folders->doctor, VERDICT_WARN, "folders", said.text);
     } else {
-        why_set(&said, "the database knows the runs of all %lld folders of the spool",
+        why_set(&said, "the database knows the runs of all folders of the spool (%lld)",
                 (long long)folders->count);
         doctor_row(folders->doctor, VERDICT_OK, "folders", said.text);
     }

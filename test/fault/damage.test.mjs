@@ -272,7 +272,7 @@ test("doctor --deep reads free pages, and compares the spool with the rows", asy
   const well = await deep();
   assert.equal(well.code, 0, JSON.stringify(well.rows));
   assert.equal(of(well.rows, "file")[0].verdict, "ok");
-  assert.match(of(well.rows, "folders")[0].detail, /all 2 folders/);
+  assert.match(of(well.rows, "folders")[0].detail, /all folders of the spool \(2\)/);
 
   await daemon.stop();
   let left = 1;
@@ -350,6 +350,8 @@ test("a removed log is told with its runs, and held until a release", async (t) 
   while (!/store_incomplete/.test(daemon.log));
   assert.equal(again.missing, status.missing);
   assert.equal(again.missing_at_ms, status.missing_at_ms);
+  const { stdout: shown } = await daemon.cli(["release"]); // Without --yes: shows it.
+  assert.match(shown, new RegExp(`lacks ${status.missing} acknowledged commits.*found 20`));
   assert.match((await daemon.cli(["doctor"])).stdout, /^fail +commits .*found 20.*drover release/m);
   assert.equal((await daemon.request("POST", "/api/v1/system/release")).status, 200);
   do status = (await daemon.request("GET", "/readyz")).json;
