@@ -147,6 +147,26 @@ static void a_number_is_found_again_and_a_damaged_one_is_none(void **state) {
     assert_int_equal(stat(path, &found), -1);
 }
 
+static void each_flipped_bit_of_a_mark_makes_it_none(void **state) {
+    struct marks *marks = *state;
+    struct commit_mark *mark = NULL;
+    uint8_t bytes[8];
+    char path[256];
+    const char *folder = marks->place.path;
+    assert_int_equal(commit_mark_open(folder, &mark, NULL).code, ERR_NONE);
+    commit_mark_set(mark, 123456789012);
+    commit_mark_close(mark);
+    int fd = open(place_file(&marks->place, "drover.mark", path), O_RDWR | O_CLOEXEC);
+    assert_int_equal(pread(fd, bytes, sizeof bytes, 0), sizeof bytes);
+    for (size_t bit = 0; bit < 8 * sizeof bytes; bit++) {
+        bytes[bit / 8] ^= (uint8_t)(1U << bit % 8);
+        assert_int_equal(pwrite(fd, bytes, sizeof bytes, 0), sizeof bytes);
+        assert_int_equal(commit_mark_look(folder), 0);
+        bytes[bit / 8] ^= (uint8_t)(1U << bit % 8);
+    }
+    assert_int_equal(close(fd), 0);
+}
+
 static void a_mark_that_cannot_be_written_is_counted_and_fails_nothing(void **state) {
     struct marks *marks = *state;
     struct commit_mark *mark = NULL;
@@ -354,6 +374,7 @@ static void a_power_cut_is_no_loss_of_commits(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         MARKS(a_number_is_found_again_and_a_damaged_one_is_none),
+        MARKS(each_flipped_bit_of_a_mark_makes_it_none),
         MARKS(a_mark_that_cannot_be_written_is_counted_and_fails_nothing),
         MARKS(a_file_that_is_cut_while_it_is_open_gets_its_mark_again),
         MARKS(a_start_without_the_log_says_how_much_is_missing),

@@ -1,4 +1,5 @@
 /* Pages of the database file that were changed behind SQLite's back. */
+#include <errno.h>
 #include <setjmp.h>
 #include <sqlite3.h>
 #include <stdarg.h>
@@ -22,6 +23,20 @@ struct pages {
     struct suite suite;
     char path[256]; /* Of the database file. */
 };
+
+/* SQLite's own writes are not behind it. */
+static int writes_left = -1; /* -1: all. */
+
+ssize_t __real_pwrite64(int fd, const void *bytes, size_t len, off_t at);
+ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t len, off_t at);
+ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t len, off_t at) {
+    if (writes_left == 0) {
+        errno = ENOSPC;
+        return -1;
+    }
+    writes_left -= writes_left > 0;
+    return __real_pwrite64(fd, bytes, len, at);
+}
 
 static int set_up(void **state) {
     struct pages *pages = mem_new(sizeof *pages);
@@ -221,6 +236,21 @@ static void a_file_that_another_program_wrote_gets_its_checksums_again(void **st
         assert_int_equal(found.damaged, 0);
         rows_are_there_again(pages);
     }
+}
+
+static void a_rewrite_that_was_cut_off_is_done_again(void **state) {
+    struct pages *pages = *state;
+    struct store_pages found = {.pages = 0};
+    struct why why = {""};
+    fill(pages);
+    another_program_runs(pages->path, "VACUUM");
+    writes_left = 20; /* The claim of the directory is one of them. */
+    assert_int_equal(store_rewrite_sums(pages->place.path, &found, &why).code, ERR_DISK_FULL);
+    writes_left = -1;
+    assert_int_equal(found.pages, 0);
+    assert_int_equal(store_rewrite_sums(pages->place.path, &found, &why).code, ERR_NONE);
+    assert_in_range(found.damaged, found.pages - 20, found.pages - 15);
+    rows_are_there_again(pages);
 }
 
 /* Left by a program that was killed, with pages in the log that nobody has checkpointed. */
@@ -439,6 +469,7 @@ int main(void) {
         PAGES(the_page_of_the_locks_is_no_damage),
         PAGES(a_scan_sees_checksums_although_the_header_denies_them),
         PAGES(a_file_that_another_program_wrote_gets_its_checksums_again),
+        PAGES(a_rewrite_that_was_cut_off_is_done_again),
         PAGES(a_log_of_another_program_is_taken_along),
         PAGES(checksums_of_a_database_with_faults_stay),
         PAGES(checksums_are_not_rewritten_under_a_daemon_nor_where_there_are_none),
