@@ -21,12 +21,11 @@
 #include "base/memory.h"
 
 enum {
-    PART_ROWS = 128, /* Rows of one statement; a part has two at most. */
+    PART_ROWS = 64, /* Rows of one statement; a part has two at most. */
     PARTS = USAGE_SLICE_ROWS / (2 * PART_ROWS),
-    SLOTS = 1 << 15, /* Of the hash table; a power of two, over twice the number of keys. */
+    SLOTS_MIN = 64, /* Of the hash table: a power of two, at least twice the number of keys. */
     SLICE_BYTES = 8 << 20,
 };
-static_assert(SLOTS > 2 * USAGE_KEYS_MAX, "slots of the table");
 
 /* Columns of both statements. */
 enum { ROW_ID, ROW_DAY, ROW_SESSION, ROW_MODEL, ROW_CATEGORY, ROW_PROJECT, ROW_AGENT, ROW_CALLS };
@@ -71,7 +70,8 @@ struct usage_walk {
     struct session_usage sum;
     struct group *groups; /* Owned. */
     size_t group_count, group_size;
-    uint32_t slots[SLOTS]; /* Number of a group, from 1; 0: free. */
+    uint32_t *slots; /* Owned: number of a group, from 1; 0: free. */
+    size_t slot_count;
 };
 
 /* --- Groups ----------------------------------------------------------------------------------- */
@@ -110,9 +110,9 @@ static bool is_same(const struct usage_total *a, const struct usage_total *b) {
 
 /* The slot of the group, or the free one where it belongs. */
 static uint32_t *slot_of(struct usage_walk *walk, const struct usage_total *total) {
-    uint32_t at = hash_of(total) & (SLOTS - 1);
+    size_t at = hash_of(total) & (walk->slot_count - 1);
     while (walk->slots[at] != 0 && !is_same(&walk->groups[walk->slots[at] - 1].total, total)) {
-        at = (at + 1) & (SLOTS - 1);
+        at = (at + 1) & (walk->slot_count - 1);
     }
     return &walk->slots[at];
 }
@@ -132,6 +132,16 @@ static int group_compare(const void *left, const void *right) {
     return order != 0 ? order : (a->key.len > b->key.len) - (a->key.len < b->key.len);
 }
 
+/* Makes the hash table anew. */
+static void slots_make(struct usage_walk *walk, size_t count) {
+    mem_free(walk->slots);
+    walk->slots = mem_new_array(count, sizeof *walk->slots);
+    walk->slot_count = count;
+    for (size_t i = 0; i < walk->group_count; i++) {
+        *slot_of(walk, &walk->groups[i].total) = (uint32_t)(i + 1);
+    }
+}
+
 /* Sorts the groups, and keeps those that the answer shows. */
 static void groups_cut(struct usage_walk *walk) {
     if (walk->group_count > 0) {
@@ -140,10 +150,7 @@ static void groups_cut(struct usage_walk *walk) {
     while (walk->group_count > USAGE_ROWS_MAX) {
         mem_free(walk->groups[--walk->group_count].key);
     }
-    memset(walk->slots, 0, sizeof walk->slots);
-    for (size_t i = 0; i < walk->group_count; i++) {
-        *slot_of(walk, &walk->groups[i].total) = (uint32_t)(i + 1);
-    }
+    slots_make(walk, walk->slot_count);
 }
 
 static void group_new(struct usage_walk *walk, const struct usage_total *row) {
@@ -160,7 +167,11 @@ static void group_new(struct usage_walk *walk, const struct usage_total *row) {
     struct group group = {.key = mem_copy(row->key.data, row->key.len), .total = *row};
     group.total.key.data = group.key;
     walk->groups[walk->group_count++] = group;
-    *slot_of(walk, row) = (uint32_t)walk->group_count;
+    if (2 * walk->group_count > walk->slot_count) {
+        slots_make(walk, 2 * walk->slot_count);
+    } else {
+        *slot_of(walk, row) = (uint32_t)walk->group_count;
+    }
 }
 
 static void row_add(struct usage_walk *walk, const struct usage_total *row) {
@@ -350,6 +361,7 @@ struct usage_walk *usage_walk_new(const struct usage_ask *ask) {
                                     .category = BYTES(""),
                                     .project = BYTES("")};
     arena_init(&walk->arena, SLICE_BYTES);
+    slots_make(walk, SLOTS_MIN);
     return walk;
 }
 
@@ -361,6 +373,7 @@ void usage_walk_free(struct usage_walk *walk) {
         mem_free(walk->groups[i].key);
     }
     mem_free(walk->groups);
+    mem_free(walk->slots);
     mem_free(walk->text);
     arena_done(&walk->arena);
     mem_free(walk);

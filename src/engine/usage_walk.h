@@ -19,7 +19,7 @@
 #include "engine/usage_totals.h"
 #include "store/store.h"
 
-enum { USAGE_SLICE_ROWS = 2048, USAGE_KEYS_MAX = 10000 };
+enum { USAGE_SLICE_ROWS = 512, USAGE_KEYS_MAX = 10000 };
 
 struct usage_walk;
 MUST_CHECK struct usage_walk *usage_walk_new(const struct usage_ask *ask);
