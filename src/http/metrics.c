@@ -42,6 +42,8 @@ static void write_server(const struct http_server *server, struct text *text) {
         {"http_websockets", METRIC_GAUGE, "Open WebSockets.", stats.streams_websocket},
         {"http_requests_in_flight", METRIC_GAUGE, "Requests without an answer yet.",
          stats.requests_in_flight},
+        {"http_unread_bytes", METRIC_GAUGE, "Bytes of answers that wait for their clients.",
+         stats.unread_bytes},
         {"http_connections_accepted_total", METRIC_COUNTER, "Connections accepted.",
          stats.accepted},
         {"http_connections_refused_total", METRIC_COUNTER, "Connections refused by a limit.",

@@ -258,4 +258,5 @@ void http_close(struct http_server *server, void (*closed)(void *ctx), void *ctx
 void http_get_stats(const struct http_server *server, struct http_stats *ret_stats) {
     *ret_stats = server->stats;
     ret_stats->requests_in_flight = server->exchange_count;
+    ret_stats->unread_bytes = server->answer_bytes;
 }

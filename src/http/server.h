@@ -107,7 +107,8 @@ void http_close(struct http_server *server, void (*closed)(void *ctx), void *ctx
 
 struct http_stats {
     uint64_t connections, streams_sse, streams_websocket, requests_in_flight; /* Now. */
-    uint64_t accepted, refused, requests, protocol_errors, timeouts;          /* Since the start. */
+    uint64_t unread_bytes; /* Of answers that wait for their clients. Now. */
+    uint64_t accepted, refused, requests, protocol_errors, timeouts; /* Since the start. */
     uint64_t answers[6]; /* By first digit of the status; [0] unused. */
     uint64_t bytes_read, bytes_written;
 };
