@@ -23,6 +23,12 @@ struct standby {
     struct pg_vigil vigil;
 };
 
+static void leader_open(struct kit_store *leader, const char *schema) {
+    char url[KIT_URL_SIZE];
+    kit_url(kit_server_dir(), schema, url);
+    kit_open(url, leader);
+}
+
 static void standby_open(struct standby *standby, const char *schema, const char *user) {
     char url[KIT_URL_SIZE];
     int len =
@@ -45,6 +51,13 @@ static enum pg_vigil_seen standby_look(struct standby *standby) {
     return seen;
 }
 
+/* As often as a leader may be without a commit. */
+static void standby_look_in_vain(struct standby *standby) {
+    for (unsigned i = 0; i < PG_VIGIL_LOOKS; i++) {
+        assert_int_equal(standby_look(standby), PG_VIGIL_ALIVE);
+    }
+}
+
 static void standby_close(struct standby *standby) {
     pg_link_close(standby->link);
     libpq_close(&standby->pq);
@@ -52,11 +65,9 @@ static void standby_close(struct standby *standby) {
 
 static void a_leader_that_commits_is_left_alone(void **state) {
     (void)state;
-    char url[KIT_URL_SIZE];
-    kit_url(kit_server_dir(), "vigil_alive", url);
     struct kit_store leader;
-    kit_open(url, &leader);
     struct standby standby;
+    leader_open(&leader, "vigil_alive");
     standby_open(&standby, "vigil_alive", "drover");
     for (int64_t i = 0; i < 3 * PG_VIGIL_LOOKS; i++) {
         if (i % PG_VIGIL_LOOKS == 0) {
@@ -70,15 +81,11 @@ static void a_leader_that_commits_is_left_alone(void **state) {
 
 static void the_session_of_a_leader_that_stands_still_is_ended(void **state) {
     (void)state;
-    char url[KIT_URL_SIZE];
-    kit_url(kit_server_dir(), "vigil_still", url);
     struct kit_store leader;
-    kit_open(url, &leader);
     struct standby standby;
+    leader_open(&leader, "vigil_still");
     standby_open(&standby, "vigil_still", "drover");
-    for (unsigned i = 0; i < PG_VIGIL_LOOKS; i++) {
-        assert_int_equal(standby_look(&standby), PG_VIGIL_ALIVE);
-    }
+    standby_look_in_vain(&standby);
     assert_int_equal(standby_look(&standby), PG_VIGIL_ENDED);
     bool locked = false;
     for (unsigned tries = 0; !locked && tries < 1000; tries++) { /* Until its backend has ended. */
@@ -92,19 +99,16 @@ static void the_session_of_a_leader_that_stands_still_is_ended(void **state) {
 
 static void a_session_that_may_not_be_ended_is_told(void **state) {
     (void)state;
-    char url[KIT_URL_SIZE], text[KIT_TEXT_SIZE];
-    kit_url(kit_server_dir(), "vigil_refused", url);
+    char text[KIT_TEXT_SIZE];
     struct kit_store leader;
-    kit_open(url, &leader);
+    leader_open(&leader, "vigil_refused");
     kit_look("vigil_refused", make_looker, text);
     kit_look("vigil_refused", "GRANT pg_read_all_stats TO looker", text);
     kit_look("vigil_refused", "GRANT USAGE ON SCHEMA vigil_refused TO looker", text);
     kit_look("vigil_refused", "GRANT SELECT ON ALL TABLES IN SCHEMA vigil_refused TO looker", text);
     struct standby standby;
     standby_open(&standby, "vigil_refused", "looker");
-    for (unsigned i = 0; i < PG_VIGIL_LOOKS; i++) {
-        assert_int_equal(standby_look(&standby), PG_VIGIL_ALIVE);
-    }
+    standby_look_in_vain(&standby);
     assert_int_equal(standby_look(&standby), PG_VIGIL_REFUSED);
     kit_look("vigil_refused", "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", text);
     assert_string_equal(text, "1");
