@@ -124,6 +124,17 @@ void failed_starts_write(const struct failed_starts *starts, struct text *text) 
     text_add_char(text, ']');
 }
 
+void failed_starts_name(const struct failed_starts *starts, struct text *text) {
+    const char *comma = "";
+    for (size_t i = 0; starts != NULL && i < FAILED_STARTS_RUNS; i++) {
+        if (run_is_new(starts, i)) {
+            text_add_str(text, comma);
+            text_add_str(text, starts->runs[i]);
+            comma = ",";
+        }
+    }
+}
+
 void failed_starts_at(struct failed_starts *starts, struct bytes run) {
     if (starts == NULL ||
         atomic_load_explicit(&starts->life, memory_order_relaxed) != LIFE_WATCHED) {

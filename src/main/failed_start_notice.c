@@ -33,11 +33,14 @@ void failed_start_notice_send(struct failed_start_notice *notice) {
     failed_starts_write(notice->starts, data);
     text_add_char(data, '}');
     assert(!text_failed(data)); /* Three ids. */
+    AUTO(text_done) struct text runs;
+    text_init(&runs, DATA_MAX);
+    failed_starts_name(notice->starts, &runs);
     log_event(notice->log, LOG_ERROR,
               "the daemon crashed soon after each of its last starts, so it holds: nothing begins"
               " until drover release, which shows the runs that it was at",
               LOG_FIELDS(log_int("failed_starts", failed_starts_count(notice->starts)),
-                         log_bytes("last", (struct bytes){data->data, data->len})));
+                         log_text("last_runs", runs.data)));
     store_write(notice->store, event_tx, event_done, notice);
 }
 

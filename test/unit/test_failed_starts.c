@@ -62,6 +62,11 @@ static void the_start_after_three_deaths_holds_and_names_the_runs(void **state) 
     struct failed_starts *starts = begin(*state, LIMIT);
     assert_true(failed_starts_hold(starts));
     assert_says(starts, "\"failed_starts\":3,\"last_runs\":[\"run_b\",\"run_a\"]");
+    struct text runs;
+    text_init(&runs, 1024);
+    failed_starts_name(starts, &runs);
+    assert_string_equal(runs.data, "run_b,run_a");
+    text_done(&runs);
     failed_starts_close(starts);
 }
 
