@@ -58,7 +58,7 @@ static int cursor_write(const struct span_row *row, char *cursor) {
                           row->attempt, row->step);
 }
 
-/* One that runs has lasted since its start, for nobody knows how long: no minimum admits it. */
+/* A span that has not ended has no duration yet, so no minimum duration admits it. */
 static bool fits(const struct spans_op *spans, const struct span_row *row) {
     int64_t lasted_ms = row->ended_ms == 0 ? -1 : row->ended_ms - row->started_ms;
     return page_names(spans->states, row->state) && page_names(spans->kinds, row->kind) &&
