@@ -13,7 +13,7 @@
  * every change of the row is an event. Who follows an attempt that nobody holds (it waits for a
  * slot, or its end is being stored) is told so at once by the dispatcher; asking again at once
  * would be a busy loop, so then the stream alone is waited for, and in between, seldom, the folder
- * is read.
+ * is read; and so is one that could not be opened for lack of a descriptor.
  */
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +22,7 @@
 #include "api/op.h"
 #include "base/memory.h"
 #include "http/pour.h"
+#include "loop/shortage.h"
 
 enum {
     READ_MAX = 32 << 10,      /* As JSON at most six times as much. */
@@ -371,10 +372,22 @@ static void begin(struct follow *follow) {
     }
 }
 
+/* A folder that cannot be opened for lack of a descriptor is read again later: the log is there. */
+static void wait_for_descriptors(struct follow *follow) {
+    frames_clear(follow);
+    follow->fruitless++;
+    follow->state = FOLLOW_WAITING;
+    timer_start(follow->api->loop, &follow->again, again_ms(follow->fruitless), on_again);
+}
+
 static void was_read(struct loop_work *work) {
     struct follow *follow = CONTAINER_OF(work, struct follow, work);
     if (follow->gone) {
         follow_free(follow);
+        return;
+    }
+    if (shortage_is(follow->err) && follow->begun && follow->closing == ERR_NONE) {
+        wait_for_descriptors(follow);
         return;
     }
     if (err_failed(follow->err)) {

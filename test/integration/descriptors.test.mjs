@@ -4,7 +4,7 @@
 // runs-with: release
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import net from "node:net";
 import path from "node:path";
@@ -268,6 +268,36 @@ test("models, tools, scripts and webhooks wait for a descriptor, and go on", asy
   await until(() => daemon.log.includes(AGAIN));
   assert.equal(told.length, 1);
   assert.deepEqual([times(daemon, SHORT), times(daemon, AGAIN)], [1, 1], daemon.log);
+});
+
+test("a follower of a log goes on after a shortage of descriptors", async (t) => {
+  const { daemon, folder } = limitedDaemon(t, 512);
+  await daemon.start();
+  const ask = kept(t, daemon);
+  const go = path.join(folder, "go");
+  const id = await submit(ask, {
+    shell: `echo begun; while [ ! -e ${go} ]; do sleep 0.1; done; echo grown; sleep 300`,
+  });
+  const stream = await openSse(daemon, `/api/v1/jobs/${id}/logs`);
+  const first = await stream.next();
+  assert.match(first.data, /begun/);
+  const spool = path.join(daemon.data, "spool", `${id}.1`);
+  const written = () => readdirSync(spool)
+    .filter((name) => name.startsWith("out."))
+    .some((name) => readFileSync(path.join(spool, name), "latin1").includes("grown"));
+
+  limitSet(daemon, 3);
+  writeFileSync(go, "");
+  await until(written);
+  for (let i = 0; i < 20; i++) { // Each goes through the pool, behind the follower's try.
+    assert.equal((await ask("GET", `/api/v1/jobs/${id}/logs`)).status, 503);
+  }
+  limitSet(daemon, 512);
+  const frame = await stream.next();
+  assert.match(frame.data, /grown/, JSON.stringify(frame));
+  stream.close();
+  assert.equal((await ask("POST", `/api/v1/runs/${id}/stop`, { grace_ms: 0 })).status < 300, true);
+  while ((await show(daemon, id)).ended_ms === null);
 });
 
 test("a limit that is too low for anything is refused at the start, with what to do", async (t) => {
