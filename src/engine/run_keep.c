@@ -193,6 +193,13 @@ static struct err remove_run(struct tx *tx, const struct run_row *row,
     return err;
 }
 
+/* Not by retention, but because somebody wants it gone. */
+static struct err delete_run(struct tx *tx, const struct run_row *row,
+                             struct removal *ret_removal) {
+    struct err err = may_be_workflow(row) ? workflows__list_scripts(tx, row->id) : ERR_OK;
+    return err_failed(err) ? err : remove_run(tx, row, ret_removal);
+}
+
 static struct err ask(struct tx *tx, const char *sql, int64_t id, bool *ret_yes) {
     const struct arg args[] = {arg_int(id)};
     const struct run_ask question = {.sql = sql, .args = args, .count = COUNT_OF(args)};
@@ -242,7 +249,7 @@ struct err tx_run_remove(struct tx *tx, const struct run_key *key, bool *ret_mor
     if (stays || !run_state_final(row.state)) {
         return err_make(ERR_CONFLICT, "runs: it, or one below it, has not ended");
     }
-    err = remove_run(tx, &row, &removal);
+    err = delete_run(tx, &row, &removal);
     if (!err_failed(err)) {
         tx_scrub(tx);
         *ret_more = !removal.whole;
@@ -289,7 +296,7 @@ struct err runs__purge(struct tx *tx, const struct run_purge *purge, bool *ret_s
     struct err err = find_purged(tx, purge, rows, &count);
     for (size_t i = 0; i < count && !err_failed(err) && spans < SPAN_REMOVE_MAX; i++) {
         struct removal removal = {.whole = false};
-        err = remove_run(tx, &rows[i], &removal);
+        err = delete_run(tx, &rows[i], &removal);
         spans += removal.spans.count;
     }
     *ret_some = count > 0;

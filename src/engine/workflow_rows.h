@@ -98,6 +98,9 @@ MUST_CHECK struct err workflows__talks(struct tx *tx, int64_t workflow,
                                        size_t *ret_count);
 
 /* A workflow is removed: its script goes with the last run that has it. */
+/* Lists the scripts of a run that somebody deletes: their files go at once, while those of a run
+ * that is kept no longer stay for a day after they were touched. */
+MUST_CHECK struct err workflows__list_scripts(struct tx *tx, int64_t run);
 MUST_CHECK struct err workflows__forget(struct tx *tx, int64_t run);
 
 /* Copies into the arena. */

@@ -311,17 +311,24 @@ struct err tx_script_removals_done(struct tx *tx, const struct script_removals *
     return err;
 }
 
-/* The scripts that nobody else has go first: behind that nobody knows which they were. */
-struct err workflows__forget(struct tx *tx, int64_t run) {
+/* Scripts of the run $1 that no other run has. */
 #define ITS_SCRIPTS                                                                                \
     " FROM scripts WHERE hash IN (SELECT script FROM workflows WHERE run = $1"                     \
     " UNION SELECT script FROM workflow_refs WHERE run = $1)"                                      \
     " AND NOT EXISTS (SELECT 1 FROM workflows w WHERE w.script = scripts.hash AND w.run <> $1)"    \
     " AND NOT EXISTS (SELECT 1 FROM workflow_refs r WHERE r.script = scripts.hash"                 \
     " AND r.run <> $1)"
-    static const char list[] = "INSERT INTO script_removals (hash, made_ms)"
-                               " SELECT hash, $2" ITS_SCRIPTS
-                               " ON CONFLICT (hash) DO UPDATE SET made_ms = EXCLUDED.made_ms";
+
+struct err workflows__list_scripts(struct tx *tx, int64_t run) {
+    static const char sql[] = "INSERT INTO script_removals (hash, made_ms)"
+                              " SELECT hash, $2" ITS_SCRIPTS
+                              " ON CONFLICT (hash) DO UPDATE SET made_ms = EXCLUDED.made_ms";
+    const struct arg args[] = {arg_int(run), arg_int(tx_now_ms(tx))};
+    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* any number */);
+}
+
+/* The scripts go first: afterwards nobody knows which they were. */
+struct err workflows__forget(struct tx *tx, int64_t run) {
     static const char *const steps[] = {
         "DELETE" ITS_SCRIPTS,
         "DELETE FROM budget_means WHERE budget IN (SELECT b.id FROM runs s JOIN budgets b"
@@ -333,13 +340,9 @@ struct err workflows__forget(struct tx *tx, int64_t run) {
         "DELETE FROM workflows WHERE run = $1",
     };
     const struct arg args[] = {arg_int(run)};
-    const struct arg listed[] = {arg_int(run), arg_int(tx_now_ms(tx))};
     struct err err = ids__keep(tx, IDS_RUNS);
     if (!err_failed(err)) {
         err = ids__keep(tx, IDS_BUDGETS);
-    }
-    if (!err_failed(err)) {
-        err = tx_exec(tx, list, listed, COUNT_OF(listed), NULL /* any number */);
     }
     for (size_t i = 0; i < COUNT_OF(steps) && !err_failed(err); i++) {
         err = tx_exec(tx, steps[i], args, COUNT_OF(args), NULL);

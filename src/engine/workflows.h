@@ -66,7 +66,7 @@ MUST_CHECK struct err tx_script_find(struct tx *tx, struct bytes hash, bool *ret
                                      struct bytes *ret_source);
 /* Whether a run has a script whose hash begins so. */
 MUST_CHECK struct err tx_script_kept(struct tx *tx, struct bytes begin, bool *ret_kept);
-/* Scripts whose texts went with their last run; their copies in files go, too. At most
+/* Scripts of runs that somebody deleted; their copies in files go, too. At most
  * SCRIPT_REMOVALS_PAGE. */
 enum { SCRIPT_REMOVALS_PAGE = 64 };
 struct script_removal {

@@ -22,8 +22,8 @@ CREATE TABLE folder_removals (
     PRIMARY KEY (place, run)
 ) @strict@;
 
--- Texts of scripts that went with their last run: the copies in files go, too, where nobody has
--- touched them since.
+-- Scripts of runs that somebody deleted: the copies in files go, too, where nobody has touched them
+-- since.
 CREATE TABLE script_removals (
     hash TEXT NOT NULL PRIMARY KEY,
     made_ms @int@ NOT NULL
