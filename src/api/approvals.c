@@ -1,4 +1,4 @@
-/* approvals.c: what waits for somebody's answer, and the answer. */
+/* approvals.c: questions of turns that a person answers: list, one, answer. */
 #include <string.h>
 
 #include "api/one.h"

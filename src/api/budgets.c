@@ -1,7 +1,7 @@
-/* budgets.c: what may be spent, what was, and what a person may do about it.
+/* budgets.c: budgets: list, one, set, remove.
  *
- * A change lets in, or refuses, who waits: a commit takes a few of them, and the rest goes on by
- * itself, so that the answer never waits for a long queue.
+ * A change admits, or refuses, runs that wait: a commit takes a few of them, and the rest goes on
+ * by itself, so that the answer never waits for a long queue.
  */
 #include "api/op.h"
 #include "api/page.h"

@@ -1,4 +1,4 @@
-/* inbox.c: what is owed to whoever waits for a result, and what a person may do about it. */
+/* inbox.c: notices of results that are to be delivered: list, one, retry, drop. */
 #include "engine/inbox.h"
 
 #include <string.h>

@@ -85,11 +85,11 @@ struct page_form {
 struct page_ask {
     struct bytes owner;
     struct bytes after; /* A cursor of the form; no bytes: from the start. */
-    int64_t from;       /* The same as a number; 0: from the start. */
+    int64_t from;       /* `after` as a number; 0: from the start. */
     int64_t limit;
-    bool total; /* The rows of all pages are to be counted. */
+    bool total; /* Whether the rows of all pages are counted. */
 };
-/* The answer was given when it is false. */
+/* False: the request was refused and answered. */
 MUST_CHECK bool page_read(struct exchange *exchange, const struct page_form *form,
                           struct page_ask *ret_ask);
 
@@ -127,7 +127,7 @@ struct page_at {
     size_t len;       /* Length of the answer, where the slice ended. */
     size_t mark;      /* Length of the answer before the last row. */
     size_t last_len;  /* Length of `last`. */
-    size_t next_len;  /* The same, where `next` is that cursor; 0: no page follows. */
+    size_t next_len;  /* Length of `next` of the answer, which is `last`; 0: no page follows. */
     /* Progress of page_list: where its next part begins, "" and 0 at the start, */
     size_t at_len;
     int64_t at_number;
@@ -139,7 +139,7 @@ struct page_at {
 /* Where a part of a list begins, and how long it may be. */
 struct page_part {
     struct bytes after; /* A cursor; no bytes: from the start. */
-    int64_t from;       /* The same as a number; 0: from the start. */
+    int64_t from;       /* `after` as a number; 0: from the start. */
     int64_t limit;
 };
 struct page;
@@ -164,7 +164,8 @@ void page_list(struct page *page, struct store *store, const struct page_ask *as
                page_rows_fn rows);
 /* Reads by slices: `fn` gets the page, or what the page is the first member of. */
 void page_read_slices(struct page *page, struct store *store, store_fn fn);
-/* First thing in the function. How many rows to read: one more than are shown yet. */
+/* Begins a slice: the first call in the function. Returns the number of rows to read: those that
+ * the page still takes, and one more. */
 int64_t page_begin(struct page *page);
 /* Ends the slice: the next one goes on at `from`. False: the slices are used up (PAGE_CUT). */
 MUST_CHECK bool page_pause(struct page *page, int64_t from);
@@ -182,8 +183,8 @@ void page_looked(struct page *page, struct bytes cursor);
 void page_looked_number(struct page *page, int64_t cursor);
 /* Of a page whose slices were used up: the next page begins after `cursor`. */
 void page_stop(struct page *page, struct bytes cursor);
-/* Last thing. `total` PAGE_NO_TOTAL: nobody asked. Above PAGE_TOTAL_MAX, or where the slices were
- * used up, `more` is said with it. */
+/* Ends the answer. `total` PAGE_NO_TOTAL: nobody asked. Above PAGE_TOTAL_MAX, or where the slices
+ * were used up, `more` is said with it. */
 void page_end(struct page *page, int64_t total);
 
 #endif

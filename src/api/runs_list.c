@@ -1,4 +1,4 @@
-/* runs_list.c: which runs there are, and one of them. Jobs are the runs of one kind. */
+/* runs_list.c: the list of runs, and one run. Jobs are the runs of one kind. */
 #include <stdio.h>
 #include <string.h>
 

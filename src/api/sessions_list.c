@@ -1,4 +1,4 @@
-/* sessions_list.c: which sessions there are, and where a text stands in them. */
+/* sessions_list.c: the list of sessions, and the search for a text in them. */
 #include <stdio.h>
 #include <string.h>
 

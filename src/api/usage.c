@@ -1,4 +1,4 @@
-/* usage.c: what models took, added up. See usage.h. */
+/* usage.c: sums of what models took. See usage.h. */
 #include "api/usage.h"
 
 #include <string.h>

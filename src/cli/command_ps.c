@@ -73,7 +73,7 @@ static const struct flag ps_flags[] = {
     {.name = NULL},
 };
 
-/* What a watch can't follow: a run that comes to fit only after it was listed. */
+/* Refuses filters that a watch can't follow: a run may begin to fit after it was listed. */
 static struct err watch_check(struct invocation *invocation) {
     static const char *const others[] = {"state", "since", "total"};
     for (size_t i = 0; i < COUNT_OF(others); i++) {

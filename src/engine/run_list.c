@@ -1,4 +1,4 @@
-/* run_list.c: walking over runs: recovery, the census. Lists: run_page.c. */
+/* run_list.c: reads of all runs: recovery, the census. Lists: run_page.c. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -83,8 +83,7 @@ struct err tx_run_recover(struct tx *tx, int64_t after, int64_t limit,
 
 /* --- The census ------------------------------------------------------------------------------- */
 
-/* Those that wait may be many: they are counted by the index alone. Who came first has the lowest
- * number. */
+/* Queued runs may be many, so the index alone counts them. The oldest has the lowest id. */
 static struct err count_queued(struct tx *tx, struct run_census *census) {
     static const char sql[] = "SELECT count(*), COALESCE(min(id), 0) FROM runs"
                               " WHERE ended_ms IS NULL AND gate <> ''";

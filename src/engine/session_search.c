@@ -72,7 +72,7 @@ static bool inside_character(struct bytes text, size_t at) {
     return at < text.len && ((unsigned char)text.data[at] & 0xc0) == 0x80;
 }
 
-/* What stands around the place, in whole characters. */
+/* Text around the place, in whole characters. */
 static struct bytes snippet(struct bytes text, size_t at, size_t len) {
     size_t from = at > SNIPPET_BEFORE ? at - SNIPPET_BEFORE : 0;
     size_t to = text.len - at > len + SNIPPET_AFTER ? at + len + SNIPPET_AFTER : text.len;

@@ -37,7 +37,7 @@ void lane_push_slice(struct lane *lane, struct call *call);
 void lane_bound_slices(struct lane *lane, unsigned slices_max);
 /* After a slice that was taken from the lane. */
 void lane_slice_ended(struct lane *lane);
-void lane_end(struct lane *lane); /* Those who wait get what is left, then false. */
+void lane_end(struct lane *lane); /* Waiting threads get what is left, then false. */
 
 /* Waits for one call. False: the lane has ended and is empty. */
 bool lane_wait_one(struct lane *lane, struct call **ret_call);
