@@ -29,6 +29,7 @@ struct serve_options {
     uint32_t starts_max;        /* Failed starts in a row that make it hold; 0: none do. */
     bool no_cgroups;            /* Jobs get none, also where they could. */
     int64_t jobs_max;           /* At once. */
+    size_t model_calls_max;     /* At once, as open files allow; 0: a default. No flag sets it. */
     int64_t host_timeout_ms;    /* Of another host without a sign of life; 0: none. */
     int64_t keep_runs;          /* Runs that have ended; 0: any number. */
     int64_t keep_days;          /* How long they stay; 0: for ever. */

@@ -19,6 +19,8 @@ enum {
     KEPT_MIN = 40,
     KEPT_MAX = 256,
     EACH_JOB = 2, /* Its link, and its order while it starts. */
+    CALLS_MIN = 4,
+    CALLS_MAX = 1024,
 };
 static_assert(DESCRIPTORS_MIN >= KEPT_MIN + EACH_JOB + 2, "one command, one connection, a refusal");
 
@@ -62,9 +64,13 @@ struct err descriptors_fit(uint64_t limit, const struct descriptor_shares *wante
     uint64_t half = room / 2, others = smaller(connections_cost(wanted->connections), room);
     uint64_t for_jobs = room - others > half ? room - others : half;
     uint64_t jobs = smaller((uint64_t)wanted->jobs, for_jobs / EACH_JOB);
+    room -= jobs * EACH_JOB;
+    unsigned connections = connections_in(room, wanted->connections);
+    uint64_t cost = connections_cost(connections);
+    uint64_t calls = (kept_back(limit) - KEPT_MIN) / 2 + (room > cost ? room - cost : 0);
+    calls = smaller(wanted->calls, calls > CALLS_MIN ? calls : CALLS_MIN);
     *ret_fitted = (struct descriptor_shares){
-        .jobs = (int64_t)jobs,
-        .connections = connections_in(room - jobs * EACH_JOB, wanted->connections)};
+        .jobs = (int64_t)jobs, .connections = connections, .calls = (size_t)calls};
     return ERR_OK;
 }
 
@@ -84,8 +90,8 @@ static uint64_t limit_raise(uint64_t *ret_before) {
 
 struct err descriptors_share(const struct serve_options *asked, struct serve_options *ret_fitted,
                              uint64_t *ret_before, struct why *why) {
-    const struct descriptor_shares wanted = {.jobs = asked->jobs_max,
-                                             .connections = asked->limits.connections_max};
+    const struct descriptor_shares wanted = {
+        .jobs = asked->jobs_max, .connections = asked->limits.connections_max, .calls = CALLS_MAX};
     struct descriptor_shares fitted;
     uint64_t limit = limit_raise(ret_before);
     struct err err = descriptors_fit(limit, &wanted, &fitted, why);
@@ -95,13 +101,16 @@ struct err descriptors_share(const struct serve_options *asked, struct serve_opt
     *ret_fitted = *asked;
     ret_fitted->jobs_max = fitted.jobs;
     ret_fitted->limits.connections_max = fitted.connections;
-    if (fitted.jobs < wanted.jobs || fitted.connections < wanted.connections) {
+    ret_fitted->model_calls_max = fitted.calls;
+    if (fitted.jobs < wanted.jobs || fitted.connections < wanted.connections ||
+        fitted.calls < wanted.calls) {
         log_event(asked->log, LOG_WARN,
-                  "the hard limit of open files is too low for max-jobs and max-connections, which"
-                  " are smaller until it is raised (ulimit -Hn, LimitNOFILE=)",
+                  "the hard limit of open files is too low for what the settings allow at once:"
+                  " these numbers hold until it is raised (ulimit -Hn, LimitNOFILE=)",
                   LOG_FIELDS(log_int("open_files", (int64_t)limit),
                              log_int("max_jobs", fitted.jobs),
-                             log_int("max_connections", fitted.connections)));
+                             log_int("max_connections", fitted.connections),
+                             log_int("model_calls", (int64_t)fitted.calls)));
     }
     return ERR_OK;
 }

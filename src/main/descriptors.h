@@ -4,9 +4,11 @@
  * takes one. A daemon that handed out all of them could neither read its spool nor begin a command
  * that it has accepted. So a part is kept back, and where the hard limit is too low for what the
  * settings ask for, both numbers are made smaller: further commands wait for a slot, and further
- * connections are refused with 503.
+ * connections are refused with 503. Calls of models get half of what is kept back, and what is left
+ * over; further ones wait.
  *
- * Promise    descriptors_fit never gives more than the limit holds, and at least one of each.
+ * Promise    descriptors_fit never gives more than the limit holds, and at least one of each;
+ *            calls of models are at least four.
  * Threads    descriptors_share before other threads run.
  * Failure    ERR_CONFIG: the limit is below DESCRIPTORS_MIN; `why` says what to do.
  */
@@ -24,6 +26,7 @@ enum { DESCRIPTORS_MIN = 48 };
 struct descriptor_shares {
     int64_t jobs;
     unsigned connections;
+    size_t calls; /* Of models, at once. */
 };
 /* *ret_fitted: smaller than `wanted`, for lack of descriptors. */
 MUST_CHECK struct err descriptors_fit(uint64_t limit, const struct descriptor_shares *wanted,

@@ -8,7 +8,7 @@
 #include "loop/fetch.h"
 
 /* Many connections may each have CONNECTION_CONCURRENT_DEFAULT streams at once; each is a
- * descriptor. What is more waits. */
+ * descriptor. Further calls wait. The default of a daemon that was given no number. */
 enum { STREAMS_MAX = 1024 };
 
 struct providers {
@@ -72,7 +72,9 @@ struct err providers_open(const struct providers_options *options, struct provid
     const struct serve_options *serve = options->serve;
     providers->options = *options;
     const struct fetch_options of_client = {
-        .loop = options->loop, .running_max = STREAMS_MAX, .shortage = options->shortage};
+        .loop = options->loop,
+        .running_max = serve->model_calls_max != 0 ? serve->model_calls_max : STREAMS_MAX,
+        .shortage = options->shortage};
     fetch_open(&of_client, &providers->client);
     const struct models_options of_models = {
         .loop = options->loop,

@@ -270,6 +270,37 @@ test("models, tools, scripts and webhooks wait for a descriptor, and go on", asy
   assert.deepEqual([times(daemon, SHORT), times(daemon, AGAIN)], [1, 1], daemon.log);
 });
 
+test("more calls of models than descriptors wait for each other", async (t) => {
+  const provider = new Counting();
+  let most = 0, now = 0;
+  provider.say = async (prompt) => {
+    most = Math.max(most, ++now);
+    await new Promise((resolve) => setTimeout(resolve, 50)); // So that calls meet.
+    now--;
+    return { text: `heard ${prompt}` };
+  };
+  await provider.start(t);
+  const { daemon, folder } = limitedDaemon(t, 64);
+  await daemon.start();
+  const flows = Object.assign(new Workflows(), { daemon, root: folder });
+  const model = await flows.connect(provider);
+  const ask = kept(t, daemon);
+  const runs = [];
+  for (let i = 0; i < 30; i++) {
+    const made = await ask("POST", "/api/v1/sessions", { title: "A talk", model });
+    const at = `/api/v1/sessions/${JSON.parse(made.text).id}/messages`;
+    runs.push(JSON.parse((await ask("POST", at, { text: `call ${i}` })).text).run);
+  }
+  for (const run of runs) {
+    let row = await show(daemon, run);
+    while (row.ended_ms === null) row = await show(daemon, run);
+    assert.deepEqual([row.state, row.cause], ["succeeded", "completed"], JSON.stringify(row));
+  }
+  assert.equal(provider.prompts.length, runs.length);
+  assert.ok(most <= 4, `${most} calls at once`);
+  assert.equal(times(daemon, SHORT), 0, daemon.log);
+});
+
 test("a follower of a log goes on after a shortage of descriptors", async (t) => {
   const { daemon, folder } = limitedDaemon(t, 512);
   await daemon.start();
