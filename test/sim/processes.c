@@ -381,6 +381,7 @@ static void look(struct sim *sim) {
         }
         check_given_up(sim, command);
         if (command->lives && command->timeout_ms > 0 &&
+            !hosts_gave_up(command->run, command->attempt) &&
             lived_ms > command->timeout_ms + PATIENCE_MS) {
             sim_fail(sim, "%s lives for %llu ms, and may for %llu", command->name,
                      (unsigned long long)lived_ms, (unsigned long long)command->timeout_ms);
