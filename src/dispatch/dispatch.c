@@ -181,6 +181,7 @@ void dispatch_stop(struct dispatch *dispatch, void (*stopped)(void *ctx), void *
     retain__stop(dispatch);
     guest__stop(dispatch);
     strays__stop(dispatch);
+    removals__stop(dispatch);
     wake__stop(dispatch);
     table_each(&dispatch->flights, stop_one, NULL);
     dispatch__maybe_stopped(dispatch);

@@ -227,6 +227,7 @@ void guest__start(struct dispatch *dispatch) {
     guest->dispatch = dispatch;
     dispatch->guest = guest;
     host_watch__start(dispatch);
+    removals__start(dispatch);
     timer_start(dispatch->options.loop, &guest->timer, 0, on_timer);
 }
 

@@ -176,6 +176,7 @@ struct reports {
 struct feed;       /* input.c */
 struct guest;      /* guest.c */
 struct strays;     /* strays.c */
+struct removals;   /* removals.c */
 struct host_watch; /* host_watch.c */
 struct tidy;       /* retain.c */
 
@@ -195,6 +196,7 @@ struct dispatch {
     struct tidy *tidy;             /* Owned; NULL: a guest's. */
     struct guest *guest;           /* Owned; NULL: it leads. */
     struct strays *strays;         /* Owned; NULL: no look is going on. */
+    struct removals *removals;     /* Owned; NULL: hosts do not share the database. */
     char **environment;            /* Owned: what commands inherit of ours; ends with NULL. */
     size_t busy;                   /* Answers of the store that are awaited. */
     int64_t doubt_below;           /* Epochs. */
@@ -291,6 +293,10 @@ void watch__all(struct dispatch *dispatch, struct dispatch_watch **list);
 /* host_reports.c: where hosts share the database, from now on. Again: nothing. */
 void reports__start(struct dispatch *dispatch);
 void reports__stop(struct dispatch *dispatch);
+
+/* removals.c: where hosts share the database, from now on. Again: nothing. */
+void removals__start(struct dispatch *dispatch);
+void removals__stop(struct dispatch *dispatch);
 
 /* strays.c: once the flights are known; a second call does nothing. */
 void strays__look(struct dispatch *dispatch);

@@ -132,6 +132,7 @@ void dispatch_recover(struct dispatch *dispatch, void (*done)(void *ctx), void *
     walk->again = walk->running;
     reports__start(dispatch);
     host_watch__start(dispatch);
+    removals__start(dispatch);
     if (!walk->running && !dispatch->stopping) {
         walk->running = true;
         walk->after = 0;

@@ -3,18 +3,28 @@
 
 #include <string.h>
 
+static bool has_folders(const struct run_row *row) {
+    return row->attempt > 0 && id_valid(row->run.data, row->run.len, "run");
+}
+
 struct err tx_folder_removal_add(struct tx *tx, const struct run_row *row) {
-    static const char leader[] = "INSERT INTO folder_removals (run, place, attempts)"
-                                 " VALUES ($1, '', $2) ON CONFLICT (place, run) DO NOTHING";
-    static const char hosts[] = "INSERT INTO folder_removals (run, place, attempts)"
-                                " SELECT $1, place, $2 FROM hosts WHERE place <> ''"
-                                " ON CONFLICT (place, run) DO NOTHING";
-    if (row->attempt <= 0 || !id_valid(row->run.data, row->run.len, "run")) {
-        return ERR_OK;
-    }
+    static const char sql[] = "INSERT INTO folder_removals (run, place, attempts)"
+                              " VALUES ($1, '', $2) ON CONFLICT (place, run) DO NOTHING";
     const struct arg args[] = {arg_text(row->run), arg_int(row->attempt)};
-    struct err err = tx_exec(tx, leader, args, COUNT_OF(args), NULL /* one row */);
-    return err_failed(err) ? err : tx_exec(tx, hosts, args, COUNT_OF(args), NULL /* any number */);
+    return has_folders(row) ? tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row */) : ERR_OK;
+}
+
+/* The row says the host of the last attempt, the span of each process its own. */
+struct err tx_folder_removal_tell(struct tx *tx, const struct run_row *row) {
+    static const char sql[] =
+        "INSERT INTO folder_removals (run, place, attempts)"
+        " SELECT $1, h.place, $2 FROM hosts h WHERE h.place <> '' AND (h.place = $3 OR EXISTS"
+        " (SELECT 1 FROM spans s WHERE s.run = $4 AND s.step = 0 AND s.host = h.place))"
+        " ON CONFLICT (place, run) DO NOTHING";
+    const struct arg args[] = {arg_text(row->run), arg_int(row->attempt), arg_text(row->host),
+                               arg_int(row->id)};
+    return has_folders(row) ? tx_exec(tx, sql, args, COUNT_OF(args), NULL /* any number */)
+                            : ERR_OK;
 }
 
 struct err tx_folder_removals_find(struct tx *tx, struct folder_removals *removals) {
@@ -52,4 +62,10 @@ struct err tx_folder_removals_done(struct tx *tx, const struct folder_removals *
                                      : tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row */);
     }
     return err;
+}
+
+struct err tx_folder_removals_forget(struct tx *tx, struct bytes place) {
+    const struct arg args[] = {arg_text(place)};
+    return tx_exec(tx, "DELETE FROM folder_removals WHERE place = $1", args, COUNT_OF(args),
+                   NULL /* any number */);
 }

@@ -1,9 +1,11 @@
 /* folder_removals.h: spool folders of runs that were removed, listed until they are gone.
  *
- * Promise    the commit that removes a run lists its folders, once for each host that is known, so
- *            a crash between the commit and the disk leaves nothing behind. A host asks for its
- *            own; what is listed for nobody is the leader's.
- * Bounds     a page at a time. The list of a host goes with the host (run_abandon.c).
+ * Promise    the commit that removes a run lists its folders, once for the leader and once for each
+ *            host that is known and on which an attempt was, so a crash between the commit and the
+ *            disk leaves nothing behind. A host asks for its own, in every role; what is listed for
+ *            nobody is the leader's.
+ * Bounds     a page at a time. The list of a host goes with the host (run_abandon.c), and is never
+ *            longer than the runs that were kept: a host that is gone begins no new ones.
  * Threads    inside a store function. Failure: as store.h.
  */
 #ifndef DROVER_ENGINE_FOLDER_REMOVALS_H
@@ -22,8 +24,11 @@ struct folder_removal {
     int64_t attempts; /* Folders of attempts 1 to this one. */
 };
 
-/* A run that never began, or whose row is damaged, has no folders that could be named. */
+/* A run that never began, or whose row is damaged, has no folders that could be named. For the
+ * leader; */
 MUST_CHECK struct err tx_folder_removal_add(struct tx *tx, const struct run_row *row);
+/* for the hosts, before the run's spans go, which name them. Again: nothing. */
+MUST_CHECK struct err tx_folder_removal_tell(struct tx *tx, const struct run_row *row);
 
 /* Runs after `after` in the order of their ids; at most FOLDER_REMOVALS_PAGE. */
 struct folder_removals {
@@ -36,5 +41,7 @@ MUST_CHECK struct err tx_folder_removals_find(struct tx *tx, struct folder_remov
 /* The folders of the page are gone, but for those whose `attempts` the caller has set to 0. */
 MUST_CHECK struct err tx_folder_removals_done(struct tx *tx,
                                               const struct folder_removals *removals);
+/* All that is listed for a host. */
+MUST_CHECK struct err tx_folder_removals_forget(struct tx *tx, struct bytes place);
 
 #endif

@@ -83,7 +83,7 @@ struct host_abandoned {
 };
 MUST_CHECK struct err tx_host_abandon(struct tx *tx, const struct host_abandon *what,
                                       struct host_abandoned *ret_abandoned);
-/* Forgets the host; its next sign of life makes it known again. */
+/* Forgets the host and what is to be removed on it; its next sign of life makes it known again. */
 MUST_CHECK struct err tx_host_remove(struct tx *tx, struct bytes place);
 
 #endif

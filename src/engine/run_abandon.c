@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/folder_removals.h"
 #include "engine/hosts.h"
 #include "engine/run_rows.h"
 
@@ -159,6 +160,8 @@ struct err tx_host_abandon(struct tx *tx, const struct host_abandon *what,
 
 struct err tx_host_remove(struct tx *tx, struct bytes place) {
     const struct arg args[] = {arg_text(place)};
-    return tx_exec(tx, "DELETE FROM hosts WHERE place = $1", args, COUNT_OF(args),
-                   NULL /* 0 or 1 */);
+    struct err err = tx_folder_removals_forget(tx, place);
+    return err_failed(err) ? err
+                           : tx_exec(tx, "DELETE FROM hosts WHERE place = $1", args, COUNT_OF(args),
+                                     NULL /* 0 or 1 */);
 }

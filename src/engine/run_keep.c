@@ -100,7 +100,10 @@ static struct err remove_row(struct tx *tx, const struct run_row *row,
         remove_answers, tx_folder_removal_add, remove_itself,
     };
     struct removal removal = {.whole = false};
-    struct err err = tx_span_remove(tx, row->id, &removal.spans);
+    struct err err = tx_folder_removal_tell(tx, row);
+    if (!err_failed(err)) {
+        err = tx_span_remove(tx, row->id, &removal.spans);
+    }
     removal.whole = removal.spans.count < SPAN_REMOVE_MAX;
     for (size_t i = 0; i < COUNT_OF(steps) && !err_failed(err) && removal.whole; i++) {
         err = steps[i](tx, row);

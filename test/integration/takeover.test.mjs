@@ -7,7 +7,7 @@ import { chmodSync, existsSync, renameSync, rmSync, writeFileSync } from "node:f
 import path from "node:path";
 import { test } from "node:test";
 
-import { Host, Lead, schemaUrl, sql } from "./hosts.mjs";
+import { Host, Lead, replace, schemaUrl, sql } from "./hosts.mjs";
 import { bin, scratch } from "./lib.mjs";
 import { processesOf, read } from "./processes.mjs";
 import { until } from "./providers.mjs";
@@ -148,6 +148,25 @@ for (const role of ["standby", "leader"]) {
     for (const line of lines) line.open();
   });
 }
+
+test("a host removes what it has of a run that the leader removed", { skip }, async (t) => {
+  const url = schemaUrl();
+  const host = await new Host(t, url).start();
+  const line = gated(t);
+  line.open();
+  const id = await job(host, { shell: line.shell });
+  await until("it ended", async () => (await shown(host, id)).state === "succeeded");
+  const other = await new Host(t, url).standsBy();
+  await replace(url, host, other);
+  await host.says(/standing by/);
+  const folder = path.join(host.data, "spool", `${id}.1`);
+  assert.ok(existsSync(folder));
+  const answer = await other.request("DELETE", `/api/v1/runs/${id}`);
+  assert.equal(answer.status, 200, answer.text);
+  await until("its folder is gone", () => !existsSync(folder));
+  await until("nothing is left to be removed", () =>
+    sql(url, "SELECT count(*) FROM folder_removals WHERE place <> ''") === "0");
+});
 
 /** A program that starts drover on a volume of its own, whose inodes are those of each other one;
  *  nothing where that is forbidden. */

@@ -20,7 +20,10 @@
  * it was asked. Its threads count. */
 static struct {
     atomic_uint puts_refused, texts_refused, pages_refused, moved_refused, puts, pages;
-    atomic_bool bare; /* The last report came without its result. */
+    atomic_bool bare;   /* The last report came without its result. */
+    bool removes;       /* Rounds of removals come soon. */
+    atomic_bool stays;  /* Folders cannot be removed; */
+    atomic_uint stayed; /* so often one was tried. */
 } seen;
 
 /* Seconds between two walks, or two tries of a report, are long. */
@@ -30,7 +33,9 @@ void __wrap_timer_start(struct loop *loop, struct timer *timer, uint64_t after_m
                         void (*fire)(struct timer *timer));
 void __wrap_timer_start(struct loop *loop, struct timer *timer, uint64_t after_ms,
                         void (*fire)(struct timer *timer)) {
-    __real_timer_start(loop, timer, after_ms >= 1000 && after_ms <= 4000 ? 5 : after_ms, fire);
+    enum { REMOVALS_MS = 10 * 1000 };
+    bool soon = (after_ms >= 1000 && after_ms <= 4000) || (after_ms == REMOVALS_MS && seen.removes);
+    __real_timer_start(loop, timer, soon ? 5 : after_ms, fire);
 }
 
 struct err __real_tx_host_report_put(struct tx *tx, struct bytes place,
@@ -77,6 +82,16 @@ struct err __wrap_tx_run_here_moved(struct tx *tx, const struct run_here *runs, 
         return err_make(ERR_BUSY, "test: moved");
     }
     return __real_tx_run_here_moved(tx, runs, count, ret_moved);
+}
+
+struct err __real_spool_remove(const struct spool *spool, const char *name);
+struct err __wrap_spool_remove(const struct spool *spool, const char *name);
+struct err __wrap_spool_remove(const struct spool *spool, const char *name) {
+    if (seen.stays) {
+        seen.stayed++;
+        return err_make(ERR_NO_PERMISSION, "test: remove");
+    }
+    return __real_spool_remove(spool, name);
 }
 
 /* Three walks more have begun, so that two of them were whole. */
@@ -276,35 +291,45 @@ static void under_a_hold_nothing_that_was_given_up_is_ended(void **state) {
     kit_until(kit, is_gone, &pid);
 }
 
-static enum spool_found found_of(struct kit *kit, const struct id *run, int *ret_pid) {
+/* An attempt that began; on a busy machine one before it may not have. */
+struct begun {
+    struct id run;
+    int64_t attempt;
+};
+
+static enum spool_found found_of(struct kit *kit, const struct begun *begun, int *ret_pid) {
     struct spool_state state;
-    struct err err = spool_decide(kit->place.spool, kit_name(run, 1), SPOOL_LOOK, 0, &state);
+    struct err err = spool_decide(kit->place.spool, kit_name(&begun->run, begun->attempt),
+                                  SPOOL_LOOK, 0, &state);
     assert_int_equal(err.code, ERR_NONE);
     *ret_pid = state.pid;
     return state.found;
 }
 
-static void holder_kill(struct kit *kit, const struct id *run) {
+static void holder_kill(struct kit *kit, const struct begun *begun) {
     int pid = 0;
-    assert_int_equal(found_of(kit, run, &pid), SPOOL_ALIVE);
+    assert_int_equal(found_of(kit, begun, &pid), SPOOL_ALIVE);
     assert_int_equal(kill(pid, SIGKILL), 0);
-    while (found_of(kit, run, &pid) == SPOOL_ALIVE)
+    while (found_of(kit, begun, &pid) == SPOOL_ALIVE)
         ; /* Its lock goes with it. */
 }
 
 /* A command whose daemon went, whose rows were changed by `sql` while none was here, and the daemon
  * that stands by then. Its process. */
-static pid_t begin_changed(struct kit *kit, const char *sql, enum left left) {
-    struct id run = begin_away(kit);
+static pid_t begin_changed(struct kit *kit, const char *const *sql, enum left left) {
+    struct begun begun = {.run = begin_away(kit)};
+    begun.attempt = kit_row(kit, &begun.run)->attempt;
     pid_t pid = read_pid(kit_path(kit, "began"));
     kit_down(kit);
     if (left == LEFT_TREE) {
-        holder_kill(kit, &run);
+        holder_kill(kit, &begun);
     }
     kit->guest = false;
     kit->hold = RUN_HELD;
     kit_open(kit);
-    (void)kit_number(kit, sql);
+    for (; *sql != NULL; sql++) {
+        (void)kit_number(kit, *sql);
+    }
     kit_down(kit);
     kit->hold = RUN_FREE;
     kit->guest = true;
@@ -313,12 +338,19 @@ static pid_t begin_changed(struct kit *kit, const char *sql, enum left left) {
     return pid;
 }
 
-#define GIVEN_UP "UPDATE runs SET state = 'lost', ended_ms = 1 RETURNING 1"
+#define REMOVE "DELETE FROM runs RETURNING 1"
+#define REMOVAL                                                                                    \
+    "INSERT INTO folder_removals (place, run, attempts) SELECT host, run, attempt"                 \
+    " FROM runs WHERE true RETURNING 1"
+static const char *const given_up[] = {"UPDATE runs SET state = 'lost', ended_ms = 1 RETURNING 1",
+                                       NULL};
+static const char *const unknown[] = {REMOVE, NULL};
+static const char *const removed[] = {REMOVAL, REMOVE, NULL};
 
 static void what_was_given_up_meanwhile_is_ended_though_the_store_fails_first(void **state) {
     struct kit *kit = *state;
     seen.moved_refused = 3;
-    pid_t pid = begin_changed(kit, GIVEN_UP, LEFT_HOLDER);
+    pid_t pid = begin_changed(kit, given_up, LEFT_HOLDER);
     kit_until(kit, is_gone, &pid);
     assert_int_equal(seen.moved_refused, 0);
     kit_until(kit, is_empty, NULL);
@@ -326,23 +358,100 @@ static void what_was_given_up_meanwhile_is_ended_though_the_store_fails_first(vo
 
 static void what_a_dead_holder_left_of_a_run_that_was_given_up_is_ended(void **state) {
     struct kit *kit = *state;
-    pid_t pid = begin_changed(kit, GIVEN_UP, LEFT_TREE);
+    pid_t pid = begin_changed(kit, given_up, LEFT_TREE);
     kit_until(kit, is_gone, &pid);
     kit_until(kit, is_empty, NULL);
 }
 
 static void what_a_dead_holder_left_of_a_run_that_nobody_knows_goes_on(void **state) {
     struct kit *kit = *state;
-    pid_t pid = begin_changed(kit, "DELETE FROM runs RETURNING 1", LEFT_TREE);
+    pid_t pid = begin_changed(kit, unknown, LEFT_TREE);
     let_it_walk(kit);
     assert_true(process_lives(pid));
     open_gate(kit);
     kit_until(kit, is_gone, &pid);
 }
 
+static bool is_removed(struct kit *kit, void *ctx) {
+    const struct begun *begun = ctx;
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/%s", spool_path(kit->place.spool),
+                   kit_name(&begun->run, begun->attempt));
+    return kit_number(kit, "SELECT count(*) FROM folder_removals") == 0 && !file_exists(path);
+}
+
+static void folders_of_a_run_that_the_leader_removed_go(void **state) {
+    struct kit *kit = *state;
+    seen.removes = true;
+    struct begun begun = {.run = kit_shell(kit, "exit 0")};
+    begun.attempt = kit_end(kit, &begun.run)->attempt;
+    const char *name = kit_name(&begun.run, begun.attempt);
+    assert_true(file_exists(place_path(&kit->place, name, "claim")));
+    kit_down(kit);
+    kit->guest = true;
+    kit_open(kit);
+    (void)kit_number(kit, REMOVAL);
+    (void)kit_number(kit, REMOVE);
+    kit_until(kit, is_removed, &begun);
+}
+
+static bool no_removals(struct kit *kit, void *ctx) {
+    (void)ctx;
+    return kit_number(kit, "SELECT count(*) FROM folder_removals") == 0;
+}
+
+static void what_lives_of_a_run_that_the_leader_removed_is_ended_first(void **state) {
+    struct kit *kit = *state;
+    seen.removes = true;
+    pid_t pid = begin_changed(kit, removed, LEFT_HOLDER);
+    kit_until(kit, is_gone, &pid);
+    kit_until(kit, no_removals, NULL);
+}
+
+static void what_a_dead_holder_left_of_a_run_that_the_leader_removed_is_ended_first(void **state) {
+    struct kit *kit = *state;
+    seen.removes = true;
+    pid_t pid = begin_changed(kit, removed, LEFT_TREE);
+    kit_until(kit, is_gone, &pid);
+    kit_until(kit, no_removals, NULL);
+}
+
+static void what_is_in_flight_of_a_run_that_the_leader_removed_is_stopped(void **state) {
+    struct kit *kit = *state;
+    struct begun begun = {.run = begin_away(kit)};
+    begun.attempt = kit_row(kit, &begun.run)->attempt;
+    pid_t pid = read_pid(kit_path(kit, "began"));
+    kit_until(kit, is_found, NULL);
+    (void)kit_number(kit, REMOVAL);
+    (void)kit_number(kit, REMOVE);
+    seen.removes = true;
+    kit_down(kit);
+    kit_open(kit);
+    kit_until(kit, is_gone, &pid);
+    kit_until(kit, is_removed, &begun);
+    kit_until(kit, is_empty, NULL);
+}
+
+static void a_folder_that_cannot_be_removed_is_litter_after_some_rounds(void **state) {
+    struct kit *kit = *state;
+    struct id run = kit_shell(kit, "exit 0");
+    (void)kit_end(kit, &run);
+    kit_down(kit);
+    seen.removes = seen.stays = true;
+    kit->guest = true;
+    kit_open(kit);
+    (void)kit_number(kit, REMOVAL);
+    (void)kit_number(kit, REMOVE);
+    kit_until(kit, no_removals, NULL);
+    assert_true(seen.stayed >= 7);
+    assert_int_equal(kit->failures, 2); /* The first one, and the last. */
+}
+
 static int setup(void **state) {
     seen.puts_refused = seen.texts_refused = seen.pages_refused = seen.moved_refused = 0;
     seen.puts = seen.pages = 0;
+    seen.removes = seen.stays = false;
+    seen.stayed = 0;
     return kit_setup(state);
 }
 
@@ -364,6 +473,11 @@ int main(void) {
         CASE(what_was_given_up_meanwhile_is_ended_though_the_store_fails_first),
         CASE(what_a_dead_holder_left_of_a_run_that_was_given_up_is_ended),
         CASE(what_a_dead_holder_left_of_a_run_that_nobody_knows_goes_on),
+        CASE(folders_of_a_run_that_the_leader_removed_go),
+        CASE(what_lives_of_a_run_that_the_leader_removed_is_ended_first),
+        CASE(what_a_dead_holder_left_of_a_run_that_the_leader_removed_is_ended_first),
+        CASE(a_folder_that_cannot_be_removed_is_litter_after_some_rounds),
+        CASE(what_is_in_flight_of_a_run_that_the_leader_removed_is_stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* Hosts that share a database, and jobs of one that is gone. */
 #include "runs_kit.h"
 
+#include "engine/folder_removals.h"
 #include "engine/hosts.h"
 #include "engine/run_here.h"
 
@@ -249,6 +250,101 @@ static void only_a_job_that_is_away_is_abandoned(void **state) {
     assert_int_equal(runs_get(runs, run.run).row.state, RUN_LOST);
 }
 
+/* --- Runs that are removed -------------------------------------------------------------------- */
+
+struct prune {
+    struct run_prune what;
+    bool more;
+};
+
+static struct err prune_tx(struct tx *tx, void *ctx) {
+    struct prune *prune = ctx;
+    return tx_run_prune(tx, &prune->what, &prune->more);
+}
+
+/* The leader removes everything that has ended. */
+static void prune_all(struct runs_kit *runs) {
+    enum { LATER_MS = 1000 * 1000 };
+    struct prune prune = {.what = {.keep = {.age_ms = 1}, .limit = 10, .lived_ms = LATER_MS}};
+    runs->kit.clock_ms += LATER_MS;
+    do {
+        assert_int_equal(runs_do(runs, prune_tx, &prune), ERR_NONE);
+    } while (prune.more);
+}
+
+static int64_t removals(struct runs_kit *runs) {
+    return runs_count(runs, "SELECT count(*) FROM folder_removals WHERE place <> ''");
+}
+
+static struct err remove_tx(struct tx *tx, void *ctx) {
+    (void)ctx;
+    return tx_host_remove(tx, BYTES(OLD));
+}
+
+static struct err removals_tx(struct tx *tx, void *ctx) {
+    struct folder_removals *listed = ctx;
+    listed->place = BYTES(OLD);
+    struct err err = tx_folder_removals_find(tx, listed);
+    return err_failed(err) ? err : tx_folder_removals_done(tx, listed);
+}
+
+static void give_up_all(struct runs_kit *runs) {
+    struct abandon abandon = {.what = {.limit = HOST_ABANDON_PAGE}};
+    abandon_page(runs, &abandon);
+    assert_int_equal(abandon.done.last, 0);
+}
+
+static void another_host_is_told_of_the_runs_of_it_that_are_removed(void **state) {
+    struct runs_kit *runs = *state;
+    sign(runs, OLD, "a:/d");
+    sign(runs, "machine/2", "b:/d");
+    sign(runs, "machine/3", "c:/d"); /* No attempt was there. */
+    struct runs_row run = runs_add(runs);
+    struct run_new what = runs_new(runs);
+    what.bounds = leader(runs); /* On another one. */
+    struct runs_row own = runs_submit(runs, &what);
+    struct run_settle end = runs_exit(runs, own.run, 0);
+    end.bounds = leader(runs);
+    assert_false(runs_settle(runs, &end).late);
+    give_up_all(runs);
+    assert_int_equal(removals(runs), 0);
+    prune_all(runs);
+    assert_int_equal(removals(runs), 2); /* Each of its own. */
+    struct folder_removals listed = {.count = 0};
+    assert_int_equal(runs_do(runs, removals_tx, &listed), ERR_NONE);
+    assert_int_equal(listed.count, 1);
+    assert_string_equal(listed.page[0].run.text, run.run);
+    assert_int_equal(listed.page[0].attempts, 1);
+    assert_int_equal(removals(runs), 1);
+}
+
+static void a_host_is_told_of_an_older_attempt_too(void **state) {
+    struct runs_kit *runs = *state;
+    sign(runs, OLD, "a:/d");
+    struct runs_row run = runs_add(runs);
+    execute(runs, "UPDATE runs SET host = 'machine/2'");
+    struct run_settle end = runs_exit(runs, run.run, 0);
+    end.bounds = leader(runs);
+    assert_false(runs_settle(runs, &end).late);
+    prune_all(runs);
+    assert_int_equal(removals(runs), 1);
+}
+
+static void what_was_removed_of_a_host_goes_with_it(void **state) {
+    struct runs_kit *runs = *state;
+    (void)runs_add(runs);
+    give_up_all(runs);
+    prune_all(runs);
+    assert_int_equal(removals(runs), 0); /* Nobody knows such a host. */
+    (void)runs_add(runs);
+    sign(runs, OLD, "a:/d");
+    give_up_all(runs);
+    prune_all(runs);
+    assert_true(removals(runs) > 0);
+    assert_int_equal(runs_do(runs, remove_tx, NULL), ERR_NONE);
+    assert_int_equal(removals(runs), 0);
+}
+
 /* --- Names of older versions ------------------------------------------------------------------ */
 
 static struct err rename_tx(struct tx *tx, void *ctx) {
@@ -297,6 +393,9 @@ int main(void) {
         HOSTS_TEST(jobs_of_a_host_are_given_up_however_large_they_are),
         HOSTS_TEST(questions_of_a_standby_are_answered_however_large_the_jobs_are),
         HOSTS_TEST(only_a_job_that_is_away_is_abandoned),
+        HOSTS_TEST(another_host_is_told_of_the_runs_of_it_that_are_removed),
+        HOSTS_TEST(a_host_is_told_of_an_older_attempt_too),
+        HOSTS_TEST(what_was_removed_of_a_host_goes_with_it),
         HOSTS_TEST(jobs_of_an_older_version_are_called_by_the_new_name_of_their_host),
         HOSTS_TEST(of_two_hosts_with_one_older_name_neither_gets_the_jobs),
     };
