@@ -1,4 +1,5 @@
 /* The HTTP client while the process has no free descriptor. */
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -9,6 +10,20 @@
 #include <cmocka.h>
 
 #include "fetch_kit.h"
+
+/* Number of sockets that find the limit of the system reached. */
+static unsigned sockets_to_fail;
+
+int __real_socket(int domain, int type, int protocol);
+int __wrap_socket(int domain, int type, int protocol);
+int __wrap_socket(int domain, int type, int protocol) {
+    if (sockets_to_fail > 0) {
+        sockets_to_fail--;
+        errno = ENFILE;
+        return -1;
+    }
+    return __real_socket(domain, type, protocol);
+}
 
 struct limited {
     struct kit *kit;
@@ -94,6 +109,24 @@ static void a_request_that_finds_no_descriptor_waits_and_is_sent_once(void **sta
     text_done(&other.body);
 }
 
+static void a_request_at_the_limit_of_the_system_waits_too(void **state) {
+    struct limited *limited = *state;
+    struct kit *kit = limited->kit;
+    struct asking asking;
+    unsigned before = kit->server.requests;
+    sockets_to_fail = 2; /* The second one after a probe that found room. */
+    start(&asking, call_of(kit, &asking), here);
+    finish(&asking);
+    assert_int_equal(sockets_to_fail, 0);
+    assert_int_equal(asking.result.fault, FETCH_NONE);
+    assert_int_equal(kit->server.requests, before + 1);
+    struct shortage_stats stats;
+    shortage_get_stats(limited->shortage, &stats);
+    assert_int_equal(stats.begun, 1);
+    assert_int_equal(stats.reports, 2);
+    text_done(&asking.body);
+}
+
 static void a_name_that_cannot_be_looked_up_without_descriptors_waits_too(void **state) {
     struct limited *limited = *state;
     struct asking asking;
@@ -139,6 +172,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_limited, close_limited)
     const struct CMUnitTest tests[] = {
         TEST(a_request_that_finds_no_descriptor_waits_and_is_sent_once),
+        TEST(a_request_at_the_limit_of_the_system_waits_too),
         TEST(a_name_that_cannot_be_looked_up_without_descriptors_waits_too),
         TEST(a_request_that_waits_for_a_descriptor_may_be_cancelled),
         TEST(the_total_time_goes_on_while_a_request_waits_for_a_descriptor),
