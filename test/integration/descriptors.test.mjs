@@ -301,6 +301,30 @@ test("more calls of models than descriptors wait for each other", async (t) => {
   assert.equal(times(daemon, SHORT), 0, daemon.log);
 });
 
+test("a daemon that stops during a shortage ends in order, and the next one goes on", async (t) => {
+  const provider = await new Counting().start(t);
+  const flows = await Workflows.open(t);
+  const { daemon } = flows;
+  const model = await flows.connect(provider);
+  const ask = kept(t, daemon);
+  const made = await ask("POST", "/api/v1/sessions", { root: flows.root, title: "A", model });
+  const at = `/api/v1/sessions/${JSON.parse(made.text).id}/messages`;
+  await submit(ask, { shell: "true" });
+  limitSet(daemon, 3);
+  const turn = JSON.parse((await ask("POST", at, { text: "a question" })).text).run;
+  const job = await submit(ask, { shell: "true", once: true });
+  await until(() => daemon.log.includes(SHORT));
+  const end = await daemon.stop();
+  assert.equal(end.code, 0, daemon.log);
+  assert.equal(provider.prompts.length, 0);
+  await daemon.start();
+  for (const run of [turn, job]) {
+    let row = await show(daemon, run);
+    while (row.ended_ms === null) row = await show(daemon, run);
+    assert.deepEqual([row.state, row.cause], ["succeeded", "completed"], JSON.stringify(row));
+  }
+});
+
 test("a follower of a log goes on after a shortage of descriptors", async (t) => {
   const { daemon, folder } = limitedDaemon(t, 512);
   await daemon.start();
