@@ -437,7 +437,8 @@ static void a_folder_that_cannot_be_removed_is_litter_after_some_rounds(void **s
     struct id run = kit_shell(kit, "exit 0");
     (void)kit_end(kit, &run);
     kit_down(kit);
-    seen.removes = seen.stays = true;
+    seen.removes = true;
+    seen.stays = true;
     kit->guest = true;
     kit_open(kit);
     (void)kit_number(kit, REMOVAL);
@@ -450,7 +451,8 @@ static void a_folder_that_cannot_be_removed_is_litter_after_some_rounds(void **s
 static int setup(void **state) {
     seen.puts_refused = seen.texts_refused = seen.pages_refused = seen.moved_refused = 0;
     seen.puts = seen.pages = 0;
-    seen.removes = seen.stays = false;
+    seen.removes = false;
+    seen.stays = false;
     seen.stayed = 0;
     return kit_setup(state);
 }
