@@ -144,6 +144,7 @@ static bool is_found(struct kit *kit, void *ctx) {
 static void an_end_is_reported_and_waits_for_the_leader(void **state) {
     struct kit *kit = *state;
     struct id run = begin_away(kit);
+    int64_t attempt = kit_row(kit, &run)->attempt; /* One before it may not have begun. */
     kit_until(kit, is_found, NULL);
     open_gate(kit);
     kit_until(kit, is_reported, NULL);
@@ -157,12 +158,13 @@ static void an_end_is_reported_and_waits_for_the_leader(void **state) {
     const struct run_row *row = kit_end(kit, &run);
     kit_assert_ended(row, RUN_FAILED, CAUSE_EXIT_CODE);
     assert_int_equal(row->exit_code, 3);
-    assert_int_equal(row->attempt, 1);
+    assert_int_equal(row->attempt, attempt);
 }
 
 static void a_report_that_was_lost_is_put_again(void **state) {
     struct kit *kit = *state;
     struct id run = begin_away(kit);
+    int64_t attempt = kit_row(kit, &run)->attempt; /* One before it may not have begun. */
     open_gate(kit);
     kit_until(kit, is_reported, NULL);
     (void)kit_number(kit, "DELETE FROM host_reports RETURNING 1");
@@ -179,7 +181,7 @@ static void a_report_that_was_lost_is_put_again(void **state) {
     kit_up(kit);
     const struct run_row *row = kit_end(kit, &run);
     kit_assert_ended(row, RUN_FAILED, CAUSE_EXIT_CODE);
-    assert_int_equal(row->attempt, 1);
+    assert_int_equal(row->attempt, attempt);
 }
 
 static void what_the_store_cannot_take_now_is_reported_later(void **state) {
