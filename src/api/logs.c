@@ -138,6 +138,8 @@ struct err log_look(struct tx *tx, struct log_target *target, struct why *why) {
     target->state = row.state;
     target->cause = row.cause;
     target->exit_code = row.exit_code;
+    target->began = row.attempt > row.unbegun &&
+                    !(row.attempt == output.attempt && row.cause == CAUSE_NOT_STARTED);
     if (!target->has_stream) {
         text_add(&target->spec, row.spec.data, row.spec.len);
     }
@@ -170,6 +172,22 @@ void log_target_settle(struct log_target *target) {
     }
     text_done(&target->spec);
     text_init(&target->spec, RUN_SPEC_MAX);
+}
+
+struct err log_target_check(const struct log_target *target, const struct spool *spool,
+                            struct why *why) {
+    char name[PROTOCOL_NAME_MAX];
+    int64_t changed_s = 0;
+    log_name(target, name);
+    bool told = target->cause == CAUSE_OUTPUT_GONE && target->attempt == target->latest;
+    bool gone = told || (target->began && log_ended(target) &&
+                         spool_changed_s(spool, name, &changed_s).code == ERR_NOT_FOUND);
+    if (!gone) {
+        return ERR_OK;
+    }
+    why_set(why, "the folder spool/%s of the data directory was removed, and the output with it",
+            name);
+    return err_make(ERR_OUTPUT_GONE, "logs: folder");
 }
 
 /* A run that waits for its next attempt has ended the one before. */

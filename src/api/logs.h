@@ -39,6 +39,7 @@ struct log_target {
     enum run_state state;
     enum run_cause cause;
     int64_t exit_code; /* LOG_NO_EXIT_CODE: none. */
+    bool began;        /* A command began in the attempt, as far as the row can say. */
     int64_t head;      /* Of the run's own stream: every change of the row is an event behind it. */
     struct text spec;  /* Owned; only while the stream is not known. */
 };
@@ -56,6 +57,10 @@ void log_target_resolve(struct log_target *target);
 /* That, and where the client named no stream: a terminal's output, if the job has one, else
  * stdout. Parses the spec, which may be long: in the pool. */
 void log_target_settle(struct log_target *target);
+/* In the pool, after one of these: ERR_OUTPUT_GONE, and why, for an attempt that has ended and
+ * whose folder was removed. */
+MUST_CHECK struct err log_target_check(const struct log_target *target, const struct spool *spool,
+                                       struct why *why);
 /* Nothing is added to the log of this attempt any more. */
 bool log_ended(const struct log_target *target);
 /* RUN.ATTEMPT */

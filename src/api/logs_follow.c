@@ -202,7 +202,10 @@ static struct err settle(struct follow *follow) {
     log_name(&follow->target, name);
     struct log_place place = {
         .name = name, .stream = follow->target.stream, .offset = follow->next};
-    struct err err = log_offset_settle(follow->api->spool, &place);
+    struct err err = log_target_check(&follow->target, follow->api->spool, &follow->why);
+    if (!err_failed(err)) {
+        err = log_offset_settle(follow->api->spool, &place);
+    }
     follow->next = place.offset;
     return err;
 }

@@ -110,7 +110,10 @@ static void search_in_pool(struct loop_work *work) {
     log_target_settle(&search->target);
     log_name(&search->target, search->name);
     search->options.kind = search->target.stream == LOG_PTY ? SEARCH_TERMINAL : SEARCH_PLAIN;
-    search->err = log_search(&search->options, &search->op.answer, &search->op.why);
+    search->err = log_target_check(&search->target, search->api->spool, &search->op.why);
+    if (!err_failed(search->err)) {
+        search->err = log_search(&search->options, &search->op.answer, &search->op.why);
+    }
 }
 
 static void search_done(struct loop_work *work) {

@@ -33,7 +33,10 @@ static struct err read_bytes(struct read_op *read) {
     log_name(&read->target, name);
     struct log_place place = {
         .name = name, .stream = read->target.stream, .offset = read->target.offset};
-    struct err err = log_offset_settle(read->api->spool, &place);
+    struct err err = log_target_check(&read->target, read->api->spool, &read->op.why);
+    if (!err_failed(err)) {
+        err = log_offset_settle(read->api->spool, &place);
+    }
     if (err_failed(err)) {
         return err;
     }

@@ -74,7 +74,9 @@ static void cleared(struct flight *flight) {
             "have run to its end"); /* Short. */
     }
     settle__begin(flight,
-                  (struct attempt){.end = closed ? ATTEMPT_HOST_GONE : ATTEMPT_GONE,
+                  (struct attempt){.end = closed            ? ATTEMPT_HOST_GONE
+                                          : errand->removed ? ATTEMPT_FOLDER_GONE
+                                                            : ATTEMPT_GONE,
                                    .why = flight->overdue ? ATTEMPT_TIMED_OUT : ATTEMPT_ITSELF});
 }
 

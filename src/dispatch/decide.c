@@ -25,6 +25,17 @@ static void look(struct errand *errand) {
                      errand->doubted ? SPOOL_CLOSE : SPOOL_DECIDE, errand->epoch, &errand->found);
 }
 
+/* A folder that is not there stands for a start that an earlier daemon did not come to, unless a
+ * process of it lives: then somebody has removed the folder, and a second start would be a second
+ * copy. */
+static bool lives_without_folder(const struct errand *errand) {
+    int64_t changed_s = 0;
+    bool lives = false;
+    const struct tree_mark mark = {.name = errand->name, .nonce = ""};
+    struct err err = spool_changed_s(errand->dispatch->options.spool, errand->name, &changed_s);
+    return err.code == ERR_NOT_FOUND && !err_failed(tree_find(&mark, 1, &lives)) && lives;
+}
+
 static void decide_run(struct pool_job *job) {
     struct errand *errand = CONTAINER_OF(job, struct errand, job);
     errand__at(errand);
@@ -34,7 +45,8 @@ static void decide_run(struct pool_job *job) {
     if (errand->foreign) {
         return;
     }
-    look(errand);
+    errand->removed = errand->adopts && lives_without_folder(errand);
+    look(errand); /* Nothing begins there any more. */
     bool lives = !err_failed(errand->err) && errand->found.found == SPOOL_ALIVE;
     if (errand->kill && lives && !errand->found.rebooted) {
         process_kill(errand->found.pid, errand->found.start_time, DEATH_MS);
@@ -98,8 +110,10 @@ static bool refused(const struct errand *errand) {
 /* The folder's word counts, unless somebody has taken it away: where a claim was told to us and is
  * not there, or where there is no folder, the command may have run. */
 static void judge_unclaimed(struct flight *flight) {
-    bool strange = flight->errand->found.found == SPOOL_STRANGE;
-    if (flight->claimed || (strange && !refused(flight->errand))) {
+    struct errand *errand = flight->errand;
+    bool strange = errand->found.found == SPOOL_STRANGE;
+    if (flight->claimed || errand->removed || (strange && !refused(errand))) {
+        errand->removed = true;
         clear(flight);
     } else {
         settle__begin(flight, (struct attempt){.end = ATTEMPT_VOID});
@@ -155,6 +169,7 @@ static void decide(struct flight *flight) {
     flight__enter(flight, FLIGHT_DECIDING);
     errand->away = true;
     errand->kill = flight->deaf;
+    errand->adopts = !flight->ours;
     errand->job = (struct pool_job){.kind = POOL_QUICK, .run = decide_run, .done = decided};
     pool_add(&flight->dispatch->pool, &errand->job);
 }

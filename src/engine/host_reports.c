@@ -18,6 +18,7 @@ static const char *const end_names[] = {
     [ATTEMPT_NOT_STARTED] = "not_started",
     [ATTEMPT_VOID] = "void",
     [ATTEMPT_GONE] = "gone",
+    [ATTEMPT_FOLDER_GONE] = "folder_gone",
     [ATTEMPT_REBOOTED] = "rebooted",
     [ATTEMPT_HOST_GONE] = "host_gone",
     [ATTEMPT_NO_DESCRIPTORS] = "no_descriptors",

@@ -73,7 +73,8 @@
  *     input_gap SIZE            from SIZE on, input was missing or had no room: send it again from
  *                               there. Comes when there is room
  *     disk_full 0|1             a log cannot grow: reading stopped, deadlines run on
- *     exited LENGTH\n…          LENGTH bytes: exit.json as it stands on the disk. The last word.
+ *     exited LENGTH\n…          LENGTH bytes: exit.json as it stands on the disk, or would if the
+ *                               folder had not been removed. The last word.
  */
 #ifndef DROVER_PROC_PROTOCOL_H
 #define DROVER_PROC_PROTOCOL_H

@@ -80,6 +80,7 @@ enum { RUN_CUT_OFF_MAX = 10 };
     X(PARENT_ENDED, "parent_ended", "The run that it belongs to has ended")                        \
     X(DEADLINE, "deadline", "Its time was over")                                                   \
     X(HOLDER_KILLED, "holder_killed", "The process that held the command was killed")              \
+    X(OUTPUT_GONE, "output_gone", "The folder of its output was removed while it ran")             \
     X(MACHINE_RESTARTED, "machine_restarted", "The machine was restarted under the command")       \
     X(HOST_GONE, "host_gone",                                                                      \
       "Its host was taken for gone, or it ran in another directory or before a restore")           \
@@ -236,6 +237,7 @@ enum attempt_end {
     ATTEMPT_VOID,           /* No command began: the holder did not come so far. */
     ATTEMPT_GONE,           /* The holder was killed; what the command did, nobody knows. Timed out:
                           * it was killed by us, since it did not keep the time of its command. */
+    ATTEMPT_FOLDER_GONE,    /* As GONE: the folder was removed, and what lived was ended. */
     ATTEMPT_REBOOTED,       /* As GONE, since the machine was restarted. */
     ATTEMPT_HOST_GONE,      /* The attempt is of another machine or directory. */
     ATTEMPT_NO_DESCRIPTORS, /* No command began: a step of the start failed with EMFILE, ENFILE. */

@@ -99,9 +99,10 @@ static struct run_verdict judge_unseen(const struct run_row *row, const struct a
         return verdict;
     }
     return verdict_of(row, RUN_LOST,
-                      end == ATTEMPT_REBOOTED ? CAUSE_MACHINE_RESTARTED
-                      : end == ATTEMPT_GONE   ? CAUSE_HOLDER_KILLED
-                                              : CAUSE_HOST_GONE);
+                      end == ATTEMPT_REBOOTED      ? CAUSE_MACHINE_RESTARTED
+                      : end == ATTEMPT_GONE        ? CAUSE_HOLDER_KILLED
+                      : end == ATTEMPT_FOLDER_GONE ? CAUSE_OUTPUT_GONE
+                                                   : CAUSE_HOST_GONE);
 }
 
 /* `why` is the holder's word: who ended it. A command that ended by itself before the stop reached
@@ -156,8 +157,8 @@ struct run_verdict run_judge(const struct run_row *row, const struct retry_polic
     if (attempt->end == ATTEMPT_NO_DESCRIPTORS) {
         return judge_descriptors(row, random);
     }
-    bool unseen = attempt->end == ATTEMPT_GONE || attempt->end == ATTEMPT_REBOOTED ||
-                  attempt->end == ATTEMPT_HOST_GONE;
+    bool unseen = attempt->end == ATTEMPT_GONE || attempt->end == ATTEMPT_FOLDER_GONE ||
+                  attempt->end == ATTEMPT_REBOOTED || attempt->end == ATTEMPT_HOST_GONE;
     struct run_verdict verdict = unseen ? judge_unseen(row, attempt) : judge_seen(row, attempt);
     verdict.unbegun += attempt->end == ATTEMPT_NOT_STARTED;
     maybe_again(row, policy, random, &verdict);

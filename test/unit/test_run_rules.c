@@ -188,6 +188,10 @@ static const struct outcome plain[][4] = {
                       {RUN_LOST, CAUSE_HOLDER_KILLED},
                       {RUN_TIMED_OUT, CAUSE_DEADLINE},
                       {RUN_LOST, CAUSE_HOLDER_KILLED}},
+    [ATTEMPT_FOLDER_GONE] = {{RUN_LOST, CAUSE_OUTPUT_GONE},
+                             {RUN_LOST, CAUSE_OUTPUT_GONE},
+                             {RUN_LOST, CAUSE_OUTPUT_GONE},
+                             {RUN_LOST, CAUSE_OUTPUT_GONE}},
     [ATTEMPT_REBOOTED] = {{RUN_QUEUED, CAUSE_MACHINE_RESTARTED},
                           {RUN_QUEUED, CAUSE_MACHINE_RESTARTED},
                           {RUN_QUEUED, CAUSE_MACHINE_RESTARTED},
@@ -221,7 +225,8 @@ struct situation {
 };
 
 static bool unseen(enum attempt_end end) {
-    return end == ATTEMPT_GONE || end == ATTEMPT_REBOOTED || end == ATTEMPT_HOST_GONE;
+    return end == ATTEMPT_GONE || end == ATTEMPT_FOLDER_GONE || end == ATTEMPT_REBOOTED ||
+           end == ATTEMPT_HOST_GONE;
 }
 
 static bool tried_again(const struct situation *it, enum run_state state) {

@@ -143,9 +143,9 @@ void custody_part(struct custody *custody) {
         files_pause(RESULT_RETRY_MS);
         there = exit_put(custody, json);
     }
-    if (!there) {
+    if (!there && exit_has_place(custody)) {
         return; /* Without it on the disk it isn't true: the lock goes, and the run is lost. */
-    }
+    } /* But where the folder is gone, nothing will ever stand there: who listens is told. */
     control_set_last(&custody->control, json);
     int64_t until = clock_after(clock_ms(), PART_MS);
     (void)control_tell(&custody->control, custody, clock_ms()); /* At once: nothing is quiet now. */
