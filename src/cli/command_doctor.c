@@ -224,8 +224,8 @@ static void damage_print(struct doctor *doctor, const json_t *damage) {
 }
 
 /* A page of the search. *io_cursor: owned; NULL after the last page. */
-static struct err damage_page(struct doctor *doctor, struct talk *talk, char **io_cursor,
-                              size_t *io_found, struct why *why) {
+static struct err damage_page(struct doctor *doctor, struct talk *talk, struct doctor_down *down,
+                              char **io_cursor, size_t *io_found, struct why *why) {
     AUTO(text_done) struct text target;
     AUTO(json_release) json_t *answer = NULL;
     text_init(&target, DOCTOR_TARGET_MAX);
@@ -233,7 +233,9 @@ static struct err damage_page(struct doctor *doctor, struct talk *talk, char **i
               *io_cursor == NULL ? "" : "?after=", *io_cursor == NULL ? "" : *io_cursor);
     struct client_request request = {
         .method = "GET", .target = target.data, .timeout_ms = DOCTOR_LOOK_MS};
-    struct err err = talk_ask(talk, &request, NULL /* parsed is enough */, &answer, why);
+    struct err err = down != NULL
+                         ? doctor_down_rows(down, &answer)
+                         : talk_ask(talk, &request, NULL /* parsed is enough */, &answer, why);
     if (err_failed(err)) {
         return err;
     }
@@ -249,16 +251,17 @@ static struct err damage_page(struct doctor *doctor, struct talk *talk, char **i
     return ERR_OK;
 }
 
-static void check_rows(struct doctor *doctor, struct talk *talk) {
+static void check_rows(struct doctor *doctor, struct talk *talk, struct doctor_down *down) {
     struct why why = {.text = ""};
     AUTO(mem_release) char *cursor = NULL;
     size_t found = 0;
     struct err err = ERR_OK;
     do {
-        err = damage_page(doctor, talk, &cursor, &found, &why);
+        err = damage_page(doctor, talk, down, &cursor, &found, &why);
     } while (!err_failed(err) && cursor != NULL);
     if (err_failed(err)) {
-        doctor_row(doctor, VERDICT_WARN, "rows", why.text);
+        doctor_row(doctor, VERDICT_WARN, "rows",
+                   why.text[0] != '\0' ? why.text : err_title(err.code));
     } else if (found == 0) {
         doctor_row(doctor, VERDICT_OK, "rows", "all text and JSON can be read");
     } else if (found > DAMAGE_SHOWN_MAX) {
@@ -268,6 +271,26 @@ static void check_rows(struct doctor *doctor, struct talk *talk) {
 }
 
 /* --- The daemon and the system ---------------------------------------------------------------- */
+
+/* Without a daemon nobody else reads the rows, and this takes a while. */
+static void check_down(struct doctor *doctor) {
+    struct doctor_down *down = NULL;
+    struct why why = {.text = ""};
+    if (!doctor->deep || !doctor_database_exists(doctor)) {
+        doctor_row(doctor, VERDICT_WARN, "daemon", "not running; rows are not searched for damage");
+        return;
+    }
+    doctor_row(doctor, VERDICT_WARN, "daemon", "not running");
+    struct err err = doctor_down_open(doctor, &down, &why);
+    if (err_failed(err)) {
+        doctor_row(doctor, VERDICT_WARN, "rows",
+                   why.text[0] != '\0' ? why.text : err_title(err.code));
+        return;
+    }
+    check_rows(doctor, NULL /* nobody to ask */, down);
+    doctor_check_folders(doctor, NULL, down);
+    doctor_down_close(down);
+}
 
 static void check_daemon(struct doctor *doctor) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
@@ -280,11 +303,7 @@ static void check_daemon(struct doctor *doctor) {
         err = talk_ask(&talk, &request, NULL /* parsed is enough */, &answer, &why);
     }
     if (err.code == ERR_UNREACHABLE) {
-        doctor_row(doctor, VERDICT_WARN, "daemon",
-                   doctor->deep
-                       ? "not running; rows are not searched for damage, nor folders of the"
-                         " spool compared with them"
-                       : "not running; rows are not searched for damage");
+        check_down(doctor);
         return;
     }
     if (err_failed(err)) {
@@ -297,10 +316,10 @@ static void check_daemon(struct doctor *doctor) {
             same ? "" : "; this program is another version: restart the daemon");
     doctor_row(doctor, same ? VERDICT_OK : VERDICT_WARN, "daemon", why.text);
     if (same) {
-        check_rows(doctor, &talk);
+        check_rows(doctor, &talk, NULL /* it runs */);
     }
     if (same && doctor->deep) {
-        doctor_check_folders(doctor, &talk);
+        doctor_check_folders(doctor, &talk, NULL);
     }
 }
 

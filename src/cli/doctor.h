@@ -31,8 +31,17 @@ void doctor_row(struct doctor *doctor, enum verdict verdict, const char *what, c
 void doctor_fail(struct doctor *doctor, const char *what, struct err err, const struct why *why);
 bool doctor_database_exists(const struct doctor *doctor);
 
-/* doctor_deep.c */
+/* doctor_deep.c. `down` NULL: the daemon runs, and is asked. */
+struct doctor_down;
 void doctor_check_pages(struct doctor *doctor);
-void doctor_check_folders(struct doctor *doctor, struct talk *talk);
+void doctor_check_folders(struct doctor *doctor, struct talk *talk, struct doctor_down *down);
+
+/* doctor_down.c. *ret_answer is owned: of the form of an answer of the daemon. */
+MUST_CHECK struct err doctor_down_open(const struct doctor *doctor, struct doctor_down **ret_down,
+                                       struct why *why);
+MUST_CHECK struct err doctor_down_rows(struct doctor_down *down, json_t **ret_answer);
+MUST_CHECK struct err doctor_down_folders(struct doctor_down *down, const char *names,
+                                          json_t **ret_answer);
+void doctor_down_close(struct doctor_down *down); /* NULL is allowed. */
 
 #endif

@@ -83,12 +83,13 @@ static void folder_judge(struct folders *folders, const char *name, const char *
 }
 
 /* Asks for a few names from *io_at on. */
-static struct err folders_ask(struct folders *folders, struct talk *talk, size_t *io_at,
-                              struct why *why) {
+static struct err folders_ask(struct folders *folders, struct talk *talk, struct doctor_down *down,
+                              size_t *io_at, struct why *why) {
+    static const char path[] = "/api/v1/damage/folders?names=";
     AUTO(text_done) struct text target;
     AUTO(json_release) json_t *answer = NULL;
     text_init(&target, DOCTOR_TARGET_MAX);
-    text_add_str(&target, "/api/v1/damage/folders?names=");
+    text_add_str(&target, path);
     for (int i = 0; i < FOLDERS_ASKED && *io_at < folders->names.len; i++) {
         const char *name = folders->names.data + *io_at;
         text_addf(&target, "%s%s", i == 0 ? "" : ",", name);
@@ -96,7 +97,9 @@ static struct err folders_ask(struct folders *folders, struct talk *talk, size_t
     }
     struct client_request request = {
         .method = "GET", .target = target.data, .timeout_ms = DOCTOR_LOOK_MS};
-    struct err err = talk_ask(talk, &request, NULL /* parsed is enough */, &answer, why);
+    struct err err = down != NULL
+                         ? doctor_down_folders(down, target.data + sizeof path - 1, &answer)
+                         : talk_ask(talk, &request, NULL /* parsed is enough */, &answer, why);
     const json_t *items = err_failed(err) ? NULL : json_object_get(answer, "items");
     for (size_t i = 0; i < json_array_size(items); i++) {
         const json_t *item = json_array_get(items, i);
@@ -122,7 +125,7 @@ static void folders_tell(struct folders *folders, struct err err, const struct w
     }
 }
 
-void doctor_check_folders(struct doctor *doctor, struct talk *talk) {
+void doctor_check_folders(struct doctor *doctor, struct talk *talk, struct doctor_down *down) {
     struct why why = {.text = ""};
     struct folders folders = {.doctor = doctor};
     struct err err = spool_open(doctor->data, &folders.spool);
@@ -131,7 +134,7 @@ void doctor_check_folders(struct doctor *doctor, struct talk *talk) {
         err = spool_each(folders.spool, folder_add, &folders);
     }
     for (size_t at = 0; at < folders.names.len && !err_failed(err);) {
-        err = folders_ask(&folders, talk, &at, &why);
+        err = folders_ask(&folders, talk, down, &at, &why);
     }
     folders_tell(&folders, err, &why);
     text_done(&folders.names);

@@ -157,6 +157,17 @@ static struct err connect_to(struct database *database, enum conn_role role, str
     return ERR_OK;
 }
 
+static struct err look(const char *where, struct conn **ret_conn, struct why *why) {
+    AUTO(mem_release) char *path = datadir_path(where, DATADIR_DATABASE);
+    struct sqlite_conn *conn = NULL;
+    struct err err =
+        sqlite_conn_open(path, CONN_READER, SQLITE_ACCESS_LOOK, NULL /* not counted */, &conn, why);
+    if (!err_failed(err)) {
+        *ret_conn = &conn->conn;
+    }
+    return err;
+}
+
 static void disconnect(struct conn *conn) {
     sqlite_conn_close(conn == NULL ? NULL : of(conn));
 }
@@ -471,6 +482,7 @@ const struct driver driver_sqlite = {
     .backup = sqlite_backup,
     .restore = sqlite_restore,
     .check = sqlite_check,
+    .look = look,
     .check_pages = sqlite_check_pages,
     .rewrite_sums = sqlite_rewrite_sums,
 };
