@@ -1,8 +1,11 @@
 /* doctor_deep.c: what drover doctor --deep reads beside the usual checks. */
 #include <string.h>
+#include <unistd.h>
 
+#include "base/memory.h"
 #include "cli/doctor.h"
 #include "proc/spool.h"
+#include "store/datadir.h"
 #include "store/store.h"
 
 /* --- Deep: pages ------------------------------------------------------------------------------ */
@@ -128,6 +131,10 @@ static void folders_tell(struct folders *folders, struct err err, const struct w
 void doctor_check_folders(struct doctor *doctor, struct talk *talk, struct doctor_down *down) {
     struct why why = {.text = ""};
     struct folders folders = {.doctor = doctor};
+    AUTO(mem_release) char *spool = datadir_path(doctor->data, "spool");
+    if (access(spool, F_OK) < 0) {
+        return; /* spool_open would make it. */
+    }
     struct err err = spool_open(doctor->data, &folders.spool);
     text_init(&folders.names, FOLDERS_BYTES_MAX);
     if (!err_failed(err)) {
