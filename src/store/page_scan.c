@@ -49,36 +49,36 @@ static struct err pages_read(int fd, uint32_t number, uint8_t *pages, size_t siz
     return ERR_OK;
 }
 
-static struct err first_pass(int fd, uint32_t count, uint8_t *chunk, struct page_list *damaged) {
-    for (uint32_t number = 1; number <= count; number += CHUNK_PAGES) {
-        uint32_t left = count - number + 1, pages = left < CHUNK_PAGES ? left : CHUNK_PAGES;
-        struct err err = pages_read(fd, number, chunk, (size_t)pages * PAGE_BYTES);
-        if (err_failed(err)) {
-            return err;
-        }
+/* A page that the disk cannot read is damaged like any other. */
+static bool page_holds(int fd, uint32_t number, uint8_t *page) {
+    return !err_failed(pages_read(fd, number, page, PAGE_BYTES)) && page_sum_fits(page, number);
+}
+
+static void first_pass(int fd, uint32_t count, uint8_t *chunk, struct page_list *damaged) {
+    uint8_t alone[PAGE_BYTES];
+    for (uint32_t first = 1; first <= count; first += CHUNK_PAGES) {
+        uint32_t left = count - first + 1, pages = left < CHUNK_PAGES ? left : CHUNK_PAGES;
+        bool read = !err_failed(pages_read(fd, first, chunk, (size_t)pages * PAGE_BYTES));
         for (uint32_t i = 0; i < pages; i++) {
-            bool whole = page_sum_fits(chunk + (size_t)i * PAGE_BYTES, number + i);
-            if (!whole && number + i != LOCK_PAGE) {
-                page_list_add(damaged, number + i);
+            uint32_t number = first + i;
+            bool holds = read ? page_sum_fits(chunk + (size_t)i * PAGE_BYTES, number)
+                              : page_holds(fd, number, alone);
+            if (!holds && number != LOCK_PAGE) {
+                page_list_add(damaged, number);
             }
         }
     }
-    return ERR_OK;
 }
 
-static struct err next_pass(int fd, uint8_t *page, struct page_list *damaged) {
+static void next_pass(int fd, struct page_list *damaged) {
+    uint8_t page[PAGE_BYTES];
     size_t kept = 0;
     for (size_t i = 0; i < damaged->count; i++) {
-        struct err err = pages_read(fd, damaged->numbers[i], page, PAGE_BYTES);
-        if (err_failed(err)) {
-            return err;
-        }
-        if (!page_sum_fits(page, damaged->numbers[i])) {
+        if (!page_holds(fd, damaged->numbers[i], page)) {
             damaged->numbers[kept++] = damaged->numbers[i];
         }
     }
     damaged->count = kept;
-    return ERR_OK;
 }
 
 static int64_t number_at(const uint8_t *bytes) {
@@ -102,11 +102,11 @@ static struct err file_scan(int fd, uint8_t *chunk, struct page_list *damaged,
         return ERR_OK;
     }
     pages->pages = count;
-    err = first_pass(fd, (uint32_t)count, chunk, damaged);
-    for (int pass = 1; pass < PASSES && damaged->count <= AGAIN_MAX && !err_failed(err); pass++) {
-        err = next_pass(fd, chunk, damaged);
+    first_pass(fd, (uint32_t)count, chunk, damaged);
+    for (int pass = 1; pass < PASSES && damaged->count <= AGAIN_MAX; pass++) {
+        next_pass(fd, damaged);
     }
-    return err;
+    return ERR_OK;
 }
 
 static struct err sums_write(int fd, const struct page_list *wrong) {

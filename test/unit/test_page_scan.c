@@ -1,0 +1,241 @@
+/* All pages of a database file, read and given checksums without SQLite. */
+#include "pages_kit.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/page_scan.h"
+
+/* SQLite's own writes are not behind it. */
+static int writes_left = -1; /* -1: all. */
+
+ssize_t __real_pwrite64(int fd, const void *bytes, size_t len, off_t at);
+ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t len, off_t at);
+ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t len, off_t at) {
+    if (writes_left == 0) {
+        errno = ENOSPC;
+        return -1;
+    }
+    writes_left -= writes_left > 0;
+    return __real_pwrite64(fd, bytes, len, at);
+}
+
+static off_t unreadable_at = -1; /* Offset of a byte that the disk cannot read; -1: none. */
+
+ssize_t __real_pread64(int fd, void *bytes, size_t len, off_t at);
+ssize_t __wrap_pread64(int fd, void *bytes, size_t len, off_t at);
+ssize_t __wrap_pread64(int fd, void *bytes, size_t len, off_t at) {
+    if (unreadable_at >= at && unreadable_at < at + (off_t)len) {
+        errno = EIO;
+        return -1;
+    }
+    return __real_pread64(fd, bytes, len, at);
+}
+
+static void a_scan_finds_a_changed_page_that_is_free(void **state) {
+    struct pages *pages = *state;
+    uint8_t page[PAGE_BYTES];
+    struct store_pages found = {.pages = 0};
+    long last = 0;
+    pages_fill(pages);
+    suite_open(&pages->suite, STORE_INLINE);
+    assert_int_equal(suite_do(&pages->suite, pages_delete_rows, NULL).code, ERR_NONE);
+    suite_close(&pages->suite);
+    assert_int_equal(page_scan(pages->path, &found).code, ERR_NONE);
+    assert_true(found.sums);
+    assert_int_equal(found.pages, pages_count(pages->path));
+    assert_true(found.free > 10);
+    assert_int_equal(found.damaged, 0);
+    last = pages_count(pages->path); /* The rows that went were the newest. */
+    pages_get(pages->path, last, page);
+    page[4000] ^= 1;
+    pages_put(pages->path, last, page);
+    pages_get(pages->path, 2, page);
+    page[20] ^= 1;
+    pages_put(pages->path, 2, page);
+    assert_int_equal(page_scan(pages->path, &found).code, ERR_NONE);
+    assert_int_equal(found.damaged, 2);
+    assert_int_equal(found.numbers[0], 2);
+    assert_int_equal(found.numbers[1], last);
+    assert_int_equal(truncate(pages->path, (last - 1) * PAGE_BYTES + 100), 0);
+    assert_int_equal(page_scan(pages->path, &found).code, ERR_NONE);
+    assert_int_equal(found.pages, last);
+    assert_int_equal(found.damaged, 2);
+    assert_int_equal(page_scan("/nonexistent/drover.db", &found).code, ERR_NOT_FOUND);
+}
+
+static void a_page_that_cannot_be_read_is_damaged_and_hides_no_other(void **state) {
+    struct pages *pages = *state;
+    uint8_t page[PAGE_BYTES];
+    struct store_pages found = {.pages = 0};
+    struct why why = {""};
+    pages_fill(pages);
+    pages_get(pages->path, 9, page);
+    page[100] ^= 1;
+    pages_put(pages->path, 9, page);
+    unreadable_at = 4 * PAGE_BYTES + 17;
+    struct err err = page_scan(pages->path, &found);
+    struct err rewritten = store_rewrite_sums(pages->place.path, &(struct store_pages){0}, &why);
+    unreadable_at = 5;
+    struct err first = page_scan(pages->path, &(struct store_pages){0});
+    unreadable_at = -1;
+    assert_int_equal(err.code, ERR_NONE);
+    assert_int_equal(found.pages, pages_count(pages->path));
+    assert_int_equal(found.damaged, 2);
+    assert_int_equal(found.numbers[0], 5);
+    assert_int_equal(found.numbers[1], 9);
+    assert_true(err_failed(rewritten));
+    assert_int_equal(first.code, ERR_IO);
+}
+
+/* SQLite locks bytes of this page, and never writes it. */
+static void the_page_of_the_locks_is_no_damage(void **state) {
+    enum { LOCK_PAGE = 262145 };
+    struct pages *pages = *state;
+    struct store_pages found = {.pages = 0};
+    pages_fill(pages);
+    long whole = pages_count(pages->path);
+    assert_int_equal(truncate(pages->path, (off_t)(LOCK_PAGE + 1) * PAGE_BYTES), 0); /* A hole. */
+    assert_int_equal(page_scan(pages->path, &found).code, ERR_NONE);
+    assert_int_equal(found.pages, LOCK_PAGE + 1);
+    assert_int_equal(found.damaged, found.pages - whole - 1);
+}
+
+static void a_scan_sees_checksums_although_the_header_denies_them(void **state) {
+    struct pages *pages = *state;
+    uint8_t page[PAGE_BYTES];
+    struct store_pages found = {.pages = 0};
+    pages_fill(pages);
+    pages_get(pages->path, 1, page);
+    page[20] ^= 1;
+    pages_put(pages->path, 1, page);
+    assert_int_equal(page_scan(pages->path, &found).code, ERR_NONE);
+    assert_true(found.sums);
+    assert_int_equal(found.damaged, 1);
+}
+
+/* --- Written by another program --------------------------------------------------------------- */
+
+/* As the sqlite3 shell does it: with SQLite's own VFS, and a checkpoint when it closes. */
+static void another_program_runs(const char *path, const char *sql) {
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void rows_are_there_again(struct pages *pages) {
+    int64_t wrong = -1;
+    suite_open(&pages->suite, STORE_INLINE);
+    assert_int_equal(suite_ask(&pages->suite, pages_read_rows, NULL, &wrong).code, ERR_NONE);
+    assert_int_equal(wrong, 0);
+    suite_close(&pages->suite);
+    pages_have_checksums(pages->path);
+}
+
+static void a_file_that_another_program_wrote_gets_its_checksums_again(void **state) {
+    static const char *const writes[] = {
+        "DELETE FROM events WHERE seq > 100", "VACUUM",
+        "PRAGMA journal_mode=DELETE; DELETE FROM events WHERE seq > 90; VACUUM"};
+    struct pages *pages = *state;
+    struct store_pages found = {.pages = 0};
+    struct why why = {""};
+    pages_fill(pages);
+    for (size_t i = 0; i < COUNT_OF(writes); i++) {
+        another_program_runs(pages->path, writes[i]);
+        assert_int_equal(page_scan(pages->path, &found).code, ERR_NONE);
+        assert_true(found.damaged > 0);
+        int64_t damaged = found.damaged;
+        assert_int_equal(store_rewrite_sums(pages->place.path, &found, &why).code, ERR_NONE);
+        assert_int_equal(found.damaged, damaged);
+        assert_int_equal(found.pages, pages_count(pages->path));
+        pages_have_checksums(pages->path);
+        assert_int_equal(store_rewrite_sums(pages->place.path, &found, &why).code, ERR_NONE);
+        assert_int_equal(found.damaged, 0);
+        rows_are_there_again(pages);
+    }
+}
+
+static void a_rewrite_that_was_cut_off_is_done_again(void **state) {
+    struct pages *pages = *state;
+    struct store_pages found = {.pages = 0};
+    struct why why = {""};
+    pages_fill(pages);
+    another_program_runs(pages->path, "VACUUM");
+    writes_left = 20; /* The claim of the directory is one of them. */
+    assert_int_equal(store_rewrite_sums(pages->place.path, &found, &why).code, ERR_DISK_FULL);
+    writes_left = -1;
+    assert_int_equal(found.pages, 0);
+    assert_int_equal(store_rewrite_sums(pages->place.path, &found, &why).code, ERR_NONE);
+    assert_in_range(found.damaged, found.pages - 20, found.pages - 15);
+    rows_are_there_again(pages);
+}
+
+/* Left by a program that was killed, with pages in the log that nobody has checkpointed. */
+static void a_log_of_another_program_is_taken_along(void **state) {
+    struct pages *pages = *state;
+    struct store_pages found = {.pages = 0};
+    struct why why = {""};
+    sqlite3 *db = NULL;
+    pages_fill(pages);
+    assert_int_equal(sqlite3_open(pages->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "DELETE FROM events WHERE seq > 100", NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    assert_int_equal(store_rewrite_sums(pages->place.path, &found, &why).code, ERR_NONE);
+    assert_true(found.damaged > 0);
+    rows_are_there_again(pages);
+    int64_t count = 0;
+    suite_open(&pages->suite, STORE_INLINE);
+    assert_int_equal(suite_ask(&pages->suite, pages_count_rows, NULL, &count).code, ERR_NONE);
+    assert_int_equal(count, 100);
+}
+
+static void checksums_of_a_database_with_faults_stay(void **state) {
+    struct pages *pages = *state;
+    struct store_pages found = {.pages = -1};
+    struct why why = {""};
+    uint8_t page[PAGE_BYTES], after[PAGE_BYTES];
+    pages_fill(pages);
+    assert_int_equal(pages_count(pages->path) > 20, true);
+    pages_get(pages->path, 2, page);
+    memset(page, 0x5a, 2000);
+    pages_put(pages->path, 2, page);
+    assert_int_equal(store_rewrite_sums(pages->place.path, &found, &why).code, ERR_STORE_CORRUPT);
+    assert_non_null(strstr(why.text, "nothing was written"));
+    assert_int_equal(found.pages, -1);
+    pages_get(pages->path, 2, after);
+    assert_memory_equal(page, after, PAGE_BYTES);
+}
+
+static void checksums_are_not_rewritten_under_a_daemon_nor_where_there_are_none(void **state) {
+    struct pages *pages = *state;
+    struct store_pages found = {.pages = 0};
+    struct why why = {""};
+    assert_int_equal(store_rewrite_sums(pages->place.path, &found, &why).code, ERR_NOT_FOUND);
+    pages_fill(pages);
+    suite_open(&pages->suite, STORE_INLINE);
+    assert_int_equal(store_rewrite_sums(pages->place.path, &found, &why).code, ERR_BUSY);
+    suite_close(&pages->suite);
+    assert_int_equal(unlink(pages->path), 0);
+    another_program_runs(pages->path, "CREATE TABLE t (x)");
+    assert_int_equal(store_rewrite_sums(pages->place.path, &found, &why).code, ERR_CONFLICT);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        PAGES(a_scan_finds_a_changed_page_that_is_free),
+        PAGES(a_page_that_cannot_be_read_is_damaged_and_hides_no_other),
+        PAGES(the_page_of_the_locks_is_no_damage),
+        PAGES(a_scan_sees_checksums_although_the_header_denies_them),
+        PAGES(a_file_that_another_program_wrote_gets_its_checksums_again),
+        PAGES(a_rewrite_that_was_cut_off_is_done_again),
+        PAGES(a_log_of_another_program_is_taken_along),
+        PAGES(checksums_of_a_database_with_faults_stay),
+        PAGES(checksums_are_not_rewritten_under_a_daemon_nor_where_there_are_none),
+    };
+    return cmocka_run_group_tests_name("page scan", tests, NULL /* no group fixture */, NULL);
+}
