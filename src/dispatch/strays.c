@@ -12,7 +12,8 @@
  * A run that the rows do not know is left alone: they may be those of the wrong database.
  *
  * An error ends nothing: the same step is tried again, as long as effects.h says that it may go
- * better. */
+ * better. A folder that could not be looked at keeps no other waiting: all are listed again after
+ * the others were checked. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -37,7 +38,8 @@ struct strays {
     struct text names; /* Each ends with a zero. The pool's while it lists. */
     struct text dead;  /* The same, of dead holders, each with its nonce behind it. */
     struct err err;
-    size_t at, next; /* Names before `at` are checked; `next`: the same after this page. */
+    struct err skipped; /* Of the last folder that could not be looked at. */
+    size_t at, next;    /* Names before `at` are checked; `next`: the same after this page. */
     size_t count;
     struct run_here asked[CHECK_PAGE];
     bool moved[CHECK_PAGE];
@@ -85,7 +87,11 @@ static void strays_failed(struct strays *strays, struct err err) {
     timer_start(dispatch->options.loop, &strays->timer, dispatch__wait_ms(strays->tries), on_timer);
 }
 
+/* A folder that was skipped is what has failed, until a list has all of them. */
 static void strays_passed(struct strays *strays) {
+    if (err_failed(strays->skipped)) {
+        return;
+    }
     strays->tries = 0;
     effect_done(&strays->effect);
 }
@@ -111,8 +117,13 @@ static struct err on_folder(void *ctx, const char *name) {
     struct strays *strays = ctx;
     struct run_here here;
     struct spool_state state;
-    if (!parse_name(name, &here) || err_failed(spool_decide(strays->dispatch->options.spool, name,
-                                                            SPOOL_LOOK, 0 /* epoch */, &state))) {
+    if (!parse_name(name, &here)) {
+        return ERR_OK;
+    }
+    struct err err =
+        spool_decide(strays->dispatch->options.spool, name, SPOOL_LOOK, 0 /* epoch */, &state);
+    if (err_failed(err)) {
+        strays->skipped = err;
         return ERR_OK;
     }
     size_t size = strlen(name) + 1, nonce_size = strlen(state.nonce) + 1;
@@ -162,6 +173,7 @@ static void list_run(struct pool_job *job) {
     struct strays *strays = CONTAINER_OF(job, struct strays, job);
     text_clear(&strays->names);
     text_clear(&strays->dead);
+    strays->skipped = ERR_OK;
     strays->err = spool_each(strays->dispatch->options.spool, on_folder, strays);
     if (!err_failed(strays->err)) {
         strays->err = find_trees(strays);
@@ -236,6 +248,16 @@ static void check_done(struct err err, void *ctx) {
     strays_check(strays);
 }
 
+static void strays_end(struct strays *strays) {
+    if (!err_failed(strays->skipped)) {
+        strays_free(strays);
+        return;
+    }
+    strays->listed = false;
+    strays->at = 0;
+    strays_failed(strays, strays->skipped);
+}
+
 static void strays_check(struct strays *strays) {
     strays->count = 0;
     strays->next = strays->at;
@@ -248,7 +270,7 @@ static void strays_check(struct strays *strays) {
         strays->count += flight__find(strays->dispatch, id_of(here), here->attempt) == NULL;
     }
     if (strays->count == 0) {
-        strays_free(strays);
+        strays_end(strays);
         return;
     }
     strays->away = true;

@@ -1,4 +1,5 @@
 /* The dispatcher of a host whose daemon does not lead: it reads rows, and writes reports only. */
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -16,10 +17,11 @@
 
 #define REPORTS "SELECT count(*) FROM host_reports"
 
-/* How often the store still refuses a report, one with texts, a page, and a question; and how often
- * it was asked. Its threads count. */
+/* How often the store still refuses a report, one with texts, a page, and a question, and the spool
+ * a look at a folder; and how often the store was asked. Its threads count. */
 static struct {
-    atomic_uint puts_refused, texts_refused, pages_refused, moved_refused, puts, pages;
+    atomic_uint puts_refused, texts_refused, pages_refused, moved_refused, looks_refused, puts,
+        pages;
     atomic_bool bare;   /* The last report came without its result. */
     bool removes;       /* Rounds of removals come soon. */
     atomic_bool stays;  /* Folders cannot be removed; */
@@ -92,6 +94,19 @@ struct err __wrap_spool_remove(const struct spool *spool, const char *name) {
         return err_make(ERR_NO_PERMISSION, "test: remove");
     }
     return __real_spool_remove(spool, name);
+}
+
+struct err __real_spool_decide(const struct spool *spool, const char *name, enum spool_wish wish,
+                               int64_t epoch, struct spool_state *ret_state);
+struct err __wrap_spool_decide(const struct spool *spool, const char *name, enum spool_wish wish,
+                               int64_t epoch, struct spool_state *ret_state);
+struct err __wrap_spool_decide(const struct spool *spool, const char *name, enum spool_wish wish,
+                               int64_t epoch, struct spool_state *ret_state) {
+    if (wish == SPOOL_LOOK && seen.looks_refused > 0) {
+        seen.looks_refused--;
+        return err_from_errno(EMFILE, "test: look");
+    }
+    return __real_spool_decide(spool, name, wish, epoch, ret_state);
 }
 
 /* Three walks more have begun, so that two of them were whole. */
@@ -358,6 +373,15 @@ static void what_was_given_up_meanwhile_is_ended_though_the_store_fails_first(vo
     kit_until(kit, is_empty, NULL);
 }
 
+static void what_was_given_up_meanwhile_is_ended_though_its_folder_is_not_read_first(void **state) {
+    struct kit *kit = *state;
+    seen.looks_refused = 2;
+    pid_t pid = begin_changed(kit, given_up, LEFT_HOLDER);
+    kit_until(kit, is_gone, &pid);
+    assert_int_equal(seen.looks_refused, 0);
+    kit_until(kit, is_empty, NULL);
+}
+
 static void what_a_dead_holder_left_of_a_run_that_was_given_up_is_ended(void **state) {
     struct kit *kit = *state;
     pid_t pid = begin_changed(kit, given_up, LEFT_TREE);
@@ -451,6 +475,7 @@ static void a_folder_that_cannot_be_removed_is_litter_after_some_rounds(void **s
 }
 
 static int setup(void **state) {
+    seen.looks_refused = 0;
     seen.puts_refused = seen.texts_refused = seen.pages_refused = seen.moved_refused = 0;
     seen.puts = seen.pages = 0;
     seen.removes = false;
@@ -475,6 +500,7 @@ int main(void) {
         CASE(what_the_leader_has_stored_is_forgotten),
         CASE(under_a_hold_nothing_that_was_given_up_is_ended),
         CASE(what_was_given_up_meanwhile_is_ended_though_the_store_fails_first),
+        CASE(what_was_given_up_meanwhile_is_ended_though_its_folder_is_not_read_first),
         CASE(what_a_dead_holder_left_of_a_run_that_was_given_up_is_ended),
         CASE(what_a_dead_holder_left_of_a_run_that_nobody_knows_goes_on),
         CASE(folders_of_a_run_that_the_leader_removed_go),
