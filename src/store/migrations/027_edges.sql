@@ -29,10 +29,6 @@ CREATE TABLE host_reports (
 -- one leads.
 CREATE INDEX runs_host ON runs (host, id) WHERE ended_ms IS NULL AND host <> '';
 
--- Place of the host on which the process of an attempt ran (step 0), where hosts share the
--- database; '': it is that of the run's row, or nobody knows.
-ALTER TABLE spans ADD COLUMN host TEXT NOT NULL DEFAULT '';
-
 -- Lists of runs. project, session: of the turn or the job at the top; '': none. root: id of the run
 -- at the top of the tree; 0: the run is the top. All three are those of the submit.
 ALTER TABLE runs ADD COLUMN project TEXT NOT NULL DEFAULT '';

@@ -2,6 +2,10 @@
 -- until they are gone. One dialect for both databases, but for the three words that driver.h
 -- explains.
 
+-- Place of the host on which the process of an attempt ran (step 0), where hosts share the
+-- database; '': it is that of the run's row, or nobody knows.
+ALTER TABLE spans ADD COLUMN host TEXT NOT NULL DEFAULT '';
+
 -- about: id of the session or the run that the answer shows; '': of none. An answer is emptied when
 -- that is deleted, and its key stays used.
 ALTER TABLE idempotency ADD COLUMN about TEXT NOT NULL DEFAULT '';
