@@ -89,7 +89,7 @@ static struct err purged_seq(struct tx *tx, const struct session_row *row, int64
 static struct err untell(struct tx *tx, const struct session_row *row, int64_t stream,
                          struct stream_range range) {
     static const char sql[] = "UPDATE events SET data = $4 WHERE stream = $1 AND seq > $2"
-                              " AND seq <= $3 AND substr(data, 1, $6) = $5";
+                              " AND seq <= $3 AND substr(data, 1, CAST($6 AS INTEGER)) = $5";
     AUTO(text_done) struct text data;
     text_init(&data, DATA_MAX);
     add_text(&data, "{\"session\":", row->session);
