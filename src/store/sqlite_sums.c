@@ -49,7 +49,7 @@ static struct err damaged(const char *path, const char *findings, struct why *wh
 static struct err check_and_empty_log(const char *path, struct why *why) {
     sqlite3 *db = NULL;
     bool ok = false;
-    char findings[FINDINGS_SIZE];
+    char findings[FINDINGS_SIZE] = "";
     int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL /* not ours: no checksums */);
     if (rc == SQLITE_OK) {
         rc = sqlite3_exec(db, busy_pragma, NULL /* no rows */, NULL, NULL);
@@ -63,7 +63,7 @@ static struct err check_and_empty_log(const char *path, struct why *why) {
     int primary = rc & 0xff;
     struct err err = ERR_OK;
     if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB || (primary == SQLITE_DONE && !ok)) {
-        err = damaged(path, primary == SQLITE_DONE ? findings : sqlite3_errstr(rc), why);
+        err = damaged(path, findings[0] != '\0' ? findings : sqlite3_errstr(rc), why);
     } else if (rc != SQLITE_OK) {
         err = sqlite_open_error(db, rc, path, why);
     }
