@@ -143,6 +143,7 @@ static void host_goes(struct sim *sim, unsigned number, enum sim_death death) {
     host->state = HOST_OFF;
     host->off_ns = sim->now_ns;
     host->generation += death == SIM_MOVED;
+    host->removed = host->removed && death != SIM_MOVED;
     sim_plan(sim, &host->back, sim_choose(sim, "back", most), host_back);
 }
 

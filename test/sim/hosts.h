@@ -31,6 +31,7 @@ struct host {
     unsigned generation; /* Machines that have been this host; from 1. */
     uint64_t up_ns;      /* Since when its daemon lives, in whatever role. */
     uint64_t off_ns;     /* Since when no daemon of it lives. */
+    bool removed;        /* Somebody said `host rm` of it. */
     struct sim_event back;
     struct standby *standby; /* The host's memory; NULL: none. */
 };

@@ -64,8 +64,9 @@ uint64_t hosts_over_since_ns(struct sim *sim, const char *run, int64_t attempt) 
             continue;
         }
         struct row_state row;
-        if (one->over_ns == 0 && row_state_read(sim, run, &row) && row.found &&
-            (run_state_final(row.state) || row.state == RUN_QUEUED || row.attempt > attempt)) {
+        if (one->over_ns == 0 && row_state_read(sim, run, &row) &&
+            (!row.found || run_state_final(row.state) || row.state == RUN_QUEUED ||
+             row.attempt > attempt)) {
             one->over_ns = sim->now_ns;
         }
         return one->over_ns;
@@ -79,6 +80,15 @@ static void give_up(const char *run, int64_t attempt) {
         struct given_up *one = &all->list[all->count++];
         (void)snprintf(one->run, sizeof one->run, "%s", run);
         one->attempt = attempt;
+    }
+}
+
+static void over_mark(const struct sim *sim, const char *run, int64_t attempt) {
+    for (size_t i = 0; i < model()->count; i++) {
+        struct given_up *one = &model()->list[i];
+        if (one->over_ns == 0 && one->attempt == attempt && strcmp(one->run, run) == 0) {
+            one->over_ns = sim->now_ns;
+        }
     }
 }
 
@@ -141,6 +151,9 @@ static void noted(struct sim *sim, const struct run_row *row) {
     bool over = run_state_final(row->state) || row->state == RUN_QUEUED;
     if (over && is_silent(sim, place)) {
         give_up(run, row->attempt);
+    }
+    if (over) {
+        over_mark(sim, run, row->attempt);
     }
     bool gone = row->state == RUN_LOST && row->cause == CAUSE_HOST_GONE;
     if (gone && !hosts_gave_up(run, row->attempt)) {
@@ -247,6 +260,10 @@ static void place_remove(struct sim *sim, const char *place) {
     removal->sim = sim;
     (void)snprintf(removal->place, sizeof removal->place, "%s", place);
     give_up_place(sim, place);
+    unsigned number = 0;
+    if (place_read(place, &number)) {
+        host_of(number)->removed = true;
+    }
     sim_trace(sim, "host rm %s", place);
     removal->what = (struct host_abandon){
         .place = {removal->place, strlen(removal->place)},

@@ -343,10 +343,16 @@ void processes_check_end(struct sim *sim, const struct run_row *row) {
     }
 }
 
-/* Its host was given up, and its row is gone since: for its own daemon it may be of a database that
- * was taken for another one, and is left alone (run_here.c). */
+/* Its host was removed, and its row after that: what a removed host is to do is listed nowhere, and
+ * its daemon leaves alone what the rows do not know (decisions/049-takeover.md). */
 static bool is_forgotten(const struct command *command, const struct row_state *row) {
-    return !row->found && hosts_gave_up(command->run, command->attempt);
+    return !row->found && host_of(command->host)->removed;
+}
+
+/* Its holder claimed its folder after its host was given up: strays.c may have looked before. */
+static bool is_late(struct sim *sim, const struct command *command) {
+    uint64_t over_ns = hosts_over_since_ns(sim, command->run, command->attempt);
+    return over_ns > 0 && command->began_ns > over_ns;
 }
 
 /* Its host has been there for long enough to see that nobody waits for it. */
@@ -359,8 +365,8 @@ static void check_given_up(struct sim *sim, const struct command *command) {
         return;
     }
     uint64_t over_ns = hosts_over_since_ns(sim, command->run, command->attempt);
-    uint64_t since_ns = over_ns > command->began_ns ? over_ns : command->began_ns;
-    if (over_ns > 0 && (sim_now_ns(sim) - since_ns) / 1000000 > PATIENCE_MS) {
+    if (over_ns > 0 && !is_late(sim, command) &&
+        (sim_now_ns(sim) - over_ns) / 1000000 > PATIENCE_MS) {
         sim_fail(sim, "%s lives, and was given up", command->name);
     }
 }
@@ -443,7 +449,8 @@ static bool rest(struct sim *sim, bool must) {
          command = command->next) {
         struct row_state row;
         bool alive = holder_lives(command) || command->lives;
-        if (!alive || !row_state_read(sim, command->run, &row) || is_forgotten(command, &row)) {
+        if (!alive || !row_state_read(sim, command->run, &row) || is_forgotten(command, &row) ||
+            is_late(sim, command)) {
             continue;
         }
         bool final =
