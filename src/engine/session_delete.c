@@ -72,14 +72,15 @@ static struct err stop_turns(struct tx *tx, const struct session_row *row,
     return err;
 }
 
-/* A page of those that its cards stand for. One that was asked is not found again. */
+/* A page of those that its turns began in the background. Not by the cards: a fork has copies of
+ * them, and the session loses them with its messages. One that was asked is not found again. */
 static struct err find_jobs(struct tx *tx, const struct session_row *row,
                             struct bytes ret_jobs[JOBS_PAGE], size_t *ret_count) {
     static const char sql[] =
-        "SELECT r.run FROM runs r JOIN parts p ON p.run = r.id AND p.run <> 0"
-        " JOIN messages m ON m.id = p.message WHERE r.ended_ms IS NULL AND r.stop = ''"
-        " AND r.kind IN ('job', 'workflow') AND m.session = $1 ORDER BY r.id LIMIT $2";
-    const struct arg args[] = {arg_int(row->id), arg_int(JOBS_PAGE)};
+        "SELECT run FROM runs WHERE owner = $1 AND session = $2 AND session <> ''"
+        " AND ended_ms IS NULL AND stop = '' AND parent = 0 AND kind IN ('job', 'workflow')"
+        " ORDER BY id LIMIT $3";
+    const struct arg args[] = {arg_text(row->owner), arg_text(row->session), arg_int(JOBS_PAGE)};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
     bool found = !err_failed(err);

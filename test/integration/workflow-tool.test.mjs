@@ -359,3 +359,20 @@ test("what a session started goes on without it, or is asked to end with it", as
   assert.equal((await ended(turns, ends)).state, "cancelled");
   assert.equal(await state(goes), "running");
 });
+
+test("what a session started ends with it without its messages, not with a fork", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen();
+  const run = await begin(turns, listener, { script: HANGS });
+  const fork = await turns.ask("POST", `/sessions/${listener.session}/fork`);
+  assert.equal(fork.status, 201, fork.text);
+  const gone = await turns.ask("DELETE", `/sessions/${fork.json.id}?stop_jobs=1`);
+  assert.equal(gone.status, 200, gone.text);
+  const { state, stop } = await turns.get(`/runs/${run}`);
+  assert.deepEqual([state, stop ?? null], ["running", null]);
+  const cleared = await turns.ask("POST", `/sessions/${listener.session}/clear`);
+  assert.equal(cleared.status, 200, cleared.text);
+  assert.equal(
+    (await turns.ask("DELETE", `/sessions/${listener.session}?stop_jobs=1`)).status, 200);
+  assert.equal((await ended(turns, run)).state, "cancelled");
+});
