@@ -4,6 +4,7 @@
 
 #include "engine/session_rows.h"
 #include "engine/subagents.h"
+#include "store/tx.h"
 
 static struct err hide_tx(struct tx *tx, void *ctx) {
     struct turns_kit *kit = ctx;
@@ -98,6 +99,37 @@ static void the_row_of_a_session_goes_with_its_last_turn(void **state) {
     assert_string_equal(turns_text(kit, left).text, "0");
 }
 
+struct scrubbing {
+    struct session_purge purge;
+    bool scrubs;
+};
+
+static struct err scrub_tx(struct tx *tx, void *ctx) {
+    struct scrubbing *scrubbing = ctx;
+    struct err err = tx_session_purge(tx, &scrubbing->purge);
+    scrubbing->scrubs |= tx_scrub_take(tx);
+    return err;
+}
+
+static bool purge_scrubs(struct turns_kit *kit) {
+    struct scrubbing scrubbing = {.purge = {.more = true}};
+    while (scrubbing.purge.more) {
+        assert_int_equal(runs_do(kit->runs, scrub_tx, &scrubbing), ERR_NONE);
+    }
+    return scrubbing.scrubs;
+}
+
+static void a_round_that_only_waits_for_a_run_leaves_the_log(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_asked(kit);
+    assert_int_equal(runs_do(kit->runs, hide_tx, kit), ERR_NONE);
+    assert_true(purge_scrubs(kit));
+    assert_false(purge_scrubs(kit)); /* Its turn has not ended. */
+    (void)turns_plan(kit, say.run);
+    kit->runs->kit.clock_ms += 10000;
+    assert_true(purge_scrubs(kit));
+}
+
 struct spawning {
     struct turns_kit *kit;
     char session[ID_SIZE], run[ID_SIZE];
@@ -164,6 +196,7 @@ int main(void) {
         turn_test(nobody_is_asked_for_a_deleted_session),
         turn_test(a_purge_of_its_session_makes_no_wait_a_time_of_the_turn),
         turn_test(the_row_of_a_session_goes_with_its_last_turn),
+        turn_test(a_round_that_only_waits_for_a_run_leaves_the_log),
         turn_test(a_subagent_that_waits_takes_the_place_of_one_that_was_deleted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
