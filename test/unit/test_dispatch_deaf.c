@@ -156,12 +156,12 @@ static void what_takes_the_place_of_the_next_folder_costs_that_attempt(void **st
     assert_int_equal(row->attempt, 3);
 }
 
-static void a_command_that_removes_its_folder_is_lost_and_not_begun_again(void **state) {
+static void a_command_that_removes_its_folder_ends_as_itself_and_is_not_begun_again(void **state) {
     struct kit *kit = *state;
     char script[256];
     (void)snprintf(script, sizeof script, "echo ran >> %s; rm -rf $me.1", kit_path(kit, "count"));
     struct id run = start_in_folder(kit, script, true);
-    kit_assert_ended(kit_end(kit, &run), RUN_LOST, CAUSE_OUTCOME_UNKNOWN);
+    kit_assert_ended(kit_end(kit, &run), RUN_SUCCEEDED, CAUSE_COMPLETED);
     char text[64];
     read_text(kit_path(kit, "count"), text, sizeof text);
     assert_string_equal(text, "ran\n");
@@ -173,7 +173,7 @@ static void a_command_that_puts_a_file_there_is_lost_and_ended(void **state) {
     (void)snprintf(script, sizeof script,
                    "rm -rf $me.1; touch $me.1; setsid sleep 1000 & kill -KILL $PPID");
     struct id run = start_in_folder(kit, script, false);
-    kit_assert_ended(kit_end(kit, &run), RUN_LOST, CAUSE_HOLDER_KILLED);
+    kit_assert_ended(kit_end(kit, &run), RUN_LOST, CAUSE_OUTPUT_GONE);
     const struct tree_mark mark = {kit_name(&run, 1), ""};
     unsigned left = 7;
     assert_int_equal(tree_count(&mark, &left).code, ERR_NONE);
@@ -253,7 +253,7 @@ int main(void) {
         CASE(a_folder_in_place_of_the_result_does_not_hide_it),
         CASE(a_result_whose_room_was_removed_is_there_all_the_same),
         CASE(what_takes_the_place_of_the_next_folder_costs_that_attempt),
-        CASE(a_command_that_removes_its_folder_is_lost_and_not_begun_again),
+        CASE(a_command_that_removes_its_folder_ends_as_itself_and_is_not_begun_again),
         CASE(a_command_that_puts_a_file_there_is_lost_and_ended),
         CASE(a_socket_that_hangs_up_is_tried_more_and_more_seldom),
     };

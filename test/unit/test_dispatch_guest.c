@@ -468,7 +468,7 @@ static void a_folder_that_cannot_be_removed_is_litter_after_some_rounds(void **s
 static int setup(void **state) {
     seen.puts_refused = seen.texts_refused = seen.pages_refused = seen.moved_refused = 0;
     seen.looks_refused = seen.puts = seen.pages = seen.stayed = 0;
-    seen.removes = seen.stays = false;
+    seen.removes = false, seen.stays = false;
     return kit_setup(state);
 }
 
