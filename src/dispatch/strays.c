@@ -1,15 +1,19 @@
 /* strays.c: ends what lives here for attempts that the rows have given up.
  *
  *   LISTING (in the pool) ──> CHECKING a few names (in the store) ──> CHECKING … ──> over
- *      ^ └──an error──┐              ^ └──an error──┐
- *      └─── WAITING <─┘              └─── WAITING <─┘
+ *      ^ └──an error──┐              ^ └──an error──┐                      │
+ *      ├─── WAITING <─┘              └─── WAITING <─┘                      │
+ *      └────────────────────────────── WAITING once, LATE_MS <─────────────┘
  *
  * A run of this host may be abandoned while no daemon of it lives; a later attempt may run
  * elsewhere by then. So each daemon that shares its database with other hosts looks through its
- * spool once, when it knows its flights: what lives of an attempt whose run has ended or is at
+ * spool, when it knows its flights: what lives of an attempt whose run has ended or is at
  * another one is ended by a flight of its own, whose end comes too late to change anything. That is
  * a holder that lives, and what a dead one has left: its tree is known by its mark or its cgroup.
  * A run that the rows do not know is left alone: they may be those of the wrong database.
+ *
+ * A holder that an earlier daemon started may still be on its way, and claim its folder after the
+ * look: so there is a second one, LATE_MS later.
  *
  * An error ends nothing: the same step is tried again, as long as effects.h says that it may go
  * better. A folder that could not be looked at keeps no other waiting: all are listed again after
@@ -25,6 +29,8 @@ enum {
     NAMES_SIZE_MAX = 1 << 20, /* Of holders that live, and as much of dead ones. */
     CHECK_PAGE = 16,          /* Rows come with their specs. */
     MARKS_MAX = 1024,         /* Of dead holders, looked for at once. */
+    LATE_MS = 30 * 1000,      /* A holder that claims later is not expected. */
+    LOOKS = 2,
 };
 
 struct strays {
@@ -33,6 +39,7 @@ struct strays {
     struct timer timer;
     struct effect effect;
     unsigned tries;    /* In a row that failed. */
+    unsigned looks;    /* Lists of which all names were checked. */
     bool away;         /* In the store or in the pool. */
     bool listed;       /* All names are there. */
     struct text names; /* Each ends with a zero. The pool's while it lists. */
@@ -249,13 +256,15 @@ static void check_done(struct err err, void *ctx) {
 }
 
 static void strays_end(struct strays *strays) {
-    if (!err_failed(strays->skipped)) {
-        strays_free(strays);
-        return;
-    }
     strays->listed = false;
     strays->at = 0;
-    strays_failed(strays, strays->skipped);
+    if (err_failed(strays->skipped)) {
+        strays_failed(strays, strays->skipped);
+    } else if (++strays->looks < LOOKS) {
+        timer_start(strays->dispatch->options.loop, &strays->timer, LATE_MS, on_timer);
+    } else {
+        strays_free(strays);
+    }
 }
 
 static void strays_check(struct strays *strays) {

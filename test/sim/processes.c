@@ -13,7 +13,7 @@
 #include "rows.h"
 
 /* Beyond its limit: two graces, five tries to end a tree, and what else is in the way. */
-enum { PATIENCE_MS = 40000 };
+enum { PATIENCE_MS = 40000, LATE_MS = 30000 };
 
 static struct processes *all_processes(void) {
     static struct processes all;
@@ -349,10 +349,10 @@ static bool is_forgotten(const struct command *command, const struct row_state *
     return !row->found && host_of(command->host)->removed;
 }
 
-/* Its holder claimed its folder after its host was given up: strays.c may have looked before. */
+/* Its holder claimed its folder long after its host was given up: strays.c has looked twice. */
 static bool is_late(struct sim *sim, const struct command *command) {
     uint64_t over_ns = hosts_over_since_ns(sim, command->run, command->attempt);
-    return over_ns > 0 && command->began_ns > over_ns;
+    return over_ns > 0 && command->began_ns > over_ns + LATE_MS * UINT64_C(1000000);
 }
 
 /* Its host has been there for long enough to see that nobody waits for it. */
@@ -366,7 +366,7 @@ static void check_given_up(struct sim *sim, const struct command *command) {
     }
     uint64_t over_ns = hosts_over_since_ns(sim, command->run, command->attempt);
     if (over_ns > 0 && !is_late(sim, command) &&
-        (sim_now_ns(sim) - over_ns) / 1000000 > PATIENCE_MS) {
+        (sim_now_ns(sim) - over_ns) / 1000000 > LATE_MS + PATIENCE_MS) {
         sim_fail(sim, "%s lives, and was given up", command->name);
     }
 }
