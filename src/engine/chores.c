@@ -80,6 +80,9 @@ static void purge_end(struct chores *chores, struct err result) {
     if (chores->purge.removed && chores->on.purged != NULL) {
         chores->on.purged(chores->on.ctx);
     }
+    if (err_failed(result) || chores->failed > 0) {
+        wait_ms = CHORES_PURGE_LATER_MS;
+    }
     if (!err_failed(result) && chores->purge.waits) {
         wait_ms = chores->soon > 0 ? CHORES_PURGE_AGAIN_MS : CHORES_PURGE_LATER_MS;
         chores->soon -= chores->soon > 0;
@@ -91,12 +94,23 @@ static void purge_end(struct chores *chores, struct err result) {
     }
 }
 
+/* The rows of one may be damaged: the others go nevertheless. False: the round ends. */
+static bool purge_leave(struct chores *chores) {
+    struct session_purge *purge = &chores->purge;
+    if (purge->at <= purge->after || chores->failed >= CHORES_PURGE_FAILURES) {
+        return false;
+    }
+    purge->after = purge->at;
+    chores->failed++;
+    return true;
+}
+
 static void purge_done(struct err result, void *ctx) {
     struct chores *chores = ctx;
     if (chores->stopped) {
         return;
     }
-    if (!err_failed(result) && chores->purge.more) {
+    if (err_failed(result) ? purge_leave(chores) : chores->purge.more) {
         store_write(chores->on.store, purge_run, purge_done, chores);
     } else {
         purge_end(chores, result);
@@ -106,6 +120,7 @@ static void purge_done(struct err result, void *ctx) {
 static void purge_begin(struct chores *chores) {
     chores->purging = CHORES_RUNNING;
     chores->purge = (struct session_purge){.after = 0};
+    chores->failed = 0;
     store_write(chores->on.store, purge_run, purge_done, chores);
 }
 

@@ -9,7 +9,8 @@
  * Cost       one wake-up an hour.
  * Ownership  embedded; it and the store must live until the store has ended.
  * Threads    the loop.
- * Failure    a round that failed is tried again an hour later.
+ * Failure    a round that failed is tried again an hour later. A session that could not be removed
+ *            keeps no other from it: it is tried again after CHORES_PURGE_LATER_MS.
  *
  *   purge:  ASLEEP ──chores_purge, an hour, or a run is waited for──> RUNNING ──> … ──> ASLEEP
  *                                                 chores_purge: once more ──┘ AGAIN
@@ -26,6 +27,7 @@ enum {
     CHORES_PURGE_AGAIN_MS = 5000,
     CHORES_PURGE_SOON = 24,
     CHORES_PURGE_LATER_MS = 60 * 1000,
+    CHORES_PURGE_FAILURES = 16, /* Sessions that a round leaves for the next; then it ends. */
 };
 
 struct chores_options {
@@ -44,7 +46,8 @@ struct chores {
     bool more;   /* Written by the transaction while it runs, as is the next one. */
     struct session_purge purge;
     enum { CHORES_ASLEEP, CHORES_RUNNING, CHORES_AGAIN } purging;
-    unsigned soon; /* Rounds that still come soon. */
+    unsigned soon;   /* Rounds that still come soon. */
+    unsigned failed; /* Sessions that this round could not remove. */
 };
 
 /* The first round comes a minute after the start. */

@@ -353,6 +353,7 @@ struct err tx_session_purge(struct tx *tx, struct session_purge *purge) {
     int64_t hidden = 0;
     struct session_row row;
     struct err err = find_hidden(tx, purge->after, &found, &hidden, &row);
+    purge->at = found ? row.id : 0;
     if (!err_failed(err) && found) {
         err = remove_page(tx, &row, &some);
     }

@@ -136,7 +136,9 @@ MUST_CHECK struct err tx_session_delete(struct tx *tx, const struct session_dele
  * later, so that whoever was away for a moment hears of the end. Zeroed before the first call of a
  * round. */
 struct session_purge {
-    int64_t after; /* Id of the last session whose runs are waited for. */
+    int64_t after; /* Id of the last session that this round leaves: its runs are waited for, or
+                    * the caller has set this to `at`, since the call for that one failed. */
+    int64_t at;    /* Id of the session of the last call, also of one that failed; 0: none. */
     bool more;     /* Call again. */
     bool removed;  /* Something was removed in this round. */
     bool waits;    /* A run of a deleted session has not ended, or only just: come again soon. */

@@ -9,6 +9,7 @@ import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 
 import { scaled } from "./scale.mjs";
+import { change } from "./sql.mjs";
 import { call, Listener, say, script, Turns } from "./turns.mjs";
 
 const MARK = "Quokka7Marker";
@@ -176,6 +177,24 @@ test("a kill behind the delete changes nothing", { timeout: scaled(240_000) }, a
   for (let n = 0; n < 3; n++) {
     await turns.daemon.kill();
     await turns.daemon.start();
+  }
+  await becomesClean(turns);
+});
+
+test("a session that the database does not let go of keeps no other", {
+  timeout: scaled(240_000),
+}, async (t) => {
+  const turns = await Turns.open(t);
+  const stays = await turns.listen();
+  await turns.turn(stays, say("it stays"));
+  const { listener } = await marked(turns);
+  await turns.turn(listener, say(`answer ${MARK}`));
+  await change(turns,
+    `CREATE TRIGGER stays BEFORE DELETE ON messages WHEN old.session =
+     (SELECT id FROM sessions WHERE session = '${stays.session}')
+     BEGIN SELECT RAISE(ABORT, 'it stays'); END`);
+  for (const { session } of [stays, listener]) {
+    assert.equal((await turns.ask("DELETE", `/sessions/${session}`)).status, 200);
   }
   await becomesClean(turns);
 });
