@@ -138,7 +138,8 @@ const struct command command_session_archive = {
 static const struct flag rm_flags[] = {
     {.name = "stop-jobs",
      .kind = FLAG_SWITCH,
-     .about = "Stop the jobs and workflows that its turns started, too: else they go on."},
+     .about = "Stop the jobs and workflows that its turns started, too: else they go on, and are"
+              " removed when they have ended."},
     {.name = NULL},
 };
 
@@ -157,7 +158,7 @@ static struct err rm_run(struct invocation *invocation) {
 const struct command command_session_rm = {
     .group = "session",
     .name = "rm",
-    .summary = "Stop a session's turns, and remove it with all its messages.",
+    .summary = "Stop a session's turns, and remove it with its messages, runs and files.",
     .operands = "ID",
     .operands_min = 1,
     .operands_max = 1,
