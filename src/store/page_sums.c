@@ -204,17 +204,20 @@ static int file_write(sqlite3_file *base, const void *data, int len, sqlite3_int
         file->sums = header_has_sums(data);
         file->gaps = page_gap_possible(data);
     }
-    if (!page || !file->sums) {
+    if (!page || (!file->sums && !file->gaps)) {
         return file->real->pMethods->xWrite(file->real, data, len, at);
     }
     uint8_t copy[PAGE_BYTES]; /* What SQLite has is not ours to change. */
-    memcpy(copy, data, SUMMED_BYTES);
+    memcpy(copy, data, sizeof copy);
     sqlite3_int64 size = 0;
     int rc = file->gaps ? file->real->pMethods->xFileSize(file->real, &size) : SQLITE_ERROR;
     if (rc == SQLITE_OK && size / PAGE_BYTES < PAGE_GAP_PAGES_MAX) {
-        page_gap_clear(copy, (uint32_t)(at / PAGE_BYTES + 1), SUMMED_BYTES);
+        page_gap_clear(copy, (uint32_t)(at / PAGE_BYTES + 1),
+                       file->sums ? SUMMED_BYTES : PAGE_BYTES);
     }
-    page_sum_put(copy, (uint32_t)(at / PAGE_BYTES + 1));
+    if (file->sums) {
+        page_sum_put(copy, (uint32_t)(at / PAGE_BYTES + 1));
+    }
     return file->real->pMethods->xWrite(file->real, copy, len, at);
 }
 
