@@ -30,7 +30,8 @@ static bool may_have_budget(const struct run_row *row) {
     return row->budget.len > 0 || row->cause == CAUSE_HISTORY_UNREADABLE;
 }
 
-static struct err remove_stream(struct tx *tx, const struct run_row *row) {
+/* *ret_whole: its last event has gone, too. */
+static struct err remove_stream(struct tx *tx, const struct run_row *row, bool *ret_whole) {
     char name[STREAM_NAME_MAX];
     static const char prefix[] = "run:";
     assert(row->run.len <= sizeof name - sizeof prefix);
@@ -38,11 +39,9 @@ static struct err remove_stream(struct tx *tx, const struct run_row *row) {
     memcpy(name + sizeof prefix - 1, row->run.data, row->run.len);
     const struct stream_name stream = {.owner = row->owner,
                                        .name = {name, sizeof prefix - 1 + row->run.len}};
-    struct err err = ERR_OK;
-    bool more = true;
-    while (!err_failed(err) && more) { /* A few events an attempt, and attempts have a bound. */
-        err = tx_stream_remove(tx, &stream, JOURNAL_PRUNE_MAX, &more);
-    }
+    bool more = false;
+    struct err err = tx_stream_remove(tx, &stream, JOURNAL_PRUNE_MAX, &more);
+    *ret_whole = !more;
     return err;
 }
 
@@ -65,8 +64,8 @@ static struct err forget(struct tx *tx, int64_t id) {
     return err;
 }
 
-/* Of a run with very many spans only a page of them goes: `whole` is false then, and the run itself
- * goes with the last page, in another transaction. */
+/* Of a run with very many spans or events only a page of them goes: `whole` is false then, and the
+ * run itself goes with the last page, in another transaction. */
 struct removal {
     bool whole;
     struct span_removed spans;
@@ -96,7 +95,7 @@ static struct err remove_itself(struct tx *tx, const struct run_row *row) {
 static struct err remove_row(struct tx *tx, const struct run_row *row,
                              struct removal *ret_removal) {
     static struct err (*const steps[])(struct tx * tx, const struct run_row *row) = {
-        remove_stream,  remove_budget,         remove_workflow, remove_notices,
+        remove_budget,  remove_workflow,       remove_notices,
         remove_answers, tx_folder_removal_add, remove_itself,
     };
     struct removal removal = {.whole = false};
@@ -105,6 +104,9 @@ static struct err remove_row(struct tx *tx, const struct run_row *row,
         err = tx_span_remove(tx, row->id, &removal.spans);
     }
     removal.whole = removal.spans.count < SPAN_REMOVE_MAX;
+    if (!err_failed(err) && removal.whole) {
+        err = remove_stream(tx, row, &removal.whole);
+    }
     for (size_t i = 0; i < COUNT_OF(steps) && !err_failed(err) && removal.whole; i++) {
         err = steps[i](tx, row);
     }
@@ -295,10 +297,11 @@ static struct err find_purged(struct tx *tx, const struct run_purge *purge,
 struct err runs__purge(struct tx *tx, const struct run_purge *purge, bool *ret_some) {
     struct run_row rows[PURGE_RUNS];
     size_t count = 0;
+    struct removal removal = {.whole = true};
     int64_t spans = 0;
     struct err err = find_purged(tx, purge, rows, &count);
-    for (size_t i = 0; i < count && !err_failed(err) && spans < SPAN_REMOVE_MAX; i++) {
-        struct removal removal = {.whole = false};
+    for (size_t i = 0; i < count && !err_failed(err) && removal.whole && spans < SPAN_REMOVE_MAX;
+         i++) {
         err = delete_run(tx, &rows[i], &removal);
         spans += removal.spans.count;
     }

@@ -335,6 +335,44 @@ static void a_run_with_very_many_steps_goes_a_page_at_a_time_and_last(void **sta
     assert_int_equal(runs_count(runs, "SELECT count(*) FROM spans"), 1);
 }
 
+struct telling {
+    struct bytes stream;
+    int64_t count;
+};
+
+static struct err tell_tx(struct tx *tx, void *ctx) {
+    const struct telling *telling = ctx;
+    const struct append append = {.owner = BYTES("ann"),
+                                  .stream = telling->stream,
+                                  .type = BYTES("log"),
+                                  .data = BYTES("{}")};
+    struct err err = ERR_OK;
+    for (int64_t i = 0; i < telling->count && !err_failed(err); i++) {
+        struct appended appended;
+        err = tx_append(tx, &append, &appended);
+    }
+    return err;
+}
+
+static void a_run_with_very_many_events_goes_a_page_at_a_time_too(void **state) {
+    struct runs_kit *runs = *state;
+    struct runs_row row = runs_add(runs);
+    char stream[STREAM_NAME_MAX];
+    int len = snprintf(stream, sizeof stream, "run:%s", row.run);
+    struct telling telling = {.stream = {stream, (size_t)len}, .count = JOURNAL_PRUNE_MAX};
+    assert_int_equal(runs_do(runs, tell_tx, &telling), ERR_NONE);
+    (void)runs_finish(runs, row.run);
+    struct removing removing = {.key = {.owner = BYTES("ann"), .run = kit_bytes(row.run)}};
+    assert_int_equal(runs_do(runs, remove_tx, &removing), ERR_NONE);
+    assert_true(removing.more);
+    assert_int_equal(runs_count(runs, "SELECT count(*) FROM runs"), 1);
+    assert_in_range(runs_count(runs, "SELECT count(*) FROM events"), 1, 10);
+    assert_int_equal(runs_do(runs, remove_tx, &removing), ERR_NONE);
+    assert_false(removing.more);
+    assert_int_equal(runs_count(runs, "SELECT count(*) FROM runs"), 0);
+    assert_int_equal(runs_count(runs, "SELECT count(*) FROM events"), 0);
+}
+
 static void retention_takes_a_page_of_steps_at_a_time(void **state) {
     struct runs_kit *runs = *state;
     struct runs_row rows[3];
@@ -365,6 +403,7 @@ int main(void) {
         RUNS_TEST(a_run_that_waits_has_no_step_until_it_begins),
         RUNS_TEST(a_run_names_the_one_above_it_as_long_as_that_is_there),
         RUNS_TEST(a_run_with_very_many_steps_goes_a_page_at_a_time_and_last),
+        RUNS_TEST(a_run_with_very_many_events_goes_a_page_at_a_time_too),
         RUNS_TEST(retention_takes_a_page_of_steps_at_a_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
