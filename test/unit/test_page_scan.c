@@ -173,18 +173,22 @@ static void a_rewrite_that_was_cut_off_is_done_again(void **state) {
     rows_are_there_again(pages);
 }
 
-/* Left by a program that was killed, with pages in the log that nobody has checkpointed. */
-static void a_log_of_another_program_is_taken_along(void **state) {
-    struct pages *pages = *state;
-    struct store_pages found = {.pages = 0};
-    struct why why = {""};
+/* Left by a program that was killed: pages in the log that nobody has checkpointed. */
+static void a_log_is_left(const char *path) {
     sqlite3 *db = NULL;
-    pages_fill(pages);
-    assert_int_equal(sqlite3_open(pages->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     assert_int_equal(sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, "DELETE FROM events WHERE seq > 100", NULL, NULL, NULL),
                      SQLITE_OK);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void a_log_of_another_program_is_taken_along(void **state) {
+    struct pages *pages = *state;
+    struct store_pages found = {.pages = 0};
+    struct why why = {""};
+    pages_fill(pages);
+    a_log_is_left(pages->path);
     assert_int_equal(store_rewrite_sums(pages->place.path, &found, &why).code, ERR_NONE);
     assert_true(found.damaged > 0);
     rows_are_there_again(pages);
@@ -222,6 +226,27 @@ static void checksums_of_a_database_with_faults_stay(void **state) {
     }
 }
 
+static void a_log_beside_a_database_with_faults_stays(void **state) {
+    struct pages *pages = *state;
+    struct store_pages found = {.pages = 0};
+    struct why why = {""};
+    uint8_t page[PAGE_BYTES], whole[PAGE_BYTES];
+    int64_t count = 0;
+    pages_fill(pages);
+    a_log_is_left(pages->path);
+    pages_get(pages->path, 2, whole);
+    memcpy(page, whole, sizeof page);
+    memset(page, 0x5a, 2000);
+    pages_put(pages->path, 2, page);
+    assert_int_equal(store_rewrite_sums(pages->place.path, &found, &why).code, ERR_STORE_CORRUPT);
+    assert_int_equal(page_scan(pages->path, &found).code, ERR_NONE);
+    assert_int_equal(found.damaged, 1);
+    pages_put(pages->path, 2, whole);
+    suite_open(&pages->suite, STORE_INLINE);
+    assert_int_equal(suite_ask(&pages->suite, pages_count_rows, NULL, &count).code, ERR_NONE);
+    assert_int_equal(count, 100);
+}
+
 static void checksums_are_not_rewritten_under_a_daemon_nor_where_there_are_none(void **state) {
     struct pages *pages = *state;
     struct store_pages found = {.pages = 0};
@@ -246,6 +271,7 @@ int main(void) {
         PAGES(a_rewrite_that_was_cut_off_is_done_again),
         PAGES(a_log_of_another_program_is_taken_along),
         PAGES(checksums_of_a_database_with_faults_stay),
+        PAGES(a_log_beside_a_database_with_faults_stays),
         PAGES(checksums_are_not_rewritten_under_a_daemon_nor_where_there_are_none),
     };
     return cmocka_run_group_tests_name("page scan", tests, NULL /* no group fixture */, NULL);
