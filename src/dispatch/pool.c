@@ -84,8 +84,9 @@ static void on_done(struct loop_work *work) {
     job->done(job);
 }
 
+/* A stop waits for the jobs of a cancelled pool, and some are added after the cancel. */
 static bool must_wait(struct pool *pool, const struct pool_job *job) {
-    bool wait = job->run != NULL && shortage_lasts(pool->shortage);
+    bool wait = job->run != NULL && !pool->cancelled && shortage_lasts(pool->shortage);
     if (wait) {
         shortage_await(pool->shortage, &pool->waiter, &pool->again);
     }

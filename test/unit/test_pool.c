@@ -119,6 +119,22 @@ static void a_job_that_finds_no_descriptor_after_the_cancel_comes_back(void **st
     assert_false(task.ran);
 }
 
+static void a_job_that_is_added_after_the_cancel_waits_for_no_descriptor(void **state) {
+    struct kit *kit = *state;
+    struct task first, late;
+    limit_set(3);
+    add(kit, &first, POOL_QUICK);
+    while (!shortage_lasts(kit->shortage)) {
+        turn(kit);
+    }
+    pool_cancel(&kit->pool);
+    add(kit, &late, POOL_QUICK);
+    while (first.done == 0 || late.done == 0) {
+        turn(kit);
+    }
+    assert_false(late.ran);
+}
+
 static void without_a_shortage_jobs_run_whatever_is_free(void **state) {
     struct kit *kit = *state;
     struct task task;
@@ -140,6 +156,7 @@ int main(void) {
         TEST(a_job_begins_where_descriptors_are_free),
         TEST(a_cancelled_job_comes_back_although_no_descriptor_is_free),
         TEST(a_job_that_finds_no_descriptor_after_the_cancel_comes_back),
+        TEST(a_job_that_is_added_after_the_cancel_waits_for_no_descriptor),
         TEST(without_a_shortage_jobs_run_whatever_is_free),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
