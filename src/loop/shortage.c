@@ -90,6 +90,9 @@ static void probe(struct timer *timer) {
     assert(shortage->state == SHORTAGE_PAUSED);
     if (!has_room(shortage)) {
         pause_begin(shortage);
+        if (shortage_is_endless(shortage)) {
+            waiters_wake(shortage); /* Starts fail by themselves now. */
+        }
         return;
     }
     shortage->state = SHORTAGE_TRIED;
@@ -139,7 +142,7 @@ bool shortage_is_endless(const struct shortage *shortage) {
 
 void shortage_await(struct shortage *shortage, struct shortage_waiter *waiter,
                     struct loop_task *task) {
-    assert(shortage_lasts(shortage));
+    assert(shortage->state == SHORTAGE_PAUSED); /* The hour may end right here. */
     if (waiter->task != NULL) {
         return;
     }

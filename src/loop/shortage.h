@@ -9,9 +9,9 @@
  *                      └────────── report: longer wait ───────────┘
  *
  * Promise    `began` once for each way from CLEAR, `ended` once for each way back. A waiter's task
- *            is queued once at the end of the pause.
+ *            is queued once: at the end of the pause, or when a shortage became endless.
  * Limits     waits between probes double from 100 ms to 5 s. A shortage holds up starts for an hour
- *            at most.
+ *            at most, and waiters until the next probe after that.
  * Ownership  the caller's; waiters are embedded in their owners, zeroed at first.
  * Threads    the loop; shortage_room: any.
  */

@@ -1,5 +1,6 @@
 /* The pause of starts while no descriptor is free. */
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 #include "loop/shortage.h"
 
 struct kit {
+    struct world world;
+    uint64_t ahead_ns; /* Lead of its clock over the real one. */
     struct loop *loop;
     struct shortage *shortage;
     unsigned room_after; /* Number of probes that fail first. */
@@ -22,6 +25,10 @@ struct kit {
 };
 
 static const struct err lacks = {ERR_OVERLOADED, EMFILE, "test: start"};
+
+static uint64_t mono_ns(void *ctx) {
+    return world_mono_ns(world_real()) + ((struct kit *)ctx)->ahead_ns;
+}
 
 static bool room(void *ctx) {
     struct kit *kit = ctx;
@@ -49,7 +56,8 @@ static void woken(struct loop_task *task) {
 
 static int open_kit(void **state) {
     struct kit *kit = mem_new(sizeof *kit);
-    assert_false(err_failed(loop_open(&(struct loop_options){.world = world_real()}, &kit->loop)));
+    kit->world = (struct world){.ctx = kit, .wall_ms = world_real()->wall_ms, .mono_ns = mono_ns};
+    assert_false(err_failed(loop_open(&(struct loop_options){.world = &kit->world}, &kit->loop)));
     kit->shortage = shortage_new(&(struct shortage_options){
         .loop = kit->loop, .room = room, .began = began, .ended = ended, .ctx = kit});
     kit->task.run = woken;
@@ -137,6 +145,26 @@ static void who_left_is_not_woken(void **state) {
     assert_int_equal(kit->woken, 0);
 }
 
+static void waiters_are_woken_when_the_shortage_has_held_them_up_for_an_hour(void **state) {
+    struct kit *kit = *state;
+    kit->room_after = UINT_MAX;
+    shortage_report(kit->shortage, "start a test", lacks);
+    shortage_await(kit->shortage, &kit->waiter, &kit->task);
+    while (kit->probes == 0) {
+        turn(kit);
+    }
+    loop_drain(kit->loop);
+    assert_int_equal(kit->woken, 0);
+    kit->ahead_ns = (uint64_t)(SHORTAGE_PATIENCE_MS + 1) * 1000 * 1000;
+    while (kit->probes == 1) {
+        turn(kit);
+    }
+    loop_drain(kit->loop);
+    assert_int_equal(kit->woken, 1);
+    assert_true(shortage_is_endless(kit->shortage));
+    assert_int_equal(kit->ended, 0);
+}
+
 static void a_failure_without_an_errno_is_judged_by_a_probe(void **state) {
     struct kit *kit = *state;
     assert_false(shortage_suspect(kit->shortage, "start a test"));
@@ -183,6 +211,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(
             a_start_that_fails_after_the_probe_goes_on_with_the_same_shortage, open_kit, close_kit),
         cmocka_unit_test_setup_teardown(who_left_is_not_woken, open_kit, close_kit),
+        cmocka_unit_test_setup_teardown(
+            waiters_are_woken_when_the_shortage_has_held_them_up_for_an_hour, open_kit, close_kit),
         cmocka_unit_test_setup_teardown(a_failure_without_an_errno_is_judged_by_a_probe, open_kit,
                                         close_kit),
         cmocka_unit_test(without_an_object_nothing_ever_waits),
