@@ -170,7 +170,8 @@ static void load_done(struct loop_work *work) {
     }
     client->engine = err_failed(client->load_err) ? ENGINE_COLD : ENGINE_WARM;
     bool short_of = client->engine == ENGINE_COLD && !client->closing &&
-                    shortage_suspect(client->shortage, "load the HTTP library");
+                    shortage_suspect(client->shortage, "load the HTTP library") &&
+                    shortage_lasts(client->shortage);
     if (client->closing) {
         fetch__unload(client);
     } else if (client->engine == ENGINE_WARM || short_of) {

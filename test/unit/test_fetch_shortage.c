@@ -25,6 +25,14 @@ int __wrap_socket(int domain, int type, int protocol) {
     return __real_socket(domain, type, protocol);
 }
 
+static bool library_fails;
+
+void *__real_dlopen(const char *path, int flags);
+void *__wrap_dlopen(const char *path, int flags);
+void *__wrap_dlopen(const char *path, int flags) {
+    return library_fails ? NULL : __real_dlopen(path, flags);
+}
+
 struct limited {
     struct kit *kit;
     struct fetch *usual;
@@ -167,6 +175,52 @@ static void the_total_time_goes_on_while_a_request_waits_for_a_descriptor(void *
     text_done(&asking.body);
 }
 
+static uint64_t ahead_ns; /* Lead of the clock of a shortage over the real one. */
+
+static uint64_t ahead_mono_ns(void *ctx) {
+    (void)ctx;
+    return world_mono_ns(world_real()) + ahead_ns;
+}
+
+static bool no_room(void *ctx) {
+    (void)ctx;
+    return false;
+}
+
+static void without_its_library_a_request_fails_in_an_endless_shortage(void **state) {
+    struct limited *limited = *state;
+    struct kit *kit = limited->kit;
+    struct fetch *loaded = kit->client;
+    const struct world world = {.wall_ms = world_real()->wall_ms, .mono_ns = ahead_mono_ns};
+    struct loop *loop = NULL;
+    assert_false(err_failed(loop_open(&(struct loop_options){.world = &world}, &loop)));
+    struct shortage *shortage =
+        shortage_new(&(struct shortage_options){.loop = loop, .room = no_room});
+    assert_true(shortage_suspect(shortage, "start a test"));
+    ahead_ns = (uint64_t)(SHORTAGE_PATIENCE_MS + 1) * 1000 * 1000;
+    assert_true(shortage_is_endless(shortage));
+    const struct fetch_options options = {.loop = kit->loop, .shortage = shortage};
+    fetch_open(&options, &kit->client);
+    struct asking asking;
+    struct fetch_call call = call_of(kit, &asking);
+    call.limits.total_ms = 5000;
+    library_fails = true;
+    start(&asking, call, here);
+    finish(&asking);
+    assert_int_equal(asking.result.fault, FETCH_LIBRARY);
+    text_done(&asking.body);
+    fetch_close(kit->client, on_closed, &kit->closed);
+    while (!kit->closed) {
+        server_turn(kit->loop);
+    }
+    kit->closed = false;
+    kit->client = loaded;
+    shortage_free(shortage);
+    loop_close(loop);
+    library_fails = false;
+    ahead_ns = 0;
+}
+
 int main(void) {
     (void)signal(SIGPIPE, SIG_IGN); /* As the daemon does. */
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_limited, close_limited)
@@ -175,6 +229,7 @@ int main(void) {
         TEST(a_request_at_the_limit_of_the_system_waits_too),
         TEST(a_name_that_cannot_be_looked_up_without_descriptors_waits_too),
         TEST(a_request_that_waits_for_a_descriptor_may_be_cancelled),
+        TEST(without_its_library_a_request_fails_in_an_endless_shortage),
         TEST(the_total_time_goes_on_while_a_request_waits_for_a_descriptor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
