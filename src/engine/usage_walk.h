@@ -3,7 +3,7 @@
  * Promise    each row is added once, in the slice that met it, and the total is the sum of the same
  *            rows: items and total never contradict each other. A transaction each, the slices are
  *            no snapshot: a call that is counted meanwhile is in the sums if its row was not read
- *            yet.
+ *            yet, and one that tx_usage_forget moves meanwhile may be in them twice or not at all.
  * Bounds     a slice has at most USAGE_SLICE_ROWS rows, or ends by tx_slice_over. Of more than
  *            USAGE_KEYS_MAX models, agents or projects those have items that were used last;
  *            sessions and days have no such bound.
