@@ -138,8 +138,7 @@ const struct command command_session_archive = {
 static const struct flag rm_flags[] = {
     {.name = "stop-jobs",
      .kind = FLAG_SWITCH,
-     .about = "Stop the jobs and workflows that its turns started, too: else they go on, and are"
-              " removed when they have ended."},
+     .about = "Stop the jobs and workflows that its turns started, too: else they go on."},
     {.name = NULL},
 };
 

@@ -75,12 +75,11 @@ static bool answered(struct removals *removals, struct err err) {
 }
 
 static void page_next(struct removals *removals) {
-    const struct folder_removals *listed = &removals->listed;
-    if (listed->count < FOLDER_REMOVALS_PAGE) {
+    if (!removals->listed.more) {
         sleep_until_next(removals);
         return;
     }
-    removals->listed.after = listed->page[listed->count - 1].run;
+    removals->listed.after = removals->listed.next;
     page_ask(removals);
 }
 

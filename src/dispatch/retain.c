@@ -186,17 +186,11 @@ static void prune_done(struct err err, void *ctx) {
 
 /* --- Folders of removed runs ------------------------------------------------------------------ */
 
+/* The leader's list: each host has one of its own (removals.c). */
 static struct err folders_tx(struct tx *tx, void *ctx) {
     struct tidy *tidy = ctx;
+    tidy->listed.place = BYTES("");
     return tx_folder_removals_find(tx, &tidy->listed);
-}
-
-/* The leader's own list and that of its host: it was a standby before. */
-static void folders_next(struct tidy *tidy) {
-    const struct bytes place = tidy->dispatch->options.bounds.host;
-    tidy->cleared = tidy->listed.place.len > 0 || place.len == 0;
-    tidy->listed.place = tidy->cleared ? BYTES("") : place;
-    tidy->listed.after = (struct id){.text = ""};
 }
 
 static void folders_found(struct err err, void *ctx) {
@@ -205,7 +199,8 @@ static void folders_found(struct err err, void *ctx) {
         return;
     }
     if (err_failed(err) || tidy->listed.count == 0) {
-        folders_next(tidy);
+        tidy->cleared = true;
+        tidy->listed.after = (struct id){.text = ""};
         tidy_on(tidy);
         return;
     }
@@ -215,7 +210,7 @@ static void folders_found(struct err err, void *ctx) {
         const struct span span = {.run = listed->run, .first = 1, .last = listed->attempts};
         remove_span(tidy, &span, listed);
     }
-    tidy->listed.after = tidy->listed.page[tidy->listed.count - 1].run;
+    tidy->listed.after = tidy->listed.next;
 }
 
 static struct err acknowledge_tx(struct tx *tx, void *ctx) {

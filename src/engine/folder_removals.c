@@ -37,16 +37,23 @@ struct err tx_folder_removals_find(struct tx *tx, struct folder_removals *remova
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
     bool found = !err_failed(err);
+    struct id last = removals->after;
+    size_t seen = 0;
     removals->count = 0;
-    while (!err_failed(err) && found && removals->count < FOLDER_REMOVALS_PAGE) {
+    while (!err_failed(err) && found && seen < FOLDER_REMOVALS_PAGE) {
         err = rows_next(rows, &found);
         struct bytes run = found && !err_failed(err) ? rows_text(rows, 0) : BYTES("");
+        seen += found && !err_failed(err);
         if (id_valid(run.data, run.len, "run")) {
             struct folder_removal *removal = &removals->page[removals->count++];
             *removal = (struct folder_removal){.attempts = rows_int(rows, 1)};
             memcpy(removal->run.text, run.data, run.len);
+            last = removal->run;
         }
     }
+    /* A page of rows that name no run would be read for ever. */
+    removals->more = seen == FOLDER_REMOVALS_PAGE && removals->count > 0;
+    removals->next = last;
     return err;
 }
 

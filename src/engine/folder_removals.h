@@ -35,7 +35,9 @@ struct folder_removals {
     struct bytes place; /* Borrowed: engine/home.h; "": what is the leader's. */
     struct id after;
     struct folder_removal page[FOLDER_REMOVALS_PAGE];
-    size_t count;
+    size_t count; /* Rows that name no run are left out. */
+    bool more;    /* The rest stands after `next`. */
+    struct id next;
 };
 MUST_CHECK struct err tx_folder_removals_find(struct tx *tx, struct folder_removals *removals);
 /* The folders of the page are gone, but for those whose `attempts` the caller has set to 0. */

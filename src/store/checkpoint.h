@@ -47,7 +47,7 @@ struct checkpoint {
     int64_t next_at;           /* Writer's thread: how long the log may grow before the next one, */
     int64_t wait_at;           /* and before it does that one itself. */
     atomic_int_fast64_t log_bytes;
-    atomic_bool restart, empty; /* What the thread asks the writer to do. */
+    atomic_bool restart, empty; /* Requests of the thread to the writer. */
     atomic_bool marked;         /* There was a commit since the mark was made durable. */
     atomic_uint_fast64_t done;
 
