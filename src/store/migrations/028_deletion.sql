@@ -41,5 +41,9 @@ UPDATE runs SET session = COALESCE((SELECT s.session FROM parts p JOIN messages 
 UPDATE runs SET session = (SELECT r.session FROM runs r WHERE r.id = runs.root)
     WHERE session = '' AND root IN (SELECT r.id FROM runs r WHERE r.session <> '');
 
+-- Rows of one session in the order of their ids, from any id on.
+DROP INDEX usage_session;
+CREATE INDEX usage_session ON usage_totals (owner, session, id);
+
 -- Revoked tokens are kept for a day.
 CREATE INDEX tokens_revoked ON tokens (revoked_ms) WHERE revoked_ms IS NOT NULL;
