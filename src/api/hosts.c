@@ -218,7 +218,7 @@ static void host_remove(struct exchange *exchange, void *ctx) {
 struct abandon_op {
     struct op op;
     const struct runs_api *api;
-    struct run_abandon what; /* Its key is borrowed from the exchange, its host from `host`. */
+    struct run_abandon what; /* The key is borrowed from the exchange, the host from `host`. */
     struct text host;        /* Owned. */
     bool force;
 };

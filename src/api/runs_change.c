@@ -180,10 +180,10 @@ static void folders_remove(struct loop_work *work) {
     const struct run_folders folders = {
         .run = remove->key.run, .first = 1, .last = remove->attempts};
     struct err err = run_folders_remove(remove->api->spool, &folders);
-    (void)err; /* It is listed, and tried again. */
+    (void)err; /* The folder is listed, and tried again. */
 }
 
-/* What else went with the run, as the sessions of a workflow's agents, is looked for later. */
+/* Sessions of a workflow's agents, and other things that went with the run, are removed later. */
 static void remove_end(struct remove_op *remove, struct err result) {
     struct runs_api *api = remove->api;
     op_answer(&remove->op, result);

@@ -25,7 +25,7 @@ static void pages_fail(struct doctor *doctor, const struct store_pages *pages) {
     doctor_row(doctor, VERDICT_FAIL, "file", text.data);
 }
 
-/* What the file holds, also on pages that no row needs. */
+/* Pages of the file, those that no row needs included. */
 void doctor_check_pages(struct doctor *doctor) {
     struct store_pages pages = {.pages = 0};
     struct why why = {.text = ""};
@@ -66,7 +66,7 @@ static struct err folder_add(void *ctx, const char *name) {
     return ERR_OK;
 }
 
-/* One in which no command began says nothing; it may be gone by now, with its row. */
+/* A folder in which no command began says nothing, and may be gone by now with the row. */
 static void folder_judge(struct folders *folders, const char *name, const char *what) {
     struct spool_state state;
     struct why why;

@@ -34,9 +34,9 @@ struct host_watch {
     struct dispatch *dispatch;
     struct timer timer;
     struct seen_list known, fresh; /* `fresh` is the store function's. */
-    bool renames;                  /* This look: it leads, and is not held. */
-    bool renamed;                  /* Jobs of the hosts in `known`, and ours: tx_host_rename. */
-    size_t abandoning;             /* Of `known`: the one whose jobs are looked at. */
+    bool renames;      /* Whether this look renames: the daemon leads, and is not held. */
+    bool renamed;      /* Jobs of the hosts in `known`, and ours: tx_host_rename. */
+    size_t abandoning; /* Of `known`: the one whose jobs are looked at. */
     struct host_abandon what;
     struct host_abandoned abandoned;
 };

@@ -76,7 +76,7 @@ struct errand {
     bool away;    /* In the pool or in the store: it must stay. */
     bool foreign; /* The row is of another host: its folder is not ours to judge. */
     bool adopts;  /* An earlier daemon began it, or was about to. */
-    bool removed; /* What ran there lives, or has lived, and its folder was removed. */
+    bool removed; /* A command ran there, and the folder was removed. */
     bool doubted; /* The row is of another history: it may have run where there is no folder. */
     char *spec;   /* Owned; NULL once it was read. */
     size_t spec_len;

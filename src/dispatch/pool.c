@@ -130,6 +130,6 @@ void pool_cancel(struct pool *pool) {
         }
     }
     if (pool->count > 0) {
-        loop_soon(pool->loop, &pool->again); /* They need not wait for descriptors. */
+        loop_soon(pool->loop, &pool->again); /* Cancelled jobs need no descriptors. */
     }
 }

@@ -104,7 +104,7 @@ static void removal_done(struct pool_job *job) {
                          (struct bytes){removal->span.run.text, strlen(removal->span.run.text)},
                          removal->err);
         if (removal->listed != NULL) {
-            removal->listed->attempts = 0; /* It stays listed. */
+            removal->listed->attempts = 0; /* The folder stays listed. */
         }
     }
     mem_free(removal);

@@ -39,7 +39,7 @@ struct name {
 struct script_sweep {
     struct dispatch *dispatch;
     struct pool_job job;
-    int64_t before_s; /* What was touched since stays, but for: */
+    int64_t before_s; /* Files touched since stay, but for: */
     struct script_removals removed;
     struct name *names; /* Owned. */
     size_t count, asked;
@@ -156,7 +156,7 @@ static struct err forget_tx(struct tx *tx, void *ctx) {
 
 static void forgotten(struct err err, void *ctx) {
     struct script_sweep *sweep = ctx;
-    (void)err; /* They stay listed for the next round. */
+    (void)err; /* The scripts stay listed for the next round. */
     dispatch__answered(sweep->dispatch);
     finish(sweep);
 }

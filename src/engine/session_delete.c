@@ -360,7 +360,7 @@ struct err tx_session_purge(struct tx *tx, struct session_purge *purge) {
     if (!err_failed(err) && found && !some) {
         err = remove_rest(tx, &row, hidden, &waits);
     }
-    if (!err_failed(err) && found && !waits) { /* One that waits has changed nothing. */
+    if (!err_failed(err) && found && !waits) { /* A session that waits has changed nothing. */
         tx_scrub(tx);
     }
     if (!err_failed(err)) {

@@ -39,7 +39,7 @@ struct usage_add {
 };
 MUST_CHECK struct err tx_usage_add(struct tx *tx, const struct usage_add *add);
 
-/* What a deleted session used is added to the sums that name neither session nor agent, a page at a
+/* Adds the usage of a deleted session to the sums that name neither session nor agent, a page at a
  * time. *ret_some: call again. */
 MUST_CHECK struct err tx_usage_forget(struct tx *tx, const struct session_row *session,
                                       int64_t limit, bool *ret_some);

@@ -35,7 +35,7 @@ struct fetch_request {
     struct text held; /* Pieces that were not handed over yet. */
     size_t received;
     bool asked;            /* Connected; the request goes out. */
-    bool starved;          /* Its socket found no free descriptor, */
+    bool starved;          /* The socket found no free descriptor, */
     int starved_os;        /* by this errno. */
     bool held_back;        /* libcurl waits for us to take what is held. */
     bool paused;           /* By the caller. */

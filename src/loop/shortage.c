@@ -107,7 +107,7 @@ void shortage_report(struct shortage *shortage, const char *what, struct err err
     }
     shortage->stats.reports++;
     if (shortage->state == SHORTAGE_PAUSED) {
-        return; /* It was on its way before the pause. */
+        return; /* The start was on its way before the pause. */
     }
     bool first = shortage->state == SHORTAGE_CLEAR;
     shortage->since_ns = first ? now_ns(shortage) : shortage->since_ns;

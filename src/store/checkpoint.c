@@ -88,7 +88,7 @@ static void log_shorten(struct checkpoint *checkpoint) {
     checkpoint->wanted = false;
     (void)log_copy(checkpoint, CHECKPOINT_PASSIVE); /* See Failure. */
     if (atomic_load(&checkpoint->log_bytes) >= CHECKPOINT_RESTART_BYTES) {
-        /* What was asked meanwhile is dropped: the next PASSIVE would hold the lock that the
+        /* A request made meanwhile is dropped: the next PASSIVE would hold the lock that the
          * writer needs now. */
         checkpoint->wanted = false;
         atomic_store(&checkpoint->restart, true);

@@ -52,7 +52,7 @@ struct group {
 /* Any thread reads them; the writer counts. */
 struct group_counters {
     atomic_uint_fast64_t groups, functions, reruns, errors;
-    atomic_uint_fast64_t commits; /* That happened. */
+    atomic_uint_fast64_t commits; /* Number of commits that happened. */
 };
 
 /* Where functions come from: NULL when there are none just now. It never waits. */

@@ -41,7 +41,7 @@ struct sqlite_conn {
     " run 'drover restore FILE'. If another program wrote drover.db, run"                          \
     " 'drover restore --rewrite-sums'."
 
-/* What nodes.home tells of lost commits: "missing COUNT FIRST_MS"; no row: nothing. */
+/* Lost commits as nodes.home has them: "missing COUNT FIRST_MS"; no row: nothing. */
 #define SQLITE_MISSING_COUNT                                                                       \
     "SELECT CAST(substr(home, 9) AS INTEGER) FROM nodes WHERE home LIKE 'missing %'"
 #define SQLITE_MISSING_AT                                                                          \

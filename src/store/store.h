@@ -226,7 +226,7 @@ struct store_check {
     bool sums;       /* Pages have checksums. */
     int64_t missing; /* Number of commits that are missing, and that no release has accepted. */
     int64_t missing_at_ms;          /* When a start first found so; 0: none did yet. */
-    char detail[STORE_DETAIL_SIZE]; /* What was found, the first few of it. */
+    char detail[STORE_DETAIL_SIZE]; /* The first findings. */
 };
 MUST_CHECK struct err store_check(const char *where, struct store_check *ret_check,
                                   struct why *why);

@@ -120,7 +120,7 @@ struct err threads_start(const struct threads_options *options, struct threads *
     threads->readers = mem_new_array(options->readers_count, sizeof *threads->readers);
     lane_init(&threads->writes);
     lane_init(&threads->reads);
-    /* One reader is left to short reads, however many long ones there are. */
+    /* A reader is left to short reads, however many long ones there are. */
     lane_bound_slices(&threads->reads,
                       options->readers_count > 1 ? (unsigned)options->readers_count - 1 : 0);
     struct err err = store__thread_start(&threads->writer, "store-writer", writer_main, threads);

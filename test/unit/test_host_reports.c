@@ -228,14 +228,10 @@ static void a_page_takes_the_oldest_and_says_that_more_are_left(void **state) {
 
 static void reports_of_large_jobs_are_taken_in_shorter_pages(void **state) {
     struct runs_kit *runs = *state;
-    static char spec[RUN_SPEC_MAX + 1];
-    memset(spec, 'x', RUN_SPEC_MAX);
-    static const char head[] = "{\"argv\":[\"true\"],\"stdin\":\"";
-    memcpy(spec, head, sizeof head - 1);
-    memcpy(spec + RUN_SPEC_MAX - 2, "\"}", 2);
+    const struct bytes spec = runs_large_spec();
     for (size_t i = 0; i < HOST_REPORTS_PAGE; i++) {
         struct run_new what = runs_new(runs);
-        what.spec = kit_bytes(spec);
+        what.spec = spec;
         struct runs_row run = runs_submit(runs, &what);
         struct run_settle end = runs_exit(runs, run.run, 0);
         report(runs, &end);

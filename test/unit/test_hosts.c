@@ -161,14 +161,10 @@ enum { LARGE = 40 }; /* A page of questions, and more than a transaction has mem
 
 /* Jobs whose specs are as large as specs may be. */
 static void add_large(struct runs_kit *runs, struct runs_row *ret_rows) {
-    static char spec[RUN_SPEC_MAX + 1];
-    memset(spec, 'x', RUN_SPEC_MAX);
-    static const char head[] = "{\"argv\":[\"true\"],\"stdin\":\"";
-    memcpy(spec, head, sizeof head - 1);
-    memcpy(spec + RUN_SPEC_MAX - 2, "\"}", 2);
+    const struct bytes spec = runs_large_spec();
     for (size_t i = 0; i < LARGE; i++) {
         struct run_new what = runs_new(runs);
-        what.spec = kit_bytes(spec);
+        what.spec = spec;
         ret_rows[i] = runs_submit(runs, &what);
     }
 }
