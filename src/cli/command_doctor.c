@@ -175,11 +175,11 @@ static void check_database(struct doctor *doctor) {
     }
     if (check.missing > 0) {
         why_set(&why,
-                "%lld acknowledged commits, at least, are missing%s%s: drover.db-wal was damaged, "
-                "cut or"
+                "about %lld acknowledged commit%s missing%s%s: drover.db-wal was damaged, cut or"
                 " removed, or an older drover.db was put in its place; restore a newer backup, or"
                 " accept the loss with 'drover release'",
-                (long long)check.missing, check.missing_at_ms > 0 ? ", found " : "",
+                (long long)check.missing, check.missing == 1 ? " is" : "s are",
+                check.missing_at_ms > 0 ? ", found " : "",
                 check.missing_at_ms > 0 ? talk_time(check.missing_at_ms).text : "");
         doctor_fail(doctor, "commits", err_make(ERR_STORE_INCOMPLETE, "doctor: commits"), &why);
     }

@@ -82,7 +82,7 @@ static void doubt_print(const json_t *hold) {
 static void missing_print(const json_t *hold) {
     int64_t missing = talk_int(hold, "missing");
     if (missing > 0) {
-        printf("The database lacks %lld acknowledged commit%s, at least (found %s): its log was"
+        printf("The database lacks about %lld acknowledged commit%s (found %s): its log was"
                " damaged, cut or\nremoved, or an older copy put in its place. A release accepts"
                " that; to restore a newer backup,\nstop the daemon instead.\n",
                (long long)missing, plural(missing),

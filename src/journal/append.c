@@ -152,6 +152,7 @@ struct err tx_append_all(struct tx *tx, const struct append *appends, size_t cou
         }
     }
     if (!err_failed(err)) {
+        tx_stream_raised(tx, appended.stream, appended.seq);
         *ret_last = appended;
     }
     return err;

@@ -126,6 +126,7 @@ struct err tx_stream_remove(struct tx *tx, const struct stream_name *stream, int
     }
     if (!err_failed(err) && found && !more) {
         const struct arg args[] = {arg_int(state.stream)};
+        tx_stream_removed(tx);
         err = tx_exec(tx, "DELETE FROM streams WHERE id = $1", args, COUNT_OF(args), NULL);
     }
     if (!err_failed(err)) {

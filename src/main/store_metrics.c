@@ -25,7 +25,7 @@ void store_metrics(struct store *store, const struct token_table *tokens, struct
         {"store_damaged_pages", METRIC_GAUGE, "Damaged pages of the database that were read.",
          store_damaged(store)},
         {"store_missing_commits", METRIC_GAUGE,
-         "Acknowledged commits, at least, that a start found missing, until a release.",
+         "About how many acknowledged commits a start found missing, until a release.",
          (uint64_t)store_missing(store)},
         {"store_mark_errors_total", METRIC_COUNTER,
          "Times the mark of the last commit (drover.mark) could not be written.",

@@ -12,23 +12,27 @@
 #include "base/memory.h"
 #include "store/datadir.h"
 
-enum { MARK_BYTES = 4096, NUMBER_BITS = 48 };
-#define NUMBER_MASK ((UINT64_C(1) << NUMBER_BITS) - 1)
+enum { MARK_BYTES = 4096 };
 
 struct commit_mark {
     int fd; /* Owned. */
     atomic_uint_fast64_t errors;
 };
 
-static uint64_t word_of(int64_t number) {
-    uint64_t low = (uint64_t)number & NUMBER_MASK;
-    uint64_t check = (low + 1) * UINT64_C(0x9e3779b97f4a7c15) >> NUMBER_BITS;
-    return check << NUMBER_BITS | low;
-}
+struct words {
+    struct commit_point point;
+    uint64_t check;
+};
 
-static int64_t number_of(uint64_t word) {
-    int64_t number = (int64_t)(word & NUMBER_MASK);
-    return word_of(number) == word ? number : 0;
+/* Not 0 for a point of zeros: an empty file has no mark. */
+static uint64_t check_of(const struct commit_point *point) {
+    const int64_t words[] = {point->number, point->stream, point->head};
+    uint64_t check = 1;
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        check = (check ^ (uint64_t)words[i]) * UINT64_C(0x9e3779b97f4a7c15);
+        check ^= check >> 32;
+    }
+    return check;
 }
 
 /* All blocks are there from the start, so that a write later needs none where the file system
@@ -81,18 +85,20 @@ uint64_t commit_mark_errors(const struct commit_mark *mark) {
     return atomic_load_explicit(&mark->errors, memory_order_relaxed);
 }
 
-static bool word_read(int fd, uint64_t *ret_word) {
-    return pread(fd, ret_word, sizeof *ret_word, 0) == (ssize_t)sizeof *ret_word;
+static struct commit_point point_read(int fd) {
+    struct words words = {.check = 0};
+    bool read = pread(fd, &words, sizeof words, 0) == (ssize_t)sizeof words;
+    return read && words.check == check_of(&words.point) ? words.point
+                                                         : (struct commit_point){.number = 0};
 }
 
-int64_t commit_mark_get(const struct commit_mark *mark) {
-    uint64_t word = 0;
-    return word_read(mark->fd, &word) ? number_of(word) : 0;
+struct commit_point commit_mark_get(const struct commit_mark *mark) {
+    return point_read(mark->fd);
 }
 
-void commit_mark_set(struct commit_mark *mark, int64_t number) {
-    uint64_t word = word_of(number);
-    if (pwrite(mark->fd, &word, sizeof word, 0) != (ssize_t)sizeof word) {
+void commit_mark_set(struct commit_mark *mark, const struct commit_point *point) {
+    const struct words words = {.point = *point, .check = check_of(point)};
+    if (pwrite(mark->fd, &words, sizeof words, 0) != (ssize_t)sizeof words) {
         error_count(mark);
     }
 }
@@ -106,11 +112,10 @@ void commit_mark_sync(struct commit_mark *mark) {
     }
 }
 
-int64_t commit_mark_look(const char *folder) {
+struct commit_point commit_mark_look(const char *folder) {
     AUTO(mem_release) char *path = datadir_path(folder, DATADIR_MARK);
     AUTO(fd_release) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    uint64_t word = 0;
-    return fd >= 0 && word_read(fd, &word) ? number_of(word) : 0;
+    return fd >= 0 ? point_read(fd) : (struct commit_point){.number = 0};
 }
 
 struct err commit_mark_remove(const char *folder) {

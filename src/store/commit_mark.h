@@ -1,12 +1,17 @@
 /* commit_mark.h: the number of the last commit, kept outside the database.
  *
  * Why        SQLite stops at the first damaged frame of its log, and begins without a log where it
- *            was removed: commits that were acknowledged are gone, and the database is sound. The
- *            number of the last one is also a row (nodes.batch), so a start that finds less in the
- *            row than in the mark knows how many commits are missing, at least.
- * Format     DIR/drover.mark, 4,096 bytes, of which the first 8 are a word in the byte order of the
- *            machine: the number in the lower 48 bits, a check of it in the upper 16. The rest is
- *            0. A word whose check is wrong counts as no mark.
+ *            was removed: commits that were acknowledged are gone, and the database is sound. So
+ *            the last one is also noted here, with something that the database has since: its
+ *            number in nodes.batch, or the head of a stream that it raised. A start that finds
+ *            neither knows that commits are missing.
+ * Appends    a number in nodes.batch is one more page in the log for each commit. A commit that
+ *            appended events has raised the head of a stream in any case: it is found by that, and
+ *            only each COMMIT_MARK_STRIDE-th of them writes its number too, so that a start can
+ *            say about how many are missing.
+ * Format     DIR/drover.mark, 4,096 bytes, of which the first 32 are four words in the byte order
+ *            of the machine: number, stream, head, and a check of the three. The rest is 0. Words
+ *            whose check is wrong count as no mark.
  * Crashes    the mark is set after the COMMIT has synced the log, so at any moment the mark on the
  *            disk is no higher than the durable commits. It is written, not synced: it survives the
  *            process, and a power cut but for the last second (commit_mark_sync). All blocks of the
@@ -24,19 +29,26 @@
 #include "base/base.h"
 #include "base/err.h"
 
+enum { COMMIT_MARK_STRIDE = 8 };
+
 struct commit_mark;
+
+struct commit_point {
+    int64_t number;       /* Of the commit; 0: there is none. */
+    int64_t stream, head; /* It raised `head` of this row of `streams`; 0: see nodes.batch. */
+};
 
 /* Makes the file where there is none, in a folder that this process has claimed. */
 MUST_CHECK struct err commit_mark_open(const char *folder, struct commit_mark **ret_mark,
                                        struct why *why);
-void commit_mark_close(struct commit_mark *mark);        /* NULL is allowed. */
-int64_t commit_mark_get(const struct commit_mark *mark); /* 0: there is none. */
-void commit_mark_set(struct commit_mark *mark, int64_t number);
+void commit_mark_close(struct commit_mark *mark); /* NULL is allowed. */
+struct commit_point commit_mark_get(const struct commit_mark *mark);
+void commit_mark_set(struct commit_mark *mark, const struct commit_point *point);
 void commit_mark_sync(struct commit_mark *mark);             /* Blocks on the disk. */
 uint64_t commit_mark_errors(const struct commit_mark *mark); /* Since the open. */
 
-/* Without a claim, for a look: 0 where there is no file or no mark. */
-int64_t commit_mark_look(const char *folder);
+/* Without a claim, for a look: number 0 where there is no file or no mark. */
+struct commit_point commit_mark_look(const char *folder);
 /* What follows is another history: a restored database has no mark. Absent is fine. */
 MUST_CHECK struct err commit_mark_remove(const char *folder);
 

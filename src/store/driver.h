@@ -33,9 +33,16 @@ enum conn_role {
     CONN_CHECKPOINT, /* Asked for only by a driver that has `checkpoint`. */
 };
 
+/* What the open transaction of the writer has done to rows of `streams` (tx_stream_raised). */
+struct raised {
+    int64_t stream, head; /* The last one; 0: none. */
+    bool removed;         /* A row is gone. */
+};
+
 struct conn {
     const struct driver *driver;
     enum conn_role role;
+    struct raised raised; /* The core's; a driver that looks at it empties it in `begin`. */
 };
 
 struct rows {

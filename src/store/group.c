@@ -44,11 +44,13 @@ static struct call *take(struct progress *progress) {
 /* Runs one function; its notes stay only if it succeeded. */
 static struct err run(struct group_writer *writer, struct group *group, struct call *call) {
     size_t mark = notes_mark(&group->notes);
+    const struct raised raised = writer->conn->raised;
     writer->tx.notes = &group->notes;
     count(&writer->counters.functions);
     struct err err = tx_run(&writer->tx, call->fn, call->ctx);
     if (err_failed(err)) {
         notes_cut(&group->notes, mark);
+        writer->conn->raised = raised;
     }
     return err;
 }

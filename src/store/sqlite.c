@@ -11,6 +11,7 @@
 #include "store/driver.h"
 #include "store/page_sums.h"
 #include "store/sqlite_conn.h"
+#include "store/sqlite_mark.h"
 
 struct sqlite_database {
     struct database database;
@@ -217,6 +218,7 @@ static struct err plain(struct conn *conn, const char *sql) {
 
 static struct err begin(struct conn *conn) {
     of(conn)->met_damage = false;
+    conn->raised = (struct raised){.stream = 0};
     of(conn)->changes_at_begin = sqlite3_total_changes64(of(conn)->db);
     if (conn->role != CONN_WRITER) {
         return plain(conn, "BEGIN");
@@ -274,22 +276,10 @@ static bool file_moved(struct conn *conn) {
     return rc == SQLITE_OK && moved != 0; /* A file system that cannot tell is trusted. */
 }
 
-/* A group that changed nothing is no commit: nothing of it would be missing. */
-static struct err batch_raise(struct sqlite_conn *writer, int64_t *io_batch) {
-    if (sqlite3_total_changes64(writer->db) == writer->changes_at_begin) {
-        return ERR_OK;
-    }
-    const struct arg args[] = {arg_int(*io_batch + 1)};
-    struct err err = sqlite_exec(&writer->conn, "UPDATE nodes SET batch = $1", args, COUNT_OF(args),
-                                 NULL /* there is one row */);
-    *io_batch += err_failed(err) ? 0 : 1;
-    return err;
-}
-
 static enum commit_outcome commit(struct conn *conn, struct err *ret_err) {
     bool writer = conn->role == CONN_WRITER;
-    int64_t batch = of(conn)->batch;
-    struct err err = writer ? batch_raise(of(conn), &batch) : ERR_OK;
+    struct commit_point point = {.number = 0};
+    struct err err = writer ? sqlite_mark_prepare(of(conn), &point) : ERR_OK;
     if (err_failed(err)) {
         rollback(conn);
         *ret_err = err;
@@ -302,11 +292,8 @@ static enum commit_outcome commit(struct conn *conn, struct err *ret_err) {
         *ret_err = err_make(ERR_STORE_LOST, "store: the database file was removed or replaced");
         return COMMIT_UNKNOWN;
     }
-    if (!err_failed(err) && writer && batch != of(conn)->batch) {
-        of(conn)->batch = batch;
-        commit_mark_set(of(conn)->mark, batch);
-    }
     if (!err_failed(err)) {
+        sqlite_mark_set(of(conn), &point);
         return COMMIT_DONE;
     }
     enum commit_outcome outcome =
@@ -332,63 +319,17 @@ static struct err reserve_index(struct sqlite_conn *conn) {
     return rc == SQLITE_OK ? ERR_OK : sqlite_error(conn, rc, "store: index of the log");
 }
 
-/* Of earlier starts, whose losses nobody has accepted by a release. */
-static struct err missing_read(struct sqlite_conn *writer, int64_t *ret_count, int64_t *ret_at_ms) {
-    int64_t at_ms = 0;
-    struct err err = sqlite_conn_int(writer, SQLITE_MISSING_AT, 0, &at_ms);
-    if (!err_failed(err)) {
-        err = sqlite_conn_int(writer, SQLITE_MISSING_COUNT, 0, ret_count);
-    }
-    if (!err_failed(err)) {
-        *ret_at_ms = at_ms;
-    }
-    return err;
-}
-
-/* Commits that the mark knows and the database does not. After this start's own commits the mark
- * tells of no loss any more, so it is kept in nodes.home: "missing COUNT FIRST_MS". The word is no
- * place, so each daemon holds until somebody releases it (engine/home.h). */
-static struct err missing_note(struct sqlite_conn *writer) {
-    int64_t marked = commit_mark_get(writer->mark), batch = 0, before = 0;
-    struct err err = sqlite_conn_int(writer, "SELECT batch FROM nodes", 0, &batch);
-    if (!err_failed(err)) {
-        err = missing_read(writer, &before, &writer->missing_at_ms);
-    }
-    if (err_failed(err)) {
-        return err;
-    }
-    writer->batch = batch > marked ? batch : marked;
-    int64_t found = writer->batch - batch;
-    writer->missing_at_ms = before > 0 ? writer->missing_at_ms : writer->opened_ms;
-    atomic_store(&writer->missing, before + found);
-    if (found == 0) {
-        return ERR_OK;
-    }
-    const struct arg args[] = {arg_int(before + found), arg_int(writer->missing_at_ms)};
-    return sqlite_exec(&writer->conn,
-                       "UPDATE nodes SET home = 'missing ' || CAST($1 AS TEXT) || ' ' ||"
-                       " CAST($2 AS TEXT)",
-                       args, COUNT_OF(args), NULL /* there is one row */);
-}
-
-static int64_t missing(const struct conn *writer, int64_t *ret_at_ms) {
-    const struct sqlite_conn *self = CONTAINER_OF(writer, struct sqlite_conn, conn);
-    *ret_at_ms = self->missing_at_ms;
-    return atomic_load(&self->missing);
-}
-
-static void missing_accept(struct conn *writer) {
-    atomic_store(&of(writer)->missing, 0);
-}
-
 static struct err raise_epoch(struct conn *conn, int64_t *ret_epoch) {
-    struct err err = begin(conn);
+    struct err err = sqlite_mark_begin(of(conn));
+    if (!err_failed(err)) {
+        err = begin(conn);
+    }
     if (err_failed(err)) {
         return err;
     }
     err = reserve_index(of(conn));
     if (!err_failed(err)) {
-        err = missing_note(of(conn));
+        err = sqlite_missing_note(of(conn));
     }
     if (!err_failed(err)) {
         err = plain(conn, "UPDATE nodes SET epoch = epoch + 1");
@@ -459,8 +400,8 @@ const struct driver driver_sqlite = {
     .schema_version = sqlite_schema_version,
     .run = run,
     .raise_epoch = raise_epoch,
-    .missing = missing,
-    .missing_accept = missing_accept,
+    .missing = sqlite_missing,
+    .missing_accept = sqlite_missing_accept,
     .begin = begin,
     .savepoint = savepoint,
     .release = release,

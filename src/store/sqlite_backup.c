@@ -21,6 +21,7 @@
 #include "store/page_scan.h"
 #include "store/page_sums.h"
 #include "store/sqlite_conn.h"
+#include "store/sqlite_mark.h"
 
 enum { HOME_SCHEMA = 2 }; /* The first that has nodes.home. */
 
@@ -217,7 +218,7 @@ static struct err check_integrity(struct sqlite_conn *conn, struct store_check *
 }
 
 /* Only what this binary knows has a row that it can find. */
-static struct err check_numbers(struct sqlite_conn *conn, int64_t marked,
+static struct err check_numbers(struct sqlite_conn *conn, const struct commit_point *marked,
                                 struct store_check *check) {
     check->schema_known = store__schema_known();
     struct err err = sqlite_schema_version(&conn->conn, &check->schema);
@@ -230,17 +231,17 @@ static struct err check_numbers(struct sqlite_conn *conn, int64_t marked,
     if (!err_failed(err) && check->schema >= HOME_SCHEMA) {
         err = sqlite_conn_int(conn, SQLITE_MISSING_AT, 0, &check->missing_at_ms);
     }
-    int64_t batch = marked;
+    int64_t missing = 0;
     if (!err_failed(err) && check->schema > 0) {
-        err = sqlite_conn_int(conn, "SELECT batch FROM nodes", 0, &batch);
+        err = sqlite_mark_compare(conn, marked, &missing);
     }
-    check->missing += batch < marked ? marked - batch : 0;
+    check->missing += missing;
     return err;
 }
 
-/* marked: what the database has to hold; 0: nobody knows. */
-static struct err check_file(const char *path, int64_t marked, struct store_check *ret_check,
-                             struct why *why) {
+/* marked: what the database has to hold; number 0: nobody knows. */
+static struct err check_file(const char *path, const struct commit_point *marked,
+                             struct store_check *ret_check, struct why *why) {
     AUTO(sqlite_conn_release) struct sqlite_conn *conn = NULL;
     struct store_check check = {.integrity_ok = false};
     struct err err =
@@ -262,9 +263,10 @@ static struct err check_file(const char *path, int64_t marked, struct store_chec
 
 struct err sqlite_check(const char *where, struct store_check *ret_check, struct why *why) {
     AUTO(mem_release) char *path = datadir_path(where, DATADIR_DATABASE);
-    int64_t marked = commit_mark_look(where); /* Before the row, which a daemon may raise. */
+    /* Before the row, which a daemon may raise. */
+    const struct commit_point marked = commit_mark_look(where);
     struct err err = sqlite_must_be_there(path, why);
-    return err_failed(err) ? err : check_file(path, marked, ret_check, why);
+    return err_failed(err) ? err : check_file(path, &marked, ret_check, why);
 }
 
 struct err sqlite_check_pages(const char *where, struct store_pages *ret_pages, struct why *why) {
@@ -281,9 +283,10 @@ struct err sqlite_check_pages(const char *where, struct store_pages *ret_pages, 
 /* --- Putting back ----------------------------------------------------------------------------- */
 
 static struct err must_be_ours(const char *path, const char *from, struct why *why) {
+    static const struct commit_point another_history = {.number = 0};
     struct store_check check;
     struct err err =
-        check_file(path, 0 /* another history */, &check, NULL /* `from` is what the user knows */);
+        check_file(path, &another_history, &check, NULL /* `from` is what the user knows */);
     if (err_failed(err) || !check.integrity_ok) {
         why_set(why, "%s is damaged or not a database.", from);
         return err_failed(err) ? err : err_make(ERR_STORE_CORRUPT, "restore: check");

@@ -27,6 +27,7 @@ struct sqlite_conn {
     int64_t log_bytes, page_bytes;
     struct commit_mark *mark; /* Borrowed; NULL: not of a live database. */
     int64_t batch;            /* Writer: number of the last commit, */
+    int64_t batch_row;        /* the one in nodes.batch, */
     int64_t changes_at_begin; /* and of changed rows before the transaction. */
     atomic_bool *stale;       /* Borrowed, as of the database; NULL: not of a live one. */
     int64_t opened_ms;        /* Wall clock, when the database was opened. */

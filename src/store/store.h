@@ -100,8 +100,8 @@ int64_t store_steady_ms(const struct store *store); /* The clock of tx_steady_ms
  * full disk does not count: reads are answered. */
 bool store_reachable(const struct store *store);
 
-/* From any thread: number of commits, at least, that were acknowledged and were not there when this
- * store, or one before it, was opened: the log was damaged, cut or removed. The daemon has to hold:
+/* From any thread: about how many commits were acknowledged and were not there when this store, or
+ * one before it, was opened (0: none): the log was damaged, cut or removed. The daemon has to hold:
  * nodes.home is no place then (engine/home.h), and the number is told again at each start until the
  * place is written there. `at_ms`: wall clock of the start that first found so; 0: none did. */
 int64_t store_missing(const struct store *store);
@@ -207,6 +207,11 @@ int64_t tx_steady_ms(const struct tx *tx);
  * does the same once. A server's log is its own affair. */
 enum { STORE_SCRUB_S = 5 };
 void tx_scrub(struct tx *tx);
+/* `head` of a row of `streams` was raised, which never sinks as long as the row is there: a later
+ * start tells by it whether this commit is in the database, and the commit writes no number of its
+ * own (commit_mark.h). */
+void tx_stream_raised(struct tx *tx, int64_t stream, int64_t head);
+void tx_stream_removed(struct tx *tx); /* A row of `streams` was deleted. */
 /* Whether the function has run for STORE_SLICE_NS, or in the first slice STORE_FIRST_SLICE_NS: a
  * long read ends its slice then, since a short one may be waiting for this reader. */
 bool tx_slice_over(const struct tx *tx);

@@ -104,6 +104,7 @@ struct err tx_try(struct tx *tx, store_fn fn, void *ctx, struct err *ret_refused
     }
     unsigned rows_open = tx->rows_open;
     size_t mark = notes_mark(tx->notes);
+    const struct raised raised = tx->conn->raised;
     tx->parts++;
     struct err err = run_part(tx, fn, ctx);
     tx->parts--;
@@ -116,6 +117,7 @@ struct err tx_try(struct tx *tx, store_fn fn, void *ctx, struct err *ret_refused
         return keep(tx, undone);
     }
     notes_cut(tx->notes, mark);
+    tx->conn->raised = raised;
     tx->err = ERR_OK;
     *ret_refused = err;
     return ERR_OK;
@@ -195,6 +197,15 @@ struct err tx_note(struct tx *tx, unsigned kind, struct bytes note) {
 
 void tx_scrub(struct tx *tx) {
     tx->scrubs = true;
+}
+
+void tx_stream_raised(struct tx *tx, int64_t stream, int64_t head) {
+    tx->conn->raised.stream = stream;
+    tx->conn->raised.head = head;
+}
+
+void tx_stream_removed(struct tx *tx) {
+    tx->conn->raised.removed = true;
 }
 
 bool tx_scrub_take(struct tx *tx) {

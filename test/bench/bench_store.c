@@ -51,8 +51,8 @@ struct err __real_sqlite_exec(struct conn *conn, const char *sql, const struct a
                               size_t count, int64_t *ret_changed);
 struct err __wrap_sqlite_exec(struct conn *conn, const char *sql, const struct arg *args,
                               size_t count, int64_t *ret_changed);
-void __real_commit_mark_set(struct commit_mark *mark, int64_t number);
-void __wrap_commit_mark_set(struct commit_mark *mark, int64_t number);
+void __real_commit_mark_set(struct commit_mark *mark, const struct commit_point *point);
+void __wrap_commit_mark_set(struct commit_mark *mark, const struct commit_point *point);
 int __real_sqlite3_exec(sqlite3 *db, const char *sql, int (*each)(void *, int, char **, char **),
                         void *ctx, char **ret_message);
 int __wrap_sqlite3_exec(sqlite3 *db, const char *sql, int (*each)(void *, int, char **, char **),
@@ -65,11 +65,11 @@ struct err __wrap_sqlite_exec(struct conn *conn, const char *sql, const struct a
                                   : __real_sqlite_exec(conn, sql, args, count, ret_changed);
 }
 
-void __wrap_commit_mark_set(struct commit_mark *mark, int64_t number) {
+void __wrap_commit_mark_set(struct commit_mark *mark, const struct commit_point *point) {
     if (mapped != NULL) {
-        *mapped = (uint64_t)number;
+        *mapped = (uint64_t)point->number;
     } else if (!without_mark) {
-        __real_commit_mark_set(mark, number);
+        __real_commit_mark_set(mark, point);
     }
 }
 

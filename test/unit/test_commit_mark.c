@@ -1,32 +1,24 @@
 /* The number of the last commit outside the database: what a start without its log finds. */
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "../fault/vfs.h"
 #include "base/memory.h"
+#include "marks_kit.h"
 #include "store/commit_mark.h"
-#include "store_places.h"
-#include "store_suite.h"
 
 enum { CUTS_MAX = 64 };
 
 struct cut {
     struct vfs_image *image; /* Owned. */
-    int64_t marked;
+    struct commit_point marked;
 };
 
 struct marks {
+    struct two_places two;
     struct vfs *vfs;
-    struct place place, other;
-    struct suite suite, second;
     struct cut cuts[CUTS_MAX];
     size_t cuts_count;
 };
@@ -34,22 +26,18 @@ struct marks {
 static int set_up(void **state) {
     struct marks *marks = mem_new(sizeof *marks);
     marks->vfs = vfs_install();
-    marks->suite.where = place_make(&marks->place);
-    marks->second.where = place_make(&marks->other);
+    places_make(&marks->two);
     *state = marks;
     return 0;
 }
 
 static int tear_down(void **state) {
     struct marks *marks = *state;
-    suite_close(&marks->suite);
-    suite_close(&marks->second);
+    places_remove(&marks->two);
     for (size_t i = 0; i < marks->cuts_count; i++) {
         vfs_image_free(marks->cuts[i].image);
     }
     vfs_remove(marks->vfs);
-    place_remove(&marks->place);
-    place_remove(&marks->other);
     mem_free(marks);
     return 0;
 }
@@ -78,70 +66,38 @@ int __wrap_fdatasync(int fd) {
     return __real_fdatasync(fd);
 }
 
-static void copy_file(const struct marks *marks, const char *name) {
-    char from[256], to[256], bytes[4096];
-    FILE *in = fopen(place_file(&marks->place, name, from), "rb");
-    FILE *out = fopen(place_file(&marks->other, name, to), "wb");
-    assert_non_null(in);
-    assert_non_null(out);
-    for (size_t len = fread(bytes, 1, sizeof bytes, in); len > 0;
-         len = fread(bytes, 1, sizeof bytes, in)) {
-        assert_int_equal(fwrite(bytes, 1, len, out), len);
-    }
-    assert_int_equal(fclose(in), 0);
-    assert_int_equal(fclose(out), 0);
+static const struct commit_point point = {.number = 123456789012, .stream = 7, .head = 99};
+
+static void set_number(struct commit_mark *mark, int64_t number) {
+    commit_mark_set(mark, &(struct commit_point){.number = number});
 }
 
-/* number: 1 where the daemon has to hold. */
-static struct err read_home(struct tx *tx, void *ctx) {
-    struct suite_call *call = ctx;
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, "SELECT home FROM nodes", NULL, 0, &rows);
-    call->number = 0;
-    if (!err_failed(err) && rows != NULL) {
-        struct bytes home = rows_text(rows, 0);
-        call->number = home.len > 8 && memcmp(home.data, "missing ", 8) == 0;
-    }
-    return err;
-}
-
-static bool holds(struct suite *suite) {
-    int64_t number = -1;
-    assert_int_equal(suite_ask(suite, read_home, NULL, &number).code, ERR_NONE);
-    return number == 1;
-}
-
-static void make_rows(struct marks *marks, int count) {
-    for (int i = 0; i < count; i++) {
-        char name[16];
-        (void)snprintf(name, sizeof name, "row-%d", i);
-        assert_int_equal(suite_do(&marks->suite, suite_insert, name).code, ERR_NONE);
-    }
-}
-
-static void a_number_is_found_again_and_a_damaged_one_is_none(void **state) {
+static void a_point_is_found_again_and_a_damaged_one_is_none(void **state) {
     struct marks *marks = *state;
     struct commit_mark *mark = NULL;
     struct why why = {""};
-    const char *folder = marks->place.path;
-    assert_int_equal(commit_mark_look(folder), 0);
+    const char *folder = marks->two.place.path;
+    assert_int_equal(commit_mark_look(folder).number, 0);
     assert_int_equal(commit_mark_open(folder, &mark, &why).code, ERR_NONE);
-    assert_int_equal(commit_mark_get(mark), 0);
-    commit_mark_set(mark, 123456789012);
+    assert_int_equal(commit_mark_get(mark).number, 0);
+    commit_mark_set(mark, &point);
     commit_mark_sync(mark);
     commit_mark_close(mark);
-    assert_int_equal(commit_mark_look(folder), 123456789012);
+    assert_int_equal(commit_mark_look(folder).number, 123456789012);
     assert_int_equal(commit_mark_open(folder, &mark, &why).code, ERR_NONE);
-    assert_int_equal(commit_mark_get(mark), 123456789012);
+    const struct commit_point found_point = commit_mark_get(mark);
+    assert_int_equal(found_point.number, 123456789012);
+    assert_int_equal(found_point.stream, 7);
+    assert_int_equal(found_point.head, 99);
     commit_mark_close(mark);
     char path[256];
     struct stat found;
-    assert_int_equal(stat(place_file(&marks->place, "drover.mark", path), &found), 0);
+    assert_int_equal(stat(place_file(&marks->two.place, "drover.mark", path), &found), 0);
     assert_true(found.st_blocks * 512 >= 4096); /* No hole, which a full disk could not fill. */
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     assert_int_equal(pwrite(fd, "x", 1, 2), 1);
     assert_int_equal(close(fd), 0);
-    assert_int_equal(commit_mark_look(folder), 0);
+    assert_int_equal(commit_mark_look(folder).number, 0);
     assert_int_equal(commit_mark_remove(folder).code, ERR_NONE);
     assert_int_equal(commit_mark_remove(folder).code, ERR_NONE);
     assert_int_equal(stat(path, &found), -1);
@@ -150,18 +106,18 @@ static void a_number_is_found_again_and_a_damaged_one_is_none(void **state) {
 static void each_flipped_bit_of_a_mark_makes_it_none(void **state) {
     struct marks *marks = *state;
     struct commit_mark *mark = NULL;
-    uint8_t bytes[8];
+    uint8_t bytes[32];
     char path[256];
-    const char *folder = marks->place.path;
+    const char *folder = marks->two.place.path;
     assert_int_equal(commit_mark_open(folder, &mark, NULL).code, ERR_NONE);
-    commit_mark_set(mark, 123456789012);
+    commit_mark_set(mark, &point);
     commit_mark_close(mark);
-    int fd = open(place_file(&marks->place, "drover.mark", path), O_RDWR | O_CLOEXEC);
+    int fd = open(place_file(&marks->two.place, "drover.mark", path), O_RDWR | O_CLOEXEC);
     assert_int_equal(pread(fd, bytes, sizeof bytes, 0), sizeof bytes);
     for (size_t bit = 0; bit < 8 * sizeof bytes; bit++) {
         bytes[bit / 8] ^= (uint8_t)(1U << bit % 8);
         assert_int_equal(pwrite(fd, bytes, sizeof bytes, 0), sizeof bytes);
-        assert_int_equal(commit_mark_look(folder), 0);
+        assert_int_equal(commit_mark_look(folder).number, 0);
         bytes[bit / 8] ^= (uint8_t)(1U << bit % 8);
     }
     assert_int_equal(close(fd), 0);
@@ -170,61 +126,63 @@ static void each_flipped_bit_of_a_mark_makes_it_none(void **state) {
 static void a_mark_that_cannot_be_written_is_counted_and_fails_nothing(void **state) {
     struct marks *marks = *state;
     struct commit_mark *mark = NULL;
-    const char *folder = marks->place.path;
+    const char *folder = marks->two.place.path;
     assert_int_equal(commit_mark_open(folder, &mark, NULL).code, ERR_NONE);
-    commit_mark_set(mark, 7);
+    set_number(mark, 7);
     assert_int_equal(commit_mark_errors(mark), 0);
     disk_fails = true;
-    commit_mark_set(mark, 8);
+    set_number(mark, 8);
     commit_mark_sync(mark);
     disk_fails = false;
     assert_int_equal(commit_mark_errors(mark), 2);
-    assert_int_equal(commit_mark_get(mark), 7);
-    commit_mark_set(mark, 9);
+    assert_int_equal(commit_mark_get(mark).number, 7);
+    set_number(mark, 9);
     commit_mark_sync(mark);
-    assert_int_equal(commit_mark_get(mark), 9);
+    assert_int_equal(commit_mark_get(mark).number, 9);
     assert_int_equal(commit_mark_remove(folder).code, ERR_NONE);
     commit_mark_sync(mark); /* No start would find it. */
     assert_int_equal(commit_mark_errors(mark), 3);
     commit_mark_close(mark);
 
-    suite_open(&marks->suite, STORE_INLINE);
+    suite_open(&marks->two.suite, STORE_INLINE);
     disk_fails = true;
-    assert_int_equal(suite_do(&marks->suite, suite_insert, "stored").code, ERR_NONE);
+    assert_int_equal(suite_do(&marks->two.suite, suite_insert, "stored").code, ERR_NONE);
     disk_fails = false;
-    assert_int_equal(store_mark_errors(marks->suite.store), 1);
-    assert_true(suite_has(&marks->suite, "stored"));
+    assert_int_equal(store_mark_errors(marks->two.suite.store), 1);
+    assert_true(suite_has(&marks->two.suite, "stored"));
 }
 
 /* With a mapping this was a SIGBUS. */
 static void a_file_that_is_cut_while_it_is_open_gets_its_mark_again(void **state) {
     struct marks *marks = *state;
     char path[256];
-    suite_open(&marks->suite, STORE_INLINE);
-    make_rows(marks, 1);
-    assert_int_equal(truncate(place_file(&marks->place, "drover.mark", path), 0), 0);
-    assert_int_equal(commit_mark_look(marks->place.path), 0);
-    assert_int_equal(suite_do(&marks->suite, suite_insert, "later").code, ERR_NONE);
-    assert_true(commit_mark_look(marks->place.path) > 1);
-    suite_close(&marks->suite);
-    suite_open(&marks->suite, STORE_INLINE);
-    assert_int_equal(store_missing(marks->suite.store), 0);
-    assert_int_equal(suite_streams(&marks->suite), 2);
+    suite_open(&marks->two.suite, STORE_INLINE);
+    make_rows(&marks->two, 1);
+    assert_int_equal(truncate(place_file(&marks->two.place, "drover.mark", path), 0), 0);
+    assert_int_equal(commit_mark_look(marks->two.place.path).number, 0);
+    assert_int_equal(suite_do(&marks->two.suite, suite_insert, "later").code, ERR_NONE);
+    assert_true(commit_mark_look(marks->two.place.path).number > 1);
+    suite_close(&marks->two.suite);
+    suite_open(&marks->two.suite, STORE_INLINE);
+    assert_int_equal(store_missing(marks->two.suite.store), 0);
+    assert_int_equal(suite_streams(&marks->two.suite), 2);
 }
+
+/* --- Losses ----------------------------------------------------------------------------------- */
 
 static void a_start_without_the_log_says_how_much_is_missing(void **state) {
     struct marks *marks = *state;
-    suite_open(&marks->suite, STORE_INLINE);
-    assert_int_equal(store_missing(marks->suite.store), 0);
-    make_rows(marks, 5);
-    copy_file(marks, "drover.db"); /* All rows are in the log. */
-    copy_file(marks, "drover.mark");
+    suite_open(&marks->two.suite, STORE_INLINE);
+    assert_int_equal(store_missing(marks->two.suite.store), 0);
+    make_rows(&marks->two, 5);
+    copy_file(&marks->two, "drover.db"); /* All rows are in the log. */
+    copy_file(&marks->two, "drover.mark");
     struct store_check check = {.missing = 0};
-    suite_open(&marks->second, STORE_INLINE);
-    assert_true(store_missing(marks->second.store) >= 5);
-    assert_true(holds(&marks->second));
-    suite_close(&marks->second);
-    assert_int_equal(store_check(marks->other.path, &check, NULL).code, ERR_NONE);
+    suite_open(&marks->two.second, STORE_INLINE);
+    assert_true(store_missing(marks->two.second.store) >= 5);
+    assert_true(holds(&marks->two.second));
+    suite_close(&marks->two.second);
+    assert_int_equal(store_check(marks->two.other.path, &check, NULL).code, ERR_NONE);
     assert_true(check.missing >= 5);
 }
 
@@ -243,7 +201,7 @@ static void open_at(struct marks *marks, int64_t *wall_ms) {
     world.wall_ms = at;
     world.ctx = wall_ms;
     struct store_options options = {
-        .where = marks->other.path, .executor = STORE_INLINE, .world = &world};
+        .where = marks->two.other.path, .executor = STORE_INLINE, .world = &world};
     struct store *store = NULL;
     assert_int_equal(store_open(&options, &store, NULL).code, ERR_NONE);
     store_close(store);
@@ -254,60 +212,60 @@ static void a_loss_is_told_by_each_start_until_it_is_accepted(void **state) {
     struct store_check check = {.missing = 0};
     int64_t wall_ms = 1700000000123;
     char path[256];
-    suite_open(&marks->suite, STORE_INLINE);
-    make_rows(marks, 5);
-    copy_file(marks, "drover.db");
-    copy_file(marks, "drover.mark");
+    suite_open(&marks->two.suite, STORE_INLINE);
+    make_rows(&marks->two, 5);
+    copy_file(&marks->two, "drover.db");
+    copy_file(&marks->two, "drover.mark");
     open_at(marks, &wall_ms);
     wall_ms += 5000;
-    suite_open(&marks->second, STORE_INLINE);
-    int64_t missing = store_missing(marks->second.store);
+    suite_open(&marks->two.second, STORE_INLINE);
+    int64_t missing = store_missing(marks->two.second.store);
     assert_true(missing >= 5);
-    assert_int_equal(store_missing_at_ms(marks->second.store), 1700000000123);
-    assert_int_equal(suite_do(&marks->second, suite_insert, "first").code, ERR_NONE);
-    suite_close(&marks->second);
+    assert_int_equal(store_missing_at_ms(marks->two.second.store), 1700000000123);
+    assert_int_equal(suite_do(&marks->two.second, suite_insert, "first").code, ERR_NONE);
+    suite_close(&marks->two.second);
 
     /* A second loss is added to the first, and the time is that of the first. */
-    (void)place_file(&marks->other, "before", path);
+    (void)place_file(&marks->two.other, "before", path);
     struct why why = {""};
-    assert_int_equal(store_backup(marks->other.path, path, &why).code, ERR_NONE);
-    suite_open(&marks->second, STORE_INLINE);
-    assert_int_equal(suite_do(&marks->second, suite_insert, "second").code, ERR_NONE);
-    suite_close(&marks->second);
+    assert_int_equal(store_backup(marks->two.other.path, path, &why).code, ERR_NONE);
+    suite_open(&marks->two.second, STORE_INLINE);
+    assert_int_equal(suite_do(&marks->two.second, suite_insert, "second").code, ERR_NONE);
+    suite_close(&marks->two.second);
     char database[256];
-    assert_int_equal(rename(path, place_file(&marks->other, "drover.db", database)), 0);
-    suite_open(&marks->second, STORE_INLINE);
-    assert_true(store_missing(marks->second.store) >= missing + 2); /* A start, and a row. */
-    assert_int_equal(store_missing_at_ms(marks->second.store), 1700000000123);
-    assert_true(holds(&marks->second));
-    assert_int_equal(store_check(marks->other.path, &check, NULL).code, ERR_NONE);
-    assert_int_equal(check.missing, store_missing(marks->second.store));
+    assert_int_equal(rename(path, place_file(&marks->two.other, "drover.db", database)), 0);
+    suite_open(&marks->two.second, STORE_INLINE);
+    assert_true(store_missing(marks->two.second.store) >= missing + 2); /* A start, and a row. */
+    assert_int_equal(store_missing_at_ms(marks->two.second.store), 1700000000123);
+    assert_true(holds(&marks->two.second));
+    assert_int_equal(store_check(marks->two.other.path, &check, NULL).code, ERR_NONE);
+    assert_int_equal(check.missing, store_missing(marks->two.second.store));
     assert_int_equal(check.missing_at_ms, 1700000000123);
 
-    assert_int_equal(suite_do(&marks->second, release, NULL).code, ERR_NONE);
-    store_missing_accept(marks->second.store);
-    assert_int_equal(store_missing(marks->second.store), 0);
-    assert_int_equal(store_missing_at_ms(marks->second.store), 0);
-    suite_close(&marks->second);
-    suite_open(&marks->second, STORE_INLINE);
-    assert_int_equal(store_missing(marks->second.store), 0);
-    assert_false(holds(&marks->second));
+    assert_int_equal(suite_do(&marks->two.second, release, NULL).code, ERR_NONE);
+    store_missing_accept(marks->two.second.store);
+    assert_int_equal(store_missing(marks->two.second.store), 0);
+    assert_int_equal(store_missing_at_ms(marks->two.second.store), 0);
+    suite_close(&marks->two.second);
+    suite_open(&marks->two.second, STORE_INLINE);
+    assert_int_equal(store_missing(marks->two.second.store), 0);
+    assert_false(holds(&marks->two.second));
 }
 
 static void a_start_with_the_log_misses_nothing(void **state) {
     struct marks *marks = *state;
-    suite_open(&marks->suite, STORE_INLINE);
-    make_rows(marks, 5);
-    copy_file(marks, "drover.db");
-    copy_file(marks, "drover.db-wal");
-    copy_file(marks, "drover.mark");
+    suite_open(&marks->two.suite, STORE_INLINE);
+    make_rows(&marks->two, 5);
+    copy_file(&marks->two, "drover.db");
+    copy_file(&marks->two, "drover.db-wal");
+    copy_file(&marks->two, "drover.mark");
     struct store_check check = {.missing = 1};
-    suite_open(&marks->second, STORE_INLINE);
-    assert_int_equal(store_missing(marks->second.store), 0);
-    assert_false(holds(&marks->second));
-    assert_int_equal(suite_streams(&marks->second), 5);
-    suite_close(&marks->second);
-    assert_int_equal(store_check(marks->other.path, &check, NULL).code, ERR_NONE);
+    suite_open(&marks->two.second, STORE_INLINE);
+    assert_int_equal(store_missing(marks->two.second.store), 0);
+    assert_false(holds(&marks->two.second));
+    assert_int_equal(suite_streams(&marks->two.second), 5);
+    suite_close(&marks->two.second);
+    assert_int_equal(store_check(marks->two.other.path, &check, NULL).code, ERR_NONE);
     assert_int_equal(check.missing, 0);
 }
 
@@ -315,17 +273,17 @@ static void a_restored_database_misses_nothing(void **state) {
     struct marks *marks = *state;
     char copy[256], path[256];
     struct why why = {""};
-    suite_open(&marks->suite, STORE_INLINE);
-    make_rows(marks, 2);
-    (void)place_file(&marks->other, "copy", copy);
-    assert_int_equal(store_backup(marks->place.path, copy, &why).code, ERR_NONE);
-    assert_int_equal(suite_do(&marks->suite, suite_insert, "later").code, ERR_NONE);
-    suite_close(&marks->suite);
-    assert_int_equal(unlink(place_file(&marks->place, "drover.db", path)), 0);
-    assert_int_equal(store_restore(copy, marks->place.path, &why).code, ERR_NONE);
-    suite_open(&marks->suite, STORE_INLINE);
-    assert_int_equal(store_missing(marks->suite.store), 0);
-    assert_int_equal(suite_streams(&marks->suite), 2);
+    suite_open(&marks->two.suite, STORE_INLINE);
+    make_rows(&marks->two, 2);
+    (void)place_file(&marks->two.other, "copy", copy);
+    assert_int_equal(store_backup(marks->two.place.path, copy, &why).code, ERR_NONE);
+    assert_int_equal(suite_do(&marks->two.suite, suite_insert, "later").code, ERR_NONE);
+    suite_close(&marks->two.suite);
+    assert_int_equal(unlink(place_file(&marks->two.place, "drover.db", path)), 0);
+    assert_int_equal(store_restore(copy, marks->two.place.path, &why).code, ERR_NONE);
+    suite_open(&marks->two.suite, STORE_INLINE);
+    assert_int_equal(store_missing(marks->two.suite.store), 0);
+    assert_int_equal(suite_streams(&marks->two.suite), 2);
 }
 
 /* --- Power cuts ------------------------------------------------------------------------------- */
@@ -336,7 +294,7 @@ static void cut_here(void *ctx, const char *name) {
     if (marks->cuts_count < CUTS_MAX) {
         struct cut *cut = &marks->cuts[marks->cuts_count++];
         cut->image = vfs_capture(marks->vfs);
-        cut->marked = commit_mark_look(marks->place.path);
+        cut->marked = commit_mark_look(marks->two.place.path);
     }
 }
 
@@ -344,13 +302,13 @@ static void cut_here(void *ctx, const char *name) {
  * was synced is. */
 static void a_power_cut_is_no_loss_of_commits(void **state) {
     struct marks *marks = *state;
-    suite_open(&marks->suite, STORE_INLINE);
-    suite_close(&marks->suite);
-    vfs_watch(marks->vfs, marks->place.path);
+    suite_open(&marks->two.suite, STORE_INLINE);
+    suite_close(&marks->two.suite);
+    vfs_watch(marks->vfs, marks->two.place.path);
     vfs_at_sync(marks->vfs, cut_here, marks);
-    suite_open(&marks->suite, STORE_INLINE);
-    make_rows(marks, 20);
-    suite_close(&marks->suite);
+    suite_open(&marks->two.suite, STORE_INLINE);
+    make_rows(&marks->two, 20);
+    suite_close(&marks->two.suite);
     vfs_at_sync(marks->vfs, NULL, NULL);
     vfs_watch(marks->vfs, NULL);
     assert_true(marks->cuts_count > 20);
@@ -360,7 +318,7 @@ static void a_power_cut_is_no_loss_of_commits(void **state) {
         vfs_image_write(marks->cuts[i].image, place.path, VFS_LOSE_ALL, 0);
         struct commit_mark *mark = NULL;
         assert_int_equal(commit_mark_open(place.path, &mark, NULL).code, ERR_NONE);
-        commit_mark_set(mark, marks->cuts[i].marked);
+        commit_mark_set(mark, &marks->cuts[i].marked);
         commit_mark_close(mark);
         suite_open(&after, STORE_INLINE);
         assert_int_equal(store_missing(after.store), 0);
@@ -373,7 +331,7 @@ static void a_power_cut_is_no_loss_of_commits(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        MARKS(a_number_is_found_again_and_a_damaged_one_is_none),
+        MARKS(a_point_is_found_again_and_a_damaged_one_is_none),
         MARKS(each_flipped_bit_of_a_mark_makes_it_none),
         MARKS(a_mark_that_cannot_be_written_is_counted_and_fails_nothing),
         MARKS(a_file_that_is_cut_while_it_is_open_gets_its_mark_again),
