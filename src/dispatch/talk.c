@@ -218,7 +218,7 @@ void talk__perform(struct talk *talk, struct turn_plan *plan) {
     switch (talk->plan.next) {
     case TURN_NEXT_CALL:
     case TURN_NEXT_LAST_CALL:
-        talk->too_long = talk->refused = talk->doubted = false;
+        talk->too_long = talk->refused = talk->doubted = talk->must_fold = false;
         talk->folds = 0;
         talk->refused_window = talk->learned_window = 0;
         talk->refused_result = (struct model_result){0};

@@ -100,6 +100,7 @@ struct talk {
     unsigned fold_failures;        /* Summaries that failed in this turn. */
     unsigned folds;                /* Summaries that were made for this call. */
     bool too_long;                 /* No summary helps this call. */
+    bool must_fold;                /* The last fold was begun for a prompt that can't be sent. */
     bool refused;           /* The provider refused this call as too long; it is made once more. */
     bool doubted;           /* The same, but far longer prompts were taken before. */
     int64_t refused_window; /* Tokens that it seems to take; 0: it refused nothing. */

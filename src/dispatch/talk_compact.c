@@ -47,7 +47,6 @@ struct talk_compact {
     struct prompt_folded reading; /* Round that is under way. */
     struct prompt_folded folded;  /* Last round that has a summary; zeroed: none yet. */
     enum turn_fold_method method;
-    bool must; /* The prompt cannot be sent without a fold. */
     unsigned rounds;
     struct text transcript;
     struct text answer;  /* Of the round. */
@@ -234,7 +233,7 @@ static void fail_round(struct talk_compact *compact, const char *why) {
     struct talk *talk = compact->talk;
     const struct err err = err_make(ERR_UNREACHABLE, "turns: compaction");
     talk->fold_failures++;
-    if (compact->must && !is_alone(talk)) {
+    if (talk->must_fold && !is_alone(talk)) {
         turns__failed(talk->turns, why, talk__run(talk), err);
         take_excerpt(compact);
     } else if (helps(compact) && !is_alone(talk)) {
@@ -384,8 +383,8 @@ void compact__begin(struct talk *talk, const struct fold_marks *marks) {
     size_t prompt = is_alone(talk) ? 0 : model_request_text_size(talk->request);
     compact->talk = talk;
     compact->key = (struct turn_key){.run = talk__run(talk), .attempt = talk->attempt};
-    compact->must = talk->refused || (int64_t)prompt > marks->hard_max ||
-                    (talk->request != NULL && model_request_failed(talk->request));
+    talk->must_fold = talk->refused || (int64_t)prompt > marks->hard_max ||
+                      (talk->request != NULL && model_request_failed(talk->request));
     compact->method =
         talk->fold_failures < TALK_FOLD_FAILURES_MAX ? TURN_FOLD_SUMMARY : TURN_FOLD_EXCERPT;
     compact->fold = (struct prompt_fold){

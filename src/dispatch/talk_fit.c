@@ -84,12 +84,25 @@ static void send_call(struct talk *talk) {
     }
 }
 
+/* A fold that the call could do without has failed, and meanwhile somebody has set the window to
+ * less than the prompt: now the call needs a fold, and an excerpt will do. */
+static bool needs_fold_now(const struct talk *talk, struct fold_marks *ret_marks) {
+    bool tried = talk->stop || talk->must_fold || talk->too_long || talk->folds >= FOLDS_MAX;
+    return !tried && fit__find_marks(talk, ret_marks) &&
+           (int64_t)model_request_text_size(talk->request) > ret_marks->hard_max;
+}
+
 /* A prompt that was refused, and was not shortened since, would be refused again. */
 void fit__go_without(struct talk *talk) {
     if (talk->refused && talk->folds == 0 && !talk->stop) {
         const struct model_result result = talk->refused_result;
         talk->refused_result = (struct model_result){0};
         talk__refuse(talk, &result);
+        return;
+    }
+    struct fold_marks marks;
+    if (needs_fold_now(talk, &marks)) {
+        compact__begin(talk, &marks);
         return;
     }
     talk->too_long = true;

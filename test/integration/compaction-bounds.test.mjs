@@ -386,3 +386,46 @@ test("a window that is smaller than was said is learned, and kept over a restart
   }
   assert.equal(provider.refused, 1, "nor after a restart");
 });
+
+/** Refuses to summarise, once it is let. */
+class Unwilling extends Provider {
+  models = [{ id: "m" }];
+  asks = promise();
+  let = promise();
+
+  answer(request, body, answer) {
+    if (request.method !== "POST" || JSON.parse(body).tools !== undefined) {
+      super.answer(request, body, answer);
+      return;
+    }
+    this.asks.resolve();
+    this.let.promise.then(() => {
+      answer.writeHead(400, { "content-type": "application/json" });
+      answer.end(JSON.stringify({ error: { message: "not that" } }));
+    });
+  }
+}
+
+function promise() {
+  const made = {};
+  made.promise = new Promise((resolve) => (made.resolve = resolve));
+  return made;
+}
+
+test("a window that is set while a summary fails is kept by an excerpt", async (t) => {
+  const provider = await new Unwilling().start(t);
+  const turns = await Turns.open(t);
+  const body = { name: "small", kind: "openai", base_url: provider.url };
+  assert.equal((await turns.ask("POST", "/providers", body)).status, 201);
+  const listener = await turns.listen({ model: "small/m" });
+  await turns.turn(listener, words(40_000));
+  await turns.turn(listener, words(40_000));
+  const last = turns.turn(listener, words(20_000));
+  await provider.asks.promise; // A guessed window: the prompt could go as it is.
+  const set = await turns.ask("PATCH", "/providers/small", { window: 20_000 });
+  assert.equal(set.status, 200, set.text);
+  provider.let.resolve();
+  const { end } = await last;
+  assert.equal(end.state, "succeeded", end.note);
+  assert.deepEqual(summaries(listener).map(({ method }) => method), ["excerpt"]);
+});

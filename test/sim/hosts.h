@@ -63,6 +63,8 @@ void life_options(struct sim *sim, struct serve_options *serve);
 /* ops_hosts.c. hosts_gave_up: somebody, or --host-timeout, took the host of that attempt for gone:
  * it may live beside a later one. */
 bool hosts_gave_up(const char *run, int64_t attempt);
+/* A commit has written the row; twice is as well as once. */
+void hosts_noted(struct sim *sim, const struct run_row *row);
 /* Since when the rows say that this attempt, which was given up, is over; 0: they do not. */
 uint64_t hosts_over_since_ns(struct sim *sim, const char *run, int64_t attempt);
 /* Since when a daemon lives at that place while somebody leads; UINT64_MAX: none does. */

@@ -140,7 +140,7 @@ static bool is_silent(const struct sim *sim, const char *place) {
 /* --- The end of an attempt that was away ------------------------------------------------------ */
 
 /* Its own row tells who had it; a queued one has let go of it. */
-static void noted(struct sim *sim, const struct run_row *row) {
+void hosts_noted(struct sim *sim, const struct run_row *row) {
     if (!hosts_several(sim) || row->kind != KIND_JOB || row->host.len == 0 ||
         row->host.len >= PLACE_SIZE) {
         return;
@@ -364,4 +364,4 @@ static const struct sim_op ops[] = {
 };
 
 const struct sim_part part_hosts = {
-    .name = "hosts", .ops = ops, .begin = begin, .noted = noted, .heal = heal, .rest = rest};
+    .name = "hosts", .ops = ops, .begin = begin, .noted = hosts_noted, .heal = heal, .rest = rest};

@@ -332,6 +332,7 @@ static const char *end_fault(const struct run_row *row, const struct command *co
 
 void processes_check_end(struct sim *sim, const struct run_row *row) {
     const struct command *command = command_of(sim, row);
+    hosts_noted(sim, row); /* The row may be what gives it up. */
     if (command != NULL && hosts_gave_up(command->run, command->attempt)) {
         return; /* Nobody asks what it came to. */
     }
