@@ -6,6 +6,7 @@
  *
  *     bench_store sums   --folder DIR --ms 3000 [--batch 64]   checksums of pages, while appending
  *     bench_store reads  --folder DIR --ms 3000                the same, while reading cold pages
+ *     bench_store log    --folder DIR --ms 3000                the same, of the log
  *     bench_store mark   --folder DIR --ms 3000 [--batch 64]   nodes.batch and the mark outside
  *     bench_store pwrite --folder DIR --ms 3000 [--batch 64]   the mark written, and mapped instead
  *     bench_store delete --folder DIR --ms 3000 [--batch 64]   secure_delete, with events pruned
@@ -33,13 +34,14 @@ enum {
     STREAMS = 64,
     KEPT = 256,     /* Events of a stream that pruning leaves. */
     FILLED = 98304, /* Events that are read: some 40 MB, and a reader's cache has 0.5. */
+    LOGGED = 8192,  /* The same, where no checkpoint has come by. */
 };
 
-enum guard { GUARD_SUMS, GUARD_READS, GUARD_MARK, GUARD_PWRITE, GUARD_DELETE };
+enum guard { GUARD_SUMS, GUARD_READS, GUARD_LOG, GUARD_MARK, GUARD_PWRITE, GUARD_DELETE };
 
 static const char *const guard_names[] = {
-    [GUARD_SUMS] = "sums",     [GUARD_READS] = "reads",   [GUARD_MARK] = "mark",
-    [GUARD_PWRITE] = "pwrite", [GUARD_DELETE] = "delete",
+    [GUARD_SUMS] = "sums", [GUARD_READS] = "reads",   [GUARD_LOG] = "log",
+    [GUARD_MARK] = "mark", [GUARD_PWRITE] = "pwrite", [GUARD_DELETE] = "delete",
 };
 
 /* --- What is left out ------------------------------------------------------------------------- */
@@ -137,8 +139,12 @@ static uint64_t volatile *mark_map(const char *folder) {
     return memory;
 }
 
+static bool reads(const struct side *side) {
+    return side->guard == GUARD_READS || side->guard == GUARD_LOG;
+}
+
 static void side_open(struct side *side, const char *folder) {
-    bool plain = !side->guarded && (side->guard == GUARD_SUMS || side->guard == GUARD_READS);
+    bool plain = !side->guarded && (side->guard == GUARD_SUMS || reads(side));
     (void)snprintf(side->folder, sizeof side->folder, "%s/%s-%s", folder, guard_names[side->guard],
                    side->guarded ? "with" : "without");
     if (mkdir(side->folder, 0700) < 0) {
@@ -223,8 +229,9 @@ static struct err read_some(struct tx *tx, void *ctx) {
     if (err_failed(err) || !found) {
         return err_failed(err) ? err : err_make(ERR_NOT_FOUND, "bench: stream");
     }
-    int64_t after = (int64_t)(side->seed >> 20) % (state.head - JOURNAL_PAGE_EVENTS);
-    return tx_events(tx, state.stream, after < 0 ? 0 : after, JOURNAL_PAGE_EVENTS, see, NULL);
+    int64_t room = state.head - JOURNAL_PAGE_EVENTS;
+    int64_t after = room > 0 ? (int64_t)(side->seed >> 20) % room : 0;
+    return tx_events(tx, state.stream, after, JOURNAL_PAGE_EVENTS, see, NULL);
 }
 
 static void side_answer(struct side *side, int64_t wanted) {
@@ -267,7 +274,7 @@ static void round_do(struct side *side) {
     uint64_t until_ns = began_ns + (uint64_t)ROUND_MS * 1000000U, end_ns = began_ns;
     double count = 0;
     for (; end_ns < until_ns; end_ns = now_ns()) {
-        if (side->guard == GUARD_READS) {
+        if (reads(side)) {
             read_do(side);
         } else {
             group_do(side);
@@ -282,9 +289,12 @@ static void round_do(struct side *side) {
 
 /* The log of a new database grows until it wraps; streams have what is kept of them. */
 static void side_warm(struct side *side) {
-    int64_t events = side->guard == GUARD_READS ? FILLED : STREAMS * KEPT, batch = side->batch;
-    side->batch = BATCH_MAX;
-    for (int64_t i = 0; i < events; i += BATCH_MAX) {
+    int64_t events = STREAMS * KEPT, batch = side->batch;
+    if (reads(side)) {
+        events = side->guard == GUARD_READS ? FILLED : LOGGED;
+    }
+    side->batch = side->guard == GUARD_LOG ? LOGGED / STREAMS : BATCH_MAX;
+    for (int64_t i = 0; i < events; i += side->batch) {
         group_do(side);
     }
     side->batch = batch;
