@@ -197,3 +197,7 @@ void datadir_release(struct datadir *dir) {
     fd_release(&dir->fd);
     mem_free(dir);
 }
+
+void datadir_drop(struct datadir **dir) {
+    datadir_release(*dir);
+}

@@ -24,6 +24,7 @@ struct datadir;
 
 MUST_CHECK struct err datadir_claim(const char *path, struct datadir **ret_dir, struct why *why);
 void datadir_release(struct datadir *dir); /* NULL is allowed. */
+void datadir_drop(struct datadir **dir);   /* For AUTO. */
 
 MUST_CHECK char *datadir_path(const char *path, const char *name); /* path/name; end: mem_free. */
 /* What was made or renamed in the folder that holds `path` stays there after a power cut. */

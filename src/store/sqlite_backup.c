@@ -361,24 +361,21 @@ static struct err restore_into(const char *from, const char *to, struct why *why
     return err_failed(err) ? err : publish(&part, to, why);
 }
 
+struct err sqlite_claim(const char *file, const char *where, struct datadir **ret_dir,
+                        struct why *why) {
+    struct err err = sqlite_must_be_there(file, why);
+    return err_failed(err) ? err : datadir_claim(where, ret_dir, why);
+}
+
 struct err sqlite_restore(const char *from, const char *where, struct why *why) {
-    struct err err = sqlite_must_be_there(from, why);
-    if (err_failed(err)) {
-        return err;
-    }
-    struct datadir *dir = NULL;
-    err = datadir_claim(where, &dir, why);
-    if (err_failed(err)) {
-        return err;
-    }
     AUTO(mem_release) char *to = datadir_path(where, DATADIR_DATABASE);
-    err = must_be_absent(to, why);
+    AUTO(datadir_drop) struct datadir *dir = NULL;
+    struct err err = sqlite_claim(from, where, &dir, why);
+    if (!err_failed(err)) {
+        err = must_be_absent(to, why);
+    }
     if (!err_failed(err)) {
         err = commit_mark_remove(where); /* It is of the database that was here. */
     }
-    if (!err_failed(err)) {
-        err = restore_into(from, to, why);
-    }
-    datadir_release(dir);
-    return err;
+    return err_failed(err) ? err : restore_into(from, to, why);
 }

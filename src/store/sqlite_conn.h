@@ -14,6 +14,7 @@
 #include "store/statements.h"
 
 struct commit_mark;
+struct datadir;
 struct page_damage;
 struct sqlite_statement;
 
@@ -92,6 +93,9 @@ MUST_CHECK struct err sqlite_check(const char *where, struct store_check *ret_ch
 MUST_CHECK struct err sqlite_check_pages(const char *where, struct store_pages *ret_pages,
                                          struct why *why);
 MUST_CHECK struct err sqlite_must_be_there(const char *path, struct why *why); /* A database. */
+/* For a command that no daemon may run beside: `file` is there, `where` is claimed. */
+MUST_CHECK struct err sqlite_claim(const char *file, const char *where, struct datadir **ret_dir,
+                                   struct why *why);
 /* sqlite_sums.c */
 MUST_CHECK struct err sqlite_rewrite_sums(const char *where, struct store_pages *ret_pages,
                                           struct why *why);

@@ -91,19 +91,10 @@ static struct err file_rewrite(const char *path, struct store_pages *ret_pages, 
 
 struct err sqlite_rewrite_sums(const char *where, struct store_pages *ret_pages, struct why *why) {
     AUTO(mem_release) char *path = datadir_path(where, DATADIR_DATABASE);
-    struct err err = sqlite_must_be_there(path, why);
-    if (err_failed(err)) {
-        return err;
-    }
-    struct datadir *dir = NULL;
-    err = datadir_claim(where, &dir, why);
-    if (err_failed(err)) {
-        return err;
-    }
-    err = check_and_empty_log(path, why);
+    AUTO(datadir_drop) struct datadir *dir = NULL;
+    struct err err = sqlite_claim(path, where, &dir, why);
     if (!err_failed(err)) {
-        err = file_rewrite(path, ret_pages, why);
+        err = check_and_empty_log(path, why);
     }
-    datadir_release(dir);
-    return err;
+    return err_failed(err) ? err : file_rewrite(path, ret_pages, why);
 }
