@@ -71,6 +71,11 @@ static struct err log_copy(struct checkpoint *checkpoint, enum checkpoint_kind k
     return err;
 }
 
+static void scrub_end(struct checkpoint *checkpoint) {
+    checkpoint->scrub_tries = 0;
+    atomic_store(&checkpoint->empty, SCRUB_NONE);
+}
+
 /* Most is copied while everybody goes on; what is left takes no time. */
 static void log_scrub(struct checkpoint *checkpoint) {
     checkpoint->scrub_at_ns = 0;
@@ -78,10 +83,13 @@ static void log_scrub(struct checkpoint *checkpoint) {
     if (!err_failed(err)) {
         err = log_copy(checkpoint, CHECKPOINT_EMPTY);
     }
-    if (err_failed(err)) {
-        checkpoint->scrub_at_ns = in_seconds(checkpoint, CHECKPOINT_SCRUB_TRY_S);
-        atomic_store(&checkpoint->empty, true);
+    if (!err_failed(err)) {
+        scrub_end(checkpoint);
+        return;
     }
+    bool patient = ++checkpoint->scrub_tries % CHECKPOINT_SCRUB_PATIENT == 0;
+    checkpoint->scrub_at_ns = in_seconds(checkpoint, CHECKPOINT_SCRUB_TRY_S);
+    atomic_store(&checkpoint->empty, patient ? SCRUB_PATIENT : SCRUB_HURRIED);
 }
 
 static void log_shorten(struct checkpoint *checkpoint) {
@@ -95,16 +103,18 @@ static void log_shorten(struct checkpoint *checkpoint) {
     }
 }
 
+/* Where much is written, the log grows so fast that a copy of it is always wanted: what has a time
+ * comes first. While the writer is asked to empty the log, a copy would be in its way. */
 static void *thread_main(void *arg) {
     struct checkpoint *checkpoint = arg;
     lock(checkpoint);
     while (!checkpoint->ending) {
-        if (checkpoint->wanted) {
-            log_shorten(checkpoint);
-        } else if (is_due(checkpoint, checkpoint->mark_at_ns)) {
+        if (is_due(checkpoint, checkpoint->mark_at_ns)) {
             mark_keep(checkpoint);
         } else if (is_due(checkpoint, checkpoint->scrub_at_ns)) {
             log_scrub(checkpoint);
+        } else if (checkpoint->wanted && atomic_load(&checkpoint->empty) == SCRUB_NONE) {
+            log_shorten(checkpoint);
         } else {
             wait_for_work(checkpoint);
         }
@@ -203,7 +213,7 @@ static void bring_down(struct checkpoint *checkpoint, int64_t bytes) {
 
 void checkpoint_scrub(struct checkpoint *checkpoint) {
     if (checkpoint->own == NULL) {
-        atomic_store(&checkpoint->empty, true);
+        atomic_store(&checkpoint->empty, SCRUB_HURRIED);
         return;
     }
     lock(checkpoint);
@@ -215,13 +225,23 @@ void checkpoint_scrub(struct checkpoint *checkpoint) {
 }
 
 /* Between two groups: only a reader can be in the way now, or the thread itself. */
-static void empty_log(struct checkpoint *checkpoint) {
-    struct err err = perform(checkpoint, checkpoint->writer, CHECKPOINT_EMPTY);
-    if (checkpoint->own != NULL && !err_failed(err)) {
-        lock(checkpoint);
-        checkpoint->scrub_at_ns = 0;
-        unlock(checkpoint);
+static void empty_log(struct checkpoint *checkpoint, int request) {
+    bool patient = request == SCRUB_PATIENT;
+    struct err err =
+        perform(checkpoint, checkpoint->writer, patient ? CHECKPOINT_EMPTY_WAIT : CHECKPOINT_EMPTY);
+    if (checkpoint->own == NULL) {
+        atomic_store(&checkpoint->empty, SCRUB_NONE);
+        return;
     }
+    lock(checkpoint);
+    if (err_failed(err)) {
+        atomic_store(&checkpoint->empty, SCRUB_NONE); /* The thread tries again. */
+    } else {
+        checkpoint->scrub_at_ns = 0;
+        scrub_end(checkpoint);
+    }
+    (void)pthread_cond_signal(&checkpoint->wake); /* Cannot fail. */
+    unlock(checkpoint);
 }
 
 void checkpoint_tend(struct checkpoint *checkpoint) {
@@ -235,8 +255,9 @@ void checkpoint_tend(struct checkpoint *checkpoint) {
         bring_down(checkpoint, bytes);
         return;
     }
-    if (atomic_exchange(&checkpoint->empty, false)) {
-        empty_log(checkpoint);
+    int request = atomic_load(&checkpoint->empty);
+    if (request != SCRUB_NONE) {
+        empty_log(checkpoint, request);
     }
     if (atomic_load_explicit(&checkpoint->restart, memory_order_relaxed)) {
         /* Asked once: a reader may stand in the way, and then the next PASSIVE asks again. */

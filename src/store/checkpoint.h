@@ -12,7 +12,8 @@
  *            driver does, then lets one group pass and begins again.
  *            A scrub empties the log, so that nothing that was deleted stays in it: the thread
  *            tries, and asks the writer where that one is in the way, each CHECKPOINT_SCRUB_TRY_S
- *            until it is done.
+ *            until it is done. Where there is always a reader, no moment is free: each
+ *            CHECKPOINT_SCRUB_PATIENT tries the writer waits a little for those that read then.
  *            The same thread makes the mark of the last commit durable (commit_mark.h), each second
  *            in which there was one, and before each checkpoint.
  * Ownership  embedded: start/stop; the connections are borrowed.
@@ -34,11 +35,15 @@
 enum {
     CHECKPOINT_MARK_S = 1,
     CHECKPOINT_SCRUB_TRY_S = 1,
+    CHECKPOINT_SCRUB_PATIENT = 10, /* Tries. */
     CHECKPOINT_EVERY = 8 << 20,
     CHECKPOINT_RESTART_BYTES = 16 << 20,
     CHECKPOINT_WAIT_BYTES = 64 << 20,
     CHECKPOINT_WAITS = 6,
 };
+
+/* What the thread asks of the writer, which answers by SCRUB_NONE when it has tried. */
+enum scrub_request { SCRUB_NONE, SCRUB_HURRIED, SCRUB_PATIENT };
 
 struct checkpoint {
     const struct world *world; /* Borrowed; filled by the caller where the driver has `keep`. */
@@ -47,8 +52,9 @@ struct checkpoint {
     int64_t next_at;           /* Writer's thread: how long the log may grow before the next one, */
     int64_t wait_at;           /* and before it does that one itself. */
     atomic_int_fast64_t log_bytes;
-    atomic_bool restart, empty; /* Requests of the thread to the writer. */
-    atomic_bool marked;         /* There was a commit since the mark was made durable. */
+    atomic_bool restart; /* Requests of the thread to the writer: the next commit begins anew; */
+    atomic_int empty;    /* enum scrub_request. */
+    atomic_bool marked;  /* There was a commit since the mark was made durable. */
     atomic_uint_fast64_t done;
 
     pthread_t thread;
@@ -56,6 +62,7 @@ struct checkpoint {
     pthread_cond_t wake, idle;
     bool wanted, running, ending;
     uint64_t mark_at_ns, scrub_at_ns; /* When the next is due; 0: none is wanted. */
+    unsigned scrub_tries;             /* Number of those that failed in a row. */
 };
 
 MUST_CHECK struct err checkpoint_start(struct checkpoint *checkpoint, struct conn *writer,

@@ -62,7 +62,8 @@ enum checkpoint_kind {
     CHECKPOINT_PASSIVE, /* Disturbs nobody; on CONN_CHECKPOINT. */
     CHECKPOINT_RESTART, /* The next commit begins the log anew; on CONN_WRITER, between groups. */
     CHECKPOINT_EMPTY,   /* The log has no bytes afterwards: ERR_BUSY where somebody uses it. */
-    CHECKPOINT_WAIT,    /* As RESTART, waiting some seconds for who is in the way: ERR_BUSY then. */
+    CHECKPOINT_EMPTY_WAIT, /* As EMPTY, waiting for at most a quarter of a second. */
+    CHECKPOINT_WAIT, /* As RESTART, waiting some seconds for who is in the way: ERR_BUSY then. */
 };
 
 struct driver_options {

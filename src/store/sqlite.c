@@ -368,21 +368,22 @@ static struct err checkpoint(struct conn *conn, enum checkpoint_kind kind) {
     static const int modes[] = {[CHECKPOINT_PASSIVE] = SQLITE_CHECKPOINT_PASSIVE,
                                 [CHECKPOINT_RESTART] = SQLITE_CHECKPOINT_RESTART,
                                 [CHECKPOINT_EMPTY] = SQLITE_CHECKPOINT_TRUNCATE,
+                                [CHECKPOINT_EMPTY_WAIT] = SQLITE_CHECKPOINT_TRUNCATE,
                                 [CHECKPOINT_WAIT] = SQLITE_CHECKPOINT_RESTART};
-    if (kind == CHECKPOINT_EMPTY && self->stale != NULL) {
+    /* Between two groups nobody waits for a reader: if one is in the way, another time. */
+    static const int waits_ms[] = {[CHECKPOINT_PASSIVE] = SQLITE_BUSY_MS,
+                                   [CHECKPOINT_RESTART] = 0,
+                                   [CHECKPOINT_EMPTY] = 0,
+                                   [CHECKPOINT_EMPTY_WAIT] = 250,
+                                   [CHECKPOINT_WAIT] = SQLITE_BUSY_MS};
+    if (modes[kind] == SQLITE_CHECKPOINT_TRUNCATE && self->stale != NULL) {
         atomic_store(self->stale, true);
     }
-    bool hurries = kind == CHECKPOINT_RESTART || kind == CHECKPOINT_EMPTY;
-    if (hurries) {
-        /* Between two groups nobody waits for a reader: if one is in the way, another time. */
-        (void)sqlite3_busy_timeout(self->db, 0);
-    }
+    (void)sqlite3_busy_timeout(self->db, waits_ms[kind]);
     int rc =
         sqlite3_wal_checkpoint_v2(self->db, "main", modes[kind], NULL /* sizes not wanted */, NULL);
     struct err err = rc == SQLITE_OK ? ERR_OK : sqlite_error(self, rc, "store: checkpoint");
-    if (hurries) {
-        (void)sqlite3_busy_timeout(self->db, SQLITE_BUSY_MS);
-    }
+    (void)sqlite3_busy_timeout(self->db, SQLITE_BUSY_MS);
     return err;
 }
 
