@@ -22,6 +22,9 @@ enum {
     LOCK_PAGE = 0x40000000 / PAGE_BYTES + 1,
 };
 
+/* SQLite's own limit, whatever it was built with: 17.6 TB. */
+static const int64_t pages_max = 0xfffffffe;
+
 struct page_list {
     uint32_t *numbers; /* Owned. */
     size_t count, size;
@@ -56,8 +59,9 @@ static bool page_holds(int fd, uint32_t number, uint8_t *page) {
 
 static void first_pass(int fd, uint32_t count, uint8_t *chunk, struct page_list *damaged) {
     uint8_t alone[PAGE_BYTES];
-    for (uint32_t first = 1; first <= count; first += CHUNK_PAGES) {
-        uint32_t left = count - first + 1, pages = left < CHUNK_PAGES ? left : CHUNK_PAGES;
+    for (uint32_t done = 0; done < count;) {
+        uint32_t first = done + 1, left = count - done;
+        uint32_t pages = left < CHUNK_PAGES ? left : CHUNK_PAGES;
         bool read = !err_failed(pages_read(fd, first, chunk, (size_t)pages * PAGE_BYTES));
         for (uint32_t i = 0; i < pages; i++) {
             uint32_t number = first + i;
@@ -67,6 +71,7 @@ static void first_pass(int fd, uint32_t count, uint8_t *chunk, struct page_list 
                 page_list_add(damaged, number);
             }
         }
+        done += pages;
     }
 }
 
@@ -98,8 +103,11 @@ static struct err file_scan(int fd, uint8_t *chunk, struct page_list *damaged,
     }
     pages->free = number_at(chunk + HEADER_FREE_PAGES);
     pages->sums = page_first_has_sums(chunk);
-    if (!pages->sums || count > UINT32_MAX - CHUNK_PAGES) {
+    if (!pages->sums) {
         return ERR_OK;
+    }
+    if (count > pages_max) { /* No database, whatever its first page says. */
+        return err_from_errno(EFBIG, "scan: size");
     }
     pages->pages = count;
     first_pass(fd, (uint32_t)count, chunk, damaged);

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "store/page_scan.h"
@@ -101,6 +103,26 @@ static void the_page_of_the_locks_is_no_damage(void **state) {
     assert_int_equal(page_scan(pages->path, &found).code, ERR_NONE);
     assert_int_equal(found.pages, LOCK_PAGE + 1);
     assert_int_equal(found.damaged, found.pages - whole - 1);
+}
+
+/* It was told as a file without checksums. */
+static void a_file_that_no_database_can_be_is_refused(void **state) {
+    struct pages *pages = *state;
+    uint8_t page[PAGE_BYTES];
+    struct store_pages found = {.pages = -1};
+    char path[64];
+    pages_fill(pages);
+    pages_get(pages->path, 1, page);
+    int fd = memfd_create("pages", MFD_CLOEXEC); /* Takes the size, unlike many file systems. */
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, page, sizeof page, 0), sizeof page);
+    assert_int_equal(ftruncate(fd, (off_t)0xffffffff * PAGE_BYTES), 0);
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    struct err err = page_scan(path, &found);
+    assert_int_equal(close(fd), 0);
+    assert_true(err_failed(err));
+    assert_int_equal(err.os, EFBIG);
+    assert_int_equal(found.pages, -1);
 }
 
 static void a_scan_sees_checksums_although_the_header_denies_them(void **state) {
@@ -266,6 +288,7 @@ int main(void) {
         PAGES(a_scan_finds_a_changed_page_that_is_free),
         PAGES(a_page_that_cannot_be_read_is_damaged_and_hides_no_other),
         PAGES(the_page_of_the_locks_is_no_damage),
+        PAGES(a_file_that_no_database_can_be_is_refused),
         PAGES(a_scan_sees_checksums_although_the_header_denies_them),
         PAGES(a_file_that_another_program_wrote_gets_its_checksums_again),
         PAGES(a_rewrite_that_was_cut_off_is_done_again),
