@@ -9,6 +9,7 @@
 #include "store/sqlite_conn.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/memory.h"
 #include "store/page_sums.h"
@@ -133,6 +134,17 @@ static void set_up_database(sqlite3 *db) {
     (void)sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 }
 
+/* The last connection that closes copies the log into the file and removes it: also the rest of a
+ * damaged log, which somebody may want to look at, and what a daemon would find missing. A log
+ * without content is made by the look itself, and goes with it. */
+static void leave_log(sqlite3 *db) {
+    struct stat found;
+    const char *log = sqlite3_filename_wal(sqlite3_db_filename(db, "main"));
+    if (log != NULL && stat(log, &found) == 0 && found.st_size > 0) {
+        (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL); /* Cannot fail. */
+    }
+}
+
 static int open_flags(enum sqlite_access access) {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
     return access == SQLITE_ACCESS_LIVE ? flags | SQLITE_OPEN_CREATE : flags;
@@ -150,7 +162,11 @@ struct err sqlite_conn_open(const char *path, enum conn_role role, enum sqlite_a
     if (rc == SQLITE_OK) {
         page_sums_watch(conn->db, damage);
         set_up_database(conn->db);
-        rc = access == SQLITE_ACCESS_LIVE ? set_up_live(conn) : SQLITE_OK;
+        if (access == SQLITE_ACCESS_LIVE) {
+            rc = set_up_live(conn);
+        } else {
+            leave_log(conn->db);
+        }
     }
     if (rc != SQLITE_OK) {
         return sqlite_open_error(conn->db, rc, path, why);

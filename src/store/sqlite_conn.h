@@ -56,7 +56,8 @@ enum { SQLITE_BUSY_MS = 5000 };
 enum sqlite_access { SQLITE_ACCESS_LIVE, SQLITE_ACCESS_LOOK };
 
 /* LIVE makes the file where there is none, and puts it into WAL mode with synchronous=FULL, both
- * read back. LOOK opens what is there and changes no setting of the file. `damage` may be NULL. */
+ * read back. LOOK opens what is there, changes no setting of the file, and leaves a log that
+ * it finds as it is. `damage` may be NULL. */
 MUST_CHECK struct err sqlite_conn_open(const char *path, enum conn_role role,
                                        enum sqlite_access access, struct page_damage *damage,
                                        struct sqlite_conn **ret_conn, struct why *why);

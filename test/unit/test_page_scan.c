@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store/page_scan.h"
@@ -205,6 +206,35 @@ static void a_log_is_left(const char *path) {
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
+/* What follows a damaged frame of a log is all that is left of commits. */
+static void a_log_that_somebody_left_stays_as_it_is_under_a_look(void **state) {
+    struct pages *pages = *state;
+    struct store_check check;
+    struct store_pages found;
+    struct why why = {""};
+    struct stat before, after;
+    char log[256], backup[256];
+    pages_fill(pages);
+    (void)place_file(&pages->place, "drover.db-wal", log);
+    assert_int_equal(store_check(pages->place.path, &check, &why).code, ERR_NONE);
+    assert_int_equal(stat(log, &after), -1); /* The look's own went with it. */
+    assert_int_equal(store_check_pages(pages->place.path, &found, &why).code, ERR_NONE);
+    assert_false(found.log);
+    a_log_is_left(pages->path);
+    assert_int_equal(stat(log, &before), 0);
+    assert_int_equal(store_check(pages->place.path, &check, &why).code, ERR_NONE);
+    assert_int_equal(check.epoch, 1);
+    assert_int_equal(
+        store_backup(pages->place.path, place_file(&pages->place, "copy", backup), &why).code,
+        ERR_NONE);
+    assert_int_equal(store_check_pages(pages->place.path, &found, &why).code, ERR_NONE);
+    assert_true(found.log);
+    assert_int_equal(found.damaged, 0);
+    assert_int_equal(stat(log, &after), 0);
+    assert_int_equal(after.st_size, before.st_size);
+    assert_int_equal(after.st_mtim.tv_nsec, before.st_mtim.tv_nsec);
+}
+
 static void a_log_of_another_program_is_taken_along(void **state) {
     struct pages *pages = *state;
     struct store_pages found = {.pages = 0};
@@ -292,6 +322,7 @@ int main(void) {
         PAGES(a_scan_sees_checksums_although_the_header_denies_them),
         PAGES(a_file_that_another_program_wrote_gets_its_checksums_again),
         PAGES(a_rewrite_that_was_cut_off_is_done_again),
+        PAGES(a_log_that_somebody_left_stays_as_it_is_under_a_look),
         PAGES(a_log_of_another_program_is_taken_along),
         PAGES(checksums_of_a_database_with_faults_stay),
         PAGES(a_log_beside_a_database_with_faults_stays),
