@@ -8,6 +8,7 @@
  */
 #include "store/page_sums.h"
 
+#include "store/log_frames.h"
 #include "store/page_gap.h"
 
 #include <endian.h>
@@ -32,7 +33,13 @@ struct page_file {
     bool database;              /* Not a log, a journal or a temporary file. */
     bool sums;
     bool gaps; /* Gaps are cleared (page_gap.h). */
+    /* Between these two a checkpoint copies the log: a page that is damaged there. */
+    bool copies, spoilt;
+    struct page_file *log_of;   /* Borrowed; NULL: no log. */
+    sqlite3_int64 written_from; /* Of a log: what is behind may be of a commit that goes on. */
 };
+
+static const sqlite3_int64 nothing_written = INT64_MAX;
 
 /* --- The checksum ----------------------------------------------------------------------------- */
 
@@ -78,38 +85,6 @@ void page_sum_put(uint8_t *page, uint32_t number) {
     memcpy(page + SUMMED_BYTES, &sum, sizeof sum);
 }
 
-/* --- Damage ----------------------------------------------------------------------------------- */
-
-void page_damage_init(struct page_damage *damage) {
-    int rc = pthread_mutex_init(&damage->lock, NULL /* no attributes */);
-    assert(rc == 0);
-    atomic_init(&damage->count, 0);
-}
-
-void page_damage_done(struct page_damage *damage) {
-    int rc = pthread_mutex_destroy(&damage->lock);
-    assert(rc == 0);
-}
-
-uint32_t page_damage_count(const struct page_damage *damage) {
-    return (uint32_t)atomic_load_explicit(&damage->count, memory_order_relaxed);
-}
-
-static void page_damage_add(struct page_damage *damage, uint32_t number) {
-    int rc = pthread_mutex_lock(&damage->lock);
-    assert(rc == 0);
-    uint32_t count = page_damage_count(damage), at = 0;
-    while (at < count && damage->numbers[at] != number) {
-        at++;
-    }
-    if (at == count && count < PAGE_DAMAGE_MAX) {
-        damage->numbers[count] = number;
-        atomic_store_explicit(&damage->count, count + 1, memory_order_relaxed);
-    }
-    rc = pthread_mutex_unlock(&damage->lock);
-    assert(rc == 0);
-}
-
 /* --- Reads and writes ------------------------------------------------------------------------- */
 
 static struct page_file *of(sqlite3_file *file) {
@@ -150,6 +125,18 @@ static bool is_page(const struct page_file *file, int len, sqlite3_int64 at) {
     return file->database && len == PAGE_BYTES && at % PAGE_BYTES == 0;
 }
 
+static void damage_add(const struct page_file *database, uint32_t number) {
+    if (database->damage != NULL) {
+        page_damage_add(database->damage, number);
+    }
+}
+
+static int refuse(const struct page_file *database, uint32_t number) {
+    damage_add(database, number);
+    errno = 0; /* Not an error of the system. */
+    return SQLITE_CORRUPT;
+}
+
 /* A page that the file is too short for is damage, too: SQLite would take it for zeros, which are
  * content in a row that fills several pages. */
 static int page_read(struct page_file *file, uint8_t *page, uint32_t number) {
@@ -163,11 +150,7 @@ static int page_read(struct page_file *file, uint8_t *page, uint32_t number) {
     if (!file->sums || (!cut && page_sum_fits(page, number))) {
         return SQLITE_OK;
     }
-    if (file->damage != NULL) {
-        page_damage_add(file->damage, number);
-    }
-    errno = 0; /* Not an error of the system. */
-    return SQLITE_CORRUPT;
+    return refuse(file, number);
 }
 
 /* Part of a page: SQLite reads overflow pages so since 3.45. The checksum needs all of the page. */
@@ -180,11 +163,32 @@ static int part_read(struct page_file *file, void *data, int len, sqlite3_int64 
     return rc;
 }
 
+/* A damaged page must not stop the copy of all others, and must not look whole afterwards: it is
+ * written with a wrong checksum. Frames of a commit that goes on get their checksums at its end;
+ * only the connection that writes them reads them until then. */
+static int log_read(struct page_file *log, uint8_t *page, sqlite3_int64 at) {
+    bool fits = false;
+    uint32_t number = 0;
+    int rc = log_frame_read(log->real, page, at, &fits, &number);
+    if (rc != SQLITE_OK || fits) {
+        return rc;
+    }
+    if (log->log_of->copies) {
+        log->log_of->spoilt = true;
+        return SQLITE_OK;
+    }
+    return refuse(log->log_of, number);
+}
+
 /* The beginning of the header is read by itself while the file may be written by others. */
 static int file_read(sqlite3_file *base, void *data, int len, sqlite3_int64 at) {
     struct page_file *file = of(base);
     if (is_page(file, len, at)) {
         return page_read(file, data, (uint32_t)(at / PAGE_BYTES + 1));
+    }
+    if (file->log_of != NULL && file->log_of->sums && at < file->written_from &&
+        log_frame_is_page(len, at)) {
+        return log_read(file, data, at);
     }
     bool header = at < HEADER_BYTES;
     if (file->database && file->sums && !header && at % PAGE_BYTES + len <= PAGE_BYTES) {
@@ -197,9 +201,27 @@ static int file_read(sqlite3_file *base, void *data, int len, sqlite3_int64 at) 
     return rc;
 }
 
+/* Damaged in the log: see log_read. */
+static int spoilt_write(struct page_file *file, const void *data, sqlite3_int64 at) {
+    uint8_t copy[PAGE_BYTES];
+    uint32_t number = (uint32_t)(at / PAGE_BYTES + 1);
+    memcpy(copy, data, sizeof copy);
+    page_sum_put(copy, number);
+    copy[SUMMED_BYTES] ^= 1;
+    file->spoilt = false;
+    damage_add(file, number);
+    return file->real->pMethods->xWrite(file->real, copy, PAGE_BYTES, at);
+}
+
 static int file_write(sqlite3_file *base, const void *data, int len, sqlite3_int64 at) {
     struct page_file *file = of(base);
     bool page = is_page(file, len, at);
+    if (page && file->spoilt) {
+        return spoilt_write(file, data, at);
+    }
+    if (at < file->written_from) {
+        file->written_from = at;
+    }
     if (page && at == 0) {
         file->sums = header_has_sums(data);
         file->gaps = page_gap_possible(data);
@@ -233,6 +255,11 @@ static int file_control(sqlite3_file *base, int what, void *arg) {
     case CONTROL_GET:
         *(bool *)arg = file->sums;
         return SQLITE_OK;
+    case SQLITE_FCNTL_CKPT_START:
+    case SQLITE_FCNTL_CKPT_DONE:
+        file->copies = what == SQLITE_FCNTL_CKPT_START;
+        file->spoilt = false;
+        return file->real->pMethods->xFileControl(file->real, what, arg);
     default:
         return file->real->pMethods->xFileControl(file->real, what, arg);
     }
@@ -254,7 +281,11 @@ static int file_truncate(sqlite3_file *base, sqlite3_int64 len) {
 
 static int file_sync(sqlite3_file *base, int flags) {
     struct page_file *file = of(base);
-    return file->real->pMethods->xSync(file->real, flags);
+    int rc = file->real->pMethods->xSync(file->real, flags);
+    if (rc == SQLITE_OK) {
+        file->written_from = nothing_written;
+    }
+    return rc;
 }
 
 static int file_size(sqlite3_file *base, sqlite3_int64 *ret_size) {
@@ -343,7 +374,11 @@ static int vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, int 
                     int *ret_flags) {
     struct page_file *file = of(base);
     (void)vfs;
-    *file = (struct page_file){.database = (flags & SQLITE_OPEN_MAIN_DB) != 0};
+    *file = (struct page_file){.database = (flags & SQLITE_OPEN_MAIN_DB) != 0,
+                               .written_from = nothing_written};
+    if ((flags & SQLITE_OPEN_WAL) != 0) {
+        file->log_of = of(sqlite3_database_file_object(path));
+    }
     file->real = sqlite3_malloc(real()->szOsFile);
     if (file->real == NULL) {
         return SQLITE_NOMEM;

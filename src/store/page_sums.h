@@ -6,37 +6,26 @@
  *            checkpoint, or in a copy. A page in the log has SQLite's checksum of its frame, and
  *            whatever stood in the reserved bytes before. A page of zeros is damaged like any
  *            other: secure_delete writes each page that is freed.
- * Promise    a page that is read from the database file, or a part of it, is what was written
- *            there, or the read fails with SQLITE_CORRUPT and the page is counted. A page beyond
- *            the end of a file that was cut is damaged, too. The header is the exception: SQLite
- *            reads its 100 bytes unchecked when it opens the file, and all of page 1 before it uses
- *            more. A database that was made before drover had checksums is read and written as it
- *            is.
+ * Promise    a page that is read from the database file, or a part of it, or from the log
+ *            (log_frames.h), is what was written there, or the read fails with SQLITE_CORRUPT and
+ *            the page is counted. A page beyond the end of a file that was cut is damaged, too. A
+ *            checkpoint copies a page that is damaged in the log with a wrong checksum. The header
+ *            is the exception: SQLite reads its 100 bytes unchecked when it opens the file, and all
+ *            of page 1 before it uses more. A database that was made before drover had checksums is
+ *            read and written as it is.
  * Others     a program that opens the database with SQLite's own VFS must not checkpoint it, since
  *            that leaves the old checksums (docs/running.md).
- * Ownership  struct page_damage is embedded; it outlives each connection that counts in it.
  * Threads    any; a connection is used by one at a time.
  */
 #ifndef DROVER_STORE_PAGE_SUMS_H
 #define DROVER_STORE_PAGE_SUMS_H
 
-#include <pthread.h>
 #include <sqlite3.h>
-#include <stdatomic.h>
 
 #include "base/base.h"
+#include "store/page_damage.h"
 
-enum { PAGE_BYTES = 4096, PAGE_SUM_BYTES = 8, PAGE_DAMAGE_MAX = 1000 };
-
-/* Damaged pages that were read since the start, each counted once. */
-struct page_damage {
-    pthread_mutex_t lock; /* Guards the numbers. */
-    uint32_t numbers[PAGE_DAMAGE_MAX];
-    atomic_uint_fast32_t count; /* At most PAGE_DAMAGE_MAX. */
-};
-void page_damage_init(struct page_damage *damage);
-void page_damage_done(struct page_damage *damage);
-uint32_t page_damage_count(const struct page_damage *damage);
+enum { PAGE_BYTES = 4096, PAGE_SUM_BYTES = 8 };
 
 /* Name of the VFS for sqlite3_open_v2. It stands before the VFS that is the default at the time of
  * an open. NULL: there is no memory to begin with. */
