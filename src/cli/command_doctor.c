@@ -18,6 +18,7 @@
 #include "loop/loop_uv.h"
 #include "proc/cgroups.h"
 #include "proc/sandbox_probe.h"
+#include "store/commit_mark.h"
 #include "store/datadir.h"
 #include "store/library.h"
 #include "store/store.h"
@@ -151,13 +152,36 @@ static const char *sums_tell(const struct doctor *doctor, bool sums) {
                   " changes is not noticed";
 }
 
+static const char *integrity_cure(const struct doctor *doctor, bool sums) {
+    if (doctor->database != NULL) {
+        return "restore a backup by pg_restore";
+    }
+    return sums ? "move drover.db, drover.db-wal and drover.db-shm away, and run 'drover restore "
+                  "FILE'"
+                  " with a backup; if another program (sqlite3) wrote drover.db, run"
+                  " 'drover restore --rewrite-sums' instead"
+                : "move drover.db, drover.db-wal and drover.db-shm away, and run 'drover restore "
+                  "FILE'"
+                  " with a backup";
+}
+
 static void check_database(struct doctor *doctor) {
+    struct why why = {.text = ""};
     if (!doctor_database_exists(doctor)) {
-        doctor_row(doctor, VERDICT_WARN, "database", "there is none yet; 'drover serve' makes it");
+        int64_t marked = doctor->data_exists ? commit_mark_look(doctor->data) : 0;
+        if (marked == 0) {
+            doctor_row(doctor, VERDICT_WARN, "database",
+                       "there is none yet; 'drover serve' makes it");
+            return;
+        }
+        why_set(&why,
+                "drover.db is missing, with %lld acknowledged commits: put it back, or move"
+                " drover.db-wal and drover.db-shm away and run 'drover restore FILE' with a backup",
+                (long long)marked);
+        doctor_fail(doctor, "database", err_make(ERR_STORE_INCOMPLETE, "doctor: database"), &why);
         return;
     }
     struct store_check check = {0};
-    struct why why = {.text = ""};
     const char *where = doctor->database != NULL ? doctor->database : doctor->data;
     struct err err = store_check(where, &check, &why);
     if (err_failed(err)) {
@@ -191,10 +215,7 @@ static void check_database(struct doctor *doctor) {
         doctor_row(doctor, VERDICT_OK, "integrity", text.data);
         return;
     }
-    text_addf(&text,
-              "%s; stop the daemon, move drover.db, drover.db-wal and drover.db-shm away, and run"
-              " 'drover restore FILE' with a backup",
-              check.detail);
+    text_addf(&text, "%s; stop the daemon; %s", check.detail, integrity_cure(doctor, check.sums));
     utf8_make_plain(text.data, text.len); /* Names in a damaged schema may hold anything. */
     doctor->failure = doctor->failed ? doctor->failure : ERR_STORE_CORRUPT;
     doctor_row(doctor, VERDICT_FAIL, "integrity", text.data);

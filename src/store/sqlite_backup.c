@@ -246,10 +246,11 @@ static struct err check_file(const char *path, const struct commit_point *marked
     struct store_check check = {.integrity_ok = false};
     struct err err =
         sqlite_conn_open(path, CONN_READER, SQLITE_ACCESS_LOOK, NULL /* not counted */, &conn, why);
-    if (!err_failed(err)) {
-        check.sums = page_sums_on(conn->db);
-        err = check_integrity(conn, &check);
+    if (err_failed(err)) {
+        return err;
     }
+    check.sums = page_sums_on(conn->db);
+    err = check_integrity(conn, &check);
     if (!err_failed(err) && check.integrity_ok) {
         err = check_numbers(conn, marked, &check);
     }

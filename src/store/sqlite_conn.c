@@ -8,6 +8,8 @@
  */
 #include "store/sqlite_conn.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -150,6 +152,24 @@ static int open_flags(enum sqlite_access access) {
     return access == SQLITE_ACCESS_LIVE ? flags | SQLITE_OPEN_CREATE : flags;
 }
 
+/* Of a log beside no database, or an empty one, SQLite thinks that it belongs to an older one, and
+ * removes it, with all that no checkpoint has copied. */
+static struct err log_must_have_database(const char *path, struct why *why) {
+    struct stat found;
+    size_t size = strlen(path) + sizeof "-wal";
+    AUTO(mem_release) char *log = mem_new(size);
+    (void)snprintf(log, size, "%s-wal", path); /* It fits: it was measured. */
+    bool empty = stat(path, &found) < 0 ? errno == ENOENT : found.st_size == 0;
+    if (!empty || stat(log, &found) < 0 || found.st_size == 0) {
+        return ERR_OK;
+    }
+    why_set(why,
+            "%s is missing or empty, but its log %s is there, and would be removed. Put the file"
+            " back, or move both away and run 'drover restore FILE' with a backup.",
+            path, log);
+    return err_make(ERR_STORE_INCOMPLETE, "store: database");
+}
+
 struct err sqlite_conn_open(const char *path, enum conn_role role, enum sqlite_access access,
                             struct page_damage *damage, struct sqlite_conn **ret_conn,
                             struct why *why) {
@@ -157,6 +177,10 @@ struct err sqlite_conn_open(const char *path, enum conn_role role, enum sqlite_a
     conn->conn.driver = &driver_sqlite;
     conn->conn.role = role;
     statements_init(&conn->statements);
+    struct err err = log_must_have_database(path, why);
+    if (err_failed(err)) {
+        return err;
+    }
     const char *vfs = page_sums_vfs();
     int rc = vfs == NULL ? SQLITE_NOMEM : sqlite3_open_v2(path, &conn->db, open_flags(access), vfs);
     if (rc == SQLITE_OK) {
@@ -171,7 +195,7 @@ struct err sqlite_conn_open(const char *path, enum conn_role role, enum sqlite_a
     if (rc != SQLITE_OK) {
         return sqlite_open_error(conn->db, rc, path, why);
     }
-    struct err err = access == SQLITE_ACCESS_LIVE ? check_live(conn, why) : ERR_OK;
+    err = access == SQLITE_ACCESS_LIVE ? check_live(conn, why) : ERR_OK;
     if (err_failed(err)) {
         return err;
     }

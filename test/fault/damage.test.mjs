@@ -224,6 +224,30 @@ test("a damaged schema refuses the start, and says how to restore", async (t) =>
   assert.match(daemon.log, /drover restore FILE/);
 });
 
+test("a log without its database is kept, and refuses the start", async (t) => {
+  const folder = scratch(t);
+  const { folder: data } = await new Original(path.join(folder, "original")).make(new Random(6));
+  const [file, log] = ["drover.db", "drover.db-wal"].map((name) => path.join(data, name));
+  const [whole, kept] = [readFileSync(file), readFileSync(log)];
+  const daemon = new Daemon({ data, args });
+  for (const cut of [() => rmSync(file), () => truncateSync(file, 0)]) {
+    cut();
+    for (const words of [["doctor"], ["doctor", "--deep"], ["backup", path.join(folder, "b")]]) {
+      const { code, stdout, stderr } = await daemon.cli([...words, "--data", data]);
+      assert.notEqual(code, 0, stdout);
+      assert.match(stdout + stderr, /missing|no database/, words.join(" "));
+    }
+    assert.equal(await begins(daemon, "no database"), false);
+    assert.match(daemon.log, /its log .* is there.*drover restore FILE/);
+    assert.deepEqual(readFileSync(log), kept);
+  }
+  writeFileSync(file, whole);
+  await daemon.start();
+  const { json } = await daemon.request("GET", "/readyz");
+  assert.equal(json.missing, 0);
+  await daemon.stop();
+});
+
 test("damaged pages are told by the log, an event, /readyz and /metrics", async (t) => {
   const folder = scratch(t);
   const original = await new Original(path.join(folder, "original")).make(new Random(2));
@@ -250,7 +274,7 @@ test("damaged pages are told by the log, an event, /readyz and /metrics", async 
   assert.match((await daemon.request("GET", "/metrics")).text, /store_damaged_pages [1-9]/);
   const doctor = await daemon.cli(["doctor"]);
   assert.equal(doctor.code, 7);
-  assert.match(doctor.stdout, /^fail +integrity .*drover restore FILE/m);
+  assert.match(doctor.stdout, /^fail +integrity .*drover restore FILE.*--rewrite-sums/m);
   await daemon.stop();
 });
 
