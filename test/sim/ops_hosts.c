@@ -319,8 +319,12 @@ static void removal_again(struct sim *sim, struct sim_event *event) {
     }
 }
 
+/* A leader that stands still goes on, and is not replaced: what is asked of it to heal would die
+ * with it. */
 static void heal(struct sim *sim) {
     if (hosts_several(sim)) {
+        sim->still_ns = sim->still_ns < sim->now_ns ? sim->still_ns : sim->now_ns;
+        sim_plan_stop(sim, &model()->vigil);
         sim_plan(sim, &model()->removal, 0, removal_again);
     }
 }
