@@ -36,6 +36,11 @@ void dispatch__answered(struct dispatch *dispatch) {
     dispatch->busy--;
 }
 
+bool dispatch__goes_on(struct dispatch *dispatch) {
+    dispatch__answered(dispatch);
+    return !dispatch->stopping;
+}
+
 /* Answers of the store are not waited for: a silent server takes its time, unless store_close cuts
  * it short, and that comes after us. */
 void dispatch__maybe_stopped(struct dispatch *dispatch) {
@@ -150,6 +155,7 @@ struct dispatch *dispatch_open(const struct dispatch_options *options) {
         guest__start(dispatch);
     } else {
         retain__start(dispatch);
+        removals__start(dispatch);
     }
     return dispatch;
 }

@@ -70,9 +70,8 @@ static void sleep_until_next(struct guest *guest) {
 /* False: the answer is of no use, and what follows from that was done. The leader makes its schema,
  * or the server is away: that is its trouble, and only the log of the leader is worth a line. */
 static bool answered(struct guest *guest, struct err err) {
-    dispatch__answered(guest->dispatch);
     guest->away = false;
-    if (guest->dispatch->stopping) {
+    if (!dispatch__goes_on(guest->dispatch)) {
         guest_free(guest);
         return false;
     }

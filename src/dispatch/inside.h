@@ -198,7 +198,7 @@ struct dispatch {
     struct tidy *tidy;             /* Owned; NULL: a guest's. */
     struct guest *guest;           /* Owned; NULL: it leads. */
     struct strays *strays;         /* Owned; NULL: no look is going on. */
-    struct removals *removals;     /* Owned; NULL: hosts do not share the database. */
+    struct removals *removals;     /* Owned; NULL after the stop. */
     char **environment;            /* Owned: what commands inherit of ours; ends with NULL. */
     size_t busy;                   /* Answers of the store that are awaited. */
     int64_t doubt_below;           /* Epochs. */
@@ -218,6 +218,8 @@ void dispatch__failed(struct dispatch *dispatch, const char *what, struct bytes 
 void dispatch__write(struct dispatch *dispatch, store_fn fn, store_done done, void *ctx);
 void dispatch__read(struct dispatch *dispatch, store_fn fn, store_done done, void *ctx);
 void dispatch__answered(struct dispatch *dispatch);
+/* The same; false: the dispatcher stops, and what asked is freed by the caller. */
+MUST_CHECK bool dispatch__goes_on(struct dispatch *dispatch);
 /* To be called where the last thing may have come back. */
 void dispatch__maybe_stopped(struct dispatch *dispatch);
 /* The wait before the `tries`th try (from 1). */
@@ -296,8 +298,10 @@ void watch__all(struct dispatch *dispatch, struct dispatch_watch **list);
 void reports__start(struct dispatch *dispatch);
 void reports__stop(struct dispatch *dispatch);
 
-/* removals.c: where hosts share the database, from now on. Again: nothing. */
+/* removals.c: of the leader when it is asked, and where hosts share the database by itself. Again
+ * where that is known. */
 void removals__start(struct dispatch *dispatch);
+void removals__look(struct dispatch *dispatch);
 void removals__stop(struct dispatch *dispatch);
 
 /* strays.c: once the flights are known; a second call does nothing. */

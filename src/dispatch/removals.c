@@ -1,20 +1,26 @@
-/* removals.c: removes what lies on this host of runs that were removed, whoever leads.
+/* removals.c: removes the folders of runs that were removed, whoever leads.
  *
- *   WAITING ──EVERY_MS──> READING a page ──some──> REMOVING (in the pool) ──> ACKNOWLEDGING ─┐
- *      ^                     │ none, or an error                                            │
- *      └─────────────────────┴────────────────────────────────────── the last page ─────────┘
+ *            a list, page by page (the leader's, then the one of this host)
+ *   ASLEEP ──────> READING ──some──> REMOVING some folders (in the pool) ──> REMOVING … ──┐
+ *     ^               │ none, or an error                                                 v
+ *     └───────────────┴──────────────────────────────── the last page ──────── ACKNOWLEDGING
  *
- * A row of folder_removals with our place (engine/folder_removals.h) proves that the run has ended
- * and is gone: so what lives of it here is ended first, a holder and what a dead one has left. A
- * run that is in flight is stopped, and its folders wait for the next round, as do those whose
- * processes the system does not let go of. A folder that cannot be removed is tried again in
- * TRIES_MAX rounds; then it is litter (retain.c).
+ * A round comes when retention asks for it (retain.c), each EVERY_MS where other hosts write a
+ * list, too, and as soon after a round that left something. A standby works off its own list only.
+ *
+ * A row of folder_removals (engine/folder_removals.h) proves that the run has ended and is gone: so
+ * what lives of it here is ended first, a holder and what a dead one has left. A run that is in
+ * flight is stopped, and its folders wait for the next round, as do those whose processes the
+ * system does not let go of. A run whose folder cannot be removed is tried TRIES_MAX times; then it
+ * is litter (retain.c). Tries are counted for FAILING_MAX runs at once, by this life of the daemon:
+ * others stay listed until their tries are counted.
  *
  * Under a hold nothing is removed: the rows may be those of a copy. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log_change.h"
 #include "base/memory.h"
 #include "dispatch/inside.h"
 #include "dispatch/run_folders.h"
@@ -22,35 +28,62 @@
 
 enum {
     EVERY_MS = 10 * 1000,
-    TRIES_MAX = 6,
+    TRIES_MAX = 7,
+    FAILING_MAX = 64,
+    WORK_MAX = 16,   /* Folders that a job of the pool looks at; */
+    WORK_TREE = 8,   /* one of which something may live counts as so many. */
     DEATH_MS = 1000, /* Of a killed holder: its lock goes with it. */
+    LISTS_MAX = 2,
 };
+
+/* A run with a folder that could not be removed. */
+struct failing {
+    struct id run;
+    unsigned tries;
+    bool met; /* In this round. */
+};
+
+/* The run that the pool is at. */
+struct cursor {
+    size_t at; /* In the page. */
+    int64_t attempt;
+    struct err err; /* Of its last folder that stays. */
+};
+
+enum outcome { OUTCOME_GONE, OUTCOME_STAYS, OUTCOME_FAILED };
 
 struct removals {
     struct dispatch *dispatch;
     struct timer timer;
     struct pool_job job;
-    bool away; /* In the store or in the pool, which then has all that follows. */
+    bool away;                     /* In the store or in the pool, which then has what follows. */
+    bool shared;                   /* Other hosts share the database. */
+    bool again;                    /* A round was asked for during this one. */
+    bool left;                     /* This round leaves something that may go soon. */
+    struct bytes lists[LISTS_MAX]; /* Places, of this round; borrowed from the options. */
+    size_t list_count, list;
     struct folder_removals listed; /* `attempts` 0: that run stays listed. */
-    struct err err;                /* Of the last folder of this page that stays, */
-    struct id failed;              /* and its run. */
-    bool fails;                    /* Some folder stayed in this round; */
-    unsigned tries;                /* in so many rounds before it, in a row, too. */
+    enum outcome outcomes[FOLDER_REMOVALS_PAGE];
+    struct err errs[FOLDER_REMOVALS_PAGE];
+    struct cursor cursor; /* The pool's while a job is there. */
+    struct failing failing[FAILING_MAX];
+    size_t failing_count;
+    struct log_change folder_log, store_log;
 };
 
-static void on_timer(struct timer *timer);
+static void round_begin(struct removals *removals);
 static void page_ask(struct removals *removals);
 
 static struct bytes id_of(const struct id *id) {
     return (struct bytes){id->text, strlen(id->text)};
 }
 
-static struct bytes place_of(const struct removals *removals) {
-    return removals->dispatch->options.bounds.host;
+static uint64_t now_ns(const struct removals *removals) {
+    return world_mono_ns(loop_world(removals->dispatch->options.loop));
 }
 
-static void sleep_until_next(struct removals *removals) {
-    timer_start(removals->dispatch->options.loop, &removals->timer, EVERY_MS, on_timer);
+static void on_timer(struct timer *timer) {
+    round_begin(CONTAINER_OF(timer, struct removals, timer));
 }
 
 static void removals_free(struct removals *removals) {
@@ -58,29 +91,59 @@ static void removals_free(struct removals *removals) {
     mem_free(removals);
 }
 
-/* False: the answer is of no use, and what follows from that was done. A server that is away is
- * told by what else is read; the next round begins anew. */
+/* Runs that are not listed any more, and those that are given up, are no longer counted. */
+static void failing_drop(struct removals *removals) {
+    size_t kept = 0;
+    for (size_t i = 0; i < removals->failing_count; i++) {
+        struct failing *failing = &removals->failing[i];
+        if (failing->met && failing->tries < TRIES_MAX) {
+            removals->failing[kept++] = *failing;
+        }
+    }
+    removals->failing_count = kept;
+}
+
+static void round_end(struct removals *removals) {
+    struct dispatch *dispatch = removals->dispatch;
+    if (removals->again) {
+        timer_start(dispatch->options.loop, &removals->timer, 0, on_timer);
+    } else if (removals->shared || removals->left) {
+        timer_start(dispatch->options.loop, &removals->timer, EVERY_MS, on_timer);
+    }
+}
+
+static void list_next(struct removals *removals) {
+    if (++removals->list < removals->list_count) {
+        removals->listed = (struct folder_removals){.place = removals->lists[removals->list]};
+        page_ask(removals);
+        return;
+    }
+    failing_drop(removals);
+    if (removals->failing_count == 0) {
+        removals->folder_log.last = ERR_OK;
+    }
+    round_end(removals);
+}
+
+/* False: what follows was done. A server that is away is told by what else is read, and of a
+ * standby only the log of the leader is worth a line. */
 static bool answered(struct removals *removals, struct err err) {
-    dispatch__answered(removals->dispatch);
+    struct dispatch *dispatch = removals->dispatch;
     removals->away = false;
-    if (removals->dispatch->stopping) {
+    if (!dispatch__goes_on(dispatch)) {
         removals_free(removals);
         return false;
     }
+    if (log_change_take(&removals->store_log, err, now_ns(removals)) && !dispatch->options.guest) {
+        dispatch__failed(dispatch, "the list of removed folders could not be worked off", BYTES(""),
+                         err);
+    }
     if (err_failed(err)) {
-        sleep_until_next(removals);
+        removals->left = true;
+        round_end(removals);
         return false;
     }
     return true;
-}
-
-static void page_next(struct removals *removals) {
-    if (!removals->listed.more) {
-        sleep_until_next(removals);
-        return;
-    }
-    removals->listed.after = removals->listed.next;
-    page_ask(removals);
 }
 
 /* --- Acknowledging ---------------------------------------------------------------------------- */
@@ -88,6 +151,15 @@ static void page_next(struct removals *removals) {
 static struct err gone_tx(struct tx *tx, void *ctx) {
     struct removals *removals = ctx;
     return tx_folder_removals_done(tx, &removals->listed);
+}
+
+static void page_next(struct removals *removals) {
+    if (!removals->listed.more) {
+        list_next(removals);
+        return;
+    }
+    removals->listed.after = removals->listed.next;
+    page_ask(removals);
 }
 
 static void gone_done(struct err err, void *ctx) {
@@ -100,17 +172,19 @@ static void gone_done(struct err err, void *ctx) {
 /* --- Folders ---------------------------------------------------------------------------------- */
 
 /* True: nothing of the attempt lives. */
-static bool tree_is_ended(const struct dispatch *dispatch, const char *name) {
+static bool tree_is_ended(const struct dispatch *dispatch, const char *name, unsigned *io_work) {
     const struct spool *spool = dispatch->options.spool;
     struct spool_state state;
     struct err err = spool_decide(spool, name, SPOOL_LOOK, 0 /* epoch */, &state);
     if (!err_failed(err) && state.found == SPOOL_ALIVE && !state.rebooted) {
+        *io_work += WORK_TREE;
         process_kill(state.pid, state.start_time, DEATH_MS);
         err = spool_decide(spool, name, SPOOL_LOOK, 0 /* epoch */, &state);
     }
     if (err_failed(err) || state.found != SPOOL_GONE || state.rebooted) {
         return err_failed(err) || state.found != SPOOL_ALIVE;
     }
+    *io_work += WORK_TREE;
     const struct tree_mark mark = {.name = name, .nonce = state.nonce};
     struct tree_end end = {.left = 1};
     err = tree_end(&mark, 1, TREE_WAIT_MS, &end);
@@ -118,36 +192,99 @@ static bool tree_is_ended(const struct dispatch *dispatch, const char *name) {
            end.left == 0;
 }
 
-/* Whether the row may go. */
-static bool folders_remove(struct removals *removals, const struct folder_removal *removal) {
+/* One folder; what stays is in the cursor. OUTCOME_STAYS: the whole run stays. */
+static enum outcome folder_remove(struct removals *removals, const char *name, unsigned *io_work) {
     const struct dispatch *dispatch = removals->dispatch;
-    int64_t last = removal->attempts < RUN_FOLDERS_MAX ? removal->attempts : RUN_FOLDERS_MAX;
-    bool whole = true;
-    for (int64_t attempt = 1; attempt <= last; attempt++) {
-        char name[PROTOCOL_NAME_MAX];
-        int len = snprintf(name, sizeof name, "%s.%" PRId64, removal->run.text, attempt);
-        assert(len > 0 && (size_t)len < sizeof name);
-        if (!tree_is_ended(dispatch, name)) {
-            return false;
-        }
-        struct err err = spool_remove(dispatch->options.spool, name);
-        if (err.code == ERR_BUSY) {
-            return false;
-        }
-        if (err_failed(err)) {
-            removals->err = err;
-            removals->failed = removal->run;
-            whole = false;
-        }
+    if (!tree_is_ended(dispatch, name, io_work)) {
+        return OUTCOME_STAYS;
     }
-    return whole || removals->tries >= TRIES_MAX;
+    struct err err = spool_remove(dispatch->options.spool, name);
+    if (err.code == ERR_BUSY) {
+        return OUTCOME_STAYS;
+    }
+    removals->cursor.err = err_failed(err) ? err : removals->cursor.err;
+    return err_failed(removals->cursor.err) ? OUTCOME_FAILED : OUTCOME_GONE;
 }
 
+static void run_end(struct removals *removals, enum outcome outcome) {
+    struct cursor *cursor = &removals->cursor;
+    removals->outcomes[cursor->at] = outcome;
+    removals->errs[cursor->at] = cursor->err;
+    *cursor = (struct cursor){.at = cursor->at + 1, .attempt = 1};
+}
+
+/* A stop waits for what is in the pool: so a job looks at a few folders. */
 static void remove_run(struct pool_job *job) {
     struct removals *removals = CONTAINER_OF(job, struct removals, job);
+    struct cursor *cursor = &removals->cursor;
+    for (unsigned work = 0; work < WORK_MAX && cursor->at < removals->listed.count; work++) {
+        const struct folder_removal *removal = &removals->listed.page[cursor->at];
+        int64_t last = removal->attempts < RUN_FOLDERS_MAX ? removal->attempts : RUN_FOLDERS_MAX;
+        enum outcome outcome = OUTCOME_STAYS; /* Of a run in flight. */
+        if (last > 0) {
+            char name[PROTOCOL_NAME_MAX];
+            int len =
+                snprintf(name, sizeof name, "%s.%" PRId64, removal->run.text, cursor->attempt);
+            assert(len > 0 && (size_t)len < sizeof name);
+            outcome = folder_remove(removals, name, &work);
+        }
+        if (outcome == OUTCOME_STAYS || cursor->attempt >= last) {
+            run_end(removals, outcome);
+        } else {
+            cursor->attempt++;
+        }
+    }
+}
+
+/* NULL: no tries of other runs can be counted now. */
+static struct failing *failing_find(struct removals *removals, const struct id *run) {
+    for (size_t i = 0; i < removals->failing_count; i++) {
+        if (strcmp(removals->failing[i].run.text, run->text) == 0) {
+            return &removals->failing[i];
+        }
+    }
+    if (removals->failing_count == FAILING_MAX) {
+        return NULL;
+    }
+    struct failing *failing = &removals->failing[removals->failing_count++];
+    *failing = (struct failing){.run = *run};
+    return failing;
+}
+
+/* True: that was its last try. A run that both lists have is counted once in a round. */
+static bool try_count(struct removals *removals, const struct id *run) {
+    struct failing *failing = failing_find(removals, run);
+    if (failing == NULL) {
+        return false;
+    }
+    failing->tries += !failing->met;
+    failing->met = true;
+    return failing->tries >= TRIES_MAX;
+}
+
+/* Which rows may go. */
+static void page_judge(struct removals *removals) {
+    struct dispatch *dispatch = removals->dispatch;
+    const struct id *given_up = NULL, *failed = NULL;
+    struct err err = ERR_OK;
     for (size_t i = 0; i < removals->listed.count; i++) {
         struct folder_removal *removal = &removals->listed.page[i];
-        removal->attempts = folders_remove(removals, removal) ? removal->attempts : 0;
+        bool gone = removals->outcomes[i] == OUTCOME_GONE;
+        if (removals->outcomes[i] == OUTCOME_FAILED) {
+            gone = try_count(removals, &removal->run);
+            failed = &removal->run;
+            given_up = gone ? failed : given_up;
+            err = removals->errs[i];
+        }
+        removals->left |= !gone;
+        removal->attempts = gone ? removal->attempts : 0;
+    }
+    if (given_up != NULL) {
+        dispatch__failed(dispatch, "the folder of a run could not be removed; it is left as litter",
+                         id_of(given_up), err);
+    } else if (failed != NULL && log_change_take(&removals->folder_log, err, now_ns(removals))) {
+        dispatch__failed(dispatch, "the folder of a run could not be removed; it is tried again",
+                         id_of(failed), err);
     }
 }
 
@@ -157,15 +294,12 @@ static void remove_done(struct pool_job *job) {
     if (dispatch->stopping) {
         removals_free(removals);
         dispatch__maybe_stopped(dispatch);
-        return;
+    } else if (removals->cursor.at < removals->listed.count) {
+        pool_add(&dispatch->pool, &removals->job);
+    } else {
+        page_judge(removals);
+        dispatch__write(dispatch, gone_tx, gone_done, removals);
     }
-    bool first = !removals->fails && removals->tries == 0;
-    removals->fails |= err_failed(removals->err);
-    if (err_failed(removals->err) && (first || removals->tries >= TRIES_MAX)) {
-        dispatch__failed(dispatch, "the folder of a run could not be removed",
-                         id_of(&removals->failed), removals->err);
-    }
-    dispatch__write(dispatch, gone_tx, gone_done, removals);
 }
 
 /* --- Pages ------------------------------------------------------------------------------------ */
@@ -192,15 +326,15 @@ static void page_done(struct err err, void *ctx) {
         return;
     }
     if (removals->listed.count == 0 || dispatch->options.hold == RUN_HELD) {
-        sleep_until_next(removals);
+        list_next(removals);
         return;
     }
-    removals->err = ERR_OK;
     for (size_t i = 0; i < removals->listed.count; i++) {
         struct folder_removal *removal = &removals->listed.page[i];
         removal->attempts = run_is_stopped(dispatch, &removal->run) ? 0 : removal->attempts;
     }
     removals->away = true;
+    removals->cursor = (struct cursor){.attempt = 1};
     removals->job = (struct pool_job){.kind = POOL_TIDY, .run = remove_run, .done = remove_done};
     pool_add(&dispatch->pool, &removals->job);
 }
@@ -210,23 +344,55 @@ static void page_ask(struct removals *removals) {
     dispatch__read(removals->dispatch, page_tx, page_done, removals);
 }
 
-static void on_timer(struct timer *timer) {
-    struct removals *removals = CONTAINER_OF(timer, struct removals, timer);
-    removals->listed = (struct folder_removals){.place = place_of(removals)};
-    removals->tries = removals->fails && removals->tries < TRIES_MAX ? removals->tries + 1 : 0;
-    removals->fails = false;
+static void round_begin(struct removals *removals) {
+    const struct dispatch_options *options = &removals->dispatch->options;
+    removals->again = removals->left = false;
+    for (size_t i = 0; i < removals->failing_count; i++) {
+        removals->failing[i].met = false;
+    }
+    removals->list_count = removals->list = 0;
+    if (!options->guest) {
+        removals->lists[removals->list_count++] = BYTES("");
+    }
+    if (removals->shared && options->bounds.host.len > 0) {
+        removals->lists[removals->list_count++] = options->bounds.host;
+    }
+    if (removals->list_count == 0) {
+        return;
+    }
+    removals->listed = (struct folder_removals){.place = removals->lists[0]};
     page_ask(removals);
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */
 
 void removals__start(struct dispatch *dispatch) {
-    bool shared = dispatch->options.guest || dispatch->options.bounds.hosts == RUN_HOSTS_SHARED;
-    if (shared && dispatch->removals == NULL && !dispatch->stopping) {
-        dispatch->removals = mem_new(sizeof *dispatch->removals);
-        dispatch->removals->dispatch = dispatch;
-        sleep_until_next(dispatch->removals);
+    struct removals *removals = dispatch->removals;
+    if (dispatch->stopping) {
+        return;
     }
+    if (removals == NULL) {
+        removals = dispatch->removals = mem_new(sizeof *removals);
+        removals->dispatch = dispatch;
+    }
+    bool shared = dispatch->options.guest || dispatch->options.bounds.hosts == RUN_HOSTS_SHARED;
+    if (shared && !removals->shared) {
+        removals->shared = true;
+        if (!removals->away) {
+            timer_start(dispatch->options.loop, &removals->timer, EVERY_MS, on_timer);
+        }
+    }
+}
+
+void removals__look(struct dispatch *dispatch) {
+    struct removals *removals = dispatch->removals;
+    if (removals == NULL || removals->away) {
+        if (removals != NULL) {
+            removals->again = true;
+        }
+        return;
+    }
+    timer_start(dispatch->options.loop, &removals->timer, 0, on_timer);
 }
 
 void removals__stop(struct dispatch *dispatch) {

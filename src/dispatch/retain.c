@@ -3,18 +3,14 @@
  *            timer            page
  *   ASLEEP ─────────> PRUNING ────> PRUNING …
  *     ^                  │ no more, or an error
- *     │                  v
- *     │               folders of removed runs: FINDING ──> REMOVING ──> ACKNOWLEDGING ──> FINDING …
- *     │                  │ no more, or an error
- *     │                  v
+ *     │                  v (removals.c is asked to look for the folders of removed runs)
  *     │               what was told (the inbox), page by page
  *     │                  │ no more, or an error; once a day: ↓
  *     │                  └──────────> LISTING ──> CHECKING (a few names) ──> REMOVING ──> …
  *     └── nothing left ──────────────────────────────┘
  *
  * Rows go first: a folder without a row is litter, a row without its folder a broken promise. The
- * commit that removes a row lists its folders (engine/folder_removals.h), so a crash in between, or
- * a folder that could not be removed, leaves them to the next round.
+ * commit that removes a row lists its folders, and removals.c works off that list.
  * The first round of each day looks for litter that no list names; but only for what nobody has
  * touched for a day, so that a daemon that was started with the wrong database by mistake does not
  * take away what belongs to the right one. While the daemon holds, everything stays: somebody wants
@@ -25,7 +21,6 @@
 #include "base/number.h"
 #include "dispatch/inside.h"
 #include "dispatch/run_folders.h"
-#include "engine/folder_removals.h"
 #include "engine/inbox.h"
 
 enum {
@@ -54,8 +49,7 @@ struct tidy {
     uint64_t looked_ns; /* For folders without a row; 0: not yet. */
     bool told;          /* The inbox has been looked through, in this round; */
     bool swept;         /* scripts have; */
-    bool cleared;       /* folders of removed runs have been looked for, */
-    bool clearing;      /* or those of `listed` are being removed. */
+    bool cleared;       /* folders of removed runs are looked for (removals.c). */
     size_t removals;    /* Of this round, in the pool. */
     int64_t grown;      /* Bytes that are kept more than at the last round, */
     int64_t ended;      /* and runs. */
@@ -67,7 +61,6 @@ struct tidy {
     size_t count;
     struct span gone[PAGE];
     struct run_prune prune;
-    struct folder_removals listed;
     struct text names; /* Of folders, each terminated; */
     size_t at;         /* those before it were checked. */
     struct err err;
@@ -80,11 +73,9 @@ struct removal {
     struct dispatch *dispatch;
     struct tidy *tidy;
     struct span span;
-    struct folder_removal *listed; /* Borrowed from the page; NULL: it is litter. */
     struct err err;
 };
 
-static void folders_acknowledge(struct tidy *tidy);
 static void tidy_on(struct tidy *tidy);
 
 static void removal_run(struct pool_job *job) {
@@ -103,28 +94,20 @@ static void removal_done(struct pool_job *job) {
         dispatch__failed(dispatch, "the folder of a run could not be removed",
                          (struct bytes){removal->span.run.text, strlen(removal->span.run.text)},
                          removal->err);
-        if (removal->listed != NULL) {
-            removal->listed->attempts = 0; /* The folder stays listed. */
-        }
     }
     mem_free(removal);
     dispatch__maybe_stopped(dispatch);
     if (--tidy->removals == 0) {
         tidy->away = false;
-        if (tidy->clearing) {
-            folders_acknowledge(tidy);
-        } else {
-            tidy_on(tidy);
-        }
+        tidy_on(tidy);
     }
 }
 
-static void remove_span(struct tidy *tidy, const struct span *span, struct folder_removal *listed) {
+static void remove_span(struct tidy *tidy, const struct span *span) {
     struct removal *removal = mem_new(sizeof *removal);
     removal->dispatch = tidy->dispatch;
     removal->tidy = tidy;
     removal->span = *span;
-    removal->listed = listed;
     removal->job = (struct pool_job){.kind = POOL_TIDY, .run = removal_run, .done = removal_done};
     tidy->removals++;
     tidy->away = true;
@@ -182,55 +165,6 @@ static void prune_done(struct err err, void *ctx) {
         tidy->pruned_ns = tidy->asked_ns;
     }
     tidy_on(tidy);
-}
-
-/* --- Folders of removed runs ------------------------------------------------------------------ */
-
-/* The leader's list: each host has one of its own (removals.c). */
-static struct err folders_tx(struct tx *tx, void *ctx) {
-    struct tidy *tidy = ctx;
-    tidy->listed.place = BYTES("");
-    return tx_folder_removals_find(tx, &tidy->listed);
-}
-
-static void folders_found(struct err err, void *ctx) {
-    struct tidy *tidy = ctx;
-    if (!goes_on(tidy, err, "the folders of removed runs could not be looked up")) {
-        return;
-    }
-    if (err_failed(err) || tidy->listed.count == 0) {
-        tidy->cleared = true;
-        tidy->listed.after = (struct id){.text = ""};
-        tidy_on(tidy);
-        return;
-    }
-    tidy->clearing = true;
-    for (size_t i = 0; i < tidy->listed.count; i++) {
-        struct folder_removal *listed = &tidy->listed.page[i];
-        const struct span span = {.run = listed->run, .first = 1, .last = listed->attempts};
-        remove_span(tidy, &span, listed);
-    }
-    tidy->listed.after = tidy->listed.next;
-}
-
-static struct err acknowledge_tx(struct tx *tx, void *ctx) {
-    struct tidy *tidy = ctx;
-    return tx_folder_removals_done(tx, &tidy->listed);
-}
-
-static void acknowledge_done(struct err err, void *ctx) {
-    struct tidy *tidy = ctx;
-    tidy->clearing = false;
-    if (goes_on(tidy, err, "removed folders stay listed")) {
-        tidy_on(tidy);
-    }
-}
-
-static void folders_acknowledge(struct tidy *tidy) {
-    if (!stopped(tidy)) {
-        tidy->away = true;
-        dispatch__write(tidy->dispatch, acknowledge_tx, acknowledge_done, tidy);
-    }
 }
 
 /* --- What was told ---------------------------------------------------------------------------- */
@@ -337,7 +271,7 @@ static void check_done(struct err err, void *ctx) {
         tidy->at += strlen(tidy->names.data + tidy->at) + 1;
     }
     for (size_t i = 0; !err_failed(err) && i < tidy->count; i++) {
-        remove_span(tidy, &tidy->gone[i], NULL /* in no list */);
+        remove_span(tidy, &tidy->gone[i]);
     }
     if (err_failed(err) || tidy->count == 0) {
         tidy_on(tidy);
@@ -385,10 +319,13 @@ static void tidy_on(struct tidy *tidy) {
         return;
     }
     tidy->away = true;
-    if (tidy->more && (keep->count > 0 || keep->age_ms > 0 || keep->bytes > 0)) {
+    bool prunes = tidy->more && (keep->count > 0 || keep->age_ms > 0 || keep->bytes > 0);
+    if (!prunes && !tidy->cleared) {
+        tidy->cleared = true;
+        removals__look(dispatch);
+    }
+    if (prunes) {
         prune(tidy);
-    } else if (!tidy->cleared) {
-        dispatch__read(dispatch, folders_tx, folders_found, tidy);
     } else if (!tidy->told) {
         dispatch__write(dispatch, told_tx, told_done, tidy);
     } else if (retain__look_due(tidy->looked_ns,

@@ -55,8 +55,10 @@ const struct run_row *kit_end(struct kit *kit, const struct id *run); /* Waits f
 void kit_assert_ended(const struct run_row *row, enum run_state state, enum run_cause cause);
 void kit_until_state(struct kit *kit, const struct id *run, enum run_state state);
 void kit_stop(struct kit *kit, const struct id *run); /* With a grace of 1 s. */
-/* Runs the loop until `is_so`; a minute without it fails the test. */
-void kit_until(struct kit *kit, bool (*is_so)(struct kit *kit, void *ctx), void *ctx);
+/* Runs the loop until `is_so`; half a minute without it fails the test, which says its name. */
+#define kit_until(kit, is_so, ctx) kit__until(kit, is_so, ctx, #is_so)
+void kit__until(struct kit *kit, bool (*is_so)(struct kit *kit, void *ctx), void *ctx,
+                const char *words);
 void kit_until_file(struct kit *kit, const char *path);
 /* A path in the kit's folder; until the next call. */
 const char *kit_path(const struct kit *kit, const char *file);

@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/log_change.h"
 #include "base/log_pace.h"
 #include "base/utf8.h"
 
@@ -263,6 +264,21 @@ static void a_condition_that_meets_many_has_a_line_a_second(void **state) {
     assert_int_equal(omitted, 0);
 }
 
+static void what_fails_again_has_a_line_until_its_cause_changes(void **state) {
+    (void)state;
+    static const uint64_t minute_ns = UINT64_C(60) * 1000 * 1000 * 1000;
+    const struct err full = err_make(ERR_DISK_FULL, "a"), elsewhere = err_make(ERR_DISK_FULL, "b");
+    struct log_change change = {.next_ns = 0};
+    assert_false(log_change_take(&change, ERR_OK, 5));
+    assert_true(log_change_take(&change, full, 5));
+    assert_false(log_change_take(&change, full, 5 + 100 * minute_ns));
+    assert_true(log_change_take(&change, elsewhere, 5 + 100 * minute_ns));
+    assert_false(log_change_take(&change, full, 5 + 101 * minute_ns - 1)); /* They alternate. */
+    assert_true(log_change_take(&change, full, 5 + 101 * minute_ns));
+    assert_false(log_change_take(&change, ERR_OK, 5 + 103 * minute_ns));
+    assert_true(log_change_take(&change, full, 5 + 103 * minute_ns));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, capture_start, capture_stop)
 
 int main(void) {
@@ -281,6 +297,7 @@ int main(void) {
         TEST(a_log_without_a_descriptor_drops_everything),
         TEST(levels_are_read_by_name),
         TEST(a_condition_that_meets_many_has_a_line_a_second),
+        TEST(what_fails_again_has_a_line_until_its_cause_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
