@@ -17,10 +17,12 @@
 #ifndef DROVER_API_TURNS_H
 #define DROVER_API_TURNS_H
 
+#include "api/once.h"
 #include "base/base.h"
 #include "base/id.h"
 #include "dispatch/connections.h"
 #include "dispatch/dispatch.h"
+#include "engine/messages.h"
 #include "http/http.h"
 #include "http/server.h"
 #include "journal/hub.h"
@@ -40,6 +42,9 @@ enum { TURNS_OWNER, TURNS_WAIT, TURNS_WAIT_MAX_S = 600 };
 extern const struct one_kind turns__session;
 /* {"message","run","state" of a turn whose answer will be `answer`; the rest is the caller's. */
 void turns__write_begun(const struct run_row *run, const struct id *answer, struct text *text);
+/* The answer kept under a key is about the session of that message, and goes with it. */
+MUST_CHECK struct err turns__find_about(struct tx *tx, const struct message_key *key,
+                                        struct once *once);
 struct id turns__new_id(const struct turns_api *api, const char *prefix);
 void turns__say(struct exchange *exchange, void *ctx);
 void turns__again(struct exchange *exchange, void *ctx);

@@ -25,6 +25,17 @@ void turns__write_begun(const struct run_row *run, const struct id *answer, stru
     text_add_json(text, state, strlen(state));
 }
 
+struct err turns__find_about(struct tx *tx, const struct message_key *key, struct once *once) {
+    struct message_row message;
+    struct session_row session;
+    bool found = false;
+    struct err err = tx_message_find(tx, key, &found, &message, &session);
+    if (!err_failed(err) && found) {
+        once->about = session.session;
+    }
+    return err;
+}
+
 static struct err again_work(struct tx *tx, void *ctx) {
     struct again_op *again = ctx;
     struct run_row run;
@@ -38,7 +49,8 @@ static struct err again_work(struct tx *tx, void *ctx) {
     }
     turns__write_begun(&run, &again->what.answer, &again->op.answer);
     text_add_char(&again->op.answer, '}');
-    return op_written(&again->op);
+    err = turns__find_about(tx, &again->what.key, &again->once);
+    return err_failed(err) ? err : op_written(&again->op);
 }
 
 static struct err again_run(struct tx *tx, void *ctx) {

@@ -131,7 +131,8 @@ static struct err resend_work(struct tx *tx, void *ctx) {
         text_add_str(text, "null");
     }
     text_add_char(text, '}');
-    return op_written(&resend->op);
+    err = turns__find_about(tx, &resend->what.key, &resend->once);
+    return err_failed(err) ? err : op_written(&resend->op);
 }
 
 static struct err resend_run(struct tx *tx, void *ctx) {

@@ -199,3 +199,30 @@ test("a session that the database does not let go of keeps no other", {
   }
   await becomesClean(turns);
 });
+
+test("answers to regenerate and resend under a key go with the session", {
+  timeout: scaled(120_000),
+}, async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen();
+  const { message } = await turns.turn(listener, say("one"));
+  const [question] = await turns.messages(listener.session);
+  const keyed = (id, what, key, body) => turns.daemon.request("POST",
+    `/api/v1/messages/${id}/${what}`, { headers: { "idempotency-key": key }, body });
+  const requests = [
+    () => keyed(message.id, "regenerate", "k1"), () => keyed(question.id, "resend", "k2", {}),
+  ];
+  for (const send of requests) {
+    const answer = await send();
+    assert.equal(answer.status, 201, answer.text);
+    await listener.ended(answer.json.run);
+    assert.equal((await send()).text, answer.text);
+  }
+  assert.equal((await turns.ask("DELETE", `/sessions/${listener.session}`)).status, 200);
+  for (const send of requests) {
+    const until = Date.now() + scaled(60_000);
+    let answer = await send();
+    for (; answer.status === 201 && Date.now() < until; answer = await send()) await pause(200);
+    assert.deepEqual([answer.status, answer.json.code], [410, "gone"]);
+  }
+});
