@@ -29,6 +29,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "base/log_change.h"
 #include "base/text.h"
 #include "dispatch/dispatch.h"
 #include "dispatch/effects.h"
@@ -198,6 +199,7 @@ struct dispatch {
     struct tidy *tidy;             /* Owned; NULL: a guest's. */
     struct guest *guest;           /* Owned; NULL: it leads. */
     struct strays *strays;         /* Owned; NULL: no look is going on. */
+    struct log_change scripts_log; /* Of retain_scripts.c. */
     struct removals *removals;     /* Owned; NULL after the stop. */
     char **environment;            /* Owned: what commands inherit of ours; ends with NULL. */
     size_t busy;                   /* Answers of the store that are awaited. */

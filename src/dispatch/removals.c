@@ -20,7 +20,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log_change.h"
 #include "base/memory.h"
 #include "dispatch/inside.h"
 #include "dispatch/run_folders.h"

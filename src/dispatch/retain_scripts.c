@@ -149,6 +149,15 @@ static void finish(struct script_sweep *sweep) {
     done(ctx);
 }
 
+static void tell(struct script_sweep *sweep, struct err err) {
+    struct dispatch *dispatch = sweep->dispatch;
+    uint64_t now_ns = world_mono_ns(loop_world(dispatch->options.loop));
+    if (log_change_take(&dispatch->scripts_log, err, now_ns)) {
+        dispatch__failed(dispatch, "scripts that no run has could not be looked up", BYTES(""),
+                         err);
+    }
+}
+
 static struct err forget_tx(struct tx *tx, void *ctx) {
     const struct script_sweep *sweep = ctx;
     return tx_script_removals_done(tx, &sweep->removed);
@@ -156,8 +165,8 @@ static struct err forget_tx(struct tx *tx, void *ctx) {
 
 static void forgotten(struct err err, void *ctx) {
     struct script_sweep *sweep = ctx;
-    (void)err; /* The scripts stay listed for the next round. */
     dispatch__answered(sweep->dispatch);
+    tell(sweep, err); /* They stay listed for the next round. */
     finish(sweep);
 }
 
@@ -194,6 +203,7 @@ static void asked(struct err err, void *ctx) {
     struct dispatch *dispatch = sweep->dispatch;
     dispatch__answered(dispatch);
     sweep->asked += NAMES_PAGE;
+    tell(sweep, err);
     if (err_failed(err) || dispatch->stopping) {
         finish(sweep); /* The next round tries again. */
     } else if (sweep->asked < sweep->count) {
@@ -224,6 +234,7 @@ static void found(struct err err, void *ctx) {
     struct script_sweep *sweep = ctx;
     struct dispatch *dispatch = sweep->dispatch;
     dispatch__answered(dispatch);
+    tell(sweep, err);
     if (err_failed(err) || dispatch->stopping) {
         finish(sweep); /* The next round tries again. */
         return;

@@ -27,6 +27,20 @@ static struct err (*const steps[])(struct tx *tx, bool *ret_more) = {answers_rem
 
 static void round_begin(struct timer *timer);
 
+struct fault {
+    const char *what;
+    int64_t session; /* 0: none. */
+    struct err err;
+};
+
+static void tell(const struct chores *chores, struct log_change *change,
+                 const struct fault *fault) {
+    const struct world *world = loop_world(chores->on.loop);
+    if (log_change_take(change, fault->err, world_mono_ns(world)) && chores->on.failed != NULL) {
+        chores->on.failed(chores->on.ctx, fault->what, fault->session, fault->err);
+    }
+}
+
 static struct err step_run(struct tx *tx, void *ctx) {
     struct chores *chores = ctx;
     chores->more = false;
@@ -39,6 +53,9 @@ static void step_done(struct err result, void *ctx) {
     if (chores->stopped) {
         return;
     }
+    const struct fault fault = {.what = "old answers and tokens could not be removed",
+                                .err = result};
+    tell(chores, &chores->round_log, &fault);
     if (!err_failed(result) && !chores->more) {
         chores->step++;
     }
@@ -82,6 +99,8 @@ static void purge_end(struct chores *chores, struct err result) {
     }
     if (err_failed(result) || chores->failed > 0) {
         wait_ms = CHORES_PURGE_LATER_MS;
+    } else {
+        chores->purge_log.last = ERR_OK;
     }
     if (!err_failed(result) && chores->purge.waits) {
         wait_ms = chores->soon > 0 ? CHORES_PURGE_AGAIN_MS : CHORES_PURGE_LATER_MS;
@@ -109,6 +128,13 @@ static void purge_done(struct err result, void *ctx) {
     struct chores *chores = ctx;
     if (chores->stopped) {
         return;
+    }
+    if (err_failed(result)) {
+        const struct fault fault = {.what = "a deleted session could not be removed: it is tried"
+                                            " again",
+                                    .session = chores->purge.at,
+                                    .err = result};
+        tell(chores, &chores->purge_log, &fault);
     }
     if (err_failed(result) ? purge_leave(chores) : chores->purge.more) {
         store_write(chores->on.store, purge_run, purge_done, chores);

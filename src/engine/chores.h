@@ -10,7 +10,8 @@
  * Ownership  embedded; it and the store must live until the store has ended.
  * Threads    the loop.
  * Failure    a round that failed is tried again an hour later. A session that could not be removed
- *            keeps no other from it: it is tried again after CHORES_PURGE_LATER_MS.
+ *            keeps no other from it: it is tried again after CHORES_PURGE_LATER_MS. The caller is
+ *            told when a cause of failure is a new one.
  *
  *   purge:  ASLEEP ──chores_purge, an hour, or a run is waited for──> RUNNING ──> … ──> ASLEEP
  *                                                 chores_purge: once more ──┘ AGAIN
@@ -19,6 +20,7 @@
 #define DROVER_ENGINE_CHORES_H
 
 #include "base/base.h"
+#include "base/log_change.h"
 #include "engine/sessions.h"
 #include "loop/loop.h"
 #include "store/store.h"
@@ -35,6 +37,9 @@ struct chores_options {
     struct store *store; /* Borrowed. */
     /* Something was removed that may have had files: they are looked for now. May be NULL. */
     void (*purged)(void *ctx);
+    /* Something stays for the next round: see log_change.h. session: number of the row of the
+     * deleted session; 0: of none. May be NULL. */
+    void (*failed)(void *ctx, const char *what, int64_t session, struct err err);
     void *ctx;
 };
 
@@ -48,6 +53,7 @@ struct chores {
     enum { CHORES_ASLEEP, CHORES_RUNNING, CHORES_AGAIN } purging;
     unsigned soon;   /* Rounds that still come soon. */
     unsigned failed; /* Sessions that this round could not remove. */
+    struct log_change round_log, purge_log;
 };
 
 /* The first round comes a minute after the start. */

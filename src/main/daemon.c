@@ -312,7 +312,7 @@ static void serving_begin(struct daemon *daemon) {
     }
     work_begin(daemon->work);
     failed_start_notice_send(&daemon->starts_notice);
-    deletion_start(&daemon->deletion, daemon->loop, daemon->store);
+    deletion_start(&daemon->deletion, daemon->loop, daemon->store, daemon->options->log);
     struct pruner_options pruning = {
         .loop = daemon->loop, .store = daemon->store, .failed = prune_failed, .ctx = daemon};
     daemon->pruner = pruner_start(&pruning);

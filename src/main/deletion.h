@@ -2,6 +2,7 @@
  *
  * Promise    files are looked for as soon as their rows are gone: images (dispatch/blobs.h), and
  *            spool folders and scripts (dispatch_tidy).
+ *            A failure is in the log, once until its cause changes.
  * Ownership  embedded; blobs, dispatcher and store live until the store has ended.
  * Threads    the loop.
  */
@@ -9,6 +10,7 @@
 #define DROVER_MAIN_DELETION_H
 
 #include "base/base.h"
+#include "base/log.h"
 #include "dispatch/blobs.h"
 #include "dispatch/dispatch.h"
 #include "engine/chores.h"
@@ -17,10 +19,12 @@ struct deletion {
     struct chores chores;
     struct blobs *blobs; /* Borrowed, as is the next. */
     struct dispatch *dispatch;
+    struct log *log; /* Borrowed. */
 };
 
 void deletion_init(struct deletion *deletion, struct blobs *blobs, struct dispatch *dispatch);
-void deletion_start(struct deletion *deletion, struct loop *loop, struct store *store);
+void deletion_start(struct deletion *deletion, struct loop *loop, struct store *store,
+                    struct log *log);
 void deletion_stop(struct deletion *deletion); /* Zeroed is fine. */
 
 #endif
