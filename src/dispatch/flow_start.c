@@ -22,6 +22,10 @@ void flow_start_init(struct flow_start *start, struct flows *flows) {
     text_init(&start->started, STARTED_MAX);
 }
 
+struct err flow_start_refused(struct tx *tx, const struct flow_start *start) {
+    return start->saved == NULL ? ERR_OK : tx_script_refused(tx, start->what.hash);
+}
+
 void flow_start_free(struct flow_start *start) {
     catalog_script_done(&start->script);
     text_done(&start->kept);
@@ -194,6 +198,12 @@ static struct err describe(struct flow_start *start) {
     return ERR_OK;
 }
 
+static void save(struct flow_start *start) {
+    if (flow_start__has_no_file(start) && !start->plans) {
+        flow_start__save(start);
+    }
+}
+
 static void prepare(struct pool_job *job) {
     struct flow_start *start = CONTAINER_OF(job, struct flow_start, job);
     const struct catalog_script *script = &start->script;
@@ -203,11 +213,9 @@ static void prepare(struct pool_job *job) {
     }
     const struct sha256 digest = sha256_of(script->source, script->len);
     start->hash = sha256_hex(&digest);
-    if (flow_start__has_no_file(start) && !start->plans) {
-        flow_start__save(start);
-    }
     if (!script->entry.valid) {
         start->invalid = true;
+        save(start);
         flow_fault_tell(&script->entry.fault, &start->why);
         return;
     }
@@ -218,6 +226,9 @@ static void prepare(struct pool_job *job) {
     }
     if (!err_failed(start->err)) {
         start->err = describe(start);
+    }
+    if (!err_failed(start->err)) { /* Of what is refused here nobody is told a file. */
+        save(start);
     }
     if (!err_failed(start->err) && start->plans) {
         start->err = flow_start__plan(start);

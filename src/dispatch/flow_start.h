@@ -87,6 +87,9 @@ MUST_CHECK struct err flow_start__plan(struct flow_start *start);
 void flow_start__rehearse(struct flow_start *start, void (*done)(struct flow_start *start));
 /* What the run would do, as far as anybody knows: JSON. At `done`, on the loop. */
 void flow_start_write_plan(const struct flow_start *start, struct text *text);
+/* The run was refused, and the answer names no file: that of a text is removed with the next sweep
+ * of scripts (retain_scripts.c), unless a run has it or somebody touches it. */
+MUST_CHECK struct err flow_start_refused(struct tx *tx, const struct flow_start *start);
 void flow_start_free(struct flow_start *start); /* What it owns, not itself. */
 
 #endif

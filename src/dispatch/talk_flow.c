@@ -46,7 +46,7 @@ struct err rows__launch(struct tx *tx, const struct rows_call *call) {
     if (flows__is_for_good(err)) {
         failure_result_write(CARD_REFUSED, why.text[0] != '\0' ? why.text : err_title(err.code),
                              call->result);
-        return ERR_OK;
+        return flow_start_refused(tx, start);
     }
     if (!err_failed(err)) {
         *call->ret_child = row.id;

@@ -279,6 +279,15 @@ struct err workflows__talks(struct tx *tx, int64_t workflow,
     return err;
 }
 
+struct err tx_script_refused(struct tx *tx, struct bytes hash) {
+    static const char sql[] = "INSERT INTO script_removals (hash, made_ms) VALUES ($1, $2)"
+                              " ON CONFLICT (hash) DO UPDATE SET made_ms = EXCLUDED.made_ms";
+    const struct arg args[] = {arg_text(hash), arg_int(tx_now_ms(tx))};
+    bool kept = true;
+    struct err err = tx_script_kept(tx, hash, &kept);
+    return err_failed(err) || kept ? err : tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one */);
+}
+
 struct err tx_script_removals_find(struct tx *tx, struct script_removals *ret_removals) {
     static const char sql[] = "SELECT hash, made_ms FROM script_removals ORDER BY hash LIMIT $1";
     const struct arg args[] = {arg_int(SCRIPT_REMOVALS_PAGE)};

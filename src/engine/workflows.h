@@ -67,7 +67,7 @@ MUST_CHECK struct err tx_script_find(struct tx *tx, struct bytes hash, bool *ret
 /* Whether a run has a script whose hash begins so. */
 MUST_CHECK struct err tx_script_kept(struct tx *tx, struct bytes begin, bool *ret_kept);
 /* Scripts of runs that somebody deleted; their copies in files go, too. At most
- * SCRIPT_REMOVALS_PAGE. */
+ * SCRIPT_REMOVALS_PAGE at once. */
 enum { SCRIPT_REMOVALS_PAGE = 64 };
 struct script_removal {
     char hash[65];
@@ -77,6 +77,9 @@ struct script_removals {
     struct script_removal page[SCRIPT_REMOVALS_PAGE];
     size_t count;
 };
+/* Nothing came of a start of that text, and nobody was told its file: listed, unless a run has
+ * it. */
+MUST_CHECK struct err tx_script_refused(struct tx *tx, struct bytes hash);
 MUST_CHECK struct err tx_script_removals_find(struct tx *tx, struct script_removals *ret_removals);
 MUST_CHECK struct err tx_script_removals_done(struct tx *tx,
                                               const struct script_removals *removals);

@@ -10,7 +10,7 @@ import { setTimeout as pause } from "node:timers/promises";
 
 import { scaled } from "./scale.mjs";
 import { change } from "./sql.mjs";
-import { call, Listener, say, script, Turns } from "./turns.mjs";
+import { call, Listener, say, script, toolsOf, Turns } from "./turns.mjs";
 
 const MARK = "Quokka7Marker";
 const png = Buffer.concat([Buffer.from("89504e470d0a1a0a", "hex"), Buffer.from(MARK)]);
@@ -231,4 +231,28 @@ test("answers to regenerate and resend under a key go with the session", {
     for (; answer.status === 201 && Date.now() < until; answer = await send()) await pause(200);
     assert.deepEqual([answer.status, answer.json.code], [410, "gone"]);
   }
+});
+
+test("scripts that were refused go, too", { timeout: scaled(120_000) }, async (t) => {
+  const turns = await Turns.open(t);
+  const { listener } = await marked(turns);
+  const started = async (args) => {
+    const { message } = await turns.turn(listener,
+      script(call("run_workflow", args), "step:", say("well")));
+    return toolsOf(message)[0];
+  };
+  const flow = (name, rest) =>
+    `export const meta = {name: "${name}", description: "${MARK}"${rest}};
+     await agent("delay: 600s");`;
+  const { run } = await started({ script: flow("lives", "") });
+  const saved = () => readdirSync(path.join(turns.daemon.data, "scripts")).length;
+  assert.equal(saved(), 1);
+  const schema = `, args: {type: "object", required: ["x"]}`;
+  const misfit = await started({ script: flow("misfit", schema), args: {} });
+  assert.equal(saved(), 1, JSON.stringify(misfit));
+  const refused = await started({ script: flow("refused", ""), resumeFromRunId: run });
+  assert.match(JSON.stringify(refused), /has not ended/);
+  const gone = await turns.ask("DELETE", `/sessions/${listener.session}?stop_jobs=1`);
+  assert.equal(gone.status, 200, gone.text);
+  await becomesClean(turns);
 });
