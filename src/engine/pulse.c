@@ -23,22 +23,34 @@ static struct err write_nothing(struct tx *tx, void *ctx) {
 /* A server that is away is no news: the next write will be told. */
 static void written(struct err result, void *ctx) {
     struct pulse *pulse = ctx;
+    pulse->away = false;
     if (!pulse->stopped) {
         arm(pulse);
     }
 }
 
+/* A write that was committed and not answered tells that the store's loop does not run yet: it is
+ * this pulse alone that shows a sign of life then. One that was not committed is waited for. */
 static void look(struct timer *timer) {
     struct pulse *pulse = CONTAINER_OF(timer, struct pulse, timer);
-    if (commits_of(pulse) != pulse->commits) {
+    bool committed = commits_of(pulse) != pulse->commits;
+    if (committed != pulse->away) {
         arm(pulse);
         return;
     }
+    pulse->away = true;
+    arm(pulse);
     store_write(pulse->store, write_nothing, written, pulse);
 }
 
 void pulse_start(struct pulse *pulse, struct loop *loop, struct store *store) {
     *pulse = (struct pulse){.loop = loop, .store = store};
+    arm(pulse);
+}
+
+void pulse_move(struct pulse *pulse, struct loop *loop) {
+    timer_stop(pulse->loop, &pulse->timer);
+    pulse->loop = loop;
     arm(pulse);
 }
 

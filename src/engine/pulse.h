@@ -8,7 +8,10 @@
  *            tells `lost` when we were replaced. A server that is away or silent is not that: the
  *            group counts as one that did not happen, whatever became of its COMMIT, and the next
  *            pulse tries again; store_reachable says meanwhile how it stands.
- * Ownership  embedded: start/stop; the loop and the store live longer.
+ *            A loop that is not that of the store will do until that one runs: answers come later
+ *            then, and pulses go on without them.
+ * Ownership  embedded: start/stop; the loop and the store live longer, and the pulse as long as its
+ *            loop is the store's.
  * Threads    the loop.
  */
 #ifndef DROVER_ENGINE_PULSE_H
@@ -25,10 +28,12 @@ struct pulse {
     struct store *store; /* Borrowed. */
     struct timer timer;
     uint64_t commits; /* How many there were when we last looked. */
+    bool away;        /* A write was not answered yet. */
     bool stopped;
 };
 
 void pulse_start(struct pulse *pulse, struct loop *loop, struct store *store);
-void pulse_stop(struct pulse *pulse); /* Never started (zeroed) is allowed. */
+void pulse_move(struct pulse *pulse, struct loop *loop); /* From now on, it is the timer's. */
+void pulse_stop(struct pulse *pulse);                    /* Never started (zeroed) is allowed. */
 
 #endif

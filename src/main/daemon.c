@@ -395,7 +395,8 @@ static struct err store_begin(struct daemon *daemon) {
         .notes[JOURNAL_NOTE] = {.deliver = hub_deliver, .flush = hub_flush, .ctx = daemon->hub},
         .notes[RUN_NOTE] = {.deliver = run_note, .ctx = daemon},
         .notes[INBOX_NOTE] = {.deliver = inbox_note, .ctx = daemon}};
-    const struct standby_options of_standby = {.serve = options, .store = &with};
+    const struct standby_options of_standby = {
+        .serve = options, .store = &with, .pulse = &daemon->pulse};
     bool waited = false;
     struct err err = options->database != NULL
                          ? standby_open_store(&of_standby, &daemon->store, &waited, &daemon->why)
@@ -491,6 +492,7 @@ static struct err rooms_open(struct daemon *daemon) {
 }
 
 static void rooms_close(struct daemon *daemon) {
+    pulse_stop(&daemon->pulse);
     if (daemon->store != NULL) {
         store_close(daemon->store);
     }
@@ -519,8 +521,6 @@ struct err daemon_run(const struct serve_options *options, struct why *why) {
     if (!err_failed(err)) {
         if (options->database == NULL) { /* Its lock leaves no doubt about who leads. */
             stop_signals_open(&daemon->signals, daemon->loop, signal_came, daemon);
-        } else {
-            pulse_start(&daemon->pulse, daemon->loop, daemon->store);
         }
         tokens_load(daemon->store, daemon->tokens, tokens_loaded, daemon);
         loop_run(daemon->loop);

@@ -40,6 +40,9 @@ static void guest_gone(void *ctx) {
     struct standby *standby = ctx;
     guest_close(standby->guest);
     standby->guest = NULL;
+    if (standby->store != NULL) {
+        pulse_move(standby->options.pulse, standby->options.store->loop);
+    }
     standby_end(standby);
 }
 
@@ -120,6 +123,10 @@ static void store_opened(void *ctx, struct err err, struct store *store, const s
     standby->why = *why;
     timer_stop(standby->loop, &standby->patience);
     timer_stop(standby->loop, &standby->guest_retry);
+    if (store != NULL) { /* What the guest ends with may take long, and others stand by. */
+        struct loop *loop = standby->guest == NULL ? standby->options.store->loop : standby->loop;
+        pulse_start(standby->options.pulse, loop, store);
+    }
     if (standby->guest == NULL) {
         standby_end(standby);
     } else {
@@ -158,6 +165,7 @@ struct err standby_open_store(const struct standby_options *options, struct stor
     *ret_waited = standby.waited;
     *why = standby.why;
     if (!err_failed(err) && standby.stopping) { /* The lock came together with the signal. */
+        pulse_stop(options->pulse);
         store_close(standby.store);
         err = err_make(ERR_INTERRUPTED, "standby: signal");
     }

@@ -1,4 +1,6 @@
 /* The pulse of a daemon with nothing to write: what counts as a sign of its life. */
+#include <sched.h>
+
 #include "runs_kit.h"
 
 #include "engine/pulse.h"
@@ -80,12 +82,42 @@ static void a_daemon_that_writes_needs_no_pulse(void **state) {
     pulse_stop(&pulse);
 }
 
+/* Commits of a store with threads come by themselves. */
+static void commits_await(struct store *store, uint64_t count) {
+    struct store_stats stats;
+    do {
+        store_get_stats(store, &stats);
+        sched_yield();
+    } while (stats.commits < count);
+}
+
+static void a_daemon_whose_loop_does_not_run_yet_shows_that_it_lives(void **state) {
+    (void)state;
+    struct kit *kit = kit_new(STORE_THREAD, NULL /* sizes */); /* Nobody runs its loop. */
+    struct store_stats before;
+    store_get_stats(kit->store, &before);
+    struct pulse pulse;
+    pulse_start(&pulse, (struct loop *)&armed /* not used */, kit->store);
+    for (uint64_t i = 1; i <= 3; i++) {
+        assert_non_null(armed.timer);
+        struct timer *timer = armed.timer;
+        armed.timer = NULL;
+        armed.fire(timer);
+        commits_await(kit->store, before.commits + i);
+    }
+    pulse_move(&pulse, kit->loop);
+    assert_ptr_equal(armed.timer, &pulse.timer);
+    pulse_stop(&pulse);
+    kit_free(kit);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, runs_begin, runs_end)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(a_daemon_that_only_refuses_shows_that_it_lives),
         CASE(a_daemon_that_writes_needs_no_pulse),
+        cmocka_unit_test(a_daemon_whose_loop_does_not_run_yet_shows_that_it_lives),
     };
     return cmocka_run_group_tests_name("pulse", tests, NULL /* no group fixture */, NULL);
 }
