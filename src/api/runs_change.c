@@ -35,6 +35,16 @@ static struct err tell_state(struct tx *tx, const struct run_key *key, struct wh
     return err_make(ERR_CONFLICT, "runs: state");
 }
 
+/* A turn whose command is on another host ends when that host has ended it: the answer says so. */
+static struct err show_row(struct tx *tx, struct stop_op *stop, struct run_row *row) {
+    struct err err = tx_run_away_mark(tx, &stop->stop.bounds, row);
+    if (err_failed(err)) {
+        return err;
+    }
+    run_write_shown(tx, row, &stop->stop.bounds, &stop->op.answer);
+    return op_written(&stop->op);
+}
+
 static struct err show_light(struct tx *tx, struct stop_op *stop) {
     bool found = false;
     struct run_row row = {0};
@@ -42,11 +52,7 @@ static struct err show_light(struct tx *tx, struct stop_op *stop) {
     if (err_failed(err)) {
         return err;
     }
-    if (!found) {
-        return runs__absent(&stop->op.why);
-    }
-    run_write_shown(tx, &row, &stop->stop.bounds, &stop->op.answer);
-    return op_written(&stop->op);
+    return found ? show_row(tx, stop, &row) : runs__absent(&stop->op.why);
 }
 
 static struct err stop_run(struct tx *tx, void *ctx) {
@@ -61,11 +67,7 @@ static struct err stop_run(struct tx *tx, void *ctx) {
     if (err.code == ERR_NOT_FOUND) {
         return runs__absent(&stop->op.why);
     }
-    if (err_failed(err)) {
-        return err;
-    }
-    run_write_shown(tx, &row, &stop->stop.bounds, &stop->op.answer);
-    return op_written(&stop->op);
+    return err_failed(err) ? err : show_row(tx, stop, &row);
 }
 
 static void stop_done(struct err result, void *ctx) {

@@ -65,6 +65,9 @@ static struct err stop_run(struct tx *tx, void *ctx) {
     if (!err_failed(err)) {
         err = tx_run_stop(tx, &what, &stop->more, &row);
     }
+    if (!err_failed(err)) {
+        err = tx_run_away_mark(tx, &stop->bounds, &row);
+    }
     if (err_failed(err)) {
         return err;
     }

@@ -267,6 +267,23 @@ static struct err stop_ask(struct invocation *invocation, struct talk *talk, jso
     return talk_ask(talk, &request, NULL /* parsed is enough */, ret_run, &invocation->why);
 }
 
+/* Such a run ends when another host has ended its command, which may take for ever. */
+static void stop_warn_away(const json_t *run) {
+    const char *id = talk_text(run, "id");
+    (void)fflush(stdout); /* A failure shows again at the end. */
+    if (json_is_true(json_object_get(run, "host_away"))) {
+        fprintf(stderr,
+                "[it runs on another host, whose daemon ends it; if that host is gone: drover job"
+                " abandon %s]\n",
+                id);
+    } else if (!run_has_ended(run) && strcmp(talk_text(run, "gate"), "host") == 0) {
+        fprintf(stderr,
+                "[a command of it runs on another host, whose daemon ends it; if that host is gone:"
+                " drover job abandon JOB, for each that 'drover ps --parent %s' lists]\n",
+                id);
+    }
+}
+
 static struct err stop_run(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *asked = NULL, *ended = NULL;
@@ -277,6 +294,7 @@ static struct err stop_run(struct invocation *invocation) {
     if (err_failed(err)) {
         return err;
     }
+    stop_warn_away(asked);
     if (args_on(&invocation->args, "no-wait")) {
         end_print(invocation, asked);
         return ERR_OK;

@@ -70,6 +70,7 @@ struct run_words run_words(const json_t *run) {
     const char *cause = talk_text(run, "cause"), *gate = talk_text(run, "gate");
     const json_t *code = json_object_get(run, "exit_code");
     int64_t signal = talk_int(result_of(run), "signal");
+    const char *asked = talk_text(run, "stop")[0] != '\0' ? ", asked to stop" : "";
     char detail[32] = "";
     if (strcmp(cause, "exit_code") == 0 && json_is_integer(code)) {
         (void)snprintf(detail, sizeof detail, " %lld", (long long)json_integer_value(code));
@@ -77,13 +78,13 @@ struct run_words run_words(const json_t *run) {
         (void)snprintf(detail, sizeof detail, " %lld", (long long)signal); /* 64 bits fit. */
     }
     if (json_is_true(json_object_get(run, "host_away"))) {
-        (void)snprintf(words.text, sizeof words.text, "%.30s (host away%s)", state_of(run),
-                       talk_text(run, "stop")[0] != '\0' ? ", asked to stop" : "");
+        (void)snprintf(words.text, sizeof words.text, "%.30s (host away%s)", state_of(run), asked);
     } else if (is_state(run, "waiting") && talk_int(run, "resume_at_ms") > 0) {
         (void)snprintf(words.text, sizeof words.text, "waiting (until %s)",
                        talk_clock(talk_int(run, "resume_at_ms")).text);
     } else if (!run_has_ended(run) && gate[0] != '\0') {
-        (void)snprintf(words.text, sizeof words.text, "%.30s (waits: %.40s)", state_of(run), gate);
+        (void)snprintf(words.text, sizeof words.text, "%.30s (waits: %.40s%s)", state_of(run), gate,
+                       asked);
     } else if (cause[0] != '\0' && strcmp(cause, "completed") != 0 && !is_state(run, cause)) {
         (void)snprintf(words.text, sizeof words.text, "%.30s (%.40s%s)", state_of(run), cause,
                        detail); /* Cut to what fits. */

@@ -239,39 +239,72 @@ test("hosts are listed; one that is removed loses all of its jobs", { skip }, as
   assert.deepEqual((await list()).map((host) => host.here), [true]);
 });
 
+const liveJobs = async (daemon) =>
+  (await daemon.request("GET", "/api/v1/jobs?live=1")).json.items;
+
+/** A turn of `here` whose command runs: its session and its run. */
+async function turnWithCommand(hosts, live = 1) {
+  const permissions = [{ tool: "*", permission: "allow" }];
+  const session = { root: hosts.folder, settings: { permissions } };
+  const made = await hosts.here.request("POST", "/api/v1/sessions", { body: session });
+  assert.equal(made.status, 201, made.text);
+  const { id } = made.json;
+  const text = script(call("run_command", { command: "sh", args: ["-c", "sleep 1000"] }),
+    say("done"));
+  const sent = await hosts.here.request("POST", `/api/v1/sessions/${id}/messages`, {
+    body: { text, model: "scripted/demo" } });
+  assert.ok(sent.status < 300, sent.text);
+  while ((await liveJobs(hosts.here)).length < live);
+  return { id, turn: sent.json.run ?? sent.json.id };
+}
+
 test("a turn whose command is on another host waits for it, and is told where its output is",
   { skip }, async (t) => {
     const hosts = new Hosts(t);
     await hosts.here.start();
-    const permissions = [{ tool: "*", permission: "allow" }];
-    const session = { root: hosts.folder, settings: { permissions } };
-    const made = await hosts.here.request("POST", "/api/v1/sessions", { body: session });
-    assert.equal(made.status, 201, made.text);
-    const text = script(call("run_command", { command: "sh", args: ["-c", "sleep 1000"] }),
-      say("done"));
-    const sent = await hosts.here.request("POST", `/api/v1/sessions/${made.json.id}/messages`, {
-      body: { text, model: "scripted/demo" } });
-    assert.ok(sent.status < 300, sent.text);
-    const turn = sent.json.run ?? sent.json.id;
-    const jobs = async (daemon) => (await daemon.request("GET", "/api/v1/jobs?live=1")).json.items;
-    while ((await jobs(hosts.here)).length === 0);
+    const { id, turn } = await turnWithCommand(hosts);
     const there = await hosts.moved();
-    const [child] = await jobs(there);
+    const [child] = await liveJobs(there);
     assert.equal(child.host_away, true);
     const shown = await there.request("GET", `/api/v1/runs/${turn}`);
     assert.deepEqual([shown.json.state, shown.json.gate], ["running", "host"], shown.text);
     assert.match((await there.cli(["ps"])).stdout, /running \(waits: host\)/);
-    const stream = `/api/v1/streams/session:${made.json.id}/events?snapshot=1&after=0&limit=1`;
+    const stream = `/api/v1/streams/session:${id}/events?snapshot=1&after=0&limit=1`;
     const { snapshot } = (await there.request("GET", stream)).json;
     assert.deepEqual([snapshot.turn.state, snapshot.turn.gate], ["running", "host"]);
     report(hosts, child.id, 0);
-    const at = `/api/v1/sessions/${made.json.id}/messages`;
+    const at = `/api/v1/sessions/${id}/messages`;
     const answer = async () => (await there.request("GET", at)).json.items
       .find((one) => one.role === "assistant");
     while ((await answer()).status === "running");
     const card = (await answer()).parts.find((part) => part.kind === "tool");
     assert.match(JSON.stringify(card), /ran on another host, which keeps its output/);
     assert.equal((await there.request("GET", `/api/v1/runs/${turn}`)).json.state, "succeeded");
+  });
+
+test("a turn that is stopped while its command is on another host says what goes on there",
+  { skip }, async (t) => {
+    const hosts = new Hosts(t);
+    await hosts.here.start();
+    const asked = await turnWithCommand(hosts);
+    const typed = await turnWithCommand(hosts, 2);
+    const there = await hosts.moved();
+    const stop = await there.request("POST", `/api/v1/sessions/${asked.id}/stop`);
+    assert.deepEqual([stop.status, stop.json.id, stop.json.gate], [200, asked.turn, "host"]);
+    const said = await there.cli(["stop", typed.turn]);
+    assert.match(said.stdout, /cancelled/);
+    assert.match(said.stderr, new RegExp(`on another host.*ps --parent ${typed.turn}`));
+    // Neither waits for the command, which its host is to end.
+    for (const { turn } of [asked, typed]) {
+      while ((await there.request("GET", `/api/v1/runs/${turn}`)).json.state !== "cancelled");
+      const listed = await there.cli(["ps", "--parent", turn]);
+      assert.match(listed.stdout, /run_.*running \(host away, asked to stop\)/);
+    }
+    const [child] = await liveJobs(there);
+    const job = await there.cli(["stop", child.id, "--no-wait"]);
+    assert.match(job.stderr, new RegExp(`on another host.*job abandon ${child.id}`));
+    assert.equal((await there.cli(["job", "abandon", child.id, "--force"])).code, 0);
+    assert.equal((await show(there, child.id)).state, "cancelled");
   });
 
 test("a time in which no living host could give a sign of life is refused", async (t) => {
