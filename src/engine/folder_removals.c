@@ -14,12 +14,16 @@ struct err tx_folder_removal_add(struct tx *tx, const struct run_row *row) {
     return has_folders(row) ? tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row */) : ERR_OK;
 }
 
-/* The row says the host of the last attempt, the span of each process its own. */
+/* The row says the host of the last attempt, the span of each process its own. A name that an older
+ * version gave is that of each host that has it with an id (home.h): who has no such folder has
+ * nothing to remove. */
 struct err tx_folder_removal_tell(struct tx *tx, const struct run_row *row) {
     static const char sql[] =
         "INSERT INTO folder_removals (run, place, attempts)"
-        " SELECT $1, h.place, $2 FROM hosts h WHERE h.place <> '' AND (h.place = $3 OR EXISTS"
-        " (SELECT 1 FROM spans s WHERE s.run = $4 AND s.step = 0 AND s.host = h.place))"
+        " SELECT $1, h.place, $2 FROM hosts h WHERE h.place <> '' AND (h.place = $3"
+        " OR substr(h.place, 1, length($3) + 1) = $3 || '/'"
+        " OR EXISTS (SELECT 1 FROM spans s WHERE s.run = $4 AND s.step = 0 AND (s.host = h.place"
+        " OR (s.host <> '' AND substr(h.place, 1, length(s.host) + 1) = s.host || '/'))))"
         " ON CONFLICT (place, run) DO NOTHING";
     const struct arg args[] = {arg_text(row->run), arg_int(row->attempt), arg_text(row->host),
                                arg_int(row->id)};

@@ -104,6 +104,30 @@ struct err tx_host_find(struct tx *tx, struct bytes word, bool *ret_found,
     return err;
 }
 
+struct err tx_host_of_run(struct tx *tx, struct bytes place, bool *ret_found,
+                          struct host_row *ret_host) {
+    static const char sql[] = "SELECT " HOST_COLUMNS " FROM hosts WHERE place = $1 OR"
+                              " substr(place, 1, length($1) + 1) = $1 || '/'"
+                              " ORDER BY CASE WHEN place = $1 THEN 0 ELSE 1 END, id LIMIT 2";
+    const struct arg args[] = {arg_text(place)};
+    struct host_row host = {.id = 0};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    bool found = !err_failed(err) && rows != NULL;
+    if (found) {
+        host_borrow(rows, &host);
+        err = host_copy(tx, &host);
+    }
+    if (found && !err_failed(err) && !same(host.place, place) && rows_more(rows, &err)) {
+        host.name = place; /* Which of them it was, nobody knows. */
+    }
+    if (!err_failed(err)) {
+        *ret_found = found;
+        *ret_host = host;
+    }
+    return err;
+}
+
 struct err tx_host_each(struct tx *tx, const struct host_page *page,
                         struct err (*each)(void *ctx, const struct host_row *host), void *ctx) {
     static const char sql[] = "SELECT " HOST_COLUMNS " FROM hosts WHERE id > $1 ORDER BY id"

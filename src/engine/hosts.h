@@ -41,6 +41,9 @@ MUST_CHECK struct err tx_host_rename(struct tx *tx, struct bytes place);
 /* By place or name. Texts live in the transaction's arena. ERR_CONFLICT: several have that name. */
 MUST_CHECK struct err tx_host_find(struct tx *tx, struct bytes word, bool *ret_found,
                                    struct host_row *ret_host);
+/* The host that a run or a span names by its place, or by that of an older version (home.h). */
+MUST_CHECK struct err tx_host_of_run(struct tx *tx, struct bytes place, bool *ret_found,
+                                     struct host_row *ret_host);
 /* In the order of ids above `after`. */
 struct host_page {
     int64_t after, limit;

@@ -65,7 +65,7 @@ struct err tx_run_check_here(struct tx *tx, const struct run_row *row,
     }
     struct host_row host;
     bool found = false;
-    struct err err = tx_host_find(tx, row->host, &found, &host);
+    struct err err = tx_host_of_run(tx, row->host, &found, &host);
     if (err_failed(err)) {
         return err;
     }
@@ -112,7 +112,7 @@ struct err tx_run_check_output(struct tx *tx, const struct run_output *output,
     if (err_failed(err) || !run_is_elsewhere(&ended, bounds)) {
         return err;
     }
-    err = tx_host_find(tx, ended.host, &found, &host);
+    err = tx_host_of_run(tx, ended.host, &found, &host);
     if (err_failed(err)) {
         return err;
     }

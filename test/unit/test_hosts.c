@@ -379,6 +379,64 @@ static void of_two_hosts_with_one_older_name_neither_gets_the_jobs(void **state)
     assert_jobs(runs, OLD, 1);
 }
 
+/* The run ended before its host got an id, or lived on under the new name: its span has the old
+ * one. */
+static void a_host_is_told_of_the_runs_of_it_by_its_older_name(void **state) {
+    struct runs_kit *runs = *state;
+    (void)runs_add(runs);
+    (void)runs_add(runs);
+    sign(runs, OLD, "a:/d");
+    execute(runs, "UPDATE spans SET host = ''");
+    give_up_all(runs);
+    struct runs_row live = runs_add(runs);
+    sign(runs, OLD "/0f", "a:/d");
+    sign(runs, "machine/11/0e", "b:/d"); /* Another one. */
+    assert_int_equal(runs_do(runs, rename_tx, OLD "/0f"), ERR_NONE);
+    assert_string_equal(runs_get(runs, live.run).host, OLD "/0f");
+    struct run_settle end = runs_exit(runs, live.run, 0);
+    end.bounds = leader(runs);
+    assert_false(runs_settle(runs, &end).late);
+    execute(runs, "UPDATE runs SET host = 'machine/2' WHERE host = '" OLD "/0f'");
+    prune_all(runs);
+    assert_int_equal(removals(runs), 3);
+    assert_int_equal(
+        runs_count(runs, "SELECT count(*) FROM folder_removals WHERE place = '" OLD "/0f'"), 3);
+}
+
+struct output {
+    struct run_output what;
+    struct run_bounds bounds;
+    struct why why;
+    const char *run;
+};
+
+static struct err output_tx(struct tx *tx, void *ctx) {
+    struct output *output = ctx;
+    bool found = false;
+    struct run_row row;
+    const struct run_key key = {.run = kit_bytes(output->run)};
+    struct err err = tx_run_find(tx, &key, &found, &row);
+    if (err_failed(err)) {
+        return err;
+    }
+    output->what = (struct run_output){.row = &row, .attempt = 1};
+    return tx_run_check_output(tx, &output->what, &output->bounds, &output->why);
+}
+
+static void the_output_of_a_run_is_on_the_host_of_its_older_name(void **state) {
+    struct runs_kit *runs = *state;
+    struct runs_row run = runs_add(runs);
+    give_up_all(runs);
+    struct output output = {.bounds = leader(runs), .run = run.run};
+    assert_int_equal(runs_do(runs, output_tx, &output), ERR_HOST_GONE);
+    sign(runs, OLD "/0f", "a:/d");
+    assert_int_equal(runs_do(runs, output_tx, &output), ERR_HOST_AWAY);
+    assert_non_null(strstr(output.why.text, "ran on host a:/d, which keeps"));
+    sign(runs, OLD "/0e", "b:/d"); /* Either of them. */
+    assert_int_equal(runs_do(runs, output_tx, &output), ERR_HOST_AWAY);
+    assert_non_null(strstr(output.why.text, "ran on host " OLD ", which keeps"));
+}
+
 int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
@@ -394,6 +452,8 @@ int main(void) {
         HOSTS_TEST(what_was_removed_of_a_host_goes_with_it),
         HOSTS_TEST(jobs_of_an_older_version_are_called_by_the_new_name_of_their_host),
         HOSTS_TEST(of_two_hosts_with_one_older_name_neither_gets_the_jobs),
+        HOSTS_TEST(a_host_is_told_of_the_runs_of_it_by_its_older_name),
+        HOSTS_TEST(the_output_of_a_run_is_on_the_host_of_its_older_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
