@@ -17,7 +17,7 @@ struct err tx_folder_removal_add(struct tx *tx, const struct run_row *row) {
 /* The row says the host of the last attempt, the span of each process its own. A name that an older
  * version gave is that of each host that has it with an id (home.h): who has no such folder has
  * nothing to remove. */
-struct err tx_folder_removal_tell(struct tx *tx, const struct run_row *row) {
+static struct err tell_known(struct tx *tx, const struct run_row *row) {
     static const char sql[] =
         "INSERT INTO folder_removals (run, place, attempts)"
         " SELECT $1, h.place, $2 FROM hosts h WHERE h.place <> '' AND (h.place = $3"
@@ -27,8 +27,26 @@ struct err tx_folder_removal_tell(struct tx *tx, const struct run_row *row) {
         " ON CONFLICT (place, run) DO NOTHING";
     const struct arg args[] = {arg_text(row->run), arg_int(row->attempt), arg_text(row->host),
                                arg_int(row->id)};
-    return has_folders(row) ? tx_exec(tx, sql, args, COUNT_OF(args), NULL /* any number */)
-                            : ERR_OK;
+    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* any number */);
+}
+
+/* An attempt whose end nobody has measured may live on a host that was removed, and this is the
+ * last that is known of it. A database of one host has no list of hosts: nobody would read this. */
+static struct err tell_removed(struct tx *tx, const struct run_row *row) {
+    static const char sql[] =
+        "INSERT INTO folder_removals (run, place, attempts)"
+        " SELECT DISTINCT $1, s.host, $2 FROM spans s WHERE s.run = $3 AND s.step = 0"
+        " AND s.host <> '' AND s.memory_kb IS NULL AND EXISTS (SELECT 1 FROM hosts)"
+        " AND NOT EXISTS (SELECT 1 FROM hosts h WHERE h.place = s.host"
+        " OR substr(h.place, 1, length(s.host) + 1) = s.host || '/')"
+        " ON CONFLICT (place, run) DO NOTHING";
+    const struct arg args[] = {arg_text(row->run), arg_int(row->attempt), arg_int(row->id)};
+    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* any number */);
+}
+
+struct err tx_folder_removal_tell(struct tx *tx, const struct run_row *row) {
+    struct err err = has_folders(row) ? tell_known(tx, row) : ERR_OK;
+    return has_folders(row) && !err_failed(err) ? tell_removed(tx, row) : err;
 }
 
 struct err tx_folder_removals_find(struct tx *tx, struct folder_removals *removals) {

@@ -3,9 +3,11 @@
  * Promise    the commit that removes a run lists its folders, once for the leader and once for each
  *            host that is known and on which an attempt was, so a crash between the commit and the
  *            disk leaves nothing behind. A host asks for its own, in every role; what is listed for
- *            nobody is the leader's.
+ *            nobody is the leader's. An attempt that was given up is listed for its host also where
+ *            that was removed: the host may come back with what lives of it.
  * Bounds     a page at a time. The list of a host goes with the host (run_abandon.c), and is never
- *            longer than the runs that were kept: a host that is gone begins no new ones.
+ *            longer than the runs that were kept: a host that is gone begins no new ones. What is
+ *            listed for a host after that is no longer than the jobs that it had at once.
  * Threads    inside a store function. Failure: as store.h.
  */
 #ifndef DROVER_ENGINE_FOLDER_REMOVALS_H

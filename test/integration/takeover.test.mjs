@@ -149,6 +149,26 @@ for (const role of ["standby", "leader"]) {
   });
 }
 
+test("a host that was removed ends what lives there of runs that are gone", { skip }, async (t) => {
+  const url = schemaUrl();
+  const host = await new Host(t, url).start();
+  const line = gated(t);
+  const id = await job(host, { shell: line.shell });
+  await line.began();
+  const place = sql(url, `SELECT host FROM runs WHERE run = '${id}'`);
+  await host.kill();
+  const other = await new Host(t, url).start();
+  assert.equal((await other.cli(["host", "rm", place, "--force"])).code, 0);
+  const answer = await other.request("DELETE", `/api/v1/runs/${id}`);
+  assert.equal(answer.status, 200, answer.text);
+  assert.ok(lives(host, id));
+  await host.standsBy();
+  await until("it was ended", () => !lives(host, id));
+  await until("its folder is gone", () => !existsSync(path.join(host.data, "spool", `${id}.1`)));
+  await until("nothing is left to be removed", () =>
+    sql(url, "SELECT count(*) FROM folder_removals WHERE place <> ''") === "0");
+});
+
 test("a host removes what it has of a run that the leader removed", { skip }, async (t) => {
   const url = schemaUrl();
   const host = await new Host(t, url).start();

@@ -341,6 +341,24 @@ static void what_was_removed_of_a_host_goes_with_it(void **state) {
     assert_int_equal(removals(runs), 0);
 }
 
+static void a_host_that_comes_back_is_told_of_what_was_given_up_and_removed(void **state) {
+    struct runs_kit *runs = *state;
+    sign(runs, OLD, "a:/d");
+    sign(runs, "machine/2", "b:/d");
+    struct runs_row ended = runs_add(runs), lives = runs_add(runs);
+    struct run_settle end = runs_exit(runs, ended.run, 0);
+    end.usage = (struct run_usage){.known = true, .memory_kb = 1};
+    assert_false(runs_settle(runs, &end).late);
+    give_up_all(runs);
+    assert_int_equal(runs_do(runs, remove_tx, NULL), ERR_NONE);
+    prune_all(runs);
+    struct folder_removals listed = {.count = 0};
+    assert_int_equal(runs_do(runs, removals_tx, &listed), ERR_NONE);
+    assert_int_equal(listed.count, 1);
+    assert_string_equal(listed.page[0].run.text, lives.run);
+    assert_int_equal(removals(runs), 0);
+}
+
 /* --- Names of older versions ------------------------------------------------------------------ */
 
 static struct err rename_tx(struct tx *tx, void *ctx) {
@@ -450,6 +468,7 @@ int main(void) {
         HOSTS_TEST(another_host_is_told_of_the_runs_of_it_that_are_removed),
         HOSTS_TEST(a_host_is_told_of_an_older_attempt_too),
         HOSTS_TEST(what_was_removed_of_a_host_goes_with_it),
+        HOSTS_TEST(a_host_that_comes_back_is_told_of_what_was_given_up_and_removed),
         HOSTS_TEST(jobs_of_an_older_version_are_called_by_the_new_name_of_their_host),
         HOSTS_TEST(of_two_hosts_with_one_older_name_neither_gets_the_jobs),
         HOSTS_TEST(a_host_is_told_of_the_runs_of_it_by_its_older_name),
