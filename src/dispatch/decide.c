@@ -169,7 +169,7 @@ static void decide(struct flight *flight) {
     flight__enter(flight, FLIGHT_DECIDING);
     errand->away = true;
     errand->kill = flight->deaf;
-    errand->adopts = !flight->ours;
+    errand->adopts = !flight->ours || flight->dispatch->options.guest;
     errand->job = (struct pool_job){.kind = POOL_QUICK, .run = decide_run, .done = decided};
     pool_add(&flight->dispatch->pool, &errand->job);
 }

@@ -149,6 +149,23 @@ for (const role of ["standby", "leader"]) {
   });
 }
 
+test("a command whose folder was removed while its host was away is not begun again", { skip },
+  async (t) => {
+    const url = schemaUrl();
+    const host = await new Host(t, url).start();
+    const line = gated(t);
+    const id = await job(host, { shell: line.shell });
+    await line.began();
+    await host.kill();
+    rmSync(path.join(host.data, "spool", `${id}.1`), { recursive: true });
+    const other = await new Host(t, url).start();
+    await host.standsBy();
+    await until("its end is stored", async () => (await shown(other, id)).state !== "running");
+    const { state, cause, attempt } = await shown(other, id);
+    assert.deepEqual([state, cause, attempt], ["lost", "output_gone", 1]);
+    await until("it was ended", () => !lives(host, id));
+  });
+
 test("a host that was removed ends what lives there of runs that are gone", { skip }, async (t) => {
   const url = schemaUrl();
   const host = await new Host(t, url).start();
