@@ -6,7 +6,9 @@
 enum {
     TURN_REQUESTS_MAX = 64, /* Of one connection, before the others are looked at again. */
     LINGER_BYTES_MAX = 4 << 20,
-    AHEAD_GUESS = 64 << 10, /* Bytes of an answer that is being made. */
+    /* Bytes of an answer that is being made: of a page (GET), and of any other answer. */
+    AHEAD_PAGE = 1 << 20,
+    AHEAD_SMALL = 64 << 10,
 };
 
 void conn_read_stop(struct conn *conn) {
@@ -25,8 +27,8 @@ static void queue(struct conn *conn, struct exchange *exchange) {
     }
     conn->last = exchange;
     conn->reading = exchange;
-    exchange->ahead = conn->in_flight > 0;
-    conn->server->ahead_count += exchange->ahead;
+    exchange->ahead_bytes = conn->in_flight > 0 ? AHEAD_PAGE : 0; /* Until its method is known. */
+    conn->server->ahead_bytes += exchange->ahead_bytes;
     conn->in_flight++;
     conn->turn_requests++;
 }
@@ -43,7 +45,15 @@ static bool is_behind_pool(const struct conn *conn) {
  * requests behind others. Without the guess a client could ask for many pages in one write, before
  * the first of them is there to be counted. */
 static size_t bytes_ahead(const struct http_server *server) {
-    return server->answer_bytes + server->ahead_count * AHEAD_GUESS;
+    return server->answer_bytes + server->ahead_bytes;
+}
+
+/* Only a read can be answered with a page. */
+static void guess_again(struct exchange *exchange) {
+    if (exchange->ahead_bytes > AHEAD_SMALL && !exchange_is_read(exchange)) {
+        exchange->server->ahead_bytes -= exchange->ahead_bytes - AHEAD_SMALL;
+        exchange->ahead_bytes = AHEAD_SMALL;
+    }
 }
 
 /* One request at a time is always possible. More of them share bounds for the whole server: each
@@ -135,6 +145,7 @@ static void hold(struct conn *conn, struct bytes rest) {
 /* The head is there: may it reach its handler? */
 static void check(struct conn *conn, struct exchange *exchange, enum parse_result result) {
     exchange_check(exchange);
+    guess_again(exchange);
     if (result == PARSE_WHOLE) {
         return;
     }

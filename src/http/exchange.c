@@ -118,8 +118,8 @@ static void free_answer(struct exchange *exchange) {
 }
 
 static void ahead_end(struct exchange *exchange) {
-    exchange->server->ahead_count -= exchange->ahead;
-    exchange->ahead = false;
+    exchange->server->ahead_bytes -= exchange->ahead_bytes;
+    exchange->ahead_bytes = 0;
 }
 
 void exchange_free(struct exchange *exchange) {
@@ -274,7 +274,7 @@ void exchange_refuse_revoked(struct exchange *exchange) {
 }
 
 /* What was written is written, and its client may know; what is read is not shown any more. */
-static bool is_read(const struct exchange *exchange) {
+bool exchange_is_read(const struct exchange *exchange) {
     struct bytes method = exchange_method(exchange);
     return exchange->head_only || (method.len == 3 && memcmp(method.data, "GET", 3) == 0);
 }
@@ -286,7 +286,7 @@ static bool has_room(const struct http_server *server, size_t len) {
 
 void exchange_reply(struct exchange *exchange, int status, const char *media, struct text *body) {
     assert(status >= 200 && status < 600);
-    if (exchange->revoked && is_read(exchange)) {
+    if (exchange->revoked && exchange_is_read(exchange)) {
         exchange_refuse_revoked(exchange);
         return;
     }

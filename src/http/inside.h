@@ -55,7 +55,6 @@ struct exchange {
     bool continue_due; /* "100 Continue" is owed. */
     bool revoked;      /* Its token was, after the check. */
     bool holds_next;   /* While it is with its handler, the next request does not begin. */
-    bool ahead; /* Begun behind another one, and not answered: see http_server.ahead_count. */
     uint16_t extra_len;
     int status;
     const struct route *route; /* NULL until it is known. */
@@ -66,6 +65,7 @@ struct exchange {
     char *decoded;       /* Owned: what target and query were decoded into, if they had to be. */
     json_t *json;        /* Owned. */
     size_t values_bytes; /* What `json` counts for among the server's. */
+    size_t ahead_bytes;  /* Guess at its answer, while one that began behind others is made. */
     struct outlet *outlet;
     void (*gone)(struct exchange *exchange, void *ctx);
     void *gone_ctx;
@@ -82,6 +82,8 @@ struct exchange *exchange_new(struct conn *conn);
 void exchange_free(struct exchange *exchange);
 void exchange_go(struct exchange *exchange, enum exchange_state to);
 void exchange_refuse_revoked(struct exchange *exchange);
+/* GET or HEAD: the answer shows what is stored. For a head that was checked. */
+MUST_CHECK bool exchange_is_read(const struct exchange *exchange);
 /* body.c: the request is complete, and was not refused. */
 void exchange_run(struct exchange *exchange);
 /* check.c: all that can be said before the body. Refuses by answering. */
@@ -211,7 +213,7 @@ struct http_server {
     struct exchange *spare; /* Owned. */
     unsigned spare_count, listeners_open;
     size_t exchange_count;      /* Not the spare ones. */
-    size_t ahead_count;         /* Exchanges that were begun behind others and aren't answered. */
+    size_t ahead_bytes;         /* Of all exchanges: guess at answers that are being made. */
     size_t remains_count;       /* What is being freed in the pool. */
     size_t body_bytes;          /* Of all exchanges and remains, and what held connections keep. */
     atomic_size_t values_bytes; /* Of their parsed bodies, as an upper bound. The pool adds. */

@@ -9,21 +9,21 @@ import { test } from "node:test";
 
 import { Daemon, scratch } from "./lib.mjs";
 
-const CONNECTIONS = 100;
-const PAGES = 20;
 const EVENT = 15_000;
-const EVENTS = 4; // A page is a little smaller than what a request counts before its answer.
-const BOUND = 32 << 20; // docs/api.md: unread answers of requests that were sent ahead.
-const target = `/api/v1/streams/pages/events?limit=${EVENTS}`;
+const BOUND = 32 << 20; // Unread answers, from which on no request begins behind another one.
+const cases = [
+  { connections: 100, pages: 20, events: 4 },
+  { connections: 40, pages: 12, events: 60 }, // Pages of almost a megabyte.
+];
 
 /** A client that asks for all pages at once and reads nothing until `read` is called; then
  *  `pages` becomes their texts. */
-async function client(t, path) {
+async function client(t, path, target, pages) {
   const socket = net.connect({ path });
   t.after(() => socket.destroy());
   await new Promise((resolve, reject) => socket.once("connect", resolve).once("error", reject));
   socket.pause();
-  socket.write(`GET ${target} HTTP/1.1\r\nHost: localhost\r\n\r\n`.repeat(PAGES));
+  socket.write(`GET ${target} HTTP/1.1\r\nHost: localhost\r\n\r\n`.repeat(pages));
   const read = async () => {
     const chunks = [];
     let length = 0, whole = 0;
@@ -33,7 +33,7 @@ async function client(t, path) {
       if (whole === 0) {
         const start = Buffer.concat(chunks).toString("latin1");
         const end = start.indexOf("\r\n\r\n");
-        if (end >= 0) whole = PAGES * (end + 4 + Number(/content-length: (\d+)/i.exec(start)[1]));
+        if (end >= 0) whole = pages * (end + 4 + Number(/content-length: (\d+)/i.exec(start)[1]));
       }
       if (whole > 0 && length >= whole) break;
     }
@@ -42,23 +42,28 @@ async function client(t, path) {
   return { read };
 }
 
-test("a hundred clients with twenty unread pages each stay under the bound", async (t) => {
+const title = ({ connections, pages, events }) =>
+  `${connections} clients with ${pages} unread pages of ${events} events each stay under the bound`;
+
+for (const one of cases) test(title(one), async (t) => {
+  const { connections, pages, events } = one;
+  const target = `/api/v1/streams/pages/events?limit=${events}`;
   const daemon = new Daemon({ data: scratch(t), args: ["--insecure-loopback"] });
   t.after(() => daemon.kill());
   await daemon.start();
   const text = "x".repeat(EVENT);
-  for (let i = 0; i < EVENTS; i++) await daemon.append("pages", { type: "t", data: { text } });
+  for (let i = 0; i < events; i++) await daemon.append("pages", { type: "t", data: { text } });
   const page = (await daemon.request("GET", target)).text.length;
-  assert.ok(page > EVENTS * EVENT && page * CONNECTIONS * PAGES > 3 * BOUND, String(page));
+  assert.ok(page > events * EVENT && page * connections * pages > 3 * BOUND, String(page));
 
   const metric = async (name) => {
     const { text: all } = await daemon.request("GET", "/metrics", { local: true });
     return Number(new RegExp(`^drover_${name} (\\d+)$`, "m").exec(all)[1]);
   };
   const clients = [];
-  for (let i = 0; i < CONNECTIONS; i++) clients.push(await client(t, daemon.socket));
-  // Each connection may have one page, and a few were being made when the bound was reached.
-  const most = BOUND + (CONNECTIONS + 32) * page;
+  for (let i = 0; i < connections; i++) clients.push(await client(t, daemon.socket, target, pages));
+  // Each connection may have one page, and the request that reaches the bound is answered, too.
+  const most = BOUND + (1 << 20) + connections * page;
   let unread = 0, before = -1;
   for (let sent = 0, same = 0; same < 20; ) {
     unread = await metric("http_unread_bytes");
@@ -67,11 +72,11 @@ test("a hundred clients with twenty unread pages each stay under the bound", asy
     same = sent - before <= 2 ? same + 1 : 0; // Nobody but this loop is read any more.
     before = sent;
   }
-  assert.ok(unread > CONNECTIONS * 1000, `only ${unread} bytes wait: somebody reads`);
+  assert.ok(unread > connections * 1000, `only ${unread} bytes wait: somebody reads`);
 
   const texts = await Promise.all(clients.map(({ read }) => read()));
   for (const all of texts) {
-    assert.equal(all.split("HTTP/1.1 200 OK").length - 1, PAGES);
-    assert.equal(all.split(text).length - 1, PAGES * EVENTS);
+    assert.equal(all.split("HTTP/1.1 200 OK").length - 1, pages);
+    assert.equal(all.split(text).length - 1, pages * events);
   }
 });

@@ -201,6 +201,7 @@ static const struct route routes[] = {
     {.method = "GET", .path = "/large", .answer_status = 200, .handle = large},
     {.method = "GET", .path = "/broken", .answer_status = 200, .handle = broken},
     {.method = "GET", .path = "/wait", .answer_status = 200, .handle = wait},
+    {.method = "DELETE", .path = "/wait", .answer_status = 200, .handle = wait},
     {.method = "GET", .path = "/release", .answer_status = 200, .handle = release},
     {.method = "DELETE",
      .path = "/secret",

@@ -22,6 +22,7 @@
 #define J "Content-Type: application/json\r\n"
 #define PING "GET /ping HTTP/1.1\r\n" H "\r\n"
 #define WAIT "GET /wait HTTP/1.1\r\n" H "\r\n"
+#define WAIT_SMALL "DELETE /wait HTTP/1.1\r\n" H "\r\n"
 
 static const char *const hosts[] = {"t", NULL};
 static const struct kit_options plain = {.insecure_loopback = true, .allowed_hosts = hosts};
@@ -340,7 +341,7 @@ static void whoever_is_refused_and_sends_on_gets_the_answers_before_that(void **
 
 static void requests_behind_others_share_a_bound_of_all_connections(void **state) {
     struct kit_options options = plain;
-    options.limits.ahead_bytes_max = 128 << 10; /* Two requests that are being answered. */
+    options.limits.ahead_bytes_max = 2 << 20; /* Two pages that are being made. */
     struct kit *kit = kit_start(&options);
     int one = kit_connect(kit), two = kit_connect(kit);
     kit_send_text(one, WAIT WAIT WAIT WAIT);
@@ -361,6 +362,21 @@ static void requests_behind_others_share_a_bound_of_all_connections(void **state
     kit_stop(kit);
 }
 
+static void requests_that_get_no_page_behind_others_count_less(void **state) {
+    struct kit_options options = plain;
+    options.limits.ahead_bytes_max = 2 << 20;
+    struct kit *kit = kit_start(&options);
+    int fd = kit_connect(kit);
+    kit_send_text(fd, WAIT_SMALL WAIT_SMALL WAIT_SMALL WAIT_SMALL WAIT);
+    wait_for(kit, &kit->wait_count, 5);
+    release(kit);
+    kit_send_text(fd, PING);
+    AUTO(mem_release) char *answers = kit_receive_until(fd, "pong", NULL);
+    assert_int_equal(count(answers, "released"), 5);
+    close(fd);
+    kit_stop(kit);
+}
+
 int main(void) {
     json_setup();
     (void)setenv("UV_THREADPOOL_SIZE", "1", 1);
@@ -374,6 +390,7 @@ int main(void) {
         cmocka_unit_test(commas_inside_a_text_are_no_values),
         cmocka_unit_test(an_answer_that_waits_keeps_nothing_of_its_request),
         cmocka_unit_test(requests_behind_others_share_a_bound_of_all_connections),
+        cmocka_unit_test(requests_that_get_no_page_behind_others_count_less),
         cmocka_unit_test(whoever_is_refused_and_sends_on_gets_the_answers_before_that),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
