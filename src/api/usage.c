@@ -82,12 +82,20 @@ static void write_answer(struct usage_op *op) {
     text_add_char(text, '}');
 }
 
+static void walk_explain(struct usage_op *op, struct err err) {
+    if (err.code == ERR_TOO_EXPENSIVE) {
+        why_set(&op->op.why, "there are too many rows of usage to add up; ask for fewer days%s",
+                op->ask.by == USAGE_BY_SESSION ? ", and not by session" : "");
+    }
+}
+
 static struct err show_run(struct tx *tx, void *ctx) {
     struct usage_op *op = ctx;
     op_restart(&op->op);
     struct err err = find_session(tx, op);
     if (!err_failed(err)) {
         err = tx_usage_slice(tx, op->walk);
+        walk_explain(op, err);
     }
     if (err_failed(err) || !usage_walk_ended(op->walk)) {
         return err;
@@ -96,9 +104,11 @@ static struct err show_run(struct tx *tx, void *ctx) {
     return op_written(&op->op);
 }
 
+/* A walk of a client that is gone ends with its slice. */
 static void show_done(struct err result, void *ctx) {
     struct usage_op *op = ctx;
-    if (!err_failed(result) && !usage_walk_ended(op->walk)) {
+    bool wanted = !exchange_is_orphaned(op->op.exchange);
+    if (!err_failed(result) && wanted && !usage_walk_ended(op->walk)) {
         usage_walk_accept(op->walk);
         store_read_slice(op->usages->store, show_run, show_done, op);
         return;

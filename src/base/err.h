@@ -75,7 +75,7 @@
     X(EXPECTATION_FAILED, "expectation_failed", 417, 2, "The expectation cannot be met")           \
     X(IDEMPOTENCY_MISMATCH, "idempotency_mismatch", 422, 5,                                        \
       "The Idempotency-Key was used for another request")                                          \
-    X(TOO_EXPENSIVE, "too_expensive", 422, 1, "The search takes too much time or memory here")     \
+    X(TOO_EXPENSIVE, "too_expensive", 422, 1, "This takes too much time or memory here")           \
     X(UPGRADE_REQUIRED, "upgrade_required", 426, 2, "This address speaks WebSocket")               \
     X(TOO_MANY, "too_many", 429, 1, "Too many at once; try again later")                           \
     X(HEADERS_TOO_LARGE, "headers_too_large", 431, 2, "The header is larger than allowed")         \

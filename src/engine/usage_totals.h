@@ -64,7 +64,8 @@ struct usage_ask {
     struct bytes owner;
     struct bytes session, project; /* "": of all. */
     enum usage_sort by;
-    int64_t from_day; /* 0: from the beginning. */
+    int64_t from_day;    /* 0: from the beginning. */
+    unsigned slices_max; /* 0: USAGE_SLICES_MAX. */
 };
 /* A sum; `day` counts where that is asked for, else `key`. */
 struct usage_total {

@@ -58,6 +58,7 @@ struct usage_walk {
     struct usage_ask ask; /* Texts are borrowed from the caller. */
     enum walk_order order;
     enum walk_state state;
+    unsigned slices; /* Whose rows were added. */
     /* Slice: its rows, and the position after the last of them; texts in `arena`. */
     struct usage_total rows[USAGE_SLICE_ROWS];
     size_t count;
@@ -325,6 +326,7 @@ static void slice_add(struct usage_walk *walk) {
         row_add(walk, &walk->rows[i]);
     }
     position_keep(walk);
+    walk->slices++;
     walk->state = walk->last ? WALK_ENDED : WALK_READING;
     if (walk->last) {
         groups_cut(walk);
@@ -335,7 +337,11 @@ struct err tx_usage_slice(struct tx *tx, struct usage_walk *walk) {
     if (walk->state == WALK_READ) {
         slice_add(walk);
     }
-    return walk->state == WALK_ENDED ? ERR_OK : slice_read(tx, walk);
+    if (walk->state == WALK_ENDED) {
+        return ERR_OK;
+    }
+    return walk->slices < walk->ask.slices_max ? slice_read(tx, walk)
+                                               : err_make(ERR_TOO_EXPENSIVE, "usage: slices");
 }
 
 void usage_walk_accept(struct usage_walk *walk) {
@@ -352,6 +358,7 @@ bool usage_walk_ended(const struct usage_walk *walk) {
 struct usage_walk *usage_walk_new(const struct usage_ask *ask) {
     struct usage_walk *walk = mem_new(sizeof *walk);
     walk->ask = *ask;
+    walk->ask.slices_max = ask->slices_max > 0 ? ask->slices_max : USAGE_SLICES_MAX;
     walk->order = ask->session.len > 0          ? OF_ONE_SESSION
                   : ask->by == USAGE_BY_SESSION ? BY_SESSION
                                                 : FROM_NEWEST_DAY;

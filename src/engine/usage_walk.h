@@ -6,10 +6,11 @@
  *            yet, and one that tx_usage_forget moves meanwhile may be in them twice or not at all.
  * Bounds     a slice has at most USAGE_SLICE_ROWS rows, or ends by tx_slice_over. Of more than
  *            USAGE_KEYS_MAX models, agents or projects those have items that were used last;
- *            sessions and days have no such bound.
+ *            sessions and days have no such bound. A walk ends after USAGE_SLICES_MAX slices.
  * Ownership  the caller owns the walk; the texts of what it asks are borrowed for the walk's life.
  * Threads    one at a time: the store's while the function runs, else the caller's.
- * Failure    as store.h. A function that runs again for the same slice adds nothing twice.
+ * Failure    as store.h; ERR_TOO_EXPENSIVE: rows are left after the last slice; there is no sum. A
+ *            function that runs again for the same slice adds nothing twice.
  */
 #ifndef DROVER_ENGINE_USAGE_WALK_H
 #define DROVER_ENGINE_USAGE_WALK_H
@@ -19,7 +20,7 @@
 #include "engine/usage_totals.h"
 #include "store/store.h"
 
-enum { USAGE_SLICE_ROWS = 512, USAGE_KEYS_MAX = 10000 };
+enum { USAGE_SLICE_ROWS = 512, USAGE_SLICES_MAX = 10000, USAGE_KEYS_MAX = 10000 };
 
 struct usage_walk;
 MUST_CHECK struct usage_walk *usage_walk_new(const struct usage_ask *ask);

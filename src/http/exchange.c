@@ -221,6 +221,10 @@ const struct route *exchange_route(const struct exchange *exchange) {
     return exchange->route;
 }
 
+bool exchange_is_orphaned(const struct exchange *exchange) {
+    return exchange->conn == NULL;
+}
+
 void exchange_on_gone(struct exchange *exchange, void (*gone)(struct exchange *exchange, void *ctx),
                       void *ctx) {
     exchange->gone = gone;

@@ -101,6 +101,8 @@ void exchange_problem_about(struct exchange *exchange, struct err err, const str
 /* Adds a header to the answer; before answering. At most 8, short. */
 void exchange_add_header(struct exchange *exchange, const char *name, const char *value);
 
+/* True: the connection is closed, and nobody gets the answer, which must still be given. */
+MUST_CHECK bool exchange_is_orphaned(const struct exchange *exchange);
 /* A client that went away: `gone` is called (once, on the loop) if it is set and the exchange has
  * not been answered. The handler must still answer. For waits (long-poll). */
 void exchange_on_gone(struct exchange *exchange, void (*gone)(struct exchange *exchange, void *ctx),

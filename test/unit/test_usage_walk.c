@@ -232,6 +232,30 @@ static void a_slice_ends_by_its_rows_and_by_its_time(void **state) {
     mem_free(sums);
 }
 
+static void a_walk_with_rows_left_after_its_last_slice_has_no_sum(void **state) {
+    struct runs_kit *runs = *state;
+    struct sums *sums = mem_new(sizeof *sums);
+    assert_int_equal(runs_once(runs, seed_tx, NULL /* no context */).code, ERR_NONE);
+    runs->kit.world.mono_ns = slow_mono_ns; /* So each walk has the same slices. */
+    for (unsigned by = 0; by < USAGE_SORT_COUNT; by++) {
+        sums->ask = ask_by(by);
+        walk_all(runs, sums);
+        sums->ask.slices_max = sums->slices;
+        walk_all(runs, sums); /* Enough. */
+        sums->ask.slices_max--;
+        sums->walk = usage_walk_new(&sums->ask);
+        for (unsigned slice = 0; slice < sums->ask.slices_max; slice++) {
+            assert_int_equal(runs_do(runs, slice_tx, sums), ERR_NONE);
+            assert_false(usage_walk_ended(sums->walk));
+            usage_walk_accept(sums->walk);
+        }
+        assert_int_equal(runs_do(runs, slice_tx, sums), ERR_TOO_EXPENSIVE);
+        assert_int_equal(runs_do(runs, slice_tx, sums), ERR_TOO_EXPENSIVE); /* Run again. */
+        usage_walk_free(sums->walk);
+    }
+    mem_free(sums);
+}
+
 static struct err models_tx(struct tx *tx, void *ctx) {
     (void)ctx;
     static const char sql[] =
@@ -262,6 +286,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         RUNS_TEST(sums_in_slices_are_those_of_one_read),
         RUNS_TEST(a_slice_ends_by_its_rows_and_by_its_time),
+        RUNS_TEST(a_walk_with_rows_left_after_its_last_slice_has_no_sum),
         RUNS_TEST(of_too_many_models_those_used_last_have_items_and_all_are_in_the_total),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
