@@ -73,9 +73,9 @@ static const struct flag ps_flags[] = {
     {.name = NULL},
 };
 
-/* Refuses filters that a watch can't follow: a run may begin to fit after it was listed. */
+/* A watch has no last row that could be counted. */
 static struct err watch_check(struct invocation *invocation) {
-    static const char *const others[] = {"state", "since", "total"};
+    static const char *const others[] = {"limit", "total"};
     for (size_t i = 0; i < COUNT_OF(others); i++) {
         if (args_given(&invocation->args, others[i])) {
             why_set(&invocation->why, "--watch does not go with --%s", others[i]);
@@ -87,9 +87,12 @@ static struct err watch_check(struct invocation *invocation) {
 
 static struct err watch_run(struct talk *talk, struct invocation *invocation) {
     AUTO(text_done) struct text path = {0};
+    const struct args *args = &invocation->args;
+    bool draw = !invocation->json && isatty(STDOUT_FILENO) == 1;
     struct err err = watch_check(invocation);
     if (!err_failed(err)) {
-        err = listing_path(invocation, "/api/v1/runs", &path);
+        err = listing_path(invocation, "/api/v1/runs", draw ? LISTING_ALL : LISTING_ALL_BUT_STATE,
+                           &path);
     }
     if (err_failed(err)) {
         return err;
@@ -97,8 +100,8 @@ static struct err watch_run(struct talk *talk, struct invocation *invocation) {
     struct ps_watch watch = {.invocation = invocation,
                              .talk = talk,
                              .path = path.data,
-                             .all = args_on(&invocation->args, "all"),
-                             .draw = !invocation->json && isatty(STDOUT_FILENO) == 1,
+                             .all = args_on(args, "all") || args_given(args, "state"),
+                             .draw = draw,
                              .view = view_of(invocation)};
     err = ps_watch(&watch);
     invocation->told = err.code == ERR_INTERRUPTED; /* The user knows. */
@@ -126,7 +129,9 @@ const struct command command_ps = {
     .flags = ps_flags,
     .talks = true,
     .about =
-        "Without --limit, all runs that live are listed; with --all or --state, the newest 50.\n",
+        "Without --limit, all runs that live are listed; with --all or --state, the newest 50.\n"
+        "With --watch and --state in a pipe, a line is added for each run that comes into one of\n"
+        "these states.\n",
     .run = ps_run,
 };
 

@@ -46,12 +46,38 @@ static void filter_add(struct text *target, const struct invocation *invocation,
     }
 }
 
-struct err listing_path(struct invocation *invocation, const char *path, struct text *target) {
+static bool list_has(const char *list, const char *word) {
+    size_t len = strlen(word);
+    const char *at = list;
+    while (strncmp(at, word, len) != 0 || (at[len] != ',' && at[len] != '\0')) {
+        const char *comma = strchr(at, ',');
+        if (comma == NULL) {
+            return false;
+        }
+        at = comma + 1;
+    }
+    return true;
+}
+
+bool listing_state_fits(const struct args *args, const char *state) {
+    unsigned cursor = 0;
+    const char *list = NULL;
+    while ((list = args_next(args, "state", &cursor)) != NULL) {
+        if (list_has(list, state)) {
+            return true;
+        }
+    }
+    return !args_given(args, "state");
+}
+
+struct err listing_path(struct invocation *invocation, const char *path, enum listing_filters which,
+                        struct text *target) {
     const struct args *args = &invocation->args;
     text_init(target, 8 << 10);
     text_add_str(target, path);
     for (const struct flag *flag = args->sets[0]; flag->name != NULL; flag++) {
-        for (size_t i = 0; i < COUNT_OF(filters); i++) {
+        bool left_out = which == LISTING_ALL_BUT_STATE && strcmp(flag->name, "state") == 0;
+        for (size_t i = 0; i < COUNT_OF(filters) && !left_out; i++) {
             if (strcmp(filters[i].flag, flag->name) == 0 && args_given(args, flag->name)) {
                 filter_add(target, invocation, flag, filters[i].param);
             }
@@ -113,7 +139,7 @@ struct err listing_print(struct talk *talk, const struct listing *listing) {
     AUTO(text_done) struct text target = {0};
     struct printing printing = {.listing = listing};
     struct talk_end end = {.shown = 0};
-    struct err err = listing_path(invocation, listing->path, &target);
+    struct err err = listing_path(invocation, listing->path, LISTING_ALL, &target);
     if (err_failed(err)) {
         return err;
     }

@@ -61,8 +61,12 @@ MUST_CHECK struct err listing_print(struct talk *talk, const struct listing *lis
 /* The same, with a conversation of its own. */
 MUST_CHECK struct err listing_run(const struct listing *listing);
 
-/* Adds the parameters of the filters that were given, without limit and total. */
+/* Adds the parameters of the filters that were given, without limit and total. ALL_BUT_STATE: for a
+ * command that compares the states itself, with listing_state_fits. */
+enum listing_filters { LISTING_ALL, LISTING_ALL_BUT_STATE };
 MUST_CHECK struct err listing_path(struct invocation *invocation, const char *path,
-                                   struct text *target);
+                                   enum listing_filters which, struct text *target);
+/* Whether --state names the state, or was not given. */
+MUST_CHECK bool listing_state_fits(const struct args *args, const char *state);
 
 #endif

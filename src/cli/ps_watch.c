@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "cli/listing.h"
 #include "cli/run_ask.h"
 
 enum { PAUSE_MS = 1000, RUNS_MAX = 100000, ROWS_MIN = 4, ID_TIME_LEN = 14 /* "run_" and 10 */ };
@@ -36,6 +37,9 @@ static void live_path(const struct ps_watch *watch, struct text *path) {
 
 static void line_print(struct look *look, const json_t *run) {
     struct ps_watch *watch = look->watch;
+    if (!listing_state_fits(&watch->invocation->args, talk_text(run, "state"))) {
+        return;
+    }
     if (watch->invocation->json) {
         talk_print(run);
         return;

@@ -78,7 +78,8 @@ test("filters of runs narrow ps and job ls, several states in one flag or in two
   const unknown = await daemon.cli(["ps", "--state", "failed,asleep"]);
   assert.equal(unknown.code, 2);
   assert.match(unknown.stderr, /--state: 'failed,asleep' is none of queued\|running/);
-  assert.equal((await daemon.cli(["ps", "--watch", "--state", "failed"])).code, 2);
+  for (const flag of ["--limit=3", "--total"])
+    assert.equal((await daemon.cli(["ps", "--watch", flag])).code, 2);
 });
 
 test("a list that was cut says so, and counts all where that is asked", async (t) => {

@@ -266,6 +266,34 @@ test("ps --watch adds a line for each change in a pipe, and misses no short run"
   }
 });
 
+test("ps --watch takes the filters of ps, and tells of runs that come into a state", async (t) => {
+  const daemon = await start(t);
+  const old = await detach(daemon, ["--label", "old", "false"]);
+  await daemon.cli(["job", "wait", old]);
+  const states = ["--state=failed,cancelled", "--state", "timed_out,running"];
+  const watch = begin(t, daemon, ["ps", "--watch", ...states]);
+  const recent = begin(t, daemon, ["ps", "-w", "--since", "1h", "--search", "PICK", "--json"]);
+  const first = await detach(daemon, ["--label", "pick-first", "sleep", "1000"]);
+  await Promise.all([watch.seen(first), recent.seen(first)]);
+  const [good, bad] = [await detach(daemon, ["true"]), await detach(daemon, ["false"])];
+  const late = await detach(daemon, ["--label", "pick-late", "--timeout", "1s", "sleep", "1000"]);
+  await watch.when((all) => new RegExp(`${bad} +job +failed`).test(all));
+  await watch.when((all) => new RegExp(`${late} +job +timed_out`).test(all));
+  await recent.when((all) => all.includes('"state":"timed_out"'));
+  await daemon.cli(["stop", first]);
+  await watch.when((all) => new RegExp(`${first} +job +cancelled`).test(all));
+  await recent.when((all) => all.includes('"state":"cancelled"'));
+  for (const { child } of [watch, recent]) child.kill("SIGINT");
+  const text = (await watch.ended).stdout;
+  assert.doesNotMatch(text, new RegExp(`succeeded|${old}`));
+  assert.doesNotMatch(text, new RegExp(`${good} +job +(queued|succeeded)`));
+  const picked = (await recent.ended).stdout.trim().split("\n").map((line) => JSON.parse(line).id);
+  assert.deepEqual([...new Set(picked)].sort(), [first, late].sort());
+
+  const drawn = onTerminal(t, daemon, "ps --watch --state failed");
+  await drawn.when((all) => all.includes("old") && !all.includes("pick-late"));
+});
+
 test("search shows lines as grep does", async (t) => {
   const daemon = await start(t);
   const id = await detach(daemon, ["--", "seq", "1", "30"]);
