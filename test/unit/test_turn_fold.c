@@ -32,6 +32,34 @@ static void work(struct turns_kit *kit, const char *run, const char *id) {
     assert_int_equal(kit->plan.next, TURN_NEXT_CALL);
 }
 
+/* Questions with long answers, and a turn that begins. */
+static struct turns_say talk_and_ask(struct turns_kit *kit, int questions) {
+    for (int i = 0; i < questions; i++) {
+        (void)talk(kit, "question");
+    }
+    struct turns_say say = turns_say(kit, "and now?", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    return say;
+}
+
+/* A turn that has had four steps. */
+static struct turns_say ask_and_work(struct turns_kit *kit) {
+    struct turns_say say = turns_say(kit, "read them all", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    static const char *const ids[] = {"a", "b", "c", "d"};
+    for (size_t i = 0; i < COUNT_OF(ids); i++) {
+        work(kit, say.run, ids[i]);
+    }
+    return say;
+}
+
+static struct turns_say greet(struct turns_kit *kit) {
+    struct turns_say say = turns_say(kit, "hi", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    (void)turns_answer(kit, say.run, "hi");
+    return say;
+}
+
 /* --- A round ---------------------------------------------------------------------------------- */
 
 struct round {
@@ -75,11 +103,7 @@ static int64_t number(struct turns_kit *kit, struct turns_ask ask) {
 
 static void the_oldest_are_folded_and_the_newest_stay(void **state) {
     struct turns_kit *kit = *state;
-    for (int i = 0; i < 5; i++) {
-        (void)talk(kit, "question");
-    }
-    struct turns_say say = turns_say(kit, "and now?", TURN_ENQUEUE);
-    (void)turns_plan(kit, say.run);
+    struct turns_say say = talk_and_ask(kit, 5);
     struct round round = fold(kit, say.run, 6200, 100000);
     assert_int_equal(round.folded.sizes.foldable, 5 * (8 + LONG));
     int64_t left = round.folded.sizes.foldable - (int64_t)round.folded.bytes;
@@ -94,14 +118,8 @@ static void the_oldest_are_folded_and_the_newest_stay(void **state) {
 
 static void a_short_first_message_goes_with_the_long_one_behind_it(void **state) {
     struct turns_kit *kit = *state;
-    struct turns_say say = turns_say(kit, "hi", TURN_ENQUEUE);
-    (void)turns_plan(kit, say.run);
-    (void)turns_answer(kit, say.run, "hi");
-    for (int i = 0; i < 4; i++) {
-        (void)talk(kit, "question");
-    }
-    say = turns_say(kit, "and now?", TURN_ENQUEUE);
-    (void)turns_plan(kit, say.run);
+    struct turns_say say = greet(kit);
+    say = talk_and_ask(kit, 4);
     struct round round = fold(kit, say.run, 6000, 600);
     assert_true(round.folded.bytes > LONG); /* Its piece was cut to fit. */
     assert_true(round.transcript.len <= 800);
@@ -110,11 +128,7 @@ static void a_short_first_message_goes_with_the_long_one_behind_it(void **state)
 
 static void rounds_go_on_from_each_other_and_count_everything(void **state) {
     struct turns_kit *kit = *state;
-    for (int i = 0; i < 6; i++) {
-        (void)talk(kit, "question");
-    }
-    struct turns_say say = turns_say(kit, "and now?", TURN_ENQUEUE);
-    (void)turns_plan(kit, say.run);
+    struct turns_say say = talk_and_ask(kit, 6);
     struct round round = fold(kit, say.run, 0, 3000);
     int rounds = 1;
     size_t bytes = round.folded.bytes;
@@ -134,11 +148,8 @@ static void rounds_go_on_from_each_other_and_count_everything(void **state) {
 
 static void little_is_not_folded(void **state) {
     struct turns_kit *kit = *state;
-    struct turns_say say = turns_say(kit, "hi", TURN_ENQUEUE);
-    (void)turns_plan(kit, say.run);
-    (void)turns_answer(kit, say.run, "hi");
-    say = turns_say(kit, "and now?", TURN_ENQUEUE);
-    (void)turns_plan(kit, say.run);
+    struct turns_say say = greet(kit);
+    say = talk_and_ask(kit, 0);
     struct round round = fold(kit, say.run, 5000, 100000);
     assert_int_equal(round.folded.place.message, 0);
     text_done(&round.transcript);
@@ -170,12 +181,7 @@ static void store(struct turns_kit *kit, const struct round *round, struct turn_
 
 static void steps_of_the_running_turn_are_folded_and_its_question_stays(void **state) {
     struct turns_kit *kit = *state;
-    struct turns_say say = turns_say(kit, "read them all", TURN_ENQUEUE);
-    (void)turns_plan(kit, say.run);
-    work(kit, say.run, "a");
-    work(kit, say.run, "b");
-    work(kit, say.run, "c");
-    work(kit, say.run, "d");
+    struct turns_say say = ask_and_work(kit);
     struct round round = fold(kit, say.run, 6000, 100000);
     assert_int_equal(round.folded.place.message, NUMBER(kit, "SELECT max(answer) FROM turns"));
     assert_int_equal(round.folded.place.question, NUMBER(kit, "SELECT max(question) FROM turns"));
@@ -201,20 +207,14 @@ static void steps_of_the_running_turn_are_folded_and_its_question_stays(void **s
 
 static void a_later_fold_takes_the_question_that_stayed(void **state) {
     struct turns_kit *kit = *state;
-    struct turns_say say = turns_say(kit, "read them all", TURN_ENQUEUE);
-    (void)turns_plan(kit, say.run);
-    work(kit, say.run, "a");
-    work(kit, say.run, "b");
-    work(kit, say.run, "c");
-    work(kit, say.run, "d");
+    struct turns_say say = ask_and_work(kit);
     struct round round = fold(kit, say.run, 6000, 100000);
     store(kit, &round,
           (struct turn_compacted){
               .folded = round.folded, .summary = BYTES("three were read"), .sentence = BYTES("")});
     (void)turns_answer(kit, say.run, "all read");
     text_done(&round.transcript);
-    say = turns_say(kit, "and now?", TURN_ENQUEUE);
-    (void)turns_plan(kit, say.run);
+    say = talk_and_ask(kit, 0);
     round = fold(kit, say.run, 0, 100000);
     assert_int_equal(round.folded.place.question, 0);
     assert_non_null(
@@ -245,8 +245,7 @@ static void a_question_that_stayed_alone_is_folded_too(void **state) {
     struct turn_answer refused = turns_answering(kit, say.run, /* items */ NULL, 0);
     refused.failure = CAUSE_COMPACTION_FAILED;
     assert_int_equal(turns_answer_with(kit, &refused), TURN_NEXT_END);
-    say = turns_say(kit, "and now?", TURN_ENQUEUE);
-    (void)turns_plan(kit, say.run);
+    say = talk_and_ask(kit, 0);
     struct turns_prompt prompt = turns_prompt(kit, say.run);
     assert_non_null(strstr(prompt.text, "it was read|/user qqq"));
     round = fold(kit, say.run, sizeof question + 100, 100000);
@@ -284,9 +283,7 @@ static void what_joined_before_the_first_call_is_not_folded_alone(void **state) 
 /* Nothing but the greeting could be folded, and no summary of that is shorter. */
 static void what_joined_before_the_first_call_has_nobody_summarise_a_greeting(void **state) {
     struct turns_kit *kit = *state;
-    struct turns_say say = turns_say(kit, "hi", TURN_ENQUEUE);
-    (void)turns_plan(kit, say.run);
-    (void)turns_answer(kit, say.run, "hi");
+    struct turns_say say = greet(kit);
     say = turns_say(kit, "read it", TURN_ENQUEUE);
     char words[6 * LONG] = "";
     memset(words, 'x', sizeof words - 1);
@@ -307,9 +304,7 @@ static void a_summary_has_at_most_half_of_what_it_replaces(void **state) {
     struct turns_say say = turns_say(kit, "hello, are you there?", TURN_ENQUEUE);
     (void)turns_plan(kit, say.run);
     (void)turns_answer(kit, say.run, "I am");
-    (void)talk(kit, "question");
-    say = turns_say(kit, "and now?", TURN_ENQUEUE);
-    (void)turns_plan(kit, say.run);
+    say = talk_and_ask(kit, 1);
     struct round round = fold(kit, say.run, 4000, 100000); /* The long answer may stay. */
     assert_int_equal(round.folded.bytes, strlen("hello, are you there?"
                                                 "I am"
@@ -320,11 +315,7 @@ static void a_summary_has_at_most_half_of_what_it_replaces(void **state) {
 
 static void a_fold_that_failed_is_charged_and_changes_nothing(void **state) {
     struct turns_kit *kit = *state;
-    for (int i = 0; i < 5; i++) {
-        (void)talk(kit, "question");
-    }
-    struct turns_say say = turns_say(kit, "and now?", TURN_ENQUEUE);
-    (void)turns_plan(kit, say.run);
+    struct turns_say say = talk_and_ask(kit, 5);
     struct round round = fold(kit, say.run, 6200, 100000);
     store(kit, &round,
           (struct turn_compacted){.failure = CAUSE_COMPACTION_FAILED,
@@ -342,11 +333,7 @@ static void a_fold_that_failed_is_charged_and_changes_nothing(void **state) {
 
 static void a_fold_that_comes_too_late_is_counted_all_the_same(void **state) {
     struct turns_kit *kit = *state;
-    for (int i = 0; i < 5; i++) {
-        (void)talk(kit, "question");
-    }
-    struct turns_say say = turns_say(kit, "and now?", TURN_ENQUEUE);
-    (void)turns_plan(kit, say.run);
+    struct turns_say say = talk_and_ask(kit, 5);
     struct round round = fold(kit, say.run, 6200, 100000);
     struct storing storing = {.kit = kit,
                               .compacted = {.key = round.key,
