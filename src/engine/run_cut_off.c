@@ -3,7 +3,7 @@
  * A step is a call of a model, or a tool that may be repeated. The next daemon begins a step again
  * that was under way. A step that itself ends the daemon (its answer takes too much memory, say)
  * would be begun, and charged, at each start, and each start would end by it. So the ends in a row
- * are counted in `reboots` of the run's row, and its owner ends the run at RUN_CUT_OFF_MAX. A step
+ * are counted in `cut_offs` of the run's row, and its owner ends the run at RUN_CUT_OFF_MAX. A step
  * that finishes sets the count to 0.
  *
  * A step that waits, for its provider or for a budget, is not under way, and not counted.
@@ -29,7 +29,7 @@ struct err tx_run_note_stop(struct tx *tx) {
 
 static struct err write_count(struct tx *tx, int64_t count, struct run_row *row) {
     const struct arg args[] = {arg_int(row->id), arg_int(count)};
-    row->reboots = count;
+    row->cut_offs = count;
     return tx_exec(tx, "UPDATE runs SET reboots = $2 WHERE id = $1", args, COUNT_OF(args),
                    NULL /* one row, always */);
 }
@@ -41,17 +41,17 @@ struct err runs__cut_off(struct tx *tx, int64_t epoch, struct run_row *row, bool
     const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
     int64_t stopped = 0;
     assert(epoch != tx_epoch(tx));
-    assert(row->kind != KIND_JOB); /* The count is another one. */
+    assert(row->kind != KIND_JOB); /* The column has its reboots. */
     struct err err = runs__int(tx, &ask, &stopped);
     if (!err_failed(err) && stopped == 0) {
-        err = write_count(tx, row->reboots + 1, row);
+        err = write_count(tx, row->cut_offs + 1, row);
     }
     if (!err_failed(err)) {
-        *ret_over = row->reboots >= RUN_CUT_OFF_MAX;
+        *ret_over = row->cut_offs >= RUN_CUT_OFF_MAX;
     }
     return err;
 }
 
 struct err runs__step_finished(struct tx *tx, struct run_row *row) {
-    return row->reboots == 0 ? ERR_OK : write_count(tx, 0, row);
+    return row->cut_offs == 0 ? ERR_OK : write_count(tx, 0, row);
 }

@@ -150,7 +150,7 @@ static struct err begin_anew(struct tx *tx, const struct run_bounds *bounds, str
     row->steady_ms = tx_steady_ms(tx);
     row->state = RUN_RUNNING; /* A wait for its provider is over. */
     row->not_before_ms = 0;
-    row->reboots = 0; /* Ends of the daemon count for one attempt. */
+    row->cut_offs = 0; /* Ends of the daemon count for one attempt. */
     if (!err_failed(err)) {
         err = runs__write(tx, from, row);
     }

@@ -195,9 +195,11 @@ struct run_row {
     int64_t voids;    /* Starts in a row of which nothing came. */
     int64_t failures; /* Attempts that count for `retry`. */
     int64_t unbegun;  /* Number of attempts that ended before their command began. */
-    /* Number of attempts that a restart of the machine ended. Of a run without a process: number of
-     * ends of the daemon in a row that cut its step off (run_cut_off.c). */
-    int64_t reboots;
+    /* One column with two meanings: a job has no steps, and no other run has a process. */
+    union {
+        int64_t reboots;  /* Of a job: number of attempts that a restart of the machine ended. */
+        int64_t cut_offs; /* Of others: ends of the daemon in a row that cut off the same step. */
+    };
     int64_t epoch;    /* Of the daemon that began or adopted the attempt. */
     int64_t priority; /* Larger is sooner; FIFO within one. */
     int64_t key_max;
