@@ -44,7 +44,7 @@ void doctor_check_pages(struct doctor *doctor) {
     } else if (pages.damaged > 0) {
         pages_fail(doctor, &pages);
     } else {
-        why_set(&why, "all %lld pages are what was written, %lld free ones among them",
+        why_set(&why, "each of its %lld pages is what was written; free pages: %lld",
                 (long long)pages.pages, (long long)pages.free);
         doctor_row(doctor, VERDICT_OK, "file", why.text);
     }
