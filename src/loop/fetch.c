@@ -75,7 +75,7 @@ static struct fetch_answer answer_of(const struct fetch_request *request) {
     return (struct fetch_answer){request->status, {request->head.data, request->head.len}};
 }
 
-/* These two: false when there is no more to tell now, or no request any more. */
+/* Deliver the head, or a piece; false: there is no more to deliver now, or no request any more. */
 static bool tell_head(struct fetch_request *request, const bool *gone) {
     if (!request->head_whole || request->head_told) {
         return true;
@@ -112,7 +112,7 @@ static void take_more(struct fetch_request *request) {
     struct fetch *client = request->client;
     if (request->held_back && request->stage == STAGE_RUNNING) {
         request->held_back = false;
-        /* What it could fail with comes out as the transfer's own end. */
+        /* A failure comes out as the transfer's own end. */
         (void)client->curl.curl_easy_pause(request->easy, CURLPAUSE_CONT);
     }
 }

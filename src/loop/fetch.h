@@ -36,7 +36,7 @@ enum {
     FETCH_HELD_MAX = 64 << 10,
 };
 
-/* What went wrong, and how a sentence about it begins. */
+/* Kinds of failure, each with the beginning of a sentence about it. */
 #define FETCH_FAULTS(X)                                                                            \
     X(NONE, "answered")                                                                            \
     X(LIBRARY, "no request can be made")                                                           \
@@ -68,7 +68,7 @@ struct fetch_header {
 
 struct fetch_answer {
     int status;        /* 0: none came. */
-    struct bytes head; /* Its header lines. */
+    struct bytes head; /* Header lines of the answer. */
 };
 /* The value of the first header of that name, without blanks around it. */
 MUST_CHECK bool fetch_answer_header(const struct fetch_answer *answer, const char *name,

@@ -57,7 +57,7 @@ static void on_ready(uv_poll_t *poll, int status, int events) {
         flags |= (events & UV_READABLE) != 0 ? CURL_CSELECT_IN : 0;
         flags |= (events & UV_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0;
     }
-    act(watched->client, watched->fd, flags); /* It may end `watched`. */
+    act(watched->client, watched->fd, flags); /* The call may end `watched`. */
 }
 
 static void unload_when_quiet(struct fetch *client);
@@ -95,7 +95,8 @@ static int on_interest(CURL *easy, curl_socket_t fd, int what, void *ctx, void *
     struct watched *watched = known;
     if (what == CURL_POLL_REMOVE) {
         if (watched != NULL) {
-            (void)client->curl.curl_multi_assign(client->multi, fd, NULL); /* It is known. */
+            (void)client->curl.curl_multi_assign(client->multi, fd,
+                                                 NULL); /* The descriptor is known. */
             unwatch(watched);
         }
         return 0;
@@ -105,7 +106,8 @@ static int on_interest(CURL *easy, curl_socket_t fd, int what, void *ctx, void *
         if (watched == NULL) {
             return 0;
         }
-        (void)client->curl.curl_multi_assign(client->multi, fd, watched); /* It is known. */
+        (void)client->curl.curl_multi_assign(client->multi, fd,
+                                             watched); /* The descriptor is known. */
     }
     int events = (what & CURL_POLL_IN) != 0 ? UV_READABLE : 0;
     events |= (what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0;
@@ -124,7 +126,7 @@ static void on_timer(struct timer *timer) {
     act(CONTAINER_OF(timer, struct fetch, timer), CURL_SOCKET_TIMEOUT, 0);
 }
 
-/* One wish at a time; the newest holds. libcurl may not be called from here. */
+/* Keeps one wish at a time, the newest. libcurl may not be called from here. */
 static int on_wish(CURLM *multi, long after_ms, void *ctx) {
     struct fetch *client = ctx;
     if (after_ms > 0) {

@@ -42,7 +42,7 @@ struct fetch_request {
     bool *gone;            /* Set by a cancel while a callback of this request runs. */
     struct loop_task tell; /* Hands over what there is. */
     struct timer phase, total;
-    enum fetch_fault phase_fault; /* What it means when `phase` fires. */
+    enum fetch_fault phase_fault; /* Fault that is reported when `phase` fires. */
     enum fetch_fault broken;      /* Found by us inside a callback of libcurl's. */
     enum fetch_fault fault;       /* Once ended. */
     char refused[96];             /* The address that was not allowed, and why. */

@@ -67,7 +67,7 @@ static size_t refuse(struct fetch_request *request, enum fetch_fault fault) {
     return 0; /* Fewer bytes than it gave: libcurl ends the transfer. */
 }
 
-/* One line at a time. Heads of 1xx answers, and trailers, are nobody's business. */
+/* Takes one line at a time. Heads of 1xx answers, and trailers, are nobody's business. */
 static size_t on_header(char *data, size_t size, size_t count, void *ctx) {
     struct fetch_request *request = ctx;
     size_t len = size * count;
@@ -104,7 +104,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx) {
     if (request->call.piece != NULL) {
         if (len > FETCH_HELD_MAX - request->held.len) {
             request->held_back = true;
-            return CURL_WRITEFUNC_PAUSE; /* It comes again. */
+            return CURL_WRITEFUNC_PAUSE; /* libcurl delivers the piece again. */
         }
         text_add(&request->held, data, len);
         if (text_failed(&request->held)) {
@@ -162,7 +162,7 @@ static void set_manners(struct setter *setter) {
     set_long(setter, CURLOPT_NOSIGNAL, 1);
     /* A name server that does not answer would otherwise hold up the loop when we give up. */
     set_long(setter, CURLOPT_QUICK_EXIT, 1);
-    /* One connection for each request at a time: a stream that is paused holds up no other. */
+    /* A connection for each request at a time: a stream that is paused holds up no other. */
     set_long(setter, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
     set_pointer(setter, CURLOPT_USERAGENT, "drover/" DROVER_VERSION);
 }
@@ -244,7 +244,7 @@ static enum fetch_fault make_list(struct fetch_request *request) {
         typed = typed || strncasecmp(line, "content-type:", 13) == 0;
         fine = list_add(request, line);
     }
-    /* It would ask large bodies' leave first, and call a body a form. */
+    /* libcurl would ask leave for large bodies first (Expect), and call a body a form. */
     fine = fine && list_add(request, "Expect:") && (typed || list_add(request, "Content-Type:"));
     return fine ? FETCH_NONE : fail(request, FETCH_FAILED, "not enough memory");
 }

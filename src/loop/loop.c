@@ -1,4 +1,4 @@
-/* One turn, in libuv's order:
+/* loop.c: a turn, in libuv's order:
  *
  *     timers -> prepare -> poll (sockets, wake, pool) -> check -> closing
  *                 |                                        |
@@ -26,7 +26,7 @@ enum {
 struct loop {
     uv_loop_t uv;
     uv_async_t wake;     /* Keeps the loop alive until loop_stop. */
-    uv_prepare_t before; /* This one and those below do not. */
+    uv_prepare_t before; /* Handles from here on do not. */
     uv_check_t after;
     uv_idle_t busy; /* Active while something waits for the next turn, so that poll does not. */
     struct timers timers;
@@ -182,9 +182,9 @@ static void run_messages(struct loop *loop, uint64_t until_ns) {
     } while (loop__breathe(loop) < until_ns);
 }
 
-/* One round: what a task queues runs in the next turn, or a task that goes on by queueing itself
- * would keep the sockets waiting. At least one task runs in each turn; those that found no time are
- * first in the next. */
+/* Runs one round: what a task queues runs in the next turn, or a task that goes on by queueing
+ * itself would keep the sockets waiting. At least one task runs in each turn; those that found no
+ * time are first in the next. */
 static void run_tasks(struct loop *loop, uint64_t until_ns) {
     list_append(&loop->round, &loop->tasks);
     while (!list_empty(&loop->round)) {
@@ -226,7 +226,7 @@ struct err loop_open(const struct loop_options *options, struct loop **ret_loop)
         assert(rc == 0);
         return err;
     }
-    /* These three only link themselves into a list. */
+    /* The three handles only link themselves into a list. */
     (void)uv_prepare_init(&loop->uv, &loop->before);
     (void)uv_check_init(&loop->uv, &loop->after);
     (void)uv_idle_init(&loop->uv, &loop->busy);
@@ -248,14 +248,14 @@ struct err loop_open(const struct loop_options *options, struct loop **ret_loop)
 }
 
 void loop_run(struct loop *loop) {
-    /* What was started before, while databases were opened, counted from a stale clock. */
+    /* Timers that were started while databases were opened counted from a stale clock. */
     uv_update_time(&loop->uv);
     begin_piece(loop, uv_hrtime(), thread_cpu_ns());
     do {
         if (has_work(loop)) {
             stay_awake(loop);
         }
-        (void)uv_run(&loop->uv, UV_RUN_DEFAULT); /* Its answer is has_work's, but for races. */
+        (void)uv_run(&loop->uv, UV_RUN_DEFAULT); /* The answer is has_work's, but for races. */
     } while (has_work(loop));
     assert(loop->stopping);
 }

@@ -105,8 +105,8 @@ static bool root_was_stale(struct timers *timers) {
     return true;
 }
 
-/* What a callback starts gets an order from `order_end` on and waits for the next turn, or a timer
- * of 0 ms that restarts itself would never let go of the loop. */
+/* A timer that a callback starts gets an order from `order_end` on and waits for the next turn, or
+ * a timer of 0 ms that restarts itself would never let go of the loop. */
 static void fire_due(struct timers *timers, uint64_t now_ms, uint64_t order_end) {
     uint64_t until_ns = loop__breathe(timers->loop) + FIRE_BUDGET_NS;
     while (timers->count > 0 && timers->heap[0].due_ms <= now_ms) {

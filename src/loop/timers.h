@@ -34,7 +34,7 @@ void timers_init(struct timers *timers, struct loop *loop);
 void timers_close(struct timers *timers); /* Closes the alarm; forgets what was started. */
 void timers_done(struct timers *timers);  /* After the alarm was closed. */
 
-/* What loop.c and timers.c know of each other. */
+/* Between loop.c and timers.c only. */
 struct timers *loop__timers(struct loop *loop);
 uint64_t loop__breathe(struct loop *loop); /* loop_breathe, and the time. */
 

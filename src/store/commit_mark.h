@@ -49,7 +49,7 @@ uint64_t commit_mark_errors(const struct commit_mark *mark); /* Since the open. 
 
 /* Without a claim, for a look: number 0 where there is no file or no mark. */
 struct commit_point commit_mark_look(const char *folder);
-/* What follows is another history: a restored database has no mark. Absent is fine. */
+/* Removes the mark, since a restored database has another history. Absent is fine. */
 MUST_CHECK struct err commit_mark_remove(const char *folder);
 
 #endif

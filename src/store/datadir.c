@@ -34,7 +34,7 @@ struct datadir {
 char *datadir_path(const char *path, const char *name) {
     size_t size = strlen(path) + strlen(name) + 2;
     char *joined = mem_new(size);
-    (void)snprintf(joined, size, "%s/%s", path, name); /* It fits: it was measured. */
+    (void)snprintf(joined, size, "%s/%s", path, name); /* Fits: `size` was measured. */
     return joined;
 }
 
@@ -92,7 +92,7 @@ static void say_who_holds_it(int fd, const char *path, struct why *why) {
 /* A zombie has let go of everything. */
 static bool is_gone(const char *pid) {
     char path[PID_TEXT_SIZE + 16], stat[STAT_SIZE] = {0};
-    (void)snprintf(path, sizeof path, "/proc/%s/stat", pid); /* It fits. */
+    (void)snprintf(path, sizeof path, "/proc/%s/stat", pid); /* A pid is short. */
     AUTO(fd_release) int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return errno == ENOENT;

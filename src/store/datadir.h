@@ -27,7 +27,7 @@ void datadir_release(struct datadir *dir); /* NULL is allowed. */
 void datadir_drop(struct datadir **dir);   /* For AUTO. */
 
 MUST_CHECK char *datadir_path(const char *path, const char *name); /* path/name; end: mem_free. */
-/* What was made or renamed in the folder that holds `path` stays there after a power cut. */
+/* Syncs the folder that holds `path`: files made or renamed there survive a power cut. */
 MUST_CHECK struct err datadir_sync_folder_of(const char *path);
 
 #endif

@@ -4,10 +4,10 @@
 #include "base/memory.h"
 
 enum {
-    SPARE_GROUPS_MAX = 2, /* One is filled while the other is told. */
+    SPARE_GROUPS_MAX = 2, /* A group is filled while another is delivered. */
     READS_AT_ONCE = 16,   /* Answered by one message, like the next. */
     WRITES_AT_ONCE = 64,
-    TOLD_NS = 300 * 1000, /* Those that let go of megabytes take long: the rest comes later. */
+    TOLD_NS = 300 * 1000, /* Callbacks that free megabytes take long: the rest comes later. */
 };
 
 /* Lives apart from the store, since the loop may still hold it when the store is gone. */
@@ -16,7 +16,7 @@ struct delivery_message {
     struct delivery *delivery; /* Borrowed; NULL when the store is gone. */
 };
 
-/* What one message tells. */
+/* Content of one message to the loop. */
 struct portion {
     struct group *group; /* From its beginning, notes first. */
     struct calls calls;
@@ -69,7 +69,7 @@ void delivery_done(struct delivery *delivery) {
     }
     call_pool_done(&delivery->pool);
     if (delivery->posted) {
-        delivery->message->delivery = NULL; /* It frees itself when the loop comes to it. */
+        delivery->message->delivery = NULL; /* The loop frees the message when it gets it. */
     } else {
         mem_free(delivery->message);
     }

@@ -48,7 +48,7 @@ struct delivery {
 };
 
 void delivery_init(struct delivery *delivery, const struct store_options *options);
-/* Whatever was not told is dropped. */
+/* Drops what was not delivered. */
 void delivery_done(struct delivery *delivery);
 
 struct group *delivery_group(struct delivery *delivery); /* An empty one. */

@@ -28,7 +28,7 @@ struct database {
 };
 
 enum conn_role {
-    CONN_WRITER,     /* One. PostgreSQL: it holds the schema's lock. */
+    CONN_WRITER,     /* The only writer. PostgreSQL: holds the schema's lock. */
     CONN_READER,     /* Reads only; several. */
     CONN_CHECKPOINT, /* Asked for only by a driver that has `checkpoint`. */
 };
@@ -87,7 +87,7 @@ struct driver_words {
 
 struct driver {
     const char *name;
-    const char *cure; /* What to do about a database that is too damaged to be opened. */
+    const char *cure; /* Sentence: how to repair a database that is too damaged to be opened. */
     struct driver_words words;
     bool (*serves)(const char *where);
 
@@ -140,7 +140,7 @@ struct driver {
     /* A connection lost in COMMIT is settled here: reconnect, lock, look at `batch`.
      * *ret_err is filled unless COMMIT_DONE. */
     enum commit_outcome (*commit)(struct conn *conn, struct err *ret_err);
-    void (*rollback)(struct conn *conn); /* Whatever the state: afterwards none is open. */
+    void (*rollback)(struct conn *conn); /* In any state; afterwards no transaction is open. */
     /* After a failed statement: is the whole transaction gone, so that nothing of it happened? */
     bool (*transaction_lost)(struct conn *conn);
     /* Rises with each row that this connection changes, also where that is taken back again. NULL:

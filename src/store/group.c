@@ -1,7 +1,7 @@
 /* group.c: see group.h. */
 #include "store/group.h"
 
-/* What one group has done so far. */
+/* Progress of one group. */
 struct progress {
     struct group_writer *writer;
     struct group *group;
@@ -90,7 +90,7 @@ static bool run_guarded(struct progress *progress, struct call *call) {
     return !transaction_gone(writer, call) && !err_failed(driver->rollback_to(writer->conn));
 }
 
-/* What one function has left in the transaction, which others share. */
+/* Changes of a failed function that are left in the transaction, which others share. */
 enum left { LEFT_ALL, LEFT_NOTHING, LEFT_DIRT, LEFT_NO_TRANSACTION };
 
 /* Without a savepoint. An error of SQL may have come behind a row that was changed: that counts as

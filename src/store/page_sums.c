@@ -229,7 +229,7 @@ static int file_write(sqlite3_file *base, const void *data, int len, sqlite3_int
     if (!page || (!file->sums && !file->gaps)) {
         return file->real->pMethods->xWrite(file->real, data, len, at);
     }
-    uint8_t copy[PAGE_BYTES]; /* What SQLite has is not ours to change. */
+    uint8_t copy[PAGE_BYTES]; /* SQLite's own buffer must not change. */
     memcpy(copy, data, sizeof copy);
     sqlite3_int64 size = 0;
     int rc = file->gaps ? file->real->pMethods->xFileSize(file->real, &size) : SQLITE_ERROR;

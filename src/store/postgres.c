@@ -300,7 +300,8 @@ static enum commit_outcome settle(struct pg_session *session, struct err *ret_er
         err = read_place(session, &place);
         read = !err_failed(err);
         if (!read && !pg_patience_over(patience, until_ns)) {
-            err = postgres__reconnect(session, until_ns); /* It went down again, or is full. */
+            err = postgres__reconnect(session,
+                                      until_ns); /* The server went down again, or is full. */
         }
     }
     session->replaced = session->replaced || (read && !is_ours(session, &place));

@@ -27,10 +27,10 @@ enum {
     SENT_MAX = 64,
     SENT_BY_RUN_MAX = 2 * (QUEUE_MAX + 1), /* Each statement may bring its Parse. */
     MESSAGE_SIZE = 256,
-    LOOKS_MAX = 4, /* What the server says before it closes comes first, and its end after it. */
+    LOOKS_MAX = 4, /* The server's last words come first, the end of the connection after them. */
 };
 
-/* One message that will be answered. */
+/* Sends one message that will be answered. */
 struct sent {
     struct pg_prepared *prepares; /* Borrowed; NULL: this executes. */
     bool fence, schema;
@@ -80,7 +80,7 @@ static void ignore_notice(void *ctx, const PGresult *result) {
     (void)result; /* libpq's default prints it on stderr. */
 }
 
-/* One line: libpq ends its texts with a newline and breaks them where they have several causes. */
+/* Makes one line: libpq ends its texts with a newline, and breaks those with several causes. */
 static void remember(struct pg_link *link, const char *sqlstate, const char *message) {
     (void)snprintf(link->sqlstate, sizeof link->sqlstate, "%s", sqlstate != NULL ? sqlstate : "");
     (void)snprintf(link->message, sizeof link->message, "%s", message != NULL ? message : "");
@@ -112,7 +112,7 @@ static struct err lose_silent(struct pg_link *link) {
 static PGresult *next_result(struct pg_link *link, unsigned silence_ms) {
     if (!pg_patience_wait(link->patience, link->pq, link->conn, silence_ms)) {
         struct err err = lose_silent(link);
-        (void)err; /* Whoever finds no result looks whether the link is alive. */
+        (void)err; /* A caller that finds no result looks whether the link is alive. */
         return NULL;
     }
     return link->pq->PQgetResult(link->conn);
@@ -160,7 +160,7 @@ static bool answered(ExecStatusType status) {
     return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
 }
 
-/* What the server reported. Its FATAL errors mean that it has closed, or will at once. */
+/* Error that the server reported. A FATAL one means that it has closed, or will at once. */
 static struct err reported(struct pg_link *link, const PGresult *result, const char *step) {
     const char *sqlstate = link->pq->PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *message = link->pq->PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
@@ -303,7 +303,7 @@ static bool send_queue(struct pg_link *link) {
     return true;
 }
 
-/* What one answer means; ERR_OK also for a message that the server skipped. */
+/* Judges one answer; ERR_OK also for a message that the server skipped. */
 static struct err judge(struct pg_link *link, const struct sent *sent, PGresult *result) {
     ExecStatusType status = link->pq->PQresultStatus(result);
     if (sent->prepares != NULL) {
@@ -461,7 +461,7 @@ void pg_link_drain(struct pg_link *link) {
     link->queued = 0;
     if (link->alive && link->sents > 0) {
         struct err err = close_round(link, /* ret_result */ NULL);
-        (void)err; /* Whoever drains is about to roll back. */
+        (void)err; /* The caller is about to roll back. */
     }
 }
 

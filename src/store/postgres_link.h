@@ -72,7 +72,7 @@ bool pg_link_queue_failed(const struct pg_link *link);
 /* Several statements in one string, which need not be a literal: migrations. */
 MUST_CHECK struct err pg_link_script(struct pg_link *link, const char *sql);
 
-/* What the server or libpq said about the last failure; never NULL. */
+/* Text of the server or libpq about the last failure; never NULL. */
 const char *pg_link_message(const struct pg_link *link);
 /* The SQLSTATE of the last failure; "" when it did not come from the server. */
 const char *pg_link_sqlstate(const struct pg_link *link);

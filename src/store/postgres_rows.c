@@ -21,7 +21,7 @@ struct pg_rows {
     PGresult *result;       /* Owned: the piece being read. */
     int at, count;          /* `at`: the current row; -1 before the first. */
     struct pg_piece *kept;  /* Owned: pieces that follow, in order. */
-    struct err err;         /* What ends the rows after those kept. */
+    struct err err;         /* Error or end after the rows that are kept. */
 };
 
 static const struct pg_rows *rows_of(const struct rows *rows) {
@@ -64,7 +64,7 @@ static struct err run(struct pg_session *session, const char *sql, const struct 
     }
     keep_rest(session);
     session->asked = true;
-    session->posted = 0; /* Whatever was on its way is answered with this. */
+    session->posted = 0; /* All messages on their way are answered with this one. */
     return note(session, pg_link_run(session->link, sql, args, count, ret_result));
 }
 

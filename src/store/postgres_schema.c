@@ -21,7 +21,7 @@ bool pg_result_int(const struct libpq *pq, const PGresult *result, int column,
     return number_parse(text, (struct number_bounds){INT64_MIN, INT64_MAX}, ret_number);
 }
 
-/* What a failed statement at start leaves for the user. */
+/* Leaves a sentence for the user about a statement that failed at the start. */
 static struct err explain(const struct pg_link *link, struct err err, struct why *why) {
     why_set(why, "PostgreSQL: %s", pg_link_message(link));
     return err;

@@ -28,7 +28,7 @@ void pg_schema_unlock(struct pg_link *link);
 /* Tells who holds it. */
 void pg_schema_explain_lock(struct pg_link *link, int64_t oid, struct why *why);
 
-/* One session of the server, also after its process id was given to another. */
+/* Identity of a session of the server, also after its process id was given to another. */
 struct pg_backend {
     int64_t pid; /* 0: none. */
     int64_t start_us;
@@ -38,7 +38,7 @@ MUST_CHECK struct err pg_backend_get(struct pg_link *link, struct pg_backend *re
  * error where the role may not end it: that takes the same role, or pg_signal_backend. */
 MUST_CHECK struct err pg_backend_end(struct pg_link *link, struct pg_backend backend);
 
-/* One number of the first row; false when there is no row or the value is NULL. */
+/* Reads one number of the first row; false when there is no row or the value is NULL. */
 MUST_CHECK bool pg_result_int(const struct libpq *pq, const PGresult *result, int column,
                               int64_t *ret_number);
 

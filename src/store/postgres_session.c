@@ -188,7 +188,7 @@ static struct err check_place(const struct pg_session *session, struct pg_link *
     return read && epoch == session->epoch ? ERR_OK : err_make(ERR_STORE_LOST, "postgres: fence");
 }
 
-/* One try. The lock may still be with the session that we lost: the server learns of a cut
+/* Tries once. The lock may still be with the session that we lost: the server learns of a cut
  * connection only when it next reads or writes, so it is told to end that one. */
 static struct err renew(struct pg_session *session) {
     struct pg_link *link = NULL;

@@ -23,7 +23,7 @@ enum { PG_VIGIL_LOOKS = 15, PG_VIGIL_EVERY_MS = 1000 };
 
 struct pg_vigil {
     int64_t epoch, batch;
-    struct pg_backend backend; /* That has the lock. */
+    struct pg_backend backend; /* Session that has the lock. */
     unsigned looks;            /* In a row that saw all this; 0: none has seen anything. */
 };
 /* Another connection, or nothing was seen for a while: what was seen before counts no more. */

@@ -29,7 +29,7 @@ static struct sqlite_conn *of(struct conn *conn) {
     return CONTAINER_OF(conn, struct sqlite_conn, conn);
 }
 
-/* Whatever is not an address of a server is a folder. */
+/* A place that is not the address of a server is a folder. */
 static bool serves(const char *where) {
     return strstr(where, "://") == NULL;
 }
@@ -134,7 +134,7 @@ static const char rollback_sql[] = "ROLLBACK";
 
 static struct err prepare_rollback(struct conn *conn) {
     struct err err = sqlite_exec(conn, rollback_sql, NULL /* no arguments */, 0, NULL);
-    /* That no transaction is open is what SQLite has to say against it. */
+    /* SQLite objects only where no transaction is open. */
     return err.code == ERR_INTERNAL ? ERR_OK : err;
 }
 
@@ -262,8 +262,8 @@ static void rollback(struct conn *conn) {
     if (transaction_ended(conn)) {
         return;
     }
-    /* It may fail, when an error has ended the transaction in between; then there is none left,
-     * which is all that is wanted. */
+    /* A rollback may fail, when an error has ended the transaction in between; then there is none
+     * left, which is all that is wanted. */
     (void)plain(conn, rollback_sql);
     assert(transaction_ended(conn));
 }

@@ -34,7 +34,7 @@ struct part {
 static void beside(const char *path, const char *ending, char **ret_file) {
     size_t size = strlen(path) + strlen(ending) + 1;
     *ret_file = mem_new(size);
-    (void)snprintf(*ret_file, size, "%s%s", path, ending); /* It fits: it was measured. */
+    (void)snprintf(*ret_file, size, "%s%s", path, ending); /* Fits: `size` was measured. */
 }
 
 /* With what SQLite leaves beside a file that it could not finish. */
@@ -43,7 +43,7 @@ static void part_release(struct part *part) {
     for (size_t i = 0; part->path != NULL && i < COUNT_OF(endings); i++) {
         AUTO(mem_release) char *file = NULL;
         beside(part->path, endings[i], &file);
-        (void)unlink(file); /* It may never have been made. */
+        (void)unlink(file); /* The file may never have been made. */
     }
     mem_free(part->path);
 }
@@ -51,7 +51,7 @@ static void part_release(struct part *part) {
 static struct err part_make(const char *target, struct part *ret_part, struct why *why) {
     size_t size = strlen(target) + sizeof ".part-XXXXXX";
     AUTO(mem_release) char *path = mem_new(size);
-    (void)snprintf(path, size, "%s.part-XXXXXX", target); /* It fits: it was measured. */
+    (void)snprintf(path, size, "%s.part-XXXXXX", target); /* Fits: `size` was measured. */
     AUTO(fd_release) int fd = mkostemp(path, O_CLOEXEC);
     if (fd < 0) {
         struct err err = err_from_errno(errno, "backup: temporary file");
@@ -332,9 +332,9 @@ static struct err must_be_absent(const char *path, struct why *why) {
     return ERR_OK;
 }
 
-/* What is restored is not at home, even in its old folder: commands that it calls running may have
- * ended since, and notices been delivered. (engine/home.h; the word is no place.) A schema that
- * knows no home knows no commands either. */
+/* A restored database is not at home, even in its old folder: commands that it calls running may
+ * have ended since, and notices been delivered. (engine/home.h; the word is no place.) A schema
+ * that knows no home knows no commands either. */
 static struct err mark(const char *path, struct why *why) {
     AUTO(sqlite_conn_release) struct sqlite_conn *conn = NULL;
     struct err err =
@@ -389,7 +389,7 @@ struct err sqlite_restore(const char *from, const char *where, struct why *why) 
         err = must_be_absent(to, why);
     }
     if (!err_failed(err)) {
-        err = commit_mark_remove(where); /* It is of the database that was here. */
+        err = commit_mark_remove(where); /* The mark is of the database that was here. */
     }
     return err_failed(err) ? err : restore_into(from, to, why);
 }

@@ -18,8 +18,8 @@
 
 enum { SYNCHRONOUS_FULL = 2 };
 
-/* What every connection that writes, reads or checkpoints has. The cache is small because what is
- * appended is rarely read again, and the system caches the file in any case. */
+/* Settings of every connection that writes, reads or checkpoints. The cache is small because events
+ * are rarely read again, and the system caches the file in any case. */
 static const char pragmas[] = "PRAGMA synchronous=FULL;"
                               "PRAGMA foreign_keys=ON;"
                               "PRAGMA wal_autocheckpoint=0;"

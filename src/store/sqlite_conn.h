@@ -1,6 +1,6 @@
 /* sqlite_conn.h: a connection to SQLite and its statements. Only the sqlite files include it.
  *
- * Ownership  sqlite_conn_close takes NULL and half-built ones.
+ * Ownership  sqlite_conn_close takes NULL and half-built connections.
  * Threads    one at a time: connections are opened without SQLite's own locks.
  */
 #ifndef DROVER_STORE_SQLITE_CONN_H
@@ -21,18 +21,18 @@ struct sqlite_statement;
 struct sqlite_conn {
     struct conn conn;
     sqlite3 *db;                        /* Owned. */
-    struct statements statements;       /* SQL to number … */
-    struct sqlite_statement **prepared; /* … and number to statement. Owned; NULL where preparing
-                                            failed. */
+    struct statements statements;       /* Numbers of SQL texts. Owned. */
+    struct sqlite_statement **prepared; /* Statement of each number. Owned; NULL where
+                                            preparing failed. */
     size_t prepared_size;
     int64_t log_bytes, page_bytes;
     struct commit_mark *mark; /* Borrowed; NULL: not of a live database. */
-    int64_t batch;            /* Writer: number of the last commit, */
-    int64_t batch_row;        /* the one in nodes.batch, */
-    int64_t changes_at_begin; /* and of changed rows before the transaction. */
+    int64_t batch;            /* Writer: number of the last commit. */
+    int64_t batch_row;        /* Writer: number in nodes.batch. */
+    int64_t changes_at_begin; /* Writer: number of changed rows before the transaction. */
     atomic_bool *stale;       /* Borrowed, as of the database; NULL: not of a live one. */
     int64_t opened_ms;        /* Wall clock, when the database was opened. */
-    /* Number of commits that a start did not find and nobody has accepted, and when that was. */
+    /* Number of commits that a start did not find and nobody has accepted; time of that start. */
     atomic_int_fast64_t missing;
     int64_t missing_at_ms;
     bool met_damage; /* SQLite has reported a damaged page since the last BEGIN. */
@@ -50,14 +50,14 @@ struct sqlite_conn {
     "SELECT CAST(substr(home, 9 + instr(substr(home, 9), ' ')) AS INTEGER) FROM nodes"             \
     " WHERE home LIKE 'missing % %'"
 
-/* How long one waits for a lock of another process: a backup, or a user's own shell. */
+/* Longest wait for a lock of another process: a backup, or a user's own shell. */
 enum { SQLITE_BUSY_MS = 5000 };
 
 enum sqlite_access { SQLITE_ACCESS_LIVE, SQLITE_ACCESS_LOOK };
 
-/* LIVE makes the file where there is none, and puts it into WAL mode with synchronous=FULL, both
- * read back. LOOK opens what is there, changes no setting of the file, and leaves a log that
- * it finds as it is. `damage` may be NULL. */
+/* Access LIVE makes the file where there is none, and puts it into WAL mode with synchronous=FULL,
+ * both read back; LOOK opens an existing file, changes no setting of it, and leaves a log as it is.
+ * `damage`: or NULL. */
 MUST_CHECK struct err sqlite_conn_open(const char *path, enum conn_role role,
                                        enum sqlite_access access, struct page_damage *damage,
                                        struct sqlite_conn **ret_conn, struct why *why);

@@ -19,7 +19,7 @@ struct sqlite_statement {
     struct rows rows;
     struct sqlite_conn *conn;   /* Borrowed: the connection that owns us. */
     unsigned char at[ARGS_MAX]; /* Slot of $(i + 1); 0: not in the text. */
-    bool busy;                  /* Its cursor is open. */
+    bool busy;                  /* The cursor of the statement is open. */
     bool extra;                 /* Ends with its cursor. */
 };
 
@@ -36,7 +36,7 @@ static void find_slots(struct sqlite_statement *statement) {
     assert(slots <= ARGS_MAX);
     for (int slot = 1; slot <= slots; slot++) {
         const char *name = sqlite3_bind_parameter_name(statement->stmt, slot);
-        assert(name != NULL && name[0] == '$'); /* One dialect: no other kind of parameter. */
+        assert(name != NULL && name[0] == '$'); /* No other kind of parameter: one dialect. */
         size_t number = 0;
         for (const char *digit = name + 1; *digit != '\0'; digit++) {
             number = number * 10 + (size_t)(*digit - '0');

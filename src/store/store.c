@@ -137,7 +137,7 @@ static struct err open_all(struct store *store, const struct store_options *opti
     return err_failed(err) ? err : start_threads(store, why);
 }
 
-/* What a lost store was still asked for. */
+/* Answers the calls that a lost store still gets. */
 static void drop(struct calls *calls) {
     for (struct call *call = calls_pop(calls); call != NULL; call = calls_pop(calls)) {
         mem_free(call);
@@ -302,7 +302,7 @@ static void turn_writes(struct store *store) {
     checkpoint_tend(&store->checkpoint);
 }
 
-/* Those that are queued now; what their callbacks ask for is the next turn's. */
+/* Takes the calls that are queued now; what their callbacks ask for is the next turn's. */
 static void turn_reads(struct store *store) {
     for (size_t left = store->reads.count; left > 0; left--) {
         struct call *call = calls_pop(&store->reads);
