@@ -6,9 +6,9 @@
  *
  * A command runs as the same user as its holder, and can stop it with a signal, or take its socket
  * away. Whoever is in charge of the end of a tree must therefore be in charge of that, too. A
- * holder that lives gets all the time that its system takes to end what is stuck; it only has to
- * say a word. Until the grace is over it may be as quiet as it likes. It is asked twice: we may
- * have stood still ourselves, and look at the clock before we read what was said meanwhile. */
+ * holder that lives gets all the time that its system takes to end what cannot be killed; it only
+ * has to say a word. Until the grace is over it may be as quiet as it likes. It is asked twice: we
+ * may have stood still ourselves, and look at the clock before we read what was said meanwhile. */
 #include "dispatch/inside.h"
 
 enum { ANSWER_MS = 300, ASKS_MAX = 2 };

@@ -327,7 +327,8 @@ void retain__start(struct dispatch *dispatch);
 /* So many bytes more are kept since an attempt has ended: when that is much, a round comes soon. */
 void retain__grew(struct dispatch *dispatch, int64_t bytes);
 void retain__ended(struct dispatch *dispatch); /* The same of one run more that has ended. */
-/* Whether litter is to be looked for: each day. Times of one life; looked_ns 0: never yet. */
+/* Whether folders without a row are to be looked for: each day. Times of one life; looked_ns 0:
+ * never yet. */
 MUST_CHECK bool retain__look_due(uint64_t looked_ns, uint64_t now_ns);
 void retain__stop(struct dispatch *dispatch);
 /* retain_scripts.c: `done` never comes inside the call. */

@@ -3,7 +3,7 @@
  * Promise    no more than RUN_FOLDERS_MAX folders are looked for, and none outside the spool,
  *            whatever the run's row said: a damaged one may hold any number and any text.
  * Threads    any; the call blocks on the disk: in the pool.
- * Failure    the other folders are removed all the same. What stays is litter, which the
+ * Failure    the other folders are removed all the same. What stays has no row, which the
  *            dispatcher looks for once a day (retain.c).
  */
 #ifndef DROVER_DISPATCH_RUN_FOLDERS_H
@@ -16,7 +16,8 @@
 #include "rules/run.h"
 
 /* Most attempts that a job can have: each that counts (the first, its retries, those that reboots
- * ended) may come after some of which nothing came. Of a row that says more, the rest is litter. */
+ * ended) may come after some of which nothing came. Of a row that says more, the rest stays for the
+ * daily round. */
 enum { RUN_FOLDERS_MAX = (1 + JOB_RETRY_MAX + RUN_REBOOTS_MAX) * RUN_VOIDS_MAX };
 
 struct run_folders {

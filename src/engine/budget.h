@@ -100,7 +100,7 @@ void budget_write_json(const struct budget_row *row, struct text *text);
 struct budget_ask {
     struct bytes what; /* At most BUDGET_WHAT_MAX. */
     struct amounts first;
-    int64_t past; /* Run that is stuck in its lane: nobody waits behind it. 0: none. */
+    int64_t past; /* Run that is unwritable in its lane: nobody waits behind it. 0: none. */
 };
 struct budget_answer {
     enum budget_verdict verdict;

@@ -12,7 +12,7 @@
 
 enum { CHAIN_MAX = 64 }; /* Holders that may all be one line of ancestors. */
 
-/* `skip`: the run that is stuck in the lane (runs__try); 0: none. */
+/* `skip`: the run that is unwritable in the lane (runs__try); 0: none. */
 static struct err first_in(struct tx *tx, int64_t lane, int64_t skip, bool *ret_found,
                            struct run_row *ret_row) {
     static const char sql[] = "SELECT " RUN_COLUMNS " FROM runs WHERE lane = $1 AND lane <> 0"
@@ -52,17 +52,17 @@ static struct err park_part(struct tx *tx, void *ctx) {
 }
 
 struct err budget__park(struct tx *tx, int64_t lane, struct run_freed *freed) {
-    int64_t stuck = 0;
+    int64_t unwritable = 0;
     enum run_part_end end = RUN_PART_PASSED;
     for (int i = 0; i < RUN_ADMIT_MAX && end == RUN_PART_PASSED; i++) {
         bool found = false;
         struct run_row row;
-        struct err err = first_in(tx, lane, stuck, &found, &row);
+        struct err err = first_in(tx, lane, unwritable, &found, &row);
         if (err_failed(err) || !found) {
             return err;
         }
         const struct run_part part = {
-            .fn = park_part, .ctx = &row, .id = row.id, .io_stuck = &stuck};
+            .fn = park_part, .ctx = &row, .id = row.id, .io_unwritable = &unwritable};
         err = runs__try(tx, &part, freed, &end);
         if (err_failed(err)) {
             return err;
@@ -178,12 +178,12 @@ static struct err spring(struct tx *tx, const struct budget_row *node, int64_t l
     if (!err_failed(err) && hold.count > 0 && hold.count <= CHAIN_MAX) {
         err = is_chain(tx, &hold, &chain);
     }
-    int64_t id = 0, stuck = 0;
+    int64_t id = 0, unwritable = 0;
     while (!err_failed(err) && chain) {
         bool found = false;
         struct run_row row;
         enum run_part_end end = RUN_PART_DONE;
-        err = next_below(tx, &hold, lane, stuck, &id);
+        err = next_below(tx, &hold, lane, unwritable, &id);
         if (!err_failed(err) && id != 0) {
             err = runs__find_id(tx, id, &found, &row);
         }
@@ -194,7 +194,8 @@ static struct err spring(struct tx *tx, const struct budget_row *node, int64_t l
             return budget__park(tx, lane, opening->freed);
         }
         opening->left--;
-        const struct run_part part = {.fn = spring_part, .ctx = &row, .id = id, .io_stuck = &stuck};
+        const struct run_part part = {
+            .fn = spring_part, .ctx = &row, .id = id, .io_unwritable = &unwritable};
         err = runs__try(tx, &part, opening->freed, &end);
         chain = end != RUN_PART_WAITS;
     }
@@ -215,7 +216,7 @@ static struct err let_in(struct tx *tx, struct run_row *row, struct budget__open
 struct entrant {
     struct run_row row;
     int64_t lane;
-    int64_t past;                    /* The run before it that is stuck; 0: none. */
+    int64_t past;                    /* The run before it that is unwritable; 0: none. */
     struct budget__opening *opening; /* Borrowed. */
     bool begun;                      /* It is not queued any more. */
     bool later;                      /* The commit has its fill: the run goes on in another one. */
@@ -291,22 +292,22 @@ static struct err open_part(struct tx *tx, void *ctx) {
 
 struct err budget__open_lane(struct tx *tx, int64_t lane, struct budget__opening *opening) {
     bool shut = false, limited = true;
-    int64_t stuck = 0;
+    int64_t unwritable = 0;
     struct err limit = find_limit(tx, lane, &limited);
     if (err_failed(limit)) {
         return limit;
     }
     while (!shut) {
         bool found = false;
-        struct entrant entrant = {.lane = lane, .past = stuck, .opening = opening};
+        struct entrant entrant = {.lane = lane, .past = unwritable, .opening = opening};
         enum run_part_end end = RUN_PART_DONE;
-        struct err err = first_in(tx, lane, stuck, &found, &entrant.row);
+        struct err err = first_in(tx, lane, unwritable, &found, &entrant.row);
         if (err_failed(err) || !found) {
             return err;
         }
         count_entrant(&entrant);
         const struct run_part part = {
-            .fn = open_part, .ctx = &entrant, .id = entrant.row.id, .io_stuck = &stuck};
+            .fn = open_part, .ctx = &entrant, .id = entrant.row.id, .io_unwritable = &unwritable};
         err = runs__try(tx, &part, opening->freed, &end);
         /* Where the limit is gone, who asks again does not find this lane any more: nobody would go
          * on with it. So all who have begun are let go at once. */

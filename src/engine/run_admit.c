@@ -73,7 +73,7 @@ struct err runs__start(struct tx *tx, const struct run_bounds *bounds, struct ru
 
 /* --- Keys ------------------------------------------------------------------------------------- */
 
-/* `skip`: the run that is stuck in the line (runs__try); 0: none. */
+/* `skip`: the run that is unwritable in the line (runs__try); 0: none. */
 static struct err key_next(struct tx *tx, const struct run_lane *lane, int64_t skip,
                            bool *ret_found, struct run_row *ret_row) {
     static const char sql[] =
@@ -125,20 +125,22 @@ static struct err pass_key(struct tx *tx, void *ctx) {
  * runs of one key name different numbers), so it is bounded: those left go when these end. */
 static struct err admit_key(struct tx *tx, const struct run_lane *lane, unsigned *io_kinds,
                             struct run_freed *freed) {
-    int64_t stuck = 0;
+    int64_t unwritable = 0;
     size_t bytes = 0;
     bool goes_on = true;
     for (int i = 0; i < RUN_ADMIT_MAX && bytes <= RUN_BYTES_TURN && goes_on; i++) {
         struct candidate candidate = {.passes = false};
         enum run_part_end end = RUN_PART_DONE;
-        struct err err = key_next(tx, lane, stuck, &goes_on, &candidate.row);
+        struct err err = key_next(tx, lane, unwritable, &goes_on, &candidate.row);
         if (err_failed(err) || !goes_on) {
             return err;
         }
         bytes += runs__bytes(&candidate.row);
         enum run_kind kind = candidate.row.kind;
-        const struct run_part part = {
-            .fn = pass_key, .ctx = &candidate, .id = candidate.row.id, .io_stuck = &stuck};
+        const struct run_part part = {.fn = pass_key,
+                                      .ctx = &candidate,
+                                      .id = candidate.row.id,
+                                      .io_unwritable = &unwritable};
         err = runs__try(tx, &part, freed, &end);
         if (err_failed(err)) {
             return err;
@@ -205,9 +207,9 @@ static struct err pass_slot(struct tx *tx, void *ctx) {
 /* Slots of one kind, while they are handed out. */
 struct slots {
     enum run_kind kind;
-    int64_t free;  /* INT64_MIN as long as nobody has counted: not where nobody waits. */
-    int64_t stuck; /* Run that is stuck in the line (runs__try); 0: none. */
-    size_t bytes;  /* Of the rows that were read. */
+    int64_t free;       /* INT64_MIN as long as nobody has counted: not where nobody waits. */
+    int64_t unwritable; /* Run that is unwritable in the line (runs__try); 0: none. */
+    size_t bytes;       /* Of the rows that were read. */
 };
 
 /* One goes, if there is one and room for it, or leaves the line for a budget. */
@@ -216,7 +218,7 @@ static struct err admit_slot(struct tx *tx, const struct run_bounds *bounds, str
     bool found = false;
     struct candidate candidate = {.bounds = bounds};
     enum run_part_end end = RUN_PART_DONE;
-    struct err err = slot_next(tx, slots->kind, slots->stuck, &found, &candidate.row);
+    struct err err = slot_next(tx, slots->kind, slots->unwritable, &found, &candidate.row);
     if (!err_failed(err) && found && slots->free == INT64_MIN) {
         err = runs__slots_free(tx, slots->kind, bounds, &slots->free);
     }
@@ -226,8 +228,10 @@ static struct err admit_slot(struct tx *tx, const struct run_bounds *bounds, str
         return err;
     }
     slots->bytes += runs__bytes(&candidate.row);
-    const struct run_part part = {
-        .fn = pass_slot, .ctx = &candidate, .id = candidate.row.id, .io_stuck = &slots->stuck};
+    const struct run_part part = {.fn = pass_slot,
+                                  .ctx = &candidate,
+                                  .id = candidate.row.id,
+                                  .io_unwritable = &slots->unwritable};
     err = runs__try(tx, &part, freed, &end);
     slots->free -= end == RUN_PART_DONE && candidate.passes;
     slots->free = end == RUN_PART_WAITS ? 0 : slots->free;
@@ -382,9 +386,9 @@ static struct err unpark(struct tx *tx, const struct run_row *row,
                          const struct run_bounds *bounds) {
     struct run_freed freed = {.kinds = 0};
     struct unparking unparking = {.row = *row, .freed = &freed};
-    int64_t stuck = 0;
+    int64_t unwritable = 0;
     const struct run_part part = {
-        .fn = unpark_part, .ctx = &unparking, .id = row->id, .io_stuck = &stuck};
+        .fn = unpark_part, .ctx = &unparking, .id = row->id, .io_unwritable = &unwritable};
     enum run_part_end end = RUN_PART_DONE;
     struct err err = runs__try(tx, &part, &freed, &end);
     return err_failed(err) ? err : runs__admit_freed(tx, &freed, bounds);

@@ -80,7 +80,7 @@ static void admitted(const struct budget__judgement *judgement, struct run_row *
 }
 
 /* Where no run holds any of the amount, no end will open the lane: the runs before this one are
- * stuck (runs__try), and it is parked. */
+ * unwritable (runs__try), and it is parked. */
 static void waits(const struct budget__judgement *judgement, struct bytes why, int64_t now_ms,
                   struct run_row *row) {
     const struct budget_hit *hit = &judgement->hit;
@@ -247,17 +247,18 @@ struct err runs__park_slot(struct tx *tx, enum run_kind kind, struct run_freed *
     static const char sql[] =
         "SELECT id FROM runs WHERE kind = $1 AND gate = 'slot'"
         " AND ended_ms IS NULL AND id <> $2 ORDER BY priority DESC, id LIMIT 1";
-    int64_t stuck = 0;
+    int64_t unwritable = 0;
     enum run_part_end end = RUN_PART_PASSED;
     for (int i = 0; i < RUN_ADMIT_MAX && end == RUN_PART_PASSED; i++) {
-        const struct arg args[] = {runs__name(run_kind_name(kind)), arg_int(stuck)};
+        const struct arg args[] = {runs__name(run_kind_name(kind)), arg_int(unwritable)};
         const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
         int64_t id = 0;
         struct err err = runs__int(tx, &ask, &id);
         if (err_failed(err) || id == 0) {
             return err;
         }
-        const struct run_part part = {.fn = park_part, .ctx = &id, .id = id, .io_stuck = &stuck};
+        const struct run_part part = {
+            .fn = park_part, .ctx = &id, .id = id, .io_unwritable = &unwritable};
         err = runs__try(tx, &part, freed, &end);
         if (err_failed(err)) {
             return err;

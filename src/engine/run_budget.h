@@ -25,7 +25,7 @@ MUST_CHECK struct err runs__budget_own(struct tx *tx, const struct amounts *limi
  * SPENT: it is asked to stop for its budget. Nothing is written: see runs__budget_apply. */
 MUST_CHECK struct err runs__budget_judge(struct tx *tx, struct run_row *row,
                                          enum budget_verdict *ret_verdict);
-/* The same of a run in a lane. `past`: the run before it that is stuck (runs__try); 0: none. */
+/* The same of a run in a lane. `past`: the unwritable run (runs__try) before it; 0: none. */
 MUST_CHECK struct err runs__budget_judge_past(struct tx *tx, int64_t past, struct run_row *row,
                                               enum budget_verdict *ret_verdict);
 /* Writes what runs__budget_judge said of a run that is queued in the database; one that was refused

@@ -121,9 +121,9 @@ struct err runs__try(struct tx *tx, const struct run_part *part, struct run_free
         freed->refused++;
         err = fail_refused(tx, part->id, refused, freed, &ended);
     }
-    *ret_end = ended || *part->io_stuck == 0 ? RUN_PART_PASSED : RUN_PART_WAITS;
+    *ret_end = ended || *part->io_unwritable == 0 ? RUN_PART_PASSED : RUN_PART_WAITS;
     if (!ended) {
-        *part->io_stuck = part->id;
+        *part->io_unwritable = part->id;
     }
     return err;
 }

@@ -153,18 +153,18 @@ MUST_CHECK struct err runs__admit_slots(struct tx *tx, enum run_kind kind,
 /* Performs `fn` for the run `id`, the first in its line, as a part (tx_try) of the transaction that
  * hands a place on. If the store refuses the part, that run alone fails, with not_stored (a turn:
  * history_unreadable), and what it leaves is added to `freed`. A run whose failure is refused, too,
- * is stuck: the line is read past the first such run and waits at the second one. (run_give_up.c)
- */
+ * is unwritable: the line is read past the first such run and waits at the second one.
+ * (run_give_up.c) */
 struct run_part {
     store_fn fn;
     void *ctx;
     int64_t id;
-    int64_t *io_stuck; /* The line's run that is stuck; 0: none. */
+    int64_t *io_unwritable; /* The line's run that is unwritable; 0: none. */
 };
 enum run_part_end {
     RUN_PART_DONE,
     RUN_PART_PASSED, /* Refused: the next run in the line is to be tried. */
-    RUN_PART_WAITS,  /* Refused: a second run is stuck. */
+    RUN_PART_WAITS,  /* Refused: a second run is unwritable. */
 };
 MUST_CHECK struct err runs__try(struct tx *tx, const struct run_part *part, struct run_freed *freed,
                                 enum run_part_end *ret_end);

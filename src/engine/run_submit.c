@@ -5,7 +5,8 @@
  * so that behind a long queue, and that is where most runs are submitted, nothing is counted.
  *
  * A line is read when a run ends that holds a place of it. Where none does, the runs that wait are
- * stuck (runs__try), so a run that joins them is parked: a transaction of its own reads the line.
+ * unwritable (runs__try), so a run that joins them is parked: a transaction of its own reads the
+ * line.
  */
 #include "engine/ids.h"
 #include "engine/run_budget.h"

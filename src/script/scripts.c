@@ -1,7 +1,7 @@
 /* scripts.c: what all workers share: the zygote, who waits for it, and who is who.
  *
  * A few births are under way at a time, and the others wait here: the zygote's socket has room for
- * those, so asking never fails for want of it, and one that is stuck has little to take along.
+ * those, so asking never fails for want of it, and one that stops has little to take along.
  */
 #include <errno.h>
 #include <string.h>

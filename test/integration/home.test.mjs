@@ -148,7 +148,7 @@ for (const moment of ["after a stop", "after a crash while it holds"]) {
       assert.equal((await ended(daemon, id)).state, "succeeded");
       const gone = await daemon.request("DELETE", `/api/v1/runs/${id}`);
       assert.equal(gone.status, 200, gone.text);
-      // A holder that is still leaving keeps its folder until litter is cleared.
+      // A holder that is still leaving keeps its folder until the daily round removes it.
       rmSync(path.join(daemon.data, "spool", `${id}.1`), { recursive: true, force: true });
     }
     await restored(daemon, file);

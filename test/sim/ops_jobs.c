@@ -340,7 +340,7 @@ static void folders_remove(struct loop_work *work) {
         char name[PROTOCOL_NAME_MAX];
         (void)snprintf(name, sizeof name, "%s.%lld", removal->job->run.text, (long long)attempt);
         struct err err = spool_remove(spool, name);
-        (void)err; /* As in the API: the rest is litter for the dispatcher. */
+        (void)err; /* As in the API: the dispatcher removes the rest. */
     }
 }
 

@@ -61,10 +61,10 @@ static void a_lane_is_read_past_a_run_whose_failure_is_refused_too(void **state)
     assert_int_equal(budgets_state(runs, refused.run), RUN_RUNNING); /* At the next end. */
 }
 
-static void a_run_submitted_after_one_that_is_stuck_is_let_in(void **state) {
+static void a_run_submitted_after_one_that_is_unwritable_is_let_in(void **state) {
     struct runs_kit *runs = *state;
     (void)budgets_wall(runs, "global", FIRST);
-    struct runs_row first = runs_add(runs), stuck = add_refused(runs, "");
+    struct runs_row first = runs_add(runs), unwritable = add_refused(runs, "");
     refuse(runs, any_sql);
     (void)budgets_finish(runs, first.run, 1);
     struct runs_row next = runs_add(runs);
@@ -73,7 +73,7 @@ static void a_run_submitted_after_one_that_is_stuck_is_let_in(void **state) {
     assert_true(runs_heard(runs, next.run, &heard));
     assert_true(heard.not_before_ms != 0);
     runs_wake(runs, next.run);
-    assert_int_equal(budgets_state(runs, stuck.run), RUN_QUEUED);
+    assert_int_equal(budgets_state(runs, unwritable.run), RUN_QUEUED);
     assert_int_equal(budgets_state(runs, next.run), RUN_RUNNING);
 }
 
@@ -137,7 +137,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         RUNS_TEST(a_run_that_is_refused_keeps_nobody_from_a_budget),
         RUNS_TEST(a_lane_is_read_past_a_run_whose_failure_is_refused_too),
-        RUNS_TEST(a_run_submitted_after_one_that_is_stuck_is_let_in),
+        RUNS_TEST(a_run_submitted_after_one_that_is_unwritable_is_let_in),
         RUNS_TEST(a_long_lane_goes_on_where_the_run_that_was_to_wake_it_is_refused),
         RUNS_TEST(a_parked_run_that_is_refused_keeps_no_wake_up_from_its_lane),
         RUNS_TEST(a_child_that_is_refused_keeps_no_other_from_its_refusal_by_the_budget),

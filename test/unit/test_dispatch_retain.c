@@ -65,20 +65,20 @@ static void damage(struct kit *kit, const char *set, const struct id *run) {
 /* Of a damaged row its folder is known, and the folders beside it are judged by their own rows. */
 static void a_damaged_row_keeps_no_litter_and_loses_no_folder(void **state) {
     struct kit *kit = *state;
-    static const char litter_name[] = "run_00000000000000000000000000.1";
+    static const char unlisted_name[] = "run_00000000000000000000000000.1";
     struct id run = kit_shell(kit, "sleep 600");
     kit_until_state(kit, &run, RUN_RUNNING);
-    char litter[256], known[256];
+    char unlisted[256], known[256];
     (void)snprintf(known, sizeof known, "%s/spool/%s", kit->place.dir, kit_name(&run, 1));
     kit_until_file(kit, known);
     damage(kit, "cause = 'no such word'", &run);
-    put_text(place_path(&kit->place, litter_name, "out.head"), "x");
-    (void)snprintf(litter, sizeof litter, "%s/spool/%s", kit->place.dir, litter_name);
+    put_text(place_path(&kit->place, unlisted_name, "out.head"), "x");
+    (void)snprintf(unlisted, sizeof unlisted, "%s/spool/%s", kit->place.dir, unlisted_name);
     struct timespec times[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
-    assert_int_equal(utimensat(AT_FDCWD, litter, times, 0), 0);
+    assert_int_equal(utimensat(AT_FDCWD, unlisted, times, 0), 0);
     assert_int_equal(utimensat(AT_FDCWD, known, times, 0), 0);
     dispatch_tidy(kit->dispatch);
-    kit_until(kit, is_gone, litter);
+    kit_until(kit, is_gone, unlisted);
     assert_true(file_exists(known));
     damage(kit, "cause = ''", &run);
     kit_stop(kit, &run);

@@ -143,15 +143,15 @@ static void a_run_that_is_refused_keeps_nobody_from_an_end_or_a_place(void **sta
     }
 }
 
-/* The stuck run stands alone in its line, and no other run has an end that would read the line. */
-static void a_run_submitted_after_one_that_is_stuck_begins(void **state) {
+/* The unwritable run stands alone in its line, and no other run has an end that reads the line. */
+static void a_run_submitted_after_one_that_is_unwritable_begins(void **state) {
     struct runs_kit *runs = *state;
     const struct runs_place place = {.key_max = 1};
     for (enum line line = BY_SLOT; line <= BY_KEY; line++) {
         runs->bounds.slots = line == BY_SLOT ? 1 : 100;
         struct runs_row first = line == BY_KEY ? runs_add_key(runs, place) : runs_add(runs);
-        struct runs_row stuck = line == BY_KEY ? runs_add_key(runs, place) : runs_add(runs);
-        assert_int_equal(runs_do(runs, label_by_tx, &stuck.row.id), ERR_NONE);
+        struct runs_row unwritable = line == BY_KEY ? runs_add_key(runs, place) : runs_add(runs);
+        assert_int_equal(runs_do(runs, label_by_tx, &unwritable.row.id), ERR_NONE);
         assert_false(err_failed(runs_once(runs, plain_tx, (void *)refuse_any_sql)));
         (void)runs_finish(runs, first.run);
         for (int i = 0; i < 2; i++) {
@@ -161,7 +161,7 @@ static void a_run_submitted_after_one_that_is_stuck_begins(void **state) {
             (void)runs_finish(runs, next.run);
         }
         assert_false(err_failed(runs_once(runs, plain_tx, (void *)"DROP TRIGGER refuse")));
-        assert_int_equal(runs_do(runs, stop_tx, stuck.run), ERR_NONE);
+        assert_int_equal(runs_do(runs, stop_tx, unwritable.run), ERR_NONE);
     }
 }
 
@@ -386,7 +386,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         RUNS_TEST(a_damaged_row_keeps_nobody_from_its_slot_or_key),
         RUNS_TEST(a_run_that_is_refused_keeps_nobody_from_an_end_or_a_place),
-        RUNS_TEST(a_run_submitted_after_one_that_is_stuck_begins),
+        RUNS_TEST(a_run_submitted_after_one_that_is_unwritable_begins),
         RUNS_TEST(a_queued_row_that_is_very_long_keeps_nobody_from_an_end),
         RUNS_TEST(a_row_on_damaged_pages_ends_neither_the_daemon_nor_its_store),
         RUNS_TEST(a_damaged_child_keeps_no_stop_from_the_others),

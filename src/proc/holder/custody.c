@@ -133,7 +133,7 @@ static void begin_killing(struct custody *custody, int64_t now) {
     }
 }
 
-/* What cannot be killed (another user's, or stuck in the kernel) ends the wait, not the custody:
+/* What cannot be killed (another user's, or waiting in the kernel) ends the wait, not the custody:
  * but the main process's end is waited for, since only it knows the result. */
 static void kill_round(struct custody *custody, int64_t now) {
     int64_t count = custody_count(custody);
