@@ -64,12 +64,18 @@ static struct err forget(struct tx *tx, int64_t id) {
     return err;
 }
 
-/* Of a run with very many spans or events only a page of them goes: `whole` is false then, and the
- * run itself goes with the last page, in another transaction. */
+/* Of a run with very many spans, agents or events only a page of them goes: `whole` is false then,
+ * and the run itself goes with the last page, in another transaction. */
 struct removal {
     bool whole;
     struct span_removed spans;
+    int64_t agents;
 };
+
+/* Rows that count for a transaction. */
+static int64_t removal_rows(const struct removal *removal) {
+    return removal->spans.count + removal->agents;
+}
 
 static struct err remove_budget(struct tx *tx, const struct run_row *row) {
     return may_have_budget(row) ? budget__remove_run(tx, row->id) : ERR_OK;
@@ -104,6 +110,10 @@ static struct err remove_row(struct tx *tx, const struct run_row *row,
         err = tx_span_remove(tx, row->id, &removal.spans);
     }
     removal.whole = removal.spans.count < SPAN_REMOVE_MAX;
+    if (!err_failed(err) && removal.whole && may_be_workflow(row)) {
+        err = workflows__forget_agents(tx, row->id, &removal.agents);
+        removal.whole = removal.agents < WORKFLOW_FORGET_PAGE;
+    }
     if (!err_failed(err) && removal.whole) {
         err = remove_stream(tx, row, &removal.whole);
     }
@@ -303,7 +313,7 @@ struct err runs__purge(struct tx *tx, const struct run_purge *purge, bool *ret_s
     for (size_t i = 0; i < count && !err_failed(err) && removal.whole && spans < SPAN_REMOVE_MAX;
          i++) {
         err = delete_run(tx, &rows[i], &removal);
-        spans += removal.spans.count;
+        spans += removal_rows(&removal);
     }
     *ret_some = count > 0;
     return err;
@@ -441,7 +451,7 @@ struct err tx_run_prune(struct tx *tx, const struct run_prune *prune, bool *ret_
         err = err_failed(err) ? err : remove_run(tx, &old.rows[at], &removal);
         excess.count -= removal.whole;
         excess.bytes -= removal.spans.disk;
-        spans += removal.spans.count;
+        spans += removal_rows(&removal);
         at += removal.whole;
         whole += removal.whole;
         if (!removal.whole) {

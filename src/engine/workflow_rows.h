@@ -97,10 +97,14 @@ MUST_CHECK struct err workflows__talks(struct tx *tx, int64_t workflow,
                                        struct workflow_talk ret_talks[WORKFLOW_TALKS_PAGE],
                                        size_t *ret_count);
 
-/* A workflow is removed: its script goes with the last run that has it. */
 /* Lists the scripts of a run that somebody deletes: their files go at once, while those of a run
  * that is kept no longer stay for a day after they were touched. */
 MUST_CHECK struct err workflows__list_scripts(struct tx *tx, int64_t run);
+/* Its agents go first, the newest ones first, so that the journal that is left begins as it did; at
+ * most a page. *ret_count: how many; a full page: call again, in another transaction. */
+enum { WORKFLOW_FORGET_PAGE = 100 };
+MUST_CHECK struct err workflows__forget_agents(struct tx *tx, int64_t run, int64_t *ret_count);
+/* The rest; its script goes with the last run that has it. */
 MUST_CHECK struct err workflows__forget(struct tx *tx, int64_t run);
 
 /* Copies into the arena. */

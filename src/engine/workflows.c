@@ -336,23 +336,42 @@ struct err workflows__list_scripts(struct tx *tx, int64_t run) {
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* any number */);
 }
 
-/* The scripts go first: afterwards nobody knows which they were. */
-struct err workflows__forget(struct tx *tx, int64_t run) {
+#define ITS_AGENTS                                                                                 \
+    "(SELECT id FROM runs WHERE parent = $1 AND parent <> 0 AND step_key <> ''"                    \
+    " ORDER BY id DESC LIMIT $2)"
+
+/* The runs go last: each statement finds the same page by them. */
+struct err workflows__forget_agents(struct tx *tx, int64_t run, int64_t *ret_count) {
     static const char *const steps[] = {
-        "DELETE" ITS_SCRIPTS,
-        "DELETE FROM budget_means WHERE budget IN (SELECT b.id FROM runs s JOIN budgets b"
-        " ON b.run = s.id AND b.run <> 0 WHERE s.parent = $1 AND s.step_key <> '')",
-        "DELETE FROM budgets WHERE run <> 0 AND run IN (SELECT id FROM runs WHERE parent = $1"
-        " AND step_key <> '')",
-        "DELETE FROM runs WHERE parent = $1 AND step_key <> ''",
-        "DELETE FROM workflow_refs WHERE run = $1",
-        "DELETE FROM workflows WHERE run = $1",
+        "DELETE FROM budget_means WHERE budget IN (SELECT id FROM budgets WHERE run <> 0"
+        " AND run IN " ITS_AGENTS ")",
+        "DELETE FROM budgets WHERE run <> 0 AND run IN " ITS_AGENTS,
+        "DELETE FROM runs WHERE id IN " ITS_AGENTS,
     };
-    const struct arg args[] = {arg_int(run)};
+    const struct arg args[] = {arg_int(run), arg_int(WORKFLOW_FORGET_PAGE)};
+    int64_t count = 0;
     struct err err = ids__keep(tx, IDS_RUNS);
     if (!err_failed(err)) {
         err = ids__keep(tx, IDS_BUDGETS);
     }
+    for (size_t i = 0; i < COUNT_OF(steps) && !err_failed(err); i++) {
+        err = tx_exec(tx, steps[i], args, COUNT_OF(args), &count);
+    }
+    if (!err_failed(err)) {
+        *ret_count = count;
+    }
+    return err;
+}
+
+/* The scripts go first: afterwards nobody knows which they were. */
+struct err workflows__forget(struct tx *tx, int64_t run) {
+    static const char *const steps[] = {
+        "DELETE" ITS_SCRIPTS,
+        "DELETE FROM workflow_refs WHERE run = $1",
+        "DELETE FROM workflows WHERE run = $1",
+    };
+    const struct arg args[] = {arg_int(run)};
+    struct err err = ERR_OK;
     for (size_t i = 0; i < COUNT_OF(steps) && !err_failed(err); i++) {
         err = tx_exec(tx, steps[i], args, COUNT_OF(args), NULL);
     }

@@ -2,6 +2,7 @@
 #include "runs_kit.h"
 
 #include "engine/spans.h"
+#include "engine/workflow_rows.h"
 
 /* --- Calls ------------------------------------------------------------------------------------ */
 
@@ -354,6 +355,40 @@ static struct err tell_tx(struct tx *tx, void *ctx) {
     return err;
 }
 
+static struct err make_agents_tx(struct tx *tx, void *ctx) {
+    (void)ctx;
+    struct err err = tx_exec(tx, "UPDATE runs SET kind = 'workflow' WHERE parent = 0", NULL, 0,
+                             NULL /* one row */);
+    return err_failed(err) ? err
+                           : tx_exec(tx, "UPDATE runs SET step_key = run WHERE parent <> 0", NULL,
+                                     0, NULL /* any number */);
+}
+
+static void a_workflow_with_very_many_agents_goes_a_page_at_a_time_the_newest_first(void **state) {
+    enum { AGENTS = 2 * WORKFLOW_FORGET_PAGE + 10 };
+    struct runs_kit *runs = *state;
+    struct runs_row row = runs_add(runs);
+    int64_t first = 0;
+    for (int i = 0; i < AGENTS; i++) {
+        struct runs_row agent = runs_add_child(runs, row.run);
+        first = first == 0 ? agent.row.id : first;
+        (void)runs_finish(runs, agent.run);
+    }
+    (void)runs_finish(runs, row.run);
+    assert_int_equal(runs_do(runs, make_agents_tx, NULL), ERR_NONE);
+    struct removing removing = {.key = {.owner = BYTES("ann"), .run = kit_bytes(row.run)}};
+    for (int64_t left = AGENTS; left >= WORKFLOW_FORGET_PAGE; left -= WORKFLOW_FORGET_PAGE) {
+        assert_int_equal(runs_do(runs, remove_tx, &removing), ERR_NONE);
+        assert_true(removing.more);
+        assert_int_equal(runs_count(runs, "SELECT count(*) FROM runs"),
+                         1 + left - WORKFLOW_FORGET_PAGE);
+        assert_int_equal(runs_count(runs, "SELECT min(id) FROM runs WHERE parent <> 0"), first);
+    }
+    assert_int_equal(runs_do(runs, remove_tx, &removing), ERR_NONE);
+    assert_false(removing.more);
+    assert_int_equal(runs_count(runs, "SELECT count(*) FROM runs"), 0);
+}
+
 static void a_run_with_very_many_events_goes_a_page_at_a_time_too(void **state) {
     struct runs_kit *runs = *state;
     struct runs_row row = runs_add(runs);
@@ -403,6 +438,7 @@ int main(void) {
         RUNS_TEST(a_run_that_waits_has_no_step_until_it_begins),
         RUNS_TEST(a_run_names_the_one_above_it_as_long_as_that_is_there),
         RUNS_TEST(a_run_with_very_many_steps_goes_a_page_at_a_time_and_last),
+        RUNS_TEST(a_workflow_with_very_many_agents_goes_a_page_at_a_time_the_newest_first),
         RUNS_TEST(a_run_with_very_many_events_goes_a_page_at_a_time_too),
         RUNS_TEST(retention_takes_a_page_of_steps_at_a_time),
     };
