@@ -3,9 +3,9 @@
  * The probe opens event counters: they need no path, and count against the limit of the process and
  * that of the system like any file. It takes as many as the start that follows it, and closes them
  * before, so that a thread never has more than it is counted for (main/descriptors.c); some
- * microseconds are little beside the files that a start reads. After a probe that succeeded all waiters start at once, and
- * some may find that others were faster. So the shortage is over only after a second without a
- * report, and one that comes and goes is one entry of the log. */
+ * microseconds are little beside the files that a start reads. After a probe that succeeded all
+ * waiters start at once, and some may find that others were faster. So the shortage is over only
+ * after a second without a report, and one that comes and goes is one entry of the log. */
 #include "loop/shortage.h"
 
 #include <errno.h>
