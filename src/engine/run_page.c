@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "engine/run_rows.h"
+#include "engine/search_sql.h"
 
 /* Arguments of the statements below, in the order of their numbers: FILTER_KEY is $4. A filter that
  * is empty or 0 compares nothing. */
@@ -49,8 +50,9 @@ struct filters {
     " AND ($9 = 0 OR ended_ms IS NULL) AND (project = $10 OR $10 = '')"                            \
     " AND (session = $11 OR $11 = '') AND (parent = $12 OR $12 = 0)"                               \
     " AND (root = $13 OR $13 = 0) AND made_ms >= $14"                                              \
-    " AND ($15 = '' OR lower(label) LIKE $15 ESCAPE '!' OR lower(command) LIKE $15 ESCAPE '!'"     \
-    " OR run LIKE $15 ESCAPE '!')"
+    " AND ($15 = '' OR " SEARCH_LOWER("label") " LIKE $15 ESCAPE '!' OR " SEARCH_LOWER(            \
+        "command") " LIKE $15 ESCAPE '!'"                                                          \
+                   " OR run LIKE $15 ESCAPE '!')"
 
 struct lead {
     const char *bounds; /* Takes FILTERS_BOUNDS arguments: lowest id and number of the rows. */

@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "engine/messages.h"
+#include "engine/search_sql.h"
 #include "engine/session_rows.h"
 
 enum {
@@ -89,10 +90,14 @@ static struct bytes snippet(struct bytes text, size_t at, size_t len) {
 
 static const char texts_sql[] =
     "SELECT m.id, m.message, p.bytes,"
-    " CASE WHEN lower(substr(p.text, 1, 262144)) LIKE $4 ESCAPE '!' THEN p.text ELSE '' END"
-    " FROM (SELECT id, message FROM messages WHERE session = $1 AND id < $2"
-    " AND status NOT IN ('removed', 'reserved') ORDER BY id DESC LIMIT $3) m"
-    " LEFT JOIN parts p ON p.message = m.id AND p.kind = 'text' ORDER BY m.id DESC, p.number";
+    " CASE WHEN " SEARCH_LOWER(
+        "substr(p.text, 1, 262144)") " LIKE $4 ESCAPE '!' THEN p.text ELSE '' END"
+                                     " FROM (SELECT id, message FROM messages WHERE session = $1 "
+                                     "AND id < $2"
+                                     " AND status NOT IN ('removed', 'reserved') ORDER BY id DESC "
+                                     "LIMIT $3) m"
+                                     " LEFT JOIN parts p ON p.message = m.id AND p.kind = 'text' "
+                                     "ORDER BY m.id DESC, p.number";
 static_assert(TEXT_HEAD == 262144, "what texts_sql looks at");
 
 struct batch {
@@ -163,7 +168,7 @@ struct err tx_message_search(struct tx *tx, int64_t message, struct bytes text, 
                              struct bytes *ret_around) {
     static const char sql[] =
         "SELECT substr(text, 1, 262144) FROM parts WHERE message = $1 AND kind = 'text'"
-        " AND lower(substr(text, 1, 262144)) LIKE $2 ESCAPE '!' ORDER BY number";
+        " AND " SEARCH_LOWER("substr(text, 1, 262144)") " LIKE $2 ESCAPE '!' ORDER BY number";
     static_assert(TEXT_HEAD == 262144, "what sql looks at");
     struct search *search = arena_try(tx_arena(tx), sizeof *search);
     if (search == NULL) {
