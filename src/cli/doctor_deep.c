@@ -19,10 +19,6 @@ static void pages_fail(struct doctor *doctor, const struct store_pages *pages) {
         text_addf(&text, "%s%lu", i == 0 ? "" : ", ", (unsigned long)pages->numbers[i]);
     }
     text_add_str(&text, pages->damaged > STORE_PAGES_SHOWN ? ", …)" : ")");
-    text_add_str(&text, pages->log
-                            ? "; drover.db-wal may hold them whole: look again after a daemon"
-                              " has run for ten seconds"
-                            : "");
     text_add_str(&text, "; stop the daemon and restore a backup; if another program wrote the file,"
                         " 'drover restore --rewrite-sums'");
     doctor->failure = doctor->failed ? doctor->failure : ERR_STORE_CORRUPT;

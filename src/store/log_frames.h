@@ -18,6 +18,7 @@
 #include <sqlite3.h>
 
 #include "base/base.h"
+#include "base/err.h"
 
 /* Whether a read of `len` bytes at `at` is that of the page of a frame. */
 MUST_CHECK bool log_frame_is_page(int len, sqlite3_int64 at);
@@ -26,5 +27,12 @@ MUST_CHECK bool log_frame_is_page(int len, sqlite3_int64 at);
  * which page it is, according to the frame (0: unknown). Beyond the end of the log nothing fits. */
 MUST_CHECK int log_frame_read(sqlite3_file *log, uint8_t *page, sqlite3_int64 at, bool *ret_fits,
                               uint32_t *ret_number);
+
+/* Reads a log without SQLite, as far as SQLite's recovery would: `each` gets the frames, from 1 on,
+ * up to the first that does not fit. *ret_commit: the last one that ends a commit; 0: there is
+ * none, or no log. */
+MUST_CHECK struct err log_frames_each(const char *path,
+                                      void (*each)(void *ctx, int64_t frame, uint32_t page),
+                                      void *ctx, int64_t *ret_commit);
 
 #endif

@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/memory.h"
+#include "store/log_frames.h"
 #include "store/page_sums.h"
 
 enum {
@@ -86,11 +88,48 @@ static void next_pass(int fd, struct page_list *damaged) {
     damaged->count = kept;
 }
 
+/* --- Pages in the log ------------------------------------------------------------------------- */
+
+struct in_log {
+    const struct page_list *pages;
+    int64_t *first_at; /* Owned; for each: the first frame that holds it; 0: none. */
+};
+
+static void frame_note(void *ctx, int64_t frame, uint32_t number) {
+    struct in_log *in_log = ctx;
+    for (size_t i = 0; i < in_log->pages->count; i++) {
+        if (in_log->pages->numbers[i] == number && in_log->first_at[i] == 0) {
+            in_log->first_at[i] = frame;
+        }
+    }
+}
+
+/* What a checkpoint leaves out, because a reader needs the state before, may be a hole in the file
+ * that grew; a page that a power cut tore while it was copied is whole in the log, too. */
+static struct err log_pass(const char *log, struct page_list *damaged) {
+    struct in_log in_log = {.pages = damaged,
+                            .first_at = mem_new_array(damaged->count + 1, sizeof(int64_t))};
+    int64_t commit = 0;
+    struct err err = log_frames_each(log, frame_note, &in_log, &commit);
+    size_t kept = 0;
+    for (size_t i = 0; i < damaged->count && !err_failed(err); i++) {
+        if (in_log.first_at[i] == 0 || in_log.first_at[i] > commit) {
+            damaged->numbers[kept++] = damaged->numbers[i];
+        }
+    }
+    damaged->count = err_failed(err) ? damaged->count : kept;
+    mem_free(in_log.first_at);
+    return err;
+}
+
+/* --- The whole file --------------------------------------------------------------------------- */
+
 static int64_t number_at(const uint8_t *bytes) {
     return (int64_t)bytes[0] << 24 | bytes[1] << 16 | bytes[2] << 8 | bytes[3];
 }
 
-static struct err file_scan(int fd, uint8_t *chunk, struct page_list *damaged,
+/* `log`: of the file; NULL: what is in it does not matter. */
+static struct err file_scan(int fd, const char *log, uint8_t *chunk, struct page_list *damaged,
                             struct store_pages *pages) {
     struct stat found;
     if (fstat(fd, &found) < 0) {
@@ -113,8 +152,11 @@ static struct err file_scan(int fd, uint8_t *chunk, struct page_list *damaged,
     first_pass(fd, (uint32_t)count, chunk, damaged);
     for (int pass = 1; pass < PASSES && damaged->count <= AGAIN_MAX; pass++) {
         next_pass(fd, damaged);
+        if (log != NULL && damaged->count > 0 && !err_failed(err)) {
+            err = log_pass(log, damaged);
+        }
     }
-    return ERR_OK;
+    return err;
 }
 
 static struct err sums_write(int fd, const struct page_list *wrong) {
@@ -146,7 +188,10 @@ static struct err file_work(const char *path, enum work work, struct store_pages
     AUTO(mem_release) uint8_t *chunk = mem_new((size_t)CHUNK_PAGES * PAGE_BYTES);
     struct page_list damaged = {.numbers = NULL};
     struct store_pages pages = {.sums = false};
-    struct err err = file_scan(fd, chunk, &damaged, &pages);
+    size_t size = strlen(path) + sizeof "-wal";
+    AUTO(mem_release) char *log = mem_new(size);
+    (void)snprintf(log, size, "%s-wal", path); /* It fits: it was measured. */
+    struct err err = file_scan(fd, work == WORK_LOOK ? log : NULL, chunk, &damaged, &pages);
     if (!err_failed(err) && work == WORK_REWRITE) {
         err = sums_write(fd, &damaged);
     }

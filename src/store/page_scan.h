@@ -3,7 +3,8 @@
  * Why        SQLite reads only what it needs: never the content of free pages, nor a page whose
  *            newest version is in the log.
  * Promise    a page counts as damaged when it was read three times and had the wrong checksum each
- *            time: a checkpoint of the daemon may write a page while it is read. One that the disk
+ *            time: a checkpoint of the daemon may write a page while it is read. One whose newest
+ *            version is in the log, whole and of a commit, is not damaged. One that the disk
  *            cannot read is damaged, too; where that is page 1, the scan fails. A scan changes
  *            nothing. A rewrite changes only the checksums that are wrong, each by one write of its
  *            8 bytes, and syncs the file; one that is cut off may be done again.

@@ -270,28 +270,15 @@ struct err sqlite_check(const char *where, struct store_check *ret_check, struct
     return err_failed(err) ? err : check_file(path, &marked, ret_check, why);
 }
 
-static bool has_log(const char *path) {
-    AUTO(mem_release) char *log = NULL;
-    struct stat found;
-    beside(path, "-wal", &log);
-    return stat(log, &found) == 0 && found.st_size > 0;
-}
-
 struct err sqlite_check_pages(const char *where, struct store_pages *ret_pages, struct why *why) {
     AUTO(mem_release) char *path = datadir_path(where, DATADIR_DATABASE);
-    struct store_pages pages = {.sums = false};
     struct err err = sqlite_must_be_there(path, why);
-    if (err_failed(err)) {
-        return err;
+    if (!err_failed(err)) {
+        err = page_scan(path, ret_pages);
+        why_set(err_failed(err) ? why : NULL, "%s cannot be read: %s.", path,
+                strerrordesc_np(err.os));
     }
-    err = page_scan(path, &pages);
-    if (err_failed(err)) {
-        why_set(why, "%s cannot be read: %s.", path, strerrordesc_np(err.os));
-        return err;
-    }
-    pages.log = has_log(path);
-    *ret_pages = pages;
-    return ERR_OK;
+    return err;
 }
 
 /* --- Putting back ----------------------------------------------------------------------------- */

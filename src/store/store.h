@@ -244,7 +244,6 @@ struct store_pages {
     bool sums;
     int64_t pages, damaged;
     int64_t free;                        /* Number of pages without content. */
-    bool log;                            /* There is a log, which may hold newer copies of pages. */
     uint32_t numbers[STORE_PAGES_SHOWN]; /* Of the first damaged pages. */
 };
 MUST_CHECK struct err store_check_pages(const char *where, struct store_pages *ret_pages,
