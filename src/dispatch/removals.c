@@ -12,8 +12,8 @@
  * what lives of it here is ended first, a holder and what a dead one has left. A run that is in
  * flight is stopped, and its folders wait for the next round, as do those whose processes the
  * system does not let go of. A run whose folder cannot be removed is tried TRIES_MAX times; then it
- * is litter (retain.c). Tries are counted for FAILING_MAX runs at once, by this life of the daemon:
- * others stay listed until their tries are counted.
+ * is left to the daily look (retain.c). Tries are counted for FAILING_MAX runs at once, by this
+ * life of the daemon: others stay listed until their tries are counted.
  *
  * Under a hold nothing is removed: the rows may be those of a copy. */
 #include <inttypes.h>
@@ -279,7 +279,8 @@ static void page_judge(struct removals *removals) {
         removal->attempts = gone ? removal->attempts : 0;
     }
     if (given_up != NULL) {
-        dispatch__failed(dispatch, "the folder of a run could not be removed; it is left as litter",
+        dispatch__failed(dispatch,
+                         "the folder of a run could not be removed; it stays without a row",
                          id_of(given_up), err);
     } else if (failed != NULL && log_change_take(&removals->folder_log, err, now_ns(removals))) {
         dispatch__failed(dispatch, "the folder of a run could not be removed; it is tried again",

@@ -9,12 +9,12 @@
  *     │                  └──────────> LISTING ──> CHECKING (a few names) ──> REMOVING ──> …
  *     └── nothing left ──────────────────────────────┘
  *
- * Rows go first: a folder without a row is litter, a row without its folder a broken promise. The
- * commit that removes a row lists its folders, and removals.c works off that list.
- * The first round of each day looks for litter that no list names; but only for what nobody has
- * touched for a day, so that a daemon that was started with the wrong database by mistake does not
- * take away what belongs to the right one. While the daemon holds, everything stays: somebody wants
- * to look first. */
+ * Rows go first: a folder without a row is removed some day, a row without its folder is a broken
+ * promise. The commit that removes a row lists its folders, and removals.c works off that list. The
+ * first round of each day looks for folders that no row and no list names; but only for what nobody
+ * has touched for a day, so that a daemon that was started with the wrong database by mistake does
+ * not take away what belongs to the right one. While the daemon holds, everything stays: somebody
+ * wants to look first. */
 #include <string.h>
 
 #include "base/memory.h"

@@ -108,6 +108,9 @@ static void page_done(struct err err, void *ctx) {
 }
 
 static void rows_read(struct spool_look *look) {
+    if (look->stopping) { /* The store answers its last reads when the loop has ended. */
+        return;
+    }
     if (look->at < look->names.len) {
         store_read(look->store, page_tx, page_done, look);
     } else if (look->unknown.len > 0) {
@@ -142,12 +145,18 @@ static void list_done(struct loop_work *work) {
     }
 }
 
-void spool_look_start(struct spool_look *look) {
+void spool_look_start(struct spool_look *look, struct loop *loop, struct store *store,
+                      struct log *log, const struct spool *spool) {
+    *look = (struct spool_look){.loop = loop, .store = store, .log = log, .spool = spool};
     text_init(&look->names, NAMES_BYTES_MAX);
     text_init(&look->unknown, NAMES_BYTES_MAX);
     text_init(&look->page, NAMES_BYTES_MAX);
     look->work = (struct loop_work){.run = list_run, .done = list_done};
     loop_work(look->loop, &look->work);
+}
+
+void spool_look_stop(struct spool_look *look) {
+    look->stopping = true;
 }
 
 void spool_look_done(struct spool_look *look) {

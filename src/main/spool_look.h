@@ -28,10 +28,12 @@ struct spool_look {
     size_t at, next;     /* Names before it were looked for; the same after this page. */
     int64_t count;       /* The result; 0 until then. */
     struct err err;      /* Of the folders. */
+    bool stopping;       /* The daemon stops: nothing more is asked for. */
 };
 
-/* The fields up to `spool` are filled, the others zero. */
-void spool_look_start(struct spool_look *look);
+void spool_look_start(struct spool_look *look, struct loop *loop, struct store *store,
+                      struct log *log, const struct spool *spool);
+void spool_look_stop(struct spool_look *look); /* Never started is fine. */
 void spool_look_done(struct spool_look *look); /* After the loop. Never started is fine. */
 
 #endif

@@ -293,6 +293,7 @@ void work_stop(struct work *work, void (*stopped)(void *ctx), void *ctx) {
     work->stopped_ctx = ctx;
     work->stopping = 3;
     timer_stop(work->options.loop, &work->census_timer);
+    spool_look_stop(&work->spool_look);
     dispatch_stop(work->dispatch, room_stopped, work);
     deliver_stop(work->deliver, room_stopped, work);
     chats_stop(work->chats, room_stopped, work);
@@ -468,11 +469,8 @@ void work_begin(struct work *work) {
     deliver_recover(work->deliver);
     census_stale(work);
     damage_look(work->options.store, work->options.serve->log);
-    work->spool_look = (struct spool_look){.loop = work->options.loop,
-                                           .store = work->options.store,
-                                           .log = work->options.serve->log,
-                                           .spool = work->processes.spool};
-    spool_look_start(&work->spool_look);
+    spool_look_start(&work->spool_look, work->options.loop, work->options.store,
+                     work->options.serve->log, work->processes.spool);
 }
 
 static uint64_t seconds_since(const struct work *work, int64_t from_ms) {

@@ -103,7 +103,7 @@ static void home_known(void *ctx, struct err result) {
     }
     work_begin(life->work);
     deletion_init(&rooms->deletion, life->blobs, work_api(life->work).dispatch);
-    deletion_start(&rooms->deletion, life->loop, life->store);
+    deletion_start(&rooms->deletion, life->loop, life->store, &rooms->log);
     const struct pruner_options pruning = {
         .loop = life->loop, .store = life->store, .failed = prune_failed, .ctx = rooms};
     rooms->pruner = pruner_start(&pruning);
