@@ -94,7 +94,8 @@ struct remove_op {
     bool force;
     struct text place, name; /* Owned. */
     struct host_abandon what;
-    struct host_abandoned page; /* The store function's. */
+    struct host_abandoned page; /* The store function's, as is the next one. */
+    bool more;                  /* Its list of removals is longer. */
     int64_t lost;
 };
 
@@ -133,28 +134,34 @@ static struct err find_run(struct tx *tx, void *ctx) {
 static struct err page_run(struct tx *tx, void *ctx) {
     struct remove_op *remove = ctx;
     op_restart(&remove->op);
+    remove->more = false;
     struct err err = tx_host_abandon(tx, &remove->what, &remove->page);
     if (err_failed(err) || remove->page.last != 0) {
         return err;
     }
-    err = tx_host_remove(tx, remove->what.place);
+    err = tx_host_remove(tx, remove->what.place, &remove->more);
+    if (err_failed(err) || remove->more) {
+        return err;
+    }
     struct text *text = &remove->op.answer;
     text_add_str(text, "{\"place\":");
     text_add_json(text, remove->place.data, remove->place.len);
     text_add_str(text, ",\"name\":");
     text_add_json(text, remove->name.data, remove->name.len);
     text_addf(text, ",\"runs\":%lld}", (long long)(remove->lost + remove->page.ended));
-    return err_failed(err) ? err : op_written(&remove->op);
+    return op_written(&remove->op);
 }
 
 static void page_done(struct err result, void *ctx) {
     struct remove_op *remove = ctx;
-    if (err_failed(result) || remove->page.last == 0) {
+    if (err_failed(result) || (remove->page.last == 0 && !remove->more)) {
         remove_end(remove, result);
         return;
     }
     remove->lost += remove->page.ended;
-    remove->what.after = remove->page.last;
+    if (remove->page.last != 0) {
+        remove->what.after = remove->page.last;
+    }
     remove->what.bounds = dispatch_bounds(remove->api->dispatch);
     store_write(remove->api->store, page_run, page_done, remove);
 }

@@ -93,8 +93,14 @@ struct err tx_folder_removals_done(struct tx *tx, const struct folder_removals *
     return err;
 }
 
-struct err tx_folder_removals_forget(struct tx *tx, struct bytes place) {
-    const struct arg args[] = {arg_text(place)};
-    return tx_exec(tx, "DELETE FROM folder_removals WHERE place = $1", args, COUNT_OF(args),
-                   NULL /* any number */);
+struct err tx_folder_removals_forget(struct tx *tx, struct bytes place, bool *ret_more) {
+    static const char sql[] = "DELETE FROM folder_removals WHERE place = $1 AND run IN (SELECT run"
+                              " FROM folder_removals WHERE place = $1 ORDER BY run LIMIT $2)";
+    const struct arg args[] = {arg_text(place), arg_int(FOLDER_REMOVALS_FORGET)};
+    int64_t count = 0;
+    struct err err = tx_exec(tx, sql, args, COUNT_OF(args), &count);
+    if (!err_failed(err)) {
+        *ret_more = count == FOLDER_REMOVALS_FORGET;
+    }
+    return err;
 }

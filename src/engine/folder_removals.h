@@ -45,7 +45,9 @@ MUST_CHECK struct err tx_folder_removals_find(struct tx *tx, struct folder_remov
 /* The folders of the page are gone, but for those whose `attempts` the caller has set to 0. */
 MUST_CHECK struct err tx_folder_removals_done(struct tx *tx,
                                               const struct folder_removals *removals);
-/* All that is listed for a host. */
-MUST_CHECK struct err tx_folder_removals_forget(struct tx *tx, struct bytes place);
+/* What is listed for a host, FOLDER_REMOVALS_FORGET at most; *ret_more: call again, in another
+ * transaction. */
+enum { FOLDER_REMOVALS_FORGET = 500 };
+MUST_CHECK struct err tx_folder_removals_forget(struct tx *tx, struct bytes place, bool *ret_more);
 
 #endif

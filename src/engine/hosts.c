@@ -48,7 +48,8 @@ struct err tx_host_rename(struct tx *tx, struct bytes place) {
         return err;
     }
     err = tx_exec(tx, rename, args, COUNT_OF(args), NULL /* mostly none */);
-    return err_failed(err) ? err : tx_host_remove(tx, older);
+    bool more = false;
+    return err_failed(err) ? err : tx_host_remove(tx, older, &more);
 }
 
 static void host_borrow(const struct rows *rows, struct host_row *ret_host) {

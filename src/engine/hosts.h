@@ -36,7 +36,8 @@ struct host_row {
 MUST_CHECK struct err tx_host_seen(struct tx *tx, const struct host_row *host);
 /* Jobs that a daemon of an older version began at `place`, whose name of then had no id (home.h),
  * are called by its name of now, and the older row of the host goes. Of machines that share their
- * older name nobody knows whose jobs those are: the jobs stay as they are. */
+ * older name nobody knows whose jobs those are: the jobs stay as they are. An older row with a long
+ * list of removals goes at a later start. */
 MUST_CHECK struct err tx_host_rename(struct tx *tx, struct bytes place);
 /* By place or name. Texts live in the transaction's arena. ERR_CONFLICT: several have that name. */
 MUST_CHECK struct err tx_host_find(struct tx *tx, struct bytes word, bool *ret_found,
@@ -86,7 +87,8 @@ struct host_abandoned {
 };
 MUST_CHECK struct err tx_host_abandon(struct tx *tx, const struct host_abandon *what,
                                       struct host_abandoned *ret_abandoned);
-/* Forgets the host and what is to be removed on it; its next sign of life makes it known again. */
-MUST_CHECK struct err tx_host_remove(struct tx *tx, struct bytes place);
+/* Forgets what is to be removed on the host, a page at a time (*ret_more: call again, in another
+ * transaction), and with the last page the host; its next sign of life makes it known again. */
+MUST_CHECK struct err tx_host_remove(struct tx *tx, struct bytes place, bool *ret_more);
 
 #endif

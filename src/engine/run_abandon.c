@@ -158,10 +158,14 @@ struct err tx_host_abandon(struct tx *tx, const struct host_abandon *what,
     return err;
 }
 
-struct err tx_host_remove(struct tx *tx, struct bytes place) {
+struct err tx_host_remove(struct tx *tx, struct bytes place, bool *ret_more) {
     const struct arg args[] = {arg_text(place)};
-    struct err err = tx_folder_removals_forget(tx, place);
-    return err_failed(err) ? err
-                           : tx_exec(tx, "DELETE FROM hosts WHERE place = $1", args, COUNT_OF(args),
-                                     NULL /* 0 or 1 */);
+    bool more = false;
+    struct err err = tx_folder_removals_forget(tx, place, &more);
+    if (!err_failed(err)) {
+        *ret_more = more;
+    }
+    return err_failed(err) || more ? err
+                                   : tx_exec(tx, "DELETE FROM hosts WHERE place = $1", args,
+                                             COUNT_OF(args), NULL /* 0 or 1 */);
 }

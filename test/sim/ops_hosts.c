@@ -228,6 +228,7 @@ struct removal {
     char place[PLACE_SIZE];
     struct host_abandon what;
     struct host_abandoned page;
+    bool more;
 };
 
 static struct dispatch *dispatch_of(struct sim *sim) {
@@ -237,16 +238,18 @@ static struct dispatch *dispatch_of(struct sim *sim) {
 /* As page_run of api/hosts.c. */
 static struct err removal_tx(struct tx *tx, void *ctx) {
     struct removal *removal = ctx;
+    removal->more = false;
     struct err err = tx_host_abandon(tx, &removal->what, &removal->page);
-    return err_failed(err) || removal->page.last != 0 ? err
-                                                      : tx_host_remove(tx, removal->what.place);
+    return err_failed(err) || removal->page.last != 0
+               ? err
+               : tx_host_remove(tx, removal->what.place, &removal->more);
 }
 
 static void removal_done(struct err err, void *ctx) {
     struct removal *removal = ctx;
     struct sim *sim = removal->sim;
-    if (!err_failed(err) && removal->page.last != 0) {
-        removal->what.after = removal->page.last;
+    if (!err_failed(err) && (removal->page.last != 0 || removal->more)) {
+        removal->what.after = removal->page.last != 0 ? removal->page.last : removal->what.after;
         removal->what.bounds = dispatch_bounds(dispatch_of(sim));
         store_write(sim_life(sim)->store, removal_tx, removal_done, removal);
         return;
