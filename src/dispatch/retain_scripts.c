@@ -1,7 +1,7 @@
 /* retain_scripts.c: removes from DIR/scripts what no run has any more.
  *
  *   removals (store) ──> list (pool) ──> which are of a run? (store, page by page)
- *                  ──> remove (pool) ──> removals are done (store) ──> end
+ *                  ──> remove (pool) ──> removals are done (store) ──> end, or the next page
  *
  * A script that came as text is put there to be edited (flow_start.c), under the beginning of its
  * hash. It goes with the last run that has its text. One that somebody has edited is his: its text
@@ -158,16 +158,25 @@ static void tell(struct script_sweep *sweep, struct err err) {
     }
 }
 
+static void sweep_begin(struct script_sweep *sweep);
+
 static struct err forget_tx(struct tx *tx, void *ctx) {
     const struct script_sweep *sweep = ctx;
     return tx_script_removals_done(tx, &sweep->removed);
 }
 
+/* Those of a session may be many: the next page of them goes at once. */
 static void forgotten(struct err err, void *ctx) {
     struct script_sweep *sweep = ctx;
-    dispatch__answered(sweep->dispatch);
+    struct dispatch *dispatch = sweep->dispatch;
+    bool more = !err_failed(err) && sweep->removed.count == SCRIPT_REMOVALS_PAGE;
+    dispatch__answered(dispatch);
     tell(sweep, err); /* They stay listed for the next round. */
-    finish(sweep);
+    if (more && !dispatch->stopping) {
+        sweep_begin(sweep);
+    } else {
+        finish(sweep);
+    }
 }
 
 /* Nothing of what was listed is left. */
@@ -243,6 +252,13 @@ static void found(struct err err, void *ctx) {
     pool_add(&dispatch->pool, &sweep->job);
 }
 
+static void sweep_begin(struct script_sweep *sweep) {
+    mem_free(sweep->names);
+    sweep->names = NULL;
+    sweep->count = sweep->asked = 0;
+    dispatch__read(sweep->dispatch, find_tx, found, sweep);
+}
+
 void retain__sweep_scripts(struct dispatch *dispatch, void (*done)(void *ctx), void *ctx) {
     struct script_sweep *sweep = mem_new(sizeof *sweep);
     const struct world *world = loop_world(dispatch->options.loop);
@@ -250,5 +266,5 @@ void retain__sweep_scripts(struct dispatch *dispatch, void (*done)(void *ctx), v
     sweep->before_s = world_wall_ms(world) / 1000 - UNTOUCHED_S;
     sweep->done = done;
     sweep->ctx = ctx;
-    dispatch__read(dispatch, find_tx, found, sweep);
+    sweep_begin(sweep);
 }

@@ -3,12 +3,16 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include <cmocka.h>
 
+#include "base/hash.h"
+#include "base/text.h"
 #include "dispatch/inside.h"
 #include "dispatch_kit.h"
+#include "engine/workflows.h"
 
 static bool is_gone(struct kit *kit, void *ctx) {
     return !file_exists(ctx);
@@ -197,6 +201,46 @@ static void what_is_counted_is_what_the_folder_takes(void **state) {
     assert_int_equal(weight(kit, &none), 0);
 }
 
+static void write_script(struct kit *kit, int number, struct text *values, char (*ret_path)[256]) {
+    char source[32];
+    (void)snprintf(source, sizeof source, "return %d;", number);
+    const struct sha256 hash = sha256_of(source, strlen(source));
+    const struct sha256_hex hex = sha256_hex(&hash);
+    (void)snprintf(*ret_path, sizeof *ret_path, "%s/scripts/%.16s.js", kit->place.dir, hex.text);
+    FILE *file = fopen(*ret_path, "w");
+    assert_non_null(file);
+    assert_int_equal(fputs(source, file) < 0, false);
+    assert_int_equal(fclose(file), 0);
+    text_addf(values, "%s('%s', 9000000000000)", number == 0 ? "" : ", ", hex.text);
+}
+
+static bool no_script_is_listed(struct kit *kit, void *ctx) {
+    (void)ctx;
+    return kit_number(kit, "SELECT count(*) FROM script_removals") == 0;
+}
+
+/* A session's workflows may have more texts than a page of the list. */
+static void the_scripts_of_all_runs_that_were_deleted_go_in_one_round(void **state) {
+    enum { SCRIPTS = SCRIPT_REMOVALS_PAGE + 10 };
+    struct kit *kit = *state;
+    char folder[256], paths[SCRIPTS][256];
+    AUTO(text_done) struct text values;
+    text_init(&values, 1 << 20);
+    (void)snprintf(folder, sizeof folder, "%s/scripts", kit->place.dir);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    text_add_str(&values, "INSERT INTO script_removals (hash, made_ms) VALUES ");
+    for (int i = 0; i < SCRIPTS; i++) {
+        write_script(kit, i, &values, &paths[i]);
+    }
+    text_add_str(&values, " RETURNING 1");
+    assert_int_equal(kit_number(kit, values.data), 1);
+    dispatch_tidy(kit->dispatch);
+    for (int i = 0; i < SCRIPTS; i++) {
+        kit_until(kit, is_gone, paths[i]);
+    }
+    kit_until(kit, no_script_is_listed, NULL);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, kit_setup, kit_teardown)
 
 int main(void) {
@@ -209,6 +253,7 @@ int main(void) {
         CASE(the_oldest_go_by_themselves_when_much_is_kept),
         cmocka_unit_test(litter_is_looked_for_once_a_day),
         CASE(what_is_counted_is_what_the_folder_takes),
+        CASE(the_scripts_of_all_runs_that_were_deleted_go_in_one_round),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
