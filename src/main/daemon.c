@@ -396,7 +396,7 @@ static struct err store_begin(struct daemon *daemon) {
         .notes[RUN_NOTE] = {.deliver = run_note, .ctx = daemon},
         .notes[INBOX_NOTE] = {.deliver = inbox_note, .ctx = daemon}};
     const struct standby_options of_standby = {
-        .serve = options, .store = &with, .pulse = &daemon->pulse};
+        .serve = options, .store = &with, .pulse = &daemon->pulse, .restarts = daemon->restarts};
     bool waited = false;
     struct err err = options->database != NULL
                          ? standby_open_store(&of_standby, &daemon->store, &waited, &daemon->why)

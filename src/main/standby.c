@@ -14,6 +14,7 @@
 enum {
     CANCEL_MS = 2000,
     GUEST_RETRY_MS = 5 * 1000, /* After an error: no free descriptor, a full disk. */
+    OPEN_RETRY_MS = 1000,
 };
 
 struct standby {
@@ -22,8 +23,10 @@ struct standby {
     struct store_opening *opening; /* Borrowed until `opened`, NULL after. */
     struct guest_rooms *guest;     /* Owned; NULL: nobody is waited for. */
     struct stop_signals signals;
-    struct timer patience, guest_retry;
+    struct timer patience, guest_retry, open_retry;
+    unsigned tries; /* In a row that failed to open the store. */
     bool waited, stopping;
+    bool pausing; /* `open_retry` is started. */
     struct err err;
     struct store *store; /* The caller's at the end. */
     struct why why;
@@ -46,6 +49,15 @@ static void guest_gone(void *ctx) {
     standby_end(standby);
 }
 
+static void opening_over(struct standby *standby) {
+    timer_stop(standby->loop, &standby->guest_retry);
+    if (standby->guest == NULL) {
+        standby_end(standby);
+    } else {
+        guest_stop(standby->guest, guest_gone, standby);
+    }
+}
+
 static void cancel_expired(struct timer *timer) {
     const struct standby *standby = CONTAINER_OF(timer, struct standby, patience);
     log_event(standby->options.serve->log, LOG_INFO,
@@ -63,6 +75,10 @@ static void signal_came(void *ctx, int number) {
     if (standby->opening != NULL) {
         store_opening_cancel(standby->opening);
         timer_start(standby->loop, &standby->patience, CANCEL_MS, cancel_expired);
+    } else if (standby->pausing) {
+        timer_stop(standby->loop, &standby->open_retry);
+        standby->err = err_make(ERR_INTERRUPTED, "standby: signal");
+        opening_over(standby);
     }
 }
 
@@ -93,6 +109,10 @@ static void guest_begin(struct standby *standby) {
 
 static void store_waiting(void *ctx) {
     struct standby *standby = ctx;
+    standby->tries = 0;
+    if (standby->waited) {
+        return; /* It stood by before, and could not take over. */
+    }
     standby->waited = true;
     socket_remove(standby);
     log_event(standby->options.serve->log, LOG_INFO,
@@ -115,22 +135,61 @@ static void leader_stalled(void *ctx, bool ended) {
     }
 }
 
+static void opening_begin(struct standby *standby);
+
+static void open_retry_due(struct timer *timer) {
+    struct standby *standby = CONTAINER_OF(timer, struct standby, open_retry);
+    standby->pausing = false;
+    opening_begin(standby);
+}
+
+/* Whoever stands by is there to outlive things, and takes over when something has just happened to
+ * the server: a daemon that leads tries again then, and so does this one. */
+static bool may_pass(const struct standby *standby, struct err err) {
+    bool passes = err.code == ERR_STORE_DOWN || err.code == ERR_READ_ONLY || err.code == ERR_BUSY ||
+                  err.code == ERR_OVERLOADED;
+    return passes && !standby->stopping && (standby->waited || standby->options.restarts > 0);
+}
+
+static void opening_pause(struct standby *standby, struct err err, const struct why *why) {
+    if (standby->tries == 0) {
+        log_event(standby->options.serve->log, LOG_WARN,
+                  "the database could not be taken over; trying again each second",
+                  LOG_FIELDS(log_text("why", why->text), log_err(err)));
+    }
+    standby->tries++;
+    standby->pausing = true;
+    timer_start(standby->loop, &standby->open_retry, OPEN_RETRY_MS, open_retry_due);
+}
+
 static void store_opened(void *ctx, struct err err, struct store *store, const struct why *why) {
     struct standby *standby = ctx;
     standby->opening = NULL;
+    timer_stop(standby->loop, &standby->patience);
+    if (may_pass(standby, err)) {
+        opening_pause(standby, err, why);
+        return;
+    }
     standby->err = err;
     standby->store = store;
     standby->why = *why;
-    timer_stop(standby->loop, &standby->patience);
-    timer_stop(standby->loop, &standby->guest_retry);
     if (store != NULL) { /* What the guest ends with may take long, and others stand by. */
         struct loop *loop = standby->guest == NULL ? standby->options.store->loop : standby->loop;
         pulse_start(standby->options.pulse, loop, store);
     }
-    if (standby->guest == NULL) {
-        standby_end(standby);
-    } else {
-        guest_stop(standby->guest, guest_gone, standby);
+    opening_over(standby);
+}
+
+static void opening_begin(struct standby *standby) {
+    const struct store_opening_options with = {.loop = standby->loop,
+                                               .store = standby->options.store,
+                                               .waiting = store_waiting,
+                                               .stalled = leader_stalled,
+                                               .opened = store_opened,
+                                               .ctx = standby};
+    standby->err = store_opening_start(&with, &standby->opening);
+    if (err_failed(standby->err)) {
+        opening_over(standby);
     }
 }
 
@@ -142,19 +201,10 @@ static struct err standby_run(struct standby *standby) {
     if (err_failed(err)) {
         return err;
     }
-    const struct store_opening_options of_opening = {.loop = standby->loop,
-                                                     .store = standby->options.store,
-                                                     .waiting = store_waiting,
-                                                     .stalled = leader_stalled,
-                                                     .opened = store_opened,
-                                                     .ctx = standby};
-    err = store_opening_start(&of_opening, &standby->opening);
-    if (!err_failed(err)) {
-        stop_signals_open(&standby->signals, standby->loop, signal_came, standby);
-        loop_run(standby->loop);
-        err = standby->err;
-    }
-    return err;
+    stop_signals_open(&standby->signals, standby->loop, signal_came, standby);
+    opening_begin(standby);
+    loop_run(standby->loop);
+    return standby->err;
 }
 
 struct err standby_open_store(const struct standby_options *options, struct store **ret_store,

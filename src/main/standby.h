@@ -12,8 +12,9 @@
  * Signals    a second SIGTERM or SIGINT ends the process at once. The caller handles both already,
  *            on a loop that it runs later: one that comes after the wait is obeyed there.
  * Threads    the main thread; blocks until there is a store, or an error.
- * Failure    as store_open. ERR_INTERRUPTED: a signal asked for the end; `ret_waited` tells whether
- *            another daemon was waited for.
+ * Failure    as store_open. Where this daemon stood by, or was replaced, an error of the server
+ *            that may pass is none: it tries again. ERR_INTERRUPTED: a signal asked for the end;
+ *            `ret_waited` tells whether another daemon was waited for.
  */
 #ifndef DROVER_MAIN_STANDBY_H
 #define DROVER_MAIN_STANDBY_H
@@ -28,6 +29,7 @@ struct standby_options {
     const struct serve_options *serve; /* Borrowed for the call, as is the next. */
     const struct store_options *store; /* For the loop of the daemon, not for that of the wait. */
     struct pulse *pulse;               /* The daemon's; started where a store is returned. */
+    unsigned restarts; /* As in restart.h; above 0: it led before, in this process. */
 };
 MUST_CHECK struct err standby_open_store(const struct standby_options *options,
                                          struct store **ret_store, bool *ret_waited,

@@ -130,6 +130,26 @@ test("a daemon that stands still is replaced, and stands by later", { skip }, as
   assert.deepEqual([first.running, (await shown(second, id)).result.exit_code], [true, 3]);
 });
 
+test("a standby that can't take over for want of connections tries again", { skip }, async (t) => {
+  const url = schemaUrl();
+  const first = await new Host(t, url).start();
+  // Enough to stand by: for the lock, and two for what goes on here.
+  const role = `few${process.pid}`;
+  sql(url, `CREATE ROLE ${role} LOGIN CONNECTION LIMIT 3; GRANT CURRENT_USER TO ${role};`
+    .replace("GRANT CURRENT_USER", `GRANT ${sql(url, "SELECT current_user")}`));
+  const poor = new URL(url);
+  poor.searchParams.set("user", role);
+  const second = await new Host(t, poor.toString().replaceAll("+", "%20")).standsBy();
+  await until("its guest has its connections", () =>
+    sql(url, `SELECT count(*) FROM pg_stat_activity WHERE usename = '${role}'`) === "3");
+  await first.kill();
+  await second.says(/could not be taken over/);
+  assert.ok(second.running);
+  sql(url, `ALTER ROLE ${role} CONNECTION LIMIT -1`);
+  await second.leads();
+  assert.equal((await second.stop()).code, 0);
+});
+
 for (const role of ["standby", "leader"]) {
   const what = `what was given up while its host was away is ended by its next ${role}`;
   test(what, { skip }, async (t) => {
