@@ -10,6 +10,10 @@
 
 enum { EXIT_DEPTH_MAX = 8, SIGNAL_MAX = 127, ERRNO_MAX = 4095, CODE_MAX = 255 };
 
+/* Largest number of a measure. A command can write the file itself; measures within the bound can
+ * still be added to each other and to a time. */
+#define MEASURE_MAX (INT64_C(1) << 53)
+
 enum need { OPTIONAL, REQUIRED };
 
 struct range {
@@ -132,7 +136,7 @@ static bool read_measures(const json_t *object, struct spool_exit *into) {
         {"sandbox", OPTIONAL, &into->sandbox},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        if (!read_number(object, rows[i].key, rows[i].need, (struct range){0, INT64_MAX},
+        if (!read_number(object, rows[i].key, rows[i].need, (struct range){0, MEASURE_MAX},
                          rows[i].into)) {
             return false;
         }

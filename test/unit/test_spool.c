@@ -394,7 +394,7 @@ static void results_that_are_not_whole_or_not_ours_are_refused(void **state) {
     static const char *const heads[] = {
         "",
         "{",
-        "[1,",
+        "{\"v\":1,\"name\":\"run_a.1\",\"end\":\"exited\",\"code\":0,\"left\":9007199254740993,",
         "{\"v\":1,\"name\":\"run_a.1\",\"end\":\"exited\",", /* No code. */
         "{\"v\":1,\"name\":\"run_a.1\",\"end\":\"signaled\",\"code\":0,",
         "{\"v\":1,\"name\":\"run_a.1\",\"end\":\"not_started\",\"errno\":2,", /* No step. */
