@@ -202,6 +202,43 @@ test(`${damages} damages of the files (seed ${seed})`, async (t) => {
   assert.ok(said >= damages / 3, `${said} of ${damages} were said`);
 });
 
+const under = {
+  flipped: (log, random) => {
+    for (let i = 0; i < 40; i++) flip(log, random);
+  },
+  cut: (log, random) => truncateSync(log, random.below(readFileSync(log).length)),
+};
+
+/** The daemon and each later one answer with what was stored, or an error. */
+test(`a log that changes under a daemon (seed ${seed})`, async (t) => {
+  const folder = scratch(t);
+  const random = new Random(seed);
+  const original = await new Original(path.join(folder, "original")).make(random);
+  let losses = 0;
+  for (let i = 0; i < Math.max(6, damages / 10); i++) {
+    const kind = Object.keys(under)[i % 2];
+    const data = path.join(folder, `under-${i}`);
+    original.copy(data);
+    const daemon = await new Daemon({ data, args }).start();
+    under[kind](path.join(data, "drover.db-wal"), random);
+    for (let life = 0; life < 2; life++) {
+      const whole = await streamsAreRight(daemon, original, false);
+      const { json } = await daemon.request("GET", "/readyz");
+      const doctor = await daemon.cli(["doctor"]);
+      if (!whole) {
+        losses++;
+        assert.ok(json.damaged > 0, `${i}: ${kind}: ${JSON.stringify(json)}`);
+        assert.notEqual(doctor.code, 0, doctor.stdout);
+      }
+      await daemon.stop();
+      if (life === 1 || !(await begins(daemon, `${i}: ${kind}`))) break;
+    }
+    if (daemon.running) await daemon.stop();
+    rmSync(data, { recursive: true });
+  }
+  assert.ok(losses > 0);
+});
+
 /** Changes a byte in each page for which `wanted` says so. */
 function flipPages(data, wanted) {
   const file = path.join(data, "drover.db");
