@@ -344,6 +344,7 @@ static void what_was_removed_of_a_host_goes_with_it(void **state) {
 
 static void a_host_that_comes_back_is_told_of_what_was_given_up_and_removed(void **state) {
     struct runs_kit *runs = *state;
+    bool more = false;
     sign(runs, OLD, "a:/d");
     sign(runs, "machine/2", "b:/d");
     struct runs_row ended = runs_add(runs), lives = runs_add(runs);
@@ -351,147 +352,147 @@ static void a_host_that_comes_back_is_told_of_what_was_given_up_and_removed(void
     end.usage = (struct run_usage){.known = true, .memory_kb = 1};
     assert_false(runs_settle(runs, &end).late);
     give_up_all(runs);
-    assert_int_equal(runs_do(runs, remove_tx, NULL), ERR_NONE);
+    assert_int_equal(runs_do(runs, remove_tx, &more), ERR_NONE);
     prune_all(runs);
     struct folder_removals listed = {.count = 0};
     assert_int_equal(runs_do(runs, removals_tx, &listed), ERR_NONE);
     assert_int_equal(listed.count, 1);
     assert_string_equal(listed.page[0].run.text, lives.run);
     assert_int_equal(removals(runs), 0);
+}
 
-    static void a_long_list_of_a_host_goes_in_pieces_and_the_host_with_the_last(void **state) {
-        struct runs_kit *runs = *state;
-        bool more = false;
-        sign(runs, OLD, "a:/d");
-        execute(runs,
-                "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 510)"
-                " INSERT INTO folder_removals (run, place, attempts)"
-                " SELECT 'run_' || n, '" OLD "', 1 FROM n");
-        assert_int_equal(runs_do(runs, remove_tx, &more), ERR_NONE);
-        assert_true(more);
-        assert_int_equal(removals(runs), 510 - FOLDER_REMOVALS_FORGET);
-        assert_int_equal(runs_count(runs, "SELECT count(*) FROM hosts"), 1);
-        assert_int_equal(runs_do(runs, remove_tx, &more), ERR_NONE);
-        assert_false(more);
-        assert_int_equal(removals(runs), 0);
-        assert_int_equal(runs_count(runs, "SELECT count(*) FROM hosts"), 0);
-    }
+static void a_long_list_of_a_host_goes_in_pieces_and_the_host_with_the_last(void **state) {
+    struct runs_kit *runs = *state;
+    bool more = false;
+    sign(runs, OLD, "a:/d");
+    execute(runs, "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 510)"
+                  " INSERT INTO folder_removals (run, place, attempts)"
+                  " SELECT 'run_' || n, '" OLD "', 1 FROM n");
+    assert_int_equal(runs_do(runs, remove_tx, &more), ERR_NONE);
+    assert_true(more);
+    assert_int_equal(removals(runs), 510 - FOLDER_REMOVALS_FORGET);
+    assert_int_equal(runs_count(runs, "SELECT count(*) FROM hosts"), 1);
+    assert_int_equal(runs_do(runs, remove_tx, &more), ERR_NONE);
+    assert_false(more);
+    assert_int_equal(removals(runs), 0);
+    assert_int_equal(runs_count(runs, "SELECT count(*) FROM hosts"), 0);
+}
 
-    /* --- Names of older versions ------------------------------------------------------------------ */
+/* --- Names of older versions ------------------------------------------------------------------ */
 
-    static struct err rename_tx(struct tx * tx, void *ctx) {
-        return tx_host_rename(tx, kit_bytes(ctx));
-    }
+static struct err rename_tx(struct tx *tx, void *ctx) {
+    return tx_host_rename(tx, kit_bytes(ctx));
+}
 
-    static void assert_jobs(struct runs_kit * runs, const char *place, int64_t count) {
-        struct find find = {.word = place};
-        assert_int_equal(find_host(runs, &find), ERR_NONE);
-        assert_true(find.found);
-        assert_int_equal(find.runs, count);
-    }
+static void assert_jobs(struct runs_kit *runs, const char *place, int64_t count) {
+    struct find find = {.word = place};
+    assert_int_equal(find_host(runs, &find), ERR_NONE);
+    assert_true(find.found);
+    assert_int_equal(find.runs, count);
+}
 
-    static void jobs_of_an_older_version_are_called_by_the_new_name_of_their_host(void **state) {
-        struct runs_kit *runs = *state;
-        (void)runs_add(runs);
-        sign(runs, OLD, "a:/d");
-        sign(runs, OLD "/0f", "a:/d");
-        assert_int_equal(runs_do(runs, rename_tx, "machine/11/0f"), ERR_NONE);
-        assert_int_equal(runs_do(runs, rename_tx, OLD), ERR_NONE);
-        assert_jobs(runs, OLD, 1);
-        assert_int_equal(runs_do(runs, rename_tx, OLD "/0f"), ERR_NONE);
-        assert_jobs(runs, OLD "/0f", 1);
-        struct find find = {.word = OLD};
-        assert_int_equal(find_host(runs, &find), ERR_NONE);
-        assert_false(find.found);
-    }
+static void jobs_of_an_older_version_are_called_by_the_new_name_of_their_host(void **state) {
+    struct runs_kit *runs = *state;
+    (void)runs_add(runs);
+    sign(runs, OLD, "a:/d");
+    sign(runs, OLD "/0f", "a:/d");
+    assert_int_equal(runs_do(runs, rename_tx, "machine/11/0f"), ERR_NONE);
+    assert_int_equal(runs_do(runs, rename_tx, OLD), ERR_NONE);
+    assert_jobs(runs, OLD, 1);
+    assert_int_equal(runs_do(runs, rename_tx, OLD "/0f"), ERR_NONE);
+    assert_jobs(runs, OLD "/0f", 1);
+    struct find find = {.word = OLD};
+    assert_int_equal(find_host(runs, &find), ERR_NONE);
+    assert_false(find.found);
+}
 
-    static void of_two_hosts_with_one_older_name_neither_gets_the_jobs(void **state) {
-        struct runs_kit *runs = *state;
-        (void)runs_add(runs);
-        sign(runs, OLD, "a:/d");
-        sign(runs, OLD "/0e", "a:/d");
-        sign(runs, OLD "/0f", "b:/d");
-        assert_int_equal(runs_do(runs, rename_tx, OLD "/0f"), ERR_NONE);
-        assert_jobs(runs, OLD, 1);
-    }
+static void of_two_hosts_with_one_older_name_neither_gets_the_jobs(void **state) {
+    struct runs_kit *runs = *state;
+    (void)runs_add(runs);
+    sign(runs, OLD, "a:/d");
+    sign(runs, OLD "/0e", "a:/d");
+    sign(runs, OLD "/0f", "b:/d");
+    assert_int_equal(runs_do(runs, rename_tx, OLD "/0f"), ERR_NONE);
+    assert_jobs(runs, OLD, 1);
+}
 
-    /* The run ended before its host got an id, or lived on under the new name: its span has the old
+/* The run ended before its host got an id, or lived on under the new name: its span has the old
  * one. */
-    static void a_host_is_told_of_the_runs_of_it_by_its_older_name(void **state) {
-        struct runs_kit *runs = *state;
-        (void)runs_add(runs);
-        (void)runs_add(runs);
-        sign(runs, OLD, "a:/d");
-        execute(runs, "UPDATE spans SET host = ''");
-        give_up_all(runs);
-        struct runs_row live = runs_add(runs);
-        sign(runs, OLD "/0f", "a:/d");
-        sign(runs, "machine/11/0e", "b:/d"); /* Another one. */
-        assert_int_equal(runs_do(runs, rename_tx, OLD "/0f"), ERR_NONE);
-        assert_string_equal(runs_get(runs, live.run).host, OLD "/0f");
-        struct run_settle end = runs_exit(runs, live.run, 0);
-        end.bounds = leader(runs);
-        assert_false(runs_settle(runs, &end).late);
-        execute(runs, "UPDATE runs SET host = 'machine/2' WHERE host = '" OLD "/0f'");
-        prune_all(runs);
-        assert_int_equal(removals(runs), 3);
-        assert_int_equal(
-            runs_count(runs, "SELECT count(*) FROM folder_removals WHERE place = '" OLD "/0f'"), 3);
-    }
+static void a_host_is_told_of_the_runs_of_it_by_its_older_name(void **state) {
+    struct runs_kit *runs = *state;
+    (void)runs_add(runs);
+    (void)runs_add(runs);
+    sign(runs, OLD, "a:/d");
+    execute(runs, "UPDATE spans SET host = ''");
+    give_up_all(runs);
+    struct runs_row live = runs_add(runs);
+    sign(runs, OLD "/0f", "a:/d");
+    sign(runs, "machine/11/0e", "b:/d"); /* Another one. */
+    assert_int_equal(runs_do(runs, rename_tx, OLD "/0f"), ERR_NONE);
+    assert_string_equal(runs_get(runs, live.run).host, OLD "/0f");
+    struct run_settle end = runs_exit(runs, live.run, 0);
+    end.bounds = leader(runs);
+    assert_false(runs_settle(runs, &end).late);
+    execute(runs, "UPDATE runs SET host = 'machine/2' WHERE host = '" OLD "/0f'");
+    prune_all(runs);
+    assert_int_equal(removals(runs), 3);
+    assert_int_equal(
+        runs_count(runs, "SELECT count(*) FROM folder_removals WHERE place = '" OLD "/0f'"), 3);
+}
 
-    struct output {
-        struct run_output what;
-        struct run_bounds bounds;
-        struct why why;
-        const char *run;
+struct output {
+    struct run_output what;
+    struct run_bounds bounds;
+    struct why why;
+    const char *run;
+};
+
+static struct err output_tx(struct tx *tx, void *ctx) {
+    struct output *output = ctx;
+    bool found = false;
+    struct run_row row;
+    const struct run_key key = {.run = kit_bytes(output->run)};
+    struct err err = tx_run_find(tx, &key, &found, &row);
+    if (err_failed(err)) {
+        return err;
+    }
+    output->what = (struct run_output){.row = &row, .attempt = 1};
+    return tx_run_check_output(tx, &output->what, &output->bounds, &output->why);
+}
+
+static void the_output_of_a_run_is_on_the_host_of_its_older_name(void **state) {
+    struct runs_kit *runs = *state;
+    struct runs_row run = runs_add(runs);
+    give_up_all(runs);
+    struct output output = {.bounds = leader(runs), .run = run.run};
+    assert_int_equal(runs_do(runs, output_tx, &output), ERR_HOST_GONE);
+    sign(runs, OLD "/0f", "a:/d");
+    assert_int_equal(runs_do(runs, output_tx, &output), ERR_HOST_AWAY);
+    assert_non_null(strstr(output.why.text, "ran on host a:/d, which keeps"));
+    sign(runs, OLD "/0e", "b:/d"); /* Either of them. */
+    assert_int_equal(runs_do(runs, output_tx, &output), ERR_HOST_AWAY);
+    assert_non_null(strstr(output.why.text, "ran on host " OLD ", which keeps"));
+}
+
+int main(void) {
+    json_setup();
+    const struct CMUnitTest tests[] = {
+        HOSTS_TEST(a_sign_of_life_makes_a_host_known_and_moves_its_time),
+        HOSTS_TEST(a_name_that_several_hosts_have_names_none),
+        HOSTS_TEST(all_jobs_of_a_host_are_given_up_in_pages),
+        HOSTS_TEST(a_job_whose_row_is_damaged_keeps_no_other_from_its_end),
+        HOSTS_TEST(jobs_of_a_host_are_given_up_however_large_they_are),
+        HOSTS_TEST(questions_of_a_standby_are_answered_however_large_the_jobs_are),
+        HOSTS_TEST(only_a_job_that_is_away_is_abandoned),
+        HOSTS_TEST(another_host_is_told_of_the_runs_of_it_that_are_removed),
+        HOSTS_TEST(a_host_is_told_of_an_older_attempt_too),
+        HOSTS_TEST(what_was_removed_of_a_host_goes_with_it),
+        HOSTS_TEST(a_host_that_comes_back_is_told_of_what_was_given_up_and_removed),
+        HOSTS_TEST(a_long_list_of_a_host_goes_in_pieces_and_the_host_with_the_last),
+        HOSTS_TEST(jobs_of_an_older_version_are_called_by_the_new_name_of_their_host),
+        HOSTS_TEST(of_two_hosts_with_one_older_name_neither_gets_the_jobs),
+        HOSTS_TEST(a_host_is_told_of_the_runs_of_it_by_its_older_name),
+        HOSTS_TEST(the_output_of_a_run_is_on_the_host_of_its_older_name),
     };
-
-    static struct err output_tx(struct tx * tx, void *ctx) {
-        struct output *output = ctx;
-        bool found = false;
-        struct run_row row;
-        const struct run_key key = {.run = kit_bytes(output->run)};
-        struct err err = tx_run_find(tx, &key, &found, &row);
-        if (err_failed(err)) {
-            return err;
-        }
-        output->what = (struct run_output){.row = &row, .attempt = 1};
-        return tx_run_check_output(tx, &output->what, &output->bounds, &output->why);
-    }
-
-    static void the_output_of_a_run_is_on_the_host_of_its_older_name(void **state) {
-        struct runs_kit *runs = *state;
-        struct runs_row run = runs_add(runs);
-        give_up_all(runs);
-        struct output output = {.bounds = leader(runs), .run = run.run};
-        assert_int_equal(runs_do(runs, output_tx, &output), ERR_HOST_GONE);
-        sign(runs, OLD "/0f", "a:/d");
-        assert_int_equal(runs_do(runs, output_tx, &output), ERR_HOST_AWAY);
-        assert_non_null(strstr(output.why.text, "ran on host a:/d, which keeps"));
-        sign(runs, OLD "/0e", "b:/d"); /* Either of them. */
-        assert_int_equal(runs_do(runs, output_tx, &output), ERR_HOST_AWAY);
-        assert_non_null(strstr(output.why.text, "ran on host " OLD ", which keeps"));
-    }
-
-    int main(void) {
-        json_setup();
-        const struct CMUnitTest tests[] = {
-            HOSTS_TEST(a_sign_of_life_makes_a_host_known_and_moves_its_time),
-            HOSTS_TEST(a_name_that_several_hosts_have_names_none),
-            HOSTS_TEST(all_jobs_of_a_host_are_given_up_in_pages),
-            HOSTS_TEST(a_job_whose_row_is_damaged_keeps_no_other_from_its_end),
-            HOSTS_TEST(jobs_of_a_host_are_given_up_however_large_they_are),
-            HOSTS_TEST(questions_of_a_standby_are_answered_however_large_the_jobs_are),
-            HOSTS_TEST(only_a_job_that_is_away_is_abandoned),
-            HOSTS_TEST(another_host_is_told_of_the_runs_of_it_that_are_removed),
-            HOSTS_TEST(a_host_is_told_of_an_older_attempt_too),
-            HOSTS_TEST(what_was_removed_of_a_host_goes_with_it),
-            HOSTS_TEST(a_host_that_comes_back_is_told_of_what_was_given_up_and_removed),
-            HOSTS_TEST(a_long_list_of_a_host_goes_in_pieces_and_the_host_with_the_last),
-            HOSTS_TEST(jobs_of_an_older_version_are_called_by_the_new_name_of_their_host),
-            HOSTS_TEST(of_two_hosts_with_one_older_name_neither_gets_the_jobs),
-            HOSTS_TEST(a_host_is_told_of_the_runs_of_it_by_its_older_name),
-            HOSTS_TEST(the_output_of_a_run_is_on_the_host_of_its_older_name),
-        };
-        return cmocka_run_group_tests(tests, NULL, NULL);
-    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
