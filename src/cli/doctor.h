@@ -29,7 +29,10 @@ struct doctor {
 void doctor_row(struct doctor *doctor, enum verdict verdict, const char *what, const char *text);
 /* A row that makes the exit code that of `err`, unless an earlier one has. */
 void doctor_fail(struct doctor *doctor, const char *what, struct err err, const struct why *why);
+
+/* doctor_database.c. */
 bool doctor_database_exists(const struct doctor *doctor);
+void doctor_check_database(struct doctor *doctor);
 
 /* doctor_deep.c. `down` NULL: the daemon runs, and is asked. */
 struct doctor_down;
