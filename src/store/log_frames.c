@@ -77,6 +77,10 @@ bool log_frame_is_page(int len, sqlite3_int64 at) {
            (at - LOG_HEADER - FRAME_HEADER) % FRAME_BYTES == 0;
 }
 
+uint64_t log_frame_number(sqlite3_int64 at) {
+    return (uint64_t)(at - LOG_HEADER - FRAME_HEADER) / FRAME_BYTES;
+}
+
 /* A short read leaves zeros, which SQLite's VFS promises. The log's header, which tells the order
  * of the words, is not read: no page fits by chance in the other one. */
 int log_frame_read(sqlite3_file *log, uint8_t *page, sqlite3_int64 at, bool *ret_fits,

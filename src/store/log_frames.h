@@ -22,6 +22,7 @@
 
 /* Whether a read of `len` bytes at `at` is that of the page of a frame. */
 MUST_CHECK bool log_frame_is_page(int len, sqlite3_int64 at);
+uint64_t log_frame_number(sqlite3_int64 at); /* Of the frame whose page that is; from 0. */
 
 /* Reads the page at `at`. SQLITE_OK: *ret_fits tells whether it is what was written, *ret_number
  * which page it is, according to the frame (0: unknown). Beyond the end of the log nothing fits. */

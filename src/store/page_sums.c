@@ -28,9 +28,9 @@ enum { CAN_READ_PARTS = 0x8000 };
 
 struct page_file {
     sqlite3_file base;
-    sqlite3_file *real;         /* Owned: sqlite3_malloc. */
-    struct page_damage *damage; /* Borrowed; may be NULL. */
-    bool database;              /* Not a log, a journal or a temporary file. */
+    sqlite3_file *real;       /* Owned: sqlite3_malloc. */
+    struct page_watch *watch; /* Borrowed; may be NULL. */
+    bool database;            /* Not a log, a journal or a temporary file. */
     bool sums;
     bool gaps; /* Gaps are cleared (page_gap.h). */
     /* Between these two a checkpoint copies the log: a page that is damaged there. */
@@ -74,6 +74,10 @@ uint64_t page_sum(const uint8_t *page, uint32_t number) {
         sum ^= sum >> 31;
     }
     return sum;
+}
+
+uint64_t page_sum_all(const uint8_t *page, uint32_t number) {
+    return page_sum(page, number) ^ word_at(page + SUMMED_BYTES) * UINT64_C(0xd6e8feb86659fd93);
 }
 
 bool page_sum_fits(const uint8_t *page, uint32_t number) {
@@ -126,8 +130,8 @@ static bool is_page(const struct page_file *file, int len, sqlite3_int64 at) {
 }
 
 static void damage_add(const struct page_file *database, uint32_t number) {
-    if (database->damage != NULL) {
-        page_damage_add(database->damage, number);
+    if (database->watch != NULL) {
+        page_damage_add(&database->watch->damage, number);
     }
 }
 
@@ -167,9 +171,19 @@ static int part_read(struct page_file *file, void *data, int len, sqlite3_int64 
  * written with a wrong checksum. Frames of a commit that goes on get their checksums at its end;
  * only the connection that writes them reads them until then. */
 static int log_read(struct page_file *log, uint8_t *page, sqlite3_int64 at) {
+    struct page_watch *watch = log->log_of->watch;
+    uint64_t frame = log_frame_number(at);
+    int rc = log->real->pMethods->xRead(log->real, page, PAGE_BYTES, at);
+    bool whole = rc == SQLITE_OK && watch != NULL && log_sums_fit(&watch->log, frame, page);
+    if (whole || (rc != SQLITE_OK && rc != SQLITE_IOERR_SHORT_READ)) {
+        return rc;
+    }
     bool fits = false;
     uint32_t number = 0;
-    int rc = log_frame_read(log->real, page, at, &fits, &number);
+    rc = log_frame_read(log->real, page, at, &fits, &number);
+    if (rc == SQLITE_OK && fits && watch != NULL) {
+        log_sums_put(&watch->log, frame, page);
+    }
     if (rc != SQLITE_OK || fits) {
         return rc;
     }
@@ -213,14 +227,23 @@ static int spoilt_write(struct page_file *file, const void *data, sqlite3_int64 
     return file->real->pMethods->xWrite(file->real, copy, PAGE_BYTES, at);
 }
 
+static int log_write(struct page_file *log, const void *data, int len, sqlite3_int64 at) {
+    struct page_watch *watch = log->log_of->watch;
+    log->written_from = at < log->written_from ? at : log->written_from;
+    if (log->log_of->sums && watch != NULL && log_frame_is_page(len, at)) {
+        log_sums_put(&watch->log, log_frame_number(at), data);
+    }
+    return log->real->pMethods->xWrite(log->real, data, len, at);
+}
+
 static int file_write(sqlite3_file *base, const void *data, int len, sqlite3_int64 at) {
     struct page_file *file = of(base);
     bool page = is_page(file, len, at);
     if (page && file->spoilt) {
         return spoilt_write(file, data, at);
     }
-    if (at < file->written_from) {
-        file->written_from = at;
+    if (file->log_of != NULL) {
+        return log_write(file, data, len, at);
     }
     if (page && at == 0) {
         file->sums = header_has_sums(data);
@@ -247,7 +270,7 @@ static int file_control(sqlite3_file *base, int what, void *arg) {
     struct page_file *file = of(base);
     switch (what) {
     case CONTROL_WATCH:
-        file->damage = arg;
+        file->watch = arg;
         return SQLITE_OK;
     case CONTROL_SET:
         file->sums = *(const bool *)arg;
@@ -469,8 +492,8 @@ void page_sums_reserve(sqlite3 *db) {
     control(db, SQLITE_FCNTL_RESERVE_BYTES, &bytes);
 }
 
-void page_sums_watch(sqlite3 *db, struct page_damage *damage) {
-    control(db, CONTROL_WATCH, damage);
+void page_sums_watch(sqlite3 *db, struct page_watch *watch) {
+    control(db, CONTROL_WATCH, watch);
 }
 
 bool page_sums_on(sqlite3 *db) {

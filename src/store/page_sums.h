@@ -23,6 +23,7 @@
 #include <sqlite3.h>
 
 #include "base/base.h"
+#include "store/log_sums.h"
 #include "store/page_damage.h"
 
 enum { PAGE_BYTES = 4096, PAGE_SUM_BYTES = 8 };
@@ -33,13 +34,18 @@ const char *page_sums_vfs(void);
 
 /* A database that `db` makes from nothing has checksums. */
 void page_sums_reserve(sqlite3 *db);
-/* Damage that `db` meets is counted here from now on. NULL: nowhere. */
-void page_sums_watch(sqlite3 *db, struct page_damage *damage);
+/* What all connections of one process to one database share. */
+struct page_watch {
+    struct page_damage damage; /* What they meet is counted. */
+    struct log_sums log;
+};
+void page_sums_watch(sqlite3 *db, struct page_watch *watch); /* From now on; NULL: none. */
 bool page_sums_on(sqlite3 *db);
 /* For a new file that gets the pages of `from` in any order. */
 void page_sums_like(sqlite3 *db, sqlite3 *from);
 
-uint64_t page_sum(const uint8_t *page, uint32_t number);
+uint64_t page_sum(const uint8_t *page, uint32_t number);     /* Without its last bytes. */
+uint64_t page_sum_all(const uint8_t *page, uint32_t number); /* With them. */
 bool page_sum_fits(const uint8_t *page, uint32_t number);
 void page_sum_put(uint8_t *page, uint32_t number); /* Into its last bytes. */
 /* Of page 1: also where the byte of its header that says so is damaged. */

@@ -18,7 +18,7 @@ struct sqlite_database {
     struct datadir *dir; /* Owned: the claim. */
     char *path;          /* Owned: of the file. */
     int64_t opened_ms;   /* Wall clock. */
-    struct page_damage damage;
+    struct page_watch watch;
     struct commit_mark *mark; /* Owned. */
     /* The log was emptied, or is about to be. Pages in the writer's cache may hold, in their gaps
      * (page_gap.h), what was deleted meanwhile, and would bring it back into the log. */
@@ -43,7 +43,7 @@ static void close_database(struct database *database) {
     struct sqlite_database *self = CONTAINER_OF(database, struct sqlite_database, database);
     commit_mark_close(self->mark);
     datadir_release(self->dir);
-    page_damage_done(&self->damage);
+    page_damage_done(&self->watch.damage);
     mem_free(self->path);
     mem_free(self);
 }
@@ -108,7 +108,7 @@ static struct err open_database(const struct driver_options *options,
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     struct sqlite_database *self = mem_new(sizeof *self);
     self->database.driver = &driver_sqlite;
-    page_damage_init(&self->damage);
+    page_damage_init(&self->watch.damage);
     self->opened_ms = world_wall_ms(options->world);
     self->path = datadir_path(options->where, DATADIR_DATABASE);
     struct err err = check_length(self->path, why);
@@ -143,7 +143,7 @@ static struct err connect_to(struct database *database, enum conn_role role, str
     struct sqlite_database *self = CONTAINER_OF(database, struct sqlite_database, database);
     struct sqlite_conn *conn = NULL;
     struct err err =
-        sqlite_conn_open(self->path, role, SQLITE_ACCESS_LIVE, &self->damage, &conn, why);
+        sqlite_conn_open(self->path, role, SQLITE_ACCESS_LIVE, &self->watch, &conn, why);
     if (!err_failed(err)) {
         conn->mark = self->mark;
         conn->stale = &self->stale;
@@ -178,7 +178,8 @@ static uint64_t keep_errors(const struct database *database) {
 }
 
 static uint32_t damaged(const struct database *database) {
-    return page_damage_count(&CONTAINER_OF(database, struct sqlite_database, database)->damage);
+    return page_damage_count(
+        &CONTAINER_OF(database, struct sqlite_database, database)->watch.damage);
 }
 
 /* --- Start ------------------------------------------------------------------------------------ */

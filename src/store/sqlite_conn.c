@@ -171,7 +171,7 @@ static struct err log_must_have_database(const char *path, struct why *why) {
 }
 
 struct err sqlite_conn_open(const char *path, enum conn_role role, enum sqlite_access access,
-                            struct page_damage *damage, struct sqlite_conn **ret_conn,
+                            struct page_watch *watch, struct sqlite_conn **ret_conn,
                             struct why *why) {
     AUTO(sqlite_conn_release) struct sqlite_conn *conn = mem_new(sizeof *conn);
     conn->conn.driver = &driver_sqlite;
@@ -184,7 +184,7 @@ struct err sqlite_conn_open(const char *path, enum conn_role role, enum sqlite_a
     const char *vfs = page_sums_vfs();
     int rc = vfs == NULL ? SQLITE_NOMEM : sqlite3_open_v2(path, &conn->db, open_flags(access), vfs);
     if (rc == SQLITE_OK) {
-        page_sums_watch(conn->db, damage);
+        page_sums_watch(conn->db, watch);
         set_up_database(conn->db);
         if (access == SQLITE_ACCESS_LIVE) {
             rc = set_up_live(conn);

@@ -15,7 +15,7 @@
 
 struct commit_mark;
 struct datadir;
-struct page_damage;
+struct page_watch;
 struct sqlite_statement;
 
 struct sqlite_conn {
@@ -57,9 +57,9 @@ enum sqlite_access { SQLITE_ACCESS_LIVE, SQLITE_ACCESS_LOOK };
 
 /* Access LIVE makes the file where there is none, and puts it into WAL mode with synchronous=FULL,
  * both read back; LOOK opens an existing file, changes no setting of it, and leaves a log as it is.
- * `damage`: or NULL. */
+ * `watch`: or NULL. */
 MUST_CHECK struct err sqlite_conn_open(const char *path, enum conn_role role,
-                                       enum sqlite_access access, struct page_damage *damage,
+                                       enum sqlite_access access, struct page_watch *watch,
                                        struct sqlite_conn **ret_conn, struct why *why);
 void sqlite_conn_close(struct sqlite_conn *conn);
 void sqlite_conn_release(struct sqlite_conn **conn); /* For AUTO. */

@@ -3,6 +3,7 @@
 
 #include <sqlite3.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -108,12 +109,12 @@ static void a_part_of_a_damaged_page_is_refused(void **state) {
     page[PAGE_BYTES - 100] ^= 1; /* Outside the second part. */
     pages_put(pages->path, last, page);
     pages_get(pages->path, last - 1, page);
-    struct page_damage damage;
-    page_damage_init(&damage);
+    static struct page_watch watch;
+    page_damage_init(&watch.damage);
     sqlite3 *db = NULL;
     assert_int_equal(sqlite3_open_v2(pages->path, &db, SQLITE_OPEN_READWRITE, page_sums_vfs()),
                      SQLITE_OK);
-    page_sums_watch(db, &damage);
+    page_sums_watch(db, &watch);
     assert_int_equal(sqlite3_exec(db, "SELECT count(*) FROM nodes", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_file *file = NULL;
     assert_int_equal(sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file), SQLITE_OK);
@@ -124,9 +125,48 @@ static void a_part_of_a_damaged_page_is_refused(void **state) {
         assert_int_equal(file->pMethods->xRead(file, part, len, (last - 1) * PAGE_BYTES),
                          SQLITE_CORRUPT);
     }
-    assert_int_equal(page_damage_count(&damage), 1);
+    assert_int_equal(page_damage_count(&watch.damage), 1);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
-    page_damage_done(&damage);
+    page_damage_done(&watch.damage);
+}
+
+static int batch_take(void *ctx, int columns, char **values, char **names) {
+    (void)columns;
+    (void)names;
+    *(int *)ctx = atoi(values[0]);
+    return 0;
+}
+
+static void sql_do(sqlite3 *db, const char *sql) {
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+/* The second connection shares nothing with the first, as if it were another process. */
+static void frames_that_another_process_has_written_are_read(void **state) {
+    struct pages *pages = *state;
+    static struct page_watch watch;
+    sqlite3 *db = NULL, *other = NULL;
+    int batch = 0;
+    pages_fill(pages);
+    page_damage_init(&watch.damage);
+    assert_int_equal(sqlite3_open_v2(pages->path, &db, SQLITE_OPEN_READWRITE, page_sums_vfs()),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_open_v2(pages->path, &other, SQLITE_OPEN_READWRITE, page_sums_vfs()),
+                     SQLITE_OK);
+    page_sums_watch(db, &watch);
+    for (int i = 0; i < 3; i++) {
+        sql_do(db, "UPDATE nodes SET batch = 1000"); /* The first frame of the log. */
+        sql_do(other, "PRAGMA wal_checkpoint(RESTART)");
+        sql_do(other, "UPDATE nodes SET batch = 2000"); /* The same frame. */
+        assert_int_equal(sqlite3_exec(db, "SELECT batch FROM nodes", batch_take, &batch, NULL),
+                         SQLITE_OK);
+        assert_int_equal(batch, 2000);
+        sql_do(db, "PRAGMA wal_checkpoint(RESTART)");
+    }
+    assert_int_equal(page_damage_count(&watch.damage), 0);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    assert_int_equal(sqlite3_close(other), SQLITE_OK);
+    page_damage_done(&watch.damage);
 }
 
 /* Under a daemon, and with a log: its size of the database is what SQLite believes. */
@@ -172,6 +212,7 @@ int main(void) {
         PAGES(damaged_rows_are_refused_and_counted),
         PAGES(a_page_in_the_place_of_another_is_damaged),
         PAGES(a_part_of_a_damaged_page_is_refused),
+        PAGES(frames_that_another_process_has_written_are_read),
         PAGES(rows_of_a_file_that_was_cut_are_refused_and_counted),
         PAGES(a_database_without_checksums_is_read_and_written),
     };
