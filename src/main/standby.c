@@ -146,8 +146,12 @@ static void open_retry_due(struct timer *timer) {
 /* Whoever stands by is there to outlive things, and takes over when something has just happened to
  * the server: a daemon that leads tries again then, and so does this one. */
 static bool may_pass(const struct standby *standby, struct err err) {
-    bool passes = err.code == ERR_STORE_DOWN || err.code == ERR_READ_ONLY || err.code == ERR_BUSY ||
-                  err.code == ERR_OVERLOADED;
+    static const enum err_code passing[] = {ERR_STORE_DOWN, ERR_READ_ONLY, ERR_BUSY, ERR_OVERLOADED,
+                                            ERR_DISK_FULL};
+    bool passes = false;
+    for (size_t i = 0; i < COUNT_OF(passing); i++) {
+        passes = passes || err.code == passing[i];
+    }
     return passes && !standby->stopping && (standby->waited || standby->options.restarts > 0);
 }
 

@@ -150,6 +150,21 @@ test("a standby that can't take over for want of connections tries again", { ski
   assert.equal((await second.stop()).code, 0);
 });
 
+test("a standby that can't take over since the server's disk is full tries again", { skip },
+  async (t) => {
+    const url = schemaUrl();
+    const first = await new Host(t, url).start();
+    const second = await new Host(t, url).standsBy();
+    sql(url, "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS" +
+      " $$ BEGIN RAISE EXCEPTION 'no space' USING ERRCODE = '53100'; END $$;" +
+      " CREATE TRIGGER full_disk BEFORE UPDATE ON nodes FOR EACH ROW" +
+      " WHEN (NEW.epoch <> OLD.epoch) EXECUTE FUNCTION full_disk()");
+    await first.kill();
+    await second.says(/could not be taken over.*disk_full/);
+    sql(url, "DROP TRIGGER full_disk ON nodes");
+    await second.leads();
+  });
+
 for (const role of ["standby", "leader"]) {
   const what = `what was given up while its host was away is ended by its next ${role}`;
   test(what, { skip }, async (t) => {
