@@ -6,9 +6,7 @@
 enum {
     TURN_REQUESTS_MAX = 64, /* Of one connection, before the others are looked at again. */
     LINGER_BYTES_MAX = 4 << 20,
-    /* Bytes of an answer that is being made: of a page (GET), and of any other answer. */
-    AHEAD_PAGE = 1 << 20,
-    AHEAD_SMALL = 64 << 10,
+    AHEAD_PAGE = 1 << 20, /* Bytes of a page that is being made. */
 };
 
 void conn_read_stop(struct conn *conn) {
@@ -46,14 +44,6 @@ static bool is_behind_pool(const struct conn *conn) {
  * the first of them is there to be counted. */
 static size_t bytes_ahead(const struct http_server *server) {
     return server->answer_bytes + server->ahead_bytes;
-}
-
-/* Only a read can be answered with a page. */
-static void guess_again(struct exchange *exchange) {
-    if (exchange->ahead_bytes > AHEAD_SMALL && !exchange_is_read(exchange)) {
-        exchange->server->ahead_bytes -= exchange->ahead_bytes - AHEAD_SMALL;
-        exchange->ahead_bytes = AHEAD_SMALL;
-    }
 }
 
 /* One request at a time is always possible. More of them share bounds for the whole server: each
@@ -145,7 +135,9 @@ static void hold(struct conn *conn, struct bytes rest) {
 /* The head is there: may it reach its handler? */
 static void check(struct conn *conn, struct exchange *exchange, enum parse_result result) {
     exchange_check(exchange);
-    guess_again(exchange);
+    if (!exchange_is_read(exchange)) {
+        exchange_guess_small(exchange);
+    }
     if (result == PARSE_WHOLE) {
         return;
     }

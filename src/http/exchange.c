@@ -9,6 +9,7 @@ enum {
     SPARE_MAX = 32, /* Exchanges kept for the next requests. */
     PROBLEM_MAX = 4096,
     ANSWER_SMALL = 16 << 10,
+    AHEAD_SMALL = 64 << 10, /* Bytes of an answer that is being made and is no page. */
     FREE_INLINE = 64 << 10, /* Larger answers are freed in the pool. */
 };
 
@@ -122,6 +123,13 @@ static void ahead_end(struct exchange *exchange) {
     exchange->ahead_bytes = 0;
 }
 
+void exchange_guess_small(struct exchange *exchange) {
+    if (exchange->ahead_bytes > AHEAD_SMALL) {
+        exchange->server->ahead_bytes -= exchange->ahead_bytes - AHEAD_SMALL;
+        exchange->ahead_bytes = AHEAD_SMALL;
+    }
+}
+
 void exchange_free(struct exchange *exchange) {
     struct http_server *server = exchange->server;
     ahead_end(exchange);
@@ -229,6 +237,7 @@ void exchange_on_gone(struct exchange *exchange, void (*gone)(struct exchange *e
                       void *ctx) {
     exchange->gone = gone;
     exchange->gone_ctx = ctx;
+    exchange_guess_small(exchange); /* A few waits must not keep all others from sending ahead. */
 }
 
 void exchange_on_drain(struct exchange *exchange,
@@ -375,6 +384,7 @@ void exchange_hand_over(struct exchange *exchange, struct outlet *outlet) {
     exchange->outlet = outlet;
     memcpy(outlet->token, exchange->identity.token, sizeof outlet->token);
     exchange_go(exchange, EXCHANGE_STREAMING);
+    ahead_end(exchange);
     free_sent(exchange);
     if (exchange->conn == NULL) {
         exchange_free(exchange);

@@ -82,6 +82,8 @@ struct exchange *exchange_new(struct conn *conn);
 void exchange_free(struct exchange *exchange);
 void exchange_go(struct exchange *exchange, enum exchange_state to);
 void exchange_refuse_revoked(struct exchange *exchange);
+/* The answer that is being made is hardly a page: it counts less among those ahead. */
+void exchange_guess_small(struct exchange *exchange);
 /* GET or HEAD: the answer shows what is stored. For a head that was checked. */
 MUST_CHECK bool exchange_is_read(const struct exchange *exchange);
 /* body.c: the request is complete, and was not refused. */

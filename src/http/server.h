@@ -34,7 +34,7 @@ struct http_limits {
     size_t answers_bytes_max; /* 128 MB of answers that wait for their clients; small ones pass. */
     /* 32 MB of the same, from which on a connection is not read while it has a request in flight. A
      * request that was begun behind another one counts until it is answered: a read as 1 MB, which
-     * is what a page may have, any other as 64 kB. */
+     * is what a page may have, one that waits for an event and any other as 64 kB. */
     size_t ahead_bytes_max;
     unsigned head_ms;           /* 10 s from its first byte until a head is complete. */
     unsigned body_ms;           /* Each 10 s of a body must bring 4 kB or its end. */

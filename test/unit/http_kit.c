@@ -97,10 +97,16 @@ static void wait_drained(struct exchange *exchange, void *ctx) {
     reply_text(exchange, 200, "text/plain", "drained");
 }
 
-static void wait(struct exchange *exchange, void *ctx) {
+/* Its client stays until it is released. */
+static void delay(struct exchange *exchange, void *ctx) {
     struct kit *kit = ctx;
     assert(kit->wait_count < KIT_WAITS_MAX);
     kit->waits[kit->wait_count++] = exchange;
+}
+
+static void wait(struct exchange *exchange, void *ctx) {
+    struct kit *kit = ctx;
+    delay(exchange, ctx);
     exchange_on_gone(exchange, wait_gone, kit);
     exchange_on_drain(exchange, wait_drained, kit);
 }
@@ -201,7 +207,8 @@ static const struct route routes[] = {
     {.method = "GET", .path = "/large", .answer_status = 200, .handle = large},
     {.method = "GET", .path = "/broken", .answer_status = 200, .handle = broken},
     {.method = "GET", .path = "/wait", .answer_status = 200, .handle = wait},
-    {.method = "DELETE", .path = "/wait", .answer_status = 200, .handle = wait},
+    {.method = "GET", .path = "/slow", .answer_status = 200, .handle = delay},
+    {.method = "DELETE", .path = "/slow", .answer_status = 200, .handle = delay},
     {.method = "GET", .path = "/release", .answer_status = 200, .handle = release},
     {.method = "DELETE",
      .path = "/secret",

@@ -22,7 +22,8 @@
 #define J "Content-Type: application/json\r\n"
 #define PING "GET /ping HTTP/1.1\r\n" H "\r\n"
 #define WAIT "GET /wait HTTP/1.1\r\n" H "\r\n"
-#define WAIT_SMALL "DELETE /wait HTTP/1.1\r\n" H "\r\n"
+#define SLOW "GET /slow HTTP/1.1\r\n" H "\r\n"
+#define SLOW_SMALL "DELETE /slow HTTP/1.1\r\n" H "\r\n"
 
 static const char *const hosts[] = {"t", NULL};
 static const struct kit_options plain = {.insecure_loopback = true, .allowed_hosts = hosts};
@@ -344,9 +345,9 @@ static void requests_behind_others_share_a_bound_of_all_connections(void **state
     options.limits.ahead_bytes_max = 2 << 20; /* Two pages that are being made. */
     struct kit *kit = kit_start(&options);
     int one = kit_connect(kit), two = kit_connect(kit);
-    kit_send_text(one, WAIT WAIT WAIT WAIT);
+    kit_send_text(one, SLOW SLOW SLOW SLOW);
     wait_for(kit, &kit->wait_count, 3); /* One is always possible, and two behind it. */
-    kit_send_text(two, WAIT WAIT);
+    kit_send_text(two, SLOW SLOW);
     wait_for(kit, &kit->wait_count, 4);
     release(kit);
     wait_for(kit, &kit->wait_count, 2); /* Those that were held begin when others were answered. */
@@ -367,12 +368,12 @@ static void requests_that_get_no_page_behind_others_count_less(void **state) {
     options.limits.ahead_bytes_max = 2 << 20;
     struct kit *kit = kit_start(&options);
     int fd = kit_connect(kit);
-    kit_send_text(fd, WAIT_SMALL WAIT_SMALL WAIT_SMALL WAIT_SMALL WAIT);
-    wait_for(kit, &kit->wait_count, 5);
+    kit_send_text(fd, SLOW WAIT WAIT WAIT SLOW_SMALL SLOW_SMALL SLOW);
+    wait_for(kit, &kit->wait_count, 7);
     release(kit);
     kit_send_text(fd, PING);
     AUTO(mem_release) char *answers = kit_receive_until(fd, "pong", NULL);
-    assert_int_equal(count(answers, "released"), 5);
+    assert_int_equal(count(answers, "released"), 7);
     close(fd);
     kit_stop(kit);
 }

@@ -378,7 +378,7 @@ static void openapi_describes_every_route(void **state) {
     AUTO(mem_release) char *answer = talk(kit, "GET /api/v1/openapi.json HTTP/1.1\r\n" H "\r\n");
     AUTO(json_release) json_t *json = read_json(answer);
     json_t *paths = json_object_get(json, "paths");
-    assert_int_equal(json_object_size(paths), 14);
+    assert_int_equal(json_object_size(paths), 15);
     json_t *put = json_object_get(json_object_get(paths, "/things/{id}"), "put");
     assert_non_null(json_object_get(put, "requestBody"));
     assert_int_equal(json_array_size(json_object_get(put, "parameters")), 1);
