@@ -6,7 +6,6 @@
 enum {
     TURN_REQUESTS_MAX = 64, /* Of one connection, before the others are looked at again. */
     LINGER_BYTES_MAX = 4 << 20,
-    AHEAD_PAGE = 1 << 20, /* Bytes of a page that is being made. */
 };
 
 void conn_read_stop(struct conn *conn) {
@@ -25,7 +24,7 @@ static void queue(struct conn *conn, struct exchange *exchange) {
     }
     conn->last = exchange;
     conn->reading = exchange;
-    exchange->ahead_bytes = conn->in_flight > 0 ? AHEAD_PAGE : 0; /* Until its method is known. */
+    exchange->ahead_bytes = conn->in_flight > 0 ? AHEAD_SMALL : 0;
     conn->server->ahead_bytes += exchange->ahead_bytes;
     conn->in_flight++;
     conn->turn_requests++;
@@ -135,8 +134,8 @@ static void hold(struct conn *conn, struct bytes rest) {
 /* The head is there: may it reach its handler? */
 static void check(struct conn *conn, struct exchange *exchange, enum parse_result result) {
     exchange_check(exchange);
-    if (!exchange_is_read(exchange)) {
-        exchange_guess_small(exchange);
+    if (exchange->state == EXCHANGE_READING && exchange_is_read(exchange)) {
+        exchange_guess(exchange, AHEAD_PAGE); /* Not before: a stranger may send half a head. */
     }
     if (result == PARSE_WHOLE) {
         return;

@@ -9,7 +9,6 @@ enum {
     SPARE_MAX = 32, /* Exchanges kept for the next requests. */
     PROBLEM_MAX = 4096,
     ANSWER_SMALL = 16 << 10,
-    AHEAD_SMALL = 64 << 10, /* Bytes of an answer that is being made and is no page. */
     FREE_INLINE = 64 << 10, /* Larger answers are freed in the pool. */
 };
 
@@ -123,10 +122,11 @@ static void ahead_end(struct exchange *exchange) {
     exchange->ahead_bytes = 0;
 }
 
-void exchange_guess_small(struct exchange *exchange) {
-    if (exchange->ahead_bytes > AHEAD_SMALL) {
-        exchange->server->ahead_bytes -= exchange->ahead_bytes - AHEAD_SMALL;
-        exchange->ahead_bytes = AHEAD_SMALL;
+void exchange_guess(struct exchange *exchange, size_t bytes) {
+    if (exchange->ahead_bytes > 0) {
+        exchange->server->ahead_bytes += bytes;
+        exchange->server->ahead_bytes -= exchange->ahead_bytes;
+        exchange->ahead_bytes = bytes;
     }
 }
 
@@ -237,7 +237,8 @@ void exchange_on_gone(struct exchange *exchange, void (*gone)(struct exchange *e
                       void *ctx) {
     exchange->gone = gone;
     exchange->gone_ctx = ctx;
-    exchange_guess_small(exchange); /* A few waits must not keep all others from sending ahead. */
+    exchange_guess(exchange,
+                   AHEAD_SMALL); /* A few waits must not keep all others from sending ahead. */
 }
 
 void exchange_on_drain(struct exchange *exchange,

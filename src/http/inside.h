@@ -23,6 +23,9 @@
 enum {
     READ_SIZE = 64 << 10,    /* One buffer for all: what is read is used up at once. */
     SCRATCH_SIZE = 64 << 10, /* Answers of one write are gathered here. */
+    /* Bytes that an answer counts for while it is made, behind others: of a page, and any other. */
+    AHEAD_PAGE = 1 << 20,
+    AHEAD_SMALL = 64 << 10,
     ANSWER_HEAD_MAX = 1280,
     ANSWER_EXTRA_MAX = 512,
     ADDRESS_SIZE = 64,
@@ -82,8 +85,8 @@ struct exchange *exchange_new(struct conn *conn);
 void exchange_free(struct exchange *exchange);
 void exchange_go(struct exchange *exchange, enum exchange_state to);
 void exchange_refuse_revoked(struct exchange *exchange);
-/* The answer that is being made is hardly a page: it counts less among those ahead. */
-void exchange_guess_small(struct exchange *exchange);
+/* Size that the answer of a request behind others is likely to have: AHEAD_PAGE or AHEAD_SMALL. */
+void exchange_guess(struct exchange *exchange, size_t bytes);
 /* GET or HEAD: the answer shows what is stored. For a head that was checked. */
 MUST_CHECK bool exchange_is_read(const struct exchange *exchange);
 /* body.c: the request is complete, and was not refused. */

@@ -378,6 +378,31 @@ static void requests_that_get_no_page_behind_others_count_less(void **state) {
     kit_stop(kit);
 }
 
+/* Nobody has said yet who sends them. */
+static void requests_without_a_whole_head_behind_others_count_less(void **state) {
+    struct kit_options options = plain;
+    options.limits.ahead_bytes_max = 2 << 20;
+    struct kit *kit = kit_start(&options);
+    int halves[3];
+    for (unsigned i = 0; i < COUNT_OF(halves); i++) {
+        halves[i] = kit_connect(kit);
+        kit_send_text(halves[i], SLOW "GET /ping HTTP/1.1\r\n");
+        wait_for(kit, &kit->wait_count, i + 1);
+    }
+    int fd = kit_connect(kit);
+    kit_send_text(fd, SLOW SLOW);
+    wait_for(kit, &kit->wait_count, COUNT_OF(halves) + 2);
+    release(kit);
+    for (unsigned i = 0; i < COUNT_OF(halves); i++) {
+        kit_send_text(halves[i], H "\r\n");
+        AUTO(mem_release) char *answers = kit_receive_until(halves[i], "pong", NULL);
+        assert_int_equal(count(answers, "released"), 1);
+        close(halves[i]);
+    }
+    close(fd);
+    kit_stop(kit);
+}
+
 int main(void) {
     json_setup();
     (void)setenv("UV_THREADPOOL_SIZE", "1", 1);
@@ -392,6 +417,7 @@ int main(void) {
         cmocka_unit_test(an_answer_that_waits_keeps_nothing_of_its_request),
         cmocka_unit_test(requests_behind_others_share_a_bound_of_all_connections),
         cmocka_unit_test(requests_that_get_no_page_behind_others_count_less),
+        cmocka_unit_test(requests_without_a_whole_head_behind_others_count_less),
         cmocka_unit_test(whoever_is_refused_and_sends_on_gets_the_answers_before_that),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
