@@ -116,6 +116,7 @@ static struct err open_database(const struct driver_options *options,
         err = datadir_claim(options->where, &self->dir, why);
     }
     if (!err_failed(err)) {
+        sqlite_parts_remove(options->where);
         err = make_file(self->path, why);
     }
     if (!err_failed(err)) {

@@ -3,9 +3,10 @@
  * A copy is made by SQLite's backup interface in one step, from one snapshot, into a temporary file
  * beside the target; it gets its name when it is whole and synced, and never takes the place of a
  * file that exists. So a crash leaves a `.part` file at worst, and never half a backup by the name
- * that was asked for. The copy is no longer in WAL mode: it is one file, and can be read where
- * nothing can be written.
+ * that was asked for; in a data directory, the next start or restore removes that file. The copy is
+ * no longer in WAL mode: it is one file, and can be read where nothing can be written.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,6 +23,8 @@
 #include "store/page_sums.h"
 #include "store/sqlite_conn.h"
 #include "store/sqlite_mark.h"
+
+#define PART_ENDING ".part-"
 
 enum { HOME_SCHEMA = 2 }; /* The first that has nodes.home. */
 
@@ -49,9 +52,9 @@ static void part_release(struct part *part) {
 }
 
 static struct err part_make(const char *target, struct part *ret_part, struct why *why) {
-    size_t size = strlen(target) + sizeof ".part-XXXXXX";
+    size_t size = strlen(target) + sizeof PART_ENDING "XXXXXX";
     AUTO(mem_release) char *path = mem_new(size);
-    (void)snprintf(path, size, "%s.part-XXXXXX", target); /* Fits: `size` was measured. */
+    (void)snprintf(path, size, "%s" PART_ENDING "XXXXXX", target); /* It fits: it was measured. */
     AUTO(fd_release) int fd = mkostemp(path, O_CLOEXEC);
     if (fd < 0) {
         struct err err = err_from_errno(errno, "backup: temporary file");
@@ -368,11 +371,27 @@ struct err sqlite_claim(const char *file, const char *where, struct datadir **re
     return err_failed(err) ? err : datadir_claim(where, ret_dir, why);
 }
 
+/* Of a restore that was killed: a whole database, of which no deletion knows. */
+void sqlite_parts_remove(const char *where) {
+    static const char begin[] = DATADIR_DATABASE PART_ENDING;
+    DIR *folder = opendir(where);
+    if (folder == NULL) {
+        return; /* Who works there next says why. */
+    }
+    for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+        if (strncmp(entry->d_name, begin, sizeof begin - 1) == 0) {
+            (void)unlinkat(dirfd(folder), entry->d_name, 0); /* Tried again at the next start. */
+        }
+    }
+    (void)closedir(folder); /* Nothing was written. */
+}
+
 struct err sqlite_restore(const char *from, const char *where, struct why *why) {
     AUTO(mem_release) char *to = datadir_path(where, DATADIR_DATABASE);
     AUTO(datadir_drop) struct datadir *dir = NULL;
     struct err err = sqlite_claim(from, where, &dir, why);
     if (!err_failed(err)) {
+        sqlite_parts_remove(where);
         err = must_be_absent(to, why);
     }
     if (!err_failed(err)) {

@@ -97,6 +97,7 @@ MUST_CHECK struct err sqlite_must_be_there(const char *path, struct why *why); /
 /* For a command that no daemon may run beside: `file` is there, `where` is claimed. */
 MUST_CHECK struct err sqlite_claim(const char *file, const char *where, struct datadir **ret_dir,
                                    struct why *why);
+void sqlite_parts_remove(const char *where); /* In a directory that is claimed. */
 /* sqlite_sums.c */
 MUST_CHECK struct err sqlite_rewrite_sums(const char *where, struct store_pages *ret_pages,
                                           struct why *why);

@@ -189,6 +189,33 @@ static void a_file_that_exists_is_never_overwritten(void **state) {
     assert_int_equal(files_in(fixture->other.path), 2);
 }
 
+static void what_a_killed_restore_left_is_removed(void **state) {
+    static const char *const left[] = {"drover.db.part-AbCdEf", "drover.db.part-AbCdEf-journal"};
+    struct fixture *fixture = *state;
+    open_with_rows(fixture);
+    assert_int_equal(back_up(fixture).code, ERR_NONE);
+    suite_close(&fixture->suite);
+    for (int i = 0; i < 2; i++) { /* By the next restore, and by the next start. */
+        const char *where = i == 0 ? fixture->other.path : fixture->live.path;
+        for (size_t k = 0; k < COUNT_OF(left); k++) {
+            AUTO(mem_release) char *path = datadir_path(where, left[k]);
+            FILE *file = fopen(path, "w");
+            assert_non_null(file);
+            assert_int_equal(fclose(file), 0);
+        }
+        if (i == 0) {
+            assert_int_equal(store_restore(fixture->backup, where, &fixture->why).code, ERR_NONE);
+        } else {
+            suite_open(&fixture->suite, STORE_INLINE);
+        }
+        for (size_t k = 0; k < COUNT_OF(left); k++) {
+            AUTO(mem_release) char *path = datadir_path(where, left[k]);
+            assert_false(is_there(path));
+        }
+    }
+    assert_true(is_there(fixture->backup));
+}
+
 static void an_orphaned_log_is_not_applied_to_a_restored_database(void **state) {
     struct fixture *fixture = *state;
     open_with_rows(fixture);
@@ -451,6 +478,7 @@ int main(void) {
         STEP(a_live_database_is_copied_and_put_back),
         STEP(a_copy_is_for_its_owner_alone),
         STEP(a_file_that_exists_is_never_overwritten),
+        STEP(what_a_killed_restore_left_is_removed),
         STEP(an_orphaned_log_is_not_applied_to_a_restored_database),
         STEP(what_is_no_backup_of_ours_is_refused),
         STEP(a_backup_of_a_newer_drover_is_refused),
