@@ -44,11 +44,12 @@ bool page_sums_on(sqlite3 *db);
 /* For a new file that gets the pages of `from` in any order. */
 void page_sums_like(sqlite3 *db, sqlite3 *from);
 
+/* page_checksum.c. */
 uint64_t page_sum(const uint8_t *page, uint32_t number);     /* Without its last bytes. */
 uint64_t page_sum_all(const uint8_t *page, uint32_t number); /* With them. */
 bool page_sum_fits(const uint8_t *page, uint32_t number);
 void page_sum_put(uint8_t *page, uint32_t number); /* Into its last bytes. */
-/* Of page 1: also where the byte of its header that says so is damaged. */
+/* page_sums.c. Of page 1: also where the byte of its header that says so is damaged. */
 bool page_first_has_sums(const uint8_t *page);
 
 #endif
