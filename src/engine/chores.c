@@ -94,6 +94,8 @@ static void purge_sleep(struct chores *chores, uint64_t ms) {
 static void purge_end(struct chores *chores, struct err result) {
     bool again = chores->purging == CHORES_AGAIN;
     uint64_t wait_ms = HOUR_MS;
+    bool cut_off = err_failed(result) && chores->failed >= CHORES_PURGE_FAILURES;
+    chores->from = cut_off ? chores->purge.after : 0;
     if (chores->purge.removed && chores->on.purged != NULL) {
         chores->on.purged(chores->on.ctx);
     }
@@ -145,7 +147,7 @@ static void purge_done(struct err result, void *ctx) {
 
 static void purge_begin(struct chores *chores) {
     chores->purging = CHORES_RUNNING;
-    chores->purge = (struct session_purge){.after = 0};
+    chores->purge = (struct session_purge){.after = chores->from};
     chores->failed = 0;
     store_write(chores->on.store, purge_run, purge_done, chores);
 }

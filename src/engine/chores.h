@@ -29,7 +29,8 @@ enum {
     CHORES_PURGE_AGAIN_MS = 5000,
     CHORES_PURGE_SOON = 24,
     CHORES_PURGE_LATER_MS = 60 * 1000,
-    CHORES_PURGE_FAILURES = 16, /* Sessions that a round leaves for the next; then it ends. */
+    CHORES_PURGE_FAILURES = 16, /* Sessions that a round leaves; then it ends, and the next round
+                                   begins with those after them. */
 };
 
 struct chores_options {
@@ -53,6 +54,7 @@ struct chores {
     enum { CHORES_ASLEEP, CHORES_RUNNING, CHORES_AGAIN } purging;
     unsigned soon;   /* Rounds that still come soon. */
     unsigned failed; /* Sessions that this round could not remove. */
+    int64_t from;    /* Session after which the next round begins: one was cut off there; or 0. */
     struct log_change round_log, purge_log;
 };
 
