@@ -187,7 +187,7 @@ static struct err remove_some(struct tx *tx, const char *sql, int64_t session, b
 
 /* Parts first: they are found by their messages. A turn's row goes after the end of the turn, which
  * reads there how long a person was waited for, and whose place is free now. An attachment goes
- * with its last use. */
+ * with its last use, all of them before the uses by which they are found. */
 static struct err remove_rows(struct tx *tx, const struct session_row *row, bool *ret_some) {
     static const char *const steps[] = {
         "DELETE FROM parts WHERE id IN (SELECT p.id FROM messages m"
@@ -202,7 +202,8 @@ static struct err remove_rows(struct tx *tx, const struct session_row *row, bool
         " (SELECT id FROM checkpoints WHERE session = $1 LIMIT $2)",
         "DELETE FROM session_roots WHERE path IN (SELECT path FROM session_roots"
         " WHERE session = $1 LIMIT $2) AND session = $1",
-        "DELETE FROM attachments WHERE id IN (SELECT u.attachment FROM attachment_uses u"
+        "DELETE FROM attachments WHERE id IN (SELECT a.id FROM attachment_uses u"
+        " JOIN attachments a ON a.id = u.attachment"
         " WHERE u.session = $1 AND NOT EXISTS (SELECT 1 FROM attachment_uses o"
         " WHERE o.attachment = u.attachment AND o.session <> $1) LIMIT $2)",
         "DELETE FROM attachment_uses WHERE attachment IN (SELECT attachment FROM attachment_uses"
