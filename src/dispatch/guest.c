@@ -26,7 +26,8 @@
 enum {
     EVERY_MS = 1000,
     AGAIN_WALKS = 15,
-    AGAIN_MAX = 10, /* Of one end: the last comes after some four hours. */
+    AGAIN_MAX = 10,  /* Of one end: the last comes after some four hours. */
+    ERRORS_TOLD = 5, /* Walks in a row: a restart of the server, or a migration, takes fewer. */
 };
 
 struct guest {
@@ -36,7 +37,8 @@ struct guest {
     int64_t after;
     struct run_here asked[RUN_HERE_TELL_MAX]; /* New ones, or unseen ones, for the store. */
     size_t asked_count;
-    bool away; /* In the store, which then has all that follows. */
+    bool away;       /* In the store, which then has all that follows. */
+    unsigned errors; /* Walks in a row that ended by one. */
     struct run_here_page page;
     bool moved[RUN_HERE_TELL_MAX];
 };
@@ -67,8 +69,18 @@ static void sleep_until_next(struct guest *guest) {
     timer_start(guest->dispatch->options.loop, &guest->timer, EVERY_MS, on_timer);
 }
 
+static void tell_error(struct guest *guest, struct err err) {
+    guest->errors++;
+    if (guest->errors == ERRORS_TOLD) {
+        dispatch__failed(guest->dispatch,
+                         "the database can't be read while standing by: jobs of this host are not"
+                         " stopped, and their ends not reported, until it can",
+                         (struct bytes){"", 0}, err);
+    }
+}
+
 /* False: the answer is of no use, and what follows from that was done. The leader makes its schema,
- * or the server is away: that is its trouble, and only the log of the leader is worth a line. */
+ * or the server is away: where it lasts, the schema may be of another version for ever. */
 static bool answered(struct guest *guest, struct err err) {
     guest->away = false;
     if (!dispatch__goes_on(guest->dispatch)) {
@@ -76,6 +88,7 @@ static bool answered(struct guest *guest, struct err err) {
         return false;
     }
     if (err_failed(err)) {
+        tell_error(guest, err);
         sleep_until_next(guest);
         return false;
     }
@@ -123,6 +136,7 @@ static void judge_unseen(void *ctx, struct table_node *node) {
 }
 
 static void walk_end(struct guest *guest) {
+    guest->errors = 0;
     strays__look(guest->dispatch);
     guest->asked_count = 0;
     table_each(&guest->dispatch->flights, judge_unseen, guest);

@@ -165,6 +165,14 @@ test("a standby that can't take over since the server's disk is full tries again
     await second.leads();
   });
 
+test("a standby of another schema says that its jobs are not looked after", { skip }, async (t) => {
+  const url = schemaUrl();
+  await new Host(t, url).start();
+  const host = await new Host(t, url).standsBy();
+  sql(url, "UPDATE schema SET version = version + 1");
+  await host.says(/jobs of this host are not stopped.*schema is of another version/);
+});
+
 for (const role of ["standby", "leader"]) {
   const what = `what was given up while its host was away is ended by its next ${role}`;
   test(what, { skip }, async (t) => {
