@@ -16,9 +16,11 @@
 #include "rules/run.h"
 
 /* Most attempts that a job can have: each that counts (the first, its retries, those that reboots
- * ended) may come after some of which nothing came. Of a row that says more, the rest stays for the
- * daily round. */
-enum { RUN_FOLDERS_MAX = (1 + JOB_RETRY_MAX + RUN_REBOOTS_MAX) * RUN_VOIDS_MAX };
+ * ended) may come after some of which nothing came, and after those that found no descriptor. Of a
+ * row that says more, the rest stays for the daily round. */
+enum {
+    RUN_FOLDERS_MAX = (1 + JOB_RETRY_MAX + RUN_REBOOTS_MAX) * RUN_VOIDS_MAX + RUN_UNBEGUN_MAX,
+};
 
 struct run_folders {
     struct bytes run;    /* Borrowed. */

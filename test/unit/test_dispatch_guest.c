@@ -449,7 +449,7 @@ static void what_is_in_flight_of_a_run_that_the_leader_removed_is_stopped(void *
     kit_until(kit, is_empty, NULL);
 }
 
-static void a_folder_that_cannot_be_removed_is_litter_after_some_rounds(void **state) {
+static void a_folder_that_cannot_be_removed_leaves_the_list_after_some_rounds(void **state) {
     struct kit *kit = *state;
     struct id run = kit_shell(kit, "exit 0");
     (void)kit_end(kit, &run);
@@ -493,7 +493,7 @@ int main(void) {
         CASE(folders_of_a_run_that_the_leader_removed_go),
         CASE(what_lives_of_a_run_that_the_leader_removed_is_ended_first),
         CASE(what_a_dead_holder_left_of_a_run_that_the_leader_removed_is_ended_first),
-        CASE(a_folder_that_cannot_be_removed_is_litter_after_some_rounds),
+        CASE(a_folder_that_cannot_be_removed_leaves_the_list_after_some_rounds),
         CASE(what_is_in_flight_of_a_run_that_the_leader_removed_is_stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,8 +66,30 @@ static void damage(struct kit *kit, const char *set, const struct id *run) {
     assert_int_equal(kit_number(kit, sql), 1);
 }
 
+/* Each start that found no descriptor was an attempt with a number. */
+static void the_folder_of_an_attempt_after_a_long_shortage_goes_too(void **state) {
+    struct kit *kit = *state;
+    kit_down(kit);
+    kit->keep = (struct run_keep){.count = 1};
+    kit_up(kit);
+    struct id first = kit_shell(kit, "true"), second;
+    (void)kit_end(kit, &first);
+    char folder[256];
+    put_text(place_path(&kit->place, kit_name(&first, RUN_UNBEGUN_MAX), "out.head"), "x");
+    (void)snprintf(folder, sizeof folder, "%s/spool/%s", kit->place.dir,
+                   kit_name(&first, RUN_UNBEGUN_MAX));
+    char set[64];
+    (void)snprintf(set, sizeof set, "attempt = %d, unbegun = %d", RUN_UNBEGUN_MAX,
+                   RUN_UNBEGUN_MAX - 1);
+    damage(kit, set, &first);
+    second = kit_shell(kit, "true");
+    (void)kit_end(kit, &second);
+    dispatch_tidy(kit->dispatch);
+    kit_until(kit, is_gone, folder);
+}
+
 /* Of a damaged row its folder is known, and the folders beside it are judged by their own rows. */
-static void a_damaged_row_keeps_no_litter_and_loses_no_folder(void **state) {
+static void a_damaged_row_leaves_no_folder_and_loses_none(void **state) {
     struct kit *kit = *state;
     static const char unlisted_name[] = "run_00000000000000000000000000.1";
     struct id run = kit_shell(kit, "sleep 600");
@@ -120,7 +142,7 @@ static void damaged_rows_go_and_no_number_or_name_in_them_is_believed(void **sta
     kit_until(kit, has_one_run, NULL);
 }
 
-static void litter_is_looked_for_once_a_day(void **state) {
+static void folders_without_a_row_are_looked_for_once_a_day(void **state) {
     (void)state;
     const uint64_t day_ns = UINT64_C(24) * 60 * 60 * 1000000000, start_ns = 5;
     assert_true(retain__look_due(0, start_ns));
@@ -246,12 +268,13 @@ static void the_scripts_of_all_runs_that_were_deleted_go_in_one_round(void **sta
 int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(old_runs_go_and_their_folders_with_them),
+        CASE(the_folder_of_an_attempt_after_a_long_shortage_goes_too),
         CASE(folders_without_a_row_go_when_nobody_touched_them_for_a_day),
-        CASE(a_damaged_row_keeps_no_litter_and_loses_no_folder),
+        CASE(a_damaged_row_leaves_no_folder_and_loses_none),
         CASE(damaged_rows_go_and_no_number_or_name_in_them_is_believed),
         CASE(a_daemon_that_holds_takes_nothing_away),
         CASE(the_oldest_go_by_themselves_when_much_is_kept),
-        cmocka_unit_test(litter_is_looked_for_once_a_day),
+        cmocka_unit_test(folders_without_a_row_are_looked_for_once_a_day),
         CASE(what_is_counted_is_what_the_folder_takes),
         CASE(the_scripts_of_all_runs_that_were_deleted_go_in_one_round),
     };
