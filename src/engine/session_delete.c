@@ -13,7 +13,10 @@
  * anywhere leaves nothing that the next round doesn't find.
  */
 #include <stdio.h>
+#include <string.h>
 
+#include "base/hash.h"
+#include "base/json.h"
 #include "engine/budget.h"
 #include "engine/idempotency.h"
 #include "engine/ids.h"
@@ -21,6 +24,7 @@
 #include "engine/inbox_rows.h"
 #include "engine/message_rows.h"
 #include "engine/usage_totals.h"
+#include "engine/workflows.h"
 #include "journal/journal.h"
 
 enum { HIDDEN_DELETED = -1, HIDDEN_EMPTY = -2, JOBS_PAGE = 64, RUNS_KEPT_MS = 10 * 1000 };
@@ -185,13 +189,66 @@ static struct err remove_some(struct tx *tx, const char *sql, int64_t session, b
     return err;
 }
 
-/* Parts first: they are found by their messages. A turn's row goes after the end of the turn, which
- * reads there how long a person was waited for, and whose place is free now. An attachment goes
- * with its last use, all of them before the uses by which they are found. */
+enum { SCRIPTS_SIZE_MAX = 4 << 20 }; /* About so much is parsed in a transaction. */
+
+struct parts_page {
+    int64_t ids[SESSION_PURGE_PAGE];
+    struct sha256_hex scripts[SESSION_PURGE_PAGE];
+    size_t count, script_count, bytes;
+};
+
+/* What a call of run_workflow gave as text: a file may have it, also where nothing ran. */
+static void note_script(struct parts_page *page, struct bytes data) {
+    AUTO(json_release) json_t *json = NULL;
+    if (data.len == 0 || err_failed(json_parse_wrapped(data, &json, NULL))) {
+        return; /* Not such a card, or damaged. */
+    }
+    const json_t *arguments = json_object_get(json, "arguments");
+    const char *script = json_string_value(json_object_get(arguments, "script"));
+    if (script != NULL) {
+        const struct sha256 hash = sha256_of(script, strlen(script));
+        page->scripts[page->script_count++] = sha256_hex(&hash);
+    }
+}
+
+static struct err find_parts(struct tx *tx, const struct session_row *row,
+                             struct parts_page *page) {
+    static const char sql[] = "SELECT p.id, CASE WHEN p.name = 'run_workflow' THEN p.data ELSE ''"
+                              " END FROM messages m JOIN parts p ON p.message = m.id"
+                              " WHERE m.session = $1 LIMIT $2";
+    const struct arg args[] = {arg_int(row->id), arg_int(SESSION_PURGE_PAGE)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
+    while (page->bytes < SCRIPTS_SIZE_MAX && rows_more(rows, &err)) {
+        struct bytes data = rows_text(rows, 1);
+        page->ids[page->count++] = rows_int(rows, 0);
+        page->bytes += data.len;
+        note_script(page, data);
+    }
+    return err;
+}
+
+/* They are found by their messages. */
+static struct err remove_parts(struct tx *tx, const struct session_row *row, bool *ret_some) {
+    struct parts_page page = {.count = 0};
+    struct err err = find_parts(tx, row, &page);
+    for (size_t i = 0; i < page.script_count && !err_failed(err); i++) {
+        const char *hash = page.scripts[i].text;
+        err = tx_script_refused(tx, (struct bytes){hash, strlen(hash)});
+    }
+    for (size_t i = 0; i < page.count && !err_failed(err); i++) {
+        const struct arg args[] = {arg_int(page.ids[i])};
+        err = tx_exec(tx, "DELETE FROM parts WHERE id = $1", args, COUNT_OF(args), NULL);
+    }
+    *ret_some = page.count > 0;
+    return err;
+}
+
+/* After the parts. A turn's row goes after the end of the turn, which reads there how long a person
+ * was waited for, and whose place is free now. An attachment goes with its last use, all of them
+ * before the uses by which they are found. */
 static struct err remove_rows(struct tx *tx, const struct session_row *row, bool *ret_some) {
     static const char *const steps[] = {
-        "DELETE FROM parts WHERE id IN (SELECT p.id FROM messages m"
-        " JOIN parts p ON p.message = m.id WHERE m.session = $1 LIMIT $2)",
         "DELETE FROM messages WHERE id IN"
         " (SELECT id FROM messages WHERE session = $1 ORDER BY id DESC LIMIT $2)",
         "DELETE FROM approvals WHERE id IN (SELECT a.id FROM turns t"
@@ -270,8 +327,8 @@ static struct err remove_events(struct tx *tx, const struct session_row *row, bo
 static struct err remove_page(struct tx *tx, const struct session_row *row, bool *ret_some) {
     static struct err (*const steps[])(struct tx * tx, const struct session_row *row,
                                        bool *ret_some) = {
-        remove_rows,   remove_runs,    remove_notices, remove_usage,
-        remove_titles, remove_answers, remove_events,
+        remove_parts, remove_rows,   remove_runs,    remove_notices,
+        remove_usage, remove_titles, remove_answers, remove_events,
     };
     struct err err = ERR_OK;
     bool some = false;

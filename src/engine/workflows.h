@@ -77,8 +77,8 @@ struct script_removals {
     struct script_removal page[SCRIPT_REMOVALS_PAGE];
     size_t count;
 };
-/* Nothing came of a start of that text, and nobody was told its file: listed, unless a run has
- * it. */
+/* Nothing came of a start of that text, and nobody knows its file, or the session that does is
+ * deleted: listed, unless a run has it. */
 MUST_CHECK struct err tx_script_refused(struct tx *tx, struct bytes hash);
 MUST_CHECK struct err tx_script_removals_find(struct tx *tx, struct script_removals *ret_removals);
 MUST_CHECK struct err tx_script_removals_done(struct tx *tx,

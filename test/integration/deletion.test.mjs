@@ -281,6 +281,8 @@ test("scripts that were refused go, too", { timeout: scaled(120_000) }, async (t
   assert.equal(saved(), 1, JSON.stringify(misfit));
   const refused = await started({ script: flow("refused", ""), resumeFromRunId: run });
   assert.match(JSON.stringify(refused), /has not ended/);
+  const faulty = await started({ script: `${flow("faulty", "")} return (` });
+  assert.match(JSON.stringify(faulty), /scriptPath/); // It can be looked at, as long as it is told.
   const gone = await turns.ask("DELETE", `/sessions/${listener.session}?stop_jobs=1`);
   assert.equal(gone.status, 200, gone.text);
   await becomesClean(turns);
