@@ -83,8 +83,10 @@ static struct arg part_of(const struct span_end *end, enum usage_part part) {
 
 struct err tx_span_end(struct tx *tx, const struct span_end *end, bool *ret_late) {
     static const char sql[] =
-        "UPDATE spans SET state = $4, cause = $5, ended_ms = $6, fresh = $7, cache_read = $8,"
-        " cache_write = $9, output_tokens = $10, reasoning = $11, cost = $12, estimated = $13,"
+        "UPDATE spans SET state = $4, cause = $5,"
+        " ended_ms = CASE WHEN started_ms > $6 THEN started_ms ELSE $6 END,"
+        " fresh = $7, cache_read = $8, cache_write = $9, output_tokens = $10, reasoning = $11,"
+        " cost = $12, estimated = $13,"
         " tries = $14, exit_code = $15, cpu_us = $16, memory_kb = $17, error = $18, output = $19,"
         " disk = $20, tools_bytes = $21, instructions_bytes = $22, history_bytes = $23"
         " WHERE run = $1 AND attempt = $2 AND step = $3 AND state = 'running'";

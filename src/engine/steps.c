@@ -232,25 +232,24 @@ struct err tx_step_begin(struct tx *tx, const struct step_new *step, enum step_b
 static struct err write_end(struct tx *tx, const struct step_end *end, enum run_state state,
                             bool *ret_late) {
     static const char sql[] =
-        "UPDATE runs SET state = $2, gate = '', cause = $3, note = $4, result = $5, ended_ms = $6,"
-        " not_before_ms = $12, output_tokens = output_tokens + $7, tokens = tokens + $8,"
-        " cost_micros = cost_micros + $9, done_no = " WORKFLOW_NEXT_DONE(
+        "UPDATE runs SET state = $2, gate = '', cause = $3, note = $4, result = $5,"
+        " not_before_ms = $12, ended_ms = CASE WHEN started_ms > $6 THEN started_ms ELSE $6 END,"
+        " output_tokens = output_tokens + $7, tokens = tokens + $8, cost_micros = cost_micros + $9,"
+        " done_no = " WORKFLOW_NEXT_DONE(
             "$10") " WHERE run = $1 AND attempt = $11 AND ended_ms IS NULL";
     const struct bytes note = {end->note.data, utf8_cut(end->note, RUN_NOTE_TEXT_MAX)};
-    const struct arg args[] = {
-        arg_text(end->run),
-        runs__name(run_state_name(state)),
-        runs__name(run_cause_name(end->cause)),
-        arg_text(note),
-        arg_text(end->result),
-        arg_int(tx_now_ms(tx)),
-        arg_int(end->usage.output),
-        arg_int(usage_total(&end->usage)),
-        arg_int(end->cost.known ? end->cost.micros : 0),
-        arg_int(end->place.id),
-        arg_int(end->attempt),
-        arg_int(end->resume_at_ms),
-    };
+    const struct arg args[] = {arg_text(end->run),
+                               runs__name(run_state_name(state)),
+                               runs__name(run_cause_name(end->cause)),
+                               arg_text(note),
+                               arg_text(end->result),
+                               arg_int(tx_now_ms(tx)),
+                               arg_int(end->usage.output),
+                               arg_int(usage_total(&end->usage)),
+                               arg_int(end->cost.known ? end->cost.micros : 0),
+                               arg_int(end->place.id),
+                               arg_int(end->attempt),
+                               arg_int(end->resume_at_ms)};
     int64_t changed = 0;
     struct err err = tx_exec(tx, sql, args, COUNT_OF(args), &changed);
     *ret_late = changed == 0;

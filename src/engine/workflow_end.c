@@ -226,7 +226,8 @@ static struct err end_agent(struct tx *tx, const struct workflow_end *workflow, 
 static struct err close_unread(struct tx *tx, int64_t workflow) {
     static const char sql[] =
         "UPDATE runs SET state = 'cancelled', gate = '', cause = 'parent_ended', not_before_ms = 0,"
-        " ended_ms = $2 WHERE parent = $1 AND step_key <> '' AND ended_ms IS NULL";
+        " ended_ms = CASE WHEN started_ms > $2 THEN started_ms ELSE $2 END"
+        " WHERE parent = $1 AND step_key <> '' AND ended_ms IS NULL";
     const struct arg args[] = {arg_int(workflow), arg_int(tx_now_ms(tx))};
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* any number */);
 }

@@ -129,6 +129,17 @@ static void a_step_shows_what_was_said_of_it_and_null_for_the_rest(void **state)
     assert_true(json_is_null(json_object_get(tokens, "cache_write")));
 }
 
+static void a_step_does_not_end_before_its_start_where_the_clock_was_set_back(void **state) {
+    struct runs_kit *runs = *state;
+    struct span_start start = model_start(7, 3);
+    assert_int_equal(runs_do(runs, start_tx, &start), ERR_NONE);
+    runs->kit.clock_ms -= 3600000;
+    struct end end = model_end(7, 3);
+    assert_int_equal(runs_do(runs, end_tx, &end), ERR_NONE);
+    AUTO(json_release) json_t *ended = list_all(runs, 7);
+    assert_int_equal(int_of(ended, 0, "ended_ms"), int_of(ended, 0, "started_ms"));
+}
+
 static void a_step_begins_once_and_ends_once(void **state) {
     struct runs_kit *runs = *state;
     struct end end = model_end(7, 1);
@@ -430,6 +441,7 @@ static void retention_takes_a_page_of_steps_at_a_time(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         RUNS_TEST(a_step_shows_what_was_said_of_it_and_null_for_the_rest),
+        RUNS_TEST(a_step_does_not_end_before_its_start_where_the_clock_was_set_back),
         RUNS_TEST(a_step_begins_once_and_ends_once),
         RUNS_TEST(texts_are_bounded_and_may_hold_anything),
         RUNS_TEST(pages_follow_each_other_in_the_order_of_attempt_and_step),
