@@ -406,6 +406,7 @@ static const struct damage_table tables[] = {
     },
     {
         .name = "streams",
+        .keep = "UPDATE nodes SET batch = batch + 8", /* store/commit_mark.h */
         .page = "SELECT id, owner, name FROM streams WHERE (id) > ($1) ORDER BY id LIMIT $2",
         .last = "SELECT COALESCE(max(id), 0) FROM streams",
         .newest = 20000,

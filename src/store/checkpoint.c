@@ -145,9 +145,10 @@ struct err checkpoint_start(struct checkpoint *checkpoint, struct conn *writer, 
     }
     rc = pthread_cond_init(&checkpoint->idle, NULL /* no attributes */);
     assert(rc == 0);
+    checkpoint->own = own;
     struct err err = store__thread_start(&checkpoint->thread, "store-log", thread_main, checkpoint);
-    if (!err_failed(err)) {
-        checkpoint->own = own;
+    if (err_failed(err)) {
+        checkpoint->own = NULL; /* Nothing is to be joined. */
     }
     return err;
 }

@@ -26,7 +26,7 @@ struct words {
 
 /* Not 0 for a point of zeros: an empty file has no mark. */
 static uint64_t check_of(const struct commit_point *point) {
-    const int64_t words[] = {point->number, point->stream, point->head};
+    const int64_t words[] = {point->number, point->written, point->stream, point->head};
     uint64_t check = 1;
     for (size_t i = 0; i < COUNT_OF(words); i++) {
         check = (check ^ (uint64_t)words[i]) * UINT64_C(0x9e3779b97f4a7c15);

@@ -8,10 +8,12 @@
  * Appends    a number in nodes.batch is one more page in the log for each commit. A commit that
  *            appended events has raised the head of a stream in any case: it is found by that, and
  *            only each COMMIT_MARK_STRIDE-th of them writes its number too, so that a start can
- *            say about how many are missing.
- * Format     DIR/drover.mark, 4,096 bytes, of which the first 32 are four words in the byte order
- *            of the machine: number, stream, head, and a check of the three. The rest is 0. Words
- *            whose check is wrong count as no mark.
+ *            say about how many are missing. The last number that was written is noted, too: where
+ *            a stream is removed a number is written, so a database of before that has less, though
+ *            a stream of the same id may be in it.
+ * Format     DIR/drover.mark, 4,096 bytes, of which the first 40 are five words in the byte order
+ *            of the machine: number, written, stream, head, and a check of the four. The rest is 0.
+ *            Words whose check is wrong count as no mark.
  * Crashes    the mark is set after the COMMIT has synced the log, so at any moment the mark on the
  *            disk is no higher than the durable commits. It is written, not synced: it survives the
  *            process, and a power cut but for the last second (commit_mark_sync). All blocks of the
@@ -35,7 +37,8 @@ struct commit_mark;
 
 struct commit_point {
     int64_t number;       /* Of the commit; 0: there is none. */
-    int64_t stream, head; /* It raised `head` of this row of `streams`; 0: see nodes.batch. */
+    int64_t written;      /* Number in nodes.batch since that commit. */
+    int64_t stream, head; /* It raised `head` of this row of `streams`; 0: it wrote its number. */
 };
 
 /* Makes the file where there is none, in a folder that this process has claimed. */

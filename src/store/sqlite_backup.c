@@ -346,7 +346,8 @@ static struct err mark(const char *path, struct why *why) {
     return err;
 }
 
-static struct err restore_into(const char *from, const char *to, struct why *why) {
+static struct err restore_into(const char *from, const char *where, const char *to,
+                               struct why *why) {
     struct err err = must_be_absent(to, why);
     if (err_failed(err)) {
         return err;
@@ -361,6 +362,9 @@ static struct err restore_into(const char *from, const char *to, struct why *why
     }
     if (!err_failed(err)) {
         err = mark(part.path, why);
+    }
+    if (!err_failed(err)) {
+        err = commit_mark_remove(where); /* The mark is of the database that was here. */
     }
     return err_failed(err) ? err : publish(&part, to, why);
 }
@@ -394,8 +398,5 @@ struct err sqlite_restore(const char *from, const char *where, struct why *why) 
         sqlite_parts_remove(where);
         err = must_be_absent(to, why);
     }
-    if (!err_failed(err)) {
-        err = commit_mark_remove(where); /* The mark is of the database that was here. */
-    }
-    return err_failed(err) ? err : restore_into(from, to, why);
+    return err_failed(err) ? err : restore_into(from, where, to, why);
 }

@@ -19,6 +19,7 @@ struct err sqlite_mark_prepare(struct sqlite_conn *writer, struct commit_point *
     /* Where a row of `streams` is gone, it may be the one by which an earlier commit is found. */
     if (raised->stream != 0 && !raised->removed &&
         point.number - writer->batch_row < COMMIT_MARK_STRIDE) {
+        point.written = writer->batch_row;
         point.stream = raised->stream;
         point.head = raised->head;
         *ret_point = point;
@@ -28,6 +29,7 @@ struct err sqlite_mark_prepare(struct sqlite_conn *writer, struct commit_point *
     struct err err = sqlite_exec(&writer->conn, "UPDATE nodes SET batch = $1", args, COUNT_OF(args),
                                  NULL /* there is one row */);
     if (!err_failed(err)) {
+        point.written = point.number;
         *ret_point = point;
     }
     return err;
@@ -38,7 +40,7 @@ void sqlite_mark_set(struct sqlite_conn *writer, const struct commit_point *poin
         return;
     }
     writer->batch = point->number;
-    writer->batch_row = point->stream == 0 ? point->number : writer->batch_row;
+    writer->batch_row = point->written;
     commit_mark_set(writer->mark, point);
 }
 
@@ -48,16 +50,17 @@ static struct err batch_read(struct sqlite_conn *conn, int64_t *ret_batch) {
     return sqlite_conn_int(conn, "SELECT batch FROM nodes", 0, ret_batch);
 }
 
-/* One statement, since a daemon may commit meanwhile: a stream is removed in a commit that raises
- * `batch`. */
+/* One statement, since a daemon may commit meanwhile: a stream is removed in a commit that writes
+ * its number. */
 static struct err missing_since(struct sqlite_conn *conn, const struct commit_point *marked,
                                 int64_t *ret_missing) {
-    char sql[256];
+    char sql[320];
     (void)snprintf(sql, sizeof sql,
-                   "SELECT CASE WHEN batch >= %lld OR EXISTS (SELECT 1 FROM streams"
-                   " WHERE id = %lld AND head >= %lld) THEN 0 ELSE %lld - batch END FROM nodes",
-                   (long long)marked->number, (long long)marked->stream, (long long)marked->head,
-                   (long long)marked->number);
+                   "SELECT CASE WHEN batch >= %lld OR (batch >= %lld AND EXISTS (SELECT 1"
+                   " FROM streams WHERE id = %lld AND head >= %lld)) THEN 0 ELSE %lld - batch END"
+                   " FROM nodes",
+                   (long long)marked->number, (long long)marked->written, (long long)marked->stream,
+                   (long long)marked->head, (long long)marked->number);
     return sqlite_conn_int(conn, sql, 0, ret_missing);
 }
 

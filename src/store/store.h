@@ -209,7 +209,7 @@ enum { STORE_SCRUB_S = 5 };
 void tx_scrub(struct tx *tx);
 /* `head` of a row of `streams` was raised, which never sinks as long as the row is there: a later
  * start tells by it whether this commit is in the database, and the commit writes no number of its
- * own (commit_mark.h). */
+ * own (commit_mark.h). A migration that removes such rows raises nodes.batch by 8, too. */
 void tx_stream_raised(struct tx *tx, int64_t stream, int64_t head);
 void tx_stream_removed(struct tx *tx); /* A row of `streams` was deleted. */
 /* Whether the function has run for STORE_SLICE_NS, or in the first slice STORE_FIRST_SLICE_NS: a

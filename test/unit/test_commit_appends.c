@@ -137,6 +137,25 @@ static void a_stream_that_went_hides_no_commit(void **state) {
     assert_int_equal(store_missing(marks->suite.store), 0);
 }
 
+/* Ids of streams are used again: the last stream of the older copy has a higher head. */
+static void a_stream_of_the_same_id_in_an_older_copy_is_no_sign(void **state) {
+    struct two_places *two = *state;
+    suite_open(&two->suite, STORE_INLINE);
+    make_rows(two, 1);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(suite_do(&two->suite, append, NULL).code, ERR_NONE);
+    }
+    suite_close(&two->suite);
+    copy_file(two, "drover.db");
+    suite_open(&two->suite, STORE_INLINE);
+    assert_int_equal(suite_do(&two->suite, drop_last, NULL).code, ERR_NONE);
+    make_rows(two, 1);
+    assert_int_equal(suite_do(&two->suite, append, NULL).code, ERR_NONE);
+    copy_file(two, "drover.mark");
+    suite_open(&two->second, STORE_INLINE);
+    assert_true(store_missing(two->second.store) >= 3);
+}
+
 /* What an earlier commit appended is no sign of a later one. */
 static void a_commit_behind_one_that_appended_is_missed(void **state) {
     struct two_places *marks = *state;
@@ -176,6 +195,7 @@ int main(void) {
         MARKS(commits_that_append_seldom_write_their_number),
         MARKS(a_stream_that_went_hides_no_commit),
         MARKS(a_commit_behind_one_that_appended_is_missed),
+        MARKS(a_stream_of_the_same_id_in_an_older_copy_is_no_sign),
         MARKS(an_append_that_was_taken_back_is_not_missed),
     };
     return cmocka_run_group_tests_name("commits that append", tests, NULL /* no group fixture */,

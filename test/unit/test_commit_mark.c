@@ -66,7 +66,8 @@ int __wrap_fdatasync(int fd) {
     return __real_fdatasync(fd);
 }
 
-static const struct commit_point point = {.number = 123456789012, .stream = 7, .head = 99};
+static const struct commit_point point = {
+    .number = 123456789012, .written = 123456789010, .stream = 7, .head = 99};
 
 static void set_number(struct commit_mark *mark, int64_t number) {
     commit_mark_set(mark, &(struct commit_point){.number = number});
@@ -87,6 +88,7 @@ static void a_point_is_found_again_and_a_damaged_one_is_none(void **state) {
     assert_int_equal(commit_mark_open(folder, &mark, &why).code, ERR_NONE);
     const struct commit_point found_point = commit_mark_get(mark);
     assert_int_equal(found_point.number, 123456789012);
+    assert_int_equal(found_point.written, 123456789010);
     assert_int_equal(found_point.stream, 7);
     assert_int_equal(found_point.head, 99);
     commit_mark_close(mark);
@@ -106,7 +108,7 @@ static void a_point_is_found_again_and_a_damaged_one_is_none(void **state) {
 static void each_flipped_bit_of_a_mark_makes_it_none(void **state) {
     struct marks *marks = *state;
     struct commit_mark *mark = NULL;
-    uint8_t bytes[32];
+    uint8_t bytes[40];
     char path[256];
     const char *folder = marks->two.place.path;
     assert_int_equal(commit_mark_open(folder, &mark, NULL).code, ERR_NONE);
