@@ -201,6 +201,7 @@ void dispatch_close(struct dispatch *dispatch) {
     assert(dispatch->flights.count == 0);
     assert(dispatch->wakers.count == 0);
     retain__stop(dispatch);
+    removals__stop(dispatch);
     table_done(&dispatch->flights);
     table_done(&dispatch->wakers);
     host_watch__free(dispatch);

@@ -170,8 +170,9 @@ static void gone_done(struct err err, void *ctx) {
 
 /* --- Folders ---------------------------------------------------------------------------------- */
 
-/* True: nothing of the attempt lives. */
-static bool tree_is_ended(const struct dispatch *dispatch, const char *name, unsigned *io_work) {
+/* *ret_ended: nothing of the attempt lives. Where the folder cannot be looked at, nobody knows. */
+static struct err tree_end_all(const struct dispatch *dispatch, const char *name, unsigned *io_work,
+                               bool *ret_ended) {
     const struct spool *spool = dispatch->options.spool;
     struct spool_state state;
     struct err err = spool_decide(spool, name, SPOOL_LOOK, 0 /* epoch */, &state);
@@ -180,24 +181,33 @@ static bool tree_is_ended(const struct dispatch *dispatch, const char *name, uns
         process_kill(state.pid, state.start_time, DEATH_MS);
         err = spool_decide(spool, name, SPOOL_LOOK, 0 /* epoch */, &state);
     }
-    if (err_failed(err) || state.found != SPOOL_GONE || state.rebooted) {
-        return err_failed(err) || state.found != SPOOL_ALIVE;
+    if (err_failed(err)) {
+        return err;
+    }
+    if (state.found != SPOOL_GONE || state.rebooted) {
+        *ret_ended = state.found != SPOOL_ALIVE;
+        return ERR_OK;
     }
     *io_work += WORK_TREE;
     const struct tree_mark mark = {.name = name, .nonce = state.nonce};
     struct tree_end end = {.left = 1};
     err = tree_end(&mark, 1, TREE_WAIT_MS, &end);
-    return cgroups_end(dispatch->options.cgroups, name, TREE_WAIT_MS) == 0 && !err_failed(err) &&
-           end.left == 0;
+    *ret_ended = cgroups_end(dispatch->options.cgroups, name, TREE_WAIT_MS) == 0 &&
+                 !err_failed(err) && end.left == 0;
+    return ERR_OK;
 }
 
 /* One folder; what stays is in the cursor. OUTCOME_STAYS: the whole run stays. */
 static enum outcome folder_remove(struct removals *removals, const char *name, unsigned *io_work) {
     const struct dispatch *dispatch = removals->dispatch;
-    if (!tree_is_ended(dispatch, name, io_work)) {
+    bool ended = false;
+    struct err err = tree_end_all(dispatch, name, io_work, &ended);
+    if (!err_failed(err) && !ended) {
         return OUTCOME_STAYS;
     }
-    struct err err = spool_remove(dispatch->options.spool, name);
+    if (!err_failed(err)) {
+        err = spool_remove(dispatch->options.spool, name);
+    }
     if (err.code == ERR_BUSY) {
         return OUTCOME_STAYS;
     }

@@ -99,8 +99,8 @@ static void purge_end(struct chores *chores, struct err result) {
     if (chores->purge.removed && chores->on.purged != NULL) {
         chores->on.purged(chores->on.ctx);
     }
-    if (err_failed(result) || chores->failed > 0) {
-        wait_ms = CHORES_PURGE_LATER_MS;
+    if (err_failed(result) || chores->failed > 0 || chores->partial) {
+        wait_ms = CHORES_PURGE_LATER_MS; /* Also to those that an earlier round has left. */
     } else {
         chores->purge_log.last = ERR_OK;
     }
@@ -147,6 +147,7 @@ static void purge_done(struct err result, void *ctx) {
 
 static void purge_begin(struct chores *chores) {
     chores->purging = CHORES_RUNNING;
+    chores->partial = chores->from > 0;
     chores->purge = (struct session_purge){.after = chores->from};
     chores->failed = 0;
     store_write(chores->on.store, purge_run, purge_done, chores);

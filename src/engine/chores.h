@@ -55,6 +55,7 @@ struct chores {
     unsigned soon;   /* Rounds that still come soon. */
     unsigned failed; /* Sessions that this round could not remove. */
     int64_t from;    /* Session after which the next round begins: one was cut off there; or 0. */
+    bool partial;    /* The round that runs began there: earlier ones stay. */
     struct log_change round_log, purge_log;
 };
 

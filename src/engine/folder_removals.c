@@ -21,7 +21,7 @@ static struct err tell_known(struct tx *tx, const struct run_row *row) {
     static const char sql[] =
         "INSERT INTO folder_removals (run, place, attempts)"
         " SELECT $1, h.place, $2 FROM hosts h WHERE h.place <> '' AND (h.place = $3"
-        " OR substr(h.place, 1, length($3) + 1) = $3 || '/'"
+        " OR ($3 <> '' AND substr(h.place, 1, length($3) + 1) = $3 || '/')"
         " OR EXISTS (SELECT 1 FROM spans s WHERE s.run = $4 AND s.step = 0 AND (s.host = h.place"
         " OR (s.host <> '' AND substr(h.place, 1, length(s.host) + 1) = s.host || '/'))))"
         " ON CONFLICT (place, run) DO NOTHING";
