@@ -238,7 +238,9 @@ static struct err resend_abandon_run(struct tx *tx, struct errand *errand) {
 static void resend_done(struct errand *errand, struct err result) {
     struct known_message *message = errand->message;
     known_removed(errand->sim, errand->op, !err_failed(result));
-    if (message->edited != NULL) {
+    /* An earlier edit may be there, too, whose daemon died with the answer. */
+    if (message->edited != NULL && errand->text.len > 0 &&
+        strcmp(message->edited, errand->text.data) == 0) {
         known_edited(message, !err_failed(result));
     }
     if (!err_failed(result) && errand_decides(errand) && message->removal == REMOVAL_NONE) {
