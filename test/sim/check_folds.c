@@ -149,10 +149,24 @@ static void folds_look(struct sim *sim) {
 
 /* --- The end ---------------------------------------------------------------------------------- */
 
+/* Bytes that edits took away from a question, and from the messages that may have joined its turn:
+ * those that came later. */
+static int64_t replaced_since(struct sim *sim, const struct known_message *question) {
+    const struct known *known = known_of(sim);
+    int64_t bytes = 0;
+    for (size_t i = 0; question != NULL && i < known->message_count; i++) {
+        const struct known_message *message = &known->messages[i];
+        if (message->session == question->session && message->op >= question->op) {
+            bytes += (int64_t)message->replaced;
+        }
+    }
+    return bytes;
+}
+
 /* Columns: answer, bytes of what its turn was asked, images of that, bytes of tools and
  * instructions, the error, which states the room in the window, the question. Some windows that
- * operations set are nearly full with what no summary shortens. A failed answer stays beside a
- * question that was edited since, to a shorter one perhaps; of a copy in a fork that is not known,
+ * operations set are nearly full with what no summary shortens. A failed answer stays beside
+ * messages that were edited since, to shorter ones perhaps; of a copy in a fork that is not known,
  * so the copies are left out. */
 static void too_long_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     static const char sign[] = "window leaves ";
@@ -160,8 +174,8 @@ static void too_long_take(struct sim *sim, const struct ask_row *row, void *ctx)
     const char *error = row->text[4].data, *room = strstr(error, sign);
     int64_t window = room == NULL ? 0 : strtoll(room + strlen(sign), NULL, 10) * BYTES_PER_TOKEN;
     const struct known_message *question = known_find_message(sim, row->text[5].data);
-    int64_t replaced = question == NULL ? 0 : (int64_t)question->replaced;
-    int64_t asked = row->number[1] + replaced + row->number[2] * USAGE_IMAGE_BYTES;
+    int64_t asked = row->number[1] + replaced_since(sim, question) +
+                    row->number[2] * USAGE_IMAGE_BYTES;
     int64_t fixed = asked + row->number[3];
     if (row->number[3] > 0 && fixed < window / 4 * 3 && ask_wanted("too_long")) {
         sim_fail(sim, "a prompt was refused as too long, with %lld bytes that must stay, in %s: %s",
