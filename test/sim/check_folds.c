@@ -174,8 +174,8 @@ static void too_long_take(struct sim *sim, const struct ask_row *row, void *ctx)
     const char *error = row->text[4].data, *room = strstr(error, sign);
     int64_t window = room == NULL ? 0 : strtoll(room + strlen(sign), NULL, 10) * BYTES_PER_TOKEN;
     const struct known_message *question = known_find_message(sim, row->text[5].data);
-    int64_t asked = row->number[1] + replaced_since(sim, question) +
-                    row->number[2] * USAGE_IMAGE_BYTES;
+    int64_t asked =
+        row->number[1] + replaced_since(sim, question) + row->number[2] * USAGE_IMAGE_BYTES;
     int64_t fixed = asked + row->number[3];
     if (row->number[3] > 0 && fixed < window / 4 * 3 && ask_wanted("too_long")) {
         sim_fail(sim, "a prompt was refused as too long, with %lld bytes that must stay, in %s: %s",

@@ -130,6 +130,50 @@ static void a_part_of_a_damaged_page_is_refused(void **state) {
     page_damage_done(&watch.damage);
 }
 
+static void page_fill(uint8_t *page) {
+    for (size_t i = 0; i < PAGE_BYTES; i++) {
+        page[i] = (uint8_t)(i * 7 + i / 256);
+    }
+}
+
+/* Whatever the checksum is made of, it notices these. */
+static void each_flipped_bit_and_each_word_in_another_place_changes_the_checksum(void **state) {
+    uint8_t page[PAGE_BYTES], word[8];
+    (void)state;
+    page_fill(page);
+    page_sum_put(page, 42);
+    assert_true(page_sum_fits(page, 42));
+    assert_false(page_sum_fits(page, 43));
+    for (size_t bit = 0; bit < 8 * (size_t)PAGE_BYTES; bit++) {
+        page[bit / 8] ^= (uint8_t)(1U << bit % 8);
+        assert_false(page_sum_fits(page, 42));
+        page[bit / 8] ^= (uint8_t)(1U << bit % 8);
+    }
+    for (size_t at = 8; at < PAGE_BYTES - PAGE_SUM_BYTES; at += 8) {
+        memcpy(word, page, sizeof word);
+        bool same = memcmp(word, page + at, sizeof word) == 0;
+        memcpy(page, page + at, sizeof word);
+        memcpy(page + at, word, sizeof word);
+        assert_int_equal(page_sum_fits(page, 42), same);
+        memcpy(page + at, page, sizeof word);
+        memcpy(page, word, sizeof word);
+    }
+    assert_true(page_sum_fits(page, 42));
+}
+
+/* As the last bytes of a page were before page_sum became a faster one. */
+static void a_page_with_the_checksum_of_an_older_version_is_whole(void **state) {
+    static const uint8_t older[] = {0xa9, 0x0f, 0x7b, 0x16, 0x92, 0x27, 0xee, 0x49};
+    uint8_t page[PAGE_BYTES];
+    (void)state;
+    page_fill(page);
+    memcpy(page + PAGE_BYTES - PAGE_SUM_BYTES, older, sizeof older);
+    assert_true(page_sum_fits(page, 42));
+    assert_false(page_sum_fits(page, 41));
+    page[100] ^= 4;
+    assert_false(page_sum_fits(page, 42));
+}
+
 static int batch_take(void *ctx, int columns, char **values, char **names) {
     (void)columns;
     (void)names;
@@ -212,6 +256,8 @@ int main(void) {
         PAGES(damaged_rows_are_refused_and_counted),
         PAGES(a_page_in_the_place_of_another_is_damaged),
         PAGES(a_part_of_a_damaged_page_is_refused),
+        cmocka_unit_test(each_flipped_bit_and_each_word_in_another_place_changes_the_checksum),
+        cmocka_unit_test(a_page_with_the_checksum_of_an_older_version_is_whole),
         PAGES(frames_that_another_process_has_written_are_read),
         PAGES(rows_of_a_file_that_was_cut_are_refused_and_counted),
         PAGES(a_database_without_checksums_is_read_and_written),
