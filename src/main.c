@@ -1,6 +1,6 @@
 /* main.c: one binary, daemon and client; cli/ knows the commands. */
 #include "base/memory.h"
-#include "cli/cli.h"
+#include "cli/base/cli.h"
 #include "main/daemon.h"
 
 int main(int argc, char **argv) {

@@ -7,7 +7,7 @@ from checks.tree import Fault, line_of
 ERRORS = "docs/errors.md"
 ERR_H = "src/base/err.h"
 CONFIGURATION = "docs/configuration.md"
-SERVE_C = "src/cli/command_serve.c"
+SERVE_C = "src/cli/system/command_serve.c"
 
 
 def remedies(tree):
@@ -52,7 +52,7 @@ def render_configuration(tree):
     page = [
         "# Configuration",
         "",
-        "*Written by `make docs` from the table in `src/cli/command_serve.c`.*",
+        "*Written by `make docs` from the table in `src/cli/system/command_serve.c`.*",
         "",
         "A setting of `drover serve` is taken from its flag, else from the environment, else from",
         "the configuration file, else from the default. The file is `config.json` in the data",

@@ -130,7 +130,7 @@ def check_sql(tree):
 
 def check_ids(tree):
     """Rows of tables whose ids are given once are deleted only where the highest id was kept."""
-    kept = re.search(r"enum ids_table \{([^}]*)\}", tree.code("src/engine/ids.h"))
+    kept = re.search(r"enum ids_table \{([^}]*)\}", tree.code("src/engine/base/ids.h"))
     names = re.findall(r"IDS_(\w+)", kept.group(1)) if kept else []
     deletion = re.compile(rf"\bDELETE FROM ({'|'.join(names).lower()})\b")
     for path in tree.under("src/", (".c",)) if names else []:

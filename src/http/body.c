@@ -3,7 +3,7 @@
  * A small body is parsed at once, a large one in the pool. Requests behind one that is in the pool
  * do not begin (conn_has_room), so that none overtakes it.
  */
-#include "base/json.h"
+#include "base/json/json.h"
 #include "base/memory.h"
 #include "http/inside.h"
 

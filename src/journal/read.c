@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "base/json.h"
+#include "base/json/json.h"
 
 struct err tx_stream_find(struct tx *tx, struct bytes owner, struct bytes name, bool *ret_found,
                           struct stream_state *ret_state) {

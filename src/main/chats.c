@@ -5,8 +5,8 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "dispatch/titles.h"
-#include "dispatch/turns.h"
+#include "dispatch/session/titles.h"
+#include "dispatch/turn/turns.h"
 #include "http/metrics.h"
 #include "main/herds.h"
 

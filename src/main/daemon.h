@@ -15,7 +15,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
-#include "cli/serve_options.h"
+#include "cli/system/serve_options.h"
 
 /* Blocks until the daemon has stopped. */
 MUST_CHECK struct err daemon_run(const struct serve_options *options, struct why *why);

@@ -1,7 +1,7 @@
-/* deletion.h: what deleted sessions and runs leave, in rows (engine/chores.h) and in files.
+/* deletion.h: what deleted sessions and runs leave, in rows (engine/system/chores.h) and in files.
  *
- * Promise    files are looked for as soon as their rows are gone: images (dispatch/blobs.h), and
- *            spool folders and scripts (dispatch_tidy).
+ * Promise    files are looked for as soon as their rows are gone: images
+ *            (dispatch/session/blobs.h), and spool folders and scripts (dispatch_tidy).
  *            A failure is in the log, once until its cause changes.
  * Ownership  embedded; blobs, dispatcher and store live until the store has ended.
  * Threads    the loop.
@@ -11,9 +11,9 @@
 
 #include "base/base.h"
 #include "base/log.h"
-#include "dispatch/blobs.h"
-#include "dispatch/dispatch.h"
-#include "engine/chores.h"
+#include "dispatch/job/dispatch.h"
+#include "dispatch/session/blobs.h"
+#include "engine/system/chores.h"
 
 struct deletion {
     struct chores chores;

@@ -18,7 +18,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/text.h"
-#include "cli/serve_options.h"
+#include "cli/system/serve_options.h"
 #include "loop/shortage.h"
 
 enum { DESCRIPTORS_MIN = 48 };

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "dispatch/dispatch.h"
-#include "dispatch/effects.h"
-#include "engine/runs.h"
+#include "dispatch/base/effects.h"
+#include "dispatch/job/dispatch.h"
+#include "engine/run/runs.h"
 #include "main/processes.h"
 #include "store/store.h"
 

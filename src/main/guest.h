@@ -1,8 +1,8 @@
 /* guest.h: what a daemon does for its own processes while another one leads.
  *
  * Promise    the commands of this host are followed by the rows of the leader, ended when it asks
- *            for it, and their ends are reported to it (dispatch/guest.c). Nothing is begun and
- *            nothing is served. When it has stopped, every holder is let go of: the daemon that
+ *            for it, and their ends are reported to it (dispatch/host/guest.c). Nothing is begun
+ *            and nothing is served. When it has stopped, every holder is let go of: the daemon that
  *            leads adopts them again.
  * Ownership  the caller's; options are borrowed for life. The data directory must be claimed.
  * Threads    the loop; guest_open blocks on the disk, guest_close some seconds at most on a server
@@ -13,7 +13,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
-#include "cli/serve_options.h"
+#include "cli/system/serve_options.h"
 #include "loop/loop.h"
 
 struct guest_rooms;

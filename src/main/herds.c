@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "base/json/json.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "dispatch/flows.h"
-#include "engine/budget.h"
+#include "dispatch/workflow/flows.h"
+#include "engine/budget/budget.h"
 #include "http/metrics.h"
 #include "loop/loop_uv.h"
 #include "script/program.h"

@@ -6,7 +6,7 @@
 #define DROVER_MAIN_HOSTS_H
 
 #include "base/text.h"
-#include "dispatch/dispatch.h"
+#include "dispatch/job/dispatch.h"
 
 /* HOSTNAME:DATA, for people; owned by the caller. */
 char *hosts_name(const char *data_dir);

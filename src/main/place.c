@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/memory.h"
-#include "engine/home.h"
+#include "engine/base/home.h"
 #include "store/datadir.h"
 
 enum {

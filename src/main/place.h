@@ -16,9 +16,9 @@
 
 #include "base/base.h"
 #include "base/err.h"
-#include "cli/serve_options.h"
+#include "cli/system/serve_options.h"
 
-/* "MACHINE/INODE/ID", as engine/home.h wants it. */
+/* "MACHINE/INODE/ID", as engine/base/home.h wants it. */
 struct place_name {
     char text[128];
 };

@@ -11,12 +11,12 @@
 
 #include "base/base.h"
 #include "base/err.h"
-#include "cli/serve_options.h"
+#include "cli/system/serve_options.h"
 #include "loop/loop.h"
 #include "main/place.h"
 #include "proc/cgroups.h"
 #include "proc/holder.h"
-#include "proc/spool.h"
+#include "proc/spool/spool.h"
 
 struct processes {
     char *data_dir; /* Owned, as are all pointers below. Absolute, without links. */

@@ -8,11 +8,11 @@
 #ifndef DROVER_MAIN_PROVIDERS_H
 #define DROVER_MAIN_PROVIDERS_H
 
-#include "api/providers.h"
+#include "api/provider/providers.h"
 #include "base/base.h"
 #include "base/err.h"
-#include "cli/serve_options.h"
-#include "dispatch/connections.h"
+#include "cli/system/serve_options.h"
+#include "dispatch/provider/connections.h"
 #include "loop/loop.h"
 #include "store/store.h"
 

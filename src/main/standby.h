@@ -21,8 +21,8 @@
 
 #include "base/base.h"
 #include "base/err.h"
-#include "cli/serve_options.h"
-#include "engine/pulse.h"
+#include "cli/system/serve_options.h"
+#include "engine/host/pulse.h"
 #include "store/store.h"
 
 struct standby_options {

@@ -10,7 +10,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
-#include "engine/token.h"
+#include "engine/token/token.h"
 #include "store/store.h"
 
 void tokens_load(struct store *store, struct token_table *table,

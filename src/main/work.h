@@ -11,14 +11,14 @@
 #ifndef DROVER_MAIN_WORK_H
 #define DROVER_MAIN_WORK_H
 
-#include "api/providers.h"
-#include "api/runs.h"
-#include "api/turns.h"
-#include "api/workflow_runs.h"
+#include "api/provider/providers.h"
+#include "api/run/runs.h"
+#include "api/turn/turns.h"
+#include "api/workflow/runs.h"
 #include "base/base.h"
 #include "base/err.h"
 #include "base/text.h"
-#include "cli/serve_options.h"
+#include "cli/system/serve_options.h"
 #include "loop/loop.h"
 #include "store/store.h"
 
@@ -34,8 +34,8 @@ struct work_options {
 };
 MUST_CHECK struct err work_open(const struct work_options *options, struct work **ret_work,
                                 struct why *why);
-/* Finds out whether the database is at home (engine/home.h); one that is not is held. Then loads
- * the connections to providers of models. `known` never comes inside the call. */
+/* Finds out whether the database is at home (engine/base/home.h); one that is not is held. Then
+ * loads the connections to providers of models. `known` never comes inside the call. */
 void work_come_home(struct work *work, void (*known)(void *ctx, struct err err), void *ctx);
 void work_begin(struct work *work);
 void work_stop(struct work *work, void (*stopped)(void *ctx), void *ctx);

@@ -11,7 +11,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "model/request.h"
-#include "rules/usage.h"
+#include "rules/trace/usage.h"
 
 enum {
     CONNECTION_NAME_MAX = 64,

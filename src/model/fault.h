@@ -12,7 +12,7 @@
 #define DROVER_MODEL_FAULT_H
 
 #include "base/base.h"
-#include "base/json.h"
+#include "base/json/json.h"
 #include "loop/fetch.h"
 #include "model/failure.h"
 

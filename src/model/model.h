@@ -36,7 +36,7 @@
 #include "model/failure.h"
 #include "model/price.h"
 #include "model/request.h"
-#include "rules/usage.h"
+#include "rules/trace/usage.h"
 
 enum {
     MODEL_TRIES_MAX = 4,

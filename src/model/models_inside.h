@@ -14,8 +14,8 @@
 #include "model/fault.h"
 #include "model/model.h"
 #include "model/retry.h"
-#include "model/script.h"
-#include "model/stream.h"
+#include "model/scripted/script.h"
+#include "model/wire/stream.h"
 
 enum { ROUTE_HEADERS_MAX = CONNECTION_HEADERS_MAX + 8, MODEL_PRIORITIES = 2 };
 

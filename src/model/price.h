@@ -17,7 +17,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
-#include "rules/usage.h"
+#include "rules/trace/usage.h"
 
 enum model_ability { ABILITY_UNKNOWN, ABILITY_NO, ABILITY_YES };
 

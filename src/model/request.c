@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/base64.h"
-#include "rules/usage.h"
+#include "rules/trace/usage.h"
 
 static const char *const kind_names[MODEL_KIND_COUNT] = {
 #define X(kind, name) [MODEL_KIND_##kind] = (name),

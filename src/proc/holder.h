@@ -18,7 +18,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "loop/loop.h"
-#include "proc/spool.h"
+#include "proc/spool/spool.h"
 
 /* --- Where holders come from ------------------------------------------------------------------ */
 

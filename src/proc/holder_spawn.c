@@ -17,7 +17,7 @@
 
 #include "base/fd.h"
 #include "proc/holder_inside.h"
-#include "proc/spool_inside.h"
+#include "proc/spool/inside.h"
 
 enum { COPIES_FROM = 16 }; /* Beyond the places that the holder's descriptors take. */
 

@@ -11,7 +11,7 @@
 #define DROVER_PROC_LINK_H
 
 #include "base/base.h"
-#include "proc/spool.h"
+#include "proc/spool/spool.h"
 
 enum link_word {
     LINK_CLAIMED,

@@ -20,9 +20,9 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/hash.h"
-#include "base/json.h"
+#include "base/json/json.h"
 #include "base/text.h"
-#include "script/meta.h"
+#include "script/reader/meta.h"
 
 enum {
     CATALOG_FILES_MAX = 500, /* Of one place. */

@@ -14,7 +14,7 @@
 #include "base/fd.h"
 #include "base/memory.h"
 #include "loop/loop_uv.h"
-#include "script/passing.h"
+#include "script/descriptor_passing.h"
 
 enum { NOTES_AT_ONCE = 64, PID_SIZE = 16 };
 

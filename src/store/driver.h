@@ -172,7 +172,7 @@ struct driver {
     struct err (*restore)(const char *from, const char *where, struct why *why);
     struct err (*check)(const char *where, struct store_check *ret_check, struct why *why);
     /* A reader beside whatever daemon there is, which claims nothing; `disconnect` ends it. NULL:
-     * none (look.h). */
+     * none (offline.h). */
     struct err (*look)(const char *where, struct conn **ret_conn, struct why *why);
     /* NULL: the server's files are its own affair. */
     struct err (*check_pages)(const char *where, struct store_pages *ret_pages, struct why *why);

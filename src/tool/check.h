@@ -18,7 +18,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
-#include "base/json.h"
+#include "base/json/json.h"
 #include "tool/tool.h"
 
 enum {

@@ -16,8 +16,8 @@
 
 #include "base/base.h"
 #include "base/err.h"
-#include "base/json.h"
-#include "base/json_schema.h"
+#include "base/json/json.h"
+#include "base/json/schema.h"
 #include "base/text.h"
 
 /* ERR_BAD_JSON, with `why`: line and column in the text as it came. *ret_json is owned. */

@@ -12,7 +12,7 @@
 #include "base/suggest.h"
 #include "base/utf8.h"
 #include "tool/context_place.h"
-#include "tool/front.h"
+#include "tool/front_matter.h"
 #include "tool/work.h"
 
 enum { FOLDERS_MAX = 256, WARNINGS_MAX = 4 << 10, FILES_SHOWN = 50 };

@@ -26,11 +26,11 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/hash.h"
-#include "base/json_schema.h"
+#include "base/json/schema.h"
 #include "base/text.h"
 #include "loop/world.h"
-#include "rules/card.h"
-#include "rules/permission.h"
+#include "rules/approval/permission.h"
+#include "rules/turn/card.h"
 
 enum {
     TOOL_NAME_MAX = 64,

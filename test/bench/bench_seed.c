@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 #include "measure.h"
-#include "store/page_sums.h"
+#include "store/sqlite/page_sums.h"
 
 /* ?1: number of rows. Each 17th run is a turn; each 50th failed and each 1,000th was lost. */
 static const char runs_sql[] =

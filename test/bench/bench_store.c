@@ -1,8 +1,8 @@
 /* bench_store: what the guards of the store cost. Two stores of this process take turns, one with
  * the guard and one without, and the same work is timed on both: so a machine that is busy now and
  * then is busy for both. The product has no switch for any of it. A file that was made without
- * checksums stays so (store/page_sums.h); the other two are left out by calls that this program
- * puts itself in front of (the linker's --wrap).
+ * checksums stays so (store/sqlite/page_sums.h); the other two are left out by calls that this
+ * program puts itself in front of (the linker's --wrap).
  *
  *     bench_store sums   --folder DIR --ms 3000 [--batch 64]   checksums of pages, while appending
  *     bench_store reads  --folder DIR --ms 3000                the same, while reading cold pages
@@ -25,7 +25,7 @@
 #include "measure.h"
 #include "store/commit_mark.h"
 #include "store/datadir.h"
-#include "store/sqlite_conn.h"
+#include "store/sqlite/conn.h"
 
 enum {
     ROUND_MS = 100,

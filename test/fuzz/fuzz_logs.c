@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/logs.h"
-#include "api/logs_lines.h"
-#include "base/json.h"
+#include "api/job/logs.h"
+#include "api/job/logs_lines.h"
+#include "base/json/json.h"
 #include "base/utf8.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "script/meta.h"
+#include "script/reader/meta.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);

@@ -4,14 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json_schema.h"
+#include "base/json/schema.h"
 #include "base/memory.h"
 #include "base/utf8.h"
-#include "tool/html.h"
 #include "tool/printed.h"
 #include "tool/repair.h"
 #include "tool/tool.h"
-#include "tool/url.h"
+#include "tool/web/html.h"
+#include "tool/web/url.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);

@@ -7,10 +7,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/json.h"
+#include "base/json/json.h"
 #include "base/memory.h"
 #include "http/inside.h"
-#include "http/websocket.h"
+#include "http/stream/websocket.h"
 #include "loop/loop_uv.h"
 #include "store/store.h"
 

@@ -11,7 +11,7 @@
 
 #include "../unit/scale.h"
 #include "base/number.h"
-#include "store/libpq.h"
+#include "store/postgres/libpq.h"
 
 /* --- Where ------------------------------------------------------------------------------------ */
 

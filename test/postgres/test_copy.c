@@ -15,7 +15,7 @@
 #include "../unit/scale.h"
 #include "kit.h"
 #include "proxy.h"
-#include "store/postgres.h"
+#include "store/postgres/postgres.h"
 
 enum { SHORT_MS = 200, COMMIT_MS = 3 * 1000, WAIT_MS = 60 * 1000 };
 

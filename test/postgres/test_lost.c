@@ -15,7 +15,7 @@
 #include "../unit/scale.h"
 #include "kit.h"
 #include "proxy.h"
-#include "store/postgres.h"
+#include "store/postgres/postgres.h"
 
 enum { FUNCTIONS = 5 };
 

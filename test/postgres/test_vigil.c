@@ -7,8 +7,8 @@
 #include <cmocka.h>
 
 #include "kit.h"
-#include "store/postgres_schema.h"
-#include "store/postgres_vigil.h"
+#include "store/postgres/schema.h"
+#include "store/postgres/vigil.h"
 
 /* A session that may see and use everything, and may end nobody else's. */
 static const char make_looker[] =

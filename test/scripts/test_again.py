@@ -29,7 +29,7 @@ test("decides", () => { if (%s) throw new Error("as it was told"); });
 PASSES, FAILS, FLAKY = "false", "true", "!again"
 # What a daemon of drover's may leave in the output of the file that it failed.
 CRASHES = (
-    "drover: ../../src/engine/turn_end.c:88: turn_close: Assertion `row->call == 0' failed.",
+    "drover: ../../src/engine/turn/end.c:88: turn_close: Assertion `row->call == 0' failed.",
     "drover serve was ended by SIGABRT",
     "[  ERROR   ] --- Test failed with exception: Segmentation fault(11)",
 )

@@ -69,7 +69,7 @@ class Layers(LintTest):
         self.refused(layers.check_arrows, bad, "only in store")
 
     def test_main_includes_everything(self):
-        self.accepted(layers.check_arrows, self.include("src/main.c", '#include "cli/cli.h"'))
+        self.accepted(layers.check_arrows, self.include("src/main.c", '#include "cli/base/cli.h"'))
 
 
 def function(lines=1, name="work", condition="x"):
@@ -237,7 +237,7 @@ class Words(LintTest):
 
 
 class Ids(LintTest):
-    header = {"src/engine/ids.h": "enum ids_table { IDS_RUNS, IDS_BUDGETS };\n"}
+    header = {"src/engine/base/ids.h": "enum ids_table { IDS_RUNS, IDS_BUDGETS };\n"}
 
     def function(self, *lines):
         return {**self.header, "src/engine/x.c": "\n".join(["void f(void) {", *lines, "}\n"])}

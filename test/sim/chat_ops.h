@@ -11,11 +11,11 @@
 #ifndef DROVER_TEST_SIM_CHAT_OPS_H
 #define DROVER_TEST_SIM_CHAT_OPS_H
 
-#include "dispatch/connections.h"
-#include "engine/approvals.h"
-#include "engine/budget.h"
-#include "engine/idempotency.h"
-#include "engine/turns.h"
+#include "dispatch/provider/connections.h"
+#include "engine/approval/approvals.h"
+#include "engine/base/idempotency.h"
+#include "engine/budget/budget.h"
+#include "engine/turn/turns.h"
 #include "known.h"
 #include "store/store.h"
 

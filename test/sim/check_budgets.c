@@ -20,7 +20,7 @@
 #include "asks.h"
 #include "ops.h"
 #include "provider.h"
-#include "rules/amounts.h"
+#include "rules/budget/amounts.h"
 
 enum { BUDGETS_MAX = 512 };
 

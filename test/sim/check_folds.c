@@ -19,8 +19,8 @@
 #include "known.h"
 #include "ops.h"
 #include "provider.h"
-#include "rules/fold.h"
-#include "rules/usage.h"
+#include "rules/trace/usage.h"
+#include "rules/turn/compaction.h"
 
 enum {
     SESSIONS_MAX = 512,

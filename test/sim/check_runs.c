@@ -75,8 +75,8 @@ static void check_attempts(struct sim *sim, const struct job *job, const struct 
 }
 
 /* Who was told that a run will end sees it end. A full disk keeps the end from being stored; from
- * then on it is tried again within RETRY_MAX_MS of dispatch/inside.h, so that the patience begins
- * with the last write that was refused. */
+ * then on it is tried again within RETRY_MAX_MS of dispatch/job/inside.h, so that the patience
+ * begins with the last write that was refused. */
 static void check_stopped(struct sim *sim, const struct job *job, const struct row_state *row) {
     if (!job->stopped || run_state_final(row->state) || sim_life_age_ms(sim) < STOP_PATIENCE_MS) {
         return;

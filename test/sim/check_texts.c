@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "asks.h"
-#include "base/json.h"
+#include "base/json/json.h"
 #include "ops.h"
 
 enum { STEPS_MAX = 512 };

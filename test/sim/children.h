@@ -10,7 +10,7 @@
 #ifndef DROVER_TEST_SIM_CHILDREN_H
 #define DROVER_TEST_SIM_CHILDREN_H
 
-#include "base/json.h"
+#include "base/json/json.h"
 #include "player.h"
 #include "program.h"
 #include "sim.h"

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "engine/runs.h"
+#include "engine/run/runs.h"
 #include "hosts.h"
 
 enum { LOST_PERCENT = 2 };

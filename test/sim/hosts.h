@@ -19,7 +19,7 @@
 #ifndef DROVER_TEST_SIM_HOSTS_H
 #define DROVER_TEST_SIM_HOSTS_H
 
-#include "cli/serve_options.h"
+#include "cli/system/serve_options.h"
 #include "inside.h"
 #include "store/store.h"
 

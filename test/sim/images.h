@@ -3,7 +3,7 @@
 #ifndef DROVER_TEST_SIM_IMAGES_H
 #define DROVER_TEST_SIM_IMAGES_H
 
-#include "base/json.h"
+#include "base/json/json.h"
 #include "sim.h"
 
 /* A turn of that session whose question begins with `mark` asks its model by this body. */

@@ -7,7 +7,7 @@
 #ifndef DROVER_TEST_SIM_JOBS_H
 #define DROVER_TEST_SIM_JOBS_H
 
-#include "rules/run.h"
+#include "rules/run/run.h"
 #include "sim.h"
 
 enum { JOBS_MAX = 256, JOB_INPUT_PIECES = 32, JOB_HOOKS_MAX = 2 };

@@ -13,7 +13,7 @@
 
 #include "base/base.h"
 #include "base/id.h"
-#include "rules/turn.h"
+#include "rules/turn/turn.h"
 #include "sim.h"
 
 #define KNOWN_OWNER "local"

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/providers.h"
+#include "api/provider/providers.h"
 #include "asks.h"
 #include "base/memory.h"
 #include "chat_ops.h"

@@ -162,7 +162,7 @@ static struct err choose_run(struct tx *tx, struct errand *errand) {
     return err;
 }
 
-/* What answers a notice gives way when that is tried again (engine/turn_followup.c). */
+/* What answers a notice gives way when that is tried again (engine/turn/followup.c). */
 static bool answers_person(struct sim *sim, const char *answer) {
     return rows_number(sim,
                        "SELECT count(*) FROM messages a JOIN messages q ON q.id = a.reply_to"

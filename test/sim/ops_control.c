@@ -1,7 +1,7 @@
 /* ops_control.c: what happens to the machine and to the daemon. */
 #include "inside.h"
 #include "ops.h"
-#include "rules/run.h"
+#include "rules/run/run.h"
 
 enum { CLOCK_SCALES = 3, CLOCK_STEPS = 60, CLOCK_PAUSE_MS = 3000 };
 

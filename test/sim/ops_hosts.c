@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "dispatch/dispatch.h"
-#include "engine/hosts.h"
+#include "dispatch/job/dispatch.h"
+#include "engine/host/hosts.h"
 #include "hosts.h"
 #include "jobs.h"
 #include "loop/loop.h"
@@ -21,7 +21,7 @@ enum {
     PLACE_SIZE = 32,
     GIVEN_UP_MAX = 1024,
     STILL_MS_MAX = 40000,
-    VIGIL_MS = 15000,         /* store/postgres_vigil.c: looks, a second apart. */
+    VIGIL_MS = 15000,         /* store/postgres/vigil.c: looks, a second apart. */
     RM_AGAIN_MS = 2000,       /* A person sends it again until it is answered well. */
     TIMEOUT_SLACK_MS = 10000, /* A host dies in the middle between two signs. */
 };
@@ -235,7 +235,7 @@ static struct dispatch *dispatch_of(struct sim *sim) {
     return work_api(sim_life(sim)->work).dispatch;
 }
 
-/* As page_run of api/hosts.c. */
+/* As page_run of api/host/hosts.c. */
 static struct err removal_tx(struct tx *tx, void *ctx) {
     struct removal *removal = ctx;
     removal->more = false;

@@ -16,8 +16,8 @@
 #include "base/base64.h"
 #include "base/memory.h"
 #include "chat_ops.h"
-#include "dispatch/blobs.h"
-#include "engine/attachments.h"
+#include "dispatch/session/blobs.h"
+#include "engine/session/attachments.h"
 #include "ops.h"
 
 enum { IMAGES_MAX = 128, BYTES_MAX = 512, DIGITS_MAX = 1024, PATH_SIZE = 256 };

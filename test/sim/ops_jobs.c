@@ -2,14 +2,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/runs.h"
-#include "base/json.h"
+#include "api/run/runs.h"
+#include "base/json/json.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "dispatch/dispatch.h"
-#include "engine/job_spec.h"
-#include "engine/run_input.h"
-#include "engine/runs.h"
+#include "dispatch/job/dispatch.h"
+#include "engine/job/input.h"
+#include "engine/job/spec.h"
+#include "engine/run/runs.h"
 #include "hosts.h"
 #include "jobs.h"
 #include "loop/loop.h"
@@ -127,7 +127,7 @@ static struct bytes bytes_of(const char *text) {
     return text == NULL ? (struct bytes){"", 0} : (struct bytes){text, strlen(text)};
 }
 
-/* As jobs__submit and prepared in api/jobs_submit.c. */
+/* As jobs__submit and prepared in api/job/submit.c. */
 static void run_fill(struct submit *submit) {
     const struct job_spec *spec = &submit->read;
     const struct world *world = loop_world(sim_life(submit->sim)->loop);
@@ -253,7 +253,7 @@ struct input {
     char bytes[INPUT_MAX];
 };
 
-/* As check_here in api/jobs_input.c. */
+/* As check_here in api/job/input.c. */
 static struct err check_here(struct tx *tx, struct input *input) {
     const struct run_bounds bounds = dispatch_bounds(dispatch_of(input->sim));
     bool found = false;

@@ -12,7 +12,7 @@
 #include "asks.h"
 #include "base/memory.h"
 #include "chat_ops.h"
-#include "engine/memory.h"
+#include "engine/memory/memory.h"
 #include "late.h"
 #include "ops.h"
 

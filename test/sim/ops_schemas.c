@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "asks.h"
-#include "base/json.h"
+#include "base/json/json.h"
 #include "chat_ops.h"
 #include "ops.h"
 

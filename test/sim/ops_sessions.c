@@ -5,7 +5,7 @@
 
 #include "asks.h"
 #include "chat_ops.h"
-#include "dispatch/blobs.h"
+#include "dispatch/session/blobs.h"
 
 enum { LONG_FILE_LINES = 100, LONG_FILE_LINE = 480 };
 

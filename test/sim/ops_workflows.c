@@ -3,14 +3,14 @@
 #include <string.h>
 
 #include "asks.h"
-#include "base/json.h"
+#include "base/json/json.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "children.h"
-#include "dispatch/flow_start.h"
-#include "engine/runs.h"
-#include "engine/steps.h"
-#include "engine/workflows.h"
+#include "dispatch/workflow/start.h"
+#include "engine/run/runs.h"
+#include "engine/workflow/steps.h"
+#include "engine/workflow/workflows.h"
 #include "known.h"
 #include "late.h"
 #include "main/work.h"
@@ -351,7 +351,7 @@ static bool agent_pick(struct sim *sim, struct order *order) {
     return agents.count > 0;
 }
 
-/* As skip_run of api/workflow_agents.c. */
+/* As skip_run of api/workflow/agents.c. */
 static struct err skip_tx(struct tx *tx, struct order *order) {
     struct run_row row = {0};
     bool found = false;

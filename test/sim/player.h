@@ -15,7 +15,7 @@
 #define DROVER_TEST_SIM_PLAYER_H
 
 #include "base/base.h"
-#include "base/json.h"
+#include "base/json/json.h"
 #include "base/text.h"
 
 enum player_state { PLAYER_STARTING, PLAYER_WAITING, PLAYER_ENDED, PLAYER_NONSENSE };

@@ -350,7 +350,8 @@ static bool is_forgotten(const struct command *command, const struct row_state *
     return !row->found && host_of(command->host)->removed;
 }
 
-/* Its holder claimed its folder long after its host was given up: strays.c has looked twice. */
+/* Its holder claimed its folder long after its host was given up: dispatch/host/orphans.c has
+ * looked twice. */
 static bool is_late(struct sim *sim, const struct command *command) {
     uint64_t over_ns = hosts_over_since_ns(sim, command->run, command->attempt);
     return over_ns > 0 && command->began_ns > over_ns + LATE_MS * UINT64_C(1000000);

@@ -17,8 +17,8 @@
 #define DROVER_TEST_SIM_PROCESSES_H
 
 #include "proc/holder.h"
-#include "proc/spool.h"
-#include "rules/run.h"
+#include "proc/spool/spool.h"
+#include "rules/run/run.h"
 #include "sim.h"
 
 enum claim { CLAIM_NONE, CLAIM_VOID, CLAIM_CLOSED, CLAIM_GO };

@@ -12,11 +12,11 @@
 #ifndef DROVER_SIM_PROVIDER_H
 #define DROVER_SIM_PROVIDER_H
 
-#include "base/json.h"
+#include "base/json/json.h"
 #include "base/text.h"
 #include "servers.h"
 
-/* The tool by which Anthropic's wire asks for an answer in a schema (model/wire.h). */
+/* The tool by which Anthropic's wire asks for an answer in a schema (model/wire/wire.h). */
 #define PROMPT_ANSWER_TOOL "structured_answer"
 
 enum wire_kind { WIRE_OPENAI, WIRE_RESPONSES, WIRE_ANTHROPIC, WIRE_KINDS };
@@ -41,8 +41,8 @@ struct prompt {
     bool tools_refused;   /* tool_choice: none. */
     const char *forced;   /* The tool that has to be called; NULL: none. */
     const json_t *schema; /* Of the answer; NULL: words. */
-    bool summary;         /* A summary of a conversation is asked for (dispatch/talk_compact.c). */
-    int64_t output_max;   /* Tokens; 0: not said. */
+    bool summary;       /* A summary of a conversation is asked for (dispatch/turn/compaction.c). */
+    int64_t output_max; /* Tokens; 0: not said. */
     size_t input_bytes;
     size_t results; /* Number of tool results since the last message of a person. */
 };

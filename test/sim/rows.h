@@ -6,7 +6,7 @@
 #ifndef DROVER_TEST_SIM_ROWS_H
 #define DROVER_TEST_SIM_ROWS_H
 
-#include "rules/run.h"
+#include "rules/run/run.h"
 #include "sim.h"
 
 struct sqlite3_stmt;

@@ -9,8 +9,8 @@
 
 #include "asks.h"
 #include "chat_ops.h"
-#include "engine/session_export.h"
-#include "engine/session_snapshot.h"
+#include "engine/session/export.h"
+#include "engine/session/snapshot.h"
 #include "ops.h"
 
 enum { PAGE = 50, DEPTH_MAX = 256 };

@@ -8,7 +8,7 @@
 #ifndef DROVER_TEST_SIM_SPEECH_H
 #define DROVER_TEST_SIM_SPEECH_H
 
-#include "base/json.h"
+#include "base/json/json.h"
 #include "base/text.h"
 
 struct speech {

@@ -1,5 +1,5 @@
-/* spool.c: proc/spool.h over the table of folders. */
-#include "proc/spool.h"
+/* spool.c: proc/spool/spool.h over the table of folders. */
+#include "proc/spool/spool.h"
 
 #include <errno.h>
 #include <stdio.h>

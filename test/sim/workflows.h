@@ -12,11 +12,11 @@
 #ifndef DROVER_TEST_SIM_WORKFLOWS_H
 #define DROVER_TEST_SIM_WORKFLOWS_H
 
-#include "base/json.h"
+#include "base/json/json.h"
 #include "jobs.h"
 #include "player.h"
 #include "program.h"
-#include "rules/run.h"
+#include "rules/run/run.h"
 #include "sim.h"
 
 enum {

@@ -4,7 +4,7 @@
 
 #include "runs_kit.h"
 
-#include "engine/budget.h"
+#include "engine/budget/budget.h"
 
 /* --- Nodes ------------------------------------------------------------------------------------ */
 

@@ -5,7 +5,7 @@
 #ifndef DROVER_TEST_DELIVER_KIT_H
 #define DROVER_TEST_DELIVER_KIT_H
 
-#include "dispatch/deliver.h"
+#include "dispatch/inbox/deliver.h"
 #include "http_server.h"
 #include "loop/loop_uv.h"
 

@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "engine/inbox.h"
+#include "engine/inbox/inbox.h"
 #include "loop/loop_uv.h"
 #include "scale.h"
 

@@ -9,7 +9,7 @@
 
 #include "base/base.h"
 #include "base/id.h"
-#include "dispatch/dispatch.h"
+#include "dispatch/job/dispatch.h"
 #include "proc_kit.h"
 
 struct kit {

@@ -13,10 +13,10 @@
 
 #include <cmocka.h>
 
-#include "base/json.h"
+#include "base/json/json.h"
 #include "base/memory.h"
-#include "http/sse.h"
-#include "http/websocket.h"
+#include "http/stream/sse.h"
+#include "http/stream/websocket.h"
 #include "journal/journal.h"
 #include "scale.h"
 #include "store/store.h"

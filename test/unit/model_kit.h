@@ -9,7 +9,7 @@
 #ifndef DROVER_TEST_MODEL_KIT_H
 #define DROVER_TEST_MODEL_KIT_H
 
-#include "base/json.h"
+#include "base/json/json.h"
 #include "http_server.h"
 #include "loop/fetch.h"
 #include "model/model.h"

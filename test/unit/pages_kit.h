@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/base.h"
-#include "store/page_sums.h"
+#include "store/sqlite/page_sums.h"
 #include "store_places.h"
 #include "store_suite.h"
 

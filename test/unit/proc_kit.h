@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 #include "base/base.h"
-#include "proc/spool.h"
+#include "proc/spool/spool.h"
 
 #define NONCE_LIKE "0123456789abcdef0123456789abcdef"
 /* Of this test program alone: others run beside it, and must not find its processes. */

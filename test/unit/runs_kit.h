@@ -8,9 +8,9 @@
 
 #include "journal_kit.h"
 
-#include "base/json.h"
-#include "engine/inbox.h"
-#include "engine/runs.h"
+#include "base/json/json.h"
+#include "engine/inbox/inbox.h"
+#include "engine/run/runs.h"
 
 struct runs_note {
     unsigned kind;

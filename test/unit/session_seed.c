@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "engine/message_rows.h"
+#include "engine/session/message_rows.h"
 #include "loop/world.h"
 
 enum { PAIRS_A_TURN = 50 };

@@ -4,7 +4,7 @@
 
 #include "runs_kit.h"
 
-#include "engine/message_rows.h"
+#include "engine/session/message_rows.h"
 
 /* --- Rows, copied out of the transaction ------------------------------------------------------ */
 

@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "cli/args.h"
-#include "cli/cli.h"
+#include "cli/base/args.h"
+#include "cli/base/cli.h"
 
 static const struct flag tail_flags[] = {
     {.name = "after", .kind = FLAG_INT, .value = "SEQ", .max = 100, .about = "x"},

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "cli/budget_words.h"
+#include "cli/budget/limits.h"
 
 static void becomes(const char *word, const char *json) {
     AUTO(text_done) struct text text = {0};

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "rules/card.h"
+#include "rules/turn/card.h"
 
 static void each_cause_has_a_name_of_its_own_and_a_final_state(void **state) {
     (void)state;

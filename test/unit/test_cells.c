@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "cli/cells.h"
+#include "cli/terminal/cells.h"
 
 static int cells(const char *text) {
     return cells_of((struct bytes){text, strlen(text)});

@@ -1,8 +1,8 @@
 /* Checkpoints: what prompts begin with, and what a change of the history does to them. */
 #include "turns_kit.h"
 
-#include "engine/checkpoints.h"
-#include "engine/message_rows.h"
+#include "engine/session/checkpoints.h"
+#include "engine/session/message_rows.h"
 
 /* --- Rows ------------------------------------------------------------------------------------- */
 

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "cli/client_socket.h"
+#include "cli/base/client_socket.h"
 #include "store_places.h"
 
 enum { QUEUE_MAX = 16 };

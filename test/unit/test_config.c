@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
-#include "cli/config.h"
+#include "cli/base/config.h"
 
 static const struct flag flags[] = {
     {.name = "data",

@@ -9,9 +9,9 @@
 
 #include <cmocka.h>
 
-#include "base/json.h"
+#include "base/json/json.h"
 #include "base/memory.h"
-#include "dispatch/connections.h"
+#include "dispatch/provider/connections.h"
 #include "model/key.h"
 
 /* --- Keys in files ---------------------------------------------------------------------------- */

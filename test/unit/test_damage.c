@@ -1,8 +1,8 @@
 /* test_damage.c: the search for damaged rows: its limits, and the columns that it judges. */
 #include "runs_kit.h"
 
-#include "engine/damage.h"
-#include "engine/ids.h"
+#include "engine/base/ids.h"
+#include "engine/system/damage.h"
 
 enum { EVENTS = 3 * DAMAGE_NEWEST_ROWS, TABLES_MAX = 40, LONG_ROW = 65536, LONG_ROWS = 100 };
 enum { STATEMENTS = 2000, STATEMENT_MAX = 1024 };

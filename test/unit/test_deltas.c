@@ -1,5 +1,5 @@
 /* The text that models send, stored while they send it. */
-#include "dispatch/deltas.h"
+#include "dispatch/turn/deltas.h"
 
 #include "loop/loop_uv.h"
 #include "turns_kit.h"

@@ -13,7 +13,7 @@
 #include "dispatch_kit.h"
 #include "loop/loop_uv.h"
 
-#include "dispatch/effects.h"
+#include "dispatch/base/effects.h"
 
 /* Of the next settles, how many the store cannot take. */
 static unsigned settles_to_fail;

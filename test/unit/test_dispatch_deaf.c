@@ -15,8 +15,8 @@
 
 #include <cmocka.h>
 
-#include "base/json.h"
-#include "dispatch/inside.h"
+#include "base/json/json.h"
+#include "dispatch/job/inside.h"
 #include "dispatch_kit.h"
 #include "scale.h"
 

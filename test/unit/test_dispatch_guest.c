@@ -9,11 +9,11 @@
 
 #include <cmocka.h>
 
-#include "base/json.h"
+#include "base/json/json.h"
 #include "dispatch_kit.h"
 
-#include "engine/host_reports.h"
-#include "engine/run_here.h"
+#include "engine/host/reports.h"
+#include "engine/run/local.h"
 
 #define REPORTS "SELECT count(*) FROM host_reports"
 

@@ -5,11 +5,11 @@
 
 #include <cmocka.h>
 
-#include "base/json.h"
+#include "base/json/json.h"
 #include "dispatch_kit.h"
 
-#include "engine/host_reports.h"
-#include "engine/hosts.h"
+#include "engine/host/hosts.h"
+#include "engine/host/reports.h"
 
 #define BODY "{\"shell\":\"exit 0\"}"
 

@@ -9,7 +9,7 @@
 
 #include "base/memory.h"
 #include "dispatch_kit.h"
-#include "engine/run_input.h"
+#include "engine/job/input.h"
 
 struct sent {
     struct run_input what;

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "base/json.h"
+#include "base/json/json.h"
 #include "dispatch_kit.h"
 #include "proc/tree.h"
 #include "scale.h"

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
-#include "dispatch/inside.h"
+#include "dispatch/job/inside.h"
 #include "dispatch_kit.h"
 
 static bool has(struct bytes text, const char *part) {

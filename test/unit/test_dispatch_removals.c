@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "dispatch/pool.h"
+#include "dispatch/base/pool.h"
 #include "dispatch_kit.h"
 
 /* Folders that cannot be removed, and how often each was tried. The pool counts. */

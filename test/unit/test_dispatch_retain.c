@@ -10,9 +10,9 @@
 
 #include "base/hash.h"
 #include "base/text.h"
-#include "dispatch/inside.h"
+#include "dispatch/job/inside.h"
 #include "dispatch_kit.h"
-#include "engine/workflows.h"
+#include "engine/workflow/workflows.h"
 
 static bool is_gone(struct kit *kit, void *ctx) {
     return !file_exists(ctx);

@@ -1,5 +1,5 @@
 /* Which work of the dispatchers makes no progress. The clock is the test's. */
-#include "dispatch/effects.h"
+#include "dispatch/base/effects.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

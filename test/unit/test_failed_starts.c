@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "dispatch/failed_starts.h"
+#include "dispatch/base/failed_starts.h"
 
 enum { LIMIT = 3 };
 

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
-#include "dispatch/flow.h"
+#include "dispatch/workflow/flow.h"
 
 struct crowd {
     struct world world;

@@ -1,7 +1,7 @@
 /* What becomes of an agent whose row goes to the store together with the work of another one. */
 #include "journal_kit.h"
 
-#include "dispatch/flow.h"
+#include "dispatch/workflow/flow.h"
 
 struct held {
     struct kit *kit;

@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "rules/fold.h"
-#include "rules/usage.h"
+#include "rules/trace/usage.h"
+#include "rules/turn/compaction.h"
 
 static struct fold_marks marks_of(int64_t tokens, int64_t output_tokens) {
     const struct fold_window window = {.tokens = tokens, .output_tokens = output_tokens};
@@ -42,7 +42,7 @@ static void no_prompt_is_held_back_for_a_window_that_nobody_said(void **state) {
     assert_int_equal(fold_marks(&window).prompt_max, marks_of(32768, 0).prompt_max);
 }
 
-/* Units of this size, folded as turn_fold.c does it: how many bytes stay. */
+/* Units of this size, folded as engine/turn/compaction.c does it: how many bytes stay. */
 static int64_t left_of(const struct fold_limits *limits, const struct fold_sizes *sizes,
                        int64_t unit) {
     struct fold_at at = {.len = unit};

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "proc/folder.h"
+#include "proc/spool/folder.h"
 
 enum { NOBODY = 65534, DEPTH = 3000, MANY = 2000 };
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "cli/follow.h"
+#include "cli/stream/follow.h"
 
 struct copy {
     int64_t seqs[16];

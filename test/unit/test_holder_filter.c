@@ -23,8 +23,8 @@
 #include <linux/seccomp.h>
 
 #include "base/base.h"
-#include "proc/holder/filter.h"
-#include "proc/landlock.h"
+#include "proc/sandbox/filter.h"
+#include "proc/sandbox/landlock.h"
 
 #if defined(__x86_64__)
 #define HERE AUDIT_ARCH_X86_64

@@ -1,7 +1,7 @@
 /* Home: which places are the same, and what a database says of its own. */
 #include "runs_kit.h"
 
-#include "engine/home.h"
+#include "engine/base/home.h"
 
 static bool alike(const char *stored, const char *ours) {
     struct home_places places = {.stored = {stored, strlen(stored)}, .ours = {ours, strlen(ours)}};

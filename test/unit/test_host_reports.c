@@ -1,7 +1,7 @@
 /* Ends that a standby reports: stored once, by the leader, each on its own. */
 #include "runs_kit.h"
 
-#include "engine/host_reports.h"
+#include "engine/host/reports.h"
 
 static const struct bytes there = {"machine/there", 13};
 

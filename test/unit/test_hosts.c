@@ -1,9 +1,9 @@
 /* Hosts that share a database, and jobs of one that is gone. */
 #include "runs_kit.h"
 
-#include "engine/folder_removals.h"
-#include "engine/hosts.h"
-#include "engine/run_here.h"
+#include "engine/host/hosts.h"
+#include "engine/run/folder_removals.h"
+#include "engine/run/local.h"
 
 #define OLD "machine/1"
 

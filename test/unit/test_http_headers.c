@@ -6,9 +6,9 @@
 
 #include <cmocka.h>
 
-#include "http/handshake.h"
 #include "http/host.h"
 #include "http/request.h"
+#include "http/stream/handshake.h"
 
 static struct bytes of(const char *text) {
     return (struct bytes){text, strlen(text)};

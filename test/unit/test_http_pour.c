@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "base/json.h"
+#include "base/json/json.h"
 #include "base/memory.h"
-#include "http/pour.h"
+#include "http/stream/pour.h"
 #include "http_kit.h"
 #include "scale.h"
 

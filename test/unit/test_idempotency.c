@@ -1,7 +1,7 @@
 /* Keys of requests that may be sent twice, over a store of our own. */
 #include "journal_kit.h"
 
-#include "engine/idempotency.h"
+#include "engine/base/idempotency.h"
 
 static int kit_begin(void **state) {
     *state = kit_new(STORE_INLINE, NULL);

@@ -2,7 +2,7 @@
  * are tested beside their deletions. */
 #include "sessions_kit.h"
 
-#include "engine/attachments.h"
+#include "engine/session/attachments.h"
 
 struct adding {
     struct attachment_new what;

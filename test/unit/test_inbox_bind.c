@@ -1,7 +1,7 @@
 /* What sessions are owed: bound to turns, settled by their ends. */
 #include "runs_kit.h"
 
-#include "engine/inbox_bind.h"
+#include "engine/inbox/bind.h"
 
 #define SPEC "{\"argv\":[\"true\"],\"notify\":[{\"session\":\"ses_1\"}]}"
 static const struct inbox_receiver session = {

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "rules/inbox.h"
+#include "rules/inbox/inbox.h"
 
 static void waits_double_to_five_minutes_and_become_hours_after_twenty(void **state) {
     (void)state;

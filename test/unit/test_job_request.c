@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "base/json.h"
-#include "cli/job_request.h"
+#include "base/json/json.h"
+#include "cli/job/request.h"
 
 static const struct command job_run = {.group = "job",
                                        .name = "run",

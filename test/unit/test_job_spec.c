@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "engine/job_spec.h"
+#include "engine/job/spec.h"
 
 static json_t *parse(const char *text, size_t len) {
     json_t *json = NULL;

@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "base/json.h"
-#include "base/json_wide.h"
+#include "base/json/json.h"
+#include "base/json/wide.h"
 #include "base/memory.h"
 
 struct good {

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "base/json_schema.h"
+#include "base/json/schema.h"
 
 static json_t *parse(const char *text) {
     json_t *json = NULL;

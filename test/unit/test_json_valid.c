@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "base/json.h"
+#include "base/json/json.h"
 
 static bool is_valid(const char *text) {
     return json_is_valid((struct bytes){text, strlen(text)});

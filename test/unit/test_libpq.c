@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "store/libpq.h"
+#include "store/postgres/libpq.h"
 
 struct fault {
     bool missing;        /* The library is not installed. */

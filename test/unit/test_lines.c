@@ -10,7 +10,7 @@
 
 #include "base/fd.h"
 #include "base/memory.h"
-#include "cli/lines.h"
+#include "cli/terminal/lines.h"
 
 struct pipe {
     int read_fd, write_fd;

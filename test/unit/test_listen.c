@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "cli/client_socket.h"
-#include "cli/listen.h"
+#include "cli/base/client_socket.h"
+#include "cli/system/listen.h"
 
 static void a_daemon_listens_on_addresses_and_sockets(void **state) {
     (void)state;

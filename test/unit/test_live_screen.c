@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "cli/live_screen.h"
+#include "cli/terminal/live_screen.h"
 
 /* As much of a terminal as we speak to: it wraps, scrolls not, and knows CR, LF, ESC[nA/K/J. */
 enum { ROWS = 32, COLUMNS_MAX = 32 };

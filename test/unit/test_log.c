@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "base/fd.h"
-#include "base/json.h"
+#include "base/json/json.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/log_change.h"

@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "api/logs.h"
-#include "base/json.h"
+#include "api/job/logs.h"
+#include "base/json/json.h"
 
 static size_t told(const char *bytes, size_t len, enum log_rest rest) {
     return log_piece_len((struct bytes){bytes, len}, rest);

@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "api/logs_search.h"
-#include "base/json.h"
+#include "api/job/logs_search.h"
+#include "base/json/json.h"
 #include "base/memory.h"
 
 /* A log in memory; `step` is how much one read brings, a hole is where bytes were dropped. */

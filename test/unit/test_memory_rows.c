@@ -1,8 +1,8 @@
 /* What agents remember, over a store of our own: on both databases the same. */
 #include "journal_kit.h"
 
-#include "engine/memory.h"
-#include "engine/memory_words.h"
+#include "engine/memory/memory.h"
+#include "engine/memory/words.h"
 
 static int kit_begin(void **state) {
     struct kit *kit = kit_new(STORE_INLINE, NULL);

@@ -9,9 +9,9 @@
 
 #include <cmocka.h>
 
-#include "base/json.h"
+#include "base/json/json.h"
 #include "base/memory.h"
-#include "model/wire.h"
+#include "model/wire/wire.h"
 
 static struct bytes of(const char *text) {
     return (struct bytes){text, strlen(text)};

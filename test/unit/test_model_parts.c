@@ -12,14 +12,14 @@
 
 #include <cmocka.h>
 
-#include "base/json.h"
+#include "base/json/json.h"
 #include "base/memory.h"
 #include "model/fault.h"
 #include "model/key.h"
 #include "model/model.h"
 #include "model/retry.h"
-#include "model/script.h"
-#include "model/sse.h"
+#include "model/scripted/script.h"
+#include "model/wire/sse.h"
 
 static struct bytes of(const char *text) {
     return (struct bytes){text, strlen(text)};

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/page.h"
+#include "api/base/page.h"
 
 enum { LIMIT = 3 };
 

@@ -9,8 +9,8 @@
 
 #include "base/memory.h"
 #include "loop/world.h"
-#include "store/page_gap.h"
-#include "store/page_sums.h"
+#include "store/sqlite/page_gap.h"
+#include "store/sqlite/page_sums.h"
 #include "store_places.h"
 
 static const char mark[] = "Quokka7Marker";

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/page_scan.h"
+#include "store/sqlite/page_scan.h"
 
 /* SQLite's own writes are not behind it. */
 static int writes_left = -1; /* -1: all. */

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "rules/permission.h"
+#include "rules/approval/permission.h"
 
 #define RULE(tools, subjects, answer)                                                              \
     {                                                                                              \

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
-#include "dispatch/pool.h"
+#include "dispatch/base/pool.h"
 #include "loop/loop_uv.h"
 
 struct kit {

@@ -1,8 +1,8 @@
 /* Providers and settings: rows, and the copy of settings for the loop. */
 #include "runs_kit.h"
 
-#include "engine/providers.h"
-#include "engine/settings.h"
+#include "engine/base/settings.h"
+#include "engine/provider/providers.h"
 
 static struct bytes bytes_of(const char *text) {
     return (struct bytes){text, strlen(text)};

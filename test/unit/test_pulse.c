@@ -3,7 +3,7 @@
 
 #include "runs_kit.h"
 
-#include "engine/pulse.h"
+#include "engine/host/pulse.h"
 
 /* The timer that is armed; the test lets it fire. */
 static struct {

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "cli/quantity.h"
+#include "cli/base/quantity.h"
 
 static const struct number_bounds any = {0, INT64_MAX};
 

@@ -1,8 +1,8 @@
 /* What of ended runs is kept: by size, and by an age that no clock can make up. */
 #include "runs_kit.h"
 
-#include "engine/spans.h"
-#include "rules/retain.h"
+#include "engine/trace/spans.h"
+#include "rules/run/retention.h"
 
 enum { HOUR_MS = 60 * 60 * 1000 };
 #define DAY_MS (INT64_C(24) * HOUR_MS)

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "rules/budget.h"
+#include "rules/budget/budget.h"
 
 /* A node with one limit. */
 static struct budget_node node_of(int64_t limit, int64_t spent, int64_t reserved) {

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
-#include "engine/run_input.h"
+#include "engine/job/input.h"
 #include "runs_kit.h"
 
 struct add {

@@ -13,7 +13,7 @@
 
 #include "runs_kit.h"
 
-#include "engine/run_rows.h"
+#include "engine/run/rows.h"
 
 /* --- Plans ------------------------------------------------------------------------------------ */
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "rules/run.h"
+#include "rules/run/run.h"
 
 static void names_are_found_again(void **state) {
     (void)state;

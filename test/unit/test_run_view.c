@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "cli/run_view.h"
+#include "cli/run/view.h"
 
 static json_t *parsed(const char *text) {
     json_t *json = NULL;

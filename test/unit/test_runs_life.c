@@ -1,8 +1,8 @@
 /* The transactions of runs: holding, adopting, recovery, lists, retention. */
 #include "runs_kit.h"
 
-#include "engine/inbox_rows.h"
-#include "engine/sessions.h"
+#include "engine/inbox/rows.h"
+#include "engine/session/sessions.h"
 
 struct admit {
     struct run_bounds bounds;

@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
-#include "base/json_schema.h"
+#include "base/json/schema.h"
 #include "base/memory.h"
-#include "model/script_instance.h"
+#include "model/scripted/instance.h"
 
 static char *instance(const char *schema, enum instance_size size) {
     json_t *json = NULL;

@@ -1,7 +1,7 @@
 /* Sessions forked and removed: chains of transactions, and what a crash between them leaves. */
 #include "sessions_kit.h"
 
-#include "engine/checkpoints.h"
+#include "engine/session/checkpoints.h"
 
 struct counting {
     const char *sql;

@@ -1,8 +1,8 @@
 /* What a run did, step by step: rows that begin and end once, pages, and what goes with the run. */
 #include "runs_kit.h"
 
-#include "engine/spans.h"
-#include "engine/workflow_rows.h"
+#include "engine/trace/spans.h"
+#include "engine/workflow/rows.h"
 
 /* --- Calls ------------------------------------------------------------------------------------ */
 

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "base/json.h"
+#include "base/json/json.h"
 #include "proc/tree.h"
 #include "proc_kit.h"
 

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
-#include "cli/sse_reader.h"
+#include "cli/stream/sse_reader.h"
 
 struct scene {
     struct sse_reader reader;

@@ -1,8 +1,8 @@
 /* What a step of a workflow costs the store. */
 #include "runs_kit.h"
 
-#include "engine/budget.h"
-#include "engine/steps.h"
+#include "engine/budget/budget.h"
+#include "engine/workflow/steps.h"
 
 /* --- Statements, counted ---------------------------------------------------------------------- */
 

@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "api/streams.h"
-#include "base/json.h"
+#include "api/stream/streams.h"
+#include "base/json/json.h"
 #include "journal/catalog.h"
 
 static unsigned runs, problems;

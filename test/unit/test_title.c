@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "rules/title.h"
+#include "rules/session/title.h"
 
 static struct bytes of(const char *text) {
     return (struct bytes){text, strlen(text)};

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
-#include "engine/token.h"
+#include "engine/token/token.h"
 
 static struct token token_make(unsigned number, char secret[TOKEN_SECRET_LEN + 1]) {
     uint8_t random[32] = {0}, id_random[10] = {0};

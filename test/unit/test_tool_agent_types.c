@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "tool/agent_types.h"
-#include "tool/front.h"
+#include "tool/front_matter.h"
 
 static struct err find(const struct tools *tools, const char *name, struct agent_type *ret_type,
                        struct why *why) {

@@ -9,7 +9,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "tool/diff.h"
+#include "tool/file/diff.h"
 
 enum { ROUNDS = 3000, LINES_MAX = 40 };
 

@@ -1,10 +1,10 @@
 /* web_fetch, against a server of the test's own; and what it reads pages with. */
 #include "fetch_kit.h"
 
-#include "base/json.h"
-#include "tool/html.h"
-#include "tool/url.h"
-#include "tool/web.h"
+#include "base/json/json.h"
+#include "tool/web/html.h"
+#include "tool/web/url.h"
+#include "tool/web/web.h"
 
 /* --- Pages ------------------------------------------------------------------------------------ */
 

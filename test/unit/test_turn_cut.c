@@ -1,7 +1,7 @@
 /* History that is cut: what is gone stays gone, whatever is still brought to it. */
 #include "turns_kit.h"
 
-#include "engine/checkpoints.h"
+#include "engine/session/checkpoints.h"
 
 /* --- By hand ---------------------------------------------------------------------------------- */
 

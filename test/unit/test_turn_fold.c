@@ -1,7 +1,7 @@
 /* Folding: which of a conversation goes into a summary, in rounds and within the turn that runs. */
 #include "turns_kit.h"
 
-#include "engine/checkpoints.h"
+#include "engine/session/checkpoints.h"
 
 enum { LONG = 1200, WINDOW = 3000 /* Tokens: prompts have 4,800 bytes. */ };
 

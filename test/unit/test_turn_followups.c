@@ -1,5 +1,5 @@
 /* test_turn_followups.c: what ended in the background wakes its session. */
-#include "engine/checkpoints.h"
+#include "engine/session/checkpoints.h"
 #include "turns_kit.h"
 
 struct following {

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "rules/turn.h"
+#include "rules/turn/turn.h"
 
 static void a_message_to_an_idle_session_gets_a_turn_whatever_its_policy(void **state) {
     (void)state;

@@ -2,7 +2,7 @@
 #include "budgets_kit.h"
 #include "turns_kit.h"
 
-#include "engine/turn_cards.h"
+#include "engine/turn/cards.h"
 
 /* --- Crashes ------------------------------------------------------------------------------- */
 

@@ -2,8 +2,8 @@
 #include "budgets_kit.h"
 #include "turns_kit.h"
 
-#include "engine/session_rows.h"
-#include "engine/subagents.h"
+#include "engine/session/rows.h"
+#include "engine/turn/subagents.h"
 #include "store/tx.h"
 
 static struct err hide_tx(struct tx *tx, void *ctx) {

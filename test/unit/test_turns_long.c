@@ -6,9 +6,9 @@
 
 #include "turns_kit.h"
 
-#include "engine/checkpoints.h"
-#include "engine/run_rows.h"
-#include "engine/session_snapshot.h"
+#include "engine/run/rows.h"
+#include "engine/session/checkpoints.h"
+#include "engine/session/snapshot.h"
 
 enum {
     FEW = 50,     /* Turns that a summary covers, */

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "rules/usage.h"
+#include "rules/trace/usage.h"
 
 static void is(struct usage usage, struct usage wanted) {
     assert_int_equal(usage.fresh, wanted.fresh);

@@ -12,7 +12,7 @@
 
 #include "runs_kit.h"
 
-#include "engine/usage_walk.h"
+#include "engine/trace/usage_walk.h"
 
 enum { SESSIONS = USAGE_KEYS_MAX + 700, ROWS = 2 * SESSIONS, DAYS = 300, SHOWN = 20 };
 

@@ -1,8 +1,8 @@
 /* A workflow's run as a picture, and as lines in a pipe. */
 #include "workflow_kit.h"
 
-#include "cli/cells.h"
-#include "cli/workflow_draw.h"
+#include "cli/terminal/cells.h"
+#include "cli/workflow/draw.h"
 
 struct scene {
     struct workflow_tree tree;

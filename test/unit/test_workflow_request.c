@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "base/json.h"
-#include "cli/workflow_request.h"
+#include "base/json/json.h"
+#include "cli/workflow/request.h"
 
 static const struct command run = {.name = "run",
                                    .summary = "x",

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "rules/workflow.h"
+#include "rules/workflow/workflow.h"
 
 static void an_agent_that_succeeded_gives_its_value(void **state) {
     (void)state;

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "base/json.h"
+#include "base/json/json.h"
 #include "base/memory.h"
 #include "scale.h"
 #include "tool/tool.h"

@@ -4,10 +4,10 @@
 
 #include "runs_kit.h"
 
-#include "engine/approvals.h"
-#include "engine/messages.h"
-#include "engine/sessions.h"
-#include "engine/turns.h"
+#include "engine/approval/approvals.h"
+#include "engine/session/messages.h"
+#include "engine/session/sessions.h"
+#include "engine/turn/turns.h"
 
 struct turns_kit {
     struct runs_kit *runs;

@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "base/json.h"
-#include "cli/workflow_lines.h"
-#include "cli/workflow_tree.h"
+#include "base/json/json.h"
+#include "cli/workflow/lines.h"
+#include "cli/workflow/tree.h"
 
 static inline json_t *parsed(const char *text) {
     json_t *json = NULL;

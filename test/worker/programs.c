@@ -25,10 +25,10 @@
 #include "../sim/program.h"
 #include "base/fd.h"
 #include "base/hash.h"
-#include "base/json.h"
+#include "base/json/json.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "script/meta.h"
+#include "script/reader/meta.h"
 
 enum {
     PROGRAMS = 200,

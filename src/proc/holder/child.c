@@ -24,8 +24,8 @@
 #include "proc/holder/brake.h"
 #include "proc/holder/files.h"
 #include "proc/holder/group.h"
-#include "proc/holder/sandbox.h"
 #include "proc/holder/words.h"
+#include "proc/sandbox/sandbox.h"
 
 enum { READ, WRITE, PATH_SIZE = 4096 };
 

@@ -15,13 +15,13 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "proc/folder.h"
 #include "proc/holder/brake.h"
 #include "proc/holder/clock.h"
 #include "proc/holder/custody_steps.h"
 #include "proc/holder/files.h"
 #include "proc/holder/nursery.h"
-#include "proc/holder/sandbox.h"
+#include "proc/sandbox/sandbox.h"
+#include "proc/spool/folder.h"
 
 /* Whoever started us may have ignored some, and a command would inherit that. Here and not for each
  * command: it is some sixty calls. */

@@ -20,7 +20,7 @@
 #include "base/fd.h"
 #include "base/number.h"
 #include "proc/holder/files.h"
-#include "script/passing.h"
+#include "script/descriptor_passing.h"
 #include "script/worker/jail.h"
 #include "script/worker/worker.h"
 

@@ -38,5 +38,5 @@ CREATE TABLE spans (
 
 -- Bytes that the folders of ended runs take: the sum of `disk` over their spans.
 ALTER TABLE nodes ADD COLUMN disk @int@ NOT NULL DEFAULT 0;
--- By which clock ages of ended runs were judged last (rules/retain.h); 0: by none yet.
+-- By which clock ages of ended runs were judged last (rules/run/retention.h); 0: by none yet.
 ALTER TABLE nodes ADD COLUMN judged_ms @int@ NOT NULL DEFAULT 0;

@@ -1,5 +1,5 @@
 -- What agents remember. project '': it is about everything. tags: a JSON list. words: those of all
--- its texts, cut and lowered by us (engine/memory_words.h), each behind a blank. day: days since
+-- its texts, cut and lowered by us (engine/memory/words.h), each behind a blank. day: days since
 -- 1970.
 CREATE TABLE memory (
     id @id@,

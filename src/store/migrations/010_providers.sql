@@ -1,8 +1,8 @@
 -- Connections to providers of models, and the daemon's settings: both belong to the daemon, to no
 -- owner. One dialect for both databases, but for the three words that driver.h explains.
 
--- key_file: the name of the file of its key in the data directory (dispatch/key_files.h); '': it
--- has no key. A key itself is never in the database. headers, models: JSON.
+-- key_file: the name of the file of its key in the data directory (dispatch/provider/key_files.h);
+-- '': it has no key. A key itself is never in the database. headers, models: JSON.
 -- context_window, max_concurrent 0: not set.
 CREATE TABLE providers (
     name TEXT NOT NULL PRIMARY KEY,

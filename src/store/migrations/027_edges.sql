@@ -1,7 +1,7 @@
 -- One dialect for both databases, but for the three words that driver.h explains.
 
 -- Hosts: a data directory on a machine, whose daemon looks after the processes of its own spool,
--- whoever leads. `place` is that of engine/home.h, `name` is for people, `role` is `leader` or
+-- whoever leads. `place` is that of engine/base/home.h, `name` is for people, `role` is `leader` or
 -- `standby`, `seen_ms` the last sign of life.
 CREATE TABLE hosts (
     id @id@,
@@ -14,7 +14,7 @@ CREATE TABLE hosts (
 ) @strict@;
 
 -- Ends of attempts that a standby has seen and the leader has not stored yet. `report` is JSON
--- (engine/host_reports.h).
+-- (engine/host/reports.h).
 CREATE TABLE host_reports (
     id @id@,
     place TEXT NOT NULL,
@@ -51,7 +51,7 @@ UPDATE runs SET
     project = (SELECT r.project FROM runs r WHERE r.id = runs.root)
     WHERE session = '' AND root IN (SELECT id FROM runs);
 -- Each filter has an index whose last order is that of the list. Filters beside the first one are
--- compared row by row, in slices (engine/run_page.c); the trailing columns save looks at rows.
+-- compared row by row, in slices (engine/run/list.c); the trailing columns save looks at rows.
 CREATE INDEX runs_kind ON runs (owner, kind, id);
 CREATE INDEX runs_final ON runs (owner, state, id, kind) WHERE ended_ms IS NOT NULL;
 CREATE INDEX runs_project ON runs (owner, project, id, kind) WHERE project <> '';

@@ -1,0 +1,433 @@
+/* logs_follow.c: a job's output as it grows, until its attempt has ended.
+ *
+ *    begin ──> LOOKING ──> READING ──> WRITING ──> OVER (told `done`, or `closing`)
+ *                 ^         ^  ^  └──────┘ │
+ *                 │         │  the client took it
+ *                 │ the run │ grown        │ nothing was there, and more may come
+ *                 └──────── WAITING <──────┘
+ *
+ * LOOKING reads the row, READING the folder (in the pool). The row is looked at before the bytes:
+ * if it says that the attempt has ended, and nothing is there to be read, then nothing will be.
+ *
+ * Two things wake it: the holder's word that the log has grown, and the run's own stream, on which
+ * every change of the row is an event. Who follows an attempt that nobody holds (it waits for a
+ * slot, or its end is being stored) is told so at once by the dispatcher; asking again at once
+ * would be a busy loop, so then the stream alone is waited for, and in between, seldom, the folder
+ * is read; and so is one that could not be opened for lack of a descriptor.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/base/op.h"
+#include "api/job/logs_way.h"
+#include "base/memory.h"
+#include "http/stream/pour.h"
+#include "loop/shortage.h"
+
+enum {
+    READ_MAX = 32 << 10,      /* As JSON at most six times as much. */
+    FRAMES_ENOUGH = 48 << 10, /* Then it is written; the next round reads on. */
+    FRAMES_MAX = POUR_PIECE_MAX,
+    AGAIN_FIRST_MS = 100, /* Until a log that nobody holds is looked at again; doubled, */
+    AGAIN_MAX_MS = 5000,  /* up to this. */
+};
+static_assert(FRAMES_ENOUGH + 6 * READ_MAX + 1024 <= FRAMES_MAX, "a round fits into one write");
+
+enum follow_state { FOLLOW_LOOKING, FOLLOW_READING, FOLLOW_WRITING, FOLLOW_WAITING, FOLLOW_OVER };
+
+struct follow {
+    struct pour pour;
+    struct exchange *exchange; /* Until the answer begins. */
+    struct runs_api *api;      /* Borrowed. */
+    struct log_target target;
+    enum follow_state state;
+    enum log_encoding encoding;
+    enum err_code closing; /* ERR_NONE: it goes on. */
+    bool gone;             /* Free it as soon as nothing is under way. */
+    bool sent;             /* Something of this attempt was told. */
+    bool begun;            /* The answer has. */
+    bool ended;            /* The attempt had, before the folder was read. */
+    bool found;            /* The last round of reading did. */
+    bool last;             /* After these frames comes the end. */
+    int64_t next;          /* The first byte that was not told; negative until it is known. */
+    int64_t seen;          /* Up to where the log was read, */
+    int64_t size;          /* and where it ended then. */
+    unsigned fruitless;    /* How often in a row `grown` came and nothing was there. */
+    struct loop_work work;
+    struct text frames; /* Owned. */
+    struct err err;     /* Of the pool's part. */
+    struct why why;
+    struct hub_watch changes;
+    struct dispatch_watch grown;
+    struct timer again;
+};
+
+static void look(struct follow *follow);
+static void read_on(struct follow *follow);
+static void write_out(struct follow *follow);
+
+static void wait_end(struct follow *follow) {
+    hub_watch_stop(&follow->changes);
+    dispatch_watch_stop(&follow->grown);
+    timer_stop(follow->api->loop, &follow->again);
+}
+
+static void follow_free(struct follow *follow) {
+    wait_end(follow);
+    text_done(&follow->frames);
+    log_target_done(&follow->target);
+    mem_free(follow);
+}
+
+static void frames_clear(struct follow *follow) {
+    text_done(&follow->frames); /* Who waits for long costs little. */
+    text_init(&follow->frames, FRAMES_MAX);
+}
+
+/* Before the head is out a failure is a problem, after it a last frame. */
+static void fail(struct follow *follow, struct err err) {
+    if (follow->exchange != NULL) {
+        op_refuse(follow->exchange, err, &follow->why);
+        follow_free(follow);
+        return;
+    }
+    frames_clear(follow);
+    follow->closing = err.code;
+    write_out(follow);
+}
+
+/* --- Waiting ---------------------------------------------------------------------------------- */
+
+static void on_change(struct hub_watch *watch, struct err result) {
+    struct follow *follow = CONTAINER_OF(watch, struct follow, changes);
+    wait_end(follow);
+    if (err_failed(result)) {
+        fail(follow, result);
+        return;
+    }
+    follow->fruitless = 0;
+    look(follow);
+}
+
+static void on_grown(struct dispatch_watch *watch) {
+    struct follow *follow = CONTAINER_OF(watch, struct follow, grown);
+    wait_end(follow);
+    follow->fruitless++; /* Until something was read. */
+    read_on(follow);
+}
+
+static void on_again(struct timer *timer) {
+    struct follow *follow = CONTAINER_OF(timer, struct follow, again);
+    wait_end(follow);
+    look(follow);
+}
+
+static unsigned again_ms(unsigned fruitless) {
+    unsigned wait_ms = AGAIN_FIRST_MS;
+    for (unsigned i = 1; i < fruitless && wait_ms < AGAIN_MAX_MS; i++) {
+        wait_ms *= 2;
+    }
+    return wait_ms < AGAIN_MAX_MS ? wait_ms : AGAIN_MAX_MS;
+}
+
+static void wait_begin(struct follow *follow) {
+    const struct log_target *target = &follow->target;
+    char name[ID_SIZE + 4] = "run:";
+    memcpy(name + 4, target->run, strlen(target->run) + 1);
+    const struct hub_subscribe what = {.owner = {target->owner, strlen(target->owner)},
+                                       .name = {name, strlen(name)},
+                                       .after = target->head};
+    follow->state = FOLLOW_WAITING;
+    hub_watch_start(follow->api->hub, &what, &follow->changes, on_change);
+    if (target->state != RUN_RUNNING || target->attempt != target->latest) {
+        return; /* Nobody holds it yet. */
+    }
+    if (follow->fruitless > 0) {
+        timer_start(follow->api->loop, &follow->again, again_ms(follow->fruitless), on_again);
+        follow->fruitless++;
+        return;
+    }
+    char place_name[PROTOCOL_NAME_MAX];
+    log_name(target, place_name);
+    const struct log_place place = {
+        .name = place_name, .stream = target->stream, .offset = follow->seen};
+    dispatch_watch_start(follow->api->dispatch, &place, &follow->grown, on_grown);
+}
+
+/* --- Looking at the row ----------------------------------------------------------------------- */
+
+static struct err look_run(struct tx *tx, void *ctx) {
+    struct follow *follow = ctx;
+    follow->why.text[0] = '\0';
+    return log_look(tx, &follow->target, &follow->why);
+}
+
+/* Whoever named no attempt and has seen nothing yet follows the first that says something: of a
+ * start that was void there is no word. */
+static void take_attempt(struct follow *follow) {
+    struct log_target *target = &follow->target;
+    log_target_resolve(target);
+    bool moves = !target->named && !follow->sent && follow->next == 0;
+    if (moves && target->latest > target->attempt) {
+        target->attempt = target->latest;
+        follow->seen = 0;
+    }
+    follow->ended = log_ended(target) && !(moves && !run_state_final(target->state));
+}
+
+static void looked(struct err result, void *ctx) {
+    struct follow *follow = ctx;
+    if (follow->gone) {
+        follow_free(follow);
+    } else if (err_failed(result)) {
+        fail(follow, result);
+    } else {
+        read_on(follow);
+    }
+}
+
+static void look(struct follow *follow) {
+    follow->state = FOLLOW_LOOKING;
+    store_read(follow->api->store, look_run, looked, follow);
+}
+
+/* --- Reading the folder, in the pool ---------------------------------------------------------- */
+
+static struct err settle(struct follow *follow) {
+    if (follow->begun) {
+        return ERR_OK;
+    }
+    log_target_settle(&follow->target);
+    char name[PROTOCOL_NAME_MAX];
+    log_name(&follow->target, name);
+    struct log_place place = {
+        .name = name, .stream = follow->target.stream, .offset = follow->next};
+    struct err err = log_target_check(&follow->target, follow->api->spool, &follow->why);
+    if (!err_failed(err)) {
+        err = log_offset_settle(follow->api->spool, &place);
+    }
+    follow->next = place.offset;
+    return err;
+}
+
+/* As the ids of frames have it. */
+static struct log_spot spot_of(const struct follow *follow, int64_t offset) {
+    const struct log_target *target = &follow->target;
+    return (struct log_spot){target->named ? LOG_ATTEMPT_LATEST : target->attempt, offset};
+}
+
+/* Tells what one stretch holds. False: for now that was all. */
+static bool tell(struct follow *follow, const struct log_stretch *stretch, const char *buffer) {
+    if (stretch->hole_from < stretch->offset) {
+        log_frame_dropped(&follow->frames, spot_of(follow, stretch->hole_from), stretch->offset);
+    }
+    follow->next = stretch->offset;
+    follow->size = stretch->size;
+    follow->seen = stretch->offset + (int64_t)stretch->len;
+    bool full = stretch->len == READ_MAX;
+    bool last = stretch->hole_after || (follow->ended && !full);
+    struct log_piece piece = {
+        .bytes = {buffer, stretch->len},
+        .at = spot_of(follow, stretch->offset),
+        .encoding = follow->encoding,
+    };
+    if (follow->encoding == LOG_AUTO) {
+        piece.bytes.len = log_piece_len(piece.bytes, last ? LOG_REST_LAST : LOG_GOES_ON);
+    }
+    if (piece.bytes.len == 0) {
+        return false;
+    }
+    log_frame_output(&follow->frames, &piece);
+    follow->next += (int64_t)piece.bytes.len;
+    return full || stretch->hole_after;
+}
+
+/* One stretch of the log. What a client begins with may lie ahead of it. */
+static struct err read_stretch(struct follow *follow, char *buffer,
+                               struct log_stretch *ret_stretch) {
+    char name[PROTOCOL_NAME_MAX];
+    log_name(&follow->target, name);
+    const struct log_place place = {
+        .name = name, .stream = follow->target.stream, .offset = follow->next};
+    struct log_stretch stretch;
+    struct err err = log_read_stretch(follow->api->spool, &place, buffer, READ_MAX, &stretch);
+    if (!err_failed(err) && !follow->begun) {
+        const struct log_spot spot = {follow->target.attempt, follow->next};
+        err = log_spot_check(spot, stretch.size, &follow->why);
+    }
+    if (!err_failed(err)) {
+        *ret_stretch = stretch;
+    }
+    return err;
+}
+
+static struct err frames_fill(struct follow *follow) {
+    struct err err = settle(follow);
+    AUTO(mem_release) char *buffer = mem_try(READ_MAX);
+    if (!err_failed(err) && buffer == NULL) {
+        err = err_make(ERR_OUT_OF_MEMORY, "logs: buffer");
+    }
+    bool more = true;
+    int64_t from = follow->next;
+    while (!err_failed(err) && more && follow->frames.len < FRAMES_ENOUGH) {
+        struct log_stretch stretch = {0};
+        err = read_stretch(follow, buffer, &stretch);
+        more = !err_failed(err) && tell(follow, &stretch, buffer);
+    }
+    if (!err_failed(err) && follow->ended && follow->frames.len == 0) {
+        log_frame_done(&follow->frames, &follow->target, follow->size);
+        follow->last = true;
+    }
+    if (!err_failed(err) && text_failed(&follow->frames)) {
+        err = text_error(&follow->frames, "logs: frames");
+    }
+    if (err_failed(err) && from >= 0) {
+        follow->next = from; /* What was read in this round is not told. */
+    }
+    return err;
+}
+
+static void read_in_pool(struct loop_work *work) {
+    struct follow *follow = CONTAINER_OF(work, struct follow, work);
+    follow->err = frames_fill(follow);
+}
+
+/* --- Writing ---------------------------------------------------------------------------------- */
+
+/* False: the client must take it first. */
+static bool give(struct follow *follow) {
+    struct bytes bytes = {follow->frames.data, follow->frames.len};
+    enum pour_result result = POUR_MORE;
+    if (bytes.len > 0) {
+        result = pour_write(&follow->pour, bytes);
+    }
+    frames_clear(follow);
+    return result == POUR_MORE;
+}
+
+/* What was read before a drain is told first, so that the cursor it ends with is the truth. */
+static void write_out(struct follow *follow) {
+    follow->state = FOLLOW_WRITING;
+    if (!pour_open(&follow->pour)) {
+        return; /* `ready` comes. */
+    }
+    bool more = give(follow);
+    if (!follow->last && !more) {
+        return;
+    }
+    if (!follow->last && follow->closing != ERR_NONE) {
+        const char *code = follow->closing == ERR_CLOSING ? NULL : err_name(follow->closing);
+        const struct log_spot after = {follow->target.attempt, follow->next};
+        log_frame_closing(&follow->frames, after, code);
+        follow->last = true;
+        (void)give(follow); /* What must wait is written before the end. */
+    }
+    if (follow->last) {
+        follow->state = FOLLOW_OVER;
+        pour_end(&follow->pour);
+    } else if (follow->found) {
+        read_on(follow);
+    } else {
+        wait_begin(follow);
+    }
+}
+
+static void ready(struct pour *pour) {
+    struct follow *follow = CONTAINER_OF(pour, struct follow, pour);
+    if (follow->state == FOLLOW_WRITING) {
+        write_out(follow);
+    }
+}
+
+static void drain(struct pour *pour, enum err_code why) {
+    struct follow *follow = CONTAINER_OF(pour, struct follow, pour);
+    follow->closing = why;
+    if (follow->state == FOLLOW_WAITING) {
+        wait_end(follow);
+        write_out(follow);
+    }
+}
+
+static void gone(struct pour *pour) {
+    struct follow *follow = CONTAINER_OF(pour, struct follow, pour);
+    if (follow->state == FOLLOW_LOOKING || follow->state == FOLLOW_READING) {
+        follow->gone = true;
+    } else {
+        follow_free(follow);
+    }
+}
+
+static const struct pour_ops ops = {.ready = ready, .drain = drain, .gone = gone};
+
+static void begin(struct follow *follow) {
+    struct exchange *exchange = follow->exchange;
+    const struct pour_options options = {
+        .ops = &ops, .media = "text/event-stream", .beat = BYTES(":\n\n")};
+    follow->exchange = NULL;
+    follow->begun = true;
+    follow->state = FOLLOW_WRITING;
+    char attempt[24];
+    (void)snprintf(attempt, sizeof attempt, "%lld", (long long)follow->target.attempt); /* Fits. */
+    exchange_add_header(exchange, "Drover-Attempt", attempt);
+    exchange_add_header(exchange, "Drover-Stream", log_stream_name(follow->target.stream));
+    if (!exchange_pour_begin(exchange, &options, &follow->pour)) {
+        follow_free(follow);
+    }
+}
+
+/* A folder that cannot be opened for lack of a descriptor is read again later: the log is there. */
+static void wait_for_descriptors(struct follow *follow) {
+    frames_clear(follow);
+    follow->fruitless++;
+    follow->state = FOLLOW_WAITING;
+    timer_start(follow->api->loop, &follow->again, again_ms(follow->fruitless), on_again);
+}
+
+static void was_read(struct loop_work *work) {
+    struct follow *follow = CONTAINER_OF(work, struct follow, work);
+    if (follow->gone) {
+        follow_free(follow);
+        return;
+    }
+    if (shortage_is(follow->err) && follow->begun && follow->closing == ERR_NONE) {
+        wait_for_descriptors(follow);
+        return;
+    }
+    if (err_failed(follow->err)) {
+        fail(follow, follow->err);
+        return;
+    }
+    follow->found = follow->frames.len > 0;
+    follow->sent = follow->sent || follow->found;
+    if (follow->found) {
+        follow->fruitless = 0;
+    }
+    if (follow->exchange != NULL) {
+        begin(follow);
+    } else if (!follow->found && follow->fruitless == 1 && follow->closing == ERR_NONE) {
+        follow->fruitless++;
+        look(follow); /* Nobody holds it any more, or not yet: the row knows. */
+    } else {
+        write_out(follow);
+    }
+}
+
+static void read_on(struct follow *follow) {
+    take_attempt(follow);
+    follow->state = FOLLOW_READING;
+    follow->work.run = read_in_pool;
+    follow->work.done = was_read;
+    loop_work(follow->api->loop, &follow->work);
+}
+
+void logs__follow(struct exchange *exchange, struct runs_api *api,
+                  const struct log_target *target) {
+    struct follow *follow = mem_new(sizeof *follow);
+    follow->exchange = exchange;
+    follow->api = api;
+    follow->target = *target;
+    follow->next = target->offset;
+    follow->encoding = exchange_query_given(exchange, LOGS_ENCODING) ? LOG_BASE64 : LOG_AUTO;
+    text_init(&follow->frames, FRAMES_MAX);
+    look(follow);
+}

@@ -1,0 +1,51 @@
+/* logs_search.h: the lines of a log that match a pattern, in bounded time and memory.
+ *
+ * Promise    the log is read once, piece by piece, up to where it ended at the first; kept are the
+ *            lines that will be told, and those that may be told before the next match. A pattern
+ *            that runs into a limit is ERR_TOO_EXPENSIVE, never "no match"; so is the end of the
+ *            time (why says which). A line is cut at SEARCH_LINE_MAX; what was dropped from the log
+ *            ends a line, and is not counted.
+ * Ownership  everything in the options is borrowed for the call; the answer is the caller's.
+ * Threads    any, one call at a time for each; `cancelled` is the only thing that others may touch.
+ * Failure    ERR_BAD_PATTERN (why: the position), ERR_TOO_EXPENSIVE, ERR_INTERRUPTED when it was
+ *            cancelled, and what `read` answers.
+ */
+#ifndef DROVER_API_JOB_LOGS_SEARCH_H
+#define DROVER_API_JOB_LOGS_SEARCH_H
+
+#include <stdatomic.h>
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "loop/world.h"
+#include "proc/spool/spool.h"
+
+enum {
+    SEARCH_LINE_MAX = 64 << 10,
+    SEARCH_KEPT_MAX = 4 << 20,   /* Bytes of lines that are told. */
+    SEARCH_ANSWER_MAX = 4 << 20, /* Then no further match is told, only counted. */
+    SEARCH_TIME_MS = 10 * 1000,
+};
+
+enum search_text { SEARCH_PLAIN, SEARCH_TERMINAL /* Escape sequences are not text. */ };
+
+struct search_options {
+    struct bytes pattern; /* Perl's syntax, UTF-8. */
+    int64_t limit, context;
+    enum search_text kind;
+    const struct world *world;
+    uint64_t time_ms;
+    const atomic_bool *cancelled; /* NULL: never. */
+    void *ctx;
+    /* As spool_log_read. */
+    struct err (*read)(void *ctx, int64_t offset, char *buffer, size_t size,
+                       struct log_read *ret_read);
+};
+
+/* {"matches":[{"line","text","before","after"}],"total","truncated"}, and "dropped": {"from","to"}
+ * from where the first hole begins to where the last one ends. */
+MUST_CHECK struct err log_search(const struct search_options *options, struct text *answer,
+                                 struct why *why);
+
+#endif

@@ -1,0 +1,25 @@
+/* system.h: who answers here, and whom it sees: GET /api/v1/version.
+ *
+ * Ownership  everything in struct system_info is borrowed for the server's life.
+ * Threads    the loop.
+ */
+#ifndef DROVER_API_SYSTEM_SYSTEM_H
+#define DROVER_API_SYSTEM_SYSTEM_H
+
+#include "base/base.h"
+#include "dispatch/job/dispatch.h"
+#include "http/server.h"
+#include "store/store.h"
+
+struct system_info {
+    struct store *store;
+    const struct dispatch *dispatch;
+    const char *version;
+    const char *database; /* "sqlite" or "postgres". */
+    int64_t jobs_max;     /* As the limit of open files allows, like the next. */
+    unsigned connections_max;
+};
+
+struct route_table system_table(struct system_info *info);
+
+#endif

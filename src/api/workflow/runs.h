@@ -1,0 +1,54 @@
+/* runs.h: workflows that run, over HTTP.
+ *
+ *   POST   /api/v1/workflows               start one: its script, its name, or its path
+ *   POST   /api/v1/workflows/{name}/runs   start the one of that name
+ *   POST   /api/v1/scripts/plan            what one would do, and nothing begins
+ *   GET    /api/v1/runs/{id}/agents        the agents of one
+ *   POST   /api/v1/runs/{id}/skip          one of them is skipped,
+ *   POST   /api/v1/runs/{id}/restart       or asked anew
+ *   POST   /api/v1/runs/{id}/pause         no agent of it begins any more,
+ *   POST   /api/v1/runs/{id}/resume        until it goes on
+ *
+ * All else of a run is as for the others: show, stop, remove, events.
+ *
+ * Ownership  everything in struct workflow_runs_api is borrowed for the server's life.
+ * Threads    the loop; files are read in the pool.
+ */
+#ifndef DROVER_API_WORKFLOW_RUNS_H
+#define DROVER_API_WORKFLOW_RUNS_H
+
+#include "api/base/page.h"
+#include "base/base.h"
+#include "dispatch/job/dispatch.h"
+#include "dispatch/workflow/flows.h"
+#include "http/http.h"
+#include "http/server.h"
+#include "script/catalog.h"
+
+struct workflow_runs_api {
+    struct loop *loop;
+    struct store *store;
+    struct dispatch *dispatch;
+    struct flows *flows;
+    struct catalog_search search; /* Without the root. */
+};
+struct route_table workflow_runs_table(struct workflow_runs_api *api);
+
+/* --- Shared inside api/ ----------------------------------------------------------------------- */
+
+void workflow_runs__start(struct exchange *exchange, void *ctx);
+void workflow_runs__start_named(struct exchange *exchange, void *ctx);
+void workflow_runs__plan(struct exchange *exchange, void *ctx);
+struct workflow_spec;
+MUST_CHECK struct err workflow_runs__settings(const struct workflow_spec *spec, struct why *why);
+/* Of a request whose body has no fields. false: it was refused. */
+struct run_key;
+MUST_CHECK bool workflow_runs__key(struct exchange *exchange, struct run_key *ret_key);
+void workflow_runs__skip(struct exchange *exchange, void *ctx);
+void workflow_runs__restart(struct exchange *exchange, void *ctx);
+void workflow_runs__pause(struct exchange *exchange, void *ctx);
+void workflow_runs__resume(struct exchange *exchange, void *ctx);
+void workflow_runs__agents(struct exchange *exchange, void *ctx);
+enum { WORKFLOW_AGENTS_WHOLE = PAGE_OWN, WORKFLOW_AGENTS_STATE, WORKFLOW_AGENTS_Q };
+
+#endif

@@ -1,0 +1,74 @@
+/* json.h: jansson behind our limits.
+ *
+ * Promise    what json_parse accepts is UTF-8, no deeper than depth_max, of at most JSON_VALUES_MAX
+ *            values, without duplicate keys, its integers exact in 64 bits (a larger one is
+ *            refused, never rounded); a lone surrogate escape becomes U+FFFD. A refusal tells the
+ *            line and the column.
+ * Ownership  *ret_json is owned: json_decref, or AUTO(json_release).
+ * Threads    any; a value belongs to one thread at a time.
+ * Failure    ERR_BAD_JSON, ERR_OUT_OF_MEMORY; writing: ERR_TEXT_TOO_LONG at the bound of the text.
+ *            Outputs are untouched, and `why` (may be NULL) says what is wrong and where. Only the
+ *            text handed to json_write may hold a part.
+ */
+#ifndef DROVER_BASE_JSON_JSON_H
+#define DROVER_BASE_JSON_JSON_H
+
+#include <jansson.h>
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/text.h"
+
+/* A value costs up to 150 bytes, and a text of two bytes may be one: so they are counted, too. */
+enum { JSON_DEPTH_MAX = 64, JSON_VALUES_MAX = 200000 };
+
+/* Depth of what drover itself writes around a value from outside: an event around arguments. */
+enum { JSON_DEPTH_WRAPPED = JSON_DEPTH_MAX + 16 };
+
+void json_setup(void); /* Once, first thing in main: routes jansson's memory through mem_try. */
+void json_release(json_t **json); /* For AUTO. */
+
+MUST_CHECK struct err json_parse(const char *bytes, size_t len, unsigned depth_max,
+                                 json_t **ret_json, struct why *why);
+
+/* json_parse for JSON that drover wrote, in a row or in an answer: it may hold a value from outside
+ * that reaches json_parse's limits, and members of ours around it. */
+MUST_CHECK struct err json_parse_wrapped(struct bytes bytes, json_t **ret_json, struct why *why);
+
+/* Whether the bytes are a whole JSON value in UTF-8, nested at most 4 * JSON_DEPTH_MAX deep: safe
+ * to stand within other JSON. Costs one walk and no memory; keys are not compared, and no number is
+ * too large. */
+MUST_CHECK bool json_is_valid(struct bytes json);
+/* Appends stored JSON: its own bytes if json_is_valid, else null. A row may be damaged, and one bad
+ * value must not make the whole answer unreadable. */
+void json_add_stored(struct text *text, struct bytes json);
+
+/* Compact, keys in the order they came; a real by the fewest digits that read back the same. */
+MUST_CHECK struct err json_write(const json_t *json, struct text *text);
+/* The same over several lines, for people: two blanks for each level. */
+MUST_CHECK struct err json_write_indented(const json_t *json, struct text *text);
+/* The same with keys in the order of their bytes: equal values give equal bytes. */
+MUST_CHECK struct err json_write_canonical(const json_t *json, struct text *text);
+/* Numbers are equal by value (1 and 1.0), objects whatever the order of their keys. */
+MUST_CHECK bool json_same(const json_t *a, const json_t *b);
+/* "a string", "an integer", …: what a value is, for sentences about it. */
+const char *json_kind_of(const json_t *value);
+
+/* One field of an object that came from outside. The table is the whole truth: a key that is not in
+ * it is refused by name, a wrong type and a missing required field too. Absent: *into untouched. */
+enum json_kind { JSON_KIND_TEXT, JSON_KIND_INT, JSON_KIND_BOOL, JSON_KIND_ANY, JSON_KIND_TEXTS };
+struct json_field {
+    const char *name;
+    enum json_kind kind;
+    bool required;
+    /* TEXT: length in bytes; INT: value; TEXTS: count. max 0: no upper bound; min 0 too: none. */
+    int64_t min, max;
+    const char **text; /* TEXT: borrowed from the object; holds no NUL. */
+    int64_t *number;   /* INT. */
+    bool *flag;        /* BOOL. */
+    json_t **value;    /* ANY and TEXTS: borrowed from the object. */
+};
+MUST_CHECK struct err json_read_fields(const json_t *object, const struct json_field *fields,
+                                       size_t count, struct why *why);
+
+#endif

@@ -1,0 +1,265 @@
+/* api.c: opening the conversation, asking, and reading lists. */
+#include "cli/base/api.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+
+#include "base/fd.h"
+#include "base/hash.h"
+#include "base/memory.h"
+
+static void flush(void *ctx) {
+    (void)fflush(stdout); /* A failure shows again at the end. */
+}
+
+/* SIGINT and SIGTERM become bytes that poll(2) sees. */
+static void interrupts(sigset_t *set) {
+    sigemptyset(set);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+}
+
+static struct err interrupt_open(int *ret_fd) {
+    sigset_t set;
+    interrupts(&set);
+    if (sigprocmask(SIG_BLOCK, &set, NULL /* not restored: the process ends soon */) < 0) {
+        return err_from_errno(errno, "talk: signals");
+    }
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (fd < 0) {
+        return err_from_errno(errno, "talk: signals");
+    }
+    *ret_fd = fd;
+    return ERR_OK;
+}
+
+/* Not from the start: who runs under nohup wants no hang-up. */
+void talk_hear_all(struct talk *talk) {
+    sigset_t set;
+    interrupts(&set);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGQUIT);
+    if (sigprocmask(SIG_BLOCK, &set, NULL /* not restored: the process ends soon */) == 0) {
+        (void)signalfd(talk->interrupt_fd, &set, 0); /* It exists: nothing can be wrong. */
+    }
+}
+
+struct err talk_open(struct talk *talk, struct invocation *invocation) {
+    *talk = (struct talk){.interrupt_fd = -1, .world = invocation->world};
+    struct err err = interrupt_open(&talk->interrupt_fd);
+    if (err_failed(err)) {
+        return err;
+    }
+    const char *data = args_directory(&invocation->args);
+    const char *url = args_text(&invocation->args, "url");
+    if (data == NULL && url == NULL) {
+        talk->data = config_data_default(&invocation->env);
+        data = talk->data;
+    }
+    if (data == NULL && url == NULL) {
+        why_set(&invocation->why, "no data directory: neither HOME nor XDG_STATE_HOME is set");
+        return err_make(ERR_USAGE, "talk: data");
+    }
+    const char *token = invocation->env.get(invocation->env.ctx, "DROVER_TOKEN");
+    talk->options = (struct client_options){
+        .data = data,
+        .url = url,
+        .token = token != NULL && token[0] != '\0' ? token : NULL, /* As with all settings. */
+        .interrupt_fd = talk->interrupt_fd,
+        .before_wait = flush,
+    };
+    return client_open(&talk->options, &talk->client, &invocation->why);
+}
+
+void talk_close(struct talk *talk) {
+    client_close(talk->client);
+    mem_free(talk->data);
+    fd_release(&talk->interrupt_fd);
+    *talk = (struct talk){.interrupt_fd = -1};
+}
+
+struct err talk_ask(struct talk *talk, const struct client_request *request, struct text *ret_body,
+                    json_t **ret_json, struct why *why) {
+    AUTO(text_done) struct text body = {0};
+    struct err err = client_call(talk->client, request, &body, why);
+    if (!err_failed(err) && ret_json != NULL) {
+        err = json_parse_wrapped((struct bytes){body.data, body.len}, ret_json, why);
+    }
+    if (!err_failed(err) && ret_body != NULL) {
+        text_done(ret_body);
+        *ret_body = body;
+        body = (struct text){0};
+    }
+    return err;
+}
+
+void talk_trouble(void *ctx, const char *text) {
+    fprintf(stderr, "drover: %s; trying again\n", text);
+}
+
+struct err talk_ask_until(struct talk *talk, const struct client_request *request, int64_t retry_ms,
+                          json_t **ret_json, struct why *why) {
+    enum { PAUSE_FIRST_MS = 20, PAUSE_MAX_MS = 2000 };
+    uint64_t begin_ns = world_mono_ns(talk->world);
+    int64_t pause_ms = PAUSE_FIRST_MS;
+    for (;;) {
+        why->text[0] = '\0';
+        struct err err = talk_ask(talk, request, NULL /* parsed is enough */, ret_json, why);
+        uint64_t tried_ms = (world_mono_ns(talk->world) - begin_ns) / 1000000;
+        if (!client_may_pass(err) || tried_ms >= (uint64_t)retry_ms) {
+            return err;
+        }
+        if (pause_ms == PAUSE_FIRST_MS) {
+            talk_trouble(NULL, why->text[0] != '\0' ? why->text : err_title(err.code));
+        }
+        err = client_pause(&talk->options, pause_ms);
+        if (err_failed(err)) {
+            return err;
+        }
+        pause_ms = pause_ms * 2 < PAUSE_MAX_MS ? pause_ms * 2 : PAUSE_MAX_MS;
+    }
+}
+
+struct err talk_submit(struct talk *talk, const struct client_request *request, int64_t retry_ms,
+                       json_t **ret_json, struct why *why) {
+    uint8_t random[16];
+    char key[2 * sizeof random + 1];
+    world_random(talk->world, random, sizeof random);
+    hex_write(random, sizeof random, key);
+    struct client_request keyed = *request;
+    keyed.key = key;
+    struct err err = talk_ask(talk, &keyed, NULL /* parsed is enough */, ret_json, why);
+    return err.code == ERR_IO || err.code == ERR_CLOSING
+               ? talk_ask_until(talk, &keyed, retry_ms, ret_json, why)
+               : err;
+}
+
+bool talk_target(struct text *target, const char *base, const char *id, const char *rest) {
+    text_init(target, 8 << 10);
+    text_add_str(target, base);
+    client_add_escaped(target, id);
+    text_add_str(target, rest);
+    return !text_failed(target) && id[0] != '\0';
+}
+
+enum { PAGE_ROWS = 200 };
+
+static struct err page_ask(struct talk *talk, const struct talk_rows *rows, const char *after,
+                           int64_t count, json_t **ret_page, struct why *why) {
+    AUTO(text_done) struct text target = {0};
+    text_init(&target, 8 << 10);
+    text_addf(&target, "%s%climit=%lld", rows->path, strchr(rows->path, '?') != NULL ? '&' : '?',
+              (long long)count);
+    if (after != NULL) {
+        text_add_str(&target, "&after=");
+        client_add_escaped(&target, after);
+    } else if (rows->total) {
+        text_add_str(&target, "&total=1");
+    }
+    if (text_failed(&target)) {
+        return err_make(ERR_OUT_OF_MEMORY, "talk: list");
+    }
+    struct client_request request = {.method = "GET", .target = target.data};
+    return talk_ask(talk, &request, NULL /* parsed is enough */, ret_page, why);
+}
+
+static bool has_enough(const struct talk_rows *rows, int64_t seen) {
+    return (rows->most > 0 && seen >= rows->most) || (rows->enough != NULL && *rows->enough);
+}
+
+struct err talk_rows(struct talk *talk, const struct talk_rows *rows, struct why *why) {
+    AUTO(json_release) json_t *page = NULL;
+    struct talk_end end = {.shown = 0};
+    int64_t seen = 0;
+    do {
+        AUTO(json_release) json_t *next = NULL;
+        int64_t left = rows->most > 0 ? rows->most - seen : PAGE_ROWS;
+        struct err err = page_ask(talk, rows, json_string_value(json_object_get(page, "next")),
+                                  left < PAGE_ROWS ? left : PAGE_ROWS, &next, why);
+        if (err_failed(err)) {
+            return err;
+        }
+        const json_t *items = json_object_get(next, "items");
+        if (page == NULL) {
+            end.total = talk_int(next, "total");
+            end.total_more = json_is_true(json_object_get(next, "more"));
+        }
+        for (size_t at = 0; at < json_array_size(items) && !has_enough(rows, seen); at++) {
+            rows->each(rows->ctx, json_array_get(items, at));
+            seen++;
+        }
+        json_t *old = page;
+        page = next;
+        next = old;
+        end.more = json_is_string(json_object_get(page, "next"));
+    } while (!has_enough(rows, seen) && end.more);
+    end.shown = seen;
+    if (rows->end != NULL) {
+        *rows->end = end;
+    }
+    return ERR_OK;
+}
+
+struct err talk_list(struct talk *talk, const char *path,
+                     void (*each)(void *ctx, const json_t *item), void *ctx, struct why *why) {
+    struct talk_rows rows = {.path = path, .each = each, .ctx = ctx};
+    return talk_rows(talk, &rows, why);
+}
+
+struct talk_time talk_time(int64_t ms) {
+    struct talk_time when = {.text = ""};
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm parts;
+    if (gmtime_r(&seconds, &parts) != NULL) {
+        (void)strftime(when.text, sizeof when.text, "%Y-%m-%d %H:%M:%SZ", &parts); /* Fits. */
+    }
+    return when;
+}
+
+struct talk_time talk_clock(int64_t ms) {
+    struct talk_time when = talk_time(ms);
+    const char *space = strchr(when.text, ' ');
+    if (space != NULL) {
+        memmove(when.text, space + 1, strlen(space + 1) + 1);
+    }
+    return when;
+}
+
+const char *talk_text(const json_t *object, const char *key) {
+    const char *text = json_string_value(json_object_get(object, key));
+    return text != NULL ? text : "";
+}
+
+int64_t talk_int(const json_t *object, const char *key) {
+    return json_integer_value(json_object_get(object, key));
+}
+
+void talk_warn_held(struct talk *talk) {
+    AUTO(json_release) json_t *version = NULL;
+    const struct client_request request = {.method = "GET", .target = "/api/v1/version"};
+    if (talk->warned_held) {
+        return;
+    }
+    struct why ignored; /* A client that may not ask goes on without the answer. */
+    struct err err = talk_ask(talk, &request, NULL /* parsed is enough */, &version, &ignored);
+    if (!err_failed(err) && json_is_true(json_object_get(version, "held"))) {
+        talk->warned_held = true;
+        (void)fflush(stdout); /* A failure shows again at the end. */
+        fputs("[the daemon holds: nothing starts before 'drover release', which first shows what "
+              "would]\n",
+              stderr);
+    }
+}
+
+void talk_print(const json_t *value) {
+    AUTO(text_done) struct text line = {0};
+    text_init(&line, 32 << 20);
+    if (!err_failed(json_write(value, &line))) {
+        text_add_char(&line, '\n');
+        fwrite(line.data, 1, line.len, stdout);
+    }
+}

@@ -1,0 +1,91 @@
+/* api.h: what every command that asks the daemon begins with.
+ *
+ * Ownership  embedded, begun as {.interrupt_fd = -1}; talk_close ends it, also half-opened. Ctrl-C
+ *            is taken over from the process, so that a wait can end in order.
+ * Threads    one.
+ */
+#ifndef DROVER_CLI_BASE_API_H
+#define DROVER_CLI_BASE_API_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/json/json.h"
+#include "cli/base/cli.h"
+#include "cli/base/client.h"
+
+struct talk {
+    struct client_options options;
+    struct client *client; /* Owned. */
+    char *data;            /* Owned: the default data directory. */
+    int interrupt_fd;      /* Owned. */
+    bool warned_held;      /* Once is enough, however many waits a command consists of. */
+    const struct world *world;
+};
+
+MUST_CHECK struct err talk_open(struct talk *talk, struct invocation *invocation);
+void talk_close(struct talk *talk); /* For AUTO. */
+/* From here on a hang-up and Ctrl-\ end a wait in order, too: for who must tidy up a terminal. */
+void talk_hear_all(struct talk *talk);
+
+/* One request; the answer as text and, where ret_json is not NULL, parsed (owned). */
+MUST_CHECK struct err talk_ask(struct talk *talk, const struct client_request *request,
+                               struct text *ret_body, json_t **ret_json, struct why *why);
+
+/* The same, tried again while the daemon is away or short of room, up to `retry_ms` (0: not once).
+ * Only for what may be carried out twice: a GET, or a request with a key. */
+MUST_CHECK struct err talk_ask_until(struct talk *talk, const struct client_request *request,
+                                     int64_t retry_ms, json_t **ret_json, struct why *why);
+
+/* A request that makes something, with a key of its own: one whose answer was lost is sent again
+ * and makes no second one. A daemon that was never there is not waited for; one that went away in
+ * between is, up to `retry_ms`. */
+MUST_CHECK struct err talk_submit(struct talk *talk, const struct client_request *request,
+                                  int64_t retry_ms, json_t **ret_json, struct why *why);
+
+/* "drover: …; trying again" on stderr. */
+void talk_trouble(void *ctx, const char *text);
+
+/* "/api/v1/runs/" ID REST; false: it is too long to be anything. */
+MUST_CHECK bool talk_target(struct text *target, const char *base, const char *id,
+                            const char *rest);
+
+/* The rows of a list, page by page, until `most` of them (0: all) or until `enough`. `path` may
+ * have a query; `each` gets one item. */
+struct talk_end {
+    int64_t shown;
+    bool more; /* Whether rows follow those that `each` got. */
+    int64_t total;
+    bool total_more; /* Whether there are more than `total`, which is counted to a bound. */
+};
+struct talk_rows {
+    const char *path;
+    int64_t most;
+    bool total;         /* Whether all rows are to be counted. */
+    const bool *enough; /* `each` sets it; NULL: it never does. */
+    void (*each)(void *ctx, const json_t *item);
+    void *ctx;
+    struct talk_end *end; /* Filled on success; may be NULL. */
+};
+MUST_CHECK struct err talk_rows(struct talk *talk, const struct talk_rows *rows, struct why *why);
+/* All of them. */
+MUST_CHECK struct err talk_list(struct talk *talk, const char *path,
+                                void (*each)(void *ctx, const json_t *item), void *ctx,
+                                struct why *why);
+
+/* "2026-11-20 07:01:27Z" */
+struct talk_time {
+    char text[24];
+};
+struct talk_time talk_time(int64_t ms);
+/* The same without its date. */
+struct talk_time talk_clock(int64_t ms);
+/* Members of an object; "" and 0 where they are not what was expected. */
+const char *talk_text(const json_t *object, const char *key);
+int64_t talk_int(const json_t *object, const char *key);
+/* Says on stderr, once, that the daemon holds, where it does: what is waited for does not begin.
+ * run_wait and turn_watch do so; a command that waits by other means calls it first. */
+void talk_warn_held(struct talk *talk);
+/* Prints the value as one line of JSON. */
+void talk_print(const json_t *value);
+
+#endif

@@ -1,0 +1,104 @@
+/* args.h: the words of a command line, read by table.
+ *
+ * Promise    help, parsing, usage errors, completion and the configuration file all come from the
+ *            same rows (struct flag, struct command), so none of them can disagree. What is not in
+ *            a table is refused, with the nearest known word as a hint.
+ * Values     a duration is a number with ms, s, m, h or d behind it (none: seconds) and becomes
+ *            milliseconds; a size is one with K, M, G or T (of 1024) and becomes bytes. A list is a
+ *            text that may be given more than once.
+ * Ownership  struct args borrows argv and whatever text it was given; the tables are static.
+ * Threads    one.
+ * Failure    ERR_USAGE, and *why says what was wrong.
+ */
+#ifndef DROVER_CLI_BASE_ARGS_H
+#define DROVER_CLI_BASE_ARGS_H
+
+#include "base/base.h"
+#include "base/err.h"
+
+enum flag_kind { FLAG_SWITCH, FLAG_TEXT, FLAG_INT, FLAG_DURATION, FLAG_SIZE, FLAG_LIST };
+
+struct flag {
+    const char *name; /* Without the dashes. */
+    char letter;      /* "-f"; 0: none. */
+    enum flag_kind kind;
+    const char *value;   /* What stands for the value in help: "DIR". */
+    const char *about;   /* One line. */
+    const char *choices; /* TEXT, or each word of a LIST: "sse|ws|poll"; NULL: free. */
+    int64_t min, max;    /* INT, DURATION (in ms), SIZE (in bytes). */
+    /* A setting can also come from the environment and from the configuration file (there its key
+     * is the name with "_" for "-"). */
+    const char *env;    /* NULL: not from there. */
+    bool in_file;       /* It may stand in the configuration file. */
+    const char *absent; /* The value when nobody gives one, as text; NULL: none. */
+};
+
+struct invocation;
+
+struct command {
+    const char *group; /* "stream" of "stream append"; NULL: a command of one word. */
+    const char *name;
+    const char *summary;  /* One line. */
+    const char *operands; /* "NAME [FILE]"; NULL: none are taken. */
+    unsigned operands_min, operands_max;
+    /* The operands are a command of its own: from the first of them on, every word is taken as it
+     * stands, and lies in args.rest instead. */
+    bool takes_rest;
+    const struct flag *flags; /* Ends with .name NULL; may be NULL. */
+    bool talks;               /* It is a client of the daemon: --url and so on are taken. */
+    const char *about;        /* Further help, whole lines; may be NULL. */
+    struct err (*run)(struct invocation *invocation);
+};
+
+enum { ARGS_FLAGS_MAX = 48, ARGS_OPERANDS_MAX = 64, ARGS_SETS = 3, ARGS_REPEATS_MAX = 256 };
+
+enum value_from { FROM_NOWHERE, FROM_ABSENT, FROM_FILE, FROM_ENV, FROM_FLAG };
+struct flag_value {
+    enum value_from from;
+    const char *text;
+    int64_t number; /* INT, DURATION, SIZE; SWITCH: 0 or 1; LIST: how many there are. */
+};
+
+/* One value of a LIST; `at` is its flag's position. */
+struct args_repeat {
+    unsigned at;
+    const char *text;
+};
+
+struct args {
+    const struct command *command; /* NULL when the words name none (help is wanted). */
+    const char *group;             /* They name a group only; borrowed from argv. */
+    bool help;                     /* --help stood there. */
+    const char *operands[ARGS_OPERANDS_MAX];
+    unsigned operand_count;
+    const struct flag *sets[ARGS_SETS]; /* The tables that are in force. */
+    struct flag_value values[ARGS_FLAGS_MAX];
+    struct args_repeat repeats[ARGS_REPEATS_MAX]; /* In the order they came. */
+    unsigned repeat_count;
+    const char *const *rest; /* Borrowed from argv; rest_count words. */
+    unsigned rest_count;
+};
+
+/* The tables that `command` takes: its own, the client's, everybody's. */
+void args_sets(const struct command *command, const struct flag *ret_sets[ARGS_SETS]);
+/* The flag at a position that counts through all sets; NULL after the last. */
+const struct flag *args_flag_at(const struct flag *const sets[ARGS_SETS], unsigned at);
+
+/* Reads argv[1] …; a command that is not in `commands` is an error, none at all is not. */
+MUST_CHECK struct err args_parse(const struct command *const *commands, int argc,
+                                 const char *const *argv, struct args *ret_args, struct why *why);
+/* One value as text, checked against its flag. `where` begins the sentence of a refusal. */
+MUST_CHECK struct err args_set(struct args *args, unsigned at, const char *text,
+                               enum value_from from, const char *where, struct why *why);
+
+/* Position of a flag by name; it must exist. */
+unsigned args_at(const struct args *args, const char *name);
+bool args_given(const struct args *args, const char *name);
+const char *args_text(const struct args *args, const char *name); /* NULL: nobody gave one. */
+int64_t args_int(const struct args *args, const char *name, int64_t absent);
+/* The next value of a LIST; *cursor begins with 0. NULL: that was the last. */
+const char *args_next(const struct args *args, const char *name, unsigned *cursor);
+const char *args_directory(const struct args *args); /* The data directory; NULL: not given. */
+bool args_on(const struct args *args, const char *name);
+
+#endif

@@ -1,0 +1,34 @@
+/* cli.h: the program: which commands there are, and how one is run.
+ *
+ * Promise    every command is one row of one table; help, completion and usage errors come from it.
+ *            A failure is one sentence on stderr and the exit code that base/err.h documents.
+ * Threads    the main thread.
+ */
+#ifndef DROVER_CLI_BASE_CLI_H
+#define DROVER_CLI_BASE_CLI_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "cli/base/args.h"
+#include "cli/base/config.h"
+#include "loop/world.h"
+
+struct serve_options;
+
+struct invocation {
+    const struct command *const *commands; /* Ends with NULL. */
+    struct args args;
+    struct config_env env;
+    const struct world *world;
+    struct err (*serve)(const struct serve_options *options, struct why *why);
+    bool json;
+    struct why why; /* Filled by a command that fails. */
+    bool told;      /* The command printed its failure itself. */
+    int exit_code;  /* What a command that did not fail wants to end with. */
+};
+
+/* `serve` is the daemon; it stands above this room. Returns the exit code. */
+int cli_main(int argc, const char *const *argv,
+             struct err (*serve)(const struct serve_options *options, struct why *why));
+
+#endif

@@ -1,0 +1,475 @@
+/* client.c: one request at a time over one connection.
+ *
+ * llhttp reads the answers, as it reads the requests in the daemon: one parser to trust.
+ */
+#include "cli/base/client.h"
+
+#include <errno.h>
+#include <llhttp.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/fd.h"
+#include "base/json/json.h"
+#include "base/memory.h"
+#include "cli/base/client_socket.h"
+
+enum {
+    RECEIVE_SIZE = 64 << 10,
+    BODY_SIZE_MAX = 32 << 20,
+    HEADER_SIZE = 256,
+    CALL_MS = 30 * 1000,
+    OWN_HEADERS_MAX = 8,
+};
+
+/* A header of the daemon's own: "Drover-Next: 512". */
+struct own_header {
+    char name[32], value[96];
+};
+
+struct client {
+    const struct client_options *options; /* Borrowed. */
+    bool tcp;
+    struct client_address address;
+    int fd;             /* Owned; -1: not connected. */
+    bool reused;        /* The connection has carried an answer before. */
+    bool was_connected; /* At least one connection was made. */
+
+    llhttp_t parser;
+    llhttp_settings_t settings;
+    bool head_done, message_done;
+    bool answered;   /* At least one byte came. */
+    bool handed_out; /* `body` is in the caller's hands until its next call. */
+    int status;
+    struct text body; /* Owned: decoded bytes that nobody has taken yet. */
+    char field[32], value[HEADER_SIZE];
+    size_t field_len, value_len;
+    char accept[64]; /* Sec-WebSocket-Accept. */
+    struct own_header own[OWN_HEADERS_MAX];
+    unsigned own_count;
+
+    char *in;               /* Owned: RECEIVE_SIZE bytes. */
+    size_t raw_at, raw_len; /* What came behind the head of a WebSocket. */
+};
+
+/* --- Reading an answer ------------------------------------------------------------------------ */
+
+static int on_field(llhttp_t *parser, const char *at, size_t len) {
+    struct client *client = parser->data;
+    if (client->value_len > 0) {
+        client->field_len = 0;
+        client->value_len = 0;
+    }
+    for (size_t i = 0; i < len && client->field_len + 1 < sizeof client->field; i++) {
+        client->field[client->field_len++] = at[i];
+    }
+    client->field[client->field_len] = '\0';
+    return 0;
+}
+
+static int on_value(llhttp_t *parser, const char *at, size_t len) {
+    struct client *client = parser->data;
+    for (size_t i = 0; i < len && client->value_len + 1 < sizeof client->value; i++) {
+        client->value[client->value_len++] = at[i];
+    }
+    client->value[client->value_len] = '\0';
+    return 0;
+}
+
+static void own_keep(struct client *client) {
+    static const char prefix[] = "drover-";
+    struct own_header *own = &client->own[client->own_count];
+    if (strncasecmp(client->field, prefix, sizeof prefix - 1) != 0 ||
+        client->own_count == OWN_HEADERS_MAX || client->value_len >= sizeof own->value) {
+        return;
+    }
+    for (size_t i = 0; i <= client->field_len; i++) {
+        char c = client->field[i];
+        own->name[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+    }
+    memcpy(own->value, client->value, client->value_len + 1);
+    client->own_count++;
+}
+
+static int on_value_complete(llhttp_t *parser) {
+    struct client *client = parser->data;
+    if (strcasecmp(client->field, "sec-websocket-accept") == 0 &&
+        client->value_len < sizeof client->accept) {
+        memcpy(client->accept, client->value, client->value_len + 1);
+    }
+    own_keep(client);
+    client->field_len = 0;
+    client->value_len = 0;
+    return 0;
+}
+
+static int on_head(llhttp_t *parser) {
+    struct client *client = parser->data;
+    client->head_done = true;
+    client->status = parser->status_code;
+    return 0;
+}
+
+static int on_body(llhttp_t *parser, const char *at, size_t len) {
+    struct client *client = parser->data;
+    text_add(&client->body, at, len);
+    return text_failed(&client->body) ? HPE_USER : 0;
+}
+
+static int on_complete(llhttp_t *parser) {
+    struct client *client = parser->data;
+    if (client->status >= 200 || client->status == 101) {
+        client->message_done = true;
+        return HPE_PAUSED;
+    }
+    client->head_done = false; /* 100 Continue: the answer is still to come. */
+    return 0;
+}
+
+static struct err feed(struct client *client, size_t len, struct why *why) {
+    enum llhttp_errno code = llhttp_execute(&client->parser, client->in, len);
+    if (code == HPE_PAUSED || code == HPE_PAUSED_UPGRADE) {
+        const char *end = llhttp_get_error_pos(&client->parser);
+        client->raw_at = (size_t)(end - client->in);
+        client->raw_len = len;
+        return ERR_OK;
+    }
+    if (code != HPE_OK) {
+        why_set(why, "the daemon's answer is not HTTP: %s", llhttp_errno_name(code));
+        return err_make(ERR_INTERNAL, "client: answer");
+    }
+    return ERR_OK;
+}
+
+/* More of the answer, or its end. */
+static struct err receive(struct client *client, int64_t timeout_ms, struct why *why) {
+    size_t len = 0;
+    struct err err = client_socket_receive(client->options, client->fd, timeout_ms, client->in,
+                                           RECEIVE_SIZE, &len, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    client->answered = client->answered || len > 0;
+    if (len > 0) {
+        return feed(client, len, why);
+    }
+    /* An answer without a length ends with its connection; any other was cut off. */
+    (void)llhttp_finish(&client->parser);
+    if (!client->message_done) {
+        why_set(why, "the daemon closed the connection");
+        return err_make(ERR_IO, "client: receive");
+    }
+    return ERR_OK;
+}
+
+/* --- Sending a request ------------------------------------------------------------------------ */
+
+static void request_write(const struct client *client, const struct client_request *request,
+                          struct text *text) {
+    text_addf(text, "%s %s HTTP/1.1\r\n", request->method, request->target);
+    if (client->tcp) {
+        bool six = strchr(client->address.host, ':') != NULL;
+        text_addf(text, "Host: %s%s%s:%s\r\n", six ? "[" : "", client->address.host, six ? "]" : "",
+                  client->address.port);
+    } else {
+        text_add_str(text, "Host: localhost\r\n");
+    }
+    if (client->options->token != NULL) {
+        text_addf(text, "Authorization: Bearer %s\r\n", client->options->token);
+    }
+    text_addf(text, "Accept: %s\r\n",
+              request->accept != NULL ? request->accept : "application/json");
+    if (request->key != NULL) {
+        text_addf(text, "Idempotency-Key: %s\r\n", request->key);
+    }
+    if (request->websocket_key != NULL) {
+        text_addf(text,
+                  "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                  "Sec-WebSocket-Key: %s\r\n",
+                  request->websocket_key);
+    }
+    if (request->body.len > 0) {
+        text_addf(text, "Content-Type: %s\r\nContent-Length: %zu\r\n",
+                  request->type != NULL ? request->type : "application/json", request->body.len);
+    }
+    text_add_str(text, "\r\n");
+    text_add(text, request->body.data, request->body.len);
+}
+
+/* A line break would begin a header of its own. */
+static bool is_one_line(const char *value) {
+    for (; value != NULL && *value != '\0'; value++) {
+        if ((unsigned char)*value < 0x20 || *value == 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static struct err values_check(const struct client *client, const struct client_request *request,
+                               struct why *why) {
+    if (is_one_line(client->options->token) && is_one_line(request->key)) {
+        return ERR_OK;
+    }
+    why_set(why, "%s must not hold control characters",
+            is_one_line(request->key) ? "DROVER_TOKEN" : "--key");
+    return err_make(ERR_USAGE, "client: header");
+}
+
+static struct err request_send(struct client *client, const struct client_request *request,
+                               struct why *why) {
+    struct err unfit = values_check(client, request, why);
+    if (err_failed(unfit)) {
+        return unfit;
+    }
+    AUTO(text_done) struct text text = {0};
+    text_init(&text, BODY_SIZE_MAX);
+    request_write(client, request, &text);
+    if (text_failed(&text)) {
+        return err_make(ERR_OUT_OF_MEMORY, "client: request");
+    }
+    if (client->fd < 0) {
+        client->reused = false;
+        struct err err = client_socket_connect(
+            client->options, client->tcp ? &client->address : NULL, &client->fd, why);
+        if (err_failed(err)) {
+            return err;
+        }
+        client->was_connected = true;
+    }
+    return client_socket_send(client->options, client->fd, (struct bytes){text.data, text.len},
+                              why);
+}
+
+static void answer_restart(struct client *client) {
+    llhttp_settings_init(&client->settings);
+    client->settings.on_header_field = on_field;
+    client->settings.on_header_value = on_value;
+    client->settings.on_header_value_complete = on_value_complete;
+    client->settings.on_headers_complete = on_head;
+    client->settings.on_body = on_body;
+    client->settings.on_message_complete = on_complete;
+    llhttp_init(&client->parser, HTTP_RESPONSE, &client->settings);
+    client->parser.data = client;
+    client->status = 0;
+    client->head_done = client->message_done = client->answered = client->handed_out = false;
+    client->field_len = client->value_len = 0;
+    client->raw_at = client->raw_len = 0;
+    client->accept[0] = '\0';
+    client->own_count = 0;
+    text_clear(&client->body);
+}
+
+struct err client_ask(struct client *client, const struct client_request *request,
+                      struct why *why) {
+    answer_restart(client);
+    return request_send(client, request, why);
+}
+
+static struct err head_read(struct client *client, const struct client_request *request,
+                            struct why *why) {
+    struct err err = client_ask(client, request, why);
+    while (!err_failed(err) && !client->head_done) {
+        err = receive(client, request->timeout_ms > 0 ? request->timeout_ms : CALL_MS, why);
+    }
+    return err;
+}
+
+/* --- Problems --------------------------------------------------------------------------------- */
+
+/* {"code","title","status","detail"} in the body becomes an error like our own. */
+static struct err problem_read(const struct client *client, struct why *why) {
+    AUTO(json_release) json_t *json = NULL;
+    struct why ignored;
+    struct err err =
+        json_parse_wrapped((struct bytes){client->body.data, client->body.len}, &json, &ignored);
+    const char *code = err_failed(err) ? NULL : json_string_value(json_object_get(json, "code"));
+    bool from_daemon = code != NULL && (client_error_code(code) != ERR_INTERNAL ||
+                                        strcmp(code, err_name(ERR_INTERNAL)) == 0);
+    if (client->status >= 502 && client->status <= 504 && !from_daemon) {
+        /* A proxy before the daemon answers with these while the daemon restarts. */
+        why_set(why, "a proxy answered with status %d", client->status);
+        return err_make(ERR_IO, "client: answer");
+    }
+    if (code == NULL) {
+        why_set(why, "the daemon answered with status %d", client->status);
+        return err_make(ERR_INTERNAL, "client: answer");
+    }
+    if (client->status == 401 && client->options->token == NULL) {
+        why_set(why, "the daemon wants a token in DROVER_TOKEN; 'drover token create', run beside "
+                     "it, makes one");
+        return err_make(ERR_UNAUTHORIZED, "daemon");
+    }
+    const char *detail = json_string_value(json_object_get(json, "detail"));
+    const char *title = json_string_value(json_object_get(json, "title"));
+    why_set(why, "%s", detail != NULL ? detail : title != NULL ? title : code);
+    return err_make(client_error_code(code), "daemon");
+}
+
+static struct err body_finish(struct client *client, int64_t timeout_ms, struct why *why) {
+    struct err err = ERR_OK;
+    while (!err_failed(err) && !client->message_done) {
+        err = receive(client, timeout_ms > 0 ? timeout_ms : CALL_MS, why);
+    }
+    if (err_failed(err) || llhttp_should_keep_alive(&client->parser) == 0) {
+        fd_release(&client->fd);
+    }
+    client->reused = client->fd >= 0;
+    return err;
+}
+
+/* --- The rest of the contract ----------------------------------------------------------------- */
+
+struct err client_open(const struct client_options *options, struct client **ret_client,
+                       struct why *why) {
+    struct client_address address = {.host = ""};
+    if (options->url != NULL) {
+        struct err err = client_url_parse(options->url, &address, why);
+        if (err_failed(err)) {
+            return err;
+        }
+    }
+    struct client *client = mem_new(sizeof *client);
+    client->options = options;
+    client->tcp = options->url != NULL;
+    client->address = address;
+    client->fd = -1;
+    client->in = mem_new(RECEIVE_SIZE);
+    text_init(&client->body, BODY_SIZE_MAX);
+    *ret_client = client;
+    return ERR_OK;
+}
+
+void client_hang_up(struct client *client) {
+    fd_release(&client->fd);
+}
+
+void client_close(struct client *client) {
+    if (client != NULL) {
+        fd_release(&client->fd);
+        text_done(&client->body);
+        mem_free(client->in);
+        mem_free(client);
+    }
+}
+
+struct err client_begin(struct client *client, const struct client_request *request,
+                        struct why *why) {
+    /* A kept connection may have been closed by the daemon in the meantime. Where carrying the
+     * request out twice cannot hurt, it is sent again over a new one. */
+    bool again = client->fd >= 0 && client->reused &&
+                 (strcmp(request->method, "GET") == 0 || request->key != NULL);
+    struct err err = head_read(client, request, why);
+    if (err.code == ERR_IO && again && !client->answered) {
+        fd_release(&client->fd);
+        err = head_read(client, request, why);
+    }
+    if (err_failed(err)) {
+        fd_release(&client->fd);
+        return err;
+    }
+    if (client->status >= 400) {
+        err = body_finish(client, request->timeout_ms, why);
+        return err_failed(err) ? err : problem_read(client, why);
+    }
+    return ERR_OK;
+}
+
+struct err client_call(struct client *client, const struct client_request *request,
+                       struct text *ret_body, struct why *why) {
+    struct err err = client_begin(client, request, why);
+    if (!err_failed(err)) {
+        err = body_finish(client, request->timeout_ms, why);
+    }
+    if (!err_failed(err) && ret_body != NULL) {
+        text_done(ret_body);
+        *ret_body = client->body;
+        text_init(&client->body, BODY_SIZE_MAX);
+    }
+    return err;
+}
+
+struct err client_read(struct client *client, int64_t timeout_ms, struct bytes *ret_piece,
+                       struct why *why) {
+    struct err err = ERR_OK;
+    if (client->handed_out) {
+        text_clear(&client->body); /* The caller is done with the last piece. */
+    }
+    while (!err_failed(err) && client->body.len == 0 && !client->message_done) {
+        err = receive(client, timeout_ms, why);
+    }
+    if (err_failed(err)) {
+        fd_release(&client->fd);
+        return err;
+    }
+    *ret_piece = (struct bytes){client->body.data, client->body.len};
+    client->handed_out = true;
+    return ERR_OK;
+}
+
+struct err client_read_now(struct client *client, struct bytes *ret_piece,
+                           enum client_more *ret_more, struct why *why) {
+    if (client->handed_out) {
+        text_clear(&client->body);
+        client->handed_out = false;
+    }
+    struct err err = ERR_OK;
+    if (client->body.len == 0 && !client->message_done) {
+        err = receive(client, 0 /* only a look */, why);
+    }
+    if (err_failed(err) && err.os != ETIMEDOUT) {
+        fd_release(&client->fd);
+        return err;
+    }
+    if (err_failed(err)) {
+        why->text[0] = '\0'; /* That nothing came is no news here. */
+    }
+    if (client->status >= 400) {
+        *ret_piece = (struct bytes){NULL, 0};
+        *ret_more = CLIENT_MORE;
+        return client->message_done ? problem_read(client, why) : ERR_OK;
+    }
+    *ret_piece = (struct bytes){client->body.data, client->body.len};
+    *ret_more = client->body.len == 0 && client->message_done ? CLIENT_OVER : CLIENT_MORE;
+    client->handed_out = client->body.len > 0;
+    return ERR_OK;
+}
+
+bool client_was_connected(const struct client *client) {
+    return client->was_connected;
+}
+
+int client_fd(const struct client *client) {
+    return client->fd;
+}
+
+const char *client_header(const struct client *client, const char *name) {
+    for (unsigned i = 0; i < client->own_count; i++) {
+        if (strcmp(client->own[i].name, name) == 0) {
+            return client->own[i].value;
+        }
+    }
+    return NULL;
+}
+
+const char *client_header_accept(const struct client *client) {
+    return client->accept;
+}
+
+struct err client_raw_read(struct client *client, int64_t timeout_ms, char *bytes, size_t size,
+                           size_t *ret_len, struct why *why) {
+    size_t left = client->raw_len - client->raw_at;
+    if (left > 0) {
+        size_t len = left < size ? left : size;
+        memcpy(bytes, client->in + client->raw_at, len);
+        client->raw_at += len;
+        *ret_len = len;
+        return ERR_OK;
+    }
+    return client_socket_receive(client->options, client->fd, timeout_ms, bytes, size, ret_len,
+                                 why);
+}
+
+struct err client_raw_write(struct client *client, const char *bytes, size_t len, struct why *why) {
+    return client_socket_send(client->options, client->fd, (struct bytes){bytes, len}, why);
+}

@@ -1,0 +1,355 @@
+/* config.c: reads settings from four places in order.
+ *
+ * Positions: the JSON library says where bad syntax is, but not where a key stood, so a key that is
+ * refused is looked for again in the bytes (the file parsed, so the search may trust its form).
+ */
+#include "cli/base/config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/memory.h"
+#include "base/suggest.h"
+
+enum { CONFIG_SIZE_MAX = 64 << 10, KEY_MAX = 64, ENV_NAME_MAX = 128 };
+
+const char *config_env_real(void *ctx, const char *name) {
+    return getenv(name);
+}
+
+void config_init(struct config *config) {
+    *config = (struct config){0};
+}
+
+void config_done(struct config *config) {
+    json_decref(config->file);
+    mem_free(config->data);
+    *config = (struct config){0};
+}
+
+/* --- Environment and defaults ----------------------------------------------------------------- */
+
+static struct err env_apply(struct args *args, const struct config_env *env, struct why *why) {
+    const struct flag *flag = NULL;
+    struct err err = ERR_OK;
+    for (unsigned at = 0; (flag = args_flag_at(args->sets, at)) != NULL && !err_failed(err); at++) {
+        const char *text = flag->env != NULL ? env->get(env->ctx, flag->env) : NULL;
+        if (text != NULL && text[0] != '\0' && args->values[at].from < FROM_ENV) {
+            err = args_set(args, at, text, FROM_ENV, flag->env, why);
+        }
+    }
+    return err;
+}
+
+static struct err absent_apply(struct args *args, struct why *why) {
+    const struct flag *flag = NULL;
+    struct err err = ERR_OK;
+    for (unsigned at = 0; (flag = args_flag_at(args->sets, at)) != NULL && !err_failed(err); at++) {
+        if (flag->absent != NULL && args->values[at].from == FROM_NOWHERE) {
+            err = args_set(args, at, flag->absent, FROM_ABSENT, flag->name, why);
+        }
+    }
+    return err;
+}
+
+struct err config_env(struct args *args, const struct config_env *env, struct why *why) {
+    struct err err = env_apply(args, env, why);
+    return err_failed(err) ? err : absent_apply(args, why);
+}
+
+#define OURS "DROVER_"
+enum { OURS_LEN = sizeof OURS - 1 };
+
+static bool is_ours(const char *name) {
+    return strncmp(name, OURS, OURS_LEN) == 0;
+}
+
+/* Only what is behind the common beginning is compared: with it, everything would be near. */
+static void env_offer(struct suggest *suggest, const char *name, bool *known) {
+    if (is_ours(name)) {
+        suggest_offer(suggest, name + OURS_LEN);
+        *known = *known || strcmp(name + OURS_LEN, suggest->typed) == 0;
+    }
+}
+
+static bool env_known(const struct command *const *commands, struct suggest *suggest) {
+    bool known = false;
+    env_offer(suggest, OURS "TOKEN", &known); /* No flag: other users see command lines. */
+    for (; *commands != NULL; commands++) {
+        const struct flag *sets[ARGS_SETS];
+        const struct flag *flag = NULL;
+        args_sets(*commands, sets);
+        for (unsigned at = 0; (flag = args_flag_at(sets, at)) != NULL; at++) {
+            if (flag->env != NULL) {
+                env_offer(suggest, flag->env, &known);
+            }
+        }
+    }
+    return known;
+}
+
+void config_env_unknown(const struct command *const *commands, const struct config_env *env,
+                        void (*each)(void *ctx, const char *name, const char *nearest), void *ctx) {
+    static const char tests[] = OURS "TEST_";
+    for (const char *const *at = env->all; at != NULL && *at != NULL; at++) {
+        char name[ENV_NAME_MAX], nearest[ENV_NAME_MAX];
+        size_t len = strcspn(*at, "=");
+        if (!is_ours(*at) || len >= sizeof name || strncmp(*at, tests, sizeof tests - 1) == 0) {
+            continue;
+        }
+        memcpy(name, *at, len);
+        name[len] = '\0';
+        struct suggest suggest;
+        suggest_begin(&suggest, name + OURS_LEN);
+        if (!env_known(commands, &suggest)) {
+            const char *best = suggest_best(&suggest);
+            (void)snprintf(nearest, sizeof nearest, OURS "%s", best != NULL ? best : "");
+            each(ctx, name, best != NULL ? nearest : NULL);
+        }
+    }
+}
+
+char *config_data_default(const struct config_env *env) {
+    const char *state = env->get(env->ctx, "XDG_STATE_HOME");
+    const char *home = env->get(env->ctx, "HOME");
+    AUTO(text_done) struct text path = {0};
+    text_init(&path, LIMIT_PATH_MAX);
+    if (state != NULL && state[0] == '/') {
+        text_addf(&path, "%s/drover", state);
+    } else if (home != NULL && home[0] == '/') {
+        text_addf(&path, "%s/.local/state/drover", home);
+    } else {
+        return NULL;
+    }
+    size_t len = 0;
+    return text_failed(&path) ? NULL : text_take(&path, &len);
+}
+
+/* --- The file --------------------------------------------------------------------------------- */
+
+struct position {
+    unsigned line, column;
+};
+
+/* Where the key stands in the outermost object. Strings are skipped whole, so that a brace or a
+ * name inside one deceives nobody. */
+static struct position key_position(struct bytes content, const char *key) {
+    struct position at = {1, 1}, start = {1, 1};
+    size_t key_len = strlen(key), string_begin = 0;
+    int depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < content.len; i++, at.column++) {
+        char c = content.data[i];
+        if (c == '\n') {
+            at.line++;
+            at.column = 0;
+        } else if (in_string && c == '\\') {
+            i++;
+            at.column++;
+        } else if (c == '"') {
+            in_string = !in_string;
+            if (in_string) {
+                start = at;
+                string_begin = i + 1;
+            } else if (depth == 1 && i - string_begin == key_len &&
+                       memcmp(content.data + string_begin, key, key_len) == 0) {
+                return start;
+            }
+        } else if (!in_string) {
+            depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+        }
+    }
+    return (struct position){1, 1};
+}
+
+static void key_of(const struct flag *flag, char ret_key[KEY_MAX]) {
+    size_t len = strlen(flag->name);
+    assert(len < KEY_MAX);
+    for (size_t i = 0; i <= len; i++) {
+        ret_key[i] = flag->name[i];
+        if (ret_key[i] == '-') {
+            ret_key[i] = '_';
+        }
+    }
+}
+
+/* Which setting a key of the file means; false: none. */
+static bool key_find(const struct args *args, const char *key, unsigned *ret_at) {
+    const struct flag *flag = NULL;
+    char name[KEY_MAX];
+    for (unsigned at = 0; (flag = args_flag_at(args->sets, at)) != NULL; at++) {
+        key_of(flag, name);
+        if (flag->in_file && strcmp(name, key) == 0) {
+            *ret_at = at;
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct err key_unknown(const struct args *args, const struct config_source *source,
+                              const char *key, struct why *why) {
+    char names[ARGS_FLAGS_MAX][KEY_MAX];
+    struct suggest suggest;
+    suggest_begin(&suggest, key);
+    const struct flag *flag = NULL;
+    for (unsigned at = 0; (flag = args_flag_at(args->sets, at)) != NULL; at++) {
+        if (flag->in_file) {
+            key_of(flag, names[at]);
+            suggest_offer(&suggest, names[at]);
+        }
+    }
+    const char *best = suggest_best(&suggest);
+    struct position where = key_position(source->content, key);
+    why_set(why, "%s:%u:%u: unknown setting \"%.60s\"%s%s%s", source->name, where.line,
+            where.column, key, best != NULL ? "; did you mean \"" : "", best != NULL ? best : "",
+            best != NULL ? "\"?" : "");
+    return err_make(ERR_CONFIG, "configuration: key");
+}
+
+/* The value as the text that the command line would have; NULL: no such form. */
+static const char *value_text(struct config *config, const struct args *args, unsigned at,
+                              const json_t *value) {
+    const struct flag *flag = args_flag_at(args->sets, at);
+    if (flag->kind != FLAG_SWITCH && flag->kind != FLAG_INT) {
+        return json_string_value(value);
+    }
+    if (flag->kind == FLAG_SWITCH) {
+        return json_is_true(value) ? "true" : json_is_false(value) ? "false" : NULL;
+    }
+    if (!json_is_integer(value)) {
+        return NULL;
+    }
+    (void)snprintf(config->numbers[at], sizeof config->numbers[at], "%lld",
+                   (long long)json_integer_value(value)); /* 64 bits fit. */
+    return config->numbers[at];
+}
+
+static struct err key_apply(struct config *config, struct args *args,
+                            const struct config_source *source, const char *key,
+                            const json_t *value, struct why *why) {
+    static const char *const kinds[] = {
+        [FLAG_SWITCH] = "true or false",
+        [FLAG_TEXT] = "text",
+        [FLAG_INT] = "a whole number",
+        [FLAG_DURATION] = "a time as text, like \"30s\"",
+        [FLAG_LIST] = "text",
+        [FLAG_SIZE] = "a size as text, like \"64M\"",
+    };
+    unsigned at = 0;
+    if (!key_find(args, key, &at)) {
+        return key_unknown(args, source, key, why);
+    }
+    const struct flag *flag = args_flag_at(args->sets, at);
+    struct position where = key_position(source->content, key);
+    const char *text = value_text(config, args, at, value);
+    if (text == NULL) {
+        why_set(why, "%s:%u:%u: \"%s\" must be %s", source->name, where.line, where.column, key,
+                kinds[flag->kind]);
+        return err_make(ERR_CONFIG, "configuration: value");
+    }
+    if (args->values[at].from >= FROM_FILE) {
+        return ERR_OK;
+    }
+    struct why place;
+    why_set(&place, "%s:%u:%u: %s", source->name, where.line, where.column, key);
+    struct err err = args_set(args, at, text, FROM_FILE, place.text, why);
+    return err_failed(err) ? err_make(ERR_CONFIG, "configuration: value") : ERR_OK;
+}
+
+struct err config_apply(struct config *config, struct args *args,
+                        const struct config_source *source, struct why *why) {
+    struct why inner = {.text = ""};
+    struct err err = json_parse(source->content.data, source->content.len, 4 /* levels */,
+                                &config->file, &inner);
+    if (err_failed(err)) {
+        why_set(why, "%s: %s", source->name, inner.text);
+        return err_make(ERR_CONFIG, "configuration: syntax");
+    }
+    if (!json_is_object(config->file)) {
+        why_set(why, "%s:1:1: the configuration is one JSON object", source->name);
+        return err_make(ERR_CONFIG, "configuration: form");
+    }
+    const char *key = NULL;
+    json_t *value = NULL;
+    json_object_foreach(config->file, key, value) {
+        err = key_apply(config, args, source, key, value, why);
+        if (err_failed(err)) {
+            return err;
+        }
+    }
+    return ERR_OK;
+}
+
+/* --- All of it -------------------------------------------------------------------------------- */
+
+static struct err data_settle(struct config *config, struct args *args,
+                              const struct config_env *env, struct why *why) {
+    unsigned at = args_at(args, "data");
+    if (args->values[at].from != FROM_NOWHERE) {
+        return ERR_OK;
+    }
+    config->data = config_data_default(env);
+    if (config->data == NULL) {
+        why_set(why, "no data directory: give --data DIR (neither HOME nor XDG_STATE_HOME is set)");
+        return err_make(ERR_USAGE, "configuration: data");
+    }
+    return args_set(args, at, config->data, FROM_ABSENT, "data", why);
+}
+
+static struct err file_load(struct config *config, struct args *args, const struct world *world,
+                            struct why *why) {
+    const char *named = args_text(args, "config");
+    AUTO(text_done) struct text path = {0};
+    text_init(&path, LIMIT_PATH_MAX);
+    if (named != NULL) {
+        text_add_str(&path, named);
+    } else {
+        text_addf(&path, "%s/config.json", args_text(args, "data"));
+    }
+    if (text_failed(&path)) {
+        if (path.no_memory) {
+            return err_make(ERR_OUT_OF_MEMORY, "configuration: path");
+        }
+        why_set(why, "%s: a path of more than %d bytes is too long for the system",
+                named != NULL ? "config" : "data", LIMIT_PATH_MAX - 1);
+        return err_make(ERR_USAGE, "configuration: path");
+    }
+    AUTO(mem_release) char *content = NULL;
+    size_t len = 0;
+    struct err err = world->file_read(world->ctx, path.data, CONFIG_SIZE_MAX, &content, &len);
+    if (err_failed(err)) {
+        /* Without --config, no file is the usual case. */
+        if (named == NULL && (err.os == ENOENT || err.os == ENOTDIR)) {
+            return ERR_OK;
+        }
+        why_set(why, "%s: %s", path.data, err.os != 0 ? strerror(err.os) : err_title(err.code));
+        return err_make(ERR_CONFIG, "configuration: read");
+    }
+    struct config_source source = {.name = path.data, .content = {content, len}};
+    return config_apply(config, args, &source, why);
+}
+
+struct err config_load(struct config *config, struct args *args, const struct config_env *env,
+                       const struct world *world, struct why *why) {
+    struct err err = env_apply(args, env, why);
+    bool named = !err_failed(err) && args_text(args, "config") != NULL;
+    /* A file that is named may name the data directory; one inside it cannot. */
+    if (!err_failed(err) && !named) {
+        err = data_settle(config, args, env, why);
+    }
+    if (!err_failed(err)) {
+        err = file_load(config, args, world, why);
+    }
+    if (!err_failed(err) && !named && json_object_get(config->file, "data") != NULL) {
+        why_set(why, "\"data\" cannot be set by the file that lies in it; use --config FILE");
+        err = err_make(ERR_CONFIG, "configuration: data");
+    }
+    if (!err_failed(err)) {
+        err = data_settle(config, args, env, why);
+    }
+    return err_failed(err) ? err : absent_apply(args, why);
+}

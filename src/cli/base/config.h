@@ -1,0 +1,62 @@
+/* config.h: where a setting's value comes from.
+ *
+ * Promise    flag > environment > configuration file > the value that stands in the table. All
+ *            settings are rows of the command's own table (args.h). A key of the file that no row
+ *            names is refused by name and position.
+ * The file   one JSON object; a key is a flag's name with "_" for "-"; text, whole numbers, true
+ *            and false. It is --config FILE (then it must exist) or config.json in the data
+ *            directory.
+ * Ownership  the config owns what it read; values in args point into it until config_done.
+ * Threads    one, before the loop starts.
+ */
+#ifndef DROVER_CLI_BASE_CONFIG_H
+#define DROVER_CLI_BASE_CONFIG_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/json/json.h"
+#include "cli/base/args.h"
+#include "loop/world.h"
+
+struct config {
+    json_t *file;                     /* Owned; NULL: no file. */
+    char numbers[ARGS_FLAGS_MAX][24]; /* Numbers of the file, as text. */
+    char *data;                       /* Owned: the default data directory, where it was needed. */
+};
+
+/* The value of an environment variable, or NULL. getenv in the program, a table in a test. */
+struct config_env {
+    const char *(*get)(void *ctx, const char *name);
+    void *ctx;
+    const char *const *all; /* "NAME=value" …, NULL at the end; NULL: not known. */
+};
+const char *config_env_real(void *ctx, const char *name);
+
+void config_init(struct config *config);
+void config_done(struct config *config);
+
+/* Environment, then defaults, into values that no flag gave. What a client needs. */
+MUST_CHECK struct err config_env(struct args *args, const struct config_env *env, struct why *why);
+
+/* The same with a file in between. `data` of args is set when it returns. */
+MUST_CHECK struct err config_load(struct config *config, struct args *args,
+                                  const struct config_env *env, const struct world *world,
+                                  struct why *why);
+
+/* Each variable DROVER_… that no flag of any command reads, and the nearest one that is read (NULL:
+ * none is near). Not DROVER_TEST_…, which are for tests. */
+void config_env_unknown(const struct command *const *commands, const struct config_env *env,
+                        void (*each)(void *ctx, const char *name, const char *nearest), void *ctx);
+
+/* The bytes of a file that was read; `name` is shown in refusals. For config_load and tests. */
+struct config_source {
+    const char *name;
+    struct bytes content;
+};
+MUST_CHECK struct err config_apply(struct config *config, struct args *args,
+                                   const struct config_source *source, struct why *why);
+
+/* $XDG_STATE_HOME/drover, or ~/.local/state/drover. Owned by the caller; NULL: no home. */
+char *config_data_default(const struct config_env *env);
+
+#endif

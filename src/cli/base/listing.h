@@ -1,0 +1,72 @@
+/* listing.h: the commands that print a list of the daemon's, with the same flags and the same end.
+ *
+ * Promise    a filter is one flag with one name in every command, and becomes the parameter of the
+ *            API that the table in listing.c names. Rows are printed page by page; with --json each
+ *            is a line of JSON. A list that --limit cut says so in its last line, on stderr; with
+ *            --total the last line is "N of M", or {"shown":N,"total":M,"more":BOOL}.
+ * Ownership  everything in struct listing is borrowed for the call.
+ * Threads    one.
+ */
+#ifndef DROVER_CLI_BASE_LISTING_H
+#define DROVER_CLI_BASE_LISTING_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/json/json.h"
+#include "cli/base/api.h"
+#include "cli/base/args.h"
+#include "cli/base/cli.h"
+
+/* Rows of a command's flags. `absent`: the limit as text where none is given; NULL: all rows. */
+#define LISTING_FLAGS(absent_)                                                                     \
+    {.name = "limit",                                                                              \
+     .letter = 'n',                                                                                \
+     .kind = FLAG_INT,                                                                             \
+     .value = "N",                                                                                 \
+     .about = "Print the first N rows.",                                                           \
+     .min = 1,                                                                                     \
+     .max = 1000000,                                                                               \
+     .absent = (absent_)},                                                                         \
+    {                                                                                              \
+        .name = "total", .kind = FLAG_SWITCH,                                                      \
+        .about = "Count all rows that fit, to 10,000, and print \"N of M\" last."                  \
+    }
+#define LISTING_WORD(name_, value_, about_)                                                        \
+    { .name = (name_), .kind = FLAG_TEXT, .value = (value_), .about = (about_) }
+#define LISTING_SEARCH(where)                                                                      \
+    LISTING_WORD("search", "TEXT", "Only those with this text in their " where ".")
+#define LISTING_STATE(choices_)                                                                    \
+    {                                                                                              \
+        .name = "state", .kind = FLAG_LIST, .value = "STATE", .choices = (choices_),               \
+        .about = "Only those in this state, or in several: a,b."                                   \
+    }
+#define LISTING_RUN_STATES                                                                         \
+    "queued|running|waiting|succeeded|degraded|failed|cancelled|timed_out|lost"
+#define LISTING_SINCE(event)                                                                       \
+    {                                                                                              \
+        .name = "since", .kind = FLAG_DURATION, .value = "AGE",                                    \
+        .about = "Only those " event " within this time: 30m, 12h, 7d.", .min = 1,                 \
+        .max = INT64_C(10000) * 24 * 3600 * 1000                                                   \
+    }
+
+struct listing {
+    struct invocation *invocation;
+    const char *path;        /* May have a query of its own; what the flags ask for is added. */
+    int64_t most;            /* Rows at most where there is no --limit; 0: all. */
+    void (*head)(void *ctx); /* Prints the first line of the table. */
+    void (*row)(void *ctx, const json_t *item);
+    void *ctx;
+};
+MUST_CHECK struct err listing_print(struct talk *talk, const struct listing *listing);
+/* The same, with a conversation of its own. */
+MUST_CHECK struct err listing_run(const struct listing *listing);
+
+/* Adds the parameters of the filters that were given, without limit and total. ALL_BUT_STATE: for a
+ * command that compares the states itself, with listing_state_fits. */
+enum listing_filters { LISTING_ALL, LISTING_ALL_BUT_STATE };
+MUST_CHECK struct err listing_path(struct invocation *invocation, const char *path,
+                                   enum listing_filters which, struct text *target);
+/* Whether --state names the state, or was not given. */
+MUST_CHECK bool listing_state_fits(const struct args *args, const char *state);
+
+#endif

@@ -1,0 +1,117 @@
+/* secret.c: reads one line, and shows it to nobody. */
+#include "cli/base/secret.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+
+void secret_free(char **secret) {
+    if (*secret != NULL) {
+        explicit_bzero(*secret, strlen(*secret));
+    }
+    mem_free(*secret);
+}
+
+/* --- The input -------------------------------------------------------------------------------- */
+
+enum { CTRL_C = 3 };
+
+/* A line from a terminal, everything from a pipe. */
+static struct err input_read(char *bytes, size_t size, bool line, size_t *ret_len) {
+    size_t len = 0;
+    while (len < size) {
+        ssize_t got = read(STDIN_FILENO, bytes + len, size - len);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            return err_from_errno(errno, "secret: read");
+        }
+        len += (size_t)got;
+        if (got == 0 || (line && (bytes[len - 1] == '\n' || bytes[len - 1] == CTRL_C))) {
+            break;
+        }
+    }
+    *ret_len = len;
+    return ERR_OK;
+}
+
+/* Ctrl-C is a letter that ends the line here: as a signal it would leave the terminal mute. */
+static struct err terminal_read(const char *prompt, char *bytes, size_t size, size_t *ret_len) {
+    struct termios shown, hidden;
+    if (tcgetattr(STDIN_FILENO, &shown) < 0) {
+        return err_from_errno(errno, "secret: terminal");
+    }
+    hidden = shown;
+    hidden.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
+    hidden.c_cc[VEOL] = CTRL_C;
+    fputs(prompt, stderr);
+    if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) < 0) {
+        return err_from_errno(errno, "secret: terminal");
+    }
+    struct err err = input_read(bytes, size, /* line */ true, ret_len);
+    (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown); /* It was set a moment ago. */
+    fputc('\n', stderr);
+    return !err_failed(err) && memchr(bytes, CTRL_C, *ret_len) != NULL
+               ? err_make(ERR_INTERRUPTED, "secret: terminal")
+               : err;
+}
+
+/* --- What came -------------------------------------------------------------------------------- */
+
+static struct err take(const char *bytes, size_t len, const char *from, char **ret_secret,
+                       struct why *why) {
+    static const char blanks[] = " \t\r\n";
+    while (len > 0 && memchr(blanks, bytes[len - 1], sizeof blanks - 1) != NULL) {
+        len--;
+    }
+    while (len > 0 && memchr(blanks, bytes[0], sizeof blanks - 1) != NULL) {
+        bytes++;
+        len--;
+    }
+    bool whole = len > 0 && len <= SECRET_MAX;
+    for (size_t i = 0; whole && i < len; i++) {
+        whole = (unsigned char)bytes[i] > ' ' && bytes[i] != 0x7f;
+    }
+    if (!whole) {
+        why_set(why, "%s should hold a key: one line of at most %d characters without blanks", from,
+                SECRET_MAX);
+        return err_make(ERR_USAGE, "secret: read");
+    }
+    *ret_secret = mem_copy(bytes, len);
+    return ERR_OK;
+}
+
+static struct err file_take(const char *file, const struct world *world, char **ret_secret,
+                            struct why *why) {
+    AUTO(secret_free) char *content = NULL;
+    size_t len = 0;
+    struct err err = world->file_read(world->ctx, file, SECRET_MAX + 64, &content, &len);
+    if (err_failed(err)) {
+        why_set(why, "%s cannot be read: %s", file,
+                err.os != 0 ? strerror(err.os) : err_title(err.code));
+        return err;
+    }
+    return take(content, len, file, ret_secret, why);
+}
+
+struct err secret_read(const char *file, const char *prompt, const struct world *world,
+                       char **ret_secret, struct why *why) {
+    char bytes[SECRET_MAX + 64];
+    size_t len = 0;
+    if (strcmp(file, "-") != 0) {
+        return file_take(file, world, ret_secret, why);
+    }
+    struct err err = isatty(STDIN_FILENO) == 1
+                         ? terminal_read(prompt, bytes, sizeof bytes, &len)
+                         : input_read(bytes, sizeof bytes, /* line */ false, &len);
+    if (!err_failed(err)) {
+        err = take(bytes, len, "the input", ret_secret, why);
+    }
+    explicit_bzero(bytes, sizeof bytes);
+    return err;
+}

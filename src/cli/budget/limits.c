@@ -1,0 +1,146 @@
+/* limits.c: five names, three kinds of numbers. */
+#include "cli/budget/limits.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/number.h"
+#include "cli/base/quantity.h"
+
+#define LIMIT_MAX INT64_C(1000000000000000) /* What the daemon takes. */
+enum { MICROS = 1000000, PLACES_MAX = 6 };
+
+enum unit { UNIT_COUNT, UNIT_TIME, UNIT_DOLLARS };
+static const struct word {
+    const char *name, *amount;
+    enum unit unit;
+} words[] = {
+    {"wall", "wall_ms", UNIT_TIME},        {"agents", "agents", UNIT_COUNT},
+    {"tokens", "tokens", UNIT_COUNT},      {"output-tokens", "output_tokens", UNIT_COUNT},
+    {"cost", "cost_micros", UNIT_DOLLARS},
+};
+
+/* "2", "2.5", "0.000001": whole micro-dollars, without a float in between. */
+static bool dollars_parse(struct bytes text, int64_t *ret_micros) {
+    const char *dot = memchr(text.data, '.', text.len);
+    size_t whole_len = dot == NULL ? text.len : (size_t)(dot - text.data);
+    size_t places = dot == NULL ? 0 : text.len - whole_len - 1;
+    int64_t whole = 0, part = 0;
+    if (!number_parse((struct bytes){text.data, whole_len},
+                      (struct number_bounds){0, LIMIT_MAX / MICROS}, &whole) ||
+        places > PLACES_MAX || (dot != NULL && places == 0)) {
+        return false;
+    }
+    for (size_t i = 0; i < PLACES_MAX; i++) {
+        char c = i < places ? dot[1 + i] : '0';
+        if (c < '0' || c > '9') {
+            return false;
+        }
+        part = part * 10 + (c - '0');
+    }
+    *ret_micros = whole * MICROS + part;
+    return *ret_micros <= LIMIT_MAX;
+}
+
+static bool value_parse(enum unit unit, struct bytes value, int64_t *ret_number) {
+    struct number_bounds bounds = {0, LIMIT_MAX};
+    return unit == UNIT_TIME      ? quantity_duration(value, bounds, ret_number)
+           : unit == UNIT_DOLLARS ? dollars_parse(value, ret_number)
+                                  : number_parse(value, bounds, ret_number);
+}
+
+static const struct word *word_find(struct bytes name) {
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        if (strlen(words[i].name) == name.len && memcmp(words[i].name, name.data, name.len) == 0) {
+            return &words[i];
+        }
+    }
+    return NULL;
+}
+
+static struct err word_add(struct text *json, struct bytes name, struct bytes value,
+                           struct why *why) {
+    const struct word *word = word_find(name);
+    if (word == NULL) {
+        why_set(why, "'%.*s' is no limit of a budget: wall, agents, tokens, output-tokens, cost",
+                (int)(name.len < 60 ? name.len : 60), name.data);
+        return err_make(ERR_USAGE, "budget: limit");
+    }
+    bool none = value.len == 4 && memcmp(value.data, "none", 4) == 0;
+    int64_t number = 0;
+    if (!none && !value_parse(word->unit, value, &number)) {
+        why_set(why, "%s: '%.*s' is not %s, nor 'none'", word->name,
+                (int)(value.len < 60 ? value.len : 60), value.data,
+                word->unit == UNIT_TIME      ? "a time like 90s, 30m or 2h"
+                : word->unit == UNIT_DOLLARS ? "an amount of dollars like 2.50"
+                                             : "a whole number");
+        return err_make(ERR_USAGE, "budget: limit");
+    }
+    text_addf(json, "%s\"%s\":", json->len > 0 && json->data[json->len - 1] != '{' ? "," : "",
+              word->amount);
+    if (none) {
+        text_add_str(json, "null");
+    } else {
+        text_add_int(json, number);
+    }
+    return ERR_OK;
+}
+
+struct err budget_word_add(struct text *json, const char *name, struct bytes value,
+                           struct why *why) {
+    return word_add(json, (struct bytes){name, strlen(name)}, value, why);
+}
+
+struct err budget_words_add(struct text *json, const char *word, struct why *why) {
+    size_t at = strcspn(word, "=");
+    if (word[at] == '\0') {
+        why_set(why, "'%.60s': a limit is written NAME=VALUE, like wall=30m", word);
+        return err_make(ERR_USAGE, "budget: limit");
+    }
+    const char *value = word + at + 1;
+    return word_add(json, (struct bytes){word, at}, (struct bytes){value, strlen(value)}, why);
+}
+
+struct err budget_words_list(struct text *json, const char *list, struct why *why) {
+    struct err err = ERR_OK;
+    text_add_char(json, '{');
+    for (const char *at = list; at != NULL && !err_failed(err);) {
+        const char *comma = strchr(at, ',');
+        size_t len = comma != NULL ? (size_t)(comma - at) : strlen(at);
+        AUTO(mem_release) char *word = mem_copy(at, len);
+        err = budget_words_add(json, word, why);
+        at = comma != NULL ? comma + 1 : NULL;
+    }
+    text_add_char(json, '}');
+    return err;
+}
+
+/* --- Showing ---------------------------------------------------------------------------------- */
+
+static int show_time(int64_t ms, char *text, size_t size) {
+    int64_t seconds = ms / 1000;
+    if (ms < 10000) {
+        return snprintf(text, size, "%" PRId64 ".%03" PRId64 "s", seconds, ms % 1000);
+    }
+    if (seconds < 3600) {
+        return snprintf(text, size, "%" PRId64 "m %02" PRId64 "s", seconds / 60, seconds % 60);
+    }
+    return snprintf(text, size, "%" PRId64 "h %02" PRId64 "m", seconds / 3600, seconds / 60 % 60);
+}
+
+struct budget_shown budget_show(const char *amount, int64_t value) {
+    struct budget_shown shown;
+    enum unit unit = UNIT_COUNT;
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        unit = strcmp(words[i].amount, amount) == 0 ? words[i].unit : unit;
+    }
+    int len = unit == UNIT_TIME ? show_time(value, shown.text, sizeof shown.text)
+              : unit == UNIT_DOLLARS
+                  ? snprintf(shown.text, sizeof shown.text, "$%" PRId64 ".%04" PRId64,
+                             value / MICROS, value % MICROS / 100)
+                  : snprintf(shown.text, sizeof shown.text, "%" PRId64, value);
+    assert(len > 0 && (size_t)len < sizeof shown.text);
+    return shown;
+}

@@ -1,0 +1,32 @@
+/* limits.h: limits of a budget as people write them, made the JSON that the daemon reads.
+ *
+ *   wall=90m   agents=5   tokens=200000   output-tokens=50000   cost=2.50   wall=none
+ *
+ * Promise    a time has a unit (none: seconds), cost is in dollars with at most six places.
+ * Threads    any; pure.
+ * Failure    ERR_USAGE, and `why` says what was wrong; begun text may stay in the builder.
+ */
+#ifndef DROVER_CLI_BUDGET_LIMITS_H
+#define DROVER_CLI_BUDGET_LIMITS_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/text.h"
+
+/* Adds "wall_ms":5400000, with a comma before it where there is something already. `name` is wall,
+ * agents, tokens, output-tokens or cost. */
+MUST_CHECK struct err budget_word_add(struct text *json, const char *name, struct bytes value,
+                                      struct why *why);
+/* The same from one word: "wall=90m". */
+MUST_CHECK struct err budget_words_add(struct text *json, const char *word, struct why *why);
+
+/* The whole object from several with commas between: "cost=2.50,agents=5". */
+MUST_CHECK struct err budget_words_list(struct text *json, const char *list, struct why *why);
+
+/* How much of what: "1h 30m", "$2.50", "200000". */
+struct budget_shown {
+    char text[40];
+};
+struct budget_shown budget_show(const char *amount, int64_t value);
+
+#endif

@@ -1,0 +1,152 @@
+/* command_host.c: drover host ls, rm, and drover job abandon: hosts that share a database. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/base/api.h"
+#include "cli/base/cli.h"
+#include "cli/base/commands.h"
+#include "cli/base/listing.h"
+#include "cli/run/view.h"
+
+struct order {
+    const char *method, *base, *rest;
+};
+
+static struct err one_ask(struct invocation *invocation, const struct order *order,
+                          json_t **ret_row) {
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    AUTO(text_done) struct text target = {0};
+    if (!talk_target(&target, order->base, invocation->args.operands[0], order->rest)) {
+        return err_make(ERR_NOT_FOUND, "host: name");
+    }
+    struct err err = talk_open(&talk, invocation);
+    struct client_request request = {.method = order->method, .target = target.data};
+    return err_failed(err)
+               ? err
+               : talk_ask(&talk, &request, NULL /* parsed is enough */, ret_row, &invocation->why);
+}
+
+/* --- List ------------------------------------------------------------------------------------- */
+
+static const struct flag ls_flags[] = {
+    {.name = "role",
+     .kind = FLAG_TEXT,
+     .value = "ROLE",
+     .choices = "leader|standby",
+     .about = "Only the leader, or the standbys."},
+    LISTING_SEARCH("name or place"),
+    LISTING_SINCE("seen"),
+    LISTING_FLAGS(NULL),
+    {.name = NULL},
+};
+
+static void head_print(void *ctx) {
+    (void)ctx;
+    printf("%-60s  %-7s  %5s  %-20s  %s\n", "PLACE", "ROLE", "JOBS", "SEEN", "NAME");
+}
+
+static void row_print(void *ctx, const json_t *row) {
+    (void)ctx;
+    printf("%-60s  %-7s  %5lld  %-20s  %s\n", talk_text(row, "place"), talk_text(row, "role"),
+           (long long)talk_int(row, "runs"), talk_time(talk_int(row, "seen_ms")).text,
+           talk_text(row, "name"));
+}
+
+static struct err ls_run(struct invocation *invocation) {
+    const struct listing listing = {
+        .invocation = invocation, .path = "/api/v1/hosts", .head = head_print, .row = row_print};
+    return listing_run(&listing);
+}
+
+const struct command command_host_ls = {
+    .group = "host",
+    .name = "ls",
+    .summary = "List the hosts that share the PostgreSQL database.",
+    .flags = ls_flags,
+    .talks = true,
+    .about = "A host is a data directory on a machine. Its daemon looks after the jobs that began\n"
+             "there, whether it leads or stands by.\n",
+    .run = ls_run,
+};
+
+/* --- Remove ----------------------------------------------------------------------------------- */
+
+static const struct flag rm_flags[] = {
+    {.name = "force",
+     .letter = 'f',
+     .kind = FLAG_SWITCH,
+     .about = "Also where the host gave a sign of life just now."},
+    {.name = NULL},
+};
+
+static struct err rm_run(struct invocation *invocation) {
+    AUTO(json_release) json_t *row = NULL;
+    const struct order order = {.method = "DELETE",
+                                .base = "/api/v1/hosts?host=",
+                                .rest = args_on(&invocation->args, "force") ? "&force=1" : ""};
+    struct err err = one_ask(invocation, &order, &row);
+    if (!err_failed(err) && invocation->json) {
+        talk_print(row);
+    } else if (!err_failed(err)) {
+        printf("%s is removed; jobs that were given up: %lld\n", talk_text(row, "name"),
+               (long long)talk_int(row, "runs"));
+    }
+    return err;
+}
+
+const struct command command_host_rm = {
+    .group = "host",
+    .name = "rm",
+    .summary = "Remove a host that is gone. Its jobs are lost.",
+    .operands = "HOST",
+    .operands_min = 1,
+    .operands_max = 1,
+    .flags = rm_flags,
+    .talks = true,
+    .about = "HOST is a place or a name, as drover host ls shows them. Jobs that retry on lost\n"
+             "begin again here, so a host that lives beside them runs a second copy until it\n"
+             "reaches the database. Without --force a host is removed only when it gave no sign\n"
+             "of life for 30 seconds.\n",
+    .run = rm_run,
+};
+
+/* --- One job ---------------------------------------------------------------------------------- */
+
+static const struct flag abandon_flags[] = {
+    {.name = "force",
+     .letter = 'f',
+     .kind = FLAG_SWITCH,
+     .about = "Also where its host gave a sign of life just now."},
+    {.name = NULL},
+};
+
+static struct err abandon_run(struct invocation *invocation) {
+    AUTO(json_release) json_t *row = NULL;
+    const struct order order = {.method = "POST",
+                                .base = "/api/v1/jobs/",
+                                .rest = args_on(&invocation->args, "force") ? "/abandon?force=1"
+                                                                            : "/abandon"};
+    struct err err = one_ask(invocation, &order, &row);
+    if (!err_failed(err) && invocation->json) {
+        talk_print(row);
+    } else if (!err_failed(err)) {
+        printf("%s is %s\n", talk_text(row, "id"), run_words(row).text);
+    }
+    return err;
+}
+
+const struct command command_job_abandon = {
+    .group = "job",
+    .name = "abandon",
+    .summary = "Give up a job whose host is gone. The job is lost.",
+    .operands = "ID",
+    .operands_min = 1,
+    .operands_max = 1,
+    .flags = abandon_flags,
+    .talks = true,
+    .about = "Only jobs that are shown with \"host away\" (PostgreSQL). One that was begun with\n"
+             "--once gets the cause outcome_unknown; one that retries on lost begins again: a\n"
+             "second copy where the host lives after all. Without --force a job is given up only\n"
+             "when its host gave no sign of life for 30 seconds.\n",
+    .run = abandon_run,
+};

@@ -1,0 +1,194 @@
+/* input.c: one piece at a time. While it is on its way nothing is read, so keys that are
+ * pressed meanwhile come as one piece, and a pipe stands still when the job does not read. */
+#include "cli/job/input.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/base64.h"
+#include "base/hash.h"
+
+enum {
+    PIECE_BYTES = 48 << 10, /* As base64: 64 kB. */
+    TYPED_MAX = 16 << 10,   /* Keys that wait for a daemon that is away; more are lost. */
+    BODY_MAX = 128 << 10,
+    PAUSE_FIRST_MS = 20,
+    PAUSE_MAX_MS = 1000,
+};
+#define NS_PER_MS UINT64_C(1000000)
+
+void job_input_init(struct job_input *input) {
+    text_init(&input->piece, BODY_MAX);
+    text_init(&input->typed, TYPED_MAX);
+    input->over = input->ends = input->leaves = input->filled = input->troubled = false;
+    input->pause_ms = 0;
+    input->due_ns = 0;
+}
+
+void job_input_done(struct job_input *input) {
+    text_done(&input->piece);
+    text_done(&input->typed);
+}
+
+/* --- Reading ---------------------------------------------------------------------------------- */
+
+static struct err piece_make(struct job_input *input, struct bytes bytes) {
+    uint8_t random[16];
+    world_random(input->talk->world, random, sizeof random);
+    hex_write(random, sizeof random, input->key);
+    text_clear(&input->piece);
+    text_add_str(&input->piece, "{\"base64\":\"");
+    base64_add(&input->piece, bytes);
+    text_add_str(&input->piece, input->ends ? "\",\"end\":true}" : "\"}");
+    input->filled = true;
+    input->due_ns = 0;
+    input->pause_ms = 0;
+    return text_failed(&input->piece) ? err_make(ERR_OUT_OF_MEMORY, "job: input") : ERR_OK;
+}
+
+/* What stands before the key that leaves is sent first. */
+static size_t keys_cut(struct job_input *input, const char *bytes, size_t len) {
+    const char *leave = memchr(bytes, JOB_INPUT_LEAVE, len);
+    input->leaves = leave != NULL;
+    return leave != NULL ? (size_t)(leave - bytes) : len;
+}
+
+static struct err piece_read(struct job_input *input) {
+    char bytes[PIECE_BYTES];
+    ssize_t got = read(input->fd, bytes, sizeof bytes);
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) {
+        return ERR_OK;
+    }
+    bool keys = input->from == JOB_INPUT_KEYS;
+    if (got < 0 && !keys) {
+        input->broken = true;
+        why_set(input->why, "the input cannot be read: %s", strerror(errno));
+        return err_from_errno(errno, "job: input");
+    }
+    if (got <= 0 && keys) {
+        return err_make(ERR_INTERRUPTED, "job: the terminal is gone");
+    }
+    input->ends = got == 0;
+    size_t len = keys ? keys_cut(input, bytes, (size_t)got) : (size_t)got;
+    if (len == 0 && input->leaves) {
+        return err_make(ERR_INTERRUPTED, "job: leave");
+    }
+    return piece_make(input, (struct bytes){bytes, len});
+}
+
+/* --- Sending ---------------------------------------------------------------------------------- */
+
+static struct err piece_post(struct job_input *input) {
+    AUTO(text_done) struct text target = {0};
+    if (!talk_target(&target, "/api/v1/jobs/", input->run, "/input")) {
+        return err_make(ERR_NOT_FOUND, "job: id");
+    }
+    struct client_request request = {.method = "POST",
+                                     .target = target.data,
+                                     .body = {input->piece.data, input->piece.len},
+                                     .key = input->key};
+    input->why->text[0] = '\0';
+    return client_call(input->talk->client, &request, NULL /* it says nothing */, input->why);
+}
+
+/* A job that does not read is nothing to be told of: its input waits, as in a pipe. */
+static void pause_next(struct job_input *input, struct err err) {
+    int64_t pause_ms = input->pause_ms == 0 ? PAUSE_FIRST_MS : input->pause_ms * 2;
+    input->pause_ms = pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS;
+    input->due_ns = world_mono_ns(input->talk->world) + (uint64_t)input->pause_ms * NS_PER_MS;
+    if (err.code != ERR_TOO_MANY && !input->troubled && input->from == JOB_INPUT_STREAM) {
+        input->troubled = true;
+        talk_trouble(NULL, input->why->text[0] != '\0' ? input->why->text : err_title(err.code));
+    }
+}
+
+static struct err typed_next(struct job_input *input) {
+    struct err err = piece_make(input, (struct bytes){input->typed.data, input->typed.len});
+    text_clear(&input->typed);
+    return err;
+}
+
+static struct err piece_send(struct job_input *input) {
+    struct err err = piece_post(input);
+    if (err_failed(err) && client_may_pass(err)) {
+        client_hang_up(input->talk->client);
+        pause_next(input, err);
+        return ERR_OK;
+    }
+    if (err_failed(err) && err.code != ERR_INPUT_CLOSED) {
+        input->broken = err.code != ERR_INTERRUPTED;
+        return err;
+    }
+    input->filled = input->troubled = false;
+    input->over = input->ends || err.code == ERR_INPUT_CLOSED;
+    input->why->text[0] = '\0';
+    if (input->leaves) {
+        return err_make(ERR_INTERRUPTED, "job: leave");
+    }
+    return input->typed.len > 0 ? typed_next(input) : ERR_OK;
+}
+
+/* --- As a guest ------------------------------------------------------------------------------- */
+
+static int guest_fd(void *ctx) {
+    const struct job_input *input = ctx;
+    return input->over || (input->filled && input->from == JOB_INPUT_STREAM) ? -1 : input->fd;
+}
+
+static int64_t guest_wait_ms(void *ctx) {
+    const struct job_input *input = ctx;
+    if (input->over || !input->filled) {
+        return -1;
+    }
+    uint64_t now = world_mono_ns(input->talk->world);
+    return input->due_ns <= now ? 0 : (int64_t)((input->due_ns - now) / NS_PER_MS) + 1;
+}
+
+/* While a piece waits for a daemon that is away, keys are kept for the next one; the key that
+ * leaves does so at once. */
+static struct err keys_keep(struct job_input *input) {
+    char bytes[256];
+    ssize_t got = read(input->fd, bytes, sizeof bytes);
+    if (got == 0 || (got > 0 && memchr(bytes, JOB_INPUT_LEAVE, (size_t)got) != NULL)) {
+        return err_make(ERR_INTERRUPTED, "job: leave");
+    }
+    if (got > 0 && input->typed.len + (size_t)got <= TYPED_MAX) {
+        text_add(&input->typed, bytes, (size_t)got);
+    }
+    return text_failed(&input->typed) ? err_make(ERR_OUT_OF_MEMORY, "job: keys") : ERR_OK;
+}
+
+static struct err guest_turn(void *ctx, bool ready) {
+    struct job_input *input = ctx;
+    struct err err = ERR_OK;
+    if (ready && !input->over) {
+        err = input->filled ? keys_keep(input) : piece_read(input);
+    }
+    if (!err_failed(err) && input->filled && guest_wait_ms(input) == 0) {
+        err = piece_send(input);
+    }
+    return err;
+}
+
+struct log_guest job_input_guest(struct job_input *input) {
+    return (struct log_guest){
+        .fd = guest_fd, .wait_ms = guest_wait_ms, .turn = guest_turn, .ctx = input};
+}
+
+struct err job_input_pump(struct job_input *input) {
+    struct err err = ERR_OK;
+    while (!err_failed(err) && !input->over) {
+        struct pollfd polls[] = {{.fd = guest_fd(input), .events = POLLIN},
+                                 {.fd = input->talk->options.interrupt_fd, .events = POLLIN}};
+        if (poll(polls, COUNT_OF(polls), (int)guest_wait_ms(input)) < 0 && errno != EINTR) {
+            return err_from_errno(errno, "job: poll");
+        }
+        if ((polls[1].revents & POLLIN) != 0) {
+            return err_make(ERR_INTERRUPTED, "job: input");
+        }
+        err = guest_turn(input, polls[0].fd >= 0 && polls[0].revents != 0);
+    }
+    return err;
+}

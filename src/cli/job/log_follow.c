@@ -1,0 +1,273 @@
+/* log_follow.c: one connection for each stream, and one poll(2) over all of them.
+ *
+ *   away ──asked──> reading ──done──> ended
+ *     ^                │
+ *     └──── broken ────┘   (after a pause; `closing` is a break that was announced)
+ */
+#include "cli/job/log_follow.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "cli/base/api.h"
+#include "cli/stream/sse_reader.h"
+
+enum { PAUSE_FIRST_MS = 20, PAUSE_MAX_MS = 2000, SILENCE_MS = 45 * 1000 };
+#define NS_PER_MS UINT64_C(1000000)
+
+struct feed {
+    struct log_cursor cursor;
+    struct client *client; /* Owned. */
+    struct sse_reader reader;
+    bool reading;
+    bool proven;       /* Something came over this connection: the next pause is a short one. */
+    uint64_t due_ns;   /* Away: when the next try is. Reading: when it was silent for too long. */
+    uint64_t alive_ns; /* When something came last. */
+    int64_t pause_ms;
+};
+
+struct following {
+    const struct log_follow_options *options;
+    struct feed feeds[JOB_STREAM_COUNT];
+    unsigned feed_count;
+    bool troubled; /* The user was told of this outage. */
+    struct why *why;
+};
+
+static uint64_t now_ns(const struct following *all) {
+    return world_mono_ns(all->options->world);
+}
+
+/* --- Frames ----------------------------------------------------------------------------------- */
+
+static struct err frame_take(void *ctx, const struct sse_frame *frame, struct why *why) {
+    struct feed *feed = ctx;
+    if (feed->cursor.ended) {
+        return ERR_OK;
+    }
+    if (sse_is(frame, "closing")) {
+        why_set(why, "the daemon ended the connection");
+        return err_make(ERR_CLOSING, "log: closing");
+    }
+    if (sse_is(frame, "done")) {
+        feed->cursor.ended = true;
+        return ERR_OK;
+    }
+    AUTO(json_release) json_t *data = NULL;
+    struct err err =
+        json_parse_wrapped((struct bytes){frame->data.data, frame->data.len}, &data, why);
+    if (err_failed(err)) {
+        return err_make(ERR_IO, "log: frame");
+    }
+    if (sse_is(frame, "output")) {
+        return log_cursor_output(&feed->cursor, data, why);
+    }
+    return sse_is(frame, "dropped") ? log_cursor_dropped(&feed->cursor, data, why) : ERR_OK;
+}
+
+/* --- One stream ------------------------------------------------------------------------------- */
+
+static struct err feed_request(struct following *all, struct feed *feed) {
+    const struct log_follow_options *options = all->options;
+    AUTO(text_done) struct text target = {0}, query = {0};
+    text_init(&query, 256);
+    text_addf(&query, "/logs?stream=%s&attempt=%lld&offset=%lld",
+              job_stream_name(feed->cursor.stream), (long long)options->attempt,
+              (long long)feed->cursor.next);
+    if (text_failed(&query) || !talk_target(&target, "/api/v1/jobs/", options->run, query.data)) {
+        return err_make(ERR_NOT_FOUND, "log: target");
+    }
+    struct client_request request = {
+        .method = "GET", .target = target.data, .accept = "text/event-stream"};
+    return client_ask(feed->client, &request, all->why);
+}
+
+/* Half of the pause is random, so that many followers of one daemon do not come back at once. */
+static struct err feed_broken(struct following *all, struct feed *feed, struct err err) {
+    const struct log_follow_options *options = all->options;
+    uint64_t now = now_ns(all);
+    client_hang_up(feed->client);
+    feed->reading = false;
+    if (!client_may_pass(err) || options->retry_ms == 0 ||
+        now - feed->alive_ns > (uint64_t)options->retry_ms * NS_PER_MS) {
+        return err;
+    }
+    if (!all->troubled) {
+        options->trouble(options->ctx,
+                         all->why->text[0] != '\0' ? all->why->text : err_title(err.code));
+        all->troubled = true;
+    }
+    uint16_t random = 0;
+    world_random(options->world, &random, sizeof random);
+    feed->pause_ms = feed->proven || feed->pause_ms == 0 ? PAUSE_FIRST_MS : feed->pause_ms * 2;
+    feed->pause_ms = feed->pause_ms < PAUSE_MAX_MS ? feed->pause_ms : PAUSE_MAX_MS;
+    int64_t half = feed->pause_ms / 2;
+    feed->due_ns = now + (uint64_t)(half + half * random / UINT16_MAX) * NS_PER_MS;
+    feed->proven = false;
+    return ERR_OK;
+}
+
+static void feed_heard(struct following *all, struct feed *feed) {
+    feed->proven = true;
+    all->troubled = false;
+    feed->alive_ns = now_ns(all);
+    feed->due_ns = feed->alive_ns + SILENCE_MS * NS_PER_MS;
+}
+
+static struct err feed_connect(struct following *all, struct feed *feed) {
+    sse_reader_clear(&feed->reader);
+    all->why->text[0] = '\0';
+    struct err err = feed_request(all, feed);
+    if (err_failed(err)) {
+        return feed_broken(all, feed, err);
+    }
+    feed->reading = true;
+    feed->due_ns = now_ns(all) + SILENCE_MS * NS_PER_MS;
+    return ERR_OK;
+}
+
+static struct err feed_read(struct following *all, struct feed *feed) {
+    struct bytes piece = {0};
+    enum client_more more = CLIENT_MORE;
+    struct err err = client_read_now(feed->client, &piece, &more, all->why);
+    if (!err_failed(err) && piece.len > 0) {
+        feed_heard(all, feed);
+        err = sse_reader_feed(&feed->reader, piece, all->why);
+    } else if (!err_failed(err) && more == CLIENT_OVER && !feed->cursor.ended) {
+        why_set(all->why, "the daemon closed the connection");
+        err = err_make(ERR_CLOSING, "log: end");
+    }
+    if (feed->cursor.ended) {
+        client_hang_up(feed->client);
+        feed->reading = false;
+        return ERR_OK;
+    }
+    return err_failed(err) ? feed_broken(all, feed, err) : ERR_OK;
+}
+
+/* --- All of them ------------------------------------------------------------------------------ */
+
+static struct err feeds_begin(struct following *all) {
+    const struct log_follow_options *options = all->options;
+    for (unsigned stream = 0; stream < JOB_STREAM_COUNT; stream++) {
+        if (!options->wanted[stream]) {
+            continue;
+        }
+        struct feed *feed = &all->feeds[all->feed_count++];
+        *feed = (struct feed){.alive_ns = now_ns(all)};
+        feed->cursor = (struct log_cursor){
+            .options = options, .stream = (enum job_stream)stream, .next = options->from[stream]};
+        sse_reader_init(&feed->reader);
+        feed->reader.frame = frame_take;
+        feed->reader.ctx = feed;
+        struct err err = client_open(options->talk, &feed->client, all->why);
+        if (err_failed(err)) {
+            return err;
+        }
+    }
+    return ERR_OK;
+}
+
+static void feeds_end(struct following *all) {
+    for (unsigned i = 0; i < all->feed_count; i++) {
+        client_close(all->feeds[i].client);
+        sse_reader_done(&all->feeds[i].reader);
+    }
+}
+
+/* Until the first thing that is due, at least a millisecond so that none is missed by rounding. */
+static int wait_ms(const struct following *all) {
+    uint64_t now = now_ns(all), first = now + SILENCE_MS * NS_PER_MS;
+    for (unsigned i = 0; i < all->feed_count; i++) {
+        const struct feed *feed = &all->feeds[i];
+        if (!feed->cursor.ended && feed->due_ns < first) {
+            first = feed->due_ns;
+        }
+    }
+    int wait = first <= now ? 0 : (int)((first - now) / NS_PER_MS) + 1;
+    const struct log_guest *guest = all->options->guest;
+    int64_t guest_ms = guest == NULL ? -1 : guest->wait_ms(guest->ctx);
+    return guest_ms >= 0 && guest_ms < wait ? (int)guest_ms : wait;
+}
+
+static struct err feeds_wait(struct following *all, bool ret_ready[JOB_STREAM_COUNT]) {
+    const struct log_follow_options *options = all->options;
+    const struct log_guest *guest = options->guest;
+    struct pollfd polls[JOB_STREAM_COUNT + 3];
+    for (unsigned i = 0; i < all->feed_count; i++) {
+        const struct feed *feed = &all->feeds[i];
+        polls[i] =
+            (struct pollfd){.fd = feed->reading ? client_fd(feed->client) : -1, .events = POLLIN};
+    }
+    unsigned count = all->feed_count;
+    polls[count] = (struct pollfd){.fd = options->talk->interrupt_fd, .events = POLLIN};
+    polls[count + 1] = (struct pollfd){.fd = options->signal_fd, .events = POLLIN};
+    polls[count + 2] =
+        (struct pollfd){.fd = guest == NULL ? -1 : guest->fd(guest->ctx), .events = POLLIN};
+    if (options->talk->before_wait != NULL) {
+        options->talk->before_wait(options->talk->ctx);
+    }
+    if (poll(polls, count + 3, wait_ms(all)) < 0 && errno != EINTR) {
+        return err_from_errno(errno, "log: poll");
+    }
+    if ((polls[count].revents & POLLIN) != 0) {
+        return err_make(ERR_INTERRUPTED, "log: wait");
+    }
+    if ((polls[count + 1].revents & POLLIN) != 0) {
+        options->signalled(options->ctx);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        ret_ready[i] = polls[i].fd >= 0 && polls[i].revents != 0;
+    }
+    bool guest_ready = polls[count + 2].fd >= 0 && polls[count + 2].revents != 0;
+    return guest == NULL ? ERR_OK : guest->turn(guest->ctx, guest_ready);
+}
+
+static struct err feed_turn(struct following *all, struct feed *feed, bool ready) {
+    bool due = feed->due_ns <= now_ns(all);
+    if (feed->cursor.ended || (!ready && !due)) {
+        return ERR_OK;
+    }
+    if (!feed->reading) {
+        return feed_connect(all, feed);
+    }
+    if (ready) {
+        return feed_read(all, feed);
+    }
+    why_set(all->why, "the daemon was silent for %d s", SILENCE_MS / 1000);
+    return feed_broken(all, feed, err_make(ERR_IO, "log: silence"));
+}
+
+static bool all_ended(const struct following *all) {
+    for (unsigned i = 0; i < all->feed_count; i++) {
+        if (!all->feeds[i].cursor.ended) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static struct err feeds_run(struct following *all) {
+    struct err err = ERR_OK;
+    bool ready[JOB_STREAM_COUNT] = {false}; /* At first nobody is connected, and all are due. */
+    while (!err_failed(err) && !all_ended(all)) {
+        for (unsigned i = 0; i < all->feed_count && !err_failed(err); i++) {
+            err = feed_turn(all, &all->feeds[i], ready[i]);
+        }
+        if (!err_failed(err) && !all_ended(all)) {
+            err = feeds_wait(all, ready);
+        }
+    }
+    return err;
+}
+
+struct err log_follow(const struct log_follow_options *options, struct why *why) {
+    struct following all = {.options = options, .why = why};
+    struct err err = feeds_begin(&all);
+    if (!err_failed(err)) {
+        err = feeds_run(&all);
+    }
+    feeds_end(&all);
+    return err;
+}

@@ -1,0 +1,79 @@
+/* log_follow.h: follows the output of a job, several of its streams at once, to their ends.
+ *
+ * Promise    each byte is handed out once and in order; what was dropped is said. That is checked
+ *            here and not believed. After a disconnect each stream goes on behind its last byte;
+ *            pauses between tries grow to 2 s, and without any success for `retry_ms` it ends.
+ * Ownership  everything in the options is borrowed during the call.
+ * Threads    one.
+ * Failure    ERR_INTERRUPTED: the user leaves; the job goes on. What will not go away by trying
+ *            again ends it at once.
+ */
+#ifndef DROVER_CLI_JOB_LOG_FOLLOW_H
+#define DROVER_CLI_JOB_LOG_FOLLOW_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/json/json.h"
+#include "cli/base/client.h"
+#include "loop/world.h"
+
+enum job_stream { JOB_OUT, JOB_ERR, JOB_PTY, JOB_STREAM_COUNT };
+const char *job_stream_name(enum job_stream stream);
+MUST_CHECK bool job_stream_find(const char *name, enum job_stream *ret_stream);
+
+struct log_piece {
+    enum job_stream stream;
+    int64_t attempt; /* Each has offsets of its own. */
+    int64_t offset;
+    struct bytes bytes;
+};
+
+struct log_hole { /* Bytes from `from` up to `to` were dropped. */
+    enum job_stream stream;
+    int64_t attempt;
+    int64_t from, to;
+};
+
+/* Somebody else who waits in the same poll(2). An error of his ends the following. */
+struct log_guest {
+    int (*fd)(void *ctx);          /* To be read; -1: nothing now. */
+    int64_t (*wait_ms)(void *ctx); /* Until a turn is due; negative: none is. */
+    struct err (*turn)(void *ctx, bool ready);
+    void *ctx;
+};
+
+struct log_follow_options {
+    const struct client_options *talk;
+    const struct world *world;
+    const char *run;
+    int64_t attempt; /* From 1: what is the newest may be another one at the next connection. */
+    bool wanted[JOB_STREAM_COUNT];
+    int64_t from[JOB_STREAM_COUNT]; /* The first offset wanted of each. */
+    int64_t retry_ms;               /* 0: a disconnect ends it. */
+    int signal_fd;                  /* When it is readable, `signalled` is called; -1: none. */
+    const struct log_guest *guest;  /* NULL: none. */
+    void (*piece)(void *ctx, const struct log_piece *piece);
+    void (*hole)(void *ctx, const struct log_hole *hole);
+    void (*trouble)(void *ctx, const char *text);
+    void (*signalled)(void *ctx);
+    void *ctx;
+};
+
+MUST_CHECK struct err log_follow(const struct log_follow_options *options, struct why *why);
+
+/* --- Parts that are tested alone -------------------------------------------------------------- */
+
+/* Where one stream stands; `options` gives the callbacks. */
+struct log_cursor {
+    const struct log_follow_options *options;
+    enum job_stream stream;
+    int64_t next;
+    bool ended;
+};
+/* The JSON of the frames `output` and `dropped`. */
+MUST_CHECK struct err log_cursor_output(struct log_cursor *cursor, const json_t *data,
+                                        struct why *why);
+MUST_CHECK struct err log_cursor_dropped(struct log_cursor *cursor, const json_t *data,
+                                         struct why *why);
+
+#endif

@@ -1,0 +1,48 @@
+/* watch.h: looks on at a job until it has ended, over all of its attempts.
+ *
+ * Promise    its output arrives here as it comes, stdout on stdout and stderr on stderr, and what
+ *            is typed or poured here arrives there, if that is wanted; a restart of the daemon only
+ *            delays it. The terminal is given back as it was on every way out. Ctrl-C (Ctrl-] where
+ *            keys go to the job) leaves; the job goes on, and how to come back is said.
+ * Threads    one.
+ */
+#ifndef DROVER_CLI_JOB_WATCH_H
+#define DROVER_CLI_JOB_WATCH_H
+
+#include "cli/base/api.h"
+#include "cli/base/cli.h"
+#include "cli/job/log_print.h"
+
+enum job_watch_input {
+    JOB_WATCH_ONLY, /* Nothing is sent. */
+    JOB_WATCH_POUR, /* What comes on `input_fd`, and its end. */
+    JOB_WATCH_TYPE, /* What is typed on our terminal; Ctrl-] leaves. */
+};
+struct job_watch {
+    struct invocation *invocation;
+    struct talk *talk;
+    const char *run;
+    int64_t attempt; /* The first to look at, from 1. */
+    int64_t retry_ms;
+    bool pty;
+    bool only_new; /* Not what came before. */
+    enum job_watch_input input;
+    int input_fd;      /* POUR. Borrowed. */
+    bool stops_broken; /* A job that will never get the rest of its input is asked to end. */
+};
+/* Ends the invocation with the job's exit code; with --json its row is the last line. */
+MUST_CHECK struct err job_watch(const struct job_watch *watch);
+
+/* True: the run has a terminal. */
+bool job_has_pty(const json_t *run);
+bool job_takes_input(const json_t *run); /* By how it was started. */
+/* Says how to come back. */
+void job_detached(struct invocation *invocation, const char *run);
+/* A descriptor that is readable when our terminal's size changed; -1: we have none. Owned. */
+int job_resize_open(void);
+/* Asks a job of ours to end, since the rest of its input will never come; says so. */
+void job_stop_broken(struct talk *talk, const char *run);
+/* Tells the daemon our terminal's size. One that does not arrive spoils a picture, not a job. */
+void job_resize_send(struct talk *talk, const char *run);
+
+#endif

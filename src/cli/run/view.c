@@ -1,0 +1,409 @@
+/* view.c: from the JSON of the API to lines. What is missing is left out, so that a newer or
+ * older daemon can be looked at too. */
+#include "cli/run/view.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "cli/base/api.h"
+
+enum { WHAT_MAX = 4096, KEY_WIDTH = 10, ARGS_SHOWN = 400 };
+
+static const char *state_of(const json_t *run) {
+    return talk_text(run, "state");
+}
+
+static bool is_state(const json_t *run, const char *state) {
+    return strcmp(state_of(run), state) == 0;
+}
+
+bool run_has_ended(const json_t *run) {
+    return talk_int(run, "ended_ms") > 0;
+}
+
+/* --- How it ended ----------------------------------------------------------------------------- */
+
+static const json_t *result_of(const json_t *run) {
+    return json_object_get(run, "result");
+}
+
+static int exit_code_failed(const json_t *run) {
+    const char *cause = talk_text(run, "cause");
+    int64_t signal = talk_int(result_of(run), "signal");
+    int64_t code = talk_int(run, "exit_code");
+    if (strcmp(cause, "not_started") == 0) {
+        bool absent = strcmp(talk_text(result_of(run), "errno"), "ENOENT") == 0 &&
+                      strcmp(talk_text(result_of(run), "step"), "exec") == 0; /* Not its folder. */
+        return absent ? RUN_EXIT_NOT_FOUND : RUN_EXIT_NOT_STARTED;
+    }
+    if (strcmp(cause, "signal") == 0 && signal > 0 && signal < 128) {
+        return RUN_EXIT_SIGNAL + (int)signal;
+    }
+    return code > 0 && code < 256 ? (int)code : RUN_EXIT_UNKNOWN;
+}
+
+int run_exit_code_of_state(const char *state) {
+    bool failed = strcmp(state, "failed") == 0 || strcmp(state, "degraded") == 0;
+    return strcmp(state, "succeeded") == 0   ? 0
+           : failed                          ? RUN_EXIT_FAILED
+           : strcmp(state, "timed_out") == 0 ? RUN_EXIT_TIMED_OUT
+                                             : RUN_EXIT_UNKNOWN;
+}
+
+int run_exit_code(const json_t *run) {
+    const char *kind = talk_text(run, "kind");
+    if (strcmp(kind, "workflow") == 0 || strcmp(kind, "agent") == 0) {
+        return run_exit_code_of_state(state_of(run));
+    }
+    if (is_state(run, "succeeded") || is_state(run, "degraded")) {
+        return 0;
+    }
+    if (is_state(run, "timed_out")) {
+        return RUN_EXIT_TIMED_OUT;
+    }
+    return is_state(run, "failed") ? exit_code_failed(run) : RUN_EXIT_UNKNOWN;
+}
+
+struct run_words run_words(const json_t *run) {
+    struct run_words words;
+    const char *cause = talk_text(run, "cause"), *gate = talk_text(run, "gate");
+    const json_t *code = json_object_get(run, "exit_code");
+    int64_t signal = talk_int(result_of(run), "signal");
+    const char *asked = talk_text(run, "stop")[0] != '\0' ? ", asked to stop" : "";
+    char detail[32] = "";
+    if (strcmp(cause, "exit_code") == 0 && json_is_integer(code)) {
+        (void)snprintf(detail, sizeof detail, " %lld", (long long)json_integer_value(code));
+    } else if (strcmp(cause, "signal") == 0 && signal > 0) {
+        (void)snprintf(detail, sizeof detail, " %lld", (long long)signal); /* 64 bits fit. */
+    }
+    if (json_is_true(json_object_get(run, "host_away"))) {
+        (void)snprintf(words.text, sizeof words.text, "%.30s (host away%s)", state_of(run), asked);
+    } else if (is_state(run, "waiting") && talk_int(run, "resume_at_ms") > 0) {
+        (void)snprintf(words.text, sizeof words.text, "waiting (until %s)",
+                       talk_clock(talk_int(run, "resume_at_ms")).text);
+    } else if (!run_has_ended(run) && gate[0] != '\0') {
+        (void)snprintf(words.text, sizeof words.text, "%.30s (waits: %.40s%s)", state_of(run), gate,
+                       asked);
+    } else if (cause[0] != '\0' && strcmp(cause, "completed") != 0 && !is_state(run, cause)) {
+        (void)snprintf(words.text, sizeof words.text, "%.30s (%.40s%s)", state_of(run), cause,
+                       detail); /* Cut to what fits. */
+    } else {
+        (void)snprintf(words.text, sizeof words.text, "%.30s", state_of(run));
+    }
+    utf8_make_plain(words.text, strlen(words.text));
+    return words;
+}
+
+static enum colour colour_of(const json_t *run) {
+    static const struct {
+        const char *state;
+        enum colour colour;
+    } colours[] = {
+        {"running", COLOUR_BLUE},    {"waiting", COLOUR_YELLOW},      {"succeeded", COLOUR_GREEN},
+        {"degraded", COLOUR_YELLOW}, {"failed", COLOUR_RED},          {"lost", COLOUR_RED},
+        {"timed_out", COLOUR_RED},   {"cancelled", COLOUR_YELLOW},    {"queued", COLOUR_GREY},
+        {"denied", COLOUR_YELLOW},   {"outcome_unknown", COLOUR_RED},
+    };
+    for (size_t i = 0; i < COUNT_OF(colours); i++) {
+        if (is_state(run, colours[i].state)) {
+            return colours[i].colour;
+        }
+    }
+    return COLOUR_NONE;
+}
+
+/* --- Times ------------------------------------------------------------------------------------ */
+
+struct run_words run_span(int64_t ms) {
+    struct run_words words;
+    int64_t s = ms / 1000;
+    if (ms < 0) {
+        words.text[0] = '\0';
+    } else if (ms < 1000) {
+        (void)snprintf(words.text, sizeof words.text, "%lldms", (long long)ms);
+    } else if (s < 60) {
+        (void)snprintf(words.text, sizeof words.text, "%llds", (long long)s);
+    } else if (s < 3600) {
+        (void)snprintf(words.text, sizeof words.text, "%lldm%02llds", (long long)(s / 60),
+                       (long long)(s % 60));
+    } else if (s < INT64_C(24) * 3600) {
+        (void)snprintf(words.text, sizeof words.text, "%lldh%02lldm", (long long)(s / 3600),
+                       (long long)(s / 60 % 60));
+    } else {
+        (void)snprintf(words.text, sizeof words.text, "%lldd%02lldh", (long long)(s / 86400),
+                       (long long)(s / 3600 % 24));
+    }
+    return words;
+}
+
+/* How long it ran, runs, or has waited. */
+static struct run_words time_of(const struct run_view *view, const json_t *run) {
+    int64_t started = talk_int(run, "started_ms"), ended = talk_int(run, "ended_ms");
+    int64_t begin = started > 0 ? started : talk_int(run, "made_ms");
+    int64_t end = ended > 0 ? ended : view->now_ms;
+    return run_span(end > begin ? end - begin : 0);
+}
+
+/* --- What it does ----------------------------------------------------------------------------- */
+
+static bool is_plain_word(const char *word) {
+    static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                               "_@%+=:,./-";
+    return word[0] != '\0' && word[strspn(word, safe)] == '\0';
+}
+
+static void word_add(struct text *text, const char *word) {
+    if (is_plain_word(word)) {
+        text_add_str(text, word);
+        return;
+    }
+    text_add_char(text, '\'');
+    for (; *word != '\0'; word++) {
+        if (*word == '\'') {
+            text_add_str(text, "'\\''");
+        } else {
+            text_add_char(text, *word);
+        }
+    }
+    text_add_char(text, '\'');
+}
+
+void run_add_words(struct text *text, const json_t *argv) {
+    size_t at = 0;
+    json_t *word = NULL;
+    json_array_foreach(argv, at, word) {
+        const char *chars = json_string_value(word);
+        if (at > 0) {
+            text_add_char(text, ' ');
+        }
+        word_add(text, chars != NULL ? chars : "");
+    }
+}
+
+/* The command, from wherever this form of the row has it; a list has its beginning. */
+static void command_add(const json_t *run, struct text *text) {
+    const json_t *spec = json_object_get(run, "spec");
+    const json_t *from = spec != NULL ? spec : run;
+    if (json_is_array(json_object_get(from, "argv"))) {
+        run_add_words(text, json_object_get(from, "argv"));
+    } else if (json_is_string(json_object_get(from, "shell"))) {
+        text_add_str(text, talk_text(from, "shell"));
+    } else {
+        text_add_str(text, talk_text(run, "command"));
+    }
+}
+
+static void plain_add(struct text *text, const struct text *from) {
+    if (from->len > 0 && !text_failed(from)) {
+        size_t begin = text->len;
+        text_add(text, from->data, from->len);
+        if (text->len > begin) {
+            utf8_make_plain(text->data + begin, text->len - begin);
+        }
+    }
+}
+
+/* --- One line --------------------------------------------------------------------------------- */
+
+/* Columns that the line's beginning takes: all of it is ASCII. */
+enum { RUN_WIDTH = 30, KIND_WIDTH = 8, STATE_WIDTH = 28, TRY_WIDTH = 3, TIME_WIDTH = 7 };
+enum { WHAT_AT = RUN_WIDTH + KIND_WIDTH + STATE_WIDTH + TRY_WIDTH + TIME_WIDTH + 10 };
+
+void run_view_head(const struct run_view *view, struct text *text) {
+    (void)view;
+    text_addf(text, "%-*s  %-*s  %-*s  %*s  %*s  %s\n", RUN_WIDTH, "RUN", KIND_WIDTH, "KIND",
+              STATE_WIDTH, "STATE", TRY_WIDTH, "TRY", TIME_WIDTH, "TIME", "WHAT");
+}
+
+static void what_add(const struct run_view *view, const json_t *run, struct text *text) {
+    AUTO(text_done) struct text what = {0}, plain = {0};
+    text_init(&what, 2 << 20);
+    text_init(&plain, 2 << 20);
+    const char *label = talk_text(run, "label");
+    if (label[0] != '\0') {
+        text_add_str(&what, label);
+    } else {
+        command_add(run, &what);
+    }
+    plain_add(&plain, &what);
+    /* Characters are counted as bytes: a line of many is rather too short than broken. */
+    size_t most = view->columns > WHAT_AT ? (size_t)(view->columns - WHAT_AT) : WHAT_MAX;
+    size_t len =
+        plain.len <= most ? plain.len : utf8_cut((struct bytes){plain.data, plain.len}, most);
+    text_add(text, plain.data != NULL ? plain.data : "", len);
+}
+
+void run_view_row(const struct run_view *view, const json_t *run, struct text *text) {
+    struct run_words state = run_words(run), time = time_of(view, run);
+    enum colour colour = colour_of(run);
+    text_addf(text, "%-*s  %-*s  %s%-*s%s  %*lld  %*s  ", RUN_WIDTH, talk_text(run, "id"),
+              KIND_WIDTH, talk_text(run, "kind"), paint_begin(&view->paint, colour), STATE_WIDTH,
+              state.text, paint_end(&view->paint, colour), TRY_WIDTH,
+              (long long)talk_int(run, "attempts"), TIME_WIDTH, time.text);
+    what_add(view, run, text);
+    while (text->len > 0 && text->data[text->len - 1] == ' ') {
+        text->data[--text->len] = '\0';
+    }
+    text_add_char(text, '\n');
+}
+
+/* --- All of it -------------------------------------------------------------------------------- */
+
+static void key_add(struct text *text, const char *key) {
+    text_addf(text, "%-*s  ", KEY_WIDTH, key);
+}
+
+static void line_add(struct text *text, const char *key, const char *value) {
+    if (value[0] == '\0') {
+        return;
+    }
+    key_add(text, key);
+    run_view_plain(text, value);
+    text_add_char(text, '\n');
+}
+
+static void when_add(struct text *text, const char *key, int64_t ms) {
+    if (ms > 0) {
+        line_add(text, key, talk_time(ms).text);
+    }
+}
+
+void run_view_state(const struct run_view *view, const json_t *run, struct text *text) {
+    enum colour colour = colour_of(run);
+    text_addf(text, "%s%s%s", paint_begin(&view->paint, colour), run_words(run).text,
+              paint_end(&view->paint, colour));
+}
+
+void run_view_plain(struct text *text, const char *words) {
+    AUTO(text_done) struct text raw = {0};
+    text_init(&raw, 2 << 20);
+    text_add_str(&raw, words);
+    plain_add(text, &raw);
+}
+
+static void state_add(const struct run_view *view, const json_t *run, struct text *text) {
+    const char *about = run_has_ended(run) ? talk_text(run, "about") : "";
+    key_add(text, "state");
+    run_view_state(view, run, text);
+    if (about[0] != '\0') {
+        text_addf(text, ": %s", about);
+    }
+    text_add_char(text, '\n');
+}
+
+static void size_line(struct text *text, const char *key, int64_t bytes) {
+    if (bytes > 0) {
+        key_add(text, key);
+        text_addf(text, "%lld bytes\n", (long long)bytes);
+    }
+}
+
+static void usage_add(const json_t *result, struct text *text) {
+    int64_t cpu_us = talk_int(result, "cpu_us"), memory_kb = talk_int(result, "memory_kb");
+    int64_t processes = talk_int(result, "processes");
+    if (cpu_us > 0 || memory_kb > 0) {
+        key_add(text, "used");
+        text_addf(text, "%s of CPU, %lld kB of memory", run_span(cpu_us / 1000).text,
+                  (long long)memory_kb);
+        if (processes > 0) {
+            text_addf(text, ", %lld process%s", (long long)processes, processes > 1 ? "es" : "");
+        }
+        text_add_char(text, '\n');
+    }
+    size_line(text, "out", talk_int(result, "out"));
+    size_line(text, "err", talk_int(result, "err"));
+    size_line(text, "pty", talk_int(result, "pty"));
+}
+
+/* What was asked for, and what held it: that is known from its end on. */
+static void sandbox_add(const json_t *run, struct text *text) {
+    int64_t landlock = talk_int(result_of(run), "sandbox");
+    if (strcmp(talk_text(json_object_get(run, "spec"), "sandbox"), "on") == 0) {
+        key_add(text, "sandbox");
+        text_add_str(text, "on");
+        if (landlock > 0) {
+            text_addf(text, " (landlock %lld)", (long long)landlock);
+        }
+        text_add_char(text, '\n');
+    }
+}
+
+/* Its key is its session's, and so is its stream. */
+static void turn_add(const json_t *run, const char *asked, struct text *text) {
+    const json_t *spec = json_object_get(run, "spec");
+    line_add(text, "asked", asked);
+    line_add(text, "model", talk_text(spec, "model"));
+    line_add(text, "session", talk_text(spec, "session"));
+    line_add(text, "stream", talk_text(run, "stream"));
+}
+
+/* Of a workflow, and of its agents: what it was started with. */
+static void workflow_add(const json_t *run, struct text *text) {
+    static const struct {
+        const char *key, *member;
+    } lines[] = {
+        {"script", "file"},          {"root", "root"}, {"model", "model"}, {"phase", "phase"},
+        {"resumes", "resumed_from"},
+    };
+    const json_t *spec = json_object_get(run, "spec");
+    const json_t *args = json_object_get(spec, "args");
+    AUTO(text_done) struct text words = {0};
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        line_add(text, lines[i].key, talk_text(spec, lines[i].member));
+    }
+    line_add(text, "worktree", talk_text(json_object_get(spec, "worktree"), "path"));
+    text_init(&words, 2 << 20);
+    if (args != NULL && !err_failed(json_write(args, &words))) {
+        size_t len = utf8_cut((struct bytes){words.data, words.len}, ARGS_SHOWN);
+        bool cut = len < words.len;
+        words.data[len] = '\0';
+        words.len = len;
+        text_add_str(&words, cut ? " …" : "");
+        line_add(text, "args", words.data);
+    }
+}
+
+void run_view_whole(const struct run_view *view, const json_t *run, struct text *text) {
+    AUTO(text_done) struct text command = {0};
+    text_init(&command, 2 << 20);
+    command_add(run, &command);
+    const json_t *code = json_object_get(run, "exit_code");
+    line_add(text, "run", talk_text(run, "id"));
+    line_add(text, "kind", talk_text(run, "kind"));
+    line_add(text, "parent", talk_text(run, "parent"));
+    state_add(view, run, text);
+    line_add(text, "note", talk_text(run, "note"));
+    line_add(text, "host", talk_text(run, "host"));
+    if (is_state(run, "waiting") || is_state(run, "running")) {
+        line_add(text, "waits for", talk_text(run, "gate"));
+    }
+    when_add(text, run_has_ended(run) ? "retry at" : "until", talk_int(run, "resume_at_ms"));
+    if (json_is_integer(code)) {
+        key_add(text, "exit code");
+        text_addf(text, "%lld\n", (long long)json_integer_value(code));
+    }
+    key_add(text, "attempts");
+    text_addf(text, "%lld\n", (long long)talk_int(run, "attempts"));
+    line_add(text, "label", talk_text(run, "label"));
+    const char *words = command.data != NULL ? command.data : "";
+    const char *kind = talk_text(run, "kind");
+    if (strcmp(kind, "turn") == 0) {
+        turn_add(run, words, text);
+    } else if (strcmp(kind, "workflow") == 0 || strcmp(kind, "agent") == 0) {
+        workflow_add(run, text);
+    } else {
+        line_add(text, "command", words);
+        line_add(text, "in", talk_text(json_object_get(run, "spec"), "cwd"));
+        line_add(text, "key", talk_text(run, "key"));
+    }
+    if (json_is_true(json_object_get(run, "once"))) {
+        line_add(text, "once", "it is never run twice");
+    }
+    sandbox_add(run, text);
+    when_add(text, "made", talk_int(run, "made_ms"));
+    when_add(text, "started", talk_int(run, "started_ms"));
+    when_add(text, "ended", talk_int(run, "ended_ms"));
+    line_add(text, "time", time_of(view, run).text);
+    usage_add(result_of(run), text);
+}

@@ -1,0 +1,62 @@
+/* view.h: a run as people read it, and the exit code that stands for it.
+ *
+ * Promise    what a client named (labels, commands, paths) is shown without control characters, so
+ *            that no run can play with the terminal of whoever looks.
+ * Threads    any; pure.
+ *
+ * EXIT CODES of `job run` and `wait`, as shells and timeout(1) have them
+ *   the command's own          it ended by itself
+ *   128 + N                    signal N ended it
+ *   124                        timed out
+ *   125                        cancelled, lost, or failed without an exit code
+ *   127                        there is no such program
+ *   126                        it could not be started for another reason: its folder, a permission
+ *
+ * A workflow, and an agent of one, have no code of their own: 0 succeeded, 1 failed or degraded,
+ * 124 and 125 as above.
+ */
+#ifndef DROVER_CLI_RUN_VIEW_H
+#define DROVER_CLI_RUN_VIEW_H
+
+#include "base/base.h"
+#include "base/json/json.h"
+#include "cli/terminal/paint.h"
+
+enum {
+    RUN_EXIT_FAILED = 1,
+    RUN_EXIT_TIMED_OUT = 124,
+    RUN_EXIT_UNKNOWN = 125,
+    RUN_EXIT_NOT_STARTED = 126,
+    RUN_EXIT_NOT_FOUND = 127,
+    RUN_EXIT_SIGNAL = 128,
+};
+
+struct run_view {
+    struct paint paint;
+    int64_t now_ms;
+    int columns; /* Of the terminal: longer rows are cut. 0: as long as they are. */
+};
+
+void run_view_head(const struct run_view *view, struct text *text);
+void run_view_row(const struct run_view *view, const json_t *run, struct text *text); /* A line. */
+/* How it ended, or what it does, in its colour: of a run or of a step. */
+void run_view_state(const struct run_view *view, const json_t *run, struct text *text);
+void run_view_plain(struct text *text, const char *words); /* Without control characters. */
+void run_view_whole(const struct run_view *view, const json_t *run, struct text *text);
+
+bool run_has_ended(const json_t *run);
+int run_exit_code(const json_t *run);
+int run_exit_code_of_state(const char *state); /* Of a workflow. */
+
+/* "failed (exit_code 3)": how it ended, or what it does. */
+struct run_words {
+    char text[120];
+};
+struct run_words run_words(const json_t *run);
+/* "350ms", "12s", "1m05s", "2h03m", "3d04h". */
+struct run_words run_span(int64_t ms);
+
+/* Adds words as a shell would read them back. */
+void run_add_words(struct text *text, const json_t *argv);
+
+#endif

@@ -1,0 +1,111 @@
+/* command_tail.c: drover stream tail. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "cli/base/api.h"
+#include "cli/base/cli.h"
+#include "cli/base/commands.h"
+#include "cli/stream/follow.h"
+
+static const struct flag tail_flags[] = {
+    {.name = "after",
+     .kind = FLAG_INT,
+     .value = "SEQ",
+     .about = "Begin after this event.",
+     .min = 0,
+     .max = INT64_MAX,
+     .absent = "0"},
+    {.name = "new", .kind = FLAG_SWITCH, .about = "Begin with the next event that comes."},
+    {.name = "follow", .letter = 'f', .kind = FLAG_SWITCH, .about = "Stay, and print what comes."},
+    {.name = "via",
+     .kind = FLAG_TEXT,
+     .value = "HOW",
+     .choices = "sse|ws|poll",
+     .about = "How to follow [sse]; means --follow."},
+    {.name = "count",
+     .letter = 'n',
+     .kind = FLAG_INT,
+     .value = "N",
+     .about = "End after N events.",
+     .min = 1,
+     .max = INT64_MAX},
+    {.name = "no-retry", .kind = FLAG_SWITCH, .about = "End at the first disconnect."},
+    {.name = "retry-for",
+     .kind = FLAG_INT,
+     .value = "SECONDS",
+     .about = "Give up when the daemon is away for so long.",
+     .min = 1,
+     .max = 86400,
+     .absent = "300"},
+    {.name = NULL},
+};
+
+/* Both forms show what every transport brings, so that copies of one stream are equal bytes. */
+static void event_print(void *ctx, const struct follow_event *event) {
+    const struct invocation *invocation = ctx;
+    bool snapshot = event->type.len == 8 && memcmp(event->type.data, "snapshot", 8) == 0;
+    if (invocation->json && snapshot) {
+        printf("{\"snapshot\":%.*s}\n", (int)event->data.len, event->data.data);
+    } else if (invocation->json) {
+        printf("{\"seq\":%lld,\"type\":\"%.*s\",\"data\":", (long long)event->seq,
+               (int)event->type.len, event->type.data);
+        fwrite(event->data.data, 1, event->data.len, stdout);
+        fputs("}\n", stdout);
+    } else {
+        printf("%s%lld  %.*s  ", snapshot ? "-- " : "", (long long)event->seq, (int)event->type.len,
+               event->type.data);
+        fwrite(event->data.data, 1, event->data.len, stdout);
+        fputc('\n', stdout);
+    }
+}
+
+static enum follow_via via_of(const char *text) {
+    if (text != NULL && strcmp(text, "ws") == 0) {
+        return FOLLOW_WS;
+    }
+    return text != NULL && strcmp(text, "poll") == 0 ? FOLLOW_POLL : FOLLOW_SSE;
+}
+
+static struct err tail_run(struct invocation *invocation) {
+    const struct args *args = &invocation->args;
+    bool follow = args_on(args, "follow") || args_on(args, "new") || args_given(args, "via");
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    struct err err = talk_open(&talk, invocation);
+    if (err_failed(err)) {
+        return err;
+    }
+    struct follow_options options = {
+        .client = talk.client,
+        .talk = &talk.options,
+        .world = invocation->world,
+        .name = args->operands[0],
+        .via = follow ? via_of(args_text(args, "via")) : FOLLOW_POLL,
+        .after = args_on(args, "new") ? -1 : args_int(args, "after", 0),
+        .count = args_int(args, "count", 0),
+        .retry_ms = args_on(args, "no-retry") ? 0 : args_int(args, "retry-for", 0) * 1000,
+        .once = !follow,
+        .event = event_print,
+        .trouble = talk_trouble,
+        .ctx = invocation,
+    };
+    err = follow_run(&options, &invocation->why);
+    if (err.code == ERR_INTERRUPTED) {
+        invocation->told = true; /* The user knows. */
+    }
+    return err;
+}
+
+const struct command command_stream_tail = {
+    .group = "stream",
+    .name = "tail",
+    .summary = "Print the events of a stream; with --follow, stay.",
+    .operands = "NAME",
+    .operands_min = 1,
+    .operands_max = 1,
+    .flags = tail_flags,
+    .talks = true,
+    .about = "After a disconnect it resumes after the last event it printed. It ends where\n"
+             "the stream does (that of a run), or by Ctrl-C.\n",
+    .run = tail_run,
+};

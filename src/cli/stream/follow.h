@@ -1,0 +1,81 @@
+/* follow.h: reads a stream from a cursor on, over any of the three transports, and stays on it.
+ *
+ *   SSE         GET …/events, Accept: text/event-stream
+ *   WebSocket   GET /api/v1/ws, {"subscribe":…,"after":…}
+ *   long-poll   GET …/events?after=…&wait=…
+ *
+ * Promise    `event` gets each event once, in the order of seq, without a gap; that is checked here
+ *            and not believed. After a disconnect the stream is resumed behind the last event.
+ *            Pauses between tries grow to 2 s; without any success for `retry_ms` it ends.
+ *            It ends where the stream ends.
+ *            Success is a byte behind the head of the answer (the daemon sends a comment at once):
+ *            a peer that closes behind each head is retried with growing pauses, and not for ever.
+ * Ownership  everything in the options is borrowed during the call.
+ * Threads    one.
+ * Failure    what will not go away by trying again (a cursor ahead of the stream, a refused token)
+ *            ends it at once. So does a first connect where nobody listens: no daemon was started.
+ */
+#ifndef DROVER_CLI_STREAM_FOLLOW_H
+#define DROVER_CLI_STREAM_FOLLOW_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "cli/base/client.h"
+#include "loop/world.h"
+
+enum follow_via { FOLLOW_SSE, FOLLOW_WS, FOLLOW_POLL };
+
+struct follow_event {
+    int64_t seq;
+    struct bytes type, data; /* data: compact JSON. A snapshot: type "snapshot", seq the floor. */
+};
+
+struct follow_options {
+    struct client *client;
+    const struct client_options *talk; /* The client's own. */
+    const struct world *world;
+    const char *name;
+    enum follow_via via;
+    int64_t after;      /* < 0: only new events. */
+    int64_t count;      /* Ends after so many events; 0: never. */
+    int64_t retry_ms;   /* 0: a disconnect ends it. */
+    bool once;          /* Only what is there already. */
+    const bool *enough; /* `event` sets it when it wants no more; NULL: it never does. */
+    void (*event)(void *ctx, const struct follow_event *event);
+    void (*trouble)(void *ctx, const char *text); /* Disconnected, trying again. */
+    void (*back)(void *ctx); /* Connected again after that; NULL: nobody asks. */
+    void *ctx;
+};
+
+MUST_CHECK struct err follow_run(const struct follow_options *options, struct why *why);
+
+/* --- Shared by the transports ----------------------------------------------------------------- */
+
+struct follow {
+    const struct follow_options *options;
+    struct why *why;
+    int64_t cursor;    /* The last event handed out. */
+    int64_t delivered; /* Events. */
+    bool ended;        /* As many as were asked for, all that is there, or the stream is over. */
+    bool alive;        /* Something came since the last connect. */
+    bool away;         /* Trouble was told, and nothing came since. */
+};
+
+/* Something came: a transport says so. */
+void follow__alive(struct follow *follow);
+
+/* A transport reads until it fails or follow->ended. A clean end by the daemon is ERR_CLOSING. */
+MUST_CHECK struct err follow__sse(struct follow *follow);
+MUST_CHECK struct err follow__ws(struct follow *follow);
+MUST_CHECK struct err follow__poll(struct follow *follow);
+
+MUST_CHECK struct err follow__head(struct follow *follow, int64_t *ret_head);
+
+/* Checks the order and hands the event out. */
+MUST_CHECK struct err follow__event(struct follow *follow, const struct follow_event *event);
+/* One event as an object: {"seq","type","data",…}. */
+MUST_CHECK struct err follow__object(struct follow *follow, const void *json);
+
+enum { FOLLOW_SILENCE_MS = 45 * 1000 }; /* Three heartbeats. */
+
+#endif

@@ -1,0 +1,194 @@
+/* follow_ws.c: the WebSocket side of a client, by wslay (which masks what we send).
+ *
+ * Messages are one JSON object each: an event has "seq"; {"subscribed"} confirms; {"error"}
+ * refuses; {"done"}: the stream is over; {"closing"} and close code 1001 announce that the daemon
+ * stops.
+ */
+#include <string.h>
+#include <wslay/wslay.h>
+
+#include "base/base64.h"
+#include "base/json/json.h"
+#include "base/memory.h"
+#include "cli/stream/follow.h"
+#include "http/stream/handshake.h"
+
+enum { MESSAGE_MAX = 4 << 20, IN_SIZE = 16 << 10 };
+
+struct ws {
+    struct follow *follow;
+    struct err err; /* Why it ended, once it did. */
+    char in[IN_SIZE];
+    size_t in_at, in_len; /* What came and wslay has not taken yet. */
+};
+
+/* --- Handshake -------------------------------------------------------------------------------- */
+
+static struct err handshake(struct follow *follow) {
+    uint8_t random[16];
+    char accept[HANDSHAKE_ACCEPT_SIZE];
+    AUTO(text_done) struct text key = {0};
+    text_init(&key, 32);
+    world_random(follow->options->world, random, sizeof random);
+    base64_add(&key, (struct bytes){(const char *)random, sizeof random});
+    if (text_failed(&key)) {
+        return err_make(ERR_OUT_OF_MEMORY, "follow: key");
+    }
+    handshake_accept((struct bytes){key.data, key.len}, accept);
+    struct client_request request = {
+        .method = "GET", .target = "/api/v1/ws", .websocket_key = key.data};
+    struct err err = client_begin(follow->options->client, &request, follow->why);
+    if (!err_failed(err) && strcmp(client_header_accept(follow->options->client), accept) != 0) {
+        why_set(follow->why, "the daemon did not agree to a WebSocket");
+        return err_make(ERR_UPGRADE_REQUIRED, "follow: handshake");
+    }
+    return err;
+}
+
+/* --- wslay's callbacks ------------------------------------------------------------------------ */
+
+/* wslay reads until nothing is there, so the waiting is done outside of it. */
+static ssize_t on_receive(wslay_event_context_ptr ctx, uint8_t *bytes, size_t size, int flags,
+                          void *user) {
+    struct ws *ws = user;
+    size_t left = ws->in_len - ws->in_at;
+    size_t len = left < size ? left : size;
+    if (len == 0 || err_failed(ws->err) || ws->follow->ended) {
+        wslay_event_set_error(ctx, WSLAY_ERR_WOULDBLOCK);
+        return -1;
+    }
+    memcpy(bytes, ws->in + ws->in_at, len);
+    ws->in_at += len;
+    return (ssize_t)len;
+}
+
+static struct err more_read(struct ws *ws) {
+    ws->in_at = ws->in_len = 0;
+    struct err err = client_raw_read(ws->follow->options->client, FOLLOW_SILENCE_MS, ws->in,
+                                     sizeof ws->in, &ws->in_len, ws->follow->why);
+    if (!err_failed(err) && ws->in_len == 0) {
+        why_set(ws->follow->why, "the daemon closed the WebSocket");
+        return err_make(ERR_CLOSING, "follow: end");
+    }
+    return err;
+}
+
+static ssize_t on_send(wslay_event_context_ptr ctx, const uint8_t *bytes, size_t len, int flags,
+                       void *user) {
+    struct ws *ws = user;
+    ws->err =
+        client_raw_write(ws->follow->options->client, (const char *)bytes, len, ws->follow->why);
+    if (err_failed(ws->err)) {
+        wslay_event_set_error(ctx, WSLAY_ERR_CALLBACK_FAILURE);
+        return -1;
+    }
+    return (ssize_t)len;
+}
+
+static int on_mask(wslay_event_context_ptr ctx, uint8_t *bytes, size_t len, void *user) {
+    struct ws *ws = user;
+    world_random(ws->follow->options->world, bytes, len);
+    return 0;
+}
+
+static struct err message_read(struct follow *follow, struct bytes message) {
+    AUTO(json_release) json_t *json = NULL;
+    struct err err = json_parse_wrapped(message, &json, follow->why);
+    if (err_failed(err)) {
+        return err_make(ERR_IO, "follow: message");
+    }
+    const json_t *error = json_object_get(json, "error");
+    if (error != NULL) {
+        const char *detail = json_string_value(json_object_get(error, "detail"));
+        why_set(follow->why, "%s", detail != NULL ? detail : "the daemon refused");
+        return err_make(client_error_code(json_string_value(json_object_get(error, "code"))),
+                        "daemon");
+    }
+    if (json_object_get(json, "closing") != NULL) {
+        why_set(follow->why, "the daemon ended the stream");
+        return err_make(ERR_CLOSING, "follow: closing");
+    }
+    follow__alive(follow);
+    if (json_object_get(json, "done") != NULL) {
+        follow->ended = true;
+        return ERR_OK;
+    }
+    return json_object_get(json, "seq") != NULL ? follow__object(follow, json) : ERR_OK;
+}
+
+static void on_message(wslay_event_context_ptr ctx,
+                       const struct wslay_event_on_msg_recv_arg *message, void *user) {
+    struct ws *ws = user;
+    if (message->opcode == WSLAY_TEXT_FRAME && !err_failed(ws->err) && !ws->follow->ended) {
+        ws->err = message_read(ws->follow,
+                               (struct bytes){(const char *)message->msg, message->msg_length});
+    } else if (message->opcode == WSLAY_CONNECTION_CLOSE && !err_failed(ws->err)) {
+        why_set(ws->follow->why, "the daemon closed the WebSocket (%u)",
+                (unsigned)message->status_code);
+        ws->err = err_make(ERR_CLOSING, "follow: close");
+    }
+}
+
+/* --- The conversation ------------------------------------------------------------------------- */
+
+static struct err subscribe_queue(struct follow *follow, wslay_event_context_ptr ctx) {
+    AUTO(text_done) struct text text = {0};
+    text_init(&text, 4 << 10);
+    text_add_str(&text, "{\"subscribe\":");
+    text_add_json(&text, follow->options->name, strlen(follow->options->name));
+    if (follow->cursor >= 0) {
+        text_addf(&text, ",\"after\":%lld", (long long)follow->cursor);
+    }
+    text_add_char(&text, '}');
+    if (text_failed(&text)) {
+        return err_make(ERR_BAD_FIELD, "follow: name");
+    }
+    struct wslay_event_msg message = {
+        .opcode = WSLAY_TEXT_FRAME, .msg = (const uint8_t *)text.data, .msg_length = text.len};
+    if (wslay_event_queue_msg(ctx, &message) != 0) {
+        return err_make(ERR_OUT_OF_MEMORY, "follow: subscribe");
+    }
+    return ERR_OK;
+}
+
+static struct err converse(struct ws *ws, wslay_event_context_ptr ctx) {
+    ws->err = subscribe_queue(ws->follow, ctx);
+    while (!err_failed(ws->err) && !ws->follow->ended) {
+        bool fine = wslay_event_want_write(ctx) == 0 || wslay_event_send(ctx) == 0;
+        if (fine && !err_failed(ws->err)) {
+            ws->err = more_read(ws);
+        }
+        if (fine && !err_failed(ws->err)) {
+            fine = wslay_event_recv(ctx) == 0;
+        }
+        if (!fine && !err_failed(ws->err)) {
+            why_set(ws->follow->why, "the daemon broke the WebSocket protocol");
+            ws->err = err_make(ERR_IO, "follow: frames");
+        }
+    }
+    if (ws->follow->ended && wslay_event_queue_close(ctx, 1000, NULL, 0) == 0) {
+        (void)wslay_event_send(ctx); /* A farewell; whether it arrives changes nothing. */
+    }
+    return ws->err;
+}
+
+struct err follow__ws(struct follow *follow) {
+    struct err err = handshake(follow);
+    if (err_failed(err)) {
+        return err;
+    }
+    AUTO(mem_release) struct ws *ws = mem_new(sizeof *ws);
+    ws->follow = follow;
+    static const struct wslay_event_callbacks callbacks = {.recv_callback = on_receive,
+                                                           .send_callback = on_send,
+                                                           .genmask_callback = on_mask,
+                                                           .on_msg_recv_callback = on_message};
+    wslay_event_context_ptr ctx = NULL;
+    if (wslay_event_context_client_init(&ctx, &callbacks, ws) != 0) {
+        return err_make(ERR_OUT_OF_MEMORY, "follow: WebSocket");
+    }
+    wslay_event_config_set_max_recv_msg_length(ctx, MESSAGE_MAX);
+    err = converse(ws, ctx);
+    wslay_event_context_free(ctx);
+    return err;
+}

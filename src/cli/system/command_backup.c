@@ -1,0 +1,140 @@
+/* command_backup.c: drover backup, drover restore. Both work on the database itself, so a backup
+ * needs no daemon, and one that runs goes on running. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "cli/base/cli.h"
+#include "cli/base/commands.h"
+#include "store/store.h"
+
+#define FLAG_DATA                                                                                  \
+    {                                                                                              \
+        .name = "data", .kind = FLAG_TEXT, .value = "DIR",                                         \
+        .about = "Data directory [$XDG_STATE_HOME/drover].", .env = "DROVER_DATA"                  \
+    }
+#define FLAG_DATABASE                                                                              \
+    {                                                                                              \
+        .name = "database", .kind = FLAG_TEXT, .value = "URL",                                     \
+        .about = "postgres://…; without it, SQLite in the data directory.",                        \
+        .env = "DROVER_DATABASE"                                                                   \
+    }
+
+static const struct flag database_flags[] = {FLAG_DATA, FLAG_DATABASE, {.name = NULL}};
+
+static const struct flag restore_flags[] = {
+    FLAG_DATA,
+    FLAG_DATABASE,
+    {.name = "rewrite-sums",
+     .kind = FLAG_SWITCH,
+     .about = "Rewrite the checksums of the database that is there."},
+    {.name = NULL},
+};
+
+/* Where the database is; *owned is to be freed. */
+static const char *database_where(struct invocation *invocation, char **owned) {
+    const char *database = args_text(&invocation->args, "database");
+    const char *data = args_text(&invocation->args, "data");
+    if (database != NULL || data != NULL) {
+        return database != NULL ? database : data;
+    }
+    *owned = config_data_default(&invocation->env);
+    if (*owned == NULL) {
+        why_set(&invocation->why, "no data directory: neither HOME nor XDG_STATE_HOME is set");
+    }
+    return *owned;
+}
+
+static void path_print(const struct invocation *invocation, const char *key, const char *path) {
+    AUTO(text_done) struct text line = {0};
+    text_init(&line, 64 << 10);
+    if (invocation->json) {
+        text_addf(&line, "{\"%s\":", key);
+        text_add_json(&line, path, strlen(path));
+        text_add_str(&line, "}\n");
+    } else {
+        text_addf(&line, "%s: %s\n", key, path);
+    }
+    fputs(text_failed(&line) ? "done\n" : line.data, stdout);
+}
+
+static struct err backup_run(struct invocation *invocation) {
+    AUTO(mem_release) char *owned = NULL;
+    const char *where = database_where(invocation, &owned);
+    if (where == NULL) {
+        return err_make(ERR_USAGE, "backup: data");
+    }
+    const char *to = invocation->args.operands[0];
+    struct err err = store_backup(where, to, &invocation->why);
+    if (!err_failed(err)) {
+        path_print(invocation, "backup", to);
+    }
+    return err;
+}
+
+const struct command command_backup = {
+    .name = "backup",
+    .summary = "Copy the live database into a new file.",
+    .operands = "FILE",
+    .operands_min = 1,
+    .operands_max = 1,
+    .flags = database_flags,
+    .run = backup_run,
+};
+
+static void sums_print(const struct invocation *invocation, const char *where,
+                       const struct store_pages *pages) {
+    long long rewritten = (long long)pages->damaged, all = (long long)pages->pages;
+    if (invocation->json) {
+        printf("{\"rewritten\":%lld,\"pages\":%lld}\n", rewritten, all);
+    } else {
+        printf("%s: SQLite found no fault; %lld of %lld pages had other checksums, and have new"
+               " ones\n",
+               where, rewritten, all);
+    }
+}
+
+static struct err sums_rewrite(struct invocation *invocation, const char *where) {
+    struct store_pages pages;
+    struct err err = store_rewrite_sums(where, &pages, &invocation->why);
+    if (!err_failed(err)) {
+        sums_print(invocation, where, &pages);
+    }
+    return err;
+}
+
+static struct err restore_run(struct invocation *invocation) {
+    AUTO(mem_release) char *owned = NULL;
+    const char *where = database_where(invocation, &owned);
+    bool rewrites = args_on(&invocation->args, "rewrite-sums");
+    if (where == NULL) {
+        return err_make(ERR_USAGE, "restore: data");
+    }
+    if (rewrites == (invocation->args.operand_count > 0)) {
+        why_set(&invocation->why, "either the FILE of a backup, or --rewrite-sums");
+        return err_make(ERR_USAGE, "restore: file");
+    }
+    if (rewrites) {
+        return sums_rewrite(invocation, where);
+    }
+    struct err err = store_restore(invocation->args.operands[0], where, &invocation->why);
+    if (!err_failed(err)) {
+        path_print(invocation, "restored", where);
+    }
+    return err;
+}
+
+const struct command command_restore = {
+    .name = "restore",
+    .summary = "Put a backup where no database is yet.",
+    .operands = "[FILE]",
+    .operands_min = 0,
+    .operands_max = 1,
+    .flags = restore_flags,
+    .run = restore_run,
+    .about =
+        "With --rewrite-sums, and no FILE: after another program (sqlite3) has checkpointed or\n"
+        "VACUUMed drover.db, its pages lack the checksums that drover compares. Stop the daemon\n"
+        "first. SQLite checks the database, and only if that finds nothing each page gets the\n"
+        "checksum of what it holds now. A changed byte within a text would not be noticed.\n",
+};

@@ -1,0 +1,211 @@
+/* command_config.c: drover config get, set: the daemon's settings, changed while it runs. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/number.h"
+#include "cli/base/api.h"
+#include "cli/base/cli.h"
+#include "cli/base/commands.h"
+#include "cli/terminal/lines.h"
+
+static const char *const keys[] = {"default_model", "instructions", "effort",
+                                   "review_model",  "title_model",  "window"};
+
+#define CONFIG_ABOUT                                                                               \
+    "  default_model   CONNECTION/MODEL, for sessions that name none\n"                            \
+    "  instructions    for sessions that have none of their own\n"                                 \
+    "  effort          low, medium or high: how long models think\n"                               \
+    "  review_model    CONNECTION/MODEL that looks at calls under `review` [that of the turn]\n"   \
+    "  title_model     CONNECTION/MODEL that names sessions [that of the turn]; scripted/demo:\n"  \
+    "                  none, the first words are the name\n"                                       \
+    "  window          tokens that a prompt may have, whatever is known of its model\n"            \
+    "These are data of the daemon, shared by all clients. The configuration file (config.json,\n"  \
+    "see 'drover serve --help') is another thing: what one daemon needs before it has any data.\n"
+
+/* Both ways of writing a name are taken, as in the configuration file and its flags. */
+static struct err key_find(const char *text, const char **ret_key, struct why *why) {
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        size_t at = 0;
+        while (keys[i][at] != '\0' &&
+               (text[at] == keys[i][at] || (text[at] == '-' && keys[i][at] == '_'))) {
+            at++;
+        }
+        if (keys[i][at] == '\0' && text[at] == '\0') {
+            *ret_key = keys[i];
+            return ERR_OK;
+        }
+    }
+    why_set(why,
+            "'%.100s' is none of default_model, instructions, effort, review_model, "
+            "title_model, window",
+            text);
+    return err_make(ERR_USAGE, "config: key");
+}
+
+static struct err settings_ask(struct invocation *invocation, struct talk *talk,
+                               const struct text *patch, json_t **ret_settings) {
+    struct client_request request = {.method = patch != NULL ? "PATCH" : "GET",
+                                     .target = "/api/v1/settings"};
+    if (patch != NULL) {
+        request.body = (struct bytes){patch->data, patch->len};
+    }
+    return talk_ask(talk, &request, NULL /* parsed is enough */, ret_settings, &invocation->why);
+}
+
+/* --- Get -------------------------------------------------------------------------------------- */
+
+static void value_print(const json_t *settings, const char *key) {
+    const json_t *value = json_object_get(settings, key);
+    if (json_is_string(value)) {
+        printf("%s\n", json_string_value(value));
+    } else if (json_is_integer(value)) {
+        printf("%lld\n", (long long)json_integer_value(value));
+    }
+}
+
+static void all_print(const json_t *settings) {
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        printf("%-14s  ", keys[i]);
+        if (json_is_null(json_object_get(settings, keys[i]))) {
+            puts("-");
+        } else {
+            value_print(settings, keys[i]);
+        }
+    }
+    const char *from = talk_text(settings, "model_from");
+    printf("%-14s  %s (%s)\n", "asked now", talk_text(settings, "model"),
+           strcmp(from, "setting") == 0      ? "as set"
+           : strcmp(from, "option") == 0     ? "as the daemon was started"
+           : strcmp(from, "connection") == 0 ? "the first of the first connection"
+                                             : "no provider is there: a script answers");
+}
+
+static struct err get_run(struct invocation *invocation) {
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    AUTO(json_release) json_t *settings = NULL;
+    const char *key = NULL;
+    struct err err = invocation->args.operand_count == 0
+                         ? ERR_OK
+                         : key_find(invocation->args.operands[0], &key, &invocation->why);
+    if (!err_failed(err)) {
+        err = talk_open(&talk, invocation);
+    }
+    if (!err_failed(err)) {
+        err = settings_ask(invocation, &talk, NULL /* a look */, &settings);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    if (invocation->json) {
+        talk_print(key != NULL ? json_object_get(settings, key) : settings);
+    } else if (key != NULL) {
+        value_print(settings, key);
+    } else {
+        all_print(settings);
+    }
+    return ERR_OK;
+}
+
+const struct command command_config_get = {
+    .group = "config",
+    .name = "get",
+    .summary = "Show settings of the daemon.",
+    .operands = "[KEY]",
+    .operands_max = 1,
+    .talks = true,
+    .about = CONFIG_ABOUT,
+    .run = get_run,
+};
+
+/* --- Set -------------------------------------------------------------------------------------- */
+
+static const struct flag set_flags[] = {
+    {.name = "reset", .kind = FLAG_SWITCH, .about = "Take the setting back; no value is given."},
+    {.name = NULL},
+};
+
+static struct err number_add(struct text *patch, const char *value, struct why *why) {
+    int64_t number = 0;
+    struct number_bounds bounds = {1, INT64_MAX};
+    if (!number_parse((struct bytes){value, strlen(value)}, bounds, &number)) {
+        why_set(why, "window: '%.100s' is no number of tokens", value);
+        return err_make(ERR_USAGE, "config: window");
+    }
+    text_add_int(patch, number);
+    return ERR_OK;
+}
+
+static struct err value_add(struct talk *talk, const struct invocation *invocation, const char *key,
+                            struct text *patch, struct why *why) {
+    const char *value = invocation->args.operands[1];
+    if (args_on(&invocation->args, "reset")) {
+        text_add_str(patch, "null");
+        return ERR_OK;
+    }
+    if (strcmp(key, "window") == 0) {
+        return number_add(patch, value, why);
+    }
+    struct bytes bytes = {value, strlen(value)};
+    struct lines lines;
+    struct err err = ERR_OK;
+    lines_init(&lines, STDIN_FILENO, talk->interrupt_fd);
+    if (strcmp(value, "-") == 0) {
+        err = lines_rest(&lines, &bytes);
+    }
+    text_add_json(patch, bytes.len > 0 ? bytes.data : "", bytes.len);
+    lines_done(&lines);
+    return err;
+}
+
+static struct err operands_check(struct invocation *invocation) {
+    bool given = invocation->args.operand_count == 2;
+    if (given == args_on(&invocation->args, "reset")) {
+        why_set(&invocation->why,
+                given ? "a value and --reset exclude each other" : "VALUE is needed, or --reset");
+        return err_make(ERR_USAGE, "config: value");
+    }
+    return ERR_OK;
+}
+
+static struct err set_run(struct invocation *invocation) {
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    AUTO(json_release) json_t *settings = NULL;
+    AUTO(text_done) struct text patch = {0};
+    const char *key = NULL;
+    text_init(&patch, 2 << 20);
+    struct err err = key_find(invocation->args.operands[0], &key, &invocation->why);
+    err = err_failed(err) ? err : operands_check(invocation);
+    err = err_failed(err) ? err : talk_open(&talk, invocation);
+    if (err_failed(err)) {
+        return err;
+    }
+    text_addf(&patch, "{\"%s\":", key);
+    err = value_add(&talk, invocation, key, &patch, &invocation->why);
+    text_add_char(&patch, '}');
+    if (!err_failed(err) && text_failed(&patch)) {
+        err = err_make(ERR_BODY_TOO_LARGE, "config: value");
+    }
+    if (!err_failed(err)) {
+        err = settings_ask(invocation, &talk, &patch, &settings);
+    }
+    if (!err_failed(err) && invocation->json) {
+        talk_print(settings);
+    } else if (!err_failed(err)) {
+        printf("%s is %s\n", key, args_on(&invocation->args, "reset") ? "taken back" : "set");
+    }
+    return err;
+}
+
+const struct command command_config_set = {
+    .group = "config",
+    .name = "set",
+    .summary = "Change a setting of the daemon; it holds from the next turn on.",
+    .operands = "KEY [VALUE]",
+    .operands_min = 1,
+    .operands_max = 2,
+    .flags = set_flags,
+    .talks = true,
+    .about = CONFIG_ABOUT "A VALUE of '-' is read from the input.\n",
+    .run = set_run,
+};

@@ -1,0 +1,20 @@
+/* command_version.c: drover version. */
+#include <stdio.h>
+
+#include "cli/base/cli.h"
+#include "cli/base/commands.h"
+
+static struct err version_run(struct invocation *invocation) {
+    if (invocation->json) {
+        printf("{\"name\":\"drover\",\"version\":\"%s\"}\n", DROVER_VERSION);
+    } else {
+        printf("drover %s\n", DROVER_VERSION);
+    }
+    return ERR_OK;
+}
+
+const struct command command_version = {
+    .name = "version",
+    .summary = "Show the version of this program.",
+    .run = version_run,
+};

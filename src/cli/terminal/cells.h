@@ -1,0 +1,20 @@
+/* cells.h: how much of a terminal's line a text takes.
+ *
+ * Promise    a character of East Asia or an emoji counts for two, a combining one for none, every
+ *            other one for one; what our own colours (ESC [ … m) take is nothing. Terminals differ
+ *            in a few characters; then a line is a cell too long or too short, and nothing breaks.
+ * Threads    any; pure. The text is taken to be valid UTF-8 without line breaks.
+ */
+#ifndef DROVER_CLI_TERMINAL_CELLS_H
+#define DROVER_CLI_TERMINAL_CELLS_H
+
+#include "base/base.h"
+#include "base/text.h"
+
+int cells_of(struct bytes text);
+/* Bytes of the longest beginning that takes at most `cells`. */
+size_t cells_cut(struct bytes text, int cells);
+/* Adds the text, cut with "…" where it takes more than `cells`; says how many it took. */
+int cells_add(struct text *text, struct bytes from, int cells);
+
+#endif

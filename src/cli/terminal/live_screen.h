@@ -1,0 +1,33 @@
+/* live_screen.h: the last lines of a terminal, drawn anew in place; what is said above stays.
+ *
+ *   a line that was said          scrolls away like any output
+ *   the picture                   always the last lines; the cursor waits below it
+ *
+ * Promise    one text for one write, so that nothing flickers. Where the terminal became narrower
+ *            since the last picture, the lines that it broke in two are taken back, too.
+ * Ownership  embedded; begun by live_screen_init, ended by live_screen_done.
+ * Threads    any; pure: it makes text, and the caller writes it.
+ */
+#ifndef DROVER_CLI_TERMINAL_LIVE_SCREEN_H
+#define DROVER_CLI_TERMINAL_LIVE_SCREEN_H
+
+#include "base/base.h"
+#include "base/text.h"
+
+enum { LIVE_SCREEN_MAX = 4 << 20 }; /* Bytes of one picture with what is said above it. */
+
+struct live_screen {
+    struct text picture; /* Owned: what stands there now. */
+};
+
+void live_screen_init(struct live_screen *screen);
+void live_screen_done(struct live_screen *screen); /* For AUTO. */
+
+/* Both are whole lines; `above` may be empty. */
+struct live_frame {
+    const struct text *above, *picture;
+    int columns; /* Of the terminal now. */
+};
+void live_screen_draw(struct live_screen *screen, const struct live_frame *frame, struct text *out);
+
+#endif

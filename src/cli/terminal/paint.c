@@ -1,0 +1,36 @@
+/* paint.c: eight marks that every terminal knows. */
+#include "cli/terminal/paint.h"
+
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static const char *const marks[] = {
+    [COLOUR_NONE] = "",           [COLOUR_RED] = "\033[31m",  [COLOUR_GREEN] = "\033[32m",
+    [COLOUR_YELLOW] = "\033[33m", [COLOUR_BLUE] = "\033[34m", [COLOUR_GREY] = "\033[90m",
+};
+
+struct paint paint_of(int fd, const struct config_env *env) {
+    const char *no_color = env->get(env->ctx, "NO_COLOR");
+    const char *term = env->get(env->ctx, "TERM");
+    bool refused =
+        (no_color != NULL && no_color[0] != '\0') || (term != NULL && strcmp(term, "dumb") == 0);
+    return (struct paint){.on = !refused && isatty(fd) == 1};
+}
+
+const char *paint_begin(const struct paint *paint, enum colour colour) {
+    return paint->on ? marks[colour] : "";
+}
+
+const char *paint_end(const struct paint *paint, enum colour colour) {
+    return paint->on && colour != COLOUR_NONE ? "\033[0m" : "";
+}
+
+bool terminal_size(int fd, struct terminal_size *ret_size) {
+    struct winsize size;
+    if (ioctl(fd, TIOCGWINSZ, &size) < 0 || size.ws_row == 0 || size.ws_col == 0) {
+        return false;
+    }
+    *ret_size = (struct terminal_size){size.ws_row, size.ws_col};
+    return true;
+}

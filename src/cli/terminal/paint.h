@@ -1,0 +1,28 @@
+/* paint.h: colours and sizes of a terminal, and nothing where there is none.
+ *
+ * Promise    colour only when the output is a terminal, NO_COLOR is not set and TERM is not "dumb":
+ *            elsewhere every mark is empty text, so that what is printed stays plain.
+ * Threads    any.
+ */
+#ifndef DROVER_CLI_TERMINAL_PAINT_H
+#define DROVER_CLI_TERMINAL_PAINT_H
+
+#include "base/base.h"
+#include "cli/base/config.h"
+
+enum colour { COLOUR_NONE, COLOUR_RED, COLOUR_GREEN, COLOUR_YELLOW, COLOUR_BLUE, COLOUR_GREY };
+
+struct paint {
+    bool on;
+};
+struct paint paint_of(int fd, const struct config_env *env);
+const char *paint_begin(const struct paint *paint, enum colour colour); /* Static; maybe "". */
+const char *paint_end(const struct paint *paint, enum colour colour);
+
+/* False: not a terminal, or it does not know. */
+struct terminal_size {
+    int rows, columns;
+};
+MUST_CHECK bool terminal_size(int fd, struct terminal_size *ret_size);
+
+#endif

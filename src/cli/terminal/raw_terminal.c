@@ -1,0 +1,35 @@
+/* raw_terminal.c: termios. What is drawn comes from the job's own terminal, line ends included, so
+ * ours must add nothing: that is why even the output is raw. */
+#include "cli/terminal/raw_terminal.h"
+
+#include <unistd.h>
+
+bool raw_terminal_possible(void) {
+    return isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1;
+}
+
+bool raw_terminal_begin(struct raw_terminal *terminal) {
+    struct termios raw;
+    if (terminal->raw) {
+        return true;
+    }
+    if (tcgetattr(STDIN_FILENO, &terminal->before) < 0) {
+        return false;
+    }
+    raw = terminal->before;
+    cfmakeraw(&raw);
+    raw.c_cc[VMIN] = 1;
+    raw.c_cc[VTIME] = 0;
+    /* Keys that were typed ahead are kept: they are meant for the job. */
+    terminal->raw = tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) == 0;
+    return terminal->raw;
+}
+
+void raw_terminal_end(struct raw_terminal *terminal) {
+    if (terminal->raw) {
+        terminal->raw = false;
+        /* At once: output that somebody holds by Ctrl-S must not keep us. A terminal that is gone
+         * has nothing to be given back. */
+        (void)tcsetattr(STDIN_FILENO, TCSANOW, &terminal->before);
+    }
+}

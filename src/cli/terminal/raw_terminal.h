@@ -1,0 +1,26 @@
+/* raw_terminal.h: our terminal, handed to a job that has one: each key goes there as it is.
+ *
+ * Promise    after raw_terminal_end the terminal is as it was. Signals that would end us in between
+ *            must be taken by somebody: see talk_hear_all.
+ * Ownership  embedded; zeroed is "as it was". End by AUTO or by hand, as often as you like.
+ * Threads    one.
+ */
+#ifndef DROVER_CLI_TERMINAL_RAW_TERMINAL_H
+#define DROVER_CLI_TERMINAL_RAW_TERMINAL_H
+
+#include <termios.h>
+
+#include "base/base.h"
+
+struct raw_terminal {
+    bool raw;
+    struct termios before;
+};
+/* False: standard input is no terminal, and nothing was changed. */
+MUST_CHECK bool raw_terminal_begin(struct raw_terminal *terminal);
+void raw_terminal_end(struct raw_terminal *terminal);
+
+/* Both sides of us are a terminal: somebody types, and sees what comes of it. */
+MUST_CHECK bool raw_terminal_possible(void);
+
+#endif

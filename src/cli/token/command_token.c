@@ -1,0 +1,191 @@
+/* command_token.c: drover token create, ls, revoke. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "cli/base/api.h"
+#include "cli/base/cli.h"
+#include "cli/base/commands.h"
+#include "cli/base/listing.h"
+#include "engine/token/token.h"
+
+/* --- Create ----------------------------------------------------------------------------------- */
+
+static const struct flag create_flags[] = {
+    {.name = "label",
+     .kind = FLAG_TEXT,
+     .value = "TEXT",
+     .about = "What it is for, for whoever reads the list."},
+    {.name = "owner",
+     .kind = FLAG_TEXT,
+     .value = "NAME",
+     .about = "Whose objects it reaches [yours].",
+     .env = NULL},
+    {.name = "scope",
+     .kind = FLAG_TEXT,
+     .value = "NAMES",
+     .about = "Of read, run, approve, admin; commas between.",
+     .absent = "read,run"},
+    {.name = NULL},
+};
+
+/* The daemon would name a position in a list that the user never saw. */
+static struct err names_write(struct text *text, const char *names, struct why *why) {
+    for (const char *at = names;; at++) {
+        size_t len = strcspn(at, ",");
+        char name[16] = "";
+        unsigned bit = 0;
+        if (len < sizeof name) {
+            memcpy(name, at, len);
+        }
+        if (!token_scope_find(name, &bit)) {
+            why_set(why, "--scope: '%.*s' is none of read, run, approve, admin", (int)len, at);
+            return err_make(ERR_USAGE, "token: scope");
+        }
+        text_addf(text, "%s\"%s\"", at == names ? "" : ",", name);
+        at += len;
+        if (at[0] == '\0') {
+            return ERR_OK;
+        }
+    }
+}
+
+static void create_print(const json_t *answer) {
+    printf("%s\n", talk_text(answer, "token"));
+    fprintf(stderr, "This is %s of owner %s; it is shown this once.\n", talk_text(answer, "id"),
+            talk_text(answer, "owner"));
+}
+
+static struct err create_run(struct invocation *invocation) {
+    const char *label = args_text(&invocation->args, "label");
+    const char *owner = args_text(&invocation->args, "owner");
+    AUTO(text_done) struct text body = {0};
+    text_init(&body, 16 << 10);
+    text_add_str(&body, "{\"scopes\":[");
+    struct err err = names_write(&body, args_text(&invocation->args, "scope"), &invocation->why);
+    if (err_failed(err)) {
+        return err;
+    }
+    text_add_str(&body, "],\"label\":");
+    text_add_json(&body, label != NULL ? label : "", label != NULL ? strlen(label) : 0);
+    if (owner != NULL) {
+        text_add_str(&body, ",\"owner\":");
+        text_add_json(&body, owner, strlen(owner));
+    }
+    text_add_char(&body, '}');
+    if (text_failed(&body)) {
+        return err_make(ERR_BODY_TOO_LARGE, "token: body");
+    }
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    AUTO(json_release) json_t *answer = NULL;
+    err = talk_open(&talk, invocation);
+    if (!err_failed(err)) {
+        struct client_request request = {
+            .method = "POST", .target = "/api/v1/tokens", .body = {body.data, body.len}};
+        err = talk_ask(&talk, &request, NULL /* parsed is enough */, &answer, &invocation->why);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    if (invocation->json) {
+        talk_print(answer);
+    } else {
+        create_print(answer);
+    }
+    return ERR_OK;
+}
+
+const struct command command_token_create = {
+    .group = "token",
+    .name = "create",
+    .summary = "Make a token for TCP; it is shown once.",
+    .flags = create_flags,
+    .talks = true,
+    .run = create_run,
+};
+
+/* --- List ------------------------------------------------------------------------------------- */
+
+enum { SCOPES_WIDTH = 22 }; /* All four. */
+
+static const struct flag ls_flags[] = {
+    LISTING_SEARCH("label or owner"),
+    LISTING_SINCE("made"),
+    LISTING_FLAGS(NULL),
+    {.name = NULL},
+};
+
+static void head_print(void *ctx) {
+    (void)ctx;
+    printf("%-30s  %-16s  %-20s  %-*s  %s\n", "TOKEN", "OWNER", "MADE", SCOPES_WIDTH, "SCOPE",
+           "LABEL");
+}
+
+static void token_print(void *ctx, const json_t *item) {
+    (void)ctx;
+    printf("%-30s  %-16s  %-20s  ", talk_text(item, "id"), talk_text(item, "owner"),
+           talk_time(talk_int(item, "made_ms")).text);
+    size_t at = 0;
+    json_t *scope = NULL;
+    int width = 0;
+    json_array_foreach(json_object_get(item, "scopes"), at, scope) {
+        const char *name = json_string_value(scope);
+        width += printf("%s%s", at > 0 ? "," : "", name != NULL ? name : "");
+    }
+    const char *label = talk_text(item, "label");
+    if (label[0] != '\0') {
+        printf("%*s  %s", width < SCOPES_WIDTH ? SCOPES_WIDTH - width : 0, "", label);
+    }
+    putchar('\n');
+}
+
+static struct err ls_run(struct invocation *invocation) {
+    const struct listing listing = {
+        .invocation = invocation, .path = "/api/v1/tokens", .head = head_print, .row = token_print};
+    return listing_run(&listing);
+}
+
+const struct command command_token_ls = {
+    .group = "token",
+    .name = "ls",
+    .summary = "List the live tokens, without their secrets.",
+    .flags = ls_flags,
+    .talks = true,
+    .run = ls_run,
+};
+
+/* --- Revoke ----------------------------------------------------------------------------------- */
+
+static struct err revoke_run(struct invocation *invocation) {
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    AUTO(json_release) json_t *answer = NULL;
+    AUTO(text_done) struct text target = {0};
+    text_init(&target, 4 << 10);
+    text_add_str(&target, "/api/v1/tokens/");
+    client_add_escaped(&target, invocation->args.operands[0]);
+    if (text_failed(&target)) {
+        return err_make(ERR_NOT_FOUND, "token: id");
+    }
+    struct err err = talk_open(&talk, invocation);
+    if (!err_failed(err)) {
+        struct client_request request = {.method = "DELETE", .target = target.data};
+        err = talk_ask(&talk, &request, NULL /* parsed is enough */, &answer, &invocation->why);
+    }
+    if (!err_failed(err) && invocation->json) {
+        talk_print(answer);
+    } else if (!err_failed(err)) {
+        printf("%s is revoked\n", talk_text(answer, "id"));
+    }
+    return err;
+}
+
+const struct command command_token_revoke = {
+    .group = "token",
+    .name = "revoke",
+    .summary = "Revoke a token; it is refused from the next request on.",
+    .operands = "ID",
+    .operands_min = 1,
+    .operands_max = 1,
+    .talks = true,
+    .run = revoke_run,
+};

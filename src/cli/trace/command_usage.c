@@ -1,0 +1,111 @@
+/* command_usage.c: drover usage: what models took. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "cli/base/api.h"
+#include "cli/base/cli.h"
+#include "cli/base/commands.h"
+
+static const struct flag usage_flags[] = {
+    {.name = "by",
+     .letter = 'b',
+     .kind = FLAG_TEXT,
+     .value = "WHAT",
+     .about = "day (the default), model, agent, session, project or category."},
+    {.name = "days", .letter = 'd', .kind = FLAG_TEXT, .value = "N", .about = "The last N days."},
+    {.name = "project", .letter = 'p', .kind = FLAG_TEXT, .value = "NAME", .about = "Of this one."},
+    {.name = NULL},
+};
+
+static void add_param(struct text *path, const char *name, const char *value) {
+    if (value != NULL) {
+        text_addf(path, "%c%s=", strchr(path->data, '?') == NULL ? '?' : '&', name);
+        client_add_escaped(path, value);
+    }
+}
+
+/* A cost that nobody knows is no zero. */
+static void show_cost(const json_t *usage) {
+    const json_t *cost = json_object_get(usage, "cost_micros");
+    bool partly = talk_int(usage, "cost_unknown") > 0;
+    if (json_is_integer(cost)) {
+        printf("%10.4f%s", (double)json_integer_value(cost) / 1e6, partly ? "+?" : "");
+    } else {
+        printf("%10s", "unknown");
+    }
+}
+
+static void row_show(const char *key, const json_t *row) {
+    const json_t *usage = json_object_get(row, "usage");
+    const json_t *rate = json_object_get(row, "cache_hit_rate");
+    int64_t read =
+        talk_int(usage, "fresh") + talk_int(usage, "cache_read") + talk_int(usage, "cache_write");
+    printf("%-32s  %6lld  %12lld  ", key, (long long)talk_int(usage, "calls"), (long long)read);
+    if (json_is_number(rate)) {
+        printf("%4.0f%%", 100 * json_number_value(rate));
+    } else {
+        printf("%5s", "-");
+    }
+    printf("  %10lld  ", (long long)talk_int(usage, "output"));
+    show_cost(usage);
+    putchar('\n');
+}
+
+static void answer_show(const json_t *answer, const char *by) {
+    const json_t *items = json_object_get(answer, "items");
+    printf("%-32s  %6s  %12s  %5s  %10s  %10s\n", by, "CALLS", "READ", "CACHE", "WRITTEN",
+           "DOLLARS");
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        const json_t *row = json_array_get(items, i);
+        const char *key = talk_text(row, by);
+        row_show(key[0] == '\0' ? "-" : key, row);
+    }
+    row_show("total", json_object_get(answer, "total"));
+}
+
+static struct err usage_run(struct invocation *invocation) {
+    const struct args *args = &invocation->args;
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    AUTO(json_release) json_t *answer = NULL;
+    AUTO(text_done) struct text path;
+    text_init(&path, 4 << 10);
+    if (args->operand_count > 0) {
+        if (!talk_target(&path, "/api/v1/sessions/", args->operands[0], "/usage")) {
+            return err_make(ERR_NOT_FOUND, "usage: session");
+        }
+    } else {
+        text_add_str(&path, "/api/v1/usage");
+    }
+    add_param(&path, "by", args_text(args, "by"));
+    add_param(&path, "days", args_text(args, "days"));
+    add_param(&path, "project", args_text(args, "project"));
+    if (text_failed(&path)) {
+        why_set(&invocation->why, "the name is too long");
+        return err_make(ERR_USAGE, "usage: query");
+    }
+    const struct client_request request = {.method = "GET", .target = path.data};
+    struct err err = talk_open(&talk, invocation);
+    if (!err_failed(err)) {
+        err = talk_ask(&talk, &request, NULL /* parsed is enough */, &answer, &invocation->why);
+    }
+    if (!err_failed(err) && invocation->json) {
+        talk_print(answer);
+    } else if (!err_failed(err)) {
+        const char *by = args_text(args, "by");
+        answer_show(answer, by == NULL ? "day" : by);
+    }
+    return err;
+}
+
+const struct command command_usage = {
+    .name = "usage",
+    .summary = "Show what models took: calls, tokens, dollars.",
+    .operands = "[SESSION]",
+    .operands_max = 1,
+    .flags = usage_flags,
+    .talks = true,
+    .about = "READ counts what models were given, CACHE how much of it a provider had cached.\n"
+             "A cost that is not known is no zero: \"unknown\", or \"+?\" where a part is.\n",
+    .run = usage_run,
+};

@@ -1,0 +1,112 @@
+/* command_run.c: drover run.
+ *
+ * From the answer on the run is the daemon's; what this command does then is only looking on. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/base/api.h"
+#include "cli/base/cli.h"
+#include "cli/base/commands.h"
+#include "cli/session/say.h"
+#include "cli/workflow/end.h"
+#include "cli/workflow/request.h"
+#include "cli/workflow/starting.h"
+#include "cli/workflow/watch.h"
+
+/* --- The run ---------------------------------------------------------------------------------- */
+
+static struct err submit(struct workflow_starting *starting, json_t **ret_answer) {
+    struct invocation *invocation = starting->invocation;
+    AUTO(text_done) struct text target = {0};
+    const char *word = workflow_starting_word(starting);
+    bool named = word != NULL && starting->script == NULL;
+    if (named && !talk_target(&target, "/api/v1/workflows/", word, "/runs")) {
+        why_set(&invocation->why, "there is no workflow by that name");
+        return err_make(ERR_NOT_FOUND, "run: name");
+    }
+    struct client_request request = {.method = "POST",
+                                     .target = named ? target.data : "/api/v1/workflows",
+                                     .body = {starting->body.data, starting->body.len}};
+    return talk_submit(&starting->talk, &request, args_int(&invocation->args, "retry-for", 0),
+                       ret_answer, &invocation->why);
+}
+
+/* {"id": "run_…"}: as `job run` has it, and scripts read exactly this. */
+static void detached_print(const struct invocation *invocation, const char *run) {
+    if (invocation->json) {
+        printf("{\"id\": \"%s\"}\n", run);
+        return;
+    }
+    printf("%s\n", run);
+    if (isatty(STDERR_FILENO) == 1) {
+        fprintf(stderr, "'drover attach %s' looks on, 'drover show %s' tells how it is.\n", run,
+                run);
+    }
+}
+
+static struct err run_look(struct workflow_starting *starting, const json_t *answer) {
+    struct invocation *invocation = starting->invocation;
+    const char *run = talk_text(answer, "runId"), *error = talk_text(answer, "error");
+    const char *warning = talk_text(answer, "warning"), *word = workflow_starting_word(starting);
+    if (warning[0] != '\0' && !invocation->json) {
+        fprintf(stderr, "drover: %s\n", warning);
+    }
+    if (error[0] != '\0') {
+        workflow_refusal_tell(invocation, word != NULL ? word : "the script", error);
+        return ERR_OK;
+    }
+    if (!invocation->json && !args_given(&invocation->args, "model")) {
+        session_tell_scripted(&starting->talk);
+    }
+    if (args_on(&invocation->args, "detach")) {
+        detached_print(invocation, run);
+        return ERR_OK;
+    }
+    struct workflow_watch watch = {.invocation = invocation,
+                                   .talk = &starting->talk,
+                                   .run = run,
+                                   .retry_ms = args_int(&invocation->args, "retry-for", 0)};
+    return workflow_watch(&watch);
+}
+
+static struct err run_run(struct invocation *invocation) {
+    AUTO(workflow_starting_done)
+    struct workflow_starting starting = {.invocation = invocation, .talk = {.interrupt_fd = -1}};
+    AUTO(json_release) json_t *answer = NULL;
+    struct err err = workflow_starting_read(&starting, WORKFLOW_NAME_OUTSIDE);
+    if (!err_failed(err)) {
+        err = talk_open(&starting.talk, invocation);
+    }
+    if (!err_failed(err)) {
+        err = submit(&starting, &answer);
+    }
+    return err_failed(err) ? err : run_look(&starting, answer);
+}
+
+const struct command command_run = {
+    .name = "run",
+    .summary = "Run a workflow, and follow it.",
+    .operands = "[FILE|NAME]",
+    .operands_max = 1,
+    .flags = workflow_request_flags,
+    .talks = true,
+    .about =
+        "A word with a slash, or the name of a script (.js, .mjs, .cjs) that is there, is a file;\n"
+        "any other is a name: 'drover workflow ls' lists them. Without one, --resume runs the\n"
+        "script of RUN again. The project is the nearest folder upward with .git, .drover, "
+        ".claude\n"
+        "or .boocode; of your home only .git counts.\n"
+        "\n"
+        "On a terminal its phases and agents are drawn as they change; in a pipe there is a line\n"
+        "for each event on stderr, and the result alone on stdout. With --json each event is a\n"
+        "line on stdout; the last one has \"event\": \"workflow_finished\", \"run\", \"state\",\n"
+        "\"result\", \"error\" and \"agents\"; \"approval_requested\" says that an agent waits "
+        "for\n"
+        "you, and in \"answer\" how to answer. Ctrl-C only detaches; 'drover attach RUN' comes "
+        "back.\n"
+        "\n"
+        "Exit code: 0 only when it succeeded; 1 when it failed, or an agent did (degraded); 124\n"
+        "when its time was over; 125 when it was stopped; 11 after Ctrl-C.\n",
+    .run = run_run,
+};

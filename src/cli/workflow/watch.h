@@ -1,0 +1,33 @@
+/* watch.h: looks on at a workflow until it has ended.
+ *
+ *   on a terminal     a picture of its phases and agents, drawn anew as they change; what the
+ *                     script logs scrolls away above it
+ *   elsewhere         a line for each event, on stderr, so that stdout has the result alone
+ *   --json            each event as a line on stdout: {"event": TYPE, "seq": N, …}, then the last
+ *                     one as {"event": "workflow_finished", "run", "state", "result", "error",
+ *                     "agents"}
+ *
+ * Promise    each event is told once and in order; a restart of the daemon only delays. Whoever
+ *            must answer something is told how. Ctrl-C leaves; the run goes on, and how to come
+ *            back is said.
+ * Threads    one.
+ * Failure    ERR_INTERRUPTED: Ctrl-C. That a run failed is no error here, but its exit code.
+ */
+#ifndef DROVER_CLI_WORKFLOW_WATCH_H
+#define DROVER_CLI_WORKFLOW_WATCH_H
+
+#include "cli/base/api.h"
+#include "cli/base/cli.h"
+
+struct workflow_watch {
+    struct invocation *invocation;
+    struct talk *talk;
+    const char *run;
+    const json_t *row; /* The run as it stands; NULL: it was started just now. */
+    int64_t retry_ms;
+    bool only_new; /* Not what came before. */
+};
+/* Ends the invocation with the run's exit code. */
+MUST_CHECK struct err workflow_watch(const struct workflow_watch *watch);
+
+#endif

@@ -1,0 +1,258 @@
+/* guest.c: the dispatcher of a host whose daemon does not lead.
+ *
+ *   ASLEEP ──EVERY_MS──> READING a page ──> TELLING those that are new ──> READING … ──last page──┐
+ *     ^                                                                                           │
+ *     └──────────────── JUDGING flights that no page had <────────────────────────────────────────┘
+ *
+ * The leader's rows say what runs here and what was asked to stop; nothing of ours writes them. An
+ * attempt that is new comes through the door of every other note, and its flight is the same but
+ * for its end, which is put into host_reports (settle.c) and waits as REPORTED until the leader has
+ * stored it. A flight that no page of a whole walk had is looked up by its run: where the rows say
+ * that it ended, or went on to another attempt, it was abandoned, and its tree is ended. Where
+ * they say nothing, it goes on: they may be those of the wrong database.
+ *
+ * A report that the leader takes away is stored in the same commit, so that the next walk does not
+ * have the attempt. Where walks go on having it, the report was lost (a restored database, a server
+ * that was replaced by an older copy): the folder is asked again, and the end reported again, after
+ * AGAIN_WALKS, twice as many, and so on. The leader drops the second report of one end.
+ *
+ * An error of the store ends the walk, and proves nothing; the next one begins anew. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "dispatch/job/inside.h"
+#include "engine/run/local.h"
+
+enum {
+    EVERY_MS = 1000,
+    AGAIN_WALKS = 15,
+    AGAIN_MAX = 10,  /* Of one end: the last comes after some four hours. */
+    ERRORS_TOLD = 5, /* Walks in a row: a restart of the server, or a migration, takes fewer. */
+};
+
+struct guest {
+    struct dispatch *dispatch;
+    struct timer timer;
+    uint64_t number; /* Of the walk; flights carry that of the last one that had them. */
+    int64_t after;
+    struct run_here asked[RUN_HERE_TELL_MAX]; /* New ones, or unseen ones, for the store. */
+    size_t asked_count;
+    bool away;       /* In the store, which then has all that follows. */
+    unsigned errors; /* Walks in a row that ended by one. */
+    struct run_here_page page;
+    bool moved[RUN_HERE_TELL_MAX];
+};
+
+static void page_ask(struct guest *guest);
+
+static struct bytes place_of(const struct guest *guest) {
+    return guest->dispatch->options.bounds.host;
+}
+
+static struct bytes id_of(const struct run_here *here) {
+    return (struct bytes){here->run.text, strlen(here->run.text)};
+}
+
+static void guest_free(struct guest *guest) {
+    guest->dispatch->guest = NULL;
+    mem_free(guest);
+}
+
+static void on_timer(struct timer *timer) {
+    struct guest *guest = CONTAINER_OF(timer, struct guest, timer);
+    guest->number++;
+    guest->after = 0;
+    page_ask(guest);
+}
+
+static void sleep_until_next(struct guest *guest) {
+    timer_start(guest->dispatch->options.loop, &guest->timer, EVERY_MS, on_timer);
+}
+
+static void tell_error(struct guest *guest, struct err err) {
+    guest->errors++;
+    if (guest->errors == ERRORS_TOLD) {
+        dispatch__failed(guest->dispatch,
+                         "the database can't be read while standing by: jobs of this host are not"
+                         " stopped, and their ends not reported, until it can",
+                         (struct bytes){"", 0}, err);
+    }
+}
+
+/* False: the answer is of no use, and what follows from that was done. The leader makes its schema,
+ * or the server is away: where it lasts, the schema may be of another version for ever. */
+static bool answered(struct guest *guest, struct err err) {
+    guest->away = false;
+    if (!dispatch__goes_on(guest->dispatch)) {
+        guest_free(guest);
+        return false;
+    }
+    if (err_failed(err)) {
+        tell_error(guest, err);
+        sleep_until_next(guest);
+        return false;
+    }
+    return true;
+}
+
+/* --- Flights that no page had ----------------------------------------------------------------- */
+
+static struct err moved_tx(struct tx *tx, void *ctx) {
+    struct guest *guest = ctx;
+    return tx_run_here_moved(tx, guest->asked, guest->asked_count, guest->moved);
+}
+
+static void moved_done(struct err err, void *ctx) {
+    struct guest *guest = ctx;
+    if (!answered(guest, err)) {
+        return;
+    }
+    for (size_t i = 0; i < guest->asked_count; i++) {
+        const struct run_here *here = &guest->asked[i];
+        struct flight *flight = flight__find(guest->dispatch, id_of(here), here->attempt);
+        if (flight != NULL && guest->moved[i]) {
+            flight__stop(flight, 0);
+        }
+    }
+    sleep_until_next(guest);
+}
+
+/* What the leader has stored is done with. The rest of those that live is asked for; more than fit
+ * wait for the next walk. */
+static void judge_unseen(void *ctx, struct table_node *node) {
+    struct guest *guest = ctx;
+    struct flight *flight = CONTAINER_OF(node, struct flight, node);
+    if (flight->walked == guest->number) {
+        return;
+    }
+    if (flight->state == FLIGHT_REPORTED) {
+        flight__free(flight);
+    } else if (!flight->stop && guest->asked_count < RUN_HERE_TELL_MAX) {
+        struct run_here *here = &guest->asked[guest->asked_count];
+        *here = (struct run_here){.attempt = flight->attempt};
+        memcpy(here->run.text, node->name.data, node->name.len);
+        guest->asked_count++;
+    }
+}
+
+static void walk_end(struct guest *guest) {
+    guest->errors = 0;
+    strays__look(guest->dispatch);
+    guest->asked_count = 0;
+    table_each(&guest->dispatch->flights, judge_unseen, guest);
+    if (guest->asked_count == 0) {
+        sleep_until_next(guest);
+        return;
+    }
+    guest->away = true;
+    dispatch__read(guest->dispatch, moved_tx, moved_done, guest);
+}
+
+/* --- Pages ------------------------------------------------------------------------------------ */
+
+static void page_next(struct guest *guest) {
+    guest->after = guest->page.last;
+    if (guest->after == 0) {
+        walk_end(guest);
+    } else {
+        page_ask(guest);
+    }
+}
+
+/* Only a writer's function leaves notes. */
+static struct err tell_tx(struct tx *tx, void *ctx) {
+    struct guest *guest = ctx;
+    return tx_run_here_tell(tx, place_of(guest), guest->asked, guest->asked_count);
+}
+
+static void tell_done(struct err err, void *ctx) {
+    struct guest *guest = ctx;
+    if (answered(guest, err)) {
+        page_next(guest);
+    }
+}
+
+static unsigned grace_of(const struct run_here *here) {
+    int64_t grace_ms = here->stop_grace_ms;
+    return grace_ms < 0 ? 0 : grace_ms > INT32_MAX ? INT32_MAX : (unsigned)grace_ms;
+}
+
+static struct err page_tx(struct tx *tx, void *ctx) {
+    struct guest *guest = ctx;
+    return tx_run_here(tx, place_of(guest), guest->after, &guest->page);
+}
+
+static void report_again(struct guest *guest, struct flight *flight) {
+    struct dispatch *dispatch = guest->dispatch;
+    if (flight->reports == 1) {
+        dispatch__failed(dispatch,
+                         "the end of a command was reported, and its row does not have it: it is"
+                         " reported again",
+                         flight__run(flight), err_make(ERR_HOST_AWAY, "guest: report"));
+    }
+    dispatch->stats.reports_again++;
+    decide__begin(flight);
+}
+
+static bool report_is_lost(const struct guest *guest, const struct flight *flight) {
+    return flight->state == FLIGHT_REPORTED && flight->reports <= AGAIN_MAX &&
+           guest->number - flight->reported >= (uint64_t)AGAIN_WALKS << (flight->reports - 1);
+}
+
+static void page_done(struct err err, void *ctx) {
+    struct guest *guest = ctx;
+    if (!answered(guest, err)) {
+        return;
+    }
+    guest->asked_count = 0;
+    for (size_t i = 0; i < guest->page.count; i++) {
+        const struct run_here *here = &guest->page.runs[i];
+        struct flight *flight = flight__find(guest->dispatch, id_of(here), here->attempt);
+        if (flight == NULL && guest->asked_count < RUN_HERE_TELL_MAX) {
+            guest->asked[guest->asked_count++] = *here;
+        } else if (flight != NULL) {
+            flight->walked = guest->number;
+            if (here->stop) {
+                flight__stop(flight, grace_of(here));
+            }
+            if (report_is_lost(guest, flight)) {
+                report_again(guest, flight);
+            }
+        }
+    }
+    if (guest->asked_count == 0) {
+        page_next(guest);
+        return;
+    }
+    guest->away = true;
+    dispatch__write(guest->dispatch, tell_tx, tell_done, guest);
+}
+
+static void page_ask(struct guest *guest) {
+    guest->away = true;
+    dispatch__read(guest->dispatch, page_tx, page_done, guest);
+}
+
+/* --- Life ------------------------------------------------------------------------------------- */
+
+void guest__start(struct dispatch *dispatch) {
+    struct guest *guest = mem_new(sizeof *guest);
+    guest->dispatch = dispatch;
+    dispatch->guest = guest;
+    host_watch__start(dispatch);
+    removals__start(dispatch);
+    timer_start(dispatch->options.loop, &guest->timer, 0, on_timer);
+}
+
+uint64_t guest__walk(const struct dispatch *dispatch) {
+    return dispatch->guest->number;
+}
+
+void guest__stop(struct dispatch *dispatch) {
+    struct guest *guest = dispatch->guest;
+    if (guest == NULL || guest->away) {
+        return; /* Whoever comes back ends it. */
+    }
+    timer_stop(dispatch->options.loop, &guest->timer);
+    guest_free(guest);
+}

@@ -1,0 +1,235 @@
+/* watch.c: this host's signs of life, and those of the others.
+ *
+ *   WAITING ──HOST_SEEN_MS──> SIGNING (writes our row, reads the others) ──> WAITING
+ *                                  │ a host said nothing for its time, and has jobs
+ *                                  └──> ABANDONING (a page of its jobs) ──> … ──> WAITING
+ *
+ * A sign of life is a change of `seen_ms`. Silence is counted in looks that reached the server, not
+ * in time: the clocks of machines differ, and while the server is away, or this daemon stands
+ * still, no host can give a sign that it would see. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "dispatch/job/inside.h"
+#include "engine/host/hosts.h"
+
+enum {
+    HOSTS_MAX = 256, /* Hosts that are watched; those made first. */
+    PLACE_MAX = 128,
+};
+
+struct seen {
+    char place[PLACE_MAX];
+    int64_t seen_ms, runs;
+    int64_t looks; /* In a row that saw no change. */
+};
+
+struct seen_list {
+    struct seen at[HOSTS_MAX];
+    size_t count;
+};
+
+struct host_watch {
+    struct dispatch *dispatch;
+    struct timer timer;
+    struct seen_list known, fresh; /* `fresh` is the store function's. */
+    bool renames;      /* Whether this look renames: the daemon leads, and is not held. */
+    bool renamed;      /* Jobs of the hosts in `known`, and ours: tx_host_rename. */
+    size_t abandoning; /* Of `known`: the one whose jobs are looked at. */
+    struct host_abandon what;
+    struct host_abandoned abandoned;
+};
+
+static void sign(struct timer *timer);
+
+static void wait(struct host_watch *watch) {
+    timer_start(watch->dispatch->options.loop, &watch->timer, HOST_SEEN_MS, sign);
+}
+
+static struct bytes bytes_of(const char *text) {
+    return text == NULL ? (struct bytes){"", 0} : (struct bytes){text, strlen(text)};
+}
+
+/* --- Signs of life ---------------------------------------------------------------------------- */
+
+static struct err note_host(void *ctx, const struct host_row *host) {
+    struct host_watch *watch = ctx;
+    const struct bytes ours = watch->dispatch->options.bounds.host;
+    bool own = ours.len == host->place.len && memcmp(ours.data, host->place.data, ours.len) == 0;
+    if (own || host->place.len >= PLACE_MAX || watch->fresh.count == HOSTS_MAX) {
+        return ERR_OK;
+    }
+    struct seen *seen = &watch->fresh.at[watch->fresh.count++];
+    *seen = (struct seen){.seen_ms = host->seen_ms, .runs = host->runs};
+    memcpy(seen->place, host->place.data, host->place.len);
+    return ERR_OK;
+}
+
+static const struct seen *seen_find(const struct seen_list *list, struct bytes place) {
+    for (size_t i = 0; i < list->count; i++) {
+        const struct seen *seen = &list->at[i];
+        if (strlen(seen->place) == place.len && memcmp(seen->place, place.data, place.len) == 0) {
+            return seen;
+        }
+    }
+    return NULL;
+}
+
+/* Once for each host that is new here, and by the leader, whose rows they are. */
+static struct err rename_new(struct tx *tx, const struct host_watch *watch) {
+    const struct dispatch_options *options = &watch->dispatch->options;
+    bool may = watch->renames;
+    struct err err = may && !watch->renamed ? tx_host_rename(tx, options->bounds.host) : ERR_OK;
+    for (size_t i = 0; may && !err_failed(err) && i < watch->fresh.count; i++) {
+        struct bytes place = bytes_of(watch->fresh.at[i].place);
+        if (!watch->renamed || seen_find(&watch->known, place) == NULL) {
+            err = tx_host_rename(tx, place);
+        }
+    }
+    return err;
+}
+
+static struct err sign_tx(struct tx *tx, void *ctx) {
+    struct host_watch *watch = ctx;
+    const struct dispatch_options *options = &watch->dispatch->options;
+    const struct host_row ours = {.place = options->bounds.host,
+                                  .name = bytes_of(options->host_name),
+                                  .version = bytes_of(options->version),
+                                  .role = options->guest ? HOST_STANDBY : HOST_LEADER};
+    const struct host_page page = {.limit = HOSTS_MAX + 1};
+    watch->fresh.count = 0;
+    struct err err = tx_host_seen(tx, &ours);
+    if (!err_failed(err)) {
+        err = tx_host_each(tx, &page, note_host, watch);
+    }
+    return err_failed(err) ? err : rename_new(tx, watch);
+}
+
+static void merge(struct host_watch *watch) {
+    uint64_t away = 0;
+    for (size_t i = 0; i < watch->fresh.count; i++) {
+        struct seen *seen = &watch->fresh.at[i];
+        const struct seen *before = seen_find(&watch->known, bytes_of(seen->place));
+        bool same = before != NULL && before->seen_ms == seen->seen_ms;
+        seen->looks = same ? before->looks + 1 : 0;
+        away += (uint64_t)seen->runs;
+    }
+    watch->known = watch->fresh;
+    watch->dispatch->stats.hosts = watch->known.count;
+    watch->dispatch->stats.away = away;
+}
+
+/* --- Hosts that are silent for too long ------------------------------------------------------- */
+
+static void abandon_next(struct host_watch *watch);
+
+static struct err abandon_tx(struct tx *tx, void *ctx) {
+    struct host_watch *watch = ctx;
+    return tx_host_abandon(tx, &watch->what, &watch->abandoned);
+}
+
+/* An error is no reason for haste: the next round looks again. */
+static void abandon_done(struct err err, void *ctx) {
+    struct host_watch *watch = ctx;
+    struct dispatch *dispatch = watch->dispatch;
+    dispatch__answered(dispatch);
+    if (dispatch->stopping) {
+        return;
+    }
+    if (err_failed(err) || watch->abandoned.refused > 0) {
+        dispatch__failed(dispatch, "jobs of a host that is silent could not be given up",
+                         (struct bytes){"", 0},
+                         err_failed(err) ? err : err_make(ERR_STORE_CORRUPT, "hosts: abandon"));
+    }
+    if (!err_failed(err) && watch->abandoned.last != 0) {
+        watch->what.after = watch->abandoned.last;
+        dispatch__write(dispatch, abandon_tx, abandon_done, watch);
+        return;
+    }
+    watch->abandoning++;
+    abandon_next(watch);
+}
+
+static int64_t quiet_ms(const struct seen *seen) {
+    return seen->looks * HOST_SEEN_MS;
+}
+
+static void tell_silence(struct dispatch *dispatch, const struct seen *seen) {
+    char words[PLACE_MAX + 100];
+    (void)snprintf(words, sizeof words,
+                   "host %s gave no sign of life for --host-timeout: its jobs are lost",
+                   seen->place); /* It fits. */
+    dispatch__failed(dispatch, words, (struct bytes){"", 0},
+                     err_make(ERR_HOST_AWAY, "hosts: timeout"));
+}
+
+static void abandon_next(struct host_watch *watch) {
+    struct dispatch *dispatch = watch->dispatch;
+    int64_t timeout_ms = dispatch->options.host_timeout_ms;
+    bool may = timeout_ms > 0 && !dispatch->options.guest && dispatch->options.hold == RUN_FREE;
+    for (; may && watch->abandoning < watch->known.count; watch->abandoning++) {
+        const struct seen *seen = &watch->known.at[watch->abandoning];
+        if (seen->runs > 0 && quiet_ms(seen) >= timeout_ms) {
+            tell_silence(dispatch, seen);
+            watch->what = (struct host_abandon){.place = bytes_of(seen->place),
+                                                .limit = HOST_ABANDON_PAGE,
+                                                .random = dispatch__random(dispatch),
+                                                .bounds = dispatch_bounds(dispatch)};
+            dispatch__write(dispatch, abandon_tx, abandon_done, watch);
+            return;
+        }
+    }
+    wait(watch);
+}
+
+static void sign_done(struct err err, void *ctx) {
+    struct host_watch *watch = ctx;
+    dispatch__answered(watch->dispatch);
+    if (watch->dispatch->stopping) {
+        return;
+    }
+    if (err_failed(err)) { /* A server that is away is told by what else is written. */
+        wait(watch);
+        return;
+    }
+    merge(watch);
+    watch->renamed = watch->renames;
+    watch->abandoning = 0;
+    abandon_next(watch);
+}
+
+static void sign(struct timer *timer) {
+    struct host_watch *watch = CONTAINER_OF(timer, struct host_watch, timer);
+    const struct dispatch_options *options = &watch->dispatch->options;
+    watch->renames = !options->guest && options->hold == RUN_FREE;
+    dispatch__write(watch->dispatch, sign_tx, sign_done, watch);
+}
+
+/* --- Life ------------------------------------------------------------------------------------- */
+
+void host_watch__start(struct dispatch *dispatch) {
+    bool shared = dispatch->options.guest || dispatch->options.bounds.hosts == RUN_HOSTS_SHARED;
+    if (shared && dispatch->host_watch == NULL && !dispatch->stopping) {
+        dispatch->host_watch = mem_new(sizeof *dispatch->host_watch);
+        dispatch->host_watch->dispatch = dispatch;
+        sign(&dispatch->host_watch->timer);
+    }
+}
+
+void host_watch__stop(struct dispatch *dispatch) {
+    if (dispatch->host_watch != NULL) {
+        timer_stop(dispatch->options.loop, &dispatch->host_watch->timer);
+    }
+}
+
+void host_watch__free(struct dispatch *dispatch) {
+    mem_free(dispatch->host_watch);
+    dispatch->host_watch = NULL;
+}
+
+int64_t dispatch_host_quiet_ms(const struct dispatch *dispatch, struct bytes place) {
+    const struct host_watch *watch = dispatch->host_watch;
+    const struct seen *seen = watch == NULL ? NULL : seen_find(&watch->known, place);
+    return seen == NULL ? -1 : quiet_ms(seen);
+}

@@ -1,0 +1,77 @@
+/* secret.c: the key that signs what is sent to webhooks. */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/hash.h"
+#include "base/memory.h"
+#include "dispatch/inbox/deliver.h"
+#include "store/datadir.h"
+
+enum { KEY_BYTES = 32, FILE_MAX = DELIVER_SECRET_MAX + 2 };
+
+static void wipe(char **text) {
+    if (*text != NULL) {
+        explicit_bzero(*text, strlen(*text));
+    }
+    mem_free(*text);
+}
+
+static struct err check_mode(const char *path, struct why *why) {
+    struct stat found;
+    if (stat(path, &found) == 0 && (found.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+        why_set(why, "%s holds the secret of webhooks, and others may read it: chmod 600 it", path);
+        return err_make(ERR_CONFIG, "deliver: secret's mode");
+    }
+    return ERR_OK; /* One that is not there is told by who reads it. */
+}
+
+static struct err read_secret(const struct world *world, const char *path, char **ret_secret,
+                              struct why *why) {
+    AUTO(wipe) char *text = NULL;
+    size_t size = 0;
+    struct err err = world->file_read(world->ctx, path, FILE_MAX, &text, &size);
+    if (err_failed(err)) {
+        why_set(why, "%s, the secret of webhooks, cannot be read: %s", path, err_title(err.code));
+        return err;
+    }
+    size_t len = strcspn(text, "\r\n");
+    bool one_line = strspn(text + len, "\r\n") == size - len;
+    if (!one_line || len < DELIVER_SECRET_MIN || len > DELIVER_SECRET_MAX) {
+        why_set(why, "%s: the secret of webhooks is one line of %d to %d characters", path,
+                DELIVER_SECRET_MIN, DELIVER_SECRET_MAX);
+        return err_make(ERR_CONFIG, "deliver: secret");
+    }
+    *ret_secret = mem_copy(text, len);
+    return ERR_OK;
+}
+
+static struct err make_secret(const struct world *world, const char *path, struct why *why) {
+    uint8_t random[KEY_BYTES];
+    char text[2 * KEY_BYTES + 1];
+    world_random(world, random, sizeof random);
+    hex_write(random, sizeof random, text);
+    text[2 * KEY_BYTES] = '\n'; /* In place of the terminator. */
+    struct err err = world->file_replace(world->ctx, path, (struct bytes){text, sizeof text}, 0600);
+    explicit_bzero(random, sizeof random);
+    explicit_bzero(text, sizeof text);
+    if (err_failed(err)) {
+        why_set(why, "%s, the secret of webhooks, cannot be made: %s", path, err_title(err.code));
+    }
+    return err;
+}
+
+struct err deliver_secret_load(const struct world *world, const char *data_dir, const char *file,
+                               char **ret_secret, struct why *why) {
+    AUTO(mem_release) char *own = datadir_path(data_dir, "webhook.key");
+    const char *path = file != NULL ? file : own;
+    struct err err = check_mode(path, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    err = read_secret(world, path, ret_secret, why);
+    if (err.code != ERR_NOT_FOUND || file != NULL) {
+        return err;
+    }
+    err = make_secret(world, path, why);
+    return err_failed(err) ? err : read_secret(world, path, ret_secret, why);
+}

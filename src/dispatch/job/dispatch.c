@@ -1,0 +1,271 @@
+/* dispatch.c: the door through which notes come, and what all files of the room share. */
+#include "dispatch/job/dispatch.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "dispatch/job/inside.h"
+
+/* --- Shared ----------------------------------------------------------------------------------- */
+
+uint32_t dispatch__random(const struct dispatch *dispatch) {
+    uint32_t random = 0;
+    world_random(loop_world(dispatch->options.loop), &random, sizeof random);
+    return random;
+}
+
+void dispatch__failed(struct dispatch *dispatch, const char *what, struct bytes run,
+                      struct err err) {
+    if (dispatch->options.failed != NULL) {
+        dispatch->options.failed(dispatch->options.ctx, what, run, err);
+    }
+}
+
+void dispatch__write(struct dispatch *dispatch, store_fn fn, store_done done, void *ctx) {
+    dispatch->busy++;
+    store_write(dispatch->options.store, fn, done, ctx);
+}
+
+void dispatch__read(struct dispatch *dispatch, store_fn fn, store_done done, void *ctx) {
+    dispatch->busy++;
+    store_read(dispatch->options.store, fn, done, ctx);
+}
+
+void dispatch__answered(struct dispatch *dispatch) {
+    assert(dispatch->busy > 0);
+    dispatch->busy--;
+}
+
+bool dispatch__goes_on(struct dispatch *dispatch) {
+    dispatch__answered(dispatch);
+    return !dispatch->stopping;
+}
+
+/* Answers of the store are not waited for: a silent server takes its time, unless store_close cuts
+ * it short, and that comes after us. */
+void dispatch__maybe_stopped(struct dispatch *dispatch) {
+    if (dispatch->stopping && !dispatch->told && dispatch->pool.count == 0) {
+        dispatch->told = true;
+        loop_soon(dispatch->options.loop, &dispatch->stop_task);
+    }
+}
+
+uint64_t dispatch__wait_ms(unsigned tries) {
+    unsigned doublings = tries < 5 ? tries : 5;
+    uint64_t wait_ms = (uint64_t)RETRY_FIRST_MS << (doublings > 0 ? doublings - 1 : 0);
+    return wait_ms < RETRY_MAX_MS ? wait_ms : RETRY_MAX_MS;
+}
+
+/* --- Notes ------------------------------------------------------------------------------------ */
+
+static bool is_foreign(const struct dispatch *dispatch, const struct run_row *row) {
+    return run_is_foreign(row, dispatch->options.bounds.host);
+}
+
+/* The process of an attempt that is away belongs to its own host, and a stop reaches that host by
+ * the row. Whoever holds a copy first wants to see it as it was. A release walks it again. */
+static bool looks_on(const struct dispatch *dispatch, const struct run_row *row) {
+    return run_is_away(row, &dispatch->options.bounds) ||
+           (dispatch->options.hold == RUN_HELD && is_foreign(dispatch, row));
+}
+
+static void adopt(struct dispatch *dispatch, const struct run_row *row) {
+    struct flight *flight = flight__new(dispatch, row);
+    if (dispatch->options.guest) {
+        flight->walked = guest__walk(dispatch);
+        flight->ours = true; /* A guest writes no row. */
+    } else {
+        flight->errand->foreign = is_foreign(dispatch, row);
+        flight->errand->doubted = row->epoch < dispatch->doubt_below;
+        flight->ours = row->epoch == store_epoch(dispatch->options.store);
+    }
+    decide__begin(flight);
+}
+
+static unsigned grace_of(const struct run_row *row) {
+    int64_t grace_ms = row->stop_grace_ms;
+    return grace_ms < 0 ? 0 : grace_ms > INT32_MAX ? INT32_MAX : (unsigned)grace_ms;
+}
+
+/* One that is in our hands already is nothing new, whatever asks for it. A run of ours that should
+ * stop and is in nobody's hands never began: the folder decides that, and nothing will. */
+static void perform(struct dispatch *dispatch, const struct run_row *row,
+                    struct run_effects effects) {
+    struct flight *flight = flight__find(dispatch, row->run, row->attempt);
+    if (flight == NULL && effects.start) {
+        flight = flight__new(dispatch, row);
+        start__queue(flight);
+    } else if (flight == NULL && (effects.adopt || effects.stop) && !looks_on(dispatch, row)) {
+        adopt(dispatch, row);
+        flight = flight__find(dispatch, row->run, row->attempt);
+    }
+    if (flight != NULL && effects.stop) {
+        flight__stop(flight, grace_of(row));
+    }
+}
+
+void dispatch_run_note(struct dispatch *dispatch, struct bytes note) {
+    struct run_row row;
+    bool ours = run_note_read(note, &row);
+    assert(ours); /* The engine wrote it, in this process. */
+    dispatch->stats.ended[row.state] += run_state_final(row.state);
+    if (dispatch->stopping) {
+        return;
+    }
+    if (dispatch->options.guest) {
+        bool lives = row.state == RUN_RUNNING || row.state == RUN_WAITING;
+        if (!lives) {
+            return; /* The run ended during the read. */
+        }
+        perform(dispatch, &row,
+                (struct run_effects){.adopt = true, .stop = row.stop != CAUSE_NONE});
+        return;
+    }
+    if (run_state_final(row.state)) {
+        retain__ended(dispatch);
+    }
+    struct run_effects effects =
+        run_effects(&row, store_epoch(dispatch->options.store), dispatch->options.hold);
+    wake__note(dispatch, &row, effects.wake); /* Of whatever kind: a wait is a wait. */
+    dispatch->stats.refused += row.state == RUN_FAILED && row.cause == CAUSE_BUDGET;
+    if (row.kind == KIND_JOB) {
+        perform(dispatch, &row, effects);
+    }
+}
+
+/* --- Life ------------------------------------------------------------------------------------- */
+
+static void on_stopped(struct loop_task *task) {
+    struct dispatch *dispatch = CONTAINER_OF(task, struct dispatch, stop_task);
+    dispatch->stopped(dispatch->stopped_ctx);
+}
+
+struct dispatch *dispatch_open(const struct dispatch_options *options) {
+    assert(options->data_dir[0] == '/');
+    struct dispatch *dispatch = mem_new(sizeof *dispatch);
+    dispatch->options = *options;
+    table_init(&dispatch->flights);
+    table_init(&dispatch->wakers);
+    pool_init(&dispatch->pool, options->loop, options->shortage);
+    dispatch->starts_end = &dispatch->starts;
+    dispatch->start_task.run = start__task;
+    dispatch->stop_task.run = on_stopped;
+    dispatch->environment = order__environment(options->environment);
+    if (options->guest) {
+        guest__start(dispatch);
+    } else {
+        retain__start(dispatch);
+        removals__start(dispatch);
+    }
+    return dispatch;
+}
+
+/* What is in the pool or in the store comes back, and goes then. */
+static void stop_one(void *ctx, struct table_node *node) {
+    (void)ctx; /* The flight knows its dispatch. */
+    struct flight *flight = CONTAINER_OF(node, struct flight, node);
+    if (flight->errand == NULL || !flight->errand->away) {
+        flight__free(flight);
+    } else {
+        timer_stop(flight->dispatch->options.loop, &flight->timer);
+    }
+}
+
+void dispatch_stop(struct dispatch *dispatch, void (*stopped)(void *ctx), void *ctx) {
+    assert(!dispatch->stopping);
+    dispatch->stopping = true;
+    dispatch->stopped = stopped;
+    dispatch->stopped_ctx = ctx;
+    dispatch->starts = NULL;
+    dispatch->starts_end = &dispatch->starts;
+    dispatch->clears = NULL;
+    loop_task_cancel(dispatch->options.loop, &dispatch->start_task);
+    pool_cancel(&dispatch->pool);
+    recover__stop(dispatch);
+    reports__stop(dispatch);
+    host_watch__stop(dispatch);
+    retain__stop(dispatch);
+    guest__stop(dispatch);
+    strays__stop(dispatch);
+    removals__stop(dispatch);
+    wake__stop(dispatch);
+    table_each(&dispatch->flights, stop_one, NULL);
+    dispatch__maybe_stopped(dispatch);
+}
+
+void dispatch_close(struct dispatch *dispatch) {
+    if (dispatch == NULL) {
+        return;
+    }
+    assert(dispatch->busy == 0);
+    assert(dispatch->flights.count == 0);
+    assert(dispatch->wakers.count == 0);
+    retain__stop(dispatch);
+    removals__stop(dispatch);
+    table_done(&dispatch->flights);
+    table_done(&dispatch->wakers);
+    host_watch__free(dispatch);
+    order__environment_free(dispatch->environment);
+    mem_free(dispatch);
+}
+
+/* --- Asked from above ------------------------------------------------------------------------- */
+
+struct run_bounds dispatch_bounds(const struct dispatch *dispatch) {
+    struct run_bounds bounds = dispatch->options.bounds;
+    bounds.slots = dispatch->options.hold == RUN_HELD ? 0 : bounds.slots;
+    return bounds;
+}
+
+struct bytes dispatch_host(const struct dispatch *dispatch) {
+    return dispatch->options.bounds.host;
+}
+
+enum run_hold dispatch_held(const struct dispatch *dispatch) {
+    return dispatch->options.hold;
+}
+
+const char *dispatch_sandbox_lack(const struct dispatch *dispatch) {
+    return dispatch->options.sandbox_lack;
+}
+
+void dispatch_hold(struct dispatch *dispatch) {
+    dispatch->options.hold = RUN_HELD;
+    dispatch->restored = true;
+}
+
+bool dispatch_is_restored(const struct dispatch *dispatch) {
+    return dispatch->restored;
+}
+
+void dispatch_doubt(struct dispatch *dispatch, int64_t below_epoch) {
+    dispatch->doubt_below = below_epoch;
+}
+
+void dispatch_release(struct dispatch *dispatch) {
+    if (dispatch->options.hold == RUN_HELD) {
+        dispatch->options.hold = RUN_FREE;
+        dispatch_recover(dispatch, dispatch->walk.done, dispatch->walk.ctx);
+        if (dispatch->options.released != NULL) {
+            dispatch->options.released(dispatch->options.ctx);
+        }
+    }
+}
+
+struct err dispatch_resize(struct dispatch *dispatch, struct bytes run, unsigned rows,
+                           unsigned columns) {
+    struct table_node *node = table_find(&dispatch->flights, run);
+    for (; node != NULL; node = table_find_next(node)) {
+        const struct flight *flight = CONTAINER_OF(node, struct flight, node);
+        if (flight->state == FLIGHT_FOLLOWING) {
+            holder_resize(flight->holder, rows, columns);
+            return ERR_OK;
+        }
+    }
+    return err_make(ERR_NOT_FOUND, "dispatch: resize");
+}
+
+void dispatch_get_stats(const struct dispatch *dispatch, struct dispatch_stats *ret_stats) {
+    *ret_stats = dispatch->stats;
+    ret_stats->live = dispatch->flights.count;
+}

@@ -1,0 +1,143 @@
+/* dispatch.h: performs what transactions decided, and commits what came of it.
+ *
+ * How        after each commit the notes of the runs that it touched arrive here; run_effects
+ *            (rules/run/run.h) says what each wants. At start every run that has not ended is
+ *            walked through the same door. What is in flight is known by (run, attempt), so that a
+ *            second note of the same thing changes nothing.
+ * Promise    no truth lives here: a daemon that dies in the middle is asked again by the rows. A
+ *            result that the store cannot take now (a full disk) is kept and offered again until it
+ *            can.
+ * Bounds     at most `slots` commands run at once (by the rows); at most DISPATCH_POOL_MAX are
+ *            decided or read at once, in the pool; a turn of the loop starts a few, then others.
+ * Threads    the loop.
+ * Ownership  options are borrowed for life.
+ *
+ * The result of a run whose command came to an end is a JSON object:
+ *   {"exit_code":N|null, "signal":N|null, "started_ms", "ended_ms", "duration_ms", "cpu_us",
+ *    "memory_kb", "processes":N|null, "processes_left", "out", "err", "pty"}
+ * where out, err and pty are bytes of output. Of one that could not be started it also has
+ * "errno" (ENOENT, …) and "step" (chdir, exec, pty, fork, pipe, sandbox, sandbox_cwd, holder).
+ * Of one that ran in the sandbox it also has "sandbox": the ABI of landlock that held it.
+ * Of an attempt whose end nobody saw it is {"exit_code":null,"signal":null}.
+ */
+#ifndef DROVER_DISPATCH_JOB_DISPATCH_H
+#define DROVER_DISPATCH_JOB_DISPATCH_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "engine/run/runs.h"
+#include "loop/loop.h"
+#include "proc/cgroups.h"
+#include "proc/holder.h"
+#include "proc/spool/spool.h"
+#include "store/store.h"
+
+enum { DISPATCH_POOL_MAX = 4, DISPATCH_SLOTS_DEFAULT = 1000 };
+
+struct dispatch;
+struct dispatch_options {
+    struct loop *loop;
+    struct store *store;
+    struct effects *effects;   /* Borrowed; NULL: none. */
+    struct shortage *shortage; /* Borrowed; NULL: none, and starts are tried one by one. */
+    struct spool *spool;
+    struct holders *holders;
+    const char *data_dir;          /* Absolute: commands are told. */
+    const struct cgroups *cgroups; /* For commands. NULL: none. */
+    /* What commands in the sandbox must not see: resolved paths, data_dir among them; ends with
+     * NULL. NULL: nothing, and there is no sandbox. */
+    const char *const *hide;
+    const char *sandbox_lack; /* Why there is no sandbox here, as a sentence; NULL: there is. */
+    struct run_bounds bounds; /* While it does not hold. Its host "": not compared. */
+    const char *const *environment; /* The daemon's own; ends with NULL. Part of it is inherited by
+                                     * commands. NULL: empty. Only read by dispatch_open. */
+    uint64_t files; /* Soft limit of descriptors for commands; 0: as the daemon's. */
+    enum run_hold hold;
+    /* Of a standby, whose store is a guest's (store.h): follows and stops the commands of `bounds`'
+     * host, and reports their ends (guest.c). It begins, wakes and removes nothing. */
+    bool guest;
+    struct run_keep keep;  /* Ended runs and their spool. */
+    const char *host_name; /* For people: HOSTNAME:DATA. Where hosts share the database, as are */
+    const char *version;
+    int64_t host_timeout_ms; /* Without a sign of life, its jobs are given up; 0: never. */
+    void *ctx;
+    void (*released)(void *ctx); /* The hold is over. May be NULL. */
+    /* Somebody should know: a folder that could not be removed, … `run` may be empty. */
+    void (*failed)(void *ctx, const char *what, struct bytes run, struct err err);
+};
+/* Before the loop runs, or on it: notes that come earlier are walked by dispatch_recover anyway. */
+struct dispatch *dispatch_open(const struct dispatch_options *options);
+/* Walks every run that has not ended, then admits what may run. `done` when each has its effects
+ * (not: when they are over). An error of the store is met by trying again: `done` comes once it is
+ * through, or never after dispatch_stop. */
+void dispatch_recover(struct dispatch *dispatch, void (*done)(void *ctx), void *ctx);
+/* Begins nothing more and lets go of its holders: they go on by themselves. `stopped` when nothing
+ * is in the pool; never inside the call. Answers of the store may still come, until store_close. */
+void dispatch_stop(struct dispatch *dispatch, void (*stopped)(void *ctx), void *ctx);
+/* After `stopped`, or never started; and after store_close. NULL: fine. */
+void dispatch_close(struct dispatch *dispatch);
+
+/* What store_options.notes[RUN_NOTE] must reach. */
+void dispatch_run_note(struct dispatch *dispatch, struct bytes note);
+
+/* Runs were removed: their folders, which the database lists, are looked for within a second. */
+void dispatch_tidy(struct dispatch *dispatch);
+
+/* For whoever submits or stops: what is allowed now. */
+struct run_bounds dispatch_bounds(const struct dispatch *dispatch);
+/* Its place (engine/base/home.h). Any thread. */
+struct bytes dispatch_host(const struct dispatch *dispatch);
+enum run_hold dispatch_held(const struct dispatch *dispatch);
+/* Since the database was restored or copied. Before dispatch_recover. */
+void dispatch_hold(struct dispatch *dispatch);
+MUST_CHECK bool dispatch_is_restored(const struct dispatch *dispatch);
+/* Before it, too. Where an epoch below that began an attempt and there is no folder, nobody knows
+ * whether it ran: its end may be one that this database has not seen. */
+void dispatch_doubt(struct dispatch *dispatch, int64_t below_epoch);
+/* Time without a sign of life of another host, counted in looks at the database; -1: not known. */
+int64_t dispatch_host_quiet_ms(const struct dispatch *dispatch, struct bytes place);
+
+/* Ends the hold: everything that waits may begin. Not held: nothing changes. */
+void dispatch_release(struct dispatch *dispatch);
+
+/* Why no command can be sandboxed here, as a sentence; NULL: they can. */
+const char *dispatch_sandbox_lack(const struct dispatch *dispatch);
+
+/* To the live process of a run: ERR_NOT_FOUND: it has none at the moment. */
+MUST_CHECK struct err dispatch_resize(struct dispatch *dispatch, struct bytes run, unsigned rows,
+                                      unsigned columns);
+
+/* Input of that run was committed: what its process has not taken is sent. */
+void dispatch_input(struct dispatch *dispatch, struct bytes run);
+/* How much of its input the live process of a run has taken, as far as is known; else 0. */
+int64_t dispatch_input_accepted(const struct dispatch *dispatch, struct bytes run);
+
+/* Wakes whoever follows a log. `ready` is called once, never inside the call, when there is output
+ * of that stream behind `offset`, or when the attempt is over and its end is stored; it may be
+ * started again in there. A watch that still waits at dispatch_stop is never called. */
+struct dispatch_watch {
+    struct dispatch_watch *prev, *next; /* Private, as all of it. */
+    struct dispatch_watch **list;       /* Where it hangs; NULL: nowhere. */
+    struct dispatch *dispatch;
+    enum log_stream stream;
+    int64_t offset;
+    struct loop_task task;
+    void (*ready)(struct dispatch_watch *watch);
+};
+void dispatch_watch_start(struct dispatch *dispatch, const struct log_place *place,
+                          struct dispatch_watch *watch,
+                          void (*ready)(struct dispatch_watch *watch));
+void dispatch_watch_stop(struct dispatch_watch *watch); /* Immediate; zeroed or ended is fine. */
+
+struct dispatch_stats {
+    uint64_t started, adopted, settled, late, void_starts, trees_ended, store_retries;
+    uint64_t ended[RUN_STATE_COUNT]; /* Runs of every kind, by how they ended. */
+    uint64_t refused;                /* Runs that failed since a budget was used up. */
+    uint64_t hosts, away;            /* Other hosts; jobs of theirs that have not ended. Now. */
+    uint64_t reports, reports_late;  /* Ends that other hosts reported; those that came too late. */
+    uint64_t reports_again;          /* Of a guest: ends that it reported another time. */
+    uint64_t live, queued_starts, disk_full, watches; /* Now. */
+};
+void dispatch_get_stats(const struct dispatch *dispatch, struct dispatch_stats *ret_stats);
+
+#endif

@@ -1,0 +1,250 @@
+/* flight.c: one attempt in our hands, and what its holder says of it. The states: inside.h. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/memory.h"
+#include "dispatch/job/inside.h"
+
+#define SHORT_NS (1000 * (uint64_t)1000 * 1000)
+#define TO(state) (1U << FLIGHT_##state)
+
+static bool edge_legal(enum flight_state from, enum flight_state to) {
+    static const unsigned edges[FLIGHT_STATES] = {
+        [FLIGHT_NEW] = TO(QUEUED) | TO(DECIDING),
+        [FLIGHT_QUEUED] = TO(ORDERING) | TO(FOLLOWING) | TO(DECIDING),
+        [FLIGHT_ORDERING] = TO(QUEUED),
+        [FLIGHT_FOLLOWING] = TO(DECIDING) | TO(PAUSING) | TO(READING) | TO(SETTLING),
+        [FLIGHT_DECIDING] = TO(FOLLOWING) | TO(PAUSING) | TO(CLEARING) | TO(READING) | TO(SETTLING),
+        [FLIGHT_PAUSING] = TO(DECIDING),
+        [FLIGHT_CLEARING] = TO(PAUSING) | TO(READING) | TO(SETTLING),
+        [FLIGHT_READING] = TO(SETTLING),
+        [FLIGHT_SETTLING] = TO(REPORTED),
+        [FLIGHT_REPORTED] = TO(DECIDING),
+    };
+    return (edges[from] & (1U << to)) != 0;
+}
+
+void flight__enter(struct flight *flight, enum flight_state state) {
+    assert(edge_legal(flight->state, state));
+    flight->state = state;
+}
+
+struct bytes flight__run(const struct flight *flight) {
+    return flight->node.name;
+}
+
+struct flight *flight__find(const struct dispatch *dispatch, struct bytes run, int64_t attempt) {
+    struct table_node *node = table_find(&dispatch->flights, run);
+    while (node != NULL && CONTAINER_OF(node, struct flight, node)->attempt != attempt) {
+        node = table_find_next(node);
+    }
+    return node == NULL ? NULL : CONTAINER_OF(node, struct flight, node);
+}
+
+struct flight *flight__new(struct dispatch *dispatch, const struct run_row *row) {
+    struct flight *flight = mem_new(sizeof *flight);
+    int len = snprintf(flight->name, sizeof flight->name, "%.*s.%" PRId64, (int)row->run.len,
+                       row->run.data, row->attempt);
+    assert(len > 0 && (size_t)len < sizeof flight->name); /* Ids and attempts are ours. */
+    flight->node.name = (struct bytes){flight->name, row->run.len};
+    flight->dispatch = dispatch;
+    flight->attempt = row->attempt;
+    flight->since_ms = row->started_ms;
+    flight->grace_ms = UINT32_MAX;
+    table_add(&dispatch->flights, &flight->node);
+    struct errand *errand = flight__errand(flight);
+    errand->spec = mem_copy(row->spec.data, row->spec.len);
+    errand->spec_len = row->spec.len;
+    return flight;
+}
+
+struct errand *flight__errand(struct flight *flight) {
+    if (flight->errand == NULL) {
+        struct errand *errand = mem_new(sizeof *errand);
+        errand->flight = flight;
+        errand->dispatch = flight->dispatch;
+        errand->order = -1;
+        errand->epoch = store_epoch(flight->dispatch->options.store);
+        memcpy(errand->name, flight->name, sizeof errand->name);
+        text_init(&errand->result, RUN_RESULT_MAX);
+        text_init(&errand->output, (size_t)16 << 10);
+        flight->errand = errand;
+    }
+    return flight->errand;
+}
+
+void errand__at(const struct errand *errand) {
+    struct bytes run = {errand->name, strcspn(errand->name, ".")};
+    effects_at(errand->dispatch->options.effects, run);
+}
+
+void flight__errand_drop(struct flight *flight) {
+    struct errand *errand = flight->errand;
+    if (errand == NULL) {
+        return;
+    }
+    assert(!errand->away);
+    flight->errand = NULL;
+    fd_release(&errand->order);
+    mem_free(errand->spec);
+    text_done(&errand->result);
+    text_done(&errand->output);
+    mem_free(errand);
+}
+
+void flight__learn(struct flight *flight) {
+    const struct errand *errand = flight->errand;
+    if (!flight->read && errand->spec == NULL) {
+        flight->read = true;
+        flight->retry = errand->retry;
+        flight->notify = errand->notify;
+        flight->pty = errand->pty;
+        flight->input_open = errand->input_open;
+        flight->log_max = errand->log_max;
+        flight->timeout_ms = errand->timeout_ms;
+    }
+}
+
+bool flight__back(struct errand *errand) {
+    struct dispatch *dispatch = errand->dispatch;
+    errand->away = false;
+    if (!dispatch->stopping) {
+        flight__learn(errand->flight);
+        return true;
+    }
+    flight__free(errand->flight);
+    dispatch__maybe_stopped(dispatch);
+    return false;
+}
+
+void flight__free(struct flight *flight) {
+    struct dispatch *dispatch = flight->dispatch;
+    table_remove(&dispatch->flights, &flight->node);
+    timer_stop(dispatch->options.loop, &flight->timer);
+    timer_stop(dispatch->options.loop, &flight->answer);
+    timer_stop(dispatch->options.loop, &flight->deadline);
+    effect_done(&flight->effect);
+    holder_close(flight->holder);
+    flight__errand_drop(flight);
+    input__drop(flight);
+    if (flight->adoption != NULL) {
+        flight->adoption->flight = NULL;
+    }
+    dispatch->stats.disk_full -= flight->full;
+    watch__all(dispatch, &flight->watches);
+    mem_free(flight);
+}
+
+/* --- Its holder ------------------------------------------------------------------------------- */
+
+static void on_claimed(void *ctx) {
+    struct flight *flight = ctx;
+    flight->claimed = true;
+}
+
+static void on_grown(void *ctx, enum log_stream stream, int64_t size) {
+    struct flight *flight = ctx;
+    if (size > flight->sizes[stream]) {
+        flight->sizes[stream] = size;
+        watch__grown(flight, stream);
+    }
+}
+
+static void on_accepted(void *ctx, int64_t size) {
+    input__accepted(ctx, size);
+}
+
+static void on_disk_full(void *ctx, bool full) {
+    struct flight *flight = ctx;
+    struct dispatch *dispatch = flight->dispatch;
+    dispatch->stats.disk_full += full;
+    dispatch->stats.disk_full -= flight->full;
+    if (full && !flight->full) {
+        dispatch__failed(dispatch, "the output of a command finds no space; it waits",
+                         flight__run(flight), err_make(ERR_DISK_FULL, "dispatch: log"));
+    }
+    flight->full = full;
+}
+
+/* A link that broke as soon as it was there will do so again. */
+static void lost(struct flight *flight) {
+    uint64_t lasted_ns =
+        world_mono_ns(loop_world(flight->dispatch->options.loop)) - flight->followed_ns;
+    flight->breaks = lasted_ns < SHORT_NS ? flight->breaks + 1 : 0;
+    if (flight->breaks > 1) {
+        decide__later(flight);
+    } else {
+        decide__begin(flight);
+    }
+}
+
+/* Of use when the spool says that nothing ran. */
+static void note_lost(struct errand *errand, const struct spool_exit *exit) {
+    const char *why = exit == NULL ? NULL : strerrordesc_np(exit->os);
+    if (exit != NULL) {
+        errand->exit = *exit; /* It says why; that nothing ran is for the spool to say. */
+    }
+    (void)snprintf(errand->note, sizeof errand->note,
+                   "The holder ended before it came to the command%s%s", why == NULL ? "" : ": ",
+                   why == NULL ? "" : why); /* Short. */
+}
+
+static void on_ended(void *ctx, enum holder_end end, const struct spool_exit *exit) {
+    struct flight *flight = ctx;
+    flight->holder = NULL; /* It ends by itself. */
+    on_disk_full(flight, false);
+    timer_stop(flight->dispatch->options.loop, &flight->timer);
+    struct errand *errand = flight__errand(flight);
+    switch (end) {
+    case HOLDER_EXITED:
+        settle__exit(flight, exit);
+        break;
+    case HOLDER_VOID: /* Or it ran already: the row may be older than its folder, by a restore. */
+        (void)snprintf(errand->note, sizeof errand->note, "Somebody else decided its start");
+        decide__begin(flight);
+        break;
+    case HOLDER_LOST:
+        note_lost(errand, exit);
+        lost(flight);
+        break;
+    }
+}
+
+const struct holder_news *flight__news(void) {
+    static const struct holder_news news = {
+        .claimed = on_claimed,
+        .grown = on_grown,
+        .accepted = on_accepted,
+        .disk_full = on_disk_full,
+        .ended = on_ended,
+    };
+    return &news;
+}
+
+void flight__follow(struct flight *flight, int64_t accepted) {
+    flight__enter(flight, FLIGHT_FOLLOWING);
+    flight->tries = 0;
+    flight->followed_ns = world_mono_ns(loop_world(flight->dispatch->options.loop));
+    flight__errand_drop(flight);
+    overdue__watch(flight);
+    input__follow(flight, accepted);
+    if (flight->stop) {
+        holder_stop(flight->holder, flight->grace_ms);
+    }
+}
+
+/* Where nothing has begun, nothing will: whoever looks at the flight next decides through the
+ * spool. Where the end is known already, it comes too late. */
+void flight__stop(struct flight *flight, unsigned grace_ms) {
+    if (flight->stop && grace_ms >= flight->grace_ms) {
+        return;
+    }
+    flight->stop = true;
+    flight->grace_ms = grace_ms;
+    deaf__watch(flight);
+    if (flight->state == FLIGHT_FOLLOWING) {
+        holder_stop(flight->holder, grace_ms);
+    }
+}

@@ -1,0 +1,339 @@
+/* order.c: what a holder is told, made from the spec of the run.
+ *
+ * The environment of a command is small and known: from the daemon's own only the names in a table
+ * (no secret of the daemon's travels on); then what the spec says; then ours, which the spec cannot
+ * change. A command runs where its spec says, else in the home of whoever runs the daemon ($HOME),
+ * else in /. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "base/limits.h"
+#include "base/memory.h"
+#include "dispatch/job/inside.h"
+#include "engine/job/spec.h"
+
+enum { INHERITED_MAX = 64, OURS = 6, NONCE_BYTES = 16, OWN_MAX = PROTOCOL_NAME_MAX + 32 };
+
+/* A name that ends with '_' stands for all that begin with it. */
+static const char *const inherited[] = {"PATH", "HOME", "USER", "LOGNAME", "SHELL",
+                                        "LANG", "LC_",  "TZ",   "TMPDIR",  "TERM"};
+
+static size_t name_len(const char *variable) {
+    const char *end = strchr(variable, '=');
+    return end == NULL ? strlen(variable) : (size_t)(end - variable);
+}
+
+static bool is_inherited(const char *variable) {
+    size_t len = name_len(variable);
+    for (size_t i = 0; i < COUNT_OF(inherited); i++) {
+        size_t wanted = strlen(inherited[i]);
+        bool prefix = inherited[i][wanted - 1] == '_';
+        if ((prefix ? len > wanted : len == wanted) &&
+            strncmp(variable, inherited[i], wanted) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A copy, made once: the pool reads it while the loop lives. */
+char **order__environment(const char *const *environment) {
+    char **copy = mem_new_array(INHERITED_MAX + 1, sizeof *copy);
+    size_t count = 0;
+    for (const char *const *at = environment; at != NULL && *at != NULL && count < INHERITED_MAX;
+         at++) {
+        if (is_inherited(*at)) {
+            copy[count++] = mem_copy(*at, strlen(*at));
+        }
+    }
+    return copy;
+}
+
+void order__environment_free(char **environment) {
+    for (char **at = environment; at != NULL && *at != NULL; at++) {
+        mem_free(*at);
+    }
+    mem_free(environment);
+}
+
+/* --- The spec --------------------------------------------------------------------------------- */
+
+static int64_t log_max(const struct job_spec *spec) {
+    return spec->output != 0 ? spec->output : JOB_LOG_DEFAULT;
+}
+
+static struct err spec_read(struct errand *errand, json_t **ret_json, struct job_spec *ret_spec,
+                            struct why *why) {
+    AUTO(mem_release) char *text = errand->spec;
+    errand->spec = NULL;
+    struct err err = json_parse_wrapped((struct bytes){text, errand->spec_len}, ret_json, why);
+    if (!err_failed(err)) {
+        err = job_spec_read(*ret_json, ret_spec, why);
+    }
+    if (!err_failed(err)) {
+        errand->retry = ret_spec->retry;
+        errand->notify = ret_spec->notify != NULL && json_array_size(ret_spec->notify) > 0;
+        errand->pty = ret_spec->pty;
+        errand->input_open = ret_spec->input_open;
+        errand->log_max = log_max(ret_spec);
+        errand->timeout_ms = ret_spec->timeout_ms;
+    }
+    return err;
+}
+
+/* One that cannot be read (it was once) leaves the defaults: no further attempt. */
+void order__read(struct errand *errand) {
+    AUTO(json_release) json_t *json = NULL;
+    struct job_spec spec = {0};
+    (void)spec_read(errand, &json, &spec, NULL); /* As said above. */
+}
+
+/* --- Arguments and environment ---------------------------------------------------------------- */
+
+static const char **arguments(const struct job_spec *spec) {
+    size_t count = spec->argv == NULL ? 0 : json_array_size(spec->argv);
+    const char **argv = mem_try((count + OURS) * sizeof *argv);
+    if (argv == NULL) {
+        return NULL;
+    }
+    size_t at = 0;
+    if (spec->argv == NULL) {
+        argv[at++] = "/bin/sh";
+        argv[at++] = "-c";
+        argv[at++] = spec->shell;
+    }
+    for (size_t i = 0; i < count; i++) {
+        argv[at++] = json_string_value(json_array_get(spec->argv, i));
+    }
+    argv[at] = NULL;
+    return argv;
+}
+
+/* The bytes of the variables that are made here, and where each begins. */
+struct variables {
+    char *bytes;       /* Owned. */
+    const char **list; /* Owned; ends with NULL. */
+    size_t count, used;
+};
+
+static void variables_done(struct variables *variables) {
+    mem_free(variables->bytes);
+    mem_free(variables->list);
+}
+
+/* There is room: variables_room counted. */
+static void put(struct variables *variables, const char *name, const char *value) {
+    size_t name_size = strlen(name), value_size = strlen(value);
+    char *at = variables->bytes + variables->used;
+    memcpy(at, name, name_size);
+    at[name_size] = '=';
+    memcpy(at + name_size + 1, value, value_size + 1);
+    variables->used += name_size + value_size + 2;
+    variables->list[variables->count++] = at;
+}
+
+static bool variables_room(struct variables *variables, const struct dispatch *dispatch,
+                           const json_t *env) {
+    const struct dispatch_options *options = &dispatch->options;
+    size_t bytes =
+        OURS * OWN_MAX + strlen(options->data_dir) + 2 * strlen(spool_path(options->spool));
+    size_t count = INHERITED_MAX + OURS + 2 + (env == NULL ? 0 : json_object_size(env));
+    const char *name;
+    const json_t *value;
+    json_object_foreach((json_t *)env, name, value) {
+        bytes += strlen(name) + json_string_length(value) + 2;
+    }
+    variables->bytes = mem_try(bytes);
+    variables->list = mem_try(count * sizeof *variables->list);
+    return variables->bytes != NULL && variables->list != NULL;
+}
+
+static void put_inherited(struct variables *variables, const struct dispatch *dispatch,
+                          const struct job_spec *spec) {
+    for (char *const *at = dispatch->environment; *at != NULL; at++) {
+        char name[32];
+        int len = snprintf(name, sizeof name, "%.*s", (int)name_len(*at), *at);
+        bool whole = len >= 0 && (size_t)len < sizeof name;
+        bool terminal = spec->pty && strcmp(name, "TERM") == 0;
+        bool moved = spec->sandbox && (strcmp(name, "HOME") == 0 || strcmp(name, "TMPDIR") == 0);
+        if (whole && !terminal && !moved && json_object_get(spec->env, name) == NULL) {
+            variables->list[variables->count++] = *at;
+        }
+    }
+    if (spec->pty && json_object_get(spec->env, "TERM") == NULL) {
+        variables->list[variables->count++] = "TERM=xterm-256color"; /* What our clients are. */
+    }
+}
+
+/* The home is hidden half and writable nowhere, so programs get a fresh one: they find neither the
+ * user's keys there nor a folder that refuses their caches. */
+static void put_sandbox(struct variables *variables, const struct errand *errand,
+                        const struct job_spec *spec) {
+    static const char *const names[] = {"HOME", "TMPDIR"};
+    char folder[LIMIT_PATH_MAX];
+    (void)snprintf(folder, sizeof folder, "%s/%s/" PROTOCOL_TMP,
+                   spool_path(errand->dispatch->options.spool),
+                   errand->name); /* A path: it fits. */
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        if (json_object_get(spec->env, names[i]) == NULL) {
+            put(variables, names[i], folder);
+        }
+    }
+}
+
+static bool variables_make(struct variables *variables, const struct errand *errand,
+                           const struct job_spec *spec) {
+    const struct dispatch *dispatch = errand->dispatch;
+    if (!variables_room(variables, dispatch, spec->env)) {
+        return false;
+    }
+    put_inherited(variables, dispatch, spec);
+    const char *name;
+    const json_t *value;
+    json_object_foreach(spec->env, name, value) {
+        put(variables, name, json_string_value(value)); /* None of ours: job_spec refuses those. */
+    }
+    /* The name is RUN.ATTEMPT: the first is the same in every attempt, the second is not. */
+    char run[PROTOCOL_NAME_MAX];
+    memcpy(run, errand->name, sizeof run);
+    char *dot = strrchr(run, '.');
+    assert(dot != NULL);
+    *dot = '\0';
+    put(variables, "DROVER_IDEMPOTENCY_KEY", run);
+    put(variables, "DROVER_ATTEMPT", dot + 1);
+    if (spec->sandbox) {
+        put_sandbox(variables, errand, spec);
+    } else {
+        put(variables, "DROVER_DATA", dispatch->options.data_dir);
+    }
+    variables->list[variables->count] = NULL;
+    return true;
+}
+
+static const char *home(const struct dispatch *dispatch) {
+    for (char *const *at = dispatch->environment; *at != NULL; at++) {
+        if (strncmp(*at, "HOME=/", 6) == 0) {
+            return *at + 5;
+        }
+    }
+    return "/";
+}
+
+/* --- The repository of a working tree --------------------------------------------------------- */
+
+/* An agent's own working tree (tool/worktree.h) has its index and HEAD in the repository above it,
+ * and its commits go there: a command in it may write those. Not the rest: what is said in `config`
+ * and `hooks` is run as the user, later. It follows from the path alone, which we have made; that
+ * no part of it is a link is the holder's to see. */
+enum { WRITE_MAX = 4 };
+struct writable {
+    char paths[WRITE_MAX][LIMIT_PATH_MAX];
+    const char *list[WRITE_MAX + 1]; /* Ends with NULL. */
+};
+
+/* "%.*s/.git/NAME", of what stands before `at`. */
+static void add_writable(struct writable *writable, size_t i, const char *cwd, const char *at,
+                         const char *name) {
+    char *path = writable->paths[i];
+    int len = snprintf(path, LIMIT_PATH_MAX, "%.*s/.git/%s", (int)(at - cwd), cwd, name);
+    bool fits = len > 0 && len < LIMIT_PATH_MAX;
+    writable->list[i] = fits ? path : NULL;
+    writable->list[i + 1] = NULL;
+}
+
+static void find_writable(const char *cwd, struct writable *ret_writable) {
+    static const char inner[] = "/.drover/worktrees";
+    static const char *const folders[] = {"objects", "refs", "logs"};
+    char own[PROTOCOL_NAME_MAX + sizeof "worktrees/"];
+    const char *at = cwd == NULL ? NULL : strstr(cwd, inner);
+    const char *name = at == NULL ? "?" : at + sizeof inner - 1;
+    ret_writable->list[0] = NULL;
+    if (name[0] == '\0') { /* Our git removes one, with what the repository has of it. */
+        add_writable(ret_writable, 0, cwd, at, "worktrees");
+        return;
+    }
+    size_t name_len = strcspn(name + 1, "/") + 1; /* It may be a folder in the tree. */
+    int len = snprintf(own, sizeof own, "worktrees%.*s", (int)name_len, name);
+    if (strncmp(name, "/run_", 5) != 0 || len >= (int)sizeof own) {
+        return;
+    }
+    for (size_t i = 0; i < COUNT_OF(folders); i++) {
+        add_writable(ret_writable, i, cwd, at, folders[i]);
+    }
+    add_writable(ret_writable, COUNT_OF(folders), cwd, at, own);
+}
+
+/* --- The order -------------------------------------------------------------------------------- */
+
+static unsigned flags_of(const struct job_spec *spec) {
+    /* A pipe without input ends at once: most programs that read it would wait for ever. */
+    return (spec->pty ? ORDER_PTY : 0U) | (spec->input_open ? ORDER_INPUT_OPEN : 0U) |
+           (spec->once ? ORDER_ONCE : 0U) | (spec->sandbox ? ORDER_SANDBOX : 0U);
+}
+
+static struct err make(struct errand *errand, const struct job_spec *spec) {
+    const struct dispatch *dispatch = errand->dispatch;
+    AUTO(variables_done) struct variables variables = {0};
+    AUTO(mem_release) const char **argv = arguments(spec);
+    if (argv == NULL || !variables_make(&variables, errand, spec)) {
+        return err_make(ERR_OUT_OF_MEMORY, "dispatch: order");
+    }
+    struct writable writable;
+    find_writable(spec->sandbox ? spec->cwd : NULL, &writable);
+    uint8_t random[NONCE_BYTES];
+    char nonce[2 * NONCE_BYTES + 1];
+    world_random(loop_world(dispatch->options.loop), random, sizeof random);
+    hex_write(random, sizeof random, nonce);
+    struct holder_order order = {
+        .name = errand->name,
+        .nonce = nonce,
+        .argv = argv,
+        .env = variables.list,
+        .cwd = spec->cwd != NULL ? spec->cwd : home(dispatch),
+        .cgroup = cgroups_path(dispatch->options.cgroups),
+        .write = writable.list,
+        .hide = spec->sandbox ? dispatch->options.hide : NULL,
+        .flags = flags_of(spec),
+        .input = {spec->input, spec->input == NULL ? 0 : strlen(spec->input)},
+        .timeout_ms = (uint64_t)spec->timeout_ms,
+        .grace_ms = JOB_GRACE_MS,
+        .log_max = (uint64_t)log_max(spec),
+        .memory_max = (uint64_t)spec->memory,
+        .processes_max = (uint64_t)spec->processes,
+        .files = dispatch->options.files,
+        .rows = (unsigned)spec->rows,
+        .columns = (unsigned)spec->columns,
+    };
+    return holder_order_make(&order, spool_path(dispatch->options.spool), &errand->order);
+}
+
+/* It was there when the job was accepted; the daemon, or the kernel, is another one now. */
+static struct err check_sandbox(const struct dispatch *dispatch, struct why *why) {
+    const char *lack = dispatch_sandbox_lack(dispatch);
+    if (lack == NULL) {
+        return ERR_OK;
+    }
+    why_set(why, "%s", lack);
+    return err_make(ERR_SANDBOX_UNAVAILABLE, "dispatch: sandbox");
+}
+
+void order__make(struct errand *errand) {
+    errand__at(errand);
+    AUTO(json_release) json_t *json = NULL;
+    struct job_spec spec = {0};
+    struct why why = {.text = ""};
+    errand->err = spec_read(errand, &json, &spec, &why);
+    if (!err_failed(errand->err) && spec.sandbox) {
+        errand->err = check_sandbox(errand->dispatch, &why);
+    }
+    if (!err_failed(errand->err)) {
+        errand->err = make(errand, &spec);
+    }
+    if (why.text[0] != '\0') {
+        (void)snprintf(errand->note, sizeof errand->note, "%s", why.text); /* Cut at worst. */
+    }
+}

@@ -1,0 +1,105 @@
+/* watch.c: followers of logs, hung on the attempt that they follow.
+ *
+ * A holder says `grown` thousands of times a second, so it may cost nothing that grows with the
+ * followers of others. Who follows an attempt that is not in flight is told at once, and reads the
+ * row, which knows why; but while the rows are still being walked after a start, its flight may be
+ * about to come: then it waits for the walk. */
+#include <string.h>
+
+#include "base/number.h"
+#include "dispatch/job/inside.h"
+
+static void unlink_watch(struct dispatch_watch *watch) {
+    if (watch->list == NULL) {
+        return;
+    }
+    if (watch->prev != NULL) {
+        watch->prev->next = watch->next;
+    } else {
+        *watch->list = watch->next;
+    }
+    if (watch->next != NULL) {
+        watch->next->prev = watch->prev;
+    }
+    watch->list = NULL;
+    watch->prev = NULL;
+    watch->next = NULL;
+}
+
+static void link_watch(struct dispatch_watch *watch, struct dispatch_watch **list) {
+    watch->list = list;
+    watch->prev = NULL;
+    watch->next = *list;
+    if (watch->next != NULL) {
+        watch->next->prev = watch;
+    }
+    *list = watch;
+}
+
+static void on_task(struct loop_task *task) {
+    struct dispatch_watch *watch = CONTAINER_OF(task, struct dispatch_watch, task);
+    watch->dispatch->stats.watches--;
+    watch->ready(watch);
+}
+
+static void wake(struct dispatch_watch *watch) {
+    unlink_watch(watch);
+    watch->task.run = on_task;
+    loop_soon(watch->dispatch->options.loop, &watch->task);
+}
+
+void watch__grown(struct flight *flight, enum log_stream stream) {
+    for (struct dispatch_watch *watch = flight->watches, *next; watch != NULL; watch = next) {
+        next = watch->next;
+        if (watch->stream == stream && watch->offset < flight->sizes[stream]) {
+            wake(watch);
+        }
+    }
+}
+
+void watch__all(struct dispatch *dispatch, struct dispatch_watch **list) {
+    while (*list != NULL) {
+        if (dispatch->stopping) { /* It would only ask again. */
+            dispatch_watch_stop(*list);
+        } else {
+            wake(*list);
+        }
+    }
+}
+
+/* "run_….ATTEMPT" */
+static struct flight *find(const struct dispatch *dispatch, const char *name) {
+    const char *dot = strrchr(name, '.');
+    int64_t attempt = 0;
+    if (dot == NULL || !number_parse((struct bytes){dot + 1, strlen(dot + 1)},
+                                     (struct number_bounds){0, INT64_MAX}, &attempt)) {
+        return NULL;
+    }
+    return flight__find(dispatch, (struct bytes){name, (size_t)(dot - name)}, attempt);
+}
+
+void dispatch_watch_start(struct dispatch *dispatch, const struct log_place *place,
+                          struct dispatch_watch *watch,
+                          void (*ready)(struct dispatch_watch *watch)) {
+    *watch = (struct dispatch_watch){
+        .dispatch = dispatch, .stream = place->stream, .offset = place->offset, .ready = ready};
+    dispatch->stats.watches++;
+    struct flight *flight = find(dispatch, place->name);
+    bool waits = flight != NULL ? place->offset >= flight->sizes[place->stream]
+                                : !dispatch->recovered || dispatch->stopping;
+    if (waits) {
+        link_watch(watch, flight != NULL ? &flight->watches : &dispatch->parked);
+    } else {
+        wake(watch);
+    }
+}
+
+void dispatch_watch_stop(struct dispatch_watch *watch) {
+    if (watch->list != NULL || watch->task.queued) {
+        watch->dispatch->stats.watches--;
+    }
+    unlink_watch(watch);
+    if (watch->task.queued) {
+        loop_task_cancel(watch->dispatch->options.loop, &watch->task);
+    }
+}

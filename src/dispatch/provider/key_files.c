@@ -1,0 +1,91 @@
+/* key_files.c: writing, reading and removing the files of keys. */
+#include "dispatch/provider/key_files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/id.h"
+#include "base/memory.h"
+#include "model/key.h"
+#include "store/datadir.h"
+
+#define FOLDER "provider-keys"
+
+struct key_file_name key_file_name_make(const struct world *world, struct bytes provider) {
+    struct key_file_name name;
+    uint8_t random[10];
+    world_random(world, random, sizeof random);
+    struct id id = id_make("key", world_wall_ms(world), random);
+    int len =
+        snprintf(name.text, sizeof name.text, "%.*s.%s", (int)provider.len, provider.data, id.text);
+    assert(len > 0 && (size_t)len < sizeof name.text); /* A connection's name is bounded. */
+    return name;
+}
+
+static char *folder_path(const struct key_folder *folder) {
+    return datadir_path(folder->data_dir, FOLDER);
+}
+
+static char *file_path(const struct key_folder *folder, const char *file) {
+    AUTO(mem_release) char *path = folder_path(folder);
+    return datadir_path(path, file);
+}
+
+/* A row may come from a copied database: what it names must lie in the folder. */
+static bool name_fits(const char *file) {
+    return file[0] != '\0' && file[0] != '.' && strchr(file, '/') == NULL;
+}
+
+static struct err folder_make(const struct key_folder *folder) {
+    AUTO(mem_release) char *path = folder_path(folder);
+    if (mkdir(path, 0700) == 0) {
+        return datadir_sync_folder_of(path);
+    }
+    return errno == EEXIST ? ERR_OK : err_from_errno(errno, "key: make the folder");
+}
+
+struct err key_file_write(const struct key_folder *folder, const char *file, const char *key) {
+    AUTO(mem_release) char *path = file_path(folder, file);
+    struct bytes content = {key, strlen(key)};
+    struct err err = folder_make(folder);
+    return err_failed(err) ? err
+                           : folder->world->file_replace(folder->world->ctx, path, content, 0600);
+}
+
+struct err key_file_read(const struct key_folder *folder, const char *file, char **ret_key,
+                         struct why *why) {
+    AUTO(mem_release) char *path = file_path(folder, file);
+    if (!name_fits(file)) {
+        why_set(why, "its row names no file of a key");
+        return err_make(ERR_STORE_CORRUPT, "key: name");
+    }
+    return key_load(folder->world, path, ret_key, why);
+}
+
+void key_file_remove(const struct key_folder *folder, const char *file) {
+    AUTO(mem_release) char *path = file_path(folder, file);
+    if (name_fits(file)) {
+        (void)unlink(path); /* What stays behind is swept at the next start. */
+    }
+}
+
+void key_files_sweep(const struct key_folder *folder, bool (*keep)(void *ctx, const char *file),
+                     void *ctx) {
+    AUTO(mem_release) char *path = folder_path(folder);
+    DIR *entries = opendir(path);
+    if (entries == NULL) {
+        return; /* No key was ever set here. */
+    }
+    const struct dirent *entry;
+    while ((entry = readdir(entries)) != NULL) {
+        const char *name = entry->d_name;
+        if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && !keep(ctx, name)) {
+            (void)unlinkat(dirfd(entries), name, 0 /* a file */); /* Else at the next start. */
+        }
+    }
+    (void)closedir(entries); /* It was only read. */
+}

@@ -1,0 +1,415 @@
+/* folder_removals.c: removes the folders of runs that were removed, whoever leads.
+ *
+ *            a list, page by page (the leader's, then the one of this host)
+ *   ASLEEP ──────> READING ──some──> REMOVING some folders (in the pool) ──> REMOVING … ──┐
+ *     ^               │ none, or an error                                                 v
+ *     └───────────────┴──────────────────────────────── the last page ──────── ACKNOWLEDGING
+ *
+ * A round comes when retention asks for it (retention.c), each EVERY_MS where other hosts write a
+ * list, too, and as soon after a round that left something. A standby works off its own list only.
+ *
+ * A row of folder_removals (engine/run/folder_removals.h) proves that the run has ended and is
+ * gone: so what lives of it here is ended first, a holder and what a dead one has left. A run that
+ * is in flight is stopped, and its folders wait for the next round, as do those whose processes the
+ * system does not let go of. A run whose folder cannot be removed is tried TRIES_MAX times; then it
+ * is left to the daily look (retention.c). Tries are counted for FAILING_MAX runs at once, by this
+ * life of the daemon: others stay listed until their tries are counted.
+ *
+ * Under a hold nothing is removed: the rows may be those of a copy. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "dispatch/job/inside.h"
+#include "dispatch/run/folders.h"
+#include "engine/run/folder_removals.h"
+
+enum {
+    EVERY_MS = 10 * 1000,
+    TRIES_MAX = 7,
+    FAILING_MAX = 64,
+    WORK_MAX = 16,   /* Folders that a job of the pool looks at; */
+    WORK_TREE = 8,   /* one of which something may live counts as so many. */
+    DEATH_MS = 1000, /* Of a killed holder: its lock goes with it. */
+    LISTS_MAX = 2,
+};
+
+/* A run with a folder that could not be removed. */
+struct failing {
+    struct id run;
+    unsigned tries;
+    bool met; /* In this round. */
+};
+
+/* The run that the pool is at. */
+struct cursor {
+    size_t at; /* In the page. */
+    int64_t attempt;
+    struct err err; /* Of its last folder that stays. */
+};
+
+enum outcome { OUTCOME_GONE, OUTCOME_STAYS, OUTCOME_FAILED };
+
+struct removals {
+    struct dispatch *dispatch;
+    struct timer timer;
+    struct pool_job job;
+    bool away;                     /* In the store or in the pool, which then has what follows. */
+    bool shared;                   /* Other hosts share the database. */
+    bool again;                    /* A round was asked for during this one. */
+    bool left;                     /* This round leaves something that may go soon. */
+    struct bytes lists[LISTS_MAX]; /* Places, of this round; borrowed from the options. */
+    size_t list_count, list;
+    struct folder_removals listed; /* `attempts` 0: that run stays listed. */
+    enum outcome outcomes[FOLDER_REMOVALS_PAGE];
+    struct err errs[FOLDER_REMOVALS_PAGE];
+    struct cursor cursor; /* The pool's while a job is there. */
+    struct failing failing[FAILING_MAX];
+    size_t failing_count;
+    struct log_change folder_log, store_log;
+};
+
+static void round_begin(struct removals *removals);
+static void page_ask(struct removals *removals);
+
+static struct bytes id_of(const struct id *id) {
+    return (struct bytes){id->text, strlen(id->text)};
+}
+
+static uint64_t now_ns(const struct removals *removals) {
+    return world_mono_ns(loop_world(removals->dispatch->options.loop));
+}
+
+static void on_timer(struct timer *timer) {
+    round_begin(CONTAINER_OF(timer, struct removals, timer));
+}
+
+static void removals_free(struct removals *removals) {
+    removals->dispatch->removals = NULL;
+    mem_free(removals);
+}
+
+/* Runs that are not listed any more, and those that are given up, are no longer counted. */
+static void failing_drop(struct removals *removals) {
+    size_t kept = 0;
+    for (size_t i = 0; i < removals->failing_count; i++) {
+        struct failing *failing = &removals->failing[i];
+        if (failing->met && failing->tries < TRIES_MAX) {
+            removals->failing[kept++] = *failing;
+        }
+    }
+    removals->failing_count = kept;
+}
+
+static void round_end(struct removals *removals) {
+    struct dispatch *dispatch = removals->dispatch;
+    if (removals->again) {
+        timer_start(dispatch->options.loop, &removals->timer, 0, on_timer);
+    } else if (removals->shared || removals->left) {
+        timer_start(dispatch->options.loop, &removals->timer, EVERY_MS, on_timer);
+    }
+}
+
+static void list_next(struct removals *removals) {
+    if (++removals->list < removals->list_count) {
+        removals->listed = (struct folder_removals){.place = removals->lists[removals->list]};
+        page_ask(removals);
+        return;
+    }
+    failing_drop(removals);
+    if (removals->failing_count == 0) {
+        removals->folder_log.last = ERR_OK;
+    }
+    round_end(removals);
+}
+
+/* False: what follows was done. A server that is away is told by what else is read, and of a
+ * standby only the log of the leader is worth a line. */
+static bool answered(struct removals *removals, struct err err) {
+    struct dispatch *dispatch = removals->dispatch;
+    removals->away = false;
+    if (!dispatch__goes_on(dispatch)) {
+        removals_free(removals);
+        return false;
+    }
+    if (log_change_take(&removals->store_log, err, now_ns(removals)) && !dispatch->options.guest) {
+        dispatch__failed(dispatch, "the list of removed folders could not be worked off", BYTES(""),
+                         err);
+    }
+    if (err_failed(err)) {
+        removals->left = true;
+        round_end(removals);
+        return false;
+    }
+    return true;
+}
+
+/* --- Acknowledging ---------------------------------------------------------------------------- */
+
+static struct err gone_tx(struct tx *tx, void *ctx) {
+    struct removals *removals = ctx;
+    return tx_folder_removals_done(tx, &removals->listed);
+}
+
+static void page_next(struct removals *removals) {
+    if (!removals->listed.more) {
+        list_next(removals);
+        return;
+    }
+    removals->listed.after = removals->listed.next;
+    page_ask(removals);
+}
+
+static void gone_done(struct err err, void *ctx) {
+    struct removals *removals = ctx;
+    if (answered(removals, err)) {
+        page_next(removals);
+    }
+}
+
+/* --- Folders ---------------------------------------------------------------------------------- */
+
+/* *ret_ended: nothing of the attempt lives. Where the folder cannot be looked at, nobody knows. */
+static struct err tree_end_all(const struct dispatch *dispatch, const char *name, unsigned *io_work,
+                               bool *ret_ended) {
+    const struct spool *spool = dispatch->options.spool;
+    struct spool_state state;
+    struct err err = spool_decide(spool, name, SPOOL_LOOK, 0 /* epoch */, &state);
+    if (!err_failed(err) && state.found == SPOOL_ALIVE && !state.rebooted) {
+        *io_work += WORK_TREE;
+        process_kill(state.pid, state.start_time, DEATH_MS);
+        err = spool_decide(spool, name, SPOOL_LOOK, 0 /* epoch */, &state);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    if (state.found != SPOOL_GONE || state.rebooted) {
+        *ret_ended = state.found != SPOOL_ALIVE;
+        return ERR_OK;
+    }
+    *io_work += WORK_TREE;
+    const struct tree_mark mark = {.name = name, .nonce = state.nonce};
+    struct tree_end end = {.left = 1};
+    err = tree_end(&mark, 1, TREE_WAIT_MS, &end);
+    *ret_ended = cgroups_end(dispatch->options.cgroups, name, TREE_WAIT_MS) == 0 &&
+                 !err_failed(err) && end.left == 0;
+    return ERR_OK;
+}
+
+/* One folder; what stays is in the cursor. OUTCOME_STAYS: the whole run stays. */
+static enum outcome folder_remove(struct removals *removals, const char *name, unsigned *io_work) {
+    const struct dispatch *dispatch = removals->dispatch;
+    bool ended = false;
+    struct err err = tree_end_all(dispatch, name, io_work, &ended);
+    if (!err_failed(err) && !ended) {
+        return OUTCOME_STAYS;
+    }
+    if (!err_failed(err)) {
+        err = spool_remove(dispatch->options.spool, name);
+    }
+    if (err.code == ERR_BUSY) {
+        return OUTCOME_STAYS;
+    }
+    removals->cursor.err = err_failed(err) ? err : removals->cursor.err;
+    return err_failed(removals->cursor.err) ? OUTCOME_FAILED : OUTCOME_GONE;
+}
+
+static void run_end(struct removals *removals, enum outcome outcome) {
+    struct cursor *cursor = &removals->cursor;
+    removals->outcomes[cursor->at] = outcome;
+    removals->errs[cursor->at] = cursor->err;
+    *cursor = (struct cursor){.at = cursor->at + 1, .attempt = 1};
+}
+
+/* A stop waits for what is in the pool: so a job looks at a few folders. */
+static void remove_run(struct pool_job *job) {
+    struct removals *removals = CONTAINER_OF(job, struct removals, job);
+    struct cursor *cursor = &removals->cursor;
+    for (unsigned work = 0; work < WORK_MAX && cursor->at < removals->listed.count; work++) {
+        const struct folder_removal *removal = &removals->listed.page[cursor->at];
+        int64_t last = removal->attempts < RUN_FOLDERS_MAX ? removal->attempts : RUN_FOLDERS_MAX;
+        enum outcome outcome = OUTCOME_STAYS; /* Of a run in flight. */
+        if (last > 0) {
+            char name[PROTOCOL_NAME_MAX];
+            int len =
+                snprintf(name, sizeof name, "%s.%" PRId64, removal->run.text, cursor->attempt);
+            assert(len > 0 && (size_t)len < sizeof name);
+            outcome = folder_remove(removals, name, &work);
+        }
+        if (outcome == OUTCOME_STAYS || cursor->attempt >= last) {
+            run_end(removals, outcome);
+        } else {
+            cursor->attempt++;
+        }
+    }
+}
+
+/* NULL: no tries of other runs can be counted now. */
+static struct failing *failing_find(struct removals *removals, const struct id *run) {
+    for (size_t i = 0; i < removals->failing_count; i++) {
+        if (strcmp(removals->failing[i].run.text, run->text) == 0) {
+            return &removals->failing[i];
+        }
+    }
+    if (removals->failing_count == FAILING_MAX) {
+        return NULL;
+    }
+    struct failing *failing = &removals->failing[removals->failing_count++];
+    *failing = (struct failing){.run = *run};
+    return failing;
+}
+
+/* True: that was its last try. A run that both lists have is counted once in a round. */
+static bool try_count(struct removals *removals, const struct id *run) {
+    struct failing *failing = failing_find(removals, run);
+    if (failing == NULL) {
+        return false;
+    }
+    failing->tries += !failing->met;
+    failing->met = true;
+    return failing->tries >= TRIES_MAX;
+}
+
+/* Which rows may go. */
+static void page_judge(struct removals *removals) {
+    struct dispatch *dispatch = removals->dispatch;
+    const struct id *given_up = NULL, *failed = NULL;
+    struct err err = ERR_OK;
+    for (size_t i = 0; i < removals->listed.count; i++) {
+        struct folder_removal *removal = &removals->listed.page[i];
+        bool gone = removals->outcomes[i] == OUTCOME_GONE;
+        if (removals->outcomes[i] == OUTCOME_FAILED) {
+            gone = try_count(removals, &removal->run);
+            failed = &removal->run;
+            given_up = gone ? failed : given_up;
+            err = removals->errs[i];
+        }
+        removals->left |= !gone;
+        removal->attempts = gone ? removal->attempts : 0;
+    }
+    if (given_up != NULL) {
+        dispatch__failed(dispatch,
+                         "the folder of a run could not be removed; it stays without a row",
+                         id_of(given_up), err);
+    } else if (failed != NULL && log_change_take(&removals->folder_log, err, now_ns(removals))) {
+        dispatch__failed(dispatch, "the folder of a run could not be removed; it is tried again",
+                         id_of(failed), err);
+    }
+}
+
+static void remove_done(struct pool_job *job) {
+    struct removals *removals = CONTAINER_OF(job, struct removals, job);
+    struct dispatch *dispatch = removals->dispatch;
+    if (dispatch->stopping) {
+        removals_free(removals);
+        dispatch__maybe_stopped(dispatch);
+    } else if (removals->cursor.at < removals->listed.count) {
+        pool_add(&dispatch->pool, &removals->job);
+    } else {
+        page_judge(removals);
+        dispatch__write(dispatch, gone_tx, gone_done, removals);
+    }
+}
+
+/* --- Pages ------------------------------------------------------------------------------------ */
+
+/* True: some of its attempts are in flight, and were asked to end. */
+static bool run_is_stopped(struct dispatch *dispatch, const struct id *run) {
+    struct table_node *node = table_find(&dispatch->flights, id_of(run));
+    bool flies = node != NULL;
+    for (; node != NULL; node = table_find_next(node)) {
+        flight__stop(CONTAINER_OF(node, struct flight, node), 0 /* grace_ms */);
+    }
+    return flies;
+}
+
+static struct err page_tx(struct tx *tx, void *ctx) {
+    struct removals *removals = ctx;
+    return tx_folder_removals_find(tx, &removals->listed);
+}
+
+static void page_done(struct err err, void *ctx) {
+    struct removals *removals = ctx;
+    struct dispatch *dispatch = removals->dispatch;
+    if (!answered(removals, err)) {
+        return;
+    }
+    if (removals->listed.count == 0 || dispatch->options.hold == RUN_HELD) {
+        list_next(removals);
+        return;
+    }
+    for (size_t i = 0; i < removals->listed.count; i++) {
+        struct folder_removal *removal = &removals->listed.page[i];
+        removal->attempts = run_is_stopped(dispatch, &removal->run) ? 0 : removal->attempts;
+    }
+    removals->away = true;
+    removals->cursor = (struct cursor){.attempt = 1};
+    removals->job = (struct pool_job){.kind = POOL_TIDY, .run = remove_run, .done = remove_done};
+    pool_add(&dispatch->pool, &removals->job);
+}
+
+static void page_ask(struct removals *removals) {
+    removals->away = true;
+    dispatch__read(removals->dispatch, page_tx, page_done, removals);
+}
+
+static void round_begin(struct removals *removals) {
+    const struct dispatch_options *options = &removals->dispatch->options;
+    removals->again = removals->left = false;
+    for (size_t i = 0; i < removals->failing_count; i++) {
+        removals->failing[i].met = false;
+    }
+    removals->list_count = removals->list = 0;
+    if (!options->guest) {
+        removals->lists[removals->list_count++] = BYTES("");
+    }
+    if (removals->shared && options->bounds.host.len > 0) {
+        removals->lists[removals->list_count++] = options->bounds.host;
+    }
+    if (removals->list_count == 0) {
+        return;
+    }
+    removals->listed = (struct folder_removals){.place = removals->lists[0]};
+    page_ask(removals);
+}
+
+/* --- Life ------------------------------------------------------------------------------------- */
+
+void removals__start(struct dispatch *dispatch) {
+    struct removals *removals = dispatch->removals;
+    if (dispatch->stopping) {
+        return;
+    }
+    if (removals == NULL) {
+        removals = dispatch->removals = mem_new(sizeof *removals);
+        removals->dispatch = dispatch;
+    }
+    bool shared = dispatch->options.guest || dispatch->options.bounds.hosts == RUN_HOSTS_SHARED;
+    if (shared && !removals->shared) {
+        removals->shared = true;
+        if (!removals->away) {
+            timer_start(dispatch->options.loop, &removals->timer, EVERY_MS, on_timer);
+        }
+    }
+}
+
+void removals__look(struct dispatch *dispatch) {
+    struct removals *removals = dispatch->removals;
+    if (removals == NULL || removals->away) {
+        if (removals != NULL) {
+            removals->again = true;
+        }
+        return;
+    }
+    timer_start(dispatch->options.loop, &removals->timer, 0, on_timer);
+}
+
+void removals__stop(struct dispatch *dispatch) {
+    struct removals *removals = dispatch->removals;
+    if (removals == NULL || removals->away) {
+        return; /* The step that is away ends it. */
+    }
+    timer_stop(dispatch->options.loop, &removals->timer);
+    removals_free(removals);
+}

@@ -1,0 +1,55 @@
+/* row_tools.h: tools that are one transaction: what row_tools.c and the files of rows_*.c share.
+ *
+ * Each is a function of the store, in the transaction that ends its card, so that a crash leaves
+ * both or neither. It may run again: the result was cleared before, and what is new in the world
+ * (ids) was chosen before.
+ *
+ * Threads    the store's writer; the call is only read.
+ * Failure    what the model did wrong is a result (failure_result_write); an error is the store's,
+ *            and the transaction is tried again. A result that is longer than TOOL_CONTENT_MAX
+ *            is no such error: each function cuts what may be long; what it did not is too_large.
+ */
+#ifndef DROVER_DISPATCH_TURN_ROW_TOOLS_H
+#define DROVER_DISPATCH_TURN_ROW_TOOLS_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "base/text.h"
+#include "engine/turn/subagents.h"
+#include "tool/requests.h"
+
+struct rows_fresh {
+    struct id session, run, message, answer, memory;
+    struct text settings;       /* Owned: of a subagent: what its parent has, narrowed. */
+    bool settings_wrong;        /* It names a tool that its parent has not. */
+    struct talk_launch *launch; /* Owned: of a workflow; NULL: it is none. */
+};
+struct rows_call {
+    const struct tool_call *call;
+    const struct turn_seat *seat;
+    const struct rows_fresh *fresh;
+    const struct run_bounds *bounds;
+    struct tool_result *result;
+    int64_t *ret_child; /* run_row.id of what it began, and that has a row of its own; 0: none. */
+};
+typedef struct err (*rows_fn)(struct tx *tx, const struct rows_call *call);
+
+struct err rows__remember(struct tx *tx, const struct rows_call *call);
+struct err rows__recall(struct tx *tx, const struct rows_call *call);
+struct err rows__read_session(struct tx *tx, const struct rows_call *call);
+struct err rows__spawn(struct tx *tx, const struct rows_call *call);
+struct err rows__status(struct tx *tx, const struct rows_call *call);
+struct err rows__result(struct tx *tx, const struct rows_call *call);
+struct err rows__cancel(struct tx *tx, const struct rows_call *call);
+
+/* start_workflow.c: what is asked is made ready first; then rows__send. *ret_launch is set at
+ * once. */
+struct talk_work;
+void launch__begin(struct talk_work *work, struct talk_launch **ret_launch);
+void launch__free(struct talk_launch *launch); /* NULL is allowed. */
+struct err rows__launch(struct tx *tx, const struct rows_call *call);
+/* row_tools.c: the transaction. */
+void rows__send(struct talk_work *work);
+
+#endif

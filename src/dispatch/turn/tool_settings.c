@@ -1,0 +1,109 @@
+/* tool_settings.c: settings, read for the tools. */
+#include "dispatch/turn/tool_settings.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+/* What works on the files or processes of a project. */
+enum { NEEDS_ROOT = TOOL_NEEDS_READ | TOOL_NEEDS_WRITE | TOOL_NEEDS_COMMAND };
+
+static const struct permission_rule deny_all = {.permission = PERMISSION_DENY};
+
+void toolplace_read_rules(struct toolplace *place, const json_t *settings) {
+    const json_t *list = json_object_get(settings, "permissions");
+    const char *edits = json_string_value(json_object_get(settings, "edits"));
+    size_t count = json_array_size(list);
+    place->rules.edits = edits != NULL && strcmp(edits, "allow") == 0;
+    if (count == 0) {
+        return;
+    }
+    count = count < PERMISSION_RULES_MAX ? count : PERMISSION_RULES_MAX;
+    place->list = mem_new_array(count, sizeof *place->list);
+    for (size_t i = 0; i < count; i++) {
+        struct why why;
+        if (err_failed(permission_rule_read(json_array_get(list, i), &place->list[i], &why))) {
+            place->list[i] = deny_all;
+        }
+    }
+    place->rules.rules = place->list;
+    place->rules.count = count;
+}
+
+static bool is_named(const json_t *names, const char *name) {
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        const char *one = json_string_value(json_array_get(names, i));
+        if (one != NULL && strcmp(one, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static tool_set tools_of(const struct toolplace *place, const char *root) {
+    const json_t *names = json_object_get(place->settings, "tools");
+    tool_set tools = 0;
+    for (unsigned id = 0; id < TOOL_COUNT; id++) {
+        const struct tool *tool = tool_get((enum tool_id)id);
+        bool possible = root[0] != '\0' || (tool->needs & NEEDS_ROOT) == 0;
+        if (possible && (names == NULL || is_named(names, tool->name))) {
+            tools |= tool_set_of((enum tool_id)id);
+        }
+    }
+    return tools;
+}
+
+/* The project's, and those that were granted beside it. */
+static void read_roots(struct toolplace *place, const struct toolplace_seat *seat) {
+    size_t count = 0;
+    if (seat->root[0] == '\0') {
+        return;
+    }
+    if (seat->roots[0] != '\0' &&
+        !err_failed(json_parse_wrapped((struct bytes){seat->roots, strlen(seat->roots)},
+                                       &place->extra, NULL))) {
+        count = json_array_size(place->extra);
+    }
+    place->roots = mem_new_array(count + 1, sizeof *place->roots);
+    place->roots[0] = (struct tool_root){.path = seat->root, .access = ROOT_WRITE};
+    place->place.root_count = 1;
+    for (size_t i = 0; i < count; i++) {
+        const json_t *row = json_array_get(place->extra, i);
+        const char *path = json_string_value(json_object_get(row, "path"));
+        const char *access = json_string_value(json_object_get(row, "access"));
+        if (path != NULL && access != NULL) {
+            place->roots[place->place.root_count++] = (struct tool_root){
+                .path = path, .access = strcmp(access, "write") == 0 ? ROOT_WRITE : ROOT_READ};
+        }
+    }
+}
+
+void toolplace_open(struct toolplace *place, const struct toolplace_seat *seat) {
+    *place = (struct toolplace){0};
+    if (seat->settings[0] != '\0' &&
+        err_failed(json_parse_wrapped((struct bytes){seat->settings, strlen(seat->settings)},
+                                      &place->settings, NULL))) {
+        place->rules = (struct permission_rules){.rules = &deny_all, .count = 1};
+    } else {
+        toolplace_read_rules(place, place->settings);
+    }
+    place->tools = tools_of(place, seat->root);
+    place->place = (struct tool_place){
+        .home = seat->home,
+        .closed = seat->data_dir,
+        .rules = &place->rules,
+        .world = seat->world,
+        .deadline_ns = world_mono_ns(seat->world) + seat->time_ms * 1000 * 1000,
+        .cancelled = seat->cancelled,
+    };
+    read_roots(place, seat);
+    place->place.roots = place->roots;
+}
+
+void toolplace_close(struct toolplace *place) {
+    json_release(&place->settings);
+    json_release(&place->extra);
+    mem_free(place->roots);
+    mem_free(place->list);
+    *place = (struct toolplace){0};
+}

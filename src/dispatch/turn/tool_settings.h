@@ -1,0 +1,42 @@
+/* tool_settings.h: where the tools of a session act, and what its settings say about them.
+ *
+ * Settings  {"tools": ["read_file", …], "permissions": [{"tool","subject","permission"}, …],
+ *           "edits", "effort", "calls_max"}: as api/ took them in; what is not understood here
+ *           any more is passed over, never obeyed by half: a rule that cannot be read denies
+ *           everything.
+ * Roots     what cannot be read of the extra ones is none.
+ * Without   a root there is no file, no search and no command: those tools are not offered.
+ * Ownership embedded: open/close. Borrows what the seat points to.
+ * Threads   one at a time; for the pool.
+ */
+#ifndef DROVER_DISPATCH_TURN_TOOL_SETTINGS_H
+#define DROVER_DISPATCH_TURN_TOOL_SETTINGS_H
+
+#include "base/base.h"
+#include "base/json/json.h"
+#include "tool/tool.h"
+
+struct toolplace_seat {
+    const char *root, *settings; /* "": none. */
+    const char *roots;           /* Beside it: as tx_roots_write_json; "": none. */
+    const char *data_dir, *home;
+    const struct world *world;
+    const atomic_bool *cancelled; /* NULL: never. */
+    uint64_t time_ms;             /* How long a tool may take. */
+};
+
+struct toolplace {
+    json_t *settings;             /* Owned. */
+    struct permission_rule *list; /* Owned. */
+    struct permission_rules rules;
+    json_t *extra;           /* Owned: where the paths of extra roots stand. */
+    struct tool_root *roots; /* Owned: the project's first. */
+    struct tool_place place;
+    tool_set tools; /* That the model is offered. */
+};
+void toolplace_open(struct toolplace *place, const struct toolplace_seat *seat);
+/* The rules alone, into a zeroed place; `settings` is borrowed until it is closed. */
+void toolplace_read_rules(struct toolplace *place, const json_t *settings);
+void toolplace_close(struct toolplace *place); /* For AUTO; zeroed is fine. */
+
+#endif

@@ -1,0 +1,70 @@
+/* turns.h: performs turns: asks their models, runs their tools, and commits what came of it.
+ *
+ * Promise    a turn that runs is in the hands of exactly one daemon, once. What a model says is
+ *            stored before anybody sees it (deltas.h); a stop reaches it at once; what the store
+ *            refuses is tried again until it takes it. Nothing here is truth: a daemon that comes
+ *            back asks tx_turn_begin, and goes on.
+ * Ownership  what the options point to is borrowed for life.
+ * Threads    the loop. Tools and what is read of a project are in the pool.
+ */
+#ifndef DROVER_DISPATCH_TURN_TURNS_H
+#define DROVER_DISPATCH_TURN_TURNS_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "dispatch/provider/connections.h"
+#include "dispatch/turn/deltas.h"
+#include "engine/run/runs.h"
+#include "loop/address.h"
+#include "loop/fetch.h"
+#include "loop/loop.h"
+#include "model/model.h"
+#include "proc/spool/spool.h"
+#include "store/store.h"
+#include "tool/tool.h"
+
+struct flows;
+struct turns;
+struct turns_options {
+    struct loop *loop;
+    struct store *store;
+    struct effects *effects;   /* Borrowed; NULL: none. */
+    struct shortage *shortage; /* Borrowed; NULL: none. */
+    struct models *models;
+    const struct connections *connections; /* The settings that hold for sessions without own. */
+    struct flows *flows;                   /* For run_workflow. */
+    struct fetch *client;                  /* For web_fetch. */
+    const struct address_list *allow;      /* Of it; NULL: public addresses only. */
+    const char *data_dir;                  /* Absolute: no tool touches what is beneath it. */
+    const char *home;                      /* Of the user; "": none. */
+    const struct toolbox *toolbox;
+    const struct spool *spool; /* What commands wrote. */
+    bool sandbox;              /* The kernel can keep commands inside. */
+    struct run_bounds bounds;  /* Of what a step lets begin. */
+    enum run_hold hold;
+    void *ctx;
+    /* Somebody should know. `run` may be empty. */
+    void (*failed)(void *ctx, const char *what, struct bytes run, struct err err);
+};
+struct turns *turns_open(const struct turns_options *options);
+void turns_hold(struct turns *turns);    /* Before any note. */
+void turns_release(struct turns *turns); /* The dispatcher walks the rows again after it. */
+/* Begins nothing more and cancels what is on its way. `stopped` when nothing is in the pool or with
+ * a model; never inside the call. Answers of the store may still come, until store_close. */
+void turns_stop(struct turns *turns, void (*stopped)(void *ctx), void *ctx);
+void turns_close(struct turns *turns); /* After `stopped`, and after store_close. NULL: fine. */
+
+/* What store_options.notes[RUN_NOTE] must reach; runs of other kinds are not looked at. */
+void turns_run_note(struct turns *turns, struct bytes note);
+
+/* For how long its model has said nothing; -1: none is being asked, so nobody is silent. */
+MUST_CHECK int64_t turns_silence_ms(struct turns *turns, struct bytes run);
+
+struct turns_stats {
+    uint64_t begun, calls, tools, finished, late, store_retries;
+    uint64_t live; /* Now. */
+};
+void turns_get_stats(const struct turns *turns, struct turns_stats *ret_stats);
+void turns_get_deltas(const struct turns *turns, struct deltas_stats *ret_stats);
+
+#endif

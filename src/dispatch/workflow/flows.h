@@ -1,0 +1,82 @@
+/* flows.h: performs workflows: runs their scripts, asks models for their agents, and commits what
+ * came of it.
+ *
+ * Promise    a workflow that runs is in the hands of exactly one daemon, once. What an agent came
+ *            to is stored before the script hears of it, and the script hears of outcomes in the
+ *            order in which they were stored: so a daemon that comes back, or a new worker, goes on
+ *            where the last one was. Nothing here is truth.
+ * Ownership  what the options point to is borrowed for life.
+ * Threads    the loop. Scripts are in processes of their own; what is large is read and checked on
+ *            reader threads and in the pool.
+ */
+#ifndef DROVER_DISPATCH_WORKFLOW_FLOWS_H
+#define DROVER_DISPATCH_WORKFLOW_FLOWS_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "dispatch/provider/connections.h"
+#include "engine/run/runs.h"
+#include "loop/loop.h"
+#include "model/model.h"
+#include "script/catalog.h"
+#include "script/script.h"
+#include "store/store.h"
+
+struct flows_limits {
+    int64_t processors;  /* Of this machine. */
+    int64_t at_once;     /* Agents of one run; 0: as many as the processors allow. */
+    int64_t cpu_ms;      /* Of a script, between two waits. */
+    int64_t memory_mb;   /* Of a script. */
+    int64_t stuck_ms;    /* An agent that says nothing for so long is asked again. */
+    int64_t workers_max; /* Processes of scripts above which those that only wait are ended. */
+};
+
+struct flows;
+/* What the same call will say again, however often it is asked. */
+MUST_CHECK bool flows__is_for_good(struct err err);
+struct flows_options {
+    struct loop *loop;
+    struct store *store;
+    struct effects *effects;   /* Borrowed; NULL: none. */
+    struct shortage *shortage; /* Borrowed; NULL: none. */
+    struct models *models;
+    const struct connections *connections;
+    struct scripts *scripts;      /* Of the present build of the engine, */
+    struct sha256_hex engine;     /* and its hash: what new runs pin. */
+    struct catalog_search search; /* For scripts that are named; the root is the run's. */
+    const char *data_dir;         /* Where scripts that came as text are put, to be edited. */
+    const struct spool *spool;    /* What commands said. */
+    bool sandbox;                 /* The system has one: git is kept in it. */
+    struct flows_limits limits;
+    const struct amounts *budget; /* Of runs that are given none of their own; NULL: none. */
+    struct run_bounds bounds;     /* Of what a step or an end lets begin. */
+    enum run_hold hold;
+    void *ctx;
+    /* Somebody should know. `run` may be empty. */
+    void (*failed)(void *ctx, const char *what, struct bytes run, struct err err);
+    void (*script_failed)(void *ctx, struct err err); /* As of scripts_options. */
+};
+struct flows *flows_open(const struct flows_options *options);
+struct turns;
+/* Who performs the turns of agents: once, before any note; used until flows_stop. */
+void flows_listen(struct flows *flows, struct turns *turns);
+void flows_hold(struct flows *flows);    /* Before any note. */
+void flows_release(struct flows *flows); /* The dispatcher walks the rows again after it. */
+/* Begins nothing more, ends the workers and cancels what is with models. `stopped` when nothing is
+ * in the pool; never inside the call. Answers of the store may still come, until store_close. */
+void flows_stop(struct flows *flows, void (*stopped)(void *ctx), void *ctx);
+void flows_close(struct flows *flows); /* After `stopped`, and after store_close. NULL: fine. */
+
+/* What store_options.notes[RUN_NOTE] must reach; runs of other kinds are not looked at. */
+void flows_run_note(struct flows *flows, struct bytes note);
+
+struct flows_stats {
+    uint64_t begun, agents, cached, finished, crashes, dropped, store_retries;
+    uint64_t live; /* Now. */
+};
+void flows_get_stats(const struct flows *flows, struct flows_stats *ret_stats);
+/* Of all builds of the engine. */
+void flows_get_script_stats(const struct flows *flows, struct scripts_stats *ret_stats);
+
+#endif

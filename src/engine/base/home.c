@@ -1,0 +1,111 @@
+/* home.c: one word in the row of the node. */
+#include "engine/base/home.h"
+
+#include <string.h>
+
+static bool same(struct bytes a, struct bytes b) {
+    return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
+}
+
+struct place {
+    struct bytes machine, folder, id;
+};
+
+/* What /etc/machine-id says between the first boot and the moment at which it is written. */
+static bool machine_known(struct bytes machine) {
+    return machine.len > 0 && !same(machine, BYTES("uninitialized"));
+}
+
+/* The part of `io_rest` before its first slash, which is taken off with it. False: no slash, and
+ * the part is all of it. */
+static bool part_take(struct bytes *io_rest, struct bytes *ret_part) {
+    const char *slash = io_rest->len == 0 ? NULL : memchr(io_rest->data, '/', io_rest->len);
+    if (slash == NULL) {
+        *ret_part = *io_rest;
+        *io_rest = (struct bytes){"", 0};
+        return false;
+    }
+    size_t len = (size_t)(slash - io_rest->data);
+    *ret_part = (struct bytes){io_rest->data, len};
+    *io_rest = (struct bytes){slash + 1, io_rest->len - len - 1};
+    return true;
+}
+
+/* False: a word that names no place. */
+static bool place_read(struct bytes text, struct place *ret_place) {
+    struct bytes rest = text;
+    if (!part_take(&rest, &ret_place->machine)) {
+        return false;
+    }
+    (void)part_take(&rest, &ret_place->folder); /* Without an id it is the last part. */
+    ret_place->id = rest;
+    return true;
+}
+
+struct bytes home_without_id(struct bytes place) {
+    struct place parts;
+    if (!place_read(place, &parts) || parts.id.len == 0) {
+        return (struct bytes){"", 0};
+    }
+    return (struct bytes){place.data, place.len - parts.id.len - 1};
+}
+
+static bool machine_same(struct bytes a, struct bytes b) {
+    return !machine_known(a) || !machine_known(b) || same(a, b);
+}
+
+static bool part_same(struct bytes a, struct bytes b) {
+    return a.len == 0 || b.len == 0 || same(a, b);
+}
+
+bool home_same(const struct home_places *places) {
+    struct place stored, ours;
+    return place_read(places->stored, &stored) && place_read(places->ours, &ours) &&
+           machine_same(stored.machine, ours.machine) && part_same(stored.folder, ours.folder) &&
+           part_same(stored.id, ours.id);
+}
+
+/* The same place, of which we know more now: a later copy is to be told from it. */
+static bool learned(const struct home_places *places) {
+    struct place stored, ours;
+    return place_read(places->stored, &stored) && place_read(places->ours, &ours) &&
+           ((!machine_known(stored.machine) && machine_known(ours.machine)) ||
+            (stored.id.len == 0 && ours.id.len > 0));
+}
+
+/* The same place, if by more words. */
+static struct err place_write(struct tx *tx, struct bytes place) {
+    return tx_exec(tx, "UPDATE nodes SET home = $1", (const struct arg[]){arg_text(place)}, 1,
+                   NULL /* there is one row */);
+}
+
+struct err tx_home_take(struct tx *tx, struct bytes place) {
+    const struct arg args[] = {arg_text(place), arg_int(tx_epoch(tx))};
+    return tx_exec(tx, "UPDATE nodes SET home = $1, home_epoch = $2", args, COUNT_OF(args),
+                   NULL /* there is one row */);
+}
+
+struct err tx_home_find(struct tx *tx, struct bytes place, struct home_found *ret_found) {
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, "SELECT home, home_epoch FROM nodes", NULL /* none */, 0, &rows);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (rows == NULL) {
+        return err_make(ERR_STORE_CORRUPT, "home: nodes");
+    }
+    struct home_places places = {.stored = rows_text(rows, 0), .ours = place};
+    bool fresh = places.stored.len == 0;
+    enum home home = fresh || home_same(&places) ? HOME_OURS : HOME_OTHER;
+    int64_t since_epoch = home == HOME_OTHER ? tx_epoch(tx) : rows_int(rows, 1);
+    bool write = fresh || (home == HOME_OURS && learned(&places));
+    rows_close(rows);
+    rows = NULL;
+    if (write) {
+        err = place_write(tx, place);
+    }
+    if (!err_failed(err)) {
+        *ret_found = (struct home_found){.home = home, .since_epoch = since_epoch};
+    }
+    return err;
+}

@@ -1,0 +1,115 @@
+/* idempotency.c: keys and the answers they stand for.
+ *
+ * The digest takes the length of each part before the part, so that no two different requests feed
+ * the hash the same bytes ("ab" + "c" against "a" + "bc").
+ */
+#include "engine/base/idempotency.h"
+
+#include <string.h>
+
+bool idempotency_key_valid(struct bytes key) {
+    if (key.len == 0 || key.len > IDEMPOTENCY_KEY_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < key.len; i++) {
+        if (key.data[i] < 0x20 || key.data[i] > 0x7e) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void digest_add(struct sha256_stream *sha, struct bytes part) {
+    uint8_t len[8];
+    for (unsigned i = 0; i < sizeof len; i++) {
+        len[i] = (uint8_t)((uint64_t)part.len >> (8 * i));
+    }
+    sha256_add(sha, len, sizeof len);
+    if (part.len > 0) {
+        sha256_add(sha, part.data, part.len);
+    }
+}
+
+struct sha256_hex idempotency_digest(const struct idempotency_request *request) {
+    struct sha256_stream sha;
+    sha256_start(&sha);
+    digest_add(&sha, request->method);
+    digest_add(&sha, request->target);
+    digest_add(&sha, request->body);
+    struct sha256 digest = sha256_finish(&sha);
+    return sha256_hex(&digest);
+}
+
+struct err tx_idempotency_find(struct tx *tx, const struct idempotency *idempotency,
+                               bool *ret_found, struct idempotency_answer *ret_answer) {
+    static const char sql[] = "SELECT digest, status, answer FROM idempotency"
+                              " WHERE owner = $1 AND route = $2 AND idem_key = $3";
+    struct arg args[] = {arg_text(idempotency->owner), arg_text(idempotency->route),
+                         arg_text(idempotency->key)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (rows == NULL) {
+        *ret_found = false;
+        return ERR_OK;
+    }
+    struct bytes digest = rows_text(rows, 0);
+    if (digest.len != 64 || memcmp(digest.data, idempotency->digest.text, 64) != 0) {
+        return err_make(ERR_IDEMPOTENCY_MISMATCH, "idempotency: digest");
+    }
+    struct bytes answer = rows_text(rows, 2);
+    if (answer.len == 0) {
+        return err_make(ERR_GONE, "idempotency: answer");
+    }
+    char *copy = arena_try_copy(tx_arena(tx), answer.data, answer.len);
+    if (copy == NULL) {
+        return err_make(ERR_OUT_OF_MEMORY, "idempotency: answer");
+    }
+    ret_answer->status = (int)rows_int(rows, 1);
+    ret_answer->body = (struct bytes){copy, answer.len};
+    *ret_found = true;
+    return ERR_OK;
+}
+
+struct err tx_idempotency_keep(struct tx *tx, const struct idempotency *idempotency,
+                               const struct idempotency_answer *answer) {
+    static const char sql[] =
+        "INSERT INTO idempotency (owner, route, idem_key, digest, status, answer, made_ms,"
+        " about) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    struct bytes about = answer->about.data == NULL ? BYTES("") : answer->about;
+    struct arg args[] = {
+        arg_text(idempotency->owner), arg_text(idempotency->route),
+        arg_text(idempotency->key),   arg_text((struct bytes){idempotency->digest.text, 64}),
+        arg_int(answer->status),      arg_text(answer->body),
+        arg_int(tx_now_ms(tx)),       arg_text(about),
+    };
+    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
+}
+
+struct err tx_idempotency_forget(struct tx *tx, struct bytes about, bool *ret_some) {
+    static const char sql[] = "UPDATE idempotency SET answer = '', about = '' WHERE about = $1"
+                              " AND about <> ''";
+    struct arg args[] = {arg_text(about)};
+    int64_t changed = 0;
+    struct err err = tx_exec(tx, sql, args, COUNT_OF(args), &changed);
+    if (!err_failed(err)) {
+        *ret_some = changed > 0;
+    }
+    return err;
+}
+
+struct err tx_idempotency_prune(struct tx *tx, int64_t before_ms, int64_t count_max,
+                                bool *ret_more) {
+    static const char sql[] = "DELETE FROM idempotency WHERE id IN"
+                              " (SELECT id FROM idempotency WHERE made_ms < $1"
+                              " ORDER BY made_ms LIMIT $2)";
+    struct arg args[] = {arg_int(before_ms), arg_int(count_max)};
+    int64_t changed = 0;
+    struct err err = tx_exec(tx, sql, args, COUNT_OF(args), &changed);
+    if (!err_failed(err)) {
+        *ret_more = changed >= count_max;
+    }
+    return err;
+}

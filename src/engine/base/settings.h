@@ -1,0 +1,60 @@
+/* settings.h: what holds for every session that says nothing else, changed while the daemon runs.
+ *
+ *   default_model   CONNECTION/MODEL, for sessions that name none
+ *   instructions    for sessions that have none of their own
+ *   effort          low, medium or high: how long models think; not set: their own
+ *   review_model    CONNECTION/MODEL that looks at calls under `review`; not set: the turn's own
+ *   title_model     CONNECTION/MODEL that names sessions; not set: the turn's own
+ *   window          tokens: what a prompt may have, whatever is known of its model
+ *
+ * These are rows, shared by every client. What one process of the daemon needs before it has rows
+ * (addresses, files, limits) is its configuration (docs/configuration.md).
+ *
+ * Promise    the table of rows is the truth; a struct settings_kept is its copy for the loop, put
+ *            there by the `done` of each change, so what starts after the answer uses it.
+ * Ownership  a struct settings borrows its texts: from the caller, from the transaction's arena, or
+ *            from the settings_kept until its next put.
+ * Threads    tx_…: inside a store function. settings_kept_…: one at a time. The rest: any.
+ */
+#ifndef DROVER_ENGINE_BASE_SETTINGS_H
+#define DROVER_ENGINE_BASE_SETTINGS_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "store/store.h"
+
+enum {
+    SETTINGS_MODEL_MAX = 321, /* A connection's name, the slash, a model's name. */
+    SETTINGS_INSTRUCTIONS_MAX = 64 << 10,
+    SETTINGS_WINDOW_MIN = 1024,
+    SETTINGS_WINDOW_MAX = 100000000,
+};
+
+struct settings {
+    struct bytes default_model, instructions, effort; /* Empty: not set. */
+    struct bytes review_model, title_model;
+    int64_t window;     /* 0: not set. */
+    int64_t changed_ms; /* 0: never. */
+};
+
+/* Whether it is one of the efforts; empty is none. */
+MUST_CHECK bool settings_effort_valid(struct bytes effort);
+/* The members, null where not set, without the closing brace. */
+void settings_write_json(const struct settings *settings, struct text *text);
+
+/* --- In memory -------------------------------------------------------------------------------- */
+
+struct settings_kept;
+struct settings_kept *settings_kept_new(void);
+void settings_kept_free(struct settings_kept *kept); /* NULL is allowed. */
+void settings_kept_put(struct settings_kept *kept, const struct settings *settings); /* Copies. */
+const struct settings *settings_kept_get(const struct settings_kept *kept);
+
+/* --- In a store function ---------------------------------------------------------------------- */
+
+MUST_CHECK struct err tx_settings_read(struct tx *tx, struct settings *ret_settings);
+/* Writes all of them: what is not set has no row after this. */
+MUST_CHECK struct err tx_settings_write(struct tx *tx, const struct settings *settings);
+
+#endif

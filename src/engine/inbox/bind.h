@@ -1,0 +1,67 @@
+/* bind.h: what a session is owed, taken by its turns (promise P3).
+ *
+ * Promise    a row is bound to at most one turn, in the commit that makes the turn, and settled in
+ *            the commit that ends it: acknowledged, or tried again, or held with the turn's cause.
+ *            A crash in between repeats the turn, with the same rows, and makes no other. A session
+ *            that is busy costs no attempt and no wait: the end of its turn offers what is left.
+ * How        receivers here are of the kind RECEIVER_SESSION, their address is the session. A note
+ *            (INBOX_NOTE) says that something changed for one; whoever drives sessions asks
+ *            tx_inbox_due then, and makes a turn when something is due and the session is free.
+ * Threads    inside a store function.
+ */
+#ifndef DROVER_ENGINE_INBOX_BIND_H
+#define DROVER_ENGINE_INBOX_BIND_H
+
+#include "engine/inbox/inbox.h"
+
+/* Rows of one call that settles all that a session has. */
+enum { INBOX_SETTLE_PAGE = 200 };
+
+/* To the turn `turn` (run_…): all rows of the session that are due, or one that failed with others
+ * before (rules/inbox/inbox.h). `each` gets them in their order, with payloads that live until the
+ * function ends. *ret_count 0: nothing is due. */
+struct inbox_bind {
+    struct inbox_receiver session;
+    struct bytes turn;
+};
+MUST_CHECK struct err tx_inbox_bind(struct tx *tx, const struct inbox_bind *bind,
+                                    struct err (*each)(void *ctx, const struct inbox_row *row),
+                                    void *ctx, size_t *ret_count);
+
+/* The rows of a turn that is begun again, the same way. */
+MUST_CHECK struct err tx_inbox_bound(struct tx *tx, struct bytes turn,
+                                     struct err (*each)(void *ctx, const struct inbox_row *row),
+                                     void *ctx);
+
+/* In the commit that ends a run of the kind KIND_TURN: runs__end does. A second time it changes
+ * nothing. */
+struct inbox_turn_end {
+    struct bytes turn;
+    enum run_state state; /* Final. */
+    enum run_cause cause;
+};
+MUST_CHECK struct err tx_inbox_settle_turn(struct tx *tx, const struct inbox_turn_end *end);
+
+/* In the commit that makes a session free, whatever its turn was about: what is left is offered. */
+MUST_CHECK struct err tx_inbox_offer(struct tx *tx, const struct inbox_receiver *session);
+
+/* A model of that session fetched the result of a run by itself: nobody need tell it any more. */
+MUST_CHECK struct err tx_inbox_settle_fetched(struct tx *tx, const struct inbox_receiver *session,
+                                              struct bytes run);
+
+/* What held its rows has changed (a budget, a key, a model): they are due. *ret_more: call again.
+ */
+MUST_CHECK struct err tx_inbox_unhold(struct tx *tx, const struct inbox_receiver *session,
+                                      bool *ret_more);
+
+/* The same for every session of an owner (data NULL: of everybody), where something that many share
+ * has changed. What is more than INBOX_UNHOLD_MAX waits for the next change, or `inbox retry`. */
+enum { INBOX_UNHOLD_MAX = 1000 };
+MUST_CHECK struct err tx_inbox_unhold_all(struct tx *tx, struct bytes owner);
+
+/* The session is no more: all that it is owed is settled as gone, also what a turn of it has.
+ * *ret_more: call again. */
+MUST_CHECK struct err tx_inbox_receiver_gone(struct tx *tx, const struct inbox_receiver *session,
+                                             bool *ret_more);
+
+#endif

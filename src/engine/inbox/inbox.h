@@ -1,0 +1,135 @@
+/* inbox.h: what is owed to whoever waits for a result (promise P3).
+ *
+ * Promise    a row is written in the commit that ends a run, and leaves `pending` only in the
+ *            commit that knows how its delivery went. Nothing else ever removes it. Once settled it
+ *            goes with its run, or before, when it is old or there are many.
+ * Sessions   take rows by their turns: inbox_bind.h.
+ * How        a receiver with pending rows is a subject of effects like a run: each commit that
+ *            touches it leaves a note, and at start all of them are walked (tx_inbox_recover).
+ * Threads    inside a store function.
+ */
+#ifndef DROVER_ENGINE_INBOX_INBOX_H
+#define DROVER_ENGINE_INBOX_INBOX_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "rules/inbox/inbox.h"
+#include "rules/run/run.h"
+#include "store/store.h"
+
+enum {
+    INBOX_NOTE = 2, /* The kind under which store notes reach the dispatcher. */
+    INBOX_PAYLOAD_MAX = 32 << 10,
+    INBOX_OUTPUT_MAX = 4000, /* Characters of a command's output in a notice. */
+    INBOX_MEMBERS_MAX = 4000,
+    INBOX_KEPT_MAX = 10000, /* Settled rows. */
+    INBOX_CAUSE_MAX = 200,
+    INBOX_NOTE_MAX = 2 + UINT8_MAX + 2048, /* Of a receiver: kind, owner, address. */
+};
+
+enum receiver_kind { RECEIVER_WEBHOOK, RECEIVER_SESSION, RECEIVER_KIND_COUNT };
+const char *receiver_kind_name(enum receiver_kind kind);
+
+struct inbox_row {
+    int64_t id;
+    struct bytes delivery;            /* dlv_…: the same in every try. */
+    struct bytes owner, run, address; /* address: the URL, or the session. */
+    enum receiver_kind kind;
+    enum inbox_state state;
+    struct bytes payload; /* JSON, compact. */
+    struct bytes cause;   /* Of the last failure: a sentence, or ""; of a turn: its name. */
+    struct bytes turn;    /* run_…: the turn that it is bound to; "": none. */
+    int64_t failures, made_ms, not_before_ms, settled_ms;
+};
+
+/* One row for each that `notify` of the run's spec names; called by the commit that ends it. */
+struct inbox_notice {
+    const struct run_row *run; /* As it stands after its end. */
+    struct bytes output;       /* Text: head and tail. */
+    struct bytes members;      /* Of a workflow: more of the object, INBOX_MEMBERS_MAX; "": none. */
+    int64_t exit_code;         /* -1: none. */
+};
+MUST_CHECK struct err tx_inbox_notify(struct tx *tx, const struct inbox_notice *notice);
+
+struct inbox_receiver {
+    struct bytes owner, address;
+    enum receiver_kind kind;
+};
+/* The row of a receiver that is due first, and how long it still waits. `waits`: of webhooks. */
+struct inbox_due {
+    bool found;
+    bool damaged; /* The row cannot be delivered: tx_inbox_set_aside. */
+    int64_t wait_ms;
+    struct inbox_row row;
+};
+MUST_CHECK struct err tx_inbox_due(struct tx *tx, const struct inbox_receiver *receiver,
+                                   const struct inbox_waits *waits, struct inbox_due *ret_due);
+
+/* A row that cannot be delivered as it stands in the database: it is held, with that as its cause,
+ * until somebody drops it, and the receiver's other rows go on. */
+MUST_CHECK struct err tx_inbox_set_aside(struct tx *tx, int64_t id);
+
+enum inbox_outcome { INBOX_DELIVERED, INBOX_FAILED, INBOX_RECEIVER_GONE };
+struct inbox_settle {
+    struct bytes delivery, cause;
+    enum inbox_outcome outcome;
+    struct inbox_waits waits;
+    uint32_t random;
+};
+/* *ret_late: it was settled meanwhile. */
+MUST_CHECK struct err tx_inbox_settle(struct tx *tx, const struct inbox_settle *settle,
+                                      bool *ret_late);
+
+/* By a person: try it now, or take it off the list. ERR_NOT_FOUND, ERR_CONFLICT (settled). */
+enum inbox_order { INBOX_RETRY, INBOX_DROP };
+struct inbox_key {
+    struct bytes owner, delivery;
+};
+MUST_CHECK struct err tx_inbox_order(struct tx *tx, const struct inbox_key *key,
+                                     enum inbox_order order, struct inbox_row *ret_row);
+MUST_CHECK struct err tx_inbox_find(struct tx *tx, const struct inbox_key *key, bool *ret_found,
+                                    struct inbox_row *ret_row);
+
+struct inbox_page {
+    struct bytes owner;
+    int64_t before, limit; /* before: id; 0: from the newest. */
+    bool all;              /* Also what is settled. */
+};
+MUST_CHECK struct err tx_inbox_each(struct tx *tx, const struct inbox_page *page,
+                                    struct err (*each)(void *ctx, const struct inbox_row *row),
+                                    void *ctx);
+
+/* A note for each receiver that has unsettled rows, in an order of their own, above `after`; costs
+ * what it finds, however many rows there are. A receiver that cannot be read is left out, and
+ * counted. *ret_next: hand it in as the next `after`; no length: that was all. */
+struct inbox_cursor {
+    size_t len; /* 0: from the first. */
+    char note[INBOX_NOTE_MAX];
+};
+MUST_CHECK struct err tx_inbox_recover(struct tx *tx, const struct inbox_cursor *after,
+                                       int64_t limit, struct inbox_cursor *ret_next,
+                                       int64_t *ret_damaged);
+/* Removes settled rows: those that are too old by the clock of tx_run_prune, and the oldest beyond
+ * a number. *ret_more: call again. */
+struct inbox_prune {
+    int64_t age_ms; /* 0: no such bound. */
+    int64_t count;  /* Of all owners. */
+    int64_t limit;  /* Rows of one call. */
+};
+MUST_CHECK struct err tx_inbox_prune(struct tx *tx, const struct inbox_prune *prune,
+                                     bool *ret_more);
+
+struct inbox_census {
+    int64_t pending, stalled, oldest_ms; /* made_ms of the oldest unsettled; 0: none. */
+};
+MUST_CHECK struct err tx_inbox_census(struct tx *tx, struct inbox_census *ret_census);
+
+/* From a note; borrows it. */
+MUST_CHECK bool inbox_note_read(struct bytes note, struct inbox_receiver *ret_receiver);
+
+enum inbox_form { INBOX_LIGHT, INBOX_WHOLE }; /* WHOLE: with the payload. */
+struct text;
+void inbox_write_json(const struct inbox_row *row, enum inbox_form form, struct text *text);
+
+#endif

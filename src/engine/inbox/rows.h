@@ -1,0 +1,45 @@
+/* rows.h: the rows of the inbox, between the database and the rules. Only the engine includes
+ * it.
+ */
+#ifndef DROVER_ENGINE_INBOX_ROWS_H
+#define DROVER_ENGINE_INBOX_ROWS_H
+
+#include "engine/inbox/inbox.h"
+
+/* In the order of inbox__borrow; `payload` comes last, for lists without it. */
+#define INBOX_COLUMNS_LIGHT                                                                        \
+    "id, delivery, owner, run, receiver, address, state, cause, failures, made_ms,"                \
+    " not_before_ms, settled_ms, turn"
+#define INBOX_COLUMNS INBOX_COLUMNS_LIGHT ", payload"
+
+MUST_CHECK bool receiver_kind_find(struct bytes name, enum receiver_kind *ret_kind);
+
+#define INBOX_DAMAGED "the notice is damaged in the database"
+/* Borrows the texts from the row under the cursor. A row with words that nobody knows reads as one
+ * that is held, or gone where it is settled, with INBOX_DAMAGED as its cause. */
+void inbox__borrow(const struct rows *rows, enum inbox_form form, struct inbox_row *ret_row);
+/* Copies them into the transaction's arena. */
+MUST_CHECK struct err inbox__read(struct tx *tx, const struct rows *rows,
+                                  struct inbox_row *ret_row);
+/* Writes what changes, and tells of its receiver. One that is settled and has no run any more goes.
+ */
+MUST_CHECK struct err inbox__write(struct tx *tx, const struct inbox_row *row);
+/* With the run: what it was told by. What is still owed stays until it is settled. */
+MUST_CHECK struct err inbox__forget(struct tx *tx, struct bytes run);
+/* A row that is settled, and whose run went before it. */
+MUST_CHECK struct err inbox__forget_orphan(struct tx *tx, const struct inbox_row *row);
+/* After a failure, its next state and time. */
+void inbox__fail(struct tx *tx, const struct inbox_waits *waits, uint32_t random,
+                 struct inbox_row *row);
+/* A receiver whose row is too damaged for a note leaves none. */
+MUST_CHECK struct err inbox__tell(struct tx *tx, const struct inbox_receiver *receiver);
+
+/* Position of a walk over all receivers. False: longer than any receiver that drover stores. */
+MUST_CHECK bool inbox__cursor(const struct inbox_receiver *receiver,
+                              struct inbox_cursor *ret_cursor);
+
+/* The notice itself: JSON. */
+MUST_CHECK struct err inbox__write_notice(const struct inbox_notice *notice, struct bytes delivery,
+                                          struct text *text);
+
+#endif

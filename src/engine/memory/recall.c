@@ -1,0 +1,175 @@
+/* recall.c: lists, the daily view, and what answers a question best.
+ *
+ * The database only says which rows have one of the words, as a beginning of one of theirs: LIKE
+ * on text that we cut and lowered ourselves means the same to both. Which of them is best, we say.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "engine/memory/rows.h"
+#include "engine/memory/words.h"
+
+/* $1 owner, $2 about any (1) or not, $3 project, $4 topic ("": every one). */
+#define SCOPE " owner = $1 AND ($2 = 1 OR project = $3 OR project = '') AND ($4 = '' OR topic = $4)"
+
+enum { SCOPE_ARGS = 4 };
+static void scope_args(const struct memory_scope *scope, struct arg args[SCOPE_ARGS]) {
+    args[0] = arg_text(scope->owner);
+    args[1] = arg_int(scope->about == MEMORY_ABOUT_ANY ? 1 : 0);
+    args[2] = arg_text(scope->project.data == NULL ? BYTES("") : scope->project);
+    args[3] = arg_text(scope->topic.data == NULL ? BYTES("") : scope->topic);
+}
+
+/* --- Lists ------------------------------------------------------------------------------------ */
+
+struct err tx_memory_list(struct tx *tx, const struct memory_page *page, memory_each each,
+                          void *ctx) {
+    static const char sql[] = "SELECT " MEMORY_COLUMNS " FROM memory WHERE" SCOPE
+                              " AND id < $5 ORDER BY id DESC LIMIT $6";
+    struct arg args[SCOPE_ARGS + 2];
+    scope_args(&page->scope, args);
+    args[SCOPE_ARGS] = arg_int(page->before > 0 ? page->before : INT64_MAX);
+    args[SCOPE_ARGS + 1] = arg_int(page->limit);
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
+    bool more = true;
+    while (!err_failed(err)) {
+        struct memory memory;
+        err = rows_next(rows, &more);
+        if (err_failed(err) || !more) {
+            break;
+        }
+        memory__read(rows, &memory);
+        err = each(ctx, &memory);
+    }
+    return err;
+}
+
+struct err tx_memory_days(struct tx *tx, const struct memory_days *days,
+                          struct err (*each)(void *ctx, const struct memory_day *day), void *ctx) {
+    static const char sql[] = "SELECT day, count(*) FROM memory WHERE" SCOPE
+                              " AND day < $5 GROUP BY day ORDER BY day DESC LIMIT $6";
+    struct arg args[SCOPE_ARGS + 2];
+    scope_args(&days->scope, args);
+    args[SCOPE_ARGS] = arg_int(days->before > 0 ? days->before : INT64_MAX);
+    args[SCOPE_ARGS + 1] = arg_int(days->limit);
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
+    bool more = true;
+    while (!err_failed(err)) {
+        err = rows_next(rows, &more);
+        if (err_failed(err) || !more) {
+            break;
+        }
+        err = each(ctx, &(struct memory_day){rows_int(rows, 0), rows_int(rows, 1)});
+    }
+    return err;
+}
+
+/* --- Recall ----------------------------------------------------------------------------------- */
+
+struct ranked {
+    unsigned score;
+    struct memory memory; /* Its texts are the arena's. */
+};
+struct ranking {
+    struct tx *tx;
+    const struct memory_words *words;
+    size_t count, limit;
+    struct ranked best[MEMORY_RECALLED_MAX];
+};
+
+enum { TITLE_WEIGHT = 8, TOPIC_WEIGHT = 6, TAGS_WEIGHT = 4 };
+
+static unsigned score_of(const struct memory_words *words, const struct memory *memory) {
+    return TITLE_WEIGHT * memory_words_score(words, memory->title) +
+           TOPIC_WEIGHT * memory_words_score(words, memory->topic) +
+           TAGS_WEIGHT * memory_words_score(words, memory->tags) +
+           memory_words_score(words, memory->content);
+}
+
+/* Rows come newest first, so that an equal one stays behind those before it. */
+static struct err rank(struct ranking *ranking, const struct memory *memory) {
+    struct ranked one = {.score = score_of(ranking->words, memory), .memory = *memory};
+    size_t at = ranking->count;
+    while (at > 0 && ranking->best[at - 1].score < one.score) {
+        at--;
+    }
+    if (one.score == 0 || at == ranking->limit) {
+        return ERR_OK;
+    }
+    struct err err = memory__keep(ranking->tx, &one.memory);
+    if (err_failed(err)) {
+        return err;
+    }
+    ranking->count += ranking->count < ranking->limit ? 1 : 0;
+    for (size_t i = ranking->count - 1; i > at; i--) {
+        ranking->best[i] = ranking->best[i - 1];
+    }
+    ranking->best[at] = one;
+    return ERR_OK;
+}
+
+/* "% word%": a word that begins so. */
+static struct err like(struct tx *tx, const struct memory_word *word, struct arg *ret_arg) {
+    char pattern[MEMORY_WORD_MAX + 4];
+    int len = snprintf(pattern, sizeof pattern, "%% %s%%", word->text);
+    assert(len > 0 && (size_t)len < sizeof pattern);
+    char *copy = arena_try_copy(tx_arena(tx), pattern, (size_t)len);
+    if (copy == NULL) {
+        return err_make(ERR_OUT_OF_MEMORY, "memory: words");
+    }
+    *ret_arg = arg_text((struct bytes){copy, (size_t)len});
+    return ERR_OK;
+}
+
+static struct err rank_all(struct ranking *ranking, const struct memory_question *question) {
+    static const char sql[] =
+        "SELECT " MEMORY_COLUMNS " FROM memory WHERE" SCOPE
+        " AND (words LIKE $5 OR words LIKE $6 OR words LIKE $7 OR words LIKE $8 OR words LIKE $9"
+        " OR words LIKE $10 OR words LIKE $11 OR words LIKE $12) ORDER BY id DESC LIMIT $13";
+    struct arg args[SCOPE_ARGS + MEMORY_WORDS_ASKED + 1];
+    scope_args(&question->scope, args);
+    struct err err = ERR_OK;
+    for (size_t i = 0; i < MEMORY_WORDS_ASKED && !err_failed(err); i++) {
+        /* Fewer words: the first one again, which changes nothing. */
+        size_t word = i < ranking->words->count ? i : 0;
+        err = like(ranking->tx, &ranking->words->items[word], &args[SCOPE_ARGS + i]);
+    }
+    args[SCOPE_ARGS + MEMORY_WORDS_ASKED] = arg_int(MEMORY_LOOKED_MAX);
+    AUTO(rows_release) struct rows *rows = NULL;
+    if (!err_failed(err)) {
+        err = tx_query(ranking->tx, sql, args, COUNT_OF(args), &rows);
+    }
+    bool more = true;
+    while (!err_failed(err)) {
+        struct memory memory;
+        err = rows_next(rows, &more);
+        if (err_failed(err) || !more) {
+            break;
+        }
+        memory__read(rows, &memory);
+        err = rank(ranking, &memory);
+    }
+    return err;
+}
+
+struct err tx_memory_recall(struct tx *tx, const struct memory_question *question, memory_each each,
+                            void *ctx) {
+    struct memory_words words;
+    memory_words_of(question->query, &words);
+    if (words.count == 0) {
+        return ERR_OK;
+    }
+    AUTO(mem_release) struct ranking *ranking = mem_new(sizeof *ranking);
+    ranking->tx = tx;
+    ranking->words = &words;
+    ranking->limit = question->limit < MEMORY_RECALLED_MAX ? (size_t)question->limit
+                                                           : (size_t)MEMORY_RECALLED_MAX;
+    struct err err = rank_all(ranking, question);
+    for (size_t i = 0; i < ranking->count && !err_failed(err); i++) {
+        err = each(ctx, &ranking->best[i].memory);
+    }
+    return err;
+}

@@ -1,0 +1,55 @@
+/* providers.h: the connections to providers of models that somebody set, as rows.
+ *
+ * Promise    a connection belongs to the daemon, not to an owner: it is what this daemon reaches,
+ *            and its key is paid for by whoever runs it. So admins change connections, and whoever
+ *            may read sees them.
+ *            A row never holds a key. It names the file that does (key_file), and each change of
+ *            the key names another file: what is committed and what the file holds cannot differ,
+ *            whatever a crash leaves behind.
+ * Ownership  a struct provider borrows its texts: from the caller, or, where a function here fills
+ *            it, from the transaction's arena. provider_copy owns all of them.
+ * Threads    tx_…: inside a store function. The rest: any.
+ */
+#ifndef DROVER_ENGINE_PROVIDER_PROVIDERS_H
+#define DROVER_ENGINE_PROVIDER_PROVIDERS_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "store/store.h"
+
+enum {
+    PROVIDERS_MAX = 200,
+    PROVIDER_KEY_FILE_MAX = 128,
+    PROVIDER_JSON_MAX = 256 << 10, /* Of headers and of models, each. */
+};
+
+struct provider {
+    struct bytes name, kind;
+    struct bytes base_url;        /* Empty: the kind has none. */
+    struct bytes key_file;        /* Empty: no key. */
+    struct bytes headers, models; /* Compact JSON: an object of strings, an array of strings. */
+    int64_t window;               /* Tokens; 0: not said. */
+    int64_t max_concurrent;       /* 0: the default of its kind. */
+    int64_t made_ms, changed_ms;
+};
+
+struct provider *provider_copy(const struct provider *provider);
+void provider_free(struct provider *provider); /* NULL is allowed. */
+
+/* --- In a store function ---------------------------------------------------------------------- */
+
+MUST_CHECK struct err tx_provider_find(struct tx *tx, struct bytes name, bool *ret_found,
+                                       struct provider *ret_provider);
+/* In the order of names, those after `after` (empty: from the start). Borrowed for the call. */
+MUST_CHECK struct err tx_provider_each(struct tx *tx, struct bytes after, int64_t limit,
+                                       struct err (*each)(void *ctx,
+                                                          const struct provider *provider),
+                                       void *ctx);
+/* ERR_CONFLICT: there is one of that name. ERR_TOO_MANY: PROVIDERS_MAX are there. */
+MUST_CHECK struct err tx_provider_add(struct tx *tx, const struct provider *provider);
+/* Writes all but name and made_ms into the row of that name, which is there. */
+MUST_CHECK struct err tx_provider_change(struct tx *tx, const struct provider *provider);
+MUST_CHECK struct err tx_provider_remove(struct tx *tx, struct bytes name, bool *ret_found);
+
+#endif

@@ -1,0 +1,150 @@
+/* give_up.c: the last resort for a job, a title or a workflow whose end cannot be stored.
+ *
+ * The end of a run reads and writes rows of others: spans, agents, budgets, what it names. If one
+ * of them is refused for good, the run would hold its key and its slot until the next start, and
+ * those that wait for it would wait as long. So after the last try of that end the run fails
+ * alone, and what belongs to it is closed by statements that read no text. Its event, the card or
+ * session that waits for it and its notices are written as always. turn/give_up.c is the same for
+ * turns, which have more to close.
+ */
+#include "engine/run/rows.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "engine/turn/rows.h"
+#include "engine/workflow/rows.h"
+
+/* Its folder is still counted on the disk: nobody knows its size. */
+static struct err close_spans(struct tx *tx, int64_t run) {
+    static const char sql[] = "UPDATE spans SET state = 'failed', cause = 'not_stored',"
+                              " ended_ms = $2 WHERE run = $1 AND ended_ms IS NULL";
+    const struct arg args[] = {arg_int(run), arg_int(tx_now_ms(tx))};
+    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* any number */);
+}
+
+static struct err end_alone(struct tx *tx, const struct run_give_up *what, struct run_row *row,
+                            struct run_freed *freed) {
+    const struct run_end end = {
+        .from = row->state, .output = what->sentence, .members = {"", 0}, .alone = true};
+    row->state = RUN_FAILED;
+    row->cause = CAUSE_NOT_STORED;
+    row->note = (struct bytes){what->sentence.data, utf8_cut(what->sentence, RUN_NOTE_TEXT_MAX)};
+    row->exit_code = what->exit_code;
+    struct err err = close_spans(tx, row->id);
+    if (!err_failed(err) && row->kind == KIND_WORKFLOW) {
+        err = workflows__close(tx, row, freed);
+    }
+    if (!err_failed(err)) {
+        err = runs__end(tx, &end, row, freed);
+    }
+    if (!err_failed(err) && row->kind == KIND_WORKFLOW) {
+        err = workflows__tell_closed(tx, row);
+    }
+    return err_failed(err) ? err : runs__ask_children(tx, row, freed);
+}
+
+/* Of a turn, `turn` holds the run alone so far. */
+static struct err end_any(struct tx *tx, const struct run_give_up *what, struct turn *turn,
+                          struct run_freed *freed) {
+    return turn->run.kind == KIND_TURN ? turns__end_alone(tx, what->sentence, turn, freed)
+                                       : end_alone(tx, what, &turn->run, freed);
+}
+
+struct err tx_run_give_up(struct tx *tx, const struct run_give_up *what, bool *ret_late) {
+    const struct run_key key = {.run = what->run};
+    struct run_freed freed = {.kinds = 0};
+    bool found = false;
+    struct run_row row;
+    struct err err = tx_run_find(tx, &key, &found, &row);
+    if (err_failed(err)) {
+        return err;
+    }
+    *ret_late = !found || row.attempt != what->attempt ||
+                (row.state != RUN_RUNNING && row.state != RUN_WAITING);
+    if (*ret_late) {
+        return ERR_OK;
+    }
+    err = end_alone(tx, what, &row, &freed);
+    return err_failed(err) ? err : runs__admit_freed(tx, &freed, &what->bounds);
+}
+
+/* --- A run that is refused in the commit of another ------------------------------------------- */
+
+struct refusal {
+    int64_t id;
+    struct bytes sentence;
+    struct run_freed *freed; /* Borrowed. */
+};
+
+/* A run that has begun may go on, so only one that is queued is ended. */
+static struct err end_refused(struct tx *tx, void *ctx) {
+    const struct refusal *refusal = ctx;
+    const struct run_give_up what = {.sentence = refusal->sentence, .exit_code = -1};
+    bool found = false;
+    struct turn turn = {.run = {.id = 0}};
+    struct err err = runs__find_id(tx, refusal->id, &found, &turn.run);
+    if (!err_failed(err) && (!found || turn.run.state != RUN_QUEUED)) {
+        err = err_make(ERR_CONFLICT, "runs: refused");
+    }
+    return err_failed(err) ? err : end_any(tx, &what, &turn, refusal->freed);
+}
+
+/* *ret_ended: the run has failed. */
+static struct err fail_refused(struct tx *tx, int64_t id, struct err why, struct run_freed *freed,
+                               bool *ret_ended) {
+    char sentence[100];
+    (void)snprintf(sentence, sizeof sentence, "its begin could not be stored: %s",
+                   err_name(why.code)); /* Short. */
+    struct refusal refusal = {.id = id, .sentence = {sentence, strlen(sentence)}, .freed = freed};
+    struct err refused = ERR_OK;
+    const struct run_freed before = *freed;
+    struct err err = tx_try(tx, end_refused, &refusal, &refused);
+    *ret_ended = !err_failed(err) && !err_failed(refused);
+    if (!*ret_ended) {
+        *freed = before; /* A run that has not failed leaves nothing: its line was just read. */
+    }
+    return err;
+}
+
+struct err runs__try(struct tx *tx, const struct run_part *part, struct run_freed *freed,
+                     enum run_part_end *ret_end) {
+    struct err refused = ERR_OK;
+    bool ended = false;
+    *ret_end = RUN_PART_DONE;
+    struct err err = tx_try(tx, part->fn, part->ctx, &refused);
+    if (err_failed(err) || !err_failed(refused)) {
+        return err;
+    }
+    if (freed->refused < RUN_REFUSED_MAX) {
+        freed->refused++;
+        err = fail_refused(tx, part->id, refused, freed, &ended);
+    }
+    *ret_end = ended || *part->io_unwritable == 0 ? RUN_PART_PASSED : RUN_PART_WAITS;
+    if (!ended) {
+        *part->io_unwritable = part->id;
+    }
+    return err;
+}
+
+/* --- A run that cannot begin ------------------------------------------------------------------ */
+
+/* What it frees is handed out by other transactions, since one that began together with it may be
+ * what was refused. */
+struct err tx_run_give_up_wait(struct tx *tx, const struct run_give_up *what, bool *ret_late) {
+    const struct run_key key = {.run = what->run};
+    struct run_freed freed = {.kinds = 0};
+    bool found = false;
+    struct turn turn = {.run = {.id = 0}};
+    struct err err = tx_run_find(tx, &key, &found, &turn.run);
+    if (err_failed(err)) {
+        return err;
+    }
+    *ret_late = !found || turn.run.state != RUN_QUEUED || turn.run.gate != GATE_TIME;
+    if (*ret_late) {
+        return ERR_OK;
+    }
+    err = end_any(tx, what, &turn, &freed);
+    return err_failed(err) ? err : runs__admit_later(tx, &freed);
+}

@@ -1,0 +1,383 @@
+/* list.c: lists of runs, by any filters together.
+ *
+ * One filter, the one that is expected to leave the fewest rows, has an index in the order of the
+ * list and leads; the others are compared with each row that it leaves. Where others are given, the
+ * rows that one transaction looks at are bounded: a statement on the index alone finds the id at
+ * which the slice ends, the second reads what fits between, and the caller goes on below that id in
+ * another transaction. So whatever the filters are, no list holds a reader for long.
+ */
+#include <string.h>
+
+#include "base/memory.h"
+#include "engine/base/search_sql.h"
+#include "engine/run/rows.h"
+
+/* Arguments of the statements below, in the order of their numbers: FILTER_KEY is $4. A filter that
+ * is empty or 0 compares nothing. */
+enum {
+    FILTER_OWNER,
+    FILTER_BELOW, /* Ids below. */
+    FILTER_LIMIT, /* Rows at most. */
+    FILTER_KEY,   /* Value of the filter that leads. */
+    FILTER_FROM,  /* Lowest id. */
+    FILTER_KIND,
+    FILTER_STATES,
+    FILTER_HELD_EPOCH, /* Epoch of a daemon that holds, else 0. */
+    FILTER_LIVE,
+    FILTER_PROJECT,
+    FILTER_SESSION,
+    FILTER_PARENT,
+    FILTER_ROOT,
+    FILTER_SINCE,
+    FILTER_PATTERN,
+    FILTERS
+};
+enum { FILTERS_BOUNDS = FILTER_KEY + 1 }; /* Number of those that the bounds of a slice need. */
+
+struct filters {
+    struct arg args[FILTERS]; /* Texts are borrowed from the page and the list. */
+};
+
+/* State of a row as run_shown has it. */
+#define STATE_SHOWN                                                                                \
+    "CASE WHEN state = 'running' AND epoch <> $8 AND $8 <> 0 THEN 'waiting' ELSE state END"
+
+/* Comparisons with each row. `||` keeps both databases from the index by owner. Each argument is
+ * met first where its type can be seen. */
+#define COMPARED                                                                                   \
+    " AND id >= $5 AND owner || '' = $1 AND (kind = $6 OR $6 = '')"                                \
+    " AND ($7 = '' OR $7 LIKE '%,' || (" STATE_SHOWN ") || ',%')"                                  \
+    " AND ($9 = 0 OR ended_ms IS NULL) AND (project = $10 OR $10 = '')"                            \
+    " AND (session = $11 OR $11 = '') AND (parent = $12 OR $12 = 0)"                               \
+    " AND (root = $13 OR $13 = 0) AND made_ms >= $14"                                              \
+    " AND ($15 = '' OR " SEARCH_LOWER("label") " LIKE $15 ESCAPE '!' OR " SEARCH_LOWER(            \
+        "command") " LIKE $15 ESCAPE '!'"                                                          \
+                   " OR run LIKE $15 ESCAPE '!')"
+
+struct lead {
+    const char *bounds; /* Takes FILTERS_BOUNDS arguments: lowest id and number of the rows. */
+    const char *rows;   /* Takes all. */
+    const char *count;  /* The same without a limit: $3 counts for nothing. */
+};
+
+#define LEAD(where)                                                                                \
+    {                                                                                              \
+        .bounds = "SELECT COALESCE(min(id), 0), count(*) FROM (SELECT id FROM runs WHERE " where   \
+                  " AND id < $2 ORDER BY id DESC LIMIT $3) slice",                                 \
+        .rows = "SELECT " RUN_COLUMNS_LIGHT " FROM runs WHERE " where " AND id < $2" COMPARED      \
+                " ORDER BY id DESC LIMIT $3",                                                      \
+        .count = "SELECT count(*) FROM runs WHERE " where " AND id < $2 AND $3 > 0" COMPARED       \
+    }
+
+enum { BY_OWNER, BY_KIND, BY_END, BY_LIFE, BY_PROJECT, BY_SESSION, BY_PARENT, BY_ROOT, LEADS };
+
+static const struct lead leads[LEADS] = {
+    [BY_OWNER] = LEAD("owner = $1 AND $4 = ''"),
+    [BY_KIND] = LEAD("owner = $1 AND kind = $4"),
+    [BY_END] = LEAD("owner = $1 AND state = $4 AND ended_ms IS NOT NULL"),
+    [BY_LIFE] = LEAD("$1 <> '' AND $4 = '' AND ended_ms IS NULL"),
+    [BY_PROJECT] = LEAD("owner = $1 AND project = $4 AND project <> ''"),
+    [BY_SESSION] = LEAD("owner = $1 AND session = $4 AND session <> ''"),
+    [BY_PARENT] = LEAD("$1 <> '' AND parent = $4 AND parent <> 0"),
+    [BY_ROOT] = LEAD("$1 <> '' AND root = $4 AND root <> 0"),
+};
+
+/* Entries of an index that the look for the oldest costs a transaction at most. */
+enum { SINCE_MAX = 5000 };
+enum { STATES_MAX = RUN_STATE_COUNT * 12 + 2, PATTERN_MAX = 2 * RUN_SEARCH_MAX + 2 };
+
+struct list {
+    struct tx *tx;
+    const struct run_page *page; /* Borrowed. */
+    const struct lead *lead;
+    struct filters filters; /* FILTER_BELOW, _LIMIT and _FROM change from part to part. */
+    bool compares;          /* Whether filters are given beside the one that leads. */
+    int64_t parent, root;
+    int64_t oldest; /* Lowest id that a run which fits may have. */
+    char states[STATES_MAX], pattern[PATTERN_MAX];
+    size_t states_len, pattern_len;
+};
+
+/* --- What leads ------------------------------------------------------------------------------- */
+
+static unsigned live_states(void) {
+    unsigned live = 0;
+    for (unsigned i = 0; i < RUN_STATE_COUNT; i++) {
+        live |= run_state_final((enum run_state)i) ? 0 : 1U << i;
+    }
+    return live;
+}
+
+/* Of a single state that ends runs. */
+static bool single_end(const struct run_page *page, enum run_state *ret_state) {
+    for (unsigned i = 0; i < RUN_STATE_COUNT; i++) {
+        if (page->states == 1U << i && run_state_final((enum run_state)i)) {
+            *ret_state = (enum run_state)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static unsigned filters_given(const struct run_page *page) {
+    return (page->by_kind ? 1U : 0) + (page->states != 0 ? 1U : 0) + (page->live ? 1U : 0) +
+           (page->project.len > 0 ? 1U : 0) + (page->session.len > 0 ? 1U : 0) +
+           (page->parent.len > 0 ? 1U : 0) + (page->root.len > 0 ? 1U : 0) +
+           (page->since_ms > 0 ? 1U : 0) + (page->q.len > 0 ? 1U : 0);
+}
+
+/* Most runs succeed, so that state leads only where nothing else is given. */
+static void choose(struct list *list) {
+    const struct run_page *page = list->page;
+    enum run_state state = RUN_SUCCEEDED;
+    bool ended = single_end(page, &state), few = ended && state != RUN_SUCCEEDED;
+    bool lives = page->live || (page->states != 0 && (page->states & ~live_states()) == 0);
+    unsigned by = BY_OWNER;
+    struct arg *key = &list->filters.args[FILTER_KEY];
+    *key = arg_text(BYTES(""));
+    if (list->parent != 0) {
+        by = BY_PARENT;
+        *key = arg_int(list->parent);
+    } else if (list->root != 0) {
+        by = BY_ROOT;
+        *key = arg_int(list->root);
+    } else if (page->session.len > 0) {
+        by = BY_SESSION;
+        *key = arg_text(page->session);
+    } else if (lives) {
+        by = BY_LIFE;
+    } else if (few || (ended && filters_given(page) == 1)) {
+        by = BY_END;
+        *key = runs__name(run_state_name(state));
+    } else if (page->project.len > 0) {
+        by = BY_PROJECT;
+        *key = arg_text(page->project);
+    } else if (page->by_kind) {
+        by = BY_KIND;
+        *key = runs__name(run_kind_name(page->kind));
+    }
+    list->lead = &leads[by];
+    list->compares = by == BY_LIFE || filters_given(page) > (by == BY_OWNER ? 0U : 1U);
+}
+
+/* --- Arguments -------------------------------------------------------------------------------- */
+
+static void write_states(struct list *list) {
+    size_t len = 0;
+    for (unsigned i = 0; i < RUN_STATE_COUNT; i++) {
+        if ((list->page->states & 1U << i) != 0) {
+            const char *name = run_state_name((enum run_state)i);
+            size_t size = strlen(name);
+            assert(len + size + 2 <= sizeof list->states);
+            list->states[len++] = ',';
+            memcpy(list->states + len, name, size);
+            len += size;
+        }
+    }
+    if (len > 0) {
+        list->states[len++] = ',';
+    }
+    list->states_len = len;
+}
+
+/* %text%, with what LIKE would read as a wildcard escaped. */
+static void write_pattern(struct list *list) {
+    struct bytes text = list->page->q;
+    char *at = list->pattern;
+    assert(text.len <= RUN_SEARCH_MAX);
+    if (text.len > 0) {
+        *at++ = '%';
+        for (size_t i = 0; i < text.len; i++) {
+            char c = text.data[i];
+            c = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+            if (c == '%' || c == '_' || c == '!') {
+                *at++ = '!';
+            }
+            *at++ = c;
+        }
+        *at++ = '%';
+    }
+    list->pattern_len = (size_t)(at - list->pattern);
+}
+
+static struct err find_id(struct list *list, struct bytes run, int64_t *ret_id) {
+    const struct run_key key = {.owner = list->page->owner, .run = run};
+    bool found = run.len == 0;
+    struct run_row row = {.id = 0};
+    struct err err = found ? ERR_OK : tx_run_find_shown(list->tx, &key, &found, &row);
+    if (!err_failed(err) && !found) {
+        err = err_make(ERR_NOT_FOUND, "runs: parent or root of a list");
+    }
+    if (!err_failed(err)) {
+        *ret_id = row.id;
+    }
+    return err;
+}
+
+/* Lowest id of the runs since a time. Ids follow the order of submits and `made_ms` the clock, that
+ * may be set back, so only the runs themselves answer it; of more than SINCE_MAX: 0. */
+static struct err find_since(const struct list *list, int64_t *ret_oldest) {
+    static const char sql[] =
+        "SELECT COALESCE(min(id), $4), count(*) FROM (SELECT id FROM runs"
+        " WHERE owner = $1 AND made_ms >= $2 ORDER BY made_ms DESC LIMIT $3) slice";
+    const struct arg args[] = {arg_text(list->page->owner), arg_int(list->page->since_ms),
+                               arg_int(SINCE_MAX + 1), arg_int(INT64_MAX)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(list->tx, sql, args, COUNT_OF(args), &rows);
+    if (!err_failed(err) && rows != NULL) {
+        *ret_oldest = rows_int(rows, 1) > SINCE_MAX ? 0 : rows_int(rows, 0);
+    }
+    return err;
+}
+
+static struct filters filters_of(const struct list *list) {
+    const struct run_page *page = list->page;
+    return (struct filters){
+        .args = {
+            [FILTER_OWNER] = arg_text(page->owner),
+            [FILTER_BELOW] = arg_int(page->before > 0 ? page->before : INT64_MAX),
+            [FILTER_LIMIT] = arg_int(page->limit),
+            [FILTER_KEY] = arg_text(BYTES("")),
+            [FILTER_FROM] = arg_int(0),
+            [FILTER_KIND] = runs__name(page->by_kind ? run_kind_name(page->kind) : ""),
+            [FILTER_STATES] = arg_text((struct bytes){list->states, list->states_len}),
+            [FILTER_HELD_EPOCH] = arg_int(page->hold == RUN_HELD ? tx_epoch(list->tx) : 0),
+            [FILTER_LIVE] = arg_int(page->live ? 1 : 0),
+            [FILTER_PROJECT] = arg_text(page->project),
+            [FILTER_SESSION] = arg_text(page->session),
+            [FILTER_PARENT] = arg_int(list->parent),
+            [FILTER_ROOT] = arg_int(list->root),
+            [FILTER_SINCE] = arg_int(page->since_ms),
+            [FILTER_PATTERN] = arg_text((struct bytes){list->pattern, list->pattern_len}),
+        }};
+}
+
+static struct err list_init(struct list *list, struct tx *tx, const struct run_page *page) {
+    list->tx = tx;
+    list->page = page;
+    struct err err = find_id(list, page->parent, &list->parent);
+    if (!err_failed(err)) {
+        err = find_id(list, page->root, &list->root);
+    }
+    if (!err_failed(err) && page->since_ms > 0) {
+        err = find_since(list, &list->oldest);
+    }
+    write_states(list);
+    write_pattern(list);
+    list->filters = filters_of(list);
+    choose(list);
+    return err;
+}
+
+/* --- A part of a slice ------------------------------------------------------------------------ */
+
+struct slice {
+    int64_t from;  /* Lowest id that is looked at. */
+    int64_t count; /* Number of rows on the index from there. */
+    bool last;     /* Whether nothing is left below. */
+};
+
+static struct err find_slice(struct list *list, int64_t limit, struct slice *ret_slice) {
+    AUTO(rows_release) struct rows *rows = NULL;
+    list->filters.args[FILTER_LIMIT] = arg_int(limit);
+    struct err err =
+        tx_first(list->tx, list->lead->bounds, list->filters.args, FILTERS_BOUNDS, &rows);
+    if (err_failed(err) || rows == NULL) {
+        return err;
+    }
+    struct slice slice = {.from = rows_int(rows, 0), .count = rows_int(rows, 1)};
+    slice.last = slice.count < limit;
+    slice.last = slice.last || slice.from <= list->oldest;
+    *ret_slice = slice;
+    return ERR_OK;
+}
+
+static struct err read_rows(struct list *list, int64_t limit,
+                            struct err (*each)(void *ctx, const struct run_row *row), void *ctx,
+                            int64_t *ret_count) {
+    AUTO(rows_release) struct rows *rows = NULL;
+    list->filters.args[FILTER_LIMIT] = arg_int(limit);
+    struct err err = tx_query(list->tx, list->lead->rows, list->filters.args, FILTERS, &rows);
+    int64_t count = 0;
+    while (rows_more(rows, &err)) {
+        struct run_row row;
+        runs__borrow_shown(rows, RUN_LIGHT, &row);
+        count++;
+        err = each(ctx, &row);
+    }
+    *ret_count = count;
+    return err;
+}
+
+/* --- All of them ------------------------------------------------------------------------------ */
+
+/* A part of a slice: few enough rows that a file whose pages are not in memory answers in time. */
+enum { PART_ROWS = 50 };
+
+/* Whether the transaction may go on with the next part. */
+static bool slice_more(const struct list *list, const struct slice *part, int64_t looked) {
+    return !part->last && looked < RUN_SLICE_ROWS && !tx_slice_over(list->tx);
+}
+
+/* With no filter beside the one that leads, an index finds each row: all of them are one part. */
+static struct err find_part(struct list *list, int64_t limit, struct slice *ret_part) {
+    *ret_part = (struct slice){.from = 0, .last = true};
+    return list->compares ? find_slice(list, limit, ret_part) : ERR_OK;
+}
+
+struct err tx_run_each(struct tx *tx, const struct run_page *page,
+                       struct err (*each)(void *ctx, const struct run_row *row), void *ctx,
+                       int64_t *ret_next) {
+    struct list list = {.parent = 0};
+    struct slice part = {.last = true};
+    int64_t left = page->limit, count = 0, looked = 0;
+    struct err err = list_init(&list, tx, page);
+    bool more = !err_failed(err);
+    while (more) {
+        err = find_part(&list, PART_ROWS, &part);
+        list.filters.args[FILTER_FROM] = arg_int(part.from);
+        if (!err_failed(err)) {
+            err = read_rows(&list, left, each, ctx, &count);
+        }
+        list.filters.args[FILTER_BELOW] = arg_int(part.from);
+        looked += part.count;
+        left -= count;
+        more = !err_failed(err) && left > 0 && slice_more(&list, &part, looked);
+    }
+    if (!err_failed(err)) {
+        *ret_next = part.last || left == 0 ? 0 : part.from;
+    }
+    return err;
+}
+
+static struct err count_part(struct list *list, int64_t *ret_count) {
+    const struct run_ask ask = {
+        .sql = list->lead->count, .args = list->filters.args, .count = FILTERS};
+    return runs__int(list->tx, &ask, ret_count);
+}
+
+struct err tx_run_count(struct tx *tx, const struct run_page *page, int64_t *io_count,
+                        int64_t *ret_next) {
+    struct list list = {.parent = 0};
+    struct slice part = {.last = true};
+    int64_t counted = 0, looked = 0;
+    struct err err = list_init(&list, tx, page);
+    bool more = !err_failed(err);
+    while (more) {
+        int64_t count = 0;
+        err = find_slice(&list, list.compares ? PART_ROWS : page->limit, &part);
+        list.filters.args[FILTER_FROM] = arg_int(part.from);
+        if (!err_failed(err) && list.compares) {
+            err = count_part(&list, &count);
+        }
+        list.filters.args[FILTER_BELOW] = arg_int(part.from);
+        counted += list.compares ? count : part.count;
+        looked += part.count;
+        more = !err_failed(err) && slice_more(&list, &part, looked);
+    }
+    if (!err_failed(err)) {
+        *io_count += counted;
+        *ret_next = part.last ? 0 : part.from;
+    }
+    return err;
+}

@@ -1,0 +1,237 @@
+/* rows.h: the rows of runs, between the database and the rules. Only the engine includes it.
+ *
+ * Promise    runs__write is the one place where a state is written: it asserts the edge. It, and
+ *            runs__insert, leave the note by which the dispatcher hears of it.
+ * Ownership  texts of a row that was read live in the transaction's arena.
+ * Threads    inside a store function.
+ */
+#ifndef DROVER_ENGINE_RUN_ROWS_H
+#define DROVER_ENGINE_RUN_ROWS_H
+
+#include "engine/run/runs.h"
+
+enum {
+    RUN_BYTES_TURN = 2 << 20, /* Of specs that one transaction handles, and a little more. */
+    /* Of the transaction's arena, after which a page takes no further run. The end of one run may
+     * take as much again, twice: its row, what it frees, and other forms of its end. */
+    RUN_ARENA_TURN = 4 << 20,
+    RUN_ADMIT_MAX = 64,    /* Runs that one transaction admits besides its own. */
+    RUN_REFUSED_MAX = 500, /* Runs that one transaction ends because they are refused. */
+};
+
+/* The columns in the order of runs__read; `spec` and `result` come last, for lists without them.
+ * Behind the light ones that are stored stand the id of the run above, "" where that was removed,
+ * and the number of attempts without a command, which is 0 at first. */
+#define RUN_STORED_LIGHT                                                                           \
+    "id, run, owner, kind, parent, state, gate, cause, stop, stop_grace_ms, attempt, voids,"       \
+    " failures, reboots, epoch, priority, key_max, exit_code, once, made_ms, not_before_ms,"       \
+    " started_ms, steady_ms, ended_ms, run_key, label, command, host, note, budget, lane, "        \
+    "charged,"                                                                                     \
+    " output_tokens_held, tokens_held, cost_micros_held, agents_held, wall_ms_held"
+#define RUN_COLUMNS_LIGHT                                                                          \
+    RUN_STORED_LIGHT ", COALESCE((SELECT p.run FROM runs p WHERE p.id = runs.parent), ''), "       \
+                     "unbegun"
+#define RUN_STORED RUN_STORED_LIGHT ", result, spec"
+#define RUN_COLUMNS RUN_COLUMNS_LIGHT ", result, spec"
+/* The first two of them: of a row that cannot be read as a whole. */
+enum { RUN_COLUMN_ID, RUN_COLUMN_RUN };
+
+/* For lists: the project and the innermost session of a path of budgets; "" where it has none. */
+struct run_place {
+    struct bytes project, session; /* Borrowed from the path. */
+};
+struct run_place runs__place(struct bytes budget_path);
+/* Id of the run at the top of the tree of a new one, by the argument with its parent's id. */
+#define RUN_ROOT_OF(parent)                                                                        \
+    "COALESCE((SELECT CASE WHEN p.root = 0 THEN p.id ELSE p.root END FROM runs p WHERE p.id "      \
+    "= " parent "), 0)"
+
+size_t runs__bytes(const struct run_row *row); /* Of its texts. */
+/* Whether a page of this transaction has used so much memory that it ends here. */
+bool runs__page_full(struct tx *tx);
+/* Borrows the texts from the row under the cursor. */
+MUST_CHECK struct err runs__borrow(const struct rows *rows, enum run_form form,
+                                   struct run_row *ret_row);
+/* The same for a list: a damaged row is shown as such, and nothing is decided by it. */
+void runs__borrow_shown(const struct rows *rows, enum run_form form, struct run_row *ret_row);
+/* Copies them. */
+MUST_CHECK struct err runs__read(struct tx *tx, const struct rows *rows, enum run_form form,
+                                 struct run_row *ret_row);
+MUST_CHECK struct err runs__read_shown(struct tx *tx, const struct rows *rows, enum run_form form,
+                                       struct run_row *ret_row);
+MUST_CHECK struct err runs__find_id(struct tx *tx, int64_t id, bool *ret_found,
+                                    struct run_row *ret_row);
+/* Without spec and result. */
+MUST_CHECK struct err runs__find_light(struct tx *tx, struct bytes run, bool *ret_found,
+                                       struct run_row *ret_row);
+/* One that has to be there: ERR_NOT_FOUND. */
+MUST_CHECK struct err runs__get(struct tx *tx, const struct run_key *key, struct run_row *ret_row);
+MUST_CHECK struct err runs__insert(struct tx *tx, const struct run_row *row);
+/* A run whose turn does not pay for it is of the turn's session nevertheless: it is listed with it,
+ * and goes with it. */
+MUST_CHECK struct err runs__set_session(struct tx *tx, int64_t id, struct bytes session);
+MUST_CHECK struct err runs__write(struct tx *tx, enum run_state from, const struct run_row *row);
+MUST_CHECK struct err runs__tell(struct tx *tx, const struct run_row *row);
+/* The call of its model waits for its next try, which is made (provider/wait.c). */
+MUST_CHECK struct err runs__provider_wait(struct tx *tx, int64_t resume_at_ms, struct run_row *row);
+MUST_CHECK struct err runs__provider_ask(struct tx *tx, struct run_row *row);
+
+/* One integer by SQL; `missing` where there is no row. */
+struct run_ask {
+    const char *sql;
+    const struct arg *args;
+    size_t count;
+    int64_t missing;
+};
+MUST_CHECK struct err runs__int(struct tx *tx, const struct run_ask *ask, int64_t *ret_number);
+
+/* The first row of a line, whole. Damaged ones before it leave the line, and are asked to end. */
+MUST_CHECK struct err runs__first(struct tx *tx, const struct run_ask *ask, bool *ret_found,
+                                  struct run_row *ret_row);
+/* Asks a run to end whose row cannot be read: run_damaged.c. No cursor may be open. */
+MUST_CHECK struct err runs__end_damaged(struct tx *tx, int64_t id);
+
+/* Removes a page of the ended runs of a session that is deleted, those that ended after `before_ms`
+ * excepted, as tx_run_remove does. *ret_some: call again. */
+struct run_purge {
+    struct bytes owner, session;
+    int64_t before_ms;
+};
+MUST_CHECK struct err runs__purge(struct tx *tx, const struct run_purge *purge, bool *ret_some);
+
+/* Retry policy that the row's spec asks for; of a spec that cannot be read: no further attempt. */
+struct retry_policy runs__retry_policy(const struct run_row *row);
+
+/* Names as values of columns. */
+struct arg runs__name(const char *name);
+
+/* --- Events, on the run's own stream ---------------------------------------------------------- */
+
+MUST_CHECK struct err runs__event_queued(struct tx *tx, const struct run_row *row);
+MUST_CHECK struct err runs__event_started(struct tx *tx, const struct run_row *row);
+MUST_CHECK struct err runs__event_retrying(struct tx *tx, const struct run_row *row,
+                                           int64_t wait_ms);
+MUST_CHECK struct err runs__event_stopping(struct tx *tx, const struct run_row *row);
+MUST_CHECK struct err runs__event_finished(struct tx *tx, const struct run_row *row);
+
+/* --- Admission -------------------------------------------------------------------------------- */
+
+/* The process of the attempt that has begun: its span. Of a run without one: nothing. */
+MUST_CHECK struct err runs__span_start(struct tx *tx, const struct run_bounds *bounds,
+                                       const struct run_row *row);
+
+struct run_lane { /* Who shares a key; empty: the run has none. */
+    struct bytes owner, key;
+};
+/* The row begins its next attempt. */
+MUST_CHECK struct err runs__start(struct tx *tx, const struct run_bounds *bounds,
+                                  struct run_row *row);
+
+/* What a transaction freed, to be handed on once, when all else is written: whoever began before
+ * that could be ended, or begun a second time, by what the same transaction still does. Zeroed:
+ * nothing. */
+struct run_freed {
+    struct run_lane *lanes; /* In the transaction's arena; each key once. */
+    size_t count, size;
+    unsigned kinds;   /* 1U << enum run_kind: their slots. */
+    int64_t *budgets; /* As `lanes`: limits of budgets, each once. See budget_rows.h. */
+    size_t budget_count, budget_size;
+    unsigned refused; /* Runs that were refused while it was handed on (runs__try). */
+};
+/* The row, as it stands now, is about to leave its place at a gate, or behind them all. */
+MUST_CHECK struct err runs__free(struct tx *tx, const struct run_row *row, struct run_freed *freed);
+MUST_CHECK struct err runs__admit_freed(struct tx *tx, const struct run_freed *freed,
+                                        const struct run_bounds *bounds);
+/* The same bit by bit: keys now, the rest in transactions of their own. For who frees something in
+ * the midst of handing on. */
+MUST_CHECK struct err runs__admit_later(struct tx *tx, const struct run_freed *freed);
+/* Into free slots, at most `limit`. *ret_more: some may be left. What runs leave that are refused
+ * is added to `freed`. */
+MUST_CHECK struct err runs__admit_slots(struct tx *tx, enum run_kind kind,
+                                        const struct run_bounds *bounds, int64_t limit,
+                                        struct run_freed *freed, bool *ret_more);
+/* Performs `fn` for the run `id`, the first in its line, as a part (tx_try) of the transaction that
+ * hands a place on. If the store refuses the part, that run alone fails, with not_stored (a turn:
+ * history_unreadable), and what it leaves is added to `freed`. A run whose failure is refused, too,
+ * is unwritable: the line is read past the first such run and waits at the second one.
+ * (give_up.c) */
+struct run_part {
+    store_fn fn;
+    void *ctx;
+    int64_t id;
+    int64_t *io_unwritable; /* The line's run that is unwritable; 0: none. */
+};
+enum run_part_end {
+    RUN_PART_DONE,
+    RUN_PART_PASSED, /* Refused: the next run in the line is to be tried. */
+    RUN_PART_WAITS,  /* Refused: a second run is unwritable. */
+};
+MUST_CHECK struct err runs__try(struct tx *tx, const struct run_part *part, struct run_freed *freed,
+                                enum run_part_end *ret_end);
+
+/* How many of this kind there may be at once; INT64_MAX: any number. */
+int64_t runs__slots(enum run_kind kind, const struct run_bounds *bounds);
+/* Slots that are free for a run of this kind now. */
+MUST_CHECK struct err runs__slots_free(struct tx *tx, enum run_kind kind,
+                                       const struct run_bounds *bounds, int64_t *ret_free);
+
+/* --- Input (job/input.c) ---------------------------------------------------------------------- */
+
+/* From here on it takes input, whose first byte is at `from`. */
+MUST_CHECK struct err runs__input_open(struct tx *tx, int64_t id, int64_t from);
+/* It has ended: what was kept goes. */
+MUST_CHECK struct err runs__input_close(struct tx *tx, const struct run_row *row);
+
+/* --- Time (duration.c) ------------------------------------------------------------------------ */
+
+/* Since the attempt began, to be shown. */
+int64_t runs__took_ms(const struct tx *tx, const struct run_row *row);
+/* Time that is charged, and time that a turn waited for a person: of a run that is in `state`. */
+struct run_time {
+    int64_t took_ms, waited_ms;
+};
+MUST_CHECK struct err runs__time(struct tx *tx, const struct run_row *row, enum run_state state,
+                                 struct run_time *ret_time);
+/* The attempt is this daemon's from here on: epoch, and time that is measured. One that is so
+ * already is left as it is. */
+MUST_CHECK struct err runs__adopt(struct tx *tx, struct run_row *row);
+
+/* --- Steps that an end of the daemon cut off (crash_limit.c) ---------------------------------- */
+
+/* Counts the end of the daemon of `epoch`, which had the run. *ret_over: the step must not be begun
+ * again, and the caller ends the run, cause cut_off. */
+MUST_CHECK struct err runs__cut_off(struct tx *tx, int64_t epoch, struct run_row *row,
+                                    bool *ret_over);
+/* Sets the count to 0. */
+MUST_CHECK struct err runs__step_finished(struct tx *tx, struct run_row *row);
+
+/* --- Ends ------------------------------------------------------------------------------------- */
+
+/* Writes the final state that `row` has already, and all that it owes: event, inbox. Nobody below
+ * is asked to end. */
+struct run_end {
+    enum run_state from;
+    struct bytes output;           /* For notices; */
+    struct bytes members;          /* and of a workflow its census: as of struct inbox_notice. */
+    bool alone;                    /* The rows of its kind are closed by the caller. */
+    const struct run_usage *usage; /* Of a command that was seen to its end; NULL: none was. */
+};
+MUST_CHECK struct err runs__end(struct tx *tx, const struct run_end *end, struct run_row *row,
+                                struct run_freed *freed);
+/* Ends a run that has not begun, because of the stop in its row. */
+MUST_CHECK struct err runs__end_queued(struct tx *tx, struct run_row *row, struct run_freed *freed);
+/* Whether somebody right below it has not ended. */
+MUST_CHECK struct err runs__has_children(struct tx *tx, int64_t id, bool *ret_has);
+/* Asks the children of a run that has ended to end, too, and goes on where an earlier page of its
+ * own parent's children was left. */
+MUST_CHECK struct err runs__ask_children(struct tx *tx, const struct run_row *ended,
+                                         struct run_freed *freed);
+/* Asks one run. A queued one ends at once. */
+struct run_ask_stop {
+    enum run_cause cause;
+    int64_t grace_ms;
+};
+MUST_CHECK struct err runs__ask(struct tx *tx, const struct run_ask_stop *stop, struct run_row *row,
+                                struct run_freed *freed);
+
+#endif

@@ -1,0 +1,48 @@
+/* roots.h: folders beside the project's root that the tools of a session may use.
+ *
+ * Promise    a root is a person's grant: by the API, or by the yes to a call of request_access,
+ *            which is one commit with the root. It holds from that commit on, also in a turn that
+ *            waits; one that is taken back holds for no call that begins after it. A root belongs
+ *            to one session: forks have none of it.
+ * Paths      are where the folder really is; whoever asks has found that out (tool/extra_root.h).
+ * Threads    inside a store function. Failure: as store.h.
+ */
+#ifndef DROVER_ENGINE_SESSION_ROOTS_H
+#define DROVER_ENGINE_SESSION_ROOTS_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "engine/session/sessions.h"
+#include "store/store.h"
+
+enum { SESSION_ROOTS_MAX = 16, SESSION_ROOT_PATH_MAX = 1024 };
+
+struct root_row {
+    struct bytes path;
+    bool write;
+    struct bytes by; /* The owner who granted it. */
+    int64_t granted_ms;
+};
+
+/* Of a session that was found. What is there already gets the new access. ERR_TOO_MANY. */
+MUST_CHECK struct err tx_root_put(struct tx *tx, const struct session_row *session,
+                                  const struct root_row *root);
+/* ERR_NOT_FOUND: it was not granted. */
+MUST_CHECK struct err tx_root_remove(struct tx *tx, const struct session_row *session,
+                                     struct bytes path);
+/* [{"path","access","granted_by","granted_ms"}], in the order of paths. */
+MUST_CHECK struct err tx_roots_write_json(struct tx *tx, int64_t session, struct text *text);
+void root_write_json(const struct root_row *root, struct text *text);
+
+/* The call was allowed, and `about` is its card's. *ret_grant false: it asks for no folder. Else
+ * the root is there (never with less than it had), and *ret_result is what the model is told.
+ * ERR_TOO_MANY. */
+MUST_CHECK struct err roots__grant(struct tx *tx, const struct session_row *session,
+                                   struct bytes about, struct bytes by, bool *ret_grant,
+                                   struct bytes *ret_result);
+
+/* What one session was granted holds for another, its subagent. */
+MUST_CHECK struct err tx_roots_inherit(struct tx *tx, int64_t from, int64_t to);
+
+#endif

@@ -1,0 +1,94 @@
+/* rows.h: the rows of sessions, and their events. Only the engine includes it.
+ *
+ * Promise    sessions__write is the one place where a session's own columns are written. Hidden
+ *            sessions are found by nobody but who makes or removes them.
+ * Ownership  texts of a row that was read live in the transaction's arena.
+ * Threads    inside a store function.
+ */
+#ifndef DROVER_ENGINE_SESSION_ROWS_H
+#define DROVER_ENGINE_SESSION_ROWS_H
+
+#include "engine/session/sessions.h"
+#include "journal/journal.h"
+#include "rules/trace/usage.h"
+
+/* The columns in the order of sessions__borrow; the long ones come last, for lists without them. */
+#define SESSION_COLUMNS_LIGHT                                                                      \
+    "s.id, s.session, s.owner, s.project, s.parent, COALESCE(p.session, ''), s.depth, s.version,"  \
+    " s.state, s.archived_ms, s.made_ms, s.changed_ms, s.calls, s.fresh, s.cache_read,"            \
+    " s.cache_write, s.output, s.reasoning, s.cost_micros, s.cost_unknown, s.context_used,"        \
+    " s.context_window, s.title, s.title_by, s.model, s.agent, s.root, s.forked_from, s.metadata"
+enum { SESSION_COLUMNS_LIGHT_COUNT = 29 };
+#define SESSION_COLUMNS SESSION_COLUMNS_LIGHT ", s.settings, s.instructions"
+#define SESSION_FROM " FROM sessions s LEFT JOIN sessions p ON p.id = s.parent"
+
+/* Borrows the texts from the row under the cursor. */
+void sessions__borrow(const struct rows *rows, enum session_form form, struct session_row *ret_row);
+/* Copies them. */
+MUST_CHECK struct err sessions__read(struct tx *tx, const struct rows *rows, enum session_form form,
+                                     struct session_row *ret_row);
+/* Copies texts into the arena. */
+MUST_CHECK struct err sessions__keep(struct tx *tx, struct bytes *const texts[], size_t count);
+
+MUST_CHECK struct err sessions__find(struct tx *tx, const struct session_key *key, bool *ret_found,
+                                     struct session_row *ret_row);
+MUST_CHECK struct err sessions__find_id(struct tx *tx, int64_t id, bool *ret_found,
+                                        struct session_row *ret_row);
+MUST_CHECK struct err sessions__find_hidden(struct tx *tx, struct bytes session, int64_t hidden,
+                                            bool *ret_found, struct session_row *ret_row);
+/* hidden: 0, or the epoch of who makes it. row->id is given here. */
+MUST_CHECK struct err sessions__insert(struct tx *tx, int64_t hidden, struct session_row *row);
+/* hidden: from what it is to what it shall be. */
+MUST_CHECK struct err sessions__set_hidden(struct tx *tx, const struct session_row *row,
+                                           int64_t hidden);
+/* Title, model, agent, root, instructions, settings, metadata, archived_ms, version; changed_ms
+ * becomes now. */
+MUST_CHECK struct err sessions__write(struct tx *tx, struct session_row *row);
+/* Writes state and changed_ms, and tells the project, if it is another. */
+MUST_CHECK struct err sessions__set_state(struct tx *tx, enum session_state state,
+                                          struct session_row *row);
+/* Texts of a session that is deleted: they are "" or {} from here on, in the row, too. */
+MUST_CHECK struct err sessions__empty(struct tx *tx, struct session_row *row);
+/* changed_ms becomes now: something was said in it. */
+MUST_CHECK struct err sessions__touch(struct tx *tx, struct session_row *row);
+/* Of one call. */
+struct session_usage sessions__sums_of(const struct usage *usage, const struct usage_cost *cost);
+/* Adds to the sums, of the row, too. */
+void sessions__add_sums(const struct session_usage *usage, struct session_usage *sum);
+MUST_CHECK struct err sessions__add_usage(struct tx *tx, const struct session_usage *usage,
+                                          struct session_row *row);
+/* How full the model's window is that was asked last. */
+struct session_context {
+    int64_t used, window;
+};
+MUST_CHECK struct err sessions__set_context(struct tx *tx, const struct session_context *context,
+                                            struct session_row *row);
+
+/* --- Events ----------------------------------------------------------------------------------- */
+
+/* On session:ID. data: a compact JSON object. */
+MUST_CHECK struct err sessions__event(struct tx *tx, const struct session_row *row,
+                                      struct bytes type, struct bytes data);
+enum { SESSION_STREAM_MAX = 64 };
+/* "session:ses_…", in `ret_name`. */
+struct bytes sessions__stream(const struct session_row *row, char ret_name[SESSION_STREAM_MAX]);
+/* On project:NAME: {"session","title","state","archived","changed_ms","parent"}. */
+MUST_CHECK struct err sessions__tell_project(struct tx *tx, const struct session_row *row,
+                                             struct bytes type);
+/* Takes the session's title out of a page of the project's events, which become {"session","title":
+ * "","deleted":true}. *ret_some: call again. */
+MUST_CHECK struct err sessions__untell_project(struct tx *tx, const struct session_row *row,
+                                               int64_t limit, bool *ret_some);
+/* How much of what was told of a session is kept for whoever comes back to it: messages hold the
+ * whole, and a snapshot begins anew. */
+enum { SESSION_EVENTS_KEPT_MS = 10 * 60 * 1000, SESSION_EVENTS_KEPT = 1000 };
+/* While a turn runs, what is told of it stays: the text of a call that is out stands nowhere else.
+ * When it has ended, what is too much is cut. */
+MUST_CHECK struct err sessions__hold_events(struct tx *tx, const struct session_row *row);
+MUST_CHECK struct err sessions__release_events(struct tx *tx, const struct session_row *row);
+/* session_created, on both: from then on the session has a stream. */
+MUST_CHECK struct err sessions__tell_created(struct tx *tx, const struct session_row *row);
+/* deleted, with which the session's stream ends, and session_deleted. */
+MUST_CHECK struct err sessions__tell_deleted(struct tx *tx, const struct session_row *row);
+
+#endif

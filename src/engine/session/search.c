@@ -1,0 +1,279 @@
+/* search.c: sessions, and messages of one, by what stands in them.
+ *
+ * There is no index of words: the two databases have none in common, and a list of words of one's
+ * own would have to be kept in step with every change of a text. What is here looks at the texts,
+ * newest first, and stops when it has looked at enough; the caller goes on from there.
+ */
+#include <string.h>
+
+#include "base/memory.h"
+#include "engine/base/search_sql.h"
+#include "engine/session/messages.h"
+#include "engine/session/rows.h"
+
+enum {
+    BATCH_SESSIONS = 50,
+    BATCH_MESSAGES = 20,
+    TEXT_HEAD = 256 << 10, /* Characters of one text. */
+    SNIPPET_BEFORE = 40,   /* Bytes. */
+    SNIPPET_AFTER = 80,
+    PATTERN_MAX = 2 * SESSION_SEARCH_MAX + 2,
+};
+
+struct search {
+    struct tx *tx;
+    struct bytes text; /* In lower case. */
+    char pattern[PATTERN_MAX];
+    size_t pattern_len;
+    int64_t sessions;
+    size_t bytes; /* Looked at so far. */
+};
+
+static char fold(char c) {
+    return (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+}
+
+/* %text%, with what LIKE would read as a wildcard escaped. */
+static struct err search_init(struct search *search, struct tx *tx, struct bytes text) {
+    assert(text.len > 0 && text.len <= SESSION_SEARCH_MAX);
+    char *lower = arena_try(tx_arena(tx), text.len);
+    if (lower == NULL) {
+        return err_make(ERR_OUT_OF_MEMORY, "sessions: search");
+    }
+    *search = (struct search){.tx = tx, .text = {lower, text.len}};
+    char *at = search->pattern;
+    *at++ = '%';
+    for (size_t i = 0; i < text.len; i++) {
+        lower[i] = fold(text.data[i]);
+        if (lower[i] == '%' || lower[i] == '_' || lower[i] == '!') {
+            *at++ = '!';
+        }
+        *at++ = lower[i];
+    }
+    *at++ = '%';
+    search->pattern_len = (size_t)(at - search->pattern);
+    return ERR_OK;
+}
+
+static bool find_in(struct bytes text, struct bytes lower, size_t *ret_at) {
+    for (size_t at = 0; at + lower.len <= text.len; at++) {
+        size_t same = 0;
+        while (same < lower.len && fold(text.data[at + same]) == lower.data[same]) {
+            same++;
+        }
+        if (same == lower.len) {
+            *ret_at = at;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool inside_character(struct bytes text, size_t at) {
+    return at < text.len && ((unsigned char)text.data[at] & 0xc0) == 0x80;
+}
+
+/* Text around the place, in whole characters. */
+static struct bytes snippet(struct bytes text, size_t at, size_t len) {
+    size_t from = at > SNIPPET_BEFORE ? at - SNIPPET_BEFORE : 0;
+    size_t to = text.len - at > len + SNIPPET_AFTER ? at + len + SNIPPET_AFTER : text.len;
+    while (inside_character(text, from)) {
+        from++;
+    }
+    while (inside_character(text, to)) {
+        to++;
+    }
+    return (struct bytes){text.data + from, to - from};
+}
+
+/* --- One session ------------------------------------------------------------------------------ */
+
+static const char texts_sql[] =
+    "SELECT m.id, m.message, p.bytes,"
+    " CASE WHEN " SEARCH_LOWER(
+        "substr(p.text, 1, 262144)") " LIKE $4 ESCAPE '!' THEN p.text ELSE '' END"
+                                     " FROM (SELECT id, message FROM messages WHERE session = $1 "
+                                     "AND id < $2"
+                                     " AND status NOT IN ('removed', 'reserved') ORDER BY id DESC "
+                                     "LIMIT $3) m"
+                                     " LEFT JOIN parts p ON p.message = m.id AND p.kind = 'text' "
+                                     "ORDER BY m.id DESC, p.number";
+static_assert(TEXT_HEAD == 262144, "what texts_sql looks at");
+
+struct batch {
+    int64_t before, last; /* Ids of messages. */
+    int64_t messages;
+};
+
+static struct err keep_hit(struct search *search, struct rows *rows, struct session_hit *hit) {
+    struct bytes text = rows_text(rows, 3);
+    size_t at = 0;
+    if (!find_in(text, search->text, &at)) {
+        return ERR_OK; /* The database folds no other letters than we do: it is found. */
+    }
+    hit->message = rows_text(rows, 1);
+    hit->text = snippet(text, at, search->text.len);
+    struct bytes *const texts[] = {&hit->message, &hit->text};
+    return sessions__keep(search->tx, texts, COUNT_OF(texts));
+}
+
+static struct err look_at_batch(struct search *search, int64_t session, struct batch *batch,
+                                struct session_hit *hit) {
+    const struct arg args[] = {arg_int(session), arg_int(batch->before), arg_int(BATCH_MESSAGES),
+                               arg_text((struct bytes){search->pattern, search->pattern_len})};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_query(search->tx, texts_sql, args, COUNT_OF(args), &rows);
+    bool more = true;
+    while (!err_failed(err) && hit->text.len == 0) {
+        err = rows_next(rows, &more);
+        if (err_failed(err) || !more) {
+            break;
+        }
+        int64_t id = rows_int(rows, 0);
+        batch->messages += id != batch->last;
+        batch->last = id;
+        search->bytes += rows_null(rows, 2) ? 0 : (size_t)rows_int(rows, 2);
+        if (!rows_null(rows, 3) && rows_text(rows, 3).len > 0) {
+            err = keep_hit(search, rows, hit);
+        }
+    }
+    return err;
+}
+
+/* *ret_whole false: there was more of it than may be looked at. */
+static struct err look_at(struct search *search, const struct session_row *row,
+                          struct session_hit *ret_hit, bool *ret_whole) {
+    struct session_hit hit = {.message = BYTES(""), .text = BYTES("")};
+    struct batch batch = {.before = INT64_MAX, .last = 0};
+    struct err err = ERR_OK;
+    size_t at = 0;
+    bool more = true;
+    if (find_in(row->title, search->text, &at)) {
+        hit.text = row->title;
+    }
+    while (!err_failed(err) && more && hit.text.len == 0 && search->bytes < SESSION_SEARCH_BYTES) {
+        batch.messages = 0;
+        err = look_at_batch(search, row->id, &batch, &hit);
+        more = batch.messages == BATCH_MESSAGES;
+        batch.before = batch.last;
+    }
+    *ret_hit = hit;
+    *ret_whole = !more || hit.text.len > 0;
+    return err;
+}
+
+/* --- One message ------------------------------------------------------------------------------ */
+
+struct err tx_message_search(struct tx *tx, int64_t message, struct bytes text, bool *ret_found,
+                             struct bytes *ret_around) {
+    static const char sql[] =
+        "SELECT substr(text, 1, 262144) FROM parts WHERE message = $1 AND kind = 'text'"
+        " AND " SEARCH_LOWER("substr(text, 1, 262144)") " LIKE $2 ESCAPE '!' ORDER BY number";
+    static_assert(TEXT_HEAD == 262144, "what sql looks at");
+    struct search *search = arena_try(tx_arena(tx), sizeof *search);
+    if (search == NULL) {
+        return err_make(ERR_OUT_OF_MEMORY, "messages: search");
+    }
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = search_init(search, tx, text);
+    const struct arg args[] = {arg_int(message),
+                               arg_text((struct bytes){search->pattern, search->pattern_len})};
+    if (!err_failed(err)) {
+        err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
+    }
+    bool found = false;
+    size_t at = 0;
+    while (!found && rows_more(rows, &err)) {
+        /* A database may fold more letters than a-z: such a text is not found. */
+        found = find_in(rows_text(rows, 0), search->text, &at);
+    }
+    struct bytes around = BYTES("");
+    if (!err_failed(err) && found) {
+        struct bytes *const kept[] = {&around};
+        around = snippet(rows_text(rows, 0), at, search->text.len);
+        err = sessions__keep(tx, kept, COUNT_OF(kept));
+    }
+    if (!err_failed(err) && found) {
+        *ret_around = around;
+    }
+    if (!err_failed(err)) {
+        *ret_found = found;
+    }
+    return err;
+}
+
+/* --- All of them ------------------------------------------------------------------------------ */
+
+struct rows_kept {
+    struct tx *tx;
+    struct session_row rows[BATCH_SESSIONS];
+    size_t count;
+};
+
+static struct err keep_row(void *ctx, const struct session_row *row) {
+    struct rows_kept *kept = ctx;
+    struct session_row *copy = &kept->rows[kept->count++];
+    *copy = *row;
+    struct bytes *const texts[] = {
+        &copy->session, &copy->owner, &copy->project, &copy->parent_name, &copy->title,
+        &copy->model,   &copy->agent, &copy->root,    &copy->forked_from, &copy->metadata};
+    return sessions__keep(kept->tx, texts, COUNT_OF(texts));
+}
+
+struct walk {
+    struct search search;
+    struct rows_kept kept;
+    struct session_cursor after;
+    session_found_fn each;
+    void *ctx;
+    bool ended;
+};
+
+/* A session that the bound cut short is looked at anew on the next page, where it comes first;
+ * there its newest texts are all that a page can look at, and the walk goes past it. */
+static struct err walk_row(struct walk *walk, const struct session_row *row) {
+    struct search *search = &walk->search;
+    struct session_hit hit;
+    bool whole = false, first = search->sessions == 0;
+    struct err err = look_at(search, row, &hit, &whole);
+    if (err_failed(err)) {
+        return err;
+    }
+    if ((!whole && !first) ||
+        (hit.text.len > 0 && walk->each(walk->ctx, row, &hit) == SESSION_FOUND_ENOUGH)) {
+        walk->ended = true;
+        return ERR_OK;
+    }
+    search->sessions++;
+    walk->after = (struct session_cursor){.changed_ms = row->changed_ms, .id = row->id};
+    walk->ended = search->sessions >= SESSION_SEARCH_SESSIONS ||
+                  search->bytes >= SESSION_SEARCH_BYTES || tx_slice_over(search->tx);
+    return ERR_OK;
+}
+
+struct err tx_session_search(struct tx *tx, const struct session_page *page, struct bytes text,
+                             session_found_fn each, void *ctx, struct session_cursor *ret_after) {
+    struct walk *walk = arena_try(tx_arena(tx), sizeof *walk);
+    if (walk == NULL) {
+        return err_make(ERR_OUT_OF_MEMORY, "sessions: search");
+    }
+    *walk = (struct walk){.after = page->after, .each = each, .ctx = ctx};
+    struct err err = search_init(&walk->search, tx, text);
+    bool all = false;
+    while (!err_failed(err) && !walk->ended && !all) {
+        struct session_page batch = *page;
+        batch.after = walk->after;
+        batch.limit = BATCH_SESSIONS;
+        walk->kept.tx = tx;
+        walk->kept.count = 0;
+        err = tx_session_each(tx, &batch, keep_row, &walk->kept);
+        for (size_t i = 0; !err_failed(err) && !walk->ended && i < walk->kept.count; i++) {
+            err = walk_row(walk, &walk->kept.rows[i]);
+        }
+        all = !walk->ended && walk->kept.count < BATCH_SESSIONS;
+    }
+    if (!err_failed(err)) {
+        *ret_after = all ? (struct session_cursor){0, 0} : walk->after;
+    }
+    return err;
+}

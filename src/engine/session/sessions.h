@@ -1,0 +1,180 @@
+/* sessions.h: the transactions of sessions: create, find, list, change, delete, fork.
+ *
+ * Promise    each function is the whole of one change: rows, and the events of it on session:ID and
+ *            project:NAME in the same commit. What belongs to another owner does not exist, and
+ *            neither does what is being deleted.
+ * Ownership  texts of rows that were read live in the transaction's arena.
+ * Threads    inside a store function. What a session is stands in rules/session/session.h.
+ * Failure    as store.h: after an SQL error only return.
+ */
+#ifndef DROVER_ENGINE_SESSION_SESSIONS_H
+#define DROVER_ENGINE_SESSION_SESSIONS_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "base/text.h"
+#include "engine/run/runs.h"
+#include "rules/session/session.h"
+#include "store/store.h"
+
+enum {
+    SESSION_DEPTH_MAX = 3,    /* Of subagents. */
+    SESSION_PROJECT_MAX = 64, /* Bytes, like all of these. */
+    SESSION_TITLE_MAX = 200,
+    SESSION_MODEL_MAX = 200,
+    SESSION_AGENT_MAX = 64,
+    SESSION_ROOT_MAX = 4096,
+    SESSION_INSTRUCTIONS_MAX = 64 << 10,
+    SESSION_SETTINGS_MAX = 16 << 10, /* Of compact JSON. */
+    SESSION_METADATA_MAX = 16 << 10,
+    SESSION_SEARCH_MAX = 200,
+    SESSION_SEARCH_SESSIONS = 1000,
+    SESSION_SEARCH_BYTES = 16 << 20,
+    SESSION_PURGE_PAGE = 200, /* Rows that one transaction removes, */
+    SESSION_FORK_PAGE = 500,  /* or copies, and a little more, */
+    SESSION_FORK_BYTES = 2 << 20,
+    SESSION_STREAM_KEPT_MS = 10 * 60 * 1000,
+};
+
+/* The project of a session for which none was named. */
+#define SESSION_PROJECT_DEFAULT "default"
+
+/* 1 to 64 of a-z 0-9 _ . -, beginning with a letter or a digit. */
+MUST_CHECK bool session_project_valid(struct bytes project);
+
+struct session_key {
+    struct bytes owner, session; /* owner data NULL: anybody's. */
+};
+
+struct session_new {
+    struct id session;
+    struct bytes owner, parent; /* parent: ses_… or "". A subagent's depth is its parent's and 1. */
+    struct bytes project, title, model, agent, root, instructions;
+    struct bytes settings, metadata; /* JSON objects, compact. */
+};
+/* Texts that have no data are "", or "{}", or the default project. ERR_NOT_FOUND: no such parent of
+ * this owner. */
+MUST_CHECK struct err tx_session_create(struct tx *tx, const struct session_new *what,
+                                        struct session_row *ret_row);
+MUST_CHECK struct err tx_session_find(struct tx *tx, const struct session_key *key, bool *ret_found,
+                                      struct session_row *ret_row);
+/* The row as clients see it: a session whose turn waits for the end of a hold (run_shown) is
+ * WAITING. Nothing is decided by such a row. */
+MUST_CHECK struct err tx_session_shown(struct tx *tx, enum run_hold hold,
+                                       struct session_row *io_row);
+
+/* --- Lists ------------------------------------------------------------------------------------ */
+
+/* The session changed last comes first. Where a page goes on: */
+struct session_cursor {
+    int64_t changed_ms, id; /* Both 0: from the start. */
+};
+struct session_page {
+    struct bytes owner;
+    struct bytes parent;  /* ses_…: its subagents; "": those that are nobody's. */
+    struct bytes project; /* "": of every one. */
+    bool archived;        /* Those that are, or those that are not. */
+    int64_t since_ms;     /* Changed then or later; 0: any. */
+    struct session_cursor after;
+    int64_t limit;
+    enum run_hold hold; /* States are as tx_session_shown has them. */
+};
+/* Rows without instructions and settings. ERR_NOT_FOUND: no such parent. */
+typedef struct err (*session_fn)(void *ctx, const struct session_row *row);
+MUST_CHECK struct err tx_session_each(struct tx *tx, const struct session_page *page,
+                                      session_fn each, void *ctx);
+
+/* Those whose title, or the text of one of their messages, holds `text`; upper and lower case are
+ * the same for a-z. Work is bounded: a call looks at SESSION_SEARCH_SESSIONS sessions and
+ * SESSION_SEARCH_BYTES of texts (of one session at most the newest so many, of one text the first
+ * 256 kB), begins no further one when its slice is over, and tells in *ret_after where to go on;
+ * both 0: that was all. `each` answers
+ * SESSION_FOUND_ENOUGH to end earlier, before that row. */
+enum session_found { SESSION_FOUND_TAKEN, SESSION_FOUND_ENOUGH };
+struct session_hit {
+    struct bytes message; /* msg_…; "": the title. */
+    struct bytes text;    /* What stands around it. */
+};
+typedef enum session_found (*session_found_fn)(void *ctx, const struct session_row *row,
+                                               const struct session_hit *hit);
+MUST_CHECK struct err tx_session_search(struct tx *tx, const struct session_page *page,
+                                        struct bytes text, session_found_fn each, void *ctx,
+                                        struct session_cursor *ret_after);
+
+/* --- Changes ---------------------------------------------------------------------------------- */
+
+/* Texts with data NULL stay as they are. */
+struct session_change {
+    struct session_key key;
+    int64_t version; /* 0: whatever it is; else it must still be this one. */
+    struct bytes title, model, agent, root, instructions, settings, metadata;
+    enum { SESSION_ARCHIVE_KEEP, SESSION_ARCHIVE, SESSION_UNARCHIVE } archive;
+};
+/* ERR_NOT_FOUND. ERR_CONFLICT: it was changed since; *ret_row is what it is now. An empty title
+ * gives it back to whoever makes titles; a title touches no message. */
+MUST_CHECK struct err tx_session_change(struct tx *tx, const struct session_change *change,
+                                        struct session_row *ret_row);
+
+/* A title that nobody's hand wrote: only where there is none. *ret_given false: there is. */
+MUST_CHECK struct err tx_session_give_title(struct tx *tx, const struct session_key *key,
+                                            struct bytes title, bool *ret_given);
+
+/* Asks its turns to end, then takes it from sight: from that commit on it does not exist, and what
+ * its inbox was owed is settled as gone. The sessions of its subagents go first, one a call.
+ * *ret_more: call again. Its rows are removed afterwards by tx_session_purge. ERR_NOT_FOUND. */
+struct session_delete {
+    struct session_key key;
+    bool jobs; /* Those that its turns started are asked to end, too. */
+    struct run_bounds bounds;
+};
+MUST_CHECK struct err tx_session_delete(struct tx *tx, const struct session_delete *what,
+                                        bool *ret_more);
+
+/* Removes a page of what deleted sessions, and forks that a crash cut short, left: their runs and
+ * the folders of these, too. The stream, with its last event alone, goes SESSION_STREAM_KEPT_MS
+ * later, so that whoever was away for a moment hears of the end. Zeroed before the first call of a
+ * round. */
+struct session_purge {
+    int64_t after; /* Id of the last session that this round leaves: its runs are waited for, or
+                    * the caller has set this to `at`, since the call for that one failed. */
+    int64_t at;    /* Id of the session of the last call, also of one that failed; 0: none. */
+    bool more;     /* Call again. */
+    bool removed;  /* Something was removed in this round. */
+    bool waits;    /* A run of a deleted session has not ended, or only just: come again soon. */
+};
+MUST_CHECK struct err tx_session_purge(struct tx *tx, struct session_purge *purge);
+
+/* A session of its own with copies of all messages up to `message`, that one included; "": of all.
+ * It is in sight from the last commit of the chain on. Removed, rolled back and queued messages,
+ * and those of a running turn, are not copied. The summary that covers most of what is copied, and
+ * nothing else, holds for it, too, unless one of those was changed before the chain is done. */
+struct session_fork {
+    struct session_key key;
+    struct bytes message;
+    struct id session;  /* The new one's. */
+    struct bytes title; /* data NULL: that of the old one. */
+    uint8_t seed[32];   /* For the ids of messages. */
+    /* Begin with 0; kept by the function between the links of the chain. */
+    int64_t done, until;
+    int64_t checkpoint, covered; /* ids of the summary, and of the last message that it covers, */
+    int64_t question;            /* and of the one that it leaves out; 0: none. */
+};
+/* *ret_more: call again. ERR_NOT_FOUND; ERR_MESSAGE_NOT_FOUND. */
+MUST_CHECK struct err tx_session_fork(struct tx *tx, const struct session_fork *fork,
+                                      struct session_fork *ret_fork, bool *ret_more,
+                                      struct session_row *ret_row);
+/* A chain that failed: what it made goes the way of deleted ones. */
+MUST_CHECK struct err tx_session_fork_abandon(struct tx *tx, const struct session_fork *fork);
+
+/* --- As clients see it ------------------------------------------------------------------------ */
+
+enum session_form { SESSION_LIGHT, SESSION_WHOLE }; /* WHOLE: with instructions and settings. */
+void session_write_json(const struct session_row *row, enum session_form form, struct text *text);
+/* The light form, and where the text was found: "match":{"message"?,"text"}. */
+void session_write_found(const struct session_row *row, const struct session_hit *hit,
+                         struct text *text);
+/* {"calls":…,"fresh":…,…,"cost_micros":N|null}: null when no call's cost is known. */
+void session_write_usage(const struct session_usage *usage, struct text *text);
+
+#endif

@@ -1,0 +1,398 @@
+/* snapshot.c: the state of a session in one transaction.
+ *
+ * The bound is kept by writing each piece into a text of its own first: what does not fit is left
+ * out whole, and never cut in the middle of a value.
+ */
+#include "engine/session/snapshot.h"
+
+#include <string.h>
+
+#include "base/utf8.h"
+#include "engine/approval/approvals.h"
+#include "engine/budget/rows.h"
+#include "engine/session/message_rows.h"
+#include "engine/session/roots.h"
+#include "engine/turn/rows.h"
+
+enum {
+    MESSAGES = 50,
+    TOOLS_MAX = 100,
+    ASKED_MAX = 20,
+    ASKED = 24 << 10,    /* Bytes of all that is asked, */
+    ASKED_ONE = 8 << 10, /* and of one question with its arguments. */
+    TAIL = 64 << 10,     /* Bytes kept for what follows the messages. */
+    RUNNING = 48 << 10,  /* Of texts and data of the running message, */
+    OTHER = 4 << 10,     /* and of any other; */
+    LEAST = 256,         /* of those for which there is little room. */
+    PIECE_MAX = SNAPSHOT_MAX - TAIL,
+    TOOL_ROOM = 4 << 10, /* One card, however its words are escaped, and the end. */
+};
+
+static void add_id(struct text *text, const char *before, struct bytes id) {
+    text_add_str(text, before);
+    if (id.len == 0) {
+        text_add_str(text, "null");
+    } else {
+        text_add_json(text, id.data, id.len);
+    }
+}
+
+/* --- The running turn ------------------------------------------------------------------------- */
+
+/* What the model's call says now is no part of the message yet. */
+struct ongoing {
+    struct bytes run; /* "": no turn runs. */
+    int64_t number;   /* Of the turn. */
+    enum run_hold hold;
+    struct run_bounds bounds; /* Host and hosts count. */
+    struct run_row row;       /* Row of the turn, as run_shown has it. */
+    int64_t message, step;    /* step 0: no call is out. */
+    struct turn_said said;
+};
+
+static void ongoing_done(struct ongoing *ongoing) {
+    turns__said_done(&ongoing->said);
+}
+
+/* ongoing->hold is set by the caller. */
+static struct err ongoing_find(struct tx *tx, const struct session_row *session,
+                               const struct message_rows *live, struct ongoing *ongoing) {
+    const struct message_row *running = NULL;
+    struct turn_row turn;
+    bool found = false;
+    for (size_t i = 0; i < live->count; i++) {
+        running = live->rows[i].status == MESSAGE_RUNNING ? &live->rows[i] : running;
+    }
+    if (running == NULL) {
+        return ERR_OK;
+    }
+    ongoing->run = running->run_name;
+    ongoing->message = running->id;
+    struct err err = turns__find(tx, running->run, &found, &turn);
+    if (err_failed(err) || !found) {
+        return err;
+    }
+    err = runs__find_id(tx, running->run, &found, &ongoing->row);
+    if (err_failed(err)) {
+        return err;
+    }
+    run_shown(&ongoing->row, tx_epoch(tx), ongoing->hold);
+    err = tx_run_away_mark(tx, &ongoing->bounds, &ongoing->row);
+    ongoing->number = turn.number;
+    if (err_failed(err) || turn.call == 0) {
+        return err;
+    }
+    ongoing->step = turn.call;
+    return turns__hear(tx, session, &turn, &ongoing->said);
+}
+
+static void said_add(const struct ongoing *ongoing, enum part_kind kind, int64_t *number,
+                     size_t *left, struct text *piece) {
+    const struct text *said = kind == PART_TEXT ? &ongoing->said.text : &ongoing->said.thinking;
+    struct bytes text = {said->data, said->len};
+    if (text.len == 0) {
+        return;
+    }
+    text.len = utf8_cut(text, *left);
+    *left -= text.len;
+    const struct message_part part = {.message = ongoing->message,
+                                      .number = ++*number,
+                                      .kind = kind,
+                                      .step = ongoing->step,
+                                      .text = text,
+                                      .data = BYTES("{}"),
+                                      .bytes = (int64_t)said->len,
+                                      .data_bytes = 2};
+    text_add_str(piece, part.number == 1 ? "" : ",");
+    part_write_json(&part, piece);
+}
+
+/* --- Messages --------------------------------------------------------------------------------- */
+
+/* Behind what the message holds comes what is being said. */
+static struct err running_write(struct tx *tx, const struct message_row *row, size_t budget,
+                                const struct ongoing *ongoing, struct text *piece) {
+    struct message_parts parts;
+    struct err err = parts__read(tx, row->id, budget, &parts);
+    int64_t number = 0;
+    if (err_failed(err)) {
+        return err;
+    }
+    err = tx_message_write_open(tx, row, piece);
+    text_add_str(piece, ",\"parts\":[");
+    for (size_t i = 0; i < parts.count; i++) {
+        text_add_str(piece, i == 0 ? "" : ",");
+        part_write_json(&parts.parts[i], piece);
+        number = parts.parts[i].number;
+        budget -= parts.parts[i].text.len;
+    }
+    said_add(ongoing, PART_THINKING, &number, &budget, piece);
+    said_add(ongoing, PART_TEXT, &number, &budget, piece);
+    text_add_str(piece, "]}");
+    return err;
+}
+
+/* Into `piece`, with less and less of its texts until it takes no more than `room`. */
+static struct err message_fit(struct tx *tx, const struct message_row *row,
+                              const struct ongoing *ongoing, size_t room, struct text *piece) {
+    const size_t budgets[] = {row->status == MESSAGE_RUNNING ? RUNNING : OTHER, LEAST};
+    for (size_t i = 0; i < COUNT_OF(budgets); i++) {
+        text_clear(piece);
+        struct err err = row->id == ongoing->message
+                             ? running_write(tx, row, budgets[i], ongoing, piece)
+                             : tx_message_write_json(tx, row, budgets[i], piece);
+        if (!err_failed(err) && piece->no_memory) {
+            err = err_make(ERR_OUT_OF_MEMORY, "sessions: snapshot");
+        }
+        if (err_failed(err) || (!text_failed(piece) && piece->len < room)) {
+            return err;
+        }
+    }
+    text_clear(piece);
+    message_write_head(row, piece);
+    return ERR_OK;
+}
+
+/* *ret_fits false: there is no room for it any more. */
+static struct err message_add(struct tx *tx, const struct message_row *row,
+                              const struct ongoing *ongoing, struct text *piece, struct text *text,
+                              bool *ret_fits) {
+    size_t room = text->len < PIECE_MAX ? PIECE_MAX - text->len : 0;
+    struct err err = message_fit(tx, row, ongoing, room, piece);
+    if (err_failed(err)) {
+        return err;
+    }
+    *ret_fits = !text_failed(piece) && piece->len < room;
+    if (*ret_fits) {
+        text_add_str(text, text->data[text->len - 1] == '[' ? "" : ",");
+        text_add(text, piece->data, piece->len);
+    }
+    return ERR_OK;
+}
+
+static struct err messages_add(struct tx *tx, const struct session_row *session,
+                               const struct ongoing *ongoing, struct text *text) {
+    const struct message_page page = {
+        .session = session->id, .order = MESSAGES_NEWEST, .limit = MESSAGES + 1};
+    AUTO(text_done) struct text piece;
+    text_init(&piece, PIECE_MAX);
+    struct message_rows rows;
+    struct err err = tx_message_page(tx, &page, &rows);
+    size_t shown = 0;
+    bool fits = true;
+    text_add_str(text, ",\"messages\":[");
+    while (!err_failed(err) && fits && shown < rows.count && shown < MESSAGES) {
+        err = message_add(tx, &rows.rows[shown], ongoing, &piece, text, &fits);
+        shown += fits;
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    text_add_str(text, "],\"next\":");
+    if (shown > 0 && shown < rows.count) {
+        text_addf(text, "\"%lld\"", (long long)rows.rows[shown - 1].id);
+    } else {
+        text_add_str(text, "null");
+    }
+    return ERR_OK;
+}
+
+/* --- What is going on ------------------------------------------------------------------------- */
+
+/* What the newest part of the running message is, as long as it grows. */
+static struct err find_streaming(struct tx *tx, const struct ongoing *ongoing,
+                                 const char **ret_word) {
+    static const char sql[] = "SELECT kind, state FROM parts WHERE message = $1"
+                              " ORDER BY number DESC LIMIT 1";
+    const struct arg args[] = {arg_int(ongoing->message)};
+    enum part_kind kind;
+    enum part_state state;
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    const char *word = NULL;
+    if (err_failed(err)) {
+        return err;
+    }
+    if (rows != NULL && part_kind_find(rows_text(rows, 0), &kind) &&
+        part_state_find(rows_text(rows, 1), &state)) {
+        bool grows = kind == PART_TEXT || kind == PART_THINKING ||
+                     (kind == PART_TOOL && part_state_open(state));
+        word = grows ? part_kind_name(kind) : NULL;
+    }
+    *ret_word = word;
+    return ERR_OK;
+}
+
+static void queue_add(const struct message_rows *live, struct text *text) {
+    bool first = true;
+    text_add_str(text, ",\"queue\":[");
+    for (size_t i = 0; i < live->count; i++) {
+        if (live->rows[i].status == MESSAGE_QUEUED) {
+            add_id(text, first ? "" : ",", live->rows[i].message);
+            first = false;
+        }
+    }
+    text_add_char(text, ']');
+}
+
+static struct err turn_add(struct tx *tx, const struct ongoing *ongoing, struct text *text) {
+    const char *streaming = NULL;
+    struct err err = ERR_OK;
+    if (ongoing->row.gate == GATE_HOLD) {
+        streaming = NULL; /* Nothing of it grows before the release. */
+    } else if (ongoing->said.text.len > 0 || ongoing->said.thinking.len > 0) {
+        streaming = part_kind_name(ongoing->said.text.len > 0 ? PART_TEXT : PART_THINKING);
+    } else if (ongoing->message != 0) {
+        err = find_streaming(tx, ongoing, &streaming);
+    }
+    text_add_str(text, ",\"turn\":");
+    if (ongoing->run.len > 0) {
+        add_id(text, "{\"run\":", ongoing->run);
+        text_addf(text, ",\"number\":%lld", (long long)ongoing->number);
+        run_write_wait(&ongoing->row, text);
+        text_add_char(text, '}');
+    } else {
+        text_add_str(text, "null");
+    }
+    add_id(text, ",\"streaming\":",
+           streaming == NULL ? BYTES("") : (struct bytes){streaming, strlen(streaming)});
+    return err;
+}
+
+static void tool_add(const struct rows *rows, struct text *text) {
+    add_id(text, "{\"message\":", rows_text(rows, 0));
+    text_addf(text, ",\"number\":%lld", (long long)rows_int(rows, 1));
+    add_id(text, ",\"name\":", rows_text(rows, 2));
+    add_id(text, ",\"state\":", rows_text(rows, 3));
+    add_id(text, ",\"call\":", rows_text(rows, 4));
+    if (rows_text(rows, 5).len > 0) {
+        add_id(text, ",\"run\":", rows_text(rows, 5));
+    }
+    text_add_char(text, '}');
+}
+
+/* From the open parts of all sessions, which are few, not from this one's messages, which may be
+ * many: CROSS JOIN tells SQLite so, and is like any join to PostgreSQL, which counts rows. */
+static struct err tools_add(struct tx *tx, int64_t session, struct text *text) {
+    static const char sql[] =
+        "SELECT m.message, p.number, substr(p.name, 1, 100), p.state, substr(p.call, 1, 100),"
+        " COALESCE(r.run, '') FROM parts p CROSS JOIN messages m"
+        " LEFT JOIN runs r ON r.id = p.run"
+        " WHERE m.id = p.message AND m.session = $1 AND m.status <> 'removed'"
+        " AND p.state IN " PARTS_OPEN_STATES " ORDER BY m.id, p.number LIMIT $2";
+    const struct arg args[] = {arg_int(session), arg_int(TOOLS_MAX)};
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
+    bool more = true, first = true;
+    text_add_str(text, ",\"tools\":[");
+    while (!err_failed(err) && text->len < SNAPSHOT_MAX - TOOL_ROOM) {
+        err = rows_next(rows, &more);
+        if (err_failed(err) || !more) {
+            break;
+        }
+        text_add_str(text, first ? "" : ",");
+        tool_add(rows, text);
+        first = false;
+    }
+    text_add_char(text, ']');
+    return err;
+}
+
+/* --- What is asked ---------------------------------------------------------------------------- */
+
+struct asked {
+    struct text *text;
+    size_t from; /* Where they begin. */
+};
+
+/* Whole where there is room; otherwise its card has what it would do. */
+static struct err asked_add(void *ctx, const struct approval_row *row) {
+    struct asked *asked = ctx;
+    struct approval_row light = *row;
+    if (row->arguments.len + row->about.len > ASKED_ONE ||
+        asked->text->len - asked->from > ASKED - ASKED_ONE) {
+        light.arguments = BYTES("null");
+        light.about = BYTES("");
+    }
+    if (asked->text->len - asked->from < ASKED) {
+        text_add_str(asked->text, asked->text->len == asked->from ? "" : ",");
+        approval_write_json(&light, asked->text);
+    }
+    return ERR_OK;
+}
+
+static struct err approvals_add(struct tx *tx, const struct session_row *session,
+                                struct text *text) {
+    const struct approval_page page = {
+        .owner = session->owner, .session = session->id, .limit = ASKED_MAX};
+    text_add_str(text, ",\"approvals\":[");
+    struct asked asked = {.text = text, .from = text->len};
+    struct err err = tx_approval_each(tx, &page, asked_add, &asked);
+    text_add_char(text, ']');
+    return err;
+}
+
+/* --- All of it -------------------------------------------------------------------------------- */
+
+/* Instructions and settings may be long, and are asked for by whoever shows them. */
+static struct err write_found(struct tx *tx, const struct session_row *session,
+                              const struct snapshot_of *of, struct text *text) {
+    AUTO(ongoing_done)
+    struct ongoing ongoing = {
+        .hold = of->held ? RUN_HELD : RUN_FREE,
+        .bounds = {.host = of->place,
+                   .hosts = of->place.len > 0 ? RUN_HOSTS_SHARED : RUN_HOST_ONE}};
+    struct message_rows live;
+    struct err err = messages__live(tx, session->id, &live);
+    if (!err_failed(err)) {
+        err = ongoing_find(tx, session, &live, &ongoing);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    text_add_str(text, "{\"session\":");
+    session_write_json(session, SESSION_LIGHT, text);
+    err = turn_add(tx, &ongoing, text);
+    if (!err_failed(err)) {
+        err = messages_add(tx, session, &ongoing, text);
+    }
+    if (!err_failed(err)) {
+        queue_add(&live, text);
+        text_add_str(text, ",\"roots\":");
+        err = tx_roots_write_json(tx, session->id, text);
+    }
+    if (!err_failed(err)) {
+        text_add_str(text, ",\"budgets\":");
+        err = budget__write_left(tx, session, text);
+    }
+    if (!err_failed(err)) {
+        err = approvals_add(tx, session, text);
+    }
+    if (!err_failed(err)) {
+        err = tools_add(tx, session->id, text);
+    }
+    text_add_char(text, '}');
+    return err;
+}
+
+static struct err write_state(struct tx *tx, const struct snapshot_of *of, bool *ret_found,
+                              struct text *text) {
+    const struct session_key key = {.owner = of->owner, .session = of->id};
+    const enum run_hold hold = of->held ? RUN_HELD : RUN_FREE;
+    bool found = false;
+    struct session_row session;
+    struct err err = sessions__find(tx, &key, &found, &session);
+    if (!err_failed(err) && found) {
+        err = tx_session_shown(tx, hold, &session);
+    }
+    if (!err_failed(err) && found) {
+        err = write_found(tx, &session, of, text);
+    }
+    if (!err_failed(err)) {
+        *ret_found = found;
+    }
+    return err;
+}
+
+const struct snapshot_kind session_snapshot = {.prefix = BYTES_INIT("session:"),
+                                               .write = write_state};

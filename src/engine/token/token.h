@@ -1,0 +1,77 @@
+/* token.h: the tokens that let a client in over TCP.
+ *
+ * Promise    the secret ("drv_" and 64 hex digits of 32 random bytes) is shown once and never
+ *            stored; the database holds its SHA-256. Whoever reads the database cannot log in.
+ * How        the loop must not wait for the database to authorize a request, so every live token is
+ *            in a table in memory: loaded at start, changed after the commit that changed the rows.
+ *            It is looked up by the digest of what was presented, so the time that a comparison
+ *            takes tells nothing about a secret.
+ * Ownership  the table is the caller's; rows handed to callbacks are borrowed during the call.
+ * Threads    token_table_…: the loop. tx_token_…: inside a store function. The rest: any.
+ */
+#ifndef DROVER_ENGINE_TOKEN_TOKEN_H
+#define DROVER_ENGINE_TOKEN_TOKEN_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/id.h"
+#include "base/text.h"
+#include "store/store.h"
+
+enum {
+    TOKEN_OWNER_MAX = 64,
+    TOKEN_LABEL_MAX = 200,
+    TOKEN_SECRET_LEN = 68, /* "drv_" and 64 digits. */
+    TOKEN_COUNT_MAX = 10000,
+    TOKEN_REVOKED_KEPT_MS = 24 * 60 * 60 * 1000,
+};
+
+struct token {
+    struct id id;
+    struct sha256 hash; /* Of the secret; stored in hex. */
+    struct bytes owner, label;
+    unsigned scopes;
+    int64_t made_ms;
+};
+
+/* 1 to 64 of [a-z0-9_.-], beginning with a letter or digit. */
+MUST_CHECK bool token_owner_valid(struct bytes owner);
+
+void token_secret_make(const uint8_t random[32], char ret_secret[TOKEN_SECRET_LEN + 1]);
+
+/* The names of scopes, as users write them: read, run, approve, admin. Bit n is name n. */
+enum { TOKEN_SCOPES = 4 };
+const char *token_scope_name(unsigned at);
+MUST_CHECK bool token_scope_find(const char *name, unsigned *ret_bit);
+/* One row as JSON: {"id","owner","label","scopes",…,"made_ms"}, without the closing brace. */
+void token_write_json(const struct token *token, struct text *text);
+
+/* --- In memory -------------------------------------------------------------------------------- */
+struct token_grant {
+    const char *id, *owner; /* Borrowed until the table changes. */
+    unsigned scopes;
+};
+struct token_table;
+MUST_CHECK struct token_table *token_table_new(void);
+void token_table_free(struct token_table *table);                           /* NULL is allowed. */
+void token_table_put(struct token_table *table, const struct token *token); /* Copies. */
+void token_table_remove(struct token_table *table, const char *id);         /* Absent is fine. */
+size_t token_table_count(const struct token_table *table);
+MUST_CHECK bool token_table_find(const struct token_table *table, struct bytes secret,
+                                 struct token_grant *ret_grant);
+
+/* --- In a store function ---------------------------------------------------------------------- */
+MUST_CHECK struct err tx_token_add(struct tx *tx, const struct token *token);
+/* The row stays for TOKEN_REVOKED_KEPT_MS. *ret_found false: no such live token. */
+MUST_CHECK struct err tx_token_revoke(struct tx *tx, struct bytes id, bool *ret_found);
+/* The live ones in the order of ids, those after `after` (empty: from the start). */
+MUST_CHECK struct err tx_token_each(struct tx *tx, struct bytes after, int64_t limit,
+                                    struct err (*each)(void *ctx, const struct token *token),
+                                    void *ctx);
+/* Removes at most `count_max` that were revoked before `before_ms`. *ret_more: call again. */
+MUST_CHECK struct err tx_token_prune(struct tx *tx, int64_t before_ms, int64_t count_max,
+                                     bool *ret_more);
+MUST_CHECK struct err tx_token_count(struct tx *tx, int64_t *ret_count);
+
+#endif

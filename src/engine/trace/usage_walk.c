@@ -1,0 +1,399 @@
+/* usage_walk.c: see usage_walk.h.
+ *
+ *              usage_walk_accept              tx_usage_slice, which adds the rows
+ *   READING ─────────────────────▶ READ ───────────────────────────────────┬─────▶ ENDED
+ *      ▲                                  rows are left, and are read      │  none is left
+ *      └───────────────────────────────────────────────────────────────────┘
+ *
+ * A store function may run twice. So its rows go to a buffer first, which a second run fills anew;
+ * they are added by the run after that, when it is known that the first one has counted.
+ *
+ * Rows are read in one of two orders, each that of an index: from the newest day, or by session. By
+ * session a group is complete when the next one begins; so where there are more groups than the
+ * table holds, those with the fewest calls are dropped, and the result is exact. By day a group is
+ * complete at the end only, and the keys that come after the table is full have no item.
+ */
+#include "engine/trace/usage_walk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+enum {
+    PART_ROWS = 64, /* Rows of one statement; a part has two at most. */
+    PARTS = USAGE_SLICE_ROWS / (2 * PART_ROWS),
+    SLOTS_MIN = 64, /* Of the hash table: a power of two, at least twice the number of keys. */
+    SLICE_BYTES = 8 << 20,
+};
+
+/* Columns of both statements. */
+enum { ROW_ID, ROW_DAY, ROW_SESSION, ROW_MODEL, ROW_CATEGORY, ROW_PROJECT, ROW_AGENT, ROW_CALLS };
+#define COLUMNS                                                                                    \
+    "SELECT id, day, session, model, category, project, agent, calls, fresh, cache_read,"          \
+    " cache_write, output, reasoning, cost_micros, cost_unknown FROM usage_totals WHERE owner = "  \
+    "$1"
+
+static const char by_day_sql[] =
+    COLUMNS " AND (day, session, model, category, project) < ($2, $3, $4, $5, $6)"
+            " ORDER BY day DESC, session DESC, model DESC, category DESC, project DESC LIMIT $7";
+static const char of_session_sql[] = COLUMNS " AND session = $2 AND id > $3 ORDER BY id LIMIT $4";
+static const char sessions_sql[] = COLUMNS " AND session > $2 ORDER BY session, id LIMIT $3";
+
+enum walk_order { FROM_NEWEST_DAY, BY_SESSION, OF_ONE_SESSION };
+enum walk_state { WALK_READING, WALK_READ, WALK_ENDED };
+
+/* Position after a row: what the order compares. Texts are NULL before the first row. */
+struct position {
+    int64_t day, id;
+    struct bytes session, model, category, project;
+};
+
+struct group {
+    char *key; /* Owned. */
+    struct usage_total total;
+};
+
+struct usage_walk {
+    struct usage_ask ask; /* Texts are borrowed from the caller. */
+    enum walk_order order;
+    enum walk_state state;
+    unsigned slices; /* Whose rows were added. */
+    /* Slice: its rows, and the position after the last of them; texts in `arena`. */
+    struct usage_total rows[USAGE_SLICE_ROWS];
+    size_t count;
+    struct position after;
+    bool last; /* Whether no row follows the slice. */
+    struct arena arena;
+    /* Position after all rows that were added; its texts in `text`. */
+    struct position added;
+    char *text; /* Owned. */
+    struct session_usage sum;
+    struct group *groups; /* Owned. */
+    size_t group_count, group_size;
+    uint32_t *slots; /* Owned: number of a group, from 1; 0: free. */
+    size_t slot_count;
+};
+
+/* --- Groups ----------------------------------------------------------------------------------- */
+
+static void add_number(int64_t *to, int64_t number) {
+    if (__builtin_add_overflow(*to, number, to)) {
+        *to = number < 0 ? INT64_MIN : INT64_MAX; /* No model took so much: the row is damaged. */
+    }
+}
+
+static void add_usage(struct session_usage *to, const struct session_usage *usage) {
+    add_number(&to->calls, usage->calls);
+    add_number(&to->fresh, usage->fresh);
+    add_number(&to->cache_read, usage->cache_read);
+    add_number(&to->cache_write, usage->cache_write);
+    add_number(&to->output, usage->output);
+    add_number(&to->reasoning, usage->reasoning);
+    add_number(&to->cost_micros, usage->cost_micros);
+    add_number(&to->cost_unknown, usage->cost_unknown);
+}
+
+/* FNV-1a. Keys that collide on purpose cost their own owner time, a slice at a time. */
+static uint32_t hash_of(const struct usage_total *total) {
+    uint64_t hash = UINT64_C(14695981039346656037) ^ (uint64_t)total->day;
+    for (size_t i = 0; i < total->key.len; i++) {
+        hash = (hash ^ (unsigned char)total->key.data[i]) * UINT64_C(1099511628211);
+    }
+    hash *= UINT64_C(0x9e3779b97f4a7c15);
+    return (uint32_t)(hash >> 32);
+}
+
+static bool is_same(const struct usage_total *a, const struct usage_total *b) {
+    return a->day == b->day && a->key.len == b->key.len &&
+           (a->key.len == 0 || memcmp(a->key.data, b->key.data, a->key.len) == 0);
+}
+
+/* The slot of the group, or the free one where it belongs. */
+static uint32_t *slot_of(struct usage_walk *walk, const struct usage_total *total) {
+    size_t at = hash_of(total) & (walk->slot_count - 1);
+    while (walk->slots[at] != 0 && !is_same(&walk->groups[walk->slots[at] - 1].total, total)) {
+        at = (at + 1) & (walk->slot_count - 1);
+    }
+    return &walk->slots[at];
+}
+
+/* The newest day first, else the most calls; keys tell those with the same number apart. */
+static int group_compare(const void *left, const void *right) {
+    const struct usage_total *a = &((const struct group *)left)->total;
+    const struct usage_total *b = &((const struct group *)right)->total;
+    if (a->day != b->day) {
+        return a->day > b->day ? -1 : 1;
+    }
+    if (a->usage.calls != b->usage.calls) {
+        return a->usage.calls > b->usage.calls ? -1 : 1;
+    }
+    size_t len = a->key.len < b->key.len ? a->key.len : b->key.len;
+    int order = len == 0 ? 0 : memcmp(a->key.data, b->key.data, len);
+    return order != 0 ? order : (a->key.len > b->key.len) - (a->key.len < b->key.len);
+}
+
+/* Makes the hash table anew. */
+static void slots_make(struct usage_walk *walk, size_t count) {
+    mem_free(walk->slots);
+    walk->slots = mem_new_array(count, sizeof *walk->slots);
+    walk->slot_count = count;
+    for (size_t i = 0; i < walk->group_count; i++) {
+        *slot_of(walk, &walk->groups[i].total) = (uint32_t)(i + 1);
+    }
+}
+
+/* Sorts the groups, and keeps those that the answer shows. */
+static void groups_cut(struct usage_walk *walk) {
+    if (walk->group_count > 0) {
+        qsort(walk->groups, walk->group_count, sizeof *walk->groups, group_compare);
+    }
+    while (walk->group_count > USAGE_ROWS_MAX) {
+        mem_free(walk->groups[--walk->group_count].key);
+    }
+    slots_make(walk, walk->slot_count);
+}
+
+static void group_new(struct usage_walk *walk, const struct usage_total *row) {
+    if (walk->group_count == USAGE_KEYS_MAX && walk->order == BY_SESSION) {
+        groups_cut(walk);
+    }
+    if (walk->group_count == USAGE_KEYS_MAX) {
+        return;
+    }
+    if (walk->group_count == walk->group_size) {
+        walk->group_size = walk->group_size == 0 ? 16 : walk->group_size * 2;
+        walk->groups = mem_grow(walk->groups, walk->group_size * sizeof *walk->groups);
+    }
+    struct group group = {.key = mem_copy(row->key.data, row->key.len), .total = *row};
+    group.total.key.data = group.key;
+    walk->groups[walk->group_count++] = group;
+    if (2 * walk->group_count > walk->slot_count) {
+        slots_make(walk, 2 * walk->slot_count);
+    } else {
+        *slot_of(walk, row) = (uint32_t)walk->group_count;
+    }
+}
+
+static void row_add(struct usage_walk *walk, const struct usage_total *row) {
+    uint32_t number = *slot_of(walk, row);
+    add_usage(&walk->sum, &row->usage);
+    if (number != 0) {
+        add_usage(&walk->groups[number - 1].total.usage, &row->usage);
+    } else {
+        group_new(walk, row);
+    }
+}
+
+/* --- Positions -------------------------------------------------------------------------------- */
+
+/* The texts of a position, copied behind each other. */
+static void position_keep(struct usage_walk *walk) {
+    struct position added = walk->after;
+    struct bytes *const texts[] = {&added.session, &added.model, &added.category, &added.project};
+    size_t size = 1, at = 0;
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        size += texts[i]->len;
+    }
+    char *text = mem_new(size);
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        if (texts[i]->len > 0) {
+            memcpy(text + at, texts[i]->data, texts[i]->len);
+        }
+        texts[i]->data = text + at;
+        at += texts[i]->len;
+    }
+    mem_free(walk->text);
+    walk->text = text;
+    walk->added = added;
+}
+
+/* --- Slices ----------------------------------------------------------------------------------- */
+
+static struct session_usage usage_read(const struct rows *rows) {
+    return (struct session_usage){.calls = rows_int(rows, ROW_CALLS),
+                                  .fresh = rows_int(rows, ROW_CALLS + 1),
+                                  .cache_read = rows_int(rows, ROW_CALLS + 2),
+                                  .cache_write = rows_int(rows, ROW_CALLS + 3),
+                                  .output = rows_int(rows, ROW_CALLS + 4),
+                                  .reasoning = rows_int(rows, ROW_CALLS + 5),
+                                  .cost_micros = rows_int(rows, ROW_CALLS + 6),
+                                  .cost_unknown = rows_int(rows, ROW_CALLS + 7)};
+}
+
+static bool text_keep(struct usage_walk *walk, struct bytes from, struct bytes *ret_text) {
+    char *copy = arena_try_copy(&walk->arena, from.data, from.len);
+    *ret_text = (struct bytes){copy, from.len};
+    return copy != NULL;
+}
+
+static struct err after_keep(struct usage_walk *walk, const struct rows *rows) {
+    struct position *after = &walk->after;
+    after->id = rows_int(rows, ROW_ID);
+    after->day = rows_int(rows, ROW_DAY);
+    bool kept = text_keep(walk, rows_text(rows, ROW_SESSION), &after->session) &&
+                text_keep(walk, rows_text(rows, ROW_MODEL), &after->model) &&
+                text_keep(walk, rows_text(rows, ROW_CATEGORY), &after->category) &&
+                text_keep(walk, rows_text(rows, ROW_PROJECT), &after->project);
+    return kept ? ERR_OK : err_make(ERR_OUT_OF_MEMORY, "usage: slice");
+}
+
+static bool fits(const struct usage_walk *walk, const struct rows *rows) {
+    struct bytes project = rows_text(rows, ROW_PROJECT), wanted = walk->ask.project;
+    return rows_int(rows, ROW_DAY) >= walk->ask.from_day &&
+           (wanted.len == 0 ||
+            (project.len == wanted.len && memcmp(project.data, wanted.data, wanted.len) == 0));
+}
+
+static struct err row_keep(struct usage_walk *walk, const struct rows *rows) {
+    static const int keys[USAGE_SORT_COUNT] = {
+        [USAGE_BY_MODEL] = ROW_MODEL,       [USAGE_BY_AGENT] = ROW_AGENT,
+        [USAGE_BY_SESSION] = ROW_SESSION,   [USAGE_BY_PROJECT] = ROW_PROJECT,
+        [USAGE_BY_CATEGORY] = ROW_CATEGORY,
+    };
+    struct usage_total *row = &walk->rows[walk->count];
+    struct err err = after_keep(walk, rows);
+    if (err_failed(err) || !fits(walk, rows)) {
+        return err;
+    }
+    *row = (struct usage_total){.key = BYTES(""), .usage = usage_read(rows)};
+    if (walk->ask.by == USAGE_BY_DAY) {
+        row->day = rows_int(rows, ROW_DAY);
+    } else if (!text_keep(walk, rows_text(rows, keys[walk->ask.by]), &row->key)) {
+        return err_make(ERR_OUT_OF_MEMORY, "usage: slice");
+    }
+    walk->count++;
+    return ERR_OK;
+}
+
+/* *ret_count: rows that were read, fitting or not. */
+static struct err rows_keep(struct tx *tx, struct usage_walk *walk, const char *sql,
+                            const struct arg *args, size_t count, int64_t *ret_count) {
+    AUTO(rows_release) struct rows *rows = NULL;
+    struct err err = tx_query(tx, sql, args, count, &rows);
+    *ret_count = 0;
+    while (rows_more(rows, &err)) {
+        (*ret_count)++;
+        err = row_keep(walk, rows);
+    }
+    return err;
+}
+
+static struct err read_days(struct tx *tx, struct usage_walk *walk, bool *ret_more) {
+    const struct position *after = &walk->after;
+    const struct arg args[] = {arg_text(walk->ask.owner), arg_int(after->day),
+                               arg_text(after->session),  arg_text(after->model),
+                               arg_text(after->category), arg_text(after->project),
+                               arg_int(PART_ROWS)};
+    int64_t count = 0;
+    struct err err = rows_keep(tx, walk, by_day_sql, args, COUNT_OF(args), &count);
+    *ret_more = count == PART_ROWS && after->day >= walk->ask.from_day;
+    return err;
+}
+
+static struct err read_sessions(struct tx *tx, struct usage_walk *walk, bool *ret_more) {
+    const struct position *after = &walk->after;
+    const struct arg rest[] = {arg_text(walk->ask.owner), arg_text(after->session),
+                               arg_int(after->id), arg_int(PART_ROWS)};
+    int64_t count = 0;
+    struct err err = rows_keep(tx, walk, of_session_sql, rest, COUNT_OF(rest), &count);
+    if (!err_failed(err) && count < PART_ROWS && walk->order == BY_SESSION) {
+        const struct arg next[] = {arg_text(walk->ask.owner), arg_text(after->session),
+                                   arg_int(PART_ROWS)};
+        err = rows_keep(tx, walk, sessions_sql, next, COUNT_OF(next), &count);
+    }
+    *ret_more = count == PART_ROWS;
+    return err;
+}
+
+static struct err slice_read(struct tx *tx, struct usage_walk *walk) {
+    struct err err = ERR_OK;
+    bool more = true;
+    arena_reset(&walk->arena);
+    walk->count = 0;
+    walk->after = walk->added;
+    int parts = 0;
+    do {
+        err = walk->order == FROM_NEWEST_DAY ? read_days(tx, walk, &more)
+                                             : read_sessions(tx, walk, &more);
+    } while (!err_failed(err) && more && ++parts < PARTS && !tx_slice_over(tx));
+    walk->last = !more;
+    return err;
+}
+
+static void slice_add(struct usage_walk *walk) {
+    for (size_t i = 0; i < walk->count; i++) {
+        row_add(walk, &walk->rows[i]);
+    }
+    position_keep(walk);
+    walk->slices++;
+    walk->state = walk->last ? WALK_ENDED : WALK_READING;
+    if (walk->last) {
+        groups_cut(walk);
+    }
+}
+
+struct err tx_usage_slice(struct tx *tx, struct usage_walk *walk) {
+    if (walk->state == WALK_READ) {
+        slice_add(walk);
+    }
+    if (walk->state == WALK_ENDED) {
+        return ERR_OK;
+    }
+    return walk->slices < walk->ask.slices_max ? slice_read(tx, walk)
+                                               : err_make(ERR_TOO_EXPENSIVE, "usage: slices");
+}
+
+void usage_walk_accept(struct usage_walk *walk) {
+    assert(walk->state == WALK_READING);
+    walk->state = WALK_READ;
+}
+
+bool usage_walk_ended(const struct usage_walk *walk) {
+    return walk->state == WALK_ENDED;
+}
+
+/* --- A walk ----------------------------------------------------------------------------------- */
+
+struct usage_walk *usage_walk_new(const struct usage_ask *ask) {
+    struct usage_walk *walk = mem_new(sizeof *walk);
+    walk->ask = *ask;
+    walk->ask.slices_max = ask->slices_max > 0 ? ask->slices_max : USAGE_SLICES_MAX;
+    walk->order = ask->session.len > 0          ? OF_ONE_SESSION
+                  : ask->by == USAGE_BY_SESSION ? BY_SESSION
+                                                : FROM_NEWEST_DAY;
+    walk->added = (struct position){.day = INT64_MAX,
+                                    .session = ask->session,
+                                    .model = BYTES(""),
+                                    .category = BYTES(""),
+                                    .project = BYTES("")};
+    arena_init(&walk->arena, SLICE_BYTES);
+    slots_make(walk, SLOTS_MIN);
+    return walk;
+}
+
+void usage_walk_free(struct usage_walk *walk) {
+    if (walk == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < walk->group_count; i++) {
+        mem_free(walk->groups[i].key);
+    }
+    mem_free(walk->groups);
+    mem_free(walk->slots);
+    mem_free(walk->text);
+    arena_done(&walk->arena);
+    mem_free(walk);
+}
+
+void usage_walk_each(struct usage_walk *walk,
+                     void (*each)(void *ctx, const struct usage_total *total), void *ctx) {
+    assert(walk->state == WALK_ENDED);
+    for (size_t i = 0; i < walk->group_count; i++) {
+        each(ctx, &walk->groups[i].total);
+    }
+}
+
+struct session_usage usage_walk_sum(const struct usage_walk *walk) {
+    return walk->sum;
+}

@@ -1,0 +1,81 @@
+/* cards.h: the calls of tools in a turn's message. Only the engine includes it.
+ *
+ *   ready ──> running ──> succeeded | failed | cancelled | outcome_unknown
+ *     ^          └──> pending (a long tool: its child goes on) ──> one of these four
+ *     ├── asking ──> denied (by a person)
+ *     └── reviewing ──> denied (by a review) | asking (a model looks at it first)
+ *
+ * A call that cannot be made is `failed`, and one that a rule forbids `denied`, when it is stored.
+ * Whatever is open when its turn ends is cancelled. A final state is that of the card's cause
+ * (rules/turn/card.h): cards__end sets both.
+ *
+ * A card is a part of kind `tool`: `call` the model's id, `name` the tool, `text` its result,
+ * `data` {"arguments","digest","repeatable","asks","about"}, `step` the model's call that made it.
+ * Arguments that are no JSON object: "arguments" null, "arguments_text" what came, "cause"
+ * "bad_arguments"; the card has failed, and nothing ran.
+ */
+#ifndef DROVER_ENGINE_TURN_CARDS_H
+#define DROVER_ENGINE_TURN_CARDS_H
+
+#include "base/hash.h"
+#include "engine/turn/rows.h"
+#include "rules/turn/card.h"
+
+/* Texts live in the transaction's arena. */
+struct card {
+    int64_t number, step;
+    enum part_state state;
+    enum card_cause cause; /* Of its end; CARD_DONE as long as it is open, or pending. */
+    struct bytes tool, call, arguments, about, digest;
+    struct bytes malformed; /* Arguments that are no JSON object, as text; "": they are one. */
+    bool repeatable;
+    int64_t child; /* id of its run; 0: none. */
+    struct bytes child_run;
+    struct bytes child_host; /* Where its latest attempt ran; "": nowhere yet. */
+    int64_t child_attempt, child_exit, child_ms;
+    enum run_state child_state;
+    enum run_cause child_cause;
+    bool child_ended;
+};
+struct cards {
+    struct card *at;
+    size_t count;
+};
+
+/* Condition of cards that are open, by the index parts_open: a pending one is not. */
+#define CARDS_OPEN "p.kind = 'tool' AND p.state IN " PARTS_OPEN_STATES " AND p.state <> 'pending'"
+
+/* Cards that are open: ready, asking, reviewing, running. In the order of their numbers. */
+MUST_CHECK struct err cards__open(struct tx *tx, int64_t message, struct cards *ret_cards);
+MUST_CHECK struct err cards__find(struct tx *tx, int64_t message, int64_t number, bool *ret_found,
+                                  struct card *ret_card);
+/* Adds a card after the parts that are there: *io_card gets its number. */
+MUST_CHECK struct err cards__insert(struct tx *tx, int64_t message, struct card *io_card);
+/* The result of a long tool's card while its run goes on; and whether a result is that of the run's
+ * end. */
+void cards__write_started(struct bytes operation, struct text *text);
+MUST_CHECK bool cards__is_outcome(struct bytes result, struct bytes operation);
+/* Ends a card: the state follows from the cause. Writes nothing. */
+static inline void cards__end(struct card *card, enum card_cause cause) {
+    card->cause = cause;
+    card->state = card_cause_state(cause);
+}
+/* Writes state and cause of a card, and its result; `result` data NULL: the result stays. */
+MUST_CHECK struct err cards__write(struct tx *tx, int64_t message, const struct card *card,
+                                   struct bytes result);
+/* Of the calls that were made last, and what came of them: whether it is the same again. */
+MUST_CHECK struct err cards__digest(struct tx *tx, int64_t message, struct sha256_hex *ret_digest);
+
+/* The step of its span: those of an answer's cards follow the step of the call that made them. */
+MUST_CHECK struct err cards__span(struct tx *tx, int64_t message, const struct card *card,
+                                  int64_t *ret_step);
+
+/* The same of its review: they stand behind the spans of all cards of that answer. */
+MUST_CHECK struct err cards__review_span(struct tx *tx, int64_t message, const struct card *card,
+                                         int64_t *ret_step);
+
+/* A part that is no card, behind those that are there; one that is too long for a part becomes
+ * several. */
+MUST_CHECK struct err cards__add_plain(struct tx *tx, const struct message_part *part);
+
+#endif

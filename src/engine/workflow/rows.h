@@ -1,0 +1,118 @@
+/* rows.h: what the files of workflows and their steps share. Only the engine includes it.
+ *
+ * Threads    inside a store function.
+ */
+#ifndef DROVER_ENGINE_WORKFLOW_ROWS_H
+#define DROVER_ENGINE_WORKFLOW_ROWS_H
+
+#include "base/text.h"
+#include "engine/run/rows.h"
+#include "engine/workflow/steps.h"
+#include "engine/workflow/workflows.h"
+
+/* One more than the highest number of a settled step of the workflow whose id is the parameter
+ * `id`. */
+#define WORKFLOW_NEXT_DONE(id)                                                                     \
+    "(SELECT COALESCE(max(n), 0) + 1 FROM (SELECT max(done_no) AS n FROM runs WHERE parent = " id  \
+    " AND step_key <> '' UNION ALL SELECT max(done_no) FROM workflow_refs WHERE run = " id         \
+    ") settled)"
+
+/* The turn of a step has this for a key. So it is found below its step, and goes with the workflow,
+ * not before: steps and their turns are its journal. */
+#define STEP_TURN_KEY "turn"
+
+/* --- Events, on the workflow's stream --------------------------------------------------------- */
+
+enum { WORKFLOW_EVENT_MAX = 250 << 10 };
+enum workflow_last { WORKFLOW_GOES_ON, WORKFLOW_ENDS };
+/* `data` is a whole JSON object, which may have failed. */
+MUST_CHECK struct err workflows__event(struct tx *tx, const struct workflow_place *place,
+                                       const char *type, const struct text *data,
+                                       enum workflow_last last);
+
+/* Of a workflow whose end is refused (run/give_up.c): its agents are ended without events, and
+ * those whose rows cannot be read without a look at them; its last event says no more than why. */
+MUST_CHECK struct err workflows__close(struct tx *tx, const struct run_row *workflow,
+                                       struct run_freed *freed);
+MUST_CHECK struct err workflows__tell_closed(struct tx *tx, const struct run_row *workflow);
+
+/* Of a step that begins in the same transaction. */
+MUST_CHECK struct err steps__event_started(struct tx *tx, const struct step_new *step);
+/* The same, by its row: a budget has let it go. */
+MUST_CHECK struct err steps__event_admitted(struct tx *tx, const struct run_row *row);
+MUST_CHECK struct err steps__event_restarted(struct tx *tx, const struct run_row *row);
+/* A wait for its provider begins, or is over. */
+MUST_CHECK struct err steps__event_provider(struct tx *tx, const struct run_row *row,
+                                            const struct provider_wait *wait);
+/* Somebody is asked by what an agent with tools does, or has answered: so who looks on needs to ask
+ * nobody whether. Nothing where `turn` is below no step, or its workflow has ended. */
+struct step_asks {
+    const struct run_row *turn;
+    const char *type; /* Of the event. */
+    struct bytes approval, kind, tool, state;
+};
+MUST_CHECK struct err steps__event_asks(struct tx *tx, const struct step_asks *asks);
+struct step_told {
+    struct workflow_place place;
+    struct bytes run, label, phase, note;
+    struct bytes worktree; /* That was left; no data: none. */
+    enum run_state state;
+    enum run_cause cause;
+    bool cached;
+    int64_t output_tokens, cost_micros, took_ms; /* cost_micros -1: unknown. */
+};
+MUST_CHECK struct err steps__event_finished(struct tx *tx, const struct step_told *told);
+/* Both, of a step that began and ended in the same transaction, with nothing between. */
+MUST_CHECK struct err steps__event_both(struct tx *tx, const struct step_new *step,
+                                        const struct step_told *told);
+
+/* --- Ends ------------------------------------------------------------------------------------- */
+
+/* A step that ended by a stop or a budget, without who performs it: it gets its number, and its
+ * event. */
+MUST_CHECK struct err steps__ended(struct tx *tx, const struct run_row *row);
+/* Before the end of a step that is cut off with its workflow: charges what it has used. */
+MUST_CHECK struct err steps__cut_off(struct tx *tx, const struct step_took *took,
+                                     struct bytes project, struct run_row *row,
+                                     struct run_freed *freed);
+/* A workflow that ended before it began. */
+MUST_CHECK struct err workflows__ended(struct tx *tx, const struct run_row *row);
+/* Whether a turn below a step of it, or what such a turn began, has not ended. As SQL, of a row of
+ * `runs`: for whoever looks through many. */
+#define WORKFLOW_LIVES_BELOW                                                                       \
+    "EXISTS (SELECT 1 FROM runs s JOIN runs t ON t.parent = s.id AND t.step_key <> ''"             \
+    " WHERE s.parent = runs.id AND s.step_key <> '' AND (t.ended_ms IS NULL"                       \
+    " OR EXISTS (SELECT 1 FROM runs c WHERE c.parent = t.id AND c.parent <> 0"                     \
+    " AND c.ended_ms IS NULL AND c.stop = '')"                                                     \
+    " OR EXISTS (SELECT 1 FROM runs c WHERE c.parent = t.id AND c.parent <> 0"                     \
+    " AND c.ended_ms IS NULL AND c.stop <> '')))"
+
+/* A turn below a step of a workflow that is removed, and its session. */
+struct workflow_talk {
+    int64_t turn, session; /* session 0: it was removed before. */
+};
+enum { WORKFLOW_TALKS_PAGE = 16 };
+/* A page of them. *ret_count: how many. */
+MUST_CHECK struct err workflows__talks(struct tx *tx, int64_t workflow,
+                                       struct workflow_talk ret_talks[WORKFLOW_TALKS_PAGE],
+                                       size_t *ret_count);
+
+/* Lists the scripts of a run that somebody deletes: their files go at once, while those of a run
+ * that is kept no longer stay for a day after they were touched. */
+MUST_CHECK struct err workflows__list_scripts(struct tx *tx, int64_t run);
+/* Its agents go first, the newest ones first, so that the journal that is left begins as it did; at
+ * most a page. *ret_count: how many; a full page: call again, in another transaction. */
+enum { WORKFLOW_FORGET_PAGE = 100 };
+MUST_CHECK struct err workflows__forget_agents(struct tx *tx, int64_t run, int64_t *ret_count);
+/* The rest; its script goes with the last run that has it. */
+MUST_CHECK struct err workflows__forget(struct tx *tx, int64_t run);
+
+/* Copies into the arena. */
+MUST_CHECK struct err workflows__keep(struct tx *tx, struct bytes *text);
+/* A member of a JSON object that is a text; "" where it is none. */
+MUST_CHECK struct err workflows__member(struct tx *tx, struct bytes json, const char *name,
+                                        struct bytes *ret_text);
+/* Of a step's spec: where its agent's working tree is, or was begun; "": nowhere. */
+MUST_CHECK struct err workflows__worktree(struct tx *tx, struct bytes spec, struct bytes *ret_path);
+
+#endif

@@ -1,0 +1,213 @@
+/* spec.c: what a client asks of a workflow. */
+#include "engine/workflow/spec.h"
+
+#include <string.h>
+
+#include "engine/job/spec_parts.h"
+#include "engine/workflow/workflows.h"
+
+static struct err bad(void) {
+    return err_make(ERR_BAD_FIELD, "workflow: spec");
+}
+
+static struct err check_source(const struct workflow_spec *spec, enum workflow_source source,
+                               struct why *why) {
+    bool given = spec->script != NULL || spec->name != NULL || spec->path != NULL;
+    if (source == WORKFLOW_SOURCE_OUTSIDE && given) {
+        why_set(why, "the path names the workflow: \"script\", \"name\" and \"scriptPath\" are not "
+                     "taken here");
+        return bad();
+    }
+    if (source == WORKFLOW_SOURCE_INSIDE && !given && spec->resume == NULL) {
+        why_set(why, "one of \"script\", \"name\" and \"scriptPath\" says what runs");
+        return err_make(ERR_MISSING_FIELD, "workflow: source");
+    }
+    return ERR_OK;
+}
+
+static struct err check_objects(const struct workflow_spec *spec, struct why *why) {
+    if (spec->settings != NULL && !json_is_object(spec->settings)) {
+        why_set(why, "\"settings\" must be an object, as sessions have it");
+        return bad();
+    }
+    if (spec->root != NULL && spec->root[0] != '/') {
+        why_set(why, "\"root\" must be an absolute path");
+        return bad();
+    }
+    struct err err = job_spec__project(spec->project, why);
+    return err_failed(err) || spec->notify == NULL ? err : job_spec__notify(spec->notify, why);
+}
+
+static struct err check_budget(const json_t *budget, struct workflow_spec *spec, struct why *why) {
+    struct job_spec job = {0};
+    if (budget == NULL) {
+        return ERR_OK;
+    }
+    struct err err = job_spec__budget(budget, &job, why);
+    spec->budgeted = !err_failed(err);
+    spec->budget = job.budget;
+    spec->budget_asked = budget;
+    return err;
+}
+
+/* --- Limits ----------------------------------------------------------------------------------- */
+
+enum limit { LIMIT_TIME, LIMIT_AGENT_TIME, LIMIT_CONCURRENCY, LIMIT_TOTAL, LIMIT_BUDGET, LIMITS };
+static const char *const limit_names[LIMITS] = {
+    [LIMIT_TIME] = "timeout_ms",         [LIMIT_AGENT_TIME] = "agent_timeout_ms",
+    [LIMIT_CONCURRENCY] = "concurrency", [LIMIT_TOTAL] = "total",
+    [LIMIT_BUDGET] = "budget",
+};
+
+/* Nulls go, so that the rest is read as if they had not been there. The values stay `json`'s. */
+static json_t *without_lifted(const json_t *json, unsigned *lifted) {
+    json_t *copy = json_copy((json_t *)json);
+    *lifted = 0;
+    for (unsigned i = 0; i < LIMITS; i++) {
+        if (json_is_null(json_object_get(copy, limit_names[i]))) {
+            (void)json_object_del(copy, limit_names[i]);
+            *lifted |= 1U << i;
+        }
+    }
+    return copy;
+}
+
+static void take_number(const struct workflow_spec *spec, const json_t *old, enum limit limit,
+                        int64_t absent, int64_t *number) {
+    const json_t *value = json_object_get(old, limit_names[limit]);
+    if (*number == absent && json_is_integer(value) && (spec->lifted & 1U << limit) == 0) {
+        *number = json_integer_value(value);
+    }
+}
+
+static struct err take_limits(struct workflow_spec *spec, const json_t *old, struct why *why) {
+    const json_t *budget = json_object_get(old, limit_names[LIMIT_BUDGET]);
+    take_number(spec, old, LIMIT_TIME, 0, &spec->timeout_ms);
+    take_number(spec, old, LIMIT_AGENT_TIME, 0, &spec->agent_timeout_ms);
+    take_number(spec, old, LIMIT_CONCURRENCY, 0, &spec->concurrency);
+    take_number(spec, old, LIMIT_TOTAL, -1, &spec->total);
+    bool taken = spec->budgeted || (spec->lifted & 1U << LIMIT_BUDGET) != 0;
+    return taken ? ERR_OK : check_budget(budget, spec, why);
+}
+
+static void take_text(const json_t *old, const char *name, const char **text) {
+    if (*text == NULL) {
+        *text = json_string_value(json_object_get(old, name));
+    }
+}
+
+struct err workflow_spec_inherit(struct workflow_spec *spec, const json_t *old, struct why *why) {
+    struct err err = take_limits(spec, old, why);
+    if (spec->args == NULL) {
+        spec->args = json_object_get(old, "args");
+    }
+    if (spec->confined) {
+        bool longer = spec->agent_timeout_ms > WORKFLOW_AGENT_MS;
+        spec->agent_timeout_ms = longer ? 0 : spec->agent_timeout_ms;
+        return err;
+    }
+    take_text(old, "root", &spec->root);
+    take_text(old, "model", &spec->model);
+    take_text(old, "project", &spec->project);
+    if (spec->settings == NULL) {
+        spec->settings = json_object_get(old, "settings");
+    }
+    return err;
+}
+
+/* --- Asked ------------------------------------------------------------------------------------ */
+
+struct err workflow_spec_read(const json_t *json, enum workflow_source source,
+                              struct workflow_spec *ret_spec, struct why *why) {
+    struct workflow_spec spec = {.total = -1};
+    AUTO(json_release) json_t *said = without_lifted(json, &spec.lifted);
+    const char *description = NULL;
+    json_t *budget = NULL;
+    const struct json_field fields[] = {
+        {"script", JSON_KIND_TEXT, .max = WORKFLOW_SCRIPT_MAX, .text = &spec.script},
+        {"name", JSON_KIND_TEXT, .min = 1, .max = WORKFLOW_LABEL_MAX, .text = &spec.name},
+        {"scriptPath", JSON_KIND_TEXT, .min = 1, .max = WORKFLOW_PATH_MAX, .text = &spec.path},
+        {"args", JSON_KIND_ANY, .value = &spec.args},
+        {"resumeFromRunId", JSON_KIND_TEXT, .min = 1, .max = 64, .text = &spec.resume},
+        {"title", JSON_KIND_TEXT, .max = 1 << 16, .text = &spec.title},
+        {"description", JSON_KIND_TEXT, .max = 1 << 16, .text = &description},
+        {"label", JSON_KIND_TEXT, .min = 1, .max = WORKFLOW_LABEL_MAX, .text = &spec.label},
+        {"root", JSON_KIND_TEXT, .min = 1, .max = WORKFLOW_PATH_MAX, .text = &spec.root},
+        {"model", JSON_KIND_TEXT, .min = 1, .max = 321, .text = &spec.model},
+        {"project", JSON_KIND_TEXT, .min = 1, .max = 100, .text = &spec.project},
+        {"settings", JSON_KIND_ANY, .value = &spec.settings},
+        {"timeout_ms", JSON_KIND_INT, .min = 1, .max = WORKFLOW_TIME_MAX,
+         .number = &spec.timeout_ms},
+        {"agent_timeout_ms", JSON_KIND_INT, .min = 1, .max = WORKFLOW_TIME_MAX,
+         .number = &spec.agent_timeout_ms},
+        {"concurrency", JSON_KIND_INT, .min = 1, .max = WORKFLOW_AT_ONCE_LIMIT,
+         .number = &spec.concurrency},
+        {"total", JSON_KIND_INT, .min = 0, .max = AMOUNT_MAX, .number = &spec.total},
+        {"budget", JSON_KIND_ANY, .value = &budget},
+        {"rerun", JSON_KIND_TEXTS, .max = WORKFLOW_RERUN_MAX, .value = &spec.rerun},
+        {"notify", JSON_KIND_ANY, .value = &spec.notify},
+    };
+    struct err err = json_read_fields(said, fields, COUNT_OF(fields), why);
+    if (!err_failed(err)) {
+        err = check_source(&spec, source, why);
+    }
+    if (!err_failed(err)) {
+        err = check_objects(&spec, why);
+    }
+    if (!err_failed(err)) {
+        err = check_budget(budget, &spec, why);
+    }
+    if (!err_failed(err)) {
+        *ret_spec = spec;
+    }
+    return err;
+}
+
+/* --- Kept ------------------------------------------------------------------------------------- */
+
+static void put_text(json_t *object, const char *name, const char *value) {
+    if (value != NULL) {
+        (void)json_object_set_new(object, name, json_string(value)); /* Asked for below. */
+    }
+}
+
+static void put_number(json_t *object, const char *name, int64_t value, int64_t absent) {
+    if (value != absent) {
+        (void)json_object_set_new(object, name, json_integer(value));
+    }
+}
+
+static void put(json_t *object, const char *name, const json_t *value) {
+    if (value != NULL) {
+        (void)json_object_set(object, name, (json_t *)value);
+    }
+}
+
+struct err workflow_spec_write(const struct workflow_spec *spec, const struct workflow_found *found,
+                               struct text *text) {
+    AUTO(json_release) json_t *object = json_object();
+    if (object == NULL) {
+        return err_make(ERR_OUT_OF_MEMORY, "workflow: spec");
+    }
+    put_text(object, "name", found->name);
+    put_text(object, "file", found->file);
+    put_text(object, "script", found->hash);
+    put_text(object, "engine", found->engine);
+    if (spec->confined) {
+        (void)json_object_set_new(object, "confined", json_true()); /* NULL is refused. */
+    }
+    put(object, "args", spec->args);
+    put_text(object, "resumed_from", spec->resume);
+    put_text(object, "root", spec->root);
+    put_text(object, "model", spec->model);
+    put_text(object, "project", spec->project);
+    put(object, "settings", spec->settings);
+    put_number(object, limit_names[LIMIT_TIME], spec->timeout_ms, 0);
+    put_number(object, limit_names[LIMIT_AGENT_TIME], spec->agent_timeout_ms, 0);
+    put_number(object, limit_names[LIMIT_CONCURRENCY], spec->concurrency, 0);
+    put_number(object, limit_names[LIMIT_TOTAL], spec->total, -1);
+    put(object, limit_names[LIMIT_BUDGET], spec->budget_asked);
+    put(object, "rerun", spec->rerun);
+    put(object, "notify", spec->notify);
+    return json_write(object, text);
+}

@@ -1,0 +1,62 @@
+/* spec.h: what a client asks of a workflow, read once and kept with the run.
+ *
+ * Promise    workflow_spec_read accepts exactly what docs/api.md says: an unknown field, a wrong
+ *            type or a bound that was passed is refused by name. A limit that is null is none, also
+ *            where the run that is resumed had one.
+ * Ownership  texts and values are borrowed from the JSON value.
+ * Threads    any; pure.
+ */
+#ifndef DROVER_ENGINE_WORKFLOW_SPEC_H
+#define DROVER_ENGINE_WORKFLOW_SPEC_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/json/json.h"
+#include "base/text.h"
+#include "rules/budget/amounts.h"
+
+enum {
+    WORKFLOW_LABEL_MAX = 200,
+    WORKFLOW_PATH_MAX = 4095,
+    WORKFLOW_AT_ONCE_LIMIT = 256, /* What a run may ask for. */
+    WORKFLOW_RERUN_MAX = 1000,
+};
+#define WORKFLOW_TIME_MAX INT64_C(31536000000) /* A year. */
+
+/* {script | name | scriptPath, args, resumeFromRunId, title, description, label, root, model,
+ *  settings, timeout_ms, agent_timeout_ms, concurrency, total, budget, rerun, notify, project}
+ * A path wins over the other two. `title` names a script that came as text in what is said of it,
+ * and `description` changes nothing: the script's own words count. */
+struct workflow_spec {
+    const char *script, *name, *path; /* NULL: not given. */
+    json_t *args;                     /* NULL: none. */
+    const char *resume, *title, *label, *root, *model, *project;
+    json_t *settings, *rerun, *notify;
+    int64_t timeout_ms, agent_timeout_ms, concurrency; /* 0: not given. */
+    int64_t total;                                     /* -1: none. */
+    bool budgeted;
+    struct amounts budget;
+    const json_t *budget_asked; /* As it came; NULL: none. */
+    unsigned lifted;            /* A bit for each limit that was null. */
+    bool confined; /* A model asked: no file but those of the project, and what we have saved. */
+};
+/* `named`: the name stands elsewhere (in the path of the request), so none of the three may. */
+enum workflow_source { WORKFLOW_SOURCE_INSIDE, WORKFLOW_SOURCE_OUTSIDE };
+MUST_CHECK struct err workflow_spec_read(const json_t *json, enum workflow_source source,
+                                         struct workflow_spec *ret_spec, struct why *why);
+
+/* What a run that resumes another one does not say is as the other one, kept as `old`, had it. Who
+ * is confined has the rest from its session: it takes the args, and limits that are lower than what
+ * it would have without them. Borrows from `old`. */
+MUST_CHECK struct err workflow_spec_inherit(struct workflow_spec *spec, const json_t *old,
+                                            struct why *why);
+
+/* As it is kept: compact JSON. What was found goes in, too. */
+struct workflow_found {
+    const char *name, *file, *hash;
+    const char *engine; /* Hash of the worker's program: it goes on with that one. */
+};
+MUST_CHECK struct err workflow_spec_write(const struct workflow_spec *spec,
+                                          const struct workflow_found *found, struct text *text);
+
+#endif

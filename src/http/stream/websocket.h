@@ -1,0 +1,32 @@
+/* websocket.h: many streams on one socket.
+ *
+ * A client sends text messages, one JSON object each:
+ *   {"subscribe":"name","after":N,"snapshot":true}   after and snapshot may be left out:
+ *                                                    only new events (as by -1), no snapshot
+ *   {"unsubscribe":"name"}
+ * and gets, beside the hub's event frames {"stream","seq","at_ms","type","data"}:
+ *   {"subscribed":"name"}, {"unsubscribed":"name"}
+ *   {"stream":"name","error":{"code","title","status","detail"}}   without "stream" when the
+ *                                                    message named none; the socket stays open
+ *   {"stream":"name","closing":{"after":seq}}        the server drains; close 1001 follows
+ *   {"stream":"name","closing":{"after":seq,"code":"unauthorized"}}
+ *                                                    the token was revoked; close 1008 follows
+ *
+ * Close codes: 1000 answers the client's close, 1001 drain, 1002 protocol error, 1003 binary
+ * message, 1007 bad UTF-8, 1008 token revoked or too much unread output, 1009 message over 16 kB.
+ *
+ * Promise    events of all subscriptions are pulled in turns; a slow client holds one write and at
+ *            most 64 kB of our own replies. A ping each heartbeat; silence for two of them ends it.
+ * Ownership  the exchange is answered by the call. Streams are those of the exchange's identity.
+ * Threads    the loop.
+ * Failure    a request that is no WebSocket handshake is answered with 426 or 400.
+ */
+#ifndef DROVER_HTTP_STREAM_WEBSOCKET_H
+#define DROVER_HTTP_STREAM_WEBSOCKET_H
+
+#include "http/http.h"
+#include "journal/hub.h"
+
+void exchange_upgrade_websocket(struct exchange *exchange, struct hub *hub);
+
+#endif

@@ -1,0 +1,324 @@
+/* answer.c: what every provider's answer has in common. */
+#include "model/wire/answer.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json/json.h"
+#include "base/memory.h"
+
+void answer_init(struct answer *answer, const struct model_watch *watch, void *ctx, uint64_t salt) {
+    *answer = (struct answer){.watch = watch, .ctx = ctx, .salt = salt};
+    text_init(&answer->signature, ANSWER_SIGNATURE_MAX);
+}
+
+void answer_done(struct answer *answer) {
+    for (size_t i = 0; i < answer->call_count; i++) {
+        mem_free(answer->calls[i].id);
+        mem_free(answer->calls[i].name);
+        text_done(&answer->calls[i].arguments);
+    }
+    mem_free(answer->calls);
+    answer->calls = NULL;
+    answer->call_count = 0;
+    text_done(&answer->signature);
+}
+
+void answer_clear(struct answer *answer) {
+    answer_done(answer);
+    bool muted = answer->muted;
+    answer_init(answer, answer->watch, answer->ctx, answer->salt);
+    answer->muted = muted;
+}
+
+void answer_fail(struct answer *answer, enum model_cause cause, const char *format, ...) {
+    if (answer->failure.cause != MODEL_NONE) {
+        return;
+    }
+    char words[sizeof answer->failure.detail];
+    va_list args;
+    va_start(args, format);
+    if (vsnprintf(words, sizeof words, format, args) < 0) {
+        words[0] = '\0';
+    }
+    va_end(args);
+    model_failure_set(&answer->failure, cause, "%s", words);
+}
+
+static bool too_large(struct answer *answer, const char *what, size_t max) {
+    answer_fail(answer, MODEL_TOO_LARGE, "the answer's %s has more than %zu bytes", what, max);
+    return false;
+}
+
+/* --- Text and thinking ------------------------------------------------------------------------ */
+
+static bool fits(struct answer *answer, struct bytes piece) {
+    size_t room = ANSWER_TEXT_MAX - answer->text_len - answer->thinking_len;
+    return piece.len <= room || too_large(answer, "text", ANSWER_TEXT_MAX);
+}
+
+bool answer_text(struct answer *answer, struct bytes piece) {
+    if (!answer_goes_on(answer) || piece.len == 0) {
+        return answer_goes_on(answer);
+    }
+    if (!answer_thinking_done(answer) || !fits(answer, piece)) {
+        return false;
+    }
+    answer->text_len += piece.len;
+    answer->begun = true;
+    if (answer->watch->text != NULL) {
+        answer->watch->text(answer->ctx, piece);
+    }
+    return answer_goes_on(answer);
+}
+
+bool answer_thinking(struct answer *answer, struct bytes piece) {
+    if (!answer_goes_on(answer) || piece.len == 0) {
+        return answer_goes_on(answer);
+    }
+    if (!fits(answer, piece)) {
+        return false;
+    }
+    answer->thinking_len += piece.len;
+    answer->begun = answer->thinking = true;
+    if (answer->watch->thinking != NULL) {
+        answer->watch->thinking(answer->ctx, piece);
+    }
+    return answer_goes_on(answer);
+}
+
+bool answer_signature(struct answer *answer, struct bytes piece) {
+    text_add(&answer->signature, piece.data, piece.len);
+    if (text_failed(&answer->signature)) {
+        return too_large(answer, "signature", ANSWER_SIGNATURE_MAX);
+    }
+    return answer_goes_on(answer);
+}
+
+bool answer_thinking_done(struct answer *answer) {
+    if (!answer_goes_on(answer) || (!answer->thinking && answer->signature.len == 0)) {
+        return answer_goes_on(answer);
+    }
+    answer->thinking = false;
+    answer->begun = true;
+    size_t len = 0;
+    AUTO(mem_release) char *signature = text_take(&answer->signature, &len);
+    if (answer->watch->thinking_done != NULL) {
+        answer->watch->thinking_done(answer->ctx, (struct bytes){signature, len});
+    }
+    return answer_goes_on(answer);
+}
+
+/* --- Calls ------------------------------------------------------------------------------------ */
+
+static struct answer_call *find(const struct answer *answer, int64_t key) {
+    for (size_t i = answer->call_count; i > 0; i--) {
+        if (answer->calls[i - 1].key == key) {
+            return &answer->calls[i - 1];
+        }
+    }
+    return NULL;
+}
+
+bool answer_call_known(const struct answer *answer, int64_t key) {
+    return find(answer, key) != NULL;
+}
+
+static struct model_tool_call shown(const struct answer *answer, const struct answer_call *call) {
+    return (struct model_tool_call){
+        .index = (unsigned)(call - answer->calls),
+        .id = {call->id, strlen(call->id)},
+        .name = {call->name, strlen(call->name)},
+        .arguments = {call->arguments.data != NULL ? call->arguments.data : "",
+                      call->arguments.len},
+    };
+}
+
+/* A server that gives no id gets one of ours: the call's result has to name it. */
+static void make_id(struct answer *answer, struct answer_call *call) {
+    char id[48];
+    int len = snprintf(id, sizeof id, "call_%016" PRIx64 "_%u", answer->salt,
+                       (unsigned)(call - answer->calls));
+    call->id = mem_copy(id, (size_t)len);
+}
+
+/* Its name is known now: tells it, and what came before the name. */
+static bool tell_call(struct answer *answer, struct answer_call *call) {
+    call->told = answer->begun = true;
+    if (call->id == NULL) {
+        make_id(answer, call);
+    }
+    struct model_tool_call told = shown(answer, call);
+    struct bytes early = told.arguments;
+    told.arguments = (struct bytes){"", 0};
+    if (answer->watch->tool_begin != NULL) {
+        answer->watch->tool_begin(answer->ctx, &told);
+    }
+    if (answer_goes_on(answer) && early.len > 0 && answer->watch->tool_piece != NULL) {
+        answer->watch->tool_piece(answer->ctx, told.index, early);
+    }
+    return answer_goes_on(answer);
+}
+
+static struct answer_call *add(struct answer *answer, int64_t key) {
+    if (answer->call_count == ANSWER_CALLS_MAX) {
+        answer_fail(answer, MODEL_TOO_LARGE, "the answer calls more than %d tools",
+                    ANSWER_CALLS_MAX);
+        return NULL;
+    }
+    answer->calls = mem_grow(answer->calls, (answer->call_count + 1) * sizeof *answer->calls);
+    struct answer_call *call = &answer->calls[answer->call_count++];
+    *call = (struct answer_call){.key = key};
+    text_init(&call->arguments, ANSWER_ARGUMENTS_MAX);
+    return call;
+}
+
+bool answer_call(struct answer *answer, int64_t key, struct bytes id, struct bytes name) {
+    if (!answer_thinking_done(answer)) {
+        return false;
+    }
+    if (id.len > ANSWER_ID_MAX || name.len > ANSWER_ID_MAX) {
+        answer_fail(answer, MODEL_BAD_RESPONSE, "a tool call's id or name is longer than %d bytes",
+                    ANSWER_ID_MAX);
+        return false;
+    }
+    struct answer_call *call = find(answer, key);
+    call = call != NULL ? call : add(answer, key);
+    if (call == NULL) {
+        return false;
+    }
+    if (call->id == NULL && id.len > 0 && !call->told) {
+        call->id = mem_copy(id.data, id.len);
+    }
+    if (call->name == NULL && name.len > 0) {
+        call->name = mem_copy(name.data, name.len);
+        return tell_call(answer, call);
+    }
+    return true;
+}
+
+bool answer_call_piece(struct answer *answer, int64_t key, struct bytes piece) {
+    struct answer_call *call = find(answer, key);
+    if (!answer_goes_on(answer) || call == NULL || piece.len == 0) {
+        return answer_goes_on(answer);
+    }
+    if (piece.len > ANSWER_ARGUMENTS_MAX - answer->arguments_len) {
+        return too_large(answer, "tool calls", ANSWER_ARGUMENTS_MAX);
+    }
+    answer->arguments_len += piece.len;
+    text_add(&call->arguments, piece.data, piece.len);
+    if (call->told && answer->watch->tool_piece != NULL) {
+        answer->watch->tool_piece(answer->ctx, (unsigned)(call - answer->calls), piece);
+    }
+    return answer_goes_on(answer);
+}
+
+/* Half of a number is JSON as well: only an object shows its end. */
+static bool is_whole(const struct text *arguments) {
+    AUTO(json_release) json_t *json = NULL;
+    struct err err = json_parse(arguments->data, arguments->len, JSON_DEPTH_MAX, &json,
+                                /* why */ NULL);
+    return !err_failed(err) && json_is_object(json);
+}
+
+static bool call_over(struct answer *answer, struct answer_call *call) {
+    if (call->over || !answer_goes_on(answer)) {
+        return answer_goes_on(answer);
+    }
+    call->over = true;
+    if (call->name == NULL) {
+        answer_fail(answer, MODEL_BAD_RESPONSE, "a tool call has no name");
+        return false;
+    }
+    if (call->arguments.len == 0) {
+        text_add_str(&call->arguments, "{}");
+    }
+    struct model_tool_call told = shown(answer, call);
+    if (answer->watch->tool_done != NULL) {
+        answer->watch->tool_done(answer->ctx, &told);
+    }
+    return answer_goes_on(answer);
+}
+
+bool answer_call_done(struct answer *answer, int64_t key) {
+    struct answer_call *call = find(answer, key);
+    return call != NULL ? call_over(answer, call) : answer_goes_on(answer);
+}
+
+void answer_call_cut(struct answer *answer, int64_t key) {
+    struct answer_call *call = find(answer, key);
+    if (call != NULL) {
+        call->cut = true;
+    }
+}
+
+/* --- The end ---------------------------------------------------------------------------------- */
+
+void answer_stop(struct answer *answer, enum model_stop stop) {
+    answer->stopped = true;
+    answer->stop = stop;
+}
+
+/* A call without a name was never announced. Whatever reason the provider gives for its end, an
+ * answer with half a call has come to its longest length. */
+static void cut_call(struct answer *answer, struct answer_call *call) {
+    call->over = true;
+    answer->stop = MODEL_STOP_LENGTH;
+    if (call->told && answer->watch->tool_cut != NULL) {
+        struct model_tool_call cut = shown(answer, call);
+        answer->watch->tool_cut(answer->ctx, &cut);
+    }
+}
+
+/* Where the length ended it, the last call may be half of one, which nobody must run. Where the
+ * provider does not say which call it cut, an object is whole, even if more would have followed. */
+static bool is_cut(const struct answer *answer, const struct answer_call *call) {
+    if (call->over) {
+        return false;
+    }
+    return call->cut || (answer->stop == MODEL_STOP_LENGTH &&
+                         (call->arguments.len == 0 || !is_whole(&call->arguments)));
+}
+
+static void end_calls(struct answer *answer) {
+    for (size_t i = 0; i < answer->call_count && answer_goes_on(answer); i++) {
+        struct answer_call *call = &answer->calls[i];
+        if (is_cut(answer, call)) {
+            cut_call(answer, call);
+        } else if (!call_over(answer, call)) {
+            return;
+        }
+    }
+}
+
+void answer_end(struct answer *answer) {
+    if (!answer_goes_on(answer)) {
+        return;
+    }
+    if (!answer->stopped) {
+        answer_fail(answer, MODEL_STREAM_BROKEN, "the answer ended without its final marker");
+        return;
+    }
+    if (!answer_thinking_done(answer)) {
+        return;
+    }
+    if (answer->stop == MODEL_STOP_REFUSED) {
+        answer_fail(answer, MODEL_REFUSED, "%s", model_cause_text(MODEL_REFUSED));
+        return;
+    }
+    end_calls(answer);
+    if (answer_goes_on(answer) && answer->text_len == 0 && answer->call_count == 0) {
+        answer_fail(answer, MODEL_EMPTY_RESPONSE, "%s",
+                    answer->stop == MODEL_STOP_LENGTH
+                        ? "the answer reached its longest length before it said anything"
+                        : model_cause_text(MODEL_EMPTY_RESPONSE));
+    } else if (answer->call_count > 0 && answer->stop == MODEL_STOP_END) {
+        answer->stop = MODEL_STOP_TOOLS; /* Some say "stop" all the same. */
+    }
+}
+
+size_t answer_size(const struct answer *answer) {
+    return answer->text_len + answer->thinking_len + answer->arguments_len;
+}

@@ -1,0 +1,85 @@
+/* answer.h: one answer of a model while it comes, in the words of no provider.
+ *
+ * The readers of providers call in here; what they say is checked, bounded, kept as far as it is
+ * needed again, and told to the watch at once.
+ *
+ *   begin ──> text, thinking, calls … ──> stop ──> end
+ *                └── fail, at any point; the first failure holds, and nothing is told after it
+ *
+ * Promise    calls are told begin, pieces, done, in that order for each; thinking_done comes before
+ *            what follows the thinking. Bounds below are failures (`response_too_large`).
+ * Ownership  embedded: answer_init, answer_done; answer_clear between two tries.
+ * Threads    the loop.
+ */
+#ifndef DROVER_MODEL_WIRE_ANSWER_H
+#define DROVER_MODEL_WIRE_ANSWER_H
+
+#include "base/base.h"
+#include "base/text.h"
+#include "model/model.h"
+
+enum {
+    ANSWER_TEXT_MAX = 8 << 20, /* Text and thinking together. */
+    ANSWER_CALLS_MAX = 128,
+    ANSWER_ARGUMENTS_MAX = 4 << 20, /* Of all calls together. */
+    ANSWER_ID_MAX = 256,
+    ANSWER_SIGNATURE_MAX = 2 << 20,
+};
+
+struct answer_call {
+    int64_t key;     /* As the provider numbers it. */
+    char *id, *name; /* Owned; name NULL: not said yet. */
+    struct text arguments;
+    bool told, over;
+    bool cut; /* The provider says so, whatever its arguments look like. */
+};
+
+struct answer {
+    const struct model_watch *watch; /* Borrowed. */
+    void *ctx;
+    uint64_t salt; /* Makes ids of calls that have none. */
+    bool muted;    /* Cancelled from within a callback: nothing is told any more. */
+    bool begun;    /* Something was told. */
+    bool thinking; /* Thinking was told and is not over. */
+    bool stopped;  /* The provider said why it ended: the final marker. */
+    bool counted;  /* `usage` was reported. */
+    enum model_stop stop;
+    struct usage usage;
+    size_t text_len, thinking_len, arguments_len;
+    struct text signature;
+    struct answer_call *calls; /* Owned. */
+    size_t call_count;
+    struct model_failure failure;
+};
+
+void answer_init(struct answer *answer, const struct model_watch *watch, void *ctx, uint64_t salt);
+void answer_done(struct answer *answer);
+void answer_clear(struct answer *answer);
+
+/* false in all of these: the answer has failed or is muted, go no further. */
+bool answer_text(struct answer *answer, struct bytes piece);
+bool answer_thinking(struct answer *answer, struct bytes piece);
+bool answer_signature(struct answer *answer, struct bytes piece);
+bool answer_thinking_done(struct answer *answer); /* Not thinking, no signature: nothing. */
+
+/* id or name empty: not said (yet). */
+bool answer_call(struct answer *answer, int64_t key, struct bytes id, struct bytes name);
+bool answer_call_piece(struct answer *answer, int64_t key, struct bytes piece);
+bool answer_call_done(struct answer *answer, int64_t key);
+/* The provider's word that the call is half of one: answer_end tells it as cut off. */
+void answer_call_cut(struct answer *answer, int64_t key);
+bool answer_call_known(const struct answer *answer, int64_t key);
+
+void answer_stop(struct answer *answer, enum model_stop stop);
+void answer_fail(struct answer *answer, enum model_cause cause, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+/* The provider has nothing more to say: judges the whole. */
+void answer_end(struct answer *answer);
+
+/* Alive and without a fault so far. */
+static inline bool answer_goes_on(const struct answer *answer) {
+    return !answer->muted && answer->failure.cause == MODEL_NONE;
+}
+size_t answer_size(const struct answer *answer); /* In bytes, for an estimate. */
+
+#endif

@@ -1,0 +1,151 @@
+/* stream.c: events, one by one, to the reader of the connection's kind. */
+#include "model/wire/stream.h"
+
+#include <string.h>
+
+#include "model/fault.h"
+
+void stream_init(struct stream *stream, const struct wire *wire, const struct model_watch *watch,
+                 void *ctx, uint64_t salt) {
+    *stream = (struct stream){.wire = wire, .counts = {-1, -1, -1, -1}};
+    answer_init(&stream->answer, watch, ctx, salt);
+    text_init(&stream->words, ANSWER_TEXT_MAX);
+    sse_init(&stream->sse);
+}
+
+void stream_done(struct stream *stream) {
+    answer_done(&stream->answer);
+    text_done(&stream->words);
+    sse_done(&stream->sse);
+}
+
+void stream_clear(struct stream *stream, const char *secret) {
+    answer_clear(&stream->answer);
+    text_clear(&stream->words);
+    sse_clear(&stream->sse);
+    stream->secret = secret;
+    stream->over = false;
+    stream->call_key = 0;
+    stream->block = BLOCK_NONE;
+    stream->answered = false;
+    stream->stop = MODEL_STOP_END;
+    stream->counts = (struct usage_messages_counts){-1, -1, -1, -1};
+}
+
+static bool found(struct stream *stream, enum sse_found what) {
+    if (what == SSE_TOO_LARGE) {
+        answer_fail(&stream->answer, MODEL_TOO_LARGE, "one event has more than %d bytes",
+                    SSE_EVENT_MAX);
+    }
+    return what == SSE_EVENT;
+}
+
+bool stream_pull(struct stream *stream, struct bytes *rest, struct sse_event *ret_event) {
+    if (stream->over || !answer_goes_on(&stream->answer)) {
+        rest->len = 0;
+        return false;
+    }
+    return found(stream, sse_pull(&stream->sse, rest, ret_event));
+}
+
+struct err stream_parse(struct bytes data, json_t **ret_json) {
+    return json_parse(data.data, data.len, JSON_DEPTH_MAX, ret_json, /* why */ NULL);
+}
+
+/* An error after a 200: as an event of that name, or an object that holds one. */
+static bool is_error(const char *name, const json_t *json) {
+    const json_t *error = json_object_get(json, "error");
+    return strcmp(name, "error") == 0 || wire_is(wire_bytes(json, "type"), "error") ||
+           json_is_object(error) || json_is_string(error);
+}
+
+void stream_take_json(struct stream *stream, const char *name, struct err parsed,
+                      const json_t *json) {
+    struct answer *answer = &stream->answer;
+    if (stream->over || !answer_goes_on(answer)) {
+        return;
+    }
+    if (err_failed(parsed)) {
+        answer_fail(answer, parsed.code == ERR_BAD_JSON ? MODEL_BAD_RESPONSE : MODEL_TOO_LARGE,
+                    "an event of the stream is not valid JSON");
+    } else if (is_error(name, json)) {
+        fault_of_event(json, stream->secret, &answer->failure);
+    } else {
+        stream->wire->event(stream, name, json);
+    }
+}
+
+/* A server of chat completions that sends it has not been cut off, even if it gave no reason to
+ * finish. Proxies send it behind other streams, too, where it says nothing. */
+static void take_done_mark(struct stream *stream) {
+    if (stream->wire != &wire_openai) {
+        return;
+    }
+    if (!stream->answer.stopped) {
+        answer_stop(&stream->answer, MODEL_STOP_END);
+    }
+    stream->over = true;
+}
+
+void stream_take(struct stream *stream, const struct sse_event *event) {
+    if (wire_is(event->data, "[DONE]")) {
+        take_done_mark(stream);
+        return;
+    }
+    AUTO(json_release) json_t *json = NULL;
+    struct err parsed = stream_parse(event->data, &json);
+    char name[SSE_NAME_MAX + 1];
+    memcpy(name, event->name.data, event->name.len);
+    name[event->name.len] = '\0';
+    stream_take_json(stream, name, parsed, json);
+}
+
+/* Some leave out the blank line behind their last event. One that isn't whole is no nonsense of the
+ * provider's: the answer broke off within it. */
+static void take_last(struct stream *stream, const struct sse_event *event) {
+    AUTO(json_release) json_t *json = NULL;
+    if (wire_is(event->data, "[DONE]") || !err_failed(stream_parse(event->data, &json))) {
+        stream_take(stream, event);
+    }
+}
+
+void stream_end(struct stream *stream) {
+    struct sse_event event;
+    struct answer *answer = &stream->answer;
+    if (!stream->over && answer_goes_on(answer) && found(stream, sse_end(&stream->sse, &event)) &&
+        !answer->stopped) {
+        take_last(stream, &event);
+    }
+    answer_end(answer);
+}
+
+/* --- What the readers share ------------------------------------------------------------------- */
+
+const struct wire *wire_of(enum model_kind kind) {
+    switch (kind) {
+    case MODEL_KIND_OPENAI:
+        return &wire_openai;
+    case MODEL_KIND_RESPONSES:
+        return &wire_responses;
+    case MODEL_KIND_ANTHROPIC:
+        return &wire_anthropic;
+    default:
+        return NULL;
+    }
+}
+
+struct bytes wire_bytes(const json_t *object, const char *key) {
+    const json_t *value = json_object_get(object, key);
+    return json_is_string(value)
+               ? (struct bytes){json_string_value(value), json_string_length(value)}
+               : (struct bytes){"", 0};
+}
+
+int64_t wire_number(const json_t *object, const char *key) {
+    const json_t *value = json_object_get(object, key);
+    return json_is_integer(value) ? json_integer_value(value) : -1;
+}
+
+bool wire_is(struct bytes text, const char *word) {
+    return text.len == strlen(word) && memcmp(text.data, word, text.len) == 0;
+}

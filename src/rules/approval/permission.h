@@ -1,0 +1,79 @@
+/* permission.h: may this tool be called with these arguments? Pure.
+ *
+ * A rule names tools and subjects by glob, and says allow, review, ask or deny. What a subject is
+ * depends on the tool: a path under the project for files, the command line for commands, the URL
+ * for fetches. Rules stand in the order of what is more particular: settings, project, agent,
+ * session.
+ *
+ *   1. The last rule that matches decides.
+ *   2. But a deny that matches is final, wherever it stands: who reads one "deny" need not read on,
+ *      and nothing that is granted later, or by somebody with less to say, takes it back.
+ *   3. No rule matches: the tool's own default.
+ *   4. A call with several subjects (a path as it was written, and where it leads) gets the
+ *      strictest answer of them: deny, ask, review, allow.
+ *
+ * Ownership  everything is borrowed for the call.
+ * Threads    any.
+ */
+#ifndef DROVER_RULES_APPROVAL_PERMISSION_H
+#define DROVER_RULES_APPROVAL_PERMISSION_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/glob.h"
+#include "base/json/json.h"
+
+/* From the weakest to the strictest. */
+#define PERMISSIONS(X)                                                                             \
+    X(ALLOW, "allow")                                                                              \
+    X(REVIEW, "review")                                                                            \
+    X(ASK, "ask")                                                                                  \
+    X(DENY, "deny")
+
+enum permission {
+#define X(permission, name) PERMISSION_##permission,
+    PERMISSIONS(X)
+#undef X
+        PERMISSION_COUNT
+};
+const char *permission_name(enum permission permission);
+MUST_CHECK bool permission_find(const char *name, enum permission *ret_permission);
+
+enum { PERMISSION_RULES_MAX = 256 };
+
+struct permission_rule {
+    struct bytes tool;    /* A glob; empty: every tool. */
+    struct bytes subject; /* A glob; empty: every subject. */
+    enum permission permission;
+};
+struct permission_rules {
+    const struct permission_rule *rules;
+    size_t count;
+    bool edits; /* Where none matches, a file of the project may be edited: see below. */
+};
+
+struct permission_question {
+    struct bytes tool;
+    enum glob_kind kind; /* Of its subjects. */
+    const struct bytes *subjects;
+    size_t subject_count; /* 0: the tool has none; rules with a subject don't match. */
+    enum permission otherwise;
+};
+struct permission_verdict {
+    enum permission permission;
+    int rule; /* Its place, or -1: the tool's default. */
+};
+struct permission_verdict permission_judge(const struct permission_rules *rules,
+                                           const struct permission_question *question);
+
+/* Who takes edits is not asked before a file of the project is written or edited, where no rule
+ * says otherwise. That holds for paths in the project alone (others are absolute), and for nothing
+ * in folders that say what git, drover or another program runs: such an edit is as good as a
+ * command. False: the tool's own default holds. */
+MUST_CHECK bool permission_edit_is_plain(const struct bytes *subjects, size_t count);
+
+/* One rule from JSON, {"tool"?, "subject"?, "permission"}; texts are borrowed from the object. */
+MUST_CHECK struct err permission_rule_read(const json_t *json, struct permission_rule *ret_rule,
+                                           struct why *why);
+
+#endif

@@ -1,0 +1,69 @@
+/* budget.h: may it be spent. Pure: no clock, no I/O.
+ *
+ * A NODE of the tree of budgets (global, project, session, run) has limits, what was `spent` under
+ * it, and what those that are in flight under it have `reserved`. Whoever wants to spend asks every
+ * node that it stands under:
+ *
+ *   spent >= limit               SPENT: nothing is left, and waiting would not bring it back
+ *   spent + above >= limit       SPENT, too: all that is left is reserved by its own live
+ *                                ancestors, which may be waiting for it
+ *   spent + reserved >= limit    WAITS: somebody else has reserved what is left, and will give back
+ *                                what it does not take
+ *   else                         ADMITTED, with what it wants or with what is left, if that is less
+ *
+ * So an attempt is never held back for being large, and a limit is passed by no more than what is
+ * in flight when it is reached.
+ */
+#ifndef DROVER_RULES_BUDGET_BUDGET_H
+#define DROVER_RULES_BUDGET_BUDGET_H
+
+#include "base/base.h"
+#include "rules/budget/amounts.h"
+
+enum {
+    BUDGET_NODES_MAX = 8,             /* That one run stands under. */
+    BUDGET_RECENT_MAX = 8,            /* Attempts that a mean remembers. */
+    BUDGET_FLOOR_PART = 32,           /* No reserve is below this part of the first one. */
+    BUDGET_FIRST_WALL_MS = 60 * 1000, /* Reserved where no attempt has been seen. */
+};
+
+enum budget_verdict { BUDGET_ADMITTED, BUDGET_WAITS, BUDGET_SPENT };
+
+struct budget_node {
+    struct amounts limits; /* AMOUNT_MAX: none. */
+    struct amounts spent;
+    struct amounts reserved; /* By all that is in flight under it, but for who asks. */
+    struct amounts above;    /* The part of it that the asker's live ancestors have. */
+};
+
+/* Which limit was met first: the node's place in the list, and what it is about. */
+struct budget_hit {
+    size_t node;
+    enum amount amount;
+    bool above; /* SPENT because of what its ancestors have reserved. */
+};
+
+/* `want`: an amount of 0 is not asked for, and no limit on it matters. *ret_grant: at least 1 of
+ * each that is wanted, when admitted. A SPENT anywhere goes before a WAITS. */
+enum budget_verdict budget_judge(const struct budget_node *nodes, size_t count,
+                                 const struct amounts *want, struct amounts *ret_grant,
+                                 struct budget_hit *ret_hit);
+
+/* The same for one that was admitted and is about to begin: what it has reserved it keeps, but
+ * where all was spent meanwhile it must not. ADMITTED or SPENT. */
+enum budget_verdict budget_still(const struct budget_node *nodes, size_t count,
+                                 const struct amounts *want, struct budget_hit *ret_hit);
+
+/* What attempts took of late: the mean of the first few, then each new one moves it by an eighth.
+ */
+struct budget_mean {
+    int64_t count; /* 0: none was seen; stops at BUDGET_RECENT_MAX. */
+    struct amounts mean;
+};
+void budget_learn(struct budget_mean *mean, const struct amounts *took);
+/* What the next one reserves: the mean, or `first` where nothing was seen. What `first` leaves out
+ * is never wanted. Of what it names a part is wanted at least: a few small calls must not open the
+ * gate to any number of large ones at once. */
+struct amounts budget_want(const struct budget_mean *mean, const struct amounts *first);
+
+#endif

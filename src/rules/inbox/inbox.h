@@ -1,0 +1,103 @@
+/* rules/inbox/inbox.h: when a delivery that failed is tried again, and what a turn's end settles.
+ * Pure.
+ *
+ * A webhook:
+ *   pending ──taken──> delivering ──> acknowledged | gone (the receiver is no more)
+ *      ^                   │
+ *      └─── failed ────────┘   20 failures: stalled, tried hourly and on demand, never dropped
+ *
+ * `delivering` is in memory only: a daemon that died while delivering tries again (at least once).
+ *
+ * A session: the commit that makes a turn binds to it what is due, and the commit that ends that
+ * turn settles it. A crash in between changes nothing: the turn is resumed, its rows are its own.
+ *   pending ──a turn──> bound ──> acknowledged (it took them, or its user stopped it) | gone
+ *      ^ ^                │ └──> held, by a cause that no retry cures, until somebody says so
+ *      │ └── taken back ──┤
+ *      └──── failed ──────┘   2 failures: it goes alone from then on; 20: stalled
+ */
+#ifndef DROVER_RULES_INBOX_INBOX_H
+#define DROVER_RULES_INBOX_INBOX_H
+
+#include "base/base.h"
+#include "rules/run/run.h"
+
+#define INBOX_STATES(X)                                                                            \
+    X(PENDING, "pending")                                                                          \
+    X(STALLED, "stalled")                                                                          \
+    X(BOUND, "bound")                                                                              \
+    X(HELD, "held")                                                                                \
+    X(ACKNOWLEDGED, "acknowledged")                                                                \
+    X(GONE, "gone")                                                                                \
+    X(DROPPED, "dropped")
+
+enum inbox_state {
+#define X(state, name) INBOX_##state,
+    INBOX_STATES(X)
+#undef X
+        INBOX_STATE_COUNT
+};
+const char *inbox_state_name(enum inbox_state state);
+MUST_CHECK bool inbox_state_find(struct bytes name, enum inbox_state *ret_state);
+
+/* Settings, with these defaults. */
+struct inbox_waits {
+    int64_t first_ms, max_ms, stalled_ms;
+    int64_t stalled_after; /* Failures. */
+};
+#define INBOX_WAITS_DEFAULT                                                                        \
+    ((struct inbox_waits){.first_ms = 1000,                                                        \
+                          .max_ms = INT64_C(5) * 60 * 1000,                                        \
+                          .stalled_ms = INT64_C(3600) * 1000,                                      \
+                          .stalled_after = 20})
+
+/* Sessions wait by these, whatever is set for webhooks: the end of a turn, which has no settings at
+ * hand, writes when its rows are due, and whoever offers them must not take that for a clock that
+ * was set back. */
+#define INBOX_WAITS_SESSION INBOX_WAITS_DEFAULT
+
+struct inbox_next {
+    enum inbox_state state;
+    int64_t wait_ms;
+};
+/* After the `failures`th failure in a row (from 1). `random` spreads: up to a quarter more. */
+struct inbox_next inbox_after_failure(const struct inbox_waits *waits, int64_t failures,
+                                      uint32_t random);
+
+/* How long a row still waits at `now_ms`; 0: it is due. What never failed waits for nothing. A time
+ * that is further away than its failure can have put it was written before the clock was set back:
+ * that row is due. */
+struct inbox_time {
+    int64_t failures, not_before_ms, now_ms;
+};
+int64_t inbox_wait_left(const struct inbox_waits *waits, const struct inbox_time *time);
+/* Whether that is because the clock was set back. */
+bool inbox_time_absurd(const struct inbox_waits *waits, const struct inbox_time *time);
+
+/* --- Sessions --------------------------------------------------------------------------------- */
+
+enum inbox_turn {
+    INBOX_TURN_TOOK,    /* It succeeded, or nearly: it has read them. */
+    INBOX_TURN_STOPPED, /* Its user stopped it, or sent something else: seen, and done with. */
+    INBOX_TURN_UNDONE,  /* It was taken back: they are as they were. */
+    INBOX_TURN_HELD,    /* Trying again would end the same, until somebody changes something. */
+    INBOX_TURN_FAILED,
+};
+enum inbox_turn inbox_judge_turn(enum run_state state, enum run_cause cause);
+
+/* A row that failed leaves this state with its turn. */
+enum inbox_state inbox_state_unbound(const struct inbox_waits *waits, int64_t failures);
+
+enum {
+    INBOX_SPLIT_AFTER = 2,            /* Failures, after which a row goes alone. */
+    INBOX_BATCH_MAX = 100,            /* Rows of one turn, */
+    INBOX_BATCH_TEXT_MAX = 256 << 10, /* and characters of their notices: one always goes. */
+};
+struct inbox_candidate {
+    int64_t id, failures, not_before_ms;
+    int64_t text; /* Characters of its notice. */
+};
+/* Of rows that are due, those that the next turn takes: moved to the front, in the order of ids.
+ * Whoever is due first decides: alone, or with all that may go together. */
+size_t inbox_pick(struct inbox_candidate *rows, size_t count);
+
+#endif

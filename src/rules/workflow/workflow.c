@@ -1,0 +1,82 @@
+/* workflow.c: how agents end for their script, and how a workflow ends. */
+#include "rules/workflow/workflow.h"
+
+#include <string.h>
+
+#include "base/utf8.h"
+#include "rules/turn/turn.h"
+
+bool workflow_lives(const struct run_row *row) {
+    return row->state == RUN_RUNNING || row->state == RUN_WAITING;
+}
+
+/* Whose time was over, an agent's or its provider's, makes no difference to who waits. */
+enum run_state workflow_step_state(enum run_cause cause) {
+    return cause == CAUSE_TIMED_OUT ? RUN_TIMED_OUT : turn_end_state(cause);
+}
+
+enum step_outcome workflow_step_outcome(enum run_state state, enum run_cause cause) {
+    assert(run_state_final(state));
+    if (state == RUN_SUCCEEDED || state == RUN_DEGRADED) {
+        return STEP_VALUE;
+    }
+    bool throws = cause == CAUSE_SCHEMA_MISMATCH || cause == CAUSE_BAD_SCHEMA ||
+                  cause == CAUSE_AGENT_TYPE_UNKNOWN || cause == CAUSE_BUDGET ||
+                  cause == CAUSE_TOTAL_SPENT;
+    return throws ? STEP_THROW : STEP_NULL;
+}
+
+/* What a row keeps of a note is all that a replay has, so no more is said the first time. Of a
+ * budget many sentences are true, and who performs the step does not hear which one is stored. */
+struct bytes workflow_step_words(enum run_cause cause, struct bytes note) {
+    const char *about = run_cause_about(cause);
+    if (cause == CAUSE_BUDGET || note.len == 0) {
+        return (struct bytes){about, strlen(about)};
+    }
+    return (struct bytes){note.data, utf8_cut(note, RUN_NOTE_TEXT_MAX)};
+}
+
+void workflow_count(struct workflow_census *census, const struct workflow_ended *ended) {
+    const enum run_state state = ended->state;
+    const bool cached = ended->cached;
+    assert(run_state_final(state));
+    census->truncated += ended->cause == CAUSE_TRUNCATED;
+    if (state == RUN_SUCCEEDED || state == RUN_DEGRADED) {
+        census->cached += cached;
+        census->succeeded += !cached;
+    } else if (state == RUN_CANCELLED) {
+        census->skipped++;
+    } else {
+        census->failed++;
+    }
+}
+
+/* Whoever was skipped was so on purpose; whoever died makes the whole less than what was asked. */
+struct workflow_verdict workflow_judge(const struct run_row *row, enum run_cause cause,
+                                       const struct workflow_census *census) {
+    if (row->stop != CAUSE_NONE) {
+        struct run_verdict verdict = run_judge_stopped(row);
+        return (struct workflow_verdict){.state = verdict.state, .cause = verdict.cause};
+    }
+    if (cause == CAUSE_DEADLINE) {
+        return (struct workflow_verdict){.state = RUN_TIMED_OUT, .cause = cause};
+    }
+    if (cause != CAUSE_COMPLETED) {
+        return (struct workflow_verdict){.state = RUN_FAILED, .cause = cause};
+    }
+    if (census->failed > 0) {
+        return (struct workflow_verdict){.state = RUN_DEGRADED, .cause = CAUSE_AGENTS_FAILED};
+    }
+    if (census->truncated > 0) {
+        return (struct workflow_verdict){.state = RUN_DEGRADED, .cause = CAUSE_TRUNCATED};
+    }
+    return (struct workflow_verdict){.state = RUN_SUCCEEDED, .cause = CAUSE_COMPLETED};
+}
+
+int64_t workflow_at_once(int64_t processors, int64_t wanted) {
+    int64_t most = processors - 2 < WORKFLOW_AT_ONCE_MAX ? processors - 2 : WORKFLOW_AT_ONCE_MAX;
+    if (wanted > 0) {
+        return wanted < WORKFLOW_AGENTS_MAX ? wanted : WORKFLOW_AGENTS_MAX;
+    }
+    return most > 2 ? most : 2;
+}

@@ -1,0 +1,57 @@
+/* forms.h: which of the two forms a file has, and the text that a worker is given. For meta.c.
+ *
+ * Ownership  the tokens are borrowed; a text is the caller's.
+ * Threads    any; pure.
+ * Failure    ERR_BAD_SCRIPT and a fault; ERR_OUT_OF_MEMORY.
+ */
+#ifndef DROVER_SCRIPT_READER_FORMS_H
+#define DROVER_SCRIPT_READER_FORMS_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "script/reader/tokens.h"
+
+enum main_how {
+    MAIN_NONE,
+    MAIN_DEFAULT, /* export default … */
+    MAIN_LISTED,  /* export { name as default } */
+    MAIN_MODULE,  /* module.exports = … */
+    MAIN_MEMBER,  /* module.exports = {…, default: …} */
+    MAIN_EXPORTS, /* exports.default = …, module.exports.default = … */
+};
+
+struct forms {
+    enum script_form form;
+    enum main_how how;
+    uint32_t main_at;    /* MAIN_DEFAULT: what stands behind `default`. MAIN_LISTED: the name. */
+    uint32_t meta_value; /* The "{" of the literal; TOKEN_NOWHERE: the file has no meta. */
+    uint32_t meta_end;   /* BODY: the token behind the statement. Set by the one who read it. */
+};
+
+MUST_CHECK struct err forms_find(const struct tokens *tokens, struct forms *ret_forms,
+                                 struct script_fault *ret_fault);
+/* What comes behind the literal of `meta`: the end of its statement, or it was no literal. */
+MUST_CHECK struct err forms_check_end(const struct tokens *tokens, const struct forms *forms,
+                                      uint32_t behind, struct script_fault *ret_fault);
+MUST_CHECK struct err forms_write(const struct tokens *tokens, const struct forms *forms,
+                                  struct text *text);
+
+/* --- Between forms.c and exports.c ------------------------------------------------------------ */
+
+/* Everything a file exports, as it was found. */
+struct found_exports {
+    const struct tokens *tokens;
+    struct script_fault *fault;
+    struct forms *forms;
+    struct err err;
+    uint32_t declared_meta; /* The literal of a `meta` that is not exported; TOKEN_NOWHERE. */
+    bool default_missing;   /* An object was exported, without `default`. */
+    uint32_t first_at;      /* Token of the first export; TOKEN_NOWHERE: none. */
+    unsigned count;         /* Without `meta`. */
+    size_t listed;
+    char names[160]; /* "a, b": cut when there are more. */
+};
+MUST_CHECK struct err exports_find(struct found_exports *found);
+
+#endif

@@ -1,0 +1,88 @@
+/* meta.h: what a workflow file says of itself, and the script that a worker is given. Pure.
+ *
+ * Two forms. In the body form, the first statement is `export const meta = {…}`, a literal; what
+ * follows is the body of an async function. In the main form a module exports a function: `export
+ * default`, `export { f as default }`, `module.exports =`, `exports.default =`, or an object with
+ * `default`; there `meta` may stand anywhere at top level, or be missing.
+ *
+ * Prepared   the text is the body of an async function that a worker can run. Of the body form, the
+ *            statement of `meta` is blanked, a blank for each character. Of the main form, the
+ *            words that export are blanked or replaced, and a last line is added that returns the
+ *            function. So a line and a column in it are those of the file; only behind the closing
+ *            brace of a nameless default function, on its line, columns are one too high.
+ * Promise    `meta` is parsed, never run. The time is linear in the length of the source, whatever
+ *            it holds. What is refused is refused for sure: where tokens alone cannot tell, the
+ *            engine's verdict decides (script_syntax_hint has a word for its errors, then). Words
+ *            in strings, comments, patterns and names of properties are of no account.
+ * Ownership  the source is borrowed for the call; a prepared script is the caller's.
+ * Threads    any.
+ * Failure    ERR_BAD_SCRIPT, and *ret_fault says where and what; ERR_OUT_OF_MEMORY.
+ */
+#ifndef DROVER_SCRIPT_READER_META_H
+#define DROVER_SCRIPT_READER_META_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/json/json.h"
+#include "base/text.h"
+
+enum {
+    SCRIPT_SOURCE_MAX = 1 << 20, /* Bytes of one file. */
+    SCRIPT_NAME_MAX = 200,       /* Bytes of meta.name. */
+    SCRIPT_META_MAX = 256 << 10, /* Bytes of the literal. */
+    SCRIPT_META_DEPTH_MAX = 64,
+    SCRIPT_PHASES_MAX = 200,
+    SCRIPT_NEST_MAX = 1024, /* Brackets within brackets. */
+    SCRIPT_NOTES_MAX = 20,
+};
+
+enum script_form { SCRIPT_FORM_BODY, SCRIPT_FORM_MAIN };
+const char *script_form_name(enum script_form form); /* "body", "main": as workers know it. */
+
+/* Lines and columns count from 1, columns in characters; 0: it is about the whole file. */
+struct script_fault {
+    unsigned line, column;
+    const char *code; /* Static: "syntax_error", "bad_meta", "no_main", "import", "typescript", … */
+    char message[320];
+};
+
+/* What is likely wrong, though only a run can tell. `grave`: it will throw if it is reached. */
+struct script_note {
+    struct script_fault fault;
+    bool grave;
+};
+
+struct script_source {
+    struct bytes text;
+    struct bytes file; /* Its name or path: the stem is the name where meta has none. */
+};
+
+struct script_prepared {
+    enum script_form form;
+    json_t *meta; /* Owned: an object; `name` and `description` are always in it, as texts. */
+    char *text;   /* Owned, terminated. */
+    size_t len;
+    unsigned note_count;
+    struct script_note notes[SCRIPT_NOTES_MAX]; /* The first ones. */
+};
+
+MUST_CHECK struct err script_prepare(const struct script_source *source,
+                                     struct script_prepared *ret_prepared,
+                                     struct script_fault *ret_fault);
+void script_prepared_done(struct script_prepared *prepared); /* For AUTO; zeroed is allowed. */
+
+/* What a file is called that does not say it itself: "a/b/review.js" is called review. Borrowed. */
+struct bytes script_stem(struct bytes file);
+const char *script_meta_name(const struct script_prepared *prepared);        /* Borrowed. */
+const char *script_meta_description(const struct script_prepared *prepared); /* Borrowed. */
+/* The schema that args must fit, which compiles; NULL: any will do. Borrowed. */
+const json_t *script_meta_args(const struct script_prepared *prepared);
+
+/* Behind an engine's syntax error on `line`: a sentence, when the line looks like TypeScript; else
+ * NULL. Static. */
+const char *script_syntax_hint(struct bytes source, unsigned line);
+/* Makes of an engine's fault one of the user's file: a place in what we put behind the script is
+ * that of its last token, and says that the script ended too early; and a hint is added. */
+void script_fault_place(struct bytes source, struct script_fault *fault);
+
+#endif

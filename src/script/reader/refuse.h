@@ -1,0 +1,29 @@
+/* refuse.h: what no workflow script may hold, and what is likely wrong in one. For meta.c.
+ *
+ * Refused are imports, `require`, timers, and TypeScript, each only where tokens leave no doubt.
+ * Noted, and left to the run: sources of chance and time, and what agent(), parallel() and
+ * pipeline() will not take, where it stands there literally.
+ *
+ * Ownership  the tokens are borrowed.
+ * Threads    any; pure.
+ * Failure    ERR_BAD_SCRIPT and a fault.
+ */
+#ifndef DROVER_SCRIPT_READER_REFUSE_H
+#define DROVER_SCRIPT_READER_REFUSE_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "script/reader/tokens.h"
+
+/* The tokens need not be whole: those before a syntax error are looked at, too. */
+MUST_CHECK struct err refuse_foreign(const struct tokens *tokens, struct script_fault *ret_fault);
+/* The sentence for what is TypeScript at this token; NULL: it is not, as far as one can tell. */
+const char *typescript_at(const struct tokens *tokens, uint32_t at);
+
+/* The file declares this name itself, or may do so. */
+MUST_CHECK bool script_declares(const struct tokens *tokens, enum word word);
+
+/* Fills the notes of a prepared script. */
+void script_note_risks(const struct tokens *tokens, struct script_prepared *prepared);
+
+#endif

@@ -1,0 +1,474 @@
+/* link.c: rounds over libpq's pipeline mode.
+ *
+ * A round is: [Parse] Bind Execute, for each queued step and then the closing statement, and one
+ * Sync. libpq answers with a result and a NULL for each message, and a last result for the Sync.
+ * After an error the server ignores everything up to the Sync, so the end of a round is always the
+ * end of what the server does. libpq never blocks: where it would, pg_patience_wait does, and knows
+ * an end.
+ */
+#include "store/postgres/link.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "store/driver.h"
+#include "store/postgres/connect.h"
+#include "store/postgres/error.h"
+#include "store/postgres/prepared.h"
+
+enum {
+    /* After one round, all savepoints may end by ROLLBACK TO and RELEASE, and as many begin. At the
+     * start there are BEGIN, the fence and the savepoints: no more. */
+    QUEUE_MAX = 3 * SAVEPOINTS_MAX,
+    /* Messages whose answers wait in the pipe, where they must find room: about 100 bytes each. */
+    SENT_MAX = 64,
+    SENT_BY_RUN_MAX = 2 * (QUEUE_MAX + 1), /* Each statement may bring its Parse. */
+    MESSAGE_SIZE = 256,
+    LOOKS_MAX = 4, /* The server's last words come first, the end of the connection after them. */
+};
+
+/* Sends one message that will be answered. */
+struct sent {
+    struct pg_prepared *prepares; /* Borrowed; NULL: this executes. */
+    bool fence, schema;
+    bool closes; /* Belongs to the statement that closes the round, not to a queued step. */
+};
+
+struct pg_link {
+    const struct libpq *pq;       /* Borrowed for life. */
+    struct pg_patience *patience; /* Borrowed for life. */
+    unsigned silence_ms;
+    PGconn *conn; /* Owned. */
+    bool alive;
+    struct pg_prepareds prepareds;
+    struct pg_step queue[QUEUE_MAX];
+    size_t queued;
+    struct sent sent[SENT_MAX];
+    size_t sents;
+    bool queue_failed;
+    bool streams; /* The round's last answer is being read row by row. */
+    char message[MESSAGE_SIZE];
+    char sqlstate[SQLSTATE_SIZE];
+};
+
+/* On every connection, before anything else:
+ * - synchronous_commit: an answered write is durable, whatever the server's default says.
+ * - timeouts: those of the server are for guests; our session holds the schema's lock while idle.
+ * - keepalives: and when our machine is gone without a word, or the network between, the server
+ *   must see it, or it would keep the lock for us: by its own default for two hours.
+ * - seqscan and jit: plans are made once, while tables are small, and kept; a scan that is right
+ *   for ten rows would still be used for ten million. Each of our statements has an index. */
+static const char settings[] = "SET synchronous_commit = on;"
+                               "SET default_transaction_isolation = 'read committed';"
+                               "SET statement_timeout = 0;"
+                               "SET lock_timeout = 0;"
+                               "SET idle_in_transaction_session_timeout = 0;"
+                               "SET tcp_keepalives_idle = 10;"
+                               "SET tcp_keepalives_interval = 5;"
+                               "SET tcp_keepalives_count = 4;"
+                               "SET tcp_user_timeout = 30000;"
+                               "SET enable_seqscan = off;"
+                               "SET jit = off;"
+                               "SET bytea_output = hex";
+static const char settings_14[] = "SET idle_session_timeout = 0"; /* New in 14. */
+
+static void ignore_notice(void *ctx, const PGresult *result) {
+    (void)ctx;
+    (void)result; /* libpq's default prints it on stderr. */
+}
+
+/* Makes one line: libpq ends its texts with a newline, and breaks those with several causes. */
+static void remember(struct pg_link *link, const char *sqlstate, const char *message) {
+    (void)snprintf(link->sqlstate, sizeof link->sqlstate, "%s", sqlstate != NULL ? sqlstate : "");
+    (void)snprintf(link->message, sizeof link->message, "%s", message != NULL ? message : "");
+    for (char *c = link->message; *c != '\0'; c++) {
+        if (*c == '\n') {
+            *c = c[1] == '\0' ? '\0' : ' ';
+        }
+    }
+}
+
+static struct err lose(struct pg_link *link) {
+    if (link->alive) {
+        link->alive = false;
+        remember(link, "", link->pq->PQerrorMessage(link->conn));
+    }
+    link->queued = 0;
+    link->sents = 0;
+    link->streams = false;
+    return err_make(ERR_STORE_DOWN, "postgres: connection");
+}
+
+static struct err lose_silent(struct pg_link *link) {
+    link->alive = false;
+    remember(link, "", "the server keeps the connection and does not answer");
+    return lose(link);
+}
+
+/* PQgetResult, which would wait without end. NULL also when the link was lost. */
+static PGresult *next_result(struct pg_link *link, unsigned silence_ms) {
+    if (!pg_patience_wait(link->patience, link->pq, link->conn, silence_ms)) {
+        struct err err = lose_silent(link);
+        (void)err; /* A caller that finds no result looks whether the link is alive. */
+        return NULL;
+    }
+    return link->pq->PQgetResult(link->conn);
+}
+
+bool pg_link_alive(const struct pg_link *link) {
+    return link->alive;
+}
+
+void pg_link_look(struct pg_link *link) {
+    assert(link->sents == 0);
+    for (unsigned i = 0; i < LOOKS_MAX && link->alive; i++) {
+        struct pollfd socket = {.fd = link->pq->PQsocket(link->conn), .events = POLLIN};
+        if (poll(&socket, 1, /* timeout */ 0) <= 0) {
+            return;
+        }
+        if (link->pq->PQconsumeInput(link->conn) != 1) {
+            struct err err = lose(link);
+            (void)err; /* The caller looks whether the link is alive. */
+        }
+    }
+}
+
+const struct libpq *pg_link_libpq(const struct pg_link *link) {
+    return link->pq;
+}
+
+int pg_link_socket(const struct pg_link *link) {
+    return link->alive ? link->pq->PQsocket(link->conn) : -1;
+}
+
+int pg_link_version(const struct pg_link *link) {
+    return link->pq->PQserverVersion(link->conn);
+}
+
+const char *pg_link_message(const struct pg_link *link) {
+    return link->message;
+}
+
+const char *pg_link_sqlstate(const struct pg_link *link) {
+    return link->sqlstate;
+}
+
+static bool answered(ExecStatusType status) {
+    return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+}
+
+/* Error that the server reported. A FATAL one means that it has closed, or will at once. */
+static struct err reported(struct pg_link *link, const PGresult *result, const char *step) {
+    const char *sqlstate = link->pq->PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *message = link->pq->PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    if (sqlstate == NULL) {
+        return lose(link);
+    }
+    remember(link, sqlstate, message);
+    struct err err = postgres_error(sqlstate, step);
+    if (err.code == ERR_STORE_DOWN) {
+        link->alive = false;
+        link->queued = 0;
+    }
+    return err;
+}
+
+/* --- Opening and closing ---------------------------------------------------------------------- */
+
+/* As PQexec: the last result is that of the script, since the server stops at a failure. */
+static struct err run_script(struct pg_link *link, const char *sql, unsigned silence_ms) {
+    const struct libpq *pq = link->pq;
+    if (!link->alive || pq->PQexitPipelineMode(link->conn) != 1 ||
+        pq->PQsendQuery(link->conn, sql) != 1) {
+        return lose(link);
+    }
+    PGresult *result = NULL;
+    for (PGresult *one = NULL; (one = next_result(link, silence_ms)) != NULL;) {
+        pq->PQclear(result); /* NULL is allowed. */
+        result = one;
+    }
+    bool worked = link->alive && answered(pq->PQresultStatus(result));
+    struct err err = worked ? ERR_OK : reported(link, result, "postgres: script");
+    pq->PQclear(result);
+    if (link->alive && pq->PQenterPipelineMode(link->conn) != 1) {
+        return lose(link);
+    }
+    return err;
+}
+
+static struct err prepare_session(struct pg_link *link) {
+    const struct libpq *pq = link->pq;
+    if (pq->PQstatus(link->conn) != CONNECTION_OK) {
+        /* libpq gives no SQLSTATE here, so a wrong password can only be shown, not classified. */
+        return lose(link);
+    }
+    (void)pq->PQsetNoticeReceiver(link->conn, ignore_notice, NULL);
+    if (pq->PQsetnonblocking(link->conn, 1) != 0 || pq->PQenterPipelineMode(link->conn) != 1) {
+        return lose(link);
+    }
+    struct err err = run_script(link, settings, link->silence_ms);
+    if (!err_failed(err) && pq->PQserverVersion(link->conn) >= 140000) {
+        err = run_script(link, settings_14, link->silence_ms);
+    }
+    return err;
+}
+
+struct err pg_link_open(const struct libpq *libpq, const char *url, struct pg_patience *patience,
+                        struct pg_link **ret_link, struct why *why) {
+    struct err err = pg_connect_check(libpq, url, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    struct pg_link *link = mem_new(sizeof *link);
+    link->pq = libpq;
+    link->patience = patience;
+    link->silence_ms = patience->enter_ms;
+    link->alive = true;
+    pg_prepareds_init(&link->prepareds);
+    link->conn = pg_connect(libpq, url);
+    err = link->conn == NULL ? err_make(ERR_OUT_OF_MEMORY, "postgres: connect")
+                             : prepare_session(link);
+    if (err_failed(err)) {
+        why_set(why, "PostgreSQL: %s", pg_link_message(link));
+        pg_link_close(link);
+        return err;
+    }
+    *ret_link = link;
+    return ERR_OK;
+}
+
+void pg_link_close(struct pg_link *link) {
+    if (link == NULL) {
+        return;
+    }
+    link->pq->PQfinish(link->conn); /* NULL is allowed. */
+    pg_prepareds_done(&link->prepareds);
+    mem_free(link);
+}
+
+void pg_link_set_silence(struct pg_link *link, unsigned ms) {
+    link->silence_ms = ms;
+}
+
+/* --- Rounds ----------------------------------------------------------------------------------- */
+
+void pg_link_queue(struct pg_link *link, struct pg_step step) {
+    assert(link->queued < QUEUE_MAX);
+    link->queue[link->queued] = step;
+    link->queued++;
+}
+
+bool pg_link_unqueue_last(struct pg_link *link, const char *sql) {
+    if (link->queued == 0 || link->queue[link->queued - 1].sql != sql) {
+        return false;
+    }
+    link->queued--;
+    return true;
+}
+
+static bool send_one(struct pg_link *link, const char *sql, const struct arg *args, size_t count,
+                     struct sent what) {
+    struct pg_arguments arguments;
+    pg_arguments_fill(&arguments, args, count);
+    struct pg_prepared *prepared = pg_prepareds_get(&link->prepareds, sql, args, count);
+    if (!prepared->known && !prepared->sent) {
+        if (link->pq->PQsendPrepare(link->conn, prepared->name, sql, (int)count, arguments.types) !=
+            1) {
+            return false;
+        }
+        prepared->sent = true;
+        link->sent[link->sents++] = (struct sent){.prepares = prepared, .closes = what.closes};
+    }
+    if (link->pq->PQsendQueryPrepared(link->conn, prepared->name, (int)count, arguments.values,
+                                      arguments.lengths, arguments.formats,
+                                      /* resultFormat: text */ 0) != 1) {
+        return false;
+    }
+    link->sent[link->sents++] = what;
+    return true;
+}
+
+static bool send_queue(struct pg_link *link) {
+    for (size_t i = 0; i < link->queued; i++) {
+        const struct pg_step *step = &link->queue[i];
+        struct sent what = {.fence = step->fence, .schema = step->schema};
+        if (!send_one(link, step->sql, step->args, step->count, what)) {
+            return false;
+        }
+    }
+    link->queued = 0;
+    return true;
+}
+
+/* Judges one answer; ERR_OK also for a message that the server skipped. */
+static struct err judge(struct pg_link *link, const struct sent *sent, PGresult *result) {
+    ExecStatusType status = link->pq->PQresultStatus(result);
+    if (sent->prepares != NULL) {
+        sent->prepares->sent = false;
+        sent->prepares->known = answered(status);
+    }
+    if (status == PGRES_PIPELINE_ABORTED) {
+        return ERR_OK;
+    }
+    if (answered(status)) {
+        return ERR_OK;
+    }
+    struct err err =
+        reported(link, result, sent->prepares != NULL ? "postgres: prepare" : "postgres: run");
+    if (sent->schema && err.code != ERR_STORE_DOWN) {
+        return err_make(ERR_BUSY, "postgres: the schema is of another version");
+    }
+    bool fell = sent->fence && strcmp(link->sqlstate, "22012") == 0;
+    return fell ? err_make(ERR_STORE_LOST, "postgres: fence") : err;
+}
+
+/* Reads the answer to one message, up to its NULL. *ret_result is filled when the round closed. */
+static struct err read_one(struct pg_link *link, const struct sent *sent, PGresult **ret_result) {
+    const struct libpq *pq = link->pq;
+    PGresult *result = next_result(link, link->silence_ms);
+    if (result == NULL) {
+        return lose(link);
+    }
+    struct err err = judge(link, sent, result);
+    link->queue_failed = link->queue_failed || (err_failed(err) && !sent->closes);
+    if (sent->closes && sent->prepares == NULL && answered(pq->PQresultStatus(result))) {
+        *ret_result = result;
+    } else {
+        pq->PQclear(result);
+    }
+    while (link->alive && (result = next_result(link, link->silence_ms)) != NULL) {
+        pq->PQclear(result);
+    }
+    return err;
+}
+
+static struct err read_sync(struct pg_link *link) {
+    PGresult *result = next_result(link, link->silence_ms);
+    bool synced = result != NULL && link->pq->PQresultStatus(result) == PGRES_PIPELINE_SYNC;
+    link->pq->PQclear(result); /* NULL is allowed. */
+    return synced ? ERR_OK : lose(link);
+}
+
+/* The answers to the first `count` messages; the first failure among them. */
+static struct err read_answers(struct pg_link *link, size_t count, PGresult **ret_result) {
+    struct err first = ERR_OK;
+    for (size_t i = 0; i < count && link->alive; i++) {
+        struct err err = read_one(link, &link->sent[i], ret_result);
+        first = err_failed(first) ? first : err;
+    }
+    return first;
+}
+
+static struct err end_round(struct pg_link *link, struct err first) {
+    link->sents = 0;
+    if (!link->alive) {
+        return err_failed(first) ? first : err_make(ERR_STORE_DOWN, "postgres: connection");
+    }
+    struct err err = read_sync(link);
+    return err_failed(first) ? first : err;
+}
+
+/* Ends the round on the wire and waits for all of its answers. */
+static struct err close_round(struct pg_link *link, PGresult **ret_result) {
+    if (link->pq->PQpipelineSync(link->conn) != 1) {
+        return lose(link);
+    }
+    return end_round(link, read_answers(link, link->sents, ret_result));
+}
+
+static bool send_last(struct pg_link *link, const char *sql, const struct arg *args, size_t count) {
+    link->queue_failed = false;
+    return link->alive && send_queue(link) &&
+           send_one(link, sql, args, count, (struct sent){.closes = true});
+}
+
+struct err pg_link_run(struct pg_link *link, const char *sql, const struct arg *args, size_t count,
+                       PGresult **ret_result) {
+    assert(!link->streams);
+    PGresult *result = NULL;
+    struct err err = send_last(link, sql, args, count) ? close_round(link, &result) : lose(link);
+    if (err_failed(err) || ret_result == NULL) {
+        link->pq->PQclear(result);
+        return err;
+    }
+    *ret_result = result;
+    return ERR_OK;
+}
+
+struct err pg_link_stream(struct pg_link *link, const char *sql, const struct arg *args,
+                          size_t count, PGresult **ret_result) {
+    assert(!link->streams);
+    if (!send_last(link, sql, args, count) || link->pq->PQpipelineSync(link->conn) != 1) {
+        return lose(link);
+    }
+    PGresult *none = NULL;
+    struct err err = read_answers(link, link->sents - 1, &none);
+    if (err_failed(err) || !link->alive) {
+        struct err skipped =
+            link->alive ? read_one(link, &link->sent[link->sents - 1], &none) : ERR_OK;
+        (void)skipped; /* The server did not run it. */
+        return end_round(link, err);
+    }
+    link->streams = true;
+    /* If libpq will not, all rows arrive as one piece, which is right too. */
+    (void)link->pq->PQsetSingleRowMode(link->conn);
+    return pg_link_stream_next(link, ret_result);
+}
+
+struct err pg_link_stream_next(struct pg_link *link, PGresult **ret_result) {
+    assert(link->streams);
+    PGresult *result = next_result(link, link->silence_ms);
+    if (result != NULL && link->pq->PQresultStatus(result) == PGRES_SINGLE_TUPLE) {
+        *ret_result = result;
+        return ERR_OK;
+    }
+    link->streams = false;
+    struct sent last = {.closes = true};
+    struct err err = result != NULL ? judge(link, &last, result) : lose(link);
+    for (PGresult *end = NULL;
+         link->alive && (end = next_result(link, link->silence_ms)) != NULL;) {
+        link->pq->PQclear(end);
+    }
+    err = end_round(link, err);
+    if (err_failed(err)) {
+        link->pq->PQclear(result);
+        return err;
+    }
+    *ret_result = result;
+    return ERR_OK;
+}
+
+bool pg_link_streams(const struct pg_link *link) {
+    return link->streams;
+}
+
+struct err pg_link_post(struct pg_link *link, const char *sql, const struct arg *args,
+                        size_t count) {
+    if (link->sents + 2 * SENT_BY_RUN_MAX > SENT_MAX) {
+        return pg_link_run(link, sql, args, count, /* ret_result */ NULL);
+    }
+    if (!link->alive) {
+        return err_make(ERR_STORE_DOWN, "postgres: connection");
+    }
+    struct sent what = {.closes = false};
+    return send_queue(link) && send_one(link, sql, args, count, what) ? ERR_OK : lose(link);
+}
+
+void pg_link_drain(struct pg_link *link) {
+    link->queued = 0;
+    if (link->alive && link->sents > 0) {
+        struct err err = close_round(link, /* ret_result */ NULL);
+        (void)err; /* The caller is about to roll back. */
+    }
+}
+
+bool pg_link_queue_failed(const struct pg_link *link) {
+    return link->queue_failed;
+}
+
+struct err pg_link_script(struct pg_link *link, const char *sql) {
+    return run_script(link, sql, link->patience->script_ms);
+}

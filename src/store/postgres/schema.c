@@ -1,0 +1,241 @@
+#include "store/postgres/schema.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/number.h"
+#include "base/text.h"
+
+enum { VERSION_MIN = 130000, SCRIPT_SIZE = 320 };
+
+static const char *value_of(const struct libpq *pq, const PGresult *result, int column) {
+    return pq->PQgetvalue(result, 0, column);
+}
+
+bool pg_result_int(const struct libpq *pq, const PGresult *result, int column,
+                   int64_t *ret_number) {
+    if (pq->PQntuples(result) < 1 || pq->PQgetisnull(result, 0, column)) {
+        return false;
+    }
+    struct bytes text = {value_of(pq, result, column), (size_t)pq->PQgetlength(result, 0, column)};
+    return number_parse(text, (struct number_bounds){INT64_MIN, INT64_MAX}, ret_number);
+}
+
+/* Leaves a sentence for the user about a statement that failed at the start. */
+static struct err explain(const struct pg_link *link, struct err err, struct why *why) {
+    why_set(why, "PostgreSQL: %s", pg_link_message(link));
+    return err;
+}
+
+/* --- The server ------------------------------------------------------------------------------- */
+
+/* Providers are letters: c the C library, b PostgreSQL's own (17), which sorts by code point in
+ * each of its locales: the order of UTF-8 bytes. */
+static bool sorts_by_bytes(char provider, const char *collate) {
+    return provider == 'b' ||
+           (provider == 'c' && (strcmp(collate, "C") == 0 || strcmp(collate, "POSIX") == 0));
+}
+
+static struct err judge_server(const struct libpq *pq, const PGresult *result, struct why *why) {
+    const char *encoding = value_of(pq, result, 0), *collate = value_of(pq, result, 1);
+    const char *provider = value_of(pq, result, 2), *name = value_of(pq, result, 5);
+    if (strcmp(encoding, "UTF8") != 0 || !sorts_by_bytes(provider[0], collate)) {
+        why_set(why,
+                "the database \"%s\" has encoding %s and sorts text by %s; drover needs UTF8 and "
+                "the order of bytes: CREATE DATABASE name TEMPLATE template0 ENCODING 'UTF8' "
+                "LOCALE 'C'",
+                name, encoding, collate);
+        return err_make(ERR_CONFIG, "postgres: collation");
+    }
+    if (strcmp(value_of(pq, result, 3), "on") != 0) {
+        why_set(why, "the PostgreSQL server runs with fsync = off: what it acknowledges would not "
+                     "survive a power cut");
+        return err_make(ERR_CONFIG, "postgres: fsync");
+    }
+    if (strcmp(value_of(pq, result, 4), "f") != 0) {
+        why_set(why, "the PostgreSQL server is a standby and takes no writes");
+        return err_make(ERR_READ_ONLY, "postgres: standby server");
+    }
+    return ERR_OK;
+}
+
+struct err pg_server_check(struct pg_link *link, struct why *why) {
+    static const char sql[] =
+        "SELECT current_setting('server_encoding'), datcollate, datlocprovider, "
+        "current_setting('fsync'), pg_is_in_recovery(), datname "
+        "FROM pg_database WHERE datname = current_database()";
+    static const char sql_14[] = /* Before 15 there was one provider. */
+        "SELECT current_setting('server_encoding'), datcollate, 'c', "
+        "current_setting('fsync'), pg_is_in_recovery(), datname "
+        "FROM pg_database WHERE datname = current_database()";
+    const struct libpq *pq = pg_link_libpq(link);
+    int version = pg_link_version(link);
+    if (version < VERSION_MIN) {
+        why_set(why, "the PostgreSQL server is version %d; drover needs 13 or later",
+                version / 10000);
+        return err_make(ERR_CONFIG, "postgres: version");
+    }
+    PGresult *result = NULL;
+    struct err err =
+        pg_link_run(link, version >= 150000 ? sql : sql_14, NULL, /* count */ 0, &result);
+    if (err_failed(err)) {
+        return explain(link, err, why);
+    }
+    err = judge_server(pq, result, why);
+    pq->PQclear(result);
+    return err;
+}
+
+/* --- The schema ------------------------------------------------------------------------------- */
+
+/* The schema's name, quoted where it needs quotes; the first name of the path decides even when it
+ * does not exist yet, where current_schema() would fall through to the next one. */
+static struct err find_name(struct pg_link *link, char *ret_name, size_t size, struct why *why) {
+    static const char sql[] =
+        "WITH path AS (SELECT nullif(trim(split_part(current_setting('search_path'), ',', 1)), '') "
+        "AS first) SELECT CASE WHEN first IS NULL OR first = '\"$user\"' "
+        "THEN quote_ident(current_schema()) ELSE quote_ident((parse_ident(first))[1]) END FROM "
+        "path";
+    const struct libpq *pq = pg_link_libpq(link);
+    PGresult *result = NULL;
+    struct err err = pg_link_run(link, sql, NULL, /* count */ 0, &result);
+    if (err_failed(err)) {
+        return explain(link, err, why);
+    }
+    if (pq->PQgetisnull(result, 0, 0) || (size_t)pq->PQgetlength(result, 0, 0) >= size) {
+        why_set(why, "the connection has no schema to keep tables in; name one in the URL: "
+                     "?options=-csearch_path%%3Dname");
+        err = err_make(ERR_CONFIG, "postgres: schema");
+    } else {
+        (void)snprintf(ret_name, size, "%s", value_of(pq, result, 0)); /* Fits. */
+    }
+    pq->PQclear(result);
+    return err;
+}
+
+static struct err find_oid(struct pg_link *link, const char *name, bool *ret_found,
+                           int64_t *ret_oid) {
+    static const char sql[] = "SELECT to_regnamespace($1)::oid::bigint";
+    struct arg arg = arg_text((struct bytes){name, strlen(name)});
+    PGresult *result = NULL;
+    struct err err = pg_link_run(link, sql, &arg, /* count */ 1, &result);
+    if (!err_failed(err)) {
+        *ret_found = pg_result_int(pg_link_libpq(link), result, 0, ret_oid);
+        pg_link_libpq(link)->PQclear(result);
+    }
+    return err;
+}
+
+/* CREATE SCHEMA IF NOT EXISTS wants the privilege even when the schema exists, so it is not sent
+ * then: a user who only owns a schema is enough. */
+static struct err make_schema(struct pg_link *link, const char *name) {
+    char script[SCRIPT_SIZE];
+    (void)snprintf(script, sizeof script, "CREATE SCHEMA IF NOT EXISTS %s", name); /* Fits. */
+    return pg_link_script(link, script);
+}
+
+static struct err pin_path(struct pg_link *link, const char *name) {
+    char script[SCRIPT_SIZE];
+    (void)snprintf(script, sizeof script, "SET search_path = %s, pg_temp", name); /* Fits. */
+    return pg_link_script(link, script);
+}
+
+struct err pg_schema_enter(struct pg_link *link, enum pg_enter how, int64_t *ret_oid,
+                           struct why *why) {
+    char name[160]; /* 63 bytes, each doubled if it is a quote, and two quotes. */
+    struct err err = find_name(link, name, sizeof name, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    bool found = false;
+    int64_t oid = 0;
+    err = find_oid(link, name, &found, &oid);
+    if (!err_failed(err) && !found && how == PG_ENTER_MAKE) {
+        err = make_schema(link, name);
+        err = err_failed(err) ? err : find_oid(link, name, &found, &oid);
+    }
+    err = err_failed(err) ? err : pin_path(link, name);
+    if (err_failed(err)) {
+        return explain(link, err, why);
+    }
+    if (!found) {
+        why_set(why, "the schema %s does not exist", name);
+        return err_make(ERR_NOT_FOUND, "postgres: schema");
+    }
+    *ret_oid = oid;
+    return ERR_OK;
+}
+
+/* --- The lock --------------------------------------------------------------------------------- */
+
+/* Advisory locks of one database share one space of 64-bit keys: "drov" sets ours apart. */
+struct arg pg_schema_lock_key(int64_t oid) {
+    return arg_int((INT64_C(0x64726f76) << 32) | oid);
+}
+
+struct err pg_schema_try_lock(struct pg_link *link, int64_t oid, bool *ret_locked) {
+    static const char sql[] = "SELECT pg_try_advisory_lock($1)";
+    struct arg key = pg_schema_lock_key(oid);
+    PGresult *result = NULL;
+    struct err err = pg_link_run(link, sql, &key, /* count */ 1, &result);
+    if (!err_failed(err)) {
+        *ret_locked = value_of(pg_link_libpq(link), result, 0)[0] == 't';
+        pg_link_libpq(link)->PQclear(result);
+    }
+    return err;
+}
+
+void pg_schema_unlock(struct pg_link *link) {
+    static const char sql[] = "SELECT pg_advisory_unlock_all()";
+    pg_link_drain(link);
+    struct err err = pg_link_run(link, sql, NULL, /* count */ 0, /* ret_result */ NULL);
+    (void)err; /* Then the end of the session does it. */
+}
+
+void pg_schema_explain_lock(struct pg_link *link, int64_t oid, struct why *why) {
+    static const char sql[] =
+        "SELECT a.pid, coalesce(host(a.client_addr), 'this machine') FROM pg_locks l "
+        "JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.granted "
+        "AND l.objsubid = 1 AND l.classid = ($1 >> 32)::oid AND l.objid = ($1 & 4294967295)::oid "
+        "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    const struct libpq *pq = pg_link_libpq(link);
+    struct arg key = pg_schema_lock_key(oid);
+    PGresult *result = NULL;
+    struct err err = pg_link_run(link, sql, &key, /* count */ 1, &result);
+    if (!err_failed(err) && pq->PQntuples(result) == 1) {
+        why_set(why, "another daemon serves this schema, from %s (backend %s of the server)",
+                value_of(pq, result, 1), value_of(pq, result, 0));
+    } else {
+        why_set(why, "another daemon serves this schema");
+    }
+    pq->PQclear(result);
+}
+
+/* --- Backends --------------------------------------------------------------------------------- */
+
+struct err pg_backend_get(struct pg_link *link, struct pg_backend *ret_backend) {
+    static const char sql[] = "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint "
+                              "FROM pg_stat_activity WHERE pid = pg_backend_pid()";
+    const struct libpq *pq = pg_link_libpq(link);
+    PGresult *result = NULL;
+    struct err err = pg_link_run(link, sql, NULL, /* count */ 0, &result);
+    if (err_failed(err)) {
+        return err;
+    }
+    struct pg_backend backend = {.pid = 0};
+    if (pg_result_int(pq, result, 0, &backend.pid) &&
+        pg_result_int(pq, result, 1, &backend.start_us)) {
+        *ret_backend = backend;
+    }
+    pq->PQclear(result);
+    return ERR_OK;
+}
+
+struct err pg_backend_end(struct pg_link *link, struct pg_backend backend) {
+    static const char sql[] =
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 "
+        "AND (extract(epoch FROM backend_start) * 1000000)::bigint = $2";
+    struct arg args[] = {arg_int(backend.pid), arg_int(backend.start_us)};
+    return backend.pid == 0 ? ERR_OK
+                            : pg_link_run(link, sql, args, COUNT_OF(args), NULL /* no rows */);
+}

@@ -1,0 +1,215 @@
+/* page_scan.c: see page_scan.h. */
+#include "store/sqlite/page_scan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/memory.h"
+#include "store/sqlite/log_frames.h"
+#include "store/sqlite/page_sums.h"
+
+enum {
+    PASSES = 3,
+    CHUNK_PAGES = 256,
+    HEADER_FREE_PAGES = 36, /* Four bytes, big endian. */
+    /* Pages that are read again; of more than these, a page or two that are being written do not
+     * matter. */
+    AGAIN_MAX = 1000,
+    /* Here are the bytes that SQLite locks: it never writes the page. */
+    LOCK_PAGE = 0x40000000 / PAGE_BYTES + 1,
+};
+
+/* SQLite's own limit, whatever it was built with: 17.6 TB. */
+static const int64_t pages_max = 0xfffffffe;
+
+struct page_list {
+    uint32_t *numbers; /* Owned. */
+    size_t count, size;
+};
+
+static void page_list_add(struct page_list *list, uint32_t number) {
+    if (list->count == list->size) {
+        list->size = list->size == 0 ? 64 : list->size * 2;
+        list->numbers = mem_grow(list->numbers, list->size * sizeof *list->numbers);
+    }
+    list->numbers[list->count++] = number;
+}
+
+/* Bytes that are missing at the end of a file that was cut are read as zeros. */
+static struct err pages_read(int fd, uint32_t number, uint8_t *pages, size_t size) {
+    off_t at = (off_t)(number - 1) * PAGE_BYTES;
+    size_t len = 0;
+    for (ssize_t got = 1; got > 0 && len < size; len += (size_t)got) {
+        got = pread(fd, pages + len, size - len, at + (off_t)len);
+        if (got < 0) {
+            return err_from_errno(errno, "scan: read");
+        }
+    }
+    memset(pages + len, 0, size - len);
+    return ERR_OK;
+}
+
+/* A page that the disk cannot read is damaged like any other. */
+static bool page_holds(int fd, uint32_t number, uint8_t *page) {
+    return !err_failed(pages_read(fd, number, page, PAGE_BYTES)) && page_sum_fits(page, number);
+}
+
+static void first_pass(int fd, uint32_t count, uint8_t *chunk, struct page_list *damaged) {
+    uint8_t alone[PAGE_BYTES];
+    for (uint32_t done = 0; done < count;) {
+        uint32_t first = done + 1, left = count - done;
+        uint32_t pages = left < CHUNK_PAGES ? left : CHUNK_PAGES;
+        bool read = !err_failed(pages_read(fd, first, chunk, (size_t)pages * PAGE_BYTES));
+        for (uint32_t i = 0; i < pages; i++) {
+            uint32_t number = first + i;
+            bool holds = read ? page_sum_fits(chunk + (size_t)i * PAGE_BYTES, number)
+                              : page_holds(fd, number, alone);
+            if (!holds && number != LOCK_PAGE) {
+                page_list_add(damaged, number);
+            }
+        }
+        done += pages;
+    }
+}
+
+static void next_pass(int fd, struct page_list *damaged) {
+    uint8_t page[PAGE_BYTES];
+    size_t kept = 0;
+    for (size_t i = 0; i < damaged->count; i++) {
+        if (!page_holds(fd, damaged->numbers[i], page)) {
+            damaged->numbers[kept++] = damaged->numbers[i];
+        }
+    }
+    damaged->count = kept;
+}
+
+/* --- Pages in the log ------------------------------------------------------------------------- */
+
+struct in_log {
+    const struct page_list *pages;
+    int64_t *first_at; /* Owned; for each: the first frame that holds it; 0: none. */
+};
+
+static void frame_note(void *ctx, int64_t frame, uint32_t number) {
+    struct in_log *in_log = ctx;
+    for (size_t i = 0; i < in_log->pages->count; i++) {
+        if (in_log->pages->numbers[i] == number && in_log->first_at[i] == 0) {
+            in_log->first_at[i] = frame;
+        }
+    }
+}
+
+/* What a checkpoint leaves out, because a reader needs the state before, may be a hole in the file
+ * that grew; a page that a power cut tore while it was copied is whole in the log, too. */
+static struct err log_pass(const char *log, struct page_list *damaged) {
+    struct in_log in_log = {.pages = damaged,
+                            .first_at = mem_new_array(damaged->count + 1, sizeof(int64_t))};
+    int64_t commit = 0;
+    struct err err = log_frames_each(log, frame_note, &in_log, &commit);
+    size_t kept = 0;
+    for (size_t i = 0; i < damaged->count && !err_failed(err); i++) {
+        if (in_log.first_at[i] == 0 || in_log.first_at[i] > commit) {
+            damaged->numbers[kept++] = damaged->numbers[i];
+        }
+    }
+    damaged->count = err_failed(err) ? damaged->count : kept;
+    mem_free(in_log.first_at);
+    return err;
+}
+
+/* --- The whole file --------------------------------------------------------------------------- */
+
+static int64_t number_at(const uint8_t *bytes) {
+    return (int64_t)bytes[0] << 24 | bytes[1] << 16 | bytes[2] << 8 | bytes[3];
+}
+
+/* `log`: of the file; NULL: what is in it does not matter. */
+static struct err file_scan(int fd, const char *log, uint8_t *chunk, struct page_list *damaged,
+                            struct store_pages *pages) {
+    struct stat found;
+    if (fstat(fd, &found) < 0) {
+        return err_from_errno(errno, "scan: look");
+    }
+    int64_t count = (found.st_size + PAGE_BYTES - 1) / PAGE_BYTES;
+    struct err err = pages_read(fd, 1, chunk, PAGE_BYTES);
+    if (err_failed(err)) {
+        return err;
+    }
+    pages->free = number_at(chunk + HEADER_FREE_PAGES);
+    pages->sums = page_first_has_sums(chunk);
+    if (!pages->sums) {
+        return ERR_OK;
+    }
+    if (count > pages_max) { /* No database, whatever its first page says. */
+        return err_from_errno(EFBIG, "scan: size");
+    }
+    pages->pages = count;
+    first_pass(fd, (uint32_t)count, chunk, damaged);
+    for (int pass = 1; pass < PASSES && damaged->count <= AGAIN_MAX; pass++) {
+        next_pass(fd, damaged);
+        if (log != NULL && damaged->count > 0 && !err_failed(err)) {
+            err = log_pass(log, damaged);
+        }
+    }
+    return err;
+}
+
+static struct err sums_write(int fd, const struct page_list *wrong) {
+    uint8_t page[PAGE_BYTES];
+    for (size_t i = 0; i < wrong->count; i++) {
+        struct err err = pages_read(fd, wrong->numbers[i], page, PAGE_BYTES);
+        if (err_failed(err)) {
+            return err;
+        }
+        page_sum_put(page, wrong->numbers[i]);
+        size_t at = PAGE_BYTES - PAGE_SUM_BYTES;
+        off_t offset = (off_t)(wrong->numbers[i] - 1) * PAGE_BYTES + (off_t)at;
+        ssize_t written = pwrite(fd, page + at, PAGE_SUM_BYTES, offset);
+        if (written != PAGE_SUM_BYTES) {
+            return err_from_errno(written < 0 ? errno : ENOSPC, "sums: write");
+        }
+    }
+    return fsync(fd) < 0 ? err_from_errno(errno, "sums: sync") : ERR_OK;
+}
+
+enum work { WORK_LOOK, WORK_REWRITE };
+
+static struct err file_work(const char *path, enum work work, struct store_pages *ret_pages) {
+    int flags = work == WORK_LOOK ? O_RDONLY : O_RDWR | O_NOFOLLOW;
+    AUTO(fd_release) int fd = open(path, flags | O_CLOEXEC);
+    if (fd < 0) {
+        return err_from_errno(errno, "scan: open");
+    }
+    AUTO(mem_release) uint8_t *chunk = mem_new((size_t)CHUNK_PAGES * PAGE_BYTES);
+    struct page_list damaged = {.numbers = NULL};
+    struct store_pages pages = {.sums = false};
+    size_t size = strlen(path) + sizeof "-wal";
+    AUTO(mem_release) char *log = mem_new(size);
+    (void)snprintf(log, size, "%s-wal", path); /* It fits: it was measured. */
+    struct err err = file_scan(fd, work == WORK_LOOK ? log : NULL, chunk, &damaged, &pages);
+    if (!err_failed(err) && work == WORK_REWRITE) {
+        err = sums_write(fd, &damaged);
+    }
+    pages.damaged = (int64_t)damaged.count;
+    for (size_t i = 0; i < damaged.count && i < STORE_PAGES_SHOWN; i++) {
+        pages.numbers[i] = damaged.numbers[i];
+    }
+    mem_free(damaged.numbers);
+    if (!err_failed(err)) {
+        *ret_pages = pages;
+    }
+    return err;
+}
+
+struct err page_scan(const char *path, struct store_pages *ret_pages) {
+    return file_work(path, WORK_LOOK, ret_pages);
+}
+
+struct err page_scan_rewrite(const char *path, struct store_pages *ret_pages) {
+    return file_work(path, WORK_REWRITE, ret_pages);
+}

@@ -1,0 +1,195 @@
+/* walk.c: one folder open for each level, its names sorted. */
+#include "tool/file/walk.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/memory.h"
+
+enum { NAMES_BYTES_MAX = 4 << 20, NAMES_FIRST = 64 };
+
+/* The names of one folder. */
+struct names {
+    struct arena arena;
+    const char **list; /* Owned; what it points to is the arena's. */
+    size_t count, size;
+};
+
+static void names_done(struct names *names) {
+    arena_done(&names->arena);
+    mem_free(names->list);
+}
+
+static int by_bytes(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static bool names_add(struct names *names, const char *name) {
+    const char *copy = arena_try_copy(&names->arena, name, strlen(name));
+    if (copy == NULL || names->count == WALK_NAMES_MAX) {
+        return false;
+    }
+    if (names->count == names->size) {
+        names->size = names->size == 0 ? NAMES_FIRST : 2 * names->size;
+        names->list = mem_grow(names->list, names->size * sizeof *names->list);
+    }
+    names->list[names->count++] = copy;
+    return true;
+}
+
+static bool is_wanted(const struct walk *walk, const char *name) {
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+        return false;
+    }
+    return walk->with_git || strcmp(name, ".git") != 0;
+}
+
+static struct err names_read(struct walk *walk, int folder_fd, struct names *names) {
+    int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* closedir ends it. */
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    if (folder == NULL) {
+        int os = errno;
+        fd_release(&fd);
+        return err_from_errno(os, "tool: read the folder");
+    }
+    for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+        if (is_wanted(walk, entry->d_name) && !names_add(names, entry->d_name)) {
+            walk->left_out++;
+        }
+    }
+    (void)closedir(folder); /* Read only. */
+    if (names->count > 0) {
+        qsort(names->list, names->count, sizeof *names->list, by_bytes);
+    }
+    return ERR_OK;
+}
+
+/* Where `path` stands to `after`: a component is compared before what is below it. */
+enum place_in_order { BEFORE, ABOVE /* `after` is below it. */, BEHIND };
+static enum place_in_order compare(const char *path, const char *after) {
+    while (*path != '\0' && *path == *after) {
+        path++;
+        after++;
+    }
+    if (*path == '\0') {
+        return *after == '/' ? ABOVE : BEFORE; /* Equal: it was the last one told. */
+    }
+    if (*after == '\0') {
+        return BEHIND;
+    }
+    unsigned char a = *path == '/' ? 0 : (unsigned char)*path;
+    unsigned char b = *after == '/' ? 0 : (unsigned char)*after;
+    return a < b ? BEFORE : BEHIND;
+}
+
+static bool walk_folder(struct walk *walk, int folder_fd, struct text *path, unsigned depth);
+
+/* What is below a folder; false: stop. */
+static bool descend(struct walk *walk, int folder_fd, const char *name, struct text *path,
+                    unsigned depth) {
+    if (depth >= walk->depth_max || depth >= WALK_DEPTH_MAX) {
+        return true;
+    }
+    AUTO(fd_release)
+    int fd = openat(folder_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        walk->left_out++;
+        return true;
+    }
+    return walk_folder(walk, fd, path, depth + 1);
+}
+
+static bool is_closed(const struct walk *walk, int folder_fd, const char *name) {
+    const char *closed = walk->work->place->closed;
+    struct stat theirs, ours;
+    return closed[0] != '\0' && stat(closed, &ours) == 0 &&
+           fstatat(folder_fd, name, &theirs, AT_SYMLINK_NOFOLLOW) == 0 &&
+           theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev;
+}
+
+/* Working trees of agents are copies of what is searched, and none of its business. */
+static bool is_worktrees(const char *path) {
+    static const char name[] = ".drover/worktrees";
+    size_t len = strlen(path), size = sizeof name - 1;
+    return len >= size && strcmp(path + len - size, name) == 0 &&
+           (len == size || path[len - size - 1] == '/');
+}
+
+static bool visit(struct walk *walk, int folder_fd, const char *name, struct text *path,
+                  unsigned depth) {
+    if (++walk->seen > WALK_SEEN_MAX || place_is_over(walk->work->place)) {
+        walk->over = true;
+        return false;
+    }
+    enum place_in_order order = walk->after == NULL ? BEHIND : compare(path->data, walk->after);
+    struct stat about;
+    if (order == BEFORE || fstatat(folder_fd, name, &about, AT_SYMLINK_NOFOLLOW) < 0) {
+        return true;
+    }
+    bool folder = S_ISDIR(about.st_mode);
+    if (folder && is_worktrees(path->data)) {
+        return true;
+    }
+    if (!work_may_see(walk->work, path->data) || (folder && is_closed(walk, folder_fd, name))) {
+        walk->left_out++;
+        return true;
+    }
+    enum walk_next next = WALK_ON;
+    if (order == BEHIND) {
+        struct walk_entry entry = {.path = path->data,
+                                   .name = name,
+                                   .folder_fd = folder_fd,
+                                   .about = &about,
+                                   .depth = depth};
+        next = walk->each(walk->ctx, &entry);
+    }
+    if (next == WALK_STOP) {
+        return false;
+    }
+    return next == WALK_SKIP || !folder || descend(walk, folder_fd, name, path, depth);
+}
+
+static bool walk_folder(struct walk *walk, int folder_fd, struct text *path, unsigned depth) {
+    AUTO(names_done) struct names names = {0};
+    arena_init(&names.arena, NAMES_BYTES_MAX);
+    if (err_failed(names_read(walk, folder_fd, &names))) {
+        walk->left_out++;
+        return true;
+    }
+    size_t before = path->len;
+    bool on = true;
+    for (size_t i = 0; on && i < names.count; i++) {
+        if (before + 1 + strlen(names.list[i]) >= LIMIT_PATH_MAX) {
+            walk->left_out++;
+            continue;
+        }
+        if (before > 0 && path->data[before - 1] != '/') {
+            text_add_char(path, '/');
+        }
+        text_add_str(path, names.list[i]);
+        if (text_failed(path)) {
+            return false; /* There is no memory. */
+        }
+        on = visit(walk, folder_fd, names.list[i], path, depth);
+        path->len = before;
+        path->data[before] = '\0';
+    }
+    return on;
+}
+
+struct err walk_run(struct walk *walk, int folder_fd, const char *shown) {
+    AUTO(text_done) struct text path;
+    text_init(&path, LIMIT_PATH_MAX);
+    text_add_str(&path, strcmp(shown, ".") == 0 ? "" : shown);
+    if (text_failed(&path)) {
+        return text_error(&path, "tool: walk");
+    }
+    (void)walk_folder(walk, folder_fd, &path, 1); /* Whether it was stopped, `each` knows. */
+    return text_failed(&path) ? text_error(&path, "tool: walk") : ERR_OK;
+}

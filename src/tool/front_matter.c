@@ -1,0 +1,261 @@
+/* front_matter.c: see front.h. */
+#include "tool/front_matter.h"
+
+#include <string.h>
+
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+struct bytes front_line(struct bytes *io_rest) {
+    const char *newline = memchr(io_rest->data, '\n', io_rest->len);
+    size_t len = newline == NULL ? io_rest->len : (size_t)(newline - io_rest->data);
+    struct bytes line = {io_rest->data, len};
+    size_t step = newline == NULL ? len : len + 1;
+    io_rest->data += step;
+    io_rest->len -= step;
+    while (line.len > 0 && is_blank(line.data[line.len - 1])) {
+        line.len--;
+    }
+    return line;
+}
+
+static struct bytes from(struct bytes text, size_t skipped) {
+    return (struct bytes){text.data + skipped, text.len - skipped};
+}
+
+static struct bytes unindented(struct bytes text) {
+    while (text.len > 0 && is_blank(text.data[0])) {
+        text = from(text, 1);
+    }
+    return text;
+}
+
+static bool is_line(struct bytes line, const char *text) {
+    return line.len == strlen(text) && memcmp(line.data, text, line.len) == 0;
+}
+
+/* --- Where it stands -------------------------------------------------------------------------- */
+
+/* Behind the mark that editors of Windows put before all, and behind empty lines. */
+static struct bytes beginning_of(struct bytes text) {
+    static const char mark[] = "\xef\xbb\xbf";
+    size_t len = sizeof mark - 1;
+    if (text.len >= len && memcmp(text.data, mark, len) == 0) {
+        text = from(text, len);
+    }
+    while (text.len > 0 && (is_blank(text.data[0]) || text.data[0] == '\n')) {
+        text = from(text, 1);
+    }
+    return text;
+}
+
+static bool is_comment(struct bytes line) {
+    line = unindented(line);
+    return line.len > 0 && line.data[0] == '#';
+}
+
+static bool is_indented(struct bytes line) {
+    return line.len == 0 || is_blank(line.data[0]);
+}
+
+static bool is_item(struct bytes line) {
+    return line.len > 0 && line.data[0] == '-' && (line.len == 1 || is_blank(line.data[1]));
+}
+
+static bool is_quote(char c) {
+    return c == '"' || c == '\'';
+}
+
+/* What YAML takes for a key or a map of them (`<<` takes in one that stands elsewhere), and we
+ * would take for words. */
+static bool is_odd(struct bytes line) {
+    return memchr("?{[!&:<", line.data[0], 7) != NULL ||
+           (is_quote(line.data[0]) && memchr(line.data, '\\', line.len) != NULL);
+}
+
+static struct bytes value_of(struct bytes line, struct bytes rest);
+
+/* Behind a value that goes on over lines of its own. */
+static void pass(struct bytes value, struct bytes *io_rest) {
+    const char *end = value.data + value.len;
+    if (end > io_rest->data) {
+        *io_rest = from(*io_rest, (size_t)(end - io_rest->data));
+        (void)front_line(io_rest); /* What is left of its last line. */
+    }
+}
+
+/* Whether no key can be missed: they are looked for where a line begins. */
+static bool is_readable(struct bytes lines) {
+    bool keys = false;
+    while (lines.len > 0) {
+        struct bytes line = front_line(&lines);
+        if (line.len == 0 || is_comment(line)) {
+            continue;
+        }
+        bool inner = is_indented(line) || is_item(line);
+        struct bytes value = inner ? BYTES("") : value_of(line, lines);
+        if ((inner && !keys) || value.data == NULL || (!inner && is_odd(line))) {
+            return false;
+        }
+        if (!inner) {
+            pass(value, &lines);
+        }
+        keys = true;
+    }
+    return true;
+}
+
+void front_read(struct bytes text, struct front *ret_front) {
+    struct bytes rest = beginning_of(text);
+    bool begins = rest.len >= 3 && memcmp(rest.data, "---", 3) == 0;
+    *ret_front = (struct front){.lines = {text.data, 0}, .rest = text, .broken = begins};
+    if (!is_line(front_line(&rest), "---")) {
+        return;
+    }
+    const char *begin = rest.data;
+    while (rest.len > 0) {
+        struct bytes line = front_line(&rest);
+        if (is_line(line, "---")) {
+            const struct bytes lines = {begin, (size_t)(line.data - begin)};
+            *ret_front =
+                (struct front){.lines = lines, .rest = rest, .broken = !is_readable(lines)};
+            return;
+        }
+    }
+}
+
+/* --- Keys and values -------------------------------------------------------------------------- */
+
+/* Without the quotes around it, and what follows them, where that is a comment. */
+static struct bytes unquoted(struct bytes value) {
+    if (value.len < 2 || !is_quote(value.data[0])) {
+        return value;
+    }
+    const char *end = memchr(value.data + 1, value.data[0], value.len - 1);
+    if (end == NULL) {
+        return value;
+    }
+    struct bytes behind =
+        unindented((struct bytes){end + 1, (size_t)(value.data + value.len - end - 1)});
+    bool last = behind.len == 0 || behind.data[0] == '#';
+    if (last) {
+        return (struct bytes){value.data + 1, (size_t)(end - value.data - 1)};
+    }
+    bool around = value.data[value.len - 1] == value.data[0]; /* 'It''s one' */
+    return around ? (struct bytes){value.data + 1, value.len - 2} : value;
+}
+
+/* A comment begins with a blank before it, or the line. */
+static struct bytes uncommented(struct bytes value) {
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.data[i] == '#' && (i == 0 || is_blank(value.data[i - 1]))) {
+            value.len = i;
+            break;
+        }
+    }
+    while (value.len > 0 && is_blank(value.data[value.len - 1])) {
+        value.len--;
+    }
+    return value;
+}
+
+/* The lines below a key that are its value. */
+static struct bytes block_of(struct bytes rest) {
+    struct bytes value = {rest.data, 0};
+    while (rest.len > 0) {
+        struct bytes next = front_line(&rest);
+        if (is_comment(next)) {
+            continue;
+        }
+        if (!is_indented(next) && !is_item(next)) {
+            break;
+        }
+        value.len = (size_t)(next.data + next.len - value.data);
+    }
+    while (value.len > 0 &&
+           (is_blank(value.data[value.len - 1]) || value.data[value.len - 1] == '\n')) {
+        value.len--;
+    }
+    return value;
+}
+
+/* Where a list in brackets ends, however its lines are indented. NULL: it does not. */
+static const char *list_end(struct bytes text) {
+    char quote = '\0', before = ' ';
+    size_t depth = 0;
+    for (size_t i = 0; i < text.len; before = text.data[i++]) {
+        char c = text.data[i];
+        bool begins = before == '\n' || is_blank(before);
+        if (quote != '\0') {
+            quote = c == quote ? '\0' : quote;
+        } else if (is_quote(c) && (begins || before == ',' || before == '[')) {
+            quote = c;
+        } else if (c == '#' && begins) {
+            const char *newline = memchr(text.data + i, '\n', text.len - i);
+            i = newline == NULL ? text.len - 1 : (size_t)(newline - text.data);
+        } else if (c == '[') {
+            depth++;
+        } else if (c == ']' && --depth == 0) {
+            return text.data + i + 1;
+        }
+    }
+    return NULL;
+}
+
+/* No data: it has no end. */
+static struct bytes list_of(struct bytes value, struct bytes rest) {
+    const char *end =
+        list_end((struct bytes){value.data, (size_t)(rest.data + rest.len - value.data)});
+    return end == NULL ? (struct bytes){NULL, 0}
+                       : (struct bytes){value.data, (size_t)(end - value.data)};
+}
+
+static bool is_block_sign(struct bytes value) {
+    return value.len > 0 && value.len <= 3 && (value.data[0] == '>' || value.data[0] == '|');
+}
+
+/* Of the key of `line`; `rest` is what stands behind that line. */
+static struct bytes value_of(struct bytes line, struct bytes rest) {
+    const char *colon = memchr(line.data, ':', line.len);
+    if (colon == NULL) {
+        return BYTES("");
+    }
+    const struct bytes whole =
+        unindented((struct bytes){colon + 1, (size_t)(line.data + line.len - colon - 1)});
+    if (whole.len > 0 && whole.data[0] == '[') {
+        return list_of(whole, rest);
+    }
+    const struct bytes below = block_of(rest);
+    const struct bytes value =
+        whole.len > 0 && is_quote(whole.data[0]) ? unquoted(whole) : uncommented(whole);
+    if (value.len == 0 || is_block_sign(value)) {
+        return below;
+    }
+    return unindented(below).len == 0
+               ? value
+               : (struct bytes){whole.data, (size_t)(below.data + below.len - whole.data)};
+}
+
+static bool is_key(struct bytes line, const char *key) {
+    const char *colon = line.len == 0 ? NULL : memchr(line.data, ':', line.len);
+    if (colon == NULL || is_indented(line)) {
+        return false;
+    }
+    struct bytes name = {line.data, (size_t)(colon - line.data)};
+    while (name.len > 0 && is_blank(name.data[name.len - 1])) {
+        name.len--;
+    }
+    return is_line(unquoted(name), key);
+}
+
+struct bytes front_value(const struct front *front, const char *key) {
+    struct bytes rest = front->lines;
+    while (rest.len > 0) {
+        struct bytes line = front_line(&rest);
+        if (is_key(line, key)) {
+            return value_of(line, rest);
+        }
+    }
+    return (struct bytes){NULL, 0};
+}

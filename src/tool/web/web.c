@@ -1,0 +1,299 @@
+/* web.c: one request after the other until no redirect is left, then the pool, then `done`.
+ *
+ *   asking ──redirect──> due ──> asking ──end──> reading (pool) ──> told
+ *      └─────────────── web_fetch_cancel: gone; a pool that still reads ends it ───┘
+ *
+ * The next hop is asked for in a task of its own, never inside the callback of the last one.
+ */
+#include "tool/web/web.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "tool/requests.h"
+#include "tool/web/html.h"
+#include "tool/web/url.h"
+#include "tool/work.h"
+
+enum { TYPE_MAX = 100, CONNECT_MS = 10 * 1000, STALL_MS = 15 * 1000, HEADER_ROOM = 3 << 10 };
+
+struct web_fetch {
+    struct web_order order;
+    struct url url;
+    int64_t offset;
+    unsigned hops;
+    uint64_t due_ns;               /* The end of all hops. */
+    struct fetch_request *request; /* NULL: none runs. */
+    struct loop_task next;
+    struct loop_work work;
+    bool reading, cancelled;
+    int status;
+    char type[TYPE_MAX]; /* As the server wrote it, lower case. */
+    struct text body;
+    struct text page; /* What is read of it. */
+    struct tool_result result;
+};
+
+static void free_fetch(struct web_fetch *fetch) {
+    text_done(&fetch->body);
+    text_done(&fetch->page);
+    tool_result_done(&fetch->result);
+    mem_free(fetch);
+}
+
+static void tell(struct web_fetch *fetch) {
+    fetch->order.done(fetch->order.ctx, &fetch->result);
+    free_fetch(fetch);
+}
+
+static void fail(struct web_fetch *fetch, const char *format, ...) PRINTF_LIKE(2, 3);
+static void fail(struct web_fetch *fetch, const char *format, ...) {
+    char words[400];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(words, sizeof words, format, args); /* Cut is fine. */
+    va_end(args);
+    utf8_make_plain(words, strlen(words));
+    failure_result_write(CARD_FETCH_FAILED, words, &fetch->result);
+    tell(fetch);
+}
+
+/* --- Reading, in the pool --------------------------------------------------------------------- */
+
+static bool has(const char *type, const char *part) {
+    return strstr(type, part) != NULL;
+}
+
+static bool is_text(const char *type) {
+    return type[0] == '\0' || strncmp(type, "text/", 5) == 0 || has(type, "json") ||
+           has(type, "xml") || has(type, "javascript") || has(type, "yaml") || has(type, "x-sh");
+}
+
+static bool is_html(const struct web_fetch *fetch) {
+    if (has(fetch->type, "html")) {
+        return true;
+    }
+    /* Without a type, what begins like a page is one. */
+    size_t look = fetch->body.len < 512 ? fetch->body.len : 512;
+    return fetch->type[0] == '\0' && look > 0 &&
+           (memmem(fetch->body.data, look, "<html", 5) != NULL ||
+            memmem(fetch->body.data, look, "<!DOCTYPE", 9) != NULL);
+}
+
+/* Latin 1, and what Windows put into its gap, as UTF-8. */
+static void add_latin1(struct text *text, struct bytes bytes) {
+    for (size_t i = 0; i < bytes.len; i++) {
+        unsigned char c = (unsigned char)bytes.data[i];
+        if (c < 0x80) {
+            text_add_char(text, (char)c);
+        } else {
+            text_add_char(text, (char)(0xC0 | c >> 6));
+            text_add_char(text, (char)(0x80 | (c & 0x3F)));
+        }
+    }
+}
+
+static bool is_latin1(const struct web_fetch *fetch) {
+    bool said = has(fetch->type, "iso-8859-1") || has(fetch->type, "latin1") ||
+                has(fetch->type, "windows-1252");
+    size_t look = fetch->body.len < 1024 ? fetch->body.len : 1024;
+    bool meta = look > 0 && (memmem(fetch->body.data, look, "iso-8859-1", 10) != NULL ||
+                             memmem(fetch->body.data, look, "ISO-8859-1", 10) != NULL ||
+                             memmem(fetch->body.data, look, "windows-1252", 12) != NULL);
+    /* Whatever it says: what is valid UTF-8 and not plain ASCII is hardly anything else. */
+    return !utf8_valid(fetch->body.data, fetch->body.len) && (said || meta);
+}
+
+static void write_result(struct web_fetch *fetch) {
+    struct text *content = &fetch->result.content;
+    size_t from =
+        (uint64_t)fetch->offset < fetch->page.len ? (size_t)fetch->offset : fetch->page.len;
+    while (from < fetch->page.len && ((unsigned char)fetch->page.data[from] & 0xC0) == 0x80) {
+        from++; /* Not in the middle of a character. */
+    }
+    struct bytes rest = {fetch->page.data + from, fetch->page.len - from};
+    struct bytes shown = {rest.data, utf8_cut(rest, TOOL_CONTENT_MAX - HEADER_ROOM)};
+    fetch->result.cause = fetch->status >= 400 ? CARD_FETCH_FAILED : CARD_DONE;
+    text_addf(content, "%s\nstatus %d%s%s; bytes %zu to %zu of %zu\n\n", fetch->url.text,
+              fetch->status, fetch->type[0] == '\0' ? "" : ", ", fetch->type, from,
+              from + shown.len, fetch->page.len);
+    text_add(content, shown.data, shown.len);
+    if (shown.len < rest.len) {
+        text_addf(content, "\n[more: offset = %zu]\n", from + shown.len);
+    }
+}
+
+static void read_body(struct loop_work *work) {
+    struct web_fetch *fetch = CONTAINER_OF(work, struct web_fetch, work);
+    AUTO(text_done) struct text utf8;
+    text_init(&utf8, 2 * fetch->body.len + 1);
+    struct bytes body = {fetch->body.data == NULL ? "" : fetch->body.data, fetch->body.len};
+    if (body.len > 0 && is_latin1(fetch)) {
+        add_latin1(&utf8, body);
+        body = (struct bytes){utf8.data, utf8.len};
+    }
+    AUTO(text_done) struct text text;
+    text_init(&text, 3 * (size_t)WEB_BODY_MAX);
+    if (is_html(fetch)) {
+        html_to_text(body, &text);
+        body = (struct bytes){text.data == NULL ? "" : text.data, text.len};
+    }
+    work_add_text(&fetch->page, body);
+    text_add_str(&fetch->page, "");
+    if (text_failed(&utf8) || text_failed(&text) || text_failed(&fetch->page)) {
+        failure_result_write(CARD_FETCH_FAILED, "there was no memory to read the page",
+                             &fetch->result);
+        return;
+    }
+    if (fetch->page.data == NULL) {
+        text_add_char(&fetch->page, '\n');
+    }
+    write_result(fetch);
+}
+
+static void read_done(struct loop_work *work) {
+    struct web_fetch *fetch = CONTAINER_OF(work, struct web_fetch, work);
+    if (fetch->cancelled) {
+        free_fetch(fetch);
+    } else {
+        tell(fetch);
+    }
+}
+
+/* --- Asking, on the loop ---------------------------------------------------------------------- */
+
+static void on_piece(void *ctx, struct bytes piece) {
+    struct web_fetch *fetch = ctx;
+    text_add(&fetch->body, piece.data, piece.len);
+}
+
+static void keep_type(struct web_fetch *fetch, const struct fetch_answer *answer) {
+    struct bytes type = {"", 0};
+    if (!fetch_answer_header(answer, "content-type", &type)) {
+        type.len = 0;
+    }
+    size_t len = type.len < TYPE_MAX - 1 ? type.len : TYPE_MAX - 1;
+    for (size_t i = 0; i < len; i++) {
+        char c = type.data[i];
+        fetch->type[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+    }
+    fetch->type[len] = '\0';
+    utf8_make_plain(fetch->type, len);
+}
+
+/* True: it was a redirect, and it is settled what comes of it. */
+static bool redirect(struct web_fetch *fetch, const struct fetch_answer *answer) {
+    struct bytes location;
+    bool asks = answer->status == 301 || answer->status == 302 || answer->status == 303 ||
+                answer->status == 307 || answer->status == 308;
+    if (!asks || !fetch_answer_header(answer, "location", &location)) {
+        return false;
+    }
+    struct url next;
+    if (!url_join(&fetch->url, location, &next)) {
+        fail(fetch, "%s redirects to what is not fetched: %.*s", fetch->url.text,
+             (int)utf8_cut(location, 200), location.data);
+    } else if (url_is_https(&fetch->url) && !url_is_https(&next)) {
+        fail(fetch, "%.150s redirects from https to http: %.150s", fetch->url.text, next.text);
+    } else if (++fetch->hops > WEB_HOPS_MAX) {
+        fail(fetch, "more than %d redirects; the last leads to %.200s", WEB_HOPS_MAX, next.text);
+    } else if (fetch->order.may != NULL && !fetch->order.may(fetch->order.ctx, next.text)) {
+        fail(fetch, "a redirect leads to %.200s, which is not allowed", next.text);
+    } else {
+        fetch->url = next;
+        text_clear(&fetch->body);
+        loop_soon(fetch->order.loop, &fetch->next);
+    }
+    return true;
+}
+
+static void on_done(void *ctx, const struct fetch_result *result) {
+    struct web_fetch *fetch = ctx;
+    fetch->request = NULL;
+    if (result->fault != FETCH_NONE) {
+        fail(fetch, "%.200s: %s%s%s", fetch->url.text, fetch_fault_text(result->fault),
+             result->detail[0] == '\0' ? "" : ": ", result->detail);
+        return;
+    }
+    if (redirect(fetch, &result->answer)) {
+        return;
+    }
+    fetch->status = result->answer.status;
+    keep_type(fetch, &result->answer);
+    if (!is_text(fetch->type)) {
+        fail(fetch, "%.200s is %s (%zu bytes), which is no text", fetch->url.text, fetch->type,
+             fetch->body.len);
+        return;
+    }
+    fetch->reading = true;
+    fetch->work.run = read_body;
+    fetch->work.done = read_done;
+    loop_work(fetch->order.loop, &fetch->work);
+}
+
+static struct err ask(struct web_fetch *fetch) {
+    static const struct fetch_header headers[] = {
+        {"accept", "text/html, text/*;q=0.9, application/json;q=0.9, */*;q=0.1"},
+        {"user-agent", "drover/" DROVER_VERSION},
+    };
+    uint64_t now_ns = world_mono_ns(loop_world(fetch->order.loop));
+    uint64_t left_ms = fetch->due_ns > now_ns ? (fetch->due_ns - now_ns) / 1000000U : 0;
+    struct fetch_call call = {.method = "GET",
+                              .url = fetch->url.text,
+                              .headers = headers,
+                              .header_count = COUNT_OF(headers),
+                              .allow = fetch->order.allow,
+                              .limits = {.connect_ms = CONNECT_MS,
+                                         .stall_ms = STALL_MS,
+                                         .total_ms = left_ms > 0 ? left_ms : 1,
+                                         .size_max = WEB_BODY_MAX},
+                              .piece = on_piece,
+                              .done = on_done,
+                              .ctx = fetch};
+    return fetch_start(fetch->order.client, &call, &fetch->request);
+}
+
+static void ask_next(struct loop_task *task) {
+    struct web_fetch *fetch = CONTAINER_OF(task, struct web_fetch, next);
+    if (err_failed(ask(fetch))) {
+        fail(fetch, "too many requests wait already; try again later");
+    }
+}
+
+struct err web_fetch_start(const struct web_order *order, struct web_fetch **ret_fetch) {
+    assert(order->call->id == TOOL_WEB_FETCH);
+    const json_t *url = json_object_get(order->call->input, "url");
+    const json_t *offset = json_object_get(order->call->input, "offset");
+    struct web_fetch *fetch = mem_new(sizeof *fetch);
+    fetch->order = *order;
+    fetch->order.call = NULL; /* Borrowed for this call only. */
+    fetch->next.run = ask_next;
+    fetch->offset = offset == NULL ? 0 : (int64_t)json_number_value(offset);
+    fetch->due_ns = world_mono_ns(loop_world(order->loop)) + WEB_TIME_MS * (uint64_t)1000000;
+    text_init(&fetch->body, WEB_BODY_MAX);
+    text_init(&fetch->page, 3 * (size_t)WEB_BODY_MAX);
+    tool_result_init(&fetch->result);
+    struct bytes asked = {json_string_value(url), json_string_length(url)};
+    struct err err =
+        url_join(NULL, asked, &fetch->url) ? ask(fetch) : err_make(ERR_BAD_FIELD, "web: URL");
+    if (err_failed(err)) {
+        free_fetch(fetch);
+        return err;
+    }
+    *ret_fetch = fetch;
+    return ERR_OK;
+}
+
+void web_fetch_cancel(struct web_fetch *fetch) {
+    if (fetch->reading) {
+        fetch->cancelled = true; /* The pool has it; it ends when that gives it back. */
+        return;
+    }
+    if (fetch->request != NULL) {
+        fetch_cancel(fetch->request);
+    }
+    loop_task_cancel(fetch->order.loop, &fetch->next);
+    free_fetch(fetch);
+}
