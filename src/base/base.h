@@ -1,7 +1,7 @@
 /* base.h: the few words that every file of this project speaks.
  *
- * The only header that everybody may include. It declares no function and no type with a life;
- * whatever grows one of those belongs in a header of its own.
+ * The only header that everybody may include. It declares no type with a life, and of functions
+ * only the few that make and compare bytes; whatever grows more belongs in a header of its own.
  */
 #ifndef DROVER_BASE_BASE_H
 #define DROVER_BASE_BASE_H
@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* The result must be looked at, or cast to (void) with the reason beside the cast. */
 #define MUST_CHECK __attribute__((warn_unused_result))
@@ -36,5 +37,22 @@ struct bytes {
 /* clang-format off */
 #define BYTES_INIT(literal) {(literal), sizeof(literal) - 1}
 /* clang-format on */
+
+/* The bytes of a terminated text; NULL is the empty one. */
+static inline struct bytes bytes_of(const char *text) {
+    return text == NULL ? BYTES("") : (struct bytes){text, strlen(text)};
+}
+
+static inline bool bytes_equal(struct bytes a, struct bytes b) {
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+static inline bool bytes_is(struct bytes bytes, const char *text) {
+    return bytes_equal(bytes, bytes_of(text));
+}
+
+static inline bool bytes_begin(struct bytes bytes, struct bytes with) {
+    return bytes.len >= with.len && (with.len == 0 || memcmp(bytes.data, with.data, with.len) == 0);
+}
 
 #endif

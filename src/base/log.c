@@ -164,10 +164,6 @@ static void line_add_text(struct line *line, enum log_form form, const char *key
     }
 }
 
-static struct bytes bytes_of(const char *str) {
-    return (struct bytes){str == NULL ? "" : str, str == NULL ? 0 : strlen(str)};
-}
-
 static void line_add_err(struct line *line, enum log_form form, struct err err) {
     line_add_text(line, form, "error", bytes_of(err_name(err.code)));
     if (err.step != NULL) {

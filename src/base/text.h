@@ -24,6 +24,10 @@ struct text {
 void text_init(struct text *text, size_t size_max);
 void text_done(struct text *text); /* For AUTO. */
 void text_clear(struct text *text);
+/* What was added so far, until the next change. */
+static inline struct bytes text_bytes(const struct text *text) {
+    return text->data == NULL ? BYTES("") : (struct bytes){text->data, text->len};
+}
 void text_add(struct text *text, const char *bytes, size_t len);
 void text_add_str(struct text *text, const char *str);
 void text_add_char(struct text *text, char c);

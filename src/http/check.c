@@ -63,7 +63,7 @@ static struct err read_target(struct exchange *exchange, struct target *target, 
 
 static bool is_method(const struct exchange *exchange, struct bytes method) {
     struct bytes ours = exchange_method(exchange);
-    return ours.len == method.len && memcmp(ours.data, method.data, ours.len) == 0;
+    return bytes_equal(ours, method);
 }
 
 /* OPTIONS is answered here: *ret_answered. */

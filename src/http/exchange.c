@@ -196,12 +196,12 @@ int64_t exchange_query_int(const struct exchange *exchange, unsigned at) {
 
 bool exchange_header(const struct exchange *exchange, const char *lower_name,
                      struct bytes *ret_value) {
-    struct bytes name = {lower_name, strlen(lower_name)};
+    struct bytes name = bytes_of(lower_name);
     return request_find_header(&exchange->request, name, ret_value);
 }
 
 bool exchange_accepts(const struct exchange *exchange, const char *media) {
-    struct bytes wanted = {media, strlen(media)};
+    struct bytes wanted = bytes_of(media);
     for (unsigned i = 0; i < exchange->request.header_count; i++) {
         struct bytes name = request_header_name(&exchange->request, i);
         if (name.len == 6 && memcmp(name.data, "accept", 6) == 0 &&

@@ -38,7 +38,7 @@ static bool method_known(struct bytes method) {
         {"PATCH", 5}, {"DELETE", 6}, {"OPTIONS", 7},
     };
     for (size_t i = 0; i < COUNT_OF(known); i++) {
-        if (known[i].len == method.len && memcmp(known[i].data, method.data, method.len) == 0) {
+        if (bytes_equal(known[i], method)) {
             return true;
         }
     }

@@ -25,8 +25,7 @@ static struct err refuse(struct request *request, enum err_code code, const char
 
 static int known_find(struct bytes name) {
     for (int i = 0; i < HEADER_KNOWN; i++) {
-        if (known_names[i].len == name.len &&
-            memcmp(known_names[i].data, name.data, name.len) == 0) {
+        if (bytes_equal(known_names[i], name)) {
             return i;
         }
     }

@@ -22,10 +22,6 @@ bool bytes_equal_nocase(struct bytes a, struct bytes b) {
     return true;
 }
 
-static struct bytes bytes_of(const char *text) {
-    return (struct bytes){text, strlen(text)};
-}
-
 static bool is_alnum(char c) {
     return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z');
 }

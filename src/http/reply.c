@@ -50,7 +50,7 @@ static char *put(char *out, struct bytes bytes) {
 }
 
 static char *put_str(char *out, const char *text) {
-    return put(out, (struct bytes){text, strlen(text)});
+    return put(out, bytes_of(text));
 }
 
 static char *put_number(char *out, size_t number) {
@@ -85,7 +85,7 @@ struct bytes server_date(struct http_server *server) {
         }
         server->date_s = now_s;
     }
-    return (struct bytes){server->date, strlen(server->date)};
+    return bytes_of(server->date);
 }
 
 size_t reply_head_write(const struct exchange *exchange, char *out) {

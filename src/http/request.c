@@ -53,7 +53,7 @@ bool request_find_header(const struct request *request, struct bytes lower_name,
                          struct bytes *ret_value) {
     for (unsigned i = 0; i < request->header_count; i++) {
         struct bytes name = request_header_name(request, i);
-        if (name.len == lower_name.len && memcmp(name.data, lower_name.data, name.len) == 0) {
+        if (bytes_equal(name, lower_name)) {
             *ret_value = request_header_value(request, i);
             return true;
         }

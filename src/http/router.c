@@ -13,10 +13,6 @@ void router_done(struct router *router) {
     *router = (struct router){0};
 }
 
-static bool same(struct bytes a, struct bytes b) {
-    return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
-}
-
 static void read_pattern(const char *path, struct router_row *row) {
     assert(path[0] == '/');
     *row = (struct router_row){0};
@@ -45,7 +41,7 @@ static int compare(const struct router_row *a, const struct router_row *b) {
         if ((x.data == NULL) != (y.data == NULL)) {
             return x.data != NULL ? -1 : 1;
         }
-        if (x.data != NULL && !same(x, y)) {
+        if (x.data != NULL && !bytes_equal(x, y)) {
             size_t len = x.len < y.len ? x.len : y.len;
             int order = memcmp(x.data, y.data, len);
             return order != 0 ? order : (x.len < y.len ? -1 : 1);
@@ -73,7 +69,7 @@ void router_add(struct router *router, const struct route *route, void *ctx) {
     struct router_row pattern;
     read_pattern(route->path, &pattern);
     struct router_row *row = row_for(router, &pattern);
-    struct bytes method = {route->method, strlen(route->method)};
+    struct bytes method = bytes_of(route->method);
     assert(row->entry_count < ROUTE_METHODS_MAX);
     assert(router_entry_find(row, method) == NULL);
     row->entries[row->entry_count++] = (struct router_entry){.route = route, .ctx = ctx};
@@ -84,8 +80,9 @@ static bool row_matches(const struct router_row *row, const struct target *targe
         return false;
     }
     for (unsigned i = 0; i < row->segment_count; i++) {
-        bool fits = row->segments[i].data == NULL ? target->segments[i].len > 0
-                                                  : same(row->segments[i], target->segments[i]);
+        bool fits = row->segments[i].data == NULL
+                        ? target->segments[i].len > 0
+                        : bytes_equal(row->segments[i], target->segments[i]);
         if (!fits) {
             return false;
         }
@@ -115,7 +112,7 @@ const struct router_row *router_match(const struct router *router, const struct 
 }
 
 const struct router_entry *router_entry_find(const struct router_row *row, struct bytes method) {
-    if (same(method, BYTES("HEAD"))) {
+    if (bytes_equal(method, BYTES("HEAD"))) {
         method = BYTES("GET");
     }
     for (unsigned i = 0; i < row->entry_count; i++) {

@@ -122,7 +122,7 @@ static struct err tell_hub(struct tx *tx, const struct append *append,
 }
 
 static bool is_same(struct bytes one, struct bytes other) {
-    return one.len == other.len && memcmp(one.data, other.data, one.len) == 0;
+    return bytes_equal(one, other);
 }
 
 static struct err refuse_any(const struct append *appends, size_t count) {

@@ -17,7 +17,7 @@ static bool is_name_char(char c) {
 }
 
 static bool equals(struct bytes text, struct bytes other) {
-    return text.len == other.len && memcmp(text.data, other.data, other.len) == 0;
+    return bytes_equal(text, other);
 }
 
 static bool begins(struct bytes text, struct bytes prefix) {

@@ -34,15 +34,11 @@ static uint64_t hash_of(const struct hub *hub, struct bytes owner, struct bytes 
     return mix_bytes(mix_bytes(hub->seed, owner), name);
 }
 
-static bool same(struct bytes a, struct bytes b) {
-    return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
-}
-
 static struct hub_stream *find(struct hub *hub, uint64_t hash, struct bytes owner,
                                struct bytes name) {
     struct hub_stream *stream = hub->slots[hash & (hub->slot_count - 1)];
-    while (stream != NULL &&
-           (stream->hash != hash || !same(stream->name, name) || !same(stream->owner, owner))) {
+    while (stream != NULL && (stream->hash != hash || !bytes_equal(stream->name, name) ||
+                              !bytes_equal(stream->owner, owner))) {
         stream = stream->same_slot;
     }
     return stream;

@@ -176,8 +176,7 @@ static bool name_valid(const char *name) {
 
 static bool port_parse(const char *text, uint16_t *ret_port) {
     int64_t port = 0;
-    if (!number_parse((struct bytes){text, strlen(text)}, (struct number_bounds){1, UINT16_MAX},
-                      &port)) {
+    if (!number_parse(bytes_of(text), (struct number_bounds){1, UINT16_MAX}, &port)) {
         return false;
     }
     *ret_port = (uint16_t)port;
@@ -192,8 +191,7 @@ static bool net_parse(const char *ip, const char *bits_text, struct entry *entry
     }
     unsigned before = strchr(ip, ':') == NULL ? MAPPED_BITS : 0;
     if (bits_text != NULL) {
-        if (!number_parse((struct bytes){bits_text, strlen(bits_text)},
-                          (struct number_bounds){0, 128 - before}, &bits)) {
+        if (!number_parse(bytes_of(bits_text), (struct number_bounds){0, 128 - before}, &bits)) {
             return false;
         }
         bits += before;

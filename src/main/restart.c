@@ -28,7 +28,7 @@ unsigned restart_count_take(void) {
     const char *text = getenv(COUNT_NAME);
     int64_t count = 0;
     const struct number_bounds bounds = {0, RESTARTS_MAX};
-    if (text != NULL && !number_parse((struct bytes){text, strlen(text)}, bounds, &count)) {
+    if (text != NULL && !number_parse(bytes_of(text), bounds, &count)) {
         count = 0; /* Somebody else's. */
     }
     if (count > 0) { /* The kernel calls a process "exe" that was executed by its link. */

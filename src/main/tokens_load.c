@@ -44,7 +44,7 @@ static struct err token_pack(void *ctx, const struct token *token) {
 
 static struct err tokens_read(struct tx *tx, void *ctx) {
     struct loading *loading = ctx;
-    struct bytes after = {loading->after.text, strlen(loading->after.text)};
+    struct bytes after = bytes_of(loading->after.text);
     text_clear(&loading->page);
     loading->count = 0;
     return tx_token_each(tx, after, TOKENS_PAGE, token_pack, loading);

@@ -90,8 +90,7 @@ static bool has_home(const struct work *work) {
 
 static struct err home_take(struct tx *tx, void *ctx) {
     const struct work *work = ctx;
-    return tx_home_take(
-        tx, (struct bytes){work->processes.host.text, strlen(work->processes.host.text)});
+    return tx_home_take(tx, bytes_of(work->processes.host.text));
 }
 
 static void home_taken(struct err err, void *ctx) {
@@ -414,9 +413,7 @@ void work_inbox_note(struct work *work, struct bytes note) {
 
 static struct err home_find(struct tx *tx, void *ctx) {
     struct work *work = ctx;
-    return tx_home_find(
-        tx, (struct bytes){work->processes.host.text, strlen(work->processes.host.text)},
-        &work->home);
+    return tx_home_find(tx, bytes_of(work->processes.host.text), &work->home);
 }
 
 static void providers_known(void *ctx, struct err err) {

@@ -340,7 +340,7 @@ static const char *pick_model(const struct asking *asking) {
     }
     for (size_t i = 0; i < channel->listed_count; i++) {
         const char *id = channel->listed[i].id;
-        if (is_priced(asking, (struct bytes){id, strlen(id)})) {
+        if (is_priced(asking, bytes_of(id))) {
             return id;
         }
     }
@@ -436,7 +436,7 @@ struct asking *model_ask(struct models *models, struct model_request *request,
 
 struct asking *models_connection_test(struct models *models, const char *name,
                                       const struct model_watch *watch, void *ctx) {
-    struct model_request *request = model_request_new((struct bytes){name, strlen(name)});
+    struct model_request *request = model_request_new(bytes_of(name));
     model_request_add_message(request, MODEL_USER);
     model_request_add_text(request, BYTES("Answer with the one word: ok"));
     request->output_max = 256; /* One that thinks needs more than the word. */

@@ -86,7 +86,7 @@ static struct err discover_local(struct models *models, const struct discover_fr
         .name = local->name, .kind = MODEL_KIND_OPENAI, .base_url = url, .origin = "found here"};
     struct err err = models_connection_set(models, &connection, why);
     if (!err_failed(err)) {
-        models__channel(models, (struct bytes){local->name, strlen(local->name)})->doubtful = true;
+        models__channel(models, bytes_of(local->name))->doubtful = true;
     }
     return err;
 }

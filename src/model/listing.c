@@ -109,13 +109,13 @@ static void tell_channel(const struct models *models, const struct channel *chan
     struct model_listed told = {.connection = channel->name};
     const struct model_connection *connection = channel->route->connection;
     for (size_t i = 0; i < connection->model_count; i++) {
-        struct bytes model = {connection->models[i], strlen(connection->models[i])};
+        struct bytes model = bytes_of(connection->models[i]);
         told.model = connection->models[i];
         told.info = models__info(models, channel, model);
         roster->each(roster->ctx, &told);
     }
     for (size_t i = 0; i < channel->listed_count; i++) {
-        struct bytes model = {channel->listed[i].id, strlen(channel->listed[i].id)};
+        struct bytes model = bytes_of(channel->listed[i].id);
         if (!connection_names(connection, channel->listed[i].id)) {
             told.model = channel->listed[i].id;
             told.info = models__info(models, channel, model);

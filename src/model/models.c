@@ -40,7 +40,7 @@ void models__drop_channel(struct models *models, struct channel *channel) {
 }
 
 static struct channel *add_channel(struct models *models, const char *name) {
-    struct bytes wanted = {name, strlen(name)};
+    struct bytes wanted = bytes_of(name);
     struct channel *channel = mem_new(sizeof *channel);
     channel->name = mem_copy(name, wanted.len);
     struct channel **at = &models->channels;
@@ -59,7 +59,7 @@ struct err models_connection_set(struct models *models, const struct model_conne
     if (err_failed(err)) {
         return err;
     }
-    struct bytes name = {connection->name, strlen(connection->name)};
+    struct bytes name = bytes_of(connection->name);
     struct channel *channel = models__channel(models, name);
     channel = channel != NULL ? channel : add_channel(models, connection->name);
     bool moved = channel->route != NULL && connection->base_url != NULL &&
@@ -81,7 +81,7 @@ struct err models_connection_set(struct models *models, const struct model_conne
 }
 
 bool models_connection_remove(struct models *models, const char *name) {
-    struct channel *channel = models__channel(models, (struct bytes){name, strlen(name)});
+    struct channel *channel = models__channel(models, bytes_of(name));
     if (channel == NULL) {
         return false;
     }
@@ -105,7 +105,7 @@ bool models_connection_remove(struct models *models, const char *name) {
 
 const struct model_connection *models_connection_find(const struct models *models,
                                                       const char *name) {
-    const struct channel *channel = models__channel(models, (struct bytes){name, strlen(name)});
+    const struct channel *channel = models__channel(models, bytes_of(name));
     return channel != NULL && !channel->doubtful ? channel->route->connection : NULL;
 }
 
@@ -153,7 +153,7 @@ static const struct learned *learned_find(const struct channel *channel, struct 
 
 struct model_info models__info(const struct models *models, const struct channel *channel,
                                struct bytes model) {
-    struct bytes provider = {channel->name, strlen(channel->name)};
+    struct bytes provider = bytes_of(channel->name);
     struct model_info info = {.facts = prices_find(models->prices, provider, model),
                               .window_from = WINDOW_PRICES,
                               .kind = channel->route != NULL ? channel->route->connection->kind

@@ -4,15 +4,11 @@
 
 #include "model/request.h"
 
-static bool same(struct bytes a, struct bytes b) {
-    return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
-}
-
 /* The first part of the message with this kind and id. */
 static const struct model_part *find(const struct model_message *message, enum model_part_kind kind,
                                      struct bytes id) {
     const struct model_part *part = message->first;
-    while (part != NULL && !(part->kind == kind && same(part->id, id))) {
+    while (part != NULL && !(part->kind == kind && bytes_equal(part->id, id))) {
         part = part->next;
     }
     return part;

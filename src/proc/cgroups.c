@@ -130,7 +130,7 @@ static void add_ours(struct cgroups *cgroups, const char *data_dir, struct why *
     const struct sha256_hex hex = sha256_hex(&hash);
     (void)snprintf(name, sizeof name, "drover-%.*s", (int)HASH_DIGITS, hex.text); /* It fits. */
     if (find_own(own, why) && join(own, name, place) && make_place(own, place, why)) {
-        add_place(cgroups, (struct bytes){place, strlen(place)});
+        add_place(cgroups, bytes_of(place));
         cgroups->usable = true;
     }
 }

@@ -30,7 +30,7 @@ static void add_record(struct text *text, enum order_tag tag, struct bytes bytes
 }
 
 static void add_string(struct text *text, enum order_tag tag, const char *string) {
-    add_record(text, tag, (struct bytes){string, strlen(string)});
+    add_record(text, tag, bytes_of(string));
 }
 
 static void add_strings(struct text *text, enum order_tag tag, const char *const *strings) {

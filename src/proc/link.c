@@ -39,10 +39,6 @@ static void split(struct bytes text, struct line *ret_line) {
     }
 }
 
-static bool same(struct bytes word, const char *text) {
-    return word.len == strlen(text) && memcmp(word.data, text, word.len) == 0;
-}
-
 static bool size_at(const struct line *line, size_t at, int64_t max, int64_t *ret_size) {
     return at < line->count &&
            number_parse(line->words[at], (struct number_bounds){0, max}, ret_size);
@@ -50,7 +46,7 @@ static bool size_at(const struct line *line, size_t at, int64_t max, int64_t *re
 
 static bool stream_of(struct bytes word, enum log_stream *ret_stream) {
     for (unsigned i = 0; i < LOG_STREAMS; i++) {
-        if (same(word, log_stream_name((enum log_stream)i))) {
+        if (bytes_is(word, log_stream_name((enum log_stream)i))) {
             *ret_stream = (enum log_stream)i;
             return true;
         }
@@ -73,8 +69,8 @@ static bool read_status_word(struct bytes word, struct link_message *message) {
     struct bytes value = {equals + 1, word.len - key.len - 1};
     enum log_stream stream = LOG_OUT;
     int64_t number = 0;
-    bool is_size = stream_of(key, &stream), is_in = same(key, "in");
-    bool is_full = same(key, "disk_full");
+    bool is_size = stream_of(key, &stream), is_in = bytes_is(key, "in");
+    bool is_full = bytes_is(key, "disk_full");
     if (!is_size && !is_in && !is_full) {
         return true;
     }
@@ -151,7 +147,7 @@ static enum parsed parse_line(struct bytes text, struct link_message *message) {
     struct line line;
     split(text, &line);
     for (size_t i = 0; i < COUNT_OF(words); i++) {
-        if (same(line.words[0], words[i].word)) {
+        if (bytes_is(line.words[0], words[i].word)) {
             message->word = (enum link_word)i;
             return words[i].read(&line, message) ? PARSED_MESSAGE : PARSED_NONSENSE;
         }

@@ -311,7 +311,7 @@ static struct err gather_all(struct tree_table *table, struct gathering *gatheri
             return errno == 0 ? ERR_OK : err_from_errno(errno, "tree: read /proc");
         }
         int64_t pid = 0;
-        struct bytes name = {entry->d_name, strlen(entry->d_name)};
+        struct bytes name = bytes_of(entry->d_name);
         struct tree_process row;
         if (!number_parse(name, (struct number_bounds){1, INT_MAX}, &pid) || !may_be_ours(pid) ||
             !describe(table, (int)pid, &row)) {

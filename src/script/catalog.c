@@ -60,7 +60,7 @@ static void set_fault(struct script_fault *fault, const char *code, const char *
 }
 
 static char *stem_of(const char *file) {
-    struct bytes stem = script_stem((struct bytes){file, strlen(file)});
+    struct bytes stem = script_stem(bytes_of(file));
     char *name = mem_copy(stem.data, stem.len);
     if (!utf8_valid(name, stem.len)) { /* Names of files are bytes, those of workflows are not. */
         utf8_make_plain(name, stem.len);

@@ -145,6 +145,9 @@ static inline struct arg arg_int(int64_t number) {
 static inline struct arg arg_text(struct bytes text) {
     return (struct arg){.kind = ARG_TEXT, .text = text};
 }
+static inline struct arg arg_str(const char *text) { /* NULL: the empty text. */
+    return arg_text(bytes_of(text));
+}
 
 /* `sql` is a string literal of the one dialect with $1 … $n: statements are prepared once per
  * connection and found again by its address. After the first error every further call answers that
@@ -169,6 +172,37 @@ static inline bool rows_more(struct rows *rows, struct err *io_err) {
     }
     return row && !err_failed(*io_err);
 }
+/* The short forms. A transaction keeps its first error and does nothing after it, so a function
+ * that only reads and writes rows goes straight on, and returns tx_error at its end:
+ *
+ *     AUTO(rows_release) struct rows *rows = tx_rows(tx, "SELECT … WHERE owner = $1", ARGS(owner));
+ *     while (rows_step(rows)) {
+ *         …
+ *     }
+ *     return tx_error(tx);
+ *
+ * What such a function decides must not hurt where a row is missing because of an error: the store
+ * takes back everything that the function wrote, and its outputs count for nothing. */
+#define ARGS(...)                                                                                  \
+    (const struct arg[]){__VA_ARGS__},                                                             \
+        sizeof((const struct arg[]){__VA_ARGS__}) / sizeof(struct arg)
+#define NO_ARGS /* const struct arg *args */ NULL, /* size_t count */ 0
+struct err tx_error(const struct tx *tx); /* The first error of the function; ERR_OK: none. */
+/* NULL after an error: no rows. */
+MUST_CHECK struct rows *tx_rows(struct tx *tx, const char *sql, const struct arg *args,
+                                size_t count);
+bool rows_step(struct rows *rows); /* On the next row; false: there is none, or an error. */
+/* On the first row; NULL: there is none, or an error. */
+MUST_CHECK struct rows *tx_row(struct tx *tx, const char *sql, const struct arg *args,
+                               size_t count);
+/* The first column of the first row; `absent` where that is NULL, there is no row, or an error. */
+int64_t tx_number(struct tx *tx, const char *sql, const struct arg *args, size_t count,
+                  int64_t absent);
+/* Number of rows that the statement changed; 0 after an error. */
+MUST_CHECK int64_t tx_change(struct tx *tx, const char *sql, const struct arg *args, size_t count);
+/* The same where nobody needs the number: a server need not answer at once. */
+void tx_do(struct tx *tx, const char *sql, const struct arg *args, size_t count);
+
 bool rows_null(const struct rows *rows, int column);
 int64_t rows_int(const struct rows *rows, int column);
 struct bytes rows_text(const struct rows *rows, int column); /* Until the next rows_next. */

@@ -42,10 +42,9 @@ static bool find_built_in(struct bytes name, struct agent_type *ret_type) {
     for (size_t i = 0; i < COUNT_OF(built_in); i++) {
         if (is_name(name, built_in[i].name)) {
             const char *words = built_in[i].instructions, *tools = built_in[i].tools;
-            *ret_type = (struct agent_type){
-                .model = mem_copy("", 0),
-                .instructions = mem_copy(words, strlen(words)),
-                .tools = agent_tools_read((struct bytes){tools, strlen(tools)})};
+            *ret_type = (struct agent_type){.model = mem_copy("", 0),
+                                            .instructions = mem_copy(words, strlen(words)),
+                                            .tools = agent_tools_read(bytes_of(tools))};
             return true;
         }
     }
@@ -126,7 +125,7 @@ static void take(const struct front *front, struct agent_type *ret_type) {
 }
 
 static bool is_wanted(const struct search *search, struct bytes name) {
-    return name.len == search->name.len && memcmp(name.data, search->name.data, name.len) == 0;
+    return bytes_equal(name, search->name);
 }
 
 /* A definition that is there, and of which nobody knows what it says. */

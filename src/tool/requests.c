@@ -114,10 +114,6 @@ static void add_json(struct text *text, const json_t *json) {
     text->failed = text->failed || !written;
 }
 
-static struct bytes bytes_of(const char *text) {
-    return (struct bytes){text, strlen(text)};
-}
-
 /* As UTF-8, of at most `left` characters; what is beyond sets *truncated. */
 static void add_output(struct text *text, const char *key, struct bytes output, size_t *left,
                        bool *truncated) {

@@ -6,10 +6,6 @@
 #include "base/utf8.h"
 #include "tool/extra_root.h"
 
-static struct bytes bytes_of(const char *text) {
-    return (struct bytes){text, strlen(text)};
-}
-
 /* --- Looks and results ------------------------------------------------------------------------ */
 
 void tool_look_init(struct tool_look *look) {

@@ -14,7 +14,7 @@ void ask_each(struct sim *sim, const char *sql, const char *const *texts,
     }
     int count = sqlite3_column_count(stmt);
     assert(count <= ASK_COLUMNS_MAX);
-    while (rows_step(sim, stmt)) {
+    while (stmt_step(sim, stmt)) {
         struct ask_row row = {.number = {0}};
         for (int i = 0; i < count; i++) {
             const char *text = row_text(stmt, i);

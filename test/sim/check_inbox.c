@@ -33,7 +33,7 @@ bool inbox_rest(struct sim *sim, bool must) {
                   " AND receiver = 'webhook'",
                   NULL);
     bool rest = true;
-    while (rows != NULL && rows_step(sim, rows)) {
+    while (rows != NULL && stmt_step(sim, rows)) {
         rest = false;
         if (must) {
             sim_fail(sim, "notice %s is still %s after %lld failures: %s", row_text(rows, 0),

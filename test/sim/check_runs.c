@@ -188,7 +188,7 @@ static void check_counts(struct sim *sim) {
         "SELECT run_key, count(*), max(key_max) FROM runs WHERE kind = 'job' AND run_key <> ''"
         " AND ended_ms IS NULL AND gate IN ('', 'slot', 'budget') GROUP BY run_key",
         NULL);
-    while (rows != NULL && rows_step(sim, rows)) {
+    while (rows != NULL && stmt_step(sim, rows)) {
         if (row_int(rows, 1) > row_int(rows, 2)) {
             sim_fail(sim, "%lld runs are past the gate of key %s, and %lld may be",
                      (long long)row_int(rows, 1), row_text(rows, 0), (long long)row_int(rows, 2));
@@ -221,7 +221,7 @@ bool runs_rest(struct sim *sim, bool must) {
     struct sqlite3_stmt *rows = rows_open(
         sim, "SELECT run, kind, state, gate FROM runs WHERE ended_ms IS NULL ORDER BY id", NULL);
     bool rest = true;
-    while (rows != NULL && rows_step(sim, rows)) {
+    while (rows != NULL && stmt_step(sim, rows)) {
         rest = false;
         if (must) {
             sim_fail(sim, "%s (%s) has not ended: it is %s at gate '%s'", row_text(rows, 0),

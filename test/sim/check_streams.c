@@ -324,7 +324,7 @@ static void check_rows(struct sim *sim, const struct follower *follower) {
                   " ON s.id = e.stream WHERE s.owner = 'ann' AND s.name = $1 ORDER BY e.seq",
                   TEXTS(follower->name));
     int64_t last = 0, head = 0;
-    while (rows != NULL && rows_step(sim, rows)) {
+    while (rows != NULL && stmt_step(sim, rows)) {
         int64_t seq = row_int(rows, 0);
         last = last == 0 ? row_int(rows, 3) : last;
         head = row_int(rows, 4);
@@ -369,7 +369,7 @@ static void check_whole(struct sim *sim) {
                   "SELECT s.name, s.floor, s.head, count(e.seq), coalesce(min(e.seq), s.floor + 1)"
                   " FROM streams s LEFT JOIN events e ON e.stream = s.id GROUP BY s.id",
                   NULL);
-    while (rows != NULL && rows_step(sim, rows)) {
+    while (rows != NULL && stmt_step(sim, rows)) {
         int64_t floor = row_int(rows, 1), head = row_int(rows, 2), count = row_int(rows, 3);
         if (count != head - floor || row_int(rows, 4) != floor + 1) {
             sim_fail(sim, "%s has %lld events from %lld on, its floor is %lld and its head %lld",

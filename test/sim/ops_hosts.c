@@ -98,7 +98,7 @@ static void give_up_place(struct sim *sim, const char *place) {
         "SELECT run, attempt FROM runs WHERE host = $1 AND kind = 'job' AND ended_ms IS NULL"
         " AND gate = ''",
         TEXTS(place));
-    while (rows != NULL && rows_step(sim, rows)) {
+    while (rows != NULL && stmt_step(sim, rows)) {
         give_up(row_text(rows, 0), row_int(rows, 1));
     }
 }
@@ -289,7 +289,7 @@ static void place_pick(struct sim *sim, bool gone_only, char ret_place[PLACE_SIZ
                   " gate = '' AND host <> '' ORDER BY host",
                   NULL);
     ret_place[0] = '\0';
-    for (unsigned seen = 1; rows != NULL && rows_step(sim, rows);) {
+    for (unsigned seen = 1; rows != NULL && stmt_step(sim, rows);) {
         unsigned number = 0;
         const char *place = row_text(rows, 0);
         bool may = strcmp(place, ours) != 0 && strlen(place) < PLACE_SIZE &&

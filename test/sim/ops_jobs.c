@@ -123,10 +123,6 @@ static void submit_done(struct err err, void *ctx) {
     mem_free(submit);
 }
 
-static struct bytes bytes_of(const char *text) {
-    return text == NULL ? (struct bytes){"", 0} : (struct bytes){text, strlen(text)};
-}
-
 /* As jobs__submit and prepared in api/job/submit.c. */
 static void run_fill(struct submit *submit) {
     const struct job_spec *spec = &submit->read;

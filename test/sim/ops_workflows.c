@@ -22,10 +22,6 @@ static struct run_bounds bounds_of(struct sim *sim) {
     return dispatch_bounds(work_api(sim_life(sim)->work).dispatch);
 }
 
-static struct bytes bytes_of(const char *text) {
-    return (struct bytes){text, strlen(text)};
-}
-
 /* One of those whose run is known; NULL: there is none. */
 static struct workflow *workflow_pick(struct sim *sim, bool (*fits)(const struct workflow *)) {
     struct workflows *all = workflows_of(sim);

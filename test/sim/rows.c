@@ -69,7 +69,7 @@ sqlite3_stmt *rows_open(struct sim *sim, const char *sql, const char *const *tex
     return stmt;
 }
 
-bool rows_step(struct sim *sim, sqlite3_stmt *rows) {
+bool stmt_step(struct sim *sim, sqlite3_stmt *rows) {
     int rc = sqlite3_step(rows);
     if (rc == SQLITE_ROW) {
         return true;
@@ -93,15 +93,11 @@ const char *row_text(sqlite3_stmt *rows, int column) {
 int64_t rows_number(struct sim *sim, const char *sql, const char *const *texts, int64_t missing) {
     sqlite3_stmt *rows = rows_open(sim, sql, texts);
     int64_t number = missing;
-    if (rows != NULL && rows_step(sim, rows)) {
+    if (rows != NULL && stmt_step(sim, rows)) {
         number = row_int(rows, 0);
         (void)sqlite3_reset(rows); /* It went well. */
     }
     return number;
-}
-
-static struct bytes bytes_of(const char *text) {
-    return (struct bytes){text, strlen(text)};
 }
 
 bool row_state_read(struct sim *sim, const char *run, struct row_state *ret_row) {
@@ -113,7 +109,7 @@ bool row_state_read(struct sim *sim, const char *run, struct row_state *ret_row)
     if (rows == NULL) {
         return false;
     }
-    if (!rows_step(sim, rows)) {
+    if (!stmt_step(sim, rows)) {
         return true;
     }
     ret_row->found = true;

@@ -13,7 +13,7 @@ struct sqlite3_stmt;
 /* Ready to be stepped; NULL: nobody serves. `sql` is a literal, with $1 … for `texts` (NULL ends
  * them). */
 struct sqlite3_stmt *rows_open(struct sim *sim, const char *sql, const char *const *texts);
-bool rows_step(struct sim *sim, struct sqlite3_stmt *rows); /* false: that was all; it is reset. */
+bool stmt_step(struct sim *sim, struct sqlite3_stmt *rows); /* false: that was all; it is reset. */
 int64_t row_int(struct sqlite3_stmt *rows, int column);
 const char *row_text(struct sqlite3_stmt *rows, int column); /* Until the next step. */
 /* The first column of the first row; `missing` where there is none. */

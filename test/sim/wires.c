@@ -29,10 +29,6 @@ static bool pieces_next(struct pieces *pieces, struct bytes *ret_piece) {
     return true;
 }
 
-static struct bytes bytes_of(const struct text *text) {
-    return (struct bytes){text->data != NULL ? text->data : "", text->len};
-}
-
 static void add_string(struct text *body, struct bytes bytes) {
     text_add_json(body, bytes.data, bytes.len);
 }
@@ -73,7 +69,7 @@ static void openai_call(struct text *body, size_t index, const struct utterance_
     add_name(body, call->name);
     text_add_str(body, ",\"arguments\":\"\"}}]");
     openai_end(body, "null");
-    struct pieces pieces = pieces_of(bytes_of(&call->arguments), key + index);
+    struct pieces pieces = pieces_of(text_bytes(&call->arguments), key + index);
     struct bytes piece;
     while (pieces_next(&pieces, &piece)) {
         openai_begin(body);
@@ -89,9 +85,9 @@ static void openai_write(uint64_t key, const struct utterance *said, struct text
                                            [SPOKE_TOOLS] = "\"tool_calls\"",
                                            [SPOKE_LENGTH] = "\"length\"",
                                            [SPOKE_REFUSED] = "\"content_filter\""};
-    openai_text(body, key % 2 == 0 ? "reasoning_content" : "reasoning", bytes_of(&said->thinking),
+    openai_text(body, key % 2 == 0 ? "reasoning_content" : "reasoning", text_bytes(&said->thinking),
                 key);
-    openai_text(body, "content", bytes_of(&said->text), key + 1);
+    openai_text(body, "content", text_bytes(&said->text), key + 1);
     for (size_t i = 0; i < said->call_count; i++) {
         openai_call(body, i, &said->calls[i], key);
     }
@@ -133,7 +129,7 @@ static void responses_deltas(struct text *body, const char *type, size_t index, 
 }
 
 static void responses_thinking(struct text *body, const struct utterance *said, uint64_t key) {
-    responses_deltas(body, "response.reasoning_summary_text.delta", 0, bytes_of(&said->thinking),
+    responses_deltas(body, "response.reasoning_summary_text.delta", 0, text_bytes(&said->thinking),
                      key);
     responses_begin(body, "response.output_item.done");
     text_addf(body,
@@ -154,12 +150,12 @@ static void responses_call(struct text *body, size_t index, const struct utteran
                   index, call->id);
         add_name(body, call->name);
         text_add_str(body, ",\"arguments\":");
-        add_string(body, i == 0 ? BYTES("") : bytes_of(&call->arguments));
+        add_string(body, i == 0 ? BYTES("") : text_bytes(&call->arguments));
         text_addf(body, ",\"status\":\"%s\"}", i == 0 ? "in_progress" : status);
         responses_end(body);
         if (i == 0) {
             responses_deltas(body, "response.function_call_arguments.delta", index,
-                             bytes_of(&call->arguments), key + index);
+                             text_bytes(&call->arguments), key + index);
         }
     }
 }
@@ -170,7 +166,7 @@ static void responses_write(uint64_t key, const struct utterance *said, struct t
         responses_thinking(body, said, key);
     }
     responses_deltas(body, refused ? "response.refusal.delta" : "response.output_text.delta", 1,
-                     bytes_of(&said->text), key + 1);
+                     text_bytes(&said->text), key + 1);
     for (size_t i = 0; i < said->call_count; i++) {
         bool cut = said->last_call_cut && i + 1 == said->call_count;
         responses_call(body, i + 2, &said->calls[i], cut ? "incomplete" : "completed", key);
@@ -231,7 +227,7 @@ static void anthropic_thinking(struct text *body, size_t index, const struct utt
     block_begin(body, index, "{\"type\":\"thinking\",\"thinking\":\"\"}");
     anthropic_end(body);
     block_deltas(body, index, "thinking_delta", "thinking",
-                 pieces_of(bytes_of(&said->thinking), key));
+                 pieces_of(text_bytes(&said->thinking), key));
     block_deltas(body, index, "signature_delta", "signature", pieces_of(BYTES("c2lnbmVk"), key));
     block_end(body, index);
 }
@@ -244,7 +240,7 @@ static void anthropic_call(struct text *body, size_t index, const struct utteran
     text_add_char(body, '}');
     anthropic_end(body);
     block_deltas(body, index, "input_json_delta", "partial_json",
-                 pieces_of(bytes_of(&call->arguments), key));
+                 pieces_of(text_bytes(&call->arguments), key));
     block_end(body, index);
 }
 
@@ -256,7 +252,8 @@ static void anthropic_blocks(uint64_t key, const struct utterance *said, struct 
     if (said->text.len > 0) {
         block_begin(body, index, "{\"type\":\"text\",\"text\":\"\"}");
         anthropic_end(body);
-        block_deltas(body, index, "text_delta", "text", pieces_of(bytes_of(&said->text), key + 1));
+        block_deltas(body, index, "text_delta", "text",
+                     pieces_of(text_bytes(&said->text), key + 1));
         block_end(body, index++);
     }
     for (size_t i = 0; i < said->call_count; i++) {

@@ -22,10 +22,6 @@ struct seed {
     char *text;
 };
 
-static struct bytes bytes_of(const char *text) {
-    return (struct bytes){text, strlen(text)};
-}
-
 static struct err add(struct tx *tx, struct session_row *session, struct message_row *row,
                       struct message_part *parts, size_t count) {
     uint8_t random[10];

@@ -4,10 +4,6 @@
 #include "engine/base/settings.h"
 #include "engine/provider/providers.h"
 
-static struct bytes bytes_of(const char *text) {
-    return (struct bytes){text, strlen(text)};
-}
-
 static struct provider sample(const char *name) {
     return (struct provider){.name = bytes_of(name),
                              .kind = BYTES("openai"),

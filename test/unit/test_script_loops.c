@@ -8,10 +8,6 @@
 
 #include <cmocka.h>
 
-static struct bytes bytes_of(const char *text) {
-    return (struct bytes){text, strlen(text)};
-}
-
 static void assert_found(const char *script, struct place said, struct place wanted) {
     struct place found = loops_find(bytes_of(script), said);
     assert_int_equal(found.line, wanted.line);

@@ -34,7 +34,7 @@ struct list_op {
 
 static struct bytes state_of(const struct approval_row *row) {
     const char *name = approval_state_name(row->state);
-    return (struct bytes){name, strlen(name)};
+    return bytes_of(name);
 }
 
 static bool fits(const struct list_op *list, const struct approval_row *row) {
@@ -219,7 +219,7 @@ static void answer(struct exchange *exchange, void *ctx) {
     }
     const struct identity *identity = exchange_identity(exchange);
     one->answer.text = (struct bytes){one->text.data == NULL ? "" : one->text.data, one->text.len};
-    one->answer.by = (struct bytes){identity->owner, strlen(identity->owner)};
+    one->answer.by = bytes_of(identity->owner);
     store_write(api->store, answer_run, one_done, one);
 }
 

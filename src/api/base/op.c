@@ -88,13 +88,13 @@ struct err op_name_turn_of(struct tx *tx, const struct message_key *key, struct 
 struct err op_owner(const struct exchange *exchange, unsigned query_at, struct bytes *ret_owner,
                     struct why *why) {
     const struct identity *identity = exchange_identity(exchange);
-    struct bytes own = {identity->owner, strlen(identity->owner)};
+    struct bytes own = bytes_of(identity->owner);
     if (!exchange_query_given(exchange, query_at)) {
         *ret_owner = own;
         return ERR_OK;
     }
     struct bytes asked = exchange_query_text(exchange, query_at);
-    bool same = asked.len == own.len && memcmp(asked.data, own.data, own.len) == 0;
+    bool same = bytes_equal(asked, own);
     if (!same && (identity->scopes & SCOPE_ADMIN) == 0) {
         why_set(why, "owner: only a token with the scope admin may name another owner");
         return err_make(ERR_FORBIDDEN, "api: owner");

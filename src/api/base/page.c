@@ -98,7 +98,7 @@ bool page_names(struct bytes words, struct bytes word) {
         return true;
     }
     while (word_next(&words, &one)) {
-        if (one.len == word.len && memcmp(one.data, word.data, one.len) == 0) {
+        if (bytes_equal(one, word)) {
             return true;
         }
     }
@@ -107,7 +107,7 @@ bool page_names(struct bytes words, struct bytes word) {
 
 struct err page_words_check(struct bytes words, const char *name, const char *known,
                             struct why *why) {
-    const struct bytes all = {known, strlen(known)};
+    const struct bytes all = bytes_of(known);
     bool given = words.len > 0;
     struct bytes word;
     while (given && word_next(&words, &word)) {

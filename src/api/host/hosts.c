@@ -31,15 +31,14 @@ struct list_op {
 };
 
 static bool is_ours(const struct run_bounds *bounds, struct bytes place) {
-    return bounds->host.len == place.len && memcmp(bounds->host.data, place.data, place.len) == 0;
+    return bytes_equal(bounds->host, place);
 }
 
 static struct err list_row(void *ctx, const struct host_row *host) {
     struct list_op *list = ctx;
     const char *role = is_ours(&list->bounds, host->place) ? "leader" : "standby";
     bool named = page_holds(host->name, list->q) || page_holds(host->place, list->q);
-    if (!named || !page_names(list->roles, (struct bytes){role, strlen(role)}) ||
-        host->seen_ms < list->since_ms) {
+    if (!named || !page_names(list->roles, bytes_of(role)) || host->seen_ms < list->since_ms) {
         page_pass_number(&list->page, host->id);
         return ERR_OK;
     }

@@ -25,8 +25,8 @@ struct list_op {
 
 static bool fits(const struct list_op *list, const struct inbox_row *row) {
     const char *state = inbox_state_name(row->state);
-    return page_names(list->states, (struct bytes){state, strlen(state)}) &&
-           page_names(list->run, row->run) && row->made_ms >= list->since_ms &&
+    return page_names(list->states, bytes_of(state)) && page_names(list->run, row->run) &&
+           row->made_ms >= list->since_ms &&
            (page_holds(row->address, list->q) || page_holds(row->cause, list->q));
 }
 

@@ -117,7 +117,7 @@ static struct err bytes_read(struct input_op *input, const json_t *text, const c
     }
     bool good = true;
     if (base64 != NULL) {
-        good = base64_add_decoded(&input->bytes, (struct bytes){base64, strlen(base64)});
+        good = base64_add_decoded(&input->bytes, bytes_of(base64));
     } else if (text != NULL) {
         text_add(&input->bytes, json_string_value(text), json_string_length(text));
     }

@@ -80,10 +80,6 @@ void log_target_done(struct log_target *target) {
 
 /* --- The row ---------------------------------------------------------------------------------- */
 
-static struct bytes bytes_of(const char *text) {
-    return (struct bytes){text, strlen(text)};
-}
-
 static struct err head_find(struct tx *tx, struct log_target *target) {
     char name[ID_SIZE + 4];
     int len = snprintf(name, sizeof name, "run:%s", target->run);

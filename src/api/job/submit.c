@@ -34,10 +34,6 @@ static void submit_free(struct submit_op *submit) {
     mem_free(submit);
 }
 
-static struct bytes bytes_of(const char *text) {
-    return text == NULL ? (struct bytes){"", 0} : (struct bytes){text, strlen(text)};
-}
-
 /* --- The transaction -------------------------------------------------------------------------- */
 
 /* Those that are to be told must be there now; that they are later, nobody promises. */

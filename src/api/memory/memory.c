@@ -218,10 +218,6 @@ static void keep_done(struct err result, void *ctx) {
     mem_free(keep);
 }
 
-static struct bytes bytes_of(const char *text) {
-    return (struct bytes){text, strlen(text)};
-}
-
 static struct err body_read(const json_t *body, struct memory *ret_memory, struct text *tags,
                             struct why *why) {
     const char *project = "", *topic = NULL, *title = NULL, *content = NULL;

@@ -76,7 +76,7 @@ static bool is_secret(const char *name) {
 }
 
 static struct err header_check(const char *name, const json_t *value, struct why *why) {
-    int shown = (int)utf8_cut((struct bytes){name, strlen(name)}, CONNECTION_NAME_MAX);
+    int shown = (int)utf8_cut(bytes_of(name), CONNECTION_NAME_MAX);
     if (is_secret(name)) {
         why_set(why,
                 "headers: \"%.*s\" would hold a secret, and headers are shown to whoever may read; "
@@ -131,7 +131,7 @@ static const char **models_take(json_t *models, size_t *ret_count) {
 static struct err kind_read(const char *kind, struct model_connection *probe, struct why *why) {
     /* Without a kind the URL is looked at all the same. */
     probe->kind = MODEL_KIND_OPENAI;
-    if (kind == NULL || model_kind_find((struct bytes){kind, strlen(kind)}, &probe->kind)) {
+    if (kind == NULL || model_kind_find(bytes_of(kind), &probe->kind)) {
         return ERR_OK;
     }
     return bad(why, "\"kind\" must be openai, responses, anthropic or scripted");
@@ -212,13 +212,9 @@ void provider_body_done(struct provider_body *body) {
 
 /* --- Into the row ----------------------------------------------------------------------------- */
 
-static bool same(struct bytes bytes, const char *text) {
-    return strlen(text) == bytes.len && memcmp(bytes.data, text, bytes.len) == 0;
-}
-
 static struct err whole_check(const struct provider *row, struct why *why) {
-    bool scripted = same(row->kind, model_kind_name(MODEL_KIND_SCRIPTED));
-    if (same(row->name, "scripted") && !scripted) {
+    bool scripted = bytes_is(row->kind, model_kind_name(MODEL_KIND_SCRIPTED));
+    if (bytes_is(row->name, "scripted") && !scripted) {
         return bad(why, "name: \"scripted\" is built in; take another for a provider");
     }
     if (!scripted && row->base_url.len == 0) {
@@ -232,7 +228,7 @@ static struct err whole_check(const struct provider *row, struct why *why) {
 
 static void put_text(const char *from, struct bytes *to) {
     if (from != NULL) {
-        *to = (struct bytes){from, strlen(from)};
+        *to = bytes_of(from);
     }
 }
 

@@ -89,7 +89,7 @@ static void key_merge(struct change_op *change, struct provider *row) {
         memcpy(change->old_file, row->key_file.data, row->key_file.len);
     }
     change->old_file[row->key_file.len] = '\0';
-    row->key_file = (struct bytes){change->file.text, strlen(change->file.text)};
+    row->key_file = bytes_of(change->file.text);
 }
 
 static struct err change_run(struct tx *tx, void *ctx) {
@@ -129,7 +129,7 @@ static void change_done(struct err result, void *ctx) {
         connections_put(connections, change->row, keep ? CONNECTION_KEY_KEEP : CONNECTION_KEY_SET,
                         change->body.key);
     }
-    connections_drop_key(connections, (struct bytes){drop, strlen(drop)});
+    connections_drop_key(connections, bytes_of(drop));
     change_answer(change, result);
 }
 
@@ -195,7 +195,7 @@ void providers__add(struct exchange *exchange, void *ctx) {
         change_answer(change, err);
         return;
     }
-    change->name = (struct bytes){change->body.name, strlen(change->body.name)};
+    change->name = bytes_of(change->body.name);
     change_begin(change);
 }
 
@@ -263,8 +263,7 @@ static void remove_done(struct err result, void *ctx) {
     if (!err_failed(result)) {
         AUTO(mem_release) char *name = mem_copy(change->name.data, change->name.len);
         connections_remove(connections, name);
-        connections_drop_key(connections,
-                             (struct bytes){change->old_file, strlen(change->old_file)});
+        connections_drop_key(connections, bytes_of(change->old_file));
     }
     change_answer(change, result);
 }

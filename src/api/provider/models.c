@@ -93,10 +93,6 @@ static void write_model(struct text *text, const struct listed_model *model) {
     text_add_str(text, "}}");
 }
 
-static struct bytes bytes_of(const char *id) {
-    return (struct bytes){id, strlen(id)};
-}
-
 static bool is_after(const char *id, struct bytes after) {
     size_t len = strlen(id);
     int order = after.len == 0 ? 1 : memcmp(id, after.data, len < after.len ? len : after.len);

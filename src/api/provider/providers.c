@@ -9,10 +9,6 @@
 
 /* --- One of them as JSON ---------------------------------------------------------------------- */
 
-static bool same(struct bytes a, struct bytes b) {
-    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
 static void write_number(struct text *text, const char *name, int64_t number) {
     text_addf(text, ",\"%s\":", name);
     if (number > 0) {
@@ -24,7 +20,7 @@ static void write_number(struct text *text, const char *name, int64_t number) {
 
 /* What holds, not what was said: only a scripted one has no limit. */
 static int64_t concurrent_of(const struct provider *provider) {
-    bool scripted = same(provider->kind, BYTES("scripted"));
+    bool scripted = bytes_equal(provider->kind, BYTES("scripted"));
     return provider->max_concurrent > 0 || scripted ? provider->max_concurrent
                                                     : CONNECTION_CONCURRENT_DEFAULT;
 }
@@ -70,10 +66,6 @@ struct founds {
     struct found rows[FOUND_MAX]; /* In the order of names. */
     size_t count;
 };
-
-static struct bytes bytes_of(const char *text) {
-    return text == NULL ? (struct bytes){"", 0} : (struct bytes){text, strlen(text)};
-}
 
 /* Nothing of the environment names models or headers. */
 static void found_write(const struct connections *connections,

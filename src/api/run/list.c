@@ -93,7 +93,7 @@ static struct err states_read(const struct exchange *exchange, struct run_page *
     struct bytes words = page_word(exchange, RUNS_LIST_STATE);
     for (unsigned i = 0; i < RUN_STATE_COUNT && words.len > 0; i++) {
         const char *name = run_state_name((enum run_state)i);
-        page->states |= page_names(words, (struct bytes){name, strlen(name)}) ? 1U << i : 0;
+        page->states |= page_names(words, bytes_of(name)) ? 1U << i : 0;
     }
     return page_words_check(words, "state", PAGE_RUN_STATES, why);
 }

@@ -25,8 +25,8 @@ static struct err upload_row(struct tx *tx, void *ctx) {
     struct upload *upload = CONTAINER_OF((struct blob_put *)ctx, struct upload, put);
     struct attachment_new what = upload->what;
     op_restart(&upload->op);
-    what.hash = (struct bytes){upload->put.hash.text, strlen(upload->put.hash.text)};
-    what.media = (struct bytes){upload->put.media, strlen(upload->put.media)};
+    what.hash = bytes_of(upload->put.hash.text);
+    what.media = bytes_of(upload->put.media);
     what.bytes = (int64_t)upload->put.bytes.len;
     struct attachment_row row;
     struct err err = tx_attachment_add(tx, &what, &row);

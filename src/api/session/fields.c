@@ -21,8 +21,8 @@ static struct err refuse(struct why *why, const char *field, const char *what) {
     return err_make(ERR_BAD_FIELD, "sessions: field");
 }
 
-static struct bytes bytes_of(const char *text) {
-    return text == NULL ? (struct bytes){NULL, 0} : (struct bytes){text, strlen(text)};
+static struct bytes bytes_or_none(const char *text) {
+    return text == NULL ? (struct bytes){NULL, 0} : bytes_of(text);
 }
 
 bool sessions__line_valid(struct bytes text) {
@@ -136,13 +136,13 @@ struct err session_fields_read(const json_t *json, enum session_body body,
     if (err_failed(err)) {
         return err;
     }
-    fields->title = bytes_of(title);
-    fields->model = bytes_of(model);
-    fields->agent = bytes_of(agent);
-    fields->root = bytes_of(root);
-    fields->instructions = bytes_of(instructions);
-    fields->project = bytes_of(project);
-    fields->parent = bytes_of(parent);
+    fields->title = bytes_or_none(title);
+    fields->model = bytes_or_none(model);
+    fields->agent = bytes_or_none(agent);
+    fields->root = bytes_or_none(root);
+    fields->instructions = bytes_or_none(instructions);
+    fields->project = bytes_or_none(project);
+    fields->parent = bytes_or_none(parent);
     fields->archived = json_object_get(json, "archived") != NULL ? &fields->archived_value : NULL;
     err = session_settings_check(settings, why);
     if (err_failed(err)) {

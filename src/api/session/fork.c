@@ -76,10 +76,10 @@ static struct err fork_read(struct fork_op *fork) {
     }
     fork->what.message = BYTES("");
     if (message != NULL) {
-        fork->what.message = (struct bytes){message, strlen(message)};
+        fork->what.message = bytes_of(message);
     }
     if (title != NULL) {
-        fork->what.title = (struct bytes){title, strlen(title)};
+        fork->what.title = bytes_of(title);
     }
     if (!err_failed(err) && !sessions__line_valid(fork->what.title)) {
         why_set(&fork->op.why, "title: no control characters");

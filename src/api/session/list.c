@@ -49,7 +49,7 @@ static struct bytes cursor_of(const struct session_row *row, char ret_text[CURSO
 
 static bool fits(const struct list_op *list, const struct session_row *row) {
     const char *state = session_state_name(row->state);
-    return page_names(list->states, (struct bytes){state, strlen(state)});
+    return page_names(list->states, bytes_of(state));
 }
 
 static struct err list_row(void *ctx, const struct session_row *row) {

@@ -19,8 +19,7 @@ struct list_op {
 
 static bool fits(const struct list_op *list, const struct message_row *row) {
     const char *status = message_status_name(row->status), *role = message_role_name(row->role);
-    return page_names(list->states, (struct bytes){status, strlen(status)}) &&
-           page_names(list->roles, (struct bytes){role, strlen(role)}) &&
+    return page_names(list->states, bytes_of(status)) && page_names(list->roles, bytes_of(role)) &&
            row->made_ms >= list->since_ms;
 }
 
@@ -233,7 +232,7 @@ void messages__edit(struct exchange *exchange, void *ctx) {
         op_done(err, one);
         return;
     }
-    one->text = (struct bytes){text, strlen(text)};
+    one->text = bytes_of(text);
     store_write(api->store, edit_run, op_done, one);
 }
 

@@ -120,7 +120,7 @@ static struct err body_read(struct append_op *append) {
     if (err_failed(err)) {
         return err;
     }
-    append->append.type = (struct bytes){type, strlen(type)};
+    append->append.type = bytes_of(type);
     if (!event_type_valid(append->append.type)) {
         why_set(why,
                 "type: 1 to %d of a-z, 0-9, '_', '.', '-', beginning with a letter; "
@@ -190,7 +190,7 @@ void streams__append(struct exchange *exchange, void *ctx) {
     struct append_op *append = mem_new(sizeof *append);
     op_init(&append->op, exchange, 201);
     append->streams = ctx;
-    append->append.owner = (struct bytes){identity->owner, strlen(identity->owner)};
+    append->append.owner = bytes_of(identity->owner);
     append->append.stream = name;
     append->err = key_read(exchange, append);
     if (err_failed(append->err)) {

@@ -70,7 +70,7 @@ void streams__prune(struct exchange *exchange, void *ctx) {
     struct prune_op *prune = mem_new(sizeof *prune);
     op_init(&prune->op, exchange, 200);
     prune->streams = ctx;
-    prune->owner = (struct bytes){identity->owner, strlen(identity->owner)};
+    prune->owner = bytes_of(identity->owner);
     prune->name = name;
     prune->through = exchange_query_int(exchange, PRUNE_THROUGH);
     store_write(prune->streams->store, prune_run, prune_done, prune);

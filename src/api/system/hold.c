@@ -50,8 +50,7 @@ static void add_run(struct hold_op *hold, struct text *text, int64_t before,
 
 static struct err add_again(void *ctx, const struct run_row *row) {
     struct hold_op *hold = ctx;
-    bool own = row->owner.len == hold->owner.len &&
-               memcmp(row->owner.data, hold->owner.data, row->owner.len) == 0;
+    bool own = bytes_equal(row->owner, hold->owner);
     if (own && hold->shown + hold->rows < ROWS_SHOWN) {
         add_run(hold, &hold->more, hold->shown + hold->rows, row);
         hold->rows++;

@@ -108,12 +108,12 @@ static struct err make_read(struct make_op *make) {
     if (owner == NULL) {
         owner = exchange_identity(make->op.exchange)->owner;
     }
-    make->token.label = (struct bytes){label, strlen(label)};
+    make->token.label = bytes_of(label);
     if (!label_valid(make->token.label)) {
         why_set(why, "label: no control characters");
         return err_make(ERR_BAD_FIELD, "tokens: label");
     }
-    make->token.owner = (struct bytes){owner, strlen(owner)};
+    make->token.owner = bytes_of(owner);
     if (!token_owner_valid(make->token.owner)) {
         why_set(why, "owner: 1 to %d of a-z, 0-9, '_', '.', '-', beginning with a letter or digit",
                 TOKEN_OWNER_MAX);
@@ -168,7 +168,7 @@ struct list_op {
 
 static struct err list_row(void *ctx, const struct token *token) {
     struct list_op *list = ctx;
-    const struct bytes id = {token->id.text, strlen(token->id.text)};
+    const struct bytes id = bytes_of(token->id.text);
     bool named = page_holds(token->label, list->q) || page_holds(token->owner, list->q);
     if (!named || token->made_ms < list->since_ms) {
         page_pass(&list->page, id);
@@ -214,7 +214,7 @@ static struct err revoke_run(struct tx *tx, void *ctx) {
     struct revoke_op *revoke = ctx;
     op_restart(&revoke->op);
     bool found = false;
-    struct bytes id = {revoke->id, strlen(revoke->id)};
+    struct bytes id = bytes_of(revoke->id);
     struct err err = tx_token_revoke(tx, id, &found);
     if (!err_failed(err) && !found) {
         why_set(&revoke->op.why, "there is no live token with that id");

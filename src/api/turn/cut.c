@@ -191,7 +191,7 @@ static struct err resend_read(struct resend_op *resend) {
         err = json_read_fields(json, fields, COUNT_OF(fields), &resend->op.why);
     }
     if (!err_failed(err) && text != NULL) {
-        resend->what.text = (struct bytes){text, strlen(text)};
+        resend->what.text = bytes_of(text);
     }
     return err_failed(err) ? err : once_read(resend->op.exchange, &resend->once, &resend->op.why);
 }
@@ -212,7 +212,7 @@ void turns__resend(struct exchange *exchange, void *ctx) {
     }
     connections_default_model(api->connections, &resend->model);
     resend->what.key = (struct message_key){.owner = key.owner, .message = key.id};
-    resend->what.model_default = (struct bytes){resend->model.name, strlen(resend->model.name)};
+    resend->what.model_default = bytes_of(resend->model.name);
     resend->what.run = turns__new_id(api, "run");
     resend->what.answer = turns__new_id(api, "msg");
     resend->what.bounds = dispatch_bounds(api->dispatch);

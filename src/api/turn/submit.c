@@ -35,10 +35,6 @@ struct say_op {
     struct timer timer;
 };
 
-static struct bytes bytes_of(const char *text) {
-    return text == NULL ? (struct bytes){"", 0} : (struct bytes){text, strlen(text)};
-}
-
 static void add(struct text *text, const char *name, struct bytes value) {
     text_add_str(text, name);
     text_add_json(text, value.data, value.len);

@@ -13,10 +13,6 @@
 const struct one_kind turns__session = {.prefix = "ses",
                                         .absent = "there is no session with that id"};
 
-static struct bytes bytes_of(const char *text) {
-    return text == NULL ? (struct bytes){"", 0} : (struct bytes){text, strlen(text)};
-}
-
 struct id turns__new_id(const struct turns_api *api, const char *prefix) {
     const struct world *world = loop_world(api->loop);
     uint8_t random[10];

@@ -54,6 +54,23 @@ MUST_CHECK bool json_same(const json_t *a, const json_t *b);
 /* "a string", "an integer", …: what a value is, for sentences about it. */
 const char *json_kind_of(const json_t *value);
 
+/* Members of an object that was checked before, or that drover wrote: one that is missing, or is of
+ * another kind, is `absent`. Borrowed from the object, which may be NULL. */
+static inline const char *json_str(const json_t *object, const char *name, const char *absent) {
+    const json_t *value = json_object_get(object, name);
+    return json_is_string(value) ? json_string_value(value) : absent;
+}
+static inline struct bytes json_bytes(const json_t *object, const char *name) {
+    const json_t *value = json_object_get(object, name);
+    return json_is_string(value)
+               ? (struct bytes){json_string_value(value), json_string_length(value)}
+               : BYTES("");
+}
+static inline int64_t json_int(const json_t *object, const char *name, int64_t absent) {
+    const json_t *value = json_object_get(object, name);
+    return json_is_integer(value) ? json_integer_value(value) : absent;
+}
+
 /* One field of an object that came from outside. The table is the whole truth: a key that is not in
  * it is refused by name, a wrong type and a missing required field too. Absent: *into untouched. */
 enum json_kind { JSON_KIND_TEXT, JSON_KIND_INT, JSON_KIND_BOOL, JSON_KIND_ANY, JSON_KIND_TEXTS };

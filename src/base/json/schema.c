@@ -77,7 +77,7 @@ static const json_t *follow_part(const json_t *at, struct bytes part) {
     }
     struct number_bounds bounds = {0, INT32_MAX};
     int64_t number = 0;
-    if (json_is_array(at) && number_parse((struct bytes){key, strlen(key)}, bounds, &number)) {
+    if (json_is_array(at) && number_parse(bytes_of(key), bounds, &number)) {
         return json_array_get(at, (size_t)number);
     }
     return NULL;

@@ -108,7 +108,7 @@ static struct err number_read(const struct flag *flag, const char *text, struct 
         [FLAG_DURATION] = "a time like 500ms, 30s, 5m or 2h",
         [FLAG_SIZE] = "a size like 64M or 1G",
     };
-    struct bytes digits = {text, strlen(text)};
+    struct bytes digits = bytes_of(text);
     struct number_bounds bounds = {flag->min, flag->max};
     bool fits = flag->kind == FLAG_DURATION ? quantity_duration(digits, bounds, &value->number)
                 : flag->kind == FLAG_SIZE   ? quantity_size(digits, bounds, &value->number)

@@ -176,9 +176,8 @@ static struct err limits_write(const struct args *args, struct text *body, struc
     text_add_char(body, '{');
     for (const struct flag *flag = set_flags; flag->name != NULL; flag++) {
         const char *value = args_text(args, flag->name);
-        struct err err = value == NULL ? ERR_OK
-                                       : budget_word_add(body, flag->name,
-                                                         (struct bytes){value, strlen(value)}, why);
+        struct err err =
+            value == NULL ? ERR_OK : budget_word_add(body, flag->name, bytes_of(value), why);
         if (err_failed(err)) {
             return err;
         }

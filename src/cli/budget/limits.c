@@ -90,7 +90,7 @@ static struct err word_add(struct text *json, struct bytes name, struct bytes va
 
 struct err budget_word_add(struct text *json, const char *name, struct bytes value,
                            struct why *why) {
-    return word_add(json, (struct bytes){name, strlen(name)}, value, why);
+    return word_add(json, bytes_of(name), value, why);
 }
 
 struct err budget_words_add(struct text *json, const char *word, struct why *why) {
@@ -100,7 +100,7 @@ struct err budget_words_add(struct text *json, const char *word, struct why *why
         return err_make(ERR_USAGE, "budget: limit");
     }
     const char *value = word + at + 1;
-    return word_add(json, (struct bytes){word, at}, (struct bytes){value, strlen(value)}, why);
+    return word_add(json, (struct bytes){word, at}, bytes_of(value), why);
 }
 
 struct err budget_words_list(struct text *json, const char *list, struct why *why) {

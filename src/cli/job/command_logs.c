@@ -60,7 +60,7 @@ static int64_t header_int(const struct talk *talk, const char *name, int64_t abs
     const char *text = client_header(talk->client, name);
     int64_t number = absent;
     struct number_bounds bounds = {0, INT64_MAX};
-    if (text == NULL || !number_parse((struct bytes){text, strlen(text)}, bounds, &number)) {
+    if (text == NULL || !number_parse(bytes_of(text), bounds, &number)) {
         return absent;
     }
     return number;

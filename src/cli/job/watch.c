@@ -128,8 +128,7 @@ static struct err log_size(const struct job_watch *watch, enum job_stream stream
     struct err err = client_call(talk->client, &request, NULL /* only its head counts */, why);
     const char *size = err_failed(err) ? NULL : client_header(talk->client, "drover-size");
     struct number_bounds bounds = {0, INT64_MAX};
-    if (!err_failed(err) &&
-        (size == NULL || !number_parse((struct bytes){size, strlen(size)}, bounds, ret_size))) {
+    if (!err_failed(err) && (size == NULL || !number_parse(bytes_of(size), bounds, ret_size))) {
         why_set(why, "the daemon does not say how long the log is");
         return err_make(ERR_INTERNAL, "job: size");
     }

@@ -21,7 +21,7 @@ static bool was_said(const json_t *message) {
 }
 
 static void show_text(const char *text) {
-    struct bytes whole = {text, strlen(text)};
+    struct bytes whole = bytes_of(text);
     size_t len = utf8_cut(whole, TEXT_SHOWN);
     session_put(text, len);
     fputs(len < whole.len ? " …\n" : "\n", stdout);

@@ -128,7 +128,7 @@ static const struct flag set_flags[] = {
 static struct err number_add(struct text *patch, const char *value, struct why *why) {
     int64_t number = 0;
     struct number_bounds bounds = {1, INT64_MAX};
-    if (!number_parse((struct bytes){value, strlen(value)}, bounds, &number)) {
+    if (!number_parse(bytes_of(value), bounds, &number)) {
         why_set(why, "window: '%.100s' is no number of tokens", value);
         return err_make(ERR_USAGE, "config: window");
     }
@@ -146,7 +146,7 @@ static struct err value_add(struct talk *talk, const struct invocation *invocati
     if (strcmp(key, "window") == 0) {
         return number_add(patch, value, why);
     }
-    struct bytes bytes = {value, strlen(value)};
+    struct bytes bytes = bytes_of(value);
     struct lines lines;
     struct err err = ERR_OK;
     lines_init(&lines, STDIN_FILENO, talk->interrupt_fd);

@@ -439,7 +439,7 @@ static struct err serve_with(struct invocation *invocation, const char *const *h
     struct log log;
     enum log_level level = LOG_INFO;
     const char *level_name = args_text(args, "log");
-    bool known = log_level_parse((struct bytes){level_name, strlen(level_name)}, &level);
+    bool known = log_level_parse(bytes_of(level_name), &level);
     assert(known); /* The table lists the choices. */
     log_init(&log, STDERR_FILENO, level, wall_clock, (void *)(uintptr_t)invocation->world);
     struct serving serving = {.invocation = invocation, .log = &log};

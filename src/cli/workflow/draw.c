@@ -103,10 +103,6 @@ static void amounts_add(const struct drawing *drawing, const struct row *row, st
     }
 }
 
-static struct bytes bytes_of(const char *text) {
-    return (struct bytes){text, strlen(text)};
-}
-
 static void trim(struct text *text) {
     while (text->len > 0 && text->data[text->len - 1] == ' ') {
         text->data[--text->len] = '\0';

@@ -133,9 +133,7 @@ static struct err flag_set(const struct args *args, const char *flag, const char
     const char *value = args_text(args, flag);
     struct why what;
     why_set(&what, "--%s", flag);
-    return value == NULL
-               ? ERR_OK
-               : text_set(body, name, (struct bytes){value, strlen(value)}, what.text, why);
+    return value == NULL ? ERR_OK : text_set(body, name, bytes_of(value), what.text, why);
 }
 
 static void int_set(const struct args *args, const char *flag, const char *name, json_t *body) {
@@ -305,14 +303,13 @@ static struct err texts_set(const struct workflow_request *request, json_t *body
         err = text_set(body, "script", request->script, title, why);
     }
     if (!err_failed(err) && title != NULL) {
-        err = text_set(body, "title", (struct bytes){title, strlen(title)}, "the file's name", why);
+        err = text_set(body, "title", bytes_of(title), "the file's name", why);
     }
     if (!err_failed(err) && root != NULL) {
-        err = text_set(body, "root", (struct bytes){root, strlen(root)}, "the folder's path", why);
+        err = text_set(body, "root", bytes_of(root), "the folder's path", why);
     }
     if (!err_failed(err) && request->name != NULL) {
-        err = text_set(body, "name", (struct bytes){request->name, strlen(request->name)},
-                       "the workflow's name", why);
+        err = text_set(body, "name", bytes_of(request->name), "the workflow's name", why);
     }
     for (size_t i = 0; i < COUNT_OF(flags) && !err_failed(err); i++) {
         err = flag_set(request->args, flags[i].flag, flags[i].name, body, why);

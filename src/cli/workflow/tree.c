@@ -111,7 +111,7 @@ static char *name_of(const json_t *data, const char *run) {
     AUTO(mem_release) char *prompt = plain_copy(talk_text(data, "prompt"));
     AUTO(text_done) struct text cut;
     text_init(&cut, 4 * NAME_BYTES);
-    cells_add(&cut, (struct bytes){prompt, strlen(prompt)}, PROMPT_CELLS);
+    cells_add(&cut, bytes_of(prompt), PROMPT_CELLS);
     return plain_copy(cut.len > 0 ? cut.data : run);
 }
 

@@ -21,8 +21,7 @@ static struct table_node **bucket_of(const struct table *table, uint32_t hash) {
 }
 
 static bool same(const struct table_node *node, uint32_t hash, struct bytes name) {
-    return node->hash == hash && node->name.len == name.len &&
-           memcmp(node->name.data, name.data, name.len) == 0;
+    return node->hash == hash && bytes_equal(node->name, name);
 }
 
 void table_init(struct table *table) {

@@ -50,7 +50,7 @@ static struct bytes place_of(const struct guest *guest) {
 }
 
 static struct bytes id_of(const struct run_here *here) {
-    return (struct bytes){here->run.text, strlen(here->run.text)};
+    return bytes_of(here->run.text);
 }
 
 static void guest_free(struct guest *guest) {

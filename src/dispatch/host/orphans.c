@@ -219,7 +219,7 @@ static struct err check_tx(struct tx *tx, void *ctx) {
 }
 
 static struct bytes id_of(const struct run_here *here) {
-    return (struct bytes){here->run.text, strlen(here->run.text)};
+    return bytes_of(here->run.text);
 }
 
 static void end(struct dispatch *dispatch, const struct run_here *here) {

@@ -73,7 +73,7 @@ static void take_done(struct err err, void *ctx) {
                                " stored: its run has failed"
                              : "the end of a command that another host reported was stored without"
                                " result and output",
-                         (struct bytes){taken->first.text, strlen(taken->first.text)}, taken->why);
+                         bytes_of(taken->first.text), taken->why);
     }
     if (taken->more) {
         take_page(reports);

@@ -47,16 +47,12 @@ static void wait(struct host_watch *watch) {
     timer_start(watch->dispatch->options.loop, &watch->timer, HOST_SEEN_MS, sign);
 }
 
-static struct bytes bytes_of(const char *text) {
-    return text == NULL ? (struct bytes){"", 0} : (struct bytes){text, strlen(text)};
-}
-
 /* --- Signs of life ---------------------------------------------------------------------------- */
 
 static struct err note_host(void *ctx, const struct host_row *host) {
     struct host_watch *watch = ctx;
     const struct bytes ours = watch->dispatch->options.bounds.host;
-    bool own = ours.len == host->place.len && memcmp(ours.data, host->place.data, ours.len) == 0;
+    bool own = bytes_equal(ours, host->place);
     if (own || host->place.len >= PLACE_MAX || watch->fresh.count == HOSTS_MAX) {
         return ERR_OK;
     }

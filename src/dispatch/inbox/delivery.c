@@ -113,9 +113,9 @@ struct signature {
 static struct signature sign(const struct parcel *parcel, const char *timestamp) {
     struct hmac_stream hmac;
     hmac_start(&hmac, parcel->receiver->deliver->options.secret);
-    hmac_add(&hmac, (struct bytes){timestamp, strlen(timestamp)});
+    hmac_add(&hmac, bytes_of(timestamp));
     hmac_add(&hmac, BYTES("."));
-    hmac_add(&hmac, (struct bytes){parcel->delivery, strlen(parcel->delivery)});
+    hmac_add(&hmac, bytes_of(parcel->delivery));
     hmac_add(&hmac, BYTES("."));
     hmac_add(&hmac, (struct bytes){parcel->payload, parcel->payload_len});
     struct sha256 hash = hmac_finish(&hmac);

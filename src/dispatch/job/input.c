@@ -52,7 +52,7 @@ static void on_timer(struct timer *timer) {
 
 static struct err read_tx(struct tx *tx, void *ctx) {
     struct feed *feed = ctx;
-    const struct bytes run = {feed->run.text, strlen(feed->run.text)};
+    const struct bytes run = bytes_of(feed->run.text);
     return tx_run_input_read(tx, run, feed->asked, &feed->bytes, &feed->part);
 }
 

@@ -100,8 +100,7 @@ static void page_done(struct err err, void *ctx) {
     if (walk->page.unreadable > 0) {
         struct err unread = err_make(ERR_STORE_CORRUPT, "dispatch: recover");
         dispatch__failed(dispatch, "the row of a run is damaged: it is asked to end",
-                         (struct bytes){walk->page.first.text, strlen(walk->page.first.text)},
-                         unread);
+                         bytes_of(walk->page.first.text), unread);
         effects_abandon(dispatch->options.effects, &walk->effect, "read a row of a run", unread);
     }
     walk->after = walk->page.last;

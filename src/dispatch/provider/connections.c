@@ -179,7 +179,7 @@ static void warn_of_key(const struct connections *connections,
 void connections__use(struct connections *connections, const struct model_connection *connection) {
     struct why why = {.text = ""};
     if (err_failed(models_connection_set(connections->models, connection, &why))) {
-        struct bytes name = {connection->name, strlen(connection->name)};
+        struct bytes name = bytes_of(connection->name);
         put_failed(connections, name, &why);
         return;
     }
@@ -220,7 +220,7 @@ static const char *env_of_places(void *ctx, const char *name) {
 
 void connections_remove(struct connections *connections, const char *name) {
     struct why why = {.text = ""};
-    struct bytes bytes = {name, strlen(name)};
+    struct bytes bytes = bytes_of(name);
     const struct model_connection *found = connections_found(connections, bytes);
     if (connections->stopped) {
         return;

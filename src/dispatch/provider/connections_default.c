@@ -59,7 +59,7 @@ void connections_default_model(const struct connections *connections,
         return;
     }
     if (option != NULL) {
-        name_it(ret_model, (struct bytes){option, strlen(option)}, MODEL_FROM_OPTION);
+        name_it(ret_model, bytes_of(option), MODEL_FROM_OPTION);
         return;
     }
     name_it(ret_model, BYTES(MODEL_OF_LAST_RESORT), MODEL_FROM_NOWHERE);

@@ -50,7 +50,7 @@ static struct err folder_make(const struct key_folder *folder) {
 
 struct err key_file_write(const struct key_folder *folder, const char *file, const char *key) {
     AUTO(mem_release) char *path = file_path(folder, file);
-    struct bytes content = {key, strlen(key)};
+    struct bytes content = bytes_of(key);
     struct err err = folder_make(folder);
     return err_failed(err) ? err
                            : folder->world->file_replace(folder->world->ctx, path, content, 0600);

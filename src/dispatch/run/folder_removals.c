@@ -74,7 +74,7 @@ static void round_begin(struct removals *removals);
 static void page_ask(struct removals *removals);
 
 static struct bytes id_of(const struct id *id) {
-    return (struct bytes){id->text, strlen(id->text)};
+    return bytes_of(id->text);
 }
 
 static uint64_t now_ns(const struct removals *removals) {

@@ -92,8 +92,7 @@ static void removal_done(struct pool_job *job) {
     struct tidy *tidy = removal->tidy;
     if (err_failed(removal->err)) {
         dispatch__failed(dispatch, "the folder of a run could not be removed",
-                         (struct bytes){removal->span.run.text, strlen(removal->span.run.text)},
-                         removal->err);
+                         bytes_of(removal->span.run.text), removal->err);
     }
     mem_free(removal);
     dispatch__maybe_stopped(dispatch);

@@ -88,7 +88,7 @@ static void flushed(struct delta_source *source) {
     deltas_drop(&talk->deltas);
     talk__enter(talk, TALK_PLANNING);
     struct talk_errand *errand = talk__errand(talk, answer_tx, answer_done);
-    struct bytes maker = {talk->maker, strlen(talk->maker)};
+    struct bytes maker = bytes_of(talk->maker);
     errand->items = mem_new_array(talk->said.count + 1, sizeof *errand->items);
     said_items(&talk->said, maker, errand->items);
     const struct model_failure *failure = &talk->result.failure;

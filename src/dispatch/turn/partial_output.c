@@ -109,24 +109,20 @@ bool said_has_calls(const struct said *said) {
     return false;
 }
 
-static struct bytes bytes_of(const struct text *text) {
-    return text->data == NULL ? (struct bytes){"", 0} : (struct bytes){text->data, text->len};
-}
-
 void said_items(const struct said *said, struct bytes maker, struct turn_item *items) {
     for (size_t i = 0; i < said->count; i++) {
         const struct said_item *item = &said->items[i];
         items[i] = (struct turn_item){.kind = item->kind,
-                                      .text = bytes_of(&item->text),
-                                      .signature = bytes_of(&item->signature),
+                                      .text = text_bytes(&item->text),
+                                      .signature = text_bytes(&item->signature),
                                       .maker = maker,
-                                      .call = {.id = bytes_of(&item->id),
-                                               .name = bytes_of(&item->name),
-                                               .arguments = bytes_of(&item->text),
-                                               .malformed = bytes_of(&item->malformed),
-                                               .digest = bytes_of(&item->digest),
-                                               .about = bytes_of(&item->about),
-                                               .refusal = bytes_of(&item->refusal),
+                                      .call = {.id = text_bytes(&item->id),
+                                               .name = text_bytes(&item->name),
+                                               .arguments = text_bytes(&item->text),
+                                               .malformed = text_bytes(&item->malformed),
+                                               .digest = text_bytes(&item->digest),
+                                               .about = text_bytes(&item->about),
+                                               .refusal = text_bytes(&item->refusal),
                                                .verdict = item->verdict,
                                                .cause = item->cause,
                                                .asks = item->asks,

@@ -9,17 +9,13 @@
 
 #include "tool/printed.h"
 
-static struct bytes bytes_of(const struct text *text) {
-    return (struct bytes){text->data == NULL ? "" : text->data, text->len};
-}
-
 bool talk__may_have_printed(const struct talk *talk) {
     if (talk->plan.last || talk->result.stop == MODEL_STOP_LENGTH || said_has_calls(&talk->said)) {
         return false; /* Half a call would be repaired into a whole one. */
     }
     for (size_t i = 0; i < talk->said.count; i++) {
         const struct said_item *item = &talk->said.items[i];
-        if (item->kind == TURN_ITEM_TEXT && printed_may(bytes_of(&item->text))) {
+        if (item->kind == TURN_ITEM_TEXT && printed_may(text_bytes(&item->text))) {
             return true;
         }
     }
@@ -42,7 +38,7 @@ static struct bytes without_end(struct bytes text) {
 }
 
 static void add_rest(struct said *said, const struct printed *printed) {
-    said_add(said, TURN_ITEM_TEXT, without_end(bytes_of(&printed->text)));
+    said_add(said, TURN_ITEM_TEXT, without_end(text_bytes(&printed->text)));
     for (size_t i = 0; i < printed->count; i++) {
         const char *name = printed->calls[i].name, *arguments = printed->calls[i].arguments;
         const struct said_call call = {.id = BYTES(""),
@@ -55,7 +51,7 @@ static void add_rest(struct said *said, const struct printed *printed) {
 static void add_item(struct said *said, const struct said_item *item,
                      const struct printed_names *names) {
     AUTO(printed_done) struct printed printed = {0};
-    struct bytes text = bytes_of(&item->text);
+    struct bytes text = text_bytes(&item->text);
     if (item->kind == TURN_ITEM_TEXT && !err_failed(printed_read(text, names, &printed)) &&
         printed.count > 0) {
         add_rest(said, &printed);
@@ -63,7 +59,7 @@ static void add_item(struct said *said, const struct said_item *item,
     }
     said_add(said, item->kind, text);
     if (item->kind == TURN_ITEM_THINKING && item->closed) {
-        said_sign(said, bytes_of(&item->signature));
+        said_sign(said, text_bytes(&item->signature));
     }
 }
 
@@ -93,7 +89,7 @@ void talk__say_again(struct talk *talk) {
         const struct said_item *item = &talk->said.items[i];
         if (item->kind != TURN_ITEM_CALL) {
             deltas_add(&talk->deltas, item->kind == TURN_ITEM_TEXT ? DELTA_TEXT : DELTA_THINKING,
-                       bytes_of(&item->text));
+                       text_bytes(&item->text));
         }
     }
 }

@@ -72,7 +72,7 @@ static void add_tools(const struct talk *talk, struct model_request *request) {
     request->effort = talk->effort;
     request->output_max = talk->plan.output_max;
     if (effort != NULL) {
-        request->effort = model_effort_of((struct bytes){effort, strlen(effort)}, talk->effort);
+        request->effort = model_effort_of(bytes_of(effort), talk->effort);
     }
     for (unsigned id = 0; id < TOOL_COUNT && !talk->plan.last; id++) {
         if ((place.tools & tool_set_of((enum tool_id)id)) != 0) {

@@ -99,7 +99,7 @@ static void settle(struct talk_review *review) {
     errand->review_end = review->end;
     errand->review_end.key = errand->key;
     errand->review_end.part = work->part;
-    errand->review_end.model = (struct bytes){review->model, strlen(review->model)};
+    errand->review_end.model = bytes_of(review->model);
     errand->review_end.reason =
         (struct bytes){reason->data == NULL ? "" : reason->data, reason->len};
     talk__send(errand);
@@ -202,9 +202,9 @@ static void write_prompt(const struct talk_review *review, struct text *prompt) 
     text_add_str(prompt, ",\"folder\":");
     text_add_json(prompt, work->root, strlen(work->root));
     text_add_str(prompt, ",\"arguments\":");
-    json_add_stored(prompt, (struct bytes){work->arguments, strlen(work->arguments)});
+    json_add_stored(prompt, bytes_of(work->arguments));
     text_add_str(prompt, ",\"about\":");
-    json_add_stored(prompt, (struct bytes){work->about, strlen(work->about)});
+    json_add_stored(prompt, bytes_of(work->about));
     add_member(prompt, "},\"transcript\":", &review->transcript);
     text_add_char(prompt, '}');
 }
@@ -219,8 +219,7 @@ static void ask(struct talk_review *review) {
         settle(review);
         return;
     }
-    struct model_request *request =
-        model_request_new((struct bytes){review->model, strlen(review->model)});
+    struct model_request *request = model_request_new(bytes_of(review->model));
     model_request_set_system(request, BYTES(instructions));
     model_request_set_schema(request, BYTES(schema));
     model_request_add_message(request, MODEL_USER);

@@ -91,7 +91,7 @@ static bool narrow(json_t *settings, json_t *tools) {
     for (size_t i = 0; i < json_array_size(tools); i++) {
         const char *name = json_string_value(json_array_get(tools, i));
         enum tool_id id;
-        bool known = name != NULL && tool_find((struct bytes){name, strlen(name)}, &id);
+        bool known = name != NULL && tool_find(bytes_of(name), &id);
         if (!known || (had != NULL && !is_named(had, name))) {
             return false;
         }
@@ -104,7 +104,7 @@ static void write_settings(const struct talk_work *work, struct rows_fresh *fres
     AUTO(json_release) json_t *settings = NULL;
     spawn_request_read(&work->call, &request);
     const char *had = work->settings[0] == '\0' ? "{}" : work->settings;
-    if (err_failed(json_parse_wrapped((struct bytes){had, strlen(had)}, &settings, NULL))) {
+    if (err_failed(json_parse_wrapped(bytes_of(had), &settings, NULL))) {
         fresh->settings_wrong = true;
         return;
     }

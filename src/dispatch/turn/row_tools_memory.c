@@ -4,10 +4,6 @@
 #include "dispatch/turn/row_tools.h"
 #include "engine/memory/memory.h"
 
-static struct bytes bytes_of(const char *text) {
-    return (struct bytes){text, strlen(text)};
-}
-
 /* Of a change, what was not given stays. */
 static struct bytes given(const char *text) {
     return text[0] == '\0' ? (struct bytes){NULL, 0} : bytes_of(text);
@@ -37,9 +33,7 @@ static struct err find(struct tx *tx, const struct rows_call *call, const char *
     struct memory memory;
     struct err err = tx_memory_find(tx, &key, ret_found, &memory);
     if (!err_failed(err) && *ret_found) {
-        *ret_found = memory.project.len == 0 ||
-                     (memory.project.len == project.len &&
-                      memcmp(memory.project.data, project.data, project.len) == 0);
+        *ret_found = memory.project.len == 0 || (bytes_equal(memory.project, project));
     }
     return err;
 }

@@ -9,14 +9,6 @@
 
 enum { MESSAGE_BYTES = 8 << 10 }; /* Of texts and data of one message that is read. */
 
-static struct bytes bytes_of(const char *text) {
-    return (struct bytes){text, strlen(text)};
-}
-
-static bool same(struct bytes a, struct bytes b) {
-    return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
-}
-
 /* --- Reading ---------------------------------------------------------------------------------- */
 
 /* How many of the newest there is room for. */
@@ -71,7 +63,7 @@ struct err rows__read_session(struct tx *tx, const struct rows_call *call) {
     if (err_failed(err)) {
         return err;
     }
-    if (!found || !same(session.project, own->project)) {
+    if (!found || !bytes_equal(session.project, own->project)) {
         failure_result_write(CARD_NOT_FOUND, "There is no such session in this project.",
                              call->result);
         return ERR_OK;

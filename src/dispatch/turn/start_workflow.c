@@ -106,8 +106,7 @@ static struct err read_spec(struct talk_launch *launch, struct why *why) {
         return err_make(ERR_FORBIDDEN, "workflows: path");
     }
     if (!err_failed(err) && work->root[0] != '\0' && work->settings[0] != '\0') {
-        err = json_parse_wrapped((struct bytes){work->settings, strlen(work->settings)},
-                                 &launch->settings, why);
+        err = json_parse_wrapped(bytes_of(work->settings), &launch->settings, why);
     }
     return err;
 }

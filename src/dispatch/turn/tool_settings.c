@@ -60,8 +60,7 @@ static void read_roots(struct toolplace *place, const struct toolplace_seat *sea
         return;
     }
     if (seat->roots[0] != '\0' &&
-        !err_failed(json_parse_wrapped((struct bytes){seat->roots, strlen(seat->roots)},
-                                       &place->extra, NULL))) {
+        !err_failed(json_parse_wrapped(bytes_of(seat->roots), &place->extra, NULL))) {
         count = json_array_size(place->extra);
     }
     place->roots = mem_new_array(count + 1, sizeof *place->roots);
@@ -81,8 +80,7 @@ static void read_roots(struct toolplace *place, const struct toolplace_seat *sea
 void toolplace_open(struct toolplace *place, const struct toolplace_seat *seat) {
     *place = (struct toolplace){0};
     if (seat->settings[0] != '\0' &&
-        err_failed(json_parse_wrapped((struct bytes){seat->settings, strlen(seat->settings)},
-                                      &place->settings, NULL))) {
+        err_failed(json_parse_wrapped(bytes_of(seat->settings), &place->settings, NULL))) {
         place->rules = (struct permission_rules){.rules = &deny_all, .count = 1};
     } else {
         toolplace_read_rules(place, place->settings);

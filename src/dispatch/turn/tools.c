@@ -129,8 +129,7 @@ void work__fail(struct talk_work *work, enum card_cause cause, const char *words
  * more, nobody knows what was allowed. */
 static bool still_so(const struct talk_work *work, const struct tool_look *look) {
     AUTO(json_release) json_t *about = NULL;
-    if (err_failed(
-            json_parse_wrapped((struct bytes){work->about, strlen(work->about)}, &about, NULL))) {
+    if (err_failed(json_parse_wrapped(bytes_of(work->about), &about, NULL))) {
         return false;
     }
     const char *before = json_string_value(json_object_get(about, "before"));
@@ -220,10 +219,9 @@ static void begin_fetch(struct talk_work *work) {
 static bool read_call(struct talk_work *work) {
     AUTO(text_done) struct text problem;
     text_init(&problem, ABOUT_MAX);
-    struct err err = tool_call_read(work->talk->turns->options.toolbox, TOOL_SET_ALL,
-                                    (struct bytes){work->tool, strlen(work->tool)},
-                                    (struct bytes){work->arguments, strlen(work->arguments)},
-                                    &work->call, &problem);
+    struct err err =
+        tool_call_read(work->talk->turns->options.toolbox, TOOL_SET_ALL, bytes_of(work->tool),
+                       bytes_of(work->arguments), &work->call, &problem);
     if (err_failed(err)) {
         fail(work, CARD_BAD_ARGUMENTS,
              problem.len > 0 ? problem.data : "This call cannot be read.");

@@ -85,10 +85,9 @@ static void add_talk(const struct call *call, struct model_request *request) {
     const struct missed *missed = call->missed;
     for (size_t i = 0; missed != NULL && i < missed->count; i++) {
         model_request_add_message(request, MODEL_ASSISTANT);
-        model_request_add_text(request, (struct bytes){missed->said[i], strlen(missed->said[i])});
+        model_request_add_text(request, bytes_of(missed->said[i]));
         model_request_add_message(request, MODEL_USER);
-        model_request_add_text(request,
-                               (struct bytes){missed->faults[i], strlen(missed->faults[i])});
+        model_request_add_text(request, bytes_of(missed->faults[i]));
     }
 }
 
@@ -119,12 +118,10 @@ static struct model_request *request_of(const struct call *call) {
     const char *effort =
         json_string_value(json_object_get(json_object_get(call->message, "opts"), "effort"));
     const struct settings *settings = connections_settings(call->flow->flows->options.connections);
-    struct model_request *request =
-        model_request_new((struct bytes){call->model, strlen(call->model)});
+    struct model_request *request = model_request_new(bytes_of(call->model));
     request->effort = model_effort_of(settings->effort, MODEL_EFFORT_DEFAULT);
     if (effort != NULL) { /* What is more than high is high. */
-        request->effort =
-            model_effort_of((struct bytes){effort, strlen(effort)}, MODEL_EFFORT_HIGH);
+        request->effort = model_effort_of(bytes_of(effort), MODEL_EFFORT_HIGH);
     }
     request->output_max = call->output_max;
     add_system(call, request);
@@ -265,7 +262,7 @@ static void checked(struct pool_job *job) {
 /* The next answer, to a schema that this one missed, may be longer. */
 static void take_length(struct call *call, const struct model_result *result) {
     const struct flows_options *options = &call->flow->flows->options;
-    const struct bytes model = {call->model, strlen(call->model)};
+    const struct bytes model = bytes_of(call->model);
     struct model_info info;
     call->truncated = result->stop == MODEL_STOP_LENGTH;
     if (call->truncated && models_info(options->models, model, &info)) {

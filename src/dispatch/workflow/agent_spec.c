@@ -3,15 +3,9 @@
 
 #include "dispatch/workflow/flow.h"
 
-static struct bytes bytes_of(const json_t *json, const char *name) {
-    const json_t *text = json_object_get(json, name);
-    const char *value = json_string_value(text);
-    return value == NULL ? BYTES("") : (struct bytes){value, json_string_length(text)};
-}
-
 void call__write_asked(const json_t *message, struct text *text) {
     const json_t *opts = json_object_get(message, "opts");
-    struct bytes prompt = bytes_of(message, "prompt");
+    struct bytes prompt = json_bytes(message, "prompt");
     text_add_str(text, "\"prompt\":");
     text_add_json(text, prompt.data, prompt.len);
     text_add_str(text, ",\"opts\":");
@@ -22,7 +16,7 @@ void call__write_asked(const json_t *message, struct text *text) {
 
 void call__write_spec(const struct call *call, struct text *spec) {
     struct bytes phase = call__name(call->message, "phase");
-    struct bytes written = bytes_of(call->message, CALL_WRITTEN);
+    struct bytes written = json_bytes(call->message, CALL_WRITTEN);
     struct bytes foreign = call__foreign_model(call);
     text_clear(spec);
     text_add_str(spec, "{\"turn\":");

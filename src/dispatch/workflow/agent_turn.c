@@ -169,7 +169,7 @@ void call__prepare_talk(struct call *call, struct flow_errand *errand) {
 
 static void enter(struct call *call) {
     struct flows *flows = call->flow->flows;
-    call->turn_node.name = (struct bytes){call->turn.text, strlen(call->turn.text)};
+    call->turn_node.name = bytes_of(call->turn.text);
     if (!call->talks) {
         call->talks = true;
         table_add(&flows->turns, &call->turn_node);
@@ -301,7 +301,7 @@ static void look(struct call *call) {
     call->noted = false;
     errand->call = call;
     errand->talk.turn = call->turn; /* The call may be gone before it was read. */
-    errand->run = (struct bytes){errand->talk.turn.text, strlen(errand->talk.turn.text)};
+    errand->run = bytes_of(errand->talk.turn.text);
     errand->reads = true;
     text_init(&errand->bytes, 4 * (size_t)WORKFLOW_RESULT_MAX);
     flow__send(errand);

@@ -11,7 +11,7 @@
 bool flow_may_run(const json_t *settings, const char *name) {
     AUTO(toolplace_close) struct toolplace place = {0};
     const struct tool *tool = tool_get(TOOL_RUN_WORKFLOW);
-    const struct bytes subject = {name, strlen(name)};
+    const struct bytes subject = bytes_of(name);
     toolplace_read_rules(&place, settings);
     const struct permission_question question = {.tool = {tool->name, strlen(tool->name)},
                                                  .kind = tool->subject,

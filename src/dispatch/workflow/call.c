@@ -15,7 +15,7 @@ struct call *call__new(struct flow *flow, const char *key, int64_t occurrence) {
     struct call *call = mem_new(sizeof *call);
     (void)snprintf(call->key, sizeof call->key, "%s", key);
     call__line_name(call->name, call->key, occurrence);
-    call->node.name = (struct bytes){call->name, strlen(call->name)};
+    call->node.name = bytes_of(call->name);
     call->flow = flow;
     call->occurrence = occurrence;
     call->limits = amounts_unlimited();
@@ -83,7 +83,7 @@ void call__forget_message(struct call *call) {
 struct call *flow__find_call(const struct flow *flow, const char *key, int64_t occurrence) {
     char name[FLOW_NAME];
     call__line_name(name, key, occurrence);
-    struct table_node *node = table_find(&flow->calls, (struct bytes){name, strlen(name)});
+    struct table_node *node = table_find(&flow->calls, bytes_of(name));
     return node == NULL ? NULL : CONTAINER_OF(node, struct call, node);
 }
 
@@ -142,15 +142,9 @@ static const char *text_of(const json_t *json, const char *name) {
     return text == NULL ? "" : text;
 }
 
-static struct bytes bytes_of(const json_t *json, const char *name) {
-    const json_t *text = json_object_get(json, name);
-    const char *value = json_string_value(text);
-    return value == NULL ? BYTES("") : (struct bytes){value, json_string_length(text)};
-}
-
 /* Labels and phases are names, whatever a script takes for one. */
 struct bytes call__name(const json_t *message, const char *member) {
-    struct bytes text = bytes_of(message, member);
+    struct bytes text = json_bytes(message, member);
     return (struct bytes){text.data, utf8_cut(text, STEP_LABEL_MAX)};
 }
 
@@ -171,7 +165,7 @@ static void choose_model(struct call *call) {
 
 /* "inherit" is what such files say for the run's. */
 struct bytes call__foreign_model(const struct call *call) {
-    struct bytes asked = bytes_of(json_object_get(call->message, "opts"), "model");
+    struct bytes asked = json_bytes(json_object_get(call->message, "opts"), "model");
     asked.len = strnlen(asked.data, asked.len); /* As it was chosen by, and is bounded. */
     const bool ours = asked.len == 0 || memchr(asked.data, '/', asked.len) != NULL ||
                       strcmp(asked.data, "inherit") == 0;
@@ -200,7 +194,7 @@ static void take_up(struct call *call, struct past *past) {
 
 /* Columns hold no NUL, whatever a script makes a text of. */
 static void tidy(json_t *message, const char *member) {
-    struct bytes text = bytes_of(message, member);
+    struct bytes text = json_bytes(message, member);
     if (text.len == 0 || memchr(text.data, '\0', text.len) == NULL) {
         return;
     }
@@ -221,7 +215,7 @@ static bool is_allowed(struct flow *flow, const json_t *message, bool nested) {
     int64_t *made = nested ? &flow->nested : &flow->agents;
     int64_t most = nested ? WORKFLOW_NESTED_MAX : WORKFLOW_AGENTS_MAX;
     struct amounts limits;
-    return ++*made <= most && (nested || bytes_of(message, "prompt").len > 0) &&
+    return ++*made <= most && (nested || json_bytes(message, "prompt").len > 0) &&
            call__read_budget(message, &limits) &&
            strlen(text_of(json_object_get(message, "opts"), "model")) <= SESSION_MODEL_MAX;
 }
@@ -330,7 +324,7 @@ struct step_new call__step(const struct call *call, struct flow_errand *errand) 
                              .phase = call__name(call->message, "phase"),
                              .model = {call->model, strlen(call->model)},
                              .model_asked = call__foreign_model(call),
-                             .prompt = bytes_of(call->message, "prompt"),
+                             .prompt = json_bytes(call->message, "prompt"),
                              .spec = {errand->spec.data, errand->spec.len},
                              .bounds = flow__bounds(flow)};
 }
@@ -364,7 +358,7 @@ static void insert(struct call *call) {
 static struct err again_tx(struct tx *tx, void *ctx) {
     struct flow_errand *errand = ctx;
     const struct run_bounds bounds = flow__bounds(errand->flow);
-    const struct bytes run = {errand->call->run.text, strlen(errand->call->run.text)};
+    const struct bytes run = bytes_of(errand->call->run.text);
     return tx_step_again(tx, run, &bounds, &errand->asks_again);
 }
 

@@ -59,7 +59,7 @@ void flow_fault_tell(const struct script_fault *fault, struct why *why) {
 /* --- What is known ---------------------------------------------------------------------------- */
 
 static struct bytes name_of(const struct sha256_hex *hash) {
-    return (struct bytes){hash->text, strlen(hash->text)};
+    return bytes_of(hash->text);
 }
 
 struct flow_verdict flows_known(const struct flows *flows, const struct sha256_hex *hash) {

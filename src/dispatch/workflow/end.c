@@ -163,7 +163,7 @@ enum {
 
 static struct bytes head_of(const json_t *end, const char *name, size_t size_max) {
     const char *text = text_of(end, name);
-    const struct bytes whole = {text, strlen(text)};
+    const struct bytes whole = bytes_of(text);
     return (struct bytes){text, utf8_cut(whole, size_max)};
 }
 

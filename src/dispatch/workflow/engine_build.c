@@ -121,7 +121,7 @@ void flow__leave_build(struct flow *flow) {
 static void look_run(struct pool_job *job) {
     struct build *build = CONTAINER_OF(job, struct build, job);
     const struct flows_options *options = &build->flows->options;
-    const struct bytes text = {build->hash.text, strlen(build->hash.text)};
+    const struct bytes text = bytes_of(build->hash.text);
     struct sha256 hash;
     if (!hex_parse(text, hash.bytes, sizeof hash.bytes)) {
         build->err = err_make(ERR_NOT_FOUND, "flow: a build's name");

@@ -74,7 +74,7 @@ static void describe(struct finding *finding) {
 static void write_members(struct finding *finding) {
     const struct catalog_script *script = &finding->script;
     const struct bytes source = {script->source, script->len};
-    const struct bytes file = {script->entry.file, strlen(script->entry.file)};
+    const struct bytes file = bytes_of(script->entry.file);
     if (!flow__add_script(source, file, &finding->members, &finding->why)) {
         return;
     }
@@ -94,7 +94,7 @@ static void find_run(struct pool_job *job) {
         finding->err =
             catalog_open(&finding->search, finding->path, &finding->script, &finding->why);
     } else {
-        const struct bytes name = {finding->name, strlen(finding->name)};
+        const struct bytes name = bytes_of(finding->name);
         finding->err = catalog_find(&finding->search, name, &finding->script, &finding->why);
     }
     describe(finding);

@@ -53,7 +53,7 @@ static void on_time(struct timer *timer) {
     struct call *call = CONTAINER_OF(timer, struct call, timer);
     struct flows *flows = call->flow->flows;
     const int64_t stuck_ms = flows->options.limits.stuck_ms;
-    const struct bytes turn = {call->turn.text, strlen(call->turn.text)};
+    const struct bytes turn = bytes_of(call->turn.text);
     if (call->state != CALL_TALKING) {
         return;
     }

@@ -114,7 +114,7 @@ static void add_model(const struct flow_start *start, struct text *text) {
     struct model_info info;
     const char *name = model_of(start, &otherwise);
     const char *from = start->spec.model != NULL ? "asked" : from_names[otherwise.from];
-    const struct bytes whole = {name, strlen(name)};
+    const struct bytes whole = bytes_of(name);
     size_t len = strcspn(name, "/");
     add_text(text, ",\"model\":{\"name\":", name);
     add_text(text, ",\"from\":", from);
@@ -173,7 +173,7 @@ static bool add_price(const struct flow_start *start, const struct stand_in_mode
     struct default_model otherwise;
     struct model_info info;
     const char *name = asked->name[0] != '\0' ? asked->name : model_of(start, &otherwise);
-    if (!models_info(connections_models(connections), (struct bytes){name, strlen(name)}, &info)) {
+    if (!models_info(connections_models(connections), bytes_of(name), &info)) {
         return false;
     }
     const struct model_facts *facts = &info.facts;

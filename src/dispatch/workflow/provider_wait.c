@@ -9,7 +9,7 @@
 
 static struct err wait_tx(struct tx *tx, void *ctx) {
     struct flow_errand *errand = ctx;
-    const struct bytes run = {errand->begin.run.text, strlen(errand->begin.run.text)};
+    const struct bytes run = bytes_of(errand->begin.run.text);
     return tx_step_provider(tx, run, errand->end.attempt, &errand->wait);
 }
 

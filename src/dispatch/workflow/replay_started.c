@@ -24,7 +24,7 @@ struct past *past__new(const struct step_row *row) {
     size_t len = row->key.len < WORKFLOW_HASH ? row->key.len : WORKFLOW_HASH;
     memcpy(key, row->key.data, len);
     call__line_name(past->name, key, row->occurrence);
-    past->node.name = (struct bytes){past->name, strlen(past->name)};
+    past->node.name = bytes_of(past->name);
     assert(row->run.len < sizeof past->run.text);
     memcpy(past->run.text, row->run.data, row->run.len);
     past->attempt = row->attempt;

@@ -21,7 +21,7 @@
 
 static struct bytes note_of(const struct call *call) {
     const char *note = call->note == NULL ? "" : call->note;
-    return (struct bytes){note, strlen(note)};
+    return bytes_of(note);
 }
 
 static void add_agent(const struct call *call, struct text *text) {

@@ -36,10 +36,6 @@ void flow_start_free(struct flow_start *start) {
     mem_free(start->saved);
 }
 
-static struct bytes bytes_of(const char *text) {
-    return text == NULL ? (struct bytes){"", 0} : (struct bytes){text, strlen(text)};
-}
-
 static struct err closing(void) {
     return err_make(ERR_CLOSING, "workflows: start");
 }

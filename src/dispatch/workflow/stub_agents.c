@@ -199,7 +199,7 @@ static void add_nested(struct stand_in *stand_in, const json_t *message, struct 
     if (err_failed(err) && why.text[0] == '\0') {
         why_set(&why, "%s", err_title(err.code));
     } else if (!err_failed(err)) {
-        const struct bytes file = {script.entry.file, strlen(script.entry.file)};
+        const struct bytes file = bytes_of(script.entry.file);
         const struct bytes source = {script.source, script.len};
         if (!flow__add_script(source, file, &members, &why)) {
             err = err_make(ERR_BAD_SCRIPT, "plan: script"); /* It has said why. */
@@ -261,7 +261,7 @@ static void end(struct stand_in *stand_in, const json_t *message) {
     if (line > 0) {
         text_addf(&fault, "line %lld: ", line);
     }
-    text_add(&fault, words, utf8_cut((struct bytes){words, strlen(words)}, FAULT_MAX));
+    text_add(&fault, words, utf8_cut(bytes_of(words), FAULT_MAX));
     mem_free(stand_in->fault);
     stand_in->fault = text_failed(&fault) ? NULL : text_take(&fault, NULL);
 }

@@ -146,8 +146,7 @@ void call__write_place(const struct call *call, struct text *spec) {
 
 struct bytes call__kept_place(const struct call *call) {
     const struct place *place = call->place;
-    return place == NULL || place->stage != MADE ? (struct bytes){NULL, 0}
-                                                 : (struct bytes){place->path, strlen(place->path)};
+    return place == NULL || place->stage != MADE ? (struct bytes){NULL, 0} : bytes_of(place->path);
 }
 
 /* --- Jobs ------------------------------------------------------------------------------------- */
@@ -210,7 +209,7 @@ static void await(struct call *call, const struct id *job) {
     struct place *place = call->place;
     call__leave_talk(call);
     place->job = *job;
-    call->turn_node.name = (struct bytes){place->job.text, strlen(place->job.text)};
+    call->turn_node.name = bytes_of(place->job.text);
     call->talks = true;
     table_add(&call->flow->flows->turns, &call->turn_node);
 }

@@ -3,17 +3,13 @@
 
 #include <string.h>
 
-static bool same(struct bytes a, struct bytes b) {
-    return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
-}
-
 struct place {
     struct bytes machine, folder, id;
 };
 
 /* What /etc/machine-id says between the first boot and the moment at which it is written. */
 static bool machine_known(struct bytes machine) {
-    return machine.len > 0 && !same(machine, BYTES("uninitialized"));
+    return machine.len > 0 && !bytes_equal(machine, BYTES("uninitialized"));
 }
 
 /* The part of `io_rest` before its first slash, which is taken off with it. False: no slash, and
@@ -51,11 +47,11 @@ struct bytes home_without_id(struct bytes place) {
 }
 
 static bool machine_same(struct bytes a, struct bytes b) {
-    return !machine_known(a) || !machine_known(b) || same(a, b);
+    return !machine_known(a) || !machine_known(b) || bytes_equal(a, b);
 }
 
 static bool part_same(struct bytes a, struct bytes b) {
-    return a.len == 0 || b.len == 0 || same(a, b);
+    return a.len == 0 || b.len == 0 || bytes_equal(a, b);
 }
 
 bool home_same(const struct home_places *places) {

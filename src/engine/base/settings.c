@@ -98,17 +98,13 @@ void settings_kept_free(struct settings_kept *kept) {
 
 /* --- Rows ------------------------------------------------------------------------------------- */
 
-static bool same(struct bytes name, const char *other) {
-    return strlen(other) == name.len && memcmp(name.data, other, name.len) == 0;
-}
-
 static struct bytes *text_named(struct settings *settings, struct bytes name) {
-    return same(name, "default_model")  ? &settings->default_model
-           : same(name, "instructions") ? &settings->instructions
-           : same(name, "effort")       ? &settings->effort
-           : same(name, "review_model") ? &settings->review_model
-           : same(name, "title_model")  ? &settings->title_model
-                                        : NULL;
+    return bytes_is(name, "default_model")  ? &settings->default_model
+           : bytes_is(name, "instructions") ? &settings->instructions
+           : bytes_is(name, "effort")       ? &settings->effort
+           : bytes_is(name, "review_model") ? &settings->review_model
+           : bytes_is(name, "title_model")  ? &settings->title_model
+                                            : NULL;
 }
 
 /* A damaged row counts as a setting that nobody made: no start may fail for one. */
@@ -125,7 +121,7 @@ static struct err value_read(struct tx *tx, struct bytes name, struct bytes valu
         text->data = arena_try_copy(tx_arena(tx), json_string_value(json), text->len);
         return text->data != NULL ? ERR_OK : err_make(ERR_OUT_OF_MEMORY, "settings: value");
     }
-    if (same(name, "window") && json_is_integer(json)) {
+    if (bytes_is(name, "window") && json_is_integer(json)) {
         settings->window = json_integer_value(json);
     }
     return ERR_OK;
@@ -155,7 +151,7 @@ static struct err row_write(struct tx *tx, const char *name, const struct text *
         "INSERT INTO settings (name, value, changed_ms) VALUES ($1, $2, $3)"
         " ON CONFLICT (name) DO UPDATE SET value = excluded.value, changed_ms = excluded.changed_ms"
         " WHERE settings.value <> excluded.value";
-    struct arg args[] = {arg_text((struct bytes){name, strlen(name)}),
+    struct arg args[] = {arg_text(bytes_of(name)),
                          arg_text((struct bytes){value->data, value->len}), arg_int(tx_now_ms(tx))};
     if (text_failed(value)) {
         return text_error(value, "settings: value");

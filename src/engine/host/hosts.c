@@ -19,8 +19,8 @@ struct err tx_host_seen(struct tx *tx, const struct host_row *host) {
                               " name = $2, role = $3, version = $4, seen_ms = $5";
     const char *role = role_names[host->role];
     const struct arg args[] = {arg_text(host->place), arg_text(host->name),
-                               arg_text((struct bytes){role, strlen(role)}),
-                               arg_text(host->version), arg_int(tx_now_ms(tx))};
+                               arg_text(bytes_of(role)), arg_text(host->version),
+                               arg_int(tx_now_ms(tx))};
     return tx_exec(tx, put, args, COUNT_OF(args), NULL /* one row */);
 }
 
@@ -78,10 +78,6 @@ static struct err host_copy(struct tx *tx, struct host_row *io_host) {
     return ERR_OK;
 }
 
-static bool same(struct bytes a, struct bytes b) {
-    return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
-}
-
 struct err tx_host_find(struct tx *tx, struct bytes word, bool *ret_found,
                         struct host_row *ret_host) {
     static const char sql[] = "SELECT " HOST_COLUMNS " FROM hosts WHERE place = $1 OR name = $1"
@@ -95,7 +91,7 @@ struct err tx_host_find(struct tx *tx, struct bytes word, bool *ret_found,
         host_borrow(rows, &host);
         err = host_copy(tx, &host);
     }
-    if (found && !err_failed(err) && !same(host.place, word) && rows_more(rows, &err)) {
+    if (found && !err_failed(err) && !bytes_equal(host.place, word) && rows_more(rows, &err)) {
         err = err_make(ERR_CONFLICT, "hosts: name");
     }
     if (!err_failed(err)) {
@@ -119,7 +115,7 @@ struct err tx_host_of_run(struct tx *tx, struct bytes place, bool *ret_found,
         host_borrow(rows, &host);
         err = host_copy(tx, &host);
     }
-    if (found && !err_failed(err) && !same(host.place, place) && rows_more(rows, &err)) {
+    if (found && !err_failed(err) && !bytes_equal(host.place, place) && rows_more(rows, &err)) {
         host.name = place; /* Which of them it was, nobody knows. */
     }
     if (!err_failed(err)) {

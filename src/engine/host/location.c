@@ -12,7 +12,7 @@ bool run_is_foreign(const struct run_row *row, struct bytes host) {
     if (row->host.len == 0 || host.len == 0) {
         return false;
     }
-    bool equal = row->host.len == host.len && memcmp(row->host.data, host.data, host.len) == 0;
+    bool equal = bytes_equal(row->host, host);
     return !equal && !home_same(&places);
 }
 

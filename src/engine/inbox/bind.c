@@ -8,7 +8,7 @@
 #include "engine/inbox/rows.h"
 
 static struct arg word(const char *name) {
-    return arg_text((struct bytes){name, strlen(name)});
+    return arg_text(bytes_of(name));
 }
 
 /* --- A page of rows --------------------------------------------------------------------------- */
@@ -174,7 +174,7 @@ static void apply(struct tx *tx, const struct inbox_turn_end *end, struct inbox_
     const struct bytes none = {"", 0};
     const struct inbox_waits waits = INBOX_WAITS_SESSION;
     enum inbox_turn verdict = inbox_judge_turn(end->state, end->cause);
-    row->cause = verdict == INBOX_TURN_TOOK ? none : (struct bytes){cause, strlen(cause)};
+    row->cause = verdict == INBOX_TURN_TOOK ? none : bytes_of(cause);
     switch (verdict) {
     case INBOX_TURN_TOOK:
     case INBOX_TURN_STOPPED:

@@ -10,7 +10,7 @@
 #include "engine/inbox/rows.h"
 
 static struct arg name_arg(const char *name) {
-    return arg_text((struct bytes){name, strlen(name)});
+    return arg_text(bytes_of(name));
 }
 
 /* --- Written ---------------------------------------------------------------------------------- */
@@ -47,7 +47,7 @@ static struct err owe(struct tx *tx, const struct inbox_notice *notice, struct i
     const struct id id = delivery_id(notice->run, row, at);
     AUTO(text_done) struct text payload;
     text_init(&payload, INBOX_PAYLOAD_MAX);
-    row->delivery = (struct bytes){id.text, strlen(id.text)};
+    row->delivery = bytes_of(id.text);
     struct err err = inbox__write_notice(notice, row->delivery, &payload);
     if (err_failed(err)) {
         return err;
@@ -185,8 +185,7 @@ struct err tx_inbox_find(struct tx *tx, const struct inbox_key *key, bool *ret_f
         return err;
     }
     if (found && key->owner.data != NULL) {
-        found = row.owner.len == key->owner.len &&
-                memcmp(row.owner.data, key->owner.data, row.owner.len) == 0;
+        found = bytes_equal(row.owner, key->owner);
     }
     if (found) {
         *ret_row = row;

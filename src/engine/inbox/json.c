@@ -17,7 +17,7 @@ static void add_text(struct text *text, const char *before, struct bytes value) 
 }
 
 static void add_word(struct text *text, const char *before, const char *word) {
-    add_text(text, before, (struct bytes){word, strlen(word)});
+    add_text(text, before, bytes_of(word));
 }
 
 static void add_number(struct text *text, const char *before, int64_t number) {

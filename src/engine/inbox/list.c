@@ -42,8 +42,7 @@ static bool goes_first(const struct candidate *a, const struct candidate *b) {
 static struct err find_first(struct tx *tx, const struct inbox_receiver *receiver,
                              const struct inbox_waits *waits, struct candidate *ret_first) {
     const char *kind = receiver_kind_name(receiver->kind);
-    const struct arg args[] = {arg_text(receiver->owner),
-                               arg_text((struct bytes){kind, strlen(kind)}),
+    const struct arg args[] = {arg_text(receiver->owner), arg_text(bytes_of(kind)),
                                arg_text(receiver->address)};
     struct candidate first = {.id = 0};
     AUTO(rows_release) struct rows *rows = NULL;

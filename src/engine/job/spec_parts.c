@@ -245,7 +245,7 @@ struct err job_spec__budget(const json_t *budget, struct job_spec *spec, struct 
 }
 
 struct err job_spec__project(const char *project, struct why *why) {
-    if (project == NULL || session_project_valid((struct bytes){project, strlen(project)})) {
+    if (project == NULL || session_project_valid(bytes_of(project))) {
         return ERR_OK;
     }
     why_set(why, "\"project\": '%.60s' is not a name of 1 to %d of a-z, 0-9, '_', '.', '-'",

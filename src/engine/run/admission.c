@@ -257,13 +257,10 @@ struct err runs__admit_slots(struct tx *tx, enum run_kind kind, const struct run
 
 /* --- What was freed --------------------------------------------------------------------------- */
 
-static bool same(struct bytes a, struct bytes b) {
-    return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
-}
-
 static struct err add_lane(struct tx *tx, const struct run_lane *lane, struct run_freed *freed) {
     for (size_t i = 0; i < freed->count; i++) {
-        if (same(freed->lanes[i].key, lane->key) && same(freed->lanes[i].owner, lane->owner)) {
+        if (bytes_equal(freed->lanes[i].key, lane->key) &&
+            bytes_equal(freed->lanes[i].owner, lane->owner)) {
             return ERR_OK;
         }
     }

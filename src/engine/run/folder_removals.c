@@ -52,10 +52,8 @@ struct err tx_folder_removal_tell(struct tx *tx, const struct run_row *row) {
 struct err tx_folder_removals_find(struct tx *tx, struct folder_removals *removals) {
     static const char sql[] = "SELECT run, attempts FROM folder_removals"
                               " WHERE place = $1 AND run > $2 ORDER BY run LIMIT $3";
-    const struct arg args[] = {
-        arg_text(removals->place),
-        arg_text((struct bytes){removals->after.text, strlen(removals->after.text)}),
-        arg_int(FOLDER_REMOVALS_PAGE)};
+    const struct arg args[] = {arg_text(removals->place), arg_text(bytes_of(removals->after.text)),
+                               arg_int(FOLDER_REMOVALS_PAGE)};
     AUTO(rows_release) struct rows *rows = NULL;
     struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
     bool found = !err_failed(err);
@@ -84,9 +82,8 @@ struct err tx_folder_removals_done(struct tx *tx, const struct folder_removals *
     struct err err = ERR_OK;
     for (size_t i = 0; i < removals->count && !err_failed(err); i++) {
         const struct folder_removal *removal = &removals->page[i];
-        const struct arg args[] = {
-            arg_text(removals->place),
-            arg_text((struct bytes){removal->run.text, strlen(removal->run.text)})};
+        const struct arg args[] = {arg_text(removals->place),
+                                   arg_text(bytes_of(removal->run.text))};
         err = removal->attempts == 0 ? ERR_OK
                                      : tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row */);
     }

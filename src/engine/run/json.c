@@ -56,7 +56,7 @@ static void add_state(const struct run_row *row, struct text *text) {
     run_write_wait(row, text);
     add_word(text, ",\"cause\":", run_cause_name(row->cause));
     const char *about = run_cause_about(row->cause);
-    add_optional(text, ",\"about\":", (struct bytes){about, strlen(about)});
+    add_optional(text, ",\"about\":", bytes_of(about));
     add_optional(text, ",\"note\":", row->note);
     text_add_str(text, ",\"exit_code\":");
     if (row->exit_code >= 0) {

@@ -39,7 +39,7 @@ struct err tx_run_here(struct tx *tx, struct bytes place, int64_t after,
 }
 
 static struct bytes run_here_id(const struct run_here *here) {
-    return (struct bytes){here->run.text, strlen(here->run.text)};
+    return bytes_of(here->run.text);
 }
 
 /* Not found, or not readable: `ret_row` has no id. */
@@ -64,8 +64,7 @@ static bool run_here_lives(const struct run_row *row, const struct run_here *her
 
 static bool run_here_is(const struct run_row *row, const struct run_here *here,
                         struct bytes place) {
-    return run_here_lives(row, here) && row->host.len == place.len &&
-           memcmp(row->host.data, place.data, place.len) == 0;
+    return run_here_lives(row, here) && bytes_equal(row->host, place);
 }
 
 struct err tx_run_here_tell(struct tx *tx, struct bytes place, const struct run_here *runs,

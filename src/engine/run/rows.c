@@ -49,7 +49,7 @@ enum column {
 };
 
 struct arg runs__name(const char *name) {
-    return arg_text((struct bytes){name, strlen(name)});
+    return arg_text(bytes_of(name));
 }
 
 static struct err read_names(const struct rows *rows, struct run_row *row) {
@@ -240,8 +240,7 @@ static struct err row_find(struct tx *tx, const struct run_key *key, bool *ret_f
     *ret_found = *ret_rows != NULL;
     if (*ret_found && key->owner.data != NULL) {
         struct bytes owner = rows_text(*ret_rows, COL_OWNER);
-        *ret_found =
-            owner.len == key->owner.len && memcmp(owner.data, key->owner.data, owner.len) == 0;
+        *ret_found = bytes_equal(owner, key->owner);
     }
     return ERR_OK;
 }

@@ -51,8 +51,7 @@ struct err tx_attachment_find(struct tx *tx, const struct attachment_key *key, b
     struct attachment_row row;
     struct err err = find(tx, sql, args, &found, &row);
     if (!err_failed(err) && found && key->owner.data != NULL) {
-        found = row.owner.len == key->owner.len &&
-                memcmp(row.owner.data, key->owner.data, key->owner.len) == 0;
+        found = bytes_equal(row.owner, key->owner);
     }
     if (!err_failed(err)) {
         *ret_found = found;

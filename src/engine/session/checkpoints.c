@@ -22,7 +22,7 @@ struct err tx_checkpoint_add(struct tx *tx, const struct checkpoint *checkpoint)
         arg_int(checkpoint->tokens_before),
         arg_int(checkpoint->tokens_after),
         arg_int(tx_now_ms(tx)),
-        arg_text((struct bytes){maker, strlen(maker)}),
+        arg_text(bytes_of(maker)),
         arg_text(checkpoint->method),
         arg_text(checkpoint->summary),
     };

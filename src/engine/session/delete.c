@@ -234,7 +234,7 @@ static struct err remove_parts(struct tx *tx, const struct session_row *row, boo
     struct err err = find_parts(tx, row, &page);
     for (size_t i = 0; i < page.script_count && !err_failed(err); i++) {
         const char *hash = page.scripts[i].text;
-        err = tx_script_refused(tx, (struct bytes){hash, strlen(hash)});
+        err = tx_script_refused(tx, bytes_of(hash));
     }
     for (size_t i = 0; i < page.count && !err_failed(err); i++) {
         const struct arg args[] = {arg_int(page.ids[i])};

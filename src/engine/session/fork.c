@@ -68,7 +68,7 @@ static struct err find_copy(struct tx *tx, const struct session_fork *fork, int6
     struct err err = messages__find_id(tx, message, &found, &row);
     if (!err_failed(err) && found) {
         const struct id name = copy_id(fork, &row);
-        err = messages__find(tx, (struct bytes){name.text, strlen(name.text)}, &found, &row);
+        err = messages__find(tx, bytes_of(name.text), &found, &row);
         id = !err_failed(err) && found ? row.id : 0;
     }
     if (!err_failed(err)) {
@@ -81,7 +81,7 @@ static struct err copy_message(struct tx *tx, const struct session_fork *fork,
                                struct session_row *into, const struct message_row *row) {
     const struct id name = copy_id(fork, row);
     struct message_row copy = *row;
-    copy.message = (struct bytes){name.text, strlen(name.text)};
+    copy.message = bytes_of(name.text);
     copy.run = 0;
     copy.client_id = copy.client_digest = BYTES("");
     struct err err = ERR_OK;
@@ -181,7 +181,7 @@ static struct err make_session(struct tx *tx, const struct session_row *from,
                                const struct session_fork *fork, struct session_row *ret_row) {
     const struct bytes none = {"", 0};
     struct session_row row = *from;
-    row.session = (struct bytes){fork->session.text, strlen(fork->session.text)};
+    row.session = bytes_of(fork->session.text);
     row.parent = row.depth = 0;
     row.parent_name = none;
     row.version = 1;
@@ -209,7 +209,7 @@ static struct err make_session(struct tx *tx, const struct session_row *from,
 /* Both sessions; the new one is made by the first link. */
 static struct err find_both(struct tx *tx, struct session_fork *fork, struct session_row *from,
                             struct session_row *into) {
-    const struct bytes name = {fork->session.text, strlen(fork->session.text)};
+    const struct bytes name = bytes_of(fork->session.text);
     bool found = false;
     struct err err = sessions__find(tx, &fork->key, &found, from);
     if (!err_failed(err) && !found) {
@@ -270,7 +270,7 @@ struct err tx_session_fork(struct tx *tx, const struct session_fork *fork,
 
 struct err tx_session_fork_abandon(struct tx *tx, const struct session_fork *fork) {
     static const char sql[] = "UPDATE sessions SET hidden = -1 WHERE session = $1 AND hidden = $2";
-    const struct bytes name = {fork->session.text, strlen(fork->session.text)};
+    const struct bytes name = bytes_of(fork->session.text);
     const struct arg args[] = {arg_text(name), arg_int(tx_epoch(tx))};
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, or none */);
 }

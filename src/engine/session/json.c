@@ -45,7 +45,7 @@ static void write_open(const struct session_row *row, enum session_form form, st
     add_text(text, ",\"project\":", row->project);
     add_text(text, ",\"title\":", row->title);
     const char *by = title_by_name(row->title_by);
-    add_optional(text, ",\"title_by\":", (struct bytes){by, strlen(by)});
+    add_optional(text, ",\"title_by\":", bytes_of(by));
     text_addf(text, ",\"state\":\"%s\",\"archived\":%s", session_state_name(row->state),
               row->archived_ms != 0 ? "true" : "false");
     add_optional(text, ",\"model\":", row->model);

@@ -20,7 +20,7 @@ static void add_optional(struct text *text, const char *before, struct bytes val
 }
 
 static void add_word(struct text *text, const char *before, const char *word) {
-    add_optional(text, before, (struct bytes){word, strlen(word)});
+    add_optional(text, before, bytes_of(word));
 }
 
 static void add_number(struct text *text, const char *before, int64_t number) {

@@ -22,8 +22,7 @@ struct err tx_message_find(struct tx *tx, const struct message_key *key, bool *r
         return err;
     }
     if (found && key->owner.data != NULL) {
-        found = session.owner.len == key->owner.len &&
-                memcmp(session.owner.data, key->owner.data, key->owner.len) == 0;
+        found = bytes_equal(session.owner, key->owner);
     }
     *ret_found = found;
     *ret_row = row;

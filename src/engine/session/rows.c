@@ -129,7 +129,7 @@ static struct err take(struct tx *tx, struct rows *rows, struct bytes owner, boo
     bool found = rows != NULL;
     if (found && owner.data != NULL) {
         struct bytes whose = rows_text(rows, COL_OWNER);
-        found = whose.len == owner.len && memcmp(whose.data, owner.data, owner.len) == 0;
+        found = bytes_equal(whose, owner);
     }
     struct err err = ERR_OK;
     if (found) {

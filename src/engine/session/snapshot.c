@@ -254,8 +254,7 @@ static struct err turn_add(struct tx *tx, const struct ongoing *ongoing, struct 
     } else {
         text_add_str(text, "null");
     }
-    add_id(text, ",\"streaming\":",
-           streaming == NULL ? BYTES("") : (struct bytes){streaming, strlen(streaming)});
+    add_id(text, ",\"streaming\":", streaming == NULL ? BYTES("") : bytes_of(streaming));
     return err;
 }
 

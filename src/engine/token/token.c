@@ -76,7 +76,7 @@ struct err tx_token_add(struct tx *tx, const struct token *token) {
                               " VALUES ($1, $2, $3, $4, $5, $6)";
     struct sha256_hex hash = sha256_hex(&token->hash);
     struct arg args[] = {
-        arg_text((struct bytes){token->id.text, strlen(token->id.text)}),
+        arg_text(bytes_of(token->id.text)),
         arg_text((struct bytes){hash.text, sizeof hash.text - 1}),
         arg_text(token->owner),
         arg_text(token->label),

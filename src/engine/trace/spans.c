@@ -20,7 +20,7 @@ const char *span_kind_name(enum span_kind kind) {
 }
 
 static struct bytes word(const char *word) {
-    return (struct bytes){word, strlen(word)};
+    return bytes_of(word);
 }
 
 static struct arg maybe(int64_t number) {

@@ -52,21 +52,11 @@ struct err tx_usage_add(struct tx *tx, const struct usage_add *add) {
     const struct session_usage *usage = &add->usage;
     const char *category = categories[add->category];
     const struct arg args[] = {
-        arg_text(session->owner),
-        arg_int(tx_now_ms(tx) / DAY_MS),
-        arg_text(session->session),
-        arg_text(add->model),
-        arg_text((struct bytes){category, strlen(category)}),
-        arg_text(session->project),
-        arg_text(session->agent),
-        arg_int(usage->calls),
-        arg_int(usage->fresh),
-        arg_int(usage->cache_read),
-        arg_int(usage->cache_write),
-        arg_int(usage->output),
-        arg_int(usage->reasoning),
-        arg_int(usage->cost_micros),
-        arg_int(usage->cost_unknown),
+        arg_text(session->owner),   arg_int(tx_now_ms(tx) / DAY_MS), arg_text(session->session),
+        arg_text(add->model),       arg_text(bytes_of(category)),    arg_text(session->project),
+        arg_text(session->agent),   arg_int(usage->calls),           arg_int(usage->fresh),
+        arg_int(usage->cache_read), arg_int(usage->cache_write),     arg_int(usage->output),
+        arg_int(usage->reasoning),  arg_int(usage->cost_micros),     arg_int(usage->cost_unknown),
     };
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
 }

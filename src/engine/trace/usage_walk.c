@@ -241,8 +241,7 @@ static struct err after_keep(struct usage_walk *walk, const struct rows *rows) {
 static bool fits(const struct usage_walk *walk, const struct rows *rows) {
     struct bytes project = rows_text(rows, ROW_PROJECT), wanted = walk->ask.project;
     return rows_int(rows, ROW_DAY) >= walk->ask.from_day &&
-           (wanted.len == 0 ||
-            (project.len == wanted.len && memcmp(project.data, wanted.data, wanted.len) == 0));
+           (wanted.len == 0 || (bytes_equal(project, wanted)));
 }
 
 static struct err row_keep(struct usage_walk *walk, const struct rows *rows) {

@@ -13,7 +13,7 @@
 static const char interrupted_words[] = "It was stopped before it was done.";
 
 static struct bytes words(const char *text) {
-    return (struct bytes){text, strlen(text)};
+    return bytes_of(text);
 }
 
 /* --- What the model said ---------------------------------------------------------------------- */

@@ -74,8 +74,7 @@ static struct err add_error(struct tx *tx, const struct turn *turn) {
     const struct message_part part = {.message = turn->row.answer,
                                       .step = turn->row.step,
                                       .kind = PART_ERROR,
-                                      .text = told ? turn->run.note
-                                                   : (struct bytes){about, strlen(about)},
+                                      .text = told ? turn->run.note : bytes_of(about),
                                       .data = {data.data, data.len}};
     return cards__add_plain(tx, &part);
 }
@@ -102,7 +101,7 @@ static struct err close_answer(struct tx *tx, struct turn *turn) {
     }
     if (!err_failed(err)) {
         const char *cause = run_cause_name(turn->run.cause);
-        turn->answer.cause = (struct bytes){cause, strlen(cause)};
+        turn->answer.cause = bytes_of(cause);
         turn->answer.error = turn->run.state == RUN_SUCCEEDED ? BYTES("") : turn->run.note;
         err = messages__write_status(tx, cleared ? MESSAGE_REMOVED : status_of(turn->run.state),
                                      &turn->answer);

@@ -16,7 +16,7 @@ static void add(struct text *text, const char *name, struct bytes value) {
 }
 
 static void add_word(struct text *text, const char *name, const char *word) {
-    add(text, name, (struct bytes){word, strlen(word)});
+    add(text, name, bytes_of(word));
 }
 
 static void add_number(struct text *text, const char *name, int64_t number) {

@@ -151,7 +151,7 @@ struct err turns__insert(struct tx *tx, const struct turn_row *row) {
     fill(row, args);
     const char *trigger = trigger_names[row->trigger];
     args[CHANGING] = arg_int(row->session);
-    args[CHANGING + 1] = arg_text((struct bytes){trigger, strlen(trigger)});
+    args[CHANGING + 1] = arg_text(bytes_of(trigger));
     args[CHANGING + 2] = arg_int(row->question);
     args[CHANGING + 3] = arg_int(row->calls_max);
     args[CHANGING + 4] = arg_text(row->model);

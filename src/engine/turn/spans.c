@@ -11,7 +11,7 @@ static struct span_key key_of(const struct turn *turn, int64_t step) {
 }
 
 static struct bytes word(const char *text) {
-    return (struct bytes){text, strlen(text)};
+    return bytes_of(text);
 }
 
 /* --- Calls of the model ----------------------------------------------------------------------- */

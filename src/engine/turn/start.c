@@ -12,7 +12,7 @@ static const char unknown_words[] = "{\"error\":\"outcome_unknown\",\"message\":
                                     "not have happened. Look before you do it again.\"}";
 
 static struct bytes words(const char *text) {
-    return (struct bytes){text, strlen(text)};
+    return bytes_of(text);
 }
 
 /* --- The first begin -------------------------------------------------------------------------- */

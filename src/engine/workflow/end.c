@@ -189,7 +189,7 @@ static struct err find_open(struct tx *tx, int64_t workflow, struct ids *ret_ids
 static const struct step_took *find_took(const struct workflow_end *end, struct bytes run) {
     for (size_t i = 0; i < end->took_count; i++) {
         const struct step_took *took = &end->took[i];
-        if (took->run.len == run.len && memcmp(took->run.data, run.data, run.len) == 0) {
+        if (bytes_equal(took->run, run)) {
             return took;
         }
     }

@@ -216,7 +216,7 @@ static void write_finished(const struct step_told *told, struct text *data) {
     add_optional(data, ",\"phase\":", told->phase);
     text_addf(data, ",\"state\":\"%s\",\"cached\":%s", run_state_name(told->state),
               told->cached ? "true" : "false");
-    add_optional(data, ",\"cause\":", (struct bytes){cause, strlen(cause)});
+    add_optional(data, ",\"cause\":", bytes_of(cause));
     add_optional(data, ",\"note\":", told->note);
     add_number(data, ",\"tokens\":", told->output_tokens);
     text_add_str(data, ",\"cost_micros\":");

@@ -65,9 +65,9 @@ static struct err add_state(const struct rows *rows, int64_t epoch, enum run_hol
     }
     run_shown(&row, epoch, hold);
     const char *state = run_state_name(row.state), *gate = run_gate_name(run_gate_shown(&row));
-    *ret_state = (struct bytes){state, strlen(state)};
+    *ret_state = bytes_of(state);
     add_text(text, ",\"state\":", *ret_state);
-    add_text(text, ",\"gate\":", (struct bytes){gate, strlen(gate)});
+    add_text(text, ",\"gate\":", bytes_of(gate));
     add_moment(text, ",\"resume_at_ms\":", run_resume_at_ms(&row));
     add_text(text, ",\"cause\":", rows_text(rows, 6));
     return ERR_OK;

@@ -216,7 +216,7 @@ struct err tx_step_talk(struct tx *tx, const struct step_new *step, int64_t atte
                         bool *ret_late) {
     static const char sql[] = "UPDATE runs SET spec = $2, epoch = $4 WHERE run = $1"
                               " AND attempt = $3 AND state = 'running' AND stop = ''";
-    const struct bytes run = {step->run.text, strlen(step->run.text)};
+    const struct bytes run = bytes_of(step->run.text);
     const struct arg args[] = {arg_text(run), arg_text(step->spec), arg_int(attempt),
                                arg_int(tx_epoch(tx))};
     int64_t changed = 0;

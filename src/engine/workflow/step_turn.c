@@ -11,7 +11,7 @@
 #include "engine/workflow/rows.h"
 
 static struct bytes id_text(const struct id *id) {
-    return (struct bytes){id->text, strlen(id->text)};
+    return bytes_of(id->text);
 }
 
 static struct err make_session(struct tx *tx, const struct step_new *step,

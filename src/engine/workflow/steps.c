@@ -439,9 +439,8 @@ static struct err copy_end(struct tx *tx, const struct step_cached *cached) {
         " result = (SELECT o.result FROM runs o WHERE o.run = $2),"
         " done_no = " WORKFLOW_NEXT_DONE("$4") " WHERE run = $1";
     const struct step_new *step = &cached->step;
-    const struct arg args[] = {arg_text((struct bytes){step->run.text, strlen(step->run.text)}),
-                               arg_text(cached->from), arg_int(tx_now_ms(tx)),
-                               arg_int(step->place.id)};
+    const struct arg args[] = {arg_text(bytes_of(step->run.text)), arg_text(cached->from),
+                               arg_int(tx_now_ms(tx)), arg_int(step->place.id)};
     return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
 }
 

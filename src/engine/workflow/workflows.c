@@ -313,8 +313,7 @@ struct err tx_script_removals_done(struct tx *tx, const struct script_removals *
     struct err err = ERR_OK;
     for (size_t i = 0; i < removals->count && !err_failed(err); i++) {
         const struct script_removal *removal = &removals->page[i];
-        const struct arg args[] = {arg_text((struct bytes){removal->hash, strlen(removal->hash)}),
-                                   arg_int(removal->made_ms)};
+        const struct arg args[] = {arg_text(bytes_of(removal->hash)), arg_int(removal->made_ms)};
         err = tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, or it was listed again */);
     }
     return err;

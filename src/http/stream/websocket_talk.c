@@ -107,7 +107,7 @@ void socket_hear(struct socket *socket, struct bytes message) {
     struct err err = read_wish(message, &json, &wish, &why);
     if (!err_failed(err)) {
         const char *text = wish.subscribe != NULL ? wish.subscribe : wish.unsubscribe;
-        name = (struct bytes){text, strlen(text)};
+        name = bytes_of(text);
         err =
             wish.subscribe != NULL ? begin(socket, &wish, name, &why) : finish(socket, name, &why);
     }

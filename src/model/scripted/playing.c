@@ -74,8 +74,8 @@ static bool play_text(struct playing *playing, const struct script_action *actio
 static bool play_call(struct playing *playing, const struct script_action *action) {
     struct answer *answer = &playing->asking->stream.answer;
     int64_t key = (int64_t)answer->call_count;
-    struct bytes name = {action->name, strlen(action->name)};
-    struct bytes rest = {action->text, strlen(action->text)};
+    struct bytes name = bytes_of(action->name);
+    struct bytes rest = bytes_of(action->text);
     bool on = answer_call(answer, key, (struct bytes){"", 0}, name);
     while (on && rest.len > 0) {
         size_t size = utf8_cut(rest, (size_t)PIECE_SIZE * 4);

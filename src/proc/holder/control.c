@@ -68,7 +68,7 @@ void control_tell_link(struct control *control, const char *line) {
     struct client *link = &control->clients[0];
     if (link->fd >= 0) {
         size_t at = 0;
-        (void)send_from(link->fd, (struct bytes){line, strlen(line)}, &at); /* Its loss is seen. */
+        (void)send_from(link->fd, bytes_of(line), &at); /* Its loss is seen. */
     }
 }
 

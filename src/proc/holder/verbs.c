@@ -79,7 +79,7 @@ static const struct verb verbs[] = {
 
 static const struct verb *find_verb(struct bytes name) {
     for (size_t i = 0; i < COUNT_OF(verbs); i++) {
-        if (verbs[i].name.len == name.len && memcmp(verbs[i].name.data, name.data, name.len) == 0) {
+        if (bytes_equal(verbs[i].name, name)) {
             return &verbs[i];
         }
     }

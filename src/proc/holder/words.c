@@ -22,7 +22,7 @@ void words_add_bytes(struct words *words, struct bytes bytes) {
 }
 
 void words_add(struct words *words, const char *text) {
-    words_add_bytes(words, (struct bytes){text, strlen(text)});
+    words_add_bytes(words, bytes_of(text));
 }
 
 void words_add_digits(struct words *words, uint64_t number, unsigned digits) {

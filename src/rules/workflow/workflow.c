@@ -31,7 +31,7 @@ enum step_outcome workflow_step_outcome(enum run_state state, enum run_cause cau
 struct bytes workflow_step_words(enum run_cause cause, struct bytes note) {
     const char *about = run_cause_about(cause);
     if (cause == CAUSE_BUDGET || note.len == 0) {
-        return (struct bytes){about, strlen(about)};
+        return bytes_of(about);
     }
     return (struct bytes){note.data, utf8_cut(note, RUN_NOTE_TEXT_MAX)};
 }

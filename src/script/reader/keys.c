@@ -48,7 +48,7 @@ struct looking {
 
 static void look(void *ctx, struct bytes key, uint32_t value) {
     struct looking *looking = ctx;
-    if (key.len == looking->key.len && memcmp(key.data, looking->key.data, key.len) == 0) {
+    if (bytes_equal(key, looking->key)) {
         looking->value = value;
     }
 }

@@ -13,8 +13,8 @@ struct err pg_connect_check(const struct libpq *pq, const char *url, struct why 
     for (const PQconninfoOption *at = options; at != NULL && at->keyword != NULL; at++) {
         int64_t seconds = 0;
         if (strcmp(at->keyword, "connect_timeout") == 0 && at->val != NULL &&
-            !number_parse((struct bytes){at->val, strlen(at->val)},
-                          (struct number_bounds){1, PG_CONNECT_MAX_S}, &seconds)) {
+            !number_parse(bytes_of(at->val), (struct number_bounds){1, PG_CONNECT_MAX_S},
+                          &seconds)) {
             why_set(why, "the database's URL: connect_timeout must be 1 to %d (seconds)",
                     PG_CONNECT_MAX_S);
             err = err_make(ERR_CONFIG, "postgres: url");

@@ -95,7 +95,7 @@ struct err postgres__exec(struct conn *conn, const char *sql, const struct arg *
         return err;
     }
     const char *text = pq->PQcmdTuples(result);
-    struct bytes bytes = {text, strlen(text)}; /* Empty where no rows are counted. */
+    struct bytes bytes = bytes_of(text); /* Empty where no rows are counted. */
     int64_t changed = 0;
     if (ret_changed != NULL) {
         bool counts = number_parse(bytes, (struct number_bounds){0, INT64_MAX}, &changed);

@@ -116,7 +116,7 @@ static struct err find_name(struct pg_link *link, char *ret_name, size_t size, s
 static struct err find_oid(struct pg_link *link, const char *name, bool *ret_found,
                            int64_t *ret_oid) {
     static const char sql[] = "SELECT to_regnamespace($1)::oid::bigint";
-    struct arg arg = arg_text((struct bytes){name, strlen(name)});
+    struct arg arg = arg_text(bytes_of(name));
     PGresult *result = NULL;
     struct err err = pg_link_run(link, sql, &arg, /* count */ 1, &result);
     if (!err_failed(err)) {

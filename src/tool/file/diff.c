@@ -52,7 +52,7 @@ static void cut_lines(struct bytes text, struct side *side) {
 
 static bool equal(const struct diff *diff, size_t old_at, size_t new_at) {
     struct bytes a = diff->old.lines[old_at], b = diff->new.lines[new_at];
-    return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
+    return bytes_equal(a, b);
 }
 
 static void add(struct diff *diff, char kind, size_t old_at, size_t new_at) {

@@ -81,8 +81,7 @@ static struct err find(struct edit *edit) {
         why_set(why, "old_text is empty; write_file writes a whole file");
         return err_make(ERR_BAD_FIELD, "tool: edit");
     }
-    if (edit->passage.len == edit->replacement.len &&
-        memcmp(edit->passage.data, edit->replacement.data, edit->passage.len) == 0) {
+    if (bytes_equal(edit->passage, edit->replacement)) {
         why_set(why, "old_text and new_text are the same: nothing to do");
         return err_make(ERR_BAD_FIELD, "tool: edit");
     }

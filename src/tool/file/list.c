@@ -29,7 +29,7 @@ static const char *below(const struct listing *listing, const char *path) {
 static enum walk_next on_entry(void *ctx, const struct walk_entry *entry) {
     struct listing *listing = ctx;
     const char *below_folder = below(listing, entry->path);
-    struct bytes subject = {below_folder, strlen(below_folder)};
+    struct bytes subject = bytes_of(below_folder);
     if (listing->glob.len > 0 && !glob_match(GLOB_PATH, listing->glob, subject)) {
         return WALK_ON;
     }
@@ -40,7 +40,7 @@ static enum walk_next on_entry(void *ctx, const struct walk_entry *entry) {
     }
     listing->count++;
     (void)snprintf(listing->last, sizeof listing->last, "%s", entry->path); /* It fits: a path. */
-    work_add_text(&listing->lines, (struct bytes){entry->path, strlen(entry->path)});
+    work_add_text(&listing->lines, bytes_of(entry->path));
     if (S_ISDIR(entry->about->st_mode)) {
         text_add_str(&listing->lines, "/\n");
     } else if (S_ISLNK(entry->about->st_mode)) {

@@ -167,7 +167,7 @@ static enum walk_next on_entry(void *ctx, const struct walk_entry *entry) {
     size_t len = strlen(search->folder);
     bool top = strcmp(search->folder, ".") == 0;
     const char *below = top ? entry->path : entry->path + len + (entry->path[len] == '/' ? 1 : 0);
-    struct bytes subject = {below, strlen(below)};
+    struct bytes subject = bytes_of(below);
     if (!S_ISREG(entry->about->st_mode) ||
         (search->glob.len > 0 && !glob_match(GLOB_PATH, search->glob, subject))) {
         return WALK_ON;

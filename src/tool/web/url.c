@@ -105,12 +105,12 @@ bool url_join(const struct url *base, struct bytes reference, struct url *ret_ur
             return false;
         }
     } else {
-        size_t origin = origin_len((struct bytes){base->text, strlen(base->text)});
+        size_t origin = origin_len(bytes_of(base->text));
         if (origin == 0 || !join_path(base, origin, reference, &url)) {
             return false;
         }
     }
-    size_t origin = origin_len((struct bytes){url.text, strlen(url.text)});
+    size_t origin = origin_len(bytes_of(url.text));
     if (origin == 0) {
         return false;
     }
