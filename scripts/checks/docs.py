@@ -5,9 +5,14 @@ import re
 from checks.tree import Fault, line_of
 
 ERRORS = "docs/errors.md"
-ERR_H = "src/base/err.h"
+ERR_H = "base/err.h"  # Layer and name: the file may be in any folder of its layer.
 CONFIGURATION = "docs/configuration.md"
-SERVE_C = "src/cli/system/command_serve.c"
+SERVE_C = "cli/command_serve.c"
+
+
+def source_text(tree, name):
+    path = tree.named(name)
+    return (tree.text(path) or "") if path else ""
 
 
 def remedies(tree):
@@ -18,13 +23,13 @@ def remedies(tree):
 
 def render_errors(tree):
     """docs/errors.md, from the table in err.h."""
-    told = remedies(tree)
-    text = re.sub(r"\\\n\s*", " ", tree.text(ERR_H) or "")
+    told, source = remedies(tree), tree.named(ERR_H)
+    text = re.sub(r"\\\n\s*", " ", source_text(tree, ERR_H))
     rows = re.findall(r'X\((\w+),\s*"(\w+)",\s*(\d+),\s*(\d+),\s*"([^"]*)"\)', text)
     page = [
         "# Errors",
         "",
-        "*Written by `make docs` from the table in `src/base/err.h`; the last column is kept. A",
+        f"*Written by `make docs` from the table in `{source}`; the last column is kept. A",
         "released `code` keeps its meaning for ever.*",
         "",
         "An answer that is not 2xx has the media type `application/problem+json` and the members",
@@ -52,7 +57,7 @@ def render_configuration(tree):
     page = [
         "# Configuration",
         "",
-        "*Written by `make docs` from the table in `src/cli/system/command_serve.c`.*",
+        f"*Written by `make docs` from the table in `{tree.named(SERVE_C)}`.*",
         "",
         "A setting of `drover serve` is taken from its flag, else from the environment, else from",
         "the configuration file, else from the default. The file is `config.json` in the data",
@@ -77,7 +82,7 @@ def render_configuration(tree):
         "| flag | environment | default | what it says |",
         "|---|---|---|---|",
     ]
-    for row in flag_rows(tree.text(SERVE_C) or ""):
+    for row in flag_rows(source_text(tree, SERVE_C)):
         value = f" {row['value']}" if row.get("value") else ""
         choices = row.get("choices", "").replace("|", ", ")
         about = row["about"] + (f" One of {choices}." if choices else "")
@@ -93,11 +98,12 @@ WRITTEN = {ERRORS: (ERR_H, render_errors), CONFIGURATION: (SERVE_C, render_confi
 
 
 def check_written_pages(tree):
-    for page, (source, render) in WRITTEN.items():
-        if source in tree.files and (page not in tree.files or tree.text(page) != render(tree)):
+    for page, (name, render) in WRITTEN.items():
+        source = tree.named(name)
+        if source and (page not in tree.files or tree.text(page) != render(tree)):
             yield Fault(page, 1, f"differs from {source}: make docs")
     for name, told in remedies(tree).items():
-        if not told.strip() and ERR_H in tree.files:
+        if not told.strip() and tree.named(ERR_H):
             yield Fault(ERRORS, 1, f"does not say what to do about {name}")
 
 
@@ -145,7 +151,9 @@ def check_names_of_tests(tree):
     """One binary per module, and each is registered."""
     build = "test/unit/meson.build"
     listed = tree.text(build) if build in tree.files else ""
-    for path in tree.under("test/unit/test_", ".c"):
+    for path in tree.under("test/unit/", ".c"):
+        if not os.path.basename(path).startswith("test_"):
+            continue
         module = os.path.basename(path)[len("test_") : -len(".c")]
         if f"'{module}'" not in listed and f"test_{module}.c" not in listed:
             yield Fault(path, 1, "is not registered in test/unit/meson.build")

@@ -1,6 +1,7 @@
-"""layers.py: arrows point down only."""
+"""layers.py: arrows point down only, between layers and between the features of a layer."""
 import re
 
+from checks.ratchets import Found, Ratchet
 from checks.tree import Fault
 
 # Each step may include what stands before it; the rooms of one step do not know each other.
@@ -10,6 +11,18 @@ STEPS = [
 ]
 STEP = {room: step for step, rooms in enumerate(STEPS) for room in rooms}
 ONLY = {"rules": {"base", "rules"}}
+
+# The order of the folders src/LAYER/FEATURE/: each step may include what stands before it, the
+# folders of one step do not know each other. Files directly in src/LAYER/ are the first step of
+# their own: all folders may include them, they include none. A layer that is not listed here may
+# have folders, in no order; one whose files all stand directly in it has no order to keep.
+FEATURES = {
+    "engine": [
+        ["system", "stream"], ["token", "provider", "memory", "workspace"], ["run"],
+        ["budget", "inbox"], ["job"], ["session"], ["approval", "board", "mail"], ["turn"],
+        ["workflow"],
+    ],
+}
 
 # A library behind a room of ours is included there and nowhere else.
 BEHIND = {
@@ -27,18 +40,29 @@ def room_of(path):
     return "main" if parts[1:] == ["main.c"] else parts[1]
 
 
+def feature_of(path):
+    """LAYER/FEATURE/… below src/: the feature, or nothing for a file directly in its layer."""
+    parts = path.split("/")
+    return parts[1] if len(parts) > 2 else ""
+
+
+def includes(tree):
+    """Path, line, quote and name of each include below src/."""
+    for path in tree.under("src/", (".c", ".h")):
+        text = tree.text(path) or ""
+        for match in INCLUDE.finditer(text):
+            yield path, text.count("\n", 0, match.start()) + 1, match.group(1), match.group(2)
+
+
 def check_arrows(tree):
     for path in tree.under("src/", (".c", ".h")):
         room = room_of(path)
-        text = tree.text(path) or ""
         if room not in STEP:
             yield Fault(path, 1, f"{room} has no place in the order: scripts/checks/layers.py")
-            continue
-        for match in INCLUDE.finditer(text):
-            line = text.count("\n", 0, match.start()) + 1
-            problem = judge(room, match.group(1), match.group(2))
-            if problem:
-                yield Fault(path, line, problem)
+    for path, line, quote, name in includes(tree):
+        problem = judge(room_of(path), quote, name)
+        if problem:
+            yield Fault(path, line, problem)
 
 
 def judge(room, quote, name):
@@ -49,7 +73,7 @@ def judge(room, quote, name):
     other = name.split("/")[0]
     if "/" not in name or other not in STEP:
         return f'"{name}" does not say its room: write "room/file.h"'
-    if other == room:
+    if other == room or room not in STEP:
         return None
     if room in ONLY and other not in ONLY[room]:
         return f"{room} includes base and nothing else"
@@ -58,3 +82,37 @@ def judge(room, quote, name):
     if STEP[other] > STEP[room]:
         return f"arrow upward: {other} stands above {room}"
     return None
+
+
+def steps_of(layer):
+    steps = {feature: step for step, names in enumerate(FEATURES.get(layer, []), 1)
+             for feature in names}
+    return {"": 0, **steps}
+
+
+def check_features(tree):
+    """Every folder of a layer that has an order is in it."""
+    folders = {}
+    for path in tree.under("src/", (".c", ".h")):
+        folders.setdefault((room_of(path), feature_of(path[len("src/"):])), path)
+    for (layer, feature), path in sorted(folders.items()):
+        if layer in FEATURES and feature not in steps_of(layer):
+            order = "the order of features: scripts/checks/layers.py"
+            yield Fault(path, 1, f"{layer}/{feature} has no place in {order}")
+
+
+def measure_circles(tree):
+    """Includes against the order of features, which circles are made of."""
+    found = {}
+    for path, line, quote, name in includes(tree):
+        layer = room_of(path)
+        if quote == "<" or layer not in FEATURES or name.split("/")[0] != layer:
+            continue
+        steps, here, there = steps_of(layer), feature_of(path[len("src/"):]), feature_of(name)
+        if here != there and steps.get(there, 0) >= steps.get(here, len(steps)):
+            found[f"{path} -> {name}"] = Found(1, path, [(line, name)])
+    return found
+
+
+CIRCLES = Ratchet("circles", "an include against the order of features", measure_circles,
+                  counted=False)

@@ -18,12 +18,16 @@ def run(command, cwd):
 def check_format(tree):
     paths = tree.under(("src/", "test/"), (".c", ".h"))
     paths = [path for path in paths if "/fixtures/" not in path]
-    for start in range(0, len(paths), 25):
-        part = paths[start : start + 25]
-        output = run(["clang-format", "--dry-run", "-Werror", *part], tree.root).stderr
-        places = re.findall(r"^(\S+?):(\d+):\d+: error: code should be clang-", output, re.M)
-        for path, line in dict.fromkeys(places):
-            yield Fault(path, int(line), "not as clang-format writes it: make fmt")
+    parts = [paths[start : start + 25] for start in range(0, len(paths), 25)]
+
+    def compare(part):
+        return run(["clang-format", "--dry-run", "-Werror", *part], tree.root).stderr
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for output in pool.map(compare, parts):
+            places = re.findall(r"^(\S+?):(\d+):\d+: error: code should be clang-", output, re.M)
+            for path, line in dict.fromkeys(places):
+                yield Fault(path, int(line), "not as clang-format writes it: make fmt")
 
 
 def check_headers(tree):

@@ -69,6 +69,16 @@ class Tree:
         return [path for path in self.files if path.startswith(prefixes) and path.endswith(endings)]
 
     @functools.lru_cache(maxsize=None)
+    def named(self, name):
+        """The path of LAYER/FILE below src/, in whichever folder of its layer the file is. None
+        where no file has the name, or several have it and none of them the whole path."""
+        if f"src/{name}" in self.files:
+            return f"src/{name}"
+        layer, file = name.split("/")[0], name.split("/")[-1]
+        found = [path for path in self.under(f"src/{layer}/", f"/{file}")]
+        return found[0] if len(found) == 1 else None
+
+    @functools.lru_cache(maxsize=None)
     def text(self, path):
         """None where the file is not text."""
         with open(self.at(path), "rb") as source:
@@ -129,9 +139,11 @@ def read_functions(code):
 
 
 def called(first, head):
-    """The name, also behind an attribute macro such as AUTO(x) or PRINTF_LIKE(1, 2)."""
+    """The name, also behind an attribute macro such as AUTO(x) or PRINTF_LIKE(1, 2), and where a
+    macro writes the head: JUDGE(judge_type) {"""
     names = [name for name in re.findall(r"\b([A-Za-z_]\w*)\s*\(", head) if not name.isupper()]
-    return names[0] if names else first
+    argument = re.search(r"\((\w+)\)\s*\{\s*$", head)
+    return names[0] if names else argument.group(1) if argument else first
 
 
 def line_of(text, position):

@@ -20,25 +20,26 @@ CALLS = {
     "setjmp longjmp signal atexit setenv putenv unsetenv tmpnam mktemp exit _exit abort":
         "not in library code",
 }
-# Where such a call is the point.
+# Where such a call is the point: layer and name of a file, or its whole path below src/ where the
+# layer has two of that name.
 AT_HOME = {
-    "src/base/memory.c": "malloc calloc realloc free abort",
-    "src/base/memory_must.c": "malloc calloc realloc free abort",
-    "src/base/arena.c": "malloc free",
-    "src/loop/loop.c": "clock_gettime",  # The watchdog reads the CPU time of its thread.
-    "src/loop/world.c": "time gettimeofday clock_gettime getrandom",
-    "src/proc/holder/child.c": "vfork _exit",  # Between the two stands only exec.
-    "src/proc/holder/nursery.c": "fork",  # One thread and no heap: the child may do anything.
-    "src/proc/holder/clock.c": "clock_gettime",
-    "src/script/cpu_watch.c": "clock_gettime",  # The CPU time of others.
-    "src/script/worker/main.c": "fork _exit",  # One thread: the child may do anything.
-    "src/script/worker/leave.c": "_exit",  # A program of its own, whose every end is this one.
-    "src/script/worker/vm.c": "clock_gettime",  # How much a script has computed.
-    "src/http/server.c": "signal",  # SIGPIPE, which libuv does not keep away.
-    "src/main.c": "exit signal",
-    "src/main/standby.c": "_exit",  # Nothing was promised yet.
-    "src/main/restart.c": "unsetenv",  # Before there is a second thread.
-    "src/main/daemon.c": "_exit",  # A commit of unknown outcome, or a second signal.
+    "base/memory.c": "malloc calloc realloc free abort",
+    "base/memory_must.c": "malloc calloc realloc free abort",
+    "base/arena.c": "malloc free",
+    "loop/loop.c": "clock_gettime",  # The watchdog reads the CPU time of its thread.
+    "loop/world.c": "time gettimeofday clock_gettime getrandom",
+    "proc/child.c": "vfork _exit",  # Between the two stands only exec.
+    "proc/holder/nursery.c": "fork",  # One thread and no heap: the child may do anything.
+    "proc/clock.c": "clock_gettime",
+    "script/cpu_watch.c": "clock_gettime",  # The CPU time of others.
+    "script/main.c": "fork _exit",  # One thread: the child may do anything.
+    "script/leave.c": "_exit",  # A program of its own, whose every end is this one.
+    "script/vm.c": "clock_gettime",  # How much a script has computed.
+    "http/server.c": "signal",  # SIGPIPE, which libuv does not keep away.
+    "main.c": "exit signal",
+    "main/standby.c": "_exit",  # Nothing was promised yet.
+    "main/restart.c": "unsetenv",  # Before there is a second thread.
+    "main/daemon.c": "_exit",  # A commit of unknown outcome, or a second signal.
 }
 CONSTRUCTS = [
     (r"\bgoto\b", "no goto: AUTO(...) releases on every path"),
@@ -59,7 +60,7 @@ SQL = [
 
 
 def check_calls(tree):
-    home = {path: set(words.split()) for path, words in AT_HOME.items()}
+    home = {tree.named(name): set(words.split()) for name, words in AT_HOME.items()}
     for path in tree.under("src/", (".c", ".h")):
         code = tree.code(path)
         for names, instead in CALLS.items():
@@ -114,7 +115,7 @@ def check_words(tree):
 
 def check_sql(tree):
     """The one dialect; only the drivers themselves speak to their own database."""
-    drivers = re.compile(r"^src/store/(?:sqlite|postgres|libpq)")
+    drivers = re.compile(r"^src/store/(?:.*/)?(?:sqlite|postgres|libpq)")
     for path in tree.under("src/", (".c", ".sql")):
         if drivers.match(path):
             continue
@@ -130,7 +131,8 @@ def check_sql(tree):
 
 def check_ids(tree):
     """Rows of tables whose ids are given once are deleted only where the highest id was kept."""
-    kept = re.search(r"enum ids_table \{([^}]*)\}", tree.code("src/engine/base/ids.h"))
+    header = tree.named("engine/ids.h")
+    kept = re.search(r"enum ids_table \{([^}]*)\}", tree.code(header) if header else "")
     names = re.findall(r"IDS_(\w+)", kept.group(1)) if kept else []
     deletion = re.compile(rf"\bDELETE FROM ({'|'.join(names).lower()})\b")
     for path in tree.under("src/", (".c",)) if names else []:

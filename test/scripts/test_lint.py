@@ -72,6 +72,53 @@ class Layers(LintTest):
         self.accepted(layers.check_arrows, self.include("src/main.c", '#include "cli/base/cli.h"'))
 
 
+class Features(LintTest):
+    def setUp(self):
+        old, layers.FEATURES = layers.FEATURES, {"engine": [["stream", "token"], ["run"], ["job"]]}
+        self.addCleanup(setattr, layers, "FEATURES", old)
+
+    def circles(self, path, name, listed=""):
+        files = {path: f'#include "{name}"\n', layers.CIRCLES.path: listed}
+        return self.faults(layers.CIRCLES.check, files)
+
+    def test_an_include_against_the_order_is_refused(self):
+        for path, name in (("src/engine/run/x.c", "engine/job/y.h"),
+                           ("src/engine/token/x.c", "engine/stream/y.h"),
+                           ("src/engine/x.c", "engine/stream/y.h")):
+            with self.subTest(path):
+                fault = f"{path}:1: an include against the order of features: {path} -> {name}"
+                self.assertEqual(self.circles(path, name), [fault])
+
+    def test_an_include_down_the_order_is_accepted(self):
+        for path, name in (("src/engine/job/x.c", "engine/run/y.h"),
+                           ("src/engine/run/x.c", "engine/run/y.h"),
+                           ("src/engine/run/x.c", "engine/y.h"),
+                           ("src/engine/x.c", "engine/y.h"),
+                           ("src/engine/run/x.c", "base/text/y.h"),
+                           ("src/store/sqlite/x.c", "store/group/y.h")):
+            with self.subTest(path):
+                self.assertEqual(self.circles(path, name), [])
+
+    def test_an_arrow_that_is_listed_is_accepted_until_it_is_gone(self):
+        listed = "src/engine/run/x.c -> engine/job/y.h\n"
+        self.assertEqual(self.circles("src/engine/run/x.c", "engine/job/y.h", listed), [])
+        faults = self.circles("src/engine/run/x.c", "engine/run/y.h", listed)
+        self.assertEqual(len(faults), 1)
+        self.assertIn("circles.txt:1: ", faults[0])
+        self.assertIn("is not needed any more", faults[0])
+
+    def test_a_feature_without_a_place_is_refused(self):
+        bad = {"src/engine/attic/x.c": "", "src/engine/run/x.c": "", "src/engine/x.c": ""}
+        self.refused(layers.check_features, bad, "engine/attic has no place in the order")
+        del bad["src/engine/attic/x.c"]
+        self.accepted(layers.check_features, {**bad, "src/store/sqlite/x.c": ""})
+
+    def test_layers_hold_for_deeper_folders(self):
+        bad = {"src/engine/run/x.c": '#include "dispatch/run/y.h"\n#include <sqlite3.h>\n'}
+        self.refused(layers.check_arrows, bad, "x.c:1: arrow upward")
+        self.refused(layers.check_arrows, bad, "x.c:2: <sqlite3.h> is included only in store")
+
+
 def function(lines=1, name="work", condition="x"):
     body = "".join(f"    {name}_{i}();\n" for i in range(lines))
     head = f"static int {name}(int x) {{\n    if ({condition}) {{\n        return 1;\n    }}\n"
@@ -85,25 +132,25 @@ class Sizes(LintTest):
         yield from exceptions.check(tree)
 
     def test_a_long_file_is_refused(self):
-        self.refused(self.check, {"src/base/x.c": "int x;\n" * 501}, "501 lines; 500 are allowed")
+        self.refused(self.check, {"src/base/x.c": "int x;\n" * 1001}, "1001 lines; 1000 are")
 
     def test_an_exception_allows_a_long_file_up_to_its_number(self):
-        files = {"src/base/x.c": "\n" * 600, PATH: "file src/base/x.c 600 One table.\n"}
+        files = {"src/base/x.c": "\n" * 1100, PATH: "file src/base/x.c 1100 One table.\n"}
         self.accepted(self.check, files)
         files["src/base/x.c"] += "\n"
-        self.refused(self.check, files, "601 lines; 600 are allowed")
-
-    def test_no_exception_lifts_the_ceiling(self):
-        files = {"src/base/x.c": "\n" * 1001, PATH: "file src/base/x.c 2000 Very long.\n"}
-        self.refused(self.check, files, "1001 lines; 1000 are allowed")
+        self.refused(self.check, files, "1101 lines; 1100 are allowed")
 
     def test_an_exception_that_allows_too_much_is_refused(self):
-        files = {"src/base/x.c": "\n" * 600, PATH: "file src/base/x.c 700 One table.\n"}
-        self.refused(self.check, files, "lower it to 600")
+        files = {"src/base/x.c": "\n" * 1100, PATH: "file src/base/x.c 1200 One table.\n"}
+        self.refused(self.check, files, "lower it to 1100")
 
     def test_an_exception_that_is_not_needed_is_refused(self):
-        files = {"src/base/x.c": "\n", PATH: "file src/base/x.c 600 One table.\n"}
+        files = {"src/base/x.c": "\n", PATH: "file src/base/x.c 1100 One table.\n"}
         self.refused(self.check, files, "needs no exception any more")
+
+    def test_an_exception_that_stands_twice_is_refused(self):
+        line = "file src/base/x.c 1100 One table.\n"
+        self.refused(self.check, {"src/base/x.c": "\n" * 1100, PATH: line * 2}, "twice")
 
     def test_an_exception_for_nothing_is_refused(self):
         self.refused(self.check, {PATH: "file src/base/x.c 600 Gone.\n"}, "there is no file")
@@ -112,20 +159,20 @@ class Sizes(LintTest):
         self.refused(self.check, {PATH: "file src/base/x.c 600\n"}, "REASON")
 
     def test_a_long_function_is_refused_by_name(self):
-        files = {"src/base/x.c": function(lines=70)}
-        self.refused(self.check, files, "work has 75 lines; 70 are allowed")
+        files = {"src/base/x.c": function(lines=100)}
+        self.refused(self.check, files, "work has 105 lines; 100 are allowed")
 
     def test_a_long_head_counts(self):
         head = "static int work(int a,\n                int b) {\n"
-        files = {"src/base/x.c": head + "    x();\n" * 68 + "}\n"}
-        self.refused(self.check, files, "x.c:1: work has 71 lines")
+        files = {"src/base/x.c": head + "    x();\n" * 98 + "}\n"}
+        self.refused(self.check, files, "x.c:1: work has 101 lines")
 
     def test_a_function_at_the_limit_is_accepted(self):
-        self.accepted(self.check, {"src/base/x.c": function(lines=65)})
+        self.accepted(self.check, {"src/base/x.c": function(lines=95)})
 
     def test_a_tangled_function_is_refused(self):
-        files = {"src/base/x.c": function(condition=" && ".join("x" * 16))}
-        self.refused(self.check, files, "complexity 17; 15 is allowed")
+        files = {"src/base/x.c": function(condition=" && ".join("x" * 21))}
+        self.refused(self.check, files, "complexity 22; 20 is allowed")
 
     def test_comments_and_literals_do_not_tangle(self):
         condition = 'strcmp(x, "a ? b' + " && c" * 20 + '") /*' + " || d" * 20 + " */"
@@ -136,8 +183,8 @@ class Sizes(LintTest):
         self.accepted(self.check, {"src/base/x.c": table})
 
     def test_the_function_after_a_struct_is_seen(self):
-        files = {"src/base/x.c": "struct x {\n    int a;\n};\n" + function(lines=70)}
-        self.refused(self.check, files, "work has 75 lines")
+        files = {"src/base/x.c": "struct x {\n    int a;\n};\n" + function(lines=100)}
+        self.refused(self.check, files, "work has 105 lines")
 
     def test_a_long_line_is_refused(self):
         files = {"src/base/x.c": "/* " + "x" * 98 + "\n"}
@@ -148,6 +195,20 @@ class Sizes(LintTest):
 
     def test_a_last_line_without_its_end_is_refused(self):
         self.refused(sizes.check_lines, {"src/base/x.c": "int x;"}, "has no end")
+
+
+    def check_folders(self, tree):
+        exceptions = Exceptions(tree)
+        yield from sizes.check_folders(tree, exceptions)
+        yield from exceptions.check(tree)
+
+    def test_a_full_folder_is_refused(self):
+        files = {f"src/base/{i}.{end}": "" for i in range(20) for end in "ch"}
+        self.accepted(self.check_folders, {**files, "src/base/more/x.c": "", "src/base/x.sql": ""})
+        files["src/base/x.c"] = ""
+        self.refused(self.check_folders, files, "src/base:1: 41 files; 40 are allowed")
+        self.accepted(self.check_folders, {**files, PATH: "folder src/base 41 Flat.\n"})
+        self.refused(self.check_folders, {**files, PATH: "folder src/base 50 Flat.\n"}, "to 41")
 
 
 class Words(LintTest):
@@ -175,6 +236,15 @@ class Words(LintTest):
 
     def test_a_call_at_home_is_accepted(self):
         self.accepted(words.check_calls, self.code("free(x);", "src/base/memory.c"))
+
+    def test_a_home_may_be_in_any_folder_of_its_layer(self):
+        deeper = self.code("free(x);", "src/base/heap/memory.c")
+        self.accepted(words.check_calls, deeper)
+        self.refused(words.check_calls, self.code("free(x);", "src/loop/memory.c"), "free():")
+        two = {**deeper, **self.code("free(x);", "src/base/other/memory.c")}
+        self.refused(words.check_calls, two, "src/base/heap/memory.c:2: free():")
+        whole = {**self.code("free(x);", "src/base/memory.c"), "src/base/other/memory.c": ""}
+        self.accepted(words.check_calls, whole)
 
     def test_goto_is_refused(self):
         self.refused(words.check_constructs, self.code("goto out;"), "no goto")
@@ -231,6 +301,12 @@ class Words(LintTest):
         files = self.code('query("PRAGMA user_version; SELECT 1");', "src/store/sqlite_open.c")
         self.accepted(words.check_sql, files)
 
+    def test_sql_of_a_driver_is_its_own_in_any_folder(self):
+        for path in ("src/store/sqlite/open.c", "src/store/driver/postgres_open.c"):
+            self.accepted(words.check_sql, self.code('query("PRAGMA x; SELECT 1");', path))
+        other = self.code('query("PRAGMA x; SELECT 1");', "src/store/page/sums.c")
+        self.refused(words.check_sql, other, "SQLite alone")
+
     def test_portable_sql_is_accepted(self):
         text = '"INSERT INTO t (a) VALUES ($1) "\n    "ON CONFLICT (a) DO NOTHING RETURNING id"'
         self.accepted(words.check_sql, self.code(f"query({text});"))
@@ -255,6 +331,11 @@ class Ids(LintTest):
     def test_a_deletion_behind_a_kept_id_is_accepted(self):
         keep = "ids__keep(tx, IDS_RUNS);"
         self.accepted(words.check_ids, self.function(keep, 'query("DELETE FROM runs");'))
+
+    def test_the_header_may_be_in_any_folder_of_its_layer(self):
+        bad = self.function('query("DELETE FROM runs");')
+        bad["src/engine/system/ids.h"] = bad.pop("src/engine/ids.h")
+        self.refused(words.check_ids, bad, "src/engine/x.c:2: deletes runs")
 
     def test_other_tables_keep_none(self):
         self.accepted(words.check_ids, self.function('query("DELETE FROM run_input");'))
@@ -287,25 +368,29 @@ class Tools(LintTest):
 class Docs(LintTest):
     def test_a_page_of_errors_that_differs_from_the_table_is_refused(self):
         table = '#define T(X) \\\n    X(NONE, "ok", 200, 0, "Success")\n'
-        files = {docs.ERR_H: table, docs.ERRORS: "# Errors\n"}
-        self.refused(docs.check_written_pages, files, "make docs")
+        for path in ("src/base/err.h", "src/base/deep/err.h"):
+            files = {path: table, docs.ERRORS: "# Errors\n"}
+            self.refused(docs.check_written_pages, files, f"differs from {path}: make docs")
 
     def test_the_table_becomes_rows(self):
         table = '#define T(X) \\\n    X(NO, "no", 404, 3, \\\n      "Not here")\n'
         rule = lambda tree: docs.render_errors(tree).split("\n")
-        files = {docs.ERR_H: table, docs.ERRORS: "| `no` | 1 | 2 | Old words | Go home. |\n"}
+        files = {"src/base/err.h": table, docs.ERRORS: "| `no` | 1 | 2 | Old words | Go home. |\n"}
         self.assertIn("| `no` | 404 | 3 | Not here | Go home. |", self.faults(rule, files))
 
     def test_an_error_without_a_remedy_is_refused(self):
         table = '#define T(X) \\\n    X(NO, "no", 404, 3, "Not here")\n'
-        files = {docs.ERR_H: table, docs.ERRORS: "| `no` | 404 | 3 | Not here |  |\n"}
+        files = {"src/base/err.h": table, docs.ERRORS: "| `no` | 404 | 3 | Not here |  |\n"}
         self.refused(docs.check_written_pages, files, "what to do about no")
 
     def test_the_flags_become_rows(self):
         row = '{.name = "log-level", .value = "L", .about = "Told "\n "here.", .env = "D_LOG"},'
-        files = {docs.SERVE_C: f"static const struct flag serve_flags[] = {{\n{row}\n}};\n"}
+        files = {"src/cli/system/command_serve.c":
+                 f"static const struct flag serve_flags[] = {{\n{row}\n}};\n"}
         rule = lambda tree: docs.render_configuration(tree).split("\n")
-        self.assertIn("| `--log-level L` | `D_LOG` |  | Told here. |", self.faults(rule, files))
+        page = self.faults(rule, files)
+        self.assertIn("| `--log-level L` | `D_LOG` |  | Told here. |", page)
+        self.assertTrue(any("`src/cli/system/command_serve.c`" in line for line in page), page)
 
     def test_a_route_that_no_page_names_is_refused(self):
         route = '{.method = "GET",\n .path = "/x"},\n'
@@ -326,6 +411,8 @@ class Docs(LintTest):
 
     def test_a_test_that_is_not_registered_is_refused(self):
         files = {"test/unit/test_x.c": "", "test/unit/meson.build": "['y', base],\n"}
+        self.refused(docs.check_names_of_tests, files, "not registered")
+        files["test/unit/deep/test_x.c"] = files.pop("test/unit/test_x.c")
         self.refused(docs.check_names_of_tests, files, "not registered")
 
 
