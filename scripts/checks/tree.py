@@ -29,6 +29,7 @@ class Function:
     last: int
     body_first: int
     body: str  # Code without comments and literals.
+    static: bool = False
 
     @property
     def lines(self):
@@ -130,7 +131,8 @@ def read_functions(code):
             if name and re.search(r"\)\s*\{\s*$", head):
                 last = next((i for i in range(at, len(lines)) if lines[i] == "}"), len(lines) - 1)
                 body = "\n".join(lines[at : last + 1])
-                yield Function(called(name.group(1), head), start + 1, last + 1, at + 1, body)
+                yield Function(called(name.group(1), head), start + 1, last + 1, at + 1, body,
+                               static=head.startswith("static "))
                 at = last
             start = None
         elif line.rstrip().endswith((";", "}")):
