@@ -54,7 +54,7 @@ class Ratchet:
         if not self.counted:
             return f"{self.about}: {key}"
         places = "; ".join(f"{line}: {text}" if text else f"{line}" for line, text in one.places)
-        of = "" if key == one.path else f" in {key}"
+        of = "" if key == one.path else f" ({key})"
         return f"{one.count} {self.about}{of}, {allowed} are allowed: {places}"
 
     def read(self, tree):

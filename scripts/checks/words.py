@@ -60,14 +60,16 @@ SQL = [
 
 
 def check_calls(tree):
+    forbidden = {name: instead for names, instead in CALLS.items() for name in names.split()}
     home = {tree.named(name): set(words.split()) for name, words in AT_HOME.items()}
     for path in tree.under("src/", (".c", ".h")):
         code = tree.code(path)
-        for names, instead in CALLS.items():
-            allowed = home.get(path, set())
-            forbidden = [name for name in names.split() if name not in allowed]
-            for match in re.finditer(rf"(?<![\w.>])({'|'.join(forbidden)})\s*\(", code):
-                yield Fault(path, line_of(code, match.start()), f"{match.group(1)}(): {instead}")
+        for match in re.finditer(r"\b([a-z_]\w*)\s*\(", code):
+            name = match.group(1)
+            if name not in forbidden or name in home.get(path, ()):
+                continue
+            if code[match.start() - 1] not in ".>":
+                yield Fault(path, line_of(code, match.start()), f"{name}(): {forbidden[name]}")
 
 
 def check_constructs(tree):
@@ -77,9 +79,9 @@ def check_constructs(tree):
             for match in re.finditer(pattern, code):
                 yield Fault(path, line_of(code, match.start()), instead)
         for function in tree.functions(path):
-            for number, line in enumerate(function.body.split("\n"), function.body_first):
-                if re.match(r"\s*#\s*if", line):
-                    yield Fault(path, number, "no #if inside a function: write two files")
+            for match in re.finditer(r"^[ \t]*#[ \t]*if", function.body, re.MULTILINE):
+                line = function.body_first + function.body.count("\n", 0, match.start())
+                yield Fault(path, line, "no #if inside a function: write two files")
 
 
 def check_globals(tree, exceptions):

@@ -10,7 +10,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
 sys.dont_write_bytecode = True
 
-from checks import layers, sizes  # noqa: E402
+from checks import layers, plain, shapes, sizes  # noqa: E402
 from checks.exceptions import PATH, Exceptions  # noqa: E402
 from checks.ratchets import Found, Ratchet, renames_of  # noqa: E402
 from checks.tree import Tree  # noqa: E402
@@ -149,6 +149,100 @@ class Tighten(TreeTest):
         self.tighten()
         self.assertEqual(self.read(LIST), "src/a/p.c 1\nsrc/a/q.c 1\n")
         self.assertEqual(self.faults(), [])
+
+
+class Shapes(TreeTest):
+    def measured(self, ratchet, files):
+        self.write(files)
+        return {key: (one.count, one.places) for key, one in ratchet.measure(
+            Tree(self.root)).items()}
+
+    def test_names_that_are_defined_more_than_five_times_are_counted(self):
+        text = "static void begin(void) {\n    x();\n}\n"
+        files = {f"src/a/{i}.c": text for i in range(5)}
+        self.assertEqual(self.measured(shapes.NAMES, {**files, "test/x.c": text}), {})
+        files["src/b/x.h"] = "\n" + text
+        paths = ", ".join(sorted(files))
+        self.assertEqual(self.measured(shapes.NAMES, files), {"begin": (6, [(1, paths)])})
+        self.assertEqual(self.faults(shapes.NAMES), [
+            f"src/a/0.c:1: 6 functions of one name (begin), 0 are allowed: 1: {paths}"])
+        self.write({shapes.NAMES.path: "begin 6\n"})
+        self.assertEqual(self.faults(shapes.NAMES), [])
+
+    def struct(self, *members):
+        body = "".join(f"    {one};\n" for one in members)
+        return {"src/a/x.h": f"\nstruct x {{\n{body}}};\n"}
+
+    def test_bools_beside_a_state_are_counted(self):
+        bools = ("bool a, b", "bool c : 1", "struct {\n        bool d[2];\n    } inner")
+        for state in ("enum run_state now", "enum x state", "enum stage s[3]", "enum x phase_of"):
+            with self.subTest(state):
+                self.assertEqual(self.measured(shapes.STATES, self.struct(state, *bools)),
+                                 {"src/a/x.h:x": (4, [(2, "a, b, c : 1, d[2]")])})
+        self.assertIn("x.h:2: 4 bools beside a state field", self.faults(shapes.STATES)[0])
+
+    def test_few_bools_and_bools_without_a_state_are_not(self):
+        three = ("bool a", "bool b", "bool c", "bool *d", "bool (*e)(bool f)", "int g")
+        for members in (("enum x state", *three), ("enum x kind", *three, "bool h"),
+                        ("int state", *three, "bool h")):
+            with self.subTest(members):
+                self.assertEqual(self.measured(shapes.STATES, self.struct(*members)), {})
+
+
+class Words(TreeTest):
+    def words(self, text, path="src/a/x.c"):
+        self.write({path: text})
+        found = plain.WORDS.measure(Tree(self.root))
+        self.remove(path)
+        return found[path].places if path in found else []
+
+    def openings(self, text):
+        self.write({"src/a/x.c": text})
+        found = plain.OPENINGS.measure(Tree(self.root))
+        return found["src/a/x.c"].places if found else []
+
+    def test_old_words_are_counted_in_comments_names_and_texts(self):
+        for text in ("/* Whoever waits. */\n", "int crowd_add;\n", 'say("so many");\n',
+                     "int add_crowd;\n"):
+            with self.subTest(text):
+                self.assertEqual(len(self.words(text)), 1)
+        self.assertEqual(self.words("/* It is\n * told once more,\n * anew. */\n"),
+                         [(1, "is told"), (2, "once more"), (3, "anew")])
+
+    def test_words_that_only_contain_one_are_not(self):
+        for text in ("int accompanyx, newcrowd, manewer;\n", '#include "a/crowd.h"\n',
+                     "/* this told */\n", "/* deafen */\n"):
+            with self.subTest(text):
+                self.assertEqual(self.words(text), [])
+
+    def test_each_phrase_is_found(self):
+        for phrase in plain.PHRASES:
+            with self.subTest(phrase):
+                self.assertIn((1, phrase), self.words(f"/* {phrase}. */\n"))
+
+    def test_old_words_in_names_of_files_are_counted(self):
+        for name in ("behind.c", "flow_said.h", "front_page.c", "test_past_runs.c"):
+            with self.subTest(name):
+                self.assertEqual(len(self.words("", f"src/a/{name}")), 1)
+        for name in ("lookup.c", "frontier.h", "unsaid.c", "retold.c"):
+            with self.subTest(name):
+                self.assertEqual(self.words("", f"src/a/{name}"), [])
+
+    def test_comments_that_open_with_a_pronoun_are_counted(self):
+        for text in ("/* It ends. */", "/* What is told. */", "int x; /* So many of them. */",
+                     "/* x.h: what others see. */", "/** Its end. */", "// One for each.",
+                     "/* Of those that wait. */", "/*\n * Those of before. */",
+                     "/* They\n * wait. */", "/* It's gone. */"):
+            with self.subTest(text):
+                self.assertEqual(len(self.openings(text + "\n")), 1)
+        self.assertEqual(self.openings("int x;\n\n/* Who waits. */\n"), [(3, "Who")])
+
+    def test_other_comments_are_not(self):
+        for text in ("/* Items. */", "/* Number of them. */", "/* Ends what it began. */",
+                     "/* One-shot timer. */", "/* Whether it ended. */", "/* Official. */",
+                     '"/* It */"', "// Ends what was\n// what it was"):
+            with self.subTest(text):
+                self.assertEqual(self.openings(text + "\n"), [])
 
 
 class Renames(TreeTest):

@@ -1,0 +1,42 @@
+"""shapes.py: names that say too little, and states that nobody drew. Two ratchets."""
+import re
+
+from checks.ratchets import Found, Ratchet
+from checks.tree import line_of
+
+DEFINED_OFTEN = 5
+BOOLS = 3
+STRUCT = re.compile(r"^(?:static |const )*struct (\w+) \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
+# A member of an enum whose type or whose own name says that it is a state.
+STATE = re.compile(
+    r"\benum (?:\w*(?:state|phase|stage)\w* \w+|\w+ \w*(?:state|phase|stage)\w*)\b[^;(]*;")
+BOOL = re.compile(r"\bbool (\w[^;()*]*);")
+
+
+def measure_names(tree):
+    """Functions of one name, static or not."""
+    named = {}
+    for path in tree.under("src/", (".c", ".h")):
+        for function in tree.functions(path):
+            named.setdefault(function.name, []).append((path, function.first))
+    return {name: Found(len(places), places[0][0],
+                        [(places[0][1], ", ".join(path for path, _ in places))])
+            for name, places in named.items() if len(places) > DEFINED_OFTEN}
+
+
+def measure_bools(tree):
+    """Structs that have a state, and bools beside it: each of those is a state that nobody drew."""
+    found = {}
+    for path in tree.under("src/", (".c", ".h")):
+        code = tree.code(path)
+        for match in STRUCT.finditer(code):
+            name, body = match.groups()
+            bools = [word.strip() for one in BOOL.findall(body) for word in one.split(",")]
+            if len(bools) > BOOLS and STATE.search(body):
+                places = [(line_of(code, match.start()), ", ".join(bools))]
+                found[f"{path}:{name}"] = Found(len(bools), path, places)
+    return found
+
+
+NAMES = Ratchet("names", "functions of one name", measure_names)
+STATES = Ratchet("states", "bools beside a state field", measure_bools)
