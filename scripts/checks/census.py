@@ -4,7 +4,9 @@ import os
 import re
 import sqlite3
 
-from checks.layers import feature_of, includes, room_of
+from checks.layers import CIRCLES, feature_of, includes, room_of
+from checks.plain import OPENINGS, WORDS
+from checks.shapes import STATES
 from checks.tree import TOKEN, blank
 
 # The words of a migration that differ between the databases (store/driver.h).
@@ -18,12 +20,15 @@ def sources(tree):
 
 
 def count_lines(tree):
-    """Code lines hold something besides comments and blanks."""
-    lines = code = 0
+    """Code lines hold something besides comments and blanks; comment lines hold no code."""
+    lines = code = filled = 0
     for path in sources(tree):
-        lines += (tree.text(path) or "").count("\n")
+        text = tree.text(path) or ""
+        lines += text.count("\n")
         code += sum(1 for line in tree.code(path).split("\n") if line.strip())
-    return {"files": len(sources(tree)), "lines": lines, "code lines": code}
+        filled += sum(1 for line in text.split("\n") if line.strip())
+    return {"files": len(sources(tree)), "lines": lines, "code lines": code,
+            "comment lines": filled - code}
 
 
 def functions_by_name(tree):
@@ -212,6 +217,18 @@ def count_texts(tree):
             "SQL statements": statements}
 
 
+def count_ratchets(tree):
+    """What the lists of scripts/lint are made of, here and in trees that have no lists yet."""
+    def total(ratchet):
+        return sum(one.count for path, one in ratchet.measure(tree).items()
+                   if path.startswith("src/"))
+
+    return {"old words": total(WORDS), "comments that open with a pronoun": total(OPENINGS),
+            "structs with a state and more than three bools": len(STATES.measure(tree)),
+            "bools in those structs": total(STATES),
+            "includes against the order of features": total(CIRCLES)}
+
+
 def count_schema(tree):
     """What the migrations make, one after another, of an empty database."""
     database = sqlite3.connect(":memory:")
@@ -241,6 +258,6 @@ def count_folders(tree):
 def census(tree):
     counts = {}
     for count in (count_lines, count_functions, count_circles, count_texts, count_schema,
-                  count_folders):
+                  count_ratchets, count_folders):
         counts.update(count(tree))
     return counts

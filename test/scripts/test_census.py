@@ -34,7 +34,8 @@ class Lines(CensusTest):
                 'const char *y = "/* four */";\n// Five\n')
         found = self.count(census.count_lines, {"src/a/x.c": text, "test/y.c": "int y;\n",
                                                 "src/a/x.sql": "SELECT 1;\n"})
-        self.assertEqual(found, {"files": 1, "lines": 6, "code lines": 2})
+        self.assertEqual(found, {"files": 1, "lines": 6, "code lines": 2,
+                                 "comment lines": 3})
 
 
 class Functions(CensusTest):
@@ -71,6 +72,10 @@ class Functions(CensusTest):
         self.assertEqual(found["functions with one caller"], 1)
         self.assertEqual(found["static functions with one caller"], 0)
         self.assertEqual(found["functions with one use"], 1)
+
+    def test_a_macro_may_write_the_head(self):
+        found = self.functions(("JUDGE(judge_a)", "x();"), ("JUDGE(judge_b)", "x();"))
+        self.assertEqual((found["functions"], found["function names"]), (2, 2))
 
     def test_names_are_counted_over_all_files(self):
         text = "static void begin(void) {\n    x();\n}\n"
@@ -136,6 +141,13 @@ class Schema(CensusTest):
             "src/store/migrations/002_b.sql":
                 "ALTER TABLE runs DROP COLUMN b;\nALTER TABLE t ADD COLUMN y TEXT;"})
         self.assertEqual(found, {"migrations": 2, "tables": 2, "columns": 4, "columns of runs": 2})
+
+
+class Ratchets(CensusTest):
+    def test_words_are_counted_in_src_alone(self):
+        text = "/* What it does anew. */\n"
+        found = self.count(census.count_ratchets, {"src/a/x.c": text, "test/x.c": text})
+        self.assertEqual(list(found.values()), [1, 1, 0, 0, 0])
 
 
 class Program(CensusTest):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
@@ -246,9 +247,20 @@ class Words(TreeTest):
 
 
 class Renames(TreeTest):
+    def setUp(self):
+        super().setUp()
+        # A hook that runs the tests names its own repository; no hook of ours runs in this one.
+        patch = unittest.mock.patch.dict(os.environ)
+        patch.start()
+        self.addCleanup(patch.stop)
+        for name in [name for name in os.environ if name.startswith("GIT_")]:
+            del os.environ[name]
+
     def git(self, *words):
-        who = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
-        subprocess.run(["git", "-C", self.root, *who, *words], check=True, capture_output=True)
+        settings = ["user.name=x", "user.email=x@example.org", "core.hooksPath=/dev/null",
+                    "commit.gpgSign=false"]
+        options = [word for setting in settings for word in ("-c", setting)]
+        subprocess.run(["git", "-C", self.root, *options, *words], check=True, capture_output=True)
 
     def commit(self, files):
         self.git("init", "-q")
