@@ -14,14 +14,39 @@ ONLY = {"rules": {"base", "rules"}}
 
 # The order of the folders src/LAYER/FEATURE/: each step may include what stands before it, the
 # folders of one step do not know each other. Files directly in src/LAYER/ are the first step of
-# their own: all folders may include them, they include none. A layer that is not listed here may
-# have folders, in no order; one whose files all stand directly in it has no order to keep.
+# their own, unless "." gives them another one. A layer that is not listed here may have folders, in
+# no order; one whose files all stand directly in it has no order to keep.
 FEATURES = {
-    "engine": [
-        ["system", "stream"], ["token", "provider", "memory", "workspace"], ["run"],
-        ["budget", "inbox"], ["job"], ["session"], ["approval", "board", "mail"], ["turn"],
+    "rules": [
+        ["approval", "budget"], ["run"], ["job", "inbox", "session", "trace"], ["turn"],
         ["workflow"],
     ],
+    "engine": [
+        ["base"], ["token", "memory", "trace"], ["budget"], ["run"], ["host", "job"], ["inbox"],
+        ["session"], ["approval", "provider"], ["turn"], ["workflow"], ["system"],
+    ],
+    "dispatch": [
+        ["base"], ["provider"], ["job"], ["host", "run"], ["inbox"], ["session"], ["turn"],
+        ["workflow"],
+    ],
+    "api": [
+        ["base"], ["run", "stream", "token", "provider", "memory"],
+        ["system", "host", "trace", "budget", "inbox"], ["job"], ["session"], ["turn"],
+        ["approval"], ["workflow"],
+    ],
+    "cli": [
+        ["base"], ["terminal"], ["stream"], ["run"],
+        ["trace", "host", "token", "provider", "memory", "budget", "inbox"], ["system"],
+        ["job"], ["session"], ["turn"], ["workflow"],
+    ],
+    "base": [["json"]],
+    "http": [["stream"]],
+    "model": [["scripted", "wire"]],
+    "script": [["reader"], ["."], ["worker"]],
+    "store": [["sqlite", "postgres"]],
+    "tool": [["file", "web"]],
+    "proc": [["spool"], ["."], ["sandbox"], ["holder"]],
+    "main": [["report"], ["."]],
 }
 
 # A library behind a room of ours is included there and nowhere else.
@@ -87,7 +112,7 @@ def judge(room, quote, name):
 def steps_of(layer):
     steps = {feature: step for step, names in enumerate(FEATURES.get(layer, []), 1)
              for feature in names}
-    return {"": 0, **steps}
+    return {"": steps.pop(".", 0), **steps}
 
 
 def check_features(tree):

@@ -24,7 +24,7 @@ struct text {
 void text_init(struct text *text, size_t size_max);
 void text_done(struct text *text); /* For AUTO. */
 void text_clear(struct text *text);
-/* What was added so far, until the next change. */
+/* The bytes that were added so far, until the next change. */
 static inline struct bytes text_bytes(const struct text *text) {
     return text->data == NULL ? BYTES("") : (struct bytes){text->data, text->len};
 }

@@ -1,6 +1,6 @@
 // openapi.test.mjs: the description that is served, held against what is served.
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
@@ -45,9 +45,12 @@ test("it is an OpenAPI document, and says so", async () => {
 
 test("each route of the sources stands in it, and nothing else of /api", async () => {
   const api = path.join(path.dirname(fileURLToPath(import.meta.url)), "../../src/api");
-  const sources = readdirSync(api)
-    .filter((name) => name.endsWith(".c"))
-    .map((name) => readFileSync(path.join(api, name), "utf8"));
+  const within = (folder) => readdirSync(folder).map((name) => path.join(folder, name));
+  const sources = within(api)
+    .filter((folder) => statSync(folder).isDirectory())
+    .flatMap(within)
+    .filter((file) => file.endsWith(".c"))
+    .map((file) => readFileSync(file, "utf8"));
   const rows = sources.flatMap((text) =>
     [...text.matchAll(/\.method = "([A-Z]+)",\s*\.path = "([^"]+)"/g)].map(
       (row) => `${row[1]} ${row[2]}`,

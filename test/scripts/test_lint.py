@@ -334,7 +334,7 @@ class Ids(LintTest):
 
     def test_the_header_may_be_in_any_folder_of_its_layer(self):
         bad = self.function('query("DELETE FROM runs");')
-        bad["src/engine/system/ids.h"] = bad.pop("src/engine/ids.h")
+        bad["src/engine/run/ids.h"] = bad.pop("src/engine/base/ids.h")
         self.refused(words.check_ids, bad, "src/engine/x.c:2: deletes runs")
 
     def test_other_tables_keep_none(self):
