@@ -346,7 +346,9 @@ test("doctor --deep reads free pages, and compares the spool with the rows", asy
   copy(`${jobs[0]}.2`);
   copy(`${jobs[0].slice(0, -1)}${jobs[0].endsWith("0") ? 1 : 0}.1`);
   await daemon.start();
-  assert.equal((await daemon.cli(["doctor"])).code, 7); // For the folder, found at the start.
+  // The folders are looked for while it serves.
+  while ((await daemon.request("GET", "/readyz")).json.unknown_folders === 0);
+  assert.equal((await daemon.cli(["doctor"])).code, 7);
   const { code, rows } = await deep();
   assert.equal(code, 7);
   assert.equal(of(rows, "integrity")[0].verdict, "ok"); // No row needs the page.
