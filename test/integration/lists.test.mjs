@@ -165,6 +165,13 @@ const sorted = [
   /^SELECT p\.message, p\.number, m\.run, p\.state FROM parts p/,
   /ORDER BY id DESC LIMIT \$3\) m LEFT JOIN parts p/,
 ];
+/** The census of what is open, for /metrics: of indexes that hold nothing else. It is asked by a
+ *  timer, so a slow test sees it. */
+const census = [
+  /FROM runs WHERE ended_ms IS NULL AND gate (<> ''$|= '' GROUP BY state)/,
+  /^SELECT \(SELECT count\(\*\) FROM budgets\), \(SELECT count/,
+  /FROM inbox WHERE settled_ms IS NULL GROUP BY state$/,
+];
 /** Whether the step reads a table from its beginning, or sorts what it has read. A subquery may be
  *  read so: its own plan stands beside. */
 function reads(step, text) {
@@ -191,6 +198,7 @@ test("no statement reads a whole table, or sorts, whatever a list is asked", asy
   assert.ok(seen.size > 40, `${seen.size} statements`);
   const faults = [];
   for (const [text, steps] of seen) {
+    if (census.some((one) => one.test(text))) continue;
     for (const step of steps) if (reads(step, text)) faults.push(`${step}: ${text}`);
   }
   assert.deepEqual(faults, []);
