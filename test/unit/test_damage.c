@@ -314,12 +314,32 @@ static struct err next_ids_tx(struct tx *tx, void *ctx) {
     return err;
 }
 
-/* Each statement of `remove`, as a person would run them. */
+struct by_hand {
+    const char *texts[STATEMENTS];
+    size_t count;
+};
+
+static struct err by_hand_tx(struct tx *tx, void *ctx) {
+    const struct by_hand *hand = ctx;
+    for (size_t i = 0; i < hand->count; i++) {
+        tx_do(tx, hand->texts[i], NO_ARGS);
+    }
+    return tx_error(tx);
+}
+
+/* Each statement of `remove`, as a person would run them: beside no daemon. One that led meanwhile
+ * would find on PostgreSQL that its row of `nodes` is another. */
 static void run_statements(struct runs_kit *kit, const char *remove) {
+    struct by_hand hand = {.count = 0};
     for (const char *at = remove, *end = strchr(at, ';'); end != NULL; end = strchr(at, ';')) {
-        run_sql(kit, at, (size_t)(end - at));
+        assert_in_range(statements_used, 0, STATEMENTS - 1);
+        char *text = statements[statements_used++];
+        (void)snprintf(text, STATEMENT_MAX, "%.*s", (int)(end - at), at);
+        hand.texts[hand.count++] = text;
         at = end + 1;
     }
+    assert_int_equal(runs_do(kit, by_hand_tx, &hand), ERR_NONE);
+    runs_restart(kit);
 }
 
 static void the_id_of_a_row_that_was_removed_by_hand_is_not_given_again(void **state) {
