@@ -15,6 +15,7 @@
 #include "engine/approval/approvals.h"
 #include "engine/base/idempotency.h"
 #include "engine/budget/budget.h"
+#include "engine/system/session_delete.h"
 #include "engine/turn/turns.h"
 #include "known.h"
 #include "store/store.h"

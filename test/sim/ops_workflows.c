@@ -9,6 +9,7 @@
 #include "children.h"
 #include "dispatch/workflow/start.h"
 #include "engine/run/runs.h"
+#include "engine/system/retention.h"
 #include "engine/workflow/steps.h"
 #include "engine/workflow/workflows.h"
 #include "known.h"

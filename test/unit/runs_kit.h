@@ -11,6 +11,7 @@
 #include "base/json/json.h"
 #include "engine/inbox/inbox.h"
 #include "engine/run/runs.h"
+#include "engine/system/retention.h"
 
 struct runs_note {
     unsigned kind;

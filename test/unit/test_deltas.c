@@ -1,5 +1,6 @@
 /* The text that models send, stored while they send it. */
 #include "dispatch/turn/deltas.h"
+#include "engine/system/session_delete.h"
 
 #include "loop/loop_uv.h"
 #include "turns_kit.h"

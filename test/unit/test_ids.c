@@ -3,6 +3,7 @@
 #include "sessions_kit.h"
 
 #include "engine/session/attachments.h"
+#include "engine/system/session_delete.h"
 
 struct adding {
     struct attachment_new what;

@@ -2,6 +2,7 @@
 #include "sessions_kit.h"
 
 #include "engine/session/checkpoints.h"
+#include "engine/system/session_delete.h"
 
 struct counting {
     const char *sql;

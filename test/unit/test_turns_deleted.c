@@ -3,6 +3,7 @@
 #include "turns_kit.h"
 
 #include "engine/session/rows.h"
+#include "engine/system/session_delete.h"
 #include "engine/turn/subagents.h"
 #include "store/tx.h"
 

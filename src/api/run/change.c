@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "dispatch/run/folders.h"
 #include "engine/job/spec.h"
+#include "engine/system/retention.h"
 
 /* --- Stop ------------------------------------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
 #include "api/session/sessions.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "engine/system/session_delete.h"
 
 /* --- Make ------------------------------------------------------------------------------------- */
 

@@ -26,6 +26,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "engine/run/runs.h"
+#include "engine/system/retention.h"
 #include "loop/loop.h"
 #include "proc/cgroups.h"
 #include "proc/holder.h"

@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "dispatch/base/table.h"
 #include "dispatch/turn/talk.h"
-#include "engine/session/titles.h"
+#include "engine/turn/titles.h"
 
 enum { SAID_MAX = 8 << 10, OUTPUT_MAX = 2000 };
 

@@ -192,12 +192,12 @@ static struct err tell(struct tx *tx, const struct session_row *session,
 static struct err tell_above(struct tx *tx, const struct turn *turn, const struct approval_row *row,
                              const char *type) {
     const char *state = approval_state_name(row->state);
-    const struct step_asks asks = {.turn = &turn->run,
-                                   .type = type,
-                                   .approval = row->approval,
-                                   .kind = row->kind,
-                                   .tool = row->tool,
-                                   .state = {state, strlen(state)}};
+    const struct run_asks asks = {.run = &turn->run,
+                                  .type = type,
+                                  .approval = row->approval,
+                                  .kind = row->kind,
+                                  .tool = row->tool,
+                                  .state = {state, strlen(state)}};
     return steps__event_asks(tx, &asks);
 }
 

@@ -9,7 +9,6 @@
  * turns.waited_ms is what a turn has waited for a person; while it waits, less the mark at which
  * that began. */
 #include "engine/run/rows.h"
-#include "engine/turn/rows.h"
 
 int64_t runs__took_ms(const struct tx *tx, const struct run_row *row) {
     int64_t took_ms = row->epoch == tx_epoch(tx) ? tx_steady_ms(tx) - row->steady_ms
@@ -28,6 +27,12 @@ static struct err read_waited(struct tx *tx, const struct run_row *row, int64_t 
         .sql = "SELECT waited_ms FROM turns WHERE run = $1", .args = args, .count = COUNT_OF(args)};
     *ret_ms = 0;
     return row->kind == KIND_TURN ? runs__int(tx, &ask, ret_ms) : ERR_OK;
+}
+
+struct err runs__write_waited(struct tx *tx, int64_t turn, int64_t waited_ms) {
+    tx_do(tx, "UPDATE turns SET waited_ms = $2 WHERE run = $1",
+          ARGS(arg_int(turn), arg_int(waited_ms)));
+    return tx_error(tx);
 }
 
 /* A wait with an end of its own is a part of the work. */
@@ -65,7 +70,7 @@ struct err runs__adopt(struct tx *tx, struct run_row *row) {
     }
     struct err err = runs__time(tx, row, row->state, &time);
     if (!err_failed(err) && waits_for_person(row, row->state)) {
-        err = turns__write_waited(tx, row->id, time.waited_ms - tx_steady_ms(tx));
+        err = runs__write_waited(tx, row->id, time.waited_ms - tx_steady_ms(tx));
     }
     row->steady_ms = tx_steady_ms(tx) - time.took_ms - time.waited_ms;
     row->epoch = tx_epoch(tx);

@@ -1,5 +1,5 @@
 /* events.c: what happens to a run, as events of its stream run:ID. */
-#include "engine/workflow/rows.h"
+#include "engine/run/kinds.h"
 
 #include <string.h>
 
@@ -52,8 +52,8 @@ struct err runs__event_queued(struct tx *tx, const struct run_row *row) {
 }
 
 struct err runs__event_started(struct tx *tx, const struct run_row *row) {
-    if (row->kind == KIND_AGENT) {
-        return steps__event_admitted(tx, row);
+    if (run_kinds[row->kind].event_started != NULL) {
+        return run_kinds[row->kind].event_started(tx, row);
     }
     AUTO(text_done) struct text data;
     text_init(&data, DATA_MAX);

@@ -7,14 +7,12 @@
  * session that waits for it and its notices are written as always. turn/give_up.c is the same for
  * turns, which have more to close.
  */
-#include "engine/run/rows.h"
+#include "engine/run/kinds.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/utf8.h"
-#include "engine/turn/rows.h"
-#include "engine/workflow/rows.h"
 
 /* Its folder is still counted on the disk: nobody knows its size. */
 static struct err close_spans(struct tx *tx, int64_t run) {
@@ -32,24 +30,25 @@ static struct err end_alone(struct tx *tx, const struct run_give_up *what, struc
     row->cause = CAUSE_NOT_STORED;
     row->note = (struct bytes){what->sentence.data, utf8_cut(what->sentence, RUN_NOTE_TEXT_MAX)};
     row->exit_code = what->exit_code;
+    const struct run_kind_ops *kind = &run_kinds[row->kind];
     struct err err = close_spans(tx, row->id);
-    if (!err_failed(err) && row->kind == KIND_WORKFLOW) {
-        err = workflows__close(tx, row, freed);
+    if (!err_failed(err) && kind->close != NULL) {
+        err = kind->close(tx, row, freed);
     }
     if (!err_failed(err)) {
         err = runs__end(tx, &end, row, freed);
     }
-    if (!err_failed(err) && row->kind == KIND_WORKFLOW) {
-        err = workflows__tell_closed(tx, row);
+    if (!err_failed(err) && kind->closed != NULL) {
+        err = kind->closed(tx, row);
     }
     return err_failed(err) ? err : runs__ask_children(tx, row, freed);
 }
 
-/* Of a turn, `turn` holds the run alone so far. */
-static struct err end_any(struct tx *tx, const struct run_give_up *what, struct turn *turn,
+static struct err end_any(struct tx *tx, const struct run_give_up *what, struct run_row *row,
                           struct run_freed *freed) {
-    return turn->run.kind == KIND_TURN ? turns__end_alone(tx, what->sentence, turn, freed)
-                                       : end_alone(tx, what, &turn->run, freed);
+    const struct run_kind_ops *kind = &run_kinds[row->kind];
+    return kind->end_alone != NULL ? kind->end_alone(tx, what->sentence, row, freed)
+                                   : end_alone(tx, what, row, freed);
 }
 
 struct err tx_run_give_up(struct tx *tx, const struct run_give_up *what, bool *ret_late) {
@@ -83,12 +82,12 @@ static struct err end_refused(struct tx *tx, void *ctx) {
     const struct refusal *refusal = ctx;
     const struct run_give_up what = {.sentence = refusal->sentence, .exit_code = -1};
     bool found = false;
-    struct turn turn = {.run = {.id = 0}};
-    struct err err = runs__find_id(tx, refusal->id, &found, &turn.run);
-    if (!err_failed(err) && (!found || turn.run.state != RUN_QUEUED)) {
+    struct run_row row = {.id = 0};
+    struct err err = runs__find_id(tx, refusal->id, &found, &row);
+    if (!err_failed(err) && (!found || row.state != RUN_QUEUED)) {
         err = err_make(ERR_CONFLICT, "runs: refused");
     }
-    return err_failed(err) ? err : end_any(tx, &what, &turn, refusal->freed);
+    return err_failed(err) ? err : end_any(tx, &what, &row, refusal->freed);
 }
 
 /* *ret_ended: the run has failed. */
@@ -136,15 +135,15 @@ struct err tx_run_give_up_wait(struct tx *tx, const struct run_give_up *what, bo
     const struct run_key key = {.run = what->run};
     struct run_freed freed = {.kinds = 0};
     bool found = false;
-    struct turn turn = {.run = {.id = 0}};
-    struct err err = tx_run_find(tx, &key, &found, &turn.run);
+    struct run_row row = {.id = 0};
+    struct err err = tx_run_find(tx, &key, &found, &row);
     if (err_failed(err)) {
         return err;
     }
-    *ret_late = !found || turn.run.state != RUN_QUEUED || turn.run.gate != GATE_TIME;
+    *ret_late = !found || row.state != RUN_QUEUED || row.gate != GATE_TIME;
     if (*ret_late) {
         return ERR_OK;
     }
-    err = end_any(tx, what, &turn, &freed);
+    err = end_any(tx, what, &row, &freed);
     return err_failed(err) ? err : runs__admit_later(tx, &freed);
 }

@@ -72,9 +72,11 @@ MUST_CHECK struct err runs__insert(struct tx *tx, const struct run_row *row);
 MUST_CHECK struct err runs__set_session(struct tx *tx, int64_t id, struct bytes session);
 MUST_CHECK struct err runs__write(struct tx *tx, enum run_state from, const struct run_row *row);
 MUST_CHECK struct err runs__tell(struct tx *tx, const struct run_row *row);
-/* The call of its model waits for its next try, which is made (provider/wait.c). */
+/* The call of its model waits for its next try, which is made (provider_wait.c). */
 MUST_CHECK struct err runs__provider_wait(struct tx *tx, int64_t resume_at_ms, struct run_row *row);
 MUST_CHECK struct err runs__provider_ask(struct tx *tx, struct run_row *row);
+/* Whether the wait is news: a run that was asked to end goes on with that, and waits for nobody. */
+bool runs__may_wait(const struct run_row *row);
 
 /* One integer by SQL; `missing` where there is no row. */
 struct run_ask {
@@ -90,14 +92,6 @@ MUST_CHECK struct err runs__first(struct tx *tx, const struct run_ask *ask, bool
                                   struct run_row *ret_row);
 /* Asks a run to end whose row cannot be read: run_damaged.c. No cursor may be open. */
 MUST_CHECK struct err runs__end_damaged(struct tx *tx, int64_t id);
-
-/* Removes a page of the ended runs of a session that is deleted, those that ended after `before_ms`
- * excepted, as tx_run_remove does. *ret_some: call again. */
-struct run_purge {
-    struct bytes owner, session;
-    int64_t before_ms;
-};
-MUST_CHECK struct err runs__purge(struct tx *tx, const struct run_purge *purge, bool *ret_some);
 
 /* Retry policy that the row's spec asks for; of a spec that cannot be read: no further attempt. */
 struct retry_policy runs__retry_policy(const struct run_row *row);
@@ -192,6 +186,8 @@ struct run_time {
 };
 MUST_CHECK struct err runs__time(struct tx *tx, const struct run_row *row, enum run_state state,
                                  struct run_time *ret_time);
+/* Time that a turn has waited for a person; while it waits, less the mark at which that began. */
+MUST_CHECK struct err runs__write_waited(struct tx *tx, int64_t turn, int64_t waited_ms);
 /* The attempt is this daemon's from here on: epoch, and time that is measured. One that is so
  * already is left as it is. */
 MUST_CHECK struct err runs__adopt(struct tx *tx, struct run_row *row);

@@ -22,7 +22,6 @@ enum {
     RUN_COMMAND_MAX = 200,
     RUN_SLICE_ROWS = 1000,    /* Rows of a list that one transaction looks at. */
     RUN_SEARCH_MAX = 200,     /* Bytes of a text that is looked for. */
-    RUN_PRUNE_MAX = 200,      /* Runs that one transaction removes. */
     RUN_STOP_PAGE = 200,      /* Runs of a subtree that one transaction asks to stop. */
     RUN_STOP_GRACE_MS = 5000, /* For those below a run that has ended. */
 };
@@ -190,22 +189,6 @@ struct run_recovered {
 };
 MUST_CHECK struct err tx_run_recover(struct tx *tx, int64_t after, int64_t limit,
                                      struct run_recovered *ret_recovered);
-
-/* Removes ended runs with their streams and spans: one of a client's, or the oldest beyond what is
- * kept. *ret_more: call again; of a run with very many spans a page goes at a time, and the run
- * with the last. Their spool folders are listed (folder_removals.h). */
-struct run_keep {
-    int64_t count, age_ms, bytes; /* 0: no such bound. bytes: of their folders on the disk. */
-};
-MUST_CHECK struct err tx_run_remove(struct tx *tx, const struct run_key *key, bool *ret_more,
-                                    struct run_row *ret_row);
-struct run_prune {
-    struct run_keep keep;
-    int64_t limit;
-    /* By this daemon since the last call that succeeded: see rules/run/retention.h. */
-    int64_t lived_ms;
-};
-MUST_CHECK struct err tx_run_prune(struct tx *tx, const struct run_prune *prune, bool *ret_more);
 
 /* Whether it was begun elsewhere: in another directory, or on another machine (home.h). */
 MUST_CHECK bool run_is_foreign(const struct run_row *row, struct bytes host);

@@ -4,15 +4,13 @@
  * later, because a daemon sent it twice or an older attempt was thought dead, changes nothing.
  */
 #include "engine/run/budget_gate.h"
-#include "engine/run/rows.h"
+#include "engine/run/kinds.h"
 
 #include <string.h>
 
 #include "base/utf8.h"
 #include "engine/inbox/bind.h"
 #include "engine/trace/spans.h"
-#include "engine/turn/rows.h"
-#include "engine/workflow/rows.h"
 
 /* What was told by this turn. */
 static struct err settle_owed(struct tx *tx, const struct run_row *turn) {
@@ -46,30 +44,31 @@ static struct err settle_budgets(struct tx *tx, const struct run_end *end, struc
     return err_failed(err) ? err : runs__budget_settle(tx, &took, row, freed);
 }
 
-/* What it said is what others are told of it. */
-static struct err end_turn(struct tx *tx, const struct run_row *row, struct bytes *ret_said) {
+/* The output of a turn is what it said, which is read only where somebody is notified of it. */
+static struct err end_turn(struct tx *tx, const struct run_row *row, struct bytes *ret_output) {
     struct err err = settle_owed(tx, row);
     bool heard = row->spec.len > 0 &&
                  memmem(row->spec.data, row->spec.len, "\"notify\"", strlen("\"notify\"")) != NULL;
-    return err_failed(err) || !heard ? err : turns__said(tx, row->id, ret_said);
+    return err_failed(err) || !heard ? err : run_kinds[KIND_TURN].output(tx, row, ret_output);
 }
 
-/* What its end is beside that of a run. */
 static struct err end_kind(struct tx *tx, const struct run_row *row, struct run_freed *freed) {
-    switch (row->kind) {
-    case KIND_JOB:
-        return row->attempt > 0 ? tx_span_keep(tx, row->id) : ERR_OK;
-    case KIND_TURN:
-        return turns__ended(tx, row, freed);
-    case KIND_TITLE:
-        return titles__ended(tx, row);
-    case KIND_AGENT:
-        return steps__ended(tx, row);
-    case KIND_WORKFLOW:
-        return workflows__ended(tx, row);
-    default:
-        return ERR_OK;
+    const struct run_kind_ops *kind = &run_kinds[row->kind];
+    if (row->kind == KIND_JOB && row->attempt > 0) {
+        return tx_span_keep(tx, row->id);
     }
+    return kind->ended != NULL ? kind->ended(tx, row, freed) : ERR_OK;
+}
+
+/* Damage in the rows of whoever started a run keeps no run from its end. */
+static struct err end_child(struct tx *tx, const struct run_row *row, struct bytes output) {
+    struct err err = ERR_OK;
+    for (size_t i = 0; i < COUNT_OF(run_kinds) && !err_failed(err); i++) {
+        if (run_kinds[i].child_ended != NULL) {
+            err = run_kinds[i].child_ended(tx, row, output);
+        }
+    }
+    return err.code == ERR_STORE_CORRUPT || err.code == ERR_TEXT_TOO_LONG ? ERR_OK : err;
 }
 
 /* The holder has measured the time of its command, and the daemon may have noticed the end days
@@ -106,10 +105,7 @@ struct err runs__end(struct tx *tx, const struct run_end *end, struct run_row *r
         err = end_kind(tx, row, freed);
     }
     if (!err_failed(err)) {
-        err = turns__child_ended(tx, row, end->output);
-        if (err.code == ERR_STORE_CORRUPT || err.code == ERR_TEXT_TOO_LONG) {
-            err = ERR_OK; /* Damage in the rows of whoever started it keeps no run from its end. */
-        }
+        err = end_child(tx, row, end->output);
     }
     if (err_failed(err)) {
         return err;

@@ -1,7 +1,7 @@
 /* fork.c: a session of its own from the beginning of another, in a chain of commits.
  *
  * The new session stays hidden, under the epoch of this daemon, until the last commit of the chain;
- * what a crash leaves is removed like a deleted one (delete.c).
+ * what a crash leaves is removed like a deleted one (system/session_delete.c).
  *
  * A copy's id comes from the chain's seed and the number of the message that it copies, so that
  * what answers a message finds the copy of that message without a map.

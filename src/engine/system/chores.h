@@ -21,7 +21,7 @@
 
 #include "base/base.h"
 #include "base/log_change.h"
-#include "engine/session/sessions.h"
+#include "engine/system/session_delete.h"
 #include "loop/loop.h"
 #include "store/store.h"
 

@@ -120,16 +120,10 @@ struct amounts turns__amounts(const struct usage *usage, const struct usage_cost
 
 /* --- Wall time -------------------------------------------------------------------------------- */
 
-struct err turns__write_waited(struct tx *tx, int64_t run, int64_t waited_ms) {
-    const struct arg args[] = {arg_int(run), arg_int(waited_ms)};
-    return tx_exec(tx, "UPDATE turns SET waited_ms = $2 WHERE run = $1", args, COUNT_OF(args),
-                   NULL /* one row, always */);
-}
-
 struct err turns__wait(struct tx *tx, const struct turn *turn, enum turn_wait wait) {
     enum run_state before = wait == TURN_WAIT_BEGINS ? RUN_RUNNING : RUN_WAITING;
     struct run_time time;
     struct err err = runs__time(tx, &turn->run, before, &time);
     int64_t mark_ms = wait == TURN_WAIT_BEGINS ? tx_steady_ms(tx) : 0;
-    return err_failed(err) ? err : turns__write_waited(tx, turn->run.id, time.waited_ms - mark_ms);
+    return err_failed(err) ? err : runs__write_waited(tx, turn->run.id, time.waited_ms - mark_ms);
 }

@@ -5,7 +5,7 @@
 
 #include "base/utf8.h"
 #include "engine/session/checkpoints.h"
-#include "engine/session/titles.h"
+#include "engine/turn/titles.h"
 #include "journal/journal.h"
 
 enum { DATA_MAX = 200 << 10, SHOWN_MAX = 32 << 10 };

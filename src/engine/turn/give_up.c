@@ -59,25 +59,26 @@ static struct err tell_end(struct tx *tx, const struct turn *turn) {
     return err_failed(err) ? err : sessions__release_events(tx, &told.session);
 }
 
-struct err turns__end_alone(struct tx *tx, struct bytes sentence, struct turn *turn,
+struct err turns__end_alone(struct tx *tx, struct bytes sentence, const struct run_row *run,
                             struct run_freed *freed) {
     const struct run_end end = {
-        .from = turn->run.state, .output = BYTES(""), .members = BYTES(""), .alone = true};
+        .from = run->state, .output = BYTES(""), .members = BYTES(""), .alone = true};
+    struct turn turn = {.run = *run};
     bool whole = false;
-    turn->run.state = RUN_FAILED;
-    turn->run.cause = CAUSE_HISTORY_UNREADABLE;
-    turn->run.note = sentence;
-    struct err err = close_rows(tx, &turn->run);
+    turn.run.state = RUN_FAILED;
+    turn.run.cause = CAUSE_HISTORY_UNREADABLE;
+    turn.run.note = sentence;
+    struct err err = close_rows(tx, &turn.run);
     if (!err_failed(err)) {
-        err = runs__end(tx, &end, &turn->run, freed);
+        err = runs__end(tx, &end, &turn.run, freed);
     }
     if (!err_failed(err)) {
-        err = runs__ask_children(tx, &turn->run, freed);
+        err = runs__ask_children(tx, &turn.run, freed);
     }
     if (!err_failed(err)) {
-        err = turns__load_rest(tx, turn, &whole);
+        err = turns__load_rest(tx, &turn, &whole);
     }
-    return err_failed(err) || !whole ? err : tell_end(tx, turn);
+    return err_failed(err) || !whole ? err : tell_end(tx, &turn);
 }
 
 static struct err find_turn(struct tx *tx, const struct turn_key *key, bool *ret_found,
@@ -106,6 +107,6 @@ struct err tx_turn_give_up(struct tx *tx, const struct turn_failure *failure,
         return err;
     }
     struct run_freed freed = {.kinds = 0};
-    err = turns__end_alone(tx, failure->sentence, &turn, &freed);
+    err = turns__end_alone(tx, failure->sentence, &turn.run, &freed);
     return err_failed(err) ? err : runs__admit_freed(tx, &freed, &failure->key.bounds);
 }

@@ -43,6 +43,10 @@ struct err turns__said(struct tx *tx, int64_t run, struct bytes *ret_text) {
     return err_failed(err) || !found ? err : read_text(tx, turn.answer, ret_text);
 }
 
+struct err turns__output(struct tx *tx, const struct run_row *run, struct bytes *ret_text) {
+    return turns__said(tx, run->id, ret_text);
+}
+
 static struct err read_head(struct tx *tx, const struct session_row *session, int64_t *ret_seq) {
     char name[SESSION_STREAM_MAX];
     struct stream_state state = {0};

@@ -124,11 +124,14 @@ MUST_CHECK bool turns__is_cleared(const struct turn *turn);
 MUST_CHECK struct err turns__load_rest(struct tx *tx, struct turn *turn, bool *ret_found);
 
 /* The end that reads no text, with its event. Nothing is admitted. (give_up.c) */
-MUST_CHECK struct err turns__end_alone(struct tx *tx, struct bytes sentence, struct turn *turn,
-                                       struct run_freed *freed);
+MUST_CHECK struct err turns__end_alone(struct tx *tx, struct bytes sentence,
+                                       const struct run_row *run, struct run_freed *freed);
 
 /* The text of its last step, in the arena. (reply.c) */
 MUST_CHECK struct err turns__said(struct tx *tx, int64_t run, struct bytes *ret_text);
+/* The same, for the notices of its end. */
+MUST_CHECK struct err turns__output(struct tx *tx, const struct run_row *run,
+                                    struct bytes *ret_text);
 
 /* The end of a turn of a session that has a parent makes room for another one. (subagents.c) */
 MUST_CHECK struct err subagents__ended(struct tx *tx, int64_t session, struct run_freed *freed);
@@ -225,8 +228,6 @@ MUST_CHECK struct err turns__budget_end_review(struct tx *tx, struct turn *turn,
  * the turn's own. */
 enum turn_wait { TURN_WAIT_BEGINS, TURN_WAIT_ENDS };
 MUST_CHECK struct err turns__wait(struct tx *tx, const struct turn *turn, enum turn_wait wait);
-/* As run/duration.c has it. */
-MUST_CHECK struct err turns__write_waited(struct tx *tx, int64_t run, int64_t waited_ms);
 /* A wait for its provider is over, if it is in one. */
 MUST_CHECK struct err turns__provider_ask(struct tx *tx, struct turn *turn);
 struct amounts turns__amounts(const struct usage *usage, const struct usage_cost *cost);
@@ -260,7 +261,8 @@ MUST_CHECK struct err turns__ended(struct tx *tx, const struct run_row *run,
 /* The turn has ended: a session without a title is on its way to one. */
 MUST_CHECK struct err titles__wish(struct tx *tx, const struct turn *turn, struct run_freed *freed);
 /* Called by runs__end for a run of this kind, however it ended. */
-MUST_CHECK struct err titles__ended(struct tx *tx, const struct run_row *run);
+MUST_CHECK struct err titles__ended(struct tx *tx, const struct run_row *run,
+                                    struct run_freed *freed);
 
 /* --- What the call that is out has said so far (partial_output.c)
  * ---------------------------------- */

@@ -161,6 +161,23 @@ struct err steps__event_provider(struct tx *tx, const struct run_row *row,
                             WORKFLOW_GOES_ON);
 }
 
+struct err tx_step_provider(struct tx *tx, struct bytes run, int64_t attempt,
+                            const struct provider_wait *wait) {
+    const struct run_key key = {.run = run};
+    struct run_row row;
+    bool found = false;
+    struct err err = tx_run_find(tx, &key, &found, &row);
+    if (err_failed(err) || !found || row.attempt != attempt) {
+        return err;
+    }
+    bool waits = wait->resume_at_ms != 0;
+    if (waits ? !runs__may_wait(&row) : !run_waits_for_provider(&row)) {
+        return ERR_OK;
+    }
+    err = waits ? runs__provider_wait(tx, wait->resume_at_ms, &row) : runs__provider_ask(tx, &row);
+    return err_failed(err) ? err : steps__event_provider(tx, &row, wait);
+}
+
 struct above {
     struct workflow_place place;
     struct bytes run, label;
@@ -189,12 +206,12 @@ static struct err find_step(struct tx *tx, const struct run_row *turn, bool *ret
     return err_failed(err) ? err : workflows__keep(tx, &ret_above->label);
 }
 
-struct err steps__event_asks(struct tx *tx, const struct step_asks *asks) {
+struct err steps__event_asks(struct tx *tx, const struct run_asks *asks) {
     AUTO(text_done) struct text data;
     text_init(&data, WORKFLOW_EVENT_MAX);
     struct above above;
     bool found = false;
-    struct err err = asks->turn->parent == 0 ? ERR_OK : find_step(tx, asks->turn, &found, &above);
+    struct err err = asks->run->parent == 0 ? ERR_OK : find_step(tx, asks->run, &found, &above);
     if (err_failed(err) || !found) {
         return err;
     }

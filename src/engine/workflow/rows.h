@@ -6,7 +6,7 @@
 #define DROVER_ENGINE_WORKFLOW_ROWS_H
 
 #include "base/text.h"
-#include "engine/run/rows.h"
+#include "engine/run/kinds.h"
 #include "engine/workflow/steps.h"
 #include "engine/workflow/workflows.h"
 
@@ -46,12 +46,7 @@ MUST_CHECK struct err steps__event_provider(struct tx *tx, const struct run_row 
                                             const struct provider_wait *wait);
 /* Somebody is asked by what an agent with tools does, or has answered: so who looks on needs to ask
  * nobody whether. Nothing where `turn` is below no step, or its workflow has ended. */
-struct step_asks {
-    const struct run_row *turn;
-    const char *type; /* Of the event. */
-    struct bytes approval, kind, tool, state;
-};
-MUST_CHECK struct err steps__event_asks(struct tx *tx, const struct step_asks *asks);
+MUST_CHECK struct err steps__event_asks(struct tx *tx, const struct run_asks *asks);
 struct step_told {
     struct workflow_place place;
     struct bytes run, label, phase, note;
@@ -70,13 +65,15 @@ MUST_CHECK struct err steps__event_both(struct tx *tx, const struct step_new *st
 
 /* A step that ended by a stop or a budget, without who performs it: it gets its number, and its
  * event. */
-MUST_CHECK struct err steps__ended(struct tx *tx, const struct run_row *row);
+MUST_CHECK struct err steps__ended(struct tx *tx, const struct run_row *row,
+                                   struct run_freed *freed);
 /* Before the end of a step that is cut off with its workflow: charges what it has used. */
 MUST_CHECK struct err steps__cut_off(struct tx *tx, const struct step_took *took,
                                      struct bytes project, struct run_row *row,
                                      struct run_freed *freed);
 /* A workflow that ended before it began. */
-MUST_CHECK struct err workflows__ended(struct tx *tx, const struct run_row *row);
+MUST_CHECK struct err workflows__ended(struct tx *tx, const struct run_row *row,
+                                       struct run_freed *freed);
 /* Whether a turn below a step of it, or what such a turn began, has not ended. As SQL, of a row of
  * `runs`: for whoever looks through many. */
 #define WORKFLOW_LIVES_BELOW                                                                       \

@@ -4,17 +4,19 @@
  * journal: they go with it, and not before; so do the turns of its agents that have tools, and
  * their sessions, but for those that somebody goes on with. It stays while such a turn still stops.
  */
-#include "engine/base/idempotency.h"
-#include "engine/budget/rows.h"
-#include "engine/run/folder_removals.h"
-#include "engine/run/rows.h"
+#include "engine/system/retention.h"
 
 #include <string.h>
 
 #include "base/memory.h"
+#include "engine/base/idempotency.h"
 #include "engine/base/ids.h"
+#include "engine/budget/rows.h"
 #include "engine/inbox/rows.h"
+#include "engine/run/folder_removals.h"
+#include "engine/run/rows.h"
 #include "engine/session/message_rows.h"
+#include "engine/system/session_delete.h"
 #include "engine/trace/spans.h"
 #include "engine/workflow/rows.h"
 #include "journal/journal.h"
@@ -142,7 +144,7 @@ static struct err look_for_person(struct tx *tx, const struct session_row *sessi
     return err;
 }
 
-/* Out of sight at once; its rows are removed like those of any other (session/delete.c). Nothing of
+/* Out of sight at once; its rows are removed like those of any other (session_delete.c). Nothing of
  * it runs, so no budget lets anybody go. */
 static struct err remove_session(struct tx *tx, int64_t id, bool *ret_whole) {
     struct session_row session;

@@ -1,4 +1,4 @@
-/* delete.c: a session is taken from sight, and all that it holds is removed page by page.
+/* session_delete.c: a session is taken from sight, and all that it holds is removed page by page.
  *
  * hidden 0 ──delete──> -1 (rows are being removed) ──> -2 (its stream says `deleted`) ──> no row
  *    ^
@@ -12,6 +12,8 @@
  * hears of its end; no session goes before its runs. All of it stands in the rows, so a crash
  * anywhere leaves nothing that the next round doesn't find.
  */
+#include "engine/system/session_delete.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -23,6 +25,7 @@
 #include "engine/inbox/bind.h"
 #include "engine/inbox/rows.h"
 #include "engine/session/message_rows.h"
+#include "engine/system/retention.h"
 #include "engine/trace/usage_totals.h"
 #include "engine/workflow/workflows.h"
 #include "journal/journal.h"

@@ -1,5 +1,5 @@
 /* titles.c: see titles.h. */
-#include "engine/session/titles.h"
+#include "engine/turn/titles.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -373,7 +373,8 @@ struct err tx_title_end(struct tx *tx, const struct title_end *end, bool *ret_la
     return err_failed(err) ? err : runs__admit_freed(tx, &freed, &end->bounds);
 }
 
-struct err titles__ended(struct tx *tx, const struct run_row *run) {
+struct err titles__ended(struct tx *tx, const struct run_row *run, struct run_freed *freed) {
+    (void)freed; /* A title holds nothing that others wait for. */
     struct run_row whole;
     struct naming naming;
     bool found = false;

@@ -10,8 +10,8 @@
  *            counts in the session's sums and budgets.
  * Threads    inside a store function. Failure: as store.h.
  */
-#ifndef DROVER_ENGINE_SESSION_TITLES_H
-#define DROVER_ENGINE_SESSION_TITLES_H
+#ifndef DROVER_ENGINE_TURN_TITLES_H
+#define DROVER_ENGINE_TURN_TITLES_H
 
 #include "base/base.h"
 #include "base/err.h"

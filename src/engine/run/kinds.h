@@ -1,0 +1,47 @@
+/* kinds.h: what each kind of run does beside what all runs do.
+ *
+ * Runs stand below turns and workflows, and their ends, starts and failures are told here to
+ * whoever stands above: engine/system/run_kinds.c fills the table, once, and nobody writes to it.
+ *
+ * Promise    each function runs in the transaction of the change, in the order of its callers.
+ *            NULL: the kind has nothing to do there.
+ * Threads    inside a store function. Failure: as store.h.
+ */
+#ifndef DROVER_ENGINE_RUN_KINDS_H
+#define DROVER_ENGINE_RUN_KINDS_H
+
+#include "engine/run/rows.h"
+
+/* Somebody is asked by what a run does, or has answered. */
+struct run_asks {
+    const struct run_row *run;
+    const char *type; /* Of the event. */
+    struct bytes approval, kind, tool, state;
+};
+
+struct run_kind_ops {
+    /* Event of an attempt that begins, instead of run_started. */
+    struct err (*event_started)(struct tx *tx, const struct run_row *row);
+    /* The run has ended, by its row: closes the other rows of its kind. Not called for a run that
+     * ends alone. */
+    struct err (*ended)(struct tx *tx, const struct run_row *row, struct run_freed *freed);
+    /* Output for the notices of that end, in the arena; without it: that of struct run_end. */
+    struct err (*output)(struct tx *tx, const struct run_row *row, struct bytes *ret_output);
+    /* A run of any kind has ended, which a run of this kind may wait for. */
+    struct err (*child_ended)(struct tx *tx, const struct run_row *child, struct bytes output);
+
+    /* The end that reads no text (give_up.c). `end_alone`: the whole of it. Else `close` ends what
+     * stands below the run before its own end, and `closed` follows that. */
+    struct err (*end_alone)(struct tx *tx, struct bytes sentence, const struct run_row *row,
+                            struct run_freed *freed);
+    struct err (*close)(struct tx *tx, const struct run_row *row, struct run_freed *freed);
+    struct err (*closed)(struct tx *tx, const struct run_row *row);
+
+    /* A run right below one of this kind asks; `asks` names that run. */
+    struct err (*child_asks)(struct tx *tx, const struct run_asks *asks);
+};
+
+/* By enum run_kind. */
+extern const struct run_kind_ops run_kinds[RUN_KIND_COUNT];
+
+#endif

@@ -1,0 +1,19 @@
+/* run_kinds.c: who stands above runs, kind by kind: see run/kinds.h. */
+#include "engine/run/kinds.h"
+
+#include "engine/turn/rows.h"
+#include "engine/workflow/rows.h"
+
+const struct run_kind_ops run_kinds[RUN_KIND_COUNT] = {
+    [KIND_TURN] = {.ended = turns__ended,
+                   .output = turns__output,
+                   .child_ended = turns__child_ended,
+                   .end_alone = turns__end_alone},
+    [KIND_AGENT] = {.event_started = steps__event_admitted,
+                    .ended = steps__ended,
+                    .child_asks = steps__event_asks},
+    [KIND_WORKFLOW] = {.ended = workflows__ended,
+                       .close = workflows__close,
+                       .closed = workflows__tell_closed},
+    [KIND_TITLE] = {.ended = titles__ended},
+};
