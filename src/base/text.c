@@ -182,6 +182,37 @@ void text_add_json(struct text *text, const char *bytes, size_t len) {
     text_add_char(text, '"');
 }
 
+void text_add_name(struct text *text, const char *name) {
+    bool first = text->len == 0 || text->data[text->len - 1] == '{';
+    text_add_str(text, first ? "\"" : ",\"");
+    text_add_str(text, name);
+    text_add_str(text, "\":");
+}
+
+void text_add_member(struct text *text, const char *name, struct bytes value) {
+    text_add_name(text, name);
+    text_add_json(text, value.data, value.len);
+}
+
+void text_add_member_or_null(struct text *text, const char *name, struct bytes value) {
+    text_add_name(text, name);
+    if (value.len == 0) {
+        text_add_str(text, "null");
+    } else {
+        text_add_json(text, value.data, value.len);
+    }
+}
+
+void text_add_member_int(struct text *text, const char *name, int64_t value) {
+    text_add_name(text, name);
+    text_add_int(text, value);
+}
+
+void text_add_member_bool(struct text *text, const char *name, bool value) {
+    text_add_name(text, name);
+    text_add_str(text, value ? "true" : "false");
+}
+
 void text_cut(struct text *text, size_t len) {
     assert(len <= text->len);
     text->len = len;

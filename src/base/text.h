@@ -37,6 +37,14 @@ void text_addf(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
 void text_add_json(struct text *text, const char *bytes, size_t len);
 /* A part of such a string, without its quotes. */
 void text_add_json_piece(struct text *text, struct bytes piece);
+/* Members of a JSON object: the name, after a comma unless the object was just opened, and the
+ * value. */
+void text_add_name(struct text *text, const char *name);
+void text_add_member(struct text *text, const char *name, struct bytes value);
+/* null where the value is empty. */
+void text_add_member_or_null(struct text *text, const char *name, struct bytes value);
+void text_add_member_int(struct text *text, const char *name, int64_t value);
+void text_add_member_bool(struct text *text, const char *name, bool value);
 /* Back to an earlier length, also of a builder that has failed at its bound. */
 void text_cut(struct text *text, size_t len);
 MUST_CHECK bool text_failed(const struct text *text);

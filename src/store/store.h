@@ -18,6 +18,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "loop/loop.h"
 #include "loop/world.h"
 
@@ -188,6 +189,8 @@ static inline bool rows_more(struct rows *rows, struct err *io_err) {
         sizeof((const struct arg[]){__VA_ARGS__}) / sizeof(struct arg)
 #define NO_ARGS /* const struct arg *args */ NULL, /* size_t count */ 0
 struct err tx_error(const struct tx *tx); /* The first error of the function; ERR_OK: none. */
+/* Keeps an error that no caller can mend as if a statement had failed with it; ERR_OK: nothing. */
+struct err tx_fail(struct tx *tx, struct err err);
 /* NULL after an error: no rows. */
 MUST_CHECK struct rows *tx_rows(struct tx *tx, const char *sql, const struct arg *args,
                                 size_t count);
@@ -206,6 +209,7 @@ void tx_do(struct tx *tx, const char *sql, const struct arg *args, size_t count)
 bool rows_null(const struct rows *rows, int column);
 int64_t rows_int(const struct rows *rows, int column);
 struct bytes rows_text(const struct rows *rows, int column); /* Until the next rows_next. */
+struct bytes rows_copy(struct rows *rows, int column);       /* A copy of it: tx_copy. */
 void rows_close(struct rows *rows);
 void rows_release(struct rows **rows);
 
@@ -232,6 +236,11 @@ MUST_CHECK bool store_error_passes(struct err err);
 MUST_CHECK struct err tx_note(struct tx *tx, unsigned kind, struct bytes note);
 /* Ends with the function: what `done` needs lives in memory of the caller's. */
 struct arena *tx_arena(struct tx *tx);
+/* Copies into the arena. Where that is full, the transaction keeps ERR_OUT_OF_MEMORY like the error
+ * of a statement, and the copy is empty. */
+struct bytes tx_copy(struct tx *tx, struct bytes text);
+/* The same for a built text; the transaction also keeps the error of one that failed. */
+struct bytes tx_copy_text(struct tx *tx, const struct text *text, const char *step);
 int64_t tx_now_ms(const struct tx *tx); /* Wall clock, the same for a whole group. */
 /* The same moment by a clock that nobody sets: the wall clock when the store was opened, and what
  * the monotonic one has counted since. What lies between two of these is a duration as long as the

@@ -167,6 +167,10 @@ struct err tx_error(const struct tx *tx) {
     return tx->err;
 }
 
+struct err tx_fail(struct tx *tx, struct err err) {
+    return keep(tx, err);
+}
+
 struct rows *tx_rows(struct tx *tx, const char *sql, const struct arg *args, size_t count) {
     struct rows *rows = NULL;
     struct err err = tx_query(tx, sql, args, count, &rows);
@@ -213,6 +217,10 @@ struct bytes rows_text(const struct rows *rows, int column) {
     return rows->conn->driver->rows_text(rows, column);
 }
 
+struct bytes rows_copy(struct rows *rows, int column) {
+    return tx_copy(rows->tx, rows_text(rows, column));
+}
+
 void rows_close(struct rows *rows) {
     if (rows == NULL) {
         return;
@@ -254,6 +262,23 @@ bool tx_scrub_take(struct tx *tx) {
 
 struct arena *tx_arena(struct tx *tx) {
     return &tx->arena;
+}
+
+struct bytes tx_copy(struct tx *tx, struct bytes text) {
+    const char *copy = text.len == 0 ? "" : arena_try_copy(&tx->arena, text.data, text.len);
+    if (copy == NULL) {
+        tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "store: text"));
+        return BYTES("");
+    }
+    return (struct bytes){copy, text.len};
+}
+
+struct bytes tx_copy_text(struct tx *tx, const struct text *text, const char *step) {
+    if (text_failed(text)) {
+        tx_fail(tx, text_error(text, step));
+        return BYTES("");
+    }
+    return tx_copy(tx, text_bytes(text));
 }
 
 int64_t tx_now_ms(const struct tx *tx) {

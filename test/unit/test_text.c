@@ -52,6 +52,24 @@ static void integers_are_written_up_to_both_ends(void **state) {
     }
 }
 
+static void members_are_separated_by_commas(void **state) {
+    (void)state;
+    AUTO(text_done) struct text text;
+    text_init(&text, 1000);
+    text_add_char(&text, '{');
+    text_add_member(&text, "a", BYTES("x\"{"));
+    text_add_member_or_null(&text, "b", BYTES(""));
+    text_add_member_or_null(&text, "c", BYTES("y"));
+    text_add_name(&text, "d");
+    text_add_char(&text, '{');
+    text_add_member_int(&text, "e", -1);
+    text_add_char(&text, '}');
+    text_add_member_bool(&text, "f", true);
+    text_add_char(&text, '}');
+    assert_string_equal(text.data, "{\"a\":\"x\\\"{\",\"b\":null,\"c\":\"y\",\"d\":{\"e\":-1},"
+                                   "\"f\":true}");
+}
+
 static void bytes_with_a_nul_are_kept_whole(void **state) {
     (void)state;
     AUTO(text_done) struct text text;
@@ -201,6 +219,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_are_joined_and_always_terminated),
         cmocka_unit_test(integers_are_written_up_to_both_ends),
+        cmocka_unit_test(members_are_separated_by_commas),
         cmocka_unit_test(bytes_with_a_nul_are_kept_whole),
         cmocka_unit_test(exactly_the_bound_fits_and_one_byte_more_fails_whole),
         cmocka_unit_test(nothing_is_added_after_a_failure_even_if_it_would_fit),
