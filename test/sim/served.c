@@ -10,7 +10,7 @@
 #include "asks.h"
 #include "chat_ops.h"
 #include "engine/session/export.h"
-#include "engine/session/snapshot.h"
+#include "engine/turn/session_snapshot.h"
 #include "ops.h"
 
 enum { PAGE = 50, DEPTH_MAX = 256 };

@@ -1,7 +1,7 @@
 /* The state of session:ID: what a client that just came is told first. */
 #include "sessions_kit.h"
 
-#include "engine/session/snapshot.h"
+#include "engine/turn/session_snapshot.h"
 
 struct asking {
     const char *owner;

@@ -135,7 +135,7 @@ static struct err add_card(struct tx *tx, struct turn *turn, const struct turn_i
         err = turns__close_card(tx, turn, &card, call->refusal);
     }
     if (!err_failed(err) && call->verdict == TURN_ASK) {
-        err = approvals__ask(tx, turn, &card, call->asks);
+        err = turns__ask(tx, turn, &card, call->asks);
     }
     return err;
 }

@@ -100,7 +100,7 @@ static struct err move_card(struct tx *tx, struct turn *turn, struct card *card,
     if (!err_failed(err)) {
         err = add_reason(tx, end, card);
     }
-    return err_failed(err) ? err : approvals__ask(tx, turn, card, TURN_ASKS_LEAVE);
+    return err_failed(err) ? err : turns__ask(tx, turn, card, TURN_ASKS_LEAVE);
 }
 
 /* The context is the turn's own, and stays as it is. */

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "engine/approval/rows.h"
 #include "engine/budget/budget.h"
 #include "engine/run/rows.h"
 #include "engine/session/message_rows.h"
@@ -139,10 +140,8 @@ MUST_CHECK struct err subagents__ended(struct tx *tx, int64_t session, struct ru
 /* --- Approvals (approvals.c) ------------------------------------------------------------------ */
 
 struct card;
-MUST_CHECK struct err approvals__ask(struct tx *tx, const struct turn *turn,
-                                     const struct card *card, enum turn_asks asks);
-MUST_CHECK struct err approvals__cancel(struct tx *tx, const struct run_row *run);
-MUST_CHECK struct err approvals__cancel_all(struct tx *tx, const struct session_row *session);
+MUST_CHECK struct err turns__ask(struct tx *tx, const struct turn *turn, const struct card *card,
+                                 enum turn_asks asks);
 
 /* --- Notes of summaries (summary_note.c)
  * --------------------------------------------------------- */

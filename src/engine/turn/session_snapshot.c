@@ -1,9 +1,9 @@
-/* snapshot.c: the state of a session in one transaction.
+/* session_snapshot.c: the state of a session in one transaction.
  *
  * The bound is kept by writing each piece into a text of its own first: what does not fit is left
  * out whole, and never cut in the middle of a value.
  */
-#include "engine/session/snapshot.h"
+#include "engine/turn/session_snapshot.h"
 
 #include <string.h>
 

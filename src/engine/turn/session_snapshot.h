@@ -1,4 +1,4 @@
-/* snapshot.h: the state of session:ID, for a client that just came.
+/* session_snapshot.h: the state of session:ID, for a client that just came.
  *
  *   {"session": {…},                  as a list of sessions shows it
  *    "turn": {"run", "number", "state", "gate", "resume_at_ms"} | null   that is going on
@@ -11,8 +11,8 @@
  * Promise    at most SNAPSHOT_MAX bytes, however long the texts are: a message that has no room any
  *            more, and all before it, are left to `next`; what is cut says so, as in lists.
  */
-#ifndef DROVER_ENGINE_SESSION_SNAPSHOT_H
-#define DROVER_ENGINE_SESSION_SNAPSHOT_H
+#ifndef DROVER_ENGINE_TURN_SESSION_SNAPSHOT_H
+#define DROVER_ENGINE_TURN_SESSION_SNAPSHOT_H
 
 #include "journal/snapshot.h"
 

@@ -1,0 +1,157 @@
+/* approvals.c: a person is asked; the answer of a person, the card that waited for it, and the turn that goes on, in
+ * one commit. */
+#include "engine/approval/rows.h"
+#include "engine/session/roots.h"
+#include "engine/turn/cards.h"
+
+struct err turns__ask(struct tx *tx, const struct turn *turn, const struct card *card,
+                      enum turn_asks asks) {
+    const struct approval_new what = {.session = &turn->session,
+                                      .run = &turn->run,
+                                      .message = &turn->answer,
+                                      .part = card->number,
+                                      .kind = asks == TURN_ASKS_LEAVE ? BYTES("leave")
+                                                                      : BYTES("answer"),
+                                      .tool = card->tool,
+                                      .digest = card->digest,
+                                      .arguments = card->arguments,
+                                      .about = card->about};
+    return approvals__ask(tx, &what);
+}
+
+static struct err answer_check(const struct approval_row *row, const struct approval_answer *answer,
+                               struct why *why) {
+    bool question = bytes_is(row->kind, "answer");
+    if (row->state != APPROVAL_OPEN) {
+        why_set(why, "it was %s already", approval_state_name(row->state));
+        return err_make(ERR_CONFLICT, "approvals: answered");
+    }
+    if (question && answer->verb == APPROVAL_ALLOW) {
+        why_set(why, "this is a question: it wants an answer, or deny");
+        return err_make(ERR_BAD_FIELD, "approvals: a question");
+    }
+    if (!question && answer->verb == APPROVAL_ANSWER) {
+        why_set(why, "this is no question: it wants allow or deny");
+        return err_make(ERR_BAD_FIELD, "approvals: no question");
+    }
+    return ERR_OK;
+}
+
+static struct err card_deny(struct tx *tx, struct turn *turn, struct card *card,
+                            const struct approval_row *row) {
+    AUTO(text_done) struct text words;
+    text_init(&words, APPROVAL_ANSWER_MAX + 256);
+    text_addf(&words, "%.*s said no to this call%s", (int)row->by.len, row->by.data,
+              row->answer.len > 0 ? ": " : ".");
+    text_add(&words, row->answer.data, row->answer.len);
+    cards__end(card, CARD_PERSON);
+    return text_failed(&words) ? text_error(&words, "approvals: words")
+                               : turns__close_card(tx, turn, card, text_bytes(&words));
+}
+
+/* A folder that was asked for is granted in this commit, and that is all there is to do; any other
+ * call may begin now. */
+static struct err card_allow(struct tx *tx, struct turn *turn, struct card *card,
+                             const struct approval_row *row) {
+    static const char too_many[] = "This session has as many folders as it may have; one of them "
+                                   "must be given back first.";
+    struct bytes result = BYTES("");
+    bool grant = false;
+    struct err err = roots__grant(tx, &turn->session, card->about, row->by, &grant, &result);
+    bool full = err.code == ERR_TOO_MANY;
+    if (err_failed(err) && !full) {
+        return err;
+    }
+    if (grant) {
+        cards__end(card, full ? CARD_TOO_MANY : CARD_DONE);
+        return turns__close_card(tx, turn, card, full ? BYTES(too_many) : result);
+    }
+    card->state = PART_STATE_READY;
+    return cards__write(tx, turn->row.answer, card, /* as it is */ (struct bytes){NULL, 0});
+}
+
+static struct err card_answer(struct tx *tx, struct turn *turn, struct card *card,
+                              const struct approval_row *row) {
+    switch (row->state) {
+    case APPROVAL_ALLOWED:
+        return card_allow(tx, turn, card, row);
+    case APPROVAL_ANSWERED:
+        cards__end(card, CARD_DONE);
+        return turns__close_card(tx, turn, card, row->answer);
+    default:
+        return card_deny(tx, turn, card, row);
+    }
+}
+
+/* A turn that waits goes on; one that runs (other tools of it) hears of it. */
+static struct err turn_continue(struct tx *tx, struct turn *turn) {
+    enum run_state from = turn->run.state;
+    struct err err = turns__write(tx, &turn->row);
+    if (err_failed(err) || from == RUN_RUNNING || run_waits_for_provider(&turn->run)) {
+        return err_failed(err) ? err : runs__tell(tx, &turn->run);
+    }
+    turn->run.state = RUN_RUNNING;
+    err = runs__write(tx, from, &turn->run);
+    if (!err_failed(err)) {
+        err = turns__wait(tx, turn, TURN_WAIT_ENDS);
+    }
+    return err_failed(err) ? err : sessions__set_state(tx, SESSION_RUNNING, &turn->session);
+}
+
+static struct err turn_answer(struct tx *tx, const struct approval_row *row) {
+    const struct run_key key = {.run = row->run};
+    struct turn turn = {.run = {.id = 0}};
+    struct card card;
+    bool found = false;
+    struct err err = tx_run_find(tx, &key, &found, &turn.run);
+    if (!err_failed(err) && found) {
+        err = turns__load_rest(tx, &turn, &found);
+    }
+    if (!err_failed(err) && found) {
+        err = cards__find(tx, turn.row.answer, row->part, &found, &card);
+    }
+    if (err_failed(err) || !found || card.state != PART_STATE_ASKING) {
+        return err;
+    }
+    const struct approval_change change = {
+        .session = &turn.session, .run = &turn.run, .row = row, .answered = true};
+    err = approvals__event(tx, &change);
+    if (!err_failed(err)) {
+        err = card_answer(tx, &turn, &card, row);
+    }
+    return err_failed(err) ? err : turn_continue(tx, &turn);
+}
+
+struct err tx_approval_answer(struct tx *tx, const struct approval_answer *answer,
+                              struct approval_row *ret_row, struct why *why) {
+    static const enum approval_state states[] = {[APPROVAL_ALLOW] = APPROVAL_ALLOWED,
+                                                 [APPROVAL_DENY] = APPROVAL_DENIED,
+                                                 [APPROVAL_ANSWER] = APPROVAL_ANSWERED};
+    struct approval_row row;
+    bool found = false;
+    struct err err = tx_approval_find(tx, &answer->key, &found, &row);
+    if (err_failed(err) || !found) {
+        return err_failed(err) ? err : err_make(ERR_NOT_FOUND, "approvals: answer");
+    }
+    err = answer_check(&row, answer, why);
+    if (err_failed(err)) {
+        if (err.code == ERR_CONFLICT) {
+            *ret_row = row;
+        }
+        return err;
+    }
+    row.state = states[answer->verb];
+    row.answer = answer->text;
+    row.by = answer->by;
+    row.answered_ms = tx_now_ms(tx);
+    tx_do(tx,
+          "UPDATE approvals SET state = $2, answer = $3, answered_by = $4, answered_ms = $5"
+          " WHERE id = $1",
+          ARGS(arg_int(row.id), arg_str(approval_state_name(row.state)), arg_text(row.answer),
+               arg_text(row.by), arg_int(row.answered_ms)));
+    err = turn_answer(tx, &row);
+    if (!err_failed(err)) {
+        *ret_row = row;
+    }
+    return err;
+}
