@@ -13,7 +13,7 @@
 /* Borrows all. A call of a tool, the part `part` of `message`, waits for a person. */
 struct approval_new {
     const struct session_row *session;
-    const struct run_row *run; /* Of the turn. */
+    const struct run_row *run; /* The turn. */
     const struct message_row *message;
     int64_t part;
     struct bytes kind; /* "leave": may it; "answer": a question. */

@@ -1,7 +1,7 @@
-/* kinds.h: what each kind of run does beside what all runs do.
+/* kinds.h: operations in which the kinds of runs differ.
  *
- * Runs stand below turns and workflows, and their ends, starts and failures are told here to
- * whoever stands above: engine/system/run_kinds.c fills the table, once, and nobody writes to it.
+ * Runs stand below turns and workflows, and their ends, starts and failures are passed on here
+ * to the features above: engine/system/run_kinds.c is the table, which is constant.
  *
  * Promise    each function runs in the transaction of the change, in the order of its callers.
  *            NULL: the kind has nothing to do there.
@@ -12,10 +12,10 @@
 
 #include "engine/run/rows.h"
 
-/* Somebody is asked by what a run does, or has answered. */
+/* Question to a person about a call of `run`, or its answer: for the stream of the run above. */
 struct run_asks {
     const struct run_row *run;
-    const char *type; /* Of the event. */
+    const char *type; /* Type of the event. */
     struct bytes approval, kind, tool, state;
 };
 

@@ -1,4 +1,4 @@
-/* run_kinds.c: who stands above runs, kind by kind: see run/kinds.h. */
+/* run_kinds.c: the operations of each kind of run: see run/kinds.h. */
 #include "engine/run/kinds.h"
 
 #include "engine/turn/rows.h"

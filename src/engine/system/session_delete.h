@@ -7,12 +7,12 @@
 
 #include "engine/session/sessions.h"
 
-/* Asks its turns to end, then takes it from sight: from that commit on it does not exist, and what
- * its inbox was owed is settled as gone. The sessions of its subagents go first, one a call.
+/* Asks the session's turns to end, then hides the session: from that commit on it does not exist,
+ * and its pending notices are settled as gone. The sessions of its subagents go first, one a call.
  * *ret_more: call again. Its rows are removed afterwards by tx_session_purge. ERR_NOT_FOUND. */
 struct session_delete {
     struct session_key key;
-    bool jobs; /* Those that its turns started are asked to end, too. */
+    bool jobs; /* Jobs that its turns started are asked to end, too. */
     struct run_bounds bounds;
 };
 MUST_CHECK struct err tx_session_delete(struct tx *tx, const struct session_delete *what,
@@ -20,14 +20,14 @@ MUST_CHECK struct err tx_session_delete(struct tx *tx, const struct session_dele
 
 /* Removes a page of what deleted sessions, and forks that a crash cut short, left: their runs and
  * the folders of these, too. The stream, with its last event alone, goes SESSION_STREAM_KEPT_MS
- * later, so that whoever was away for a moment hears of the end. Zeroed before the first call of a
+ * later, so that a client that was away for a moment receives the end. Zeroed before the first call of a
  * round. */
 struct session_purge {
     int64_t after; /* Id of the last session that this round leaves: its runs are waited for, or
                     * the caller has set this to `at`, since the call for that one failed. */
     int64_t at;    /* Id of the session of the last call, also of one that failed; 0: none. */
     bool more;     /* Call again. */
-    bool removed;  /* Something was removed in this round. */
+    bool removed;  /* This round removed rows. */
     bool waits;    /* A run of a deleted session has not ended, or only just: come again soon. */
 };
 MUST_CHECK struct err tx_session_purge(struct tx *tx, struct session_purge *purge);

@@ -1,5 +1,5 @@
-/* approvals.c: a person is asked; the answer of a person, the card that waited for it, and the turn that goes on, in
- * one commit. */
+/* approvals.c: a person is asked about a call; the answer, the card that waited for it, and the turn
+ * that goes on are one commit. */
 #include "engine/approval/rows.h"
 #include "engine/session/roots.h"
 #include "engine/turn/cards.h"
@@ -50,7 +50,7 @@ static struct err card_deny(struct tx *tx, struct turn *turn, struct card *card,
 }
 
 /* A folder that was asked for is granted in this commit, and that is all there is to do; any other
- * call may begin now. */
+ * call is ready. */
 static struct err card_allow(struct tx *tx, struct turn *turn, struct card *card,
                              const struct approval_row *row) {
     static const char too_many[] = "This session has as many folders as it may have; one of them "

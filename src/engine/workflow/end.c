@@ -142,7 +142,7 @@ static struct err tell_finished(struct tx *tx, const struct run_row *row, struct
 
 /* One that ended before it began has nothing to say but that. */
 struct err workflows__ended(struct tx *tx, const struct run_row *row, struct run_freed *freed) {
-    (void)freed; /* What the run held is freed with its own end. */
+    (void)freed; /* A workflow that has not begun has nothing below it. */
     const struct workflow_census census = {0};
     AUTO(text_done) struct text members = {0};
     if (row->attempt > 0) {

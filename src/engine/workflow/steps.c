@@ -398,7 +398,7 @@ static struct err find_tokens(struct tx *tx, int64_t id, int64_t *ret_output) {
 
 /* Somebody else ended it: it was stopped before it began, or a budget refused it. */
 struct err steps__ended(struct tx *tx, const struct run_row *row, struct run_freed *freed) {
-    (void)freed; /* What the run held is freed with its own end. */
+    (void)freed; /* A step frees nothing besides its run. */
     static const char sql[] =
         "UPDATE runs SET done_no = " WORKFLOW_NEXT_DONE("$2") " WHERE id = $1 AND step_key <> ''";
     const struct arg args[] = {arg_int(row->id), arg_int(row->parent)};
