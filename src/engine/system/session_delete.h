@@ -20,8 +20,8 @@ MUST_CHECK struct err tx_session_delete(struct tx *tx, const struct session_dele
 
 /* Removes a page of what deleted sessions, and forks that a crash cut short, left: their runs and
  * the folders of these, too. The stream, with its last event alone, goes SESSION_STREAM_KEPT_MS
- * later, so that a client that was away for a moment receives the end. Zeroed before the first call of a
- * round. */
+ * later, so that a client that was away for a moment receives the end. Zeroed before the first call
+ * of a round. */
 struct session_purge {
     int64_t after; /* Id of the last session that this round leaves: its runs are waited for, or
                     * the caller has set this to `at`, since the call for that one failed. */

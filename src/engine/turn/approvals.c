@@ -1,5 +1,5 @@
-/* approvals.c: a person is asked about a call; the answer, the card that waited for it, and the turn
- * that goes on are one commit. */
+/* approvals.c: a person is asked about a call. The answer, the card that waited for it, and the
+ * turn that goes on are one commit. */
 #include "engine/approval/rows.h"
 #include "engine/session/roots.h"
 #include "engine/turn/cards.h"
