@@ -123,59 +123,18 @@ static void a_part_is_read_by_ranges_of_whole_characters(void **state) {
 
 /* --- Parts ------------------------------------------------------------------------------------ */
 
-struct appending {
-    struct part_append what;
-    bool cut;
-};
-
-static struct err appending_tx(struct tx *tx, void *ctx) {
-    struct appending *appending = ctx;
-    return parts__append(tx, &appending->what, &appending->cut);
-}
-
-static void a_text_grows_at_its_end_up_to_its_bound(void **state) {
-    struct runs_kit *runs = *state;
-    struct sessions_row session = sessions_add(runs, "one");
-    struct messages_row row = messages_add(runs, session.row.id, ROLE_ASSISTANT, "");
-    struct appending appending = {.what = {.message = row.id, .number = 1, .text = BYTES("ab")}};
-    assert_int_equal(runs_do(runs, appending_tx, &appending), ERR_NONE);
-    appending.what.text = BYTES("cd");
-    assert_int_equal(runs_do(runs, appending_tx, &appending), ERR_NONE);
-    assert_false(appending.cut);
-    json_t *json = messages_show(runs, row.message, 1000);
-    assert_string_equal(text_of(json, 0), "abcd");
-    json_decref(json);
-    char *text = mem_new(MESSAGE_TEXT_MAX);
-    memset(text, 'x', MESSAGE_TEXT_MAX - 5);
-    appending.what.text = (struct bytes){text, MESSAGE_TEXT_MAX - 5};
-    assert_int_equal(runs_do(runs, appending_tx, &appending), ERR_NONE);
-    mem_free(text);
-    appending.what.text = BYTES("\xc3\xa4"); /* Two bytes, where one is left. */
-    assert_int_equal(runs_do(runs, appending_tx, &appending), ERR_NONE);
-    assert_true(appending.cut);
-    struct ranging ranging = {
-        .what = {.message = row.id, .number = 1, .offset = MESSAGE_TEXT_MAX - 2, .limit = 10}};
-    assert_int_equal(runs_do(runs, ranging_tx, &ranging), ERR_NONE);
-    assert_int_equal(ranging.bytes, MESSAGE_TEXT_MAX - 1);
-    assert_string_equal(ranging.text, "x");
-}
-
 struct writing {
     struct message_part part;
     bool replace;
-    int64_t remove_from;
 };
 
 static struct err writing_tx(struct tx *tx, void *ctx) {
     const struct writing *writing = ctx;
     struct message_part part = writing->part;
-    if (writing->remove_from > 0) {
-        return parts__remove_from(tx, part.message, writing->remove_from);
-    }
     return writing->replace ? parts__write(tx, &part) : parts__insert(tx, &part);
 }
 
-static void parts_are_added_replaced_and_withdrawn(void **state) {
+static void parts_are_added_and_replaced(void **state) {
     struct runs_kit *runs = *state;
     struct sessions_row session = sessions_add(runs, "one");
     struct messages_row row = messages_add(runs, session.row.id, ROLE_ASSISTANT, "one");
@@ -197,11 +156,6 @@ static void parts_are_added_replaced_and_withdrawn(void **state) {
     assert_string_equal(json_string_value(json_object_get(part, "state")), "succeeded");
     assert_string_equal(json_string_value(json_object_get(part, "call")), "call_1");
     assert_string_equal(text_of(json, 1), "result");
-    json_decref(json);
-    writing.remove_from = 2;
-    assert_int_equal(runs_do(runs, writing_tx, &writing), ERR_NONE);
-    json = messages_show(runs, row.message, 1000);
-    assert_int_equal(json_array_size(json_object_get(json, "parts")), 1);
     json_decref(json);
     writing = (struct writing){
         .part = {.message = row.id, .number = MESSAGE_PARTS_MAX, .kind = PART_TEXT}};
@@ -433,10 +387,7 @@ int main(void) {
                                         runs_end),
         cmocka_unit_test_setup_teardown(a_part_is_read_by_ranges_of_whole_characters, runs_begin,
                                         runs_end),
-        cmocka_unit_test_setup_teardown(a_text_grows_at_its_end_up_to_its_bound, runs_begin,
-                                        runs_end),
-        cmocka_unit_test_setup_teardown(parts_are_added_replaced_and_withdrawn, runs_begin,
-                                        runs_end),
+        cmocka_unit_test_setup_teardown(parts_are_added_and_replaced, runs_begin, runs_end),
         cmocka_unit_test_setup_teardown(messages_are_paged_in_both_orders, runs_begin, runs_end),
         cmocka_unit_test_setup_teardown(an_edit_saves_the_text_of_a_users_message_and_nothing_else,
                                         runs_begin, runs_end),

@@ -1,30 +1,31 @@
-/* events.c: what happens to a session, on its own stream and on its project's. */
-#include "engine/session/rows.h"
-
+/* events.c: the events of a session: on its own stream, and those of the project that lists it.
+ *
+ * session:ID has what happens in the session, for a client that shows it; project:NAME has what
+ * changes in the list of the project's sessions.
+ */
 #include <string.h>
 
 #include "base/text.h"
-#include "engine/run/rows.h"
+#include "engine/session/message_rows.h"
+#include "engine/session/rows.h"
 #include "journal/journal.h"
 
 enum {
     DATA_MAX = 4 << 10,
     PROJECT_EVENTS_KEPT = 10000,
-    CUTS_MAX =
-        8, /* Of what is too much, when a turn ends; the pruner's next round cuts the rest. */
+    /* Cuts of events beyond the retention when a turn ends; the pruner's next round cuts the rest.
+     */
+    CUTS_MAX = 8,
 };
 
-struct stream_range {
-    int64_t after, through; /* Numbers of events. */
-};
-
-static struct err append(struct tx *tx, const struct session_row *row, struct append append) {
+static struct err event_append(struct tx *tx, const struct session_row *row, struct append append) {
     struct appended appended;
     append.owner = row->owner;
-    return tx_append(tx, &append, &appended);
+    return tx_fail(tx, tx_append(tx, &append, &appended));
 }
 
-static struct bytes join(const char *prefix, struct bytes name, char *ret_joined, size_t size) {
+static struct bytes stream_join(const char *prefix, struct bytes name, char *ret_joined,
+                                size_t size) {
     size_t len = strlen(prefix);
     assert(len + name.len <= size);
     memcpy(ret_joined, prefix, len);
@@ -33,119 +34,120 @@ static struct bytes join(const char *prefix, struct bytes name, char *ret_joined
 }
 
 struct bytes sessions__stream(const struct session_row *row, char ret_name[SESSION_STREAM_MAX]) {
-    return join("session:", row->session, ret_name, SESSION_STREAM_MAX);
+    return stream_join("session:", row->session, ret_name, SESSION_STREAM_MAX);
 }
 
 struct err sessions__event(struct tx *tx, const struct session_row *row, struct bytes type,
                            struct bytes data) {
     char name[SESSION_STREAM_MAX];
-    return append(
-        tx, row,
-        (struct append){.stream = sessions__stream(row, name), .type = type, .data = data});
+    const struct append append = {
+        .stream = sessions__stream(row, name), .type = type, .data = data};
+    return event_append(tx, row, append);
 }
 
-static void add_text(struct text *text, const char *before, struct bytes value) {
-    text_add_str(text, before);
-    text_add_json(text, value.data, value.len);
+struct err sessions__event_text(struct tx *tx, const struct session_row *row, struct bytes type,
+                                const struct text *data) {
+    return text_failed(data) ? tx_fail(tx, text_error(data, "sessions: event"))
+                             : sessions__event(tx, row, type, text_bytes(data));
 }
+
+/* --- Of the session --------------------------------------------------------------------------- */
 
 /* A project whose name is damaged has no stream: nobody can follow a name that is refused. */
 struct err sessions__tell_project(struct tx *tx, const struct session_row *row, struct bytes type) {
-    AUTO(text_done) struct text data;
-    text_init(&data, DATA_MAX);
     if (!session_project_valid(row->project)) {
         return ERR_OK;
     }
-    add_text(&data, "{\"session\":", row->session);
-    add_text(&data, ",\"title\":", row->title);
-    text_addf(&data, ",\"state\":\"%s\",\"archived\":%s,\"changed_ms\":%lld",
-              session_state_name(row->state), row->archived_ms != 0 ? "true" : "false",
-              (long long)row->changed_ms);
-    if (row->parent_name.len > 0) {
-        add_text(&data, ",\"parent\":", row->parent_name);
-    } else {
-        text_add_str(&data, ",\"parent\":null");
-    }
+    AUTO(text_done) struct text data;
+    text_init(&data, DATA_MAX);
+    text_add_char(&data, '{');
+    text_add_member(&data, "session", row->session);
+    text_add_member(&data, "title", row->title);
+    text_add_member(&data, "state", bytes_of(session_state_name(row->state)));
+    text_add_member_bool(&data, "archived", row->archived_ms != 0);
+    text_add_member_int(&data, "changed_ms", row->changed_ms);
+    text_add_member_or_null(&data, "parent", row->parent_name);
     text_add_char(&data, '}');
     if (text_failed(&data)) {
-        return text_error(&data, "sessions: event");
+        return tx_fail(tx, text_error(&data, "sessions: event"));
     }
     char name[STREAM_NAME_MAX];
-    return append(tx, row,
-                  (struct append){.stream = join("project:", row->project, name, sizeof name),
+    const struct append append = {.stream =
+                                      stream_join("project:", row->project, name, sizeof name),
                                   .type = type,
-                                  .data = {data.data, data.len}});
-}
-
-static struct err purged_seq(struct tx *tx, const struct session_row *row, int64_t *ret_seq) {
-    const struct arg args[] = {arg_int(row->id)};
-    const struct run_ask ask = {.sql = "SELECT purged_seq FROM sessions WHERE id = $1",
-                                .args = args,
-                                .count = COUNT_OF(args)};
-    return runs__int(tx, &ask, ret_seq);
+                                  .data = text_bytes(&data)};
+    return event_append(tx, row, append);
 }
 
 /* Numbers and times of the events stay: only the data of those that name the session changes. */
-static struct err untell(struct tx *tx, const struct session_row *row, int64_t stream,
-                         struct stream_range range) {
-    static const char sql[] = "UPDATE events SET data = $4 WHERE stream = $1 AND seq > $2"
-                              " AND seq <= $3 AND substr(data, 1, CAST($6 AS INTEGER)) = $5";
-    AUTO(text_done) struct text data;
-    text_init(&data, DATA_MAX);
-    add_text(&data, "{\"session\":", row->session);
-    size_t beginning = data.len;
-    text_add_str(&data, ",\"title\":\"\",\"deleted\":true}");
-    if (text_failed(&data)) {
-        return text_error(&data, "sessions: event");
-    }
-    const struct arg args[] = {arg_int(stream),
-                               arg_int(range.after),
-                               arg_int(range.through),
-                               arg_text((struct bytes){data.data, data.len}),
-                               arg_text((struct bytes){data.data, beginning}),
-                               arg_int((int64_t)beginning)};
-    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* any number */);
-}
-
 struct err sessions__untell_project(struct tx *tx, const struct session_row *row, int64_t limit,
                                     bool *ret_some) {
-    static const char sql[] = "UPDATE sessions SET purged_seq = $2 WHERE id = $1";
-    char name[STREAM_NAME_MAX];
-    struct stream_state state = {.stream = 0};
-    bool found = false;
-    int64_t purged = 0;
+    *ret_some = false;
     if (!session_project_valid(row->project)) {
-        *ret_some = false;
         return ERR_OK;
     }
-    struct err err = tx_stream_find(
-        tx, row->owner, join("project:", row->project, name, sizeof name), &found, &state);
-    if (!err_failed(err)) {
-        err = purged_seq(tx, row, &purged);
+    char name[STREAM_NAME_MAX];
+    struct bytes stream = stream_join("project:", row->project, name, sizeof name);
+    struct stream_state state = {.stream = 0};
+    bool found = false;
+    struct err err = tx_stream_find(tx, row->owner, stream, &found, &state);
+    int64_t after =
+        tx_number(tx, "SELECT purged_seq FROM sessions WHERE id = $1", ARGS(arg_int(row->id)), 0);
+    after = after > state.floor ? after : state.floor;
+    int64_t through = state.head < after + limit ? state.head : after + limit;
+    if (err_failed(err) || !found || after >= through) {
+        return tx_error(tx);
     }
-    struct stream_range range = {.after = purged > state.floor ? purged : state.floor};
-    range.through = state.head < range.after + limit ? state.head : range.after + limit;
-    *ret_some = found && range.after < range.through;
-    if (err_failed(err) || !*ret_some) {
-        return err;
+    AUTO(text_done) struct text data;
+    text_init(&data, DATA_MAX);
+    text_add_char(&data, '{');
+    text_add_member(&data, "session", row->session);
+    size_t start = data.len;
+    text_add_str(&data, ",\"title\":\"\",\"deleted\":true}");
+    if (text_failed(&data)) {
+        return tx_fail(tx, text_error(&data, "sessions: event"));
     }
-    const struct arg args[] = {arg_int(row->id), arg_int(range.through)};
-    err = untell(tx, row, state.stream, range);
-    return err_failed(err) ? err : tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row */);
+    tx_do(tx,
+          "UPDATE events SET data = $4 WHERE stream = $1 AND seq > $2"
+          " AND seq <= $3 AND substr(data, 1, CAST($6 AS INTEGER)) = $5",
+          ARGS(arg_int(state.stream), arg_int(after), arg_int(through), arg_text(text_bytes(&data)),
+               arg_text((struct bytes){data.data, start}), arg_int((int64_t)start)));
+    tx_do(tx, "UPDATE sessions SET purged_seq = $2 WHERE id = $1",
+          ARGS(arg_int(row->id), arg_int(through)));
+    *ret_some = true;
+    return tx_error(tx);
 }
 
-/* Both streams are there: something was told on each. */
-static struct err keep_events(struct tx *tx, const struct session_row *row) {
+struct err sessions__tell_created(struct tx *tx, const struct session_row *row) {
+    AUTO(text_done) struct text data;
+    text_init(&data, DATA_MAX);
+    text_add_char(&data, '{');
+    text_add_member(&data, "session", row->session);
+    text_add_member(&data, "title", row->title);
+    text_add_char(&data, '}');
+    sessions__event_text(tx, row, BYTES("session_created"), &data);
+    sessions__tell_project(tx, row, BYTES("session_created"));
+    /* Both streams exist now. */
     const struct retention of_session = {.ms = SESSION_EVENTS_KEPT_MS,
                                          .events = SESSION_EVENTS_KEPT};
     const struct retention of_project = {.events = PROJECT_EVENTS_KEPT};
     char name[STREAM_NAME_MAX];
-    struct bytes project = join("project:", row->project, name, sizeof name);
+    struct bytes project = stream_join("project:", row->project, name, sizeof name);
     bool found = false;
     struct err err = tx_stream_keep(tx, row->owner, project, of_project, &found);
     return err_failed(err)
                ? err
                : tx_stream_keep(tx, row->owner, sessions__stream(row, name), of_session, &found);
+}
+
+void sessions__tell_deleted(struct tx *tx, const struct session_row *row) {
+    char name[SESSION_STREAM_MAX];
+    const struct append last = {.stream = sessions__stream(row, name),
+                                .type = BYTES("deleted"),
+                                .data = BYTES("{}"),
+                                .last = true};
+    event_append(tx, row, last);
+    sessions__tell_project(tx, row, BYTES("session_deleted"));
 }
 
 struct err sessions__hold_events(struct tx *tx, const struct session_row *row) {
@@ -169,29 +171,82 @@ struct err sessions__release_events(struct tx *tx, const struct session_row *row
     return err;
 }
 
-struct err sessions__tell_created(struct tx *tx, const struct session_row *row) {
-    AUTO(text_done) struct text data;
-    text_init(&data, DATA_MAX);
-    add_text(&data, "{\"session\":", row->session);
-    add_text(&data, ",\"title\":", row->title);
-    text_add_char(&data, '}');
-    if (text_failed(&data)) {
-        return text_error(&data, "sessions: event");
+/* --- Of its messages -------------------------------------------------------------------------- */
+
+/* Writes the message's piece of the data, and what ends it. */
+static void whole_end(struct bytes before, struct text *data) {
+    if (before.len > 0) {
+        text_add_member(data, "before", before);
     }
-    struct err err =
-        sessions__event(tx, row, BYTES("session_created"), (struct bytes){data.data, data.len});
-    if (!err_failed(err)) {
-        err = sessions__tell_project(tx, row, BYTES("session_created"));
-    }
-    return err_failed(err) ? err : keep_events(tx, row);
+    text_add_char(data, '}');
 }
 
-struct err sessions__tell_deleted(struct tx *tx, const struct session_row *row) {
-    char name[SESSION_STREAM_MAX];
-    struct err err = append(tx, row,
-                            (struct append){.stream = sessions__stream(row, name),
-                                            .type = BYTES("deleted"),
-                                            .data = BYTES("{}"),
-                                            .last = true});
-    return err_failed(err) ? err : sessions__tell_project(tx, row, BYTES("session_deleted"));
+/* The row is read again, since only a row that was read has the names of its run and of the message
+ * that it answers. */
+static struct err whole_tell(struct tx *tx, const struct session_row *session, int64_t id,
+                             struct bytes before, struct bytes type) {
+    bool found = false;
+    struct message_row row;
+    struct err err = messages__find_id(tx, id, &found, &row);
+    if (err_failed(err) || !found) {
+        return err;
+    }
+    AUTO(text_done) struct text data;
+    text_init(&data, EVENT_DATA_MAX);
+    text_add_str(&data, "{\"message\":");
+    err = tx_message_write_json(tx, &row, MESSAGE_BYTES_EVENT, &data);
+    whole_end(before, &data);
+    if (!err_failed(err) && text_failed(&data) && !data.no_memory) {
+        /* Texts that are nearly all escapes, or very many parts. */
+        text_clear(&data);
+        text_add_str(&data, "{\"message\":");
+        message_write_head(&row, &data);
+        whole_end(before, &data);
+    }
+    return err_failed(err) ? err : sessions__event_text(tx, session, type, &data);
+}
+
+struct err messages__tell_added(struct tx *tx, const struct session_row *session,
+                                const struct message_row *row) {
+    return whole_tell(tx, session, row->id, BYTES(""), BYTES("message_added"));
+}
+
+struct err messages__tell_put(struct tx *tx, const struct session_row *session,
+                              const struct message_row *row) {
+    bool found = false;
+    struct message_row before = {.message = {"", 0}};
+    struct err err = messages__find_id(tx, row->id + 1, &found, &before);
+    return err_failed(err)
+               ? err
+               : whole_tell(tx, session, row->id, before.message, BYTES("message_added"));
+}
+
+struct err messages__tell_edited(struct tx *tx, const struct session_row *session,
+                                 const struct message_row *row) {
+    return whole_tell(tx, session, row->id, BYTES(""), BYTES("message_edited"));
+}
+
+struct err messages__tell_cleared(struct tx *tx, const struct session_row *session,
+                                  const struct messages_cleared *what) {
+    AUTO(text_done) struct text data;
+    text_init(&data, 200);
+    text_add_char(&data, '{');
+    text_add_member_or_null(&data, "after", what->after);
+    text_add_member_or_null(&data, "fork", what->fork);
+    text_add_char(&data, '}');
+    return sessions__event_text(tx, session, BYTES("cleared"), &data);
+}
+
+struct err messages__tell_queue(struct tx *tx, const struct session_row *session) {
+    struct message_rows live;
+    struct err err = messages__live(tx, session->id, &live);
+    if (err_failed(err)) {
+        return err;
+    }
+    AUTO(text_done) struct text data;
+    text_init(&data, 8 << 10);
+    text_add_char(&data, '{');
+    messages__write_queue(&live, &data);
+    text_add_char(&data, '}');
+    return sessions__event_text(tx, session, BYTES("queue_changed"), &data);
 }

@@ -1,30 +1,12 @@
-/* export.c: a session written out. */
+/* export.c: a session written out, a page at a time. */
 #include "engine/session/export.h"
-
-#include <string.h>
 
 #include "engine/session/message_rows.h"
 
 /* --- Markdown --------------------------------------------------------------------------------- */
 
-static void markdown_begin(const struct session_row *session, struct text *text) {
-    struct bytes title = session->title.len > 0 ? session->title : session->session;
-    text_add_str(text, "# ");
-    text_add(text, title.data, title.len);
-    text_add_char(text, '\n');
-}
-
-static void markdown_message(const struct message_row *row, struct text *text) {
-    static const char *const names[] = {"User", "Assistant", "System", "Notice"};
-    static_assert(COUNT_OF(names) == MESSAGE_ROLE_COUNT, "a name for each role");
-    text_addf(text, "\n## %s\n", names[row->role]);
-    if (row->status != MESSAGE_COMPLETED) {
-        text_addf(text, "\n*%s*\n", message_status_name(row->status));
-    }
-}
-
 /* A fence is longer than any run of backquotes inside of it. */
-static void add_fenced(struct text *text, const char *language, struct bytes body) {
+static void fenced_add(struct text *text, const char *language, struct bytes body) {
     size_t longest = 2, run = 0;
     for (size_t i = 0; i < body.len; i++) {
         run = body.data[i] == '`' ? run + 1 : 0;
@@ -58,8 +40,8 @@ static void markdown_part(const struct message_part *part, struct text *text) {
         text_add(text, part->name.data, part->name.len);
         text_addf(text, " (%s%s%.*s)\n", part_state_name(part->state),
                   part->cause.len > 0 ? ": " : "", (int)part->cause.len, part->cause.data);
-        add_fenced(text, "json", part->data);
-        add_fenced(text, "", part->text);
+        fenced_add(text, "json", part->data);
+        fenced_add(text, "", part->text);
         break;
     case PART_IMAGE:
         text_add_str(text, "\n*image: ");
@@ -76,7 +58,7 @@ static void markdown_part(const struct message_part *part, struct text *text) {
     case PART_NOTICE:
     case PART_KIND_COUNT:
         text_addf(text, "\n*%s*\n", part_kind_name(part->kind));
-        add_fenced(text, "", part->text);
+        fenced_add(text, "", part->text);
         break;
     }
 }
@@ -90,10 +72,13 @@ struct export {
     struct session_export_place place;
 };
 
-static void begin(struct export *export, const struct session_row *session) {
+static void export_start(struct export *export, const struct session_row *session) {
     export->place.begun = true;
     if (export->format == SESSION_EXPORT_MARKDOWN) {
-        markdown_begin(session, export->text);
+        struct bytes title = session->title.len > 0 ? session->title : session->session;
+        text_add_str(export->text, "# ");
+        text_add(export->text, title.data, title.len);
+        text_add_char(export->text, '\n');
         return;
     }
     text_add_str(export->text, "{\"session\":");
@@ -102,12 +87,17 @@ static void begin(struct export *export, const struct session_row *session) {
 }
 
 static struct err message_open(struct export *export, const struct message_row *row) {
+    static const char *const names[] = {"User", "Assistant", "System", "Notice"};
+    static_assert(COUNT_OF(names) == MESSAGE_ROLE_COUNT, "a name for each role");
     bool first = export->place.message == 0;
     export->place.message = row->id;
     export->place.part = 0;
     export->place.open = true;
     if (export->format == SESSION_EXPORT_MARKDOWN) {
-        markdown_message(row, export->text);
+        text_addf(export->text, "\n## %s\n", names[row->role]);
+        if (row->status != MESSAGE_COMPLETED) {
+            text_addf(export->text, "\n*%s*\n", message_status_name(row->status));
+        }
         return ERR_OK;
     }
     text_add_str(export->text, first ? "\n" : ",\n");
@@ -116,14 +106,7 @@ static struct err message_open(struct export *export, const struct message_row *
     return err;
 }
 
-static void message_close(struct export *export) {
-    export->place.open = false;
-    if (export->format == SESSION_EXPORT_JSON) {
-        text_add_str(export->text, "]}");
-    }
-}
-
-/* The next part of the open message; closes it behind the last. */
+/* The next part of the open message; closes it after the last. */
 static struct err part_step(struct export *export) {
     bool found = false;
     struct message_part part;
@@ -132,15 +115,17 @@ static struct err part_step(struct export *export) {
     if (err_failed(err)) {
         return err;
     }
+    bool json = export->format == SESSION_EXPORT_JSON;
     if (!found) {
-        message_close(export);
+        export->place.open = false;
+        text_add_str(export->text, json ? "]}" : "");
         return ERR_OK;
     }
-    if (export->format == SESSION_EXPORT_MARKDOWN) {
-        markdown_part(&part, export->text);
-    } else {
+    if (json) {
         text_add_str(export->text, export->place.part == 0 ? "" : ",");
         part_write_json(&part, export->text);
+    } else {
+        markdown_part(&part, export->text);
     }
     export->place.part = part.number;
     return ERR_OK;
@@ -158,26 +143,20 @@ static struct err message_step(struct export *export, int64_t session) {
         return message_open(export, &rows.rows[0]);
     }
     export->place.done = true;
-    if (export->format == SESSION_EXPORT_JSON) {
-        text_add_str(export->text, "\n]}\n");
-    }
+    text_add_str(export->text, export->format == SESSION_EXPORT_JSON ? "\n]}\n" : "");
     return ERR_OK;
 }
 
 struct err tx_session_export(struct tx *tx, const struct session_export *what, struct text *text,
                              struct session_export_place *ret_place) {
     struct export export = {.tx = tx, .format = what->format, .text = text, .place = what->place};
-    bool found = false;
     struct session_row session;
-    struct err err = sessions__find(tx, &what->key, &found, &session);
-    if (!err_failed(err) && !found) {
-        err = err_make(ERR_NOT_FOUND, "sessions: export");
-    }
+    struct err err = sessions__get(tx, &what->key, "sessions: export", &session);
     if (!err_failed(err)) {
         err = tx_session_shown(tx, what->hold, &session);
     }
     if (!err_failed(err) && !export.place.begun) {
-        begin(&export, &session);
+        export_start(&export, &session);
     }
     while (!err_failed(err) && !export.place.done && text->len < SESSION_EXPORT_PAGE) {
         err = export.place.open ? part_step(&export) : message_step(&export, session.id);

@@ -9,12 +9,9 @@
  * The summary that goes along is the one that holds when the chain begins: one that is made later
  * may stand for what a message became after it was copied.
  */
+#include "base/hash.h"
 #include "engine/session/checkpoints.h"
 #include "engine/session/message_rows.h"
-
-#include <string.h>
-
-#include "base/hash.h"
 
 static struct id copy_id(const struct session_fork *fork, const struct message_row *row) {
     struct sha256_stream sha;
@@ -31,51 +28,33 @@ struct weight {
     int64_t rows, bytes;
 };
 
-static struct err weigh(struct tx *tx, int64_t message, struct weight *weight) {
-    static const char sql[] = "SELECT count(*), COALESCE(sum(bytes + data_bytes), 0) FROM parts"
-                              " WHERE message = $1";
-    const struct arg args[] = {arg_int(message)};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
-    if (!err_failed(err) && rows != NULL) {
+static void weight_add(struct tx *tx, int64_t message, struct weight *weight) {
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx,
+                               "SELECT count(*), COALESCE(sum(bytes + data_bytes), 0) FROM parts"
+                               " WHERE message = $1",
+                               ARGS(arg_int(message)));
+    if (rows != NULL) {
         weight->rows += rows_int(rows, 0) + 1;
         weight->bytes += rows_int(rows, 1);
     }
-    return err;
-}
-
-#define OPEN_STATES "('ready', 'asking', 'reviewing', 'running')"
-
-/* A call that is still going on goes on in the old session only. A pending one has its run, whose
- * end reaches every copy (turn/child.c). */
-static struct err copy_parts(struct tx *tx, int64_t from, int64_t to) {
-    static const char sql[] =
-        "INSERT INTO parts (message, number, step, kind, state, name, call, run, bytes, data_bytes,"
-        " data, text, cause) SELECT $2, number, step, kind, CASE WHEN state IN " OPEN_STATES
-        " THEN 'cancelled' ELSE state END, name, call, run, bytes, data_bytes, data, text,"
-        " CASE WHEN state IN " OPEN_STATES " THEN 'forked' ELSE cause END"
-        " FROM parts WHERE message = $1";
-    const struct arg args[] = {arg_int(from), arg_int(to)};
-    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* however many */);
 }
 
 /* *ret_id 0: it was not copied. */
-static struct err find_copy(struct tx *tx, const struct session_fork *fork, int64_t message,
+static struct err copy_find(struct tx *tx, const struct session_fork *fork, int64_t message,
                             int64_t *ret_id) {
     bool found = false;
     struct message_row row;
-    int64_t id = 0;
     struct err err = messages__find_id(tx, message, &found, &row);
     if (!err_failed(err) && found) {
         const struct id name = copy_id(fork, &row);
         err = messages__find(tx, bytes_of(name.text), &found, &row);
-        id = !err_failed(err) && found ? row.id : 0;
     }
-    if (!err_failed(err)) {
-        *ret_id = id;
-    }
+    *ret_id = !err_failed(err) && found ? row.id : 0;
     return err;
 }
+
+#define OPEN_STATES "('ready', 'asking', 'reviewing', 'running')"
 
 static struct err copy_message(struct tx *tx, const struct session_fork *fork,
                                struct session_row *into, const struct message_row *row) {
@@ -86,7 +65,7 @@ static struct err copy_message(struct tx *tx, const struct session_fork *fork,
     copy.client_id = copy.client_digest = BYTES("");
     struct err err = ERR_OK;
     if (row->reply_to != 0) {
-        err = find_copy(tx, fork, row->reply_to, &copy.reply_to);
+        err = copy_find(tx, fork, row->reply_to, &copy.reply_to);
         /* An answer to what is not copied (rolled back) stays to be read, and is in no prompt. */
         copy.active = copy.active && copy.reply_to != 0;
     }
@@ -94,21 +73,33 @@ static struct err copy_message(struct tx *tx, const struct session_fork *fork,
     if (!err_failed(err)) {
         err = messages__insert_quiet(tx, &insert);
     }
-    if (!err_failed(err)) {
-        err = messages__copy_schema(tx, row->id, copy.id);
+    if (err_failed(err)) {
+        return err;
     }
-    if (!err_failed(err) && row->role == ROLE_ASSISTANT) {
-        err = messages__copy_model(tx, row->id, copy.id);
+    tx_do(tx,
+          "UPDATE messages SET answer_schema = (SELECT answer_schema FROM messages WHERE id = $1)"
+          " WHERE id = $2",
+          ARGS(arg_int(row->id), arg_int(copy.id)));
+    if (row->role == ROLE_ASSISTANT) { /* The copy has no turn that would name its model. */
+        tx_do(tx,
+              "UPDATE messages SET model = (SELECT " MESSAGE_MODEL
+              " FROM messages m WHERE m.id = $1) WHERE id = $2",
+              ARGS(arg_int(row->id), arg_int(copy.id)));
     }
-    return err_failed(err) ? err : copy_parts(tx, row->id, copy.id);
-}
-
-static bool copied(enum message_status status) {
-    return status == MESSAGE_COMPLETED || status == MESSAGE_INTERRUPTED || status == MESSAGE_FAILED;
+    /* A call that is still going on goes on in the old session only. A pending one has its run,
+     * whose end reaches every copy (turn/child.c). */
+    tx_do(tx,
+          "INSERT INTO parts (message, number, step, kind, state, name, call, run, bytes,"
+          " data_bytes, data, text, cause) SELECT $2, number, step, kind, CASE WHEN state"
+          " IN " OPEN_STATES " THEN 'cancelled' ELSE state END, name, call, run, bytes, data_bytes,"
+          " data, text, CASE WHEN state IN " OPEN_STATES " THEN 'forked' ELSE cause END"
+          " FROM parts WHERE message = $1",
+          ARGS(arg_int(row->id), arg_int(copy.id)));
+    return tx_error(tx);
 }
 
 /* A page of messages, and at least one. *ret_more: it was cut. */
-static struct err copy_page(struct tx *tx, struct session_row *from, struct session_row *into,
+static struct err page_copy(struct tx *tx, const struct session_row *from, struct session_row *into,
                             struct session_fork *fork, bool *ret_more) {
     const struct message_page page = {.session = from->id,
                                       .order = MESSAGES_OLDEST,
@@ -122,68 +113,46 @@ static struct err copy_page(struct tx *tx, struct session_row *from, struct sess
     while (!err_failed(err) && i < rows.count && !past && weight.rows < SESSION_FORK_PAGE &&
            weight.bytes < SESSION_FORK_BYTES) {
         const struct message_row *row = &rows.rows[i++];
+        bool copied = row->status == MESSAGE_COMPLETED || row->status == MESSAGE_INTERRUPTED ||
+                      row->status == MESSAGE_FAILED;
         past = row->id >= fork->until;
-        if (row->id <= fork->until && copied(row->status)) {
-            err = weigh(tx, row->id, &weight);
-            err = err_failed(err) ? err : copy_message(tx, fork, into, row);
+        if (row->id <= fork->until && copied) {
+            weight_add(tx, row->id, &weight);
+            err = copy_message(tx, fork, into, row);
         }
         fork->done = row->id;
     }
-    if (!err_failed(err)) {
-        *ret_more = !past && (i < rows.count || rows.count == SESSION_FORK_PAGE);
-    }
+    *ret_more = !err_failed(err) && !past && (i < rows.count || rows.count == SESSION_FORK_PAGE);
     return err;
 }
 
 /* --- The chain -------------------------------------------------------------------------------- */
 
-static struct err find_until(struct tx *tx, const struct session_row *from,
-                             struct session_fork *fork) {
-    const struct message_key key = {.owner = from->owner, .message = fork->message};
-    bool found = false;
-    struct message_row row;
-    struct session_row session;
-    if (fork->message.len == 0) {
-        fork->until = INT64_MAX;
-        return ERR_OK;
+/* The first link: finds how far the fork goes, and the summary that goes along, and makes the new
+ * session. */
+static struct err chain_start(struct tx *tx, const struct session_row *from,
+                              struct session_fork *fork, struct session_row *into) {
+    fork->until = INT64_MAX;
+    if (fork->message.len > 0) {
+        const struct message_key key = {.owner = from->owner, .message = fork->message};
+        bool found = false;
+        struct message_row row;
+        struct session_row session;
+        struct err err = tx_message_find(tx, &key, &found, &row, &session);
+        if (err_failed(err) || !found || row.session != from->id) {
+            return err_failed(err) ? err : err_make(ERR_MESSAGE_NOT_FOUND, "sessions: fork");
+        }
+        fork->until = row.id;
     }
-    struct err err = tx_message_find(tx, &key, &found, &row, &session);
-    if (!err_failed(err) && (!found || row.session != from->id)) {
-        err = err_make(ERR_MESSAGE_NOT_FOUND, "sessions: fork");
-    }
-    fork->until = err_failed(err) ? 0 : row.id;
-    return err;
-}
-
-static struct err find_checkpoint(struct tx *tx, const struct session_row *from,
-                                  struct session_fork *fork) {
     struct checkpoint_before before = {.session = from->id, .until = fork->until};
     struct err err = tx_checkpoint_find_before(tx, &before, &before);
-    fork->checkpoint = err_failed(err) ? 0 : before.id;
-    fork->covered = err_failed(err) ? 0 : before.message;
-    fork->question = err_failed(err) ? 0 : before.question;
-    return err;
-}
-
-static struct err copy_checkpoint(struct tx *tx, const struct session_row *into,
-                                  const struct session_fork *fork) {
-    struct checkpoint_copy copy = {.id = fork->checkpoint, .session = into->id};
-    struct err err =
-        fork->checkpoint == 0 ? ERR_OK : find_copy(tx, fork, fork->covered, &copy.message);
-    if (!err_failed(err) && fork->question != 0) {
-        err = find_copy(tx, fork, fork->question, &copy.question);
-    }
-    bool whole = copy.message != 0 && (fork->question == 0 || copy.question != 0);
-    return err_failed(err) || !whole ? err : tx_checkpoint_copy(tx, &copy);
-}
-
-static struct err make_session(struct tx *tx, const struct session_row *from,
-                               const struct session_fork *fork, struct session_row *ret_row) {
-    const struct bytes none = {"", 0};
+    fork->checkpoint = before.id;
+    fork->covered = before.message;
+    fork->question = before.question;
     struct session_row row = *from;
-    row.session = bytes_of(fork->session.text);
+    row.session = tx_copy(tx, bytes_of(fork->session.text));
     row.parent = row.depth = 0;
-    row.parent_name = none;
+    row.parent_name = BYTES("");
     row.version = 1;
     row.state = SESSION_IDLE;
     row.archived_ms = 0;
@@ -195,53 +164,33 @@ static struct err make_session(struct tx *tx, const struct session_row *from,
         row.title = fork->title;
         row.title_by = fork->title.len > 0 ? TITLE_USER : TITLE_NONE;
     }
-    struct bytes *const texts[] = {&row.session};
-    struct err err = sessions__keep(tx, texts, COUNT_OF(texts));
-    if (!err_failed(err)) {
-        err = sessions__insert(tx, tx_epoch(tx), &row);
-    }
-    if (!err_failed(err)) {
-        *ret_row = row;
-    }
-    return err;
+    sessions__insert(tx, tx_epoch(tx), &row);
+    *into = row;
+    return err_failed(err) ? err : tx_error(tx);
 }
 
-/* Both sessions; the new one is made by the first link. */
-static struct err find_both(struct tx *tx, struct session_fork *fork, struct session_row *from,
-                            struct session_row *into) {
-    const struct bytes name = bytes_of(fork->session.text);
-    bool found = false;
-    struct err err = sessions__find(tx, &fork->key, &found, from);
-    if (!err_failed(err) && !found) {
-        err = err_make(ERR_NOT_FOUND, "sessions: fork");
+/* The last link: the summary holds for the copies, and the session is in sight. */
+static struct err chain_end(struct tx *tx, const struct session_fork *fork,
+                            const struct session_row *from, struct session_row *into) {
+    struct checkpoint_copy copy = {.id = fork->checkpoint, .session = into->id};
+    struct err err =
+        fork->checkpoint == 0 ? ERR_OK : copy_find(tx, fork, fork->covered, &copy.message);
+    if (!err_failed(err) && fork->question != 0) {
+        err = copy_find(tx, fork, fork->question, &copy.question);
+    }
+    if (!err_failed(err) && copy.message != 0 && (fork->question == 0 || copy.question != 0)) {
+        err = tx_checkpoint_copy(tx, &copy);
     }
     if (err_failed(err)) {
         return err;
     }
-    if (fork->until == 0) {
-        err = find_until(tx, from, fork);
-        if (!err_failed(err)) {
-            err = find_checkpoint(tx, from, fork);
-        }
-        return err_failed(err) ? err : make_session(tx, from, fork, into);
-    }
-    err = sessions__find_hidden(tx, name, tx_epoch(tx), &found, into);
-    if (!err_failed(err) && !found) {
-        err = err_make(ERR_NOT_FOUND, "sessions: fork");
-    }
-    return err;
-}
-
-static struct err show(struct tx *tx, const struct session_row *from, struct session_row *into) {
-    static const char sql[] = "INSERT INTO attachment_uses (attachment, session)"
-                              " SELECT attachment, $2 FROM attachment_uses WHERE session = $1";
-    const struct arg args[] = {arg_int(from->id), arg_int(into->id)};
-    struct err err = tx_exec(tx, sql, args, COUNT_OF(args), NULL /* however many */);
-    if (!err_failed(err)) {
-        err = sessions__set_hidden(tx, into, 0 /* in sight */);
-    }
+    tx_do(tx,
+          "INSERT INTO attachment_uses (attachment, session)"
+          " SELECT attachment, $2 FROM attachment_uses WHERE session = $1",
+          ARGS(arg_int(from->id), arg_int(into->id)));
+    sessions__set_hidden(tx, into, 0 /* in sight */);
     into->changed_ms = tx_now_ms(tx);
-    return err_failed(err) ? err : sessions__tell_created(tx, into);
+    return sessions__tell_created(tx, into);
 }
 
 struct err tx_session_fork(struct tx *tx, const struct session_fork *fork,
@@ -249,16 +198,21 @@ struct err tx_session_fork(struct tx *tx, const struct session_fork *fork,
                            struct session_row *ret_row) {
     struct session_fork next = *fork;
     struct session_row from, into = {.id = 0};
-    bool more = false;
-    struct err err = find_both(tx, &next, &from, &into);
+    bool found = true, more = false;
+    struct err err = sessions__get(tx, &fork->key, "sessions: fork", &from);
+    if (!err_failed(err) && fork->until == 0) {
+        err = chain_start(tx, &from, &next, &into);
+    } else if (!err_failed(err)) {
+        err = sessions__find_hidden(tx, bytes_of(fork->session.text), tx_epoch(tx), &found, &into);
+    }
+    if (!err_failed(err) && !found) {
+        err = err_make(ERR_NOT_FOUND, "sessions: fork");
+    }
     if (!err_failed(err)) {
-        err = copy_page(tx, &from, &into, &next, &more);
+        err = page_copy(tx, &from, &into, &next, &more);
     }
     if (!err_failed(err) && !more) {
-        err = copy_checkpoint(tx, &into, &next);
-    }
-    if (!err_failed(err) && !more) {
-        err = show(tx, &from, &into);
+        err = chain_end(tx, &next, &from, &into);
     }
     if (!err_failed(err)) {
         *ret_fork = next;
@@ -269,8 +223,7 @@ struct err tx_session_fork(struct tx *tx, const struct session_fork *fork,
 }
 
 struct err tx_session_fork_abandon(struct tx *tx, const struct session_fork *fork) {
-    static const char sql[] = "UPDATE sessions SET hidden = -1 WHERE session = $1 AND hidden = $2";
-    const struct bytes name = bytes_of(fork->session.text);
-    const struct arg args[] = {arg_text(name), arg_int(tx_epoch(tx))};
-    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, or none */);
+    tx_do(tx, "UPDATE sessions SET hidden = -1 WHERE session = $1 AND hidden = $2",
+          ARGS(arg_str(fork->session.text), arg_int(tx_epoch(tx))));
+    return tx_error(tx);
 }

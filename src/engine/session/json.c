@@ -1,72 +1,55 @@
-/* json.c: a session as clients see it. */
-#include <string.h>
-
-#include "engine/session/sessions.h"
-
+/* json.c: sessions, their messages and the parts of these, as clients see them. */
 #include "base/json/json.h"
+#include "engine/session/message_rows.h"
 
-static void add_text(struct text *text, const char *before, struct bytes value) {
-    text_add_str(text, before);
-    text_add_json(text, value.data, value.len);
-}
-
-static void add_optional(struct text *text, const char *before, struct bytes value) {
-    if (value.len == 0) {
-        text_add_str(text, before);
-        text_add_str(text, "null");
-    } else {
-        add_text(text, before, value);
-    }
-}
-
-static void add_number(struct text *text, const char *before, int64_t number) {
-    text_add_str(text, before);
-    text_add_int(text, number);
-}
+/* --- A session -------------------------------------------------------------------------------- */
 
 void session_write_usage(const struct session_usage *usage, struct text *text) {
-    add_number(text, "{\"calls\":", usage->calls);
-    add_number(text, ",\"fresh\":", usage->fresh);
-    add_number(text, ",\"cache_read\":", usage->cache_read);
-    add_number(text, ",\"cache_write\":", usage->cache_write);
-    add_number(text, ",\"output\":", usage->output);
-    add_number(text, ",\"reasoning\":", usage->reasoning);
+    text_add_char(text, '{');
+    text_add_member_int(text, "calls", usage->calls);
+    text_add_member_int(text, "fresh", usage->fresh);
+    text_add_member_int(text, "cache_read", usage->cache_read);
+    text_add_member_int(text, "cache_write", usage->cache_write);
+    text_add_member_int(text, "output", usage->output);
+    text_add_member_int(text, "reasoning", usage->reasoning);
     if (usage->calls > 0 && usage->cost_unknown >= usage->calls) {
         text_add_str(text, ",\"cost_micros\":null");
     } else {
-        add_number(text, ",\"cost_micros\":", usage->cost_micros);
+        text_add_member_int(text, "cost_micros", usage->cost_micros);
     }
-    add_number(text, ",\"cost_unknown\":", usage->cost_unknown);
+    text_add_member_int(text, "cost_unknown", usage->cost_unknown);
     text_add_char(text, '}');
 }
 
-static void write_open(const struct session_row *row, enum session_form form, struct text *text) {
-    add_text(text, "{\"id\":", row->session);
-    add_text(text, ",\"project\":", row->project);
-    add_text(text, ",\"title\":", row->title);
-    const char *by = title_by_name(row->title_by);
-    add_optional(text, ",\"title_by\":", bytes_of(by));
-    text_addf(text, ",\"state\":\"%s\",\"archived\":%s", session_state_name(row->state),
-              row->archived_ms != 0 ? "true" : "false");
-    add_optional(text, ",\"model\":", row->model);
-    add_optional(text, ",\"agent\":", row->agent);
-    add_optional(text, ",\"root\":", row->root);
-    add_optional(text, ",\"parent\":", row->parent_name);
-    add_number(text, ",\"depth\":", row->depth);
-    add_optional(text, ",\"forked_from\":", row->forked_from);
-    add_number(text, ",\"version\":", row->version);
-    add_number(text, ",\"made_ms\":", row->made_ms);
-    add_number(text, ",\"changed_ms\":", row->changed_ms);
-    text_add_str(text, ",\"usage\":");
+/* Without the brace that closes it. */
+static void session_write_open(const struct session_row *row, enum session_form form,
+                               struct text *text) {
+    text_add_char(text, '{');
+    text_add_member(text, "id", row->session);
+    text_add_member(text, "project", row->project);
+    text_add_member(text, "title", row->title);
+    text_add_member_or_null(text, "title_by", bytes_of(title_by_name(row->title_by)));
+    text_add_member(text, "state", bytes_of(session_state_name(row->state)));
+    text_add_member_bool(text, "archived", row->archived_ms != 0);
+    text_add_member_or_null(text, "model", row->model);
+    text_add_member_or_null(text, "agent", row->agent);
+    text_add_member_or_null(text, "root", row->root);
+    text_add_member_or_null(text, "parent", row->parent_name);
+    text_add_member_int(text, "depth", row->depth);
+    text_add_member_or_null(text, "forked_from", row->forked_from);
+    text_add_member_int(text, "version", row->version);
+    text_add_member_int(text, "made_ms", row->made_ms);
+    text_add_member_int(text, "changed_ms", row->changed_ms);
+    text_add_name(text, "usage");
     session_write_usage(&row->usage, text);
-    add_number(text, ",\"context_used\":", row->context_used);
-    add_number(text, ",\"context_window\":", row->context_window);
-    text_add_str(text, ",\"metadata\":");
+    text_add_member_int(text, "context_used", row->context_used);
+    text_add_member_int(text, "context_window", row->context_window);
+    text_add_name(text, "metadata");
     json_add_stored(text, row->metadata);
     if (form == SESSION_WHOLE) {
-        text_add_str(text, ",\"settings\":");
+        text_add_name(text, "settings");
         json_add_stored(text, row->settings);
-        add_optional(text, ",\"instructions\":", row->instructions);
+        text_add_member_or_null(text, "instructions", row->instructions);
     }
     text_add_str(text, ",\"stream\":\"session:");
     text_add_json_piece(text, row->session);
@@ -74,18 +57,163 @@ static void write_open(const struct session_row *row, enum session_form form, st
 }
 
 void session_write_json(const struct session_row *row, enum session_form form, struct text *text) {
-    write_open(row, form, text);
+    session_write_open(row, form, text);
     text_add_char(text, '}');
 }
 
 void session_write_found(const struct session_row *row, const struct session_hit *hit,
                          struct text *text) {
-    write_open(row, SESSION_LIGHT, text);
+    session_write_open(row, SESSION_LIGHT, text);
     text_add_str(text, ",\"match\":{");
     if (hit->message.len > 0) {
-        add_text(text, "\"message\":", hit->message);
-        text_add_char(text, ',');
+        text_add_member(text, "message", hit->message);
     }
-    add_text(text, "\"text\":", hit->text);
+    text_add_member(text, "text", hit->text);
     text_add_str(text, "}}");
+}
+
+/* --- A message -------------------------------------------------------------------------------- */
+
+/* A text that was cut has its whole length beside it; data that did not fit is null. */
+void part_write_json(const struct message_part *part, struct text *text) {
+    text_add_char(text, '{');
+    text_add_member_int(text, "number", part->number);
+    text_add_member_or_null(text, "kind", bytes_of(part_kind_name(part->kind)));
+    if (part->kind == PART_TOOL) {
+        text_add_member_or_null(text, "state", bytes_of(part_state_name(part->state)));
+        text_add_member_or_null(text, "cause", part->cause);
+        text_add_member_or_null(text, "call", part->call);
+    }
+    if (part->name.len > 0) {
+        text_add_member(text, "name", part->name);
+    }
+    if (part->run_name.len > 0) {
+        text_add_member(text, "run", part->run_name);
+    }
+    if (part->step > 0) {
+        text_add_member_int(text, "step", part->step);
+    }
+    text_add_member(text, "text", part->text);
+    bool data_cut = (int64_t)part->data.len < part->data_bytes;
+    text_add_name(text, "data");
+    if (data_cut) {
+        text_add_str(text, "null");
+    } else {
+        json_add_stored(text, part->data);
+    }
+    if ((int64_t)part->text.len < part->bytes || data_cut) {
+        text_add_member_bool(text, "cut", true);
+        text_add_member_int(text, "bytes", part->bytes);
+    }
+    text_add_char(text, '}');
+}
+
+static void message_write_open(const struct message_row *row, struct text *text) {
+    text_add_char(text, '{');
+    text_add_member(text, "id", row->message);
+    text_add_member_or_null(text, "role", bytes_of(message_role_name(row->role)));
+    text_add_member_or_null(text, "status", bytes_of(message_status_name(row->status)));
+    text_add_member_or_null(text, "run", row->run_name);
+    text_add_member_or_null(text, "reply_to", row->reply_name);
+    text_add_member_int(text, "variant", row->variant);
+    text_add_member_bool(text, "active", row->active);
+    text_add_member_or_null(text, "client_id", row->client_id);
+    text_add_member_or_null(text, "cause", row->cause);
+    text_add_member_or_null(text, "error", row->error);
+    text_add_member_int(text, "made_ms", row->made_ms);
+    text_add_member_int(text, "changed_ms", row->changed_ms);
+    text_add_name(text, "metadata");
+    json_add_stored(text, row->metadata);
+}
+
+/* Usage of the calls that have ended; those for summaries and reviews belong to the turn, too. */
+static struct session_usage turn_usage(struct tx *tx, int64_t run) {
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_row(tx,
+               "SELECT count(*), CAST(COALESCE(sum(fresh), 0) AS BIGINT),"
+               " CAST(COALESCE(sum(cache_read), 0) AS BIGINT),"
+               " CAST(COALESCE(sum(cache_write), 0) AS BIGINT),"
+               " CAST(COALESCE(sum(output_tokens), 0) AS BIGINT),"
+               " CAST(COALESCE(sum(reasoning), 0) AS BIGINT), CAST(COALESCE(sum(cost), 0) AS"
+               " BIGINT), count(*) - count(cost) FROM spans WHERE run = $1 AND ended_ms IS NOT NULL"
+               " AND kind IN ('model', 'review', 'compaction')",
+               ARGS(arg_int(run)));
+    return rows == NULL ? (struct session_usage){.calls = 0}
+                        : (struct session_usage){.calls = rows_int(rows, 0),
+                                                 .fresh = rows_int(rows, 1),
+                                                 .cache_read = rows_int(rows, 2),
+                                                 .cache_write = rows_int(rows, 3),
+                                                 .output = rows_int(rows, 4),
+                                                 .reasoning = rows_int(rows, 5),
+                                                 .cost_micros = rows_int(rows, 6),
+                                                 .cost_unknown = rows_int(rows, 7)};
+}
+
+struct err tx_message_write_open(struct tx *tx, const struct message_row *row, struct text *text) {
+    message_write_open(row, text);
+    if (row->role != ROLE_ASSISTANT) {
+        return ERR_OK;
+    }
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx, "SELECT " MESSAGE_MODEL " FROM messages m WHERE m.id = $1",
+                               ARGS(arg_int(row->id)));
+    text_add_member_or_null(text, "model", rows == NULL ? BYTES("") : rows_text(rows, 0));
+    const struct session_usage usage = turn_usage(tx, row->run);
+    text_add_name(text, "usage");
+    session_write_usage(&usage, text);
+    return tx_error(tx);
+}
+
+void message_write_head(const struct message_row *row, struct text *text) {
+    message_write_open(row, text);
+    text_add_str(text, ",\"parts\":[],\"cut\":true}");
+}
+
+/* Without the brace that closes it. */
+static struct err message_write_parts(struct tx *tx, const struct message_row *row, size_t budget,
+                                      struct text *text) {
+    struct message_parts parts;
+    struct err err = parts__read(tx, row->id, budget, &parts);
+    if (err_failed(err)) {
+        return err;
+    }
+    err = tx_message_write_open(tx, row, text);
+    text_add_str(text, ",\"parts\":[");
+    for (size_t i = 0; i < parts.count; i++) {
+        text_add_str(text, i == 0 ? "" : ",");
+        part_write_json(&parts.parts[i], text);
+    }
+    text_add_char(text, ']');
+    return err;
+}
+
+struct err tx_message_write_json(struct tx *tx, const struct message_row *row, size_t budget,
+                                 struct text *text) {
+    struct err err = message_write_parts(tx, row, budget, text);
+    text_add_char(text, '}');
+    return err;
+}
+
+struct err tx_message_write_found(struct tx *tx, const struct message_row *row, size_t budget,
+                                  struct bytes around, struct text *text) {
+    struct err err = message_write_parts(tx, row, budget, text);
+    text_add_str(text, ",\"match\":{");
+    text_add_member(text, "text", around);
+    text_add_str(text, "}}");
+    return err;
+}
+
+void messages__write_queue(const struct message_rows *live, struct text *text) {
+    bool first = true;
+    text_add_name(text, "queue");
+    text_add_char(text, '[');
+    for (size_t i = 0; i < live->count; i++) {
+        if (live->rows[i].status == MESSAGE_QUEUED) {
+            text_add_str(text, first ? "" : ",");
+            text_add_json(text, live->rows[i].message.data, live->rows[i].message.len);
+            first = false;
+        }
+    }
+    text_add_char(text, ']');
 }

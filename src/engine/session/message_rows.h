@@ -27,14 +27,11 @@ enum { MESSAGE_LIVE_MAX = MESSAGE_QUEUE_MAX + 2 };
  * partial index only where a query repeats its condition. */
 #define PARTS_OPEN_STATES "('ready', 'asking', 'reviewing', 'running', 'pending')"
 
-/* By SQL that selects MESSAGE_COLUMNS. */
-MUST_CHECK struct err messages__one(struct tx *tx, const struct run_ask *ask, bool *ret_found,
-                                    struct message_row *ret_row);
-MUST_CHECK struct err messages__many(struct tx *tx, const struct run_ask *ask, size_t max,
-                                     struct message_rows *ret_rows);
-
-/* The highest id and one: what the next message will be. */
-MUST_CHECK struct err messages__next_id(struct tx *tx, int64_t *ret_id);
+/* By SQL that selects MESSAGE_COLUMNS. The texts of rows are copies in the arena. */
+MUST_CHECK struct err messages__one(struct tx *tx, const char *sql, const struct arg *args,
+                                    size_t count, bool *ret_found, struct message_row *ret_row);
+MUST_CHECK struct err messages__many(struct tx *tx, const char *sql, const struct arg *args,
+                                     size_t count, size_t max, struct message_rows *ret_rows);
 
 /* Writes the row (its id is given here) and its parts (message and number are given here), touches
  * the session, and appends message_added. Texts with data NULL are "", or "{}". */
@@ -44,52 +41,48 @@ struct message_insert {
     struct message_part *parts;
     size_t count;
     bool room;  /* The number before it stays free, for a note that may come to stand there. */
-    int64_t at; /* That number, of a note; 0: behind all others. */
+    int64_t at; /* That number, of a note; 0: after all others. */
 };
 MUST_CHECK struct err messages__insert(struct tx *tx, const struct message_insert *what);
-/* The same without touching and telling anybody: for copies. */
+/* The same without the touch and the event: for copies. */
 MUST_CHECK struct err messages__insert_quiet(struct tx *tx, const struct message_insert *what);
 
-/* Status, cause, error, active, run, metadata. `row->status` is what it is until now. */
-MUST_CHECK struct err messages__write_status(struct tx *tx, enum message_status status,
-                                             struct message_row *row);
-/* Its texts become this one; images stay. */
-MUST_CHECK struct err messages__write_text(struct tx *tx, const struct message_row *row,
-                                           struct bytes text);
+/* Status, cause, error, active, run, metadata. `row->status` is the status until now. The
+ * transaction keeps the errors of the functions from here to messages__keep_model. */
+struct err messages__write_status(struct tx *tx, enum message_status status,
+                                  struct message_row *row);
 /* JSON Schema of the answers to a message. Read with the turns that answer it (turn/rows.c). */
-MUST_CHECK struct err messages__write_schema(struct tx *tx, int64_t id, struct bytes schema);
-MUST_CHECK struct err messages__copy_schema(struct tx *tx, int64_t from, int64_t to);
+struct err messages__write_schema(struct tx *tx, int64_t id, struct bytes schema);
 /* Name of the model that wrote the message `m`. While its turn is stored, the turn has the name. */
 #define MESSAGE_MODEL                                                                              \
     "COALESCE(NULLIF((SELECT t.model FROM turns t WHERE t.run = m.run), ''), m.model)"
-/* `to` is a copy, which has no turn. */
-MUST_CHECK struct err messages__copy_model(struct tx *tx, int64_t from, int64_t to);
 /* The turn's row is about to be removed: its answer takes the name over. */
-MUST_CHECK struct err messages__keep_model(struct tx *tx, int64_t run);
+struct err messages__keep_model(struct tx *tx, int64_t run);
+/* The texts of a message become this one; images stay. */
+MUST_CHECK struct err messages__write_text(struct tx *tx, const struct message_row *row,
+                                           struct bytes text);
 /* message_removed, and the status. */
 MUST_CHECK struct err messages__remove(struct tx *tx, const struct session_row *session,
                                        struct message_row *row);
-/* All of the session behind that message (id; 0: all there are) at once, and what summarises them.
- * Whoever calls tells it. */
+/* Removes all messages of the session after that one (id; 0: all there are) at once, and voids the
+ * summaries of them. The caller appends the event. */
 MUST_CHECK struct err messages__remove_behind(struct tx *tx, int64_t session, int64_t after);
 /* message_added: the whole message, as far as an event holds it. */
 MUST_CHECK struct err messages__tell_added(struct tx *tx, const struct session_row *session,
                                            const struct message_row *row);
-/* The same of one that stands before another. */
+/* The same for a message that stands before another. */
 MUST_CHECK struct err messages__tell_put(struct tx *tx, const struct session_row *session,
                                          const struct message_row *row);
-MUST_CHECK struct err messages__tell_removed(struct tx *tx, const struct session_row *session,
-                                             const struct message_row *row);
 /* message_edited: the whole message as it is now, as far as an event holds it. */
 MUST_CHECK struct err messages__tell_edited(struct tx *tx, const struct session_row *session,
                                             const struct message_row *row);
-/* cleared: what stood behind that message is gone; after data NULL: all is. */
+/* cleared: the messages after that one are gone; after data NULL: all are. */
 struct messages_cleared {
-    struct bytes after, fork; /* fork: ses_…, where it can still be read; "": nowhere. */
+    struct bytes after, fork; /* fork: ses_…, where they can still be read; "": nowhere. */
 };
 MUST_CHECK struct err messages__tell_cleared(struct tx *tx, const struct session_row *session,
                                              const struct messages_cleared *what);
-/* queue_changed: the ids of the messages that wait, oldest first. */
+/* queue_changed: the ids of the queued messages, oldest first. */
 MUST_CHECK struct err messages__tell_queue(struct tx *tx, const struct session_row *session);
 
 MUST_CHECK struct err messages__find(struct tx *tx, struct bytes message, bool *ret_found,
@@ -97,10 +90,10 @@ MUST_CHECK struct err messages__find(struct tx *tx, struct bytes message, bool *
 MUST_CHECK struct err messages__find_id(struct tx *tx, int64_t id, bool *ret_found,
                                         struct message_row *ret_row);
 
-/* What is queued or running in a session, oldest first, at most MESSAGE_LIVE_MAX. */
+/* Messages of a session that are queued or running, oldest first, at most MESSAGE_LIVE_MAX. */
 MUST_CHECK struct err messages__live(struct tx *tx, int64_t session, struct message_rows *ret_rows);
 
-/* What waits to join this turn, oldest first. */
+/* Messages that wait to join this turn, oldest first. */
 MUST_CHECK struct err messages__steering(struct tx *tx, const struct session_row *session,
                                          int64_t run, struct message_rows *ret_rows);
 
@@ -110,17 +103,7 @@ MUST_CHECK struct err messages__steering(struct tx *tx, const struct session_row
 MUST_CHECK struct err parts__insert(struct tx *tx, struct message_part *part);
 /* State, run, name, data and text of (message, number). */
 MUST_CHECK struct err parts__write(struct tx *tx, const struct message_part *part);
-/* Text grows at its end, up to MESSAGE_TEXT_MAX: what is beyond is left out, *ret_cut. */
-struct part_append {
-    int64_t message, number;
-    struct bytes text;
-};
-MUST_CHECK struct err parts__append(struct tx *tx, const struct part_append *what, bool *ret_cut);
-/* All from (message, number) on go. */
-MUST_CHECK struct err parts__remove_from(struct tx *tx, int64_t message, int64_t number);
-MUST_CHECK struct err parts__find(struct tx *tx, int64_t message, int64_t number, bool *ret_found,
-                                  struct message_part *ret_part);
-/* The first one behind `after`, whole. */
+/* The first one after `after`, whole. */
 MUST_CHECK struct err parts__next(struct tx *tx, int64_t message, int64_t after, bool *ret_found,
                                   struct message_part *ret_part);
 /* In order; of their texts and data at most `budget` bytes in all, the rest comes cut (text.len <
@@ -131,12 +114,15 @@ struct message_parts {
 };
 MUST_CHECK struct err parts__read(struct tx *tx, int64_t message, size_t budget,
                                   struct message_parts *ret_parts);
-/* --- As clients see them, piece by piece (message_json.c) ------------------------------------- */
+
+/* --- As clients see them, piece by piece (json.c) --------------------------------------------- */
 
 /* Up to its parts: neither these nor the last brace. An answer has the model that its turn asks,
- * and what the turn took so far. */
+ * and the usage of the turn so far. */
 MUST_CHECK struct err tx_message_write_open(struct tx *tx, const struct message_row *row,
                                             struct text *text);
 void part_write_json(const struct message_part *part, struct text *text);
+/* Member "queue": the ids of those of a session's live messages that are queued. */
+void messages__write_queue(const struct message_rows *live, struct text *text);
 
 #endif

@@ -4,153 +4,97 @@
 #include <string.h>
 
 #include "base/json/json.h"
-#include "base/memory.h"
-#include "engine/run/rows.h"
 #include "engine/session/rows.h"
 
-static struct bytes access_of(const struct root_row *root) {
-    return root->write ? BYTES("write") : BYTES("read");
+static const char *access_name(const struct root_row *root) {
+    return root->write ? "write" : "read";
 }
 
 void root_write_json(const struct root_row *root, struct text *text) {
-    text_add_str(text, "{\"path\":");
-    text_add_json(text, root->path.data, root->path.len);
-    text_addf(text, ",\"access\":\"%s\",\"granted_by\":", root->write ? "write" : "read");
-    text_add_json(text, root->by.data, root->by.len);
-    text_addf(text, ",\"granted_ms\":%lld}", (long long)root->granted_ms);
+    text_add_char(text, '{');
+    text_add_member(text, "path", root->path);
+    text_add_member(text, "access", bytes_of(access_name(root)));
+    text_add_member(text, "granted_by", root->by);
+    text_add_member_int(text, "granted_ms", root->granted_ms);
+    text_add_char(text, '}');
 }
 
+#define ROOT_SQL "SELECT path, access, granted_by, granted_ms FROM session_roots WHERE session = $1"
+
 /* Borrowed from the row under the cursor. */
-static struct root_row read_row(const struct rows *rows) {
-    struct bytes access = rows_text(rows, 1);
+static struct root_row row_read(const struct rows *rows) {
     return (struct root_row){.path = rows_text(rows, 0),
-                             .write = access.len == 5 && memcmp(access.data, "write", 5) == 0,
+                             .write = bytes_is(rows_text(rows, 1), "write"),
                              .by = rows_text(rows, 2),
                              .granted_ms = rows_int(rows, 3)};
 }
 
 struct err tx_roots_write_json(struct tx *tx, int64_t session, struct text *text) {
-    static const char sql[] = "SELECT path, access, granted_by, granted_ms FROM session_roots"
-                              " WHERE session = $1 ORDER BY path LIMIT $2";
-    const struct arg args[] = {arg_int(session), arg_int(SESSION_ROOTS_MAX)};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    bool row = !err_failed(err), first = true;
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx, ROOT_SQL " ORDER BY path LIMIT $2",
+                                ARGS(arg_int(session), arg_int(SESSION_ROOTS_MAX)));
     text_add_char(text, '[');
-    while (!err_failed(err) && row) {
-        err = rows_next(rows, &row);
-        if (!err_failed(err) && row) {
-            struct root_row root = read_row(rows);
-            text_add_str(text, first ? "" : ",");
-            root_write_json(&root, text);
-            first = false;
-        }
+    for (bool first = true; rows_step(rows); first = false) {
+        struct root_row root = row_read(rows);
+        text_add_str(text, first ? "" : ",");
+        root_write_json(&root, text);
     }
     text_add_char(text, ']');
-    return err;
+    return tx_error(tx);
 }
 
 /* --- Changes ---------------------------------------------------------------------------------- */
 
-static struct err tell(struct tx *tx, const struct session_row *session, struct bytes type,
-                       const struct root_row *root) {
+static struct err root_tell(struct tx *tx, const struct session_row *session, struct bytes type,
+                            const struct root_row *root) {
     AUTO(text_done) struct text data;
     text_init(&data, (size_t)16 << 10);
     root_write_json(root, &data);
-    return text_failed(&data)
-               ? text_error(&data, "roots: event")
-               : sessions__event(tx, session, type, (struct bytes){data.data, data.len});
+    return sessions__event_text(tx, session, type, &data);
 }
 
-static struct err find(struct tx *tx, int64_t session, struct bytes path, bool *ret_found,
-                       struct root_row *ret_root) {
-    static const char sql[] = "SELECT path, access, granted_by, granted_ms FROM session_roots"
-                              " WHERE session = $1 AND path = $2";
-    const struct arg args[] = {arg_int(session), arg_text(path)};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
-    *ret_found = !err_failed(err) && rows != NULL;
-    if (*ret_found) {
-        struct root_row root = read_row(rows);
-        struct bytes *const texts[] = {&root.path, &root.by};
-        err = sessions__keep(tx, texts, COUNT_OF(texts));
-        *ret_root = root;
+static bool root_find(struct tx *tx, int64_t session, struct bytes path,
+                      struct root_row *ret_root) {
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_row(tx, ROOT_SQL " AND path = $2", ARGS(arg_int(session), arg_text(path)));
+    if (rows != NULL) {
+        *ret_root = row_read(rows);
+        ret_root->path = tx_copy(tx, ret_root->path);
+        ret_root->by = tx_copy(tx, ret_root->by);
     }
-    return err;
-}
-
-static struct err check_count(struct tx *tx, int64_t session) {
-    const struct arg args[] = {arg_int(session)};
-    const struct run_ask ask = {.sql = "SELECT count(*) FROM session_roots WHERE session = $1",
-                                .args = args,
-                                .count = COUNT_OF(args)};
-    int64_t count = 0;
-    struct err err = runs__int(tx, &ask, &count);
-    bool full = !err_failed(err) && count >= SESSION_ROOTS_MAX;
-    return full ? err_make(ERR_TOO_MANY, "roots: too many") : err;
+    return rows != NULL;
 }
 
 struct err tx_root_put(struct tx *tx, const struct session_row *session,
                        const struct root_row *root) {
-    static const char sql[] =
-        "INSERT INTO session_roots (session, path, access, granted_by, granted_ms)"
-        " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (session, path) DO UPDATE SET"
-        " access = excluded.access, granted_by = excluded.granted_by,"
-        " granted_ms = excluded.granted_ms";
-    const struct arg args[] = {arg_int(session->id), arg_text(root->path),
-                               arg_text(access_of(root)), arg_text(root->by),
-                               arg_int(root->granted_ms)};
     struct root_row old;
-    bool found = false;
-    struct err err = find(tx, session->id, root->path, &found, &old);
-    if (!err_failed(err) && !found) {
-        err = check_count(tx, session->id);
+    if (!root_find(tx, session->id, root->path, &old) &&
+        tx_number(tx, "SELECT count(*) FROM session_roots WHERE session = $1",
+                  ARGS(arg_int(session->id)), 0) >= SESSION_ROOTS_MAX) {
+        return err_make(ERR_TOO_MANY, "roots: too many");
     }
-    if (!err_failed(err)) {
-        err = tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
-    }
-    return err_failed(err) ? err : tell(tx, session, BYTES("root_granted"), root);
+    tx_do(tx,
+          "INSERT INTO session_roots (session, path, access, granted_by, granted_ms)"
+          " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (session, path) DO UPDATE SET"
+          " access = excluded.access, granted_by = excluded.granted_by,"
+          " granted_ms = excluded.granted_ms",
+          ARGS(arg_int(session->id), arg_text(root->path), arg_str(access_name(root)),
+               arg_text(root->by), arg_int(root->granted_ms)));
+    return root_tell(tx, session, BYTES("root_granted"), root);
 }
 
 struct err tx_root_remove(struct tx *tx, const struct session_row *session, struct bytes path) {
-    const struct arg args[] = {arg_int(session->id), arg_text(path)};
     struct root_row root;
-    bool found = false;
-    struct err err = find(tx, session->id, path, &found, &root);
-    if (!err_failed(err) && !found) {
-        err = err_make(ERR_NOT_FOUND, "roots: remove");
+    if (!root_find(tx, session->id, path, &root)) {
+        return err_failed(tx_error(tx)) ? tx_error(tx) : err_make(ERR_NOT_FOUND, "roots: remove");
     }
-    if (!err_failed(err)) {
-        err = tx_exec(tx, "DELETE FROM session_roots WHERE session = $1 AND path = $2", args,
-                      COUNT_OF(args), NULL /* one row, always */);
-    }
-    return err_failed(err) ? err : tell(tx, session, BYTES("root_removed"), &root);
+    tx_do(tx, "DELETE FROM session_roots WHERE session = $1 AND path = $2",
+          ARGS(arg_int(session->id), arg_text(path)));
+    return root_tell(tx, session, BYTES("root_removed"), &root);
 }
 
 /* --- By an approval --------------------------------------------------------------------------- */
-
-static struct err tell_model(struct tx *tx, const struct root_row *root, struct bytes *ret_result) {
-    AUTO(text_done) struct text text;
-    text_init(&text, (size_t)16 << 10);
-    text_add_str(&text, "{\"granted\":true,\"path\":");
-    text_add_json(&text, root->path.data, root->path.len);
-    text_addf(&text, ",\"access\":\"%s\"}", root->write ? "write" : "read");
-    const char *copy =
-        text_failed(&text) ? NULL : arena_try_copy(tx_arena(tx), text.data, text.len);
-    *ret_result = (struct bytes){copy, text.len};
-    return copy == NULL ? text_error(&text, "roots: result") : ERR_OK;
-}
-
-/* Somebody may have granted more meanwhile: a yes takes nothing away. */
-static struct err put_more(struct tx *tx, const struct session_row *session,
-                           struct root_row *root) {
-    struct root_row old = {.write = false};
-    bool found = false;
-    struct err err = find(tx, session->id, root->path, &found, &old);
-    root->write = root->write || (found && old.write);
-    bool same = found && old.write == root->write;
-    return err_failed(err) || same ? err : tx_root_put(tx, session, root);
-}
 
 struct err roots__grant(struct tx *tx, const struct session_row *session, struct bytes about,
                         struct bytes by, bool *ret_grant, struct bytes *ret_result) {
@@ -165,23 +109,36 @@ struct err roots__grant(struct tx *tx, const struct session_row *session, struct
     }
     const json_t *grant = json_object_get(json, "grant");
     const json_t *path = json_object_get(grant, "path");
-    const char *access = json_string_value(json_object_get(grant, "access"));
+    const char *access = json_str(grant, "access", NULL);
     if (!json_is_string(path) || access == NULL) {
         return ERR_OK;
     }
-    struct root_row root = {.path = {json_string_value(path), json_string_length(path)},
+    struct root_row old = {.write = false};
+    struct root_row root = {.path = json_bytes(grant, "path"),
                             .write = strcmp(access, "write") == 0,
                             .by = by,
                             .granted_ms = tx_now_ms(tx)};
     *ret_grant = true;
-    err = put_more(tx, session, &root);
-    return err_failed(err) ? err : tell_model(tx, &root, ret_result);
+    /* Somebody may have granted more meanwhile: a yes takes nothing away. */
+    bool found = root_find(tx, session->id, root.path, &old);
+    root.write = root.write || (found && old.write);
+    if (!found || old.write != root.write) {
+        err = tx_root_put(tx, session, &root);
+    }
+    AUTO(text_done) struct text text;
+    text_init(&text, (size_t)16 << 10);
+    text_add_str(&text, "{\"granted\":true");
+    text_add_member(&text, "path", root.path);
+    text_add_member(&text, "access", bytes_of(access_name(&root)));
+    text_add_char(&text, '}');
+    *ret_result = tx_copy_text(tx, &text, "roots: result");
+    return err_failed(err) ? err : tx_error(tx);
 }
 
 struct err tx_roots_inherit(struct tx *tx, int64_t from, int64_t to) {
-    static const char sql[] =
-        "INSERT INTO session_roots (session, path, access, granted_by, granted_ms)"
-        " SELECT $2, path, access, granted_by, granted_ms FROM session_roots WHERE session = $1";
-    const struct arg args[] = {arg_int(from), arg_int(to)};
-    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* as many as there are */);
+    tx_do(tx,
+          "INSERT INTO session_roots (session, path, access, granted_by, granted_ms)"
+          " SELECT $2, path, access, granted_by, granted_ms FROM session_roots WHERE session = $1",
+          ARGS(arg_int(from), arg_int(to)));
+    return tx_error(tx);
 }

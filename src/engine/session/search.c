@@ -4,8 +4,6 @@
  * own would have to be kept in step with every change of a text. What is here looks at the texts,
  * newest first, and stops when it has looked at enough; the caller goes on from there.
  */
-#include <string.h>
-
 #include "base/memory.h"
 #include "engine/base/search_sql.h"
 #include "engine/session/messages.h"
@@ -55,7 +53,7 @@ static struct err search_init(struct search *search, struct tx *tx, struct bytes
     return ERR_OK;
 }
 
-static bool find_in(struct bytes text, struct bytes lower, size_t *ret_at) {
+static bool text_find(struct bytes text, struct bytes lower, size_t *ret_at) {
     for (size_t at = 0; at + lower.len <= text.len; at++) {
         size_t same = 0;
         while (same < lower.len && fold(text.data[at + same]) == lower.data[same]) {
@@ -88,118 +86,81 @@ static struct bytes snippet(struct bytes text, size_t at, size_t len) {
 
 /* --- One session ------------------------------------------------------------------------------ */
 
-static const char texts_sql[] =
-    "SELECT m.id, m.message, p.bytes,"
-    " CASE WHEN " SEARCH_LOWER(
-        "substr(p.text, 1, 262144)") " LIKE $4 ESCAPE '!' THEN p.text ELSE '' END"
-                                     " FROM (SELECT id, message FROM messages WHERE session = $1 "
-                                     "AND id < $2"
-                                     " AND status NOT IN ('removed', 'reserved') ORDER BY id DESC "
-                                     "LIMIT $3) m"
-                                     " LEFT JOIN parts p ON p.message = m.id AND p.kind = 'text' "
-                                     "ORDER BY m.id DESC, p.number";
-static_assert(TEXT_HEAD == 262144, "what texts_sql looks at");
+/* Texts of a batch of messages, newest first, and only of those that hold what is looked for. */
+static const char texts_sql[] = "SELECT m.id, m.message, p.bytes, CASE WHEN " SEARCH_LOWER(
+    "substr(p.text, 1, 262144)") " LIKE $4 ESCAPE '!' THEN p.text ELSE '' END"
+                                 " FROM (SELECT id, message FROM messages WHERE session = $1 AND "
+                                 "id < $2"
+                                 " AND status NOT IN ('removed', 'reserved') ORDER BY id DESC "
+                                 "LIMIT $3) m"
+                                 " LEFT JOIN parts p ON p.message = m.id AND p.kind = 'text' ORDER "
+                                 "BY m.id DESC, p.number";
+static_assert(TEXT_HEAD == 262144, "texts_sql looks at as many characters");
 
-struct batch {
-    int64_t before, last; /* Ids of messages. */
-    int64_t messages;
-};
-
-static struct err keep_hit(struct search *search, struct rows *rows, struct session_hit *hit) {
-    struct bytes text = rows_text(rows, 3);
-    size_t at = 0;
-    if (!find_in(text, search->text, &at)) {
-        return ERR_OK; /* The database folds no other letters than we do: it is found. */
-    }
-    hit->message = rows_text(rows, 1);
-    hit->text = snippet(text, at, search->text.len);
-    struct bytes *const texts[] = {&hit->message, &hit->text};
-    return sessions__keep(search->tx, texts, COUNT_OF(texts));
-}
-
-static struct err look_at_batch(struct search *search, int64_t session, struct batch *batch,
-                                struct session_hit *hit) {
-    const struct arg args[] = {arg_int(session), arg_int(batch->before), arg_int(BATCH_MESSAGES),
-                               arg_text((struct bytes){search->pattern, search->pattern_len})};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(search->tx, texts_sql, args, COUNT_OF(args), &rows);
-    bool more = true;
-    while (!err_failed(err) && hit->text.len == 0) {
-        err = rows_next(rows, &more);
-        if (err_failed(err) || !more) {
-            break;
-        }
-        int64_t id = rows_int(rows, 0);
-        batch->messages += id != batch->last;
-        batch->last = id;
-        search->bytes += rows_null(rows, 2) ? 0 : (size_t)rows_int(rows, 2);
-        if (!rows_null(rows, 3) && rows_text(rows, 3).len > 0) {
-            err = keep_hit(search, rows, hit);
-        }
-    }
-    return err;
-}
-
-/* *ret_whole false: there was more of it than may be looked at. */
-static struct err look_at(struct search *search, const struct session_row *row,
-                          struct session_hit *ret_hit, bool *ret_whole) {
+/* *ret_whole false: the session has more text than one call may look at. */
+static void session_look(struct search *search, const struct session_row *row,
+                         struct session_hit *ret_hit, bool *ret_whole) {
     struct session_hit hit = {.message = BYTES(""), .text = BYTES("")};
-    struct batch batch = {.before = INT64_MAX, .last = 0};
-    struct err err = ERR_OK;
+    int64_t last = INT64_MAX; /* Id of the oldest message looked at. */
     size_t at = 0;
     bool more = true;
-    if (find_in(row->title, search->text, &at)) {
+    if (text_find(row->title, search->text, &at)) {
         hit.text = row->title;
     }
-    while (!err_failed(err) && more && hit.text.len == 0 && search->bytes < SESSION_SEARCH_BYTES) {
-        batch.messages = 0;
-        err = look_at_batch(search, row->id, &batch, &hit);
-        more = batch.messages == BATCH_MESSAGES;
-        batch.before = batch.last;
+    while (more && hit.text.len == 0 && search->bytes < SESSION_SEARCH_BYTES) {
+        int64_t messages = 0;
+        AUTO(rows_release)
+        struct rows *rows =
+            tx_rows(search->tx, texts_sql,
+                    ARGS(arg_int(row->id), arg_int(last), arg_int(BATCH_MESSAGES),
+                         arg_text((struct bytes){search->pattern, search->pattern_len})));
+        while (hit.text.len == 0 && rows_step(rows)) {
+            struct bytes text = rows_text(rows, 3); /* NULL of a message without a text. */
+            messages += rows_int(rows, 0) != last;
+            last = rows_int(rows, 0);
+            search->bytes += rows_null(rows, 2) ? 0 : (size_t)rows_int(rows, 2);
+            /* A database may fold more letters than a-z: such a text is not found. */
+            if (!rows_null(rows, 3) && text_find(text, search->text, &at)) {
+                hit.message = rows_copy(rows, 1);
+                hit.text = tx_copy(search->tx, snippet(text, at, search->text.len));
+            }
+        }
+        more = messages == BATCH_MESSAGES;
     }
     *ret_hit = hit;
     *ret_whole = !more || hit.text.len > 0;
-    return err;
 }
 
 /* --- One message ------------------------------------------------------------------------------ */
 
 struct err tx_message_search(struct tx *tx, int64_t message, struct bytes text, bool *ret_found,
                              struct bytes *ret_around) {
-    static const char sql[] =
-        "SELECT substr(text, 1, 262144) FROM parts WHERE message = $1 AND kind = 'text'"
-        " AND " SEARCH_LOWER("substr(text, 1, 262144)") " LIKE $2 ESCAPE '!' ORDER BY number";
-    static_assert(TEXT_HEAD == 262144, "what sql looks at");
+    static_assert(TEXT_HEAD == 262144, "the statement looks at as many characters");
     struct search *search = arena_try(tx_arena(tx), sizeof *search);
     if (search == NULL) {
         return err_make(ERR_OUT_OF_MEMORY, "messages: search");
     }
-    AUTO(rows_release) struct rows *rows = NULL;
     struct err err = search_init(search, tx, text);
-    const struct arg args[] = {arg_int(message),
-                               arg_text((struct bytes){search->pattern, search->pattern_len})};
-    if (!err_failed(err)) {
-        err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
+    if (err_failed(err)) {
+        return err;
     }
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(
+        tx,
+        "SELECT substr(text, 1, 262144) FROM parts WHERE message = $1 AND kind = 'text'"
+        " AND " SEARCH_LOWER("substr(text, 1, 262144)") " LIKE $2 ESCAPE '!'"
+                                                        " ORDER BY number",
+        ARGS(arg_int(message), arg_text((struct bytes){search->pattern, search->pattern_len})));
     bool found = false;
     size_t at = 0;
-    while (!found && rows_more(rows, &err)) {
-        /* A database may fold more letters than a-z: such a text is not found. */
-        found = find_in(rows_text(rows, 0), search->text, &at);
+    while (!found && rows_step(rows)) {
+        found = text_find(rows_text(rows, 0), search->text, &at);
     }
-    struct bytes around = BYTES("");
-    if (!err_failed(err) && found) {
-        struct bytes *const kept[] = {&around};
-        around = snippet(rows_text(rows, 0), at, search->text.len);
-        err = sessions__keep(tx, kept, COUNT_OF(kept));
+    if (found) {
+        *ret_around = tx_copy(tx, snippet(rows_text(rows, 0), at, search->text.len));
     }
-    if (!err_failed(err) && found) {
-        *ret_around = around;
-    }
-    if (!err_failed(err)) {
-        *ret_found = found;
-    }
-    return err;
+    *ret_found = found;
+    return tx_error(tx);
 }
 
 /* --- All of them ------------------------------------------------------------------------------ */
@@ -210,14 +171,12 @@ struct rows_kept {
     size_t count;
 };
 
-static struct err keep_row(void *ctx, const struct session_row *row) {
+static struct err row_keep(void *ctx, const struct session_row *row) {
     struct rows_kept *kept = ctx;
     struct session_row *copy = &kept->rows[kept->count++];
     *copy = *row;
-    struct bytes *const texts[] = {
-        &copy->session, &copy->owner, &copy->project, &copy->parent_name, &copy->title,
-        &copy->model,   &copy->agent, &copy->root,    &copy->forked_from, &copy->metadata};
-    return sessions__keep(kept->tx, texts, COUNT_OF(texts));
+    sessions__copy(kept->tx, copy);
+    return tx_error(kept->tx);
 }
 
 struct walk {
@@ -235,9 +194,9 @@ static struct err walk_row(struct walk *walk, const struct session_row *row) {
     struct search *search = &walk->search;
     struct session_hit hit;
     bool whole = false, first = search->sessions == 0;
-    struct err err = look_at(search, row, &hit, &whole);
-    if (err_failed(err)) {
-        return err;
+    session_look(search, row, &hit, &whole);
+    if (err_failed(tx_error(search->tx))) {
+        return tx_error(search->tx);
     }
     if ((!whole && !first) ||
         (hit.text.len > 0 && walk->each(walk->ctx, row, &hit) == SESSION_FOUND_ENOUGH)) {
@@ -266,7 +225,7 @@ struct err tx_session_search(struct tx *tx, const struct session_page *page, str
         batch.limit = BATCH_SESSIONS;
         walk->kept.tx = tx;
         walk->kept.count = 0;
-        err = tx_session_each(tx, &batch, keep_row, &walk->kept);
+        err = tx_session_each(tx, &batch, row_keep, &walk->kept);
         for (size_t i = 0; !err_failed(err) && !walk->ended && i < walk->kept.count; i++) {
             err = walk_row(walk, &walk->kept.rows[i]);
         }

@@ -35,142 +35,108 @@ enum { HIDDEN_DELETED = -1, HIDDEN_EMPTY = -2, JOBS_PAGE = 64, RUNS_KEPT_MS = 10
 /* --- Out of sight ----------------------------------------------------------------------------- */
 
 /* The first session below it that has none below itself; the row itself when there is none. */
-static struct err deepest(struct tx *tx, struct session_row *row) {
-    static const char sql[] = "SELECT id FROM sessions WHERE parent = $1 AND parent <> 0"
-                              " AND hidden = 0 ORDER BY id LIMIT 1";
-    for (;;) {
-        const struct arg args[] = {arg_int(row->id)};
-        const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
-        int64_t child = 0;
-        bool found = false;
-        struct err err = runs__int(tx, &ask, &child);
-        if (!err_failed(err) && child != 0) {
-            err = sessions__find_id(tx, child, &found, row);
-        }
-        if (err_failed(err) || !found) {
-            return err;
-        }
+static struct err deepest_find(struct tx *tx, struct session_row *row) {
+    bool found = true;
+    struct err err = ERR_OK;
+    while (!err_failed(err) && found) {
+        int64_t child = tx_number(tx,
+                                  "SELECT id FROM sessions WHERE parent = $1 AND parent <> 0"
+                                  " AND hidden = 0 ORDER BY id LIMIT 1",
+                                  ARGS(arg_int(row->id)), 0);
+        found = child != 0;
+        err = found ? sessions__find_id(tx, child, &found, row) : tx_error(tx);
     }
+    return err;
 }
 
-/* Its turns, those that wait included. *ret_more: one has more below it than a commit takes. */
-static struct err stop_turns(struct tx *tx, const struct session_row *row,
+static struct err run_stop(struct tx *tx, struct bytes name, const struct run_bounds *bounds,
+                           bool *ret_more) {
+    const struct run_stop stop = {.key = {.run = name},
+                                  .cause = CAUSE_STOPPED,
+                                  .grace_ms = RUN_STOP_GRACE_MS,
+                                  .bounds = *bounds};
+    struct run_row run;
+    return tx_run_stop(tx, &stop, ret_more, &run);
+}
+
+/* Its turns, queued ones included. *ret_more: one has more below it than a commit takes. */
+static struct err turns_stop(struct tx *tx, const struct session_row *row,
                              const struct run_bounds *bounds, bool *ret_more) {
     struct message_rows live;
     struct err err = messages__live(tx, row->id, &live);
-    bool more = false;
-    for (size_t i = 0; !err_failed(err) && !more && i < live.count; i++) {
-        if (live.rows[i].run_name.len == 0) {
-            continue;
+    for (size_t i = 0; !err_failed(err) && !*ret_more && i < live.count; i++) {
+        if (live.rows[i].run_name.len > 0) {
+            err = run_stop(tx, live.rows[i].run_name, bounds, ret_more);
         }
-        const struct run_stop stop = {.key = {.run = live.rows[i].run_name},
-                                      .cause = CAUSE_STOPPED,
-                                      .grace_ms = RUN_STOP_GRACE_MS,
-                                      .bounds = *bounds};
-        struct run_row run;
-        err = tx_run_stop(tx, &stop, &more, &run);
         if (err.code == ERR_CONFLICT || err.code == ERR_NOT_FOUND) {
             err = ERR_OK; /* It has ended. */
         }
     }
-    if (!err_failed(err)) {
-        *ret_more = more;
-    }
     return err;
 }
 
-/* A page of those that its turns began in the background. Not by the cards: a fork has copies of
- * them, and the session loses them with its messages. One that was asked is not found again. */
-static struct err find_jobs(struct tx *tx, const struct session_row *row,
-                            struct bytes ret_jobs[JOBS_PAGE], size_t *ret_count) {
-    static const char sql[] =
-        "SELECT run FROM runs WHERE owner = $1 AND session = $2 AND session <> ''"
-        " AND ended_ms IS NULL AND stop = '' AND parent = 0 AND kind IN ('job', 'workflow')"
-        " ORDER BY id LIMIT $3";
-    const struct arg args[] = {arg_text(row->owner), arg_text(row->session), arg_int(JOBS_PAGE)};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    bool found = !err_failed(err);
-    *ret_count = 0;
-    while (!err_failed(err) && found) {
-        err = rows_next(rows, &found);
-        if (!err_failed(err) && found) {
-            ret_jobs[*ret_count] = rows_text(rows, 0);
-            struct bytes *const texts[] = {&ret_jobs[(*ret_count)++]};
-            err = sessions__keep(tx, texts, COUNT_OF(texts));
-        }
-    }
-    return err;
-}
-
-static struct err stop_jobs(struct tx *tx, const struct session_row *row,
+/* A page of the runs that its turns began in the background. Not by the cards: a fork has copies of
+ * them, and the session loses them with its messages. A run that was asked is not found again. */
+static struct err jobs_stop(struct tx *tx, const struct session_row *row,
                             const struct run_bounds *bounds, bool *ret_more) {
     struct bytes jobs[JOBS_PAGE];
     size_t count = 0;
-    struct err err = find_jobs(tx, row, jobs, &count);
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_rows(tx,
+                "SELECT run FROM runs WHERE owner = $1 AND session = $2 AND session <> ''"
+                " AND ended_ms IS NULL AND stop = '' AND parent = 0 AND kind IN ('job', 'workflow')"
+                " ORDER BY id LIMIT $3",
+                ARGS(arg_text(row->owner), arg_text(row->session), arg_int(JOBS_PAGE)));
+    while (count < JOBS_PAGE && rows_step(rows)) {
+        jobs[count++] = rows_copy(rows, 0);
+    }
+    rows_release(&rows);
+    struct err err = tx_error(tx);
     for (size_t i = 0; i < count && !err_failed(err); i++) {
-        const struct run_stop stop = {.key = {.run = jobs[i]},
-                                      .cause = CAUSE_STOPPED,
-                                      .grace_ms = RUN_STOP_GRACE_MS,
-                                      .bounds = *bounds};
-        struct run_row run;
         bool more = false; /* A job's children are asked with its end. */
-        err = tx_run_stop(tx, &stop, &more, &run);
+        err = run_stop(tx, jobs[i], bounds, &more);
     }
     *ret_more = count == JOBS_PAGE;
     return err;
 }
 
-/* What ends it, before it is out of sight. */
-static struct err let_go(struct tx *tx, const struct session_row *row,
-                         const struct session_delete *what, bool *ret_more) {
+/* Ends what it has going, before it is out of sight. *ret_more: call again. */
+static struct err session_settle(struct tx *tx, const struct session_row *row,
+                                 const struct session_delete *what, bool *ret_more) {
     const struct inbox_receiver receiver = {
         .owner = row->owner, .address = row->session, .kind = RECEIVER_SESSION};
-    struct err err = stop_turns(tx, row, &what->bounds, ret_more);
+    struct err err = turns_stop(tx, row, &what->bounds, ret_more);
     if (!err_failed(err) && !*ret_more && what->jobs) {
-        err = stop_jobs(tx, row, &what->bounds, ret_more);
+        err = jobs_stop(tx, row, &what->bounds, ret_more);
     }
     return err_failed(err) || *ret_more ? err : tx_inbox_receiver_gone(tx, &receiver, ret_more);
 }
 
-/* Jobs that go on stand below the project alone from now on. */
-static struct err forget_budget(struct tx *tx, const struct session_row *session,
-                                const struct run_bounds *bounds) {
-    char scope[sizeof "session:" + ID_SIZE];
-    int len = snprintf(scope, sizeof scope, "session:%.*s", (int)session->session.len,
-                       session->session.data);
-    const struct budget_key key = {.owner = session->owner, .scope = {scope, (size_t)len}};
-    struct budget_row row;
-    struct err err = tx_budget_remove(tx, &key, bounds, &row);
-    return err.code == ERR_NOT_FOUND ? ERR_OK : err;
-}
-
 struct err tx_session_delete(struct tx *tx, const struct session_delete *what, bool *ret_more) {
-    bool found = false, more = false;
+    bool more = false;
     struct session_row row;
-    struct err err = sessions__find(tx, &what->key, &found, &row);
-    if (!err_failed(err) && !found) {
-        err = err_make(ERR_NOT_FOUND, "sessions: delete");
-    }
+    struct err err = sessions__get(tx, &what->key, "sessions: delete", &row);
     if (err_failed(err)) {
         return err;
     }
     int64_t root = row.id;
-    err = deepest(tx, &row);
+    err = deepest_find(tx, &row);
     if (!err_failed(err)) {
-        err = let_go(tx, &row, what, &more);
+        err = session_settle(tx, &row, what, &more);
     }
     if (!err_failed(err) && !more) {
-        err = sessions__empty(tx, &row);
-    }
-    if (!err_failed(err) && !more) {
-        err = sessions__set_hidden(tx, &row, HIDDEN_DELETED);
-    }
-    if (!err_failed(err) && !more) {
-        err = sessions__tell_deleted(tx, &row);
-    }
-    if (!err_failed(err) && !more) {
-        err = forget_budget(tx, &row, &what->bounds);
+        sessions__empty(tx, &row);
+        sessions__set_hidden(tx, &row, HIDDEN_DELETED);
+        sessions__tell_deleted(tx, &row);
+        /* Its budget goes, too: jobs that go on stand below the project alone from now on. */
+        char scope[sizeof "session:" + ID_SIZE];
+        int len =
+            snprintf(scope, sizeof scope, "session:%.*s", (int)row.session.len, row.session.data);
+        const struct budget_key key = {.owner = row.owner, .scope = {scope, (size_t)len}};
+        struct budget_row budget;
+        err = tx_budget_remove(tx, &key, &what->bounds, &budget);
+        err = err.code == ERR_NOT_FOUND ? tx_error(tx) : err;
     }
     if (!err_failed(err)) {
         *ret_more = more || row.id != root;
@@ -180,18 +146,6 @@ struct err tx_session_delete(struct tx *tx, const struct session_delete *what, b
 
 /* --- Removal ---------------------------------------------------------------------------------- */
 
-#define LIVES "SELECT 1 FROM runs r WHERE r.id = t.run AND r.ended_ms IS NULL"
-
-static struct err remove_some(struct tx *tx, const char *sql, int64_t session, bool *ret_some) {
-    const struct arg args[] = {arg_int(session), arg_int(SESSION_PURGE_PAGE)};
-    int64_t changed = 0;
-    struct err err = tx_exec(tx, sql, args, COUNT_OF(args), &changed);
-    if (!err_failed(err)) {
-        *ret_some = changed > 0;
-    }
-    return err;
-}
-
 enum { SCRIPTS_SIZE_MAX = 4 << 20 }; /* About so much is parsed in a transaction. */
 
 struct parts_page {
@@ -200,57 +154,53 @@ struct parts_page {
     size_t count, script_count, bytes;
 };
 
-/* What a call of run_workflow gave as text: a file may have it, also where nothing ran. */
-static void note_script(struct parts_page *page, struct bytes data) {
+/* The script that a call of run_workflow gave as text: a file may have it, also where nothing ran.
+ */
+static void script_note(struct parts_page *page, struct bytes data) {
     AUTO(json_release) json_t *json = NULL;
     if (data.len == 0 || err_failed(json_parse_wrapped(data, &json, NULL))) {
-        return; /* Not such a card, or damaged. */
+        return; /* Another part, or damaged. */
     }
-    const json_t *arguments = json_object_get(json, "arguments");
-    const char *script = json_string_value(json_object_get(arguments, "script"));
+    const char *script = json_str(json_object_get(json, "arguments"), "script", NULL);
     if (script != NULL) {
         const struct sha256 hash = sha256_of(script, strlen(script));
         page->scripts[page->script_count++] = sha256_hex(&hash);
     }
 }
 
-static struct err find_parts(struct tx *tx, const struct session_row *row,
-                             struct parts_page *page) {
-    static const char sql[] = "SELECT p.id, CASE WHEN p.name = 'run_workflow' THEN p.data ELSE ''"
-                              " END FROM messages m JOIN parts p ON p.message = m.id"
-                              " WHERE m.session = $1 LIMIT $2";
-    const struct arg args[] = {arg_int(row->id), arg_int(SESSION_PURGE_PAGE)};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    while (page->bytes < SCRIPTS_SIZE_MAX && rows_more(rows, &err)) {
-        struct bytes data = rows_text(rows, 1);
-        page->ids[page->count++] = rows_int(rows, 0);
-        page->bytes += data.len;
-        note_script(page, data);
-    }
-    return err;
-}
-
-/* They are found by their messages. */
-static struct err remove_parts(struct tx *tx, const struct session_row *row, bool *ret_some) {
+/* Parts are found by their messages. */
+static struct err parts_remove(struct tx *tx, const struct session_row *row, bool *ret_some) {
     struct parts_page page = {.count = 0};
-    struct err err = find_parts(tx, row, &page);
-    for (size_t i = 0; i < page.script_count && !err_failed(err); i++) {
-        const char *hash = page.scripts[i].text;
-        err = tx_script_refused(tx, bytes_of(hash));
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx,
+                                "SELECT p.id, CASE WHEN p.name = 'run_workflow' THEN p.data"
+                                " ELSE '' END FROM messages m JOIN parts p ON p.message = m.id"
+                                " WHERE m.session = $1 LIMIT $2",
+                                ARGS(arg_int(row->id), arg_int(SESSION_PURGE_PAGE)));
+    while (page.bytes < SCRIPTS_SIZE_MAX && rows_step(rows)) {
+        struct bytes data = rows_text(rows, 1);
+        page.ids[page.count++] = rows_int(rows, 0);
+        page.bytes += data.len;
+        script_note(&page, data);
     }
-    for (size_t i = 0; i < page.count && !err_failed(err); i++) {
-        const struct arg args[] = {arg_int(page.ids[i])};
-        err = tx_exec(tx, "DELETE FROM parts WHERE id = $1", args, COUNT_OF(args), NULL);
+    rows_release(&rows);
+    struct err err = tx_error(tx);
+    for (size_t i = 0; i < page.script_count && !err_failed(err); i++) {
+        err = tx_script_refused(tx, bytes_of(page.scripts[i].text));
+    }
+    for (size_t i = 0; i < page.count; i++) {
+        tx_do(tx, "DELETE FROM parts WHERE id = $1", ARGS(arg_int(page.ids[i])));
     }
     *ret_some = page.count > 0;
-    return err;
+    return err_failed(err) ? err : tx_error(tx);
 }
+
+#define LIVES "SELECT 1 FROM runs r WHERE r.id = t.run AND r.ended_ms IS NULL"
 
 /* After the parts. A turn's row goes after the end of the turn, which reads there how long a person
  * was waited for, and whose place is free now. An attachment goes with its last use, all of them
  * before the uses by which they are found. */
-static struct err remove_rows(struct tx *tx, const struct session_row *row, bool *ret_some) {
+static struct err rows_remove(struct tx *tx, const struct session_row *row, bool *ret_some) {
     static const char *const steps[] = {
         "DELETE FROM messages WHERE id IN"
         " (SELECT id FROM messages WHERE session = $1 ORDER BY id DESC LIMIT $2)",
@@ -273,49 +223,45 @@ static struct err remove_rows(struct tx *tx, const struct session_row *row, bool
     if (!err_failed(err)) {
         err = ids__keep(tx, IDS_ATTACHMENTS);
     }
-    bool some = false;
-    for (size_t i = 0; i < COUNT_OF(steps) && !err_failed(err) && !some; i++) {
-        err = remove_some(tx, steps[i], row->id, &some);
+    int64_t changed = 0;
+    for (size_t i = 0; i < COUNT_OF(steps) && changed == 0; i++) {
+        changed = tx_change(tx, steps[i], ARGS(arg_int(row->id), arg_int(SESSION_PURGE_PAGE)));
     }
-    if (!err_failed(err)) {
-        *ret_some = some;
-    }
-    return err;
+    *ret_some = changed > 0;
+    return err_failed(err) ? err : tx_error(tx);
 }
 
 /* The newest first: what is below a run is newer than the run. Those of a workflow go with it. */
-static struct err remove_runs(struct tx *tx, const struct session_row *row, bool *ret_some) {
+static struct err runs_remove(struct tx *tx, const struct session_row *row, bool *ret_some) {
     const struct run_purge purge = {
         .owner = row->owner, .session = row->session, .before_ms = tx_now_ms(tx) - RUNS_KEPT_MS};
     return runs__purge(tx, &purge, ret_some);
 }
 
-static struct err remove_notices(struct tx *tx, const struct session_row *row, bool *ret_some) {
-    static const char sql[] =
-        "DELETE FROM inbox WHERE id IN (SELECT id FROM inbox WHERE owner = $1 AND address = $2"
-        " AND receiver = 'session' AND settled_ms IS NOT NULL LIMIT $3)";
-    const struct arg args[] = {arg_text(row->owner), arg_text(row->session),
-                               arg_int(SESSION_PURGE_PAGE)};
-    int64_t changed = 0;
-    struct err err = tx_exec(tx, sql, args, COUNT_OF(args), &changed);
-    *ret_some = changed > 0;
-    return err;
+static struct err notices_remove(struct tx *tx, const struct session_row *row, bool *ret_some) {
+    *ret_some =
+        tx_change(tx,
+                  "DELETE FROM inbox WHERE id IN (SELECT id FROM inbox WHERE owner = $1"
+                  " AND address = $2 AND receiver = 'session' AND settled_ms IS NOT NULL LIMIT $3)",
+                  ARGS(arg_text(row->owner), arg_text(row->session), arg_int(SESSION_PURGE_PAGE))) >
+        0;
+    return tx_error(tx);
 }
 
-static struct err remove_usage(struct tx *tx, const struct session_row *row, bool *ret_some) {
+static struct err usage_remove(struct tx *tx, const struct session_row *row, bool *ret_some) {
     return tx_usage_forget(tx, row, SESSION_PURGE_PAGE, ret_some);
 }
 
 /* The answers of one session are few: the one that made it, and those to a client's tries. */
-static struct err remove_answers(struct tx *tx, const struct session_row *row, bool *ret_some) {
+static struct err answers_remove(struct tx *tx, const struct session_row *row, bool *ret_some) {
     return tx_idempotency_forget(tx, row->session, ret_some);
 }
 
-static struct err remove_titles(struct tx *tx, const struct session_row *row, bool *ret_some) {
+static struct err titles_remove(struct tx *tx, const struct session_row *row, bool *ret_some) {
     return sessions__untell_project(tx, row, SESSION_PURGE_PAGE * 5, ret_some);
 }
 
-static struct err remove_events(struct tx *tx, const struct session_row *row, bool *ret_some) {
+static struct err events_remove(struct tx *tx, const struct session_row *row, bool *ret_some) {
     char name[SESSION_STREAM_MAX];
     struct stream_state state = {.stream = 0};
     bool found = false, more = false;
@@ -326,109 +272,88 @@ static struct err remove_events(struct tx *tx, const struct session_row *row, bo
                : tx_prune(tx, state.stream, state.head - 1, JOURNAL_PRUNE_MAX, &more);
 }
 
+static struct err row_remove(struct tx *tx, const struct session_row *row) {
+    struct err err = ids__keep(tx, IDS_SESSIONS);
+    tx_do(tx, "DELETE FROM sessions WHERE id = $1", ARGS(arg_int(row->id)));
+    return err_failed(err) ? err : tx_error(tx);
+}
+
+/* The rest, when nothing is left that could go now. */
+static struct err rest_remove(struct tx *tx, const struct session_row *row, int64_t hidden,
+                              bool *ret_waits) {
+    if (hidden == HIDDEN_EMPTY) {
+        char name[SESSION_STREAM_MAX];
+        const struct stream_name stream = {.owner = row->owner,
+                                           .name = sessions__stream(row, name)};
+        bool more = false;
+        struct err err = tx_stream_remove(tx, &stream, JOURNAL_PRUNE_MAX, &more);
+        return err_failed(err) || more ? err : row_remove(tx, row);
+    }
+    *ret_waits = tx_number(tx,
+                           "SELECT 1 FROM runs WHERE owner = $1 AND session = $2"
+                           " AND session <> '' LIMIT 1",
+                           ARGS(arg_text(row->owner), arg_text(row->session)), 0) != 0;
+    if (!*ret_waits && hidden > 0) { /* An unfinished fork has no stream. */
+        return row_remove(tx, row);
+    }
+    if (!*ret_waits) {
+        sessions__set_hidden(tx, row, HIDDEN_EMPTY);
+    }
+    return tx_error(tx);
+}
+
+/* The first session after `after` that may have something left to remove now. */
+static bool hidden_find(struct tx *tx, int64_t after, int64_t *ret_hidden,
+                        struct session_row *ret_row) {
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_row(tx,
+               "SELECT " SESSION_COLUMNS_LIGHT ", s.hidden" SESSION_FROM
+               " WHERE s.hidden <> 0 AND s.hidden <> $1 AND s.id > $4"
+               " AND (s.hidden <> $2 OR s.changed_ms <= $3) ORDER BY s.id LIMIT 1",
+               ARGS(arg_int(tx_epoch(tx)), arg_int(HIDDEN_EMPTY),
+                    arg_int(tx_now_ms(tx) - SESSION_STREAM_KEPT_MS), arg_int(after)));
+    if (rows != NULL) {
+        *ret_hidden = rows_int(rows, SESSION_COLUMNS_LIGHT_COUNT);
+        sessions__borrow(rows, SESSION_LIGHT, ret_row);
+        sessions__copy(tx, ret_row);
+    }
+    return rows != NULL;
+}
+
 /* A page of the first kind that there is something of. */
-static struct err remove_page(struct tx *tx, const struct session_row *row, bool *ret_some) {
+struct err tx_session_purge(struct tx *tx, struct session_purge *purge) {
     static struct err (*const steps[])(struct tx * tx, const struct session_row *row,
                                        bool *ret_some) = {
-        remove_parts, remove_rows,   remove_runs,    remove_notices,
-        remove_usage, remove_titles, remove_answers, remove_events,
+        parts_remove, rows_remove,   runs_remove,    notices_remove,
+        usage_remove, titles_remove, answers_remove, events_remove,
     };
-    struct err err = ERR_OK;
-    bool some = false;
-    for (size_t i = 0; i < COUNT_OF(steps) && !err_failed(err) && !some; i++) {
-        err = steps[i](tx, row, &some);
-    }
-    if (!err_failed(err)) {
-        *ret_some = some;
-    }
-    return err;
-}
-
-static struct err remove_row(struct tx *tx, const struct session_row *row) {
-    const struct arg args[] = {arg_int(row->id)};
-    struct err err = ids__keep(tx, IDS_SESSIONS);
-    return err_failed(err) ? err
-                           : tx_exec(tx, "DELETE FROM sessions WHERE id = $1", args, COUNT_OF(args),
-                                     NULL /* one row, always */);
-}
-
-static struct err remove_stream(struct tx *tx, const struct session_row *row) {
-    char name[SESSION_STREAM_MAX];
-    const struct stream_name stream = {.owner = row->owner, .name = sessions__stream(row, name)};
-    bool more = false;
-    struct err err = tx_stream_remove(tx, &stream, JOURNAL_PRUNE_MAX, &more);
-    return err_failed(err) || more ? err : remove_row(tx, row);
-}
-
-static struct err has_runs(struct tx *tx, const struct session_row *row, bool *ret_runs) {
-    static const char sql[] = "SELECT 1 FROM runs WHERE owner = $1 AND session = $2"
-                              " AND session <> '' LIMIT 1";
-    const struct arg args[] = {arg_text(row->owner), arg_text(row->session)};
-    const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
-    int64_t found = 0;
-    struct err err = runs__int(tx, &ask, &found);
-    if (!err_failed(err)) {
-        *ret_runs = found != 0;
-    }
-    return err;
-}
-
-/* Nothing is left that could go now. */
-static struct err remove_rest(struct tx *tx, const struct session_row *row, int64_t hidden,
-                              bool *ret_waits) {
-    bool runs = false;
-    if (hidden == HIDDEN_EMPTY) {
-        return remove_stream(tx, row);
-    }
-    struct err err = has_runs(tx, row, &runs);
-    if (err_failed(err) || runs) {
-        *ret_waits = runs;
+    bool some = false, waits = false;
+    int64_t hidden = 0;
+    struct session_row row = {.id = 0};
+    bool found = hidden_find(tx, purge->after, &hidden, &row);
+    purge->at = row.id;
+    struct err err = tx_error(tx);
+    if (err_failed(err) || !found) {
+        purge->more = false;
         return err;
     }
-    /* Of a fork nobody has heard: it has no stream. */
-    return hidden > 0 ? remove_row(tx, row) : sessions__set_hidden(tx, row, HIDDEN_EMPTY);
-}
-
-/* The first after `after` that may have something left to remove now. */
-static struct err find_hidden(struct tx *tx, int64_t after, bool *ret_found, int64_t *ret_hidden,
-                              struct session_row *ret_row) {
-    static const char sql[] = "SELECT " SESSION_COLUMNS_LIGHT ", s.hidden" SESSION_FROM
-                              " WHERE s.hidden <> 0 AND s.hidden <> $1 AND s.id > $4"
-                              " AND (s.hidden <> $2 OR s.changed_ms <= $3) ORDER BY s.id LIMIT 1";
-    const struct arg args[] = {arg_int(tx_epoch(tx)), arg_int(HIDDEN_EMPTY),
-                               arg_int(tx_now_ms(tx) - SESSION_STREAM_KEPT_MS), arg_int(after)};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
-    if (!err_failed(err) && rows != NULL) {
-        *ret_hidden = rows_int(rows, SESSION_COLUMNS_LIGHT_COUNT);
-        err = sessions__read(tx, rows, SESSION_LIGHT, ret_row);
+    for (size_t i = 0; i < COUNT_OF(steps) && !err_failed(err) && !some; i++) {
+        err = steps[i](tx, &row, &some);
     }
-    if (!err_failed(err)) {
-        *ret_found = rows != NULL;
+    if (!err_failed(err) && !some) {
+        err = rest_remove(tx, &row, hidden, &waits);
     }
-    return err;
-}
-
-struct err tx_session_purge(struct tx *tx, struct session_purge *purge) {
-    bool found = false, some = false, waits = false;
-    int64_t hidden = 0;
-    struct session_row row;
-    struct err err = find_hidden(tx, purge->after, &found, &hidden, &row);
-    purge->at = found ? row.id : 0;
-    if (!err_failed(err) && found) {
-        err = remove_page(tx, &row, &some);
+    if (err_failed(err)) {
+        return err;
     }
-    if (!err_failed(err) && found && !some) {
-        err = remove_rest(tx, &row, hidden, &waits);
-    }
-    if (!err_failed(err) && found && !waits) { /* A session that waits has changed nothing. */
+    purge->more = true;
+    if (waits) {
+        purge->after = row.id;
+        purge->waits = true;
+    } else { /* A session that waits has changed nothing. */
+        purge->removed = true;
         tx_scrub(tx);
     }
-    if (!err_failed(err)) {
-        purge->after = waits ? row.id : purge->after;
-        purge->more = found;
-        purge->removed = purge->removed || (found && !waits);
-        purge->waits = purge->waits || waits;
-    }
-    return err;
+    return ERR_OK;
 }

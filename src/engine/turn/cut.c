@@ -35,12 +35,10 @@ static struct err find_cleared(struct tx *tx, int64_t session, struct names *ret
     while (!err_failed(err) && row && ret_names->count < RUNS_MAX) {
         err = rows_next(rows, &row);
         if (!err_failed(err) && row) {
-            ret_names->at[ret_names->count] = rows_text(rows, 0);
-            struct bytes *const text[] = {&ret_names->at[ret_names->count++]};
-            err = sessions__keep(tx, text, COUNT_OF(text));
+            ret_names->at[ret_names->count++] = rows_copy(rows, 0);
         }
     }
-    return err;
+    return err_failed(err) ? err : tx_error(tx);
 }
 
 /* A turn that this page leaves alone ends by itself, as soon as something is brought to it. */

@@ -114,9 +114,8 @@ static struct err remove_failed(struct tx *tx, const struct session_row *session
         " AND m.status IN ('failed', 'rolled_back') AND a.role = 'notice'"
         " AND a.status = 'rolled_back')) ORDER BY m.id LIMIT $2";
     const struct arg args[] = {arg_int(session->id), arg_int(FAILED_MAX)};
-    const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
     struct message_rows rows = {.count = 0};
-    struct err err = messages__many(tx, &ask, FAILED_MAX, &rows);
+    struct err err = messages__many(tx, sql, args, COUNT_OF(args), FAILED_MAX, &rows);
     for (size_t i = 0; i < rows.count && !err_failed(err); i++) {
         err = messages__remove(tx, session, &rows.rows[i]);
     }

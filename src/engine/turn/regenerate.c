@@ -17,16 +17,14 @@ enum { ACTIVE_MAX = 2 }; /* One is; the other may just begin. */
  * one of this. */
 static struct err make_room(struct tx *tx, const struct session_row *session, int64_t question,
                             int64_t answer) {
-    const struct arg args[] = {arg_int(session->id), arg_int(question), arg_int(answer),
-                               arg_int(ACTIVE_MAX)};
-    const struct run_ask ask = {
-        .sql = "SELECT " MESSAGE_COLUMNS MESSAGE_FROM " WHERE m.session = $1 AND m.reply_to = $2"
-               " AND m.id <> $3 AND m.active = 1 AND m.status NOT IN ('removed', 'reserved')"
-               " ORDER BY m.id LIMIT $4",
-        .args = args,
-        .count = COUNT_OF(args)};
     struct message_rows rows = {.count = 0};
-    struct err err = messages__many(tx, &ask, ACTIVE_MAX, &rows);
+    struct err err = messages__many(
+        tx,
+        "SELECT " MESSAGE_COLUMNS MESSAGE_FROM " WHERE m.session = $1 AND m.reply_to = $2"
+        " AND m.id <> $3 AND m.active = 1 AND m.status NOT IN ('removed', 'reserved')"
+        " ORDER BY m.id LIMIT $4",
+        ARGS(arg_int(session->id), arg_int(question), arg_int(answer), arg_int(ACTIVE_MAX)),
+        ACTIVE_MAX, &rows);
     for (size_t i = 0; i < rows.count && !err_failed(err); i++) {
         rows.rows[i].active = false;
         err = messages__write_status(tx, rows.rows[i].status, &rows.rows[i]);
