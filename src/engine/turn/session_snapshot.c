@@ -5,8 +5,6 @@
  */
 #include "engine/turn/session_snapshot.h"
 
-#include <string.h>
-
 #include "base/utf8.h"
 #include "engine/approval/approvals.h"
 #include "engine/budget/rows.h"
@@ -27,15 +25,6 @@ enum {
     PIECE_MAX = SNAPSHOT_MAX - TAIL,
     TOOL_ROOM = 4 << 10, /* One card, however its words are escaped, and the end. */
 };
-
-static void add_id(struct text *text, const char *before, struct bytes id) {
-    text_add_str(text, before);
-    if (id.len == 0) {
-        text_add_str(text, "null");
-    } else {
-        text_add_json(text, id.data, id.len);
-    }
-}
 
 /* --- The running turn ------------------------------------------------------------------------- */
 
@@ -89,7 +78,7 @@ static struct err ongoing_find(struct tx *tx, const struct session_row *session,
 static void said_add(const struct ongoing *ongoing, enum part_kind kind, int64_t *number,
                      size_t *left, struct text *piece) {
     const struct text *said = kind == PART_TEXT ? &ongoing->said.text : &ongoing->said.thinking;
-    struct bytes text = {said->data, said->len};
+    struct bytes text = text_bytes(said);
     if (text.len == 0) {
         return;
     }
@@ -153,23 +142,7 @@ static struct err message_fit(struct tx *tx, const struct message_row *row,
     return ERR_OK;
 }
 
-/* *ret_fits false: there is no room for it any more. */
-static struct err message_add(struct tx *tx, const struct message_row *row,
-                              const struct ongoing *ongoing, struct text *piece, struct text *text,
-                              bool *ret_fits) {
-    size_t room = text->len < PIECE_MAX ? PIECE_MAX - text->len : 0;
-    struct err err = message_fit(tx, row, ongoing, room, piece);
-    if (err_failed(err)) {
-        return err;
-    }
-    *ret_fits = !text_failed(piece) && piece->len < room;
-    if (*ret_fits) {
-        text_add_str(text, text->data[text->len - 1] == '[' ? "" : ",");
-        text_add(text, piece->data, piece->len);
-    }
-    return ERR_OK;
-}
-
+/* The newest messages, as many as fit. */
 static struct err messages_add(struct tx *tx, const struct session_row *session,
                                const struct ongoing *ongoing, struct text *text) {
     const struct message_page page = {
@@ -182,8 +155,14 @@ static struct err messages_add(struct tx *tx, const struct session_row *session,
     bool fits = true;
     text_add_str(text, ",\"messages\":[");
     while (!err_failed(err) && fits && shown < rows.count && shown < MESSAGES) {
-        err = message_add(tx, &rows.rows[shown], ongoing, &piece, text, &fits);
-        shown += fits;
+        size_t room = text->len < PIECE_MAX ? PIECE_MAX - text->len : 0;
+        err = message_fit(tx, &rows.rows[shown], ongoing, room, &piece);
+        fits = !err_failed(err) && !text_failed(&piece) && piece.len < room;
+        if (fits) {
+            text_add_str(text, shown == 0 ? "" : ",");
+            text_add(text, piece.data, piece.len);
+            shown++;
+        }
     }
     if (err_failed(err)) {
         return err;
@@ -199,102 +178,72 @@ static struct err messages_add(struct tx *tx, const struct session_row *session,
 
 /* --- What is going on ------------------------------------------------------------------------- */
 
-/* What the newest part of the running message is, as long as it grows. */
-static struct err find_streaming(struct tx *tx, const struct ongoing *ongoing,
-                                 const char **ret_word) {
-    static const char sql[] = "SELECT kind, state FROM parts WHERE message = $1"
-                              " ORDER BY number DESC LIMIT 1";
-    const struct arg args[] = {arg_int(ongoing->message)};
+/* Kind of the newest part of the running message, as long as it grows; else "". */
+static struct bytes streaming_find(struct tx *tx, const struct ongoing *ongoing) {
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx,
+                               "SELECT kind, state FROM parts WHERE message = $1"
+                               " ORDER BY number DESC LIMIT 1",
+                               ARGS(arg_int(ongoing->message)));
     enum part_kind kind;
     enum part_state state;
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
-    const char *word = NULL;
-    if (err_failed(err)) {
-        return err;
-    }
-    if (rows != NULL && part_kind_find(rows_text(rows, 0), &kind) &&
-        part_state_find(rows_text(rows, 1), &state)) {
-        bool grows = kind == PART_TEXT || kind == PART_THINKING ||
-                     (kind == PART_TOOL && part_state_open(state));
-        word = grows ? part_kind_name(kind) : NULL;
-    }
-    *ret_word = word;
-    return ERR_OK;
+    bool grows = rows != NULL && part_kind_find(rows_text(rows, 0), &kind) &&
+                 part_state_find(rows_text(rows, 1), &state) &&
+                 (kind == PART_TEXT || kind == PART_THINKING ||
+                  (kind == PART_TOOL && part_state_open(state)));
+    return grows ? bytes_of(part_kind_name(kind)) : BYTES("");
 }
 
-static void queue_add(const struct message_rows *live, struct text *text) {
-    bool first = true;
-    text_add_str(text, ",\"queue\":[");
-    for (size_t i = 0; i < live->count; i++) {
-        if (live->rows[i].status == MESSAGE_QUEUED) {
-            add_id(text, first ? "" : ",", live->rows[i].message);
-            first = false;
-        }
-    }
-    text_add_char(text, ']');
-}
-
-static struct err turn_add(struct tx *tx, const struct ongoing *ongoing, struct text *text) {
-    const char *streaming = NULL;
-    struct err err = ERR_OK;
+static void turn_add(struct tx *tx, const struct ongoing *ongoing, struct text *text) {
+    struct bytes streaming = BYTES("");
     if (ongoing->row.gate == GATE_HOLD) {
-        streaming = NULL; /* Nothing of it grows before the release. */
+        streaming = BYTES(""); /* Nothing of it grows before the release. */
     } else if (ongoing->said.text.len > 0 || ongoing->said.thinking.len > 0) {
-        streaming = part_kind_name(ongoing->said.text.len > 0 ? PART_TEXT : PART_THINKING);
+        streaming =
+            bytes_of(part_kind_name(ongoing->said.text.len > 0 ? PART_TEXT : PART_THINKING));
     } else if (ongoing->message != 0) {
-        err = find_streaming(tx, ongoing, &streaming);
+        streaming = streaming_find(tx, ongoing);
     }
-    text_add_str(text, ",\"turn\":");
+    text_add_name(text, "turn");
     if (ongoing->run.len > 0) {
-        add_id(text, "{\"run\":", ongoing->run);
-        text_addf(text, ",\"number\":%lld", (long long)ongoing->number);
+        text_add_char(text, '{');
+        text_add_member(text, "run", ongoing->run);
+        text_add_member_int(text, "number", ongoing->number);
         run_write_wait(&ongoing->row, text);
         text_add_char(text, '}');
     } else {
         text_add_str(text, "null");
     }
-    add_id(text, ",\"streaming\":", streaming == NULL ? BYTES("") : bytes_of(streaming));
-    return err;
-}
-
-static void tool_add(const struct rows *rows, struct text *text) {
-    add_id(text, "{\"message\":", rows_text(rows, 0));
-    text_addf(text, ",\"number\":%lld", (long long)rows_int(rows, 1));
-    add_id(text, ",\"name\":", rows_text(rows, 2));
-    add_id(text, ",\"state\":", rows_text(rows, 3));
-    add_id(text, ",\"call\":", rows_text(rows, 4));
-    if (rows_text(rows, 5).len > 0) {
-        add_id(text, ",\"run\":", rows_text(rows, 5));
-    }
-    text_add_char(text, '}');
+    text_add_member_or_null(text, "streaming", streaming);
 }
 
 /* From the open parts of all sessions, which are few, not from this one's messages, which may be
  * many: CROSS JOIN tells SQLite so, and is like any join to PostgreSQL, which counts rows. */
-static struct err tools_add(struct tx *tx, int64_t session, struct text *text) {
-    static const char sql[] =
-        "SELECT m.message, p.number, substr(p.name, 1, 100), p.state, substr(p.call, 1, 100),"
-        " COALESCE(r.run, '') FROM parts p CROSS JOIN messages m"
-        " LEFT JOIN runs r ON r.id = p.run"
-        " WHERE m.id = p.message AND m.session = $1 AND m.status <> 'removed'"
-        " AND p.state IN " PARTS_OPEN_STATES " ORDER BY m.id, p.number LIMIT $2";
-    const struct arg args[] = {arg_int(session), arg_int(TOOLS_MAX)};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    bool more = true, first = true;
+static void tools_add(struct tx *tx, int64_t session, struct text *text) {
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_rows(tx,
+                "SELECT m.message, p.number, substr(p.name, 1, 100), p.state,"
+                " substr(p.call, 1, 100), COALESCE(r.run, '') FROM parts p CROSS JOIN messages m"
+                " LEFT JOIN runs r ON r.id = p.run"
+                " WHERE m.id = p.message AND m.session = $1 AND m.status <> 'removed'"
+                " AND p.state IN " PARTS_OPEN_STATES " ORDER BY m.id, p.number LIMIT $2",
+                ARGS(arg_int(session), arg_int(TOOLS_MAX)));
     text_add_str(text, ",\"tools\":[");
-    while (!err_failed(err) && text->len < SNAPSHOT_MAX - TOOL_ROOM) {
-        err = rows_next(rows, &more);
-        if (err_failed(err) || !more) {
-            break;
+    for (bool first = true; text->len < SNAPSHOT_MAX - TOOL_ROOM && rows_step(rows);
+         first = false) {
+        text_add_str(text, first ? "{" : ",{");
+        text_add_member_or_null(text, "message", rows_text(rows, 0));
+        text_add_member_int(text, "number", rows_int(rows, 1));
+        text_add_member_or_null(text, "name", rows_text(rows, 2));
+        text_add_member_or_null(text, "state", rows_text(rows, 3));
+        text_add_member_or_null(text, "call", rows_text(rows, 4));
+        if (rows_text(rows, 5).len > 0) {
+            text_add_member(text, "run", rows_text(rows, 5));
         }
-        text_add_str(text, first ? "" : ",");
-        tool_add(rows, text);
-        first = false;
+        text_add_char(text, '}');
     }
     text_add_char(text, ']');
-    return err;
 }
 
 /* --- What is asked ---------------------------------------------------------------------------- */
@@ -334,7 +283,7 @@ static struct err approvals_add(struct tx *tx, const struct session_row *session
 /* --- All of it -------------------------------------------------------------------------------- */
 
 /* Instructions and settings may be long, and are asked for by whoever shows them. */
-static struct err write_found(struct tx *tx, const struct session_row *session,
+static struct err found_write(struct tx *tx, const struct session_row *session,
                               const struct snapshot_of *of, struct text *text) {
     AUTO(ongoing_done)
     struct ongoing ongoing = {
@@ -351,47 +300,35 @@ static struct err write_found(struct tx *tx, const struct session_row *session,
     }
     text_add_str(text, "{\"session\":");
     session_write_json(session, SESSION_LIGHT, text);
-    err = turn_add(tx, &ongoing, text);
+    turn_add(tx, &ongoing, text);
+    err = messages_add(tx, session, &ongoing, text);
+    messages__write_queue(&live, text);
+    text_add_name(text, "roots");
     if (!err_failed(err)) {
-        err = messages_add(tx, session, &ongoing, text);
-    }
-    if (!err_failed(err)) {
-        queue_add(&live, text);
-        text_add_str(text, ",\"roots\":");
         err = tx_roots_write_json(tx, session->id, text);
     }
+    text_add_name(text, "budgets");
     if (!err_failed(err)) {
-        text_add_str(text, ",\"budgets\":");
         err = budget__write_left(tx, session, text);
     }
     if (!err_failed(err)) {
         err = approvals_add(tx, session, text);
     }
-    if (!err_failed(err)) {
-        err = tools_add(tx, session->id, text);
-    }
+    tools_add(tx, session->id, text);
     text_add_char(text, '}');
-    return err;
+    return err_failed(err) ? err : tx_error(tx);
 }
 
-static struct err write_state(struct tx *tx, const struct snapshot_of *of, bool *ret_found,
+static struct err state_write(struct tx *tx, const struct snapshot_of *of, bool *ret_found,
                               struct text *text) {
     const struct session_key key = {.owner = of->owner, .session = of->id};
-    const enum run_hold hold = of->held ? RUN_HELD : RUN_FREE;
-    bool found = false;
     struct session_row session;
-    struct err err = sessions__find(tx, &key, &found, &session);
-    if (!err_failed(err) && found) {
-        err = tx_session_shown(tx, hold, &session);
+    struct err err = sessions__find(tx, &key, ret_found, &session);
+    if (!err_failed(err) && *ret_found) {
+        err = tx_session_shown(tx, of->held ? RUN_HELD : RUN_FREE, &session);
     }
-    if (!err_failed(err) && found) {
-        err = write_found(tx, &session, of, text);
-    }
-    if (!err_failed(err)) {
-        *ret_found = found;
-    }
-    return err;
+    return err_failed(err) || !*ret_found ? err : found_write(tx, &session, of, text);
 }
 
 const struct snapshot_kind session_snapshot = {.prefix = BYTES_INIT("session:"),
-                                               .write = write_state};
+                                               .write = state_write};
