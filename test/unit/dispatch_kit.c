@@ -2,6 +2,7 @@
 #include "dispatch_kit.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -405,6 +406,52 @@ void kit_until_file(struct kit *kit, const char *path) {
     kit_until(kit, is_there, copy);
     uv_close((uv_handle_t *)&tick, NULL);
     (void)uv_run(loop_uv(kit->loop), UV_RUN_NOWAIT);
+}
+
+struct kit_begun kit_begin_gated(struct kit *kit) {
+    char line[512];
+    (void)snprintf(
+        line, sizeof line,
+        "cd '%s'; sh -c 'echo $$ > began.new; mv began.new began; while [ ! -e gate ]; do "
+        "sleep 0.01; done; exit 3' & wait $!",
+        kit->place.dir);
+    struct kit_begun begun = {.run = kit_shell(kit, line)};
+    kit_until_file(kit, kit_path(kit, "began"));
+    begun.attempt = kit_row(kit, &begun.run)->attempt;
+    begun.pid = read_pid(kit_path(kit, "began"));
+    return begun;
+}
+
+void kit_open_gate(struct kit *kit) {
+    FILE *gate = fopen(kit_path(kit, "gate"), "w");
+    assert_non_null(gate);
+    assert_int_equal(fclose(gate), 0);
+}
+
+static enum spool_found found_of(struct kit *kit, const struct kit_begun *begun, int *ret_pid) {
+    struct spool_state state;
+    check(spool_decide(kit->place.spool, kit_name(&begun->run, begun->attempt), SPOOL_LOOK, 0,
+                       &state));
+    *ret_pid = state.pid;
+    return state.found;
+}
+
+void kit_kill_holder(struct kit *kit, const struct kit_begun *begun) {
+    int pid = 0;
+    assert_int_equal(found_of(kit, begun, &pid), SPOOL_ALIVE);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    while (found_of(kit, begun, &pid) == SPOOL_ALIVE)
+        ; /* Its lock goes with it. */
+}
+
+bool kit_process_gone(struct kit *kit, void *ctx) {
+    (void)kit;
+    return !process_lives(*(const pid_t *)ctx);
+}
+
+bool kit_no_removals(struct kit *kit, void *ctx) {
+    (void)ctx;
+    return kit_number(kit, "SELECT count(*) FROM folder_removals") == 0;
 }
 
 struct dispatch_stats kit_stats(const struct kit *kit) {

@@ -7,6 +7,8 @@
 #ifndef DROVER_TEST_DISPATCH_KIT_H
 #define DROVER_TEST_DISPATCH_KIT_H
 
+#include <sys/types.h>
+
 #include "base/base.h"
 #include "base/id.h"
 #include "dispatch/job/dispatch.h"
@@ -47,7 +49,21 @@ struct kit_job {
     int64_t input_from;
 };
 struct id kit_submit(struct kit *kit, const struct kit_job *job);
-struct id kit_shell(struct kit *kit, const char *command);   /* {"shell": …} */
+struct id kit_shell(struct kit *kit, const char *command); /* {"shell": …} */
+/* A command that has begun, and goes on until the gate opens. What goes on is a child of it, since
+ * the command itself dies with its holder. */
+struct kit_begun {
+    struct id run;
+    int64_t attempt; /* On a busy machine one before it may not have begun. */
+    pid_t pid;
+};
+struct kit_begun kit_begin_gated(struct kit *kit);
+void kit_open_gate(struct kit *kit);
+/* Its tree is left. */
+void kit_kill_holder(struct kit *kit, const struct kit_begun *begun);
+/* For kit_until: `ctx` is the pid of a process that is not ours. */
+bool kit_process_gone(struct kit *kit, void *ctx);
+bool kit_no_removals(struct kit *kit, void *ctx); /* No folder of a removed run is listed. */
 const char *kit_name(const struct id *run, int64_t attempt); /* Until the next call. */
 /* As it stands; texts live until the next call. */
 const struct run_row *kit_row(struct kit *kit, const struct id *run);

@@ -116,27 +116,13 @@ static void let_it_walk(struct kit *kit) {
     }
 }
 
-/* A command that goes on until its file is there, and its daemon, which does not lead any more.
- * What goes on is a child, since the command itself dies with its holder. */
-static struct id begin_away(struct kit *kit) {
-    char line[512];
-    (void)snprintf(
-        line, sizeof line,
-        "cd '%s'; sh -c 'echo $$ > began.new; mv began.new began; while [ ! -e gate ]; do "
-        "sleep 0.01; done; exit 3' & wait $!",
-        kit->place.dir);
-    struct id run = kit_shell(kit, line);
-    kit_until_file(kit, kit_path(kit, "began"));
+/* The daemon of a command that goes on does not lead any more. */
+static struct kit_begun begin_away(struct kit *kit) {
+    struct kit_begun begun = kit_begin_gated(kit);
     kit_down(kit);
     kit->guest = true;
     kit_open(kit);
-    return run;
-}
-
-static void open_gate(struct kit *kit) {
-    FILE *gate = fopen(kit_path(kit, "gate"), "w");
-    assert_non_null(gate);
-    assert_int_equal(fclose(gate), 0);
+    return begun;
 }
 
 static bool is_reported(struct kit *kit, void *ctx) {
@@ -158,29 +144,27 @@ static bool is_found(struct kit *kit, void *ctx) {
 
 static void an_end_is_reported_and_waits_for_the_leader(void **state) {
     struct kit *kit = *state;
-    struct id run = begin_away(kit);
-    int64_t attempt = kit_row(kit, &run)->attempt; /* One before it may not have begun. */
+    struct kit_begun begun = begin_away(kit);
     kit_until(kit, is_found, NULL);
-    open_gate(kit);
+    kit_open_gate(kit);
     kit_until(kit, is_reported, NULL);
     let_it_walk(kit); /* It is seen again, and not taken for a new one. */
     assert_int_equal(seen.puts, 1);
     assert_int_equal(kit_stats(kit).live, 1);
-    assert_int_equal(kit_row(kit, &run)->state, RUN_RUNNING);
+    assert_int_equal(kit_row(kit, &begun.run)->state, RUN_RUNNING);
     kit_down(kit);
     kit->guest = false;
     kit_up(kit);
-    const struct run_row *row = kit_end(kit, &run);
+    const struct run_row *row = kit_end(kit, &begun.run);
     kit_assert_ended(row, RUN_FAILED, CAUSE_EXIT_CODE);
     assert_int_equal(row->exit_code, 3);
-    assert_int_equal(row->attempt, attempt);
+    assert_int_equal(row->attempt, begun.attempt);
 }
 
 static void a_report_that_was_lost_is_put_again(void **state) {
     struct kit *kit = *state;
-    struct id run = begin_away(kit);
-    int64_t attempt = kit_row(kit, &run)->attempt; /* One before it may not have begun. */
-    open_gate(kit);
+    struct kit_begun begun = begin_away(kit);
+    kit_open_gate(kit);
     kit_until(kit, is_reported, NULL);
     (void)kit_number(kit, "DELETE FROM host_reports RETURNING 1");
     kit_until(kit, is_reported, NULL);
@@ -194,16 +178,16 @@ static void a_report_that_was_lost_is_put_again(void **state) {
     kit_down(kit);
     kit->guest = false;
     kit_up(kit);
-    const struct run_row *row = kit_end(kit, &run);
+    const struct run_row *row = kit_end(kit, &begun.run);
     kit_assert_ended(row, RUN_FAILED, CAUSE_EXIT_CODE);
-    assert_int_equal(row->attempt, attempt);
+    assert_int_equal(row->attempt, begun.attempt);
 }
 
 static void what_the_store_cannot_take_now_is_reported_later(void **state) {
     struct kit *kit = *state;
     seen.puts_refused = 3;
     begin_away(kit);
-    open_gate(kit);
+    kit_open_gate(kit);
     kit_until(kit, is_reported, NULL);
     assert_int_equal(seen.puts, 4);
     assert_false(seen.bare);
@@ -213,7 +197,7 @@ static void a_report_that_is_too_long_goes_without_its_texts(void **state) {
     struct kit *kit = *state;
     seen.texts_refused = 1;
     begin_away(kit);
-    open_gate(kit);
+    kit_open_gate(kit);
     kit_until(kit, is_reported, NULL);
     assert_int_equal(seen.puts, 2);
     assert_true(seen.bare);
@@ -221,15 +205,15 @@ static void a_report_that_is_too_long_goes_without_its_texts(void **state) {
 
 static void a_walk_that_fails_proves_nothing(void **state) {
     struct kit *kit = *state;
-    struct id run = begin_away(kit);
+    struct kit_begun begun = begin_away(kit);
     kit_until(kit, is_found, NULL);
     seen.pages_refused = 2;
     let_it_walk(kit);
     assert_int_equal(kit_stats(kit).live, 1);
     assert_int_equal(kit_number(kit, REPORTS), 0);
-    open_gate(kit);
+    kit_open_gate(kit);
     kit_until(kit, is_reported, NULL);
-    assert_int_equal(kit_row(kit, &run)->state, RUN_RUNNING);
+    assert_int_equal(kit_row(kit, &begun.run)->state, RUN_RUNNING);
 }
 
 static void a_run_that_nobody_knows_goes_on(void **state) {
@@ -240,7 +224,7 @@ static void a_run_that_nobody_knows_goes_on(void **state) {
     let_it_walk(kit);
     assert_int_equal(kit_stats(kit).live, 1);
     assert_int_equal(kit_number(kit, REPORTS), 0);
-    open_gate(kit); /* So that nothing stays behind the test. */
+    kit_open_gate(kit); /* So that nothing stays behind the test. */
     kit_until(kit, is_reported, NULL);
     kit_until(kit, is_empty, NULL);
 }
@@ -269,7 +253,7 @@ static void a_start_of_which_nothing_came_is_reported_as_such(void **state) {
 static void what_the_leader_has_stored_is_forgotten(void **state) {
     struct kit *kit = *state;
     begin_away(kit);
-    open_gate(kit);
+    kit_open_gate(kit);
     kit_until(kit, is_reported, NULL);
     (void)kit_number(kit, "UPDATE runs SET state = 'failed', ended_ms = 1 RETURNING 1");
     kit_until(kit, is_empty, NULL);
@@ -277,21 +261,11 @@ static void what_the_leader_has_stored_is_forgotten(void **state) {
 
 enum left { LEFT_HOLDER, LEFT_TREE };
 
-static bool is_gone(struct kit *kit, void *ctx) {
-    (void)kit;
-    return !process_lives(*(const pid_t *)ctx);
-}
-
 /* The rows of a copy may be older than what lives here. */
 static void under_a_hold_nothing_that_was_given_up_is_ended(void **state) {
     enum { READS = 500 };
     struct kit *kit = *state;
-    begin_away(kit);
-    pid_t pid = 0;
-    FILE *began = fopen(kit_path(kit, "began"), "r");
-    assert_non_null(began);
-    assert_int_equal(fscanf(began, "%d", &pid), 1);
-    assert_int_equal(fclose(began), 0);
+    struct kit_begun begun = begin_away(kit);
     kit_down(kit);
     kit->guest = false;
     kit->hosts = RUN_HOSTS_SHARED;
@@ -303,43 +277,18 @@ static void under_a_hold_nothing_that_was_given_up_is_ended(void **state) {
         (void)kit_number(kit, REPORTS);
         assert_int_equal(kit_stats(kit).live, 0);
     }
-    assert_false(is_gone(kit, &pid));
+    assert_true(process_lives(begun.pid));
     dispatch_release(kit->dispatch);
-    kit_until(kit, is_gone, &pid);
-}
-
-/* An attempt that began; on a busy machine one before it may not have. */
-struct begun {
-    struct id run;
-    int64_t attempt;
-};
-
-static enum spool_found found_of(struct kit *kit, const struct begun *begun, int *ret_pid) {
-    struct spool_state state;
-    struct err err = spool_decide(kit->place.spool, kit_name(&begun->run, begun->attempt),
-                                  SPOOL_LOOK, 0, &state);
-    assert_int_equal(err.code, ERR_NONE);
-    *ret_pid = state.pid;
-    return state.found;
-}
-
-static void holder_kill(struct kit *kit, const struct begun *begun) {
-    int pid = 0;
-    assert_int_equal(found_of(kit, begun, &pid), SPOOL_ALIVE);
-    assert_int_equal(kill(pid, SIGKILL), 0);
-    while (found_of(kit, begun, &pid) == SPOOL_ALIVE)
-        ; /* Its lock goes with it. */
+    kit_until(kit, kit_process_gone, &begun.pid);
 }
 
 /* A command whose daemon went, whose rows were changed by `sql` while none was here, and the daemon
  * that stands by then. Its process. */
 static pid_t begin_changed(struct kit *kit, const char *const *sql, enum left left) {
-    struct begun begun = {.run = begin_away(kit)};
-    begun.attempt = kit_row(kit, &begun.run)->attempt;
-    pid_t pid = read_pid(kit_path(kit, "began"));
+    struct kit_begun begun = begin_away(kit);
     kit_down(kit);
     if (left == LEFT_TREE) {
-        holder_kill(kit, &begun);
+        kit_kill_holder(kit, &begun);
     }
     kit->guest = false;
     kit->hold = RUN_HELD;
@@ -350,9 +299,9 @@ static pid_t begin_changed(struct kit *kit, const char *const *sql, enum left le
     kit_down(kit);
     kit->hold = RUN_FREE;
     kit->guest = true;
-    assert_true(process_lives(pid));
+    assert_true(process_lives(begun.pid));
     kit_open(kit);
-    return pid;
+    return begun.pid;
 }
 
 #define REMOVE "DELETE FROM runs RETURNING 1"
@@ -368,7 +317,7 @@ static void what_was_given_up_meanwhile_is_ended_though_spool_and_store_fail_fir
     struct kit *kit = *state;
     seen.moved_refused = seen.looks_refused = 2;
     pid_t pid = begin_changed(kit, given_up, LEFT_HOLDER);
-    kit_until(kit, is_gone, &pid);
+    kit_until(kit, kit_process_gone, &pid);
     assert_int_equal(seen.moved_refused + seen.looks_refused, 0);
     kit_until(kit, is_empty, NULL);
 }
@@ -376,7 +325,7 @@ static void what_was_given_up_meanwhile_is_ended_though_spool_and_store_fail_fir
 static void what_a_dead_holder_left_of_a_run_that_was_given_up_is_ended(void **state) {
     struct kit *kit = *state;
     pid_t pid = begin_changed(kit, given_up, LEFT_TREE);
-    kit_until(kit, is_gone, &pid);
+    kit_until(kit, kit_process_gone, &pid);
     kit_until(kit, is_empty, NULL);
 }
 
@@ -385,22 +334,22 @@ static void what_a_dead_holder_left_of_a_run_that_nobody_knows_goes_on(void **st
     pid_t pid = begin_changed(kit, unknown, LEFT_TREE);
     let_it_walk(kit);
     assert_true(process_lives(pid));
-    open_gate(kit);
-    kit_until(kit, is_gone, &pid);
+    kit_open_gate(kit);
+    kit_until(kit, kit_process_gone, &pid);
 }
 
 static bool is_removed(struct kit *kit, void *ctx) {
-    const struct begun *begun = ctx;
+    const struct kit_begun *begun = ctx;
     char path[256];
     (void)snprintf(path, sizeof path, "%s/%s", spool_path(kit->place.spool),
                    kit_name(&begun->run, begun->attempt));
-    return kit_number(kit, "SELECT count(*) FROM folder_removals") == 0 && !file_exists(path);
+    return kit_no_removals(kit, NULL) && !file_exists(path);
 }
 
 static void folders_of_a_run_that_the_leader_removed_go(void **state) {
     struct kit *kit = *state;
     seen.removes = true;
-    struct begun begun = {.run = kit_shell(kit, "exit 0")};
+    struct kit_begun begun = {.run = kit_shell(kit, "exit 0")};
     begun.attempt = kit_end(kit, &begun.run)->attempt;
     const char *name = kit_name(&begun.run, begun.attempt);
     assert_true(file_exists(place_path(&kit->place, name, "claim")));
@@ -412,39 +361,32 @@ static void folders_of_a_run_that_the_leader_removed_go(void **state) {
     kit_until(kit, is_removed, &begun);
 }
 
-static bool no_removals(struct kit *kit, void *ctx) {
-    (void)ctx;
-    return kit_number(kit, "SELECT count(*) FROM folder_removals") == 0;
-}
-
 static void what_lives_of_a_run_that_the_leader_removed_is_ended_first(void **state) {
     struct kit *kit = *state;
     seen.removes = true;
     pid_t pid = begin_changed(kit, removed, LEFT_HOLDER);
-    kit_until(kit, is_gone, &pid);
-    kit_until(kit, no_removals, NULL);
+    kit_until(kit, kit_process_gone, &pid);
+    kit_until(kit, kit_no_removals, NULL);
 }
 
 static void what_a_dead_holder_left_of_a_run_that_the_leader_removed_is_ended_first(void **state) {
     struct kit *kit = *state;
     seen.removes = true;
     pid_t pid = begin_changed(kit, removed, LEFT_TREE);
-    kit_until(kit, is_gone, &pid);
-    kit_until(kit, no_removals, NULL);
+    kit_until(kit, kit_process_gone, &pid);
+    kit_until(kit, kit_no_removals, NULL);
 }
 
 static void what_is_in_flight_of_a_run_that_the_leader_removed_is_stopped(void **state) {
     struct kit *kit = *state;
-    struct begun begun = {.run = begin_away(kit)};
-    begun.attempt = kit_row(kit, &begun.run)->attempt;
-    pid_t pid = read_pid(kit_path(kit, "began"));
+    struct kit_begun begun = begin_away(kit);
     kit_until(kit, is_found, NULL);
     (void)kit_number(kit, REMOVAL);
     (void)kit_number(kit, REMOVE);
     seen.removes = true;
     kit_down(kit);
     kit_open(kit);
-    kit_until(kit, is_gone, &pid);
+    kit_until(kit, kit_process_gone, &begun.pid);
     kit_until(kit, is_removed, &begun);
     kit_until(kit, is_empty, NULL);
 }
@@ -460,7 +402,7 @@ static void a_folder_that_cannot_be_removed_leaves_the_list_after_some_rounds(vo
     kit_open(kit);
     (void)kit_number(kit, REMOVAL);
     (void)kit_number(kit, REMOVE);
-    kit_until(kit, no_removals, NULL);
+    kit_until(kit, kit_no_removals, NULL);
     assert_true(seen.stayed >= 7);
     assert_int_equal(kit->failures, 2); /* The first one, and the last. */
 }
