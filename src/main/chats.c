@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "dispatch/session/titles.h"
 #include "dispatch/turn/turns.h"
+#include "dispatch/workflow/launch.h"
 #include "http/metrics.h"
 #include "main/herds.h"
 
@@ -37,6 +38,7 @@ static void turns_begin(struct chats *chats) {
                                        .shortage = chats->options.shortage,
                                        .models = connections_models(chats->options.connections),
                                        .connections = chats->options.connections,
+                                       .workflow_tool = &workflow_tool,
                                        .flows = herds_flows(chats->herds),
                                        .client = chats->options.client,
                                        .allow = chats->options.allow,

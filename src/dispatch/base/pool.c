@@ -3,8 +3,6 @@
 
 #include <errno.h>
 
-#include "dispatch/job/dispatch.h"
-
 static void serve(struct pool *pool);
 
 static void serve_again(struct loop_task *task) {
@@ -23,12 +21,12 @@ static void rest(struct pool *pool) {
 
 static bool may_begin(const struct pool *pool, enum pool_kind kind) {
     static const unsigned most[POOL_KINDS] = {
-        [POOL_QUICK] = DISPATCH_POOL_MAX, [POOL_SLOW] = POOL_SLOW_MAX, [POOL_TIDY] = POOL_TIDY_MAX};
+        [POOL_QUICK] = POOL_MAX, [POOL_SLOW] = POOL_SLOW_MAX, [POOL_TIDY] = POOL_TIDY_MAX};
     unsigned all = 0;
     for (size_t i = 0; i < POOL_KINDS; i++) {
         all += pool->running[i];
     }
-    return all < DISPATCH_POOL_MAX && pool->running[kind] < most[kind];
+    return all < POOL_MAX && pool->running[kind] < most[kind];
 }
 
 static struct pool_job *take(struct pool *pool, enum pool_kind kind) {

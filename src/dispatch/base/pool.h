@@ -1,6 +1,6 @@
 /* pool.h: work on the disk and on other processes, a little at a time.
  *
- * Promise    jobs of a kind begin in the order they came; at most DISPATCH_POOL_MAX run at once, of
+ * Promise    jobs of a kind begin in the order they came; at most POOL_MAX run at once, of
  *            those that may take seconds (ending a tree) at most POOL_SLOW_MAX, so that the others
  *            of the daemon who use libuv's pool never wait behind them.
  * Shortage   a job begins only where descriptors are free. One that finds none goes back to the
@@ -18,7 +18,7 @@
 
 /* In the order in which they are served. */
 enum pool_kind { POOL_QUICK, POOL_SLOW, POOL_TIDY, POOL_KINDS };
-enum { POOL_SLOW_MAX = 2, POOL_TIDY_MAX = 1 };
+enum { POOL_MAX = 4, POOL_SLOW_MAX = 2, POOL_TIDY_MAX = 1 };
 
 struct pool;
 struct pool_job {

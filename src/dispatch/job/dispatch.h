@@ -7,7 +7,7 @@
  * Promise    no truth lives here: a daemon that dies in the middle is asked again by the rows. A
  *            result that the store cannot take now (a full disk) is kept and offered again until it
  *            can.
- * Bounds     at most `slots` commands run at once (by the rows); at most DISPATCH_POOL_MAX are
+ * Bounds     at most `slots` commands run at once (by the rows); at most POOL_MAX are
  *            decided or read at once, in the pool; a turn of the loop starts a few, then others.
  * Threads    the loop.
  * Ownership  options are borrowed for life.
@@ -33,7 +33,7 @@
 #include "proc/spool/spool.h"
 #include "store/store.h"
 
-enum { DISPATCH_POOL_MAX = 4, DISPATCH_SLOTS_DEFAULT = 1000 };
+enum { DISPATCH_SLOTS_DEFAULT = 1000 };
 
 struct dispatch;
 struct dispatch_options {

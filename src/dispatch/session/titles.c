@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "dispatch/base/table.h"
-#include "dispatch/turn/talk.h"
+#include "dispatch/provider/causes.h"
 #include "engine/turn/titles.h"
 
 enum { SAID_MAX = 8 << 10, OUTPUT_MAX = 2000 };

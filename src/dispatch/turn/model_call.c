@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "dispatch/provider/causes.h"
 #include "dispatch/turn/talk.h"
 
 /* At least twice a second, where pieces come ten times in one. */
@@ -9,34 +10,10 @@ enum { METER_MS = 400 };
 
 /* --- What came of it -------------------------------------------------------------------------- */
 
-static const enum run_cause causes[MODEL_CAUSE_COUNT] = {
-    [MODEL_NONE] = CAUSE_NONE,
-    [MODEL_UNREACHABLE] = CAUSE_PROVIDER_UNREACHABLE,
-    [MODEL_RATE_LIMITED] = CAUSE_RATE_LIMITED,
-    [MODEL_QUOTA] = CAUSE_QUOTA,
-    [MODEL_AUTH_FAILED] = CAUSE_AUTH_FAILED,
-    [MODEL_CONTEXT_OVERFLOW] = CAUSE_CONTEXT_OVERFLOW,
-    [MODEL_BAD_REQUEST] = CAUSE_BAD_REQUEST,
-    [MODEL_REFUSED] = CAUSE_REFUSED,
-    [MODEL_EMPTY_RESPONSE] = CAUSE_EMPTY_RESPONSE,
-    [MODEL_PROVIDER_ERROR] = CAUSE_PROVIDER_ERROR,
-    [MODEL_STREAM_BROKEN] = CAUSE_STREAM_BROKEN,
-    [MODEL_TIMED_OUT] = CAUSE_TIMED_OUT,
-    [MODEL_TOO_LARGE] = CAUSE_TOO_LARGE,
-    [MODEL_BAD_RESPONSE] = CAUSE_BAD_RESPONSE,
-    [MODEL_MODEL_UNKNOWN] = CAUSE_MODEL_UNKNOWN,
-    [MODEL_OVERLOADED] = CAUSE_TOO_MANY_CALLS,
-    [MODEL_CONNECTION_CHANGED] = CAUSE_CONNECTION_CHANGED,
-};
-
-enum run_cause talk__cause(enum model_cause cause) {
-    return causes[cause];
-}
-
 static enum run_cause cause_of(const struct talk *talk) {
     enum model_cause cause = talk->result.failure.cause;
     return cause == MODEL_CONTEXT_OVERFLOW && talk->too_long ? CAUSE_COMPACTION_FAILED
-                                                             : causes[cause];
+                                                             : provider_run_cause(cause);
 }
 
 /* Of both tries, where the first was refused for its length. */
@@ -279,7 +256,7 @@ static void open_deltas(struct talk *talk) {
 void talk__report_wait(struct talk *talk, const struct model_failure *failure, uint64_t wait_ms) {
     const struct world *world = loop_world(talk->turns->options.loop);
     const struct provider_wait wait = {.resume_at_ms = world_wall_ms(world) + (int64_t)wait_ms,
-                                       .cause = causes[failure->cause]};
+                                       .cause = provider_run_cause(failure->cause)};
     open_deltas(talk);
     deltas_provider(&talk->deltas, &wait);
     talk->waits = true;

@@ -25,7 +25,7 @@ static const char too_long[] =
     "the instructions of the session, with the files of its project, are longer than 512 kB; set "
     "shorter instructions";
 
-const char talk_instructions[] =
+const char turn_instructions[] =
     "You are a careful assistant. Do what the user asks, with the tools you have, and say plainly "
     "what you did, what you found, and what you could not do. Look before you change something. "
     "When a tool fails, read what it says and try another way; don't repeat a call that failed.";
@@ -90,7 +90,7 @@ static const char *instructions_of(const struct talk *talk) {
     if (talk->plan.instructions.len > 0) {
         return talk->plan.instructions.data;
     }
-    return talk->instructions[0] != '\0' ? talk->instructions : talk_instructions;
+    return talk->instructions[0] != '\0' ? talk->instructions : turn_instructions;
 }
 
 static void system_run(struct pool_job *job) {

@@ -16,6 +16,7 @@
 #include "base/json/json.h"
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "dispatch/provider/causes.h"
 #include "dispatch/turn/talk.h"
 
 enum {
@@ -136,7 +137,7 @@ static void on_done(void *ctx, const struct model_result *result) {
     if (result->failure.cause == MODEL_NONE) {
         judge(review);
     } else {
-        leave_open(review, talk__cause(result->failure.cause), "The review failed: ");
+        leave_open(review, provider_run_cause(result->failure.cause), "The review failed: ");
         text_add_str(&review->reason, result->failure.detail);
     }
     settle(review);

@@ -8,15 +8,17 @@
 #include "dispatch/turn/talk.h"
 #include "engine/session/sessions.h"
 
-static rows_fn function_of(enum tool_id id) {
+static rows_fn function_of(const struct talk_work *work) {
+    enum tool_id id = work->call.id;
     static const rows_fn functions[TOOL_COUNT] = {
         [TOOL_REMEMBER] = rows__remember,         [TOOL_RECALL] = rows__recall,
         [TOOL_READ_SESSION] = rows__read_session, [TOOL_SPAWN_SUBAGENT] = rows__spawn,
         [TOOL_SUBAGENT_STATUS] = rows__status,    [TOOL_SUBAGENT_RESULT] = rows__result,
-        [TOOL_SUBAGENT_CANCEL] = rows__cancel,    [TOOL_RUN_WORKFLOW] = rows__launch,
+        [TOOL_SUBAGENT_CANCEL] = rows__cancel,
     };
-    assert(functions[id] != NULL);
-    return functions[id];
+    assert(id == TOOL_RUN_WORKFLOW || functions[id] != NULL);
+    return id == TOOL_RUN_WORKFLOW ? work->talk->turns->options.workflow_tool->commit
+                                   : functions[id];
 }
 
 /* --- In the store ----------------------------------------------------------------------------- */
@@ -49,7 +51,7 @@ static struct err perform(struct tx *tx, struct talk_errand *errand, int64_t *re
                                    .bounds = &errand->key.bounds,
                                    .result = &work->result,
                                    .ret_child = ret_child};
-    err = function_of(work->call.id)(tx, &call);
+    err = function_of(work)(tx, &call);
     if (!err_failed(err) && text_failed(&work->result.content)) {
         err = tell_too_large(&work->result);
     }
@@ -115,11 +117,11 @@ static void write_settings(const struct talk_work *work, struct rows_fresh *fres
     fresh->settings_wrong = fresh->settings_wrong || err_failed(err);
 }
 
-void rows__free(struct rows_fresh *fresh) {
-    if (fresh != NULL) {
-        text_done(&fresh->settings);
-        launch__free(fresh->launch);
-        mem_free(fresh);
+void rows__free(struct talk_work *work) {
+    if (work->fresh != NULL) {
+        text_done(&work->fresh->settings);
+        work->talk->turns->options.workflow_tool->free(work->fresh->launch);
+        mem_free(work->fresh);
     }
 }
 
@@ -142,7 +144,7 @@ void rows__begin(struct talk_work *work) {
         write_settings(work, fresh);
     }
     if (work->call.id == TOOL_RUN_WORKFLOW) {
-        launch__begin(work, &fresh->launch);
+        work->talk->turns->options.workflow_tool->begin(work, &fresh->launch);
     } else {
         rows__send(work);
     }

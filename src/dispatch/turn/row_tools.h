@@ -19,11 +19,25 @@
 #include "engine/turn/subagents.h"
 #include "tool/requests.h"
 
+struct talk_work;
+struct rows_call;
+typedef struct err (*rows_fn)(struct tx *tx, const struct rows_call *call);
+
+/* The tool that workflows perform: they stand above turns, so turns are given it when they open.
+ * Promise    `begin` sets *ret_launch at once, makes ready what is asked, and then calls rows__send,
+ *            or ends the call itself (work__settle). `commit` is the call's transaction. */
+struct workflow_launch;
+struct workflow_tool {
+    void (*begin)(struct talk_work *work, struct workflow_launch **ret_launch);
+    rows_fn commit;
+    void (*free)(struct workflow_launch *launch); /* NULL is allowed. */
+};
+
 struct rows_fresh {
     struct id session, run, message, answer, memory;
-    struct text settings;       /* Owned: of a subagent: what its parent has, narrowed. */
-    bool settings_wrong;        /* It names a tool that its parent has not. */
-    struct talk_launch *launch; /* Owned: of a workflow; NULL: it is none. */
+    struct text settings;           /* Owned: of a subagent: what its parent has, narrowed. */
+    bool settings_wrong;            /* It names a tool that its parent has not. */
+    struct workflow_launch *launch; /* Owned: of a workflow; NULL: it is none. */
 };
 struct rows_call {
     const struct tool_call *call;
@@ -33,7 +47,6 @@ struct rows_call {
     struct tool_result *result;
     int64_t *ret_child; /* run_row.id of what it began, and that has a row of its own; 0: none. */
 };
-typedef struct err (*rows_fn)(struct tx *tx, const struct rows_call *call);
 
 struct err rows__remember(struct tx *tx, const struct rows_call *call);
 struct err rows__recall(struct tx *tx, const struct rows_call *call);
@@ -43,12 +56,6 @@ struct err rows__status(struct tx *tx, const struct rows_call *call);
 struct err rows__result(struct tx *tx, const struct rows_call *call);
 struct err rows__cancel(struct tx *tx, const struct rows_call *call);
 
-/* start_workflow.c: what is asked is made ready first; then rows__send. *ret_launch is set at
- * once. */
-struct talk_work;
-void launch__begin(struct talk_work *work, struct talk_launch **ret_launch);
-void launch__free(struct talk_launch *launch); /* NULL is allowed. */
-struct err rows__launch(struct tx *tx, const struct rows_call *call);
 /* row_tools.c: the transaction. */
 void rows__send(struct talk_work *work);
 

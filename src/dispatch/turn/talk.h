@@ -206,7 +206,6 @@ void talk__drop(struct talk *talk);
 void talk__perform(struct talk *talk, struct turn_plan *plan);
 
 /* prompt.c */
-extern const char talk_instructions[]; /* Of those that have none of their own. */
 void talk__prepare(struct talk *talk);
 /* context.c: in the pool; then on a reader thread, when all messages are there. */
 void talk__tail_begin(struct talk *talk);
@@ -238,7 +237,6 @@ void talk__call(struct talk *talk);
 /* The call ends with this failure; its prompt is not sent. */
 void talk__refuse(struct talk *talk, const struct model_result *result);
 void talk__cancel_call(struct talk *talk);
-enum run_cause talk__cause(enum model_cause cause);
 /* Stores and sends that a call of this turn, its own or of a summary, waits before its next try, or
  * that this wait has ended, if there is one. */
 void talk__report_wait(struct talk *talk, const struct model_failure *failure, uint64_t wait_ms);
@@ -290,7 +288,7 @@ void review__cancel(struct talk_review *review); /* NULL is allowed, as in the n
 void review__free(struct talk_review *review);
 /* row_tools.c: a store function performs the call, and ends its card. */
 void rows__begin(struct talk_work *work);
-void rows__free(struct rows_fresh *fresh); /* NULL is allowed. */
+void rows__free(struct talk_work *work); /* What rows__begin made; not begun is allowed. */
 /* check.c */
 void check__begin(struct talk_work *work);
 

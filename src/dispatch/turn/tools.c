@@ -64,7 +64,7 @@ void work__free(struct talk_work *work) {
     mem_free(work->child);
     mem_free(work->child_host);
     text_done(&work->spec);
-    rows__free(work->fresh);
+    rows__free(work);
     mem_free(work);
 }
 

@@ -24,6 +24,7 @@
 #include "tool/tool.h"
 
 struct flows;
+struct workflow_tool;
 struct turns;
 struct turns_options {
     struct loop *loop;
@@ -32,11 +33,12 @@ struct turns_options {
     struct shortage *shortage; /* Borrowed; NULL: none. */
     struct models *models;
     const struct connections *connections; /* The settings that hold for sessions without own. */
-    struct flows *flows;                   /* For run_workflow. */
-    struct fetch *client;                  /* For web_fetch. */
-    const struct address_list *allow;      /* Of it; NULL: public addresses only. */
-    const char *data_dir;                  /* Absolute: no tool touches what is beneath it. */
-    const char *home;                      /* Of the user; "": none. */
+    const struct workflow_tool *workflow_tool; /* row_tools.h; borrowed. */
+    struct flows *flows;                       /* Its own. */
+    struct fetch *client;                      /* For web_fetch. */
+    const struct address_list *allow;          /* Of it; NULL: public addresses only. */
+    const char *data_dir;                      /* Absolute: no tool touches what is beneath it. */
+    const char *home;                          /* Of the user; "": none. */
     const struct toolbox *toolbox;
     const struct spool *spool; /* What commands wrote. */
     bool sandbox;              /* The kernel can keep commands inside. */
@@ -65,6 +67,9 @@ struct turns_stats {
     uint64_t live; /* Now. */
 };
 void turns_get_stats(const struct turns *turns, struct turns_stats *ret_stats);
+/* Instructions of sessions and agents that have none of their own. */
+extern const char turn_instructions[];
+
 void turns_get_deltas(const struct turns *turns, struct deltas_stats *ret_stats);
 
 #endif

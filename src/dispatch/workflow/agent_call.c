@@ -9,8 +9,9 @@
 #include "base/json/schema.h"
 #include "base/memory.h"
 #include "base/utf8.h"
-#include "dispatch/turn/talk.h"
+#include "dispatch/provider/causes.h"
 #include "dispatch/workflow/flow.h"
+#include "engine/turn/turns.h"
 
 /* What was said before, where it missed the schema. */
 struct missed {
@@ -342,7 +343,7 @@ static void on_retrying(void *ctx, const struct model_failure *failure, uint64_t
     const struct flows_options *options = &call->flow->flows->options;
     const struct provider_wait wait = {.resume_at_ms =
                                            flows__now_ms(call->flow->flows) + (int64_t)wait_ms,
-                                       .cause = talk__cause(failure->cause)};
+                                       .cause = provider_run_cause(failure->cause)};
     timer_start(options->loop, &call->timer, (uint64_t)options->limits.stuck_ms + wait_ms,
                 on_silence);
     call__wait(call, &wait);
@@ -362,7 +363,7 @@ static void on_done(void *ctx, const struct model_result *result) {
         look_at_answer(call);
     } else {
         call->resume_at_ms = result->failure.resume_at_ms;
-        call__fail(call, talk__cause(result->failure.cause), result->failure.detail);
+        call__fail(call, provider_run_cause(result->failure.cause), result->failure.detail);
     }
 }
 

@@ -7,7 +7,7 @@
 
 #include "base/json/schema.h"
 #include "base/memory.h"
-#include "dispatch/turn/talk.h"
+#include "dispatch/turn/turns.h"
 #include "dispatch/workflow/flow.h"
 #include "engine/session/sessions.h"
 
@@ -37,7 +37,7 @@ void call__write_instructions(const struct call *call, struct text *text) {
     } else if (call->talks && settings->instructions.len > 0) {
         text_add(text, settings->instructions.data, settings->instructions.len);
     } else if (call->talks) {
-        text_add_str(text, talk_instructions);
+        text_add_str(text, turn_instructions);
     }
     text_add_str(text, text->len > before ? "\n\n" : "");
     text_add_str(text, option(call, "schema") != NULL ? as_object : in_words);

@@ -1,4 +1,4 @@
-/* start_workflow.c: a workflow that a model starts.
+/* launch.c: a workflow that a model starts.
  *
  *   called ──workflow/start.h──> ready ──one commit──> the run, and the end of its card
  *                  └── a script that is none, a wrong name: the end of the card alone
@@ -11,17 +11,18 @@
 #include "base/memory.h"
 #include "dispatch/turn/row_tools.h"
 #include "dispatch/turn/talk.h"
+#include "dispatch/workflow/launch.h"
 #include "dispatch/workflow/start.h"
 #include "engine/workflow/spawn.h"
 
-struct talk_launch {
+struct workflow_launch {
     struct talk_work *work; /* Borrowed: it waits for us. */
     struct flow_start start;
     char *owner, *model, *project; /* Owned, as all below: the plan may be another meanwhile. */
     json_t *settings, *notify;
 };
 
-void launch__free(struct talk_launch *launch) {
+static void launch_free(struct workflow_launch *launch) {
     if (launch == NULL) {
         return;
     }
@@ -36,7 +37,7 @@ void launch__free(struct talk_launch *launch) {
 
 /* --- In the store ----------------------------------------------------------------------------- */
 
-struct err rows__launch(struct tx *tx, const struct rows_call *call) {
+static struct err launch_commit(struct tx *tx, const struct rows_call *call) {
     const struct flow_start *start = &call->fresh->launch->start;
     struct workflow_new what = start->what;
     struct why why = {""};
@@ -64,7 +65,7 @@ static void fail(struct talk_work *work, struct err err, const char *words) {
 
 /* By its name a rule may deny what the call names by its path, and the other way round; what a
  * script that came as text calls itself is nobody's name. */
-static bool is_denied(const struct talk_launch *launch) {
+static bool is_denied(const struct workflow_launch *launch) {
     const struct flow_start *start = &launch->start;
     const bool named = start->spec.name != NULL || start->spec.path != NULL;
     return named && !flow_may_run_found(launch->work->talk->turns->options.flows, launch->settings,
@@ -72,7 +73,7 @@ static bool is_denied(const struct talk_launch *launch) {
 }
 
 static void ready(struct flow_start *start, struct err err) {
-    struct talk_launch *launch = CONTAINER_OF(start, struct talk_launch, start);
+    struct workflow_launch *launch = CONTAINER_OF(start, struct workflow_launch, start);
     struct talk_work *work = launch->work;
     work->away = false;
     if (work->talk->ended || work->talk->turns->stopping) {
@@ -95,7 +96,7 @@ static void ready(struct flow_start *start, struct err err) {
 
 /* --- Asked ------------------------------------------------------------------------------------ */
 
-static struct err read_spec(struct talk_launch *launch, struct why *why) {
+static struct err read_spec(struct workflow_launch *launch, struct why *why) {
     const struct talk_work *work = launch->work;
     struct workflow_spec *spec = &launch->start.spec;
     struct err err = workflow_spec_read(work->call.input, WORKFLOW_SOURCE_INSIDE, spec, why);
@@ -111,7 +112,7 @@ static struct err read_spec(struct talk_launch *launch, struct why *why) {
     return err;
 }
 
-static void fill_spec(struct talk_launch *launch) {
+static void fill_spec(struct workflow_launch *launch) {
     const struct turn_plan *plan = &launch->work->talk->plan;
     struct workflow_spec *spec = &launch->start.spec;
     launch->owner = mem_copy(plan->owner.data, plan->owner.len);
@@ -129,9 +130,9 @@ static void fill_spec(struct talk_launch *launch) {
     spec->root = launch->work->root[0] == '\0' ? NULL : launch->work->root;
 }
 
-void launch__begin(struct talk_work *work, struct talk_launch **ret_launch) {
+static void launch_begin(struct talk_work *work, struct workflow_launch **ret_launch) {
     struct flows *flows = work->talk->turns->options.flows;
-    struct talk_launch *launch = mem_new(sizeof *launch);
+    struct workflow_launch *launch = mem_new(sizeof *launch);
     struct why why = {""};
     *ret_launch = launch;
     launch->work = work;
@@ -146,3 +147,6 @@ void launch__begin(struct talk_work *work, struct talk_launch **ret_launch) {
     work->away = true;
     flow_start_begin(&launch->start);
 }
+
+const struct workflow_tool workflow_tool = {
+    .begin = launch_begin, .commit = launch_commit, .free = launch_free};
