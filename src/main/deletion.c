@@ -4,7 +4,7 @@
 static void purged(void *ctx) {
     struct deletion *deletion = ctx;
     blobs_sweep(deletion->blobs);
-    dispatch_tidy(deletion->dispatch);
+    retention_wake(deletion->dispatch);
 }
 
 static void purge_failed(void *ctx, const char *what, int64_t session, struct err err) {

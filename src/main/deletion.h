@@ -1,7 +1,7 @@
 /* deletion.h: what deleted sessions and runs leave, in rows (engine/system/chores.h) and in files.
  *
  * Promise    files are looked for as soon as their rows are gone: images
- *            (dispatch/session/blobs.h), and spool folders and scripts (dispatch_tidy).
+ *            (dispatch/session/blobs.h), and spool folders and scripts (retention_wake).
  *            A failure is in the log, once until its cause changes.
  * Ownership  embedded; blobs, dispatcher and store live until the store has ended.
  * Threads    the loop.
@@ -12,6 +12,7 @@
 #include "base/base.h"
 #include "base/log.h"
 #include "dispatch/job/dispatch.h"
+#include "dispatch/run/retention.h"
 #include "dispatch/session/blobs.h"
 #include "engine/system/chores.h"
 

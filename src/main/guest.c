@@ -1,5 +1,6 @@
 /* guest.c: see guest.h. */
 #include "main/guest.h"
+#include "main/parts.h"
 
 #include <string.h>
 
@@ -74,6 +75,7 @@ struct err guest_open(const struct serve_options *serve, struct loop *loop,
         .holders = processes->holders,
         .data_dir = processes->data_dir,
         .cgroups = processes->cgroups,
+        .parts = guest_parts,
         .guest = true,
         .bounds = {.host = {processes->host.text, strlen(processes->host.text)}},
         .host_name = processes->host_name,

@@ -1,5 +1,6 @@
 /* work.c: opened in one order, closed in the other. */
 #include "main/work.h"
+#include "main/parts.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -177,6 +178,7 @@ static void dispatch_begin(struct work *work) {
                                     .environment = (const char *const *)environ,
                                     .files = work->options.files,
                                     .hold = serve->hold ? RUN_HELD : RUN_FREE,
+                                    .parts = leader_parts,
                                     .keep = {.count = serve->keep_runs,
                                              .age_ms = serve->keep_days * DAY_MS,
                                              .bytes = serve->keep_bytes},
@@ -470,19 +472,16 @@ void work_begin(struct work *work) {
                      work->options.serve->log, work->processes.spool);
 }
 
-static uint64_t seconds_since(const struct work *work, int64_t from_ms) {
-    int64_t age_ms = world_wall_ms(work->options.serve->world) - from_ms;
-    return from_ms == 0 || age_ms < 0 ? 0 : (uint64_t)age_ms / 1000;
-}
-
 static void census_write(struct work *work, struct text *text) {
+    int64_t from_ms = work->census.oldest_queued_ms;
+    int64_t age_ms = world_wall_ms(work->options.serve->world) - from_ms;
     const struct metric metrics[] = {
         {"runs_queued", METRIC_GAUGE, "Runs that have not begun.",
          (uint64_t)work->census.states[RUN_QUEUED]},
         {"runs_running", METRIC_GAUGE, "Runs that have begun and not ended.",
          (uint64_t)(work->census.states[RUN_RUNNING] + work->census.states[RUN_WAITING])},
         {"runs_oldest_queued_seconds", METRIC_GAUGE, "Age of the oldest run that has not begun.",
-         seconds_since(work, work->census.oldest_queued_ms)},
+         from_ms == 0 || age_ms < 0 ? 0 : (uint64_t)age_ms / 1000},
         {"runs_kept_bytes", METRIC_GAUGE, "What runs that have ended take on the disk.",
          (uint64_t)work->census.kept_bytes},
         {"runs_waiting_for_budget", METRIC_GAUGE,

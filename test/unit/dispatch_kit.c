@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "engine/inbox/inbox.h"
 #include "loop/loop_uv.h"
+#include "main/parts.h"
 #include "scale.h"
 
 enum { PATIENCE_MS = 30000, TICK_MS = 100 }; /* A run of the test has a minute. */
@@ -108,6 +109,7 @@ void kit_open(struct kit *kit) {
         .environment = (const char *const *)environ,
         .hold = kit->hold,
         .keep = kit->keep,
+        .parts = kit->guest ? guest_parts : leader_parts,
         .ctx = kit,
         .failed = on_failed};
     kit->dispatch = dispatch_open(&options);

@@ -16,8 +16,9 @@
 #include <cmocka.h>
 
 #include "base/json/json.h"
-#include "dispatch/job/inside.h"
+#include "dispatch/job/flight.h"
 #include "dispatch_kit.h"
+#include "proc/tree.h"
 #include "scale.h"
 
 enum {

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "base/json/json.h"
+#include "dispatch/host/parts.h"
 #include "dispatch_kit.h"
 
 #include "engine/host/hosts.h"
@@ -106,12 +107,12 @@ static void a_job_of_another_host_is_left_to_it_until_it_reports(void **state) {
 
 static bool is_seen(struct kit *kit, void *ctx) {
     (void)ctx;
-    return dispatch_host_quiet_ms(kit->dispatch, BYTES("here")) >= 0;
+    return host_watch_quiet_ms(kit->dispatch, BYTES("here")) >= 0;
 }
 
 static bool is_quiet(struct kit *kit, void *ctx) {
     (void)ctx;
-    return dispatch_host_quiet_ms(kit->dispatch, BYTES("here")) > 0;
+    return host_watch_quiet_ms(kit->dispatch, BYTES("here")) > 0;
 }
 
 /* A server that was away for an hour makes no host an hour older. */
@@ -121,7 +122,7 @@ static void silence_is_counted_in_looks_and_not_in_time(void **state) {
     (void)begin_away(kit);
     kit_recover(kit);
     kit_until(kit, is_quiet, NULL); /* After some milliseconds. */
-    int64_t quiet_ms = dispatch_host_quiet_ms(kit->dispatch, BYTES("here"));
+    int64_t quiet_ms = host_watch_quiet_ms(kit->dispatch, BYTES("here"));
     assert_true(quiet_ms >= HOST_SEEN_MS);
     assert_int_equal(quiet_ms % HOST_SEEN_MS, 0);
 }
@@ -132,7 +133,7 @@ static void a_host_without_a_timeout_keeps_its_jobs_however_silent(void **state)
     struct id run = begin_away(kit);
     kit_recover(kit);
     kit_until(kit, is_seen, NULL);
-    assert_int_equal(dispatch_host_quiet_ms(kit->dispatch, BYTES("nowhere")), -1);
+    assert_int_equal(host_watch_quiet_ms(kit->dispatch, BYTES("nowhere")), -1);
     struct dispatch_stats stats;
     dispatch_get_stats(kit->dispatch, &stats);
     assert_int_equal(stats.hosts, 1);
@@ -151,7 +152,7 @@ static void a_host_that_is_silent_beyond_the_timeout_loses_its_jobs(void **state
 
 static bool is_quiet_for_long(struct kit *kit, void *ctx) {
     (void)ctx;
-    return dispatch_host_quiet_ms(kit->dispatch, BYTES("here")) > 5 * HOST_SEEN_MS;
+    return host_watch_quiet_ms(kit->dispatch, BYTES("here")) > 5 * HOST_SEEN_MS;
 }
 
 static void a_hold_keeps_the_jobs_of_a_silent_host_until_the_release(void **state) {

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
-#include "dispatch/job/inside.h"
+#include "dispatch/job/flight.h"
 #include "dispatch_kit.h"
 
 static bool has(struct bytes text, const char *part) {
@@ -203,7 +203,7 @@ static void a_restart_of_the_machine_begins_the_next_attempt(void **state) {
 /* The next decision after it was taken: then it had been tried. */
 static bool is_past_the_kill(struct kit *kit, void *ctx) {
     const struct flight *flight = ctx;
-    return flight->deaf && flight->state == FLIGHT_PAUSING && flight->tries > 7;
+    return flight->health != HEALTH_GOOD && flight->state == FLIGHT_PAUSING && flight->tries > 7;
 }
 
 static void a_pid_that_was_recycled_is_never_signalled(void **state) {

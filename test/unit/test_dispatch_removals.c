@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "dispatch/base/pool.h"
+#include "dispatch/run/retention.h"
 #include "dispatch_kit.h"
 #include "proc/tree.h"
 
@@ -123,11 +124,11 @@ static void each_run_whose_folder_cannot_be_removed_has_its_own_tries(void **sta
                        kit_name(&runs[i], kit_row(kit, &runs[i])->attempt));
     }
     list_run(kit, &runs[0]);
-    dispatch_tidy(kit->dispatch);
+    retention_wake(kit->dispatch);
     kit_until(kit, is_tried_some_times, NULL);
     assert_int_equal(seen.tried[1], 0);
     list_run(kit, &runs[1]);
-    dispatch_tidy(kit->dispatch); /* The first may have been given up meanwhile. */
+    retention_wake(kit->dispatch); /* The first may have been given up meanwhile. */
     kit_until(kit, kit_no_removals, NULL);
     assert_int_equal(seen.tried[0], TRIES);
     assert_int_equal(seen.tried[1], TRIES);
@@ -145,7 +146,7 @@ static void a_job_of_the_pool_removes_a_few_folders_only(void **state) {
                    ATTEMPTS);
     (void)kit_number(kit, sql);
     seen.looked = seen.looked_most = 0;
-    dispatch_tidy(kit->dispatch);
+    retention_wake(kit->dispatch);
     kit_until(kit, kit_no_removals, NULL);
     assert_int_equal(seen.looked_most, FOLDERS_MAX);
 }
@@ -175,7 +176,7 @@ static struct kit_begun begin_removed(struct kit *kit, enum left left) {
 
 /* Rounds until nothing is listed: what lives is ended before its folder goes. */
 static void assert_ends_first(struct kit *kit, struct kit_begun begun) {
-    dispatch_tidy(kit->dispatch);
+    retention_wake(kit->dispatch);
     kit_until(kit, kit_no_removals, NULL);
     assert_false(seen.removed_alive);
     assert_false(seen.lives);

@@ -10,7 +10,8 @@
 
 #include "base/hash.h"
 #include "base/text.h"
-#include "dispatch/job/inside.h"
+#include "dispatch/job/flight.h"
+#include "dispatch/run/retention.h"
 #include "dispatch_kit.h"
 #include "engine/workflow/workflows.h"
 
@@ -30,7 +31,7 @@ static void old_runs_go_and_their_folders_with_them(void **state) {
     char folder[256];
     (void)snprintf(folder, sizeof folder, "%s/spool/%s", kit->place.dir, kit_name(&first, 1));
     assert_true(file_exists(folder));
-    dispatch_tidy(kit->dispatch);
+    retention_wake(kit->dispatch);
     kit_until(kit, is_gone, folder);
     assert_int_equal(kit_number(kit, "SELECT count(*) FROM runs"), 1);
     (void)snprintf(folder, sizeof folder, "%s/spool/%s", kit->place.dir, kit_name(&second, 1));
@@ -53,7 +54,7 @@ static void folders_without_a_row_go_when_nobody_touched_them_for_a_day(void **s
     struct timespec times[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
     assert_int_equal(utimensat(AT_FDCWD, old, times, 0), 0);
     assert_int_equal(utimensat(AT_FDCWD, known, times, 0), 0);
-    dispatch_tidy(kit->dispatch);
+    retention_wake(kit->dispatch);
     kit_until(kit, is_gone, old);
     assert_true(file_exists(fresh));
     assert_true(file_exists(known));
@@ -84,7 +85,7 @@ static void the_folder_of_an_attempt_after_a_long_shortage_goes_too(void **state
     damage(kit, set, &first);
     second = kit_shell(kit, "true");
     (void)kit_end(kit, &second);
-    dispatch_tidy(kit->dispatch);
+    retention_wake(kit->dispatch);
     kit_until(kit, is_gone, folder);
 }
 
@@ -103,7 +104,7 @@ static void a_damaged_row_leaves_no_folder_and_loses_none(void **state) {
     struct timespec times[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
     assert_int_equal(utimensat(AT_FDCWD, unlisted, times, 0), 0);
     assert_int_equal(utimensat(AT_FDCWD, known, times, 0), 0);
-    dispatch_tidy(kit->dispatch);
+    retention_wake(kit->dispatch);
     kit_until(kit, is_gone, unlisted);
     assert_true(file_exists(known));
     damage(kit, "cause = ''", &run);
@@ -132,23 +133,23 @@ static void damaged_rows_go_and_no_number_or_name_in_them_is_believed(void **sta
     (void)snprintf(first, sizeof first, "%s/spool/%s", kit->place.dir, kit_name(&runs[0], 1));
     damage(kit, "attempt = 9000000000000000000", &runs[0]);
     damage(kit, "run = '../x'", &runs[1]);
-    dispatch_tidy(kit->dispatch);
+    retention_wake(kit->dispatch);
     kit_until(kit, has_one_run, NULL);
     kit_until(kit, is_gone, first);
     assert_int_equal(kit->failures, 0);
     struct id next = kit_shell(kit, "true"); /* The pool is free for others. */
     (void)kit_end(kit, &next);
-    dispatch_tidy(kit->dispatch);
+    retention_wake(kit->dispatch);
     kit_until(kit, has_one_run, NULL);
 }
 
 static void folders_without_a_row_are_looked_for_once_a_day(void **state) {
     (void)state;
     const uint64_t day_ns = UINT64_C(24) * 60 * 60 * 1000000000, start_ns = 5;
-    assert_true(retain__look_due(0, start_ns));
-    assert_false(retain__look_due(start_ns, start_ns));
-    assert_false(retain__look_due(start_ns, start_ns + day_ns - 1));
-    assert_true(retain__look_due(start_ns, start_ns + day_ns));
+    assert_true(retention__look_due(0, start_ns));
+    assert_false(retention__look_due(start_ns, start_ns));
+    assert_false(retention__look_due(start_ns, start_ns + day_ns - 1));
+    assert_true(retention__look_due(start_ns, start_ns + day_ns));
 }
 
 /* Somebody wants to look at the data first. */
@@ -161,7 +162,7 @@ static void a_daemon_that_holds_takes_nothing_away(void **state) {
     kit->keep = (struct run_keep){.count = 1};
     kit->hold = RUN_HELD;
     kit_up(kit);
-    dispatch_tidy(kit->dispatch);
+    retention_wake(kit->dispatch);
     struct id third = kit_shell(kit, "true");
     assert_int_equal(kit_row(kit, &third)->state, RUN_QUEUED);
     assert_int_equal(kit_number(kit, "SELECT count(*) FROM runs"), 3);
@@ -180,7 +181,7 @@ static void the_oldest_go_by_themselves_when_much_is_kept(void **state) {
     kit_down(kit);
     kit->keep = (struct run_keep){.bytes = 200 << 10};
     kit_up(kit);
-    dispatch_tidy(kit->dispatch);
+    retention_wake(kit->dispatch);
     struct id first = kit_shell(kit, "head -c 100000 /dev/zero");
     (void)kit_end(kit, &first);
     struct id second = kit_shell(kit, "head -c 100000 /dev/zero");
@@ -256,7 +257,7 @@ static void the_scripts_of_all_runs_that_were_deleted_go_in_one_round(void **sta
     }
     text_add_str(&values, " RETURNING 1");
     assert_int_equal(kit_number(kit, values.data), 1);
-    dispatch_tidy(kit->dispatch);
+    retention_wake(kit->dispatch);
     for (int i = 0; i < SCRIPTS; i++) {
         kit_until(kit, is_gone, paths[i]);
     }

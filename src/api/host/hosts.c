@@ -8,6 +8,7 @@
 #include "api/base/op.h"
 #include "api/run/runs.h"
 #include "base/memory.h"
+#include "dispatch/host/parts.h"
 #include "engine/host/hosts.h"
 #include "loop/loop.h"
 
@@ -168,7 +169,7 @@ static void page_done(struct err result, void *ctx) {
 /* A host that was not looked at yet may live as well as one that was seen. */
 static struct err check_quiet(const struct dispatch *dispatch, struct bytes place, const char *lost,
                               struct why *why) {
-    int64_t quiet_ms = dispatch_host_quiet_ms(dispatch, place);
+    int64_t quiet_ms = host_watch_quiet_ms(dispatch, place);
     if (quiet_ms >= HOST_QUIET_MS) {
         return ERR_OK;
     }

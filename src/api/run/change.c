@@ -5,6 +5,7 @@
 #include "base/json/json.h"
 #include "base/memory.h"
 #include "dispatch/run/folders.h"
+#include "dispatch/run/retention.h"
 #include "engine/job/spec.h"
 #include "engine/system/retention.h"
 
@@ -193,7 +194,7 @@ static void remove_end(struct remove_op *remove, struct err result) {
     mem_free(remove);
     if (!err_failed(result)) {
         chores_purge(api->chores);
-        dispatch_tidy(api->dispatch);
+        retention_wake(api->dispatch);
     }
 }
 

@@ -13,12 +13,6 @@ void pool_init(struct pool *pool, struct loop *loop, struct shortage *shortage) 
     *pool = (struct pool){.loop = loop, .shortage = shortage, .again = {.run = serve_again}};
 }
 
-/* An empty pool may end without a word. */
-static void rest(struct pool *pool) {
-    shortage_leave(&pool->waiter);
-    loop_task_cancel(pool->loop, &pool->again);
-}
-
 static bool may_begin(const struct pool *pool, enum pool_kind kind) {
     static const unsigned most[POOL_KINDS] = {
         [POOL_QUICK] = POOL_MAX, [POOL_SLOW] = POOL_SLOW_MAX, [POOL_TIDY] = POOL_TIDY_MAX};
@@ -76,7 +70,9 @@ static void on_done(struct loop_work *work) {
     }
     pool->count--;
     if (pool->count == 0) {
-        rest(pool);
+        /* An empty pool may end without a word. */
+        shortage_leave(&pool->waiter);
+        loop_task_cancel(pool->loop, &pool->again);
     }
     serve(pool); /* First: `done` may be the end of whoever embeds us. */
     job->done(job);

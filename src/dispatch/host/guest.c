@@ -20,7 +20,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "dispatch/job/inside.h"
+#include "dispatch/host/parts.h"
+#include "dispatch/job/flight.h"
 #include "engine/run/local.h"
 
 enum {
@@ -33,7 +34,6 @@ enum {
 struct guest {
     struct dispatch *dispatch;
     struct timer timer;
-    uint64_t number; /* Of the walk; flights carry that of the last one that had them. */
     int64_t after;
     struct run_here asked[RUN_HERE_TELL_MAX]; /* New ones, or unseen ones, for the store. */
     size_t asked_count;
@@ -60,23 +60,13 @@ static void guest_free(struct guest *guest) {
 
 static void on_timer(struct timer *timer) {
     struct guest *guest = CONTAINER_OF(timer, struct guest, timer);
-    guest->number++;
+    guest->dispatch->guest_walk++;
     guest->after = 0;
     page_ask(guest);
 }
 
 static void sleep_until_next(struct guest *guest) {
     timer_start(guest->dispatch->options.loop, &guest->timer, EVERY_MS, on_timer);
-}
-
-static void tell_error(struct guest *guest, struct err err) {
-    guest->errors++;
-    if (guest->errors == ERRORS_TOLD) {
-        dispatch__failed(guest->dispatch,
-                         "the database can't be read while standing by: jobs of this host are not"
-                         " stopped, and their ends not reported, until it can",
-                         (struct bytes){"", 0}, err);
-    }
 }
 
 /* False: the answer is of no use, and what follows from that was done. The leader makes its schema,
@@ -88,7 +78,14 @@ static bool answered(struct guest *guest, struct err err) {
         return false;
     }
     if (err_failed(err)) {
-        tell_error(guest, err);
+        guest->errors++;
+        if (guest->errors == ERRORS_TOLD) {
+            dispatch__failed(
+                guest->dispatch,
+                "the database can't be read while standing by: jobs of this host are not"
+                " stopped, and their ends not reported, until it can",
+                (struct bytes){"", 0}, err);
+        }
         sleep_until_next(guest);
         return false;
     }
@@ -122,7 +119,7 @@ static void moved_done(struct err err, void *ctx) {
 static void judge_unseen(void *ctx, struct table_node *node) {
     struct guest *guest = ctx;
     struct flight *flight = CONTAINER_OF(node, struct flight, node);
-    if (flight->walked == guest->number) {
+    if (flight->walked == guest->dispatch->guest_walk) {
         return;
     }
     if (flight->state == FLIGHT_REPORTED) {
@@ -137,7 +134,7 @@ static void judge_unseen(void *ctx, struct table_node *node) {
 
 static void walk_end(struct guest *guest) {
     guest->errors = 0;
-    strays__look(guest->dispatch);
+    dispatch__recovered(guest->dispatch);
     guest->asked_count = 0;
     table_each(&guest->dispatch->flights, judge_unseen, guest);
     if (guest->asked_count == 0) {
@@ -172,31 +169,9 @@ static void tell_done(struct err err, void *ctx) {
     }
 }
 
-static unsigned grace_of(const struct run_here *here) {
-    int64_t grace_ms = here->stop_grace_ms;
-    return grace_ms < 0 ? 0 : grace_ms > INT32_MAX ? INT32_MAX : (unsigned)grace_ms;
-}
-
 static struct err page_tx(struct tx *tx, void *ctx) {
     struct guest *guest = ctx;
     return tx_run_here(tx, place_of(guest), guest->after, &guest->page);
-}
-
-static void report_again(struct guest *guest, struct flight *flight) {
-    struct dispatch *dispatch = guest->dispatch;
-    if (flight->reports == 1) {
-        dispatch__failed(dispatch,
-                         "the end of a command was reported, and its row does not have it: it is"
-                         " reported again",
-                         flight__run(flight), err_make(ERR_HOST_AWAY, "guest: report"));
-    }
-    dispatch->stats.reports_again++;
-    decide__begin(flight);
-}
-
-static bool report_is_lost(const struct guest *guest, const struct flight *flight) {
-    return flight->state == FLIGHT_REPORTED && flight->reports <= AGAIN_MAX &&
-           guest->number - flight->reported >= (uint64_t)AGAIN_WALKS << (flight->reports - 1);
 }
 
 static void page_done(struct err err, void *ctx) {
@@ -211,12 +186,23 @@ static void page_done(struct err err, void *ctx) {
         if (flight == NULL && guest->asked_count < RUN_HERE_TELL_MAX) {
             guest->asked[guest->asked_count++] = *here;
         } else if (flight != NULL) {
-            flight->walked = guest->number;
+            flight->walked = guest->dispatch->guest_walk;
             if (here->stop) {
-                flight__stop(flight, grace_of(here));
+                flight__stop(flight, flight__grace_ms(here->stop_grace_ms));
             }
-            if (report_is_lost(guest, flight)) {
-                report_again(guest, flight);
+            if (flight->state == FLIGHT_REPORTED && flight->reports <= AGAIN_MAX &&
+                guest->dispatch->guest_walk - flight->reported >= (uint64_t)AGAIN_WALKS
+                                                                      << (flight->reports - 1)) {
+                struct dispatch *dispatch = guest->dispatch;
+                if (flight->reports == 1) {
+                    dispatch__failed(
+                        dispatch,
+                        "the end of a command was reported, and its row does not have it: it is"
+                        " reported again",
+                        flight__run(flight), err_make(ERR_HOST_AWAY, "guest: report"));
+                }
+                dispatch->stats.reports_again++;
+                decide__begin(flight);
             }
         }
     }
@@ -235,20 +221,14 @@ static void page_ask(struct guest *guest) {
 
 /* --- Life ------------------------------------------------------------------------------------- */
 
-void guest__start(struct dispatch *dispatch) {
+static void guest_open(struct dispatch *dispatch) {
     struct guest *guest = mem_new(sizeof *guest);
     guest->dispatch = dispatch;
     dispatch->guest = guest;
-    host_watch__start(dispatch);
-    removals__start(dispatch);
     timer_start(dispatch->options.loop, &guest->timer, 0, on_timer);
 }
 
-uint64_t guest__walk(const struct dispatch *dispatch) {
-    return dispatch->guest->number;
-}
-
-void guest__stop(struct dispatch *dispatch) {
+static void guest_stop(struct dispatch *dispatch) {
     struct guest *guest = dispatch->guest;
     if (guest == NULL || guest->away) {
         return; /* Whoever comes back ends it. */
@@ -256,3 +236,5 @@ void guest__stop(struct dispatch *dispatch) {
     timer_stop(dispatch->options.loop, &guest->timer);
     guest_free(guest);
 }
+
+const struct dispatch_part guest_part = {.open = guest_open, .stop = guest_stop};

@@ -22,8 +22,10 @@
 
 #include "base/memory.h"
 #include "base/number.h"
-#include "dispatch/job/inside.h"
+#include "dispatch/host/parts.h"
+#include "dispatch/job/flight.h"
 #include "engine/run/local.h"
+#include "proc/tree.h"
 
 enum {
     NAMES_SIZE_MAX = 1 << 20, /* Of holders that live, and as much of dead ones. */
@@ -33,7 +35,7 @@ enum {
     LOOKS = 2,
 };
 
-struct strays {
+struct orphans {
     struct dispatch *dispatch;
     struct pool_job job;
     struct timer timer;
@@ -52,55 +54,56 @@ struct strays {
     bool moved[CHECK_PAGE];
 };
 
-static void strays_check(struct strays *strays);
+static void orphans_check(struct orphans *orphans);
 
-static void strays_free(struct strays *strays) {
-    strays->dispatch->strays = NULL;
-    effect_done(&strays->effect);
-    text_done(&strays->names);
-    text_done(&strays->dead);
-    mem_free(strays);
+static void orphans_free(struct orphans *orphans) {
+    orphans->dispatch->orphans = NULL;
+    effect_done(&orphans->effect);
+    text_done(&orphans->names);
+    text_done(&orphans->dead);
+    mem_free(orphans);
 }
 
-static void strays_list(struct strays *strays);
+static void orphans_list(struct orphans *orphans);
 
 static void on_timer(struct timer *timer) {
-    struct strays *strays = CONTAINER_OF(timer, struct strays, timer);
-    if (strays->listed) {
-        strays_check(strays);
+    struct orphans *orphans = CONTAINER_OF(timer, struct orphans, timer);
+    if (orphans->listed) {
+        orphans_check(orphans);
     } else {
-        strays_list(strays);
+        orphans_list(orphans);
     }
 }
 
-static void strays_failed(struct strays *strays, struct err err) {
+static void orphans_failed(struct orphans *orphans, struct err err) {
     static const char what[] = "end what was given up while no daemon was here";
-    struct dispatch *dispatch = strays->dispatch;
-    if (strays->tries == 0) {
+    struct dispatch *dispatch = orphans->dispatch;
+    if (orphans->tries == 0) {
         dispatch__failed(dispatch,
                          "what was given up while no daemon was here could not be looked for; it"
                          " is tried again",
                          (struct bytes){"", 0}, err);
     }
-    strays->tries++;
-    dispatch->stats.store_retries += strays->listed;
-    if (effect_is_hopeless(strays->tries, err)) {
-        effects_abandon(dispatch->options.effects, &strays->effect, what, err);
-        strays_free(strays);
+    orphans->tries++;
+    dispatch->stats.store_retries += orphans->listed;
+    if (effect_is_hopeless(orphans->tries, err)) {
+        effects_abandon(dispatch->options.effects, &orphans->effect, what, err);
+        orphans_free(orphans);
         return;
     }
-    effect_begin(dispatch->options.effects, &strays->effect, what);
-    effect_failed(&strays->effect, err);
-    timer_start(dispatch->options.loop, &strays->timer, dispatch__wait_ms(strays->tries), on_timer);
+    effect_begin(dispatch->options.effects, &orphans->effect, what);
+    effect_failed(&orphans->effect, err);
+    timer_start(dispatch->options.loop, &orphans->timer, dispatch__wait_ms(orphans->tries),
+                on_timer);
 }
 
 /* A folder that was skipped is what has failed, until a list has all of them. */
-static void strays_passed(struct strays *strays) {
-    if (err_failed(strays->skipped)) {
+static void orphans_passed(struct orphans *orphans) {
+    if (err_failed(orphans->skipped)) {
         return;
     }
-    strays->tries = 0;
-    effect_done(&strays->effect);
+    orphans->tries = 0;
+    effect_done(&orphans->effect);
 }
 
 /* --- Listing ---------------------------------------------------------------------------------- */
@@ -121,192 +124,185 @@ static bool parse_name(const char *name, struct run_here *ret_here) {
 
 /* Of a holder of another boot nothing lives. Names beyond the bounds wait for the next start. */
 static struct err on_folder(void *ctx, const char *name) {
-    struct strays *strays = ctx;
+    struct orphans *orphans = ctx;
     struct run_here here;
     struct spool_state state;
     if (!parse_name(name, &here)) {
         return ERR_OK;
     }
     struct err err =
-        spool_decide(strays->dispatch->options.spool, name, SPOOL_LOOK, 0 /* epoch */, &state);
+        spool_decide(orphans->dispatch->options.spool, name, SPOOL_LOOK, 0 /* epoch */, &state);
     if (err_failed(err)) {
-        strays->skipped = err;
+        orphans->skipped = err;
         return ERR_OK;
     }
     size_t size = strlen(name) + 1, nonce_size = strlen(state.nonce) + 1;
-    if (state.found == SPOOL_ALIVE && strays->names.len + size <= NAMES_SIZE_MAX) {
-        text_add(&strays->names, name, size);
+    if (state.found == SPOOL_ALIVE && orphans->names.len + size <= NAMES_SIZE_MAX) {
+        text_add(&orphans->names, name, size);
     } else if (state.found == SPOOL_GONE && !state.rebooted &&
-               strays->dead.len + size + nonce_size <= NAMES_SIZE_MAX) {
-        text_add(&strays->dead, name, size);
-        text_add(&strays->dead, state.nonce, nonce_size);
+               orphans->dead.len + size + nonce_size <= NAMES_SIZE_MAX) {
+        text_add(&orphans->dead, name, size);
+        text_add(&orphans->dead, state.nonce, nonce_size);
     }
     return ERR_OK;
 }
 
 /* A cgroup is removed when its holder ends, or by the next daemon where it is empty. */
-static struct err add_living(struct strays *strays, const struct tree_mark *marks, size_t count) {
-    const struct cgroups *cgroups = strays->dispatch->options.cgroups;
+static struct err add_living(struct orphans *orphans, const struct tree_mark *marks, size_t count) {
+    const struct cgroups *cgroups = orphans->dispatch->options.cgroups;
     bool lives[MARKS_MAX];
     struct err err = count == 0 ? ERR_OK : tree_find(marks, count, lives);
     for (size_t i = 0; !err_failed(err) && i < count; i++) {
         size_t size = strlen(marks[i].name) + 1;
         bool left = lives[i] || cgroups_cpu_us(cgroups, marks[i].name) >= 0;
-        if (left && strays->names.len + size <= NAMES_SIZE_MAX) {
-            text_add(&strays->names, marks[i].name, size);
+        if (left && orphans->names.len + size <= NAMES_SIZE_MAX) {
+            text_add(&orphans->names, marks[i].name, size);
         }
     }
     return err;
 }
 
-static struct err find_trees(struct strays *strays) {
+static struct err find_trees(struct orphans *orphans) {
     struct tree_mark marks[MARKS_MAX];
     struct err err = ERR_OK;
-    for (size_t at = 0; at < strays->dead.len && !err_failed(err);) {
+    for (size_t at = 0; at < orphans->dead.len && !err_failed(err);) {
         size_t count = 0;
-        while (count < MARKS_MAX && at < strays->dead.len) {
+        while (count < MARKS_MAX && at < orphans->dead.len) {
             struct tree_mark *mark = &marks[count++];
-            mark->name = strays->dead.data + at;
+            mark->name = orphans->dead.data + at;
             at += strlen(mark->name) + 1;
-            mark->nonce = strays->dead.data + at;
+            mark->nonce = orphans->dead.data + at;
             at += strlen(mark->nonce) + 1;
         }
-        err = add_living(strays, marks, count);
+        err = add_living(orphans, marks, count);
     }
     return err;
 }
 
 static void list_run(struct pool_job *job) {
-    struct strays *strays = CONTAINER_OF(job, struct strays, job);
-    text_clear(&strays->names);
-    text_clear(&strays->dead);
-    strays->skipped = ERR_OK;
-    strays->err = spool_each(strays->dispatch->options.spool, on_folder, strays);
-    if (!err_failed(strays->err)) {
-        strays->err = find_trees(strays);
+    struct orphans *orphans = CONTAINER_OF(job, struct orphans, job);
+    text_clear(&orphans->names);
+    text_clear(&orphans->dead);
+    orphans->skipped = ERR_OK;
+    orphans->err = spool_each(orphans->dispatch->options.spool, on_folder, orphans);
+    if (!err_failed(orphans->err)) {
+        orphans->err = find_trees(orphans);
     }
 }
 
 static void list_done(struct pool_job *job) {
-    struct strays *strays = CONTAINER_OF(job, struct strays, job);
-    struct dispatch *dispatch = strays->dispatch;
-    strays->away = false;
+    struct orphans *orphans = CONTAINER_OF(job, struct orphans, job);
+    struct dispatch *dispatch = orphans->dispatch;
+    orphans->away = false;
     if (dispatch->stopping) {
-        strays_free(strays);
+        orphans_free(orphans);
         dispatch__maybe_stopped(dispatch);
         return;
     }
-    if (err_failed(strays->err)) {
-        strays_failed(strays, strays->err);
+    if (err_failed(orphans->err)) {
+        orphans_failed(orphans, orphans->err);
         return;
     }
-    strays_passed(strays);
-    strays->listed = true;
-    strays_check(strays);
+    orphans_passed(orphans);
+    orphans->listed = true;
+    orphans_check(orphans);
 }
 
-static void strays_list(struct strays *strays) {
-    strays->away = true;
-    strays->job = (struct pool_job){.kind = POOL_TIDY, .run = list_run, .done = list_done};
-    pool_add(&strays->dispatch->pool, &strays->job);
+static void orphans_list(struct orphans *orphans) {
+    orphans->away = true;
+    orphans->job = (struct pool_job){.kind = POOL_TIDY, .run = list_run, .done = list_done};
+    pool_add(&orphans->dispatch->pool, &orphans->job);
 }
 
 /* --- Checking --------------------------------------------------------------------------------- */
 
 static struct err check_tx(struct tx *tx, void *ctx) {
-    struct strays *strays = ctx;
-    return tx_run_here_moved(tx, strays->asked, strays->count, strays->moved);
+    struct orphans *orphans = ctx;
+    return tx_run_here_moved(tx, orphans->asked, orphans->count, orphans->moved);
 }
 
 static struct bytes id_of(const struct run_here *here) {
     return bytes_of(here->run.text);
 }
 
-static void end(struct dispatch *dispatch, const struct run_here *here) {
-    const struct run_row row = {
-        .run = id_of(here), .attempt = here->attempt, .spec = {"", 0}, .host = {"", 0}};
-    struct flight *flight = flight__new(dispatch, &row);
-    flight->ours = true; /* No row is to say that it is followed. */
-    flight__stop(flight, 0);
-    decide__begin(flight);
-}
-
 static void check_done(struct err err, void *ctx) {
-    struct strays *strays = ctx;
-    struct dispatch *dispatch = strays->dispatch;
+    struct orphans *orphans = ctx;
+    struct dispatch *dispatch = orphans->dispatch;
     dispatch__answered(dispatch);
-    strays->away = false;
+    orphans->away = false;
     if (dispatch->stopping) {
-        strays_free(strays);
+        orphans_free(orphans);
         return;
     }
     if (err_failed(err)) {
-        strays_failed(strays, err);
+        orphans_failed(orphans, err);
         return;
     }
-    strays_passed(strays);
-    strays->at = strays->next;
-    for (size_t i = 0; i < strays->count; i++) {
-        const struct run_here *here = &strays->asked[i];
-        if (strays->moved[i] && flight__find(dispatch, id_of(here), here->attempt) == NULL) {
-            end(dispatch, here);
+    orphans_passed(orphans);
+    orphans->at = orphans->next;
+    for (size_t i = 0; i < orphans->count; i++) {
+        const struct run_here *here = &orphans->asked[i];
+        if (orphans->moved[i] && flight__find(dispatch, id_of(here), here->attempt) == NULL) {
+            const struct run_row row = {
+                .run = id_of(here), .attempt = here->attempt, .spec = {"", 0}, .host = {"", 0}};
+            struct flight *flight = flight__new(dispatch, &row);
+            flight->ours = true; /* No row is to say that it is followed. */
+            flight__stop(flight, 0);
+            decide__begin(flight);
         }
     }
-    strays_check(strays);
+    orphans_check(orphans);
 }
 
-static void strays_end(struct strays *strays) {
-    strays->listed = false;
-    strays->at = 0;
-    if (err_failed(strays->skipped)) {
-        strays_failed(strays, strays->skipped);
-    } else if (++strays->looks < LOOKS) {
-        timer_start(strays->dispatch->options.loop, &strays->timer, LATE_MS, on_timer);
-    } else {
-        strays_free(strays);
-    }
-}
-
-static void strays_check(struct strays *strays) {
-    strays->count = 0;
-    strays->next = strays->at;
-    while (strays->count < CHECK_PAGE && strays->next < strays->names.len) {
-        const char *name = strays->names.data + strays->next;
-        struct run_here *here = &strays->asked[strays->count];
-        strays->next += strlen(name) + 1;
+static void orphans_check(struct orphans *orphans) {
+    orphans->count = 0;
+    orphans->next = orphans->at;
+    while (orphans->count < CHECK_PAGE && orphans->next < orphans->names.len) {
+        const char *name = orphans->names.data + orphans->next;
+        struct run_here *here = &orphans->asked[orphans->count];
+        orphans->next += strlen(name) + 1;
         bool ours = parse_name(name, here);
         assert(ours); /* It was when it was listed. */
-        strays->count += flight__find(strays->dispatch, id_of(here), here->attempt) == NULL;
+        orphans->count += flight__find(orphans->dispatch, id_of(here), here->attempt) == NULL;
     }
-    if (strays->count == 0) {
-        strays_end(strays);
+    if (orphans->count == 0) {
+        orphans->listed = false;
+        orphans->at = 0;
+        if (err_failed(orphans->skipped)) {
+            orphans_failed(orphans, orphans->skipped);
+        } else if (++orphans->looks < LOOKS) {
+            timer_start(orphans->dispatch->options.loop, &orphans->timer, LATE_MS, on_timer);
+        } else {
+            orphans_free(orphans);
+        }
         return;
     }
-    strays->away = true;
-    dispatch__read(strays->dispatch, check_tx, check_done, strays);
+    orphans->away = true;
+    dispatch__read(orphans->dispatch, check_tx, check_done, orphans);
 }
 
-void strays__look(struct dispatch *dispatch) {
-    bool shared = dispatch->options.guest || dispatch->options.bounds.hosts == RUN_HOSTS_SHARED;
+static void orphans_look(struct dispatch *dispatch) {
     bool held =
         dispatch->options.hold == RUN_HELD; /* Rows of a copy may be older than the spool. */
-    if (!shared || held || dispatch->strays_looked) {
+    if (!dispatch__hosts_shared(dispatch) || held || dispatch->orphans_looked) {
         return;
     }
-    dispatch->strays_looked = true;
-    struct strays *strays = mem_new(sizeof *strays);
-    strays->dispatch = dispatch;
-    dispatch->strays = strays;
-    text_init(&strays->names, NAMES_SIZE_MAX);
-    text_init(&strays->dead, NAMES_SIZE_MAX);
-    strays_list(strays);
+    dispatch->orphans_looked = true;
+    struct orphans *orphans = mem_new(sizeof *orphans);
+    orphans->dispatch = dispatch;
+    dispatch->orphans = orphans;
+    text_init(&orphans->names, NAMES_SIZE_MAX);
+    text_init(&orphans->dead, NAMES_SIZE_MAX);
+    orphans_list(orphans);
 }
 
-void strays__stop(struct dispatch *dispatch) {
-    struct strays *strays = dispatch->strays;
-    if (strays == NULL || strays->away) {
+static void orphans_stop(struct dispatch *dispatch) {
+    struct orphans *orphans = dispatch->orphans;
+    if (orphans == NULL || orphans->away) {
         return; /* The step that is away ends it. */
     }
-    timer_stop(dispatch->options.loop, &strays->timer);
-    strays_free(strays);
+    timer_stop(dispatch->options.loop, &orphans->timer);
+    orphans_free(orphans);
 }
+
+const struct dispatch_part orphans_part = {.recovered = orphans_look, .stop = orphans_stop};

@@ -7,18 +7,27 @@
  * comes through the door of every other note. */
 #include <string.h>
 
+#include "base/memory.h"
+#include "dispatch/host/parts.h"
 #include "dispatch/job/inside.h"
+#include "engine/host/reports.h"
 
 enum { LOOK_MS = 1000 };
 
-static void look(struct timer *timer);
+static void reports_look(struct timer *timer);
 
-static struct dispatch *of_reports(struct reports *reports) {
-    return CONTAINER_OF(reports, struct dispatch, reports);
-}
+struct reports {
+    struct dispatch *dispatch;
+    struct timer timer;
+    unsigned tries; /* In a row that failed. */
+    struct effect effect;
+    bool any; /* The store function's, as the next two. */
+    struct host_reports_take take;
+    struct host_reports_taken taken;
+};
 
-static void wait(struct reports *reports, uint64_t wait_ms) {
-    timer_start(of_reports(reports)->options.loop, &reports->timer, wait_ms, look);
+static void reports_wait(struct reports *reports, uint64_t wait_ms) {
+    timer_start(reports->dispatch->options.loop, &reports->timer, wait_ms, reports_look);
 }
 
 static struct err look_tx(struct tx *tx, void *ctx) {
@@ -32,10 +41,9 @@ static struct err take_tx(struct tx *tx, void *ctx) {
 }
 
 /* False: the answer is of no use, and what follows from that was done. */
-static bool answered(struct reports *reports, struct err err) {
-    struct dispatch *dispatch = of_reports(reports);
-    dispatch__answered(dispatch);
-    if (dispatch->stopping) {
+static bool reports_answered(struct reports *reports, struct err err) {
+    struct dispatch *dispatch = reports->dispatch;
+    if (!dispatch__goes_on(dispatch)) {
         return false;
     }
     if (err_failed(err)) {
@@ -47,7 +55,7 @@ static bool answered(struct reports *reports, struct err err) {
         dispatch->stats.store_retries++;
         effect_begin(dispatch->options.effects, &reports->effect, "take reports of other hosts");
         effect_failed(&reports->effect, err);
-        wait(reports, dispatch__wait_ms(++reports->tries));
+        reports_wait(reports, dispatch__wait_ms(++reports->tries));
         return false;
     }
     reports->tries = 0;
@@ -59,8 +67,8 @@ static void take_page(struct reports *reports);
 
 static void take_done(struct err err, void *ctx) {
     struct reports *reports = ctx;
-    struct dispatch *dispatch = of_reports(reports);
-    if (!answered(reports, err)) {
+    struct dispatch *dispatch = reports->dispatch;
+    if (!reports_answered(reports, err)) {
         return;
     }
     const struct host_reports_taken *taken = &reports->taken;
@@ -78,12 +86,12 @@ static void take_done(struct err err, void *ctx) {
     if (taken->more) {
         take_page(reports);
     } else {
-        wait(reports, LOOK_MS);
+        reports_wait(reports, LOOK_MS);
     }
 }
 
 static void take_page(struct reports *reports) {
-    struct dispatch *dispatch = of_reports(reports);
+    struct dispatch *dispatch = reports->dispatch;
     reports->take = (struct host_reports_take){.limit = HOST_REPORTS_PAGE,
                                                .random = dispatch__random(dispatch),
                                                .bounds = dispatch_bounds(dispatch)};
@@ -92,31 +100,40 @@ static void take_page(struct reports *reports) {
 
 static void look_done(struct err err, void *ctx) {
     struct reports *reports = ctx;
-    if (!answered(reports, err)) {
+    if (!reports_answered(reports, err)) {
         return;
     }
     if (reports->any) {
         take_page(reports);
     } else {
-        wait(reports, LOOK_MS);
+        reports_wait(reports, LOOK_MS);
     }
 }
 
-static void look(struct timer *timer) {
+static void reports_look(struct timer *timer) {
     struct reports *reports = CONTAINER_OF(timer, struct reports, timer);
-    dispatch__read(of_reports(reports), look_tx, look_done, reports);
+    dispatch__read(reports->dispatch, look_tx, look_done, reports);
 }
 
-void reports__start(struct dispatch *dispatch) {
-    struct reports *reports = &dispatch->reports;
+static void reports_start(struct dispatch *dispatch) {
     bool shared = dispatch->options.bounds.hosts == RUN_HOSTS_SHARED;
     bool held = dispatch->options.hold == RUN_HELD; /* The release recovers again. */
-    if (shared && !held && !reports->running && !dispatch->stopping) {
-        reports->running = true;
-        look(&reports->timer);
+    if (shared && !held && dispatch->reports == NULL && !dispatch->stopping) {
+        dispatch->reports = mem_new(sizeof *dispatch->reports);
+        dispatch->reports->dispatch = dispatch;
+        reports_look(&dispatch->reports->timer);
     }
 }
 
-void reports__stop(struct dispatch *dispatch) {
-    timer_stop(dispatch->options.loop, &dispatch->reports.timer);
+static void reports_stop(struct dispatch *dispatch) {
+    if (dispatch->reports != NULL) {
+        timer_stop(dispatch->options.loop, &dispatch->reports->timer);
+    }
 }
+
+static void reports_close(struct dispatch *dispatch) {
+    mem_free(dispatch->reports);
+}
+
+const struct dispatch_part reports_part = {
+    .recover = reports_start, .stop = reports_stop, .close = reports_close};

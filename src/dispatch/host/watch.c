@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "dispatch/host/parts.h"
 #include "dispatch/job/inside.h"
 #include "engine/host/hosts.h"
 
@@ -102,20 +103,6 @@ static struct err sign_tx(struct tx *tx, void *ctx) {
     return err_failed(err) ? err : rename_new(tx, watch);
 }
 
-static void merge(struct host_watch *watch) {
-    uint64_t away = 0;
-    for (size_t i = 0; i < watch->fresh.count; i++) {
-        struct seen *seen = &watch->fresh.at[i];
-        const struct seen *before = seen_find(&watch->known, bytes_of(seen->place));
-        bool same = before != NULL && before->seen_ms == seen->seen_ms;
-        seen->looks = same ? before->looks + 1 : 0;
-        away += (uint64_t)seen->runs;
-    }
-    watch->known = watch->fresh;
-    watch->dispatch->stats.hosts = watch->known.count;
-    watch->dispatch->stats.away = away;
-}
-
 /* --- Hosts that are silent for too long ------------------------------------------------------- */
 
 static void abandon_next(struct host_watch *watch);
@@ -151,15 +138,6 @@ static int64_t quiet_ms(const struct seen *seen) {
     return seen->looks * HOST_SEEN_MS;
 }
 
-static void tell_silence(struct dispatch *dispatch, const struct seen *seen) {
-    char words[PLACE_MAX + 100];
-    (void)snprintf(words, sizeof words,
-                   "host %s gave no sign of life for --host-timeout: its jobs are lost",
-                   seen->place); /* It fits. */
-    dispatch__failed(dispatch, words, (struct bytes){"", 0},
-                     err_make(ERR_HOST_AWAY, "hosts: timeout"));
-}
-
 static void abandon_next(struct host_watch *watch) {
     struct dispatch *dispatch = watch->dispatch;
     int64_t timeout_ms = dispatch->options.host_timeout_ms;
@@ -167,7 +145,12 @@ static void abandon_next(struct host_watch *watch) {
     for (; may && watch->abandoning < watch->known.count; watch->abandoning++) {
         const struct seen *seen = &watch->known.at[watch->abandoning];
         if (seen->runs > 0 && quiet_ms(seen) >= timeout_ms) {
-            tell_silence(dispatch, seen);
+            char words[PLACE_MAX + 100];
+            (void)snprintf(words, sizeof words,
+                           "host %s gave no sign of life for --host-timeout: its jobs are lost",
+                           seen->place); /* It fits. */
+            dispatch__failed(dispatch, words, (struct bytes){"", 0},
+                             err_make(ERR_HOST_AWAY, "hosts: timeout"));
             watch->what = (struct host_abandon){.place = bytes_of(seen->place),
                                                 .limit = HOST_ABANDON_PAGE,
                                                 .random = dispatch__random(dispatch),
@@ -189,7 +172,17 @@ static void sign_done(struct err err, void *ctx) {
         wait(watch);
         return;
     }
-    merge(watch);
+    uint64_t away = 0;
+    for (size_t i = 0; i < watch->fresh.count; i++) {
+        struct seen *seen = &watch->fresh.at[i];
+        const struct seen *before = seen_find(&watch->known, bytes_of(seen->place));
+        bool same = before != NULL && before->seen_ms == seen->seen_ms;
+        seen->looks = same ? before->looks + 1 : 0;
+        away += (uint64_t)seen->runs;
+    }
+    watch->known = watch->fresh;
+    watch->dispatch->stats.hosts = watch->known.count;
+    watch->dispatch->stats.away = away;
     watch->renamed = watch->renames;
     watch->abandoning = 0;
     abandon_next(watch);
@@ -204,27 +197,36 @@ static void sign(struct timer *timer) {
 
 /* --- Life ------------------------------------------------------------------------------------- */
 
-void host_watch__start(struct dispatch *dispatch) {
-    bool shared = dispatch->options.guest || dispatch->options.bounds.hosts == RUN_HOSTS_SHARED;
-    if (shared && dispatch->host_watch == NULL && !dispatch->stopping) {
+static void host_watch_start(struct dispatch *dispatch) {
+    if (dispatch__hosts_shared(dispatch) && dispatch->host_watch == NULL && !dispatch->stopping) {
         dispatch->host_watch = mem_new(sizeof *dispatch->host_watch);
         dispatch->host_watch->dispatch = dispatch;
         sign(&dispatch->host_watch->timer);
     }
 }
 
-void host_watch__stop(struct dispatch *dispatch) {
+static void guest_sign(struct dispatch *dispatch) {
+    if (dispatch->options.guest) {
+        host_watch_start(dispatch);
+    }
+}
+
+static void host_watch_stop(struct dispatch *dispatch) {
     if (dispatch->host_watch != NULL) {
         timer_stop(dispatch->options.loop, &dispatch->host_watch->timer);
     }
 }
 
-void host_watch__free(struct dispatch *dispatch) {
+static void host_watch_close(struct dispatch *dispatch) {
     mem_free(dispatch->host_watch);
-    dispatch->host_watch = NULL;
 }
 
-int64_t dispatch_host_quiet_ms(const struct dispatch *dispatch, struct bytes place) {
+const struct dispatch_part host_watch_part = {.open = guest_sign,
+                                              .recover = host_watch_start,
+                                              .stop = host_watch_stop,
+                                              .close = host_watch_close};
+
+int64_t host_watch_quiet_ms(const struct dispatch *dispatch, struct bytes place) {
     const struct host_watch *watch = dispatch->host_watch;
     const struct seen *seen = watch == NULL ? NULL : seen_find(&watch->known, place);
     return seen == NULL ? -1 : quiet_ms(seen);

@@ -2,11 +2,14 @@
  *
  * The same path for what an older daemon left, for a holder whose link broke, and for a start that
  * must not be. Who cannot be reached although it lives (its socket was removed, or hangs up) is
- * asked for again, once a second in the end; one that should stop and is deaf (unresponsive.c) is
- * killed, by pid and start time, and its tree with it: no command may live that nobody can stop. */
+ * asked for again, once a second in the end; one that should stop and does not answer
+ * (unresponsive.c) is killed, by pid and start time, and its tree with it: no command may live that
+ * nobody can stop. */
 #include <stdio.h>
+#include <string.h>
 
-#include "dispatch/job/inside.h"
+#include "base/memory.h"
+#include "dispatch/job/work.h"
 
 enum {
     PAUSE_FIRST_MS = 20,
@@ -19,41 +22,40 @@ enum {
 /* A doubted row may be older than its folder, which was removed since: that is no `void`. A holder
  * that an earlier daemon of this place started may still be on its way, and could begin after a
  * mere look: so the name is closed. */
-static void look(struct errand *errand) {
-    errand->err =
-        spool_decide(errand->dispatch->options.spool, errand->name,
-                     errand->doubted ? SPOOL_CLOSE : SPOOL_DECIDE, errand->epoch, &errand->found);
+static void look(struct flight_work *work) {
+    work->err = spool_decide(work->dispatch->options.spool, work->name,
+                             work->doubted ? SPOOL_CLOSE : SPOOL_DECIDE, work->epoch, &work->found);
 }
 
 /* A folder that is not there stands for a start that an earlier daemon did not come to, unless a
  * process of it lives: then somebody has removed the folder, and a second start would be a second
  * copy. */
-static bool lives_without_folder(const struct errand *errand) {
+static bool lives_without_folder(const struct flight_work *work) {
     int64_t changed_s = 0;
     bool lives = false;
-    const struct tree_mark mark = {.name = errand->name, .nonce = ""};
-    struct err err = spool_changed_s(errand->dispatch->options.spool, errand->name, &changed_s);
+    const struct tree_mark mark = {.name = work->name, .nonce = ""};
+    struct err err = spool_changed_s(work->dispatch->options.spool, work->name, &changed_s);
     return err.code == ERR_NOT_FOUND && !err_failed(tree_find(&mark, 1, &lives)) && lives;
 }
 
 static void decide_run(struct pool_job *job) {
-    struct errand *errand = CONTAINER_OF(job, struct errand, job);
-    errand__at(errand);
-    if (errand->spec != NULL) {
-        order__read(errand);
+    struct flight_work *work = CONTAINER_OF(job, struct flight_work, job);
+    work__at(work);
+    if (work->spec != NULL) {
+        order__read(work);
     }
-    if (errand->foreign) {
+    if (work->foreign) {
         return;
     }
-    errand->removed = errand->adopts && lives_without_folder(errand);
-    look(errand); /* Nothing begins there any more. */
-    bool lives = !err_failed(errand->err) && errand->found.found == SPOOL_ALIVE;
-    if (errand->kill && lives && !errand->found.rebooted) {
-        process_kill(errand->found.pid, errand->found.start_time, DEATH_MS);
-        look(errand);
+    work->removed = work->adopts && lives_without_folder(work);
+    look(work); /* Nothing begins there any more. */
+    bool lives = !err_failed(work->err) && work->found.found == SPOOL_ALIVE;
+    if (work->kill && lives && !work->found.rebooted) {
+        process_kill(work->found.pid, work->found.start_time, DEATH_MS);
+        look(work);
     }
-    if (!err_failed(errand->err) && errand->found.found == SPOOL_GONE) {
-        errand->disk = spool_disk(errand->dispatch->options.spool, errand->name);
+    if (!err_failed(work->err) && work->found.found == SPOOL_GONE) {
+        work->disk = spool_disk(work->dispatch->options.spool, work->name);
     }
 }
 
@@ -74,10 +76,98 @@ void decide__pause(struct flight *flight) {
                 wait_ms < PAUSE_MAX_MS ? wait_ms : PAUSE_MAX_MS, on_timer);
 }
 
+/* --- Adopting --------------------------------------------------------------------------------- */
+
+/* The rows are to say that this daemon holds an attempt which an older one began. The command is
+ * followed already, and its end does not wait for this: a row that still names the older epoch
+ * would only be looked into again at the next start. So it is tried again while the command lives,
+ * and forgotten when it ends: the commit of its end says more. It outlives its flight. */
+struct adoption {
+    struct dispatch *dispatch;
+    struct flight *flight; /* NULL: it is gone. */
+    struct id run;
+    int64_t attempt;
+    bool late;
+};
+
+static void adoption_write(struct flight *flight);
+
+static struct err adoption_tx(struct tx *tx, void *ctx) {
+    struct adoption *adoption = ctx;
+    struct run_key key = {.run = {adoption->run.text, strlen(adoption->run.text)}};
+    return tx_run_adopted(tx, &key, adoption->attempt, &adoption->late);
+}
+
+static void adoption_retry(struct timer *timer) {
+    struct flight *flight = CONTAINER_OF(timer, struct flight, timer);
+    if (flight->state == FLIGHT_FOLLOWING && flight->adoption == NULL) {
+        adoption_write(flight);
+    }
+}
+
+static void adoption_judge(struct flight *flight, struct err err, bool late) {
+    struct dispatch *dispatch = flight->dispatch;
+    flight->adoption = NULL;
+    if (flight->state != FLIGHT_FOLLOWING) {
+        return;
+    }
+    if (err_failed(err)) {
+        dispatch->stats.store_retries++;
+        if (effect_is_hopeless(++flight->tries, err)) {
+            dispatch__failed(dispatch, "the row of a command that goes on could not be written",
+                             flight__run(flight), err);
+            effects_abandon(dispatch->options.effects, &flight->effect, "adopt a command", err);
+            return;
+        }
+        effect_begin(dispatch->options.effects, &flight->effect, "adopt a command");
+        effect_failed(&flight->effect, err);
+        timer_start(dispatch->options.loop, &flight->timer, dispatch__wait_ms(flight->tries),
+                    adoption_retry);
+        return;
+    }
+    flight->tries = 0;
+    effect_done(&flight->effect);
+    flight->ours = true;
+    if (late) {
+        /* Nobody owns it any more: a process that no row knows may not live. */
+        flight__stop(flight, 0);
+    }
+}
+
+static void adoption_done(struct err err, void *ctx) {
+    struct adoption *adoption = ctx;
+    dispatch__answered(adoption->dispatch);
+    if (adoption->flight != NULL) {
+        adoption_judge(adoption->flight, err, adoption->late);
+    }
+    mem_free(adoption);
+}
+
+static void adoption_write(struct flight *flight) {
+    struct bytes run = flight__run(flight);
+    struct adoption *adoption = mem_new(sizeof *adoption);
+    assert(run.len < sizeof adoption->run.text);
+    memcpy(adoption->run.text, run.data, run.len);
+    adoption->dispatch = flight->dispatch;
+    adoption->flight = flight;
+    adoption->attempt = flight->attempt;
+    flight->adoption = adoption;
+    dispatch__write(flight->dispatch, adoption_tx, adoption_done, adoption);
+}
+
+void decide__forget_adoption(struct flight *flight) {
+    if (flight->adoption != NULL) {
+        flight->adoption->flight = NULL;
+    }
+}
+
+/* --- Deciding --------------------------------------------------------------------------------- */
+
 static void follow_again(struct flight *flight) {
     struct dispatch *dispatch = flight->dispatch;
-    overdue__watch(flight); /* It may never be reached. */
-    if (flight->deaf ||     /* Who could not be killed is not spoken to again, but asked for. */
+    unresponsive__watch_deadline(flight); /* It may never be reached. */
+    if (flight->health !=
+            HEALTH_GOOD || /* Who could not be killed is not spoken to again, but asked for. */
         err_failed(holder_adopt(dispatch->options.holders, flight->name, flight__news(), flight,
                                 &flight->holder))) {
         decide__pause(flight);
@@ -87,47 +177,29 @@ static void follow_again(struct flight *flight) {
     if (!flight->ours) {
         dispatch->stats.adopted++;
         if (flight->adoption == NULL) {
-            adopt__write(flight);
+            adoption_write(flight);
         }
     }
 }
 
 static void clear(struct flight *flight) {
-    struct errand *errand = flight->errand;
-    if (errand->found.rebooted) { /* Then nothing of it can live. */
-        errand->note[0] = '\0';
+    struct flight_work *work = flight->work;
+    if (work->found.rebooted) { /* Then nothing of it can live. */
+        work->note[0] = '\0';
         settle__begin(flight, (struct attempt){.end = ATTEMPT_REBOOTED});
         return;
     }
-    clear__begin(flight);
-}
-
-/* A holder that told us why it could not begin did not. */
-static bool refused(const struct errand *errand) {
-    return !errand->ended && errand->exit.end == EXIT_NOT_STARTED && errand->exit.os != 0;
-}
-
-/* The folder's word counts, unless somebody has taken it away: where a claim was told to us and is
- * not there, or where there is no folder, the command may have run. */
-static void judge_unclaimed(struct flight *flight) {
-    struct errand *errand = flight->errand;
-    bool strange = errand->found.found == SPOOL_STRANGE;
-    if (flight->claimed || errand->removed || (strange && !refused(errand))) {
-        errand->removed = true;
-        clear(flight);
-    } else {
-        settle__begin(flight, (struct attempt){.end = ATTEMPT_VOID});
-    }
+    end_trees__add(flight);
 }
 
 static void judge(struct flight *flight) {
-    struct errand *errand = flight->errand;
-    switch (errand->found.found) {
+    struct flight_work *work = flight->work;
+    switch (work->found.found) {
     case SPOOL_ALIVE:
         follow_again(flight);
         break;
     case SPOOL_ENDED:
-        settle__exit(flight, &errand->found.exit);
+        settle__exit(flight, &work->found.exit);
         break;
     case SPOOL_GONE:
     case SPOOL_CLOSED:
@@ -136,27 +208,38 @@ static void judge(struct flight *flight) {
     case SPOOL_VOID:
     case SPOOL_STRANGE:
     case SPOOL_NONE: /* Only with SPOOL_LOOK. */
-        judge_unclaimed(flight);
+        /* The folder's word counts, unless somebody has taken it away: where a claim was told to us
+         * and is not there, or where there is no folder, the command may have run. */
+        bool strange = work->found.found == SPOOL_STRANGE;
+        /* A holder that told us why it could not begin did not. */
+        if (flight->claimed || work->removed ||
+            (strange &&
+             !(!work->ended && work->exit.end == EXIT_NOT_STARTED && work->exit.os != 0))) {
+            work->removed = true;
+            clear(flight);
+        } else {
+            settle__begin(flight, (struct attempt){.end = ATTEMPT_VOID});
+        }
         break;
     }
 }
 
 static void decided(struct pool_job *job) {
-    struct errand *errand = CONTAINER_OF(job, struct errand, job);
-    struct flight *flight = errand->flight;
-    if (!flight__back(errand)) {
+    struct flight_work *work = CONTAINER_OF(job, struct flight_work, job);
+    struct flight *flight = work->flight;
+    if (!work__back(work)) {
         return;
     }
-    if (errand->foreign) {
+    if (work->foreign) {
         settle__begin(flight, (struct attempt){.end = ATTEMPT_HOST_GONE});
-    } else if (err_failed(errand->err)) {
+    } else if (err_failed(work->err)) {
         if (flight->tries == 0) {
             dispatch__failed(flight->dispatch, "the folder of an attempt could not be read",
-                             flight__run(flight), errand->err);
+                             flight__run(flight), work->err);
         }
         effect_begin(flight->dispatch->options.effects, &flight->effect,
                      "read the folder of an attempt");
-        effect_failed(&flight->effect, errand->err);
+        effect_failed(&flight->effect, work->err);
         decide__pause(flight);
     } else {
         effect_done(&flight->effect);
@@ -165,13 +248,11 @@ static void decided(struct pool_job *job) {
 }
 
 static void decide(struct flight *flight) {
-    struct errand *errand = flight__errand(flight);
+    struct flight_work *work = flight__work(flight);
     flight__enter(flight, FLIGHT_DECIDING);
-    errand->away = true;
-    errand->kill = flight->deaf;
-    errand->adopts = !flight->ours || flight->dispatch->options.guest;
-    errand->job = (struct pool_job){.kind = POOL_QUICK, .run = decide_run, .done = decided};
-    pool_add(&flight->dispatch->pool, &errand->job);
+    work->kill = flight->health != HEALTH_GOOD;
+    work->adopts = !flight->ours || flight->dispatch->options.guest;
+    work__begin(work, decide_run, decided);
 }
 
 void decide__begin(struct flight *flight) {

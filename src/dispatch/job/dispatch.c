@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "dispatch/job/inside.h"
+#include "dispatch/job/work.h"
 
 /* --- Shared ----------------------------------------------------------------------------------- */
 
@@ -44,9 +44,20 @@ bool dispatch__goes_on(struct dispatch *dispatch) {
 /* Answers of the store are not waited for: a silent server takes its time, unless store_close cuts
  * it short, and that comes after us. */
 void dispatch__maybe_stopped(struct dispatch *dispatch) {
-    if (dispatch->stopping && !dispatch->told && dispatch->pool.count == 0) {
-        dispatch->told = true;
+    if (dispatch->stopped != NULL && dispatch->pool.count == 0 && !dispatch->stop_task.queued) {
         loop_soon(dispatch->options.loop, &dispatch->stop_task);
+    }
+}
+
+bool dispatch__hosts_shared(const struct dispatch *dispatch) {
+    return dispatch->options.guest || dispatch->options.bounds.hosts == RUN_HOSTS_SHARED;
+}
+
+void dispatch__recovered(struct dispatch *dispatch) {
+    for (const struct dispatch_part *const *at = dispatch->options.parts; *at != NULL; at++) {
+        if ((*at)->recovered != NULL) {
+            (*at)->recovered(dispatch);
+        }
     }
 }
 
@@ -62,29 +73,17 @@ static bool is_foreign(const struct dispatch *dispatch, const struct run_row *ro
     return run_is_foreign(row, dispatch->options.bounds.host);
 }
 
-/* The process of an attempt that is away belongs to its own host, and a stop reaches that host by
- * the row. Whoever holds a copy first wants to see it as it was. A release walks it again. */
-static bool looks_on(const struct dispatch *dispatch, const struct run_row *row) {
-    return run_is_away(row, &dispatch->options.bounds) ||
-           (dispatch->options.hold == RUN_HELD && is_foreign(dispatch, row));
-}
-
 static void adopt(struct dispatch *dispatch, const struct run_row *row) {
     struct flight *flight = flight__new(dispatch, row);
     if (dispatch->options.guest) {
-        flight->walked = guest__walk(dispatch);
+        flight->walked = dispatch->guest_walk;
         flight->ours = true; /* A guest writes no row. */
     } else {
-        flight->errand->foreign = is_foreign(dispatch, row);
-        flight->errand->doubted = row->epoch < dispatch->doubt_below;
+        flight->work->foreign = is_foreign(dispatch, row);
+        flight->work->doubted = row->epoch < dispatch->doubt_below;
         flight->ours = row->epoch == store_epoch(dispatch->options.store);
     }
     decide__begin(flight);
-}
-
-static unsigned grace_of(const struct run_row *row) {
-    int64_t grace_ms = row->stop_grace_ms;
-    return grace_ms < 0 ? 0 : grace_ms > INT32_MAX ? INT32_MAX : (unsigned)grace_ms;
 }
 
 /* One that is in our hands already is nothing new, whatever asks for it. A run of ours that should
@@ -95,12 +94,18 @@ static void perform(struct dispatch *dispatch, const struct run_row *row,
     if (flight == NULL && effects.start) {
         flight = flight__new(dispatch, row);
         start__queue(flight);
-    } else if (flight == NULL && (effects.adopt || effects.stop) && !looks_on(dispatch, row)) {
+    }
+    /* The process of an attempt that is away belongs to its own host, and a stop reaches that host
+     * by the row. Whoever holds a copy first wants to see it as it was. A release walks it again.
+     * */
+    else if (flight == NULL && (effects.adopt || effects.stop) &&
+             !(run_is_away(row, &dispatch->options.bounds) ||
+               (dispatch->options.hold == RUN_HELD && is_foreign(dispatch, row)))) {
         adopt(dispatch, row);
         flight = flight__find(dispatch, row->run, row->attempt);
     }
     if (flight != NULL && effects.stop) {
-        flight__stop(flight, grace_of(row));
+        flight__stop(flight, flight__grace_ms(row->stop_grace_ms));
     }
 }
 
@@ -121,8 +126,11 @@ void dispatch_run_note(struct dispatch *dispatch, struct bytes note) {
                 (struct run_effects){.adopt = true, .stop = row.stop != CAUSE_NONE});
         return;
     }
-    if (run_state_final(row.state)) {
-        retain__ended(dispatch);
+    for (const struct dispatch_part *const *at = dispatch->options.parts;
+         run_state_final(row.state) && *at != NULL; at++) {
+        if ((*at)->run_ended != NULL) {
+            (*at)->run_ended(dispatch);
+        }
     }
     struct run_effects effects =
         run_effects(&row, store_epoch(dispatch->options.store), dispatch->options.hold);
@@ -137,7 +145,9 @@ void dispatch_run_note(struct dispatch *dispatch, struct bytes note) {
 
 static void on_stopped(struct loop_task *task) {
     struct dispatch *dispatch = CONTAINER_OF(task, struct dispatch, stop_task);
-    dispatch->stopped(dispatch->stopped_ctx);
+    void (*stopped)(void *ctx) = dispatch->stopped;
+    dispatch->stopped = NULL;
+    stopped(dispatch->stopped_ctx);
 }
 
 struct dispatch *dispatch_open(const struct dispatch_options *options) {
@@ -151,11 +161,10 @@ struct dispatch *dispatch_open(const struct dispatch_options *options) {
     dispatch->start_task.run = start__task;
     dispatch->stop_task.run = on_stopped;
     dispatch->environment = order__environment(options->environment);
-    if (options->guest) {
-        guest__start(dispatch);
-    } else {
-        retain__start(dispatch);
-        removals__start(dispatch);
+    for (const struct dispatch_part *const *at = options->parts; *at != NULL; at++) {
+        if ((*at)->open != NULL) {
+            (*at)->open(dispatch);
+        }
     }
     return dispatch;
 }
@@ -164,7 +173,7 @@ struct dispatch *dispatch_open(const struct dispatch_options *options) {
 static void stop_one(void *ctx, struct table_node *node) {
     (void)ctx; /* The flight knows its dispatch. */
     struct flight *flight = CONTAINER_OF(node, struct flight, node);
-    if (flight->errand == NULL || !flight->errand->away) {
+    if (flight->work == NULL || !flight->work->away) {
         flight__free(flight);
     } else {
         timer_stop(flight->dispatch->options.loop, &flight->timer);
@@ -178,16 +187,15 @@ void dispatch_stop(struct dispatch *dispatch, void (*stopped)(void *ctx), void *
     dispatch->stopped_ctx = ctx;
     dispatch->starts = NULL;
     dispatch->starts_end = &dispatch->starts;
-    dispatch->clears = NULL;
+    dispatch->trees = NULL;
     loop_task_cancel(dispatch->options.loop, &dispatch->start_task);
     pool_cancel(&dispatch->pool);
     recover__stop(dispatch);
-    reports__stop(dispatch);
-    host_watch__stop(dispatch);
-    retain__stop(dispatch);
-    guest__stop(dispatch);
-    strays__stop(dispatch);
-    removals__stop(dispatch);
+    for (const struct dispatch_part *const *at = dispatch->options.parts; *at != NULL; at++) {
+        if ((*at)->stop != NULL) {
+            (*at)->stop(dispatch);
+        }
+    }
     wake__stop(dispatch);
     table_each(&dispatch->flights, stop_one, NULL);
     dispatch__maybe_stopped(dispatch);
@@ -200,11 +208,14 @@ void dispatch_close(struct dispatch *dispatch) {
     assert(dispatch->busy == 0);
     assert(dispatch->flights.count == 0);
     assert(dispatch->wakers.count == 0);
-    retain__stop(dispatch);
-    removals__stop(dispatch);
+    for (const struct dispatch_part *const *at = dispatch->options.parts; *at != NULL; at++) {
+        if ((*at)->close != NULL) {
+            (*at)->close(dispatch);
+        }
+    }
     table_done(&dispatch->flights);
     table_done(&dispatch->wakers);
-    host_watch__free(dispatch);
+    mem_free(dispatch->recovery);
     order__environment_free(dispatch->environment);
     mem_free(dispatch);
 }
@@ -245,7 +256,7 @@ void dispatch_doubt(struct dispatch *dispatch, int64_t below_epoch) {
 void dispatch_release(struct dispatch *dispatch) {
     if (dispatch->options.hold == RUN_HELD) {
         dispatch->options.hold = RUN_FREE;
-        dispatch_recover(dispatch, dispatch->walk.done, dispatch->walk.ctx);
+        recover__again(dispatch);
         if (dispatch->options.released != NULL) {
             dispatch->options.released(dispatch->options.ctx);
         }

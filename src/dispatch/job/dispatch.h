@@ -36,6 +36,23 @@
 enum { DISPATCH_SLOTS_DEFAULT = 1000 };
 
 struct dispatch;
+
+/* Features that stand above the flights and share their loop, store and pool: hosts, retention,
+ * folders of removed runs. Each step is performed for all parts, in the order of the list; a step
+ * that is NULL is none. */
+struct dispatch_part {
+    void (*open)(struct dispatch *dispatch);
+    void (*recover)(struct dispatch *dispatch);   /* A walk over all runs begins. May come again. */
+    void (*recovered)(struct dispatch *dispatch); /* It is over: the flights are known. */
+    void (*run_ended)(struct dispatch *dispatch);
+    void (*attempt_ended)(struct dispatch *dispatch,
+                          int64_t disk); /* Bytes that its folder takes. */
+    /* At the end of a round of retention: removes what no run has; `done` never inside the call. */
+    void (*sweep)(struct dispatch *dispatch, void (*done)(void *ctx), void *ctx);
+    void (*stop)(struct dispatch *dispatch);
+    void (*close)(struct dispatch *dispatch);
+};
+
 struct dispatch_options {
     struct loop *loop;
     struct store *store;
@@ -55,9 +72,10 @@ struct dispatch_options {
     uint64_t files; /* Soft limit of descriptors for commands; 0: as the daemon's. */
     enum run_hold hold;
     /* Of a standby, whose store is a guest's (store.h): follows and stops the commands of `bounds`'
-     * host, and reports their ends (guest.c). It begins, wakes and removes nothing. */
+     * host, and reports their ends (host/guest.c). It begins, wakes and removes nothing. */
     bool guest;
-    struct run_keep keep;  /* Ended runs and their spool. */
+    struct run_keep keep;                     /* Ended runs and their spool. */
+    const struct dispatch_part *const *parts; /* Borrowed; ends with NULL. */
     const char *host_name; /* For people: HOSTNAME:DATA. Where hosts share the database, as are */
     const char *version;
     int64_t host_timeout_ms; /* Without a sign of life, its jobs are given up; 0: never. */
@@ -81,9 +99,6 @@ void dispatch_close(struct dispatch *dispatch);
 /* What store_options.notes[RUN_NOTE] must reach. */
 void dispatch_run_note(struct dispatch *dispatch, struct bytes note);
 
-/* Runs were removed: their folders, which the database lists, are looked for within a second. */
-void dispatch_tidy(struct dispatch *dispatch);
-
 /* For whoever submits or stops: what is allowed now. */
 struct run_bounds dispatch_bounds(const struct dispatch *dispatch);
 /* Its place (engine/base/home.h). Any thread. */
@@ -95,9 +110,6 @@ MUST_CHECK bool dispatch_is_restored(const struct dispatch *dispatch);
 /* Before it, too. Where an epoch below that began an attempt and there is no folder, nobody knows
  * whether it ran: its end may be one that this database has not seen. */
 void dispatch_doubt(struct dispatch *dispatch, int64_t below_epoch);
-/* Time without a sign of life of another host, counted in looks at the database; -1: not known. */
-int64_t dispatch_host_quiet_ms(const struct dispatch *dispatch, struct bytes place);
-
 /* Ends the hold: everything that waits may begin. Not held: nothing changes. */
 void dispatch_release(struct dispatch *dispatch);
 

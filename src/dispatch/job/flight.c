@@ -1,11 +1,11 @@
-/* flight.c: one attempt in our hands, and what its holder says of it. The states: inside.h. */
+/* flight.c: one attempt in our hands, and what its holder says of it. The states: flight.h. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/fd.h"
 #include "base/memory.h"
-#include "dispatch/job/inside.h"
+#include "dispatch/job/work.h"
 
 #define SHORT_NS (1000 * (uint64_t)1000 * 1000)
 #define TO(state) (1U << FLIGHT_##state)
@@ -54,67 +54,72 @@ struct flight *flight__new(struct dispatch *dispatch, const struct run_row *row)
     flight->since_ms = row->started_ms;
     flight->grace_ms = UINT32_MAX;
     table_add(&dispatch->flights, &flight->node);
-    struct errand *errand = flight__errand(flight);
-    errand->spec = mem_copy(row->spec.data, row->spec.len);
-    errand->spec_len = row->spec.len;
+    struct flight_work *work = flight__work(flight);
+    work->spec = mem_copy(row->spec.data, row->spec.len);
+    work->spec_len = row->spec.len;
     return flight;
 }
 
-struct errand *flight__errand(struct flight *flight) {
-    if (flight->errand == NULL) {
-        struct errand *errand = mem_new(sizeof *errand);
-        errand->flight = flight;
-        errand->dispatch = flight->dispatch;
-        errand->order = -1;
-        errand->epoch = store_epoch(flight->dispatch->options.store);
-        memcpy(errand->name, flight->name, sizeof errand->name);
-        text_init(&errand->result, RUN_RESULT_MAX);
-        text_init(&errand->output, (size_t)16 << 10);
-        flight->errand = errand;
+struct flight_work *flight__work(struct flight *flight) {
+    if (flight->work == NULL) {
+        struct flight_work *work = mem_new(sizeof *work);
+        work->flight = flight;
+        work->dispatch = flight->dispatch;
+        work->order = -1;
+        work->epoch = store_epoch(flight->dispatch->options.store);
+        memcpy(work->name, flight->name, sizeof work->name);
+        work->facts = flight->facts;
+        text_init(&work->result, RUN_RESULT_MAX);
+        text_init(&work->output, (size_t)16 << 10);
+        flight->work = work;
     }
-    return flight->errand;
+    return flight->work;
 }
 
-void errand__at(const struct errand *errand) {
-    struct bytes run = {errand->name, strcspn(errand->name, ".")};
-    effects_at(errand->dispatch->options.effects, run);
+void work__at(const struct flight_work *work) {
+    struct bytes run = {work->name, strcspn(work->name, ".")};
+    effects_at(work->dispatch->options.effects, run);
 }
 
-void flight__errand_drop(struct flight *flight) {
-    struct errand *errand = flight->errand;
-    if (errand == NULL) {
+void flight__work_drop(struct flight *flight) {
+    struct flight_work *work = flight->work;
+    if (work == NULL) {
         return;
     }
-    assert(!errand->away);
-    flight->errand = NULL;
-    fd_release(&errand->order);
-    mem_free(errand->spec);
-    text_done(&errand->result);
-    text_done(&errand->output);
-    mem_free(errand);
+    assert(!work->away);
+    flight->work = NULL;
+    fd_release(&work->order);
+    mem_free(work->spec);
+    text_done(&work->result);
+    text_done(&work->output);
+    mem_free(work);
 }
 
 void flight__learn(struct flight *flight) {
-    const struct errand *errand = flight->errand;
-    if (!flight->read && errand->spec == NULL) {
-        flight->read = true;
-        flight->retry = errand->retry;
-        flight->notify = errand->notify;
-        flight->pty = errand->pty;
-        flight->input_open = errand->input_open;
-        flight->log_max = errand->log_max;
-        flight->timeout_ms = errand->timeout_ms;
+    if (!flight->facts.read && flight->work->facts.read) {
+        flight->facts = flight->work->facts;
     }
 }
 
-bool flight__back(struct errand *errand) {
-    struct dispatch *dispatch = errand->dispatch;
-    errand->away = false;
+void work__begin(struct flight_work *work, void (*run)(struct pool_job *job),
+                 void (*done)(struct pool_job *job)) {
+    work->away = true;
+    work->job = (struct pool_job){.kind = POOL_QUICK, .run = run, .done = done};
+    pool_add(&work->dispatch->pool, &work->job);
+}
+
+unsigned flight__grace_ms(int64_t grace_ms) {
+    return grace_ms < 0 ? 0 : grace_ms > INT32_MAX ? INT32_MAX : (unsigned)grace_ms;
+}
+
+bool work__back(struct flight_work *work) {
+    struct dispatch *dispatch = work->dispatch;
+    work->away = false;
     if (!dispatch->stopping) {
-        flight__learn(errand->flight);
+        flight__learn(work->flight);
         return true;
     }
-    flight__free(errand->flight);
+    flight__free(work->flight);
     dispatch__maybe_stopped(dispatch);
     return false;
 }
@@ -127,13 +132,11 @@ void flight__free(struct flight *flight) {
     timer_stop(dispatch->options.loop, &flight->deadline);
     effect_done(&flight->effect);
     holder_close(flight->holder);
-    flight__errand_drop(flight);
+    flight__work_drop(flight);
     input__drop(flight);
-    if (flight->adoption != NULL) {
-        flight->adoption->flight = NULL;
-    }
+    decide__forget_adoption(flight);
     dispatch->stats.disk_full -= flight->full;
-    watch__all(dispatch, &flight->watches);
+    log_watch__all(dispatch, &flight->watches);
     mem_free(flight);
 }
 
@@ -148,7 +151,7 @@ static void on_grown(void *ctx, enum log_stream stream, int64_t size) {
     struct flight *flight = ctx;
     if (size > flight->sizes[stream]) {
         flight->sizes[stream] = size;
-        watch__grown(flight, stream);
+        log_watch__grown(flight, stream);
     }
 }
 
@@ -168,46 +171,37 @@ static void on_disk_full(void *ctx, bool full) {
     flight->full = full;
 }
 
-/* A link that broke as soon as it was there will do so again. */
-static void lost(struct flight *flight) {
-    uint64_t lasted_ns =
-        world_mono_ns(loop_world(flight->dispatch->options.loop)) - flight->followed_ns;
-    flight->breaks = lasted_ns < SHORT_NS ? flight->breaks + 1 : 0;
-    if (flight->breaks > 1) {
-        decide__later(flight);
-    } else {
-        decide__begin(flight);
-    }
-}
-
-/* Of use when the spool says that nothing ran. */
-static void note_lost(struct errand *errand, const struct spool_exit *exit) {
-    const char *why = exit == NULL ? NULL : strerrordesc_np(exit->os);
-    if (exit != NULL) {
-        errand->exit = *exit; /* It says why; that nothing ran is for the spool to say. */
-    }
-    (void)snprintf(errand->note, sizeof errand->note,
-                   "The holder ended before it came to the command%s%s", why == NULL ? "" : ": ",
-                   why == NULL ? "" : why); /* Short. */
-}
-
 static void on_ended(void *ctx, enum holder_end end, const struct spool_exit *exit) {
     struct flight *flight = ctx;
     flight->holder = NULL; /* It ends by itself. */
     on_disk_full(flight, false);
     timer_stop(flight->dispatch->options.loop, &flight->timer);
-    struct errand *errand = flight__errand(flight);
+    struct flight_work *work = flight__work(flight);
+    const char *why = exit == NULL ? NULL : strerrordesc_np(exit->os);
+    const struct world *world = loop_world(flight->dispatch->options.loop);
     switch (end) {
     case HOLDER_EXITED:
         settle__exit(flight, exit);
         break;
     case HOLDER_VOID: /* Or it ran already: the row may be older than its folder, by a restore. */
-        (void)snprintf(errand->note, sizeof errand->note, "Somebody else decided its start");
+        (void)snprintf(work->note, sizeof work->note, "Somebody else decided its start");
         decide__begin(flight);
         break;
-    case HOLDER_LOST:
-        note_lost(errand, exit);
-        lost(flight);
+    case HOLDER_LOST: /* Of use when the spool says that nothing ran. */
+        if (exit != NULL) {
+            work->exit = *exit; /* It says why; that nothing ran is for the spool to say. */
+        }
+        (void)snprintf(work->note, sizeof work->note,
+                       "The holder ended before it came to the command%s%s",
+                       why == NULL ? "" : ": ", why == NULL ? "" : why); /* Short. */
+        /* A link that broke as soon as it was there will do so again. */
+        flight->breaks =
+            world_mono_ns(world) - flight->followed_ns < SHORT_NS ? flight->breaks + 1 : 0;
+        if (flight->breaks > 1) {
+            decide__later(flight);
+        } else {
+            decide__begin(flight);
+        }
         break;
     }
 }
@@ -227,8 +221,8 @@ void flight__follow(struct flight *flight, int64_t accepted) {
     flight__enter(flight, FLIGHT_FOLLOWING);
     flight->tries = 0;
     flight->followed_ns = world_mono_ns(loop_world(flight->dispatch->options.loop));
-    flight__errand_drop(flight);
-    overdue__watch(flight);
+    flight__work_drop(flight);
+    unresponsive__watch_deadline(flight);
     input__follow(flight, accepted);
     if (flight->stop) {
         holder_stop(flight->holder, flight->grace_ms);
@@ -243,7 +237,7 @@ void flight__stop(struct flight *flight, unsigned grace_ms) {
     }
     flight->stop = true;
     flight->grace_ms = grace_ms;
-    deaf__watch(flight);
+    unresponsive__watch_stop(flight);
     if (flight->state == FLIGHT_FOLLOWING) {
         holder_stop(flight->holder, grace_ms);
     }

@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "dispatch/job/inside.h"
+#include "dispatch/job/flight.h"
 #include "engine/job/input.h"
 
 struct feed {
@@ -56,20 +56,6 @@ static struct err read_tx(struct tx *tx, void *ctx) {
     return tx_run_input_read(tx, run, feed->asked, &feed->bytes, &feed->part);
 }
 
-/* What was read may be sent: its holder has all that stands before it. */
-static void hand_over(struct feed *feed) {
-    struct holder *holder = feed->flight->holder;
-    const struct run_input_part *part = &feed->part;
-    feed->wanted = feed->wanted || part->more;
-    if (feed->bytes.len > 0) {
-        feed->sent = part->offset + (int64_t)feed->bytes.len;
-        holder_input(holder, part->offset, (struct bytes){feed->bytes.data, feed->bytes.len});
-    }
-    if (!part->more && part->end >= 0) {
-        holder_input_end(holder, part->end);
-    }
-}
-
 static void read_done(struct err err, void *ctx) {
     struct feed *feed = ctx;
     struct dispatch *dispatch = feed->dispatch;
@@ -103,7 +89,17 @@ static void read_done(struct err err, void *ctx) {
     } else if (feed->part.offset > feed->accepted) {
         feed->wanted = true; /* Again when it has taken more of the spec's stdin. */
     } else {
-        hand_over(feed);
+        /* What was read may be sent: its holder has all that stands before it. */
+        struct holder *holder = feed->flight->holder;
+        const struct run_input_part *part = &feed->part;
+        feed->wanted = feed->wanted || part->more;
+        if (feed->bytes.len > 0) {
+            feed->sent = part->offset + (int64_t)feed->bytes.len;
+            holder_input(holder, part->offset, (struct bytes){feed->bytes.data, feed->bytes.len});
+        }
+        if (!part->more && part->end >= 0) {
+            holder_input_end(holder, part->end);
+        }
         go(feed);
     }
 }
@@ -123,7 +119,7 @@ static void go(struct feed *feed) {
 /* --- What happens to it ----------------------------------------------------------------------- */
 
 void input__follow(struct flight *flight, int64_t accepted) {
-    if (!flight->input_open) {
+    if (!flight->facts.input_open) {
         return;
     }
     if (flight->feed == NULL) {

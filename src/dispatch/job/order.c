@@ -13,7 +13,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/memory.h"
-#include "dispatch/job/inside.h"
+#include "dispatch/job/work.h"
 #include "engine/job/spec.h"
 
 enum { INHERITED_MAX = 64, OURS = 6, NONCE_BYTES = 16, OWN_MAX = PROTOCOL_NAME_MAX + 32 };
@@ -66,30 +66,33 @@ static int64_t log_max(const struct job_spec *spec) {
     return spec->output != 0 ? spec->output : JOB_LOG_DEFAULT;
 }
 
-static struct err spec_read(struct errand *errand, json_t **ret_json, struct job_spec *ret_spec,
+static struct err spec_read(struct flight_work *work, json_t **ret_json, struct job_spec *ret_spec,
                             struct why *why) {
-    AUTO(mem_release) char *text = errand->spec;
-    errand->spec = NULL;
-    struct err err = json_parse_wrapped((struct bytes){text, errand->spec_len}, ret_json, why);
+    AUTO(mem_release) char *text = work->spec;
+    work->spec = NULL;
+    work->facts = (struct flight_facts){.read = true};
+    struct err err = json_parse_wrapped((struct bytes){text, work->spec_len}, ret_json, why);
     if (!err_failed(err)) {
         err = job_spec_read(*ret_json, ret_spec, why);
     }
     if (!err_failed(err)) {
-        errand->retry = ret_spec->retry;
-        errand->notify = ret_spec->notify != NULL && json_array_size(ret_spec->notify) > 0;
-        errand->pty = ret_spec->pty;
-        errand->input_open = ret_spec->input_open;
-        errand->log_max = log_max(ret_spec);
-        errand->timeout_ms = ret_spec->timeout_ms;
+        work->facts = (struct flight_facts){.read = true,
+                                            .notify = ret_spec->notify != NULL &&
+                                                      json_array_size(ret_spec->notify) > 0,
+                                            .pty = ret_spec->pty,
+                                            .input_open = ret_spec->input_open,
+                                            .retry = ret_spec->retry,
+                                            .log_max = log_max(ret_spec),
+                                            .timeout_ms = ret_spec->timeout_ms};
     }
     return err;
 }
 
 /* One that cannot be read (it was once) leaves the defaults: no further attempt. */
-void order__read(struct errand *errand) {
+void order__read(struct flight_work *work) {
     AUTO(json_release) json_t *json = NULL;
     struct job_spec spec = {0};
-    (void)spec_read(errand, &json, &spec, NULL); /* As said above. */
+    (void)spec_read(work, &json, &spec, NULL); /* As said above. */
 }
 
 /* --- Arguments and environment ---------------------------------------------------------------- */
@@ -169,25 +172,9 @@ static void put_inherited(struct variables *variables, const struct dispatch *di
     }
 }
 
-/* The home is hidden half and writable nowhere, so programs get a fresh one: they find neither the
- * user's keys there nor a folder that refuses their caches. */
-static void put_sandbox(struct variables *variables, const struct errand *errand,
-                        const struct job_spec *spec) {
-    static const char *const names[] = {"HOME", "TMPDIR"};
-    char folder[LIMIT_PATH_MAX];
-    (void)snprintf(folder, sizeof folder, "%s/%s/" PROTOCOL_TMP,
-                   spool_path(errand->dispatch->options.spool),
-                   errand->name); /* A path: it fits. */
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        if (json_object_get(spec->env, names[i]) == NULL) {
-            put(variables, names[i], folder);
-        }
-    }
-}
-
-static bool variables_make(struct variables *variables, const struct errand *errand,
+static bool variables_make(struct variables *variables, const struct flight_work *work,
                            const struct job_spec *spec) {
-    const struct dispatch *dispatch = errand->dispatch;
+    const struct dispatch *dispatch = work->dispatch;
     if (!variables_room(variables, dispatch, spec->env)) {
         return false;
     }
@@ -199,14 +186,25 @@ static bool variables_make(struct variables *variables, const struct errand *err
     }
     /* The name is RUN.ATTEMPT: the first is the same in every attempt, the second is not. */
     char run[PROTOCOL_NAME_MAX];
-    memcpy(run, errand->name, sizeof run);
+    memcpy(run, work->name, sizeof run);
     char *dot = strrchr(run, '.');
     assert(dot != NULL);
     *dot = '\0';
     put(variables, "DROVER_IDEMPOTENCY_KEY", run);
     put(variables, "DROVER_ATTEMPT", dot + 1);
     if (spec->sandbox) {
-        put_sandbox(variables, errand, spec);
+        /* The home is hidden half and writable nowhere, so programs get a fresh one: they find
+         * neither the user's keys there nor a folder that refuses their caches. */
+        static const char *const names[] = {"HOME", "TMPDIR"};
+        char folder[LIMIT_PATH_MAX];
+        (void)snprintf(folder, sizeof folder, "%s/%s/" PROTOCOL_TMP,
+                       spool_path(work->dispatch->options.spool),
+                       work->name); /* A path: it fits. */
+        for (size_t i = 0; i < COUNT_OF(names); i++) {
+            if (json_object_get(spec->env, names[i]) == NULL) {
+                put(variables, names[i], folder);
+            }
+        }
     } else {
         put(variables, "DROVER_DATA", dispatch->options.data_dir);
     }
@@ -275,11 +273,11 @@ static unsigned flags_of(const struct job_spec *spec) {
            (spec->once ? ORDER_ONCE : 0U) | (spec->sandbox ? ORDER_SANDBOX : 0U);
 }
 
-static struct err make(struct errand *errand, const struct job_spec *spec) {
-    const struct dispatch *dispatch = errand->dispatch;
+static struct err make(struct flight_work *work, const struct job_spec *spec) {
+    const struct dispatch *dispatch = work->dispatch;
     AUTO(variables_done) struct variables variables = {0};
     AUTO(mem_release) const char **argv = arguments(spec);
-    if (argv == NULL || !variables_make(&variables, errand, spec)) {
+    if (argv == NULL || !variables_make(&variables, work, spec)) {
         return err_make(ERR_OUT_OF_MEMORY, "dispatch: order");
     }
     struct writable writable;
@@ -289,7 +287,7 @@ static struct err make(struct errand *errand, const struct job_spec *spec) {
     world_random(loop_world(dispatch->options.loop), random, sizeof random);
     hex_write(random, sizeof random, nonce);
     struct holder_order order = {
-        .name = errand->name,
+        .name = work->name,
         .nonce = nonce,
         .argv = argv,
         .env = variables.list,
@@ -308,7 +306,7 @@ static struct err make(struct errand *errand, const struct job_spec *spec) {
         .rows = (unsigned)spec->rows,
         .columns = (unsigned)spec->columns,
     };
-    return holder_order_make(&order, spool_path(dispatch->options.spool), &errand->order);
+    return holder_order_make(&order, spool_path(dispatch->options.spool), &work->order);
 }
 
 /* It was there when the job was accepted; the daemon, or the kernel, is another one now. */
@@ -321,19 +319,19 @@ static struct err check_sandbox(const struct dispatch *dispatch, struct why *why
     return err_make(ERR_SANDBOX_UNAVAILABLE, "dispatch: sandbox");
 }
 
-void order__make(struct errand *errand) {
-    errand__at(errand);
+void order__make(struct flight_work *work) {
+    work__at(work);
     AUTO(json_release) json_t *json = NULL;
     struct job_spec spec = {0};
     struct why why = {.text = ""};
-    errand->err = spec_read(errand, &json, &spec, &why);
-    if (!err_failed(errand->err) && spec.sandbox) {
-        errand->err = check_sandbox(errand->dispatch, &why);
+    work->err = spec_read(work, &json, &spec, &why);
+    if (!err_failed(work->err) && spec.sandbox) {
+        work->err = check_sandbox(work->dispatch, &why);
     }
-    if (!err_failed(errand->err)) {
-        errand->err = make(errand, &spec);
+    if (!err_failed(work->err)) {
+        work->err = make(work, &spec);
     }
     if (why.text[0] != '\0') {
-        (void)snprintf(errand->note, sizeof errand->note, "%s", why.text); /* Cut at worst. */
+        (void)snprintf(work->note, sizeof work->note, "%s", why.text); /* Cut at worst. */
     }
 }

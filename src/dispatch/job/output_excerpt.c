@@ -10,7 +10,7 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
-#include "dispatch/job/inside.h"
+#include "dispatch/job/work.h"
 #include "engine/inbox/inbox.h"
 
 enum {
@@ -117,10 +117,11 @@ static bool is_empty(const struct spool *spool, const struct log_place *place) {
     return err_failed(spool_log_read(spool, place, &byte, 1, &read)) || read.size == 0;
 }
 
-void notice__read(const struct spool *spool, const struct errand *errand, struct text *text) {
-    struct log_place out = {.name = errand->name, .stream = errand->pty ? LOG_PTY : LOG_OUT};
-    struct log_place err = {.name = errand->name, .stream = LOG_ERR};
-    if (errand->pty || is_empty(spool, &err)) {
+void output_excerpt__read(const struct spool *spool, const struct flight_work *work,
+                          struct text *text) {
+    struct log_place out = {.name = work->name, .stream = work->facts.pty ? LOG_PTY : LOG_OUT};
+    struct log_place err = {.name = work->name, .stream = LOG_ERR};
+    if (work->facts.pty || is_empty(spool, &err)) {
         add_log(spool, out, INBOX_OUTPUT_MAX, text);
     } else if (is_empty(spool, &out)) {
         add_log(spool, err, INBOX_OUTPUT_MAX, text);

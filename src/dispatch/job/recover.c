@@ -8,6 +8,7 @@
  * thousands of runs lie in the database and not in our queues. */
 #include <string.h>
 
+#include "base/memory.h"
 #include "dispatch/job/inside.h"
 
 enum {
@@ -16,51 +17,55 @@ enum {
     LOOK_AGAIN_MS = 5,
 };
 
-static void walk_on(struct dispatch *dispatch);
+struct recovery {
+    struct dispatch *dispatch;
+    struct timer timer;
+    int64_t after;
+    struct run_recovered page; /* The store function's. */
+    bool running, again, admitting, more;
+    unsigned tries;
+    struct effect effect;
+    struct run_bounds bounds;
+    void (*done)(void *ctx); /* NULL: nobody waits. */
+    void *ctx;
+};
 
-static struct dispatch *of_walk(struct walk *walk) {
-    return CONTAINER_OF(walk, struct dispatch, walk);
-}
+static void recovery_next(struct recovery *walk);
 
-static void on_timer(struct timer *timer) {
-    walk_on(of_walk(CONTAINER_OF(timer, struct walk, timer)));
-}
-
-static void pause_walk(struct dispatch *dispatch, uint64_t wait_ms) {
-    timer_start(dispatch->options.loop, &dispatch->walk.timer, wait_ms, on_timer);
+static void recovery_resume(struct timer *timer) {
+    recovery_next(CONTAINER_OF(timer, struct recovery, timer));
 }
 
 static struct err page_tx(struct tx *tx, void *ctx) {
-    struct walk *walk = ctx;
+    struct recovery *walk = ctx;
     return tx_run_recover(tx, walk->after, PAGE, &walk->page);
 }
 
 static struct err admit_tx(struct tx *tx, void *ctx) {
-    struct walk *walk = ctx;
+    struct recovery *walk = ctx;
     return tx_run_admit_all(tx, &walk->bounds, PAGE, &walk->more);
 }
 
 /* The first walk is over: who waited for a flight that did not come reads the row. */
-static void finish(struct dispatch *dispatch) {
-    struct walk *walk = &dispatch->walk;
+static void recovery_end(struct recovery *walk) {
+    struct dispatch *dispatch = walk->dispatch;
     walk->running = false;
     if (walk->again) {
         dispatch_recover(dispatch, walk->done, walk->ctx);
         return;
     }
     dispatch->recovered = true;
-    strays__look(dispatch);
-    watch__all(dispatch, &dispatch->parked);
+    dispatch__recovered(dispatch);
+    log_watch__all(dispatch, &dispatch->parked);
     if (walk->done != NULL) {
         walk->done(walk->ctx);
     }
 }
 
 /* False: the answer is of no use, and what follows from that was done. */
-static bool walked(struct dispatch *dispatch, struct err err) {
-    struct walk *walk = &dispatch->walk;
-    dispatch__answered(dispatch);
-    if (dispatch->stopping) {
+static bool recovery_answered(struct recovery *walk, struct err err) {
+    struct dispatch *dispatch = walk->dispatch;
+    if (!dispatch__goes_on(dispatch)) {
         return false;
     }
     if (err_failed(err)) {
@@ -71,7 +76,8 @@ static bool walked(struct dispatch *dispatch, struct err err) {
         dispatch->stats.store_retries++;
         effect_begin(dispatch->options.effects, &walk->effect, "read the runs that have not ended");
         effect_failed(&walk->effect, err);
-        pause_walk(dispatch, dispatch__wait_ms(++walk->tries));
+        timer_start(dispatch->options.loop, &walk->timer, dispatch__wait_ms(++walk->tries),
+                    recovery_resume);
         return false;
     }
     walk->tries = 0;
@@ -80,21 +86,21 @@ static bool walked(struct dispatch *dispatch, struct err err) {
 }
 
 static void admit_done(struct err err, void *ctx) {
-    struct dispatch *dispatch = of_walk(ctx);
-    if (!walked(dispatch, err)) {
+    struct recovery *walk = ctx;
+    if (!recovery_answered(walk, err)) {
         return;
     }
-    if (dispatch->walk.more) {
-        walk_on(dispatch);
+    if (walk->more) {
+        recovery_next(walk);
     } else {
-        finish(dispatch);
+        recovery_end(walk);
     }
 }
 
 static void page_done(struct err err, void *ctx) {
-    struct walk *walk = ctx;
-    struct dispatch *dispatch = of_walk(walk);
-    if (!walked(dispatch, err)) {
+    struct recovery *walk = ctx;
+    struct dispatch *dispatch = walk->dispatch;
+    if (!recovery_answered(walk, err)) {
         return;
     }
     if (walk->page.unreadable > 0) {
@@ -106,16 +112,16 @@ static void page_done(struct err err, void *ctx) {
     walk->after = walk->page.last;
     walk->admitting = walk->page.last == 0;
     if (walk->admitting && dispatch->options.hold == RUN_HELD) {
-        finish(dispatch);
+        recovery_end(walk);
     } else {
-        walk_on(dispatch);
+        recovery_next(walk);
     }
 }
 
-static void walk_on(struct dispatch *dispatch) {
-    struct walk *walk = &dispatch->walk;
+static void recovery_next(struct recovery *walk) {
+    struct dispatch *dispatch = walk->dispatch;
     if (dispatch->pool.count > BEHIND) {
-        pause_walk(dispatch, LOOK_AGAIN_MS);
+        timer_start(dispatch->options.loop, &walk->timer, LOOK_AGAIN_MS, recovery_resume);
     } else if (walk->admitting) {
         walk->bounds = dispatch_bounds(dispatch);
         dispatch__write(dispatch, admit_tx, admit_done, walk);
@@ -125,22 +131,35 @@ static void walk_on(struct dispatch *dispatch) {
 }
 
 void dispatch_recover(struct dispatch *dispatch, void (*done)(void *ctx), void *ctx) {
-    struct walk *walk = &dispatch->walk;
+    if (dispatch->recovery == NULL) {
+        dispatch->recovery = mem_new(sizeof *dispatch->recovery);
+        dispatch->recovery->dispatch = dispatch;
+    }
+    struct recovery *walk = dispatch->recovery;
     walk->done = done;
     walk->ctx = ctx;
     walk->again = walk->running;
-    reports__start(dispatch);
-    host_watch__start(dispatch);
-    removals__start(dispatch);
+    for (const struct dispatch_part *const *at = dispatch->options.parts; *at != NULL; at++) {
+        if ((*at)->recover != NULL) {
+            (*at)->recover(dispatch);
+        }
+    }
     if (!walk->running && !dispatch->stopping) {
         walk->running = true;
         walk->after = 0;
         walk->admitting = false;
-        walk_on(dispatch);
+        recovery_next(walk);
     }
 }
 
+void recover__again(struct dispatch *dispatch) {
+    const struct recovery *walk = dispatch->recovery;
+    dispatch_recover(dispatch, walk == NULL ? NULL : walk->done, walk == NULL ? NULL : walk->ctx);
+}
+
 void recover__stop(struct dispatch *dispatch) {
-    timer_stop(dispatch->options.loop, &dispatch->walk.timer);
-    watch__all(dispatch, &dispatch->parked);
+    if (dispatch->recovery != NULL) {
+        timer_stop(dispatch->options.loop, &dispatch->recovery->timer);
+    }
+    log_watch__all(dispatch, &dispatch->parked);
 }

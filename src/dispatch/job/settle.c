@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "dispatch/job/inside.h"
+#include "dispatch/job/work.h"
 #include "engine/host/reports.h"
 #include "engine/job/spec.h"
 
@@ -22,25 +22,25 @@ static void settle_write(struct flight *flight);
 
 /* The leader judges a run: a guest reports how the command ended. */
 static struct err report_tx(struct tx *tx, void *ctx) {
-    struct errand *errand = ctx;
-    return tx_host_report_put(tx, errand->settle.bounds.host, &errand->settle);
+    struct flight_work *work = ctx;
+    return tx_host_report_put(tx, work->settle.bounds.host, &work->settle);
 }
 
 static struct err settle_tx(struct tx *tx, void *ctx) {
-    struct errand *errand = ctx;
+    struct flight_work *work = ctx;
     struct run_row row;
-    errand__at(errand);
-    if (errand->form == SETTLE_ALONE) {
-        const struct run_settle *settle = &errand->settle;
+    work__at(work);
+    if (work->form == SETTLE_ALONE) {
+        const struct run_settle *settle = &work->settle;
         const struct run_give_up what = {
             .run = settle->run,
             .attempt = settle->attempt,
             .sentence = settle->note,
             .exit_code = settle->end.end == ATTEMPT_EXITED ? settle->end.code : -1,
             .bounds = settle->bounds};
-        return tx_run_give_up(tx, &what, &errand->late);
+        return tx_run_give_up(tx, &what, &work->late);
     }
-    return tx_run_settle(tx, &errand->settle, &errand->late, &row);
+    return tx_run_settle(tx, &work->settle, &work->late, &row);
 }
 
 static void on_timer(struct timer *timer) {
@@ -50,29 +50,26 @@ static void on_timer(struct timer *timer) {
 /* True: another try was begun, with less to store. */
 static bool settle_less(struct flight *flight, struct err err) {
     static const char *const lost[] = {[SETTLE_WHOLE] = "result and output", [SETTLE_BARE] = "end"};
-    struct errand *errand = flight->errand;
-    if (errand->form == SETTLE_ALONE) {
+    struct flight_work *work = flight->work;
+    if (work->form == SETTLE_ALONE) {
         return false;
     }
-    text_clear(&errand->result);
-    text_clear(&errand->output);
-    (void)snprintf(errand->note, sizeof errand->note, "its %s could not be stored: %s",
-                   lost[errand->form], err_name(err.code)); /* Short. */
-    errand->form = errand->form == SETTLE_WHOLE ? SETTLE_BARE : SETTLE_ALONE;
+    text_clear(&work->result);
+    text_clear(&work->output);
+    (void)snprintf(work->note, sizeof work->note, "its %s could not be stored: %s",
+                   lost[work->form], err_name(err.code)); /* Short. */
+    work->form = work->form == SETTLE_WHOLE ? SETTLE_BARE : SETTLE_ALONE;
     flight->tries = 0;
     settle_write(flight);
     return true;
 }
 
-/* A constraint that refuses this form of the end refuses it again: the next is tried at once. */
-static bool form_is_refused(const struct flight *flight, struct err err) {
-    return effect_is_hopeless(flight->tries + 1, err) ||
-           (err.code == ERR_CONFLICT && flight->errand->form != SETTLE_ALONE);
-}
-
 static void settle_failed(struct flight *flight, struct err err) {
     struct dispatch *dispatch = flight->dispatch;
-    if (form_is_refused(flight, err)) {
+    /* A constraint that refuses this form of the end refuses it again: the next is tried at once.
+     * */
+    if (effect_is_hopeless(flight->tries + 1, err) ||
+        (err.code == ERR_CONFLICT && flight->work->form != SETTLE_ALONE)) {
         if (!settle_less(flight, err)) {
             static const char what[] = "store the end of a command";
             dispatch__failed(dispatch,
@@ -98,19 +95,19 @@ static void settle_failed(struct flight *flight, struct err err) {
 static void reported(struct flight *flight) {
     effect_done(&flight->effect);
     timer_stop(flight->dispatch->options.loop, &flight->deadline);
-    flight__errand_drop(flight);
+    flight__work_drop(flight);
     flight->dispatch->stats.settled += flight->reports == 0;
-    flight->reported = guest__walk(flight->dispatch);
+    flight->reported = flight->dispatch->guest_walk;
     flight->reports++;
     flight__enter(flight, FLIGHT_REPORTED);
 }
 
 static void settle_done(struct err err, void *ctx) {
-    struct errand *errand = ctx;
-    struct flight *flight = errand->flight;
-    struct dispatch *dispatch = errand->dispatch;
+    struct flight_work *work = ctx;
+    struct flight *flight = work->flight;
+    struct dispatch *dispatch = work->dispatch;
     dispatch__answered(dispatch);
-    if (!flight__back(errand)) {
+    if (!work__back(work)) {
         return;
     }
     if (err_failed(err) && err.code != ERR_NOT_FOUND) {
@@ -121,11 +118,15 @@ static void settle_done(struct err err, void *ctx) {
         reported(flight);
         return;
     }
-    if (err_failed(err) || errand->late) {
+    if (err_failed(err) || work->late) {
         dispatch->stats.late++;
     } else {
         dispatch->stats.settled++;
-        retain__grew(dispatch, errand->disk);
+        for (const struct dispatch_part *const *at = dispatch->options.parts; *at != NULL; at++) {
+            if ((*at)->attempt_ended != NULL) {
+                (*at)->attempt_ended(dispatch, work->disk);
+            }
+        }
     }
     flight__free(flight);
 }
@@ -138,25 +139,25 @@ static int64_t wall_ms(const struct spool_exit *exit) {
 
 static void settle_write(struct flight *flight) {
     struct dispatch *dispatch = flight->dispatch;
-    struct errand *errand = flight->errand;
-    errand->settle = (struct run_settle){
+    struct flight_work *work = flight->work;
+    work->settle = (struct run_settle){
         .run = flight__run(flight),
         .attempt = flight->attempt,
-        .end = errand->end,
-        .retry = flight->retry,
-        .result = {errand->result.data, errand->result.len},
-        .note = {errand->note, strlen(errand->note)},
-        .output = {errand->output.data, errand->output.len},
-        .usage = {.known = errand->ended,
-                  .cpu_us = errand->ended ? errand->exit.cpu_us : errand->cpu_us,
-                  .memory_kb = errand->exit.memory_kb,
-                  .wall_ms = wall_ms(&errand->exit)},
-        .disk = errand->disk,
+        .end = work->end,
+        .retry = flight->facts.retry,
+        .result = {work->result.data, work->result.len},
+        .note = {work->note, strlen(work->note)},
+        .output = {work->output.data, work->output.len},
+        .usage = {.known = work->ended,
+                  .cpu_us = work->ended ? work->exit.cpu_us : work->cpu_us,
+                  .memory_kb = work->exit.memory_kb,
+                  .wall_ms = wall_ms(&work->exit)},
+        .disk = work->disk,
         .random = dispatch__random(dispatch),
         .bounds = dispatch_bounds(dispatch),
     };
-    errand->away = true;
-    dispatch__write(dispatch, dispatch->options.guest ? report_tx : settle_tx, settle_done, errand);
+    work->away = true;
+    dispatch__write(dispatch, dispatch->options.guest ? report_tx : settle_tx, settle_done, work);
 }
 
 static void settle(struct flight *flight) {
@@ -170,15 +171,15 @@ static void settle(struct flight *flight) {
 /* --- Output for a notice ---------------------------------------------------------------------- */
 
 static void read_run(struct pool_job *job) {
-    struct errand *errand = CONTAINER_OF(job, struct errand, job);
-    errand__at(errand);
-    notice__read(errand->dispatch->options.spool, errand, &errand->output);
+    struct flight_work *work = CONTAINER_OF(job, struct flight_work, job);
+    work__at(work);
+    output_excerpt__read(work->dispatch->options.spool, work, &work->output);
 }
 
 static void read_done(struct pool_job *job) {
-    struct errand *errand = CONTAINER_OF(job, struct errand, job);
-    if (flight__back(errand)) {
-        settle(errand->flight);
+    struct flight_work *work = CONTAINER_OF(job, struct flight_work, job);
+    if (work__back(work)) {
+        settle(work->flight);
     }
 }
 
@@ -188,21 +189,21 @@ static void add_number(struct text *text, const char *name, int64_t number) {
     text_addf(text, ",\"%s\":%" PRId64, name, number);
 }
 
-static void write_result(const struct errand *errand, struct text *text) {
-    const struct spool_exit *exit = &errand->exit;
-    if (errand->ended && exit->end == EXIT_EXITED) {
+static void write_result(const struct flight_work *work, struct text *text) {
+    const struct spool_exit *exit = &work->exit;
+    if (work->ended && exit->end == EXIT_EXITED) {
         text_addf(text, "{\"exit_code\":%d,\"signal\":null", exit->code);
-    } else if (errand->ended && exit->end == EXIT_SIGNALED) {
+    } else if (work->ended && exit->end == EXIT_SIGNALED) {
         text_addf(text, "{\"exit_code\":null,\"signal\":%d", exit->signal);
     } else {
         text_add_str(text, "{\"exit_code\":null,\"signal\":null");
     }
-    if (errand->exit.end == EXIT_NOT_STARTED && errand->exit.os != 0) {
-        const char *name = strerrorname_np(errand->exit.os);
+    if (work->exit.end == EXIT_NOT_STARTED && work->exit.os != 0) {
+        const char *name = strerrorname_np(work->exit.os);
         text_addf(text, ",\"errno\":\"%s\",\"step\":\"%s\"", name == NULL ? "" : name,
-                  errand->exit.step);
+                  work->exit.step);
     }
-    if (errand->ended) {
+    if (work->ended) {
         int64_t took_ms = exit->ended_ms - exit->started_ms;
         add_number(text, "started_ms", exit->started_ms);
         add_number(text, "ended_ms", exit->ended_ms);
@@ -221,8 +222,8 @@ static void write_result(const struct errand *errand, struct text *text) {
         if (exit->sandbox > 0) {
             add_number(text, "sandbox", exit->sandbox);
         }
-    } else if (errand->cpu_us > 0) {
-        add_number(text, "cpu_us", errand->cpu_us);
+    } else if (work->cpu_us > 0) {
+        add_number(text, "cpu_us", work->cpu_us);
     }
     text_add_char(text, '}');
 }
@@ -230,55 +231,71 @@ static void write_result(const struct errand *errand, struct text *text) {
 /* Of an end that nobody saw, the folder was weighed when it was looked at. */
 static int64_t disk_of(const struct flight *flight) {
     static const struct spool_exit silent = {.end = EXIT_NOT_STARTED};
-    const struct errand *errand = flight->errand;
-    if (errand->disk > 0 || errand->foreign) {
-        return errand->disk;
+    const struct flight_work *work = flight->work;
+    if (work->disk > 0 || work->foreign) {
+        return work->disk;
     }
-    return spool_disk_of(errand->ended ? &errand->exit : &silent,
-                         flight->log_max > 0 ? flight->log_max : JOB_LOG_DEFAULT);
-}
-
-/* Where nothing ran there is nothing to read. */
-static bool has_output(enum attempt_end end) {
-    return end == ATTEMPT_EXITED || end == ATTEMPT_SIGNALED || end == ATTEMPT_GONE ||
-           end == ATTEMPT_REBOOTED;
-}
-
-/* The daemon, its nursery and a holder say so by the errno of the step that failed. Whether the
- * limit of the process or that of the system was reached, a descriptor comes free when another
- * command ends. */
-static bool lacks_descriptors(const struct errand *errand, enum attempt_end end) {
-    const struct spool_exit *exit = &errand->exit;
-    bool unbegun = end == ATTEMPT_VOID || end == ATTEMPT_NOT_STARTED;
-    return unbegun && exit->end == EXIT_NOT_STARTED && (exit->os == EMFILE || exit->os == ENFILE);
+    return spool_disk_of(work->ended ? &work->exit : &silent,
+                         flight->facts.log_max > 0 ? flight->facts.log_max : JOB_LOG_DEFAULT);
 }
 
 void settle__begin(struct flight *flight, struct attempt end) {
     struct dispatch *dispatch = flight->dispatch;
-    struct errand *errand = flight__errand(flight);
-    if (lacks_descriptors(errand, end.end)) {
+    struct flight_work *work = flight__work(flight);
+    /* The daemon, its nursery and a holder say so by the errno of the step that failed. Whether the
+     * limit of the process or that of the system was reached, a descriptor comes free when another
+     * command ends. */
+    const struct spool_exit *exit = &work->exit;
+    bool unbegun = end.end == ATTEMPT_VOID || end.end == ATTEMPT_NOT_STARTED;
+    if (unbegun && exit->end == EXIT_NOT_STARTED && (exit->os == EMFILE || exit->os == ENFILE)) {
         end = (struct attempt){.end = ATTEMPT_NO_DESCRIPTORS};
-        if (errand->exit.os == ENFILE) { /* EMFILE may be the limit of a holder alone. */
+        if (work->exit.os == ENFILE) { /* EMFILE may be the limit of a holder alone. */
             shortage_report(dispatch->options.shortage, "start a command",
                             err_from_errno(ENFILE, "holder: start"));
         }
     }
-    errand->end = end;
-    errand->disk = disk_of(flight);
-    write_result(errand, &errand->result);
+    work->end = end;
+    work->disk = disk_of(flight);
+    write_result(work, &work->result);
     dispatch->stats.void_starts += end.end == ATTEMPT_VOID || end.end == ATTEMPT_NO_DESCRIPTORS;
-    if (!flight->notify || !has_output(end.end)) {
+    /* Where nothing ran there is nothing to read. */
+    if (!flight->facts.notify || !(end.end == ATTEMPT_EXITED || end.end == ATTEMPT_SIGNALED ||
+                                   end.end == ATTEMPT_GONE || end.end == ATTEMPT_REBOOTED)) {
         settle(flight);
         return;
     }
-    errand->pty = flight->pty;
     flight__enter(flight, FLIGHT_READING);
-    errand->away = true;
-    errand->job = (struct pool_job){.kind = POOL_QUICK, .run = read_run, .done = read_done};
-    pool_add(&dispatch->pool, &errand->job);
+    work__begin(work, read_run, read_done);
 }
 
-static struct attempt attempt_of(const struct spool_exit *exit) {
+void settle__exit(struct flight *flight, const struct spool_exit *exit) {
+    struct flight_work *work = flight__work(flight);
+    work->ended = true;
+    work->exit = *exit;
+    size_t size = sizeof work->note;
+    work->note[0] = '\0';
+    if (exit->end == EXIT_NOT_STARTED && strcmp(exit->step, "sandbox_cwd") == 0) {
+        (void)snprintf(work->note, size,
+                       "The sandbox lets a command write in its folder, and this one holds drover's"
+                       " own data or devices, or lies in them: give it another cwd"); /* Short. */
+    } else if (exit->end == EXIT_NOT_STARTED) {
+        const char *text = strerrordesc_np(exit->os);
+        (void)snprintf(work->note, size, "The command could not be started: %s: %s", exit->step,
+                       text == NULL ? "unknown error" : text); /* Short. */
+    } else if (exit->left > 0) {
+        (void)snprintf(work->note, size,
+                       "%" PRId64 " processes could not be ended: the system keeps them",
+                       exit->left); /* Short. */
+    }
+    /* Whoever follows the log hears of the last bytes here: they are on the disk. */
+    const int64_t sizes[LOG_STREAMS] = {
+        [LOG_OUT] = exit->out, [LOG_ERR] = exit->err, [LOG_PTY] = exit->pty};
+    for (enum log_stream stream = 0; stream < LOG_STREAMS; stream++) {
+        if (sizes[stream] > flight->sizes[stream]) {
+            flight->sizes[stream] = sizes[stream];
+            log_watch__grown(flight, stream);
+        }
+    }
     static const enum attempt_end ends[] = {[EXIT_EXITED] = ATTEMPT_EXITED,
                                             [EXIT_SIGNALED] = ATTEMPT_SIGNALED,
                                             [EXIT_NOT_STARTED] = ATTEMPT_NOT_STARTED};
@@ -286,45 +303,8 @@ static struct attempt attempt_of(const struct spool_exit *exit) {
                                             [EXIT_STOPPED] = ATTEMPT_STOPPED,
                                             [EXIT_TIMED_OUT] = ATTEMPT_TIMED_OUT,
                                             [EXIT_PROCESSES] = ATTEMPT_PROCESSES};
-    return (struct attempt){.end = ends[exit->end],
-                            .why = whys[exit->why],
-                            .code = exit->end == EXIT_SIGNALED ? exit->signal : exit->code};
-}
-
-static void write_note(const struct spool_exit *exit, char *note, size_t size) {
-    note[0] = '\0';
-    if (exit->end == EXIT_NOT_STARTED && strcmp(exit->step, "sandbox_cwd") == 0) {
-        (void)snprintf(note, size,
-                       "The sandbox lets a command write in its folder, and this one holds drover's"
-                       " own data or devices, or lies in them: give it another cwd"); /* Short. */
-    } else if (exit->end == EXIT_NOT_STARTED) {
-        const char *text = strerrordesc_np(exit->os);
-        (void)snprintf(note, size, "The command could not be started: %s: %s", exit->step,
-                       text == NULL ? "unknown error" : text); /* Short. */
-    } else if (exit->left > 0) {
-        (void)snprintf(note, size,
-                       "%" PRId64 " processes could not be ended: the system keeps them",
-                       exit->left); /* Short. */
-    }
-}
-
-/* Whoever follows the log hears of the last bytes here: they are on the disk. */
-static void sizes_final(struct flight *flight, const struct spool_exit *exit) {
-    const int64_t sizes[LOG_STREAMS] = {
-        [LOG_OUT] = exit->out, [LOG_ERR] = exit->err, [LOG_PTY] = exit->pty};
-    for (enum log_stream stream = 0; stream < LOG_STREAMS; stream++) {
-        if (sizes[stream] > flight->sizes[stream]) {
-            flight->sizes[stream] = sizes[stream];
-            watch__grown(flight, stream);
-        }
-    }
-}
-
-void settle__exit(struct flight *flight, const struct spool_exit *exit) {
-    struct errand *errand = flight__errand(flight);
-    errand->ended = true;
-    errand->exit = *exit;
-    write_note(exit, errand->note, sizeof errand->note);
-    sizes_final(flight, exit);
-    settle__begin(flight, attempt_of(exit));
+    settle__begin(flight,
+                  (struct attempt){.end = ends[exit->end],
+                                   .why = whys[exit->why],
+                                   .code = exit->end == EXIT_SIGNALED ? exit->signal : exit->code});
 }

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "base/fd.h"
-#include "dispatch/job/inside.h"
+#include "dispatch/job/work.h"
 
 enum {
     TURN_NS = 1000 * 1000,
@@ -49,34 +49,26 @@ static struct flight *dequeue(struct dispatch *dispatch) {
 }
 
 static void order_run(struct pool_job *job) {
-    order__make(CONTAINER_OF(job, struct errand, job));
+    order__make(CONTAINER_OF(job, struct flight_work, job));
 }
 
 static void order_done(struct pool_job *job) {
-    struct errand *errand = CONTAINER_OF(job, struct errand, job);
-    if (flight__back(errand)) {
-        enqueue(errand->flight);
+    struct flight_work *work = CONTAINER_OF(job, struct flight_work, job);
+    if (work__back(work)) {
+        enqueue(work->flight);
     }
 }
 
-static void order_in_pool(struct flight *flight) {
-    struct errand *errand = flight->errand;
-    flight__enter(flight, FLIGHT_ORDERING);
-    errand->away = true;
-    errand->job = (struct pool_job){.kind = POOL_QUICK, .run = order_run, .done = order_done};
-    pool_add(&flight->dispatch->pool, &errand->job);
-}
-
 static void refuse(struct flight *flight, struct err err) {
-    struct errand *errand = flight->errand;
+    struct flight_work *work = flight->work;
     struct shortage *shortage = flight->dispatch->options.shortage;
-    if (errand->note[0] == '\0') {
-        (void)snprintf(errand->note, sizeof errand->note, "The holder could not be started: %s%s%s",
+    if (work->note[0] == '\0') {
+        (void)snprintf(work->note, sizeof work->note, "The holder could not be started: %s%s%s",
                        err.step, err.os != 0 ? ": " : "",
                        err.os != 0 ? strerrordesc_np(err.os) : ""); /* Cut at worst. */
     }
     if (shortage_is(err)) {
-        errand->exit = (struct spool_exit){.end = EXIT_NOT_STARTED, .os = err.os, .step = "holder"};
+        work->exit = (struct spool_exit){.end = EXIT_NOT_STARTED, .os = err.os, .step = "holder"};
         shortage_report(shortage, "start a command", err);
     }
     if (shortage == NULL || !shortage_is(err)) { /* A shortage is told once for all starts. */
@@ -88,20 +80,20 @@ static void refuse(struct flight *flight, struct err err) {
 
 static void begin(struct flight *flight) {
     struct dispatch *dispatch = flight->dispatch;
-    struct errand *errand = flight->errand;
+    struct flight_work *work = flight->work;
     dispatch->stats.queued_starts--;
     flight__learn(flight);
     if (flight->stop) {
         decide__begin(flight);
         return;
     }
-    struct err err = errand->err;
+    struct err err = work->err;
     if (!err_failed(err) && shortage_lasts(dispatch->options.shortage)) {
         err = err_from_errno(EMFILE, "holder: wait for a descriptor");
     }
     if (!err_failed(err)) {
-        err = holder_start(dispatch->options.holders, fd_take(&errand->order), flight__news(),
-                           flight, &flight->holder);
+        err = holder_start(dispatch->options.holders, fd_take(&work->order), flight__news(), flight,
+                           &flight->holder);
     }
     if (err_failed(err)) {
         refuse(flight, err);
@@ -113,14 +105,15 @@ static void begin(struct flight *flight) {
 }
 
 static void serve(struct flight *flight) {
-    struct errand *errand = flight->errand;
-    bool made = errand->order >= 0 || err_failed(errand->err);
-    if (!made && !flight->stop && errand->spec_len > LARGE) {
-        order_in_pool(flight);
+    struct flight_work *work = flight->work;
+    bool made = work->order >= 0 || err_failed(work->err);
+    if (!made && !flight->stop && work->spec_len > LARGE) {
+        flight__enter(flight, FLIGHT_ORDERING);
+        work__begin(work, order_run, order_done);
         return;
     }
     if (!made && !flight->stop) {
-        order__make(errand);
+        order__make(work);
     }
     begin(flight);
 }

@@ -3,48 +3,84 @@
  *
  *   stop ──grace──> ask ──ANSWER_MS──> a word came? ──yes──> ask …; of an overdue one: later
  *                    ^                     │ no, ASKS_MAX times in a row; or there is no link
- *   overdue (deadline.c)                    └──> deaf: killed by pid and start time, its tree ended
+ *   overdue: its deadline has passed        └──> unresponsive: killed by pid and start time, and
+ *                                                its tree ended
  *
  * A command runs as the same user as its holder, and can stop it with a signal, or take its socket
  * away. Whoever is in charge of the end of a tree must therefore be in charge of that, too. A
  * holder that lives gets all the time that its system takes to end what cannot be killed; it only
  * has to say a word. Until the grace is over it may be as quiet as it likes. It is asked twice: we
- * may have stood still ourselves, and look at the clock before we read what was said meanwhile. */
-#include "dispatch/job/inside.h"
+ * may have stood still ourselves, and look at the clock before we read what was said meanwhile.
+ *
+ * The deadline of a command is kept a second time, since a command can stop its holder, who keeps
+ * it. So we look when its time, the grace after it and a margin are over and no end was reported. A
+ * holder that answers then is not hurried: it ends what the system is slow to end, or our clock
+ * went wrong (while no daemon was there, the wall's clock was all that there is, and that can be
+ * set). After an answer the whole time passes before the next look. */
+#include "dispatch/job/flight.h"
+#include "engine/job/spec.h"
 
-enum { ANSWER_MS = 300, ASKS_MAX = 2 };
+enum {
+    ANSWER_MS = 300,
+    ASKS_MAX = 2,
+    /* What a holder takes beside the grace to end what does not want to; and, after a restart, for
+     * us to hear of thousands of them. */
+    MARGIN_MS = 5000,
+};
 
-static void on_timer(struct timer *timer);
+static void responsive_look(struct flight *flight);
+static void answer_due(struct timer *timer);
 
-static void give_up(struct flight *flight) {
-    flight->deaf = true;
-    flight->overdue = !flight->stop;
-    if (flight->state == FLIGHT_FOLLOWING) {
-        holder_close(flight->holder);
-        flight->holder = NULL;
-        decide__begin(flight);
-    } else if (flight->state == FLIGHT_PAUSING) {
-        decide__now(flight);
+static void deadline_due(struct timer *timer) {
+    struct flight *flight = CONTAINER_OF(timer, struct flight, deadline);
+    if (flight->health == HEALTH_GOOD) {
+        responsive_look(flight);
     }
 }
 
-/* One that is being looked at (thousands are, at a start) is not unreachable yet. */
-static bool is_deaf(const struct flight *flight) {
-    bool silent = flight->state == FLIGHT_FOLLOWING && flight->asks >= ASKS_MAX;
-    return silent || (flight->asks > 0 && flight->state == FLIGHT_PAUSING);
+static int64_t whole_ms(const struct flight *flight) {
+    return flight->facts.timeout_ms + JOB_GRACE_MS + MARGIN_MS;
 }
 
-void deaf__look(struct flight *flight) {
+void unresponsive__watch_deadline(struct flight *flight) {
+    if (flight->facts.timeout_ms > 0 && !timer_runs(&flight->deadline)) {
+        /* Of one that an older daemon began, at most what the wall's clock says. */
+        int64_t whole = whole_ms(flight);
+        int64_t now_ms = world_wall_ms(loop_world(flight->dispatch->options.loop));
+        int64_t left = flight->since_ms + whole - now_ms;
+        timer_start(flight->dispatch->options.loop, &flight->deadline,
+                    (uint64_t)(left > whole       ? whole
+                               : left < MARGIN_MS ? MARGIN_MS
+                                                  : left),
+                    deadline_due);
+    }
+}
+
+static void deadline_restart(struct flight *flight) {
+    timer_start(flight->dispatch->options.loop, &flight->deadline, (uint64_t)whole_ms(flight),
+                deadline_due);
+}
+
+static void responsive_look(struct flight *flight) {
     if (flight->state == FLIGHT_FOLLOWING && !holder_is_silent(flight->holder)) {
         bool heard = flight->asks > 0;
         flight->asks = 0;
         if (heard && !flight->stop) {
-            overdue__again(flight);
+            deadline_restart(flight);
             return;
         }
     }
-    if (is_deaf(flight)) {
-        give_up(flight);
+    /* One that is being looked at (thousands are, at a start) is not unreachable yet. */
+    bool silent = flight->state == FLIGHT_FOLLOWING && flight->asks >= ASKS_MAX;
+    if (silent || (flight->asks > 0 && flight->state == FLIGHT_PAUSING)) {
+        flight->health = flight->stop ? HEALTH_UNRESPONSIVE : HEALTH_OVERDUE;
+        if (flight->state == FLIGHT_FOLLOWING) {
+            holder_close(flight->holder);
+            flight->holder = NULL;
+            decide__begin(flight);
+        } else if (flight->state == FLIGHT_PAUSING) {
+            decide__now(flight);
+        }
         return;
     }
     flight->asks = flight->state == FLIGHT_DECIDING ? 0 : flight->asks + 1;
@@ -52,17 +88,17 @@ void deaf__look(struct flight *flight) {
         holder_ask(flight->holder);
     }
     if (flight->state < FLIGHT_CLEARING) {
-        timer_start(flight->dispatch->options.loop, &flight->answer, ANSWER_MS, on_timer);
+        timer_start(flight->dispatch->options.loop, &flight->answer, ANSWER_MS, answer_due);
     }
 }
 
-static void on_timer(struct timer *timer) {
-    deaf__look(CONTAINER_OF(timer, struct flight, answer));
+static void answer_due(struct timer *timer) {
+    responsive_look(CONTAINER_OF(timer, struct flight, answer));
 }
 
 /* One that is being asked already is not given more time. */
-void deaf__watch(struct flight *flight) {
-    if (!flight->deaf && flight->asks == 0) {
-        timer_start(flight->dispatch->options.loop, &flight->answer, flight->grace_ms, on_timer);
+void unresponsive__watch_stop(struct flight *flight) {
+    if (flight->health == HEALTH_GOOD && flight->asks == 0) {
+        timer_start(flight->dispatch->options.loop, &flight->answer, flight->grace_ms, answer_due);
     }
 }

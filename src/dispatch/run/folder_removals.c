@@ -21,8 +21,9 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "dispatch/job/inside.h"
+#include "dispatch/job/work.h"
 #include "dispatch/run/folders.h"
+#include "dispatch/run/retention.h"
 #include "engine/run/folder_removals.h"
 
 enum {
@@ -90,18 +91,6 @@ static void removals_free(struct removals *removals) {
     mem_free(removals);
 }
 
-/* Runs that are not listed any more, and those that are given up, are no longer counted. */
-static void failing_drop(struct removals *removals) {
-    size_t kept = 0;
-    for (size_t i = 0; i < removals->failing_count; i++) {
-        struct failing *failing = &removals->failing[i];
-        if (failing->met && failing->tries < TRIES_MAX) {
-            removals->failing[kept++] = *failing;
-        }
-    }
-    removals->failing_count = kept;
-}
-
 static void round_end(struct removals *removals) {
     struct dispatch *dispatch = removals->dispatch;
     if (removals->again) {
@@ -117,7 +106,15 @@ static void list_next(struct removals *removals) {
         page_ask(removals);
         return;
     }
-    failing_drop(removals);
+    /* Runs that are not listed any more, and those that are given up, are no longer counted. */
+    size_t kept = 0;
+    for (size_t i = 0; i < removals->failing_count; i++) {
+        struct failing *failing = &removals->failing[i];
+        if (failing->met && failing->tries < TRIES_MAX) {
+            removals->failing[kept++] = *failing;
+        }
+    }
+    removals->failing_count = kept;
     if (removals->failing_count == 0) {
         removals->folder_log.last = ERR_OK;
     }
@@ -215,13 +212,6 @@ static enum outcome folder_remove(struct removals *removals, const char *name, u
     return err_failed(removals->cursor.err) ? OUTCOME_FAILED : OUTCOME_GONE;
 }
 
-static void run_end(struct removals *removals, enum outcome outcome) {
-    struct cursor *cursor = &removals->cursor;
-    removals->outcomes[cursor->at] = outcome;
-    removals->errs[cursor->at] = cursor->err;
-    *cursor = (struct cursor){.at = cursor->at + 1, .attempt = 1};
-}
-
 /* A stop waits for what is in the pool: so a job looks at a few folders. */
 static void remove_run(struct pool_job *job) {
     struct removals *removals = CONTAINER_OF(job, struct removals, job);
@@ -238,7 +228,9 @@ static void remove_run(struct pool_job *job) {
             outcome = folder_remove(removals, name, &work);
         }
         if (outcome == OUTCOME_STAYS || cursor->attempt >= last) {
-            run_end(removals, outcome);
+            removals->outcomes[cursor->at] = outcome;
+            removals->errs[cursor->at] = cursor->err;
+            *cursor = (struct cursor){.at = cursor->at + 1, .attempt = 1};
         } else {
             cursor->attempt++;
         }
@@ -314,16 +306,6 @@ static void remove_done(struct pool_job *job) {
 
 /* --- Pages ------------------------------------------------------------------------------------ */
 
-/* True: some of its attempts are in flight, and were asked to end. */
-static bool run_is_stopped(struct dispatch *dispatch, const struct id *run) {
-    struct table_node *node = table_find(&dispatch->flights, id_of(run));
-    bool flies = node != NULL;
-    for (; node != NULL; node = table_find_next(node)) {
-        flight__stop(CONTAINER_OF(node, struct flight, node), 0 /* grace_ms */);
-    }
-    return flies;
-}
-
 static struct err page_tx(struct tx *tx, void *ctx) {
     struct removals *removals = ctx;
     return tx_folder_removals_find(tx, &removals->listed);
@@ -341,7 +323,13 @@ static void page_done(struct err err, void *ctx) {
     }
     for (size_t i = 0; i < removals->listed.count; i++) {
         struct folder_removal *removal = &removals->listed.page[i];
-        removal->attempts = run_is_stopped(dispatch, &removal->run) ? 0 : removal->attempts;
+        /* True: some of its attempts are in flight, and were asked to end. */
+        struct table_node *node = table_find(&dispatch->flights, id_of(&removal->run));
+        bool flies = node != NULL;
+        for (; node != NULL; node = table_find_next(node)) {
+            flight__stop(CONTAINER_OF(node, struct flight, node), 0 /* grace_ms */);
+        }
+        removal->attempts = flies ? 0 : removal->attempts;
     }
     removals->away = true;
     removals->cursor = (struct cursor){.attempt = 1};
@@ -376,7 +364,7 @@ static void round_begin(struct removals *removals) {
 
 /* --- Life ------------------------------------------------------------------------------------- */
 
-void removals__start(struct dispatch *dispatch) {
+static void removals_start(struct dispatch *dispatch) {
     struct removals *removals = dispatch->removals;
     if (dispatch->stopping) {
         return;
@@ -385,8 +373,7 @@ void removals__start(struct dispatch *dispatch) {
         removals = dispatch->removals = mem_new(sizeof *removals);
         removals->dispatch = dispatch;
     }
-    bool shared = dispatch->options.guest || dispatch->options.bounds.hosts == RUN_HOSTS_SHARED;
-    if (shared && !removals->shared) {
+    if (dispatch__hosts_shared(dispatch) && !removals->shared) {
         removals->shared = true;
         if (!removals->away) {
             timer_start(dispatch->options.loop, &removals->timer, EVERY_MS, on_timer);
@@ -405,7 +392,7 @@ void removals__look(struct dispatch *dispatch) {
     timer_start(dispatch->options.loop, &removals->timer, 0, on_timer);
 }
 
-void removals__stop(struct dispatch *dispatch) {
+static void removals_stop(struct dispatch *dispatch) {
     struct removals *removals = dispatch->removals;
     if (removals == NULL || removals->away) {
         return; /* The step that is away ends it. */
@@ -413,3 +400,8 @@ void removals__stop(struct dispatch *dispatch) {
     timer_stop(dispatch->options.loop, &removals->timer);
     removals_free(removals);
 }
+
+const struct dispatch_part removals_part = {.open = removals_start,
+                                            .recover = removals_start,
+                                            .stop = removals_stop,
+                                            .close = removals_stop};

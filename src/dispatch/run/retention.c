@@ -21,6 +21,7 @@
 #include "base/number.h"
 #include "dispatch/job/inside.h"
 #include "dispatch/run/folders.h"
+#include "dispatch/run/retention.h"
 #include "engine/inbox/inbox.h"
 
 enum {
@@ -41,7 +42,7 @@ struct span {
     int64_t first, last;
 };
 
-struct tidy {
+struct retention {
     struct dispatch *dispatch;
     struct timer timer;
     struct pool_job job;
@@ -71,12 +72,12 @@ struct tidy {
 struct removal {
     struct pool_job job;
     struct dispatch *dispatch;
-    struct tidy *tidy;
+    struct retention *retention;
     struct span span;
     struct err err;
 };
 
-static void tidy_on(struct tidy *tidy);
+static void retention_next(struct retention *retention);
 
 static void removal_run(struct pool_job *job) {
     struct removal *removal = CONTAINER_OF(job, struct removal, job);
@@ -89,101 +90,92 @@ static void removal_run(struct pool_job *job) {
 static void removal_done(struct pool_job *job) {
     struct removal *removal = CONTAINER_OF(job, struct removal, job);
     struct dispatch *dispatch = removal->dispatch;
-    struct tidy *tidy = removal->tidy;
+    struct retention *retention = removal->retention;
     if (err_failed(removal->err)) {
         dispatch__failed(dispatch, "the folder of a run could not be removed",
                          bytes_of(removal->span.run.text), removal->err);
     }
     mem_free(removal);
     dispatch__maybe_stopped(dispatch);
-    if (--tidy->removals == 0) {
-        tidy->away = false;
-        tidy_on(tidy);
+    if (--retention->removals == 0) {
+        retention->away = false;
+        retention_next(retention);
     }
-}
-
-static void remove_span(struct tidy *tidy, const struct span *span) {
-    struct removal *removal = mem_new(sizeof *removal);
-    removal->dispatch = tidy->dispatch;
-    removal->tidy = tidy;
-    removal->span = *span;
-    removal->job = (struct pool_job){.kind = POOL_TIDY, .run = removal_run, .done = removal_done};
-    tidy->removals++;
-    tidy->away = true;
-    pool_add(&tidy->dispatch->pool, &removal->job);
 }
 
 /* --- Rows ------------------------------------------------------------------------------------- */
 
 static struct err prune_tx(struct tx *tx, void *ctx) {
-    struct tidy *tidy = ctx;
-    tidy->more = false;
-    return tx_run_prune(tx, &tidy->prune, &tidy->more);
+    struct retention *retention = ctx;
+    retention->more = false;
+    return tx_run_prune(tx, &retention->prune, &retention->more);
 }
 
 static void prune_done(struct err err, void *ctx);
 
-static void prune(struct tidy *tidy) {
-    struct dispatch *dispatch = tidy->dispatch;
-    tidy->asked_ns = world_mono_ns(loop_world(dispatch->options.loop));
-    uint64_t lived_ns = tidy->pruned_ns == 0 ? 0 : tidy->asked_ns - tidy->pruned_ns;
-    tidy->prune = (struct run_prune){
+static void prune(struct retention *retention) {
+    struct dispatch *dispatch = retention->dispatch;
+    retention->asked_ns = world_mono_ns(loop_world(dispatch->options.loop));
+    uint64_t lived_ns = retention->pruned_ns == 0 ? 0 : retention->asked_ns - retention->pruned_ns;
+    retention->prune = (struct run_prune){
         .keep = dispatch->options.keep, .limit = PAGE, .lived_ms = (int64_t)(lived_ns / 1000000)};
-    dispatch__write(dispatch, prune_tx, prune_done, tidy);
+    dispatch__write(dispatch, prune_tx, prune_done, retention);
 }
 
-static bool stopped(struct tidy *tidy) {
-    if (!tidy->dispatch->stopping) {
+static void retention_stop(struct dispatch *dispatch);
+
+static bool stopped(struct retention *retention) {
+    if (!retention->dispatch->stopping) {
         return false;
     }
-    retain__stop(tidy->dispatch);
+    retention_stop(retention->dispatch);
     return true;
 }
 
 /* The store has answered; false: it stops, and nothing more is asked. */
-static bool goes_on(struct tidy *tidy, struct err err, const char *fault) {
-    tidy->away = false;
-    dispatch__answered(tidy->dispatch);
-    if (stopped(tidy)) {
+static bool goes_on(struct retention *retention, struct err err, const char *fault) {
+    retention->away = false;
+    dispatch__answered(retention->dispatch);
+    if (stopped(retention)) {
         return false;
     }
     if (err_failed(err)) {
-        dispatch__failed(tidy->dispatch, fault, (struct bytes){"", 0}, err);
+        dispatch__failed(retention->dispatch, fault, (struct bytes){"", 0}, err);
     }
     return true;
 }
 
 static void prune_done(struct err err, void *ctx) {
-    struct tidy *tidy = ctx;
-    if (!goes_on(tidy, err, "old runs could not be removed")) {
+    struct retention *retention = ctx;
+    if (!goes_on(retention, err, "old runs could not be removed")) {
         return;
     }
     if (err_failed(err)) {
-        tidy->more = false;
+        retention->more = false;
     } else {
-        tidy->pruned_ns = tidy->asked_ns;
+        retention->pruned_ns = retention->asked_ns;
     }
-    tidy_on(tidy);
+    retention_next(retention);
 }
 
 /* --- What was told ---------------------------------------------------------------------------- */
 
 static struct err told_tx(struct tx *tx, void *ctx) {
-    struct tidy *tidy = ctx;
+    struct retention *retention = ctx;
     const struct inbox_prune prune = {
-        .age_ms = tidy->dispatch->options.keep.age_ms, .count = INBOX_KEPT_MAX, .limit = PAGE};
-    tidy->more = false;
-    return tx_inbox_prune(tx, &prune, &tidy->more);
+        .age_ms = retention->dispatch->options.keep.age_ms, .count = INBOX_KEPT_MAX, .limit = PAGE};
+    retention->more = false;
+    return tx_inbox_prune(tx, &prune, &retention->more);
 }
 
 static void told_done(struct err err, void *ctx) {
-    struct tidy *tidy = ctx;
-    if (!goes_on(tidy, err, "old notices could not be removed")) {
+    struct retention *retention = ctx;
+    if (!goes_on(retention, err, "old notices could not be removed")) {
         return;
     }
-    tidy->told = err_failed(err) || !tidy->more;
-    tidy->more = false; /* Of runs there are none. */
-    tidy_on(tidy);
+    retention->told = err_failed(err) || !retention->more;
+    retention->more = false; /* Of runs there are none. */
+    retention_next(retention);
 }
 
 /* --- Litter ----------------------------------------------------------------------------------- */
@@ -205,45 +197,45 @@ static bool span_of(const char *name, struct span *ret_span) {
 }
 
 static struct err on_folder(void *ctx, const char *name) {
-    struct tidy *tidy = ctx;
-    const struct dispatch_options *options = &tidy->dispatch->options;
+    struct retention *retention = ctx;
+    const struct dispatch_options *options = &retention->dispatch->options;
     struct span span;
     int64_t changed_s = 0;
     if (span_of(name, &span) && !err_failed(spool_changed_s(options->spool, name, &changed_s)) &&
         changed_s < world_wall_ms(loop_world(options->loop)) / 1000 - UNTOUCHED_S) {
-        text_add(&tidy->names, name, strlen(name) + 1);
+        text_add(&retention->names, name, strlen(name) + 1);
     }
     return ERR_OK; /* Names beyond the bound wait for the next look. */
 }
 
 static void list_run(struct pool_job *job) {
-    struct tidy *tidy = CONTAINER_OF(job, struct tidy, job);
-    tidy->err = spool_each(tidy->dispatch->options.spool, on_folder, tidy);
+    struct retention *retention = CONTAINER_OF(job, struct retention, job);
+    retention->err = spool_each(retention->dispatch->options.spool, on_folder, retention);
 }
 
 static void list_done(struct pool_job *job) {
-    struct tidy *tidy = CONTAINER_OF(job, struct tidy, job);
-    struct dispatch *dispatch = tidy->dispatch;
-    tidy->away = false;
+    struct retention *retention = CONTAINER_OF(job, struct retention, job);
+    struct dispatch *dispatch = retention->dispatch;
+    retention->away = false;
     dispatch__maybe_stopped(dispatch);
-    if (stopped(tidy)) {
+    if (stopped(retention)) {
         return;
     }
-    if (err_failed(tidy->err)) {
+    if (err_failed(retention->err)) {
         dispatch__failed(dispatch, "the folders of runs could not be listed", (struct bytes){"", 0},
-                         tidy->err);
+                         retention->err);
     }
-    tidy->looked_ns = world_mono_ns(loop_world(dispatch->options.loop));
-    tidy_on(tidy);
+    retention->looked_ns = world_mono_ns(loop_world(dispatch->options.loop));
+    retention_next(retention);
 }
 
 static struct err check_tx(struct tx *tx, void *ctx) {
-    struct tidy *tidy = ctx;
-    size_t at = tidy->at;
-    tidy->count = 0;
-    for (size_t i = 0; i < CHECK_PAGE && at < tidy->names.len; i++) {
-        const char *name = tidy->names.data + at;
-        struct span *span = &tidy->gone[tidy->count];
+    struct retention *retention = ctx;
+    size_t at = retention->at;
+    retention->count = 0;
+    for (size_t i = 0; i < CHECK_PAGE && at < retention->names.len; i++) {
+        const char *name = retention->names.data + at;
+        struct span *span = &retention->gone[retention->count];
         at += strlen(name) + 1;
         bool ours = span_of(name, span), found = false;
         assert(ours);
@@ -253,145 +245,172 @@ static struct err check_tx(struct tx *tx, void *ctx) {
         if (err_failed(err)) {
             return err;
         }
-        tidy->count += !found;
+        retention->count += !found;
     }
     return ERR_OK;
 }
 
 static void check_done(struct err err, void *ctx) {
-    struct tidy *tidy = ctx;
-    struct dispatch *dispatch = tidy->dispatch;
-    tidy->away = false;
+    struct retention *retention = ctx;
+    struct dispatch *dispatch = retention->dispatch;
+    retention->away = false;
     dispatch__answered(dispatch);
-    if (stopped(tidy)) {
+    if (stopped(retention)) {
         return;
     }
-    for (size_t i = 0; i < CHECK_PAGE && tidy->at < tidy->names.len; i++) {
-        tidy->at += strlen(tidy->names.data + tidy->at) + 1;
+    for (size_t i = 0; i < CHECK_PAGE && retention->at < retention->names.len; i++) {
+        retention->at += strlen(retention->names.data + retention->at) + 1;
     }
-    for (size_t i = 0; !err_failed(err) && i < tidy->count; i++) {
-        remove_span(tidy, &tidy->gone[i]);
+    for (size_t i = 0; !err_failed(err) && i < retention->count; i++) {
+        struct removal *removal = mem_new(sizeof *removal);
+        removal->dispatch = retention->dispatch;
+        removal->retention = retention;
+        removal->span = retention->gone[i];
+        removal->job =
+            (struct pool_job){.kind = POOL_TIDY, .run = removal_run, .done = removal_done};
+        retention->removals++;
+        retention->away = true;
+        pool_add(&retention->dispatch->pool, &removal->job);
     }
-    if (err_failed(err) || tidy->count == 0) {
-        tidy_on(tidy);
+    if (err_failed(err) || retention->count == 0) {
+        retention_next(retention);
     }
 }
 
 /* --- Rounds ----------------------------------------------------------------------------------- */
 
 static void on_timer(struct timer *timer) {
-    struct tidy *tidy = CONTAINER_OF(timer, struct tidy, timer);
-    tidy->more = true;
-    tidy->soon = tidy->told = tidy->swept = tidy->cleared = false;
-    tidy->grown = tidy->ended = 0;
-    tidy_on(tidy);
+    struct retention *retention = CONTAINER_OF(timer, struct retention, timer);
+    retention->more = true;
+    retention->soon = retention->told = retention->swept = retention->cleared = false;
+    retention->grown = retention->ended = 0;
+    retention_next(retention);
 }
 
-static void sleep_until_next(struct tidy *tidy) {
-    text_done(&tidy->names);
-    text_init(&tidy->names, NAMES_SIZE_MAX);
-    tidy->at = 0;
-    timer_start(tidy->dispatch->options.loop, &tidy->timer, tidy->soon ? SOON_MS : EVERY_MS,
-                on_timer);
+static void sleep_until_next(struct retention *retention) {
+    text_done(&retention->names);
+    text_init(&retention->names, NAMES_SIZE_MAX);
+    retention->at = 0;
+    timer_start(retention->dispatch->options.loop, &retention->timer,
+                retention->soon ? SOON_MS : EVERY_MS, on_timer);
 }
 
-static void scripts_swept(void *ctx) {
-    struct tidy *tidy = ctx;
-    tidy->away = false;
-    tidy_on(tidy);
+static void retention_swept(void *ctx) {
+    struct retention *retention = ctx;
+    retention->away = false;
+    retention_next(retention);
+}
+
+/* One part at most sweeps. */
+static void retention_sweep(struct retention *retention) {
+    const struct dispatch_part *const *at = retention->dispatch->options.parts;
+    while (*at != NULL && (*at)->sweep == NULL) {
+        at++;
+    }
+    if (*at == NULL) {
+        retention_swept(retention);
+    } else {
+        (*at)->sweep(retention->dispatch, retention_swept, retention);
+    }
 }
 
 /* A daemon may live for months. */
-bool retain__look_due(uint64_t looked_ns, uint64_t now_ns) {
+bool retention__look_due(uint64_t looked_ns, uint64_t now_ns) {
     return looked_ns == 0 || now_ns - looked_ns >= (uint64_t)LOOK_S * 1000000000;
 }
 
 /* Each step is over before the next is asked for. */
-static void tidy_on(struct tidy *tidy) {
-    struct dispatch *dispatch = tidy->dispatch;
+static void retention_next(struct retention *retention) {
+    struct dispatch *dispatch = retention->dispatch;
     const struct run_keep *keep = &dispatch->options.keep;
-    if (stopped(tidy)) {
+    if (stopped(retention)) {
         return;
     }
     if (dispatch->options.hold == RUN_HELD) {
-        sleep_until_next(tidy);
+        sleep_until_next(retention);
         return;
     }
-    tidy->away = true;
-    bool prunes = tidy->more && (keep->count > 0 || keep->age_ms > 0 || keep->bytes > 0);
-    if (!prunes && !tidy->cleared) {
-        tidy->cleared = true;
+    retention->away = true;
+    bool prunes = retention->more && (keep->count > 0 || keep->age_ms > 0 || keep->bytes > 0);
+    if (!prunes && !retention->cleared) {
+        retention->cleared = true;
         removals__look(dispatch);
     }
     if (prunes) {
-        prune(tidy);
-    } else if (!tidy->told) {
-        dispatch__write(dispatch, told_tx, told_done, tidy);
-    } else if (retain__look_due(tidy->looked_ns,
-                                world_mono_ns(loop_world(dispatch->options.loop)))) {
-        tidy->job = (struct pool_job){.kind = POOL_TIDY, .run = list_run, .done = list_done};
-        pool_add(&dispatch->pool, &tidy->job);
-    } else if (tidy->at < tidy->names.len) {
-        dispatch__read(dispatch, check_tx, check_done, tidy);
-    } else if (!tidy->swept) { /* Behind the runs that had them. */
-        tidy->swept = true;
-        retain__sweep_scripts(dispatch, scripts_swept, tidy);
+        prune(retention);
+    } else if (!retention->told) {
+        dispatch__write(dispatch, told_tx, told_done, retention);
+    } else if (retention__look_due(retention->looked_ns,
+                                   world_mono_ns(loop_world(dispatch->options.loop)))) {
+        retention->job = (struct pool_job){.kind = POOL_TIDY, .run = list_run, .done = list_done};
+        pool_add(&dispatch->pool, &retention->job);
+    } else if (retention->at < retention->names.len) {
+        dispatch__read(dispatch, check_tx, check_done, retention);
+    } else if (!retention->swept) { /* Behind the runs that had them. */
+        retention->swept = true;
+        retention_sweep(retention);
     } else {
-        tidy->away = false;
-        sleep_until_next(tidy);
+        retention->away = false;
+        sleep_until_next(retention);
     }
 }
 
-void retain__start(struct dispatch *dispatch) {
-    struct tidy *tidy = mem_new(sizeof *tidy);
-    tidy->dispatch = dispatch;
-    text_init(&tidy->names, NAMES_SIZE_MAX);
-    dispatch->tidy = tidy;
-    timer_start(dispatch->options.loop, &tidy->timer, FIRST_MS, on_timer);
+static void retention_open(struct dispatch *dispatch) {
+    struct retention *retention = mem_new(sizeof *retention);
+    retention->dispatch = dispatch;
+    text_init(&retention->names, NAMES_SIZE_MAX);
+    dispatch->retention = retention;
+    timer_start(dispatch->options.loop, &retention->timer, FIRST_MS, on_timer);
 }
 
 /* Not at once: a round now and then does for many ends. */
-static void come_soon(struct tidy *tidy) {
-    if (tidy->soon) {
+static void come_soon(struct retention *retention) {
+    if (retention->soon) {
         return;
     }
-    tidy->soon = true;
-    if (!tidy->away) {
-        timer_start(tidy->dispatch->options.loop, &tidy->timer, SOON_MS, on_timer);
+    retention->soon = true;
+    if (!retention->away) {
+        timer_start(retention->dispatch->options.loop, &retention->timer, SOON_MS, on_timer);
     }
 }
 
-void dispatch_tidy(struct dispatch *dispatch) {
-    if (dispatch->tidy != NULL) {
-        come_soon(dispatch->tidy);
+void retention_wake(struct dispatch *dispatch) {
+    if (dispatch->retention != NULL) {
+        come_soon(dispatch->retention);
     }
 }
 
-void retain__grew(struct dispatch *dispatch, int64_t bytes) {
-    struct tidy *tidy = dispatch->tidy;
+static void retention_grew(struct dispatch *dispatch, int64_t bytes) {
+    struct retention *retention = dispatch->retention;
     int64_t most = dispatch->options.keep.bytes;
-    tidy->grown += bytes;
-    if (most > 0 && tidy->grown >= most / GROWN_SHARE) {
-        come_soon(tidy);
+    retention->grown += bytes;
+    if (most > 0 && retention->grown >= most / GROWN_SHARE) {
+        come_soon(retention);
     }
 }
 
-void retain__ended(struct dispatch *dispatch) {
-    struct tidy *tidy = dispatch->tidy;
+static void retention_run_ended(struct dispatch *dispatch) {
+    struct retention *retention = dispatch->retention;
     int64_t most = dispatch->options.keep.count;
-    tidy->ended++;
-    if (most > 0 && tidy->ended > most / GROWN_SHARE) {
-        come_soon(tidy);
+    retention->ended++;
+    if (most > 0 && retention->ended > most / GROWN_SHARE) {
+        come_soon(retention);
     }
 }
 
-void retain__stop(struct dispatch *dispatch) {
-    struct tidy *tidy = dispatch->tidy;
-    if (tidy == NULL || tidy->away) {
+static void retention_stop(struct dispatch *dispatch) {
+    struct retention *retention = dispatch->retention;
+    if (retention == NULL || retention->away) {
         return; /* Who comes back ends it. */
     }
-    timer_stop(dispatch->options.loop, &tidy->timer);
-    text_done(&tidy->names);
-    mem_free(tidy);
-    dispatch->tidy = NULL;
+    timer_stop(dispatch->options.loop, &retention->timer);
+    text_done(&retention->names);
+    mem_free(retention);
+    dispatch->retention = NULL;
 }
+
+const struct dispatch_part retention_part = {.open = retention_open,
+                                             .run_ended = retention_run_ended,
+                                             .attempt_ended = retention_grew,
+                                             .stop = retention_stop,
+                                             .close = retention_stop};

@@ -24,7 +24,7 @@ struct rows_call;
 typedef struct err (*rows_fn)(struct tx *tx, const struct rows_call *call);
 
 /* The tool that workflows perform: they stand above turns, so turns are given it when they open.
- * Promise    `begin` sets *ret_launch at once, makes ready what is asked, and then calls rows__send,
+ * Promise    `begin` sets *ret_launch at once and prepares what is asked; then it calls rows__send,
  *            or ends the call itself (work__settle). `commit` is the call's transaction. */
 struct workflow_launch;
 struct workflow_tool {

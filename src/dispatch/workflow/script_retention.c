@@ -20,6 +20,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "dispatch/job/inside.h"
+#include "dispatch/workflow/script_retention.h"
 #include "dispatch/workflow/start.h"
 #include "engine/workflow/workflows.h"
 #include "store/datadir.h"
@@ -259,7 +260,7 @@ static void sweep_begin(struct script_sweep *sweep) {
     dispatch__read(sweep->dispatch, find_tx, found, sweep);
 }
 
-void retain__sweep_scripts(struct dispatch *dispatch, void (*done)(void *ctx), void *ctx) {
+static void script_retention_sweep(struct dispatch *dispatch, void (*done)(void *ctx), void *ctx) {
     struct script_sweep *sweep = mem_new(sizeof *sweep);
     const struct world *world = loop_world(dispatch->options.loop);
     sweep->dispatch = dispatch;
@@ -268,3 +269,5 @@ void retain__sweep_scripts(struct dispatch *dispatch, void (*done)(void *ctx), v
     sweep->ctx = ctx;
     sweep_begin(sweep);
 }
+
+const struct dispatch_part script_retention_part = {.sweep = script_retention_sweep};

@@ -1,4 +1,4 @@
-/* watch.c: followers of logs, hung on the attempt that they follow.
+/* log_watch.c: followers of logs, hung on the attempt that they follow.
  *
  * A holder says `grown` thousands of times a second, so it may cost nothing that grows with the
  * followers of others. Who follows an attempt that is not in flight is told at once, and reads the
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/number.h"
-#include "dispatch/job/inside.h"
+#include "dispatch/job/flight.h"
 
 static void unlink_watch(struct dispatch_watch *watch) {
     if (watch->list == NULL) {
@@ -26,16 +26,6 @@ static void unlink_watch(struct dispatch_watch *watch) {
     watch->next = NULL;
 }
 
-static void link_watch(struct dispatch_watch *watch, struct dispatch_watch **list) {
-    watch->list = list;
-    watch->prev = NULL;
-    watch->next = *list;
-    if (watch->next != NULL) {
-        watch->next->prev = watch;
-    }
-    *list = watch;
-}
-
 static void on_task(struct loop_task *task) {
     struct dispatch_watch *watch = CONTAINER_OF(task, struct dispatch_watch, task);
     watch->dispatch->stats.watches--;
@@ -48,7 +38,7 @@ static void wake(struct dispatch_watch *watch) {
     loop_soon(watch->dispatch->options.loop, &watch->task);
 }
 
-void watch__grown(struct flight *flight, enum log_stream stream) {
+void log_watch__grown(struct flight *flight, enum log_stream stream) {
     for (struct dispatch_watch *watch = flight->watches, *next; watch != NULL; watch = next) {
         next = watch->next;
         if (watch->stream == stream && watch->offset < flight->sizes[stream]) {
@@ -57,7 +47,7 @@ void watch__grown(struct flight *flight, enum log_stream stream) {
     }
 }
 
-void watch__all(struct dispatch *dispatch, struct dispatch_watch **list) {
+void log_watch__all(struct dispatch *dispatch, struct dispatch_watch **list) {
     while (*list != NULL) {
         if (dispatch->stopping) { /* It would only ask again. */
             dispatch_watch_stop(*list);
@@ -88,7 +78,14 @@ void dispatch_watch_start(struct dispatch *dispatch, const struct log_place *pla
     bool waits = flight != NULL ? place->offset >= flight->sizes[place->stream]
                                 : !dispatch->recovered || dispatch->stopping;
     if (waits) {
-        link_watch(watch, flight != NULL ? &flight->watches : &dispatch->parked);
+        struct dispatch_watch **list = flight != NULL ? &flight->watches : &dispatch->parked;
+        watch->list = list;
+        watch->prev = NULL;
+        watch->next = *list;
+        if (watch->next != NULL) {
+            watch->next->prev = watch;
+        }
+        *list = watch;
     } else {
         wake(watch);
     }

@@ -1,0 +1,138 @@
+/* flight.h: an attempt in the hands of this daemon, and the steps that its files take.
+ *
+ * A FLIGHT is one attempt of a run in the hands of this daemon, from the note that asks for it to
+ * the commit of its end:
+ *
+ *    note: start                               note: adopt
+ *        │      ┌──────────┐                        │
+ *        v      v          │ large order            v     ┌── pause ──┐
+ *      QUEUED ────────> ORDERING          ┌───> DECIDING <┤           │ unreachable, or an error
+ *        │  └──────────────┼──────────────┤      │  │ │   └> PAUSING ─┘ of the system
+ *        │ begun           │ stopped, or  │      │  │ └──────────┐
+ *        v                 │ it failed    │      │  │ its holder │
+ *      FOLLOWING <─────────┼──────────────┼──────┘  │ is dead    v
+ *        │  └─ link lost, ─┴──────────────┘ alive   │        CLEARING (its tree)
+ *        │     or unresponsive (at once again: by PAUSING)          │
+ *        │ ended                                    │            │
+ *        v                          void, ended     v            │
+ *      READING (output for a notice) <──────────────┴────────────┘
+ *        │
+ *        v
+ *      SETTLING ──> gone; of a guest: REPORTED ──> gone, or DECIDING where the report was lost
+ *                                                  (host/guest.c)
+ *
+ * A flight keeps only what its end needs; what a state needs beside that is its work (work.h): the
+ * flight owns it, and a job in the pool or a function of the store may use it in between.
+ */
+#ifndef DROVER_DISPATCH_JOB_FLIGHT_H
+#define DROVER_DISPATCH_JOB_FLIGHT_H
+
+#include "dispatch/job/inside.h"
+#include "proc/protocol.h"
+
+enum flight_state {
+    FLIGHT_NEW,
+    FLIGHT_QUEUED,
+    FLIGHT_ORDERING,
+    FLIGHT_FOLLOWING,
+    FLIGHT_DECIDING,
+    FLIGHT_PAUSING,
+    FLIGHT_CLEARING,
+    FLIGHT_READING,
+    FLIGHT_SETTLING,
+    FLIGHT_REPORTED, /* A guest's: its end waits for the leader. */
+    FLIGHT_STATES
+};
+
+/* A holder that does not do what it must is killed: it does not stop its command, or was to end it
+ * at its deadline though nobody had asked for a stop. */
+enum flight_health { HEALTH_GOOD, HEALTH_UNRESPONSIVE, HEALTH_OVERDUE };
+
+/* What the spec says about an attempt. */
+struct flight_facts {
+    bool read; /* False: the spec was not read yet. */
+    bool notify, pty;
+    bool input_open; /* Input may come, by offset. */
+    struct retry_policy retry;
+    int64_t log_max;    /* Bytes of each stream of output that are kept. */
+    int64_t timeout_ms; /* 0: none. */
+};
+
+struct flight {
+    struct table_node node; /* By run. */
+    struct dispatch *dispatch;
+    struct flight *next; /* In the queue of starts, or of trees to be ended. */
+    char name[PROTOCOL_NAME_MAX];
+    int64_t attempt;
+    enum flight_state state;
+    enum flight_health health;
+    bool ours;    /* The row says that this daemon's epoch has it. */
+    bool stop;    /* It was asked to end. */
+    bool claimed; /* Its holder said so, to us. */
+    bool full;    /* Its output finds no space on the disk. */
+    struct flight_facts facts;
+    struct feed *feed; /* input.c: owned, or by the store's answer; NULL: it takes no input. */
+    int64_t since_ms;  /* When its time began, by the wall's clock. */
+    unsigned grace_ms;
+    unsigned asks;  /* In a row, for a sign of its life, since the grace or its time is over. */
+    unsigned tries; /* In a row, of what the state tries again. */
+    struct effect effect; /* Of the state that tries again. */
+    unsigned breaks;      /* Links in a row that broke as soon as they were there. */
+    uint64_t followed_ns;
+    uint64_t walked;   /* A guest's: number of the last walk that had it, */
+    uint64_t reported; /* and of the walk in which its end was reported, */
+    unsigned reports;  /* for the n-th time. */
+    int64_t sizes[LOG_STREAMS];
+    struct holder *holder;          /* Owned; FOLLOWING. */
+    struct flight_work *work;       /* Owned. */
+    struct adoption *adoption;      /* decide.c: owned by the store's answer; NULL: none awaited. */
+    struct dispatch_watch *watches; /* Borrowed. */
+    struct timer timer, answer, deadline;
+};
+
+struct flight *flight__find(const struct dispatch *dispatch, struct bytes run, int64_t attempt);
+struct flight *flight__new(struct dispatch *dispatch, const struct run_row *row);
+void flight__enter(struct flight *flight, enum flight_state state);
+struct bytes flight__run(const struct flight *flight);
+void flight__free(struct flight *flight); /* At the end, or when the daemon stops. */
+void flight__stop(struct flight *flight, unsigned grace_ms);
+unsigned flight__grace_ms(int64_t stop_grace_ms); /* As a row has it. */
+/* flight->holder is there: follow it, from where its input was taken. */
+void flight__follow(struct flight *flight, int64_t accepted);
+const struct holder_news *flight__news(void);
+
+/* start.c */
+void start__queue(struct flight *flight);
+void start__task(struct loop_task *task);
+
+/* decide.c */
+void decide__begin(struct flight *flight);
+void decide__now(struct flight *flight);   /* PAUSING: the rest of the pause is not waited for. */
+void decide__pause(struct flight *flight); /* Before the next try. */
+/* Its link broke, and the one before it, too: after a pause. */
+void decide__later(struct flight *flight);
+void decide__forget_adoption(struct flight *flight);
+
+/* end_trees.c: of a flight whose holder is dead. */
+void end_trees__add(struct flight *flight);
+
+/* unresponsive.c: of a flight that was asked to stop: after the grace its holder must show that it
+ * lives. The deadline of a flight whose holder lives is watched, too; again: nothing. */
+void unresponsive__watch_stop(struct flight *flight);
+void unresponsive__watch_deadline(struct flight *flight);
+
+/* settle.c */
+void settle__begin(struct flight *flight, struct attempt end);
+void settle__exit(struct flight *flight, const struct spool_exit *exit);
+
+/* input.c: of an attempt that is followed. `accepted`: bytes that it has taken; INPUT_UNKNOWN: its
+ * holder will say. */
+enum { INPUT_UNKNOWN = -1 };
+void input__follow(struct flight *flight, int64_t accepted);
+void input__accepted(struct flight *flight, int64_t size);
+void input__drop(struct flight *flight);
+
+/* log_watch.c */
+void log_watch__grown(struct flight *flight, enum log_stream stream);
+
+#endif

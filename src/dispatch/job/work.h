@@ -1,0 +1,72 @@
+/* work.h: what a state of a flight needs while it lasts. A job in the pool touches nothing else. */
+#ifndef DROVER_DISPATCH_JOB_WORK_H
+#define DROVER_DISPATCH_JOB_WORK_H
+
+#include "base/text.h"
+#include "dispatch/job/flight.h"
+#include "proc/tree.h"
+
+enum {
+    NOTE_MAX = 320,      /* A sentence about a failure. */
+    TREE_WAIT_MS = 2000, /* One try to end the tree of a dead holder. */
+};
+
+/* What of an end is stored; each form but the first where the one before was refused for good. */
+enum settle_form {
+    SETTLE_WHOLE,
+    SETTLE_BARE,  /* Without result and output. */
+    SETTLE_ALONE, /* The run fails, and no row of its attempt ends as it was: tx_run_give_up. */
+};
+
+struct flight_work {
+    struct pool_job job;
+    struct flight *flight; /* Borrowed: it waits for us. */
+    struct dispatch *dispatch;
+    char name[PROTOCOL_NAME_MAX];
+    bool away;    /* In the pool or in the store: it must stay. */
+    bool foreign; /* The row is of another host: its folder is not ours to judge. */
+    bool adopts;  /* An earlier daemon began it, or was about to. */
+    bool removed; /* A command ran there, and the folder was removed. */
+    bool doubted; /* The row is of another history: it may have run where there is no folder. */
+    char *spec;   /* Owned; NULL once it was read. */
+    size_t spec_len;
+    struct flight_facts facts;
+    struct err err;
+    char note[NOTE_MAX]; /* "": nothing to say. */
+
+    int order; /* Owned; -1: none. */
+
+    int64_t epoch;
+    struct spool_state found;
+    struct tree_end tree;
+    int64_t cpu_us; /* Of that tree, as far as somebody knows; 0: nobody. */
+    bool kill;      /* The holder is to be killed, should it live. */
+
+    struct attempt end;
+    bool ended; /* `exit` is filled. */
+    struct spool_exit exit;
+    int64_t disk; /* Bytes that its folder takes. */
+    struct text result, output;
+    struct run_settle settle;
+    enum settle_form form;
+    bool late;
+};
+
+struct flight_work *flight__work(struct flight *flight); /* Made where there is none. */
+void flight__work_drop(struct flight *flight);
+void work__at(const struct flight_work *work); /* A step of its run begins in this thread. */
+void work__begin(struct flight_work *work, void (*run)(struct pool_job *job),
+                 void (*done)(struct pool_job *job)); /* In the pool. */
+/* Of work that came back: false, and the flight is gone, when the daemon stops. */
+MUST_CHECK bool work__back(struct flight_work *work);
+void flight__learn(struct flight *flight); /* What its work read in the spec. */
+
+/* order.c: in the pool, or on the loop when the spec is short. Fills order and what is read. */
+void order__read(struct flight_work *work);
+void order__make(struct flight_work *work);
+
+/* output_excerpt.c: in the pool. */
+void output_excerpt__read(const struct spool *spool, const struct flight_work *work,
+                          struct text *text);
+
+#endif
