@@ -1,0 +1,261 @@
+// golden.mjs: records what a user sees in a scenario, and compares it with what was seen before.
+//
+//   node --test test/golden/*.test.mjs                 any difference fails
+//   GOLDEN_WRITE=1 node --test test/golden/*.test.mjs  writes what is seen into expected/
+//
+// A scenario drives the shipped binary. Its record is text: an entry for each request with the
+// answer's status, headers and body, for each command with its output and exit code, for each
+// stream with its events. names.mjs says what is replaced in it.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { Daemon, run } from "../integration/lib.mjs";
+import { scaled } from "../integration/scale.mjs";
+import { parse, print } from "./json.mjs";
+import { Names } from "./names.mjs";
+
+export const expectedFolder = path.join(path.dirname(fileURLToPath(import.meta.url)), "expected");
+const onPostgres = Boolean(process.env.DROVER_DATABASE);
+const REWRITE = "GOLDEN_WRITE=1 node --test test/golden/*.test.mjs";
+const DIFF_LINES = 200;
+const LIMIT_MS = scaled(120_000);
+
+/** Headers that every answer has; one is recorded where it is missing or says something else. */
+const USUAL = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
+const UNRECORDED = new Set(["date", "content-length", "content-type", "connection"]);
+
+/** The file that a record is compared with: PostgreSQL has one of its own where it differs. */
+function fileOf(name) {
+  const own = path.join(expectedFolder, "postgres", `${name}.txt`);
+  return onPostgres && existsSync(own) ? own : path.join(expectedFolder, `${name}.txt`);
+}
+
+function write(name, text) {
+  const common = path.join(expectedFolder, `${name}.txt`);
+  if (!onPostgres) {
+    writeFileSync(common, text);
+    return;
+  }
+  const own = path.join(expectedFolder, "postgres", `${name}.txt`);
+  const same = existsSync(common) && readFileSync(common, "utf8") === text;
+  if (same) {
+    rmSync(own, { force: true });
+  } else {
+    mkdirSync(path.dirname(own), { recursive: true });
+    writeFileSync(own, text);
+  }
+}
+
+function compare(name, text) {
+  if (process.env.GOLDEN_WRITE) {
+    write(name, text);
+    return;
+  }
+  const file = fileOf(name);
+  const expected = existsSync(file) ? readFileSync(file, "utf8") : "";
+  if (expected === text) return;
+  const labels = ["--label", `expected/${path.basename(file)}`, "--label", "now"];
+  const compared = spawnSync("diff", ["-U4", ...labels, "--", file, "-"], { input: text });
+  const lines = (compared.stdout?.toString() ?? "").split("\n");
+  const more = lines.length - DIFF_LINES;
+  const shown = lines.slice(0, DIFF_LINES).join("\n") + (more > 0 ? `\n(${more} lines more)` : "");
+  assert.fail(
+    `what users see has changed (${name}):\n${shown}\nIf it was meant to change, write it anew ` +
+      `with '${REWRITE}', and read the difference with git diff.`,
+  );
+}
+
+export class Golden {
+  #entries = [];
+
+  constructor(t) {
+    this.t = t;
+    this.names = new Names();
+    // Not below TMPDIR: the length of a path must not depend on the machine.
+    this.folder = mkdtempSync("/tmp/drg-");
+    this.names.add(this.folder, "<folder>");
+    for (const name of ["home", "root"]) {
+      this[name] = path.join(this.folder, name);
+      mkdirSync(this[name]);
+      this.names.add(this[name], `<${name}>`);
+    }
+    t.after(() => rmSync(this.folder, { recursive: true, force: true }));
+  }
+
+  /** A daemon of its own, whose data directory, home and projects stand in the folder. */
+  async daemon({ args = ["--insecure-loopback"], env = {}, name = "data" } = {}) {
+    const more = { HOME: this.home, TZ: "UTC", LANG: "C.UTF-8", ...env };
+    const daemon = new Daemon({ data: path.join(this.folder, name), args, env: more });
+    this.t.after(async () => {
+      if (daemon.running) await daemon.stop();
+    });
+    await daemon.start();
+    this.know(daemon);
+    return daemon;
+  }
+
+  /** What differs between two daemons: the address, and the version in what is served. */
+  know(daemon) {
+    this.names.add(daemon.url, "<url>");
+    this.names.add(`127.0.0.1:${daemon.port}`, "<address>");
+  }
+
+  add(...lines) {
+    this.#entries.push(lines.join("\n"));
+  }
+
+  /** A line for whoever reads the record. */
+  say(text) {
+    this.add(`--- ${text}`);
+  }
+
+  get record() {
+    return `${this.#entries.join("\n\n")}\n`;
+  }
+
+  #headersOf(headers) {
+    const lines = [];
+    for (const [name, value] of Object.entries(headers)) {
+      if (!UNRECORDED.has(name) && USUAL[name] !== value) lines.push(`${name}: ${value}`);
+    }
+    for (const name of Object.keys(USUAL)) if (!(name in headers)) lines.push(`no ${name}`);
+    return lines.map((line) => this.names.text(line));
+  }
+
+  #bodyOf(answer) {
+    if (answer.text === "") return [];
+    const type = answer.headers["content-type"] ?? "";
+    return [/json/.test(type) ? this.names.json(answer.text) : this.names.text(answer.text)];
+  }
+
+  /** Records an answer to a request that somebody has made. */
+  answer(method, target, answer, { body, headers = {} } = {}) {
+    const sent = Object.entries(headers).map(([name, value]) => `> ${name}: ${value}`);
+    if (body !== undefined) sent.push(`> ${this.names.short(body)}`);
+    const type = answer.headers["content-type"] ?? "no content type";
+    this.add(
+      `### ${method} ${this.names.text(decodeURIComponent(target))}`,
+      ...sent.map((line) => this.names.text(line)),
+      `< ${answer.status} ${type}`,
+      ...this.#headersOf(answer.headers).map((line) => `< ${line}`),
+      ...this.#bodyOf(answer),
+    );
+  }
+
+  /** One request, recorded; gives its answer. */
+  async ask(daemon, method, target, body, { headers = {}, local = false } = {}) {
+    const full = target.startsWith("/") ? target : `/api/v1/${target}`;
+    const answer = await daemon.request(method, full, { body, headers, local });
+    this.answer(method, full, answer, { body, headers });
+    return answer;
+  }
+
+  /** The same for a request that must succeed; gives its JSON. */
+  async ok(...request) {
+    const answer = await this.ask(...request);
+    assert.ok(answer.status < 300, `${request.slice(1).join(" ")}: ${answer.text}`);
+    return answer.json;
+  }
+
+  /** One command, recorded; gives {code, stdout, stderr}. `shown`: changes its standard output. */
+  async cli(daemon, args, { input, env, shown = (text) => text } = {}) {
+    const result = await daemon.cli(args, { input, env });
+    this.command(args, { ...result, stdout: shown(result.stdout) });
+    return result;
+  }
+
+  /** Records a command that somebody has run. */
+  command(args, { code, stdout, stderr }) {
+    const words = args.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : JSON.stringify(word)));
+    const lines = [`$ drover ${words.join(" ")}`];
+    if (stdout !== "") lines.push(this.#output(args, stdout));
+    if (stderr !== "") lines.push(...stderr.trimEnd().split("\n").map((line) => `! ${line}`));
+    if (code !== 0) lines.push(`exit ${code}`);
+    this.add(...lines.map((line) => this.names.text(line)));
+  }
+
+  /** With --json each line is a value. */
+  #output(args, stdout) {
+    const text = stdout.endsWith("\n") ? stdout.slice(0, -1) : `${stdout}\n(no newline at its end)`;
+    if (!args.includes("--json")) return text;
+    try {
+      return text.split("\n").map((line) => this.names.json(line)).join("\n");
+    } catch {
+      return text;
+    }
+  }
+
+  /** The events of a stream, each with its type and data. Their numbers and times are those of a
+   *  page, which has an entry of its own: how many pieces a text comes in is up to time, so pieces
+   *  that follow one another are joined, and the usage of a call that goes on is left out. */
+  async events(daemon, stream, query = "limit=1000") {
+    const target = `/api/v1/streams/${encodeURIComponent(stream)}/events?${query}`;
+    const answer = await daemon.request("GET", target);
+    assert.equal(answer.status, 200, answer.text);
+    const page = parse(answer.text).members.find(({ key }) => key === '"events"').node;
+    const lines = joined(answer.json.events, page.items).map(({ type, node }) => {
+      const shown = this.names.node(node);
+      return `event ${type}\n  ${print(shown, "  ")}`;
+    });
+    this.add(`=== ${this.names.text(stream)}`, ...lines);
+    return answer.json.events;
+  }
+
+  /** The first event of that type for which `fits` says yes, once it is there. Records nothing. */
+  async until(daemon, stream, type, fits = () => true) {
+    const target = `/api/v1/streams/${encodeURIComponent(stream)}/events?limit=1000&wait=30`;
+    for (let after = 0; ; ) {
+      const page = (await daemon.request("GET", `${target}&after=${after}`)).json;
+      const found = page.events.find((one) => one.type === type && fits(one.data));
+      if (found) return found.data;
+      assert.ok(!page.done, `${stream} ended without ${type}`);
+      after = page.events.at(-1)?.seq ?? after;
+    }
+  }
+
+  compare(name) {
+    compare(name, this.record);
+  }
+}
+
+const dataOf = (item) => item.members.find(({ key }) => key === '"data"').node;
+
+function joined(events, items) {
+  const shown = [];
+  let last;
+  for (const [i, { type, data }] of events.entries()) {
+    if (type === "usage" && data.so_far) continue;
+    const piece = type === "delta" || type === "thinking_delta";
+    const place = `${type} ${data?.message} ${data?.step}`;
+    const node = dataOf(items[i]);
+    if (piece && last?.place === place) {
+      last.text += data.text;
+      const text = last.node.members.find(({ key }) => key === '"text"').node;
+      text.scalar = JSON.stringify(last.text);
+      continue;
+    }
+    last = piece ? { place, node, text: data.text } : undefined;
+    shown.push({ type, node });
+  }
+  return shown;
+}
+
+/** A test that plays `scenario` and compares its record with expected/NAME.txt. */
+export function golden(name, scenario) {
+  test(`users see what they saw before: ${name}`, { timeout: LIMIT_MS }, async (t) => {
+    const record = new Golden(t);
+    await scenario(record, t);
+    record.compare(name);
+  });
+}
+
+/** Runs a command without a daemon, and records it. */
+export async function alone(record, args, options) {
+  const result = await run(args, options);
+  record.command(args, result);
+  return result;
+}

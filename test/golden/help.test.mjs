@@ -1,0 +1,73 @@
+// help.test.mjs: the help of every command, the scripts for shells, and wrong uses of each command.
+import assert from "node:assert/strict";
+import path from "node:path";
+
+import { plainEnv, run } from "../integration/lib.mjs";
+import { alone, golden } from "./golden.mjs";
+
+const AT_ONCE = 4;
+
+/** The names of all commands, as `drover help` lists them. */
+async function commands() {
+  const { stdout } = await run(["help"]);
+  const found = [...stdout.matchAll(/^ {2}([a-z]+(?: [a-z]+)?) {2,}\S/gm)].map(([, name]) => name);
+  assert.ok(found.length > 70, stdout);
+  return found;
+}
+
+/** Runs each command line, a few at once, and records them in their order. */
+async function each(record, lines, options) {
+  const results = [];
+  let next = 0;
+  const lane = async () => {
+    for (let at; (at = next++) < lines.length; ) results[at] = await run(lines[at], options);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  for (const [i, line] of lines.entries()) record.command(line, results[i]);
+  return results;
+}
+
+golden("help", async (record) => {
+  const version = (await run(["--version"])).stdout.trim().split(" ").at(-1);
+  record.names.add(version, "<version>");
+  await alone(record, []);
+  await alone(record, ["help"]);
+  await alone(record, ["--help"]);
+  await alone(record, ["--version"]);
+  await alone(record, ["version"]);
+  const all = await commands();
+  const groups = [...new Set(all.filter((name) => name.includes(" ")).map((n) => n.split(" ")[0]))];
+  await each(record, groups.map((name) => [name]));
+  await each(record, groups.map((name) => ["help", name]));
+  const results = await each(record, all.map((name) => [...name.split(" "), "--help"]));
+  for (const [i, { code }] of results.entries()) assert.equal(code, 0, all[i]);
+});
+
+golden("completion", async (record) => {
+  for (const shell of ["bash", "zsh", "fish"]) await alone(record, ["completion", shell]);
+  await alone(record, ["completion"]);
+  await alone(record, ["completion", "tcsh"]);
+});
+
+/** The flags of a command that take a value, as its help shows them. */
+async function flagsOf(words) {
+  const { stdout } = await run([...words, "--help"]);
+  const rows = stdout.matchAll(/^ {2}(?:-\w, | {4})--([a-z-]+) +([A-Z][^ ]*|[a-z]+\|[^ ]+)/gm);
+  return [...rows].map(([, name, value]) => ({ name, value }));
+}
+
+golden("wrong-use", async (record) => {
+  // Where no daemon is, so that nothing is done by what is taken for right.
+  const data = path.join(record.folder, "none");
+  const env = { ...plainEnv, DROVER_DATA: data, HOME: record.folder, DROVER_NO_START: "1" };
+  const lines = [["nonsense"], ["jbo"], ["job", "nonsense"], ["job", "lss"], ["help", "nonsense"]];
+  for (const name of await commands()) {
+    const words = name.split(" ");
+    // These would begin something here, whatever stands behind them.
+    lines.push([...words, "--nonsense"]);
+    if (words[0] === "serve") continue;
+    lines.push([...words, "--data"]);
+    lines.push([...words, "one", "two", "three", "four", "five"]);
+  }
+  await each(record, lines, { env });
+});

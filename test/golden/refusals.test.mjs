@@ -1,0 +1,84 @@
+// refusals.test.mjs: what each request says to values that it does not take, and to names of what
+// is not there.
+import assert from "node:assert/strict";
+
+import { golden } from "./golden.mjs";
+import { operations, Refusals } from "./refusals.mjs";
+
+const SCRIPT = "export const meta = { name: 'flock', description: 'counts sheep' };\nreturn 1;";
+const NO_ID = "0".repeat(26);
+
+/** Objects of each kind, for whose sake a wrong request is not refused. */
+async function objects(daemon, root) {
+  const make = async (method, target, body) => {
+    const answer = await daemon.request(method, `/api/v1/${target}`, { body });
+    assert.ok(answer.status < 300, `${method} ${target}: ${answer.text}`);
+    return answer.json;
+  };
+  const session = (await make("POST", "sessions", { title: "A talk", root })).id;
+  const text = 'call: write_file {"path": "a", "content": "b"}';
+  const { message } = await make("POST", `sessions/${session}/messages`, { text });
+  const events = `streams/session:${session}/events`;
+  let approval;
+  for (let after = 0; approval === undefined; ) {
+    const page = await make("GET", `${events}?after=${after}&wait=30`);
+    approval = page.events.find(({ type }) => type === "approval_asked")?.data.id;
+    after = page.events.at(-1)?.seq ?? after;
+  }
+  const job = (await make("POST", "jobs", { shell: "cat", stdin_open: true })).id;
+  const memory = { topic: "build", title: "How", content: "Run it." };
+  const provider = { name: "mine", kind: "scripted" };
+  await make("POST", "streams/notes/events", { type: "note" });
+  await make("PATCH", "budgets/project:web", { tokens: 5 });
+  return {
+    sessions: session, messages: message, approvals: approval, jobs: job, runs: job,
+    memory: (await make("POST", "memory", memory)).id,
+    providers: (await make("POST", "providers", provider)).name,
+    tokens: (await make("POST", "tokens", { scopes: ["read"] })).id,
+    streams: "notes", budgets: "project:web", attachments: `att_${NO_ID}`,
+    inbox: `dlv_${NO_ID}`, workflows: "none",
+  };
+}
+
+/** Bodies that are taken; where none is named, an empty one is. The one approval stays open, so
+ *  that its turn goes on waiting. */
+const good = (root) => ({
+  "POST /api/v1/jobs": { shell: "true" },
+  "POST /api/v1/memory": { topic: "t", title: "t", content: "t" },
+  "POST /api/v1/providers": { name: "other", kind: "scripted" },
+  "POST /api/v1/tokens": { scopes: ["read"] },
+  "POST /api/v1/scripts/check": { script: SCRIPT },
+  // One that is not there: what is not refused for its fields begins nothing.
+  "POST /api/v1/scripts/plan": { name: "none", root },
+  "POST /api/v1/workflows": { name: "none", root },
+  "PATCH /api/v1/messages/{id}": { text: "t" },
+  "POST /api/v1/jobs/{id}/resize": { rows: 20, columns: 80 },
+  "POST /api/v1/sessions/{id}/messages": { text: "say: x" },
+  "POST /api/v1/sessions/{id}/roots": { path: root },
+  "POST /api/v1/streams/{id}/events": { type: "note" },
+});
+
+const PREFIXES = {
+  sessions: "ses", messages: "msg", approvals: "apr", jobs: "run", runs: "run", memory: "mem",
+  tokens: "tok", attachments: "att", inbox: "dlv",
+};
+
+golden("refusals", async (record) => {
+  const daemon = await record.daemon();
+  const { root } = record;
+  const there = await objects(daemon, root);
+  const document = (await daemon.request("GET", "/api/v1/openapi.json")).json;
+  const refusals = new Refusals(record, daemon);
+  for (const one of operations(document)) {
+    const kind = one.target.split("/")[3];
+    const filled = (id) => one.target.replace(/\{(id|name|scope)\}/, id).replace("{number}", "1");
+    const strange = /\{/.test(one.target) ? ["no such", "nonsense"] : [];
+    if (kind in PREFIXES && strange.length > 0) strange.push(`${PREFIXES[kind]}_${NO_ID}`);
+    await refusals.operation(one, {
+      place: filled(there[kind]),
+      strange: strange.map((id) => filled(encodeURIComponent(id))),
+      good: one.schema && (good(root)[`${one.method} ${one.target}`] ?? {}),
+    });
+  }
+  refusals.finish();
+});
