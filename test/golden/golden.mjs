@@ -13,7 +13,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { Daemon, run } from "../integration/lib.mjs";
+import { bin, Daemon, run } from "../integration/lib.mjs";
 import { scaled } from "../integration/scale.mjs";
 import { parse, print } from "./json.mjs";
 import { Names } from "./names.mjs";
@@ -22,6 +22,7 @@ export const expectedFolder = path.join(path.dirname(fileURLToPath(import.meta.u
 const onPostgres = Boolean(process.env.DROVER_DATABASE);
 const REWRITE = "GOLDEN_WRITE=1 node --test test/golden/*.test.mjs";
 const DIFF_LINES = 200;
+const version = spawnSync(bin, ["--version"]).stdout.toString().trim().split(" ").at(-1);
 const LIMIT_MS = scaled(120_000);
 
 /** Headers that every answer has; one is recorded where it is missing or says something else. */
@@ -74,7 +75,7 @@ export class Golden {
 
   constructor(t) {
     this.t = t;
-    this.names = new Names();
+    this.names = new Names(version);
     // Not below TMPDIR: the length of a path must not depend on the machine.
     this.folder = mkdtempSync("/tmp/drg-");
     this.names.add(this.folder, "<folder>");
@@ -98,7 +99,7 @@ export class Golden {
     return daemon;
   }
 
-  /** What differs between two daemons: the address, and the version in what is served. */
+  /** What differs between two daemons. */
   know(daemon) {
     this.names.add(daemon.url, "<url>");
     this.names.add(`127.0.0.1:${daemon.port}`, "<address>");
@@ -181,7 +182,8 @@ export class Golden {
   /** With --json each line is a value. */
   #output(args, stdout) {
     const text = stdout.endsWith("\n") ? stdout.slice(0, -1) : `${stdout}\n(no newline at its end)`;
-    if (!args.includes("--json")) return text;
+    if (args.includes("--help")) return text;
+    if (!args.includes("--json")) return this.names.output(text);
     try {
       return text.split("\n").map((line) => this.names.json(line)).join("\n");
     } catch {
@@ -205,13 +207,16 @@ export class Golden {
     return answer.json.events;
   }
 
-  /** The first event of that type for which `fits` says yes, once it is there. Records nothing. */
-  async until(daemon, stream, type, fits = () => true) {
+  /** The data of the first event of that type for which `fits` says yes, once it is there; fails when
+   *  `run` has ended before. Records nothing. */
+  async until(daemon, stream, type, fits = () => true, run = "") {
     const target = `/api/v1/streams/${encodeURIComponent(stream)}/events?limit=1000&wait=30`;
     for (let after = 0; ; ) {
       const page = (await daemon.request("GET", `${target}&after=${after}`)).json;
       const found = page.events.find((one) => one.type === type && fits(one.data));
       if (found) return found.data;
+      const ends = ({ type: word, data }) => word === "turn_finished" && data.run === run;
+      assert.ok(!page.events.some(ends), `no ${type}: ${JSON.stringify(page.events.slice(-3))}`);
       assert.ok(!page.done, `${stream} ended without ${type}`);
       after = page.events.at(-1)?.seq ?? after;
     }

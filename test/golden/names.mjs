@@ -6,16 +6,33 @@ import { changed, parse, print } from "./json.mjs";
 
 /** Members whose numbers are measured. */
 const MEASURED = new Set(
-  `cpu_us memory_kb disk_bytes duration_ms latency_ms first_ms ms used spent_ms`.split(" "),
+  `cpu_us memory_kb disk_bytes duration_ms latency_ms wait_ms ms`.split(" "),
+);
+/** Members whose numbers are estimates where a call was stopped: of the bytes that were sent. */
+const ESTIMATED = new Set(
+  `fresh cache_read cache_write output reasoning context_used tokens`.split(" "),
 );
 const ID = /\b([a-z]{3})_[0-9a-hjkmnp-tv-z]{26}\b/g;
 const SECRET = /\bdrv_[0-9a-f]{64}\b/g;
 /** A time in milliseconds, of the years 2020 to 2033. */
 const MILLISECONDS = /(?<!\d)1[6-9]\d{11}(?!\d)/g;
 
+/** Texts that only have to be long. */
+const shortened = (text) =>
+  text
+    .replace(/x{60,}/g, (run) => `x…${run.length}`)
+    .replace(/"n0",.*"n299"/g, '"n0", …, "n299"');
+
 export class Names {
+  /** `version`: of the binary under test. */
+  constructor(version) {
+    this.version = new RegExp(`(?<![\\d.])${version.replaceAll(".", "\\.")}(?![\\d.])`, "g");
+  }
+
   #ids = new Map();
   #counts = new Map();
+  /** A scenario that stops calls of models sets this. */
+  estimates = false;
   #words = [];
 
   /** `text` is shown as `name` from now on. */
@@ -34,20 +51,33 @@ export class Names {
   }
 
   text(text) {
-    let shown = text;
+    let shown = shortened(text);
     for (const [word, name] of this.#words) shown = shown.replaceAll(word, name);
     return shown
+      .replace(this.version, "<version>")
       .replace(SECRET, "<secret>")
       .replace(ID, (id, kind) => this.#id(id, kind))
       .replace(MILLISECONDS, "<ms>")
+      .replace(/(duration_ms\\?":)\d+/g, "$1<n>")
       .replace(/\b20[23]\d-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?Z?/g, "<time>")
       .replace(/\b20[23]\d-\d\d-\d\d\b/g, "<day>");
   }
 
+  /** What a command prints for people: times that something took stand in columns. */
+  output(text) {
+    return this.text(text).replace(/ {2,}(?:\d+(?:\.\d+)?(?:ms|s|m|h|d) ?)+(?= |$)/gm, "  <took>");
+  }
+
   #scalar(text, key, above) {
-    if (!/^-?[1-9]/.test(text)) return this.text(text);
-    if (MEASURED.has(key)) return "<n>";
-    if (key === "wall_ms" && /^(spent|reserved)$/.test(above.at(-1))) return "<n>";
+    const inside = above.at(-1);
+    // The holder looks now and then; a command may have ended before.
+    if (key === "processes" && inside === "result") return "<n or null>";
+    if (key === "first_ms") return "<n or null>"; // As the answer was read in one piece or in two.
+    if (key === "digest") return text.replace(/[0-9a-f]{64}/, "<digest>"); // Of a path, too.
+    if (!/^-?\d/.test(text)) return this.text(text);
+    if (this.estimates && ESTIMATED.has(key) && text !== "0") return "<n>";
+    if (MEASURED.has(key) || (key === "used" && inside === "descriptors")) return "<n>";
+    if (key === "wall_ms" && /^(spent|reserved)$/.test(inside)) return "<n>";
     // How the bytes of a prompt are shared out depends on the tools that this system permits.
     if (above.includes("prompt")) return "<n>";
     return this.text(text);

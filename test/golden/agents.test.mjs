@@ -1,0 +1,109 @@
+// agents.test.mjs: what turns begin besides: reviews, jobs that wake them, subagents, summaries.
+//
+// runs-with: release, san, postgres
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+
+import { golden } from "./golden.mjs";
+import { call, script, Talk, USAGE } from "./talk.mjs";
+
+golden("reviews", async (record) => {
+  const file = path.join(record.folder, "script.json");
+  const decide = (decision, reason) => [`say: ${JSON.stringify({ decision, reason })}`, USAGE];
+  const turn = (word, lines) => ({ when: `"subjects":["${word}.txt"]`, steps: [lines] });
+  const turns = [
+    turn("fine", decide("allow", "it was asked for")),
+    turn("harm", decide("deny", "nobody asked for that")),
+    turn("unclear", ["say: Sure, go ahead!", USAGE]),
+  ];
+  writeFileSync(file, JSON.stringify({ models: { reviewer: { turns } } }));
+  const daemon = await record.daemon({ env: { DROVER_SCRIPT: file } });
+  await record.ok(daemon, "PATCH", "settings", { review_model: "scripted/reviewer" });
+  const settings = { permissions: [{ tool: "write_file", permission: "review" }], check: false };
+  const talk = await Talk.begin(record, daemon, { settings });
+  const write = (word) => call("write_file", { path: `${word}.txt`, content: "x\n" });
+  await talk.turn(script(write("fine"), USAGE, "say: Done.", USAGE));
+  await talk.turn(script(write("harm"), USAGE, "say: I see.", USAGE));
+  const { run } = await talk.send(script(write("unclear"), USAGE, "say: Well.", USAGE));
+  const { id } = await talk.asked(run);
+  await talk.ask("GET", `approvals/${id}`);
+  await talk.ask("POST", `approvals/${id}`, { decision: "deny" });
+  await talk.ended(run);
+  await talk.events();
+  await talk.ask("GET", `sessions/${talk.session}/spans?kind=review`);
+});
+
+golden("follow-ups", async (record) => {
+  const daemon = await record.daemon();
+  const settings = { permissions: [{ tool: "run_job", permission: "allow" }], check: false };
+  const talk = await Talk.begin(record, daemon, { settings });
+  const { session } = talk;
+  const job = call("run_job", { command: "sh", args: ["-c", "echo built"] });
+  const { run } = await talk.send(script(job, USAGE, "say: It runs.", USAGE));
+  await talk.until("turn_finished", (data) => data.run !== run && data.state === "succeeded");
+  await talk.ask("GET", "inbox?all=1");
+  await talk.ask("GET", `runs?session=${session}`);
+  await talk.ask("GET", `sessions/${session}/messages?order=oldest`);
+  const { json } = await daemon.request("GET", "/api/v1/jobs");
+  await talk.ask("DELETE", `sessions/${session}?stop_jobs=1`);
+  await talk.ask("GET", `runs/${json.items[0].id}`);
+});
+
+golden("subagents", async (record) => {
+  const daemon = await record.daemon();
+  const talk = await Talk.begin(record, daemon);
+  const spawn = call("spawn_subagent", { input: script("say: Below.", USAGE), label: "below" });
+  const { run } = await talk.send(script(spawn, USAGE, "say: It works.", USAGE));
+  await talk.until("turn_finished", (data) => data.run !== run && data.state === "succeeded");
+  await talk.ask("GET", `sessions?parent=${talk.session}`);
+  await talk.ask("GET", `sessions/${talk.session}/messages?role=notice`);
+  await talk.ask("GET", "runs?total=1");
+  await talk.ask("GET", "usage?by=category");
+});
+
+golden("summaries", async (record) => {
+  const daemon = await record.daemon();
+  const talk = await Talk.begin(record, daemon, { root: "" });
+  record.names.estimates = true;
+  await talk.turn(script(`say: ${"I tell a long story. ".repeat(40)}`, USAGE));
+  await talk.turn(script("say: And its end.", USAGE));
+  const compact = await talk.ask("POST", `sessions/${talk.session}/compact`);
+  await talk.ended(compact.json.id);
+  await talk.ask("GET", `runs/${compact.json.id}`);
+  await talk.ask("GET", `sessions/${talk.session}/messages?role=system`);
+  await talk.ask("GET", `sessions/${talk.session}/spans?kind=compaction`);
+  await talk.events();
+});
+
+golden("memory", async (record) => {
+  const daemon = await record.daemon();
+  const ask = (...request) => record.ask(daemon, ...request);
+  await ask("GET", "memory");
+  await ask("GET", "memory/daily");
+  const build = { project: "web", topic: "build", title: "How to build", content: "Run ninja." };
+  const { id } = (await ask("POST", "memory", { ...build, tags: ["ninja", "c"] })).json;
+  await ask("POST", "memory", { topic: "people", title: "Who", content: "Ask Al about herds." });
+  await ask("POST", "memory", { ...build, topic: "x".repeat(65) });
+  await ask("POST", "memory", { ...build, title: "x".repeat(201) });
+  await ask("POST", "memory", { ...build, content: "x".repeat(8193) });
+  await ask("POST", "memory", { ...build, tags: Array.from({ length: 17 }, (_, i) => `${i}`) });
+  await ask("POST", "memory", build, { headers: { "content-type": "text/plain" } });
+  await ask("GET", `memory/${id}`);
+  await ask("GET", "memory?project=web&limit=1&total=1");
+  await ask("GET", "memory?project=");
+  await ask("GET", "memory?topic=people");
+  await ask("GET", "memory?q=nin");
+  await ask("GET", "memory/daily?project=web");
+  await record.cli(daemon, ["memory", "ls"]);
+  await record.cli(daemon, ["memory", "ls", "--json"]);
+  await record.cli(daemon, ["memory", "ls", "herds"]);
+  await record.cli(daemon, ["memory", "ls", "nothing"]);
+  await record.cli(daemon, ["memory", "show", id]);
+  await record.cli(daemon, ["memory", "show", id, "--json"]);
+  await record.cli(daemon, ["memory", "show", "none"]);
+  await record.cli(daemon, ["memory", "rm", id]);
+  await record.cli(daemon, ["memory", "rm", id]);
+  const { json } = await daemon.request("GET", "/api/v1/memory");
+  await ask("DELETE", `memory/${json.items[0].id}`);
+  await ask("DELETE", `memory/${json.items[0].id}`);
+});

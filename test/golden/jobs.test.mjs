@@ -1,0 +1,126 @@
+// jobs.test.mjs: jobs and runs over HTTP, from their start to their removal.
+//
+// runs-with: release, san, postgres
+import path from "node:path";
+
+import { golden } from "./golden.mjs";
+import { eventSource } from "./sources.mjs";
+
+/** A file that a command waits for, so that it is at work for as long as a test wants. */
+const waitFor = (file) => `while [ ! -e ${file} ]; do sleep 0.02; done`;
+
+golden("jobs", async (record) => {
+  const daemon = await record.daemon();
+  const ask = (...request) => record.ask(daemon, ...request);
+  const start = async (body, headers) => (await ask("POST", "jobs", body, { headers })).json.id;
+  const ended = (run) => record.until(daemon, `run:${run}`, "run_finished");
+  await ask("GET", "jobs");
+  await ask("GET", "runs?total=1");
+  const first = await start({ argv: ["printf", "one\\ntwo\\n"], label: "first", project: "web" });
+  await ended(first);
+  await ask("GET", `runs/${first}`);
+  await ask("GET", `jobs/${first}`);
+  await ask("GET", `runs/${first}/spans`);
+  await ask("GET", `streams/run:${first}/events`);
+  await record.events(daemon, `run:${first}`);
+  await ask("GET", `jobs/${first}/logs`);
+  await ask("GET", `jobs/${first}/logs?offset=4&limit=2`);
+  await ask("GET", `jobs/${first}/logs?offset=-4`);
+  await ask("GET", `jobs/${first}/logs?stream=err`);
+  await ask("GET", `jobs/${first}/logs?stream=pty`);
+  await ask("GET", `jobs/${first}/logs?offset=99`);
+  await ask("GET", `jobs/${first}/logs?attempt=2`);
+  await eventSource(record, daemon, `jobs/${first}/logs`);
+  await eventSource(record, daemon, `jobs/${first}/logs?encoding=base64`);
+  await eventSource(record, daemon, `streams/run:${first}/events`);
+  await ask("GET", `jobs/${first}/logs/search?pattern=T.o&context=1`);
+  await ask("GET", `jobs/${first}/logs/search?pattern=(?i)T.o&context=1`);
+  await ask("GET", `jobs/${first}/logs/search?pattern=(`);
+  await ask("POST", `runs/${first}/stop`);
+  await ask("POST", `jobs/${first}/input`, { text: "x" });
+  await ask("POST", `jobs/${first}/resize`, { rows: 20, columns: 80 });
+  await ask("POST", `jobs/${first}/abandon`);
+  record.say("how commands end");
+  for (const body of [
+    { shell: "echo bad >&2; exit 3", label: "fails" },
+    { shell: "kill -9 $$", label: "killed" },
+    { argv: [path.join(record.folder, "no-such-program")] },
+    { argv: ["true"], cwd: path.join(record.folder, "none") },
+    { shell: "sleep 600", timeout_ms: 50 },
+    { shell: "exit 1", retry: { max: 1, on: ["failed"], backoff: 1 } },
+    { shell: "exit 1", once: true, priority: 5, key: "build", key_max: 2 },
+  ]) {
+    const run = await start(body);
+    await ended(run);
+    await ask("GET", `runs/${run}`);
+    await record.events(daemon, `run:${run}`);
+  }
+  record.say("lists");
+  await ask("GET", "jobs?limit=2");
+  await ask("GET", "runs?limit=1&state=succeeded&total=1");
+  await ask("GET", "jobs?state=failed,timed_out&limit=1");
+  await ask("GET", "jobs?q=FAILS");
+  await ask("GET", "jobs?project=web&kind=job");
+  await ask("GET", "runs?project=web&kind=job");
+  await ask("GET", "runs?live=1");
+  await ask("GET", "runs?parent=none");
+  await ask("GET", "runs?after=nonsense");
+  await ask("DELETE", `runs/${first}`);
+  await ask("GET", `runs/${first}`);
+  await ask("DELETE", `runs/${first}`);
+});
+
+golden("jobs-live", async (record) => {
+  const daemon = await record.daemon();
+  const ask = (...request) => record.ask(daemon, ...request);
+  const start = async (body, headers) => (await ask("POST", "jobs", body, { headers })).json.id;
+  const ended = (run) => record.until(daemon, `run:${run}`, "run_finished");
+  const keyed = { headers: { "idempotency-key": "one" } };
+  const body = { shell: waitFor(path.join(record.folder, "go")), key: "k", label: "live" };
+  const { json: live } = await ask("POST", "jobs", body, keyed);
+  await ask("POST", "jobs", body, keyed);
+  await ask("POST", "jobs", { ...body, label: "another" }, keyed);
+  const queued = await start({ shell: "true", key: "k", label: "queued" });
+  await ask("GET", `runs/${queued}`);
+  await ask("DELETE", `runs/${live.id}`);
+  await ask("GET", "runs?live=1&total=1");
+  await ask("POST", `runs/${queued}/stop`);
+  await ended(queued);
+  await record.events(daemon, `run:${queued}`);
+  await ask("POST", `runs/${live.id}/stop`, { grace_ms: 100 });
+  await ended(live.id);
+  await ask("GET", `runs/${live.id}`);
+  await record.events(daemon, `run:${live.id}`);
+  record.say("input");
+  const cat = await start({ shell: "cat", stdin: "first\n", stdin_open: true });
+  await ask("POST", `jobs/${cat}/input`, { text: "more\n" });
+  const once = { headers: { "idempotency-key": "input" } };
+  await ask("POST", `jobs/${cat}/input`, { base64: "YWJj" }, once);
+  await ask("POST", `jobs/${cat}/input`, { base64: "YWJj" }, once);
+  await ask("POST", `jobs/${cat}/input`, { base64: "!" });
+  await ask("POST", `jobs/${cat}/input`, { text: "a", base64: "YWJj" });
+  await ask("POST", `jobs/${cat}/input`, { text: "x".repeat(70_000) });
+  await ask("POST", `jobs/${cat}/input`, {});
+  await ask("POST", `jobs/${cat}/resize`, { rows: 20, columns: 80 });
+  await ask("POST", `jobs/${cat}/abandon`);
+  await ask("POST", `jobs/${cat}/input`, { end: true });
+  await ask("POST", `jobs/${cat}/input`, { text: "x" });
+  await ended(cat);
+  await ask("GET", `jobs/${cat}/logs`);
+  record.say("a terminal");
+  const pty = await start({ shell: "read line; stty size", pty: { rows: 30, columns: 90 } });
+  await ask("POST", `jobs/${pty}/resize`, { rows: 20, columns: 80 });
+  await ask("POST", `jobs/${pty}/input`, { text: "go\n" });
+  await ended(pty);
+  await ask("GET", `jobs/${pty}/logs`);
+  record.say("limits, environment and everything that can be asked for");
+  const all = await start({
+    argv: ["sh", "-c", "echo $A"], cwd: record.root, env: { A: "b" }, stdin: "in",
+    timeout_ms: 60000, limits: { memory: 1 << 30, output: 1 << 20, processes: 50 }, key: "all",
+    key_max: 3, priority: -7, once: false, label: "all", retry: { max: 2, on: ["lost", "failed"] },
+    notify: [], project: "web", budget: { wall_ms: 60000, agents: null }, sandbox: "off",
+  });
+  await ended(all);
+  await ask("GET", `runs/${all}`);
+  await ask("GET", `budgets/run:${all}`);
+});

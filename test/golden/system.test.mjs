@@ -1,0 +1,122 @@
+// system.test.mjs: the daemon itself: health, version, figures, tokens, damage, hosts, the hold.
+//
+// runs-with: release, san, postgres
+import { golden } from "./golden.mjs";
+
+/** Names and explanations of all figures; their values are those of one moment. */
+const figures = (text) => text.replace(/^(\w+(?:\{[^}]*\})?) [\d.e+-]+$/gm, "$1 <n>");
+
+golden("system", async (record) => {
+  const daemon = await record.daemon();
+  const ask = (...request) => record.ask(daemon, ...request);
+  await daemon.append("a", { type: "note" });
+  record.say("Headers of all other answers are these, where nothing else is said.");
+  const health = await daemon.request("GET", "/healthz");
+  const usual = Object.entries(health.headers).filter(([name]) => name !== "date");
+  record.add(usual.map(([name, value]) => `${name}: ${value}`).join("\n"));
+  await ask("GET", "/healthz");
+  const ready = await daemon.request("GET", "/readyz");
+  const text = ready.text.replace(/"limit":\d+/, '"limit":0');
+  record.answer("GET", "/readyz", { ...ready, text });
+  const { headers, ...metrics } = await daemon.request("GET", "/metrics");
+  record.answer("GET", "/metrics", { ...metrics, headers, text: figures(metrics.text) });
+  await ask("GET", "version");
+  await ask("GET", "no/such/address");
+  await ask("GET", "/no-such-address");
+  await ask("PUT", "version");
+  await ask("OPTIONS", "version");
+  await ask("HEAD", "version");
+  await ask("GET", "ws");
+  await ask("GET", "version", undefined, { headers: { host: "example.org" } });
+  await ask("GET", "version", undefined, { headers: { origin: "http://example.org" } });
+  await ask("GET", "streams/a/events", undefined, { headers: { accept: "image/png" } });
+  await ask("GET", "damage");
+  await ask("GET", `damage/folders?names=run_${"0".repeat(26)}.1`);
+  await ask("GET", "hosts?total=1");
+  await ask("DELETE", "hosts?host=elsewhere");
+  await ask("GET", "system/hold");
+  await ask("POST", "system/release");
+  for (const args of [["host", "ls"], ["host", "ls", "--json"], ["host", "rm", "elsewhere"]]) {
+    await record.cli(daemon, args);
+  }
+  await record.cli(daemon, ["version", "--json"]);
+  await record.cli(daemon, ["release"]);
+  await record.cli(daemon, ["release", "--json"]);
+});
+
+golden("hold", async (record) => {
+  const daemon = await record.daemon({ args: ["--insecure-loopback", "--hold"] });
+  const ask = (...request) => record.ask(daemon, ...request);
+  const { id } = await record.ok(daemon, "POST", "jobs", { shell: "true", label: "held" });
+  await ask("GET", "version");
+  await ask("GET", "system/hold");
+  const holds = (text) => text.match(/^.*daemon .*$/gm).join("\n");
+  await record.cli(daemon, ["doctor"], { shown: (text) => `${holds(text)}\n` });
+  await record.cli(daemon, ["ps"]);
+  await ask("POST", "system/release");
+  await record.until(daemon, `run:${id}`, "run_finished");
+  await record.events(daemon, `run:${id}`);
+  await ask("POST", "system/release");
+  await ask("GET", "system/hold");
+});
+
+golden("release-command", async (record) => {
+  const daemon = await record.daemon({ args: ["--insecure-loopback", "--hold"] });
+  await record.ok(daemon, "POST", "jobs", { shell: "true", label: "held" });
+  await record.cli(daemon, ["release"]);
+  await record.cli(daemon, ["release", "--json"]);
+  await record.cli(daemon, ["release", "--yes"]);
+});
+
+golden("tokens", async (record) => {
+  const daemon = await record.daemon({ args: [] });
+  const local = { local: true };
+  const ask = (method, target, body) => record.ask(daemon, method, target, body, local);
+  await ask("GET", "tokens");
+  const reader = (await ask("POST", "tokens", { scopes: ["read"], label: "a reader" })).json;
+  const worker = { scopes: ["read", "run", "approve", "admin"], owner: "bob" };
+  const admin = (await ask("POST", "tokens", worker)).json;
+  const nobody = { scopes: ["read", "run"], owner: "eve" };
+  const other = (await ask("POST", "tokens", nobody)).json;
+  await ask("GET", "tokens");
+  await ask("GET", "tokens?q=reader&total=1");
+  await ask("POST", "tokens", { scopes: [] });
+  await ask("POST", "tokens", { scopes: ["read", "read"] });
+  await ask("POST", "tokens", { scopes: ["write"] });
+  await ask("POST", "tokens", { scopes: ["read"], owner: "Not A Name" });
+  const as = (token) => ({ headers: { authorization: `Bearer ${token}` } });
+  const over = (token, ...request) => record.ask(daemon, ...request, as(token));
+  record.say("over TCP");
+  await record.ask(daemon, "GET", "version");
+  await over("nonsense", "GET", "version", undefined);
+  await record.ask(daemon, "GET", "version", undefined, { headers: { authorization: "Basic x" } });
+  await over(reader.token, "GET", "version", undefined);
+  await over(admin.token, "GET", "version", undefined);
+  await over(reader.token, "POST", "jobs", { shell: "true" });
+  await over(other.token, "GET", "tokens", undefined);
+  await over(other.token, "POST", "approvals/none", { decision: "allow" });
+  await over(other.token, "GET", "streams?owner=bob", undefined);
+  await over(other.token, "PATCH", "budgets/global", { tokens: 1 });
+  await over(other.token, "PATCH", "settings", { effort: "low" });
+  await over(admin.token, "POST", "streams/notes/events", { type: "note" });
+  await over(other.token, "GET", "streams/notes", undefined);
+  await over(admin.token, "GET", "streams?owner=local", undefined);
+  await ask("GET", "streams/notes?owner=bob");
+  await ask("DELETE", `tokens/${reader.id}`);
+  await ask("DELETE", `tokens/${reader.id}`);
+  await over(reader.token, "GET", "version", undefined);
+  const command = (...args) => record.cli(daemon, args);
+  await command("token", "ls");
+  await command("token", "ls", "--json");
+  await command("token", "ls", "--search", "nobody");
+  await command("token", "ls", "--search", "nobody", "--json");
+  await command("token", "create", "--label", "for tcp", "--scope", "read,run", "--owner", "al");
+  await command("token", "create", "--scope", "read", "--json");
+  await command("token", "create", "--scope", "nothing");
+  await command("token", "revoke", other.id);
+  await command("token", "revoke", admin.id, "--json");
+  await command("token", "revoke", other.id);
+  await record.cli(daemon, ["stream", "ls"], { env: { DROVER_URL: daemon.url, DROVER_DATA: "" } });
+  const env = { DROVER_URL: daemon.url, DROVER_TOKEN: other.token };
+  await record.cli(daemon, ["stream", "ls"], { env });
+});
