@@ -124,7 +124,8 @@ async function settled(daemon, id, fits) {
 golden("inbox", async (record, t) => {
   const hook = await receiver(t);
   record.names.add(hook.address, "<receiver>");
-  const args = ["--insecure-loopback", "--webhook-allow", hook.address, "--webhook-wait", "3600000"];
+  const patient = ["--webhook-wait", "3600000"]; // Nothing is tried again by itself.
+  const args = ["--insecure-loopback", "--webhook-allow", hook.address, ...patient];
   const daemon = await record.daemon({ args });
   const ask = (...request) => record.ask(daemon, ...request);
   const cli = (...words) => record.cli(daemon, words);

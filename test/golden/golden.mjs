@@ -171,7 +171,8 @@ export class Golden {
 
   /** Records a command that somebody has run. */
   command(args, { code, stdout, stderr }) {
-    const words = args.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : JSON.stringify(word)));
+    const plain = /^[\w@%+=:,./-]+$/;
+    const words = args.map((word) => (plain.test(word) ? word : JSON.stringify(word)));
     const lines = [`$ drover ${words.join(" ")}`];
     if (stdout !== "") lines.push(this.#output(args, stdout));
     if (stderr !== "") lines.push(...stderr.trimEnd().split("\n").map((line) => `! ${line}`));
@@ -207,8 +208,8 @@ export class Golden {
     return answer.json.events;
   }
 
-  /** The data of the first event of that type for which `fits` says yes, once it is there; fails when
-   *  `run` has ended before. Records nothing. */
+  /** The data of the first event of that type for which `fits` says yes, once it is there; fails
+   *  when `run` has ended before. Records nothing. */
   async until(daemon, stream, type, fits = () => true, run = "") {
     const target = `/api/v1/streams/${encodeURIComponent(stream)}/events?limit=1000&wait=30`;
     for (let after = 0; ; ) {
