@@ -103,6 +103,8 @@ golden("memory", async (record) => {
   await record.cli(daemon, ["memory", "show", "none"]);
   await record.cli(daemon, ["memory", "rm", id]);
   await record.cli(daemon, ["memory", "rm", id]);
+  const more = (await ask("POST", "memory", build)).json;
+  await record.cli(daemon, ["memory", "rm", more.id, "--json"]);
   const { json } = await daemon.request("GET", "/api/v1/memory");
   await ask("DELETE", `memory/${json.items[0].id}`);
   await ask("DELETE", `memory/${json.items[0].id}`);

@@ -35,7 +35,8 @@ golden("budgets", async (record) => {
   await record.events(daemon, `run:${none}`);
   record.say("one that waits for what another has reserved");
   await ask("PATCH", "budgets/project:slow", { wall_ms: 50 });
-  const first = (await ask("POST", "jobs", { shell: "cat", stdin_open: true, project: "slow" })).json;
+  const cat = { shell: "cat", stdin_open: true, project: "slow" };
+  const first = (await ask("POST", "jobs", cat)).json;
   const second = (await ask("POST", "jobs", { shell: "true", project: "slow" })).json;
   await ask("GET", `runs/${second.id}`);
   await ask("PATCH", "budgets/project:slow", { wall_ms: null });
@@ -64,6 +65,8 @@ golden("budget-commands", async (record) => {
   await cli("budget", "ls");
   await cli("budget", "ls", "--json");
   await cli("budget", "ls", "--search", "nothing");
+  await cli("budget", "set", "project:other", "--tokens", "1");
+  await cli("budget", "rm", "project:other", "--json");
   await cli("budget", "rm", "project:web");
   await cli("budget", "rm", "project:web");
 });
@@ -166,8 +169,13 @@ golden("inbox", async (record, t) => {
   await settled(daemon, last, ({ failures }) => failures === 1);
   await cli("inbox", "retry", last);
   await settled(daemon, last, ({ failures }) => failures === 2);
+  await cli("inbox", "retry", last, "--json");
+  await settled(daemon, last, ({ failures }) => failures === 3);
   await cli("inbox", "drop", last);
   await cli("inbox", "drop", last);
+  const other = await start();
+  await settled(daemon, other, ({ failures }) => failures === 1);
+  await cli("inbox", "drop", other, "--json");
   await cli("inbox", "retry", last, "--json");
   await cli("inbox", "show", "none");
   await cli("inbox", "ls", "--all");

@@ -162,9 +162,11 @@ export class Golden {
     return answer.json;
   }
 
-  /** One command, recorded; gives {code, stdout, stderr}. `shown`: changes its standard output. */
+  /** One command in the root, recorded; gives {code, stdout, stderr}. `shown` changes its standard
+   *  output before. */
   async cli(daemon, args, { input, env, shown = (text) => text } = {}) {
-    const result = await daemon.cli(args, { input, env });
+    const whole = { ...daemon.env, DROVER_DATA: daemon.data, ...env };
+    const result = await run([...args], { input, env: whole, cwd: this.root });
     this.command(args, { ...result, stdout: shown(result.stdout) });
     return result;
   }
@@ -175,7 +177,8 @@ export class Golden {
     const words = args.map((word) => (plain.test(word) ? word : JSON.stringify(word)));
     const lines = [`$ drover ${words.join(" ")}`];
     if (stdout !== "") lines.push(this.#output(args, stdout));
-    if (stderr !== "") lines.push(...stderr.trimEnd().split("\n").map((line) => `! ${line}`));
+    const said = this.names.output(stderr.trimEnd());
+    if (stderr !== "") lines.push(...said.split("\n").map((line) => `! ${line}`));
     if (code !== 0) lines.push(`exit ${code}`);
     this.add(...lines.map((line) => this.names.text(line)));
   }

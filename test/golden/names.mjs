@@ -63,9 +63,14 @@ export class Names {
       .replace(/\b20[23]\d-\d\d-\d\d\b/g, "<day>");
   }
 
-  /** What a command prints for people: times that something took stand in columns. */
+  /** What a command prints for people: times that something took stand in columns, or last. */
   output(text) {
-    return this.text(text).replace(/ {2,}(?:\d+(?:\.\d+)?(?:ms|s|m|h|d) ?)+(?= |$)/gm, "  <took>");
+    const took = "(?:\\d+(?:\\.\\d+)?(?:ms|s|m|h|d) ?)+";
+    return this.text(text)
+      .replace(new RegExp(` {2,}${took}(?= |$)`, "gm"), "  <took>")
+      .replace(new RegExp(`, ${took}$`, "gm"), ", <took>")
+      .replace(/\d+ kB of memory(, \d+ process(es)?)?/g, "<n> kB of memory")
+      .replace(/\bby process \d+/g, "by process <pid>");
   }
 
   #scalar(text, key, above) {

@@ -91,6 +91,7 @@ golden("provider-commands", async (record, t) => {
   await record.cli(daemon, ["provider", "test", "mine"], { shown: took });
   await cli("provider", "test", "none");
   await cli("provider", "forget", "mine");
+  await cli("provider", "forget", "mine", "--json");
   await cli("provider", "forget", "none");
   await cli("config", "get");
   await cli("config", "get", "--json");

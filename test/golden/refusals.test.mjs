@@ -72,7 +72,9 @@ golden("refusals", async (record) => {
   for (const one of operations(document)) {
     const kind = one.target.split("/")[3];
     const filled = (id) => one.target.replace(/\{(id|name|scope)\}/, id).replace("{number}", "1");
-    const strange = /\{/.test(one.target) ? ["no such", "nonsense"] : [];
+    // A stream is made by what is appended to it, so each method asks for another one.
+    const none = `none-${one.method}`.toLowerCase();
+    const strange = /\{/.test(one.target) ? ["no such", none] : [];
     if (kind in PREFIXES && strange.length > 0) strange.push(`${PREFIXES[kind]}_${NO_ID}`);
     await refusals.operation(one, {
       place: filled(there[kind]),

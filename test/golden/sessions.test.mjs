@@ -4,7 +4,7 @@
 import path from "node:path";
 
 import { golden } from "./golden.mjs";
-import { eventSource } from "./sources.mjs";
+import { eventSource, following } from "./sources.mjs";
 import { script, Talk, USAGE } from "./talk.mjs";
 
 /** One pixel. */
@@ -42,7 +42,17 @@ golden("sessions", async (record) => {
   await ask("GET", "sessions?state=running,waiting");
   await record.events(daemon, `session:${id}`);
   await record.events(daemon, "project:web");
+  const talk = new Talk(record, daemon, id);
+  await talk.turn(script("say: Hello.", USAGE));
+  await talk.until("usage");
+  await record.until(daemon, "project:web", "session_state", ({ state }) => state === "idle");
+  await record.events(daemon, "project:web");
+  const page = await daemon.request("GET", `/api/v1/streams/session:${id}/events?limit=1000`);
+  const followed = `streams/session:${id}/events?after=${page.json.head}`;
+  const opened = following(daemon, followed);
+  await opened.begun;
   await ask("DELETE", `sessions/${id}`);
+  record.answer("GET", `/api/v1/${followed}`.replace(/\d+$/, "<n>"), await opened.ended);
   await ask("GET", `sessions/${id}`);
   // The key goes with the session, which is removed in the background.
   const target = "/api/v1/sessions";

@@ -1,0 +1,146 @@
+// coverage.test.mjs: nothing that users see is left out of the goldens.
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+
+import { run } from "../integration/lib.mjs";
+import { expectedFolder, Golden } from "./golden.mjs";
+import { operations } from "./refusals.mjs";
+
+/** The records by their names. */
+const records = new Map(
+  readdirSync(expectedFolder)
+    .filter((name) => name.endsWith(".txt"))
+    .map((name) => [name, readFileSync(path.join(expectedFolder, name), "utf8")]),
+);
+
+async function documentOf(t) {
+  const daemon = await new Golden(t).daemon();
+  return (await daemon.request("GET", "/api/v1/openapi.json")).json;
+}
+
+/** The requests that are recorded: [{method, target, status}]. */
+function requests() {
+  const entry = /^### ([A-Z]+) (\S+)\n(?:> .*\n)*< (\d+)/gm;
+  return [...records.values()].flatMap((text) =>
+    [...text.matchAll(entry)].map(([, method, target, status]) => ({
+      method,
+      path: target.split("?")[0],
+      status: Number(status),
+    })),
+  );
+}
+
+/** What no golden can show, and why. */
+const WITHOUT_SUCCESS = {
+  "GET /api/v1/ws": "it answers 101; what is said then is in websocket.txt",
+  "DELETE /api/v1/hosts": "it takes a second host on PostgreSQL",
+  "POST /api/v1/jobs/{id}/abandon": "it takes a second host on PostgreSQL",
+};
+
+test("each route of the description has an answer that is a success", async (t) => {
+  const all = operations(await documentOf(t));
+  const patterns = all.map(({ method, target }) => ({
+    name: `${method} ${target}`,
+    method,
+    pattern: new RegExp(`^${target.replaceAll(".", "\\.").replace(/\{\w+\}/g, "[^/]+")}$`),
+    literal: !target.includes("{"),
+  }));
+  const seen = new Set();
+  for (const { method, path: asked, status } of requests()) {
+    if (status >= 300) continue;
+    const fits = patterns.filter((one) => one.method === method && one.pattern.test(asked));
+    const [route] = [...fits.filter((one) => one.literal), ...fits];
+    if (route) seen.add(route.name);
+  }
+  const missing = patterns.map(({ name }) => name).filter((name) => !seen.has(name));
+  assert.deepEqual(missing.sort(), Object.keys(WITHOUT_SUCCESS).sort());
+});
+
+/** What is made where it is not there. */
+const MADE = { "POST /api/v1/streams/{id}/events": "the first append makes a stream" };
+
+test("each parameter, member and id of a request has a value that is refused", async (t) => {
+  const text = records.get("refusals.txt");
+  const sections = new Map(text.split(/^### /m).map((one) => [one.split("\n")[0], one]));
+  for (const { method, target, parameters, schema } of operations(await documentOf(t))) {
+    const section = sections.get(`${method} ${target}`);
+    assert.ok(section, `refusals of ${method} ${target}`);
+    const has = (words) => assert.ok(section.includes(words), `${method} ${target}: ${words}`);
+    const refused = (start, statuses) =>
+      assert.ok(
+        section.split("\n").some((line) => line.startsWith(start) && statuses.test(line)),
+        `${method} ${target}: no refusal of ${start}`,
+      );
+    refused("?no_such=1", / -> 400 bad_query: /);
+    if (target.includes("{") && !(`${method} ${target}` in MADE)) has(" -> 404 ");
+    for (const { name, schema: value } of parameters) {
+      if (value.type !== "string") refused(`?${name}=`, / -> 400 bad_query: /);
+    }
+    if (!schema) continue;
+    refused('{"no_such":1}', / -> 400 unknown_field: /);
+    for (const name of schema.required ?? []) refused(`(no ${name})`, / -> 400 missing_field: /);
+    for (const [name, value] of Object.entries(schema.properties)) {
+      if (Object.keys(value).length > 0) refused(`{"${name}":`, / -> 400 \w+: /);
+    }
+  }
+});
+
+const EVENTS = {
+  sessions: `session_created session_renamed session_changed session_state session_deleted
+    message_added message_edited message_removed queue_changed cleared deleted`,
+  turns: `turn_started output_started delta thinking_delta output_discarded usage tool_started
+    tool_finished tool_reviewed approval_asked approval_answered question_asked question_answered
+    turn_waiting turn_resumed turn_finished context_compacted root_granted root_removed`,
+  runs: "run_queued run_started run_retrying run_stopping run_finished",
+  workflows: `workflow_started phase log agent_started agent_waiting agent_answered agent_retrying
+    agent_resumed agent_restarted agent_finished workflow_paused workflow_resumed
+    workflow_finished`,
+};
+const eventTypes = Object.values(EVENTS).flatMap((words) => words.split(/\s+/));
+
+test("each event is told in some stream, and no other one", () => {
+  const find = (pattern) =>
+    new Set([...records.values()].flatMap((text) => [...text.matchAll(pattern)].map((m) => m[1])));
+  const told = find(/^event:? (\w+)$/gm);
+  assert.deepEqual(eventTypes.filter((type) => !told.has(type)), [], "not told");
+  const listed = find(/^event (\w+)$/gm);
+  assert.deepEqual([...listed].filter((type) => !eventTypes.includes(type)), [], "not known here");
+});
+
+/** Commands that are not run to a success here, or not with --json, and why. */
+const NOT_RUN = {
+  serve: "it stays; every daemon here is one",
+  "host rm": "it takes a second host on PostgreSQL",
+  "job abandon": "it takes a second host on PostgreSQL",
+};
+const WITHOUT_JSON = {
+  completion: "it prints a script",
+  help: "it prints the help",
+  restore: "its output is the one of backup",
+};
+
+test("each command has its help, a success for people and one as JSON", async () => {
+  const { stdout } = await run(["help"]);
+  const names = [...stdout.matchAll(/^ {2}([a-z]+(?: [a-z]+)?) {2,}\S/gm)].map(([, name]) => name);
+  const helps = new Set(
+    [...records.get("help.txt").matchAll(/^\$ drover (.*) --help$/gm)].map(([, name]) => name),
+  );
+  assert.deepEqual(names.filter((name) => !helps.has(name)), []);
+  const plain = new Set();
+  const json = new Set();
+  for (const text of records.values()) {
+    for (const entry of text.split("\n\n")) {
+      const [, line] = /^\$ drover (.*)$/m.exec(entry) ?? [];
+      if (line === undefined || /^exit /m.test(entry)) continue;
+      if (/ --help$/.test(line)) continue;
+      const name = names.find((one) => line === one || line.startsWith(`${one} `));
+      (line.includes("--json") ? json : plain).add(name);
+    }
+  }
+  const missing = (seen, but) =>
+    names.filter((name) => !seen.has(name) && !(name in NOT_RUN) && !(name in but));
+  assert.deepEqual(missing(plain, {}), [], "for people");
+  assert.deepEqual(missing(json, WITHOUT_JSON), [], "with --json");
+});
