@@ -1,4 +1,6 @@
 // coverage.test.mjs: nothing that users see is left out of the goldens.
+//
+// runs-with: release
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";

@@ -1,4 +1,6 @@
 // help.test.mjs: the help of every command, the scripts for shells, and wrong uses of each command.
+//
+// runs-with: release
 import assert from "node:assert/strict";
 import path from "node:path";
 
@@ -47,25 +49,32 @@ golden("completion", async (record) => {
   await alone(record, ["completion", "tcsh"]);
 });
 
-/** The flags of a command that take a value, as its help shows them. */
+/** The flags of a command that take a value, each with its line of the help. */
 async function flagsOf(words) {
   const { stdout } = await run([...words, "--help"]);
-  const rows = stdout.matchAll(/^ {2}(?:-\w, | {4})--([a-z-]+) +([A-Z][^ ]*|[a-z]+\|[^ ]+)/gm);
-  return [...rows].map(([, name, value]) => ({ name, value }));
+  const rows = stdout.matchAll(/^ {2}(?:-\w, | {4})--([a-z-]+) (?:[A-Z]|[a-z]+\|).*$/gm);
+  return [...rows].map(([line, name]) => ({ line, name }));
 }
 
 golden("wrong-use", async (record) => {
   // Where no daemon is, so that nothing is done by what is taken for right.
   const data = path.join(record.folder, "none");
-  const env = { ...plainEnv, DROVER_DATA: data, HOME: record.folder, DROVER_NO_START: "1" };
+  const env = { ...plainEnv, DROVER_DATA: data, HOME: record.home };
   const lines = [["nonsense"], ["jbo"], ["job", "nonsense"], ["job", "lss"], ["help", "nonsense"]];
-  for (const name of await commands()) {
-    const words = name.split(" ");
-    // These would begin something here, whatever stands behind them.
-    lines.push([...words, "--nonsense"]);
-    if (words[0] === "serve") continue;
-    lines.push([...words, "--data"]);
-    lines.push([...words, "one", "two", "three", "four", "five"]);
+  lines.push(["ps", "--nonsense"], ["ps", "--jsno"], ["ps", "--data"], ["ps", "--all=x"]);
+  const names = (await commands()).map((name) => name.split(" "));
+  for (const words of names) {
+    if (words[0] !== "serve") lines.push([...words, "one", "two", "three", "four", "five"]);
   }
-  await each(record, lines, { env });
+  const met = new Set();
+  for (const words of names) {
+    // No daemon starts, also where any text will do for the flag.
+    const last = words[0] === "serve" ? ["--log", "loud"] : ["one"];
+    for (const { line, name } of await flagsOf(words)) {
+      if (name === "session") continue; // `ask` waits for a daemon then.
+      if (!met.has(line)) lines.push([...words, `--${name}`, "!", ...last]);
+      met.add(line); // Another command may have the same one.
+    }
+  }
+  await each(record, lines, { env, cwd: record.root });
 });

@@ -1,6 +1,7 @@
 // jobs.test.mjs: jobs and runs over HTTP, from their start to their removal.
 //
 // runs-with: release, san, postgres
+import { writeFileSync } from "node:fs";
 import path from "node:path";
 
 import { golden } from "./golden.mjs";
@@ -92,7 +93,9 @@ golden("jobs-live", async (record) => {
   await ask("GET", `runs/${live.id}`);
   await record.events(daemon, `run:${live.id}`);
   record.say("input");
-  const cat = await start({ shell: "cat", stdin: "first\n", stdin_open: true });
+  const done = path.join(record.folder, "done");
+  const reads = { shell: `cat; ${waitFor(done)}`, stdin: "first\n", stdin_open: true };
+  const cat = await start(reads);
   await ask("POST", `jobs/${cat}/input`, { text: "more\n" });
   const once = { headers: { "idempotency-key": "input" } };
   await ask("POST", `jobs/${cat}/input`, { base64: "YWJj" }, once);
@@ -105,6 +108,7 @@ golden("jobs-live", async (record) => {
   await ask("POST", `jobs/${cat}/abandon`);
   await ask("POST", `jobs/${cat}/input`, { end: true });
   await ask("POST", `jobs/${cat}/input`, { text: "x" });
+  writeFileSync(done, "");
   await ended(cat);
   await ask("GET", `jobs/${cat}/logs`);
   record.say("a terminal");

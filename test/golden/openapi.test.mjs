@@ -1,4 +1,6 @@
 // openapi.test.mjs: the description that is served, whole.
+//
+// runs-with: release
 import { golden } from "./golden.mjs";
 
 golden("openapi", async (record) => {
