@@ -253,6 +253,85 @@ static void changed_rows_are_counted(void **state) {
     assert_int_equal(call.number, 2);
 }
 
+/* --- The short forms -------------------------------------------------------------------------- */
+
+#define HEADS "SELECT head FROM streams WHERE name >= $1 ORDER BY name"
+
+/* Nothing, rows, and rows again after each statement that changes them. */
+static struct err go_straight_on(struct tx *tx, void *ctx) {
+    struct suite_call *call = ctx;
+    const struct arg from = arg_str("a");
+    assert_null(tx_row(tx, HEADS, ARGS(from)));
+    assert_int_equal(tx_number(tx, HEADS, ARGS(from), -7), -7);
+    assert_int_equal(tx_number(tx, "SELECT max(head) FROM streams", NO_ARGS, -7), -7); /* NULL. */
+    AUTO(rows_release) struct rows *none = tx_rows(tx, HEADS, ARGS(from));
+    assert_non_null(none);
+    assert_false(rows_step(none));
+    static const char insert[] =
+        "INSERT INTO streams (owner, name, head, made_ms) VALUES ('local', $1, $2, 0)";
+    tx_do(tx, insert, ARGS(arg_str("a"), arg_int(2)));
+    tx_do(tx, insert, ARGS(arg_str("b"), arg_int(3)));
+    assert_int_equal(tx_change(tx, "UPDATE streams SET head = head + 1", NO_ARGS), 2);
+    assert_int_equal(tx_change(tx, "UPDATE streams SET head = 0 WHERE name = 'c'", NO_ARGS), 0);
+    assert_int_equal(tx_number(tx, HEADS, ARGS(arg_str("b")), -7), 4);
+    AUTO(rows_release) struct rows *row = tx_row(tx, HEADS, ARGS(from));
+    assert_non_null(row);
+    assert_int_equal(rows_int(row, 0), 3);
+    AUTO(rows_release) struct rows *rows = tx_rows(tx, HEADS, ARGS(from));
+    while (rows_step(rows)) {
+        call->number += rows_int(rows, 0);
+    }
+    assert_false(rows_step(NULL));
+    assert_false(err_failed(tx_error(tx)));
+    return tx_error(tx);
+}
+
+static void short_forms_read_and_change_rows(void **state) {
+    struct suite *suite = *state;
+    suite_open(suite, STORE_INLINE);
+    struct suite_call call = {.fn = go_straight_on};
+    suite_write(suite, &call);
+    suite_wait(suite);
+    assert_int_equal(call.err.code, ERR_NONE);
+    assert_int_equal(call.number, 3 + 4);
+}
+
+/* The row of the unique name is there; tx_change waits for the answer, so that the error is known
+ * here also where a server answers later. */
+static struct err go_on_after_an_error(struct tx *tx, void *ctx) {
+    struct suite_call *call = ctx;
+    static const char insert[] =
+        "INSERT INTO streams (owner, name, made_ms) VALUES ('local', $1, 0)";
+    const struct arg from = arg_str("");
+    AUTO(rows_release) struct rows *open = tx_rows(tx, HEADS, ARGS(from));
+    assert_int_equal(tx_change(tx, insert, ARGS(arg_str("twice"))), 0);
+    struct err first = tx_error(tx);
+    assert_int_equal(first.code, ERR_CONFLICT);
+    assert_int_equal(tx_change(tx, insert, ARGS(arg_str("other"))), 0);
+    tx_do(tx, insert, ARGS(arg_str("other")));
+    assert_null(tx_row(tx, HEADS, ARGS(from)));
+    assert_int_equal(tx_number(tx, HEADS, ARGS(from), -7), -7);
+    AUTO(rows_release) struct rows *rows = tx_rows(tx, HEADS, ARGS(from));
+    assert_null(rows);
+    assert_false(rows_step(rows));
+    assert_false(rows_step(open)); /* Also of a cursor that was opened before. */
+    assert_ptr_equal(tx_error(tx).step, first.step);
+    call->number++;
+    return ERR_OK; /* The transaction keeps the error. */
+}
+
+static void short_forms_do_nothing_after_an_error(void **state) {
+    struct suite *suite = *state;
+    suite_open(suite, STORE_INLINE);
+    assert_int_equal(suite_do(suite, suite_insert, "twice").code, ERR_NONE);
+    struct suite_call call = {.fn = go_on_after_an_error};
+    suite_write(suite, &call);
+    suite_wait(suite);
+    assert_int_equal(call.err.code, ERR_CONFLICT);
+    assert_true(call.number > 0);
+    assert_int_equal(suite_streams(suite), 1);
+}
+
 /* --- Pages ------------------------------------------------------------------------------------ */
 
 /* In the order of their bytes, whatever a language thinks of it. */
@@ -396,6 +475,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(two_cursors_on_one_statement_do_not_disturb_each_other),
     cmocka_unit_test(conflicts_are_handled_and_rows_returned),
     cmocka_unit_test(changed_rows_are_counted),
+    cmocka_unit_test(short_forms_read_and_change_rows),
+    cmocka_unit_test(short_forms_do_nothing_after_an_error),
     cmocka_unit_test(pages_follow_the_order_of_bytes),
     cmocka_unit_test(each_start_raises_the_epoch),
     cmocka_unit_test(what_was_written_is_there_after_a_restart),
