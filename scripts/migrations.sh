@@ -1,6 +1,7 @@
 #!/bin/sh
 # Turns the numbered migrations into a table of C strings: migrations.sh OUT.c 001_x.sql 002_y.sql …
-# Comment lines and blank lines are left out, since the program has no use for them.
+# Comment lines and blank lines are left out, since the program has no use for them. A statement is
+# a string, since compilers need not take one of more than 4,095 bytes.
 set -eu
 
 out=$1
@@ -13,7 +14,7 @@ awk '
         print "static const struct migration migrations[] = {"
     }
     FNR == 1 {
-        if (NR > 1) print "    },"
+        if (NR > 1) print "                NULL,\n            },\n    },"
         name = FILENAME
         sub(/.*\//, "", name)
         number = substr(name, 1, 3) + 0
@@ -25,17 +26,17 @@ awk '
         }
         print "    {"
         print "        .name = \"" name "\","
-        print "        .sql ="
+        print "        .statements =\n            (const char *const[]){"
     }
     /^[ \t]*(--.*)?$/ { next }
     {
         gsub(/\\/, "\\\\")
         gsub(/"/, "\\\"")
-        print "            \"" $0 "\\n\""
+        print "                \"" $0 "\\n\"" (/;$/ ? "," : "")
     }
     END {
         if (failed) exit 1
-        print "    },"
+        print "                NULL,\n            },\n    },"
         print "};"
         print ""
         print "const struct migration *migrations_get(size_t *ret_count) {"

@@ -95,6 +95,7 @@
     X(STORE_DOWN, "store_down", 503, 7, "The database server cannot be reached")                   \
     X(STALLED, "stalled", 503, 1, "Work of the daemon makes no progress")                          \
     X(NEWER_SCHEMA, "newer_schema", 500, 10, "The database was written by a newer drover")         \
+    X(OTHER_SCHEMA, "other_schema", 500, 10, "The database was made by an unreleased build")       \
     X(UNREACHABLE, "unreachable", 503, 9, "The daemon cannot be reached")                          \
     X(INTERRUPTED, "interrupted", 503, 11, "Interrupted")
 

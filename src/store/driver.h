@@ -27,6 +27,14 @@ struct database {
     const struct driver *driver;
 };
 
+/* Number of a database's schema. Versions count from 1 within a series; no way
+ * leads from one series to the next. */
+struct schema {
+    int64_t version; /* 0: an empty database. */
+    int64_t series;  /* 0: of a build that knew no series. */
+};
+enum { SCHEMA_SERIES = 1 };
+
 enum conn_role {
     CONN_WRITER,     /* The only writer. PostgreSQL: holds the schema's lock. */
     CONN_READER,     /* Reads only; several. */
@@ -113,8 +121,8 @@ struct driver {
     void (*disconnect)(struct conn *conn); /* NULL is allowed. */
 
     /* --- The writer at start, outside any transaction, in this order. --- */
-    /* 0: empty database. The table is `schema (version)`, one row, made by the first migration. */
-    struct err (*schema_version)(struct conn *conn, int64_t *ret_version);
+    /* The row of the table `schema`, which the first migration makes. */
+    struct err (*schema)(struct conn *conn, struct schema *ret_schema);
     /* Several statements in one text, unprepared; stops at the first failure. Brings its own BEGIN
      * and COMMIT; on failure the core calls `rollback`. */
     struct err (*run)(struct conn *conn, const char *script, struct why *why);
@@ -184,8 +192,12 @@ extern const struct driver driver_postgres;
 
 const struct driver *driver_for(const char *where); /* Never NULL: a path is SQLite's. */
 
-/* migrate.c. Brings the writer's database to the newest schema, or refuses a newer one. */
+/* migrate.c. Brings the writer's database to the newest schema, or refuses it. */
 MUST_CHECK struct err store__migrate(struct conn *writer, struct why *why);
+/* ERR_OTHER_SCHEMA, ERR_NEWER_SCHEMA: this binary cannot bring it to its own. `subject`: "The
+ * database", or a path. */
+MUST_CHECK struct err store__schema_refuse(const struct schema *schema, const char *subject,
+                                           struct why *why);
 int64_t store__schema_known(void);
 
 #endif

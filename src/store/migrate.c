@@ -52,9 +52,11 @@ static struct err apply(struct conn *writer, const struct migration *migration, 
     AUTO(text_done) struct text script;
     text_init(&script, SCRIPT_MAX);
     text_add_str(&script, "BEGIN;\n");
-    add_substituted(&script, migration->sql, &writer->driver->words);
-    text_add_str(&script, "UPDATE schema SET version = ");
-    text_add_int(&script, version);
+    for (const char *const *sql = migration->statements; *sql != NULL; sql++) {
+        add_substituted(&script, *sql, &writer->driver->words);
+    }
+    text_addf(&script, "UPDATE schema SET series = %d, version = %lld", (int)SCHEMA_SERIES,
+              (long long)version);
     text_add_str(&script, ";\nCOMMIT;\n");
     if (text_failed(&script)) {
         return err_make(ERR_OUT_OF_MEMORY, "store: migration");
@@ -66,22 +68,30 @@ static struct err apply(struct conn *writer, const struct migration *migration, 
     return err;
 }
 
+struct err store__schema_refuse(const struct schema *schema, const char *subject, struct why *why) {
+    if (schema->version > 0 && schema->series != SCHEMA_SERIES) {
+        why_set(why, "%s was made by an unreleased build; start a new directory.", subject);
+        return err_make(ERR_OTHER_SCHEMA, "store: schema");
+    }
+    if (schema->version > store__schema_known()) {
+        why_set(why,
+                "%s has schema %lld, written by a newer drover; this one knows schemas up to %lld."
+                " Start the newer one, or restore an older backup.",
+                subject, (long long)schema->version, (long long)store__schema_known());
+        return err_make(ERR_NEWER_SCHEMA, "store: schema");
+    }
+    return ERR_OK;
+}
+
 struct err store__migrate(struct conn *writer, struct why *why) {
     size_t count = 0;
     const struct migration *migrations = migrations_get(&count);
-    int64_t version = 0;
-    struct err err = writer->driver->schema_version(writer, &version);
-    if (err_failed(err)) {
-        return err;
+    struct schema schema = {.version = 0};
+    struct err err = writer->driver->schema(writer, &schema);
+    if (!err_failed(err)) {
+        err = store__schema_refuse(&schema, "The database", why);
     }
-    if (version > (int64_t)count) {
-        why_set(why,
-                "The database has schema %lld, written by a newer drover; this one knows schemas"
-                " up to %lld. Start the newer one, or restore an older backup.",
-                (long long)version, (long long)count);
-        return err_make(ERR_NEWER_SCHEMA, "store: schema");
-    }
-    for (size_t i = (size_t)version; i < count && !err_failed(err); i++) {
+    for (size_t i = (size_t)schema.version; i < count && !err_failed(err); i++) {
         err = apply(writer, &migrations[i], (int64_t)i + 1, why);
     }
     return err;

@@ -10,8 +10,8 @@
 #include "base/base.h"
 
 struct migration {
-    const char *name; /* Of the file, for messages. */
-    const char *sql;  /* With the words of struct driver_words. */
+    const char *name;              /* Of the file, for messages. */
+    const char *const *statements; /* With the words of struct driver_words; ends with NULL. */
 };
 const struct migration *migrations_get(size_t *ret_count);
 

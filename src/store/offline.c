@@ -13,10 +13,11 @@ struct store_look {
 };
 
 static struct err schema_check(const struct driver *driver, struct conn *conn, struct why *why) {
-    int64_t schema = 0;
-    struct err err = driver->schema_version(conn, &schema);
-    if (!err_failed(err) && schema != store__schema_known()) {
-        why_set(why, "schema %lld is not that of this drover (%lld)", (long long)schema,
+    struct schema schema = {.version = 0};
+    struct err err = driver->schema(conn, &schema);
+    if (!err_failed(err) &&
+        (schema.series != SCHEMA_SERIES || schema.version != store__schema_known())) {
+        why_set(why, "schema %lld is not that of this drover (%lld)", (long long)schema.version,
                 (long long)store__schema_known());
         err = err_make(ERR_CONFLICT, "look: schema");
     }

@@ -271,6 +271,7 @@ MUST_CHECK struct err store_restore(const char *from, const char *where, struct 
 enum { STORE_DETAIL_SIZE = 2048 };
 struct store_check {
     int64_t schema, schema_known, epoch;
+    bool schema_other; /* Another series: an unreleased build made the database. */
     bool integrity_ok;
     bool sums;       /* Pages have checksums. */
     int64_t missing; /* Number of commits that are missing, and that no release has accepted. */

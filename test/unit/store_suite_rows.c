@@ -419,18 +419,47 @@ static struct err age_schema(struct tx *tx, void *ctx) {
     return tx_exec(tx, "UPDATE schema SET version = version + 1", NULL /* no arguments */, 0, NULL);
 }
 
-static void a_newer_schema_is_refused_with_a_sentence(void **state) {
-    struct suite *suite = *state;
+/* The table as it was before it had a series, with the last number of then. */
+static struct err drop_series(struct tx *tx, void *ctx) {
+    tx_do(tx, "ALTER TABLE schema DROP COLUMN series", NO_ARGS);
+    tx_do(tx, "UPDATE schema SET version = 28", NO_ARGS);
+    return tx_error(tx);
+}
+
+static struct err raise_series(struct tx *tx, void *ctx) {
+    return tx_exec(tx, "UPDATE schema SET series = series + 1", NO_ARGS, NULL);
+}
+
+static void check_refused(struct suite *suite, store_fn change, enum err_code code,
+                          const char *sentence) {
     suite_open(suite, STORE_INLINE);
-    assert_int_equal(suite_do(suite, age_schema, NULL).code, ERR_NONE);
+    assert_int_equal(suite_do(suite, change, NULL).code, ERR_NONE);
     suite_close(suite);
     struct store_options options = {
         .where = suite->where, .executor = STORE_INLINE, .world = world_real()};
     struct store *store = NULL;
     struct why why = {""};
-    assert_int_equal(store_open(&options, &store, &why).code, ERR_NEWER_SCHEMA);
+    assert_int_equal(store_open(&options, &store, &why).code, code);
     assert_null(store);
-    assert_non_null(strstr(why.text, "newer drover"));
+    assert_non_null(strstr(why.text, sentence));
+    struct store_check check;
+    assert_int_equal(store_check(suite->where, &check, &why).code, ERR_NONE);
+    assert_true(check.integrity_ok);
+    assert_int_equal(check.schema_other, code == ERR_OTHER_SCHEMA);
+}
+
+static void a_newer_schema_is_refused_with_a_sentence(void **state) {
+    check_refused(*state, age_schema, ERR_NEWER_SCHEMA, "newer drover");
+}
+
+static const char unreleased[] = "made by an unreleased build; start a new directory";
+
+static void a_schema_without_a_series_is_refused_with_a_sentence(void **state) {
+    check_refused(*state, drop_series, ERR_OTHER_SCHEMA, unreleased);
+}
+
+static void a_schema_of_another_series_is_refused_with_a_sentence(void **state) {
+    check_refused(*state, raise_series, ERR_OTHER_SCHEMA, unreleased);
 }
 
 static void a_second_store_on_the_same_database_is_refused(void **state) {
@@ -481,6 +510,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(each_start_raises_the_epoch),
     cmocka_unit_test(what_was_written_is_there_after_a_restart),
     cmocka_unit_test(a_newer_schema_is_refused_with_a_sentence),
+    cmocka_unit_test(a_schema_without_a_series_is_refused_with_a_sentence),
+    cmocka_unit_test(a_schema_of_another_series_is_refused_with_a_sentence),
     cmocka_unit_test(a_second_store_on_the_same_database_is_refused),
     cmocka_unit_test(a_sound_database_passes_its_check),
     cmocka_unit_test(a_function_that_only_reads_cannot_write),

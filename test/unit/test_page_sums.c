@@ -161,19 +161,6 @@ static void each_flipped_bit_and_each_word_in_another_place_changes_the_checksum
     assert_true(page_sum_fits(page, 42));
 }
 
-/* As the last bytes of a page were before page_sum became a faster one. */
-static void a_page_with_the_checksum_of_an_older_version_is_whole(void **state) {
-    static const uint8_t older[] = {0xa9, 0x0f, 0x7b, 0x16, 0x92, 0x27, 0xee, 0x49};
-    uint8_t page[PAGE_BYTES];
-    (void)state;
-    page_fill(page);
-    memcpy(page + PAGE_BYTES - PAGE_SUM_BYTES, older, sizeof older);
-    assert_true(page_sum_fits(page, 42));
-    assert_false(page_sum_fits(page, 41));
-    page[100] ^= 4;
-    assert_false(page_sum_fits(page, 42));
-}
-
 static int batch_take(void *ctx, int columns, char **values, char **names) {
     (void)columns;
     (void)names;
@@ -257,7 +244,6 @@ int main(void) {
         PAGES(a_page_in_the_place_of_another_is_damaged),
         PAGES(a_part_of_a_damaged_page_is_refused),
         cmocka_unit_test(each_flipped_bit_and_each_word_in_another_place_changes_the_checksum),
-        cmocka_unit_test(a_page_with_the_checksum_of_an_older_version_is_whole),
         PAGES(frames_that_another_process_has_written_are_read),
         PAGES(rows_of_a_file_that_was_cut_are_refused_and_counted),
         PAGES(a_database_without_checksums_is_read_and_written),

@@ -257,6 +257,21 @@ static void a_backup_of_a_newer_drover_is_refused(void **state) {
     assert_non_null(strstr(fixture->why.text, "newer drover"));
 }
 
+static struct err drop_series(struct tx *tx, void *ctx) {
+    return tx_exec(tx, "ALTER TABLE schema DROP COLUMN series", NO_ARGS, NULL);
+}
+
+static void a_backup_of_an_unreleased_build_is_refused(void **state) {
+    struct fixture *fixture = *state;
+    open_with_rows(fixture);
+    assert_int_equal(suite_do(&fixture->suite, drop_series, NULL).code, ERR_NONE);
+    assert_int_equal(back_up(fixture).code, ERR_NONE);
+    assert_int_equal(restore(fixture).code, ERR_OTHER_SCHEMA);
+    assert_non_null(strstr(fixture->why.text, "made by an unreleased build"));
+    AUTO(mem_release) char *database = datadir_path(fixture->target, DATADIR_DATABASE);
+    assert_false(is_there(database));
+}
+
 static const struct {
     const char *call;
     int os;
@@ -482,6 +497,7 @@ int main(void) {
         STEP(an_orphaned_log_is_not_applied_to_a_restored_database),
         STEP(what_is_no_backup_of_ours_is_refused),
         STEP(a_backup_of_a_newer_drover_is_refused),
+        STEP(a_backup_of_an_unreleased_build_is_refused),
         STEP(each_call_that_fails_leaves_no_backup_by_that_name),
         STEP(a_file_system_without_that_rename_links_instead),
         STEP(a_second_claim_is_refused_until_release),

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <sqlite3.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 
 #include "../fault/vfs.h"
 #include "base/memory.h"
+#include "store/datadir.h"
 #include "store_places.h"
 #include "store_suite.h"
 
@@ -136,6 +138,59 @@ static void a_database_with_two_names_is_opened_by_neither(void **state) {
     assert_int_equal(try_to_open(fixture, &why).code, ERR_NONE);
 }
 
+/* --- A database of an unreleased build -------------------------------------------------------- */
+
+struct image {
+    uint8_t bytes[256 << 10];
+    size_t len;
+};
+
+static void image_take(const struct fixture *fixture, const char *name, struct image *ret_image) {
+    char path[256];
+    FILE *file = fopen(place_file(&fixture->place, name, path), "r");
+    assert_non_null(file);
+    ret_image->len = fread(ret_image->bytes, 1, sizeof ret_image->bytes, file);
+    assert_in_range(ret_image->len, 1, sizeof ret_image->bytes - 1);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* The schema has no series, and rows of the last daemon, which was killed, are in the log only. */
+static void unreleased_make(const struct fixture *fixture) {
+    static const char sql[] =
+        "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL;"
+        "CREATE TABLE schema (version INTEGER NOT NULL) STRICT; INSERT INTO schema VALUES (28);"
+        "CREATE TABLE nodes (id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),"
+        " epoch INTEGER NOT NULL, batch INTEGER NOT NULL) STRICT;"
+        "PRAGMA wal_checkpoint(TRUNCATE); INSERT INTO nodes VALUES (1, 7, 9)";
+    char path[256];
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(place_file(&fixture->place, DATADIR_DATABASE, path), &db),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void a_database_of_an_unreleased_build_is_refused_and_left_as_it_is(void **state) {
+    static const char *const names[] = {DATADIR_DATABASE, DATADIR_DATABASE "-wal"};
+    static struct image before[COUNT_OF(names)], after;
+    struct fixture *fixture = *state;
+    struct why why = {""};
+    unreleased_make(fixture);
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        image_take(fixture, names[i], &before[i]);
+    }
+    for (int starts = 0; starts < 2; starts++) {
+        assert_int_equal(try_to_open(fixture, &why).code, ERR_OTHER_SCHEMA);
+        assert_non_null(strstr(why.text, "made by an unreleased build; start a new directory"));
+        for (size_t i = 0; i < COUNT_OF(names); i++) {
+            image_take(fixture, names[i], &after);
+            assert_int_equal(after.len, before[i].len);
+            assert_memory_equal(after.bytes, before[i].bytes, after.len);
+        }
+    }
+}
+
 #define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void) {
@@ -143,6 +198,7 @@ int main(void) {
         WITH_FIXTURE(a_long_text_is_never_mistaken_for_an_empty_one),
         WITH_FIXTURE(a_sync_that_fails_while_the_log_is_turned_on_is_told),
         WITH_FIXTURE(a_database_with_two_names_is_opened_by_neither),
+        WITH_FIXTURE(a_database_of_an_unreleased_build_is_refused_and_left_as_it_is),
     };
     return cmocka_run_group_tests_name("store connection", tests, NULL /* no group fixture */,
                                        NULL);

@@ -56,7 +56,10 @@ static void no_database_tell(struct doctor *doctor) {
 
 static void schema_tell(struct doctor *doctor, const struct store_check *check) {
     struct why why = {.text = ""};
-    if (check->schema > check->schema_known) {
+    if (check->schema_other) {
+        why_set(&why, "the database was made by an unreleased build; start a new directory");
+        doctor_fail(doctor, "schema", err_make(ERR_OTHER_SCHEMA, "doctor: schema"), &why);
+    } else if (check->schema > check->schema_known) {
         why_set(&why, "schema %lld is newer than this drover knows (%lld); install a newer one",
                 (long long)check->schema, (long long)check->schema_known);
         doctor_fail(doctor, "schema", err_make(ERR_NEWER_SCHEMA, "doctor: schema"), &why);

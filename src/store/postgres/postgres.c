@@ -27,7 +27,8 @@ static const char sql_fence[] =
     "SELECT 1 / count(*) FROM fence";
 
 /* A guest reads and writes rows only as our own version knows them. */
-static const char sql_schema[] = "SELECT 1 / count(*) FROM schema WHERE version = $1";
+static const char sql_schema[] = "SELECT 1 / count(*) FROM schema WHERE series = $1 AND"
+                                 " version = $2";
 
 static const char sql_savepoint[] = "SAVEPOINT f";
 static const char sql_release[] = "RELEASE SAVEPOINT f";
@@ -201,8 +202,9 @@ static void begin_unfenced(struct pg_session *session) {
     pg_link_queue(session->link, (struct pg_step){.sql = writes ? sql_begin : sql_begin_reader});
     if (session->database->guest) {
         pg_link_queue(session->link, (struct pg_step){.sql = sql_schema,
-                                                      .args = {arg_int(store__schema_known())},
-                                                      .count = 1,
+                                                      .args = {arg_int(SCHEMA_SERIES),
+                                                               arg_int(store__schema_known())},
+                                                      .count = 2,
                                                       .schema = true});
     }
 }
@@ -379,7 +381,7 @@ const struct driver driver_postgres = {
     .replaced = replaced,
     .connect = postgres__connect,
     .disconnect = postgres__disconnect,
-    .schema_version = postgres__schema_version,
+    .schema = postgres__schema,
     .run = run_script,
     .raise_epoch = raise_epoch,
     .begin = begin,

@@ -73,7 +73,7 @@ struct bytes postgres__rows_text(const struct rows *rows, int column);
 void postgres__rows_close(struct rows *rows);
 
 /* whole.c */
-MUST_CHECK struct err postgres__schema_version(struct conn *conn, int64_t *ret_version);
+MUST_CHECK struct err postgres__schema(struct conn *conn, struct schema *ret_schema);
 MUST_CHECK struct err postgres__backup(const char *where, const char *to, struct why *why);
 MUST_CHECK struct err postgres__restore(const char *from, const char *where, struct why *why);
 MUST_CHECK struct err postgres__check(const char *where, struct store_check *ret_check,

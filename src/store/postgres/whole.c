@@ -9,21 +9,6 @@
 
 /* --- The schema's number ---------------------------------------------------------------------- */
 
-/* A table that is not there would fail the statement, so it is asked for first. */
-static struct err has_tables(struct pg_link *link, bool *ret_has) {
-    static const char sql[] =
-        "SELECT count(*) FROM pg_class WHERE relname = 'schema' AND relnamespace = "
-        "quote_ident(current_schema())::regnamespace";
-    int64_t count = 0;
-    PGresult *result = NULL;
-    struct err err = pg_link_run(link, sql, NULL, /* count */ 0, &result);
-    if (!err_failed(err)) {
-        *ret_has = pg_result_int(pg_link_libpq(link), result, 0, &count) && count > 0;
-        pg_link_libpq(link)->PQclear(result);
-    }
-    return err;
-}
-
 static struct err read_int(struct pg_link *link, const char *sql, int64_t *ret_number) {
     PGresult *result = NULL;
     struct err err = pg_link_run(link, sql, NULL, /* count */ 0, &result);
@@ -35,21 +20,29 @@ static struct err read_int(struct pg_link *link, const char *sql, int64_t *ret_n
     return read ? ERR_OK : err_make(ERR_STORE_CORRUPT, "postgres: a row is missing");
 }
 
-static struct err read_version(struct pg_link *link, int64_t *ret_version) {
-    bool has = false;
-    struct err err = has_tables(link, &has);
-    if (err_failed(err)) {
-        return err;
+static struct err read_schema(struct pg_link *link, struct schema *ret_schema) {
+    /* A table or a column that is not there would fail the statement, so they are counted first. */
+    static const char sql[] =
+        "SELECT count(*) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+        " WHERE c.relname = 'schema' AND a.attname IN ('series', 'version')"
+        " AND c.relnamespace = quote_ident(current_schema())::regnamespace";
+    struct schema schema = {.version = 0};
+    int64_t columns = 0;
+    struct err err = read_int(link, sql, &columns);
+    if (!err_failed(err) && columns > 0) {
+        err = read_int(link, "SELECT version FROM schema", &schema.version);
     }
-    if (!has) {
-        *ret_version = 0;
-        return ERR_OK;
+    if (!err_failed(err) && columns > 1) {
+        err = read_int(link, "SELECT series FROM schema", &schema.series);
     }
-    return read_int(link, "SELECT version FROM schema", ret_version);
+    if (!err_failed(err)) {
+        *ret_schema = schema;
+    }
+    return err;
 }
 
-struct err postgres__schema_version(struct conn *conn, int64_t *ret_version) {
-    return read_version(pg_session_of(conn)->link, ret_version);
+struct err postgres__schema(struct conn *conn, struct schema *ret_schema) {
+    return read_schema(pg_session_of(conn)->link, ret_schema);
 }
 
 /* --- Backup and restore ----------------------------------------------------------------------- */
@@ -144,7 +137,10 @@ static struct err check_link(struct pg_link *link, struct store_check *check, st
     if (err_failed(err)) {
         return err;
     }
-    err = read_version(link, &check->schema);
+    struct schema schema = {.version = 0};
+    err = read_schema(link, &schema);
+    check->schema = schema.version;
+    check->schema_other = schema.version > 0 && schema.series != SCHEMA_SERIES;
     if (!err_failed(err) && check->schema == 0) {
         why_set(why, "the schema is empty: no drover has served it yet");
         return err_make(ERR_NOT_FOUND, "postgres: check");

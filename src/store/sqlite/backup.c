@@ -26,8 +26,6 @@
 
 #define PART_ENDING ".part-"
 
-enum { HOME_SCHEMA = 2 }; /* The first that has nodes.home. */
-
 /* A file that goes away with its scope, unless it was given its name. */
 struct part {
     char *path; /* Owned; NULL: nothing to remove. */
@@ -220,22 +218,25 @@ static struct err check_integrity(struct sqlite_conn *conn, struct store_check *
     return err;
 }
 
-/* Only what this binary knows has a row that it can find. */
 static struct err check_numbers(struct sqlite_conn *conn, const struct commit_point *marked,
                                 struct store_check *check) {
     check->schema_known = store__schema_known();
-    struct err err = sqlite_schema_version(&conn->conn, &check->schema);
-    if (!err_failed(err) && check->schema > 0) {
-        err = sqlite_conn_int(conn, "SELECT epoch FROM nodes", 0, &check->epoch);
+    struct schema schema = {.version = 0};
+    struct err err = sqlite_schema(&conn->conn, &schema);
+    check->schema = schema.version;
+    check->schema_other = schema.version > 0 && schema.series != SCHEMA_SERIES;
+    if (err_failed(err) || schema.version == 0 || check->schema_other) {
+        return err; /* The rows are not ours to read. */
     }
-    if (!err_failed(err) && check->schema >= HOME_SCHEMA) {
+    err = sqlite_conn_int(conn, "SELECT epoch FROM nodes", 0, &check->epoch);
+    if (!err_failed(err)) {
         err = sqlite_conn_int(conn, SQLITE_MISSING_COUNT, 0, &check->missing);
     }
-    if (!err_failed(err) && check->schema >= HOME_SCHEMA) {
+    if (!err_failed(err)) {
         err = sqlite_conn_int(conn, SQLITE_MISSING_AT, 0, &check->missing_at_ms);
     }
     int64_t missing = 0;
-    if (!err_failed(err) && check->schema > 0) {
+    if (!err_failed(err)) {
         err = sqlite_mark_compare(conn, marked, &missing);
     }
     check->missing += missing;
@@ -299,14 +300,9 @@ static struct err must_be_ours(const char *path, const char *from, struct why *w
         why_set(why, "%s is a database, but not one of drover's.", from);
         return err_make(ERR_STORE_CORRUPT, "restore: schema");
     }
-    if (check.schema > check.schema_known) {
-        why_set(why,
-                "%s has schema %lld, written by a newer drover; this one knows schemas up to"
-                " %lld.",
-                from, (long long)check.schema, (long long)check.schema_known);
-        return err_make(ERR_NEWER_SCHEMA, "restore: schema");
-    }
-    return ERR_OK;
+    const struct schema schema = {.version = check.schema,
+                                  .series = check.schema_other ? 0 : SCHEMA_SERIES};
+    return store__schema_refuse(&schema, from, why);
 }
 
 /* A log without its database would be applied to the one that we put there. */
@@ -323,17 +319,12 @@ static struct err must_be_absent(const char *path, struct why *why) {
 }
 
 /* A restored database is not at home, even in its old folder: commands that it calls running may
- * have ended since, and notices been delivered. (engine/base/home.h; the word is no place.) A
- * schema that knows no home knows no commands either. */
+ * have ended since, and notices been delivered. (engine/base/home.h; the word is no place.) */
 static struct err mark(const char *path, struct why *why) {
     AUTO(sqlite_conn_release) struct sqlite_conn *conn = NULL;
     struct err err =
         sqlite_conn_open(path, CONN_READER, SQLITE_ACCESS_LOOK, NULL /* not counted */, &conn, why);
-    int64_t schema = 0;
-    if (!err_failed(err)) {
-        err = sqlite_schema_version(&conn->conn, &schema);
-    }
-    if (err_failed(err) || schema < HOME_SCHEMA) {
+    if (err_failed(err)) {
         return err;
     }
     int rc = sqlite3_exec(conn->db, "UPDATE nodes SET home = 'restored'", NULL /* no rows */, NULL,

@@ -139,11 +139,12 @@ static void set_up_database(sqlite3 *db) {
 /* The last connection that closes copies the log into the file and removes it: also the rest of a
  * damaged log, which somebody may want to look at, and what a daemon would find missing. A log
  * without content is made by the look itself, and goes with it. */
-static void leave_log(sqlite3 *db) {
+void sqlite_conn_leave_log(struct sqlite_conn *conn) {
     struct stat found;
-    const char *log = sqlite3_filename_wal(sqlite3_db_filename(db, "main"));
+    const char *log = sqlite3_filename_wal(sqlite3_db_filename(conn->db, "main"));
     if (log != NULL && stat(log, &found) == 0 && found.st_size > 0) {
-        (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL); /* Cannot fail. */
+        (void)sqlite3_db_config(conn->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1,
+                                NULL); /* Cannot fail. */
     }
 }
 
@@ -189,7 +190,7 @@ struct err sqlite_conn_open(const char *path, enum conn_role role, enum sqlite_a
         if (access == SQLITE_ACCESS_LIVE) {
             rc = set_up_live(conn);
         } else {
-            leave_log(conn->db);
+            sqlite_conn_leave_log(conn);
         }
     }
     if (rc != SQLITE_OK) {

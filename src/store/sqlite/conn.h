@@ -62,7 +62,8 @@ MUST_CHECK struct err sqlite_conn_open(const char *path, enum conn_role role,
                                        enum sqlite_access access, struct page_watch *watch,
                                        struct sqlite_conn **ret_conn, struct why *why);
 void sqlite_conn_close(struct sqlite_conn *conn);
-void sqlite_conn_release(struct sqlite_conn **conn); /* For AUTO. */
+void sqlite_conn_release(struct sqlite_conn **conn);  /* For AUTO. */
+void sqlite_conn_leave_log(struct sqlite_conn *conn); /* A log with content stays as it is. */
 
 /* The first column of the first row of any SQL, unprepared; `missing` when there is no row. */
 MUST_CHECK struct err sqlite_conn_int(struct sqlite_conn *conn, const char *sql, int64_t missing,
@@ -101,6 +102,6 @@ void sqlite_parts_remove(const char *where); /* In a directory that is claimed. 
 /* resum.c */
 MUST_CHECK struct err sqlite_rewrite_sums(const char *where, struct store_pages *ret_pages,
                                           struct why *why);
-MUST_CHECK struct err sqlite_schema_version(struct conn *conn, int64_t *ret_version);
+MUST_CHECK struct err sqlite_schema(struct conn *conn, struct schema *ret_schema);
 
 #endif

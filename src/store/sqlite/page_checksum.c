@@ -18,16 +18,6 @@ static uint64_t word_at(const uint8_t *bytes) {
 
 static const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15), mixer = UINT64_C(0xd6e8feb86659fd93);
 
-/* Each step can be undone, so a change of one lane always changes the result. */
-static uint64_t lanes_join(const uint64_t *lanes, size_t count) {
-    uint64_t sum = SUMMED_BYTES;
-    for (size_t i = 0; i < count; i++) {
-        sum = rotate((sum ^ lanes[i]) * mixer, 32);
-        sum ^= sum >> 31;
-    }
-    return sum;
-}
-
 /* Eight lanes of two words each, so that as many steps are on their way at once: a read of a page
  * should cost next to nothing more. A change of one word always changes its lane. Words that change
  * places, and patterns in them, would make up for each other without the multiplication. */
@@ -45,17 +35,13 @@ uint64_t page_sum(const uint8_t *page, uint32_t number) {
     for (size_t i = 0; at < SUMMED_BYTES; at += WORD, i++) {
         lanes[i % LANES] = rotate((lanes[i % LANES] ^ word_at(page + at)) * odd, 29);
     }
-    return lanes_join(lanes, LANES);
-}
-
-/* The one that pages got before: they keep it until they are written again. */
-static uint64_t page_sum_older(const uint8_t *page, uint32_t number) {
-    enum { LANES = 4, WORD = 8 };
-    uint64_t lanes[LANES] = {number + odd, odd * 3, odd * 5, odd * 7};
-    for (size_t at = 0, i = 0; at < SUMMED_BYTES; at += WORD, i = (i + 1) % LANES) {
-        lanes[i] = rotate((lanes[i] ^ word_at(page + at)) * odd, 29);
+    /* Each step can be undone, so a change of one lane always changes the result. */
+    uint64_t sum = SUMMED_BYTES;
+    for (size_t i = 0; i < LANES; i++) {
+        sum = rotate((sum ^ lanes[i]) * mixer, 32);
+        sum ^= sum >> 31;
     }
-    return lanes_join(lanes, LANES);
+    return sum;
 }
 
 uint64_t page_sum_all(const uint8_t *page, uint32_t number) {
@@ -63,8 +49,7 @@ uint64_t page_sum_all(const uint8_t *page, uint32_t number) {
 }
 
 bool page_sum_fits(const uint8_t *page, uint32_t number) {
-    uint64_t sum = word_at(page + SUMMED_BYTES);
-    return sum == page_sum(page, number) || sum == page_sum_older(page, number);
+    return word_at(page + SUMMED_BYTES) == page_sum(page, number);
 }
 
 void page_sum_put(uint8_t *page, uint32_t number) {

@@ -185,19 +185,27 @@ static uint32_t damaged(const struct database *database) {
 
 /* --- Start ------------------------------------------------------------------------------------ */
 
-struct err sqlite_schema_version(struct conn *conn, int64_t *ret_version) {
-    int64_t tables = 0;
+struct err sqlite_schema(struct conn *conn, struct schema *ret_schema) {
+    struct schema schema = {.version = 0};
+    int64_t columns = 0;
     struct err err = sqlite_conn_int(
-        of(conn), "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema'", 0,
-        &tables);
+        of(conn),
+        "SELECT count(*) FROM pragma_table_info('schema') WHERE name IN ('series', 'version')", 0,
+        &columns);
+    if (!err_failed(err) && columns > 0) {
+        err = sqlite_conn_int(of(conn), "SELECT version FROM schema", 0, &schema.version);
+    }
+    if (!err_failed(err) && columns > 1) {
+        err = sqlite_conn_int(of(conn), "SELECT series FROM schema", 0, &schema.series);
+    }
     if (err_failed(err)) {
         return err;
     }
-    if (tables == 0) {
-        *ret_version = 0;
-        return ERR_OK;
+    if (schema.version > 0 && schema.series != SCHEMA_SERIES) {
+        sqlite_conn_leave_log(of(conn)); /* The file is refused, and another build's. */
     }
-    return sqlite_conn_int(of(conn), "SELECT version FROM schema", 0, ret_version);
+    *ret_schema = schema;
+    return ERR_OK;
 }
 
 static struct err run(struct conn *conn, const char *script, struct why *why) {
@@ -400,7 +408,7 @@ const struct driver driver_sqlite = {
     .disconnect = disconnect,
     .damaged = damaged,
     .keep_errors = keep_errors,
-    .schema_version = sqlite_schema_version,
+    .schema = sqlite_schema,
     .run = run,
     .raise_epoch = raise_epoch,
     .missing = sqlite_missing,

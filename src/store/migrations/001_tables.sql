@@ -1,0 +1,725 @@
+-- All tables, in one dialect for both databases, but for the three words that driver.h explains.
+
+-- One row. Versions count from 1 within a series (migrate.c): a database of another series is
+-- refused, whatever its version is.
+CREATE TABLE schema (
+    series @int@ NOT NULL,
+    version @int@ NOT NULL
+) @strict@;
+INSERT INTO schema (series, version) VALUES (0, 0);
+
+-- One row. `epoch` rises with each start; `batch` counts the groups of a writer that is fenced by
+-- it.
+CREATE TABLE nodes (
+    id @int@ NOT NULL PRIMARY KEY CHECK (id = 1),
+    epoch @int@ NOT NULL,
+    batch @int@ NOT NULL,
+    -- Where the last daemon that was let free had this database (home.h); '' before the first.
+    home TEXT NOT NULL DEFAULT '',
+    -- Bytes that the folders of ended runs take: the sum of `disk` over their spans.
+    disk @int@ NOT NULL DEFAULT 0,
+    -- Clock by which ages of ended runs were judged last (rules/run/retention.h); 0: by none yet.
+    judged_ms @int@ NOT NULL DEFAULT 0,
+    -- Epoch of the daemon that was released with a database that had been restored or copied: what
+    -- an earlier one began may have ended in a history that this database does not know.
+    home_epoch @int@ NOT NULL DEFAULT 0,
+    -- Epoch of the newest daemon that was asked to stop; 0: none was. stopped_since: first epoch of
+    -- the orderly stops in a row that end with it.
+    stopped_epoch @int@ NOT NULL DEFAULT 0,
+    stopped_since @int@ NOT NULL DEFAULT 0
+) @strict@;
+INSERT INTO nodes (id, epoch, batch) VALUES (1, 0, 0);
+
+-- The highest id that rows of a table had when some of them were deleted: no id is given twice.
+CREATE TABLE ids (
+    name TEXT NOT NULL PRIMARY KEY,
+    last @int@ NOT NULL
+) @strict@;
+INSERT INTO ids (name, last) VALUES ('runs', 0), ('messages', 0), ('sessions', 0), ('budgets', 0),
+    ('attachments', 0);
+
+-- Events with floor < seq <= head exist. keep_events and keep_ms are the retention, where one is
+-- set.
+CREATE TABLE streams (
+    id @id@,
+    owner TEXT NOT NULL,
+    name TEXT NOT NULL,
+    head @int@ NOT NULL DEFAULT 0,
+    floor @int@ NOT NULL DEFAULT 0,
+    keep_events @int@,
+    keep_ms @int@,
+    made_ms @int@ NOT NULL,
+    -- 1: its last event has been written. Of the streams of runs.
+    ended @int@ NOT NULL DEFAULT 0,
+    -- Events after hold_after are kept, whatever the retention says: a turn that runs reads them
+    -- again.
+    hold_after @int@,
+    UNIQUE (owner, name)
+) @strict@;
+-- The few streams that a round of pruning must look at.
+CREATE INDEX streams_kept ON streams (id) WHERE keep_events IS NOT NULL OR keep_ms IS NOT NULL;
+
+-- Rows are appended by position; the index is the only order.
+CREATE TABLE events (
+    stream @int@ NOT NULL,
+    seq @int@ NOT NULL,
+    at_ms @int@ NOT NULL,
+    type TEXT NOT NULL,
+    data TEXT NOT NULL
+) @strict@;
+CREATE UNIQUE INDEX events_stream_seq ON events (stream, seq);
+
+-- `token` is the id that users see; of the secret only the hash is kept.
+CREATE TABLE tokens (
+    id @id@,
+    token TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    label TEXT NOT NULL,
+    scopes @int@ NOT NULL,
+    hash TEXT NOT NULL UNIQUE,
+    made_ms @int@ NOT NULL,
+    revoked_ms @int@
+) @strict@;
+-- Revoked tokens are kept for a day.
+CREATE INDEX tokens_revoked ON tokens (revoked_ms) WHERE revoked_ms IS NOT NULL;
+
+-- Answers to requests with an Idempotency-Key, which are sent again.
+CREATE TABLE idempotency (
+    id @id@,
+    owner TEXT NOT NULL,
+    route TEXT NOT NULL,
+    idem_key TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    status @int@ NOT NULL,
+    answer TEXT NOT NULL,
+    made_ms @int@ NOT NULL,
+    -- Id of the session or the run that the answer shows; '': of none. An answer is emptied when
+    -- that is deleted, and its key stays used.
+    about TEXT NOT NULL DEFAULT '',
+    UNIQUE (owner, route, idem_key)
+) @strict@;
+CREATE INDEX idempotency_made ON idempotency (made_ms);
+CREATE INDEX idempotency_about ON idempotency (about) WHERE about <> '';
+
+-- `id` is given by the writer (the highest and one): RETURNING costs SQLite a temporary table.
+-- A run has ended when ended_ms is set; gate '' of one that has not ended: it runs.
+-- parent 0: none. exit_code -1: none. command: what runs, cut short, for lists; '' beside a label.
+CREATE TABLE runs (
+    id @int@ NOT NULL PRIMARY KEY,
+    run TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    parent @int@ NOT NULL,
+    state TEXT NOT NULL,
+    gate TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    stop TEXT NOT NULL,
+    stop_grace_ms @int@ NOT NULL,
+    attempt @int@ NOT NULL,
+    voids @int@ NOT NULL,
+    failures @int@ NOT NULL,
+    reboots @int@ NOT NULL,
+    epoch @int@ NOT NULL,
+    priority @int@ NOT NULL,
+    key_max @int@ NOT NULL,
+    exit_code @int@ NOT NULL,
+    once @int@ NOT NULL,
+    made_ms @int@ NOT NULL,
+    not_before_ms @int@ NOT NULL,
+    started_ms @int@ NOT NULL,
+    ended_ms @int@,
+    run_key TEXT NOT NULL,
+    label TEXT NOT NULL,
+    command TEXT NOT NULL,
+    host TEXT NOT NULL,
+    note TEXT NOT NULL,
+    result TEXT NOT NULL,
+    spec TEXT NOT NULL,
+    -- Where a run stands in the tree: the path of the deepest node that can be above it or its own.
+    budget TEXT NOT NULL DEFAULT '',
+    -- The limit that it waits for: eight times the budget's id, and the amount; 0: none.
+    lane @int@ NOT NULL DEFAULT 0,
+    -- 1: budgets have admitted its attempt, and will be charged. What it reserves until then:
+    charged @int@ NOT NULL DEFAULT 0,
+    output_tokens_held @int@ NOT NULL DEFAULT 0,
+    tokens_held @int@ NOT NULL DEFAULT 0,
+    cost_micros_held @int@ NOT NULL DEFAULT 0,
+    agents_held @int@ NOT NULL DEFAULT 0,
+    wall_ms_held @int@ NOT NULL DEFAULT 0,
+    -- When the attempt began, by a clock that nobody sets (tx_steady_ms).
+    steady_ms @int@ NOT NULL DEFAULT 0,
+    -- A run of kind `agent` is a step of its parent. step_key: hash of what was asked; occurrence:
+    -- number of that call among those with the same key; done_no: number of its settling within the
+    -- workflow, 0: it was not settled. cached 1: another run's result was taken over. What it took:
+    -- tokens that are not known are 0.
+    step_key TEXT NOT NULL DEFAULT '',
+    occurrence @int@ NOT NULL DEFAULT 0,
+    done_no @int@ NOT NULL DEFAULT 0,
+    cached @int@ NOT NULL DEFAULT 0,
+    output_tokens @int@ NOT NULL DEFAULT 0,
+    tokens @int@ NOT NULL DEFAULT 0,
+    cost_micros @int@ NOT NULL DEFAULT 0,
+    -- Lists of runs. project, session: of the turn or the job at the top; '': none. root: id of the
+    -- run at the top of the tree; 0: the run is the top. All three are those of the submit.
+    project TEXT NOT NULL DEFAULT '',
+    session TEXT NOT NULL DEFAULT '',
+    root @int@ NOT NULL DEFAULT 0,
+    -- Number of attempts of a run that ended before their command began.
+    unbegun @int@ NOT NULL DEFAULT 0
+) @strict@;
+-- Lists.
+CREATE INDEX runs_owner ON runs (owner, id);
+-- Recovery.
+CREATE INDEX runs_live ON runs (id) WHERE ended_ms IS NULL;
+-- Runs that run (gate ''), and those that wait for a slot, in the order of admission. ended_ms is
+-- in it, so that those that run are counted without a look at their rows.
+CREATE INDEX runs_gate ON runs (kind, gate, priority DESC, id, ended_ms) WHERE ended_ms IS NULL;
+-- The same for one key.
+CREATE INDEX runs_key ON runs (owner, run_key, gate, priority DESC, id)
+    WHERE ended_ms IS NULL AND run_key <> '';
+-- The sum of what is reserved, without a look at the rows.
+CREATE INDEX runs_held ON runs (owner, budget, output_tokens_held, tokens_held, cost_micros_held,
+    agents_held, wall_ms_held, charged, ended_ms) WHERE charged = 1 AND ended_ms IS NULL;
+-- Runs that wait for a limit, in the order of admission.
+CREATE INDEX runs_lane ON runs (lane, priority DESC, id) WHERE lane <> 0 AND ended_ms IS NULL;
+-- Children of a run that were not asked to end, those that run before those that wait; and those
+-- that were asked, by the time that they were given.
+CREATE INDEX runs_below ON runs (parent, gate, id)
+    WHERE ended_ms IS NULL AND parent <> 0 AND stop = '';
+CREATE INDEX runs_below_asked ON runs (parent, stop_grace_ms)
+    WHERE ended_ms IS NULL AND parent <> 0 AND stop <> '';
+-- Steps of a workflow in the order in which they were settled.
+CREATE INDEX runs_step ON runs (parent, done_no) WHERE step_key <> '';
+-- Retention: steps go with their workflow.
+CREATE INDEX runs_ended ON runs (ended_ms, id) WHERE ended_ms IS NOT NULL AND step_key = '';
+-- Attempts of one host that have not ended: its own daemon looks for them each second while another
+-- one leads.
+CREATE INDEX runs_host ON runs (host, id) WHERE ended_ms IS NULL AND host <> '';
+-- Each filter has an index whose last order is that of the list. Filters beside the first one are
+-- compared row by row, in slices (engine/run/list.c); the trailing columns save looks at rows.
+CREATE INDEX runs_kind ON runs (owner, kind, id);
+CREATE INDEX runs_final ON runs (owner, state, id, kind) WHERE ended_ms IS NOT NULL;
+CREATE INDEX runs_project ON runs (owner, project, id, kind) WHERE project <> '';
+CREATE INDEX runs_session ON runs (owner, session, id, kind) WHERE session <> '';
+CREATE INDEX runs_children ON runs (parent, id, kind) WHERE parent <> 0;
+CREATE INDEX runs_root ON runs (root, id, kind) WHERE root <> 0;
+CREATE INDEX runs_made ON runs (owner, made_ms, id);
+
+-- Input that came while a run lives, by offset from the first byte of all of its input: a row
+-- begins where the one before it ends, the first after the spec's stdin. A run that takes input
+-- has at least one, from its submit to its end. ends 1: nothing follows. bytes: base64.
+CREATE TABLE run_input (
+    run @int@ NOT NULL,
+    from_offset @int@ NOT NULL,
+    len @int@ NOT NULL,
+    ends @int@ NOT NULL,
+    bytes TEXT NOT NULL,
+    PRIMARY KEY (run, from_offset)
+) @strict@;
+
+-- What a receiver is owed. A row is settled when settled_ms is set.
+CREATE TABLE inbox (
+    id @id@,
+    delivery TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    run TEXT NOT NULL,
+    receiver TEXT NOT NULL,
+    address TEXT NOT NULL,
+    state TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    failures @int@ NOT NULL,
+    made_ms @int@ NOT NULL,
+    not_before_ms @int@ NOT NULL,
+    settled_ms @int@,
+    payload TEXT NOT NULL,
+    -- The turn that a session's row is bound to; ''.
+    turn TEXT NOT NULL DEFAULT ''
+) @strict@;
+CREATE INDEX inbox_owner ON inbox (owner, id);
+CREATE INDEX inbox_open ON inbox (owner, id) WHERE settled_ms IS NULL;
+CREATE INDEX inbox_settled ON inbox (settled_ms) WHERE settled_ms IS NOT NULL;
+-- What is due, by receiver; and the receivers.
+CREATE INDEX inbox_due ON inbox (owner, receiver, address, state, not_before_ms, id)
+    WHERE settled_ms IS NULL;
+CREATE INDEX inbox_turn ON inbox (turn, id) WHERE settled_ms IS NULL AND turn <> '';
+-- Notices of a run are removed with it.
+CREATE INDEX inbox_run ON inbox (run);
+-- Deliveries that a change of a connection resumes.
+CREATE INDEX inbox_held ON inbox (id) WHERE state = 'held' AND settled_ms IS NULL;
+-- Notices by the session that they were for.
+CREATE INDEX inbox_session ON inbox (owner, address, id) WHERE receiver = 'session';
+
+-- A node of the tree: its path is the chain of scopes down to it, each closed by '/':
+-- 'project:web/run:run_…/'; '' with the owner '' is `global`, which stands above all owners.
+-- A limit that is NULL is none. run 0: it is not the budget of one run.
+CREATE TABLE budgets (
+    id @int@ NOT NULL PRIMARY KEY,
+    owner TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    path TEXT NOT NULL,
+    run @int@ NOT NULL,
+    made_ms @int@ NOT NULL,
+    output_tokens_max @int@,
+    tokens_max @int@,
+    cost_micros_max @int@,
+    agents_max @int@,
+    wall_ms_max @int@,
+    output_tokens_spent @int@ NOT NULL DEFAULT 0,
+    tokens_spent @int@ NOT NULL DEFAULT 0,
+    cost_micros_spent @int@ NOT NULL DEFAULT 0,
+    agents_spent @int@ NOT NULL DEFAULT 0,
+    wall_ms_spent @int@ NOT NULL DEFAULT 0,
+    UNIQUE (owner, path),
+    UNIQUE (owner, scope)
+) @strict@;
+CREATE INDEX budgets_run ON budgets (run) WHERE run <> 0;
+CREATE INDEX budgets_owner ON budgets (owner, id);
+
+-- What attempts of one kind took of late under a budget: what the next one reserves.
+CREATE TABLE budget_means (
+    budget @int@ NOT NULL,
+    what TEXT NOT NULL,
+    count @int@ NOT NULL,
+    output_tokens @int@ NOT NULL,
+    tokens @int@ NOT NULL,
+    cost_micros @int@ NOT NULL,
+    agents @int@ NOT NULL,
+    wall_ms @int@ NOT NULL,
+    PRIMARY KEY (budget, what)
+) @strict@;
+
+-- One row per step of an attempt, written when it starts and again when it ends. Step 0 is the
+-- attempt's own process. Numbers that nobody knows are NULL, never 0: what a call cost is not
+-- nothing because nobody said. `reserve_…`: what was set aside for it (budgets), to be charged if
+-- its end is never seen; `estimated` 1 says that this was done. disk: bytes that the folder of an
+-- ended process takes.
+CREATE TABLE spans (
+    run @int@ NOT NULL,
+    attempt @int@ NOT NULL,
+    step @int@ NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    state TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    started_ms @int@ NOT NULL,
+    ended_ms @int@,
+    fresh @int@,
+    cache_read @int@,
+    cache_write @int@,
+    output_tokens @int@,
+    reasoning @int@,
+    cost @int@,
+    reserve_tokens @int@,
+    reserve_cost @int@,
+    estimated @int@ NOT NULL,
+    tries @int@ NOT NULL,
+    exit_code @int@,
+    cpu_us @int@,
+    memory_kb @int@,
+    disk @int@ NOT NULL,
+    error TEXT NOT NULL,
+    input TEXT NOT NULL,
+    output TEXT NOT NULL,
+    -- Bytes of a prompt's parts, as they were measured; NULL: they were not.
+    tools_bytes @int@,
+    instructions_bytes @int@,
+    history_bytes @int@,
+    -- Place of the host on which the process of an attempt ran (step 0), where hosts share the
+    -- database; '': it is that of the run's row, or nobody knows.
+    host TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (run, attempt, step)
+) @strict@;
+
+-- `id` is given by the writer. hidden 0: it is there for its owner. -1: deleted, its rows are being
+-- removed. Else the epoch of the daemon that is making it (a fork): one that a crash left behind is
+-- removed like a deleted one. parent: the session whose subagent this is; 0: none.
+-- title_by: '' (nobody gave it one), user, auto. settings, metadata: JSON objects.
+-- forked_from: the message at which it was forked; '': none. cost_unknown: calls whose cost nobody
+-- knows.
+CREATE TABLE sessions (
+    id @int@ NOT NULL PRIMARY KEY,
+    session TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    project TEXT NOT NULL,
+    parent @int@ NOT NULL,
+    depth @int@ NOT NULL,
+    hidden @int@ NOT NULL,
+    version @int@ NOT NULL,
+    state TEXT NOT NULL,
+    archived_ms @int@,
+    made_ms @int@ NOT NULL,
+    changed_ms @int@ NOT NULL,
+    calls @int@ NOT NULL DEFAULT 0,
+    fresh @int@ NOT NULL DEFAULT 0,
+    cache_read @int@ NOT NULL DEFAULT 0,
+    cache_write @int@ NOT NULL DEFAULT 0,
+    output @int@ NOT NULL DEFAULT 0,
+    reasoning @int@ NOT NULL DEFAULT 0,
+    cost_micros @int@ NOT NULL DEFAULT 0,
+    cost_unknown @int@ NOT NULL DEFAULT 0,
+    context_used @int@ NOT NULL DEFAULT 0,
+    title TEXT NOT NULL,
+    title_by TEXT NOT NULL,
+    model TEXT NOT NULL,
+    agent TEXT NOT NULL,
+    root TEXT NOT NULL,
+    forked_from TEXT NOT NULL,
+    metadata TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    instructions TEXT NOT NULL,
+    -- Number of tokens that the last model takes, as it was known then; 0: none was asked.
+    context_window @int@ NOT NULL DEFAULT 0,
+    -- Highest number of a turn of the session that was deleted, so that it is not given again; 0:
+    -- none.
+    turn_last @int@ NOT NULL DEFAULT 0,
+    -- Number of the last event of the project's stream that the removal of the session has looked
+    -- at.
+    purged_seq @int@ NOT NULL DEFAULT 0
+) @strict@;
+-- Lists: of the owner's own (parent 0), or of one's subagents; the last one changed first.
+CREATE INDEX sessions_open ON sessions (owner, parent, changed_ms, id)
+    WHERE archived_ms IS NULL AND hidden = 0;
+CREATE INDEX sessions_archived ON sessions (owner, parent, changed_ms, id)
+    WHERE archived_ms IS NOT NULL AND hidden = 0;
+CREATE INDEX sessions_parent ON sessions (parent) WHERE parent <> 0;
+CREATE INDEX sessions_hidden ON sessions (id) WHERE hidden <> 0;
+-- Lists of sessions of a project.
+CREATE INDEX sessions_project ON sessions (owner, project, parent, changed_ms, id)
+    WHERE archived_ms IS NULL;
+CREATE INDEX sessions_put_away ON sessions (owner, project, parent, changed_ms, id)
+    WHERE archived_ms IS NOT NULL;
+
+-- `id` is given by the writer, and is the order. run: the turn; 0: none. reply_to: id of the
+-- message that it answers; 0: none. active 0: another variant of the answer goes into prompts.
+-- client_id: the client's own id of what it sent; '': none. digest: of what it sent under it.
+CREATE TABLE messages (
+    id @int@ NOT NULL PRIMARY KEY,
+    message TEXT NOT NULL UNIQUE,
+    session @int@ NOT NULL,
+    role TEXT NOT NULL,
+    status TEXT NOT NULL,
+    run @int@ NOT NULL,
+    reply_to @int@ NOT NULL,
+    variant @int@ NOT NULL,
+    active @int@ NOT NULL,
+    made_ms @int@ NOT NULL,
+    changed_ms @int@ NOT NULL,
+    client_id TEXT NOT NULL,
+    client_digest TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    error TEXT NOT NULL,
+    metadata TEXT NOT NULL,
+    -- JSON Schema of the answers to the message; '': none.
+    answer_schema TEXT NOT NULL DEFAULT '',
+    -- Of an answer whose turn is removed, or is another session's.
+    model TEXT NOT NULL DEFAULT ''
+) @strict@;
+CREATE INDEX messages_session ON messages (session, id);
+CREATE INDEX messages_live ON messages (session, id) WHERE status IN ('queued', 'running');
+CREATE INDEX messages_run ON messages (run, id) WHERE run <> 0;
+CREATE UNIQUE INDEX messages_client ON messages (session, client_id) WHERE client_id <> '';
+-- What waits to join a turn is found without a walk through the session's messages: each step of a
+-- turn asks for it.
+CREATE INDEX messages_steering ON messages (session, run) WHERE status = 'steering';
+
+-- What a message is made of, in the order of numbers from 1. step: of the turn; 0: a user's.
+-- call: the model's id of a tool call. run: id of the run that the part started; 0: none.
+-- bytes, data_bytes: of `text` and `data`, so that nobody has to read one to know how long it is;
+-- the long columns come last for the same reason.
+CREATE TABLE parts (
+    id @id@,
+    message @int@ NOT NULL,
+    number @int@ NOT NULL,
+    step @int@ NOT NULL,
+    kind TEXT NOT NULL,
+    state TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    name TEXT NOT NULL,
+    call TEXT NOT NULL,
+    run @int@ NOT NULL,
+    bytes @int@ NOT NULL,
+    data_bytes @int@ NOT NULL,
+    data TEXT NOT NULL,
+    text TEXT NOT NULL,
+    UNIQUE (message, number)
+) @strict@;
+-- The card whose child a run is.
+CREATE INDEX parts_run ON parts (run) WHERE run <> 0;
+-- Cards of tools that are not closed; few.
+CREATE INDEX parts_open ON parts (message, number)
+    WHERE state IN ('ready', 'asking', 'reviewing', 'running', 'pending');
+
+-- Files that were given to sessions, each stored once for an owner, under the SHA-256 of its bytes.
+-- One that no session uses any more is removed.
+CREATE TABLE attachments (
+    id @int@ NOT NULL PRIMARY KEY,
+    attachment TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    media TEXT NOT NULL,
+    bytes @int@ NOT NULL,
+    made_ms @int@ NOT NULL,
+    UNIQUE (owner, hash)
+) @strict@;
+CREATE INDEX attachments_hash ON attachments (hash);
+
+CREATE TABLE attachment_uses (
+    attachment @int@ NOT NULL,
+    session @int@ NOT NULL,
+    PRIMARY KEY (attachment, session)
+) @strict@;
+CREATE INDEX attachment_uses_session ON attachment_uses (session);
+
+-- What agents remember. project '': it is about everything. tags: a JSON list. words: those of all
+-- its texts, cut and lowered by us (engine/memory/words.h), each behind a blank. day: days since
+-- 1970.
+CREATE TABLE memory (
+    id @id@,
+    memory TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    project TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    title TEXT NOT NULL,
+    content TEXT NOT NULL,
+    tags TEXT NOT NULL,
+    words TEXT NOT NULL,
+    day @int@ NOT NULL,
+    made_ms @int@ NOT NULL,
+    changed_ms @int@ NOT NULL
+) @strict@;
+CREATE INDEX memory_owner ON memory (owner, id);
+CREATE INDEX memory_day ON memory (owner, day);
+
+-- question 0: no message of a user began it. answer: the message that it writes. call: the step of
+-- the model's call that is out, 0: none; from_seq: where the events of that call begin in
+-- the stream.
+CREATE TABLE turns (
+    run @int@ NOT NULL PRIMARY KEY,
+    session @int@ NOT NULL,
+    began_by TEXT NOT NULL,
+    question @int@ NOT NULL,
+    answer @int@ NOT NULL,
+    begun @int@ NOT NULL,
+    calls @int@ NOT NULL,
+    calls_max @int@ NOT NULL,
+    step @int@ NOT NULL,
+    call @int@ NOT NULL,
+    from_seq @int@ NOT NULL,
+    mistakes @int@ NOT NULL,
+    repeats @int@ NOT NULL,
+    answered @int@ NOT NULL,
+    last_call @int@ NOT NULL,
+    truncated @int@ NOT NULL,
+    output_max @int@ NOT NULL,
+    model TEXT NOT NULL,
+    last TEXT NOT NULL,
+    -- wrote: a step wrote files, and no check has run since. check_run: id of the run that checks,
+    -- or whose result nobody has fetched yet; 0: none. failed_checks: number of those
+    -- that the model has seen.
+    wrote @int@ NOT NULL DEFAULT 0,
+    check_run @int@ NOT NULL DEFAULT 0,
+    failed_checks @int@ NOT NULL DEFAULT 0,
+    -- Number of `mistakes` when the model was warned of them; 0: it was not.
+    mistakes_told @int@ NOT NULL DEFAULT 0,
+    -- What the call of the model that is out may spend, as it was granted.
+    granted_output @int@ NOT NULL DEFAULT 0,
+    granted_tokens @int@ NOT NULL DEFAULT 0,
+    granted_cost @int@ NOT NULL DEFAULT 0,
+    -- Number of answers that did not fit their schema.
+    misfits @int@ NOT NULL DEFAULT 0,
+    -- Of the session, from 1: spans are asked for by it.
+    number @int@ NOT NULL DEFAULT 0,
+    -- Sum of the turn's waits for a person, which are no time of its own. While it waits, the
+    -- moment at which that began is taken off; it is added when it goes on. By tx_steady_ms.
+    waited_ms @int@ NOT NULL DEFAULT 0
+) @strict@;
+CREATE INDEX turns_session ON turns (session, run);
+CREATE UNIQUE INDEX turns_number ON turns (session, number);
+
+-- What somebody is asked before a turn goes on. kind: leave (may it?) | answer (a question).
+-- digest: of the exact call; part: its card in `message`. Open while answered_ms is NULL.
+CREATE TABLE approvals (
+    id @id@,
+    approval TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    session @int@ NOT NULL,
+    run @int@ NOT NULL,
+    message @int@ NOT NULL,
+    part @int@ NOT NULL,
+    kind TEXT NOT NULL,
+    tool TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    arguments TEXT NOT NULL,
+    about TEXT NOT NULL,
+    state TEXT NOT NULL,
+    answer TEXT NOT NULL,
+    answered_by TEXT NOT NULL,
+    asked_ms @int@ NOT NULL,
+    answered_ms @int@
+) @strict@;
+CREATE INDEX approvals_owner ON approvals (owner, id);
+CREATE INDEX approvals_open ON approvals (owner, id) WHERE answered_ms IS NULL;
+CREATE INDEX approvals_run ON approvals (run, part);
+
+-- Connections to providers of models; like the settings they belong to the daemon, to no owner.
+-- key_file: the name of the file of its key in the data directory (dispatch/provider/key_files.h);
+-- '': it has no key. A key itself is never in the database. headers, models: JSON.
+-- context_window, max_concurrent 0: not set.
+CREATE TABLE providers (
+    name TEXT NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL,
+    base_url TEXT NOT NULL,
+    key_file TEXT NOT NULL,
+    headers TEXT NOT NULL,
+    models TEXT NOT NULL,
+    context_window @int@ NOT NULL,
+    max_concurrent @int@ NOT NULL,
+    made_ms @int@ NOT NULL,
+    changed_ms @int@ NOT NULL
+) @strict@;
+
+-- A setting that nobody made has no row.
+CREATE TABLE settings (
+    name TEXT NOT NULL PRIMARY KEY,
+    value TEXT NOT NULL,
+    changed_ms @int@ NOT NULL
+) @strict@;
+
+-- How many tokens a provider was seen to take, where that is less than anybody said. model:
+-- CONNECTION/MODEL.
+CREATE TABLE learned_windows (
+    model TEXT NOT NULL PRIMARY KEY,
+    tokens @int@ NOT NULL,
+    until_ms @int@ NOT NULL
+) @strict@;
+
+-- Folders beside the project's root that the tools of a session may use.
+-- path: where the folder really is, without links. access: read | write. granted_by: the owner who
+-- said yes.
+CREATE TABLE session_roots (
+    session @int@ NOT NULL,
+    path TEXT NOT NULL,
+    access TEXT NOT NULL,
+    granted_by TEXT NOT NULL,
+    granted_ms @int@ NOT NULL,
+    PRIMARY KEY (session, path)
+) @strict@;
+
+-- Checkpoints: what a model is shown in place of the beginning of a long session.
+-- message: id of the last message that the summary covers; step: of that message it covers the
+-- parts up to this step, 0: all. question: id of a message before it that is shown nevertheless,
+-- because its turn was running; 0: none. made_by: auto, manual. method: how the summary came about:
+-- summary (a model wrote it), excerpt. void 1: a message that it covers was changed or removed.
+CREATE TABLE checkpoints (
+    id @id@,
+    session @int@ NOT NULL,
+    message @int@ NOT NULL,
+    step @int@ NOT NULL,
+    question @int@ NOT NULL,
+    void @int@ NOT NULL,
+    tokens_before @int@ NOT NULL,
+    tokens_after @int@ NOT NULL,
+    made_ms @int@ NOT NULL,
+    made_by TEXT NOT NULL,
+    method TEXT NOT NULL,
+    summary TEXT NOT NULL
+) @strict@;
+CREATE INDEX checkpoints_session ON checkpoints (session, id);
+CREATE INDEX checkpoints_active ON checkpoints (session, message) WHERE void = 0;
+
+-- What a workflow needs to go on after a crash. script: hash of its text; resumed_from: the run
+-- whose results it may take, 0: none; lines: the highest number of a phase or a log line that was
+-- stored; crashes: of its worker, in all; deadline_ms 0: none.
+CREATE TABLE workflows (
+    run @int@ NOT NULL PRIMARY KEY,
+    script TEXT NOT NULL,
+    resumed_from @int@ NOT NULL,
+    lines @int@ NOT NULL,
+    crashes @int@ NOT NULL,
+    deadline_ms @int@ NOT NULL
+) @strict@;
+CREATE INDEX workflows_script ON workflows (script);
+
+-- Texts of scripts, by their SHA-256: a run goes on with the one that it began with.
+CREATE TABLE scripts (
+    hash TEXT NOT NULL PRIMARY KEY,
+    source TEXT NOT NULL
+) @strict@;
+
+-- What workflow() found, in a run: a script, or a sentence why there was none (script '').
+CREATE TABLE workflow_refs (
+    run @int@ NOT NULL,
+    step_key TEXT NOT NULL,
+    occurrence @int@ NOT NULL,
+    done_no @int@ NOT NULL,
+    script TEXT NOT NULL,
+    file TEXT NOT NULL,
+    note TEXT NOT NULL,
+    PRIMARY KEY (run, done_no)
+) @strict@;
+CREATE INDEX workflow_refs_script ON workflow_refs (script);
+
+-- Usage of models by day (since 1970, UTC), session (ses_…, or ''), model, category (turn,
+-- follow_up, subagent, review, …) and project: agents of workflows are of no session, so that
+-- without it two projects of an owner would share a row.
+CREATE TABLE usage_totals (
+    id @id@,
+    owner TEXT NOT NULL,
+    day @int@ NOT NULL,
+    session TEXT NOT NULL,
+    model TEXT NOT NULL,
+    category TEXT NOT NULL,
+    project TEXT NOT NULL,
+    agent TEXT NOT NULL,
+    calls @int@ NOT NULL,
+    fresh @int@ NOT NULL,
+    cache_read @int@ NOT NULL,
+    cache_write @int@ NOT NULL,
+    output @int@ NOT NULL,
+    reasoning @int@ NOT NULL,
+    cost_micros @int@ NOT NULL,
+    cost_unknown @int@ NOT NULL,
+    UNIQUE (owner, day, session, model, category, project)
+) @strict@;
+CREATE INDEX usage_session ON usage_totals (owner, session, id);
+
+-- Hosts: a data directory on a machine, whose daemon looks after the processes of its own spool,
+-- also while another one leads. `place` is that of engine/base/home.h, `name` is for people, `role`
+-- is `leader` or `standby`, `seen_ms` the last sign of life.
+CREATE TABLE hosts (
+    id @id@,
+    place TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    role TEXT NOT NULL,
+    version TEXT NOT NULL,
+    made_ms @int@ NOT NULL,
+    seen_ms @int@ NOT NULL
+) @strict@;
+
+-- Ends of attempts that a standby has seen and the leader has not stored yet. `report` is JSON
+-- (engine/host/reports.h).
+CREATE TABLE host_reports (
+    id @id@,
+    place TEXT NOT NULL,
+    run TEXT NOT NULL,
+    attempt @int@ NOT NULL,
+    made_ms @int@ NOT NULL,
+    report TEXT NOT NULL,
+    UNIQUE (run, attempt, place)
+) @strict@;
+
+-- Spool folders of removed runs: those of attempts 1 to `attempts`. place: the host that looks for
+-- them; '': the one that leads.
+CREATE TABLE folder_removals (
+    run TEXT NOT NULL,
+    place TEXT NOT NULL,
+    attempts @int@ NOT NULL,
+    PRIMARY KEY (place, run)
+) @strict@;
+
+-- Scripts of runs that somebody deleted: the copies in files go, too, where nobody has touched them
+-- since.
+CREATE TABLE script_removals (
+    hash TEXT NOT NULL PRIMARY KEY,
+    made_ms @int@ NOT NULL
+) @strict@;
