@@ -39,7 +39,7 @@ FEATURES = {
         ["trace", "host", "token", "provider", "memory", "budget", "inbox"], ["system"],
         ["job"], ["session"], ["turn"], ["workflow"],
     ],
-    "base": [["json"]],
+    "base": [["json"], ["fields"]],
     "http": [["stream"]],
     "model": [["scripted", "wire"]],
     "script": [["reader"], ["."], ["worker"]],

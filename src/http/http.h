@@ -14,6 +14,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "base/fields/fields.h"
 #include "base/id.h"
 #include "base/json/json.h"
 #include "base/text.h"
@@ -52,12 +53,14 @@ struct route {
                                application/octet-stream, as it is. */
     bool idempotent_key;             /* Idempotency-Key is honoured (docs). */
     const struct query_param *query; /* Ends with .name NULL; NULL: none allowed. */
-    const char *body_schema, *answer_schema; /* JSON Schema text for openapi.json; may be NULL. */
-    int answer_status;                       /* The 2xx of success, for docs. */
-    const char *answer_media;                /* NULL: application/json. */
-    const char *stream_media;                /* Its endless answer, if it has one. */
-    size_t body_max;                         /* Bytes; 0: the server's (1 MB). */
-    unsigned body_depth;                     /* Of JSON; 0: JSON_DEPTH_MAX. */
+    /* For openapi.json: the fields, or JSON Schema text where there are none; may be NULL. */
+    struct field_shape body, answer;
+    const char *body_schema, *answer_schema;
+    int answer_status;        /* The 2xx of success, for docs. */
+    const char *answer_media; /* NULL: application/json. */
+    const char *stream_media; /* Its endless answer, if it has one. */
+    size_t body_max;          /* Bytes; 0: the server's (1 MB). */
+    unsigned body_depth;      /* Of JSON; 0: JSON_DEPTH_MAX. */
     void (*handle)(struct exchange *exchange, void *ctx);
     void *ctx; /* Borrowed for the server's life. NULL: the ctx of the table (server.h). */
 };

@@ -86,18 +86,26 @@ static void add_body(struct text *text, const struct http_server *server,
               "\"content\":{\"%s\":{\"schema\":",
               route->body_optional ? "false" : "true", size_max,
               route->body_media == NULL ? "application/json" : route->body_media);
-    text_add_str(text, route->body_schema == NULL ? "{}" : route->body_schema);
+    if (route->body.fields != NULL) {
+        fields_schema(&route->body, text);
+    } else {
+        text_add_str(text, route->body_schema == NULL ? "{}" : route->body_schema);
+    }
     text_add_str(text, "}}}");
 }
 
 static void add_answers(struct text *text, const struct route *route) {
     const char *media = route->answer_media == NULL ? "application/json" : route->answer_media;
     text_addf(text, ",\"responses\":{\"%d\":{\"description\":\"Success\"", route->answer_status);
-    if (route->answer_schema != NULL) {
+    if (route->answer.fields != NULL || route->answer_schema != NULL) {
         text_add_str(text, ",\"content\":{");
         add_quoted(text, media);
         text_add_str(text, ":{\"schema\":");
-        text_add_str(text, route->answer_schema);
+        if (route->answer.fields != NULL) {
+            fields_schema(&route->answer, text);
+        } else {
+            text_add_str(text, route->answer_schema);
+        }
         text_add_char(text, '}');
         if (route->stream_media != NULL) {
             text_add_char(text, ',');

@@ -98,9 +98,9 @@ static void every_flag_has_its_member(void **state) {
                                  "--processes=9", "--key=k", "--key-max=2", "--priority=-5",
                                  "--once", "--sandbox", "true", NULL}};
     body_is(&first,
-            "{\"argv\":[\"true\"],\"cwd\":\"/here\",\"key\":\"k\",\"label\":\"L\","
-            "\"limits\":{\"memory\":1073741824,\"output\":67108864,\"processes\":9},"
-            "\"timeout_ms\":30000,\"key_max\":2,\"priority\":-5,\"once\":true,\"sandbox\":\"on\"}");
+            "{\"argv\":[\"true\"],\"cwd\":\"/here\",\"timeout_ms\":30000,"
+            "\"limits\":{\"memory\":1073741824,\"output\":67108864,\"processes\":9},\"key\":\"k\","
+            "\"key_max\":2,\"priority\":-5,\"once\":true,\"sandbox\":\"on\",\"label\":\"L\"}");
     const struct words second = {{"-l", "L", "--retry", "3", "--retry-on", "failed,lost",
                                   "--backoff", "500ms", "--notify", "http://a/",
                                   "--notify=http://b/", "true", NULL}};
@@ -132,12 +132,12 @@ static void a_terminal_has_the_size_of_ours(void **state) {
     assert_int_equal(write_body(&scene, &line), ERR_NONE);
     assert_string_equal(scene.body.data,
                         "{\"argv\":[\"top\"],\"cwd\":\"/here\",\"env\":{\"TERM\":\"xterm\"},"
-                        "\"label\":\"L\",\"pty\":{\"rows\":24,\"columns\":80}}");
+                        "\"pty\":{\"rows\":24,\"columns\":80},\"label\":\"L\"}");
     const struct words named = {{"--pty", "-l", "L", "-e", "TERM=vt100", "top", NULL}};
     assert_int_equal(write_body(&scene, &named), ERR_NONE);
     assert_non_null(strstr(scene.body.data, "\"env\":{\"TERM\":\"vt100\"},"));
     text_done(&scene.body);
-    body_is(&line, "{\"argv\":[\"top\"],\"cwd\":\"/here\",\"label\":\"L\",\"pty\":true}");
+    body_is(&line, "{\"argv\":[\"top\"],\"cwd\":\"/here\",\"pty\":true,\"label\":\"L\"}");
 }
 
 static void input_is_text(void **state) {

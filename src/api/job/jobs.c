@@ -1,5 +1,6 @@
 /* jobs.c: the routes of jobs and of their output, in one table. */
 #include "api/run/runs.h"
+#include "rules/job/job.h"
 
 static const struct query_param list_query[] = {
     RUNS_LIST_QUERY("Another owner's jobs"),
@@ -81,36 +82,6 @@ static const struct query_param search_query[] = {
 #define TEXT_SCHEMA "{\"type\":\"string\"}"
 #define INT_SCHEMA "{\"type\":\"integer\"}"
 #define TEXTS_SCHEMA "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
-#define LIMIT_SCHEMA(name) "\"" name "\":{\"type\":\"integer\",\"minimum\":1}"
-
-static const char submit_body[] =
-    "{\"type\":\"object\",\"additionalProperties\":false,"
-    "\"oneOf\":[{\"required\":[\"argv\"]},{\"required\":[\"shell\"]}],\"properties\":{"
-    "\"argv\":{\"type\":\"array\",\"minItems\":1,\"items\":" TEXT_SCHEMA "},"
-    "\"shell\":" TEXT_SCHEMA ",\"cwd\":" TEXT_SCHEMA ","
-    "\"env\":{\"type\":\"object\",\"additionalProperties\":" TEXT_SCHEMA "},"
-    "\"stdin\":" TEXT_SCHEMA ",\"stdin_open\":{\"type\":\"boolean\"},"
-    "\"pty\":{\"oneOf\":[{\"type\":\"boolean\"},{\"type\":\"object\",\"properties\":{"
-    "\"rows\":" INT_SCHEMA ",\"columns\":" INT_SCHEMA "}}]},"
-    "\"timeout_ms\":" INT_SCHEMA
-    ",\"limits\":{\"type\":\"object\",\"properties\":{" LIMIT_SCHEMA("memory") "," LIMIT_SCHEMA(
-        "output") "," LIMIT_SCHEMA("processes") "}},"
-                                                "\"key\":" TEXT_SCHEMA ",\"key_max\":" INT_SCHEMA
-                                                ",\"priority\":" INT_SCHEMA ","
-                                                "\"once\":{\"type\":\"boolean\"},"
-                                                "\"label\":" TEXT_SCHEMA
-                                                ",\"sandbox\":{\"enum\":[\"on\",\"off\"]},"
-                                                "\"retry\":{\"type\":\"object\",\"properties\":{"
-                                                "\"max\":" INT_SCHEMA ",\"on\":{\"type\":"
-                                                "\"array\",\"items\":{\"enum\":[\"failed\",\"timed_"
-                                                "out\",\"lost\"]}},\"backoff\":{}}},"
-                                                "\"notify\":{\"type\":\"array\",\"items\":{"
-                                                "\"type\":\"object\"}},\"project\":" TEXT_SCHEMA
-                                                ",\"budget\":{\"type\":\"object\"}}}";
-
-static const char light_answer[] = RUN_LIGHT_SCHEMA;
-static const char whole_answer[] = RUN_WHOLE_SCHEMA;
-static const char list_answer[] = PAGE_SCHEMA(RUN_LIGHT_SCHEMA);
 
 static const char input_body[] =
     "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"text\":" TEXT_SCHEMA
@@ -145,8 +116,8 @@ static const struct route routes[] = {
      .scope = SCOPE_RUN,
      .has_body = true,
      .idempotent_key = true,
-     .body_schema = submit_body,
-     .answer_schema = light_answer,
+     .body = {.fields = &job_fields, .use = FIELD_GIVEN},
+     .answer = RUN_LIGHT_ANSWER,
      .answer_status = 201,
      .handle = jobs__submit},
     {.method = "GET",
@@ -154,7 +125,7 @@ static const struct route routes[] = {
      .summary = "List the jobs, newest first",
      .scope = SCOPE_READ,
      .query = list_query,
-     .answer_schema = list_answer,
+     .answer = RUN_LIST_ANSWER,
      .answer_status = 200,
      .handle = jobs__list},
     {.method = "GET",
@@ -162,7 +133,7 @@ static const struct route routes[] = {
      .summary = "Show a job",
      .scope = SCOPE_READ,
      .query = one_query,
-     .answer_schema = whole_answer,
+     .answer = RUN_WHOLE_ANSWER,
      .answer_status = 200,
      .handle = jobs__show},
     {.method = "POST",
@@ -181,7 +152,7 @@ static const struct route routes[] = {
      .summary = "Give up a job whose host is gone: it is lost",
      .scope = SCOPE_RUN,
      .query = abandon_query,
-     .answer_schema = light_answer,
+     .answer = RUN_LIGHT_ANSWER,
      .answer_status = 200,
      .handle = jobs__abandon},
     {.method = "POST",

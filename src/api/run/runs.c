@@ -84,11 +84,7 @@ static const struct query_param session_spans_query[] = {
     "\"exit_code\":" MAYBE_INT ",\"cpu_us\":" MAYBE_INT ",\"memory_kb\":" MAYBE_INT                \
     ",\"disk_bytes\":{\"type\":\"integer\"},\"input\":" MAYBE_TEXT ",\"output\":" MAYBE_TEXT "}}"
 
-static const char list_answer[] = PAGE_SCHEMA(RUN_LIGHT_SCHEMA);
 static const char spans_answer[] = PAGE_SCHEMA(SPAN_SCHEMA);
-
-static const char light_answer[] = RUN_LIGHT_SCHEMA;
-static const char whole_answer[] = RUN_WHOLE_SCHEMA;
 
 static const char stop_body[] =
     "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"grace_ms\":"
@@ -104,7 +100,7 @@ static const struct route routes[] = {
      .summary = "List runs of every kind, newest first",
      .scope = SCOPE_READ,
      .query = list_query,
-     .answer_schema = list_answer,
+     .answer = RUN_LIST_ANSWER,
      .answer_status = 200,
      .handle = runs__list},
     {.method = "GET",
@@ -112,7 +108,7 @@ static const struct route routes[] = {
      .summary = "Show a run",
      .scope = SCOPE_READ,
      .query = one_query,
-     .answer_schema = whole_answer,
+     .answer = RUN_WHOLE_ANSWER,
      .answer_status = 200,
      .handle = runs__show},
     {.method = "GET",
@@ -139,7 +135,7 @@ static const struct route routes[] = {
      .has_body = true,
      .body_optional = true,
      .body_schema = stop_body,
-     .answer_schema = light_answer,
+     .answer = RUN_LIGHT_ANSWER,
      .answer_status = 200,
      .handle = runs__stop},
     {.method = "DELETE",

@@ -164,30 +164,12 @@ enum {
 
 #define LOGS_OFFSET_MAX (INT64_C(1) << 53) /* What every JSON client can count to. */
 
-/* A run as JSON Schema, for answers that hold one: a list's row, and all of it. */
-#define RUN_PROPERTIES                                                                             \
-    "\"id\":{\"type\":\"string\"},\"parent\":{\"type\":[\"string\",\"null\"]},"                    \
-    "\"kind\":{\"enum\":[\"job\",\"turn\",\"agent\","                                              \
-    "\"workflow\",\"flow\"]},\"state\":{\"enum\":[\"queued\",\"running\",\"waiting\","             \
-    "\"succeeded\",\"degraded\",\"failed\",\"cancelled\",\"timed_out\",\"lost\"]},"                \
-    "\"gate\":{\"type\":[\"string\",\"null\"]},\"cause\":{\"type\":[\"string\",\"null\"]},"        \
-    "\"about\":{\"type\":[\"string\",\"null\"]},\"note\":{\"type\":[\"string\",\"null\"]},"        \
-    "\"exit_code\":{\"type\":[\"integer\",\"null\"]},\"stop\":{\"type\":[\"string\",\"null\"]},"   \
-    "\"attempt\":{\"type\":\"integer\"},\"attempts\":{\"type\":\"integer\"},"                      \
-    "\"host_away\":{\"type\":\"boolean\"},"                                                        \
-    "\"host\":{\"type\":\"string\"},\"label\":{\"type\":[\"string\",\"null\"]},"                   \
-    "\"command\":{\"type\":\"string\"},"                                                           \
-    "\"key\":{\"type\":[\"string\",\"null\"]},\"key_max\":{\"type\":\"integer\"},"                 \
-    "\"priority\":{\"type\":\"integer\"},\"once\":{\"type\":\"boolean\"},"                         \
-    "\"made_ms\":{\"type\":\"integer\"},\"not_before_ms\":{\"type\":[\"integer\",\"null\"]},"      \
-    "\"resume_at_ms\":{\"type\":[\"integer\",\"null\"]},"                                          \
-    "\"started_ms\":{\"type\":[\"integer\",\"null\"]},"                                            \
-    "\"ended_ms\":{\"type\":[\"integer\",\"null\"]},\"stream\":{\"type\":\"string\"}"
-#define RUN_LIGHT_SCHEMA                                                                           \
-    "{\"type\":\"object\",\"required\":[\"id\",\"state\"],\"properties\":{" RUN_PROPERTIES "}}"
-#define RUN_WHOLE_SCHEMA                                                                           \
-    "{\"type\":\"object\",\"required\":[\"id\",\"state\",\"spec\"],\"properties\":"                \
-    "{" RUN_PROPERTIES                                                                             \
-    ",\"spec\":{\"type\":\"object\"},\"result\":{\"type\":[\"object\",\"null\"]}}}"
+/* A run in openapi.json, for answers that hold one: a row of lists, all of it, and a list. */
+#define RUN_LIGHT_ANSWER                                                                           \
+    { .fields = &run_fields, .use = FIELD_LISTED }
+#define RUN_WHOLE_ANSWER                                                                           \
+    { .fields = &run_fields, .use = FIELD_LISTED | FIELD_WHOLE }
+#define RUN_LIST_ANSWER                                                                            \
+    { .fields = &run_fields, .use = FIELD_LISTED, .page = true }
 
 #endif

@@ -183,7 +183,6 @@ static const struct query_param skip_query[] = {
 };
 static const char skip_body[] =
     "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{}}";
-static const char skip_answer[] = RUN_LIGHT_SCHEMA;
 
 static const struct route routes[] = {
     {.method = "POST",
@@ -235,7 +234,7 @@ static const struct route routes[] = {
      .has_body = true,
      .body_optional = true,
      .body_schema = skip_body,
-     .answer_schema = skip_answer,
+     .answer = RUN_LIGHT_ANSWER,
      .answer_status = 200,
      .handle = workflow_runs__skip},
     {.method = "POST",
@@ -246,7 +245,7 @@ static const struct route routes[] = {
      .has_body = true,
      .body_optional = true,
      .body_schema = skip_body,
-     .answer_schema = skip_answer,
+     .answer = RUN_LIGHT_ANSWER,
      .answer_status = 200,
      .handle = workflow_runs__restart},
     {.method = "POST",
@@ -257,7 +256,7 @@ static const struct route routes[] = {
      .has_body = true,
      .body_optional = true,
      .body_schema = skip_body,
-     .answer_schema = skip_answer,
+     .answer = RUN_LIGHT_ANSWER,
      .answer_status = 200,
      .handle = workflow_runs__pause},
     {.method = "POST",
@@ -268,7 +267,7 @@ static const struct route routes[] = {
      .has_body = true,
      .body_optional = true,
      .body_schema = skip_body,
-     .answer_schema = skip_answer,
+     .answer = RUN_LIGHT_ANSWER,
      .answer_status = 200,
      .handle = workflow_runs__resume},
 };

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/fields/fields.h"
 #include "base/number.h"
 #include "base/suggest.h"
 #include "cli/base/quantity.h"
@@ -62,15 +63,42 @@ void args_sets(const struct command *command, const struct flag *ret_sets[ARGS_S
     ret_sets[2] = everybody;
 }
 
-const struct flag *args_flag_at(const struct flag *const sets[ARGS_SETS], unsigned at) {
+/* The flag of a field whose position among those of the set is *at. Each that is passed counts off
+ * *at. NULL: the set has fewer. */
+static const struct field *field_at(const struct field_set *set, unsigned *at) {
+    const struct field *found = NULL;
+    for (size_t i = 0; i < set->count && found == NULL; i++) {
+        const struct field *field = &set->rows[i];
+        if (field->fields != NULL) {
+            found = field_at(field->fields, at);
+        } else if (field->flag.name != NULL && (*at)-- == 0) {
+            found = field;
+        }
+    }
+    return found;
+}
+
+/* *ret_field: the field whose flag it is; NULL: none. */
+static const struct flag *flag_find(const struct flag *const sets[ARGS_SETS], unsigned at,
+                                    const struct field **ret_field) {
+    *ret_field = NULL;
     for (unsigned set = 0; set < ARGS_SETS; set++) {
         for (const struct flag *flag = sets[set]; flag->name != NULL; flag++) {
-            if (at-- == 0) {
+            if (flag->fields == NULL && at-- == 0) {
                 return flag;
+            }
+            *ret_field = flag->fields != NULL ? field_at(flag->fields, &at) : NULL;
+            if (*ret_field != NULL) {
+                return &(*ret_field)->flag;
             }
         }
     }
     return NULL;
+}
+
+const struct flag *args_flag_at(const struct flag *const sets[ARGS_SETS], unsigned at) {
+    const struct field *field = NULL;
+    return flag_find(sets, at, &field);
 }
 
 /* --- Values ----------------------------------------------------------------------------------- */
@@ -159,11 +187,17 @@ static struct err repeat_add(struct args *args, unsigned at, struct flag_value *
 
 struct err args_set(struct args *args, unsigned at, const char *text, enum value_from from,
                     const char *where, struct why *why) {
-    const struct flag *flag = args_flag_at(args->sets, at);
-    assert(flag != NULL && at < ARGS_FLAGS_MAX);
+    const struct field *field = NULL;
+    const struct flag *found = flag_find(args->sets, at, &field);
+    assert(found != NULL && at < ARGS_FLAGS_MAX);
+    struct flag flag = *found;
+    if (field != NULL && flag.min == 0 && flag.max == 0) {
+        flag.min = field->min;
+        flag.max = field->max;
+    }
     struct flag_value value = {.from = from};
-    struct err err = value_read(flag, text, &value, where, why);
-    if (!err_failed(err) && flag->kind == FLAG_LIST) {
+    struct err err = value_read(&flag, text, &value, where, why);
+    if (!err_failed(err) && flag.kind == FLAG_LIST) {
         err = repeat_add(args, at, &value, where, why);
     }
     if (!err_failed(err)) {

@@ -15,23 +15,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
-
-enum flag_kind { FLAG_SWITCH, FLAG_TEXT, FLAG_INT, FLAG_DURATION, FLAG_SIZE, FLAG_LIST };
-
-struct flag {
-    const char *name; /* Without the dashes. */
-    char letter;      /* "-f"; 0: none. */
-    enum flag_kind kind;
-    const char *value;   /* What stands for the value in help: "DIR". */
-    const char *about;   /* One line. */
-    const char *choices; /* TEXT, or each word of a LIST: "sse|ws|poll"; NULL: free. */
-    int64_t min, max;    /* INT, DURATION (in ms), SIZE (in bytes). */
-    /* A setting can also come from the environment and from the configuration file (there its key
-     * is the name with "_" for "-"). */
-    const char *env;    /* NULL: not from there. */
-    bool in_file;       /* It may stand in the configuration file. */
-    const char *absent; /* The value when nobody gives one, as text; NULL: none. */
-};
+#include "base/fields/flag.h"
 
 struct invocation;
 

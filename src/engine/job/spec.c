@@ -1,47 +1,45 @@
-/* spec.c: a job's fields, by table, and what they mean together. */
+/* spec.c: the meaning of a job's fields (rules/job/fields.c), and what they allow beside each
+ * other. Sentences name the place: "retry.on[1]", "env.PATH". */
 #include "engine/job/spec.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#include "engine/job/spec_parts.h"
+#include "base/id.h"
+#include "engine/budget/budget.h"
 #include "engine/run/runs.h"
+#include "engine/session/sessions.h"
 
-#define TIMEOUT_MAX_MS (INT64_C(366) * 24 * 3600 * 1000)
-enum { KEY_RUNS_MAX = 100000 };
-
-static struct err bad(void) {
+static struct err spec_bad(void) {
     return err_make(ERR_BAD_FIELD, "job: spec");
 }
 
-/* Labels and keys are shown in terminals and lists. */
-static struct err check_plain(const char *name, const char *text, struct why *why) {
-    for (const char *at = text; at != NULL && *at != '\0'; at++) {
-        if ((unsigned char)*at < 0x20 || *at == 0x7f) {
-            why_set(why, "\"%s\" must not hold control characters", name);
-            return bad();
-        }
-    }
-    return ERR_OK;
+static bool holds_nul(const json_t *text) {
+    return strlen(json_string_value(text)) != json_string_length(text);
 }
 
-static struct err check_command(const struct job_spec *spec, struct why *why) {
+/* --- Command ---------------------------------------------------------------------------------- */
+
+static struct err command_check(const struct job_spec *spec, struct why *why) {
     if ((spec->argv == NULL) == (spec->shell == NULL)) {
         why_set(why, spec->argv == NULL ? "\"argv\" or \"shell\" is missing: what shall run?"
                                         : "\"argv\" and \"shell\" exclude each other");
-        return spec->argv == NULL ? err_make(ERR_MISSING_FIELD, "job: spec") : bad();
+        return spec->argv == NULL ? err_make(ERR_MISSING_FIELD, "job: spec") : spec_bad();
     }
     if (spec->cwd != NULL && spec->cwd[0] != '/') {
         why_set(why, "\"cwd\" must be an absolute path, not '%.100s'", spec->cwd);
-        return bad();
+        return spec_bad();
     }
-    return spec->argv == NULL ? ERR_OK : job_spec__argv(spec->argv, why);
-}
-
-static struct err check_sandbox(const char *sandbox, struct job_spec *spec, struct why *why) {
-    spec->sandbox = sandbox != NULL && strcmp(sandbox, "on") == 0;
-    if (sandbox != NULL && !spec->sandbox && strcmp(sandbox, "off") != 0) {
-        why_set(why, "\"sandbox\": '%.60s' is not known; \"on\" and \"off\" are", sandbox);
-        return bad();
+    for (size_t i = 0; i < json_array_size(spec->argv); i++) {
+        if (json_string_length(json_array_get(spec->argv, i)) > JOB_WORD_MAX) {
+            why_set(why, "argv[%zu] is longer than %d bytes, which no system takes", i,
+                    JOB_WORD_MAX);
+            return spec_bad();
+        }
+    }
+    if (spec->argv != NULL && json_string_length(json_array_get(spec->argv, 0)) == 0) {
+        why_set(why, "argv[0] names the program: it must not be empty");
+        return spec_bad();
     }
     if (spec->sandbox && spec->cwd == NULL) {
         why_set(why, "\"sandbox\" keeps a command in its folder: say in which one, by \"cwd\"");
@@ -50,97 +48,201 @@ static struct err check_sandbox(const char *sandbox, struct job_spec *spec, stru
     return ERR_OK;
 }
 
-/* What each field allows by itself, but not beside another. */
-static struct err check_together(const struct job_spec *spec, struct why *why) {
-    if (spec->key == NULL && spec->key_max > 0) {
-        why_set(why, "\"key_max\" says how many of one key run at once: it needs a \"key\"");
-        return bad();
+static struct err variable_check(const char *name, const json_t *value, struct why *why) {
+    static const char ours[] = "DROVER_";
+    if (name[0] == '\0' || strchr(name, '=') != NULL) {
+        why_set(why, "env: the name '%.60s' must not be empty, nor hold '='", name);
+        return spec_bad();
     }
-    if (spec->once && spec->retry.max > 0) {
-        why_set(why, "\"retry\" would run it again, and \"once\" forbids that: leave one of them"
-                     " out");
-        return bad();
+    if (strncmp(name, ours, sizeof ours - 1) == 0) {
+        why_set(why, "env: '%.60s': names that begin with DROVER_ are set by drover itself", name);
+        return spec_bad();
+    }
+    if (!json_is_string(value) || holds_nul(value)) {
+        why_set(why, "env: the value of '%.60s' must be a string without \\u0000", name);
+        return spec_bad();
+    }
+    if (strlen(name) + 1 + json_string_length(value) > JOB_WORD_MAX) {
+        why_set(why, "env: '%.60s' and its value are longer than %d bytes, which no system takes",
+                name, JOB_WORD_MAX);
+        return spec_bad();
     }
     return ERR_OK;
 }
 
-struct parts {
-    json_t *pty, *limits, *retry, *budget;
-};
-
-static struct err check_parts(const struct parts *parts, struct job_spec *spec, struct why *why) {
+static struct err env_check(const json_t *env, struct why *why) {
+    if (!json_is_object(env)) {
+        why_set(why, "\"env\" must be an object of names and strings");
+        return spec_bad();
+    }
+    if (json_object_size(env) > JOB_ENV_MAX) {
+        why_set(why, "\"env\" must have at most %d names, not %zu", JOB_ENV_MAX,
+                json_object_size(env));
+        return spec_bad();
+    }
+    /* jansson's iterator takes no const, though it only reads. */
+    json_t *iterated = (json_t *)env;
     struct err err = ERR_OK;
-    if (spec->env != NULL) {
-        err = job_spec__env(spec->env, why);
-    }
-    if (!err_failed(err) && parts->pty != NULL) {
-        err = job_spec__pty(parts->pty, spec, why);
-    }
-    if (!err_failed(err) && parts->limits != NULL) {
-        err = job_spec__limits(parts->limits, spec, why);
-    }
-    if (!err_failed(err) && parts->retry != NULL) {
-        err = job_spec__retry(parts->retry, spec, why);
-    }
-    if (!err_failed(err) && spec->notify != NULL) {
-        err = job_spec__notify(spec->notify, why);
-    }
-    if (!err_failed(err) && parts->budget != NULL) {
-        err = job_spec__budget(parts->budget, spec, why);
+    for (void *at = json_object_iter(iterated); at != NULL && !err_failed(err);
+         at = json_object_iter_next(iterated, at)) {
+        err = variable_check(json_object_iter_key(at), json_object_iter_value(at), why);
     }
     return err;
 }
 
-static struct err check_all(const struct parts *parts, const char *sandbox, struct job_spec *spec,
-                            struct why *why) {
-    struct err err = check_command(spec, why);
-    if (!err_failed(err)) {
-        err = check_plain("label", spec->label, why);
+static struct err terminal_read(const json_t *pty, struct job_spec *spec, struct why *why) {
+    struct why inner = {.text = ""};
+    if (!json_is_boolean(pty) && !json_is_object(pty)) {
+        why_set(why, "\"pty\" must be true, false or {\"rows\", \"columns\"}");
+        return spec_bad();
     }
-    if (!err_failed(err)) {
-        err = check_plain("key", spec->key, why);
+    struct err err =
+        fields_read(&job_terminal_fields, FIELD_GIVEN,
+                    json_is_object(pty) ? pty : NULL /* the usual size */, spec, &inner);
+    if (err_failed(err)) {
+        why_set(why, "\"pty\": %.280s", inner.text);
     }
-    if (!err_failed(err)) {
-        err = check_sandbox(sandbox, spec, why);
+    spec->pty = !json_is_false(pty);
+    spec->rows = spec->pty ? spec->rows : 0;
+    spec->columns = spec->pty ? spec->columns : 0;
+    return err;
+}
+
+/* --- Notify ----------------------------------------------------------------------------------- */
+
+/* http(s)://HOST…, printable ASCII: what is not can be written with percent signs. Which addresses
+ * are allowed is asked when a connection is made, not here. */
+static bool url_valid(const char *url) {
+    const char *host = strncmp(url, "https://", 8) == 0  ? url + 8
+                       : strncmp(url, "http://", 7) == 0 ? url + 7
+                                                         : NULL;
+    if (host == NULL || host[0] == '\0' || strchr("/?#:@", host[0]) != NULL) {
+        return false;
     }
-    if (!err_failed(err)) {
-        err = job_spec__project(spec->project, why);
+    if (memchr(host, '@', strcspn(host, "/?#")) != NULL) {
+        return false; /* Lists of notices would show a password. */
     }
-    if (!err_failed(err)) {
-        err = check_parts(parts, spec, why);
+    for (const char *at = host; *at != '\0'; at++) {
+        if (*at <= 0x20 || *at >= 0x7f || *at == '"' || *at == '\\' || *at == '<' || *at == '>') {
+            return false;
+        }
     }
-    return err_failed(err) ? err : check_together(spec, why);
+    return true;
+}
+
+static struct err receiver_check(const json_t *entry, size_t at, struct why *why) {
+    char where[32];
+    const char *url = NULL, *session = NULL;
+    const struct json_field fields[] = {
+        {"webhook", JSON_KIND_TEXT, false, 1, JOB_URL_MAX, .text = &url},
+        {"session", JSON_KIND_TEXT, false, 1, JOB_URL_MAX, .text = &session},
+    };
+    (void)snprintf(where, sizeof where, "notify[%zu]", at); /* Fits. */
+    struct why inner = {.text = ""};
+    struct err err = json_read_fields(entry, fields, COUNT_OF(fields), &inner);
+    if (err_failed(err)) {
+        why_set(why, "\"%s\": %.280s", where, inner.text);
+        return err;
+    }
+    if (session != NULL && (url != NULL || !id_valid(session, strlen(session), "ses"))) {
+        why_set(why, "%s: one of {\"session\": ID} and {\"webhook\": URL}", where);
+        return spec_bad();
+    }
+    if (session != NULL) {
+        return ERR_OK; /* Whether it exists, the transaction knows. */
+    }
+    if (url == NULL) {
+        why_set(why, "%s: one of {\"session\": ID} and {\"webhook\": URL}", where);
+        return err_make(ERR_MISSING_FIELD, "job: notify");
+    }
+    if (!url_valid(url)) {
+        why_set(why,
+                "%s: \"webhook\" must be an address that begins with http:// or https://, without"
+                " a user and password",
+                where);
+        return spec_bad();
+    }
+    return ERR_OK;
+}
+
+struct err job_spec_notify(const json_t *notify, struct why *why) {
+    if (!json_is_array(notify) || json_array_size(notify) > JOB_NOTIFY_MAX) {
+        why_set(why, "\"notify\" must be an array of at most %d receivers", JOB_NOTIFY_MAX);
+        return spec_bad();
+    }
+    struct err err = ERR_OK;
+    for (size_t i = 0; i < json_array_size(notify) && !err_failed(err); i++) {
+        err = receiver_check(json_array_get(notify, i), i, why);
+    }
+    return err;
+}
+
+/* --- Whose, and for how much ------------------------------------------------------------------ */
+
+struct err job_spec_budget(const json_t *budget, struct amounts *ret_budget, struct why *why) {
+    struct budget_limits limits;
+    struct why inner = {.text = ""};
+    struct err err = budget_limits_read(budget, &limits, &inner);
+    if (err_failed(err)) {
+        why_set(why, "\"budget\": %.280s", inner.text);
+        return err;
+    }
+    *ret_budget = limits.limits;
+    return ERR_OK;
+}
+
+struct err job_spec_project(const char *project, struct why *why) {
+    if (project == NULL || session_project_valid(bytes_of(project))) {
+        return ERR_OK;
+    }
+    why_set(why, "\"project\": '%.60s' is not a name of 1 to %d of a-z, 0-9, '_', '.', '-'",
+            project, SESSION_PROJECT_MAX);
+    return spec_bad();
+}
+
+/* --- All of it -------------------------------------------------------------------------------- */
+
+/* Values that each field allows by itself, but not beside another. */
+static struct err together_check(const struct job_spec *spec, struct why *why) {
+    if (spec->key == NULL && spec->key_max > 0) {
+        why_set(why, "\"key_max\" says how many of one key run at once: it needs a \"key\"");
+        return spec_bad();
+    }
+    if (spec->once && spec->retry.max > 0) {
+        why_set(why, "\"retry\" would run it again, and \"once\" forbids that: leave one of them"
+                     " out");
+        return spec_bad();
+    }
+    return ERR_OK;
+}
+
+static struct err meaning_check(struct job_spec *spec, struct why *why) {
+    struct err err = command_check(spec, why);
+    if (!err_failed(err)) {
+        err = job_spec_project(spec->project, why);
+    }
+    if (!err_failed(err) && spec->env != NULL) {
+        err = env_check(spec->env, why);
+    }
+    if (!err_failed(err) && spec->pty_asked != NULL) {
+        err = terminal_read(spec->pty_asked, spec, why);
+    }
+    if (!err_failed(err) && spec->notify != NULL) {
+        err = job_spec_notify(spec->notify, why);
+    }
+    if (!err_failed(err) && spec->budget_asked != NULL) {
+        err = job_spec_budget(spec->budget_asked, &spec->budget, why);
+        spec->budgeted = !err_failed(err);
+    }
+    return err_failed(err) ? err : together_check(spec, why);
 }
 
 struct err job_spec_read(const json_t *json, struct job_spec *ret_spec, struct why *why) {
-    struct job_spec spec = {.output = JOB_LOG_DEFAULT};
-    struct parts parts = {.pty = NULL};
-    const char *sandbox = NULL;
-    const struct json_field fields[] = {
-        {"argv", JSON_KIND_TEXTS, false, 1, JOB_ARGS_MAX, .value = &spec.argv},
-        {"shell", JSON_KIND_TEXT, false, 1, JOB_WORD_MAX, .text = &spec.shell},
-        {"cwd", JSON_KIND_TEXT, false, 1, JOB_CWD_MAX, .text = &spec.cwd},
-        {"env", JSON_KIND_ANY, .value = &spec.env},
-        {"stdin", JSON_KIND_TEXT, false, 0, RUN_SPEC_MAX, .text = &spec.input},
-        {"stdin_open", JSON_KIND_BOOL, .flag = &spec.input_open},
-        {"pty", JSON_KIND_ANY, .value = &parts.pty},
-        {"timeout_ms", JSON_KIND_INT, false, 1, TIMEOUT_MAX_MS, .number = &spec.timeout_ms},
-        {"limits", JSON_KIND_ANY, .value = &parts.limits},
-        {"key", JSON_KIND_TEXT, false, 1, JOB_KEY_MAX, .text = &spec.key},
-        {"key_max", JSON_KIND_INT, false, 1, KEY_RUNS_MAX, .number = &spec.key_max},
-        {"priority", JSON_KIND_INT, false, -JOB_PRIORITY_MAX, JOB_PRIORITY_MAX,
-         .number = &spec.priority},
-        {"once", JSON_KIND_BOOL, .flag = &spec.once},
-        {"label", JSON_KIND_TEXT, false, 1, JOB_LABEL_MAX, .text = &spec.label},
-        {"sandbox", JSON_KIND_TEXT, .text = &sandbox},
-        {"retry", JSON_KIND_ANY, .value = &parts.retry},
-        {"notify", JSON_KIND_ANY, .value = &spec.notify},
-        {"project", JSON_KIND_TEXT, .text = &spec.project},
-        {"budget", JSON_KIND_ANY, .value = &parts.budget},
-    };
-    struct err err = json_read_fields(json, fields, COUNT_OF(fields), why);
+    struct job_spec spec = {.argv = NULL};
+    struct err err = fields_read(&job_fields, FIELD_GIVEN, json, &spec, why);
     if (!err_failed(err)) {
-        err = check_all(&parts, sandbox, &spec, why);
+        spec.sandbox = spec.sandbox_asked != NULL && strcmp(spec.sandbox_asked, "on") == 0;
+        err = meaning_check(&spec, why);
     }
     if (err_failed(err)) {
         return err;

@@ -17,7 +17,6 @@
 
 enum {
     RUN_NOTE = 1, /* The kind under which store notes reach the dispatcher. */
-    RUN_SPEC_MAX = 1 << 20,
     RUN_RESULT_MAX = 8 << 10,
     RUN_COMMAND_MAX = 200,
     RUN_SLICE_ROWS = 1000,    /* Rows of a list that one transaction looks at. */

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "engine/job/spec_parts.h"
+#include "engine/job/spec.h"
 #include "engine/workflow/workflows.h"
 
 static struct err bad(void) {
@@ -34,18 +34,16 @@ static struct err check_objects(const struct workflow_spec *spec, struct why *wh
         why_set(why, "\"root\" must be an absolute path");
         return bad();
     }
-    struct err err = job_spec__project(spec->project, why);
-    return err_failed(err) || spec->notify == NULL ? err : job_spec__notify(spec->notify, why);
+    struct err err = job_spec_project(spec->project, why);
+    return err_failed(err) || spec->notify == NULL ? err : job_spec_notify(spec->notify, why);
 }
 
 static struct err check_budget(const json_t *budget, struct workflow_spec *spec, struct why *why) {
-    struct job_spec job = {0};
     if (budget == NULL) {
         return ERR_OK;
     }
-    struct err err = job_spec__budget(budget, &job, why);
+    struct err err = job_spec_budget(budget, &spec->budget, why);
     spec->budgeted = !err_failed(err);
-    spec->budget = job.budget;
     spec->budget_asked = budget;
     return err;
 }

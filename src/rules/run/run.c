@@ -7,7 +7,7 @@ struct cause_words {
     const char *name, *about;
 };
 
-static const char *const state_names[RUN_STATE_COUNT] = {
+const char *const run_state_names[RUN_STATE_COUNT + 1] = {
 #define X(state, name) name,
     RUN_STATES(X)
 #undef X
@@ -19,12 +19,12 @@ static const struct cause_words cause_words[RUN_CAUSE_COUNT] = {
 };
 static const char *const gate_names[RUN_GATE_COUNT] = {"",     "key",  "budget",   "slot",
                                                        "time", "hold", "provider", "host"};
-static const char *const kind_names[RUN_KIND_COUNT] = {"job",      "turn", "agent",
-                                                       "workflow", "flow", "title"};
+const char *const run_kind_names[RUN_KIND_COUNT + 1] = {"job",      "turn", "agent",
+                                                        "workflow", "flow", "title"};
 
 const char *run_state_name(enum run_state state) {
     assert(state < RUN_STATE_COUNT);
-    return state_names[state];
+    return run_state_names[state];
 }
 
 const char *run_cause_name(enum run_cause cause) {
@@ -44,7 +44,7 @@ const char *run_gate_name(enum run_gate gate) {
 
 const char *run_kind_name(enum run_kind kind) {
     assert(kind < RUN_KIND_COUNT);
-    return kind_names[kind];
+    return run_kind_names[kind];
 }
 
 static bool equals(const char *name, struct bytes text) {
@@ -64,7 +64,7 @@ static bool find_name(const char *const *names, unsigned count, struct bytes nam
 
 bool run_state_find(struct bytes name, enum run_state *ret_state) {
     unsigned at = 0;
-    bool found = find_name(state_names, RUN_STATE_COUNT, name, &at);
+    bool found = find_name(run_state_names, RUN_STATE_COUNT, name, &at);
     if (found) {
         *ret_state = (enum run_state)at;
     }
@@ -82,7 +82,7 @@ bool run_gate_find(struct bytes name, enum run_gate *ret_gate) {
 
 bool run_kind_find(struct bytes name, enum run_kind *ret_kind) {
     unsigned at = 0;
-    bool found = find_name(kind_names, RUN_KIND_COUNT, name, &at);
+    bool found = find_name(run_kind_names, RUN_KIND_COUNT, name, &at);
     if (found) {
         *ret_kind = (enum run_kind)at;
     }

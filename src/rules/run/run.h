@@ -32,6 +32,7 @@
 #define DROVER_RULES_RUN_RUN_H
 
 #include "base/base.h"
+#include "base/fields/fields.h"
 #include "base/id.h"
 #include "rules/budget/amounts.h"
 
@@ -58,7 +59,10 @@ enum run_state {
  * wall clock tells, and it may have been set by years. */
 #define RUN_UNSEEN_MAX_MS (INT64_C(30) * 86400 * 1000)
 
-enum { RUN_NOTE_TEXT_MAX = 500 }; /* Bytes of the sentence about a failure. */
+enum {
+    RUN_SPEC_MAX = 1 << 20,  /* Bytes of what was asked for, as JSON. */
+    RUN_NOTE_TEXT_MAX = 500, /* Bytes of the sentence about a failure. */
+};
 
 /* Number of ends of the daemon in a row, orderly stops aside, after which a step is not begun
  * again. */
@@ -166,6 +170,8 @@ enum run_kind {
     RUN_KIND_COUNT
 };
 
+extern const char *const run_state_names[]; /* By value; NULL ends them. */
+extern const char *const run_kind_names[];
 const char *run_state_name(enum run_state state);
 const char *run_cause_name(enum run_cause cause);
 const char *run_cause_about(enum run_cause cause);
@@ -218,6 +224,9 @@ struct run_row {
     bool charged;           /* Budgets have admitted its attempt, */
     struct amounts reserve; /* which holds this of them until it ends. */
 };
+
+/* The row as clients see it: FIELD_LISTED, and FIELD_WHOLE with the spec and the result. */
+extern const struct field_set run_fields;
 
 /* --- Admission -------------------------------------------------------------------------------- */
 

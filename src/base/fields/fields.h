@@ -1,0 +1,111 @@
+/* fields.h: a field of the API is declared once, as a row of a table, and everything else follows
+ * from the row: reading a request, writing an answer, openapi.json, the flag of a command and the
+ * body that the command sends (cli/base/flags.h).
+ *
+ * Where      the table of a resource is rules/FEATURE/fields.c; the struct that its rows point into
+ *            (`at`) is declared beside it.
+ * Promise    a member that the table does not name, a wrong type and a passed bound are refused by
+ *            name (base/json/json.h has the sentences). An answer has its members in the order of
+ *            the rows.
+ * Ownership  tables are static. What is read is borrowed from the JSON value.
+ * Threads    any; pure.
+ */
+#ifndef DROVER_BASE_FIELDS_FIELDS_H
+#define DROVER_BASE_FIELDS_FIELDS_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/fields/flag.h"
+#include "base/json/json.h"
+#include "base/text.h"
+
+/* Kind of a value, and type of its member in the struct. */
+enum field_kind {
+    FIELD_TEXT,   /* struct bytes */
+    FIELD_CHARS,  /* const char *; NULL: absent */
+    FIELD_ID,     /* struct id; shown only */
+    FIELD_INT,    /* int64_t */
+    FIELD_TIME,   /* int64_t, milliseconds since 1970; shown only; 0 is shown as null */
+    FIELD_BOOL,   /* bool */
+    FIELD_NAME,   /* enum: index in `names`, where "" is empty; shown only */
+    FIELD_NAMES,  /* unsigned: bit n is names[n]; an array of strings */
+    FIELD_TEXTS,  /* json_t *: an array of strings; read only */
+    FIELD_JSON,   /* json_t *: any value, which the reader checks; read only */
+    FIELD_STORED, /* struct bytes: JSON of a row; shown only */
+    FIELD_OBJECT, /* Members of `fields`, in the same struct; read only */
+};
+
+/* Purposes of a field. */
+enum field_use {
+    FIELD_GIVEN = 1 << 0,   /* Taken from the body of the request that makes a resource, */
+    FIELD_CHANGED = 1 << 1, /* and of the one that changes it. */
+    FIELD_LISTED = 1 << 2,  /* Shown, by lists too. */
+    FIELD_WHOLE = 1 << 3,   /* Shown where a resource is shown alone. */
+};
+
+/* How an empty value is shown: 0, false, "", no bytes. */
+enum field_empty { FIELD_EMPTY_SHOWN, FIELD_EMPTY_NULL, FIELD_EMPTY_LEFT_OUT };
+
+/* Value of a field that is computed from the row. */
+struct field_value {
+    bool left_out;      /* The answer has no such member, */
+    bool null;          /* or null. */
+    const char *prefix; /* FIELD_TEXT: stands before `text`; NULL: nothing does. */
+    struct bytes text;
+    int64_t number; /* FIELD_INT, FIELD_TIME, FIELD_BOOL */
+};
+
+struct field {
+    const char *name;
+    enum field_kind kind;
+    unsigned use;  /* Bits of enum field_use; 0: those of the table. */
+    size_t at;     /* Offset of the member. */
+    bool required; /* Must be given; in answers: is never left out. */
+    bool plain;    /* Text that terminals show: control characters are refused. */
+    enum field_empty empty;
+    int64_t min, max;         /* Read: bytes of a text, a value, a number of items; as in json.h. */
+    int64_t absent;           /* INT, NAMES: value where none is given. */
+    const char *const *names; /* NAME, NAMES, and a text that must be one of them; NULL ends it. */
+    const struct field_set *fields;             /* OBJECT */
+    struct field_value (*get)(const void *row); /* Shown: computes the value; NULL: the member. */
+    const char *schema; /* JSON Schema, where kind and bounds do not say it; NULL: they do. */
+    struct flag flag;   /* Name NULL: the commands have none. */
+};
+
+struct field_set {
+    const struct field *rows;
+    size_t count;
+    unsigned use;       /* Use of rows that name none. */
+    const char *schema; /* Further members of the JSON Schema, with a comma behind; NULL: none. */
+};
+#define FIELD_ROWS(rows_) .rows = (rows_), .count = COUNT_OF(rows_)
+
+enum { FIELD_ROWS_MAX = 48 }; /* Rows of one table. */
+
+/* Reads a body by the rows with this use. Members that are not given get `absent`, or stay as they
+ * are. `object` NULL: nothing is given, as where a request may be without a body.
+ * ERR_UNKNOWN_FIELD, ERR_MISSING_FIELD, ERR_BAD_FIELD: `into` holds a part, so it is a local. */
+MUST_CHECK struct err fields_read(const struct field_set *set, enum field_use use,
+                                  const json_t *object, void *into, struct why *why);
+
+/* The index of a word among `names`. ERR_BAD_FIELD: `why` says "WHERE: 'WORD' is none of …". */
+MUST_CHECK struct err field_name_find(const char *const *names, struct bytes word,
+                                      const char *where, unsigned *ret_at, struct why *why);
+
+/* Writes the object. `use`: FIELD_LISTED, or FIELD_LISTED | FIELD_WHOLE. */
+void fields_write(const struct field_set *set, unsigned use, const void *row, struct text *text);
+/* Adds the members without braces, with a comma before each that does not follow a brace. */
+void fields_add(const struct field_set *set, unsigned use, const void *row, struct text *text);
+/* The member of one row of the table, alone. */
+void fields_add_one(const struct field_set *set, const char *name, const void *row,
+                    struct text *text);
+
+/* A body or an answer, described. */
+struct field_shape {
+    const struct field_set *fields; /* NULL: none. */
+    unsigned use;
+    bool page; /* A page of them (api/base/page.h). */
+};
+void fields_schema(const struct field_shape *shape, struct text *text);
+
+#endif

@@ -1,0 +1,135 @@
+/* schema.c: fields as JSON Schema, for openapi.json.
+ *
+ * Lengths are bytes in our tables and characters in JSON Schema, so minLength is 1 at most.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/fields/fields.h"
+
+/* Type of each kind, and the names of its bounds. */
+static const struct {
+    const char *type, *min, *max;
+} words[] = {
+    [FIELD_TEXT] = {"string", "minLength", "maxLength"},
+    [FIELD_CHARS] = {"string", "minLength", "maxLength"},
+    [FIELD_ID] = {"string", NULL, NULL},
+    [FIELD_INT] = {"integer", "minimum", "maximum"},
+    [FIELD_TIME] = {"integer", "minimum", "maximum"},
+    [FIELD_BOOL] = {"boolean", NULL, NULL},
+    [FIELD_NAME] = {"string", NULL, NULL},
+    [FIELD_NAMES] = {"array", "minItems", "maxItems"},
+    [FIELD_TEXTS] = {"array", "minItems", "maxItems"},
+    [FIELD_JSON] = {NULL, NULL, NULL},
+    [FIELD_STORED] = {"object", NULL, NULL},
+    [FIELD_OBJECT] = {"object", NULL, NULL},
+};
+
+static void names_add(const char *const *names, bool null, struct text *text) {
+    const char *comma = "";
+    text_add_str(text, "{\"enum\":[");
+    for (size_t i = 0; names[i] != NULL; i++) {
+        if (names[i][0] != '\0') {
+            text_addf(text, "%s\"%s\"", comma, names[i]);
+            comma = ",";
+        }
+    }
+    text_addf(text, "%s]}", null ? ",null" : "");
+}
+
+static void bounds_add(const struct field *field, struct text *text) {
+    bool number = field->kind == FIELD_INT;
+    int64_t least = field->kind == FIELD_TEXT || field->kind == FIELD_CHARS ? 1 : field->min;
+    if (words[field->kind].min == NULL || (field->min == 0 && field->max == 0)) {
+        return;
+    }
+    if (number || field->min > 0) {
+        text_addf(text, ",\"%s\":%" PRId64, words[field->kind].min, least);
+    }
+    if (field->max != 0) {
+        text_addf(text, ",\"%s\":%" PRId64, words[field->kind].max, field->max);
+    }
+    if (number && field->absent != 0) {
+        text_addf(text, ",\"default\":%" PRId64, field->absent);
+    }
+}
+
+static void object_add(const struct field_set *set, unsigned use, struct text *text);
+
+/* Bounds are what a body must keep; answers are described without. */
+static void field_schema(const struct field *field, unsigned use, struct text *text) {
+    bool body = (use & (FIELD_GIVEN | FIELD_CHANGED)) != 0;
+    bool null = !body && (field->empty == FIELD_EMPTY_NULL || field->kind == FIELD_TIME);
+    const char *type = words[field->kind].type;
+    bool list = field->kind == FIELD_NAMES || field->kind == FIELD_TEXTS;
+    if (field->schema != NULL) {
+        text_add_str(text, field->schema);
+        return;
+    }
+    if (field->kind == FIELD_OBJECT) {
+        object_add(field->fields, use, text);
+        return;
+    }
+    if (field->names != NULL && !list) {
+        names_add(field->names, null, text);
+        return;
+    }
+    text_add_char(text, '{');
+    if (type != NULL) {
+        text_addf(text, null ? "\"type\":[\"%s\",\"null\"]" : "\"type\":\"%s\"", type);
+    }
+    if (body) {
+        bounds_add(field, text);
+    }
+    if (list && field->names != NULL) {
+        text_add_str(text, ",\"items\":");
+        names_add(field->names, false /* null */, text);
+    } else if (list) {
+        text_add_str(text, ",\"items\":{\"type\":\"string\"}");
+    }
+    text_add_char(text, '}');
+}
+
+static bool field_used(const struct field_set *set, const struct field *field, unsigned use) {
+    return ((field->use != 0 ? field->use : set->use) & use) != 0;
+}
+
+static void object_add(const struct field_set *set, unsigned use, struct text *text) {
+    const char *comma = "";
+    text_add_str(text, "{\"type\":\"object\"");
+    if ((use & (FIELD_GIVEN | FIELD_CHANGED)) != 0) {
+        text_add_str(text, ",\"additionalProperties\":false");
+    }
+    for (size_t i = 0; i < set->count; i++) {
+        const struct field *field = &set->rows[i];
+        if (field->required && field_used(set, field, use)) {
+            text_addf(text, "%s\"%s\"", comma[0] == '\0' ? ",\"required\":[" : comma, field->name);
+            comma = ",";
+        }
+    }
+    text_addf(text, "%s%s,\"properties\":{", comma[0] == '\0' ? "" : "]",
+              set->schema == NULL ? "" : set->schema);
+    comma = "";
+    for (size_t i = 0; i < set->count; i++) {
+        const struct field *field = &set->rows[i];
+        if (field_used(set, field, use)) {
+            text_addf(text, "%s\"%s\":", comma, field->name);
+            field_schema(field, use, text);
+            comma = ",";
+        }
+    }
+    text_add_str(text, "}}");
+}
+
+void fields_schema(const struct field_shape *shape, struct text *text) {
+    if (!shape->page) {
+        object_add(shape->fields, shape->use, text);
+        return;
+    }
+    text_add_str(text, "{\"type\":\"object\",\"required\":[\"items\",\"next\"],\"properties\":{"
+                       "\"items\":{\"type\":\"array\",\"items\":");
+    object_add(shape->fields, shape->use, text);
+    text_add_str(text, "},\"next\":{\"type\":[\"string\",\"null\"]},\"left_out\":{\"type\":"
+                       "\"integer\"},\"total\":{\"type\":\"integer\"},\"more\":{\"type\":"
+                       "\"boolean\"}}}");
+}
