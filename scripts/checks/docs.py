@@ -47,9 +47,22 @@ def render_errors(tree):
 def flag_rows(text):
     """The flags of `serve`: a dict of the members of each row."""
     table = re.search(r"serve_flags\[\] = \{(.*?)\n\};", text, re.DOTALL)
-    for row in re.findall(r"\{(\.name = \".*?)\}", table.group(1) if table else "", re.DOTALL):
-        row = re.sub(r'"\s*\n\s*"', "", row)
-        yield dict(re.findall(r'\.(\w+) = (?:"((?:[^"\\]|\\.)*)"|\w+)', row))
+    string = r'"((?:[^"\\]|\\.)*)"'
+    rows = re.sub(r'"\s*\n\s*"', "", table.group(1) if table else "")
+    row = r"(?:SETTING|OPTION)_(\w+)\((.*?)\)(?=,\s*(?:[A-Z]|$))"
+    for kind, row in re.findall(row, rows, re.DOTALL):
+        words, _, members = re.sub(r"\s+", " ", row).partition(", .")
+        words = re.findall(string, words)
+        members = {"name": words[0], "about": words[-1],
+                   **dict(re.findall(r"(\w+) = " + string, members))}
+        members.setdefault("env", "DROVER_" + words[1])
+        if kind == "SIZE":
+            members["value"] = "SIZE"
+        elif kind != "SWITCH":
+            members["value"] = words[-2] if kind == "TEXT" else words[2]
+        if kind in ("INT", "SIZE"):
+            members["absent"] = words[-2]
+        yield members
 
 
 def render_configuration(tree):

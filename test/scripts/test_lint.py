@@ -384,7 +384,7 @@ class Docs(LintTest):
         self.refused(docs.check_written_pages, files, "what to do about no")
 
     def test_the_flags_become_rows(self):
-        row = '{.name = "log-level", .value = "L", .about = "Told "\n "here.", .env = "D_LOG"},'
+        row = 'OPTION_TEXT("log-level", 0, "L", "Told "\n "here.", .env = "D_LOG"),'
         files = {"src/cli/system/command_serve.c":
                  f"static const struct flag serve_flags[] = {{\n{row}\n}};\n"}
         rule = lambda tree: docs.render_configuration(tree).split("\n")

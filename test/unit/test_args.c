@@ -26,16 +26,12 @@ static const struct command tail = {.group = "stream",
                                     .name = "tail",
                                     .summary = "x",
                                     .operands = "NAME",
-                                    .operands_min = 1,
-                                    .operands_max = 1,
                                     .flags = tail_flags,
                                     .talks = true};
 static const struct command append = {.group = "stream",
                                       .name = "append",
                                       .summary = "x",
                                       .operands = "NAME",
-                                      .operands_min = 1,
-                                      .operands_max = 1,
                                       .flags = append_flags,
                                       .talks = true};
 static const struct flag run_flags[] = {
@@ -55,7 +51,6 @@ static const struct command run = {.group = "job",
                                    .name = "run",
                                    .summary = "x",
                                    .operands = "CMD",
-                                   .operands_min = 1,
                                    .takes_rest = true,
                                    .flags = run_flags};
 static const struct command version = {.name = "version", .summary = "x"};

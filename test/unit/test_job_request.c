@@ -14,7 +14,6 @@ static const struct command job_run = {.group = "job",
                                        .name = "run",
                                        .summary = "x",
                                        .operands = "CMD",
-                                       .operands_min = 1,
                                        .takes_rest = true,
                                        .flags = job_request_flags,
                                        .talks = true};

@@ -13,7 +13,6 @@
 static const struct command run = {.name = "run",
                                    .summary = "x",
                                    .operands = "[FILE|NAME]",
-                                   .operands_max = 1,
                                    .flags = workflow_request_flags,
                                    .talks = true};
 static const struct command *const commands[] = {&run, NULL};

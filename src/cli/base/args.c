@@ -337,15 +337,30 @@ static struct err flag_short(struct args *args, const char *word, struct words *
     return err_make(ERR_USAGE, "arguments: flag");
 }
 
+/* Fewest and most operands of a command, counted from the text that help shows. */
+static struct number_bounds operands_bounds(const struct command *command) {
+    struct number_bounds bounds = {0, 0};
+    for (const char *at = command->operands; at != NULL && *at != '\0'; at += strspn(at, " ")) {
+        size_t len = strcspn(at, " ");
+        bool repeats = len >= strlen("…") && memcmp(at + len - strlen("…"), "…", strlen("…")) == 0;
+        bounds.min += *at != '[';
+        bounds.max = repeats ? ARGS_OPERANDS_MAX : bounds.max + 1;
+        at += len;
+    }
+    bounds.max = command->operands_max > 0 ? command->operands_max : bounds.max;
+    return bounds;
+}
+
 static struct err operand_take(struct args *args, const char *word, struct why *why) {
     const struct command *command = args->command;
     if (command == NULL) {
         why_set(why, "'%s' stands after a flag; the command comes first", word);
         return err_make(ERR_USAGE, "arguments: command");
     }
-    if (args->operand_count >= command->operands_max) {
+    const int64_t most = operands_bounds(command).max;
+    if (args->operand_count >= most) {
         why_set(why, "'%s' is one word too many%s", word,
-                command->operands_max > 0 ? "; quote what belongs together" : "");
+                most > 0 ? "; quote what belongs together" : "");
         return err_make(ERR_USAGE, "arguments: operands");
     }
     args->operands[args->operand_count++] = word;
@@ -405,7 +420,7 @@ static struct err command_take(const struct command *const *commands, struct wor
 static struct err operands_check(const struct args *args, struct why *why) {
     const struct command *command = args->command;
     unsigned count = args->operand_count + args->rest_count;
-    if (command == NULL || args->help || count >= command->operands_min) {
+    if (command == NULL || args->help || count >= operands_bounds(command).min) {
         return ERR_OK;
     }
     why_set(why, "something is missing: drover %s%s%s %s",

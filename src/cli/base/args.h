@@ -22,9 +22,11 @@ struct invocation;
 struct command {
     const char *group; /* "stream" of "stream append"; NULL: a command of one word. */
     const char *name;
-    const char *summary;  /* One line. */
-    const char *operands; /* "NAME [FILE]"; NULL: none are taken. */
-    unsigned operands_min, operands_max;
+    const char *summary; /* One line. */
+    /* "NAME [FILE]"; NULL: none are taken. One in brackets may be left out, and one that ends with
+     * "…" may be given again. */
+    const char *operands;
+    unsigned operands_max; /* More than `operands` has words; 0: as many. */
     /* The operands are a command of its own: from the first of them on, every word is taken as it
      * stands, and lies in args.rest instead. */
     bool takes_rest;

@@ -7,6 +7,7 @@
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
+#include "cli/base/options.h"
 #include "cli/budget/limits.h"
 
 static const char *const amounts[] = {"wall_ms", "agents", "cost_micros", "tokens",
@@ -58,11 +59,11 @@ static void row_show(const struct invocation *invocation, const json_t *row) {
 /* --- List ------------------------------------------------------------------------------------- */
 
 static const struct flag ls_flags[] = {
-    {.name = "all", .letter = 'a', .kind = FLAG_SWITCH, .about = "Also those of single runs."},
+    OPTION_SWITCH("all", 'a', "Also those of single runs."),
     LISTING_SEARCH("name"),
     LISTING_SINCE("made"),
     LISTING_FLAGS(NULL),
-    {.name = NULL},
+    OPTION_END,
 };
 
 static void head_print(void *ctx) {
@@ -120,8 +121,6 @@ const struct command command_budget_show = {
     .name = "show",
     .summary = "Show a budget: spent, reserved, limits.",
     .operands = "SCOPE",
-    .operands_min = 1,
-    .operands_max = 1,
     .talks = true,
     .about = "SCOPE is global, project:NAME, session:ID or run:ID.\n",
     .run = show_run,
@@ -143,8 +142,6 @@ const struct command command_budget_rm = {
     .name = "rm",
     .summary = "Remove a budget. Runs that were waiting for it become eligible.",
     .operands = "SCOPE",
-    .operands_min = 1,
-    .operands_max = 1,
     .talks = true,
     .run = rm_run,
 };
@@ -152,24 +149,12 @@ const struct command command_budget_rm = {
 /* --- Set -------------------------------------------------------------------------------------- */
 
 static const struct flag set_flags[] = {
-    {.name = "wall",
-     .kind = FLAG_TEXT,
-     .value = "TIME",
-     .about = "Time that attempts may take together: 90s, 30m, 2h; or none."},
-    {.name = "agents",
-     .kind = FLAG_TEXT,
-     .value = "N",
-     .about = "Agents and turns that may be begun; or none."},
-    {.name = "tokens",
-     .kind = FLAG_TEXT,
-     .value = "N",
-     .about = "Tokens that models may read and write; or none."},
-    {.name = "output-tokens",
-     .kind = FLAG_TEXT,
-     .value = "N",
-     .about = "Tokens that models may write; or none."},
-    {.name = "cost", .kind = FLAG_TEXT, .value = "DOLLARS", .about = "Money; or none."},
-    {.name = NULL},
+    OPTION_TEXT("wall", 0, "TIME", "Time that attempts may take together: 90s, 30m, 2h; or none."),
+    OPTION_TEXT("agents", 0, "N", "Agents and turns that may be begun; or none."),
+    OPTION_TEXT("tokens", 0, "N", "Tokens that models may read and write; or none."),
+    OPTION_TEXT("output-tokens", 0, "N", "Tokens that models may write; or none."),
+    OPTION_TEXT("cost", 0, "DOLLARS", "Money; or none."),
+    OPTION_END,
 };
 
 static struct err limits_write(const struct args *args, struct text *body, struct why *why) {
@@ -209,8 +194,6 @@ const struct command command_budget_set = {
     .name = "set",
     .summary = "Set limits of a budget; makes it where there is none.",
     .operands = "SCOPE",
-    .operands_min = 1,
-    .operands_max = 1,
     .flags = set_flags,
     .talks = true,
     .about = "SCOPE is global, project:NAME, session:ID or run:ID. Limits that are not named stay "

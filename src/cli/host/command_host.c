@@ -6,6 +6,7 @@
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
+#include "cli/base/options.h"
 #include "cli/run/view.h"
 
 struct order {
@@ -29,15 +30,12 @@ static struct err one_ask(struct invocation *invocation, const struct order *ord
 /* --- List ------------------------------------------------------------------------------------- */
 
 static const struct flag ls_flags[] = {
-    {.name = "role",
-     .kind = FLAG_TEXT,
-     .value = "ROLE",
-     .choices = "leader|standby",
-     .about = "Only the leader, or the standbys."},
+    OPTION_TEXT("role", 0, "ROLE", "Only the leader, or the standbys.",
+                .choices = "leader|standby"),
     LISTING_SEARCH("name or place"),
     LISTING_SINCE("seen"),
     LISTING_FLAGS(NULL),
-    {.name = NULL},
+    OPTION_END,
 };
 
 static void head_print(void *ctx) {
@@ -72,11 +70,8 @@ const struct command command_host_ls = {
 /* --- Remove ----------------------------------------------------------------------------------- */
 
 static const struct flag rm_flags[] = {
-    {.name = "force",
-     .letter = 'f',
-     .kind = FLAG_SWITCH,
-     .about = "Also where the host gave a sign of life just now."},
-    {.name = NULL},
+    OPTION_SWITCH("force", 'f', "Also where the host gave a sign of life just now."),
+    OPTION_END,
 };
 
 static struct err rm_run(struct invocation *invocation) {
@@ -99,8 +94,6 @@ const struct command command_host_rm = {
     .name = "rm",
     .summary = "Remove a host that is gone. Its jobs are lost.",
     .operands = "HOST",
-    .operands_min = 1,
-    .operands_max = 1,
     .flags = rm_flags,
     .talks = true,
     .about = "HOST is a place or a name, as drover host ls shows them. Jobs that retry on lost\n"
@@ -113,11 +106,8 @@ const struct command command_host_rm = {
 /* --- One job ---------------------------------------------------------------------------------- */
 
 static const struct flag abandon_flags[] = {
-    {.name = "force",
-     .letter = 'f',
-     .kind = FLAG_SWITCH,
-     .about = "Also where its host gave a sign of life just now."},
-    {.name = NULL},
+    OPTION_SWITCH("force", 'f', "Also where its host gave a sign of life just now."),
+    OPTION_END,
 };
 
 static struct err abandon_run(struct invocation *invocation) {
@@ -140,8 +130,6 @@ const struct command command_job_abandon = {
     .name = "abandon",
     .summary = "Give up a job whose host is gone. The job is lost.",
     .operands = "ID",
-    .operands_min = 1,
-    .operands_max = 1,
     .flags = abandon_flags,
     .talks = true,
     .about = "Only jobs that are shown with \"host away\" (PostgreSQL). One that was begun with\n"

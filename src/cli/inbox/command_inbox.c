@@ -6,6 +6,7 @@
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
+#include "cli/base/options.h"
 
 static struct err one_ask(struct invocation *invocation, const char *method, const char *rest,
                           json_t **ret_row) {
@@ -24,13 +25,13 @@ static struct err one_ask(struct invocation *invocation, const char *method, con
 /* --- List ------------------------------------------------------------------------------------- */
 
 static const struct flag ls_flags[] = {
-    {.name = "all", .letter = 'a', .kind = FLAG_SWITCH, .about = "Also what is settled."},
+    OPTION_SWITCH("all", 'a', "Also what is settled."),
     LISTING_STATE("pending|stalled|bound|held|acknowledged|gone|dropped"),
     LISTING_WORD("run", "RUN", "Only those of this run."),
     LISTING_SEARCH("address or last failure"),
     LISTING_SINCE("made"),
     LISTING_FLAGS(NULL),
-    {.name = NULL},
+    OPTION_END,
 };
 
 static void head_print(void *ctx) {
@@ -113,8 +114,6 @@ const struct command command_inbox_show = {
     .name = "show",
     .summary = "Show a notice, and why it is not delivered.",
     .operands = "ID",
-    .operands_min = 1,
-    .operands_max = 1,
     .talks = true,
     .run = show_run,
 };
@@ -137,8 +136,6 @@ const struct command command_inbox_retry = {
     .name = "retry",
     .summary = "Try a delivery now.",
     .operands = "ID",
-    .operands_min = 1,
-    .operands_max = 1,
     .talks = true,
     .run = retry_run,
 };
@@ -159,8 +156,6 @@ const struct command command_inbox_drop = {
     .name = "drop",
     .summary = "Give a delivery up for good.",
     .operands = "ID",
-    .operands_min = 1,
-    .operands_max = 1,
     .talks = true,
     .run = drop_run,
 };

@@ -221,7 +221,6 @@ const struct command command_job_run = {
     .name = "run",
     .summary = "Run a command under the daemon, and follow it.",
     .operands = "[--] CMD [ARG...]",
-    .operands_min = 1,
     .takes_rest = true,
     .flags = job_request_flags,
     .talks = true,

@@ -6,6 +6,7 @@
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
+#include "cli/base/options.h"
 
 static struct err one_ask(struct invocation *invocation, const char *method, json_t **ret_row) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
@@ -23,15 +24,11 @@ static struct err one_ask(struct invocation *invocation, const char *method, jso
 /* --- List ------------------------------------------------------------------------------------- */
 
 static const struct flag ls_flags[] = {
-    {.name = "project",
-     .letter = 'p',
-     .kind = FLAG_TEXT,
-     .value = "NAME",
-     .about = "Of this project, and those about everything."},
-    {.name = "topic", .letter = 't', .kind = FLAG_TEXT, .value = "NAME", .about = "Of this topic."},
+    OPTION_TEXT("project", 'p', "NAME", "Of this project, and those about everything."),
+    OPTION_TEXT("topic", 't', "NAME", "Of this topic."),
     LISTING_SINCE("kept or changed"),
     LISTING_FLAGS(NULL),
-    {.name = NULL},
+    OPTION_END,
 };
 
 static void head_print(void *ctx) {
@@ -69,7 +66,6 @@ const struct command command_memory_ls = {
     .name = "ls",
     .summary = "List what agents remember, or look for words in it.",
     .operands = "[WORDS]",
-    .operands_max = 1,
     .flags = ls_flags,
     .talks = true,
     .run = ls_run,
@@ -103,8 +99,6 @@ const struct command command_memory_show = {
     .name = "show",
     .summary = "Show a memory.",
     .operands = "ID",
-    .operands_min = 1,
-    .operands_max = 1,
     .talks = true,
     .run = show_run,
 };
@@ -127,8 +121,6 @@ const struct command command_memory_rm = {
     .name = "rm",
     .summary = "Forget a memory for good.",
     .operands = "ID",
-    .operands_min = 1,
-    .operands_max = 1,
     .talks = true,
     .run = rm_run,
 };

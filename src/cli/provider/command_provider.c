@@ -6,6 +6,7 @@
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
+#include "cli/base/options.h"
 #include "cli/base/secret.h"
 
 /* --- List ------------------------------------------------------------------------------------- */
@@ -13,7 +14,7 @@
 static const struct flag ls_flags[] = {
     LISTING_SEARCH("name"),
     LISTING_FLAGS(NULL),
-    {.name = NULL},
+    OPTION_END,
 };
 
 static void providers_head(void *ctx) {
@@ -101,7 +102,7 @@ static void model_print(void *ctx, const json_t *item) {
 static const struct flag models_flags[] = {
     LISTING_SEARCH("id"),
     LISTING_FLAGS(NULL),
-    {.name = NULL},
+    OPTION_END,
 };
 
 static struct err models_run(struct invocation *invocation) {
@@ -126,43 +127,24 @@ const struct command command_models = {
 /* --- Add and set ------------------------------------------------------------------------------ */
 
 #define PROVIDER_FLAGS                                                                             \
-    {.name = "kind",                                                                               \
-     .kind = FLAG_TEXT,                                                                            \
-     .value = "KIND",                                                                              \
-     .choices = "openai|responses|anthropic|scripted",                                             \
-     .about = "What it speaks; most servers speak openai."},                                       \
-        {.name = "base-url",                                                                       \
-         .kind = FLAG_TEXT,                                                                        \
-         .value = "URL",                                                                           \
-         .about = "Up to and with the version: https://api.example.com/v1."},                      \
-        {.name = "key-file",                                                                       \
-         .kind = FLAG_TEXT,                                                                        \
-         .value = "FILE",                                                                          \
-         .about = "Read its key from there; '-': from the input, or asked for."},                  \
-        {.name = "header",                                                                         \
-         .kind = FLAG_LIST,                                                                        \
-         .value = "NAME:VALUE",                                                                    \
-         .about = "Sent with each request; no secrets."},                                          \
-        {.name = "model",                                                                          \
-         .kind = FLAG_LIST,                                                                        \
-         .value = "NAME",                                                                          \
-         .about = "A model that is there, beside those it lists; the first is preferred."},        \
-        {.name = "window",                                                                         \
-         .kind = FLAG_INT,                                                                         \
-         .value = "TOKENS",                                                                        \
-         .about = "How long a prompt of its models may be.",                                       \
-         .min = 1,                                                                                 \
-         .max = 100000000},                                                                        \
-    {                                                                                              \
-        .name = "max-concurrent", .kind = FLAG_INT, .value = "N",                                  \
-        .about = "Calls at a time; more wait.", .min = 1, .max = 4096                              \
-    }
+    OPTION_TEXT("kind", 0, "KIND", "What it speaks; most servers speak openai.",                   \
+                .choices = "openai|responses|anthropic|scripted"),                                 \
+        OPTION_TEXT("base-url", 0, "URL",                                                          \
+                    "Up to and with the version: https://api.example.com/v1."),                    \
+        OPTION_TEXT("key-file", 0, "FILE",                                                         \
+                    "Read its key from there; '-': from the input, or asked for."),                \
+        OPTION_LIST("header", 0, "NAME:VALUE", "Sent with each request; no secrets."),             \
+        OPTION_LIST("model", 0, "NAME",                                                            \
+                    "A model that is there, beside those it lists; the first is preferred."),      \
+        OPTION_INT("window", 0, "TOKENS", 1, 100000000,                                            \
+                   "How long a prompt of its models may be."),                                     \
+        OPTION_INT("max-concurrent", 0, "N", 1, 4096, "Calls at a time; more wait.")
 
-static const struct flag add_flags[] = {PROVIDER_FLAGS, {.name = NULL}};
+static const struct flag add_flags[] = {PROVIDER_FLAGS, OPTION_END};
 static const struct flag set_flags[] = {
     PROVIDER_FLAGS,
-    {.name = "no-key", .kind = FLAG_SWITCH, .about = "Forget its key."},
-    {.name = NULL},
+    OPTION_SWITCH("no-key", 0, "Forget its key."),
+    OPTION_END,
 };
 
 struct body {
@@ -318,8 +300,6 @@ const struct command command_provider_add = {
     .name = "add",
     .summary = "Set a connection to a provider of models.",
     .operands = "NAME",
-    .operands_min = 1,
-    .operands_max = 1,
     .flags = add_flags,
     .talks = true,
     .about = KEY_ABOUT
@@ -363,8 +343,6 @@ const struct command command_provider_set = {
     .name = "set",
     .summary = "Change what is named of a connection; the rest stays.",
     .operands = "NAME",
-    .operands_min = 1,
-    .operands_max = 1,
     .flags = set_flags,
     .talks = true,
     .about = KEY_ABOUT "Headers and models that are given replace all that were there.\n",
@@ -374,8 +352,8 @@ const struct command command_provider_set = {
 /* --- Test and remove -------------------------------------------------------------------------- */
 
 static const struct flag test_flags[] = {
-    {.name = "model", .kind = FLAG_TEXT, .value = "NAME", .about = "Which of its models [any]."},
-    {.name = NULL},
+    OPTION_TEXT("model", 0, "NAME", "Which of its models [any]."),
+    OPTION_END,
 };
 
 static void test_print(const struct invocation *invocation, const json_t *answer) {
@@ -426,8 +404,6 @@ const struct command command_provider_test = {
     .name = "test",
     .summary = "Ask a model of the connection for one word; exits 1 if none comes.",
     .operands = "NAME",
-    .operands_min = 1,
-    .operands_max = 1,
     .flags = test_flags,
     .talks = true,
     .run = test_run,
@@ -460,8 +436,6 @@ const struct command command_provider_forget = {
     .name = "forget",
     .summary = "Forget the learned windows of the models of a connection.",
     .operands = "NAME",
-    .operands_min = 1,
-    .operands_max = 1,
     .talks = true,
     .about =
         "A model that refuses a prompt as too long gets a smaller window for 24 hours. Forget it\n"
@@ -478,8 +452,6 @@ const struct command command_provider_rm = {
     .name = "rm",
     .summary = "Remove a connection that was set, and its key.",
     .operands = "NAME",
-    .operands_min = 1,
-    .operands_max = 1,
     .talks = true,
     .run = rm_run,
 };

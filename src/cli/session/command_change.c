@@ -4,6 +4,7 @@
 
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
+#include "cli/base/options.h"
 #include "cli/session/ask.h"
 
 enum { BODY_MAX = 512 << 10 };
@@ -33,13 +34,13 @@ static void answer_print(const struct invocation *invocation, const json_t *answ
 /* --- New -------------------------------------------------------------------------------------- */
 
 static const struct flag new_flags[] = {
-    {.name = "title", .letter = 't', .kind = FLAG_TEXT, .value = "TEXT", .about = "Its title."},
-    {.name = "project", .kind = FLAG_TEXT, .value = "NAME", .about = "Its project [default]."},
-    {.name = "model", .letter = 'm', .kind = FLAG_TEXT, .value = "NAME", .about = "Its model."},
-    {.name = "agent", .kind = FLAG_TEXT, .value = "NAME", .about = "Its agent."},
-    {.name = "root", .kind = FLAG_TEXT, .value = "DIR", .about = "The folder it works in."},
-    {.name = "instructions", .kind = FLAG_TEXT, .value = "TEXT", .about = "What it is told."},
-    {.name = NULL},
+    OPTION_TEXT("title", 't', "TEXT", "Its title."),
+    OPTION_TEXT("project", 0, "NAME", "Its project [default]."),
+    OPTION_TEXT("model", 'm', "NAME", "Its model."),
+    OPTION_TEXT("agent", 0, "NAME", "Its agent."),
+    OPTION_TEXT("root", 0, "DIR", "The folder it works in."),
+    OPTION_TEXT("instructions", 0, "TEXT", "What it is told."),
+    OPTION_END,
 };
 
 static struct err new_run(struct invocation *invocation) {
@@ -102,15 +103,13 @@ const struct command command_session_rename = {
     .name = "rename",
     .summary = "Give a session another title.",
     .operands = "ID TITLE",
-    .operands_min = 2,
-    .operands_max = 2,
     .talks = true,
     .run = rename_run,
 };
 
 static const struct flag archive_flags[] = {
-    {.name = "undo", .kind = FLAG_SWITCH, .about = "Take it back out of the archive."},
-    {.name = NULL},
+    OPTION_SWITCH("undo", 0, "Take it back out of the archive."),
+    OPTION_END,
 };
 
 static struct err archive_run(struct invocation *invocation) {
@@ -126,8 +125,6 @@ const struct command command_session_archive = {
     .name = "archive",
     .summary = "Put a session away; it stays readable.",
     .operands = "ID",
-    .operands_min = 1,
-    .operands_max = 1,
     .flags = archive_flags,
     .talks = true,
     .run = archive_run,
@@ -136,10 +133,9 @@ const struct command command_session_archive = {
 /* --- Remove, clear, fork ---------------------------------------------------------------------- */
 
 static const struct flag rm_flags[] = {
-    {.name = "stop-jobs",
-     .kind = FLAG_SWITCH,
-     .about = "Stop the jobs and workflows that its turns started, too: else they go on."},
-    {.name = NULL},
+    OPTION_SWITCH("stop-jobs", 0,
+                  "Stop the jobs and workflows that its turns started, too: else they go on."),
+    OPTION_END,
 };
 
 static struct err rm_run(struct invocation *invocation) {
@@ -159,8 +155,6 @@ const struct command command_session_rm = {
     .name = "rm",
     .summary = "Stop a session's turns, and remove it with its messages, runs and files.",
     .operands = "ID",
-    .operands_min = 1,
-    .operands_max = 1,
     .flags = rm_flags,
     .talks = true,
     .run = rm_run,
@@ -182,23 +176,14 @@ const struct command command_session_clear = {
     .name = "clear",
     .summary = "Take all messages out of a session, and end its turns; jobs go on.",
     .operands = "ID",
-    .operands_min = 1,
-    .operands_max = 1,
     .talks = true,
     .run = clear_run,
 };
 
 static const struct flag fork_flags[] = {
-    {.name = "at",
-     .kind = FLAG_TEXT,
-     .value = "MESSAGE",
-     .about = "The last message that goes along [all of them]."},
-    {.name = "title",
-     .letter = 't',
-     .kind = FLAG_TEXT,
-     .value = "TEXT",
-     .about = "Its title [that of the old one]."},
-    {.name = NULL},
+    OPTION_TEXT("at", 0, "MESSAGE", "The last message that goes along [all of them]."),
+    OPTION_TEXT("title", 't', "TEXT", "Its title [that of the old one]."),
+    OPTION_END,
 };
 
 static struct err fork_run(struct invocation *invocation) {
@@ -222,8 +207,6 @@ const struct command command_session_fork = {
     .name = "fork",
     .summary = "Make a session from the beginning of another, and print its id.",
     .operands = "ID",
-    .operands_min = 1,
-    .operands_max = 1,
     .flags = fork_flags,
     .talks = true,
     .run = fork_run,
@@ -256,8 +239,6 @@ const struct command command_session_compact = {
     .name = "compact",
     .summary = "Summarise what was said, for the model; the messages stay.",
     .operands = "ID",
-    .operands_min = 1,
-    .operands_max = 1,
     .talks = true,
     .about = "It waits until that is done. While a turn goes on it is refused.\n",
     .run = compact_run,

@@ -8,29 +8,19 @@
 
 #include "base/memory.h"
 #include "cli/base/commands.h"
+#include "cli/base/options.h"
 #include "cli/budget/limits.h"
 #include "cli/session/ask.h"
 #include "cli/session/chat.h"
 #include "cli/turn/watch.h"
 
 static const struct flag chat_flags[] = {
-    {.name = "model",
-     .letter = 'm',
-     .kind = FLAG_TEXT,
-     .value = "NAME",
-     .about = "Which model: provider/model [the daemon's].",
-     .env = "DROVER_MODEL"},
-    {.name = "session",
-     .letter = 's',
-     .kind = FLAG_TEXT,
-     .value = "ID",
-     .about = "Go on in this session [a new one]."},
-    {.name = "root",
-     .kind = FLAG_TEXT,
-     .value = "DIR",
-     .about = "The folder that its tools work in [this one]."},
-    {.name = "no-root", .kind = FLAG_SWITCH, .about = "No folder: it gets no tools for files."},
-    {.name = NULL},
+    OPTION_TEXT("model", 'm', "NAME", "Which model: provider/model [the daemon's].",
+                .env = "DROVER_MODEL"),
+    OPTION_TEXT("session", 's', "ID", "Go on in this session [a new one]."),
+    OPTION_TEXT("root", 0, "DIR", "The folder that its tools work in [this one]."),
+    OPTION_SWITCH("no-root", 0, "No folder: it gets no tools for files."),
+    OPTION_END,
 };
 
 /* --- The session ------------------------------------------------------------------------------ */

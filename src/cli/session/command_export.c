@@ -5,17 +5,13 @@
 
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
+#include "cli/base/options.h"
 #include "cli/session/ask.h"
 
 static const struct flag export_flags[] = {
-    {.name = "format",
-     .letter = 'f',
-     .kind = FLAG_TEXT,
-     .value = "FORMAT",
-     .choices = "markdown|json",
-     .about = "How it is written.",
-     .absent = "markdown"},
-    {.name = NULL},
+    OPTION_TEXT("format", 'f', "FORMAT", "How it is written.", .choices = "markdown|json",
+                .absent = "markdown"),
+    OPTION_END,
 };
 
 /* A file gets the bytes as they are; a terminal must not be driven by what a model said. */
@@ -68,8 +64,6 @@ const struct command command_session_export = {
     .name = "export",
     .summary = "Print a session with all its messages.",
     .operands = "ID",
-    .operands_min = 1,
-    .operands_max = 1,
     .flags = export_flags,
     .talks = true,
     .run = export_run,

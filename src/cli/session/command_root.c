@@ -4,6 +4,7 @@
 
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
+#include "cli/base/options.h"
 #include "cli/session/ask.h"
 
 enum { BODY_MAX = 32 << 10 };
@@ -37,8 +38,6 @@ const struct command command_root_ls = {
     .name = "ls",
     .summary = "List the folders beside its root that a session may use.",
     .operands = "SESSION",
-    .operands_min = 1,
-    .operands_max = 1,
     .talks = true,
     .run = ls_run,
 };
@@ -46,11 +45,8 @@ const struct command command_root_ls = {
 /* --- Grant ------------------------------------------------------------------------------------ */
 
 static const struct flag add_flags[] = {
-    {.name = "write",
-     .letter = 'w',
-     .kind = FLAG_SWITCH,
-     .about = "To change it, not only to read."},
-    {.name = NULL},
+    OPTION_SWITCH("write", 'w', "To change it, not only to read."),
+    OPTION_END,
 };
 
 static struct err add_run(struct invocation *invocation) {
@@ -81,8 +77,6 @@ const struct command command_root_add = {
     .name = "add",
     .summary = "Grant a folder to a session: its files may be used by absolute paths.",
     .operands = "SESSION DIR",
-    .operands_min = 2,
-    .operands_max = 2,
     .flags = add_flags,
     .talks = true,
     .run = add_run,
@@ -115,8 +109,6 @@ const struct command command_root_rm = {
     .name = "rm",
     .summary = "Take a folder back from a session.",
     .operands = "SESSION DIR",
-    .operands_min = 2,
-    .operands_max = 2,
     .talks = true,
     .run = rm_run,
 };

@@ -5,6 +5,7 @@
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
+#include "cli/base/options.h"
 #include "cli/session/ask.h"
 
 /* --- List and search -------------------------------------------------------------------------- */
@@ -28,18 +29,14 @@ static void row_print(void *ctx, const json_t *row) {
 }
 
 #define LS_FLAGS                                                                                   \
-    {.name = "archived",                                                                           \
-     .letter = 'a',                                                                                \
-     .kind = FLAG_SWITCH,                                                                          \
-     .about = "Those that are archived instead of those that are not."},                           \
+    OPTION_SWITCH("archived", 'a', "Those that are archived instead of those that are not."),      \
         LISTING_STATE("idle|running|waiting|compacting"),                                          \
         LISTING_WORD("project", "NAME", "Only of this project."),                                  \
         LISTING_WORD("parent", "SESSION", "Only subagents of this session."),                      \
         LISTING_SINCE("changed"), LISTING_FLAGS(NULL)
 
-static const struct flag ls_flags[] = {
-    LS_FLAGS, LISTING_SEARCH("title or messages"), {.name = NULL}};
-static const struct flag search_flags[] = {LS_FLAGS, {.name = NULL}};
+static const struct flag ls_flags[] = {LS_FLAGS, LISTING_SEARCH("title or messages"), OPTION_END};
+static const struct flag search_flags[] = {LS_FLAGS, OPTION_END};
 
 static struct err ls_run(struct invocation *invocation) {
     bool archived = args_on(&invocation->args, "archived");
@@ -79,8 +76,6 @@ const struct command command_session_search = {
     .name = "search",
     .summary = "List the sessions whose title or messages hold a text.",
     .operands = "TEXT",
-    .operands_min = 1,
-    .operands_max = 1,
     .flags = search_flags,
     .talks = true,
     .run = search_run,
@@ -166,9 +161,9 @@ static void message_print(void *ctx, const json_t *message) {
 }
 
 static const struct flag show_flags[] = {
-    {.name = "messages", .letter = 'm', .kind = FLAG_SWITCH, .about = "And all its messages."},
+    OPTION_SWITCH("messages", 'm', "And all its messages."),
     LISTING_WORD("search", "TEXT", "And the messages that hold this text, with the place."),
-    {.name = NULL},
+    OPTION_END,
 };
 
 static struct err show_run(struct invocation *invocation) {
@@ -204,8 +199,6 @@ const struct command command_session_show = {
     .name = "show",
     .summary = "Show a session.",
     .operands = "ID",
-    .operands_min = 1,
-    .operands_max = 1,
     .flags = show_flags,
     .talks = true,
     .run = show_run,

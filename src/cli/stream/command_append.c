@@ -15,39 +15,22 @@
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
+#include "cli/base/options.h"
 #include "cli/terminal/lines.h"
 
 enum { PAUSE_FIRST_MS = 20, PAUSE_MAX_MS = 2000, KEY_SIZE = 300 };
 
 static const struct flag append_flags[] = {
-    {.name = "type",
-     .letter = 't',
-     .kind = FLAG_TEXT,
-     .value = "TYPE",
-     .about = "Type of the event: a-z, 0-9, '_', '.', '-'."},
-    {.name = "data",
-     .letter = 'd',
-     .kind = FLAG_TEXT,
-     .value = "JSON",
-     .about = "Its data; '-' reads it from the input [null]."},
-    {.name = "key",
-     .kind = FLAG_TEXT,
-     .value = "KEY",
-     .about = "Idempotency key: sent twice, it is appended once."},
-    {.name = "retry",
-     .kind = FLAG_SWITCH,
-     .about = "Try again until it is acknowledged (makes a key)."},
-    {.name = "retry-for",
-     .kind = FLAG_INT,
-     .value = "SECONDS",
-     .about = "Give up when the daemon is away for so long.",
-     .min = 1,
-     .max = 86400,
-     .absent = "300"},
-    {.name = "lines",
-     .kind = FLAG_SWITCH,
-     .about = "Each line of the input is an event: {\"type\",\"data\"}, or the data with --type."},
-    {.name = NULL},
+    OPTION_TEXT("type", 't', "TYPE", "Type of the event: a-z, 0-9, '_', '.', '-'."),
+    OPTION_TEXT("data", 'd', "JSON", "Its data; '-' reads it from the input [null]."),
+    OPTION_TEXT("key", 0, "KEY", "Idempotency key: sent twice, it is appended once."),
+    OPTION_SWITCH("retry", 0, "Try again until it is acknowledged (makes a key)."),
+    OPTION_INT("retry-for", 0, "SECONDS", 1, 86400, "Give up when the daemon is away for so long.",
+               .absent = "300"),
+    OPTION_SWITCH(
+        "lines", 0,
+        "Each line of the input is an event: {\"type\",\"data\"}, or the data with --type."),
+    OPTION_END,
 };
 
 struct append {
@@ -266,8 +249,6 @@ const struct command command_stream_append = {
     .name = "append",
     .summary = "Append an event; when it says so, it is on disk.",
     .operands = "NAME",
-    .operands_min = 1,
-    .operands_max = 1,
     .flags = append_flags,
     .talks = true,
     .about = "With --lines, the seq of each event is printed as it is acknowledged; a daemon that\n"

@@ -7,6 +7,7 @@
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
+#include "cli/base/options.h"
 
 static struct err target_make(struct text *target, const char *name, const char *rest) {
     text_init(target, 4 << 10);
@@ -61,7 +62,7 @@ static const struct flag ls_flags[] = {
     LISTING_SEARCH("name"),
     LISTING_SINCE("made"),
     LISTING_FLAGS(NULL),
-    {.name = NULL},
+    OPTION_END,
 };
 
 static void head_print(void *ctx) {
@@ -105,8 +106,6 @@ const struct command command_stream_show = {
     .name = "show",
     .summary = "Show one stream.",
     .operands = "NAME",
-    .operands_min = 1,
-    .operands_max = 1,
     .talks = true,
     .run = show_run,
 };
@@ -114,13 +113,9 @@ const struct command command_stream_show = {
 /* --- Prune ------------------------------------------------------------------------------------ */
 
 static const struct flag prune_flags[] = {
-    {.name = "through",
-     .kind = FLAG_INT,
-     .value = "SEQ",
-     .about = "The last event to remove; all before it go too.",
-     .min = 1,
-     .max = INT64_MAX},
-    {.name = NULL},
+    OPTION_INT("through", 0, "SEQ", 1, INT64_MAX,
+               "The last event to remove; all before it go too."),
+    OPTION_END,
 };
 
 static struct err prune_run(struct invocation *invocation) {
@@ -141,8 +136,6 @@ const struct command command_stream_prune = {
     .name = "prune",
     .summary = "Remove the oldest events of a stream.",
     .operands = "NAME",
-    .operands_min = 1,
-    .operands_max = 1,
     .flags = prune_flags,
     .talks = true,
     .run = prune_run,
@@ -151,19 +144,10 @@ const struct command command_stream_prune = {
 /* --- Keep ------------------------------------------------------------------------------------- */
 
 static const struct flag keep_flags[] = {
-    {.name = "events",
-     .kind = FLAG_INT,
-     .value = "N",
-     .about = "Keep the last N events; 0: all.",
-     .min = 0,
-     .max = INT64_MAX},
-    {.name = "seconds",
-     .kind = FLAG_INT,
-     .value = "S",
-     .about = "Keep events for S seconds; 0: for ever.",
-     .min = 0,
-     .max = INT64_C(100) * 366 * 24 * 3600},
-    {.name = NULL},
+    OPTION_INT("events", 0, "N", 0, INT64_MAX, "Keep the last N events; 0: all."),
+    OPTION_INT("seconds", 0, "S", 0, INT64_C(100) * 366 * 24 * 3600,
+               "Keep events for S seconds; 0: for ever."),
+    OPTION_END,
 };
 
 static struct err keep_run(struct invocation *invocation) {
@@ -194,8 +178,6 @@ const struct command command_stream_keep = {
     .name = "keep",
     .summary = "Set how long a stream keeps its events.",
     .operands = "NAME",
-    .operands_min = 1,
-    .operands_max = 1,
     .flags = keep_flags,
     .talks = true,
     .run = keep_run,

@@ -6,39 +6,19 @@
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
+#include "cli/base/options.h"
 #include "cli/stream/follow.h"
 
 static const struct flag tail_flags[] = {
-    {.name = "after",
-     .kind = FLAG_INT,
-     .value = "SEQ",
-     .about = "Begin after this event.",
-     .min = 0,
-     .max = INT64_MAX,
-     .absent = "0"},
-    {.name = "new", .kind = FLAG_SWITCH, .about = "Begin with the next event that comes."},
-    {.name = "follow", .letter = 'f', .kind = FLAG_SWITCH, .about = "Stay, and print what comes."},
-    {.name = "via",
-     .kind = FLAG_TEXT,
-     .value = "HOW",
-     .choices = "sse|ws|poll",
-     .about = "How to follow [sse]; means --follow."},
-    {.name = "count",
-     .letter = 'n',
-     .kind = FLAG_INT,
-     .value = "N",
-     .about = "End after N events.",
-     .min = 1,
-     .max = INT64_MAX},
-    {.name = "no-retry", .kind = FLAG_SWITCH, .about = "End at the first disconnect."},
-    {.name = "retry-for",
-     .kind = FLAG_INT,
-     .value = "SECONDS",
-     .about = "Give up when the daemon is away for so long.",
-     .min = 1,
-     .max = 86400,
-     .absent = "300"},
-    {.name = NULL},
+    OPTION_INT("after", 0, "SEQ", 0, INT64_MAX, "Begin after this event.", .absent = "0"),
+    OPTION_SWITCH("new", 0, "Begin with the next event that comes."),
+    OPTION_SWITCH("follow", 'f', "Stay, and print what comes."),
+    OPTION_TEXT("via", 0, "HOW", "How to follow [sse]; means --follow.", .choices = "sse|ws|poll"),
+    OPTION_INT("count", 'n', "N", 1, INT64_MAX, "End after N events."),
+    OPTION_SWITCH("no-retry", 0, "End at the first disconnect."),
+    OPTION_INT("retry-for", 0, "SECONDS", 1, 86400, "Give up when the daemon is away for so long.",
+               .absent = "300"),
+    OPTION_END,
 };
 
 /* Both forms show what every transport brings, so that copies of one stream are equal bytes. */
@@ -101,8 +81,6 @@ const struct command command_stream_tail = {
     .name = "tail",
     .summary = "Print the events of a stream; with --follow, stay.",
     .operands = "NAME",
-    .operands_min = 1,
-    .operands_max = 1,
     .flags = tail_flags,
     .talks = true,
     .about = "After a disconnect it resumes after the last event it printed. It ends where\n"

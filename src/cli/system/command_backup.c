@@ -6,29 +6,22 @@
 #include "base/memory.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
+#include "cli/base/options.h"
 #include "store/store.h"
 
 #define FLAG_DATA                                                                                  \
-    {                                                                                              \
-        .name = "data", .kind = FLAG_TEXT, .value = "DIR",                                         \
-        .about = "Data directory [$XDG_STATE_HOME/drover].", .env = "DROVER_DATA"                  \
-    }
+    OPTION_TEXT("data", 0, "DIR", "Data directory [$XDG_STATE_HOME/drover].", .env = "DROVER_DATA")
 #define FLAG_DATABASE                                                                              \
-    {                                                                                              \
-        .name = "database", .kind = FLAG_TEXT, .value = "URL",                                     \
-        .about = "postgres://…; without it, SQLite in the data directory.",                        \
-        .env = "DROVER_DATABASE"                                                                   \
-    }
+    OPTION_TEXT("database", 0, "URL", "postgres://…; without it, SQLite in the data directory.",   \
+                .env = "DROVER_DATABASE")
 
-static const struct flag database_flags[] = {FLAG_DATA, FLAG_DATABASE, {.name = NULL}};
+static const struct flag database_flags[] = {FLAG_DATA, FLAG_DATABASE, OPTION_END};
 
 static const struct flag restore_flags[] = {
     FLAG_DATA,
     FLAG_DATABASE,
-    {.name = "rewrite-sums",
-     .kind = FLAG_SWITCH,
-     .about = "Rewrite the checksums of the database that is there."},
-    {.name = NULL},
+    OPTION_SWITCH("rewrite-sums", 0, "Rewrite the checksums of the database that is there."),
+    OPTION_END,
 };
 
 /* Where the database is; *owned is to be freed. */
@@ -76,8 +69,6 @@ const struct command command_backup = {
     .name = "backup",
     .summary = "Copy the live database into a new file.",
     .operands = "FILE",
-    .operands_min = 1,
-    .operands_max = 1,
     .flags = database_flags,
     .run = backup_run,
 };
@@ -128,8 +119,6 @@ const struct command command_restore = {
     .name = "restore",
     .summary = "Put a backup where no database is yet.",
     .operands = "[FILE]",
-    .operands_min = 0,
-    .operands_max = 1,
     .flags = restore_flags,
     .run = restore_run,
     .about =

@@ -196,7 +196,5 @@ const struct command command_completion = {
     .name = "completion",
     .summary = "Print a completion script for bash, zsh or fish.",
     .operands = "SHELL",
-    .operands_min = 1,
-    .operands_max = 1,
     .run = completion_run,
 };

@@ -7,6 +7,7 @@
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
+#include "cli/base/options.h"
 #include "cli/terminal/lines.h"
 
 static const char *const keys[] = {"default_model", "instructions", "effort",
@@ -112,7 +113,6 @@ const struct command command_config_get = {
     .name = "get",
     .summary = "Show settings of the daemon.",
     .operands = "[KEY]",
-    .operands_max = 1,
     .talks = true,
     .about = CONFIG_ABOUT,
     .run = get_run,
@@ -121,8 +121,8 @@ const struct command command_config_get = {
 /* --- Set -------------------------------------------------------------------------------------- */
 
 static const struct flag set_flags[] = {
-    {.name = "reset", .kind = FLAG_SWITCH, .about = "Take the setting back; no value is given."},
-    {.name = NULL},
+    OPTION_SWITCH("reset", 0, "Take the setting back; no value is given."),
+    OPTION_END,
 };
 
 static struct err number_add(struct text *patch, const char *value, struct why *why) {
@@ -202,8 +202,6 @@ const struct command command_config_set = {
     .name = "set",
     .summary = "Change a setting of the daemon; it holds from the next turn on.",
     .operands = "KEY [VALUE]",
-    .operands_min = 1,
-    .operands_max = 2,
     .flags = set_flags,
     .talks = true,
     .about = CONFIG_ABOUT "A VALUE of '-' is read from the input.\n",

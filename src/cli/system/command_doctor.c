@@ -14,6 +14,7 @@
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
+#include "cli/base/options.h"
 #include "cli/system/doctor.h"
 #include "loop/loop_uv.h"
 #include "proc/cgroups.h"
@@ -25,15 +26,10 @@
 enum { DAMAGE_SHOWN_MAX = 20 };
 
 static const struct flag doctor_flags[] = {
-    {.name = "database",
-     .kind = FLAG_TEXT,
-     .value = "URL",
-     .about = "postgres://…; without it, SQLite in the data directory.",
-     .env = "DROVER_DATABASE"},
-    {.name = "deep",
-     .kind = FLAG_SWITCH,
-     .about = "Read everything: all pages of the file, all folders of the spool."},
-    {.name = NULL},
+    OPTION_TEXT("database", 0, "URL", "postgres://…; without it, SQLite in the data directory.",
+                .env = "DROVER_DATABASE"),
+    OPTION_SWITCH("deep", 0, "Read everything: all pages of the file, all folders of the spool."),
+    OPTION_END,
 };
 
 void doctor_row(struct doctor *doctor, enum verdict verdict, const char *what, const char *text) {

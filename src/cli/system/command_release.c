@@ -7,12 +7,13 @@
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
+#include "cli/base/options.h"
 #include "cli/run/view.h"
 #include "cli/terminal/lines.h"
 
 static const struct flag release_flags[] = {
-    {.name = "yes", .letter = 'y', .kind = FLAG_SWITCH, .about = "Do it without asking."},
-    {.name = NULL},
+    OPTION_SWITCH("yes", 'y', "Do it without asking."),
+    OPTION_END,
 };
 
 static struct err ask(struct talk *talk, const char *method, const char *target,

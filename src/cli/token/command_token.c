@@ -7,26 +7,17 @@
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
+#include "cli/base/options.h"
 #include "engine/token/token.h"
 
 /* --- Create ----------------------------------------------------------------------------------- */
 
 static const struct flag create_flags[] = {
-    {.name = "label",
-     .kind = FLAG_TEXT,
-     .value = "TEXT",
-     .about = "What it is for, for whoever reads the list."},
-    {.name = "owner",
-     .kind = FLAG_TEXT,
-     .value = "NAME",
-     .about = "Whose objects it reaches [yours].",
-     .env = NULL},
-    {.name = "scope",
-     .kind = FLAG_TEXT,
-     .value = "NAMES",
-     .about = "Of read, run, approve, admin; commas between.",
-     .absent = "read,run"},
-    {.name = NULL},
+    OPTION_TEXT("label", 0, "TEXT", "What it is for, for whoever reads the list."),
+    OPTION_TEXT("owner", 0, "NAME", "Whose objects it reaches [yours]."),
+    OPTION_TEXT("scope", 0, "NAMES", "Of read, run, approve, admin; commas between.",
+                .absent = "read,run"),
+    OPTION_END,
 };
 
 /* The daemon would name a position in a list that the user never saw. */
@@ -112,7 +103,7 @@ static const struct flag ls_flags[] = {
     LISTING_SEARCH("label or owner"),
     LISTING_SINCE("made"),
     LISTING_FLAGS(NULL),
-    {.name = NULL},
+    OPTION_END,
 };
 
 static void head_print(void *ctx) {
@@ -184,8 +175,6 @@ const struct command command_token_revoke = {
     .name = "revoke",
     .summary = "Revoke a token; it is refused from the next request on.",
     .operands = "ID",
-    .operands_min = 1,
-    .operands_max = 1,
     .talks = true,
     .run = revoke_run,
 };

@@ -8,6 +8,7 @@
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
+#include "cli/base/options.h"
 #include "cli/run/view.h"
 
 enum { STEP_WIDTH = 6, KIND_WIDTH = 7, NAME_WIDTH = 24, NAME_SIZE_MAX = 2048 };
@@ -165,13 +166,8 @@ static void each_span(void *ctx, const json_t *span) {
 /* --- The command ------------------------------------------------------------------------------ */
 
 static const struct flag trace_flags[] = {
-    {.name = "turn",
-     .kind = FLAG_INT,
-     .value = "NUMBER",
-     .about = "Of a session: this turn alone [all of them].",
-     .min = 1,
-     .max = INT64_MAX},
-    {.name = NULL},
+    OPTION_INT("turn", 0, "NUMBER", 1, INT64_MAX, "Of a session: this turn alone [all of them]."),
+    OPTION_END,
 };
 
 static struct err find_path(struct invocation *invocation, struct text *path) {
@@ -222,8 +218,6 @@ const struct command command_trace = {
     .name = "trace",
     .summary = "Show what a run or a session did, step by step, and what it cost.",
     .operands = "ID",
-    .operands_min = 1,
-    .operands_max = 1,
     .flags = trace_flags,
     .talks = true,
     .about = "STEP is the attempt and the step in it, of a session after the turn's number. "

@@ -6,16 +6,14 @@
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
+#include "cli/base/options.h"
 
 static const struct flag usage_flags[] = {
-    {.name = "by",
-     .letter = 'b',
-     .kind = FLAG_TEXT,
-     .value = "WHAT",
-     .about = "day (the default), model, agent, session, project or category."},
-    {.name = "days", .letter = 'd', .kind = FLAG_TEXT, .value = "N", .about = "The last N days."},
-    {.name = "project", .letter = 'p', .kind = FLAG_TEXT, .value = "NAME", .about = "Of this one."},
-    {.name = NULL},
+    OPTION_TEXT("by", 'b', "WHAT",
+                "day (the default), model, agent, session, project or category."),
+    OPTION_TEXT("days", 'd', "N", "The last N days."),
+    OPTION_TEXT("project", 'p', "NAME", "Of this one."),
+    OPTION_END,
 };
 
 static void add_param(struct text *path, const char *name, const char *value) {
@@ -102,7 +100,6 @@ const struct command command_usage = {
     .name = "usage",
     .summary = "Show what models took: calls, tokens, dollars.",
     .operands = "[SESSION]",
-    .operands_max = 1,
     .flags = usage_flags,
     .talks = true,
     .about = "READ counts what models were given, CACHE how much of it a provider had cached.\n"

@@ -8,37 +8,21 @@
 #include "base/utf8.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
+#include "cli/base/options.h"
 #include "cli/session/ask.h"
 #include "cli/turn/follow.h"
 #include "cli/turn/watch.h"
 #include "rules/session/title.h"
 
 static const struct flag ask_flags[] = {
-    {.name = "model",
-     .letter = 'm',
-     .kind = FLAG_TEXT,
-     .value = "NAME",
-     .about = "Which model: provider/model [the daemon's].",
-     .env = "DROVER_MODEL"},
-    {.name = "session",
-     .letter = 's',
-     .kind = FLAG_TEXT,
-     .value = "ID",
-     .about = "Go on in this session [a new one]."},
-    {.name = "root",
-     .kind = FLAG_TEXT,
-     .value = "DIR",
-     .about = "The folder that its tools work in [none: it gets no tools for files]."},
-    {.name = "schema",
-     .kind = FLAG_TEXT,
-     .value = "JSON|FILE",
-     .about = "A JSON Schema: the answer is JSON that fits it."},
-    {.name = "image",
-     .letter = 'i',
-     .kind = FLAG_LIST,
-     .value = "FILE",
-     .about = "An image that belongs to the question; may be given again."},
-    {.name = NULL},
+    OPTION_TEXT("model", 'm', "NAME", "Which model: provider/model [the daemon's].",
+                .env = "DROVER_MODEL"),
+    OPTION_TEXT("session", 's', "ID", "Go on in this session [a new one]."),
+    OPTION_TEXT("root", 0, "DIR",
+                "The folder that its tools work in [none: it gets no tools for files]."),
+    OPTION_TEXT("schema", 0, "JSON|FILE", "A JSON Schema: the answer is JSON that fits it."),
+    OPTION_LIST("image", 'i', "FILE", "An image that belongs to the question; may be given again."),
+    OPTION_END,
 };
 
 enum { SCHEMA_MAX = 1 << 20 };
@@ -221,7 +205,6 @@ const struct command command_ask = {
     .name = "ask",
     .summary = "Ask a model one thing, and print its answer.",
     .operands = "[QUESTION]",
-    .operands_max = 1,
     .flags = ask_flags,
     .talks = true,
     .about =
@@ -236,10 +219,10 @@ const struct command command_ask = {
 enum { MATTER_SHOWN = 120 };
 
 static const struct flag approve_flags[] = {
-    {.name = "deny", .kind = FLAG_SWITCH, .about = "Say no."},
-    {.name = "reason", .kind = FLAG_TEXT, .value = "WHY", .about = "What the model is told."},
-    {.name = "answer", .kind = FLAG_TEXT, .value = "TEXT", .about = "The answer to a question."},
-    {.name = NULL},
+    OPTION_SWITCH("deny", 0, "Say no."),
+    OPTION_TEXT("reason", 0, "WHY", "What the model is told."),
+    OPTION_TEXT("answer", 0, "TEXT", "The answer to a question."),
+    OPTION_END,
 };
 
 struct waiting {
@@ -343,7 +326,6 @@ const struct command command_approve = {
     .name = "approve",
     .summary = "Say yes (or --deny) to what an agent asks; without ID, list what waits.",
     .operands = "[ID]",
-    .operands_max = 1,
     .flags = approve_flags,
     .talks = true,
     .run = approve_run,

@@ -45,8 +45,6 @@ const struct command command_pause = {
     .name = "pause",
     .summary = "Pause a workflow: those at work go on, no other agent begins.",
     .operands = "RUN",
-    .operands_min = 1,
-    .operands_max = 1,
     .talks = true,
     .about = "It stays paused, also when the daemon is started again, until 'drover resume'. Its\n"
              "timeouts go on counting.\n",
@@ -57,8 +55,6 @@ const struct command command_resume = {
     .name = "resume",
     .summary = "Let a workflow that is paused go on.",
     .operands = "RUN",
-    .operands_min = 1,
-    .operands_max = 1,
     .talks = true,
     .about = "One that has ended is run again by 'drover run --resume RUN'.\n",
     .run = resume_run,
@@ -68,8 +64,6 @@ const struct command command_restart = {
     .name = "restart",
     .summary = "Ask an agent of a workflow anew that has not ended.",
     .operands = "AGENT",
-    .operands_min = 1,
-    .operands_max = 1,
     .talks = true,
     .about = "What it did so far is thrown away. 'drover show RUN' tells the agents of a run. One\n"
              "that has ended is run again by 'drover run --resume RUN --rerun AGENT'.\n",

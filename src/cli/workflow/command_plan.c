@@ -296,7 +296,6 @@ const struct command command_workflow_plan = {
     .name = "plan",
     .summary = "Play a script with stand-ins for its agents, and tell what a run would do.",
     .operands = "[FILE|NAME]",
-    .operands_max = 1,
     .flags = workflow_request_flags,
     .talks = true,
     .about =

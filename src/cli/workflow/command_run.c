@@ -88,7 +88,6 @@ const struct command command_run = {
     .name = "run",
     .summary = "Run a workflow, and follow it.",
     .operands = "[FILE|NAME]",
-    .operands_max = 1,
     .flags = workflow_request_flags,
     .talks = true,
     .about =

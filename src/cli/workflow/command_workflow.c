@@ -7,24 +7,17 @@
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
+#include "cli/base/options.h"
 #include "cli/terminal/paint.h"
 
 static const struct flag root_flags[] = {
-    {.name = "root",
-     .letter = 'r',
-     .kind = FLAG_TEXT,
-     .value = "DIR",
-     .about = "The folder of the project (else this one)."},
-    {.name = NULL},
+    OPTION_TEXT("root", 'r', "DIR", "The folder of the project (else this one)."),
+    OPTION_END,
 };
 static const struct flag show_flags[] = {
-    {.name = "root",
-     .letter = 'r',
-     .kind = FLAG_TEXT,
-     .value = "DIR",
-     .about = "The folder of the project (else this one)."},
-    {.name = "source", .letter = 's', .kind = FLAG_SWITCH, .about = "Only its source."},
-    {.name = NULL},
+    OPTION_TEXT("root", 'r', "DIR", "The folder of the project (else this one)."),
+    OPTION_SWITCH("source", 's', "Only its source."),
+    OPTION_END,
 };
 
 /* Adds "?root=…": the daemon may stand in another folder than we. */
@@ -208,8 +201,6 @@ const struct command command_workflow_show = {
     .name = "show",
     .summary = "Show a workflow, with its source.",
     .operands = "NAME",
-    .operands_min = 1,
-    .operands_max = 1,
     .flags = show_flags,
     .talks = true,
     .run = show_run,

@@ -230,8 +230,6 @@ const struct command command_workflow_check = {
     .name = "check",
     .summary = "Tell what is wrong with workflow scripts, without running them.",
     .operands = "FILE…",
-    .operands_min = 1,
-    .operands_max = ARGS_OPERANDS_MAX,
     .about =
         "Syntax, meta, what no script may hold, options that agent() does not know. Ends with\n"
         "2 when there is an error; warnings are what may throw in a run. A daemon that runs asks\n"
@@ -380,7 +378,5 @@ const struct command command_workflow_new = {
     .about = "It goes into the project: the nearest folder upward with .git, .drover, .claude or\n"
              ".boocode (of your home only .git counts), else the current one.\n",
     .operands = "NAME",
-    .operands_min = 1,
-    .operands_max = 1,
     .run = new_run,
 };

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/id.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "dispatch/base/table.h"
@@ -164,7 +165,7 @@ static void on_done(void *ctx, const struct model_result *result) {
         naming->end.cause = CAUSE_COMPLETED;
         store(naming);
     } else {
-        end_with(naming, talk__cause(result->failure.cause), result->failure.detail);
+        end_with(naming, provider_run_cause(result->failure.cause), result->failure.detail);
     }
 }
 

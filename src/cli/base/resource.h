@@ -1,0 +1,42 @@
+/* resource.h: a command that is one request about one thing of the daemon, and prints the answer.
+ *
+ * Promise    the path is BASE, the id with its characters escaped, and REST. An id that cannot be
+ *            one, and a body that is too large, are refused before anybody is asked. With --json
+ *            the answer is printed as one line.
+ * Ownership  everything in struct resource is borrowed for the call; *ret_answer is the caller's.
+ * Threads    one.
+ * Failure    as client.h; ERR_NOT_FOUND: the id is empty or too long; ERR_BODY_TOO_LARGE.
+ */
+#ifndef DROVER_CLI_BASE_RESOURCE_H
+#define DROVER_CLI_BASE_RESOURCE_H
+
+#include "cli/base/api.h"
+
+struct resource {
+    const char *method;           /* NULL: GET. */
+    const char *base, *id, *rest; /* id NULL: the path is BASE; rest NULL: nothing follows. */
+    const struct text *body;      /* NULL: none. */
+    int64_t timeout_ms;           /* 0: that of client.h. */
+    const char *unknown;          /* Sentence about an id that cannot be one; NULL: none. */
+    /* Without --json: `print`, or where that is NULL a line of the answer's `member` and `done`. */
+    void (*print)(const json_t *answer);
+    const char *member, *done;
+};
+
+/* Asks in a conversation that is open. ret_answer NULL: the answer is not read. */
+MUST_CHECK struct err resource_ask(struct talk *talk, const struct resource *resource,
+                                   json_t **ret_answer, struct why *why);
+/* The same, and opens *talk first. */
+MUST_CHECK struct err resource_open(struct talk *talk, struct invocation *invocation,
+                                    const struct resource *resource, json_t **ret_answer);
+/* The whole command. */
+MUST_CHECK struct err resource_run(struct invocation *invocation, const struct resource *resource);
+/* Prints an answer as the whole command does. */
+void resource_print(const struct invocation *invocation, const struct resource *resource,
+                    const json_t *answer);
+
+/* Adds `"NAME":"VALUE"` to an object that was begun, with a comma where one is needed. Nothing
+ * where the value is NULL. */
+void resource_member(struct text *body, const char *name, const char *value);
+
+#endif
