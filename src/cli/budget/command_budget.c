@@ -2,30 +2,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
 #include "cli/base/options.h"
+#include "cli/base/resource.h"
 #include "cli/budget/limits.h"
 
 static const char *const amounts[] = {"wall_ms", "agents", "cost_micros", "tokens",
                                       "output_tokens"};
-
-static struct err one_ask(struct invocation *invocation, const char *method, struct bytes body,
-                          json_t **ret_row) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(text_done) struct text target = {0};
-    if (!talk_target(&target, "/api/v1/budgets/", invocation->args.operands[0], "")) {
-        return err_make(ERR_NOT_FOUND, "budget: scope");
-    }
-    struct err err = talk_open(&talk, invocation);
-    struct client_request request = {.method = method, .target = target.data, .body = body};
-    return err_failed(err)
-               ? err
-               : talk_ask(&talk, &request, NULL /* parsed is enough */, ret_row, &invocation->why);
-}
 
 /* --- Printing --------------------------------------------------------------------------------- */
 
@@ -35,11 +21,7 @@ static bool limit_of(const json_t *row, const char *amount, int64_t *ret_limit) 
     return json_is_integer(limit);
 }
 
-static void row_show(const struct invocation *invocation, const json_t *row) {
-    if (invocation->json) {
-        talk_print(row);
-        return;
-    }
+static void budget_print(const json_t *row) {
     printf("budget    %s\n", talk_text(row, "scope"));
     printf("%-13s  %12s  %12s  %12s\n", "", "SPENT", "RESERVED", "LIMIT");
     for (size_t i = 0; i < COUNT_OF(amounts); i++) {
@@ -67,12 +49,10 @@ static const struct flag ls_flags[] = {
 };
 
 static void head_print(void *ctx) {
-    (void)ctx;
     printf("%-34s  %7s  %s\n", "BUDGET", "WAITING", "SPENT OF LIMIT");
 }
 
 static void row_print(void *ctx, const json_t *row) {
-    (void)ctx;
     printf("%-34s  %7lld", talk_text(row, "scope"), (long long)talk_int(row, "waiting"));
     const char *before = "  ";
     for (size_t i = 0; i < COUNT_OF(amounts); i++) {
@@ -108,12 +88,9 @@ const struct command command_budget_ls = {
 /* --- Show, remove ----------------------------------------------------------------------------- */
 
 static struct err show_run(struct invocation *invocation) {
-    AUTO(json_release) json_t *row = NULL;
-    struct err err = one_ask(invocation, "GET", (struct bytes){NULL, 0}, &row);
-    if (!err_failed(err)) {
-        row_show(invocation, row);
-    }
-    return err;
+    return resource_run(invocation, &(struct resource){.base = "/api/v1/budgets/",
+                                                       .id = invocation->args.operands[0],
+                                                       .print = budget_print});
 }
 
 const struct command command_budget_show = {
@@ -127,14 +104,11 @@ const struct command command_budget_show = {
 };
 
 static struct err rm_run(struct invocation *invocation) {
-    AUTO(json_release) json_t *row = NULL;
-    struct err err = one_ask(invocation, "DELETE", (struct bytes){NULL, 0}, &row);
-    if (!err_failed(err) && invocation->json) {
-        talk_print(row);
-    } else if (!err_failed(err)) {
-        printf("%s is removed\n", talk_text(row, "scope"));
-    }
-    return err;
+    return resource_run(invocation, &(struct resource){.method = "DELETE",
+                                                       .base = "/api/v1/budgets/",
+                                                       .id = invocation->args.operands[0],
+                                                       .member = "scope",
+                                                       .done = " is removed"});
 }
 
 const struct command command_budget_rm = {
@@ -157,36 +131,30 @@ static const struct flag set_flags[] = {
     OPTION_END,
 };
 
-static struct err limits_write(const struct args *args, struct text *body, struct why *why) {
-    text_add_char(body, '{');
+static struct err set_run(struct invocation *invocation) {
+    AUTO(text_done) struct text body = {0};
+    text_init(&body, 4 << 10);
+    text_add_char(&body, '{');
     for (const struct flag *flag = set_flags; flag->name != NULL; flag++) {
-        const char *value = args_text(args, flag->name);
+        const char *value = args_text(&invocation->args, flag->name);
         struct err err =
-            value == NULL ? ERR_OK : budget_word_add(body, flag->name, bytes_of(value), why);
+            value == NULL ? ERR_OK
+                          : budget_word_add(&body, flag->name, bytes_of(value), &invocation->why);
         if (err_failed(err)) {
             return err;
         }
     }
-    if (body->len == 1) {
-        why_set(why, "name a limit: --wall, --agents, --tokens, --output-tokens, --cost");
+    if (body.len == 1) {
+        why_set(&invocation->why,
+                "name a limit: --wall, --agents, --tokens, --output-tokens, --cost");
         return err_make(ERR_USAGE, "budget: set");
     }
-    text_add_char(body, '}');
-    return text_failed(body) ? err_make(ERR_OUT_OF_MEMORY, "budget: set") : ERR_OK;
-}
-
-static struct err set_run(struct invocation *invocation) {
-    AUTO(json_release) json_t *row = NULL;
-    AUTO(text_done) struct text body = {0};
-    text_init(&body, 4 << 10);
-    struct err err = limits_write(&invocation->args, &body, &invocation->why);
-    if (!err_failed(err)) {
-        err = one_ask(invocation, "PATCH", (struct bytes){body.data, body.len}, &row);
-    }
-    if (!err_failed(err)) {
-        row_show(invocation, row);
-    }
-    return err;
+    text_add_char(&body, '}');
+    return resource_run(invocation, &(struct resource){.method = "PATCH",
+                                                       .base = "/api/v1/budgets/",
+                                                       .id = invocation->args.operands[0],
+                                                       .body = &body,
+                                                       .print = budget_print});
 }
 
 const struct command command_budget_set = {

@@ -51,24 +51,18 @@ static bool value_parse(enum unit unit, struct bytes value, int64_t *ret_number)
                                   : number_parse(value, bounds, ret_number);
 }
 
-static const struct word *word_find(struct bytes name) {
-    for (size_t i = 0; i < COUNT_OF(words); i++) {
-        if (strlen(words[i].name) == name.len && memcmp(words[i].name, name.data, name.len) == 0) {
-            return &words[i];
-        }
-    }
-    return NULL;
-}
-
 static struct err word_add(struct text *json, struct bytes name, struct bytes value,
                            struct why *why) {
-    const struct word *word = word_find(name);
-    if (word == NULL) {
+    const struct word *word = words;
+    while (word < words + COUNT_OF(words) && !bytes_is(name, word->name)) {
+        word++;
+    }
+    if (word == words + COUNT_OF(words)) {
         why_set(why, "'%.*s' is no limit of a budget: wall, agents, tokens, output-tokens, cost",
                 (int)(name.len < 60 ? name.len : 60), name.data);
         return err_make(ERR_USAGE, "budget: limit");
     }
-    bool none = value.len == 4 && memcmp(value.data, "none", 4) == 0;
+    bool none = bytes_is(value, "none");
     int64_t number = 0;
     if (!none && !value_parse(word->unit, value, &number)) {
         why_set(why, "%s: '%.*s' is not %s, nor 'none'", word->name,

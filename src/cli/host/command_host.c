@@ -7,25 +7,8 @@
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
 #include "cli/base/options.h"
+#include "cli/base/resource.h"
 #include "cli/run/view.h"
-
-struct order {
-    const char *method, *base, *rest;
-};
-
-static struct err one_ask(struct invocation *invocation, const struct order *order,
-                          json_t **ret_row) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(text_done) struct text target = {0};
-    if (!talk_target(&target, order->base, invocation->args.operands[0], order->rest)) {
-        return err_make(ERR_NOT_FOUND, "host: name");
-    }
-    struct err err = talk_open(&talk, invocation);
-    struct client_request request = {.method = order->method, .target = target.data};
-    return err_failed(err)
-               ? err
-               : talk_ask(&talk, &request, NULL /* parsed is enough */, ret_row, &invocation->why);
-}
 
 /* --- List ------------------------------------------------------------------------------------- */
 
@@ -39,12 +22,10 @@ static const struct flag ls_flags[] = {
 };
 
 static void head_print(void *ctx) {
-    (void)ctx;
     printf("%-60s  %-7s  %5s  %-20s  %s\n", "PLACE", "ROLE", "JOBS", "SEEN", "NAME");
 }
 
 static void row_print(void *ctx, const json_t *row) {
-    (void)ctx;
     printf("%-60s  %-7s  %5lld  %-20s  %s\n", talk_text(row, "place"), talk_text(row, "role"),
            (long long)talk_int(row, "runs"), talk_time(talk_int(row, "seen_ms")).text,
            talk_text(row, "name"));
@@ -74,19 +55,18 @@ static const struct flag rm_flags[] = {
     OPTION_END,
 };
 
+static void removed_print(const json_t *row) {
+    printf("%s is removed; jobs that were given up: %lld\n", talk_text(row, "name"),
+           (long long)talk_int(row, "runs"));
+}
+
 static struct err rm_run(struct invocation *invocation) {
-    AUTO(json_release) json_t *row = NULL;
-    const struct order order = {.method = "DELETE",
-                                .base = "/api/v1/hosts?host=",
-                                .rest = args_on(&invocation->args, "force") ? "&force=1" : ""};
-    struct err err = one_ask(invocation, &order, &row);
-    if (!err_failed(err) && invocation->json) {
-        talk_print(row);
-    } else if (!err_failed(err)) {
-        printf("%s is removed; jobs that were given up: %lld\n", talk_text(row, "name"),
-               (long long)talk_int(row, "runs"));
-    }
-    return err;
+    bool force = args_on(&invocation->args, "force");
+    return resource_run(invocation, &(struct resource){.method = "DELETE",
+                                                       .base = "/api/v1/hosts?host=",
+                                                       .id = invocation->args.operands[0],
+                                                       .rest = force ? "&force=1" : "",
+                                                       .print = removed_print});
 }
 
 const struct command command_host_rm = {
@@ -110,19 +90,18 @@ static const struct flag abandon_flags[] = {
     OPTION_END,
 };
 
+static void abandoned_print(const json_t *run) {
+    printf("%s is %s\n", talk_text(run, "id"), run_words(run).text);
+}
+
 static struct err abandon_run(struct invocation *invocation) {
-    AUTO(json_release) json_t *row = NULL;
-    const struct order order = {.method = "POST",
-                                .base = "/api/v1/jobs/",
-                                .rest = args_on(&invocation->args, "force") ? "/abandon?force=1"
-                                                                            : "/abandon"};
-    struct err err = one_ask(invocation, &order, &row);
-    if (!err_failed(err) && invocation->json) {
-        talk_print(row);
-    } else if (!err_failed(err)) {
-        printf("%s is %s\n", talk_text(row, "id"), run_words(row).text);
-    }
-    return err;
+    bool force = args_on(&invocation->args, "force");
+    return resource_run(invocation,
+                        &(struct resource){.method = "POST",
+                                           .base = "/api/v1/jobs/",
+                                           .id = invocation->args.operands[0],
+                                           .rest = force ? "/abandon?force=1" : "/abandon",
+                                           .print = abandoned_print});
 }
 
 const struct command command_job_abandon = {

@@ -7,20 +7,7 @@
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
 #include "cli/base/options.h"
-
-static struct err one_ask(struct invocation *invocation, const char *method, const char *rest,
-                          json_t **ret_row) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(text_done) struct text target = {0};
-    if (!talk_target(&target, "/api/v1/inbox/", invocation->args.operands[0], rest)) {
-        return err_make(ERR_NOT_FOUND, "inbox: id");
-    }
-    struct err err = talk_open(&talk, invocation);
-    struct client_request request = {.method = method, .target = target.data};
-    return err_failed(err)
-               ? err
-               : talk_ask(&talk, &request, NULL /* parsed is enough */, ret_row, &invocation->why);
-}
+#include "cli/base/resource.h"
 
 /* --- List ------------------------------------------------------------------------------------- */
 
@@ -35,13 +22,11 @@ static const struct flag ls_flags[] = {
 };
 
 static void head_print(void *ctx) {
-    (void)ctx;
     printf("%-30s  %-30s  %-12s  %4s  %-20s  %s\n", "DELIVERY", "RUN", "STATE", "FAIL", "NEXT",
            "TO");
 }
 
 static void row_print(void *ctx, const json_t *row) {
-    (void)ctx;
     int64_t next_ms = talk_int(row, "next_ms");
     printf("%-30s  %-30s  %-12s  %4lld  %-20s  %s\n", talk_text(row, "id"), talk_text(row, "run"),
            talk_text(row, "state"), (long long)talk_int(row, "failures"),
@@ -80,11 +65,7 @@ static void time_line(const char *key, int64_t ms) {
     }
 }
 
-static void row_show(const struct invocation *invocation, const json_t *row) {
-    if (invocation->json) {
-        talk_print(row);
-        return;
-    }
+static void delivery_print(const json_t *row) {
     text_line("delivery", talk_text(row, "id"));
     text_line("run", talk_text(row, "run"));
     text_line("to", talk_text(row, "address"));
@@ -101,12 +82,9 @@ static void row_show(const struct invocation *invocation, const json_t *row) {
 }
 
 static struct err show_run(struct invocation *invocation) {
-    AUTO(json_release) json_t *row = NULL;
-    struct err err = one_ask(invocation, "GET", "", &row);
-    if (!err_failed(err)) {
-        row_show(invocation, row);
-    }
-    return err;
+    return resource_run(invocation, &(struct resource){.base = "/api/v1/inbox/",
+                                                       .id = invocation->args.operands[0],
+                                                       .print = delivery_print});
 }
 
 const struct command command_inbox_show = {
@@ -121,14 +99,12 @@ const struct command command_inbox_show = {
 /* --- Orders ----------------------------------------------------------------------------------- */
 
 static struct err retry_run(struct invocation *invocation) {
-    AUTO(json_release) json_t *row = NULL;
-    struct err err = one_ask(invocation, "POST", "/retry", &row);
-    if (!err_failed(err) && invocation->json) {
-        talk_print(row);
-    } else if (!err_failed(err)) {
-        printf("%s is tried now\n", talk_text(row, "id"));
-    }
-    return err;
+    return resource_run(invocation, &(struct resource){.method = "POST",
+                                                       .base = "/api/v1/inbox/",
+                                                       .id = invocation->args.operands[0],
+                                                       .rest = "/retry",
+                                                       .member = "id",
+                                                       .done = " is tried now"});
 }
 
 const struct command command_inbox_retry = {
@@ -140,15 +116,16 @@ const struct command command_inbox_retry = {
     .run = retry_run,
 };
 
+static void dropped_print(const json_t *row) {
+    printf("%s is %s\n", talk_text(row, "id"), talk_text(row, "state"));
+}
+
 static struct err drop_run(struct invocation *invocation) {
-    AUTO(json_release) json_t *row = NULL;
-    struct err err = one_ask(invocation, "POST", "/drop", &row);
-    if (!err_failed(err) && invocation->json) {
-        talk_print(row);
-    } else if (!err_failed(err)) {
-        printf("%s is %s\n", talk_text(row, "id"), talk_text(row, "state"));
-    }
-    return err;
+    return resource_run(invocation, &(struct resource){.method = "POST",
+                                                       .base = "/api/v1/inbox/",
+                                                       .id = invocation->args.operands[0],
+                                                       .rest = "/drop",
+                                                       .print = dropped_print});
 }
 
 const struct command command_inbox_drop = {

@@ -7,19 +7,7 @@
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
 #include "cli/base/options.h"
-
-static struct err one_ask(struct invocation *invocation, const char *method, json_t **ret_row) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(text_done) struct text target = {0};
-    if (!talk_target(&target, "/api/v1/memory/", invocation->args.operands[0], "")) {
-        return err_make(ERR_NOT_FOUND, "memory: id");
-    }
-    struct err err = talk_open(&talk, invocation);
-    struct client_request request = {.method = method, .target = target.data};
-    return err_failed(err)
-               ? err
-               : talk_ask(&talk, &request, NULL /* parsed is enough */, ret_row, &invocation->why);
-}
+#include "cli/base/resource.h"
 
 /* --- List ------------------------------------------------------------------------------------- */
 
@@ -32,12 +20,10 @@ static const struct flag ls_flags[] = {
 };
 
 static void head_print(void *ctx) {
-    (void)ctx;
     printf("%-30s  %-10s  %-12s  %-16s  %s\n", "MEMORY", "DAY", "PROJECT", "TOPIC", "TITLE");
 }
 
 static void row_print(void *ctx, const json_t *row) {
-    (void)ctx;
     const char *project = talk_text(row, "project");
     printf("%-30s  %-10s  %-12s  %-16s  %s\n", talk_text(row, "id"), talk_text(row, "day"),
            project[0] == '\0' ? "-" : project, talk_text(row, "topic"), talk_text(row, "title"));
@@ -73,7 +59,7 @@ const struct command command_memory_ls = {
 
 /* --- Show ------------------------------------------------------------------------------------- */
 
-static void row_show(const json_t *row) {
+static void memory_print(const json_t *row) {
     const char *project = talk_text(row, "project");
     printf("%-9s %s\n%-9s %s\n%-9s %s\n%-9s %s\n", "memory", talk_text(row, "id"), "about",
            project[0] == '\0' ? "everything" : project, "topic", talk_text(row, "topic"), "day",
@@ -84,14 +70,9 @@ static void row_show(const json_t *row) {
 }
 
 static struct err show_run(struct invocation *invocation) {
-    AUTO(json_release) json_t *row = NULL;
-    struct err err = one_ask(invocation, "GET", &row);
-    if (!err_failed(err) && invocation->json) {
-        talk_print(row);
-    } else if (!err_failed(err)) {
-        row_show(row);
-    }
-    return err;
+    return resource_run(invocation, &(struct resource){.base = "/api/v1/memory/",
+                                                       .id = invocation->args.operands[0],
+                                                       .print = memory_print});
 }
 
 const struct command command_memory_show = {
@@ -106,14 +87,11 @@ const struct command command_memory_show = {
 /* --- Forget ----------------------------------------------------------------------------------- */
 
 static struct err rm_run(struct invocation *invocation) {
-    AUTO(json_release) json_t *row = NULL;
-    struct err err = one_ask(invocation, "DELETE", &row);
-    if (!err_failed(err) && invocation->json) {
-        talk_print(row);
-    } else if (!err_failed(err)) {
-        printf("%s is forgotten\n", talk_text(row, "id"));
-    }
-    return err;
+    return resource_run(invocation, &(struct resource){.method = "DELETE",
+                                                       .base = "/api/v1/memory/",
+                                                       .id = invocation->args.operands[0],
+                                                       .member = "id",
+                                                       .done = " is forgotten"});
 }
 
 const struct command command_memory_rm = {

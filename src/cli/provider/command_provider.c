@@ -7,6 +7,7 @@
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
 #include "cli/base/options.h"
+#include "cli/base/resource.h"
 #include "cli/base/secret.h"
 
 /* --- List ------------------------------------------------------------------------------------- */
@@ -18,21 +19,31 @@ static const struct flag ls_flags[] = {
 };
 
 static void providers_head(void *ctx) {
-    (void)ctx;
     printf("%-20s  %-10s  %-4s  %5s  %-18s  %s\n", "NAME", "KIND", "KEY", "CALLS", "FROM", "URL");
 }
 
-static void provider_print(void *ctx, const json_t *item) {
-    (void)ctx;
-    char calls[24] = "-";
-    if (talk_int(item, "max_concurrent") > 0) {
-        (void)snprintf(calls, sizeof calls, "%lld",
-                       (long long)talk_int(item, "max_concurrent")); /* It fits. */
+/* "?" or another mark where a number is not known. */
+struct amount {
+    char text[32];
+};
+
+static struct amount amount_of(const json_t *item, const char *key, const char *unknown) {
+    struct amount amount;
+    if (talk_int(item, key) > 0) {
+        (void)snprintf(amount.text, sizeof amount.text, "%lld",
+                       (long long)talk_int(item, key)); /* It fits. */
+    } else {
+        (void)snprintf(amount.text, sizeof amount.text, "%s", unknown); /* It fits. */
     }
+    return amount;
+}
+
+static void provider_print(void *ctx, const json_t *item) {
     const char *url = talk_text(item, "base_url");
     printf("%-20s  %-10s  %-4s  %5s  %-18s  %s\n", talk_text(item, "name"), talk_text(item, "kind"),
-           json_is_true(json_object_get(item, "key_set")) ? "yes" : "no", calls,
-           talk_text(item, "origin"), url[0] != '\0' ? url : "-");
+           json_is_true(json_object_get(item, "key_set")) ? "yes" : "no",
+           amount_of(item, "max_concurrent", "-").text, talk_text(item, "origin"),
+           url[0] != '\0' ? url : "-");
 }
 
 static struct err provider_ls_run(struct invocation *invocation) {
@@ -55,7 +66,6 @@ const struct command command_provider_ls = {
 /* --- Models ----------------------------------------------------------------------------------- */
 
 static void models_head(void *ctx) {
-    (void)ctx;
     printf("%-48s  %9s %-7s  %9s  %-6s  %-5s  %s\n", "MODEL", "WINDOW", "", "OUTPUT", "IMAGES",
            "TOOLS", "$ PER MILLION IN/OUT");
 }
@@ -64,10 +74,6 @@ static const char *ability(const json_t *item, const char *key) {
     const json_t *value = json_object_get(item, key);
     return json_is_true(value) ? "yes" : json_is_false(value) ? "no" : "?";
 }
-
-struct amount {
-    char text[32];
-};
 
 /* From micro-dollars; "?" where nobody knows. */
 static struct amount dollars(const json_t *prices, const char *key) {
@@ -80,23 +86,13 @@ static struct amount dollars(const json_t *prices, const char *key) {
     return amount;
 }
 
-static struct amount tokens(const json_t *item, const char *key) {
-    struct amount amount = {.text = "?"};
-    if (talk_int(item, key) > 0) {
-        (void)snprintf(amount.text, sizeof amount.text, "%lld",
-                       (long long)talk_int(item, key)); /* It fits. */
-    }
-    return amount;
-}
-
 static void model_print(void *ctx, const json_t *item) {
-    (void)ctx;
     const json_t *prices = json_object_get(item, "price");
     bool learned = strcmp(talk_text(item, "window_from"), "learned") == 0;
     printf("%-48s  %9s %-7s  %9s  %-6s  %-5s  %s/%s\n", talk_text(item, "id"),
-           tokens(item, "window").text, learned ? "learned" : "", tokens(item, "max_output").text,
-           ability(item, "vision"), ability(item, "tools"), dollars(prices, "fresh").text,
-           dollars(prices, "output").text);
+           amount_of(item, "window", "?").text, learned ? "learned" : "",
+           amount_of(item, "max_output", "?").text, ability(item, "vision"), ability(item, "tools"),
+           dollars(prices, "fresh").text, dollars(prices, "output").text);
 }
 
 static const struct flag models_flags[] = {
@@ -147,147 +143,107 @@ static const struct flag set_flags[] = {
     OPTION_END,
 };
 
-struct body {
-    struct text text; /* Owned. */
-    bool first;
-};
-
-static void body_name(struct body *body, const char *name) {
-    text_addf(&body->text, "%s\"%s\":", body->first ? "" : ",", name);
-    body->first = false;
+/* Adds `"NAME":` to an object that was begun, with a comma where one is needed. */
+static void member_begin(struct text *body, const char *name) {
+    text_addf(body, "%s\"%s\":", body->len > 1 ? "," : "", name);
 }
 
-static void body_text(struct body *body, const char *name, const char *value) {
-    if (value != NULL) {
-        body_name(body, name);
-        text_add_json(&body->text, value, strlen(value));
-    }
-}
-
-static void body_int(struct body *body, const struct args *args, const char *flag,
-                     const char *name) {
+static void number_add(struct text *body, const struct args *args, const char *flag,
+                       const char *name) {
     if (args_given(args, flag)) {
-        body_name(body, name);
-        text_add_int(&body->text, args_int(args, flag, 0));
+        member_begin(body, name);
+        text_add_int(body, args_int(args, flag, 0));
     }
 }
 
-static struct err header_write(struct body *body, const char *header, bool first, struct why *why) {
-    size_t len = strcspn(header, ":");
-    if (header[len] == '\0' || len == 0) {
-        why_set(why, "--header: '%.100s' is not NAME:VALUE", header);
-        return err_make(ERR_USAGE, "provider: header");
+static struct err headers_add(struct text *body, const struct args *args, struct why *why) {
+    unsigned cursor = 0;
+    const char *header = NULL, *before = "{";
+    while ((header = args_next(args, "header", &cursor)) != NULL) {
+        size_t len = strcspn(header, ":");
+        if (header[len] == '\0' || len == 0) {
+            why_set(why, "--header: '%.100s' is not NAME:VALUE", header);
+            return err_make(ERR_USAGE, "provider: header");
+        }
+        if (before[0] == '{') {
+            member_begin(body, "headers");
+        }
+        const char *value = header + len + 1;
+        value += strspn(value, " ");
+        text_add_str(body, before);
+        text_add_json(body, header, len);
+        text_add_char(body, ':');
+        text_add_json(body, value, strlen(value));
+        before = ",";
     }
-    const char *value = header + len + 1;
-    value += strspn(value, " ");
-    text_add_str(&body->text, first ? "" : ",");
-    text_add_json(&body->text, header, len);
-    text_add_char(&body->text, ':');
-    text_add_json(&body->text, value, strlen(value));
+    text_add_str(body, before[0] == ',' ? "}" : "");
     return ERR_OK;
 }
 
-static struct err headers_write(struct body *body, const struct args *args, struct why *why) {
+static void models_add(struct text *body, const struct args *args) {
     unsigned cursor = 0;
-    const char *header = args_next(args, "header", &cursor);
-    struct err err = ERR_OK;
-    if (header == NULL) {
-        return err;
+    const char *model = NULL, *before = "[";
+    while ((model = args_next(args, "model", &cursor)) != NULL) {
+        if (before[0] == '[') {
+            member_begin(body, "models");
+        }
+        text_add_str(body, before);
+        text_add_json(body, model, strlen(model));
+        before = ",";
     }
-    body_name(body, "headers");
-    text_add_char(&body->text, '{');
-    for (bool first = true; header != NULL && !err_failed(err); first = false) {
-        err = header_write(body, header, first, why);
-        header = args_next(args, "header", &cursor);
-    }
-    text_add_char(&body->text, '}');
-    return err;
+    text_add_str(body, before[0] == ',' ? "]" : "");
 }
 
-static void models_write(struct body *body, const struct args *args) {
-    unsigned cursor = 0;
-    const char *model = args_next(args, "model", &cursor);
-    if (model == NULL) {
-        return;
+/* Holds a key: its bytes are wiped when it goes. */
+static void body_done(struct text *body) {
+    if (body->data != NULL) {
+        explicit_bzero(body->data, body->len);
     }
-    body_name(body, "models");
-    text_add_char(&body->text, '[');
-    for (bool first = true; model != NULL; first = false) {
-        text_add_str(&body->text, first ? "" : ",");
-        text_add_json(&body->text, model, strlen(model));
-        model = args_next(args, "model", &cursor);
-    }
-    text_add_char(&body->text, ']');
+    text_done(body);
 }
 
-static struct err body_write(struct body *body, struct invocation *invocation) {
+/* Adds the members that `add` and `set` share, and ends the object. */
+static struct err body_end(struct text *body, struct invocation *invocation) {
     const struct args *args = &invocation->args;
     const char *file = args_text(args, "key-file");
     AUTO(secret_free) char *key = NULL;
-    body_text(body, "kind", args_text(args, "kind"));
-    body_text(body, "base_url", args_text(args, "base-url"));
-    body_int(body, args, "window", "window");
-    body_int(body, args, "max-concurrent", "max_concurrent");
-    models_write(body, args);
-    struct err err = headers_write(body, args, &invocation->why);
+    resource_member(body, "kind", args_text(args, "kind"));
+    resource_member(body, "base_url", args_text(args, "base-url"));
+    number_add(body, args, "window", "window");
+    number_add(body, args, "max-concurrent", "max_concurrent");
+    models_add(body, args);
+    struct err err = headers_add(body, args, &invocation->why);
     if (!err_failed(err) && file != NULL) {
         err = secret_read(file, "Key: ", invocation->world, &key, &invocation->why);
-        body_text(body, "key", key);
+        resource_member(body, "key", key);
     }
-    text_add_char(&body->text, '}');
-    if (!err_failed(err) && text_failed(&body->text)) {
-        err = err_make(ERR_BODY_TOO_LARGE, "provider: body");
-    }
+    text_add_char(body, '}');
     return err;
 }
 
-static void body_done(struct body *body) {
-    if (body->text.data != NULL) {
-        explicit_bzero(body->text.data, body->text.len);
-    }
-    text_done(&body->text);
-}
-
-static struct err send(struct invocation *invocation, const char *method, const char *target,
-                       const struct body *body, json_t **ret_answer) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    struct err err = talk_open(&talk, invocation);
-    struct client_request request = {
-        .method = method, .target = target, .body = {body->text.data, body->text.len}};
-    return err_failed(err) ? err
-                           : talk_ask(&talk, &request, NULL /* parsed is enough */, ret_answer,
-                                      &invocation->why);
-}
-
-static void changed_print(const struct invocation *invocation, const json_t *answer) {
-    if (invocation->json) {
-        talk_print(answer);
-        return;
-    }
+static void set_print(const json_t *answer) {
     bool keyed = json_is_true(json_object_get(answer, "key_set"));
     printf("%s is set%s; 'drover provider test %s' asks it for a word\n", talk_text(answer, "name"),
            keyed ? "" : ", without a key", talk_text(answer, "name"));
 }
 
 static struct err add_run(struct invocation *invocation) {
-    AUTO(body_done) struct body body = {.first = true};
-    AUTO(json_release) json_t *answer = NULL;
-    text_init(&body.text, 1 << 20);
-    text_add_char(&body.text, '{');
+    AUTO(body_done) struct text body = {0};
     if (!args_given(&invocation->args, "kind")) {
         why_set(&invocation->why,
                 "--kind KIND is needed: openai, responses, anthropic or scripted");
         return err_make(ERR_USAGE, "provider: kind");
     }
-    body_text(&body, "name", invocation->args.operands[0]);
-    struct err err = body_write(&body, invocation);
-    if (!err_failed(err)) {
-        err = send(invocation, "POST", "/api/v1/providers", &body, &answer);
-    }
-    if (!err_failed(err)) {
-        changed_print(invocation, answer);
-    }
-    return err;
+    text_init(&body, 1 << 20);
+    text_add_char(&body, '{');
+    resource_member(&body, "name", invocation->args.operands[0]);
+    struct err err = body_end(&body, invocation);
+    return err_failed(err)
+               ? err
+               : resource_run(invocation, &(struct resource){.method = "POST",
+                                                             .base = "/api/v1/providers",
+                                                             .body = &body,
+                                                             .print = set_print});
 }
 
 #define KEY_ABOUT                                                                                  \
@@ -311,31 +267,22 @@ const struct command command_provider_add = {
 };
 
 static struct err set_run(struct invocation *invocation) {
-    AUTO(body_done) struct body body = {.first = true};
-    AUTO(json_release) json_t *answer = NULL;
-    AUTO(text_done) struct text target = {0};
+    AUTO(body_done) struct text body = {0};
     bool forget = args_on(&invocation->args, "no-key");
-    text_init(&body.text, 1 << 20);
-    text_add_char(&body.text, '{');
     if (forget && args_given(&invocation->args, "key-file")) {
         why_set(&invocation->why, "--no-key and --key-file exclude each other");
         return err_make(ERR_USAGE, "provider: key");
     }
-    if (!talk_target(&target, "/api/v1/providers/", invocation->args.operands[0], "")) {
-        return err_make(ERR_NOT_FOUND, "provider: name");
-    }
-    if (forget) {
-        body_name(&body, "key");
-        text_add_str(&body.text, "null");
-    }
-    struct err err = body_write(&body, invocation);
-    if (!err_failed(err)) {
-        err = send(invocation, "PATCH", target.data, &body, &answer);
-    }
-    if (!err_failed(err)) {
-        changed_print(invocation, answer);
-    }
-    return err;
+    text_init(&body, 1 << 20);
+    text_add_str(&body, forget ? "{\"key\":null" : "{");
+    struct err err = body_end(&body, invocation);
+    return err_failed(err)
+               ? err
+               : resource_run(invocation, &(struct resource){.method = "PATCH",
+                                                             .base = "/api/v1/providers/",
+                                                             .id = invocation->args.operands[0],
+                                                             .body = &body,
+                                                             .print = set_print});
 }
 
 const struct command command_provider_set = {
@@ -356,14 +303,11 @@ static const struct flag test_flags[] = {
     OPTION_END,
 };
 
-static void test_print(const struct invocation *invocation, const json_t *answer) {
+static void test_print(const json_t *answer) {
     const char *name = talk_text(answer, "name");
-    long long latency_ms = (long long)talk_int(answer, "latency_ms");
-    if (invocation->json) {
-        talk_print(answer);
-    } else if (json_is_true(json_object_get(answer, "ok"))) {
-        printf("%s answers: %lld ms, its first word after %lld ms\n", name, latency_ms,
-               (long long)talk_int(answer, "first_ms"));
+    if (json_is_true(json_object_get(answer, "ok"))) {
+        printf("%s answers: %lld ms, its first word after %lld ms\n", name,
+               (long long)talk_int(answer, "latency_ms"), (long long)talk_int(answer, "first_ms"));
     } else {
         printf("%s does not answer: %s (%s)\n", name, talk_text(answer, "detail"),
                talk_text(answer, "cause"));
@@ -372,28 +316,26 @@ static void test_print(const struct invocation *invocation, const json_t *answer
 
 static struct err test_run(struct invocation *invocation) {
     enum { WAIT_MS = 90000 }; /* Longer than the daemon's own. */
-    AUTO(body_done) struct body body = {.first = true};
-    AUTO(json_release) json_t *answer = NULL;
-    AUTO(text_done) struct text target = {0};
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    text_init(&body.text, 4 << 10);
-    text_add_char(&body.text, '{');
-    body_text(&body, "model", args_text(&invocation->args, "model"));
-    text_add_char(&body.text, '}');
-    if (!talk_target(&target, "/api/v1/providers/", invocation->args.operands[0], "/test") ||
-        text_failed(&body.text)) {
-        return err_make(ERR_NOT_FOUND, "provider: name");
+    AUTO(json_release) json_t *answer = NULL;
+    AUTO(text_done) struct text body = {0};
+    const struct resource resource = {.method = "POST",
+                                      .base = "/api/v1/providers/",
+                                      .id = invocation->args.operands[0],
+                                      .rest = "/test",
+                                      .body = &body,
+                                      .timeout_ms = WAIT_MS,
+                                      .print = test_print};
+    text_init(&body, 4 << 10);
+    text_add_char(&body, '{');
+    resource_member(&body, "model", args_text(&invocation->args, "model"));
+    text_add_char(&body, '}');
+    if (text_failed(&body)) {
+        return err_make(ERR_NOT_FOUND, "provider: model");
     }
-    struct err err = talk_open(&talk, invocation);
-    struct client_request request = {.method = "POST",
-                                     .target = target.data,
-                                     .body = {body.text.data, body.text.len},
-                                     .timeout_ms = WAIT_MS};
+    struct err err = resource_open(&talk, invocation, &resource, &answer);
     if (!err_failed(err)) {
-        err = talk_ask(&talk, &request, NULL /* parsed is enough */, &answer, &invocation->why);
-    }
-    if (!err_failed(err)) {
-        test_print(invocation, answer);
+        resource_print(invocation, &resource, answer);
         invocation->exit_code = json_is_true(json_object_get(answer, "ok")) ? 0 : 1;
     }
     return err;
@@ -409,26 +351,15 @@ const struct command command_provider_test = {
     .run = test_run,
 };
 
-/* `done` follows the connection's name. */
-static struct err delete_run(struct invocation *invocation, const char *part, const char *done) {
-    const struct body none = {.first = true};
-    AUTO(json_release) json_t *answer = NULL;
-    AUTO(text_done) struct text target = {0};
-    if (!talk_target(&target, "/api/v1/providers/", invocation->args.operands[0], part)) {
-        return err_make(ERR_NOT_FOUND, "provider: name");
-    }
-    struct err err = send(invocation, "DELETE", target.data, &none, &answer);
-    if (!err_failed(err) && invocation->json) {
-        talk_print(answer);
-    } else if (!err_failed(err)) {
-        printf("%s %s\n", talk_text(answer, "name"), done);
-    }
-    return err;
-}
-
 static struct err forget_run(struct invocation *invocation) {
-    return delete_run(invocation, "/windows",
-                      "has no learned windows now; 'drover models' shows its windows");
+    return resource_run(
+        invocation, &(struct resource){.method = "DELETE",
+                                       .base = "/api/v1/providers/",
+                                       .id = invocation->args.operands[0],
+                                       .rest = "/windows",
+                                       .member = "name",
+                                       .done = " has no learned windows now; 'drover models' shows "
+                                               "its windows"});
 }
 
 const struct command command_provider_forget = {
@@ -444,7 +375,11 @@ const struct command command_provider_forget = {
 };
 
 static struct err rm_run(struct invocation *invocation) {
-    return delete_run(invocation, "", "is removed, and its key with it");
+    return resource_run(invocation, &(struct resource){.method = "DELETE",
+                                                       .base = "/api/v1/providers/",
+                                                       .id = invocation->args.operands[0],
+                                                       .member = "name",
+                                                       .done = " is removed, and its key with it"});
 }
 
 const struct command command_provider_rm = {

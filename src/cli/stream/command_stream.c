@@ -2,12 +2,12 @@
  * their own. */
 #include <stdio.h>
 
-#include "base/memory.h"
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
 #include "cli/base/options.h"
+#include "cli/base/resource.h"
 
 static struct err target_make(struct text *target, const char *name, const char *rest) {
     text_init(target, 4 << 10);
@@ -29,31 +29,13 @@ static void keep_print(int64_t events, int64_t ms) {
     }
 }
 
-static void stream_print(const struct invocation *invocation, const json_t *row) {
-    if (invocation->json) {
-        talk_print(row);
-        return;
-    }
+static void stream_print(const json_t *row) {
     printf("stream  %s\nhead    %lld\nfloor   %lld\n", talk_text(row, "stream"),
            (long long)talk_int(row, "head"), (long long)talk_int(row, "floor"));
     if (json_object_get(row, "made_ms") != NULL) {
         printf("made    %s\n", talk_time(talk_int(row, "made_ms")).text);
         keep_print(talk_int(row, "keep_events"), talk_int(row, "keep_ms"));
     }
-}
-
-static struct err ask_and_print(struct invocation *invocation,
-                                const struct client_request *request) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(json_release) json_t *answer = NULL;
-    struct err err = talk_open(&talk, invocation);
-    if (!err_failed(err)) {
-        err = talk_ask(&talk, request, NULL /* parsed is enough */, &answer, &invocation->why);
-    }
-    if (!err_failed(err)) {
-        stream_print(invocation, answer);
-    }
-    return err;
 }
 
 /* --- List ------------------------------------------------------------------------------------- */
@@ -66,12 +48,10 @@ static const struct flag ls_flags[] = {
 };
 
 static void head_print(void *ctx) {
-    (void)ctx;
     printf("%12s %12s  %-20s  %s\n", "HEAD", "FLOOR", "MADE", "STREAM");
 }
 
 static void row_print(void *ctx, const json_t *item) {
-    (void)ctx;
     printf("%12lld %12lld  %s  %s\n", (long long)talk_int(item, "head"),
            (long long)talk_int(item, "floor"), talk_time(talk_int(item, "made_ms")).text,
            talk_text(item, "stream"));
@@ -97,8 +77,8 @@ const struct command command_stream_ls = {
 static struct err show_run(struct invocation *invocation) {
     AUTO(text_done) struct text target = {0};
     struct err err = target_make(&target, invocation->args.operands[0], "");
-    struct client_request request = {.method = "GET", .target = target.data};
-    return err_failed(err) ? err : ask_and_print(invocation, &request);
+    const struct resource stream = {.base = target.data, .print = stream_print};
+    return err_failed(err) ? err : resource_run(invocation, &stream);
 }
 
 const struct command command_stream_show = {
@@ -126,9 +106,11 @@ static struct err prune_run(struct invocation *invocation) {
     AUTO(text_done) struct text target = {0};
     struct err err = target_make(&target, invocation->args.operands[0], "/events?through=");
     text_add_int(&target, args_int(&invocation->args, "through", 0));
-    struct client_request request = {
-        .method = "DELETE", .target = target.data, .timeout_ms = 10 * 60 * 1000};
-    return err_failed(err) ? err : ask_and_print(invocation, &request);
+    const struct resource events = {.method = "DELETE",
+                                    .base = target.data,
+                                    .timeout_ms = 10 * 60 * 1000,
+                                    .print = stream_print};
+    return err_failed(err) ? err : resource_run(invocation, &events);
 }
 
 const struct command command_stream_prune = {
@@ -168,9 +150,9 @@ static struct err keep_run(struct invocation *invocation) {
                   (long long)args_int(args, "seconds", 0) * 1000);
     }
     text_add_char(&body, '}');
-    struct client_request request = {
-        .method = "PATCH", .target = target.data, .body = {body.data, body.len}};
-    return err_failed(err) ? err : ask_and_print(invocation, &request);
+    const struct resource stream = {
+        .method = "PATCH", .base = target.data, .body = &body, .print = stream_print};
+    return err_failed(err) ? err : resource_run(invocation, &stream);
 }
 
 const struct command command_stream_keep = {

@@ -2,12 +2,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
 #include "cli/base/options.h"
+#include "cli/base/resource.h"
 #include "engine/token/token.h"
 
 /* --- Create ----------------------------------------------------------------------------------- */
@@ -48,42 +48,23 @@ static void create_print(const json_t *answer) {
 }
 
 static struct err create_run(struct invocation *invocation) {
-    const char *label = args_text(&invocation->args, "label");
-    const char *owner = args_text(&invocation->args, "owner");
+    const struct args *args = &invocation->args;
+    const char *label = args_text(args, "label");
     AUTO(text_done) struct text body = {0};
     text_init(&body, 16 << 10);
     text_add_str(&body, "{\"scopes\":[");
-    struct err err = names_write(&body, args_text(&invocation->args, "scope"), &invocation->why);
+    struct err err = names_write(&body, args_text(args, "scope"), &invocation->why);
     if (err_failed(err)) {
         return err;
     }
-    text_add_str(&body, "],\"label\":");
-    text_add_json(&body, label != NULL ? label : "", label != NULL ? strlen(label) : 0);
-    if (owner != NULL) {
-        text_add_str(&body, ",\"owner\":");
-        text_add_json(&body, owner, strlen(owner));
-    }
+    text_add_char(&body, ']');
+    resource_member(&body, "label", label != NULL ? label : "");
+    resource_member(&body, "owner", args_text(args, "owner"));
     text_add_char(&body, '}');
-    if (text_failed(&body)) {
-        return err_make(ERR_BODY_TOO_LARGE, "token: body");
-    }
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(json_release) json_t *answer = NULL;
-    err = talk_open(&talk, invocation);
-    if (!err_failed(err)) {
-        struct client_request request = {
-            .method = "POST", .target = "/api/v1/tokens", .body = {body.data, body.len}};
-        err = talk_ask(&talk, &request, NULL /* parsed is enough */, &answer, &invocation->why);
-    }
-    if (err_failed(err)) {
-        return err;
-    }
-    if (invocation->json) {
-        talk_print(answer);
-    } else {
-        create_print(answer);
-    }
-    return ERR_OK;
+    return resource_run(invocation, &(struct resource){.method = "POST",
+                                                       .base = "/api/v1/tokens",
+                                                       .body = &body,
+                                                       .print = create_print});
 }
 
 const struct command command_token_create = {
@@ -107,13 +88,11 @@ static const struct flag ls_flags[] = {
 };
 
 static void head_print(void *ctx) {
-    (void)ctx;
     printf("%-30s  %-16s  %-20s  %-*s  %s\n", "TOKEN", "OWNER", "MADE", SCOPES_WIDTH, "SCOPE",
            "LABEL");
 }
 
 static void token_print(void *ctx, const json_t *item) {
-    (void)ctx;
     printf("%-30s  %-16s  %-20s  ", talk_text(item, "id"), talk_text(item, "owner"),
            talk_time(talk_int(item, "made_ms")).text);
     size_t at = 0;
@@ -148,26 +127,17 @@ const struct command command_token_ls = {
 /* --- Revoke ----------------------------------------------------------------------------------- */
 
 static struct err revoke_run(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(json_release) json_t *answer = NULL;
-    AUTO(text_done) struct text target = {0};
-    text_init(&target, 4 << 10);
-    text_add_str(&target, "/api/v1/tokens/");
-    client_add_escaped(&target, invocation->args.operands[0]);
-    if (text_failed(&target)) {
+    AUTO(text_done) struct text path = {0};
+    text_init(&path, 4 << 10);
+    text_add_str(&path, "/api/v1/tokens/");
+    client_add_escaped(&path, invocation->args.operands[0]);
+    if (text_failed(&path)) {
         return err_make(ERR_NOT_FOUND, "token: id");
     }
-    struct err err = talk_open(&talk, invocation);
-    if (!err_failed(err)) {
-        struct client_request request = {.method = "DELETE", .target = target.data};
-        err = talk_ask(&talk, &request, NULL /* parsed is enough */, &answer, &invocation->why);
-    }
-    if (!err_failed(err) && invocation->json) {
-        talk_print(answer);
-    } else if (!err_failed(err)) {
-        printf("%s is revoked\n", talk_text(answer, "id"));
-    }
-    return err;
+    return resource_run(invocation, &(struct resource){.method = "DELETE",
+                                                       .base = path.data,
+                                                       .member = "id",
+                                                       .done = " is revoked"});
 }
 
 const struct command command_token_revoke = {

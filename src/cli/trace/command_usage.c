@@ -2,11 +2,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
+#include "cli/base/resource.h"
 
 static const struct flag usage_flags[] = {
     OPTION_TEXT("by", 'b', "WHAT",
@@ -15,13 +15,6 @@ static const struct flag usage_flags[] = {
     OPTION_TEXT("project", 'p', "NAME", "Of this one."),
     OPTION_END,
 };
-
-static void add_param(struct text *path, const char *name, const char *value) {
-    if (value != NULL) {
-        text_addf(path, "%c%s=", strchr(path->data, '?') == NULL ? '?' : '&', name);
-        client_add_escaped(path, value);
-    }
-}
 
 /* A cost that nobody knows is no zero. */
 static void show_cost(const json_t *usage) {
@@ -50,7 +43,7 @@ static void row_show(const char *key, const json_t *row) {
     putchar('\n');
 }
 
-static void answer_show(const json_t *answer, const char *by) {
+static void usage_print(const json_t *answer, const char *by) {
     const json_t *items = json_object_get(answer, "items");
     printf("%-32s  %6s  %12s  %5s  %10s  %10s\n", by, "CALLS", "READ", "CACHE", "WRITTEN",
            "DOLLARS");
@@ -63,35 +56,35 @@ static void answer_show(const json_t *answer, const char *by) {
 }
 
 static struct err usage_run(struct invocation *invocation) {
+    static const char *const params[] = {"by", "days", "project"};
     const struct args *args = &invocation->args;
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *answer = NULL;
     AUTO(text_done) struct text path;
     text_init(&path, 4 << 10);
-    if (args->operand_count > 0) {
-        if (!talk_target(&path, "/api/v1/sessions/", args->operands[0], "/usage")) {
-            return err_make(ERR_NOT_FOUND, "usage: session");
-        }
-    } else {
-        text_add_str(&path, "/api/v1/usage");
+    if (args->operand_count > 0 &&
+        !talk_target(&path, "/api/v1/sessions/", args->operands[0], "/usage")) {
+        return err_make(ERR_NOT_FOUND, "usage: session");
     }
-    add_param(&path, "by", args_text(args, "by"));
-    add_param(&path, "days", args_text(args, "days"));
-    add_param(&path, "project", args_text(args, "project"));
+    text_add_str(&path, args->operand_count > 0 ? "" : "/api/v1/usage");
+    for (size_t i = 0; i < COUNT_OF(params); i++) {
+        const char *value = args_text(args, params[i]);
+        if (value != NULL) {
+            text_addf(&path, "%c%s=", strchr(path.data, '?') == NULL ? '?' : '&', params[i]);
+            client_add_escaped(&path, value);
+        }
+    }
     if (text_failed(&path)) {
         why_set(&invocation->why, "the name is too long");
         return err_make(ERR_USAGE, "usage: query");
     }
-    const struct client_request request = {.method = "GET", .target = path.data};
-    struct err err = talk_open(&talk, invocation);
-    if (!err_failed(err)) {
-        err = talk_ask(&talk, &request, NULL /* parsed is enough */, &answer, &invocation->why);
-    }
+    const struct resource usage = {.base = path.data};
+    struct err err = resource_open(&talk, invocation, &usage, &answer);
     if (!err_failed(err) && invocation->json) {
         talk_print(answer);
     } else if (!err_failed(err)) {
         const char *by = args_text(args, "by");
-        answer_show(answer, by == NULL ? "day" : by);
+        usage_print(answer, by == NULL ? "day" : by);
     }
     return err;
 }

@@ -4,41 +4,36 @@
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
+#include "cli/base/resource.h"
 #include "cli/run/view.h"
 
-/* Whatever was asked of the run, the answer is the run as it is now. */
-static struct err ask(struct invocation *invocation, const char *what) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(json_release) json_t *run = NULL;
-    AUTO(text_done) struct text target = {0};
-    if (!talk_target(&target, "/api/v1/runs/", invocation->args.operands[0], what)) {
-        why_set(&invocation->why, "'%.60s' is no id of a run: 'drover ps' lists those that live",
-                invocation->args.operands[0]);
-        return err_make(ERR_NOT_FOUND, "run: id");
-    }
-    struct err err = talk_open(&talk, invocation);
-    const struct client_request request = {.method = "POST", .target = target.data};
-    if (!err_failed(err)) {
-        err = talk_ask(&talk, &request, NULL /* parsed is enough */, &run, &invocation->why);
-    }
-    if (!err_failed(err) && invocation->json) {
-        talk_print(run);
-    } else if (!err_failed(err)) {
-        printf("%s %s\n", talk_text(run, "id"), run_words(run).text);
-    }
-    return err;
+static void run_print(const json_t *run) {
+    printf("%s %s\n", talk_text(run, "id"), run_words(run).text);
+}
+
+/* Whatever is requested of the run, the answer is the run as it is now. */
+static struct err run_request(struct invocation *invocation, const char *rest) {
+    const char *id = invocation->args.operands[0];
+    struct why unknown;
+    why_set(&unknown, "'%.60s' is no id of a run: 'drover ps' lists those that live", id);
+    return resource_run(invocation, &(struct resource){.method = "POST",
+                                                       .base = "/api/v1/runs/",
+                                                       .id = id,
+                                                       .rest = rest,
+                                                       .unknown = unknown.text,
+                                                       .print = run_print});
 }
 
 static struct err pause_run(struct invocation *invocation) {
-    return ask(invocation, "/pause");
+    return run_request(invocation, "/pause");
 }
 
 static struct err resume_run(struct invocation *invocation) {
-    return ask(invocation, "/resume");
+    return run_request(invocation, "/resume");
 }
 
 static struct err restart_run(struct invocation *invocation) {
-    return ask(invocation, "/restart");
+    return run_request(invocation, "/restart");
 }
 
 const struct command command_pause = {
