@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* An absent key is fine; a bad one is refused, since its owner counts on it. */
-struct err once_read(const struct exchange *exchange, struct once *ret_once, struct why *why) {
+struct err once_key_read(const struct exchange *exchange, struct once *ret_once, struct why *why) {
     struct bytes key = {0};
     *ret_once = (struct once){.replayed = false};
     if (!exchange_header(exchange, "idempotency-key", &key)) {
@@ -16,17 +16,28 @@ struct err once_read(const struct exchange *exchange, struct once *ret_once, str
         why_set(why, "Idempotency-Key: 1 to %d printable ASCII characters", IDEMPOTENCY_KEY_MAX);
         return err_make(ERR_BAD_REQUEST, "api: key");
     }
-    const struct identity *identity = exchange_identity(exchange);
-    const char *route = exchange_route(exchange)->path;
-    const struct idempotency_request request = {.method = exchange_method(exchange),
-                                                .target = exchange_target(exchange),
-                                                .body = exchange_body(exchange)};
     ret_once->idempotency =
-        (struct idempotency){.owner = {identity->owner, strlen(identity->owner)},
-                             .route = {route, strlen(route)},
-                             .key = key,
-                             .digest = idempotency_digest(&request)};
+        (struct idempotency){.owner = bytes_of(exchange_identity(exchange)->owner),
+                             .route = bytes_of(exchange_route(exchange)->path),
+                             .key = key};
     return ERR_OK;
+}
+
+void once_digest(const struct exchange *exchange, struct once *once) {
+    if (once->idempotency.key.len > 0) {
+        const struct idempotency_request request = {.method = exchange_method(exchange),
+                                                    .target = exchange_target(exchange),
+                                                    .body = exchange_body(exchange)};
+        once->idempotency.digest = idempotency_digest(&request);
+    }
+}
+
+struct err once_read(const struct exchange *exchange, struct once *ret_once, struct why *why) {
+    struct err err = once_key_read(exchange, ret_once, why);
+    if (!err_failed(err)) {
+        once_digest(exchange, ret_once);
+    }
+    return err;
 }
 
 static struct err run_kept(struct tx *tx, struct once *once, struct op *op, store_fn work,
@@ -64,7 +75,8 @@ void once_tell(const struct once *once, struct op *op, struct err result) {
         why_set(&op->why, "Idempotency-Key: another request was sent with this key");
     }
     if (result.code == ERR_GONE) {
-        why_set(&op->why, "Idempotency-Key: what the first request with this key made was deleted");
+        why_set(&op->why, "Idempotency-Key: %s was deleted",
+                once->gone != NULL ? once->gone : "what the first request with this key made");
     }
     if (!err_failed(result) && once->replayed) {
         exchange_add_header(op->exchange, "Idempotent-Replay", "true");

@@ -16,10 +16,16 @@ struct once {
     struct idempotency idempotency; /* No key: every request is a new one. */
     bool replayed;
     struct bytes about; /* Set by `work`: the session or run that the answer shows. */
+    const char *gone;   /* Name of what `about` is, for a refusal; NULL: what the request made. */
     bool more; /* Set by `work`: another transaction goes on, and the answer is not there yet. */
 };
 
-/* Reads the header, and takes the digest of a body that is small enough for the loop. */
+/* Reads the header. */
+MUST_CHECK struct err once_key_read(const struct exchange *exchange, struct once *ret_once,
+                                    struct why *why);
+/* Takes the digest of the request, if there is a key. Any thread: the loop is for small bodies. */
+void once_digest(const struct exchange *exchange, struct once *once);
+/* Both, for a body that is small enough for the loop. */
 MUST_CHECK struct err once_read(const struct exchange *exchange, struct once *ret_once,
                                 struct why *why);
 /* Begins with op_restart. `work` writes op->answer; it is not called when the answer is known. Of a

@@ -83,18 +83,9 @@ static const struct query_param search_query[] = {
 #define INT_SCHEMA "{\"type\":\"integer\"}"
 #define TEXTS_SCHEMA "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
 
-static const char input_body[] =
-    "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"text\":" TEXT_SCHEMA
-    ",\"base64\":" TEXT_SCHEMA ",\"end\":{\"type\":\"boolean\"}}}";
 static const char input_answer[] =
     "{\"type\":\"object\",\"required\":[\"offset\",\"next\"],\"properties\":{"
     "\"offset\":" INT_SCHEMA ",\"next\":" INT_SCHEMA "}}";
-
-static const char resize_body[] =
-    "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"rows\",\"columns\"],"
-    "\"properties\":{\"rows\":" INT_SCHEMA ",\"columns\":" INT_SCHEMA "}}";
-static const char resize_answer[] =
-    "{\"type\":\"object\",\"properties\":{\"rows\":" INT_SCHEMA ",\"columns\":" INT_SCHEMA "}}";
 
 static const char logs_answer[] =
     "{\"type\":\"string\",\"format\":\"binary\",\"description\":\"The bytes; where they are and "
@@ -143,7 +134,7 @@ static const struct route routes[] = {
      .query = one_query,
      .has_body = true,
      .idempotent_key = true,
-     .body_schema = input_body,
+     .body = {.fields = &jobs__input_fields, .use = FIELD_GIVEN},
      .answer_schema = input_answer,
      .answer_status = 200,
      .handle = jobs__input},
@@ -161,8 +152,8 @@ static const struct route routes[] = {
      .scope = SCOPE_RUN,
      .query = one_query,
      .has_body = true,
-     .body_schema = resize_body,
-     .answer_schema = resize_answer,
+     .body = {.fields = &jobs__size_fields, .use = FIELD_GIVEN},
+     .answer = {.fields = &jobs__size_fields, .use = FIELD_LISTED},
      .answer_status = 200,
      .handle = jobs__resize},
     {.method = "GET",

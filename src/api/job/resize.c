@@ -1,82 +1,71 @@
 /* resize.c: a terminal's new size, for the process that has it now. Nothing is stored: whoever
  * attaches says its size anyway. */
-#include <string.h>
-
-#include "api/base/op.h"
+#include "api/base/request.h"
 #include "api/run/runs.h"
-#include "base/json/json.h"
-#include "base/memory.h"
+
+struct size {
+    int64_t rows, columns;
+};
+#define SIDE(side)                                                                                 \
+    .name = #side, .kind = FIELD_INT, .at = offsetof(struct size, side), .required = true,         \
+    .use = FIELD_GIVEN | FIELD_LISTED, .min = 1, .max = TERMINAL_SIDE_MAX
+static const struct field size_rows[] = {{SIDE(rows)}, {SIDE(columns)}};
+const struct field_set jobs__size_fields = {FIELD_ROWS(size_rows)};
 
 struct resize_op {
-    struct op op;
-    struct runs_api *api;
-    struct run_key key; /* Borrowed from the exchange. */
-    int64_t rows, columns;
+    struct request request;
+    struct size size;
     struct run_bounds bounds;
 };
 
-/* Only whose job it is, is asked of the store. */
-static struct err resize_run(struct tx *tx, void *ctx) {
+static struct err resize_start(void *ctx) {
     struct resize_op *resize = ctx;
-    op_restart(&resize->op);
-    bool found = false;
-    struct run_row row = {0};
-    struct err err = tx_run_find(tx, &resize->key, &found, &row);
-    if (!err_failed(err) && (!found || row.kind != KIND_JOB)) {
-        return runs__absent(&resize->op.why);
-    }
-    return err_failed(err) ? err : tx_run_check_here(tx, &row, &resize->bounds, &resize->op.why);
+    const struct runs_api *api = resize->request.api;
+    resize->bounds = dispatch_bounds(api->dispatch);
+    return ERR_OK;
 }
 
-static void resize_done(struct err result, void *ctx) {
+/* The store is asked only whose job it is. */
+static struct err resize_work(struct tx *tx, void *ctx) {
     struct resize_op *resize = ctx;
-    if (!err_failed(result)) {
-        result = dispatch_resize(resize->api->dispatch, resize->key.run, (unsigned)resize->rows,
-                                 (unsigned)resize->columns);
-        if (result.code == ERR_NOT_FOUND) {
-            why_set(&resize->op.why, "the job has no process at the moment");
-            result = err_make(ERR_CONFLICT, "jobs: resize");
-        }
-        text_addf(&resize->op.answer, "{\"rows\":%lld,\"columns\":%lld}", (long long)resize->rows,
-                  (long long)resize->columns);
+    struct why *why = &resize->request.op.why;
+    const struct run_key key = runs__key_of(&resize->request);
+    bool found = false;
+    struct run_row row = {0};
+    struct err err = tx_run_find(tx, &key, &found, &row);
+    if (!err_failed(err) && (!found || row.kind != KIND_JOB)) {
+        return runs__absent(why);
     }
-    op_answer(&resize->op, result);
-    mem_free(resize);
+    return err_failed(err) ? err : tx_run_check_here(tx, &row, &resize->bounds, why);
+}
+
+static enum request_next resize_done(void *ctx, struct err *io_result) {
+    struct resize_op *resize = ctx;
+    struct op *op = &resize->request.op;
+    const struct runs_api *api = resize->request.api;
+    if (!err_failed(*io_result)) {
+        *io_result = dispatch_resize(api->dispatch, resize->request.key.id,
+                                     (unsigned)resize->size.rows, (unsigned)resize->size.columns);
+        if (io_result->code == ERR_NOT_FOUND) {
+            why_set(&op->why, "the job has no process at the moment");
+            *io_result = err_make(ERR_CONFLICT, "jobs: resize");
+        }
+        fields_write(&jobs__size_fields, FIELD_LISTED, &resize->size, &op->answer);
+    }
+    return REQUEST_ANSWER;
 }
 
 void jobs__resize(struct exchange *exchange, void *ctx) {
-    struct runs_api *api = ctx;
-    struct run_key key;
-    if (!runs__key(exchange, RUN_OWNER, &key)) {
-        return;
-    }
-    struct why why = {.text = ""};
-    int64_t rows = 0, columns = 0;
-    const struct json_field fields[] = {
-        {.name = "rows",
-         .kind = JSON_KIND_INT,
-         .required = true,
-         .min = 1,
-         .max = TERMINAL_SIDE_MAX,
-         .number = &rows},
-        {.name = "columns",
-         .kind = JSON_KIND_INT,
-         .required = true,
-         .min = 1,
-         .max = TERMINAL_SIDE_MAX,
-         .number = &columns},
+    static const struct request_kind kind = {
+        .size = sizeof(struct resize_op),
+        .one = &runs__one,
+        .owner_at = RUN_OWNER,
+        .fields = &jobs__size_fields,
+        .use = FIELD_GIVEN,
+        .into = offsetof(struct resize_op, size),
+        .start = resize_start,
+        .work = resize_work,
+        .done = resize_done,
     };
-    struct err err = json_read_fields(exchange_json(exchange), fields, COUNT_OF(fields), &why);
-    if (err_failed(err)) {
-        op_refuse(exchange, err, &why);
-        return;
-    }
-    struct resize_op *resize = mem_new(sizeof *resize);
-    op_init(&resize->op, exchange, 200);
-    resize->api = api;
-    resize->key = key;
-    resize->bounds = dispatch_bounds(api->dispatch);
-    resize->rows = rows;
-    resize->columns = columns;
-    store_read(api->store, resize_run, resize_done, resize);
+    request_take(exchange, &kind, runs__host(ctx));
 }

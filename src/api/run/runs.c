@@ -3,15 +3,15 @@
 
 #include "api/base/one.h"
 
-static const struct one_kind run = {.prefix = "run", .absent = "there is no run with that id"};
+const struct one_kind runs__one = {.prefix = "run", .absent = "there is no run with that id"};
 
 struct err runs__absent(struct why *why) {
-    return one_absent(&run, why);
+    return one_absent(&runs__one, why);
 }
 
 bool runs__key(struct exchange *exchange, unsigned owner_at, struct run_key *ret_key) {
     struct one_key key;
-    if (!one_read(exchange, &run, owner_at, &key)) {
+    if (!one_read(exchange, &runs__one, owner_at, &key)) {
         return false;
     }
     *ret_key = (struct run_key){.owner = key.owner, .run = key.id};

@@ -34,6 +34,7 @@
 #define DROVER_API_RUN_RUNS_H
 
 #include "api/base/page.h"
+#include "api/base/request.h"
 #include "base/base.h"
 #include "dispatch/job/dispatch.h"
 #include "engine/run/runs.h"
@@ -65,6 +66,15 @@ struct route_table hold_table(struct runs_api *api);
 
 /* --- Shared inside api/ ---------------------------------------------------------------------- */
 
+extern const struct one_kind runs__one;
+static inline struct request_host runs__host(void *ctx) {
+    const struct runs_api *api = ctx;
+    return (struct request_host){.api = ctx, .loop = api->loop, .store = api->store};
+}
+/* Key of a request about a run. */
+static inline struct run_key runs__key_of(const struct request *request) {
+    return (struct run_key){.owner = request->key.owner, .run = request->key.id};
+}
 /* The run of the path, and whose it is; borrowed from the exchange. The answer was given when it
  * is false. `owner_at`: the position of `owner` in the route's query. */
 MUST_CHECK bool runs__key(struct exchange *exchange, unsigned owner_at, struct run_key *ret_key);
@@ -85,6 +95,7 @@ enum {
 void runs__session_spans(struct exchange *exchange, void *ctx);
 void runs__stop(struct exchange *exchange, void *ctx);
 void runs__remove(struct exchange *exchange, void *ctx);
+extern const struct field_set jobs__input_fields, jobs__size_fields;
 void jobs__submit(struct exchange *exchange, void *ctx);
 void jobs__list(struct exchange *exchange, void *ctx);
 void jobs__show(struct exchange *exchange, void *ctx);
