@@ -25,7 +25,9 @@ static struct err path_ask(struct talk *talk, const struct resource *resource, c
     if (resource->body != NULL) {
         request.body = text_bytes(resource->body);
     }
-    return talk_ask(talk, &request, NULL /* parsed is enough */, ret_answer, why);
+    return resource->retry_ms > 0
+               ? talk_ask_until(talk, &request, resource->retry_ms, ret_answer, why)
+               : talk_ask(talk, &request, NULL /* parsed is enough */, ret_answer, why);
 }
 
 struct err resource_ask(struct talk *talk, const struct resource *resource, json_t **ret_answer,

@@ -11,12 +11,14 @@
 #define DROVER_CLI_BASE_RESOURCE_H
 
 #include "cli/base/api.h"
+#include "cli/base/resource.h"
 
 struct resource {
     const char *method;           /* NULL: GET. */
     const char *base, *id, *rest; /* id NULL: the path is BASE; rest NULL: nothing follows. */
     const struct text *body;      /* NULL: none. */
     int64_t timeout_ms;           /* 0: that of client.h. */
+    int64_t retry_ms;             /* As talk_ask_until; 0: one try. */
     const char *unknown;          /* Sentence about an id that cannot be one; NULL: none. */
     /* Without --json: `print`, or where that is NULL a line of the answer's `member` and `done`. */
     void (*print)(const json_t *answer);

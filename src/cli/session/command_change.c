@@ -5,30 +5,15 @@
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
-#include "cli/session/ask.h"
+#include "cli/base/resource.h"
+#include "cli/session/session.h"
+#include "cli/terminal/plain.h"
 
 enum { BODY_MAX = 512 << 10 };
-
-static void add_field(struct text *body, const char *name, const char *value) {
-    if (value == NULL) {
-        return;
-    }
-    text_addf(body, "%s\"%s\":", body->len > 1 ? "," : "", name);
-    text_add_json(body, value, strlen(value));
-}
 
 static void body_begin(struct text *body) {
     text_init(body, BODY_MAX);
     text_add_char(body, '{');
-}
-
-static void answer_print(const struct invocation *invocation, const json_t *answer,
-                         const char *done) {
-    if (invocation->json) {
-        talk_print(answer);
-    } else {
-        printf("%s%s\n", talk_text(answer, "id"), done);
-    }
 }
 
 /* --- New -------------------------------------------------------------------------------------- */
@@ -44,28 +29,17 @@ static const struct flag new_flags[] = {
 };
 
 static struct err new_run(struct invocation *invocation) {
-    const struct args *args = &invocation->args;
     AUTO(text_done) struct text body = {0};
     body_begin(&body);
     for (const struct flag *flag = new_flags; flag->name != NULL; flag++) {
-        add_field(&body, flag->name, args_text(args, flag->name));
+        resource_member(&body, flag->name, args_text(&invocation->args, flag->name));
     }
     text_add_char(&body, '}');
-    if (text_failed(&body)) {
-        return err_make(ERR_BODY_TOO_LARGE, "session: body");
-    }
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(json_release) json_t *answer = NULL;
-    struct err err = talk_open(&talk, invocation);
-    const struct client_request request = {
-        .method = "POST", .target = "/api/v1/sessions", .body = {body.data, body.len}};
-    if (!err_failed(err)) {
-        err = talk_ask(&talk, &request, NULL /* parsed is enough */, &answer, &invocation->why);
-    }
-    if (!err_failed(err)) {
-        answer_print(invocation, answer, "");
-    }
-    return err;
+    return resource_run(invocation, &(struct resource){.method = "POST",
+                                                       .base = "/api/v1/sessions",
+                                                       .body = &body,
+                                                       .member = "id",
+                                                       .done = ""});
 }
 
 const struct command command_session_new = {
@@ -79,23 +53,22 @@ const struct command command_session_new = {
 
 /* --- Rename, archive -------------------------------------------------------------------------- */
 
-static struct err patch(struct invocation *invocation, const struct text *body, const char *done) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(json_release) json_t *answer = NULL;
-    const struct session_request request = {.method = "PATCH", .body = body};
-    struct err err = session_ask(&talk, invocation, &request, &answer);
-    if (!err_failed(err)) {
-        answer_print(invocation, answer, done);
-    }
-    return err;
+static struct err session_patch(struct invocation *invocation, const struct text *body,
+                                const char *done) {
+    const struct resource session = {.method = "PATCH",
+                                     SESSION_RESOURCE(invocation->args.operands[0]),
+                                     .body = body,
+                                     .member = "id",
+                                     .done = done};
+    return resource_run(invocation, &session);
 }
 
 static struct err rename_run(struct invocation *invocation) {
     AUTO(text_done) struct text body = {0};
     body_begin(&body);
-    add_field(&body, "title", invocation->args.operands[1]);
+    resource_member(&body, "title", invocation->args.operands[1]);
     text_add_char(&body, '}');
-    return patch(invocation, &body, " is renamed");
+    return session_patch(invocation, &body, " is renamed");
 }
 
 const struct command command_session_rename = {
@@ -117,7 +90,7 @@ static struct err archive_run(struct invocation *invocation) {
     AUTO(text_done) struct text body = {0};
     text_init(&body, BODY_MAX);
     text_add_str(&body, undo ? "{\"archived\":false}" : "{\"archived\":true}");
-    return patch(invocation, &body, undo ? " is no longer archived" : " is archived");
+    return session_patch(invocation, &body, undo ? " is no longer archived" : " is archived");
 }
 
 const struct command command_session_archive = {
@@ -139,15 +112,13 @@ static const struct flag rm_flags[] = {
 };
 
 static struct err rm_run(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(json_release) json_t *answer = NULL;
-    const char *jobs = args_on(&invocation->args, "stop-jobs") ? "?stop_jobs=1" : NULL;
-    const struct session_request request = {.method = "DELETE", .rest = jobs};
-    struct err err = session_ask(&talk, invocation, &request, &answer);
-    if (!err_failed(err)) {
-        answer_print(invocation, answer, " is removed");
-    }
-    return err;
+    const struct resource session = {
+        .method = "DELETE",
+        SESSION_RESOURCE(invocation->args.operands[0]),
+        .rest = args_on(&invocation->args, "stop-jobs") ? "?stop_jobs=1" : NULL,
+        .member = "id",
+        .done = " is removed"};
+    return resource_run(invocation, &session);
 }
 
 const struct command command_session_rm = {
@@ -161,14 +132,12 @@ const struct command command_session_rm = {
 };
 
 static struct err clear_run(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(json_release) json_t *answer = NULL;
-    const struct session_request request = {.method = "POST", .rest = "/clear"};
-    struct err err = session_ask(&talk, invocation, &request, &answer);
-    if (!err_failed(err)) {
-        answer_print(invocation, answer, " is empty");
-    }
-    return err;
+    const struct resource clear = {.method = "POST",
+                                   SESSION_RESOURCE(invocation->args.operands[0]),
+                                   .rest = "/clear",
+                                   .member = "id",
+                                   .done = " is empty"};
+    return resource_run(invocation, &clear);
 }
 
 const struct command command_session_clear = {
@@ -187,19 +156,18 @@ static const struct flag fork_flags[] = {
 };
 
 static struct err fork_run(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(json_release) json_t *answer = NULL;
     AUTO(text_done) struct text body = {0};
     body_begin(&body);
-    add_field(&body, "message", args_text(&invocation->args, "at"));
-    add_field(&body, "title", args_text(&invocation->args, "title"));
+    resource_member(&body, "message", args_text(&invocation->args, "at"));
+    resource_member(&body, "title", args_text(&invocation->args, "title"));
     text_add_char(&body, '}');
-    const struct session_request request = {.method = "POST", .rest = "/fork", .body = &body};
-    struct err err = session_ask(&talk, invocation, &request, &answer);
-    if (!err_failed(err)) {
-        answer_print(invocation, answer, "");
-    }
-    return err;
+    const struct resource fork = {.method = "POST",
+                                  SESSION_RESOURCE(invocation->args.operands[0]),
+                                  .rest = "/fork",
+                                  .body = &body,
+                                  .member = "id",
+                                  .done = ""};
+    return resource_run(invocation, &fork);
 }
 
 const struct command command_session_fork = {
@@ -227,7 +195,7 @@ static struct err compact_run(struct invocation *invocation) {
     if (invocation->json) {
         talk_print(run);
     } else {
-        session_print(talk_text(run, "note"));
+        plain_print(bytes_of(talk_text(run, "note")));
         (void)putchar('\n'); /* A failure shows again at the end. */
     }
     invocation->exit_code = strcmp(talk_text(run, "state"), "succeeded") == 0 ? 0 : 1;

@@ -3,10 +3,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
-#include "cli/session/ask.h"
 
 static const struct flag export_flags[] = {
     OPTION_TEXT("format", 'f', "FORMAT", "How it is written.", .choices = "markdown|json",

@@ -5,7 +5,8 @@
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
-#include "cli/session/ask.h"
+#include "cli/base/resource.h"
+#include "cli/session/session.h"
 
 enum { BODY_MAX = 32 << 10 };
 
@@ -14,13 +15,17 @@ enum { BODY_MAX = 32 << 10 };
 static struct err ls_run(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *answer = NULL;
-    const struct session_request request = {.method = "GET", .rest = "/roots"};
-    struct err err = session_ask(&talk, invocation, &request, &answer);
+    const struct resource roots = {SESSION_RESOURCE(invocation->args.operands[0]),
+                                   .rest = "/roots"};
+    struct err err = resource_open(&talk, invocation, &roots, &answer);
+    if (err_failed(err)) {
+        return err;
+    }
     const json_t *items = json_object_get(answer, "items");
-    if (!err_failed(err) && !invocation->json) {
+    if (!invocation->json) {
         printf("%-6s  %-20s  %-16s  %s\n", "ACCESS", "GRANTED", "BY", "FOLDER");
     }
-    for (size_t i = 0; !err_failed(err) && i < json_array_size(items); i++) {
+    for (size_t i = 0; i < json_array_size(items); i++) {
         const json_t *root = json_array_get(items, i);
         if (invocation->json) {
             talk_print(root);
@@ -30,7 +35,7 @@ static struct err ls_run(struct invocation *invocation) {
                    talk_text(root, "path"));
         }
     }
-    return err;
+    return ERR_OK;
 }
 
 const struct command command_root_ls = {
@@ -49,27 +54,26 @@ static const struct flag add_flags[] = {
     OPTION_END,
 };
 
+static void granted_print(const json_t *root) {
+    printf("%s is granted (%s)\n", talk_text(root, "path"), talk_text(root, "access"));
+}
+
 static struct err add_run(struct invocation *invocation) {
-    const char *path = invocation->args.operands[1];
-    AUTO(text_done) struct text body;
+    AUTO(text_done) struct text body = {0};
     text_init(&body, BODY_MAX);
-    text_add_str(&body, "{\"path\":");
-    text_add_json(&body, path, strlen(path));
-    text_addf(&body, ",\"access\":\"%s\"}",
-              args_given(&invocation->args, "write") ? "write" : "read");
+    text_add_char(&body, '{');
+    resource_member(&body, "path", invocation->args.operands[1]);
+    resource_member(&body, "access", args_given(&invocation->args, "write") ? "write" : "read");
+    text_add_char(&body, '}');
     if (text_failed(&body)) {
         return err_make(ERR_BODY_TOO_LARGE, "root: body");
     }
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(json_release) json_t *answer = NULL;
-    const struct session_request request = {.method = "POST", .rest = "/roots", .body = &body};
-    struct err err = session_ask(&talk, invocation, &request, &answer);
-    if (!err_failed(err) && invocation->json) {
-        talk_print(answer);
-    } else if (!err_failed(err)) {
-        printf("%s is granted (%s)\n", talk_text(answer, "path"), talk_text(answer, "access"));
-    }
-    return err;
+    const struct resource roots = {.method = "POST",
+                                   SESSION_RESOURCE(invocation->args.operands[0]),
+                                   .rest = "/roots",
+                                   .body = &body,
+                                   .print = granted_print};
+    return resource_run(invocation, &roots);
 }
 
 const struct command command_root_add = {
@@ -85,23 +89,19 @@ const struct command command_root_add = {
 /* --- Take back -------------------------------------------------------------------------------- */
 
 static struct err rm_run(struct invocation *invocation) {
-    AUTO(text_done) struct text rest;
+    AUTO(text_done) struct text rest = {0};
     text_init(&rest, BODY_MAX);
     text_add_str(&rest, "/roots?path=");
     client_add_escaped(&rest, invocation->args.operands[1]);
     if (text_failed(&rest)) {
         return err_make(ERR_BODY_TOO_LARGE, "root: path");
     }
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(json_release) json_t *answer = NULL;
-    const struct session_request request = {.method = "DELETE", .rest = rest.data};
-    struct err err = session_ask(&talk, invocation, &request, &answer);
-    if (!err_failed(err) && invocation->json) {
-        talk_print(answer);
-    } else if (!err_failed(err)) {
-        printf("%s is taken back\n", talk_text(answer, "path"));
-    }
-    return err;
+    const struct resource root = {.method = "DELETE",
+                                  SESSION_RESOURCE(invocation->args.operands[0]),
+                                  .rest = rest.data,
+                                  .member = "path",
+                                  .done = " is taken back"};
+    return resource_run(invocation, &root);
 }
 
 const struct command command_root_rm = {

@@ -6,24 +6,24 @@
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
 #include "cli/base/options.h"
-#include "cli/session/ask.h"
+#include "cli/base/resource.h"
+#include "cli/session/session.h"
+#include "cli/terminal/plain.h"
 
 /* --- List and search -------------------------------------------------------------------------- */
 
 static void head_print(void *ctx) {
-    (void)ctx;
     printf("%-30s  %-10s  %-20s  %s\n", "SESSION", "STATE", "CHANGED", "TITLE");
 }
 
 static void row_print(void *ctx, const json_t *row) {
-    (void)ctx;
     const char *title = talk_text(row, "title");
     printf("%-30s  %-10s  %-20s  %s\n", talk_text(row, "id"), talk_text(row, "state"),
            talk_time(talk_int(row, "changed_ms")).text, title[0] != '\0' ? title : "-");
     const json_t *match = json_object_get(row, "match");
     if (talk_text(match, "message")[0] != '\0') {
         AUTO(text_done) struct text line = {0};
-        session_line(&line, talk_text(match, "text"));
+        plain_line(&line, talk_text(match, "text"));
         printf("    %s  %s\n", talk_text(match, "message"), line.data != NULL ? line.data : "");
     }
 }
@@ -131,7 +131,7 @@ static void part_print(const json_t *part) {
     } else if (strcmp(kind, "image") == 0) {
         printf("[%s]\n", talk_text(part, "name"));
     } else if (strcmp(kind, "thinking") != 0 && text[0] != '\0') {
-        session_print(text);
+        plain_print(bytes_of(text));
         printf("%s\n", json_is_true(json_object_get(part, "cut")) ? " …" : "");
     }
 }
@@ -149,7 +149,7 @@ static void message_print(void *ctx, const json_t *message) {
     const json_t *match = json_object_get(message, "match");
     if (match != NULL) {
         AUTO(text_done) struct text line = {0};
-        session_line(&line, talk_text(match, "text"));
+        plain_line(&line, talk_text(match, "text"));
         printf("    %s\n", line.data != NULL ? line.data : "");
         return;
     }
@@ -170,8 +170,8 @@ static struct err show_run(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *row = NULL;
     AUTO(text_done) struct text path = {0};
-    struct err err =
-        session_ask(&talk, invocation, &(struct session_request){.method = "GET"}, &row);
+    const struct resource session = {SESSION_RESOURCE(invocation->args.operands[0])};
+    struct err err = resource_open(&talk, invocation, &session, &row);
     if (err_failed(err)) {
         return err;
     }

@@ -9,7 +9,9 @@
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
-#include "cli/session/ask.h"
+#include "cli/base/resource.h"
+#include "cli/session/session.h"
+#include "cli/terminal/plain.h"
 #include "cli/turn/follow.h"
 #include "cli/turn/watch.h"
 #include "rules/session/title.h"
@@ -111,7 +113,7 @@ static struct err find_session(struct invocation *invocation, struct talk *talk,
                                       .title = title.len == 0 ? NULL : title.text};
     struct err err = session_make(talk, &wish, ret_session, &invocation->why);
     if (!err_failed(err) && wish.model == NULL && !invocation->json) {
-        session_tell_scripted(talk);
+        session_warn_scripted(talk);
     }
     return err;
 }
@@ -239,9 +241,9 @@ static void matter_add(const json_t *row, struct text *line) {
     if (!question && (value == NULL || err_failed(json_write(value, &arguments)))) {
         text_clear(&arguments);
     }
-    session_line(line, question                 ? talk_text(value, "question")
-                       : arguments.data != NULL ? arguments.data
-                                                : "");
+    plain_line(line, question                 ? talk_text(value, "question")
+                     : arguments.data != NULL ? arguments.data
+                                              : "");
     if (line->len > MATTER_SHOWN) {
         line->len = utf8_cut((struct bytes){line->data, line->len}, MATTER_SHOWN);
         line->data[line->len] = '\0';
@@ -279,35 +281,34 @@ static struct err approve_list(struct invocation *invocation, struct talk *talk)
     return err;
 }
 
+static void approved_print(const json_t *row) {
+    printf("%s is %s\n", talk_text(row, "id"), talk_text(row, "state"));
+}
+
 static struct err approve_one(struct invocation *invocation, struct talk *talk) {
     const struct args *args = &invocation->args;
     AUTO(json_release) json_t *answer = NULL;
-    AUTO(text_done) struct text target = {0}, body = {0};
-    const char *text = args_text(args, "answer"), *reason = args_text(args, "reason");
+    AUTO(text_done) struct text body = {0};
+    const struct resource approval = {.method = "POST",
+                                      .base = "/api/v1/approvals/",
+                                      .id = args->operands[0],
+                                      .body = &body,
+                                      .print = approved_print};
+    const char *text = args_text(args, "answer");
     text_init(&body, 1 << 20);
-    if (text != NULL) {
-        text_add_str(&body, "{\"answer\":");
-        text_add_json(&body, text, strlen(text));
-    } else {
-        text_add_str(&body,
-                     args_on(args, "deny") ? "{\"decision\":\"deny\"" : "{\"decision\":\"allow\"");
-    }
-    if (text == NULL && reason != NULL) {
-        text_add_str(&body, ",\"reason\":");
-        text_add_json(&body, reason, strlen(reason));
+    text_add_char(&body, '{');
+    resource_member(&body, "answer", text);
+    if (text == NULL) {
+        resource_member(&body, "decision", args_on(args, "deny") ? "deny" : "allow");
+        resource_member(&body, "reason", args_text(args, "reason"));
     }
     text_add_char(&body, '}');
-    if (text_failed(&body) || !talk_target(&target, "/api/v1/approvals/", args->operands[0], "")) {
-        return err_make(ERR_NOT_FOUND, "approve: id");
+    if (text_failed(&body)) {
+        return err_make(ERR_NOT_FOUND, "approve: answer");
     }
-    struct client_request request = {
-        .method = "POST", .target = target.data, .body = {body.data, body.len}};
-    struct err err =
-        talk_ask(talk, &request, NULL /* parsed is enough */, &answer, &invocation->why);
-    if (!err_failed(err) && invocation->json) {
-        talk_print(answer);
-    } else if (!err_failed(err)) {
-        printf("%s is %s\n", talk_text(answer, "id"), talk_text(answer, "state"));
+    struct err err = resource_ask(talk, &approval, &answer, &invocation->why);
+    if (!err_failed(err)) {
+        resource_print(invocation, &approval, answer);
     }
     return err;
 }

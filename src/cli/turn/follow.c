@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/run/view.h"
+#include "cli/session/session.h"
 #include "cli/turn/watch.h"
 
 static void print_json(const struct turn_look *look, const struct turn_outcome *outcome) {

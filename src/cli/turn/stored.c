@@ -5,20 +5,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/base/resource.h"
 #include "cli/run/ask.h"
 
 /* The newest answer of a session is on the first page, unless others were asked for meanwhile. */
 enum { PAGES_MAX = 20, REST_MAX = 200 };
 
-static struct err get(struct talk *talk, const char *base, const char *id, const char *rest,
-                      json_t **ret_json, struct why *why) {
-    AUTO(text_done) struct text target = {0};
-    if (!talk_target(&target, base, id, rest)) {
-        why_set(why, "that is no id");
-        return err_make(ERR_NOT_FOUND, "turn: id");
-    }
-    const struct client_request request = {.method = "GET", .target = target.data};
-    return talk_ask_until(talk, &request, RUN_RETRY_MS, ret_json, why);
+static struct err stored_get(struct talk *talk, const char *base, const char *id, const char *rest,
+                             json_t **ret_json, struct why *why) {
+    const struct resource resource = {
+        .base = base, .id = id, .rest = rest, .retry_ms = RUN_RETRY_MS, .unknown = "that is no id"};
+    return resource_ask(talk, &resource, ret_json, why);
 }
 
 static json_t *find_answer(const json_t *items, const char *run) {
@@ -39,7 +36,7 @@ static struct err answer_find(struct talk *talk, const struct turn_stored *turn,
     struct err err = ERR_OK;
     for (int pages = 0; !err_failed(err) && *ret_message == NULL && pages < PAGES_MAX; pages++) {
         AUTO(json_release) json_t *page = NULL;
-        err = get(talk, "/api/v1/sessions/", turn->session, rest, &page, why);
+        err = stored_get(talk, "/api/v1/sessions/", turn->session, rest, &page, why);
         *ret_message = find_answer(json_object_get(page, "items"), turn->run);
         const char *next = talk_text(page, "next");
         if (next[0] == '\0') {
@@ -74,7 +71,7 @@ static struct err part_add(struct talk *talk, const char *message, const json_t 
     if (json_is_true(json_object_get(part, "cut"))) {
         (void)snprintf(rest, sizeof rest, "/parts/%lld?limit=%d",
                        (long long)talk_int(part, "number"), 1 << 20); /* Fits. */
-        err = get(talk, "/api/v1/messages/", message, rest, &whole, why);
+        err = stored_get(talk, "/api/v1/messages/", message, rest, &whole, why);
     }
     const json_t *said = json_object_get(whole != NULL ? whole : part, "text");
     if (!err_failed(err)) {

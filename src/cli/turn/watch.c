@@ -1,6 +1,5 @@
 /* watch.c: events of a session's stream, shown as a conversation. */
 #include "cli/turn/watch.h"
-#include "cli/session/ask.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -9,9 +8,11 @@
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "cli/base/resource.h"
 #include "cli/run/ask.h"
 #include "cli/run/view.h"
 #include "cli/stream/follow.h"
+#include "cli/terminal/plain.h"
 #include "cli/turn/stored.h"
 
 enum { TEXT_MAX = 64 << 20, LINE_SHOWN = 160 };
@@ -63,7 +64,7 @@ static void show_text(struct watching *watching, const char *text, bool thinking
         fputs(thinking ? paint_begin(&watching->paint, COLOUR_GREY) : "", stdout);
     }
     watching->thinking = thinking;
-    session_put(text, len);
+    plain_print((struct bytes){text, len});
     watching->in_line = text[len - 1] != '\n';
     (void)fflush(stdout); /* A failure shows again at the end. */
 }
@@ -77,7 +78,7 @@ static void show_line(struct watching *watching, enum colour colour, const char 
     printf("%s%s %s%s ", paint_begin(&watching->paint, colour), mark, name,
            paint_end(&watching->paint, colour));
     size_t len = strcspn(detail, "\n");
-    session_put(detail, utf8_cut((struct bytes){detail, len}, LINE_SHOWN));
+    plain_print((struct bytes){detail, utf8_cut((struct bytes){detail, len}, LINE_SHOWN)});
     fputs(detail[len] != '\0' || len > LINE_SHOWN ? " …\n" : "\n", stdout);
     (void)fflush(stdout); /* As above. */
 }
@@ -95,7 +96,6 @@ static void on_thinking(struct watching *watching, const json_t *data) {
 }
 
 static void on_output(struct watching *watching, const json_t *data) {
-    (void)data; /* Which step it is makes no difference. */
     text_clear(&watching->step);
 }
 
@@ -267,40 +267,20 @@ static void on_event(void *ctx, const struct follow_event *event) {
 
 /* --- What somebody must answer ---------------------------------------------------------------- */
 
-static struct err send_answer(struct talk *talk, const char *id, json_t *body, struct why *why) {
-    AUTO(text_done) struct text target = {0}, text = {0};
-    text_init(&text, 1 << 20);
-    struct err err = json_write(body, &text);
-    if (err_failed(err) || !talk_target(&target, "/api/v1/approvals/", id, "")) {
-        return err_failed(err) ? err : err_make(ERR_OUT_OF_MEMORY, "ask: target");
-    }
-    struct client_request request = {
-        .method = "POST", .target = target.data, .body = {text.data, text.len}};
-    err = talk_ask(talk, &request, NULL /* parsed is enough */, NULL /* nor that */, why);
-    return err.code == ERR_CONFLICT ? ERR_OK : err; /* Somebody else was first. */
-}
-
 /* A stream that is read from its beginning also shows questions that were answered since.
  * *ret_waits: the whole question, since a snapshot may leave its arguments out; it stays NULL where
  * nobody waits. */
-static struct err still_waits(struct talk *talk, const char *id, json_t **ret_waits,
-                              struct why *why) {
+static struct err question_get(struct talk *talk, const char *id, json_t **ret_waits,
+                               struct why *why) {
     AUTO(json_release) json_t *row = NULL;
-    AUTO(text_done) struct text target = {0};
-    if (!talk_target(&target, "/api/v1/approvals/", id, "")) {
-        return err_make(ERR_OUT_OF_MEMORY, "ask: target");
-    }
-    struct client_request request = {.method = "GET", .target = target.data};
-    struct err err = talk_ask_until(talk, &request, RUN_RETRY_MS, &row, why);
+    const struct resource approval = {
+        .base = "/api/v1/approvals/", .id = id, .retry_ms = RUN_RETRY_MS};
+    struct err err = resource_ask(talk, &approval, &row, why);
     if (!err_failed(err) && strcmp(talk_text(row, "state"), "open") == 0) {
         *ret_waits = row;
         row = NULL;
     }
     return err.code == ERR_NOT_FOUND ? ERR_OK : err;
-}
-
-static void put_str(const char *text) {
-    session_put(text, strlen(text));
 }
 
 /* A text as it is, words with blanks between them, and anything else as JSON. */
@@ -311,12 +291,12 @@ static void put_value(const json_t *value) {
         put_value(json_array_get(value, i));
     }
     if (json_is_string(value)) {
-        session_put(json_string_value(value), json_string_length(value));
+        plain_print((struct bytes){json_string_value(value), json_string_length(value)});
     } else if (value != NULL && !json_is_array(value)) {
         AUTO(text_done) struct text text;
         text_init(&text, TEXT_MAX);
         if (!err_failed(json_write(value, &text))) {
-            session_put(text.data, text.len);
+            plain_print(text_bytes(&text));
         }
     }
 }
@@ -326,7 +306,7 @@ static void show_arguments(const json_t *arguments) {
     json_t *value = NULL;
     json_object_foreach((json_t *)(uintptr_t)arguments, name, value) {
         fputs("  ", stdout);
-        put_str(name);
+        plain_print(bytes_of(name));
         fputs(": ", stdout);
         put_value(value);
         fputc('\n', stdout);
@@ -339,12 +319,12 @@ static void show_question(const json_t *asked) {
     const json_t *about = json_object_get(asked, "about");
     const char *diff = talk_text(about, "diff");
     if (strcmp(talk_text(asked, "kind"), "answer") == 0) {
-        put_str(talk_text(arguments, "question"));
+        plain_print(bytes_of(talk_text(arguments, "question")));
         fputc('\n', stdout);
         return;
     }
     fputs("May it call ", stdout);
-    put_str(talk_text(asked, "tool"));
+    plain_print(bytes_of(talk_text(asked, "tool")));
     if (diff[0] == '\0') {
         fputs("?\n", stdout);
         show_arguments(arguments);
@@ -353,7 +333,7 @@ static void show_question(const json_t *asked) {
     fputs(" on ", stdout);
     put_value(json_object_get(about, "subjects"));
     fputs("?\n", stdout);
-    put_str(diff);
+    plain_print(bytes_of(diff));
 }
 
 static struct err read_answer(struct watching *watching, const json_t *asked, json_t **ret_body) {
@@ -382,8 +362,9 @@ static struct err read_answer(struct watching *watching, const json_t *asked, js
 static struct err settle_asked(struct watching *watching) {
     const struct turn_watch *watch = watching->watch;
     AUTO(json_release) json_t *body = NULL, *waits = NULL;
+    AUTO(text_done) struct text text = {0};
     const char *id = talk_text(watching->asked, "id");
-    struct err err = still_waits(watch->talk, id, &waits, &watch->invocation->why);
+    struct err err = question_get(watch->talk, id, &waits, &watch->invocation->why);
     if (err_failed(err) || waits == NULL) {
         return err;
     }
@@ -394,7 +375,16 @@ static struct err settle_asked(struct watching *watching) {
     }
     show_question(waits);
     err = read_answer(watching, waits, &body);
-    return err_failed(err) ? err : send_answer(watch->talk, id, body, &watch->invocation->why);
+    text_init(&text, 1 << 20);
+    if (!err_failed(err)) {
+        err = json_write(body, &text);
+    }
+    if (!err_failed(err)) {
+        const struct resource approval = {
+            .method = "POST", .base = "/api/v1/approvals/", .id = id, .body = &text};
+        err = resource_ask(watch->talk, &approval, NULL /* not read */, &watch->invocation->why);
+    }
+    return err.code == ERR_CONFLICT ? ERR_OK : err; /* Somebody else was first. */
 }
 
 /* --- Looking on ------------------------------------------------------------------------------- */
@@ -489,8 +479,7 @@ struct err turn_watch(const struct turn_watch *watch, struct turn_outcome *ret_o
     text_done(&watching.step);
     json_release(&watching.asked);
     if (ret_outcome->state != NULL && watch->show == TURN_SHOW_FINAL) {
-        session_put(ret_outcome->text.data == NULL ? "" : ret_outcome->text.data,
-                    ret_outcome->text.len);
+        plain_print(text_bytes(&ret_outcome->text));
         fputs(ret_outcome->text.len > 0 ? "\n" : "", stdout);
     }
     return err;

@@ -13,7 +13,6 @@
 
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
-#include "cli/session/say.h"
 #include "cli/terminal/lines.h"
 #include "cli/terminal/paint.h"
 

@@ -7,7 +7,7 @@
 #include "cli/base/commands.h"
 #include "cli/budget/limits.h"
 #include "cli/run/view.h"
-#include "cli/session/ask.h"
+#include "cli/terminal/plain.h"
 #include "cli/workflow/end.h"
 #include "cli/workflow/lines.h"
 #include "cli/workflow/request.h"
@@ -18,7 +18,7 @@ enum { KEY_WIDTH = 12, LINE_MAX_BYTES = 64 << 10 };
 /* Words of a script go to a terminal: one line of them, without control characters. */
 static void line_print(const char *key, const char *words) {
     AUTO(text_done) struct text line = {0};
-    session_line(&line, words);
+    plain_line(&line, words);
     printf("%-*s %s\n", KEY_WIDTH, key, line.data != NULL ? line.data : "");
 }
 

@@ -8,7 +8,7 @@
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
-#include "cli/session/say.h"
+#include "cli/session/session.h"
 #include "cli/workflow/end.h"
 #include "cli/workflow/request.h"
 #include "cli/workflow/starting.h"
@@ -57,7 +57,7 @@ static struct err run_look(struct workflow_starting *starting, const json_t *ans
         return ERR_OK;
     }
     if (!invocation->json && !args_given(&invocation->args, "model")) {
-        session_tell_scripted(&starting->talk);
+        session_warn_scripted(&starting->talk);
     }
     if (args_on(&invocation->args, "detach")) {
         detached_print(invocation, run);

@@ -7,7 +7,7 @@
 #include "base/number.h"
 #include "cli/base/api.h"
 #include "cli/run/view.h"
-#include "cli/session/ask.h"
+#include "cli/terminal/plain.h"
 #include "cli/workflow/draw.h"
 
 enum { RESULT_MAX = 64 << 20 };
@@ -46,7 +46,7 @@ static void result_print(const json_t *result) {
     text_init(&text, RESULT_MAX);
     workflow_result_add(result, &text);
     if (text.len > 0) {
-        session_put(text.data, text.len);
+        plain_print(text_bytes(&text));
         fputs(text.data[text.len - 1] != '\n' ? "\n" : "", stdout);
     }
 }
@@ -55,11 +55,11 @@ void workflow_error_add(const json_t *error, struct text *text) {
     const char *code = talk_text(error, "code"), *name = talk_text(error, "name");
     int64_t line = talk_int(error, "line"), column = talk_int(error, "column");
     AUTO(text_done) struct text message = {0};
-    session_line(&message, talk_text(error, "message"));
+    plain_line(&message, talk_text(error, "message"));
     text_add_str(text, code);
     if (line > 0) {
         AUTO(text_done) struct text file = {0};
-        session_line(&file, talk_text(error, "file"));
+        plain_line(&file, talk_text(error, "file"));
         text_addf(text, " at %s%s%lld:%lld", file.len > 0 ? file.data : "", file.len > 0 ? ":" : "",
                   (long long)line, (long long)column);
     }
@@ -123,8 +123,8 @@ void workflow_refusal_tell(struct invocation *invocation, const char *file, cons
     invocation->exit_code = RUN_EXIT_FAILED;
     if (!invocation->json) {
         AUTO(text_done) struct text line = {0}, name = {0};
-        session_line(&line, error);
-        session_line(&name, file); /* Whoever named it may have meant a terminal. */
+        plain_line(&line, error);
+        plain_line(&name, file); /* Whoever named it may have meant a terminal. */
         fprintf(stderr, "drover: %s:%s%s\n", name.data != NULL ? name.data : "",
                 error[strspn(error, "0123456789")] == ':' ? "" : " ",
                 line.data != NULL ? line.data : "");

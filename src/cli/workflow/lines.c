@@ -6,12 +6,12 @@
 #include "cli/base/api.h"
 #include "cli/budget/limits.h"
 #include "cli/run/view.h"
-#include "cli/session/ask.h"
+#include "cli/terminal/plain.h"
 #include "cli/workflow/draw.h"
 
 static void words_add(struct text *text, const char *words) {
     AUTO(text_done) struct text line = {0};
-    session_line(&line, words);
+    plain_line(&line, words);
     text_add(text, line.data != NULL ? line.data : "", line.len);
 }
 

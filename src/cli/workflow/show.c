@@ -7,7 +7,7 @@
 
 #include "base/utf8.h"
 #include "cli/run/view.h"
-#include "cli/session/ask.h"
+#include "cli/terminal/plain.h"
 #include "cli/workflow/ask.h"
 #include "cli/workflow/draw.h"
 #include "cli/workflow/end.h"
@@ -35,7 +35,7 @@ static void piece_print(const char *title, const struct text *text) {
     }
     size_t len = utf8_cut((struct bytes){text->data, text->len}, RESULT_SHOWN);
     printf("\n%s\n", title);
-    session_put(text->data, len);
+    plain_print((struct bytes){text->data, len});
     fputs(len < text->len ? " …\n" : text->data[len - 1] == '\n' ? "" : "\n", stdout);
 }
 

@@ -7,15 +7,15 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "cli/base/api.h"
-#include "cli/session/ask.h"
 #include "cli/terminal/cells.h"
+#include "cli/terminal/plain.h"
 
 enum { AGENTS_MAX = 10000, PHASES_MAX = 1000, NAME_BYTES = 200, PROMPT_CELLS = 48 };
 
 /* One line, of a length that somebody reads. Owned by the caller. */
 static char *plain_copy(const char *words) {
     AUTO(text_done) struct text line = {0};
-    session_line(&line, words);
+    plain_line(&line, words);
     struct bytes bytes = {line.data != NULL ? line.data : "", line.len};
     return mem_copy(bytes.data, utf8_cut(bytes, NAME_BYTES));
 }

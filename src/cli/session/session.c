@@ -1,0 +1,151 @@
+/* session.c: requests about one session. */
+#include "cli/session/session.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/id.h"
+#include "base/memory.h"
+#include "cli/base/resource.h"
+#include "cli/run/ask.h"
+
+enum {
+    IMAGE_SIZE_MAX = 64 << 20,
+    BODY_MAX = 8 << 20,
+    COMPACT_RETRY_MS = 10000, /* A daemon that is started again goes on with it. */
+};
+
+static char *member_copy(const json_t *answer, const char *key) {
+    const char *text = talk_text(answer, key);
+    return mem_copy(text, strlen(text));
+}
+
+static void member_set(json_t *object, const char *key, const char *value) {
+    if (value != NULL) {
+        (void)json_object_set_new(object, key, json_string(value)); /* Missing memory: refused. */
+    }
+}
+
+struct err session_make(struct talk *talk, const struct session_wish *wish, char **ret_id,
+                        struct why *why) {
+    AUTO(json_release) json_t *wanted = json_object(), *answer = NULL;
+    AUTO(text_done) struct text body = {0};
+    member_set(wanted, "model", wish->model);
+    member_set(wanted, "root", wish->root);
+    member_set(wanted, "title", wish->title);
+    text_init(&body, BODY_MAX);
+    struct err err = json_write(wanted, &body);
+    if (!err_failed(err)) {
+        const struct resource sessions = {
+            .method = "POST", .base = "/api/v1/sessions", .body = &body};
+        err = resource_ask(talk, &sessions, &answer, why);
+    }
+    if (!err_failed(err)) {
+        *ret_id = member_copy(answer, "id");
+    }
+    return err;
+}
+
+void session_warn_scripted(struct talk *talk) {
+    AUTO(json_release) json_t *settings = NULL;
+    const struct resource resource = {.base = "/api/v1/settings"};
+    struct why ignored; /* A client that may not read settings is not stopped by that. */
+    struct err err = resource_ask(talk, &resource, &settings, &ignored);
+    if (!err_failed(err) && strcmp(talk_text(settings, "model_from"), "none") == 0) {
+        fputs("[no model is set up: a script answers; 'drover provider add' sets one up]\n",
+              stderr);
+    }
+}
+
+struct err session_attach(struct talk *talk, const char *session, const char *path, char **ret_id,
+                          struct why *why) {
+    AUTO(json_release) json_t *answer = NULL;
+    AUTO(text_done) struct text target = {0};
+    AUTO(mem_release) char *content = NULL;
+    size_t len = 0;
+    if (!talk_target(&target, "/api/v1/sessions/", session, "/attachments")) {
+        why_set(why, "that is no session's id");
+        return err_make(ERR_NOT_FOUND, "attach: id");
+    }
+    struct err err = talk->world->file_read(talk->world->ctx, path, IMAGE_SIZE_MAX, &content, &len);
+    if (err_failed(err)) {
+        why_set(why, "%s cannot be read", path);
+        return err;
+    }
+    struct client_request request = {.method = "POST",
+                                     .target = target.data,
+                                     .body = {content, len},
+                                     .type = "application/octet-stream"};
+    err = talk_ask(talk, &request, NULL /* parsed is enough */, &answer, why);
+    if (err.code == ERR_BAD_IMAGE) {
+        why_set(why, "%s is no PNG, JPEG, GIF or WebP image", path);
+    }
+    if (!err_failed(err)) {
+        *ret_id = member_copy(answer, "id");
+    }
+    return err;
+}
+
+struct err session_say(struct talk *talk, const struct session_say *say, char **ret_run,
+                       struct why *why) {
+    AUTO(json_release) json_t *message = json_object(), *answer = NULL;
+    AUTO(text_done) struct text body = {0};
+    uint8_t random[10];
+    world_random(talk->world, random, sizeof random);
+    struct id client = id_make("cli", world_wall_ms(talk->world), random);
+    member_set(message, "text", say->text);
+    member_set(message, "model", say->model);
+    member_set(message, "policy", say->policy);
+    member_set(message, "client_id", client.text);
+    if (say->schema != NULL) {
+        (void)json_object_set_new(message, "schema", json_deep_copy(say->schema));
+    }
+    if (say->images != NULL && json_array_size(say->images) > 0) {
+        (void)json_object_set_new(message, "attachments", json_deep_copy(say->images));
+    }
+    text_init(&body, BODY_MAX);
+    struct err err = json_write(message, &body);
+    if (!err_failed(err)) {
+        const struct resource messages = {.method = "POST",
+                                          .base = "/api/v1/sessions/",
+                                          .id = say->session,
+                                          .rest = "/messages",
+                                          .body = &body,
+                                          .retry_ms = RUN_RETRY_MS,
+                                          .unknown = "that is no session's id"};
+        err = resource_ask(talk, &messages, &answer, why);
+    }
+    if (!err_failed(err)) {
+        *ret_run = member_copy(answer, "run");
+    }
+    return err;
+}
+
+struct err session_ends(struct talk *talk, const char *session, struct session_ends *ret_ends,
+                        struct why *why) {
+    AUTO(json_release) json_t *answer = NULL;
+    const struct resource stream = {
+        .base = "/api/v1/streams/session:", .id = session, .retry_ms = RUN_RETRY_MS};
+    struct err err = resource_ask(talk, &stream, &answer, why);
+    if (err.code == ERR_NOT_FOUND && why->text[0] != '\0') {
+        why_set(why, "there is no session with that id; 'drover session ls' lists them");
+    }
+    if (!err_failed(err)) {
+        *ret_ends = (struct session_ends){.floor = talk_int(answer, "floor"),
+                                          .head = talk_int(answer, "head")};
+    }
+    return err;
+}
+
+struct err session_compact(struct talk *talk, const char *session, json_t **ret_run,
+                           struct why *why) {
+    AUTO(json_release) json_t *begun = NULL;
+    const struct resource compact = {
+        .method = "POST", SESSION_RESOURCE(session), .rest = "/compact"};
+    struct err err = resource_ask(talk, &compact, &begun, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    const struct run_wait wait = {.id = talk_text(begun, "id"), .retry_ms = COMPACT_RETRY_MS};
+    return run_wait(talk, &wait, ret_run, why);
+}

@@ -1,0 +1,52 @@
+/* session.h: sessions are made, given images, spoken to and summarised.
+ *
+ * Promise    a message has an id of its own, so that sending it again, because an answer got lost,
+ *            says it once.
+ * Ownership  *ret_id, *ret_run (mem_free; a run as JSON: json_decref) are the caller's.
+ * Threads    one.
+ * Failure    as resource.h.
+ */
+#ifndef DROVER_CLI_SESSION_SESSION_H
+#define DROVER_CLI_SESSION_SESSION_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/json/json.h"
+#include "cli/base/api.h"
+#include "cli/session/session.h"
+
+/* Members of the struct resource of one session. */
+#define SESSION_RESOURCE(id_)                                                                      \
+    .base = "/api/v1/sessions/", .id = (id_), .unknown = "there is no session with that id"
+
+/* Creates a session. */
+struct session_wish {
+    const char *model, *root, *title; /* NULL: none. */
+};
+MUST_CHECK struct err session_make(struct talk *talk, const struct session_wish *wish,
+                                   char **ret_id, struct why *why);
+/* Warns on stderr where no provider is set up, so that a script answers: for commands that were
+ * given no model. */
+void session_warn_scripted(struct talk *talk);
+/* Adds an image to a session; *ret_id: of the attachment. */
+MUST_CHECK struct err session_attach(struct talk *talk, const char *session, const char *path,
+                                     char **ret_id, struct why *why);
+/* Sends a message; *ret_run: the turn that answers it. `policy` NULL: enqueue. */
+struct session_say {
+    const char *session, *text, *model, *policy;
+    const json_t *schema; /* Of the answer; NULL: words. */
+    const json_t *images; /* Array of what session_attach gave; NULL: none. */
+};
+MUST_CHECK struct err session_say(struct talk *talk, const struct session_say *say, char **ret_run,
+                                  struct why *why);
+/* Floor and head of the session's stream now: a turn that runs is behind its floor. */
+struct session_ends {
+    int64_t floor, head;
+};
+MUST_CHECK struct err session_ends(struct talk *talk, const char *session,
+                                   struct session_ends *ret_ends, struct why *why);
+/* Has the messages summarised for the model, and waits until that run has ended. */
+MUST_CHECK struct err session_compact(struct talk *talk, const char *session, json_t **ret_run,
+                                      struct why *why);
+
+#endif

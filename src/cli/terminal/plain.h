@@ -1,0 +1,18 @@
+/* plain.h: text that came from a model, a script or a file, shown on a terminal.
+ *
+ * Promise    the text is not trusted with the terminal: control characters do not pass. U+0080 to
+ *            U+009F do not either, which are to a terminal what ESC and a letter are.
+ * Threads    any; plain_print writes to stdout.
+ */
+#ifndef DROVER_CLI_TERMINAL_PLAIN_H
+#define DROVER_CLI_TERMINAL_PLAIN_H
+
+#include "base/base.h"
+#include "base/text.h"
+
+/* Prints the text; line breaks and tabs pass. */
+void plain_print(struct bytes text);
+/* Initialises `line`, and adds the text as one line: runs of control characters become a blank. */
+void plain_line(struct text *line, const char *text);
+
+#endif
