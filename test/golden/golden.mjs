@@ -9,6 +9,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -80,6 +81,7 @@ export class Golden {
     // Not below TMPDIR: the length of a path must not depend on the machine.
     this.folder = mkdtempSync("/tmp/drg-");
     this.names.add(this.folder, "<folder>");
+    this.names.add(`${hostname()}:`, "<host>:");
     for (const name of ["home", "root"]) {
       this[name] = path.join(this.folder, name);
       mkdirSync(this[name]);

@@ -13,6 +13,8 @@ const ESTIMATED = new Set(
   `fresh cache_read cache_write output reasoning context_used tokens`.split(" "),
 );
 const ID = /\b([a-z]{3})_[0-9a-hjkmnp-tv-z]{26}\b/g;
+/** A data directory on its machine: where a host is. */
+const PLACE = /\b[0-9a-f]{32}\/\d+\/[0-9a-f]{16}\b/g;
 const SECRET = /\bdrv_[0-9a-f]{64}\b/g;
 /** A time in milliseconds, of the years 2020 to 2033. */
 const MILLISECONDS = /(?<!\d)1[6-9]\d{11}(?!\d)/g;
@@ -56,6 +58,7 @@ export class Names {
     return shown
       .replace(this.version, "<version>")
       .replace(SECRET, "<secret>")
+      .replace(PLACE, "<place>")
       .replace(ID, (id, kind) => this.#id(id, kind))
       .replace(MILLISECONDS, "<ms>")
       .replace(/(duration_ms\\?":)\d+/g, "$1<n>")
