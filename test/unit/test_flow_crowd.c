@@ -24,7 +24,7 @@ static int open_crowd(void **state) {
     crowd->world = *world_real();
     crowd->world.ctx = crowd;
     crowd->world.mono_ns = mono_ns;
-    crowd->now_ns = 1000 * (uint64_t)FLOW_COMPANY_NS;
+    crowd->now_ns = 1000 * (uint64_t)FLOW_BATCH_NS;
     const struct loop_options options = {.world = &crowd->world};
     if (err_failed(loop_open(&options, &crowd->flows.options.loop))) {
         return -1;
@@ -43,58 +43,58 @@ static int close_crowd(void **state) {
 
 static void nobody_waits_alone(void **state) {
     struct crowd *crowd = *state;
-    assert_false(flows__expects_company(&crowd->flows));
-    flow__computes(&crowd->one);
-    flow__computed(&crowd->one); /* It says what is to be stored. */
-    assert_false(flows__expects_company(&crowd->flows));
+    assert_false(flows__batch_expected(&crowd->flows));
+    flow__computing_begin(&crowd->one);
+    flow__computing_end(&crowd->one); /* It says what is to be stored. */
+    assert_false(flows__batch_expected(&crowd->flows));
 }
 
 static void one_waits_for_another_script_that_was_told_something(void **state) {
     struct crowd *crowd = *state;
-    flow__computes(&crowd->one);
-    flow__computes(&crowd->other);
-    flow__computed(&crowd->one);
-    assert_true(flows__expects_company(&crowd->flows));
-    flow__computed(&crowd->other);
-    assert_false(flows__expects_company(&crowd->flows)); /* The last one takes all along. */
+    flow__computing_begin(&crowd->one);
+    flow__computing_begin(&crowd->other);
+    flow__computing_end(&crowd->one);
+    assert_true(flows__batch_expected(&crowd->flows));
+    flow__computing_end(&crowd->other);
+    assert_false(flows__batch_expected(&crowd->flows)); /* The last one takes all along. */
 }
 
 static void a_script_that_computes_for_long_is_waited_for_no_more(void **state) {
     struct crowd *crowd = *state;
-    flow__computes(&crowd->one);
-    crowd->now_ns += FLOW_COMPANY_NS / 2;
-    flow__computes(&crowd->other);
-    crowd->now_ns += FLOW_COMPANY_NS / 2 + 1;
-    assert_true(flows__expects_company(&crowd->flows));
-    assert_false(crowd->one.computes);
-    crowd->now_ns += FLOW_COMPANY_NS / 2;
-    assert_false(flows__expects_company(&crowd->flows));
-    assert_false(crowd->other.computes);
-    flow__computes(&crowd->one); /* It is told more. */
-    assert_true(flows__expects_company(&crowd->flows));
-    flow__computed(&crowd->one);
+    flow__computing_begin(&crowd->one);
+    crowd->now_ns += FLOW_BATCH_NS / 2;
+    flow__computing_begin(&crowd->other);
+    crowd->now_ns += FLOW_BATCH_NS / 2 + 1;
+    assert_true(flows__batch_expected(&crowd->flows));
+    assert_false(crowd->one.computing.listed);
+    crowd->now_ns += FLOW_BATCH_NS / 2;
+    assert_false(flows__batch_expected(&crowd->flows));
+    assert_false(crowd->other.computing.listed);
+    flow__computing_begin(&crowd->one); /* It is told more. */
+    assert_true(flows__batch_expected(&crowd->flows));
+    flow__computing_end(&crowd->one);
 }
 
 static void who_is_told_twice_computes_once(void **state) {
     struct crowd *crowd = *state;
-    flow__computes(&crowd->one);
-    flow__computes(&crowd->other);
-    flow__computes(&crowd->one);
-    flow__computed(&crowd->other);
-    assert_true(flows__expects_company(&crowd->flows));
-    flow__computed(&crowd->one);
-    flow__computed(&crowd->one);
-    assert_false(flows__expects_company(&crowd->flows));
+    flow__computing_begin(&crowd->one);
+    flow__computing_begin(&crowd->other);
+    flow__computing_begin(&crowd->one);
+    flow__computing_end(&crowd->other);
+    assert_true(flows__batch_expected(&crowd->flows));
+    flow__computing_end(&crowd->one);
+    flow__computing_end(&crowd->one);
+    assert_false(flows__batch_expected(&crowd->flows));
 }
 
 static void a_crowd_has_a_bound(void **state) {
     struct crowd *crowd = *state;
-    flow__computes(&crowd->one);
-    crowd->flows.crowd = FLOW_CROWD_MAX - 1;
-    assert_true(flows__expects_company(&crowd->flows));
-    crowd->flows.crowd = FLOW_CROWD_MAX;
-    assert_false(flows__expects_company(&crowd->flows));
-    flow__computed(&crowd->one);
+    flow__computing_begin(&crowd->one);
+    crowd->flows.batched = FLOW_BATCH_MAX - 1;
+    assert_true(flows__batch_expected(&crowd->flows));
+    crowd->flows.batched = FLOW_BATCH_MAX;
+    assert_false(flows__batch_expected(&crowd->flows));
+    flow__computing_end(&crowd->one);
 }
 
 #define CROWD_TEST(test) cmocka_unit_test_setup_teardown(test, open_crowd, close_crowd)

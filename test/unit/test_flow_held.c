@@ -1,7 +1,7 @@
 /* What becomes of an agent whose row goes to the store together with the work of another one. */
 #include "journal_kit.h"
 
-#include "dispatch/workflow/flow.h"
+#include "dispatch/workflow/settle.h"
 
 struct held {
     struct kit *kit;
@@ -24,10 +24,6 @@ static int open_held(void **state) {
     flow->state = FLOW_LIVE;
     flow->node.name = BYTES("run_flow");
     flow->owner = mem_copy("ann", 3);
-    flow->waiting_end = &flow->waiting;
-    flow->kept_end = &flow->kept;
-    flow->done_end = &flow->done;
-    flow->seeking_end = &flow->seeking;
     table_init(&flow->calls);
     *state = held;
     return 0;
@@ -44,9 +40,9 @@ static int close_held(void **state) {
     struct held *held = *state;
     struct flow *flow = &held->flow;
     drain(held);
-    flow__drop_held(flow);
-    while (flow->errands != NULL) {
-        flow__errand_free(flow->errands);
+    flow__drop_delayed(flow);
+    while (flow->ops != NULL) {
+        flow__op_free(flow->ops);
     }
     table_done(&flow->calls);
     mem_free(flow->owner);
@@ -55,8 +51,8 @@ static int close_held(void **state) {
     return 0;
 }
 
-static struct held *held_of(const struct flow_errand *errand) {
-    return CONTAINER_OF(errand->flow, struct held, flow);
+static struct held *held_of(const struct flow_op *op) {
+    return CONTAINER_OF(op->flow, struct held, flow);
 }
 
 static struct err row_tx(struct tx *tx, void *ctx) {
@@ -77,20 +73,20 @@ static struct err other_tx(struct tx *tx, void *ctx) {
 
 /* The agent's own end was answered before: there was no row. A check that failed here would leave
  * the store in the middle of its answers. */
-static void row_done(struct flow_errand *errand) {
-    struct held *held = held_of(errand);
-    const struct call *call = errand->call;
+static void row_done(struct flow_op *op) {
+    struct held *held = held_of(op);
+    const struct call *call = op->call;
     held->row_done = true;
     held->state = call->state;
     held->unwritten = call->unwritten;
-    held->told = held->flow.done != NULL;
+    held->told = held->flow.done.first != NULL;
     held->kept = call->result.len > 0;
-    flow__errand_free(errand);
+    flow__op_free(op);
 }
 
-static void other_done(struct flow_errand *errand) {
-    held_of(errand)->other_done = true;
-    flow__errand_free(errand);
+static void other_done(struct flow_op *op) {
+    held_of(op)->other_done = true;
+    flow__op_free(op);
 }
 
 static struct call *call_that_said_something(struct flow *flow) {
@@ -110,12 +106,12 @@ static void the_end_of_an_agent_waits_for_its_row_that_failed_with_another_end(v
     struct held *held = *state;
     struct flow *flow = &held->flow;
     struct call *call = call_that_said_something(flow);
-    struct flow_errand *row = flow__errand(flow, row_tx, row_done);
+    struct flow_op *row = flow__op(flow, row_tx, row_done);
     row->call = call;
     row->begins = row->lazy = true;
     held->failures = 1;
-    flow__send(row);
-    flow__send(flow__errand(flow, other_tx, other_done));
+    flow__op_send(row);
+    flow__op_send(flow__op(flow, other_tx, other_done));
     call__store(call);
     drain(held);
     assert_true(held->row_done);

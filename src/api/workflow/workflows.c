@@ -7,7 +7,7 @@
 #include "base/json/json.h"
 #include "base/limits.h"
 #include "base/memory.h"
-#include "dispatch/workflow/judge.h"
+#include "dispatch/workflow/check.h"
 
 enum { LOOK_ROOT };
 

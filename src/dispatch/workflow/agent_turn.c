@@ -1,119 +1,94 @@
 /* agent_turn.c: an agent with tools: a turn of a session of its own.
  *
- * Who performs turns performs it; here it is only waited for. A note of the turn's row says that it
- * has ended, and what it said is read then. A daemon that comes back finds the turn's name in the
- * row of the step, and looks once whether it has ended while nobody waited. */
-#include <string.h>
-
+ * dispatch/turn performs the turn; here it is only waited for. A note of the turn's row reports
+ * that it has ended, and its answer is read then. A daemon that comes back finds the turn's name in
+ * the row of the step, and reads once whether it has ended while nobody waited.
+ *
+ * Silence. dispatch/turn knows when the model was heard last, and is asked from time to time. Only
+ * a model that is being asked counts: a tool, a command, a check and a summary have limits of their
+ * own, and an agent that waits for a person, a budget or a place in line does not work at all. Like
+ * an agent that is one call it is restarted, WORKFLOW_RESTARTS_MAX times, each time as a new
+ * attempt of its row and with a turn of its own; then it is null, `stuck`. */
 #include "base/memory.h"
-#include "dispatch/workflow/flow.h"
+#include "dispatch/turn/turns.h"
+#include "dispatch/workflow/agent.h"
+#include "dispatch/workflow/settle.h"
 #include "tool/tool.h"
 
-/* Not of an agent in a workflow: nobody sits before it, and the script is who starts others. */
+/* Not for an agent in a workflow: no person sits before it, and the script starts others. */
 static const enum tool_id left_out[] = {
     TOOL_ASK_USER,        TOOL_READ_SESSION,    TOOL_RUN_WORKFLOW,   TOOL_SPAWN_SUBAGENT,
     TOOL_SUBAGENT_CANCEL, TOOL_SUBAGENT_RESULT, TOOL_SUBAGENT_STATUS};
 
-static const json_t *opts_of(const struct call *call) {
-    return json_object_get(call->message, "opts");
+/* A limit that the script has set; -1: none. What is no whole number for us is a huge one. */
+static int64_t call_limit(const struct call *call, const char *name) {
+    return call__option(call, name) == NULL
+               ? -1
+               : json_int(json_object_get(call->message, "opts"), name, INT32_MAX);
 }
 
-/* A limit that the script has set; -1: it has not. What is no whole number for us is a huge one. */
-static int64_t limit_of(const struct call *call, const char *name) {
-    const json_t *limit = json_object_get(opts_of(call), name);
-    return limit == NULL ? -1 : json_is_integer(limit) ? json_integer_value(limit) : INT32_MAX;
+static tool_set call_type_tools(const struct call *call) {
+    return call->type.instructions != NULL ? call->type.tools : TOOL_SET_ALL;
 }
 
-static bool is_typed(const struct call *call) {
-    return call->type.instructions != NULL;
-}
-
-/* Its worker has refused names that nobody knows; one of before left them to us. */
-static tool_set asked_tools(const struct call *call) {
-    const json_t *names = json_object_get(opts_of(call), "tools");
+/* Its worker has refused names that nobody knows; earlier workers left them to us. */
+static tool_set call_asked_tools(const struct call *call) {
+    const json_t *names = call__option(call, "tools");
     tool_set tools = names == NULL ? TOOL_SET_ALL : 0;
     for (size_t i = 0; i < json_array_size(names); i++) {
         const json_t *name = json_array_get(names, i);
-        const char *text = json_string_value(name);
-        tools |=
-            text == NULL ? 0 : agent_tools_named((struct bytes){text, json_string_length(name)});
+        const struct bytes text = {json_string_value(name), json_string_length(name)};
+        tools |= text.data == NULL ? 0 : agent_tools_named(text);
     }
     return tools;
 }
 
 bool call__has_tools(const struct call *call) {
-    bool none = asked_tools(call) == 0 || limit_of(call, "max_tool_calls") == 0 ||
-                limit_of(call, "max_tool_iters") == 0 || (is_typed(call) && call->type.tools == 0);
+    bool none = call_asked_tools(call) == 0 || call_limit(call, "max_tool_calls") == 0 ||
+                call_limit(call, "max_tool_iters") == 0 || call_type_tools(call) == 0;
     return !call->nested && call->flow->root[0] != '\0' && !none;
 }
 
-/* --- Begun ------------------------------------------------------------------------------------ */
+/* --- Its row ---------------------------------------------------------------------------------- */
 
-static bool is_left_out(enum tool_id id) {
-    for (size_t i = 0; i < COUNT_OF(left_out); i++) {
-        if (left_out[i] == id) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_named(const json_t *names, const char *name) {
-    bool found = names == NULL;
-    for (size_t i = 0; i < json_array_size(names) && !found; i++) {
-        const char *one = json_string_value(json_array_get(names, i));
-        found = one != NULL && strcmp(one, name) == 0;
-    }
-    return found;
-}
-
-/* Of what the script asks for, and the agent's type may use, what the run may; NULL: all. */
 json_t *flow__tools(const json_t *allowed, tool_set asked) {
     json_t *names = json_array();
+    for (size_t i = 0; i < COUNT_OF(left_out); i++) {
+        asked &= ~tool_set_of(left_out[i]);
+    }
     for (unsigned id = 0; id < TOOL_COUNT; id++) {
         const char *name = tool_get((enum tool_id)id)->name;
-        bool fits = !is_left_out((enum tool_id)id) && (asked & tool_set_of((enum tool_id)id)) != 0;
-        if (fits && is_named(allowed, name)) {
+        bool fits = allowed == NULL;
+        for (size_t i = 0; i < json_array_size(allowed) && !fits; i++) {
+            const char *one = json_string_value(json_array_get(allowed, i));
+            fits = one != NULL && strcmp(one, name) == 0;
+        }
+        if (fits && (asked & tool_set_of((enum tool_id)id)) != 0) {
             (void)json_array_append_new(names, json_string(name));
         }
     }
     return names;
 }
 
-/* The run's own holds for each of its agents; who asks for less gets less. */
-static void narrow_calls(const struct call *call, json_t *settings) {
-    const json_t *of_run = json_object_get(settings, "max_tool_calls");
-    int64_t limit = limit_of(call, "max_tool_calls");
-    if (limit > 0 && (!json_is_integer(of_run) || json_integer_value(of_run) > limit)) {
-        (void)json_object_set_new(settings, "max_tool_calls", json_integer(limit));
-    }
-}
-
-/* The call behind the last round is the one that sums up. */
-static int64_t calls_max(const struct call *call) {
-    int64_t rounds = limit_of(call, "max_tool_iters");
-    return rounds < 0 ? 0 : rounds < INT32_MAX ? rounds + 1 : INT32_MAX;
-}
-
-/* A script that edits files would stop at its first one, so nobody is asked (decisions/042). What a
- * model has started may what its session may, and no more. */
-static void take_edits(const struct call *call, json_t *settings) {
-    bool confined = json_is_true(json_object_get(call->flow->spec, "confined"));
-    if (!confined && json_object_get(settings, "edits") == NULL) {
-        (void)json_object_set_new(settings, "edits", json_string("allow")); /* NULL is refused. */
-    }
-}
-
-static void write_settings(const struct call *call, struct text *text) {
+static void call_write_settings(const struct call *call, struct text *text) {
     const json_t *of_run = json_object_get(call->flow->spec, "settings");
-    const json_t *effort = json_object_get(opts_of(call), "effort");
-    const json_t *allowed = json_object_get(of_run, "tools");
+    const json_t *effort = call__option(call, "effort");
     AUTO(json_release)
     json_t *settings = of_run == NULL ? json_object() : json_copy((json_t *)of_run);
-    const tool_set typed = is_typed(call) ? call->type.tools : TOOL_SET_ALL;
-    (void)json_object_set_new(settings, "tools", flow__tools(allowed, asked_tools(call) & typed));
-    narrow_calls(call, settings);
-    take_edits(call, settings);
+    (void)json_object_set_new(settings, "tools",
+                              flow__tools(json_object_get(of_run, "tools"),
+                                          call_asked_tools(call) & call_type_tools(call)));
+    /* The run's limit holds for each of its agents; one that asks for less gets less. */
+    int64_t limit = call_limit(call, "max_tool_calls");
+    if (limit > 0 && json_int(settings, "max_tool_calls", INT64_MAX) > limit) {
+        (void)json_object_set_new(settings, "max_tool_calls", json_integer(limit));
+    }
+    /* A script that edits files would stop at its first one, so nobody is asked (decisions/042).
+     * What a model has started may do what its session may, and no more. */
+    if (!json_is_true(json_object_get(call->flow->spec, "confined")) &&
+        json_object_get(settings, "edits") == NULL) {
+        (void)json_object_set_new(settings, "edits", json_string("allow")); /* NULL is refused. */
+    }
     if (effort != NULL) {
         const char *name = json_string_value(effort);
         bool more = name != NULL && (strcmp(name, "xhigh") == 0 || strcmp(name, "max") == 0);
@@ -126,118 +101,172 @@ static void write_settings(const struct call *call, struct text *text) {
     }
 }
 
-static struct id new_id(const struct flow *flow, const char *prefix) {
-    const struct world *world = loop_world(flow->flows->options.loop);
-    uint8_t random[10];
-    world_random(world, random, sizeof random);
-    return id_make(prefix, world_wall_ms(world), random);
-}
-
-/* The texts stay with the errand, which outlives the transaction. */
-void call__prepare_talk(struct call *call, struct flow_errand *errand) {
+/* The texts stay with the op, which outlives the transaction. */
+void call__fill_turn(struct call *call, struct flow_op *op) {
     const struct flow *flow = call->flow;
-    const json_t *schema = json_object_get(opts_of(call), "schema");
-    const struct bytes label = call__name(call->message, "label");
-    text_init(&errand->bytes, 2 * (size_t)RUN_SPEC_MAX);
-    write_settings(call, &errand->bytes);
-    size_t settings_len = errand->bytes.len;
-    if (schema != NULL && err_failed(json_write(schema, &errand->bytes))) {
-        errand->bytes.len = settings_len;
+    const json_t *schema = call__option(call, "schema");
+    const struct bytes label = call__name(call->message, "label"),
+                       root = bytes_of(call__root(call));
+    const int64_t rounds = call_limit(call, "max_tool_iters");
+    struct text *bytes = &op->bytes;
+    text_init(bytes, 2 * (size_t)RUN_SPEC_MAX);
+    call_write_settings(call, bytes);
+    const size_t schema_at = bytes->len;
+    if (schema != NULL && err_failed(json_write(schema, bytes))) {
+        bytes->len = schema_at;
     }
-    size_t schema_len = errand->bytes.len - settings_len;
-    call__write_instructions(call, &errand->bytes);
-    size_t words_len = errand->bytes.len - settings_len - schema_len;
-    const char *root = call__root(call); /* Of its own: it may go before the errand does. */
-    size_t root_at = errand->bytes.len, root_len = strlen(root);
-    text_add(&errand->bytes, root, root_len);
-    bool copied = errand->bytes.len == root_at + root_len;
-    errand->talk = (struct step_talk){
-        .session = new_id(flow, "ses"),
+    const size_t words_at = bytes->len;
+    call__write_instructions(call, bytes);
+    const size_t root_at = bytes->len;
+    text_add(bytes, root.data, root.len); /* Of its own tree: that may go before the op does. */
+    const char *data = bytes->data;
+    op->talk = (struct step_talk){
+        .session = flows__new_id(flow->flows, "ses"),
         .turn = call->turn,
-        .message = new_id(flow, "msg"),
-        .answer = new_id(flow, "msg"),
+        .message = flows__new_id(flow->flows, "msg"),
+        .answer = flows__new_id(flow->flows, "msg"),
         .title = label.len == 0 ? BYTES("An agent of a workflow") : label,
         .project = flow__project(flow),
-        .root = {copied ? errand->bytes.data + root_at : root, root_len},
-        .settings = {errand->bytes.data, settings_len},
-        .schema = {schema_len > 0 ? errand->bytes.data + settings_len : NULL, schema_len},
-        .instructions = {words_len > 0 ? errand->bytes.data + settings_len + schema_len : NULL,
-                         words_len},
-        .calls_max = calls_max(call)};
-    errand->begin.talk = &errand->talk;
+        .root = {bytes->len == root_at + root.len ? data + root_at : root.data, root.len},
+        .settings = {data, schema_at},
+        .schema = {words_at > schema_at ? data + schema_at : NULL, words_at - schema_at},
+        .instructions = {root_at > words_at ? data + words_at : NULL, root_at - words_at},
+        /* The call after the last round is the one that sums up. */
+        .calls_max = rounds < 0           ? 0
+                     : rounds < INT32_MAX ? rounds + 1
+                                          : INT32_MAX};
+    op->begin.talk = &op->talk;
 }
 
-static void enter(struct call *call) {
+/* --- Silence of its model --------------------------------------------------------------------- */
+
+static void call_watch_silence(struct call *call, int64_t wait_ms);
+
+/* Somebody may have been faster: then it is another attempt, or over. */
+static struct err restart_tx(struct tx *tx, void *ctx) {
+    struct flow_op *op = ctx;
+    const struct run_key key = {.run = bytes_of(op->begin.run.text)};
+    const struct run_bounds bounds = flow__bounds(op->flow);
+    struct run_row row;
+    struct why why = {""};
+    bool found = false;
+    struct err err = tx_run_find(tx, &key, &found, &row);
+    if (err_failed(err) || !found || row.attempt != op->end.attempt) {
+        return err;
+    }
+    err = tx_step_restart(tx, &key, &bounds, &row, &why);
+    return err.code == ERR_STEP_ENDED ? ERR_OK : err;
+}
+
+/* The note of its row has reported the outcome. */
+static void restart_done(struct flow_op *op) {
+    struct call *call = op->call;
+    flow__op_free(op);
+    if (call->state == CALL_TURN) {
+        call_watch_silence(call, call->flow->flows->options.limits.stuck_ms);
+    }
+}
+
+static void call_on_silence(struct timer *timer) {
+    struct call *call = CONTAINER_OF(timer, struct call, timer);
+    const struct flows *flows = call->flow->flows;
+    const int64_t stuck_ms = flows->options.limits.stuck_ms;
+    if (call->state != CALL_TURN) {
+        return;
+    }
+    int64_t silence_ms = turns_silence_ms(flows->turns_of, bytes_of(call->turn.text));
+    if (silence_ms < stuck_ms) {
+        call_watch_silence(call, silence_ms < 0 ? stuck_ms / 2 : stuck_ms - silence_ms);
+    } else if (call->silences < WORKFLOW_RESTARTS_MAX) {
+        struct flow_op *op = call__op(call, restart_tx, restart_done);
+        call->silences++;
+        call->silence_restart = true;
+        op->begin.run = call->run; /* The call may be gone before it is written. */
+        op->end.attempt = call->attempt;
+        flow__op_send(op);
+    } else {
+        call__fail(call, CAUSE_STUCK, "its model said nothing for too long, three times");
+    }
+}
+
+static void call_watch_silence(struct call *call, int64_t wait_ms) {
+    const struct flows *flows = call->flow->flows;
+    if (flows->turns_of != NULL) {
+        timer_start(flows->options.loop, &call->timer, (uint64_t)wait_ms, call_on_silence);
+    }
+}
+
+/* --- Waited for ------------------------------------------------------------------------------- */
+
+static void call_enter_turn(struct call *call) {
     struct flows *flows = call->flow->flows;
     call->turn_node.name = bytes_of(call->turn.text);
-    if (!call->talks) {
-        call->talks = true;
+    if (!call->has_turn) {
+        call->has_turn = true;
         table_add(&flows->turns, &call->turn_node);
-        call__watch_silence(call);
+        call_watch_silence(call, flows->options.limits.stuck_ms);
     }
 }
 
-void call__leave_talk(struct call *call) {
-    if (call->talks) {
+void call__leave_turn(struct call *call) {
+    if (call->has_turn) {
         table_remove(&call->flow->flows->turns, &call->turn_node);
-        call->talks = false;
+        call->has_turn = false;
     }
 }
 
-void call__new_talk(struct call *call) {
-    call->turn = new_id(call->flow, "run");
-    enter(call);
+void call__new_turn(struct call *call) {
+    call->turn = flows__new_id(call->flow->flows, "run");
+    call_enter_turn(call);
 }
 
-/* --- Its end ---------------------------------------------------------------------------------- */
-
-static struct err look_tx(struct tx *tx, void *ctx) {
-    struct flow_errand *errand = ctx;
-    struct step_talked *talked = &errand->talked;
-    text_clear(&errand->bytes);
-    struct err err = tx_step_talked(tx, errand->run, talked);
+static struct err turn_read_tx(struct tx *tx, void *ctx) {
+    struct flow_op *op = ctx;
+    struct step_talked *talked = &op->talked;
+    text_clear(&op->bytes);
+    struct err err = tx_step_talked(tx, op->run, talked);
     if (err_failed(err)) {
         return err;
     }
-    text_add(&errand->bytes, talked->said.data, talked->said.len);
-    text_add(&errand->bytes, talked->note.data, talked->note.len);
-    return text_failed(&errand->bytes) ? text_error(&errand->bytes, "flow: talk") : ERR_OK;
+    text_add(&op->bytes, talked->said.data, talked->said.len);
+    text_add(&op->bytes, talked->note.data, talked->note.len);
+    return text_failed(&op->bytes) ? text_error(&op->bytes, "flow: talk") : ERR_OK;
 }
 
 /* With a schema it is JSON already, which its turn has checked. */
-static bool take_said(struct call *call, struct bytes said) {
+static bool call_take_answer(struct call *call, struct bytes answer) {
     AUTO(json_release) json_t *json = NULL;
     text_clear(&call->result);
-    if (json_object_get(opts_of(call), "schema") == NULL) {
-        text_add_json(&call->result, said.data, said.len);
+    if (call__option(call, "schema") == NULL) {
+        text_add_json(&call->result, answer.data, answer.len);
         return !text_failed(&call->result);
     }
-    return !err_failed(json_parse(said.data, said.len, JSON_DEPTH_MAX, &json, NULL)) &&
+    return !err_failed(json_parse(answer.data, answer.len, JSON_DEPTH_MAX, &json, NULL)) &&
            !err_failed(json_write(json, &call->result));
 }
 
-static void ended(struct call *call, const struct flow_errand *errand) {
-    const struct step_talked *talked = &errand->talked;
-    const char *bytes = errand->bytes.data == NULL ? "" : errand->bytes.data;
+static void call_turn_ended(struct call *call, const struct flow_op *op) {
+    const struct step_talked *talked = &op->talked;
+    const char *bytes = op->bytes.data == NULL ? "" : op->bytes.data;
+    const struct bytes note = {bytes + talked->said.len, talked->note.len};
     bool good = talked->state == RUN_SUCCEEDED || talked->state == RUN_DEGRADED;
     call->cause = talked->cause;
     call->resume_at_ms = talked->resume_at_ms;
-    const struct bytes note = {bytes + talked->said.len, talked->note.len};
     if (call->cause == CAUSE_SCHEMA_MISMATCH) {
         call__note_misfit(call, note);
     } else {
         mem_free(call->note);
         call->note = mem_copy(note.data, note.len);
     }
-    if (good && !take_said(call, (struct bytes){bytes, talked->said.len})) {
-        bool owes_object = json_object_get(opts_of(call), "schema") != NULL;
+    if (good && !call_take_answer(call, (struct bytes){bytes, talked->said.len})) {
+        bool owes_object = call__option(call, "schema") != NULL;
         call->cause = owes_object ? CAUSE_SCHEMA_MISMATCH : CAUSE_TOO_LARGE;
     }
     call__ended(call);
 }
 
-/* While somebody is asked, its place is for others, and its clock stands still. */
-static void set_waiting(struct call *call, bool waits) {
+/* While a person is asked, its slot is for others, and its deadline does not run. */
+static void call_set_waiting(struct call *call, bool waits) {
     struct flow *flow = call->flow;
     int64_t now_ms = flows__mono_ms(flow->flows);
     if (waits) {
@@ -250,85 +279,78 @@ static void set_waiting(struct call *call, bool waits) {
         call__watch_deadline(call);
     }
     if (waits == call->counted) {
-        call->counted = !waits;
-        flow->working += waits ? -1 : 1;
+        call__set_counted(call, !waits);
         flow__pump(flow);
     }
 }
 
-static void look(struct call *call);
-
 /* The agent's turn waits for its provider. The agent is shown as waiting, too, and keeps its slot
  * and its deadline. */
-static void tell_wait(struct call *call, int64_t resume_at_ms) {
+static void call_wait_until(struct call *call, int64_t resume_at_ms) {
     const struct provider_wait wait = {.resume_at_ms = resume_at_ms};
     call__wait(call, &wait);
 }
 
-/* One of an earlier life goes on: what it waited until now is stored with its turn. */
-static void take_wait(struct call *call, const struct step_talked *talked) {
-    if (call->noted) {
-        look(call); /* What was read may be older than what was heard. */
+static void call_read_turn(struct call *call);
+
+static void turn_read_done(struct flow_op *op) {
+    struct call *call = op->call;
+    const struct flow *flow = op->flow;
+    const struct step_talked talked = op->talked; /* Its texts go with the op. */
+    bool outdated = strcmp(op->talk.turn.text, call->turn.text) != 0; /* It was restarted. */
+    bool ignored = flow->state == FLOW_ENDING || call->state != CALL_TURN || outdated;
+    if (!ignored && talked.found && talked.ended) {
+        call_turn_ended(call, op);
+        ignored = true;
+    }
+    flow__op_free(op);
+    if (ignored) {
         return;
     }
-    call->waited_ms = talked->waited_ms;
-    call->waits_since_ms = 0;
-    set_waiting(call, talked->state == RUN_WAITING && talked->resume_at_ms == 0);
-    tell_wait(call, talked->resume_at_ms);
-}
-
-static void looked(struct flow_errand *errand) {
-    struct call *call = errand->call;
-    struct flow *flow = errand->flow;
-    const struct step_talked talked = errand->talked; /* Its texts go with the errand. */
-    bool of_before = strcmp(errand->talk.turn.text, call->turn.text) != 0; /* It was restarted. */
-    if (flow->state == FLOW_ENDING || call->state != CALL_TALKING || of_before) {
-        flow__errand_free(errand);
-    } else if (!talked.found) {
-        flow__errand_free(errand);
+    if (!talked.found) {
         call__fail(call, CAUSE_OUTCOME_UNKNOWN, "the turn of its agent was removed");
-    } else if (talked.ended) {
-        ended(call, errand);
-        flow__errand_free(errand);
-    } else {
-        flow__errand_free(errand);
-        take_wait(call, &talked); /* A note will tell of its end. */
+    } else if (call->turn_changed) {
+        call_read_turn(call); /* What was read may be older than the note. */
+    } else { /* One of an earlier life goes on, and a note will report its end. What it waited until
+              * now is stored with its turn. */
+        call->waited_ms = talked.waited_ms;
+        call->waits_since_ms = 0;
+        call_set_waiting(call, talked.state == RUN_WAITING && talked.resume_at_ms == 0);
+        call_wait_until(call, talked.resume_at_ms);
     }
 }
 
-static void look(struct call *call) {
-    struct flow_errand *errand = flow__errand(call->flow, look_tx, looked);
-    call->noted = false;
-    errand->call = call;
-    errand->talk.turn = call->turn; /* The call may be gone before it was read. */
-    errand->run = bytes_of(errand->talk.turn.text);
-    errand->reads = true;
-    text_init(&errand->bytes, 4 * (size_t)WORKFLOW_RESULT_MAX);
-    flow__send(errand);
+static void call_read_turn(struct call *call) {
+    struct flow_op *op = call__op(call, turn_read_tx, turn_read_done);
+    call->turn_changed = false;
+    op->talk.turn = call->turn; /* The call may be gone before it was read. */
+    op->run = bytes_of(op->talk.turn.text);
+    op->reads = true;
+    text_init(&op->bytes, 4 * (size_t)WORKFLOW_RESULT_MAX);
+    flow__op_send(op);
 }
 
-/* Of one that began in an earlier life. */
-void call__talk_again(struct call *call) {
-    enter(call);
-    call->state = CALL_TALKING;
-    look(call);
+void call__resume_turn(struct call *call) {
+    call_enter_turn(call);
+    call->state = CALL_TURN;
+    call_read_turn(call);
 }
 
 void flows__turn_note(struct flows *flows, const struct run_row *row) {
     struct table_node *node = table_find(&flows->turns, row->run);
     struct call *call = node == NULL ? NULL : CONTAINER_OF(node, struct call, turn_node);
-    if (call == NULL || call->flow->freed || call->state != CALL_TALKING) {
+    if (call == NULL || call->flow->freed || call->state != CALL_TURN) {
         return; /* Nobody waits for it, or not any more. */
     }
     bool asks_provider = run_waits_for_provider(row);
     bool waits = row->state == RUN_WAITING && !asks_provider;
-    call->noted = true;
+    call->turn_changed = true;
     if (run_state_final(row->state)) {
-        look(call);
+        call_read_turn(call);
         return;
     }
     if (waits != (call->waits_since_ms != 0)) {
-        set_waiting(call, waits);
+        call_set_waiting(call, waits);
     }
-    tell_wait(call, asks_provider ? row->not_before_ms : 0);
+    call_wait_until(call, asks_provider ? row->not_before_ms : 0);
 }

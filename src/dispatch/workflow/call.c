@@ -1,47 +1,138 @@
-/* call.c: what a script asked for, from its asking to what came of it. */
+/* call.c: what a script asked for, from its request to its outcome: which agent begins next, the
+ * row of its step, and what others do to it meanwhile.
+ *
+ * A workflow that is paused begins no agent. Its script goes on and gets the outcomes of those at
+ * work; what it asks for then waits in line. So nothing is held back that has to be remembered: the
+ * pause stands in the run's row, and whoever takes the run over reads it there.
+ *
+ * Somebody may restart an agent: its row has the next attempt, and what it did so far is dropped;
+ * its promise waits on. What is in the pool or in the store cannot be taken back: it comes, is
+ * dropped, and the agent is asked then. */
+#include "dispatch/workflow/call.h"
+
 #include <stdio.h>
-#include <string.h>
 
 #include "base/memory.h"
-#include "base/utf8.h"
-#include "dispatch/workflow/flow.h"
+#include "dispatch/workflow/agent.h"
+#include "dispatch/workflow/replay.h"
+#include "dispatch/workflow/settle.h"
 #include "engine/session/sessions.h"
 
-void call__line_name(char name[FLOW_NAME], const char *key, int64_t occurrence) {
-    (void)snprintf(name, FLOW_NAME, "%s.%lld", key, (long long)occurrence);
+/* --- Lines of calls --------------------------------------------------------------------------- */
+
+void call_line_append(struct call_line *line, struct call *call) {
+    call->next = NULL;
+    *(line->last == NULL ? &line->first : &line->last->next) = call;
+    line->last = call;
+}
+
+void call_line_prepend(struct call_line *line, struct call *call) {
+    call->next = line->first;
+    line->first = call;
+    line->last = line->last == NULL ? call : line->last;
+}
+
+void call_line_remove(struct call_line *line, struct call *call) {
+    struct call *before = NULL, *at = line->first;
+    while (at != NULL && at != call) {
+        before = at;
+        at = at->next;
+    }
+    if (at != NULL) {
+        *(before == NULL ? &line->first : &before->next) = call->next;
+        line->last = line->last == call ? before : line->last;
+        call->next = NULL;
+    }
+}
+
+void call__leave_lines(struct call *call) {
+    struct flow *flow = call->flow;
+    if (call->state == CALL_WAITING) {
+        call_line_remove(&flow->waiting, call);
+    } else if (call->state == CALL_DONE) {
+        call_line_remove(&flow->done, call);
+    } else if (call->state == CALL_STORING && call->deferred) {
+        call_line_remove(&flow->deferred, call);
+        call->deferred = false;
+    }
+}
+
+/* --- Memory ----------------------------------------------------------------------------------- */
+
+void call__name_of(char name[CALL_NAME], struct bytes key, int64_t occurrence) {
+    (void)snprintf(name, CALL_NAME, "%.*s.%lld",
+                   (int)(key.len < WORKFLOW_HASH ? key.len : WORKFLOW_HASH), key.data,
+                   (long long)occurrence);
+}
+
+struct call *flow__find_call(const struct flow *flow, struct bytes name) {
+    struct table_node *node = table_find(&flow->calls, name);
+    return node == NULL ? NULL : CONTAINER_OF(node, struct call, node);
 }
 
 struct call *call__new(struct flow *flow, const char *key, int64_t occurrence) {
     struct call *call = mem_new(sizeof *call);
     (void)snprintf(call->key, sizeof call->key, "%s", key);
-    call__line_name(call->name, call->key, occurrence);
+    call__name_of(call->name, bytes_of(call->key), occurrence);
     call->node.name = bytes_of(call->name);
     call->flow = flow;
     call->occurrence = occurrence;
     call->limits = amounts_unlimited();
     call->attempt = 1;
-    text_init(&call->said, WORKFLOW_RESULT_MAX);
+    text_init(&call->answer, WORKFLOW_RESULT_MAX);
     text_init(&call->result, 2 * (size_t)WORKFLOW_RESULT_MAX);
     text_init(&call->misfit, RUN_SPEC_MAX);
     table_add(&flow->calls, &call->node);
     return call;
 }
 
+void call__set_counted(struct call *call, bool counted) {
+    call->flow->working += counted - call->counted;
+    call->counted = counted;
+}
+
+static void call_hold_bytes(struct call *call) {
+    call->pending_bytes =
+        json_bytes(call->message, "prompt").len + json_bytes(call->message, CALL_WRITTEN).len;
+    call->flow->pending_bytes += call->pending_bytes;
+    call->flow->flows->pending_bytes += call->pending_bytes;
+}
+
+void call__release_bytes(struct call *call) {
+    struct flow *flow = call->flow;
+    flow->pending_bytes -= call->pending_bytes;
+    flow->flows->pending_bytes -= call->pending_bytes;
+    call->pending_bytes = 0;
+    flow__resume_frame(flow);
+    flows__resume_frames(flow->flows);
+}
+
+void call__forget_message(struct call *call) {
+    json_t *message = call->message;
+    call->message = NULL;
+    if (json_object_get(message, CALL_WRITTEN) != NULL) { /* It may be large. */
+        flows__free_json(call->flow->flows, message);
+    } else {
+        json_decref(message);
+    }
+    call__release_bytes(call);
+}
+
 void call__free(struct call *call) {
     struct flow *flow = call->flow;
     call__cancel(call);
     call__leave_lines(call);
-    flow__orphan(flow, call);
-    call__leave_talk(call);
-    call__asked_free(call);
+    call__orphan_ops(call);
+    call__leave_turn(call);
+    call__free_missed(call);
     call__forget_script(call);
     agent_type_done(&call->type);
-    call__forget_place(call);
+    call__free_tree(call);
     table_remove(&flow->calls, &call->node);
-    flow->working -= call->counted;
-    flow->taking -= call->cached != NULL;
-    flow->behind -= call->behind;
-    text_done(&call->said);
+    call__set_counted(call, false);
+    flow->cached -= call->cached != NULL;
+    flow->unloaded -= call->unloaded;
+    text_done(&call->answer);
     text_done(&call->result);
     text_done(&call->misfit);
     call__forget_message(call);
@@ -50,221 +141,149 @@ void call__free(struct call *call) {
     mem_free(call);
 }
 
-/* --- What it holds ---------------------------------------------------------------------------- */
-
-static void count_in(struct call *call) {
-    const json_t *prompt = json_object_get(call->message, "prompt");
-    const json_t *written = json_object_get(call->message, CALL_WRITTEN);
-    call->bytes = json_string_length(prompt) + json_string_length(written);
-    call->flow->asked += call->bytes;
-    call->flow->flows->asked += call->bytes;
+void call__cancel(struct call *call) {
+    struct loop *loop = call->flow->flows->options.loop;
+    timer_stop(loop, &call->timer);
+    timer_stop(loop, &call->deadline);
+    call__cut_off(call);
 }
 
-void call__count_out(struct call *call) {
-    struct flow *flow = call->flow;
-    flow->asked -= call->bytes;
-    flow->flows->asked -= call->bytes;
-    call->bytes = 0;
-    flow__hear_on(flow);
-    flows__hear_on(flow->flows);
-}
-
-void call__forget_message(struct call *call) {
-    json_t *message = call->message;
-    call->message = NULL;
-    if (json_object_get(message, CALL_WRITTEN) != NULL) { /* It may be large. */
-        flows__bury(call->flow->flows, message);
-    } else {
-        json_decref(message);
-    }
-    call__count_out(call);
-}
-
-struct call *flow__find_call(const struct flow *flow, const char *key, int64_t occurrence) {
-    char name[FLOW_NAME];
-    call__line_name(name, key, occurrence);
-    struct table_node *node = table_find(&flow->calls, bytes_of(name));
-    return node == NULL ? NULL : CONTAINER_OF(node, struct call, node);
-}
-
-/* --- Lines of calls --------------------------------------------------------------------------- */
-
-void call__append(struct call *call, struct call ***end) {
-    call->next = NULL;
-    **end = call;
-    *end = &call->next;
-}
-
-static void take_out(struct call *call, struct call **first, struct call ***end) {
-    struct call **at = first;
-    while (*at != NULL && *at != call) {
-        at = &(*at)->next;
-    }
-    if (*at == NULL) {
+void call__fail(struct call *call, enum run_cause cause, const char *note) {
+    if (call->state == CALL_STORING || call->state == CALL_DONE ||
+        call->state == CALL_TREE_REMOVING) {
         return;
     }
-    *at = call->next;
-    if (call->next == NULL) {
-        *end = at;
+    call__cancel(call);
+    char *copy = mem_copy(note, strlen(note)); /* It may be the one that is freed here. */
+    call->cause = cause;
+    mem_free(call->note);
+    call->note = copy;
+    if (call->state != CALL_CHECKING) { /* Else the pool has it; its `done` goes on. */
+        text_clear(&call->result);
+        call__ended(call);
     }
-    call->next = NULL;
 }
 
-void call__leave_lines(struct call *call) {
+static void call_skip(struct call *call) {
+    call__fail(call, CAUSE_STOPPED, "somebody skipped it");
+}
+
+void call__pool(struct call *call, void (*run)(struct pool_job *),
+                void (*done)(struct pool_job *)) {
+    call->job = (struct pool_job){.kind = POOL_QUICK, .run = run, .done = done};
+    call->flow->in_pool++;
+    pool_add(&call->flow->flows->pool, &call->job);
+}
+
+bool call__is_back(struct call *call) {
     struct flow *flow = call->flow;
-    switch (call->state) {
-    case CALL_WAITING:
-        take_out(call, &flow->waiting, &flow->waiting_end);
-        break;
-    case CALL_STORING:
-        if (call->kept) {
-            take_out(call, &flow->kept, &flow->kept_end);
-            call->kept = false;
-        }
-        break;
-    case CALL_DONE:
-        take_out(call, &flow->done, &flow->done_end);
-        break;
-    default:
-        break;
+    struct flows *flows = flow->flows;
+    flow->in_pool--;
+    if (!flow__is_over(flow)) {
+        return true;
     }
+    call->state = CALL_ASKING;
+    flow__maybe_free(flow);
+    flows__maybe_stopped(flows);
+    return false;
 }
 
-/* --- Asked ------------------------------------------------------------------------------------ */
+/* --- The request ------------------------------------------------------------------------------ */
 
-static struct past *find_past(const struct table *table, const struct call *call) {
+static struct prior *call_find_prior(const struct call *call, const struct table *table) {
     struct table_node *node = table_find(table, call->node.name);
-    return node == NULL ? NULL : CONTAINER_OF(node, struct past, node);
-}
-
-static const char *text_of(const json_t *json, const char *name) {
-    const char *text = json_string_value(json_object_get(json, name));
-    return text == NULL ? "" : text;
-}
-
-/* Labels and phases are names, whatever a script takes for one. */
-struct bytes call__name(const json_t *message, const char *member) {
-    struct bytes text = json_bytes(message, member);
-    return (struct bytes){text.data, utf8_cut(text, STEP_LABEL_MAX)};
+    return node == NULL ? NULL : CONTAINER_OF(node, struct prior, node);
 }
 
 /* A name with a slash is one of ours; others are left to the run's own. */
-static void choose_model(struct call *call) {
-    struct flow *flow = call->flow;
-    const char *asked = text_of(json_object_get(call->message, "opts"), "model");
+static void call_choose_model(struct call *call) {
+    const struct flow *flow = call->flow;
+    const char *model = json_str(json_object_get(call->message, "opts"), "model", "");
     struct default_model otherwise;
-    if (strchr(asked, '/') != NULL) {
-        call->model = mem_copy(asked, strlen(asked));
-    } else if (flow->model[0] != '\0') {
-        call->model = mem_copy(flow->model, strlen(flow->model));
-    } else {
-        connections_default_model(flow->flows->options.connections, &otherwise);
-        call->model = mem_copy(otherwise.name, strlen(otherwise.name));
+    if (strchr(model, '/') == NULL) {
+        model = flow->model;
     }
+    if (model[0] == '\0') {
+        connections_default_model(flow->flows->options.connections, &otherwise);
+        model = otherwise.name;
+    }
+    call->model = mem_copy(model, strlen(model));
 }
 
-/* "inherit" is what such files say for the run's. */
-struct bytes call__foreign_model(const struct call *call) {
-    struct bytes asked = json_bytes(json_object_get(call->message, "opts"), "model");
-    asked.len = strnlen(asked.data, asked.len); /* As it was chosen by, and is bounded. */
-    const bool ours = asked.len == 0 || memchr(asked.data, '/', asked.len) != NULL ||
-                      strcmp(asked.data, "inherit") == 0;
-    return ours ? BYTES("") : asked;
+static void call_enter_line(struct call *call) {
+    call->state = CALL_WAITING;
+    call_line_append(&call->flow->waiting, call);
 }
 
 /* It began in an earlier life, and is asked again under its row. */
-static void take_up(struct call *call, struct past *past) {
+static void call_take_prior(struct call *call, struct prior *prior) {
     struct flow *flow = call->flow;
-    call->run = past->run;
-    call->attempt = past->attempt;
-    call->began_ms = flows__mono_ms(flow->flows) - past__passed_ms(flow, past);
-    call->stop = past->stop;
-    call->parked = past->parked;
-    call->turn = past->turn;
-    call->wait.resume_at_ms = call->stored_resume_ms = past->resume_at_ms;
+    call->run = prior->run;
+    call->attempt = prior->attempt;
+    call->began_ms = flows__mono_ms(flow->flows) - prior__elapsed_ms(flow, prior);
+    call->stop = prior->stop;
+    call->parked = prior->parked;
+    call->turn = prior->turn;
+    call->wait.resume_at_ms = call->stored_resume_ms = prior->resume_at_ms;
     call->written = true;
-    call->state = past->state == RUN_QUEUED ? CALL_HELD : CALL_WAITING;
-    call__take_place(call, past->worktree);
-    table_remove(&flow->open, &past->node);
-    past__free(past);
-    if (call->state == CALL_WAITING) {
-        call__append(call, &flow->waiting_end);
+    call__take_tree(call, prior->worktree);
+    if (prior->state == RUN_QUEUED) {
+        call->state = CALL_UNADMITTED;
+    } else {
+        call_enter_line(call);
     }
+    table_remove(&flow->open, &prior->node);
+    prior__free(prior);
 }
 
-/* Columns hold no NUL, whatever a script makes a text of. */
-static void tidy(json_t *message, const char *member) {
-    struct bytes text = json_bytes(message, member);
-    if (text.len == 0 || memchr(text.data, '\0', text.len) == NULL) {
-        return;
-    }
-    AUTO(mem_release) char *copy = mem_copy(text.data, text.len);
-    for (size_t i = 0; i < text.len; i++) {
-        copy[i] = copy[i] == '\0' ? ' ' : copy[i];
-    }
-    (void)json_object_set_new(message, member, json_stringn_nocheck(copy, text.len));
-}
-
-void call__tidy(json_t *message) {
-    tidy(message, "prompt");
-    tidy(message, "label");
-}
-
-/* Its worker counts, too; one that is hijacked does not. */
-static bool is_allowed(struct flow *flow, const json_t *message, bool nested) {
+/* The worker counts, too; one that is hijacked does not. */
+static bool flow_allows_call(struct flow *flow, const json_t *message, bool nested) {
     int64_t *made = nested ? &flow->nested : &flow->agents;
     int64_t most = nested ? WORKFLOW_NESTED_MAX : WORKFLOW_AGENTS_MAX;
     struct amounts limits;
     return ++*made <= most && (nested || json_bytes(message, "prompt").len > 0) &&
            call__read_budget(message, &limits) &&
-           strlen(text_of(json_object_get(message, "opts"), "model")) <= SESSION_MODEL_MAX;
+           strlen(json_str(json_object_get(message, "opts"), "model", "")) <= SESSION_MODEL_MAX;
 }
 
-static void begin_life(struct call *call) {
+static void call_begin_agent(struct call *call) {
     struct flow *flow = call->flow;
     bool readable = call__read_budget(call->message, &call->limits);
-    assert(readable); /* is_allowed has looked. */
+    assert(readable); /* flow_allows_call has looked. */
     call__tidy(call->message);
-    struct past *past = find_past(&flow->open, call);
-    struct past *old = find_past(&flow->old, call);
-    choose_model(call);
-    if (past != NULL) {
-        count_in(call);
-        take_up(call, past);
-    } else if (old != NULL) {
-        call->cached = old;
-        call->state = CALL_TAKEN;
-        flow->taking++;
-    } else {
-        count_in(call);
-        call->state = CALL_WAITING;
-        call__append(call, &flow->waiting_end);
-    }
-}
-
-static void refuse(struct flow *flow, json_t *message) {
-    json_decref(message);
-    flow__end(flow, CAUSE_TOO_MANY_CALLS, "its worker asked for more than it may");
-}
-
-/* One that outlived its worker is found again, with what came of it. */
-void flow__asked(struct flow *flow, json_t *message, bool nested) {
-    const char *key = text_of(message, "k");
-    int64_t occurrence = json_integer_value(json_object_get(message, "n"));
-    int64_t number = json_integer_value(json_object_get(message, "id"));
-    if (strspn(key, "0123456789abcdef") != WORKFLOW_HASH || key[WORKFLOW_HASH] != '\0' ||
-        occurrence <= 0 || number <= 0 || flow->calls.count > WORKFLOW_UNANSWERED_MAX) {
-        refuse(flow, message);
+    struct prior *open = call_find_prior(call, &flow->open);
+    call->cached = open == NULL ? call_find_prior(call, &flow->reusable) : NULL;
+    call_choose_model(call);
+    if (call->cached != NULL) {
+        call->state = CALL_CACHED;
+        flow->cached++;
         return;
     }
-    struct call *call = flow__find_call(flow, key, occurrence);
+    call_hold_bytes(call);
+    if (open != NULL) {
+        call_take_prior(call, open);
+    } else {
+        call_enter_line(call);
+    }
+}
+
+/* A call that outlived its worker is found again, with its outcome. */
+void flow__on_call(struct flow *flow, json_t *message, bool nested) {
+    const char *key = json_str(message, "k", "");
+    int64_t occurrence = json_int(message, "n", 0), number = json_int(message, "id", 0);
+    char name[CALL_NAME];
+    call__name_of(name, bytes_of(key), occurrence);
+    bool good = strspn(key, "0123456789abcdef") == WORKFLOW_HASH && key[WORKFLOW_HASH] == '\0' &&
+                occurrence > 0 && number > 0 && flow->calls.count <= WORKFLOW_UNANSWERED_MAX;
+    struct call *call = good ? flow__find_call(flow, bytes_of(name)) : NULL;
     if (call != NULL) {
         json_decref(message);
         call->number = number;
         return;
     }
-    if (!is_allowed(flow, message, nested)) {
-        refuse(flow, message);
+    if (!good || !flow_allows_call(flow, message, nested)) {
+        json_decref(message);
+        flow__end(flow, CAUSE_TOO_MANY_CALLS, "its worker asked for more than it may");
         return;
     }
     call = call__new(flow, key, occurrence);
@@ -272,100 +291,93 @@ void flow__asked(struct flow *flow, json_t *message, bool nested) {
     call->nested = nested;
     call->message = message;
     if (nested) {
-        call__begin_nested(call, find_past(&flow->old, call));
+        call__begin_nested(call, call_find_prior(call, &flow->reusable));
     } else {
-        begin_life(call);
+        call_begin_agent(call);
     }
 }
 
-/* --- Begun ------------------------------------------------------------------------------------ */
+/* --- Its row ---------------------------------------------------------------------------------- */
 
-static struct err begin_tx(struct tx *tx, void *ctx) {
-    struct flow_errand *errand = ctx;
-    return tx_step_begin(tx, &errand->begin, &errand->begun, &errand->budgeted);
+/* Its budget admits it. */
+static void call_admit(struct call *call) {
+    if (call->flow->paused) {
+        call->parked = true;
+    } else if (flow__total_is_spent(call->flow)) {
+        call__fail_total(call);
+    } else {
+        call__ask(call);
+    }
 }
 
-static void begin_done(struct flow_errand *errand) {
-    struct call *call = errand->call;
-    struct flow *flow = errand->flow;
-    enum step_begun begun = errand->begun;
-    flow->budgeted = flow->budgeted || errand->budgeted; /* One may be new. */
-    flow__errand_free(errand);
+static struct err begin_tx(struct tx *tx, void *ctx) {
+    struct flow_op *op = ctx;
+    return tx_step_begin(tx, &op->begin, &op->begun, &op->budgeted);
+}
+
+static void begin_done(struct flow_op *op) {
+    struct call *call = op->call;
+    struct flow *flow = op->flow;
+    enum step_begun begun = op->begun;
+    flow->budgeted = flow->budgeted || op->budgeted; /* A budget may be new. */
+    flow__op_free(op);
     call->unwritten = false;
     call->written = begun != STEP_LATE;
     if (begun == STEP_LATE || flow->state == FLOW_ENDING) {
-        return; /* A note tells of the end. */
+        return; /* A note reports the end. */
     }
     if (call->state == CALL_STORING) {
         call__store(call); /* It may have waited for this. */
-    } else if (call->state == CALL_BEGUN && call->place != NULL && begun == STEP_BEGUN) {
-        call__make_place(call);
-    } else if (call->state == CALL_BEGUN && begun == STEP_BEGUN) {
+    } else if (call->state != CALL_BEGUN) {
+        return;
+    } else if (begun == STEP_BEGUN && call->tree != NULL) {
+        call__make_tree(call);
+    } else if (begun == STEP_BEGUN) {
         call__ask(call); /* With budgets, not before. */
-    } else if (call->state == CALL_BEGUN && call->admitted) {
-        call__let_go(call);
-    } else if (call->state == CALL_BEGUN && begun == STEP_WAITS) {
-        call->state = CALL_HELD;
-        flow->working -= call->counted;
-        call->counted = false;
+    } else if (call->admitted) {
+        call_admit(call);
+    } else if (begun == STEP_WAITS) {
+        call->state = CALL_UNADMITTED;
+        call__set_counted(call, false);
         flow__pump(flow);
     }
 }
 
-struct step_new call__step(const struct call *call, struct flow_errand *errand) {
+static void call_insert(struct call *call) {
     const struct flow *flow = call->flow;
-    text_init(&errand->spec, STEP_SPEC_MAX);
-    call__write_spec(call, &errand->spec);
-    return (struct step_new){.place = flow__place(flow),
-                             .run = call->run,
-                             .key = {call->key, WORKFLOW_HASH},
-                             .occurrence = call->occurrence,
-                             .label = call__name(call->message, "label"),
-                             .phase = call__name(call->message, "phase"),
-                             .model = {call->model, strlen(call->model)},
-                             .model_asked = call__foreign_model(call),
-                             .prompt = json_bytes(call->message, "prompt"),
-                             .spec = {errand->spec.data, errand->spec.len},
-                             .bounds = flow__bounds(flow)};
-}
-
-static void insert(struct call *call) {
-    struct flow *flow = call->flow;
     bool tools = !call->refused && call__has_tools(call);
+    bool budgeted = call__is_budgeted(call);
     if (call->run.text[0] == '\0') {
-        call->run = flows__new_id(flow->flows);
+        call->run = flows__new_id(flow->flows, "run");
     }
     call->began_ms = flows__mono_ms(flow->flows);
-    if (tools && call->place == NULL) {
-        call__new_talk(call);
+    if (tools && call->tree == NULL) {
+        call__new_turn(call);
     }
-    struct flow_errand *errand = flow__errand(flow, begin_tx, begin_done);
-    errand->call = call;
-    errand->begins = true;
-    errand->begin = call__step(call, errand);
-    if (call->talks) {
-        call__prepare_talk(call, errand);
+    struct flow_op *op = call__op(call, begin_tx, begin_done);
+    op->begins = true;
+    op->begin = call__step(call, op);
+    if (call->has_turn) {
+        call__fill_turn(call, op);
     }
-    bool budgeted = call__is_budgeted(call);
-    errand->begin.owns_budget = call__has_budget(call) && !call->refused;
-    errand->begin.limits = call__own_budget(call);
-    errand->begin.asks = budgeted && !call->refused && !tools;
+    op->begin.owns_budget = call__has_budget(call) && !call->refused;
+    op->begin.limits = call__own_budget(call);
+    op->begin.asks = budgeted && !call->refused && !tools;
     /* Where no budget is asked, the model is, at once; the row goes with what comes next. */
-    errand->lazy = !budgeted && !tools;
-    flow__send(errand);
+    op->lazy = !budgeted && !tools;
+    flow__op_send(op);
 }
 
 static struct err again_tx(struct tx *tx, void *ctx) {
-    struct flow_errand *errand = ctx;
-    const struct run_bounds bounds = flow__bounds(errand->flow);
-    const struct bytes run = bytes_of(errand->call->run.text);
-    return tx_step_again(tx, run, &bounds, &errand->asks_again);
+    struct flow_op *op = ctx;
+    const struct run_bounds bounds = flow__bounds(op->flow);
+    return tx_step_again(tx, bytes_of(op->call->run.text), &bounds, &op->asks_again);
 }
 
-static void again_done(struct flow_errand *errand) {
-    struct call *call = errand->call;
-    const struct step_again again = errand->asks_again;
-    flow__errand_free(errand);
+static void again_done(struct flow_op *op) {
+    struct call *call = op->call;
+    const struct step_again again = op->asks_again;
+    flow__op_free(op);
     if (again.late || call->state != CALL_BEGUN) {
         return;
     }
@@ -376,62 +388,78 @@ static void again_done(struct flow_errand *errand) {
     }
 }
 
-/* Its row counts how often it was asked, also where it has no budget. */
-static void go_on(struct call *call) {
-    struct flow_errand *errand = flow__errand(call->flow, again_tx, again_done);
-    errand->call = call;
-    flow__send(errand);
+/* Late: a note has told why. */
+static struct err turn_tx(struct tx *tx, void *ctx) {
+    struct flow_op *op = ctx;
+    return tx_step_talk(tx, &op->begin, op->end.attempt, &op->late);
 }
 
-static void fail_refused(struct call *call, enum run_cause refused) {
-    switch (refused) {
-    case CAUSE_NO_CAPABLE_AGENT:
-        call__fail(call, refused, "no agent here has capabilities of its own");
-        return;
-    case CAUSE_AGENT_BUDGET:
-        call__fail(call, refused, "its budget leaves it nothing");
-        return;
-    case CAUSE_TOTAL_SPENT:
-        call__fail_total(call);
-        return;
-    default:
-        call__fail(call, refused, call->misfit.data);
+static void turn_done(struct flow_op *op) {
+    struct call *call = op->call;
+    flow__op_free(op);
+    call->unwritten = false;
+    if (call->state == CALL_STORING) {
+        call__store(call); /* It may have waited for this. */
     }
 }
 
-/* Its row may be there from before a crash: who was refused then is refused again, and whoever was
- * asked is asked again. */
+void call__start_turn(struct call *call) {
+    call__new_turn(call);
+    struct flow_op *op = call__op(call, turn_tx, turn_done);
+    op->begins = true;
+    op->begin = call__step(call, op);
+    op->end.attempt = call->attempt;
+    call__fill_turn(call, op);
+    call->state = CALL_TURN;
+    call__watch_deadline(call);
+    flow__op_send(op);
+}
+
+/* --- Begun ------------------------------------------------------------------------------------ */
+
+static void call_fail_refused(struct call *call, enum run_cause refused) {
+    if (refused == CAUSE_TOTAL_SPENT) {
+        call__fail_total(call);
+    } else {
+        call__fail(call, refused,
+                   refused == CAUSE_NO_CAPABLE_AGENT ? "no agent here has capabilities of its own"
+                   : refused == CAUSE_AGENT_BUDGET   ? "its budget leaves it nothing"
+                                                     : call->misfit.data);
+    }
+}
+
+/* Its row may be there from before a crash: a call that was refused then is refused again, and one
+ * that was asked is asked again; its row counts how often, also where it has no budget. */
 void call__begin(struct call *call, enum run_cause refused) {
     bool fresh = !call->written;
     call->refused = refused != CAUSE_NONE;
     if (fresh) {
-        insert(call);
+        call_insert(call);
     }
     if (call->stop) {
-        call__fail(call, CAUSE_STOPPED, "somebody skipped it");
+        call_skip(call);
     } else if (refused != CAUSE_NONE) {
-        fail_refused(call, refused);
-    } else if (call->talks) {
-        call->state = CALL_TALKING;
+        call_fail_refused(call, refused);
+    } else if (call->has_turn) {
+        call->state = CALL_TURN;
         call__watch_deadline(call);
-    } else if (call->place != NULL && !fresh) {
-        call__make_place(call);
-    } else if (call->place != NULL) {
+    } else if (call->tree != NULL && fresh) {
         call__watch_deadline(call); /* Its row comes first. */
+    } else if (call->tree != NULL) {
+        call__make_tree(call);
     } else if (!fresh && call->attempt > 1 && call__has_tools(call)) {
-        call__talk_anew(call);
+        call__start_turn(call);
     } else if (!fresh) {
-        go_on(call);
+        flow__op_send(call__op(call, again_tx, again_done));
     } else if (!call__is_budgeted(call)) {
         call__ask(call);
     }
 }
 
-/* What is known without a look at anything. */
-static enum run_cause refusal_of(const struct call *call) {
-    const json_t *opts = json_object_get(call->message, "opts");
+/* A refusal that needs no lookup. */
+static enum run_cause call_refusal(const struct call *call) {
     const bool begun = call->written && !call->parked; /* In an earlier life. */
-    if (json_array_size(json_object_get(opts, "capabilities")) > 0) {
+    if (json_array_size(call__option(call, "capabilities")) > 0) {
         return CAUSE_NO_CAPABLE_AGENT;
     }
     if (call__may_nothing(call)) {
@@ -440,74 +468,172 @@ static enum run_cause refusal_of(const struct call *call) {
     return !begun && flow__total_is_spent(call->flow) ? CAUSE_TOTAL_SPENT : CAUSE_NONE;
 }
 
-static void begin(struct call *call) {
-    struct flow *flow = call->flow;
-    enum run_cause refusal = refusal_of(call);
-    call->state = CALL_BEGUN;
-    call->parked = false;
-    call->counted = true;
-    flow->working++;
-    flow->flows->stats.agents++;
-    if (call->written && call->turn.text[0] != '\0') {
-        call__talk_again(call);
-    } else if (refusal != CAUSE_NONE) {
-        call__begin(call, refusal);
-    } else if (!call__look(call)) {
-        call__begin(call, CAUSE_NONE);
-    }
+/* A call that has begun is at work, also when it is asked again after a restart of the daemon; not
+ * one that a budget admitted while the run was paused.
+ *
+ * A budget that is used up ends a call in the commit that begins it. Where the run resumes another,
+ * that end must not come before the cached results, so the call does not begin before them. */
+static bool call_may_begin(const struct call *call) {
+    const struct flow *flow = call->flow;
+    const bool held = flow->paused && (!call->written || call->parked);
+    const bool early = !call->written && call__is_budgeted(call) && flow__must_wait(flow);
+    return !held && !early;
 }
 
 void flow__pump(struct flow *flow) {
-    struct call *call = NULL;
-    while (flow->working < flow->at_once && flow->state == FLOW_LIVE && !flow->ended &&
-           (call = flow__next(flow)) != NULL) {
-        take_out(call, &flow->waiting, &flow->waiting_end);
-        begin(call);
+    while (flow->working < flow->at_once && flow->state == FLOW_LIVE && !flow->ended) {
+        struct call *call = flow->waiting.first;
+        while (call != NULL && !call_may_begin(call)) {
+            call = call->next;
+        }
+        if (call == NULL) {
+            return;
+        }
+        call_line_remove(&flow->waiting, call);
+        enum run_cause refusal = call_refusal(call);
+        call->state = CALL_BEGUN;
+        call->parked = false;
+        call__set_counted(call, true);
+        flow->flows->stats.agents++;
+        if (call->written && call->turn.text[0] != '\0') {
+            call__resume_turn(call);
+        } else if (refusal != CAUSE_NONE || !call__lookup(call)) {
+            call__begin(call, refusal);
+        }
+    }
+}
+
+static void call_unpark(void *ctx, struct table_node *node) {
+    struct call *call = CONTAINER_OF(node, struct call, node);
+    (void)ctx; /* The call knows its flow. */
+    bool waited = call->parked && call->state == CALL_BEGUN;
+    call->parked = false;
+    if (waited) {
+        call_admit(call);
+    }
+}
+
+void flow__on_pause(struct flow *flow, const struct run_row *row) {
+    bool paused = row->state == RUN_WAITING;
+    if (paused == flow->paused) {
+        return;
+    }
+    flow->paused = paused;
+    if (!paused && !flow->ended && flow->state != FLOW_ENDING) {
+        table_each(&flow->calls, call_unpark, NULL);
+        flow__pump(flow);
+    }
+}
+
+/* --- Restarted -------------------------------------------------------------------------------- */
+
+/* As good as new; how often its model was silent is counted on. The usage of a turn is its
+ * session's; what earlier calls of a model used stays counted. */
+void call__start_again(struct call *call) {
+    if (call->flow->state == FLOW_ENDING) {
+        return;
+    }
+    call__cancel(call);
+    call__leave_turn(call);
+    call__free_missed(call);
+    text_clear(&call->answer);
+    text_clear(&call->misfit);
+    text_clear(&call->result);
+    mem_free(call->note);
+    call->note = NULL;
+    call->turn = (struct id){""};
+    call->cause = CAUSE_NONE;
+    call->tries = call->restarts = 0;
+    call->waited_ms = call->waits_since_ms = 0;
+    call->wait = (struct provider_wait){.resume_at_ms = 0}; /* The restart has ended it. */
+    call->stored_resume_ms = 0;
+    call->silences = call->silence_restart ? call->silences : 0;
+    call->restarted = call->silence_restart = false;
+    call__set_counted(call, true);
+    if (call->stop) { /* Skipped while its earlier attempt was in the pool or in the store. */
+        call->state = CALL_BEGUN;
+        call_skip(call);
+    } else if (call__lacks_type(call)) {
+        call__lookup_late(call);
+    } else {
+        call__put_to_work(call);
+    }
+}
+
+static void call_on_restart(struct call *call, int64_t attempt) {
+    call->attempt = attempt;
+    call->began_ms = flows__mono_ms(call->flow->flows);
+    switch (call->state) {
+    case CALL_ASKING:
+    case CALL_TURN:
+        call__start_again(call);
+        break;
+    case CALL_CHECKING:
+    case CALL_TREE_REMOVING:
+        call__cancel(call); /* Its deadline begins anew, too. */
+        call->restarted = true;
+        break;
+    case CALL_STORING:
+        if (call->storing) {
+            call->restarted = true;
+        } else {
+            call__leave_lines(call);
+            call__start_again(call);
+        }
+        break;
+    case CALL_TREE_MAKING: /* Its tree is made all the same. */
+        call__cancel(call);
+        call__watch_deadline(call);
+        call->turn = (struct id){""};
+        break;
+    default: /* Nobody was asked yet, by us. */
+        call->turn = (struct id){""};
+        break;
     }
 }
 
 /* --- Notes of its row ------------------------------------------------------------------------- */
 
-/* Ended by others: its number among the outcomes is stored already. */
-static void ended_elsewhere(struct call *call, const struct run_row *row) {
+/* Ended by others: its done_no is stored already. */
+static void call_ended_elsewhere(struct call *call, enum run_cause cause) {
     struct flow *flow = call->flow;
     call__cancel(call);
     call__leave_lines(call);
-    call->cause = row->cause;
+    call->cause = cause;
     mem_free(call->note);
     call->note = NULL;
-    call__line_up(call);
+    call__enqueue_done(call);
     if (flow->state != FLOW_LIVE || call->number == 0 || flow->storing > 0) {
-        flow__reread(flow);
+        flow__reload(flow);
         return;
     }
     flow__deliver(flow);
     flow__pump(flow);
 }
 
-void call__admitted(struct call *call, const struct run_row *row) {
+void call__on_note(struct call *call, const struct run_row *row) {
     struct flow *flow = call->flow;
+    const bool over = call->state == CALL_STORING || call->state == CALL_DONE;
     if (run_state_final(row->state)) {
-        if (call->state != CALL_DONE && call->state != CALL_STORING) {
-            ended_elsewhere(call, row);
+        if (!over) {
+            call_ended_elsewhere(call, row->cause);
         }
     } else if (row->stop != CAUSE_NONE && !call->stop) {
         call->stop = true;
-        if (call->state != CALL_STORING && call->state != CALL_DONE) {
+        if (!over) {
             call__leave_lines(call);
-            call__fail(call, CAUSE_STOPPED, "somebody skipped it");
+            call_skip(call);
         }
-    } else if (row->state == RUN_RUNNING && call->state == CALL_HELD) {
+    } else if (row->state == RUN_RUNNING && call->state == CALL_UNADMITTED) {
         call->attempt = row->attempt;
         call->began_ms = flows__mono_ms(flow->flows);
         call->state = CALL_BEGUN;
-        call->counted = true;
-        flow->working++;
-        call__let_go(call);
+        call__set_counted(call, true);
+        call_admit(call);
     } else if (row->state == RUN_RUNNING && row->attempt > call->attempt) {
-        call__restart(call, row);
+        call_on_restart(call, row->attempt);
     } else if (row->state == RUN_RUNNING && call->state == CALL_BEGUN) {
-        call->attempt = row->attempt; /* Let go in the commit that had it wait. */
+        call->attempt = row->attempt; /* Admitted in the commit that made it wait. */
         call->admitted = true;
     }
 }

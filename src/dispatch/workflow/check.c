@@ -1,13 +1,13 @@
-/* check.c: a worker for each script that was not read lately. */
+/* check.c: a worker for each script that has no cached verdict; lists of scripts, one at a time. */
 #include "dispatch/workflow/check.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/memory.h"
 #include "dispatch/workflow/flow.h"
+#include "dispatch/workflow/replay.h"
 
-/* What was found of one script. They stand in a ring: the oldest gives way. */
+/* A cached verdict. They stand in a ring: the oldest is evicted. */
 struct flow_checked {
     struct table_node node; /* By its hash. */
     struct sha256_hex hash;
@@ -29,22 +29,22 @@ struct flow_check {
     void *ctx;
 };
 
-static void tell(struct loop_task *task) {
+static void check_report(struct loop_task *task) {
     struct flow_check *check = CONTAINER_OF(task, struct flow_check, task);
-    struct flow_check **at = &check->flows->checks;
+    struct flows *flows = check->flows;
+    struct flow_check **at = &flows->checks;
     while (*at != check) {
         at = &(*at)->next;
     }
     *at = check->next;
     script_close(check->worker);
     check->done(check->ctx, &check->verdict);
-    struct flows *flows = check->flows;
     mem_free(check->source);
     mem_free(check);
     flows__maybe_stopped(flows);
 }
 
-static void finish(struct flow_check *check) {
+static void check_finish(struct flow_check *check) {
     loop_soon(check->flows->options.loop, &check->task);
 }
 
@@ -56,27 +56,30 @@ void flow_fault_tell(const struct script_fault *fault, struct why *why) {
     }
 }
 
-/* --- What is known ---------------------------------------------------------------------------- */
-
-static struct bytes name_of(const struct sha256_hex *hash) {
-    return bytes_of(hash->text);
+struct flow_check_ask flow_check_ask_of(const struct catalog_script *script,
+                                        const struct sha256_hex *hash) {
+    return (struct flow_check_ask){.source = {script->source, script->len},
+                                   .text = {script->prepared.text, script->prepared.len},
+                                   .form = script->prepared.form,
+                                   .file = bytes_of(script->entry.file),
+                                   .hash = *hash};
 }
 
-struct flow_verdict flows_known(const struct flows *flows, const struct sha256_hex *hash) {
+/* --- Cached verdicts -------------------------------------------------------------------------- */
+
+static struct flow_verdict flows_cached_verdict(const struct flows *flows,
+                                                const struct sha256_hex *hash) {
     struct flow_verdict verdict = {.judgement = FLOW_UNJUDGED};
-    const struct table_node *node = table_find(&flows->checked, name_of(hash));
-    if (node == NULL) {
-        return verdict;
-    }
-    const struct flow_checked *known = CONTAINER_OF(node, struct flow_checked, node);
-    verdict.judgement = known->fault == NULL ? FLOW_GOOD : FLOW_BAD;
-    if (known->fault != NULL) {
-        verdict.fault = *known->fault;
+    const struct table_node *node = table_find(&flows->checked, bytes_of(hash->text));
+    if (node != NULL) {
+        const struct script_fault *fault = CONTAINER_OF(node, struct flow_checked, node)->fault;
+        verdict.judgement = fault == NULL ? FLOW_GOOD : FLOW_BAD;
+        verdict.fault = fault == NULL ? verdict.fault : *fault;
     }
     return verdict;
 }
 
-static void forget(struct flows *flows, struct flow_checked **slot) {
+static void checked_evict(struct flows *flows, struct flow_checked **slot) {
     if (*slot != NULL) {
         table_remove(&flows->checked, &(*slot)->node);
         mem_free((*slot)->fault);
@@ -85,68 +88,47 @@ static void forget(struct flows *flows, struct flow_checked **slot) {
     }
 }
 
-static void remember(struct flow_check *check) {
+static void check_cache_verdict(struct flow_check *check) {
     struct flows *flows = check->flows;
-    if (check->verdict.judgement == FLOW_UNJUDGED ||
-        table_find(&flows->checked, name_of(&check->hash)) != NULL) {
+    if (table_find(&flows->checked, bytes_of(check->hash.text)) != NULL) {
         return; /* Two may have asked at once. */
     }
     struct flow_checked **slot = &flows->checked_ring[flows->checked_next];
     flows->checked_next = (flows->checked_next + 1) % FLOW_CHECKED_MAX;
-    forget(flows, slot);
-    struct flow_checked *known = mem_new(sizeof *known);
-    known->hash = check->hash;
-    known->node.name = name_of(&known->hash);
+    checked_evict(flows, slot);
+    struct flow_checked *checked = mem_new(sizeof *checked);
+    checked->hash = check->hash;
+    checked->node.name = bytes_of(checked->hash.text);
     if (check->verdict.judgement == FLOW_BAD) {
-        known->fault = mem_new(sizeof *known->fault);
-        *known->fault = check->verdict.fault;
+        checked->fault = mem_new(sizeof *checked->fault);
+        *checked->fault = check->verdict.fault;
     }
-    table_add(&flows->checked, &known->node);
-    *slot = known;
+    table_add(&flows->checked, &checked->node);
+    *slot = checked;
 }
 
 void flows__forget_checked(struct flows *flows) {
     for (size_t i = 0; i < FLOW_CHECKED_MAX; i++) {
-        forget(flows, &flows->checked_ring[i]);
+        checked_evict(flows, &flows->checked_ring[i]);
     }
 }
 
 /* --- The worker ------------------------------------------------------------------------------- */
 
 /* It takes tokens, and a script may have a megabyte of them. */
-static void place(struct pool_job *job) {
+static void place_run(struct pool_job *job) {
     struct flow_check *check = CONTAINER_OF(job, struct flow_check, job);
     script_fault_place((struct bytes){check->source, check->len}, &check->verdict.fault);
 }
 
-static void placed(struct pool_job *job) {
+static void place_done(struct pool_job *job) {
     struct flow_check *check = CONTAINER_OF(job, struct flow_check, job);
     check->in_pool = false;
-    remember(check);
-    finish(check);
+    check_cache_verdict(check);
+    check_finish(check);
 }
 
-static void take_fault(struct flow_check *check, const json_t *end) {
-    struct script_fault *fault = &check->verdict.fault;
-    const char *message = json_string_value(json_object_get(end, "message"));
-    const char *code = json_string_value(json_object_get(end, "code"));
-    int64_t line = json_integer_value(json_object_get(end, "line"));
-    int64_t column = json_integer_value(json_object_get(end, "column"));
-    if (message == NULL || code == NULL || strcmp(code, "syntax_error") != 0) {
-        finish(check); /* Its run will say the same. */
-        return;
-    }
-    check->verdict.judgement = FLOW_BAD;
-    *fault = (struct script_fault){.line = line > 0 ? (unsigned)line : 0,
-                                   .column = column > 0 ? (unsigned)column : 0,
-                                   .code = "syntax_error"};
-    (void)snprintf(fault->message, sizeof fault->message, "%.200s", message);
-    check->in_pool = true;
-    check->job = (struct pool_job){.kind = POOL_QUICK, .run = place, .done = placed};
-    pool_add(&check->flows->pool, &check->job);
-}
-
-static void on_heard(void *ctx, struct bytes frame) {
+static void check_on_frame(void *ctx, struct bytes frame) {
     struct flow_check *check = ctx;
     AUTO(json_release) json_t *messages = NULL;
     if (check->task.queued || check->in_pool || frame.len > FLOW_INLINE ||
@@ -154,39 +136,50 @@ static void on_heard(void *ctx, struct bytes frame) {
         return;
     }
     const json_t *end = json_array_get(messages, 0);
+    const char *message = json_str(end, "message", NULL);
     if (json_is_true(json_object_get(end, "ok"))) {
         check->verdict.judgement = FLOW_GOOD;
-        remember(check);
-        finish(check);
+        check_cache_verdict(check);
+        check_finish(check);
+    } else if (message == NULL || strcmp(json_str(end, "code", ""), "syntax_error") != 0) {
+        check_finish(check); /* Its run will report the same. */
     } else {
-        take_fault(check, end);
+        int64_t line = json_int(end, "line", 0), column = json_int(end, "column", 0);
+        check->verdict.judgement = FLOW_BAD;
+        check->verdict.fault = (struct script_fault){.line = line > 0 ? (unsigned)line : 0,
+                                                     .column = column > 0 ? (unsigned)column : 0,
+                                                     .code = "syntax_error"};
+        (void)snprintf(check->verdict.fault.message, sizeof check->verdict.fault.message, "%.200s",
+                       message);
+        check->in_pool = true;
+        check->job = (struct pool_job){.kind = POOL_QUICK, .run = place_run, .done = place_done};
+        pool_add(&check->flows->pool, &check->job);
     }
 }
 
-static void on_ended(void *ctx, const struct script_end *end) {
+static void check_on_worker_end(void *ctx, const struct script_end *end) {
     struct flow_check *check = ctx;
-    (void)end; /* Its run will say the same. */
+    (void)end; /* Its run will report the same. */
     check->worker = NULL;
     if (!check->in_pool) {
-        finish(check);
+        check_finish(check);
     }
 }
 
-static const struct script_watch watch = {.heard = on_heard, .ended = on_ended};
-
-static void ask_worker(struct flow_check *check, const struct flow_check_ask *ask) {
+static void check_ask_worker(struct flow_check *check, const struct flow_check_ask *ask) {
+    static const struct script_watch watch = {.heard = check_on_frame,
+                                              .ended = check_on_worker_end};
     const struct flows_options *options = &check->flows->options;
     const struct script_bounds bounds = {.cpu_ms = (uint32_t)options->limits.cpu_ms};
     AUTO(text_done) struct text order;
     size_t len = 0;
     text_init(&order, FLOW_ORDER_MAX);
-    text_addf(&order, "[{\"t\":\"check\",\"form\":\"%s\",\"script\":", script_form_name(ask->form));
-    text_add_json(&order, ask->text.data, ask->text.len);
-    text_add_str(&order, ",\"file\":");
-    text_add_json(&order, ask->file.data, ask->file.len);
+    text_addf(&order, "[{\"t\":\"check\",\"form\":\"%s\"", script_form_name(ask->form));
+    flow__add_bytes(&order, ",\"script\":", ask->text);
+    flow__add_bytes(&order, ",\"file\":", ask->file);
     text_add_str(&order, "}]");
     if (text_failed(&order)) {
-        finish(check);
+        check_finish(check);
         return;
     }
     check->source = mem_copy(ask->source.data, ask->source.len);
@@ -200,18 +193,18 @@ static void ask_worker(struct flow_check *check, const struct flow_check_ask *as
 void flows_check(struct flows *flows, const struct flow_check_ask *ask,
                  void (*done)(void *ctx, const struct flow_verdict *verdict), void *ctx) {
     struct flow_check *check = mem_new(sizeof *check);
-    check->flows = flows;
-    check->hash = ask->hash;
-    check->done = done;
-    check->ctx = ctx;
-    check->task.run = tell;
-    check->next = flows->checks;
-    check->verdict = flows_known(flows, &ask->hash);
+    *check = (struct flow_check){.flows = flows,
+                                 .next = flows->checks,
+                                 .task = {.run = check_report},
+                                 .hash = ask->hash,
+                                 .verdict = flows_cached_verdict(flows, &ask->hash),
+                                 .done = done,
+                                 .ctx = ctx};
     flows->checks = check;
     if (flows->stopping || check->verdict.judgement != FLOW_UNJUDGED) {
-        finish(check);
+        check_finish(check);
     } else {
-        ask_worker(check, ask);
+        check_ask_worker(check, ask);
     }
 }
 
@@ -220,7 +213,134 @@ void flows__stop_checks(struct flows *flows) {
         script_close(check->worker);
         check->worker = NULL;
         if (!check->in_pool) {
-            finish(check);
+            check_finish(check);
         }
     }
+}
+
+/* --- Lists ------------------------------------------------------------------------------------ */
+
+/* A list is gone through twice, first by what counts. */
+enum judge_pass { PASS_COUNTS, PASS_SHADOWED, PASSES };
+
+struct flow_judge {
+    struct flows *flows;
+    struct catalog *catalog;       /* Borrowed; NULL: it is about `script` alone. */
+    struct catalog_script *script; /* Borrowed, or `read`. */
+    struct catalog_script read;    /* Owned: the entry's file, read again. */
+    struct catalog_entry *entry;   /* Borrowed: that is being judged. */
+    enum judge_pass pass;
+    unsigned at, asked;
+    int64_t until_ms;
+    struct loop_task task;
+    struct pool_job job;
+    struct flow_judge_done done;
+};
+
+static void judge_next(struct flow_judge *judge);
+
+static void entry_apply(struct catalog_entry *entry, const struct flow_verdict *verdict) {
+    entry->checked = verdict->judgement != FLOW_UNJUDGED;
+    if (verdict->judgement == FLOW_BAD) {
+        entry->valid = false;
+        entry->fault = verdict->fault;
+    }
+}
+
+static void judge_checked(void *ctx, const struct flow_verdict *verdict) {
+    struct flow_judge *judge = ctx;
+    entry_apply(judge->entry, verdict);
+    judge_next(judge);
+}
+
+static void judge_ask(struct flow_judge *judge) {
+    const struct flow_check_ask ask = flow_check_ask_of(judge->script, &judge->entry->hash);
+    flows_check(judge->flows, &ask, judge_checked, judge);
+}
+
+/* The list kept no texts: with 500 files they would be many. A file that has changed meanwhile, or
+ * is another by now, has another hash, and waits for the next list. */
+static void reread_run(struct pool_job *job) {
+    struct flow_judge *judge = CONTAINER_OF(job, struct flow_judge, job);
+    const struct catalog_search nowhere = {.root = NULL};
+    struct why why = {""};
+    struct err err = catalog_open(&nowhere, judge->entry->file, &judge->read, &why);
+    (void)err; /* Then there is no source, and it stays unchecked. */
+}
+
+static void reread_done(struct pool_job *job) {
+    struct flow_judge *judge = CONTAINER_OF(job, struct flow_judge, job);
+    struct flows *flows = judge->flows; /* `done` may free the judge. */
+    const struct catalog_entry *found = &judge->read.entry;
+    if (found->valid && strcmp(found->hash.text, judge->entry->hash.text) == 0) {
+        judge->script = &judge->read;
+        judge_ask(judge);
+    } else {
+        judge_next(judge);
+    }
+    flows__maybe_stopped(flows);
+}
+
+/* Cached verdicts are applied on the way, also after the last entry that may be asked about. */
+static struct catalog_entry *judge_find_unknown(struct flow_judge *judge) {
+    struct catalog *catalog = judge->catalog;
+    for (; catalog != NULL && judge->pass < PASSES; judge->pass++, judge->at = 0) {
+        while (judge->at < catalog->entry_count) {
+            struct catalog_entry *entry = &catalog->entries[judge->at++];
+            bool now = (entry->shadowed_by != NULL) == (judge->pass == PASS_SHADOWED);
+            if (entry->checked || !now) {
+                continue;
+            }
+            const struct flow_verdict verdict = flows_cached_verdict(judge->flows, &entry->hash);
+            entry_apply(entry, &verdict);
+            if (!entry->checked && judge->asked < FLOW_JUDGE_MAX && !judge->flows->stopping &&
+                flows__mono_ms(judge->flows) < judge->until_ms) {
+                return entry;
+            }
+        }
+    }
+    return NULL;
+}
+
+static void judge_next(struct flow_judge *judge) {
+    const struct flow_judge_done done = judge->done;
+    catalog_script_done(&judge->read);
+    judge->entry = judge_find_unknown(judge);
+    if (judge->entry == NULL) {
+        mem_free(judge);
+        done.call(done.ctx);
+        return;
+    }
+    judge->asked++;
+    judge->job = (struct pool_job){.kind = POOL_QUICK, .run = reread_run, .done = reread_done};
+    pool_add(&judge->flows->pool, &judge->job);
+}
+
+static void judge_begin(struct loop_task *task) {
+    struct flow_judge *judge = CONTAINER_OF(task, struct flow_judge, task);
+    if (judge->script != NULL && judge->script->entry.valid && !judge->flows->stopping) {
+        judge->entry = &judge->script->entry;
+        judge_ask(judge);
+    } else {
+        judge_next(judge);
+    }
+}
+
+static struct flow_judge *judge_new(struct flows *flows, struct flow_judge_done done) {
+    struct flow_judge *judge = mem_new(sizeof *judge);
+    judge->flows = flows;
+    judge->until_ms = flows__mono_ms(flows) + FLOW_JUDGE_MS;
+    judge->done = done;
+    judge->task.run = judge_begin;
+    loop_soon(flows->options.loop, &judge->task);
+    return judge;
+}
+
+void flows_judge(struct flows *flows, struct catalog *catalog, struct flow_judge_done done) {
+    judge_new(flows, done)->catalog = catalog;
+}
+
+void flows_judge_one(struct flows *flows, struct catalog_script *script,
+                     struct flow_judge_done done) {
+    judge_new(flows, done)->script = script;
 }

@@ -1,14 +1,18 @@
-/* check.h: whether a script is JavaScript, before anything runs.
+/* check.h: whether scripts are JavaScript, before anything runs: one of them, or those of a list.
  *
  * Promise    `done` once, never inside the call. A worker reads the script as a run's would, and
- *            runs nothing of it. What was found, good or bad, is known by the hash for a while, so
- *            that a script that is begun or listed often is read once. Where no worker can say (it
- *            is killed, or computes for too long), it stays unjudged: its run will tell why it
+ *            runs nothing of it. A verdict is cached by the hash of the script, so that a script
+ *            that is started or listed often is read once. Where no worker can tell (it is killed,
+ *            or computes for too long), the script stays unjudged: its run will report why it
  *            cannot go on. Places are those of the user's file, also where the engine stumbled only
- *            behind its end.
- * Ownership  what is asked is borrowed for the call. `ctx` must live until `done`, which flows_stop
- *            brings about, too.
- * Threads    the loop.
+ *            after its end. Each entry of a list that the engine finds broken has its fault at
+ *            `done`, and is not valid any more; `checked` tells of which it was asked.
+ * Limits     of a list, at most FLOW_JUDGE_MAX scripts without a cached verdict are read, one after
+ *            the other, those that count before those that are shadowed, and none begins later than
+ *            FLOW_JUDGE_MS after the first. The rest stays unchecked; the next list goes on there.
+ * Ownership  what is asked is borrowed for the call; a catalog and its script until `done`. `ctx`
+ *            must live until `done`, which flows_stop brings about, too.
+ * Threads    the loop; files of a list are read again in the pool.
  */
 #ifndef DROVER_DISPATCH_WORKFLOW_CHECK_H
 #define DROVER_DISPATCH_WORKFLOW_CHECK_H
@@ -16,9 +20,10 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "script/catalog.h"
 #include "script/reader/meta.h"
 
-enum { FLOW_CHECKED_MAX = 1024 };
+enum { FLOW_CHECKED_MAX = 1024, FLOW_JUDGE_MAX = 64, FLOW_JUDGE_MS = 1000 };
 
 enum flow_judgement { FLOW_UNJUDGED, FLOW_GOOD, FLOW_BAD };
 struct flow_verdict {
@@ -34,12 +39,21 @@ struct flow_check_ask {
     struct bytes file;
     struct sha256_hex hash; /* Of the source. */
 };
+struct flow_check_ask flow_check_ask_of(const struct catalog_script *script,
+                                        const struct sha256_hex *hash);
 /* The verdict is borrowed for the call. */
 void flows_check(struct flows *flows, const struct flow_check_ask *ask,
                  void (*done)(void *ctx, const struct flow_verdict *verdict), void *ctx);
-/* What is known of it without asking anybody; UNJUDGED: nothing. */
-struct flow_verdict flows_known(const struct flows *flows, const struct sha256_hex *hash);
 /* "LINE:COLUMN: what"; not every fault has a place. */
 void flow_fault_tell(const struct script_fault *fault, struct why *why);
+
+struct flow_judge_done {
+    void (*call)(void *ctx);
+    void *ctx;
+};
+void flows_judge(struct flows *flows, struct catalog *catalog, struct flow_judge_done done);
+/* Nothing is asked about a script that is not valid. */
+void flows_judge_one(struct flows *flows, struct catalog_script *script,
+                     struct flow_judge_done done);
 
 #endif

@@ -4,10 +4,9 @@
  * args fit, who its agents would be, and the limits. What it asks for it decides while it runs,
  * from answers that nobody has yet: so it is played once with stand-ins for its agents, which shows
  * its shape. What nobody can know before is named as such. */
-#include <string.h>
-
-#include "dispatch/workflow/flow.h"
+#include "dispatch/workflow/agent.h"
 #include "dispatch/workflow/rehearsal.h"
+#include "dispatch/workflow/replay.h"
 #include "dispatch/workflow/start.h"
 
 enum { REHEARSED_MAX = 1 << 20 };
@@ -17,15 +16,6 @@ static const char *const unknown[] = {
     "how often an agent with tools asks its model, and so what it costs",
     "how long it takes",
 };
-
-static void add_text(struct text *text, const char *before, const char *value) {
-    text_add_str(text, before);
-    if (value == NULL) {
-        text_add_str(text, "null");
-    } else {
-        text_add_json(text, value, strlen(value));
-    }
-}
 
 static struct err add_json(struct text *text, const char *before, const json_t *json) {
     text_add_str(text, before);
@@ -64,7 +54,7 @@ static struct err add_args(const struct flow_start *start, struct text *text) {
     text_add_str(text, schema == NULL   ? ",\"fit\":null"
                        : misfit == NULL ? ",\"fit\":true"
                                         : ",\"fit\":false");
-    add_text(text, ",\"fault\":", misfit);
+    flow__add_text(text, ",\"fault\":", misfit);
     text_add_char(text, '}');
     return err;
 }
@@ -74,15 +64,15 @@ struct err flow_start__plan(struct flow_start *start) {
     const json_t *meta = prepared->meta;
     struct text *text = &start->started;
     text_clear(text);
-    add_text(text, ",\"name\":", script_meta_name(prepared));
-    add_text(text, ",\"description\":", script_meta_description(prepared));
+    flow__add_text(text, ",\"name\":", script_meta_name(prepared));
+    flow__add_text(text, ",\"description\":", script_meta_description(prepared));
     struct err err = add_json(text, ",\"phases\":", json_object_get(meta, "phases"));
     if (!err_failed(err)) {
         err = add_json(text, ",\"meta\":", meta);
     }
-    add_text(text, ",\"file\":", start->script.entry.file);
-    add_text(text, ",\"origin\":", origin_of(start));
-    add_text(text, ",\"form\":", script_form_name(prepared->form));
+    flow__add_text(text, ",\"file\":", start->script.entry.file);
+    flow__add_text(text, ",\"origin\":", origin_of(start));
+    flow__add_text(text, ",\"form\":", script_form_name(prepared->form));
     if (!err_failed(err)) {
         err = add_args(start, text);
     }
@@ -116,8 +106,8 @@ static void add_model(const struct flow_start *start, struct text *text) {
     const char *from = start->spec.model != NULL ? "asked" : from_names[otherwise.from];
     const struct bytes whole = bytes_of(name);
     size_t len = strcspn(name, "/");
-    add_text(text, ",\"model\":{\"name\":", name);
-    add_text(text, ",\"from\":", from);
+    flow__add_text(text, ",\"model\":{\"name\":", name);
+    flow__add_text(text, ",\"from\":", from);
     text_add_str(text, ",\"connection\":");
     text_add_json(text, name, len);
     bool there = models_info(connections_models(connections), whole, &info);
@@ -128,7 +118,7 @@ static void add_model(const struct flow_start *start, struct text *text) {
 static struct err add_tools(const struct flow_start *start, struct text *text) {
     const struct workflow_spec *spec = &start->spec;
     AUTO(json_release) json_t *tools = NULL;
-    add_text(text, ",\"root\":", spec->root);
+    flow__add_text(text, ",\"root\":", spec->root);
     if (spec->root == NULL) {
         text_add_str(text, ",\"tools\":[]");
         return ERR_OK;
@@ -153,21 +143,22 @@ static void add_limits(const struct flow_start *start, struct text *text) {
     text_add_str(text, "},");
     flow_start_add_budget(start, text);
     add_number(text, ",\"total\":", spec->total, -1);
-    add_text(text, ",\"resumed_from\":", spec->resume);
+    flow__add_text(text, ",\"resumed_from\":", spec->resume);
     text_add_str(text, ",\"resume\":");
     if (spec->resume == NULL) {
         text_add_str(text, "null");
         return;
     }
     const char *fault = start->unfit.text[0] != '\0' ? start->unfit.text : NULL;
-    add_text(text, fault == NULL ? "{\"fit\":true,\"fault\":" : "{\"fit\":false,\"fault\":", fault);
+    flow__add_text(text,
+                   fault == NULL ? "{\"fit\":true,\"fault\":" : "{\"fit\":false,\"fault\":", fault);
     text_add_char(text, '}');
 }
 
 /* --- Its rehearsal, on the loop --------------------------------------------------------------- */
 
 /* What they cost if each asks once and says as much as its model can; false: nobody knows. */
-static bool add_price(const struct flow_start *start, const struct stand_in_model *asked,
+static bool add_price(const struct flow_start *start, const struct stub_model *asked,
                       int64_t *micros) {
     const struct connections *connections = start->flows->options.connections;
     struct default_model otherwise;
@@ -187,7 +178,7 @@ static bool add_price(const struct flow_start *start, const struct stand_in_mode
     return cost.known;
 }
 
-static void add_prices(const struct flow_start *start, const struct stand_in *told,
+static void add_prices(const struct flow_start *start, const struct stubs *told,
                        struct text *text) {
     int64_t micros = 0, unpriced = told->agents;
     for (size_t i = 0; i < told->model_count; i++) {
@@ -198,7 +189,7 @@ static void add_prices(const struct flow_start *start, const struct stand_in *to
     text_add_char(text, '}');
 }
 
-static void rehearsed(void *ctx, const struct stand_in *told, const char *cut) {
+static void rehearsed(void *ctx, const struct stubs *told, const char *cut) {
     struct flow_start *start = ctx;
     struct text *text = &start->rehearsed;
     const struct flows_limits *limits = &start->flows->options.limits;
@@ -206,15 +197,15 @@ static void rehearsed(void *ctx, const struct stand_in *told, const char *cut) {
     int64_t at_once = workflow_at_once(limits->processors, wanted);
     text_init(text, REHEARSED_MAX);
     text_addf(text, "{\"ended\":\"%s\"",
-              cut != NULL                        ? "cut"
-              : told->ended == STAND_IN_FINISHED ? "finished"
-                                                 : "failed");
-    add_text(text, ",\"fault\":", cut != NULL ? cut : told->fault);
+              cut != NULL                    ? "cut"
+              : told->ended == STUB_FINISHED ? "finished"
+                                             : "failed");
+    flow__add_text(text, ",\"fault\":", cut != NULL ? cut : told->fault);
     add_number(text, ",\"agents\":", told->agents, -1);
     add_number(text, ",\"at_once\":", told->most_pending < at_once ? told->most_pending : at_once,
                -1);
     text_add_char(text, ',');
-    stand_in_write(told, text);
+    stubs_write(told, text);
     add_prices(start, told, text);
     text_add_char(text, '}');
     start->rehearsed_with(start);
@@ -245,16 +236,16 @@ static void add_rehearsal(const struct flow_start *start, struct text *text) {
 static void add_unknown(struct text *text) {
     text_add_str(text, ",\"unknown\":[");
     for (size_t i = 0; i < COUNT_OF(unknown); i++) {
-        add_text(text, i > 0 ? "," : "", unknown[i]);
+        flow__add_text(text, i > 0 ? "," : "", unknown[i]);
     }
     text_add_char(text, ']');
 }
 
 void flow_start_write_plan(const struct flow_start *start, struct text *text) {
     text_add_str(text, start->invalid ? "{\"valid\":false" : "{\"valid\":true");
-    add_text(text, ",\"error\":", start->invalid ? start->why.text : NULL);
+    flow__add_text(text, ",\"error\":", start->invalid ? start->why.text : NULL);
     if (start->invalid) {
-        add_text(text, ",\"file\":", start->script.entry.file);
+        flow__add_text(text, ",\"file\":", start->script.entry.file);
     } else {
         text_add(text, start->started.data, start->started.len);
         add_model(start, text);

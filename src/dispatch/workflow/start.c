@@ -1,24 +1,35 @@
-/* start.c: see flow_start.h.
+/* start.c: see start.h. What is resumed is read first, where it says what runs; then the script is
+ * found, read, saved and judged in the pool, and by a worker.
  *
- * What is resumed is looked up first, where it says what runs; then the script is found, read and
- * judged in the pool, and by a worker. */
+ * Saved: a script that is in no file of its user (it came as text, was built in, or is that of a
+ * run that is resumed) is put into one, to be edited and run again by its path. It lies in
+ * DIR/scripts under the beginning of its hash; a user who edits it there owns it from then on, and
+ * a start of the same text has no file then. script_retention.c removes what no run has any more. A
+ * script that could not be written runs all the same, and what runs is what the database has:
+ * nothing is synced.
+ *
+ * The budget is the one that was asked for, or the daemon's for runs that ask for none. It is the
+ * run's own from its start, so a daemon that is started with another default changes nothing. */
 #include "dispatch/workflow/start.h"
 
-#include <stdio.h>
-#include <string.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/fd.h"
+#include "base/json/schema.h"
 #include "base/memory.h"
-#include "base/number.h"
-#include "dispatch/workflow/args.h"
 #include "dispatch/workflow/check.h"
 #include "dispatch/workflow/flow.h"
+#include "dispatch/workflow/replay.h"
 #include "engine/session/sessions.h"
 
 enum { STARTED_MAX = 200 << 10 };
 
 void flow_start_init(struct flow_start *start, struct flows *flows) {
     *start = (struct flow_start){.flows = flows, .spec = {.total = -1}};
-    text_init(&start->kept, RUN_SPEC_MAX);
+    text_init(&start->row_spec, RUN_SPEC_MAX);
     text_init(&start->started, STARTED_MAX);
 }
 
@@ -28,7 +39,7 @@ struct err flow_start_refused(struct tx *tx, const struct flow_start *start) {
 
 void flow_start_free(struct flow_start *start) {
     catalog_script_done(&start->script);
-    text_done(&start->kept);
+    text_done(&start->row_spec);
     text_done(&start->started);
     text_done(&start->rehearsed);
     json_decref(start->old);
@@ -36,44 +47,163 @@ void flow_start_free(struct flow_start *start) {
     mem_free(start->saved);
 }
 
-static struct err closing(void) {
+static struct err start_closing(void) {
     return err_make(ERR_CLOSING, "workflows: start");
+}
+
+struct err flow_args_check(const struct script_prepared *prepared, const json_t *args,
+                           struct why *why) {
+    AUTO(json_schema_release) struct json_schema *compiled = NULL;
+    AUTO(json_release) json_t *none = json_object();
+    AUTO(text_done) struct text text;
+    const json_t *schema = script_meta_args(prepared);
+    struct json_faults faults = {.count = 0};
+    struct why inner = {""};
+    text_init(&text, sizeof why->text);
+    if (schema == NULL) {
+        return ERR_OK;
+    }
+    if (err_failed(json_schema_compile(schema, &compiled, &inner))) {
+        text_add_str(&text, inner.text);
+    } else if (!err_failed(json_schema_check(compiled, args == NULL ? none : args, &faults))) {
+        return ERR_OK;
+    } else {
+        json_faults_join(&faults, &text);
+    }
+    why_set(why, "\"args\" are not what %s asks for: %s", script_meta_name(prepared),
+            text.data == NULL ? "" : text.data);
+    return err_make(ERR_BAD_FIELD, "workflows: args");
+}
+
+/* --- Its budget, and its limits --------------------------------------------------------------- */
+
+static const struct amounts *start_budget(const struct flow_start *start) {
+    return start->spec.budgeted ? &start->spec.budget : start->flows->options.budget;
+}
+
+void flow_start_add_budget(const struct flow_start *start, struct text *text) {
+    const struct amounts *limits = start_budget(start);
+    const char *before = "{";
+    text_add_str(text, "\"budget\":");
+    for (unsigned i = 0; limits != NULL && i < AMOUNT_COUNT; i++) {
+        if (limits->of[i] < AMOUNT_MAX) {
+            text_addf(text, "%s\"%s\":%lld", before, amount_name((enum amount)i),
+                      (long long)limits->of[i]);
+            before = ",";
+        }
+    }
+    text_add_str(text, limits == NULL ? "null" : before[0] == '{' ? "{}" : "}");
+    text_add_str(text, limits != NULL && !start->spec.budgeted ? ",\"budget_default\":true"
+                                                               : ",\"budget_default\":false");
+}
+
+static void add_limit(struct text *text, const char *name, int64_t number, int64_t none) {
+    text_addf(text, number == none ? ",\"%s\":null" : ",\"%s\":%lld", name, (long long)number);
+}
+
+/* --- Saved ------------------------------------------------------------------------------------ */
+
+static bool start_has_no_file(const struct flow_start *start) {
+    const struct workflow_spec *spec = &start->spec;
+    bool named = spec->script == NULL && spec->name != NULL;
+    return spec->path == NULL && (!named || start->script.entry.origin == CATALOG_BUILT_IN);
+}
+
+/* A user may have edited the file: then it is theirs. One that is there is touched, so that
+ * script_retention.c leaves it. */
+static bool start_is_saved(const struct flow_start *start, const char *path) {
+    const struct catalog_script *script = &start->script;
+    AUTO(fd_release) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    AUTO(mem_release) char *text = mem_new_array(script->len + 1, 1);
+    size_t at = 0;
+    ssize_t got = fd < 0 ? -1 : read(fd, text, script->len + 1);
+    for (; got > 0 && at + (size_t)got <= script->len;
+         got = read(fd, text + at, script->len + 1 - at)) {
+        at += (size_t)got;
+    }
+    return got == 0 && at == script->len && memcmp(text, script->source, at) == 0 &&
+           utimensat(AT_FDCWD, path, NULL /* now */, 0) == 0;
+}
+
+static bool start_write_script(const struct flow_start *start, const char *path) {
+    AUTO(fd_release)
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    size_t at = 0;
+    while (fd >= 0 && at < start->script.len) {
+        ssize_t wrote = write(fd, start->script.source + at, start->script.len - at);
+        if (wrote <= 0) {
+            return false;
+        }
+        at += (size_t)wrote;
+    }
+    return fd >= 0;
+}
+
+/* Is another file each time that somebody changes a letter of a text. */
+static bool scripts_are_full(const char *path) {
+    DIR *folder = opendir(path);
+    size_t count = 0;
+    while (folder != NULL && count < FLOW_SAVED_MAX && readdir(folder) != NULL) {
+        count++;
+    }
+    if (folder != NULL) {
+        (void)closedir(folder); /* Was only read. */
+    }
+    return count == FLOW_SAVED_MAX;
+}
+
+static void start_save(struct flow_start *start) {
+    const char *data_dir = start->flows->options.data_dir;
+    AUTO(text_done) struct text folder, path, fresh;
+    text_init(&folder, WORKFLOW_PATH_MAX);
+    text_init(&path, WORKFLOW_PATH_MAX);
+    text_init(&fresh, WORKFLOW_PATH_MAX);
+    text_addf(&folder, "%s/scripts", data_dir);
+    text_addf(&path, "%s/scripts/%.16s.js", data_dir, start->hash.text);
+    text_addf(&fresh, "%s/scripts/.%.16s.%p", data_dir, start->hash.text, (void *)start);
+    if (start->plans || !start_has_no_file(start) || text_failed(&folder) || text_failed(&path) ||
+        text_failed(&fresh)) {
+        return;
+    }
+    (void)mkdir(folder.data, 0700); /* May be there. */
+    if (start_is_saved(start, path.data) ||
+        (!scripts_are_full(folder.data) && start_write_script(start, fresh.data) &&
+         link(fresh.data, path.data) == 0) ||
+        start_is_saved(start, path.data) /* Another start of this text was first. */) {
+        start->saved = text_take(&path, NULL);
+    }
+    (void)unlink(fresh.data); /* May not be there. */
 }
 
 /* --- The answer ------------------------------------------------------------------------------- */
 
-static void add_member(struct text *text, const char *before, const char *value) {
-    text_add_str(text, before);
-    text_add_json(text, value, strlen(value));
-}
-
-static void write_members(const struct flow_start *start, struct text *text) {
-    const char *file = start->saved != NULL             ? start->saved
-                       : flow_start__has_no_file(start) ? NULL
-                                                        : start->script.entry.file;
+static void start_write_members(const struct flow_start *start, struct text *text) {
+    const char *file = start->saved != NULL       ? start->saved
+                       : start_has_no_file(start) ? NULL
+                                                  : start->script.entry.file;
     text_add_str(text, "{\"status\":\"async_launched\"");
     if (!start->invalid) {
-        add_member(text, ",\"taskId\":", start->what.run.run.text);
-        add_member(text, ",\"runId\":", start->what.run.run.text);
+        flow__add_text(text, ",\"taskId\":", start->what.run.run.text);
+        flow__add_text(text, ",\"runId\":", start->what.run.run.text);
         text_add_str(text, ",\"taskType\":\"local_workflow\"");
-        add_member(text, ",\"workflowName\":", script_meta_name(&start->script.prepared));
-        add_member(text, ",\"summary\":", script_meta_description(&start->script.prepared));
+        flow__add_text(text, ",\"workflowName\":", script_meta_name(&start->script.prepared));
+        flow__add_text(text, ",\"summary\":", script_meta_description(&start->script.prepared));
     }
     if (file != NULL) {
-        add_member(text, ",\"scriptPath\":", file);
+        flow__add_text(text, ",\"scriptPath\":", file);
     }
     if (start->invalid) {
-        add_member(text, ",\"error\":", start->why.text);
+        flow__add_text(text, ",\"error\":", start->why.text);
     }
 }
 
 void flow_start_write(const struct flow_start *start, struct text *text) {
-    write_members(start, text);
+    start_write_members(start, text);
     text_add_char(text, '}');
 }
 
 void flow_start_tell(const struct flow_start *start, const struct run_row *row, struct text *text) {
-    write_members(start, text);
+    start_write_members(start, text);
     text_addf(text, ",\"state\":\"%s\",", run_state_name(row->state));
     flow_start_add_budget(start, text);
     text_add_char(text, '}');
@@ -81,50 +211,48 @@ void flow_start_tell(const struct flow_start *start, const struct run_row *row, 
 
 /* --- Ready ------------------------------------------------------------------------------------ */
 
-static void conclude(struct flow_start *start) {
+static void start_conclude(struct flow_start *start) {
     const struct workflow_spec *spec = &start->spec;
-    if (start->invalid) {
-        start->done(start, ERR_OK);
-        return;
+    if (!start->invalid) {
+        start->what = (struct workflow_new){
+            .run = {.run = flows__new_id(start->flows, "run"),
+                    .owner = bytes_of(start->owner),
+                    .parent = BYTES(""),
+                    .key = BYTES(""),
+                    .label =
+                        bytes_of(spec->label != NULL ? spec->label
+                                                     : script_meta_name(&start->script.prepared)),
+                    .spec = text_bytes(&start->row_spec),
+                    .project = bytes_of(spec->project),
+                    .budget = start_budget(start),
+                    .kind = KIND_WORKFLOW},
+            .script = {start->script.source, start->script.len},
+            .hash = {start->hash.text, WORKFLOW_HASH},
+            .rerun = spec->rerun,
+            .resume = bytes_of(spec->resume),
+            .started = text_bytes(&start->started),
+            .timeout_ms = spec->timeout_ms,
+        };
     }
-    const char *label =
-        spec->label != NULL ? spec->label : script_meta_name(&start->script.prepared);
-    start->what = (struct workflow_new){
-        .run = {.run = flows__new_id(start->flows),
-                .owner = bytes_of(start->owner),
-                .parent = {"", 0},
-                .key = {"", 0},
-                .label = bytes_of(label),
-                .spec = {start->kept.data, start->kept.len},
-                .project = bytes_of(spec->project),
-                .budget = flow_start_budget(start),
-                .kind = KIND_WORKFLOW},
-        .script = {start->script.source, start->script.len},
-        .hash = {start->hash.text, WORKFLOW_HASH},
-        .rerun = spec->rerun,
-        .resume = bytes_of(spec->resume),
-        .started = {start->started.data, start->started.len},
-        .timeout_ms = spec->timeout_ms,
-    };
     start->done(start, ERR_OK);
 }
 
 /* --- In the pool ------------------------------------------------------------------------------ */
 
 /* A text becomes what a file would have been. */
-static struct err take_text(struct flow_start *start, const char *source, const char *file) {
+static struct err start_take_text(struct flow_start *start, const char *source, const char *file) {
     struct catalog_script *script = &start->script;
     *script = (struct catalog_script){.source = mem_copy(source, strlen(source)),
                                       .len = strlen(source),
                                       .entry = {.file = mem_copy(file, strlen(file))}};
     const struct script_source from = {.text = {script->source, script->len},
-                                       .file = {script->entry.file, strlen(script->entry.file)}};
+                                       .file = bytes_of(script->entry.file)};
     struct err err = script_prepare(&from, &script->prepared, &script->entry.fault);
     script->entry.valid = !err_failed(err);
     return err.code == ERR_BAD_SCRIPT ? ERR_OK : err;
 }
 
-static struct err find_script(struct flow_start *start) {
+static struct err start_find_script(struct flow_start *start) {
     const struct workflow_spec *spec = &start->spec;
     struct catalog_search search = start->flows->options.search;
     search.root = spec->root;
@@ -132,40 +260,25 @@ static struct err find_script(struct flow_start *start) {
         return catalog_open(&search, spec->path, &start->script, &start->why);
     }
     if (spec->script != NULL) {
-        return take_text(start, spec->script, spec->title != NULL ? spec->title : "script.js");
+        return start_take_text(start, spec->script,
+                               spec->title != NULL ? spec->title : "script.js");
     }
     if (spec->name != NULL) {
         return catalog_find(&search, bytes_of(spec->name), &start->script, &start->why);
     }
-    const char *file = json_string_value(json_object_get(start->old, "file"));
-    return take_text(start, start->old_script, file == NULL ? "script.js" : file);
+    return start_take_text(start, start->old_script, json_str(start->old, "file", "script.js"));
 }
 
-static void add_json(struct text *text, const char *before, const json_t *json) {
-    text_add_str(text, before);
-    if (json == NULL || err_failed(json_write(json, text))) {
-        text_add_str(text, "null");
-    }
-}
-
-static void add_optional(struct text *text, const char *before, const char *value) {
-    text_add_str(text, before);
-    if (value == NULL) {
-        text_add_str(text, "null");
-    } else {
-        text_add_json(text, value, strlen(value));
-    }
-}
-
-static struct err describe(struct flow_start *start) {
+static struct err start_describe(struct flow_start *start) {
     const struct script_prepared *prepared = &start->script.prepared;
+    const struct workflow_spec *spec = &start->spec;
     const struct workflow_found found = {.name = script_meta_name(prepared),
                                          .file = start->script.entry.file,
                                          .hash = start->hash.text,
                                          .engine = start->flows->options.engine.text};
+    const json_t *phases = json_object_get(prepared->meta, "phases");
     struct text *text = &start->started;
-    struct err err = workflow_spec_write(&start->spec, &found, &start->kept);
-    if (err_failed(err)) {
+    if (err_failed(workflow_spec_write(spec, &found, &start->row_spec))) {
         why_set(
             &start->why,
             "\"args\" and what else is asked of the workflow have more than %d kB together: put "
@@ -173,15 +286,21 @@ static struct err describe(struct flow_start *start) {
             RUN_SPEC_MAX >> 10);
         return err_make(ERR_BODY_TOO_LARGE, "workflows: spec");
     }
-    add_member(text, "\"name\":", found.name);
-    add_member(text, ",\"description\":", script_meta_description(prepared));
-    add_json(text, ",\"phases\":", json_object_get(prepared->meta, "phases"));
-    add_optional(text, ",\"resumed_from\":", start->spec.resume);
-    add_optional(text, ",\"root\":", start->spec.root);
-    add_optional(text, ",\"model\":", start->spec.model);
-    add_member(text, ",\"file\":", start->script.entry.file);
+    flow__add_text(text, "\"name\":", found.name);
+    flow__add_text(text, ",\"description\":", script_meta_description(prepared));
+    text_add_str(text, ",\"phases\":");
+    if (phases == NULL || err_failed(json_write(phases, text))) {
+        text_add_str(text, "null");
+    }
+    flow__add_text(text, ",\"resumed_from\":", spec->resume);
+    flow__add_text(text, ",\"root\":", spec->root);
+    flow__add_text(text, ",\"model\":", spec->model);
+    flow__add_text(text, ",\"file\":", start->script.entry.file);
     text_addf(text, ",\"agents_max\":%d", WORKFLOW_AGENTS_MAX);
-    flow_start_add_limits(start, text);
+    add_limit(text, "total", spec->total, -1);
+    add_limit(text, "timeout_ms", spec->timeout_ms, 0);
+    add_limit(text, "agent_timeout_ms", spec->agent_timeout_ms, 0);
+    add_limit(text, "concurrency", spec->concurrency, 0);
     text_add_char(text, ',');
     flow_start_add_budget(start, text);
     if (text_failed(text) || text->len > STARTED_MAX) {
@@ -194,16 +313,10 @@ static struct err describe(struct flow_start *start) {
     return ERR_OK;
 }
 
-static void save(struct flow_start *start) {
-    if (flow_start__has_no_file(start) && !start->plans) {
-        flow_start__save(start);
-    }
-}
-
-static void prepare(struct pool_job *job) {
+static void prepare_run(struct pool_job *job) {
     struct flow_start *start = CONTAINER_OF(job, struct flow_start, job);
     const struct catalog_script *script = &start->script;
-    start->err = find_script(start);
+    start->err = start_find_script(start);
     if (err_failed(start->err)) {
         return;
     }
@@ -211,7 +324,7 @@ static void prepare(struct pool_job *job) {
     start->hash = sha256_hex(&digest);
     if (!script->entry.valid) {
         start->invalid = true;
-        save(start);
+        start_save(start);
         flow_fault_tell(&script->entry.fault, &start->why);
         return;
     }
@@ -221,18 +334,16 @@ static void prepare(struct pool_job *job) {
         start->err = ERR_OK;
     }
     if (!err_failed(start->err)) {
-        start->err = describe(start);
+        start->err = start_describe(start);
     }
-    if (!err_failed(start->err)) { /* Of what is refused here nobody is told a file. */
-        save(start);
-    }
-    if (!err_failed(start->err) && start->plans) {
-        start->err = flow_start__plan(start);
+    if (!err_failed(start->err)) { /* A refusal here names no file. */
+        start_save(start);
+        start->err = start->plans ? flow_start__plan(start) : ERR_OK;
     }
 }
 
-/* What the parser let pass is for the engine to judge. */
-static void checked(void *ctx, const struct flow_verdict *verdict) {
+/* All that the parser let pass is for the engine to judge. */
+static void start_checked(void *ctx, const struct flow_verdict *verdict) {
     struct flow_start *start = ctx;
     bool bad = verdict->judgement == FLOW_BAD;
     if (bad) {
@@ -240,52 +351,33 @@ static void checked(void *ctx, const struct flow_verdict *verdict) {
         flow_fault_tell(&verdict->fault, &start->why);
     }
     if (!bad && start->plans && start->misfit.text[0] == '\0') {
-        flow_start__rehearse(start, conclude);
+        flow_start__rehearse(start, start_conclude);
     } else {
-        conclude(start);
+        start_conclude(start);
     }
 }
 
-static void check(struct flow_start *start) {
-    const struct catalog_script *script = &start->script;
-    const struct flow_check_ask ask = {.source = {script->source, script->len},
-                                       .text = {script->prepared.text, script->prepared.len},
-                                       .form = script->prepared.form,
-                                       .file = {script->entry.file, strlen(script->entry.file)},
-                                       .hash = start->hash};
-    flows_check(start->flows, &ask, checked, start);
-}
-
-static void prepared(struct pool_job *job) {
+static void prepare_done(struct pool_job *job) {
     struct flow_start *start = CONTAINER_OF(job, struct flow_start, job);
     struct flows *flows = start->flows; /* `done` may free the start. */
     bool ready = !err_failed(start->err) && !start->invalid;
     if (ready && !flows->stopping) {
-        check(start);
+        const struct flow_check_ask ask = flow_check_ask_of(&start->script, &start->hash);
+        flows_check(flows, &ask, start_checked, start);
     } else {
-        start->done(start, ready ? closing() : start->err);
+        start->done(start, ready ? start_closing() : start->err);
     }
     flows__maybe_stopped(flows);
 }
 
-/* A job that is taken back, because the daemon ends, has not been looked at. */
-static void prepare_soon(struct flow_start *start) {
-    start->err = closing();
-    start->job = (struct pool_job){.kind = POOL_QUICK, .run = prepare, .done = prepared};
+/* A job that is taken back, because the daemon ends, has prepared nothing. */
+static void start_prepare(struct flow_start *start) {
+    start->err = start_closing();
+    start->job = (struct pool_job){.kind = POOL_QUICK, .run = prepare_run, .done = prepare_done};
     pool_add(&start->flows->pool, &start->job);
 }
 
 /* --- What is resumed -------------------------------------------------------------------------- */
-
-/* What a start of it would be told; only what is planned may go on with it. */
-static struct err look_whether(struct tx *tx, struct flow_start *start) {
-    const struct workflow_new what = {.run = {.owner = bytes_of(start->owner)},
-                                      .rerun = start->spec.rerun,
-                                      .resume = bytes_of(start->spec.resume)};
-    start->unfit.text[0] = '\0';
-    struct err err = tx_workflow_resumable(tx, &what, &start->unfit);
-    return start->unfit.text[0] != '\0' ? ERR_OK : err;
-}
 
 static struct err old_tx(struct tx *tx, void *ctx) {
     struct flow_start *start = ctx;
@@ -303,39 +395,43 @@ static struct err old_tx(struct tx *tx, void *ctx) {
     if (!found && start->spec.confined) {
         return err_make(ERR_NOT_FOUND, "workflows: resume"); /* As of another project. */
     }
-    if (!found || row.run.owner.len != strlen(start->owner) ||
-        memcmp(row.run.owner.data, start->owner, row.run.owner.len) != 0) {
+    if (!found || !bytes_is(row.run.owner, start->owner)) {
         why_set(&start->why, "nothing to resume: there is no workflow '%.60s'", start->spec.resume);
         return err_make(ERR_NOT_FOUND, "workflows: resume");
     }
     start->old_script = mem_copy(row.script.data, row.script.len);
-    err = start->plans ? look_whether(tx, start) : ERR_OK;
-    if (err_failed(err)) {
-        return err;
+    if (start->plans) { /* The plan reports why a start would be refused, and goes on. */
+        const struct workflow_new what = {.run = {.owner = bytes_of(start->owner)},
+                                          .rerun = start->spec.rerun,
+                                          .resume = bytes_of(start->spec.resume)};
+        start->unfit.text[0] = '\0';
+        err = tx_workflow_resumable(tx, &what, &start->unfit);
+        if (err_failed(err) && start->unfit.text[0] == '\0') {
+            return err;
+        }
     }
     return json_parse_wrapped(row.run.spec, &start->old, NULL);
 }
 
-/* Of other projects a model hears nothing, neither that a run is there nor what it asks for. */
-static bool is_foreign(const struct flow_start *start) {
-    const char *project = json_string_value(json_object_get(start->old, "project"));
+/* A model gets nothing of other projects, neither that a run is there nor what it asks for. */
+static bool start_is_foreign(const struct flow_start *start) {
     return start->spec.confined && start->old != NULL &&
-           strcmp(project == NULL ? SESSION_PROJECT_DEFAULT : project, start->spec.project) != 0;
+           strcmp(json_str(start->old, "project", SESSION_PROJECT_DEFAULT), start->spec.project) !=
+               0;
 }
 
 static void old_done(struct err err, void *ctx) {
     struct flow_start *start = ctx;
-    if (!err_failed(err) && is_foreign(start)) {
+    if (!err_failed(err) && start_is_foreign(start)) {
         err = err_make(ERR_NOT_FOUND, "workflows: resume");
     }
     if (err.code == ERR_NOT_FOUND && start->spec.confined) {
         why_set(&start->why, "nothing to resume: there is no such workflow in this project");
     }
-    if (err_failed(err) || start->flows->stopping) {
-        start->done(start, err_failed(err) ? err : closing());
-        return;
+    if (!err_failed(err)) {
+        err = start->flows->stopping ? start_closing()
+                                     : workflow_spec_inherit(&start->spec, start->old, &start->why);
     }
-    err = workflow_spec_inherit(&start->spec, start->old, &start->why);
     if (err_failed(err)) {
         start->done(start, err);
         return;
@@ -345,24 +441,24 @@ static void old_done(struct err err, void *ctx) {
     if (start->spec.confined && start->spec.concurrency > own) {
         start->spec.concurrency = 0; /* No more than without the old one. */
     }
-    prepare_soon(start);
+    start_prepare(start);
 }
 
 /* --- Asked ------------------------------------------------------------------------------------ */
 
-static void refuse(struct loop_task *task) {
+static void start_refuse(struct loop_task *task) {
     struct flow_start *start = CONTAINER_OF(task, struct flow_start, task);
-    start->done(start, closing());
+    start->done(start, start_closing());
 }
 
 void flow_start_begin(struct flow_start *start) {
     struct flows *flows = start->flows;
     if (flows->stopping) {
-        start->task.run = refuse;
+        start->task.run = start_refuse;
         loop_soon(flows->options.loop, &start->task);
     } else if (start->spec.resume != NULL) {
         store_read(flows->options.store, old_tx, old_done, start);
     } else {
-        prepare_soon(start);
+        start_prepare(start);
     }
 }

@@ -3,7 +3,7 @@
  *   asked ──resumes──> the old run is read ──> its script is found, read, saved and judged ──> done
  *         └──────────────────────────────────^
  *
- * Promise    `done` once, never inside the call, and behind it nothing has begun: whoever asked
+ * Promise    `done` once, never inside the call, and at that time nothing has begun: the caller
  *            submits `what` in a transaction of its own, with all that must be one commit with it.
  *            A script that is none is no error: `invalid`, and `why` says where. The script is read
  *            whole here, so that no edit of its file comes between.
@@ -24,6 +24,7 @@
 #include "engine/workflow/spec.h"
 #include "engine/workflow/workflows.h"
 #include "script/catalog.h"
+#include "script/reader/meta.h"
 
 struct flow_start {
     /* From whoever asks: */
@@ -47,26 +48,30 @@ struct flow_start {
     char *old_script; /* Owned. */
     struct catalog_script script;
     struct sha256_hex hash;
-    struct text kept, started; /* Owned: of the row, and of the first event. */
-    struct why misfit;         /* Args that do not fit, where it is only looked at; */
-    struct why unfit;          /* and why what is resumed cannot be. */
-    char *saved;               /* Owned: where a script that came as text was put. */
-    struct text rehearsed;     /* Owned: how a plan's rehearsal went; empty: there was none. */
+    struct text row_spec, started; /* Owned: of the row, and of the first event. */
+    struct why misfit;             /* Of a plan: why its args do not fit, */
+    struct why unfit;              /* and why what it resumes cannot be. */
+    char *saved;                   /* Owned: where a script that came as text was put. */
+    struct text rehearsed;         /* Owned: how a plan's rehearsal went; empty: there was none. */
 };
-/* allowed_paths.c: whether a workflow that a model started may name that file; *path is then as it
- * is to be opened. */
+
+/* Whether args fit the schema of a script's meta: the same for a run that is started, for
+ * workflow() within one, and for a plan. NULL counts as {}: defaults of the script may do for all
+ * of them. ERR_BAD_FIELD: `why` says which script, where, and what is wrong, in one line. Pure. */
+MUST_CHECK struct err flow_args_check(const struct script_prepared *prepared, const json_t *args,
+                                      struct why *why);
+
+/* allowed.c: whether a workflow that a model started may name that file; *path is then as it is to
+ * be opened. */
 MUST_CHECK bool flow_path_is_own(const struct flows *flows, const char *root, const char **path);
-/* allowed_scripts.c: whether no rule of a session's settings denies a workflow, as it is called, */
+/* Whether no rule of a session's settings denies a workflow, as it is called, */
 MUST_CHECK bool flow_may_run(const json_t *settings, const char *name);
 /* and by the name and path of what was found there. */
 MUST_CHECK bool flow_may_run_found(const struct flows *flows, const json_t *settings,
                                    const char *root, const struct catalog_entry *entry);
 
-/* save.c: that it is in no file of its user, and where it is put then: in the pool. At most
- * about so many lie there; behind that one has no path. */
+/* Scripts in DIR/scripts, about; after that a script is not saved. */
 enum { FLOW_SAVED_MAX = 4096 };
-MUST_CHECK bool flow_start__has_no_file(const struct flow_start *start);
-void flow_start__save(struct flow_start *start);
 
 void flow_start_init(struct flow_start *start, struct flows *flows);
 void flow_start_begin(struct flow_start *start);
@@ -75,12 +80,8 @@ void flow_start_begin(struct flow_start *start);
 void flow_start_write(const struct flow_start *start, struct text *text);
 /* The same of one that was submitted, with "state", "budget" and "budget_default". */
 void flow_start_tell(const struct flow_start *start, const struct run_row *row, struct text *text);
-/* Limits of a budget of its own, or the daemon's for those that have none; NULL: none. */
-const struct amounts *flow_start_budget(const struct flow_start *start);
 /* "budget":{…}|null,"budget_default":bool */
 void flow_start_add_budget(const struct flow_start *start, struct text *text);
-/* ,"total","timeout_ms","agent_timeout_ms","concurrency": as they were asked for; null: not. */
-void flow_start_add_limits(const struct flow_start *start, struct text *text);
 /* plan.c: members of a plan that may be long: in the pool, into `started`. */
 MUST_CHECK struct err flow_start__plan(struct flow_start *start);
 /* Plays it with stand-ins (rehearsal.h), on the loop; then `done`, never inside the call. */

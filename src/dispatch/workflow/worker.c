@@ -1,55 +1,449 @@
-/* worker.c: the worker of a workflow, and what it is told. */
-#include <string.h>
+/* worker.c: the worker of a workflow: what it sends, a part at a time, and its eviction.
+ *
+ *   frame ──short: parsed on the loop──────────────> a part is taken ──all of it──> the next frame
+ *     └──long: parsed in the pool, worker paused──────^   │   ^
+ *                                                        more: worker paused
+ *
+ * A frame is an array of messages. A short one is parsed on the loop, a long one in the pool, while
+ * the worker waits; and however many messages it has, a turn of the loop takes FRAME_PART of them.
+ * So a script that sends very much at once costs others nothing.
+ *
+ * A script that asks for very much at once costs no more memory than FLOW_PENDING_MAX and one
+ * frame: while its calls hold that, the worker stays paused. That ends by itself, since these calls
+ * wait for a slot or work, and neither needs what was not read yet. Where many scripts do so, all
+ * of them hold FLOWS_PENDING_MAX, and above it each is limited to its share, with which it goes on
+ * though others should wait for days. A run that may take over results of another one is not held
+ * back: there everything waits until its script is idle (settle.c), and that stands in its last
+ * frame.
+ *
+ * Eviction. Scripts wait for agents for minutes, and a worker costs some hundred kilobytes
+ * meanwhile. Where more than `workers_max` live, those that have waited longest are ended. Such a
+ * flow stays LIVE: its agents go on, and their outcomes are stored as ever. When there is an
+ * outcome to deliver, the history is read again and a new worker replays it (flow__deliver), as
+ * after a crash, but at once, and uncounted. To stop the flow, none is needed. Evicts only workers
+ * whose state is fully journaled: the script waits after its whole history, and nothing is on
+ * its way from it or to it: no frame, no outcome, no result of another run, no script of a
+ * workflow(). */
+#include <stdio.h>
 
+#include "base/json/wide.h"
 #include "base/memory.h"
-#include "dispatch/workflow/flow.h"
+#include "base/utf8.h"
+#include "dispatch/workflow/agent.h"
+#include "dispatch/workflow/replay.h"
+#include "dispatch/workflow/settle.h"
 
-static void on_ended(void *ctx, const struct script_end *end) {
+enum { FRAME_PART = 64 }; /* Messages that one turn of the loop takes. */
+
+/* A frame that is being processed. */
+struct frame_reader {
+    struct flow *flow; /* NULL: it is gone, or its worker. */
+    struct flows *flows;
+    struct pool_job job;
+    struct loop_task task;
+    struct bytes frame;           /* Borrowed from the worker, which is paused. */
+    struct script_worker *orphan; /* Owned: that worker, once its flow has closed it. */
+    json_t *messages;             /* Owned. */
+    struct text result;           /* Owned: of an `end`, written in the pool. */
+    bool ends;                    /* There is one. */
+    size_t at;
+    bool in_pool;
+    bool waits; /* Calls hold too much: flow__resume_frame goes on. */
+    bool taken; /* A part of it is being taken right now, */
+    bool over;  /* and it is freed after that. */
+    struct err err;
+    struct why why;
+};
+
+/* --- Memory ----------------------------------------------------------------------------------- */
+
+/* A value that is freed in the pool. */
+struct json_burial {
+    struct flows *flows;
+    struct pool_job job;
+    json_t *json; /* Owned. */
+};
+
+static void burial_run(struct pool_job *job) {
+    json_release(&CONTAINER_OF(job, struct json_burial, job)->json);
+}
+
+static void burial_done(struct pool_job *job) {
+    struct json_burial *burial = CONTAINER_OF(job, struct json_burial, job);
+    struct flows *flows = burial->flows;
+    json_release(&burial->json); /* Where the pool was stopped before it came to it. */
+    mem_free(burial);
+    flows__maybe_stopped(flows);
+}
+
+static void flows_bury(struct flows *flows, json_t *json) {
+    struct json_burial *burial = mem_new(sizeof *burial);
+    *burial =
+        (struct json_burial){.flows = flows,
+                             .job = {.kind = POOL_QUICK, .run = burial_run, .done = burial_done},
+                             .json = json};
+    pool_add(&flows->pool, &burial->job);
+}
+
+void flows__free_json(struct flows *flows, json_t *json) {
+    if (flows->stopping) { /* Nobody is kept waiting any more, and the pool takes nothing new. */
+        json_decref(json);
+    } else {
+        flows_bury(flows, json);
+    }
+}
+
+/* A long frame has hundreds of thousands of values: they are freed in the pool. */
+static void reader_free(struct frame_reader *reader) {
+    loop_task_cancel(reader->flows->options.loop, &reader->task);
+    script_close(reader->orphan);
+    text_done(&reader->result);
+    flows_bury(reader->flows, reader->messages);
+    mem_free(reader);
+}
+
+static void flow_leave_reader(struct flow *flow) {
+    struct frame_reader *reader = flow->reader;
+    flow->reader = NULL;
+    if (reader == NULL) {
+        return;
+    }
+    reader->flow = NULL;
+    reader->over = reader->taken;
+    if (reader->in_pool) { /* The pool still reads what is the worker's. */
+        reader->orphan = flow->worker;
+        flow->worker = NULL;
+    } else if (!reader->taken) {
+        reader_free(reader);
+    }
+}
+
+/* --- Idle ------------------------------------------------------------------------------------- */
+
+static bool flow_is_evictable(const struct flow *flow) {
+    return flow->state == FLOW_LIVE && !flow->ended && flow->quiet && flow->replayed &&
+           flow->worker != NULL && flow->reader == NULL && flow->done.first == NULL &&
+           flow->deferred.first == NULL && flow->storing == 0 && flow->cached == 0 &&
+           !flow->search_busy && flow->line_count == 0;
+}
+
+void flows__make_room(struct flows *flows, size_t wanted) {
+    for (struct flow_link *link = flows->idle.first, *next; link != NULL; link = next) {
+        struct flow *flow = CONTAINER_OF(link, struct flow, idle);
+        struct scripts_stats stats;
+        flows_get_script_stats(flows, &stats);
+        if (stats.live + wanted <= (size_t)flows->options.limits.workers_max) {
+            return;
+        }
+        next = link->next;
+        if (flow_is_evictable(flow)) {
+            flow__close_worker(flow); /* This takes it out of the list. */
+            flow->evicted = true;
+            flows->stats.dropped++;
+        }
+    }
+}
+
+static void flow_maybe_idle(struct flow *flow) {
+    if (flow->state == FLOW_LIVE && flow->quiet && flow->worker != NULL && !flow->idle.listed) {
+        flow_list_append(&flow->flows->idle, &flow->idle);
+        flows__make_room(flow->flows, 0);
+    }
+}
+
+/* --- Lines ------------------------------------------------------------------------------------ */
+
+static struct err lines_tx(struct tx *tx, void *ctx) {
+    struct flow_op *op = ctx;
+    const struct workflow_place place = flow__place(op->flow);
+    return tx_workflow_lines(tx, &place, op->lines, op->line_count);
+}
+
+static void flow_flush_lines(struct flow *flow) {
+    if (flow->line_count == 0) {
+        return;
+    }
+    struct flow_op *op = flow__op(flow, lines_tx, flow__op_free);
+    op->lines = mem_new_array(flow->line_count, sizeof *op->lines);
+    memcpy(op->lines, flow->lines, flow->line_count * sizeof *op->lines);
+    op->line_count = flow->line_count;
+    op->lazy = true;
+    flow->line_count = 0;
+    flow__op_send(op);
+}
+
+static void flow_add_line(struct flow *flow, enum workflow_line_kind kind, const json_t *message,
+                          const char *member) {
+    const struct bytes text = json_bytes(message, member);
+    int64_t number = json_int(message, "no", 0);
+    if (!json_is_string(json_object_get(message, member)) || number <= flow->line_last ||
+        number > WORKFLOW_LINES_MAX) {
+        return;
+    }
+    flow->line_last = number;
+    if (flow->line_count == FLOW_LINES) {
+        flow_flush_lines(flow);
+    }
+    size_t len = utf8_cut(text, WORKFLOW_LINE_MAX);
+    flow->lines[flow->line_count++] = (struct workflow_line){
+        .kind = kind, .number = number, .text = {mem_copy(text.data, len), len}};
+}
+
+/* --- Messages --------------------------------------------------------------------------------- */
+
+static void flow_on_quiet(struct flow *flow, const json_t *message) {
+    if (json_int(message, "settled", 0) != flow->sent) {
+        return; /* An outcome is on its way to it. */
+    }
+    flow->quiet = true;
+    flow->lost_workers = 0;
+    flow->replayed = true;
+    script_rest(flow->worker);
+    flow__settle_quiet(flow);
+}
+
+/* All that a hijacked worker makes up harms its own run, and no other. */
+static void flow_take_message(struct flow *flow, json_t *message) {
+    const struct frame_reader *reader = flow->reader;
+    if (flow__message_is(message, "phase")) {
+        flow_add_line(flow, LINE_PHASE, message, "title");
+    } else if (flow__message_is(message, "log")) {
+        flow_add_line(flow, LINE_LOG, message, "text");
+    } else if (flow__message_is(message, "call") || flow__message_is(message, "workflow")) {
+        flow_flush_lines(flow);
+        flow__on_call(flow, json_incref(message), flow__message_is(message, "workflow"));
+    } else if (flow__message_is(message, "quiet")) {
+        flow_flush_lines(flow);
+        flow_on_quiet(flow, message);
+    } else if (flow__message_is(message, "end")) {
+        flow_flush_lines(flow);
+        flow__end_with(flow, message, reader != NULL && reader->ends ? &reader->result : NULL);
+    }
+}
+
+/* --- Frames ----------------------------------------------------------------------------------- */
+
+static bool flow_reads_frames(const struct flow *flow) {
+    return flow->state == FLOW_LIVE && flow->worker != NULL && !flow->ended &&
+           !flow->flows->stopping;
+}
+
+static bool flow_is_full(const struct flow *flow) {
+    struct flows *flows = flow->flows;
+    if (flow->resumes || flow->pending_bytes < FLOW_PENDING_SHARE) {
+        return false;
+    }
+    const bool all_full = flows->pending_bytes >= FLOWS_PENDING_MAX;
+    flows->pending_full = flows->pending_full || all_full;
+    return all_full || flow->pending_bytes >= FLOW_PENDING_MAX;
+}
+
+/* false: the frame has more than a part, or calls hold too much, or nobody reads it any more. */
+static bool flow_take_part(struct flow *flow, json_t *messages, size_t *at) {
+    size_t end = *at + FRAME_PART;
+    while (*at < json_array_size(messages) && *at < end && flow_reads_frames(flow) &&
+           !flow_is_full(flow)) {
+        flow_take_message(flow, json_array_get(messages, (*at)++));
+    }
+    flow__pump(flow);
+    return *at >= json_array_size(messages);
+}
+
+static void reader_take_more(struct frame_reader *reader) {
+    reader->waits = flow_is_full(reader->flow);
+    if (!reader->waits) {
+        loop_soon(reader->flows->options.loop, &reader->task);
+    }
+}
+
+void flow__resume_frame(struct flow *flow) {
+    if (flow->reader != NULL && flow->reader->waits && !flow->reader->taken) {
+        reader_take_more(flow->reader);
+    }
+}
+
+static void flow_resume_node(void *ctx, struct table_node *node) {
+    (void)ctx; /* Nothing of it is needed. */
+    flow__resume_frame(CONTAINER_OF(node, struct flow, node));
+}
+
+/* Not at each byte less: all of them are looked through. */
+void flows__resume_frames(struct flows *flows) {
+    if (flows->pending_full && !flows->stopping &&
+        flows->pending_bytes < FLOWS_PENDING_MAX / 4 * 3) {
+        flows->pending_full = false;
+        table_each(&flows->flows, flow_resume_node, NULL);
+    }
+}
+
+/* The flow may end by a message; the frame, which is being read, is freed after that. */
+static void reader_take_part(struct loop_task *task) {
+    struct frame_reader *reader = CONTAINER_OF(task, struct frame_reader, task);
+    struct flow *flow = reader->flow;
+    reader->taken = true;
+    bool whole = flow_take_part(flow, reader->messages, &reader->at);
+    reader->taken = false;
+    if (reader->over) {
+        reader_free(reader);
+    } else if (!flow_reads_frames(flow)) {
+        return; /* Goes with its flow. */
+    } else if (!whole) {
+        reader_take_more(reader);
+    } else {
+        flow_leave_reader(flow);
+        script_resume(flow->worker);
+        flow_maybe_idle(flow);
+    }
+}
+
+/* A worker that somebody took over must not send what only we write. */
+static struct err frame_parse(struct bytes frame, json_t **ret_messages, struct why *why) {
+    struct err err = json_parse_wide(frame.data, frame.len, JSON_DEPTH_MAX, ret_messages, why);
+    for (size_t i = 0; !err_failed(err) && i < json_array_size(*ret_messages); i++) {
+        (void)json_object_del(json_array_get(*ret_messages, i), CALL_WRITTEN); /* Most have none. */
+    }
+    return err;
+}
+
+/* All that is large is written where it was read: requests, as the rows of their steps will have
+ * them, and what the script returned. */
+static void reader_parse(struct pool_job *job) {
+    struct frame_reader *reader = CONTAINER_OF(job, struct frame_reader, job);
+    reader->err = frame_parse(reader->frame, &reader->messages, &reader->why);
+    size_t count = err_failed(reader->err) ? 0 : json_array_size(reader->messages);
+    for (size_t i = 0; i < count; i++) {
+        json_t *message = json_array_get(reader->messages, i);
+        if (flow__message_is(message, "call")) {
+            AUTO(text_done) struct text text;
+            text_init(&text, STEP_SPEC_MAX);
+            call__tidy(message);
+            call__write_request(message, &text);
+            if (!text_failed(&text)) {
+                (void)json_object_set_new(message, CALL_WRITTEN,
+                                          json_stringn_nocheck(text.data, text.len));
+            }
+        }
+    }
+    const json_t *last = count == 0 ? NULL : json_array_get(reader->messages, count - 1);
+    const json_t *value = json_object_get(last, "result");
+    reader->ends = flow__message_is(last, "end");
+    if (reader->ends && value != NULL && err_failed(json_write(value, &reader->result))) {
+        reader->result.failed = true;
+    }
+}
+
+/* All that a worker writes is JSON, but a script may have put into it what our parser refuses:
+ * numbers that do not fit, depth, a key with NUL. Another worker would send the same. */
+static void flow_refuse_frame(struct flow *flow, const struct why *why) {
+    char note[sizeof why->text + 64];
+    (void)snprintf(note, sizeof note, "what its script gave is beyond our JSON: %s", why->text);
+    flow__end(flow, CAUSE_RESULT_NOT_JSON, note);
+}
+
+static void reader_parsed(struct pool_job *job) {
+    struct frame_reader *reader = CONTAINER_OF(job, struct frame_reader, job);
+    struct flow *flow = reader->flow;
+    reader->in_pool = false;
+    if (flow == NULL || !flow_reads_frames(flow)) {
+        if (flow != NULL) {
+            flow->reader = NULL;
+        }
+        reader_free(reader);
+    } else if (err_failed(reader->err) || !json_is_array(reader->messages)) {
+        flow_refuse_frame(flow, &reader->why);
+    } else {
+        loop_soon(reader->flows->options.loop, &reader->task);
+    }
+}
+
+static struct frame_reader *reader_new(struct flow *flow) {
+    struct frame_reader *reader = mem_new(sizeof *reader);
+    reader->flow = flow;
+    reader->flows = flow->flows;
+    reader->task.run = reader_take_part;
+    text_init(&reader->result, WORKFLOW_RESULT_MAX);
+    reader->frame = script_pause(flow->worker);
+    flow->reader = reader;
+    return reader;
+}
+
+static void flow_on_frame(void *ctx, struct bytes frame) {
     struct flow *flow = ctx;
-    flow__hearing_free(flow); /* What was paused does not end, so nothing is in the pool. */
-    flow__stir(flow);
-    flow__computed(flow);
+    AUTO(json_release) json_t *messages = NULL;
+    size_t at = 0;
+    struct why why = {""};
+    effects_at(flow->flows->options.effects, flow__run(flow));
+    flow__computing_end(flow);
+    if (!flow_reads_frames(flow)) {
+        return;
+    }
+    if (frame.len > FLOW_INLINE) {
+        struct frame_reader *reader = reader_new(flow);
+        reader->in_pool = true;
+        reader->job =
+            (struct pool_job){.kind = POOL_QUICK, .run = reader_parse, .done = reader_parsed};
+        pool_add(&flow->flows->pool, &reader->job);
+    } else if (err_failed(frame_parse(frame, &messages, &why)) || !json_is_array(messages)) {
+        flow_refuse_frame(flow, &why);
+    } else if (flow_take_part(flow, messages, &at) || !flow_reads_frames(flow)) {
+        flow_maybe_idle(flow);
+    } else {
+        struct frame_reader *reader = reader_new(flow);
+        reader->messages = json_incref(messages);
+        reader->at = at;
+        reader_take_more(reader);
+    }
+}
+
+/* --- The process ------------------------------------------------------------------------------ */
+
+static void flow_leave_lists(struct flow *flow) {
+    flow_list_remove(&flow->flows->idle, &flow->idle);
+    flow__computing_end(flow);
+}
+
+static void flow_on_worker_end(void *ctx, const struct script_end *end) {
+    struct flow *flow = ctx;
+    flow_leave_reader(flow); /* A paused worker does not end, so nothing is in the pool. */
+    flow_leave_lists(flow);
     flow->worker = NULL;
     flow__crashed(flow, end);
 }
 
-static const struct script_watch watch = {.heard = flow__heard, .ended = on_ended};
-
-void flow__tell(struct flow *flow, struct text *message) {
+void flow__send(struct flow *flow, struct text *message) {
     size_t len = 0;
     if (flow->worker == NULL) {
         return;
     }
     flow->quiet = false;
-    flow__stir(flow);
-    flow__computes(flow);
+    flow_list_remove(&flow->flows->idle, &flow->idle);
+    flow__computing_begin(flow);
     char *frame = text_take(message, &len);
     script_busy(flow->worker);
     script_send(flow->worker, frame, len);
 }
 
-static void forget_number(void *ctx, struct table_node *node) {
+static void call_forget_number(void *ctx, struct table_node *node) {
     (void)ctx; /* Nothing of it is needed. */
     CONTAINER_OF(node, struct call, node)->number = 0;
 }
 
-void flow__start(struct flow *flow, struct text *order) {
-    const struct flows_limits *limits = &flow->flows->options.limits;
-    const struct script_bounds bounds = {.cpu_ms = (uint32_t)limits->cpu_ms};
-    flow->state = FLOW_LIVE;
-    flow->replayed = flow->dropped = false;
+void flow__start_worker(struct flow *flow, struct text *order) {
+    static const struct script_watch watch = {.heard = flow_on_frame, .ended = flow_on_worker_end};
+    const struct script_bounds bounds = {.cpu_ms = (uint32_t)flow->flows->options.limits.cpu_ms};
+    flow__enter(flow, FLOW_LIVE);
+    flow->replayed = flow->evicted = false;
     flow->line_last = 0;
-    table_each(&flow->calls, forget_number, NULL);
+    table_each(&flow->calls, call_forget_number, NULL);
     flows__make_room(flow->flows, 1);
     flow->worker = script_start(flow__scripts(flow), &bounds, &watch, flow);
-    flow__tell(flow, order);
-    flow__release(flow);
+    flow__send(flow, order);
+    flow__store_deferred(flow);
 }
 
 void flow__close_worker(struct flow *flow) {
-    flow__stir(flow);
-    flow__computed(flow);
-    flow__hearing_free(flow); /* It may need the worker a little longer. */
+    flow_leave_lists(flow);
+    flow_leave_reader(flow); /* May need the worker a little longer. */
     script_close(flow->worker);
     flow->worker = NULL;
 }

@@ -1,52 +1,77 @@
-/* worker_message.c: members of what a worker is told (script/protocol.h). */
-#include <string.h>
-
-#include "base/json/json.h"
-#include "base/memory.h"
-#include "dispatch/workflow/flow.h"
+/* worker_message.c: members of what a worker gets (script/protocol.h). */
 #include "dispatch/workflow/replay.h"
 
-static void add_member(struct text *text, const char *before, struct bytes value) {
+void flow__add_bytes(struct text *text, const char *before, struct bytes value) {
     text_add_str(text, before);
     text_add_json(text, value.data, value.len);
+}
+
+void flow__add_text(struct text *text, const char *before, const char *value) {
+    text_add_str(text, before);
+    if (value == NULL) {
+        text_add_str(text, "null");
+    } else {
+        text_add_json(text, value, strlen(value));
+    }
+}
+
+bool flow__message_is(const json_t *message, const char *type) {
+    return strcmp(json_str(message, "t", ""), type) == 0;
 }
 
 bool flow__add_script(struct bytes source, struct bytes file, struct text *text, struct why *why) {
     const struct script_source script = {.text = source, .file = file};
     AUTO(script_prepared_done) struct script_prepared prepared = {.meta = NULL};
     struct script_fault fault = {.line = 0};
-    struct err err = script_prepare(&script, &prepared, &fault);
-    if (err_failed(err)) {
+    if (err_failed(script_prepare(&script, &prepared, &fault))) {
         why_set(why, "%.*s:%u:%u: %s", (int)file.len, file.data, fault.line, fault.column,
                 fault.message);
         return false;
     }
-    add_member(text, "\"script\":", (struct bytes){prepared.text, prepared.len});
+    flow__add_bytes(text, "\"script\":", (struct bytes){prepared.text, prepared.len});
     text_addf(text, ",\"form\":\"%s\"", script_form_name(prepared.form));
-    add_member(text, ",\"file\":", file);
+    flow__add_bytes(text, ",\"file\":", file);
     return true;
 }
 
-/* --- Outcomes --------------------------------------------------------------------------------- */
-
 void flow__add_throw(struct text *text, struct bytes message) {
-    add_member(text, ",\"o\":\"throw\",\"name\":\"Error\",\"message\":", message);
+    flow__add_bytes(text, ",\"o\":\"throw\",\"name\":\"Error\",\"message\":", message);
 }
 
-static struct err add_ref(struct tx *tx, const struct step_row *row, struct text *text,
-                          struct flow_fault *fault) {
+void flow__add_result(const struct flow_result *result, struct text *text) {
+    switch (workflow_step_outcome(result->state, result->cause)) {
+    case STEP_VALUE:
+        text_add_str(text, ",\"o\":\"value\",\"v\":");
+        json_add_stored(text, result->result);
+        text_add_str(text, result->cause == CAUSE_TRUNCATED ? ",\"cut\":true" : "");
+        return;
+    case STEP_NULL:
+        text_add_str(text, ",\"o\":\"null\"");
+        return;
+    case STEP_THROW:
+        flow__add_throw(text, workflow_step_words(result->cause, result->note));
+        return;
+    }
+}
+
+struct err flow__add_outcome(struct tx *tx, const struct step_row *row, struct text *text,
+                             struct flow_fault *fault) {
     struct bytes source;
     bool found = false;
+    if (!row->is_ref) {
+        const struct flow_result result = {
+            .state = row->state, .cause = row->cause, .result = row->result, .note = row->note};
+        flow__add_result(&result, text);
+        return ERR_OK;
+    }
     if (row->script.len == 0) {
         flow__add_throw(text, row->note);
         return ERR_OK;
     }
     struct err err = tx_script_find(tx, row->script, &found, &source);
-    if (!err_failed(err) && !found) {
-        err = err_make(ERR_STORE_CORRUPT, "workflows: a script is missing");
-    }
-    if (err_failed(err)) {
-        return err;
+    if (err_failed(err) || !found) {
+        return err_failed(err) ? err
+                               : err_make(ERR_STORE_CORRUPT, "workflows: a script is missing");
     }
     text_add_str(text, ",\"o\":\"script\",");
     if (!flow__add_script(source, row->file, text, &fault->why)) {
@@ -54,35 +79,6 @@ static struct err add_ref(struct tx *tx, const struct step_row *row, struct text
     }
     return ERR_OK;
 }
-
-void flow__add_said(const struct flow_said *said, struct text *text) {
-    switch (workflow_step_outcome(said->state, said->cause)) {
-    case STEP_VALUE:
-        text_add_str(text, ",\"o\":\"value\",\"v\":");
-        json_add_stored(text, said->result);
-        text_add_str(text, said->cause == CAUSE_TRUNCATED ? ",\"cut\":true" : "");
-        return;
-    case STEP_NULL:
-        text_add_str(text, ",\"o\":\"null\"");
-        return;
-    case STEP_THROW:
-        flow__add_throw(text, workflow_step_words(said->cause, said->note));
-        return;
-    }
-}
-
-struct err flow__add_outcome(struct tx *tx, const struct step_row *row, struct text *text,
-                             struct flow_fault *fault) {
-    if (row->is_ref) {
-        return add_ref(tx, row, text, fault);
-    }
-    const struct flow_said said = {
-        .state = row->state, .cause = row->cause, .result = row->result, .note = row->note};
-    flow__add_said(&said, text);
-    return ERR_OK;
-}
-
-/* --- Limits ----------------------------------------------------------------------------------- */
 
 void flow__add_limits(const struct flows_limits *limits, int64_t total, struct text *text) {
     text_add_str(text, ",\"total\":");

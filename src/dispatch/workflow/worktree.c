@@ -1,41 +1,52 @@
-/* worktree.c: an agent's own working tree: made before its turn, looked at behind its end.
+/* worktree.c: an agent's own working tree: made before its turn, inspected after its end.
  *
  *   PLANNED ──a job──> MAKING ──it is whole──> MADE ──its end, unchanged: a job──> GONE
- *                        └─ none ──> GONE        └─ changed: kept, and told
+ *                        └─ none ──> GONE        └─ changed: kept, and reported
  *
- * What there is stands on the disk, and is looked at before each step; what is being done is a job
- * that a key names. So a daemon that comes back waits for the job that the one before began, looks,
- * and goes on. A tree is half made only where git was killed: that is wiped away, and made again.
+ * The state is the disk's, and is inspected before each step; what is being done is a job with a
+ * key. So a daemon that comes back waits for the job that the one before it began, inspects, and
+ * goes on. A tree is half made only where git was killed: that is wiped, and made again.
  *
- * While the pool looks, the call is CHECKING before its turn, and CLEARING behind it: an agent that
- * is skipped then is so when the pool has answered, or has come to its end already. */
+ * While the pool inspects, the call is CHECKING before its turn, and TREE_REMOVING after it: an
+ * agent that is skipped then is skipped when the pool has answered, or has ended already.
+ *
+ * A job's words and paths are arguments, never shell text. No hook of the repository is run and no
+ * daemon of git's is left running; but a repository names programs that git runs where it writes
+ * files (filters), and an agent may have written that. So git is kept where commands of agents are:
+ * in the sandbox, where it writes in the repository and nowhere else. */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/hash.h"
 #include "base/memory.h"
-#include "dispatch/workflow/flow.h"
-#include "dispatch/workflow/worktree_job.h"
+#include "base/utf8.h"
+#include "dispatch/workflow/agent.h"
+#include "dispatch/workflow/replay.h"
+#include "dispatch/workflow/settle.h"
+#include "proc/spool/spool.h"
 #include "tool/worktree.h"
 
-enum place_stage { PLANNED, MAKING, MADE, GONE };
+enum tree_stage { TREE_PLANNED, TREE_MAKING, TREE_MADE, TREE_GONE };
+enum tree_job { TREE_ADD, TREE_REMOVE, TREE_WIPE /* Half a tree. */, TREE_NO_JOB };
 enum {
-    LEAVE_MS = 15000, /* So long an outcome waits at most for what becomes of the tree. */
+    LEAVE_MS = 15000, /* Maximum delay of an outcome until it is known whether the tree stays. */
     WIPES_MAX = 2,
-    JOB_BYTES = 4 * 6 * LIMIT_PATH_MAX + 4096,
-    FAULT_BYTES = 1024,
-    KEY_LEN = sizeof "worktrees " - 1 + 32,
     ADDS_MAX = 2, /* Somebody else's git may be at the same repository. */
+    JOB_BYTES = 4 * 6 * LIMIT_PATH_MAX + 4096,
+    KEY_LEN = sizeof "worktrees " - 1 + 32,
+    LOG_MAX = 16 << 10,
+    FAULT_MAX = 400,
+    FAULT_BYTES = 1024,
 };
 
-struct place {
-    char *top, *from, *path, *root, *git; /* Owned. */
-    char base[WORKTREE_BASE];             /* The commit that it began at; "": not yet known. */
-    enum place_stage stage;
-    bool left;  /* Its agent has ended, and that was looked at, or is. */
-    bool asked; /* Git was asked to remove it. */
-    bool slow;  /* That took too long. */
-    bool away;  /* The pool looks. */
+struct call_tree {
+    char *top, *from, *path, *root; /* Owned. */
+    char *git;                      /* Owned; "": as what stands in the trees says. */
+    char base[WORKTREE_BASE];       /* The commit that it began at; "": not yet known. */
+    enum tree_stage stage;
+    bool left;         /* Its agent has ended, and the tree was inspected after that, or is. */
+    bool remove_asked; /* Git was asked to remove it. */
+    bool slow;         /* LEAVE_MS have passed. */
+    bool in_pool;      /* It is being inspected. */
     unsigned adds, wipes;
     struct id job;                   /* That is waited for. */
     char log[PROTOCOL_NAME_MAX + 1]; /* Of the last one that failed; "": none has. */
@@ -43,439 +54,455 @@ struct place {
     struct worktree_look look;
 };
 
-static const char none[] = "";
-
-static struct place *place_new(void) {
-    struct place *place = mem_new(sizeof *place);
-    text_init(&place->fault, FAULT_BYTES);
-    return place;
+static struct call_tree *tree_new(struct call *call) {
+    struct call_tree *tree = mem_new(sizeof *tree);
+    text_init(&tree->fault, FAULT_BYTES);
+    call->tree = tree;
+    return tree;
 }
 
-void call__forget_place(struct call *call) {
-    struct place *place = call->place;
-    call->place = NULL;
-    if (place == NULL) {
-        return;
+void call__free_tree(struct call *call) {
+    struct call_tree *tree = call->tree;
+    call->tree = NULL;
+    if (tree != NULL) {
+        mem_free(tree->top);
+        mem_free(tree->from);
+        mem_free(tree->path);
+        mem_free(tree->root);
+        mem_free(tree->git);
+        text_done(&tree->fault);
+        mem_free(tree);
     }
-    mem_free(place->top);
-    mem_free(place->from);
-    mem_free(place->path);
-    mem_free(place->root);
-    mem_free(place->git);
-    text_done(&place->fault);
-    mem_free(place);
 }
 
 const char *call__root(const struct call *call) {
-    return call->place == NULL ? call->flow->root : call->place->root;
+    return call->tree == NULL ? call->flow->root : call->tree->root;
 }
 
 /* --- Found, and written down ------------------------------------------------------------------ */
 
-bool call__wants_place(const struct call *call) {
-    const json_t *opts = json_object_get(call->message, "opts");
-    return json_object_get(opts, "isolation") != NULL && call__has_tools(call);
+bool call__wants_tree(const struct call *call) {
+    return call__option(call, "isolation") != NULL && call__has_tools(call);
 }
 
-static char *copy(const char *text) {
+static char *text_copy(const char *text) {
     return mem_copy(text, strlen(text));
 }
 
-bool call__find_place(struct call *call) {
+bool call__find_tree(struct call *call) {
     const struct flow *flow = call->flow;
     struct worktree at;
     struct why why = {""};
-    struct err err = worktree_find(flow->root, call->run.text, flow->flows->options.data_dir,
-                                   flow->flows->options.sandbox, &at, &why);
-    if (err_failed(err)) {
+    if (err_failed(worktree_find(flow->root, call->run.text, flow->flows->options.data_dir,
+                                 flow->flows->options.sandbox, &at, &why))) {
         text_clear(&call->misfit);
         text_add_str(&call->misfit, why.text);
         return false;
     }
-    if (call->place == NULL) { /* Else its row has said so. */
-        struct place *place = place_new();
-        place->top = copy(at.top);
-        place->from = copy(at.from);
-        place->path = copy(at.path);
-        place->root = copy(at.root);
-        place->git = copy(at.git);
-        call->place = place;
+    if (call->tree == NULL) { /* Else its row has said so. */
+        struct call_tree *tree = tree_new(call);
+        tree->top = text_copy(at.top);
+        tree->from = text_copy(at.from);
+        tree->path = text_copy(at.path);
+        tree->root = text_copy(at.root);
+        tree->git = text_copy(at.git);
     }
     return true;
 }
 
-static char *member(const json_t *json, const char *name) {
-    const char *text = json_string_value(json_object_get(json, name));
-    return copy(text == NULL ? none : text);
-}
-
-void call__take_place(struct call *call, const json_t *worktree) {
-    if (!json_is_object(worktree) || call->place != NULL) {
+void call__take_tree(struct call *call, const json_t *worktree) {
+    if (!json_is_object(worktree) || call->tree != NULL) {
         return;
     }
-    struct place *place = place_new();
-    const char *base = json_string_value(json_object_get(worktree, "base"));
-    place->top = member(worktree, "top");
-    place->from = member(worktree, "from");
-    place->path = member(worktree, "path");
-    place->root = member(worktree, "root");
-    place->git = member(worktree, "git");
-    place->stage = call->turn.text[0] == '\0' ? MAKING : MADE; /* It may have been begun. */
-    (void)snprintf(place->base, sizeof place->base, "%s", base == NULL ? none : base); /* Ours. */
-    call->place = place;
+    struct call_tree *tree = tree_new(call);
+    tree->top = text_copy(json_str(worktree, "top", ""));
+    tree->from = text_copy(json_str(worktree, "from", ""));
+    tree->path = text_copy(json_str(worktree, "path", ""));
+    tree->root = text_copy(json_str(worktree, "root", ""));
+    tree->git = text_copy(json_str(worktree, "git", ""));
+    tree->stage =
+        call->turn.text[0] == '\0' ? TREE_MAKING : TREE_MADE; /* It may have been begun. */
+    (void)snprintf(tree->base, sizeof tree->base, "%s", json_str(worktree, "base", "")); /* Ours. */
 }
 
-static void add_member(struct text *text, const char *before, const char *value) {
-    text_add_str(text, before);
-    text_add_json(text, value, strlen(value));
-}
-
-void call__write_place(const struct call *call, struct text *spec) {
-    const struct place *place = call->place;
-    if (place == NULL || place->stage == GONE) {
+void call__write_tree(const struct call *call, struct text *spec) {
+    const struct call_tree *tree = call->tree;
+    if (tree == NULL || tree->stage == TREE_GONE) {
         return;
     }
-    add_member(spec, ",\"worktree\":{\"path\":", place->path);
-    add_member(spec, ",\"root\":", place->root);
-    add_member(spec, ",\"base\":", place->base);
-    add_member(spec, ",\"top\":", place->top);
-    add_member(spec, ",\"from\":", place->from);
-    add_member(spec, ",\"git\":", place->git);
+    flow__add_text(spec, ",\"worktree\":{\"path\":", tree->path);
+    flow__add_text(spec, ",\"root\":", tree->root);
+    flow__add_text(spec, ",\"base\":", tree->base);
+    flow__add_text(spec, ",\"top\":", tree->top);
+    flow__add_text(spec, ",\"from\":", tree->from);
+    flow__add_text(spec, ",\"git\":", tree->git);
     text_add_char(spec, '}');
 }
 
-struct bytes call__kept_place(const struct call *call) {
-    const struct place *place = call->place;
-    return place == NULL || place->stage != MADE ? (struct bytes){NULL, 0} : bytes_of(place->path);
+struct bytes call__left_tree(const struct call *call) {
+    const struct call_tree *tree = call->tree;
+    return tree == NULL || tree->stage != TREE_MADE ? (struct bytes){NULL, 0}
+                                                    : bytes_of(tree->path);
+}
+
+/* --- The words of a job ----------------------------------------------------------------------- */
+
+static void add_words(struct text *text, const char *const *words) {
+    for (; *words != NULL; words++) {
+        flow__add_text(text, text->data[text->len - 1] == '[' ? "" : ",", *words);
+    }
+}
+
+static void tree_write_job(const struct call_tree *tree, enum tree_job job, bool sandbox,
+                           struct text *text) {
+    static const int times_ms[] = {
+        [TREE_ADD] = 600000, [TREE_REMOVE] = 120000, [TREE_WIPE] = 300000};
+    const char *const git[] = {"git",
+                               "-c",
+                               "core.hooksPath=/dev/null",
+                               "-c",
+                               "core.fsmonitor=false",
+                               "-c",
+                               "gc.auto=0",
+                               "-c",
+                               "maintenance.auto=false",
+                               "-c",
+                               "submodule.recurse=false",
+                               "-c",
+                               "status.showUntrackedFiles=normal",
+                               "-C",
+                               job == TREE_ADD ? tree->from : tree->top,
+                               NULL};
+    /* Twice, so that what the repository still has of a tree that is gone is in nobody's way. */
+    const char *const add[] = {"worktree", "add",      "--force", "--force",
+                               "--detach", tree->path, "HEAD",    NULL};
+    /* Not by force: git looks for changes itself, and leaves a tree that has any. */
+    const char *const remove[] = {"worktree", "remove", tree->path, NULL};
+    const char *const wipe[] = {"rm", "-rf", "--", tree->path, NULL};
+    text_add_str(text, "{\"argv\":[");
+    if (job != TREE_WIPE) {
+        add_words(text, git);
+    }
+    add_words(text, job == TREE_WIPE ? wipe : job == TREE_ADD ? add : remove);
+    /* A tree is made in the repository, and removed from the folder of all trees: nothing that
+     * touches an agent's files is run where it could write the repository's settings
+     * (dispatch/job/order.c). */
+    const char *name = strrchr(tree->path, '/');
+    flow__add_bytes(text, "],\"cwd\":",
+                    job != TREE_ADD && name != NULL
+                        ? (struct bytes){tree->path, (size_t)(name - tree->path)}
+                        : bytes_of(tree->top));
+    /* A tree's .git and what git keeps of it can be written by the agent, and say where settings
+     * are read from: those are always the repository's own. */
+    text_add_str(text, ",\"env\":{\"GIT_TERMINAL_PROMPT\":\"0\",\"LC_ALL\":\"C\"");
+    if (tree->git[0] != '\0') {
+        flow__add_text(text, ",\"GIT_COMMON_DIR\":", tree->git);
+    }
+    text_addf(text, "},\"timeout_ms\":%d,\"limits\":{\"output\":65536}", times_ms[job]);
+    text_add_str(text, sandbox ? ",\"sandbox\":\"on\"}" : "}");
+}
+
+/* The first line that git calls fatal or an error, else the first. */
+static void tree_read_fault(struct call_tree *tree, const struct spool *spool) {
+    const struct log_place place = {.name = tree->log, .stream = LOG_ERR};
+    AUTO(mem_release) char *output = mem_new(LOG_MAX + 1);
+    struct log_read read = {0};
+    if (err_failed(spool_log_read(spool, &place, output, LOG_MAX, &read))) {
+        return;
+    }
+    output[read.len] = '\0';
+    struct bytes line = {output, strcspn(output, "\r\n")};
+    for (const char *at = output; *at != '\0';) {
+        size_t len = strcspn(at, "\r\n");
+        if (strncmp(at, "fatal: ", 7) == 0 || strncmp(at, "error: ", 7) == 0) {
+            line = (struct bytes){at, len};
+            break;
+        }
+        at += len + strspn(at + len, "\r\n");
+    }
+    if (line.len > 0 && utf8_valid(line.data, line.len)) {
+        text_clear(&tree->fault);
+        text_add(&tree->fault, line.data, utf8_cut(line, FAULT_MAX));
+    }
 }
 
 /* --- Jobs ------------------------------------------------------------------------------------- */
 
-static struct err find_tx(struct tx *tx, void *ctx) {
-    struct flow_errand *errand = ctx;
-    return tx_step_job(tx, &errand->new_job, &errand->job);
+static void call_inspect_tree(struct call *call);
+
+static struct err job_tx(struct tx *tx, void *ctx) {
+    struct flow_op *op = ctx;
+    return tx_step_job(tx, &op->new_job, &op->job);
 }
 
 static struct err sweep_tx(struct tx *tx, void *ctx) {
-    struct flow_errand *errand = ctx;
+    struct flow_op *op = ctx;
     struct run_row row;
-    return tx_run_submit(tx, &errand->new_job, &row);
+    return tx_run_submit(tx, &op->new_job, &row);
 }
 
-/* Git fails now and then where two of it make trees of one repository: one looks at what the other
- * has half written. So a repository is a key, and they come one after the other. */
-static void add_head(const struct call *call, struct flow_errand *errand, const char *what) {
-    const char *top = call->place->top;
+/* Key, label and spec, one after the other. Git fails now and then where two of it make trees of
+ * one repository: one sees what the other has half written. So a repository is a key, and they come
+ * one after the other. Paths are bounded, so a spec fits; without memory there is none. */
+static void op_fill_job(struct flow_op *op, const struct call *call, enum tree_job job) {
+    static const char *const labels[] = {[TREE_ADD] = "git worktree add",
+                                         [TREE_REMOVE] = "git worktree remove",
+                                         [TREE_WIPE] = "rm of half a working tree",
+                                         [TREE_NO_JOB] = ""};
+    const struct flow *flow = call->flow;
+    const char *top = call->tree->top;
     const struct sha256 digest = sha256_of(top, strlen(top));
     const struct sha256_hex hex = sha256_hex(&digest);
-    text_init(&errand->bytes, JOB_BYTES);
-    text_addf(&errand->bytes, "worktrees %.32s%s %s", hex.text, what, call->run.text);
-}
-
-/* Key, label and what it is, one behind the other. */
-static void fill_job(const struct call *call, struct flow_errand *errand, size_t head_len) {
-    const struct flow *flow = call->flow;
-    const struct text *bytes = &errand->bytes;
-    const size_t key_len = KEY_LEN;
-    errand->new_job = (struct run_new){.run = flows__new_id(flow->flows),
-                                       .owner = {flow->owner, strlen(flow->owner)},
-                                       .parent = {none, 0},
-                                       .key = {bytes->data, key_len},
-                                       .key_max = 1,
-                                       .label = {bytes->data + key_len, head_len - key_len},
-                                       .spec = {bytes->data + head_len, bytes->len - head_len},
-                                       .kind = KIND_JOB,
-                                       .bounds = flow__bounds(flow)};
-}
-
-/* Its paths are bounded, so it fits; without memory it is none. */
-static void write_job(const struct call *call, struct flow_errand *errand, enum place_job job) {
-    const struct place *place = call->place;
-    const struct place_git git = {.top = place->top,
-                                  .from = place->from,
-                                  .path = place->path,
-                                  .repository = place->git,
-                                  .sandbox = call->flow->flows->options.sandbox};
-    add_head(call, errand, place__label(job));
-    size_t head_len = errand->bytes.len;
-    if (!place__write_job(&git, job, &errand->bytes)) {
-        errand->bytes.len = head_len;
+    struct text *bytes = &op->bytes;
+    text_init(bytes, JOB_BYTES);
+    text_addf(bytes, "worktrees %.32s%s %s", hex.text, labels[job], call->run.text);
+    const size_t head_len = bytes->len;
+    if (job != TREE_NO_JOB) {
+        tree_write_job(call->tree, job, flow->flows->options.sandbox, bytes);
     }
-    fill_job(call, errand, head_len);
+    if (text_failed(bytes)) {
+        bytes->len = head_len;
+    }
+    op->new_job = (struct run_new){.run = flows__new_id(flow->flows, "run"),
+                                   .owner = bytes_of(flow->owner),
+                                   .parent = BYTES(""),
+                                   .key = {bytes->data, KEY_LEN},
+                                   .key_max = 1,
+                                   .label = {bytes->data + KEY_LEN, head_len - KEY_LEN},
+                                   .spec = {bytes->data + head_len, bytes->len - head_len},
+                                   .kind = KIND_JOB,
+                                   .bounds = flow__bounds(flow)};
 }
 
-/* A job by its key stands in the table of turns, in the place of one. */
-static void await(struct call *call, const struct id *job) {
-    struct place *place = call->place;
-    call__leave_talk(call);
-    place->job = *job;
-    call->turn_node.name = bytes_of(place->job.text);
-    call->talks = true;
-    table_add(&call->flow->flows->turns, &call->turn_node);
-}
-
-static void look(struct call *call);
-
-static struct flow_errand *find_errand(struct call *call,
-                                       void (*done)(struct flow_errand *errand)) {
-    struct flow_errand *errand = flow__errand(call->flow, find_tx, done);
-    errand->call = call;
-    add_head(call, errand, none);
-    fill_job(call, errand, errand->bytes.len);
-    return errand;
-}
-
-static bool waits_for_job(const struct call *call) {
-    bool waits = call->state == CALL_PLACING || call->state == CALL_CLEARING;
+static bool call_waits_for_job(const struct call *call) {
+    bool waits = call->state == CALL_TREE_MAKING || call->state == CALL_TREE_REMOVING;
     return waits && call->flow->state != FLOW_ENDING; /* Else it has ended otherwise. */
 }
 
-static void job_found_again(struct flow_errand *errand) {
-    struct call *call = errand->call;
-    const struct step_job job = errand->job;
-    flow__errand_free(errand);
-    if (waits_for_job(call) && call->talks && strcmp(job.run.text, call->place->job.text) != 0) {
-        call__leave_talk(call);
-        look(call);
+static void job_found_again(struct flow_op *op) {
+    struct call *call = op->call;
+    const struct step_job job = op->job;
+    flow__op_free(op);
+    if (call_waits_for_job(call) && call->has_turn &&
+        strcmp(job.run.text, call->tree->job.text) != 0) {
+        call__leave_turn(call);
+        call_inspect_tree(call);
     }
 }
 
-static void job_begun(struct flow_errand *errand) {
-    struct call *call = errand->call;
-    const struct step_job job = errand->job;
-    flow__errand_free(errand);
-    if (!waits_for_job(call)) {
+/* A job is waited for in the table of turns, in the place of a turn. */
+static void job_begun(struct flow_op *op) {
+    struct call *call = op->call;
+    const struct step_job job = op->job;
+    flow__op_free(op);
+    if (!call_waits_for_job(call)) {
         return;
     }
     if (job.run.text[0] == '\0' || job.ended) {
-        look(call);
+        call_inspect_tree(call);
         return;
     }
-    await(call, &job.run);
-    if (job.found) { /* Its end may have been told before its name was: that is looked up once. */
-        flow__send(find_errand(call, job_found_again));
+    call__leave_turn(call);
+    call->tree->job = job.run;
+    call->turn_node.name = bytes_of(call->tree->job.text);
+    call->has_turn = true;
+    table_add(&call->flow->flows->turns, &call->turn_node);
+    if (job.found) { /* Its end may have been noted before its name was known: one more lookup. */
+        struct flow_op *again = call__op(call, job_tx, job_found_again);
+        op_fill_job(again, call, TREE_NO_JOB);
+        flow__op_send(again);
     }
 }
 
-static void begin_job(struct call *call, enum place_job job) {
-    struct flow_errand *errand = flow__errand(call->flow, find_tx, job_begun);
-    errand->call = call;
-    write_job(call, errand, job);
-    flow__send(errand);
-}
-
-/* Of an earlier life of the daemon, or of what the agent did before it was restarted. */
-static void find_job(struct call *call) {
-    flow__send(find_errand(call, job_begun));
+static void call_begin_job(struct call *call, enum tree_job job) {
+    struct flow_op *op = call__op(call, job_tx, job_begun);
+    op_fill_job(op, call, job);
+    flow__op_send(op);
 }
 
 void flows__job_note(struct flows *flows, const struct run_row *row) {
     struct table_node *node = table_find(&flows->turns, row->run);
     struct call *call = node == NULL ? NULL : CONTAINER_OF(node, struct call, turn_node);
-    if (call == NULL || call->flow->freed || call->place == NULL) {
+    if (call == NULL || call->flow->freed || call->tree == NULL) {
         return;
     }
-    struct place *place = call->place;
-    bool waits = call->state == CALL_PLACING || call->state == CALL_CLEARING;
-    call__leave_talk(call);
-    place->log[0] = '\0';
-    text_clear(&place->fault);
+    struct call_tree *tree = call->tree;
+    call__leave_turn(call);
+    tree->log[0] = '\0';
+    text_clear(&tree->fault);
     if (row->state != RUN_SUCCEEDED) {
-        (void)snprintf(place->log, sizeof place->log, "%.*s.%lld", (int)row->run.len, row->run.data,
+        (void)snprintf(tree->log, sizeof tree->log, "%.*s.%lld", (int)row->run.len, row->run.data,
                        (long long)row->attempt);
-        text_addf(&place->fault, "git: %s",
+        text_addf(&tree->fault, "git: %s",
                   row->cause == CAUSE_NOT_STARTED ? "it cannot be started; is it installed?"
                                                   : run_cause_about(row->cause));
     }
-    if (waits && call->flow->state != FLOW_ENDING) {
-        look(call);
+    if (call_waits_for_job(call)) {
+        call_inspect_tree(call);
     }
 }
 
 /* --- Made ------------------------------------------------------------------------------------- */
 
-/* It was whole once, so its agent may have been in it: it is wiped away no more. */
-static bool is_used(const struct place *place) {
-    return place->base[0] != '\0';
-}
-
-static void give_up(struct call *call) {
-    struct place *place = call->place;
-    const char *words = place->fault.len > 0 ? place->fault.data
-                        : place->look.state == WORKTREE_STRANGE
-                            ? "something else stands where its working tree would be"
-                        : is_used(place) ? "git no longer takes its working tree for whole"
-                                         : "git made no working tree";
-    place->stage = place->look.state == WORKTREE_HALF ? MADE : GONE; /* So it is told of. */
-    place->left = true;
-    call__fail(call, CAUSE_NO_WORKTREE, words);
-}
-
-static void talk(struct call *call) {
-    struct place *place = call->place;
-    if (!is_used(place)) {
-        memcpy(place->base, place->look.head, sizeof place->base);
-    }
-    place->stage = MADE;
-    call__talk_anew(call);
-}
-
-static void go_on(struct call *call) {
-    struct place *place = call->place;
-    bool adds = place->look.state == WORKTREE_NONE && place->adds < ADDS_MAX;
-    bool half = place->look.state == WORKTREE_HALF && !is_used(place);
-    bool wipes = half && place->wipes < WIPES_MAX;
-    if (place->look.state == WORKTREE_WHOLE) {
-        talk(call);
-    } else if (adds || wipes) {
-        place->adds = wipes ? 0 : place->adds + 1; /* Behind a wipe it is begun anew. */
-        place->wipes += wipes;
-        place->stage = MAKING;
-        begin_job(call, adds ? PLACE_ADD : PLACE_WIPE);
+static void call_make_on(struct call *call) {
+    struct call_tree *tree = call->tree;
+    const enum worktree_state state = tree->look.state;
+    /* It was whole once, so its agent may have been in it: it is wiped no more. */
+    bool used = tree->base[0] != '\0';
+    bool wipes = state == WORKTREE_HALF && !used && tree->wipes < WIPES_MAX;
+    if (state == WORKTREE_WHOLE) {
+        if (!used) {
+            memcpy(tree->base, tree->look.head, sizeof tree->base);
+        }
+        tree->stage = TREE_MADE;
+        call__start_turn(call);
+    } else if (wipes || (state == WORKTREE_NONE && tree->adds < ADDS_MAX)) {
+        tree->adds = wipes ? 0 : tree->adds + 1; /* After a wipe it is begun anew. */
+        tree->wipes += wipes;
+        tree->stage = TREE_MAKING;
+        call_begin_job(call, wipes ? TREE_WIPE : TREE_ADD);
     } else {
-        give_up(call);
+        tree->stage = state == WORKTREE_HALF ? TREE_MADE : TREE_GONE; /* So it is reported. */
+        tree->left = true;
+        call__fail(call, CAUSE_NO_WORKTREE,
+                   tree->fault.len > 0 ? tree->fault.data
+                   : state == WORKTREE_STRANGE
+                       ? "something else stands where its working tree would be"
+                   : used ? "git no longer takes its working tree for whole"
+                          : "git made no working tree");
     }
 }
 
-void call__make_place(struct call *call) {
-    struct place *place = call->place;
-    place->left = place->asked = place->slow = false;
-    place->adds = place->wipes = 0;
-    place->stage = place->stage == GONE ? PLANNED : place->stage;
-    call->state = CALL_PLACING;
+void call__make_tree(struct call *call) {
+    struct call_tree *tree = call->tree;
+    tree->left = tree->remove_asked = tree->slow = false;
+    tree->adds = tree->wipes = 0;
+    tree->stage = tree->stage == TREE_GONE ? TREE_PLANNED : tree->stage;
+    call->state = CALL_TREE_MAKING;
     call->cause = CAUSE_NONE;
     if (call->stop) {
         call__fail(call, CAUSE_STOPPED, "somebody skipped it");
         return;
     }
     call__watch_deadline(call);
-    find_job(call);
+    /* A job of an earlier life of the daemon, or of an earlier attempt of the agent, comes
+     * first. */
+    call_begin_job(call, TREE_NO_JOB);
 }
 
 /* --- Left ------------------------------------------------------------------------------------- */
 
-static void conclude(struct call *call, enum place_stage stage) {
-    struct place *place = call->place;
+static void call_leave_as(struct call *call, enum tree_stage stage) {
     timer_stop(call->flow->flows->options.loop, &call->timer);
-    call__leave_talk(call);
-    place->stage = stage;
-    if (call->again) { /* It was restarted meanwhile. */
-        call__ask_anew(call);
+    call__leave_turn(call);
+    call->tree->stage = stage;
+    if (call->restarted) {
+        call__start_again(call);
     } else {
         call__ended(call);
     }
 }
 
-static void on_slow(struct timer *timer) {
+static void call_on_slow(struct timer *timer) {
     struct call *call = CONTAINER_OF(timer, struct call, timer);
-    call->place->slow = true;
-    if (!call->place->away) {
-        conclude(call, MADE);
+    call->tree->slow = true;
+    if (!call->tree->in_pool) {
+        call_leave_as(call, TREE_MADE);
     }
 }
 
-/* Git looks for changes itself where the commit is the one that it began at. */
-static void part(struct call *call) {
-    struct place *place = call->place;
-    bool same = place->look.state == WORKTREE_WHOLE && place->look.head[0] != '\0' &&
-                strcmp(place->look.head, place->base) == 0;
-    if (place->look.state == WORKTREE_NONE) {
-        conclude(call, GONE);
-    } else if (!same || place->asked || place->slow) {
-        conclude(call, MADE);
+/* Git looks for changes itself where the commit is the one that the tree began at. */
+static void call_leave_on(struct call *call) {
+    struct call_tree *tree = call->tree;
+    bool same = tree->look.state == WORKTREE_WHOLE && tree->look.head[0] != '\0' &&
+                strcmp(tree->look.head, tree->base) == 0;
+    if (tree->look.state == WORKTREE_NONE) {
+        call_leave_as(call, TREE_GONE);
+    } else if (!same || tree->remove_asked || tree->slow) {
+        call_leave_as(call, TREE_MADE);
     } else {
-        place->asked = true;
-        begin_job(call, PLACE_REMOVE);
+        tree->remove_asked = true;
+        call_begin_job(call, TREE_REMOVE);
     }
 }
 
-static void sweep(struct call *call) {
-    const struct place *place = call->place;
-    if (place->stage == MAKING || place->stage == MADE) {
-        struct flow_errand *errand = flow__errand(call->flow, sweep_tx, flow__errand_free);
-        write_job(call, errand, PLACE_REMOVE);
-        flow__send(errand);
+static void call_submit_removal(const struct call *call) {
+    if (call->tree->stage == TREE_MAKING || call->tree->stage == TREE_MADE) {
+        struct flow_op *op = flow__op(call->flow, sweep_tx, flow__op_free);
+        op_fill_job(op, call, TREE_REMOVE);
+        flow__op_send(op);
     }
 }
 
-bool call__leave_place(struct call *call) {
-    struct place *place = call->place;
-    struct flow *flow = call->flow;
-    if (place == NULL || place->left || place->stage == GONE || flow->state == FLOW_ENDING) {
+bool call__leave_tree(struct call *call) {
+    struct call_tree *tree = call->tree;
+    const struct flow *flow = call->flow;
+    if (tree == NULL || tree->left || tree->stage == TREE_GONE || flow->state == FLOW_ENDING) {
         return false;
     }
-    place->left = true;
-    call__leave_talk(call);
-    if (place->stage != MADE) {
-        sweep(call);
-        place->stage = GONE;
+    tree->left = true;
+    call__leave_turn(call);
+    if (tree->stage != TREE_MADE) {
+        call_submit_removal(call);
+        tree->stage = TREE_GONE;
         return false;
     }
     call__cancel(call);
-    call->state = CALL_CLEARING;
-    timer_start(flow->flows->options.loop, &call->timer, LEAVE_MS, on_slow);
-    look(call);
+    call->state = CALL_TREE_REMOVING;
+    timer_start(flow->flows->options.loop, &call->timer, LEAVE_MS, call_on_slow);
+    call_inspect_tree(call);
     return true;
 }
 
-void call__sweep_place(struct call *call) {
-    const struct place *place = call->place;
-    bool looked_at = place != NULL && place->left && call->state != CALL_CLEARING;
-    if (place != NULL && !looked_at) {
-        sweep(call);
+void call__sweep_tree(struct call *call) {
+    const struct call_tree *tree = call->tree;
+    if (tree != NULL && (!tree->left || call->state == CALL_TREE_REMOVING)) {
+        call_submit_removal(call);
     }
 }
 
-void past__sweep_place(struct flow *flow, const struct past *past) {
-    struct call call = {.flow = flow, .run = past->run, .turn = past->turn};
-    call__take_place(&call, past->worktree);
-    call__sweep_place(&call);
-    call__forget_place(&call);
+void prior__sweep_tree(struct flow *flow, const struct prior *prior) {
+    struct call call = {.flow = flow, .run = prior->run, .turn = prior->turn};
+    call__take_tree(&call, prior->worktree);
+    call__sweep_tree(&call);
+    call__free_tree(&call);
 }
 
-/* --- Looked at -------------------------------------------------------------------------------- */
+/* --- Inspected -------------------------------------------------------------------------------- */
 
-static void look_run(struct pool_job *job) {
+static void inspect_run(struct pool_job *job) {
     struct call *call = CONTAINER_OF(job, struct call, job);
-    struct place *place = call->place;
-    place->look = worktree_look(place->path);
-    if (place->log[0] != '\0') {
-        place__read_fault(call->flow->flows->options.spool, place->log, &place->fault);
+    struct call_tree *tree = call->tree;
+    tree->look = worktree_look(tree->path);
+    if (tree->log[0] != '\0') {
+        tree_read_fault(tree, call->flow->flows->options.spool);
     }
 }
 
-static void looked(struct pool_job *job) {
+static void inspect_done(struct pool_job *job) {
     struct call *call = CONTAINER_OF(job, struct call, job);
-    struct flow *flow = call->flow;
-    struct flows *flows = flow->flows;
-    flow->in_pool--;
-    call->place->away = false;
-    if (flow->ended || flows->stopping || flow->state == FLOW_ENDING) {
-        call->state = CALL_ASKING;
-        flow__maybe_free(flow);
-        flows__maybe_stopped(flows);
+    call->tree->in_pool = false;
+    if (!call__is_back(call)) {
         return;
     }
-    if (call->state == CALL_CLEARING) {
-        part(call);
+    if (call->state == CALL_TREE_REMOVING) {
+        call_leave_on(call);
         return;
     }
-    call->state = CALL_PLACING;
+    call->state = CALL_TREE_MAKING;
     if (call->cause != CAUSE_NONE) { /* It was skipped, or its time was over. */
         call__ended(call);
         return;
     }
-    if (call->again) {
-        call->again = false;
+    if (call->restarted) {
+        call->restarted = false;
         call__watch_deadline(call);
     }
-    go_on(call);
+    call_make_on(call);
 }
 
-static void look(struct call *call) {
-    call->state = call->state == CALL_CLEARING ? CALL_CLEARING : CALL_CHECKING;
-    call->place->away = true;
-    call->job = (struct pool_job){.kind = POOL_QUICK, .run = look_run, .done = looked};
-    call->flow->in_pool++;
-    pool_add(&call->flow->flows->pool, &call->job);
+static void call_inspect_tree(struct call *call) {
+    call->state = call->state == CALL_TREE_REMOVING ? CALL_TREE_REMOVING : CALL_CHECKING;
+    call->tree->in_pool = true;
+    call__pool(call, inspect_run, inspect_done);
 }

@@ -1,0 +1,76 @@
+/* agent.h: calls of agent(): what they ask for, and how they are performed; for the files of this
+ * folder alone, on the loop unless it says otherwise.
+ */
+#ifndef DROVER_DISPATCH_WORKFLOW_AGENT_H
+#define DROVER_DISPATCH_WORKFLOW_AGENT_H
+
+#include "dispatch/workflow/flow.h"
+
+/* --- agent.c: what an agent asks for ---------------------------------------------------------- */
+
+/* The members of a request that its row holds, written already: in a message out of a long frame
+ * they were written in the pool, as this member. */
+#define CALL_WRITTEN " written"
+void call__write_request(const json_t *message, struct text *text);
+void call__tidy(json_t *message); /* Texts that become columns: a NUL becomes a blank. */
+const json_t *call__option(const struct call *call, const char *name);
+struct bytes call__name(const json_t *message, const char *member); /* A name, cut; or "". */
+struct bytes call__foreign_model(const struct call *call); /* Asked for, and not one of ours. */
+void call__write_spec(const struct call *call, struct text *spec);
+/* The row of the step; what it borrows does not change while the op lives. */
+struct step_new call__step(const struct call *call, struct flow_op *op);
+void call__write_instructions(const struct call *call, struct text *text);
+void call__note_misfit(struct call *call, struct bytes misfit);
+
+/* false: no worker of ours lets such an option pass. */
+MUST_CHECK bool call__read_budget(const json_t *message, struct amounts *ret_limits);
+struct amounts call__own_budget(const struct call *call); /* As budgets store it. */
+MUST_CHECK bool call__has_budget(const struct call *call);
+MUST_CHECK bool call__is_budgeted(const struct call *call); /* By its own or another. */
+MUST_CHECK bool call__may_nothing(const struct call *call); /* The budget leaves nothing. */
+MUST_CHECK bool call__is_spent(const struct call *call);    /* By what its calls used. */
+MUST_CHECK bool flow__total_is_spent(const struct flow *flow);
+void call__fail_total(struct call *call); /* Ends a call that has not begun because of that. */
+void call__watch_deadline(struct call *call);
+
+/* false: there is nothing to look up. Else call__begin comes, from the pool. */
+MUST_CHECK bool call__lookup(struct call *call);
+MUST_CHECK bool call__lacks_type(const struct call *call); /* Not looked up in this life. */
+void call__lookup_late(struct call *call);                 /* Then it is put to work. */
+void call__put_to_work(struct call *call); /* In a tree, with tools, or as one call. */
+
+/* --- agent_call.c: one call of a model -------------------------------------------------------- */
+
+void call__ask(struct call *call);
+void call__wait(struct call *call, const struct provider_wait *wait); /* The row follows. */
+void call__cut_off(struct call *call); /* The model is heard no more. */
+void call__free_missed(struct call *call);
+
+/* --- agent_turn.c: a turn of a session of its own --------------------------------------------- */
+
+MUST_CHECK bool call__has_tools(const struct call *call);
+/* Names of tools that are `asked` for, and `allowed`; NULL: all are. */
+json_t *flow__tools(const json_t *allowed, tool_set asked);
+void call__new_turn(struct call *call);
+void call__fill_turn(struct call *call, struct flow_op *op); /* For its row. */
+void call__resume_turn(struct call *call);                   /* For one that began before. */
+void call__leave_turn(struct call *call);
+
+/* --- worktree.c: a working tree of its own ---------------------------------------------------- */
+
+MUST_CHECK bool call__wants_tree(const struct call *call);
+/* In the pool: where it will be. false: nowhere; misfit says why. */
+MUST_CHECK bool call__find_tree(struct call *call);
+void call__take_tree(struct call *call, const json_t *worktree); /* As its row says. */
+void call__write_tree(const struct call *call, struct text *spec);
+const char *call__root(const struct call *call); /* Where it works. */
+void call__make_tree(struct call *call);         /* The row is there; then its turn starts. */
+/* Has ended. true: call__ended comes again, when it is known whether the tree stays. */
+MUST_CHECK bool call__leave_tree(struct call *call);
+struct bytes call__left_tree(const struct call *call); /* Path of one that stays; or no data. */
+/* Has a tree removed that may be there, and that nobody waits for any more. */
+void call__sweep_tree(struct call *call);
+void prior__sweep_tree(struct flow *flow, const struct prior *prior);
+void call__free_tree(struct call *call);
+
+#endif
