@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "dispatch/session/titles.h"
 #include "dispatch/turn/turns.h"
-#include "dispatch/workflow/launch.h"
+#include "dispatch/workflow/flows.h"
 #include "http/metrics.h"
 #include "main/herds.h"
 

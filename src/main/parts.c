@@ -3,7 +3,7 @@
 
 #include "dispatch/host/parts.h"
 #include "dispatch/run/retention.h"
-#include "dispatch/workflow/script_retention.h"
+#include "dispatch/workflow/flows.h"
 
 const struct dispatch_part *const leader_parts[] = {
     &host_watch_part, &reports_part,          &orphans_part, &retention_part,

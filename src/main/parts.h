@@ -6,6 +6,6 @@
 #include "dispatch/job/dispatch.h"
 
 extern const struct dispatch_part *const leader_parts[];
-extern const struct dispatch_part *const guest_parts[]; /* Of a standby. */
+extern const struct dispatch_part *const guest_parts[]; /* For a standby. */
 
 #endif

@@ -443,7 +443,7 @@ void kit_kill_holder(struct kit *kit, const struct kit_begun *begun) {
     assert_int_equal(found_of(kit, begun, &pid), SPOOL_ALIVE);
     assert_int_equal(kill(pid, SIGKILL), 0);
     while (found_of(kit, begun, &pid) == SPOOL_ALIVE)
-        ; /* Its lock goes with it. */
+        ; /* The lock goes with the holder. */
 }
 
 bool kit_process_gone(struct kit *kit, void *ctx) {

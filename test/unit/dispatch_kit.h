@@ -59,7 +59,7 @@ struct kit_begun {
 };
 struct kit_begun kit_begin_gated(struct kit *kit);
 void kit_open_gate(struct kit *kit);
-/* Its tree is left. */
+/* The tree is left. */
 void kit_kill_holder(struct kit *kit, const struct kit_begun *begun);
 /* For kit_until: `ctx` is the pid of a process that is not ours. */
 bool kit_process_gone(struct kit *kit, void *ctx);

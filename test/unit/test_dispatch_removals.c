@@ -20,10 +20,10 @@ static struct {
     atomic_uint tried[STUCK_MAX];
     atomic_uint looked, looked_most; /* Folders of a job of the pool. */
     atomic_uint looks_refused;       /* Looks at a folder that fail yet; */
-    atomic_uint trees_kept;          /* and trees that the system does not let go of yet. */
+    atomic_uint trees_kept;          /* and trees that the system does not release yet. */
     char living[64];                 /* Folder of an attempt of which something lives, */
     atomic_bool lives;               /* since its tree was not ended yet. */
-    atomic_bool removed_alive;       /* Its folder was to be removed while it did. */
+    atomic_bool removed_alive;       /* The folder was to be removed while it did. */
 } seen;
 
 /* Seconds between two rounds are long. */
@@ -194,8 +194,7 @@ static void a_tree_that_the_system_keeps_has_not_ended(void **state) {
     seen.trees_kept = 2;
     assert_ends_first(kit, begin_removed(kit, LEFT_TREE));
     assert_int_equal(seen.trees_kept, 0);
-    assert_int_equal(kit->failures,
-                     0); /* It is no fault of the folder: its tries are not counted. */
+    assert_int_equal(kit->failures, 0); /* No fault of the folder: the tries are not counted. */
 }
 
 static void a_folder_that_cannot_be_looked_at_stays_with_what_lives_of_it(void **state) {

@@ -124,7 +124,7 @@ static void judge_unseen(void *ctx, struct table_node *node) {
     }
     if (flight->state == FLIGHT_REPORTED) {
         flight__free(flight);
-    } else if (!flight->stop && guest->asked_count < RUN_HERE_TELL_MAX) {
+    } else if (!flight__is_stopped(flight) && guest->asked_count < RUN_HERE_TELL_MAX) {
         struct run_here *here = &guest->asked[guest->asked_count];
         *here = (struct run_here){.attempt = flight->attempt};
         memcpy(here->run.text, node->name.data, node->name.len);

@@ -1,4 +1,4 @@
-/* parts.h: what a dispatcher does for the hosts that share its database.
+/* parts.h: the work of a dispatcher for the hosts that share its database.
  *
  *   host_watch   signs of life, of this host and of the others
  *   reports      takes the ends that other hosts report: of the leader

@@ -73,6 +73,13 @@ static bool is_foreign(const struct dispatch *dispatch, const struct run_row *ro
     return run_is_foreign(row, dispatch->options.bounds.host);
 }
 
+/* The process of an attempt that is away belongs to its own host, and a stop reaches that host by
+ * the row. Whoever holds a copy first wants to see it as it was. A release walks it again. */
+static bool looks_on(const struct dispatch *dispatch, const struct run_row *row) {
+    return run_is_away(row, &dispatch->options.bounds) ||
+           (dispatch->options.hold == RUN_HELD && is_foreign(dispatch, row));
+}
+
 static void adopt(struct dispatch *dispatch, const struct run_row *row) {
     struct flight *flight = flight__new(dispatch, row);
     if (dispatch->options.guest) {
@@ -94,13 +101,7 @@ static void perform(struct dispatch *dispatch, const struct run_row *row,
     if (flight == NULL && effects.start) {
         flight = flight__new(dispatch, row);
         start__queue(flight);
-    }
-    /* The process of an attempt that is away belongs to its own host, and a stop reaches that host
-     * by the row. Whoever holds a copy first wants to see it as it was. A release walks it again.
-     * */
-    else if (flight == NULL && (effects.adopt || effects.stop) &&
-             !(run_is_away(row, &dispatch->options.bounds) ||
-               (dispatch->options.hold == RUN_HELD && is_foreign(dispatch, row)))) {
+    } else if (flight == NULL && (effects.adopt || effects.stop) && !looks_on(dispatch, row)) {
         adopt(dispatch, row);
         flight = flight__find(dispatch, row->run, row->attempt);
     }

@@ -43,7 +43,7 @@ struct dispatch;
 struct dispatch_part {
     void (*open)(struct dispatch *dispatch);
     void (*recover)(struct dispatch *dispatch);   /* A walk over all runs begins. May come again. */
-    void (*recovered)(struct dispatch *dispatch); /* It is over: the flights are known. */
+    void (*recovered)(struct dispatch *dispatch); /* The walk is over: the flights are known. */
     void (*run_ended)(struct dispatch *dispatch);
     void (*attempt_ended)(struct dispatch *dispatch,
                           int64_t disk); /* Bytes that its folder takes. */

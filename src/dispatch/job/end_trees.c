@@ -1,15 +1,15 @@
 /* end_trees.c: ends what dead holders left, many of them at once.
  *
  * To find the processes of one dead holder, everything that lives on the machine is looked at, some
- * four times. When hundreds of holders die together, those looks are shared: whoever comes while
- * others are looked for waits, and is looked for with all who came meanwhile. Two batches run at
- * once, so that a process that the system does not let us end holds up one of them only. */
+ * four times. When hundreds of holders die together, those looks are shared: a tree that is added
+ * during a look waits for the next one, which looks for all that were added meanwhile. Two batches
+ * run at once, so that a process that the system does not let us end holds up one of them only. */
 #include <stdio.h>
 
 #include "base/memory.h"
 #include "dispatch/job/work.h"
 
-enum { BATCHES_MAX = 2, TREE_TRIES = 5 /* Before the end is told with what is left. */ };
+enum { BATCHES_MAX = 2, TREE_TRIES = 5 /* Before the end is reported with what is left. */ };
 
 struct batch {
     struct pool_job job;

@@ -52,7 +52,7 @@ struct flight *flight__new(struct dispatch *dispatch, const struct run_row *row)
     flight->dispatch = dispatch;
     flight->attempt = row->attempt;
     flight->since_ms = row->started_ms;
-    flight->grace_ms = UINT32_MAX;
+    flight->grace_ms = FLIGHT_NOT_STOPPED;
     table_add(&dispatch->flights, &flight->node);
     struct flight_work *work = flight__work(flight);
     work->spec = mem_copy(row->spec.data, row->spec.len);
@@ -224,7 +224,7 @@ void flight__follow(struct flight *flight, int64_t accepted) {
     flight__work_drop(flight);
     unresponsive__watch_deadline(flight);
     input__follow(flight, accepted);
-    if (flight->stop) {
+    if (flight__is_stopped(flight)) {
         holder_stop(flight->holder, flight->grace_ms);
     }
 }
@@ -232,10 +232,9 @@ void flight__follow(struct flight *flight, int64_t accepted) {
 /* Where nothing has begun, nothing will: whoever looks at the flight next decides through the
  * spool. Where the end is known already, it comes too late. */
 void flight__stop(struct flight *flight, unsigned grace_ms) {
-    if (flight->stop && grace_ms >= flight->grace_ms) {
+    if (grace_ms >= flight->grace_ms) {
         return;
     }
-    flight->stop = true;
     flight->grace_ms = grace_ms;
     unresponsive__watch_stop(flight);
     if (flight->state == FLIGHT_FOLLOWING) {

@@ -48,7 +48,7 @@ enum flight_state {
  * at its deadline though nobody had asked for a stop. */
 enum flight_health { HEALTH_GOOD, HEALTH_UNRESPONSIVE, HEALTH_OVERDUE };
 
-/* What the spec says about an attempt. */
+/* Facts that the spec has about an attempt. */
 struct flight_facts {
     bool read; /* False: the spec was not read yet. */
     bool notify, pty;
@@ -67,16 +67,15 @@ struct flight {
     enum flight_state state;
     enum flight_health health;
     bool ours;    /* The row says that this daemon's epoch has it. */
-    bool stop;    /* It was asked to end. */
-    bool claimed; /* Its holder said so, to us. */
-    bool full;    /* Its output finds no space on the disk. */
+    bool claimed; /* The holder said so, to us. */
+    bool full;    /* The output finds no space on the disk. */
     struct flight_facts facts;
     struct feed *feed; /* input.c: owned, or by the store's answer; NULL: it takes no input. */
     int64_t since_ms;  /* When its time began, by the wall's clock. */
-    unsigned grace_ms;
-    unsigned asks;  /* In a row, for a sign of its life, since the grace or its time is over. */
-    unsigned tries; /* In a row, of what the state tries again. */
-    struct effect effect; /* Of the state that tries again. */
+    unsigned grace_ms; /* For the stop; FLIGHT_NOT_STOPPED: nobody has asked the attempt to end. */
+    unsigned asks;     /* In a row, for a sign of its life, since the grace or the deadline. */
+    unsigned tries;    /* In a row, of what the state tries again. */
+    struct effect effect; /* Listed while the state tries again. */
     unsigned breaks;      /* Links in a row that broke as soon as they were there. */
     uint64_t followed_ns;
     uint64_t walked;   /* A guest's: number of the last walk that had it, */
@@ -89,6 +88,11 @@ struct flight {
     struct dispatch_watch *watches; /* Borrowed. */
     struct timer timer, answer, deadline;
 };
+
+#define FLIGHT_NOT_STOPPED UINT32_MAX
+static inline bool flight__is_stopped(const struct flight *flight) {
+    return flight->grace_ms != FLIGHT_NOT_STOPPED;
+}
 
 struct flight *flight__find(const struct dispatch *dispatch, struct bytes run, int64_t attempt);
 struct flight *flight__new(struct dispatch *dispatch, const struct run_row *row);
@@ -109,14 +113,14 @@ void start__task(struct loop_task *task);
 void decide__begin(struct flight *flight);
 void decide__now(struct flight *flight);   /* PAUSING: the rest of the pause is not waited for. */
 void decide__pause(struct flight *flight); /* Before the next try. */
-/* Its link broke, and the one before it, too: after a pause. */
+/* The link broke, and the one before it, too: after a pause. */
 void decide__later(struct flight *flight);
 void decide__forget_adoption(struct flight *flight);
 
-/* end_trees.c: of a flight whose holder is dead. */
+/* end_trees.c: for a flight whose holder is dead. */
 void end_trees__add(struct flight *flight);
 
-/* unresponsive.c: of a flight that was asked to stop: after the grace its holder must show that it
+/* unresponsive.c: for a flight that was asked to stop: after the grace its holder must show that it
  * lives. The deadline of a flight whose holder lives is watched, too; again: nothing. */
 void unresponsive__watch_stop(struct flight *flight);
 void unresponsive__watch_deadline(struct flight *flight);
@@ -125,7 +129,7 @@ void unresponsive__watch_deadline(struct flight *flight);
 void settle__begin(struct flight *flight, struct attempt end);
 void settle__exit(struct flight *flight, const struct spool_exit *exit);
 
-/* input.c: of an attempt that is followed. `accepted`: bytes that it has taken; INPUT_UNKNOWN: its
+/* input.c: for an attempt that is followed. `accepted`: bytes that it has taken; INPUT_UNKNOWN: its
  * holder will say. */
 enum { INPUT_UNKNOWN = -1 };
 void input__follow(struct flight *flight, int64_t accepted);

@@ -1,9 +1,9 @@
 /* log_watch.c: followers of logs, hung on the attempt that they follow.
  *
  * A holder says `grown` thousands of times a second, so it may cost nothing that grows with the
- * followers of others. Who follows an attempt that is not in flight is told at once, and reads the
- * row, which knows why; but while the rows are still being walked after a start, its flight may be
- * about to come: then it waits for the walk. */
+ * followers of others. A follower of an attempt that is not in flight is woken at once, and reads
+ * the row, which knows why; but while the rows are still being walked after a start, its flight may
+ * be about to come: then it waits for the walk. */
 #include <string.h>
 
 #include "base/number.h"
@@ -49,7 +49,7 @@ void log_watch__grown(struct flight *flight, enum log_stream stream) {
 
 void log_watch__all(struct dispatch *dispatch, struct dispatch_watch **list) {
     while (*list != NULL) {
-        if (dispatch->stopping) { /* It would only ask again. */
+        if (dispatch->stopping) { /* The follower would only ask again. */
             dispatch_watch_stop(*list);
         } else {
             wake(*list);

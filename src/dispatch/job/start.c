@@ -83,7 +83,7 @@ static void begin(struct flight *flight) {
     struct flight_work *work = flight->work;
     dispatch->stats.queued_starts--;
     flight__learn(flight);
-    if (flight->stop) {
+    if (flight__is_stopped(flight)) {
         decide__begin(flight);
         return;
     }
@@ -107,12 +107,12 @@ static void begin(struct flight *flight) {
 static void serve(struct flight *flight) {
     struct flight_work *work = flight->work;
     bool made = work->order >= 0 || err_failed(work->err);
-    if (!made && !flight->stop && work->spec_len > LARGE) {
+    if (!made && !flight__is_stopped(flight) && work->spec_len > LARGE) {
         flight__enter(flight, FLIGHT_ORDERING);
         work__begin(work, order_run, order_done);
         return;
     }
-    if (!made && !flight->stop) {
+    if (!made && !flight__is_stopped(flight)) {
         order__make(work);
     }
     begin(flight);

@@ -23,8 +23,8 @@
 enum {
     ANSWER_MS = 300,
     ASKS_MAX = 2,
-    /* What a holder takes beside the grace to end what does not want to; and, after a restart, for
-     * us to hear of thousands of them. */
+    /* Time that a holder takes beside the grace to end what does not want to; and, after a
+     * restart, for us to hear of thousands of them. */
     MARGIN_MS = 5000,
 };
 
@@ -44,7 +44,7 @@ static int64_t whole_ms(const struct flight *flight) {
 
 void unresponsive__watch_deadline(struct flight *flight) {
     if (flight->facts.timeout_ms > 0 && !timer_runs(&flight->deadline)) {
-        /* Of one that an older daemon began, at most what the wall's clock says. */
+        /* For a command that an older daemon began, at most what the wall's clock says. */
         int64_t whole = whole_ms(flight);
         int64_t now_ms = world_wall_ms(loop_world(flight->dispatch->options.loop));
         int64_t left = flight->since_ms + whole - now_ms;
@@ -65,15 +65,15 @@ static void responsive_look(struct flight *flight) {
     if (flight->state == FLIGHT_FOLLOWING && !holder_is_silent(flight->holder)) {
         bool heard = flight->asks > 0;
         flight->asks = 0;
-        if (heard && !flight->stop) {
+        if (heard && !flight__is_stopped(flight)) {
             deadline_restart(flight);
             return;
         }
     }
-    /* One that is being looked at (thousands are, at a start) is not unreachable yet. */
+    /* A holder that is being looked at (thousands are, at a start) is not unreachable yet. */
     bool silent = flight->state == FLIGHT_FOLLOWING && flight->asks >= ASKS_MAX;
     if (silent || (flight->asks > 0 && flight->state == FLIGHT_PAUSING)) {
-        flight->health = flight->stop ? HEALTH_UNRESPONSIVE : HEALTH_OVERDUE;
+        flight->health = flight__is_stopped(flight) ? HEALTH_UNRESPONSIVE : HEALTH_OVERDUE;
         if (flight->state == FLIGHT_FOLLOWING) {
             holder_close(flight->holder);
             flight->holder = NULL;

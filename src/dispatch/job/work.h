@@ -1,4 +1,5 @@
-/* work.h: what a state of a flight needs while it lasts. A job in the pool touches nothing else. */
+/* work.h: all that a state of a flight needs while it lasts. A job in the pool touches nothing
+ * else. */
 #ifndef DROVER_DISPATCH_JOB_WORK_H
 #define DROVER_DISPATCH_JOB_WORK_H
 
@@ -8,10 +9,11 @@
 
 enum {
     NOTE_MAX = 320,      /* A sentence about a failure. */
-    TREE_WAIT_MS = 2000, /* One try to end the tree of a dead holder. */
+    TREE_WAIT_MS = 2000, /* Length of one try to end the tree of a dead holder. */
 };
 
-/* What of an end is stored; each form but the first where the one before was refused for good. */
+/* Forms in which an end is stored; each but the first where the one before was refused for
+ * good. */
 enum settle_form {
     SETTLE_WHOLE,
     SETTLE_BARE,  /* Without result and output. */
@@ -39,7 +41,7 @@ struct flight_work {
     int64_t epoch;
     struct spool_state found;
     struct tree_end tree;
-    int64_t cpu_us; /* Of that tree, as far as somebody knows; 0: nobody. */
+    int64_t cpu_us; /* Used by that tree, as far as somebody knows; 0: nobody. */
     bool kill;      /* The holder is to be killed, should it live. */
 
     struct attempt end;
@@ -57,9 +59,9 @@ void flight__work_drop(struct flight *flight);
 void work__at(const struct flight_work *work); /* A step of its run begins in this thread. */
 void work__begin(struct flight_work *work, void (*run)(struct pool_job *job),
                  void (*done)(struct pool_job *job)); /* In the pool. */
-/* Of work that came back: false, and the flight is gone, when the daemon stops. */
+/* For work that came back: false, and the flight is gone, when the daemon stops. */
 MUST_CHECK bool work__back(struct flight_work *work);
-void flight__learn(struct flight *flight); /* What its work read in the spec. */
+void flight__learn(struct flight *flight); /* Takes over what its work read in the spec. */
 
 /* order.c: in the pool, or on the loop when the spec is short. Fills order and what is read. */
 void order__read(struct flight_work *work);

@@ -1,4 +1,4 @@
-/* causes.c: one table, from what a provider did to what a run ends with. */
+/* causes.c: the table from what a provider did to what a run ends with. */
 #include "dispatch/provider/causes.h"
 
 enum run_cause provider_run_cause(enum model_cause cause) {

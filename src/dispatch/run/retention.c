@@ -57,7 +57,7 @@ struct retention {
     bool soon;          /* The next round comes soon. */
     uint64_t asked_ns,
         pruned_ns; /* Of the prune on its way, and the last that was done; 0: none. */
-    /* What the store's functions and the pool write. */
+    /* Written by the store's functions and the pool. */
     bool more;
     size_t count;
     struct span gone[PAGE];

@@ -1,7 +1,8 @@
 /* retention.h: deletes finished runs past their age, count or size limit, and folders of the spool.
  *
  * Promise    the commit that removes a row lists the run's folders; removals_part works off that
- *            list, whoever leads. Folders that no row and no list names are looked for once a day.
+ *            list, of a leader and of a standby. Folders that no row and no list names are looked
+ *            for once a day.
  * Threads    the loop.
  */
 #ifndef DROVER_DISPATCH_RUN_RETENTION_H

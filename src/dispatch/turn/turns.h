@@ -34,7 +34,7 @@ struct turns_options {
     struct models *models;
     const struct connections *connections; /* The settings that hold for sessions without own. */
     const struct workflow_tool *workflow_tool; /* row_tools.h; borrowed. */
-    struct flows *flows;                       /* Its own. */
+    struct flows *flows;                       /* For workflow_tool. */
     struct fetch *client;                      /* For web_fetch. */
     const struct address_list *allow;          /* Of it; NULL: public addresses only. */
     const char *data_dir;                      /* Absolute: no tool touches what is beneath it. */

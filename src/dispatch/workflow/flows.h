@@ -15,6 +15,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "dispatch/job/dispatch.h"
 #include "dispatch/provider/connections.h"
 #include "engine/run/runs.h"
 #include "loop/loop.h"
@@ -23,6 +24,7 @@
 #include "script/script.h"
 #include "store/store.h"
 
+struct workflow_tool;
 struct flows_limits {
     int64_t processors;  /* Of this machine. */
     int64_t at_once;     /* Agents of one run; 0: as many as the processors allow. */
@@ -33,6 +35,9 @@ struct flows_limits {
 };
 
 struct flows;
+/* For turns_options, and for the parts of a dispatcher (script_retention.c). */
+extern const struct workflow_tool workflow_tool;
+extern const struct dispatch_part script_retention_part;
 /* What the same call will say again, however often it is asked. */
 MUST_CHECK bool flows__is_for_good(struct err err);
 struct flows_options {

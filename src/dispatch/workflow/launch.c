@@ -1,7 +1,7 @@
 /* launch.c: a workflow that a model starts.
  *
  *   called ──workflow/start.h──> ready ──one commit──> the run, and the end of its card
- *                  └── a script that is none, a wrong name: the end of the card alone
+ *                  └── no valid script, a wrong name:    the end of the card alone
  *
  * Nothing has begun before that commit, so a daemon that dies on the way simply does it again. The
  * run works where its session does, asks the model of the turn, and may what the turn may. */
@@ -11,7 +11,7 @@
 #include "base/memory.h"
 #include "dispatch/turn/row_tools.h"
 #include "dispatch/turn/talk.h"
-#include "dispatch/workflow/launch.h"
+#include "dispatch/turn/tool_settings.h"
 #include "dispatch/workflow/start.h"
 #include "engine/workflow/spawn.h"
 
@@ -34,6 +34,8 @@ static void launch_free(struct workflow_launch *launch) {
     mem_free(launch->project);
     mem_free(launch);
 }
+
+/* --- Allowed ---------------------------------------------------------------------------------- */
 
 /* --- In the store ----------------------------------------------------------------------------- */
 
@@ -77,7 +79,7 @@ static void ready(struct flow_start *start, struct err err) {
     struct talk_work *work = launch->work;
     work->away = false;
     if (work->talk->ended || work->talk->turns->stopping) {
-        work__settle(work); /* It only goes. */
+        work__settle(work); /* The call is only freed. */
     } else if (err_failed(err)) {
         fail(work, err, start->why.text[0] != '\0' ? start->why.text : err_title(err.code));
     } else if (start->invalid) {

@@ -20,7 +20,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "dispatch/job/inside.h"
-#include "dispatch/workflow/script_retention.h"
+#include "dispatch/workflow/flows.h"
 #include "dispatch/workflow/start.h"
 #include "engine/workflow/workflows.h"
 #include "store/datadir.h"
