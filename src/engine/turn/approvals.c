@@ -67,7 +67,8 @@ static struct err card_allow(struct tx *tx, struct turn *turn, struct card *card
         return turns__close_card(tx, turn, card, full ? BYTES(too_many) : result);
     }
     card->state = PART_STATE_READY;
-    return cards__write(tx, turn->row.answer, card, /* as it is */ (struct bytes){NULL, 0});
+    cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
+    return tx_error(tx);
 }
 
 static struct err card_answer(struct tx *tx, struct turn *turn, struct card *card,
@@ -86,27 +87,21 @@ static struct err card_answer(struct tx *tx, struct turn *turn, struct card *car
 /* A turn that waits goes on; one that runs (other tools of it) hears of it. */
 static struct err turn_continue(struct tx *tx, struct turn *turn) {
     enum run_state from = turn->run.state;
-    struct err err = turns__write(tx, &turn->row);
-    if (err_failed(err) || from == RUN_RUNNING || run_waits_for_provider(&turn->run)) {
-        return err_failed(err) ? err : runs__tell(tx, &turn->run);
+    turns__write(tx, &turn->row);
+    if (from == RUN_RUNNING || run_waits_for_provider(&turn->run)) {
+        return runs__tell(tx, &turn->run);
     }
     turn->run.state = RUN_RUNNING;
-    err = runs__write(tx, from, &turn->run);
-    if (!err_failed(err)) {
-        err = turns__wait(tx, turn, TURN_WAIT_ENDS);
-    }
-    return err_failed(err) ? err : sessions__set_state(tx, SESSION_RUNNING, &turn->session);
+    tx_fail(tx, runs__write(tx, from, &turn->run));
+    tx_fail(tx, turns__wait(tx, turn, TURN_WAIT_ENDS));
+    return sessions__set_state(tx, SESSION_RUNNING, &turn->session);
 }
 
 static struct err turn_answer(struct tx *tx, const struct approval_row *row) {
-    const struct run_key key = {.run = row->run};
-    struct turn turn = {.run = {.id = 0}};
+    struct turn turn;
     struct card card;
     bool found = false;
-    struct err err = tx_run_find(tx, &key, &found, &turn.run);
-    if (!err_failed(err) && found) {
-        err = turns__load_rest(tx, &turn, &found);
-    }
+    struct err err = turns__load_run(tx, row->run, &found, &turn);
     if (!err_failed(err) && found) {
         err = cards__find(tx, turn.row.answer, row->part, &found, &card);
     }

@@ -15,32 +15,30 @@
 /* Where no call of that model has been seen. A cost that nobody knows is charged as nothing. */
 enum { FIRST_OUTPUT = 1000, FIRST_TOKENS = 8000, FIRST_COST = 10000 };
 
-/* A review has another prompt than the conversation, and so a mean of its own. */
-static struct bytes what_named(const char *prefix, struct bytes model, char name[BUDGET_WHAT_MAX]) {
+/* A kind of calls whose recent mean is the reserve of the next: calls of the turn's model, or its
+ * reviews, which have another prompt than the conversation, and so a mean of their own. */
+static struct bytes what_of(const char *prefix, struct bytes model, char name[BUDGET_WHAT_MAX]) {
     size_t room = BUDGET_WHAT_MAX - strlen(prefix) - 1;
     int len =
         snprintf(name, BUDGET_WHAT_MAX, "%s%.*s", prefix, (int)utf8_cut(model, room), model.data);
     return (struct bytes){name, (size_t)len};
 }
 
-static struct bytes what_of(const struct turn *turn, char name[BUDGET_WHAT_MAX]) {
-    return what_named("model:", turn->row.model, name);
-}
-
-static struct amounts first_call(void) {
-    struct amounts first = amounts_none();
-    first.of[AMOUNT_OUTPUT_TOKENS] = FIRST_OUTPUT;
-    first.of[AMOUNT_TOKENS] = FIRST_TOKENS;
-    first.of[AMOUNT_COST] = FIRST_COST;
-    return first;
+static struct err call_reserve(struct tx *tx, struct turn *turn, struct bytes what,
+                               const struct run_bounds *bounds, struct budget_answer *ret_answer) {
+    struct budget_ask ask = {.what = what, .first = amounts_none()};
+    ask.first.of[AMOUNT_OUTPUT_TOKENS] = FIRST_OUTPUT;
+    ask.first.of[AMOUNT_TOKENS] = FIRST_TOKENS;
+    ask.first.of[AMOUNT_COST] = FIRST_COST;
+    return tx_budget_reserve(tx, &ask, bounds, &turn->run, ret_answer);
 }
 
 struct err turns__budget_ask(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
                              enum budget_verdict *ret_verdict, struct bytes *ret_why) {
     char name[BUDGET_WHAT_MAX];
     struct budget_answer answer;
-    const struct budget_ask ask = {.what = what_of(turn, name), .first = first_call()};
-    struct err err = tx_budget_reserve(tx, &ask, bounds, &turn->run, &answer);
+    struct err err =
+        call_reserve(tx, turn, what_of("model:", turn->row.model, name), bounds, &answer);
     if (!err_failed(err)) {
         turn->row.granted = answer.granted;
         *ret_verdict = answer.verdict;
@@ -49,24 +47,26 @@ struct err turns__budget_ask(struct tx *tx, struct turn *turn, const struct run_
     return err;
 }
 
-struct err turns__budget_spend(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
-                               const struct amounts *took) {
+static struct err call_settle(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
+                              const struct amounts *took, bool learn) {
     char name[BUDGET_WHAT_MAX];
-    const struct budget_spend spend = {.what = what_of(turn, name),
+    const struct budget_spend spend = {.what = what_of("model:", turn->row.model, name),
                                        .granted = turn->row.granted,
-                                       .spent = took != NULL ? *took : turn->row.granted,
-                                       .learn = took != NULL};
+                                       .spent = *took,
+                                       .learn = learn};
     turn->row.granted = amounts_none();
     return tx_budget_spend(tx, &spend, bounds, &turn->run);
 }
 
+struct err turns__budget_spend(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
+                               const struct amounts *took) {
+    const struct amounts granted = turn->row.granted;
+    return call_settle(tx, turn, bounds, took != NULL ? took : &granted, /* learn */ took != NULL);
+}
+
 struct err turns__budget_return(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
                                 const struct amounts *took) {
-    char name[BUDGET_WHAT_MAX];
-    const struct budget_spend spend = {
-        .what = what_of(turn, name), .granted = turn->row.granted, .spent = *took};
-    turn->row.granted = amounts_none();
-    return tx_budget_spend(tx, &spend, bounds, &turn->run);
+    return call_settle(tx, turn, bounds, took, /* learn */ false);
 }
 
 struct err turns__budget_charge(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
@@ -76,18 +76,13 @@ struct err turns__budget_charge(struct tx *tx, struct turn *turn, const struct r
     return tx_budget_spend(tx, &spend, bounds, &turn->run);
 }
 
-/* --- Reviews ---------------------------------------------------------------------------------- */
-
-static const char review_prefix[] = "review:";
-
 struct err turns__budget_ask_review(struct tx *tx, struct turn *turn,
                                     const struct turn_review_begin *begin,
                                     struct turn_review_begun *begun) {
     char name[BUDGET_WHAT_MAX];
     struct budget_answer answer;
-    const struct budget_ask ask = {.what = what_named(review_prefix, begin->model, name),
-                                   .first = first_call()};
-    struct err err = tx_budget_reserve(tx, &ask, &begin->key.bounds, &turn->run, &answer);
+    struct err err =
+        call_reserve(tx, turn, what_of("review:", begin->model, name), &begin->key.bounds, &answer);
     if (!err_failed(err)) {
         amounts_add(&turn->row.granted, &answer.granted);
         begun->granted = answer.granted;
@@ -101,7 +96,7 @@ struct err turns__budget_ask_review(struct tx *tx, struct turn *turn,
 struct err turns__budget_end_review(struct tx *tx, struct turn *turn,
                                     const struct turn_review_end *end) {
     char name[BUDGET_WHAT_MAX];
-    const struct budget_spend spend = {.what = what_named(review_prefix, end->model, name),
+    const struct budget_spend spend = {.what = what_of("review:", end->model, name),
                                        .granted = end->granted,
                                        .spent = end->asked ? turns__amounts(&end->usage, &end->cost)
                                                            : amounts_none(),

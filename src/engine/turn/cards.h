@@ -60,19 +60,21 @@ static inline void cards__end(struct card *card, enum card_cause cause) {
     card->cause = cause;
     card->state = card_cause_state(cause);
 }
-/* Writes state and cause of a card, and its result; `result` data NULL: the result stays. */
-MUST_CHECK struct err cards__write(struct tx *tx, int64_t message, const struct card *card,
-                                   struct bytes result);
-/* Of the calls that were made last, and what came of them: whether it is the same again. */
-MUST_CHECK struct err cards__digest(struct tx *tx, int64_t message, struct sha256_hex *ret_digest);
+/* Writes state and cause of a card, and its result, or CARD_RESULT_STAYS. */
+void cards__write(struct tx *tx, int64_t message, const struct card *card, struct bytes result);
+#define CARD_RESULT_STAYS ((struct bytes){NULL, 0})
+/* Digest of the calls that were made last and their results: whether it is the same again. */
+struct sha256_hex cards__digest(struct tx *tx, int64_t message);
 
-/* The step of its span: those of an answer's cards follow the step of the call that made them. */
-MUST_CHECK struct err cards__span(struct tx *tx, int64_t message, const struct card *card,
-                                  int64_t *ret_step);
-
-/* The same of its review: they stand behind the spans of all cards of that answer. */
-MUST_CHECK struct err cards__review_span(struct tx *tx, int64_t message, const struct card *card,
-                                         int64_t *ret_step);
+/* A turn, fenced as turns__load does, and a card of it, which is in `state`; else *ret_late. */
+struct turn_card_key {
+    const struct turn_key *key; /* Borrowed. */
+    int64_t part;
+    enum part_state state;
+};
+MUST_CHECK struct err turns__load_card(struct tx *tx, const struct turn_card_key *of,
+                                       bool *ret_late, struct turn *ret_turn,
+                                       struct card *ret_card);
 
 /* A part that is no card, behind those that are there; one that is too long for a part becomes
  * several. */

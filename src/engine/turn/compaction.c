@@ -391,7 +391,8 @@ static struct err store(struct tx *tx, struct turn *turn, const struct turn_comp
     bool called = compacted->calls > 0;
     struct err err = called ? turns__span_compaction(tx, turn, compacted) : ERR_OK;
     if (!err_failed(err)) {
-        err = turns__write(tx, &turn->row);
+        turns__write(tx, &turn->row);
+        err = tx_error(tx);
     }
     if (!err_failed(err) && called) {
         err = add_usage(tx, turn, compacted);

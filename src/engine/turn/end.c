@@ -3,107 +3,99 @@
  * A turn that runs is ended by turns__end. One that waits in the queue, or is ended by somebody
  * else's stop, is ended by the transactions of runs. All of them come through runs__end, and so
  * through turns__ended, which closes the message in the same commit: no card stays open, the text
- * so far stays, and what went wrong is the message's last item. */
+ * so far stays, and what went wrong is the message's last item.
+ *
+ * That end reads and writes many rows: message, cards, approvals, children, notices. If one of them
+ * is refused for good, the run would hold its session's key for ever, and no message would follow.
+ * So after the last try the run is ended alone (tx_turn_give_up), and what belongs to it is closed
+ * by statements that read no text. Whoever waits for the run is notified as always; notices that it
+ * was to tell are held, since the next turn might fail over the same rows. */
 #include "engine/session/checkpoints.h"
 #include "engine/turn/cards.h"
 
-#include <string.h>
-
 #include "base/json/json.h"
-#include "base/memory.h"
 #include "base/utf8.h"
 #include "engine/inbox/bind.h"
-#include "journal/journal.h"
 
 enum { UNDONE_MAX = 256 << 10 };
 
 struct err turns__end(struct tx *tx, struct turn *turn, enum run_cause cause, struct bytes sentence,
                       const struct run_bounds *bounds) {
     struct run_freed freed = {.kinds = 0};
-    bool waits = run_waits_for_provider(&turn->run);
-    struct err err = waits ? runs__provider_ask(tx, &turn->run) : ERR_OK;
+    if (run_waits_for_provider(&turn->run)) {
+        tx_fail(tx, runs__provider_ask(tx, &turn->run));
+    }
     const struct run_end end = {.from = turn->run.state, .output = {"", 0}};
     turn->run.state = turn_end_state(cause);
     turn->run.cause = cause;
     turn->run.not_before_ms = turn->resume_at_ms;
     turn->run.note = (struct bytes){sentence.data, utf8_cut(sentence, RUN_NOTE_TEXT_MAX)};
-    if (!err_failed(err)) {
-        err = turns__write(tx, &turn->row);
+    turns__write(tx, &turn->row);
+    if (err_failed(tx_error(tx))) {
+        return tx_error(tx);
     }
-    if (!err_failed(err)) {
-        err = runs__end(tx, &end, &turn->run, &freed);
-    }
-    if (!err_failed(err)) {
-        err = runs__ask_children(tx, &turn->run, &freed);
-    }
-    return err_failed(err) ? err : runs__admit_freed(tx, &freed, bounds);
+    tx_fail(tx, runs__end(tx, &end, &turn->run, &freed));
+    tx_fail(tx, runs__ask_children(tx, &turn->run, &freed));
+    tx_fail(tx, runs__admit_freed(tx, &freed, bounds));
+    return tx_error(tx);
 }
 
 /* --- Closing the message ---------------------------------------------------------------------- */
 
-/* Nobody waits for it any more: what it says is late. */
-static struct err end_review(struct tx *tx, const struct turn *turn, const struct card *card) {
-    const struct turn_review_end end = {.failure = CAUSE_STOPPED, .reason = {"", 0}};
-    return card->state == PART_STATE_REVIEWING ? turns__span_review_end(tx, turn, card, &end)
-                                               : ERR_OK;
-}
+/* Errors below are returned and not kept: the end of a run may be a part of another change, which
+ * goes on without the end of a damaged one. */
 
+/* Nobody waits for a review any more: what it says is late. */
 static struct err close_cards(struct tx *tx, struct turn *turn) {
     static const char stopped[] = "It was stopped before it was done.";
     static const char ended[] = "The turn ended before this was done.";
+    const struct turn_review_end review = {.failure = CAUSE_STOPPED, .reason = {"", 0}};
     bool cancelled = turn->run.state == RUN_CANCELLED;
     struct cards cards = {.count = 0};
     struct err err = cards__open(tx, turn->row.answer, &cards);
     for (size_t i = 0; i < cards.count && !err_failed(err); i++) {
-        err = end_review(tx, turn, &cards.at[i]);
-        if (err_failed(err)) {
-            break;
+        struct card *card = &cards.at[i];
+        if (card->state == PART_STATE_REVIEWING) {
+            err = turns__span_review_end(tx, turn, card, &review);
         }
-        cards__end(&cards.at[i], cancelled ? CARD_STOPPED : CARD_TURN_ENDED);
-        err = turns__close_card(tx, turn, &cards.at[i], cancelled ? BYTES(stopped) : BYTES(ended));
+        cards__end(card, cancelled ? CARD_STOPPED : CARD_TURN_ENDED);
+        if (!err_failed(err)) {
+            err = turns__close_card(tx, turn, card, cancelled ? BYTES(stopped) : BYTES(ended));
+        }
     }
     return err_failed(err) ? err : approvals__cancel(tx, &turn->run);
 }
 
 static struct err add_error(struct tx *tx, const struct turn *turn) {
-    const char *about = run_cause_about(turn->run.cause);
     AUTO(text_done) struct text data;
     text_init(&data, (size_t)1 << 10);
     text_addf(&data, "{\"cause\":\"%s\"}", run_cause_name(turn->run.cause));
-    bool told = turn->run.note.len > 0;
     const struct message_part part = {.message = turn->row.answer,
                                       .step = turn->row.step,
                                       .kind = PART_ERROR,
-                                      .text = told ? turn->run.note : bytes_of(about),
-                                      .data = {data.data, data.len}};
+                                      .text = turn->run.note.len > 0
+                                                  ? turn->run.note
+                                                  : bytes_of(run_cause_about(turn->run.cause)),
+                                      .data = text_bytes(&data)};
     return cards__add_plain(tx, &part);
 }
 
-static enum message_status status_of(enum run_state state) {
-    switch (state) {
-    case RUN_SUCCEEDED:
-    case RUN_DEGRADED:
-        return MESSAGE_COMPLETED;
-    case RUN_CANCELLED:
-        return MESSAGE_INTERRUPTED;
-    default:
-        return MESSAGE_FAILED;
-    }
-}
-
-/* Of one that was cleared away nothing is stored but that it ended. */
+/* Of a turn that was cleared away nothing is stored but that it ended. */
 static struct err close_answer(struct tx *tx, struct turn *turn) {
-    bool cleared = turns__is_cleared(turn);
+    enum run_state state = turn->run.state;
+    bool succeeded = state == RUN_SUCCEEDED, cleared = turns__is_cleared(turn);
     struct err err = close_cards(tx, turn);
-    if (!err_failed(err) && !cleared && turn->run.state != RUN_SUCCEEDED &&
-        turn->run.state != RUN_CANCELLED) {
+    if (!err_failed(err) && !cleared && !succeeded && state != RUN_CANCELLED) {
         err = add_error(tx, turn);
     }
     if (!err_failed(err)) {
-        const char *cause = run_cause_name(turn->run.cause);
-        turn->answer.cause = bytes_of(cause);
-        turn->answer.error = turn->run.state == RUN_SUCCEEDED ? BYTES("") : turn->run.note;
-        err = messages__write_status(tx, cleared ? MESSAGE_REMOVED : status_of(turn->run.state),
+        turn->answer.cause = bytes_of(run_cause_name(turn->run.cause));
+        turn->answer.error = succeeded ? BYTES("") : turn->run.note;
+        err = messages__write_status(tx,
+                                     cleared                              ? MESSAGE_REMOVED
+                                     : succeeded || state == RUN_DEGRADED ? MESSAGE_COMPLETED
+                                     : state == RUN_CANCELLED             ? MESSAGE_INTERRUPTED
+                                                                          : MESSAGE_FAILED,
                                      &turn->answer);
     }
     if (!err_failed(err)) {
@@ -112,62 +104,55 @@ static struct err close_answer(struct tx *tx, struct turn *turn) {
     return err_failed(err) ? err : turns__event_finished(tx, turn);
 }
 
+static struct err message_move(struct tx *tx, const struct session_row *session,
+                               enum message_status status, struct message_row *message) {
+    struct err err = messages__write_status(tx, status, message);
+    return err_failed(err) ? err : messages__tell_edited(tx, session, message);
+}
+
 /* What joined too late stays as a message of its own: it was accepted, so the next turn sees it. */
 static struct err free_steering(struct tx *tx, const struct turn *turn) {
     struct message_rows rows = {.count = 0};
     struct err err = messages__steering(tx, &turn->session, turn->run.id, &rows);
     for (size_t i = 0; i < rows.count && !err_failed(err); i++) {
-        err = messages__write_status(tx, MESSAGE_COMPLETED, &rows.rows[i]);
-        err = err_failed(err) ? err : messages__tell_edited(tx, &turn->session, &rows.rows[i]);
+        err = message_move(tx, &turn->session, MESSAGE_COMPLETED, &rows.rows[i]);
     }
     return err;
 }
 
-/* Ends a turn that never began: its message leaves the queue. A person's message stays readable; a
- * notice that was taken back comes again, with the next follow-up. */
-static struct err take_out(struct tx *tx, const struct turn *turn, struct message_row *question) {
-    bool again = turn->run.cause == CAUSE_ROLLED_BACK;
-    struct err err = again ? messages__remove(tx, &turn->session, question)
-                           : messages__write_status(tx, MESSAGE_INTERRUPTED, question);
-    if (!err_failed(err) && !again) {
-        err = messages__tell_edited(tx, &turn->session, question);
-    }
-    return err_failed(err) ? err : messages__tell_queue(tx, &turn->session);
-}
-
-/* Its end is told like every other: somebody may look on at it. */
+/* A turn that never began: its message leaves the queue. A person's message stays readable; a
+ * notice that was taken back comes again, with the next follow-up. The end is told like every
+ * other: a client may follow it. */
 static struct err close_unbegun(struct tx *tx, struct turn *turn) {
     struct message_row question;
-    bool found = false;
+    bool found = false, again = turn->run.cause == CAUSE_ROLLED_BACK;
     struct err err = messages__write_status(tx, MESSAGE_REMOVED, &turn->answer);
     if (!err_failed(err)) {
         err = messages__find_id(tx, turn->row.question, &found, &question);
     }
     if (!err_failed(err) && found && question.status == MESSAGE_QUEUED) {
-        err = take_out(tx, turn, &question);
+        err = again ? messages__remove(tx, &turn->session, &question)
+                    : message_move(tx, &turn->session, MESSAGE_INTERRUPTED, &question);
+        err = err_failed(err) ? err : messages__tell_queue(tx, &turn->session);
     }
     return err_failed(err) ? err : turns__event_finished(tx, turn);
 }
 
 /* Another message took its place: neither it nor its answer is in any prompt from here on. A
- * question that was taken out of the queue before its turn began stays removed. */
+ * question that was taken out of the queue before its turn began stays removed. A summary that was
+ * made within the turn covers a part of it. */
 static struct err roll_back(struct tx *tx, struct turn *turn) {
+    const struct checkpoint_void from = {.session = turn->session.id, .message = turn->row.answer};
     struct message_row question;
     bool found = false;
     struct err err = messages__find_id(tx, turn->row.question, &found, &question);
-    bool undone = !err_failed(err) && found && question.status != MESSAGE_REMOVED;
-    if (undone) {
-        err = messages__write_status(tx, MESSAGE_ROLLED_BACK, &question);
-    }
-    if (!err_failed(err) && undone) {
-        err = messages__tell_edited(tx, &turn->session, &question);
+    if (!err_failed(err) && found && question.status != MESSAGE_REMOVED) {
+        err = message_move(tx, &turn->session, MESSAGE_ROLLED_BACK, &question);
     }
     if (!err_failed(err)) {
         err = messages__write_status(tx, MESSAGE_ROLLED_BACK, &turn->answer);
     }
-    if (!err_failed(err)) { /* A summary that was made within the turn covers a part of it. */
-        const struct checkpoint_void from = {.session = turn->session.id,
-                                             .message = turn->row.answer};
+    if (!err_failed(err)) {
         err = tx_checkpoint_void_from(tx, &from);
     }
     return err_failed(err) ? err : messages__tell_edited(tx, &turn->session, &turn->answer);
@@ -201,80 +186,138 @@ static struct err undo_follow_up(struct tx *tx, const struct turn *turn) {
     return err_failed(err) ? err : tx_checkpoint_void_from(tx, &from);
 }
 
-/* What the session is owed waited while it was busy. */
-static struct err offer(struct tx *tx, const struct turn *turn) {
-    const struct inbox_receiver receiver = {
-        .owner = turn->session.owner, .address = turn->session.session, .kind = RECEIVER_SESSION};
-    struct err err = tx_inbox_offer(tx, &receiver);
-    bool failed = turn->run.state == RUN_FAILED && turn->row.trigger == TRIGGER_NOTICE;
-    return err_failed(err) || !failed ? err : undo_follow_up(tx, turn);
-}
-
+/* Last, the pending notices of the session are offered, which waited while it was busy. */
 struct err turns__ended(struct tx *tx, const struct run_row *run, struct run_freed *freed) {
     struct turn turn = {.run = *run};
-    bool found = false;
-    struct err err = turns__find(tx, run->id, &found, &turn.row);
+    bool found = turns__find(tx, run->id, &turn.row);
+    struct err err = found ? subagents__ended(tx, turn.row.session, freed) : tx_error(tx);
+    if (!err_failed(err) && found) { /* Else the session is gone with all that was said in it. */
+        err = sessions__find_id(tx, turn.row.session, &found, &turn.session);
+    }
+    if (!err_failed(err) && found) {
+        err = messages__find_id(tx, turn.row.answer, &found, &turn.answer);
+    }
     if (err_failed(err) || !found) {
         return err;
     }
-    err = subagents__ended(tx, turn.row.session, freed);
-    if (err_failed(err)) {
-        return err;
-    }
-    err = sessions__find_id(tx, turn.row.session, &found, &turn.session);
-    if (err_failed(err) || !found) {
-        return err; /* The session is gone with all that was said in it. */
-    }
-    err = messages__find_id(tx, turn.row.answer, &found, &turn.answer);
-    if (err_failed(err) || !found) {
-        return err;
-    }
+    const struct inbox_receiver receiver = {
+        .owner = turn.session.owner, .address = turn.session.session, .kind = RECEIVER_SESSION};
     err = turn.row.begun ? close_begun(tx, &turn, freed) : close_unbegun(tx, &turn);
     if (!err_failed(err)) {
         err = free_steering(tx, &turn);
     }
     if (!err_failed(err)) {
-        err = turns__write(tx, &turn.row);
+        turns__write(tx, &turn.row);
+        err = tx_inbox_offer(tx, &receiver);
     }
-    return err_failed(err) ? err : offer(tx, &turn);
+    bool failed = turn.run.state == RUN_FAILED && turn.row.trigger == TRIGGER_NOTICE;
+    return err_failed(err) || !failed ? err : undo_follow_up(tx, &turn);
 }
 
 /* --- What cannot be taken back ---------------------------------------------------------------- */
 
 /* What its tools did stays done: whoever takes it back should know of it. */
-struct err turns__list_undone(struct tx *tx, int64_t run, struct bytes *ret_list) {
-    static const char sql[] =
-        "SELECT p.name, p.state, p.text FROM turns t JOIN parts p ON p.message = t.answer"
-        " WHERE t.run = $1 AND p.kind = 'tool' AND p.state IN ('succeeded', 'pending', 'running')"
-        " ORDER BY p.number LIMIT 100";
-    const struct arg args[] = {arg_int(run)};
+struct bytes turns__list_undone(struct tx *tx, int64_t run) {
     AUTO(text_done) struct text text;
     text_init(&text, UNDONE_MAX);
     text_add_char(&text, '[');
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    bool row = !err_failed(err);
-    for (int i = 0; !err_failed(err) && row; i++) {
-        err = rows_next(rows, &row);
-        if (!err_failed(err) && row) {
-            struct bytes result = rows_text(rows, 2);
-            text_add_str(&text, i > 0 ? ",{\"tool\":" : "{\"tool\":");
-            text_add_json(&text, rows_text(rows, 0).data, rows_text(rows, 0).len);
-            text_add_str(&text, ",\"state\":");
-            text_add_json(&text, rows_text(rows, 1).data, rows_text(rows, 1).len);
-            text_add_str(&text, ",\"result\":");
-            text_add_json(&text, result.data, utf8_cut(result, 200));
-            text_add_char(&text, '}');
-        }
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(
+        tx,
+        "SELECT p.name, p.state, p.text FROM turns t JOIN parts p ON p.message = t.answer"
+        " WHERE t.run = $1 AND p.kind = 'tool' AND p.state IN ('succeeded', 'pending', 'running')"
+        " ORDER BY p.number LIMIT 100",
+        ARGS(arg_int(run)));
+    while (rows_step(rows)) {
+        struct bytes result = rows_text(rows, 2);
+        result.len = utf8_cut(result, 200);
+        text_add_str(&text, text.len > 1 ? ",{" : "{");
+        text_add_member(&text, "tool", rows_text(rows, 0));
+        text_add_member(&text, "state", rows_text(rows, 1));
+        text_add_member(&text, "result", result);
+        text_add_char(&text, '}');
     }
     text_add_char(&text, ']');
-    const char *copy =
-        text_failed(&text) ? NULL : arena_try_copy(tx_arena(tx), text.data, text.len);
-    if (!err_failed(err) && copy == NULL) {
-        err = text_error(&text, "turns: undone");
+    return tx_copy_text(tx, &text, "turns: undone");
+}
+
+/* --- The end that reads no text --------------------------------------------------------------- */
+
+/* $1: the run's id, $2: now, $3: the sentence. */
+static void close_rows(struct tx *tx, const struct run_row *run) {
+    static const struct {
+        const char *sql;
+        size_t args;
+    } closings[] = {
+        {"UPDATE messages SET status = 'failed', changed_ms = $2, cause = 'history_unreadable',"
+         " error = $3 WHERE id = (SELECT answer FROM turns WHERE run = $1)"
+         " AND status NOT IN ('removed', 'rolled_back')",
+         3},
+        {"UPDATE messages SET status = 'interrupted', changed_ms = $2"
+         " WHERE id = (SELECT question FROM turns WHERE run = $1) AND status = 'queued'",
+         2},
+        {"UPDATE parts SET state = 'cancelled' WHERE state IN ('ready', 'asking', 'reviewing',"
+         " 'running', 'pending') AND message = (SELECT answer FROM turns WHERE run = $1)",
+         1},
+        {"UPDATE approvals SET state = 'cancelled', answered_ms = $2"
+         " WHERE run = $1 AND answered_ms IS NULL",
+         2},
+        {"UPDATE inbox SET state = 'held', turn = '', cause = 'history_unreadable'"
+         " WHERE settled_ms IS NULL AND turn <> '' AND turn = (SELECT run FROM runs WHERE id = $1)",
+         1},
+        {"UPDATE sessions SET state = 'idle', changed_ms = $2" /* Others run while it is queued. */
+         " WHERE id = (SELECT session FROM turns WHERE run = $1)"
+         " AND EXISTS (SELECT 1 FROM runs WHERE runs.id = $1 AND runs.state <> 'queued')",
+         2},
+    };
+    const struct arg args[] = {arg_int(run->id), arg_int(tx_now_ms(tx)), arg_text(run->note)};
+    for (size_t i = 0; i < COUNT_OF(closings); i++) {
+        tx_do(tx, closings[i].sql, args, closings[i].args);
+    }
+}
+
+/* In its event the message is named where its id can be one. */
+struct err turns__end_alone(struct tx *tx, struct bytes sentence, const struct run_row *run,
+                            struct run_freed *freed) {
+    const struct run_end end = {
+        .from = run->state, .output = BYTES(""), .members = BYTES(""), .alone = true};
+    struct turn turn = {.run = *run};
+    bool whole = false;
+    turn.run.state = RUN_FAILED;
+    turn.run.cause = CAUSE_HISTORY_UNREADABLE;
+    turn.run.note = sentence;
+    close_rows(tx, &turn.run);
+    struct err err = runs__end(tx, &end, &turn.run, freed);
+    if (!err_failed(err)) {
+        err = runs__ask_children(tx, &turn.run, freed);
     }
     if (!err_failed(err)) {
-        *ret_list = (struct bytes){copy, text.len};
+        err = turns__load_rest(tx, &turn, &whole);
     }
-    return err;
+    if (err_failed(err) || !whole) {
+        return err;
+    }
+    if (turn.answer.message.len >= ID_SIZE) {
+        turn.answer.message = BYTES("");
+    }
+    err = turns__event_finished(tx, &turn);
+    return err_failed(err) ? err : sessions__release_events(tx, &turn.session);
+}
+
+struct err tx_turn_give_up(struct tx *tx, const struct turn_failure *failure,
+                           struct turn_plan *plan) {
+    const struct run_key key = {.run = failure->key.run};
+    struct run_freed freed = {.kinds = 0};
+    struct run_row run = {.id = 0};
+    bool found = false;
+    turns__plan_begin(plan);
+    plan->next = TURN_NEXT_END;
+    struct err err = tx_run_find(tx, &key, &found, &run);
+    plan->late = !found || run.kind != KIND_TURN || run.attempt != failure->key.attempt ||
+                 (run.state != RUN_RUNNING && run.state != RUN_WAITING);
+    if (err_failed(err) || plan->late) {
+        return err;
+    }
+    err = turns__end_alone(tx, failure->sentence, &run, &freed);
+    return err_failed(err) ? err : runs__admit_freed(tx, &freed, &failure->key.bounds);
 }

@@ -10,90 +10,78 @@
 
 enum { DATA_MAX = 200 << 10, SHOWN_MAX = 32 << 10 };
 
-static void add(struct text *text, const char *name, struct bytes value) {
-    text_add_str(text, name);
-    text_add_json(text, value.data, value.len);
-}
-
-static void add_word(struct text *text, const char *name, const char *word) {
-    add(text, name, bytes_of(word));
-}
-
-static void add_number(struct text *text, const char *name, int64_t number) {
-    text_add_str(text, name);
-    text_add_int(text, number);
-}
-
 /* {"run","message", … */
-static void begin(const struct turn *turn, struct text *data) {
+static void event_begin(const struct turn *turn, struct text *data) {
     text_init(data, DATA_MAX);
-    add(data, "{\"run\":", turn->run.run);
-    add(data, ",\"message\":", turn->answer.message);
+    text_add_char(data, '{');
+    text_add_member(data, "run", turn->run.run);
+    text_add_member(data, "message", turn->answer.message);
 }
 
-static struct err end_event(struct tx *tx, const struct turn *turn, struct bytes type,
+static struct err event_end(struct tx *tx, const struct session_row *session, const char *type,
                             struct text *data) {
     text_add_char(data, '}');
-    if (text_failed(data)) {
-        return text_error(data, "turns: event");
-    }
-    return sessions__event(tx, &turn->session, type, (struct bytes){data->data, data->len});
+    return text_failed(data) ? text_error(data, "turns: event")
+                             : sessions__event(tx, session, bytes_of(type), text_bytes(data));
 }
 
 struct err turns__event_started(struct tx *tx, const struct turn *turn, struct bytes question) {
     AUTO(text_done) struct text data;
-    begin(turn, &data);
-    add_number(&data, ",\"number\":", turn->row.number);
-    add(&data, ",\"model\":", turn->row.model);
+    event_begin(turn, &data);
+    text_add_member_int(&data, "number", turn->row.number);
+    text_add_member(&data, "model", turn->row.model);
     if (question.len > 0) {
-        add(&data, ",\"reply_to\":", question);
+        text_add_member(&data, "reply_to", question);
     }
-    return end_event(tx, turn, BYTES("turn_started"), &data);
+    return event_end(tx, &turn->session, "turn_started", &data);
 }
 
 struct err turns__event_output(struct tx *tx, const struct turn *turn) {
     AUTO(text_done) struct text data;
-    begin(turn, &data);
-    add_number(&data, ",\"step\":", turn->row.call);
-    return end_event(tx, turn, BYTES("output_started"), &data);
+    event_begin(turn, &data);
+    text_add_member_int(&data, "step", turn->row.call);
+    return event_end(tx, &turn->session, "output_started", &data);
 }
 
 struct err turns__event_cut_off(struct tx *tx, const struct turn *turn) {
     AUTO(text_done) struct text data;
-    begin(turn, &data);
-    add_number(&data, ",\"step\":", turn->row.call);
+    event_begin(turn, &data);
+    text_add_member_int(&data, "step", turn->row.call);
     text_add_str(&data, ",\"channel\":\"status\",\"cause\":\"daemon_restarted\"");
-    return end_event(tx, turn, BYTES("output_discarded"), &data);
+    return event_end(tx, &turn->session, "output_discarded", &data);
+}
+
+/* --- Cards ------------------------------------------------------------------------------------ */
+
+static void card_begin(const struct turn *turn, const struct card *card, struct text *data) {
+    event_begin(turn, data);
+    text_add_member_int(data, "part", card->number);
+    text_add_member(data, "tool", card->tool);
 }
 
 /* What does not fit an event is in the message. */
 static void add_shown(struct text *data, const char *name, struct bytes text) {
     bool fits = text.len <= SHOWN_MAX;
-    add(data, name, fits ? text : (struct bytes){text.data, utf8_cut(text, SHOWN_MAX)});
-    if (!fits) {
-        text_add_str(data, ",\"cut\":true");
-    }
+    text.len = fits ? text.len : utf8_cut(text, SHOWN_MAX);
+    text_add_member(data, name, text);
+    text_add_str(data, fits ? "" : ",\"cut\":true");
 }
 
 static void add_state(const struct card *card, struct text *data) {
-    add_word(data, ",\"state\":", part_state_name(card->state));
-    if (card->cause == CARD_DONE) {
-        text_add_str(data, ",\"cause\":null");
-    } else {
-        add_word(data, ",\"cause\":", card_cause_name(card->cause));
-    }
+    bool done = card->cause == CARD_DONE;
+    text_add_member(data, "state", bytes_of(part_state_name(card->state)));
+    text_add_member_or_null(data, "cause", bytes_of(done ? "" : card_cause_name(card->cause)));
 }
 
 struct err turns__event_card_started(struct tx *tx, const struct turn *turn,
                                      const struct card *card) {
+    bool malformed = card->malformed.len > 0;
     AUTO(text_done) struct text data;
-    begin(turn, &data);
-    add_number(&data, ",\"part\":", card->number);
-    add(&data, ",\"tool\":", card->tool);
-    add_shown(&data, card->malformed.len > 0 ? ",\"arguments_text\":" : ",\"arguments\":",
-              card->malformed.len > 0 ? card->malformed : card->arguments);
+    card_begin(turn, card, &data);
+    add_shown(&data, malformed ? "arguments_text" : "arguments",
+              malformed ? card->malformed : card->arguments);
     add_state(card, &data);
-    return end_event(tx, turn, BYTES("tool_started"), &data);
+    return event_end(tx, &turn->session, "tool_started", &data);
 }
 
 struct err turns__event_card_finished(struct tx *tx, const struct turn *turn,
@@ -102,12 +90,10 @@ struct err turns__event_card_finished(struct tx *tx, const struct turn *turn,
         return ERR_OK;
     }
     AUTO(text_done) struct text data;
-    begin(turn, &data);
-    add_number(&data, ",\"part\":", card->number);
-    add(&data, ",\"tool\":", card->tool);
+    card_begin(turn, card, &data);
     add_state(card, &data);
-    add_shown(&data, ",\"result\":", result);
-    return end_event(tx, turn, BYTES("tool_finished"), &data);
+    add_shown(&data, "result", result);
+    return event_end(tx, &turn->session, "tool_finished", &data);
 }
 
 struct err turns__event_card_reviewed(struct tx *tx, const struct turn *turn,
@@ -115,61 +101,59 @@ struct err turns__event_card_reviewed(struct tx *tx, const struct turn *turn,
     static const char *const words[] = {
         [TURN_REVIEW_ALLOWS] = "allow", [TURN_REVIEW_DENIES] = "deny", [TURN_REVIEW_ASKS] = "ask"};
     AUTO(text_done) struct text data;
-    begin(turn, &data);
-    add_number(&data, ",\"part\":", card->number);
-    add(&data, ",\"tool\":", card->tool);
-    add_word(&data, ",\"decision\":", words[end->review]);
-    add_shown(&data, ",\"reason\":", end->reason);
-    return end_event(tx, turn, BYTES("tool_reviewed"), &data);
+    card_begin(turn, card, &data);
+    text_add_member(&data, "decision", bytes_of(words[end->review]));
+    add_shown(&data, "reason", end->reason);
+    return event_end(tx, &turn->session, "tool_reviewed", &data);
 }
+
+/* --- Usage ------------------------------------------------------------------------------------ */
 
 void turns__write_usage(const struct usage *usage, const struct usage_cost *cost,
                         struct text *data) {
-    add_number(data, "{\"fresh\":", usage->fresh);
-    add_number(data, ",\"cache_read\":", usage->cache_read);
-    add_number(data, ",\"cache_write\":", usage->cache_write);
-    add_number(data, ",\"output\":", usage->output);
-    add_number(data, ",\"reasoning\":", usage->reasoning);
-    text_add_str(data, usage->estimated ? ",\"estimated\":true" : ",\"estimated\":false");
-    text_add_str(data, ",\"cost_micros\":");
+    text_add_char(data, '{');
+    text_add_member_int(data, "fresh", usage->fresh);
+    text_add_member_int(data, "cache_read", usage->cache_read);
+    text_add_member_int(data, "cache_write", usage->cache_write);
+    text_add_member_int(data, "output", usage->output);
+    text_add_member_int(data, "reasoning", usage->reasoning);
+    text_add_member_bool(data, "estimated", usage->estimated);
     if (cost->known) {
-        text_add_int(data, cost->micros);
+        text_add_member_int(data, "cost_micros", cost->micros);
     } else {
-        text_add_str(data, "null");
+        text_add_member_or_null(data, "cost_micros", BYTES(""));
     }
     text_add_char(data, '}');
 }
 
-/* The session's sums, and how full the window is. */
-static void add_meter(const struct session_row *session, struct text *data) {
-    text_add_str(data, ",\"session\":");
+/* The call's usage, the session's sums, and how full the window is. */
+static struct err usage_end(struct tx *tx, const struct session_row *session,
+                            const struct usage *usage, const struct usage_cost *cost,
+                            struct text *data) {
+    text_add_name(data, "call");
+    turns__write_usage(usage, cost, data);
+    text_add_name(data, "session");
     session_write_usage(&session->usage, data);
-    add_number(data, ",\"context_used\":", session->context_used);
-    add_number(data, ",\"context_window\":", session->context_window);
+    text_add_member_int(data, "context_used", session->context_used);
+    text_add_member_int(data, "context_window", session->context_window);
+    return event_end(tx, session, "usage", data);
 }
 
 struct err turns__event_usage(struct tx *tx, const struct turn *turn, const struct usage *usage,
                               const struct usage_cost *cost) {
     AUTO(text_done) struct text data;
-    begin(turn, &data);
-    add_number(&data, ",\"step\":", turn->row.call);
-    text_add_str(&data, ",\"call\":");
-    turns__write_usage(usage, cost, &data);
-    add_meter(&turn->session, &data);
-    return end_event(tx, turn, BYTES("usage"), &data);
+    event_begin(turn, &data);
+    text_add_member_int(&data, "step", turn->row.call);
+    return usage_end(tx, &turn->session, usage, cost, &data);
 }
 
 /* Nothing of it is stored: the call's end tells what it was. */
 struct err tx_turn_meter(struct tx *tx, const struct turn_meter *meter) {
-    const struct run_key key = {.run = meter->run};
     const struct usage *usage = &meter->usage;
     const struct session_usage sums = sessions__sums_of(usage, &meter->cost);
-    struct turn turn = {.run = {.id = 0}};
+    struct turn turn;
     bool found = false;
-    struct err err = tx_run_find(tx, &key, &found, &turn.run);
-    if (!err_failed(err) && found) {
-        err = turns__load_rest(tx, &turn, &found);
-    }
+    struct err err = turns__load_run(tx, meter->run, &found, &turn);
     if (err_failed(err) || !found || turn.row.call != meter->step) {
         return err;
     }
@@ -177,24 +161,20 @@ struct err tx_turn_meter(struct tx *tx, const struct turn_meter *meter) {
     sessions__add_sums(&sums, &turn.session.usage);
     turn.session.context_used = usage_input(usage) + usage->output;
     turn.session.context_window = meter->window;
-    begin(&turn, &data);
-    add_number(&data, ",\"step\":", meter->step);
-    text_add_str(&data, ",\"so_far\":true,\"call\":");
-    turns__write_usage(usage, &meter->cost, &data);
-    add_meter(&turn.session, &data);
-    return end_event(tx, &turn, BYTES("usage"), &data);
+    event_begin(&turn, &data);
+    text_add_member_int(&data, "step", meter->step);
+    text_add_member_bool(&data, "so_far", true);
+    return usage_end(tx, &turn.session, usage, &meter->cost, &data);
 }
 
 /* The context is the turn's own, as it was. */
 struct err turns__event_review_usage(struct tx *tx, const struct turn *turn,
                                      const struct turn_review_end *end) {
     AUTO(text_done) struct text data;
-    begin(turn, &data);
-    add_number(&data, ",\"part\":", end->part);
-    text_add_str(&data, ",\"review\":true,\"call\":");
-    turns__write_usage(&end->usage, &end->cost, &data);
-    add_meter(&turn->session, &data);
-    return end_event(tx, turn, BYTES("usage"), &data);
+    event_begin(turn, &data);
+    text_add_member_int(&data, "part", end->part);
+    text_add_member_bool(&data, "review", true);
+    return usage_end(tx, &turn->session, &end->usage, &end->cost, &data);
 }
 
 /* No message of the session is its own. */
@@ -202,15 +182,13 @@ struct err titles__event_usage(struct tx *tx, const struct session_row *session,
                                const struct run_row *run, const struct title_end *end) {
     AUTO(text_done) struct text data;
     text_init(&data, DATA_MAX);
-    add(&data, "{\"run\":", run->run);
-    text_add_str(&data, ",\"title\":true,\"call\":");
-    turns__write_usage(&end->usage, &end->cost, &data);
-    add_meter(session, &data);
-    text_add_char(&data, '}');
-    return text_failed(&data)
-               ? text_error(&data, "turns: event")
-               : sessions__event(tx, session, BYTES("usage"), (struct bytes){data.data, data.len});
+    text_add_char(&data, '{');
+    text_add_member(&data, "run", run->run);
+    text_add_member_bool(&data, "title", true);
+    return usage_end(tx, session, &end->usage, &end->cost, &data);
 }
+
+/* --- The turn --------------------------------------------------------------------------------- */
 
 struct err turns__event_compacted(struct tx *tx, const struct turn *turn,
                                   const struct checkpoint *checkpoint) {
@@ -221,55 +199,53 @@ struct err turns__event_compacted(struct tx *tx, const struct turn *turn,
         return err;
     }
     AUTO(text_done) struct text data;
-    begin(turn, &data);
-    add_word(&data, ",\"trigger\":", manual ? "manual" : "auto");
-    add(&data, ",\"method\":", checkpoint->method);
-    add(&data, ",\"covers\":", found ? covered.message : BYTES(""));
+    event_begin(turn, &data);
+    text_add_member(&data, "trigger", manual ? BYTES("manual") : BYTES("auto"));
+    text_add_member(&data, "method", checkpoint->method);
+    text_add_member(&data, "covers", found ? covered.message : BYTES(""));
     if (checkpoint->step > 0) {
-        add_number(&data, ",\"covers_step\":", checkpoint->step);
+        text_add_member_int(&data, "covers_step", checkpoint->step);
     }
-    add_number(&data, ",\"tokens_before\":", checkpoint->tokens_before);
-    add_number(&data, ",\"tokens_after\":", checkpoint->tokens_after);
-    return end_event(tx, turn, BYTES("context_compacted"), &data);
+    text_add_member_int(&data, "tokens_before", checkpoint->tokens_before);
+    text_add_member_int(&data, "tokens_after", checkpoint->tokens_after);
+    return event_end(tx, &turn->session, "context_compacted", &data);
 }
 
 struct err turns__event_waiting(struct tx *tx, const struct turn *turn) {
     AUTO(text_done) struct text data;
-    begin(turn, &data);
-    return end_event(tx, turn, BYTES("turn_waiting"), &data);
+    event_begin(turn, &data);
+    return event_end(tx, &turn->session, "turn_waiting", &data);
 }
 
-/* Name of the connection that its model is asked through. */
-static struct bytes provider_of(struct bytes model) {
-    const char *slash = memchr(model.data, '/', model.len);
-    return slash == NULL ? model : (struct bytes){model.data, (size_t)(slash - model.data)};
-}
-
+/* The provider is the name of the connection that the model is asked through. */
 struct err turns__event_provider_waiting(struct tx *tx, const struct turn *turn,
                                          const struct provider_wait *wait) {
+    struct bytes provider = turn->row.model;
+    const char *slash = memchr(provider.data, '/', provider.len);
+    provider.len = slash == NULL ? provider.len : (size_t)(slash - provider.data);
     AUTO(text_done) struct text data;
-    begin(turn, &data);
-    add_word(&data, ",\"gate\":", run_gate_name(GATE_PROVIDER));
-    add(&data, ",\"provider\":", provider_of(turn->row.model));
-    add_word(&data, ",\"cause\":", run_cause_name(wait->cause));
-    add_number(&data, ",\"resume_at_ms\":", wait->resume_at_ms);
-    return end_event(tx, turn, BYTES("turn_waiting"), &data);
+    event_begin(turn, &data);
+    text_add_member(&data, "gate", bytes_of(run_gate_name(GATE_PROVIDER)));
+    text_add_member(&data, "provider", provider);
+    text_add_member(&data, "cause", bytes_of(run_cause_name(wait->cause)));
+    text_add_member_int(&data, "resume_at_ms", wait->resume_at_ms);
+    return event_end(tx, &turn->session, "turn_waiting", &data);
 }
 
 struct err turns__event_resumed(struct tx *tx, const struct turn *turn) {
     AUTO(text_done) struct text data;
-    begin(turn, &data);
-    add_word(&data, ",\"gate\":", run_gate_name(GATE_PROVIDER));
-    return end_event(tx, turn, BYTES("turn_resumed"), &data);
+    event_begin(turn, &data);
+    text_add_member(&data, "gate", bytes_of(run_gate_name(GATE_PROVIDER)));
+    return event_end(tx, &turn->session, "turn_resumed", &data);
 }
 
 struct err turns__event_finished(struct tx *tx, const struct turn *turn) {
-    AUTO(text_done) struct text data;
     const struct run_row *run = &turn->run;
-    begin(turn, &data);
-    add_word(&data, ",\"state\":", run_state_name(run->state));
-    add_word(&data, ",\"cause\":", run_cause_name(run->cause));
-    add(&data, ",\"note\":", run->note);
-    add_number(&data, ",\"calls\":", turn->row.calls);
-    return end_event(tx, turn, BYTES("turn_finished"), &data);
+    AUTO(text_done) struct text data;
+    event_begin(turn, &data);
+    text_add_member(&data, "state", bytes_of(run_state_name(run->state)));
+    text_add_member(&data, "cause", bytes_of(run_cause_name(run->cause)));
+    text_add_member(&data, "note", run->note);
+    text_add_member_int(&data, "calls", turn->row.calls);
+    return event_end(tx, &turn->session, "turn_finished", &data);
 }

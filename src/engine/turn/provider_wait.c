@@ -4,41 +4,33 @@
  * wait that was lost on its way leaves no run `waiting` that goes on. */
 #include "engine/turn/rows.h"
 
-static struct err turn_waits(struct tx *tx, const struct provider_wait *wait, struct turn *turn) {
-    struct err err = runs__provider_wait(tx, wait->resume_at_ms, &turn->run);
-    if (!err_failed(err)) {
-        err = sessions__set_state(tx, SESSION_WAITING, &turn->session);
-    }
-    return err_failed(err) ? err : turns__event_provider_waiting(tx, turn, wait);
-}
-
 struct err turns__provider_ask(struct tx *tx, struct turn *turn) {
+    bool compacts = turns__compacts(&turn->row);
     if (!run_waits_for_provider(&turn->run)) {
         return ERR_OK;
     }
-    bool compacts = turns__compacts(&turn->row);
-    struct err err = runs__provider_ask(tx, &turn->run);
-    if (!err_failed(err)) {
-        err = sessions__set_state(tx, compacts ? SESSION_COMPACTING : SESSION_RUNNING,
-                                  &turn->session);
-    }
-    return err_failed(err) ? err : turns__event_resumed(tx, turn);
+    tx_fail(tx, runs__provider_ask(tx, &turn->run));
+    tx_fail(tx, sessions__set_state(tx, compacts ? SESSION_COMPACTING : SESSION_RUNNING,
+                                    &turn->session));
+    tx_fail(tx, turns__event_resumed(tx, turn));
+    return tx_error(tx);
 }
 
 struct err tx_turn_provider(struct tx *tx, struct bytes run, int64_t step,
                             const struct provider_wait *wait) {
-    const struct run_key key = {.run = run};
-    struct turn turn = {.run = {.id = 0}};
+    struct turn turn;
     bool found = false;
-    struct err err = tx_run_find(tx, &key, &found, &turn.run);
-    if (!err_failed(err) && found) {
-        err = turns__load_rest(tx, &turn, &found);
-    }
+    struct err err = turns__load_run(tx, run, &found, &turn);
     if (err_failed(err) || !found || turn.row.call != step || turns__is_cleared(&turn)) {
         return err;
     }
     if (wait->resume_at_ms == 0) {
         return turns__provider_ask(tx, &turn);
     }
-    return runs__may_wait(&turn.run) ? turn_waits(tx, wait, &turn) : ERR_OK;
+    if (runs__may_wait(&turn.run)) {
+        tx_fail(tx, runs__provider_wait(tx, wait->resume_at_ms, &turn.run));
+        tx_fail(tx, sessions__set_state(tx, SESSION_WAITING, &turn.session));
+        tx_fail(tx, turns__event_provider_waiting(tx, &turn, wait));
+    }
+    return tx_error(tx);
 }

@@ -1,62 +1,46 @@
-/* reply.c: see turn_reply.h. */
+/* reply.c: the reply of a turn, and, as long as a call of its model is out, the output
+ * so far.
+ *
+ * The output becomes part of the message when the call ends. Until then it stands in the events of
+ * the session's stream alone, which are kept as long as the turn runs. */
 #include "engine/turn/reply.h"
 
-#include "engine/session/message_rows.h"
-#include "engine/turn/rows.h"
+#include "base/json/json.h"
+#include "engine/turn/cards.h"
 #include "journal/journal.h"
 
-/* What it said before it called its tools is not the answer. */
-static struct err read_text(struct tx *tx, int64_t message, struct bytes *ret_text) {
-    static const char sql[] =
-        "SELECT text FROM parts WHERE message = $1 AND kind = 'text' AND step ="
-        " (SELECT MAX(step) FROM parts WHERE message = $1 AND kind = 'text') ORDER BY number";
-    const struct arg args[] = {arg_int(message)};
-    AUTO(rows_release) struct rows *rows = NULL;
+enum { PAGES_MAX = 1024, SAID_MAX = 16 << 20 };
+
+/* --- The reply -------------------------------------------------------------------------------- */
+
+/* Words before a call of tools are not the answer. */
+struct err turns__said(struct tx *tx, int64_t run, struct bytes *ret_text) {
+    struct turn_row turn;
+    *ret_text = BYTES("");
+    if (!turns__find(tx, run, &turn)) {
+        return tx_error(tx);
+    }
     AUTO(text_done) struct text text;
     text_init(&text, MESSAGE_TEXT_MAX);
-    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    bool found = false;
-    while (!err_failed(err)) {
-        err = rows_next(rows, &found);
-        if (err_failed(err) || !found) {
-            break;
-        }
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(
+        tx,
+        "SELECT text FROM parts WHERE message = $1 AND kind = 'text' AND step ="
+        " (SELECT MAX(step) FROM parts WHERE message = $1 AND kind = 'text') ORDER BY number",
+        ARGS(arg_int(turn.answer)));
+    while (rows_step(rows)) {
         const struct bytes piece = rows_text(rows, 0);
         text_add(&text, piece.data, piece.len);
     }
-    if (err_failed(err)) {
-        return err;
-    }
-    const char *kept = arena_try_copy(tx_arena(tx), text.len == 0 ? "" : text.data, text.len);
-    if (text.no_memory || kept == NULL) {
+    if (text.no_memory) {
         return err_make(ERR_OUT_OF_MEMORY, "turns: reply");
     }
-    *ret_text = (struct bytes){kept, text.len};
-    return ERR_OK;
-}
-
-struct err turns__said(struct tx *tx, int64_t run, struct bytes *ret_text) {
-    struct turn_row turn;
-    bool found = false;
-    *ret_text = (struct bytes){"", 0};
-    struct err err = turns__find(tx, run, &found, &turn);
-    return err_failed(err) || !found ? err : read_text(tx, turn.answer, ret_text);
+    *ret_text = tx_copy(tx, text_bytes(&text));
+    return tx_error(tx);
 }
 
 struct err turns__output(struct tx *tx, const struct run_row *run, struct bytes *ret_text) {
     return turns__said(tx, run->id, ret_text);
-}
-
-static struct err read_head(struct tx *tx, const struct session_row *session, int64_t *ret_seq) {
-    char name[SESSION_STREAM_MAX];
-    struct stream_state state = {0};
-    bool found = false;
-    struct err err =
-        tx_stream_find(tx, session->owner, sessions__stream(session, name), &found, &state);
-    if (!err_failed(err)) {
-        *ret_seq = state.head;
-    }
-    return err;
 }
 
 struct err tx_turn_reply(struct tx *tx, const struct session_key *session, struct bytes run,
@@ -65,25 +49,93 @@ struct err tx_turn_reply(struct tx *tx, const struct session_key *session, struc
     struct turn_reply reply = {.text = {NULL, 0}};
     struct session_row of;
     struct turn_row turn;
-    bool found = false, there = false, is_turn = false;
-    struct err err = tx_session_find(tx, session, &there, &of);
-    if (!err_failed(err) && there) {
+    struct stream_state state = {0};
+    char name[SESSION_STREAM_MAX];
+    bool found = false, has_stream = false;
+    struct err err = tx_session_find(tx, session, &found, &of);
+    if (!err_failed(err) && found) {
         err = tx_run_find(tx, &key, &found, &reply.run);
     }
-    if (!err_failed(err) && found) {
-        err = turns__find(tx, reply.run.id, &is_turn, &turn);
+    if (err_failed(err)) {
+        return err;
     }
-    if (!err_failed(err) && (!is_turn || turn.session != of.id)) {
-        err = err_make(ERR_NOT_FOUND, "turns: reply");
+    found = found && turns__find(tx, reply.run.id, &turn) && turn.session == of.id;
+    if (!found) {
+        err = tx_error(tx);
+        return err_failed(err) ? err : err_make(ERR_NOT_FOUND, "turns: reply");
     }
+    tx_fail(tx, tx_stream_find(tx, of.owner, sessions__stream(&of, name), &has_stream, &state));
+    reply.seq = state.head;
+    if (run_state_final(reply.run.state)) {
+        tx_fail(tx, turns__said(tx, reply.run.id, &reply.text));
+    }
+    *ret_reply = reply;
+    return tx_error(tx);
+}
+
+/* --- What the call that is out has said so far ------------------------------------------------ */
+
+struct hearing {
+    struct turn_said *said;
+    int64_t last; /* seq of the last event that was read. */
+};
+
+/* Withdrawn pieces are forgotten; what came after them counts. */
+static struct err event_hear(void *ctx, const struct event *event) {
+    struct hearing *hearing = ctx;
+    struct turn_said *said = hearing->said;
+    bool text = bytes_is(event->type, "delta");
+    hearing->last = event->seq;
+    if (bytes_is(event->type, "output_discarded")) {
+        text_clear(&said->text);
+        text_clear(&said->thinking);
+    }
+    if (!text && !bytes_is(event->type, "thinking_delta")) {
+        return ERR_OK;
+    }
+    AUTO(json_release) json_t *data = NULL;
+    struct err err = json_parse_wrapped(event->data, &data, NULL);
     if (!err_failed(err)) {
-        err = read_head(tx, &of, &reply.seq);
-    }
-    if (!err_failed(err) && run_state_final(reply.run.state)) {
-        err = read_text(tx, turn.answer, &reply.text);
-    }
-    if (!err_failed(err)) {
-        *ret_reply = reply;
+        const struct bytes piece = json_bytes(data, "text");
+        text_add(text ? &said->text : &said->thinking, piece.data, piece.len);
     }
     return err;
+}
+
+void turns__said_done(struct turn_said *said) {
+    text_done(&said->text);
+    text_done(&said->thinking);
+}
+
+struct err turns__hear(struct tx *tx, const struct session_row *session, const struct turn_row *row,
+                       struct turn_said *said) {
+    struct hearing hearing = {.said = said, .last = row->from_seq};
+    struct stream_state state = {0};
+    char name[SESSION_STREAM_MAX];
+    bool more = false;
+    text_init(&said->text, SAID_MAX);
+    text_init(&said->thinking, SAID_MAX);
+    struct err err =
+        tx_stream_find(tx, session->owner, sessions__stream(session, name), &more, &state);
+    for (int i = 0; !err_failed(err) && more && i < PAGES_MAX; i++) {
+        int64_t before = hearing.last;
+        err = tx_events(tx, state.stream, before, JOURNAL_PAGE_EVENTS, event_hear, &hearing);
+        more = hearing.last > before;
+    }
+    return err;
+}
+
+struct err turns__keep_said(struct tx *tx, const struct turn *turn) {
+    AUTO(turns__said_done) struct turn_said said;
+    struct err err = turns__hear(tx, &turn->session, &turn->row, &said);
+    struct message_part part = {.message = turn->row.answer,
+                                .step = turn->row.call,
+                                .kind = PART_THINKING,
+                                .text = text_bytes(&said.thinking)};
+    if (!err_failed(err) && part.text.len > 0) {
+        err = cards__add_plain(tx, &part);
+    }
+    part.kind = PART_TEXT;
+    part.text = text_bytes(&said.text);
+    return err_failed(err) || part.text.len == 0 ? err : cards__add_plain(tx, &part);
 }

@@ -11,168 +11,125 @@
  * before its review. */
 #include "engine/turn/cards.h"
 
-#include <string.h>
-
-#include "base/memory.h"
 #include "base/utf8.h"
 #include "engine/trace/usage_totals.h"
 
 /* --- The begin -------------------------------------------------------------------------------- */
 
-/* A turn that is asked to end begins no review, and needs no reserve: its end is on its way. */
-static struct err admit(struct tx *tx, struct turn *turn, const struct card *card,
-                        const struct turn_review_begin *begin, struct turn_review_begun *begun) {
-    struct err err = turns__budget_ask_review(tx, turn, begin, begun);
-    if (!err_failed(err)) {
-        err = turns__write(tx, &turn->row);
-    }
-    bool goes = !err_failed(err) && begun->verdict == BUDGET_ADMITTED;
-    return goes ? turns__span_review(tx, turn, card, begin->model) : err;
-}
-
 struct err tx_turn_review_begin(struct tx *tx, const struct turn_review_begin *begin,
                                 struct turn_review_begun *ret_begun) {
+    const struct turn_card_key of = {
+        .key = &begin->key, .part = begin->part, .state = PART_STATE_REVIEWING};
+    struct turn_review_begun begun = {.verdict = BUDGET_ADMITTED, .why = {"", 0}};
     struct turn turn;
     struct card card;
-    bool found = false;
-    struct turn_review_begun begun = {.verdict = BUDGET_ADMITTED, .why = {"", 0}};
-    struct err err = turns__load(tx, &begin->key, &begun.late, &turn);
-    if (!err_failed(err) && !begun.late) {
-        err = cards__find(tx, turn.row.answer, begin->part, &found, &card);
-        begun.late = !found || card.state != PART_STATE_REVIEWING;
+    struct err err = turns__load_card(tx, &of, &begun.late, &turn, &card);
+    if (err_failed(err)) {
+        return err;
     }
-    if (!err_failed(err) && !begun.late && turn.run.stop == CAUSE_NONE) {
-        err = admit(tx, &turn, &card, begin, &begun);
+    /* A turn that is asked to end begins no review, and needs no reserve: its end is on its way. */
+    if (!begun.late && turn.run.stop == CAUSE_NONE) {
+        tx_fail(tx, turns__budget_ask_review(tx, &turn, begin, &begun));
+        turns__write(tx, &turn.row);
+        if (begun.verdict == BUDGET_ADMITTED) {
+            tx_fail(tx, turns__span_review(tx, &turn, &card, begin->model));
+        }
     }
-    if (!err_failed(err)) {
-        *ret_begun = begun;
-    }
-    return err;
+    *ret_begun = begun;
+    return tx_error(tx);
 }
 
 /* --- The end ---------------------------------------------------------------------------------- */
 
-/* Whoever is asked now sees why nobody else would say. */
-static struct err add_reason(struct tx *tx, const struct turn_review_end *end, struct card *card) {
-    AUTO(text_done) struct text about;
-    text_init(&about, (size_t)8 << 20);
-    if (card->about.len < 2 || card->about.data[card->about.len - 1] != '}') {
-        return ERR_OK;
-    }
-    text_add(&about, card->about.data, card->about.len - 1);
-    text_add_str(&about, ",\"review\":");
-    text_add_json(&about, end->reason.data, end->reason.len);
-    text_add_char(&about, '}');
-    const char *copy =
-        text_failed(&about) ? NULL : arena_try_copy(tx_arena(tx), about.data, about.len);
-    card->about = (struct bytes){copy, about.len};
-    return copy == NULL ? text_error(&about, "turns: review") : ERR_OK;
-}
-
-static struct err deny(struct tx *tx, struct turn *turn, struct card *card,
-                       const struct turn_review_end *end) {
+static void card_deny(struct tx *tx, struct turn *turn, struct card *card, struct bytes reason) {
     AUTO(text_done) struct text words;
     text_init(&words, (size_t)16 << 10);
     text_add_str(&words, "The review of this call denied it");
-    text_add_str(&words, end->reason.len > 0 ? ": " : ".");
-    text_add(&words, end->reason.data, end->reason.len);
+    text_add_str(&words, reason.len > 0 ? ": " : ".");
+    text_add(&words, reason.data, reason.len);
     cards__end(card, CARD_REVIEW);
-    return text_failed(&words)
-               ? text_error(&words, "turns: review")
-               : turns__close_card(tx, turn, card, (struct bytes){words.data, words.len});
+    tx_fail(tx, text_failed(&words) ? text_error(&words, "turns: review")
+                                    : turns__close_card(tx, turn, card, text_bytes(&words)));
 }
 
-static struct err move_card(struct tx *tx, struct turn *turn, struct card *card,
-                            const struct turn_review_end *end) {
-    const struct bytes as_it_is = {NULL, 0};
-    struct err err = ERR_OK;
-    switch (end->review) {
-    case TURN_REVIEW_DENIES:
-        return deny(tx, turn, card, end);
-    case TURN_REVIEW_ALLOWS:
-        card->state = PART_STATE_READY;
-        return cards__write(tx, turn->row.answer, card, as_it_is);
-    case TURN_REVIEW_ASKS:
-        break;
-    }
+/* A person is asked, who sees why the model would not say. */
+static void card_ask(struct tx *tx, struct turn *turn, struct card *card, struct bytes reason) {
+    AUTO(text_done) struct text about;
+    text_init(&about, (size_t)8 << 20);
     card->state = PART_STATE_ASKING;
-    err = cards__write(tx, turn->row.answer, card, as_it_is);
-    if (!err_failed(err)) {
-        err = add_reason(tx, end, card);
+    cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
+    if (card->about.len >= 2 && card->about.data[card->about.len - 1] == '}') {
+        text_add(&about, card->about.data, card->about.len - 1);
+        text_add_str(&about, ",\"review\":");
+        text_add_json(&about, reason.data, reason.len);
+        text_add_char(&about, '}');
+        card->about = tx_copy_text(tx, &about, "turns: review");
     }
-    return err_failed(err) ? err : turns__ask(tx, turn, card, TURN_ASKS_LEAVE);
+    tx_fail(tx, turns__ask(tx, turn, card, TURN_ASKS_LEAVE));
 }
 
 /* The context is the turn's own, and stays as it is. */
-static struct err add_usage(struct tx *tx, struct turn *turn, const struct card *card,
-                            const struct turn_review_end *end) {
-    const struct usage *usage = &end->usage;
-    const struct session_usage sums = sessions__sums_of(usage, &end->cost);
-    if (!end->asked) {
-        return ERR_OK;
-    }
-    struct err err = sessions__add_usage(tx, &sums, &turn->session);
-    struct usage_add add = {.session = &turn->session, .category = USAGE_REVIEW, .usage = sums};
-    if (!err_failed(err)) {
-        err = turns__span_review_model(tx, turn, card, &add.model);
-    }
-    if (!err_failed(err)) {
-        err = tx_usage_add(tx, &add);
-    }
-    return err_failed(err) ? err : turns__event_review_usage(tx, turn, end);
+static void usage_count(struct tx *tx, struct turn *turn, const struct card *card,
+                        const struct turn_review_end *end) {
+    const struct session_usage sums = sessions__sums_of(&end->usage, &end->cost);
+    const struct usage_add add = {.session = &turn->session,
+                                  .category = USAGE_REVIEW,
+                                  .model = turns__span_review_model(tx, turn, card),
+                                  .usage = sums};
+    tx_fail(tx, sessions__add_usage(tx, &sums, &turn->session));
+    tx_fail(tx, tx_usage_add(tx, &add));
+    tx_fail(tx, turns__event_review_usage(tx, turn, end));
 }
 
-static struct err settle(struct tx *tx, struct turn *turn, struct card *card,
-                         const struct turn_review_end *end) {
-    struct err err = turns__span_review_end(tx, turn, card, end);
-    if (!err_failed(err)) {
-        err = turns__budget_end_review(tx, turn, end);
-    }
-    if (!err_failed(err)) {
-        err = add_usage(tx, turn, card, end);
-    }
-    if (err_failed(err) || turn->run.stop != CAUSE_NONE) {
-        return err; /* It ends now, and its cards with it. */
-    }
-    err = turns__event_card_reviewed(tx, turn, card, end);
-    return err_failed(err) ? err : move_card(tx, turn, card, end);
-}
-
+/* Of a turn that was asked to end only the usage counts: it ends now, and its cards with it. */
 struct err tx_turn_review_end(struct tx *tx, const struct turn_review_end *end,
                               struct turn_plan *plan) {
+    const struct turn_card_key of = {
+        .key = &end->key, .part = end->part, .state = PART_STATE_REVIEWING};
     struct turn turn;
     struct card card;
-    bool found = false;
     turns__plan_begin(plan);
-    struct err err = turns__load(tx, &end->key, &plan->late, &turn);
+    struct err err = turns__load_card(tx, &of, &plan->late, &turn, &card);
     if (err_failed(err) || plan->late) {
         return err;
     }
-    err = cards__find(tx, turn.row.answer, end->part, &found, &card);
-    plan->late = !found || card.state != PART_STATE_REVIEWING;
-    if (err_failed(err) || plan->late) {
-        return err;
+    tx_fail(tx, turns__span_review_end(tx, &turn, &card, end));
+    tx_fail(tx, turns__budget_end_review(tx, &turn, end));
+    if (end->asked) {
+        usage_count(tx, &turn, &card, end);
     }
-    err = settle(tx, &turn, &card, end);
-    if (!err_failed(err)) {
-        err = runs__step_finished(tx, &turn.run);
+    if (turn.run.stop == CAUSE_NONE) {
+        tx_fail(tx, turns__event_card_reviewed(tx, &turn, &card, end));
+        switch (end->review) {
+        case TURN_REVIEW_DENIES:
+            card_deny(tx, &turn, &card, end->reason);
+            break;
+        case TURN_REVIEW_ALLOWS:
+            card.state = PART_STATE_READY;
+            cards__write(tx, turn.row.answer, &card, CARD_RESULT_STAYS);
+            break;
+        case TURN_REVIEW_ASKS:
+            card_ask(tx, &turn, &card, end->reason);
+            break;
+        }
     }
-    return err_failed(err) ? err : turns__advance(tx, &turn, &end->key.bounds, plan);
+    tx_fail(tx, runs__step_finished(tx, &turn.run));
+    return turns__advance(tx, &turn, &end->key.bounds, plan);
 }
 
 struct err tx_turn_request(struct tx *tx, const struct turn_key *key, struct text *text) {
-    static const char sql[] =
-        "SELECT p.text FROM messages m JOIN parts p ON p.message = m.id WHERE m.session ="
-        " (SELECT t.session FROM turns t JOIN runs r ON r.id = t.run WHERE r.run = $1)"
-        " AND m.role = 'user' AND m.active = 1 AND m.status IN ('completed', 'joined')"
-        " AND p.kind = 'text' ORDER BY m.id DESC, p.number LIMIT 1";
-    const struct arg args[] = {arg_text(key->run)};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_row(tx,
+               "SELECT p.text FROM messages m JOIN parts p ON p.message = m.id WHERE m.session ="
+               " (SELECT t.session FROM turns t JOIN runs r ON r.id = t.run WHERE r.run = $1)"
+               " AND m.role = 'user' AND m.active = 1 AND m.status IN ('completed', 'joined')"
+               " AND p.kind = 'text' ORDER BY m.id DESC, p.number LIMIT 1",
+               ARGS(arg_text(key->run)));
     text_clear(text);
-    if (!err_failed(err) && rows != NULL) {
+    if (rows != NULL) {
         struct bytes said = rows_text(rows, 0);
         text_add(text, said.data, utf8_cut(said, text->size_max - 1));
     }
-    return err;
+    return tx_error(tx);
 }

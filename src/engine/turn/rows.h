@@ -110,11 +110,12 @@ MUST_CHECK struct err turns__busy(struct tx *tx, const struct session_row *sessi
 /* One that only makes the session shorter, and goes on with that. */
 MUST_CHECK struct err turns__compacting(struct tx *tx, const struct session_row *session,
                                         bool *ret_found, struct run_row *ret_run);
-MUST_CHECK struct err turns__insert(struct tx *tx, const struct turn_row *row);
-MUST_CHECK struct err turns__write(struct tx *tx, const struct turn_row *row);
-MUST_CHECK struct err turns__find(struct tx *tx, int64_t run, bool *ret_found,
-                                  struct turn_row *ret_row);
-/* With all that belongs to it. *ret_late: no such turn, or it does not run in that attempt. */
+/* The transaction keeps the errors of these three. */
+void turns__insert(struct tx *tx, const struct turn_row *row);
+void turns__write(struct tx *tx, const struct turn_row *row);
+MUST_CHECK bool turns__find(struct tx *tx, int64_t run, struct turn_row *ret_row);
+/* The turn with all that belongs to it. The fence: *ret_late where there is no such turn, or it
+ * does not run in that attempt. */
 MUST_CHECK struct err turns__load(struct tx *tx, const struct turn_key *key, bool *ret_late,
                                   struct turn *ret_turn);
 
@@ -123,8 +124,11 @@ MUST_CHECK bool turns__is_cleared(const struct turn *turn);
 
 /* turn->run is there: its turn, session and answer. *ret_found false: the session was deleted. */
 MUST_CHECK struct err turns__load_rest(struct tx *tx, struct turn *turn, bool *ret_found);
+/* The same by the id of the run, in whatever attempt and state. */
+MUST_CHECK struct err turns__load_run(struct tx *tx, struct bytes run, bool *ret_found,
+                                      struct turn *ret_turn);
 
-/* The end that reads no text, with its event. Nothing is admitted. (give_up.c) */
+/* The end that reads no text, with its event. Nothing is admitted. (end.c) */
 MUST_CHECK struct err turns__end_alone(struct tx *tx, struct bytes sentence,
                                        const struct run_row *run, struct run_freed *freed);
 
@@ -181,9 +185,9 @@ MUST_CHECK struct err turns__span_review(struct tx *tx, const struct turn *turn,
 /* From its begin to its end: it is told when it is over. */
 MUST_CHECK struct err turns__span_compaction(struct tx *tx, struct turn *turn,
                                              const struct turn_compacted *compacted);
-/* Who was asked, in the arena. */
-MUST_CHECK struct err turns__span_review_model(struct tx *tx, const struct turn *turn,
-                                               const struct card *card, struct bytes *ret_model);
+/* Model of the review, in the arena. */
+MUST_CHECK struct bytes turns__span_review_model(struct tx *tx, const struct turn *turn,
+                                                 const struct card *card);
 MUST_CHECK struct err turns__span_review_end(struct tx *tx, const struct turn *turn,
                                              const struct card *card,
                                              const struct turn_review_end *end);
@@ -231,14 +235,10 @@ MUST_CHECK struct err turns__wait(struct tx *tx, const struct turn *turn, enum t
 MUST_CHECK struct err turns__provider_ask(struct tx *tx, struct turn *turn);
 struct amounts turns__amounts(const struct usage *usage, const struct usage_cost *cost);
 
-/* --- Limits of tools (limits.c) ---------------------------------------------------------- */
-
 /* Fills in turn->tools_left, from the settings of its session and the calls that it has made. */
-MUST_CHECK struct err turns__count_tools(struct tx *tx, struct turn *turn);
-/* One more call is about to be stored. false: it is not to be done, and *ret_words say why. */
-MUST_CHECK bool turns__take_tool(struct turn *turn, struct bytes *ret_words);
+void turns__count_tools(struct tx *tx, struct turn *turn);
 
-/* --- Checks (check.c) -------------------------------------------------------------------- */
+/* --- Checks (child.c) -------------------------------------------------------------------- */
 
 /* Whether one runs, or has ended. */
 MUST_CHECK struct err turns__check_find(struct tx *tx, struct turn *turn,
@@ -250,7 +250,7 @@ MUST_CHECK struct err turns__check_find(struct tx *tx, struct turn *turn,
 MUST_CHECK struct err turns__end(struct tx *tx, struct turn *turn, enum run_cause cause,
                                  struct bytes sentence, const struct run_bounds *bounds);
 /* JSON array, in the arena: what the turn's tools did, which stays done when it is rolled back. */
-MUST_CHECK struct err turns__list_undone(struct tx *tx, int64_t run, struct bytes *ret_list);
+MUST_CHECK struct bytes turns__list_undone(struct tx *tx, int64_t run);
 /* Called by runs__end for a turn, however it ended: closes its message. */
 MUST_CHECK struct err turns__ended(struct tx *tx, const struct run_row *run,
                                    struct run_freed *freed);
@@ -263,8 +263,7 @@ MUST_CHECK struct err titles__wish(struct tx *tx, const struct turn *turn, struc
 MUST_CHECK struct err titles__ended(struct tx *tx, const struct run_row *run,
                                     struct run_freed *freed);
 
-/* --- What the call that is out has said so far (partial_output.c)
- * ---------------------------------- */
+/* --- What the call that is out has said so far (reply.c) --------------------------- */
 
 struct turn_said {
     struct text text, thinking; /* Owned: turns__said_done, whatever turns__hear said. */

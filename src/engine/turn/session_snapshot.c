@@ -57,11 +57,10 @@ static struct err ongoing_find(struct tx *tx, const struct session_row *session,
     }
     ongoing->run = running->run_name;
     ongoing->message = running->id;
-    struct err err = turns__find(tx, running->run, &found, &turn);
-    if (err_failed(err) || !found) {
-        return err;
+    if (!turns__find(tx, running->run, &turn)) {
+        return tx_error(tx);
     }
-    err = runs__find_id(tx, running->run, &found, &ongoing->row);
+    struct err err = runs__find_id(tx, running->run, &found, &ongoing->row);
     if (err_failed(err)) {
         return err;
     }

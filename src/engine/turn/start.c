@@ -1,164 +1,123 @@
 /* start.c: the begin of a turn, and its recovery by the next daemon.
  *
  * A daemon that ended left a call, reviews or tools under way. Each of them that may be repeated is
- * begun again; how often is limited by run_cut_off.c. The transaction ends with the question what
- * is next (turns__advance). */
+ * begun again; how often is limited by run/crash_limit.c. The transaction ends with the question
+ * what is next (turns__advance). */
 #include "engine/turn/cards.h"
-
-#include <string.h>
-
-static const char unknown_words[] = "{\"error\":\"outcome_unknown\",\"message\":\"drover was "
-                                    "restarted while this ran: it may or may "
-                                    "not have happened. Look before you do it again.\"}";
-
-static struct bytes words(const char *text) {
-    return bytes_of(text);
-}
 
 /* --- The first begin -------------------------------------------------------------------------- */
 
-static struct err begin_question(struct tx *tx, const struct turn *turn, struct bytes *ret_id) {
-    struct message_row question;
-    bool found = false;
-    *ret_id = (struct bytes){"", 0};
-    struct err err = messages__find_id(tx, turn->row.question, &found, &question);
-    if (err_failed(err) || !found) {
-        return err;
-    }
-    *ret_id = question.message;
-    if (question.status != MESSAGE_QUEUED) {
-        return ERR_OK;
-    }
-    err = messages__write_status(tx, MESSAGE_COMPLETED, &question);
-    return err_failed(err) ? err : messages__tell_queue(tx, &turn->session);
-}
-
 /* The place of the answer was kept when its question came, so that the order of messages is that of
  * the conversation, whatever came meanwhile. */
-static struct err open_answer(struct tx *tx, struct turn *turn) {
-    struct bytes question = {"", 0};
-    struct err err = sessions__hold_events(tx, &turn->session);
-    if (!err_failed(err)) {
-        err = begin_question(tx, turn, &question);
+static void answer_open(struct tx *tx, struct turn *turn, struct message_row *question) {
+    bool compacts = turns__compacts(&turn->row);
+    tx_fail(tx, sessions__hold_events(tx, &turn->session));
+    if (question != NULL && question->status == MESSAGE_QUEUED) {
+        tx_fail(tx, messages__write_status(tx, MESSAGE_COMPLETED, question));
+        tx_fail(tx, messages__tell_queue(tx, &turn->session));
     }
-    if (!err_failed(err)) {
-        err = messages__write_status(tx, MESSAGE_RUNNING, &turn->answer);
+    tx_fail(tx, messages__write_status(tx, MESSAGE_RUNNING, &turn->answer));
+    if (turn->row.trigger == TRIGGER_AGAIN) {
+        tx_fail(tx, turns__take_place(tx, turn));
     }
-    if (!err_failed(err) && turn->row.trigger == TRIGGER_AGAIN) {
-        err = turns__take_place(tx, turn);
-    }
-    if (!err_failed(err)) {
-        bool compacts = turns__compacts(&turn->row);
-        err = sessions__set_state(tx, compacts ? SESSION_COMPACTING : SESSION_RUNNING,
-                                  &turn->session);
-    }
-    if (!err_failed(err)) {
-        err = messages__tell_added(tx, &turn->session, &turn->answer);
-    }
+    tx_fail(tx, sessions__set_state(tx, compacts ? SESSION_COMPACTING : SESSION_RUNNING,
+                                    &turn->session));
+    tx_fail(tx, messages__tell_added(tx, &turn->session, &turn->answer));
     turn->row.begun = true;
-    return err_failed(err) ? err : turns__event_started(tx, turn, question);
+    tx_fail(tx, turns__event_started(tx, turn, question != NULL ? question->message : BYTES("")));
+}
+
+/* A turn whose message was taken out of the queue after the run began: no answer is shown to a
+ * message that is not there, so the turn ends as one that never began. */
+static struct err turn_open(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
+                            bool *ret_ended) {
+    struct message_row question;
+    bool found = false;
+    struct err err = messages__find_id(tx, turn->row.question, &found, &question);
+    if (err_failed(err)) {
+        return err;
+    }
+    *ret_ended = found && question.status == MESSAGE_REMOVED;
+    if (*ret_ended) {
+        enum run_cause stop = turn->run.stop;
+        return turns__end(tx, turn, stop == CAUSE_NONE ? CAUSE_STOPPED : stop, BYTES(""), bounds);
+    }
+    answer_open(tx, turn, found ? &question : NULL);
+    return tx_error(tx);
 }
 
 /* --- Recovery --------------------------------------------------------------------------------- */
 
 /* A call that a crash cut off is asked again, and what was said of it is void; unless somebody has
- * asked the turn to end: then it is kept. */
-static struct err settle_call(struct tx *tx, struct turn *turn, const struct run_bounds *bounds) {
-    if (turn->row.call == 0) { /* What is held then is the reserve of reviews that were out. */
-        bool out = amounts_any(&turn->row.granted);
-        return out ? turns__budget_spend(tx, turn, bounds, NULL /* as below */) : ERR_OK;
-    }
+ * asked the turn to end: then it is kept. What is held while no call is out is the reserve of
+ * reviews. Nobody knows what a call that was cut off took. */
+static void call_settle(struct tx *tx, struct turn *turn, const struct run_bounds *bounds) {
     bool compacts = turns__compacts(&turn->row); /* Nothing was told of it yet. */
-    struct err err = compacts ? ERR_OK : turns__span_cut_off(tx, turn);
-    if (!err_failed(err)) {
-        err = turns__budget_spend(tx, turn, bounds, NULL /* nobody knows what it took */);
+    if (turn->row.call == 0) {
+        if (amounts_any(&turn->row.granted)) {
+            tx_fail(tx, turns__budget_spend(tx, turn, bounds, NULL /* unknown */));
+        }
+        return;
     }
-    if (!err_failed(err) && !compacts && !turns__is_cleared(turn)) {
-        err = turn->run.stop == CAUSE_NONE ? turns__event_cut_off(tx, turn)
-                                           : turns__keep_said(tx, turn);
+    if (!compacts) {
+        tx_fail(tx, turns__span_cut_off(tx, turn));
+    }
+    tx_fail(tx, turns__budget_spend(tx, turn, bounds, NULL /* unknown */));
+    if (!compacts && !turns__is_cleared(turn)) {
+        tx_fail(tx, turn->run.stop == CAUSE_NONE ? turns__event_cut_off(tx, turn)
+                                                 : turns__keep_said(tx, turn));
     }
     turn->cut_off = true;
     turn->row.call = 0;
     turn->row.answered = false;
     turn->row.last_call = false; /* It had no answer: the next one is the last once more. */
     turn->row.calls--;
-    return err;
 }
 
-static struct err settle_card(struct tx *tx, struct turn *turn, struct card *card) {
-    const struct bytes as_it_is = {NULL, 0};
-    if (card->state != PART_STATE_RUNNING || card->child != 0) {
-        return ERR_OK;
-    }
-    if (card->repeatable) {
-        card->state = PART_STATE_READY;
-        return cards__write(tx, turn->row.answer, card, as_it_is);
-    }
-    cards__end(card, CARD_DAEMON_RESTARTED);
-    return turns__close_card(tx, turn, card, words(unknown_words));
-}
-
-/* Steps that were under way, and are begun again. */
-struct repeats {
-    bool call, tool, review;
-};
-
-static struct err settle_cards(struct tx *tx, struct turn *turn, struct repeats *io_repeats) {
+/* Tools that were running: those that may be repeated begin again. *ret_tool, *ret_review: some
+ * tool, or review, does. */
+static void cards_settle(struct tx *tx, struct turn *turn, bool *ret_tool, bool *ret_review) {
+    static const char unknown[] = "{\"error\":\"outcome_unknown\",\"message\":\"drover was "
+                                  "restarted while this ran: it may or may "
+                                  "not have happened. Look before you do it again.\"}";
     struct cards cards = {.count = 0};
-    struct err err = cards__open(tx, turn->row.answer, &cards);
-    for (size_t i = 0; i < cards.count && !err_failed(err); i++) {
-        bool reviewed = cards.at[i].state == PART_STATE_REVIEWING;
-        bool ran = cards.at[i].state == PART_STATE_RUNNING;
-        err = settle_card(tx, turn, &cards.at[i]);
-        io_repeats->review = io_repeats->review || reviewed;
-        io_repeats->tool = io_repeats->tool || (ran && cards.at[i].state == PART_STATE_READY);
+    tx_fail(tx, cards__open(tx, turn->row.answer, &cards));
+    for (size_t i = 0; i < cards.count; i++) {
+        struct card *card = &cards.at[i];
+        *ret_review = *ret_review || card->state == PART_STATE_REVIEWING;
+        if (card->state != PART_STATE_RUNNING || card->child != 0) {
+            continue;
+        }
+        if (card->repeatable) {
+            *ret_tool = true;
+            card->state = PART_STATE_READY;
+            cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
+        } else {
+            cards__end(card, CARD_DAEMON_RESTARTED);
+            tx_fail(tx, turns__close_card(tx, turn, card, BYTES(unknown)));
+        }
     }
-    return err;
 }
 
 /* Of another daemon's epoch: what was in its hands is in nobody's. *ret_over: no step of it is to
- * be begun again. */
-static struct err take_over(struct tx *tx, const struct turn_key *key, struct turn *turn,
-                            bool *ret_over) {
-    bool over = false;
-    struct repeats repeats = {.call = false};
+ * be begun again. A step that waits is not under way: the end of the daemon is no work of it. */
+static struct err turn_take_over(struct tx *tx, const struct turn_key *key, struct turn *turn,
+                                 bool *ret_over) {
+    bool tool = false, review = false;
     const int64_t epoch = turn->run.epoch;
-    /* A step that waits is not under way: the end of the daemon is no work of it. */
     const bool for_provider = run_waits_for_provider(&turn->run);
     const bool for_budget = turn->run.lane != 0 && !amounts_any(&turn->row.granted);
-    struct err err = runs__adopt(tx, &turn->run);
-    if (!err_failed(err)) {
-        err = settle_call(tx, turn, &key->bounds);
+    tx_fail(tx, runs__adopt(tx, &turn->run));
+    call_settle(tx, turn, &key->bounds);
+    cards_settle(tx, turn, &tool, &review);
+    if (tool || (turn->cut_off && !for_provider) || (review && !for_budget)) {
+        tx_fail(tx, runs__cut_off(tx, epoch, &turn->run, ret_over));
     }
-    if (!err_failed(err)) {
-        err = settle_cards(tx, turn, &repeats);
-    }
-    repeats.call = turn->cut_off && !for_provider;
-    repeats.review = repeats.review && !for_budget;
-    if (!err_failed(err) && (repeats.call || repeats.tool || repeats.review)) {
-        err = runs__cut_off(tx, epoch, &turn->run, &over);
-    }
-    *ret_over = over && turn->run.stop == CAUSE_NONE; /* A stop ends the turn, too. */
-    return err;
+    *ret_over = *ret_over && turn->run.stop == CAUSE_NONE; /* A stop ends the turn, too. */
+    return tx_error(tx);
 }
 
 /* --- The transaction -------------------------------------------------------------------------- */
-
-/* Its message was taken out of the queue after the run began: no answer is shown to a message that
- * is not there, so the turn ends as one that never began. */
-static struct err end_unasked(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
-                              bool *ret_ended) {
-    const struct bytes none = {"", 0};
-    struct message_row question;
-    bool found = false;
-    struct err err = messages__find_id(tx, turn->row.question, &found, &question);
-    if (err_failed(err) || !found || question.status != MESSAGE_REMOVED) {
-        return err;
-    }
-    *ret_ended = true;
-    enum run_cause stop = turn->run.stop;
-    return turns__end(tx, turn, stop == CAUSE_NONE ? CAUSE_STOPPED : stop, none, bounds);
-}
 
 struct err tx_turn_begin(struct tx *tx, const struct turn_key *key, struct turn_plan *plan) {
     bool ended = false, over = false;
@@ -169,25 +128,19 @@ struct err tx_turn_begin(struct tx *tx, const struct turn_key *key, struct turn_
         return err;
     }
     if (!turn.row.begun) {
-        err = end_unasked(tx, &turn, &key->bounds, &ended);
+        err = turn_open(tx, &turn, &key->bounds, &ended);
+    }
+    if (!err_failed(err) && !ended && turn.run.epoch != tx_epoch(tx)) {
+        err = turn_take_over(tx, key, &turn, &over);
     }
     if (err_failed(err) || ended) {
         plan->next = TURN_NEXT_END;
         return err;
     }
-    if (!turn.row.begun) {
-        err = open_answer(tx, &turn);
-    }
-    if (!err_failed(err) && turn.run.epoch != tx_epoch(tx)) {
-        err = take_over(tx, key, &turn, &over);
-    }
-    if (!err_failed(err) && over) {
+    if (over) {
         plan->next = TURN_NEXT_END;
         return turns__end(tx, &turn, CAUSE_CUT_OFF, BYTES(RUN_CUT_OFF_WORDS), &key->bounds);
     }
-    if (!err_failed(err) && turn.row.call != 0) {
-        plan->late = true; /* It is being asked already. */
-        return ERR_OK;
-    }
-    return err_failed(err) ? err : turns__advance(tx, &turn, &key->bounds, plan);
+    plan->late = turn.row.call != 0; /* It is being asked already. */
+    return plan->late ? ERR_OK : turns__advance(tx, &turn, &key->bounds, plan);
 }

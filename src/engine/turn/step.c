@@ -41,75 +41,62 @@ void turns__plan_begin(struct turn_plan *plan) {
     *plan = (struct turn_plan){.arena = arena};
 }
 
-static struct err plan_text(struct turn_plan *plan, struct bytes from, struct bytes *ret_text) {
+/* In the plan's own arena, which outlives the transaction. */
+static struct bytes plan_copy(struct tx *tx, struct turn_plan *plan, struct bytes from) {
     const char *copy = arena_try_copy(&plan->arena, from.len == 0 ? "" : from.data, from.len);
     if (copy == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "turns: plan");
+        tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "turns: plan"));
+        return BYTES("");
     }
-    *ret_text = (struct bytes){copy, from.len};
-    return ERR_OK;
+    return (struct bytes){copy, from.len};
 }
 
-static struct err plan_turn(const struct turn *turn, struct turn_plan *plan) {
+/* Roots are those that are granted now: what was taken back meanwhile holds for nothing that
+ * begins. */
+static void plan_turn(struct tx *tx, const struct turn *turn, struct turn_plan *plan) {
+    const struct session_row *session = &turn->session;
     char stream[STREAM_NAME_MAX];
-    int len = snprintf(stream, sizeof stream, "session:%.*s", (int)turn->session.session.len,
-                       turn->session.session.data);
+    AUTO(text_done) struct text roots;
+    text_init(&roots, (size_t)SESSION_ROOTS_MAX * SESSION_ROOT_PATH_MAX * 8);
+    tx_fail(tx, tx_roots_write_json(tx, session->id, &roots));
+    if (text_failed(&roots)) {
+        tx_fail(tx, text_error(&roots, "turns: roots"));
+    }
+    int len = snprintf(stream, sizeof stream, "session:%.*s", (int)session->session.len,
+                       session->session.data);
     assert(len > 0 && (size_t)len < sizeof stream); /* Ids are ours. */
-    const struct bytes from[] = {turn->session.session,  turn->session.owner,
-                                 {stream, (size_t)len},  turn->answer.message,
-                                 turn->row.model,        turn->session.project,
-                                 turn->session.root,     turn->session.instructions,
-                                 turn->session.settings, turn->row.schema};
-    struct bytes *const to[] = {&plan->session,  &plan->owner,   &plan->stream, &plan->message,
-                                &plan->model,    &plan->project, &plan->root,   &plan->instructions,
-                                &plan->settings, &plan->schema};
-    struct err err = ERR_OK;
-    for (size_t i = 0; i < COUNT_OF(from) && !err_failed(err); i++) {
-        err = plan_text(plan, from[i], to[i]);
-    }
-    return err;
+    plan->session = plan_copy(tx, plan, session->session);
+    plan->owner = plan_copy(tx, plan, session->owner);
+    plan->stream = plan_copy(tx, plan, (struct bytes){stream, (size_t)len});
+    plan->message = plan_copy(tx, plan, turn->answer.message);
+    plan->model = plan_copy(tx, plan, turn->row.model);
+    plan->project = plan_copy(tx, plan, session->project);
+    plan->root = plan_copy(tx, plan, session->root);
+    plan->roots = plan_copy(tx, plan, text_bytes(&roots));
+    plan->instructions = plan_copy(tx, plan, session->instructions);
+    plan->settings = plan_copy(tx, plan, session->settings);
+    plan->schema = plan_copy(tx, plan, turn->row.schema);
 }
 
-/* Those that are granted now: what was taken back meanwhile holds for nothing that begins. */
-static struct err plan_roots(struct tx *tx, const struct turn *turn, struct turn_plan *plan) {
-    AUTO(text_done) struct text text;
-    text_init(&text, (size_t)SESSION_ROOTS_MAX * SESSION_ROOT_PATH_MAX * 8);
-    struct err err = tx_roots_write_json(tx, turn->session.id, &text);
-    if (!err_failed(err) && text_failed(&text)) {
-        err = text_error(&text, "turns: roots");
-    }
-    return err_failed(err) ? err
-                           : plan_text(plan, (struct bytes){text.data, text.len}, &plan->roots);
-}
-
-static struct err plan_card(const struct card *card, struct turn_plan *plan) {
-    struct turn_card *planned = &plan->cards[plan->card_count++];
-    planned->part = card->number;
-    planned->child_attempt = card->child_attempt;
-    planned->child_exit = card->child_exit;
-    planned->child_ms = card->child_ms;
-    planned->child_state = card->child_state;
-    planned->child_cause = card->child_cause;
-    struct err err = plan_text(plan, card->tool, &planned->tool);
-    if (!err_failed(err)) {
-        err = plan_text(plan, card->child_host, &planned->child_host);
-    }
-    if (!err_failed(err)) {
-        err = plan_text(plan, card->arguments, &planned->arguments);
-    }
-    if (!err_failed(err)) {
-        err = plan_text(plan, card->about, &planned->about);
-    }
-    const struct bytes none = {"", 0};
-    return err_failed(err)
-               ? err
-               : plan_text(plan, card->child_ended ? card->child_run : none, &planned->child);
+static void plan_card(struct tx *tx, const struct card *card, struct turn_plan *plan) {
+    plan->cards[plan->card_count++] = (struct turn_card){
+        .part = card->number,
+        .tool = plan_copy(tx, plan, card->tool),
+        .arguments = plan_copy(tx, plan, card->arguments),
+        .about = plan_copy(tx, plan, card->about),
+        .child = plan_copy(tx, plan, card->child_ended ? card->child_run : BYTES("")),
+        .child_host = plan_copy(tx, plan, card->child_host),
+        .child_attempt = card->child_attempt,
+        .child_exit = card->child_exit,
+        .child_ms = card->child_ms,
+        .child_state = card->child_state,
+        .child_cause = card->child_cause};
 }
 
 /* --- Facts ------------------------------------------------------------------------------------ */
 
-/* One whose child has ended is ready once more: its result is to be fetched. */
-static bool is_ready(const struct card *card) {
+/* A card whose child has ended is ready once more: its result is to be fetched. */
+static bool card_ready(const struct card *card) {
     return card->state == PART_STATE_READY ||
            (card->state == PART_STATE_RUNNING && card->child_ended);
 }
@@ -128,9 +115,10 @@ static struct turn_facts facts_of(const struct turn *turn, const struct cards *c
                                .failed_checks = row->failed_checks,
                                .mistakes = row->mistakes,
                                .mistakes_told = row->mistakes_told,
-                               .repeats = row->repeats};
+                               .repeats = row->repeats,
+                               .tools_used_up = turn->tools_left == 0};
     for (size_t i = 0; i < cards->count; i++) {
-        facts.ready += is_ready(&cards->at[i]);
+        facts.ready += card_ready(&cards->at[i]);
         facts.asking += cards->at[i].state == PART_STATE_ASKING;
         facts.reviewing += cards->at[i].state == PART_STATE_REVIEWING;
     }
@@ -138,57 +126,46 @@ static struct turn_facts facts_of(const struct turn *turn, const struct cards *c
     return facts;
 }
 
-/* Messages that came with `steer` and wait for the next call. */
-static struct err find_steering(struct tx *tx, const struct turn *turn, bool *ret_found) {
-    const struct arg args[] = {arg_int(turn->session.id), arg_int(turn->run.id)};
-    const struct run_ask ask = {.sql = "SELECT 1 FROM messages WHERE session = $1 AND run = $2"
-                                       " AND status = 'steering' LIMIT 1",
-                                .args = args,
-                                .count = COUNT_OF(args)};
-    int64_t found = 0;
-    struct err err = runs__int(tx, &ask, &found);
-    if (!err_failed(err)) {
-        *ret_found = found != 0;
-    }
-    return err;
-}
-
-/* Beside the items of an answer: long texts in pieces, what joins, what is noted, the end. */
+/* Parts beside the items of an answer: long texts in pieces, what joins, what is noted, the end. */
 enum { PARTS_BESIDE = 64 };
 
-/* A message has a limit of parts, and what it cannot hold would stop the turn in the middle: so the
- * last call comes while there is room for all that it may bring. */
-static struct err find_room(struct tx *tx, const struct turn *turn, bool *ret_full) {
-    const struct arg args[] = {arg_int(turn->row.answer)};
-    const struct run_ask ask = {.sql = "SELECT COALESCE(max(number), 0) FROM parts"
-                                       " WHERE message = $1",
-                                .args = args,
-                                .count = COUNT_OF(args)};
-    int64_t parts = 0;
-    struct err err = runs__int(tx, &ask, &parts);
-    if (!err_failed(err)) {
-        *ret_full = parts + TURN_ITEMS_MAX + PARTS_BESIDE > MESSAGE_PARTS_MAX;
+/* Before the model is asked again: whether it keeps doing the same. */
+static void count_repeats(struct tx *tx, struct turn *turn, struct turn_facts *facts) {
+    if (turn->row.calls == 0 || turn->row.answered || turn->cut_off) {
+        return;
     }
-    return err;
+    const struct sha256_hex digest = cards__digest(tx, turn->row.answer);
+    bool same = bytes_is(turn->row.last, digest.text);
+    turn->row.repeats = same ? turn->row.repeats + 1 : 1;
+    turn->row.last = tx_copy(tx, bytes_of(digest.text));
+    facts->repeats = turn->row.repeats;
 }
 
-/* Before the model is asked again: whether it keeps doing the same. */
-static struct err count_repeats(struct tx *tx, struct turn *turn, struct turn_facts *facts) {
-    struct sha256_hex digest;
-    if (turn->row.calls == 0 || turn->row.answered || turn->cut_off) {
-        return ERR_OK;
+struct step {
+    struct turn_facts facts;
+    struct cards cards;
+    struct run_row check; /* The run that checks, where there is one. */
+};
+
+/* A message has a limit of parts, and what it cannot hold would stop the turn in the middle: so the
+ * last call comes while there is room for all that it may bring. What is counted at a call is
+ * counted once: while something is checked, it is not. */
+static void find_facts(struct tx *tx, struct turn *turn, struct step *step) {
+    tx_fail(tx, cards__open(tx, turn->row.answer, &step->cards));
+    turns__count_tools(tx, turn);
+    step->facts = facts_of(turn, &step->cards);
+    tx_fail(tx, turns__check_find(tx, turn, &step->facts.check, &step->check));
+    step->facts.steered = tx_number(tx,
+                                    "SELECT 1 FROM messages WHERE session = $1 AND run = $2"
+                                    " AND status = 'steering' LIMIT 1",
+                                    ARGS(arg_int(turn->session.id), arg_int(turn->run.id)), 0) != 0;
+    int64_t parts = tx_number(tx, "SELECT COALESCE(max(number), 0) FROM parts WHERE message = $1",
+                              ARGS(arg_int(turn->row.answer)), 0);
+    step->facts.full = parts + TURN_ITEMS_MAX + PARTS_BESIDE > MESSAGE_PARTS_MAX;
+    enum turn_next next = turn_next(&step->facts).next;
+    if (next == TURN_NEXT_CALL || next == TURN_NEXT_LAST_CALL) {
+        count_repeats(tx, turn, &step->facts);
     }
-    struct err err = cards__digest(tx, turn->row.answer, &digest);
-    if (err_failed(err)) {
-        return err;
-    }
-    size_t len = strlen(digest.text);
-    bool same = turn->row.last.len == len && memcmp(turn->row.last.data, digest.text, len) == 0;
-    turn->row.repeats = same ? turn->row.repeats + 1 : 1;
-    turn->row.last.data = arena_try_copy(tx_arena(tx), digest.text, len);
-    turn->row.last.len = len;
-    facts->repeats = turn->row.repeats;
-    return turn->row.last.data == NULL ? err_make(ERR_OUT_OF_MEMORY, "turns: digest") : ERR_OK;
 }
 
 /* --- A call of the model ---------------------------------------------------------------------- */
@@ -199,35 +176,20 @@ struct err turns__add_notice(struct tx *tx, const struct turn *turn, struct byte
     return cards__add_plain(tx, &part);
 }
 
-static struct err add_nudges(struct tx *tx, struct turn *turn, const struct turn_facts *facts,
-                             bool last) {
+static void add_nudges(struct tx *tx, struct turn *turn, const struct turn_facts *facts,
+                       bool last) {
     enum turn_nudge nudge = turn_nudge(facts);
-    struct err err = ERR_OK;
     if (nudge == TURN_NUDGE_MISTAKES) {
         turn->row.mistakes_told = facts->mistakes;
-        err = turns__add_notice(tx, turn, BYTES(nudge_mistakes));
+        tx_fail(tx, turns__add_notice(tx, turn, BYTES(nudge_mistakes)));
     } else if (nudge == TURN_NUDGE_REPEATS) {
-        err = turns__add_notice(tx, turn, BYTES(nudge_repeats));
+        tx_fail(tx, turns__add_notice(tx, turn, BYTES(nudge_repeats)));
     }
-    const struct bytes words =
-        turn->row.schema.len > 0 ? BYTES(nudge_last_object) : BYTES(nudge_last);
-    return err_failed(err) || !last ? err : turns__add_notice(tx, turn, words);
-}
-
-static struct err join_one(struct tx *tx, const struct turn *turn, struct message_row *row) {
-    struct message_parts parts = {.count = 0};
-    struct err err = parts__read(tx, row->id, MESSAGE_BYTES_WHOLE, &parts);
-    for (size_t i = 0; i < parts.count && !err_failed(err); i++) {
-        struct message_part part = parts.parts[i];
-        part.message = turn->row.answer;
-        part.step = turn->row.step;
-        part.kind = part.kind == PART_TEXT ? PART_STEER : part.kind;
-        err = cards__add_plain(tx, &part);
+    if (last) {
+        bool owes = turn->row.schema.len > 0;
+        tx_fail(tx,
+                turns__add_notice(tx, turn, owes ? BYTES(nudge_last_object) : BYTES(nudge_last)));
     }
-    if (!err_failed(err)) {
-        err = messages__write_status(tx, MESSAGE_JOINED, row);
-    }
-    return err_failed(err) ? err : messages__tell_edited(tx, &turn->session, row);
 }
 
 /* Each is as long as a message may be, and one transaction holds only so much: the others join
@@ -236,160 +198,141 @@ enum { JOIN_MAX = 8 };
 
 /* From here on they are part of the running answer, where the prompt shows them; as messages they
  * stay what the user sees. */
-static struct err join_steering(struct tx *tx, const struct turn *turn) {
+static void join_steering(struct tx *tx, const struct turn *turn) {
     struct message_rows rows = {.count = 0};
-    struct err err = messages__steering(tx, &turn->session, turn->run.id, &rows);
-    for (size_t i = 0; i < rows.count && i < JOIN_MAX && !err_failed(err); i++) {
-        err = join_one(tx, turn, &rows.rows[i]);
+    tx_fail(tx, messages__steering(tx, &turn->session, turn->run.id, &rows));
+    for (size_t i = 0; i < rows.count && i < JOIN_MAX; i++) {
+        struct message_parts parts = {.count = 0};
+        tx_fail(tx, parts__read(tx, rows.rows[i].id, MESSAGE_BYTES_WHOLE, &parts));
+        for (size_t j = 0; j < parts.count; j++) {
+            struct message_part part = parts.parts[j];
+            part.message = turn->row.answer;
+            part.step = turn->row.step;
+            part.kind = part.kind == PART_TEXT ? PART_STEER : part.kind;
+            tx_fail(tx, cards__add_plain(tx, &part));
+        }
+        tx_fail(tx, messages__write_status(tx, MESSAGE_JOINED, &rows.rows[i]));
+        tx_fail(tx, messages__tell_edited(tx, &turn->session, &rows.rows[i]));
     }
-    return err_failed(err) ? err : messages__tell_queue(tx, &turn->session);
+    tx_fail(tx, messages__tell_queue(tx, &turn->session));
 }
 
-static struct err find_seq(struct tx *tx, struct turn *turn, const struct turn_plan *plan) {
-    struct stream_state state = {0};
-    bool found = false;
-    struct err err = tx_stream_find(tx, plan->owner, plan->stream, &found, &state);
-    turn->row.from_seq = found ? state.head : 0;
-    return err;
-}
-
-static struct err start_call(struct tx *tx, struct turn *turn, const struct turn_facts *facts,
-                             struct turn_plan *plan) {
-    bool last = plan->next == TURN_NEXT_LAST_CALL;
-    /* A call that is asked again was told already what it should know. */
-    struct err err = turn->cut_off ? ERR_OK : add_nudges(tx, turn, facts, last);
-    if (!err_failed(err) && facts->steered) {
-        err = join_steering(tx, turn);
-    }
+/* The step of a call that begins. The span of a compaction is written when that is over, since a
+ * crash leaves nothing of it. */
+static void begin_step(struct turn *turn, struct turn_plan *plan) {
     turn->row.step++;
     turn->row.calls++;
     turn->row.call = turn->row.step;
+    plan->step = turn->row.call;
+}
+
+static void start_call(struct tx *tx, struct turn *turn, const struct turn_facts *facts,
+                       struct turn_plan *plan) {
+    bool last = plan->next == TURN_NEXT_LAST_CALL, found = false;
+    struct stream_state state = {0};
+    if (!turn->cut_off) { /* A call that is asked again was told already what it should know. */
+        add_nudges(tx, turn, facts, last);
+    }
+    if (facts->steered) {
+        join_steering(tx, turn);
+    }
+    begin_step(turn, plan);
     turn->row.answered = false;
     turn->row.last_call = last;
-    plan->step = turn->row.call;
     plan->last = last;
     plan->output_max = turn->row.output_max;
-    if (!err_failed(err)) {
-        err = turns__event_output(tx, turn);
-    }
-    if (!err_failed(err)) {
-        err = find_seq(tx, turn, plan);
-    }
-    return err_failed(err) ? err : turns__span_call(tx, turn);
-}
-
-/* Its span is told when it is over, since a crash leaves nothing of it. */
-static void start_compaction(struct turn *turn, struct turn_plan *plan) {
-    turn->row.step++;
-    turn->row.calls++;
-    turn->row.call = turn->row.step;
-    plan->step = turn->row.call;
+    tx_fail(tx, turns__event_output(tx, turn));
+    tx_fail(tx, tx_stream_find(tx, plan->owner, plan->stream, &found, &state));
+    turn->row.from_seq = found ? state.head : 0;
+    tx_fail(tx, turns__span_call(tx, turn));
 }
 
 /* --- Tools ------------------------------------------------------------------------------------ */
 
-static struct err start_card(struct tx *tx, struct turn *turn, struct card *card,
-                             struct turn_plan *plan) {
-    if (card->state == PART_STATE_RUNNING) { /* Its child has ended. */
-        return plan_card(card, plan);
+static void start_card(struct tx *tx, struct turn *turn, struct card *card,
+                       struct turn_plan *plan) {
+    if (card->state != PART_STATE_RUNNING) { /* Else its child has ended. */
+        card->state = PART_STATE_RUNNING;
+        cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
+        tx_fail(tx, turns__event_card_started(tx, turn, card));
+        tx_fail(tx, turns__span_card(tx, turn, card));
     }
-    const struct bytes as_it_is = {NULL, 0};
-    card->state = PART_STATE_RUNNING;
-    struct err err = cards__write(tx, turn->row.answer, card, as_it_is);
-    if (!err_failed(err)) {
-        err = turns__event_card_started(tx, turn, card);
-    }
-    if (!err_failed(err)) {
-        err = turns__span_card(tx, turn, card);
-    }
-    return err_failed(err) ? err : plan_card(card, plan);
+    plan_card(tx, card, plan);
 }
 
-static struct err park(struct tx *tx, struct turn *turn, struct turn_plan *plan) {
+static void park(struct tx *tx, struct turn *turn, struct turn_plan *plan) {
     plan->next = TURN_NEXT_PARK;
     if (turn->run.state == RUN_WAITING) {
-        return ERR_OK;
+        return;
     }
     turn->run.state = RUN_WAITING;
-    struct err err = runs__write(tx, RUN_RUNNING, &turn->run);
-    if (!err_failed(err)) {
-        err = turns__wait(tx, turn, TURN_WAIT_BEGINS);
-    }
-    if (!err_failed(err)) {
-        err = sessions__set_state(tx, SESSION_WAITING, &turn->session);
-    }
-    return err_failed(err) ? err : turns__event_waiting(tx, turn);
+    tx_fail(tx, runs__write(tx, RUN_RUNNING, &turn->run));
+    tx_fail(tx, turns__wait(tx, turn, TURN_WAIT_BEGINS));
+    tx_fail(tx, sessions__set_state(tx, SESSION_WAITING, &turn->session));
+    tx_fail(tx, turns__event_waiting(tx, turn));
 }
 
-/* One whose child has ended runs already: only its result is fetched. */
-static bool has_room(const struct card *card, const struct turn_facts *facts,
-                     const struct turn_plan *plan) {
-    int64_t planned = (int64_t)plan->card_count;
+/* A card whose child has ended runs already: only its result is fetched. */
+static bool plan_has_room(const struct turn_plan *plan, const struct card *card,
+                          const struct turn_facts *facts) {
     int64_t others = card->state == PART_STATE_RUNNING ? 0 : facts->running;
-    return planned + others < TURN_TOOLS_AT_ONCE;
-}
-
-/* The setting, as it is now, else the model of the turn. */
-static struct err plan_reviewer(struct tx *tx, const struct turn *turn, struct turn_plan *plan) {
-    struct settings settings;
-    struct err err = tx_settings_read(tx, &settings);
-    bool set = !err_failed(err) && settings.review_model.len > 0;
-    return err_failed(err)
-               ? err
-               : plan_text(plan, set ? settings.review_model : turn->row.model, &plan->reviewer);
+    return (int64_t)plan->card_count + others < TURN_TOOLS_AT_ONCE;
 }
 
 /* A look at a call changes nothing: they go side by side, whatever waits before them. Each plan
  * names them again; who performs it knows which are on their way, and has budgets asked for each
- * (tx_turn_review_begin). */
-static struct err plan_reviews(struct tx *tx, const struct turn *turn,
-                               const struct turn_facts *facts, const struct cards *cards,
-                               struct turn_plan *plan) {
-    struct err err = facts->reviewing > 0 ? plan_reviewer(tx, turn, plan) : ERR_OK;
-    for (size_t i = 0; i < cards->count && !err_failed(err); i++) {
-        const struct card *card = &cards->at[i];
-        if (card->state != PART_STATE_REVIEWING || !has_room(card, facts, plan)) {
-            continue;
-        }
-        err = plan_card(card, plan);
-        plan->cards[plan->card_count - 1].review = true;
+ * (tx_turn_review_begin). The reviewer is the setting as it is now, else the model of the turn. */
+static void plan_reviews(struct tx *tx, const struct turn *turn, const struct step *step,
+                         struct turn_plan *plan) {
+    struct settings settings = {.review_model = {"", 0}};
+    if (step->facts.reviewing == 0) {
+        return;
     }
-    return err;
+    tx_fail(tx, tx_settings_read(tx, &settings));
+    plan->reviewer = plan_copy(
+        tx, plan, settings.review_model.len > 0 ? settings.review_model : turn->row.model);
+    for (size_t i = 0; i < step->cards.count; i++) {
+        const struct card *card = &step->cards.at[i];
+        if (card->state == PART_STATE_REVIEWING && plan_has_room(plan, card, &step->facts)) {
+            plan_card(tx, card, plan);
+            plan->cards[plan->card_count - 1].review = true;
+        }
+    }
 }
 
 /* In the order of the calls. Those that may run again begin side by side; one that may not waits
  * until all before it are done, and all behind it wait for it: the model wrote them in this order,
  * and what a command reads may be what the call before it wrote. So one that waits for somebody's
  * yes may hold back others that are ready: then the turn waits for somebody. */
-static struct err start_cards(struct tx *tx, struct turn *turn, const struct turn_facts *facts,
-                              const struct cards *cards, struct turn_plan *plan) {
-    struct err err = plan_reviews(tx, turn, facts, cards, plan);
-    for (size_t i = 0; i < cards->count && !err_failed(err); i++) {
-        struct card *card = &cards->at[i];
-        bool first = i == 0;
-        bool fits = has_room(card, facts, plan);
-        if (is_ready(card) && fits && (card->repeatable || first)) {
-            err = start_card(tx, turn, card, plan);
+static void start_cards(struct tx *tx, struct turn *turn, const struct step *step,
+                        struct turn_plan *plan) {
+    plan_reviews(tx, turn, step, plan);
+    for (size_t i = 0; i < step->cards.count; i++) {
+        struct card *card = &step->cards.at[i];
+        bool fits = plan_has_room(plan, card, &step->facts);
+        if (card_ready(card) && fits && (card->repeatable || i == 0)) {
+            start_card(tx, turn, card, plan);
         }
         if (!card->repeatable) {
             break;
         }
     }
-    if (err_failed(err) || plan->card_count > 0 || facts->running > 0) {
-        plan->next = plan->card_count > 0 ? TURN_NEXT_START : TURN_NEXT_WAIT;
-        return err;
+    if (plan->card_count > 0) {
+        plan->next = TURN_NEXT_START;
+    } else if (step->facts.running > 0) {
+        plan->next = TURN_NEXT_WAIT;
+    } else {
+        park(tx, turn, plan);
     }
-    return park(tx, turn, plan);
 }
 
 /* --- Checks ----------------------------------------------------------------------------------- */
 
 /* Nothing of it is stored before somebody has looked whether there is a check at all. */
-static struct err plan_check(const struct turn *turn, const struct run_row *run,
-                             struct turn_plan *plan) {
+static void plan_check(struct tx *tx, const struct turn *turn, const struct run_row *run,
+                       struct turn_plan *plan) {
     struct card card = {.number = TURN_CHECK_PART};
-    bool ended = turn->row.check_run != 0;
-    if (ended) {
+    if (turn->row.check_run != 0) {
         card.tool = run->label;
         card.child_run = run->run;
         card.child_host = run->host;
@@ -399,119 +342,75 @@ static struct err plan_check(const struct turn *turn, const struct run_row *run,
         card.child_cause = run->cause;
         card.child_ended = true;
     }
-    struct err err = plan_card(&card, plan);
+    plan_card(tx, &card, plan);
     plan->cards[0].step = turn->row.check_run;
-    return err;
 }
 
 /* --- The step --------------------------------------------------------------------------------- */
 
-struct step {
-    struct turn_facts facts;
-    struct cards cards;
-    struct run_row check; /* The run that checks, where there is one. */
-};
-
-static struct err take_step(struct tx *tx, struct turn *turn, const struct turn_step *next,
-                            const struct step *step, struct turn_plan *plan) {
-    plan->next = next->next;
-    switch (next->next) {
+static void take_step(struct tx *tx, struct turn *turn, const struct step *step,
+                      struct turn_plan *plan) {
+    switch (plan->next) {
     case TURN_NEXT_CALL:
     case TURN_NEXT_LAST_CALL:
-        return start_call(tx, turn, &step->facts, plan);
+        start_call(tx, turn, &step->facts, plan);
+        break;
     case TURN_NEXT_START:
-        return start_cards(tx, turn, &step->facts, &step->cards, plan);
+        start_cards(tx, turn, step, plan);
+        break;
     case TURN_NEXT_PARK:
-        return park(tx, turn, plan);
+        park(tx, turn, plan);
+        break;
     case TURN_NEXT_CHECK:
-        return plan_check(turn, &step->check, plan);
+        plan_check(tx, turn, &step->check, plan);
+        break;
     case TURN_NEXT_COMPACT:
-        start_compaction(turn, plan);
-        return ERR_OK;
+        begin_step(turn, plan);
+        break;
     case TURN_NEXT_WAIT:
     case TURN_NEXT_END:
         break;
     }
-    return ERR_OK;
-}
-
-/* What is counted at a call is counted once: while something is checked, it is not. */
-static struct err find_facts(struct tx *tx, struct turn *turn, struct step *step) {
-    struct err err = cards__open(tx, turn->row.answer, &step->cards);
-    if (err_failed(err)) {
-        return err;
-    }
-    step->facts = facts_of(turn, &step->cards);
-    err = turns__check_find(tx, turn, &step->facts.check, &step->check);
-    if (!err_failed(err)) {
-        err = find_steering(tx, turn, &step->facts.steered);
-    }
-    if (!err_failed(err)) {
-        err = find_room(tx, turn, &step->facts.full);
-    }
-    if (!err_failed(err)) {
-        err = turns__count_tools(tx, turn);
-        step->facts.tools_used_up = turn->tools_left == 0;
-    }
-    enum turn_next next = turn_next(&step->facts).next;
-    bool call = next == TURN_NEXT_CALL || next == TURN_NEXT_LAST_CALL;
-    return err_failed(err) || !call ? err : count_repeats(tx, turn, &step->facts);
 }
 
 /* A call that may not be made yet waits, and one that may never be ends the turn. */
-static struct err ask_budget(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
-                             struct turn_step *io_next, struct bytes *ret_why) {
+static void ask_budget(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
+                       struct turn_step *io_next, struct bytes *ret_why) {
     enum budget_verdict verdict = BUDGET_ADMITTED;
     if (io_next->next != TURN_NEXT_CALL && io_next->next != TURN_NEXT_LAST_CALL &&
         io_next->next != TURN_NEXT_COMPACT) {
-        return ERR_OK;
+        return;
     }
-    struct err err = turns__budget_ask(tx, turn, bounds, &verdict, ret_why);
-    if (!err_failed(err) && verdict == BUDGET_WAITS) {
+    tx_fail(tx, turns__budget_ask(tx, turn, bounds, &verdict, ret_why));
+    if (verdict == BUDGET_WAITS) {
         *io_next = (struct turn_step){.next = TURN_NEXT_WAIT};
-    } else if (!err_failed(err) && verdict == BUDGET_SPENT) {
+    } else if (verdict == BUDGET_SPENT) {
         *io_next = (struct turn_step){.next = TURN_NEXT_END, .cause = CAUSE_BUDGET};
     }
-    return err;
-}
-
-/* Answers that do not fit their schema end the turn where they are stored, with their faults
- * (answer.c). Here it is two calls that were cut off, and no answer was held against it. */
-static struct bytes end_sentence(enum run_cause cause) {
-    static const char cut[] = "Two answers in a row were cut off at their longest length, within a "
-                              "call of a tool: none came that fits the schema.";
-    return cause == CAUSE_SCHEMA_MISMATCH ? BYTES(cut) : BYTES("");
 }
 
 struct err turns__advance(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
                           struct turn_plan *plan) {
-    struct bytes why = {"", 0};
+    /* Answers that do not fit their schema end the turn where they are stored, with their faults
+     * (answer.c). Here it is two calls that were cut off, and no answer was held against it. */
+    static const char cut[] = "Two answers in a row were cut off at their longest length, within a "
+                              "call of a tool: none came that fits the schema.";
+    struct bytes why = BYTES("");
     struct step step = {.cards = {.count = 0}};
-    struct err err = turns__provider_ask(tx, turn);
-    if (!err_failed(err)) {
-        err = find_facts(tx, turn, &step);
-    }
-    if (!err_failed(err)) {
-        err = plan_turn(turn, plan);
-    }
-    if (!err_failed(err)) {
-        err = plan_roots(tx, turn, plan);
-    }
-    if (err_failed(err)) {
-        return err;
+    tx_fail(tx, turns__provider_ask(tx, turn));
+    find_facts(tx, turn, &step);
+    plan_turn(tx, turn, plan);
+    if (err_failed(tx_error(tx))) {
+        return tx_error(tx); /* Nothing is decided from facts that were not read. */
     }
     struct turn_step next = turn_next(&step.facts);
-    err = ask_budget(tx, turn, bounds, &next, &why);
-    if (err_failed(err)) {
-        return err;
+    ask_budget(tx, turn, bounds, &next, &why);
+    plan->next = next.next;
+    take_step(tx, turn, &step, plan);
+    turns__write(tx, &turn->row);
+    if (err_failed(tx_error(tx)) || next.next != TURN_NEXT_END) {
+        return tx_error(tx);
     }
-    err = take_step(tx, turn, &next, &step, plan);
-    if (!err_failed(err)) {
-        err = turns__write(tx, &turn->row);
-    }
-    if (!err_failed(err) && next.next == TURN_NEXT_END) {
-        why = why.len > 0 ? why : end_sentence(next.cause);
-        err = turns__end(tx, turn, next.cause, why, bounds);
-    }
-    return err;
+    why = why.len == 0 && next.cause == CAUSE_SCHEMA_MISMATCH ? BYTES(cut) : why;
+    return turns__end(tx, turn, next.cause, why, bounds);
 }

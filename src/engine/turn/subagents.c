@@ -216,7 +216,8 @@ struct err tx_subagent_find(struct tx *tx, const struct turn_seat *seat, struct 
     bool found = false;
     struct err err = tx_run_find(tx, &key, &found, &subagent.run);
     if (!err_failed(err) && found) {
-        err = turns__find(tx, subagent.run.id, &found, &turn);
+        found = turns__find(tx, subagent.run.id, &turn);
+        err = tx_error(tx);
     }
     if (!err_failed(err) && found) {
         err = sessions__find_id(tx, turn.session, &found, &session);

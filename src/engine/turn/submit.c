@@ -248,11 +248,11 @@ static struct err reserve_answer(struct tx *tx, struct session_row *session,
 static struct err insert_turn(struct tx *tx, const struct turn_row *row,
                               const struct run_row *run) {
     struct run_freed freed = {.kinds = 0};
-    struct err err = turns__insert(tx, row);
-    if (err_failed(err) || !run_state_final(run->state)) {
-        return err;
+    turns__insert(tx, row);
+    if (!run_state_final(run->state)) {
+        return tx_error(tx);
     }
-    err = turns__ended(tx, run, &freed);
+    struct err err = turns__ended(tx, run, &freed);
     return err_failed(err) ? err : runs__admit_later(tx, &freed);
 }
 
@@ -431,7 +431,8 @@ static struct err decide(struct tx *tx, struct session_row *session,
     }
     struct turn_message noted = *message;
     if (accepted->decision == TURN_DECIDE_UNDO) {
-        err = turns__list_undone(tx, live.running, &accepted->undone);
+        accepted->undone = turns__list_undone(tx, live.running);
+        err = tx_error(tx);
     }
     if (!err_failed(err)) {
         err = turns__note_decision(tx, accepted, &noted);

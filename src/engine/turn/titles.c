@@ -142,7 +142,8 @@ static struct err naming_find(struct tx *tx, const struct run_row *run, struct n
         err = tx_run_find(tx, &turn, &found, &naming->turn);
     }
     if (!err_failed(err) && found) {
-        err = turns__find(tx, naming->turn.id, &found, &row);
+        found = turns__find(tx, naming->turn.id, &row);
+        err = tx_error(tx);
     }
     if (!err_failed(err) && found) {
         err = messages__find_id(tx, row.question, &found, &naming->question);

@@ -165,7 +165,8 @@ struct err tx_step_talked(struct tx *tx, struct bytes turn, struct step_talked *
     bool found = false;
     struct err err = tx_run_find(tx, &key, &talked.found, &row);
     if (!err_failed(err) && talked.found) {
-        err = turns__find(tx, row.id, &found, &of_turn);
+        found = turns__find(tx, row.id, &of_turn);
+        err = tx_error(tx);
     }
     if (err_failed(err) || !talked.found) {
         *ret_talked = talked;
